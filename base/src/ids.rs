@@ -1,0 +1,77 @@
+//! Ids: every kind has its own type, so that a subnet's is never taken for a VPC's.
+
+use rand::RngCore;
+
+/// `n` random lower-case hexadecimal digits.
+pub fn random_hex(n: usize) -> String {
+    let mut bytes = vec![0u8; n.div_ceil(2)];
+    rand::rng().fill_bytes(&mut bytes);
+    let mut text: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+    text.truncate(n);
+    text
+}
+
+/// `n` random characters of `A-Z0-9`, the form of IAM ids, CloudFront ids and access keys.
+pub fn random_upper(n: usize) -> String {
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let mut bytes = vec![0u8; n];
+    rand::rng().fill_bytes(&mut bytes);
+    bytes.iter().map(|b| char::from(LETTERS[usize::from(b & 31)])).collect()
+}
+
+/// A random UUID (version 4).
+pub fn random_uuid() -> String {
+    let mut b = [0u8; 16];
+    rand::rng().fill_bytes(&mut b);
+    b[6] = (b[6] & 0x0f) | 0x40;
+    b[8] = (b[8] & 0x3f) | 0x80;
+    let h: String = b.iter().map(|x| format!("{x:02x}")).collect();
+    format!("{}-{}-{}-{}-{}", &h[..8], &h[8..12], &h[12..16], &h[16..20], &h[20..])
+}
+
+/// Declares id types of the form `prefix-<17 hexadecimal digits>`.
+///
+/// ```
+/// escale_base::id! { /// A VPC.
+///     VpcId = "vpc-"; }
+/// let id = VpcId::random();
+/// assert!(id.as_str().starts_with("vpc-"));
+/// ```
+#[macro_export]
+macro_rules! id {
+    ($($(#[$meta:meta])* $name:ident = $prefix:literal;)+) => { $(
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub String);
+
+        impl $name {
+            pub const PREFIX: &'static str = $prefix;
+            pub fn random() -> Self { Self(format!("{}{}", $prefix, $crate::ids::random_hex(17))) }
+            pub fn as_str(&self) -> &str { &self.0 }
+        }
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result { f.pad(&self.0) }
+        }
+        impl From<String> for $name { fn from(text: String) -> Self { Self(text) } }
+        impl From<&str> for $name { fn from(text: &str) -> Self { Self(text.to_owned()) } }
+        impl AsRef<str> for $name { fn as_ref(&self) -> &str { &self.0 } }
+        impl PartialEq<str> for $name { fn eq(&self, other: &str) -> bool { self.0 == other } }
+        impl PartialEq<&str> for $name { fn eq(&self, other: &&str) -> bool { self.0 == *other } }
+        impl $crate::Wire for $name {
+            fn read(value: &$crate::wire::Value) -> Result<Self, $crate::wire::ReadError> {
+                <String as $crate::Wire>::read(value).map(Self)
+            }
+            fn write(&self) -> $crate::wire::Value { self.0.clone().into() }
+        }
+        impl $crate::choice::serde::Serialize for $name {
+            fn serialize<S: $crate::choice::serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.serialize_str(&self.0)
+            }
+        }
+        impl<'de> $crate::choice::serde::Deserialize<'de> for $name {
+            fn deserialize<D: $crate::choice::serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                <String as $crate::choice::serde::Deserialize>::deserialize(d).map(Self)
+            }
+        }
+    )+ };
+}

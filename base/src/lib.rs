@@ -1,0 +1,23 @@
+//! Words that everybody uses: names ([`arn`], [`ids`]), [`tags`], [`paging`], errors ([`error`]), time
+//! ([`clock`]), [`secret`]s, [`limits`], and how a value looks on the wire ([`wire`]).
+//!
+//! This crate never does I/O and knows no service. Start at [`error`] if you write a plane, at [`wire`] if
+//! you write an operation.
+
+pub mod arn;
+pub mod choice;
+pub mod clock;
+pub mod error;
+pub mod ids;
+pub mod limits;
+pub mod paging;
+pub mod secret;
+pub mod tags;
+pub mod wire;
+
+pub use arn::Arn;
+pub use clock::{Clock, Timestamp};
+pub use error::{AwsError, PlaneError};
+pub use secret::Secret;
+pub use tags::Tag;
+pub use wire::Wire;
