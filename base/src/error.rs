@@ -1,7 +1,7 @@
 //! Two errors cross crate borders: [`AwsError`], what a client reads, and [`PlaneError`], what a data plane
 //! says of its work.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::fmt;
 
 /// An error as AWS words it. Services build it from their own error enum (`error.rs`), nowhere else.
@@ -14,12 +14,12 @@ pub struct AwsError {
     pub message: String,
     pub status: u16,
     /// Further members of the modelled error shape.
-    pub extra: Map<String, Value>,
+    pub extra: Vec<(String, Value)>,
 }
 
 impl AwsError {
     pub fn new(code: &str, status: u16, message: impl Into<String>) -> AwsError {
-        AwsError { code: code.into(), message: message.into(), status, extra: Map::new() }
+        AwsError { code: code.into(), message: message.into(), status, extra: Vec::new() }
     }
 
     /// An operation, parameter or value that AWS has and Escale does not enact. Always names it.
@@ -33,7 +33,7 @@ impl AwsError {
     }
 
     pub fn with(mut self, member: &str, value: impl Into<Value>) -> AwsError {
-        self.extra.insert(member.into(), value.into());
+        self.extra.push((member.into(), value.into()));
         self
     }
 }
