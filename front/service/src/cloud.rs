@@ -5,7 +5,7 @@ use crate::{
     Service,
 };
 use escale_base::{AwsError, Clock, wire::Value};
-use escale_store::{Image, Store, StoreError};
+use escale_store::{Image, Store, StoreError, Tx};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -66,7 +66,7 @@ impl Cloud {
         self.identity.credential(image, access_key)
     }
 
-    /// Runs a synchronous operation in a transaction of its own.
+    /// Runs a synchronous operation in a transaction of its own; what only reads waits for no writer.
     pub fn call(
         &self,
         store: &Store,
@@ -75,6 +75,12 @@ impl Cloud {
         operation: &str,
         input: Value,
     ) -> Result<Value, AwsError> {
+        if self.entry(service, operation).is_some_and(|e| e.only_reads()) {
+            let read = store.peek(|tx| self.run(&mut self.cx(tx, caller), service, operation, input.clone()));
+            if let Some(answer) = read {
+                return answer;
+            }
+        }
         let written = self.transact(store, caller, |cx| self.run(cx, service, operation, input));
         written.map_err(|e| e.0)
     }
@@ -86,10 +92,11 @@ impl Cloud {
         caller: &Caller,
         work: impl FnOnce(&mut Cx<'_>) -> Result<T, AwsError>,
     ) -> Result<T, Failed> {
-        store.write(|tx| {
-            let mut cx = Cx { tx, caller, config: &self.config, now: self.clock.now(), cloud: self };
-            work(&mut cx).map_err(Failed)
-        })
+        store.write(|tx| work(&mut self.cx(tx, caller)).map_err(Failed))
+    }
+
+    fn cx<'a>(&'a self, tx: &'a mut Tx, caller: &'a Caller) -> Cx<'a> {
+        Cx { tx, caller, config: &self.config, now: self.clock.now(), cloud: self }
     }
 
     /// Authorises and runs an operation inside a transaction that is open already.
@@ -98,7 +105,7 @@ impl Cloud {
         cx: &mut Cx<'_>,
         service: &str,
         operation: &str,
-        input: Value,
+        mut input: Value,
     ) -> Result<Value, AwsError> {
         let missing = || AwsError::not_supported(format_args!("The operation {service}:{operation}"));
         let entry = self.entry(service, operation).ok_or_else(missing)?;
@@ -107,8 +114,13 @@ impl Cloud {
                 "Calling {service}:{operation} from another operation: it moves bytes, and"
             )));
         };
+        let dry_run = input.as_object_mut().and_then(|o| o.remove("DryRun")) == Some(Value::Bool(true));
         let resources = (handler.resources)(&input, cx)?;
         self.authorize(cx.tx, cx.caller, service, entry, &resources, &[])?;
+        if dry_run {
+            let message = "Request would have succeeded, but DryRun flag is set.";
+            return Err(AwsError::new("DryRunOperation", 412, message));
+        }
         (handler.run)(cx, &input)
     }
 

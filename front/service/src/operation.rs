@@ -53,6 +53,11 @@ impl Entry {
         }
     }
 
+    /// Whether the name promises that nothing is written. A promise only: who breaks it is run as a writer.
+    pub(crate) fn only_reads(&self) -> bool {
+        ["Describe", "List", "Get", "BatchGet", "Validate"].iter().any(|verb| self.name.starts_with(verb))
+    }
+
     pub fn action(mut self, action: &'static str) -> Entry {
         self.action = Some(action);
         self

@@ -85,6 +85,14 @@ impl Store {
         Ok(value)
     }
 
+    /// Runs `work` on a copy that is thrown away, without waiting for the writer: for what only reads. `None` when
+    /// `work` wrote after all: run it again under [`Store::write`].
+    pub fn peek<T, E>(&self, work: impl FnOnce(&mut Tx) -> Result<T, E>) -> Option<Result<T, E>> {
+        let mut tx = Tx::new((**self.0.image.load()).clone());
+        let value = work(&mut tx);
+        tx.is_clean().then_some(value)
+    }
+
     /// Follows the rows of `tables` from now on.
     pub fn subscribe(&self, tables: &'static [&'static str]) -> Subscription {
         self.0.watchers.subscribe(tables)

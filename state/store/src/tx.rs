@@ -68,6 +68,10 @@ impl Tx {
         Ok(value)
     }
 
+    pub(crate) fn is_clean(&self) -> bool {
+        self.written.is_empty()
+    }
+
     pub(crate) fn finish(self) -> (Image, Vec<Written>) {
         let Tx { mut image, written } = self;
         image.version += 1;
