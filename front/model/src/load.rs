@@ -96,7 +96,10 @@ fn xml_namespace(metadata: &Value, tree: &Value) -> String {
         .flat_map(|members| members.values())
         .filter_map(|m| m.get("xmlNamespace"))
         .filter_map(namespace);
-    of_input.or_else(|| of_members.into_iter().find(|n| n.prefix.is_none())).map(|n| n.uri).unwrap_or_default()
+    of_input
+        .or_else(|| of_members.into_iter().find(|n| n.prefix.is_none()))
+        .map(|n| n.uri)
+        .unwrap_or_default()
 }
 
 fn namespace(value: &Value) -> Option<XmlNamespace> {

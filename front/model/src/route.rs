@@ -19,7 +19,8 @@ impl ServiceModel {
     /// The most specific operation that fits. Its required headers and query keys must be there: they alone tell
     /// `CopyObject` from `PutObject` and `UploadPart` from both.
     pub fn route(&self, request: &RouteQuery<'_>) -> Option<(&Operation, Labels)> {
-        let mut pieces: Vec<&str> = request.path.strip_prefix('/').unwrap_or(request.path).split('/').collect();
+        let mut pieces: Vec<&str> =
+            request.path.strip_prefix('/').unwrap_or(request.path).split('/').collect();
         if pieces == [""] {
             pieces.clear();
         }
@@ -136,7 +137,12 @@ mod tests {
         check("s3", "PUT /b/k", &[], "PutObject Bucket=b Key=k");
         check("s3", "PUT /b/k", &["x-amz-copy-source"], "CopyObject Bucket=b Key=k");
         check("s3", "PUT /b/k?partNumber=1&uploadId=u", &[], "UploadPart Bucket=b Key=k");
-        check("s3", "PUT /b/k?partNumber=1&uploadId=u", &["x-amz-copy-source"], "UploadPartCopy Bucket=b Key=k");
+        check(
+            "s3",
+            "PUT /b/k?partNumber=1&uploadId=u",
+            &["x-amz-copy-source"],
+            "UploadPartCopy Bucket=b Key=k",
+        );
         check("s3", "POST /b/k?uploads", &[], "CreateMultipartUpload Bucket=b Key=k");
         check("s3", "POST /b?delete", &[], "DeleteObjects Bucket=b");
         check("s3", "PATCH /b", &[], "-");
@@ -146,7 +152,12 @@ mod tests {
     fn cloudfront_and_route53() {
         check("cloudfront", "POST /2020-05-31/distribution", &[], "CreateDistribution");
         check("cloudfront", "POST /2020-05-31/distribution?WithTags", &[], "CreateDistributionWithTags");
-        check("cloudfront", "PUT /2020-05-31/distribution/E1/config", &["If-Match"], "UpdateDistribution Id=E1");
+        check(
+            "cloudfront",
+            "PUT /2020-05-31/distribution/E1/config",
+            &["If-Match"],
+            "UpdateDistribution Id=E1",
+        );
         check("route53", "GET /2013-04-01/hostedzone/Z1", &[], "GetHostedZone Id=Z1");
         check("route53", "POST /2013-04-01/hostedzone/Z1/rrset/", &[], "ChangeResourceRecordSets Id=Z1");
     }

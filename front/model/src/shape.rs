@@ -33,8 +33,15 @@ pub struct ErrorTraits {
 #[derive(Debug)]
 pub enum Kind {
     Structure(Structure),
-    List { item: Box<Member>, flattened: bool },
-    Map { key: Box<Member>, value: Box<Member>, flattened: bool },
+    List {
+        item: Box<Member>,
+        flattened: bool,
+    },
+    Map {
+        key: Box<Member>,
+        value: Box<Member>,
+        flattened: bool,
+    },
     String,
     /// 32 bits, `long: true` for 64.
     Integer {
