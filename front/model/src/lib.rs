@@ -1,1 +1,137 @@
-//! model
+//! AWS's API models as data: shapes, operations, constraints, error codes and how each looks on the wire.
+//!
+//! The models are botocore's, trimmed to the operations that Escale answers (`models/*.json`, made by
+//! `cargo xtask models`); each is parsed when it is first asked for. This crate reads no request and knows no
+//! protocol's bytes: `escale-wire` interprets what is told here. Start at [`service`] and [`ServiceModel`].
+
+mod load;
+mod route;
+mod services;
+mod shape;
+
+pub use route::{Labels, RouteQuery};
+pub use services::{Service, listed, service, services};
+pub use shape::{ErrorTraits, Kind, Location, Member, Shape, ShapeId, Structure, TimeFormat, XmlNamespace};
+
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+
+/// How requests and answers are put into bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// AWS JSON 1.0 and 1.1; [`ServiceModel::json_version`] says which.
+    Json,
+    Query,
+    Ec2,
+    RestXml,
+    /// Smithy RPC v2 CBOR.
+    Cbor,
+}
+
+/// One service's API.
+#[derive(Debug)]
+pub struct ServiceModel {
+    /// The name of its file in `models/`: `ec2`, `elbv2`, …
+    pub id: &'static str,
+    /// The first is what current clients speak; the others are understood as well.
+    pub protocols: Vec<Protocol>,
+    pub api_version: String,
+    /// What stands before the dot of `X-Amz-Target`; empty for services without JSON.
+    pub target_prefix: String,
+    pub json_version: String,
+    /// The namespace of XML answers; empty for services without XML.
+    pub xml_namespace: String,
+    /// What clients put into the credential scope.
+    pub signing_name: String,
+    /// Whether errors also travel under their former query code, in `x-amzn-query-error`.
+    pub query_compatible: bool,
+    pub operations: BTreeMap<String, Operation>,
+    shapes: Vec<Shape>,
+    /// Error shapes by shape name and by wire code.
+    errors: HashMap<String, ShapeId>,
+}
+
+/// One operation of a service.
+#[derive(Debug)]
+pub struct Operation {
+    pub name: String,
+    pub method: String,
+    pub path: Vec<Segment>,
+    /// Query keys that must be there (`?uploads`), with a value if one is demanded.
+    pub query: Vec<(String, Option<String>)>,
+    /// The HTTP status of success.
+    pub status: u16,
+    pub input: Option<ShapeId>,
+    /// The root element of an XML request that has no payload member.
+    pub input_root: Option<String>,
+    pub output: Option<ShapeId>,
+    /// The element between root and members in a query answer: `DescribeAlarmsResult`.
+    pub result_wrapper: Option<String>,
+    /// Names of the modelled error shapes. EC2's model has none.
+    pub errors: Vec<String>,
+    /// Put before the endpoint's host by clients: `data-`, `{AccountId}.`
+    pub host_prefix: Option<String>,
+    /// May be called without a signature (`AssumeRoleWithWebIdentity`).
+    pub anonymous: bool,
+    /// A checksum of the request's body is demanded.
+    pub checksum_required: bool,
+    streams_in: Option<String>,
+    streams_out: Option<String>,
+    event_stream_out: bool,
+}
+
+/// A piece of a REST path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Segment {
+    Literal(String),
+    Label(String),
+    /// Takes everything to the end, slashes included: an S3 key.
+    Greedy(String),
+}
+
+impl Operation {
+    /// The input member that is the request's body as a stream: it is never in the value tree.
+    pub fn streams_in(&self) -> Option<&str> {
+        self.streams_in.as_deref()
+    }
+
+    /// The output member that is the answer's body as a stream: it is never in the value tree.
+    pub fn streams_out(&self) -> Option<&str> {
+        self.streams_out.as_deref()
+    }
+
+    /// Whether the answer is a stream of events (`StartLiveTail`) rather than of bytes.
+    pub fn event_stream_out(&self) -> bool {
+        self.event_stream_out
+    }
+}
+
+impl ServiceModel {
+    /// Reads a trimmed model. `Err` names what is wrong in it.
+    pub fn parse(id: &'static str, text: &str) -> Result<ServiceModel, String> {
+        let tree: Value = serde_json::from_str(text).map_err(|e| format!("models/{id}.json: {e}"))?;
+        load::model(id, &tree).map_err(|e| format!("models/{id}.json: {e}"))
+    }
+
+    pub fn operation(&self, name: &str) -> Option<&Operation> {
+        self.operations.get(name)
+    }
+
+    pub fn shape(&self, id: ShapeId) -> &Shape {
+        &self.shapes[id.0]
+    }
+
+    /// The members of a structure; none for every other shape.
+    pub fn members(&self, id: ShapeId) -> &[Member] {
+        self.shape(id).structure().map_or(&[], |s| &s.members)
+    }
+
+    /// The error shape with this shape name or wire code.
+    pub fn error(&self, name_or_code: &str) -> Option<&Shape> {
+        self.errors.get(name_or_code).map(|id| self.shape(*id))
+    }
+
+    pub fn speaks(&self, protocol: Protocol) -> bool {
+        self.protocols.contains(&protocol)
+    }
+}

@@ -1,7 +1,7 @@
 //! All services together: finds an operation by name, authorises it, runs it.
 
 use crate::{
-    Caller, Config, Credential, Cx, Decision, Entry, Identity, Kind, Principal, ResourcePolicy, ResourceType,
+    Caller, Config, Credential, Cx, Decision, Entry, Identity, Kind, Principal, ResourceType,
     Service,
 };
 use escale_base::{AwsError, Clock, wire::Value};
@@ -116,7 +116,7 @@ impl Cloud {
         };
         let dry_run = input.as_object_mut().and_then(|o| o.remove("DryRun")) == Some(Value::Bool(true));
         let resources = (handler.resources)(&input, cx)?;
-        self.authorize(cx.tx, cx.caller, service, entry, &resources, &[])?;
+        self.authorize(cx.tx, cx.caller, service, entry, &input, &resources)?;
         if dry_run {
             let message = "Request would have succeeded, but DryRun flag is set.";
             return Err(AwsError::new("DryRunOperation", 412, message));
@@ -132,8 +132,8 @@ impl Cloud {
         caller: &Caller,
         service: &str,
         entry: &Entry,
+        input: &Value,
         resources: &[String],
-        policies: &[ResourcePolicy],
     ) -> Result<(), AwsError> {
         let action = match entry.action {
             Some(action) => action.to_owned(),
@@ -145,7 +145,12 @@ impl Cloud {
         if matches!(caller.principal, Principal::Root | Principal::Service(_)) {
             return Ok(());
         }
-        match self.identity.decide(image, caller, &action, resources, policies) {
+        let policies = self
+            .services
+            .get(service)
+            .map(|s| s.resource_policies(image, entry.name, input))
+            .unwrap_or_default();
+        match self.identity.decide(image, caller, &action, resources, &policies) {
             Decision::Allow => Ok(()),
             Decision::Deny { why } => {
                 let who = caller.principal.arn(&self.config.account);

@@ -27,6 +27,9 @@ pub use operation::{Entry, Kind, Operation, SyncHandler};
 pub use recorded::Recorded;
 pub use stream::{Body, StreamCx, StreamHandler, StreamOperation, StreamReply};
 
+use escale_base::wire::Value;
+use escale_store::Image;
+
 /// One AWS service. The id is that of its API model (`ec2`, `elbv2`, `s3`, …).
 pub trait Service: Send + Sync + 'static {
     fn id(&self) -> &'static str;
@@ -47,6 +50,11 @@ pub trait Service: Send + Sync + 'static {
     /// Parameters and properties that have no effect on one machine, with the reason.
     fn recorded(&self) -> &'static [Recorded] {
         &[]
+    }
+
+    /// Policies that hang on the resource which a request is about: a bucket's.
+    fn resource_policies(&self, _image: &Image, _operation: &str, _input: &Value) -> Vec<ResourcePolicy> {
+        Vec::new()
     }
 
     /// Its CloudFormation resource types.

@@ -1,0 +1,174 @@
+//! Checks of Escale itself: that typed shapes name members which exist, and that answers have the model's form.
+
+use escale_base::wire::Field;
+use escale_model::{Kind, Operation, ServiceModel, ShapeId};
+use serde_json::Value;
+use std::collections::HashSet;
+
+/// What is wrong with the fields of a typed shape, as paths from its root; empty if nothing is. Run at start-up over
+/// every operation, so that a misspelt field fails every test.
+pub fn check_fields(model: &ServiceModel, shape: ShapeId, fields: &'static [Field]) -> Vec<String> {
+    let mut found = Vec::new();
+    walk_fields(model, shape, fields, &model.shape(shape).name, &mut HashSet::new(), &mut found);
+    found
+}
+
+fn walk_fields(
+    model: &ServiceModel,
+    shape: ShapeId,
+    fields: &'static [Field],
+    path: &str,
+    seen: &mut HashSet<(ShapeId, *const Field)>,
+    found: &mut Vec<String>,
+) {
+    // Shapes and Rust types may both be recursive.
+    if !seen.insert((shape, fields.as_ptr())) {
+        return;
+    }
+    match &model.shape(shape).kind {
+        Kind::List { item, .. } => walk_fields(model, item.shape, fields, path, seen, found),
+        Kind::Structure(structure) => {
+            if fields.is_empty() && !structure.members.is_empty() && path.contains('.') {
+                found.push(format!("{path}: is a structure, but no member of it is named"));
+            }
+            for field in fields {
+                let at = format!("{path}.{}", field.name);
+                match structure.member(field.name) {
+                    None => found.push(format!("{at}: no such member{}", nearest(structure, field.name))),
+                    Some(_) if field.open => {}
+                    Some(member) => walk_fields(model, member.shape, (field.below)(), &at, seen, found),
+                }
+            }
+        }
+        Kind::Document | Kind::Map { .. } if fields.is_empty() => {
+            found.push(format!("{path}: holds any keys, so it must be a map or an untyped value"));
+        }
+        kind if !fields.is_empty() => {
+            found.push(format!("{path}: is a {}, but members of it are named", kind.name()));
+        }
+        _ => {}
+    }
+}
+
+/// A member that differs in case alone is what was meant.
+fn nearest(structure: &escale_model::Structure, name: &str) -> String {
+    let near = structure.members.iter().find(|m| m.name.eq_ignore_ascii_case(name));
+    near.map_or_else(String::new, |m| format!(" (the model spells it {})", m.name))
+}
+
+/// What in an answer is not in the model or has the wrong kind, as paths; empty if nothing is.
+pub fn check_output(model: &ServiceModel, operation: &Operation, output: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    match (operation.output, output) {
+        (Some(shape), output) => walk_value(model, shape, output, &operation.name, &mut found),
+        (None, Value::Object(object)) if object.is_empty() => {}
+        (None, Value::Null) => {}
+        (None, _) => found.push(format!("{}: has no output in the model", operation.name)),
+    }
+    found
+}
+
+fn walk_value(model: &ServiceModel, shape: ShapeId, value: &Value, path: &str, found: &mut Vec<String>) {
+    let target = model.shape(shape);
+    match (&target.kind, value) {
+        (_, Value::Null) | (Kind::Document, _) => {}
+        (Kind::Structure(structure), Value::Object(object)) => {
+            for (name, inner) in object {
+                let at = format!("{path}.{name}");
+                match structure.member(name) {
+                    Some(member) => walk_value(model, member.shape, inner, &at, found),
+                    None => found.push(format!("{at}: no such member{}", nearest(structure, name))),
+                }
+            }
+        }
+        (Kind::List { item, .. }, Value::Array(items)) => {
+            for (i, inner) in items.iter().enumerate() {
+                walk_value(model, item.shape, inner, &format!("{path}[{i}]"), found);
+            }
+        }
+        (Kind::Map { value: inner, .. }, Value::Object(object)) => {
+            for (key, v) in object {
+                walk_value(model, inner.shape, v, &format!("{path}.{key}"), found);
+            }
+        }
+        (Kind::String, Value::String(text)) => {
+            // An answer with a choice that AWS does not have breaks typed clients.
+            if !target.choices.is_empty() && !target.choices.contains(text) {
+                found.push(format!("{path}: {text:?} is none of {}", target.name));
+            }
+        }
+        (Kind::Blob, Value::String(_)) | (Kind::Boolean, Value::Bool(_)) => {}
+        (Kind::Float | Kind::Timestamp(_), Value::Number(_)) => {}
+        (Kind::Float, Value::String(text)) if matches!(text.as_str(), "NaN" | "Infinity" | "-Infinity") => {}
+        (Kind::Integer { .. }, Value::Number(n)) if n.is_i64() || n.is_u64() => {}
+        (kind, value) => found.push(format!("{path}: {value} is no {}", kind.name())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use escale_base::Wire;
+    use escale_model::service;
+    use serde_json::json;
+    use std::collections::BTreeMap;
+
+    #[derive(Wire)]
+    struct TagSet {
+        resource_type: Option<String>,
+        tags: Vec<escale_base::Tag>,
+    }
+    #[derive(Wire)]
+    struct Good {
+        vpc_id: String,
+        tag_specifications: Vec<TagSet>,
+    }
+    #[derive(Wire)]
+    struct Bad {
+        #[wire("VPCId")]
+        vpc_id: String,
+        tag_specifications: Vec<String>,
+        cidr_block: Option<TagSet>,
+    }
+    #[derive(Wire)]
+    #[wire(camelCase)]
+    struct Labels {
+        docker_labels: BTreeMap<String, String>,
+    }
+
+    #[test]
+    fn fields() {
+        let ec2 = service("ec2").unwrap();
+        let shape = ec2.operation("CreateSubnet").unwrap().input.unwrap();
+        assert_eq!(check_fields(ec2, shape, Good::FIELDS), Vec::<String>::new());
+        assert_eq!(
+            check_fields(ec2, shape, Bad::FIELDS),
+            [
+                "CreateSubnetRequest.VPCId: no such member (the model spells it VpcId)",
+                "CreateSubnetRequest.TagSpecifications: is a structure, but no member of it is named",
+                "CreateSubnetRequest.CidrBlock: is a String, but members of it are named",
+            ]
+        );
+        let ecs = service("ecs").unwrap();
+        let list = ecs.operation("RegisterTaskDefinition").unwrap().input.unwrap();
+        let member = ecs.shape(list).structure().unwrap().member("containerDefinitions").unwrap();
+        assert_eq!(check_fields(ecs, member.shape, Labels::FIELDS), Vec::<String>::new());
+    }
+
+    #[test]
+    fn outputs() {
+        let ec2 = service("ec2").unwrap();
+        let operation = ec2.operation("DescribeVpcs").unwrap();
+        let good = json!({"Vpcs": [{"VpcId": "vpc-1", "State": "available", "IsDefault": false}]});
+        assert_eq!(check_output(ec2, operation, &good), Vec::<String>::new());
+        let bad = json!({"Vpcs": [{"Vpcid": "vpc-1", "State": "up", "IsDefault": "no"}]});
+        assert_eq!(
+            check_output(ec2, operation, &bad),
+            [
+                "DescribeVpcs.Vpcs[0].Vpcid: no such member (the model spells it VpcId)",
+                "DescribeVpcs.Vpcs[0].State: \"up\" is none of VpcState",
+                "DescribeVpcs.Vpcs[0].IsDefault: \"no\" is no Boolean",
+            ]
+        );
+    }
+}

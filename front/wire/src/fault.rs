@@ -1,0 +1,185 @@
+//! Which error code each service uses for the faults that the wire layer and the gate find. The codes of an
+//! operation's own errors stand in its service.
+
+use crate::Target;
+use escale_base::AwsError;
+use escale_model::{Protocol, ServiceModel};
+
+/// A request whose bytes do not have the form of the operation's input.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Malformed {
+    /// The body is no JSON, XML, CBOR or form at all, or nests too deep.
+    Body(String),
+    /// A value at a place is not of the kind that the model wants.
+    Value { at: String, found: String, wanted: &'static str },
+    /// EC2 only: a parameter that the operation does not have.
+    Unknown(String),
+}
+
+impl Malformed {
+    pub(crate) fn value(at: &str, found: &str, wanted: &'static str) -> Malformed {
+        Malformed::Value { at: at.to_owned(), found: found.to_owned(), wanted }
+    }
+
+    /// Puts the name of the enclosing member in front.
+    pub(crate) fn below(self, step: &str) -> Malformed {
+        match self {
+            Malformed::Value { at, found, wanted } => {
+                let at = if at.is_empty() { step.to_owned() } else { format!("{step}.{at}") };
+                Malformed::Value { at, found, wanted }
+            }
+            other => other,
+        }
+    }
+
+    pub(crate) fn into_error(self, target: &Target) -> AwsError {
+        match target.protocol {
+            Protocol::Json | Protocol::Cbor => AwsError::new("SerializationException", 400, self.sentence()),
+            Protocol::Ec2 => match self {
+                Malformed::Unknown(name) => {
+                    let message = format!("The parameter {name} is not recognized");
+                    AwsError::new("UnknownParameter", 400, message)
+                }
+                Malformed::Value { at, found, .. } => {
+                    let message = format!("Invalid value '{found}' for {at}");
+                    AwsError::new("InvalidParameterValue", 400, message)
+                }
+                Malformed::Body(what) => AwsError::new("InvalidRequest", 400, what),
+            },
+            Protocol::Query => AwsError::new("MalformedInput", 400, self.sentence()),
+            Protocol::RestXml => self.into_rest(target.service),
+        }
+    }
+
+    fn into_rest(self, service: &ServiceModel) -> AwsError {
+        let code = match (service.id, &self) {
+            ("s3", Malformed::Value { .. }) => "InvalidArgument",
+            ("s3" | "s3control", _) => "MalformedXML",
+            ("cloudfront", _) => "MalformedInput",
+            _ => "InvalidInput",
+        };
+        let message = match &self {
+            Malformed::Body(_) if code == "MalformedXML" => {
+                "The XML you provided was not well-formed or did not validate against our published schema"
+                    .into()
+            }
+            _ => self.sentence(),
+        };
+        AwsError::new(code, 400, message)
+    }
+
+    fn sentence(&self) -> String {
+        match self {
+            Malformed::Body(what) => what.clone(),
+            Malformed::Value { at, found, wanted } if at.is_empty() => {
+                format!("{found} can not be converted to {wanted}")
+            }
+            Malformed::Value { at, found, wanted } => {
+                format!("{at}: {found} can not be converted to {wanted}")
+            }
+            Malformed::Unknown(name) => format!("The parameter {name} is not recognized"),
+        }
+    }
+}
+
+/// The code of an input that breaks the model's constraints.
+pub(crate) fn validation_code(service: &ServiceModel, protocol: Protocol) -> &'static str {
+    match service.id {
+        "ecs" | "ecr" | "logs" | "resourcegroupstaggingapi" => "InvalidParameterException",
+        "route53" | "servicediscovery" => "InvalidInput",
+        "cloudfront" => "InvalidArgument",
+        "s3" => "InvalidArgument",
+        "s3control" => "InvalidRequest",
+        "cloudwatch" if protocol != Protocol::Query => "InvalidParameterValueException",
+        "cloudwatch" => "InvalidParameterValue",
+        _ if service.speaks(Protocol::Json) => "ValidationException",
+        _ => "ValidationError",
+    }
+}
+
+/// No operation of this name, or none at this path.
+pub fn unknown_operation(target: &Target, name: &str) -> AwsError {
+    let service = target.service;
+    match target.protocol {
+        Protocol::Json => AwsError::new("UnknownOperationException", 400, format!("{}.{name}", service.id)),
+        Protocol::Cbor => AwsError::new("UnknownOperationException", 404, format!("{}.{name}", service.id)),
+        Protocol::Ec2 => {
+            let message = format!("The action {name} is not valid for this web service.");
+            AwsError::new("InvalidAction", 400, message)
+        }
+        Protocol::Query => {
+            let message = format!("Could not find operation {name} for version {}", service.api_version);
+            AwsError::new("InvalidAction", 400, message)
+        }
+        Protocol::RestXml if service.id == "s3" => {
+            let message = "The specified method is not allowed against this resource.";
+            AwsError::new("MethodNotAllowed", 405, message)
+        }
+        Protocol::RestXml => {
+            AwsError::new("UnknownOperationException", 404, format!("{} has no operation {name}", service.id))
+        }
+    }
+}
+
+pub(crate) fn no_target_header(service: &ServiceModel) -> AwsError {
+    let message =
+        format!("{} takes its operation from the header X-Amz-Target, which is missing", service.id);
+    AwsError::new("MissingAction", 400, message)
+}
+
+/// An operation that demands a signature was called without one.
+pub fn missing_authentication(target: &Target) -> AwsError {
+    match (target.service.id, target.protocol) {
+        ("s3", _) => AwsError::new("AccessDenied", 403, "Access Denied"),
+        ("ec2", _) => {
+            AwsError::new("AuthFailure", 401, "AWS was not able to validate the provided access credentials")
+        }
+        (_, Protocol::Json | Protocol::Cbor) => {
+            AwsError::new("MissingAuthenticationTokenException", 400, "Missing Authentication Token")
+        }
+        _ => AwsError::new("MissingAuthenticationToken", 403, "Request is missing Authentication Token"),
+    }
+}
+
+/// The access key, or the session token that came with it, is not known.
+pub fn unknown_access_key(target: &Target, access_key: &str) -> AwsError {
+    let invalid = "The security token included in the request is invalid.";
+    match (target.service.id, target.protocol) {
+        ("s3" | "s3control", _) => {
+            let message = "The AWS Access Key Id you provided does not exist in our records.";
+            AwsError::new("InvalidAccessKeyId", 403, message).with("AWSAccessKeyId", access_key)
+        }
+        ("ec2", _) => {
+            AwsError::new("AuthFailure", 401, "AWS was not able to validate the provided access credentials")
+        }
+        (_, Protocol::Json | Protocol::Cbor) => AwsError::new("UnrecognizedClientException", 400, invalid),
+        _ => AwsError::new("InvalidClientTokenId", 403, invalid),
+    }
+}
+
+/// Who signed may not do this. `message` says who, what and on which resource.
+pub fn access_denied(target: &Target, message: impl Into<String>) -> AwsError {
+    match (target.service.id, target.protocol) {
+        ("ec2", _) => AwsError::new("UnauthorizedOperation", 403, message),
+        (_, Protocol::Json | Protocol::Cbor) => AwsError::new("AccessDeniedException", 400, message),
+        _ => AwsError::new("AccessDenied", 403, message),
+    }
+}
+
+/// The signature is not the one that the secret gives.
+pub(crate) fn signature_mismatch(target: &Target, message: impl Into<String>) -> AwsError {
+    match (target.service.id, target.protocol) {
+        ("ec2", _) => AwsError::new("AuthFailure", 401, message),
+        (_, Protocol::Json | Protocol::Cbor) => AwsError::new("InvalidSignatureException", 400, message),
+        _ => AwsError::new("SignatureDoesNotMatch", 403, message),
+    }
+}
+
+/// The signature lacks a part.
+pub(crate) fn incomplete_signature(target: &Target, message: impl Into<String>) -> AwsError {
+    match (target.service.id, target.protocol) {
+        ("s3", _) => AwsError::new("AuthorizationHeaderMalformed", 400, message),
+        (_, Protocol::Json | Protocol::Cbor) => AwsError::new("IncompleteSignatureException", 400, message),
+        _ => AwsError::new("IncompleteSignature", 400, message),
+    }
+}

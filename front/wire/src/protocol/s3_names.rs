@@ -1,0 +1,50 @@
+//! Root elements of S3's answers. They are not in the model; source: the "Response Syntax" of each operation in
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>.
+
+/// The root of an operation's answer, for those without a payload member.
+pub(super) fn root(operation: &str) -> Option<&'static str> {
+    Some(match operation {
+        "CompleteMultipartUpload" => "CompleteMultipartUploadResult",
+        "CreateMultipartUpload" => "InitiateMultipartUploadResult",
+        "DeleteObjects" => "DeleteResult",
+        "GetBucketAccelerateConfiguration" => "AccelerateConfiguration",
+        "GetBucketAcl" | "GetObjectAcl" => "AccessControlPolicy",
+        "GetBucketCors" => "CORSConfiguration",
+        "GetBucketLifecycleConfiguration" => "LifecycleConfiguration",
+        "GetBucketLocation" => "LocationConstraint",
+        "GetBucketLogging" => "BucketLoggingStatus",
+        "GetBucketNotificationConfiguration" => "NotificationConfiguration",
+        "GetBucketRequestPayment" => "RequestPaymentConfiguration",
+        "GetBucketTagging" | "GetObjectTagging" => "Tagging",
+        "GetBucketVersioning" => "VersioningConfiguration",
+        "GetBucketWebsite" => "WebsiteConfiguration",
+        "GetObjectAttributes" => "GetObjectAttributesResponse",
+        "ListBucketAnalyticsConfigurations" => "ListBucketAnalyticsConfigurationResult",
+        "ListBucketIntelligentTieringConfigurations" => "ListBucketIntelligentTieringConfigurationsOutput",
+        "ListBucketInventoryConfigurations" => "ListInventoryConfigurationsResult",
+        "ListBucketMetricsConfigurations" => "ListMetricsConfigurationsResult",
+        "ListBuckets" => "ListAllMyBucketsResult",
+        "ListMultipartUploads" => "ListMultipartUploadsResult",
+        "ListObjectVersions" => "ListVersionsResult",
+        "ListObjects" | "ListObjectsV2" => "ListBucketResult",
+        "ListParts" => "ListPartsResult",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use escale_model::{Location, service};
+
+    #[test]
+    fn every_body_has_a_root() {
+        let s3 = service("s3").unwrap();
+        for operation in s3.operations.values() {
+            let Some(output) = operation.output.and_then(|o| s3.shape(o).structure()) else { continue };
+            let body = output.members.iter().any(|m| m.location == Location::Body);
+            if body && output.payload.is_none() {
+                assert!(super::root(&operation.name).is_some(), "{} has no root", operation.name);
+            }
+        }
+    }
+}

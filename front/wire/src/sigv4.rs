@@ -1,0 +1,44 @@
+//! Signature Version 4: who signed a request, whether they did, and what its body must be.
+//! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html>
+//!
+//! [`Verifier::authenticate`] checks the head; [`BodyReader`] then takes the body as it comes, undoes its framing and
+//! checks its hash, chunk signatures and checksums. [`sign`] is the other side.
+
+mod body;
+mod canonical;
+mod chunked;
+mod claim;
+mod sign;
+mod verify;
+
+pub use body::{BodyEnd, BodyReader, Payload};
+pub use claim::{Claim, scope_service};
+pub use sign::{Content, Credentials, SignError, Signer, sign};
+pub use verify::{Authentication, Verifier};
+
+use hmac::{Hmac, Mac};
+use sha2::{Digest, Sha256};
+
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+type Key = [u8; 32];
+
+fn hmac(key: &[u8], text: &str) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("HMAC takes keys of any length").chain_update(text.as_bytes())
+}
+
+fn hmac_key(key: &[u8], text: &str) -> Key {
+    hmac(key, text).finalize().into_bytes().into()
+}
+
+fn sha256_hex(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+/// The key that signs for one day, region and service.
+fn signing_key(secret: &str, date: &str, region: &str, service: &str) -> Key {
+    let day = hmac_key(format!("AWS4{secret}").as_bytes(), date);
+    hmac_key(&hmac_key(&hmac_key(&day, region), service), "aws4_request")
+}

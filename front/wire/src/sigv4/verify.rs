@@ -1,0 +1,255 @@
+//! Whether a claim holds: date, scope, signed headers, signature.
+
+use super::body::{Payload, payload};
+use super::canonical::{self, Canonical};
+use super::{Claim, EMPTY_SHA256, Key, UNSIGNED, sha256_hex, signing_key};
+use crate::fault::{incomplete_signature, missing_authentication, signature_mismatch};
+use crate::head::header;
+use crate::{Target, sigv4::hmac};
+use escale_base::{AwsError, Secret, Timestamp, limits};
+use hmac::Mac;
+use http::request::Parts;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// AWS's tolerance between the client's clock and its own.
+const SKEW_MS: i64 = 15 * 60 * 1000;
+
+const MISMATCH: &str = "The request signature we calculated does not match the signature you provided. Check your AWS \
+                        Secret Access Key and signing method. Consult the service documentation for details.";
+
+/// Who a request comes from: proven, once this exists.
+#[derive(Clone, Debug)]
+pub struct Authentication {
+    pub access_key: String,
+    pub region: String,
+    /// The signing name of the service.
+    pub service: String,
+    /// Checked by the caller's secret lookup, which gets the whole claim.
+    pub session_token: Option<String>,
+    pub signed_at: Timestamp,
+    /// By a presigned URL rather than a header.
+    pub presigned: bool,
+    /// What the body must be; give it to [`super::BodyReader`].
+    pub payload: Payload,
+}
+
+/// Verifies signatures; keeps the derived keys.
+#[derive(Default)]
+pub struct Verifier {
+    /// By the hash of secret and scope, so that a changed secret never meets an old key.
+    keys: Mutex<HashMap<Key, Key>>,
+}
+
+impl Verifier {
+    pub fn new() -> Verifier {
+        Verifier::default()
+    }
+
+    /// `Ok(None)` for a request without a signature: whether that is allowed is the caller's to say
+    /// ([`crate::missing_authentication`]).
+    ///
+    /// `body` is needed where the head does not declare the body's hash: all services but S3. For a body that is
+    /// still to come, pass `None`; what it must be is then in [`Authentication::payload`]. `secret_of` looks up the
+    /// secret of the claim's access key, and checks its session token.
+    pub fn authenticate(
+        &self,
+        target: &Target,
+        parts: &Parts,
+        body: Option<&[u8]>,
+        now: Timestamp,
+        secret_of: impl FnOnce(&Claim) -> Result<Secret<String>, AwsError>,
+    ) -> Result<Option<Authentication>, AwsError> {
+        let Some(claim) = Claim::read(target, parts)? else { return Ok(None) };
+        check_scope(target, &claim)?;
+        check_signed_headers(target, parts, &claim)?;
+        let secret = secret_of(&claim)?;
+        check_time(target, &claim, now)?;
+        let declared = declared_hash(target, parts, &claim, body)?;
+        let key = self.key(&secret, &claim);
+        check_signature(target, parts, &claim, &declared, &key)?;
+        let payload = payload(parts, &claim, &declared, key, body.is_some())?;
+        Ok(Some(Authentication {
+            access_key: claim.access_key,
+            region: claim.region,
+            service: claim.service,
+            session_token: claim.session_token,
+            signed_at: claim.at,
+            presigned: claim.expires_secs.is_some(),
+            payload,
+        }))
+    }
+
+    fn key(&self, secret: &Secret<String>, claim: &Claim) -> Key {
+        let name: Key = Sha256::new()
+            .chain_update(secret.reveal())
+            .chain_update([0])
+            .chain_update(claim.scope())
+            .finalize()
+            .into();
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = keys.get(&name) {
+            return *key;
+        }
+        let key = signing_key(secret.reveal(), &claim.date, &claim.region, &claim.service);
+        if keys.len() >= limits::SIGNING_KEYS {
+            keys.clear();
+        }
+        keys.insert(name, key);
+        key
+    }
+}
+
+fn check_scope(target: &Target, claim: &Claim) -> Result<(), AwsError> {
+    let right = &target.service.signing_name;
+    if claim.service != *right {
+        let message = format!("Credential should be scoped to correct service: '{right}'.");
+        return Err(signature_mismatch(target, message));
+    }
+    if !claim.amz_date.starts_with(&claim.date) {
+        let message = format!(
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{}' != '{}'.",
+            claim.date, claim.amz_date
+        );
+        return Err(signature_mismatch(target, message));
+    }
+    Ok(())
+}
+
+/// The host must be signed, and for S3 every `x-amz-` header: an unsigned one could have been added on the way.
+fn check_signed_headers(target: &Target, parts: &Parts, claim: &Claim) -> Result<(), AwsError> {
+    let signed = |name: &str| claim.signed_headers.iter().any(|s| s == name);
+    if !signed("host") && !signed(":authority") {
+        let message = "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.";
+        return Err(signature_mismatch(target, message));
+    }
+    if target.service.id != "s3" {
+        return Ok(());
+    }
+    // The hash of the payload is part of what is signed even where its header is not.
+    let amz = |name: &&str| name.starts_with("x-amz-") && *name != "x-amz-content-sha256";
+    let unsigned: Vec<&str> =
+        parts.headers.keys().map(|k| k.as_str()).filter(amz).filter(|name| !signed(name)).collect();
+    if unsigned.is_empty() {
+        return Ok(());
+    }
+    let message = "There were headers present in the request which were not signed";
+    Err(AwsError::new("AccessDenied", 403, message).with("HeadersNotSigned", unsigned.join(", ")))
+}
+
+fn check_time(target: &Target, claim: &Claim, now: Timestamp) -> Result<(), AwsError> {
+    let s3 = target.service.id == "s3";
+    let early = claim.at.since_ms(now);
+    if let Some(expires) = claim.expires_secs {
+        let end = claim.at.plus_ms(expires * 1000);
+        if now > end {
+            let message = if s3 { "Request has expired".into() } else { expired(claim, end, now) };
+            let error = if s3 {
+                AwsError::new("AccessDenied", 403, message)
+            } else {
+                signature_mismatch(target, message)
+            };
+            return Err(error.with("Expires", end.iso8601()).with("ServerTime", now.iso8601()));
+        }
+        if early > SKEW_MS {
+            let message = "Request is not valid yet";
+            return Err(if s3 {
+                AwsError::new("AccessDenied", 403, message)
+            } else {
+                signature_mismatch(target, message)
+            });
+        }
+        return Ok(());
+    }
+    if early.abs() <= SKEW_MS {
+        return Ok(());
+    }
+    if s3 {
+        let message = "The difference between the request time and the current time is too large.";
+        let error = AwsError::new("RequestTimeTooSkewed", 403, message);
+        return Err(error.with("RequestTime", claim.amz_date.clone()).with("ServerTime", now.iso8601()));
+    }
+    if early > 0 {
+        let latest = canonical::amz_date(now.plus_ms(SKEW_MS));
+        let message = format!(
+            "Signature not yet current: {} is still later than {latest} ({} + 15 min.)",
+            claim.amz_date,
+            canonical::amz_date(now)
+        );
+        return Err(signature_mismatch(target, message));
+    }
+    Err(signature_mismatch(target, expired(claim, now.plus_ms(-SKEW_MS), now)))
+}
+
+fn expired(claim: &Claim, end: Timestamp, now: Timestamp) -> String {
+    let (end, now) = (canonical::amz_date(end), canonical::amz_date(now));
+    format!("Signature expired: {} is now earlier than {end} ({now} - 15 min.)", claim.amz_date)
+}
+
+/// What stands for the body in the canonical request.
+fn declared_hash(
+    target: &Target,
+    parts: &Parts,
+    claim: &Claim,
+    body: Option<&[u8]>,
+) -> Result<String, AwsError> {
+    if let Some(declared) = header(&parts.headers, "x-amz-content-sha256") {
+        return Ok(declared.to_owned());
+    }
+    let s3 = claim.service == "s3";
+    match (s3, claim.expires_secs.is_some(), body) {
+        (true, true, _) => Ok(UNSIGNED.to_owned()),
+        (true, false, _) => {
+            let message = "Missing required header for this request: x-amz-content-sha256";
+            Err(AwsError::new("InvalidRequest", 400, message))
+        }
+        (false, _, Some(body)) if body.is_empty() => Ok(EMPTY_SHA256.to_owned()),
+        (false, _, Some(body)) => Ok(sha256_hex(body)),
+        (false, _, None) => {
+            Err(incomplete_signature(target, "The body must be declared by the header x-amz-content-sha256"))
+        }
+    }
+}
+
+fn check_signature(
+    target: &Target,
+    parts: &Parts,
+    claim: &Claim,
+    declared: &str,
+    key: &Key,
+) -> Result<(), AwsError> {
+    let canonical = Canonical::new(parts, &claim.signed_headers, declared).map_err(|name| {
+        signature_mismatch(target, format!("The signed header {name} is not in the request."))
+    })?;
+    let path = parts.uri.path();
+    let paths = if claim.service == "s3" {
+        canonical::s3_paths(path)
+    } else {
+        vec![canonical::normalised_path(path)]
+    };
+    let given = hex::decode(&claim.signature).unwrap_or_default();
+    let fits = |path: &String| {
+        let to_sign = canonical::string_to_sign(&claim.amz_date, &claim.scope(), &canonical.with_path(path));
+        hmac(key, &to_sign).verify_slice(&given).is_ok()
+    };
+    if paths.iter().any(fits) {
+        return Ok(());
+    }
+    let error = signature_mismatch(target, MISMATCH);
+    if target.service.id != "s3" {
+        return Err(error);
+    }
+    // S3 shows what it signed: the one way to find an encoding mistake.
+    let request = canonical.with_path(&paths[0]);
+    let to_sign = canonical::string_to_sign(&claim.amz_date, &claim.scope(), &request);
+    let error = error.with("AWSAccessKeyId", claim.access_key.clone()).with("StringToSign", to_sign);
+    Err(error.with("SignatureProvided", claim.signature.clone()).with("CanonicalRequest", request))
+}
+
+impl Authentication {
+    /// The authentication of a request, or the service's error for a request without one.
+    pub fn demanded(found: Option<Authentication>, target: &Target) -> Result<Authentication, AwsError> {
+        found.ok_or_else(|| missing_authentication(target))
+    }
+}

@@ -1,0 +1,150 @@
+//! An XML body as a tree of elements, and the value that a shape sees in it. DTDs are refused, so there are no
+//! entities to expand; the depth is bounded, so nothing below can exhaust the stack.
+
+use crate::fault::Malformed;
+use crate::scalar;
+use escale_model::{Kind, Location, Member, ServiceModel, ShapeId};
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader, escape};
+use serde_json::{Map, Value};
+
+/// Deeper than any modelled shape; CloudFront's deepest is 12.
+const MAX_DEPTH: usize = 64;
+
+#[derive(Debug, Default)]
+pub(crate) struct Element {
+    name: String,
+    attributes: Vec<(String, String)>,
+    text: String,
+    children: Vec<Element>,
+}
+
+/// The root element of a body.
+pub(crate) fn parse(body: &[u8]) -> Result<Element, Malformed> {
+    let malformed = |what: String| Malformed::Body(format!("the body is no well-formed XML: {what}"));
+    let text = std::str::from_utf8(body).map_err(|e| malformed(e.to_string()))?;
+    let mut reader = Reader::from_str(text);
+    let mut open = vec![Element::default()];
+    loop {
+        let event = reader.read_event().map_err(|e| malformed(e.to_string()))?;
+        let depth = open.len();
+        let Some(inner) = open.last_mut() else { return Err(malformed("too many closing tags".into())) };
+        match event {
+            Event::Start(start) => {
+                if depth > MAX_DEPTH {
+                    return Err(malformed(format!("it nests deeper than {MAX_DEPTH}")));
+                }
+                open.push(element(&start)?);
+            }
+            Event::Empty(start) => inner.children.push(element(&start)?),
+            Event::End(_) => {
+                if let (Some(done), Some(outer)) = (open.pop(), open.last_mut()) {
+                    outer.children.push(done);
+                }
+            }
+            Event::Text(t) => inner.text.push_str(&t.decode().map_err(|e| malformed(e.to_string()))?),
+            Event::CData(t) => inner.text.push_str(&t.decode().map_err(|e| malformed(e.to_string()))?),
+            Event::GeneralRef(reference) => {
+                let name = reference.decode().map_err(|e| malformed(e.to_string()))?;
+                let character = reference.resolve_char_ref().map_err(|e| malformed(e.to_string()))?;
+                match (character, escape::resolve_predefined_entity(&name)) {
+                    (Some(c), _) => inner.text.push(c),
+                    (None, Some(text)) => inner.text.push_str(text),
+                    (None, None) => return Err(malformed(format!("the entity &{name}; is not defined"))),
+                }
+            }
+            Event::DocType(_) => return Err(malformed("a DOCTYPE is not allowed".into())),
+            Event::Eof => break,
+            Event::Decl(_) | Event::Comment(_) | Event::PI(_) => {}
+        }
+    }
+    if open.len() != 1 {
+        return Err(malformed("an element is not closed".into()));
+    }
+    let root = open.pop().and_then(|root| root.children.into_iter().next());
+    root.ok_or_else(|| malformed("there is no element".into()))
+}
+
+fn element(start: &BytesStart<'_>) -> Result<Element, Malformed> {
+    let malformed = |what: String| Malformed::Body(format!("the body is no well-formed XML: {what}"));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut attributes = Vec::new();
+    for attribute in start.attributes() {
+        let attribute = attribute.map_err(|e| malformed(e.to_string()))?;
+        let value = attribute.unescape_value().map_err(|e| malformed(e.to_string()))?;
+        attributes.push((text(attribute.key.as_ref()), value.into_owned()));
+    }
+    Ok(Element { name: text(start.local_name().as_ref()), attributes, ..Element::default() })
+}
+
+impl Element {
+    fn child(&self, name: &str) -> Option<&Element> {
+        self.children.iter().find(|c| c.name == name)
+    }
+
+    fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Element> {
+        self.children.iter().filter(move |c| c.name == name)
+    }
+}
+
+/// What `shape` sees in an element. Elements that the model does not know are skipped, as AWS does.
+pub(crate) fn read(model: &ServiceModel, shape: ShapeId, element: &Element) -> Result<Value, Malformed> {
+    let target = model.shape(shape);
+    match &target.kind {
+        Kind::Structure(structure) => {
+            let mut found = Map::new();
+            for member in structure.members.iter().filter(|m| m.location == Location::Body) {
+                let value = read_member(model, member, element).map_err(|e| e.below(&member.name))?;
+                if let Some(value) = value {
+                    found.insert(member.name.clone(), value);
+                }
+            }
+            Ok(Value::Object(found))
+        }
+        Kind::List { item, .. } => {
+            let items = element.children.iter().map(|child| read(model, item.shape, child));
+            items.collect::<Result<_, _>>().map(Value::Array)
+        }
+        Kind::Map { key, value, .. } => read_entries(model, key, value, element.children.iter()),
+        kind => scalar::from_text(target, &element.text)
+            .ok_or_else(|| Malformed::value("", &element.text, kind.name())),
+    }
+}
+
+fn read_member(model: &ServiceModel, member: &Member, outer: &Element) -> Result<Option<Value>, Malformed> {
+    let name = member.wire_name();
+    if member.xml_attribute {
+        let attribute = outer.attributes.iter().find(|(k, _)| k == name);
+        return Ok(attribute.map(|(_, text)| Value::String(text.clone())));
+    }
+    match &model.shape(member.shape).kind {
+        Kind::List { item, flattened } if *flattened || member.flattened => {
+            let item_name = item.location_name().unwrap_or(name);
+            let items = outer.children.iter().filter(|c| c.name == item_name || c.name == name);
+            let items = items.map(|c| read(model, item.shape, c)).collect::<Result<Vec<_>, _>>()?;
+            Ok((!items.is_empty()).then_some(Value::Array(items)))
+        }
+        Kind::Map { key, value, flattened } if *flattened || member.flattened => {
+            let map = read_entries(model, key, value, outer.named(name))?;
+            Ok(map.as_object().is_some_and(|m| !m.is_empty()).then_some(map))
+        }
+        _ => outer.child(name).map(|c| read(model, member.shape, c)).transpose(),
+    }
+}
+
+fn read_entries<'a>(
+    model: &ServiceModel,
+    key: &Member,
+    value: &Member,
+    entries: impl Iterator<Item = &'a Element>,
+) -> Result<Value, Malformed> {
+    let mut map = Map::new();
+    for entry in entries {
+        let k = entry.child(key.location_name().unwrap_or("key"));
+        let v = entry.child(value.location_name().unwrap_or("value"));
+        if let (Some(k), Some(v)) = (k, v) {
+            map.insert(k.text.clone(), read(model, value.shape, v).map_err(|e| e.below(&k.text))?);
+        }
+    }
+    Ok(Value::Object(map))
+}

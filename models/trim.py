@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Makes models/*.json: botocore's API models, cut down to the operations that Escale answers.
+
+    python3 models/trim.py operations.json [models-directory]
+
+`operations.json` is {service id: [operation, ...]}; botocore must be installed at the version pinned below. What is
+left out: prose, deprecation notes, endpoint rules, waiters, paginators, and every shape that no kept operation reaches.
+What is kept is byte-for-byte botocore's wording (Apache-2.0, see NOTICE). The output is deterministic.
+"""
+
+import gzip
+import json
+import os
+import sys
+
+PINNED = "1.43.11"
+
+METADATA = (
+    "apiVersion protocol protocols jsonVersion targetPrefix xmlNamespace endpointPrefix signingName serviceId "
+    "globalEndpoint awsQueryCompatible"
+).split()
+OPERATION = (
+    "name http input output errors authtype auth unsignedPayload httpChecksum httpChecksumRequired endpoint "
+    "requestcompression"
+).split()
+DROPPED_OF_SHAPES = {
+    "documentation", "deprecated", "deprecatedMessage", "deprecatedSince", "synthetic", "box", "contextParam",
+}
+
+
+def model_of(service):
+    """The newest API version of a service in the installed botocore."""
+    import botocore
+
+    root = os.path.join(os.path.dirname(botocore.__file__), "data", service)
+    newest = os.path.join(root, max(os.listdir(root)))
+    plain = os.path.join(newest, "service-2.json")
+    if os.path.exists(plain):
+        return json.load(open(plain, encoding="utf-8"))
+    return json.load(gzip.open(plain + ".gz", "rt", encoding="utf-8"))
+
+
+def without(d):
+    return {k: v for k, v in d.items() if k not in DROPPED_OF_SHAPES}
+
+
+def trimmed_operation(operation):
+    kept = {k: v for k, v in operation.items() if k in OPERATION}
+    if "errors" in kept:
+        kept["errors"] = [error["shape"] for error in kept["errors"]]
+    for side in ("input", "output"):
+        if side in kept:
+            kept[side] = without(kept[side])
+    return kept
+
+
+def trimmed_shape(shape):
+    kept = without(shape)
+    for part in ("member", "key", "value"):
+        if part in kept:
+            kept[part] = without(kept[part])
+    if "members" in kept:
+        kept["members"] = {name: without(member) for name, member in kept["members"].items()}
+    return kept
+
+
+def references(shape):
+    for part in ("member", "key", "value"):
+        if part in shape:
+            yield shape[part]["shape"]
+    for member in shape.get("members", {}).values():
+        yield member["shape"]
+
+
+def trim(model, names):
+    missing = [name for name in names if name not in model["operations"]]
+    if missing:
+        sys.exit(f"not in the model of {model['metadata']['serviceId']}: {', '.join(missing)}")
+    operations = {name: trimmed_operation(model["operations"][name]) for name in names}
+    reached, waiting = {}, []
+    for operation in operations.values():
+        waiting += [operation[side]["shape"] for side in ("input", "output") if side in operation]
+        waiting += operation.get("errors", [])
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached[name] = trimmed_shape(model["shapes"][name])
+            waiting += references(reached[name])
+    metadata = {k: v for k, v in model["metadata"].items() if k in METADATA}
+    return {"metadata": metadata, "operations": operations, "shapes": dict(sorted(reached.items()))}
+
+
+def main():
+    import botocore
+
+    if botocore.__version__ != PINNED:
+        sys.exit(f"botocore {botocore.__version__} is installed, the models are made from {PINNED}: "
+                 f"pip install botocore=={PINNED}")
+    if len(sys.argv) not in (2, 3):
+        sys.exit(__doc__)
+    out = sys.argv[2] if len(sys.argv) == 3 else os.path.dirname(os.path.abspath(__file__))
+    for service, names in json.load(open(sys.argv[1], encoding="utf-8")).items():
+        text = json.dumps(trim(model_of(service), names), separators=(",", ":"), ensure_ascii=False)
+        with open(os.path.join(out, f"{service}.json"), "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
