@@ -32,6 +32,11 @@ impl AwsError {
         AwsError::new("InternalFailure", 500, "An internal fault of Escale; the daemon's log has the cause")
     }
 
+    /// A further member of the error's shape.
+    pub fn member(&self, name: &str) -> Option<&Value> {
+        self.extra.iter().find(|(n, _)| n == name).map(|(_, v)| v)
+    }
+
     pub fn with(mut self, member: &str, value: impl Into<Value>) -> AwsError {
         self.extra.push((member.into(), value.into()));
         self

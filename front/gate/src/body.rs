@@ -1,11 +1,11 @@
 //! Bodies on their way in: verified while they stream, or collected within a limit.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use escale_base::AwsError;
 use escale_service::Body;
 use escale_wire::sigv4::BodyReader;
 use http_body::{Body as HttpBody, Frame};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full};
 use std::{
     collections::VecDeque,
     pin::Pin,
@@ -15,18 +15,20 @@ use std::{
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Whole, and at most `limit` bytes.
-pub(crate) async fn collect(body: Body, limit: usize) -> Result<Bytes, AwsError> {
-    match Limited::new(body, limit).collect().await {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+pub(crate) async fn collect(mut body: Body, limit: usize) -> Result<Bytes, AwsError> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            AwsError::new("IncompleteBody", 400, format!("The request's body could not be read: {error}"))
+        })?;
+        let Ok(piece) = frame.into_data() else { continue };
+        if whole.len() + piece.len() > limit {
             let message = format!("The request's body is larger than {limit} bytes");
-            Err(AwsError::new("RequestEntityTooLarge", 413, message))
+            return Err(AwsError::new("RequestEntityTooLarge", 413, message));
         }
-        Err(error) => {
-            let message = format!("The request's body could not be read: {error}");
-            Err(AwsError::new("IncompleteBody", 400, message))
-        }
+        whole.extend_from_slice(&piece);
     }
+    Ok(whole.freeze())
 }
 
 pub(crate) fn full(bytes: Bytes) -> Body {
@@ -49,7 +51,10 @@ impl HttpBody for Verified {
     type Data = Bytes;
     type Error = Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         loop {
             if let Some(bytes) = self.ready.pop_front() {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));

@@ -7,7 +7,9 @@ use crate::{
 use bytes::Bytes;
 use escale_base::{AwsError, ids, limits, wire::Value};
 use escale_model::Operation;
-use escale_service::{Body, Caller, Credential, Entry, Kind, Principal, StreamCx, StreamHandler, StreamReply};
+use escale_service::{
+    Body, Caller, Credential, Entry, Kind, Principal, StreamCx, StreamHandler, StreamReply,
+};
 use escale_wire::{
     Target,
     sigv4::{Authentication, BodyReader, Claim, Payload},
@@ -101,11 +103,14 @@ impl Call<'_> {
         match &entry.kind {
             Kind::Sync(_) => {
                 let cloud = &self.gate.cloud;
-                let output = cloud.call(&self.gate.store, &caller, service, &operation.name, request.input)?;
+                let output =
+                    cloud.call(&self.gate.store, &caller, service, &operation.name, request.input)?;
                 self.check_output(operation, &output)?;
                 Ok(escale_wire::encode_output(self.target, operation, &output, self.request_id).map(full))
             }
-            Kind::Stream(handler) => self.stream(operation, entry, handler, caller, request.input, body).await,
+            Kind::Stream(handler) => {
+                self.stream(operation, entry, handler, caller, request.input, body).await
+            }
         }
     }
 
@@ -164,7 +169,9 @@ impl Call<'_> {
                 AwsError::new("AuthorizationHeaderMalformed", 400, message).with("Region", ours.as_str())
             }
             _ => {
-                let message = format!("Credential should be scoped to a valid region: this cloud is {ours}, not {theirs}.");
+                let message = format!(
+                    "Credential should be scoped to a valid region: this cloud is {ours}, not {theirs}."
+                );
                 AwsError::new("SignatureDoesNotMatch", 403, message)
             }
         })
@@ -175,6 +182,7 @@ impl Call<'_> {
         operation.anonymous || self.target.service.id == "s3"
     }
 
+    #[allow(clippy::too_many_arguments)] // what was found out about the request on its way here
     async fn stream(
         &self,
         operation: &Operation,

@@ -1,8 +1,7 @@
 //! All services together: finds an operation by name, authorises it, runs it.
 
 use crate::{
-    Caller, Config, Credential, Cx, Decision, Entry, Identity, Kind, Principal, ResourceType,
-    Service,
+    Caller, Config, Credential, Cx, Decision, Entry, Identity, Kind, Principal, ResourceType, Service,
 };
 use escale_base::{AwsError, Clock, wire::Value};
 use escale_store::{Image, Store, StoreError, Tx};
