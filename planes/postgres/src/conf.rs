@@ -32,8 +32,14 @@ pub(crate) fn server(
     put("timezone", "UTC");
     put("log_timezone", "UTC");
     put("lc_messages", "C.UTF-8");
-    put("max_wal_senders", "8");
     put("max_replication_slots", "8");
+    // Named with their defaults, so that a setting that a standby had to raise does not vanish from the file
+    // when it becomes the primary: that would count as a change that waits for a restart.
+    put("max_connections", "100");
+    put("max_worker_processes", "8");
+    put("max_wal_senders", "8");
+    put("max_prepared_transactions", "0");
+    put("max_locks_per_transaction", "64");
     put("max_slot_wal_keep_size", SLOT_KEEP);
     // Found by measuring: with the default of 5 s a standby that comes a moment too early waits that long.
     put("wal_retrieve_retry_interval", "100ms");
@@ -48,6 +54,10 @@ pub(crate) fn server(
     put("ident_file", &dir.join("pg_ident.conf").to_string_lossy());
     put("cluster_name", &node.name);
     put("wal_level", "replica");
+    if spec.version >= 14 {
+        // A server that was not shut down syncs its whole data directory first; file by file takes seconds.
+        put("recovery_init_sync_method", "syncfs");
+    }
     put("hot_standby", "on");
     put("wal_log_hints", "on"); // pg_rewind needs it
     put("fsync", "on");
@@ -77,8 +87,8 @@ pub(crate) fn server(
         put("primary_slot_name", &slot(&node.name));
         put("synchronous_standby_names", "");
         for (key, floor) in floors {
-            let own = asked.get(key).and_then(|v| v.parse().ok()).unwrap_or(0);
-            put(key, &floor.max(&own).to_string());
+            let own = all.get(key).and_then(|v| v.parse().ok()).unwrap_or(0);
+            all.insert(key.clone(), floor.max(&own).to_string());
         }
     }
     let line = |(key, value): (&String, &String)| {

@@ -30,7 +30,9 @@ impl Process {
     }
 
     fn open(pid: i32, data: &Path) -> Option<Process> {
-        let fd = pidfd_open(Pid::from_raw(pid)?, PidfdFlags::NONBLOCK).ok()?;
+        // A single-user server, pg_rewind's for instance, writes its pid with a minus.
+        let raw = Pid::from_raw(Some(pid).filter(|pid| *pid > 0)?)?;
+        let fd = pidfd_open(raw, PidfdFlags::NONBLOCK).ok()?;
         let proc = PathBuf::from(format!("/proc/{pid}"));
         let program = std::fs::read_link(proc.join("exe")).ok()?;
         let ours = std::fs::read_link(proc.join("cwd")).ok()? == data

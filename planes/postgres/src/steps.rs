@@ -4,7 +4,7 @@ use crate::{
     conf,
     plan::Step,
     plane::{Inner, make_dir},
-    process::{self, Process},
+    process::{self, Process, Tool},
     record::{Record, replace},
     scram,
     session::{Session, ident, literal},
@@ -102,20 +102,25 @@ impl Inner {
         write("pg_hba.conf", conf::access(spec).as_bytes())?;
         write("pg_ident.conf", conf::idents(&self.user).as_bytes())?;
         let text = conf::server(spec, record, asked, &dir, &floors);
-        let old = std::fs::read(dir.join("postgresql.conf")).ok();
+        // PostgreSQL itself reads the new settings before they take the place of the old ones.
+        write("postgresql.check", text.as_bytes())?;
+        let data = dir.join("data");
+        let base = match data.join("PG_VERSION").exists() {
+            true => data.clone(),
+            false => self.template(spec.version).await?,
+        };
+        let tool = Tool::new(self.binaries(spec.version)?.program("postgres"))
+            .args(&["-C", "max_connections", "-D"])
+            .arg(base)
+            .arg("-c")
+            .arg(format!("config_file={}", dir.join("postgresql.check").display()));
+        process::run(tool, &self.user).await.map_err(|e| {
+            PlaneError::asked(format!("database '{}': its parameters are refused", spec.name)).because(e.what)
+        })?;
         write("postgresql.conf", text.as_bytes())?;
-        let Some(server) = Process::server_of(&dir.join("data")) else { return Ok(()) };
-        // A running server tells what it would refuse; then the old file comes back.
-        if let Ok(session) = self.session(&spec.name, node, record.port).await {
-            let wrong = "select coalesce(name, '') || ': ' || error from pg_file_settings where error is not null \
-                 and error not like '%without restarting%' and sourcefile = current_setting('config_file')";
-            if let (Some(row), Some(old)) = (session.rows(wrong, &[]).await?.first(), old) {
-                write("postgresql.conf", &old)?;
-                let said: String = row.get(0);
-                return Err(PlaneError::asked(format!("database '{}': parameter {said}", spec.name)));
-            }
+        if let Some(server) = Process::server_of(&data) {
+            server.signal(Signal::HUP);
         }
-        server.signal(Signal::HUP);
         Ok(())
     }
 

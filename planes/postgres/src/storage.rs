@@ -50,7 +50,7 @@ impl Inner {
     }
 
     /// `initdb` once a version; each database gets a copy.
-    async fn template(&self, version: u32) -> Result<PathBuf, PlaneError> {
+    pub(crate) async fn template(&self, version: u32) -> Result<PathBuf, PlaneError> {
         let _one = self.lock("").await;
         let dir = self.config.state.join("templates").join(version.to_string());
         if dir.exists() {

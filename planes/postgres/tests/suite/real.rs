@@ -21,6 +21,17 @@ fn kill_9(pid: u32) {
         .unwrap();
 }
 
+/// Ensures, and prints what each step took.
+async fn timed(plane: &dyn Postgres, spec: &DatabaseSpec) {
+    let mut told = String::new();
+    loop {
+        let t = Instant::now();
+        let Some(step) = plane.step(spec).await.unwrap() else { break };
+        told += &format!("{step:?} {} ms, ", t.elapsed().as_millis());
+    }
+    println!("{told}");
+}
+
 /// Writes through TCP without a pause to whichever node takes writes; answers the acknowledged numbers and
 /// the longest time between two acknowledgements.
 async fn write_until(spec: DatabaseSpec, stop: Arc<AtomicBool>) -> (Vec<i64>, Duration) {
@@ -206,6 +217,63 @@ async fn password_parameters_snapshot_restore() {
     place.assert_no_process();
 }
 
+/// A network namespace that the test made, gone with it.
+struct Namespace(String);
+
+impl Namespace {
+    fn new() -> Namespace {
+        let name = format!("pg-{}", escale_base::ids::random_hex(8));
+        let ns = Namespace(name.clone());
+        for line in [
+            format!("netns add {name}"),
+            format!("-n {name} link set lo up"),
+            format!("-n {name} address add 10.99.0.1/32 dev lo"),
+            format!("-n {name} address add 10.99.0.2/32 dev lo"),
+        ] {
+            assert!(Command::new("ip").args(line.split(' ')).status().unwrap().success(), "ip {line}");
+        }
+        ns
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "delete", &self.0]).status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn listens_inside_the_namespace_alone() {
+    let (ns, place) = (Namespace::new(), Place::new());
+    let (plane, _events) = place.open();
+    let mut spec = pair("ns", "inside");
+    for (node, address) in spec.nodes.iter_mut().zip(["10.99.0.1", "10.99.0.2"]) {
+        node.namespace = Some(format!("/run/netns/{}", ns.0).into());
+        node.address = address.parse().unwrap();
+    }
+    plane.ensure(&spec).await.unwrap();
+    plane.failover(&spec.name, "a-1").await.unwrap();
+    plane.ensure(&spec).await.unwrap();
+    assert_eq!(seen(&plane, &spec).await.protection, Protection::Protected);
+    let listening = |within: &[&str]| {
+        let port = spec.port.to_string();
+        let line = [within, &["ss", "-Hltn", "sport", "=", port.as_str()]].concat();
+        String::from_utf8(Command::new(line[0]).args(&line[1..]).output().unwrap().stdout).unwrap()
+    };
+    let path = format!("--net=/run/netns/{}", ns.0);
+    let inside = listening(&["nsenter", &path]);
+    assert!(inside.contains("10.99.0.1:") && inside.contains("10.99.0.2:"), "{inside}");
+    assert_eq!(listening(&["env"]), "");
+    let psql = Command::new("nsenter")
+        .args([&path, "psql", "-h", "10.99.0.2", "-p", &spec.port.to_string(), "-U", "shop_admin", "shop"])
+        .args(["-Atc", "select pg_is_in_recovery()"])
+        .env("PGPASSWORD", PASSWORD)
+        .output();
+    assert_eq!(String::from_utf8(psql.unwrap().stdout).unwrap().trim(), "f");
+    plane.wipe().await.unwrap();
+    place.assert_no_process();
+}
+
 /// The plane's time against the same work by hand, in the same run.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement: cargo test -p escale-postgres -- --ignored --nocapture"]
@@ -215,7 +283,7 @@ async fn measure_create() {
     for round in 0..3 {
         let spec = pair("time", &format!("r{round}"));
         let t = Instant::now();
-        plane.ensure(&spec).await.unwrap();
+        timed(&plane, &spec).await;
         let ours = t.elapsed();
         let by_hand = by_hand(&place, &format!("hand{round}"), spec.version);
         println!("round {round}: plane {} ms, by hand {} ms", ours.as_millis(), by_hand.as_millis());
