@@ -1,5 +1,8 @@
 //! The same contract on the fake and on real servers, and what only real servers can show: rows.
 
+// Clippy takes only functions marked #[test] for tests; the helpers here are no less.
+#![allow(clippy::unwrap_used)]
+
 #[path = "suite/common.rs"]
 mod common;
 #[path = "suite/real.rs"]
@@ -15,7 +18,7 @@ async fn contract(plane: &dyn Postgres, tag: &str, clock: &Clock) {
     assert_eq!(plane.observe(&spec.name).await.unwrap(), None);
     plane.ensure(&spec).await.unwrap();
     assert_eq!(plane.step(&spec).await.unwrap(), None, "nothing is left to do");
-    assert_eq!(plane.list().await.unwrap(), [spec.name.clone()]);
+    assert_eq!(plane.list().await.unwrap(), [spec.name.as_str()]);
 
     let seen = plane.observe(&spec.name).await.unwrap().unwrap();
     assert_eq!((seen.primary.as_str(), seen.protection), ("a-1", Protection::Protected));

@@ -5,7 +5,7 @@ use escale_postgres::*;
 use std::{net::TcpListener, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 use tokio_postgres::{Client, NoTls};
 
-pub const PASSWORD: &str = "correct horse/1";
+pub(crate) const PASSWORD: &str = "correct horse/1";
 
 /// A port that is free on both of the pair's addresses.
 fn free_port() -> u16 {
@@ -17,7 +17,7 @@ fn free_port() -> u16 {
     }
 }
 
-pub fn pair(tag: &str, name: &str) -> DatabaseSpec {
+pub(crate) fn pair(tag: &str, name: &str) -> DatabaseSpec {
     let node = |name: &str, address: &str, zone: &str| NodeSpec {
         name: name.into(),
         namespace: None,
@@ -43,35 +43,35 @@ pub fn pair(tag: &str, name: &str) -> DatabaseSpec {
     }
 }
 
-pub fn single(tag: &str, name: &str) -> DatabaseSpec {
+pub(crate) fn single(tag: &str, name: &str) -> DatabaseSpec {
     let mut spec = pair(tag, name);
     spec.nodes.truncate(1);
     spec
 }
 
 /// A state directory. Whatever a failed test left running below it is ended.
-pub struct Place(tempfile::TempDir);
+pub(crate) struct Place(tempfile::TempDir);
 
 impl Place {
-    pub fn new() -> Place {
+    pub(crate) fn new() -> Place {
         let dir = tempfile::Builder::new().prefix("pg-plane-").tempdir().unwrap();
         std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
         Place(dir)
     }
 
-    pub fn config(&self) -> Config {
+    pub(crate) fn config(&self) -> Config {
         let mut config = Config::new(self.0.path().join("state"));
         config.heartbeat = Duration::from_millis(200);
         config.standby_grace = Duration::from_secs(1);
         config
     }
 
-    pub fn open(&self) -> (PostgresPlane, tokio::sync::mpsc::Receiver<Event>) {
+    pub(crate) fn open(&self) -> (PostgresPlane, tokio::sync::mpsc::Receiver<Event>) {
         PostgresPlane::open(self.config()).unwrap()
     }
 
     /// Processes whose working directory is below this place.
-    pub fn processes(&self) -> Vec<i32> {
+    pub(crate) fn processes(&self) -> Vec<i32> {
         let below = |pid: &i32| {
             let cwd = std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
             cwd.starts_with(self.0.path())
@@ -80,11 +80,11 @@ impl Place {
         entries.filter_map(|e| e.file_name().to_str()?.parse().ok()).filter(below).collect()
     }
 
-    pub fn assert_no_process(&self) {
+    pub(crate) fn assert_no_process(&self) {
         assert_eq!(self.processes(), Vec::<i32>::new());
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.0.path().to_owned()
     }
 }
@@ -98,7 +98,7 @@ impl Drop for Place {
     }
 }
 
-pub async fn client(
+pub(crate) async fn client(
     spec: &DatabaseSpec,
     node: &str,
     password: &str,
@@ -111,6 +111,6 @@ pub async fn client(
     Ok(client)
 }
 
-pub async fn count(client: &Client) -> i64 {
+pub(crate) async fn count(client: &Client) -> i64 {
     client.query_one("select count(*) from t", &[]).await.unwrap().get(0)
 }

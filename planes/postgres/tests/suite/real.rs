@@ -311,7 +311,7 @@ fn by_hand(place: &Place, name: &str, version: u32) -> Duration {
     let common = format!("-o \"-p {port} -k {k} -c wal_retrieve_retry_interval=100ms");
     as_pg("pg_ctl", &format!("-D a -w -l la {common} -h 127.0.0.2 -c synchronous_standby_names=s1\" start"));
     as_pg("pg_basebackup", &format!("-h 127.0.0.2 -p {port} -U su -D b -R -X stream -c fast"));
-    let info = format!("-c cluster_name=s1 -h 127.0.0.3\" start");
+    let info = "-c cluster_name=s1 -h 127.0.0.3\" start";
     as_pg(
         "pg_ctl",
         &format!("-D b -w -l lb {} {info}", common.replace(&format!("-k {k}"), &format!("-k {k}/b"))),
