@@ -17,3 +17,7 @@ pub const BACKOFF_MIN_MS: u64 = 50;
 
 /// Answers a page when the client names no number. Most of AWS's describe calls say 100 or 1,000.
 pub const PAGE_DEFAULT: usize = 100;
+
+/// Connections that one loopback forwarder carries at a time: enough for any load test from one machine, and
+/// bounds the descriptors that a leaking client can take (two each).
+pub const FORWARDED_CONNECTIONS: usize = 4096;
