@@ -38,7 +38,9 @@ pub(crate) fn internet(spec: &InternetSpec) -> Result<(), PlaneError> {
     unique("the Internet", "host", spec.hosts.iter().map(|h| &h.name))?;
     let mut seen = BTreeMap::from([(VISITOR, "the visitor's address".to_owned())]);
     let services = spec.service_addresses.iter().map(|a| (*a, "a service address".to_owned()));
-    for (address, what) in services.chain(spec.hosts.iter().map(|h| (h.address, format!("host '{}'", h.name)))) {
+    for (address, what) in
+        services.chain(spec.hosts.iter().map(|h| (h.address, format!("host '{}'", h.name))))
+    {
         public_address("the Internet", &what, address)?;
         if let Some(other) = seen.insert(address, what.clone()) {
             return Err(asked(format!("the Internet: {address} is {what} and {other}; give each its own")));
@@ -76,7 +78,10 @@ fn unique<'a>(at: &str, kind: &str, names: impl Iterator<Item = &'a String>) -> 
 fn network_cidr(at: &str, spec: &VpcSpec) -> Result<(), PlaneError> {
     let cidr = spec.cidr;
     if cidr != cidr.trunc() || !(8..=28).contains(&cidr.prefix_len()) {
-        return Err(asked(format!("{at}: {cidr} must be a network of /8 to /28 without host bits, as {}", cidr.trunc())));
+        return Err(asked(format!(
+            "{at}: {cidr} must be a network of /8 to /28 without host bits, as {}",
+            cidr.trunc()
+        )));
     }
     if let Some((_, why)) = TAKEN.iter().find(|(t, _)| overlap(*t, cidr)) {
         return Err(asked(format!("{at}: {cidr} overlaps {why}; choose another range, as 10.0.0.0/16")));
@@ -87,7 +92,9 @@ fn network_cidr(at: &str, spec: &VpcSpec) -> Result<(), PlaneError> {
             return Err(asked(format!("{at}: the service address {a} is neither in {cidr} nor link-local")));
         }
         if a.octets()[..3] == [169, 254, 255] {
-            return Err(asked(format!("{at}: the service address {a} is one of the router's own links (169.254.255.0/24)")));
+            return Err(asked(format!(
+                "{at}: the service address {a} is one of the router's own links (169.254.255.0/24)"
+            )));
         }
     }
     Ok(())
@@ -96,14 +103,23 @@ fn network_cidr(at: &str, spec: &VpcSpec) -> Result<(), PlaneError> {
 fn subnets(at: &str, spec: &VpcSpec) -> Result<(), PlaneError> {
     for (i, s) in spec.subnets.iter().enumerate() {
         if s.cidr != s.cidr.trunc() || s.cidr.prefix_len() > 28 {
-            return Err(asked(format!("{at}: subnet '{}': {} must be at most a /28, without host bits", s.name, s.cidr)));
+            return Err(asked(format!(
+                "{at}: subnet '{}': {} must be at most a /28, without host bits",
+                s.name, s.cidr
+            )));
         }
         if !spec.cidr.contains(&s.cidr) {
-            return Err(asked(format!("{at}: subnet '{}': {} is outside the network's {}", s.name, s.cidr, spec.cidr)));
+            return Err(asked(format!(
+                "{at}: subnet '{}': {} is outside the network's {}",
+                s.name, s.cidr, spec.cidr
+            )));
         }
         if let Some(other) = spec.subnets[..i].iter().find(|o| overlap(o.cidr, s.cidr)) {
             let (a, b) = (s.cidr, other.cidr);
-            return Err(asked(format!("{at}: subnet '{}': {a} overlaps {b} of subnet '{}'", s.name, other.name)));
+            return Err(asked(format!(
+                "{at}: subnet '{}': {a} overlaps {b} of subnet '{}'",
+                s.name, other.name
+            )));
         }
         if !spec.route_tables.iter().any(|t| t.name == s.route_table) {
             return Err(unknown(at, &format!("subnet '{}'", s.name), "route table", &s.route_table));
@@ -117,7 +133,9 @@ fn route_tables(at: &str, spec: &VpcSpec) -> Result<(), PlaneError> {
     for table in &spec.route_tables {
         let at = format!("{at}: route table '{}'", table.name);
         if let Some(other) = ids.insert(crate::firewall::table_id(&table.name), &table.name) {
-            return Err(asked(format!("{at} has the same number as '{other}' in the kernel; name one differently")));
+            return Err(asked(format!(
+                "{at} has the same number as '{other}' in the kernel; name one differently"
+            )));
         }
         let mut destinations = BTreeSet::new();
         for route in &table.routes {
@@ -137,7 +155,10 @@ fn route_tables(at: &str, spec: &VpcSpec) -> Result<(), PlaneError> {
 fn route_target(at: &str, spec: &VpcSpec, route: &Route) -> Result<(), PlaneError> {
     let to = route.destination;
     if (route.target == Target::Local) != (to == spec.cidr) {
-        return Err(asked(format!("{at}: {to}: only the network's own {} is local, and it is nothing else", spec.cidr)));
+        return Err(asked(format!(
+            "{at}: {to}: only the network's own {} is local, and it is nothing else",
+            spec.cidr
+        )));
     }
     if to != spec.cidr && spec.cidr.contains(&to) {
         return Err(asked(format!("{at}: {to} lies inside the network; routes inside it are not supported")));
@@ -148,9 +169,9 @@ fn route_target(at: &str, spec: &VpcSpec, route: &Route) -> Result<(), PlaneErro
         }
         Target::Interface(name) => match spec.interface(name) {
             None => Err(unknown(at, &format!("the route to {to}"), "interface", name)),
-            Some(i) if i.kind == Kind::Plain && i.source_dest_check => {
-                Err(asked(format!("{at}: {to} goes to interface '{name}', which does not forward: turn its source/destination check off")))
-            }
+            Some(i) if i.kind == Kind::Plain && i.source_dest_check => Err(asked(format!(
+                "{at}: {to} goes to interface '{name}', which does not forward: turn its source/destination check off"
+            ))),
             Some(_) => Ok(()),
         },
         Target::ServiceEndpoint if !PUBLIC.contains(&to) => {
@@ -164,7 +185,9 @@ fn interfaces(at: &str, spec: &VpcSpec) -> Result<(), PlaneError> {
     let (mut private, mut public) = (BTreeMap::new(), BTreeMap::new());
     for i in &spec.interfaces {
         let what = format!("interface '{}'", i.name);
-        let Some(subnet) = spec.subnet(&i.subnet) else { return Err(unknown(at, &what, "subnet", &i.subnet)) };
+        let Some(subnet) = spec.subnet(&i.subnet) else {
+            return Err(unknown(at, &what, "subnet", &i.subnet));
+        };
         if !subnet.cidr.contains(&i.address) {
             let (a, name, cidr) = (i.address, &subnet.name, subnet.cidr);
             return Err(asked(format!("{at}: {what}: {a} is outside subnet '{name}' ({cidr})")));
@@ -172,7 +195,9 @@ fn interfaces(at: &str, spec: &VpcSpec) -> Result<(), PlaneError> {
         let offset = u32::from(i.address) - u32::from(subnet.cidr.network());
         if offset < 4 || i.address == subnet.cidr.broadcast() || spec.service_addresses.contains(&i.address) {
             let a = i.address;
-            return Err(asked(format!("{at}: {what}: {a} is reserved: a subnet's first four and last, and services'")));
+            return Err(asked(format!(
+                "{at}: {what}: {a} is reserved: a subnet's first four and last, and services'"
+            )));
         }
         if let Some(other) = private.insert(i.address, &i.name) {
             return Err(asked(format!("{at}: {what}: {} is already the address of '{other}'", i.address)));
@@ -180,11 +205,15 @@ fn interfaces(at: &str, spec: &VpcSpec) -> Result<(), PlaneError> {
         if let Some(address) = i.public_address {
             public_address(at, &what, address)?;
             if let Some(other) = public.insert(address, &i.name) {
-                return Err(asked(format!("{at}: {what}: {address} is already the public address of '{other}'")));
+                return Err(asked(format!(
+                    "{at}: {what}: {address} is already the public address of '{other}'"
+                )));
             }
         }
         if i.kind == Kind::Nat && !i.groups.is_empty() {
-            return Err(asked(format!("{at}: {what} is a NAT gateway: it has no groups; filter at who uses it")));
+            return Err(asked(format!(
+                "{at}: {what} is a NAT gateway: it has no groups; filter at who uses it"
+            )));
         }
         if let Some(g) = i.groups.iter().find(|g| !spec.groups.iter().any(|x| x.name == **g)) {
             return Err(unknown(at, &what, "group", g));
@@ -218,8 +247,14 @@ fn groups(at: &str, spec: &VpcSpec) -> Result<(), PlaneError> {
 }
 
 fn public_address(at: &str, what: &str, address: Ipv4Addr) -> Result<(), PlaneError> {
-    if !PUBLIC.contains(&address) || address == VISITOR || address == PUBLIC.network() || address == PUBLIC.broadcast() {
-        return Err(asked(format!("{at}: {what}: {address} is no free public address: take one of {PUBLIC}, not {VISITOR}")));
+    if !PUBLIC.contains(&address)
+        || address == VISITOR
+        || address == PUBLIC.network()
+        || address == PUBLIC.broadcast()
+    {
+        return Err(asked(format!(
+            "{at}: {what}: {address} is no free public address: take one of {PUBLIC}, not {VISITOR}"
+        )));
     }
     Ok(())
 }

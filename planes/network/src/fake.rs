@@ -45,7 +45,9 @@ impl Network for FakeNetwork {
         check::vpc(&spec)?;
         let mut state = self.lock();
         let mut taken = state.public(&spec.name);
-        taken.extend(state.internet.service_addresses.iter().chain(state.internet.hosts.iter().map(|h| &h.address)));
+        taken.extend(
+            state.internet.service_addresses.iter().chain(state.internet.hosts.iter().map(|h| &h.address)),
+        );
         let wanted = spec.interfaces.iter().filter_map(|i| i.public_address);
         if let Some(address) = wanted.filter(|_| spec.internet_gateway).find(|a| taken.contains(a)) {
             return Err(PlaneError::asked(format!(
@@ -54,7 +56,8 @@ impl Network for FakeNetwork {
         }
         let old = state.vpcs.get(&spec.name);
         let before = old.map(|o| o.interfaces.as_slice()).unwrap_or_default();
-        let same = |a: &Interface, b: &Interface| (&a.name, a.address, a.kind) == (&b.name, b.address, b.kind);
+        let same =
+            |a: &Interface, b: &Interface| (&a.name, a.address, a.kind) == (&b.name, b.address, b.kind);
         let missing = |from: &[Interface], i: &&Interface| !from.iter().any(|x| same(x, i));
         let applied = Applied {
             added: spec.interfaces.iter().filter(|i| missing(before, i)).map(|i| i.name.clone()).collect(),
@@ -78,7 +81,9 @@ impl Network for FakeNetwork {
         let taken = state.public("");
         let wanted = spec.service_addresses.iter().chain(spec.hosts.iter().map(|h| &h.address));
         if let Some(address) = wanted.into_iter().find(|a| taken.contains(a)) {
-            return Err(PlaneError::asked(format!("the Internet: {address} is the public address of an interface")));
+            return Err(PlaneError::asked(format!(
+                "the Internet: {address} is the public address of an interface"
+            )));
         }
         state.internet = spec;
         Ok(())
@@ -90,7 +95,8 @@ impl Network for FakeNetwork {
 
     async fn observe(&self, vpc: &str) -> Result<Option<Observed>, PlaneError> {
         let seen = |spec: &VpcSpec| {
-            let interfaces = spec.interfaces.iter().map(|i| (i.name.clone(), ObservedInterface::fresh(i.address)));
+            let interfaces =
+                spec.interfaces.iter().map(|i| (i.name.clone(), ObservedInterface::fresh(i.address)));
             Observed { interfaces: interfaces.collect(), internet: spec.internet_gateway }
         };
         Ok(self.lock().vpcs.get(vpc).map(seen))

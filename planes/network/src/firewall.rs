@@ -36,7 +36,9 @@ pub(crate) fn router(spec: &VpcSpec) -> Ruleset {
         for way in [Way::In, Way::Out] {
             let chain = format!("{}_{}", if way == Way::In { "in" } else { "out" }, i.name);
             let rules = match (i.kind, way) {
-                (Kind::Plain, _) => i.groups.iter().map(|g| format!("jump {}", group_chain(g, way))).collect(),
+                (Kind::Plain, _) => {
+                    i.groups.iter().map(|g| format!("jump {}", group_chain(g, way))).collect()
+                }
                 (Kind::Nat, Way::In) => vec![format!("ip saddr {} accept", spec.cidr)],
                 (Kind::Nat, Way::Out) => vec!["accept".into()],
             };
@@ -60,14 +62,24 @@ pub(crate) fn router(spec: &VpcSpec) -> Ruleset {
 pub(crate) fn nat(cidr: Ipv4Net, address: Ipv4Addr) -> Ruleset {
     let mut set = Ruleset::default();
     let hooked = [
-        ("postrouting", "type nat hook postrouting priority srcnat; policy accept;", vec![
-            format!("ip saddr {cidr} ip saddr != {address} snat to {address}"),
-        ]),
-        ("forward", "type filter hook forward priority 0; policy drop;", vec![
-            "ct state established,related accept".into(),
-            format!("ct state new ip saddr {cidr} accept"),
-        ]),
-        ("input", "type filter hook input priority 0; policy drop;", vec!["ct state established,related accept".into()]),
+        (
+            "postrouting",
+            "type nat hook postrouting priority srcnat; policy accept;",
+            vec![format!("ip saddr {cidr} ip saddr != {address} snat to {address}")],
+        ),
+        (
+            "forward",
+            "type filter hook forward priority 0; policy drop;",
+            vec![
+                "ct state established,related accept".into(),
+                format!("ct state new ip saddr {cidr} accept"),
+            ],
+        ),
+        (
+            "input",
+            "type filter hook input priority 0; policy drop;",
+            vec!["ct state established,related accept".into()],
+        ),
     ];
     for (name, hook, rules) in hooked {
         set.chains.insert(name.into(), Chain { hook: Some(hook), rules });
@@ -110,34 +122,54 @@ fn base(spec: &VpcSpec) -> Ruleset {
     set.sets.insert("own".into(), spec.service_addresses.iter().map(Ipv4Addr::to_string).collect());
     let outside = format!("{{ \"{INTERNET_LINK}\", \"{ENDPOINT_LINK}\" }}");
     let hooked = [
-        ("prerouting_mark", "type filter hook prerouting priority mangle; policy accept;", vec![
-            "meta mark set iifname map @route_marks".to_owned(),
-        ]),
-        ("prerouting_nat", "type nat hook prerouting priority dstnat; policy accept;", vec![
-            format!("iifname \"{INTERNET_LINK}\" dnat to ip daddr map @public_in"),
-        ]),
-        ("postrouting_nat", "type nat hook postrouting priority srcnat; policy accept;", vec![
-            format!("oifname \"{INTERNET_LINK}\" snat to ip saddr map @public_out"),
-            format!("oifname \"{ENDPOINT_LINK}\" masquerade"),
-        ]),
-        ("forward_egress", "type filter hook forward priority 0; policy drop;", vec![
-            "ct state vmap { established : accept, related : accept, invalid : drop }".to_owned(),
-            format!("iifname \"{INTERNET_LINK}\" ct status dnat accept"),
-            format!("iifname {outside} drop"),
-            format!("oifname \"{INTERNET_LINK}\" ip saddr != @has_public drop"),
-            "iifname vmap @egress".to_owned(),
-        ]),
-        ("forward_ingress", "type filter hook forward priority 10; policy drop;", vec![
-            "ct state established,related accept".to_owned(),
-            format!("oifname {outside} accept"),
-            "oifname vmap @ingress".to_owned(),
-        ]),
-        ("input", "type filter hook input priority 0; policy drop;", vec![
-            "ct state established,related accept".to_owned(),
-            "iifname \"lo\" accept".to_owned(),
-            format!("iifname {outside} drop"),
-            "ip daddr @own accept".to_owned(),
-        ]),
+        (
+            "prerouting_mark",
+            "type filter hook prerouting priority mangle; policy accept;",
+            vec!["meta mark set iifname map @route_marks".to_owned()],
+        ),
+        (
+            "prerouting_nat",
+            "type nat hook prerouting priority dstnat; policy accept;",
+            vec![format!("iifname \"{INTERNET_LINK}\" dnat to ip daddr map @public_in")],
+        ),
+        (
+            "postrouting_nat",
+            "type nat hook postrouting priority srcnat; policy accept;",
+            vec![
+                format!("oifname \"{INTERNET_LINK}\" snat to ip saddr map @public_out"),
+                format!("oifname \"{ENDPOINT_LINK}\" masquerade"),
+            ],
+        ),
+        (
+            "forward_egress",
+            "type filter hook forward priority 0; policy drop;",
+            vec![
+                "ct state vmap { established : accept, related : accept, invalid : drop }".to_owned(),
+                format!("iifname \"{INTERNET_LINK}\" ct status dnat accept"),
+                format!("iifname {outside} drop"),
+                format!("oifname \"{INTERNET_LINK}\" ip saddr != @has_public drop"),
+                "iifname vmap @egress".to_owned(),
+            ],
+        ),
+        (
+            "forward_ingress",
+            "type filter hook forward priority 10; policy drop;",
+            vec![
+                "ct state established,related accept".to_owned(),
+                format!("oifname {outside} accept"),
+                "oifname vmap @ingress".to_owned(),
+            ],
+        ),
+        (
+            "input",
+            "type filter hook input priority 0; policy drop;",
+            vec![
+                "ct state established,related accept".to_owned(),
+                "iifname \"lo\" accept".to_owned(),
+                format!("iifname {outside} drop"),
+                "ip daddr @own accept".to_owned(),
+            ],
+        ),
     ];
     for (name, hook, rules) in hooked {
         set.chains.insert(name.into(), Chain { hook: Some(hook), rules });
@@ -165,7 +197,9 @@ fn rule(rule: &Rule, way: Way) -> Option<String> {
         Protocol::Udp(p) => format!("udp dport {}-{} ", p.first, p.last),
         Protocol::Icmp { kind: None, .. } => format!("ip protocol {ICMP} "),
         Protocol::Icmp { kind: Some(kind), code: None } => format!("icmp type {kind} "),
-        Protocol::Icmp { kind: Some(kind), code: Some(code) } => format!("icmp type {kind} icmp code {code} "),
+        Protocol::Icmp { kind: Some(kind), code: Some(code) } => {
+            format!("icmp type {kind} icmp code {code} ")
+        }
         Protocol::Number(n) => format!("ip protocol {n} "),
     };
     Some(format!("{peer}{protocol}accept"))
@@ -187,7 +221,7 @@ pub(crate) struct Flow {
     pub(crate) reply_destination: Ipv4Addr,
 }
 
-/// Whether the spec's rules would let this flow begin today.
+/// Whether the spec lets this flow go on.
 pub(crate) fn allows(spec: &VpcSpec, flow: &Flow) -> bool {
     let by_address = |a: Ipv4Addr| spec.interfaces.iter().find(|i| i.address == a);
     let (sender, receiver) = (by_address(flow.source), by_address(flow.reply_source));
@@ -206,6 +240,9 @@ pub(crate) fn allows(spec: &VpcSpec, flow: &Flow) -> bool {
     let went_out = flow.source != flow.reply_destination && PUBLIC.contains(&flow.reply_destination);
     if went_out && sender.is_none_or(|s| s.public_address != Some(flow.reply_destination)) {
         return false;
+    }
+    if spec.revoked_flows == RevokedFlows::Keep {
+        return true;
     }
     let may_send = sender.is_none_or(|i| match i.kind {
         Kind::Nat => true,

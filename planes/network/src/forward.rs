@@ -2,7 +2,7 @@
 
 use crate::{Namespace, VISITOR};
 use escale_base::{PlaneError, error::Context as _, limits};
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
@@ -26,9 +26,12 @@ pub async fn forward(
     target: SocketAddr,
 ) -> Result<Forwarder, PlaneError> {
     if !listen.ip().is_loopback() {
-        return Err(PlaneError::asked(format!("forward {listen} to {target}: {listen} is not a loopback address")));
+        return Err(PlaneError::asked(format!(
+            "forward {listen} to {target}: {listen} is not a loopback address"
+        )));
     }
-    let listener = TcpListener::bind(listen).await.machine(|| format!("listen on {listen}, to forward to {target}"))?;
+    let listener =
+        TcpListener::bind(listen).await.machine(|| format!("listen on {listen}, to forward to {target}"))?;
     let local = listener.local_addr().machine(|| format!("ask for the address of {listen}"))?;
     let task = tokio::spawn(serve(listener, internet, target));
     Ok(Forwarder { local, task })
@@ -74,12 +77,10 @@ async fn serve(listener: TcpListener, internet: Namespace, target: SocketAddr) {
                     drop(place);
                 });
             }
-            // The machine is out of something; a connection's end gives it back.
+            // The machine is out of something, mostly descriptors; whoever gives them back does not tell us.
             Err(e) => {
                 tracing::warn!(%target, error = %e, "cannot accept");
-                if connections.join_next().await.is_none() {
-                    tokio::task::yield_now().await;
-                }
+                tokio::time::sleep(Duration::from_millis(limits::BACKOFF_MIN_MS)).await;
             }
         }
     }

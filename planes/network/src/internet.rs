@@ -7,7 +7,7 @@ use crate::{
     check,
     firewall::{ENDPOINT_LINK, INTERNET_LINK},
     namespace::Namespace,
-    netlink::{ETH0, KernelRoute, LOOPBACK, Link, MAIN_TABLE, Netlink, Peer, Via},
+    netlink::{ETH0, KernelRoute, LOOPBACK, Link, MAIN_TABLE, Netlink, Peer, Via, leading_to},
     spec::*,
 };
 use escale_base::{PlaneError, error::Context as _};
@@ -81,7 +81,9 @@ impl Internet {
         for address in spec.service_addresses.iter().chain(spec.hosts.iter().map(|h| &h.address)) {
             let own = links.get(&address.to_string()).map(|l| l.index);
             if routed.get(address).is_some_and(|link| Some(*link) != own) {
-                return Err(PlaneError::asked(format!("the Internet: {address} is the public address of an interface")));
+                return Err(PlaneError::asked(format!(
+                    "the Internet: {address} is the public address of an interface"
+                )));
             }
         }
         self.apply_hosts(spec, &links).await?;
@@ -95,25 +97,29 @@ impl Internet {
         Ok(())
     }
 
-    async fn apply_hosts(&self, spec: &InternetSpec, links: &BTreeMap<String, Link>) -> Result<(), PlaneError> {
-        let mut standing = BTreeMap::new();
+    async fn apply_hosts(
+        &self,
+        spec: &InternetSpec,
+        links: &BTreeMap<String, Link>,
+    ) -> Result<(), PlaneError> {
+        let mut standing = BTreeSet::new();
         for name in pinned(&self.hosts)? {
             let path = self.hosts.join(&name);
-            let addresses = match Namespace::open(&path)? {
-                Some(namespace) => Netlink::open(&namespace)?.addresses(ETH0).await?,
-                None => BTreeSet::new(),
+            let found = match Namespace::open(&path)? {
+                Some(namespace) => leading_to(&namespace, links).await?,
+                None => None,
             };
             let told = spec.hosts.iter().find(|h| h.name == name);
-            if told.is_some_and(|h| addresses.contains(&h.address)) {
-                standing.insert(name, ());
+            if told.is_some_and(|h| found.as_ref().is_some_and(|(address, _)| *address == h.address)) {
+                standing.insert(name);
                 continue;
             }
-            for link in addresses.iter().filter_map(|a| links.get(&a.to_string())) {
+            if let Some((_, link)) = found {
                 self.netlink.delete_link(link.index).await?;
             }
             Namespace::unpin(&path)?;
         }
-        for host in spec.hosts.iter().filter(|h| !standing.contains_key(&h.name)) {
+        for host in spec.hosts.iter().filter(|h| !standing.contains(&h.name)) {
             self.add_host(host).await?;
         }
         Ok(())
@@ -171,7 +177,8 @@ impl Internet {
     /// A network's number: its other link's, or the lowest that is free.
     async fn slot(&self, sibling: Option<Uplink>) -> Result<u32, PlaneError> {
         let links = self.netlink.links().await?;
-        let slots = links.iter().filter_map(|(name, link)| Some((name[1..].parse::<u32>().ok()?, link.index)));
+        let slots =
+            links.iter().filter_map(|(name, link)| Some((name[1..].parse::<u32>().ok()?, link.index)));
         let slots: Vec<(u32, u32)> = slots.collect();
         let own = sibling.and_then(|s| slots.iter().find(|(_, index)| *index == s.there));
         let free = || (0..).find(|n| slots.iter().all(|(taken, _)| taken != n));
@@ -179,7 +186,11 @@ impl Internet {
     }
 
     /// Makes exactly these public addresses lead to a router's link.
-    pub(crate) async fn route_public(&self, link: u32, addresses: &BTreeSet<Ipv4Addr>) -> Result<(), PlaneError> {
+    pub(crate) async fn route_public(
+        &self,
+        link: u32,
+        addresses: &BTreeSet<Ipv4Addr>,
+    ) -> Result<(), PlaneError> {
         let routed = self.routed().await?;
         let services = self.service_addresses().await?;
         for address in addresses {
@@ -201,7 +212,8 @@ impl Internet {
     /// Public addresses that lead to a link.
     async fn routed(&self) -> Result<BTreeMap<Ipv4Addr, u32>, PlaneError> {
         let all = self.netlink.routes().await?;
-        let public = all.iter().filter(|r| r.destination.prefix_len() == 32 && PUBLIC.contains(&r.destination));
+        let public =
+            all.iter().filter(|r| r.destination.prefix_len() == 32 && PUBLIC.contains(&r.destination));
         Ok(public.filter_map(|r| Some((r.destination.network(), r.link()?))).collect())
     }
 

@@ -4,7 +4,7 @@ use crate::{
     Applied, Network, Observed, ObservedInterface, Place, check,
     internet::{Internet, pinned},
     namespace::Namespace,
-    netlink::Netlink,
+    netlink::{Netlink, leading_to},
     router::{Router, unpin_all},
     spec::{InternetSpec, VpcSpec},
 };
@@ -36,17 +36,16 @@ impl KernelNetwork {
     /// lacks a privilege or a program.
     pub async fn open(state_dir: &Path) -> Result<KernelNetwork, PlaneError> {
         for (program, package) in [("nft", "nftables"), ("conntrack", "conntrack")] {
-            let run = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-            run.machine(|| format!("run '{program}', which the network needs: install the package {package}"))?;
+            let run =
+                Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+            run.machine(|| {
+                format!("run '{program}', which the network needs: install the package {package}")
+            })?;
         }
         let root = state_dir.join("netns");
         share(&root)?;
         let internet = Internet::open(&root).await?;
-        Ok(KernelNetwork {
-            root,
-            internet: AsyncMutex::new(Some(internet)),
-            routers: Mutex::default(),
-        })
+        Ok(KernelNetwork { root, internet: AsyncMutex::new(Some(internet)), routers: Mutex::default() })
     }
 
     fn slot(&self, vpc: &str) -> Slot {
@@ -120,13 +119,12 @@ impl Network for KernelNetwork {
             return Ok(None);
         };
         let links = Netlink::open(&router)?.links().await?;
-        let mut seen = Observed { internet: Internet::uplinks(&links).internet.is_some(), ..Observed::default() };
+        let mut seen =
+            Observed { internet: Internet::uplinks(&links).internet.is_some(), ..Observed::default() };
         for name in pinned(&self.vpc_dir(vpc).join("interfaces"))? {
             let place = Place::Interface { vpc: vpc.into(), interface: name.clone() };
             let Some(inside) = Namespace::open(&self.namespace_path(&place))? else { continue };
-            let addresses = Netlink::open(&inside)?.addresses(crate::netlink::ETH0).await?;
-            let found = addresses.iter().find_map(|a| Some((*a, links.get(&a.to_string())?)));
-            let Some((address, link)) = found else { continue };
+            let Some((address, link)) = leading_to(&inside, &links).await? else { continue };
             let stats = link.stats.unwrap_or_default();
             let interface = ObservedInterface {
                 address,

@@ -71,7 +71,10 @@ pub trait Network: Send + Sync {
 /// Where a socket can be.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Place {
-    Interface { vpc: String, interface: String },
+    Interface {
+        vpc: String,
+        interface: String,
+    },
     /// The router of a network: its service addresses.
     Router(String),
     /// Outside of all networks: public service addresses.

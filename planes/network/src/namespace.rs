@@ -88,7 +88,12 @@ impl Namespace {
     /// Runs a program inside, with `input` on its standard input.
     pub(crate) async fn run(&self, program: &str, args: &[&str], input: String) -> Result<Ran, PlaneError> {
         let mut command = Command::new(program);
-        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
         let what = || format!("run {program} {}", args.join(" "));
         let mut child = self.hop(|| command.spawn()).machine(what)?;
         let stdin = child.stdin.take();
@@ -101,7 +106,11 @@ impl Namespace {
         let ((), output) = tokio::join!(feed, child.wait_with_output());
         let output = output.machine(what)?;
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-        Ok(Ran { success: output.status.success(), output: text(&output.stdout), errors: text(&output.stderr) })
+        Ok(Ran {
+            success: output.status.success(),
+            output: text(&output.stdout),
+            errors: text(&output.stderr),
+        })
     }
 
     /// Writes kernel settings below `/proc/sys/net`, `("ipv4/ip_forward", "1")`.
@@ -122,7 +131,9 @@ impl Namespace {
     pub(crate) fn set_if_there(&self, key: &str, value: &str) -> Result<(), PlaneError> {
         match self.hop(|| fs::write(format!("/proc/sys/net/{key}"), value)) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other.machine(|| format!("set net.{} in {}", key.replace('/', "."), self.path.display())),
+            other => {
+                other.machine(|| format!("set net.{} in {}", key.replace('/', "."), self.path.display()))
+            }
         }
     }
 
@@ -139,9 +150,13 @@ impl Namespace {
             File::open("/proc/thread-self/ns/net")
         };
         let made = std::thread::Builder::new().name("new-namespace".into()).spawn(make);
-        let made = made.and_then(|t| t.join().unwrap_or_else(|_| Err(io::Error::other("the thread panicked"))));
+        let made =
+            made.and_then(|t| t.join().unwrap_or_else(|_| Err(io::Error::other("the thread panicked"))));
         let fd = made.machine(|| {
-            format!("make the network namespace {}: needs root (CAP_SYS_ADMIN and CAP_NET_ADMIN)", path.display())
+            format!(
+                "make the network namespace {}: needs root (CAP_SYS_ADMIN and CAP_NET_ADMIN)",
+                path.display()
+            )
         })?;
         Ok(Namespace { fd: Arc::new(fd), path: Arc::new(path.to_owned()) })
     }
@@ -156,7 +171,9 @@ impl Namespace {
             mount(Some(fd.as_str()), &*self.path, None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
             io::Result::Ok(())
         };
-        pin().machine(|| format!("pin the network namespace {}: needs root (CAP_SYS_ADMIN)", self.path.display()))
+        pin().machine(|| {
+            format!("pin the network namespace {}: needs root (CAP_SYS_ADMIN)", self.path.display())
+        })
     }
 
     /// The one pinned at `path`; `None` when there is none. What a reboot left of a pin is no namespace.

@@ -130,12 +130,21 @@ impl Netlink {
         self.handle.link().set(LinkUnspec::new_with_index(index).up().build()).execute().await.machine(what)
     }
 
+    /// None of that number is all right.
     pub(crate) async fn delete_link(&self, index: u32) -> Result<(), PlaneError> {
-        let what = || format!("delete link {index} of {}", self.place);
-        self.handle.link().del(index).execute().await.machine(what)
+        const NO_SUCH_DEVICE: i32 = -19;
+        match self.handle.link().del(index).execute().await {
+            Err(rtnetlink::Error::NetlinkError(e)) if e.raw_code() == NO_SUCH_DEVICE => Ok(()),
+            other => other.machine(|| format!("delete link {index} of {}", self.place)),
+        }
     }
 
-    pub(crate) async fn add_address(&self, index: u32, address: Ipv4Addr, prefix: u8) -> Result<(), PlaneError> {
+    pub(crate) async fn add_address(
+        &self,
+        index: u32,
+        address: Ipv4Addr,
+        prefix: u8,
+    ) -> Result<(), PlaneError> {
         let what = || format!("give {address}/{prefix} to link {index} of {}", self.place);
         self.handle.address().add(index, address.into(), prefix).execute().await.machine(what)
     }
@@ -166,7 +175,8 @@ impl Netlink {
     pub(crate) async fn routes(&self) -> Result<BTreeSet<KernelRoute>, PlaneError> {
         let what = || format!("list the routes of {}", self.place);
         let any = RouteMessageBuilder::<Ipv4Addr>::new().table_id(0).build();
-        let all: Vec<RouteMessage> = self.handle.route().get(any).execute().try_collect().await.machine(what)?;
+        let all: Vec<RouteMessage> =
+            self.handle.route().get(any).execute().try_collect().await.machine(what)?;
         Ok(all.iter().filter_map(read_route).collect())
     }
 
@@ -184,7 +194,8 @@ impl Netlink {
     /// The tables that are selected by the mark of their own number.
     pub(crate) async fn marked_tables(&self) -> Result<BTreeSet<u32>, PlaneError> {
         let what = || format!("list the routing rules of {}", self.place);
-        let all: Vec<_> = self.handle.rule().get(IpVersion::V4).execute().try_collect().await.machine(what)?;
+        let all: Vec<_> =
+            self.handle.rule().get(IpVersion::V4).execute().try_collect().await.machine(what)?;
         let mark = |attributes: &Vec<RuleAttribute>| {
             attributes.iter().find_map(|a| if let RuleAttribute::FwMark(m) = a { Some(*m) } else { None })
         };
@@ -203,6 +214,18 @@ impl Netlink {
         let message = rule.message_mut().clone();
         self.handle.rule().del(message).execute().await.machine(what)
     }
+}
+
+/// Which of these links leads to the namespace's `eth0`, and the address that it is named by. What addresses
+/// `eth0` has does not count: who is inside may change them.
+pub(crate) async fn leading_to(
+    inside: &Namespace,
+    links: &BTreeMap<String, Link>,
+) -> Result<Option<(Ipv4Addr, Link)>, PlaneError> {
+    let there = Netlink::open(inside)?.links().await?;
+    let peer = there.values().find(|l| l.index == ETH0).and_then(|l| l.peer);
+    let found = links.iter().find(|(_, link)| Some(link.index) == peer);
+    Ok(found.and_then(|(name, link)| Some((name.parse().ok()?, link.clone()))))
 }
 
 /// The far end of a pair.
@@ -229,7 +252,9 @@ fn read_link(message: LinkMessage) -> Option<(String, Link)> {
 }
 
 fn read_route(message: &RouteMessage) -> Option<KernelRoute> {
-    if message.header.address_family != AddressFamily::Inet || message.header.protocol != RouteProtocol::Static {
+    if message.header.address_family != AddressFamily::Inet
+        || message.header.protocol != RouteProtocol::Static
+    {
         return None;
     }
     let (mut table, mut oif, mut gateway, mut metric) = (u32::from(message.header.table), None, None, 0);

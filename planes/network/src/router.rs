@@ -9,7 +9,7 @@ use crate::{
     flows,
     internet::{INTERNET_END, Internet, Uplinks, default_route, host_route, pinned},
     namespace::Namespace,
-    netlink::{ETH0, KernelRoute, LOOPBACK, MAIN_TABLE, Netlink, Peer, Via},
+    netlink::{ETH0, KernelRoute, LOOPBACK, MAIN_TABLE, Netlink, Peer, Via, leading_to},
     ruleset::Ruleset,
     spec::*,
 };
@@ -81,8 +81,6 @@ impl Router {
                 ("ipv4/conf/all/send_redirects", "0"),
                 ("ipv4/conf/default/send_redirects", "0"),
                 ("ipv4/conf/default/proxy_arp", "1"),
-                // Otherwise the first packet to a neighbour waits for half a second.
-                ("ipv4/neigh/default/proxy_delay", "0"),
             ])?;
             namespace.set_if_there("ipv6/conf/default/disable_ipv6", "1")?;
             netlink.up(LOOPBACK).await?;
@@ -103,13 +101,13 @@ impl Router {
         };
         for name in pinned(&router.interface_dir())? {
             let path = router.interface_dir().join(&name);
-            let addresses = match Namespace::open(&path)? {
-                Some(inside) => Netlink::open(&inside)?.addresses(ETH0).await?,
-                None => BTreeSet::new(),
+            let found = match Namespace::open(&path)? {
+                Some(inside) => leading_to(&inside, &links).await?,
+                None => None,
             };
-            match addresses.iter().find_map(|a| Some((*a, links.get(&a.to_string())?.index))) {
+            match found {
                 Some((address, link)) => {
-                    router.interfaces.insert(name, Standing { address, link, settings: None });
+                    router.interfaces.insert(name, Standing { address, link: link.index, settings: None });
                 }
                 // A reboot's leftover, or one that a removal had begun with.
                 None => Namespace::unpin(&path)?,
@@ -205,7 +203,8 @@ impl Router {
         let Uplinks { internet: to_internet, endpoint: to_services } = self.uplinks;
         for (name, wanted) in [(INTERNET_LINK, spec.internet_gateway), (ENDPOINT_LINK, endpoint)] {
             let is_internet = name == INTERNET_LINK;
-            let (own, other) = if is_internet { (to_internet, to_services) } else { (to_services, self.uplinks.internet) };
+            let (own, other) =
+                if is_internet { (to_internet, to_services) } else { (to_services, self.uplinks.internet) };
             let now = match (own, wanted) {
                 (None, true) => Some(internet.attach(&self.namespace, &self.netlink, name, other).await?),
                 (Some(link), false) => {
@@ -237,7 +236,8 @@ impl Router {
         if standing.is_none() {
             let inside = Namespace::create(&path)?;
             let link = self.add_interface(&inside, interface.address, told).await?;
-            self.interfaces.insert(name.clone(), Standing { address: interface.address, link, settings: None });
+            self.interfaces
+                .insert(name.clone(), Standing { address: interface.address, link, settings: None });
             if told.kind == Kind::Nat {
                 set_up_nat(&inside, spec, interface).await?;
             }
@@ -257,7 +257,12 @@ impl Router {
         Ok(())
     }
 
-    async fn add_interface(&mut self, inside: &Namespace, address: Ipv4Addr, told: Settings) -> Result<u32, PlaneError> {
+    async fn add_interface(
+        &mut self,
+        inside: &Namespace,
+        address: Ipv4Addr,
+        told: Settings,
+    ) -> Result<u32, PlaneError> {
         // As container runtimes do: a program need not be root for a port below 1024, or to ping.
         inside.set(&[("ipv4/ip_unprivileged_port_start", "0"), ("ipv4/ping_group_range", "0 2147483647")])?;
         inside.set_if_there("ipv6/conf/all/disable_ipv6", "1")?;
@@ -273,6 +278,8 @@ impl Router {
         }
         let peer = Peer { name: "eth0", namespace: inside, index: Some(ETH0) };
         let link = self.netlink.add_pair(&address.to_string(), peer).await?;
+        // Otherwise the first packet to a neighbour waits for half a second.
+        self.namespace.set(&[(&format!("ipv4/neigh/{address}/proxy_delay"), "0")])?;
         let route = host_route(address, Via::Link(link));
         self.netlink.put_route(&route).await?;
         self.routes.insert(route);
@@ -322,8 +329,12 @@ impl Router {
                 let via = match &route.target {
                     Target::Local => continue,
                     Target::Blackhole => Some(Via::Blackhole),
-                    Target::InternetGateway => self.uplinks.internet.map(|u| Via::Gateway(u.here, INTERNET_END)),
-                    Target::ServiceEndpoint => self.uplinks.endpoint.map(|u| Via::Gateway(u.here, INTERNET_END)),
+                    Target::InternetGateway => {
+                        self.uplinks.internet.map(|u| Via::Gateway(u.here, INTERNET_END))
+                    }
+                    Target::ServiceEndpoint => {
+                        self.uplinks.endpoint.map(|u| Via::Gateway(u.here, INTERNET_END))
+                    }
                     Target::Interface(name) => {
                         self.interfaces.get(name).map(|i| Via::Gateway(i.link, i.address))
                     }
@@ -359,7 +370,9 @@ pub(crate) fn unpin_all(dir: &Path) -> Result<(), PlaneError> {
         if path.is_dir() { unpin_all(&path)? } else { Namespace::unpin(&path)? }
     }
     match std::fs::remove_dir(dir) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e).machine(|| format!("remove {}", dir.display())),
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(e).machine(|| format!("remove {}", dir.display()))
+        }
         _ => Ok(()),
     }
 }

@@ -148,7 +148,10 @@ mod tests {
             set.chains.insert(chain.trim_start_matches("jump ").into(), Chain::default());
         }
         let rules = rules.iter().map(|r| (*r).to_owned()).collect();
-        set.chains.insert("base".into(), Chain { hook: Some("type filter hook forward priority 0; policy drop;"), rules });
+        set.chains.insert(
+            "base".into(),
+            Chain { hook: Some("type filter hook forward priority 0; policy drop;"), rules },
+        );
         let elements = map.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         set.maps.insert("of".into(), Map { of: "ifname : verdict", elements });
         set
@@ -162,7 +165,11 @@ mod tests {
 
     #[test]
     fn from_the_unknown() {
-        check(None, &with(&["accept"], &[("a", "jump in_a")]), true, expect![[r#"
+        check(
+            None,
+            &with(&["accept"], &[("a", "jump in_a")]),
+            true,
+            expect![[r#"
             add table ip net
             delete table ip net
             add table ip net
@@ -173,7 +180,8 @@ mod tests {
             add rule ip net base accept
             add element ip net members { 10.0.0.4 }
             add element ip net of { a : jump in_a }
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -185,17 +193,26 @@ mod tests {
     #[test]
     fn an_addition_restricts_nothing_and_touches_nothing_else() {
         let old = with(&["x"], &[("a", "jump in_a")]);
-        check(Some(old), &with(&["x", "y"], &[("a", "jump in_a"), ("b", "jump in_b")]), false, expect![[r#"
+        check(
+            Some(old),
+            &with(&["x", "y"], &[("a", "jump in_a"), ("b", "jump in_b")]),
+            false,
+            expect![[r#"
             add chain ip net in_b
             add rule ip net base y
             add element ip net of { b : jump in_b }
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn references_go_before_what_they_refer_to() {
         let old = with(&["x", "y"], &[("a", "jump in_a")]);
-        check(Some(old), &with(&["y"], &[("a", "jump in_b")]), true, expect![[r#"
+        check(
+            Some(old),
+            &with(&["y"], &[("a", "jump in_b")]),
+            true,
+            expect![[r#"
             add chain ip net in_b
             delete element ip net of { a }
             flush chain ip net base
@@ -203,6 +220,7 @@ mod tests {
             add rule ip net base y
             add element ip net of { a : jump in_b }
             delete chain ip net in_a
-        "#]]);
+        "#]],
+        );
     }
 }

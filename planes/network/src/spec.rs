@@ -118,7 +118,10 @@ pub enum Protocol {
     Tcp(Ports),
     Udp(Ports),
     /// `None` is any; a code needs a kind.
-    Icmp { kind: Option<u8>, code: Option<u8> },
+    Icmp {
+        kind: Option<u8>,
+        code: Option<u8>,
+    },
     /// By its IANA number, whole.
     Number(u8),
 }
