@@ -24,6 +24,8 @@ pub(crate) struct Router {
     dir: PathBuf,
     namespace: Namespace,
     netlink: Netlink,
+    /// What was last applied; `None` before the first.
+    spec: Option<VpcSpec>,
     /// `None` when not known: then it is replaced whole, which disturbs no connection.
     ruleset: Option<Ruleset>,
     interfaces: BTreeMap<String, Standing>,
@@ -89,6 +91,7 @@ impl Router {
         let links = netlink.links().await?;
         let mut router = Router {
             dir: dir.to_owned(),
+            spec: None,
             ruleset: None,
             interfaces: BTreeMap::new(),
             addresses: netlink.addresses(LOOPBACK).await?.into_iter().filter(|a| !a.is_loopback()).collect(),
@@ -118,6 +121,9 @@ impl Router {
 
     pub(crate) async fn apply(&mut self, spec: &VpcSpec, internet: &Internet) -> Result<Applied, PlaneError> {
         let mut applied = Applied::default();
+        if self.spec.as_ref() == Some(spec) {
+            return Ok(applied);
+        }
         self.remove_interfaces(spec, &mut applied).await?;
         // Rules go by name: they can stand before the link, so a new one is never open for a moment.
         let restricts = self.apply_firewall(spec, &mut applied).await?;
@@ -131,6 +137,7 @@ impl Router {
         if restricts {
             applied.flows_cut = flows::cut_revoked(&self.namespace, spec).await?;
         }
+        self.spec = Some(spec.clone());
         Ok(applied)
     }
 
@@ -148,8 +155,9 @@ impl Router {
     }
 
     async fn remove_interfaces(&mut self, spec: &VpcSpec, applied: &mut Applied) -> Result<(), PlaneError> {
+        let told: BTreeMap<&str, &Interface> = spec.interfaces.iter().map(|i| (i.name.as_str(), i)).collect();
         let stays = |name: &String, standing: &Standing| {
-            spec.interface(name).is_some_and(|i| {
+            told.get(name.as_str()).is_some_and(|i| {
                 let told = Settings::of(spec, i);
                 let same = |s: Settings| told.is_some_and(|t| Settings { forwards: s.forwards, ..t } == s);
                 i.address == standing.address && standing.settings.is_none_or(same)

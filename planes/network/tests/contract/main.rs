@@ -2,6 +2,8 @@
 //!
 //! Needs root. Each test has a directory, and thereby namespaces, of its own; nothing touches the host's.
 
+#![allow(clippy::unwrap_used)] // a test's failure is a panic, in its helpers as well
+
 mod packets;
 mod rig;
 
