@@ -37,9 +37,9 @@ impl Settings {
             config.account = account;
         }
         if let Some(endpoint) = get("ESCALE_ENDPOINT") {
-            let at: std::net::SocketAddr = endpoint
-                .parse()
-                .with_context(|| format!("ESCALE_ENDPOINT={endpoint}: expected address:port, as 127.0.0.1:4566"))?;
+            let at: std::net::SocketAddr = endpoint.parse().with_context(|| {
+                format!("ESCALE_ENDPOINT={endpoint}: expected address:port, as 127.0.0.1:4566")
+            })?;
             if !at.ip().is_loopback() {
                 bail!("ESCALE_ENDPOINT={endpoint}: the API is served on loopback only (127.x.x.x)");
             }
