@@ -88,7 +88,8 @@ fn find(path: &str) -> Option<Result<Endpoint>> {
         return Some(Ok(Endpoint::Root));
     }
     let words: Vec<&str> = rest.strip_prefix('/')?.split('/').collect();
-    let (name, endpoint): (&[&str], fn(String, &str) -> Result<Endpoint>) = match words.as_slice() {
+    type Make = fn(String, &str) -> Result<Endpoint>;
+    let (name, endpoint): (&[&str], Make) = match words.as_slice() {
         [name @ .., "blobs", "uploads"] | [name @ .., "blobs", "uploads", ""] => {
             (name, |name, _| Ok(Endpoint::Uploads(name)))
         }

@@ -222,8 +222,8 @@ impl Registry for Store {
 
     async fn upload_size(&self, repository: &str, id: &UploadId) -> Result<u64> {
         let session = self.session(repository, id).await?;
-        let size = session.lock().await.size();
-        size
+        let session = session.lock().await;
+        session.size()
     }
 
     async fn append(&self, repository: &str, id: &UploadId, at: Option<u64>, body: Body) -> Result<u64> {
