@@ -24,7 +24,15 @@ struct Inner {
     files: Arc<Files>,
     receiving: Semaphore,
     /// Locked for as long as the store lives; the lock dies with the process.
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Said aloud: a process that is just being forked elsewhere has a copy of the file until it executes,
+        // and would hold the lock until then. If it fails the lock goes with the file.
+        let _ = self.lock.unlock();
+    }
 }
 
 impl Store {
@@ -40,8 +48,7 @@ impl Store {
         let files = Arc::new(Files::open(root, settings.durability)?);
         let index = Index::open(&root.join("index.sqlite"), settings.durability, files.clone())?;
         let receiving = Semaphore::new(settings.limits.bodies);
-        let store =
-            Store(Arc::new(Inner { settings, index: Arc::new(index), files, receiving, _lock: lock }));
+        let store = Store(Arc::new(Inner { settings, index: Arc::new(index), files, receiving, lock }));
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let store = store.clone();
             runtime.spawn(async move {

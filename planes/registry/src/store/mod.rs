@@ -37,7 +37,7 @@ struct Inner {
     sql: Mutex<Connection>,
     sessions: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Session>>>>,
     pushes: broadcast::Sender<Pushed>,
-    _lock: File,
+    lock: File,
 }
 
 impl Inner {
@@ -49,6 +49,14 @@ impl Inner {
     }
     fn now_ms(&self) -> i64 {
         self.settings.clock.now().0
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Said aloud: a process that is just being forked elsewhere has a copy of the file until it executes,
+        // and would hold the lock until then. If it fails the lock goes with the file.
+        let _ = self.lock.unlock();
     }
 }
 
@@ -70,7 +78,7 @@ impl Store {
         drop_strays(&sql, root).map_err(|e| PlaneError::machine(place()).because(e))?;
         let (pushes, _) = broadcast::channel(PLANE_EVENTS);
         let (sql, sessions) = (Mutex::new(sql), Mutex::default());
-        Ok(Store(Arc::new(Inner { settings, sql, sessions, pushes, _lock: lock })))
+        Ok(Store(Arc::new(Inner { settings, sql, sessions, pushes, lock })))
     }
 
     /// Removes everything that a registry made under this directory, and all blobs. It must not be open.
