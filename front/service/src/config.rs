@@ -18,6 +18,8 @@ pub struct Config {
     pub api_address: Ipv4Addr,
     /// Where S3 alone stands: a gateway endpoint leads there too.
     pub s3_address: Ipv4Addr,
+    /// Where the content delivery network's edge stands.
+    pub edge_address: Ipv4Addr,
     /// The port of the host's loopback that routes by Host header (`http://shop.localhost:8080`).
     pub web_port: u16,
 }
@@ -66,6 +68,7 @@ impl Default for Config {
             port: 4566,
             api_address: Ipv4Addr::new(198, 18, 0, 2),
             s3_address: Ipv4Addr::new(198, 18, 0, 3),
+            edge_address: Ipv4Addr::new(198, 18, 0, 4),
             web_port: 8080,
         }
     }
