@@ -18,7 +18,7 @@ use std::{
 };
 use tokio::{sync::watch, task::JoinHandle};
 
-pub(crate) struct Engine<H> {
+pub(crate) struct Engine<H: Host> {
     host: Arc<H>,
     clock: Clock,
     groups: Mutex<BTreeMap<String, Entry<H>>>,
@@ -83,10 +83,11 @@ impl<H: Host> Engine<H> {
     }
 }
 
-impl<H> Drop for Engine<H> {
+impl<H: Host> Drop for Engine<H> {
     fn drop(&mut self) {
         let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         groups.values().for_each(|e| e.task.abort());
+        self.host.close();
     }
 }
 
@@ -117,8 +118,12 @@ impl<H: Host> Containers for Engine<H> {
         let Ok(group) = self.group(id) else { return Ok(()) };
         group.stop(StopReason::Asked("removed".into()), true)?;
         self.ended(id).await?;
-        if let Some(entry) = self.groups().get(id) {
-            entry.task.abort();
+        let driver =
+            self.groups().get_mut(id).map(|e| std::mem::replace(&mut e.task, tokio::spawn(async {})));
+        if let Some(driver) = driver {
+            driver.abort();
+            // Its answer is only that it was aborted.
+            let _ = driver.await;
         }
         let (host, name) = (Arc::clone(&self.host), id.to_owned());
         let deleted = tokio::task::spawn_blocking(move || host.delete_group(&name)).await;

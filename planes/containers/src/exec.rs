@@ -146,7 +146,8 @@ pub(crate) async fn end_all(pids: &[i32]) -> io::Result<()> {
     }
     let wait = Duration::from_millis(limits::KILL_WAIT_MS);
     for pidfd in open {
-        let ended = AsyncFd::register_with_interest(pidfd, tokio::io::Interest::READABLE)?;
+        // SAFETY: an OwnedFd is one open descriptor, the same until the AsyncFd drops it.
+        let ended = unsafe { AsyncFd::register_with_interest(pidfd, tokio::io::Interest::READABLE)? };
         if tokio::time::timeout(wait, ended.readable()).await.is_err() {
             return Err(io::Error::other("a process outlives SIGKILL"));
         }

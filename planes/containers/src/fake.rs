@@ -255,6 +255,8 @@ impl Host for FakeHost {
         Ok(())
     }
 
+    fn close(&self) {}
+
     fn wipe(&self) -> Result<(), PlaneError> {
         *self.world.world() = World::default();
         Ok(())

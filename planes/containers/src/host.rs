@@ -61,6 +61,8 @@ pub(crate) trait Host: Send + Sync + 'static {
 
     fn powered(&self, zone: &str) -> bool;
     fn set_power(&self, zone: &str, on: bool) -> Result<(), PlaneError>;
+    /// The plane is done with it; tasks of its may still hold it for a moment.
+    fn close(&self);
     /// Everything else that was ever made; the groups are gone by now.
     fn wipe(&self) -> Result<(), PlaneError>;
 }

@@ -58,6 +58,9 @@ impl ShimCommand {
     }
 }
 
+/// What is made below the state directory, and emptied by a wipe.
+const DIRECTORIES: [&str; 5] = ["groups", "gone", "layers", "zones-off", "runtime"];
+
 /// Containers on this machine.
 pub struct Machine(());
 
@@ -71,14 +74,15 @@ impl Machine {
                 settings.tag
             )));
         }
-        for below in ["groups", "zones-off", "runtime"] {
+        store::remove_tree(&dir.join("gone"))?;
+        for below in DIRECTORIES {
             let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir.join(below));
             made.machine(|| format!("make {}", dir.join(below).display()))?;
         }
         let dir = fs::canonicalize(dir).machine(|| format!("find {}", dir.display()))?;
         let runtime = settings.runtime.clone().map_or_else(Runtime::probe, Ok)?;
         let host = RealHost {
-            lock: hold(&dir)?,
+            lock: Mutex::new(Some(hold(&dir)?)),
             layers: Layers::open(dir.join("layers"))?,
             watcher: Watcher::new()?,
             cgroups: Cgroups::detect(),
@@ -105,8 +109,8 @@ fn hold(dir: &Path) -> Result<File, PlaneError> {
 }
 
 pub(crate) struct RealHost {
-    #[allow(dead_code, reason = "held, not used: closing it lets another daemon in")]
-    lock: File,
+    /// Closed when the plane is: that lets another daemon in.
+    lock: Mutex<Option<File>>,
     settings: Settings,
     runtime: Runtime,
     cgroups: Cgroups,
@@ -217,7 +221,7 @@ impl RealHost {
         tokio::spawn(async move {
             let ended = child.wait().await;
             let facts = dir.facts();
-            if !facts.begun && !facts.kept && facts.exit.is_none() {
+            if dir.0.is_dir() && !facts.begun && !facts.kept && facts.exit.is_none() {
                 let told = fs::read_to_string(dir.path("shim.log")).unwrap_or_default();
                 let text = format!("its shim ended early ({ended:?}): {}", told.trim());
                 if let Err(e) = write_off(&dir, ExitReason::NotStarted(text), &clock) {
@@ -237,7 +241,6 @@ fn runtime_id(group: &str, container: &str) -> String {
 
 fn write_off(dir: &ContainerDir, reason: ExitReason, clock: &Clock) -> Result<(), PlaneError> {
     let place = || format!("write the exit of {}", dir.0.display());
-    fs::create_dir_all(&dir.0).machine(place)?;
     dir.write_exit(&Exit { at: clock.now(), code: None, signal: None, oom: false, reason }).machine(place)
 }
 
@@ -339,10 +342,14 @@ impl Host for RealHost {
 
     fn delete_group(&self, group: &str) -> Result<(), PlaneError> {
         let dir = self.group_dir(group);
-        // First: without this file the group does not exist, whatever else is still there.
-        let _ = fs::remove_file(dir.join("spec.json"));
         self.cgroups.remove(&self.cgroup(group))?;
-        store::remove_tree(&dir)
+        // Out of the way first: from here on the group does not exist, and nobody late can write into it.
+        let gone = self.settings.state_dir.join("gone").join(escale_base::ids::random_hex(16));
+        match fs::rename(&dir, &gone) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(e) => Err(e).machine(|| format!("move {} away", dir.display())),
+            Ok(()) => store::remove_tree(&gone),
+        }
     }
 
     fn watch(&self, group: &GroupSpec, wake: &Wake) -> Result<(), PlaneError> {
@@ -476,13 +483,15 @@ impl Host for RealHost {
         done.machine(|| format!("switch zone '{zone}'"))
     }
 
+    fn close(&self) {
+        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     fn wipe(&self) -> Result<(), PlaneError> {
         self.cgroups.remove(&self.settings.tag)?;
-        for below in ["groups", "layers", "zones-off", "runtime"] {
-            store::remove_tree(&self.settings.state_dir.join(below))?;
-        }
-        for below in ["groups", "layers", "zones-off", "runtime"] {
+        for below in DIRECTORIES {
             let dir = self.settings.state_dir.join(below);
+            store::remove_tree(&dir)?;
             fs::create_dir(&dir).machine(|| format!("make {}", dir.display()))?;
         }
         Ok(())

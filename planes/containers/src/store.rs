@@ -4,6 +4,7 @@
 //! layers/<hex>/fs                unpacked layers
 //! zones-off/<zone>               zones without power
 //! runtime/                       the runtime's own state
+//! gone/                          groups being deleted
 //! groups/<group>/spec.json       the wish
 //!               /notes.json      what the daemon must not forget (stop, health, signals sent)
 //!               /volumes/<v>/

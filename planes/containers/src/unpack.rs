@@ -85,7 +85,11 @@ pub(crate) fn make_dirs(root: impl AsFd, path: &Path) -> io::Result<OwnedFd> {
         at.push(part);
         open = match open_in(&root, &at, dir) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                fs::mkdirat(&open, part.as_os_str(), Mode::from_raw_mode(0o755))?;
+                fs::mkdirat(&open, part.as_os_str(), Mode::from_raw_mode(0o755)).map_err(|e| match e {
+                    // There is something, and yet it cannot be opened.
+                    Errno::EXIST => io::Error::other(format!("'{}' is a link to nowhere", at.display())),
+                    other => other.into(),
+                })?;
                 open_in(&root, &at, dir)?
             }
             other => other?,
@@ -102,7 +106,10 @@ fn clean(path: &Path) -> io::Result<PathBuf> {
             Component::Normal(name) => cleaned.push(name),
             Component::RootDir | Component::CurDir => {}
             _ => {
-                return Err(io::Error::other(format!("the path '{}' leads out of the layer", path.display())));
+                return Err(io::Error::other(format!(
+                    "the path '{}' leads out of the layer",
+                    path.display()
+                )));
             }
         }
     }

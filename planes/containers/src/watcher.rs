@@ -32,8 +32,9 @@ impl Watcher {
     pub(crate) fn new() -> Result<Watcher, PlaneError> {
         let place = || "watch directories (inotify); raise fs.inotify.max_user_instances".to_owned();
         let fd = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).machine(place)?;
-        let shared =
-            Arc::new(Shared { fd: AsyncFd::register(fd).machine(place)?, by_watch: Mutex::default() });
+        // SAFETY: an OwnedFd is one open descriptor, the same until the AsyncFd drops it.
+        let fd = unsafe { AsyncFd::register(fd) }.machine(place)?;
+        let shared = Arc::new(Shared { fd, by_watch: Mutex::default() });
         let task = tokio::spawn(Arc::clone(&shared).read());
         Ok(Watcher { shared, task })
     }

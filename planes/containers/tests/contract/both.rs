@@ -3,7 +3,7 @@
 use crate::rig::{Rig, group, health};
 use escale_base::error::Fault;
 use escale_containers::{
-    Behaviour, Containers as _, ExitReason, Health, Phase, State, StopReason,
+    Behaviour, ExitReason, Health, Phase, State, StopReason,
     spec::{Condition, DependsOn},
 };
 

@@ -25,6 +25,10 @@ pub(crate) fn here() -> &'static str {
 fn add(tar: &mut tar::Builder<Vec<u8>>, path: &str, mode: u32, bytes: &[u8]) {
     let mut header = tar::Header::new_gnu();
     header.set_size(bytes.len() as u64);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(1);
+    header.set_mode(0o755);
     header.set_mode(mode);
     header.set_mtime(1_700_000_000);
     tar.append_data(&mut header, path, bytes).unwrap();
@@ -41,6 +45,10 @@ fn busybox_layer() -> Vec<u8> {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(tar::EntryType::Symlink);
         header.set_size(0);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(1);
+        header.set_mode(0o755);
         header.set_mode(0o777);
         tar.append_link(&mut header, format!("bin/{applet}"), "busybox").unwrap();
     }

@@ -165,16 +165,10 @@ impl Rig {
 impl Drop for Rig {
     /// After a failed test: whatever runs is killed, so that the next run starts clean.
     fn drop(&mut self) {
-        if let (true, RigKind::Real(real)) = (std::thread::panicking(), &self.kind) {
-            let keep = std::env::var_os("KEEP").is_some();
-            self.plane = None;
-            let (state, tag) = (real.state(), real.tag.clone());
-            let open = real.open();
-            let cleaner = std::thread::spawn(move || drop((state, tag)));
-            let _ = cleaner.join();
-            if !keep && let Ok(handle) = tokio::runtime::Handle::try_current() {
-                tokio::task::block_in_place(|| handle.block_on(open.wipe())).ok();
-            }
+        if let (true, Some(plane)) = (std::thread::panicking(), self.plane.take()) {
+            let wiped =
+                tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(plane.wipe()));
+            eprintln!("cleaning up after the failure: {wiped:?}");
         }
     }
 }
