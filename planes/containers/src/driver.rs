@@ -6,7 +6,7 @@ use crate::{
     health,
     host::Host,
     plan::{self, Step, View},
-    seen::{ExitReason, GroupSeen, Health, Snapshot, State},
+    seen::{ExitReason, GroupSeen, Health, Phase, Snapshot, State},
     spec::{ContainerSpec, GroupSpec},
     store::{Facts, Notes, StopNote},
     watcher::{Wake, wake},
@@ -137,8 +137,7 @@ impl<H: Host> Group<H> {
         };
         let planned = plan::plan(&view);
         self.publish(seen);
-        let stopped = phase == crate::seen::Phase::Stopped && notes.stop.is_some();
-        (planned.steps, planned.wake_at, stopped)
+        (planned.steps, planned.wake_at, phase == Phase::Stopped)
     }
 
     fn publish(&self, seen: GroupSeen) {

@@ -270,6 +270,8 @@ fn etc_files(spec: &GroupSpec) -> [(&'static str, String); 3] {
 impl Host for RealHost {
     fn load(&self) -> Result<Vec<(GroupSpec, Notes)>, PlaneError> {
         let dir = self.settings.state_dir.join("groups");
+        let boot = self.settings.state_dir.join("boot");
+        let same_boot = fs::read_to_string(&boot).is_ok_and(|b| b == store::boot_id());
         let mut found = Vec::new();
         for entry in fs::read_dir(&dir).machine(|| format!("list {}", dir.display()))?.flatten() {
             let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
@@ -278,15 +280,19 @@ impl Host for RealHost {
                 self.delete_group(&name)?;
                 continue;
             }
-            let spec = store::read_json(&path.join("spec.json")).ok_or_else(|| {
-                PlaneError::plane(format!(
-                    "{}/spec.json is damaged; look at it, or remove the group",
-                    path.display()
-                ))
-                .retry(false)
-            })?;
+            let Some(spec) = store::read_json(&path.join("spec.json")) else {
+                if same_boot {
+                    let what = format!("{}/spec.json is damaged; look at it, or remove it", path.display());
+                    return Err(PlaneError::plane(what).retry(false));
+                }
+                // Not on disk yet when the machine went down; so nothing of it runs.
+                tracing::warn!(group = name, "was lost with the machine's restart");
+                self.delete_group(&name)?;
+                continue;
+            };
             found.push((spec, store::read_json(&path.join("notes.json")).unwrap_or_default()));
         }
+        fs::write(&boot, store::boot_id()).machine(|| format!("write {}", boot.display()))?;
         Ok(found)
     }
 
@@ -331,8 +337,8 @@ impl Host for RealHost {
             fs::write(dir.join(name), text).machine(place)?;
         }
         self.cgroups.make(&self.cgroup(&spec.id), &spec.limits)?;
-        // Last: with this file the group exists.
-        store::write_json(&dir.join("spec.json"), spec, true).machine(place)
+        // Last: with this file the group exists. Not synced: a loss of power ends the group in any case.
+        store::write_json(&dir.join("spec.json"), spec, false).machine(place)
     }
 
     fn save_notes(&self, group: &str, notes: &Notes) -> Result<(), PlaneError> {

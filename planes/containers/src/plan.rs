@@ -190,10 +190,12 @@ impl View<'_> {
 
     pub(crate) fn phase(&self) -> Phase {
         let all = &self.spec.containers;
-        if all.iter().all(|c| self.of(c).exit.is_some()) {
-            Phase::Stopped
-        } else if self.notes.stop.is_some() {
-            Phase::Stopping
+        if self.notes.stop.is_some() {
+            // Stopped always comes with its reason.
+            match all.iter().all(|c| self.of(c).exit.is_some()) {
+                true => Phase::Stopped,
+                false => Phase::Stopping,
+            }
         } else if all.iter().all(|c| self.of(c).running.is_some() || self.of(c).exit.is_some()) {
             Phase::Running
         } else {

@@ -63,7 +63,7 @@ pub(crate) fn error_text(log: &str) -> Option<String> {
         msg: String,
     }
     let lines = log.lines().filter_map(|l| serde_json::from_str::<Line>(l).ok());
-    let last = lines.filter(|l| l.level == "error" || l.level == "fatal").last()?;
+    let last = lines.filter(|l| l.level == "error" || l.level == "fatal").next_back()?;
     let mut text = last.msg.as_str();
     for dressing in [
         "runc run failed: ",

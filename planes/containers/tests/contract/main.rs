@@ -2,6 +2,8 @@
 //!
 //! The real ones need root, crun or runc, and a static busybox at /bin/busybox (Debian: busybox-static).
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
 mod both;
 mod image;
 mod real;

@@ -322,10 +322,21 @@ async fn what_cannot_be_executed_says_so() {
     rig.done().await;
 }
 
+/// Removed with the test, however that ends.
+struct Netns(String);
+
+impl Drop for Netns {
+    fn drop(&mut self) {
+        let done = std::process::Command::new("ip").args(["netns", "del", &self.0]).status();
+        assert!(done.is_ok_and(|s| s.success()) || std::thread::panicking());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn it_runs_in_the_namespace_it_is_given() {
     let rig = Rig::real();
     let name = rig.machine().tag.clone();
+    let netns = Netns(name.clone());
     let ip = |args: &[&str]| assert!(std::process::Command::new("ip").args(args).status().unwrap().success());
     ip(&["netns", "add", &name]);
     ip(&["-n", &name, "link", "set", "lo", "up"]);
@@ -340,9 +351,9 @@ async fn it_runs_in_the_namespace_it_is_given() {
     );
     g.network = Network::Namespace(format!("/run/netns/{name}").into());
     let (lines, _) = output(&rig, g).await;
-    let gone = std::process::Command::new("ip").args(["netns", "del", &name]).status().unwrap();
+    drop(netns);
     assert!(lines.iter().any(|l| l.contains("10.99.0.1/32")), "{lines:#?}");
-    assert!(gone.success());
+    assert!(!Path::new("/run/netns").join(&name).exists());
     let mut g = group("h", vec![sh(&rig, "main", "exit 0")]);
     g.network = Network::Namespace(format!("/run/netns/{name}").into());
     let e = rig.plane().start(g).await.unwrap_err();
