@@ -62,8 +62,8 @@ pub(crate) fn error_text(log: &str) -> Option<String> {
         level: String,
         msg: String,
     }
-    let lines = log.lines().filter_map(|l| serde_json::from_str::<Line>(l).ok());
-    let last = lines.filter(|l| l.level == "error" || l.level == "fatal").next_back()?;
+    let mut lines = log.lines().filter_map(|l| serde_json::from_str::<Line>(l).ok());
+    let last = lines.rfind(|l| l.level == "error" || l.level == "fatal")?;
     let mut text = last.msg.as_str();
     for dressing in [
         "runc run failed: ",
