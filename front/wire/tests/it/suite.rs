@@ -57,6 +57,12 @@ fn target(suite: &Value, case: &Value) -> Target {
     if let Some(errors) = operation.get("errors").and_then(Value::as_array) {
         operation["errors"] = errors.iter().map(|e| e["shape"].clone()).collect();
     }
+    // Real query models name the element around their members; the suite's leave it out.
+    let wrapper = format!("{name}Result");
+    let answer = case["response"]["body"].as_str().unwrap_or("");
+    if suite["metadata"]["protocol"] == "query" && answer.contains(&wrapper) {
+        operation["output"]["resultWrapper"] = wrapper.into();
+    }
     let mut shapes = suite["shapes"].clone();
     for error in case["given"]["errors"].as_array().into_iter().flatten() {
         shapes[error["shape"].as_str().unwrap()]["exception"] = true.into();

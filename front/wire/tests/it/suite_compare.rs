@@ -52,7 +52,7 @@ fn element(start: &BytesStart<'_>) -> Element {
 }
 
 fn settled(mut element: Element) -> Element {
-    if !element.children.is_empty() {
+    if !element.children.is_empty() || element.text.trim().is_empty() && element.text.contains('\n') {
         element.text.clear();
     }
     // Members may stand in any order; the items of a list keep theirs, since the sort is stable by name.
@@ -65,6 +65,18 @@ fn settled(mut element: Element) -> Element {
 }
 
 impl Element {
+    /// In one line, with times and numbers in one form each.
+    pub(crate) fn shown(&self) -> String {
+        let attributes: Vec<String> = self.attributes.iter().map(|(k, v)| format!("@{k}={v} ")).collect();
+        let children: Vec<String> = self.children.iter().map(Element::shown).collect();
+        let text = time_of(&self.text)
+            .map(|secs| secs.to_string())
+            .or_else(|| self.text.parse::<f64>().ok().map(|n| n.to_string()))
+            .unwrap_or_else(|| format!("{:?}", self.text));
+        let text = if self.children.is_empty() { text } else { String::new() };
+        format!("{}({}{text}{})", self.name, attributes.concat(), children.join(" "))
+    }
+
     /// The single element that a document is.
     pub(crate) fn root_renamed(mut self, name: &str) -> Element {
         if let Some(root) = self.children.first_mut() {
@@ -142,33 +154,64 @@ pub(crate) fn same_body(
     expected: &[u8],
 ) -> Result<(), String> {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
-    let (found, expected) = match protocol {
-        Protocol::Json => {
-            let json = |bytes: &[u8]| match bytes {
-                b"" => Value::Object(Map::new()),
-                bytes => settled_json(serde_json::from_slice(bytes).expect("JSON")),
-            };
-            let (mut found, expected) = (json(found), json(expected));
-            for key in ["__type", "message", "code"] {
-                // Where an error's type stands is free; the suite's answers show every way.
-                if expected.get(key).is_none()
-                    && let Value::Object(object) = &mut found
-                {
-                    object.remove(key);
-                }
-            }
-            (format!("{found:#}"), format!("{expected:#}"))
-        }
-        Protocol::Cbor => {
-            (format!("{:#}", settled_json(cbor(found))), format!("{:#}", settled_json(cbor(expected))))
+    let json = |bytes: &[u8]| match bytes {
+        b"" => Value::Object(Map::new()),
+        bytes => serde_json::from_slice(bytes).expect("JSON"),
+    };
+    match protocol {
+        Protocol::Json => same_tree(json(found), json(expected)),
+        Protocol::Cbor => same_tree(cbor(found), cbor(expected)),
+        // An answer without members is a root alone, or nothing.
+        _ if media_is_xml
+            && expected.is_empty()
+            && xml(&text(found)).children.iter().all(|r| r.children.is_empty()) =>
+        {
+            Ok(())
         }
         _ if media_is_xml && !found.is_empty() && !expected.is_empty() => {
             let expected = xml(&text(expected));
             let name = expected.children.first().map(|r| r.name.clone()).unwrap_or_default();
-            // The suite invents its root names; ours are checked by the round trip.
-            (format!("{:#?}", xml(&text(found)).root_renamed(&name)), format!("{expected:#?}"))
+            // The suite invents its root names.
+            same(&xml(&text(found)).root_renamed(&name).shown(), &expected.shown())
         }
-        _ => (text(found), text(expected)),
-    };
+        _ => same(&text(found), &text(expected)),
+    }
+}
+
+fn same_tree(found: Value, expected: Value) -> Result<(), String> {
+    let (found, expected) = (in_one_form(settled_json(found)), in_one_form(settled_json(expected)));
+    if found == expected { Ok(()) } else { Err(format!("found {found:#}\nexpected {expected:#}")) }
+}
+
+fn same(found: &str, expected: &str) -> Result<(), String> {
     if found == expected { Ok(()) } else { Err(format!("found {found}\nexpected {expected}")) }
+}
+
+/// Times as seconds however they are written, and error types without namespace and address.
+fn in_one_form(value: Value) -> Value {
+    match value {
+        Value::String(text) => match time_of(&text) {
+            Some(secs) => secs.into(),
+            None => text.into(),
+        },
+        Value::Array(items) => items.into_iter().map(in_one_form).collect(),
+        Value::Object(object) => {
+            let entries =
+                object.into_iter().map(|(key, value)| match value.as_str().filter(|_| key == "__type") {
+                    Some(name) => {
+                        let name = name.rsplit_once('#').map_or(name, |(_, name)| name);
+                        (key, name.split(':').next().unwrap_or(name).into())
+                    }
+                    None => (key, in_one_form(value)),
+                });
+            Value::Object(entries.collect())
+        }
+        other => other,
+    }
+}
+
+fn time_of(text: &str) -> Option<f64> {
+    let at = escale_base::Timestamp::parse_iso8601(text)
+        .or_else(|| escale_base::Timestamp::parse_http_date(text))?;
+    Some(at.0 as f64 / 1000.0)
 }
