@@ -1,7 +1,7 @@
 //! Two errors cross crate borders: [`AwsError`], what a client reads, and [`PlaneError`], what a data plane
 //! says of its work.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::fmt;
 
 /// An error as AWS words it. Services build it from their own error enum (`error.rs`), nowhere else.
@@ -14,12 +14,12 @@ pub struct AwsError {
     pub message: String,
     pub status: u16,
     /// Further members of the modelled error shape.
-    pub extra: Map<String, Value>,
+    pub extra: Vec<(String, Value)>,
 }
 
 impl AwsError {
     pub fn new(code: &str, status: u16, message: impl Into<String>) -> AwsError {
-        AwsError { code: code.into(), message: message.into(), status, extra: Map::new() }
+        AwsError { code: code.into(), message: message.into(), status, extra: Vec::new() }
     }
 
     /// An operation, parameter or value that AWS has and Escale does not enact. Always names it.
@@ -32,8 +32,13 @@ impl AwsError {
         AwsError::new("InternalFailure", 500, "An internal fault of Escale; the daemon's log has the cause")
     }
 
+    /// A further member of the error's shape.
+    pub fn member(&self, name: &str) -> Option<&Value> {
+        self.extra.iter().find(|(n, _)| n == name).map(|(_, v)| v)
+    }
+
     pub fn with(mut self, member: &str, value: impl Into<Value>) -> AwsError {
-        self.extra.insert(member.into(), value.into());
+        self.extra.push((member.into(), value.into()));
         self
     }
 }

@@ -24,3 +24,6 @@ pub const SIGNING_KEYS: usize = 4096;
 
 /// Longest chunk header, and longest trailer, of a body in `aws-chunked` framing. Real ones have some 100 bytes.
 pub const CHUNK_LINE_BYTES: usize = 4096;
+/// Connections that one loopback forwarder carries at a time: enough for any load test from one machine, and
+/// bounds the descriptors that a leaking client can take (two each).
+pub const FORWARDED_CONNECTIONS: usize = 4096;

@@ -35,7 +35,7 @@ fn encode(key: &str) -> String {
 
 fn decode(token: &str) -> Result<String, AwsError> {
     let bad = || AwsError::new("InvalidNextToken", 400, format!("'{token}' is not a token of this list"));
-    if token.len() % 2 != 0 || !token.is_ascii() {
+    if !token.len().is_multiple_of(2) || !token.is_ascii() {
         return Err(bad());
     }
     let bytes: Option<Vec<u8>> =

@@ -106,6 +106,16 @@ impl Wire for String {
     }
 }
 
+/// A word that is fixed in the program: written only.
+impl Wire for &'static str {
+    fn read(_: &Value) -> Result<&'static str, ReadError> {
+        Err(ReadError::new("is a fixed word of an answer and cannot be read"))
+    }
+    fn write(&self) -> Value {
+        (*self).into()
+    }
+}
+
 impl Wire for bool {
     fn read(value: &Value) -> Result<bool, ReadError> {
         value.as_bool().ok_or_else(|| ReadError::kind("a boolean", value))
@@ -131,7 +141,7 @@ macro_rules! integers {
         }
     )* };
 }
-integers!(i32, i64, u16, u32, u64);
+integers!(i32, i64, u16, u32, u64, usize);
 
 impl Wire for f64 {
     fn read(value: &Value) -> Result<f64, ReadError> {

@@ -1,1 +1,64 @@
-//! service
+//! What a service is, as the gate and CloudFormation see it.
+//!
+//! A service is a list of [`Operation`]s (synchronous: check, one transaction, answer) and
+//! [`StreamOperation`]s (asynchronous: bytes to or from a plane), its CloudFormation [`ResourceType`]s and
+//! what it [records only](Recorded). The [`Cloud`] holds all services and calls operations by name: for the
+//! gate, and for services that call each other as clients do.
+//!
+//! This crate knows no service by name and no protocol. Start at [`Operation`].
+
+mod caller;
+mod cfn;
+mod cloud;
+mod config;
+mod cx;
+mod identity;
+mod operation;
+mod recorded;
+mod stream;
+
+pub use caller::{Caller, Principal};
+pub use cfn::{Created, Props, Readiness, ResourceType, Resources};
+pub use cloud::Cloud;
+pub use config::Config;
+pub use cx::Cx;
+pub use identity::{Credential, Decision, Identity, ResourcePolicy};
+pub use operation::{Entry, Kind, Operation, SyncHandler};
+pub use recorded::Recorded;
+pub use stream::{Body, StreamCx, StreamHandler, StreamOperation, StreamReply};
+
+use escale_base::wire::Value;
+use escale_store::Image;
+
+/// One AWS service. The id is that of its API model (`ec2`, `elbv2`, `s3`, …).
+pub trait Service: Send + Sync + 'static {
+    fn id(&self) -> &'static str;
+
+    /// The prefix of its IAM actions, where it differs from the id: `elasticloadbalancing` for `elbv2`.
+    fn action_prefix(&self) -> &'static str {
+        self.id()
+    }
+
+    /// Whether its resources are of no region: requests signed for any region are then taken.
+    fn global(&self) -> bool {
+        false
+    }
+
+    /// Every operation it enacts. What the model has and this list has not is refused by name.
+    fn operations(&self) -> Vec<Entry>;
+
+    /// Parameters and properties that have no effect on one machine, with the reason.
+    fn recorded(&self) -> &'static [Recorded] {
+        &[]
+    }
+
+    /// Policies that hang on the resource which a request is about: a bucket's.
+    fn resource_policies(&self, _image: &Image, _operation: &str, _input: &Value) -> Vec<ResourcePolicy> {
+        Vec::new()
+    }
+
+    /// Its CloudFormation resource types.
+    fn resource_types(&self) -> Vec<ResourceType> {
+        Vec::new()
+    }
+}

@@ -1,1 +1,203 @@
-//! The postgres plane.
+//! PostgreSQL servers from installed binaries: one alone, or a primary and a synchronous standby in two
+//! places, with a fenced failover, snapshots and restore.
+//!
+//! It is declarative: [`Postgres::ensure`] is told what there shall be ([`DatabaseSpec`]), looks at what is
+//! there, and takes idempotent [`Step`]s until both agree; it may be dropped or the daemon killed anywhere.
+//! Servers are processes of their own that outlive the daemon; another instance on the same state directory
+//! finds them and goes on. It never fails over by itself, never turns fsync off, never promotes a standby
+//! that may lack an acknowledged row, and makes no network: it is given namespaces and addresses.
+//!
+//! Start at [`DatabaseSpec`], then `plan.rs` (what comes next, pure), `steps.rs` (how).
+
+mod binaries;
+mod conf;
+mod failover;
+mod fake;
+mod plan;
+mod plane;
+mod process;
+mod record;
+mod scram;
+mod session;
+mod spec;
+mod steps;
+mod storage;
+mod supervise;
+
+pub use binaries::installed;
+pub use fake::FakePostgres;
+pub use plan::Step;
+pub use plane::Config;
+pub use spec::*;
+
+use crate::{plane::Inner, steps::remove_dir};
+use async_trait::async_trait;
+use escale_base::{PlaneError, Timestamp, error::Context, limits::PLANE_EVENTS};
+use nix::fcntl::{Flock, FlockArg};
+use std::{fs::File, sync::Arc};
+use tokio::{sync::mpsc, task::JoinHandle};
+
+/// Databases that really run. All calls may be repeated; calls on one database take turns.
+#[async_trait]
+pub trait Postgres: Send + Sync {
+    /// Makes at most one step towards the spec and tells which; `None` when all is as asked.
+    async fn step(&self, spec: &DatabaseSpec) -> Result<Option<Step>, PlaneError>;
+
+    /// Steps until all is as asked.
+    async fn ensure(&self, spec: &DatabaseSpec) -> Result<(), PlaneError> {
+        while self.step(spec).await?.is_some() {}
+        Ok(())
+    }
+
+    /// `None`: there is no such database.
+    async fn observe(&self, name: &str) -> Result<Option<Observed>, PlaneError>;
+
+    /// Names of all databases, in order.
+    async fn list(&self) -> Result<Vec<String>, PlaneError>;
+
+    /// Makes the other node the primary. Does nothing more when `away_from` is not the primary any longer.
+    /// Refused when the standby was not in sync. The next `ensure` makes the old primary a standby.
+    async fn failover(&self, name: &str, away_from: &str) -> Result<Failover, PlaneError>;
+
+    /// Restarts every server that was started before `asked_at`.
+    async fn restart(&self, name: &str, asked_at: Timestamp) -> Result<(), PlaneError>;
+
+    /// Keeps a consistent copy. Of a name that is there already, that copy is answered.
+    async fn snapshot(&self, name: &str, snapshot: &str) -> Result<Snapshot, PlaneError>;
+
+    async fn snapshots(&self) -> Result<Vec<Snapshot>, PlaneError>;
+
+    async fn delete_snapshot(&self, snapshot: &str) -> Result<(), PlaneError>;
+
+    /// Ends the servers and removes the data, after a last snapshot if one is named.
+    async fn delete(&self, name: &str, final_snapshot: Option<&str>) -> Result<(), PlaneError>;
+
+    /// Cuts a zone's power: its servers die at once and are not started until it is back.
+    async fn power_off(&self, zone: &str) -> Result<(), PlaneError>;
+
+    async fn power_on(&self, zone: &str) -> Result<(), PlaneError>;
+
+    /// Ends and removes everything that the plane ever made.
+    async fn wipe(&self) -> Result<(), PlaneError>;
+}
+
+/// The plane on real servers.
+pub struct PostgresPlane {
+    inner: Arc<Inner>,
+    supervision: JoinHandle<()>,
+    /// Two daemons on one state directory would undo each other's work.
+    _one: Flock<File>,
+}
+
+impl Drop for PostgresPlane {
+    fn drop(&mut self) {
+        self.supervision.abort();
+    }
+}
+
+impl PostgresPlane {
+    /// Takes over what an earlier instance left in the state directory. Must be called within a runtime.
+    /// Events wait in the receiver; drop it to have none.
+    pub fn open(config: Config) -> Result<(PostgresPlane, mpsc::Receiver<Event>), PlaneError> {
+        let (sender, events) = mpsc::channel(PLANE_EVENTS);
+        let inner = Arc::new(Inner::new(config, sender)?);
+        let path = inner.config.state.join("lock");
+        let file = File::create(&path).machine(|| format!("make {}", path.display()))?;
+        let one = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
+            let what = format!("{} is in use by another daemon", inner.config.state.display());
+            PlaneError::machine(what).because(errno)
+        })?;
+        let supervision = tokio::spawn(supervise::run(inner.clone()));
+        Ok((PostgresPlane { inner, supervision, _one: one }, events))
+    }
+}
+
+#[async_trait]
+impl Postgres for PostgresPlane {
+    async fn step(&self, spec: &DatabaseSpec) -> Result<Option<Step>, PlaneError> {
+        spec.check()?;
+        let _one = self.inner.lock(&spec.name).await;
+        Box::pin(self.inner.step(spec)).await
+    }
+
+    async fn observe(&self, name: &str) -> Result<Option<Observed>, PlaneError> {
+        self.inner.observe(name).await
+    }
+
+    async fn list(&self) -> Result<Vec<String>, PlaneError> {
+        self.inner.names()
+    }
+
+    async fn failover(&self, name: &str, away_from: &str) -> Result<Failover, PlaneError> {
+        let _one = self.inner.lock(name).await;
+        self.inner.failover(name, away_from).await
+    }
+
+    async fn restart(&self, name: &str, asked_at: Timestamp) -> Result<(), PlaneError> {
+        let _one = self.inner.lock(name).await;
+        self.inner.restart(name, asked_at).await
+    }
+
+    async fn snapshot(&self, name: &str, snapshot: &str) -> Result<Snapshot, PlaneError> {
+        let _one = self.inner.lock(name).await;
+        self.inner.snapshot(name, snapshot).await
+    }
+
+    async fn snapshots(&self) -> Result<Vec<Snapshot>, PlaneError> {
+        self.inner.snapshots()
+    }
+
+    async fn delete_snapshot(&self, snapshot: &str) -> Result<(), PlaneError> {
+        check_name("snapshot", snapshot)?;
+        remove_dir(&self.inner.snapshot_dir(snapshot))
+    }
+
+    async fn delete(&self, name: &str, final_snapshot: Option<&str>) -> Result<(), PlaneError> {
+        check_name("database", name)?;
+        let _one = self.inner.lock(name).await;
+        let Some(mut record) = record::Record::load(&self.inner.dir(name))? else { return Ok(()) };
+        if let Some(snapshot) = final_snapshot
+            && !record.deleting
+        {
+            self.inner.snapshot(name, snapshot).await?;
+        }
+        record.deleting = true;
+        record.save(&self.inner.dir(name))?;
+        for node in &record.nodes {
+            self.inner.fence(name, &node.name).await?;
+            remove_dir(&self.inner.node_dir(name, &node.name))?;
+        }
+        remove_dir(&self.inner.dir(name))
+    }
+
+    async fn power_off(&self, zone: &str) -> Result<(), PlaneError> {
+        let mut dark = self.inner.dark_zones()?;
+        dark.insert(zone.to_owned());
+        self.inner.set_dark_zones(&dark)?;
+        for name in self.inner.names()? {
+            let record = self.inner.record(&name)?;
+            for node in record.nodes.iter().filter(|n| n.zone == zone) {
+                self.inner.fence(&name, &node.name).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn power_on(&self, zone: &str) -> Result<(), PlaneError> {
+        let mut dark = self.inner.dark_zones()?;
+        dark.remove(zone);
+        self.inner.set_dark_zones(&dark)
+    }
+
+    async fn wipe(&self) -> Result<(), PlaneError> {
+        for name in self.inner.names()? {
+            self.delete(&name, None).await?;
+        }
+        let state = &self.inner.config.state;
+        for dir in ["databases", "snapshots", "templates"] {
+            remove_dir(&state.join(dir))?;
+            plane::make_dir(&state.join(dir), None, 0o711)?;
+        }
+        self.inner.set_dark_zones(&Default::default())
+    }
+}

@@ -1,1 +1,70 @@
-//! tables
+//! What is stored: wishes (what was asked) and observations (what was last seen), one file per resource, grouped by
+//! the service that writes them. Every service may read every table; only its own service writes it.
+//!
+//! **Wish and seen never share a struct.** A status is derived from both when asked, never stored. "Unknown" (no row, or
+//! `None`) and "nothing there" (a row that says so) are different.
+//!
+//! **A stored struct never changes once released.** A new shape is a `mod v2` beside `mod v1`, with
+//! `Row::VERSION = 2` and `Row::migrate` from version 1.
+
+pub mod cloudformation;
+pub mod cloudfront;
+pub mod ec2;
+pub mod ecr;
+pub mod ecs;
+pub mod elbv2;
+pub mod iam;
+pub mod logs;
+pub mod rds;
+pub mod route53;
+pub mod s3;
+pub mod secretsmanager;
+pub mod ssm;
+
+use escale_store::TableDef;
+
+/// Every table, for the store to open.
+pub fn all() -> Vec<TableDef> {
+    [
+        cloudformation::TABLES,
+        cloudfront::TABLES,
+        ec2::TABLES,
+        ecr::TABLES,
+        ecs::TABLES,
+        elbv2::TABLES,
+        iam::TABLES,
+        logs::TABLES,
+        rds::TABLES,
+        route53::TABLES,
+        s3::TABLES,
+        secretsmanager::TABLES,
+        ssm::TABLES,
+    ]
+    .concat()
+}
+
+/// Makes a struct a row: its table's name, and how its key is built.
+macro_rules! row {
+    ($row:ty, $table:literal, |$r:ident| $key:expr) => {
+        impl escale_store::Row for $row {
+            const TABLE: &'static str = $table;
+            fn key(&self) -> String {
+                let $r = self;
+                $key
+            }
+        }
+    };
+}
+pub(crate) use row;
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_tables_open_together() {
+        // Two tables of one name would be refused by SQLite, or worse, shared.
+        let dir = std::env::temp_dir().join(format!("escale-tables-{}", std::process::id()));
+        let opened = escale_store::Store::open(&dir.join("state.db"), &super::all());
+        std::fs::remove_dir_all(&dir).expect("the test made it");
+        assert!(opened.is_ok());
+    }
+}

@@ -111,7 +111,7 @@ pub(super) fn encode_error(model: &ServiceModel, name: &str, error: &AwsError) -
     }
     if let Some(structure) = model.error(&error.code).and_then(|s| s.structure()) {
         for member in &structure.members {
-            if let Some(inner) = error.extra.get(&member.name) {
+            if let Some(inner) = error.member(&member.name) {
                 entries.push((Cbor::Text(member.name.clone()), write(model, member.shape, inner)));
             }
         }

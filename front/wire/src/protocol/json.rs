@@ -120,7 +120,7 @@ pub(super) fn encode_error(model: &ServiceModel, name: &str, error: &AwsError) -
     match model.error(&error.code).and_then(|s| s.structure()) {
         Some(structure) => {
             for member in &structure.members {
-                if let Some(inner) = error.extra.get(&member.name) {
+                if let Some(inner) = error.member(&member.name) {
                     object.insert(member.wire_name().to_owned(), write(model, member.shape, inner));
                 }
             }

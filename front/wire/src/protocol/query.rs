@@ -222,7 +222,7 @@ pub(super) fn message(xml: &mut Writer<'_>, error: &AwsError) {
 pub(super) fn extra_members(xml: &mut Writer<'_>, model: &ServiceModel, error: &AwsError) {
     let members = model.error(&error.code).and_then(|s| s.structure()).map_or(&[][..], |s| &s.members);
     for member in members {
-        if let Some(value) = error.extra.get(&member.name) {
+        if let Some(value) = error.member(&member.name) {
             xml.member(member, member.wire_name(), value);
         }
     }

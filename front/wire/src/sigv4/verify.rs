@@ -204,7 +204,7 @@ fn declared_hash(
             let message = "Missing required header for this request: x-amz-content-sha256";
             Err(AwsError::new("InvalidRequest", 400, message))
         }
-        (false, _, Some(body)) if body.is_empty() => Ok(EMPTY_SHA256.to_owned()),
+        (false, _, Some([])) => Ok(EMPTY_SHA256.to_owned()),
         (false, _, Some(body)) => Ok(sha256_hex(body)),
         (false, _, None) => {
             Err(incomplete_signature(target, "The body must be declared by the header x-amz-content-sha256"))

@@ -1,0 +1,76 @@
+//! `escale start`: the daemon in the background, ready when this returns.
+
+use super::{Output, client::Client};
+use crate::{daemon, home::Home, settings::Settings};
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+use std::{
+    fs::OpenOptions,
+    os::unix::process::CommandExt,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// A cold disk may take its time; an error ends the wait at once.
+const READY_WITHIN: Duration = Duration::from_secs(20);
+
+pub(crate) fn run(home: &Home, out: &Output) -> Result<()> {
+    let was_running = daemon::running(home).is_some();
+    let pid = ensure(home)?;
+    let settings = Settings::from_environment()?;
+    let text = match was_running {
+        true => format!("runs already: {} (pid {pid})", settings.endpoint_url()),
+        false => format!("up: {} (pid {pid})", settings.endpoint_url()),
+    };
+    out.say(&text, &json!({"endpoint": settings.endpoint_url(), "daemon": {"pid": pid}}));
+    Ok(())
+}
+
+/// Starts the daemon if none runs; gives its pid once the API answers.
+pub(crate) fn ensure(home: &Home) -> Result<i32> {
+    if let Some(pid) = daemon::running(home) {
+        return Ok(pid);
+    }
+    let settings = Settings::from_environment()?;
+    refuse_taken_port(&settings)?;
+    let log = OpenOptions::new().create(true).append(true).open(home.log());
+    let log = log.with_context(|| format!("cannot write {}", home.log().display()))?;
+    let from = log.metadata().map(|m| m.len()).unwrap_or(0);
+    let mut command = Command::new(std::env::current_exe().context("cannot find this program's own file")?);
+    command.arg("daemon").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    // A group of its own: Ctrl-C at the terminal is not meant for the cloud.
+    command.process_group(0);
+    let mut child = command.spawn().context("cannot start the daemon")?;
+    let client = Client::new(&settings);
+    let deadline = Instant::now() + READY_WITHIN;
+    loop {
+        if client.is_up() {
+            return Ok(child.id() as i32);
+        }
+        if let Some(status) = child.try_wait()? {
+            bail!("the daemon ended at once ({status}):\n{}", log_since(home, from));
+        }
+        if Instant::now() > deadline {
+            bail!("the daemon does not answer after {READY_WITHIN:?}; see {}", home.log().display());
+        }
+        client.wait_a_moment();
+    }
+}
+
+/// Better said here than by a log: who holds the port, and how to choose another.
+fn refuse_taken_port(settings: &Settings) -> Result<()> {
+    let endpoint = &settings.config.endpoint;
+    match std::net::TcpListener::bind(endpoint) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => bail!(
+            "{endpoint} is in use by another program; stop it, or choose another address: ESCALE_ENDPOINT=127.0.0.1:PORT"
+        ),
+        Err(error) => Err(error).with_context(|| format!("cannot listen on {endpoint}")),
+    }
+}
+
+fn log_since(home: &Home, from: u64) -> String {
+    let text = std::fs::read(home.log()).unwrap_or_default();
+    let new = text.get(from as usize..).unwrap_or_default();
+    String::from_utf8_lossy(new).trim_end().to_owned()
+}

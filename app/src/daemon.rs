@@ -1,0 +1,85 @@
+//! The daemon: takes the lock, opens the store, wires the cloud, serves until it is told to stop.
+//!
+//! It may be killed at any moment: containers and databases are processes of their own, and the next daemon
+//! finds them.
+
+use crate::{home::Home, settings::Settings, wiring};
+use anyhow::{Context, Result, bail};
+use nix::fcntl::{Flock, FlockArg};
+use std::{
+    fs::{self, File, OpenOptions},
+    io::Write,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Runs until SIGTERM or SIGINT.
+pub(crate) fn run(home: &Home) -> Result<()> {
+    start_log()?;
+    let lock = Lock::take(home)?;
+    let settings = Settings::from_environment()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("escale")
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(serve(home, &settings))?;
+    drop(lock);
+    Ok(())
+}
+
+async fn serve(home: &Home, settings: &Settings) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let cloud = wiring::start(home, settings).await?;
+    tracing::info!(endpoint = settings.config.endpoint, home = %home.path().display(), "escale is up");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("escale stops; what it runs goes on");
+    drop(cloud);
+    Ok(())
+}
+
+fn start_log() -> Result<()> {
+    let wanted = std::env::var("ESCALE_LOG").unwrap_or_else(|_| "info".into());
+    let filter = tracing_subscriber::EnvFilter::try_new(&wanted).with_context(|| {
+        format!("ESCALE_LOG={wanted}: not a filter; use for example info or escale_engine=debug")
+    })?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stderr).init();
+    Ok(())
+}
+
+/// The lock that says which process is the daemon of a home. The kernel lets go of it when the process dies.
+struct Lock {
+    _file: Flock<File>,
+}
+
+impl Lock {
+    fn take(home: &Home) -> Result<Lock> {
+        let path = home.lock();
+        let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
+        let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+        let mut file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(file) => file,
+            Err(_) => bail!("a daemon runs already in {} (pid {})", home.path().display(), pid_text(home)),
+        };
+        file.set_len(0)?;
+        write!(file, "{}", std::process::id())?;
+        file.flush()?;
+        Ok(Lock { _file: file })
+    }
+}
+
+/// The pid of the daemon that runs in this home, if one does.
+pub(crate) fn running(home: &Home) -> Option<i32> {
+    let file = OpenOptions::new().read(true).write(true).open(home.lock()).ok()?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(_) => None,
+        Err(_) => pid_text(home).trim().parse().ok(),
+    }
+}
+
+fn pid_text(home: &Home) -> String {
+    fs::read_to_string(home.lock()).unwrap_or_default()
+}

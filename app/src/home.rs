@@ -1,0 +1,57 @@
+//! Where everything of one installation lies.
+
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+
+/// `$ESCALE_HOME`, or `escale` below `$XDG_DATA_HOME` (`~/.local/share`).
+#[derive(Clone, Debug)]
+pub(crate) struct Home(PathBuf);
+
+impl Home {
+    pub(crate) fn find() -> Result<Home> {
+        let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+        let home = set("ESCALE_HOME")
+            .or_else(|| set("XDG_DATA_HOME").map(|d| d.join("escale")))
+            .or_else(|| set("HOME").map(|h| h.join(".local/share/escale")))
+            .context("neither ESCALE_HOME, XDG_DATA_HOME nor HOME is set: say where the data shall lie, ESCALE_HOME=DIR")?;
+        std::fs::create_dir_all(&home).with_context(|| format!("cannot create {}", home.display()))?;
+        let home = home.canonicalize().with_context(|| format!("cannot resolve {}", home.display()))?;
+        Ok(Home(home))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The engine of record.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.0.join("state.db")
+    }
+
+    /// Held by the running daemon, and says which process it is.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.0.join("daemon.lock")
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.0.join("daemon.log")
+    }
+
+    /// A plane's own folder.
+    pub(crate) fn plane(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// A short tag that marks what this installation leaves on the host (namespaces, cgroups), so that two of them
+    /// never meet. It follows from the path, hence is the same after a restart.
+    pub(crate) fn tag(&self) -> String {
+        // FNV-1a: it must be stable over versions of the compiler, and nothing more.
+        let hash = self
+            .0
+            .as_os_str()
+            .as_encoded_bytes()
+            .iter()
+            .fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
+        format!("{:08x}", hash as u32)
+    }
+}

@@ -1,0 +1,24 @@
+//! `escale`: the one binary. It is the command line, and, as `escale daemon`, the cloud.
+//!
+//! The road: `cli/` reads what the user wants and talks to the daemon as any AWS client does; `daemon.rs` runs the
+//! cloud; `wiring.rs` is the only place that names every service and every plane.
+
+mod cli;
+mod daemon;
+mod home;
+mod settings;
+mod wiring;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    match cli::run(arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            cli::report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

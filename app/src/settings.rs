@@ -1,0 +1,62 @@
+//! What can be set from outside: environment variables, read once by the daemon.
+
+use anyhow::{Context, Result, bail};
+use escale_service::Config;
+
+/// The root key and the configuration of the cloud.
+pub(crate) struct Settings {
+    pub(crate) config: Config,
+    pub(crate) access_key: String,
+    pub(crate) secret_key: String,
+}
+
+/// The variables, with what each means; `escale start --help` prints them.
+pub(crate) const VARIABLES: &str = "\
+Environment:
+  ESCALE_HOME         where the data lies [default: $XDG_DATA_HOME/escale]
+  ESCALE_ENDPOINT     host and port of the API [default: 127.0.0.1:4566]
+  ESCALE_WEB_PORT     port that serves load balancers and distributions by name [default: 8080]
+  ESCALE_REGION       the region that this cloud is [default: eu-west-3]
+  ESCALE_ACCOUNT      the account's number, 12 digits [default: 000000000000]
+  ESCALE_ACCESS_KEY   the root key's id [default: test]
+  ESCALE_SECRET_KEY   the root key's secret [default: test]
+  ESCALE_LOG          what the daemon logs, for example info or escale_engine=debug [default: info]";
+
+impl Settings {
+    pub(crate) fn from_environment() -> Result<Settings> {
+        let get = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+        let mut config = Config::default();
+        if let Some(region) = get("ESCALE_REGION") {
+            config.zones = ["a", "b", "c"].map(|z| format!("{region}{z}")).to_vec();
+            config.region = region;
+        }
+        if let Some(account) = get("ESCALE_ACCOUNT") {
+            if account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()) {
+                bail!("ESCALE_ACCOUNT={account}: an account's number has 12 digits");
+            }
+            config.account = account;
+        }
+        if let Some(endpoint) = get("ESCALE_ENDPOINT") {
+            let at: std::net::SocketAddr = endpoint.parse().with_context(|| {
+                format!("ESCALE_ENDPOINT={endpoint}: expected address:port, as 127.0.0.1:4566")
+            })?;
+            if !at.ip().is_loopback() {
+                bail!("ESCALE_ENDPOINT={endpoint}: the API is served on loopback only (127.x.x.x)");
+            }
+            (config.endpoint, config.port) = (at.to_string(), at.port());
+        }
+        if let Some(port) = get("ESCALE_WEB_PORT") {
+            config.web_port = port.parse().with_context(|| format!("ESCALE_WEB_PORT={port}: not a port"))?;
+        }
+        Ok(Settings {
+            config,
+            access_key: get("ESCALE_ACCESS_KEY").unwrap_or_else(|| "test".into()),
+            secret_key: get("ESCALE_SECRET_KEY").unwrap_or_else(|| "test".into()),
+        })
+    }
+
+    /// The API's address as a URL.
+    pub(crate) fn endpoint_url(&self) -> String {
+        format!("http://{}", self.config.endpoint)
+    }
+}

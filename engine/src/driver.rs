@@ -1,0 +1,177 @@
+//! The loop: one task per reconciler, one worker per thing that needs work.
+
+use crate::{Plan, Reconciler, StepError, Troubles};
+use escale_base::{Clock, limits};
+use escale_store::Store;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{sync::Notify, task::JoinSet};
+
+/// Runs reconcilers until it is dropped.
+pub struct Engine {
+    store: Store,
+    clock: Clock,
+    troubles: Troubles,
+    tasks: JoinSet<()>,
+}
+
+impl Engine {
+    pub fn new(store: Store, clock: Clock) -> Engine {
+        Engine { store, clock, troubles: Troubles::default(), tasks: JoinSet::new() }
+    }
+
+    pub fn troubles(&self) -> Troubles {
+        self.troubles.clone()
+    }
+
+    /// Starts a reconciler. It first looks at everything there is.
+    pub fn add<R: Reconciler>(&mut self, reconciler: R) {
+        let driver = Arc::new(Driver {
+            reconciler,
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            troubles: self.troubles.clone(),
+            workers: Mutex::default(),
+        });
+        self.tasks.spawn(drive(driver));
+    }
+
+    /// Runs a task that belongs to the engine's life: an observer that writes what a plane tells.
+    pub fn run(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+}
+
+struct Driver<R> {
+    reconciler: R,
+    store: Store,
+    clock: Clock,
+    troubles: Troubles,
+    /// Things being worked on, each with the bell that tells its worker to look again.
+    workers: Mutex<HashMap<String, Arc<Bell>>>,
+}
+
+#[derive(Default)]
+struct Bell {
+    rung: Mutex<bool>,
+    notify: Notify,
+}
+
+impl Bell {
+    fn ring(&self) {
+        *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.notify.notify_one();
+    }
+
+    fn take(&self) -> bool {
+        std::mem::take(&mut *self.rung.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+async fn drive<R: Reconciler>(driver: Arc<Driver<R>>) {
+    let mut subscription = driver.store.subscribe(R::WATCHES);
+    let mut workers = JoinSet::new();
+    let mut keys = driver.reconciler.all(&driver.store.read());
+    loop {
+        for key in keys {
+            driver.wake(key, &mut workers);
+        }
+        while workers.try_join_next().is_some() {}
+        let changes = subscription.changed().await;
+        let image = driver.store.read();
+        keys = changes.iter().flat_map(|c| driver.reconciler.concerned(&image, c)).collect::<BTreeSet<_>>();
+    }
+}
+
+impl<R: Reconciler> Driver<R> {
+    fn wake(self: &Arc<Self>, key: String, workers: &mut JoinSet<()>) {
+        let mut all = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bell) = all.get(&key) {
+            bell.ring();
+            return;
+        }
+        let bell = Arc::new(Bell::default());
+        all.insert(key.clone(), Arc::clone(&bell));
+        let driver = Arc::clone(self);
+        workers.spawn(async move { driver.work(&key, &bell).await });
+    }
+
+    /// Takes steps for one thing until nothing is left to do and nobody rang.
+    async fn work(&self, key: &str, bell: &Bell) {
+        let mut failures = 0u32;
+        loop {
+            bell.take();
+            let image = self.store.read();
+            let now = self.clock.now();
+            match self.reconciler.plan(&image, key, now) {
+                Plan::Done => {
+                    self.troubles.clear(R::NAME, key);
+                    if self.finish(key, bell) {
+                        return;
+                    }
+                }
+                Plan::Wait { why, until } => {
+                    self.troubles.set(R::NAME, key, why, 0, now);
+                    match until {
+                        None if self.finish(key, bell) => return,
+                        None => {}
+                        Some(at) => {
+                            let ms = at.since_ms(now).clamp(1, i64::from(u32::MAX)) as u64;
+                            self.pause(bell, ms).await;
+                        }
+                    }
+                }
+                Plan::Step(step) => {
+                    let text = format!("{step:?}");
+                    tracing::debug!(reconciler = R::NAME, key, step = text, "step");
+                    match self.reconciler.act(key, step).await {
+                        Ok(()) if self.store.read().version() != image.version() => failures = 0,
+                        // A step that leaves no trace would be planned again at once, for ever.
+                        Ok(()) => {
+                            failures = (failures + 1).min(16);
+                            self.pause(bell, backoff_ms(failures, true)).await;
+                        }
+                        Err(error) => {
+                            failures = (failures + 1).min(u32::MAX - 1);
+                            self.report(key, &text, &error, failures);
+                            self.pause(bell, backoff_ms(failures, error.retry)).await;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Retires the worker, unless the bell rang in between: then it has to look again.
+    fn finish(&self, key: &str, bell: &Bell) -> bool {
+        let mut all = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        if bell.take() {
+            return false;
+        }
+        all.remove(key);
+        true
+    }
+
+    fn report(&self, key: &str, step: &str, error: &StepError, failures: u32) {
+        // The first failure and each power of two: a fault that stays must not fill the log.
+        if failures.is_power_of_two() {
+            tracing::warn!(reconciler = R::NAME, key, step, failures, %error, "step failed");
+        }
+        self.troubles.set(R::NAME, key, error.to_string(), failures, self.clock.now());
+    }
+
+    async fn pause(&self, bell: &Bell, ms: u64) {
+        let _ = tokio::time::timeout(Duration::from_millis(ms), bell.notify.notified()).await;
+    }
+}
+
+fn backoff_ms(failures: u32, retry: bool) -> u64 {
+    if !retry {
+        return limits::BACKOFF_MAX_MS;
+    }
+    let doubled = limits::BACKOFF_MIN_MS.saturating_mul(1u64 << failures.saturating_sub(1).min(16));
+    doubled.min(limits::BACKOFF_MAX_MS)
+}

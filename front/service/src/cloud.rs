@@ -1,0 +1,175 @@
+//! All services together: finds an operation by name, authorises it, runs it.
+
+use crate::{
+    Caller, Config, Credential, Cx, Decision, Entry, Identity, Kind, Principal, ResourceType, Service,
+};
+use escale_base::{AwsError, Clock, wire::Value};
+use escale_store::{Image, Store, StoreError, Tx};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+/// The registry of services. Built once, in the binary's wiring.
+pub struct Cloud {
+    pub config: Arc<Config>,
+    pub clock: Clock,
+    identity: Arc<dyn Identity>,
+    services: BTreeMap<&'static str, Arc<dyn Service>>,
+    operations: HashMap<&'static str, HashMap<&'static str, Entry>>,
+    types: BTreeMap<&'static str, ResourceType>,
+}
+
+impl Cloud {
+    pub fn new(
+        config: Arc<Config>,
+        clock: Clock,
+        identity: Arc<dyn Identity>,
+        services: Vec<Arc<dyn Service>>,
+    ) -> Cloud {
+        let (mut operations, mut types) = (HashMap::new(), BTreeMap::new());
+        for service in &services {
+            let entries = service.operations().into_iter().map(|e| (e.name, e)).collect();
+            operations.insert(service.id(), entries);
+            types.extend(service.resource_types().into_iter().map(|t| (t.name, t)));
+        }
+        let services = services.into_iter().map(|s| (s.id(), s)).collect();
+        Cloud { config, clock, identity, services, operations, types }
+    }
+
+    pub fn services(&self) -> impl Iterator<Item = &Arc<dyn Service>> {
+        self.services.values()
+    }
+
+    pub fn service(&self, id: &str) -> Option<&Arc<dyn Service>> {
+        self.services.get(id)
+    }
+
+    pub fn entry(&self, service: &str, operation: &str) -> Option<&Entry> {
+        self.operations.get(service)?.get(operation)
+    }
+
+    pub fn entries(&self) -> impl Iterator<Item = (&'static str, &Entry)> {
+        self.operations.iter().flat_map(|(service, entries)| entries.values().map(move |e| (*service, e)))
+    }
+
+    pub fn resource_type(&self, name: &str) -> Option<&ResourceType> {
+        self.types.get(name)
+    }
+
+    pub fn resource_types(&self) -> impl Iterator<Item = &ResourceType> {
+        self.types.values()
+    }
+
+    pub fn credential(&self, image: &Image, access_key: &str) -> Option<Credential> {
+        self.identity.credential(image, access_key)
+    }
+
+    /// Runs a synchronous operation in a transaction of its own; what only reads waits for no writer.
+    pub fn call(
+        &self,
+        store: &Store,
+        caller: &Caller,
+        service: &str,
+        operation: &str,
+        input: Value,
+    ) -> Result<Value, AwsError> {
+        if self.entry(service, operation).is_some_and(|e| e.only_reads()) {
+            let read = store.peek(|tx| self.run(&mut self.cx(tx, caller), service, operation, input.clone()));
+            if let Some(answer) = read {
+                return answer;
+            }
+        }
+        let written = self.transact(store, caller, |cx| self.run(cx, service, operation, input));
+        written.map_err(|e| e.0)
+    }
+
+    /// A transaction in which `work` may call several operations: all of them happen, or none.
+    pub fn transact<T>(
+        &self,
+        store: &Store,
+        caller: &Caller,
+        work: impl FnOnce(&mut Cx<'_>) -> Result<T, AwsError>,
+    ) -> Result<T, Failed> {
+        store.write(|tx| work(&mut self.cx(tx, caller)).map_err(Failed))
+    }
+
+    fn cx<'a>(&'a self, tx: &'a mut Tx, caller: &'a Caller) -> Cx<'a> {
+        Cx { tx, caller, config: &self.config, now: self.clock.now(), cloud: self }
+    }
+
+    /// Authorises and runs an operation inside a transaction that is open already.
+    pub(crate) fn run(
+        &self,
+        cx: &mut Cx<'_>,
+        service: &str,
+        operation: &str,
+        mut input: Value,
+    ) -> Result<Value, AwsError> {
+        let missing = || AwsError::not_supported(format_args!("The operation {service}:{operation}"));
+        let entry = self.entry(service, operation).ok_or_else(missing)?;
+        let Kind::Sync(handler) = &entry.kind else {
+            return Err(AwsError::not_supported(format_args!(
+                "Calling {service}:{operation} from another operation: it moves bytes, and"
+            )));
+        };
+        let dry_run = input.as_object_mut().and_then(|o| o.remove("DryRun")) == Some(Value::Bool(true));
+        let resources = (handler.resources)(&input, cx)?;
+        self.authorize(cx.tx, cx.caller, service, entry, &input, &resources)?;
+        if dry_run {
+            let message = "Request would have succeeded, but DryRun flag is set.";
+            return Err(AwsError::new("DryRunOperation", 412, message));
+        }
+        (handler.run)(cx, &input)
+    }
+
+    #[allow(clippy::too_many_arguments)] // each is a part of the question
+    /// May the caller? The error is AWS's AccessDenied, with who, what and why.
+    pub fn authorize(
+        &self,
+        image: &Image,
+        caller: &Caller,
+        service: &str,
+        entry: &Entry,
+        input: &Value,
+        resources: &[String],
+    ) -> Result<(), AwsError> {
+        let action = match entry.action {
+            Some(action) => action.to_owned(),
+            None => {
+                let prefix = self.services.get(service).map_or(service, |s| s.action_prefix());
+                format!("{prefix}:{}", entry.name)
+            }
+        };
+        if matches!(caller.principal, Principal::Root | Principal::Service(_)) {
+            return Ok(());
+        }
+        let policies = self
+            .services
+            .get(service)
+            .map(|s| s.resource_policies(image, entry.name, input))
+            .unwrap_or_default();
+        match self.identity.decide(image, caller, &action, resources, &policies) {
+            Decision::Allow => Ok(()),
+            Decision::Deny { why } => {
+                let who = caller.principal.arn(&self.config.account);
+                let on = resources.first().map_or("*", String::as_str);
+                let message = format!(
+                    "User: {who} is not authorized to perform: {action} on resource: {on} because {why}"
+                );
+                Err(AwsError::new("AccessDenied", 403, message))
+            }
+        }
+    }
+}
+
+/// An operation's error, or the store's own as an internal one.
+#[derive(Debug)]
+pub struct Failed(pub AwsError);
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Failed {
+        tracing::error!(%error, "a transaction could not be committed");
+        Failed(AwsError::internal())
+    }
+}

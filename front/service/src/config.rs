@@ -1,0 +1,81 @@
+//! What every operation may know of the installation it runs in.
+
+use std::net::Ipv4Addr;
+
+/// Fixed when the daemon starts.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub account: String,
+    /// The one region that this installation is.
+    pub region: String,
+    /// Availability zones: the region's name with a letter.
+    pub zones: Vec<String>,
+    /// Where clients on the host reach the API: host and port, without scheme.
+    pub endpoint: String,
+    /// Port of the API at [`Config::api_address`] and [`Config::s3_address`].
+    pub port: u16,
+    /// Where the API stands on the cloud's Internet: tasks reach it through a NAT gateway.
+    pub api_address: Ipv4Addr,
+    /// Where S3 alone stands: a gateway endpoint leads there too.
+    pub s3_address: Ipv4Addr,
+    /// The port of the host's loopback that routes by Host header (`http://shop.localhost:8080`).
+    pub web_port: u16,
+}
+
+impl Config {
+    /// Names that the host's browsers resolve to loopback: load balancers, distributions.
+    pub const PUBLIC_SUFFIX: &'static str = "localhost";
+    /// Names that only the VPC's resolver knows: databases, the API itself.
+    pub const PRIVATE_SUFFIX: &'static str = "escale.internal";
+
+    /// The name under which tasks reach the API.
+    pub fn api_name() -> String {
+        format!("api.{}", Config::PRIVATE_SUFFIX)
+    }
+
+    /// The name under which tasks reach S3.
+    pub fn s3_name() -> String {
+        format!("s3.{}", Config::PRIVATE_SUFFIX)
+    }
+
+    /// Ids of zones, the same in every account: `euw3-az1`.
+    pub fn zone_id(&self, zone: &str) -> String {
+        let mut parts = self.region.split('-');
+        let (area, side, number) =
+            (parts.next().unwrap_or(""), parts.next().unwrap_or(""), parts.next().unwrap_or(""));
+        let short: String = match side {
+            "northeast" => "ne".into(),
+            "southeast" => "se".into(),
+            "northwest" => "nw".into(),
+            "southwest" => "sw".into(),
+            other => other.chars().take(1).collect(),
+        };
+        let place = self.zones.iter().position(|z| z == zone).unwrap_or(0) + 1;
+        format!("{area}{short}{number}-az{place}")
+    }
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        let region = "eu-west-3";
+        Config {
+            account: "000000000000".into(),
+            region: region.into(),
+            zones: ["a", "b", "c"].map(|z| format!("{region}{z}")).to_vec(),
+            endpoint: "127.0.0.1:4566".into(),
+            port: 4566,
+            api_address: Ipv4Addr::new(198, 18, 0, 2),
+            s3_address: Ipv4Addr::new(198, 18, 0, 3),
+            web_port: 8080,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn zone_ids() {
+        let config = super::Config::default();
+        assert_eq!(config.zone_id("eu-west-3b"), "euw3-az2");
+    }
+}

@@ -1,0 +1,45 @@
+//! Who holds a key, and what they may do: asked of the service that keeps identities.
+
+use crate::{Caller, Principal};
+use escale_base::{Secret, Timestamp};
+use escale_store::Image;
+
+/// What an access key stands for.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    pub principal: Principal,
+    pub secret: Secret<String>,
+    /// The token that temporary credentials must show.
+    pub session_token: Option<Secret<String>>,
+    pub expires: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    Allow,
+    /// An explicit `Deny`, or no `Allow`: says which, in AWS's words.
+    Deny {
+        why: String,
+    },
+}
+
+/// A policy that hangs on a resource rather than on a caller: a bucket's, a repository's.
+#[derive(Clone, Debug)]
+pub struct ResourcePolicy {
+    pub document: String,
+}
+
+/// Implemented by the IAM service; the gate asks it for every request.
+pub trait Identity: Send + Sync + 'static {
+    fn credential(&self, image: &Image, access_key: &str) -> Option<Credential>;
+
+    /// May `caller` do `action` (`s3:GetObject`) on all of `resources`?
+    fn decide(
+        &self,
+        image: &Image,
+        caller: &Caller,
+        action: &str,
+        resources: &[String],
+        policies: &[ResourcePolicy],
+    ) -> Decision;
+}

@@ -1,0 +1,95 @@
+//! An operation, and the list of them.
+
+use crate::{Cx, StreamHandler};
+use escale_base::{
+    AwsError,
+    wire::{self, Field, Value, Wire},
+};
+
+/// One AWS operation that checks, writes the wish in one transaction, and answers. It never waits for a plane.
+pub trait Operation {
+    type Input: Wire;
+    type Output: Wire;
+    type Error: Into<AwsError>;
+
+    /// ARNs that IAM matches against a policy's `Resource`; none stands for `*`.
+    fn resources(_input: &Self::Input, _cx: &Cx<'_>) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Self::Input) -> Result<Self::Output, Self::Error>;
+}
+
+/// An operation as the gate holds it: types gone, names kept.
+pub struct Entry {
+    pub name: &'static str,
+    /// The IAM action, where it is not the operation's name: `s3:ListBucket` for ListObjectsV2.
+    pub action: Option<&'static str>,
+    pub input: &'static [Field],
+    pub output: &'static [Field],
+    pub kind: Kind,
+}
+
+pub enum Kind {
+    Sync(SyncHandler),
+    Stream(std::sync::Arc<dyn StreamHandler>),
+}
+
+/// The two halves of a synchronous operation: which resources, and the work.
+#[derive(Clone, Copy)]
+pub struct SyncHandler {
+    pub resources: fn(&Value, &Cx<'_>) -> Result<Vec<String>, AwsError>,
+    pub run: fn(&mut Cx<'_>, &Value) -> Result<Value, AwsError>,
+}
+
+impl Entry {
+    pub fn of<O: Operation>(name: &'static str) -> Entry {
+        Entry {
+            name,
+            action: None,
+            input: O::Input::FIELDS,
+            output: O::Output::FIELDS,
+            kind: Kind::Sync(SyncHandler { resources: resources::<O>, run: run::<O> }),
+        }
+    }
+
+    /// Whether the name promises that nothing is written. A promise only: who breaks it is run as a writer.
+    pub(crate) fn only_reads(&self) -> bool {
+        ["Describe", "List", "Get", "BatchGet", "Validate"].iter().any(|verb| self.name.starts_with(verb))
+    }
+
+    pub fn action(mut self, action: &'static str) -> Entry {
+        self.action = Some(action);
+        self
+    }
+}
+
+fn resources<O: Operation>(input: &Value, cx: &Cx<'_>) -> Result<Vec<String>, AwsError> {
+    Ok(O::resources(&read::<O::Input>(input)?, cx))
+}
+
+fn run<O: Operation>(cx: &mut Cx<'_>, input: &Value) -> Result<Value, AwsError> {
+    let output = O::run(cx, read::<O::Input>(input)?).map_err(Into::into)?;
+    Ok(output.write())
+}
+
+/// Reads the typed input; a member that the operation does not know is refused by name, never ignored.
+pub(crate) fn read<I: Wire>(input: &Value) -> Result<I, AwsError> {
+    if let Some(member) = wire::unread::<I>(input).first() {
+        return Err(AwsError::not_supported(format_args!("The parameter {member}")));
+    }
+    I::read(input).map_err(|e| AwsError::new("ValidationException", 400, e.to_string()))
+}
+
+/// The list of a service's operations: one line each, `Name => module,` in the folder `ops/`.
+///
+/// Each module has a type of the operation's name that implements [`Operation`].
+#[macro_export]
+macro_rules! operations {
+    ($($name:ident => $module:ident $(as $action:literal)?),* $(,)?) => {
+        $(mod $module;)*
+        pub(crate) fn all() -> Vec<$crate::Entry> {
+            vec![$($crate::Entry::of::<$module::$name>(stringify!($name))$(.action($action))?),*]
+        }
+    };
+}

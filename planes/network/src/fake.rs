@@ -1,0 +1,117 @@
+//! The network plane in memory: the same checks and the same answers, no packets.
+
+use crate::{Applied, Namespace, Network, Observed, ObservedInterface, Place, check, firewall, spec::*};
+use async_trait::async_trait;
+use escale_base::PlaneError;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+#[derive(Default)]
+pub struct FakeNetwork {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    vpcs: BTreeMap<String, VpcSpec>,
+    internet: InternetSpec,
+}
+
+impl FakeNetwork {
+    /// What was last applied, for tests to look at.
+    pub fn spec(&self, vpc: &str) -> Option<VpcSpec> {
+        self.lock().vpcs.get(vpc).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn public(&self, except: &str) -> BTreeSet<Ipv4Addr> {
+        let others = self.vpcs.values().filter(|v| v.name != except && v.internet_gateway);
+        others.flat_map(|v| &v.interfaces).filter_map(|i| i.public_address).collect()
+    }
+}
+
+#[async_trait]
+impl Network for FakeNetwork {
+    async fn apply(&self, spec: VpcSpec) -> Result<Applied, PlaneError> {
+        check::vpc(&spec)?;
+        let mut state = self.lock();
+        let mut taken = state.public(&spec.name);
+        taken.extend(
+            state.internet.service_addresses.iter().chain(state.internet.hosts.iter().map(|h| &h.address)),
+        );
+        let wanted = spec.interfaces.iter().filter_map(|i| i.public_address);
+        if let Some(address) = wanted.filter(|_| spec.internet_gateway).find(|a| taken.contains(a)) {
+            return Err(PlaneError::asked(format!(
+                "the public address {address} is already held by another network, host or service"
+            )));
+        }
+        let old = state.vpcs.get(&spec.name);
+        let before = old.map(|o| o.interfaces.as_slice()).unwrap_or_default();
+        let same =
+            |a: &Interface, b: &Interface| (&a.name, a.address, a.kind) == (&b.name, b.address, b.kind);
+        let missing = |from: &[Interface], i: &&Interface| !from.iter().any(|x| same(x, i));
+        let applied = Applied {
+            added: spec.interfaces.iter().filter(|i| missing(before, i)).map(|i| i.name.clone()).collect(),
+            removed: before.iter().filter(|i| missing(&spec.interfaces, i)).map(|i| i.name.clone()).collect(),
+            firewall: old.map(firewall::router) != Some(firewall::router(&spec)),
+            routes: 0,
+            flows_cut: 0,
+        };
+        state.vpcs.insert(spec.name.clone(), spec);
+        Ok(applied)
+    }
+
+    async fn remove(&self, vpc: &str) -> Result<(), PlaneError> {
+        self.lock().vpcs.remove(vpc);
+        Ok(())
+    }
+
+    async fn apply_internet(&self, spec: InternetSpec) -> Result<(), PlaneError> {
+        check::internet(&spec)?;
+        let mut state = self.lock();
+        let taken = state.public("");
+        let wanted = spec.service_addresses.iter().chain(spec.hosts.iter().map(|h| &h.address));
+        if let Some(address) = wanted.into_iter().find(|a| taken.contains(a)) {
+            return Err(PlaneError::asked(format!(
+                "the Internet: {address} is the public address of an interface"
+            )));
+        }
+        state.internet = spec;
+        Ok(())
+    }
+
+    async fn vpcs(&self) -> Result<BTreeSet<String>, PlaneError> {
+        Ok(self.lock().vpcs.keys().cloned().collect())
+    }
+
+    async fn observe(&self, vpc: &str) -> Result<Option<Observed>, PlaneError> {
+        let seen = |spec: &VpcSpec| {
+            let interfaces =
+                spec.interfaces.iter().map(|i| (i.name.clone(), ObservedInterface::fresh(i.address)));
+            Observed { interfaces: interfaces.collect(), internet: spec.internet_gateway }
+        };
+        Ok(self.lock().vpcs.get(vpc).map(seen))
+    }
+
+    fn namespace(&self, place: &Place) -> Result<Namespace, PlaneError> {
+        Err(PlaneError::asked(format!("{place}: the network in memory has no sockets; use KernelNetwork")))
+    }
+
+    fn namespace_path(&self, place: &Place) -> PathBuf {
+        PathBuf::from(format!("/nonexistent/{place}"))
+    }
+
+    async fn wipe(&self) -> Result<(), PlaneError> {
+        *self.lock() = State::default();
+        Ok(())
+    }
+}

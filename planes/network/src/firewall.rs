@@ -1,0 +1,279 @@
+//! A network's rules as a firewall table, and what that table decides of one flow. Pure.
+//!
+//! Two base chains on forward, both closed: egress of the sender, then ingress of the receiver (`accept` ends
+//! one of them only). Verdict maps by interface lead to a chain per interface, that one to a chain per group.
+
+use crate::{
+    ruleset::{Chain, Map, Ruleset},
+    spec::*,
+};
+use ipnet::Ipv4Net;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
+
+/// The router's link to the Internet, and its link to public services that needs no Internet gateway.
+pub(crate) const INTERNET_LINK: &str = "internet";
+pub(crate) const ENDPOINT_LINK: &str = "endpoint";
+
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const ICMP: u8 = 1;
+
+/// The router's table.
+pub(crate) fn router(spec: &VpcSpec) -> Ruleset {
+    let mut set = base(spec);
+    for group in &spec.groups {
+        let members = spec.interfaces.iter().filter(|i| i.groups.contains(&group.name));
+        set.sets.insert(format!("g_{}", group.name), members.map(|i| i.address.to_string()).collect());
+        for (way, rules) in [(Way::In, &group.ingress), (Way::Out, &group.egress)] {
+            let rules = rules.iter().filter_map(|r| rule(r, way)).collect();
+            set.chains.insert(group_chain(&group.name, way), Chain { hook: None, rules });
+        }
+    }
+    for i in &spec.interfaces {
+        for way in [Way::In, Way::Out] {
+            let chain = format!("{}_{}", if way == Way::In { "in" } else { "out" }, i.name);
+            let rules = match (i.kind, way) {
+                (Kind::Plain, _) => {
+                    i.groups.iter().map(|g| format!("jump {}", group_chain(g, way))).collect()
+                }
+                (Kind::Nat, Way::In) => vec![format!("ip saddr {} accept", spec.cidr)],
+                (Kind::Nat, Way::Out) => vec!["accept".into()],
+            };
+            let map = if way == Way::In { "ingress" } else { "egress" };
+            put(&mut set, map, format!("\"{}\"", i.address), format!("jump {chain}"));
+            set.chains.insert(chain, Chain { hook: None, rules });
+        }
+        if let Some(table) = spec.subnet(&i.subnet).map(|s| table_id(&s.route_table)) {
+            put(&mut set, "route_marks", format!("\"{}\"", i.address), format!("{table:#010x}"));
+        }
+        if let Some(public) = i.public_address {
+            put(&mut set, "public_in", public.to_string(), i.address.to_string());
+            put(&mut set, "public_out", i.address.to_string(), public.to_string());
+            set.sets.entry("has_public".into()).or_default().insert(i.address.to_string());
+        }
+    }
+    set
+}
+
+/// The table in a NAT gateway's own namespace: forwards for the network, under its own address.
+pub(crate) fn nat(cidr: Ipv4Net, address: Ipv4Addr) -> Ruleset {
+    let mut set = Ruleset::default();
+    let hooked = [
+        (
+            "postrouting",
+            "type nat hook postrouting priority srcnat; policy accept;",
+            vec![format!("ip saddr {cidr} ip saddr != {address} snat to {address}")],
+        ),
+        (
+            "forward",
+            "type filter hook forward priority 0; policy drop;",
+            vec![
+                "ct state established,related accept".into(),
+                format!("ct state new ip saddr {cidr} accept"),
+            ],
+        ),
+        (
+            "input",
+            "type filter hook input priority 0; policy drop;",
+            vec!["ct state established,related accept".into()],
+        ),
+    ];
+    for (name, hook, rules) in hooked {
+        set.chains.insert(name.into(), Chain { hook: Some(hook), rules });
+    }
+    set
+}
+
+/// A route table's number in the kernel, which is also its mark. From the name, so that it survives a restart.
+pub(crate) fn table_id(name: &str) -> u32 {
+    // FNV-1a; the top bit pattern keeps clear of the kernel's own tables.
+    let hash = name.bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
+    0x1000_0000 | (hash & 0x0fff_ffff)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    In,
+    Out,
+}
+
+fn group_chain(group: &str, way: Way) -> String {
+    format!("{}_{group}", if way == Way::In { "gin" } else { "gout" })
+}
+
+fn put(set: &mut Ruleset, map: &str, key: String, value: String) {
+    if let Some(map) = set.maps.get_mut(map) {
+        map.elements.insert(key, value);
+    }
+}
+
+fn base(spec: &VpcSpec) -> Ruleset {
+    let mut set = Ruleset::default();
+    let map = |of| Map { of, elements: BTreeMap::new() };
+    set.maps.insert("route_marks".into(), map("ifname : mark"));
+    set.maps.insert("egress".into(), map("ifname : verdict"));
+    set.maps.insert("ingress".into(), map("ifname : verdict"));
+    set.maps.insert("public_in".into(), map("ipv4_addr : ipv4_addr"));
+    set.maps.insert("public_out".into(), map("ipv4_addr : ipv4_addr"));
+    set.sets.insert("has_public".into(), BTreeSet::new());
+    set.sets.insert("own".into(), spec.service_addresses.iter().map(Ipv4Addr::to_string).collect());
+    let outside = format!("{{ \"{INTERNET_LINK}\", \"{ENDPOINT_LINK}\" }}");
+    let hooked = [
+        (
+            "prerouting_mark",
+            "type filter hook prerouting priority mangle; policy accept;",
+            vec!["meta mark set iifname map @route_marks".to_owned()],
+        ),
+        (
+            "prerouting_nat",
+            "type nat hook prerouting priority dstnat; policy accept;",
+            vec![format!("iifname \"{INTERNET_LINK}\" dnat to ip daddr map @public_in")],
+        ),
+        (
+            "postrouting_nat",
+            "type nat hook postrouting priority srcnat; policy accept;",
+            vec![
+                format!("oifname \"{INTERNET_LINK}\" snat to ip saddr map @public_out"),
+                format!("oifname \"{ENDPOINT_LINK}\" masquerade"),
+            ],
+        ),
+        (
+            "forward_egress",
+            "type filter hook forward priority 0; policy drop;",
+            vec![
+                "ct state vmap { established : accept, related : accept, invalid : drop }".to_owned(),
+                format!("iifname \"{INTERNET_LINK}\" ct status dnat accept"),
+                format!("iifname {outside} drop"),
+                format!("oifname \"{INTERNET_LINK}\" ip saddr != @has_public drop"),
+                "iifname vmap @egress".to_owned(),
+            ],
+        ),
+        (
+            "forward_ingress",
+            "type filter hook forward priority 10; policy drop;",
+            vec![
+                "ct state established,related accept".to_owned(),
+                format!("oifname {outside} accept"),
+                "oifname vmap @ingress".to_owned(),
+            ],
+        ),
+        (
+            "input",
+            "type filter hook input priority 0; policy drop;",
+            vec![
+                "ct state established,related accept".to_owned(),
+                "iifname \"lo\" accept".to_owned(),
+                format!("iifname {outside} drop"),
+                "ip daddr @own accept".to_owned(),
+            ],
+        ),
+    ];
+    for (name, hook, rules) in hooked {
+        set.chains.insert(name.into(), Chain { hook: Some(hook), rules });
+    }
+    set
+}
+
+/// `None` when the rule can match nothing.
+fn rule(rule: &Rule, way: Way) -> Option<String> {
+    let side = if way == Way::In { "saddr" } else { "daddr" };
+    let peer = match &rule.peer {
+        Peer::Cidr(net) if net.prefix_len() == 0 => String::new(),
+        Peer::Cidr(net) => format!("ip {side} {} ", net.trunc()),
+        Peer::Group(group) => format!("ip {side} @g_{group} "),
+        Peer::Prefixes(list) if list.is_empty() => return None,
+        Peer::Prefixes(list) => {
+            // nft refuses intervals that overlap.
+            let list: Vec<String> = Ipv4Net::aggregate(list).iter().map(Ipv4Net::to_string).collect();
+            format!("ip {side} {{ {} }} ", list.join(", "))
+        }
+    };
+    let protocol = match rule.protocol {
+        Protocol::Any => String::new(),
+        Protocol::Tcp(p) => format!("tcp dport {}-{} ", p.first, p.last),
+        Protocol::Udp(p) => format!("udp dport {}-{} ", p.first, p.last),
+        Protocol::Icmp { kind: None, .. } => format!("ip protocol {ICMP} "),
+        Protocol::Icmp { kind: Some(kind), code: None } => format!("icmp type {kind} "),
+        Protocol::Icmp { kind: Some(kind), code: Some(code) } => {
+            format!("icmp type {kind} icmp code {code} ")
+        }
+        Protocol::Number(n) => format!("ip protocol {n} "),
+    };
+    Some(format!("{peer}{protocol}accept"))
+}
+
+/// A flow as the router tracks it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Flow {
+    pub(crate) protocol: u8,
+    /// Who began it, as it sent.
+    pub(crate) source: Ipv4Addr,
+    pub(crate) destination: Ipv4Addr,
+    /// Source and destination port; type and code for ICMP.
+    pub(crate) source_port: u16,
+    pub(crate) destination_port: u16,
+    pub(crate) icmp: Option<(u8, u8, u16)>,
+    /// Who answers, and to which address: differ from the above where addresses are translated.
+    pub(crate) reply_source: Ipv4Addr,
+    pub(crate) reply_destination: Ipv4Addr,
+}
+
+/// Whether the spec lets this flow go on.
+pub(crate) fn allows(spec: &VpcSpec, flow: &Flow) -> bool {
+    let by_address = |a: Ipv4Addr| spec.interfaces.iter().find(|i| i.address == a);
+    let (sender, receiver) = (by_address(flow.source), by_address(flow.reply_source));
+    let vanished = |a: Ipv4Addr| {
+        let own = spec.service_addresses.contains(&a) || spec.subnets.iter().any(|s| s.gateway() == a);
+        spec.cidr.contains(&a) && by_address(a).is_none() && !own
+    };
+    if vanished(flow.source) || vanished(flow.reply_source) {
+        return false;
+    }
+    // Translated on the way in or out: still by the same public address?
+    let came_in = flow.destination != flow.reply_source;
+    if came_in && receiver.is_none_or(|r| r.public_address != Some(flow.destination)) {
+        return false;
+    }
+    let went_out = flow.source != flow.reply_destination && PUBLIC.contains(&flow.reply_destination);
+    if went_out && sender.is_none_or(|s| s.public_address != Some(flow.reply_destination)) {
+        return false;
+    }
+    if spec.revoked_flows == RevokedFlows::Keep {
+        return true;
+    }
+    let may_send = sender.is_none_or(|i| match i.kind {
+        Kind::Nat => true,
+        Kind::Plain => permits(spec, i, Way::Out, flow, flow.reply_source),
+    });
+    let may_receive = receiver.is_none_or(|i| match i.kind {
+        Kind::Nat => spec.cidr.contains(&flow.source),
+        Kind::Plain => permits(spec, i, Way::In, flow, flow.source),
+    });
+    may_send && may_receive
+}
+
+fn permits(spec: &VpcSpec, interface: &Interface, way: Way, flow: &Flow, peer: Ipv4Addr) -> bool {
+    let groups = spec.groups.iter().filter(|g| interface.groups.contains(&g.name));
+    let mut rules = groups.flat_map(|g| if way == Way::In { &g.ingress } else { &g.egress });
+    rules.any(|r| {
+        let who = match &r.peer {
+            Peer::Cidr(net) => net.contains(&peer),
+            Peer::Group(g) => spec.interfaces.iter().any(|i| i.address == peer && i.groups.contains(g)),
+            Peer::Prefixes(list) => list.iter().any(|n| n.contains(&peer)),
+        };
+        let ports = |p: Ports| (p.first..=p.last).contains(&flow.destination_port);
+        let what = match r.protocol {
+            Protocol::Any => true,
+            Protocol::Tcp(p) => flow.protocol == TCP && ports(p),
+            Protocol::Udp(p) => flow.protocol == UDP && ports(p),
+            Protocol::Icmp { kind, code } => flow.icmp.is_some_and(|(k, c, _)| {
+                flow.protocol == ICMP && kind.is_none_or(|x| x == k) && code.is_none_or(|x| x == c)
+            }),
+            Protocol::Number(n) => flow.protocol == n,
+        };
+        who && what
+    })
+}

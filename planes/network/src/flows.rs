@@ -1,0 +1,96 @@
+//! Live flows of a router: which of them no rule allows any more, and cutting those.
+//!
+//! The firewall lets established flows pass unseen, so taking a rule away stops new ones only. The kernel's
+//! tracking table is read, each flow is judged anew, and what fails is forgotten: its packets are invalid then,
+//! since routers do not pick up connections in the middle.
+
+use crate::{
+    firewall::{self, Flow},
+    namespace::Namespace,
+    spec::VpcSpec,
+};
+use escale_base::{PlaneError, error::Context as _};
+use std::fmt::Write as _;
+
+/// Cuts what the spec does not allow; gives how many flows that were.
+pub(crate) async fn cut_revoked(router: &Namespace, spec: &VpcSpec) -> Result<usize, PlaneError> {
+    let at = || format!("list the live flows of network '{}'", spec.name);
+    let listed = router.run("conntrack", &["-L", "-f", "ipv4"], String::new()).await?.good(at)?;
+    let doomed: Vec<Flow> =
+        listed.lines().filter_map(parse).filter(|flow| !firewall::allows(spec, flow)).collect();
+    let mut script = String::new();
+    for flow in &doomed {
+        delete(&mut script, flow);
+    }
+    if !doomed.is_empty() {
+        // A flow may end by itself between the two calls: then deleting it fails, and that is all right.
+        let done = router.run("conntrack", &["-R", "-"], script).await?;
+        if !done.success && !done.errors.contains("No such file") && !done.errors.contains("0 flow entries") {
+            return Err(done.errors).plane(|| format!("cut live flows of network '{}'", spec.name));
+        }
+    }
+    Ok(doomed.len())
+}
+
+/// Reads a line of `conntrack -L`; `None` for what is not one.
+fn parse(line: &str) -> Option<Flow> {
+    let protocol = line.split_whitespace().nth(1)?.parse().ok()?;
+    let value = |key: &str, nth: usize| {
+        line.split_whitespace().filter_map(|w| w.strip_prefix(key)?.strip_prefix('=')).nth(nth)
+    };
+    let address = |key, nth| value(key, nth)?.parse().ok();
+    let port = |key| value(key, 0).and_then(|v| v.parse().ok()).unwrap_or(0);
+    let icmp = value("type", 0).and_then(|k| {
+        Some((k.parse().ok()?, value("code", 0)?.parse().ok()?, value("id", 0)?.parse().ok()?))
+    });
+    Some(Flow {
+        protocol,
+        source: address("src", 0)?,
+        destination: address("dst", 0)?,
+        source_port: port("sport"),
+        destination_port: port("dport"),
+        icmp,
+        reply_source: address("src", 1)?,
+        reply_destination: address("dst", 1)?,
+    })
+}
+
+fn delete(script: &mut String, flow: &Flow) {
+    let Flow { protocol, source, destination, source_port, destination_port, icmp, .. } = flow;
+    let _ = write!(script, "-D -f ipv4 -p {protocol} -s {source} -d {destination}");
+    match (protocol, icmp) {
+        (1, Some((kind, code, id))) => {
+            let _ = write!(script, " --icmp-type {kind} --icmp-code {code} --icmp-id {id}");
+        }
+        (6 | 17, _) => {
+            let _ = write!(script, " --sport {source_port} --dport {destination_port}");
+        }
+        _ => {}
+    }
+    script.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn check(line: &str, deletion: Expect) {
+        let mut script = String::new();
+        delete(&mut script, &parse(line).expect("a flow"));
+        deletion.assert_eq(script.trim_end());
+    }
+
+    #[test]
+    fn reads_and_names_flows() {
+        check(
+            "tcp 6 431999 ESTABLISHED src=10.0.0.10 dst=198.18.0.9 sport=60164 dport=99 src=198.18.0.9 dst=198.18.0.5 sport=99 dport=60164 [ASSURED] mark=0 use=1",
+            expect!["-D -f ipv4 -p 6 -s 10.0.0.10 -d 198.18.0.9 --sport 60164 --dport 99"],
+        );
+        check(
+            "icmp 1 29 src=10.0.0.4 dst=10.0.0.5 type=8 code=0 id=12 src=10.0.0.5 dst=10.0.0.4 type=0 code=0 id=12 mark=0 use=1",
+            expect!["-D -f ipv4 -p 1 -s 10.0.0.4 -d 10.0.0.5 --icmp-type 8 --icmp-code 0 --icmp-id 12"],
+        );
+        assert_eq!(parse("conntrack v1.4.7 (conntrack-tools): 2 flow entries have been shown."), None);
+    }
+}

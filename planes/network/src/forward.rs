@@ -1,0 +1,94 @@
+//! From the host's loopback into a namespace: a small TCP forwarder, so that the host needs no route.
+
+use crate::{Namespace, VISITOR};
+use escale_base::{PlaneError, error::Context as _, limits};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    task::{JoinHandle, JoinSet},
+};
+
+/// Listens until it is stopped or dropped; its connections end with it.
+#[derive(Debug)]
+pub struct Forwarder {
+    local: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+/// Takes connections at `listen`, in the calling process's own namespace, and splices each to `target` as
+/// reached from the Internet, where it comes from [`VISITOR`]. Only loopback is listened on: the host's own
+/// network stays as it is.
+pub async fn forward(
+    internet: Namespace,
+    listen: SocketAddr,
+    target: SocketAddr,
+) -> Result<Forwarder, PlaneError> {
+    if !listen.ip().is_loopback() {
+        return Err(PlaneError::asked(format!(
+            "forward {listen} to {target}: {listen} is not a loopback address"
+        )));
+    }
+    let listener =
+        TcpListener::bind(listen).await.machine(|| format!("listen on {listen}, to forward to {target}"))?;
+    let local = listener.local_addr().machine(|| format!("ask for the address of {listen}"))?;
+    let task = tokio::spawn(serve(listener, internet, target));
+    Ok(Forwarder { local, task })
+}
+
+impl Forwarder {
+    /// Where it listens; tells the port when 0 was asked for.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Closes the listener and cuts its connections; both are gone when this returns.
+    pub async fn stop(mut self) {
+        self.task.abort();
+        // Ends by the abort, which is no failure.
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl Drop for Forwarder {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(listener: TcpListener, internet: Namespace, target: SocketAddr) {
+    let places = Arc::new(Semaphore::new(limits::FORWARDED_CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        // Never closed; when all places are taken, callers wait in the listener's backlog.
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let client = tokio::select! {
+            client = listener.accept() => client,
+            Some(_) = connections.join_next() => continue,
+        };
+        match client {
+            Ok((client, _)) => {
+                let internet = internet.clone();
+                connections.spawn(async move {
+                    if let Err(e) = splice(client, internet, target).await {
+                        tracing::debug!(%target, error = %e, "a forwarded connection ended");
+                    }
+                    drop(place);
+                });
+            }
+            // The machine is out of something, mostly descriptors; whoever gives them back does not tell us.
+            Err(e) => {
+                tracing::warn!(%target, error = %e, "cannot accept");
+                tokio::time::sleep(Duration::from_millis(limits::BACKOFF_MIN_MS)).await;
+            }
+        }
+    }
+}
+
+async fn splice(mut client: TcpStream, internet: Namespace, target: SocketAddr) -> io::Result<()> {
+    let mut server = internet.tcp_connect_from((VISITOR, 0).into(), target).await?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    copy_bidirectional(&mut client, &mut server).await.map(drop)
+}

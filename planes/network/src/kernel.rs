@@ -1,0 +1,196 @@
+//! The real network plane: the kernel's.
+
+use crate::{
+    Applied, Network, Observed, ObservedInterface, Place, check,
+    internet::{Internet, pinned},
+    namespace::Namespace,
+    netlink::{Netlink, leading_to},
+    router::{Router, unpin_all},
+    spec::{InternetSpec, VpcSpec},
+};
+use async_trait::async_trait;
+use escale_base::{PlaneError, error::Context as _};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::Mutex as AsyncMutex;
+
+/// A router that is known, or must be read from the kernel first.
+type Slot = Arc<AsyncMutex<Option<Router>>>;
+
+/// Networks of namespaces, all pinned below one directory.
+pub struct KernelNetwork {
+    root: PathBuf,
+    /// Locked while routers change their part of it.
+    internet: AsyncMutex<Option<Internet>>,
+    routers: Mutex<BTreeMap<String, Slot>>,
+}
+
+impl KernelNetwork {
+    /// Takes over what stands below `state_dir`, an instance's own directory. Fails clearly when the machine
+    /// lacks a privilege or a program.
+    pub async fn open(state_dir: &Path) -> Result<KernelNetwork, PlaneError> {
+        for (program, package) in [("nft", "nftables"), ("conntrack", "conntrack")] {
+            let run =
+                Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+            run.machine(|| {
+                format!("run '{program}', which the network needs: install the package {package}")
+            })?;
+        }
+        let root = state_dir.join("netns");
+        share(&root)?;
+        let internet = Internet::open(&root).await?;
+        Ok(KernelNetwork { root, internet: AsyncMutex::new(Some(internet)), routers: Mutex::default() })
+    }
+
+    fn slot(&self, vpc: &str) -> Slot {
+        let mut routers = self.routers.lock().unwrap_or_else(PoisonError::into_inner);
+        routers.entry(vpc.to_owned()).or_default().clone()
+    }
+
+    fn vpc_dir(&self, vpc: &str) -> PathBuf {
+        self.root.join("vpcs").join(vpc)
+    }
+}
+
+#[async_trait]
+impl Network for KernelNetwork {
+    async fn apply(&self, spec: VpcSpec) -> Result<Applied, PlaneError> {
+        check::vpc(&spec)?;
+        let slot = self.slot(&spec.name);
+        let mut slot = slot.lock().await;
+        // Taken out: if this fails or is cancelled half-way, the next one reads what really stands.
+        let mut router = match slot.take() {
+            Some(router) => router,
+            None => Router::open(&self.vpc_dir(&spec.name)).await?,
+        };
+        let mut internet = self.internet.lock().await;
+        if internet.is_none() {
+            share(&self.root)?;
+            *internet = Some(Internet::open(&self.root).await?);
+        }
+        let applied = match internet.as_ref() {
+            Some(internet) => router.apply(&spec, internet).await?,
+            None => return Err(PlaneError::plane("the Internet is gone although it was just opened")),
+        };
+        tracing::debug!(vpc = spec.name, ?applied, "applied");
+        *slot = Some(router);
+        Ok(applied)
+    }
+
+    async fn remove(&self, vpc: &str) -> Result<(), PlaneError> {
+        check::name("the network plane", "network", vpc)?;
+        let slot = self.slot(vpc);
+        let mut slot = slot.lock().await;
+        let known = slot.take();
+        if known.is_none() && !self.vpc_dir(vpc).exists() {
+            return Ok(());
+        }
+        let router = match known {
+            Some(router) => router,
+            None => Router::open(&self.vpc_dir(vpc)).await?,
+        };
+        router.remove().await
+    }
+
+    async fn apply_internet(&self, spec: InternetSpec) -> Result<(), PlaneError> {
+        let mut internet = self.internet.lock().await;
+        if internet.is_none() {
+            share(&self.root)?;
+            *internet = Some(Internet::open(&self.root).await?);
+        }
+        match internet.as_ref() {
+            Some(internet) => internet.apply(&spec).await,
+            None => Err(PlaneError::plane("the Internet is gone although it was just opened")),
+        }
+    }
+
+    async fn vpcs(&self) -> Result<BTreeSet<String>, PlaneError> {
+        Ok(pinned(&self.root.join("vpcs"))?.into_iter().collect())
+    }
+
+    async fn observe(&self, vpc: &str) -> Result<Option<Observed>, PlaneError> {
+        let Some(router) = Namespace::open(&self.namespace_path(&Place::Router(vpc.into())))? else {
+            return Ok(None);
+        };
+        let links = Netlink::open(&router)?.links().await?;
+        let mut seen =
+            Observed { internet: Internet::uplinks(&links).internet.is_some(), ..Observed::default() };
+        for name in pinned(&self.vpc_dir(vpc).join("interfaces"))? {
+            let place = Place::Interface { vpc: vpc.into(), interface: name.clone() };
+            let Some(inside) = Namespace::open(&self.namespace_path(&place))? else { continue };
+            let Some((address, link)) = leading_to(&inside, &links).await? else { continue };
+            let stats = link.stats.unwrap_or_default();
+            let interface = ObservedInterface {
+                address,
+                up: link.up,
+                // The router receives what the interface sends.
+                sent_bytes: stats.rx_bytes,
+                sent_packets: stats.rx_packets,
+                received_bytes: stats.tx_bytes,
+                received_packets: stats.tx_packets,
+            };
+            seen.interfaces.insert(name, interface);
+        }
+        Ok(Some(seen))
+    }
+
+    fn namespace(&self, place: &Place) -> Result<Namespace, PlaneError> {
+        let path = self.namespace_path(place);
+        Namespace::open(&path)?.ok_or_else(|| {
+            PlaneError::asked(format!("{place} does not stand (no network namespace {})", path.display()))
+        })
+    }
+
+    fn namespace_path(&self, place: &Place) -> PathBuf {
+        match place {
+            Place::Interface { vpc, interface } => self.vpc_dir(vpc).join("interfaces").join(interface),
+            Place::Router(vpc) => self.vpc_dir(vpc).join("router"),
+            Place::Internet => self.root.join("internet"),
+            Place::Host(name) => self.root.join("hosts").join(name),
+        }
+    }
+
+    async fn wipe(&self) -> Result<(), PlaneError> {
+        for vpc in self.vpcs().await? {
+            self.remove(&vpc).await?;
+        }
+        let mut internet = self.internet.lock().await;
+        if let Some(known) = internet.take() {
+            known.apply(&InternetSpec::default()).await?;
+        }
+        if !self.root.exists() {
+            return Ok(());
+        }
+        // The directory cannot be removed while it is a mount, nor its pins be seen once it is none.
+        for name in pinned(&self.root)? {
+            let path = self.root.join(name);
+            if path.is_dir() { unpin_all(&path)? } else { Namespace::unpin(&path)? }
+        }
+        match umount2(&self.root, MntFlags::MNT_DETACH) {
+            Ok(()) | Err(nix::Error::EINVAL | nix::Error::ENOENT) => {}
+            Err(e) => return Err(e).machine(|| format!("unmount {}", self.root.display())),
+        }
+        unpin_all(&self.root)
+    }
+}
+
+/// Makes the directory a mount of its own that shares what is mounted below: then unpinning a namespace here
+/// unpins it also for containers that were started with a copy of the mounts.
+fn share(root: &Path) -> Result<(), PlaneError> {
+    let none = None::<&str>;
+    let share = || -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        fs::create_dir_all(root)?;
+        if mount(none, root, none, MsFlags::MS_SHARED | MsFlags::MS_REC, none) == Err(nix::Error::EINVAL) {
+            mount(Some(root), root, none, MsFlags::MS_BIND | MsFlags::MS_REC, none)?;
+            mount(none, root, none, MsFlags::MS_SHARED | MsFlags::MS_REC, none)?;
+        }
+        Ok(())
+    };
+    share().machine(|| format!("mount {}: needs root (CAP_SYS_ADMIN)", root.display()))
+}

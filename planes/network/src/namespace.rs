@@ -1,0 +1,230 @@
+//! One network namespace: made, pinned to a path so that it outlives the daemon, entered for a moment.
+//!
+//! Entering is a hop of the calling thread with nothing awaited between the way in and the way back; it costs
+//! microseconds, so sockets in any namespace belong to the daemon's own process. No fork, no helper.
+
+use escale_base::{PlaneError, error::Context as _};
+use nix::{
+    mount::{MntFlags, MsFlags, mount, umount2},
+    sched::{CloneFlags, setns, unshare},
+    sys::statfs::{NSFS_MAGIC, statfs},
+};
+use std::{
+    fs::{self, File},
+    io,
+    net::SocketAddr,
+    os::fd::{AsFd, AsRawFd, RawFd},
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::Arc,
+};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpListener, TcpSocket, TcpStream, UdpSocket},
+    process::Command,
+};
+
+/// Connections that may wait to be accepted on a listener.
+const BACKLOG: u32 = 1024;
+
+/// A handle that keeps the namespace alive and opens sockets in it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Namespace {
+    fd: Arc<File>,
+    path: Arc<PathBuf>,
+}
+
+impl Namespace {
+    /// Where it is pinned: what `nsenter --net=` or a container runtime joins.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Listens in the namespace. `addr` must be one of its addresses, or unspecified for all.
+    pub async fn tcp_listen(&self, addr: SocketAddr) -> Result<TcpListener, PlaneError> {
+        let listen = || {
+            let socket = TcpSocket::new_v4()?;
+            socket.set_reuseaddr(true)?;
+            socket.bind(addr)?;
+            socket.listen(BACKLOG)
+        };
+        self.hop(listen).machine(|| format!("listen on {addr} in {}", self.path.display()))
+    }
+
+    /// Connects from the namespace. Gives the plain I/O error, which health checks and proxies tell apart;
+    /// the caller sets the time limit.
+    pub async fn tcp_connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
+        let socket = self.hop(TcpSocket::new_v4)?;
+        socket.connect(to).await
+    }
+
+    /// As [`Namespace::tcp_connect`], from one of several addresses of the namespace.
+    pub async fn tcp_connect_from(&self, from: SocketAddr, to: SocketAddr) -> io::Result<TcpStream> {
+        let socket = self.hop(TcpSocket::new_v4)?;
+        socket.bind(from)?;
+        socket.connect(to).await
+    }
+
+    pub async fn udp_bind(&self, addr: SocketAddr) -> Result<UdpSocket, PlaneError> {
+        let bind = || {
+            let socket = std::net::UdpSocket::bind(addr)?;
+            socket.set_nonblocking(true)?;
+            UdpSocket::from_std(socket)
+        };
+        self.hop(bind).machine(|| format!("bind UDP {addr} in {}", self.path.display()))
+    }
+
+    /// Runs `f` with the calling thread inside the namespace. `f` must be short and cannot await; what it opens
+    /// (sockets, child processes) stays in the namespace.
+    pub fn hop<T>(&self, f: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        let home = File::open("/proc/thread-self/ns/net")?;
+        setns(self.fd.as_fd(), CloneFlags::CLONE_NEWNET)?;
+        let back = WayBack(home);
+        let result = f();
+        drop(back);
+        result
+    }
+
+    /// Runs a program inside, with `input` on its standard input.
+    pub(crate) async fn run(&self, program: &str, args: &[&str], input: String) -> Result<Ran, PlaneError> {
+        let mut command = Command::new(program);
+        command
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let what = || format!("run {program} {}", args.join(" "));
+        let mut child = self.hop(|| command.spawn()).machine(what)?;
+        let stdin = child.stdin.take();
+        let feed = async move {
+            if let Some(mut stdin) = stdin {
+                // A program that ends early says why on stderr; the broken pipe adds nothing.
+                let _ = stdin.write_all(input.as_bytes()).await;
+            }
+        };
+        let ((), output) = tokio::join!(feed, child.wait_with_output());
+        let output = output.machine(what)?;
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        Ok(Ran {
+            success: output.status.success(),
+            output: text(&output.stdout),
+            errors: text(&output.stderr),
+        })
+    }
+
+    /// Writes kernel settings below `/proc/sys/net`, `("ipv4/ip_forward", "1")`.
+    pub(crate) fn set(&self, settings: &[(&str, &str)]) -> Result<(), PlaneError> {
+        let mut at = "";
+        let write = || {
+            for (key, value) in settings {
+                at = key;
+                fs::write(format!("/proc/sys/net/{key}"), value)?;
+            }
+            Ok(())
+        };
+        let result = self.hop(write);
+        result.machine(|| format!("set net.{} in {}", at.replace('/', "."), self.path.display()))
+    }
+
+    /// As [`Namespace::set`], for what not every kernel has.
+    pub(crate) fn set_if_there(&self, key: &str, value: &str) -> Result<(), PlaneError> {
+        match self.hop(|| fs::write(format!("/proc/sys/net/{key}"), value)) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => {
+                other.machine(|| format!("set net.{} in {}", key.replace('/', "."), self.path.display()))
+            }
+        }
+    }
+
+    pub(crate) fn raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+
+    /// Makes a new one that is to stand at `path`. It is not pinned yet, so a crash before [`Namespace::pin`]
+    /// takes it away: what is pinned is complete.
+    pub(crate) fn create(path: &Path) -> Result<Namespace, PlaneError> {
+        let make = || {
+            // A thread of its own: nobody else ever runs on it, so it needs no way back.
+            unshare(CloneFlags::CLONE_NEWNET)?;
+            File::open("/proc/thread-self/ns/net")
+        };
+        let made = std::thread::Builder::new().name("new-namespace".into()).spawn(make);
+        let made =
+            made.and_then(|t| t.join().unwrap_or_else(|_| Err(io::Error::other("the thread panicked"))));
+        let fd = made.machine(|| {
+            format!(
+                "make the network namespace {}: needs root (CAP_SYS_ADMIN and CAP_NET_ADMIN)",
+                path.display()
+            )
+        })?;
+        Ok(Namespace { fd: Arc::new(fd), path: Arc::new(path.to_owned()) })
+    }
+
+    pub(crate) fn pin(&self) -> Result<(), PlaneError> {
+        let pin = || {
+            if let Some(dir) = self.path.parent() {
+                fs::create_dir_all(dir)?;
+            }
+            File::create(&*self.path)?;
+            let fd = format!("/proc/self/fd/{}", self.fd.as_raw_fd());
+            mount(Some(fd.as_str()), &*self.path, None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
+            io::Result::Ok(())
+        };
+        pin().machine(|| {
+            format!("pin the network namespace {}: needs root (CAP_SYS_ADMIN)", self.path.display())
+        })
+    }
+
+    /// The one pinned at `path`; `None` when there is none. What a reboot left of a pin is no namespace.
+    pub(crate) fn open(path: &Path) -> Result<Option<Namespace>, PlaneError> {
+        let what = || format!("open the network namespace {}", path.display());
+        match File::open(path) {
+            Ok(fd) => {
+                let pinned = statfs(path).machine(what)?.filesystem_type() == NSFS_MAGIC;
+                Ok(pinned.then(|| Namespace { fd: Arc::new(fd), path: Arc::new(path.to_owned()) }))
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e).machine(what),
+        }
+    }
+
+    /// Takes the pin away; the namespace ends with its last process and handle. Nothing pinned is all right.
+    pub(crate) fn unpin(path: &Path) -> Result<(), PlaneError> {
+        let what = || format!("unpin the network namespace {}", path.display());
+        match umount2(path, MntFlags::MNT_DETACH) {
+            Ok(()) | Err(nix::Error::EINVAL | nix::Error::ENOENT) => {}
+            Err(e) => return Err(e).machine(what),
+        }
+        match fs::remove_file(path) {
+            Ok(()) => Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(e) => Err(e).machine(what),
+        }
+    }
+}
+
+/// What a program left.
+pub(crate) struct Ran {
+    pub(crate) success: bool,
+    pub(crate) output: String,
+    pub(crate) errors: String,
+}
+
+impl Ran {
+    pub(crate) fn good(self, what: impl FnOnce() -> String) -> Result<String, PlaneError> {
+        if self.success { Ok(self.output) } else { Err(self.errors).plane(what) }
+    }
+}
+
+/// Brings the thread home when dropped, also when the work in between panics.
+struct WayBack(File);
+
+impl Drop for WayBack {
+    fn drop(&mut self) {
+        if setns(self.0.as_fd(), CloneFlags::CLONE_NEWNET).is_err() {
+            // A worker thread left in a foreign namespace would open everybody's next sockets there.
+            std::process::abort();
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! One network's router: a namespace that makes what stands equal to a [`VpcSpec`].
+//!
+//! [`Router::open`] reads what stands from the kernel, [`Router::apply`] changes only what differs. When an
+//! apply fails or is cancelled, its caller drops the router and opens it anew, so nothing is ever assumed.
+
+use crate::{
+    Applied,
+    firewall::{self, ENDPOINT_LINK, INTERNET_LINK, table_id},
+    flows,
+    internet::{INTERNET_END, Internet, Uplinks, default_route, host_route, pinned},
+    namespace::Namespace,
+    netlink::{ETH0, KernelRoute, LOOPBACK, MAIN_TABLE, Netlink, Peer, Via, leading_to},
+    ruleset::Ruleset,
+    spec::*,
+};
+use escale_base::PlaneError;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+};
+
+pub(crate) struct Router {
+    dir: PathBuf,
+    namespace: Namespace,
+    netlink: Netlink,
+    /// What was last applied; `None` before the first.
+    spec: Option<VpcSpec>,
+    /// `None` when not known: then it is replaced whole, which disturbs no connection.
+    ruleset: Option<Ruleset>,
+    interfaces: BTreeMap<String, Standing>,
+    addresses: BTreeSet<Ipv4Addr>,
+    uplinks: Uplinks,
+    routes: BTreeSet<KernelRoute>,
+    tables: BTreeSet<u32>,
+    public: Option<BTreeSet<Ipv4Addr>>,
+}
+
+/// An interface as it stands; its link in the router is named by its address.
+struct Standing {
+    address: Ipv4Addr,
+    link: u32,
+    /// What cannot be read back; `None` after a restart.
+    settings: Option<Settings>,
+}
+
+/// What an interface's devices and its own namespace were set to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Settings {
+    gateway: Ipv4Addr,
+    prefix: u8,
+    kind: Kind,
+    forwards: bool,
+}
+
+impl Settings {
+    fn of(spec: &VpcSpec, interface: &Interface) -> Option<Settings> {
+        let subnet = spec.subnet(&interface.subnet)?;
+        Some(Settings {
+            gateway: subnet.gateway(),
+            prefix: subnet.cidr.prefix_len(),
+            kind: interface.kind,
+            forwards: interface.kind == Kind::Nat || !interface.source_dest_check,
+        })
+    }
+}
+
+impl Router {
+    /// Finds the router under `dir`, or makes it.
+    pub(crate) async fn open(dir: &Path) -> Result<Router, PlaneError> {
+        let path = dir.join("router");
+        let found = Namespace::open(&path)?;
+        let fresh = found.is_none();
+        let namespace = found.map_or_else(|| Namespace::create(&path), Ok)?;
+        let netlink = Netlink::open(&namespace)?;
+        if fresh {
+            // Before the first link: links take their settings from the defaults when they are made.
+            namespace.set(&[
+                ("ipv4/ip_forward", "1"),
+                ("ipv4/conf/all/rp_filter", "0"),
+                ("ipv4/conf/default/rp_filter", "1"),
+                ("ipv4/conf/all/src_valid_mark", "1"),
+                ("ipv4/conf/all/send_redirects", "0"),
+                ("ipv4/conf/default/send_redirects", "0"),
+                ("ipv4/conf/default/proxy_arp", "1"),
+            ])?;
+            namespace.set_if_there("ipv6/conf/default/disable_ipv6", "1")?;
+            netlink.up(LOOPBACK).await?;
+            namespace.pin()?;
+        }
+        let links = netlink.links().await?;
+        let mut router = Router {
+            dir: dir.to_owned(),
+            spec: None,
+            ruleset: None,
+            interfaces: BTreeMap::new(),
+            addresses: netlink.addresses(LOOPBACK).await?.into_iter().filter(|a| !a.is_loopback()).collect(),
+            uplinks: Internet::uplinks(&links),
+            routes: netlink.routes().await?,
+            tables: netlink.marked_tables().await?,
+            public: None,
+            namespace,
+            netlink,
+        };
+        for name in pinned(&router.interface_dir())? {
+            let path = router.interface_dir().join(&name);
+            let found = match Namespace::open(&path)? {
+                Some(inside) => leading_to(&inside, &links).await?,
+                None => None,
+            };
+            match found {
+                Some((address, link)) => {
+                    router.interfaces.insert(name, Standing { address, link: link.index, settings: None });
+                }
+                // A reboot's leftover, or one that a removal had begun with.
+                None => Namespace::unpin(&path)?,
+            }
+        }
+        Ok(router)
+    }
+
+    pub(crate) async fn apply(&mut self, spec: &VpcSpec, internet: &Internet) -> Result<Applied, PlaneError> {
+        let mut applied = Applied::default();
+        if self.spec.as_ref() == Some(spec) {
+            return Ok(applied);
+        }
+        self.remove_interfaces(spec, &mut applied).await?;
+        // Rules go by name: they can stand before the link, so a new one is never open for a moment.
+        let restricts = self.apply_firewall(spec, &mut applied).await?;
+        self.apply_addresses(spec).await?;
+        self.apply_uplinks(spec, internet).await?;
+        for interface in &spec.interfaces {
+            self.apply_interface(spec, interface, &mut applied).await?;
+        }
+        self.apply_routes(spec, &mut applied).await?;
+        self.apply_public(spec, internet).await?;
+        if restricts {
+            applied.flows_cut = flows::cut_revoked(&self.namespace, spec).await?;
+        }
+        self.spec = Some(spec.clone());
+        Ok(applied)
+    }
+
+    /// Takes all of it away.
+    pub(crate) async fn remove(self) -> Result<(), PlaneError> {
+        let links = [self.uplinks.internet, self.uplinks.endpoint].into_iter().flatten().map(|u| u.here);
+        for link in links.chain(self.interfaces.values().map(|i| i.link)) {
+            self.netlink.delete_link(link).await?;
+        }
+        unpin_all(&self.dir)
+    }
+
+    fn interface_dir(&self) -> PathBuf {
+        self.dir.join("interfaces")
+    }
+
+    async fn remove_interfaces(&mut self, spec: &VpcSpec, applied: &mut Applied) -> Result<(), PlaneError> {
+        let told: BTreeMap<&str, &Interface> = spec.interfaces.iter().map(|i| (i.name.as_str(), i)).collect();
+        let stays = |name: &String, standing: &Standing| {
+            told.get(name.as_str()).is_some_and(|i| {
+                let told = Settings::of(spec, i);
+                let same = |s: Settings| told.is_some_and(|t| Settings { forwards: s.forwards, ..t } == s);
+                i.address == standing.address && standing.settings.is_none_or(same)
+            })
+        };
+        let gone: Vec<String> =
+            self.interfaces.iter().filter(|(n, s)| !stays(n, s)).map(|(n, _)| n.clone()).collect();
+        for name in gone {
+            if let Some(standing) = self.interfaces.remove(&name) {
+                self.netlink.delete_link(standing.link).await?;
+                self.routes.retain(|r| r.link() != Some(standing.link));
+            }
+            Namespace::unpin(&self.interface_dir().join(&name))?;
+            applied.removed.insert(name);
+        }
+        Ok(())
+    }
+
+    async fn apply_firewall(&mut self, spec: &VpcSpec, applied: &mut Applied) -> Result<bool, PlaneError> {
+        let ruleset = firewall::router(spec);
+        let change = ruleset.script(self.ruleset.as_ref());
+        applied.firewall = !change.script.is_empty();
+        if applied.firewall {
+            let what = || format!("change the firewall of network '{}'", spec.name);
+            self.namespace.run("nft", &["-f", "-"], change.script).await?.good(what)?;
+        }
+        if self.ruleset.is_none() {
+            // Only there once tracking is. A flow that was cut must not be picked up again in the middle.
+            self.namespace.set(&[("netfilter/nf_conntrack_tcp_loose", "0")])?;
+        }
+        self.ruleset = Some(ruleset);
+        Ok(change.restricts)
+    }
+
+    async fn apply_addresses(&mut self, spec: &VpcSpec) -> Result<(), PlaneError> {
+        let mut told = spec.service_addresses.clone();
+        told.extend(spec.subnets.iter().map(Subnet::gateway));
+        for gone in self.addresses.difference(&told) {
+            self.netlink.delete_address(LOOPBACK, *gone).await?;
+        }
+        for new in told.difference(&self.addresses) {
+            self.netlink.add_address(LOOPBACK, *new, 32).await?;
+        }
+        self.addresses = told;
+        Ok(())
+    }
+
+    async fn apply_uplinks(&mut self, spec: &VpcSpec, internet: &Internet) -> Result<(), PlaneError> {
+        let mut routes = spec.route_tables.iter().flat_map(|t| &t.routes);
+        let endpoint = routes.any(|r| r.target == Target::ServiceEndpoint);
+        let Uplinks { internet: to_internet, endpoint: to_services } = self.uplinks;
+        for (name, wanted) in [(INTERNET_LINK, spec.internet_gateway), (ENDPOINT_LINK, endpoint)] {
+            let is_internet = name == INTERNET_LINK;
+            let (own, other) =
+                if is_internet { (to_internet, to_services) } else { (to_services, self.uplinks.internet) };
+            let now = match (own, wanted) {
+                (None, true) => Some(internet.attach(&self.namespace, &self.netlink, name, other).await?),
+                (Some(link), false) => {
+                    self.netlink.delete_link(link.here).await?;
+                    self.routes.retain(|r| r.link() != Some(link.here));
+                    self.public = None;
+                    None
+                }
+                (same, _) => same,
+            };
+            *(if is_internet { &mut self.uplinks.internet } else { &mut self.uplinks.endpoint }) = now;
+        }
+        Ok(())
+    }
+
+    async fn apply_interface(
+        &mut self,
+        spec: &VpcSpec,
+        interface: &Interface,
+        applied: &mut Applied,
+    ) -> Result<(), PlaneError> {
+        let Some(told) = Settings::of(spec, interface) else { return Ok(()) };
+        let name = &interface.name;
+        let standing = self.interfaces.get(name).map(|s| s.settings);
+        if standing == Some(Some(told)) {
+            return Ok(());
+        }
+        let path = self.interface_dir().join(name);
+        if standing.is_none() {
+            let inside = Namespace::create(&path)?;
+            let link = self.add_interface(&inside, interface.address, told).await?;
+            self.interfaces
+                .insert(name.clone(), Standing { address: interface.address, link, settings: None });
+            if told.kind == Kind::Nat {
+                set_up_nat(&inside, spec, interface).await?;
+            }
+            inside.pin()?;
+            applied.added.insert(name.clone());
+        } else if let (Kind::Nat, Some(inside)) = (told.kind, Namespace::open(&path)?) {
+            set_up_nat(&inside, spec, interface).await?;
+        }
+        // Who forwards sends from any address; all others from their own only.
+        if standing.is_some() || told.forwards {
+            let filter = if told.forwards { "0" } else { "1" };
+            self.namespace.set(&[(&format!("ipv4/conf/{}/rp_filter", interface.address), filter)])?;
+        }
+        if let Some(standing) = self.interfaces.get_mut(name) {
+            standing.settings = Some(told);
+        }
+        Ok(())
+    }
+
+    async fn add_interface(
+        &mut self,
+        inside: &Namespace,
+        address: Ipv4Addr,
+        told: Settings,
+    ) -> Result<u32, PlaneError> {
+        // As container runtimes do: a program need not be root for a port below 1024, or to ping.
+        inside.set(&[("ipv4/ip_unprivileged_port_start", "0"), ("ipv4/ping_group_range", "0 2147483647")])?;
+        inside.set_if_there("ipv6/conf/all/disable_ipv6", "1")?;
+        inside.set_if_there("ipv6/conf/default/disable_ipv6", "1")?;
+        if told.kind == Kind::Nat {
+            inside.set(&[
+                ("ipv4/ip_forward", "1"),
+                ("ipv4/conf/all/rp_filter", "0"),
+                ("ipv4/conf/default/rp_filter", "0"),
+                ("ipv4/conf/all/send_redirects", "0"),
+                ("ipv4/conf/default/send_redirects", "0"),
+            ])?;
+        }
+        let peer = Peer { name: "eth0", namespace: inside, index: Some(ETH0) };
+        let link = self.netlink.add_pair(&address.to_string(), peer).await?;
+        // Otherwise the first packet to a neighbour waits for half a second.
+        self.namespace.set(&[(&format!("ipv4/neigh/{address}/proxy_delay"), "0")])?;
+        let route = host_route(address, Via::Link(link));
+        self.netlink.put_route(&route).await?;
+        self.routes.insert(route);
+        let netlink = Netlink::open(inside)?;
+        netlink.up(LOOPBACK).await?;
+        netlink.add_address(ETH0, address, told.prefix).await?;
+        netlink.up(ETH0).await?;
+        netlink.put_route(&default_route(MAIN_TABLE, Via::Gateway(ETH0, told.gateway))).await?;
+        Ok(link)
+    }
+
+    async fn apply_routes(&mut self, spec: &VpcSpec, applied: &mut Applied) -> Result<(), PlaneError> {
+        let told = self.routes_of(spec);
+        let keys: BTreeSet<_> = told.iter().map(KernelRoute::key).collect();
+        for new in told.difference(&self.routes) {
+            self.netlink.put_route(new).await?;
+            applied.routes += 1;
+        }
+        for gone in self.routes.difference(&told).filter(|r| !keys.contains(&r.key())) {
+            self.netlink.delete_route(gone).await?;
+            applied.routes += 1;
+        }
+        self.routes = told;
+        let tables: BTreeSet<u32> = spec.route_tables.iter().map(|t| table_id(&t.name)).collect();
+        for gone in self.tables.difference(&tables) {
+            self.netlink.delete_marked_table(*gone).await?;
+        }
+        for new in tables.difference(&self.tables) {
+            self.netlink.add_marked_table(*new).await?;
+        }
+        self.tables = tables;
+        Ok(())
+    }
+
+    fn routes_of(&self, spec: &VpcSpec) -> BTreeSet<KernelRoute> {
+        let mut told = BTreeSet::new();
+        for standing in self.interfaces.values() {
+            told.insert(host_route(standing.address, Via::Link(standing.link)));
+        }
+        // An address inside that nobody has must not leave by a default route.
+        told.insert(KernelRoute { table: MAIN_TABLE, destination: spec.cidr, via: Via::Blackhole });
+        for table in &spec.route_tables {
+            let id = table_id(&table.name);
+            // Without a route, packets vanish; the kernel by itself would send "unreachable".
+            told.insert(default_route(id, Via::LastResort));
+            for route in &table.routes {
+                let via = match &route.target {
+                    Target::Local => continue,
+                    Target::Blackhole => Some(Via::Blackhole),
+                    Target::InternetGateway => {
+                        self.uplinks.internet.map(|u| Via::Gateway(u.here, INTERNET_END))
+                    }
+                    Target::ServiceEndpoint => {
+                        self.uplinks.endpoint.map(|u| Via::Gateway(u.here, INTERNET_END))
+                    }
+                    Target::Interface(name) => {
+                        self.interfaces.get(name).map(|i| Via::Gateway(i.link, i.address))
+                    }
+                };
+                let destination = route.destination;
+                told.extend(via.map(|via| KernelRoute { table: id, destination, via }));
+            }
+        }
+        told
+    }
+
+    async fn apply_public(&mut self, spec: &VpcSpec, internet: &Internet) -> Result<(), PlaneError> {
+        let told: BTreeSet<Ipv4Addr> = spec.interfaces.iter().filter_map(|i| i.public_address).collect();
+        if let (Some(uplink), true) = (self.uplinks.internet, self.public.as_ref() != Some(&told)) {
+            internet.route_public(uplink.there, &told).await?;
+            self.public = Some(told);
+        }
+        Ok(())
+    }
+}
+
+async fn set_up_nat(inside: &Namespace, spec: &VpcSpec, interface: &Interface) -> Result<(), PlaneError> {
+    let script = firewall::nat(spec.cidr, interface.address).script(None).script;
+    let what = || format!("set up address translation in interface '{}'", interface.name);
+    inside.run("nft", &["-f", "-"], script).await?.good(what).map(drop)
+}
+
+/// Unpins every namespace below a directory, and removes it.
+pub(crate) fn unpin_all(dir: &Path) -> Result<(), PlaneError> {
+    use escale_base::error::Context as _;
+    for name in pinned(dir)? {
+        let path = dir.join(name);
+        if path.is_dir() { unpin_all(&path)? } else { Namespace::unpin(&path)? }
+    }
+    match std::fs::remove_dir(dir) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(e).machine(|| format!("remove {}", dir.display()))
+        }
+        _ => Ok(()),
+    }
+}

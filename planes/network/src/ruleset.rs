@@ -1,0 +1,226 @@
+//! A firewall table as data, and the script that turns one into another in a single transaction. Pure.
+//!
+//! Knows nftables' grammar and nothing of networks. What it minds (nftables 1.0.6): adding does not overwrite
+//! a map's element; a chain can only be deleted when nothing jumps to it; `;` before a closing brace.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
+
+/// The table's name in its network namespace, where nothing else has tables.
+pub(crate) const TABLE: &str = "ip net";
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ruleset {
+    pub(crate) chains: BTreeMap<String, Chain>,
+    pub(crate) sets: BTreeMap<String, BTreeSet<String>>,
+    pub(crate) maps: BTreeMap<String, Map>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Chain {
+    /// What makes it a base chain, `type … hook … priority …; policy …;`. Never changes for a name.
+    pub(crate) hook: Option<&'static str>,
+    pub(crate) rules: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Map {
+    /// `key : value`, as nft writes types.
+    pub(crate) of: &'static str,
+    pub(crate) elements: BTreeMap<String, String>,
+}
+
+/// What [`Ruleset::script`] found to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// For `nft -f -`; empty when there is nothing to do.
+    pub(crate) script: String,
+    /// Whether something may now be refused that was allowed.
+    pub(crate) restricts: bool,
+}
+
+impl Ruleset {
+    /// How to get here from `old`; from whatever stands if that is not known. Replacing the whole table in one
+    /// transaction leaves connections alone: their tracking is not part of it.
+    pub(crate) fn script(&self, old: Option<&Ruleset>) -> Change {
+        let empty = Ruleset::default();
+        let mut out = String::new();
+        if old.is_none() {
+            // Adding first makes deleting succeed when there is none.
+            for verb in ["add", "delete", "add"] {
+                let _ = writeln!(out, "{verb} table {TABLE}");
+            }
+        }
+        let restricts = self.changes(old.unwrap_or(&empty), &mut out) || old.is_none();
+        Change { script: out, restricts }
+    }
+
+    fn changes(&self, old: &Ruleset, out: &mut String) -> bool {
+        let mut restricts = false;
+        self.declare(old, out);
+        // Old references go first, so that what they refer to can go.
+        for (name, map) in &old.maps {
+            let kept = self.maps.get(name).map(|m| &m.elements);
+            let gone = map.elements.iter().filter(|(k, v)| kept.is_none_or(|m| m.get(*k) != Some(v)));
+            restricts |= element_list(out, "delete", name, gone.map(|(k, _)| k.clone()));
+        }
+        for (name, elements) in &old.sets {
+            let kept = self.sets.get(name);
+            let gone = elements.iter().filter(|e| kept.is_none_or(|s| !s.contains(*e)));
+            restricts |= element_list(out, "delete", name, gone.cloned());
+        }
+        for (name, chain) in &old.chains {
+            match self.chains.get(name) {
+                Some(new) if new.rules.starts_with(&chain.rules) => continue,
+                Some(new) => restricts |= chain.rules.iter().any(|r| !new.rules.contains(r)),
+                None => restricts = true,
+            }
+            let _ = writeln!(out, "flush chain {TABLE} {name}");
+        }
+        for (name, chain) in &self.chains {
+            let stands = old.chains.get(name).map_or(&[][..], |c| &c.rules);
+            let from = if chain.rules.starts_with(stands) { stands.len() } else { 0 };
+            for rule in &chain.rules[from..] {
+                let _ = writeln!(out, "add rule {TABLE} {name} {rule}");
+            }
+        }
+        self.elements(old, out);
+        for name in old.chains.keys().filter(|n| !self.chains.contains_key(*n)) {
+            let _ = writeln!(out, "delete chain {TABLE} {name}");
+        }
+        for name in old.sets.keys().filter(|n| !self.sets.contains_key(*n)) {
+            let _ = writeln!(out, "delete set {TABLE} {name}");
+        }
+        for name in old.maps.keys().filter(|n| !self.maps.contains_key(*n)) {
+            let _ = writeln!(out, "delete map {TABLE} {name}");
+        }
+        restricts
+    }
+
+    /// Sets, maps and chains that are new, still empty: rules may then refer to any of them.
+    fn declare(&self, old: &Ruleset, out: &mut String) {
+        for name in self.sets.keys().filter(|n| !old.sets.contains_key(*n)) {
+            let _ = writeln!(out, "add set {TABLE} {name} {{ type ipv4_addr; }}");
+        }
+        for (name, map) in self.maps.iter().filter(|(n, _)| !old.maps.contains_key(*n)) {
+            let _ = writeln!(out, "add map {TABLE} {name} {{ type {}; }}", map.of);
+        }
+        for (name, chain) in self.chains.iter().filter(|(n, _)| !old.chains.contains_key(*n)) {
+            let hook = chain.hook.map(|h| format!(" {{ {h} }}")).unwrap_or_default();
+            let _ = writeln!(out, "add chain {TABLE} {name}{hook}");
+        }
+    }
+
+    fn elements(&self, old: &Ruleset, out: &mut String) {
+        for (name, elements) in &self.sets {
+            let stands = old.sets.get(name);
+            let new = elements.iter().filter(|e| stands.is_none_or(|s| !s.contains(*e)));
+            element_list(out, "add", name, new.cloned());
+        }
+        for (name, map) in &self.maps {
+            let stands = old.maps.get(name).map(|m| &m.elements);
+            let new = map.elements.iter().filter(|(k, v)| stands.is_none_or(|m| m.get(*k) != Some(v)));
+            element_list(out, "add", name, new.map(|(k, v)| format!("{k} : {v}")));
+        }
+    }
+}
+
+/// Writes one command for all elements; says whether there were any.
+fn element_list(out: &mut String, verb: &str, name: &str, elements: impl Iterator<Item = String>) -> bool {
+    let all: Vec<String> = elements.collect();
+    if !all.is_empty() {
+        let _ = writeln!(out, "{verb} element {TABLE} {name} {{ {} }}", all.join(", "));
+    }
+    !all.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn with(rules: &[&str], map: &[(&str, &str)]) -> Ruleset {
+        let mut set = Ruleset::default();
+        set.sets.insert("members".into(), BTreeSet::from(["10.0.0.4".to_owned()]));
+        for (_, chain) in map {
+            set.chains.insert(chain.trim_start_matches("jump ").into(), Chain::default());
+        }
+        let rules = rules.iter().map(|r| (*r).to_owned()).collect();
+        set.chains.insert(
+            "base".into(),
+            Chain { hook: Some("type filter hook forward priority 0; policy drop;"), rules },
+        );
+        let elements = map.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        set.maps.insert("of".into(), Map { of: "ifname : verdict", elements });
+        set
+    }
+
+    fn check(old: Option<Ruleset>, new: &Ruleset, restricts: bool, script: Expect) {
+        let change = new.script(old.as_ref());
+        script.assert_eq(&change.script);
+        assert_eq!(change.restricts, restricts);
+    }
+
+    #[test]
+    fn from_the_unknown() {
+        check(
+            None,
+            &with(&["accept"], &[("a", "jump in_a")]),
+            true,
+            expect![[r#"
+            add table ip net
+            delete table ip net
+            add table ip net
+            add set ip net members { type ipv4_addr; }
+            add map ip net of { type ifname : verdict; }
+            add chain ip net base { type filter hook forward priority 0; policy drop; }
+            add chain ip net in_a
+            add rule ip net base accept
+            add element ip net members { 10.0.0.4 }
+            add element ip net of { a : jump in_a }
+        "#]],
+        );
+    }
+
+    #[test]
+    fn nothing_to_do() {
+        let set = with(&["accept"], &[]);
+        check(Some(set.clone()), &set, false, expect![""]);
+    }
+
+    #[test]
+    fn an_addition_restricts_nothing_and_touches_nothing_else() {
+        let old = with(&["x"], &[("a", "jump in_a")]);
+        check(
+            Some(old),
+            &with(&["x", "y"], &[("a", "jump in_a"), ("b", "jump in_b")]),
+            false,
+            expect![[r#"
+            add chain ip net in_b
+            add rule ip net base y
+            add element ip net of { b : jump in_b }
+        "#]],
+        );
+    }
+
+    #[test]
+    fn references_go_before_what_they_refer_to() {
+        let old = with(&["x", "y"], &[("a", "jump in_a")]);
+        check(
+            Some(old),
+            &with(&["y"], &[("a", "jump in_b")]),
+            true,
+            expect![[r#"
+            add chain ip net in_b
+            delete element ip net of { a }
+            flush chain ip net base
+            flush chain ip net in_a
+            add rule ip net base y
+            add element ip net of { a : jump in_b }
+            delete chain ip net in_a
+        "#]],
+        );
+    }
+}

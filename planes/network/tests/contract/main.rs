@@ -1,0 +1,177 @@
+//! The same contract on the real plane and the fake, and packets through the real one.
+//!
+//! Needs root. Each test has a directory, and thereby namespaces, of its own; nothing touches the host's.
+
+#![allow(clippy::unwrap_used)] // a test's failure is a panic, in its helpers as well
+
+mod packets;
+mod rig;
+
+use escale_base::error::Fault;
+use escale_network::*;
+use expect_test::{Expect, expect};
+use rig::{Rig, route, shop};
+
+/// Runs a contract on both planes.
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => { $( mod $name {
+        #[tokio::test]
+        async fn fake() {
+            super::$name(&escale_network::FakeNetwork::default()).await;
+        }
+        #[tokio::test]
+        async fn real() {
+            let rig = super::rig::Rig::new().await;
+            super::$name(&*rig.network).await;
+        }
+    } )+ };
+}
+
+on_both!(
+    stands_as_told_and_again_changes_nothing,
+    changes_only_what_differs,
+    a_changed_address_is_a_new_interface,
+    public_addresses_belong_to_one,
+    removal_and_wipe_leave_nothing,
+);
+
+async fn stands_as_told_and_again_changes_nothing(network: &dyn Network) {
+    assert_eq!(network.observe("shop").await.unwrap(), None);
+    let spec = shop();
+    let applied = network.apply(spec.clone()).await.unwrap();
+    assert_eq!(applied.added, spec.interfaces.iter().map(|i| i.name.clone()).collect());
+    assert_eq!(network.apply(spec.clone()).await.unwrap(), Applied::default());
+
+    let seen = network.observe("shop").await.unwrap().unwrap();
+    assert!(seen.internet);
+    assert!(seen.interfaces.values().all(|i| i.up), "{seen:?}");
+    let addresses = seen.interfaces.iter().map(|(n, i)| (n.clone(), i.address));
+    let told = spec.interfaces.iter().map(|i| (i.name.clone(), i.address));
+    assert_eq!(addresses.collect::<Vec<_>>(), {
+        let mut told: Vec<_> = told.collect();
+        told.sort();
+        told
+    });
+}
+
+async fn changes_only_what_differs(network: &dyn Network) {
+    let mut spec = shop();
+    let late = spec.interfaces.pop().unwrap();
+    network.apply(spec.clone()).await.unwrap();
+    spec.interfaces.push(late.clone());
+    let applied = network.apply(spec.clone()).await.unwrap();
+    assert_eq!(applied.added, [late.name.clone()].into());
+    assert!(applied.removed.is_empty() && applied.firewall);
+    spec.groups[0].ingress.clear();
+    let applied = network.apply(spec.clone()).await.unwrap();
+    assert!(applied.added.is_empty() && applied.removed.is_empty() && applied.firewall);
+    spec.interfaces.retain(|i| i.name != late.name);
+    assert_eq!(network.apply(spec).await.unwrap().removed, [late.name].into());
+}
+
+async fn a_changed_address_is_a_new_interface(network: &dyn Network) {
+    let mut spec = shop();
+    network.apply(spec.clone()).await.unwrap();
+    let app = spec.interfaces.iter_mut().find(|i| i.name == "app2").unwrap();
+    app.address = "10.0.10.99".parse().unwrap();
+    let applied = network.apply(spec).await.unwrap();
+    assert_eq!((applied.added, applied.removed), (["app2".to_owned()].into(), ["app2".to_owned()].into()));
+    let seen = network.observe("shop").await.unwrap().unwrap();
+    assert_eq!(seen.interfaces["app2"].address.to_string(), "10.0.10.99");
+}
+
+async fn public_addresses_belong_to_one(network: &dyn Network) {
+    network.apply(shop()).await.unwrap();
+    let mut other = shop();
+    other.name = "other".into();
+    let error = network.apply(other).await.unwrap_err();
+    assert_eq!(error.fault, Fault::Asked, "{error}");
+    let host = InternetHost { name: "thief".into(), address: rig::WEB_PUBLIC };
+    let error = network
+        .apply_internet(InternetSpec { hosts: vec![host], ..InternetSpec::default() })
+        .await
+        .unwrap_err();
+    assert_eq!(error.fault, Fault::Asked, "{error}");
+}
+
+async fn removal_and_wipe_leave_nothing(network: &dyn Network) {
+    network.apply(shop()).await.unwrap();
+    network.remove("shop").await.unwrap();
+    network.remove("shop").await.unwrap();
+    assert_eq!(network.observe("shop").await.unwrap(), None);
+    assert!(network.vpcs().await.unwrap().is_empty());
+    network.apply(shop()).await.unwrap();
+    network.wipe().await.unwrap();
+    assert!(network.vpcs().await.unwrap().is_empty());
+    network.wipe().await.unwrap();
+}
+
+/// Both planes refuse this, in the same words.
+async fn refuses(change: impl FnOnce(&mut VpcSpec), words: Expect) {
+    let mut spec = shop();
+    change(&mut spec);
+    let error = FakeNetwork::default().apply(spec).await.unwrap_err();
+    assert_eq!(error.fault, Fault::Asked);
+    words.assert_eq(&error.to_string());
+}
+
+#[tokio::test]
+async fn says_what_is_wrong() {
+    refuses(
+        |s| s.subnets[1].cidr = "10.0.0.128/25".parse().unwrap(),
+        expect!["network 'shop': subnet 'app': 10.0.0.128/25 overlaps 10.0.0.0/24 of subnet 'public'"],
+    )
+    .await;
+    refuses(
+        |s| s.interfaces[0].address = "10.0.10.10".parse().unwrap(),
+        expect!["network 'shop': interface 'web': 10.0.10.10 is outside subnet 'public' (10.0.0.0/24)"],
+    )
+    .await;
+    refuses(
+        |s| s.interfaces[0].address = s.interfaces[1].address,
+        expect!["network 'shop': interface 'nat': 10.0.0.200 is already the address of 'web'"],
+    )
+    .await;
+    refuses(
+        |s| s.interfaces[0].groups = ["nope".to_owned()].into(),
+        expect!["network 'shop': interface 'web' names the group 'nope', which does not exist"],
+    )
+    .await;
+    refuses(
+        |s| s.internet_gateway = false,
+        expect!["network 'shop': route table 'public': 0.0.0.0/0 goes to the Internet gateway, but the network has none attached"],
+    )
+    .await;
+    refuses(
+        |s| s.route_tables[1].routes = vec![route("0.0.0.0/0", Target::Interface("web".into()))],
+        expect!["network 'shop': route table 'app': 0.0.0.0/0 goes to interface 'web', which does not forward: turn its source/destination check off"],
+    )
+    .await;
+    refuses(
+        |s| s.interfaces[0].public_address = Some("8.8.8.8".parse().unwrap()),
+        expect!["network 'shop': interface 'web': 8.8.8.8 is no free public address: take one of 198.18.0.0/15, not 198.18.0.1"],
+    )
+    .await;
+    refuses(
+        |s| s.cidr = "198.18.0.0/16".parse().unwrap(),
+        expect!["network 'shop': 198.18.0.0/16 overlaps the Internet's public addresses; choose another range, as 10.0.0.0/16"],
+    )
+    .await;
+    refuses(
+        |s| s.name = "a/b".into(),
+        expect![
+            "network 'a/b': 'a/b' cannot name a network: use 1 to 64 of A-Z a-z 0-9 - _ . and no dot in front"
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn wipe_leaves_no_file_and_no_mount() {
+    let rig = Rig::new().await;
+    rig.network.apply(shop()).await.unwrap();
+    assert!(rig.mounts() > 6);
+    rig.network.wipe().await.unwrap();
+    assert_eq!(rig.mounts(), 0);
+    assert_eq!(std::fs::read_dir(rig.dir.path()).unwrap().count(), 0);
+}

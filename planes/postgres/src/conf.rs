@@ -1,0 +1,148 @@
+//! The files that a server reads, made from the spec and the record alone. They stand beside the data
+//! directory, not in it, so that no copy of the data takes the other node's settings along.
+
+use crate::{
+    binaries::RunAs,
+    record::Record,
+    spec::{DatabaseSpec, NodeSpec, Protection, REPLICATOR, SUPERVISOR},
+};
+use std::{collections::BTreeMap, path::Path};
+
+/// WAL kept for a standby that is away; beyond that it must be copied anew, so that its absence can never
+/// fill the primary's disk.
+const SLOT_KEEP: &str = "1GB";
+
+/// What the primary runs with, of the settings that a standby must have at least as large.
+pub(crate) type Floors = BTreeMap<String, u64>;
+
+pub(crate) const FLOORED: &str = "'max_connections', 'max_worker_processes', 'max_wal_senders', \
+     'max_prepared_transactions', 'max_locks_per_transaction'";
+
+/// `postgresql.conf` of a node in its present role.
+pub(crate) fn server(
+    spec: &DatabaseSpec,
+    record: &Record,
+    node: &NodeSpec,
+    dir: &Path,
+    floors: &Floors,
+) -> String {
+    let mut all: BTreeMap<String, String> = BTreeMap::new();
+    let mut put = |key: &str, value: &str| drop(all.insert(key.to_owned(), value.to_owned()));
+    // Defaults that a parameter may override.
+    put("timezone", "UTC");
+    put("log_timezone", "UTC");
+    put("lc_messages", "C.UTF-8");
+    put("max_replication_slots", "8");
+    // Named with their defaults, so that a setting that a standby had to raise does not vanish from the file
+    // when it becomes the primary: that would count as a change that waits for a restart.
+    put("max_connections", "100");
+    put("max_worker_processes", "8");
+    put("max_wal_senders", "8");
+    put("max_prepared_transactions", "0");
+    put("max_locks_per_transaction", "64");
+    put("max_slot_wal_keep_size", SLOT_KEEP);
+    // Found by measuring: with the default of 5 s a standby that comes a moment too early waits that long.
+    put("wal_retrieve_retry_interval", "100ms");
+    let asked: BTreeMap<String, &String> =
+        spec.parameters.iter().map(|(k, v)| (k.to_ascii_lowercase(), v)).collect();
+    asked.iter().for_each(|(key, value)| put(key, value));
+    put("listen_addresses", &node.address.to_string());
+    put("port", &spec.port.to_string());
+    put("unix_socket_directories", "../socket");
+    put("unix_socket_permissions", "0700");
+    put("hba_file", &dir.join("pg_hba.conf").to_string_lossy());
+    put("ident_file", &dir.join("pg_ident.conf").to_string_lossy());
+    put("cluster_name", &node.name);
+    put("wal_level", "replica");
+    if spec.version >= 14 {
+        // A server that was not shut down syncs its whole data directory first; file by file takes seconds.
+        put("recovery_init_sync_method", "syncfs");
+    }
+    put("hot_standby", "on");
+    put("wal_log_hints", "on"); // pg_rewind needs it
+    put("fsync", "on");
+    put("full_page_writes", "on");
+    put("synchronous_commit", "on");
+    put("password_encryption", "scram-sha-256");
+    put("logging_collector", "on");
+    put("log_directory", "../log");
+    put("log_filename", "postgresql-%H.log"); // a day of hourly files, each begun anew
+    put("log_rotation_age", "60");
+    put("log_rotation_size", "0");
+    put("log_truncate_on_rotation", "on");
+    if spec.tls.is_some() {
+        put("ssl", "on");
+        put("ssl_cert_file", &dir.join("server.crt").to_string_lossy());
+        put("ssl_key_file", &dir.join("server.key").to_string_lossy());
+    }
+    let other = spec.other(&node.name);
+    if node.name == record.primary {
+        let waits = other.filter(|_| record.protection != Protection::Alone);
+        put(
+            "synchronous_standby_names",
+            &waits.map_or(String::new(), |o| format!("FIRST 1 (\"{}\")", o.name)),
+        );
+    } else if let Some(primary) = other {
+        put("primary_conninfo", &conninfo(record, primary, &node.name, "replication", spec.port));
+        put("primary_slot_name", &slot(&node.name));
+        put("synchronous_standby_names", "");
+        for (key, floor) in floors {
+            let own = all.get(key).and_then(|v| v.parse().ok()).unwrap_or(0);
+            all.insert(key.clone(), floor.max(&own).to_string());
+        }
+    }
+    let line = |(key, value): (&String, &String)| {
+        format!("{key} = '{}'\n", value.replace('\\', "\\\\").replace('\'', "''"))
+    };
+    all.iter().map(line).collect()
+}
+
+pub(crate) fn conninfo(record: &Record, primary: &NodeSpec, node: &str, database: &str, port: u16) -> String {
+    format!(
+        "host={} port={port} user={REPLICATOR} password={} dbname={database} application_name={node} \
+         connect_timeout=2 keepalives_idle=2 keepalives_interval=1 keepalives_count=3",
+        primary.address,
+        record.replicator_password.reveal()
+    )
+}
+
+/// The replication slot of a node: slots know no hyphen, node names no underscore.
+pub(crate) fn slot(node: &str) -> String {
+    node.replace('-', "_")
+}
+
+/// `pg_hba.conf`: who may log in, from where, how.
+pub(crate) fn access(spec: &DatabaseSpec) -> String {
+    let mut text = format!(
+        "local all {SUPERVISOR} peer map={SUPERVISOR}\nlocal replication {SUPERVISOR} peer map={SUPERVISOR}\n\
+         local all all reject\nhost all {SUPERVISOR} all reject\n"
+    );
+    for node in &spec.nodes {
+        let from = match (node.address.is_loopback(), node.address.is_ipv4()) {
+            (true, true) => "127.0.0.0/8".to_owned(),
+            (_, true) => format!("{}/32", node.address),
+            (_, false) => format!("{}/128", node.address),
+        };
+        text += &format!("host replication {REPLICATOR} {from} scram-sha-256\n");
+        text += &format!("host postgres {REPLICATOR} {from} scram-sha-256\n");
+    }
+    let kind = if spec.tls.as_ref().is_some_and(|t| t.required) { "hostssl" } else { "host" };
+    text += &format!("host all {REPLICATOR} all reject\nhost replication all all reject\n");
+    text + &format!("{kind} all all all scram-sha-256\n")
+}
+
+/// `pg_ident.conf`: which users of the host are the supervisor.
+pub(crate) fn idents(user: &RunAs) -> String {
+    let mut names = vec![&user.name, &user.daemon];
+    names.dedup();
+    names.iter().map(|name| format!("{SUPERVISOR} {name} {SUPERVISOR}\n")).collect()
+}
+
+/// The same settings with nobody to wait for.
+pub(crate) fn alone(text: &str) -> String {
+    let keep = |line: &str| match line.starts_with("synchronous_standby_names ") {
+        true => "synchronous_standby_names = ''\n".to_owned(),
+        false => format!("{line}\n"),
+    };
+    text.lines().map(keep).collect()
+}

@@ -1,0 +1,99 @@
+//! Failover and restart: which server takes writes, changed on purpose.
+//!
+//! No acknowledged row is lost, because a standby is promoted only if the record says `Protected`: it says
+//! so only while commits wait for the standby, and ceases to say so before they stop waiting. And no two
+//! primaries take writes: the old one is proven dead before the record names the new one; were it started
+//! by anybody after that, its settings still make its commits wait for a standby that never comes.
+
+use crate::{
+    plane::Inner,
+    process::Process,
+    record::Record,
+    spec::*,
+    steps::{mark, until},
+};
+use escale_base::{PlaneError, Timestamp, error::Context};
+use rustix::process::Signal;
+use std::time::{Duration, Instant};
+
+/// Promotion replays what the standby has received and not yet applied.
+const PROMOTION: Duration = Duration::from_secs(60);
+
+impl Inner {
+    pub(crate) async fn failover(&self, database: &str, away_from: &str) -> Result<Failover, PlaneError> {
+        let begun = Instant::now();
+        let mut record = self.record(database)?;
+        record.node(away_from)?;
+        if record.primary == away_from {
+            let refuse =
+                |why: String| PlaneError::asked(format!("no failover of database '{database}': {why}"));
+            let standby = record.standby().map(|n| n.name.clone());
+            let standby = standby.ok_or_else(|| refuse("it has no standby".into()))?;
+            if record.protection != Protection::Protected {
+                let why =
+                    format!("standby '{standby}' was not in sync; rows acknowledged since would be lost");
+                return Err(refuse(why).retry(true));
+            }
+            if self.ask(database, &standby, record.port).await.is_none_or(|a| !a.in_recovery) {
+                return Err(PlaneError::machine(format!(
+                    "standby '{standby}' of '{database}' does not answer"
+                )));
+            }
+            self.fence(database, away_from).await?;
+            record.primary = standby.clone();
+            record.protection = Protection::Alone;
+            record.epoch += 1;
+            mark(&mut record.rebuild, away_from);
+            record.save(&self.dir(database))?;
+            let (database, from) = (database.to_owned(), away_from.to_owned());
+            self.tell(Event::FailedOver { database, from, to: standby }).await;
+        }
+        let fenced_ms = ms(begun);
+        self.promote(database, &record).await?;
+        Ok(Failover { fenced_ms, promoted_ms: ms(begun) })
+    }
+
+    /// Makes the recorded primary one in fact. The promote file and SIGUSR1 are what `pg_ctl promote` does,
+    /// without its polling.
+    pub(crate) async fn promote(&self, database: &str, record: &Record) -> Result<(), PlaneError> {
+        let node = record.primary.as_str();
+        let data = self.data(database, node);
+        let what = || format!("promote node '{node}' of database '{database}'");
+        let server = Process::server_of(&data)
+            .ok_or_else(|| PlaneError::machine(what()).because("its server is not running"))?;
+        let session = self.session(database, node, record.port).await?;
+        if session.value::<bool>("select pg_is_in_recovery()").await? {
+            if let Some(other) = record.standby() {
+                self.fence(database, &other.name).await?;
+            }
+            let file = data.join("promote");
+            std::fs::write(&file, b"").machine(what)?;
+            let owner = (Some(self.user.uid.as_raw()), Some(self.user.gid.as_raw()));
+            std::os::unix::fs::chown(&file, owner.0, owner.1).machine(what)?;
+            server.signal(Signal::USR1);
+        }
+        let recovering = "select pg_is_in_recovery()";
+        let writes = until!(PROMOTION, session.value::<bool>(recovering).await.ok().filter(|r| !r));
+        writes.map(|_| ()).ok_or_else(|| PlaneError::machine(what()).because("it still replays WAL"))
+    }
+
+    /// Restarts every server that was started before `asked_at`, so that the call may be repeated. The
+    /// standby first: it must run with limits at least as large as its primary's.
+    pub(crate) async fn restart(&self, database: &str, asked_at: Timestamp) -> Result<(), PlaneError> {
+        let record = self.record(database)?;
+        let standby = record.standby().map(|n| n.name.clone());
+        for node in standby.iter().chain([&record.primary]) {
+            let observed = self.observe(database).await?;
+            let seen = observed.as_ref().and_then(|o| o.node(node));
+            if seen.is_some_and(|n| n.ready_since.is_some_and(|at| at < asked_at)) {
+                self.stop(database, node).await?;
+                self.start(database, &record, node).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn ms(begun: Instant) -> u64 {
+    u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,129 @@
+//! What to do next, from what was asked, what is recorded and what is seen. Pure.
+
+use crate::{
+    record::Record,
+    spec::{DatabaseSpec, Protection},
+};
+use std::collections::BTreeSet;
+
+/// One idempotent step. After a crash within any of them, planning anew goes on from there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// First data, and a server on it.
+    Create(String),
+    /// Write a node's settings; reload them if it runs.
+    Configure(String),
+    Start(String),
+    /// A server is there and does not answer yet.
+    Await(String),
+    Stop(String),
+    /// A server that takes writes and is not the primary: dead before anything else happens.
+    Fence(String),
+    Promote(String),
+    Bootstrap,
+    SetPassword,
+    /// Copy or rewind a standby's data.
+    Rebuild(String),
+    AwaitStreaming(String),
+    /// Make commits wait for the standby.
+    Arm,
+    /// Prove that they do; from then on a failover is allowed.
+    Prove,
+    /// Make commits wait no longer.
+    Disarm,
+    /// A node that is no longer asked for.
+    Remove(String),
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) nodes: Vec<Node>,
+    /// The admin's password is not the one that was last set.
+    pub(crate) password_differs: bool,
+    pub(crate) dark_zones: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) has_data: bool,
+    pub(crate) running: bool,
+    pub(crate) configured: bool,
+    /// `None`: no answer.
+    pub(crate) in_recovery: Option<bool>,
+    /// As the primary sees it.
+    pub(crate) streaming: bool,
+}
+
+/// `Ok(None)`: all is as asked. `Err`: the zone whose power is missing.
+pub(crate) fn next(spec: &DatabaseSpec, record: &Record, seen: &Seen) -> Result<Option<Step>, String> {
+    let none = Node::default();
+    let find = |name: &str| seen.nodes.iter().find(|n| n.name == name).unwrap_or(&none);
+    let primary = find(&record.primary);
+    let standby = record.standby().map(|n| find(&n.name));
+    let name = || record.primary.clone();
+    if !spec.running {
+        // The primary first: as it shuts down it sends all that it has to the standby.
+        let up = [Some(primary), standby].into_iter().flatten().find(|n| n.running);
+        return Ok(up.map(|n| Step::Stop(n.name.clone())));
+    }
+    if let Some(s) = standby
+        && s.running
+        && (s.in_recovery == Some(false) || record.rebuild.contains(&s.name))
+    {
+        return Ok(Some(Step::Fence(s.name.clone())));
+    }
+    let dark = |node: &str| record.node(node).ok().filter(|n| seen.dark_zones.contains(&n.zone));
+    if let Some(node) = dark(&record.primary) {
+        return Err(node.zone.clone());
+    }
+    let step = match primary {
+        p if !record.bootstrapped && !p.running => Step::Create(name()),
+        p if !p.running && !p.configured => Step::Configure(name()),
+        p if !p.running => Step::Start(name()),
+        p => match p.in_recovery {
+            None => Step::Await(name()),
+            Some(true) => Step::Promote(name()),
+            Some(false) if !p.configured => Step::Configure(name()),
+            Some(false) if !record.bootstrapped => Step::Bootstrap,
+            Some(false) if seen.password_differs => Step::SetPassword,
+            Some(false) => match record.nodes.iter().find(|n| spec.node(&n.name).is_none()) {
+                Some(gone) => Step::Remove(gone.name.clone()),
+                None => return Ok(with_standby(spec, record, standby, |n| dark(n).is_some())),
+            },
+        },
+    };
+    Ok(Some(step))
+}
+
+/// The primary is well; now its standby. One in a dark zone is left as it is.
+fn with_standby(
+    spec: &DatabaseSpec,
+    record: &Record,
+    standby: Option<&Node>,
+    dark: impl Fn(&str) -> bool,
+) -> Option<Step> {
+    let s = standby.filter(|s| !dark(&s.name))?;
+    let name = || s.name.clone();
+    if !s.has_data || record.rebuild.contains(&s.name) {
+        return Some(Step::Rebuild(name()));
+    }
+    if !s.configured {
+        return Some(Step::Configure(name()));
+    }
+    if !s.running {
+        return Some(Step::Start(name()));
+    }
+    if s.in_recovery.is_none() {
+        return Some(Step::Await(name()));
+    }
+    if !s.streaming {
+        return Some(Step::AwaitStreaming(name()));
+    }
+    match (record.protection, spec.synchronous) {
+        (Protection::Alone, true) => Some(Step::Arm),
+        (Protection::Arming, true) => Some(Step::Prove),
+        (Protection::Arming | Protection::Protected, false) => Some(Step::Disarm),
+        _ => None,
+    }
+}

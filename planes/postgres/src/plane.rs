@@ -1,0 +1,400 @@
+//! The plane on real servers: its state directory, one lock a database, and what can be seen.
+
+use crate::{
+    binaries::{Binaries, RunAs},
+    conf::{self, FLOORED, Floors},
+    plan::{self, Seen, Step},
+    process::{self, Process},
+    record::{NodeRecord, Record, read_json, write_json},
+    session::Session,
+    spec::*,
+};
+use escale_base::{Clock, PlaneError, Timestamp, error::Context};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::sync::{Notify, mpsc};
+
+/// How the plane is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Everything that the plane makes is below it. The user `postgres` must be able to enter it.
+    pub state: PathBuf,
+    /// Where the versions stand, `<root>/<major>/bin`: `/usr/lib/postgresql` on Debian.
+    pub installed: PathBuf,
+    /// How often a server is asked whether it answers.
+    pub heartbeat: Duration,
+    /// How long commits wait for a standby that is gone before they go on without it.
+    pub standby_grace: Duration,
+    pub clock: Clock,
+}
+
+impl Config {
+    pub fn new(state: impl Into<PathBuf>) -> Config {
+        Config {
+            state: state.into(),
+            installed: "/usr/lib/postgresql".into(),
+            heartbeat: Duration::from_secs(1),
+            standby_grace: Duration::from_secs(10),
+            clock: Clock::machine(),
+        }
+    }
+}
+
+pub(crate) struct Inner {
+    pub(crate) config: Config,
+    pub(crate) user: RunAs,
+    pub(crate) events: mpsc::Sender<Event>,
+    /// One pass at a time on each database, and one template at a time (the empty name).
+    locks: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// Rings when a server was started or a database made, for the supervision to look at once.
+    pub(crate) looked: Notify,
+}
+
+impl Inner {
+    pub(crate) fn new(mut config: Config, events: mpsc::Sender<Event>) -> Result<Inner, PlaneError> {
+        let user = RunAs::probe()?;
+        let at = config.state.clone();
+        for dir in ["databases", "snapshots", "templates"] {
+            make_dir(&at.join(dir), None, 0o711)?;
+        }
+        config.state = at.canonicalize().machine(|| format!("open {}", at.display()))?;
+        may_enter(&config.state, &user)?;
+        Ok(Inner { config, user, events, locks: Mutex::default(), looked: Notify::new() })
+    }
+
+    pub(crate) async fn lock(&self, name: &str) -> tokio::sync::OwnedMutexGuard<()> {
+        self.lock_of(name).lock_owned().await
+    }
+
+    pub(crate) fn try_lock(&self, name: &str) -> Option<tokio::sync::OwnedMutexGuard<()>> {
+        self.lock_of(name).try_lock_owned().ok()
+    }
+
+    fn lock_of(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut locks = self.locks.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        locks.entry(name.to_owned()).or_default().clone()
+    }
+
+    pub(crate) fn dir(&self, database: &str) -> PathBuf {
+        self.config.state.join("databases").join(database)
+    }
+
+    pub(crate) fn node_dir(&self, database: &str, node: &str) -> PathBuf {
+        self.dir(database).join(node)
+    }
+
+    pub(crate) fn data(&self, database: &str, node: &str) -> PathBuf {
+        self.node_dir(database, node).join("data")
+    }
+
+    pub(crate) fn binaries(&self, version: u32) -> Result<Binaries, PlaneError> {
+        Binaries::probe(&self.config.installed, version)
+    }
+
+    /// An error when there is no such database.
+    pub(crate) fn record(&self, database: &str) -> Result<Record, PlaneError> {
+        check_name("database", database)?;
+        Record::load(&self.dir(database))?
+            .ok_or_else(|| PlaneError::asked(format!("there is no database '{database}'")))
+    }
+
+    pub(crate) fn names(&self) -> Result<Vec<String>, PlaneError> {
+        names_in(&self.config.state.join("databases"))
+    }
+
+    pub(crate) async fn session(&self, database: &str, node: &str, port: u16) -> Result<Session, PlaneError> {
+        Session::open(&self.node_dir(database, node).join("socket"), port, "postgres").await
+    }
+
+    pub(crate) fn dark_zones(&self) -> Result<BTreeSet<String>, PlaneError> {
+        Ok(read_json(&self.config.state.join("dark-zones.json"))?.unwrap_or_default())
+    }
+
+    pub(crate) fn set_dark_zones(&self, zones: &BTreeSet<String>) -> Result<(), PlaneError> {
+        write_json(&self.config.state.join("dark-zones.json"), zones)
+    }
+
+    /// The record of the database as asked: made if there is none, with nodes that are new.
+    pub(crate) fn adopt(&self, spec: &DatabaseSpec) -> Result<Record, PlaneError> {
+        spec.check()?;
+        let dir = self.dir(&spec.name);
+        let asked = spec.nodes.iter().map(|n| NodeRecord {
+            name: n.name.clone(),
+            zone: n.zone.clone(),
+            namespace: n.namespace.clone(),
+        });
+        let Some(old) = Record::load(&dir)? else {
+            self.binaries(spec.version)?;
+            make_dir(&dir, None, 0o711)?;
+            let record = Record {
+                version: spec.version,
+                port: spec.port,
+                primary: spec.nodes[0].name.clone(),
+                protection: Protection::Alone,
+                epoch: 0,
+                rebuild: vec![],
+                nodes: asked.collect(),
+                bootstrapped: false,
+                admin_verifier: None,
+                replicator_password: escale_base::Secret::new(escale_base::ids::random_hex(32)),
+                deleting: false,
+            };
+            record.save(&dir)?;
+            self.looked.notify_one();
+            return Ok(record);
+        };
+        let cannot = |what: String| Err(PlaneError::asked(format!("database '{}': {what}", spec.name)));
+        if old.deleting {
+            return cannot("it is being deleted".into());
+        }
+        if old.version != spec.version {
+            return cannot(format!("an upgrade from {} to {} is not supported", old.version, spec.version));
+        }
+        if old.port != spec.port {
+            return cannot(format!("a change of port from {} to {} is not supported", old.port, spec.port));
+        }
+        if spec.node(&old.primary).is_none() {
+            return cannot(format!("node '{}' is the primary and cannot be left out", old.primary));
+        }
+        let mut record = old.clone();
+        // A node that goes stays recorded until its step removed it.
+        let leaving = old.nodes.iter().filter(|n| spec.node(&n.name).is_none()).cloned();
+        record.nodes = match leaving.collect::<Vec<_>>() {
+            none if none.is_empty() => asked.collect(),
+            some => asked.filter(|n| old.node(&n.name).is_ok()).chain(some).collect(),
+        };
+        if record != old {
+            record.save(&dir)?;
+        }
+        Ok(record)
+    }
+
+    /// Takes at most one step; tells which. `None`: all is as asked.
+    pub(crate) async fn step(&self, spec: &DatabaseSpec) -> Result<Option<Step>, PlaneError> {
+        let record = self.adopt(spec)?;
+        let seen = self.look(spec, &record).await?;
+        let step = plan::next(spec, &record, &seen).map_err(|zone| {
+            PlaneError::machine(format!("database '{}': its primary's zone '{zone}' has no power", spec.name))
+        })?;
+        if let Some(step) = &step {
+            tracing::debug!(database = spec.name, ?step, "step");
+            self.act(spec, record, step).await?;
+        }
+        Ok(step)
+    }
+
+    async fn look(&self, spec: &DatabaseSpec, record: &Record) -> Result<Seen, PlaneError> {
+        let mut answers = Vec::new();
+        for node in &record.nodes {
+            answers.push(self.ask(&spec.name, &node.name, record.port).await);
+        }
+        let primary = record.nodes.iter().zip(&answers).find(|(n, _)| n.name == record.primary);
+        let primary = primary.and_then(|(_, a)| a.as_ref());
+        let floors = primary.map(|p| p.floors.clone()).unwrap_or_default();
+        let mut seen = Seen { dark_zones: self.dark_zones()?, ..Seen::default() };
+        let password = spec.admin.password.reveal();
+        seen.password_differs =
+            !record.admin_verifier.as_ref().is_some_and(|v| crate::scram::matches(v, password));
+        for (node, answer) in record.nodes.iter().zip(&answers) {
+            let data = self.data(&spec.name, &node.name);
+            seen.nodes.push(plan::Node {
+                name: node.name.clone(),
+                has_data: data.join("PG_VERSION").exists(),
+                running: Process::server_of(&data).is_some(),
+                configured: self.configured(spec, record, &node.name, &floors),
+                in_recovery: answer.as_ref().map(|a| a.in_recovery),
+                streaming: primary.is_some_and(|p| p.streams(&node.name)),
+            });
+        }
+        Ok(seen)
+    }
+
+    fn configured(&self, spec: &DatabaseSpec, record: &Record, node: &str, floors: &Floors) -> bool {
+        let Some(asked) = spec.node(node) else { return true };
+        let dir = self.node_dir(&spec.name, node);
+        let same = |file: &str, text: String| {
+            std::fs::read(dir.join(file)).is_ok_and(|found| found == text.as_bytes())
+        };
+        let copied = |from: &Path, to: &str| {
+            std::fs::read(from).ok().is_some_and(|a| std::fs::read(dir.join(to)).is_ok_and(|b| a == b))
+        };
+        same("postgresql.conf", conf::server(spec, record, asked, &dir, floors))
+            && same("pg_hba.conf", conf::access(spec))
+            && spec
+                .tls
+                .as_ref()
+                .is_none_or(|tls| copied(&tls.certificate, "server.crt") && copied(&tls.key, "server.key"))
+    }
+
+    /// What a server says of itself; `None` if it does not answer.
+    pub(crate) async fn ask(&self, database: &str, node: &str, port: u16) -> Option<Answer> {
+        Process::server_of(&self.data(database, node))?;
+        let session = self.session(database, node, port).await.ok()?;
+        match Answer::ask(&session).await {
+            Ok(answer) => Some(answer),
+            Err(e) => {
+                tracing::debug!(database, node, "no answer: {e}");
+                None
+            }
+        }
+    }
+
+    pub(crate) async fn observe(&self, name: &str) -> Result<Option<Observed>, PlaneError> {
+        check_name("database", name)?;
+        let Some(record) = Record::load(&self.dir(name))? else { return Ok(None) };
+        let mut found = Vec::new();
+        for node in &record.nodes {
+            let pid = Process::server_of(&self.data(name, &node.name)).map(|p| p.pid);
+            found.push((node, pid, self.ask(name, &node.name, record.port).await));
+        }
+        let primary = found.iter().find(|(n, ..)| n.name == record.primary).and_then(|f| f.2.clone());
+        let nodes = found.into_iter().map(|(node, pid, answer)| {
+            let role = match (&answer, pid) {
+                (_, None) => NodeRole::Down,
+                (None, _) => NodeRole::Unresponsive,
+                (Some(a), _) if a.in_recovery => NodeRole::Standby,
+                (Some(_), _) => NodeRole::Primary,
+            };
+            let gone = Replication { state: ReplicationState::Disconnected, lag_bytes: None };
+            let replication = primary.as_ref().map(|p| p.replicas.get(&node.name).copied().unwrap_or(gone));
+            NodeSeen {
+                name: node.name.clone(),
+                zone: node.zone.clone(),
+                role,
+                pid,
+                ready_since: answer.as_ref().map(|a| a.started),
+                replication: replication.filter(|_| node.name != record.primary),
+                timeline: answer.as_ref().map(|a| a.timeline),
+                pending_restart: answer.map(|a| a.pending_restart).unwrap_or_default(),
+            }
+        });
+        Ok(Some(Observed {
+            name: name.to_owned(),
+            version: record.version,
+            nodes: nodes.collect(),
+            primary: record.primary,
+            protection: record.protection,
+            epoch: record.epoch,
+        }))
+    }
+
+    pub(crate) async fn tell(&self, event: Event) {
+        tracing::info!(?event);
+        // Nobody listens any more: then there is nobody to tell.
+        let _ = self.events.send(event).await;
+    }
+
+    /// Sends the signal to everything of a node and waits until it is dead.
+    pub(crate) async fn fence(&self, database: &str, node: &str) -> Result<(), PlaneError> {
+        process::fence(&self.data(database, node)).await
+    }
+}
+
+/// A server's own words.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) in_recovery: bool,
+    started: Timestamp,
+    timeline: u32,
+    pending_restart: Vec<String>,
+    replicas: BTreeMap<String, Replication>,
+    floors: Floors,
+}
+
+impl Answer {
+    async fn ask(session: &Session) -> Result<Answer, PlaneError> {
+        let text = |row: &tokio_postgres::Row, i| row.get::<_, Option<String>>(i).unwrap_or_default();
+        let own = "select pg_is_in_recovery(), (extract(epoch from pg_postmaster_start_time()) * 1000)::int8, \
+             (select timeline_id::int8 from pg_control_checkpoint()), \
+             (select coalesce(max(received_tli), 0)::int8 from pg_stat_wal_receiver), \
+             coalesce((select array_agg(name order by name) from pg_settings where pending_restart), '{}'), \
+             case when pg_is_in_recovery() then null else pg_walfile_name(pg_current_wal_lsn()) end";
+        let rows = session.rows(own, &[]).await?;
+        let row = rows.first().ok_or_else(|| PlaneError::plane("no answer to a select"))?;
+        // A primary's own timeline is in the name of its WAL file; its last checkpoint may be older.
+        let writing = row.get::<_, Option<String>>(5);
+        let writing = writing.and_then(|name| u32::from_str_radix(name.get(..8)?, 16).ok());
+        let followed = u32::try_from(row.get::<_, i64>(2).max(row.get::<_, i64>(3))).unwrap_or(0);
+        let mut answer = Answer {
+            in_recovery: row.get(0),
+            started: Timestamp(row.get(1)),
+            timeline: writing.unwrap_or(followed),
+            pending_restart: row.get(4),
+            replicas: BTreeMap::new(),
+            floors: Floors::new(),
+        };
+        if answer.in_recovery {
+            return Ok(answer);
+        }
+        let replicas = "select application_name, state, sync_state, \
+             pg_wal_lsn_diff(pg_current_wal_lsn(), flush_lsn)::int8 from pg_stat_replication";
+        for row in session.rows(replicas, &[]).await? {
+            let state = match (text(&row, 1).as_str(), text(&row, 2).as_str()) {
+                ("streaming", "sync" | "quorum") => ReplicationState::Sync,
+                ("streaming", _) => ReplicationState::Async,
+                ("catchup", _) => ReplicationState::CatchingUp,
+                _ => continue, // a copy being made
+            };
+            let lag = row.get::<_, Option<i64>>(3).map(|lag| lag.max(0).unsigned_abs());
+            answer.replicas.insert(text(&row, 0), Replication { state, lag_bytes: lag });
+        }
+        let floors = format!("select name, setting from pg_settings where name in ({FLOORED})");
+        for row in session.rows(&floors, &[]).await? {
+            answer.floors.insert(text(&row, 0), text(&row, 1).parse().unwrap_or(0));
+        }
+        Ok(answer)
+    }
+
+    pub(crate) fn streams(&self, node: &str) -> bool {
+        use ReplicationState::{Async, Sync};
+        self.replicas.get(node).is_some_and(|r| matches!(r.state, Sync | Async))
+    }
+
+    pub(crate) fn floors(&self) -> &Floors {
+        &self.floors
+    }
+}
+
+pub(crate) fn make_dir(dir: &Path, owner: Option<&RunAs>, mode: u32) -> Result<(), PlaneError> {
+    let what = || format!("make the directory {}", dir.display());
+    std::fs::create_dir_all(dir).machine(what)?;
+    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(mode)).machine(what)?;
+    if let Some(user) = owner {
+        std::os::unix::fs::chown(dir, Some(user.uid.as_raw()), Some(user.gid.as_raw())).machine(what)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn names_in(dir: &Path) -> Result<Vec<String>, PlaneError> {
+    let entries = std::fs::read_dir(dir).machine(|| format!("list {}", dir.display()))?;
+    let mut names: Vec<String> = entries
+        .filter_map(|e| e.ok()?.file_name().into_string().ok())
+        .filter(|name| check_name("", name).is_ok())
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+/// The servers run as another user, who must get through every directory above the state.
+fn may_enter(state: &Path, user: &RunAs) -> Result<(), PlaneError> {
+    for dir in state.ancestors() {
+        let meta = dir.metadata().machine(|| format!("look at {}", dir.display()))?;
+        let owns = meta.uid() == user.uid.as_raw() && meta.mode() & 0o100 != 0;
+        let group = meta.gid() == user.gid.as_raw() && meta.mode() & 0o010 != 0;
+        if !owns && !group && meta.mode() & 0o001 == 0 {
+            return Err(PlaneError::machine(format!(
+                "the user '{}' cannot enter {}, which is on the way to the database files: chmod o+x it, or choose \
+                 another state directory",
+                user.name,
+                dir.display()
+            ))
+            .retry(false));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,185 @@
+//! Server processes: started detached, found again, ended for certain.
+//!
+//! A server belongs to a data directory: it is the process named by `postmaster.pid` whose working directory
+//! that is. Pids are only used through a pidfd that was opened before the check, so a recycled pid is never
+//! signalled.
+
+use crate::binaries::RunAs;
+use escale_base::{PlaneError, error::Context};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::{
+    fs::File,
+    os::{fd::OwnedFd, unix::process::CommandExt},
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+use tokio::io::{Interest, unix::AsyncFd};
+
+/// A live process whose working directory is a data directory.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    fd: OwnedFd,
+}
+
+impl Process {
+    /// The server that runs on this data directory.
+    pub(crate) fn server_of(data: &Path) -> Option<Process> {
+        let text = std::fs::read_to_string(data.join("postmaster.pid")).ok()?;
+        Process::open(text.lines().next()?.trim().parse().ok()?, data)
+    }
+
+    fn open(pid: i32, data: &Path) -> Option<Process> {
+        // A single-user server, pg_rewind's for instance, writes its pid with a minus.
+        let raw = Pid::from_raw(Some(pid).filter(|pid| *pid > 0)?)?;
+        let fd = pidfd_open(raw, PidfdFlags::NONBLOCK).ok()?;
+        let proc = PathBuf::from(format!("/proc/{pid}"));
+        let program = std::fs::read_link(proc.join("exe")).ok()?;
+        let ours = std::fs::read_link(proc.join("cwd")).ok()? == data
+            && program.file_name().is_some_and(|name| name.to_string_lossy().starts_with("postgres"));
+        ours.then_some(Process { pid: pid.unsigned_abs(), fd })
+    }
+
+    /// A process that is gone already is not an error.
+    pub(crate) fn signal(&self, signal: Signal) {
+        if let Err(e) = pidfd_send_signal(&self.fd, signal) {
+            tracing::debug!(pid = self.pid, "signal not delivered: {e}");
+        }
+    }
+
+    /// Resolves once the process is dead.
+    // Deprecated for types whose descriptor may change underneath; an OwnedFd's does not, and the
+    // replacement is unsafe.
+    #[allow(deprecated)]
+    pub(crate) async fn gone(self) -> Result<(), PlaneError> {
+        let what = || format!("watch process {}", self.pid);
+        let fd = AsyncFd::with_interest(self.fd, Interest::READABLE).machine(what)?;
+        fd.readable().await.map(|_| ()).machine(|| format!("watch process {}", self.pid))
+    }
+}
+
+/// Every process that works in this data directory: the server and what it forked.
+fn all_of(data: &Path) -> Vec<Process> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|e| Process::open(e.file_name().to_str()?.parse().ok()?, data)).collect()
+}
+
+/// Kills the server and everything that it forked; returns once all of it is proven dead. The server is
+/// stopped first, so that nothing is forked while the list is made.
+pub(crate) async fn fence(data: &Path) -> Result<(), PlaneError> {
+    if let Some(server) = Process::server_of(data) {
+        server.signal(Signal::STOP);
+    }
+    loop {
+        let found = all_of(data);
+        if found.is_empty() {
+            return Ok(());
+        }
+        found.iter().for_each(|process| process.signal(Signal::KILL));
+        for process in found {
+            process.gone().await?;
+        }
+    }
+}
+
+/// Starts a server that outlives the daemon: in a session of its own (`setsid` execs it under the same pid),
+/// output to a file. A thread reaps it.
+pub(crate) fn start(
+    program: &Path,
+    args: &[String],
+    log: &Path,
+    namespace: Option<&Path>,
+    user: &RunAs,
+) -> Result<u32, PlaneError> {
+    let what = || format!("start {}", program.display());
+    let out = File::create(log).machine(|| format!("make {}", log.display()))?;
+    let err = out.try_clone().machine(what)?;
+    let mut command = Command::new("setsid");
+    command.arg(program).args(args).stdin(Stdio::null()).stdout(out).stderr(err);
+    environment(&mut command, user);
+    let mut child = in_namespace(namespace, || command.spawn().machine(what))?;
+    let pid = child.id();
+    std::thread::Builder::new().name(format!("reap-{pid}")).spawn(move || child.wait()).machine(what)?;
+    Ok(pid)
+}
+
+/// Runs one of PostgreSQL's tools to its end. A future that is dropped leaves the tool running; what it
+/// writes must be under a name of its own.
+pub(crate) async fn run(mut tool: Tool, user: &RunAs) -> Result<Output, PlaneError> {
+    let user = user.clone();
+    let ran = tokio::task::spawn_blocking(move || {
+        environment(&mut tool.command, &user);
+        let name = tool.command.get_program().to_string_lossy().into_owned();
+        let output = in_namespace(tool.namespace.as_deref(), || {
+            tool.command.stdin(Stdio::null()).output().machine(|| format!("run {name}"))
+        })?;
+        if output.status.success() {
+            return Ok(output);
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        let last: Vec<&str> = said.lines().rev().take(5).collect();
+        let told = last.into_iter().rev().collect::<Vec<_>>().join("; ");
+        Err(PlaneError::machine(format!("{name} ended with {}: {told}", output.status)))
+    });
+    ran.await.plane(|| "run a tool".into())?
+}
+
+pub(crate) struct Tool {
+    command: Command,
+    namespace: Option<PathBuf>,
+}
+
+impl Tool {
+    pub(crate) fn new(program: impl AsRef<Path>) -> Tool {
+        Tool { command: Command::new(program.as_ref()), namespace: None }
+    }
+    pub(crate) fn arg(mut self, arg: impl AsRef<std::ffi::OsStr>) -> Tool {
+        self.command.arg(arg);
+        self
+    }
+    pub(crate) fn args(mut self, args: &[&str]) -> Tool {
+        self.command.args(args);
+        self
+    }
+    /// A password goes by the environment: the command line is everybody's to read.
+    pub(crate) fn password(mut self, password: &str) -> Tool {
+        self.command.env("PGPASSWORD", password);
+        self
+    }
+    pub(crate) fn within(mut self, namespace: Option<&Path>) -> Tool {
+        self.namespace = namespace.map(Path::to_owned);
+        self
+    }
+    pub(crate) fn directory(mut self, dir: &Path) -> Tool {
+        self.command.current_dir(dir);
+        self
+    }
+}
+
+fn environment(command: &mut Command, user: &RunAs) {
+    let kept: Vec<_> = command.get_envs().filter_map(|(k, v)| Some((k.to_owned(), v?.to_owned()))).collect();
+    command.env_clear().envs(kept).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8");
+    if command.get_current_dir().is_none() {
+        command.current_dir("/");
+    }
+    if nix::unistd::Uid::effective() != user.uid {
+        command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
+    }
+}
+
+/// Does `work` on a thread that has joined the namespace and ends after it: what it forks is born there.
+fn in_namespace<T: Send>(
+    namespace: Option<&Path>,
+    work: impl FnOnce() -> Result<T, PlaneError> + Send,
+) -> Result<T, PlaneError> {
+    let Some(path) = namespace else { return work() };
+    let file = File::open(path).machine(|| format!("open the network namespace {}", path.display()))?;
+    std::thread::scope(|scope| {
+        let joined = scope.spawn(|| {
+            nix::sched::setns(&file, nix::sched::CloneFlags::CLONE_NEWNET)
+                .machine(|| format!("join the network namespace {}", path.display()))?;
+            work()
+        });
+        joined.join().unwrap_or_else(|_| Err(PlaneError::plane("a thread that starts programs panicked")))
+    })
+}

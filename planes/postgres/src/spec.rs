@@ -1,0 +1,320 @@
+//! All that the plane can be told, and what it tells back: plain data.
+
+use escale_base::{PlaneError, Secret, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
+
+/// A database: one server, or a primary and a standby.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseSpec {
+    /// Lower-case letters, digits and hyphens, at most 63: a directory on the host is named after it.
+    pub name: String,
+    /// Major version, for example 15.
+    pub version: u32,
+    /// One node, or two. The first one is the primary when the database is created; after that the plane
+    /// remembers which one is.
+    pub nodes: Vec<NodeSpec>,
+    pub port: u16,
+    /// Whether the servers run. `false` stops them and keeps their data.
+    pub running: bool,
+    /// With two nodes: whether a commit waits for the standby. Without it no failover is possible.
+    pub synchronous: bool,
+    pub admin: AdminRole,
+    /// Made once, owned by the admin role.
+    pub initial_database: Option<String>,
+    /// Server settings by PostgreSQL's names and in its spelling.
+    pub parameters: BTreeMap<String, String>,
+    pub tls: Option<Tls>,
+    /// Where the first data comes from: a snapshot of this plane, or an empty database.
+    pub restore_from: Option<String>,
+}
+
+/// A place where a server of the database runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeSpec {
+    /// Unique within the database; same letters as the database's name.
+    pub name: String,
+    /// The network namespace to listen in; `None` is the daemon's own, for which only loopback is allowed.
+    pub namespace: Option<PathBuf>,
+    pub address: IpAddr,
+    pub zone: String,
+}
+
+/// The role that the database's owner logs in with. Never a superuser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminRole {
+    pub name: String,
+    /// 8 to 128 printable ASCII characters.
+    pub password: Secret<String>,
+    /// A role without login that the admin is made a member of, with PostgreSQL's predefined roles for
+    /// monitoring and for ending other sessions granted to it.
+    pub group: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// PEM files; copied beside each node's data, readable by the server alone.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    /// Refuse connections without TLS.
+    pub required: bool,
+}
+
+/// Settings that the plane decides itself: what it stands on when it talks to a server, what keeps an
+/// acknowledged row from being lost, and what would run programs or read files of the host.
+pub const RESERVED_PARAMETERS: &[&str] = &[
+    "archive_cleanup_command",
+    "archive_command",
+    "archive_library",
+    "cluster_name",
+    "config_file",
+    "data_directory",
+    "data_sync_retry",
+    "dynamic_shared_memory_type",
+    "external_pid_file",
+    "fsync",
+    "full_page_writes",
+    "hba_file",
+    "hot_standby",
+    "ident_file",
+    "include",
+    "include_dir",
+    "include_if_exists",
+    "listen_addresses",
+    "log_destination",
+    "log_directory",
+    "log_filename",
+    "logging_collector",
+    "port",
+    "primary_conninfo",
+    "primary_slot_name",
+    "promote_trigger_file",
+    "recovery_end_command",
+    "restore_command",
+    "ssl",
+    "ssl_cert_file",
+    "ssl_key_file",
+    "ssl_passphrase_command",
+    "synchronous_commit",
+    "synchronous_standby_names",
+    "unix_socket_directories",
+    "unix_socket_group",
+    "unix_socket_permissions",
+    "wal_level",
+    "wal_log_hints",
+];
+
+/// Role and database names that the plane uses itself.
+pub const RESERVED_ROLES: &[&str] = &[SUPERVISOR, REPLICATOR, "postgres", "public", "none"];
+/// The superuser that only the plane can be, over the local socket.
+pub const SUPERVISOR: &str = "supervisor";
+/// What a standby logs in as.
+pub const REPLICATOR: &str = "replicator";
+
+impl DatabaseSpec {
+    /// Whether it can be enacted at all; the error names what is wrong.
+    pub fn check(&self) -> Result<(), PlaneError> {
+        let bad = |what: String| Err(PlaneError::asked(format!("database '{}': {what}", self.name)));
+        check_name("database", &self.name)?;
+        if !(1..=2).contains(&self.nodes.len()) {
+            return bad(format!("{} nodes given; one or two are supported", self.nodes.len()));
+        }
+        for node in &self.nodes {
+            check_name("node", &node.name)?;
+            if node.namespace.is_none() && !node.address.is_loopback() {
+                return bad(format!(
+                    "node '{}' has no namespace, so its address must be loopback",
+                    node.name
+                ));
+            }
+        }
+        if let [a, b] = &self.nodes[..]
+            && (a.name == b.name || (a.address == b.address && a.namespace == b.namespace))
+        {
+            return bad("its two nodes share a name or an address".into());
+        }
+        for (key, value) in &self.parameters {
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+            if key.is_empty() || !key.chars().all(plain) || value.contains(['\n', '\r', '\0']) {
+                return bad(format!("parameter '{key}' has an odd name or a line break in its value"));
+            }
+            let lower = key.to_ascii_lowercase();
+            if RESERVED_PARAMETERS.contains(&lower.as_str()) {
+                return bad(format!("parameter '{key}' is the plane's own and cannot be set"));
+            }
+            if lower.ends_with("_preload_libraries") && value.contains('/') {
+                return bad(format!("parameter '{key}' takes names of installed libraries, no paths"));
+            }
+        }
+        let roles = [Some(&self.admin.name), self.admin.group.as_ref()];
+        for role in roles.into_iter().flatten().chain(&self.initial_database) {
+            check_identifier(&self.name, role)?;
+        }
+        let password = self.admin.password.reveal();
+        if !(8..=128).contains(&password.len()) || !password.bytes().all(|b| (b' '..=b'~').contains(&b)) {
+            return bad("the admin's password must be 8 to 128 printable ASCII characters".into());
+        }
+        Ok(())
+    }
+
+    pub fn node(&self, name: &str) -> Option<&NodeSpec> {
+        self.nodes.iter().find(|n| n.name == name)
+    }
+
+    /// The node that is not `name`.
+    pub fn other(&self, name: &str) -> Option<&NodeSpec> {
+        self.nodes.iter().find(|n| n.name != name)
+    }
+}
+
+/// Names that become directories on the host.
+pub fn check_name(kind: &str, name: &str) -> Result<(), PlaneError> {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if name.is_empty() || name.len() > 63 || !name.bytes().all(fits) || name.starts_with('-') {
+        let rule = "1 to 63 lower-case letters, digits and hyphens, not starting with a hyphen";
+        return Err(PlaneError::asked(format!("'{name}' cannot name a {kind}: use {rule}")));
+    }
+    Ok(())
+}
+
+fn check_identifier(database: &str, name: &str) -> Result<(), PlaneError> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    let first = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+    if !first || name.len() > 63 || !name.bytes().all(plain) {
+        let rule = "a letter or underscore, then letters, digits, underscores, 63 in all";
+        return Err(PlaneError::asked(format!("database '{database}': '{name}' is no SQL name: use {rule}")));
+    }
+    if RESERVED_ROLES.contains(&name.to_ascii_lowercase().as_str()) || name.starts_with("pg_") {
+        return Err(PlaneError::asked(format!("database '{database}': the name '{name}' is reserved")));
+    }
+    Ok(())
+}
+
+/// A database as it was seen a moment ago.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    pub name: String,
+    pub version: u32,
+    /// The node that the plane holds for the primary, whether or not it is up.
+    pub primary: String,
+    pub protection: Protection,
+    /// Counts failovers.
+    pub epoch: u64,
+    pub nodes: Vec<NodeSeen>,
+}
+
+impl Observed {
+    pub fn node(&self, name: &str) -> Option<&NodeSeen> {
+        self.nodes.iter().find(|n| n.name == name)
+    }
+
+    /// The primary, if it takes writes.
+    pub fn writable(&self) -> Option<&NodeSeen> {
+        self.node(&self.primary).filter(|n| n.role == NodeRole::Primary)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeSeen {
+    pub name: String,
+    pub zone: String,
+    pub role: NodeRole,
+    pub pid: Option<u32>,
+    /// When the running server was started.
+    pub ready_since: Option<Timestamp>,
+    /// The standby's state as its primary sees it; `None` on a primary.
+    pub replication: Option<Replication>,
+    pub timeline: Option<u32>,
+    /// Settings that wait for a restart.
+    pub pending_restart: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeRole {
+    Primary,
+    Standby,
+    /// The process is there and does not answer (yet).
+    Unresponsive,
+    Down,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replication {
+    pub state: ReplicationState,
+    /// What the primary has written and the standby has not flushed. Unknown while disconnected.
+    pub lag_bytes: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplicationState {
+    /// Commits wait for it.
+    Sync,
+    /// It streams; commits do not wait for it.
+    Async,
+    CatchingUp,
+    Disconnected,
+}
+
+/// Whether every acknowledged row is on the standby too. Stored: a promotion is decided by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Protection {
+    /// Not so: commits do not wait. A failover would lose rows and is refused.
+    Alone,
+    /// Commits are being made to wait; not proven yet.
+    Arming,
+    /// So it is.
+    Protected,
+}
+
+/// What a failover came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failover {
+    /// From the call to the proof that the old primary is dead, in milliseconds.
+    pub fenced_ms: u64,
+    /// From the call to the new primary taking writes, in milliseconds.
+    pub promoted_ms: u64,
+}
+
+/// A finished copy of a database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    pub name: String,
+    pub database: String,
+    pub version: u32,
+    pub taken: Timestamp,
+    pub size_bytes: u64,
+}
+
+/// What the plane learned by watching. Nothing is decided by it but [`Event::Degraded`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    NodeStarted {
+        database: String,
+        node: String,
+        pid: u32,
+    },
+    NodeDied {
+        database: String,
+        node: String,
+        pid: u32,
+    },
+    /// The process lives and does not answer.
+    NodeUnresponsive {
+        database: String,
+        node: String,
+    },
+    /// The standby was gone for longer than the grace; commits no longer wait for it.
+    Degraded {
+        database: String,
+        standby: String,
+    },
+    Protected {
+        database: String,
+        standby: String,
+    },
+    FailedOver {
+        database: String,
+        from: String,
+        to: String,
+    },
+}

@@ -1,0 +1,386 @@
+//! What each step of the plan does. Every one may be cut off anywhere and done again.
+
+use crate::{
+    conf,
+    plan::Step,
+    plane::{Inner, make_dir},
+    process::{self, Process, Tool},
+    record::{Record, replace},
+    scram,
+    session::{Session, ident, literal},
+    spec::*,
+};
+use escale_base::{PlaneError, error::Context};
+use rustix::process::Signal;
+use std::{path::Path, time::Duration};
+
+/// A server that has not come up by then is reported, and looked at again in the next pass.
+const START: Duration = Duration::from_secs(60);
+/// A fast shutdown writes a checkpoint; after that long the server is ended hard, which loses nothing.
+const STOP: Duration = Duration::from_secs(30);
+/// How long one pass waits for a standby to stream before it lets others have the database.
+const STREAM: Duration = Duration::from_secs(10);
+/// Between two looks at a socket or a file: nothing there can be waited on.
+pub(crate) const POLL: Duration = Duration::from_millis(3);
+
+/// Asks again and again until there is something, at most for so long. A macro, because a future made by an
+/// `AsyncFnMut` cannot be told to be `Send`.
+macro_rules! until {
+    ($limit:expr, $ask:expr) => {{
+        let end = std::time::Instant::now() + $limit;
+        let mut tick = tokio::time::interval($crate::steps::POLL);
+        loop {
+            tick.tick().await;
+            if let Some(found) = $ask {
+                break Some(found);
+            }
+            if std::time::Instant::now() > end {
+                break None;
+            }
+        }
+    }};
+}
+pub(crate) use until;
+
+impl Inner {
+    pub(crate) async fn act(
+        &self,
+        spec: &DatabaseSpec,
+        mut record: Record,
+        step: &Step,
+    ) -> Result<(), PlaneError> {
+        let name = spec.name.as_str();
+        match step {
+            Step::Create(node) => self.create(spec, &record, node).await,
+            Step::Configure(node) => self.configure(spec, &record, node).await,
+            Step::Start(node) => self.start(name, &record, node).await,
+            Step::Await(node) => self.await_answer(name, &record, node, None).await,
+            Step::Stop(node) => self.stop(name, node).await,
+            Step::Fence(node) => {
+                mark(&mut record.rebuild, node);
+                record.save(&self.dir(name))?;
+                self.fence(name, node).await
+            }
+            Step::Promote(_) => self.promote(name, &record).await,
+            Step::Bootstrap => self.bootstrap(spec, &mut record).await,
+            Step::SetPassword => self.set_password(spec, &mut record).await,
+            Step::Rebuild(node) => self.rebuild(spec, &mut record, node).await,
+            Step::AwaitStreaming(node) => self.await_streaming(name, &mut record, node).await,
+            Step::Arm => {
+                record.protection = Protection::Arming;
+                record.save(&self.dir(name))
+            }
+            Step::Prove => self.prove(name, &mut record).await,
+            Step::Disarm => self.disarm(name, &mut record).await,
+            Step::Remove(node) => self.remove(name, &mut record, node).await,
+        }
+    }
+
+    pub(crate) async fn configure(
+        &self,
+        spec: &DatabaseSpec,
+        record: &Record,
+        node: &str,
+    ) -> Result<(), PlaneError> {
+        let Some(asked) = spec.node(node) else { return Ok(()) };
+        let dir = self.node_dir(&spec.name, node);
+        make_dir(&dir, None, 0o711)?;
+        make_dir(&dir.join("socket"), Some(&self.user), 0o700)?;
+        make_dir(&dir.join("log"), Some(&self.user), 0o700)?;
+        let primary = self.ask(&spec.name, &record.primary, record.port).await;
+        let floors = primary.map(|p| p.floors().clone()).unwrap_or_default();
+        let write = |file: &str, bytes: &[u8]| {
+            replace(&dir.join(file), bytes, Some(&self.user))
+                .machine(|| format!("write {}", dir.join(file).display()))
+        };
+        if let Some(tls) = &spec.tls {
+            for (from, to) in [(&tls.certificate, "server.crt"), (&tls.key, "server.key")] {
+                let bytes = std::fs::read(from).machine(|| format!("read {}", from.display()))?;
+                write(to, &bytes)?;
+            }
+        }
+        write("pg_hba.conf", conf::access(spec).as_bytes())?;
+        write("pg_ident.conf", conf::idents(&self.user).as_bytes())?;
+        let text = conf::server(spec, record, asked, &dir, &floors);
+        // PostgreSQL itself reads the new settings before they take the place of the old ones.
+        write("postgresql.check", text.as_bytes())?;
+        let data = dir.join("data");
+        let base = match data.join("PG_VERSION").exists() {
+            true => data.clone(),
+            false => self.template(spec.version).await?,
+        };
+        let tool = Tool::new(self.binaries(spec.version)?.program("postgres"))
+            .args(&["-C", "max_connections", "-D"])
+            .arg(base)
+            .arg("-c")
+            .arg(format!("config_file={}", dir.join("postgresql.check").display()));
+        process::run(tool, &self.user).await.map_err(|e| {
+            PlaneError::asked(format!("database '{}': its parameters are refused", spec.name)).because(e.what)
+        })?;
+        write("postgresql.conf", text.as_bytes())?;
+        if let Some(server) = Process::server_of(&data) {
+            server.signal(Signal::HUP);
+        }
+        Ok(())
+    }
+
+    /// Needs the record alone, so that a restart and a failover can be done without the spec.
+    pub(crate) async fn start(&self, database: &str, record: &Record, node: &str) -> Result<(), PlaneError> {
+        let dir = self.node_dir(database, node);
+        let data = dir.join("data");
+        if Process::server_of(&data).is_none() {
+            // What a killed server left running would write into the same files.
+            process::fence(&data).await?;
+        }
+        let program = self.binaries(record.version)?.program("postgres");
+        let conf = dir.join("postgresql.conf");
+        let args =
+            ["-D".into(), data.display().to_string(), "-c".into(), format!("config_file={}", conf.display())];
+        let (user, log) = (self.user.clone(), dir.join("start.log"));
+        let namespace = record.node(node)?.namespace.clone();
+        let started = tokio::task::spawn_blocking(move || {
+            process::start(&program, &args, &log, namespace.as_deref(), &user)
+        });
+        let pid = started.await.plane(|| format!("start node '{node}'"))??;
+        self.await_answer(database, record, node, Some(pid)).await?;
+        self.looked.notify_one();
+        Ok(())
+    }
+
+    async fn await_answer(
+        &self,
+        database: &str,
+        record: &Record,
+        node: &str,
+        pid: Option<u32>,
+    ) -> Result<(), PlaneError> {
+        let pid = pid.or_else(|| Process::server_of(&self.data(database, node)).map(|p| p.pid));
+        let gone = || pid.is_none_or(|pid| !Path::new(&format!("/proc/{pid}")).exists());
+        let what = format!("node '{node}' of database '{database}'");
+        let came = until!(
+            START,
+            match self.session(database, node, record.port).await {
+                Ok(_) => Some(true),
+                Err(_) => gone().then_some(false),
+            }
+        );
+        match came {
+            Some(true) => Ok(()),
+            Some(false) => Err(PlaneError::machine(format!("{what} ended while it started"))
+                .because(self.last_words(database, node))),
+            None => Err(PlaneError::machine(format!("{what} does not answer"))
+                .because(self.last_words(database, node))),
+        }
+    }
+
+    /// The end of what a server logged, for an error's detail.
+    fn last_words(&self, database: &str, node: &str) -> String {
+        let dir = self.node_dir(database, node);
+        let logs = std::fs::read_dir(dir.join("log")).into_iter().flatten().flatten().map(|e| e.path());
+        let newest = logs.max_by_key(|p| p.metadata().and_then(|m| m.modified()).ok());
+        let mut lines = Vec::new();
+        for file in [Some(dir.join("start.log")), newest].into_iter().flatten() {
+            let text = std::fs::read(file).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text).into_owned();
+            lines.extend(
+                text.lines().filter(|l| l.contains("FATAL") || l.contains("ERROR")).map(str::to_owned),
+            );
+        }
+        lines.drain(..lines.len().saturating_sub(3));
+        if lines.is_empty() { "its log names no error".into() } else { lines.join("; ") }
+    }
+
+    pub(crate) async fn stop(&self, database: &str, node: &str) -> Result<(), PlaneError> {
+        let data = self.data(database, node);
+        if let Some(server) = Process::server_of(&data) {
+            server.signal(Signal::INT);
+            if tokio::time::timeout(STOP, server.gone()).await.is_err() {
+                tracing::warn!(database, node, "no fast shutdown; ended hard");
+            }
+        }
+        process::fence(&data).await
+    }
+
+    /// Roles, grants, the initial database. The files are made durable meanwhile.
+    async fn bootstrap(&self, spec: &DatabaseSpec, record: &mut Record) -> Result<(), PlaneError> {
+        let state = self.config.state.clone();
+        let durable = tokio::task::spawn_blocking(move || sync_filesystem(&state));
+        let session = self.session(&spec.name, &record.primary, record.port).await?;
+        let role = |name: &str, attributes: &str| {
+            let (quoted, id) = (literal(name), ident(name));
+            format!(
+                "do $$ begin if not exists (select from pg_roles where rolname = {quoted}) then create role {id}; \
+                 end if; end $$; alter role {id} {attributes};"
+            )
+        };
+        let verifier = scram::verifier(record.replicator_password.reveal());
+        let mut sql = role(REPLICATOR, &format!("login replication password {}", literal(&verifier)));
+        // What pg_rewind reads its source with, per its manual page.
+        for function in [
+            "pg_ls_dir(text, boolean, boolean)",
+            "pg_stat_file(text, boolean)",
+            "pg_read_binary_file(text)",
+            "pg_read_binary_file(text, bigint, bigint, boolean)",
+        ] {
+            sql += &format!("grant execute on function pg_catalog.{function} to {REPLICATOR};");
+        }
+        let admin = &spec.admin;
+        sql += &role(&admin.name, "login createdb createrole nosuperuser noreplication nobypassrls");
+        if let Some(group) = &admin.group {
+            sql += &role(group, "nologin nosuperuser");
+            sql += &format!("grant pg_monitor, pg_signal_backend to {};", ident(group));
+            sql += &format!("grant {} to {} with admin option;", ident(group), ident(&admin.name));
+        }
+        session.run(&sql).await?;
+        if let Some(database) = &spec.initial_database {
+            let there = session.rows("select from pg_database where datname = $1", &[database]).await?;
+            if there.is_empty() {
+                let (name, owner) = (ident(database), ident(&admin.name));
+                session.run(&format!("create database {name} owner {owner}")).await?;
+            }
+        }
+        durable.await.plane(|| "make the first data durable".into())??;
+        record.bootstrapped = true;
+        record.save(&self.dir(&spec.name))
+    }
+
+    async fn set_password(&self, spec: &DatabaseSpec, record: &mut Record) -> Result<(), PlaneError> {
+        let verifier = scram::verifier(spec.admin.password.reveal());
+        let session = self.session(&spec.name, &record.primary, record.port).await?;
+        let (role, text) = (ident(&spec.admin.name), literal(&verifier));
+        session.run(&format!("alter role {role} password {text}")).await?;
+        record.admin_verifier = Some(verifier);
+        record.save(&self.dir(&spec.name))
+    }
+
+    async fn await_streaming(
+        &self,
+        database: &str,
+        record: &mut Record,
+        node: &str,
+    ) -> Result<(), PlaneError> {
+        let session = self.session(database, &record.primary, record.port).await?;
+        let slot = conf::slot(node);
+        let status = "select wal_status from pg_replication_slots where slot_name = $1";
+        let rows = session.rows(status, &[&slot]).await?;
+        let lost = rows.first().is_none_or(|row| row.get::<_, Option<String>>(0).as_deref() == Some("lost"));
+        if lost {
+            // Away for so long that the primary no longer has what it needs.
+            mark(&mut record.rebuild, node);
+            return record.save(&self.dir(database));
+        }
+        let sql = "select from pg_stat_replication where application_name = $1 and state = 'streaming'";
+        let streams = until!(STREAM, session.rows(sql, &[&node]).await.ok().filter(|rows| !rows.is_empty()));
+        streams.map(|_| ()).ok_or_else(|| {
+            PlaneError::machine(format!("standby '{node}' of database '{database}' does not stream yet"))
+                .because(self.last_words(database, node))
+        })
+    }
+
+    /// Commits are said to wait for the standby; a failover may rely on it only once that is certain:
+    /// - a session that was forked after the reload shows the setting, so the postmaster has passed the
+    ///   reload on to all its children, the checkpointer among them;
+    /// - the checkpointer takes over settings before it serves a request, and it is who makes commits wait:
+    ///   after two checkpoints (it may have been between the two when the first came) it has;
+    /// - what was committed before that is on the standby's disk once that has flushed the end of WAL.
+    async fn prove(&self, database: &str, record: &mut Record) -> Result<(), PlaneError> {
+        let Some(standby) = record.standby().map(|n| n.name.clone()) else { return Ok(()) };
+        let state = self.config.state.clone();
+        let durable = tokio::task::spawn_blocking(move || sync_filesystem(&state));
+        let late =
+            || PlaneError::machine(format!("standby '{standby}' of database '{database}' is not in sync"));
+        let session =
+            until!(STREAM, self.session_that_waits(database, record, &standby).await).ok_or_else(late)?;
+        session.run("checkpoint").await?;
+        session.run("checkpoint").await?;
+        durable.await.plane(|| "make the copy durable".into())??;
+        let end: String = session.value("select pg_current_wal_insert_lsn()::text").await?;
+        let sql = format!(
+            "select from pg_stat_replication where application_name = {} and state = 'streaming' \
+             and sync_state = 'sync' and flush_lsn >= {}::pg_lsn",
+            literal(&standby),
+            literal(&end)
+        );
+        until!(STREAM, session.rows(&sql, &[]).await.ok().filter(|rows| !rows.is_empty()))
+            .ok_or_else(late)?;
+        record.protection = Protection::Protected;
+        record.save(&self.dir(database))?;
+        self.tell(Event::Protected { database: database.to_owned(), standby }).await;
+        Ok(())
+    }
+
+    /// A new session, if it was born with the setting.
+    async fn session_that_waits(&self, database: &str, record: &Record, standby: &str) -> Option<Session> {
+        let session = self.session(database, &record.primary, record.port).await.ok()?;
+        let names: String =
+            session.value("select current_setting('synchronous_standby_names')").await.ok()?;
+        names.contains(&format!("\"{standby}\"")).then_some(session)
+    }
+
+    /// First it is written down that the standby may no longer be promoted; only then commits stop waiting.
+    pub(crate) async fn disarm(&self, database: &str, record: &mut Record) -> Result<(), PlaneError> {
+        record.protection = Protection::Alone;
+        record.save(&self.dir(database))?;
+        let dir = self.node_dir(database, &record.primary);
+        let path = dir.join("postgresql.conf");
+        let text = std::fs::read_to_string(&path).machine(|| format!("read {}", path.display()))?;
+        replace(&path, conf::alone(&text).as_bytes(), Some(&self.user))
+            .machine(|| format!("write {}", path.display()))?;
+        if let Some(server) = Process::server_of(&dir.join("data")) {
+            server.signal(Signal::HUP);
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, database: &str, record: &mut Record, node: &str) -> Result<(), PlaneError> {
+        if record.protection != Protection::Alone {
+            self.disarm(database, record).await?;
+        }
+        self.fence(database, node).await?;
+        self.drop_slot(database, record, node).await?;
+        remove_dir(&self.node_dir(database, node))?;
+        record.nodes.retain(|n| n.name != node);
+        record.rebuild.retain(|n| n != node);
+        record.save(&self.dir(database))
+    }
+
+    pub(crate) async fn drop_slot(
+        &self,
+        database: &str,
+        record: &Record,
+        node: &str,
+    ) -> Result<(), PlaneError> {
+        let session = self.session(database, &record.primary, record.port).await?;
+        let slot = literal(&conf::slot(node));
+        // Who still holds it is a copy or a standby that was just ended.
+        session
+            .run(&format!(
+                "select pg_terminate_backend(active_pid, 5000) from pg_replication_slots where slot_name = {slot} \
+                 and active; select pg_drop_replication_slot(slot_name) from pg_replication_slots \
+                 where slot_name = {slot}"
+            ))
+            .await
+    }
+}
+
+pub(crate) fn mark(list: &mut Vec<String>, node: &str) {
+    if !list.iter().any(|n| n == node) {
+        list.push(node.to_owned());
+    }
+}
+
+pub(crate) fn sync_filesystem(dir: &Path) -> Result<(), PlaneError> {
+    let what = || format!("make {} durable", dir.display());
+    let file = std::fs::File::open(dir).machine(what)?;
+    rustix::fs::syncfs(&file).machine(what)
+}
+
+/// A directory that is not there is gone.
+pub(crate) fn remove_dir(dir: &Path) -> Result<(), PlaneError> {
+    match std::fs::remove_dir_all(dir) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(e).machine(|| format!("remove {}", dir.display()))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,307 @@
+//! Data directories: made from a template, copied to a standby, rewound, kept as snapshots.
+
+use crate::{
+    conf,
+    plane::{Inner, make_dir, names_in},
+    process::{self, Process, Tool, run},
+    record::{Record, read_json, sync_parent, write_json},
+    session::literal,
+    spec::*,
+    steps::{mark, remove_dir, sync_filesystem},
+};
+use escale_base::{PlaneError, error::Context};
+use rand::RngCore;
+use std::{
+    io::{ErrorKind, Write},
+    path::{Path, PathBuf},
+};
+
+impl Inner {
+    /// First data and a server on it. Until the roles are made nothing of worth is in there: what a crash
+    /// left half done is thrown away.
+    pub(crate) async fn create(
+        &self,
+        spec: &DatabaseSpec,
+        record: &Record,
+        node: &str,
+    ) -> Result<(), PlaneError> {
+        let data = self.data(&spec.name, node);
+        process::fence(&data).await?;
+        let source = match &spec.restore_from {
+            Some(snapshot) => {
+                let found = self.snapshot_record(snapshot)?;
+                if found.version != spec.version {
+                    let (is, asked) = (found.version, spec.version);
+                    let what = format!("snapshot '{snapshot}' is of version {is}, not {asked}");
+                    return Err(PlaneError::asked(what));
+                }
+                self.snapshot_dir(snapshot).join("data")
+            }
+            None => self.template(spec.version).await?,
+        };
+        self.configure(spec, record, node).await?;
+        let fresh = self.fresh(&spec.name, node)?;
+        self.copy(&source, &fresh).await?;
+        if spec.restore_from.is_none() {
+            self.renumber(&fresh, record.version).await?;
+        }
+        put_in_place(&fresh, &data)?;
+        self.start(&spec.name, record, node).await
+    }
+
+    /// `initdb` once a version; each database gets a copy.
+    pub(crate) async fn template(&self, version: u32) -> Result<PathBuf, PlaneError> {
+        let _one = self.lock("").await;
+        let dir = self.config.state.join("templates").join(version.to_string());
+        if dir.exists() {
+            return Ok(dir);
+        }
+        let fresh = dir.with_extension(format!("new-{}", escale_base::ids::random_hex(8)));
+        make_dir(&fresh, Some(&self.user), 0o700)?;
+        let initdb = Tool::new(self.binaries(version)?.program("initdb"))
+            // Small WAL segments: little to write for an empty database. Checksums: damage is found, and
+            // pg_rewind works whatever the settings were.
+            .args(&[
+                "--no-sync",
+                "--wal-segsize=1",
+                "--data-checksums",
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+            ])
+            .args(&["--auth=reject", "--username", SUPERVISOR, "-D"])
+            .arg(&fresh);
+        run(initdb, &self.user).await?;
+        let own = fresh.join("postgresql.conf");
+        // Read only by the single-user server that pg_rewind runs.
+        let mut file =
+            std::fs::OpenOptions::new().append(true).open(&own).machine(|| "open the template".into())?;
+        file.write_all(b"wal_log_hints = on\n").machine(|| "write the template's settings".into())?;
+        let state = self.config.state.clone();
+        tokio::task::spawn_blocking(move || sync_filesystem(&state))
+            .await
+            .plane(|| "make the template durable".into())??;
+        std::fs::rename(&fresh, &dir).machine(|| format!("make the template {}", dir.display()))?;
+        sync_parent(&dir).machine(|| "make the template durable".into())?;
+        Ok(dir)
+    }
+
+    /// Gives a copy of the template a system identifier of its own: the first eight bytes of `pg_control`;
+    /// `pg_resetwal` then writes the checksum and a first WAL file that carry it.
+    async fn renumber(&self, data: &Path, version: u32) -> Result<(), PlaneError> {
+        use std::os::unix::fs::FileExt;
+        let control = data.join("global/pg_control");
+        let what = || format!("number {}", control.display());
+        let file = std::fs::OpenOptions::new().write(true).open(&control).machine(what)?;
+        file.write_all_at(&rand::rng().next_u64().to_ne_bytes(), 0).machine(what)?;
+        let tool = Tool::new(self.binaries(version)?.program("pg_resetwal")).arg("-f").arg("-D").arg(data);
+        run(tool, &self.user).await.map(|_| ())
+    }
+
+    /// Makes a node the standby of the primary, from whatever it has.
+    pub(crate) async fn rebuild(
+        &self,
+        spec: &DatabaseSpec,
+        record: &mut Record,
+        node: &str,
+    ) -> Result<(), PlaneError> {
+        let (name, data) = (spec.name.as_str(), self.data(&spec.name, node));
+        if record.protection != Protection::Alone {
+            self.disarm(name, record).await?;
+        }
+        mark(&mut record.rebuild, node);
+        record.save(&self.dir(name))?;
+        process::fence(&data).await?;
+        self.drop_slot(name, record, node).await?;
+        let session = self.session(name, &record.primary, record.port).await?;
+        let slot = conf::slot(node);
+        session.run(&format!("select pg_create_physical_replication_slot({}, true)", literal(&slot))).await?;
+        let primary =
+            spec.node(&record.primary).ok_or_else(|| PlaneError::plane("the primary is not in the spec"))?;
+        let rewound = match data.join("global/pg_control").exists() {
+            true => {
+                // The source's control file names its new timeline only after a checkpoint.
+                session.run("checkpoint").await?;
+                self.rewind(spec, record, node, primary).await
+            }
+            false => Err(PlaneError::plane("no data to rewind")),
+        };
+        if let Err(e) = rewound {
+            tracing::info!(database = name, node, "copied anew: {e}");
+            let fresh = self.fresh(name, node)?;
+            let tool = Tool::new(self.binaries(record.version)?.program("pg_basebackup"))
+                .args(&[
+                    "--wal-method=stream",
+                    "--checkpoint=fast",
+                    "--no-sync",
+                    "--no-password",
+                    "--slot",
+                    &slot,
+                ])
+                .arg("-D")
+                .arg(&fresh)
+                .arg("-d")
+                .arg(source(primary, record.port))
+                .password(record.replicator_password.reveal())
+                .within(record.node(node)?.namespace.as_deref());
+            run(tool, &self.user).await?;
+            put_in_place(&fresh, &data)?;
+        }
+        // Slots of its own time as a primary would keep WAL forever.
+        remove_dir(&data.join("pg_replslot"))?;
+        make_dir(&data.join("pg_replslot"), Some(&self.user), 0o700)?;
+        let signal = data.join("standby.signal");
+        crate::record::replace(&signal, b"", Some(&self.user))
+            .machine(|| format!("write {}", signal.display()))?;
+        record.rebuild.retain(|n| n != node);
+        record.save(&self.dir(name))
+    }
+
+    async fn rewind(
+        &self,
+        spec: &DatabaseSpec,
+        record: &Record,
+        node: &str,
+        primary: &NodeSpec,
+    ) -> Result<(), PlaneError> {
+        let data = self.data(&spec.name, node);
+        let signal = data.join("standby.signal");
+        if signal.exists() {
+            // Recovery as a standby has no end; pg_rewind wants one.
+            std::fs::remove_file(&signal).machine(|| format!("remove {}", signal.display()))?;
+        }
+        let tool = Tool::new(self.binaries(record.version)?.program("pg_rewind"))
+            .args(&["--no-sync", "-D"])
+            .arg(&data)
+            .arg("--source-server")
+            .arg(format!("{} dbname=postgres", source(primary, record.port)))
+            .password(record.replicator_password.reveal())
+            .within(record.node(node)?.namespace.as_deref());
+        run(tool, &self.user).await.map(|_| ())
+    }
+
+    pub(crate) async fn snapshot(&self, database: &str, snapshot: &str) -> Result<Snapshot, PlaneError> {
+        check_name("snapshot", snapshot)?;
+        let record = self.record(database)?;
+        let dir = self.snapshot_dir(snapshot);
+        if let Some(found) = read_json::<Snapshot>(&dir.join("snapshot.json"))? {
+            return match found.database == database {
+                true => Ok(found),
+                false => Err(PlaneError::asked(format!(
+                    "there is a snapshot '{snapshot}' of database '{}' already",
+                    found.database
+                ))),
+            };
+        }
+        if !record.bootstrapped {
+            return Err(PlaneError::machine(format!("database '{database}' is not made yet")));
+        }
+        let fresh = dir.with_extension(format!("new-{}", escale_base::ids::random_hex(8)));
+        make_dir(&fresh, Some(&self.user), 0o700)?;
+        let out = fresh.join("data");
+        let data = self.data(database, &record.primary);
+        match Process::server_of(&data) {
+            Some(_) => {
+                // libpq too knows a socket only by a short path: the tool's own directory.
+                let tool = Tool::new(self.binaries(record.version)?.program("pg_basebackup"))
+                    .args(&["--wal-method=stream", "--checkpoint=fast", "--no-sync", "-h", "/proc/self/cwd"])
+                    .args(&["-U", SUPERVISOR, "-p", &record.port.to_string(), "-D"])
+                    .arg(&out)
+                    .directory(&self.node_dir(database, &record.primary).join("socket"));
+                run(tool, &self.user).await?;
+            }
+            None => {
+                process::fence(&data).await?;
+                self.copy(&data, &out).await?;
+            }
+        }
+        for stale in ["standby.signal", "postmaster.pid"] {
+            match std::fs::remove_file(out.join(stale)) {
+                Err(e) if e.kind() != ErrorKind::NotFound => {
+                    return Err(e).machine(|| format!("remove {stale}"));
+                }
+                _ => {}
+            }
+        }
+        let walked = fresh.clone();
+        let size_bytes = tokio::task::spawn_blocking(move || {
+            sync_filesystem(&walked)?;
+            size(&walked).machine(|| format!("measure {}", walked.display()))
+        });
+        let size_bytes = size_bytes.await.plane(|| "measure a snapshot".into())??;
+        let taken = self.config.clock.now();
+        let (name, database) = (snapshot.to_owned(), database.to_owned());
+        let made = Snapshot { name, database, version: record.version, taken, size_bytes };
+        write_json(&fresh.join("snapshot.json"), &made)?;
+        std::fs::rename(&fresh, &dir).machine(|| format!("keep {}", dir.display()))?;
+        sync_parent(&dir).machine(|| format!("keep {}", dir.display()))?;
+        Ok(made)
+    }
+
+    pub(crate) fn snapshots(&self) -> Result<Vec<Snapshot>, PlaneError> {
+        let names = names_in(&self.config.state.join("snapshots"))?;
+        names.iter().map(|name| self.snapshot_record(name)).collect()
+    }
+
+    fn snapshot_record(&self, name: &str) -> Result<Snapshot, PlaneError> {
+        check_name("snapshot", name)?;
+        read_json(&self.snapshot_dir(name).join("snapshot.json"))?
+            .ok_or_else(|| PlaneError::asked(format!("there is no snapshot '{name}'")))
+    }
+
+    pub(crate) fn snapshot_dir(&self, name: &str) -> PathBuf {
+        self.config.state.join("snapshots").join(name)
+    }
+
+    /// A new name in the node's directory; what earlier tries left there is removed.
+    fn fresh(&self, database: &str, node: &str) -> Result<PathBuf, PlaneError> {
+        let dir = self.node_dir(database, node);
+        make_dir(&dir, None, 0o711)?;
+        let entries = std::fs::read_dir(&dir).machine(|| format!("list {}", dir.display()))?;
+        for path in entries.flatten().map(|e| e.path()) {
+            if path.file_name().is_some_and(|n| n.to_string_lossy().starts_with("data.")) {
+                remove_dir(&path)?;
+            }
+        }
+        let fresh = dir.join(format!("data.{}", escale_base::ids::random_hex(8)));
+        make_dir(&fresh, Some(&self.user), 0o700)?;
+        Ok(fresh)
+    }
+
+    /// Copies a data directory's content; shares blocks where the file system can.
+    async fn copy(&self, from: &Path, to: &Path) -> Result<(), PlaneError> {
+        make_dir(to, Some(&self.user), 0o700)?;
+        let tool = Tool::new("cp").args(&["-a", "--reflink=auto"]).arg(from.join(".")).arg(to);
+        run(tool, &self.user).await.map(|_| ())
+    }
+}
+
+/// How a node's tools reach the primary; the password goes by the environment.
+fn source(primary: &NodeSpec, port: u16) -> String {
+    format!("host={} port={port} user={REPLICATOR} connect_timeout=5", primary.address)
+}
+
+/// What stood there goes first under another name, so that a half-removed directory is never a data
+/// directory.
+fn put_in_place(fresh: &Path, data: &Path) -> Result<(), PlaneError> {
+    let what = || format!("put {} in place", data.display());
+    let old = data.with_extension(format!("old{}", escale_base::ids::random_hex(8)));
+    match std::fs::rename(data, &old) {
+        Err(e) if e.kind() != ErrorKind::NotFound => return Err(e).machine(what),
+        _ => {}
+    }
+    std::fs::rename(fresh, data).machine(what)?;
+    remove_dir(&old)?;
+    sync_parent(data).machine(what)
+}
+
+fn size(dir: &Path) -> std::io::Result<u64> {
+    let mut sum = 0;
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        sum += match entry.file_type()?.is_dir() {
+            true => size(&entry.path())?,
+            false => entry.metadata()?.len(),
+        };
+    }
+    Ok(sum)
+}

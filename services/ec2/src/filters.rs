@@ -1,0 +1,82 @@
+//! The `Filters` of describe operations.
+
+use crate::Error;
+use escale_base::{Tag, Wire};
+
+#[derive(Clone, Debug, Wire)]
+pub(crate) struct Filter {
+    pub name: String,
+    pub values: Vec<String>,
+}
+
+/// Whether a row passes all filters. `value_of` gives the row's values of a filter's name, or `None` when this
+/// operation has no such filter: then the caller is told, as on AWS.
+pub(crate) fn passes(
+    filters: &[Filter],
+    tags: &[Tag],
+    value_of: impl Fn(&str) -> Option<Vec<String>>,
+) -> Result<bool, Error> {
+    for filter in filters {
+        let values = match filter.name.as_str() {
+            "tag-key" => tags.iter().map(|t| t.key.clone()).collect(),
+            name => match name.strip_prefix("tag:") {
+                Some(key) => tags.iter().filter(|t| t.key == key).map(|t| t.value.clone()).collect(),
+                None => value_of(name).ok_or_else(|| Error::Invalid {
+                    parameter: "Filter",
+                    value: name.to_owned(),
+                    why: format!("The filter '{name}' is not one of this operation's"),
+                })?,
+            },
+        };
+        if !filter.values.iter().any(|pattern| values.iter().any(|v| matches(pattern, v))) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// `*` stands for any characters, `?` for one.
+fn matches(pattern: &str, text: &str) -> bool {
+    let (p, t): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (mut i, mut j, mut star) = (0, 0, None);
+    while j < t.len() {
+        match p.get(i) {
+            Some('*') => {
+                star = Some((i, j));
+                i += 1;
+            }
+            Some(c) if *c == '?' || *c == t[j] => {
+                i += 1;
+                j += 1;
+            }
+            _ => match star {
+                Some((at, taken)) => {
+                    i = at + 1;
+                    j = taken + 1;
+                    star = Some((at, taken + 1));
+                }
+                None => return false,
+            },
+        }
+    }
+    p[i..].iter().all(|c| *c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn wildcards() {
+        for (pattern, text, hit) in [
+            ("a*c", "abbc", true),
+            ("a?c", "abc", true),
+            ("a?c", "ac", false),
+            ("*", "", true),
+            ("a*b*c", "axbxxc", true),
+            ("a*b", "axc", false),
+        ] {
+            assert_eq!(matches(pattern, text), hit, "{pattern} {text}");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! EC2: the VPC and everything in it that is network.
+//!
+//! Operations (`ops/`) write wishes into the tables of `escale_tables::ec2`. One reconciler
+//! (`reconcile/vpc.rs`) turns all rows of a VPC into one specification for the network plane and writes back
+//! which interfaces stand. Nothing here touches a packet.
+//!
+//! Other services make their interfaces through `CreateNetworkInterface`, as AWS's do. Start at
+//! `ops/create_vpc.rs`.
+
+mod error;
+mod filters;
+mod ops;
+mod recorded;
+mod rules;
+mod shapes;
+mod status;
+
+use escale_service::{Entry, Recorded, Service};
+
+pub use error::Error;
+
+/// The service, for the wiring.
+pub struct Ec2;
+
+impl Service for Ec2 {
+    fn id(&self) -> &'static str {
+        "ec2"
+    }
+    fn operations(&self) -> Vec<Entry> {
+        ops::all()
+    }
+    fn recorded(&self) -> &'static [Recorded] {
+        recorded::RECORDED
+    }
+}

@@ -1,0 +1,5 @@
+//! The operations of IAM, a line each.
+
+escale_service::operations! {
+    CreateRole => create_role,
+}

@@ -1,0 +1,99 @@
+//! The SQLite file: a table each, `key`, `version`, `body` (JSON). A person can open it with `sqlite3`.
+
+use crate::{StoreError, image::Image, row::TableDef, tx::Written};
+use rusqlite::{Connection, params};
+use std::path::{Path, PathBuf};
+
+pub(crate) struct Disk {
+    path: PathBuf,
+    connection: Connection,
+}
+
+impl Disk {
+    pub(crate) fn open(path: &Path, tables: &[TableDef]) -> Result<Disk, StoreError> {
+        let fail = |source| StoreError::Sqlite { path: path.to_owned(), source };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)
+                .map_err(|source| StoreError::Io { path: folder.to_owned(), source })?;
+        }
+        let connection = Connection::open(path).map_err(fail)?;
+        // WAL with NORMAL survives the death of the process at any point; only the machine's own power cut may take
+        // the last commits, never the file's consistency. FULL would cost an fsync for each of a deploy's writes.
+        connection.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
+        connection.pragma_update(None, "synchronous", "NORMAL").map_err(fail)?;
+        for table in tables {
+            let sql = format!(
+                "CREATE TABLE IF NOT EXISTS \"{}\" (key TEXT PRIMARY KEY, version INTEGER NOT NULL, body TEXT NOT NULL) \
+                 WITHOUT ROWID",
+                table.name
+            );
+            connection.execute(&sql, []).map_err(fail)?;
+        }
+        Ok(Disk { path: path.to_owned(), connection })
+    }
+
+    pub(crate) fn load(&self, tables: &[TableDef]) -> Result<Image, StoreError> {
+        self.refuse_unknown(tables)?;
+        let mut image = Image::default();
+        for table in tables {
+            let sql = format!("SELECT key, version, body FROM \"{}\"", table.name);
+            let mut query = self.connection.prepare(&sql).map_err(|e| self.fail(e))?;
+            let rows = query
+                .query_map([], |r| Ok((r.get::<_, String>(0)?, r.get::<_, u32>(1)?, r.get::<_, String>(2)?)))
+                .map_err(|e| self.fail(e))?;
+            let cells = image.tables.entry(table.name).or_default();
+            for row in rows {
+                let (key, version, body) = row.map_err(|e| self.fail(e))?;
+                let cell = (table.decode)(version, &body).map_err(|why| StoreError::Row {
+                    table: table.name.to_owned(),
+                    key: key.clone(),
+                    why,
+                })?;
+                cells.insert(key, cell);
+            }
+        }
+        Ok(image)
+    }
+
+    /// Rows of a newer version would be invisible, and then lost: better not to start.
+    fn refuse_unknown(&self, tables: &[TableDef]) -> Result<(), StoreError> {
+        let mut query = self
+            .connection
+            .prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+            .map_err(|e| self.fail(e))?;
+        let names = query.query_map([], |r| r.get::<_, String>(0)).map_err(|e| self.fail(e))?;
+        for name in names {
+            let table = name.map_err(|e| self.fail(e))?;
+            if !tables.iter().any(|t| t.name == table) {
+                return Err(StoreError::UnknownTable { table });
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn commit(&mut self, written: &[Written]) -> Result<(), StoreError> {
+        self.write(written).map_err(|source| StoreError::Sqlite { path: self.path.clone(), source })
+    }
+
+    fn write(&mut self, written: &[Written]) -> Result<(), rusqlite::Error> {
+        let tx = self.connection.transaction()?;
+        for Written { change, body } in written {
+            match body {
+                Some((version, json)) => tx
+                    .prepare_cached(&format!(
+                        "INSERT OR REPLACE INTO \"{}\" VALUES (?1, ?2, ?3)",
+                        change.table
+                    ))?
+                    .execute(params![change.key, version, json])?,
+                None => tx
+                    .prepare_cached(&format!("DELETE FROM \"{}\" WHERE key = ?1", change.table))?
+                    .execute(params![change.key])?,
+            };
+        }
+        tx.commit()
+    }
+
+    fn fail(&self, source: rusqlite::Error) -> StoreError {
+        StoreError::Sqlite { path: self.path.clone(), source }
+    }
+}

@@ -1,0 +1,53 @@
+//! An immutable picture of all tables.
+
+use crate::row::{Cell, Row};
+use imbl::{HashMap, OrdMap};
+use std::sync::Arc;
+
+/// All rows as of one commit. Cloning shares everything.
+#[derive(Clone, Default)]
+pub struct Image {
+    /// Counts commits; two images with the same number are the same.
+    pub(crate) version: u64,
+    pub(crate) tables: HashMap<&'static str, OrdMap<String, Cell>>,
+}
+
+impl Image {
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub fn get<R: Row>(&self, key: &str) -> Option<Arc<R>> {
+        self.tables.get(R::TABLE)?.get(key).map(typed)
+    }
+
+    pub fn has<R: Row>(&self, key: &str) -> bool {
+        self.tables.get(R::TABLE).is_some_and(|t| t.contains_key(key))
+    }
+
+    /// All rows of a table in the order of their keys.
+    pub fn scan<R: Row>(&self) -> impl Iterator<Item = Arc<R>> + '_ {
+        self.tables.get(R::TABLE).into_iter().flat_map(|t| t.values()).map(typed)
+    }
+
+    /// The rows whose key begins with `prefix`, without reading the others.
+    pub fn prefix<'a, R: Row>(&'a self, prefix: &'a str) -> impl Iterator<Item = Arc<R>> + 'a {
+        self.tables
+            .get(R::TABLE)
+            .into_iter()
+            .flat_map(move |t| t.range(prefix.to_owned()..))
+            .take_while(move |(key, _)| key.starts_with(prefix))
+            .map(|(_, cell)| typed(cell))
+    }
+
+    /// The keys of a table, by its name: for who follows changes without knowing the row.
+    pub fn keys<'a>(&'a self, table: &str) -> impl Iterator<Item = &'a String> + use<'a> {
+        self.tables.get(table).into_iter().flat_map(|t| t.keys())
+    }
+}
+
+fn typed<R: Row>(cell: &Cell) -> Arc<R> {
+    Arc::clone(cell)
+        .downcast::<R>()
+        .expect("a table's name belongs to one row type: TableDef::of checks at open")
+}

@@ -1,0 +1,43 @@
+//! What a table holds.
+
+use serde::{Serialize, de::DeserializeOwned};
+use std::{any::Any, sync::Arc};
+
+/// A stored struct. Its shape never changes once released: a new shape is a new `VERSION` with a
+/// [`Row::migrate`] from the older ones (see `escale-tables`).
+pub trait Row: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+    const TABLE: &'static str;
+    const VERSION: u32 = 1;
+
+    /// Orders the table; a composite key is joined by `/` so that a prefix finds a group.
+    fn key(&self) -> String;
+
+    /// Reads a row that version `from` of this struct wrote.
+    fn migrate(from: u32, _body: &str) -> Result<Self, String> {
+        Err(format!("it has version {from}; known is {}", Self::VERSION))
+    }
+}
+
+pub(crate) type Cell = Arc<dyn Any + Send + Sync>;
+
+/// A table that a [`Store`](crate::Store) opens.
+#[derive(Clone, Copy)]
+pub struct TableDef {
+    pub(crate) name: &'static str,
+    pub(crate) decode: fn(u32, &str) -> Result<Cell, String>,
+}
+
+impl TableDef {
+    pub const fn of<R: Row>() -> TableDef {
+        TableDef { name: R::TABLE, decode: decode::<R> }
+    }
+}
+
+fn decode<R: Row>(version: u32, body: &str) -> Result<Cell, String> {
+    let row: R = if version == R::VERSION {
+        serde_json::from_str(body).map_err(|e| e.to_string())?
+    } else {
+        R::migrate(version, body)?
+    };
+    Ok(Arc::new(row))
+}

@@ -1,0 +1,104 @@
+use super::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Port {
+    host: String,
+    number: u16,
+}
+
+impl Row for Port {
+    const TABLE: &'static str = "port";
+    fn key(&self) -> String {
+        format!("{}/{:05}", self.host, self.number)
+    }
+}
+
+fn port(host: &str, number: u16) -> Port {
+    Port { host: host.into(), number }
+}
+
+const TABLES: &[TableDef] = &[TableDef::of::<Port>()];
+
+fn open(dir: &tempfile::TempDir) -> Store {
+    Store::open(&dir.path().join("state.db"), TABLES).unwrap()
+}
+
+fn put(store: &Store, row: Port) {
+    store
+        .write::<_, StoreError>(|tx| {
+            tx.put(row);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn committed_rows_survive_and_failed_work_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    put(&store, port("a", 80));
+    let before = store.read();
+    let failed: Result<(), StoreError> = store.write(|tx| {
+        tx.put(port("a", 81));
+        tx.delete::<Port>("a/00080");
+        assert!(tx.get::<Port>("a/00081").is_some(), "a transaction sees its own writes");
+        Err(StoreError::UnknownTable { table: "x".into() })
+    });
+    assert!(failed.is_err());
+    assert_eq!(store.read().version(), before.version());
+    drop(store);
+    let rows: Vec<_> = open(&dir).read().scan::<Port>().map(|r| (*r).clone()).collect();
+    assert_eq!(rows, [port("a", 80)]);
+}
+
+#[test]
+fn prefix_reads_one_group() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    for row in [port("a", 1), port("ab", 2), port("b", 3), port("a", 4)] {
+        put(&store, row);
+    }
+    let found: Vec<u16> = store.read().prefix::<Port>("a/").map(|r| r.number).collect();
+    assert_eq!(found, [1, 4]);
+}
+
+#[test]
+fn nested_work_can_fail_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    store
+        .write::<_, StoreError>(|tx| {
+            tx.put(port("kept", 1));
+            let inner: Result<(), ()> = tx.nested(|tx| {
+                tx.put(port("undone", 2));
+                Err(())
+            });
+            assert!(inner.is_err());
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(store.read().scan::<Port>().count(), 1);
+}
+
+#[tokio::test]
+async fn a_subscription_tells_each_changed_row_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    let mut changes = store.subscribe(&["port"]);
+    put(&store, port("a", 1));
+    put(&store, port("a", 1));
+    store.write::<_, StoreError>(|tx| Ok(tx.delete::<Port>("a/00001"))).unwrap();
+    let told = changes.changed().await;
+    assert_eq!(told.into_iter().map(|c| c.key).collect::<Vec<_>>(), ["a/00001"]);
+    let silent = tokio::time::timeout(std::time::Duration::from_millis(10), changes.changed()).await;
+    assert!(silent.is_err());
+}
+
+#[test]
+fn a_newer_file_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(&dir));
+    let error = Store::open(&dir.path().join("state.db"), &[]).err().unwrap().to_string();
+    assert!(error.contains("table 'port'") && error.contains("newer"), "{error}");
+}

@@ -1,0 +1,43 @@
+//! Security groups and their rules.
+
+use super::VpcId;
+use crate::row;
+use escale_base::Tag;
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+escale_base::id! { GroupId = "sg-"; RuleId = "sgr-"; }
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    pub id: GroupId,
+    pub vpc: VpcId,
+    pub name: String,
+    pub description: String,
+    pub tags: Vec<Tag>,
+}
+row!(Group, "ec2_group", |r| r.id.to_string());
+
+/// One rule: one protocol and port range, one peer. A row of its own, as on AWS.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GroupRule {
+    pub id: RuleId,
+    pub group: GroupId,
+    pub egress: bool,
+    /// `-1` (all), `tcp`, `udp`, `icmp`, or a number.
+    pub protocol: String,
+    /// For tcp and udp the port range, for icmp type and code; -1 stands for all.
+    pub from_port: i32,
+    pub to_port: i32,
+    pub peer: Peer,
+    pub description: Option<String>,
+    pub tags: Vec<Tag>,
+}
+row!(GroupRule, "ec2_group_rule", |r| format!("{}/{}", r.group, r.id));
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Peer {
+    Cidr(Ipv4Net),
+    Group(GroupId),
+    PrefixList(String),
+}

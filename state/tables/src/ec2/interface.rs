@@ -1,0 +1,42 @@
+//! Network interfaces (ENIs): every address in a VPC is one's.
+
+use super::{GroupId, SubnetId, VpcId};
+use crate::row;
+use escale_base::{Tag, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::{net::Ipv4Addr, path::PathBuf};
+
+escale_base::id! { InterfaceId = "eni-"; }
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interface {
+    pub id: InterfaceId,
+    pub vpc: VpcId,
+    pub subnet: SubnetId,
+    pub zone: String,
+    pub private_ip: Ipv4Addr,
+    /// A public address that comes and goes with the interface; an Elastic IP is an `Address` row instead.
+    pub auto_public_ip: Option<Ipv4Addr>,
+    pub groups: Vec<GroupId>,
+    pub source_dest_check: bool,
+    pub description: String,
+    /// `interface`, `nat_gateway`, …
+    pub interface_type: String,
+    /// The service principal that made it for a resource of its own; such an interface only that service deletes.
+    pub requester: Option<String>,
+    /// What it is attached to, for who reads the list: a task's ARN, a database node.
+    pub attached_to: Option<String>,
+    pub tags: Vec<Tag>,
+    pub created: Timestamp,
+}
+row!(Interface, "ec2_interface", |r| r.id.to_string());
+
+/// The interface stands: packets can flow.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InterfaceSeen {
+    pub id: InterfaceId,
+    /// The namespace that whoever owns the interface runs in.
+    pub namespace: PathBuf,
+    pub at: Timestamp,
+}
+row!(InterfaceSeen, "ec2_interface_seen", |r| r.id.to_string());

@@ -1,0 +1,36 @@
+//! The network that was asked for (VPCs, subnets, routes, gateways, groups, interfaces) and what stands of it.
+
+mod address;
+mod endpoint;
+mod gateway;
+mod group;
+mod interface;
+mod route_table;
+mod subnet;
+mod vpc;
+
+pub use address::{Address, AllocationId, AssociationId};
+pub use endpoint::{Endpoint, EndpointId};
+pub use gateway::{InternetGateway, InternetGatewayId, NatGateway, NatGatewayId};
+pub use group::{Group, GroupId, GroupRule, Peer, RuleId};
+pub use interface::{Interface, InterfaceId, InterfaceSeen};
+pub use route_table::{Route, RouteTable, RouteTableAssociation, RouteTableId, Target};
+pub use subnet::{Subnet, SubnetId};
+pub use vpc::{Vpc, VpcId, VpcSeen};
+
+use escale_store::TableDef;
+
+pub const TABLES: &[TableDef] = &[
+    TableDef::of::<Address>(),
+    TableDef::of::<Endpoint>(),
+    TableDef::of::<Group>(),
+    TableDef::of::<GroupRule>(),
+    TableDef::of::<Interface>(),
+    TableDef::of::<InterfaceSeen>(),
+    TableDef::of::<InternetGateway>(),
+    TableDef::of::<NatGateway>(),
+    TableDef::of::<RouteTable>(),
+    TableDef::of::<Subnet>(),
+    TableDef::of::<Vpc>(),
+    TableDef::of::<VpcSeen>(),
+];

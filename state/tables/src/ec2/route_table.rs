@@ -1,0 +1,44 @@
+//! Route tables.
+
+use super::{EndpointId, InterfaceId, InternetGatewayId, NatGatewayId, SubnetId, VpcId};
+use crate::row;
+use escale_base::{Tag, Timestamp};
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+escale_base::id! { RouteTableId = "rtb-"; }
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RouteTable {
+    pub id: RouteTableId,
+    pub vpc: VpcId,
+    pub main: bool,
+    /// Without the local route, which every table has.
+    pub routes: Vec<Route>,
+    pub associations: Vec<RouteTableAssociation>,
+    pub tags: Vec<Tag>,
+    pub created: Timestamp,
+}
+row!(RouteTable, "ec2_route_table", |r| r.id.to_string());
+
+/// An explicit association with a subnet, or (`subnet: None`) the main one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RouteTableAssociation {
+    pub id: String,
+    pub subnet: Option<SubnetId>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Route {
+    pub destination: Ipv4Net,
+    pub target: Target,
+}
+
+/// Where a route leads. A target that was deleted stays and is a black hole, as on AWS.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Target {
+    InternetGateway(InternetGatewayId),
+    NatGateway(NatGatewayId),
+    Interface(InterfaceId),
+    Endpoint(EndpointId),
+}

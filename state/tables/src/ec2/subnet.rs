@@ -1,0 +1,25 @@
+//! Subnets.
+
+use super::{RouteTableId, VpcId};
+use crate::row;
+use escale_base::{Tag, Timestamp};
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+escale_base::id! { SubnetId = "subnet-"; }
+
+/// A subnet as asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Subnet {
+    pub id: SubnetId,
+    pub vpc: VpcId,
+    pub cidr: Ipv4Net,
+    /// Availability zone, by name.
+    pub zone: String,
+    pub map_public_ip: bool,
+    /// The explicit association; `None` stands for the VPC's main route table.
+    pub route_table: Option<RouteTableId>,
+    pub tags: Vec<Tag>,
+    pub created: Timestamp,
+}
+row!(Subnet, "ec2_subnet", |r| r.id.to_string());

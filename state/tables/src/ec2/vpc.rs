@@ -1,0 +1,30 @@
+//! VPCs.
+
+use crate::row;
+use escale_base::{Tag, Timestamp};
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+escale_base::id! { VpcId = "vpc-"; }
+
+/// A VPC as asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Vpc {
+    pub id: VpcId,
+    pub cidr: Ipv4Net,
+    pub dns_support: bool,
+    pub dns_hostnames: bool,
+    pub tags: Vec<Tag>,
+    pub created: Timestamp,
+}
+row!(Vpc, "ec2_vpc", |r| r.id.to_string());
+
+/// What the network plane made of a VPC.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VpcSeen {
+    pub id: VpcId,
+    /// Fingerprint of the specification that stands in the plane.
+    pub applied: String,
+    pub at: Timestamp,
+}
+row!(VpcSeen, "ec2_vpc_seen", |r| r.id.to_string());

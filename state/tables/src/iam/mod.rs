@@ -1,0 +1,16 @@
+//! Users, roles, policies, and the keys that stand for them.
+
+mod key;
+mod policy;
+mod role;
+mod user;
+
+pub use key::{AccessKey, Holder};
+pub use policy::Policy;
+pub use role::Role;
+pub use user::User;
+
+use escale_store::TableDef;
+
+pub const TABLES: &[TableDef] =
+    &[TableDef::of::<AccessKey>(), TableDef::of::<Policy>(), TableDef::of::<Role>(), TableDef::of::<User>()];

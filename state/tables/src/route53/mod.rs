@@ -1,0 +1,5 @@
+//! The rows of route53.
+
+use escale_store::TableDef;
+
+pub const TABLES: &[TableDef] = &[];

@@ -1,0 +1,5 @@
+//! The rows of secretsmanager.
+
+use escale_store::TableDef;
+
+pub const TABLES: &[TableDef] = &[];

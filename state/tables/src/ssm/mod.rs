@@ -1,0 +1,5 @@
+//! The rows of SSM Parameter Store.
+
+use escale_store::TableDef;
+
+pub const TABLES: &[TableDef] = &[];

@@ -1,0 +1,17 @@
+//! The whole thing for somebody who has just cloned it.
+
+use crate::{
+    run::{cargo, root, run, run_command},
+    setup, test,
+};
+use anyhow::Result;
+use std::process::Command;
+
+pub(crate) fn demo() -> Result<()> {
+    setup::runtime()?;
+    run(&cargo(), &["build", "--release", "--package", "escale", "--locked"])?;
+    run("examples/shop/build", &[])?;
+    let escale = test::target().join("release/escale");
+    run_command(Command::new(&escale).args(["up", "examples/shop"]).current_dir(root()))?;
+    run_command(Command::new(&escale).arg("status").current_dir(root()))
+}

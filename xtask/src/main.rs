@@ -1,0 +1,36 @@
+//! `cargo xtask <verb>`: everything a developer does here, each verb a file.
+
+mod bench;
+mod check;
+mod demo;
+mod run;
+mod setup;
+mod test;
+mod tidy;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "usage: cargo xtask <verb>
+  setup            install what is missing: Debian packages, Python clients for the tests
+  demo             setup, build, `escale up examples/shop`, print the URLs and the status
+  test [FILTER]    setup, then everything: check, unit, contract, sim and client tests
+  check            fmt, clippy, tidy, doc: what needs no root and no network
+  tidy             the rules of CONTRIBUTING.md that a program can check
+  models           make models/*.json anew from a pinned botocore
+  bench NAME       measure against what a user would pick instead";
+
+fn main() -> Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["setup"] => setup::all(),
+        ["demo"] => demo::demo(),
+        ["test"] => test::all(),
+        ["test", filter] => test::some(filter),
+        ["check"] => check::all(),
+        ["tidy"] => tidy::all(),
+        ["models"] => setup::models(),
+        ["bench", name] => bench::bench(name),
+        _ => bail!("{USAGE}"),
+    }
+}

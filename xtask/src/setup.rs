@@ -1,0 +1,136 @@
+//! Installs what is missing, and names it before it does.
+
+use crate::run::{output, root, run, run_command};
+use anyhow::{Context, Result, bail};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// A Debian package, the file that shows it is there, and what it is for.
+struct Package {
+    name: &'static str,
+    shows: &'static str,
+    why: &'static str,
+}
+
+/// What `escale up` itself needs.
+const RUNTIME: &[Package] = &[
+    Package { name: "nftables", shows: "/usr/sbin/nft", why: "security groups and NAT are nftables rules" },
+    Package { name: "iproute2", shows: "/usr/sbin/ip", why: "the tests look at namespaces with it" },
+    Package { name: "conntrack", shows: "/usr/sbin/conntrack", why: "a revoked rule ends live connections" },
+    Package { name: "crun", shows: "/usr/bin/crun", why: "runs the containers" },
+    Package {
+        name: "postgresql-15",
+        shows: "/usr/lib/postgresql/15/bin/postgres",
+        why: "is the database engine of RDS",
+    },
+];
+
+/// What the tests need on top.
+const TESTS: &[Package] = &[
+    Package { name: "python3-venv", shows: "/usr/share/doc/python3-venv", why: "holds the Python clients" },
+    Package { name: "skopeo", shows: "/usr/bin/skopeo", why: "pushes images as users do" },
+    Package { name: "dnsutils", shows: "/usr/bin/dig", why: "asks the DNS servers" },
+    Package { name: "busybox-static", shows: "/bin/busybox", why: "is the content of test images" },
+    Package { name: "curl", shows: "/usr/bin/curl", why: "is the most common client" },
+    Package { name: "chromium", shows: "/usr/bin/chromium", why: "opens the pages" },
+];
+
+pub(crate) fn all() -> Result<()> {
+    runtime()?;
+    packages(TESTS)?;
+    clients()?;
+    Ok(())
+}
+
+pub(crate) fn runtime() -> Result<()> {
+    packages(RUNTIME)
+}
+
+fn packages(wanted: &[Package]) -> Result<()> {
+    let missing: Vec<&Package> = wanted.iter().filter(|p| !Path::new(p.shows).exists()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = missing.iter().map(|p| p.name).collect();
+    println!("These Debian packages are missing and will be installed:");
+    for package in &missing {
+        println!("  {:<16} {}", package.name, package.why);
+    }
+    if output("apt-get", &["--version"]).is_none() {
+        bail!("this is no Debian or Ubuntu; install these by hand: {}", names.join(" "));
+    }
+    if output("id", &["-u"]).is_none_or(|id| id.trim() != "0") {
+        bail!("root is needed to install them: sudo apt-get install {}", names.join(" "));
+    }
+    run("apt-get", &["update", "-qq"])?;
+    let mut apt = Command::new("apt-get");
+    apt.env("DEBIAN_FRONTEND", "noninteractive");
+    apt.args(["install", "-y", "-qq", "--no-install-recommends"]).args(&names).current_dir(root());
+    // PostgreSQL's package would start a server of its own; it is not wanted here.
+    let policy = PolicyRcD::forbid_services()?;
+    let installed = run_command(&mut apt);
+    drop(policy);
+    installed
+}
+
+/// `/usr/sbin/policy-rc.d` that says no, for as long as it lives. One that was there is left alone.
+struct PolicyRcD(Option<PathBuf>);
+
+impl PolicyRcD {
+    fn forbid_services() -> Result<PolicyRcD> {
+        use std::os::unix::fs::PermissionsExt;
+        let path = PathBuf::from("/usr/sbin/policy-rc.d");
+        if path.exists() {
+            return Ok(PolicyRcD(None));
+        }
+        fs::write(&path, "#!/bin/sh\nexit 101\n").context("write /usr/sbin/policy-rc.d")?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+        Ok(PolicyRcD(Some(path)))
+    }
+}
+
+impl Drop for PolicyRcD {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0
+            && let Err(error) = fs::remove_file(path)
+        {
+            eprintln!("cannot remove {}: {error}", path.display());
+        }
+    }
+}
+
+/// Where the Python clients live: made from tests/clients/requirements.txt, anew when that changes.
+pub(crate) fn venv() -> PathBuf {
+    root().join("target/clients")
+}
+
+fn clients() -> Result<()> {
+    let wanted = fs::read_to_string(root().join("tests/clients/requirements.txt"))
+        .context("tests/clients/requirements.txt")?;
+    let stamp = venv().join("installed.txt");
+    if fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
+        return Ok(());
+    }
+    println!("These Python packages will be installed into target/clients:");
+    wanted.lines().filter(|l| !l.starts_with('#')).for_each(|l| println!("  {l}"));
+    let place = venv();
+    let place = place.to_str().context("the workspace's path is not UTF-8")?;
+    run("python3", &["-m", "venv", "--clear", place])?;
+    let pip = format!("{place}/bin/pip");
+    run(
+        &pip,
+        &["install", "--quiet", "--disable-pip-version-check", "-r", "tests/clients/requirements.txt"],
+    )?;
+    fs::write(stamp, wanted)?;
+    Ok(())
+}
+
+/// Makes models/*.json from the botocore that the tests use.
+pub(crate) fn models() -> Result<()> {
+    clients()?;
+    let python = venv().join("bin/python");
+    run_command(Command::new(python).arg("models/trim.py").current_dir(root()))
+}

@@ -1,0 +1,37 @@
+//! All tests, in the order in which they find faults soonest.
+
+use crate::{
+    check,
+    run::{cargo, root, run, run_command},
+    setup,
+};
+use anyhow::Result;
+use std::process::Command;
+
+pub(crate) fn all() -> Result<()> {
+    setup::all()?;
+    check::all()?;
+    run(&cargo(), &["test", "--workspace", "--locked", "--quiet"])?;
+    clients(None)
+}
+
+/// Only the client tests whose name contains `filter`.
+pub(crate) fn some(filter: &str) -> Result<()> {
+    setup::all()?;
+    clients(Some(filter))
+}
+
+/// Black box: unmodified clients against the binary.
+fn clients(filter: Option<&str>) -> Result<()> {
+    run(&cargo(), &["build", "--package", "escale", "--locked"])?;
+    let mut pytest = Command::new(setup::venv().join("bin/python"));
+    pytest.args(["-m", "pytest", "-q", "--durations=10", "tests/clients"]).current_dir(root());
+    pytest.args(filter.map(|f| ["-k", f]).into_iter().flatten());
+    pytest.env("ESCALE", target().join("debug/escale"));
+    run_command(&mut pytest)
+}
+
+/// Where cargo builds to.
+pub(crate) fn target() -> std::path::PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into)
+}

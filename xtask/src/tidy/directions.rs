@@ -1,0 +1,67 @@
+//! Which crate may know which: no arrow upward.
+
+use crate::run::{cargo, output};
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+/// The layers, lowest first, with what each may know besides `base`. A crate's layer follows from its folder.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("base", &["base"]),
+    ("planes", &[]),
+    ("state", &["state"]),
+    ("engine", &["state"]),
+    ("front/model", &[]),
+    ("front/wire", &["front/model"]),
+    ("front/service", &["state"]),
+    ("front/gate", &["front/wire", "front/model", "front/service", "state"]),
+    ("services", &["front/service", "front/wire", "front/model", "state", "engine", "planes"]),
+    ("blueprint", &[]),
+    ("imagebuild", &[]),
+    ("app", &["front", "services", "state", "engine", "planes", "blueprint", "imagebuild"]),
+    ("tests/sim", &["front", "services", "state", "engine", "planes"]),
+    ("bench", &["app", "front", "services", "state", "engine", "planes", "blueprint", "imagebuild"]),
+    ("xtask", &[]),
+];
+
+pub(crate) fn check() -> Result<Vec<String>> {
+    let text = output(&cargo(), &["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .context("cargo metadata failed")?;
+    let metadata: Value = serde_json::from_str(&text)?;
+    let root = metadata["workspace_root"].as_str().unwrap_or_default();
+    let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let folder_of = |name: &str| {
+        let package = packages.iter().find(|p| p["name"] == name)?;
+        let folder = package["manifest_path"].as_str()?.strip_prefix(root)?;
+        Some(folder.trim_start_matches('/').trim_end_matches("/Cargo.toml").to_owned())
+    };
+    let mut faults = Vec::new();
+    for package in packages {
+        let name = package["name"].as_str().unwrap_or_default();
+        let folder = folder_of(name).unwrap_or_default();
+        let Some((layer, may_know)) = layer_of(&folder) else {
+            faults.push(format!("{folder}: stands in no layer of xtask/src/tidy/directions.rs"));
+            continue;
+        };
+        for dependency in package["dependencies"].as_array().into_iter().flatten() {
+            let Some(target) = dependency["name"].as_str().and_then(folder_of) else { continue };
+            let known = target.starts_with("base") || may_know.iter().any(|m| within(&target, m));
+            if !known || (layer == "services" && within(&target, "services")) {
+                faults
+                    .push(format!("{folder} knows {target}: {layer} may know only base{}", listed(may_know)));
+            }
+        }
+    }
+    Ok(faults)
+}
+
+fn layer_of(folder: &str) -> Option<(&'static str, &'static [&'static str])> {
+    LAYERS.iter().find(|(layer, _)| within(folder, layer)).copied()
+}
+
+fn within(folder: &str, layer: &str) -> bool {
+    folder.strip_prefix(layer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn listed(layers: &[&str]) -> String {
+    layers.iter().map(|l| format!(", {l}")).collect()
+}

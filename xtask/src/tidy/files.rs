@@ -1,0 +1,73 @@
+//! Size and words of the files.
+
+use crate::run::{output, root};
+use anyhow::{Context, Result};
+
+/// Where a reader gets lost. Aim far below: the median is near 200.
+const MAX_LINES: usize = 800;
+/// Longest function; `main` included.
+const MAX_FUNCTION_LINES: usize = 120;
+
+/// Words that mark unfinished work; `(owner)` after the word makes it somebody's.
+const UNFINISHED: &[&str] = &["TODO", "FIXME", "XXX", "HACK"];
+
+pub(crate) fn check() -> Result<Vec<String>> {
+    let list = output("git", &["ls-files", "*.rs"]).context("git ls-files failed")?;
+    let mut faults = Vec::new();
+    for name in list.lines().filter(|n| *n != file!()) {
+        let Ok(text) = std::fs::read_to_string(root().join(name)) else { continue };
+        let lines: Vec<&str> = text.lines().collect();
+        if lines.len() > MAX_LINES {
+            faults.push(format!("{name}: {} lines; split it (at most {MAX_LINES})", lines.len()));
+        }
+        for (i, line) in lines.iter().enumerate() {
+            if let Some(word) = UNFINISHED.iter().find(|w| is_unowned(line, w)) {
+                faults.push(format!("{name}:{}: {word} without an owner: {word}(name)", i + 1));
+            }
+        }
+        faults.extend(long_functions(name, &lines));
+        if opens_a_crate(name) && !text.starts_with("//!") {
+            faults.push(format!(
+                "{name}: a crate opens with //!: what it does, what it never does, where to start"
+            ));
+        }
+    }
+    Ok(faults)
+}
+
+fn is_unowned(line: &str, word: &str) -> bool {
+    let Some(at) = line.find(word) else { return false };
+    let before = line[..at].chars().next_back();
+    let after = line[at + word.len()..].chars().next();
+    let is_word = !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+        && !after.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    is_word && after != Some('(') && line.contains("//")
+}
+
+fn opens_a_crate(name: &str) -> bool {
+    name.ends_with("src/lib.rs") || name.ends_with("src/main.rs")
+}
+
+/// Functions by rustfmt's own indentation: from the line with `fn` to the closing brace under its first column.
+fn long_functions(name: &str, lines: &[&str]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (start, line) in lines.iter().enumerate() {
+        let code = line.trim_start();
+        let indent = line.len() - code.len();
+        let is_fn = code.starts_with("fn ")
+            || (code.contains(" fn ")
+                && (code.starts_with("pub") || code.starts_with("async") || code.starts_with("const")));
+        if !is_fn || code.ends_with(';') || code.ends_with('}') {
+            continue;
+        }
+        let close = format!("{}}}", " ".repeat(indent));
+        let Some(length) = lines[start..].iter().position(|l| **l == close) else { continue };
+        if length > MAX_FUNCTION_LINES {
+            faults.push(format!(
+                "{name}:{}: a function of {length} lines (at most {MAX_FUNCTION_LINES})",
+                start + 1
+            ));
+        }
+    }
+    faults
+}
