@@ -122,7 +122,8 @@ fn check_answer(case: &Case) -> Result<(), String> {
             let message = message.unwrap_or("").to_owned();
             members.retain(|key, _| !key.eq_ignore_ascii_case("message"));
             let status = answer["status_code"].as_u64().unwrap() as u16;
-            let error = AwsError { code: code.to_owned(), message, status, extra: members };
+            let error =
+                AwsError { code: code.to_owned(), message, status, extra: members.into_iter().collect() };
             encode_error(&case.target, &error, "foo-id", "/")
         }
         None => {
