@@ -260,9 +260,8 @@ mod tests {
             "Resource": "arn:aws:s3:::media/*",
             "Condition": {"StringEquals": {"AWS:SourceArn": "arn:aws:cloudfront::000000000000:distribution/E1"}}});
         let from = |d: &str| {
-            Caller::service(&format!(
-                "cloudfront.amazonaws.com|arn:aws:cloudfront::000000000000:distribution/{d}"
-            ))
+            let source_arn = format!("arn:aws:cloudfront::000000000000:distribution/{d}");
+            caller(Principal::OnBehalf { service: "cloudfront.amazonaws.com".into(), source_arn })
         };
         check(
             cdn.clone(),
