@@ -84,7 +84,9 @@ fn check_action(at: &str, action: &Action, groups: &BTreeSet<&str>) -> Result<()
                 return wrong(at, "forwards to no group");
             }
             match weighted.iter().find(|w| !groups.contains(w.group.as_str())) {
-                Some(w) => wrong(at, &format!("forwards to group '{}', which the spec does not have", w.group)),
+                Some(w) => {
+                    wrong(at, &format!("forwards to group '{}', which the spec does not have", w.group))
+                }
                 None => Ok(()),
             }
         }
@@ -97,7 +99,10 @@ fn check_action(at: &str, action: &Action, groups: &BTreeSet<&str>) -> Result<()
         }
         Action::Fixed(fixed) => {
             if !(200..600).contains(&fixed.status) {
-                return wrong(at, &format!("{} is no status for a fixed response (200 to 599)", fixed.status));
+                return wrong(
+                    at,
+                    &format!("{} is no status for a fixed response (200 to 599)", fixed.status),
+                );
             }
             match HeaderValue::from_str(&fixed.content_type) {
                 Err(_) => wrong(at, &format!("'{}' is no content type", fixed.content_type)),
@@ -138,9 +143,9 @@ impl Matcher {
             None => status(part).map(|s| (s, s)),
         };
         let parts: Option<Vec<(u16, u16)>> = text.split(',').map(part).collect();
-        parts.map(Matcher).ok_or_else(|| {
-            format!("'{text}' matches no statuses; write them as 200, 200-299 or 200,301")
-        })
+        parts
+            .map(Matcher)
+            .ok_or_else(|| format!("'{text}' matches no statuses; write them as 200, 200-299 or 200,301"))
     }
 
     pub(crate) fn takes(&self, status: u16) -> bool {

@@ -39,7 +39,8 @@ pub(crate) async fn forward(
     let (upload, progress) = Upload::new(body);
     lease.counters.requests.fetch_add(1, Relaxed);
     let awaiting = connection.link.await_target();
-    let exchange = Exchange { connection, lease: &lease, progress: &progress, idle: table.idle, awaiting };
+    let exchange =
+        Exchange { connection, lease: &lease, progress: &progress, idle: table.idle, _awaiting: awaiting };
     let sent = Instant::now();
     let (sender, mut answer) = exchange.run(parts, upload).await?;
     lease.counters.latency.add(sent.elapsed());
@@ -109,7 +110,8 @@ fn prepare(parts: &mut Parts, connection: &Connection, table: &Table, upgrade: O
 
 /// HTTP/2 may send a cookie per header; HTTP/1.1 wants one (RFC 9113, 8.2.3).
 fn join_cookies(parts: &mut Parts) {
-    let crumbs: Vec<&[u8]> = parts.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    let crumbs: Vec<&[u8]> =
+        parts.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
     if crumbs.len() > 1
         && let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
     {
@@ -138,8 +140,7 @@ struct Exchange<'a> {
     progress: &'a Progress,
     idle: Duration,
     /// While this stands, the client's silence is no reason to close.
-    #[allow(dead_code)]
-    awaiting: Awaiting,
+    _awaiting: Awaiting,
 }
 
 impl Exchange<'_> {
@@ -229,12 +230,12 @@ fn is_idempotent(method: &Method) -> bool {
 
 /// Whether the connection ended before any of the answer came.
 fn is_closed(error: &hyper::Error) -> bool {
-    error.is_incomplete_message() || error.is_closed() || error.is_canceled()
-        || std::error::Error::source(error)
-            .and_then(|s| s.downcast_ref::<std::io::Error>())
-            .is_some_and(|e| {
-                matches!(e.kind(), std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe)
-            })
+    error.is_incomplete_message()
+        || error.is_closed()
+        || error.is_canceled()
+        || std::error::Error::source(error).and_then(|s| s.downcast_ref::<std::io::Error>()).is_some_and(
+            |e| matches!(e.kind(), std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe),
+        )
 }
 
 fn head_of(request: &Request<Upload>) -> Request<Upload> {

@@ -200,7 +200,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
                     _ => return Poll::Pending,
                 }
             }
-            State::Refused => return Poll::Ready(Ok(false)),
+            // An end here would make the server drop the page; it closes after it by itself.
+            State::Refused => return Poll::Pending,
             _ if self.buf.is_empty() => return Poll::Ready(Ok(ready!(self.fill(cx))? > 0)),
             State::Tunnel => self.released = self.buf.len(),
             State::Sized(left) => {
@@ -224,11 +225,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guard<S> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        out: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         while this.released == 0 {
             if !ready!(this.advance(cx))? {

@@ -160,6 +160,12 @@ mod tests {
             }
         }
         expect![[r#"
+            Append Some("10.0.0.1")
+            Append Some("1.2.3.4, 10.0.0.1")
+            Preserve None
+            Preserve Some("1.2.3.4")
+            Remove None
+            Remove None
         "#]]
         .assert_eq(&shown);
     }
@@ -179,6 +185,10 @@ mod tests {
             shown += &format!("{sent:?} -> {}\n", value.replace(&value[at..at + 24], "RANDOM"));
         }
         expect![[r#"
+            None -> Root=1-6b02b834-RANDOM
+            Some("Root=1-a-b") -> Self=1-6b02b834-RANDOM;Root=1-a-b
+            Some("Self=1-x-y;Root=1-a-b;k=v") -> Self=1-6b02b834-RANDOM;Root=1-a-b;k=v
+            Some("k=v") -> Root=1-6b02b834-RANDOM;k=v
         "#]]
         .assert_eq(&shown);
     }

@@ -32,7 +32,8 @@ impl Checker {
         let mut row = Row::default();
         loop {
             tick.tick().await;
-            let outcome = tokio::time::timeout(timeout, self.probe(addr)).await.unwrap_or(Err(Reason::Timeout));
+            let outcome =
+                tokio::time::timeout(timeout, self.probe(addr)).await.unwrap_or(Err(Reason::Timeout));
             let next = row.next(&self.target.state(), outcome, &self.check);
             if next.is_some_and(|state| !self.target.is_draining() && self.target.set_state(state)) {
                 self.changed.notify_one();
@@ -56,7 +57,8 @@ impl Checker {
                     request = request.header(name, value);
                 }
                 // The spec was checked before it was applied, so neither of these fails.
-                let (Ok(request), Ok(matcher)) = (request.body(Upload::empty()), Matcher::parse(matcher)) else {
+                let (Ok(request), Ok(matcher)) = (request.body(Upload::empty()), Matcher::parse(matcher))
+                else {
                     return Err(Reason::BadAnswer);
                 };
                 let status = status(stream, request).await.map_err(|_| Reason::BadAnswer)?;
@@ -137,6 +139,12 @@ mod tests {
             shown += &format!("{outcomes:8} {state:?}\n");
         }
         expect![[r#"
+            +        Healthy
+            --       Unhealthy(Timeout)
+            -+--     Unhealthy(Timeout)
+            --++     Unhealthy(Timeout)
+            --+++    Healthy
+            --+-++   Unhealthy(Timeout)
         "#]]
         .assert_eq(&shown);
     }

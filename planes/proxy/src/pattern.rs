@@ -84,11 +84,29 @@ mod tests {
         ];
         let shown: String = cases
             .iter()
-            .map(|(p, t)| {
-                format!("{p:16} {t:18} {:5} {}\n", matches(p, t, false), matches(p, t, true))
-            })
+            .map(|(p, t)| format!("{p:16} {t:18} {:5} {}\n", matches(p, t, false), matches(p, t, true)))
             .collect();
         expect![[r#"
+            /img/*           /img/a/b.png       true  true
+            /img/*           /img/              true  true
+            /img/*           /img               false false
+            /img/*           /IMG/a             false true
+            /img             /img               true  true
+            /img             /img/              false false
+            /img/*/pics      /img/x/y/pics      true  true
+            /img/?.png       /img/a.png         true  true
+            /img/?.png       /img/é.png         true  true
+            /img/?.png       /img/.png          false false
+            *                                   true  true
+                                                true  true
+                             x                  false false
+            ?                                   false false
+            /a\*             /a*                true  true
+            /a\*             /ab                false false
+            /a\?b            /a?b               true  true
+            *.example.com    www.example.com    true  true
+            *.example.com    example.com        false false
+            **a*?            xxab               true  true
         "#]]
         .assert_eq(&shown);
     }

@@ -415,8 +415,7 @@ fn open(context: &Arc<NodeContext>, port: u16, counters: Arc<ListenerCounters>) 
         Err(why) => (Err(why), None),
         Ok((addr, listener)) => {
             let stop = CancellationToken::new();
-            let accepting =
-                serve::accept(context.clone(), port, listener, counters.clone(), stop.clone());
+            let accepting = serve::accept(context.clone(), port, listener, counters.clone(), stop.clone());
             tokio::spawn(accepting);
             (Ok(addr), Some(stop.drop_guard()))
         }

@@ -148,6 +148,22 @@ mod tests {
         ];
         let shown: String = cases.iter().map(|c| format!("{:5} {c:?}\n", c.holds(&facts))).collect();
         expect![[r#"
+            true  Path(["/Api/*"])
+            false Path(["/api/*"])
+            true  Path(["/no", "/Api/?"])
+            true  Host(["*.example.COM"])
+            false Host(["example.com"])
+            true  Method(["POST", "GET"])
+            false Method(["get"])
+            true  Header { name: "X-Kind", values: ["beta*"] }
+            true  Header { name: "X-Kind", values: ["TWO"] }
+            false Header { name: "X-Kind", values: ["three"] }
+            true  Query([QueryPattern { key: Some("version"), value: "v?" }])
+            false Query([QueryPattern { key: Some("version"), value: "1" }])
+            true  Query([QueryPattern { key: None, value: "1" }])
+            true  Query([QueryPattern { key: Some("flag"), value: "" }])
+            true  Source([10.0.0.0/16])
+            false Source([10.1.0.0/16])
         "#]]
         .assert_eq(&shown);
     }
@@ -177,6 +193,12 @@ mod tests {
             })
             .collect();
         expect![[r#"
+            https://Shop.Example.com:443/a/b?q=1
+            https://Shop.Example.com:443/
+            http://new.Shop.Example.com:80/v2/a/b/Shop.Example.com?from=a/b&q=1
+            http://new.Shop.Example.com:80/v2//Shop.Example.com?from=&
+            https://x:1/#{what}#{
+            https://x:1/#{what}#{
         "#]]
         .assert_eq(&shown);
     }

@@ -81,8 +81,7 @@ pub(crate) async fn accept(
         };
         match accepted {
             (slot, Ok((stream, client))) => {
-                let connection =
-                    Connection { node: node.clone(), key, port, client, link: Arc::default() };
+                let connection = Connection { node: node.clone(), key, port, client, link: Arc::default() };
                 let (counters, stop) = (counters.clone(), stop.clone());
                 tokio::spawn(async move {
                     counters.opened.fetch_add(1, Relaxed);
@@ -240,8 +239,7 @@ fn redirect_to(
     port: &Port,
 ) -> Result<Response<Body>, StatusCode> {
     let status = if redirect.permanent { StatusCode::MOVED_PERMANENTLY } else { StatusCode::FOUND };
-    let location =
-        HeaderValue::try_from(redirect.location(facts)).map_err(|_| StatusCode::BAD_REQUEST)?;
+    let location = HeaderValue::try_from(redirect.location(facts)).map_err(|_| StatusCode::BAD_REQUEST)?;
     port.counters.redirects.fetch_add(1, Relaxed);
     port.counters.own.add(status);
     let mut response = pages::page(status, &table.server);

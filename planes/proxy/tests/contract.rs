@@ -1,4 +1,5 @@
 //! The contract that real and fake plane keep, and the real one's traffic over loopback sockets.
+#![allow(clippy::unwrap_used)] // helpers of tests are not marked as tests
 
 mod contract {
     pub(crate) mod parts;

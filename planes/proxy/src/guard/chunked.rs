@@ -114,7 +114,16 @@ mod tests {
         assert_eq!(whole("3\r\nabc\r\n0\r\n\r\n"), Ok((13, true)));
         assert_eq!(whole("3;x=y\r\nabc\r\n0\r\nT: v\r\n\r\nX"), Ok((23, true)));
         assert_eq!(whole("3\r\nab"), Ok((5, false)));
-        for bad in ["\r\n", "x\r\n", "3\nabc", "3\r\nabcd\r\n", "0x3\r\n", "-1\r\n", "fffffffffffffffff\r\n", "3\r\nabc\n"] {
+        for bad in [
+            "\r\n",
+            "x\r\n",
+            "3\nabc",
+            "3\r\nabcd\r\n",
+            "0x3\r\n",
+            "-1\r\n",
+            "fffffffffffffffff\r\n",
+            "3\r\nabc\n",
+        ] {
             assert!(whole(bad).is_err(), "{bad:?}");
         }
     }

@@ -143,6 +143,33 @@ mod tests {
         let shown: String =
             cases.iter().map(|case| format!("{:?} <- {case:?}\n", examine(case.as_bytes()))).collect();
         expect![[r#"
+            Ok(Some((27, Sized(0)))) <- "GET / HTTP/1.1\r\nHost: a\r\n\r\nrest"
+            Ok(None) <- "GET / HTTP/1.1\r\nHost: a\r\n"
+            Err(400) <- "GET / HTTP/1.1\r\n\r\n"
+            Ok(Some((18, Sized(0)))) <- "GET / HTTP/1.0\r\n\r\n"
+            Err(505) <- "GET / HTTP/2.0\r\nHost: a\r\n\r\n"
+            Err(400) <- "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"
+            Ok(Some((35, Sized(0)))) <- "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n"
+            Err(400) <- "GET x HTTP/1.1\r\nHost: a\r\n\r\n"
+            Ok(Some((31, Sized(0)))) <- "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"
+            Err(405) <- "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n"
+            Ok(Some((47, Sized(5)))) <- "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
+            Err(400) <- "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nhello"
+            Err(400) <- "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 5\r\n\r\nhello"
+            Err(400) <- "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello"
+            Err(400) <- "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n"
+            Ok(Some((56, Chunked))) <- "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+            Err(400) <- "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\nContent-Length: 3\r\n\r\n"
+            Err(400) <- "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
+            Err(501) <- "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n"
+            Err(501) <- "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
+            Err(400) <- "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+            Err(400) <- "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n"
+            Err(400) <- "GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n folded\r\n\r\n"
+            Err(400) <- "GET / HTTP/1.1\nHost: a\n\n"
+            Err(400) <- "GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n"
+            Ok(Some((80, Upgrade))) <- "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n"
+            Err(400) <- "GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n"
         "#]]
         .assert_eq(&shown);
     }

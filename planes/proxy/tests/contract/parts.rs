@@ -253,7 +253,8 @@ async fn serve(mut stream: TcpStream, behaviour: Behaviour, count: Arc<AtomicUsi
                 }
             }
             Behaviour::Upgrade => {
-                let switch = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+                let switch =
+                    "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
                 stream.write_all(switch.as_bytes()).await.ok()?;
                 loop {
                     stream.write_all(&buf).await.ok()?;
@@ -308,5 +309,7 @@ pub(crate) async fn until(what: &str, mut done: impl FnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), wait).await.unwrap_or_else(|_| panic!("never came: {what}"));
+    tokio::time::timeout(Duration::from_secs(10), wait)
+        .await
+        .unwrap_or_else(|_| panic!("never came: {what}"));
 }

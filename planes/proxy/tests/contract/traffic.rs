@@ -23,7 +23,20 @@ async fn forwards() {
              X_Odd: 1\r\nX-Forwarded-For: 9.9.9.9\r\nTE: trailers\r\n\r\nhello",
         )
         .await;
-    expect![[r#""#]].assert_eq(&plain(&answer, &running));
+    expect![[r#"
+        HTTP/1.1 200 OK
+        x-app: 1
+        content-length: 157
+
+        POST /a/b?c=d HTTP/1.1
+        host: shop:PORT
+        content-length: 5
+        x-forwarded-for: 9.9.9.9, 127.0.0.1
+        x-forwarded-proto: http
+        x-forwarded-port: PORT
+
+        body: 5 bytes"#]]
+    .assert_eq(&plain(&answer, &running));
     let chunked = "GET / HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
     let answer = running.ask(chunked).await;
     assert!(answer.ends_with("body: 3 bytes"), "{answer}");
@@ -50,11 +63,32 @@ async fn rules_redirects_and_fixed_answers() {
         query: "#{query}".into(),
         permanent: true,
     });
-    spec.listeners[0].rules = vec![rule(2, "/old/*", redirect), rule(1, "/old/fixed", fixed(418, "no coffee"))];
+    spec.listeners[0].rules =
+        vec![rule(2, "/old/*", redirect), rule(1, "/old/fixed", fixed(418, "no coffee"))];
     let running = Running::start(spec.clone()).await;
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: shop:80\r\n\r\n");
-    expect![[r#""#]].assert_eq(&running.ask(&get("/old/x?y=z")).await);
-    expect![[r#""#]].assert_eq(&running.ask(&get("/old/fixed")).await);
+    expect![[r#"
+        HTTP/1.1 301 Moved Permanently
+        server: test/1
+        content-type: text/html
+        location: https://shop:443/old/x?y=z
+        content-length: 134
+
+        <html>
+        <head><title>301 Moved Permanently</title></head>
+        <body>
+        <center><h1>301 Moved Permanently</h1></center>
+        </body>
+        </html>"#]]
+    .assert_eq(&running.ask(&get("/old/x?y=z")).await);
+    expect![[r#"
+        HTTP/1.1 418 I'm a teapot
+        server: test/1
+        content-type: text/plain
+        content-length: 9
+
+        no coffee"#]]
+    .assert_eq(&running.ask(&get("/old/fixed")).await);
     assert!(running.ask(&get("/new")).await.contains("GET /new HTTP/1.1"));
 
     // A change is in force with the next request, also on a connection that is open.
@@ -70,10 +104,24 @@ async fn rules_redirects_and_fixed_answers() {
 #[tokio::test]
 async fn refuses_what_could_be_read_in_two_ways() {
     let (running, server) = Running::to(Behaviour::Echo).await;
-    let both = |a: &str, b: &str| format!("POST / HTTP/1.1\r\nHost: a\r\n{a}\r\n{b}\r\n\r\n0\r\n\r\nGET /smuggled");
+    let both =
+        |a: &str, b: &str| format!("POST / HTTP/1.1\r\nHost: a\r\n{a}\r\n{b}\r\n\r\n0\r\n\r\nGET /smuggled");
     let (length, chunked) = ("Content-Length: 3", "Transfer-Encoding: chunked");
     let first = running.ask(&both(length, chunked)).await;
-    expect![[r#""#]].assert_eq(&first);
+    expect![[r#"
+        HTTP/1.1 400 Bad Request
+        server: test/1
+        content-type: text/html
+        connection: close
+        content-length: 122
+
+        <html>
+        <head><title>400 Bad Request</title></head>
+        <body>
+        <center><h1>400 Bad Request</h1></center>
+        </body>
+        </html>"#]]
+    .assert_eq(&first);
     assert_eq!(running.ask(&both(chunked, length)).await, first);
     for (request, status) in [
         ("GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n".to_owned(), 400),
@@ -82,7 +130,10 @@ async fn refuses_what_could_be_read_in_two_ways() {
         (format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "a".repeat(20_000)), 400),
         ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n".to_owned(), 501),
         ("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 405),
-        (format!("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: {}1.1.1.1\r\n\r\n", "1.1.1.1,".repeat(30)), 463),
+        (
+            format!("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: {}1.1.1.1\r\n\r\n", "1.1.1.1,".repeat(30)),
+            463,
+        ),
     ] {
         let answer = running.ask(&request).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{status}: {answer}");
@@ -115,10 +166,12 @@ async fn pipelined_requests_are_answered_in_turn() {
 async fn http2_without_tls() {
     let (running, _server) = Running::to(Behaviour::Echo).await;
     let stream = tokio::net::TcpStream::connect(running.addr).await.unwrap();
-    let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(hyper_util::rt::TokioExecutor::new(), hyper_util::rt::TokioIo::new(stream))
-            .await
-            .unwrap();
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(
+        hyper_util::rt::TokioExecutor::new(),
+        hyper_util::rt::TokioIo::new(stream),
+    )
+    .await
+    .unwrap();
     tokio::spawn(connection);
     let request = http::Request::post("http://shop/x?y")
         .header("cookie", "a=1")
@@ -131,16 +184,23 @@ async fn http2_without_tls() {
     let body = String::from_utf8(body.to_vec()).unwrap();
     let mut lines: Vec<&str> = body.lines().filter(|l| !l.starts_with("x-forwarded-port")).collect();
     lines.sort_unstable();
-    expect![[r#""#]].assert_eq(&plain(&lines.join("\n"), &running));
+    expect![[r#"
+
+        POST /x?y HTTP/1.1
+        body: 5 bytes
+        content-length: 5
+        cookie: a=1; b=2
+        host: shop:PORT
+        x-forwarded-for: 127.0.0.1
+        x-forwarded-proto: http"#]]
+    .assert_eq(&plain(&lines.join("\n"), &running));
 }
 
 #[tokio::test]
 async fn upgrades_to_a_tunnel() {
     let (running, _server) = Running::to(Behaviour::Upgrade).await;
     let mut client = Client::connect(running.addr).await;
-    client
-        .send("GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-        .await;
+    client.send("GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").await;
     let answer = client.answer().await;
     assert!(answer.starts_with("HTTP/1.1 101 ") && answer.contains("upgrade: websocket"), "{answer}");
     // Not HTTP any more, nor looked at.
@@ -156,9 +216,7 @@ async fn upgrades_to_a_tunnel() {
 async fn a_refused_upgrade_leaves_plain_http() {
     let (running, _server) = Running::to(Behaviour::Echo).await;
     let mut client = Client::connect(running.addr).await;
-    client
-        .send("GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-        .await;
+    client.send("GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").await;
     assert!(client.answer().await.starts_with("HTTP/1.1 200 "));
     client.send("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert!(client.answer().await.contains("GET /2"));

@@ -100,7 +100,8 @@ async fn draining_lets_requests_finish() {
     let running = Running::start(spec.clone()).await;
     let mut client = Client::connect(running.addr).await;
     client.send(GET).await;
-    until("the request is under way", || running.plane.counts("web").unwrap()[0].targets[0].outstanding == 1).await;
+    until("the request is under way", || running.plane.counts("web").unwrap()[0].targets[0].outstanding == 1)
+        .await;
 
     spec.groups[0].targets[0].draining = true;
     spec.groups[0].targets.push(TargetSpec { addr: other.addr, zone: None, draining: false });
@@ -124,11 +125,18 @@ async fn a_drain_ends_with_its_delay() {
     let running = Running::start(spec.clone()).await;
     let mut client = Client::connect(running.addr).await;
     client.send(GET).await;
-    until("the request is under way", || running.plane.counts("web").unwrap()[0].targets[0].outstanding == 1).await;
+    until("the request is under way", || running.plane.counts("web").unwrap()[0].targets[0].outstanding == 1)
+        .await;
     spec.groups[0].targets[0].draining = true;
     running.plane.apply(spec).await.unwrap();
     assert!(client.answer().await.ends_with("ab"), "cut in the middle");
-    running.plane.seen("web").unwrap().wait_for(|s| s.targets[0].state == TargetState::Drained).await.unwrap();
+    running
+        .plane
+        .seen("web")
+        .unwrap()
+        .wait_for(|s| s.targets[0].state == TargetState::Drained)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
