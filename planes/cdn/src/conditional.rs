@@ -93,7 +93,20 @@ mod tests {
             .iter()
             .map(|c| format!("{c:14} {:?}\n", range(&map(&[(header::RANGE, c)]), &HeaderMap::new(), 10)))
             .collect();
-        expect![[r#""#]].assert_eq(&shown);
+        expect![[r#"
+            bytes=0-4      Part(0, 5)
+            bytes=5-       Part(5, 10)
+            bytes=-3       Part(7, 10)
+            bytes=-30      Part(0, 10)
+            bytes=9-99     Part(9, 10)
+            bytes=10-      Unsatisfiable
+            bytes=4-2      Whole
+            bytes=-0       Unsatisfiable
+            bytes=0-1,3-4  Whole
+            lines=1-2      Whole
+            bytes=x-       Whole
+        "#]]
+        .assert_eq(&shown);
         let answer = map(&[(header::ETAG, "\"a\"")]);
         let with = |tag| range(&map(&[(header::RANGE, "bytes=0-1"), (header::IF_RANGE, tag)]), &answer, 10);
         assert_eq!((with("\"a\""), with("\"b\"")), (Range::Part(0, 2), Range::Whole));

@@ -6,7 +6,7 @@ use crate::{
     conditional::{self, Range},
     edge::{Compiled, Distribution, Inner},
     flight::{Role, State},
-    key::{self, Key, Viewer},
+    key::{Key, Viewer},
     origin, pages,
     signed::{self, Asked},
     spec::ViewerProtocol,
