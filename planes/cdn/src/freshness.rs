@@ -157,32 +157,32 @@ mod tests {
                     Some(s) => s.to_string(),
                     None => "-".to_owned(),
                 };
-                format!("{:>9} {:>6} {:>3}  {status} {text}\n", of(usual), of(floor), of(off))
+                format!("usual {}, floor {}, off {} | {status} | {text}|\n", of(usual), of(floor), of(off))
             })
             .collect();
         expect![[r#"
-                86400   3600   -  200 
-                    5     60   -  200 Cache-Control: max-age=5
-                    7     60   -  200 Cache-Control: max-age=5, s-maxage=7
-             31536000   3600   -  200 Cache-Control: max-age=99999999
-                    -     60   -  200 Cache-Control: max-age=x
-                    -     60   -  200 Cache-Control: max-age=0
-                    0     60   -  200 Cache-Control: max-age=0;ETag: "a"
-                    -     60   -  200 Cache-Control: no-store
-                    -     60   -  200 Cache-Control: private, max-age=9
-                    -     60   -  200 Cache-Control: no-cache
-                    9     60   -  200 Cache-Control: no-cache="set-cookie", max-age=9
-                  600    600   -  200 Date: Sun, 22 Nov 2026 09:00:00 GMT;Expires: Sun, 22 Nov 2026 09:10:00 GMT
-                    -     60   -  200 Date: Sun, 22 Nov 2026 09:00:00 GMT;Expires: 0
-                    -     60   -  200 Date: Sun, 22 Nov 2026 09:00:00 GMT;Expires: Sun, 22 Nov 2026 08:00:00 GMT
-                    1     60   -  200 Date: Sun, 22 Nov 2026 09:00:00 GMT;Expires: Sun, 22 Nov 2026 09:10:00 GMT;Cache-Control: max-age=1
-                    -      -   -  200 Vary: *
-                    -      -   -  206 Cache-Control: max-age=5
-                86400   3600   -  302 
-                   10     10  10  404 
-                   50     50  50  404 Cache-Control: max-age=50
-                   10     10  10  503 Cache-Control: no-store
-                    -      -   -  401 Cache-Control: max-age=50
+            usual 86400, floor 3600, off - | 200 | |
+            usual 5, floor 60, off - | 200 | Cache-Control: max-age=5|
+            usual 7, floor 60, off - | 200 | Cache-Control: max-age=5, s-maxage=7|
+            usual 31536000, floor 3600, off - | 200 | Cache-Control: max-age=99999999|
+            usual -, floor 60, off - | 200 | Cache-Control: max-age=x|
+            usual -, floor 60, off - | 200 | Cache-Control: max-age=0|
+            usual 0, floor 60, off - | 200 | Cache-Control: max-age=0;ETag: "a"|
+            usual -, floor 60, off - | 200 | Cache-Control: no-store|
+            usual -, floor 60, off - | 200 | Cache-Control: private, max-age=9|
+            usual -, floor 60, off - | 200 | Cache-Control: no-cache|
+            usual 9, floor 60, off - | 200 | Cache-Control: no-cache="set-cookie", max-age=9|
+            usual 600, floor 600, off - | 200 | Date: Sun, 22 Nov 2026 09:00:00 GMT;Expires: Sun, 22 Nov 2026 09:10:00 GMT|
+            usual -, floor 60, off - | 200 | Date: Sun, 22 Nov 2026 09:00:00 GMT;Expires: 0|
+            usual -, floor 60, off - | 200 | Date: Sun, 22 Nov 2026 09:00:00 GMT;Expires: Sun, 22 Nov 2026 08:00:00 GMT|
+            usual 1, floor 60, off - | 200 | Date: Sun, 22 Nov 2026 09:00:00 GMT;Expires: Sun, 22 Nov 2026 09:10:00 GMT;Cache-Control: max-age=1|
+            usual -, floor -, off - | 200 | Vary: *|
+            usual -, floor -, off - | 206 | Cache-Control: max-age=5|
+            usual 86400, floor 3600, off - | 302 | |
+            usual 10, floor 10, off 10 | 404 | |
+            usual 50, floor 50, off 50 | 404 | Cache-Control: max-age=50|
+            usual 10, floor 10, off 10 | 503 | Cache-Control: no-store|
+            usual -, floor -, off - | 401 | Cache-Control: max-age=50|
         "#]].assert_eq(&shown);
     }
 

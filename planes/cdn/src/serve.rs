@@ -223,7 +223,7 @@ impl Road {
         for _ in 0..TRIES {
             let known = self.edge.store.get(&key);
             if let Some(entry) = known.as_ref().filter(|e| e.is_fresh(self.edge.clock.now())) {
-                return (self.from_cache(entry, parts), Word::Hit);
+                return (self.out_of_cache(entry, parts), Word::Hit);
             }
             // What is not asked for whole cannot be kept.
             if parts.method == Method::HEAD || (known.is_none() && parts.headers.contains_key(header::RANGE))
@@ -233,7 +233,7 @@ impl Road {
             let mut state = match self.edge.flights.join(&key) {
                 Role::Leader(leader) => {
                     return match fetch.lead(leader, known).await {
-                        Fetched::Kept(entry, word) => (self.from_cache(&entry, parts), word),
+                        Fetched::Kept(entry, word) => (self.out_of_cache(&entry, parts), word),
                         Fetched::Passed(response) => (*response, Word::Miss),
                     };
                 }
@@ -241,7 +241,7 @@ impl Road {
             };
             let state = state.wait_for(|s| !matches!(s, State::Waiting)).await.map(|s| s.clone());
             match state {
-                Ok(State::Ready(entry)) => return (self.from_cache(&entry, parts), Word::Hit),
+                Ok(State::Ready(entry)) => return (self.out_of_cache(&entry, parts), Word::Hit),
                 Ok(State::Alone) => break,
                 Ok(State::Waiting | State::Left) | Err(_) => {}
             }
@@ -250,7 +250,7 @@ impl Road {
     }
 
     /// The answer to this viewer out of a stored one: whole, a part, or only that it has not changed.
-    fn from_cache(&self, entry: &Arc<Entry>, parts: &Parts) -> Response<Body> {
+    fn out_of_cache(&self, entry: &Arc<Entry>, parts: &Parts) -> Response<Body> {
         let mut response = Response::new(full(""));
         *response.status_mut() = StatusCode::from_u16(entry.status).unwrap_or(StatusCode::BAD_GATEWAY);
         *response.headers_mut() = entry.headers.clone();

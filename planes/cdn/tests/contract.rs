@@ -293,11 +293,7 @@ async fn what_may_not_be_kept_is_not() {
     assert_eq!(r.asked().len(), 3);
     let ranged = r.get("/page", "Range: bytes=0-1\r\n").await;
     assert_eq!(ranged.cache(), "Miss from edge");
-    assert_eq!(
-        r.asked(),
-        ["GET /page x-signature=d1/o range=bytes=0-1"
-            .replace(" x-signature=d1/o range=bytes=0-1", " x-signature=d1/o range=bytes=0-1")]
-    );
+    assert_eq!(r.asked(), ["GET /page x-signature=d1/o range=bytes=0-1"]);
     let post =
         ask(r.addr, "POST / HTTP/1.1\r\nHost: cdn.test\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             .await;
