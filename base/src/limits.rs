@@ -42,3 +42,21 @@ pub mod dns {
     /// Links that one alias may take to its addresses, zones included.
     pub const ALIAS_LINKS: usize = 16;
 }
+
+/// What a CloudFormation template may have. AWS's own quotas where it publishes one.
+/// Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
+pub mod template {
+    /// Passed in the request.
+    pub const BODY_BYTES: usize = 51_200;
+    /// Fetched from S3.
+    pub const FILE_BYTES: usize = 1_048_576;
+    pub const RESOURCES: usize = 500;
+    pub const PARAMETERS: usize = 200;
+    pub const OUTPUTS: usize = 200;
+    pub const MAPPINGS: usize = 200;
+    pub const PARAMETER_BYTES: usize = 4096;
+    pub const LOGICAL_ID_CHARS: usize = 255;
+    pub const DESCRIPTION_BYTES: usize = 1024;
+    /// Depth of nesting; ours, so that no template can exhaust the stack.
+    pub const DEPTH: usize = 100;
+}
