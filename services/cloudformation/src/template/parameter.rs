@@ -190,11 +190,12 @@ impl Parameter {
 
 /// The whole value must match, as on AWS.
 fn compile(name: &str, pattern: &str) -> Result<fancy_regex::Regex, TemplateError> {
-    let whole = || fancy_regex::Regex::new(&format!("^(?:{pattern})$"));
-    // Alone first: the message then counts from the pattern's own beginning.
-    fancy_regex::Regex::new(pattern).and_then(|_| whole()).map_err(|e| {
+    let wrong = |e: fancy_regex::Error| {
         TemplateError::format(format!("AllowedPattern of parameter {name} is not a regular expression: {e}"))
-    })
+    };
+    // Alone first: the message then counts from the pattern's own beginning.
+    fancy_regex::Regex::new(pattern).map_err(wrong)?;
+    fancy_regex::Regex::new(&format!("^(?:{pattern})$")).map_err(wrong)
 }
 
 /// Reads one declaration.

@@ -61,7 +61,7 @@ fn constraints() {
         "{Type: String, AllowedPattern: '(('}",
         Some("a"),
         expect![
-            "Template format error: AllowedPattern of parameter P is not a regular expression: Parsing error at position 8: Opening parenthesis without closing parenthesis @ line 1, column 48"
+            "Template format error: AllowedPattern of parameter P is not a regular expression: Parsing error at position 2: Opening parenthesis without closing parenthesis @ line 1, column 48"
         ],
     );
     check(

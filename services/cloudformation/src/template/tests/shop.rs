@@ -172,6 +172,23 @@ fn the_rule_holds_production_in_europe() {
         .assert_eq(&scope.check_rules().unwrap_err().to_string());
 }
 
+/// What the CDK puts into every template that it deploys.
+#[test]
+fn the_rule_of_the_cdk() {
+    let text = r#"{"Parameters": {"BootstrapVersion": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/cdk/version"}},
+        "Rules": {"CheckBootstrapVersion": {"Assertions": [{"AssertDescription": "CDK bootstrap stack version 6 required.",
+            "Assert": {"Fn::Not": [{"Fn::Contains": [["1", "2", "3", "4", "5"], {"Ref": "BootstrapVersion"}]}]}}]}},
+        "Resources": {"R": {"Type": "AWS::X::Y"}}}"#;
+    let template = parse(text, Origin::Body).unwrap();
+    let (pseudo, world) = (pseudo(), World { exists: true });
+    for (version, holds) in [("5", false), ("30", true)] {
+        let mut bound = template.bind(&given(&[])).unwrap();
+        bound.resolve("BootstrapVersion", version);
+        let scope = Scope::new(&template, &bound.values, &pseudo, &world).unwrap();
+        assert_eq!(scope.check_rules().is_ok(), holds, "{version}");
+    }
+}
+
 #[test]
 fn json_means_the_same() {
     let yaml = tree(include_str!("shop.yaml")).unwrap().value();
