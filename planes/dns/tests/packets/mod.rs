@@ -22,12 +22,18 @@ async fn dig(server: SocketAddr, arguments: &str) -> String {
         .await
         .expect("dig is installed (Debian: bind9-dnsutils)");
     let text = String::from_utf8(output.stdout).unwrap();
-    let keep = |line: &&str| {
-        !(line.is_empty() || line.starts_with("; <<>>") || line.starts_with(";; global options"))
-            && !["(1 server", "Query time", "SERVER:", "WHEN:", "MSG SIZE", "Got answer", "WARNING"]
-                .iter()
-                .any(|noise| line.contains(noise))
-    };
+    const NOISE: &[&str] = &[
+        "; <<>>",
+        ";; global options",
+        "(1 server",
+        "Query time",
+        "SERVER:",
+        "WHEN:",
+        "MSG SIZE",
+        "Got answer",
+        "WARNING",
+    ];
+    let keep = |line: &&str| !line.is_empty() && !NOISE.iter().any(|noise| line.contains(noise));
     let line = |line: &str| {
         let line = line.split(", id: ").next().unwrap_or_default();
         line.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
