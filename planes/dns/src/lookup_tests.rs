@@ -441,7 +441,7 @@ fn refused_zones() {
             Kind::A,
             "x.example.com",
         )),
-        expect!["record y.example.com A: its aliases form a loop, or more than 16 follow one another"],
+        expect!["record x.example.com A: its aliases form a loop, or more than 16 follow one another"],
     );
     check(
         zone().with(R::simple("*.example.com", Kind::NS, 60, &["x.test"])),

@@ -49,7 +49,7 @@ impl Zones {
         }
         let linker = Linker { drafts: &drafts, behind };
         let compiled: Result<_, PlaneError> =
-            drafts.iter().map(|(apex, draft)| Ok((apex.clone(), linker.zone(draft)?))).collect();
+            sorted(&drafts).map(|(apex, draft)| Ok((apex.clone(), linker.zone(draft)?))).collect();
         compiled.map(Zones)
     }
 
@@ -77,6 +77,11 @@ fn covering<'a, T>(nodes: &'a HashMap<Name, T>, name: &Name) -> Option<&'a T> {
     }
     let encloser = above(name).skip(1).find(|n| nodes.contains_key(n))?;
     nodes.get(&encloser.prepend_label("*").ok()?)
+}
+
+/// In the order of names, so that of several errors the same one is always told.
+fn sorted<T>(nodes: &HashMap<Name, T>) -> impl Iterator<Item = (&Name, &T)> {
+    nodes.iter().collect::<BTreeMap<_, _>>().into_iter()
 }
 
 /// A zone whose records are grouped by name and kind, before aliases are resolved.
@@ -109,7 +114,7 @@ impl<'a> Draft<'a> {
     }
 
     fn check(&self) -> Result<(), String> {
-        for (name, node) in &self.nodes {
+        for (name, node) in sorted(&self.nodes) {
             let at_apex = *name == self.apex;
             if node.contains_key(&Kind::CNAME) && node.len() > 1 {
                 return Err(format!(
@@ -179,7 +184,7 @@ struct Linker<'a> {
 impl Linker<'_> {
     fn zone(&self, draft: &Draft<'_>) -> Result<Zone, PlaneError> {
         let mut nodes = HashMap::with_capacity(draft.nodes.len());
-        for (name, kinds) in &draft.nodes {
+        for (name, kinds) in sorted(&draft.nodes) {
             let sets: Result<Node, PlaneError> =
                 kinds.iter().map(|(kind, members)| Ok((*kind, self.set(*kind, members, 0)?))).collect();
             nodes.insert(name.clone(), sets?);
