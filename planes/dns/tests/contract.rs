@@ -82,15 +82,19 @@ async fn contract(dns: &dyn Dns) {
     dns.apply(moved).unwrap();
     assert_eq!(values(dns, &network, "web.shop.internal"), (Code::NoError, vec!["192.0.2.7".into()]));
 
-    // A stopped server leaves its port.
-    let (udp, tcp) = sockets();
-    let at = tcp.local_addr().unwrap();
-    let server = dns.serve(network, udp, tcp).unwrap();
-    assert_eq!((server.udp, server.tcp), (at, at));
-    assert!(UdpSocket::bind(at).is_err());
-    server.stop().await;
-    UdpSocket::bind(at).unwrap();
-    TcpListener::bind(at).unwrap();
+    // A stopped server leaves its port. A stranger may be given a port that is free for a moment, so once of
+    // five tries must do; a port that is kept fails all.
+    let mut left = false;
+    for _ in 0..5 {
+        let (udp, tcp) = sockets();
+        let at = tcp.local_addr().unwrap();
+        let server = dns.serve(network.clone(), udp, tcp).unwrap();
+        assert_eq!((server.udp, server.tcp), (at, at));
+        assert!(UdpSocket::bind(at).is_err());
+        server.stop().await;
+        left |= UdpSocket::bind(at).is_ok() && TcpListener::bind(at).is_ok();
+    }
+    assert!(left);
 }
 
 #[tokio::test]
@@ -102,7 +106,7 @@ async fn real() {
 async fn fake() {
     let fake = FakeDns::new();
     contract(&fake).await;
-    assert_eq!((fake.applied().len(), fake.served().len()), (3, 1));
+    assert_eq!((fake.applied().len(), fake.served().len()), (3, 5));
     fake.fail_next(escale_base::PlaneError::machine("no more sockets"));
     assert!(fake.apply(Spec::default()).is_err());
     fake.apply(Spec::default()).unwrap();

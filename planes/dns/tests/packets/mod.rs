@@ -3,7 +3,7 @@
 use crate::{sockets, spec, zone};
 use escale_dns::*;
 use expect_test::{Expect, expect};
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::process::Command;
 
@@ -323,10 +323,10 @@ async fn a_network_asks_its_upstream_for_the_rest() {
     let counts = server.counts();
     assert_eq!((counts.forwarded, counts.upstream_failed), (4, 0));
 
-    // Gone upstream: an error, and in time. The port is held, so that nobody else answers there.
-    let at = upstream.udp;
-    upstream.stop().await;
-    let _held = (UdpSocket::bind(at).unwrap(), TcpListener::bind(at).unwrap());
+    // An upstream that never answers: an error, and in time.
+    let (deaf, _tcp) = sockets();
+    spec.networks.get_mut("blue").unwrap().upstream = Some(deaf.local_addr().unwrap());
+    dns.apply(spec).unwrap();
     check(
         &server,
         "www.example.com",
