@@ -59,6 +59,7 @@ pub(crate) fn manifest(origin: &Origin, environment: &str) -> Result<Manifest, V
         origin: origin.clone(),
     };
     check::references(&mut r, &root, &manifest);
+    r.problems.sort_by_key(|p| (p.place.line, p.place.column));
     if r.problems.is_empty() { Ok(manifest) } else { Err(r.problems) }
 }
 

@@ -49,13 +49,6 @@ fn what_comes_later_is_refused_by_name() {
             "    scale: { min: 2 }\n    release: ./x\n    jobs: {}\n    sidecars: {}\n    deploy: { alarms: [5xx] }\n",
         ),
         expect![[r#"
-            `alarms` is not supported yet in `deploy`
-              --> escale.yaml:11:15
-               |
-            11 |     deploy: { alarms: [5xx] }
-               |               ^^^^^^
-               = leave it out: alarms come with a later version
-
             `scale` is not supported yet in service `web`
              --> escale.yaml:7:5
               |
@@ -83,24 +76,31 @@ fn what_comes_later_is_refused_by_name() {
             10 |     sidecars: {}
                |     ^^^^^^^^
                = leave it out: further containers come with a later version
+
+            `alarms` is not supported yet in `deploy`
+              --> escale.yaml:11:15
+               |
+            11 |     deploy: { alarms: [5xx] }
+               |               ^^^^^^
+               = leave it out: alarms come with a later version
         "#]],
     );
     check(
         "app: shop\nalarms: a@b\nnetwork: { flow_logs: 14d }\nservices: { web: { image: x, port: 80, path: / } }\n",
         expect![[r#"
-            `flow_logs` is not supported yet in `network`
-             --> escale.yaml:3:12
-              |
-            3 | network: { flow_logs: 14d }
-              |            ^^^^^^^^^
-              = leave it out: flow logs come with a later version
-
             `alarms` is not supported yet in the manifest
              --> escale.yaml:2:1
               |
             2 | alarms: a@b
               | ^^^^^^
               = leave it out: CloudWatch alarms come with a later version
+
+            `flow_logs` is not supported yet in `network`
+             --> escale.yaml:3:12
+              |
+            3 | network: { flow_logs: 14d }
+              |            ^^^^^^^^^
+              = leave it out: flow logs come with a later version
         "#]],
     );
 }
@@ -135,25 +135,25 @@ fn a_variable_has_one_source() {
     check(
         &with("    env: { PORT: 1, A-B: 2 }\n    secrets: [PORT]\n"),
         expect![[r#"
-        `A-B` is not the name of an environment variable
-         --> escale.yaml:7:21
-          |
-        7 |     env: { PORT: 1, A-B: 2 }
-          |                     ^^^
-          = letters, digits and underscores, like `LOG_LEVEL`
+            `PORT` is already set by Escale (by `port` and `uses`): leave it out of `env`
+             --> escale.yaml:7:12
+              |
+            7 |     env: { PORT: 1, A-B: 2 }
+              |            ^^^^
 
-        `PORT` is already set by Escale (by `port` and `uses`): leave it out of `env`
-         --> escale.yaml:7:12
-          |
-        7 |     env: { PORT: 1, A-B: 2 }
-          |            ^^^^
+            `A-B` is not the name of an environment variable
+             --> escale.yaml:7:21
+              |
+            7 |     env: { PORT: 1, A-B: 2 }
+              |                     ^^^
+              = letters, digits and underscores, like `LOG_LEVEL`
 
-        `PORT` is already set: leave it out of `secrets`
-         --> escale.yaml:8:15
-          |
-        8 |     secrets: [PORT]
-          |               ^^^^
-    "#]],
+            `PORT` is already set: leave it out of `secrets`
+             --> escale.yaml:8:15
+              |
+            8 |     secrets: [PORT]
+              |               ^^^^
+        "#]],
     );
 }
 
@@ -226,19 +226,6 @@ fn values_have_their_units() {
             "    size: { cpu: 300 }\n    count: many\n    health: { path: x, grace: 60 }\ndatabase:\n  db: { engine: oracle, storage: 20, backups: 99d, multi_az: yes }\nlogs: 31d\nnetwork: { cidr: 10.0.0.1/16, azs: 1, nat: two }\n",
         ),
         expect![[r#"
-            `grace` cannot be `60`
-             --> escale.yaml:9:31
-              |
-            9 |     health: { path: x, grace: 60 }
-              |                               ^^
-              = write it like `60s` or `2m`
-
-            a health path starts with `/`, unlike `x`
-             --> escale.yaml:9:21
-              |
-            9 |     health: { path: x, grace: 60 }
-              |                     ^
-
             Fargate has no CPU size 300
              --> escale.yaml:7:11
               |
@@ -251,6 +238,19 @@ fn values_have_their_units() {
               |
             8 |     count: many
               |            ^^^^
+
+            a health path starts with `/`, unlike `x`
+             --> escale.yaml:9:21
+              |
+            9 |     health: { path: x, grace: 60 }
+              |                     ^
+
+            `grace` cannot be `60`
+             --> escale.yaml:9:31
+              |
+            9 |     health: { path: x, grace: 60 }
+              |                               ^^
+              = write it like `60s` or `2m`
 
             `engine` cannot be `oracle`
               --> escale.yaml:11:17
@@ -278,6 +278,13 @@ fn values_have_their_units() {
             11 |   db: { engine: oracle, storage: 20, backups: 99d, multi_az: yes }
                |                                                              ^^^
 
+            CloudWatch Logs cannot keep logs for 31 days
+              --> escale.yaml:12:7
+               |
+            12 | logs: 31d
+               |       ^^^
+               = it can for 1d, 3d, 5d, 7d, 14d, 30d, 60d, 90d, 120d, 150d, 180d, 365d, 400d, 545d, 731d, 1096d, 1827d
+
             `cidr` cannot be `10.0.0.1/16`
               --> escale.yaml:13:18
                |
@@ -297,13 +304,6 @@ fn values_have_their_units() {
             13 | network: { cidr: 10.0.0.1/16, azs: 1, nat: two }
                |                                            ^^^
                = it can be `per-az`, `single`, `none`
-
-            CloudWatch Logs cannot keep logs for 31 days
-              --> escale.yaml:12:7
-               |
-            12 | logs: 31d
-               |       ^^^
-               = it can for 1d, 3d, 5d, 7d, 14d, 30d, 60d, 90d, 120d, 150d, 180d, 365d, 400d, 545d, 731d, 1096d, 1827d
         "#]],
     );
     check(
@@ -444,19 +444,19 @@ fn overlays_are_read_where_they_stand() {
     check(
         &with("environments:\n  prod:\n    services.web.cuont: 3\n    \"services.*.count\": x\n"),
         expect![[r#"
-        `count` must be a whole number from 0 to 100, not `x`
-          --> escale.yaml:10:25
-           |
-        10 |     "services.*.count": x
-           |                         ^
+            unknown key `cuont` in service `web`
+             --> escale.yaml:9:5
+              |
+            9 |     services.web.cuont: 3
+              |     ^^^^^^^^^^^^^^^^^^
+              = did you mean `count`?
 
-        unknown key `cuont` in service `web`
-         --> escale.yaml:9:5
-          |
-        9 |     services.web.cuont: 3
-          |     ^^^^^^^^^^^^^^^^^^
-          = did you mean `count`?
-    "#]],
+            `count` must be a whole number from 0 to 100, not `x`
+              --> escale.yaml:10:25
+               |
+            10 |     "services.*.count": x
+               |                         ^
+        "#]],
     );
 }
 
