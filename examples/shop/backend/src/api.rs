@@ -137,7 +137,9 @@ async fn sign_answer(State(shop): State<Arc<Shop>>, request: Request, next: Next
     let what = shop.log_requests.then(|| format!("{} {}", request.method(), request.uri()));
     let mut answer = next.run(request).await;
     let headers = answer.headers_mut();
-    for (name, value) in [("x-served-by-task", &shop.served_by.task), ("x-served-by-zone", &shop.served_by.zone)] {
+    for (name, value) in
+        [("x-served-by-task", &shop.served_by.task), ("x-served-by-zone", &shop.served_by.zone)]
+    {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(name, value);
         }

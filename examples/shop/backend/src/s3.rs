@@ -76,7 +76,8 @@ impl Bucket {
         hash: &str,
         now: &str,
     ) -> String {
-        let canonical: String = headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
+        let canonical: String =
+            headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
         let signed: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
         let signed = signed.join(";");
         let request = format!("PUT\n/{path}\n\n{canonical}\n{signed}\n{hash}");

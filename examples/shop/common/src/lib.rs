@@ -60,7 +60,8 @@ pub fn variable_or<T: FromStr>(name: &str, default: T) -> Result<T, String> {
 /// Ends when ECS (SIGTERM) or a terminal (SIGINT) asks to stop.
 pub async fn asked_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         return std::future::pending().await;
     };
     tokio::select! {
