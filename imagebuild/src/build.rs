@@ -1,8 +1,9 @@
 //! Builds an image from a Dockerfile that runs nothing.
 
 use crate::{
+    config::{argv, healthcheck, oci_layer},
     context::{Context, Found},
-    dockerfile::{Command, CopyFiles, Dockerfile, DockerfileError, Healthcheck, Instruction, expand},
+    dockerfile::{CopyFiles, Dockerfile, DockerfileError, Instruction, expand},
     layer::{self, Entries, Entry, What},
     layout::{CONFIG, LAYER_GZIP, Layout, LayoutError, MANIFEST, Writer},
 };
@@ -450,40 +451,6 @@ fn entry(
         (_, None) => metadata.permissions().mode() & 0o7777,
     };
     Ok(Entry { what, mode, uid, gid })
-}
-
-fn argv(command: &Command) -> Value {
-    match command {
-        Command::Exec(words) => json!(words),
-        Command::Shell(line) => json!(["/bin/sh", "-c", line]),
-    }
-}
-
-fn healthcheck(check: &Healthcheck) -> Value {
-    match check {
-        Healthcheck::None => json!({"Test": ["NONE"]}),
-        Healthcheck::Check { command, interval_ns, timeout_ns, start_period_ns, retries } => {
-            let test: Vec<&str> = match command {
-                Command::Exec(words) => {
-                    std::iter::once("CMD").chain(words.iter().map(String::as_str)).collect()
-                }
-                Command::Shell(line) => vec!["CMD-SHELL", line],
-            };
-            json!({
-                "Test": test, "Interval": interval_ns, "Timeout": timeout_ns,
-                "StartPeriod": start_period_ns, "Retries": retries,
-            })
-        }
-    }
-}
-
-/// A layer's descriptor in OCI's words; Docker's own media types hold the same bytes.
-fn oci_layer(layer: &Value) -> Value {
-    let kind = match layer["mediaType"].as_str().unwrap_or_default() {
-        "application/vnd.docker.image.rootfs.diff.tar.gzip" => LAYER_GZIP,
-        other => other,
-    };
-    json!({"mediaType": kind, "digest": layer["digest"], "size": layer["size"]})
 }
 
 fn set(env: &mut Vec<(String, String)>, name: &str, value: String) {

@@ -9,6 +9,7 @@
 //! Start at [`Dockerfile::parse`] and [`build`]; [`Dockerfile::needs_engine`] says which way to go, [`push`] sends.
 
 mod build;
+mod config;
 mod context;
 mod dockerfile;
 mod engine;

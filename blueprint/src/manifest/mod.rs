@@ -160,12 +160,15 @@ impl Manifest {
         let source = Arc::new(Source { file: file.to_owned(), text: text.to_owned() });
         let root = Arc::new(yaml::parse(&source).map_err(|p| vec![p])?);
         let origin = Origin { source, root };
-        let mut local = read::manifest(&origin, "local");
-        if let Ok(manifest) = &mut local {
-            let mut problems = Vec::new();
+        let local = read::manifest(&origin, "local");
+        if let Ok(manifest) = &local {
+            let mut problems: Vec<Problem> = Vec::new();
             for name in &manifest.environments {
                 let checked = read::manifest(&origin, name).and_then(|m| crate::template(&m));
-                problems.extend(checked.err().unwrap_or_default());
+                // what is wrong everywhere is told once
+                let new = checked.err().unwrap_or_default().into_iter().filter(|p| !problems.contains(p));
+                let new: Vec<Problem> = new.collect();
+                problems.extend(new);
             }
             if !problems.is_empty() {
                 return Err(problems);

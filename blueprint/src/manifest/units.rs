@@ -75,7 +75,7 @@ impl Size {
     pub(crate) fn is_sold(self) -> bool {
         let Some((least, most, step)) = Size::memory_of(self.cpu) else { return false };
         let memory = self.memory_mib;
-        (least..=most).contains(&memory) && memory % step == 0 && (self.cpu, memory) != (256, 1536)
+        (least..=most).contains(&memory) && memory.is_multiple_of(step) && (self.cpu, memory) != (256, 1536)
     }
 }
 

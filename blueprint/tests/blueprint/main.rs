@@ -1,5 +1,7 @@
 //! The manifest from outside: what it refuses and how it says so, and the template that it becomes.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by it; clippy only knows of #[test] functions")]
+
 mod problems;
 mod template;
 

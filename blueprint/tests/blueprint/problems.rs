@@ -463,15 +463,41 @@ fn overlays_are_read_where_they_stand() {
 #[test]
 fn overrides_name_what_is_there() {
     check(
-        &with("overrides:\n  WebServic.DesiredCount: 3\n  Web: 1\n  Vpc.Tags.9.Key: x\n"),
+        &with("overrides:\n  Web: 1\n"),
         expect![[r#"
         `Web` names no property
-         --> escale.yaml:9:3
+         --> escale.yaml:8:3
           |
-        9 |   Web: 1
+        8 |   Web: 1
           |   ^^^
           = write it like `LogicalId.Property: value`
     "#]],
+    );
+    // wrong in every environment, told once
+    check(
+        &with(
+            "environments: { prod: {}, staging: {} }\noverrides:\n  WebServic.DesiredCount: 3\n  Vpc.Tags.9.Key: x\n  Vpc.CidrBlock.x: y\n",
+        ),
+        expect![[r#"
+            the template has no resource `WebServic`
+             --> escale.yaml:9:3
+              |
+            9 |   WebServic.DesiredCount: 3
+              |   ^^^^^^^^^^^^^^^^^^^^^^
+              = did you mean `WebService`?
+
+            `9` is no index of a list of 2
+              --> escale.yaml:10:3
+               |
+            10 |   Vpc.Tags.9.Key: x
+               |   ^^^^^^^^^^^^^^
+
+            nothing can be set at `x`: there is a single value before it
+              --> escale.yaml:11:3
+               |
+            11 |   Vpc.CidrBlock.x: y
+               |   ^^^^^^^^^^^^^^^
+        "#]],
     );
 }
 

@@ -169,3 +169,13 @@ fn engines_are_found_and_told_what_to_do() {
         buildah push app:1 oci:out:app:1"#]]
     .assert_eq(&lines.join("\n"));
 }
+
+#[test]
+fn the_shop_needs_no_engine() {
+    for text in [
+        include_str!("../../../examples/shop/frontend/Dockerfile"),
+        include_str!("../../../examples/shop/backend/Dockerfile"),
+    ] {
+        assert_eq!(Dockerfile::parse(text, "Dockerfile").unwrap().needs_engine(), None);
+    }
+}

@@ -4,7 +4,10 @@ use crate::{database, database::Pool, items, pictures, pictures::Pictures};
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, Path, Query, Request, State},
+    extract::{
+        DefaultBodyLimit, Path, Query, Request, State,
+        rejection::{PathRejection, QueryRejection},
+    },
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -64,7 +67,11 @@ struct ListQuery {
     limit: Option<i64>,
 }
 
-async fn list(State(shop): State<Arc<Shop>>, Query(query): Query<ListQuery>) -> Answer<Json<Value>> {
+async fn list(
+    State(shop): State<Arc<Shop>>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Answer<Json<Value>> {
+    let Query(query) = query.map_err(|e| Failure::new(StatusCode::BAD_REQUEST, e.body_text()))?;
     let limit = query.limit.unwrap_or(LIST_DEFAULT);
     if !(1..=LIST_MOST).contains(&limit) {
         return Err(Failure::new(StatusCode::BAD_REQUEST, format!("limit must be from 1 to {LIST_MOST}")));
@@ -97,7 +104,8 @@ async fn add(State(shop): State<Arc<Shop>>, body: Bytes) -> Answer<Response> {
 }
 
 /// A URL that shows the picture for a while.
-async fn picture(State(shop): State<Arc<Shop>>, Path(id): Path<i64>) -> Answer<Json<Value>> {
+async fn picture(State(shop): State<Arc<Shop>>, id: Result<Path<i64>, PathRejection>) -> Answer<Json<Value>> {
+    let id = item_id(id)?;
     let key = items::picture(&shop.database, id).await?.ok_or_else(|| no_item(id))?;
     let key = key.ok_or_else(|| Failure::new(StatusCode::NOT_FOUND, format!("item {id} has no picture")))?;
     let (url, expires) = shop.pictures.url(&key)?;
@@ -106,10 +114,11 @@ async fn picture(State(shop): State<Arc<Shop>>, Path(id): Path<i64>) -> Answer<J
 
 async fn put_picture(
     State(shop): State<Arc<Shop>>,
-    Path(id): Path<i64>,
+    id: Result<Path<i64>, PathRejection>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer<Response> {
+    let id = item_id(id)?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     if !kind.starts_with("image/") {
         let message = "send the picture as the body, with its content-type (image/…)";
@@ -127,6 +136,10 @@ async fn put_picture(
     println!("picture of item {id} stored");
     let body = json!({"id": id, "key": key, "url": url, "expires": expires, "served_by": shop.served_by});
     Ok((StatusCode::CREATED, Json(body)).into_response())
+}
+
+fn item_id(id: Result<Path<i64>, PathRejection>) -> Answer<i64> {
+    id.map(|Path(id)| id).map_err(|_| Failure::new(StatusCode::BAD_REQUEST, "an item's id is a number"))
 }
 
 fn no_item(id: i64) -> Failure {
