@@ -23,7 +23,7 @@ pub enum Engine {
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     #[error(
-        "{0}, and none of docker, podman, buildah is on PATH. Install one (apt install buildah), or build the image elsewhere and name it with `image:`"
+        "{0}, and none of docker (with its daemon), podman, buildah works here. Install one (apt install buildah), or build the image elsewhere and name it with `image:`"
     )]
     None(NeedsEngine),
     #[error("`{command}` failed ({status}); its last lines:\n{output}")]
@@ -45,10 +45,19 @@ impl Engine {
         }
     }
 
-    /// The first engine in a search path (`$PATH`); the error tells what it is needed for.
+    /// The first engine in a search path (`$PATH`) that works: a docker without its daemon does not. The error tells
+    /// what it is needed for.
     pub fn find(path: &OsStr, needed: NeedsEngine) -> Result<Engine, EngineError> {
-        let there = |engine: &Engine| std::env::split_paths(path).any(|p| p.join(engine.program()).is_file());
-        Engine::ALL.into_iter().find(there).ok_or(EngineError::None(needed))
+        let works = |engine: &Engine| {
+            let programs = std::env::split_paths(path).map(|p| p.join(engine.program()));
+            let info = |program: PathBuf| {
+                let quiet =
+                    Command::new(program).arg("info").stdout(Stdio::null()).stderr(Stdio::null()).status();
+                quiet.is_ok_and(|status| status.success())
+            };
+            programs.filter(|p| p.is_file()).take(1).any(info)
+        };
+        Engine::ALL.into_iter().find(works).ok_or(EngineError::None(needed))
     }
 
     /// The commands that build `dockerfile` and write the image to the layout `to`, one after the other.
