@@ -36,6 +36,8 @@ pub mod dns {
     pub const CNAME_LINKS: usize = 16;
     /// Values of a multivalue answer; what Route 53 documents.
     pub const MULTIVALUE_ANSWERS: usize = 8;
+    /// Packets a second that a VPC's resolver takes from one interface. AWS's own quota.
+    pub const VPC_PACKETS_PER_SECOND: u32 = 1024;
     /// Clients that share the rate table; two that fall on one slot share its budget. Bounds its memory.
     pub const RATE_SLOTS: usize = 4096;
     /// TCP connections that one server holds open. More wait in the listener's backlog.
