@@ -3,9 +3,11 @@
 use crate::{home::Home, settings::Settings};
 use anyhow::{Context, Result, bail};
 use escale_base::{Clock, Secret};
+use escale_dns::{Dns, DnsPlane};
 use escale_engine::Engine;
 use escale_gate::{Gate, Mount};
 use escale_iam::Iam;
+use escale_network::{KernelNetwork, Network};
 use escale_service::{Cloud, Service};
 use escale_store::Store;
 use std::sync::Arc;
@@ -30,7 +32,11 @@ pub(crate) async fn start(home: &Home, settings: &Settings) -> Result<Running> {
             bail!("services and models disagree:\n  {}", faults.join("\n  "));
         }
     }
-    let engine = Engine::new(store.clone(), clock);
+    let network: Arc<dyn Network> = Arc::new(KernelNetwork::open(&home.plane("network")).await?);
+    let dns: Arc<dyn Dns> = Arc::new(DnsPlane::new());
+    let mut engine = Engine::new(store.clone(), clock.clone());
+    let config = Arc::clone(&cloud.config);
+    escale_route53::start(&mut engine, store.clone(), config, clock, dns, network);
     let mounts: Vec<Arc<dyn Mount>> = Vec::new();
     let gate = Arc::new(Gate::new(cloud, store, mounts));
     let mut listeners = JoinSet::new();
