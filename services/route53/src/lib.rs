@@ -7,18 +7,62 @@
 //!
 //! Start at `ops/change_resource_record_sets.rs`, then `compile.rs`.
 
+mod cfn;
 mod compile;
+mod error;
 mod names;
+mod ops;
 mod reconcile;
+mod record;
+mod recorded;
+mod rules;
+mod shapes;
+mod status;
+mod streams;
 mod system;
+mod tagging;
 
 use escale_base::{Clock, ids};
 use escale_dns::Dns;
 use escale_engine::Engine;
 use escale_network::Network;
-use escale_service::Config;
+use escale_service::{Config, Entry, Recorded, ResourceType, Service};
 use escale_store::Store;
 use std::sync::Arc;
+
+pub use error::Error;
+
+/// The service, for the wiring.
+pub struct Route53(Arc<Plane>);
+
+/// What operations may ask.
+pub(crate) struct Plane(Arc<dyn Dns>);
+
+impl Route53 {
+    pub fn new(dns: Arc<dyn Dns>) -> Route53 {
+        Route53(Arc::new(Plane(dns)))
+    }
+}
+
+impl Service for Route53 {
+    fn id(&self) -> &'static str {
+        "route53"
+    }
+    fn global(&self) -> bool {
+        true
+    }
+    fn operations(&self) -> Vec<Entry> {
+        let mut all = ops::all();
+        all.extend(streams::all(&self.0));
+        all
+    }
+    fn recorded(&self) -> &'static [Recorded] {
+        recorded::RECORDED
+    }
+    fn resource_types(&self) -> Vec<ResourceType> {
+        cfn::types()
+    }
+}
 
 /// Starts what makes names true.
 pub fn start(
