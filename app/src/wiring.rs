@@ -6,6 +6,7 @@ use escale_base::{Clock, Secret};
 use escale_engine::Engine;
 use escale_gate::{Gate, Mount};
 use escale_iam::Iam;
+use escale_network::{KernelNetwork, Network};
 use escale_service::{Cloud, Service};
 use escale_store::Store;
 use std::sync::Arc;
@@ -45,6 +46,22 @@ fn cloud(settings: &Settings, clock: Clock) -> Cloud {
     let services: Vec<Arc<dyn Service>> =
         vec![Arc::new(iam.clone()), Arc::new(escale_sts::Sts), Arc::new(escale_ec2::Ec2)];
     Cloud::new(Arc::new(settings.config.clone()), clock, Arc::new(iam), services)
+}
+
+/// The services without anything that runs: for who only wants to know what they can.
+pub(crate) fn services_only() -> Result<Cloud> {
+    Ok(cloud(&Settings::from_environment()?, Clock::machine()))
+}
+
+/// Takes down what stands on the machine outside of the home and would outlive the daemon without use: the networks.
+pub(crate) async fn take_down(home: &Home) -> Result<()> {
+    KernelNetwork::open(&home.plane("network")).await?.wipe().await?;
+    Ok(())
+}
+
+/// Takes down everything and forgets it.
+pub(crate) async fn wipe(home: &Home) -> Result<()> {
+    take_down(home).await
 }
 
 #[cfg(test)]
