@@ -25,7 +25,8 @@ pub(crate) async fn start(home: &Home, settings: &Settings) -> Result<Running> {
         .with_context(|| format!("cannot listen on {}", settings.config.endpoint))?;
     let store = Store::open(&home.state(), &escale_tables::all()).context("cannot open the state")?;
     let clock = Clock::machine();
-    let cloud = Arc::new(cloud(settings, clock.clone()));
+    let dns: Arc<dyn Dns> = Arc::new(DnsPlane::new());
+    let cloud = Arc::new(cloud(settings, clock.clone(), Arc::clone(&dns)));
     if cfg!(debug_assertions) {
         let faults = escale_gate::check_against_models(&cloud);
         if !faults.is_empty() {
@@ -33,10 +34,11 @@ pub(crate) async fn start(home: &Home, settings: &Settings) -> Result<Running> {
         }
     }
     let network: Arc<dyn Network> = Arc::new(KernelNetwork::open(&home.plane("network")).await?);
-    let dns: Arc<dyn Dns> = Arc::new(DnsPlane::new());
     let mut engine = Engine::new(store.clone(), clock.clone());
     let config = Arc::clone(&cloud.config);
-    escale_route53::start(&mut engine, store.clone(), config, clock, dns, network);
+    escale_route53::start(&mut engine, store.clone(), config, clock, dns, network)
+        .await
+        .context("cannot start Route 53")?;
     let mounts: Vec<Arc<dyn Mount>> = Vec::new();
     let gate = Arc::new(Gate::new(cloud, store, mounts));
     let mut listeners = JoinSet::new();
@@ -45,12 +47,32 @@ pub(crate) async fn start(home: &Home, settings: &Settings) -> Result<Running> {
 }
 
 /// Every service.
-fn cloud(settings: &Settings, clock: Clock) -> Cloud {
+fn cloud(settings: &Settings, clock: Clock, dns: Arc<dyn Dns>) -> Cloud {
     let iam =
         Iam { root_key: settings.access_key.clone(), root_secret: Secret::new(settings.secret_key.clone()) };
-    let services: Vec<Arc<dyn Service>> =
-        vec![Arc::new(iam.clone()), Arc::new(escale_sts::Sts), Arc::new(escale_ec2::Ec2)];
+    let services: Vec<Arc<dyn Service>> = vec![
+        Arc::new(iam.clone()),
+        Arc::new(escale_sts::Sts),
+        Arc::new(escale_ec2::Ec2),
+        Arc::new(escale_route53::Route53::new(dns)),
+    ];
     Cloud::new(Arc::new(settings.config.clone()), clock, Arc::new(iam), services)
+}
+
+/// The services without anything that runs: for who only wants to know what they can.
+pub(crate) fn services_only() -> Result<Cloud> {
+    Ok(cloud(&Settings::from_environment()?, Clock::machine(), Arc::new(DnsPlane::new())))
+}
+
+/// Takes down what stands on the machine outside of the home and would outlive the daemon without use: the networks.
+pub(crate) async fn take_down(home: &Home) -> Result<()> {
+    KernelNetwork::open(&home.plane("network")).await?.wipe().await?;
+    Ok(())
+}
+
+/// Takes down everything and forgets it.
+pub(crate) async fn wipe(home: &Home) -> Result<()> {
+    take_down(home).await
 }
 
 #[cfg(test)]
@@ -60,7 +82,7 @@ mod tests {
     #[test]
     fn services_and_models_agree() {
         let settings = Settings::from_environment().unwrap();
-        let cloud = cloud(&settings, Clock::machine());
+        let cloud = cloud(&settings, Clock::machine(), Arc::new(DnsPlane::new()));
         assert_eq!(escale_gate::check_against_models(&cloud), Vec::<String>::new());
     }
 }
