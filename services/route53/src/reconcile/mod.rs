@@ -1,6 +1,8 @@
 //! Brings names about: `zones` tells the DNS plane what to answer, `servers` opens the sockets it answers on.
 
 mod servers;
+#[cfg(test)]
+mod tests;
 mod zones;
 
 use escale_base::Clock;

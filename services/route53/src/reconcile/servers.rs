@@ -36,7 +36,7 @@ impl Servers {
     }
 
     /// The server that is wished for under this key.
-    fn wish(&self, image: &Image, key: &str) -> Option<Step> {
+    pub(super) fn wish(&self, image: &Image, key: &str) -> Option<Step> {
         let config = &self.parts.config;
         match key {
             DnsServer::LOOPBACK => Some(Step::Serve {

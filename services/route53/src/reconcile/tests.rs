@@ -1,0 +1,197 @@
+//! From rows to answers, without a packet; and what each reconciler does next.
+
+use super::{Parts, servers::Servers, servers::Step, zones::Zones};
+use escale_base::{Clock, Timestamp};
+use escale_dns::{Code, Dns, DnsPlane, Kind, View};
+use escale_engine::{Plan, Reconciler};
+use escale_network::{FakeNetwork, Place};
+use escale_service::Config;
+use escale_store::{Row, Store, StoreError};
+use escale_tables::{
+    cloudfront::DistributionName,
+    ec2::{Vpc, VpcSeen},
+    elbv2::LoadBalancerName,
+    rds::RdsEndpoint,
+    route53::{ChangeCounter, DnsServer, HostedZone, RecordData, RecordSet, RecordType, Routing},
+};
+use std::{net::Ipv4Addr, sync::Arc};
+
+fn parts(dir: &tempfile::TempDir, run: &str) -> Parts {
+    Parts {
+        store: Store::open(&dir.path().join("state.db"), &escale_tables::all()).unwrap(),
+        config: Arc::new(Config { dns_port: 0, ..Config::default() }),
+        clock: Clock::by_hand(Timestamp(0)),
+        dns: Arc::new(DnsPlane::new()),
+        network: Arc::new(FakeNetwork::default()),
+        run: run.to_owned(),
+    }
+}
+
+fn put<R: Row>(parts: &Parts, row: R) {
+    let put: Result<(), StoreError> = parts.store.write(|tx| {
+        tx.put(row);
+        Ok(())
+    });
+    put.unwrap();
+}
+
+fn vpc(id: &str) -> Vpc {
+    Vpc {
+        id: id.into(),
+        cidr: "10.0.0.0/16".parse().unwrap(),
+        dns_support: true,
+        dns_hostnames: false,
+        tags: vec![],
+        created: Timestamp(0),
+    }
+}
+
+fn zone(parts: &Parts, id: &str, name: &str, vpcs: &[&str]) {
+    put(
+        parts,
+        HostedZone {
+            id: id.into(),
+            name: name.into(),
+            caller_reference: id.into(),
+            comment: None,
+            private: !vpcs.is_empty(),
+            vpcs: vpcs.iter().map(|v| (*v).into()).collect(),
+            tags: vec![],
+            created: Timestamp(0),
+        },
+    );
+    let soa = "ns-1.dns.localhost. hostmaster.dns.localhost. 1 7200 900 1209600 86400";
+    record(parts, id, name, RecordType::Soa, values(&[soa]));
+}
+
+fn values(values: &[&str]) -> RecordData {
+    RecordData::Values { ttl_secs: 60, values: values.iter().map(|v| (*v).to_owned()).collect() }
+}
+
+fn alias(target: &str) -> RecordData {
+    RecordData::Alias { zone: "Z".into(), target: target.into(), evaluate_target_health: true }
+}
+
+fn record(parts: &Parts, zone: &str, name: &str, kind: RecordType, data: RecordData) {
+    put(parts, RecordSet { zone: zone.into(), name: name.into(), kind, data, routing: Routing::Simple });
+}
+
+async fn apply(zones: &Zones) {
+    match zones.plan(&zones.0.store.read(), "zones", Timestamp(0)) {
+        Plan::Step(step) => zones.act("zones", step).await.unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn answer(parts: &Parts, view: &View, name: &str) -> (Code, Vec<String>) {
+    let answer = parts.dns.ask(view, name, Kind::A).unwrap();
+    (answer.code, answer.records.into_iter().map(|r| r.value).collect())
+}
+
+fn address(last: u8) -> Ipv4Addr {
+    Ipv4Addr::new(198, 18, 9, last)
+}
+
+#[tokio::test]
+async fn who_is_answered_what() {
+    let dir = tempfile::tempdir().unwrap();
+    let parts = parts(&dir, "one");
+    put(&parts, vpc("vpc-a"));
+    put(&parts, vpc("vpc-b"));
+    let name = "web-1.eu-west-3.elb.localhost".to_owned();
+    put(&parts, LoadBalancerName { name, addresses: vec![address(1)], public: true, vpc: "vpc-a".into() });
+    put(&parts, DistributionName { name: "d1.cloudfront.localhost".into(), addresses: vec![address(2)] });
+    put(&parts, DistributionName { name: "stray.elsewhere".into(), addresses: vec![address(2)] });
+    let name = "db.eu-west-3.rds.escale.internal".to_owned();
+    put(&parts, RdsEndpoint { name, address: Ipv4Addr::new(10, 0, 1, 4), vpc: "vpc-a".into(), ttl_secs: 5 });
+    zone(&parts, "Z1", "shop.localhost.", &[]);
+    record(&parts, "Z1", "shop.localhost.", RecordType::A, alias("web-1.eu-west-3.elb.localhost."));
+    record(&parts, "Z1", "\\052.shop.localhost.", RecordType::A, alias("d1.cloudfront.localhost."));
+    zone(&parts, "Z2", "inner.test.", &["vpc-a"]);
+    record(&parts, "Z2", "x.inner.test.", RecordType::A, values(&["10.0.0.9"]));
+    record(&parts, "Z2", "lb.inner.test.", RecordType::A, alias("web-1.eu-west-3.elb.localhost."));
+    apply(&Zones(parts.clone())).await;
+
+    let (public, a, b) = (View::Public, View::Network("vpc-a".into()), View::Network("vpc-b".into()));
+    for (view, name, expected) in [
+        (&public, "shop.localhost", "198.18.9.1"),
+        (&public, "any.shop.localhost", "198.18.9.2"),
+        (&public, "web-1.eu-west-3.elb.localhost", "198.18.9.1"),
+        (&public, "ns-1.dns.localhost", "198.18.0.5"),
+        (&a, "shop.localhost", "198.18.9.1"),
+        (&a, "lb.inner.test", "198.18.9.1"),
+        (&a, "x.inner.test", "10.0.0.9"),
+        (&a, "db.eu-west-3.rds.escale.internal", "10.0.1.4"),
+        (&b, "db.eu-west-3.rds.escale.internal", "10.0.1.4"),
+        (&b, "api.escale.internal", "198.18.0.2"),
+        (&b, "s3.escale.internal", "198.18.0.3"),
+    ] {
+        assert_eq!(answer(&parts, view, name), (Code::NoError, vec![expected.to_owned()]), "{view} {name}");
+    }
+    assert_eq!(answer(&parts, &public, "x.inner.test").0, Code::Refused);
+    assert_eq!(answer(&parts, &public, "api.escale.internal").0, Code::Refused);
+    assert_eq!(answer(&parts, &public, "gone.elb.localhost").0, Code::NoSuchName);
+    assert_ne!(answer(&parts, &b, "x.inner.test").0, Code::NoError);
+}
+
+#[tokio::test]
+async fn a_new_run_applies_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Zones(parts(&dir, "one"));
+    apply(&first).await;
+    assert!(matches!(first.plan(&first.0.store.read(), "zones", Timestamp(0)), Plan::Done));
+    put(&first.0, ChangeCounter { last: 1 });
+    apply(&first).await;
+    assert!(matches!(first.plan(&first.0.store.read(), "zones", Timestamp(0)), Plan::Done));
+    let second = Zones(Parts { run: "two".into(), ..first.0.clone() });
+    assert!(matches!(second.plan(&second.0.store.read(), "zones", Timestamp(0)), Plan::Step(_)));
+}
+
+#[tokio::test]
+async fn servers_come_and_go_with_their_vpc() {
+    let dir = tempfile::tempdir().unwrap();
+    let parts = parts(&dir, "one");
+    let servers = Servers::new(parts.clone());
+    let plan = |key: &str| servers.plan(&parts.store.read(), key, Timestamp(0));
+    assert_eq!(plan("vpc-a"), Plan::Done);
+    put(&parts, vpc("vpc-a"));
+    assert_eq!(plan("vpc-a"), Plan::Done);
+    put(&parts, VpcSeen { id: "vpc-a".into(), applied: String::new(), at: Timestamp(0) });
+    assert!(matches!(plan("vpc-a"), Plan::Wait { .. }));
+    apply(&Zones(parts.clone())).await;
+    let serve = Step::Serve {
+        place: Some(Place::Router("vpc-a".into())),
+        address: "10.0.0.2:53".parse().unwrap(),
+        view: View::Network("vpc-a".into()),
+    };
+    assert_eq!(plan("vpc-a"), Plan::Step(serve));
+    let row = |run: &str| DnsServer {
+        place: "vpc-a".into(),
+        run: run.into(),
+        address: "10.0.0.2:53".parse().unwrap(),
+        at: Timestamp(0),
+    };
+    put(&parts, row("one"));
+    assert_eq!(plan("vpc-a"), Plan::Done);
+    put(&parts, row("an older one"));
+    assert!(matches!(plan("vpc-a"), Plan::Step(Step::Serve { .. })));
+    put(&parts, Vpc { dns_support: false, ..vpc("vpc-a") });
+    assert_eq!(plan("vpc-a"), Plan::Step(Step::Stop));
+    servers.act("vpc-a", Step::Stop).await.unwrap();
+    assert_eq!(plan("vpc-a"), Plan::Done);
+}
+
+#[tokio::test]
+async fn the_host_is_served_and_again_after_a_repeat() {
+    let dir = tempfile::tempdir().unwrap();
+    let parts = parts(&dir, "one");
+    apply(&Zones(parts.clone())).await;
+    let servers = Servers::new(parts.clone());
+    for _ in 0..2 {
+        let step = servers.wish(&parts.store.read(), DnsServer::LOOPBACK).unwrap();
+        servers.act(DnsServer::LOOPBACK, step).await.unwrap();
+        let row = parts.store.read().get::<DnsServer>(DnsServer::LOOPBACK).unwrap();
+        assert!(row.address.ip().is_loopback() && row.address.port() != 0);
+    }
+    assert_eq!(servers.plan(&parts.store.read(), DnsServer::LOOPBACK, Timestamp(0)), Plan::Done);
+}
