@@ -40,8 +40,13 @@ pub(crate) async fn start(home: &Home, settings: &Settings) -> Result<Running> {
 
 /// Every service.
 fn cloud(settings: &Settings, clock: Clock) -> Cloud {
-    let iam =
-        Iam { root_key: settings.access_key.clone(), root_secret: Secret::new(settings.secret_key.clone()) };
+    let iam = Iam {
+        root_key: settings.access_key.clone(),
+        root_secret: Secret::new(settings.secret_key.clone()),
+        account: settings.config.account.clone(),
+        region: settings.config.region.clone(),
+        clock: clock.clone(),
+    };
     let services: Vec<Arc<dyn Service>> =
         vec![Arc::new(iam.clone()), Arc::new(escale_sts::Sts), Arc::new(escale_ec2::Ec2)];
     Cloud::new(Arc::new(settings.config.clone()), clock, Arc::new(iam), services)
