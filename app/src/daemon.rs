@@ -43,8 +43,9 @@ async fn serve(home: &Home, settings: &Settings) -> Result<()> {
 
 fn start_log() -> Result<()> {
     let wanted = std::env::var("ESCALE_LOG").unwrap_or_else(|_| "info".into());
-    let filter = tracing_subscriber::EnvFilter::try_new(&wanted)
-        .with_context(|| format!("ESCALE_LOG={wanted}: not a filter; use for example info or escale_engine=debug"))?;
+    let filter = tracing_subscriber::EnvFilter::try_new(&wanted).with_context(|| {
+        format!("ESCALE_LOG={wanted}: not a filter; use for example info or escale_engine=debug")
+    })?;
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stderr).init();
     Ok(())
 }

@@ -46,9 +46,12 @@ impl Home {
     /// never meet. It follows from the path, hence is the same after a restart.
     pub(crate) fn tag(&self) -> String {
         // FNV-1a: it must be stable over versions of the compiler, and nothing more.
-        let hash = self.0.as_os_str().as_encoded_bytes().iter().fold(0xcbf2_9ce4_8422_2325u64, |h, b| {
-            (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let hash = self
+            .0
+            .as_os_str()
+            .as_encoded_bytes()
+            .iter()
+            .fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
         format!("{:08x}", hash as u32)
     }
 }

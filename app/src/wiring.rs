@@ -6,6 +6,7 @@ use escale_base::{Clock, Secret};
 use escale_engine::Engine;
 use escale_gate::{Gate, Mount};
 use escale_iam::Iam;
+use escale_network::{KernelNetwork, Network, Place};
 use escale_service::{Cloud, Service};
 use escale_store::Store;
 use std::sync::Arc;
@@ -24,23 +25,35 @@ pub(crate) async fn start(home: &Home, settings: &Settings) -> Result<Running> {
     let store = Store::open(&home.state(), &escale_tables::all()).context("cannot open the state")?;
     let clock = Clock::machine();
     let cloud = Arc::new(cloud(settings, clock.clone()));
+    let network: Arc<dyn Network> =
+        Arc::new(KernelNetwork::open(&home.plane("network")).await.context("cannot open the network")?);
     if cfg!(debug_assertions) {
         let faults = escale_gate::check_against_models(&cloud);
         if !faults.is_empty() {
             bail!("services and models disagree:\n  {}", faults.join("\n  "));
         }
     }
-    let engine = Engine::new(store.clone(), clock);
+    let mut engine = Engine::new(store.clone(), clock);
+    let hosts = settings.internet_hosts.clone();
+    escale_ec2::start(&mut engine, store.clone(), Arc::clone(&cloud), Arc::clone(&network), hosts)
+        .await
+        .context("cannot start EC2")?;
     let mounts: Vec<Arc<dyn Mount>> = Vec::new();
     let gate = Arc::new(Gate::new(cloud, store, mounts));
     let mut listeners = JoinSet::new();
+    for address in [settings.config.api_address, settings.config.s3_address] {
+        let at = (address, settings.config.port).into();
+        let inside = network.namespace(&Place::Internet)?.tcp_listen(at).await?;
+        listeners.spawn(escale_gate::serve(Arc::clone(&gate), inside));
+    }
     listeners.spawn(escale_gate::serve(gate, listener));
     Ok(Running { _engine: engine, _listeners: listeners })
 }
 
 /// Every service.
 fn cloud(settings: &Settings, clock: Clock) -> Cloud {
-    let iam = Iam { root_key: settings.access_key.clone(), root_secret: Secret::new(settings.secret_key.clone()) };
+    let iam =
+        Iam { root_key: settings.access_key.clone(), root_secret: Secret::new(settings.secret_key.clone()) };
     let services: Vec<Arc<dyn Service>> =
         vec![Arc::new(iam.clone()), Arc::new(escale_sts::Sts), Arc::new(escale_ec2::Ec2)];
     Cloud::new(Arc::new(settings.config.clone()), clock, Arc::new(iam), services)

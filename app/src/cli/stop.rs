@@ -26,7 +26,8 @@ pub(crate) fn run(home: &Home, out: &Output) -> Result<()> {
 /// Ends the daemon and waits until it is gone.
 pub(crate) fn end(pid: i32) -> Result<()> {
     let handle = pidfd(pid)?;
-    kill(Pid::from_raw(pid), Signal::SIGTERM).with_context(|| format!("cannot stop the daemon (pid {pid})"))?;
+    kill(Pid::from_raw(pid), Signal::SIGTERM)
+        .with_context(|| format!("cannot stop the daemon (pid {pid})"))?;
     let mut wait = [nix::poll::PollFd::new(std::os::fd::AsFd::as_fd(&handle), nix::poll::PollFlags::POLLIN)];
     let timeout = nix::poll::PollTimeout::try_from(GONE_WITHIN_MS).context("a constant")?;
     match nix::poll::poll(&mut wait, timeout)? {

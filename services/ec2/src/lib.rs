@@ -7,9 +7,13 @@
 //! Other services make their interfaces through `CreateNetworkInterface`, as AWS's do. Start at
 //! `ops/create_vpc.rs`.
 
+mod addresses;
 mod error;
 mod filters;
 mod ops;
+mod permissions;
+mod prefix_lists;
+mod reconcile;
 mod recorded;
 mod rules;
 mod shapes;
@@ -18,6 +22,7 @@ mod status;
 use escale_service::{Entry, Recorded, Service};
 
 pub use error::Error;
+pub use reconcile::start;
 
 /// The service, for the wiring.
 pub struct Ec2;
