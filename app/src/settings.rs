@@ -48,7 +48,7 @@ impl Settings {
             if !at.ip().is_loopback() {
                 bail!("ESCALE_ENDPOINT={endpoint}: the API is served on loopback only (127.x.x.x)");
             }
-            (config.endpoint, config.port) = (at.to_string(), at.port());
+            config.endpoint = at.to_string();
         }
         if let Some(port) = get("ESCALE_WEB_PORT") {
             config.web_port = port.parse().with_context(|| format!("ESCALE_WEB_PORT={port}: not a port"))?;

@@ -15,6 +15,7 @@ mod cx;
 mod identity;
 mod operation;
 mod recorded;
+mod service_keys;
 mod stream;
 
 pub use caller::{Caller, Principal};

@@ -1,0 +1,220 @@
+//! The index: which objects there are and which files hold their bytes, in SQLite.
+//!
+//! One thread writes. It takes what waits in its queue as one transaction, each job in a savepoint of its
+//! own, so that many small puts share one commit. Readers have connections of their own (WAL).
+
+mod list;
+mod rows;
+mod uploads;
+
+pub(crate) use list::{list, list_uploads, list_versions};
+pub(crate) use rows::*;
+pub(crate) use uploads::*;
+
+use crate::files::{Files, Staged};
+use crate::{Durability, Error, Result};
+use escale_base::{PlaneError, error::Context};
+use rusqlite::Connection;
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+/// Reader connections, and so reads of the index at a time. More than the cores only queue on them.
+const READERS: usize = 8;
+/// Jobs that one transaction takes. Bounds what a failed commit takes with it, and the wait for the first.
+const BATCH: usize = 128;
+/// Jobs that may wait for the writing thread; more wait in their senders.
+const QUEUE: usize = 1024;
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS state(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS buckets(
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, created INTEGER NOT NULL, versioning TEXT NOT NULL);
+-- The newest version of a key has the lowest rank.
+CREATE TABLE IF NOT EXISTS objects(
+  bucket INTEGER NOT NULL, key TEXT NOT NULL, rank INTEGER NOT NULL, version TEXT NOT NULL,
+  marker INTEGER NOT NULL, content INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL,
+  modified INTEGER NOT NULL, sums TEXT NOT NULL, parts INTEGER, tags TEXT NOT NULL, meta TEXT NOT NULL,
+  PRIMARY KEY(bucket, key, rank)) WITHOUT ROWID;
+-- kind 0: bytes are here. 1: bytes are the file of this id. 2: a list of other contents, (id, size) each.
+CREATE TABLE IF NOT EXISTS contents(
+  id INTEGER PRIMARY KEY, refs INTEGER NOT NULL, size INTEGER NOT NULL, kind INTEGER NOT NULL, bytes BLOB);
+CREATE TABLE IF NOT EXISTS uploads(
+  bucket INTEGER NOT NULL, key TEXT NOT NULL, id TEXT NOT NULL, started INTEGER NOT NULL,
+  tags TEXT NOT NULL, meta TEXT NOT NULL, checksum TEXT NOT NULL,
+  PRIMARY KEY(bucket, key, id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS parts(
+  upload TEXT NOT NULL, number INTEGER NOT NULL, content INTEGER NOT NULL, size INTEGER NOT NULL,
+  etag TEXT NOT NULL, modified INTEGER NOT NULL, sums TEXT NOT NULL,
+  PRIMARY KEY(upload, number)) WITHOUT ROWID;
+";
+
+/// Numbers that rise for ever, over restarts too: the start's count above, a counter below. A file whose
+/// number has an earlier start's count and no row is nobody's.
+#[derive(Debug)]
+pub(crate) struct Ids {
+    next: AtomicI64,
+    pub(crate) first: i64,
+}
+
+impl Ids {
+    fn of_start(count: i64) -> Ids {
+        Ids { next: AtomicI64::new(count << 40), first: count << 40 }
+    }
+    pub(crate) fn next(&self) -> i64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// A write transaction's part that one job sees.
+pub(crate) struct Tx<'a> {
+    pub(crate) sql: &'a Connection,
+    pub(crate) ids: &'a Ids,
+    /// Files to remove once this is committed.
+    pub(crate) dead: &'a mut Vec<i64>,
+}
+
+type Done = Box<dyn FnOnce(Result<(), &str>)>;
+type Job = Box<dyn FnOnce(&mut Tx<'_>) -> Done + Send>;
+
+pub(crate) struct Index {
+    path: PathBuf,
+    pub(crate) ids: Arc<Ids>,
+    jobs: mpsc::Sender<Job>,
+    readers: Mutex<Vec<Connection>>,
+    turns: Semaphore,
+}
+
+impl Index {
+    pub(crate) fn open(path: &Path, durability: Durability, files: Arc<Files>) -> Result<Index, PlaneError> {
+        let conn = connect(path, durability).machine(|| format!("open the index {}", path.display()))?;
+        let start = begin(&conn).machine(|| format!("prepare the index {}", path.display()))?;
+        let ids = Arc::new(Ids::of_start(start));
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let thread_ids = ids.clone();
+        std::thread::Builder::new()
+            .name("object-index".into())
+            .spawn(move || write_loop(&conn, queue, &thread_ids, &files))
+            .machine(|| "start the index's thread".into())?;
+        let (readers, turns) = (Mutex::new(Vec::new()), Semaphore::new(READERS));
+        Ok(Index { path: path.to_owned(), ids, jobs, readers, turns })
+    }
+
+    /// Runs `job` in a transaction and answers once that is committed. `staged` is kept if it succeeds, and
+    /// removed if not; both hold even if the caller goes away meanwhile.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        staged: Option<Staged>,
+        job: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (tell, told) = oneshot::channel();
+        let job: Job = Box::new(move |tx| {
+            let result = in_savepoint(tx, job);
+            Box::new(move |committed| {
+                let result = match committed {
+                    Err(why) => Err(PlaneError::machine("commit to the object index").because(why).into()),
+                    Ok(()) => result,
+                };
+                if let (Ok(_), Some(staged)) = (&result, staged) {
+                    staged.keep();
+                }
+                // A caller that went away has nobody to tell.
+                let _ = tell.send(result);
+            })
+        });
+        let gone = || Error::Plane(PlaneError::plane("the object index's thread has ended"));
+        self.jobs.send(job).await.map_err(|_| gone())?;
+        told.await.map_err(|_| gone())?
+    }
+
+    /// Runs `job` on a reader connection, on a thread that may block.
+    pub(crate) async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        job: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let _turn = self.turns.acquire().await.plane(|| "wait for the object index".into())?;
+        let index = self.clone();
+        let run = move || {
+            let idle = index.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let conn = match idle {
+                Some(conn) => conn,
+                None => connect(&index.path, Durability::Process)?,
+            };
+            let result = job(&conn);
+            index.readers.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
+            result
+        };
+        tokio::task::spawn_blocking(run).await.plane(|| "read the object index".into())?
+    }
+}
+
+fn connect(path: &Path, durability: Durability) -> rusqlite::Result<Connection> {
+    let conn = Connection::open(path)?;
+    conn.busy_timeout(std::time::Duration::from_secs(10))?;
+    conn.set_prepared_statement_cache_capacity(64);
+    let synchronous = match durability {
+        Durability::Process => "NORMAL",
+        Durability::Power => "FULL",
+    };
+    conn.pragma_update(None, "journal_mode", "WAL")?;
+    conn.pragma_update(None, "synchronous", synchronous)?;
+    conn.pragma_update(None, "mmap_size", 256 << 20)?;
+    Ok(conn)
+}
+
+/// Creates what is missing and gives the count of this start.
+fn begin(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.execute_batch(SCHEMA)?;
+    conn.query_row(
+        "INSERT INTO state VALUES('starts', 1) ON CONFLICT(name) DO UPDATE SET value = value + 1 RETURNING value",
+        [],
+        |row| row.get(0),
+    )
+}
+
+fn in_savepoint<T>(tx: &mut Tx<'_>, job: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+    let dead = tx.dead.len();
+    tx.sql.execute_batch("SAVEPOINT job")?;
+    let result = job(tx);
+    if result.is_err() {
+        tx.dead.truncate(dead);
+        tx.sql.execute_batch("ROLLBACK TO job")?;
+    }
+    tx.sql.execute_batch("RELEASE job")?;
+    result
+}
+
+fn write_loop(sql: &Connection, mut queue: mpsc::Receiver<Job>, ids: &Ids, files: &Files) {
+    while let Some(first) = queue.blocking_recv() {
+        if let Err(e) = sql.execute_batch("BEGIN IMMEDIATE") {
+            // The job is dropped, which its sender hears.
+            tracing::error!("the object index refuses a transaction: {e}");
+            continue;
+        }
+        let (mut done, mut dead, mut next) = (Vec::new(), Vec::new(), Some(first));
+        while let Some(job) = next {
+            done.push(job(&mut Tx { sql, ids, dead: &mut dead }));
+            next = if done.len() < BATCH { queue.try_recv().ok() } else { None };
+        }
+        let committed = sql.execute_batch("COMMIT").map_err(|e| e.to_string());
+        match &committed {
+            Ok(()) => files.remove(dead),
+            Err(e) => {
+                tracing::error!("the object index cannot commit: {e}");
+                // It may have rolled back by itself; then there is nothing left to roll back.
+                let _ = sql.execute_batch("ROLLBACK");
+            }
+        }
+        for tell in done {
+            tell(match &committed {
+                Ok(()) => Ok(()),
+                Err(why) => Err(why),
+            });
+        }
+    }
+}

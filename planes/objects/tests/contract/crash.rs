@@ -1,0 +1,96 @@
+//! `kill -9` in the middle of puts: what was acknowledged is there, what is visible is whole, and nothing
+//! else is left after a sweep.
+
+use crate::{bytes, open, store::files};
+use escale_objects::*;
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    sync::Arc,
+};
+
+const ROOT: &str = "OBJECTS_CRASH_ROOT";
+const KEYS: u64 = 24;
+
+fn sent(seed: u64) -> Vec<u8> {
+    // Short ones in the index, longer ones in files, some of more than one chunk.
+    bytes([100, 3_000, 40_000, 600_000][(seed % 4) as usize], seed)
+}
+
+/// The process that is killed: puts until it dies, telling each acknowledgement on stdout.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "started by survives_kill_9"]
+async fn child() {
+    let root = std::env::var(ROOT).expect("is started by survives_kill_9");
+    let store = Arc::new(open(root.as_ref()));
+    let _ = store.create_bucket("b").await;
+    let start = u64::from(std::process::id()) << 20;
+    let workers: Vec<_> = (0..8u64)
+        .map(|worker| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                for n in 0.. {
+                    // Each key has one worker, so that its acknowledgements are in order.
+                    let key = worker + 8 * (n % (KEYS / 8));
+                    let seed = start + n * 8 + worker;
+                    store.put("b", &format!("k{key}"), Put::default(), body(sent(seed))).await.unwrap();
+                    println!("ACK {key} {seed}");
+                }
+            })
+        })
+        .collect();
+    for worker in workers {
+        worker.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn survives_kill_9() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut acknowledged: BTreeMap<u64, u64> = BTreeMap::new();
+    for round in 0..6 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "crash::child", "--ignored", "--nocapture"])
+            .env(ROOT, dir.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut count = 0;
+        for line in lines {
+            let line = line.unwrap();
+            let Some((_, ack)) = line.split_once("ACK ") else { continue };
+            let Some((key, seed)) = ack.split_once(' ') else { continue };
+            acknowledged.insert(key.parse().unwrap(), seed.parse().unwrap());
+            count += 1;
+            if count == 30 + round * 37 {
+                // What it still tells before it dies is read until the pipe ends.
+                child.kill().unwrap();
+            }
+        }
+        child.wait().unwrap();
+        assert!(count >= 30, "the child told only {count} puts");
+        let store = open(dir.path());
+        let listed = store.list("b", &List::default()).await.unwrap().objects;
+        assert!(listed.len() >= acknowledged.len());
+        for (key, seed) in &acknowledged {
+            let got = store.get("b", &format!("k{key}"), Read::default()).await.unwrap();
+            let etag = got.object.entry.etag.clone();
+            let whole = read_all(got.body).await.unwrap();
+            // The last one acknowledged, or a later one that was committed but not told any more.
+            let worker = key % 8;
+            let found =
+                (0..).map(|n| seed + n * 8).take(3 * 24).find(|s| s % 8 == worker && sent(*s) == whole);
+            assert!(found.is_some(), "k{key} has neither {seed} nor a later content");
+            let put = store.put("b", "check", Put::default(), body(whole)).await.unwrap();
+            assert_eq!(put.entry.etag, etag, "the etag is of these bytes");
+        }
+        store.delete("b", "check", Delete::default()).await.unwrap();
+        store.sweep().await.unwrap();
+        let in_files = listed.iter().filter(|e| e.size_bytes > 1024).count();
+        store.set_versioning("b", Versioning::Off).await.unwrap();
+        assert_eq!(files(dir.path()).len(), in_files, "files and objects match");
+    }
+}

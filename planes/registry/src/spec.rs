@@ -1,0 +1,104 @@
+//! All that the registry can be told, and all that it answers.
+
+use crate::{BodyError, Digest};
+use bytes::Bytes;
+use escale_base::{Clock, Timestamp};
+use futures_util::stream::Stream;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, fmt, path::PathBuf, pin::Pin};
+
+pub type Body = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
+
+/// Largest manifest. Docker's registry and the OCI specification say 4 MiB.
+pub const MANIFEST_BYTES: usize = 4 << 20;
+/// Largest blob: 52,000 MiB, the largest layer that managed registries take.
+pub const BLOB_BYTES: u64 = 52_000 << 20;
+/// Most tags of one page.
+pub const TAGS_PAGE: usize = 1000;
+/// Longest repository name.
+pub const NAME_BYTES: usize = 255;
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Blobs go to `blobs/sha256/` below; the index and uploads to `registry/`.
+    pub root: PathBuf,
+    pub clock: Clock,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RepositorySpec {
+    /// A tag that is there cannot be moved to another image.
+    pub immutable_tags: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UploadId(pub String);
+
+/// What names an image in a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reference {
+    Tag(String),
+    Digest(Digest),
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reference::Tag(tag) => f.write_str(tag),
+            Reference::Digest(digest) => digest.fmt(f),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutImage {
+    pub digest: Digest,
+    pub subject: Option<Digest>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    pub digest: Digest,
+    pub media_type: String,
+    pub bytes: Bytes,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    pub digest: Digest,
+    /// In the order of their bytes.
+    pub tags: Vec<String>,
+    pub media_type: String,
+    pub artifact_type: Option<String>,
+    /// Of the config and all layers, as transferred. An index counts its own bytes only.
+    pub size_bytes: u64,
+    pub pushed: Timestamp,
+    pub subject: Option<Digest>,
+}
+
+/// A manifest as the list of referrers tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Descriptor {
+    pub media_type: String,
+    pub digest: Digest,
+    pub size: u64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub artifact_type: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// `repository:tag` is `digest` now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pushed {
+    pub repository: String,
+    pub tag: String,
+    pub digest: Digest,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    pub files: usize,
+    pub size_bytes: u64,
+}

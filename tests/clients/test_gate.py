@@ -1,0 +1,53 @@
+"""The front door: who may come in, and what is said to who may not."""
+
+import botocore.exceptions
+import pytest
+
+from conftest import REGION
+
+
+def code(error):
+    return error.value.response["Error"]["Code"]
+
+
+def test_who_am_i(aws):
+    identity = aws("sts").get_caller_identity()
+    assert identity["Account"] == "000000000000"
+    assert identity["Arn"] == "arn:aws:iam::000000000000:root"
+
+
+@pytest.mark.parametrize(
+    "service, call, expected",
+    [
+        ("ec2", "describe_vpcs", "AuthFailure"),
+        ("sts", "get_caller_identity", "SignatureDoesNotMatch"),
+    ],
+)
+def test_a_wrong_secret_is_refused_in_the_words_of_the_service(cloud, service, call, expected):
+    with pytest.raises(botocore.exceptions.ClientError) as error:
+        getattr(cloud.client(service, secret="wrong"), call)()
+    assert code(error) == expected
+
+
+def test_an_unknown_key_is_refused(cloud):
+    with pytest.raises(botocore.exceptions.ClientError) as error:
+        cloud.client("sts", key="AKIANOBODY").get_caller_identity()
+    assert code(error) == "InvalidClientTokenId"
+
+
+def test_what_is_not_enacted_is_refused_by_name(aws):
+    with pytest.raises(botocore.exceptions.ClientError) as error:
+        aws("ec2").create_vpc(CidrBlock="10.9.0.0/16", AmazonProvidedIpv6CidrBlock=True)
+    assert code(error) == "NotImplemented"
+    assert "AmazonProvidedIpv6CidrBlock" in str(error.value)
+
+
+def test_another_region_is_told_which_one_this_is(cloud):
+    done = cloud.aws_cli("ec2", "describe-vpcs", "--region", "us-east-1", check=False)
+    assert done.returncode != 0 and REGION in done.stderr
+
+
+def test_dry_run(aws):
+    with pytest.raises(botocore.exceptions.ClientError) as error:
+        aws("ec2").create_vpc(CidrBlock="10.9.0.0/16", DryRun=True)
+    assert code(error) == "DryRunOperation"
