@@ -18,6 +18,7 @@ mod recorded;
 mod rules;
 mod shapes;
 mod status;
+mod tagged;
 
 use escale_service::{Entry, Recorded, Service};
 

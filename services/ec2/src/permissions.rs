@@ -6,9 +6,10 @@ use crate::{
     prefix_lists, rules,
     shapes::group::{self, IpPermission},
 };
-use escale_base::Tag;
+use escale_base::{Tag, Wire};
 use escale_service::Cx;
 use escale_tables::ec2::{Group, GroupId, GroupRule, Interface, Peer, RuleId};
+use std::sync::Arc;
 
 /// A rule without its identity: two with the same one are the same rule to AWS, whatever their descriptions.
 #[derive(Clone, Debug, PartialEq)]
@@ -229,6 +230,75 @@ pub(crate) fn add(
         cx.tx.put(rule.clone());
     }
     Ok(added)
+}
+
+/// The rule of this group with that id.
+pub(crate) fn rule(cx: &Cx<'_>, group: &GroupId, id: &RuleId) -> Result<Arc<GroupRule>, Error> {
+    cx.tx
+        .get::<GroupRule>(&format!("{group}/{id}"))
+        .ok_or_else(|| Error::NotFound(crate::error::Kind::Rule, id.to_string()))
+}
+
+/// Takes rules away, named by their ids or by what they say; all of them are there, or none goes.
+pub(crate) fn revoke(
+    cx: &mut Cx<'_>,
+    group: &Group,
+    egress: bool,
+    ids: &[RuleId],
+    asked: Asked,
+) -> Result<Vec<Arc<GroupRule>>, Error> {
+    let gone: Vec<Arc<GroupRule>> = if ids.is_empty() {
+        let there = group::rules(cx, &group.id);
+        let find = |w: &Wanted| {
+            let found = there.iter().find(|r| r.egress == egress && w.is(r)).cloned();
+            found.ok_or_else(|| Error::NoRule(w.text()))
+        };
+        wanted(cx, group, asked)?.iter().map(find).collect::<Result<_, _>>()?
+    } else {
+        let find = |id| {
+            let found = rule(cx, &group.id, id)?;
+            if found.egress == egress { Ok(found) } else { Err(Error::NoRule(id.to_string())) }
+        };
+        ids.iter().map(find).collect::<Result<_, _>>()?
+    };
+    for r in &gone {
+        cx.tx.delete::<GroupRule>(&format!("{}/{}", r.group, r.id));
+    }
+    Ok(gone)
+}
+
+/// A rule's new description, by its id.
+#[derive(Wire)]
+pub(crate) struct Described {
+    security_group_rule_id: Option<RuleId>,
+    description: Option<String>,
+}
+
+/// Writes descriptions, of rules named by what they say or by their ids.
+pub(crate) fn describe(
+    cx: &mut Cx<'_>,
+    group: &Group,
+    egress: bool,
+    permissions: Vec<IpPermission>,
+    by_id: Vec<Described>,
+) -> Result<(), Error> {
+    let mut changed: Vec<GroupRule> = Vec::new();
+    for described in by_id {
+        let id = described.security_group_rule_id.ok_or(Error::Missing("securityGroupRuleId"))?;
+        check_description(described.description.as_deref())?;
+        let old = rule(cx, &group.id, &id)?;
+        changed.push(GroupRule { description: described.description, ..old.as_ref().clone() });
+    }
+    if !permissions.is_empty() || changed.is_empty() {
+        let there = group::rules(cx, &group.id);
+        for w in wanted(cx, group, Asked { permissions, ..Asked::default() })? {
+            let old = there.iter().find(|r| r.egress == egress && w.is(r));
+            let old = old.ok_or_else(|| Error::NoRule(w.text()))?;
+            changed.push(GroupRule { description: w.description, ..old.as_ref().clone() });
+        }
+    }
+    changed.into_iter().for_each(|r| cx.tx.put(r));
+    Ok(())
 }
 
 /// What still names a group, for the message that it cannot be deleted.

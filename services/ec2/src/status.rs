@@ -8,9 +8,8 @@ use escale_tables::ec2::{
 
 choice! { pub(crate) enum VpcState { Pending = "pending", Available = "available" } }
 choice! {
-    /// AWS answers `pending` while an interface is being made, which its model does not list and typed clients
-    /// cannot read; `attaching` is the model's word for not standing yet.
-    pub(crate) enum InterfaceStatus { Attaching = "attaching", Available = "available", InUse = "in-use" }
+    /// `pending` is AWS's word while an interface is being made, although its model does not list it.
+    pub(crate) enum InterfaceStatus { Pending = "pending", Available = "available", InUse = "in-use" }
 }
 choice! {
     pub(crate) enum NatState {
@@ -27,7 +26,7 @@ pub(crate) fn vpc(image: &Image, id: &VpcId) -> VpcState {
 /// An interface that a service made is in use by what it was made for.
 pub(crate) fn interface(image: &Image, row: &Interface) -> InterfaceStatus {
     match (image.has::<InterfaceSeen>(row.id.as_str()), row.requester.is_some()) {
-        (false, _) => InterfaceStatus::Attaching,
+        (false, _) => InterfaceStatus::Pending,
         (true, false) => InterfaceStatus::Available,
         (true, true) => InterfaceStatus::InUse,
     }

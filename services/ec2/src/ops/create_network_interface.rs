@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNetworkInterface.html>
 //!
 //! Other services make their interfaces here too, as their service principal: such an interface is requester-managed,
-//! and has the type that they name (`load_balancer`, `natGateway`).
+//! and has the type that they name (`load_balancer`, `nat_gateway`).
 
 use crate::{Error, addresses, error::Limit, rules, shapes};
 use escale_base::Wire;
@@ -56,7 +56,7 @@ impl Operation for CreateNetworkInterface {
         };
         // A NAT gateway's interface has no groups: AWS filters nothing there.
         let groups = match interface_type.as_str() {
-            "natGateway" => Vec::new(),
+            "nat_gateway" => Vec::new(),
             _ => groups(cx, &subnet, input.groups)?,
         };
         let asked = asked_address(input.private_ip_address, input.private_ip_addresses)?;
@@ -68,7 +68,7 @@ impl Operation for CreateNetworkInterface {
             private_ip: addresses::private(cx.tx, &subnet, asked)?,
             auto_public_ip: None,
             groups,
-            source_dest_check: interface_type != "natGateway",
+            source_dest_check: interface_type != "nat_gateway",
             description: input.description.unwrap_or_default(),
             interface_type,
             requester,

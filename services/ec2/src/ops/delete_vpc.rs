@@ -30,7 +30,9 @@ impl Operation for DeleteVpc {
             )));
         }
         let tables: Vec<_> = cx.tx.scan::<RouteTable>().filter(|t| t.vpc == vpc.id).collect();
-        tables.iter().for_each(|t| drop(cx.tx.delete::<RouteTable>(t.id.as_str())));
+        for t in &tables {
+ cx.tx.delete::<RouteTable>(t.id.as_str());
+ }
         let groups: Vec<_> = cx.tx.scan::<Group>().filter(|g| g.vpc == vpc.id).collect();
         for group in groups {
             for rule in shapes::group::rules(cx, &group.id) {
@@ -39,7 +41,9 @@ impl Operation for DeleteVpc {
             cx.tx.delete::<Group>(group.id.as_str());
         }
         let gateways: Vec<_> = cx.tx.scan::<NatGateway>().filter(|n| n.vpc == vpc.id).collect();
-        gateways.iter().for_each(|n| drop(cx.tx.delete::<NatGateway>(n.id.as_str())));
+        for n in &gateways {
+ cx.tx.delete::<NatGateway>(n.id.as_str());
+ }
         cx.tx.delete::<Vpc>(vpc.id.as_str());
         Ok(())
     }

@@ -62,13 +62,17 @@ fn take_over(
         .filter(|v| !standing.contains_key(v.id.as_str()) && tx.has::<Vpc>(v.id.as_str()))
         .map(|v| v.id.to_string())
         .collect();
-    gone.iter().for_each(|id| drop(tx.delete::<VpcSeen>(id)));
+    for id in &gone {
+        tx.delete::<VpcSeen>(id);
+    }
     for name in standing.keys() {
         tx.put(VpcSeen { id: VpcId(name.clone()), applied: String::new(), at });
     }
     let stands = |i: &InterfaceSeen| standing.get(i.vpc.as_str()).is_some_and(|s| s.contains(i.id.as_str()));
     let gone: Vec<String> =
         tx.scan::<InterfaceSeen>().filter(|i| !stands(i)).map(|i| i.id.to_string()).collect();
-    gone.iter().for_each(|id| drop(tx.delete::<InterfaceSeen>(id)));
+    for id in &gone {
+        tx.delete::<InterfaceSeen>(id);
+    }
     Ok(())
 }

@@ -60,7 +60,7 @@ fn interfaces(image: &Image, vpc: &Vpc) -> Vec<net::Interface> {
 }
 
 fn kind(interface: &Interface) -> net::Kind {
-    if interface.interface_type == "natGateway" { net::Kind::Nat } else { net::Kind::Plain }
+    if interface.interface_type == "nat_gateway" { net::Kind::Nat } else { net::Kind::Plain }
 }
 
 fn route_table(image: &Image, config: &Config, vpc: &Vpc, table: &RouteTable) -> net::RouteTable {

@@ -110,7 +110,9 @@ impl Vpcs {
         let known: Vec<_> = tx.scan::<InterfaceSeen>().filter(|i| i.vpc == *vpc).collect();
         for row in known {
             match seen.get(&row.id) {
-                None => drop(tx.delete::<InterfaceSeen>(row.id.as_str())),
+                None => {
+                    tx.delete::<InterfaceSeen>(row.id.as_str());
+                }
                 // Unchanged rows wake nobody.
                 Some((namespace, public)) if *namespace == row.namespace && *public == row.public_ip => {
                     seen.remove(&row.id);
@@ -128,7 +130,9 @@ impl Vpcs {
 
 fn forget(tx: &mut Tx, vpc: &str) -> Result<(), StoreError> {
     let gone: Vec<_> = tx.scan::<InterfaceSeen>().filter(|i| i.vpc == *vpc).collect();
-    gone.iter().for_each(|i| drop(tx.delete::<InterfaceSeen>(i.id.as_str())));
+    for i in &gone {
+        tx.delete::<InterfaceSeen>(i.id.as_str());
+    }
     tx.delete::<VpcSeen>(vpc);
     Ok(())
 }

@@ -177,3 +177,40 @@ pub(crate) fn permissions<'a>(cx: &Cx<'_>, rules: impl Iterator<Item = &'a Group
     }
     all
 }
+
+#[derive(Debug, Wire)]
+pub(crate) struct RevokedRule {
+    security_group_rule_id: RuleId,
+    group_id: GroupId,
+    is_egress: bool,
+    ip_protocol: String,
+    from_port: i32,
+    to_port: i32,
+    cidr_ipv4: Option<String>,
+    prefix_list_id: Option<String>,
+    referenced_group_id: Option<String>,
+    description: Option<String>,
+}
+
+impl RevokedRule {
+    pub(crate) fn of(row: &GroupRule) -> RevokedRule {
+        let (mut cidr_ipv4, mut prefix_list_id, mut referenced_group_id) = (None, None, None);
+        match &row.peer {
+            Peer::Cidr(cidr) => cidr_ipv4 = Some(cidr.to_string()),
+            Peer::PrefixList(id) => prefix_list_id = Some(id.clone()),
+            Peer::Group(id) => referenced_group_id = Some(id.to_string()),
+        }
+        RevokedRule {
+            security_group_rule_id: row.id.clone(),
+            group_id: row.group.clone(),
+            is_egress: row.egress,
+            ip_protocol: row.protocol.clone(),
+            from_port: row.from_port,
+            to_port: row.to_port,
+            cidr_ipv4,
+            prefix_list_id,
+            referenced_group_id,
+            description: row.description.clone(),
+        }
+    }
+}
