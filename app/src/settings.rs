@@ -19,6 +19,7 @@ Environment:
   ESCALE_HOME         where the data lies [default: $XDG_DATA_HOME/escale]
   ESCALE_ENDPOINT     host and port of the API [default: 127.0.0.1:4566]
   ESCALE_WEB_PORT     port that serves load balancers and distributions by name [default: 8080]
+  ESCALE_DNS_PORT     port of 127.0.0.1 that answers hosted zones, over UDP and TCP; 0 is any [default: 5354]
   ESCALE_REGION       the region that this cloud is [default: eu-west-3]
   ESCALE_ACCOUNT      the account's number, 12 digits [default: 000000000000]
   ESCALE_ACCESS_KEY   the root key's id [default: test]
@@ -52,6 +53,9 @@ impl Settings {
         }
         if let Some(port) = get("ESCALE_WEB_PORT") {
             config.web_port = port.parse().with_context(|| format!("ESCALE_WEB_PORT={port}: not a port"))?;
+        }
+        if let Some(port) = get("ESCALE_DNS_PORT") {
+            config.dns_port = port.parse().with_context(|| format!("ESCALE_DNS_PORT={port}: not a port"))?;
         }
         Ok(Settings {
             config,
