@@ -286,3 +286,136 @@ fn unless_gone(answer: Result<Value, AwsError>) -> Result<Option<Value>, AwsErro
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Iam;
+    use escale_base::{Clock, Secret, Timestamp};
+    use escale_service::{Caller, Cloud, Config, Principal};
+    use escale_store::Store;
+    use escale_tables::iam::{Policy, Role, User};
+    use std::sync::Arc;
+
+    struct Harness {
+        cloud: Cloud,
+        store: Store,
+        caller: Caller,
+        _dir: tempfile::TempDir,
+    }
+
+    fn harness() -> Harness {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("state.db"), &escale_tables::all()).unwrap();
+        let (config, clock) = (Config::default(), Clock::by_hand(Timestamp(1)));
+        let iam = Iam {
+            root_key: "test".into(),
+            root_secret: Secret::new("test".into()),
+            account: config.account.clone(),
+            region: config.region.clone(),
+            clock: clock.clone(),
+        };
+        let cloud = Cloud::new(Arc::new(config), clock, Arc::new(iam.clone()), vec![Arc::new(iam)]);
+        let caller = Caller { principal: Principal::Root, ..Caller::service("test") };
+        Harness { cloud, store, caller, _dir: dir }
+    }
+
+    impl Harness {
+        fn create(&self, kind: &str, values: Value) -> Result<Created, AwsError> {
+            let create = self.cloud.resource_type(kind).unwrap().create;
+            let props = Props {
+                values: values.as_object().unwrap(),
+                stack_name: "shop",
+                logical_id: "Thing",
+                stack_tags: &[],
+            };
+            self.cloud.transact(&self.store, &self.caller, |cx| create(cx, &props)).map_err(|e| e.0)
+        }
+
+        fn delete(&self, kind: &str, created: &Created) {
+            let delete = self.cloud.resource_type(kind).unwrap().delete;
+            for _ in 0..2 {
+                // The second time it is gone already.
+                self.cloud.transact(&self.store, &self.caller, |cx| delete(cx, created)).unwrap();
+            }
+        }
+    }
+
+    fn allow(action: &str) -> Value {
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]})
+    }
+
+    fn trust() -> Value {
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+            "Principal": {"Service": "ecs-tasks.amazonaws.com"}}]})
+    }
+
+    #[test]
+    fn resources_come_and_go() {
+        let h = harness();
+        let role = h
+            .create(
+                "AWS::IAM::Role",
+                json!({
+                    "AssumeRolePolicyDocument": trust(),
+                    "Path": "/app/",
+                    "MaxSessionDuration": "7200",
+                    "Policies": [{"PolicyName": "uses", "PolicyDocument": allow("s3:GetObject")}],
+                    "ManagedPolicyArns": ["arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"],
+                    "Tags": [{"Key": "team", "Value": "shop"}],
+                }),
+            )
+            .unwrap();
+        let name = role.physical_id.as_str();
+        assert!(name.starts_with("shop-Thing-"), "{name}");
+        assert_eq!(role.attribute("Arn"), format!("arn:aws:iam::000000000000:role/app/{name}"));
+        let row = h.store.read().get::<Role>(name).unwrap();
+        assert_eq!((row.inline.len(), row.attached.len(), row.max_session_secs), (1, 1, 7200));
+        assert_eq!(role.attribute("RoleId"), row.id);
+
+        let user = h.create("AWS::IAM::User", json!({"UserName": "ada"})).unwrap();
+        let inline = h
+            .create(
+                "AWS::IAM::Policy",
+                json!({"PolicyName": "more", "PolicyDocument": allow("s3:*"), "Roles": [name], "Users": ["ada"]}),
+            )
+            .unwrap();
+        let managed = h
+            .create("AWS::IAM::ManagedPolicy", json!({"PolicyDocument": allow("s3:*"), "Roles": [name]}))
+            .unwrap();
+        let key = h.create("AWS::IAM::AccessKey", json!({"UserName": "ada"})).unwrap();
+        assert_eq!(key.attribute("SecretAccessKey").len(), 40);
+        let row = h.store.read().get::<Role>(name).unwrap();
+        assert_eq!((row.inline.len(), row.attached.len()), (2, 2));
+
+        for (kind, created) in [
+            ("AWS::IAM::AccessKey", &key),
+            ("AWS::IAM::ManagedPolicy", &managed),
+            ("AWS::IAM::Policy", &inline),
+            ("AWS::IAM::User", &user),
+            ("AWS::IAM::Role", &role),
+        ] {
+            h.delete(kind, created);
+        }
+        let image = h.store.read();
+        assert_eq!(image.scan::<Role>().count() + image.scan::<User>().count(), 0);
+        assert_eq!(image.scan::<Policy>().count(), 0);
+    }
+
+    #[test]
+    fn one_refusal_leaves_nothing() {
+        let h = harness();
+        let error = h
+            .create(
+                "AWS::IAM::Role",
+                json!({
+                    "RoleName": "r",
+                    "AssumeRolePolicyDocument": trust(),
+                    "ManagedPolicyArns": ["arn:aws:iam::aws:policy/AmazonBraketFullAccess"],
+                }),
+            )
+            .unwrap_err();
+        assert!(error.message.contains("AmazonBraketFullAccess"), "{error}");
+        assert!(!h.store.read().has::<Role>("r"));
+    }
+}

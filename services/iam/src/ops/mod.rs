@@ -49,6 +49,7 @@ escale_service::operations! {
     PutRolePolicy => put_role_policy,
     PutUserPolicy => put_user_policy,
     SetDefaultPolicyVersion => set_default_policy_version,
+    SimulatePrincipalPolicy => simulate_principal_policy,
     TagPolicy => tag_policy,
     TagRole => tag_role,
     TagUser => tag_user,
