@@ -48,7 +48,7 @@ impl Operation for CreateRole {
             path: bearer::path(input.path)?,
             description: input.description,
             trust: input.assume_role_policy_document,
-            max_session_secs: input.max_session_duration.unwrap_or(3600),
+            max_session_secs: session_secs(input.max_session_duration)?,
             inline: Default::default(),
             attached: Vec::new(),
             permissions_boundary: None,
@@ -69,5 +69,14 @@ pub(crate) fn check_trust(document: &str) -> Result<(), Error> {
     match document.chars().filter(|c| !c.is_whitespace()).count() > TRUST_MAX {
         true => Err(Error::Quota { quota: "ACLSizePerRole", limit: TRUST_MAX }),
         false => Ok(()),
+    }
+}
+
+/// One hour by default, twelve at most.
+pub(crate) fn session_secs(asked: Option<i32>) -> Result<i32, Error> {
+    let secs = asked.unwrap_or(3600);
+    match (3600..=43_200).contains(&secs) {
+        true => Ok(secs),
+        false => Err(Error::Validation(format!("MaxSessionDuration {secs} must be between 3600 and 43200"))),
     }
 }

@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateRole.html>
 
-use crate::{Error, bearer};
+use crate::{Error, bearer, ops::create_role};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::iam::Role;
@@ -28,8 +28,8 @@ impl Operation for UpdateRole {
             if let Some(description) = input.description {
                 role.description = Some(description);
             }
-            if let Some(secs) = input.max_session_duration {
-                role.max_session_secs = secs;
+            if input.max_session_duration.is_some() {
+                role.max_session_secs = create_role::session_secs(input.max_session_duration)?;
             }
             Ok(())
         })
