@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListEntitiesForPolicy.html>
 
 use crate::{Error, aws_managed};
-use escale_base::{AwsError, Wire};
+use escale_base::{AwsError, Wire, wire::Value};
 use escale_service::{Cx, Operation};
 use escale_tables::iam::{Role, User};
 
@@ -19,7 +19,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    policy_groups: Vec<String>,
+    policy_groups: Vec<Value>,
     policy_users: Vec<UserRef>,
     policy_roles: Vec<RoleRef>,
     is_truncated: bool,

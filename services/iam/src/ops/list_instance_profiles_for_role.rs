@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListInstanceProfilesForRole.html>
 
 use crate::{Error, bearer};
-use escale_base::Wire;
+use escale_base::{Wire, wire::Value};
 use escale_service::{Cx, Operation};
 use escale_tables::iam::Role;
 
@@ -16,7 +16,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    instance_profiles: Vec<String>,
+    instance_profiles: Vec<Value>,
     is_truncated: bool,
 }
 
