@@ -30,7 +30,8 @@ pub(crate) async fn start(home: &Home, settings: &Settings) -> Result<Running> {
             bail!("services and models disagree:\n  {}", faults.join("\n  "));
         }
     }
-    let engine = Engine::new(store.clone(), clock);
+    let mut engine = Engine::new(store.clone(), clock);
+    escale_cloudformation::start(&mut engine, store.clone(), Arc::clone(&cloud));
     let mounts: Vec<Arc<dyn Mount>> = Vec::new();
     let gate = Arc::new(Gate::new(cloud, store, mounts));
     let mut listeners = JoinSet::new();
@@ -42,8 +43,12 @@ pub(crate) async fn start(home: &Home, settings: &Settings) -> Result<Running> {
 fn cloud(settings: &Settings, clock: Clock) -> Cloud {
     let iam =
         Iam { root_key: settings.access_key.clone(), root_secret: Secret::new(settings.secret_key.clone()) };
-    let services: Vec<Arc<dyn Service>> =
-        vec![Arc::new(iam.clone()), Arc::new(escale_sts::Sts), Arc::new(escale_ec2::Ec2)];
+    let services: Vec<Arc<dyn Service>> = vec![
+        Arc::new(iam.clone()),
+        Arc::new(escale_sts::Sts),
+        Arc::new(escale_ec2::Ec2),
+        Arc::new(escale_cloudformation::CloudFormation),
+    ];
     Cloud::new(Arc::new(settings.config.clone()), clock, Arc::new(iam), services)
 }
 
