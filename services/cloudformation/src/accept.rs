@@ -83,10 +83,10 @@ pub(crate) fn content(
 /// Whether two contents would make the same stack. AWS, too, compares what a template says and not its text.
 pub(crate) fn is_same(new: &Content, old: &Content) -> bool {
     let tree = |c: &Content| template::tree(&c.template).map(|node| node.value());
-    let sorted = |c: &Content| c.tags.iter().cloned().collect::<BTreeSet<_>>();
+    let tags = |c: &Content| c.tags.iter().cloned().collect::<BTreeSet<_>>();
     new.parameters == old.parameters
         && new.resolved == old.resolved
-        && sorted(new).iter().map(|t| (&t.key, &t.value)).eq(sorted(old).iter().map(|t| (&t.key, &t.value)))
+        && tags(new) == tags(old)
         && (new.template == old.template || matches!((tree(new), tree(old)), (Ok(a), Ok(b)) if a == b))
 }
 

@@ -1,6 +1,6 @@
 //! The steps of a creation.
 
-use super::{Stacks, refused};
+use super::{Stacks, is_in, refused};
 use crate::{
     Error, events, find, scope,
     template::{self, Scope},
@@ -77,6 +77,9 @@ impl Stacks {
     /// All resources stand: the outputs are known.
     pub(super) fn complete(&self, stack: &Stack) -> Result<(), AwsError> {
         let done = self.transact(stack, |cx| {
+            if !is_in(cx, stack, &[Phase::Creating]) {
+                return Ok(());
+            }
             let (outputs, imports) = self.outputs(cx, stack)?;
             cx.tx.update::<Stack, _>(&stack.uuid, |s| {
                 s.outputs = outputs;
@@ -113,6 +116,9 @@ impl Stacks {
     /// Stops what is under way and does what the stack's owner wished for this case.
     pub(super) fn give_up(&self, stack: &Stack, why: Option<&str>) -> Result<(), AwsError> {
         self.transact(stack, |cx| {
+            if !is_in(cx, stack, &[Phase::Creating]) {
+                return Ok(());
+            }
             let now = cx.now;
             let mut failed = Vec::new();
             for row in find::resources(cx.tx, &stack.uuid) {

@@ -1,10 +1,13 @@
 //! The steps of a deletion, be it wished or a rollback.
 
-use super::{Stacks, created, plan, refused};
+use super::{Stacks, created, is_in, plan, refused};
 use crate::{error, events, find, snapshot};
 use escale_base::AwsError;
 use escale_service::Cx;
-use escale_tables::cloudformation::{Export, Phase, Removal, ResourceState, Stack, StackResource};
+use escale_store::Row;
+use escale_tables::cloudformation::{
+    ChangeSet, Export, Phase, Removal, ResourceState, Stack, StackEvent, StackResource,
+};
 
 impl Stacks {
     /// Asks the resource's service to delete it, or leaves it alone if that is its policy.
@@ -55,6 +58,9 @@ impl Stacks {
     /// The end of a deletion: all gone, or some could not.
     pub(super) fn finish(&self, stack: &Stack) -> Result<(), AwsError> {
         self.transact(stack, |cx| {
+            if !is_in(cx, stack, &[Phase::Deleting, Phase::RollingBack]) {
+                return Ok(());
+            }
             let rows = find::resources(cx.tx, &stack.uuid);
             let left: Vec<&str> =
                 rows.iter().filter(|r| plan::is_there(r)).map(|r| r.logical_id.as_str()).collect();
@@ -72,10 +78,31 @@ impl Stacks {
                     cx.tx.delete::<Export>(&export.name);
                 }
                 cx.tx.update::<Stack, _>(&stack.uuid, |s| s.deleted = Some(cx.now));
+                forget_old(cx);
             }
             events::enter(cx.tx, &stack.uuid, phase, failed, cx.now);
             Ok(())
         })
+    }
+}
+
+/// Drops what was deleted longer ago than AWS shows it.
+fn forget_old(cx: &mut Cx<'_>) {
+    const SHOWN_MS: i64 = 90 * 24 * 3_600_000;
+    let is_old = |s: &Stack| s.deleted.is_some_and(|at| cx.now.since_ms(at) > SHOWN_MS);
+    let old: Vec<_> = cx.tx.scan::<Stack>().filter(|s| is_old(s)).collect();
+    for stack in old {
+        let below = format!("{}/", stack.uuid);
+        for row in cx.tx.prefix::<StackResource>(&below).collect::<Vec<_>>() {
+            cx.tx.delete::<StackResource>(&row.key());
+        }
+        for event in cx.tx.prefix::<StackEvent>(&below).collect::<Vec<_>>() {
+            cx.tx.delete::<StackEvent>(&event.key());
+        }
+        for set in cx.tx.prefix::<ChangeSet>(&below).collect::<Vec<_>>() {
+            cx.tx.delete::<ChangeSet>(&set.key());
+        }
+        cx.tx.delete::<Stack>(&stack.uuid);
     }
 }
 

@@ -10,12 +10,12 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
-use crate::{error, events, find, template};
+use crate::{error, events, template};
 use escale_base::{AwsError, Timestamp, ids};
 use escale_engine::{Plan, Reconciler, StepError};
 use escale_service::{Caller, Cloud, Created, Cx, Principal, Readiness};
 use escale_store::{ALL_TABLES, Change, Image, Store};
-use escale_tables::cloudformation::{Busy, ChangeSet, ResourceState, Stack, StackEvent, StackResource};
+use escale_tables::cloudformation::{Busy, Phase, ResourceState, Stack, StackResource};
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
@@ -45,8 +45,6 @@ pub(crate) enum Action {
     TimeOut,
     /// Nothing is left to delete.
     Finish,
-    /// The stack was deleted long ago.
-    Forget,
 }
 
 impl Stacks {
@@ -90,7 +88,6 @@ impl Stacks {
                 self.give_up(stack, Some("Stack creation time exceeded the specified timeout. "))
             }
             Action::Finish => self.finish(stack),
-            Action::Forget => self.forget(stack),
         }
     }
 
@@ -135,25 +132,6 @@ impl Stacks {
             Ok(())
         })
     }
-
-    fn forget(&self, stack: &Stack) -> Result<(), AwsError> {
-        self.transact(stack, |cx| {
-            let below = format!("{}/", stack.uuid);
-            for row in find::resources(cx.tx, &stack.uuid) {
-                cx.tx.delete::<StackResource>(&format!("{below}{}", row.logical_id));
-            }
-            let events: Vec<_> = cx.tx.prefix::<StackEvent>(&below).collect();
-            for event in events {
-                cx.tx.delete::<StackEvent>(&format!("{below}{:010}", event.number));
-            }
-            let sets: Vec<_> = cx.tx.prefix::<ChangeSet>(&below).collect();
-            for set in sets {
-                cx.tx.delete::<ChangeSet>(&format!("{below}{}", set.name));
-            }
-            cx.tx.delete::<Stack>(&stack.uuid);
-            Ok(())
-        })
-    }
 }
 
 /// What a resource's service answered, as an event tells it.
@@ -164,6 +142,11 @@ fn refused(error: &AwsError) -> String {
 
 fn handler_message(message: &str, code: &str) -> String {
     format!("Resource handler returned message: \"{message}\" (HandlerErrorCode: {code})")
+}
+
+/// Whether the stack is still where a step was planned for it.
+fn is_in(cx: &Cx<'_>, stack: &Stack, phases: &[Phase]) -> bool {
+    cx.tx.get::<Stack>(&stack.uuid).is_some_and(|s| phases.contains(&s.phase))
 }
 
 fn created(row: &StackResource) -> Created {

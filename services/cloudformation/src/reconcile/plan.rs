@@ -17,22 +17,12 @@ pub(super) const LIMIT_MS: i64 = 15 * 60_000;
 /// what goes by itself, a stopped task's interface.
 pub(super) const REFUSED_MS: i64 = 3 * 60_000;
 
-/// AWS shows deleted stacks for 90 days.
-const SHOWN_MS: i64 = 90 * 24 * 3_600_000;
-
 pub(super) fn plan(cloud: &Cloud, image: &Image, key: &str, now: Timestamp) -> Plan<Vec<Action>> {
     let Some(stack) = image.get::<Stack>(key) else { return Plan::Done };
     let rows = find::resources(image, key);
     match stack.phase {
         Phase::Creating => creation(cloud, image, &stack, &rows, now),
         Phase::Deleting | Phase::RollingBack => deletion(cloud, image, &rows, now),
-        Phase::Deleted => {
-            let end = stack.since.plus_ms(SHOWN_MS);
-            if now >= end {
-                return Plan::Step(vec![Action::Forget]);
-            }
-            Plan::wait_until(end, "shown until then")
-        }
         _ => Plan::Done,
     }
 }

@@ -7,7 +7,6 @@ use escale_service::{
     Config, Decision, Entry, Identity, Kind, Props, ResourcePolicy, ResourceType, Service, StreamCx,
 };
 use escale_store::{Row, TableDef};
-use escale_tables::cloudformation::Phase;
 use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;

@@ -73,8 +73,8 @@ fn a_stack_comes_and_goes() {
         B DELETE_COMPLETE
         C DELETE_COMPLETE
         A DELETE_IN_PROGRESS
-        E DELETE_COMPLETE
         A DELETE_COMPLETE
+        E DELETE_COMPLETE
         shop DELETE_COMPLETE"#]]
     .assert_eq(&lab.events(arn).join("\n"));
 }
@@ -129,7 +129,7 @@ fn on_failure_delete_and_do_nothing() {
     let template = "
 Resources:
   A: { Type: Test::Thing }
-  Bad: { Type: Test::Thing, DependsOn: A, Properties: { Fail: no } }
+  Bad: { Type: Test::Thing, DependsOn: A, Properties: { Fail: no room } }
 ";
     for (wish, status, left) in
         [("DELETE", "Stack with id shop does not exist", 0), ("DO_NOTHING", "CREATE_FAILED", 1)]
@@ -206,7 +206,7 @@ fn broken_templates_leave_nothing() {
     let lab = Lab::new();
     expect!["ValidationError: Template format error: Unrecognized resource types: [AWS::X::Y]. Escale does not enact them; `escale coverage` lists what it does"]
         .assert_eq(&lab.error("Resources: { A: { Type: AWS::X::Y } }"));
-    expect!["ValidationError: Resources/A/Properties/Colour: Test::Thing has no property Colour that Escale enacts (line 1, column 62)"]
+    expect!["ValidationError: Resources/A/Properties/Colour: Test::Thing has no property Colour that Escale enacts (line 1, column 60)"]
         .assert_eq(&lab.error("Resources: { A: { Type: Test::Thing, Properties: { Colour: red } } }"));
     for (template, message) in [
         ("Resources: { A: { Type: Test::Thing, DeletionPolicy: Snapshot } }", "does not support deletion policy Snapshot"),
@@ -233,8 +233,8 @@ fn an_attribute_that_is_none_fails_its_user() {
 #[test]
 fn exports_are_unique_and_guarded() {
     let lab = Lab::new();
-    let exporting = "{Resources: {A: {Type: Test::Thing}}, Outputs: {X: {Value: !Ref A, Export: {Name: x}}}}";
-    let importing = "{Resources: {B: {Type: Test::Thing, Properties: {Of: !ImportValue x}}}}";
+    let exporting = "Resources: {A: {Type: Test::Thing}}\nOutputs: {X: {Value: !Ref A, Export: {Name: x}}}";
+    let importing = "Resources: {B: {Type: Test::Thing, Properties: {Of: !ImportValue x}}}";
     lab.create("one", exporting).unwrap();
     lab.run();
     lab.create("two", importing).unwrap();
@@ -361,4 +361,25 @@ fn survives_failure_at_each_step() {
         assert_eq!(lab.phase(&uuid), Phase::Deleted, "after {dies_after}");
         assert!(lab.things().is_empty() && lab.keys().is_empty());
     }
+}
+
+#[test]
+fn old_stacks_are_forgotten() {
+    let lab = Lab::new();
+    let once = "Resources: { A: { Type: Test::Thing } }";
+    let live = |name: &str| {
+        let made = lab.create(name, once).unwrap();
+        lab.run();
+        lab.call("DeleteStack", json!({"StackName": name})).unwrap();
+        lab.run();
+        made["StackId"].as_str().unwrap().to_owned()
+    };
+    let first = live("shop");
+    lab.clock.advance_ms(91 * 24 * 3_600_000);
+    assert_eq!(lab.status(&first), "DELETE_COMPLETE");
+    let second = live("shop");
+    assert_eq!(lab.status(&first), format!("Stack with id {first} does not exist"));
+    assert_eq!(lab.status(&second), "DELETE_COMPLETE");
+    let events: Vec<_> = lab.store.read().scan::<escale_tables::cloudformation::StackEvent>().collect();
+    assert!(events.iter().all(|e| second.ends_with(&e.stack)));
 }
