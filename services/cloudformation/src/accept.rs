@@ -31,7 +31,8 @@ pub(crate) fn content(
     let parsed = template::parse(&wanted.template, wanted.origin)?;
     types(cloud, &parsed)?;
     let given = parameters(&wanted.parameters, previous)?;
-    let missing = parsed.capabilities_missing(&wanted.capabilities.iter().map(String::as_str).collect::<Vec<_>>());
+    let missing =
+        parsed.capabilities_missing(&wanted.capabilities.iter().map(String::as_str).collect::<Vec<_>>());
     if !missing.is_empty() {
         return Err(Error::Capabilities(missing.join(", ")));
     }
@@ -62,7 +63,9 @@ pub(crate) fn content(
     let resources = plan
         .dependencies
         .into_iter()
-        .filter_map(|(logical_id, needs)| Some(planned(parsed.resources.get(&logical_id)?, logical_id, needs)))
+        .filter_map(|(logical_id, needs)| {
+            Some(planned(parsed.resources.get(&logical_id)?, logical_id, needs))
+        })
         .collect();
     let effective = parsed.parameters.iter().filter_map(|(name, p)| {
         Some((name.clone(), given.get(name).cloned().or_else(|| p.default.clone())?))

@@ -3,9 +3,7 @@
 use crate::{Error, events};
 use escale_base::wire::Value;
 use escale_service::{Caller, Cx};
-use escale_tables::cloudformation::{
-    Content, OnFailure, Phase, ResourceState, Stack, StackResource,
-};
+use escale_tables::cloudformation::{Content, OnFailure, Phase, ResourceState, Stack, StackResource};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What AWS says of whoever asked through the API.

@@ -24,8 +24,9 @@ pub(crate) async fn template(
 }
 
 async fn object(cx: &StreamCx, url: &str) -> Result<String, Error> {
-    let (bucket, key, version) = locate(url, &[&cx.config.endpoint, &cx.caller.host])
-        .ok_or_else(|| Error::invalid(format!("TemplateURL must be a supported URL. '{url}' is not one of S3's")))?;
+    let (bucket, key, version) = locate(url, &[&cx.config.endpoint, &cx.caller.host]).ok_or_else(|| {
+        Error::invalid(format!("TemplateURL must be a supported URL. '{url}' is not one of S3's"))
+    })?;
     let mut input = json!({"Bucket": bucket, "Key": key});
     if let Some(version) = version {
         input["VersionId"] = version.into();
@@ -104,7 +105,12 @@ mod tests {
         assert_eq!(found("http://127.0.0.1:4566/b/t"), at("b", "t", ""));
         assert_eq!(found("http://b.localhost:4566/t"), at("b", "t", ""));
         assert_eq!(found("http://b.s3.localhost:4566/t"), at("b", "t", ""));
-        for wrong in ["https://example.com/b/t", "s3://b/t", "https://s3.amazonaws.com/b", "https://ec2.amazonaws.com/b/t"] {
+        for wrong in [
+            "https://example.com/b/t",
+            "s3://b/t",
+            "https://s3.amazonaws.com/b",
+            "https://ec2.amazonaws.com/b/t",
+        ] {
             assert_eq!(found(wrong), None, "{wrong}");
         }
     }

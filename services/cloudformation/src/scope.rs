@@ -101,13 +101,17 @@ pub(crate) fn resolve(cx: &mut Cx<'_>, reference: &DynamicReference) -> Result<S
             }
             let answer = cx.call("secretsmanager", "GetSecretValue", input)?;
             let Some(text) = answer["SecretString"].as_str() else {
-                return Err(Error::invalid(format!("Secret {id} holds bytes; a dynamic reference needs text")));
+                return Err(Error::invalid(format!(
+                    "Secret {id} holds bytes; a dynamic reference needs text"
+                )));
             };
             let Some(key) = json_key else { return Ok(text.to_owned()) };
             let parsed: Value = serde_json::from_str(text)
                 .map_err(|_| Error::invalid(format!("Could not parse SecretString JSON of secret {id}")))?;
             template::coerce::string(&parsed[key]).ok_or_else(|| {
-                Error::invalid(format!("Could not find a value associated with JSONKey {key} in SecretString of {id}"))
+                Error::invalid(format!(
+                    "Could not find a value associated with JSONKey {key} in SecretString of {id}"
+                ))
             })
         }
     }

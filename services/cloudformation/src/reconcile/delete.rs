@@ -64,8 +64,8 @@ impl Stacks {
             let rows = find::resources(cx.tx, &stack.uuid);
             let left: Vec<&str> =
                 rows.iter().filter(|r| plan::is_there(r)).map(|r| r.logical_id.as_str()).collect();
-            let failed =
-                (!left.is_empty()).then(|| format!("The following resource(s) failed to delete: [{}]. ", left.join(", ")));
+            let failed = (!left.is_empty())
+                .then(|| format!("The following resource(s) failed to delete: [{}]. ", left.join(", ")));
             let phase = match (stack.phase, &failed) {
                 (Phase::RollingBack, None) => Phase::RolledBack,
                 (Phase::RollingBack, Some(_)) => Phase::RollbackFailed,

@@ -59,7 +59,8 @@ impl Stacks {
     ) -> Result<(), AwsError> {
         let principal = serde_json::from_value(stack.principal.clone());
         let caller = Caller {
-            principal: principal.unwrap_or_else(|_| Principal::Service("cloudformation.amazonaws.com".into())),
+            principal: principal
+                .unwrap_or_else(|_| Principal::Service("cloudformation.amazonaws.com".into())),
             request_id: ids::random_uuid(),
             source_ip: None,
             host: String::new(),

@@ -92,8 +92,7 @@ fn creation(
         }
         waits.until = Some(end);
     }
-    let stands =
-        |id: &String| rows.iter().any(|r| r.logical_id == *id && r.state == ResourceState::Created);
+    let stands = |id: &String| rows.iter().any(|r| r.logical_id == *id && r.state == ResourceState::Created);
     let mut actions = Vec::new();
     for row in rows {
         match row.state {
@@ -124,12 +123,7 @@ pub(super) fn is_there(row: &StackResource) -> bool {
     }
 }
 
-fn deletion(
-    cloud: &Cloud,
-    image: &Image,
-    rows: &[Arc<StackResource>],
-    now: Timestamp,
-) -> Plan<Vec<Action>> {
+fn deletion(cloud: &Cloud, image: &Image, rows: &[Arc<StackResource>], now: Timestamp) -> Plan<Vec<Action>> {
     let mut waits = Waits::default();
     let mut actions = Vec::new();
     for row in rows.iter().filter(|r| is_there(r)) {

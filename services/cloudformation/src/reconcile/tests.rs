@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
 
+mod outside;
 mod stories;
 
 /// What the made-up service keeps.
@@ -124,7 +125,8 @@ impl Lab {
         tables.push(TableDef::of::<Thing>());
         let store = Store::open(&dir.path().join("state.db"), &tables).unwrap();
         let clock = Clock::by_hand(Timestamp(1_000_000));
-        let services: Vec<Arc<dyn Service>> = vec![Arc::new(Things), Arc::new(CloudFormation)];
+        let mut services = outside::services();
+        services.extend([Arc::new(Things) as Arc<dyn Service>, Arc::new(CloudFormation)]);
         let cloud =
             Arc::new(Cloud::new(Arc::new(Config::default()), clock.clone(), Arc::new(Anybody), services));
         let stacks = Stacks::new(store.clone(), Arc::clone(&cloud));

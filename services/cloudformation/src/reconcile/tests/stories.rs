@@ -150,14 +150,14 @@ fn time_limits() {
     lab.call("CreateStack", input).unwrap();
     lab.run();
     let key = lab.keys().remove(0);
-    assert_eq!(
-        lab.next(&key),
-        Plan::wait_until(lab.clock.now().plus_ms(120_000), "A: it to warm up")
-    );
+    assert_eq!(lab.next(&key), Plan::wait_until(lab.clock.now().plus_ms(120_000), "A: it to warm up"));
     lab.clock.advance_ms(120_000);
     lab.run();
     assert_eq!(lab.status("one"), "CREATE_FAILED");
-    assert_eq!(lab.events("one").last().unwrap(), "one CREATE_FAILED Stack creation time exceeded the specified timeout.");
+    assert_eq!(
+        lab.events("one").last().unwrap(),
+        "one CREATE_FAILED Stack creation time exceeded the specified timeout."
+    );
 
     let lab = Lab::new();
     lab.create("two", template).unwrap();
@@ -209,10 +209,22 @@ fn broken_templates_leave_nothing() {
     expect!["ValidationError: Resources/A/Properties/Colour: Test::Thing has no property Colour that Escale enacts (line 1, column 60)"]
         .assert_eq(&lab.error("Resources: { A: { Type: Test::Thing, Properties: { Colour: red } } }"));
     for (template, message) in [
-        ("Resources: { A: { Type: Test::Thing, DeletionPolicy: Snapshot } }", "does not support deletion policy Snapshot"),
-        ("Resources: { A: { Type: Test::Thing, Properties: { Of: !Ref B } } }", "Unresolved resource dependencies [B]"),
-        ("Resources: { A: { Type: Test::Thing, Properties: { Of: '{{resolve:x}}' } } }", "Incorrect format is used"),
-        ("Resources: { A: { Type: Test::Thing, Properties: { Of: !ImportValue x } } }", "No export named x found."),
+        (
+            "Resources: { A: { Type: Test::Thing, DeletionPolicy: Snapshot } }",
+            "does not support deletion policy Snapshot",
+        ),
+        (
+            "Resources: { A: { Type: Test::Thing, Properties: { Of: !Ref B } } }",
+            "Unresolved resource dependencies [B]",
+        ),
+        (
+            "Resources: { A: { Type: Test::Thing, Properties: { Of: '{{resolve:x}}' } } }",
+            "Incorrect format is used",
+        ),
+        (
+            "Resources: { A: { Type: Test::Thing, Properties: { Of: !ImportValue x } } }",
+            "No export named x found.",
+        ),
     ] {
         let error = lab.error(template);
         assert!(error.starts_with("ValidationError: ") && error.contains(message), "{error}");
@@ -248,7 +260,10 @@ fn exports_are_unique_and_guarded() {
     lab.run();
     assert_eq!(lab.status("three"), "ROLLBACK_COMPLETE");
     let told = lab.events("three").into_iter().find(|e| e.contains("ROLLBACK_IN_PROGRESS")).unwrap();
-    assert!(told.contains("Export with name x is already exported by stack one. Rollback requested"), "{told}");
+    assert!(
+        told.contains("Export with name x is already exported by stack one. Rollback requested"),
+        "{told}"
+    );
     for name in ["two", "one"] {
         lab.call("DeleteStack", json!({"StackName": name})).unwrap();
         lab.run();
@@ -269,7 +284,10 @@ fn change_sets() {
     let set = deploy("CREATE", CHAIN).unwrap();
     assert_eq!(lab.status("shop"), "REVIEW_IN_PROGRESS");
     let shown = lab.call("DescribeChangeSet", json!({"ChangeSetName": set["Id"]})).unwrap();
-    assert_eq!((&shown["Status"], &shown["ExecutionStatus"]), (&json!("CREATE_COMPLETE"), &json!("AVAILABLE")));
+    assert_eq!(
+        (&shown["Status"], &shown["ExecutionStatus"]),
+        (&json!("CREATE_COMPLETE"), &json!("AVAILABLE"))
+    );
     assert_eq!(shown["Changes"].as_array().unwrap().len(), 5);
     lab.call("ExecuteChangeSet", json!({"ChangeSetName": set["Id"]})).unwrap();
     let again = lab.call("ExecuteChangeSet", json!({"ChangeSetName": set["Id"]})).unwrap_err();
@@ -283,9 +301,18 @@ fn change_sets() {
     let same = deploy("UPDATE", &format!("{CHAIN}\n# a remark\n")).unwrap();
     let shown = lab.call("DescribeChangeSet", json!({"ChangeSetName": same["Id"]})).unwrap();
     assert_eq!(shown["Status"], "FAILED");
-    assert!(shown["StatusReason"].as_str().unwrap().starts_with("The submitted information didn't contain changes."));
-    assert_eq!(deploy("UPDATE", &CHAIN.replace("Slow: true", "Slow: false")).unwrap_err().code, "NotImplemented");
-    let update = lab.call("UpdateStack", json!({"StackName": "shop", "UsePreviousTemplate": true})).unwrap_err();
+    assert!(
+        shown["StatusReason"]
+            .as_str()
+            .unwrap()
+            .starts_with("The submitted information didn't contain changes.")
+    );
+    assert_eq!(
+        deploy("UPDATE", &CHAIN.replace("Slow: true", "Slow: false")).unwrap_err().code,
+        "NotImplemented"
+    );
+    let update =
+        lab.call("UpdateStack", json!({"StackName": "shop", "UsePreviousTemplate": true})).unwrap_err();
     assert_eq!(update.message, "No updates are to be performed.");
     let gone = json!({"StackName": "shop", "ChangeSetName": "nobody"});
     lab.call("DeleteChangeSet", gone).unwrap();
