@@ -8,6 +8,7 @@
 //! `ops/create_vpc.rs`.
 
 mod addresses;
+mod cfn;
 mod error;
 mod filters;
 mod ops;
@@ -20,7 +21,7 @@ mod shapes;
 mod status;
 mod tagged;
 
-use escale_service::{Entry, Recorded, Service};
+use escale_service::{Entry, Recorded, ResourceType, Service};
 
 pub use error::Error;
 pub use reconcile::start;
@@ -37,5 +38,8 @@ impl Service for Ec2 {
     }
     fn recorded(&self) -> &'static [Recorded] {
         recorded::RECORDED
+    }
+    fn resource_types(&self) -> Vec<ResourceType> {
+        cfn::resources()
     }
 }

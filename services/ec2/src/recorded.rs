@@ -30,6 +30,10 @@ pub(crate) const RECORDED: &[Recorded] = &[
         reason: "It is for instances, of which there are none; tasks and load balancers say it themselves",
     },
     Recorded {
+        name: "AWS::EC2::SecurityGroupIngress.SourceSecurityGroupOwnerId",
+        reason: "The account is the only one there is",
+    },
+    Recorded {
         name: "AWS::EC2::VPC.InstanceTenancy",
         reason: "Whether hardware is shared with other customers has no meaning on one's own machine",
     },
