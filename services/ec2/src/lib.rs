@@ -20,6 +20,10 @@ mod rules;
 mod shapes;
 mod status;
 mod tagged;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 use escale_service::{Entry, Recorded, ResourceType, Service};
 

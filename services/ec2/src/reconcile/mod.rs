@@ -2,6 +2,8 @@
 
 mod internet;
 mod spec;
+#[cfg(test)]
+mod tests;
 mod vpc;
 
 use escale_base::{PlaneError, Timestamp};
