@@ -35,13 +35,11 @@ pub struct Snapshot {
 }
 row!(Snapshot, "rds_snapshot", |r| r.id.clone());
 
-/// What came of it.
+/// The copy is whole and safe on the disk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SnapshotSeen {
     pub id: String,
-    /// `None`: it failed.
-    pub size_bytes: Option<u64>,
+    pub size_bytes: u64,
     pub at: Timestamp,
-    pub error: Option<String>,
 }
 row!(SnapshotSeen, "rds_snapshot_seen", |r| r.id.clone());
