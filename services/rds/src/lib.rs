@@ -22,6 +22,7 @@ mod recorded;
 mod rules;
 mod shapes;
 mod status;
+mod tags;
 #[cfg(test)]
 mod testing;
 

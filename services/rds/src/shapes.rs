@@ -31,8 +31,6 @@ pub(crate) struct InstanceShape {
     pub instance_create_time: Timestamp,
     pub preferred_backup_window: String,
     pub backup_retention_period: i32,
-    #[wire("DBSecurityGroups")]
-    pub db_security_groups: Vec<EndpointShape>,
     pub vpc_security_groups: Vec<GroupShape>,
     #[wire("DBParameterGroups")]
     pub parameter_groups: Vec<ParameterStatus>,
@@ -50,7 +48,6 @@ pub(crate) struct InstanceShape {
     pub license_model: &'static str,
     pub iops: Option<i32>,
     pub storage_throughput: Option<i32>,
-    pub option_group_memberships: Vec<OptionGroup>,
     pub secondary_availability_zone: Option<String>,
     pub publicly_accessible: bool,
     pub status_infos: Vec<StatusInfo>,
@@ -62,7 +59,6 @@ pub(crate) struct InstanceShape {
     pub dbi_resource_id: String,
     #[wire("CACertificateIdentifier")]
     pub ca_certificate_identifier: String,
-    pub domain_memberships: Vec<OptionGroup>,
     pub copy_tags_to_snapshot: bool,
     pub monitoring_interval: i32,
     #[wire("DBInstanceArn")]
@@ -71,7 +67,6 @@ pub(crate) struct InstanceShape {
     pub iam_database_authentication_enabled: bool,
     pub performance_insights_enabled: bool,
     pub deletion_protection: bool,
-    pub associated_roles: Vec<OptionGroup>,
     pub max_allocated_storage: Option<i32>,
     pub tag_list: Vec<Tag>,
     pub network_type: &'static str,
@@ -96,11 +91,6 @@ pub(crate) struct ParameterStatus {
     #[wire("DBParameterGroupName")]
     pub name: String,
     pub parameter_apply_status: &'static str,
-}
-
-#[derive(Debug, Wire)]
-pub(crate) struct OptionGroup {
-    pub status: String,
 }
 
 #[derive(Debug, Wire)]
@@ -148,7 +138,6 @@ pub(crate) fn instance(cx: &Cx<'_>, row: &Instance) -> InstanceShape {
         instance_create_time: row.created,
         preferred_backup_window: kept.backup_window,
         backup_retention_period: row.backup_retention_days,
-        db_security_groups: vec![],
         vpc_security_groups: row
             .security_groups
             .iter()
@@ -171,7 +160,6 @@ pub(crate) fn instance(cx: &Cx<'_>, row: &Instance) -> InstanceShape {
         license_model: "postgresql-license",
         iops: kept.iops,
         storage_throughput: kept.storage_throughput,
-        option_group_memberships: vec![],
         secondary_availability_zone: secondary.filter(|_| shown_multi_az).map(|n| n.zone.clone()),
         publicly_accessible: false,
         status_infos: status_infos(seen),
@@ -181,14 +169,12 @@ pub(crate) fn instance(cx: &Cx<'_>, row: &Instance) -> InstanceShape {
         kms_key_id: kept.kms_key_id,
         dbi_resource_id: row.resource_id.clone(),
         ca_certificate_identifier: kept.ca_certificate,
-        domain_memberships: vec![],
         copy_tags_to_snapshot: row.copy_tags_to_snapshot,
         monitoring_interval: 0,
         arn: rules::arn(cx, "db", &row.id),
         iam_database_authentication_enabled: false,
         performance_insights_enabled: false,
         deletion_protection: row.deletion_protection,
-        associated_roles: vec![],
         max_allocated_storage: kept.max_allocated_storage_gb,
         tag_list: row.tags.clone(),
         network_type: "IPV4",
