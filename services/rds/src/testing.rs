@@ -15,7 +15,6 @@ use std::{net::Ipv4Addr, sync::Arc};
 pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) cloud: Arc<Cloud>,
-    pub(crate) clock: Clock,
     _dir: tempfile::TempDir,
 }
 
@@ -109,8 +108,8 @@ impl World {
         let store = Store::open(&dir.path().join("state.db"), &escale_tables::all()).unwrap();
         let clock = Clock::by_hand(Timestamp(1_700_000_000_000));
         let services: Vec<Arc<dyn Service>> = vec![Arc::new(crate::Rds), Arc::new(Network)];
-        let cloud = Cloud::new(Arc::new(Config::default()), clock.clone(), Arc::new(Nobody), services);
-        let world = World { store, cloud: Arc::new(cloud), clock, _dir: dir };
+        let cloud = Cloud::new(Arc::new(Config::default()), clock, Arc::new(Nobody), services);
+        let world = World { store, cloud: Arc::new(cloud), _dir: dir };
         crate::engines::note(&world.store, &[15]).unwrap();
         world.lay_network();
         let group = json!({"DBSubnetGroupName": "data", "DBSubnetGroupDescription": "d",

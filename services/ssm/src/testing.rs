@@ -8,7 +8,6 @@ use std::sync::Arc;
 pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) cloud: Cloud,
-    pub(crate) clock: Clock,
     _dir: tempfile::TempDir,
 }
 
@@ -29,8 +28,8 @@ impl World {
         let store = Store::open(&dir.path().join("state.db"), &escale_tables::all()).unwrap();
         let clock = Clock::by_hand(Timestamp(1_700_000_000_000));
         let services: Vec<Arc<dyn escale_service::Service>> = vec![Arc::new(crate::Ssm)];
-        let cloud = Cloud::new(Arc::new(Config::default()), clock.clone(), Arc::new(Nobody), services);
-        World { store, cloud, clock, _dir: dir }
+        let cloud = Cloud::new(Arc::new(Config::default()), clock, Arc::new(Nobody), services);
+        World { store, cloud, _dir: dir }
     }
 
     pub(crate) fn call(&self, operation: &str, input: Value) -> Result<Value, AwsError> {
