@@ -19,6 +19,7 @@ pub(crate) struct Place {
     pub subnet_group: String,
     pub vpc: VpcId,
     pub security_groups: Vec<GroupId>,
+    pub replication_group: Option<GroupId>,
     pub nodes: Vec<Node>,
 }
 
@@ -30,6 +31,7 @@ pub(crate) fn place(
     groups: Vec<GroupId>,
     zone: Option<&str>,
     multi_az: bool,
+    port: u16,
 ) -> Result<Place, Error> {
     let name = subnet_group.ok_or_else(|| {
         Error::Network("There is no default VPC to put the instance in: give DBSubnetGroupName".into())
@@ -45,8 +47,49 @@ pub(crate) fn place(
     if multi_az {
         subnets.push(subnet_outside(cx.tx, &group, &BTreeSet::from([subnets[0].zone.clone()]), None)?);
     }
-    let nodes = subnets.iter().map(|s| node(cx, id, s, &security_groups)).collect::<Result<_, _>>()?;
-    Ok(Place { subnet_group: group.name.clone(), vpc: group.vpc.clone(), security_groups, nodes })
+    let replication_group = match multi_az {
+        true => Some(replication_group(cx, id, &group.vpc, port)?),
+        false => None,
+    };
+    let all: Vec<GroupId> = security_groups.iter().chain(&replication_group).cloned().collect();
+    let nodes = subnets.iter().map(|s| node(cx, id, s, &all)).collect::<Result<_, _>>()?;
+    let (subnet_group, vpc) = (group.name.clone(), group.vpc.clone());
+    Ok(Place { subnet_group, vpc, security_groups, replication_group, nodes })
+}
+
+/// A security group whose members reach each other's database port. On AWS the two copies of a Multi-AZ instance are
+/// kept in step outside of the VPC, and no rule of the user's is needed; here they talk over the instance's interfaces.
+pub(crate) fn replication_group(cx: &mut Cx<'_>, id: &str, vpc: &VpcId, port: u16) -> Result<GroupId, Error> {
+    let input = json!({
+        "GroupName": format!("rds-replication-{id}-{}", ids::random_hex(6)),
+        "Description": format!("Made by RDS: replication between the nodes of {id}"),
+        "VpcId": vpc.as_str(),
+    });
+    let made = cx.call_as(PRINCIPAL, "ec2", "CreateSecurityGroup", input)?;
+    let group = made["GroupId"].as_str().unwrap_or_default().to_owned();
+    let everywhere = json!([{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]);
+    let each_other = json!([{
+        "IpProtocol": "tcp", "FromPort": port, "ToPort": port, "UserIdGroupPairs": [{"GroupId": group}],
+    }]);
+    for (operation, permissions) in [
+        ("RevokeSecurityGroupEgress", everywhere),
+        ("AuthorizeSecurityGroupEgress", each_other.clone()),
+        ("AuthorizeSecurityGroupIngress", each_other),
+    ] {
+        let input = json!({"GroupId": group, "IpPermissions": permissions});
+        cx.call_as(PRINCIPAL, "ec2", operation, input)?;
+    }
+    Ok(GroupId(group))
+}
+
+/// The groups of an instance's interfaces: the user's, and RDS's own.
+pub(crate) fn groups_of(instance: &Instance) -> Vec<GroupId> {
+    instance.security_groups.iter().chain(&instance.replication_group).cloned().collect()
+}
+
+pub(crate) fn delete_group(cx: &mut Cx<'_>, group: &GroupId) -> Result<(), AwsError> {
+    let answer = cx.call_as(PRINCIPAL, "ec2", "DeleteSecurityGroup", json!({"GroupId": group.as_str()}));
+    unless_gone(answer, "InvalidGroup.NotFound")
 }
 
 /// The group's first subnet whose zone is none of `taken`, or is the one asked for.

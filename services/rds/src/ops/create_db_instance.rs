@@ -96,7 +96,7 @@ impl Operation for CreateDBInstance {
         let resource_id = making::resource_id();
         let credentials = credentials(cx, &input, &id, &resource_id)?;
         let (subnet_group, zone) = (input.subnet_group.as_deref(), input.availability_zone.as_deref());
-        let place = making::place(cx, &id, subnet_group, input.vpc_security_group_ids, zone, multi_az)?;
+        let place = making::place(cx, &id, subnet_group, input.vpc_security_group_ids, zone, multi_az, port)?;
         let row = Instance {
             id,
             resource_id,
@@ -109,6 +109,7 @@ impl Operation for CreateDBInstance {
             subnet_group: place.subnet_group,
             vpc: place.vpc,
             security_groups: place.security_groups,
+            replication_group: place.replication_group,
             parameter_group,
             nodes: place.nodes,
             leaving: vec![],

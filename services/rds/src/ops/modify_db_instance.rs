@@ -161,7 +161,13 @@ fn password(cx: &mut Cx<'_>, row: &mut Instance, input: &Input) -> Result<(), Er
 }
 
 fn security_groups(cx: &mut Cx<'_>, row: &mut Instance, asked: Vec<GroupId>) -> Result<(), Error> {
-    let groups = rules::security_groups(cx.tx, &row.vpc, asked)?;
+    row.security_groups = rules::security_groups(cx.tx, &row.vpc, asked)?;
+    regroup(cx, row)
+}
+
+/// Gives all interfaces the instance's groups.
+fn regroup(cx: &mut Cx<'_>, row: &Instance) -> Result<(), Error> {
+    let groups = making::groups_of(row);
     for node in &row.nodes {
         let input = json!({
             "NetworkInterfaceId": node.interface.as_str(),
@@ -169,7 +175,6 @@ fn security_groups(cx: &mut Cx<'_>, row: &mut Instance, asked: Vec<GroupId>) -> 
         });
         cx.call_as(making::PRINCIPAL, "ec2", "ModifyNetworkInterfaceAttribute", input)?;
     }
-    row.security_groups = groups;
     Ok(())
 }
 
@@ -180,7 +185,11 @@ fn zones(cx: &mut Cx<'_>, row: &mut Instance, multi_az: bool) -> Result<(), Erro
         let group = rules::subnet_group(cx.tx, &row.subnet_group)?;
         let taken: BTreeSet<String> = row.nodes.iter().map(|n| n.zone.clone()).collect();
         let subnet = making::subnet_outside(cx.tx, &group, &taken, None)?;
-        row.nodes.push(making::node(cx, &row.id, &subnet, &row.security_groups)?);
+        if row.replication_group.is_none() {
+            row.replication_group = Some(making::replication_group(cx, &row.id, &row.vpc, row.port)?);
+            regroup(cx, row)?;
+        }
+        row.nodes.push(making::node(cx, &row.id, &subnet, &making::groups_of(row))?);
         return Ok(());
     }
     let primary = cx.tx.get::<InstanceSeen>(&row.id).map(|s| s.primary.clone());

@@ -80,7 +80,7 @@ impl Operation for RestoreDBInstanceFromDBSnapshot {
         let days = super::create_db_instance::backup_retention(input.backup_retention_period.unwrap_or(1))?;
         let multi_az = input.multi_az.unwrap_or(false);
         let (subnet_group, zone) = (input.subnet_group.as_deref(), input.availability_zone.as_deref());
-        let place = making::place(cx, &id, subnet_group, input.vpc_security_group_ids, zone, multi_az)?;
+        let place = making::place(cx, &id, subnet_group, input.vpc_security_group_ids, zone, multi_az, port)?;
         let row = Instance {
             id,
             resource_id,
@@ -93,6 +93,7 @@ impl Operation for RestoreDBInstanceFromDBSnapshot {
             subnet_group: place.subnet_group,
             vpc: place.vpc,
             security_groups: place.security_groups,
+            replication_group: place.replication_group,
             parameter_group,
             nodes: place.nodes,
             leaving: vec![],

@@ -200,6 +200,9 @@ impl Instances {
             for node in instance.nodes.iter().chain(&instance.leaving) {
                 making::delete_interface(cx, node)?;
             }
+            if let Some(group) = &instance.replication_group {
+                making::delete_group(cx, group)?;
+            }
             if let Some(arn) = &instance.credentials.secret_arn {
                 making::delete_secret(cx, arn)?;
             }

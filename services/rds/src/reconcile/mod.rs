@@ -11,3 +11,6 @@ pub(crate) use hands::Hands;
 pub(crate) use instance::Instances;
 pub(crate) use snapshot::Snapshots;
 pub(crate) use wish::{fingerprint, is_stopped, plane_name};
+
+#[cfg(test)]
+mod tests;

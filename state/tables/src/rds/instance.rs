@@ -25,6 +25,8 @@ pub struct Instance {
     pub subnet_group: String,
     pub vpc: VpcId,
     pub security_groups: Vec<GroupId>,
+    /// Lets its two nodes talk to each other, and nobody else: RDS's own, beside the user's groups.
+    pub replication_group: Option<GroupId>,
     pub parameter_group: String,
     /// One, or two in different zones. The first one is the primary at creation; after that `InstanceSeen` knows.
     pub nodes: Vec<Node>,
