@@ -72,7 +72,7 @@ async fn reconcilers(
     let (network, clock) = (|| Arc::clone(&planes.network), cloud.clock.clone());
     let hosts = settings.internet_hosts.clone();
     escale_ec2::start(engine, store(), Arc::clone(cloud), network(), hosts).await.context("cannot start EC2")?;
-    escale_route53::start(engine, store(), config(), clock, Arc::clone(&planes.dns), network());
+    // escale_route53::start(engine, store(), config(), clock, Arc::clone(&planes.dns), network());
     Ok(())
 }
 
