@@ -8,9 +8,10 @@ use escale_engine::Engine;
 use escale_gate::{Gate, Mount};
 use escale_iam::Iam;
 use escale_network::{KernelNetwork, Network, Place};
+use escale_postgres::{Postgres, PostgresPlane};
 use escale_service::{Cloud, Service};
 use escale_store::Store;
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 use tokio::{net::TcpListener, task::JoinSet};
 
 /// The running cloud; dropping it ends what it serves, not what it runs.
@@ -34,13 +35,14 @@ pub(crate) async fn start(home: &Home, settings: &Settings) -> Result<Running> {
         }
     }
     let mut engine = Engine::new(store.clone(), clock);
-    reconcilers(&mut engine, settings, &store, &cloud, &planes).await?;
+    let network = Arc::clone(&planes.network);
+    reconcilers(&mut engine, settings, &store, &cloud, planes).await?;
     let mounts: Vec<Arc<dyn Mount>> = Vec::new();
     let gate = Arc::new(Gate::new(cloud, store, mounts));
     let mut listeners = JoinSet::new();
     for address in [settings.config.api_address, settings.config.s3_address] {
         let at = (address, settings.config.port).into();
-        let inside = planes.network.namespace(&Place::Internet)?.tcp_listen(at).await?;
+        let inside = network.namespace(&Place::Internet)?.tcp_listen(at).await?;
         listeners.spawn(escale_gate::serve(Arc::clone(&gate), inside));
     }
     listeners.spawn(escale_gate::serve(gate, listener));
@@ -51,12 +53,16 @@ pub(crate) async fn start(home: &Home, settings: &Settings) -> Result<Running> {
 struct Planes {
     network: Arc<dyn Network>,
     dns: Arc<dyn Dns>,
+    /// Or why no database can run here: whoever creates one is told.
+    postgres: escale_rds::Plane,
 }
 
 impl Planes {
     async fn open(home: &Home) -> Result<Planes> {
         let network = KernelNetwork::open(&home.plane("network")).await.context("cannot open the network")?;
-        Ok(Planes { network: Arc::new(network), dns: Arc::new(DnsPlane::new()) })
+        let postgres = PostgresPlane::open(escale_postgres::Config::new(home.plane("postgres")))
+            .map(|(plane, told)| (Arc::new(plane) as Arc<dyn Postgres>, told));
+        Ok(Planes { network: Arc::new(network), dns: Arc::new(DnsPlane::new()), postgres })
     }
 }
 
@@ -66,13 +72,16 @@ async fn reconcilers(
     settings: &Settings,
     store: &Store,
     cloud: &Arc<Cloud>,
-    planes: &Planes,
+    planes: Planes,
 ) -> Result<()> {
     let (store, config) = (|| store.clone(), || Arc::clone(&cloud.config));
     let (network, clock) = (|| Arc::clone(&planes.network), cloud.clock.clone());
     let hosts = settings.internet_hosts.clone();
     escale_ec2::start(engine, store(), Arc::clone(cloud), network(), hosts).await.context("cannot start EC2")?;
-    // escale_route53::start(engine, store(), config(), clock, Arc::clone(&planes.dns), network());
+    // escale_route53::start(engine, store(), config(), clock.clone(), Arc::clone(&planes.dns), network());
+    escale_secretsmanager::start(engine, store());
+    let majors = escale_postgres::installed(Path::new("/usr/lib/postgresql"));
+    escale_rds::start(engine, store(), Arc::clone(cloud), clock, planes.postgres, &majors);
     Ok(())
 }
 
@@ -81,7 +90,14 @@ fn cloud(settings: &Settings, clock: Clock) -> Cloud {
     let iam =
         Iam { root_key: settings.access_key.clone(), root_secret: Secret::new(settings.secret_key.clone()) };
     let services: Vec<Arc<dyn Service>> =
-        vec![Arc::new(iam.clone()), Arc::new(escale_sts::Sts), Arc::new(escale_ec2::Ec2)];
+        vec![
+            Arc::new(iam.clone()),
+            Arc::new(escale_sts::Sts),
+            Arc::new(escale_ec2::Ec2),
+            Arc::new(escale_secretsmanager::SecretsManager),
+            Arc::new(escale_ssm::Ssm),
+            Arc::new(escale_rds::Rds),
+        ];
     Cloud::new(Arc::new(settings.config.clone()), clock, Arc::new(iam), services)
 }
 
@@ -98,6 +114,10 @@ pub(crate) async fn take_down(home: &Home) -> Result<()> {
 
 /// Takes down everything and forgets it.
 pub(crate) async fn wipe(home: &Home) -> Result<()> {
+    // Where the plane cannot be opened (no user postgres) no database was ever made.
+    if let Ok((postgres, _)) = PostgresPlane::open(escale_postgres::Config::new(home.plane("postgres"))) {
+        postgres.wipe().await?;
+    }
     take_down(home).await
 }
 
