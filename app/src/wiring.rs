@@ -77,7 +77,9 @@ async fn reconcilers(
     let (store, config) = (|| store.clone(), || Arc::clone(&cloud.config));
     let (network, clock) = (|| Arc::clone(&planes.network), cloud.clock.clone());
     let hosts = settings.internet_hosts.clone();
-    escale_ec2::start(engine, store(), Arc::clone(cloud), network(), hosts).await.context("cannot start EC2")?;
+    escale_ec2::start(engine, store(), Arc::clone(cloud), network(), hosts)
+        .await
+        .context("cannot start EC2")?;
     // escale_route53::start(engine, store(), config(), clock.clone(), Arc::clone(&planes.dns), network());
     escale_secretsmanager::start(engine, store());
     let majors = escale_postgres::installed(Path::new("/usr/lib/postgresql"));
@@ -89,15 +91,14 @@ async fn reconcilers(
 fn cloud(settings: &Settings, clock: Clock) -> Cloud {
     let iam =
         Iam { root_key: settings.access_key.clone(), root_secret: Secret::new(settings.secret_key.clone()) };
-    let services: Vec<Arc<dyn Service>> =
-        vec![
-            Arc::new(iam.clone()),
-            Arc::new(escale_sts::Sts),
-            Arc::new(escale_ec2::Ec2),
-            Arc::new(escale_secretsmanager::SecretsManager),
-            Arc::new(escale_ssm::Ssm),
-            Arc::new(escale_rds::Rds),
-        ];
+    let services: Vec<Arc<dyn Service>> = vec![
+        Arc::new(iam.clone()),
+        Arc::new(escale_sts::Sts),
+        Arc::new(escale_ec2::Ec2),
+        Arc::new(escale_secretsmanager::SecretsManager),
+        Arc::new(escale_ssm::Ssm),
+        Arc::new(escale_rds::Rds),
+    ];
     Cloud::new(Arc::new(settings.config.clone()), clock, Arc::new(iam), services)
 }
 

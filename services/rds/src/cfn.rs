@@ -1,6 +1,9 @@
 //! CloudFormation: instances, subnet groups and parameter groups.
 
-use crate::{Error, rules, status::{self, Status}};
+use crate::{
+    Error, rules,
+    status::{self, Status},
+};
 use escale_base::AwsError;
 use escale_service::{Created, Cx, Props, Readiness, ResourceType};
 use escale_store::Image;
@@ -12,18 +15,43 @@ pub(crate) const INSTANCE: &str = "AWS::RDS::DBInstance";
 
 /// Of the properties, those that are text in the operation and those that templates may write as text.
 const TEXTS: &[&str] = &[
-    "AvailabilityZone", "CACertificateIdentifier", "DBInstanceClass", "DBName", "DBParameterGroupName",
-    "DBSubnetGroupName", "Engine", "EngineLifecycleSupport", "EngineVersion", "KmsKeyId", "LicenseModel",
-    "MasterUsername", "MasterUserPassword", "NetworkType", "PreferredBackupWindow", "PreferredMaintenanceWindow",
+    "AvailabilityZone",
+    "CACertificateIdentifier",
+    "DBInstanceClass",
+    "DBName",
+    "DBParameterGroupName",
+    "DBSubnetGroupName",
+    "Engine",
+    "EngineLifecycleSupport",
+    "EngineVersion",
+    "KmsKeyId",
+    "LicenseModel",
+    "MasterUsername",
+    "MasterUserPassword",
+    "NetworkType",
+    "PreferredBackupWindow",
+    "PreferredMaintenanceWindow",
     "StorageType",
 ];
 const NUMBERS: &[&str] = &[
-    "AllocatedStorage", "BackupRetentionPeriod", "Iops", "MaxAllocatedStorage", "MonitoringInterval", "Port",
+    "AllocatedStorage",
+    "BackupRetentionPeriod",
+    "Iops",
+    "MaxAllocatedStorage",
+    "MonitoringInterval",
+    "Port",
     "StorageThroughput",
 ];
 const BOOLEANS: &[&str] = &[
-    "AutoMinorVersionUpgrade", "CopyTagsToSnapshot", "DeletionProtection", "EnableIAMDatabaseAuthentication",
-    "EnablePerformanceInsights", "ManageMasterUserPassword", "MultiAZ", "PubliclyAccessible", "StorageEncrypted",
+    "AutoMinorVersionUpgrade",
+    "CopyTagsToSnapshot",
+    "DeletionProtection",
+    "EnableIAMDatabaseAuthentication",
+    "EnablePerformanceInsights",
+    "ManageMasterUserPassword",
+    "MultiAZ",
+    "PubliclyAccessible",
+    "StorageEncrypted",
 ];
 
 pub(crate) fn types() -> Vec<ResourceType> {
@@ -31,15 +59,46 @@ pub(crate) fn types() -> Vec<ResourceType> {
         ResourceType {
             name: INSTANCE,
             properties: &[
-                "AllocatedStorage", "AutoMinorVersionUpgrade", "AvailabilityZone", "BackupRetentionPeriod",
-                "CACertificateIdentifier", "CopyTagsToSnapshot", "DBInstanceClass", "DBInstanceIdentifier", "DBName",
-                "DBParameterGroupName", "DBSnapshotIdentifier", "DBSubnetGroupName", "DeleteAutomatedBackups",
-                "DeletionProtection", "EnableCloudwatchLogsExports", "EnableIAMDatabaseAuthentication",
-                "EnablePerformanceInsights", "Engine", "EngineLifecycleSupport", "EngineVersion", "Iops", "KmsKeyId",
-                "LicenseModel", "ManageMasterUserPassword", "MasterUserPassword", "MasterUserSecret", "MasterUsername",
-                "MaxAllocatedStorage", "MonitoringInterval", "MultiAZ", "NetworkType", "Port", "PreferredBackupWindow",
-                "PreferredMaintenanceWindow", "PubliclyAccessible", "StorageEncrypted", "StorageThroughput",
-                "StorageType", "Tags", "VPCSecurityGroups",
+                "AllocatedStorage",
+                "AutoMinorVersionUpgrade",
+                "AvailabilityZone",
+                "BackupRetentionPeriod",
+                "CACertificateIdentifier",
+                "CopyTagsToSnapshot",
+                "DBInstanceClass",
+                "DBInstanceIdentifier",
+                "DBName",
+                "DBParameterGroupName",
+                "DBSnapshotIdentifier",
+                "DBSubnetGroupName",
+                "DeleteAutomatedBackups",
+                "DeletionProtection",
+                "EnableCloudwatchLogsExports",
+                "EnableIAMDatabaseAuthentication",
+                "EnablePerformanceInsights",
+                "Engine",
+                "EngineLifecycleSupport",
+                "EngineVersion",
+                "Iops",
+                "KmsKeyId",
+                "LicenseModel",
+                "ManageMasterUserPassword",
+                "MasterUserPassword",
+                "MasterUserSecret",
+                "MasterUsername",
+                "MaxAllocatedStorage",
+                "MonitoringInterval",
+                "MultiAZ",
+                "NetworkType",
+                "Port",
+                "PreferredBackupWindow",
+                "PreferredMaintenanceWindow",
+                "PubliclyAccessible",
+                "StorageEncrypted",
+                "StorageThroughput",
+                "StorageType",
+                "Tags",
+                "VPCSecurityGroups",
             ],
             create: create_instance,
             ready: instance_ready,
@@ -115,8 +174,15 @@ fn create_instance(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsErr
             input.insert("DBSnapshotIdentifier".into(), snapshot.into());
             // The snapshot has these; as on AWS, the template's are not looked at.
             for name in [
-                "DBName", "EngineVersion", "KmsKeyId", "MasterUsername", "MasterUserPassword", "StorageEncrypted",
-                "MaxAllocatedStorage", "PreferredMaintenanceWindow", "MasterUserSecretKmsKeyId",
+                "DBName",
+                "EngineVersion",
+                "KmsKeyId",
+                "MasterUsername",
+                "MasterUserPassword",
+                "StorageEncrypted",
+                "MaxAllocatedStorage",
+                "PreferredMaintenanceWindow",
+                "MasterUserSecretKmsKeyId",
             ] {
                 input.remove(name);
             }

@@ -20,7 +20,9 @@ pub enum Error {
     NoSubnetGroup(String),
     #[error("DB subnet group '{0}' already exists.")]
     SubnetGroupExists(String),
-    #[error("Cannot delete the subnet group '{0}' because at least one database instance: {1} is still using it.")]
+    #[error(
+        "Cannot delete the subnet group '{0}' because at least one database instance: {1} is still using it."
+    )]
     SubnetGroupInUse(String, String),
     #[error(
         "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. Current AZ coverage: {0}. Add \

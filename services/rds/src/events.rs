@@ -9,11 +9,25 @@ use escale_tables::rds::Event;
 const KEPT_MS: i64 = 14 * 24 * 60 * 60 * 1000;
 
 /// Adds an event about an instance. Old ones go at the same time.
-pub(crate) fn instance(tx: &mut Tx, config: &Config, now: Timestamp, id: &str, category: &str, message: &str) {
+pub(crate) fn instance(
+    tx: &mut Tx,
+    config: &Config,
+    now: Timestamp,
+    id: &str,
+    category: &str,
+    message: &str,
+) {
     record(tx, config, now, ("db-instance", "db", id), category, message);
 }
 
-pub(crate) fn snapshot(tx: &mut Tx, config: &Config, now: Timestamp, id: &str, category: &str, message: &str) {
+pub(crate) fn snapshot(
+    tx: &mut Tx,
+    config: &Config,
+    now: Timestamp,
+    id: &str,
+    category: &str,
+    message: &str,
+) {
     record(tx, config, now, ("db-snapshot", "snapshot", id), category, message);
 }
 

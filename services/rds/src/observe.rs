@@ -78,7 +78,10 @@ fn words(instance: &Instance, event: &Event) -> Vec<(&'static str, String)> {
     match event {
         Event::FailedOver { from, to, .. } => vec![
             ("failover", "Multi-AZ instance failover started.".to_owned()),
-            ("failover", format!("Multi-AZ instance failover completed: from {} to {}", zone(from), zone(to))),
+            (
+                "failover",
+                format!("Multi-AZ instance failover completed: from {} to {}", zone(from), zone(to)),
+            ),
         ],
         Event::Degraded { standby, .. } => {
             let what = format!("The standby in {} is gone; commits no longer wait for it", zone(standby));

@@ -98,7 +98,8 @@ impl Known {
             return Err(AwsError::not_supported(what).into());
         }
         if self.name == FORCE_SSL && value != "0" {
-            let what = "rds.force_ssl=1 (connections never leave the machine and are not encrypted; set it to 0)";
+            let what =
+                "rds.force_ssl=1 (connections never leave the machine and are not encrypted; set it to 0)";
             return Err(AwsError::not_supported(what).into());
         }
         match self.kind {

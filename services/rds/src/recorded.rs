@@ -5,7 +5,8 @@ use escale_service::Recorded;
 const CLASS: &str = "All instances share this machine's processors and memory";
 const DISK: &str = "All instances share this machine's disk";
 const ENCRYPTION: &str = "What protects the data at rest is the machine's own disk encryption";
-const WINDOW: &str = "Nothing is maintained behind one's back: the engine changes when its package is upgraded";
+const WINDOW: &str =
+    "Nothing is maintained behind one's back: the engine changes when its package is upgraded";
 const MINOR: &str = "The minor release is the installed package's";
 const CA: &str = "Connections are not encrypted: they never leave the machine";
 
@@ -24,8 +25,14 @@ pub(crate) const RECORDED: &[Recorded] = &[
     Recorded { name: "CreateDBInstance.AutoMinorVersionUpgrade", reason: MINOR },
     Recorded { name: "CreateDBInstance.PreferredMaintenanceWindow", reason: WINDOW },
     Recorded { name: "CreateDBInstance.CACertificateIdentifier", reason: CA },
-    Recorded { name: "CreateDBInstance.LicenseModel", reason: "PostgreSQL has one licence, and only it is taken" },
-    Recorded { name: "CreateDBInstance.EngineLifecycleSupport", reason: "AWS's paid support for old versions" },
+    Recorded {
+        name: "CreateDBInstance.LicenseModel",
+        reason: "PostgreSQL has one licence, and only it is taken",
+    },
+    Recorded {
+        name: "CreateDBInstance.EngineLifecycleSupport",
+        reason: "AWS's paid support for old versions",
+    },
     Recorded { name: "ModifyDBInstance.ApplyImmediately", reason: "Every change is made at once" },
     Recorded { name: "ModifyDBInstance.DBInstanceClass", reason: CLASS },
     Recorded { name: "ModifyDBInstance.AllocatedStorage", reason: DISK },

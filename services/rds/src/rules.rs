@@ -35,9 +35,8 @@ pub(crate) fn endpoint(config: &Config, id: &str) -> String {
 fn hash(config: &Config) -> String {
     // FNV-1a: stable over versions, and nothing more is asked of it.
     let text = format!("{}/{}", config.account, config.region);
-    let mut hash = text.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| {
-        (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let mut hash =
+        text.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
     let mut letters = String::from("c");
     for _ in 0..11 {
         let digit = (hash % 36) as u8;
@@ -67,7 +66,10 @@ pub(crate) fn identifier(parameter: &str, text: &str, most: usize) -> Result<Str
 
 pub(crate) fn username(name: &str) -> Result<(), Error> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if name.is_empty() || name.len() > 63 || !name.starts_with(|c: char| c.is_ascii_alphabetic()) || !name.chars().all(fits)
+    if name.is_empty()
+        || name.len() > 63
+        || !name.starts_with(|c: char| c.is_ascii_alphabetic())
+        || !name.chars().all(fits)
     {
         return Err(Error::Value(format!(
             "MasterUsername '{name}' must begin with a letter and contain only letters, digits and underscores, 63 at most"
@@ -79,7 +81,8 @@ pub(crate) fn username(name: &str) -> Result<(), Error> {
         || escale_postgres::RESERVED_ROLES.contains(&lower.as_str())
         || lower.starts_with("pg_")
     {
-        let what = format!("MasterUsername {name} cannot be used as it is a reserved word used by the engine");
+        let what =
+            format!("MasterUsername {name} cannot be used as it is a reserved word used by the engine");
         return Err(Error::Value(what));
     }
     Ok(())
@@ -106,7 +109,11 @@ pub(crate) fn database_name(name: Option<String>) -> Result<Option<String>, Erro
         || escale_postgres::RESERVED_ROLES.contains(&name.to_ascii_lowercase().as_str())
         || name == "db"
         || name == "rdsadmin";
-    if name.len() > 63 || !name.starts_with(|c: char| c.is_ascii_alphabetic()) || !name.chars().all(fits) || reserved {
+    if name.len() > 63
+        || !name.starts_with(|c: char| c.is_ascii_alphabetic())
+        || !name.chars().all(fits)
+        || reserved
+    {
         return Err(Error::Value(format!(
             "DBName '{name}' must begin with a letter, contain only letters, digits and underscores, 63 at most, and be no \
              reserved word"
@@ -137,7 +144,9 @@ pub(crate) fn security_groups(image: &Image, vpc: &VpcId, ids: Vec<GroupId>) -> 
         match image.get::<Group>(id.as_str()) {
             Some(group) if group.vpc == *vpc => {}
             Some(_) => {
-                let what = format!("The DB instance and EC2 security group are in different VPCs: {id} is not in {vpc}");
+                let what = format!(
+                    "The DB instance and EC2 security group are in different VPCs: {id} is not in {vpc}"
+                );
                 return Err(Error::Network(what));
             }
             None => return Err(Error::Value(format!("Invalid security group, groupId= {id}, groupName=."))),

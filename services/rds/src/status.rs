@@ -32,7 +32,9 @@ pub(crate) fn instance(image: &Image, wish: &Instance) -> Status {
         _ if wish.deletion.is_some() => Status::Deleting,
         None if seen.error.is_some() => Status::Failed,
         None => Status::Creating,
-        Some(_) if !wish.running && enacted && seen.nodes.iter().all(|n| n.role == Role::Down) => Status::Stopped,
+        Some(_) if !wish.running && enacted && seen.nodes.iter().all(|n| n.role == Role::Down) => {
+            Status::Stopped
+        }
         Some(_) if !wish.running => Status::Stopping,
         Some(last) if reconcile::is_stopped(last) => Status::Starting,
         Some(_) if !rebooted => Status::Rebooting,
@@ -68,9 +70,11 @@ pub(crate) fn replication(seen: &InstanceSeen) -> Option<(bool, &'static str, &'
         Replication::CatchingUp => {
             Some((false, "synchronizing", "The standby is catching up; a failover now would be refused"))
         }
-        Replication::Degraded => {
-            Some((false, "stopped", "The standby is gone and commits no longer wait for it; it is being brought back"))
-        }
+        Replication::Degraded => Some((
+            false,
+            "stopped",
+            "The standby is gone and commits no longer wait for it; it is being brought back",
+        )),
     }
 }
 
@@ -117,7 +121,10 @@ mod tests {
         let changed = Instance { revision: 7, ..wish.clone() };
         assert_eq!(word(&changed, Some(seen.clone())), "modifying");
         let reboot = Some(Reboot { asked: Timestamp(5), failover_from: None });
-        assert_eq!(word(&Instance { reboot: reboot.clone(), ..wish.clone() }, Some(seen.clone())), "rebooting");
+        assert_eq!(
+            word(&Instance { reboot: reboot.clone(), ..wish.clone() }, Some(seen.clone())),
+            "rebooting"
+        );
         let done = InstanceSeen { rebooted: Some(Timestamp(5)), ..seen.clone() };
         assert_eq!(word(&Instance { reboot, ..wish.clone() }, Some(done)), "available");
         let stop = Instance { running: false, revision: 8, ..wish.clone() };

@@ -2,7 +2,8 @@
 
 use escale_base::{AwsError, Clock, Timestamp, Wire, wire::Value};
 use escale_service::{
-    Caller, Cloud, Config, Credential, Cx, Decision, Entry, Identity, Operation, Principal, ResourcePolicy, Service,
+    Caller, Cloud, Config, Credential, Cx, Decision, Entry, Identity, Operation, Principal, ResourcePolicy,
+    Service,
 };
 use escale_store::{Image, Store, StoreError};
 use escale_tables::{
@@ -97,7 +98,9 @@ impl Operation for CreateNetworkInterface {
             created: cx.now,
         });
         cx.tx.put(InterfaceSeen { id: id.clone(), namespace: format!("/run/netns/{id}").into(), at: cx.now });
-        Ok(json!({"NetworkInterface": {"NetworkInterfaceId": id.as_str(), "PrivateIpAddress": private_ip.to_string()}}))
+        Ok(
+            json!({"NetworkInterface": {"NetworkInterfaceId": id.as_str(), "PrivateIpAddress": private_ip.to_string()}}),
+        )
     }
 }
 

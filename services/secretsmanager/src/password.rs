@@ -46,7 +46,8 @@ pub(crate) fn random(wanted: &Wanted) -> Result<String, Error> {
     let mut password: Vec<char> = Vec::with_capacity(length);
     if wanted.require_each_included_type.unwrap_or(true) {
         if kinds.len() > length {
-            let what = format!("PasswordLength {length} is too short for one character of each included type");
+            let what =
+                format!("PasswordLength {length} is too short for one character of each included type");
             return Err(Error::Parameter(what));
         }
         password.extend(kinds.iter().map(|kind| pick(kind)));

@@ -2,7 +2,8 @@
 
 use escale_service::Recorded;
 
-const KEY: &str = "The state file is protected by its permissions; encryption with a KMS key adds nothing on one machine";
+const KEY: &str =
+    "The state file is protected by its permissions; encryption with a KMS key adds nothing on one machine";
 
 pub(crate) const RECORDED: &[Recorded] = &[
     Recorded { name: "*.Tags", reason: "Tags are for who reads them" },

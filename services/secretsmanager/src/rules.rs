@@ -22,7 +22,8 @@ pub(crate) fn find(image: &Image, id: &str, now: Timestamp) -> Result<Arc<Stored
         Err(_) => image.get::<StoredSecret>(id),
         Ok(arn) => {
             let name = arn.resource.strip_prefix("secret:").unwrap_or_default();
-            let by_whole = name.get(..name.len().saturating_sub(7)).and_then(|n| image.get::<StoredSecret>(n));
+            let by_whole =
+                name.get(..name.len().saturating_sub(7)).and_then(|n| image.get::<StoredSecret>(n));
             by_whole.filter(|s| s.arn == arn).or_else(|| {
                 let partial = image.get::<StoredSecret>(name);
                 partial.filter(|s| (&s.arn.region, &s.arn.account) == (&arn.region, &arn.account))
@@ -88,7 +89,9 @@ pub(crate) fn value(
 ) -> Result<Option<VersionValue>, Error> {
     let size = match (&text, &binary) {
         (Some(_), Some(_)) => {
-            return Err(Error::Parameter("You can't specify both a binary secret value and a string value.".into()));
+            return Err(Error::Parameter(
+                "You can't specify both a binary secret value and a string value.".into(),
+            ));
         }
         (Some(text), None) => text.reveal().len(),
         (None, Some(binary)) => base64::engine::general_purpose::STANDARD

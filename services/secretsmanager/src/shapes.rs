@@ -46,7 +46,6 @@ pub(crate) struct Described {
     pub version_ids_to_stages: BTreeMap<String, Vec<String>>,
     pub owning_service: Option<String>,
     pub created_date: Timestamp,
-    
 }
 
 pub(crate) fn described(secret: &StoredSecret) -> Described {
@@ -62,7 +61,6 @@ pub(crate) fn described(secret: &StoredSecret) -> Described {
         version_ids_to_stages: stages(secret),
         owning_service: secret.owning_service.clone(),
         created_date: secret.created,
-        
     }
 }
 

@@ -59,7 +59,8 @@ pub(crate) fn of_aws(name: &str) -> Option<String> {
             "The parameter '{name}', a reference to a secret (ask secretsmanager:GetSecretValue for it),"
         ));
     }
-    (name.starts_with("/aws/") || name.starts_with("aws/")).then(|| format!("AWS's public parameter '{name}'"))
+    (name.starts_with("/aws/") || name.starts_with("aws/"))
+        .then(|| format!("AWS's public parameter '{name}'"))
 }
 
 pub(crate) fn check_name(name: &str) -> Result<(), Error> {
@@ -76,7 +77,9 @@ pub(crate) fn check_name(name: &str) -> Result<(), Error> {
         return bad("Parameter name: can't be prefixed with \"aws\" or \"ssm\" (case-insensitive).");
     }
     if name.contains('/') && !name.starts_with('/') {
-        return bad("Parameter name must be a fully qualified name: it contains a '/', so it must begin with one.");
+        return bad(
+            "Parameter name must be a fully qualified name: it contains a '/', so it must begin with one.",
+        );
     }
     if name.contains("//") || (name.len() > 1 && name.ends_with('/')) || name == "/" {
         return bad("Parameter name: has an empty level.");

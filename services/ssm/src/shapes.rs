@@ -40,7 +40,9 @@ pub(crate) fn parameter(
 /// Without decryption a SecureString is an opaque text, as on AWS: nothing of the value may be in it.
 pub(crate) fn shown(row: &Parameter, version: &ParameterVersion, decrypt: bool) -> Secret<String> {
     match row.kind {
-        ParameterType::SecureString if !decrypt => Secret::new(format!("encrypted:{}:{}", row.name, version.number)),
+        ParameterType::SecureString if !decrypt => {
+            Secret::new(format!("encrypted:{}:{}", row.name, version.number))
+        }
         _ => version.value.clone(),
     }
 }

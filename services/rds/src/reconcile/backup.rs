@@ -38,7 +38,9 @@ impl Reconciler for Backups {
         let made = image.get::<InstanceSeen>(key).is_some_and(|s| s.enacted.is_some() && s.writable);
         let automated: Vec<Arc<Snapshot>> = image
             .scan::<Snapshot>()
-            .filter(|s| s.resource_id == instance.resource_id && s.kind == SnapshotKind::Automated && !s.deleted)
+            .filter(|s| {
+                s.resource_id == instance.resource_id && s.kind == SnapshotKind::Automated && !s.deleted
+            })
             .collect();
         let kept_ms = i64::from(instance.backup_retention_days) * DAY_MS;
         let expired = automated.iter().filter(|s| now.since_ms(s.created) >= kept_ms);
@@ -86,7 +88,8 @@ impl Reconciler for Backups {
 
 /// When the window `hh:mm-hh:mm` (UTC) last began.
 fn window_begin(window: &str, now: Timestamp) -> Timestamp {
-    let number = |range: std::ops::Range<usize>| window.get(range).and_then(|t| t.parse::<i64>().ok()).unwrap_or(0);
+    let number =
+        |range: std::ops::Range<usize>| window.get(range).and_then(|t| t.parse::<i64>().ok()).unwrap_or(0);
     let offset = (number(0..2) * 60 + number(3..5)) * 60_000;
     let midnight = now.0 - now.0.rem_euclid(DAY_MS);
     let today = Timestamp(midnight + offset);

@@ -115,7 +115,8 @@ fn fill(seen: &mut InstanceSeen, observed: &Observed) {
     };
     seen.primary.clone_from(&observed.primary);
     seen.writable = observed.writable().is_some();
-    seen.nodes = observed.nodes.iter().map(|n| NodeSeen { name: n.name.clone(), role: role(n.role) }).collect();
+    seen.nodes =
+        observed.nodes.iter().map(|n| NodeSeen { name: n.name.clone(), role: role(n.role) }).collect();
     let standby = observed.nodes.iter().find(|n| n.name != observed.primary);
     seen.replication = match (standby, observed.protection) {
         (None, _) => Replication::None,

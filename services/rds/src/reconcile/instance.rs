@@ -10,7 +10,8 @@ use escale_store::{Change, Image, Row};
 use escale_tables::{
     ec2::InterfaceSeen,
     rds::{
-        Instance, InstanceSeen, Node, ParameterGroup, RdsEndpoint, Replication, Snapshot, SnapshotKind, SnapshotSeen,
+        Instance, InstanceSeen, Node, ParameterGroup, RdsEndpoint, Replication, Snapshot, SnapshotKind,
+        SnapshotSeen,
     },
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -20,9 +21,17 @@ pub(crate) struct Instances(pub(crate) Arc<Hands>);
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Bring the plane to the wish with this fingerprint; then these nodes are given up.
-    Enact { spec: Box<DatabaseSpec>, fingerprint: String },
-    Failover { from: String, asked: Timestamp },
-    Restart { asked: Timestamp },
+    Enact {
+        spec: Box<DatabaseSpec>,
+        fingerprint: String,
+    },
+    Failover {
+        from: String,
+        asked: Timestamp,
+    },
+    Restart {
+        asked: Timestamp,
+    },
     Delete,
 }
 
@@ -75,7 +84,9 @@ fn plan(image: &Image, instance: &Instance) -> Plan<Step> {
     let made = seen.as_deref().filter(|s| s.enacted.is_some());
     if instance.deletion.is_some() {
         return match made {
-            Some(_) if status::pending_snapshot(image, instance) => Plan::wait("a snapshot of it to be finished"),
+            Some(_) if status::pending_snapshot(image, instance) => {
+                Plan::wait("a snapshot of it to be finished")
+            }
             _ => Plan::Step(Step::Delete),
         };
     }
@@ -125,12 +136,16 @@ impl Instances {
         hands
             .look(id, |tx, instance, seen| {
                 let message = match &seen.enacted {
-                    None if instance.restore_from.is_some() => Some(("restoration", "Restored from snapshot")),
+                    None if instance.restore_from.is_some() => {
+                        Some(("restoration", "Restored from snapshot"))
+                    }
                     None => Some(("creation", "DB instance created")),
                     Some(old) if *old == fingerprint => None,
                     Some(_) if !instance.running => Some(("notification", "DB instance stopped")),
                     Some(old) if super::is_stopped(old) => Some(("notification", "DB instance started")),
-                    Some(_) => Some(("configuration change", "Finished applying modification to DB instance")),
+                    Some(_) => {
+                        Some(("configuration change", "Finished applying modification to DB instance"))
+                    }
                 };
                 if let Some((category, message)) = message {
                     events::instance(tx, &config, now, &instance.id, category, message);

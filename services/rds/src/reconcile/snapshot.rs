@@ -71,7 +71,14 @@ impl Reconciler for Snapshots {
                     };
                     tx.put(seen);
                     events::snapshot(tx, &config, now, key, "creation", message);
-                    events::instance(tx, &config, now, &row.instance, "backup", "Finished DB Instance backup");
+                    events::instance(
+                        tx,
+                        &config,
+                        now,
+                        &row.instance,
+                        "backup",
+                        "Finished DB Instance backup",
+                    );
                     Ok::<(), StoreError>(())
                 })?;
             }

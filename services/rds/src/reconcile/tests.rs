@@ -160,7 +160,9 @@ async fn without_a_plane_the_reason_is_told() {
     let found = life.world.call("DescribeDBInstances", json!({})).unwrap();
     let info = found["DBInstances"][0]["StatusInfos"][0]["Message"].as_str().unwrap().to_owned();
     assert!(info.contains("cannot enter /x"), "{info}");
-    life.world.call("DeleteDBInstance", json!({"DBInstanceIdentifier": "shop", "SkipFinalSnapshot": true})).unwrap();
+    life.world
+        .call("DeleteDBInstance", json!({"DBInstanceIdentifier": "shop", "SkipFinalSnapshot": true}))
+        .unwrap();
     reconciler.act("shop", step()).await.unwrap();
     assert_eq!(life.status("shop"), "DBInstanceNotFound");
 }

@@ -39,7 +39,8 @@ pub(crate) fn is_stopped(fingerprint: &str) -> bool {
 fn namespaces(image: &Image, instance: &Instance) -> Result<Vec<(String, PathBuf)>, String> {
     let one = |node: &escale_tables::rds::Node| {
         let seen: Option<Arc<InterfaceSeen>> = image.get(node.interface.as_str());
-        let seen = seen.ok_or_else(|| format!("the network interface {} in {}", node.interface, node.zone))?;
+        let seen =
+            seen.ok_or_else(|| format!("the network interface {} in {}", node.interface, node.zone))?;
         Ok((node.name.clone(), seen.namespace.clone()))
     };
     instance.nodes.iter().map(one).collect()
