@@ -93,11 +93,16 @@ impl Operation for CreateNetworkInterface {
             description: input.description,
             interface_type: "interface".into(),
             requester: Some("rds.amazonaws.com".into()),
-            attached_to: None,
             tags: vec![],
             created: cx.now,
         });
-        cx.tx.put(InterfaceSeen { id: id.clone(), namespace: format!("/run/netns/{id}").into(), at: cx.now });
+        cx.tx.put(InterfaceSeen {
+            id: id.clone(),
+            vpc: subnet.vpc.clone(),
+            public_ip: None,
+            namespace: format!("/run/netns/{id}").into(),
+            at: cx.now,
+        });
         Ok(
             json!({"NetworkInterface": {"NetworkInterfaceId": id.as_str(), "PrivateIpAddress": private_ip.to_string()}}),
         )
