@@ -48,8 +48,10 @@ fn record(
         tx.delete::<Event>(&key);
     }
     let arn = Arn::new("rds", &config.region, &config.account, format!("{arn_type}:{id}"));
+    // In the order in which they were recorded, within one millisecond too.
+    let before = tx.prefix::<Event>(&format!("{:016}/", now.0)).count();
     tx.put(Event {
-        nonce: ids::random_hex(6),
+        nonce: format!("{before:04}{}", ids::random_hex(6)),
         source_type: source_type.into(),
         source: id.into(),
         source_arn: arn.to_string(),

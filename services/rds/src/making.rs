@@ -23,16 +23,18 @@ pub(crate) struct Place {
     pub nodes: Vec<Node>,
 }
 
+/// What is asked of an instance's place.
+pub(crate) struct Asked<'a> {
+    pub subnet_group: Option<&'a str>,
+    pub groups: Vec<GroupId>,
+    pub zone: Option<&'a str>,
+    pub multi_az: bool,
+    pub port: u16,
+}
+
 /// Chooses zones and makes an interface for each node.
-pub(crate) fn place(
-    cx: &mut Cx<'_>,
-    id: &str,
-    subnet_group: Option<&str>,
-    groups: Vec<GroupId>,
-    zone: Option<&str>,
-    multi_az: bool,
-    port: u16,
-) -> Result<Place, Error> {
+pub(crate) fn place(cx: &mut Cx<'_>, id: &str, asked: Asked<'_>) -> Result<Place, Error> {
+    let Asked { subnet_group, groups, zone, multi_az, port } = asked;
     let name = subnet_group.ok_or_else(|| {
         Error::Network("There is no default VPC to put the instance in: give DBSubnetGroupName".into())
     })?;

@@ -45,9 +45,10 @@ async fn hear(hands: &Hands, event: &Event) {
         | Event::FailedOver { database, .. } => database,
     };
     let Some(instance) = of_database(&hands.store.read(), database) else { return };
+    let made = hands.store.read().get::<InstanceSeen>(&instance.id).is_some_and(|s| s.enacted.is_some());
     let now = hands.clock.now();
     let written = hands.store.write(|tx| {
-        for (category, message) in words(&instance, event) {
+        for (category, message) in words(&instance, made, event) {
             events::instance(tx, &hands.cloud.config, now, &instance.id, category, &message);
         }
         Ok::<(), StoreError>(())
@@ -70,7 +71,7 @@ fn of_database(image: &Image, database: &str) -> Option<Arc<Instance>> {
 }
 
 /// AWS's words for what users care about; the rest is for the log.
-fn words(instance: &Instance, event: &Event) -> Vec<(&'static str, String)> {
+fn words(instance: &Instance, made: bool, event: &Event) -> Vec<(&'static str, String)> {
     let zone = |node: &str| {
         let found = instance.nodes.iter().find(|n| n.name == node);
         found.map_or_else(|| node.to_owned(), |n| n.zone.clone())
@@ -90,6 +91,8 @@ fn words(instance: &Instance, event: &Event) -> Vec<(&'static str, String)> {
         Event::Protected { standby, .. } => {
             vec![("availability", format!("The standby in {} holds every commit", zone(standby)))]
         }
+        // While it is being made its servers come and go.
+        _ if !made => vec![],
         Event::NodeDied { node, .. } if instance.running && instance.deletion.is_none() => {
             vec![("availability", format!("The server in {} has ended", zone(node)))]
         }

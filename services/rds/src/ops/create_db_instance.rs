@@ -95,8 +95,14 @@ impl Operation for CreateDBInstance {
         let multi_az = input.multi_az.unwrap_or(false);
         let resource_id = making::resource_id();
         let credentials = credentials(cx, &input, &id, &resource_id)?;
-        let (subnet_group, zone) = (input.subnet_group.as_deref(), input.availability_zone.as_deref());
-        let place = making::place(cx, &id, subnet_group, input.vpc_security_group_ids, zone, multi_az, port)?;
+        let asked = making::Asked {
+            subnet_group: input.subnet_group.as_deref(),
+            groups: input.vpc_security_group_ids,
+            zone: input.availability_zone.as_deref(),
+            multi_az,
+            port,
+        };
+        let place = making::place(cx, &id, asked)?;
         let row = Instance {
             id,
             resource_id,

@@ -79,8 +79,14 @@ impl Operation for RestoreDBInstanceFromDBSnapshot {
         let credentials = credentials(cx, &input, &from, &id, &resource_id)?;
         let days = super::create_db_instance::backup_retention(input.backup_retention_period.unwrap_or(1))?;
         let multi_az = input.multi_az.unwrap_or(false);
-        let (subnet_group, zone) = (input.subnet_group.as_deref(), input.availability_zone.as_deref());
-        let place = making::place(cx, &id, subnet_group, input.vpc_security_group_ids, zone, multi_az, port)?;
+        let asked = making::Asked {
+            subnet_group: input.subnet_group.as_deref(),
+            groups: input.vpc_security_group_ids,
+            zone: input.availability_zone.as_deref(),
+            multi_az,
+            port,
+        };
+        let place = making::place(cx, &id, asked)?;
         let row = Instance {
             id,
             resource_id,
