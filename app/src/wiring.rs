@@ -4,9 +4,11 @@ use crate::{home::Home, settings::Settings};
 use anyhow::{Context, Result, bail};
 use escale_base::{Clock, Secret};
 use escale_engine::Engine;
-use escale_gate::{Gate, Mount};
+use escale_gate::Gate;
 use escale_iam::Iam;
-use escale_service::{Cloud, Service};
+use escale_objects::Objects;
+use escale_s3::S3;
+use escale_service::{Cloud, Mount, Service};
 use escale_store::Store;
 use std::sync::Arc;
 use tokio::{net::TcpListener, task::JoinSet};
@@ -23,14 +25,17 @@ pub(crate) async fn start(home: &Home, settings: &Settings) -> Result<Running> {
         .with_context(|| format!("cannot listen on {}", settings.config.endpoint))?;
     let store = Store::open(&home.state(), &escale_tables::all()).context("cannot open the state")?;
     let clock = Clock::machine();
-    let cloud = Arc::new(cloud(settings, clock.clone()));
+    let s3 = S3::new(objects(home, &clock)?);
+    let buckets = s3.buckets();
+    let cloud = Arc::new(cloud(settings, clock.clone(), s3));
     if cfg!(debug_assertions) {
         let faults = escale_gate::check_against_models(&cloud);
         if !faults.is_empty() {
             bail!("services and models disagree:\n  {}", faults.join("\n  "));
         }
     }
-    let engine = Engine::new(store.clone(), clock);
+    let mut engine = Engine::new(store.clone(), clock.clone());
+    escale_s3::start(&mut engine, store.clone(), clock, buckets);
     let mounts: Vec<Arc<dyn Mount>> = Vec::new();
     let gate = Arc::new(Gate::new(cloud, store, mounts));
     let mut listeners = JoinSet::new();
@@ -38,12 +43,22 @@ pub(crate) async fn start(home: &Home, settings: &Settings) -> Result<Running> {
     Ok(Running { _engine: engine, _listeners: listeners })
 }
 
+fn objects(home: &Home, clock: &Clock) -> Result<Arc<dyn Objects>> {
+    let settings = escale_objects::Settings {
+        root: home.plane("objects"),
+        clock: clock.clone(),
+        durability: escale_objects::Durability::Power,
+        limits: escale_objects::Limits::default(),
+    };
+    Ok(Arc::new(escale_objects::Store::open(settings).context("cannot open the objects")?))
+}
+
 /// Every service.
-fn cloud(settings: &Settings, clock: Clock) -> Cloud {
+fn cloud(settings: &Settings, clock: Clock, s3: S3) -> Cloud {
     let iam =
         Iam { root_key: settings.access_key.clone(), root_secret: Secret::new(settings.secret_key.clone()) };
     let services: Vec<Arc<dyn Service>> =
-        vec![Arc::new(iam.clone()), Arc::new(escale_sts::Sts), Arc::new(escale_ec2::Ec2)];
+        vec![Arc::new(iam.clone()), Arc::new(escale_sts::Sts), Arc::new(escale_ec2::Ec2), Arc::new(s3)];
     Cloud::new(Arc::new(settings.config.clone()), clock, Arc::new(iam), services)
 }
 
@@ -54,7 +69,9 @@ mod tests {
     #[test]
     fn services_and_models_agree() {
         let settings = Settings::from_environment().unwrap();
-        let cloud = cloud(&settings, Clock::machine());
+        let clock = Clock::machine();
+        let objects = escale_objects::Fake::new(clock.clone(), escale_objects::Limits::default());
+        let cloud = cloud(&settings, clock, S3::new(Arc::new(objects)));
         assert_eq!(escale_gate::check_against_models(&cloud), Vec::<String>::new());
     }
 }
