@@ -147,7 +147,8 @@ impl<'a> Writer<'a> {
 /// The namespace and the members that are attributes (`xsi:type` of an S3 grantee).
 fn attributes(model: &ServiceModel, member: &Member, object: &Map<String, Value>) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    if let Some(namespace) = &member.xml_namespace {
+    let of_shape = model.shape(member.shape).structure().and_then(|s| s.xml_namespace.as_ref());
+    if let Some(namespace) = member.xml_namespace.as_ref().or(of_shape) {
         let key = namespace.prefix.as_ref().map_or_else(|| "xmlns".to_owned(), |p| format!("xmlns:{p}"));
         found.push((key, namespace.uri.clone()));
     }
