@@ -68,6 +68,10 @@ impl StreamOperation<Buckets> for CompleteMultipartUpload {
         let bucket = service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
         let expect = input.expected()?.into_iter().next();
         let named = input.multipart_upload.take().ok_or(Error::MalformedXml)?.parts;
+        // Before anything is looked up: an upload in the wrong order may have any sizes.
+        if let Some(pair) = named.windows(2).find(|pair| pair[0].part_number >= pair[1].part_number) {
+            return Err(escale_objects::Error::PartOrder(pair[1].part_number, pair[0].part_number).into());
+        }
         let at = UploadAt {
             bucket: input.bucket.clone(),
             key: input.key.clone(),

@@ -158,5 +158,7 @@ impl Output {
     pub(super) fn unmodified(&mut self) {
         self.content_length = None;
         self.content_type = None;
+        self.checksum_type = None;
+        self.fill(&plane::Checksums::new());
     }
 }
