@@ -1,6 +1,6 @@
 //! What stands at the API's address and is not AWS's API.
 
-use escale_service::Body;
+use crate::Body;
 use http::{Request, Response, request::Parts};
 use std::{future::Future, net::SocketAddr, pin::Pin};
 
