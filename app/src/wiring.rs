@@ -42,8 +42,12 @@ pub(crate) async fn start(home: &Home, settings: &Settings) -> Result<Running> {
 fn cloud(settings: &Settings, clock: Clock) -> Cloud {
     let iam =
         Iam { root_key: settings.access_key.clone(), root_secret: Secret::new(settings.secret_key.clone()) };
-    let services: Vec<Arc<dyn Service>> =
-        vec![Arc::new(iam.clone()), Arc::new(escale_sts::Sts), Arc::new(escale_ec2::Ec2)];
+    let services: Vec<Arc<dyn Service>> = vec![
+        Arc::new(iam.clone()),
+        Arc::new(escale_sts::Sts),
+        Arc::new(escale_ec2::Ec2),
+        Arc::new(escale_elbv2::Elbv2),
+    ];
     Cloud::new(Arc::new(settings.config.clone()), clock, Arc::new(iam), services)
 }
 
