@@ -113,9 +113,15 @@ impl Bench {
 
     pub(crate) fn interfaces_stand(&self) {
         self.put(|tx| {
-            let ids: Vec<_> = tx.scan::<Interface>().map(|i| i.id.clone()).collect();
-            for id in ids {
-                tx.put(InterfaceSeen { id, namespace: "/nonexistent".into(), at: Timestamp(0) });
+            let interfaces: Vec<_> = tx.scan::<Interface>().collect();
+            for interface in interfaces {
+                tx.put(InterfaceSeen {
+                    id: interface.id.clone(),
+                    vpc: interface.vpc.clone(),
+                    public_ip: None,
+                    namespace: "/nonexistent".into(),
+                    at: Timestamp(0),
+                });
             }
         });
     }
@@ -186,7 +192,6 @@ ec2!(CreateNetworkInterface, Create { subnet_id: SubnetId, groups: Vec<GroupId>,
         description: input.description,
         interface_type: "interface".into(),
         requester: Some("elasticloadbalancing.amazonaws.com".into()),
-        attached_to: None,
         tags: vec![],
         created: cx.now,
     });
@@ -203,7 +208,7 @@ ec2!(AllocateAddress, Allocate { domain: String }, |cx, input| {
     let number = cx.tx.scan::<Address>().count() as u32;
     let public_ip = Ipv4Addr::from(u32::from(Ipv4Addr::new(198, 18, 1, 0)) + number);
     let id = AllocationId::random();
-    cx.tx.put(Address { id: id.clone(), public_ip, association: None, tags: vec![] });
+    cx.tx.put(Address { id: id.clone(), public_ip, association: None, requester: None, tags: vec![] });
     Ok(json!({"AllocationId": id, "PublicIp": public_ip.to_string()}))
 });
 
