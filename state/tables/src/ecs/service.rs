@@ -46,8 +46,6 @@ pub struct Deployment {
     pub updated: Timestamp,
     pub outcome: Outcome,
     pub reason: String,
-    /// Tasks that did not come up since it began, or since the last one that did.
-    pub failed: u32,
     /// Whether it is itself a rollback: that one is not rolled back.
     pub is_rollback: bool,
 }

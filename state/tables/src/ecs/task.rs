@@ -35,6 +35,8 @@ pub struct Task {
     pub overrides: Overrides,
     /// Names the credentials of its role to the endpoint that hands them out.
     pub credentials_id: String,
+    /// Makes a repeated RunTask the same one.
+    pub client_token: Option<String>,
     pub stop: Option<Stop>,
     pub tags: Vec<Tag>,
     pub created: Timestamp,
