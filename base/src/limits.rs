@@ -36,6 +36,17 @@ pub mod dns {
     pub const CNAME_LINKS: usize = 16;
     /// Values of a multivalue answer; what Route 53 documents.
     pub const MULTIVALUE_ANSWERS: usize = 8;
+    /// Packets a second that a VPC's resolver takes from one interface. AWS's own quota.
+    pub const VPC_PACKETS_PER_SECOND: u32 = 1024;
+    /// Hosted zones, and record sets, that one page lists at most. What Route 53 documents.
+    pub const ZONES_PAGE: usize = 100;
+    pub const RECORD_SETS_PAGE: usize = 300;
+    /// Records that one batch of changes may carry, an UPSERT's counted twice; and the characters of all their
+    /// values. AWS's own quotas.
+    pub const BATCH_RECORDS: usize = 1000;
+    pub const BATCH_VALUE_CHARS: usize = 32_000;
+    /// How long GetChange knows a change: 30 days, in milliseconds. Bounds the table.
+    pub const CHANGES_KEPT_MS: i64 = 30 * 24 * 3_600_000;
     /// Clients that share the rate table; two that fall on one slot share its budget. Bounds its memory.
     pub const RATE_SLOTS: usize = 4096;
     /// TCP connections that one server holds open. More wait in the listener's backlog.

@@ -63,6 +63,11 @@ impl Cloud {
         self.types.values()
     }
 
+    /// How a resource of this type is deleted after a last snapshot; `None` when it knows no snapshots.
+    pub fn delete_with_snapshot(&self, type_name: &str) -> Option<crate::DeleteWithSnapshot> {
+        self.services.values().find_map(|s| s.delete_with_snapshot(type_name))
+    }
+
     pub fn credential(&self, image: &Image, access_key: &str) -> Option<Credential> {
         self.service_keys.find(access_key).or_else(|| self.identity.credential(image, access_key))
     }

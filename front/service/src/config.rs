@@ -21,6 +21,10 @@ pub struct Config {
     pub s3_address: Ipv4Addr,
     /// Where the content delivery network's edge stands.
     pub edge_address: Ipv4Addr,
+    /// Where the public zones are answered on the cloud's Internet, at port 53.
+    pub dns_address: Ipv4Addr,
+    /// The port of the host's loopback that answers the public zones; 0 takes any that is free.
+    pub dns_port: u16,
     /// The port of the host's loopback that routes by Host header (`http://shop.localhost:8080`).
     pub web_port: u16,
 }
@@ -70,6 +74,8 @@ impl Default for Config {
             api_address: Ipv4Addr::new(198, 18, 0, 2),
             s3_address: Ipv4Addr::new(198, 18, 0, 3),
             edge_address: Ipv4Addr::new(198, 18, 0, 4),
+            dns_address: Ipv4Addr::new(198, 18, 0, 5),
+            dns_port: 5354,
             web_port: 8080,
         }
     }

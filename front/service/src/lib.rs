@@ -31,6 +31,9 @@ pub use stream::{Body, StreamCx, StreamHandler, StreamOperation, StreamReply};
 use escale_base::wire::Value;
 use escale_store::Image;
 
+/// Deletes a resource after a last snapshot of it: see [`Service::delete_with_snapshot`].
+pub type DeleteWithSnapshot = fn(&mut Cx<'_>, &Created) -> Result<(), escale_base::AwsError>;
+
 /// One AWS service. The id is that of its API model (`ec2`, `elbv2`, `s3`, …).
 pub trait Service: Send + Sync + 'static {
     fn id(&self) -> &'static str;
@@ -61,5 +64,10 @@ pub trait Service: Send + Sync + 'static {
     /// Its CloudFormation resource types.
     fn resource_types(&self) -> Vec<ResourceType> {
         Vec::new()
+    }
+
+    /// How a resource of this type is deleted under `DeletionPolicy: Snapshot`; `None` when it knows no snapshots.
+    fn delete_with_snapshot(&self, _type_name: &str) -> Option<DeleteWithSnapshot> {
+        None
     }
 }
