@@ -27,6 +27,11 @@ pub const CHUNK_LINE_BYTES: usize = 4096;
 /// Connections that one loopback forwarder carries at a time: enough for any load test from one machine, and
 /// bounds the descriptors that a leaking client can take (two each).
 pub const FORWARDED_CONNECTIONS: usize = 4096;
+/// Largest request head that a connection forwarded by its host name may begin with, how long it may take to send
+/// it, and how long the far end may take to be reached, in milliseconds. Browsers send heads of some 2 KiB at once.
+pub const FORWARDED_HEAD_BYTES: usize = 32 * 1024;
+pub const FORWARDED_HEAD_MS: u64 = 10_000;
+pub const FORWARDED_CONNECT_MS: u64 = 5_000;
 /// The dns plane's bounds.
 pub mod dns {
     /// Largest answer over UDP, in bytes, whatever the client offers: stays below any path's MTU, so that

@@ -25,19 +25,31 @@ pub async fn forward(
     listen: SocketAddr,
     target: SocketAddr,
 ) -> Result<Forwarder, PlaneError> {
-    if !listen.ip().is_loopback() {
-        return Err(PlaneError::asked(format!(
-            "forward {listen} to {target}: {listen} is not a loopback address"
-        )));
-    }
-    let listener =
-        TcpListener::bind(listen).await.machine(|| format!("listen on {listen}, to forward to {target}"))?;
-    let local = listener.local_addr().machine(|| format!("ask for the address of {listen}"))?;
-    let task = tokio::spawn(serve(listener, internet, target));
-    Ok(Forwarder { local, task })
+    let what = format!("to forward to {target}");
+    Forwarder::start(listen, &what, move |client| splice(client, internet.clone(), target)).await
 }
 
 impl Forwarder {
+    pub(crate) async fn start<H, F>(
+        listen: SocketAddr,
+        what: &str,
+        handle: H,
+    ) -> Result<Forwarder, PlaneError>
+    where
+        H: Fn(TcpStream) -> F + Send + 'static,
+        F: Future<Output = io::Result<()>> + Send + 'static,
+    {
+        if !listen.ip().is_loopback() {
+            return Err(PlaneError::asked(format!(
+                "listen on {listen}, {what}: it is not a loopback address"
+            )));
+        }
+        let listener = TcpListener::bind(listen).await.machine(|| format!("listen on {listen}, {what}"))?;
+        let local = listener.local_addr().machine(|| format!("ask for the address of {listen}"))?;
+        let task = tokio::spawn(serve(listener, handle));
+        Ok(Forwarder { local, task })
+    }
+
     /// Where it listens; tells the port when 0 was asked for.
     pub fn local_addr(&self) -> SocketAddr {
         self.local
@@ -57,7 +69,12 @@ impl Drop for Forwarder {
     }
 }
 
-async fn serve(listener: TcpListener, internet: Namespace, target: SocketAddr) {
+/// Hands every connection to `handle`, so many at a time; they end with this.
+async fn serve<H, F>(listener: TcpListener, handle: H)
+where
+    H: Fn(TcpStream) -> F,
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
     let places = Arc::new(Semaphore::new(limits::FORWARDED_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -69,17 +86,17 @@ async fn serve(listener: TcpListener, internet: Namespace, target: SocketAddr) {
         };
         match client {
             Ok((client, _)) => {
-                let internet = internet.clone();
+                let handled = handle(client);
                 connections.spawn(async move {
-                    if let Err(e) = splice(client, internet, target).await {
-                        tracing::debug!(%target, error = %e, "a forwarded connection ended");
+                    if let Err(e) = handled.await {
+                        tracing::debug!(error = %e, "a forwarded connection ended");
                     }
                     drop(place);
                 });
             }
             // The machine is out of something, mostly descriptors; whoever gives them back does not tell us.
             Err(e) => {
-                tracing::warn!(%target, error = %e, "cannot accept");
+                tracing::warn!(error = %e, "cannot accept");
                 tokio::time::sleep(Duration::from_millis(limits::BACKOFF_MIN_MS)).await;
             }
         }

@@ -5,12 +5,13 @@
 //! differs; a new instance over the same directory takes over what stands without disturbing traffic.
 //!
 //! Never: an address, link, route or firewall rule in the host's own namespace. The host reaches in through
-//! loopback alone ([`forward()`]), programs by joining [`Network::namespace_path`], the daemon itself by sockets
+//! loopback alone ([`forward()`], [`forward_by_name`]), programs by joining [`Network::namespace_path`], the daemon itself by sockets
 //! that it opens inside ([`Namespace`]).
 //!
 //! Start at `spec.rs` for what can be asked, at `router.rs` for how it comes about, at `firewall.rs` for which
 //! packet passes.
 
+mod by_name;
 mod check;
 mod fake;
 mod firewall;
@@ -24,6 +25,7 @@ mod router;
 mod ruleset;
 mod spec;
 
+pub use by_name::{Directory, forward_by_name};
 pub use fake::FakeNetwork;
 pub use forward::{Forwarder, forward};
 pub use kernel::KernelNetwork;

@@ -4,8 +4,8 @@ use crate::{record::Action, rules, shapes, system};
 use escale_base::{AwsError, Wire, wire::Value};
 use escale_service::{Created, Cx, Props, Readiness, ResourceType, Resources};
 use escale_store::Image;
-use escale_tables::route53::{Change, HostedZone, RecordSet};
 use escale_tables::route53::DnsApplied;
+use escale_tables::route53::{Change, HostedZone, RecordSet};
 use serde_json::{Map, json};
 
 pub(crate) fn types() -> Resources {
@@ -168,7 +168,9 @@ fn set_shape(props: &Map<String, Value>) -> Result<Value, AwsError> {
                 alias
             }
             other if RECORD_SET.contains(&other) => value.clone(),
-            other => return Err(AwsError::not_supported(format_args!("The property {other} of a record set"))),
+            other => {
+                return Err(AwsError::not_supported(format_args!("The property {other} of a record set")));
+            }
         };
         shape.insert(name.clone(), value);
     }
@@ -207,7 +209,8 @@ fn bad(props: &Props<'_>, why: &str) -> AwsError {
 fn delete_sets(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     let rows: Vec<_> = keys(created).filter_map(|key| cx.tx.get::<RecordSet>(key)).collect();
     let Some(zone) = rows.first().map(|row| row.zone.clone()) else { return Ok(()) };
-    let delete = |row: &RecordSet| json!({"Action": "DELETE", "ResourceRecordSet": shapes::record_set(row).write()});
+    let delete =
+        |row: &RecordSet| json!({"Action": "DELETE", "ResourceRecordSet": shapes::record_set(row).write()});
     let changes: Vec<Value> = rows.iter().map(|row| delete(row)).collect();
     let input = json!({"HostedZoneId": zone, "ChangeBatch": {"Changes": changes}});
     cx.call("route53", "ChangeResourceRecordSets", input).map(drop)

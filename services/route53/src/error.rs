@@ -13,9 +13,7 @@ pub enum Error {
     NoChange(String),
     #[error("A hosted zone has already been created with the specified caller reference.")]
     ZoneExists,
-    #[error(
-        "The specified hosted zone contains non-required resource record sets and so cannot be deleted."
-    )]
+    #[error("The specified hosted zone contains non-required resource record sets and so cannot be deleted.")]
     ZoneNotEmpty,
     #[error("{0} is not a valid domain name: {1}")]
     InvalidDomainName(String, String),
@@ -27,7 +25,9 @@ pub enum Error {
     PublicZone(String),
     #[error("The VPC: {0} is not associated with the hosted zone {1}.")]
     NotAssociated(VpcId, String),
-    #[error("The VPC: {0} is the last one that is associated with the hosted zone {1}: delete the zone instead.")]
+    #[error(
+        "The VPC: {0} is the last one that is associated with the hosted zone {1}: delete the zone instead."
+    )]
     LastAssociation(VpcId, String),
     #[error("[{}]", .0.join(", "))]
     InvalidBatch(Vec<String>),

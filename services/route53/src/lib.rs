@@ -3,7 +3,7 @@
 //! Operations (`ops/`) write zones and record sets into the tables of `escale_tables::route53`. One reconciler
 //! (`reconcile/zones.rs`) turns them, and the names that other services' tables hold (`system.rs`), into one
 //! specification for the DNS plane; another (`reconcile/servers.rs`) opens the sockets that the plane answers on. Nothing
-//! here reads a DNS packet.
+//! here reads a DNS packet. `web.rs` lets the host's browsers in.
 //!
 //! Start at `ops/change_resource_record_sets.rs`, then `compile.rs`.
 
@@ -21,8 +21,9 @@ mod status;
 mod streams;
 mod system;
 mod tagging;
+mod web;
 
-use escale_base::{Clock, ids};
+use escale_base::{Clock, PlaneError, ids};
 use escale_dns::Dns;
 use escale_engine::Engine;
 use escale_network::Network;
@@ -64,15 +65,18 @@ impl Service for Route53 {
     }
 }
 
-/// Starts what makes names true.
-pub fn start(
+/// Starts what makes names true, and the ways by which the host's clients follow them. Fails when the port for browsers
+/// is taken.
+pub async fn start(
     engine: &mut Engine,
     store: Store,
     config: Arc<Config>,
     clock: Clock,
     dns: Arc<dyn Dns>,
     network: Arc<dyn Network>,
-) {
+) -> Result<(), PlaneError> {
+    web::start(engine, store.clone(), &config, Arc::clone(&dns), &*network).await?;
     let run = ids::random_uuid();
     reconcile::start(engine, reconcile::Parts { store, config, clock, dns, network, run });
+    Ok(())
 }

@@ -27,18 +27,25 @@ impl Change {
 /// Reads a change. What has no form at all is the whole request's error, as on AWS.
 pub(crate) fn read(zone: &HostedZone, action: Action, shape: RecordSetShape) -> Result<Change, Error> {
     let id = shape.set_identifier.as_deref().unwrap_or("null");
-    let place =
-        format!("in Change with [Action={action}, Name={}, Type={}, SetIdentifier={id}]", shape.name, shape.r#type);
+    let place = format!(
+        "in Change with [Action={action}, Name={}, Type={}, SetIdentifier={id}]",
+        shape.name, shape.r#type
+    );
     let invalid = |what: &str| Error::InvalidInput(format!("Invalid request: {what} {place}"));
     let unknown = |_| AwsError::not_supported(format_args!("The record type {}", shape.r#type));
     let kind: RecordType = shape.r#type.parse().map_err(unknown)?;
     let name = rules::domain_name(&shape.name)?;
     let routing = match (shape.weight, shape.multi_value_answer.unwrap_or(false), shape.set_identifier) {
         (None, false, None) => Routing::Simple,
-        (Some(weight), false, Some(set_identifier)) => Routing::Weighted { set_identifier, weight },
+        (Some(weight), false, Some(set_identifier)) => {
+            let weight = u8::try_from(weight).map_err(|_| invalid("Weight is not from 0 to 255"))?;
+            Routing::Weighted { set_identifier, weight }
+        }
         (None, true, Some(set_identifier)) => Routing::Multivalue { set_identifier },
         (Some(_), true, _) => {
-            return Err(invalid("Expected exactly one of [Weight, MultiValueAnswer], but found more than one"));
+            return Err(invalid(
+                "Expected exactly one of [Weight, MultiValueAnswer], but found more than one",
+            ));
         }
         (_, _, None) => return Err(invalid("Missing field 'SetIdentifier'")),
         (None, false, Some(_)) => {
@@ -128,15 +135,17 @@ pub(crate) fn missing_target(image: &Image, zone: &HostedZone, set: &RecordSet) 
         return None;
     }
     let kind = set.kind;
-    let what = format!("Tried to create an alias that targets {target}, type {kind} in zone {target_zone}, but");
+    let what =
+        format!("Tried to create an alias that targets {target}, type {kind} in zone {target_zone}, but");
     if !names::within(target, &zone.name) {
         return Some(format!("{what} the alias target name does not lie within the target zone"));
     }
     let at = |name: &str| format!("{}/{}/{kind}/", zone.id, RecordSet::reversed(name));
     let wildcards = target.match_indices('.').map(|(dot, _)| format!("\\052{}", &target[dot..]));
-    let found = [target.clone()].into_iter().chain(wildcards).any(|name| {
-        image.prefix::<RecordSet>(&at(&name)).next().is_some()
-    });
+    let found = [target.clone()]
+        .into_iter()
+        .chain(wildcards)
+        .any(|name| image.prefix::<RecordSet>(&at(&name)).next().is_some());
     (!found).then(|| format!("{what} that target was not found"))
 }
 

@@ -51,7 +51,7 @@ pub(crate) struct RecordSetShape {
     /// Text, since types that are not served must be refused by their names.
     pub r#type: String,
     pub set_identifier: Option<String>,
-    pub weight: Option<u8>,
+    pub weight: Option<u16>,
     pub multi_value_answer: Option<bool>,
     #[wire("TTL")]
     pub ttl: Option<u32>,
@@ -116,13 +116,14 @@ pub(crate) fn record_set(row: &RecordSet) -> RecordSetShape {
     };
     match &row.routing {
         Routing::Simple => {}
-        Routing::Weighted { weight, .. } => shape.weight = Some(*weight),
+        Routing::Weighted { weight, .. } => shape.weight = Some(u16::from(*weight)),
         Routing::Multivalue { .. } => shape.multi_value_answer = Some(true),
     }
     match &row.data {
         RecordData::Values { ttl_secs, values } => {
             shape.ttl = Some(*ttl_secs);
-            shape.resource_records = Some(values.iter().map(|v| ResourceRecord { value: v.clone() }).collect());
+            shape.resource_records =
+                Some(values.iter().map(|v| ResourceRecord { value: v.clone() }).collect());
         }
         RecordData::Alias { zone, target, evaluate_target_health } => {
             shape.alias_target = Some(AliasTarget {

@@ -53,7 +53,7 @@ impl Operation for ChangeResourceRecordSets {
         let zone = rules::zone(cx.tx, &input.hosted_zone_id)?;
         let read = |c: ChangeShape| record::read(&zone, c.action, c.resource_record_set);
         let changes = input.change_batch.changes.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let mut faults = size(&changes);
+        let mut faults = Vec::from_iter(size(&changes));
         faults.extend(repeated(&changes));
         for change in &changes {
             faults.extend(apply(cx, &zone, change));

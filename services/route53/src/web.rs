@@ -1,0 +1,108 @@
+//! How the host's browsers get in: one loopback port that goes by the names of the public zones, and each public address
+//! of a load balancer or of the edge as a loopback address: 198.18.a.b is 127.18.a.b.
+
+use crate::names;
+use escale_base::PlaneError;
+use escale_dns::{Dns, Kind, View};
+use escale_engine::Engine;
+use escale_network::{Directory, Forwarder, Namespace, Network, PUBLIC, Place, forward, forward_by_name};
+use escale_service::Config;
+use escale_store::{Image, Row, Store};
+use escale_tables::{
+    cloudfront::DistributionName,
+    elbv2::LoadBalancerName,
+    route53::{HostedZone, RecordSet, RecordType},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+/// The port that load balancers and the edge have on their addresses.
+const HTTP: u16 = 80;
+
+pub(crate) async fn start(
+    engine: &mut Engine,
+    store: Store,
+    config: &Config,
+    dns: Arc<dyn Dns>,
+    network: &dyn Network,
+) -> Result<(), PlaneError> {
+    let internet = network.namespace(&Place::Internet)?;
+    let listen = (Ipv4Addr::LOCALHOST, config.web_port).into();
+    let directory = Arc::new(PublicNames { store: store.clone(), dns });
+    let by_name = forward_by_name(internet.clone(), listen, directory).await?;
+    tracing::info!(at = %by_name.local_addr(), "public names are served by Host header");
+    let edge = config.edge_address;
+    engine.run(async move {
+        let _by_name = by_name;
+        follow(store, internet, edge).await;
+    });
+    Ok(())
+}
+
+struct PublicNames {
+    store: Store,
+    dns: Arc<dyn Dns>,
+}
+
+impl Directory for PublicNames {
+    fn find(&self, name: &str) -> Option<SocketAddr> {
+        let answer = self.dns.ask(&View::Public, name, Kind::A).ok()?;
+        let addresses = answer.records.iter().filter_map(|record| record.value.parse::<Ipv4Addr>().ok());
+        let public =
+            addresses.filter(|address| PUBLIC.contains(address)).map(|address| (address, HTTP).into());
+        public.into_iter().next()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let image = self.store.read();
+        let zones = image.scan::<HostedZone>().filter(|zone| !zone.private);
+        let hosted: Vec<String> = zones.flat_map(|zone| hosted(&image, &zone)).collect();
+        let balancers = image.scan::<LoadBalancerName>().map(|row| row.name.clone());
+        let all: BTreeSet<String> = hosted
+            .into_iter()
+            .chain(balancers)
+            .chain(image.scan::<DistributionName>().map(|r| r.name.clone()))
+            .collect();
+        all.into_iter().filter(|name| self.find(name).is_some()).collect()
+    }
+}
+
+/// Names of a zone that have addresses, without wildcards.
+fn hosted(image: &Image, zone: &HostedZone) -> Vec<String> {
+    let prefix = format!("{}/", zone.id);
+    let sets = image.prefix::<RecordSet>(&prefix);
+    let with_address = sets.filter(|set| matches!(set.kind, RecordType::A | RecordType::Cname));
+    let plain = with_address.map(|set| names::for_plane(&set.name).trim_end_matches('.').to_owned());
+    plain.filter(|name| !name.starts_with('*')).collect()
+}
+
+/// Opens a loopback address for each public one, and closes it when the public one goes.
+async fn follow(store: Store, internet: Namespace, edge: Ipv4Addr) {
+    let mut changes = store.subscribe(&[LoadBalancerName::TABLE, DistributionName::TABLE]);
+    let mut open: BTreeMap<Ipv4Addr, Option<Forwarder>> = BTreeMap::new();
+    loop {
+        let wanted = wanted(&store.read(), edge);
+        open.retain(|address, _| wanted.contains(address));
+        for address in wanted {
+            if open.contains_key(&address) {
+                continue;
+            }
+            let [_, b, c, d] = address.octets();
+            let (listen, target) = ((Ipv4Addr::new(127, b, c, d), HTTP).into(), (address, HTTP).into());
+            let forwarder = forward(internet.clone(), listen, target).await;
+            let told = forwarder.inspect_err(|error| {
+                tracing::warn!(%error, "a public address cannot be reached as a loopback address; by its name it can");
+            });
+            open.insert(address, told.ok());
+        }
+        changes.changed().await;
+    }
+}
+
+fn wanted(image: &Image, edge: Ipv4Addr) -> BTreeSet<Ipv4Addr> {
+    let balancers: Vec<_> = image.scan::<LoadBalancerName>().filter(|row| row.public).collect();
+    balancers.iter().flat_map(|row| row.addresses.iter().copied()).chain([edge]).collect()
+}
