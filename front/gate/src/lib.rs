@@ -8,15 +8,13 @@
 
 mod body;
 mod check;
-mod mount;
 mod request;
 mod serve;
 
 pub use check::check_against_models;
-pub use mount::Mount;
 pub use serve::serve;
 
-use escale_service::Cloud;
+use escale_service::{Cloud, Mount};
 use escale_store::Store;
 use escale_wire::sigv4::Verifier;
 use std::sync::Arc;

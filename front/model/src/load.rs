@@ -174,7 +174,13 @@ fn structure(v: &Value, ids: &Ids<'_>) -> Result<Structure, String> {
         members.push(member(name, raw, required.contains(name), ids)?);
     }
     let payload = text(v, "payload").and_then(|p| members.iter().position(|m| m.name == p));
-    Ok(Structure { members, payload, event_stream: flag(v, "eventstream"), union: flag(v, "union") })
+    Ok(Structure {
+        members,
+        payload,
+        event_stream: flag(v, "eventstream"),
+        union: flag(v, "union"),
+        xml_namespace: v.get("xmlNamespace").and_then(namespace),
+    })
 }
 
 fn member(name: &str, v: &Value, required: bool, ids: &Ids<'_>) -> Result<Member, String> {

@@ -82,6 +82,8 @@ pub struct Structure {
     pub event_stream: bool,
     /// Exactly one member may be there.
     pub union: bool,
+    /// Of its element, wherever it stands: `xsi` for an S3 grantee.
+    pub xml_namespace: Option<XmlNamespace>,
 }
 
 impl Structure {

@@ -63,6 +63,11 @@ impl Cloud {
         self.types.values()
     }
 
+    /// How a resource of this type is deleted after a last snapshot; `None` when it knows no snapshots.
+    pub fn delete_with_snapshot(&self, type_name: &str) -> Option<crate::DeleteWithSnapshot> {
+        self.services.values().find_map(|s| s.delete_with_snapshot(type_name))
+    }
+
     pub fn credential(&self, image: &Image, access_key: &str) -> Option<Credential> {
         self.service_keys.find(access_key).or_else(|| self.identity.credential(image, access_key))
     }
@@ -130,8 +135,8 @@ impl Cloud {
         (handler.run)(cx, &input)
     }
 
+    /// May the caller do this operation? The error is AWS's AccessDenied, with who, what and why.
     #[allow(clippy::too_many_arguments)] // each is a part of the question
-    /// May the caller? The error is AWS's AccessDenied, with who, what and why.
     pub fn authorize(
         &self,
         image: &Image,
@@ -148,15 +153,30 @@ impl Cloud {
                 format!("{prefix}:{}", entry.name)
             }
         };
+        self.authorize_action(image, caller, service, (&action, entry.name), input, resources)
+    }
+
+    /// The same for an action (`s3:DeleteObjectVersion`) that an operation needs besides its own, or that a guest at the
+    /// door needs. The operation's name and input say which resource policies count.
+    #[allow(clippy::too_many_arguments)] // each is a part of the question
+    pub fn authorize_action(
+        &self,
+        image: &Image,
+        caller: &Caller,
+        service: &str,
+        (action, operation): (&str, &str),
+        input: &Value,
+        resources: &[String],
+    ) -> Result<(), AwsError> {
         if matches!(caller.principal, Principal::Root | Principal::Service(_)) {
             return Ok(());
         }
         let policies = self
             .services
             .get(service)
-            .map(|s| s.resource_policies(image, entry.name, input))
+            .map(|s| s.resource_policies(image, operation, input))
             .unwrap_or_default();
-        match self.identity.decide(image, caller, &action, resources, &policies) {
+        match self.identity.decide(image, caller, action, resources, &policies) {
             Decision::Allow => Ok(()),
             Decision::Deny { why } => {
                 let who = caller.principal.arn(&self.config.account);

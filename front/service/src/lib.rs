@@ -13,6 +13,7 @@ mod cloud;
 mod config;
 mod cx;
 mod identity;
+mod mount;
 mod operation;
 mod recorded;
 mod service_keys;
@@ -24,12 +25,16 @@ pub use cloud::Cloud;
 pub use config::Config;
 pub use cx::Cx;
 pub use identity::{Credential, Decision, Identity, ResourcePolicy};
+pub use mount::Mount;
 pub use operation::{Entry, Kind, Operation, SyncHandler};
 pub use recorded::Recorded;
 pub use stream::{Body, StreamCx, StreamHandler, StreamOperation, StreamReply};
 
 use escale_base::wire::Value;
 use escale_store::Image;
+
+/// Deletes a resource after a last snapshot of it: see [`Service::delete_with_snapshot`].
+pub type DeleteWithSnapshot = fn(&mut Cx<'_>, &Created) -> Result<(), escale_base::AwsError>;
 
 /// One AWS service. The id is that of its API model (`ec2`, `elbv2`, `s3`, …).
 pub trait Service: Send + Sync + 'static {
@@ -61,5 +66,10 @@ pub trait Service: Send + Sync + 'static {
     /// Its CloudFormation resource types.
     fn resource_types(&self) -> Vec<ResourceType> {
         Vec::new()
+    }
+
+    /// How a resource of this type is deleted under `DeletionPolicy: Snapshot`; `None` when it knows no snapshots.
+    fn delete_with_snapshot(&self, _type_name: &str) -> Option<DeleteWithSnapshot> {
+        None
     }
 }

@@ -104,8 +104,10 @@ pub const RESERVED_PARAMETERS: &[&str] = &[
     "wal_log_hints",
 ];
 
-/// Role and database names that the plane uses itself.
-pub const RESERVED_ROLES: &[&str] = &[SUPERVISOR, REPLICATOR, "postgres", "public", "none"];
+/// Role and database names that the plane or the server uses itself.
+pub const RESERVED_ROLES: &[&str] = &[SUPERVISOR, REPLICATOR, "public", "none"];
+/// Databases that every server has.
+pub const RESERVED_DATABASES: &[&str] = &["postgres", "template0", "template1"];
 /// The superuser that only the plane can be, over the local socket.
 pub const SUPERVISOR: &str = "supervisor";
 /// What a standby logs in as.
@@ -149,6 +151,9 @@ impl DatabaseSpec {
         let roles = [Some(&self.admin.name), self.admin.group.as_ref()];
         for role in roles.into_iter().flatten().chain(&self.initial_database) {
             check_identifier(&self.name, role)?;
+        }
+        if let Some(name) = self.initial_database.as_ref().filter(|n| RESERVED_DATABASES.contains(&n.as_str())) {
+            return bad(format!("every server has a database '{name}' already"));
         }
         let password = self.admin.password.reveal();
         if !(8..=128).contains(&password.len()) || !password.bytes().all(|b| (b' '..=b'~').contains(&b)) {

@@ -1,3 +1,53 @@
-//! CloudFormation. So far its pure core: [`template`], which reads, checks and evaluates templates.
+//! CloudFormation: stacks made from templates.
+//!
+//! The road: an operation that takes a template (`streams/`) has it checked whole (`accept.rs`) and writes the stack with a
+//! row for each resource. The engine (`reconcile/`) makes the resources by calling the types that the other services
+//! declare ([`escale_service::ResourceType`]), each in one transaction with its row. [`template`] is the pure core.
+//!
+//! It knows no service and no resource type by name, apart from whose snapshots `snapshot.rs` takes. Start at
+//! `streams/create_stack.rs`.
 
+mod accept;
+mod begin;
+mod error;
+mod events;
+mod fetch;
+mod find;
+mod ops;
+mod reconcile;
+mod recorded;
+mod scope;
+mod shapes;
+mod snapshot;
+mod status;
+mod streams;
 pub mod template;
+
+pub use error::Error;
+
+use escale_engine::Engine;
+use escale_service::{Cloud, Entry, Recorded, Service};
+use escale_store::Store;
+use std::sync::Arc;
+
+/// The service, for the wiring.
+pub struct CloudFormation;
+
+impl Service for CloudFormation {
+    fn id(&self) -> &'static str {
+        "cloudformation"
+    }
+    fn operations(&self) -> Vec<Entry> {
+        let mut all = ops::all();
+        all.extend(streams::all(&Arc::new(CloudFormation)));
+        all
+    }
+    fn recorded(&self) -> &'static [Recorded] {
+        recorded::RECORDED
+    }
+}
+
+/// Starts what makes and deletes the stacks' resources.
+pub fn start(engine: &mut Engine, store: Store, cloud: Arc<Cloud>) {
+    engine.add(reconcile::Stacks::new(store, cloud));
+}

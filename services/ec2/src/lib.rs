@@ -7,17 +7,28 @@
 //! Other services make their interfaces through `CreateNetworkInterface`, as AWS's do. Start at
 //! `ops/create_vpc.rs`.
 
+mod addresses;
+mod cfn;
 mod error;
 mod filters;
 mod ops;
+mod permissions;
+mod prefix_lists;
+mod reconcile;
 mod recorded;
 mod rules;
 mod shapes;
 mod status;
+mod tagged;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
-use escale_service::{Entry, Recorded, Service};
+use escale_service::{Entry, Recorded, ResourceType, Service};
 
 pub use error::Error;
+pub use reconcile::start;
 
 /// The service, for the wiring.
 pub struct Ec2;
@@ -31,5 +42,8 @@ impl Service for Ec2 {
     }
     fn recorded(&self) -> &'static [Recorded] {
         recorded::RECORDED
+    }
+    fn resource_types(&self) -> Vec<ResourceType> {
+        cfn::resources()
     }
 }

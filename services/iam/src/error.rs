@@ -6,12 +6,28 @@ use escale_base::AwsError;
 pub enum Error {
     #[error("The {kind} with name {name} cannot be found.")]
     NotFound { kind: &'static str, name: String },
+    #[error("{0}")]
+    NoSuch(String),
     #[error("{kind} with name {name} already exists.")]
     Exists { kind: &'static str, name: String },
+    #[error("A policy called {0} already exists. Duplicate names are not allowed.")]
+    PolicyExists(String),
     #[error("{0}")]
     MalformedPolicy(String),
     #[error("Cannot delete entity, must {0} first.")]
     DeleteConflict(&'static str),
+    #[error("{0}")]
+    DeleteRefused(String),
+    #[error("Cannot exceed quota for {quota}: {limit}")]
+    Quota { quota: &'static str, limit: usize },
+    #[error("{0}")]
+    Limit(String),
+    #[error("{0}")]
+    Invalid(String),
+    #[error("{0}")]
+    Validation(String),
+    #[error("Cannot perform the operation on the protected role '{0}' - this role is only modifiable by AWS")]
+    Protected(String),
     #[error(transparent)]
     Aws(#[from] AwsError),
 }
@@ -19,10 +35,14 @@ pub enum Error {
 impl From<Error> for AwsError {
     fn from(error: Error) -> AwsError {
         let (code, status) = match &error {
-            Error::NotFound { .. } => ("NoSuchEntity", 404),
-            Error::Exists { .. } => ("EntityAlreadyExists", 409),
+            Error::NotFound { .. } | Error::NoSuch(_) => ("NoSuchEntity", 404),
+            Error::Exists { .. } | Error::PolicyExists(_) => ("EntityAlreadyExists", 409),
             Error::MalformedPolicy(_) => ("MalformedPolicyDocument", 400),
-            Error::DeleteConflict(_) => ("DeleteConflict", 409),
+            Error::DeleteConflict(_) | Error::DeleteRefused(_) => ("DeleteConflict", 409),
+            Error::Quota { .. } | Error::Limit(_) => ("LimitExceeded", 409),
+            Error::Invalid(_) => ("InvalidInput", 400),
+            Error::Validation(_) => ("ValidationError", 400),
+            Error::Protected(_) => ("UnmodifiableEntity", 400),
             Error::Aws(e) => return e.clone(),
         };
         AwsError::new(code, status, error.to_string())

@@ -1,12 +1,13 @@
 //! Who holds a key, and what they may do.
 
-use crate::{
-    Iam,
-    policy::{Document, Effect, Question, Verdict},
-};
+use crate::{Iam, aws_managed, bearer::Bearer};
+use escale_policy::{Context, Document, Kind, Outcome, Question, Who, decide};
 use escale_service::{Caller, Credential, Decision, Identity, Principal, ResourcePolicy};
 use escale_store::Image;
-use escale_tables::iam::{AccessKey, Holder, Policy, Role, User};
+use escale_tables::iam::{AccessKey, Holder, Policy, Role, SessionOf, User};
+
+/// What everybody with a key may do, whatever policies say, as on AWS.
+const FREE: [&str; 2] = ["sts:GetCallerIdentity", "sts:GetSessionToken"];
 
 impl Identity for Iam {
     fn credential(&self, image: &Image, access_key: &str) -> Option<Credential> {
@@ -21,13 +22,8 @@ impl Identity for Iam {
         let key = image.get::<AccessKey>(access_key).filter(|k| k.active)?;
         let (principal, session_token, expires) = match &key.holder {
             Holder::User(name) => (Principal::User { name: name.clone() }, None, None),
-            Holder::Session { role: None, token, expires, .. } => {
-                (Principal::Root, Some(token.clone()), Some(*expires))
-            }
-            Holder::Session { role: Some(name), session, token, expires } => {
-                let role = image.get::<Role>(name)?;
-                let (name, session, role_id) = (name.clone(), session.clone(), role.id.clone());
-                (Principal::Role { name, session, role_id }, Some(token.clone()), Some(*expires))
+            Holder::Session { of, token, expires } => {
+                (session_principal(image, of)?, Some(token.clone()), Some(*expires))
             }
         };
         Some(Credential { principal, secret: key.secret.clone(), session_token, expires })
@@ -41,37 +37,50 @@ impl Identity for Iam {
         resources: &[String],
         policies: &[ResourcePolicy],
     ) -> Decision {
+        if FREE.contains(&action) {
+            return Decision::Allow;
+        }
         let own = documents_of(image, &caller.principal);
-        let attached: Vec<Document> =
-            policies.iter().filter_map(|p| Document::parse(&p.document).ok()).collect();
+        // Where the resource is a role, this is its trust document.
+        let read = |p: &ResourcePolicy| Document::parse(&p.document, Kind::Resource);
+        let Ok(attached) = policies.iter().map(read).collect::<Result<Vec<_>, _>>() else {
+            // Skipping one that cannot be read would skip its denials.
+            return denied("the resource's policy cannot be read");
+        };
+        let context = self.context(image, caller);
         let all = ["*".to_owned()];
         let resources = if resources.is_empty() { &all[..] } else { resources };
         for resource in resources {
-            let question = Question { caller, action, resource };
-            let mut allowed = false;
-            for document in &own {
-                match document.evaluate(&question, false) {
-                    Verdict::Silent => {}
-                    Verdict::Says(Effect::Allow) => allowed = true,
-                    Verdict::Says(Effect::Deny) => {
-                        return denied("of an explicit deny in an identity-based policy");
-                    }
+            let question = Question { context: &context, action, resource };
+            match decide(&question, &own, &attached) {
+                Outcome::Allowed => {}
+                Outcome::DeniedBy { resource: true } => {
+                    return denied("of an explicit deny in a resource-based policy");
                 }
-            }
-            for document in &attached {
-                match document.evaluate(&question, true) {
-                    Verdict::Silent => {}
-                    Verdict::Says(Effect::Allow) => allowed = true,
-                    Verdict::Says(Effect::Deny) => {
-                        return denied("of an explicit deny in a resource-based policy");
-                    }
+                Outcome::DeniedBy { resource: false } => {
+                    return denied("of an explicit deny in an identity-based policy");
                 }
-            }
-            if !allowed {
-                return denied(&format!("no identity-based policy allows the {action} action"));
+                Outcome::NotAllowed => {
+                    return denied(&format!("no identity-based policy allows the {action} action"));
+                }
             }
         }
         Decision::Allow
+    }
+}
+
+/// Sessions of a user or role that was deleted, and of a later one of the same name, are nobody's.
+fn session_principal(image: &Image, of: &SessionOf) -> Option<Principal> {
+    match of {
+        SessionOf::Root => Some(Principal::Root),
+        SessionOf::User { name, id } => {
+            image.get::<User>(name).filter(|u| u.id == *id)?;
+            Some(Principal::User { name: name.clone() })
+        }
+        SessionOf::Role { name, id, session } => {
+            image.get::<Role>(name).filter(|r| r.id == *id)?;
+            Some(Principal::Role { name: name.clone(), session: session.clone(), role_id: id.clone() })
+        }
     }
 }
 
@@ -79,25 +88,56 @@ fn denied(why: &str) -> Decision {
     Decision::Deny { why: why.to_owned() }
 }
 
-/// The policies that hang on the caller. One that cannot be read allows nothing: operations refuse such a document,
-/// so there is none.
-fn documents_of(image: &Image, principal: &Principal) -> Vec<Document> {
-    let (inline, attached) = match principal {
-        Principal::User { name } => match image.get::<User>(name) {
-            Some(user) => (user.inline.clone(), user.attached.clone()),
-            None => return Vec::new(),
-        },
-        Principal::Role { name, .. } => match image.get::<Role>(name) {
-            Some(role) => (role.inline.clone(), role.attached.clone()),
-            None => return Vec::new(),
-        },
-        Principal::Root | Principal::Service(_) | Principal::OnBehalf { .. } | Principal::Anonymous => {
-            return Vec::new();
+impl Iam {
+    fn context(&self, image: &Image, caller: &Caller) -> Context {
+        let account = self.account.as_str();
+        let (who, tags) = match &caller.principal {
+            Principal::Root => (Who::Account, Vec::new()),
+            Principal::User { name } => match image.get::<User>(name) {
+                Some(user) => (Who::user(account, &user.path, name, &user.id), user.tags.clone()),
+                None => (Who::Anonymous, Vec::new()),
+            },
+            Principal::Role { name, session, role_id } => match image.get::<Role>(name) {
+                Some(role) => (Who::role(account, &role.path, name, role_id, session), role.tags.clone()),
+                None => (Who::Anonymous, Vec::new()),
+            },
+            Principal::Service(name) => (Who::Service { name: name.clone(), source_arn: None }, Vec::new()),
+            Principal::OnBehalf { service, source_arn } => {
+                (Who::Service { name: service.clone(), source_arn: Some(source_arn.clone()) }, Vec::new())
+            }
+            Principal::Anonymous => (Who::Anonymous, Vec::new()),
+        };
+        Context {
+            who,
+            tags,
+            account: account.to_owned(),
+            region: self.region.clone(),
+            now: self.clock.now(),
+            source_ip: caller.source_ip,
+            given: Vec::new(),
         }
-    };
-    let managed = attached.iter().filter_map(|arn| {
+    }
+}
+
+/// The policies that hang on the caller.
+fn documents_of(image: &Image, principal: &Principal) -> Vec<Document> {
+    match principal {
+        Principal::User { name } => image.get::<User>(name).map_or_else(Vec::new, |u| documents(image, &*u)),
+        Principal::Role { name, .. } => {
+            image.get::<Role>(name).map_or_else(Vec::new, |r| documents(image, &*r))
+        }
+        Principal::Root | Principal::Service(_) | Principal::OnBehalf { .. } | Principal::Anonymous => {
+            Vec::new()
+        }
+    }
+}
+
+/// The documents that a user or role bears. Operations store none that cannot be read.
+pub(crate) fn documents<B: Bearer>(image: &Image, row: &B) -> Vec<Document> {
+    let managed = row.attached().iter().filter_map(|arn| {
         let own = image.get::<Policy>(arn).map(|p| p.document().to_owned());
-        own.or_else(|| crate::policy::aws_managed(arn).map(str::to_owned))
+        own.or_else(|| aws_managed::find(arn).map(|p| p.document.to_owned()))
     });
-    inline.into_values().chain(managed).filter_map(|text| Document::parse(&text).ok()).collect()
+    let all = row.inline().values().cloned().chain(managed);
+    all.filter_map(|text| Document::parse(&text, Kind::Identity).ok()).collect()
 }

@@ -1,17 +1,23 @@
 //! IAM: users, roles, policies, and what they allow.
 //!
-//! Operations write rows; nothing has to be brought about. The other half is [`Iam`]'s [`Identity`]: the gate asks it who
-//! holds a key and whether a caller may do what it asks, for every request. The evaluation itself is pure and stands in
-//! `policy/`.
+//! Operations write rows; nothing has to be brought about. The other half is [`Iam`]'s [`escale_service::Identity`]: the
+//! gate asks it who holds a key and whether a caller may do what it asks, for every request. The evaluation itself is pure
+//! and stands in `escale-policy`.
+//!
+//! There are no groups, no permissions boundaries and no identity providers: operations that need one are refused by name.
 
+mod aws_managed;
+mod bearer;
+mod cfn;
 mod error;
 mod identity;
 mod ops;
-mod policy;
+mod paging;
+mod recorded;
 mod shapes;
 
-use escale_base::Secret;
-use escale_service::{Entry, Service};
+use escale_base::{Clock, Secret};
+use escale_service::{Entry, Recorded, ResourceType, Service};
 
 pub use error::Error;
 
@@ -21,6 +27,9 @@ pub struct Iam {
     /// The account's root key.
     pub root_key: String,
     pub root_secret: Secret<String>,
+    pub account: String,
+    pub region: String,
+    pub clock: Clock,
 }
 
 impl Service for Iam {
@@ -32,5 +41,11 @@ impl Service for Iam {
     }
     fn operations(&self) -> Vec<Entry> {
         ops::all()
+    }
+    fn recorded(&self) -> &'static [Recorded] {
+        recorded::RECORDED
+    }
+    fn resource_types(&self) -> Vec<ResourceType> {
+        cfn::types()
     }
 }

@@ -1,8 +1,10 @@
 //! Shapes that several operations give.
 
-use escale_base::{Arn, Tag, Timestamp, Wire};
+use crate::{aws_managed::AwsManaged, bearer};
+use escale_base::{Tag, Timestamp, Wire};
 use escale_service::Config;
-use escale_tables::iam::Role;
+use escale_store::Image;
+use escale_tables::iam::{Policy, PolicyVersion, Role, User};
 
 #[derive(Debug, Wire)]
 pub(crate) struct RoleShape {
@@ -14,23 +16,145 @@ pub(crate) struct RoleShape {
     pub assume_role_policy_document: String,
     pub description: Option<String>,
     pub max_session_duration: i32,
-    pub tags: Vec<Tag>,
+    /// Lists leave them out.
+    pub tags: Option<Vec<Tag>>,
 }
 
 pub(crate) fn role(row: &Role, config: &Config) -> RoleShape {
-    let arn = Arn::new("iam", "", &config.account, format!("role{}{}", row.path, row.name));
     RoleShape {
         path: row.path.clone(),
         role_name: row.name.clone(),
         role_id: row.id.clone(),
-        arn: arn.to_string(),
+        arn: bearer::arn(row, config),
         create_date: row.created,
         // IAM answers with the document percent-encoded; every SDK decodes it.
         assume_role_policy_document: percent_encode(&row.trust),
         description: row.description.clone(),
         max_session_duration: row.max_session_secs,
-        tags: row.tags.clone(),
+        tags: some(&row.tags),
     }
+}
+
+#[derive(Debug, Wire)]
+pub(crate) struct UserShape {
+    pub path: String,
+    pub user_name: String,
+    pub user_id: String,
+    pub arn: String,
+    pub create_date: Timestamp,
+    /// Lists leave them out.
+    pub tags: Option<Vec<Tag>>,
+}
+
+pub(crate) fn user(row: &User, config: &Config) -> UserShape {
+    UserShape {
+        path: row.path.clone(),
+        user_name: row.name.clone(),
+        user_id: row.id.clone(),
+        arn: bearer::arn(row, config),
+        create_date: row.created,
+        tags: some(&row.tags),
+    }
+}
+
+#[derive(Debug, Wire)]
+pub(crate) struct PolicyShape {
+    pub policy_name: String,
+    pub policy_id: Option<String>,
+    pub arn: String,
+    pub path: String,
+    pub default_version_id: String,
+    pub attachment_count: usize,
+    pub permissions_boundary_usage_count: usize,
+    pub is_attachable: bool,
+    pub description: Option<String>,
+    pub create_date: Option<Timestamp>,
+    pub update_date: Option<Timestamp>,
+    /// Lists leave them out.
+    pub tags: Option<Vec<Tag>>,
+}
+
+pub(crate) fn policy(row: &Policy, image: &Image) -> PolicyShape {
+    PolicyShape {
+        policy_name: row.name.clone(),
+        policy_id: Some(row.id.clone()),
+        arn: row.arn.clone(),
+        path: row.path.clone(),
+        default_version_id: row.default_version.clone(),
+        attachment_count: attachments(image, &row.arn),
+        permissions_boundary_usage_count: 0,
+        is_attachable: true,
+        description: row.description.clone(),
+        create_date: Some(row.created),
+        update_date: Some(row.updated),
+        tags: some(&row.tags),
+    }
+}
+
+/// AWS's ids and dates of its own policies are not known here and left out.
+pub(crate) fn aws_policy(managed: AwsManaged, image: &Image) -> PolicyShape {
+    let arn = managed.arn();
+    PolicyShape {
+        policy_name: managed.name().to_owned(),
+        policy_id: None,
+        attachment_count: attachments(image, &arn),
+        arn,
+        path: managed.path().to_owned(),
+        default_version_id: AWS_VERSION.to_owned(),
+        permissions_boundary_usage_count: 0,
+        is_attachable: true,
+        description: None,
+        create_date: None,
+        update_date: None,
+        tags: None,
+    }
+}
+
+/// The one version that AWS's own policies have here.
+pub(crate) const AWS_VERSION: &str = "v1";
+
+fn attachments(image: &Image, arn: &str) -> usize {
+    let roles = image.scan::<Role>().filter(|r| r.attached.iter().any(|a| a == arn)).count();
+    roles + image.scan::<User>().filter(|u| u.attached.iter().any(|a| a == arn)).count()
+}
+
+#[derive(Debug, Wire)]
+pub(crate) struct VersionShape {
+    pub document: Option<String>,
+    pub version_id: String,
+    pub is_default_version: bool,
+    pub create_date: Option<Timestamp>,
+}
+
+/// Without its document, as lists give it.
+pub(crate) fn version(version: &PolicyVersion, policy: &Policy) -> VersionShape {
+    VersionShape {
+        document: None,
+        version_id: version.id.clone(),
+        is_default_version: version.id == policy.default_version,
+        create_date: Some(version.created),
+    }
+}
+
+#[derive(Debug, Wire)]
+pub(crate) struct AttachedPolicy {
+    pub policy_name: String,
+    pub policy_arn: String,
+}
+
+pub(crate) fn attached(arn: &str) -> AttachedPolicy {
+    let policy_name = arn.rsplit('/').next().unwrap_or(arn).to_owned();
+    AttachedPolicy { policy_name, policy_arn: arn.to_owned() }
+}
+
+/// The path in a policy's ARN.
+pub(crate) fn policy_path(arn: &str) -> &str {
+    let tail = arn.find(":policy/").map_or("/", |at| &arn[at + ":policy".len()..]);
+    tail.rfind('/').map_or("/", |at| &tail[..=at])
+}
+
+fn some(tags: &[Tag]) -> Option<Vec<Tag>> {
+    (!tags.is_empty()).then(|| tags.to_vec())
 }
 
 /// RFC 3986: everything but unreserved characters.

@@ -1,7 +1,8 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>
 
-use crate::{Error, policy::Document, shapes};
-use escale_base::{Arn, Tag, Wire, ids};
+use crate::{Error, bearer, shapes};
+use escale_base::{AwsError, Tag, Wire, ids};
+use escale_policy::{Document, Kind};
 use escale_service::{Cx, Operation};
 use escale_tables::iam::Role;
 
@@ -29,32 +30,53 @@ impl Operation for CreateRole {
     type Error = Error;
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
-        vec![Arn::new("iam", "", &cx.config.account, format!("role/{}", input.role_name)).to_string()]
+        let path = input.path.as_deref().unwrap_or("/");
+        vec![format!("arn:aws:iam::{}:role{path}{}", cx.config.account, input.role_name)]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        if cx.tx.has::<Role>(&input.role_name) {
-            return Err(Error::Exists { kind: "Role", name: input.role_name });
-        }
-        Document::parse(&input.assume_role_policy_document).map_err(Error::MalformedPolicy)?;
+        bearer::must_be_new::<Role>(cx.tx, &input.role_name)?;
+        check_trust(&input.assume_role_policy_document)?;
         if let Some(boundary) = input.permissions_boundary {
-            return Err(escale_base::AwsError::not_supported(format_args!("The PermissionsBoundary {boundary}")).into());
+            return Err(AwsError::not_supported(format_args!("The PermissionsBoundary {boundary}")).into());
         }
+        let mut tags = Vec::new();
+        bearer::add_tags(&mut tags, input.tags)?;
         let role = Role {
             name: input.role_name,
             id: format!("AROA{}", ids::random_upper(17)),
-            path: input.path.unwrap_or_else(|| "/".into()),
+            path: bearer::path(input.path)?,
             description: input.description,
             trust: input.assume_role_policy_document,
-            max_session_secs: input.max_session_duration.unwrap_or(3600),
+            max_session_secs: session_secs(input.max_session_duration)?,
             inline: Default::default(),
             attached: Vec::new(),
             permissions_boundary: None,
-            tags: input.tags,
+            tags,
             created: cx.now,
         };
         let shape = shapes::role(&role, cx.config);
         cx.tx.put(role);
         Ok(Output { role: shape })
+    }
+}
+
+/// AWS's default quota of a trust policy's length.
+const TRUST_MAX: usize = 2048;
+
+pub(crate) fn check_trust(document: &str) -> Result<(), Error> {
+    Document::parse(document, Kind::Trust).map_err(Error::MalformedPolicy)?;
+    match document.chars().filter(|c| !c.is_whitespace()).count() > TRUST_MAX {
+        true => Err(Error::Quota { quota: "ACLSizePerRole", limit: TRUST_MAX }),
+        false => Ok(()),
+    }
+}
+
+/// One hour by default, twelve at most.
+pub(crate) fn session_secs(asked: Option<i32>) -> Result<i32, Error> {
+    let secs = asked.unwrap_or(3600);
+    match (3600..=43_200).contains(&secs) {
+        true => Ok(secs),
+        false => Err(Error::Validation(format!("MaxSessionDuration {secs} must be between 3600 and 43200"))),
     }
 }

@@ -1,5 +1,8 @@
 //! The operations of STS, a line each.
 
 escale_service::operations! {
+    AssumeRole => assume_role,
+    GetAccessKeyInfo => get_access_key_info,
     GetCallerIdentity => get_caller_identity,
+    GetSessionToken => get_session_token,
 }

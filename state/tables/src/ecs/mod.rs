@@ -1,5 +1,35 @@
-//! The rows of ecs.
+//! Clusters, task definitions, tasks and services: what was asked, how far ECS is, and what was seen.
+
+mod cluster;
+mod definition;
+mod service;
+mod task;
+
+pub use cluster::{Cluster, ClusterSetting, StrategyItem};
+pub use definition::{
+    Capabilities, ContainerDefinition, Dependency, HealthCheck, KeyValue, LinuxParameters, LogConfiguration,
+    MountPoint, Platform, PortMapping, SecretRef, TaskDefinition, TaskFamily, Ulimit,
+};
+pub use service::{
+    AccountSetting, AwsVpc, Deployment, Launch, LoadBalancer, Outcome, Service, ServiceEvent, ServiceEvents,
+};
+pub use task::{
+    ContainerOverride, ContainerSeen, ContainerState, Health, LogCursor, Overrides, Phase, Stop, TargetSeen,
+    Task, TaskOfService, TaskProgress, TaskSeen,
+};
 
 use escale_store::TableDef;
 
-pub const TABLES: &[TableDef] = &[];
+pub const TABLES: &[TableDef] = &[
+    TableDef::of::<AccountSetting>(),
+    TableDef::of::<Cluster>(),
+    TableDef::of::<LogCursor>(),
+    TableDef::of::<Service>(),
+    TableDef::of::<ServiceEvents>(),
+    TableDef::of::<TargetSeen>(),
+    TableDef::of::<Task>(),
+    TableDef::of::<TaskDefinition>(),
+    TableDef::of::<TaskFamily>(),
+    TableDef::of::<TaskProgress>(),
+    TableDef::of::<TaskSeen>(),
+];

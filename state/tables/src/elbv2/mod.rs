@@ -1,9 +1,25 @@
-//! The rows of elbv2.
+//! Load balancers that were asked for, what stands of them, and how their targets are. Every row's key is an ARN, or
+//! begins with one: ARNs are what the service's clients name things by.
 
+mod listener;
+mod load_balancer;
 mod name;
+mod target;
 
+pub use listener::{Action, Condition, FixedResponse, Listener, QueryPair, Redirect, Rule};
+pub use load_balancer::{BalancerSeen, LoadBalancer, Node, PublicAddress, Scheme, SeenFault};
 pub use name::LoadBalancerName;
+pub use target::{HealthCheck, Target, TargetGroup, TargetHealth, TargetSeen};
 
 use escale_store::TableDef;
 
-pub const TABLES: &[TableDef] = &[TableDef::of::<LoadBalancerName>()];
+pub const TABLES: &[TableDef] = &[
+    TableDef::of::<BalancerSeen>(),
+    TableDef::of::<Listener>(),
+    TableDef::of::<LoadBalancer>(),
+    TableDef::of::<LoadBalancerName>(),
+    TableDef::of::<Rule>(),
+    TableDef::of::<Target>(),
+    TableDef::of::<TargetGroup>(),
+    TableDef::of::<TargetSeen>(),
+];

@@ -1,4 +1,4 @@
-//! Access keys: a user's own, or temporary ones of a role.
+//! Access keys: a user's own, or temporary ones.
 
 use crate::row;
 use escale_base::{Secret, Timestamp};
@@ -17,12 +17,16 @@ row!(AccessKey, "iam_access_key", |r| r.id.clone());
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Holder {
+    /// A user, by name: a key for good.
     User(String),
-    /// Temporary credentials: of a role's session, or of the root account (`role: None`).
-    Session {
-        role: Option<String>,
-        session: String,
-        token: Secret<String>,
-        expires: Timestamp,
-    },
+    /// Temporary credentials.
+    Session { of: SessionOf, token: Secret<String>, expires: Timestamp },
+}
+
+/// For whom temporary credentials stand. The id tells a deleted user or role from a later one of the same name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum SessionOf {
+    Root,
+    User { name: String, id: String },
+    Role { name: String, id: String, session: String },
 }

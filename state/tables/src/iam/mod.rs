@@ -5,8 +5,8 @@ mod policy;
 mod role;
 mod user;
 
-pub use key::{AccessKey, Holder};
-pub use policy::Policy;
+pub use key::{AccessKey, Holder, SessionOf};
+pub use policy::{Policy, PolicyVersion};
 pub use role::Role;
 pub use user::User;
 

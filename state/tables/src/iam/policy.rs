@@ -7,22 +7,37 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
     pub arn: String,
+    /// `ANPA…`
     pub id: String,
     pub name: String,
     pub path: String,
     pub description: Option<String>,
-    /// Versions, oldest first: id (`v1`) and document.
-    pub versions: Vec<(String, String)>,
+    /// Oldest first.
+    pub versions: Vec<PolicyVersion>,
     pub default_version: String,
+    /// The highest number a version ever had: none comes twice.
+    pub last_version: u32,
     pub tags: Vec<Tag>,
     pub created: Timestamp,
+    pub updated: Timestamp,
 }
 row!(Policy, "iam_policy", |r| r.arn.clone());
 
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PolicyVersion {
+    /// `v1`
+    pub id: String,
+    pub document: String,
+    pub created: Timestamp,
+}
+
 impl Policy {
+    pub fn version(&self, id: &str) -> Option<&PolicyVersion> {
+        self.versions.iter().find(|v| v.id == id)
+    }
+
     /// The document in force.
     pub fn document(&self) -> &str {
-        let current = self.versions.iter().find(|(id, _)| *id == self.default_version);
-        current.map_or("", |(_, document)| document.as_str())
+        self.version(&self.default_version).map_or("", |v| v.document.as_str())
     }
 }

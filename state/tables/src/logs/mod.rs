@@ -1,5 +1,11 @@
-//! The rows of logs.
+//! Log groups and streams that were asked for. The messages are no rows: they are bulk, and lie in the log plane.
+
+mod group;
+mod stream;
+
+pub use group::LogGroup;
+pub use stream::LogStream;
 
 use escale_store::TableDef;
 
-pub const TABLES: &[TableDef] = &[];
+pub const TABLES: &[TableDef] = &[TableDef::of::<LogGroup>(), TableDef::of::<LogStream>()];

@@ -1,9 +1,33 @@
-//! The rows of rds.
+//! Databases as asked for, what stands of them, and what happened to them.
 
 mod endpoint;
+mod engine;
+mod event;
+mod instance;
+mod parameter_group;
+mod snapshot;
+mod subnet_group;
 
 pub use endpoint::RdsEndpoint;
+pub use engine::EngineSeen;
+pub use event::Event;
+pub use instance::{
+    Credentials, Deletion, Instance, InstanceSeen, Node, NodeSeen, Reboot, Recorded, Replication, Role,
+};
+pub use parameter_group::ParameterGroup;
+pub use snapshot::{Snapshot, SnapshotKind, SnapshotSeen};
+pub use subnet_group::SubnetGroup;
 
 use escale_store::TableDef;
 
-pub const TABLES: &[TableDef] = &[TableDef::of::<RdsEndpoint>()];
+pub const TABLES: &[TableDef] = &[
+    TableDef::of::<EngineSeen>(),
+    TableDef::of::<Event>(),
+    TableDef::of::<Instance>(),
+    TableDef::of::<InstanceSeen>(),
+    TableDef::of::<ParameterGroup>(),
+    TableDef::of::<RdsEndpoint>(),
+    TableDef::of::<Snapshot>(),
+    TableDef::of::<SnapshotSeen>(),
+    TableDef::of::<SubnetGroup>(),
+];

@@ -1,5 +1,9 @@
-//! The rows of secretsmanager.
+//! Secrets and their versions.
+
+mod secret;
+
+pub use secret::{Deletion, StoredSecret, Version, VersionValue};
 
 use escale_store::TableDef;
 
-pub const TABLES: &[TableDef] = &[];
+pub const TABLES: &[TableDef] = &[TableDef::of::<StoredSecret>()];

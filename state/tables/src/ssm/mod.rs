@@ -1,5 +1,9 @@
-//! The rows of SSM Parameter Store.
+//! Parameters of the parameter store.
+
+mod parameter;
+
+pub use parameter::{Parameter, ParameterType, ParameterVersion};
 
 use escale_store::TableDef;
 
-pub const TABLES: &[TableDef] = &[];
+pub const TABLES: &[TableDef] = &[TableDef::of::<Parameter>()];

@@ -1,0 +1,269 @@
+//! `Condition` blocks: operators over context keys.
+
+use crate::{
+    context::{self, Context},
+    pattern,
+};
+use escale_base::Timestamp;
+use serde_json::{Map, Value};
+use std::{cmp::Ordering, net::IpAddr};
+
+/// Operators that are evaluated; a document with another is refused when it is stored. Among them are none for keys with
+/// several values (`ForAllValues:`, `ForAnyValue:`), since no such key is known.
+const OPERATORS: &[&str] = &[
+    "StringEquals",
+    "StringNotEquals",
+    "StringEqualsIgnoreCase",
+    "StringNotEqualsIgnoreCase",
+    "StringLike",
+    "StringNotLike",
+    "ArnEquals",
+    "ArnLike",
+    "ArnNotEquals",
+    "ArnNotLike",
+    "Bool",
+    "IpAddress",
+    "NotIpAddress",
+    "Null",
+    "NumericEquals",
+    "NumericNotEquals",
+    "NumericLessThan",
+    "NumericLessThanEquals",
+    "NumericGreaterThan",
+    "NumericGreaterThanEquals",
+    "DateEquals",
+    "DateNotEquals",
+    "DateLessThan",
+    "DateLessThanEquals",
+    "DateGreaterThan",
+    "DateGreaterThanEquals",
+];
+
+/// A block whose words are all known; `Err` names the first that is not.
+pub(crate) fn read(block: Option<&Value>, variables: bool) -> Result<Map<String, Value>, String> {
+    let Some(block) = block else { return Ok(Map::new()) };
+    let block = block.as_object().ok_or("Syntax errors in policy: Condition is not an object")?;
+    for (operator, keys) in block {
+        let name = bare(operator).0;
+        if !OPERATORS.contains(&name) {
+            return Err(format!("The condition operator {name} is not supported by Escale"));
+        }
+        let keys = keys
+            .as_object()
+            .ok_or(format!("Syntax errors in policy: {operator} is not an object of keys"))?;
+        for (key, wanted) in keys {
+            if !context::is_known(key) {
+                return Err(format!("The condition key {key} is not supported by Escale"));
+            }
+            let wanted = texts(wanted);
+            if let Some(variable) =
+                wanted.iter().filter(|_| variables).find_map(|w| pattern::unknown_variable(w))
+            {
+                return Err(format!("The policy variable ${{{variable}}} is not supported by Escale"));
+            }
+            let well_formed = |w: &String| match name {
+                _ if name.starts_with("Numeric") => number(w).is_some(),
+                _ if name.starts_with("Date") => date(w).is_some(),
+                "IpAddress" | "NotIpAddress" => block_of(w).is_some(),
+                _ => true,
+            };
+            if let Some(bad) = wanted.iter().find(|w| !w.contains("${") && !well_formed(w)) {
+                return Err(format!("Syntax errors in policy: {bad} is no value for {operator}"));
+            }
+        }
+    }
+    Ok(block.clone())
+}
+
+/// Whether every operator of the block holds. An absent key fails all but the negated and `…IfExists` operators.
+pub(crate) fn holds(block: &Map<String, Value>, context: &Context, variables: bool) -> bool {
+    block.iter().all(|(name, keys)| {
+        let (operator, if_exists) = bare(name);
+        keys.as_object().is_some_and(|keys| {
+            keys.iter().all(|(key, wanted)| {
+                let test = Test { operator, if_exists, context, variables };
+                test.holds(context.value(key).as_deref(), &texts(wanted))
+            })
+        })
+    })
+}
+
+fn bare(name: &str) -> (&str, bool) {
+    match name.strip_suffix("IfExists") {
+        Some(operator) => (operator, true),
+        None => (name, false),
+    }
+}
+
+struct Test<'a> {
+    operator: &'a str,
+    if_exists: bool,
+    context: &'a Context,
+    variables: bool,
+}
+
+impl Test<'_> {
+    fn holds(&self, found: Option<&str>, wanted: &[String]) -> bool {
+        if self.operator == "Null" {
+            return wanted.iter().any(|w| w.eq_ignore_ascii_case("true") == found.is_none());
+        }
+        let (positive, negated) = match self.operator {
+            "StringNotEquals" => ("StringEquals", true),
+            "StringNotEqualsIgnoreCase" => ("StringEqualsIgnoreCase", true),
+            "StringNotLike" => ("StringLike", true),
+            "ArnNotEquals" | "ArnNotLike" => ("ArnLike", true),
+            "NotIpAddress" => ("IpAddress", true),
+            "NumericNotEquals" => ("NumericEquals", true),
+            "DateNotEquals" => ("DateEquals", true),
+            other => (other, false),
+        };
+        match found {
+            None => negated || self.if_exists,
+            Some(found) => wanted.iter().any(|w| self.fits(positive, w, found)) != negated,
+        }
+    }
+
+    fn fits(&self, operator: &str, wanted: &str, found: &str) -> bool {
+        let variables = self.variables.then_some(self.context);
+        if matches!(operator, "StringLike" | "ArnEquals" | "ArnLike") {
+            return pattern::matches(wanted, found, variables);
+        }
+        let Some(wanted) = pattern::fill(wanted, variables) else { return false };
+        match operator {
+            "StringEquals" => wanted == found,
+            "StringEqualsIgnoreCase" | "Bool" => wanted.eq_ignore_ascii_case(found),
+            "IpAddress" => within(&wanted, found),
+            _ => {
+                let (kind, order) = match operator.strip_prefix("Numeric") {
+                    Some(order) => (number(found).zip(number(&wanted)), order),
+                    None => (date(found).zip(date(&wanted)), operator.trim_start_matches("Date")),
+                };
+                kind.and_then(|(f, w)| f.partial_cmp(&w)).is_some_and(|o| ordered(order, o))
+            }
+        }
+    }
+}
+
+fn ordered(word: &str, found: Ordering) -> bool {
+    match word {
+        "Equals" => found.is_eq(),
+        "LessThan" => found.is_lt(),
+        "LessThanEquals" => found.is_le(),
+        "GreaterThan" => found.is_gt(),
+        "GreaterThanEquals" => found.is_ge(),
+        _ => false,
+    }
+}
+
+fn number(text: &str) -> Option<f64> {
+    text.parse::<f64>().ok().filter(|n| n.is_finite())
+}
+
+/// Seconds since 1970: from such a number, a day, or a time with its zone.
+fn date(text: &str) -> Option<f64> {
+    let at = || {
+        let day = (text.len() == 10).then(|| format!("{text}T00:00:00Z"));
+        Timestamp::parse_iso8601(day.as_deref().unwrap_or(text)).map(|t| t.0 as f64 / 1000.0)
+    };
+    number(text).or_else(at)
+}
+
+fn texts(wanted: &Value) -> Vec<String> {
+    let text = |v: &Value| match v {
+        Value::String(s) => s.clone(),
+        other => other.to_string(),
+    };
+    match wanted {
+        Value::Array(items) => items.iter().map(text).collect(),
+        one => vec![text(one)],
+    }
+}
+
+/// An address block: its bits from the left, how many of them count, and how many there are.
+fn block_of(text: &str) -> Option<(u128, u32)> {
+    let (base, length) = match text.split_once('/') {
+        Some((base, length)) => (base, Some(length.parse::<u32>().ok()?)),
+        None => (text, None),
+    };
+    let (bits, width) = bits(base.parse().ok()?);
+    let length = length.unwrap_or(width);
+    (length <= width).then_some((bits, length + (128 - width)))
+}
+
+/// An address as 128 bits; those of IPv4 lie in `::ffff:0:0/96`.
+fn bits(address: IpAddr) -> (u128, u32) {
+    match address {
+        IpAddr::V4(v4) => (u128::from(v4.to_ipv6_mapped()), 32),
+        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
+            Some(_) => (u128::from(v6), 32),
+            None => (u128::from(v6), 128),
+        },
+    }
+}
+
+fn within(block: &str, address: &str) -> bool {
+    let (Some((base, length)), Ok(address)) = (block_of(block), address.parse()) else { return false };
+    let mask = u128::MAX.checked_shl(128 - length).unwrap_or(0);
+    base & mask == bits(address).0 & mask
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Who;
+    use serde_json::json;
+
+    #[test]
+    fn operators() {
+        let context = Context {
+            who: Who::user("000000000000", "/", "ada", "AIDA1"),
+            tags: Vec::new(),
+            account: "000000000000".into(),
+            region: "eu-west-3".into(),
+            now: Timestamp::parse_iso8601("2026-11-22T09:39:00Z").unwrap(),
+            source_ip: Some("10.0.1.5".parse().unwrap()),
+            given: Vec::new(),
+        };
+        for (block, expected) in [
+            (json!({"StringEquals": {"aws:RequestedRegion": ["us-east-1", "eu-west-3"]}}), true),
+            (json!({"StringNotEquals": {"aws:RequestedRegion": ["us-east-1", "eu-west-3"]}}), false),
+            (json!({"StringEquals": {"aws:PrincipalAccount": "000000000000"}}), true),
+            (json!({"StringLike": {"aws:username": "A*"}}), false),
+            (json!({"StringEquals": {"aws:username": "${aws:username}"}}), true),
+            (json!({"IpAddress": {"aws:SourceIp": "10.0.0.0/16"}}), true),
+            (json!({"NotIpAddress": {"aws:SourceIp": ["10.1.0.0/16", "fd00::/8"]}}), true),
+            (json!({"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}), true),
+            (json!({"DateLessThan": {"aws:CurrentTime": "2026-11-23"}}), true),
+            (json!({"DateGreaterThanEquals": {"aws:CurrentTime": "2026-11-22T10:00:00Z"}}), false),
+            (json!({"NumericGreaterThan": {"aws:EpochTime": 1_700_000_000}}), true),
+            (json!({"NumericLessThanEquals": {"aws:EpochTime": "1"}}), false),
+            (json!({"StringEquals": {"aws:SourceAccount": "000000000000"}}), false),
+            (json!({"StringEqualsIfExists": {"aws:SourceAccount": "1"}}), true),
+            (json!({"StringNotEquals": {"aws:SourceAccount": "1"}}), true),
+            (json!({"Null": {"aws:SourceAccount": "true"}}), true),
+            (json!({"Bool": {"aws:SecureTransport": false}}), false),
+            (
+                json!({"Bool": {"aws:SecureTransport": "true"}, "StringEquals": {"aws:username": "bob"}}),
+                false,
+            ),
+        ] {
+            let read = read(Some(&block), true).unwrap();
+            assert_eq!(holds(&read, &context, true), expected, "{block}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_evaluated_is_refused() {
+        for (block, named) in [
+            (json!({"ForAllValues:StringEquals": {"aws:TagKeys": "a"}}), "ForAllValues:StringEquals"),
+            (json!({"BinaryEquals": {"aws:username": "a"}}), "BinaryEquals"),
+            (json!({"StringEquals": {"s3:prefix": "a"}}), "s3:prefix"),
+            (json!({"StringEquals": {"aws:username": "${saml:sub}"}}), "saml:sub"),
+            (json!({"IpAddress": {"aws:SourceIp": "10.0.0.0/33"}}), "10.0.0.0/33"),
+            (json!({"DateLessThan": {"aws:CurrentTime": "tomorrow"}}), "tomorrow"),
+        ] {
+            let error = read(Some(&block), true).unwrap_err();
+            assert!(error.contains(named), "{error}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Who asks, and in what circumstances.
+
+use escale_base::{Arn, Tag, Timestamp, tags};
+use std::net::IpAddr;
+
+/// The principal of a request, as policies name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// The account itself: its root user.
+    Account,
+    User {
+        arn: String,
+        name: String,
+        id: String,
+    },
+    /// A session of a role. Policies name the role or the session.
+    Role {
+        role_arn: String,
+        session_arn: String,
+        role_id: String,
+        session: String,
+    },
+    /// A service of the cloud, and the resource it acts for.
+    Service {
+        name: String,
+        source_arn: Option<String>,
+    },
+    Anonymous,
+}
+
+impl Who {
+    pub fn user(account: &str, path: &str, name: &str, id: &str) -> Who {
+        let arn = Arn::new("iam", "", account, format!("user{path}{name}")).to_string();
+        Who::User { arn, name: name.to_owned(), id: id.to_owned() }
+    }
+
+    /// A session's ARN leaves out the role's path, as AWS's does.
+    pub fn role(account: &str, path: &str, name: &str, role_id: &str, session: &str) -> Who {
+        Who::Role {
+            role_arn: Arn::new("iam", "", account, format!("role{path}{name}")).to_string(),
+            session_arn: Arn::new("sts", "", account, format!("assumed-role/{name}/{session}")).to_string(),
+            role_id: role_id.to_owned(),
+            session: session.to_owned(),
+        }
+    }
+}
+
+/// The circumstances of one request.
+#[derive(Clone, Debug)]
+pub struct Context {
+    pub who: Who,
+    /// Tags of the user or role.
+    pub tags: Vec<Tag>,
+    pub account: String,
+    pub region: String,
+    pub now: Timestamp,
+    pub source_ip: Option<IpAddr>,
+    /// Keys that one operation alone gives, in lower case: `sts:externalid`.
+    pub given: Vec<(&'static str, String)>,
+}
+
+/// May the one in `context` do `action` on `resource`?
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    pub context: &'a Context,
+    pub action: &'a str,
+    pub resource: &'a str,
+}
+
+/// Condition keys with a value in (some) requests, in lower case. `aws:PrincipalTag/…` is known besides.
+const KEYS: &[&str] = &[
+    "aws:currenttime",
+    "aws:epochtime",
+    "aws:principalaccount",
+    "aws:principalarn",
+    "aws:principalisawsservice",
+    "aws:principalservicename",
+    "aws:principaltype",
+    "aws:requestedregion",
+    "aws:securetransport",
+    "aws:sourceaccount",
+    "aws:sourcearn",
+    "aws:sourceip",
+    "aws:userid",
+    "aws:username",
+    "sts:externalid",
+    "sts:rolesessionname",
+];
+
+const PRINCIPAL_TAG: &str = "aws:principaltag/";
+
+/// Whether a condition may ask for this key.
+pub(crate) fn is_known(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    KEYS.contains(&key.as_str()) || key.strip_prefix(PRINCIPAL_TAG).is_some_and(|tag| !tag.is_empty())
+}
+
+impl Context {
+    /// The value of a condition key; `None` when this request has none.
+    pub(crate) fn value(&self, key: &str) -> Option<String> {
+        let lower = key.to_ascii_lowercase();
+        if lower.starts_with(PRINCIPAL_TAG) {
+            return tags::get(&self.tags, key.get(PRINCIPAL_TAG.len()..)?).map(str::to_owned);
+        }
+        match lower.as_str() {
+            "aws:currenttime" => Some(self.now.iso8601()),
+            "aws:epochtime" => Some(self.now.secs().to_string()),
+            "aws:principalaccount" if !self.is_outside() => Some(self.account.clone()),
+            "aws:principalarn" => self.principal_arn(),
+            "aws:principalisawsservice" => Some(matches!(self.who, Who::Service { .. }).to_string()),
+            "aws:principalservicename" => match &self.who {
+                Who::Service { name, .. } => Some(name.clone()),
+                _ => None,
+            },
+            "aws:principaltype" => Some(self.principal_type().to_owned()),
+            "aws:requestedregion" => Some(self.region.clone()),
+            // The API is served in plain HTTP on loopback and inside the cloud's own network; policies that demand TLS
+            // are meant against a wire that does not exist here.
+            "aws:securetransport" => Some("true".to_owned()),
+            "aws:sourceaccount" => matches!(self.who, Who::Service { .. }).then(|| self.account.clone()),
+            "aws:sourcearn" => match &self.who {
+                Who::Service { source_arn, .. } => source_arn.clone(),
+                _ => None,
+            },
+            "aws:sourceip" => self.source_ip.map(|ip| ip.to_string()),
+            "aws:userid" => self.user_id(),
+            "aws:username" => match &self.who {
+                Who::User { name, .. } => Some(name.clone()),
+                _ => None,
+            },
+            given => self.given.iter().find(|(k, _)| *k == given).map(|(_, v)| v.clone()),
+        }
+    }
+
+    fn is_outside(&self) -> bool {
+        matches!(self.who, Who::Service { .. } | Who::Anonymous)
+    }
+
+    fn principal_arn(&self) -> Option<String> {
+        match &self.who {
+            Who::Account => Some(format!("arn:aws:iam::{}:root", self.account)),
+            Who::User { arn, .. } => Some(arn.clone()),
+            // Conditions name the role itself, not its session.
+            Who::Role { role_arn, .. } => Some(role_arn.clone()),
+            Who::Service { .. } | Who::Anonymous => None,
+        }
+    }
+
+    fn principal_type(&self) -> &'static str {
+        match self.who {
+            Who::Account => "Account",
+            Who::User { .. } => "User",
+            Who::Role { .. } => "AssumedRole",
+            Who::Service { .. } => "Service",
+            Who::Anonymous => "Anonymous",
+        }
+    }
+
+    fn user_id(&self) -> Option<String> {
+        match &self.who {
+            Who::Account => Some(self.account.clone()),
+            Who::User { id, .. } => Some(id.clone()),
+            Who::Role { role_id, session, .. } => Some(format!("{role_id}:{session}")),
+            Who::Anonymous => Some("anonymous".to_owned()),
+            Who::Service { .. } => None,
+        }
+    }
+}

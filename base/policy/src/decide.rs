@@ -1,0 +1,192 @@
+//! Several documents together, inside of one account.
+//!
+//! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-basics.html>
+
+use crate::{Document, Question, Verdict, Who};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Allowed,
+    /// A statement denies it; whether one on the resource does.
+    DeniedBy {
+        resource: bool,
+    },
+    /// Nothing allows it.
+    NotAllowed,
+}
+
+/// May the asker, by the documents that hang on them (`identity`) and on the resource?
+///
+/// A `Deny` wins. The resource's document lets in by itself whom it names; where it names the account, the asker's own
+/// documents must allow it too. Without one, they alone decide.
+pub fn decide(question: &Question<'_>, identity: &[Document], resource: &[Document]) -> Outcome {
+    let strongest = |documents: &[Document]| {
+        documents.iter().map(|d| d.evaluate(question)).max().unwrap_or(Verdict::Silent)
+    };
+    let (own, on_resource) = (strongest(identity), strongest(resource));
+    let is_account = matches!(question.context.who, Who::Account);
+    match (own, on_resource) {
+        (Verdict::Denies, _) => Outcome::DeniedBy { resource: false },
+        (_, Verdict::Denies) => Outcome::DeniedBy { resource: true },
+        (Verdict::Allows, _) | (_, Verdict::Allows) => Outcome::Allowed,
+        _ if is_account => Outcome::Allowed,
+        _ => Outcome::NotAllowed,
+    }
+}
+
+/// Whether a role's trust document lets the asker in as far as it is concerned. Unlike a bucket, a role is never open to
+/// its own account without it.
+pub fn trusts(question: &Question<'_>, trust: &Document) -> bool {
+    matches!(trust.evaluate(question), Verdict::Allows | Verdict::Delegates)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Context, Kind};
+    use escale_base::Timestamp;
+    use serde_json::{Value, json};
+
+    const ACCOUNT: &str = "000000000000";
+
+    fn context(who: Who) -> Context {
+        Context {
+            who,
+            tags: Vec::new(),
+            account: ACCOUNT.into(),
+            region: "eu-west-3".into(),
+            now: Timestamp(0),
+            source_ip: None,
+            given: Vec::new(),
+        }
+    }
+
+    fn role() -> Who {
+        Who::role(ACCOUNT, "/app/", "shop", "AROA1", "t")
+    }
+
+    fn document(statement: Value, kind: Kind) -> Document {
+        Document::parse(&json!({"Version": "2012-10-17", "Statement": statement}).to_string(), kind).unwrap()
+    }
+
+    fn ask(who: Who, action: &str, resource: &str, own: Value, on_resource: Value) -> Outcome {
+        let read = |v: Value, kind| if v.is_null() { Vec::new() } else { vec![document(v, kind)] };
+        let context = context(who);
+        let question = Question { context: &context, action, resource };
+        decide(&question, &read(own, Kind::Identity), &read(on_resource, Kind::Resource))
+    }
+
+    #[test]
+    fn identity_policies() {
+        let allow = json!([{"Effect": "Allow", "Action": ["s3:Get*"], "Resource": "arn:aws:s3:::media/*"}]);
+        let both = json!([
+            {"Effect": "Allow", "Action": "*", "Resource": "*"},
+            {"Effect": "Deny", "NotAction": "s3:*", "Resource": "*"}
+        ]);
+        for (own, action, resource, expected) in [
+            (&allow, "s3:GetObject", "arn:aws:s3:::media/a", Outcome::Allowed),
+            (&allow, "s3:getobject", "arn:aws:s3:::media/a", Outcome::Allowed),
+            (&allow, "s3:PutObject", "arn:aws:s3:::media/a", Outcome::NotAllowed),
+            (&allow, "s3:GetObject", "arn:aws:s3:::static/a", Outcome::NotAllowed),
+            (&both, "s3:GetObject", "x", Outcome::Allowed),
+            (&both, "ec2:RunInstances", "x", Outcome::DeniedBy { resource: false }),
+        ] {
+            assert_eq!(ask(role(), action, resource, own.clone(), Value::Null), expected, "{own} {action}");
+        }
+    }
+
+    /// The same account's table: what each side says, and what comes of it.
+    #[test]
+    fn identity_and_resource_policies_together() {
+        let own = |effect: &str| json!([{"Effect": effect, "Action": "s3:*", "Resource": "*"}]);
+        let on = |effect: &str, principal: Value| json!([{"Effect": effect, "Principal": principal, "Action": "s3:*", "Resource": "*"}]);
+        let root = json!({"AWS": format!("arn:aws:iam::{ACCOUNT}:root")});
+        let number = json!({"AWS": ACCOUNT});
+        let by_name = json!({"AWS": format!("arn:aws:iam::{ACCOUNT}:role/app/shop")});
+        let by_session = json!({"AWS": format!("arn:aws:sts::{ACCOUNT}:assumed-role/shop/t")});
+        let other_account = json!({"AWS": "arn:aws:iam::111111111111:root"});
+        let other_role = json!({"AWS": format!("arn:aws:iam::{ACCOUNT}:role/shop")});
+        let denied_here = Outcome::DeniedBy { resource: true };
+        for (own, on, expected) in [
+            (Value::Null, Value::Null, Outcome::NotAllowed),
+            (Value::Null, on("Allow", root.clone()), Outcome::NotAllowed),
+            (own("Allow"), on("Allow", root.clone()), Outcome::Allowed),
+            (Value::Null, on("Allow", number), Outcome::NotAllowed),
+            (Value::Null, on("Allow", by_name.clone()), Outcome::Allowed),
+            (Value::Null, on("Allow", by_session), Outcome::Allowed),
+            (Value::Null, on("Allow", json!("*")), Outcome::Allowed),
+            (Value::Null, on("Allow", json!({"AWS": "*"})), Outcome::Allowed),
+            (Value::Null, on("Allow", other_role), Outcome::NotAllowed),
+            (Value::Null, on("Allow", other_account.clone()), Outcome::NotAllowed),
+            (own("Allow"), on("Allow", other_account), Outcome::Allowed),
+            (own("Allow"), on("Deny", root.clone()), denied_here),
+            (own("Allow"), on("Deny", by_name.clone()), denied_here),
+            (own("Deny"), on("Allow", by_name), Outcome::DeniedBy { resource: false }),
+        ] {
+            let found = ask(role(), "s3:GetObject", "arn:aws:s3:::media/a", own.clone(), on.clone());
+            assert_eq!(found, expected, "own {own}, on the resource {on}");
+        }
+        let account = |on| ask(Who::Account, "s3:GetObject", "arn:aws:s3:::media/a", Value::Null, on);
+        assert_eq!(account(Value::Null), Outcome::Allowed);
+        assert_eq!(account(on("Deny", root)), denied_here);
+    }
+
+    #[test]
+    fn not_principal() {
+        let except = json!([
+            {"Effect": "Deny", "NotPrincipal": {"AWS": [format!("arn:aws:iam::{ACCOUNT}:role/app/shop")]},
+             "Action": "s3:*", "Resource": "*"}
+        ]);
+        let allow = json!([{"Effect": "Allow", "Action": "*", "Resource": "*"}]);
+        let user = Who::user(ACCOUNT, "/", "ada", "AIDA1");
+        assert_eq!(ask(role(), "s3:GetObject", "x", allow.clone(), except.clone()), Outcome::Allowed);
+        assert_eq!(ask(user, "s3:GetObject", "x", allow, except), Outcome::DeniedBy { resource: true });
+    }
+
+    #[test]
+    fn a_service_acts_for_a_resource() {
+        let cdn = json!([{"Effect": "Allow", "Principal": {"Service": "cloudfront.amazonaws.com"}, "Action": "s3:GetObject",
+            "Resource": "arn:aws:s3:::media/*",
+            "Condition": {"StringEquals": {"AWS:SourceArn": "arn:aws:cloudfront::000000000000:distribution/E1",
+                                           "aws:SourceAccount": ACCOUNT}}}]);
+        let from = |d: &str| Who::Service {
+            name: "cloudfront.amazonaws.com".into(),
+            source_arn: Some(format!("arn:aws:cloudfront::000000000000:distribution/{d}")),
+        };
+        for (who, expected) in [
+            (from("E1"), Outcome::Allowed),
+            (from("E2"), Outcome::NotAllowed),
+            (Who::Anonymous, Outcome::NotAllowed),
+            (role(), Outcome::NotAllowed),
+        ] {
+            let found = ask(who.clone(), "s3:GetObject", "arn:aws:s3:::media/a", Value::Null, cdn.clone());
+            assert_eq!(found, expected, "{who:?}");
+        }
+    }
+
+    #[test]
+    fn trust() {
+        let tasks = json!([{"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}]);
+        let account = json!([{"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole",
+            "Condition": {"StringEquals": {"sts:ExternalId": "x"}}}]);
+        let service = |name: &str| Who::Service { name: name.into(), source_arn: None };
+        let user = || Who::user(ACCOUNT, "/", "ada", "AIDA1");
+        for (who, given, trust, expected) in [
+            (service("ecs-tasks.amazonaws.com"), "", &tasks, true),
+            (service("ec2.amazonaws.com"), "", &tasks, false),
+            (user(), "", &tasks, false),
+            (user(), "x", &account, true),
+            (user(), "y", &account, false),
+            (Who::Account, "x", &account, true),
+            (service("ecs-tasks.amazonaws.com"), "x", &account, false),
+        ] {
+            let context = Context { given: vec![("sts:externalid", given.into())], ..context(who.clone()) };
+            let question = Question {
+                context: &context,
+                action: "sts:AssumeRole",
+                resource: "arn:aws:iam::000000000000:role/r",
+            };
+            assert_eq!(trusts(&question, &document(trust.clone(), Kind::Trust)), expected, "{who:?} {given}");
+        }
+    }
+}

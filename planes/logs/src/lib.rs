@@ -1,0 +1,41 @@
+//! The log plane: streams of timed messages, appended, read in order of time, searched, and dropped when old.
+//!
+//! It never interprets a message and never decides how long one is kept: the caller says. A stream exists from its
+//! first message until [`LogStore::forget`].
+//!
+//! Start at [`LogStore`]; [`FileStore`] is the real one, [`Fake`] the one in memory.
+
+mod fake;
+mod file;
+pub mod spec;
+
+pub use fake::Fake;
+pub use file::FileStore;
+pub use spec::*;
+
+use async_trait::async_trait;
+use escale_base::{PlaneError, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Streams of messages. Streams are named by the caller; a name is never used for another stream.
+#[async_trait]
+pub trait LogStore: Send + Sync + 'static {
+    /// Adds messages, all or none, and gives how many the stream was ever given: who counts knows after a crash
+    /// whether its last messages arrived.
+    async fn append(&self, stream: &str, messages: Vec<Message>, at: Timestamp) -> Result<u64, PlaneError>;
+
+    /// Up to `limit` messages of some streams in order of time; for equal times, of stream and arrival.
+    async fn read(&self, streams: &[String], query: &Query) -> Result<Page, PlaneError>;
+
+    /// What is known of streams; one without a message is left out.
+    async fn summaries(&self, streams: &[String]) -> Result<BTreeMap<String, Summary>, PlaneError>;
+
+    /// All streams that have, or ever had, messages.
+    async fn streams(&self) -> Result<BTreeSet<String>, PlaneError>;
+
+    /// Drops the messages of a stream that are older than `before`. Gives how many.
+    async fn expire(&self, stream: &str, before: Timestamp) -> Result<u64, PlaneError>;
+
+    /// Drops a stream with everything in it. None of that name is all right.
+    async fn forget(&self, stream: &str) -> Result<(), PlaneError>;
+}

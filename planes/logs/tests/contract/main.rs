@@ -1,0 +1,67 @@
+//! What every log plane does, on the real one and on the fake.
+
+use escale_base::Timestamp;
+use escale_logstore::{Fake, FileStore, LogStore, Message, Pattern, Query};
+
+fn messages(list: &[(i64, &str)]) -> Vec<Message> {
+    list.iter().map(|(at, text)| Message { at: Timestamp(*at), text: (*text).to_owned() }).collect()
+}
+
+fn texts(page: &escale_logstore::Page) -> Vec<&str> {
+    page.messages.iter().map(|m| m.text.as_str()).collect()
+}
+
+async fn contract(store: &dyn LogStore) {
+    let now = Timestamp(1000);
+    assert_eq!(store.append("a", messages(&[(10, "one"), (30, "three")]), now).await.unwrap(), 2);
+    assert_eq!(store.append("b", messages(&[(20, "two"), (30, "drei")]), now).await.unwrap(), 2);
+    let both = ["a".to_owned(), "b".to_owned(), "not there".to_owned()];
+    let all = Query { limit: 10, ..Query::default() };
+    let page = store.read(&both, &all).await.unwrap();
+    assert_eq!(texts(&page), ["one", "two", "three", "drei"]);
+    assert!(!page.more);
+
+    let mut query = Query { limit: 3, ..Query::default() };
+    let page = store.read(&both, &query).await.unwrap();
+    assert!(page.more);
+    query.after = page.last;
+    assert_eq!(texts(&store.read(&both, &query).await.unwrap()), ["drei"]);
+
+    let backward = Query { limit: 2, backward: true, ..Query::default() };
+    let page = store.read(&both, &backward).await.unwrap();
+    assert_eq!(texts(&page), ["drei", "three"]);
+    let rest = Query { after: page.last, ..backward };
+    assert_eq!(texts(&store.read(&both, &rest).await.unwrap()), ["two", "one"]);
+
+    let range = Query { from: Some(Timestamp(20)), until: Some(Timestamp(30)), limit: 9, ..Query::default() };
+    assert_eq!(texts(&store.read(&both, &range).await.unwrap()), ["two"]);
+    let words = |all: &[&str], none: &[&str]| Pattern {
+        all: all.iter().map(|s| s.to_string()).collect(),
+        any: vec![],
+        none: none.iter().map(|s| s.to_string()).collect(),
+    };
+    let search = Query { pattern: words(&["e"], &["th"]), limit: 9, ..Query::default() };
+    assert_eq!(texts(&store.read(&both, &search).await.unwrap()), ["one", "drei"]);
+
+    assert_eq!(store.expire("a", Timestamp(30)).await.unwrap(), 1);
+    let summary = store.summaries(&both).await.unwrap()["a"].clone();
+    assert_eq!((summary.count, summary.bytes, summary.first), (2, 5, Some(Timestamp(30))));
+    assert_eq!(store.append("a", vec![], now).await.unwrap(), 2, "the count outlives the messages");
+    store.forget("a").await.unwrap();
+    store.forget("a").await.unwrap();
+    assert_eq!(store.streams().await.unwrap().into_iter().collect::<Vec<_>>(), ["b"]);
+}
+
+#[tokio::test]
+async fn in_memory() {
+    contract(&Fake::default()).await;
+}
+
+#[tokio::test]
+async fn in_a_file_that_is_opened_again() {
+    let dir = tempfile::tempdir().unwrap();
+    contract(&FileStore::open(dir.path()).unwrap()).await;
+    let again = FileStore::open(dir.path()).unwrap();
+    let page = again.read(&["b".to_owned()], &Query { limit: 9, ..Query::default() }).await.unwrap();
+    assert_eq!(texts(&page), ["two", "drei"]);
+}

@@ -1,0 +1,196 @@
+//! All that is checked before anything is made: after this, only what a resource's service answers can fail.
+
+use crate::{
+    Error, scope,
+    shapes::ParameterShape,
+    snapshot,
+    template::{self, EvaluateError, Origin, RemovalPolicy, Resource, Scope, Template, expression::Form},
+};
+use escale_base::{AwsError, Tag};
+use escale_service::{Cloud, Cx};
+use escale_tables::cloudformation::{Content, Planned, Removal};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A template with everything that a request gives with it.
+pub(crate) struct Wanted {
+    pub(crate) template: String,
+    pub(crate) origin: Origin,
+    pub(crate) parameters: Vec<ParameterShape>,
+    pub(crate) capabilities: Vec<String>,
+    pub(crate) tags: Vec<Tag>,
+}
+
+/// Checks it whole. `previous` is the stack's content where the request can say "as before".
+pub(crate) fn content(
+    cloud: &Cloud,
+    cx: &mut Cx<'_>,
+    wanted: Wanted,
+    stack: (&str, &str),
+    previous: Option<&Content>,
+) -> Result<(Content, BTreeSet<String>), Error> {
+    let parsed = template::parse(&wanted.template, wanted.origin)?;
+    types(cloud, &parsed)?;
+    let given = parameters(&wanted.parameters, previous)?;
+    let missing =
+        parsed.capabilities_missing(&wanted.capabilities.iter().map(String::as_str).collect::<Vec<_>>());
+    if !missing.is_empty() {
+        return Err(Error::Capabilities(missing.join(", ")));
+    }
+    if let Some(tag) = wanted.tags.iter().find(|t| t.key.starts_with("aws:")) {
+        return Err(Error::invalid(format!(
+            "aws: prefixed tag key names are not allowed for external use: {}",
+            tag.key
+        )));
+    }
+    let mut bound = parsed.bind(&given)?;
+    let mut resolved = BTreeMap::new();
+    for (name, key) in bound.ssm.clone() {
+        let value = scope::parameter(cx, &key, None, false).map_err(|e| {
+            let why = AwsError::from(e).message;
+            Error::invalid(format!(
+                "Unable to fetch parameters [{key}] from parameter store for this account: {why}"
+            ))
+        })?;
+        bound.resolve(&name, &value);
+        resolved.insert(name, value);
+    }
+    let world = scope::World::new(cx.tx, cx.config, "");
+    let pseudo = scope::pseudo(cx.config, stack.0, stack.1);
+    let scope = Scope::new(&parsed, &bound.values, &pseudo, &world)?;
+    scope.check_rules()?;
+    let plan = parsed.plan(scope.conditions())?;
+    evaluate(&parsed, &scope, plan.dependencies.keys())?;
+    let resources = plan
+        .dependencies
+        .into_iter()
+        .filter_map(|(logical_id, needs)| {
+            Some(planned(parsed.resources.get(&logical_id)?, logical_id, needs))
+        })
+        .collect();
+    let effective = parsed.parameters.iter().filter_map(|(name, p)| {
+        Some((name.clone(), given.get(name).cloned().or_else(|| p.default.clone())?))
+    });
+    let content = Content {
+        description: parsed.description.clone(),
+        parameters: effective.collect(),
+        hidden: parsed.parameters.iter().filter(|(_, p)| p.no_echo).map(|(n, _)| n.clone()).collect(),
+        resolved,
+        tags: wanted.tags,
+        capabilities: wanted.capabilities,
+        resources,
+        template: wanted.template,
+    };
+    Ok((content, world.imports.into_inner()))
+}
+
+/// Whether two contents would make the same stack. AWS, too, compares what a template says and not its text.
+pub(crate) fn is_same(new: &Content, old: &Content) -> bool {
+    let tree = |c: &Content| template::tree(&c.template).map(|node| node.value());
+    let tags = |c: &Content| c.tags.iter().cloned().collect::<BTreeSet<_>>();
+    new.parameters == old.parameters
+        && new.resolved == old.resolved
+        && tags(new) == tags(old)
+        && (new.template == old.template || matches!((tree(new), tree(old)), (Ok(a), Ok(b)) if a == b))
+}
+
+/// Every type exists here, and reads every property that the template gives it.
+pub(crate) fn types(cloud: &Cloud, template: &Template) -> Result<(), Error> {
+    let unknown = |name: &&str| cloud.resource_type(name).is_none();
+    let unknown: Vec<&str> = template.resource_types().into_iter().filter(unknown).collect();
+    if !unknown.is_empty() {
+        return Err(Error::invalid(format!(
+            "Template format error: Unrecognized resource types: [{}]. Escale does not enact them; `escale \
+             coverage` lists what it does",
+            unknown.join(", ")
+        )));
+    }
+    for (logical, resource) in &template.resources {
+        let Some(kind) = cloud.resource_type(&resource.type_name) else { continue };
+        if let Form::Map(entries) = &resource.properties.form {
+            for (name, value) in entries {
+                if !kind.properties.contains(&name.as_str()) {
+                    return Err(Error::invalid(format!(
+                        "Resources/{logical}/Properties/{name}: {} has no property {name} that Escale enacts ({})",
+                        kind.name, value.at
+                    )));
+                }
+            }
+        }
+        let snapshots = [resource.deletion_policy, resource.update_replace_policy];
+        if snapshots.contains(&Some(RemovalPolicy::Snapshot)) && !snapshot::is_taken_of(kind.name) {
+            return Err(Error::invalid(format!(
+                "Template error: resource type {} does not support deletion policy Snapshot ({logical}, {})",
+                kind.name, resource.at
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn parameters(
+    given: &[ParameterShape],
+    previous: Option<&Content>,
+) -> Result<BTreeMap<String, String>, Error> {
+    let mut values = BTreeMap::new();
+    for parameter in given {
+        let key = parameter.parameter_key.clone().unwrap_or_default();
+        let value = match (&parameter.parameter_value, parameter.use_previous_value) {
+            (Some(_), Some(true)) => {
+                return Err(Error::invalid(format!(
+                    "Invalid input for parameter key {key}. Cannot specify usePreviousValue as true and non empty value \
+                     for a parameter"
+                )));
+            }
+            (Some(value), _) => value.clone(),
+            (None, Some(true)) => {
+                previous.and_then(|c| c.parameters.get(&key)).cloned().ok_or_else(|| {
+                    Error::invalid(format!(
+                        "Invalid input for parameter key {key}. Cannot specify usePreviousValue as true for a parameter \
+                         key not in the previous template"
+                    ))
+                })?
+            }
+            (None, _) => {
+                return Err(Error::invalid(format!("Parameter {key} must have a value or UsePreviousValue")));
+            }
+        };
+        if values.insert(key.clone(), value).is_some() {
+            return Err(Error::invalid(format!("Parameters: [{key}] are given twice")));
+        }
+    }
+    Ok(values)
+}
+
+/// Evaluates what can be evaluated while nothing exists, so that a wrong map key or index shows now.
+fn evaluate<'a>(
+    template: &Template,
+    scope: &Scope<'_>,
+    active: impl Iterator<Item = &'a String>,
+) -> Result<(), Error> {
+    for logical in active {
+        match scope.properties(logical) {
+            Ok(value) => drop(template::dynamic::find(&value).map_err(|e| {
+                let at = template.resources.get(logical).map(|r| r.at).unwrap_or_default();
+                e.at(at)
+            })?),
+            Err(EvaluateError::NotYet { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match scope.outputs() {
+        Ok(_) | Err(EvaluateError::NotYet { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn planned(resource: &Resource, logical_id: String, needs: BTreeSet<String>) -> Planned {
+    let removal = match resource.deletion_policy {
+        Some(RemovalPolicy::Retain) => Removal::Retain,
+        Some(RemovalPolicy::RetainExceptOnCreate) => Removal::RetainExceptOnCreate,
+        Some(RemovalPolicy::Snapshot) => Removal::Snapshot,
+        Some(RemovalPolicy::Delete) => Removal::Delete,
+        None if snapshot::is_default_for(resource) => Removal::Snapshot,
+        None => Removal::Delete,
+    };
+    Planned { logical_id, type_name: resource.type_name.clone(), needs, removal }
+}

@@ -1,0 +1,91 @@
+//! The first commit of a creation or deletion.
+
+use crate::{Error, events};
+use escale_base::wire::Value;
+use escale_service::{Caller, Cx};
+use escale_tables::cloudformation::{Content, OnFailure, Phase, ResourceState, Stack, StackResource};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What AWS says of whoever asked through the API.
+pub(crate) const BY_USER: &str = "User Initiated";
+
+/// A stack that nothing is done for yet.
+pub(crate) fn stack(cx: &Cx<'_>, (uuid, arn, name): (String, String, String), content: Content) -> Stack {
+    Stack {
+        uuid,
+        arn,
+        name,
+        content,
+        phase: Phase::Review,
+        since: cx.now,
+        reason: None,
+        on_failure: OnFailure::Rollback,
+        retain_except_on_create: false,
+        timeout_minutes: None,
+        termination_protection: false,
+        change_set: None,
+        creation_token: None,
+        token: None,
+        principal: principal(cx.caller),
+        outputs: Vec::new(),
+        imports: BTreeSet::new(),
+        events: 0,
+        created: cx.now,
+        executed: None,
+        deleted: None,
+    }
+}
+
+/// Writes the stack and its resources' rows; from this commit on the engine works.
+pub(crate) fn creation(cx: &mut Cx<'_>, stack: Stack) {
+    let uuid = stack.uuid.clone();
+    for (place, planned) in (0..).zip(&stack.content.resources) {
+        cx.tx.put(StackResource {
+            stack: uuid.clone(),
+            logical_id: planned.logical_id.clone(),
+            type_name: planned.type_name.clone(),
+            place,
+            needs: planned.needs.clone(),
+            removal: planned.removal,
+            state: ResourceState::Waiting,
+            since: cx.now,
+            reason: None,
+            waiting_for: None,
+            physical_id: None,
+            attributes: BTreeMap::new(),
+        });
+    }
+    cx.tx.put(stack);
+    events::enter(cx.tx, &uuid, Phase::Creating, Some(BY_USER.into()), cx.now);
+}
+
+/// A new stack's uuid, ARN and name; the name's form is checked.
+pub(crate) fn identity(cx: &Cx<'_>, name: &str) -> Result<(String, String, String), Error> {
+    name_form("stackName", name)?;
+    let uuid = escale_base::ids::random_uuid();
+    let arn = cx.arn("cloudformation", format!("stack/{name}/{uuid}")).to_string();
+    Ok((uuid, arn, name.to_owned()))
+}
+
+pub(crate) fn name_form(member: &str, name: &str) -> Result<(), Error> {
+    let mut chars = name.chars();
+    let starts = chars.next().is_some_and(|c| c.is_ascii_alphabetic());
+    if !starts || !chars.all(|c| c.is_ascii_alphanumeric() || c == '-') {
+        return Err(Error::invalid(format!(
+            "1 validation error detected: Value '{name}' at '{member}' failed to satisfy constraint: Member must satisfy \
+             regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*"
+        )));
+    }
+    if name.len() > 128 {
+        return Err(Error::invalid(format!(
+            "1 validation error detected: Value '{name}' at '{member}' failed to satisfy constraint: Member must have \
+             length less than or equal to 128"
+        )));
+    }
+    Ok(())
+}
+
+/// The caller, to act in their name later.
+pub(crate) fn principal(caller: &Caller) -> Value {
+    serde_json::to_value(&caller.principal).unwrap_or_default()
+}

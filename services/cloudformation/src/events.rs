@@ -1,0 +1,63 @@
+//! Writes what happened, in the order in which it did.
+
+use crate::status;
+use escale_base::{Timestamp, ids};
+use escale_store::Tx;
+use escale_tables::cloudformation::{Busy, Phase, Stack, StackEvent, StackResource};
+
+/// The stack's own event type.
+pub(crate) const STACK: &str = "AWS::CloudFormation::Stack";
+
+/// Moves the stack into a phase and tells it. `None` if there is no such stack.
+pub(crate) fn enter(
+    tx: &mut Tx,
+    uuid: &str,
+    phase: Phase,
+    reason: Option<String>,
+    now: Timestamp,
+) -> Option<()> {
+    let told = reason.clone();
+    let (name, arn) = tx.update::<Stack, _>(uuid, |s| {
+        (s.phase, s.since, s.reason) = (phase, now, reason);
+        (s.name.clone(), s.arn.clone())
+    })?;
+    match phase.is_busy() {
+        true => tx.put(Busy { stack: uuid.to_owned() }),
+        false => drop(tx.delete::<Busy>(uuid)),
+    }
+    let id = ids::random_uuid();
+    append(tx, uuid, id, (name, arn, STACK.into()), status::stack(phase), told, now);
+    Some(())
+}
+
+/// Tells the resource's state as it now is, with `reason`.
+pub(crate) fn resource(tx: &mut Tx, row: &StackResource, reason: Option<String>, now: Timestamp) {
+    let Some(status) = status::resource(row.state) else { return };
+    told(tx, row, status, reason, now);
+}
+
+pub(crate) fn told(tx: &mut Tx, row: &StackResource, status: &str, reason: Option<String>, now: Timestamp) {
+    let id = format!("{}-{status}-{}", row.logical_id, now.iso8601());
+    let physical = row.physical_id.clone().unwrap_or_default();
+    let what = (row.logical_id.clone(), physical, row.type_name.clone());
+    append(tx, &row.stack, id, what, status, reason, now);
+}
+
+fn append(
+    tx: &mut Tx,
+    uuid: &str,
+    id: String,
+    (logical_id, physical_id, type_name): (String, String, String),
+    status: &str,
+    reason: Option<String>,
+    at: Timestamp,
+) {
+    let counted = tx.update::<Stack, _>(uuid, |s| {
+        s.events += 1;
+        (s.events - 1, s.token.clone())
+    });
+    let Some((number, token)) = counted else { return };
+    let status = status.to_owned();
+    let stack = uuid.to_owned();
+    tx.put(StackEvent { stack, number, id, logical_id, physical_id, type_name, status, reason, token, at });
+}

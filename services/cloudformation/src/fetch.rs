@@ -1,0 +1,117 @@
+//! Where a template comes from: the request itself, or an object in S3, read as the caller.
+
+use crate::{Error, template::Origin};
+use bytes::Bytes;
+use escale_base::{AwsError, limits::template as limits};
+use escale_service::{Body, Kind, StreamCx};
+use http_body_util::{BodyExt, Empty};
+use serde_json::json;
+
+/// Gives the text. Exactly one of the two must be there.
+pub(crate) async fn template(
+    cx: &StreamCx,
+    body: Option<String>,
+    url: Option<String>,
+) -> Result<(String, Origin), Error> {
+    match (body, url) {
+        (Some(body), None) => Ok((body, Origin::Body)),
+        (None, Some(url)) => Ok((object(cx, &url).await?, Origin::File)),
+        (Some(_), Some(_)) => {
+            Err(Error::invalid("Specify exactly one of 'TemplateBody' and 'TemplateURL': both are there"))
+        }
+        (None, None) => Err(Error::invalid("Either Template URL or Template Body must be specified.")),
+    }
+}
+
+async fn object(cx: &StreamCx, url: &str) -> Result<String, Error> {
+    let (bucket, key, version) = locate(url, &[&cx.config.endpoint, &cx.caller.host]).ok_or_else(|| {
+        Error::invalid(format!("TemplateURL must be a supported URL. '{url}' is not one of S3's"))
+    })?;
+    let mut input = json!({"Bucket": bucket, "Key": key});
+    if let Some(version) = version {
+        input["VersionId"] = version.into();
+    }
+    let entry = cx.cloud.entry("s3", "GetObject").ok_or_else(|| Error::not_supported("A template in S3"))?;
+    let Kind::Stream(handler) = &entry.kind else { return Err(Error::not_supported("A template in S3")) };
+    let refused = |e: AwsError| Error::invalid(format!("S3 error: {} ({url}: {})", e.message, e.code));
+    let mut inner = cx.clone();
+    inner.headers = http::HeaderMap::new();
+    let resources = handler.resources(&input, &inner).map_err(refused)?;
+    let image = cx.store.read();
+    cx.cloud.authorize(&image, &cx.caller, "s3", entry, &input, &resources).map_err(refused)?;
+    let nothing: Body = Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
+    let reply = handler.run(inner, input, nothing).await.map_err(refused)?;
+    let Some(mut body) = reply.body else { return Ok(String::new()) };
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|e| Error::invalid(format!("S3 error: {url} broke off: {e}")))?;
+        bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| &data[..]));
+        if bytes.len() > limits::FILE_BYTES {
+            let most = limits::FILE_BYTES;
+            return Err(Error::invalid(format!("Template may not exceed {most} bytes in size: {url} does")));
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| Error::invalid(format!("Template format error: {url} is not UTF-8")))
+}
+
+/// Bucket, key and version of an S3 URL: path style or virtual-host style, AWS's names or this cloud's own address.
+fn locate(url: &str, own: &[&str]) -> Option<(String, String, Option<String>)> {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
+    let (host, path) = rest.split_once('/')?;
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().ok().map(String::from);
+    let version = query.split('&').find_map(|q| q.strip_prefix("versionId=")).and_then(decode);
+    let path = decode(path)?;
+    let bucket = match s3_host(host, own)? {
+        "" => None,
+        bucket => Some(bucket.to_owned()),
+    };
+    let (bucket, key) = match bucket {
+        Some(bucket) => (bucket, path),
+        None => path.split_once('/').map(|(b, k)| (b.to_owned(), k.to_owned()))?,
+    };
+    (!bucket.is_empty() && !key.is_empty()).then_some((bucket, key, version))
+}
+
+/// The bucket that the host names, or nothing if it is S3's own; `None` for any other host.
+fn s3_host<'a>(host: &'a str, own: &[&str]) -> Option<&'a str> {
+    let name = host.split(':').next()?;
+    if let Some(inner) = name.strip_suffix(".amazonaws.com").or_else(|| name.strip_suffix(".localhost")) {
+        let labels: Vec<&str> = inner.split('.').collect();
+        // The last label that is S3's: a bucket's name may have dots and may be `s3`.
+        if let Some(at) = labels.iter().rposition(|label| *label == "s3" || label.starts_with("s3-")) {
+            let end: usize = labels[..at].iter().map(|label| label.len() + 1).sum();
+            return Some(name[..end].trim_end_matches('.'));
+        }
+    }
+    let below = |own: &&&str| host.strip_suffix(**own).filter(|rest| rest.is_empty() || rest.ends_with('.'));
+    own.iter().filter(|own| !own.is_empty()).find_map(|own| below(&own)).map(|b| b.trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::locate;
+
+    #[test]
+    fn urls() {
+        let found = |url: &str| {
+            locate(url, &["127.0.0.1:4566", "localhost:4566"]).map(|(b, k, v)| (b, k, v.unwrap_or_default()))
+        };
+        let at = |b: &str, k: &str, v: &str| Some((b.to_owned(), k.to_owned(), v.to_owned()));
+        assert_eq!(found("https://s3.eu-west-3.amazonaws.com/b/a/t.yaml"), at("b", "a/t.yaml", ""));
+        assert_eq!(found("https://s3.amazonaws.com/b/t.yaml?versionId=7"), at("b", "t.yaml", "7"));
+        assert_eq!(found("https://my.b.s3.eu-west-3.amazonaws.com/t%20x"), at("my.b", "t x", ""));
+        assert_eq!(found("https://b.s3-eu-west-3.amazonaws.com/t"), at("b", "t", ""));
+        assert_eq!(found("http://127.0.0.1:4566/b/t"), at("b", "t", ""));
+        assert_eq!(found("http://b.localhost:4566/t"), at("b", "t", ""));
+        assert_eq!(found("http://b.s3.localhost:4566/t"), at("b", "t", ""));
+        for wrong in [
+            "https://example.com/b/t",
+            "s3://b/t",
+            "https://s3.amazonaws.com/b",
+            "https://ec2.amazonaws.com/b/t",
+        ] {
+            assert_eq!(found(wrong), None, "{wrong}");
+        }
+    }
+}

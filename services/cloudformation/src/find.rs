@@ -1,0 +1,62 @@
+//! Finds stacks and change sets by what a request names.
+
+use crate::Error;
+use escale_store::Image;
+use escale_tables::cloudformation::{ChangeSet, Phase, Stack, StackResource};
+use std::sync::Arc;
+
+/// By name, if it is not deleted, or by id.
+pub(crate) fn stack(image: &Image, named: &str) -> Result<Arc<Stack>, Error> {
+    stack_if_any(image, named).ok_or_else(|| Error::NoStack(named.to_owned()))
+}
+
+pub(crate) fn stack_if_any(image: &Image, named: &str) -> Option<Arc<Stack>> {
+    if named.starts_with("arn:") {
+        let uuid = named.rsplit('/').next()?;
+        return image.get::<Stack>(uuid).filter(|s| s.arn == named);
+    }
+    image.scan::<Stack>().find(|s| s.name == named && s.phase != Phase::Deleted)
+}
+
+/// A stack that is more than a change set.
+pub(crate) fn standing(image: &Image, named: &str) -> Result<Arc<Stack>, Error> {
+    stack(image, named).and_then(|s| match s.phase {
+        Phase::Review => Err(Error::NoStack(named.to_owned())),
+        _ => Ok(s),
+    })
+}
+
+/// The stack's resources in the order of the template.
+pub(crate) fn resources(image: &Image, uuid: &str) -> Vec<Arc<StackResource>> {
+    let mut rows: Vec<_> = image.prefix::<StackResource>(&format!("{uuid}/")).collect();
+    rows.sort_by_key(|r| r.place);
+    rows
+}
+
+/// By id, or by name within a stack.
+pub(crate) fn change_set(
+    image: &Image,
+    named: &str,
+    stack_named: Option<&str>,
+) -> Result<(Arc<Stack>, Arc<ChangeSet>), Error> {
+    let none = || Error::NoChangeSet(named.to_owned());
+    if named.starts_with("arn:") {
+        let found = image.scan::<ChangeSet>().find(|c| c.arn == named).ok_or_else(none)?;
+        let stack = image.get::<Stack>(&found.stack).ok_or_else(none)?;
+        return Ok((stack, found));
+    }
+    let stack_named = stack_named.ok_or_else(|| {
+        Error::invalid("StackName must be specified if ChangeSetName is not specified as an ARN.")
+    })?;
+    let stack = stack(image, stack_named)?;
+    let found = image.get::<ChangeSet>(&format!("{}/{named}", stack.uuid)).ok_or_else(none)?;
+    Ok((stack, found))
+}
+
+/// The names of the stacks that use an export, sorted.
+pub(crate) fn importers(image: &Image, export: &str) -> Vec<String> {
+    let uses = |s: &Arc<Stack>| s.imports.contains(export) && s.phase != Phase::Deleted;
+    let mut names: Vec<String> = image.scan::<Stack>().filter(uses).map(|s| s.name.clone()).collect();
+    names.sort();
+    names
+}

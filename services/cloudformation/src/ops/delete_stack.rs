@@ -1,0 +1,90 @@
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStack.html>
+
+use crate::{Error, begin, events, find};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::cloudformation::{Phase, ResourceState, Stack, StackResource};
+
+pub(crate) struct DeleteStack;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    stack_name: String,
+    retain_resources: Vec<String>,
+    client_request_token: Option<String>,
+    deletion_mode: Option<String>,
+}
+
+impl Operation for DeleteStack {
+    type Input = Input;
+    type Output = ();
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        super::stack_arns(cx, &input.stack_name)
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
+        // What is not there is deleted, as on AWS.
+        let Some(stack) = find::stack_if_any(cx.tx, &input.stack_name) else { return Ok(()) };
+        if let Some(mode) = input.deletion_mode.filter(|m| m != "STANDARD") {
+            return Err(Error::not_supported(&format!("DeletionMode {mode}")));
+        }
+        let name = &stack.name;
+        if matches!(stack.phase, Phase::Deleting | Phase::Deleted) {
+            return Ok(());
+        }
+        if stack.termination_protection {
+            return Err(Error::invalid(format!(
+                "Stack [{name}] cannot be deleted while TerminationProtection is enabled"
+            )));
+        }
+        if !input.retain_resources.is_empty() && stack.phase != Phase::DeleteFailed {
+            return Err(Error::invalid(format!(
+                "Invalid operation on stack [{}]. RetainResources can only be specified for stacks in the DELETE_FAILED \
+                 state.",
+                stack.arn
+            )));
+        }
+        for output in &stack.outputs {
+            let Some(export) = &output.export else { continue };
+            let users: Vec<String> =
+                find::importers(cx.tx, export).into_iter().filter(|user| user != name).collect();
+            if let Some(user) = users.first() {
+                return Err(Error::invalid(format!(
+                    "Export {export} cannot be deleted as it is in use by {user}"
+                )));
+            }
+        }
+        begin_again(cx, &stack, &input.retain_resources)?;
+        cx.tx.update::<Stack, _>(&stack.uuid, |s| {
+            s.principal = begin::principal(cx.caller);
+            s.token = input.client_request_token;
+        });
+        events::enter(cx.tx, &stack.uuid, Phase::Deleting, Some(begin::BY_USER.into()), cx.now);
+        Ok(())
+    }
+}
+
+/// What could not be deleted is tried again, or kept if the caller says so.
+fn begin_again(cx: &mut Cx<'_>, stack: &Stack, retain: &[String]) -> Result<(), Error> {
+    let rows = find::resources(cx.tx, &stack.uuid);
+    for named in retain {
+        if !rows.iter().any(|r| r.logical_id == *named && r.state == ResourceState::DeleteFailed) {
+            return Err(Error::invalid(format!(
+                "The specified resources to retain must be in a valid state. Resource [{named}] is not in DELETE_FAILED"
+            )));
+        }
+    }
+    for row in rows.iter().filter(|r| r.state == ResourceState::DeleteFailed) {
+        let mut row = StackResource::clone(row);
+        let kept = retain.contains(&row.logical_id);
+        row.state = if kept { ResourceState::Retained } else { ResourceState::Created };
+        (row.since, row.reason) = (cx.now, None);
+        cx.tx.put(row.clone());
+        if kept {
+            events::resource(cx.tx, &row, None, cx.now);
+        }
+    }
+    Ok(())
+}

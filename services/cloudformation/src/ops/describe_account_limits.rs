@@ -1,0 +1,36 @@
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeAccountLimits.html>
+
+use crate::Error;
+use escale_base::{Wire, limits::template as limits};
+use escale_service::{Cx, Operation};
+
+pub(crate) struct DescribeAccountLimits;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    #[allow(dead_code)] // one page holds them all
+    next_token: Option<String>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    account_limits: Vec<Limit>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Limit {
+    name: &'static str,
+    value: usize,
+}
+
+impl Operation for DescribeAccountLimits {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn run(_: &mut Cx<'_>, _: Input) -> Result<Output, Error> {
+        // The number of stacks has no limit here; what a template may have does.
+        let account_limits = vec![Limit { name: "StackOutputsLimit", value: limits::OUTPUTS }];
+        Ok(Output { account_limits })
+    }
+}

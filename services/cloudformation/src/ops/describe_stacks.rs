@@ -1,0 +1,40 @@
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html>
+
+use crate::{Error, find, shapes};
+use escale_base::{Wire, limits, paging};
+use escale_service::{Cx, Operation};
+use escale_tables::cloudformation::{Phase, Stack};
+
+pub(crate) struct DescribeStacks;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    stack_name: Option<String>,
+    next_token: Option<String>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    stacks: Vec<shapes::StackShape>,
+    next_token: Option<String>,
+}
+
+impl Operation for DescribeStacks {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        input.stack_name.as_deref().map(|name| super::stack_arns(cx, name)).unwrap_or_default()
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        if let Some(named) = &input.stack_name {
+            let row = find::stack(cx.tx, named)?;
+            return Ok(Output { stacks: vec![shapes::stack(&row)], next_token: None });
+        }
+        let there = cx.tx.scan::<Stack>().filter(|s| s.phase != Phase::Deleted);
+        let page = paging::page(there, |s| s.uuid.clone(), input.next_token.as_deref(), limits::PAGE_DEFAULT)?;
+        Ok(Output { stacks: page.items.iter().map(|s| shapes::stack(s)).collect(), next_token: page.next })
+    }
+}

@@ -1,0 +1,68 @@
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ExecuteChangeSet.html>
+
+use crate::{Error, begin, find, status};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::cloudformation::{ChangeSet, ChangeSetPhase, OnFailure, Phase, Stack};
+
+pub(crate) struct ExecuteChangeSet;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    change_set_name: String,
+    stack_name: Option<String>,
+    client_request_token: Option<String>,
+    disable_rollback: Option<bool>,
+    retain_except_on_create: Option<bool>,
+}
+
+impl Operation for ExecuteChangeSet {
+    type Input = Input;
+    type Output = ();
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        input.stack_name.as_deref().map(|name| super::stack_arns(cx, name)).unwrap_or_default()
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
+        let (stack, set) = find::change_set(cx.tx, &input.change_set_name, input.stack_name.as_deref())?;
+        let executed = set.phase == ChangeSetPhase::Executed;
+        if executed && input.client_request_token.is_some() && stack.token == input.client_request_token {
+            return Ok(());
+        }
+        if set.phase != ChangeSetPhase::Available || stack.phase != Phase::Review {
+            let (status, execution) = status::change_set(&set);
+            let status = if status == "FAILED" { status } else { execution };
+            return Err(Error::ChangeSetStatus(set.arn.clone(), status.to_owned()));
+        }
+        let on_failure = match (set.on_failure, input.disable_rollback) {
+            (Some(_), Some(_)) => {
+                return Err(Error::invalid(
+                    "DisableRollback cannot be given: the change set was created with OnStackFailure",
+                ));
+            }
+            (Some(on), None) => on,
+            (None, Some(true)) => OnFailure::DoNothing,
+            (None, _) => OnFailure::Rollback,
+        };
+        // The others were made for a stack that did not exist.
+        let others: Vec<_> = cx.tx.prefix::<ChangeSet>(&format!("{}/", stack.uuid)).collect();
+        for other in others.iter().filter(|o| o.name != set.name) {
+            cx.tx.delete::<ChangeSet>(&format!("{}/{}", stack.uuid, other.name));
+        }
+        cx.tx.put(ChangeSet { phase: ChangeSetPhase::Executed, ..(*set).clone() });
+        let stack = Stack {
+            content: set.content.clone(),
+            on_failure,
+            retain_except_on_create: input.retain_except_on_create.unwrap_or(false),
+            change_set: Some(set.arn.clone()),
+            token: input.client_request_token,
+            principal: begin::principal(cx.caller),
+            executed: Some(cx.now),
+            ..(*stack).clone()
+        };
+        begin::creation(cx, stack);
+        Ok(())
+    }
+}

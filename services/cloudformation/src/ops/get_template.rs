@@ -1,0 +1,48 @@
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_GetTemplate.html>
+
+use crate::{Error, find};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+
+pub(crate) struct GetTemplate;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    stack_name: Option<String>,
+    change_set_name: Option<String>,
+    template_stage: Option<String>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    template_body: String,
+    stages_available: Vec<&'static str>,
+}
+
+impl Operation for GetTemplate {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        input.stack_name.as_deref().map(|name| super::stack_arns(cx, name)).unwrap_or_default()
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        // Without transforms, which are refused, both stages are the same.
+        if let Some(stage) = input.template_stage.filter(|s| s != "Original" && s != "Processed") {
+            return Err(Error::invalid(format!(
+                "1 validation error detected: Value '{stage}' at 'templateStage' failed to satisfy constraint: Member must \
+                 satisfy enum value set: [Original, Processed]"
+            )));
+        }
+        let template_body = match (&input.change_set_name, &input.stack_name) {
+            (Some(named), stack) => {
+                find::change_set(cx.tx, named, stack.as_deref())?.1.content.template.clone()
+            }
+            (None, Some(named)) => find::standing(cx.tx, named)?.content.template.clone(),
+            (None, None) => return Err(Error::invalid("Either StackName or ChangeSetName must be specified")),
+        };
+        Ok(Output { template_body, stages_available: vec!["Original", "Processed"] })
+    }
+}

@@ -1,0 +1,64 @@
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStacks.html>
+
+use crate::{Error, shapes, status};
+use escale_base::{Timestamp, Wire, limits, paging};
+use escale_service::{Cx, Operation};
+use escale_tables::cloudformation::Stack;
+
+pub(crate) struct ListStacks;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    next_token: Option<String>,
+    stack_status_filter: Vec<String>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    stack_summaries: Vec<Summary>,
+    next_token: Option<String>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Summary {
+    stack_id: String,
+    stack_name: String,
+    template_description: Option<String>,
+    creation_time: Timestamp,
+    last_updated_time: Option<Timestamp>,
+    deletion_time: Option<Timestamp>,
+    stack_status: &'static str,
+    stack_status_reason: Option<String>,
+    drift_information: shapes::Drift,
+}
+
+impl Operation for ListStacks {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let wanted = |s: &Stack| {
+            let filter = &input.stack_status_filter;
+            filter.is_empty() || filter.iter().any(|f| f == status::stack(s.phase))
+        };
+        let there = cx.tx.scan::<Stack>().filter(|s| wanted(s));
+        let page = paging::page(there, |s| s.uuid.clone(), input.next_token.as_deref(), limits::PAGE_DEFAULT)?;
+        let stack_summaries = page.items.iter().map(|s| summary(s)).collect();
+        Ok(Output { stack_summaries, next_token: page.next })
+    }
+}
+
+fn summary(row: &Stack) -> Summary {
+    Summary {
+        stack_id: row.arn.clone(),
+        stack_name: row.name.clone(),
+        template_description: row.content.description.clone(),
+        creation_time: row.created,
+        last_updated_time: row.executed,
+        deletion_time: row.deleted,
+        stack_status: status::stack(row.phase),
+        stack_status_reason: row.reason.clone(),
+        drift_information: shapes::drift(),
+    }
+}

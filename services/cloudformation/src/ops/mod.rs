@@ -1,0 +1,30 @@
+//! The operations of CloudFormation that need no template from outside, a line each.
+
+escale_service::operations! {
+    DeleteChangeSet => delete_change_set,
+    DeleteStack => delete_stack,
+    DescribeAccountLimits => describe_account_limits,
+    DescribeChangeSet => describe_change_set,
+    DescribeStackEvents => describe_stack_events,
+    DescribeStackResource => describe_stack_resource,
+    DescribeStackResources => describe_stack_resources,
+    DescribeStacks => describe_stacks,
+    ExecuteChangeSet => execute_change_set,
+    GetTemplate => get_template,
+    ListChangeSets => list_change_sets,
+    ListExports => list_exports,
+    ListImports => list_imports,
+    ListStackResources => list_stack_resources,
+    ListStacks => list_stacks,
+    UpdateTerminationProtection => update_termination_protection,
+}
+
+use escale_service::Cx;
+
+/// The ARN that a policy names: a stack's, by name whatever its uuid.
+fn stack_arns(cx: &Cx<'_>, named: &str) -> Vec<String> {
+    if named.starts_with("arn:") {
+        return vec![named.to_owned()];
+    }
+    vec![cx.arn("cloudformation", format!("stack/{named}/*")).to_string()]
+}

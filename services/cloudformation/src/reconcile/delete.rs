@@ -1,0 +1,136 @@
+//! The steps of a deletion, be it wished or a rollback.
+
+use super::{Stacks, created, is_in, plan, refused};
+use crate::{error, events, find, snapshot};
+use escale_base::AwsError;
+use escale_service::Cx;
+use escale_store::Row;
+use escale_tables::cloudformation::{
+    ChangeSet, Export, Phase, Removal, ResourceState, Stack, StackEvent, StackResource,
+};
+
+impl Stacks {
+    /// Asks the resource's service to delete it, or leaves it alone if that is its policy.
+    pub(super) fn delete(&self, stack: &Stack, logical: &str) -> Result<(), AwsError> {
+        let removal = |row: &StackResource| match (row.removal, stack.phase) {
+            (Removal::Retain, Phase::RollingBack) if stack.retain_except_on_create => Removal::Delete,
+            // What a failed creation made holds nothing yet.
+            (Removal::RetainExceptOnCreate | Removal::Snapshot, Phase::RollingBack) => Removal::Delete,
+            (Removal::RetainExceptOnCreate, _) => Removal::Retain,
+            (removal, _) => removal,
+        };
+        let asked = self.transact(stack, |cx| {
+            let Some(mut row) = deletable(cx, stack, logical) else { return Ok(()) };
+            let removal = removal(&row);
+            if removal == Removal::Retain {
+                enter(cx, &mut row, ResourceState::Retained, None);
+                return Ok(());
+            }
+            match self.cloud.resource_type(&row.type_name) {
+                _ if removal == Removal::Snapshot => {
+                    let whose = (stack.name.as_str(), logical);
+                    snapshot::delete(cx, &row.type_name, &created(&row), whose)?;
+                }
+                Some(kind) => (kind.delete)(cx, &created(&row))?,
+                None => return Err(AwsError::not_supported(format_args!("The type {}", row.type_name))),
+            }
+            start(cx, &mut row, true, None);
+            Ok(())
+        });
+        let Err(error) = asked else { return Ok(()) };
+        let mut again = error::may_pass(&error);
+        self.transact(stack, |cx| {
+            let Some(mut row) = deletable(cx, stack, logical) else { return Ok(()) };
+            let tried = matches!(row.state, ResourceState::Deleting { .. });
+            again &= !(tried && cx.now >= plan::deadline(&row));
+            if again && tried && row.waiting_for.as_ref() == Some(&error.message) {
+                return Ok(());
+            }
+            start(cx, &mut row, false, Some(error.message.clone()));
+            if !again {
+                enter(cx, &mut row, ResourceState::DeleteFailed, Some(refused(&error)));
+            }
+            Ok(())
+        })?;
+        if again { Err(error) } else { Ok(()) }
+    }
+
+    /// The end of a deletion: all gone, or some could not.
+    pub(super) fn finish(&self, stack: &Stack) -> Result<(), AwsError> {
+        self.transact(stack, |cx| {
+            if !is_in(cx, stack, &[Phase::Deleting, Phase::RollingBack]) {
+                return Ok(());
+            }
+            let rows = find::resources(cx.tx, &stack.uuid);
+            let left: Vec<&str> =
+                rows.iter().filter(|r| plan::is_there(r)).map(|r| r.logical_id.as_str()).collect();
+            let failed = (!left.is_empty())
+                .then(|| format!("The following resource(s) failed to delete: [{}]. ", left.join(", ")));
+            let phase = match (stack.phase, &failed) {
+                (Phase::RollingBack, None) => Phase::RolledBack,
+                (Phase::RollingBack, Some(_)) => Phase::RollbackFailed,
+                (_, Some(_)) => Phase::DeleteFailed,
+                (_, None) => Phase::Deleted,
+            };
+            if phase == Phase::Deleted {
+                let mine: Vec<_> = cx.tx.scan::<Export>().filter(|e| e.stack == stack.uuid).collect();
+                for export in mine {
+                    cx.tx.delete::<Export>(&export.name);
+                }
+                cx.tx.update::<Stack, _>(&stack.uuid, |s| s.deleted = Some(cx.now));
+                forget_old(cx);
+            }
+            events::enter(cx.tx, &stack.uuid, phase, failed, cx.now);
+            Ok(())
+        })
+    }
+}
+
+/// Drops what was deleted longer ago than AWS shows it.
+fn forget_old(cx: &mut Cx<'_>) {
+    const SHOWN_MS: i64 = 90 * 24 * 3_600_000;
+    let is_old = |s: &Stack| s.deleted.is_some_and(|at| cx.now.since_ms(at) > SHOWN_MS);
+    let old: Vec<_> = cx.tx.scan::<Stack>().filter(|s| is_old(s)).collect();
+    for stack in old {
+        let below = format!("{}/", stack.uuid);
+        for row in cx.tx.prefix::<StackResource>(&below).collect::<Vec<_>>() {
+            cx.tx.delete::<StackResource>(&row.key());
+        }
+        for event in cx.tx.prefix::<StackEvent>(&below).collect::<Vec<_>>() {
+            cx.tx.delete::<StackEvent>(&event.key());
+        }
+        for set in cx.tx.prefix::<ChangeSet>(&below).collect::<Vec<_>>() {
+            cx.tx.delete::<ChangeSet>(&set.key());
+        }
+        cx.tx.delete::<Stack>(&stack.uuid);
+    }
+}
+
+/// The resource's row if its service is still to be asked.
+fn deletable(cx: &Cx<'_>, stack: &Stack, logical: &str) -> Option<StackResource> {
+    let now = cx.tx.get::<Stack>(&stack.uuid)?;
+    let row = cx.tx.get::<StackResource>(&format!("{}/{logical}", stack.uuid))?;
+    let done = matches!(row.state, ResourceState::Deleting { asked: true } | ResourceState::DeleteFailed);
+    (now.phase == stack.phase && plan::is_there(&row) && !done).then(|| (*row).clone())
+}
+
+/// The deletion is under way; told once.
+fn start(cx: &mut Cx<'_>, row: &mut StackResource, asked: bool, waiting_for: Option<String>) {
+    let told = matches!(row.state, ResourceState::Deleting { .. });
+    if !told || asked {
+        row.since = cx.now;
+    }
+    row.state = ResourceState::Deleting { asked };
+    (row.reason, row.waiting_for) = (None, waiting_for);
+    cx.tx.put(row.clone());
+    if !told {
+        events::resource(cx.tx, row, None, cx.now);
+    }
+}
+
+fn enter(cx: &mut Cx<'_>, row: &mut StackResource, state: ResourceState, reason: Option<String>) {
+    (row.state, row.since, row.waiting_for) = (state, cx.now, None);
+    row.reason.clone_from(&reason);
+    cx.tx.put(row.clone());
+    events::resource(cx.tx, row, reason, cx.now);
+}

@@ -1,0 +1,243 @@
+//! Stacks of a made-up service, driven step by step, repeated and cut off.
+
+use super::*;
+use crate::CloudFormation;
+use escale_base::{Clock, wire::Value};
+use escale_service::{
+    Config, Decision, Entry, Identity, Kind, Props, ResourcePolicy, ResourceType, Service, StreamCx,
+};
+use escale_store::{Row, TableDef};
+use http_body_util::BodyExt;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+mod outside;
+mod stories;
+
+/// What the made-up service keeps.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Thing {
+    id: String,
+    ready: bool,
+    dying: bool,
+    /// What the deletion is refused with.
+    held: Option<String>,
+    of: String,
+    slow: bool,
+}
+
+impl Row for Thing {
+    const TABLE: &'static str = "thing";
+    fn key(&self) -> String {
+        self.id.clone()
+    }
+}
+
+struct Things;
+
+impl Service for Things {
+    fn id(&self) -> &'static str {
+        "things"
+    }
+    fn operations(&self) -> Vec<Entry> {
+        Vec::new()
+    }
+    fn resource_types(&self) -> Vec<ResourceType> {
+        vec![ResourceType {
+            name: "Test::Thing",
+            properties: &["Name", "Of", "Slow", "Fail", "Held"],
+            create,
+            ready,
+            delete,
+            gone,
+        }]
+    }
+}
+
+fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
+    let id = format!("thing-{}", props.logical_id);
+    if cx.tx.has::<Thing>(&id) {
+        return Err(AwsError::new("ThingAlreadyExists", 400, format!("{id} exists")));
+    }
+    let slow = props.bool("Slow").unwrap_or(false);
+    let of = props.str("Of").unwrap_or("").to_owned();
+    let held = props.str("Held").map(str::to_owned);
+    cx.tx.put(Thing { id: id.clone(), ready: !slow, dying: false, held, of, slow });
+    // After the write: it must not stay.
+    match props.str("Fail") {
+        Some(why) => Err(AwsError::new("ThingLimitExceeded", 400, why)),
+        None => Ok(Created::new(&id).with("Name", format!("{id}!"))),
+    }
+}
+
+fn ready(image: &Image, created: &Created) -> Readiness {
+    match image.get::<Thing>(&created.physical_id) {
+        Some(thing) if thing.ready => Readiness::Ready(BTreeMap::from([("Late".into(), "late".into())])),
+        Some(_) => Readiness::Pending("it to warm up".into()),
+        None => Readiness::Failed("somebody deleted it".into()),
+    }
+}
+
+fn delete(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
+    let Some(thing) = cx.tx.get::<Thing>(&created.physical_id) else { return Ok(()) };
+    if let Some(code) = &thing.held {
+        return Err(AwsError::new(code, 400, "it is held"));
+    }
+    match thing.slow {
+        true => drop(cx.tx.update::<Thing, _>(&thing.id, |t| t.dying = true)),
+        false => drop(cx.tx.delete::<Thing>(&thing.id)),
+    }
+    Ok(())
+}
+
+fn gone(image: &Image, created: &Created) -> Readiness {
+    match image.has::<Thing>(&created.physical_id) {
+        true => Readiness::Pending("it to cool down".into()),
+        false => Readiness::ready(),
+    }
+}
+
+struct Anybody;
+
+impl Identity for Anybody {
+    fn credential(&self, _: &Image, _: &str) -> Option<escale_service::Credential> {
+        None
+    }
+    fn decide(&self, _: &Image, _: &Caller, _: &str, _: &[String], _: &[ResourcePolicy]) -> Decision {
+        Decision::Allow
+    }
+}
+
+/// A cloud of the made-up service and CloudFormation.
+pub(super) struct Lab {
+    store: Store,
+    cloud: Arc<Cloud>,
+    clock: Clock,
+    stacks: Stacks,
+    _dir: tempfile::TempDir,
+}
+
+impl Lab {
+    fn new() -> Lab {
+        let dir = tempfile::tempdir().unwrap();
+        let mut tables = escale_tables::all();
+        tables.push(TableDef::of::<Thing>());
+        let store = Store::open(&dir.path().join("state.db"), &tables).unwrap();
+        let clock = Clock::by_hand(Timestamp(1_000_000));
+        let mut services = outside::services();
+        services.extend([Arc::new(Things) as Arc<dyn Service>, Arc::new(CloudFormation)]);
+        let cloud =
+            Arc::new(Cloud::new(Arc::new(Config::default()), clock.clone(), Arc::new(Anybody), services));
+        let stacks = Stacks::new(store.clone(), Arc::clone(&cloud));
+        Lab { store, cloud, clock, stacks, _dir: dir }
+    }
+
+    fn caller() -> Caller {
+        Caller { principal: Principal::Root, ..Caller::service("test") }
+    }
+
+    /// A synchronous operation or one that takes a template.
+    fn call(&self, operation: &str, input: Value) -> Result<Value, AwsError> {
+        let entry = self.cloud.entry("cloudformation", operation).unwrap();
+        let Kind::Stream(handler) = &entry.kind else {
+            return self.cloud.call(&self.store, &Lab::caller(), "cloudformation", operation, input);
+        };
+        let cx = StreamCx {
+            store: self.store.clone(),
+            cloud: Arc::clone(&self.cloud),
+            caller: Lab::caller(),
+            config: Arc::clone(&self.cloud.config),
+            now: self.clock.now(),
+            headers: http::HeaderMap::new(),
+        };
+        let body = http_body_util::Empty::new().map_err(|e| match e {}).boxed_unsync();
+        let reply = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        reply.block_on(handler.run(cx, input, body)).map(|r| r.output)
+    }
+
+    fn create(&self, name: &str, template: &str) -> Result<Value, AwsError> {
+        self.call("CreateStack", json!({"StackName": name, "TemplateBody": template}))
+    }
+
+    fn error(&self, template: &str) -> String {
+        self.create("broken", template).unwrap_err().to_string()
+    }
+
+    fn keys(&self) -> Vec<String> {
+        self.store.read().scan::<Busy>().map(|b| b.stack.clone()).collect()
+    }
+
+    fn next(&self, key: &str) -> Plan<Vec<Action>> {
+        self.stacks.plan(&self.store.read(), key, self.clock.now())
+    }
+
+    /// One step of every busy stack; whether there was any.
+    fn step(&self) -> bool {
+        let mut any = false;
+        for key in self.keys() {
+            if let Plan::Step(actions) = self.next(&key) {
+                any |= self.act(&key, actions).is_ok();
+            }
+        }
+        any
+    }
+
+    fn act(&self, key: &str, actions: Vec<Action>) -> Result<(), StepError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(self.stacks.act(key, actions))
+    }
+
+    /// Steps until all wait.
+    fn run(&self) {
+        for _ in 0..200 {
+            if !self.step() {
+                return;
+            }
+        }
+        panic!("it never comes to rest");
+    }
+
+    fn status(&self, name: &str) -> String {
+        match self.call("DescribeStacks", json!({"StackName": name})) {
+            Ok(found) => found["Stacks"][0]["StackStatus"].as_str().unwrap().to_owned(),
+            Err(error) => error.message,
+        }
+    }
+
+    /// `Logical STATUS reason`, the oldest first.
+    fn events(&self, named: &str) -> Vec<String> {
+        let found = self.call("DescribeStackEvents", json!({"StackName": named})).unwrap();
+        let text = |e: &Value, name: &str| e[name].as_str().unwrap_or("").to_owned();
+        let line = |e: &Value| {
+            let parts = ["LogicalResourceId", "ResourceStatus", "ResourceStatusReason"];
+            parts.map(|p| text(e, p)).join(" ").trim_end().to_owned()
+        };
+        let mut lines: Vec<String> = found["StackEvents"].as_array().unwrap().iter().map(line).collect();
+        lines.reverse();
+        lines
+    }
+
+    fn things(&self) -> Vec<String> {
+        self.store.read().scan::<Thing>().map(|t| t.id.clone()).collect()
+    }
+
+    /// The world: whatever is slow gets done.
+    fn pass(&self) {
+        let image = self.store.read();
+        for thing in image.scan::<Thing>() {
+            let done = self.store.write::<(), escale_store::StoreError>(|tx| {
+                match thing.dying {
+                    true => drop(tx.delete::<Thing>(&thing.id)),
+                    false => drop(tx.update::<Thing, _>(&thing.id, |t| t.ready = true)),
+                }
+                Ok(())
+            });
+            done.unwrap();
+        }
+    }
+
+    fn phase(&self, uuid: &str) -> Phase {
+        self.store.read().get::<Stack>(uuid).unwrap().phase
+    }
+}

@@ -1,0 +1,162 @@
+//! What stacks take from other services: secrets, parameters, templates in S3.
+
+use super::*;
+use escale_base::Wire;
+use escale_service::{Body, Operation, StreamOperation, StreamReply};
+
+/// Three services of one operation each, with fixed answers.
+pub(super) fn services() -> Vec<Arc<dyn Service>> {
+    vec![Arc::new(Secrets), Arc::new(Parameters), Arc::new(Objects)]
+}
+
+struct Secrets;
+
+impl Service for Secrets {
+    fn id(&self) -> &'static str {
+        "secretsmanager"
+    }
+    fn operations(&self) -> Vec<Entry> {
+        vec![Entry::of::<GetSecretValue>("GetSecretValue")]
+    }
+}
+
+struct GetSecretValue;
+
+#[derive(Wire)]
+struct SecretId {
+    secret_id: String,
+}
+
+#[derive(Wire)]
+struct SecretValue {
+    secret_string: String,
+}
+
+impl Operation for GetSecretValue {
+    type Input = SecretId;
+    type Output = SecretValue;
+    type Error = AwsError;
+    fn run(_: &mut Cx<'_>, input: SecretId) -> Result<SecretValue, AwsError> {
+        match input.secret_id.as_str() {
+            "db" => Ok(SecretValue { secret_string: r#"{"password": "hush"}"#.into() }),
+            other => Err(AwsError::new("ResourceNotFoundException", 400, format!("no secret {other}"))),
+        }
+    }
+}
+
+struct Parameters;
+
+impl Service for Parameters {
+    fn id(&self) -> &'static str {
+        "ssm"
+    }
+    fn operations(&self) -> Vec<Entry> {
+        vec![Entry::of::<GetParameter>("GetParameter")]
+    }
+}
+
+struct GetParameter;
+
+#[derive(Wire)]
+struct Name {
+    name: String,
+}
+
+#[derive(Wire)]
+struct Found {
+    parameter: Parameter,
+}
+
+#[derive(Wire)]
+struct Parameter {
+    value: String,
+}
+
+impl Operation for GetParameter {
+    type Input = Name;
+    type Output = Found;
+    type Error = AwsError;
+    fn run(_: &mut Cx<'_>, input: Name) -> Result<Found, AwsError> {
+        match input.name.as_str() {
+            "none" => Err(AwsError::new("ParameterNotFound", 400, "")),
+            name => Ok(Found { parameter: Parameter { value: format!("value of {name}") } }),
+        }
+    }
+}
+
+struct Objects;
+
+impl Service for Objects {
+    fn id(&self) -> &'static str {
+        "s3"
+    }
+    fn operations(&self) -> Vec<Entry> {
+        vec![Entry::stream::<Objects, GetObject>("GetObject", &Arc::new(Objects))]
+    }
+}
+
+struct GetObject;
+
+#[derive(Wire)]
+struct Object {
+    bucket: String,
+    key: String,
+}
+
+impl StreamOperation<Objects> for GetObject {
+    type Input = Object;
+    type Output = ();
+    type Error = AwsError;
+    async fn run(_: Arc<Objects>, _: StreamCx, at: Object, _: Body) -> Result<StreamReply<()>, AwsError> {
+        let text = match (at.bucket.as_str(), at.key.as_str()) {
+            ("b", "dir/t.yaml") => "Resources: { A: { Type: Test::Thing } }".to_owned(),
+            ("b", "big") => "#".repeat(2_000_000),
+            _ => return Err(AwsError::new("NoSuchKey", 404, "The specified key does not exist.")),
+        };
+        let body = http_body_util::Full::new(text.into()).map_err(|never| match never {}).boxed_unsync();
+        Ok(StreamReply { output: (), body: Some(body), status: None })
+    }
+}
+
+#[test]
+fn secrets_and_parameters_are_resolved_as_the_resource_is_made() {
+    let lab = Lab::new();
+    let template = "
+Parameters:
+  Stored: { Type: 'AWS::SSM::Parameter::Value<String>', Default: /image }
+Resources:
+  A: { Type: Test::Thing, Properties: { Of: 'x{{resolve:secretsmanager:db:SecretString:password}}' } }
+  B: { Type: Test::Thing, Properties: { Of: '{{resolve:ssm:/a/b:3}}' } }
+  C: { Type: Test::Thing, Properties: { Of: !Ref Stored } }
+";
+    lab.create("shop", template).unwrap();
+    lab.run();
+    assert_eq!(lab.status("shop"), "CREATE_COMPLETE");
+    let image = lab.store.read();
+    let of = |id: &str| image.get::<Thing>(id).unwrap().of.clone();
+    assert_eq!(["thing-A", "thing-B", "thing-C"].map(of), ["xhush", "value of /a/b:3", "value of /image"]);
+    let shown = lab.call("DescribeStacks", json!({"StackName": "shop"})).unwrap();
+    assert_eq!(shown["Stacks"][0]["Parameters"][0]["ResolvedValue"], "value of /image");
+    let told = format!("{:?}", lab.events("shop"));
+    assert!(!told.contains("hush"), "{told}");
+
+    lab.create("lost", &template.replace("manager:db", "manager:nobody").replace("  A:", "  Z:")).unwrap();
+    lab.run();
+    assert!(format!("{:?}", lab.events("lost")).contains("no secret nobody"));
+    let missing = template.replace("/image", "none");
+    assert!(lab.error(&missing).contains("Unable to fetch parameters [none] from parameter store"));
+}
+
+#[test]
+fn a_template_can_lie_in_s3() {
+    let lab = Lab::new();
+    let create =
+        |name: &str, url: &str| lab.call("CreateStack", json!({"StackName": name, "TemplateURL": url}));
+    create("one", "https://b.s3.eu-west-3.amazonaws.com/dir/t.yaml").unwrap();
+    lab.run();
+    assert_eq!(lab.status("one"), "CREATE_COMPLETE");
+    let told = |url: &str| create("two", url).unwrap_err().to_string();
+    assert!(told("https://s3.amazonaws.com/b/none").contains("S3 error: The specified key does not exist."));
+    assert!(told("https://s3.amazonaws.com/b/big").contains("may not exceed 1048576 bytes"));
+    assert!(told("https://example.com/b/t.yaml").contains("TemplateURL must be a supported URL."));
+}

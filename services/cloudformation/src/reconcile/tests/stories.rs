@@ -1,0 +1,412 @@
+//! Whole lives of stacks.
+
+use super::*;
+use expect_test::expect;
+
+const CHAIN: &str = "
+Resources:
+  A: { Type: Test::Thing, Properties: { Slow: true } }
+  B: { Type: Test::Thing, Properties: { Of: !Ref A } }
+  C: { Type: Test::Thing, Properties: { Of: !GetAtt A.Late } }
+  D: { Type: Test::Thing, DependsOn: [B, C], Properties: { Of: !Sub '${B.Name}-${AWS::StackName}' } }
+  E: { Type: Test::Thing, Properties: { Slow: 'true' } }
+Outputs:
+  Name: { Value: !GetAtt D.Name, Export: { Name: !Sub '${AWS::StackName}-name' } }
+";
+
+#[test]
+fn a_stack_comes_and_goes() {
+    let lab = Lab::new();
+    let made = lab.create("shop", CHAIN).unwrap();
+    lab.run();
+    // A and E are made without waiting for one another.
+    assert_eq!(lab.things(), ["thing-A", "thing-E"]);
+    assert_eq!(lab.status("shop"), "CREATE_IN_PROGRESS");
+    let waiting = lab.call("DescribeStackResources", json!({"StackName": "shop"})).unwrap();
+    assert_eq!(waiting["StackResources"][0]["ResourceStatusReason"], "it to warm up");
+    lab.pass();
+    lab.run();
+    assert_eq!(lab.status("shop"), "CREATE_COMPLETE");
+    let image = lab.store.read();
+    let of = |id: &str| image.get::<Thing>(id).unwrap().of.clone();
+    assert_eq!(
+        ["thing-B", "thing-C", "thing-D"].map(of),
+        ["thing-A".to_owned(), "late".into(), "thing-B!-shop".into()]
+    );
+    let shown = lab.call("DescribeStacks", json!({"StackName": "shop"})).unwrap();
+    let output = &shown["Stacks"][0]["Outputs"][0];
+    assert_eq!((&output["OutputValue"], &output["ExportName"]), (&json!("thing-D!"), &json!("shop-name")));
+
+    lab.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
+    lab.run();
+    assert_eq!(lab.things(), ["thing-A", "thing-E"], "the slow ones take their time");
+    lab.pass();
+    lab.run();
+    assert_eq!(lab.things(), Vec::<String>::new());
+    assert_eq!(lab.status("shop"), "Stack with id shop does not exist");
+    let arn = made["StackId"].as_str().unwrap();
+    assert_eq!(lab.status(arn), "DELETE_COMPLETE");
+    expect![[r#"
+        shop CREATE_IN_PROGRESS User Initiated
+        A CREATE_IN_PROGRESS
+        A CREATE_IN_PROGRESS Resource creation Initiated
+        E CREATE_IN_PROGRESS
+        E CREATE_IN_PROGRESS Resource creation Initiated
+        A CREATE_COMPLETE
+        E CREATE_COMPLETE
+        B CREATE_IN_PROGRESS
+        B CREATE_IN_PROGRESS Resource creation Initiated
+        C CREATE_IN_PROGRESS
+        C CREATE_IN_PROGRESS Resource creation Initiated
+        B CREATE_COMPLETE
+        C CREATE_COMPLETE
+        D CREATE_IN_PROGRESS
+        D CREATE_IN_PROGRESS Resource creation Initiated
+        D CREATE_COMPLETE
+        shop CREATE_COMPLETE
+        shop DELETE_IN_PROGRESS User Initiated
+        D DELETE_IN_PROGRESS
+        E DELETE_IN_PROGRESS
+        D DELETE_COMPLETE
+        B DELETE_IN_PROGRESS
+        C DELETE_IN_PROGRESS
+        B DELETE_COMPLETE
+        C DELETE_COMPLETE
+        A DELETE_IN_PROGRESS
+        A DELETE_COMPLETE
+        E DELETE_COMPLETE
+        shop DELETE_COMPLETE"#]]
+    .assert_eq(&lab.events(arn).join("\n"));
+}
+
+#[test]
+fn a_failure_rolls_back() {
+    let lab = Lab::new();
+    let template = "
+Resources:
+  Slow: { Type: Test::Thing, Properties: { Slow: true } }
+  First: { Type: Test::Thing, DeletionPolicy: RetainExceptOnCreate }
+  Kept: { Type: Test::Thing, DeletionPolicy: Retain }
+  Bad: { Type: Test::Thing, DependsOn: [First, Kept], Properties: { Fail: no room } }
+  Never: { Type: Test::Thing, DependsOn: Bad }
+";
+    lab.create("shop", template).unwrap();
+    lab.run();
+    lab.pass();
+    lab.run();
+    assert_eq!(lab.status("shop"), "ROLLBACK_COMPLETE");
+    assert_eq!(lab.things(), ["thing-Kept"]);
+    expect![[r#"
+        shop CREATE_IN_PROGRESS User Initiated
+        Slow CREATE_IN_PROGRESS
+        Slow CREATE_IN_PROGRESS Resource creation Initiated
+        First CREATE_IN_PROGRESS
+        First CREATE_IN_PROGRESS Resource creation Initiated
+        Kept CREATE_IN_PROGRESS
+        Kept CREATE_IN_PROGRESS Resource creation Initiated
+        First CREATE_COMPLETE
+        Kept CREATE_COMPLETE
+        Bad CREATE_IN_PROGRESS
+        Bad CREATE_FAILED Resource handler returned message: "no room (ThingLimitExceeded)" (HandlerErrorCode: ServiceLimitExceeded)
+        Slow CREATE_FAILED Resource creation cancelled
+        shop ROLLBACK_IN_PROGRESS The following resource(s) failed to create: [Slow, Bad]. Rollback requested by user.
+        Slow DELETE_IN_PROGRESS
+        First DELETE_IN_PROGRESS
+        Kept DELETE_SKIPPED
+        First DELETE_COMPLETE
+        Slow DELETE_COMPLETE
+        shop ROLLBACK_COMPLETE"#]]
+    .assert_eq(&lab.events("shop").join("\n"));
+    // A rolled-back stack keeps its name until it is deleted.
+    assert_eq!(lab.create("shop", CHAIN).unwrap_err().code, "AlreadyExistsException");
+    lab.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
+    lab.run();
+    assert_eq!(lab.status("shop"), "Stack with id shop does not exist");
+}
+
+#[test]
+fn on_failure_delete_and_do_nothing() {
+    let template = "
+Resources:
+  A: { Type: Test::Thing }
+  Bad: { Type: Test::Thing, DependsOn: A, Properties: { Fail: no room } }
+";
+    for (wish, status, left) in
+        [("DELETE", "Stack with id shop does not exist", 0), ("DO_NOTHING", "CREATE_FAILED", 1)]
+    {
+        let lab = Lab::new();
+        let input = json!({"StackName": "shop", "TemplateBody": template, "OnFailure": wish});
+        lab.call("CreateStack", input).unwrap();
+        lab.run();
+        assert_eq!((lab.status("shop").as_str(), lab.things().len()), (status, left));
+    }
+}
+
+#[test]
+fn time_limits() {
+    let lab = Lab::new();
+    let template = "Resources: { A: { Type: Test::Thing, Properties: { Slow: true } } }";
+    let input = json!({"StackName": "one", "TemplateBody": template, "TimeoutInMinutes": 2, "OnFailure": "DO_NOTHING"});
+    lab.call("CreateStack", input).unwrap();
+    lab.run();
+    let key = lab.keys().remove(0);
+    assert_eq!(lab.next(&key), Plan::wait_until(lab.clock.now().plus_ms(120_000), "A: it to warm up"));
+    lab.clock.advance_ms(120_000);
+    lab.run();
+    assert_eq!(lab.status("one"), "CREATE_FAILED");
+    assert_eq!(
+        lab.events("one").last().unwrap(),
+        "one CREATE_FAILED Stack creation time exceeded the specified timeout."
+    );
+
+    let lab = Lab::new();
+    lab.create("two", template).unwrap();
+    lab.run();
+    lab.clock.advance_ms(plan::LIMIT_MS);
+    lab.run();
+    let told = lab.events("two").into_iter().find(|e| e.contains("CREATE_FAILED")).unwrap();
+    assert!(told.contains("After 15 minutes: it to warm up\" (HandlerErrorCode: NotStabilized)"), "{told}");
+}
+
+#[test]
+fn a_deletion_that_is_refused() {
+    let lab = Lab::new();
+    let template = "
+Resources:
+  Soon: { Type: Test::Thing, Properties: { Held: DependencyViolation } }
+  Never: { Type: Test::Thing, Properties: { Held: BucketNotEmpty } }
+  Below: { Type: Test::Thing, Properties: { Of: !Ref Never } }
+";
+    lab.create("shop", template).unwrap();
+    lab.run();
+    lab.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
+    lab.run();
+    assert_eq!(lab.things(), ["thing-Never", "thing-Soon"]);
+    assert_eq!(lab.status("shop"), "DELETE_IN_PROGRESS", "a dependency may go by itself");
+    let release = |id: &str| {
+        let done = lab.store.write::<_, escale_store::StoreError>(|tx| {
+            tx.update::<Thing, _>(id, |t| t.held = None);
+            Ok(())
+        });
+        done.unwrap();
+    };
+    release("thing-Soon");
+    lab.run();
+    assert_eq!((lab.things(), lab.status("shop").as_str()), (vec!["thing-Never".into()], "DELETE_FAILED"));
+    let last = lab.events("shop").pop().unwrap();
+    assert_eq!(last, "shop DELETE_FAILED The following resource(s) failed to delete: [Never].");
+    lab.call("DeleteStack", json!({"StackName": "shop", "RetainResources": ["Never"]})).unwrap();
+    lab.run();
+    assert_eq!(lab.status("shop"), "Stack with id shop does not exist");
+    assert_eq!(lab.things(), ["thing-Never"]);
+}
+
+#[test]
+fn broken_templates_leave_nothing() {
+    let lab = Lab::new();
+    expect!["ValidationError: Template format error: Unrecognized resource types: [AWS::X::Y]. Escale does not enact them; `escale coverage` lists what it does"]
+        .assert_eq(&lab.error("Resources: { A: { Type: AWS::X::Y } }"));
+    expect!["ValidationError: Resources/A/Properties/Colour: Test::Thing has no property Colour that Escale enacts (line 1, column 60)"]
+        .assert_eq(&lab.error("Resources: { A: { Type: Test::Thing, Properties: { Colour: red } } }"));
+    for (template, message) in [
+        (
+            "Resources: { A: { Type: Test::Thing, DeletionPolicy: Snapshot } }",
+            "does not support deletion policy Snapshot",
+        ),
+        (
+            "Resources: { A: { Type: Test::Thing, Properties: { Of: !Ref B } } }",
+            "Unresolved resource dependencies [B]",
+        ),
+        (
+            "Resources: { A: { Type: Test::Thing, Properties: { Of: '{{resolve:x}}' } } }",
+            "Incorrect format is used",
+        ),
+        (
+            "Resources: { A: { Type: Test::Thing, Properties: { Of: !ImportValue x } } }",
+            "No export named x found.",
+        ),
+    ] {
+        let error = lab.error(template);
+        assert!(error.starts_with("ValidationError: ") && error.contains(message), "{error}");
+    }
+    assert_eq!(lab.store.read().scan::<Stack>().count(), 0);
+}
+
+#[test]
+fn an_attribute_that_is_none_fails_its_user() {
+    let lab = Lab::new();
+    lab.create("shop", "Resources: { A: { Type: Test::Thing }, B: { Type: Test::Thing, Properties: { Of: !GetAtt A.Nope } } }")
+        .unwrap();
+    lab.run();
+    let told = lab.events("shop").into_iter().find(|e| e.starts_with("B CREATE_FAILED")).unwrap();
+    assert!(told.contains("resource A does not support attribute type Nope in Fn::GetAtt"), "{told}");
+}
+
+#[test]
+fn exports_are_unique_and_guarded() {
+    let lab = Lab::new();
+    let exporting = "Resources: {A: {Type: Test::Thing}}\nOutputs: {X: {Value: !Ref A, Export: {Name: x}}}";
+    let importing = "Resources: {B: {Type: Test::Thing, Properties: {Of: !ImportValue x}}}";
+    lab.create("one", exporting).unwrap();
+    lab.run();
+    lab.create("two", importing).unwrap();
+    lab.run();
+    assert_eq!(lab.store.read().get::<Thing>("thing-B").unwrap().of, "thing-A");
+    let error = lab.call("DeleteStack", json!({"StackName": "one"})).unwrap_err();
+    assert_eq!(error.message, "Export x cannot be deleted as it is in use by two");
+    assert_eq!(lab.call("ListImports", json!({"ExportName": "x"})).unwrap()["Imports"], json!(["two"]));
+    let again = exporting.replace("A:", "Other:").replace("Ref A", "Ref Other");
+    lab.create("three", &again).unwrap();
+    lab.run();
+    assert_eq!(lab.status("three"), "ROLLBACK_COMPLETE");
+    let told = lab.events("three").into_iter().find(|e| e.contains("ROLLBACK_IN_PROGRESS")).unwrap();
+    assert!(
+        told.contains("Export with name x is already exported by stack one. Rollback requested"),
+        "{told}"
+    );
+    for name in ["two", "one"] {
+        lab.call("DeleteStack", json!({"StackName": name})).unwrap();
+        lab.run();
+    }
+    assert_eq!(lab.call("ListExports", json!({})).unwrap()["Exports"], json!([]));
+}
+
+#[test]
+fn change_sets() {
+    let lab = Lab::new();
+    let deploy = |kind: &str, template: &str| {
+        let input = json!({
+            "StackName": "shop", "ChangeSetName": format!("cs-{kind}-{}", template.len()),
+            "ChangeSetType": kind, "TemplateBody": template,
+        });
+        lab.call("CreateChangeSet", input)
+    };
+    let set = deploy("CREATE", CHAIN).unwrap();
+    assert_eq!(lab.status("shop"), "REVIEW_IN_PROGRESS");
+    let shown = lab.call("DescribeChangeSet", json!({"ChangeSetName": set["Id"]})).unwrap();
+    assert_eq!(
+        (&shown["Status"], &shown["ExecutionStatus"]),
+        (&json!("CREATE_COMPLETE"), &json!("AVAILABLE"))
+    );
+    assert_eq!(shown["Changes"].as_array().unwrap().len(), 5);
+    lab.call("ExecuteChangeSet", json!({"ChangeSetName": set["Id"]})).unwrap();
+    let again = lab.call("ExecuteChangeSet", json!({"ChangeSetName": set["Id"]})).unwrap_err();
+    assert_eq!(again.code, "InvalidChangeSetStatus");
+    lab.run();
+    lab.pass();
+    lab.run();
+    assert_eq!(lab.status("shop"), "CREATE_COMPLETE");
+
+    // The same again, in another form: nothing to do.
+    let same = deploy("UPDATE", &format!("{CHAIN}\n# a remark\n")).unwrap();
+    let shown = lab.call("DescribeChangeSet", json!({"ChangeSetName": same["Id"]})).unwrap();
+    assert_eq!(shown["Status"], "FAILED");
+    assert!(
+        shown["StatusReason"]
+            .as_str()
+            .unwrap()
+            .starts_with("The submitted information didn't contain changes.")
+    );
+    assert_eq!(
+        deploy("UPDATE", &CHAIN.replace("Slow: true", "Slow: false")).unwrap_err().code,
+        "NotImplemented"
+    );
+    let update =
+        lab.call("UpdateStack", json!({"StackName": "shop", "UsePreviousTemplate": true})).unwrap_err();
+    assert_eq!(update.message, "No updates are to be performed.");
+    let gone = json!({"StackName": "shop", "ChangeSetName": "nobody"});
+    lab.call("DeleteChangeSet", gone).unwrap();
+}
+
+#[test]
+fn the_same_token_is_the_same_stack() {
+    let lab = Lab::new();
+    let input = json!({"StackName": "shop", "TemplateBody": CHAIN, "ClientRequestToken": "t"});
+    let first = lab.call("CreateStack", input.clone()).unwrap();
+    assert_eq!(lab.call("CreateStack", input).unwrap(), first);
+    assert_eq!(lab.create("shop", CHAIN).unwrap_err().message, "Stack [shop] already exists");
+}
+
+#[test]
+fn survives_repeat() {
+    // Every step is taken twice, as by an engine that died before it could know.
+    let lab = Lab::new();
+    let made = lab.create("shop", CHAIN).unwrap();
+    let uuid = lab.keys().remove(0);
+    let twice = || {
+        while let Plan::Step(actions) = lab.next(&uuid) {
+            lab.act(&uuid, actions.clone()).unwrap();
+            let _ = lab.act(&uuid, actions);
+        }
+    };
+    twice();
+    lab.pass();
+    twice();
+    assert_eq!(lab.phase(&uuid), Phase::Created);
+    let lines = lab.events("shop");
+    assert_eq!(lines.len(), 17, "{lines:#?}");
+    lab.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
+    twice();
+    lab.pass();
+    twice();
+    assert_eq!(lab.events(made["StackId"].as_str().unwrap()).len(), 29);
+    assert!(lab.things().is_empty());
+}
+
+/// The daemon dies after each transaction in turn; another one goes on from the file alone.
+#[test]
+fn survives_failure_at_each_step() {
+    for dies_after in 0..40 {
+        let mut lab = Lab::new();
+        lab.create("shop", CHAIN).unwrap();
+        let uuid = lab.keys().remove(0);
+        let mut taken = 0;
+        let mut live = |lab: &mut Lab| {
+            while let Plan::Step(actions) = lab.next(&uuid) {
+                for action in actions {
+                    if taken == dies_after {
+                        let mut tables = escale_tables::all();
+                        tables.push(TableDef::of::<Thing>());
+                        lab.store = Store::open(&lab._dir.path().join("state.db"), &tables).unwrap();
+                        lab.stacks = Stacks::new(lab.store.clone(), Arc::clone(&lab.cloud));
+                        taken += 1;
+                        break;
+                    }
+                    taken += 1;
+                    lab.act(&uuid, vec![action]).unwrap();
+                }
+            }
+        };
+        live(&mut lab);
+        lab.pass();
+        live(&mut lab);
+        assert_eq!(lab.phase(&uuid), Phase::Created, "after {dies_after}");
+        lab.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
+        live(&mut lab);
+        lab.pass();
+        live(&mut lab);
+        assert_eq!(lab.phase(&uuid), Phase::Deleted, "after {dies_after}");
+        assert!(lab.things().is_empty() && lab.keys().is_empty());
+    }
+}
+
+#[test]
+fn old_stacks_are_forgotten() {
+    let lab = Lab::new();
+    let once = "Resources: { A: { Type: Test::Thing } }";
+    let live = |name: &str| {
+        let made = lab.create(name, once).unwrap();
+        lab.run();
+        lab.call("DeleteStack", json!({"StackName": name})).unwrap();
+        lab.run();
+        made["StackId"].as_str().unwrap().to_owned()
+    };
+    let first = live("shop");
+    lab.clock.advance_ms(91 * 24 * 3_600_000);
+    assert_eq!(lab.status(&first), "DELETE_COMPLETE");
+    let second = live("shop");
+    assert_eq!(lab.status(&first), format!("Stack with id {first} does not exist"));
+    assert_eq!(lab.status(&second), "DELETE_COMPLETE");
+    let events: Vec<_> = lab.store.read().scan::<escale_tables::cloudformation::StackEvent>().collect();
+    assert!(events.iter().all(|e| second.ends_with(&e.stack)));
+}

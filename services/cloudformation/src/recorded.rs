@@ -1,0 +1,11 @@
+//! What CloudFormation takes, keeps and shows again without effect.
+
+use escale_service::Recorded;
+
+pub(crate) const RECORDED: &[Recorded] = &[
+    Recorded {
+        name: "CreateChangeSet.IncludeNestedStacks",
+        reason: "There are no nested stacks: the type AWS::CloudFormation::Stack is refused",
+    },
+    Recorded { name: "CreateChangeSet.Description", reason: "Descriptions are for who reads them" },
+];

@@ -1,0 +1,137 @@
+//! What a stack's expressions see: its rows, other stacks' exports, the installation's zones.
+
+use crate::{
+    Error,
+    template::{self, DynamicReference, Environment, Pseudo, Template, TemplateError},
+};
+use escale_service::{Config, Cx};
+use escale_store::Image;
+use escale_tables::cloudformation::{Content, Export, ResourceState, Stack, StackResource};
+use serde_json::{Value, json};
+use std::{cell::RefCell, collections::BTreeSet};
+
+/// A stack as its template's expressions see it.
+pub(crate) struct World<'a> {
+    pub(crate) image: &'a Image,
+    pub(crate) config: &'a Config,
+    /// The stack's uuid.
+    pub(crate) stack: &'a str,
+    /// Exports that were asked for.
+    pub(crate) imports: RefCell<BTreeSet<String>>,
+}
+
+impl<'a> World<'a> {
+    pub(crate) fn new(image: &'a Image, config: &'a Config, stack: &'a str) -> World<'a> {
+        World { image, config, stack, imports: RefCell::default() }
+    }
+
+    fn standing(&self, logical: &str) -> Option<std::sync::Arc<StackResource>> {
+        let row = self.image.get::<StackResource>(&format!("{}/{logical}", self.stack))?;
+        (row.state == ResourceState::Created).then_some(row)
+    }
+}
+
+impl Environment for World<'_> {
+    fn resource_ref(&self, logical: &str) -> Option<Value> {
+        self.standing(logical)?.physical_id.clone().map(Value::from)
+    }
+
+    fn get_att(&self, logical: &str, attribute: &str) -> Result<Option<Value>, TemplateError> {
+        let Some(row) = self.standing(logical) else { return Ok(None) };
+        match row.attributes.get(attribute) {
+            Some(value) => Ok(Some(value.clone())),
+            None => Err(TemplateError::usage(format!(
+                "resource {logical} does not support attribute type {attribute} in Fn::GetAtt ({} has: {})",
+                row.type_name,
+                row.attributes.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+            ))),
+        }
+    }
+
+    fn export(&self, name: &str) -> Option<String> {
+        self.imports.borrow_mut().insert(name.to_owned());
+        self.image.get::<Export>(name).map(|e| e.value.clone())
+    }
+
+    fn zones(&self, region: &str) -> Vec<String> {
+        if region == self.config.region { self.config.zones.clone() } else { Vec::new() }
+    }
+}
+
+pub(crate) fn pseudo(config: &Config, arn: &str, name: &str) -> Pseudo {
+    Pseudo {
+        account_id: config.account.clone(),
+        notification_arns: Vec::new(),
+        partition: "aws".into(),
+        region: config.region.clone(),
+        stack_id: arn.to_owned(),
+        stack_name: name.to_owned(),
+        url_suffix: "amazonaws.com".into(),
+    }
+}
+
+/// The stack's parameters as `Ref` gives them.
+pub(crate) fn bound(template: &Template, content: &Content) -> Result<template::Bound, TemplateError> {
+    let mut bound = template.bind(&content.parameters)?;
+    for (name, stored) in &content.resolved {
+        bound.resolve(name, stored);
+    }
+    Ok(bound)
+}
+
+/// The stack's own tags and those that say whose the resource is.
+pub(crate) fn tags(stack: &Stack, logical_id: &str) -> Vec<escale_base::Tag> {
+    let mut tags = stack.content.tags.clone();
+    let own = [("stack-name", stack.name.as_str()), ("stack-id", &stack.arn), ("logical-id", logical_id)];
+    tags.extend(own.map(|(key, value)| escale_base::Tag::new(format!("aws:cloudformation:{key}"), value)));
+    tags
+}
+
+/// The value that a `{{resolve:…}}` stands for, read as the caller.
+pub(crate) fn resolve(cx: &mut Cx<'_>, reference: &DynamicReference) -> Result<String, Error> {
+    match reference {
+        DynamicReference::Ssm { name, version } => parameter(cx, name, *version, false),
+        DynamicReference::SsmSecure { name, version } => parameter(cx, name, *version, true),
+        DynamicReference::Secret { id, json_key, version_stage, version_id } => {
+            let mut input = json!({"SecretId": id});
+            for (member, given) in [("VersionStage", version_stage), ("VersionId", version_id)] {
+                if let Some(given) = given {
+                    input[member] = given.as_str().into();
+                }
+            }
+            let answer = cx.call("secretsmanager", "GetSecretValue", input)?;
+            let Some(text) = answer["SecretString"].as_str() else {
+                return Err(Error::invalid(format!(
+                    "Secret {id} holds bytes; a dynamic reference needs text"
+                )));
+            };
+            let Some(key) = json_key else { return Ok(text.to_owned()) };
+            let parsed: Value = serde_json::from_str(text)
+                .map_err(|_| Error::invalid(format!("Could not parse SecretString JSON of secret {id}")))?;
+            template::coerce::string(&parsed[key]).ok_or_else(|| {
+                Error::invalid(format!(
+                    "Could not find a value associated with JSONKey {key} in SecretString of {id}"
+                ))
+            })
+        }
+    }
+}
+
+/// What the parameter store has under a name.
+pub(crate) fn parameter(
+    cx: &mut Cx<'_>,
+    name: &str,
+    version: Option<u64>,
+    secure: bool,
+) -> Result<String, Error> {
+    let named = version.map_or_else(|| name.to_owned(), |v| format!("{name}:{v}"));
+    let mut input = json!({"Name": named});
+    if secure {
+        input["WithDecryption"] = true.into();
+    }
+    let answer = cx.call("ssm", "GetParameter", input)?;
+    answer["Parameter"]["Value"]
+        .as_str()
+        .map(str::to_owned)
+        .ok_or_else(|| Error::invalid(format!("Parameter {named} has no value")))
+}

@@ -1,0 +1,171 @@
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html>
+
+use crate::{
+    CloudFormation, Error,
+    accept::{self, Wanted},
+    begin, events, fetch, find,
+    shapes::ParameterShape,
+    template::Origin,
+};
+use escale_base::{AwsError, Tag, Wire, ids};
+use escale_service::{Body, Cloud, Cx, StreamCx, StreamOperation, StreamReply};
+use escale_tables::cloudformation::{ChangeSet, ChangeSetPhase, Content, OnFailure, Phase, Stack};
+use std::sync::Arc;
+
+pub(crate) struct CreateChangeSet;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    stack_name: String,
+    change_set_name: String,
+    change_set_type: Option<String>,
+    template_body: Option<String>,
+    #[wire("TemplateURL")]
+    template_url: Option<String>,
+    use_previous_template: Option<bool>,
+    parameters: Vec<ParameterShape>,
+    capabilities: Vec<String>,
+    tags: Option<Vec<Tag>>,
+    client_token: Option<String>,
+    description: Option<String>,
+    include_nested_stacks: Option<bool>,
+    import_existing_resources: Option<bool>,
+    on_stack_failure: Option<String>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    id: String,
+    stack_id: String,
+}
+
+impl StreamOperation<CloudFormation> for CreateChangeSet {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &StreamCx) -> Vec<String> {
+        super::stack_arns(cx, &input.stack_name)
+    }
+
+    async fn run(
+        _: Arc<CloudFormation>,
+        cx: StreamCx,
+        mut input: Input,
+        _: Body,
+    ) -> Result<StreamReply<Output>, Error> {
+        let there = find::stack_if_any(&cx.store.read(), &input.stack_name);
+        let (template, origin) = match (&there, input.use_previous_template) {
+            (Some(stack), Some(true)) => (stack.content.template.clone(), Origin::File),
+            (None, Some(true)) => return Err(Error::NoStack(input.stack_name)),
+            _ => fetch::template(&cx, input.template_body.take(), input.template_url.take()).await?,
+        };
+        let tags = input.tags.take();
+        let wanted = Wanted {
+            template,
+            origin,
+            parameters: std::mem::take(&mut input.parameters),
+            capabilities: std::mem::take(&mut input.capabilities),
+            tags: tags.or_else(|| there.map(|s| s.content.tags.clone())).unwrap_or_default(),
+        };
+        let cloud = Arc::clone(&cx.cloud);
+        let made = cx.cloud.transact(&cx.store, &cx.caller, |cx| {
+            create(&cloud, cx, &input, wanted).map_err(AwsError::from)
+        });
+        Ok(made.map_err(|failed| failed.0)?.into())
+    }
+}
+
+fn create(cloud: &Cloud, cx: &mut Cx<'_>, input: &Input, wanted: Wanted) -> Result<Output, Error> {
+    begin::name_form("changeSetName", &input.change_set_name)?;
+    if input.import_existing_resources == Some(true) {
+        return Err(Error::not_supported("ImportExistingResources"));
+    }
+    let on_failure = match input.on_stack_failure.as_deref() {
+        None => None,
+        Some("ROLLBACK") => Some(OnFailure::Rollback),
+        Some("DELETE") => Some(OnFailure::Delete),
+        Some("DO_NOTHING") => Some(OnFailure::DoNothing),
+        Some(other) => return Err(Error::not_supported(&format!("OnStackFailure {other}"))),
+    };
+    let there = find::stack_if_any(cx.tx, &input.stack_name);
+    if let Some(stack) = &there
+        && let Some(old) = cx.tx.get::<ChangeSet>(&format!("{}/{}", stack.uuid, input.change_set_name))
+    {
+        if input.client_token.is_some() && old.token == input.client_token {
+            return Ok(Output { id: old.arn.clone(), stack_id: stack.arn.clone() });
+        }
+        return Err(Error::ChangeSetExists(old.arn.clone()));
+    }
+    match (input.change_set_type.as_deref().unwrap_or("UPDATE"), there) {
+        ("CREATE", there) => {
+            if let Some(stack) = there.as_ref().filter(|s| s.phase != Phase::Review) {
+                let word = crate::status::stack(stack.phase);
+                return Err(Error::invalid(format!(
+                    "Stack [{}] already exists and cannot be created again with the changeSet [{}]: it is in {word}",
+                    stack.name, input.change_set_name
+                )));
+            }
+            let identity = match &there {
+                Some(stack) => (stack.uuid.clone(), stack.arn.clone(), stack.name.clone()),
+                None => begin::identity(cx, &input.stack_name)?,
+            };
+            let (content, _) = accept::content(cloud, cx, wanted, (&identity.1, &identity.2), None)?;
+            let uuid = identity.0.clone();
+            if there.is_none() {
+                review(cx, identity, &content);
+            }
+            put(cx, input, &uuid, content, ChangeSetPhase::Available, on_failure)
+        }
+        ("UPDATE", Some(stack)) => {
+            super::update_stack::updatable(&stack)?;
+            let of = (stack.arn.as_str(), stack.name.as_str());
+            let (content, _) = accept::content(cloud, cx, wanted, of, Some(&stack.content))?;
+            if !accept::is_same(&content, &stack.content) {
+                return Err(super::update_stack::refusal(&stack.name));
+            }
+            let why = "The submitted information didn't contain changes. Submit different information to create a change \
+                       set.";
+            put(cx, input, &stack.uuid, content, ChangeSetPhase::Failed(why.into()), on_failure)
+        }
+        ("UPDATE", None) => Err(Error::invalid(format!("Stack [{}] does not exist", input.stack_name))),
+        (other, _) => Err(Error::not_supported(&format!("A change set of type {other}"))),
+    }
+}
+
+/// The stack that stands for its first change set.
+fn review(cx: &mut Cx<'_>, identity: (String, String, String), content: &Content) {
+    let uuid = identity.0.clone();
+    let shown = Content { description: content.description.clone(), ..Content::default() };
+    let stack = begin::stack(cx, identity, shown);
+    cx.tx.put(stack);
+    events::enter(cx.tx, &uuid, Phase::Review, Some(begin::BY_USER.into()), cx.now);
+}
+
+fn put(
+    cx: &mut Cx<'_>,
+    input: &Input,
+    stack: &str,
+    content: Content,
+    phase: ChangeSetPhase,
+    on_failure: Option<OnFailure>,
+) -> Result<Output, Error> {
+    let uuid = ids::random_uuid();
+    let name = input.change_set_name.clone();
+    let arn = cx.arn("cloudformation", format!("changeSet/{name}/{uuid}")).to_string();
+    let stack_id = cx.tx.get::<Stack>(stack).map(|s| s.arn.clone()).unwrap_or_default();
+    cx.tx.put(ChangeSet {
+        uuid,
+        arn: arn.clone(),
+        name,
+        stack: stack.to_owned(),
+        description: input.description.clone(),
+        content,
+        phase,
+        on_failure,
+        include_nested_stacks: input.include_nested_stacks.unwrap_or(false),
+        token: input.client_token.clone(),
+        created: cx.now,
+    });
+    Ok(Output { id: arn, stack_id })
+}

@@ -1,0 +1,119 @@
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html>
+
+use crate::{
+    CloudFormation, Error,
+    accept::{self, Wanted},
+    begin, fetch, find,
+    shapes::ParameterShape,
+};
+use escale_base::{AwsError, Tag, Wire};
+use escale_service::{Body, Cx, StreamCx, StreamOperation, StreamReply};
+use escale_tables::cloudformation::OnFailure;
+use std::sync::Arc;
+
+pub(crate) struct CreateStack;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    stack_name: String,
+    template_body: Option<String>,
+    #[wire("TemplateURL")]
+    template_url: Option<String>,
+    parameters: Vec<ParameterShape>,
+    disable_rollback: Option<bool>,
+    timeout_in_minutes: Option<u32>,
+    capabilities: Vec<String>,
+    on_failure: Option<String>,
+    tags: Vec<Tag>,
+    client_request_token: Option<String>,
+    enable_termination_protection: Option<bool>,
+    retain_except_on_create: Option<bool>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    stack_id: String,
+}
+
+impl StreamOperation<CloudFormation> for CreateStack {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &StreamCx) -> Vec<String> {
+        super::stack_arns(cx, &input.stack_name)
+    }
+
+    async fn run(
+        _: Arc<CloudFormation>,
+        cx: StreamCx,
+        mut input: Input,
+        _: Body,
+    ) -> Result<StreamReply<Output>, Error> {
+        let (template, origin) =
+            fetch::template(&cx, input.template_body.take(), input.template_url.take()).await?;
+        let wanted = Wanted {
+            template,
+            origin,
+            parameters: std::mem::take(&mut input.parameters),
+            capabilities: std::mem::take(&mut input.capabilities),
+            tags: std::mem::take(&mut input.tags),
+        };
+        let cloud = Arc::clone(&cx.cloud);
+        let made = cx.cloud.transact(&cx.store, &cx.caller, |cx| {
+            create(&cloud, cx, input, wanted).map_err(AwsError::from)
+        });
+        let stack_id = made.map_err(|failed| failed.0)?;
+        Ok(Output { stack_id }.into())
+    }
+}
+
+fn create(
+    cloud: &escale_service::Cloud,
+    cx: &mut Cx<'_>,
+    input: Input,
+    wanted: Wanted,
+) -> Result<String, Error> {
+    let identity = begin::identity(cx, &input.stack_name)?;
+    if let Some(there) = find::stack_if_any(cx.tx, &input.stack_name) {
+        // A client that heard no answer asks again.
+        if input.client_request_token.is_some() && there.creation_token == input.client_request_token {
+            return Ok(there.arn.clone());
+        }
+        return Err(Error::StackExists(input.stack_name));
+    }
+    let on_failure = on_failure(&input)?;
+    if input.timeout_in_minutes == Some(0) {
+        return Err(Error::invalid(
+            "1 validation error detected: Value '0' at 'timeoutInMinutes' failed to satisfy constraint: Member must \
+             have value greater than or equal to 1",
+        ));
+    }
+    let (content, imports) = accept::content(cloud, cx, wanted, (&identity.1, &identity.2), None)?;
+    let mut stack = begin::stack(cx, identity, content);
+    stack.imports = imports;
+    stack.on_failure = on_failure;
+    stack.retain_except_on_create = input.retain_except_on_create.unwrap_or(false);
+    stack.timeout_minutes = input.timeout_in_minutes;
+    stack.termination_protection = input.enable_termination_protection.unwrap_or(false);
+    stack.creation_token.clone_from(&input.client_request_token);
+    stack.token = input.client_request_token;
+    let arn = stack.arn.clone();
+    begin::creation(cx, stack);
+    Ok(arn)
+}
+
+fn on_failure(input: &Input) -> Result<OnFailure, Error> {
+    match (input.on_failure.as_deref(), input.disable_rollback) {
+        (Some(_), Some(_)) => {
+            Err(Error::invalid("You can specify only one of DisableRollback and OnFailure"))
+        }
+        (None, Some(true)) | (Some("DO_NOTHING"), None) => Ok(OnFailure::DoNothing),
+        (None, _) | (Some("ROLLBACK"), None) => Ok(OnFailure::Rollback),
+        (Some("DELETE"), None) => Ok(OnFailure::Delete),
+        (Some(other), None) => Err(Error::invalid(format!(
+            "1 validation error detected: Value '{other}' at 'onFailure' failed to satisfy constraint: Member must \
+             satisfy enum value set: [ROLLBACK, DELETE, DO_NOTHING]"
+        ))),
+    }
+}

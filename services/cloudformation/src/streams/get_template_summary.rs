@@ -1,0 +1,70 @@
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_GetTemplateSummary.html>
+
+use crate::{CloudFormation, Error, fetch, find, shapes, template};
+use escale_base::Wire;
+use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use std::sync::Arc;
+
+pub(crate) struct GetTemplateSummary;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    template_body: Option<String>,
+    #[wire("TemplateURL")]
+    template_url: Option<String>,
+    stack_name: Option<String>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    parameters: Vec<shapes::ParameterDeclaration>,
+    description: Option<String>,
+    capabilities: Vec<&'static str>,
+    capabilities_reason: Option<String>,
+    resource_types: Vec<String>,
+    version: Option<String>,
+    metadata: Option<String>,
+    declared_transforms: Vec<String>,
+}
+
+impl StreamOperation<CloudFormation> for GetTemplateSummary {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &StreamCx) -> Vec<String> {
+        input.stack_name.as_deref().map(|name| super::stack_arns(cx, name)).unwrap_or_default()
+    }
+
+    async fn run(
+        _: Arc<CloudFormation>,
+        cx: StreamCx,
+        input: Input,
+        _: Body,
+    ) -> Result<StreamReply<Output>, Error> {
+        let (text, origin) = match (&input.stack_name, &input.template_body, &input.template_url) {
+            (Some(named), None, None) => {
+                let stack = find::standing(&cx.store.read(), named)?;
+                (stack.content.template.clone(), template::Origin::File)
+            }
+            (Some(_), ..) => {
+                return Err(Error::invalid("Specify one of StackName, TemplateBody and TemplateURL alone"));
+            }
+            _ => fetch::template(&cx, input.template_body, input.template_url).await?,
+        };
+        let parsed = template::parse(&text, origin)?;
+        let needs = parsed.capabilities();
+        let version = template::tree(&text)?.get("AWSTemplateFormatVersion").and_then(|n| n.text()).map(str::to_owned);
+        let output = Output {
+            parameters: shapes::declarations(&parsed),
+            resource_types: parsed.resource_types().into_iter().map(str::to_owned).collect(),
+            metadata: parsed.metadata.as_ref().map(ToString::to_string),
+            description: parsed.description,
+            capabilities: needs.needed,
+            capabilities_reason: needs.reason,
+            version,
+            declared_transforms: Vec::new(),
+        };
+        Ok(output.into())
+    }
+}

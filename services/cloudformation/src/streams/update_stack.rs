@@ -1,0 +1,94 @@
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_UpdateStack.html>
+
+use crate::{
+    CloudFormation, Error,
+    accept::{self, Wanted},
+    fetch, find,
+    shapes::ParameterShape,
+    template::Origin,
+};
+use escale_base::{AwsError, Tag, Wire};
+use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::cloudformation::{Phase, Stack};
+use std::sync::Arc;
+
+/// Finds out whether there is anything to update. What there is, is refused.
+pub(crate) struct UpdateStack;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    stack_name: String,
+    template_body: Option<String>,
+    #[wire("TemplateURL")]
+    template_url: Option<String>,
+    use_previous_template: Option<bool>,
+    parameters: Vec<ParameterShape>,
+    capabilities: Vec<String>,
+    tags: Option<Vec<Tag>>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    stack_id: String,
+}
+
+impl StreamOperation<CloudFormation> for UpdateStack {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &StreamCx) -> Vec<String> {
+        super::stack_arns(cx, &input.stack_name)
+    }
+
+    async fn run(
+        _: Arc<CloudFormation>,
+        cx: StreamCx,
+        input: Input,
+        _: Body,
+    ) -> Result<StreamReply<Output>, Error> {
+        let stack = find::standing(&cx.store.read(), &input.stack_name)?;
+        updatable(&stack)?;
+        let (template, origin) = if input.use_previous_template == Some(true) {
+            (stack.content.template.clone(), Origin::File)
+        } else {
+            fetch::template(&cx, input.template_body, input.template_url).await?
+        };
+        let wanted = Wanted {
+            template,
+            origin,
+            parameters: input.parameters,
+            capabilities: input.capabilities,
+            tags: input.tags.unwrap_or_else(|| stack.content.tags.clone()),
+        };
+        let cloud = &cx.cloud;
+        let is_same = cloud.transact(&cx.store, &cx.caller, |cx| {
+            let of = (stack.arn.as_str(), stack.name.as_str());
+            let new = accept::content(cloud, cx, wanted, of, Some(&stack.content));
+            Ok(accept::is_same(&new.map_err(AwsError::from)?.0, &stack.content))
+        });
+        if is_same.map_err(|failed| failed.0)? {
+            return Err(Error::invalid("No updates are to be performed."));
+        }
+        Err(refusal(&stack.name))
+    }
+}
+
+/// Only a stack that stands can be updated.
+pub(super) fn updatable(stack: &Stack) -> Result<(), Error> {
+    match stack.phase {
+        Phase::Created => Ok(()),
+        phase => Err(Error::invalid(format!(
+            "Stack:{} is in {} state and can not be updated.",
+            stack.arn,
+            crate::status::stack(phase)
+        ))),
+    }
+}
+
+/// Says what is not enacted, and the way out.
+pub(super) fn refusal(name: &str) -> Error {
+    Error::not_supported(&format!(
+        "Updating a stack (stack updates come later; until then delete {name} and create it anew): a change of {name}"
+    ))
+}

@@ -1,0 +1,168 @@
+//! From operations to the network in memory.
+
+use super::vpc::{Step, Vpcs, plan};
+use crate::testing::Bench;
+use escale_engine::{Plan, Reconciler};
+use escale_network::{FakeNetwork, Kind, Network, Peer, Protocol, Target, VpcSpec};
+use escale_tables::ec2::InterfaceSeen;
+use serde_json::json;
+use std::sync::Arc;
+
+struct Rig {
+    bench: Bench,
+    network: Arc<FakeNetwork>,
+    vpcs: Vpcs,
+}
+
+impl Rig {
+    fn new() -> Rig {
+        let (bench, network) = (Bench::new(), Arc::new(FakeNetwork::default()));
+        let vpcs =
+            Vpcs { network: network.clone(), store: bench.store.clone(), cloud: Arc::clone(&bench.cloud) };
+        Rig { bench, network, vpcs }
+    }
+
+    fn plan(&self, vpc: &str) -> Plan<Step> {
+        plan(&self.bench.store.read(), &self.bench.cloud.config, vpc)
+    }
+
+    /// Takes steps until there are none left; each is repeated, which must change nothing.
+    async fn settle(&self, vpc: &str) -> Option<VpcSpec> {
+        while let Plan::Step(step) = self.plan(vpc) {
+            self.vpcs.act(vpc, step.clone()).await.unwrap();
+            self.vpcs.act(vpc, step).await.unwrap();
+        }
+        assert_eq!(self.plan(vpc), Plan::Done);
+        self.network.spec(vpc)
+    }
+}
+
+#[tokio::test]
+async fn a_network_follows_its_rows_and_goes_with_them() {
+    let r = Rig::new();
+    let b = &r.bench;
+    let vpc = b.vpc();
+    assert_eq!(b.call("DescribeVpcs", json!({}))["Vpcs"][0]["State"], "pending");
+    let spec = r.settle(&vpc).await.unwrap();
+    assert_eq!(spec.resolver().to_string(), "10.0.0.2");
+    assert_eq!(b.call("DescribeVpcs", json!({}))["Vpcs"][0]["State"], "available");
+    let subnet = b.subnet(&vpc, "10.0.1.0/24");
+    let interface = b.interface(&subnet);
+    let spec = r.settle(&vpc).await.unwrap();
+    assert_eq!(spec.interfaces[0].name, interface);
+    let shown = b.call("DescribeNetworkInterfaces", json!({}));
+    assert_eq!(shown["NetworkInterfaces"][0]["Status"], "available");
+    b.call("DeleteNetworkInterface", json!({"NetworkInterfaceId": interface}));
+    assert!(r.settle(&vpc).await.unwrap().interfaces.is_empty());
+    assert!(!b.store.read().has::<InterfaceSeen>(&interface));
+    b.call("DeleteSubnet", json!({"SubnetId": subnet}));
+    b.call("DeleteVpc", json!({"VpcId": vpc}));
+    assert_eq!(r.settle(&vpc).await, None);
+    assert!(r.network.vpcs().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn targets_of_routes() {
+    let r = Rig::new();
+    let b = &r.bench;
+    let vpc = b.vpc();
+    let subnet = b.subnet(&vpc, "10.0.1.0/24");
+    let gateway = b.internet(&vpc);
+    let allocation = b.id("AllocateAddress", json!({}), "/AllocationId");
+    let input = json!({"SubnetId": subnet, "AllocationId": allocation});
+    let nat = b.id("CreateNatGateway", input, "/NatGateway/NatGatewayId");
+    let table = b.id("CreateRouteTable", json!({"VpcId": vpc}), "/RouteTable/RouteTableId");
+    let add = |to: &str, member: &str, id: &str| {
+        b.call("CreateRoute", json!({"RouteTableId": table, "DestinationCidrBlock": to, member: id}));
+    };
+    add("0.0.0.0/0", "NatGatewayId", &nat);
+    add("192.0.2.0/24", "GatewayId", &gateway);
+    let middle = b.interface(&subnet);
+    add("203.0.113.0/24", "NetworkInterfaceId", &middle);
+    b.call(
+        "CreateVpcEndpoint",
+        json!({"VpcId": vpc, "ServiceName": "com.amazonaws.eu-west-3.s3", "RouteTableIds": [table]}),
+    );
+    let targets = |spec: &VpcSpec| {
+        let table = spec.route_tables.iter().find(|t| t.name == table).unwrap();
+        table.routes.iter().map(|r| (r.destination.to_string(), r.target.clone())).collect::<Vec<_>>()
+    };
+    let spec = r.settle(&vpc).await.unwrap();
+    let through = spec.interfaces.iter().find(|i| i.kind == Kind::Nat).unwrap();
+    assert_eq!(through.public_address.unwrap().to_string(), "198.18.1.0");
+    assert_eq!(
+        targets(&spec),
+        [
+            ("198.18.0.3/32".to_owned(), Target::ServiceEndpoint),
+            ("0.0.0.0/0".to_owned(), Target::Interface(through.name.clone())),
+            ("192.0.2.0/24".to_owned(), Target::InternetGateway),
+            ("203.0.113.0/24".to_owned(), Target::Blackhole),
+        ]
+    );
+    let state = || b.call("DescribeNatGateways", json!({}))["NatGateways"][0]["State"].clone();
+    assert_eq!(state(), "available");
+    b.call(
+        "ModifyNetworkInterfaceAttribute",
+        json!({"NetworkInterfaceId": middle, "SourceDestCheck": {"Value": false}}),
+    );
+    b.call("DeleteNatGateway", json!({"NatGatewayId": nat}));
+    b.call("ReleaseAddress", json!({"AllocationId": allocation}));
+    b.call("DetachInternetGateway", json!({"InternetGatewayId": gateway, "VpcId": vpc}));
+    assert_eq!(state(), "deleting");
+    // The plane has it still, so nobody else may get the address yet.
+    assert_eq!(b.call("AllocateAddress", json!({}))["PublicIp"], "198.18.1.1");
+    let spec = r.settle(&vpc).await.unwrap();
+    assert_eq!(targets(&spec)[1].1, Target::Blackhole);
+    assert_eq!(targets(&spec)[2].1, Target::Blackhole);
+    assert_eq!(targets(&spec)[3].1, Target::Interface(middle));
+    assert_eq!(state(), "deleted");
+    assert_eq!(b.call("AllocateAddress", json!({}))["PublicIp"], "198.18.1.0");
+}
+
+#[tokio::test]
+async fn rules_of_groups() {
+    let r = Rig::new();
+    let b = &r.bench;
+    let vpc = b.vpc();
+    let group = b.id(
+        "CreateSecurityGroup",
+        json!({"GroupName": "web", "Description": "d", "VpcId": vpc}),
+        "/GroupId",
+    );
+    let permission = json!([
+        {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 81, "PrefixListIds": [{"PrefixListId": "pl-75b1541c"}]},
+        {"IpProtocol": "icmp", "FromPort": 8, "ToPort": -1, "UserIdGroupPairs": [{"GroupId": group}]},
+        {"IpProtocol": "50", "IpRanges": [{"CidrIp": "10.0.0.0/8"}]},
+    ]);
+    b.call("AuthorizeSecurityGroupIngress", json!({"GroupId": group, "IpPermissions": permission}));
+    let spec = r.settle(&vpc).await.unwrap();
+    let group_spec = spec.groups.iter().find(|g| g.name == group).unwrap();
+    assert_eq!(group_spec.egress.len(), 1);
+    let has = |protocol, peer: Peer| {
+        assert!(group_spec.ingress.iter().any(|r| r.protocol == protocol && r.peer == peer), "{peer:?}");
+    };
+    let ports = escale_network::Ports { first: 80, last: 81 };
+    has(Protocol::Tcp(ports), Peer::Prefixes(vec!["198.18.0.1/32".parse().unwrap()]));
+    has(Protocol::Icmp { kind: Some(8), code: None }, Peer::Group(group.clone()));
+    has(Protocol::Number(50), Peer::Cidr("10.0.0.0/8".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn a_new_daemon_tells_the_plane_again_and_forgets_what_fell() {
+    let r = Rig::new();
+    let b = &r.bench;
+    let vpc = b.vpc();
+    let subnet = b.subnet(&vpc, "10.0.1.0/24");
+    let interface = b.interface(&subnet);
+    r.settle(&vpc).await;
+    // The machine was restarted: the plane has nothing.
+    r.network.wipe().await.unwrap();
+    let mut engine = escale_engine::Engine::new(b.store.clone(), b.cloud.clock.clone());
+    let hosts = Vec::new();
+    super::start(&mut engine, b.store.clone(), b.cloud.clone(), r.network.clone(), hosts).await.unwrap();
+    assert!(!b.store.read().has::<InterfaceSeen>(&interface));
+    let mut seen = b.store.subscribe(&["ec2_vpc_seen"]);
+    while r.network.spec(&vpc).is_none() || !b.store.read().has::<InterfaceSeen>(&interface) {
+        seen.changed().await;
+    }
+}

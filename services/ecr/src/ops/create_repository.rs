@@ -1,0 +1,69 @@
+//! <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html>
+
+use crate::{Error, rules, shapes};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::ecr::{Deletion, Repository, RepositorySeen};
+
+pub(crate) struct CreateRepository;
+
+#[derive(Wire)]
+#[wire(camelCase)]
+pub(crate) struct Input {
+    registry_id: Option<String>,
+    repository_name: String,
+    tags: Vec<shapes::Tag>,
+    image_tag_mutability: Option<String>,
+    image_scanning_configuration: Option<shapes::Scanning>,
+    encryption_configuration: Option<Encryption>,
+}
+
+#[derive(Wire)]
+#[wire(camelCase)]
+pub(crate) struct Output {
+    repository: shapes::RepositoryShape,
+}
+
+#[derive(Wire)]
+#[wire(camelCase)]
+struct Encryption {
+    encryption_type: String,
+}
+
+impl Operation for CreateRepository {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        vec![rules::arn(cx.config, &input.repository_name)]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        rules::registry(cx.config, input.registry_id.as_deref())?;
+        rules::repository_name(&input.repository_name)?;
+        if input.image_scanning_configuration.and_then(|s| s.scan_on_push) == Some(true) {
+            return Err(Error::NotSupported("imageScanningConfiguration.scanOnPush=true".into()));
+        }
+        if let Some(asked) = input.encryption_configuration.filter(|e| e.encryption_type != "AES256") {
+            return Err(Error::NotSupported(format!("The encryption type {}", asked.encryption_type)));
+        }
+        let name = input.repository_name;
+        if cx.tx.has::<Repository>(&name) {
+            return Err(Error::RepositoryExists { name, account: cx.config.account.clone() });
+        }
+        let row = Repository {
+            name: name.clone(),
+            created: cx.now,
+            immutable_tags: rules::immutable(input.image_tag_mutability.as_deref())?,
+            policy: None,
+            tags: input.tags,
+            empty_on_delete: false,
+            deletion: Deletion::No,
+        };
+        let repository = shapes::repository(&row, cx.config);
+        cx.tx.delete::<RepositorySeen>(&name);
+        cx.tx.put(row);
+        Ok(Output { repository })
+    }
+}

@@ -1,0 +1,16 @@
+//! The operations of ECR on repositories, a line each.
+
+escale_service::operations! {
+    CreateRepository => create_repository,
+    DeleteRepositoryPolicy => delete_repository_policy,
+    DescribeRepositories => describe_repositories,
+    GetAuthorizationToken => get_authorization_token,
+    GetLifecyclePolicy => get_lifecycle_policy,
+    GetRepositoryPolicy => get_repository_policy,
+    ListTagsForResource => list_tags_for_resource,
+    PutImageScanningConfiguration => put_image_scanning_configuration,
+    PutImageTagMutability => put_image_tag_mutability,
+    SetRepositoryPolicy => set_repository_policy,
+    TagResource => tag_resource,
+    UntagResource => untag_resource,
+}

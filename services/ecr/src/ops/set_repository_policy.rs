@@ -1,0 +1,43 @@
+//! <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_SetRepositoryPolicy.html>
+
+use crate::{Error, policy, rules};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::ecr::Repository;
+
+pub(crate) struct SetRepositoryPolicy;
+
+#[derive(Wire)]
+#[wire(camelCase)]
+pub(crate) struct Input {
+    registry_id: Option<String>,
+    repository_name: String,
+    policy_text: String,
+    force: Option<bool>,
+}
+
+#[derive(Wire)]
+#[wire(camelCase)]
+pub(crate) struct Output {
+    registry_id: String,
+    repository_name: String,
+    policy_text: String,
+}
+
+impl Operation for SetRepositoryPolicy {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        vec![rules::arn(cx.config, &input.repository_name)]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        rules::row(cx, input.registry_id.as_deref(), &input.repository_name)?;
+        policy::check(&input.policy_text)?;
+        let (name, policy_text) = (input.repository_name, input.policy_text);
+        cx.tx.update::<Repository, ()>(&name, |r| r.policy = Some(policy_text.clone()));
+        Ok(Output { registry_id: cx.config.account.clone(), repository_name: name, policy_text })
+    }
+}

@@ -1,0 +1,32 @@
+//! <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_TagResource.html>
+
+use crate::{Error, rules, shapes};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::ecr::Repository;
+
+pub(crate) struct TagResource;
+
+#[derive(Wire)]
+#[wire(camelCase)]
+pub(crate) struct Input {
+    resource_arn: String,
+    tags: Vec<shapes::Tag>,
+}
+
+impl Operation for TagResource {
+    type Input = Input;
+    type Output = ();
+    type Error = Error;
+
+    fn resources(input: &Input, _cx: &Cx<'_>) -> Vec<String> {
+        vec![input.resource_arn.clone()]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
+        let name = rules::name_of_arn(&input.resource_arn)?;
+        rules::row(cx, None, &name)?;
+        cx.tx.update::<Repository, ()>(&name, |r| escale_base::tags::merge(&mut r.tags, input.tags));
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! Deletes repositories whose row says so, for who cannot wait for the plane's word (CloudFormation). One with images in
+//! it stays, unless they are to go too, and a row says why.
+
+use crate::{Error, Repositories};
+use escale_base::{Clock, Timestamp};
+use escale_engine::{Engine, Plan, Reconciler, StepError};
+use escale_store::{Change, Image, Store};
+use escale_tables::ecr::{Deletion, Repository, RepositorySeen};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// Starts what brings wishes about.
+pub fn start(
+    engine: &mut Engine,
+    store: Store,
+    clock: Clock,
+    account: String,
+    repositories: Arc<Repositories>,
+) {
+    engine.add(Removals { store, clock, account, repositories });
+}
+
+struct Removals {
+    store: Store,
+    clock: Clock,
+    account: String,
+    repositories: Arc<Repositories>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Remove {
+    with_images: bool,
+}
+
+impl Reconciler for Removals {
+    type Step = Remove;
+    const NAME: &'static str = "ecr repositories";
+    const WATCHES: &'static [&'static str] = &["ecr_repository"];
+
+    fn concerned(&self, image: &Image, change: &Change) -> BTreeSet<String> {
+        let row = image.get::<Repository>(&change.key).filter(|r| r.deletion != Deletion::No);
+        row.map(|r| r.name.clone()).into_iter().collect()
+    }
+
+    fn all(&self, image: &Image) -> BTreeSet<String> {
+        image.scan::<Repository>().filter(|r| r.deletion != Deletion::No).map(|r| r.name.clone()).collect()
+    }
+
+    fn plan(&self, image: &Image, key: &str, _now: Timestamp) -> Plan<Remove> {
+        match image.get::<Repository>(key).map(|r| r.deletion) {
+            None | Some(Deletion::No) => Plan::Done,
+            Some(deletion) => Plan::Step(Remove { with_images: deletion == Deletion::WithImages }),
+        }
+    }
+
+    async fn act(&self, key: &str, step: Remove) -> Result<(), StepError> {
+        match self.repositories.remove(&self.store, &self.account, key, step.with_images).await {
+            Ok(_) | Err(Error::NoSuchRepository { .. }) => Ok(()),
+            Err(error @ Error::NotEmpty { .. }) => {
+                let at = self.clock.now();
+                let seen = RepositorySeen { name: key.to_owned(), not_deleted: error.to_string(), at };
+                self.store.write(|tx| {
+                    tx.update::<Repository, ()>(key, |r| r.deletion = Deletion::No);
+                    tx.put(seen);
+                    Ok::<_, StepError>(())
+                })
+            }
+            Err(other) => Err(StepError::new(format!("cannot delete the repository {key}: {other}"))),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The seam between rows and the registry plane.
+
+use crate::Error;
+use escale_base::{AwsError, Timestamp};
+use escale_registry::{self as plane, Registry, RepositorySpec};
+use escale_store::{Image, Store, StoreError};
+use escale_tables::ecr::{Repository, RepositorySeen};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// The plane, and how far its repositories are known to be what the rows say.
+pub struct Repositories {
+    pub(crate) registry: Arc<dyn Registry>,
+    /// What this process brought about: row's birth, immutable tags. Found out again after a restart.
+    applied: Mutex<HashMap<String, (Timestamp, bool)>>,
+    /// Held while a repository of the plane is made, changed or removed, so that one which is being removed is not
+    /// made again by a push that still saw its row.
+    changing: tokio::sync::Mutex<()>,
+}
+
+impl Repositories {
+    pub(crate) fn new(registry: Arc<dyn Registry>) -> Repositories {
+        Repositories { registry, applied: Mutex::default(), changing: tokio::sync::Mutex::default() }
+    }
+
+    /// The repository's row, once the plane has the repository in that form.
+    pub(crate) async fn ready(
+        &self,
+        store: &Store,
+        account: &str,
+        name: &str,
+    ) -> Result<Arc<Repository>, Error> {
+        let row = row(&store.read(), account, name)?;
+        if self.is_applied(&row) {
+            return Ok(row);
+        }
+        let _changing = self.changing.lock().await;
+        let row = self::row(&store.read(), account, name)?;
+        if !self.is_applied(&row) {
+            let spec = RepositorySpec { immutable_tags: row.immutable_tags };
+            match self.registry.create_repository(name, spec).await {
+                Ok(()) => {}
+                Err(plane::Error::RepositoryExists(_)) => self.registry.set_repository(name, spec).await?,
+                Err(error) => return Err(error.into()),
+            }
+            self.known().insert(name.to_owned(), (row.created, row.immutable_tags));
+        }
+        Ok(row)
+    }
+
+    /// Removes the repository, row and all; with images in it only if `force` is set.
+    pub(crate) async fn remove(
+        &self,
+        store: &Store,
+        account: &str,
+        name: &str,
+        force: bool,
+    ) -> Result<Arc<Repository>, Error> {
+        let _changing = self.changing.lock().await;
+        let row = row(&store.read(), account, name)?;
+        let images = match self.registry.images(name).await {
+            // Never used: the plane has not heard of it.
+            Err(plane::Error::NoSuchRepository(_)) => Vec::new(),
+            found => found?,
+        };
+        if !images.is_empty() && !force {
+            return Err(Error::NotEmpty { name: name.to_owned(), account: account.to_owned() });
+        }
+        self.known().remove(name);
+        match self.registry.delete_repository(name).await {
+            Ok(()) | Err(plane::Error::NoSuchRepository(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let gone = store.write(|tx| {
+            tx.delete::<Repository>(name);
+            tx.delete::<RepositorySeen>(name);
+            Ok::<_, StoreError>(())
+        });
+        gone.map_err(|error| {
+            tracing::error!(%error, repository = name, "a repository is deleted, but its row is not");
+            AwsError::internal()
+        })?;
+        Ok(row)
+    }
+
+    fn is_applied(&self, row: &Repository) -> bool {
+        self.known().get(&row.name) == Some(&(row.created, row.immutable_tags))
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<String, (Timestamp, bool)>> {
+        // No code that could panic runs under this lock.
+        self.applied.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The row of a repository.
+pub(crate) fn row(image: &Image, account: &str, name: &str) -> Result<Arc<Repository>, Error> {
+    let missing = || Error::NoSuchRepository { name: name.to_owned(), account: account.to_owned() };
+    image.get::<Repository>(name).ok_or_else(missing)
+}

@@ -1,0 +1,108 @@
+//! Checks that several operations share.
+
+use crate::{Error, Repositories, repositories};
+use escale_base::Arn;
+use escale_registry::{Digest, Reference};
+use escale_service::{Config, Cx, StreamCx};
+use escale_tables::ecr::Repository;
+use std::sync::Arc;
+
+pub(crate) fn arn(config: &Config, name: &str) -> String {
+    Arn::new("ecr", &config.region, &config.account, format!("repository/{name}")).to_string()
+}
+
+/// There is one registry: the account's.
+pub(crate) fn registry(config: &Config, asked: Option<&str>) -> Result<(), Error> {
+    match asked {
+        Some(other) if other != config.account => Err(Error::Invalid {
+            parameter: "registryId",
+            why: format!("there is only the registry {}", config.account),
+        }),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn row(cx: &Cx<'_>, registry_id: Option<&str>, name: &str) -> Result<Arc<Repository>, Error> {
+    registry(cx.config, registry_id)?;
+    repositories::row(cx.tx, &cx.config.account, name)
+}
+
+/// The row, once the plane has the repository.
+pub(crate) async fn ready(
+    service: &Repositories,
+    cx: &StreamCx,
+    registry_id: Option<&str>,
+    name: &str,
+) -> Result<Arc<Repository>, Error> {
+    registry(&cx.config, registry_id)?;
+    service.ready(&cx.store, &cx.config.account, name).await
+}
+
+/// The repository that an ARN names.
+pub(crate) fn name_of_arn(text: &str) -> Result<String, Error> {
+    let bad = || Error::Invalid { parameter: "resourceArn", why: "must be the ARN of a repository".into() };
+    let arn: Arn = text.parse().map_err(|_| bad())?;
+    let name = arn.resource.strip_prefix("repository/").filter(|_| arn.service == "ecr");
+    name.map(str::to_owned).ok_or_else(bad)
+}
+
+/// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html>, `repositoryName`
+pub(crate) fn repository_name(name: &str) -> Result<(), Error> {
+    let word = |word: &str| {
+        let ends = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        let bytes = word.as_bytes();
+        ends(bytes.first())
+            && ends(bytes.last())
+            && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(b))
+            && !word.contains("..")
+    };
+    if (2..=256).contains(&name.len()) && name.split('/').all(word) {
+        return Ok(());
+    }
+    let why =
+        "must satisfy regular expression '(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*'";
+    Err(Error::Invalid { parameter: "repositoryName", why: why.into() })
+}
+
+/// `MUTABLE` or `IMMUTABLE`.
+pub(crate) fn immutable(asked: Option<&str>) -> Result<bool, Error> {
+    match asked {
+        None | Some("MUTABLE") => Ok(false),
+        Some("IMMUTABLE") => Ok(true),
+        Some(other) => Err(Error::NotSupported(format!("The image tag mutability {other}"))),
+    }
+}
+
+/// What names an image; a digest outdoes a tag.
+pub(crate) fn reference(digest: Option<&str>, tag: Option<&str>) -> Result<Reference, Error> {
+    match (digest, tag) {
+        (Some(digest), _) => Ok(Reference::Digest(digest.parse::<Digest>()?)),
+        (None, Some(tag)) => Ok(Reference::Tag(tag.to_owned())),
+        (None, None) => Err(Error::Invalid {
+            parameter: "imageIds",
+            why: "an image is named by its digest or tag".into(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for good in ["shop", "shop/backend", "a.b-c_d/e0"] {
+            assert!(repository_name(good).is_ok(), "{good}");
+        }
+        for bad in ["a", "Shop", "shop/", "/shop", "a..b", "-shop", "shop//x"] {
+            assert!(repository_name(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn arns() {
+        let arn = "arn:aws:ecr:eu-west-3:000000000000:repository/shop/backend";
+        assert_eq!(name_of_arn(arn).unwrap(), "shop/backend");
+        assert!(name_of_arn("arn:aws:s3:::x").is_err());
+    }
+}

@@ -1,0 +1,114 @@
+//! Shapes that several operations give and take.
+
+use escale_base::{Timestamp, Wire};
+use escale_service::Config;
+use escale_tables::ecr;
+
+#[derive(Clone, Debug, Wire)]
+#[wire(camelCase)]
+pub(crate) struct RepositoryShape {
+    pub repository_arn: String,
+    pub registry_id: String,
+    pub repository_name: String,
+    pub repository_uri: String,
+    pub created_at: Timestamp,
+    pub image_tag_mutability: &'static str,
+    pub image_scanning_configuration: Scanning,
+    pub encryption_configuration: EncryptionShape,
+}
+
+#[derive(Clone, Debug, Wire)]
+#[wire(camelCase)]
+pub(crate) struct Scanning {
+    pub scan_on_push: Option<bool>,
+}
+
+#[derive(Clone, Debug, Wire)]
+#[wire(camelCase)]
+pub(crate) struct EncryptionShape {
+    pub encryption_type: &'static str,
+}
+
+pub(crate) fn repository(row: &ecr::Repository, config: &Config) -> RepositoryShape {
+    RepositoryShape {
+        repository_arn: crate::rules::arn(config, &row.name),
+        registry_id: config.account.clone(),
+        repository_name: row.name.clone(),
+        repository_uri: uri(&row.name, config),
+        created_at: row.created,
+        image_tag_mutability: mutability(row.immutable_tags),
+        image_scanning_configuration: Scanning { scan_on_push: Some(false) },
+        encryption_configuration: EncryptionShape { encryption_type: "AES256" },
+    }
+}
+
+/// What stands before the tag in an image's name.
+pub(crate) fn uri(name: &str, config: &Config) -> String {
+    format!("{}/{name}", config.endpoint)
+}
+
+pub(crate) fn mutability(immutable: bool) -> &'static str {
+    if immutable { "IMMUTABLE" } else { "MUTABLE" }
+}
+
+/// Key and value: ECR spells them as most services do.
+pub(crate) type Tag = escale_base::Tag;
+
+#[derive(Clone, Debug, Default, PartialEq, Wire)]
+#[wire(camelCase)]
+pub(crate) struct ImageId {
+    pub image_digest: Option<String>,
+    pub image_tag: Option<String>,
+}
+
+#[derive(Clone, Debug, Wire)]
+#[wire(camelCase)]
+pub(crate) struct ImageFailure {
+    pub image_id: ImageId,
+    pub failure_code: &'static str,
+    pub failure_reason: String,
+}
+
+#[derive(Clone, Debug, Wire)]
+#[wire(camelCase)]
+pub(crate) struct ImageShape {
+    pub registry_id: String,
+    pub repository_name: String,
+    pub image_id: ImageId,
+    pub image_manifest: String,
+    pub image_manifest_media_type: String,
+}
+
+/// Which images a list is about.
+#[derive(Clone, Debug, Wire)]
+#[wire(camelCase)]
+pub(crate) struct Filter {
+    tag_status: Option<String>,
+}
+
+impl Filter {
+    pub(crate) fn passes(filter: Option<&Filter>, tagged: bool) -> bool {
+        match filter.and_then(|f| f.tag_status.as_deref()) {
+            Some("TAGGED") => tagged,
+            Some("UNTAGGED") => !tagged,
+            _ => true,
+        }
+    }
+}
+
+/// An image's own failure among others' success; a fault of the registry fails them all.
+pub(crate) fn failure(image_id: ImageId, error: crate::Error) -> Result<ImageFailure, crate::Error> {
+    use escale_registry::Error as Plane;
+    let failure_code = match &error {
+        crate::Error::Plane(Plane::NoSuchImage { .. }) => "ImageNotFound",
+        crate::Error::Plane(Plane::BadDigest(_)) => "InvalidImageDigest",
+        crate::Error::Plane(Plane::BadTag(_)) => "InvalidImageTag",
+        crate::Error::Invalid { .. } => "MissingDigestAndTag",
+        _ => return Err(error),
+    };
+    let failure_reason = match failure_code {
+        "ImageNotFound" => "Requested image not found".to_owned(),
+        _ => error.to_string(),
+    };
+    Ok(ImageFailure { image_id, failure_code, failure_reason })
+}

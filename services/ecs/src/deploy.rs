@@ -1,0 +1,118 @@
+//! What operations on services share: deployments and their configuration.
+
+use crate::{Error, shapes::BreakerShape};
+use escale_base::{Timestamp, Wire, ids};
+use escale_service::Cx;
+use escale_tables::ecs::{
+    AwsVpc, Deployment, Launch, LoadBalancer, Outcome, Service, ServiceEvents, TaskDefinition,
+};
+
+#[derive(Default, Wire)]
+#[wire(camelCase)]
+pub(crate) struct ConfigurationInput {
+    deployment_circuit_breaker: Option<BreakerShape>,
+    maximum_percent: Option<u32>,
+    minimum_healthy_percent: Option<u32>,
+    strategy: Option<String>,
+    bake_time_in_minutes: Option<i32>,
+}
+
+pub(crate) struct Configuration {
+    pub breaker: Option<BreakerShape>,
+    pub maximum: Option<u32>,
+    pub minimum: Option<u32>,
+}
+
+impl ConfigurationInput {
+    pub(crate) fn read(self) -> Result<Configuration, Error> {
+        if let Some(other) = self.strategy.filter(|s| s != "ROLLING") {
+            return Err(Error::NotSupported(format!("The deployment strategy {other} (ROLLING is)")));
+        }
+        if self.bake_time_in_minutes.is_some_and(|b| b != 0) {
+            return Err(Error::NotSupported("bakeTimeInMinutes above 0".into()));
+        }
+        let (maximum, minimum) = (self.maximum_percent, self.minimum_healthy_percent);
+        if maximum.is_some_and(|m| !(100..=200).contains(&m)) {
+            return Err(Error::Invalid("maximumPercent is between 100 and 200.".into()));
+        }
+        if minimum.is_some_and(|m| m > 100) {
+            return Err(Error::Invalid("minimumHealthyPercent is between 0 and 100.".into()));
+        }
+        if maximum == Some(100) && minimum == Some(100) {
+            return Err(Error::Invalid(
+                "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments."
+                    .into(),
+            ));
+        }
+        Ok(Configuration { breaker: self.deployment_circuit_breaker, maximum, minimum })
+    }
+}
+
+pub(crate) fn grace(given: Option<i64>, balancers: &[LoadBalancer]) -> Result<Option<i64>, Error> {
+    match given {
+        Some(_) if balancers.is_empty() => Err(Error::Invalid(
+            "Health check grace period is only valid for services configured to use load balancers.".into(),
+        )),
+        Some(secs) if !(0..=2_147_483_647).contains(&secs) => {
+            Err(Error::Invalid("healthCheckGracePeriodSeconds is between 0 and 2147483647.".into()))
+        }
+        Some(secs) => Ok(Some(secs)),
+        None => Ok((!balancers.is_empty()).then_some(0)),
+    }
+}
+
+pub(crate) fn rebalance(given: Option<&str>) -> Result<Option<bool>, Error> {
+    match given {
+        None => Ok(None),
+        Some("DISABLED") => Ok(Some(false)),
+        Some("ENABLED") => Ok(Some(true)),
+        Some(other) => {
+            Err(Error::Invalid(format!("availabilityZoneRebalancing '{other}' is neither ENABLED nor DISABLED.")))
+        }
+    }
+}
+
+pub(crate) fn propagate(given: Option<String>) -> Result<String, Error> {
+    let word = given.unwrap_or_else(|| "NONE".into());
+    if !["NONE", "SERVICE", "TASK_DEFINITION"].contains(&word.as_str()) {
+        return Err(Error::Invalid(format!("propagateTags '{word}' is not known.")));
+    }
+    Ok(word)
+}
+
+/// What a new deployment is made of.
+pub(crate) struct NewDeployment<'a> {
+    pub definition: &'a TaskDefinition,
+    pub network: AwsVpc,
+    pub launch: Launch,
+    pub platform_version: String,
+}
+
+pub(crate) fn deployment(now: Timestamp, new: NewDeployment<'_>) -> Deployment {
+    let id = format!("ecs-svc/{}", digits());
+    Deployment {
+        reason: format!("ECS deployment {id} in progress."),
+        id,
+        family: new.definition.family.clone(),
+        revision: new.definition.revision,
+        network: new.network,
+        launch: new.launch,
+        platform_version: new.platform_version,
+        created: now,
+        updated: now,
+        outcome: Outcome::InProgress,
+        is_rollback: false,
+    }
+}
+
+/// Nineteen random digits.
+pub(crate) fn digits() -> String {
+    let number = u64::from_str_radix(&ids::random_hex(15), 16).unwrap_or_default();
+    format!("{:019}", number + 1_000_000_000_000_000_000)
+}
+
+/// Takes an INACTIVE service's rows away, to make one of that name again.
+pub(crate) fn forget(cx: &mut Cx<'_>, key: &str) {
+    cx.tx.delete::<Service>(key);
+    cx.tx.delete::<ServiceEvents>(key);
+}

@@ -1,0 +1,204 @@
+//! What a task asks at 169.254.170.2: credentials of its role, and metadata (version 4).
+//!
+//! Served in every VPC, at its router. The caller's private address says which task asks; credentials are given only to
+//! the task that they belong to.
+//!
+//! Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4-fargate.html>
+
+mod metadata;
+
+use crate::{
+    Planes,
+    calls::{self, ECS_TASKS},
+    reconcile::{ENDPOINT, role_of},
+    status::Known,
+};
+use bytes::Bytes;
+use escale_base::Timestamp;
+use escale_network::Place;
+use escale_service::{Caller, Cloud};
+use escale_store::{Row, Store};
+use escale_tables::{
+    ec2::VpcSeen,
+    ecs::{Task, TaskProgress},
+};
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::{Value, json};
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+/// Credentials are good for so long.
+const SESSION_SECS: i64 = 3600;
+/// They are renewed when asked for with less than this left.
+const RENEW_MS: i64 = 600_000;
+/// Between two tries to listen in a VPC whose router is not ready.
+const AGAIN: Duration = Duration::from_millis(500);
+/// A task that sends no request's head for so long is let go.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+struct Endpoint {
+    store: Store,
+    cloud: Arc<Cloud>,
+    planes: Planes,
+    /// By task: what was given, and until when it is good.
+    given: Mutex<HashMap<String, (Value, Timestamp)>>,
+}
+
+/// A listener in each VPC, for ever.
+pub(crate) async fn serve(store: Store, cloud: Arc<Cloud>, planes: Planes) {
+    let mut changes = store.subscribe(&[VpcSeen::TABLE]);
+    let endpoint = Arc::new(Endpoint { store: store.clone(), cloud, planes, given: Mutex::default() });
+    let mut servers: HashMap<String, JoinHandle<()>> = HashMap::new();
+    loop {
+        let image = store.read();
+        servers.retain(|vpc, server| {
+            let stays = image.has::<VpcSeen>(vpc);
+            if !stays {
+                server.abort();
+            }
+            stays
+        });
+        for vpc in image.keys(VpcSeen::TABLE).filter(|v| !servers.contains_key(*v)).cloned().collect::<Vec<_>>() {
+            let server = tokio::spawn(endpoint.clone().serve_vpc(vpc.clone()));
+            servers.insert(vpc, server);
+        }
+        changes.changed().await;
+    }
+}
+
+impl Endpoint {
+    async fn serve_vpc(self: Arc<Self>, vpc: String) {
+        loop {
+            match self.listen(&vpc).await {
+                Ok(listener) => Arc::clone(&self).accept(&vpc, listener).await,
+                Err(error) => tracing::debug!(vpc, %error, "the tasks' endpoint cannot listen yet"),
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    async fn listen(&self, vpc: &str) -> Result<TcpListener, escale_base::PlaneError> {
+        let namespace = self.planes.network.namespace(&Place::Router(vpc.to_owned()))?;
+        namespace.tcp_listen(SocketAddr::from((ENDPOINT, 80))).await
+    }
+
+    async fn accept(self: Arc<Self>, vpc: &str, listener: TcpListener) {
+        while let Ok((stream, peer)) = listener.accept().await {
+            let (endpoint, vpc) = (Arc::clone(&self), vpc.to_owned());
+            tokio::spawn(async move {
+                let answer = service_fn(|request: Request<Incoming>| {
+                    let (endpoint, vpc) = (Arc::clone(&endpoint), vpc.clone());
+                    async move { Ok::<_, Infallible>(endpoint.answer(&vpc, peer.ip(), request.uri().path()).await) }
+                });
+                let mut http = hyper::server::conn::http1::Builder::new();
+                http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+                // A task that hangs up has nobody to tell.
+                let _ = http.serve_connection(TokioIo::new(stream), answer).await;
+            });
+        }
+    }
+
+    async fn answer(&self, vpc: &str, peer: IpAddr, path: &str) -> Response<Full<Bytes>> {
+        let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+        let Some(task) = self.task_at(vpc, peer) else {
+            return reply(StatusCode::NOT_FOUND, &json!({ "message": "no task has this address" }));
+        };
+        match parts.as_slice() {
+            ["v2", "credentials", id] if *id == task.credentials_id => self.credentials(&task).await,
+            ["v2", "credentials", _] => {
+                reply(StatusCode::BAD_REQUEST, &json!({ "code": "InvalidIdInRequest", "message": "Credentials not found" }))
+            }
+            ["v4", id, rest @ ..] => self.metadata(&task, id, rest).await,
+            _ => reply(StatusCode::NOT_FOUND, &json!({ "message": format!("nothing is at {path}") })),
+        }
+    }
+
+    /// The task that has this address and is not gone.
+    fn task_at(&self, vpc: &str, peer: IpAddr) -> Option<Arc<Task>> {
+        let image = self.store.read();
+        image.scan::<Task>().find(|t| {
+            t.vpc.as_str() == vpc
+                && IpAddr::V4(t.private_ip) == peer
+                && image.get::<TaskProgress>(&t.id).is_none_or(|p| p.stopped.is_none())
+        })
+    }
+
+    async fn credentials(&self, task: &Arc<Task>) -> Response<Full<Bytes>> {
+        let now = self.cloud.clock.now();
+        let cached = self.given().get(&task.id).filter(|(_, until)| until.since_ms(now) > RENEW_MS).cloned();
+        if let Some((value, _)) = cached {
+            return reply(StatusCode::OK, &value);
+        }
+        let known = Known::of(&self.store.read(), Arc::clone(task));
+        let role = known.definition.as_ref().and_then(|d| role_of(task, d).map(str::to_owned));
+        let Some(role) = role else {
+            return reply(StatusCode::NOT_FOUND, &json!({ "message": "the task has no role" }));
+        };
+        let input = json!({ "RoleArn": role, "RoleSessionName": task.id, "DurationSeconds": SESSION_SECS });
+        let caller = Caller::service(ECS_TASKS);
+        match calls::call(&self.cloud, &self.store, &caller, "sts", "AssumeRole", input).await {
+            Ok(answer) => {
+                let (value, until) = credentials_of(&role, &answer["Credentials"], now);
+                self.given().insert(task.id.clone(), (value.clone(), until));
+                reply(StatusCode::OK, &value)
+            }
+            Err(e) => reply(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                &json!({ "code": e.code, "message": format!("unable to assume {role}: {}", e.message) }),
+            ),
+        }
+    }
+
+    fn given(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Value, Timestamp)>> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn metadata(&self, task: &Arc<Task>, id: &str, rest: &[&str]) -> Response<Full<Bytes>> {
+        let known = Known::of(&self.store.read(), Arc::clone(task));
+        let Some(container) = metadata::container_of(&known, id) else {
+            return reply(StatusCode::NOT_FOUND, &json!({ "message": "no container of the task has this id" }));
+        };
+        let config = &self.cloud.config;
+        let value = match rest {
+            [] => metadata::container(&known, &container, config),
+            ["task"] => metadata::task(&known, config),
+            ["stats"] | ["task", "stats"] => match self.planes.containers.stats(&task.id).await {
+                Ok(stats) if *rest == ["stats"] => metadata::stats(&stats, &container),
+                Ok(stats) => metadata::all_stats(&known, &stats),
+                Err(e) => return reply(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "message": e.to_string() })),
+            },
+            _ => return reply(StatusCode::NOT_FOUND, &json!({ "message": "there is no such metadata" })),
+        };
+        reply(StatusCode::OK, &value)
+    }
+}
+
+fn credentials_of(role: &str, given: &Value, now: Timestamp) -> (Value, Timestamp) {
+    let until = given["Expiration"].as_f64().map(|secs| Timestamp((secs * 1000.0) as i64));
+    let until = until.unwrap_or_else(|| now.plus_ms(SESSION_SECS * 1000));
+    let value = json!({
+        "RoleArn": role,
+        "AccessKeyId": given["AccessKeyId"],
+        "SecretAccessKey": given["SecretAccessKey"],
+        "Token": given["SessionToken"],
+        "Expiration": until.iso8601(),
+    });
+    (value, until)
+}
+
+fn reply(status: StatusCode, value: &Value) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(value.to_string())));
+    *response.status_mut() = status;
+    let json = http::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, json);
+    response
+}

@@ -1,0 +1,73 @@
+//! ECS on Fargate: task definitions, tasks, and services that keep a number of them.
+//!
+//! Operations (`ops/`) write wishes; `place.rs` chooses a task's zone and has EC2 make its interface in the same
+//! transaction. One reconciler brings each task about (`reconcile/task.rs`) through the containers plane, another
+//! keeps each service at its number (`reconcile/service.rs`, whose decisions are `scheduler.rs`, pure). Observers
+//! write what the plane shows, ship logs, and follow target health. `endpoint.rs` is what a task asks for its
+//! credentials and metadata.
+//!
+//! Statuses are derived in `status.rs`, never stored. Start at `ops/run_task.rs`.
+
+mod calls;
+mod cfn;
+mod definition;
+mod deploy;
+mod endpoint;
+mod error;
+mod image;
+mod ops;
+mod place;
+mod reconcile;
+mod recorded;
+mod rules;
+mod scheduler;
+mod secrets;
+mod shapes;
+mod status;
+mod tagged;
+
+use escale_containers::Containers;
+use escale_engine::Engine;
+use escale_network::Network;
+use escale_registry::Registry;
+use escale_service::{Cloud, Entry, Recorded, ResourceType, Service};
+use escale_store::Store;
+use std::sync::Arc;
+
+pub use error::Error;
+
+/// The service, for the wiring.
+pub struct Ecs;
+
+/// The planes that tasks stand on.
+#[derive(Clone)]
+pub struct Planes {
+    pub containers: Arc<dyn Containers>,
+    pub registry: Arc<dyn Registry>,
+    pub network: Arc<dyn Network>,
+}
+
+/// Starts the reconcilers and observers.
+pub fn start(engine: &mut Engine, store: Store, cloud: Arc<Cloud>, planes: Planes) {
+    engine.add(reconcile::Tasks { store: store.clone(), cloud: cloud.clone(), planes: planes.clone() });
+    engine.add(reconcile::Services { store: store.clone(), cloud: cloud.clone() });
+    engine.run(reconcile::observe(store.clone(), cloud.clone(), planes.containers.clone()));
+    engine.run(reconcile::ship_logs(store.clone(), cloud.clone(), planes.containers.clone()));
+    engine.run(reconcile::watch_targets(store.clone(), cloud.clone()));
+    engine.run(endpoint::serve(store, cloud, planes));
+}
+
+impl Service for Ecs {
+    fn id(&self) -> &'static str {
+        "ecs"
+    }
+    fn operations(&self) -> Vec<Entry> {
+        ops::all()
+    }
+    fn recorded(&self) -> &'static [Recorded] {
+        recorded::RECORDED
+    }
+    fn resource_types(&self) -> Vec<ResourceType> {
+        cfn::types()
+    }
+}

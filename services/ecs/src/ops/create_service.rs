@@ -1,0 +1,144 @@
+//! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html>
+
+use crate::{
+    Error,
+    deploy::{self, ConfigurationInput, NewDeployment},
+    place, rules, shapes,
+};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_store::Row;
+use escale_tables::ecs::{Launch, LoadBalancer, Service, StrategyItem, TaskDefinition};
+
+pub(crate) struct CreateService;
+
+#[derive(Wire)]
+#[wire(camelCase)]
+pub(crate) struct Input {
+    cluster: Option<String>,
+    service_name: String,
+    task_definition: Option<String>,
+    availability_zone_rebalancing: Option<String>,
+    load_balancers: Vec<LoadBalancer>,
+    desired_count: Option<u32>,
+    client_token: Option<String>,
+    launch_type: Option<String>,
+    capacity_provider_strategy: Vec<StrategyItem>,
+    platform_version: Option<String>,
+    deployment_configuration: Option<ConfigurationInput>,
+    network_configuration: Option<shapes::NetworkShape>,
+    health_check_grace_period_seconds: Option<i64>,
+    scheduling_strategy: Option<String>,
+    deployment_controller: Option<shapes::ControllerShape>,
+    tags: Vec<rules::TagShape>,
+    #[wire("enableECSManagedTags")]
+    managed_tags: Option<bool>,
+    propagate_tags: Option<String>,
+    enable_execute_command: Option<bool>,
+}
+
+#[derive(Wire)]
+#[wire(camelCase)]
+pub(crate) struct Output {
+    service: shapes::ServiceShape,
+}
+
+impl Operation for CreateService {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        let cluster = rules::cluster_name(input.cluster.as_deref());
+        vec![rules::arn(cx.config, format!("service/{cluster}/{}", input.service_name))]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let cluster = rules::cluster(cx.tx, input.cluster.as_deref())?;
+        rules::check_name("serviceName", &input.service_name)?;
+        let key = format!("{}/{}", cluster.name, input.service_name);
+        if let Some(there) = cx.tx.get::<Service>(&key) {
+            match shapes::service_status(cx.tx, &there) {
+                "ACTIVE" => return Err(Error::Invalid("Creation of service was not idempotent.".into())),
+                "DRAINING" => {
+                    return Err(Error::Invalid("Unable to Start a service that is still Draining.".into()));
+                }
+                _ => deploy::forget(cx, &key),
+            }
+        }
+        check(&input)?;
+        let given = input.task_definition.as_deref();
+        let given = given.ok_or_else(|| Error::Invalid("TaskDefinition can not be blank.".into()))?;
+        let definition = rules::active_definition(cx.tx, given)?;
+        let network = input.network_configuration.and_then(|n| n.awsvpc_configuration).ok_or_else(|| {
+            Error::Invalid(
+                "Network Configuration must be provided when networkMode 'awsvpc' is specified.".into(),
+            )
+        })?;
+        place::subnets(cx, &network)?;
+        check_balancers(&input.load_balancers, &definition)?;
+        let grace_secs = deploy::grace(input.health_check_grace_period_seconds, &input.load_balancers)?;
+        let strategy =
+            super::strategy(input.launch_type.as_deref(), input.capacity_provider_strategy, &cluster)?;
+        let launch = if strategy.is_empty() { Launch::Fargate } else { Launch::Strategy(strategy) };
+        let platform_version = rules::platform_version(input.platform_version.as_deref())?;
+        let configuration = input.deployment_configuration.unwrap_or_default().read()?;
+        let new = NewDeployment { definition: &definition, network, launch, platform_version };
+        let row = Service {
+            cluster: cluster.name.clone(),
+            name: input.service_name,
+            desired: input.desired_count.unwrap_or(1),
+            load_balancers: input.load_balancers,
+            minimum_percent: configuration.minimum.unwrap_or(100),
+            maximum_percent: configuration.maximum.unwrap_or(200),
+            circuit_breaker: configuration.breaker.as_ref().is_some_and(|b| b.enable),
+            rollback: configuration.breaker.as_ref().is_some_and(|b| b.rollback),
+            grace_secs,
+            rebalance: deploy::rebalance(input.availability_zone_rebalancing.as_deref())?.unwrap_or(false),
+            managed_tags: input.managed_tags.unwrap_or(false),
+            propagate_tags: deploy::propagate(input.propagate_tags)?,
+            deployments: vec![deploy::deployment(cx.now, new)],
+            deleted: None,
+            created_by: rules::caller_arn(cx),
+            tags: rules::tags_in(input.tags),
+            created: cx.now,
+        };
+        debug_assert_eq!(row.key(), key);
+        cx.tx.put(row.clone());
+        Ok(Output { service: shapes::service(cx.tx, cx.config, &row, true) })
+    }
+}
+
+fn check(input: &Input) -> Result<(), Error> {
+    if input.enable_execute_command == Some(true) {
+        return Err(Error::NotSupported("enableExecuteCommand: true".into()));
+    }
+    if let Some(other) = input.scheduling_strategy.as_deref().filter(|s| *s != "REPLICA") {
+        return Err(Error::NotSupported(format!("The scheduling strategy {other} (REPLICA is)")));
+    }
+    if let Some(other) = input.deployment_controller.as_ref().filter(|c| c.kind != "ECS") {
+        return Err(Error::NotSupported(format!("The deployment controller {} (ECS is)", other.kind)));
+    }
+    Ok(())
+}
+
+fn check_balancers(balancers: &[LoadBalancer], definition: &TaskDefinition) -> Result<(), Error> {
+    for balancer in balancers {
+        let (Some(_), Some(name), Some(port)) =
+            (&balancer.target_group_arn, &balancer.container_name, balancer.container_port)
+        else {
+            return Err(Error::Invalid(
+                "loadBalancers: targetGroupArn, containerName and containerPort are needed.".into(),
+            ));
+        };
+        let container = definition.containers.iter().find(|c| c.name == *name);
+        let container = container
+            .ok_or_else(|| Error::Invalid(format!("The container {name} does not exist in the task definition.")))?;
+        if !container.port_mappings.iter().any(|p| p.container_port == port) {
+            return Err(Error::Invalid(format!(
+                "The container {name} did not have a container port {port} defined."
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeCapacityProviders.html>
+
+use crate::{Error, rules};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+
+#[derive(Wire)]
+#[wire(camelCase)]
+struct Provider {
+    capacity_provider_arn: String,
+    name: String,
+    status: &'static str,
+    tags: Vec<rules::TagShape>,
+}
+
+pub(crate) struct DescribeCapacityProviders;
+
+#[derive(Wire)]
+#[wire(camelCase)]
+pub(crate) struct Input {
+    capacity_providers: Vec<String>,
+    include: Vec<String>,
+}
+
+#[derive(Wire)]
+#[wire(camelCase)]
+pub(crate) struct Output {
+    capacity_providers: Vec<Provider>,
+    failures: Vec<rules::Failure>,
+}
+
+impl Operation for DescribeCapacityProviders {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let arn = |name: &str| rules::arn(cx.config, format!("capacity-provider/{name}"));
+        let asked = match input.capacity_providers.is_empty() {
+            true => vec!["FARGATE".to_owned(), "FARGATE_SPOT".to_owned()],
+            false => input.capacity_providers,
+        };
+        let (mut capacity_providers, mut failures) = (Vec::new(), Vec::new());
+        for name in asked.iter().map(|a| rules::last_part(a)) {
+            match rules::check_provider(name) {
+                Ok(()) => capacity_providers.push(Provider {
+                    capacity_provider_arn: arn(name),
+                    name: name.to_owned(),
+                    status: "ACTIVE",
+                    tags: Vec::new(),
+                }),
+                Err(_) => failures.push(rules::Failure { arn: arn(name), reason: "MISSING" }),
+            }
+        }
+        Ok(Output { capacity_providers, failures })
+    }
+}

@@ -1,0 +1,52 @@
+//! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeClusters.html>
+
+use crate::{Error, rules};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use crate::shapes;
+use escale_tables::ecs::Cluster;
+
+pub(crate) struct DescribeClusters;
+
+#[derive(Wire)]
+#[wire(camelCase)]
+pub(crate) struct Input {
+    clusters: Vec<String>,
+    include: Vec<String>,
+}
+
+#[derive(Wire)]
+#[wire(camelCase)]
+pub(crate) struct Output {
+    clusters: Vec<shapes::ClusterShape>,
+    failures: Vec<rules::Failure>,
+}
+
+impl Operation for DescribeClusters {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let names = if input.clusters.is_empty() { vec!["default".to_owned()] } else { input.clusters };
+        let (mut clusters, mut failures) = (Vec::new(), Vec::new());
+        for name in names.iter().map(|n| rules::cluster_name(Some(n))) {
+            match cx.tx.get::<Cluster>(&name) {
+                Some(row) => {
+                    let mut shape = shapes::cluster(cx.tx, cx.config, &row);
+                    let asked = |word: &str| input.include.iter().any(|i| i == word);
+                    if !asked("TAGS") {
+                        shape.tags.clear();
+                    }
+                    if !asked("SETTINGS") && !asked("CONFIGURATIONS") {
+                        shape.settings.clear();
+                    }
+                    clusters.push(shape);
+                }
+                None => failures
+                    .push(rules::Failure { arn: rules::cluster_arn(cx.config, &name), reason: "MISSING" }),
+            }
+        }
+        Ok(Output { clusters, failures })
+    }
+}

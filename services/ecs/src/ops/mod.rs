@@ -1,0 +1,56 @@
+//! The operations of ECS, a line each.
+
+escale_service::operations! {
+    CreateCluster => create_cluster,
+    CreateService => create_service,
+    DeleteCluster => delete_cluster,
+    DeleteService => delete_service,
+    DeleteTaskDefinitions => delete_task_definitions,
+    DeregisterTaskDefinition => deregister_task_definition,
+    DescribeCapacityProviders => describe_capacity_providers,
+    DescribeClusters => describe_clusters,
+    DescribeServices => describe_services,
+    DescribeTaskDefinition => describe_task_definition,
+    DescribeTasks => describe_tasks,
+    ListAccountSettings => list_account_settings,
+    ListClusters => list_clusters,
+    ListServices => list_services,
+    ListTagsForResource => list_tags_for_resource,
+    ListTaskDefinitionFamilies => list_task_definition_families,
+    ListTaskDefinitions => list_task_definitions,
+    ListTasks => list_tasks,
+    PutAccountSetting => put_account_setting,
+    PutClusterCapacityProviders => put_cluster_capacity_providers,
+    RegisterTaskDefinition => register_task_definition,
+    RunTask => run_task,
+    StopTask => stop_task,
+    TagResource => tag_resource,
+    UntagResource => untag_resource,
+    UpdateCluster => update_cluster,
+    UpdateClusterSettings => update_cluster_settings,
+    UpdateService => update_service,
+}
+
+use crate::{Error, rules};
+use escale_tables::ecs::{Cluster, StrategyItem};
+
+/// How a task is launched: an empty strategy stands for the launch type FARGATE. Without either, the cluster's default.
+fn strategy(
+    launch_type: Option<&str>,
+    given: Vec<StrategyItem>,
+    cluster: &Cluster,
+) -> Result<Vec<StrategyItem>, Error> {
+    match launch_type {
+        Some(_) if !given.is_empty() => Err(Error::Invalid(
+            "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again."
+                .into(),
+        )),
+        Some("FARGATE") => Ok(Vec::new()),
+        Some(other) => Err(Error::NotSupported(format!("The launch type {other} (FARGATE is)"))),
+        None => {
+            let items = if given.is_empty() { cluster.default_strategy.clone() } else { given };
+            rules::check_strategy(&items)?;
+            Ok(items)
+        }
+    }
+}

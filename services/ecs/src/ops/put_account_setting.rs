@@ -1,0 +1,57 @@
+//! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PutAccountSetting.html>
+
+use crate::Error;
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_service::Principal;
+use escale_tables::ecs::AccountSetting;
+
+/// Settings that AWS has, with their defaults. Recorded: the long ARNs that most of them turn on are the only ones here.
+pub(super) const SETTINGS: &[(&str, &str)] = &[
+    ("awsvpcTrunking", "disabled"),
+    ("containerInsights", "disabled"),
+    ("containerInstanceLongArnFormat", "enabled"),
+    ("dualStackIPv6", "disabled"),
+    ("fargateFIPSMode", "disabled"),
+    ("serviceLongArnFormat", "enabled"),
+    ("tagResourceAuthorization", "off"),
+    ("taskLongArnFormat", "enabled"),
+];
+
+#[derive(Wire)]
+#[wire(camelCase)]
+pub(super) struct Setting {
+    pub(super) name: String,
+    pub(super) value: String,
+    pub(super) principal_arn: String,
+}
+
+pub(crate) struct PutAccountSetting;
+
+#[derive(Wire)]
+#[wire(camelCase)]
+pub(crate) struct Input {
+    name: String,
+    value: String,
+}
+
+#[derive(Wire)]
+#[wire(camelCase)]
+pub(crate) struct Output {
+    setting: Setting,
+}
+
+impl Operation for PutAccountSetting {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        if !SETTINGS.iter().any(|(name, _)| *name == input.name) {
+            return Err(Error::NotSupported(format!("The account setting {}", input.name)));
+        }
+        cx.tx.put(AccountSetting { name: input.name.clone(), value: input.value.clone() });
+        let principal_arn = Principal::Root.arn(&cx.config.account);
+        Ok(Output { setting: Setting { name: input.name, value: input.value, principal_arn } })
+    }
+}

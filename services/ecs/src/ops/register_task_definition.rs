@@ -1,0 +1,122 @@
+//! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html>
+
+use crate::{Error, rules};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use crate::{
+    definition::{self, ContainerInput},
+    shapes,
+};
+use escale_tables::ecs::{Platform, TaskDefinition, TaskFamily};
+
+#[derive(Wire)]
+#[wire(camelCase)]
+struct Volume {
+    name: String,
+    host: Option<Host>,
+}
+
+/// Empty on Fargate: a volume is scratch space of the task.
+#[derive(Wire)]
+#[wire(camelCase)]
+struct Host {
+    source_path: Option<String>,
+}
+
+fn check(input: &Input) -> Result<(), Error> {
+    if input.network_mode.as_deref() != Some("awsvpc") {
+        return Err(Error::Client("Fargate only supports network mode ‘awsvpc’.".into()));
+    }
+    let requires = &input.requires_compatibilities;
+    if !requires.is_empty() && !requires.iter().any(|r| r == "FARGATE") {
+        let what = requires.join(", ");
+        return Err(Error::NotSupported(format!("requiresCompatibilities {what} without FARGATE")));
+    }
+    if input.volumes.iter().any(|v| v.host.as_ref().is_some_and(|h| h.source_path.is_some())) {
+        return Err(Error::Client("Fargate does not support a volume's host.sourcePath.".into()));
+    }
+    if input.ephemeral_storage.as_ref().is_some_and(|e| !(21..=200).contains(&e.size_gib)) {
+        return Err(Error::Client("ephemeralStorage.sizeInGiB is between 21 and 200.".into()));
+    }
+    if let Some(platform) = &input.runtime_platform {
+        let machine = if cfg!(target_arch = "aarch64") { "ARM64" } else { "X86_64" };
+        if platform.cpu_architecture.as_deref().is_some_and(|a| a != machine) {
+            return Err(Error::NotSupported(format!(
+                "cpuArchitecture {} on this machine, which is {machine},",
+                platform.cpu_architecture.as_deref().unwrap_or_default()
+            )));
+        }
+        if platform.operating_system_family.as_deref().is_some_and(|f| f != "LINUX") {
+            return Err(Error::NotSupported("An operatingSystemFamily other than LINUX".into()));
+        }
+    }
+    Ok(())
+}
+
+pub(crate) struct RegisterTaskDefinition;
+
+#[derive(Wire)]
+#[wire(camelCase)]
+pub(crate) struct Input {
+    family: String,
+    task_role_arn: Option<String>,
+    execution_role_arn: Option<String>,
+    network_mode: Option<String>,
+    container_definitions: Vec<ContainerInput>,
+    volumes: Vec<Volume>,
+    requires_compatibilities: Vec<String>,
+    cpu: Option<String>,
+    memory: Option<String>,
+    ephemeral_storage: Option<shapes::Ephemeral>,
+    runtime_platform: Option<Platform>,
+    tags: Vec<rules::TagShape>,
+}
+
+#[derive(Wire)]
+#[wire(camelCase)]
+pub(crate) struct Output {
+    task_definition: shapes::DefinitionShape,
+    tags: Vec<rules::TagShape>,
+}
+
+impl Operation for RegisterTaskDefinition {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        vec![rules::arn(cx.config, format!("task-definition/{}:*", input.family))]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        rules::check_name("family", &input.family)?;
+        let size = definition::size(input.cpu.as_deref(), input.memory.as_deref())?;
+        check(&input)?;
+        let volumes: Vec<String> = input.volumes.into_iter().map(|v| v.name).collect();
+        let has_role = input.execution_role_arn.is_some();
+        let containers = definition::containers(input.container_definitions, &volumes, has_role, size)?;
+        let last = cx.tx.get::<TaskFamily>(&input.family).map_or(0, |f| f.last);
+        let row = TaskDefinition {
+            family: input.family.clone(),
+            revision: last + 1,
+            task_role: input.task_role_arn.filter(|r| !r.is_empty()),
+            execution_role: input.execution_role_arn.filter(|r| !r.is_empty()),
+            cpu: size.0,
+            memory_mib: size.1,
+            containers,
+            volumes,
+            ephemeral_gib: input.ephemeral_storage.map(|e| e.size_gib),
+            platform: input.runtime_platform,
+            requires: input.requires_compatibilities,
+            registered: cx.now,
+            registered_by: rules::caller_arn(cx),
+            deregistered: None,
+            delete_requested: None,
+            tags: rules::tags_in(input.tags),
+        };
+        cx.tx.put(TaskFamily { name: input.family, last: last + 1 });
+        cx.tx.put(row.clone());
+        let tags = rules::tags_out(&row.tags);
+        Ok(Output { task_definition: shapes::definition(cx.config, &row), tags })
+    }
+}

@@ -1,0 +1,127 @@
+//! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html>
+
+use crate::{Error, rules};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use crate::{
+    definition,
+    place::{self, Wanted},
+    shapes,
+};
+use escale_tables::ecs::{Overrides, StrategyItem, Task, TaskDefinition};
+use std::sync::Arc;
+
+fn tasks_of(tasks: &[shapes::TaskShape], provider: &str) -> i32 {
+    tasks.iter().filter(|t| t.capacity_provider_name.as_deref() == Some(provider)).count() as i32
+}
+
+fn check_overrides(overrides: &Overrides, row: &TaskDefinition) -> Result<(), Error> {
+    for c in &overrides.container_overrides {
+        if !row.containers.iter().any(|d| d.name == c.name) {
+            return Err(Error::Invalid(format!(
+                "Override for container named {} is not a container in the TaskDefinition.",
+                c.name
+            )));
+        }
+    }
+    let (cpu, memory) = (row.cpu.to_string(), row.memory_mib.to_string());
+    let cpu = overrides.cpu.as_deref().unwrap_or(&cpu);
+    definition::size(Some(cpu), Some(overrides.memory.as_deref().unwrap_or(&memory))).map(|_| ())
+}
+
+pub(crate) struct RunTask;
+
+#[derive(Wire)]
+#[wire(camelCase)]
+pub(crate) struct Input {
+    cluster: Option<String>,
+    task_definition: String,
+    count: Option<i32>,
+    launch_type: Option<String>,
+    capacity_provider_strategy: Vec<StrategyItem>,
+    platform_version: Option<String>,
+    network_configuration: Option<shapes::NetworkShape>,
+    overrides: Option<Overrides>,
+    group: Option<String>,
+    started_by: Option<String>,
+    tags: Vec<rules::TagShape>,
+    #[wire("enableECSManagedTags")]
+    managed_tags: Option<bool>,
+    propagate_tags: Option<String>,
+    enable_execute_command: Option<bool>,
+    client_token: Option<String>,
+}
+
+#[derive(Wire)]
+#[wire(camelCase)]
+pub(crate) struct Output {
+    tasks: Vec<shapes::TaskShape>,
+    failures: Vec<rules::Failure>,
+}
+
+impl Operation for RunTask {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        rules::definition(cx.tx, &input.task_definition)
+            .map(|d| rules::definition_arn(cx.config, &d.family, d.revision))
+            .into_iter()
+            .collect()
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let cluster = rules::cluster(cx.tx, input.cluster.as_deref())?;
+        let definition = rules::active_definition(cx.tx, &input.task_definition)?;
+        if let Some(token) = &input.client_token {
+            let same = |t: &Arc<Task>| t.client_token.as_ref() == Some(token) && t.cluster == cluster.name;
+            let there: Vec<Arc<Task>> = cx.tx.scan::<Task>().filter(same).collect();
+            if !there.is_empty() {
+                let shape = |t| shapes::task(cx.tx, cx.config, t, true);
+                return Ok(Output { tasks: there.into_iter().map(shape).collect(), failures: Vec::new() });
+            }
+        }
+        let count = input.count.unwrap_or(1);
+        if !(1..=10).contains(&count) {
+            return Err(Error::Invalid("count is between 1 and 10.".into()));
+        }
+        if input.enable_execute_command == Some(true) {
+            return Err(Error::NotSupported("enableExecuteCommand: true".into()));
+        }
+        let strategy = super::strategy(input.launch_type.as_deref(), input.capacity_provider_strategy, &cluster)?;
+        let platform_version = rules::platform_version(input.platform_version.as_deref())?;
+        let network = input.network_configuration.and_then(|n| n.awsvpc_configuration).ok_or_else(|| {
+            Error::Invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified.".into())
+        })?;
+        let overrides = input.overrides.unwrap_or_default();
+        check_overrides(&overrides, &definition)?;
+        let mut tags = match input.propagate_tags.as_deref() {
+            Some("TASK_DEFINITION") => definition.tags.clone(),
+            None | Some("NONE") => Vec::new(),
+            Some(other) => return Err(Error::Invalid(format!("propagateTags {other} is none of RunTask's."))),
+        };
+        escale_base::tags::merge(&mut tags, rules::tags_in(input.tags));
+        let mut tasks = Vec::new();
+        for _ in 0..count {
+            let of = |name: &str| tasks_of(&tasks, name);
+            let wanted = Wanted {
+                cluster: &cluster.name,
+                definition: &definition,
+                network: &network,
+                group: input.group.clone().unwrap_or_else(|| format!("family:{}", definition.family)),
+                started_by: input.started_by.clone(),
+                service: None,
+                capacity_provider: rules::next_provider(&strategy, of),
+                platform_version: platform_version.clone(),
+                overrides: overrides.clone(),
+                tags: tags.clone(),
+                managed_tags: input.managed_tags == Some(true),
+                client_token: input.client_token.clone(),
+            };
+            let task = place::place(cx, wanted)?;
+            tasks.push(shapes::task(cx.tx, cx.config, Arc::new(task), true));
+        }
+        Ok(Output { tasks, failures: Vec::new() })
+    }
+}

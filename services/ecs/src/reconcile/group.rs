@@ -1,0 +1,206 @@
+//! A task as the containers plane is told it.
+
+use crate::{shapes, status::Known};
+use escale_base::Secret;
+use escale_containers::spec::{
+    Condition, ContainerSpec, DependsOn, Dns, GroupSpec, HealthCheck, Limits, Mount, MountSource, Network,
+    Security, Ulimit,
+};
+use escale_service::Config;
+use escale_tables::{
+    ec2::Vpc,
+    ecs::{ContainerDefinition, ContainerOverride, Task, TaskDefinition},
+};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+};
+
+/// From the stop signal to SIGKILL, unless a container says another; AWS's.
+const STOP_TIMEOUT_SECS: i32 = 30;
+/// AWS waits three minutes for a container that others wait for, unless it says another.
+const START_TIMEOUT_SECS: i32 = 180;
+
+/// Where a task asks for its metadata and credentials.
+pub(crate) const ENDPOINT: Ipv4Addr = Ipv4Addr::new(169, 254, 170, 2);
+
+/// What a task's containers are made of, beside its rows.
+pub(crate) struct Parts<'a> {
+    pub config: &'a Config,
+    pub vpc: &'a Vpc,
+    pub namespace: PathBuf,
+    /// By container.
+    pub images: &'a BTreeMap<String, String>,
+    /// By container, then by variable.
+    pub secrets: BTreeMap<String, BTreeMap<String, Secret<String>>>,
+}
+
+pub(crate) fn spec(known: &Known, definition: &TaskDefinition, parts: &Parts<'_>) -> GroupSpec {
+    let task = &known.task;
+    let (cpu, memory_mib) = shapes::size_of(definition, &task.overrides);
+    let hostname = format!(
+        "ip-{}.{}.compute.internal",
+        task.private_ip.to_string().replace('.', "-"),
+        parts.config.region
+    );
+    GroupSpec {
+        id: task.id.clone(),
+        zone: task.zone.clone(),
+        network: Network::Namespace(parts.namespace.clone()),
+        hosts: vec![(IpAddr::V4(task.private_ip), hostname.clone())],
+        hostname,
+        dns: Dns {
+            nameservers: vec![IpAddr::V4(Ipv4Addr::from(u32::from(parts.vpc.cidr.network()) + 2))],
+            ..Dns::default()
+        },
+        limits: Limits {
+            cpu_millis: Some(cpu * 1000 / 1024),
+            memory_bytes: Some(mib(memory_mib)),
+            ..Limits::default()
+        },
+        volumes: definition.volumes.clone(),
+        containers: definition.containers.iter().map(|c| container(task, definition, c, parts)).collect(),
+    }
+}
+
+fn mib(mib: u32) -> u64 {
+    u64::from(mib) * 1024 * 1024
+}
+
+fn container(
+    task: &Task,
+    definition: &TaskDefinition,
+    c: &ContainerDefinition,
+    parts: &Parts<'_>,
+) -> ContainerSpec {
+    let over = task.overrides.container_overrides.iter().find(|o| o.name == c.name);
+    let size = |n: Option<i32>| n.and_then(|n| u32::try_from(n).ok());
+    let cpu = size(over.and_then(|o| o.cpu).or(Some(c.cpu))).filter(|n| *n > 0);
+    let memory = size(over.and_then(|o| o.memory).or(c.memory));
+    let reservation = size(over.and_then(|o| o.memory_reservation).or(c.memory_reservation));
+    let capabilities = c.linux_parameters.as_ref().and_then(|l| l.capabilities.clone());
+    let (add, drop) = capabilities.map_or((Vec::new(), Vec::new()), |c| (c.add, c.drop));
+    let millis = |secs: i32| u64::try_from(secs).unwrap_or(0) * 1000;
+    ContainerSpec {
+        name: c.name.clone(),
+        image: parts.images.get(&c.name).cloned().unwrap_or_default(),
+        entrypoint: c.entry_point.clone(),
+        command: over.and_then(|o| o.command.clone()).or_else(|| c.command.clone()),
+        env: environment(task, definition, c, over, parts),
+        user: c.user.clone(),
+        workdir: c.working_directory.clone(),
+        mounts: c.mount_points.iter().map(mount).collect(),
+        limits: Limits {
+            cpu_millis: None,
+            cpu_shares: cpu,
+            memory_bytes: memory.map(mib),
+            memory_reservation_bytes: reservation.map(mib),
+            pids: None,
+        },
+        security: Security {
+            readonly_root: c.readonly_root_filesystem == Some(true),
+            add_capabilities: add,
+            drop_capabilities: drop,
+            // As Docker and Fargate: set-user-id programs work.
+            no_new_privileges: false,
+        },
+        ulimits: c.ulimits.iter().flatten().map(ulimit).collect(),
+        essential: c.essential,
+        depends_on: c.depends_on.iter().flatten().map(dependency).collect(),
+        health: c.health_check.as_ref().and_then(health),
+        start_timeout_ms: millis(c.start_timeout.unwrap_or(START_TIMEOUT_SECS)),
+        stop_timeout_ms: millis(c.stop_timeout.unwrap_or(STOP_TIMEOUT_SECS)),
+        stop_signal: None,
+    }
+}
+
+fn environment(
+    task: &Task,
+    definition: &TaskDefinition,
+    c: &ContainerDefinition,
+    over: Option<&ContainerOverride>,
+    parts: &Parts<'_>,
+) -> BTreeMap<String, Secret<String>> {
+    let config = parts.config;
+    let url = |name: String| match config.port {
+        80 => format!("http://{name}"),
+        port => format!("http://{name}:{port}"),
+    };
+    let mut env = BTreeMap::new();
+    let mut set = |name: &str, value: String| drop(env.insert(name.to_owned(), Secret::new(value)));
+    set("AWS_EXECUTION_ENV", "AWS_ECS_FARGATE".into());
+    set("AWS_REGION", config.region.clone());
+    set("AWS_DEFAULT_REGION", config.region.clone());
+    set("AWS_ENDPOINT_URL", url(Config::api_name()));
+    set("AWS_ENDPOINT_URL_S3", url(Config::s3_name()));
+    set("ECS_CONTAINER_METADATA_URI_V4", format!("http://{ENDPOINT}/v4/{}", metadata_id(&task.id, &c.name)));
+    if role_of(task, definition).is_some() {
+        let path = format!("/v2/credentials/{}", task.credentials_id);
+        set("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", path);
+    }
+    for pair in &c.environment {
+        set(&pair.name, pair.value.clone());
+    }
+    for pair in over.iter().flat_map(|o| o.environment.iter().flatten()) {
+        set(&pair.name, pair.value.clone());
+    }
+    env.extend(parts.secrets.get(&c.name).cloned().unwrap_or_default());
+    env
+}
+
+/// The role whose credentials the task gets.
+pub(crate) fn role_of<'a>(task: &'a Task, definition: &'a TaskDefinition) -> Option<&'a str> {
+    task.overrides.task_role_arn.as_deref().or(definition.task_role.as_deref())
+}
+
+/// The role under which the task is started.
+pub(crate) fn execution_role_of<'a>(task: &'a Task, definition: &'a TaskDefinition) -> Option<&'a str> {
+    task.overrides.execution_role_arn.as_deref().or(definition.execution_role.as_deref())
+}
+
+/// Names a container to the metadata endpoint.
+pub(crate) fn metadata_id(task: &str, container: &str) -> String {
+    format!("{task}-{}", &shapes::uuid_of(task, container)[..8])
+}
+
+fn mount(m: &escale_tables::ecs::MountPoint) -> Mount {
+    Mount {
+        source: MountSource::Volume(m.source_volume.clone()),
+        target: m.container_path.clone(),
+        readonly: m.read_only == Some(true),
+    }
+}
+
+fn ulimit(u: &escale_tables::ecs::Ulimit) -> Ulimit {
+    let number = |n: i64| u64::try_from(n).unwrap_or(u64::MAX);
+    Ulimit { name: u.name.clone(), soft: number(u.soft_limit), hard: number(u.hard_limit) }
+}
+
+fn dependency(d: &escale_tables::ecs::Dependency) -> DependsOn {
+    let condition = match d.condition.as_str() {
+        "COMPLETE" => Condition::Complete,
+        "SUCCESS" => Condition::Success,
+        "HEALTHY" => Condition::Healthy,
+        _ => Condition::Start,
+    };
+    DependsOn { container: d.container_name.clone(), condition }
+}
+
+/// Times as AWS fills them in.
+fn health(h: &escale_tables::ecs::HealthCheck) -> Option<HealthCheck> {
+    let (kind, rest) = h.command.split_first()?;
+    let command = match kind.as_str() {
+        "CMD" => rest.to_vec(),
+        "CMD-SHELL" => vec!["/bin/sh".into(), "-c".into(), rest.join(" ")],
+        _ => return None,
+    };
+    let millis = |secs: Option<i32>, default: i32| u64::try_from(secs.unwrap_or(default)).unwrap_or(0) * 1000;
+    Some(HealthCheck {
+        command,
+        interval_ms: millis(h.interval, 30),
+        timeout_ms: millis(h.timeout, 5),
+        retries: h.retries.and_then(|r| u32::try_from(r).ok()).unwrap_or(3),
+        start_period_ms: millis(h.start_period, 0),
+    })
+}

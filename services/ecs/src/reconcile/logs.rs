@@ -1,0 +1,157 @@
+//! Ships containers' logs to CloudWatch Logs, each line once.
+//!
+//! The cursor is written after the events are. After a crash in between, the stream has been given more events than the
+//! cursor says; so many lines are then left out. That holds because nobody else writes to a task's stream.
+
+use crate::calls::{self, ECS};
+use escale_base::AwsError;
+use escale_containers::{Containers, LogLine};
+use escale_service::{Caller, Cloud};
+use escale_store::{Row, Store, StoreError};
+use escale_tables::ecs::{ContainerDefinition, LogCursor, Task, TaskDefinition, TaskProgress, TaskSeen};
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use tokio::task::JoinSet;
+
+/// Read at a time: far below the megabyte that one batch may have, each event counting 26 bytes more.
+const READ_BYTES: usize = 128 * 1024;
+/// Pause after a failure. What is not shipped waits in the plane's files.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Group and stream of a container's log: `prefix/container/task`.
+pub(crate) fn stream_of(c: &ContainerDefinition, task: &str) -> Option<(String, String)> {
+    let options = &c.log_configuration.as_ref()?.options;
+    let prefix = options.get("awslogs-stream-prefix")?;
+    Some((options.get("awslogs-group")?.clone(), format!("{prefix}/{}/{task}", c.name)))
+}
+
+/// Follows every log for ever.
+pub(crate) async fn ship(store: Store, cloud: Arc<Cloud>, containers: Arc<dyn Containers>) {
+    let mut rows = store.subscribe(&[TaskSeen::TABLE]);
+    let mut followed = BTreeSet::new();
+    let mut shippers = JoinSet::new();
+    loop {
+        for shipper in unfollowed(&store, &mut followed) {
+            let (store, cloud, containers) = (store.clone(), cloud.clone(), containers.clone());
+            shippers.spawn(async move {
+                let key = (shipper.task.clone(), shipper.container.clone());
+                while let Err(why) = shipper.run(&store, &cloud, &*containers).await {
+                    tracing::warn!(task = key.0, container = key.1, %why, "a log could not be shipped");
+                    tokio::time::sleep(PAUSE).await;
+                }
+                key
+            });
+        }
+        tokio::select! {
+            _ = rows.changed() => {}
+            Some(done) = shippers.join_next() => if let Ok(key) = done { followed.remove(&key); },
+        }
+    }
+}
+
+/// The logs that nobody follows yet; from now on they are followed.
+fn unfollowed(store: &Store, followed: &mut BTreeSet<(String, String)>) -> Vec<Shipper> {
+    let image = store.read();
+    let mut found = Vec::new();
+    for seen in image.scan::<TaskSeen>() {
+        let Some(task) = image.get::<Task>(&seen.id) else { continue };
+        if image.get::<TaskProgress>(&task.id).is_some_and(|p| p.stopped.is_some()) {
+            continue;
+        }
+        let key = TaskDefinition::key_of(&task.family, task.revision);
+        let Some(definition) = image.get::<TaskDefinition>(&key) else { continue };
+        for c in &definition.containers {
+            let Some((group, stream)) = stream_of(c, &task.id) else { continue };
+            let ended =
+                image.get::<LogCursor>(&format!("{}/{}", task.id, c.name)).is_some_and(|cursor| cursor.ended);
+            if !ended && followed.insert((task.id.clone(), c.name.clone())) {
+                found.push(Shipper { task: task.id.clone(), container: c.name.clone(), group, stream });
+            }
+        }
+    }
+    found
+}
+
+struct Shipper {
+    task: String,
+    container: String,
+    group: String,
+    stream: String,
+}
+
+impl Shipper {
+    /// Until the container ended and all is there.
+    async fn run(&self, store: &Store, cloud: &Arc<Cloud>, containers: &dyn Containers) -> Result<(), String> {
+        let key = format!("{}/{}", self.task, self.container);
+        let mut cursor = store.read().get::<LogCursor>(&key).map_or_else(
+            || LogCursor { task: self.task.clone(), container: self.container.clone(), ..LogCursor::default() },
+            |row| (*row).clone(),
+        );
+        let mut given = self.given(store, cloud).await?;
+        while !cursor.ended {
+            if containers.observe(&self.task).is_none() {
+                // The machine has nothing of it any more, so nothing will come.
+                cursor.ended = true;
+                return self.save(store, &cursor);
+            }
+            let read = containers.logs(&self.task, &self.container, cursor.next, READ_BYTES, true);
+            let chunk = read.await.map_err(|e| e.to_string())?;
+            let lines: Vec<&LogLine> = chunk.lines.iter().filter(|l| !l.text.is_empty()).collect();
+            let there = usize::try_from(given.saturating_sub(cursor.shipped)).unwrap_or(usize::MAX);
+            let left = lines.get(there.min(lines.len())..).unwrap_or_default();
+            if !left.is_empty() {
+                self.put(store, cloud, left).await?;
+            }
+            cursor.shipped += lines.len() as u64;
+            given = given.max(cursor.shipped);
+            cursor.next = chunk.next;
+            cursor.ended = chunk.end;
+            self.save(store, &cursor)?;
+        }
+        Ok(())
+    }
+
+    fn save(&self, store: &Store, cursor: &LogCursor) -> Result<(), String> {
+        let written = store.write(|tx| {
+            if tx.has::<Task>(&self.task) {
+                tx.put(cursor.clone());
+            }
+            Ok::<_, StoreError>(())
+        });
+        written.map_err(|e| e.to_string())
+    }
+
+    /// Events that the stream was ever given.
+    async fn given(&self, store: &Store, cloud: &Arc<Cloud>) -> Result<u64, String> {
+        let input = json!({ "logGroupName": self.group, "logStreamNamePrefix": self.stream, "limit": 1 });
+        let answer = match self.call(store, cloud, "DescribeLogStreams", input).await {
+            Ok(answer) => answer,
+            Err(e) if e.code == "ResourceNotFoundException" => return Ok(0),
+            Err(e) => return Err(e.to_string()),
+        };
+        let token = answer["logStreams"][0]["uploadSequenceToken"].as_str().unwrap_or("0");
+        Ok(token.trim_start_matches('0').parse().unwrap_or(0))
+    }
+
+    /// A group or stream that was deleted takes nothing any more: what comes is dropped, as on AWS.
+    async fn put(&self, store: &Store, cloud: &Arc<Cloud>, lines: &[&LogLine]) -> Result<(), String> {
+        let mut latest = 0;
+        let mut events = Vec::with_capacity(lines.len());
+        for line in lines {
+            // Two streams of one container may be a moment out of order.
+            latest = line.at.0.max(latest);
+            events.push(json!({ "timestamp": latest, "message": String::from_utf8_lossy(&line.text) }));
+        }
+        let input =
+            json!({ "logGroupName": self.group, "logStreamName": self.stream, "logEvents": events });
+        match self.call(store, cloud, "PutLogEvents", input).await {
+            Ok(_) => Ok(()),
+            Err(e) if e.code == "ResourceNotFoundException" => Ok(()),
+            Err(e) => Err(e.to_string()),
+        }
+    }
+
+    async fn call(&self, store: &Store, cloud: &Arc<Cloud>, op: &str, input: Value) -> Result<Value, AwsError> {
+        calls::call(cloud, store, &Caller::service(ECS), "logs", op, input).await
+    }
+}

@@ -1,0 +1,16 @@
+//! What makes tasks and services come true, and what observes them.
+
+mod group;
+mod logs;
+mod observe;
+mod service;
+mod start;
+mod targets;
+mod task;
+
+pub(crate) use group::{ENDPOINT, metadata_id, role_of};
+pub(crate) use logs::ship as ship_logs;
+pub(crate) use observe::observe;
+pub(crate) use service::{Services, failures};
+pub(crate) use targets::watch as watch_targets;
+pub(crate) use task::Tasks;

@@ -1,0 +1,140 @@
+//! Writes what the containers plane shows of tasks.
+
+use escale_base::Timestamp;
+use escale_containers::{self as plane, Containers, ExitReason, GroupSeen, State, StopReason};
+use escale_service::Cloud;
+use escale_store::{Row, Store, StoreError};
+use escale_tables::ecs::{ContainerSeen, ContainerState, Health, Phase, Task, TaskProgress, TaskSeen};
+use std::sync::Arc;
+
+/// Follows the plane for ever.
+pub(crate) async fn observe(store: Store, cloud: Arc<Cloud>, containers: Arc<dyn Containers>) {
+    let mut changes = containers.changes();
+    let mut tasks = store.subscribe(&[Task::TABLE, TaskProgress::TABLE]);
+    loop {
+        let snapshot = changes.borrow_and_update().clone();
+        write(&store, &snapshot, cloud.clock.now());
+        // A plane that is gone tells nothing more; rows may still change.
+        tokio::select! {
+            told = changes.changed() => if told.is_err() { return },
+            _ = tasks.changed() => {}
+        }
+    }
+}
+
+fn write(store: &Store, snapshot: &plane::Snapshot, now: Timestamp) {
+    let image = store.read();
+    let mut news: Vec<TaskSeen> = Vec::new();
+    for task in image.scan::<Task>() {
+        let before = image.get::<TaskSeen>(&task.id);
+        let progress = image.get::<TaskProgress>(&task.id);
+        if progress.as_ref().is_some_and(|p| p.stopped.is_some()) {
+            continue;
+        }
+        let seen = match snapshot.get(&task.id) {
+            Some(group) => look(group, before.as_deref(), now),
+            // Handed over, and not there: the machine lost it.
+            None if progress.is_some_and(|p| !p.images.is_empty() && p.failed.is_none()) => {
+                lost(&task.id, before.as_deref(), now)
+            }
+            None => continue,
+        };
+        if before.as_deref() != Some(&seen) {
+            news.push(seen);
+        }
+    }
+    if news.is_empty() {
+        return;
+    }
+    let written = store.write(|tx| {
+        for seen in news {
+            if tx.has::<Task>(&seen.id) {
+                tx.put(seen);
+            }
+        }
+        Ok::<_, StoreError>(())
+    });
+    if let Err(error) = written {
+        tracing::error!(%error, "what was seen of tasks could not be written");
+    }
+}
+
+fn look(group: &GroupSeen, before: Option<&TaskSeen>, now: Timestamp) -> TaskSeen {
+    let phase = match group.phase {
+        plane::Phase::Starting => Phase::Starting,
+        plane::Phase::Running => Phase::Running,
+        plane::Phase::Stopping => Phase::Stopping,
+        plane::Phase::Stopped => Phase::Stopped,
+    };
+    let ran = group.containers.values().any(|c| matches!(c.state, State::Running(_)))
+        || group.containers.values().any(|c| matches!(&c.state, State::Exited(e) if e.reason == ExitReason::Ended));
+    let first = |was: Option<Timestamp>, is: bool| was.or(is.then_some(now));
+    TaskSeen {
+        id: group.id.clone(),
+        phase,
+        started: first(before.and_then(|b| b.started), phase != Phase::Starting && ran),
+        stopping: first(before.and_then(|b| b.stopping), matches!(phase, Phase::Stopping | Phase::Stopped)),
+        ended: first(before.and_then(|b| b.ended), phase == Phase::Stopped),
+        why: why(group),
+        containers: group.containers.iter().map(|(name, c)| (name.clone(), container(c))).collect(),
+    }
+}
+
+fn why(group: &GroupSeen) -> Option<String> {
+    match group.stop.as_ref()? {
+        StopReason::Asked(_) => None,
+        StopReason::EssentialExited(name) => {
+            let words = match group.containers.get(name).map(container).map(|c| c.state) {
+                Some(ContainerState::Ended { reason: Some(reason), .. }) if reason.starts_with("Cannot") => reason,
+                Some(ContainerState::Ended { reason: Some(reason), .. }) => {
+                    format!("{reason}: Essential container in task exited")
+                }
+                _ => "Essential container in task exited".to_owned(),
+            };
+            Some(words)
+        }
+        StopReason::Dependency(name, why) => Some(format!(
+            "CannotStartContainerError: dependency graph: container {name} did not become what others wait for: {why}"
+        )),
+    }
+}
+
+fn container(seen: &plane::ContainerSeen) -> ContainerSeen {
+    let state = match &seen.state {
+        State::Pending | State::Created => ContainerState::Pending,
+        State::Running(_) => ContainerState::Running,
+        State::Exited(exit) => ContainerState::Ended {
+            code: exit.code.or(exit.signal.map(|s| 128 + s)),
+            reason: match &exit.reason {
+                _ if exit.oom => Some("OutOfMemoryError: Container killed due to memory usage".to_owned()),
+                ExitReason::Ended | ExitReason::Skipped => None,
+                ExitReason::NotStarted(why) => Some(format!("CannotStartContainerError: {why}")),
+                ExitReason::Lost(why) => Some(format!("ContainerRuntimeError: {why}")),
+            },
+        },
+    };
+    let health = match seen.health {
+        plane::Health::Unknown => Health::Unknown,
+        plane::Health::Healthy => Health::Healthy,
+        plane::Health::Unhealthy => Health::Unhealthy,
+    };
+    ContainerSeen { state, health }
+}
+
+fn lost(id: &str, before: Option<&TaskSeen>, now: Timestamp) -> TaskSeen {
+    let why = "ContainerRuntimeError: the machine has nothing of the task any more".to_owned();
+    let mut seen = before.cloned().unwrap_or_else(|| TaskSeen {
+        id: id.to_owned(),
+        phase: Phase::Stopped,
+        started: None,
+        stopping: None,
+        ended: None,
+        why: None,
+        containers: Default::default(),
+    });
+    seen.phase = Phase::Stopped;
+    seen.stopping.get_or_insert(now);
+    seen.ended.get_or_insert(now);
+    seen.why.get_or_insert(why);
+    seen
+}

@@ -1,0 +1,332 @@
+//! Keeps services at their number: asks the scheduler, and does what it decides in one transaction.
+
+use crate::{
+    Error,
+    calls::ECS,
+    place::{self, Wanted},
+    rules,
+    scheduler::{self, Decision, Life, Member, Sickness, Version, Wish},
+    status::{Known, Status},
+};
+use escale_base::{AwsError, Timestamp, ids};
+use escale_engine::{Plan, Reconciler, StepError};
+use escale_service::{Caller, Cloud, Cx};
+use escale_store::{Change, Image, Row, Store};
+use escale_tables::{
+    ec2::Subnet,
+    ecs::{
+        Deployment, Health, Launch, Outcome, Overrides, Service, ServiceEvent, ServiceEvents, Stop,
+        TargetSeen, Task, TaskDefinition, TaskOfService, TaskProgress, TaskSeen,
+    },
+};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// AWS shows the last hundred.
+const EVENTS: usize = 100;
+/// A task that ended by itself sooner than this did not come up.
+const SHORT_LIFE_MS: i64 = 60_000;
+
+pub(crate) struct Services {
+    pub(crate) store: Store,
+    pub(crate) cloud: Arc<Cloud>,
+}
+
+impl Reconciler for Services {
+    type Step = Decision;
+    const NAME: &'static str = "ecs.service";
+    const WATCHES: &'static [&'static str] =
+        &[Service::TABLE, Task::TABLE, TaskProgress::TABLE, TaskSeen::TABLE, TargetSeen::TABLE];
+
+    fn concerned(&self, image: &Image, change: &Change) -> BTreeSet<String> {
+        if change.table == Service::TABLE {
+            return BTreeSet::from([change.key.clone()]);
+        }
+        let task = image.get::<Task>(&change.key);
+        task.and_then(|t| t.service.as_ref().map(|s| s.key.clone())).into_iter().collect()
+    }
+
+    fn all(&self, image: &Image) -> BTreeSet<String> {
+        image.scan::<Service>().map(|s| s.key()).collect()
+    }
+
+    fn plan(&self, image: &Image, key: &str, now: Timestamp) -> Plan<Decision> {
+        let Some(service) = image.get::<Service>(key) else { return Plan::Done };
+        match decide(image, &service, now) {
+            Decision::Rest(None) => Plan::Done,
+            Decision::Rest(Some(until)) => Plan::wait_until(until, "the pause before another task to end"),
+            decision => Plan::Step(decision),
+        }
+    }
+
+    async fn act(&self, key: &str, step: Decision) -> Result<(), StepError> {
+        let caller = Caller::service(ECS);
+        let done = self.cloud.transact(&self.store, &caller, |cx| {
+            let Some(service) = cx.tx.get::<Service>(key) else { return Ok(()) };
+            // Rows may have changed since the plan: what is decided now counts.
+            if decide(cx.tx, &service, cx.now) != step {
+                return Ok(());
+            }
+            enact(cx, &service, step).map_err(AwsError::from)
+        });
+        let Err(failed) = done else { return Ok(()) };
+        let error = failed.0;
+        let told = self.cloud.transact(&self.store, &caller, |cx| {
+            let words = format!("was unable to place a task. Reason: {}.", error.message);
+            let last = cx.tx.get::<ServiceEvents>(key).and_then(|e| e.events.first().map(|e| e.message.clone()));
+            if !last.is_some_and(|m| m.ends_with(&words)) {
+                tell(cx, key, &words);
+            }
+            Ok(())
+        });
+        told.map_err(|e| e.0)?;
+        Err(error.into())
+    }
+}
+
+fn tasks_of<'a>(image: &'a Image, key: &'a str) -> impl Iterator<Item = Arc<Task>> + 'a {
+    let of = move |t: &Arc<Task>| t.service.as_ref().is_some_and(|s| s.key == key);
+    image.scan::<Task>().filter(of)
+}
+
+fn decide(image: &Image, service: &Service, now: Timestamp) -> Decision {
+    let key = service.key();
+    let members: Vec<Member> = tasks_of(image, &key).filter_map(|t| member(image, t)).collect();
+    scheduler::decide(&wish(image, service), &members, now)
+}
+
+fn wish(image: &Image, service: &Service) -> Wish {
+    let key = service.key();
+    let version = |d: &Deployment| {
+        let (failures, last_failure) = failures(image, &key, d);
+        Version {
+            id: d.id.clone(),
+            in_progress: d.outcome == Outcome::InProgress,
+            has_failed: d.outcome == Outcome::Failed,
+            failures,
+            last_failure,
+        }
+    };
+    let subnets = service.deployments.first().map(|d| d.network.subnets.clone()).unwrap_or_default();
+    let zones: BTreeSet<String> =
+        subnets.iter().filter_map(|s| image.get::<Subnet>(s)).map(|s| s.zone.clone()).collect();
+    Wish {
+        desired: service.desired,
+        minimum_percent: service.minimum_percent,
+        maximum_percent: service.maximum_percent,
+        circuit_breaker: service.circuit_breaker && service.deleted.is_none(),
+        rebalance: service.rebalance,
+        grace_ms: service.grace_secs.unwrap_or(0).saturating_mul(1000),
+        deployments: service.deployments.iter().map(version).collect(),
+        zones: zones.into_iter().collect(),
+    }
+}
+
+/// One that is not gone yet.
+fn member(image: &Image, task: Arc<Task>) -> Option<Member> {
+    let deployment = task.service.as_ref()?.deployment.clone();
+    let known = Known::of(image, task);
+    let life = match known.status() {
+        Status::Stopped => return None,
+        _ if known.is_stopping() => Life::Going,
+        Status::Running => life(image, &known),
+        _ => Life::Coming,
+    };
+    Some(Member {
+        id: known.task.id.clone(),
+        deployment,
+        zone: known.task.zone.clone(),
+        life,
+        started: known.seen.as_ref().and_then(|s| s.started),
+        created: known.task.created,
+    })
+}
+
+fn life(image: &Image, known: &Known) -> Life {
+    let checked = known.definition.as_ref().is_some_and(|d| {
+        d.containers.iter().any(|c| c.essential && c.health_check.is_some())
+    });
+    match known.health() {
+        Health::Unhealthy => return Life::Sick(Sickness::Container),
+        Health::Unknown if checked => return Life::Coming,
+        _ => {}
+    }
+    if !known.behind_balancer {
+        return Life::Up;
+    }
+    let Some(seen) = image.get::<TargetSeen>(&known.task.id) else { return Life::Coming };
+    let is = |word: &str| seen.groups.values().any(|(state, _)| state == word);
+    match () {
+        () if is("unhealthy") => Life::Sick(Sickness::Balancer),
+        () if seen.groups.is_empty() || is("initial") => Life::Coming,
+        () => Life::Up,
+    }
+}
+
+/// Tasks of a deployment that did not come up since it began, and when the last of them ended.
+pub(crate) fn failures(image: &Image, key: &str, deployment: &Deployment) -> (u32, Option<Timestamp>) {
+    let mut ends: Vec<(Timestamp, bool)> = Vec::new();
+    for task in tasks_of(image, key) {
+        let of = task.service.as_ref().is_some_and(|s| s.deployment == deployment.id);
+        if !of || task.created < deployment.updated {
+            continue;
+        }
+        let known = Known::of(image, task);
+        let started = known.seen.as_ref().and_then(|s| s.started);
+        if !known.is_stopping() {
+            continue;
+        }
+        let Some(at) = known.stopping_at().or(known.progress.pull_started) else { continue };
+        let scaled = known.task.stop.as_ref().is_some_and(|s| !s.reason.starts_with("Task failed"));
+        let short = started.is_none_or(|s| at.since_ms(s) < SHORT_LIFE_MS);
+        let sick = known.task.stop.as_ref().is_some_and(|s| s.reason.starts_with("Task failed"));
+        if !scaled {
+            let counts = sick || known.progress.failed.is_some() || short || deployment.outcome == Outcome::InProgress;
+            ends.push((at, counts));
+        }
+    }
+    ends.sort();
+    // In a row: a task that lived well begins the count anew.
+    let in_a_row = ends.iter().rev().take_while(|(_, counts)| *counts).count();
+    (in_a_row as u32, ends.last().filter(|(_, counts)| *counts).map(|(at, _)| *at))
+}
+
+fn enact(cx: &mut Cx<'_>, service: &Service, decision: Decision) -> Result<(), Error> {
+    match decision {
+        Decision::Start(many) => start(cx, service, many),
+        Decision::Stop(list) => {
+            stop(cx, service, list);
+            Ok(())
+        }
+        Decision::Complete => {
+            complete(cx, service);
+            Ok(())
+        }
+        Decision::Trip => {
+            trip(cx, service);
+            Ok(())
+        }
+        Decision::Rest(_) => Ok(()),
+    }
+}
+
+fn start(cx: &mut Cx<'_>, service: &Service, many: u32) -> Result<(), Error> {
+    let key = service.key();
+    let Some(deployment) = service.deployments.first() else { return Ok(()) };
+    let definition = TaskDefinition::key_of(&deployment.family, deployment.revision);
+    let definition = cx.tx.get::<TaskDefinition>(&definition).ok_or(Error::NoActiveDefinition)?;
+    let tags = match service.propagate_tags.as_str() {
+        "SERVICE" => service.tags.clone(),
+        "TASK_DEFINITION" => definition.tags.clone(),
+        _ => Vec::new(),
+    };
+    let mut started = Vec::new();
+    for _ in 0..many {
+        let capacity_provider = match &deployment.launch {
+            Launch::Fargate => None,
+            Launch::Strategy(items) => {
+                let count = |name: &str| {
+                    let has = |t: &Arc<Task>| t.capacity_provider.as_deref() == Some(name) && t.stop.is_none();
+                    tasks_of(cx.tx, &key).filter(has).count() as i32
+                };
+                rules::next_provider(items, count)
+            }
+        };
+        let wanted = Wanted {
+            cluster: &service.cluster,
+            definition: &definition,
+            network: &deployment.network,
+            group: format!("service:{}", service.name),
+            started_by: Some(deployment.id.clone()),
+            service: Some(TaskOfService { key: key.clone(), deployment: deployment.id.clone() }),
+            capacity_provider,
+            platform_version: deployment.platform_version.clone(),
+            overrides: Overrides::default(),
+            tags: tags.clone(),
+            managed_tags: service.managed_tags,
+            client_token: None,
+        };
+        started.push(place::place(cx, wanted)?.id);
+    }
+    let list: Vec<String> = started.iter().map(|id| format!("(task {id})")).collect();
+    tell(cx, &key, &format!("has started {} tasks: {}.", started.len(), list.join(" ")));
+    Ok(())
+}
+
+fn stop(cx: &mut Cx<'_>, service: &Service, list: Vec<(String, String)>) {
+    let key = service.key();
+    let newest = service.deployments.first().map(|d| d.id.clone()).unwrap_or_default();
+    let mut stopped = Vec::new();
+    for (id, words) in list {
+        let reason = match words.strip_suffix("deployment") {
+            Some(head) => format!("{head}(deployment {newest})"),
+            None => words,
+        };
+        let stop = Stop { at: cx.now, code: "ServiceSchedulerInitiated".into(), reason: reason.clone() };
+        if reason.starts_with("Task failed") {
+            tell(cx, &key, &format!("(task {id}) is unhealthy: {reason}."));
+        }
+        cx.tx.update(&id, |t: &mut Task| t.stop.get_or_insert(stop).at);
+        stopped.push(format!("(task {id})"));
+    }
+    tell(cx, &key, &format!("has stopped {} running tasks: {}.", stopped.len(), stopped.join(" ")));
+}
+
+fn complete(cx: &mut Cx<'_>, service: &Service) {
+    let key = service.key();
+    let now = cx.now;
+    let done = cx.tx.update(&key, |s: &mut Service| {
+        s.deployments.truncate(1);
+        let newest = s.deployments.first_mut()?;
+        if newest.outcome == Outcome::InProgress {
+            newest.outcome = Outcome::Completed;
+            newest.reason = format!("ECS deployment {} completed.", newest.id);
+        }
+        newest.updated = now;
+        Some(newest.id.clone())
+    });
+    if let Some(Some(id)) = done {
+        tell(cx, &key, &format!("(deployment {id}) deployment completed."));
+    }
+    tell(cx, &key, "has reached a steady state.");
+}
+
+/// The newest deployment failed. With rollback, the last one that was complete is the newest again.
+fn trip(cx: &mut Cx<'_>, service: &Service) {
+    let key = service.key();
+    let now = cx.now;
+    let told = cx.tx.update(&key, |s: &mut Service| {
+        let mut told = Vec::new();
+        let Some(newest) = s.deployments.first_mut() else { return told };
+        newest.outcome = Outcome::Failed;
+        newest.reason = format!("ECS deployment {} failed: tasks failed to start.", newest.id);
+        let (failed, may_roll) = (newest.id.clone(), !newest.is_rollback && s.rollback);
+        told.push(format!("(deployment {failed}) deployment failed: tasks failed to start."));
+        let good = s.deployments.iter().position(|d| d.outcome == Outcome::Completed);
+        if let Some(good) = good.filter(|_| may_roll) {
+            let mut back = s.deployments.remove(good);
+            back.outcome = Outcome::InProgress;
+            back.updated = now;
+            back.is_rollback = true;
+            back.reason =
+                format!("ECS deployment circuit breaker: rolling back to deploymentId {} from {failed}.", back.id);
+            told.push(format!("(deployment {failed}) rolling back to deployment {}.", back.id));
+            s.deployments.insert(0, back);
+        }
+        told
+    });
+    for words in told.into_iter().flatten() {
+        tell(cx, &key, &words);
+    }
+}
+
+/// Adds to the list that DescribeServices shows.
+fn tell(cx: &mut Cx<'_>, key: &str, words: &str) {
+    let mut row = cx.tx.get::<ServiceEvents>(key).map_or_else(
+        || ServiceEvents { service: key.to_owned(), events: Vec::new() },
+        |row| (*row).clone(),
+    );
+    let message = format!("(service {}) {words}", rules::last_part(key));
+    row.events.insert(0, ServiceEvent { id: ids::random_uuid(), at: cx.now, message });
+    row.events.truncate(EVENTS);
+    cx.tx.put(row);
+}

@@ -1,0 +1,233 @@
+//! Starting a task: images, secrets, log streams, then the containers.
+
+use super::group::{self, Parts};
+use crate::{
+    Planes,
+    calls::{self, ECS},
+    image, secrets,
+    status::Known,
+};
+use escale_base::{AwsError, Secret, error::Fault};
+use escale_engine::StepError;
+use escale_service::{Caller, Cloud};
+use escale_store::Store;
+use escale_tables::{
+    ec2::{InterfaceSeen, Vpc},
+    ecs::{ContainerDefinition, TaskDefinition, TaskProgress},
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+/// Why a task cannot be started: AWS's words, kept with the task; or something that may pass.
+pub(crate) enum Problem {
+    Failed(String),
+    Passing(StepError),
+}
+
+pub(crate) struct Starter<'a> {
+    pub store: &'a Store,
+    pub cloud: &'a Arc<Cloud>,
+    pub planes: &'a Planes,
+}
+
+impl Starter<'_> {
+    /// Hands the containers over. May be repeated: what is there already is left alone.
+    pub(crate) async fn start(&self, id: &str) -> Result<(), StepError> {
+        let began = self.cloud.clock.now();
+        let done = self.try_start(id).await;
+        let now = self.cloud.clock.now();
+        let progress = |change: &dyn Fn(&mut TaskProgress)| {
+            self.store.write(|tx| {
+                let mut row = tx.get::<TaskProgress>(id).map_or_else(TaskProgress::default, |p| (*p).clone());
+                row.id = id.to_owned();
+                row.pull_started.get_or_insert(began);
+                change(&mut row);
+                tx.put(row);
+                Ok::<_, StepError>(())
+            })
+        };
+        match done {
+            Ok(images) => progress(&|p| {
+                p.images = images.clone();
+                p.pull_stopped = Some(now);
+            }),
+            Err(Problem::Failed(why)) => progress(&|p| p.failed = Some(why.clone())),
+            Err(Problem::Passing(error)) => Err(error),
+        }
+    }
+
+    async fn try_start(&self, id: &str) -> Result<BTreeMap<String, String>, Problem> {
+        let image = self.store.read();
+        let gone = |what: &str| Problem::Passing(StepError::new(format!("the task's {what} is not there")));
+        let known = Known::find(&image, id).ok_or_else(|| gone("row"))?;
+        let definition = known.definition.clone().ok_or_else(|| gone("definition"))?;
+        let seen = image.get::<InterfaceSeen>(known.task.interface.as_str()).ok_or_else(|| gone("interface"))?;
+        let vpc = image.get::<Vpc>(known.task.vpc.as_str()).ok_or_else(|| gone("VPC"))?;
+        let images = self.resolve(&known, &definition).await?;
+        if self.planes.containers.observe(id).is_some() {
+            return Ok(images);
+        }
+        self.log_streams(&known, &definition).await?;
+        let secrets = self.secrets(&known, &definition).await?;
+        let namespace: PathBuf = seen.namespace.clone();
+        let parts = Parts { config: &self.cloud.config, vpc: &vpc, namespace, images: &images, secrets };
+        let spec = group::spec(&known, &definition, &parts);
+        match self.planes.containers.start(spec).await {
+            Ok(()) => Ok(images),
+            Err(e) if e.fault == Fault::Asked => {
+                Err(Problem::Failed(format!("CannotCreateContainerError: {e}")))
+            }
+            Err(e) => Err(Problem::Passing(e.into())),
+        }
+    }
+
+    fn execution_role(&self, known: &Known, definition: &TaskDefinition) -> Result<Option<Caller>, Problem> {
+        let Some(arn) = group::execution_role_of(&known.task, definition) else { return Ok(None) };
+        let caller = calls::as_role(&self.store.read(), arn, &known.task.id).map_err(Problem::Failed)?;
+        Ok(Some(caller))
+    }
+
+    /// Digests by container, as the execution role may read them.
+    async fn resolve(
+        &self,
+        known: &Known,
+        definition: &TaskDefinition,
+    ) -> Result<BTreeMap<String, String>, Problem> {
+        let role = self.execution_role(known, definition)?;
+        let mut images = BTreeMap::new();
+        for c in &definition.containers {
+            let name = image::parse(&c.image, &self.cloud.config).map_err(Problem::Failed)?;
+            self.may_pull(role.as_ref(), &name.repository, &c.image)?;
+            let digest = self.planes.registry.resolve(&name.repository, &name.reference).await;
+            let digest = digest.map_err(|e| {
+                Problem::Failed(format!(
+                    "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref \
+                     {}: {e}",
+                    c.image
+                ))
+            })?;
+            images.insert(c.name.clone(), digest.to_string());
+        }
+        Ok(images)
+    }
+
+    fn may_pull(&self, role: Option<&Caller>, repository: &str, name: &str) -> Result<(), Problem> {
+        let Some(role) = role else {
+            return Err(Problem::Failed(format!(
+                "CannotPullContainerError: {name}: a task that pulls from ECR needs an execution role; set \
+                 executionRoleArn in the task definition"
+            )));
+        };
+        let Some(entry) = self.cloud.entry("ecr", "BatchGetImage") else { return Ok(()) };
+        let config = &self.cloud.config;
+        let arn = escale_base::Arn::new(
+            "ecr",
+            &config.region,
+            &config.account,
+            format!("repository/{repository}"),
+        );
+        let input = json!({ "repositoryName": repository });
+        let image = self.store.read();
+        let allowed = self.cloud.authorize(&image, role, "ecr", entry, &input, &[arn.to_string()]);
+        allowed.map_err(|e| {
+            Problem::Failed(format!(
+                "CannotPullContainerError: pull image manifest has been retried 1 time(s): {}",
+                e.message
+            ))
+        })
+    }
+
+    /// Streams are made before the containers, so that a group that is missing is told at once.
+    async fn log_streams(&self, known: &Known, definition: &TaskDefinition) -> Result<(), Problem> {
+        for c in &definition.containers {
+            let Some((group, stream)) = super::logs::stream_of(c, &known.task.id) else { continue };
+            let options = c.log_configuration.as_ref().map(|l| &l.options);
+            let make_group = options.and_then(|o| o.get("awslogs-create-group")).is_some_and(|v| v == "true");
+            let made = self.create_stream(&group, &stream, make_group).await;
+            made.map_err(|e| {
+                Problem::Failed(format!(
+                    "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 \
+                     times: failed to create Cloudwatch log stream: {e}"
+                ))
+            })?;
+        }
+        Ok(())
+    }
+
+    async fn create_stream(&self, group: &str, stream: &str, make_group: bool) -> Result<(), AwsError> {
+        let caller = Caller::service(ECS);
+        let there = |result: Result<Value, AwsError>| match result {
+            Err(e) if e.code == "ResourceAlreadyExistsException" => Ok(()),
+            other => other.map(|_| ()),
+        };
+        let call = |operation, input| calls::call(self.cloud, self.store, &caller, "logs", operation, input);
+        if make_group {
+            there(call("CreateLogGroup", json!({ "logGroupName": group })).await)?;
+        }
+        let input = json!({ "logGroupName": group, "logStreamName": stream });
+        there(call("CreateLogStream", input).await)
+    }
+
+    async fn secrets(
+        &self,
+        known: &Known,
+        definition: &TaskDefinition,
+    ) -> Result<BTreeMap<String, BTreeMap<String, Secret<String>>>, Problem> {
+        let role = self.execution_role(known, definition)?;
+        let mut all = BTreeMap::new();
+        for c in &definition.containers {
+            let mut values = BTreeMap::new();
+            for secret in c.secrets.iter().flatten() {
+                let role = role.as_ref().ok_or_else(|| {
+                    Problem::Failed("ResourceInitializationError: secrets need an execution role".into())
+                })?;
+                let value = self.secret(role, &secret.value_from).await.map_err(|why| unreadable(c, &why))?;
+                values.insert(secret.name.clone(), value);
+            }
+            all.insert(c.name.clone(), values);
+        }
+        Ok(all)
+    }
+
+    async fn secret(&self, role: &Caller, value_from: &str) -> Result<Secret<String>, String> {
+        let call = |service, operation, input| {
+            calls::call(self.cloud, self.store, role, service, operation, input)
+        };
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        match secrets::parse(value_from)? {
+            secrets::Source::Parameter(name) => {
+                let input = json!({ "Name": name, "WithDecryption": true });
+                let answer = call("ssm", "GetParameter", input).await.map_err(|e| e.to_string())?;
+                text(&answer["Parameter"]["Value"]).map(Secret::new).ok_or_else(|| format!("{name} has no value"))
+            }
+            secrets::Source::Secret { id, key, stage, version } => {
+                let mut input = json!({ "SecretId": id });
+                if let Some(stage) = stage {
+                    input["VersionStage"] = stage.into();
+                }
+                if let Some(version) = version {
+                    input["VersionId"] = version.into();
+                }
+                let answer =
+                    call("secretsmanager", "GetSecretValue", input).await.map_err(|e| e.to_string())?;
+                let whole = text(&answer["SecretString"]).ok_or_else(|| format!("{id} is binary, not text"))?;
+                let Some(key) = key else { return Ok(Secret::new(whole)) };
+                let object: Value = serde_json::from_str(&whole)
+                    .map_err(|_| format!("invalid character: the value of {id} is not JSON"))?;
+                match object.get(&key) {
+                    Some(Value::String(s)) => Ok(Secret::new(s.clone())),
+                    Some(other) => Ok(Secret::new(other.to_string())),
+                    None => Err(format!("retrieved secret from Secrets Manager did not contain json key {key}")),
+                }
+            }
+        }
+    }
+}
+
+fn unreadable(c: &ContainerDefinition, why: &str) -> Problem {
+    Problem::Failed(format!(
+        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: \
+         unable to retrieve secret of container {}: {why}",
+        c.name
+    ))
+}

@@ -1,0 +1,246 @@
+//! One task's life: interface, containers, target groups; and back.
+
+use super::start::Starter;
+use crate::{
+    Planes,
+    calls::{self, ECS},
+    status::Known,
+};
+use escale_base::{AwsError, Timestamp};
+use escale_engine::{Plan, Reconciler, StepError};
+use escale_service::{Caller, Cloud};
+use escale_store::{Change, Image, Row, Store};
+use escale_tables::{
+    ec2::InterfaceSeen,
+    ecs::{LoadBalancer, LogCursor, Phase, Service, TargetSeen, Task, TaskProgress, TaskSeen},
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// How long a stopped task can still be described.
+const VISIBLE_MS: i64 = 3_600_000;
+/// Between leaving a target group and the stop, unless the group says another; AWS's.
+const DRAIN_SECS: i64 = 300;
+
+pub(crate) struct Tasks {
+    pub(crate) store: Store,
+    pub(crate) cloud: Arc<Cloud>,
+    pub(crate) planes: Planes,
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) enum Step {
+    Start,
+    Register,
+    Deregister,
+    Stop(String),
+    Release,
+    Forget,
+}
+
+impl Reconciler for Tasks {
+    type Step = Step;
+    const NAME: &'static str = "ecs.task";
+    const WATCHES: &'static [&'static str] = &[
+        Task::TABLE,
+        TaskProgress::TABLE,
+        TaskSeen::TABLE,
+        LogCursor::TABLE,
+        TargetSeen::TABLE,
+        InterfaceSeen::TABLE,
+    ];
+
+    fn concerned(&self, image: &Image, change: &Change) -> BTreeSet<String> {
+        match change.table {
+            InterfaceSeen::TABLE => {
+                let of = |t: &Arc<Task>| t.interface.as_str() == change.key;
+                image.scan::<Task>().filter(of).map(|t| t.id.clone()).collect()
+            }
+            _ => change.key.split('/').next().map(str::to_owned).into_iter().collect(),
+        }
+    }
+
+    fn all(&self, image: &Image) -> BTreeSet<String> {
+        image.scan::<Task>().map(|t| t.id.clone()).collect()
+    }
+
+    fn plan(&self, image: &Image, id: &str, now: Timestamp) -> Plan<Step> {
+        match Known::find(image, id) {
+            Some(known) => plan(image, &known, now),
+            None => Plan::Done,
+        }
+    }
+
+    async fn act(&self, id: &str, step: Step) -> Result<(), StepError> {
+        match step {
+            Step::Start => {
+                let starter = Starter { store: &self.store, cloud: &self.cloud, planes: &self.planes };
+                starter.start(id).await
+            }
+            Step::Register => self.register(id).await,
+            Step::Deregister => self.deregister(id).await,
+            Step::Stop(reason) => Ok(self.planes.containers.stop(id, &reason).await?),
+            Step::Release => self.release(id).await,
+            Step::Forget => self.store.write(|tx| {
+                let cursors: Vec<String> = tx.prefix::<LogCursor>(&format!("{id}/")).map(|c| c.key()).collect();
+                cursors.iter().for_each(|key| drop(tx.delete::<LogCursor>(key)));
+                tx.delete::<TaskSeen>(id);
+                tx.delete::<TargetSeen>(id);
+                tx.delete::<TaskProgress>(id);
+                tx.delete::<Task>(id);
+                Ok(())
+            }),
+        }
+    }
+}
+
+fn plan(image: &Image, known: &Known, now: Timestamp) -> Plan<Step> {
+    if let Some(stopped) = known.progress.stopped {
+        let until = stopped.plus_ms(VISIBLE_MS);
+        return match now < until {
+            true => Plan::wait_until(until, "the stopped task to be forgotten"),
+            false => Plan::Step(Step::Forget),
+        };
+    }
+    if known.is_stopping() {
+        return plan_stop(image, known, now);
+    }
+    match known.phase() {
+        None if !known.has_interface => Plan::wait("the task's interface"),
+        None if known.progress.images.is_empty() => Plan::Step(Step::Start),
+        None | Some(Phase::Starting) => Plan::wait("the task's containers to start"),
+        Some(_) if known.behind_balancer && !known.progress.registered => Plan::Step(Step::Register),
+        Some(_) => Plan::Done,
+    }
+}
+
+fn plan_stop(image: &Image, known: &Known, now: Timestamp) -> Plan<Step> {
+    let runs = matches!(known.phase(), Some(Phase::Starting | Phase::Running));
+    if known.progress.registered && known.progress.draining_until.is_none() {
+        return Plan::Step(Step::Deregister);
+    }
+    if runs {
+        if let Some(until) = known.progress.draining_until.filter(|until| *until > now)
+            && is_draining(image, &known.task.id)
+        {
+            return Plan::wait_until(until, "connections to the task to drain");
+        }
+        let reason = known.stop().map_or_else(String::new, |s| s.1);
+        return Plan::Step(Step::Stop(reason));
+    }
+    match known.phase() {
+        Some(Phase::Stopping) => Plan::wait("the task's containers to end"),
+        Some(_) if !logs_are_shipped(image, known) => Plan::wait("the task's logs to be shipped"),
+        _ => Plan::Step(Step::Release),
+    }
+}
+
+/// Without an answer of the load balancer, the time decides alone.
+fn is_draining(image: &Image, task: &str) -> bool {
+    let seen = image.get::<TargetSeen>(task);
+    seen.is_none_or(|s| s.groups.is_empty() || s.groups.values().any(|(state, _)| state == "draining"))
+}
+
+fn logs_are_shipped(image: &Image, known: &Known) -> bool {
+    let Some(definition) = &known.definition else { return true };
+    definition.containers.iter().filter(|c| c.log_configuration.is_some()).all(|c| {
+        let key = format!("{}/{}", known.task.id, c.name);
+        image.get::<LogCursor>(&key).is_some_and(|cursor| cursor.ended)
+    })
+}
+
+impl Tasks {
+    fn balancers(&self, id: &str) -> Option<(Arc<Task>, Vec<LoadBalancer>)> {
+        let image = self.store.read();
+        let task = image.get::<Task>(id)?;
+        let service = image.get::<Service>(&task.service.as_ref()?.key)?;
+        Some((task, service.load_balancers.clone()))
+    }
+
+    async fn elb(&self, operation: &str, input: Value) -> Result<Value, AwsError> {
+        calls::call(&self.cloud, &self.store, &Caller::service(ECS), "elbv2", operation, input).await
+    }
+
+    async fn register(&self, id: &str) -> Result<(), StepError> {
+        let Some((task, balancers)) = self.balancers(id) else { return Ok(()) };
+        for balancer in &balancers {
+            let target = json!({
+                "Id": task.private_ip.to_string(),
+                "Port": balancer.container_port,
+                "AvailabilityZone": task.zone,
+            });
+            let input = json!({ "TargetGroupArn": balancer.target_group_arn, "Targets": [target] });
+            self.elb("RegisterTargets", input).await?;
+        }
+        self.progress(id, |p| p.registered = true)
+    }
+
+    /// Out of the target groups; then traffic under way has its time.
+    async fn deregister(&self, id: &str) -> Result<(), StepError> {
+        let Some((task, balancers)) = self.balancers(id) else {
+            let now = self.cloud.clock.now();
+            return self.progress(id, |p| p.draining_until = Some(now));
+        };
+        let mut longest = 0;
+        for balancer in &balancers {
+            let target = json!({ "Id": task.private_ip.to_string(), "Port": balancer.container_port });
+            let input = json!({ "TargetGroupArn": balancer.target_group_arn, "Targets": [target] });
+            match self.elb("DeregisterTargets", input).await {
+                Ok(_) => longest = longest.max(self.drain_secs(balancer).await),
+                // The group was deleted before the service: nothing is left to leave.
+                Err(e) if e.code.starts_with("TargetGroupNotFound") || e.code == "InvalidTarget" => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        let until = self.cloud.clock.now().plus_ms(longest * 1000);
+        self.progress(id, |p| p.draining_until = Some(until))
+    }
+
+    async fn drain_secs(&self, balancer: &LoadBalancer) -> i64 {
+        let input = json!({ "TargetGroupArn": balancer.target_group_arn });
+        let Ok(answer) = self.elb("DescribeTargetGroupAttributes", input).await else { return DRAIN_SECS };
+        let all = answer["Attributes"].as_array().cloned().unwrap_or_default();
+        let delay = all.iter().find(|a| a["Key"] == "deregistration_delay.timeout_seconds");
+        delay.and_then(|a| a["Value"].as_str()?.parse().ok()).unwrap_or(DRAIN_SECS)
+    }
+
+    /// Containers, addresses and the interface go; then the task is stopped.
+    async fn release(&self, id: &str) -> Result<(), StepError> {
+        self.planes.containers.remove(id).await?;
+        let caller = Caller::service(ECS);
+        let released = self.cloud.transact(&self.store, &caller, |cx| {
+            let Some(task) = cx.tx.get::<Task>(id) else { return Ok(()) };
+            if let Some(allocation) = &task.allocation {
+                let address = cx.tx.get::<escale_tables::ec2::Address>(allocation.as_str());
+                if let Some((association, _)) = address.and_then(|a| a.association.clone()) {
+                    let input = json!({ "AssociationId": association });
+                    gone_is_fine(cx.call_as(ECS, "ec2", "DisassociateAddress", input))?;
+                }
+                let input = json!({ "AllocationId": allocation });
+                gone_is_fine(cx.call_as(ECS, "ec2", "ReleaseAddress", input))?;
+            }
+            let input = json!({ "NetworkInterfaceId": task.interface });
+            gone_is_fine(cx.call_as(ECS, "ec2", "DeleteNetworkInterface", input))?;
+            let mut row = cx.tx.get::<TaskProgress>(id).map_or_else(TaskProgress::default, |p| (*p).clone());
+            row.id = id.to_owned();
+            row.stopped = Some(cx.now);
+            cx.tx.put(row);
+            Ok(())
+        });
+        released.map_err(|e| e.0.into())
+    }
+
+    fn progress(&self, id: &str, change: impl FnOnce(&mut TaskProgress)) -> Result<(), StepError> {
+        self.store.write(|tx| {
+            tx.update(id, change);
+            Ok(())
+        })
+    }
+}
+
+fn gone_is_fine(result: Result<Value, AwsError>) -> Result<(), AwsError> {
+    match result {
+        Err(e) if e.code.ends_with(".NotFound") => Ok(()),
+        other => other.map(|_| ()),
+    }
+}

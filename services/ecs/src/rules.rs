@@ -1,0 +1,190 @@
+//! Lookups and names that operations share.
+
+use crate::Error;
+use escale_base::{Arn, Tag, Wire};
+use escale_service::{Config, Cx};
+use escale_store::Image;
+use escale_tables::ecs::{Cluster, Service, StrategyItem, Task, TaskDefinition};
+use std::sync::Arc;
+
+/// A tag in ECS's spelling.
+#[derive(Clone, Debug, Wire)]
+#[wire(camelCase)]
+pub(crate) struct TagShape {
+    pub key: String,
+    pub value: Option<String>,
+}
+
+pub(crate) fn tags_in(tags: Vec<TagShape>) -> Vec<Tag> {
+    tags.into_iter().map(|t| Tag::new(t.key, t.value.unwrap_or_default())).collect()
+}
+
+pub(crate) fn tags_out(tags: &[Tag]) -> Vec<TagShape> {
+    tags.iter().map(|t| TagShape { key: t.key.clone(), value: Some(t.value.clone()) }).collect()
+}
+
+/// Something that a describe operation did not find.
+#[derive(Debug, Wire)]
+#[wire(camelCase)]
+pub(crate) struct Failure {
+    pub arn: String,
+    pub reason: &'static str,
+}
+
+pub(crate) fn arn(config: &Config, resource: String) -> String {
+    Arn::new("ecs", &config.region, &config.account, resource).to_string()
+}
+
+pub(crate) fn cluster_arn(config: &Config, name: &str) -> String {
+    arn(config, format!("cluster/{name}"))
+}
+
+pub(crate) fn service_arn(config: &Config, row: &Service) -> String {
+    arn(config, format!("service/{}/{}", row.cluster, row.name))
+}
+
+pub(crate) fn task_arn(config: &Config, row: &Task) -> String {
+    arn(config, format!("task/{}/{}", row.cluster, row.id))
+}
+
+pub(crate) fn definition_arn(config: &Config, family: &str, revision: u32) -> String {
+    arn(config, format!("task-definition/{family}:{revision}"))
+}
+
+/// The name out of a cluster's name or ARN; `default` without one.
+pub(crate) fn cluster_name(given: Option<&str>) -> String {
+    match given {
+        None | Some("") => "default".to_owned(),
+        Some(text) => text.rsplit_once("cluster/").map_or(text, |(_, name)| name).to_owned(),
+    }
+}
+
+pub(crate) fn cluster(image: &Image, given: Option<&str>) -> Result<Arc<Cluster>, Error> {
+    let found = image.get::<Cluster>(&cluster_name(given));
+    found.filter(|c| c.deleted.is_none()).ok_or(Error::NoCluster)
+}
+
+/// The last part of an id or ARN.
+pub(crate) fn last_part(text: &str) -> &str {
+    text.rsplit('/').next().unwrap_or(text)
+}
+
+pub(crate) fn service(image: &Image, cluster: &str, given: &str) -> Result<Arc<Service>, Error> {
+    image.get::<Service>(&format!("{cluster}/{}", last_part(given))).ok_or(Error::NoService)
+}
+
+/// A task of this cluster, by id or ARN.
+pub(crate) fn task(image: &Image, cluster: &str, given: &str) -> Option<Arc<Task>> {
+    image.get::<Task>(last_part(given)).filter(|t| t.cluster == cluster)
+}
+
+/// `family`, `family:revision` or an ARN, with the latest active revision for a family alone.
+pub(crate) fn definition(image: &Image, given: &str) -> Option<Arc<TaskDefinition>> {
+    let text = given.rsplit_once("task-definition/").map_or(given, |(_, rest)| rest);
+    match text.split_once(':') {
+        Some((family, revision)) => {
+            image.get::<TaskDefinition>(&TaskDefinition::key_of(family, revision.parse().ok()?))
+        }
+        None => {
+            let prefix = format!("{text}/");
+            image.prefix::<TaskDefinition>(&prefix).filter(|d| d.deregistered.is_none()).last()
+        }
+    }
+}
+
+/// One that new tasks may be made of.
+pub(crate) fn active_definition(image: &Image, given: &str) -> Result<Arc<TaskDefinition>, Error> {
+    let found = definition(image, given).ok_or(Error::NoActiveDefinition)?;
+    if found.deregistered.is_some() {
+        return Err(Error::Client("TaskDefinition is inactive".into()));
+    }
+    Ok(found)
+}
+
+/// Names of clusters, services, families: letters, digits, `-`, `_`, up to 255.
+pub(crate) fn check_name(what: &str, name: &str) -> Result<(), Error> {
+    let ok = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if name.is_empty() || name.len() > 255 || !name.chars().all(ok) {
+        return Err(Error::Invalid(format!(
+            "{what} '{name}': up to 255 letters (uppercase and lowercase), numbers, underscores, and hyphens are allowed"
+        )));
+    }
+    Ok(())
+}
+
+const PROVIDERS: [&str; 2] = ["FARGATE", "FARGATE_SPOT"];
+
+pub(crate) fn check_provider(name: &str) -> Result<(), Error> {
+    if PROVIDERS.contains(&name) {
+        return Ok(());
+    }
+    Err(Error::NotSupported(format!("The capacity provider {name} (FARGATE and FARGATE_SPOT are)")))
+}
+
+pub(crate) fn check_strategy(items: &[StrategyItem]) -> Result<(), Error> {
+    items.iter().try_for_each(|i| check_provider(&i.capacity_provider))?;
+    if items.iter().filter(|i| i.base.unwrap_or(0) > 0).count() > 1 {
+        return Err(Error::Invalid(
+            "The capacity provider strategy may have a base for one provider only.".into(),
+        ));
+    }
+    if !items.is_empty() && items.iter().all(|i| i.weight == Some(0)) {
+        return Err(Error::Invalid(
+            "The capacity provider strategy needs one provider with a weight above 0.".into(),
+        ));
+    }
+    Ok(())
+}
+
+/// The provider of the next task, when `counts` gives how many each has: bases first, then by weight.
+pub(crate) fn next_provider(items: &[StrategyItem], counts: impl Fn(&str) -> i32) -> Option<String> {
+    let base = items.iter().find(|i| counts(&i.capacity_provider) < i.base.unwrap_or(0));
+    let above = |i: &StrategyItem| counts(&i.capacity_provider) - i.base.unwrap_or(0);
+    let weight = |i: &StrategyItem| i.weight.unwrap_or(1);
+    let by_weight = || {
+        let weighted = items.iter().filter(|i| weight(i) > 0);
+        weighted.min_by_key(|i| (i64::from(above(i)) * 1000) / i64::from(weight(i)))
+    };
+    base.or_else(by_weight).map(|i| i.capacity_provider.clone())
+}
+
+/// Which version of the platform: recorded, `LATEST` stands for the newest.
+pub(crate) fn platform_version(given: Option<&str>) -> Result<String, Error> {
+    match given {
+        None | Some("LATEST") | Some("1.4.0") => Ok("1.4.0".to_owned()),
+        Some("1.3.0") => Ok("1.3.0".to_owned()),
+        Some(other) => Err(Error::Invalid(format!("The platform version {other} does not exist."))),
+    }
+}
+
+pub(crate) fn caller_arn(cx: &Cx<'_>) -> String {
+    cx.caller.principal.arn(&cx.config.account)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_out_of_arns() {
+        assert_eq!(cluster_name(None), "default");
+        assert_eq!(cluster_name(Some("arn:aws:ecs:eu-west-3:0:cluster/shop")), "shop");
+        assert_eq!(last_part("arn:aws:ecs:eu-west-3:0:service/shop/web"), "web");
+    }
+
+    #[test]
+    fn a_strategy_fills_bases_first_and_then_by_weight() {
+        let item = |name: &str, weight, base| StrategyItem {
+            capacity_provider: name.into(),
+            weight: Some(weight),
+            base,
+        };
+        let items = [item("FARGATE", 1, Some(1)), item("FARGATE_SPOT", 3, None)];
+        let mut counts = std::collections::BTreeMap::new();
+        for _ in 0..9 {
+            let next = next_provider(&items, |p| counts.get(p).copied().unwrap_or(0)).unwrap();
+            *counts.entry(next).or_insert(0) += 1;
+        }
+        assert_eq!((counts["FARGATE"], counts["FARGATE_SPOT"]), (3, 6));
+    }
+}

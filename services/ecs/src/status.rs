@@ -1,0 +1,146 @@
+//! The words that AWS shows, from wish, progress and observation.
+
+use escale_base::{Timestamp, choice};
+use escale_store::Image;
+use escale_tables::{
+    ec2::InterfaceSeen,
+    ecs::{ContainerState, Health, Phase, Service, Task, TaskDefinition, TaskProgress, TaskSeen},
+};
+use std::sync::Arc;
+
+choice! {
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html>
+    pub(crate) enum Status {
+        Provisioning = "PROVISIONING",
+        Pending = "PENDING",
+        Activating = "ACTIVATING",
+        Running = "RUNNING",
+        Deactivating = "DEACTIVATING",
+        Stopping = "STOPPING",
+        Deprovisioning = "DEPROVISIONING",
+        Stopped = "STOPPED",
+    }
+}
+
+/// Everything that is known of a task.
+pub(crate) struct Known {
+    pub task: Arc<Task>,
+    pub progress: Arc<TaskProgress>,
+    pub seen: Option<Arc<TaskSeen>>,
+    pub definition: Option<Arc<TaskDefinition>>,
+    pub has_interface: bool,
+    pub behind_balancer: bool,
+}
+
+impl Known {
+    pub(crate) fn of(image: &Image, task: Arc<Task>) -> Known {
+        let service = task.service.as_ref().and_then(|s| image.get::<Service>(&s.key));
+        Known {
+            progress: image.get::<TaskProgress>(&task.id).unwrap_or_default(),
+            seen: image.get::<TaskSeen>(&task.id),
+            definition: image.get::<TaskDefinition>(&TaskDefinition::key_of(&task.family, task.revision)),
+            has_interface: image.has::<InterfaceSeen>(task.interface.as_str()),
+            behind_balancer: service.is_some_and(|s| !s.load_balancers.is_empty()),
+            task,
+        }
+    }
+
+    pub(crate) fn find(image: &Image, id: &str) -> Option<Known> {
+        Some(Known::of(image, image.get::<Task>(id)?))
+    }
+
+    pub(crate) fn phase(&self) -> Option<Phase> {
+        self.seen.as_ref().map(|s| s.phase)
+    }
+
+    /// Whether it is on its way out, by wish, by itself, or because it could not be started.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.task.stop.is_some()
+            || self.progress.failed.is_some()
+            || matches!(self.phase(), Some(Phase::Stopping | Phase::Stopped))
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        if self.progress.stopped.is_some() {
+            return Status::Stopped;
+        }
+        if self.is_stopping() {
+            return match self.phase() {
+                Some(Phase::Running | Phase::Starting) if self.progress.registered => Status::Deactivating,
+                Some(Phase::Running | Phase::Starting | Phase::Stopping) => Status::Stopping,
+                Some(Phase::Stopped) | None => Status::Deprovisioning,
+            };
+        }
+        match self.phase() {
+            None if !self.has_interface => Status::Provisioning,
+            None | Some(Phase::Starting) => Status::Pending,
+            Some(_) if self.behind_balancer && !self.progress.registered => Status::Activating,
+            Some(_) => Status::Running,
+        }
+    }
+
+    pub(crate) fn desired(&self) -> &'static str {
+        if self.is_stopping() || self.progress.stopped.is_some() { "STOPPED" } else { "RUNNING" }
+    }
+
+    /// AWS's code and words for why it stops.
+    pub(crate) fn stop(&self) -> Option<(String, String)> {
+        if let Some(failed) = &self.progress.failed {
+            return Some(("TaskFailedToStart".into(), failed.clone()));
+        }
+        if let Some(stop) = &self.task.stop {
+            return Some((stop.code.clone(), stop.reason.clone()));
+        }
+        let why = self.seen.as_ref()?.why.as_ref()?;
+        let never_ran = self.seen.as_ref().is_some_and(|s| s.started.is_none());
+        let code = if never_ran { "TaskFailedToStart" } else { "EssentialContainerExited" };
+        Some((code.into(), why.clone()))
+    }
+
+    pub(crate) fn stopping_at(&self) -> Option<Timestamp> {
+        let wished = self.task.stop.as_ref().map(|s| s.at);
+        wished.or_else(|| self.seen.as_ref().and_then(|s| s.stopping)).or(self.progress.stopped)
+    }
+
+    /// Of the essential containers that have a health check.
+    pub(crate) fn health(&self) -> Health {
+        let (Some(definition), Some(seen)) = (&self.definition, &self.seen) else { return Health::Unknown };
+        let checked = definition.containers.iter().filter(|c| c.essential && c.health_check.is_some());
+        let mut all = checked.map(|c| seen.containers.get(&c.name).map_or(Health::Unknown, |s| s.health));
+        let Some(first) = all.next() else { return Health::Unknown };
+        all.fold(first, |worst, next| match (worst, next) {
+            (Health::Unhealthy, _) | (_, Health::Unhealthy) => Health::Unhealthy,
+            (Health::Unknown, _) | (_, Health::Unknown) => Health::Unknown,
+            _ => Health::Healthy,
+        })
+    }
+}
+
+pub(crate) fn health_word(health: Health) -> &'static str {
+    match health {
+        Health::Unknown => "UNKNOWN",
+        Health::Healthy => "HEALTHY",
+        Health::Unhealthy => "UNHEALTHY",
+    }
+}
+
+pub(crate) fn container_word(state: Option<&ContainerState>) -> &'static str {
+    match state {
+        None | Some(ContainerState::Pending) => "PENDING",
+        Some(ContainerState::Running) => "RUNNING",
+        Some(ContainerState::Ended { .. }) => "STOPPED",
+    }
+}
+
+/// Tasks of a service or cluster: running, and pending.
+pub(crate) fn count<'a>(image: &Image, tasks: impl Iterator<Item = &'a Arc<Task>>) -> (i32, i32) {
+    let (mut running, mut pending) = (0, 0);
+    for task in tasks {
+        match Known::of(image, Arc::clone(task)).status() {
+            Status::Running => running += 1,
+            Status::Provisioning | Status::Pending | Status::Activating => pending += 1,
+            _ => {}
+        }
+    }
+    (running, pending)
+}

@@ -1,0 +1,151 @@
+//! Attributes of load balancers and target groups: AWS's keys, their defaults, and which values are enacted.
+
+use crate::{Error, error::invalid};
+use escale_base::{AwsError, Wire};
+use std::collections::BTreeMap;
+
+#[derive(Clone, Debug, Wire)]
+pub(crate) struct Attribute {
+    pub key: String,
+    pub value: Option<String>,
+}
+
+pub(crate) struct Known {
+    key: &'static str,
+    default: &'static str,
+    takes: Takes,
+}
+
+enum Takes {
+    Bool,
+    Between(u32, u32),
+    OneOf(&'static [&'static str]),
+    /// Has other values on AWS, which are not enacted.
+    DefaultOnly,
+}
+
+const fn known(key: &'static str, default: &'static str, takes: Takes) -> Known {
+    Known { key, default, takes }
+}
+
+use Takes::{Between, Bool, DefaultOnly, OneOf};
+
+/// Source: <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html>
+pub(crate) const BALANCER: &[Known] = &[
+    known("access_logs.s3.enabled", "false", DefaultOnly),
+    known("access_logs.s3.bucket", "", DefaultOnly),
+    known("access_logs.s3.prefix", "", DefaultOnly),
+    known("connection_logs.s3.enabled", "false", DefaultOnly),
+    known("connection_logs.s3.bucket", "", DefaultOnly),
+    known("connection_logs.s3.prefix", "", DefaultOnly),
+    known("deletion_protection.enabled", "false", Bool),
+    known("idle_timeout.timeout_seconds", "60", Between(1, 4000)),
+    known("load_balancing.cross_zone.enabled", "true", DefaultOnly),
+    known("routing.http.desync_mitigation_mode", "defensive", DefaultOnly),
+    known("routing.http.drop_invalid_header_fields.enabled", "false", Bool),
+    known("routing.http.preserve_host_header.enabled", "false", Bool),
+    known("routing.http.x_amzn_tls_version_and_cipher_suite.enabled", "false", DefaultOnly),
+    known("routing.http.xff_client_port.enabled", "false", DefaultOnly),
+    known("routing.http.xff_header_processing.mode", "append", OneOf(&["append", "preserve", "remove"])),
+    known("routing.http2.enabled", "true", DefaultOnly),
+    known("waf.fail_open.enabled", "false", DefaultOnly),
+    known("zonal_shift.config.enabled", "false", DefaultOnly),
+];
+
+/// Source: <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupAttribute.html>
+pub(crate) const GROUP: &[Known] = &[
+    known("deregistration_delay.timeout_seconds", "300", Between(0, 3600)),
+    known("stickiness.enabled", "false", DefaultOnly),
+    known("stickiness.type", "lb_cookie", DefaultOnly),
+    known("stickiness.lb_cookie.duration_seconds", "86400", DefaultOnly),
+    known("load_balancing.cross_zone.enabled", "use_load_balancer_configuration", OneOf(CROSS_ZONE)),
+    known(
+        "load_balancing.algorithm.type",
+        "round_robin",
+        OneOf(&["round_robin", "least_outstanding_requests"]),
+    ),
+    known("load_balancing.algorithm.anomaly_mitigation", "off", DefaultOnly),
+    known("slow_start.duration_seconds", "0", DefaultOnly),
+    known("target_group_health.dns_failover.minimum_healthy_targets.count", "1", DefaultOnly),
+    known("target_group_health.dns_failover.minimum_healthy_targets.percentage", "off", DefaultOnly),
+    known("target_group_health.unhealthy_state_routing.minimum_healthy_targets.count", "1", DefaultOnly),
+    known(
+        "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage",
+        "off",
+        DefaultOnly,
+    ),
+];
+
+const CROSS_ZONE: &[&str] = &["use_load_balancer_configuration", "true", "false"];
+
+/// Lays checked `changes` over what was set.
+pub(crate) fn set(
+    all: &[Known],
+    attributes: &mut BTreeMap<String, String>,
+    changes: Vec<Attribute>,
+) -> Result<(), Error> {
+    for Attribute { key, value } in changes {
+        let value = value.unwrap_or_default();
+        let Some(known) = all.iter().find(|k| k.key == key) else {
+            return Err(invalid(format!(
+                "The attribute key '{key}' is not recognized, or not supported by Escale"
+            )));
+        };
+        let good = match &known.takes {
+            Takes::Bool => value == "true" || value == "false",
+            Takes::Between(low, high) => value.parse::<u32>().is_ok_and(|n| (*low..=*high).contains(&n)),
+            Takes::OneOf(words) => words.contains(&value.as_str()),
+            Takes::DefaultOnly if value == known.default => true,
+            Takes::DefaultOnly => {
+                return Err(
+                    AwsError::not_supported(format_args!("'{value}' for the attribute '{key}'")).into()
+                );
+            }
+        };
+        if !good {
+            return Err(invalid(format!("The value '{value}' is not valid for the attribute '{key}'")));
+        }
+        attributes.insert(key, value);
+    }
+    Ok(())
+}
+
+/// All attributes, those never set with their defaults.
+pub(crate) fn show(all: &[Known], attributes: &BTreeMap<String, String>) -> Vec<Attribute> {
+    let show =
+        |k: &Known| Attribute { key: k.key.to_owned(), value: Some(get(all, attributes, k.key).to_owned()) };
+    all.iter().map(show).collect()
+}
+
+pub(crate) fn get<'a>(all: &'a [Known], attributes: &'a BTreeMap<String, String>, key: &str) -> &'a str {
+    let default = || all.iter().find(|k| k.key == key).map_or("", |k| k.default);
+    attributes.get(key).map_or_else(default, String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken() {
+        let code = |all: &[Known], key: &str, value: &str| {
+            let change = vec![Attribute { key: key.into(), value: Some(value.into()) }];
+            match set(all, &mut BTreeMap::new(), change) {
+                Ok(()) => "ok".to_owned(),
+                Err(e) => AwsError::from(e).code,
+            }
+        };
+        for (key, value, expected) in [
+            ("idle_timeout.timeout_seconds", "4000", "ok"),
+            ("idle_timeout.timeout_seconds", "4001", "ValidationError"),
+            ("deletion_protection.enabled", "yes", "ValidationError"),
+            ("access_logs.s3.enabled", "false", "ok"),
+            ("access_logs.s3.enabled", "true", "NotImplemented"),
+            ("no.such.key", "1", "ValidationError"),
+        ] {
+            assert_eq!(code(BALANCER, key, value), expected, "{key}={value}");
+        }
+        assert_eq!(code(GROUP, "stickiness.enabled", "true"), "NotImplemented");
+        assert_eq!(code(GROUP, "deregistration_delay.timeout_seconds", "30"), "ok");
+    }
+}

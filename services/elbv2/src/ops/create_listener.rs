@@ -1,0 +1,128 @@
+//! <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateListener.html>
+
+use crate::{
+    Error,
+    actions::{self, ActionShape},
+    error::{TooMany, invalid},
+    rules, shapes,
+};
+use escale_base::{AwsError, Tag, Wire, ids};
+use escale_service::{Cx, Operation};
+use escale_tables::elbv2::Listener;
+
+pub(crate) struct CreateListener;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    load_balancer_arn: String,
+    protocol: Option<String>,
+    port: Option<u16>,
+    default_actions: Vec<ActionShape>,
+    tags: Vec<Tag>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    listeners: Vec<shapes::ListenerShape>,
+}
+
+/// AWS's quota of listeners on a load balancer.
+const LISTENERS: usize = 50;
+
+impl Operation for CreateListener {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, _cx: &Cx<'_>) -> Vec<String> {
+        vec![input.load_balancer_arn.clone()]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let balancer = rules::load_balancer(cx, &input.load_balancer_arn)?;
+        http(input.protocol.as_deref().ok_or_else(|| invalid("A protocol must be specified"))?)?;
+        let port = input.port.filter(|p| *p > 0).ok_or_else(|| invalid("A port must be specified"))?;
+        rules::tags(&input.tags)?;
+        let default = actions::read(input.default_actions)?;
+        rules::may_forward(cx, &balancer, &default)?;
+        let others = rules::listeners_of(cx.tx, &balancer.arn);
+        if let Some(same) = others.iter().find(|l| l.port == port) {
+            if same.default == default {
+                return Ok(Output { listeners: vec![shapes::listener(same)] });
+            }
+            return Err(Error::DuplicateListener(balancer.arn.clone()));
+        }
+        if others.len() >= LISTENERS {
+            return Err(Error::TooMany(TooMany::Listeners));
+        }
+        let listener = Listener {
+            arn: format!(
+                "{}/{}",
+                balancer.arn.replacen(":loadbalancer/", ":listener/", 1),
+                ids::random_hex(16)
+            ),
+            load_balancer: balancer.arn.clone(),
+            port,
+            default,
+            tags: input.tags,
+            created: cx.now,
+        };
+        let shape = shapes::listener(&listener);
+        cx.tx.put(listener);
+        Ok(Output { listeners: vec![shape] })
+    }
+}
+
+pub(super) fn http(protocol: &str) -> Result<(), Error> {
+    match protocol {
+        "HTTP" => Ok(()),
+        "HTTPS" => Err(AwsError::not_supported("A listener of protocol HTTPS: it comes later; until then HTTP").into()),
+        other => {
+            Err(Error::UnsupportedProtocol(format!("Protocol '{other}' is not one of an application load balancer")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+    use serde_json::json;
+
+    #[test]
+    fn refused() {
+        let bench = Bench::new();
+        let (arn, other) = (bench.balancer("web"), bench.balancer("other"));
+        let group = bench.group("web");
+        let forward = json!([{"Type": "forward", "TargetGroupArn": group}]);
+        bench.ok(
+            "CreateListener",
+            json!({"LoadBalancerArn": arn, "Protocol": "HTTP", "Port": 80, "DefaultActions": forward}),
+        );
+        for (change, code) in [
+            (json!({"Protocol": "HTTPS"}), "NotImplemented"),
+            (json!({"Protocol": "TCP"}), "UnsupportedProtocol"),
+            (json!({"Port": 80}), "DuplicateListener"),
+            (json!({"LoadBalancerArn": other, "DefaultActions": forward}), "TargetGroupAssociationLimit"),
+            (json!({"LoadBalancerArn": "arn:nope"}), "LoadBalancerNotFound"),
+            (json!({"DefaultActions": []}), "TooManyActions"),
+            (json!({"DefaultActions": [{"Type": "forward", "TargetGroupArn": "arn:no"}]}), "TargetGroupNotFound"),
+            (json!({"DefaultActions": [{"Type": "authenticate-oidc"}]}), "NotImplemented"),
+            (
+                json!({"DefaultActions": [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "302"}}]}),
+                "ValidationError",
+            ),
+            (
+                json!({"DefaultActions": [{"Type": "redirect", "RedirectConfig": {"StatusCode": "HTTP_301"}}]}),
+                "InvalidLoadBalancerAction",
+            ),
+            (json!({"Certificates": [{"CertificateArn": "arn:x"}]}), "NotImplemented"),
+        ] {
+            let fixed = json!([{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}]);
+            let mut input =
+                json!({"LoadBalancerArn": arn, "Protocol": "HTTP", "Port": 81, "DefaultActions": fixed});
+            input.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            assert_eq!(bench.error("CreateListener", input).code, code, "{change}");
+        }
+        assert_eq!(bench.error("DeleteTargetGroup", json!({"TargetGroupArn": group})).code, "ResourceInUse");
+    }
+}

@@ -1,0 +1,244 @@
+//! <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html>
+
+use crate::{Error, PRINCIPAL, error::invalid, rules, shapes};
+use escale_base::{AwsError, Tag, Wire, ids, wire::Value};
+use escale_service::{Config, Cx, Operation};
+use escale_tables::{
+    ec2::{AllocationId, AssociationId, GroupId, InternetGateway, Subnet, SubnetId, VpcId},
+    elbv2::{LoadBalancer, LoadBalancerName, Node, PublicAddress, Scheme},
+};
+use serde_json::json;
+use std::{net::Ipv4Addr, sync::Arc};
+
+pub(crate) struct CreateLoadBalancer;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    name: String,
+    subnets: Vec<SubnetId>,
+    subnet_mappings: Vec<Mapping>,
+    security_groups: Vec<GroupId>,
+    scheme: Option<Scheme>,
+    tags: Vec<Tag>,
+    #[wire("Type")]
+    kind: Option<String>,
+    ip_address_type: Option<String>,
+}
+
+/// The other members of a mapping are for network load balancers.
+#[derive(Wire)]
+pub(crate) struct Mapping {
+    subnet_id: SubnetId,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    load_balancers: Vec<shapes::BalancerShape>,
+}
+
+impl Operation for CreateLoadBalancer {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        refuse_unsupported(&input)?;
+        rules::name("The load balancer", &input.name)?;
+        if input.name.starts_with("internal-") {
+            return Err(invalid("The load balancer name must not begin with 'internal-'"));
+        }
+        rules::tags(&input.tags)?;
+        let scheme = input.scheme.unwrap_or(Scheme::InternetFacing);
+        let mapped = input.subnet_mappings.into_iter().map(|m| m.subnet_id);
+        let subnets = subnets(cx, input.subnets.into_iter().chain(mapped).collect())?;
+        let vpc = subnets[0].vpc.clone();
+        let groups = rules::groups(cx, &vpc, input.security_groups)?;
+        if let Some(same) = existing(cx, &input.name, scheme, &subnets, &groups)? {
+            return Ok(Output { load_balancers: vec![shapes::balancer(cx, &same)] });
+        }
+        let attached = cx.tx.scan::<InternetGateway>().any(|g| g.vpc.as_ref() == Some(&vpc));
+        if scheme == Scheme::InternetFacing && !attached {
+            return Err(Error::InvalidSubnet(format!("VPC {vpc} has no internet gateway")));
+        }
+        let id = ids::random_hex(16);
+        let nodes = subnets
+            .iter()
+            .map(|subnet| node(cx, subnet, &groups, scheme, &format!("ELB app/{}/{id}", input.name)))
+            .collect::<Result<Vec<_>, AwsError>>()?;
+        let balancer = LoadBalancer {
+            arn: cx.arn("elasticloadbalancing", format!("loadbalancer/app/{}/{id}", input.name)).to_string(),
+            dns_name: dns_name(cx.config, &input.name, &id, scheme),
+            name: input.name,
+            scheme,
+            vpc,
+            groups,
+            nodes,
+            attributes: Default::default(),
+            tags: input.tags,
+            created: cx.now,
+        };
+        cx.tx.put(published(&balancer));
+        cx.tx.put(balancer.clone());
+        Ok(Output { load_balancers: vec![shapes::balancer(cx, &balancer)] })
+    }
+}
+
+fn refuse_unsupported(input: &Input) -> Result<(), Error> {
+    if let Some(kind) = input.kind.as_deref().filter(|k| *k != "application") {
+        return Err(AwsError::not_supported(format_args!("A load balancer of type '{kind}'")).into());
+    }
+    if let Some(kind) = input.ip_address_type.as_deref().filter(|k| *k != "ipv4") {
+        return Err(AwsError::not_supported(format_args!("The IP address type '{kind}'")).into());
+    }
+    Ok(())
+}
+
+/// Two subnets or more, each in a zone of its own, of one VPC.
+fn subnets(cx: &Cx<'_>, ids: Vec<SubnetId>) -> Result<Vec<Arc<Subnet>>, Error> {
+    let get = |id: &SubnetId| cx.tx.get::<Subnet>(id.as_str()).ok_or_else(|| Error::NoSubnet(id.to_string()));
+    let subnets = ids.iter().map(get).collect::<Result<Vec<_>, _>>()?;
+    for (i, subnet) in subnets.iter().enumerate() {
+        if subnet.vpc != subnets[0].vpc {
+            let message = "All subnets must belong to the same VPC".to_owned();
+            return Err(Error::InvalidConfiguration(message));
+        }
+        if subnets[..i].iter().any(|s| s.zone == subnet.zone) {
+            let message = "A load balancer cannot be attached to multiple subnets in the same Availability Zone";
+            return Err(Error::InvalidConfiguration(message.into()));
+        }
+    }
+    if subnets.len() < 2 {
+        return Err(invalid("At least two subnets in two different Availability Zones must be specified"));
+    }
+    Ok(subnets)
+}
+
+/// The operation is idempotent: the same name with the same settings is the load balancer that is there.
+fn existing(
+    cx: &Cx<'_>,
+    name: &str,
+    scheme: Scheme,
+    subnets: &[Arc<Subnet>],
+    groups: &[GroupId],
+) -> Result<Option<Arc<LoadBalancer>>, Error> {
+    let Some(found) = cx.tx.scan::<LoadBalancer>().find(|b| b.name == name) else { return Ok(None) };
+    let mut had: Vec<&SubnetId> = found.nodes.iter().map(|n| &n.subnet).collect();
+    let mut wanted: Vec<&SubnetId> = subnets.iter().map(|s| &s.id).collect();
+    had.sort();
+    wanted.sort();
+    if had == wanted && found.scheme == scheme && found.groups == groups {
+        return Ok(Some(found));
+    }
+    Err(Error::DuplicateLoadBalancer(name.to_owned()))
+}
+
+/// A network interface in the subnet, with an Elastic IP address when the world is to reach it.
+fn node(
+    cx: &mut Cx<'_>,
+    subnet: &Subnet,
+    groups: &[GroupId],
+    scheme: Scheme,
+    description: &str,
+) -> Result<Node, AwsError> {
+    let wish = json!({"SubnetId": subnet.id, "Groups": groups, "Description": description});
+    let made = cx.call_as(PRINCIPAL, "ec2", "CreateNetworkInterface", wish)?;
+    let interface = &made["NetworkInterface"];
+    let interface_id = text(interface, "NetworkInterfaceId")?;
+    let public = match scheme {
+        Scheme::Internal => None,
+        Scheme::InternetFacing => {
+            let allocated = cx.call_as(PRINCIPAL, "ec2", "AllocateAddress", json!({"Domain": "vpc"}))?;
+            let allocation = text(&allocated, "AllocationId")?;
+            let wish = json!({"AllocationId": allocation, "NetworkInterfaceId": interface_id});
+            let associated = cx.call_as(PRINCIPAL, "ec2", "AssociateAddress", wish)?;
+            Some(PublicAddress {
+                allocation: AllocationId(allocation),
+                association: AssociationId(text(&associated, "AssociationId")?),
+                ip: address(&allocated, "PublicIp")?,
+            })
+        }
+    };
+    Ok(Node {
+        zone: subnet.zone.clone(),
+        subnet: subnet.id.clone(),
+        private_ip: address(interface, "PrivateIpAddress")?,
+        interface: interface_id.into(),
+        public,
+    })
+}
+
+fn text(answer: &Value, member: &str) -> Result<String, AwsError> {
+    answer[member].as_str().map(str::to_owned).ok_or_else(|| {
+        tracing::error!(member, "EC2's answer lacks it");
+        AwsError::internal()
+    })
+}
+
+fn address(answer: &Value, member: &str) -> Result<Ipv4Addr, AwsError> {
+    text(answer, member)?.parse().map_err(|_| AwsError::internal())
+}
+
+fn dns_name(config: &Config, name: &str, id: &str, scheme: Scheme) -> String {
+    let region = &config.region;
+    let name = name.to_ascii_lowercase();
+    match scheme {
+        Scheme::InternetFacing => format!("{name}-{id}.{region}.elb.{}", Config::PUBLIC_SUFFIX),
+        Scheme::Internal => format!("internal-{name}-{id}.{region}.elb.{}", Config::PRIVATE_SUFFIX),
+    }
+}
+
+fn published(balancer: &LoadBalancer) -> LoadBalancerName {
+    let vpc: VpcId = balancer.vpc.clone();
+    let address = |n: &Node| n.public.as_ref().map_or(n.private_ip, |p| p.ip);
+    LoadBalancerName {
+        name: balancer.dns_name.clone(),
+        addresses: balancer.nodes.iter().map(address).collect(),
+        public: balancer.scheme == Scheme::InternetFacing,
+        vpc,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+    use serde_json::json;
+
+    #[test]
+    fn refused() {
+        let bench = Bench::new();
+        let (a, b, other) = (bench.subnet("a"), bench.subnet("b"), bench.subnet("b"));
+        for (change, code) in [
+            (json!({"Type": "network"}), "NotImplemented"),
+            (json!({"IpAddressType": "dualstack"}), "NotImplemented"),
+            (json!({"Subnets": [a]}), "ValidationError"),
+            (json!({"Subnets": [a, b, other]}), "InvalidConfigurationRequest"),
+            (json!({"Subnets": [a, "subnet-0"]}), "SubnetNotFound"),
+            (json!({"SecurityGroups": ["sg-0"]}), "InvalidSecurityGroup"),
+            (json!({"Name": "-x"}), "ValidationError"),
+            (json!({"Name": "internal-x"}), "ValidationError"),
+            (json!({"SubnetMappings": [{"SubnetId": a, "AllocationId": "eipalloc-1"}]}), "NotImplemented"),
+        ] {
+            let mut input = json!({"Name": "web", "Subnets": [a, b]});
+            input.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            assert_eq!(bench.error("CreateLoadBalancer", input).code, code, "{change}");
+        }
+    }
+
+    #[test]
+    fn one_interface_and_address_a_zone_and_nothing_left_after() {
+        let bench = Bench::new();
+        let subnets = json!([bench.subnet("a"), bench.subnet("b")]);
+        let wish = json!({"Name": "Web", "Subnets": subnets});
+        let made = bench.ok("CreateLoadBalancer", wish.clone())["LoadBalancers"][0].clone();
+        assert_eq!(made["State"]["Code"], "provisioning");
+        assert!(made["DNSName"].as_str().unwrap().starts_with("web-"), "{made}");
+        assert!(made["DNSName"].as_str().unwrap().ends_with(".eu-west-3.elb.localhost"), "{made}");
+        assert_eq!(bench.ec2_counts(), (2, 2));
+        let again = bench.ok("CreateLoadBalancer", wish)["LoadBalancers"][0].clone();
+        assert_eq!(again["LoadBalancerArn"], made["LoadBalancerArn"]);
+        let differs = json!({"Name": "Web", "Subnets": subnets, "Scheme": "internal"});
+        assert_eq!(bench.error("CreateLoadBalancer", differs).code, "DuplicateLoadBalancerName");
+        bench.ok("DeleteLoadBalancer", json!({"LoadBalancerArn": made["LoadBalancerArn"]}));
+        assert_eq!(bench.ec2_counts(), (0, 0));
+    }
+}

@@ -1,0 +1,146 @@
+//! <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html>
+
+use super::modify_target_group::Health;
+use crate::{Error, error::invalid, rules, shapes};
+use escale_base::{AwsError, Tag, Wire, ids};
+use escale_service::{Cx, Operation};
+use escale_tables::{
+    ec2::{Vpc, VpcId},
+    elbv2::{HealthCheck, TargetGroup},
+};
+
+pub(crate) struct CreateTargetGroup;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    name: String,
+    protocol: Option<String>,
+    protocol_version: Option<String>,
+    port: Option<u16>,
+    vpc_id: Option<VpcId>,
+    health_check_protocol: Option<String>,
+    health_check_port: Option<String>,
+    health_check_enabled: Option<bool>,
+    health_check_path: Option<String>,
+    health_check_interval_seconds: Option<u32>,
+    health_check_timeout_seconds: Option<u32>,
+    healthy_threshold_count: Option<u32>,
+    unhealthy_threshold_count: Option<u32>,
+    matcher: Option<shapes::MatcherShape>,
+    target_type: Option<String>,
+    tags: Vec<Tag>,
+    ip_address_type: Option<String>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    target_groups: Vec<shapes::GroupShape>,
+}
+
+impl Operation for CreateTargetGroup {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        refuse_unsupported(&input)?;
+        rules::name("The target group", &input.name)?;
+        rules::tags(&input.tags)?;
+        let vpc = input.vpc_id.ok_or_else(|| invalid("A VPC ID must be specified"))?;
+        if !cx.tx.has::<Vpc>(vpc.as_str()) {
+            return Err(invalid(format!("The VPC ID '{vpc}' is not found")));
+        }
+        let port = input.port.filter(|p| *p > 0).ok_or_else(|| invalid("A port must be specified"))?;
+        let health = Health {
+            protocol: input.health_check_protocol,
+            port: input.health_check_port,
+            enabled: input.health_check_enabled,
+            path: input.health_check_path,
+            interval_secs: input.health_check_interval_seconds,
+            timeout_secs: input.health_check_timeout_seconds,
+            healthy_threshold: input.healthy_threshold_count,
+            unhealthy_threshold: input.unhealthy_threshold_count,
+            matcher: input.matcher,
+        };
+        let health = health.over(defaults())?;
+        if let Some(found) = cx.tx.scan::<TargetGroup>().find(|g| g.name == input.name) {
+            if found.vpc == vpc && found.port == port && found.health == health {
+                return Ok(Output { target_groups: vec![shapes::group(cx.tx, &found)] });
+            }
+            return Err(Error::DuplicateTargetGroup(input.name));
+        }
+        let id = ids::random_hex(16);
+        let group = TargetGroup {
+            arn: cx.arn("elasticloadbalancing", format!("targetgroup/{}/{id}", input.name)).to_string(),
+            name: input.name,
+            vpc,
+            port,
+            health,
+            attributes: Default::default(),
+            tags: input.tags,
+            created: cx.now,
+        };
+        let shape = shapes::group(cx.tx, &group);
+        cx.tx.put(group);
+        Ok(Output { target_groups: vec![shape] })
+    }
+}
+
+fn refuse_unsupported(input: &Input) -> Result<(), Error> {
+    let only = |what: &str, given: &Option<String>, taken: &str| match given {
+        Some(other) if other != taken => {
+            Err(AwsError::not_supported(format_args!("{what} '{other}' (only '{taken}' is)")))
+        }
+        _ => Ok(()),
+    };
+    // AWS's default is `instance`, so the type has to be said.
+    let kind = input.target_type.clone().unwrap_or_else(|| "instance".into());
+    only("A target group of type", &Some(kind), "ip")?;
+    let protocol = input.protocol.clone().ok_or_else(|| invalid("A protocol must be specified"))?;
+    only("A target group of protocol", &Some(protocol), "HTTP")?;
+    only("The protocol version", &input.protocol_version, "HTTP1")?;
+    only("The IP address type", &input.ip_address_type, "ipv4")?;
+    Ok(())
+}
+
+/// Of HTTP target groups with addresses.
+fn defaults() -> HealthCheck {
+    HealthCheck {
+        path: "/".into(),
+        port: None,
+        interval_secs: 30,
+        timeout_secs: 5,
+        healthy_threshold: 5,
+        unhealthy_threshold: 2,
+        matcher: "200".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+    use serde_json::json;
+
+    #[test]
+    fn refused() {
+        let bench = Bench::new();
+        for (change, code) in [
+            (json!({"TargetType": "instance"}), "NotImplemented"),
+            (json!({"TargetType": null}), "NotImplemented"),
+            (json!({"Protocol": "HTTPS"}), "NotImplemented"),
+            (json!({"ProtocolVersion": "GRPC"}), "NotImplemented"),
+            (json!({"VpcId": "vpc-0"}), "ValidationError"),
+            (json!({"HealthCheckTimeoutSeconds": 30}), "ValidationError"),
+            (json!({"HealthCheckIntervalSeconds": 4}), "ValidationError"),
+            (json!({"HealthCheckPath": "health"}), "ValidationError"),
+            (json!({"HealthCheckEnabled": false}), "ValidationError"),
+            (json!({"Matcher": {"HttpCode": "600"}}), "ValidationError"),
+            (json!({"Matcher": {"GrpcCode": "0"}}), "NotImplemented"),
+        ] {
+            let mut input =
+                json!({"Name": "web", "Protocol": "HTTP", "Port": 80, "VpcId": bench.vpc, "TargetType": "ip"});
+            input.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            assert_eq!(bench.error("CreateTargetGroup", input).code, code, "{change}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DeleteLoadBalancer.html>
+
+use crate::{Error, PRINCIPAL, attributes, rules};
+use escale_base::{AwsError, Wire};
+use escale_service::{Cx, Operation};
+use escale_tables::elbv2::{Listener, LoadBalancer, LoadBalancerName, Node, Rule};
+use serde_json::json;
+
+pub(crate) struct DeleteLoadBalancer;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    load_balancer_arn: String,
+}
+
+impl Operation for DeleteLoadBalancer {
+    type Input = Input;
+    type Output = ();
+    type Error = Error;
+
+    fn resources(input: &Input, _cx: &Cx<'_>) -> Vec<String> {
+        vec![input.load_balancer_arn.clone()]
+    }
+
+    /// Listeners and rules go with it. One that is not there is a success, as on AWS.
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
+        let Some(balancer) = cx.tx.get::<LoadBalancer>(&input.load_balancer_arn) else { return Ok(()) };
+        let key = "deletion_protection.enabled";
+        if attributes::get(attributes::BALANCER, &balancer.attributes, key) == "true" {
+            return Err(Error::NotPermitted(format!(
+                "Load balancer '{}' cannot be deleted because deletion protection is enabled",
+                balancer.arn
+            )));
+        }
+        for listener in rules::listeners_of(cx.tx, &balancer.arn) {
+            for rule in rules::rules_of(cx.tx, &listener.arn) {
+                cx.tx.delete::<Rule>(&rule.arn);
+            }
+            cx.tx.delete::<Listener>(&listener.arn);
+        }
+        cx.tx.delete::<LoadBalancer>(&balancer.arn);
+        cx.tx.delete::<LoadBalancerName>(&balancer.dns_name);
+        for node in &balancer.nodes {
+            release(cx, node)?;
+        }
+        rules::settle(cx.tx);
+        Ok(())
+    }
+}
+
+fn release(cx: &mut Cx<'_>, node: &Node) -> Result<(), AwsError> {
+    if let Some(public) = &node.public {
+        let wish = json!({"AssociationId": public.association});
+        cx.call_as(PRINCIPAL, "ec2", "DisassociateAddress", wish)?;
+        cx.call_as(PRINCIPAL, "ec2", "ReleaseAddress", json!({"AllocationId": public.allocation}))?;
+    }
+    cx.call_as(PRINCIPAL, "ec2", "DeleteNetworkInterface", json!({"NetworkInterfaceId": node.interface}))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+    use serde_json::json;
+
+    #[test]
+    fn protection_holds() {
+        let bench = Bench::new();
+        let arn = bench.balancer("web");
+        let protect = |value: &str| {
+            let attributes = json!([{"Key": "deletion_protection.enabled", "Value": value}]);
+            let wish = json!({"LoadBalancerArn": arn, "Attributes": attributes});
+            bench.ok("ModifyLoadBalancerAttributes", wish);
+        };
+        protect("true");
+        let delete = json!({"LoadBalancerArn": arn});
+        assert_eq!(bench.error("DeleteLoadBalancer", delete.clone()).code, "OperationNotPermitted");
+        protect("false");
+        bench.ok("DeleteLoadBalancer", delete.clone());
+        bench.ok("DeleteLoadBalancer", delete);
+    }
+}

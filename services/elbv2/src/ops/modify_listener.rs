@@ -1,0 +1,62 @@
+//! <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_ModifyListener.html>
+
+use super::create_listener::http;
+use crate::{
+    Error,
+    actions::{self, ActionShape},
+    error::invalid,
+    rules, shapes,
+};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+
+pub(crate) struct ModifyListener;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    listener_arn: String,
+    port: Option<u16>,
+    protocol: Option<String>,
+    default_actions: Vec<ActionShape>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    listeners: Vec<shapes::ListenerShape>,
+}
+
+impl Operation for ModifyListener {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, _cx: &Cx<'_>) -> Vec<String> {
+        vec![input.listener_arn.clone()]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let mut listener = (*rules::listener(cx, &input.listener_arn)?).clone();
+        if let Some(protocol) = &input.protocol {
+            http(protocol)?;
+        }
+        if let Some(port) = input.port {
+            if port == 0 {
+                return Err(invalid("Port '0' must be between 1 and 65535"));
+            }
+            let others = rules::listeners_of(cx.tx, &listener.load_balancer);
+            if others.iter().any(|l| l.port == port && l.arn != listener.arn) {
+                return Err(Error::DuplicateListener(listener.load_balancer));
+            }
+            listener.port = port;
+        }
+        if !input.default_actions.is_empty() {
+            listener.default = actions::read(input.default_actions)?;
+            let balancer = rules::load_balancer(cx, &listener.load_balancer)?;
+            rules::may_forward(cx, &balancer, &listener.default)?;
+        }
+        let shape = shapes::listener(&listener);
+        cx.tx.put(listener);
+        rules::settle(cx.tx);
+        Ok(Output { listeners: vec![shape] })
+    }
+}

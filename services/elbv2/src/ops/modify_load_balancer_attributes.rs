@@ -1,0 +1,40 @@
+//! <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_ModifyLoadBalancerAttributes.html>
+
+use crate::{
+    Error,
+    attributes::{self, Attribute},
+    rules,
+};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+
+pub(crate) struct ModifyLoadBalancerAttributes;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    load_balancer_arn: String,
+    attributes: Vec<Attribute>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    attributes: Vec<Attribute>,
+}
+
+impl Operation for ModifyLoadBalancerAttributes {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, _cx: &Cx<'_>) -> Vec<String> {
+        vec![input.load_balancer_arn.clone()]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let mut balancer = (*rules::load_balancer(cx, &input.load_balancer_arn)?).clone();
+        attributes::set(attributes::BALANCER, &mut balancer.attributes, input.attributes)?;
+        let attributes = attributes::show(attributes::BALANCER, &balancer.attributes);
+        cx.tx.put(balancer);
+        Ok(Output { attributes })
+    }
+}

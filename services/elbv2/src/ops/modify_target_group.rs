@@ -1,0 +1,136 @@
+//! <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_ModifyTargetGroup.html>
+
+use crate::{Error, error::invalid, rules, shapes};
+use escale_base::{AwsError, Wire};
+use escale_service::{Cx, Operation};
+use escale_tables::elbv2::HealthCheck;
+
+pub(crate) struct ModifyTargetGroup;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    target_group_arn: String,
+    health_check_protocol: Option<String>,
+    health_check_port: Option<String>,
+    health_check_enabled: Option<bool>,
+    health_check_path: Option<String>,
+    health_check_interval_seconds: Option<u32>,
+    health_check_timeout_seconds: Option<u32>,
+    healthy_threshold_count: Option<u32>,
+    unhealthy_threshold_count: Option<u32>,
+    matcher: Option<shapes::MatcherShape>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    target_groups: Vec<shapes::GroupShape>,
+}
+
+impl Operation for ModifyTargetGroup {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, _cx: &Cx<'_>) -> Vec<String> {
+        vec![input.target_group_arn.clone()]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let mut group = (*rules::target_group(cx, &input.target_group_arn)?).clone();
+        let health = Health {
+            protocol: input.health_check_protocol,
+            port: input.health_check_port,
+            enabled: input.health_check_enabled,
+            path: input.health_check_path,
+            interval_secs: input.health_check_interval_seconds,
+            timeout_secs: input.health_check_timeout_seconds,
+            healthy_threshold: input.healthy_threshold_count,
+            unhealthy_threshold: input.unhealthy_threshold_count,
+            matcher: input.matcher,
+        };
+        group.health = health.over(group.health)?;
+        let shape = shapes::group(cx.tx, &group);
+        cx.tx.put(group);
+        Ok(Output { target_groups: vec![shape] })
+    }
+}
+
+/// What a request says of the health check.
+pub(super) struct Health {
+    pub protocol: Option<String>,
+    pub port: Option<String>,
+    pub enabled: Option<bool>,
+    pub path: Option<String>,
+    pub interval_secs: Option<u32>,
+    pub timeout_secs: Option<u32>,
+    pub healthy_threshold: Option<u32>,
+    pub unhealthy_threshold: Option<u32>,
+    pub matcher: Option<shapes::MatcherShape>,
+}
+
+impl Health {
+    /// Laid over `old` and checked.
+    pub(super) fn over(self, old: HealthCheck) -> Result<HealthCheck, Error> {
+        if let Some(other) = self.protocol.filter(|p| p != "HTTP") {
+            return Err(AwsError::not_supported(format_args!("The health check protocol '{other}'")).into());
+        }
+        if self.enabled == Some(false) {
+            let message = "Health check enabled must be true for target groups with target type 'ip'";
+            return Err(invalid(message));
+        }
+        let port = match self.port.as_deref() {
+            None => old.port,
+            Some("traffic-port") => None,
+            Some(text) => {
+                let port = text.parse::<u16>().ok().filter(|p| *p > 0);
+                Some(port.ok_or_else(|| invalid(format!("Health check port '{text}' is not valid")))?)
+            }
+        };
+        let new = HealthCheck {
+            path: self.path.unwrap_or(old.path),
+            port,
+            interval_secs: between("interval", self.interval_secs.unwrap_or(old.interval_secs), 5, 300)?,
+            timeout_secs: between("timeout", self.timeout_secs.unwrap_or(old.timeout_secs), 2, 120)?,
+            healthy_threshold: between(
+                "healthy threshold",
+                self.healthy_threshold.unwrap_or(old.healthy_threshold),
+                2,
+                10,
+            )?,
+            unhealthy_threshold: between(
+                "unhealthy threshold",
+                self.unhealthy_threshold.unwrap_or(old.unhealthy_threshold),
+                2,
+                10,
+            )?,
+            matcher: self.matcher.and_then(|m| m.http_code).unwrap_or(old.matcher),
+        };
+        if new.timeout_secs >= new.interval_secs {
+            return Err(invalid("Health check timeout must be smaller than the interval"));
+        }
+        if !new.path.starts_with('/') || new.path.len() > 1024 {
+            return Err(invalid(format!("Health check path '{}' must begin with a '/'", new.path)));
+        }
+        if !matches_statuses(&new.matcher) {
+            let matcher = &new.matcher;
+            return Err(invalid(format!("Health check matcher HTTP code '{matcher}' must be within 200-499")));
+        }
+        Ok(new)
+    }
+}
+
+fn between(what: &str, value: u32, low: u32, high: u32) -> Result<u32, Error> {
+    if (low..=high).contains(&value) {
+        return Ok(value);
+    }
+    Err(invalid(format!("Health check {what} '{value}' must be between {low} and {high}")))
+}
+
+/// `200`, `200-299`, `200,301`
+fn matches_statuses(text: &str) -> bool {
+    let status = |s: &str| s.parse::<u16>().ok().filter(|s| (200..500).contains(s));
+    text.split(',').all(|part| match part.split_once('-') {
+        Some((low, high)) => status(low).zip(status(high)).is_some_and(|(low, high)| low <= high),
+        None => status(part).is_some(),
+    })
+}

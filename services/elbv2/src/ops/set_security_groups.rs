@@ -1,0 +1,45 @@
+//! <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_SetSecurityGroups.html>
+
+use crate::{Error, PRINCIPAL, error::invalid, rules};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::ec2::GroupId;
+use serde_json::json;
+
+pub(crate) struct SetSecurityGroups;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    load_balancer_arn: String,
+    security_groups: Vec<GroupId>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    security_group_ids: Vec<GroupId>,
+}
+
+impl Operation for SetSecurityGroups {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, _cx: &Cx<'_>) -> Vec<String> {
+        vec![input.load_balancer_arn.clone()]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let mut balancer = (*rules::load_balancer(cx, &input.load_balancer_arn)?).clone();
+        if input.security_groups.is_empty() {
+            return Err(invalid("At least one security group must be specified"));
+        }
+        balancer.groups = rules::groups(cx, &balancer.vpc, input.security_groups)?;
+        for node in &balancer.nodes {
+            let wish = json!({"NetworkInterfaceId": node.interface, "Groups": balancer.groups});
+            cx.call_as(PRINCIPAL, "ec2", "ModifyNetworkInterfaceAttribute", wish)?;
+        }
+        let security_group_ids = balancer.groups.clone();
+        cx.tx.put(balancer);
+        Ok(Output { security_group_ids })
+    }
+}

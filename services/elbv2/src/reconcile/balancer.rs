@@ -1,0 +1,156 @@
+//! Makes each load balancer be served as its rows say.
+
+use super::{observe, spec};
+use crate::rules;
+use escale_base::{Clock, PlaneError, Timestamp};
+use escale_engine::{Plan, Reconciler, StepError};
+use escale_proxy::{BalancerSpec, Proxies};
+use escale_store::{Change, Image, Store, StoreError};
+use escale_tables::{
+    ec2::InterfaceSeen,
+    elbv2::{BalancerSeen, LoadBalancer, SeenFault},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio_util::task::AbortOnDropHandle;
+
+/// One step.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Step {
+    Apply { spec: Box<BalancerSpec>, fingerprint: String },
+    Remove,
+}
+
+pub(crate) struct Balancers {
+    store: Store,
+    clock: Clock,
+    proxies: Arc<dyn Proxies>,
+    /// Who writes down what the plane sees, by balancer.
+    observers: Mutex<BTreeMap<String, AbortOnDropHandle<()>>>,
+}
+
+impl Balancers {
+    pub(crate) fn new(store: Store, clock: Clock, proxies: Arc<dyn Proxies>) -> Balancers {
+        Balancers { store, clock, proxies, observers: Mutex::default() }
+    }
+
+    fn observers(&self) -> MutexGuard<'_, BTreeMap<String, AbortOnDropHandle<()>>> {
+        self.observers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Follows what the plane sees of the balancer, unless somebody does already.
+    fn observe(&self, arn: &str) {
+        let mut observers = self.observers();
+        if observers.get(arn).is_some_and(|o| !o.is_finished()) {
+            return;
+        }
+        if let Some(seen) = self.proxies.seen(arn) {
+            let task = observe::follow(self.store.clone(), self.clock.clone(), seen);
+            observers.insert(arn.to_owned(), AbortOnDropHandle::new(tokio::spawn(task)));
+        }
+    }
+
+    /// `applied` stays what it was when the plane refused the new one.
+    fn record(&self, arn: &str, result: Result<String, &PlaneError>) -> Result<(), StoreError> {
+        let at = self.clock.now();
+        self.store.write(|tx| {
+            let before = tx.get::<BalancerSeen>(arn).and_then(|s| s.applied.clone());
+            let (applied, fault) = match result {
+                Ok(fingerprint) => (Some(fingerprint), None),
+                Err(e) => (before, Some(SeenFault { what: e.to_string(), retry: e.retry })),
+            };
+            tx.put(BalancerSeen { arn: arn.to_owned(), applied, fault, at });
+            Ok(())
+        })
+    }
+}
+
+impl Reconciler for Balancers {
+    type Step = Step;
+    const NAME: &'static str = "elbv2-balancer";
+    // Not what was seen of balancers: only `act` writes it, and a failure written down must not wake its own retry.
+    const WATCHES: &'static [&'static str] = &[
+        "elbv2_load_balancer",
+        "elbv2_listener",
+        "elbv2_rule",
+        "elbv2_target_group",
+        "elbv2_target",
+        "ec2_interface_seen",
+    ];
+
+    fn concerned(&self, image: &Image, change: &Change) -> BTreeSet<String> {
+        match change.table {
+            "elbv2_load_balancer" => BTreeSet::from([change.key.clone()]),
+            "elbv2_listener" => owner(&change.key, ":listener/", 1),
+            "elbv2_rule" => owner(&change.key, ":listener-rule/", 2),
+            "elbv2_target_group" => rules::balancers_of(image, &change.key),
+            "elbv2_target" => {
+                let group = change.key.rsplit_once('/').map_or("", |(group, _)| group);
+                rules::balancers_of(image, group)
+            }
+            _ => image
+                .scan::<LoadBalancer>()
+                .filter(|b| b.nodes.iter().any(|n| n.interface.as_str() == change.key))
+                .map(|b| b.arn.clone())
+                .collect(),
+        }
+    }
+
+    fn all(&self, image: &Image) -> BTreeSet<String> {
+        image.scan::<LoadBalancer>().map(|b| b.arn.clone()).collect()
+    }
+
+    fn plan(&self, image: &Image, key: &str, _now: Timestamp) -> Plan<Step> {
+        let seen = image.get::<BalancerSeen>(key);
+        let Some(balancer) = image.get::<LoadBalancer>(key) else {
+            return if seen.is_some() { Plan::Step(Step::Remove) } else { Plan::Done };
+        };
+        let stands = |n: &&escale_tables::elbv2::Node| image.has::<InterfaceSeen>(n.interface.as_str());
+        if let Some(node) = balancer.nodes.iter().find(|n| !stands(n)) {
+            return Plan::wait(format!(
+                "the interface {} in {} does not stand yet",
+                node.interface, node.zone
+            ));
+        }
+        let spec = spec::of(image, &balancer);
+        let fingerprint = spec::fingerprint(&spec);
+        match seen {
+            Some(seen) if seen.fault.is_none() && seen.applied.as_ref() == Some(&fingerprint) => Plan::Done,
+            _ => Plan::Step(Step::Apply { spec: Box::new(spec), fingerprint }),
+        }
+    }
+
+    async fn act(&self, key: &str, step: Step) -> Result<(), StepError> {
+        match step {
+            Step::Apply { spec, fingerprint } => {
+                let result = self.proxies.apply(*spec).await;
+                self.record(key, result.as_ref().map(|()| fingerprint).map_err(|e| e))?;
+                self.observe(key);
+                Ok(result?)
+            }
+            Step::Remove => {
+                self.proxies.remove(key).await?;
+                self.observers().remove(key);
+                self.store.write(|tx| {
+                    tx.delete::<BalancerSeen>(key);
+                    Ok::<(), StoreError>(())
+                })?;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The load balancer's ARN in a listener's or rule's, which has `more` parts after it.
+fn owner(arn: &str, kind: &str, more: usize) -> BTreeSet<String> {
+    let mut arn = arn;
+    for _ in 0..more {
+        arn = arn.rsplit_once('/').map_or("", |(head, _)| head);
+    }
+    BTreeSet::from([arn.replacen(kind, ":loadbalancer/", 1)])
+}
+
+#[cfg(test)]
+mod tests;

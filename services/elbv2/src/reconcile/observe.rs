@@ -1,0 +1,88 @@
+//! Writes down what the plane sees of targets.
+
+use escale_base::{Clock, Timestamp};
+use escale_proxy::{self as proxy, Reason, TargetState};
+use escale_store::{Store, StoreError, Tx};
+use escale_tables::elbv2::{Target, TargetHealth, TargetSeen};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::sync::watch;
+
+/// After a failure to write. Not a wait for anything: a full disk must not spin.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Until the balancer is removed. What changes many times while a write is under way is written once.
+pub(super) async fn follow(store: Store, clock: Clock, mut seen: watch::Receiver<Arc<proxy::Seen>>) {
+    loop {
+        let now = Arc::clone(&seen.borrow_and_update());
+        while let Err(error) = write(&store, clock.now(), &now) {
+            tracing::error!(%error, "the health of targets could not be written");
+            tokio::time::sleep(PAUSE).await;
+        }
+        if seen.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn write(store: &Store, at: Timestamp, seen: &proxy::Seen) -> Result<(), StoreError> {
+    let image = store.read();
+    let news = seen.targets.iter().any(|t| {
+        let Some(key) = key(t) else { return false };
+        let drained = t.state == TargetState::Drained && image.has::<Target>(&key);
+        drained || image.get::<TargetSeen>(&key).map(|r| r.health.clone()) != health(&t.state)
+    });
+    if !news {
+        return Ok(());
+    }
+    store.write(|tx| {
+        seen.targets.iter().for_each(|t| one(tx, at, t));
+        Ok(())
+    })
+}
+
+fn one(tx: &mut Tx, at: Timestamp, seen: &proxy::TargetSeen) {
+    let (Some(key), SocketAddr::V4(addr)) = (key(seen), seen.addr) else { return };
+    let Some(target) = tx.get::<Target>(&key) else {
+        // It was taken away in the meantime; the plane will be told.
+        tx.delete::<TargetSeen>(&key);
+        return;
+    };
+    match health(&seen.state) {
+        Some(health) => {
+            if tx.get::<TargetSeen>(&key).is_none_or(|r| r.health != health) {
+                let (ip, port) = (*addr.ip(), addr.port());
+                tx.put(TargetSeen { group: seen.group.clone(), ip, port, health, at });
+            }
+        }
+        None => {
+            tx.delete::<TargetSeen>(&key);
+            // Registered again since: then the plane just has not heard of it.
+            if target.draining.is_some() {
+                tx.delete::<Target>(&key);
+            }
+        }
+    }
+}
+
+fn key(seen: &proxy::TargetSeen) -> Option<String> {
+    match seen.addr {
+        SocketAddr::V4(addr) => Some(Target::key_of(&seen.group, *addr.ip(), addr.port())),
+        SocketAddr::V6(_) => None,
+    }
+}
+
+/// `None`: nothing is under way any more.
+fn health(state: &TargetState) -> Option<TargetHealth> {
+    Some(match state {
+        TargetState::Unused => TargetHealth::Unused,
+        TargetState::Initial => TargetHealth::Initial,
+        TargetState::Healthy => TargetHealth::Healthy,
+        TargetState::Unhealthy(Reason::Timeout) => TargetHealth::TimedOut,
+        TargetState::Unhealthy(Reason::FailedCode(status)) => TargetHealth::WrongStatus(*status),
+        TargetState::Unhealthy(Reason::ConnectionRefused | Reason::BadAnswer | Reason::Unreachable(_)) => {
+            TargetHealth::Failed
+        }
+        TargetState::Draining => TargetHealth::Draining,
+        TargetState::Drained => return None,
+    })
+}

@@ -1,0 +1,158 @@
+//! A load balancer's rows as one specification for the proxy plane.
+
+use crate::{attributes, rules};
+use escale_proxy::spec;
+use escale_store::Image;
+use escale_tables::elbv2::{
+    Action, Condition, HealthCheck, Listener, LoadBalancer, Node, QueryPair, Redirect, Rule, Target,
+    TargetGroup,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::{DefaultHasher, Hash, Hasher},
+    net::SocketAddr,
+};
+
+/// What AWS's load balancers say of themselves to targets that they check.
+const CHECKER: &str = "ELB-HealthChecker/2.0";
+
+pub(super) fn of(image: &Image, balancer: &LoadBalancer) -> spec::BalancerSpec {
+    let listeners: Vec<_> = rules::listeners_of(image, &balancer.arn)
+        .into_iter()
+        .map(|l| (rules::rules_of(image, &l.arn), l))
+        .collect();
+    let actions = listeners
+        .iter()
+        .flat_map(|(rules, listener)| rules.iter().map(|r| &r.action).chain([&listener.default]));
+    let used: BTreeSet<&String> = actions.flat_map(groups_of).collect();
+    let groups = used.into_iter().filter_map(|arn| image.get::<TargetGroup>(arn));
+    spec::BalancerSpec {
+        name: balancer.arn.clone(),
+        nodes: balancer.nodes.iter().map(|n| node(balancer, n)).collect(),
+        listeners: listeners.iter().map(|(rules, l)| listener(l, rules.iter().map(AsRef::as_ref))).collect(),
+        groups: groups.map(|g| group(image, &g)).collect(),
+        attributes: general(balancer),
+    }
+}
+
+/// Equal for equal specifications, within one run of the daemon.
+pub(super) fn fingerprint(spec: &spec::BalancerSpec) -> String {
+    let mut hasher = DefaultHasher::new();
+    format!("{spec:?}").hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+fn groups_of(action: &Action) -> Vec<&String> {
+    match action {
+        Action::Forward(to) => to.iter().map(|(arn, _)| arn).collect(),
+        Action::Redirect(_) | Action::Fixed(_) => Vec::new(),
+    }
+}
+
+/// Named as [`crate::NodeSockets`] reads it.
+fn node(balancer: &LoadBalancer, node: &Node) -> spec::NodeSpec {
+    spec::NodeSpec { node: format!("{}/{}", balancer.vpc, node.interface), zone: node.zone.clone() }
+}
+
+fn general(balancer: &LoadBalancer) -> spec::Attributes {
+    let get = |key| attributes::get(attributes::BALANCER, &balancer.attributes, key);
+    spec::Attributes {
+        idle_timeout_ms: get("idle_timeout.timeout_seconds").parse::<u64>().unwrap_or(60) * 1000,
+        drop_invalid_headers: get("routing.http.drop_invalid_header_fields.enabled") == "true",
+        forwarded_for: match get("routing.http.xff_header_processing.mode") {
+            "preserve" => spec::ForwardedFor::Preserve,
+            "remove" => spec::ForwardedFor::Remove,
+            _ => spec::ForwardedFor::Append,
+        },
+        preserve_host: get("routing.http.preserve_host_header.enabled") == "true",
+        trace_header: Some("X-Amzn-Trace-Id".into()),
+        server_name: "awselb/2.0".into(),
+    }
+}
+
+fn listener<'a>(row: &Listener, rules: impl Iterator<Item = &'a Rule>) -> spec::ListenerSpec {
+    let rule = |r: &Rule| spec::Rule {
+        priority: r.priority,
+        conditions: r.conditions.iter().map(condition).collect(),
+        action: action(&r.action),
+    };
+    spec::ListenerSpec { port: row.port, rules: rules.map(rule).collect(), default: action(&row.default) }
+}
+
+fn action(action: &Action) -> spec::Action {
+    match action {
+        Action::Forward(groups) => {
+            let weighted =
+                |(group, weight): &(String, u32)| spec::Weighted { group: group.clone(), weight: *weight };
+            spec::Action::Forward(groups.iter().map(weighted).collect())
+        }
+        Action::Redirect(Redirect { protocol, host, port, path, query, permanent }) => {
+            spec::Action::Redirect(spec::Redirect {
+                protocol: protocol.clone(),
+                host: host.clone(),
+                port: port.clone(),
+                path: path.clone(),
+                query: query.clone(),
+                permanent: *permanent,
+            })
+        }
+        Action::Fixed(fixed) => spec::Action::Fixed(spec::Fixed {
+            status: fixed.status,
+            content_type: fixed.content_type.clone().unwrap_or_else(|| "text/plain".into()),
+            body: fixed.body.clone().unwrap_or_default(),
+        }),
+    }
+}
+
+fn condition(condition: &Condition) -> spec::Condition {
+    match condition {
+        Condition::Path(values) => spec::Condition::Path(values.clone()),
+        Condition::Host(values) => spec::Condition::Host(values.clone()),
+        Condition::Method(values) => spec::Condition::Method(values.clone()),
+        Condition::Header { name, values } => {
+            spec::Condition::Header { name: name.clone(), values: values.clone() }
+        }
+        Condition::Query(pairs) => {
+            let pair = |p: &QueryPair| spec::QueryPattern { key: p.key.clone(), value: p.value.clone() };
+            spec::Condition::Query(pairs.iter().map(pair).collect())
+        }
+        Condition::Source(nets) => spec::Condition::Source(nets.clone()),
+    }
+}
+
+fn group(image: &Image, row: &TargetGroup) -> spec::GroupSpec {
+    let get = |key| attributes::get(attributes::GROUP, &row.attributes, key);
+    let delay = get("deregistration_delay.timeout_seconds").parse::<u64>().unwrap_or(300);
+    let target = |t: &Target| spec::TargetSpec {
+        addr: SocketAddr::from((t.ip, t.port)),
+        zone: t.zone.clone(),
+        draining: t.draining.is_some(),
+    };
+    spec::GroupSpec {
+        name: row.arn.clone(),
+        targets: image.prefix::<Target>(&format!("{}/", row.arn)).map(|t| target(&t)).collect(),
+        algorithm: match get("load_balancing.algorithm.type") {
+            "least_outstanding_requests" => spec::Algorithm::LeastOutstanding,
+            _ => spec::Algorithm::RoundRobin,
+        },
+        health: health(&row.health),
+        // An application load balancer's own configuration is that it crosses zones.
+        cross_zone: get("load_balancing.cross_zone.enabled") != "false",
+        drain_delay_ms: delay * 1000,
+    }
+}
+
+fn health(check: &HealthCheck) -> spec::HealthCheck {
+    spec::HealthCheck {
+        protocol: spec::Probe::Http {
+            path: check.path.clone(),
+            matcher: check.matcher.clone(),
+            headers: BTreeMap::from([("User-Agent".to_owned(), CHECKER.to_owned())]),
+        },
+        port: check.port,
+        interval_ms: u64::from(check.interval_secs) * 1000,
+        timeout_ms: u64::from(check.timeout_secs) * 1000,
+        healthy_threshold: check.healthy_threshold,
+        unhealthy_threshold: check.unhealthy_threshold,
+    }
+}

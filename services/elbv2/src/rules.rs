@@ -1,0 +1,138 @@
+//! Checks and look-ups that operations share.
+
+use crate::{Error, error::invalid};
+use escale_base::Tag;
+use escale_service::Cx;
+use escale_store::{Image, Tx};
+use escale_tables::{
+    ec2::{Group, GroupId, VpcId},
+    elbv2::{Action, Listener, LoadBalancer, Rule, Target, TargetGroup, TargetSeen},
+};
+use std::{collections::BTreeSet, sync::Arc};
+
+pub(crate) fn load_balancer(cx: &Cx<'_>, arn: &str) -> Result<Arc<LoadBalancer>, Error> {
+    cx.tx.get(arn).ok_or_else(|| Error::NoLoadBalancer(arn.to_owned()))
+}
+
+pub(crate) fn target_group(cx: &Cx<'_>, arn: &str) -> Result<Arc<TargetGroup>, Error> {
+    cx.tx.get(arn).ok_or_else(|| Error::NoTargetGroup(arn.to_owned()))
+}
+
+pub(crate) fn listener(cx: &Cx<'_>, arn: &str) -> Result<Arc<Listener>, Error> {
+    cx.tx.get(arn).ok_or_else(|| Error::NoListener(arn.to_owned()))
+}
+
+pub(crate) fn rule(cx: &Cx<'_>, arn: &str) -> Result<Arc<Rule>, Error> {
+    cx.tx.get(arn).ok_or_else(|| Error::NoRule(arn.to_owned()))
+}
+
+/// A name as load balancers and target groups have it.
+pub(crate) fn name(what: &str, name: &str) -> Result<(), Error> {
+    let letters = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    if name.is_empty() || name.len() > 32 {
+        return Err(invalid(format!("{what} name '{name}' must have 1 to 32 characters")));
+    }
+    if !letters || name.starts_with('-') || name.ends_with('-') {
+        return Err(invalid(format!(
+            "{what} name '{name}' can only contain characters that are alphanumeric characters or hyphens(-), and \
+             cannot begin or end with a hyphen"
+        )));
+    }
+    Ok(())
+}
+
+/// Security groups of the VPC; none given stands for its default one.
+pub(crate) fn groups(cx: &Cx<'_>, vpc: &VpcId, given: Vec<GroupId>) -> Result<Vec<GroupId>, Error> {
+    for id in &given {
+        if cx.tx.get::<Group>(id.as_str()).is_none_or(|g| g.vpc != *vpc) {
+            return Err(Error::InvalidGroup(id.to_string()));
+        }
+    }
+    if !given.is_empty() {
+        return Ok(given);
+    }
+    let default = cx.tx.scan::<Group>().find(|g| g.vpc == *vpc && g.name == "default");
+    Ok(default.into_iter().map(|g| g.id.clone()).collect())
+}
+
+pub(crate) fn tags(tags: &[Tag]) -> Result<(), Error> {
+    let keys: BTreeSet<&str> = tags.iter().map(|t| t.key.as_str()).collect();
+    if keys.len() < tags.len() {
+        let message = "Tag keys must be unique in one request";
+        return Err(escale_base::AwsError::new("DuplicateTagKeys", 400, message).into());
+    }
+    Ok(())
+}
+
+pub(crate) fn listeners_of(image: &Image, balancer: &str) -> Vec<Arc<Listener>> {
+    let prefix = format!("{}/", balancer.replacen(":loadbalancer/", ":listener/", 1));
+    image.prefix::<Listener>(&prefix).collect()
+}
+
+/// In the order in which they are tried.
+pub(crate) fn rules_of(image: &Image, listener: &str) -> Vec<Arc<Rule>> {
+    let prefix = format!("{}/", listener.replacen(":listener/", ":listener-rule/", 1));
+    let mut rules: Vec<_> = image.prefix::<Rule>(&prefix).collect();
+    rules.sort_by_key(|r| r.priority);
+    rules
+}
+
+fn targets_group(action: &Action, group: &str) -> bool {
+    matches!(action, Action::Forward(to) if to.iter().any(|(arn, _)| arn == group))
+}
+
+/// The ARNs of the load balancers that forward to the group: none or one.
+pub(crate) fn balancers_of(image: &Image, group: &str) -> BTreeSet<String> {
+    let by_default = image.scan::<Listener>().filter(|l| targets_group(&l.default, group));
+    let by_rule = image.scan::<Rule>().filter(|r| targets_group(&r.action, group));
+    let by_rule = by_rule.filter_map(|r| image.get::<Listener>(&r.listener));
+    by_default.chain(by_rule).map(|l| l.load_balancer.clone()).collect()
+}
+
+/// Whether the balancer may forward to these groups: they exist, are of its VPC, and no other's.
+pub(crate) fn may_forward(cx: &Cx<'_>, balancer: &LoadBalancer, action: &Action) -> Result<(), Error> {
+    let Action::Forward(groups) = action else { return Ok(()) };
+    for (arn, _) in groups {
+        let group = target_group(cx, arn)?;
+        if group.vpc != balancer.vpc {
+            return Err(Error::InvalidConfiguration(format!(
+                "The target group '{arn}' is in {}, the load balancer in {}: they must be in the same VPC",
+                group.vpc, balancer.vpc
+            )));
+        }
+        if balancers_of(cx.tx, arn).iter().any(|other| *other != balancer.arn) {
+            return Err(Error::AssociationLimit(arn.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// Targets that drain while nothing forwards to their group any more have nothing under way: they go. So does what
+/// was seen of the group's targets.
+pub(crate) fn settle(tx: &mut Tx) {
+    let loose: Vec<String> = tx
+        .scan::<TargetGroup>()
+        .map(|g| g.arn.clone())
+        .filter(|arn| balancers_of(tx, arn).is_empty())
+        .collect();
+    for group in loose {
+        let prefix = format!("{group}/");
+        let targets: Vec<_> = tx.prefix::<Target>(&prefix).collect();
+        for target in targets {
+            let key = Target::key_of(&target.group, target.ip, target.port);
+            tx.delete::<TargetSeen>(&key);
+            if target.draining.is_some() {
+                tx.delete::<Target>(&key);
+            }
+        }
+    }
+}
+
+/// AWS's page sizes for this service are 1 to 400.
+pub(crate) fn page_size(given: Option<usize>) -> Result<usize, Error> {
+    match given {
+        None => Ok(400),
+        Some(n @ 1..=400) => Ok(n),
+        Some(n) => Err(invalid(format!("PageSize {n} must be between 1 and 400"))),
+    }
+}

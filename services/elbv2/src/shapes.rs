@@ -1,0 +1,206 @@
+//! Shapes that several operations give.
+
+use crate::{
+    actions::{self, ActionShape},
+    conditions::{self, ConditionShape},
+    rules, status,
+};
+use escale_base::{Timestamp, Wire};
+use escale_service::Cx;
+use escale_store::Image;
+use escale_tables::{
+    ec2::{GroupId, SubnetId, VpcId},
+    elbv2::{Listener, LoadBalancer, Rule, Scheme, TargetGroup},
+};
+
+#[derive(Debug, Wire)]
+pub(crate) struct BalancerShape {
+    pub load_balancer_arn: String,
+    #[wire("DNSName")]
+    pub dns_name: String,
+    pub canonical_hosted_zone_id: &'static str,
+    pub created_time: Timestamp,
+    pub load_balancer_name: String,
+    pub scheme: Scheme,
+    pub vpc_id: VpcId,
+    pub state: StateShape,
+    #[wire("Type")]
+    pub kind: &'static str,
+    pub availability_zones: Vec<ZoneShape>,
+    pub security_groups: Vec<GroupId>,
+    pub ip_address_type: &'static str,
+}
+
+#[derive(Debug, Wire)]
+pub(crate) struct StateShape {
+    pub code: status::BalancerState,
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Wire)]
+pub(crate) struct ZoneShape {
+    pub zone_name: String,
+    pub subnet_id: SubnetId,
+    pub load_balancer_addresses: Vec<AddressShape>,
+}
+
+/// Given for network load balancers only: here it is always an empty list.
+#[derive(Debug, Wire)]
+pub(crate) struct AddressShape {
+    pub ip_address: Option<String>,
+}
+
+pub(crate) fn balancer(cx: &Cx<'_>, row: &LoadBalancer) -> BalancerShape {
+    let (code, reason) = status::balancer(cx.tx, row);
+    let zone = |n: &escale_tables::elbv2::Node| ZoneShape {
+        zone_name: n.zone.clone(),
+        subnet_id: n.subnet.clone(),
+        load_balancer_addresses: Vec::new(),
+    };
+    BalancerShape {
+        load_balancer_arn: row.arn.clone(),
+        dns_name: row.dns_name.clone(),
+        canonical_hosted_zone_id: hosted_zone(&cx.config.region),
+        created_time: row.created,
+        load_balancer_name: row.name.clone(),
+        scheme: row.scheme,
+        vpc_id: row.vpc.clone(),
+        state: StateShape { code, reason },
+        kind: "application",
+        availability_zones: row.nodes.iter().map(zone).collect(),
+        security_groups: row.groups.clone(),
+        ip_address_type: "ipv4",
+    }
+}
+
+/// The zone that Route 53 aliases name; Paris's for a region that the list lacks.
+/// Source: <https://docs.aws.amazon.com/general/latest/gr/elb.html>
+pub(crate) fn hosted_zone(region: &str) -> &'static str {
+    match region {
+        "us-east-1" => "Z35SXDOTRQ7X7K",
+        "us-east-2" => "Z3AADJGX6KTTL2",
+        "us-west-1" => "Z368ELLRRE2KJ0",
+        "us-west-2" => "Z1H1FL5HABSF5",
+        "ca-central-1" => "ZQSVJUPU6J1EY",
+        "eu-central-1" => "Z215JYRZR1TBD5",
+        "eu-west-1" => "Z32O12XQLNTSW2",
+        "eu-west-2" => "ZHURV8PSTC4K8",
+        "eu-north-1" => "Z23TAZ6LKFMNIO",
+        "eu-south-1" => "Z3ULH7SSC9OV64",
+        "ap-northeast-1" => "Z14GRHDCWA56QT",
+        "ap-northeast-2" => "ZWKZPGTI48KDX",
+        "ap-south-1" => "ZP97RAFLXTNZK",
+        "ap-southeast-1" => "Z1LMS91P8CMLE5",
+        "ap-southeast-2" => "Z1GM3OXH4ZPM65",
+        "sa-east-1" => "Z2P70J7HTTTPLU",
+        _ => "Z3Q77PNBQS71R4",
+    }
+}
+
+#[derive(Debug, Wire)]
+pub(crate) struct GroupShape {
+    pub target_group_arn: String,
+    pub target_group_name: String,
+    pub protocol: &'static str,
+    pub port: u16,
+    pub vpc_id: VpcId,
+    pub health_check_protocol: &'static str,
+    pub health_check_port: String,
+    pub health_check_enabled: bool,
+    pub health_check_interval_seconds: u32,
+    pub health_check_timeout_seconds: u32,
+    pub healthy_threshold_count: u32,
+    pub unhealthy_threshold_count: u32,
+    pub health_check_path: String,
+    pub matcher: MatcherShape,
+    pub load_balancer_arns: Vec<String>,
+    pub target_type: &'static str,
+    pub protocol_version: &'static str,
+    pub ip_address_type: &'static str,
+}
+
+#[derive(Clone, Debug, Wire)]
+pub(crate) struct MatcherShape {
+    pub http_code: Option<String>,
+}
+
+pub(crate) fn group(image: &Image, row: &TargetGroup) -> GroupShape {
+    let health = &row.health;
+    GroupShape {
+        target_group_arn: row.arn.clone(),
+        target_group_name: row.name.clone(),
+        protocol: "HTTP",
+        port: row.port,
+        vpc_id: row.vpc.clone(),
+        health_check_protocol: "HTTP",
+        health_check_port: health.port.map_or_else(|| "traffic-port".to_owned(), |p| p.to_string()),
+        health_check_enabled: true,
+        health_check_interval_seconds: health.interval_secs,
+        health_check_timeout_seconds: health.timeout_secs,
+        healthy_threshold_count: health.healthy_threshold,
+        unhealthy_threshold_count: health.unhealthy_threshold,
+        health_check_path: health.path.clone(),
+        matcher: MatcherShape { http_code: Some(health.matcher.clone()) },
+        load_balancer_arns: rules::balancers_of(image, &row.arn).into_iter().collect(),
+        target_type: "ip",
+        protocol_version: "HTTP1",
+        ip_address_type: "ipv4",
+    }
+}
+
+#[derive(Debug, Wire)]
+pub(crate) struct ListenerShape {
+    pub listener_arn: String,
+    pub load_balancer_arn: String,
+    pub port: u16,
+    pub protocol: &'static str,
+    pub default_actions: Vec<ActionShape>,
+}
+
+pub(crate) fn listener(row: &Listener) -> ListenerShape {
+    ListenerShape {
+        listener_arn: row.arn.clone(),
+        load_balancer_arn: row.load_balancer.clone(),
+        port: row.port,
+        protocol: "HTTP",
+        default_actions: actions::show(&row.default),
+    }
+}
+
+#[derive(Debug, Wire)]
+pub(crate) struct RuleShape {
+    pub rule_arn: String,
+    pub priority: String,
+    pub conditions: Vec<ConditionShape>,
+    pub actions: Vec<ActionShape>,
+    pub is_default: bool,
+}
+
+pub(crate) fn rule(row: &Rule) -> RuleShape {
+    RuleShape {
+        rule_arn: row.arn.clone(),
+        priority: row.priority.to_string(),
+        conditions: row.conditions.iter().map(conditions::show).collect(),
+        actions: actions::show(&row.action),
+        is_default: false,
+    }
+}
+
+/// A listener's default rule; its ARN ends as the listener's does.
+pub(crate) fn default_rule(row: &Listener) -> RuleShape {
+    let id = row.arn.rsplit('/').next().unwrap_or_default();
+    RuleShape {
+        rule_arn: format!("{}/{id}", row.arn.replacen(":listener/", ":listener-rule/", 1)),
+        priority: "default".into(),
+        conditions: Vec::new(),
+        actions: actions::show(&row.default),
+        is_default: true,
+    }
+}
+
+/// The listener whose default rule has this ARN.
+pub(crate) fn listener_of_default(rule: &str) -> Option<String> {
+    let (listener, id) = rule.rsplit_once('/')?;
+    let listener = listener.replacen(":listener-rule/", ":listener/", 1);
+    listener.ends_with(&format!("/{id}")).then_some(listener)
+}

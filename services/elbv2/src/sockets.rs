@@ -1,0 +1,42 @@
+//! Where a node's sockets are: in the network namespace of its interface.
+
+use async_trait::async_trait;
+use escale_network::{Namespace, Network, Place};
+use escale_proxy::Sockets;
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+/// Connections that may wait to be accepted on a listener.
+const BACKLOG: u32 = 1024;
+
+/// The proxy plane's way into the network plane. A node's name is `<vpc>/<interface>`.
+pub struct NodeSockets(pub Arc<dyn Network>);
+
+impl NodeSockets {
+    fn namespace(&self, node: &str) -> io::Result<Namespace> {
+        let (vpc, interface) = node
+            .split_once('/')
+            .ok_or_else(|| io::Error::other(format!("'{node}' is no <vpc>/<interface>")))?;
+        self.0.namespace(&Place::interface(vpc, interface)).map_err(io::Error::other)
+    }
+}
+
+#[async_trait]
+impl Sockets for NodeSockets {
+    fn listen(&self, node: &str, port: u16) -> io::Result<TcpListener> {
+        self.namespace(node)?.hop(|| {
+            let socket = TcpSocket::new_v4()?;
+            socket.set_reuseaddr(true)?;
+            socket.bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))?;
+            socket.listen(BACKLOG)
+        })
+    }
+
+    async fn connect(&self, node: &str, to: SocketAddr) -> io::Result<TcpStream> {
+        self.namespace(node)?.tcp_connect(to).await
+    }
+}

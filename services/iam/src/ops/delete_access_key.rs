@@ -1,0 +1,32 @@
+//! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteAccessKey.html>
+
+use crate::{Error, bearer};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::iam::{AccessKey, User};
+
+pub(crate) struct DeleteAccessKey;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    user_name: Option<String>,
+    access_key_id: String,
+}
+
+impl Operation for DeleteAccessKey {
+    type Input = Input;
+    type Output = ();
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        super::user_or_caller(cx, input.user_name.clone())
+            .map_or_else(|_| Vec::new(), |name| vec![bearer::arn_of::<User>(cx, &name)])
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
+        let user_name = super::user_or_caller(cx, input.user_name)?;
+        super::key_of(cx, &user_name, &input.access_key_id)?;
+        cx.tx.delete::<AccessKey>(&input.access_key_id);
+        Ok(())
+    }
+}

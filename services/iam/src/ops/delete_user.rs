@@ -1,0 +1,34 @@
+//! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteUser.html>
+
+use crate::{Error, bearer};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::iam::{AccessKey, Holder, User};
+
+pub(crate) struct DeleteUser;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    user_name: String,
+}
+
+impl Operation for DeleteUser {
+    type Input = Input;
+    type Output = ();
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        vec![bearer::arn_of::<User>(cx, &input.user_name)]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
+        let user = bearer::get::<User>(cx.tx, &input.user_name)?;
+        let held = Holder::User(input.user_name.clone());
+        if cx.tx.scan::<AccessKey>().any(|k| k.holder == held) {
+            return Err(Error::DeleteConflict("delete access keys"));
+        }
+        bearer::must_be_bare(&*user)?;
+        cx.tx.delete::<User>(&input.user_name);
+        Ok(())
+    }
+}

@@ -1,0 +1,33 @@
+//! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRole.html>
+
+use crate::{Error, bearer, shapes};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::iam::Role;
+
+pub(crate) struct GetRole;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    role_name: String,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    role: shapes::RoleShape,
+}
+
+impl Operation for GetRole {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        vec![bearer::arn_of::<Role>(cx, &input.role_name)]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let role = bearer::get::<Role>(cx.tx, &input.role_name)?;
+        Ok(Output { role: shapes::role(&role, cx.config) })
+    }
+}

@@ -1,0 +1,60 @@
+//! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListAccessKeys.html>
+
+use crate::{Error, bearer, paging};
+use escale_base::{Timestamp, Wire};
+use escale_service::{Cx, Operation};
+use escale_tables::iam::{AccessKey, Holder, User};
+
+pub(crate) struct ListAccessKeys;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    user_name: Option<String>,
+    marker: Option<String>,
+    max_items: Option<usize>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    access_key_metadata: Vec<Key>,
+    is_truncated: bool,
+    marker: Option<String>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Key {
+    user_name: String,
+    access_key_id: String,
+    status: &'static str,
+    create_date: Timestamp,
+}
+
+impl Operation for ListAccessKeys {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        super::user_or_caller(cx, input.user_name.clone())
+            .map_or_else(|_| Vec::new(), |name| vec![bearer::arn_of::<User>(cx, &name)])
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let user_name = super::user_or_caller(cx, input.user_name)?;
+        bearer::get::<User>(cx.tx, &user_name)?;
+        let held = Holder::User(user_name.clone());
+        let keys = cx.tx.scan::<AccessKey>().filter(|k| k.holder == held);
+        let cut = paging::cut(keys, |k| k.id.clone(), input.marker.as_deref(), input.max_items)?;
+        let shape = |key: &AccessKey| Key {
+            user_name: user_name.clone(),
+            access_key_id: key.id.clone(),
+            status: if key.active { "Active" } else { "Inactive" },
+            create_date: key.created,
+        };
+        Ok(Output {
+            access_key_metadata: cut.items.iter().map(|key| shape(key)).collect(),
+            is_truncated: cut.is_truncated,
+            marker: cut.marker,
+        })
+    }
+}

@@ -1,0 +1,50 @@
+//! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicyVersions.html>
+
+use crate::{Error, aws_managed, paging, shapes};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+
+pub(crate) struct ListPolicyVersions;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    policy_arn: String,
+    marker: Option<String>,
+    max_items: Option<usize>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    versions: Vec<shapes::VersionShape>,
+    is_truncated: bool,
+    marker: Option<String>,
+}
+
+impl Operation for ListPolicyVersions {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, _: &Cx<'_>) -> Vec<String> {
+        vec![input.policy_arn.clone()]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let all = match aws_managed::find(&input.policy_arn) {
+            Some(_) => vec![shapes::VersionShape {
+                document: None,
+                version_id: shapes::AWS_VERSION.to_owned(),
+                is_default_version: true,
+                create_date: None,
+            }],
+            None => {
+                let policy = super::policy(cx, &input.policy_arn)?;
+                policy.versions.iter().map(|v| shapes::version(v, &policy)).collect()
+            }
+        };
+        // Ordered by number: v10 comes after v9.
+        let key = |v: &shapes::VersionShape| format!("{:>12}", v.version_id);
+        let cut = paging::cut(all, key, input.marker.as_deref(), input.max_items)?;
+        Ok(Output { versions: cut.items, is_truncated: cut.is_truncated, marker: cut.marker })
+    }
+}

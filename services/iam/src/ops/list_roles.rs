@@ -1,0 +1,40 @@
+//! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html>
+
+use crate::{Error, paging, shapes};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::iam::Role;
+
+pub(crate) struct ListRoles;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    path_prefix: Option<String>,
+    marker: Option<String>,
+    max_items: Option<usize>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    roles: Vec<shapes::RoleShape>,
+    is_truncated: bool,
+    marker: Option<String>,
+}
+
+impl Operation for ListRoles {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let prefix = input.path_prefix.as_deref().unwrap_or("/");
+        let found = cx.tx.scan::<Role>().filter(|row| row.path.starts_with(prefix));
+        let cut = paging::cut(found, |row| row.name.clone(), input.marker.as_deref(), input.max_items)?;
+        let shape = |row| shapes::RoleShape { tags: None, ..shapes::role(row, cx.config) };
+        Ok(Output {
+            roles: cut.items.iter().map(|row| shape(row)).collect(),
+            is_truncated: cut.is_truncated,
+            marker: cut.marker,
+        })
+    }
+}

@@ -1,0 +1,29 @@
+//! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html>
+
+use crate::{Error, bearer};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::iam::Role;
+
+pub(crate) struct PutRolePolicy;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    role_name: String,
+    policy_name: String,
+    policy_document: String,
+}
+
+impl Operation for PutRolePolicy {
+    type Input = Input;
+    type Output = ();
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        vec![bearer::arn_of::<Role>(cx, &input.role_name)]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
+        bearer::put_inline::<Role>(cx, &input.role_name, input.policy_name, input.policy_document)
+    }
+}

@@ -1,0 +1,29 @@
+//! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutUserPolicy.html>
+
+use crate::{Error, bearer};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::iam::User;
+
+pub(crate) struct PutUserPolicy;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    user_name: String,
+    policy_name: String,
+    policy_document: String,
+}
+
+impl Operation for PutUserPolicy {
+    type Input = Input;
+    type Output = ();
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        vec![bearer::arn_of::<User>(cx, &input.user_name)]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
+        bearer::put_inline::<User>(cx, &input.user_name, input.policy_name, input.policy_document)
+    }
+}

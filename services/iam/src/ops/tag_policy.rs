@@ -1,0 +1,30 @@
+//! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_TagPolicy.html>
+
+use crate::{Error, bearer};
+use escale_base::{Tag, Wire};
+use escale_service::{Cx, Operation};
+
+pub(crate) struct TagPolicy;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    policy_arn: String,
+    tags: Vec<Tag>,
+}
+
+impl Operation for TagPolicy {
+    type Input = Input;
+    type Output = ();
+    type Error = Error;
+
+    fn resources(input: &Input, _: &Cx<'_>) -> Vec<String> {
+        vec![input.policy_arn.clone()]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
+        let mut policy = (*super::policy(cx, &input.policy_arn)?).clone();
+        bearer::add_tags(&mut policy.tags, input.tags)?;
+        cx.tx.put(policy);
+        Ok(())
+    }
+}

@@ -1,0 +1,37 @@
+//! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateRole.html>
+
+use crate::{Error, bearer, ops::create_role};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::iam::Role;
+
+pub(crate) struct UpdateRole;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    role_name: String,
+    description: Option<String>,
+    max_session_duration: Option<i32>,
+}
+
+impl Operation for UpdateRole {
+    type Input = Input;
+    type Output = ();
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        vec![bearer::arn_of::<Role>(cx, &input.role_name)]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
+        bearer::change::<Role, _>(cx, &input.role_name, |role| {
+            if let Some(description) = input.description {
+                role.description = Some(description);
+            }
+            if input.max_session_duration.is_some() {
+                role.max_session_secs = create_role::session_secs(input.max_session_duration)?;
+            }
+            Ok(())
+        })
+    }
+}

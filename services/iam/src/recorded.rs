@@ -1,0 +1,18 @@
+//! What IAM takes, keeps and shows again without effect.
+
+use escale_service::Recorded;
+
+pub(crate) const RECORDED: &[Recorded] = &[
+    Recorded { name: "CreateRole.Description", reason: "A text for who reads it" },
+    Recorded { name: "UpdateRole.Description", reason: "A text for who reads it" },
+    Recorded { name: "CreatePolicy.Description", reason: "A text for who reads it" },
+    Recorded { name: "CreateServiceLinkedRole.Description", reason: "A text for who reads it" },
+    Recorded {
+        name: "CreateServiceLinkedRole.AWSServiceName",
+        reason: "Services act on their own account here and need no role; it is made so that templates and scripts find it",
+    },
+    Recorded {
+        name: "AWS::IAM::AccessKey.Serial",
+        reason: "It only tells an update to make another key; a new key is made whenever the resource is",
+    },
+];

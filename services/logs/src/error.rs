@@ -1,0 +1,37 @@
+//! CloudWatch Logs' errors: code and HTTP status stand here and nowhere else.
+
+use escale_base::{AwsError, PlaneError};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("The specified log group does not exist.")]
+    NoGroup,
+    #[error("The specified log stream does not exist.")]
+    NoStream,
+    #[error("The specified log group already exists")]
+    GroupExists,
+    #[error("The specified log stream already exists")]
+    StreamExists,
+    #[error("{0}")]
+    Invalid(String),
+    #[error("{0}")]
+    NotSupported(String),
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    #[error("the log plane: {0}")]
+    Plane(#[from] PlaneError),
+}
+
+impl From<Error> for AwsError {
+    fn from(error: Error) -> AwsError {
+        let code = match &error {
+            Error::NoGroup | Error::NoStream => "ResourceNotFoundException",
+            Error::GroupExists | Error::StreamExists => "ResourceAlreadyExistsException",
+            Error::Invalid(_) => "InvalidParameterException",
+            Error::NotSupported(what) => return AwsError::not_supported(what),
+            Error::Aws(e) => return e.clone(),
+            Error::Plane(e) => return AwsError::new("ServiceUnavailableException", 500, e.to_string()),
+        };
+        AwsError::new(code, 400, error.to_string())
+    }
+}

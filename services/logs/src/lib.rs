@@ -1,0 +1,60 @@
+//! CloudWatch Logs: groups and streams are rows, events lie in the log plane.
+//!
+//! Operations on groups and streams (`ops/`) write rows; those that move events (`streams/`) go to the plane.
+//! One reconciler (`reconcile/sweep.rs`) drops what is older than a group's retention and what no stream has any
+//! more. Nothing here interprets a message.
+//!
+//! Start at `streams/put_log_events.rs`.
+
+mod cfn;
+mod error;
+mod ops;
+mod pattern;
+mod reconcile;
+mod recorded;
+mod rules;
+mod streams;
+
+use escale_engine::Engine;
+use escale_logstore::LogStore;
+use escale_service::{Entry, Recorded, ResourceType, Service};
+use escale_store::Store;
+use std::sync::Arc;
+
+pub use error::Error;
+
+/// The service, for the wiring.
+pub struct Logs {
+    plane: Arc<dyn LogStore>,
+}
+
+impl Logs {
+    pub fn new(plane: Arc<dyn LogStore>) -> Arc<Logs> {
+        Arc::new(Logs { plane })
+    }
+}
+
+/// Starts what drops old events.
+pub fn start(engine: &mut Engine, store: Store, plane: Arc<dyn LogStore>) {
+    engine.add(reconcile::Sweep { store, plane, swept: reconcile::Swept::default() });
+}
+
+/// How the wiring holds the service: its stream operations share it.
+pub struct LogsService(pub Arc<Logs>);
+
+impl Service for LogsService {
+    fn id(&self) -> &'static str {
+        "logs"
+    }
+    fn operations(&self) -> Vec<Entry> {
+        let mut all = ops::all();
+        all.extend(streams::all(&self.0));
+        all
+    }
+    fn recorded(&self) -> &'static [Recorded] {
+        recorded::RECORDED
+    }
+    fn resource_types(&self) -> Vec<ResourceType> {
+        cfn::types()
+    }
+}

@@ -1,0 +1,46 @@
+//! <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html>
+
+use crate::{Error, rules};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::logs::LogGroup;
+use std::collections::BTreeMap;
+
+pub(crate) struct CreateLogGroup;
+
+#[derive(Wire)]
+#[wire(camelCase)]
+pub(crate) struct Input {
+    log_group_name: String,
+    log_group_class: Option<String>,
+    tags: BTreeMap<String, String>,
+}
+
+impl Operation for CreateLogGroup {
+    type Input = Input;
+    type Output = ();
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        vec![rules::group_resource(cx.config, &input.log_group_name)]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
+        rules::check_group_name(&input.log_group_name)?;
+        if cx.tx.has::<LogGroup>(&input.log_group_name) {
+            return Err(Error::GroupExists);
+        }
+        let class = input.log_group_class.unwrap_or_else(|| "STANDARD".into());
+        if !["STANDARD", "INFREQUENT_ACCESS"].contains(&class.as_str()) {
+            return Err(Error::NotSupported(format!("The log group class {class}")));
+        }
+        cx.tx.put(LogGroup {
+            name: input.log_group_name,
+            retention_days: None,
+            class,
+            tags: rules::tag_list(input.tags).collect(),
+            created: cx.now,
+        });
+        Ok(())
+    }
+}

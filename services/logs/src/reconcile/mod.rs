@@ -1,0 +1,5 @@
+//! What drops events.
+
+mod sweep;
+
+pub(crate) use sweep::{Sweep, Swept};

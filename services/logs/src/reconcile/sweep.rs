@@ -1,0 +1,129 @@
+//! Drops events older than their group's retention, and those whose stream is gone.
+
+use escale_base::Timestamp;
+use escale_engine::{Plan, Reconciler, StepError};
+use escale_logstore::LogStore;
+use escale_store::{Change, Image, Store};
+use escale_tables::logs::{LogGroup, LogStream};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+const DAY_MS: i64 = 24 * 3_600_000;
+/// How often it looks for what grew too old. AWS says "within 72 hours".
+const EVERY_MS: i64 = 3_600_000;
+
+pub(crate) struct Sweep {
+    pub(crate) store: Store,
+    pub(crate) plane: Arc<dyn LogStore>,
+    pub(crate) swept: Swept,
+}
+
+/// When the last sweep ended, and which version of the rows it saw. Lost with the daemon: then it sweeps again.
+#[derive(Default)]
+pub(crate) struct Swept {
+    at: AtomicI64,
+}
+
+/// Ids of the streams that are wanted, with the time before which their events go.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Step {
+    now: Timestamp,
+    keep: BTreeMap<String, Option<Timestamp>>,
+}
+
+impl Reconciler for Sweep {
+    type Step = Step;
+    const NAME: &'static str = "logs.sweep";
+    const WATCHES: &'static [&'static str] = &["logs_group", "logs_stream"];
+
+    fn concerned(&self, image: &Image, _: &Change) -> BTreeSet<String> {
+        self.swept.at.store(0, Ordering::Relaxed);
+        self.all(image)
+    }
+
+    fn all(&self, _: &Image) -> BTreeSet<String> {
+        BTreeSet::from(["all".to_owned()])
+    }
+
+    fn plan(&self, image: &Image, _: &str, now: Timestamp) -> Plan<Step> {
+        let next = Timestamp(self.swept.at.load(Ordering::Relaxed)).plus_ms(EVERY_MS);
+        if now < next {
+            return Plan::wait_until(next, "events to grow too old");
+        }
+        Plan::Step(Step { now, keep: keep(image, now) })
+    }
+
+    async fn act(&self, _: &str, step: Step) -> Result<(), StepError> {
+        self.swept.at.store(step.now.0, Ordering::Relaxed);
+        for stream in self.plane.streams().await? {
+            match step.keep.get(&stream) {
+                Some(Some(before)) => drop(self.plane.expire(&stream, *before).await?),
+                Some(None) => {}
+                // A stream that was made after this plan is none of those that are gone.
+                None if keep(&self.store.read(), step.now).contains_key(&stream) => {}
+                None => self.plane.forget(&stream).await?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn keep(image: &Image, now: Timestamp) -> BTreeMap<String, Option<Timestamp>> {
+    let retention = |s: &LogStream| image.get::<LogGroup>(&s.group).and_then(|g| g.retention_days);
+    let before = |s: &LogStream| retention(s).map(|days| now.plus_ms(-i64::from(days) * DAY_MS));
+    image.scan::<LogStream>().map(|s| (s.id.clone(), before(&s))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use escale_logstore::{Fake, Message};
+
+    #[tokio::test]
+    async fn what_is_too_old_or_nobodys_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("state.db"), escale_tables::logs::TABLES).unwrap();
+        let plane = Arc::new(Fake::default());
+        let now = Timestamp(100 * DAY_MS);
+        let group = |name: &str, retention_days| LogGroup {
+            name: name.into(),
+            retention_days,
+            class: "STANDARD".into(),
+            tags: vec![],
+            created: now,
+        };
+        let stream = |group: &str, id: &str| LogStream {
+            group: group.into(),
+            name: "s".into(),
+            id: id.into(),
+            created: now,
+        };
+        store
+            .write(|tx| {
+                tx.put(group("short", Some(1)));
+                tx.put(group("long", None));
+                tx.put(stream("short", "a"));
+                tx.put(stream("long", "b"));
+                Ok::<_, escale_store::StoreError>(())
+            })
+            .unwrap();
+        for id in ["a", "b", "nobody's"] {
+            let old = Message { at: Timestamp(98 * DAY_MS), text: "old".into() };
+            let new = Message { at: now, text: "new".into() };
+            plane.append(id, vec![old, new], now).await.unwrap();
+        }
+        let sweep = Sweep { store: store.clone(), plane: plane.clone(), swept: Swept::default() };
+        let Plan::Step(step) = sweep.plan(&store.read(), "all", now) else { panic!("it must sweep") };
+        sweep.act("all", step).await.unwrap();
+        assert!(matches!(sweep.plan(&store.read(), "all", now), Plan::Wait { until: Some(_), .. }));
+        let ids = ["a".to_owned(), "b".to_owned()];
+        let left = plane.summaries(&ids).await.unwrap();
+        assert_eq!((left["a"].bytes, left["b"].bytes), (3, 6));
+        assert_eq!(plane.streams().await.unwrap().len(), 2);
+    }
+}

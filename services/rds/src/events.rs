@@ -1,0 +1,62 @@
+//! What happened, for DescribeEvents.
+
+use escale_base::{Arn, Timestamp, ids};
+use escale_service::Config;
+use escale_store::Tx;
+use escale_tables::rds::Event;
+
+/// AWS keeps events for 14 days.
+const KEPT_MS: i64 = 14 * 24 * 60 * 60 * 1000;
+
+/// Adds an event about an instance. Old ones go at the same time.
+pub(crate) fn instance(
+    tx: &mut Tx,
+    config: &Config,
+    now: Timestamp,
+    id: &str,
+    category: &str,
+    message: &str,
+) {
+    record(tx, config, now, ("db-instance", "db", id), category, message);
+}
+
+pub(crate) fn snapshot(
+    tx: &mut Tx,
+    config: &Config,
+    now: Timestamp,
+    id: &str,
+    category: &str,
+    message: &str,
+) {
+    record(tx, config, now, ("db-snapshot", "snapshot", id), category, message);
+}
+
+fn record(
+    tx: &mut Tx,
+    config: &Config,
+    now: Timestamp,
+    (source_type, arn_type, id): (&str, &str, &str),
+    category: &str,
+    message: &str,
+) {
+    let old: Vec<String> = tx
+        .scan::<Event>()
+        .take_while(|e| now.since_ms(e.at) > KEPT_MS)
+        .map(|e| escale_store::Row::key(&*e))
+        .collect();
+    for key in old {
+        tx.delete::<Event>(&key);
+    }
+    let arn = Arn::new("rds", &config.region, &config.account, format!("{arn_type}:{id}"));
+    // In the order in which they were recorded, within one millisecond too.
+    let before = tx.prefix::<Event>(&format!("{:016}/", now.0)).count();
+    tx.put(Event {
+        nonce: format!("{before:04}{}", ids::random_hex(6)),
+        source_type: source_type.into(),
+        source: id.into(),
+        source_arn: arn.to_string(),
+        message: message.into(),
+        categories: vec![category.into()],
+        at: now,
+    });
+}

@@ -1,0 +1,235 @@
+//! What creation, restoration and change of an instance share: places in the network, passwords, snapshots.
+
+use crate::{Error, rules};
+use escale_base::{AwsError, Secret, Tag, ids};
+use escale_service::Cx;
+use escale_store::Image;
+use escale_tables::{
+    ec2::{GroupId, InterfaceId, Subnet, VpcId},
+    rds::{Instance, InstanceSeen, Node, Snapshot, SnapshotKind, SubnetGroup},
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// As whom RDS calls other services.
+pub(crate) const PRINCIPAL: &str = "rds.amazonaws.com";
+
+/// Where an instance stands.
+pub(crate) struct Place {
+    pub subnet_group: String,
+    pub vpc: VpcId,
+    pub security_groups: Vec<GroupId>,
+    pub replication_group: Option<GroupId>,
+    pub nodes: Vec<Node>,
+}
+
+/// What is asked of an instance's place.
+pub(crate) struct Asked<'a> {
+    pub subnet_group: Option<&'a str>,
+    pub groups: Vec<GroupId>,
+    pub zone: Option<&'a str>,
+    pub multi_az: bool,
+    pub port: u16,
+}
+
+/// Chooses zones and makes an interface for each node.
+pub(crate) fn place(cx: &mut Cx<'_>, id: &str, asked: Asked<'_>) -> Result<Place, Error> {
+    let Asked { subnet_group, groups, zone, multi_az, port } = asked;
+    let name = subnet_group.ok_or_else(|| {
+        Error::Network("There is no default VPC to put the instance in: give DBSubnetGroupName".into())
+    })?;
+    let group = rules::subnet_group(cx.tx, name)?;
+    let security_groups = rules::security_groups(cx.tx, &group.vpc, groups)?;
+    if multi_az && zone.is_some() {
+        let what = "Requesting a specific availability zone is not valid for Multi-AZ instances.";
+        return Err(Error::Combination(what.into()));
+    }
+    let first = subnet_outside(cx.tx, &group, &BTreeSet::new(), zone)?;
+    let mut subnets = vec![first];
+    if multi_az {
+        subnets.push(subnet_outside(cx.tx, &group, &BTreeSet::from([subnets[0].zone.clone()]), None)?);
+    }
+    let replication_group = match multi_az {
+        true => Some(replication_group(cx, id, &group.vpc, port)?),
+        false => None,
+    };
+    let all: Vec<GroupId> = security_groups.iter().chain(&replication_group).cloned().collect();
+    let nodes = subnets.iter().map(|s| node(cx, id, s, &all)).collect::<Result<_, _>>()?;
+    let (subnet_group, vpc) = (group.name.clone(), group.vpc.clone());
+    Ok(Place { subnet_group, vpc, security_groups, replication_group, nodes })
+}
+
+/// A security group whose members reach each other's database port. On AWS the two copies of a Multi-AZ instance are
+/// kept in step outside of the VPC, and no rule of the user's is needed; here they talk over the instance's interfaces.
+pub(crate) fn replication_group(cx: &mut Cx<'_>, id: &str, vpc: &VpcId, port: u16) -> Result<GroupId, Error> {
+    let input = json!({
+        "GroupName": format!("rds-replication-{id}-{}", ids::random_hex(6)),
+        "Description": format!("Made by RDS: replication between the nodes of {id}"),
+        "VpcId": vpc.as_str(),
+    });
+    let made = cx.call_as(PRINCIPAL, "ec2", "CreateSecurityGroup", input)?;
+    let group = made["GroupId"].as_str().unwrap_or_default().to_owned();
+    let everywhere = json!([{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]);
+    let each_other = json!([{
+        "IpProtocol": "tcp", "FromPort": port, "ToPort": port, "UserIdGroupPairs": [{"GroupId": group}],
+    }]);
+    for (operation, permissions) in [
+        ("RevokeSecurityGroupEgress", everywhere),
+        ("AuthorizeSecurityGroupEgress", each_other.clone()),
+        ("AuthorizeSecurityGroupIngress", each_other),
+    ] {
+        let input = json!({"GroupId": group, "IpPermissions": permissions});
+        cx.call_as(PRINCIPAL, "ec2", operation, input)?;
+    }
+    Ok(GroupId(group))
+}
+
+/// The groups of an instance's interfaces: the user's, and RDS's own.
+pub(crate) fn groups_of(instance: &Instance) -> Vec<GroupId> {
+    instance.security_groups.iter().chain(&instance.replication_group).cloned().collect()
+}
+
+pub(crate) fn delete_group(cx: &mut Cx<'_>, group: &GroupId) -> Result<(), AwsError> {
+    let answer = cx.call_as(PRINCIPAL, "ec2", "DeleteSecurityGroup", json!({"GroupId": group.as_str()}));
+    unless_gone(answer, "InvalidGroup.NotFound")
+}
+
+/// The group's first subnet whose zone is none of `taken`, or is the one asked for.
+pub(crate) fn subnet_outside(
+    image: &Image,
+    group: &SubnetGroup,
+    taken: &BTreeSet<String>,
+    zone: Option<&str>,
+) -> Result<Arc<Subnet>, Error> {
+    let mut subnets = group.subnets.iter().filter_map(|id| image.get::<Subnet>(id.as_str()));
+    let found = subnets.find(|s| !taken.contains(&s.zone) && zone.is_none_or(|z| z == s.zone));
+    found.ok_or_else(|| match zone {
+        Some(zone) => Error::Network(format!("DB subnet group '{}' has no subnet in {zone}", group.name)),
+        None => Error::TooFewZones(taken.iter().cloned().collect::<Vec<_>>().join(", ")),
+    })
+}
+
+/// A node of a new name, with an interface of its own.
+pub(crate) fn node(cx: &mut Cx<'_>, id: &str, subnet: &Subnet, groups: &[GroupId]) -> Result<Node, Error> {
+    let name = format!("n{}", ids::random_hex(8));
+    let input = json!({
+        "SubnetId": subnet.id.as_str(),
+        "Groups": groups.iter().map(|g| g.as_str()).collect::<Vec<_>>(),
+        "Description": format!("RDSNetworkInterface {id}"),
+    });
+    let made = cx.call_as(PRINCIPAL, "ec2", "CreateNetworkInterface", input)?;
+    let interface = &made["NetworkInterface"];
+    let text = |member: &str| interface[member].as_str().unwrap_or_default().to_owned();
+    let address = text("PrivateIpAddress").parse().map_err(|_| {
+        tracing::error!(%made, "an interface was made without an address");
+        AwsError::internal()
+    })?;
+    Ok(Node {
+        name,
+        zone: subnet.zone.clone(),
+        subnet: subnet.id.clone(),
+        interface: InterfaceId(text("NetworkInterfaceId")),
+        address,
+    })
+}
+
+/// A password of RDS's own making, and the secret that holds it.
+pub(crate) fn managed_password(
+    cx: &mut Cx<'_>,
+    username: &str,
+    resource_id: &str,
+    instance_arn: &str,
+) -> Result<(Secret<String>, String), Error> {
+    let wanted = json!({"PasswordLength": 28, "ExcludeCharacters": "/@\"'\\ `$"});
+    let password = cx.call_as(PRINCIPAL, "secretsmanager", "GetRandomPassword", wanted)?;
+    let password = password["RandomPassword"].as_str().unwrap_or_default().to_owned();
+    let input = json!({
+        "Name": format!("rds!db-{}", ids::random_uuid()),
+        "Description": format!("Secret associated with primary RDS DB instance: {instance_arn}"),
+        "SecretString": json!({"username": username, "password": password}).to_string(),
+        "Tags": [
+            {"Key": "aws:rds:primaryDBInstanceArn", "Value": instance_arn},
+            {"Key": "aws:secretsmanager:owningService", "Value": "rds"},
+            {"Key": "aws:rds:resourceId", "Value": resource_id},
+        ],
+    });
+    let made = cx.call_as(PRINCIPAL, "secretsmanager", "CreateSecret", input)?;
+    Ok((Secret::new(password), made["ARN"].as_str().unwrap_or_default().to_owned()))
+}
+
+/// Writes another password into the secret.
+pub(crate) fn rotate_password(cx: &mut Cx<'_>, arn: &str, username: &str) -> Result<Secret<String>, Error> {
+    let wanted = json!({"PasswordLength": 28, "ExcludeCharacters": "/@\"'\\ `$"});
+    let password = cx.call_as(PRINCIPAL, "secretsmanager", "GetRandomPassword", wanted)?;
+    let password = password["RandomPassword"].as_str().unwrap_or_default().to_owned();
+    let text = json!({"username": username, "password": password}).to_string();
+    let input = json!({"SecretId": arn, "SecretString": text});
+    cx.call_as(PRINCIPAL, "secretsmanager", "PutSecretValue", input)?;
+    Ok(Secret::new(password))
+}
+
+pub(crate) fn delete_secret(cx: &mut Cx<'_>, arn: &str) -> Result<(), AwsError> {
+    let input = json!({"SecretId": arn, "ForceDeleteWithoutRecovery": true});
+    unless_gone(cx.call_as(PRINCIPAL, "secretsmanager", "DeleteSecret", input), "ResourceNotFoundException")
+}
+
+pub(crate) fn delete_interface(cx: &mut Cx<'_>, node: &Node) -> Result<(), AwsError> {
+    let input = json!({"NetworkInterfaceId": node.interface.as_str()});
+    let answer = cx.call_as(PRINCIPAL, "ec2", "DeleteNetworkInterface", input);
+    unless_gone(answer, "InvalidNetworkInterfaceID.NotFound")
+}
+
+/// What is gone already is deleted.
+fn unless_gone(answer: Result<Value, AwsError>, code: &str) -> Result<(), AwsError> {
+    match answer {
+        Err(error) if error.code != code => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// A snapshot of an instance as it is now.
+pub(crate) fn snapshot(
+    cx: &mut Cx<'_>,
+    instance: &Instance,
+    id: String,
+    kind: SnapshotKind,
+    mut tags: Vec<Tag>,
+) -> Result<Snapshot, Error> {
+    if cx.tx.has::<Snapshot>(&id) {
+        return Err(Error::SnapshotExists(id));
+    }
+    if instance.copy_tags_to_snapshot && tags.is_empty() {
+        tags.clone_from(&instance.tags);
+    }
+    let seen = cx.tx.get::<InstanceSeen>(&instance.id);
+    let primary = seen.and_then(|s| instance.nodes.iter().find(|n| n.name == s.primary));
+    let zone = primary.or(instance.nodes.first()).map(|n| n.zone.clone()).unwrap_or_default();
+    let row = Snapshot {
+        id,
+        copy: format!("snap-{}", ids::random_hex(17)),
+        kind,
+        instance: instance.id.clone(),
+        resource_id: instance.resource_id.clone(),
+        engine_version: instance.engine_version.clone(),
+        master_username: instance.credentials.username.clone(),
+        master_password: instance.credentials.password.clone(),
+        db_name: instance.db_name.clone(),
+        port: instance.port,
+        vpc: instance.vpc.clone(),
+        zone,
+        allocated_storage_gb: instance.recorded.allocated_storage_gb,
+        storage_type: instance.recorded.storage_type.clone(),
+        encrypted: instance.recorded.storage_encrypted,
+        instance_created: instance.created,
+        deleted: false,
+        tags,
+        created: cx.now,
+    };
+    cx.tx.put(row.clone());
+    Ok(row)
+}
+
+/// `db-` and 26 characters.
+pub(crate) fn resource_id() -> String {
+    format!("db-{}", ids::random_upper(26))
+}

@@ -1,0 +1,285 @@
+//! <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html>
+
+use crate::{
+    Error, engines, events, making, rules,
+    shapes::{self, InstanceAnswer},
+};
+use escale_base::{Secret, Tag, Wire, wire::Value};
+use escale_service::{Cx, Operation};
+use escale_tables::{
+    ec2::GroupId,
+    rds::{Credentials, Instance, Recorded},
+};
+
+pub(crate) struct CreateDBInstance;
+
+pub(crate) const BACKUP_WINDOW: &str = "03:00-04:00";
+pub(crate) const MAINTENANCE_WINDOW: &str = "sun:04:30-sun:05:30";
+pub(crate) const CERTIFICATE: &str = "rds-ca-rsa2048-g1";
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    #[wire("DBName")]
+    db_name: Option<String>,
+    #[wire("DBInstanceIdentifier")]
+    id: String,
+    allocated_storage: Option<i32>,
+    #[wire("DBInstanceClass")]
+    class: String,
+    engine: String,
+    master_username: Option<String>,
+    master_user_password: Option<Secret<String>>,
+    #[wire("DBSecurityGroups")]
+    db_security_groups: Vec<String>,
+    vpc_security_group_ids: Vec<GroupId>,
+    availability_zone: Option<String>,
+    #[wire("DBSubnetGroupName")]
+    subnet_group: Option<String>,
+    preferred_maintenance_window: Option<String>,
+    #[wire("DBParameterGroupName")]
+    parameter_group: Option<String>,
+    backup_retention_period: Option<i32>,
+    preferred_backup_window: Option<String>,
+    port: Option<i32>,
+    #[wire("MultiAZ")]
+    multi_az: Option<bool>,
+    engine_version: Option<String>,
+    auto_minor_version_upgrade: Option<bool>,
+    license_model: Option<String>,
+    iops: Option<i32>,
+    storage_throughput: Option<i32>,
+    publicly_accessible: Option<bool>,
+    tags: Vec<Tag>,
+    storage_type: Option<String>,
+    storage_encrypted: Option<bool>,
+    kms_key_id: Option<String>,
+    copy_tags_to_snapshot: Option<bool>,
+    monitoring_interval: Option<i32>,
+    #[wire("EnableIAMDatabaseAuthentication")]
+    iam_authentication: Option<bool>,
+    enable_performance_insights: Option<bool>,
+    enable_cloudwatch_logs_exports: Vec<Value>,
+    deletion_protection: Option<bool>,
+    max_allocated_storage: Option<i32>,
+    network_type: Option<String>,
+    #[wire("CACertificateIdentifier")]
+    ca_certificate: Option<String>,
+    manage_master_user_password: Option<bool>,
+    master_user_secret_kms_key_id: Option<String>,
+    engine_lifecycle_support: Option<String>,
+}
+
+impl Operation for CreateDBInstance {
+    type Input = Input;
+    type Output = InstanceAnswer;
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        rules::instance_arn(cx, &input.id)
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<InstanceAnswer, Error> {
+        let id = rules::identifier("DBInstanceIdentifier", &input.id, 63)?;
+        if cx.tx.has::<Instance>(&id) {
+            return Err(Error::InstanceExists(id));
+        }
+        refuse_what_is_not_enacted(&input)?;
+        let (major, engine_version) = engines::version(cx.tx, &input.engine, input.engine_version.as_deref())?;
+        let default_group = rules::default_parameter_group(major);
+        let group = input.parameter_group.as_deref().unwrap_or(&default_group);
+        let parameter_group = rules::parameter_group(cx.tx, group, major)?;
+        let db_name = rules::database_name(input.db_name.clone())?;
+        let port = port(input.port)?;
+        let backup_retention_days = backup_retention(input.backup_retention_period.unwrap_or(1))?;
+        let recorded = recorded(&input)?;
+        let multi_az = input.multi_az.unwrap_or(false);
+        let resource_id = making::resource_id();
+        let credentials = credentials(cx, &input, &id, &resource_id)?;
+        let asked = making::Asked {
+            subnet_group: input.subnet_group.as_deref(),
+            groups: input.vpc_security_group_ids,
+            zone: input.availability_zone.as_deref(),
+            multi_az,
+            port,
+        };
+        let place = making::place(cx, &id, asked)?;
+        let row = Instance {
+            id,
+            resource_id,
+            major,
+            engine_version,
+            credentials,
+            db_name,
+            port,
+            multi_az,
+            subnet_group: place.subnet_group,
+            vpc: place.vpc,
+            security_groups: place.security_groups,
+            replication_group: place.replication_group,
+            parameter_group,
+            nodes: place.nodes,
+            leaving: vec![],
+            running: true,
+            restore_from: None,
+            reboot: None,
+            deletion: None,
+            deletion_protection: input.deletion_protection.unwrap_or(false),
+            backup_retention_days,
+            copy_tags_to_snapshot: input.copy_tags_to_snapshot.unwrap_or(false),
+            recorded,
+            revision: 1,
+            tags: input.tags,
+            created: cx.now,
+        };
+        cx.tx.put(row.clone());
+        events::instance(cx.tx, cx.config, cx.now, &row.id, "creation", "DB instance creation started");
+        Ok(InstanceAnswer { db_instance: shapes::instance(cx, &row) })
+    }
+}
+
+fn refuse_what_is_not_enacted(input: &Input) -> Result<(), Error> {
+    rules::refuse(input.publicly_accessible == Some(true), "PubliclyAccessible=true (a database in its VPC alone)")?;
+    rules::refuse(input.iam_authentication == Some(true), "EnableIAMDatabaseAuthentication")?;
+    rules::refuse(input.enable_performance_insights == Some(true), "EnablePerformanceInsights")?;
+    rules::refuse(input.monitoring_interval.is_some_and(|s| s > 0), "MonitoringInterval above 0")?;
+    rules::refuse(!input.enable_cloudwatch_logs_exports.is_empty(), "EnableCloudwatchLogsExports")?;
+    rules::refuse(!input.db_security_groups.is_empty(), "DBSecurityGroups (use VpcSecurityGroupIds)")?;
+    rules::refuse(input.network_type.as_deref().is_some_and(|t| t != "IPV4"), "A NetworkType other than IPV4")?;
+    if let Some(model) = input.license_model.as_deref().filter(|m| *m != "postgresql-license") {
+        return Err(Error::Value(format!("Invalid license model '{model}' for engine 'postgres'.")));
+    }
+    Ok(())
+}
+
+pub(crate) fn port(asked: Option<i32>) -> Result<u16, Error> {
+    let port = asked.unwrap_or(5432);
+    let fits = u16::try_from(port).ok().filter(|p| *p >= 1150);
+    fits.ok_or_else(|| Error::Value(format!("Invalid port {port}: ports are between 1150 and 65535")))
+}
+
+pub(crate) fn backup_retention(days: i32) -> Result<i32, Error> {
+    match days {
+        0..=35 => Ok(days),
+        _ => Err(Error::Value(format!("Invalid backup retention period: {days}. Must be between 0 and 35."))),
+    }
+}
+
+/// `hh:mm-hh:mm`, as the reconciler of backups reads it.
+pub(crate) fn backup_window(text: &str) -> Result<String, Error> {
+    let digits = |at: std::ops::Range<usize>, below: u32| {
+        let cell = text.get(at).filter(|c| c.bytes().all(|b| b.is_ascii_digit()));
+        cell.and_then(|c| c.parse::<u32>().ok()).is_some_and(|n| n < below)
+    };
+    let good = text.len() == 11
+        && digits(0..2, 24) && text.get(2..3) == Some(":") && digits(3..5, 60)
+        && text.get(5..6) == Some("-")
+        && digits(6..8, 24) && text.get(8..9) == Some(":") && digits(9..11, 60);
+    match good {
+        true => Ok(text.to_owned()),
+        false => Err(Error::Value(format!("Invalid backup window format: {text}. Should be specified as hh24:mi-hh24:mi"))),
+    }
+}
+
+fn recorded(input: &Input) -> Result<Recorded, Error> {
+    if !input.class.starts_with("db.") || input.class.split('.').count() != 3 {
+        return Err(Error::Value(format!("Invalid DB Instance class: {}", input.class)));
+    }
+    let storage_type = input.storage_type.clone().unwrap_or_else(|| "gp3".into());
+    if !["gp2", "gp3", "io1", "io2", "standard"].contains(&storage_type.as_str()) {
+        return Err(Error::Value(format!("Invalid storage type: {storage_type}")));
+    }
+    let allocated = input.allocated_storage.ok_or_else(|| {
+        Error::Combination("The parameter AllocatedStorage must be provided and must not be blank.".into())
+    })?;
+    if !(5..=65_536).contains(&allocated) {
+        let what = format!("Invalid storage size for engine name postgres and storage type {storage_type}: {allocated}");
+        return Err(Error::Combination(what));
+    }
+    if input.max_allocated_storage.is_some_and(|max| max <= allocated) {
+        return Err(Error::Combination("MaxAllocatedStorage must be greater than AllocatedStorage".into()));
+    }
+    Ok(Recorded {
+        class: input.class.clone(),
+        allocated_storage_gb: allocated,
+        max_allocated_storage_gb: input.max_allocated_storage,
+        storage_type,
+        iops: input.iops,
+        storage_throughput: input.storage_throughput,
+        storage_encrypted: input.storage_encrypted.unwrap_or(false),
+        kms_key_id: input.kms_key_id.clone(),
+        backup_window: backup_window(input.preferred_backup_window.as_deref().unwrap_or(BACKUP_WINDOW))?,
+        maintenance_window: input.preferred_maintenance_window.clone().unwrap_or_else(|| MAINTENANCE_WINDOW.into()),
+        auto_minor_version_upgrade: input.auto_minor_version_upgrade.unwrap_or(true),
+        ca_certificate: input.ca_certificate.clone().unwrap_or_else(|| CERTIFICATE.into()),
+        option_group: None,
+    })
+}
+
+/// The password that is given, or one of RDS's own in a secret.
+fn credentials(cx: &mut Cx<'_>, input: &Input, id: &str, resource_id: &str) -> Result<Credentials, Error> {
+    let missing = |what: &str| {
+        Error::Value(format!("The parameter {what} must be provided and must not be blank."))
+    };
+    let username = input.master_username.clone().ok_or_else(|| missing("MasterUsername"))?;
+    rules::username(&username)?;
+    let managed = input.manage_master_user_password == Some(true);
+    let (password, secret_arn) = match &input.master_user_password {
+        Some(_) if managed => {
+            let what = "You can't specify MasterUserPassword when you specify ManageMasterUserPassword.";
+            return Err(Error::Combination(what.into()));
+        }
+        Some(password) => {
+            rules::password(password)?;
+            (password.clone(), None)
+        }
+        None if managed => {
+            let arn = rules::arn(cx, "db", id);
+            let (password, secret) = making::managed_password(cx, &username, resource_id, &arn)?;
+            (password, Some(secret))
+        }
+        None => return Err(missing("MasterUserPassword")),
+    };
+    Ok(Credentials { username, password, secret_arn })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::World;
+    use serde_json::json;
+
+    #[test]
+    fn wants_two_zones_and_makes_an_interface_in_each() {
+        let world = World::new();
+        let made = world.create("shop", json!({"MultiAZ": true})).unwrap();
+        let made = &made["DBInstance"];
+        assert_eq!(made["DBInstanceStatus"], "creating");
+        assert_eq!(made["AvailabilityZone"], "eu-west-3a");
+        assert_eq!(made["SecondaryAvailabilityZone"], "eu-west-3b");
+        assert_eq!(made["EngineVersion"], "15.14");
+        assert!(made["Endpoint"].is_null());
+        assert_eq!(world.interfaces(), 2);
+        assert_eq!(world.create("Shop", json!({})).unwrap_err().code, "DBInstanceAlreadyExists");
+    }
+
+    #[test]
+    fn refuses_by_name() {
+        let world = World::new();
+        for (extra, code, word) in [
+            (json!({"PubliclyAccessible": true}), "NotImplemented", "PubliclyAccessible"),
+            (json!({"EngineVersion": "16.1"}), "InvalidParameterValue", "16.1"),
+            (json!({"EngineVersion": "15.99"}), "InvalidParameterValue", "15.99"),
+            (json!({"Engine": "mysql"}), "InvalidParameterValue", "mysql"),
+            (json!({"MasterUsername": "admin"}), "InvalidParameterValue", "admin"),
+            (json!({"MasterUserPassword": "short"}), "InvalidParameterValue", "MasterUserPassword"),
+            (json!({"DBSubnetGroupName": "nope"}), "DBSubnetGroupNotFoundFault", "nope"),
+            (json!({"MultiAZ": true, "AvailabilityZone": "eu-west-3a"}), "InvalidParameterCombination", "zone"),
+            (json!({"ManageMasterUserPassword": true}), "InvalidParameterCombination", "ManageMasterUserPassword"),
+            (json!({"Timezone": "UTC"}), "NotImplemented", "Timezone"),
+        ] {
+            let error = world.create("x", extra).unwrap_err();
+            assert_eq!(error.code, code, "{error}");
+            assert!(error.message.contains(word), "{error}");
+        }
+        assert_eq!(world.interfaces(), 0);
+    }
+}

@@ -1,0 +1,95 @@
+//! <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DeleteDBInstance.html>
+
+use crate::{
+    Error, events, making, rules,
+    shapes::{self, InstanceAnswer},
+    status::{self, Status},
+};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::rds::{Deletion, Instance, SnapshotKind};
+
+pub(crate) struct DeleteDBInstance;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    #[wire("DBInstanceIdentifier")]
+    id: String,
+    skip_final_snapshot: Option<bool>,
+    #[wire("FinalDBSnapshotIdentifier")]
+    final_snapshot: Option<String>,
+    delete_automated_backups: Option<bool>,
+}
+
+impl Operation for DeleteDBInstance {
+    type Input = Input;
+    type Output = InstanceAnswer;
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        rules::instance_arn(cx, &input.id)
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<InstanceAnswer, Error> {
+        let row = rules::instance(cx.tx, &input.id)?;
+        let status = status::instance(cx.tx, &row);
+        if status == Status::Deleting {
+            return Err(Error::InstanceState(format!("Instance {} is already being deleted.", row.id)));
+        }
+        if row.deletion_protection {
+            let what = "Cannot delete protected DB Instance, please disable deletion protection and try again.";
+            return Err(Error::Combination(what.into()));
+        }
+        rules::refuse(input.delete_automated_backups == Some(false), "DeleteAutomatedBackups=false")?;
+        let skip = input.skip_final_snapshot == Some(true);
+        let final_snapshot = match input.final_snapshot {
+            Some(_) if skip => {
+                let what = "FinalDBSnapshotIdentifier can not be specified when deleting a DB instance with \
+                            SkipFinalSnapshot set to true";
+                return Err(Error::Combination(what.into()));
+            }
+            None if !skip => {
+                let what = "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.";
+                return Err(Error::Combination(what.into()));
+            }
+            Some(_) if matches!(status, Status::Creating | Status::Failed) => {
+                let what = format!("Cannot create a final snapshot because instance {} is {status}.", row.id);
+                return Err(Error::InstanceState(what));
+            }
+            Some(id) => {
+                let id = rules::identifier("FinalDBSnapshotIdentifier", &id, 255)?;
+                Some(making::snapshot(cx, &row, id, SnapshotKind::Manual, vec![])?.id)
+            }
+            None => None,
+        };
+        let mut row = (*row).clone();
+        row.deletion = Some(Deletion { asked: cx.now, final_snapshot });
+        cx.tx.put::<Instance>(row.clone());
+        events::instance(cx.tx, cx.config, cx.now, &row.id, "deletion", "DB instance deletion started");
+        Ok(InstanceAnswer { db_instance: shapes::instance(cx, &row) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::World;
+    use serde_json::json;
+
+    #[test]
+    fn the_last_snapshot_is_asked_about() {
+        let world = World::new();
+        world.create("shop", json!({"DeletionProtection": true})).unwrap();
+        let delete = |input| world.call("DeleteDBInstance", input).map_err(|e| e.code);
+        let skip = json!({"DBInstanceIdentifier": "shop", "SkipFinalSnapshot": true});
+        assert_eq!(delete(skip.clone()).unwrap_err(), "InvalidParameterCombination");
+        let off = json!({"DBInstanceIdentifier": "shop", "DeletionProtection": false});
+        world.call("ModifyDBInstance", off).unwrap();
+        assert_eq!(delete(json!({"DBInstanceIdentifier": "shop"})).unwrap_err(), "InvalidParameterCombination");
+        let both = json!({"DBInstanceIdentifier": "shop", "SkipFinalSnapshot": true, "FinalDBSnapshotIdentifier": "f"});
+        assert_eq!(delete(both).unwrap_err(), "InvalidParameterCombination");
+        let early = json!({"DBInstanceIdentifier": "shop", "FinalDBSnapshotIdentifier": "f"});
+        assert_eq!(delete(early).unwrap_err(), "InvalidDBInstanceState");
+        assert_eq!(delete(skip.clone()).unwrap()["DBInstance"]["DBInstanceStatus"], "deleting");
+        assert_eq!(delete(skip).unwrap_err(), "InvalidDBInstanceState");
+    }
+}

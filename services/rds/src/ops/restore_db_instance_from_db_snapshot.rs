@@ -1,0 +1,161 @@
+//! <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBInstanceFromDBSnapshot.html>
+
+use super::create_db_instance::{BACKUP_WINDOW, CERTIFICATE, MAINTENANCE_WINDOW, backup_window, port};
+use crate::{
+    Error, engines, events, making, rules,
+    shapes::{self, InstanceAnswer},
+};
+use escale_base::{Tag, Wire};
+use escale_service::{Cx, Operation};
+use escale_tables::{
+    ec2::GroupId,
+    rds::{Credentials, Instance, Recorded, Snapshot, SnapshotSeen},
+};
+
+pub(crate) struct RestoreDBInstanceFromDBSnapshot;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    #[wire("DBInstanceIdentifier")]
+    id: String,
+    #[wire("DBSnapshotIdentifier")]
+    snapshot: String,
+    #[wire("DBInstanceClass")]
+    class: Option<String>,
+    port: Option<i32>,
+    availability_zone: Option<String>,
+    #[wire("DBSubnetGroupName")]
+    subnet_group: Option<String>,
+    #[wire("MultiAZ")]
+    multi_az: Option<bool>,
+    publicly_accessible: Option<bool>,
+    auto_minor_version_upgrade: Option<bool>,
+    license_model: Option<String>,
+    engine: Option<String>,
+    iops: Option<i32>,
+    storage_throughput: Option<i32>,
+    tags: Vec<Tag>,
+    storage_type: Option<String>,
+    vpc_security_group_ids: Vec<GroupId>,
+    copy_tags_to_snapshot: Option<bool>,
+    #[wire("DBParameterGroupName")]
+    parameter_group: Option<String>,
+    deletion_protection: Option<bool>,
+    allocated_storage: Option<i32>,
+    backup_retention_period: Option<i32>,
+    preferred_backup_window: Option<String>,
+    #[wire("CACertificateIdentifier")]
+    ca_certificate: Option<String>,
+    manage_master_user_password: Option<bool>,
+}
+
+impl Operation for RestoreDBInstanceFromDBSnapshot {
+    type Input = Input;
+    type Output = InstanceAnswer;
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        vec![rules::arn(cx, "db", &input.id), rules::arn(cx, "snapshot", &input.snapshot)]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<InstanceAnswer, Error> {
+        let id = rules::identifier("DBInstanceIdentifier", &input.id, 63)?;
+        if cx.tx.has::<Instance>(&id) {
+            return Err(Error::InstanceExists(id));
+        }
+        let from = rules::snapshot(cx.tx, &input.snapshot)?;
+        if !cx.tx.has::<SnapshotSeen>(&from.id) {
+            return Err(Error::SnapshotState(format!("The snapshot {} is not available yet.", from.id)));
+        }
+        rules::refuse(input.publicly_accessible == Some(true), "PubliclyAccessible=true")?;
+        let engine = input.engine.as_deref().unwrap_or("postgres");
+        let (major, engine_version) = engines::version(cx.tx, engine, Some(&from.engine_version))?;
+        let default_group = rules::default_parameter_group(major);
+        let group = input.parameter_group.as_deref().unwrap_or(&default_group);
+        let parameter_group = rules::parameter_group(cx.tx, group, major)?;
+        let port = port(input.port.or(Some(i32::from(from.port))))?;
+        let recorded = recorded(&input, &from)?;
+        let resource_id = making::resource_id();
+        let credentials = credentials(cx, &input, &from, &id, &resource_id)?;
+        let days = super::create_db_instance::backup_retention(input.backup_retention_period.unwrap_or(1))?;
+        let multi_az = input.multi_az.unwrap_or(false);
+        let asked = making::Asked {
+            subnet_group: input.subnet_group.as_deref(),
+            groups: input.vpc_security_group_ids,
+            zone: input.availability_zone.as_deref(),
+            multi_az,
+            port,
+        };
+        let place = making::place(cx, &id, asked)?;
+        let row = Instance {
+            id,
+            resource_id,
+            major,
+            engine_version,
+            credentials,
+            db_name: from.db_name.clone(),
+            port,
+            multi_az,
+            subnet_group: place.subnet_group,
+            vpc: place.vpc,
+            security_groups: place.security_groups,
+            replication_group: place.replication_group,
+            parameter_group,
+            nodes: place.nodes,
+            leaving: vec![],
+            running: true,
+            restore_from: Some(from.copy.clone()),
+            reboot: None,
+            deletion: None,
+            deletion_protection: input.deletion_protection.unwrap_or(false),
+            backup_retention_days: days,
+            copy_tags_to_snapshot: input.copy_tags_to_snapshot.unwrap_or(false),
+            recorded,
+            revision: 1,
+            tags: input.tags,
+            created: cx.now,
+        };
+        cx.tx.put(row.clone());
+        let message = format!("Restoring from snapshot {}", from.id);
+        events::instance(cx.tx, cx.config, cx.now, &row.id, "restoration", &message);
+        Ok(InstanceAnswer { db_instance: shapes::instance(cx, &row) })
+    }
+}
+
+fn recorded(input: &Input, from: &Snapshot) -> Result<Recorded, Error> {
+    if let Some(model) = input.license_model.as_deref().filter(|m| *m != "postgresql-license") {
+        return Err(Error::Value(format!("Invalid license model '{model}' for engine 'postgres'.")));
+    }
+    Ok(Recorded {
+        class: input.class.clone().unwrap_or_else(|| "db.t4g.micro".into()),
+        allocated_storage_gb: input.allocated_storage.unwrap_or(from.allocated_storage_gb),
+        max_allocated_storage_gb: None,
+        storage_type: input.storage_type.clone().unwrap_or_else(|| from.storage_type.clone()),
+        iops: input.iops,
+        storage_throughput: input.storage_throughput,
+        storage_encrypted: from.encrypted,
+        kms_key_id: None,
+        backup_window: backup_window(input.preferred_backup_window.as_deref().unwrap_or(BACKUP_WINDOW))?,
+        maintenance_window: MAINTENANCE_WINDOW.into(),
+        auto_minor_version_upgrade: input.auto_minor_version_upgrade.unwrap_or(true),
+        ca_certificate: input.ca_certificate.clone().unwrap_or_else(|| CERTIFICATE.into()),
+        option_group: None,
+    })
+}
+
+/// The snapshot's, or a new password in a secret.
+fn credentials(
+    cx: &mut Cx<'_>,
+    input: &Input,
+    from: &Snapshot,
+    id: &str,
+    resource_id: &str,
+) -> Result<Credentials, Error> {
+    let username = from.master_username.clone();
+    if input.manage_master_user_password != Some(true) {
+        return Ok(Credentials { username, password: from.master_password.clone(), secret_arn: None });
+    }
+    let arn = rules::arn(cx, "db", id);
+    let (password, secret) = making::managed_password(cx, &username, resource_id, &arn)?;
+    Ok(Credentials { username, password, secret_arn: Some(secret) })
+}

@@ -1,0 +1,47 @@
+//! <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_StopDBInstance.html>
+
+use crate::{
+    Error, making, rules,
+    shapes::{self, InstanceAnswer},
+    status::{self, Status},
+};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::rds::{Instance, SnapshotKind};
+
+pub(crate) struct StopDBInstance;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    #[wire("DBInstanceIdentifier")]
+    id: String,
+    #[wire("DBSnapshotIdentifier")]
+    snapshot: Option<String>,
+}
+
+impl Operation for StopDBInstance {
+    type Input = Input;
+    type Output = InstanceAnswer;
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        rules::instance_arn(cx, &input.id)
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<InstanceAnswer, Error> {
+        let mut row = Instance::clone(&*rules::instance(cx.tx, &input.id)?);
+        let status = status::instance(cx.tx, &row);
+        if status != Status::Available {
+            let what = format!("Instance {} is {status}: only an instance that is available can be stopped.", row.id);
+            return Err(Error::InstanceState(what));
+        }
+        if let Some(snapshot) = &input.snapshot {
+            let id = rules::identifier("DBSnapshotIdentifier", snapshot, 255)?;
+            making::snapshot(cx, &row, id, SnapshotKind::Manual, vec![])?;
+        }
+        row.running = false;
+        row.revision += 1;
+        cx.tx.put(row.clone());
+        Ok(InstanceAnswer { db_instance: shapes::instance(cx, &row) })
+    }
+}

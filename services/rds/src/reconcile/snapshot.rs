@@ -1,0 +1,103 @@
+//! Snapshots: taken once, removed when asked.
+
+use super::{Hands, plane_name};
+use crate::events;
+use escale_base::Timestamp;
+use escale_engine::{Plan, Reconciler, StepError};
+use escale_store::{Change, Image, Row, StoreError};
+use escale_tables::rds::{Instance, InstanceSeen, Snapshot, SnapshotKind, SnapshotSeen};
+use std::{collections::BTreeSet, sync::Arc};
+
+pub(crate) struct Snapshots(pub(crate) Arc<Hands>);
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Take { database: String, copy: String },
+    Remove { copy: String },
+}
+
+impl Reconciler for Snapshots {
+    type Step = Step;
+    const NAME: &'static str = "rds-snapshot";
+    const WATCHES: &'static [&'static str] = &[Snapshot::TABLE, InstanceSeen::TABLE];
+
+    fn concerned(&self, image: &Image, change: &Change) -> BTreeSet<String> {
+        if change.table == Snapshot::TABLE {
+            return BTreeSet::from([change.key.clone()]);
+        }
+        let open = |s: &Snapshot| s.deleted || !image.has::<SnapshotSeen>(&s.id);
+        image.scan::<Snapshot>().filter(|s| open(s)).map(|s| s.id.clone()).collect()
+    }
+
+    fn all(&self, image: &Image) -> BTreeSet<String> {
+        image.keys(Snapshot::TABLE).cloned().collect()
+    }
+
+    fn plan(&self, image: &Image, key: &str, _: Timestamp) -> Plan<Step> {
+        let Some(snapshot) = image.get::<Snapshot>(key) else { return Plan::Done };
+        let made = |id: &str| image.get::<InstanceSeen>(id).is_some_and(|s| s.enacted.is_some());
+        if snapshot.deleted {
+            let restores = |i: &Instance| i.restore_from.as_ref() == Some(&snapshot.copy) && !made(&i.id);
+            return match image.scan::<Instance>().find(|i| restores(i)) {
+                Some(instance) => Plan::wait(format!("{} is being restored from it", instance.id)),
+                None => Plan::Step(Step::Remove { copy: snapshot.copy.clone() }),
+            };
+        }
+        if image.has::<SnapshotSeen>(key) {
+            return Plan::Done;
+        }
+        let instance = image.get::<Instance>(&snapshot.instance);
+        match instance.filter(|i| i.resource_id == snapshot.resource_id) {
+            None => Plan::wait("its instance is gone"),
+            Some(instance) if !made(&instance.id) => Plan::wait("its instance is not made yet"),
+            Some(instance) => {
+                Plan::Step(Step::Take { database: plane_name(&instance), copy: snapshot.copy.clone() })
+            }
+        }
+    }
+
+    async fn act(&self, key: &str, step: Step) -> Result<(), StepError> {
+        let hands = &self.0;
+        match step {
+            Step::Take { database, copy } => {
+                let taken = hands.plane()?.snapshot(&database, &copy).await?;
+                let seen = SnapshotSeen { id: key.into(), size_bytes: taken.size_bytes, at: taken.taken };
+                let (config, now) = (hands.cloud.config.clone(), hands.clock.now());
+                hands.store.write(|tx| {
+                    let Some(row) = tx.get::<Snapshot>(key) else { return Ok(()) };
+                    let message = match row.kind {
+                        SnapshotKind::Manual => "Manual snapshot created",
+                        SnapshotKind::Automated => "Automated snapshot created",
+                    };
+                    tx.put(seen);
+                    events::snapshot(tx, &config, now, key, "creation", message);
+                    events::instance(
+                        tx,
+                        &config,
+                        now,
+                        &row.instance,
+                        "backup",
+                        "Finished DB Instance backup",
+                    );
+                    Ok::<(), StoreError>(())
+                })?;
+            }
+            Step::Remove { copy } => {
+                if let Ok(plane) = hands.plane() {
+                    plane.delete_snapshot(&copy).await?;
+                } else if hands.store.read().has::<SnapshotSeen>(key) {
+                    hands.plane()?;
+                }
+                let (config, now) = (hands.cloud.config.clone(), hands.clock.now());
+                hands.store.write(|tx| {
+                    tx.delete::<SnapshotSeen>(key);
+                    if tx.delete::<Snapshot>(key) {
+                        events::snapshot(tx, &config, now, key, "deletion", "Deleted manual snapshot");
+                    }
+                    Ok::<(), StoreError>(())
+                })?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,168 @@
+//! The reconcilers on the plane's fake: whole lives of instances, each step taken twice.
+
+use super::{Backups, Hands, Instances, Snapshots};
+use crate::{rules, testing::World};
+use escale_base::{Clock, Timestamp};
+use escale_engine::{Plan, Reconciler};
+use escale_postgres::FakePostgres;
+use escale_service::Config;
+use escale_tables::rds::{Instance, InstanceSeen, RdsEndpoint, Role, Snapshot};
+use serde_json::json;
+use std::sync::Arc;
+
+struct Life {
+    world: World,
+    hands: Arc<Hands>,
+    fake: Arc<FakePostgres>,
+    clock: Clock,
+}
+
+impl Life {
+    fn new() -> Life {
+        let world = World::new();
+        let clock = world.cloud.clock.clone();
+        let fake = Arc::new(FakePostgres::new(clock.clone()));
+        let plane: Arc<dyn escale_postgres::Postgres> = fake.clone();
+        let hands = Arc::new(Hands::new(world.store.clone(), world.cloud.clone(), clock.clone(), Ok(plane)));
+        Life { world, hands, fake, clock }
+    }
+
+    /// Takes all steps of all reconcilers, each of them twice: the second time must change nothing for the worse.
+    async fn settle(&self) {
+        for _ in 0..50 {
+            let did = self.go(&Instances(self.hands.clone())).await
+                | self.go(&Snapshots(self.hands.clone())).await
+                | self.go(&Backups(self.hands.clone())).await;
+            if !did {
+                return;
+            }
+        }
+        panic!("it does not come to rest");
+    }
+
+    async fn go<R: Reconciler>(&self, reconciler: &R) -> bool {
+        let mut did = false;
+        for key in reconciler.all(&self.world.store.read()) {
+            let plan = || reconciler.plan(&self.world.store.read(), &key, self.clock.now());
+            if let Plan::Step(step) = plan() {
+                let again = plan();
+                reconciler.act(&key, step).await.unwrap();
+                if let Plan::Step(again) = again {
+                    reconciler.act(&key, again).await.unwrap();
+                }
+                did = true;
+            }
+        }
+        did
+    }
+
+    fn status(&self, id: &str) -> String {
+        let found = self.world.call("DescribeDBInstances", json!({"DBInstanceIdentifier": id}));
+        match found {
+            Ok(found) => found["DBInstances"][0]["DBInstanceStatus"].as_str().unwrap().to_owned(),
+            Err(error) => error.code,
+        }
+    }
+
+    fn seen(&self, id: &str) -> InstanceSeen {
+        (*self.world.store.read().get::<InstanceSeen>(id).unwrap()).clone()
+    }
+}
+
+#[tokio::test]
+async fn a_pair_is_made_fails_over_and_goes() {
+    let life = Life::new();
+    life.world.create("shop", json!({"MultiAZ": true})).unwrap();
+    assert_eq!(life.status("shop"), "creating");
+    life.settle().await;
+    assert_eq!(life.status("shop"), "available");
+    let name = rules::endpoint(&Config::default(), "shop");
+    assert!(life.world.store.read().has::<RdsEndpoint>(&name));
+    let before = life.seen("shop").primary;
+    life.clock.advance_ms(1);
+    let reboot = json!({"DBInstanceIdentifier": "shop", "ForceFailover": true});
+    life.world.call("RebootDBInstance", reboot).unwrap();
+    assert_eq!(life.status("shop"), "rebooting");
+    life.settle().await;
+    assert_eq!(life.status("shop"), "available");
+    assert_ne!(life.seen("shop").primary, before);
+    let gone = json!({"DBInstanceIdentifier": "shop", "FinalDBSnapshotIdentifier": "last"});
+    life.world.call("DeleteDBInstance", gone).unwrap();
+    life.settle().await;
+    assert_eq!(life.status("shop"), "DBInstanceNotFound");
+    assert_eq!(life.world.interfaces(), 0);
+    assert!(!life.world.store.read().has::<RdsEndpoint>(&name));
+    let kept = life.world.call("DescribeDBSnapshots", json!({"DBSnapshotIdentifier": "last"})).unwrap();
+    assert_eq!(kept["DBSnapshots"][0]["Status"], "available");
+}
+
+#[tokio::test]
+async fn a_dead_server_comes_back() {
+    let life = Life::new();
+    life.world.create("shop", json!({})).unwrap();
+    life.settle().await;
+    let (seen, wish) = (life.seen("shop"), life.world.store.read().get::<Instance>("shop").unwrap());
+    life.fake.kill(&super::plane_name(&wish), &seen.primary);
+    life.hands.look("shop", |_, _, _| {}).await.unwrap();
+    assert_eq!(life.seen("shop").nodes[0].role, Role::Down);
+    assert_ne!(life.status("shop"), "available");
+    life.settle().await;
+    assert_eq!(life.status("shop"), "available");
+}
+
+#[tokio::test]
+async fn stops_starts_and_loses_its_standby() {
+    let life = Life::new();
+    life.world.create("shop", json!({"MultiAZ": true})).unwrap();
+    life.settle().await;
+    life.world.call("StopDBInstance", json!({"DBInstanceIdentifier": "shop"})).unwrap();
+    assert_eq!(life.status("shop"), "stopping");
+    life.settle().await;
+    assert_eq!(life.status("shop"), "stopped");
+    life.world.call("StartDBInstance", json!({"DBInstanceIdentifier": "shop"})).unwrap();
+    assert_eq!(life.status("shop"), "starting");
+    life.settle().await;
+    assert_eq!(life.status("shop"), "available");
+    life.world.call("ModifyDBInstance", json!({"DBInstanceIdentifier": "shop", "MultiAZ": false})).unwrap();
+    assert_eq!(life.status("shop"), "modifying");
+    life.settle().await;
+    assert_eq!((life.status("shop").as_str(), life.world.interfaces()), ("available", 1));
+}
+
+#[tokio::test]
+async fn backups_come_daily_and_go() {
+    let life = Life::new();
+    life.world.create("shop", json!({"BackupRetentionPeriod": 2})).unwrap();
+    let count = || life.world.store.read().scan::<Snapshot>().count();
+    life.settle().await;
+    assert_eq!(count(), 1);
+    for kept in [2, 2, 2] {
+        life.clock.advance_ms(24 * 3_600_000);
+        life.settle().await;
+        assert_eq!(count(), kept);
+    }
+}
+
+#[tokio::test]
+async fn without_a_plane_the_reason_is_told() {
+    let life = Life::new();
+    let clock = life.clock.clone();
+    let (store, cloud) = (life.world.store.clone(), life.world.cloud.clone());
+    let hands = Arc::new(Hands::new(store, cloud, clock, Err("the user 'postgres' cannot enter /x".into())));
+    let reconciler = Instances(hands);
+    life.world.create("shop", json!({})).unwrap();
+    let step = || match reconciler.plan(&life.world.store.read(), "shop", Timestamp(0)) {
+        Plan::Step(step) => step,
+        other => panic!("{other:?}"),
+    };
+    assert!(reconciler.act("shop", step()).await.is_err());
+    assert_eq!(life.status("shop"), "failed");
+    let found = life.world.call("DescribeDBInstances", json!({})).unwrap();
+    let info = found["DBInstances"][0]["StatusInfos"][0]["Message"].as_str().unwrap().to_owned();
+    assert!(info.contains("cannot enter /x"), "{info}");
+    life.world
+        .call("DeleteDBInstance", json!({"DBInstanceIdentifier": "shop", "SkipFinalSnapshot": true}))
+        .unwrap();
+    reconciler.act("shop", step()).await.unwrap();
+    assert_eq!(life.status("shop"), "DBInstanceNotFound");
+}

@@ -1,0 +1,135 @@
+//! The words that AWS shows, from wish and observation. Nothing of it is stored.
+
+use crate::reconcile;
+use escale_store::Image;
+use escale_tables::rds::{Instance, InstanceSeen, Replication, Role, Snapshot, SnapshotSeen};
+
+escale_base::choice! {
+    pub(crate) enum Status {
+        Available = "available",
+        BackingUp = "backing-up",
+        Creating = "creating",
+        Deleting = "deleting",
+        Failed = "failed",
+        IncompatibleParameters = "incompatible-parameters",
+        Modifying = "modifying",
+        Rebooting = "rebooting",
+        Starting = "starting",
+        Stopped = "stopped",
+        Stopping = "stopping",
+    }
+}
+
+pub(crate) fn instance(image: &Image, wish: &Instance) -> Status {
+    let seen = image.get::<InstanceSeen>(&wish.id);
+    let Some(seen) = seen.as_deref() else {
+        return if wish.deletion.is_some() { Status::Deleting } else { Status::Creating };
+    };
+    let current = reconcile::fingerprint(image, wish).ok();
+    let enacted = seen.enacted.is_some() && seen.enacted == current;
+    let rebooted = wish.reboot.as_ref().is_none_or(|r| seen.rebooted.is_some_and(|at| at >= r.asked));
+    match &seen.enacted {
+        _ if wish.deletion.is_some() => Status::Deleting,
+        None if seen.error.is_some() => Status::Failed,
+        None => Status::Creating,
+        Some(_) if !wish.running && enacted && seen.nodes.iter().all(|n| n.role == Role::Down) => {
+            Status::Stopped
+        }
+        Some(_) if !wish.running => Status::Stopping,
+        Some(last) if reconcile::is_stopped(last) => Status::Starting,
+        Some(_) if !rebooted => Status::Rebooting,
+        Some(_) if !enacted && seen.error.is_some() => Status::IncompatibleParameters,
+        Some(_) if !enacted => Status::Modifying,
+        // Its server is down, or starts again.
+        Some(_) if !seen.writable => Status::Rebooting,
+        Some(_) if pending_snapshot(image, wish) => Status::BackingUp,
+        Some(_) => Status::Available,
+    }
+}
+
+/// Whether a snapshot of this instance is under way.
+pub(crate) fn pending_snapshot(image: &Image, wish: &Instance) -> bool {
+    image
+        .scan::<Snapshot>()
+        .any(|s| s.resource_id == wish.resource_id && !s.deleted && !image.has::<SnapshotSeen>(&s.id))
+}
+
+pub(crate) fn snapshot(image: &Image, row: &Snapshot) -> &'static str {
+    match image.has::<SnapshotSeen>(&row.id) {
+        _ if row.deleted => "deleting",
+        true => "available",
+        false => "creating",
+    }
+}
+
+/// How the standby does: whether that is normal, AWS's kind of word, and a sentence.
+pub(crate) fn replication(seen: &InstanceSeen) -> Option<(bool, &'static str, &'static str)> {
+    match seen.replication {
+        Replication::None => None,
+        Replication::Protected => Some((true, "replicating", "Every commit is on the standby too")),
+        Replication::CatchingUp => {
+            Some((false, "synchronizing", "The standby is catching up; a failover now would be refused"))
+        }
+        Replication::Degraded => Some((
+            false,
+            "stopped",
+            "The standby is gone and commits no longer wait for it; it is being brought back",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+    use escale_base::Timestamp;
+    use escale_tables::rds::{Deletion, NodeSeen, Reboot};
+
+    #[test]
+    fn follows_wish_and_observation() {
+        let world = testing::World::new();
+        let wish = world.instance("db", false);
+        let word = |wish: &Instance, seen: Option<InstanceSeen>| {
+            let store = &world.store;
+            store
+                .write(|tx| {
+                    tx.delete::<InstanceSeen>("db");
+                    seen.into_iter().for_each(|s| tx.put(s));
+                    Ok::<_, escale_store::StoreError>(())
+                })
+                .unwrap();
+            instance(&store.read(), wish).as_str()
+        };
+        let current = reconcile::fingerprint(&world.store.read(), &wish).unwrap();
+        let seen = InstanceSeen {
+            id: "db".into(),
+            enacted: Some(current),
+            primary: wish.nodes[0].name.clone(),
+            writable: true,
+            nodes: vec![NodeSeen { name: wish.nodes[0].name.clone(), role: Role::Primary }],
+            replication: Replication::None,
+            pending_restart: vec![],
+            rebooted: None,
+            error: None,
+            at: Timestamp(0),
+        };
+        assert_eq!(word(&wish, None), "creating");
+        assert_eq!(word(&wish, Some(seen.clone())), "available");
+        let failed = InstanceSeen { enacted: None, error: Some("no such zone".into()), ..seen.clone() };
+        assert_eq!(word(&wish, Some(failed)), "failed");
+        assert_eq!(word(&wish, Some(InstanceSeen { writable: false, ..seen.clone() })), "rebooting");
+        let changed = Instance { revision: 7, ..wish.clone() };
+        assert_eq!(word(&changed, Some(seen.clone())), "modifying");
+        let reboot = Some(Reboot { asked: Timestamp(5), failover_from: None });
+        assert_eq!(
+            word(&Instance { reboot: reboot.clone(), ..wish.clone() }, Some(seen.clone())),
+            "rebooting"
+        );
+        let done = InstanceSeen { rebooted: Some(Timestamp(5)), ..seen.clone() };
+        assert_eq!(word(&Instance { reboot, ..wish.clone() }, Some(done)), "available");
+        let stop = Instance { running: false, revision: 8, ..wish.clone() };
+        assert_eq!(word(&stop, Some(seen.clone())), "stopping");
+        let gone = Some(Deletion { asked: Timestamp(5), final_snapshot: None });
+        assert_eq!(word(&Instance { deletion: gone, ..wish }, Some(seen)), "deleting");
+    }
+}

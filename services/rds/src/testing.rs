@@ -1,0 +1,201 @@
+//! A cloud with this service, a network of rows and interfaces that stand at once.
+
+use escale_base::{AwsError, Clock, Timestamp, Wire, wire::Value};
+use escale_service::{
+    Caller, Cloud, Config, Credential, Cx, Decision, Entry, Identity, Operation, Principal, ResourcePolicy,
+    Service,
+};
+use escale_store::{Image, Store, StoreError};
+use escale_tables::{
+    ec2::{Group, GroupId, Interface, InterfaceId, InterfaceSeen, Subnet, SubnetId, VpcId},
+    rds::Instance,
+};
+use serde_json::json;
+use std::{net::Ipv4Addr, sync::Arc};
+
+pub(crate) struct World {
+    pub(crate) store: Store,
+    pub(crate) cloud: Arc<Cloud>,
+    _dir: tempfile::TempDir,
+}
+
+struct Nobody;
+
+impl Identity for Nobody {
+    fn credential(&self, _: &Image, _: &str) -> Option<Credential> {
+        None
+    }
+    fn decide(&self, _: &Image, _: &Caller, _: &str, _: &[String], _: &[ResourcePolicy]) -> Decision {
+        Decision::Allow
+    }
+}
+
+/// As much of EC2 as RDS calls.
+struct Network;
+
+impl Service for Network {
+    fn id(&self) -> &'static str {
+        "ec2"
+    }
+    fn operations(&self) -> Vec<Entry> {
+        vec![
+            Entry::of::<CreateNetworkInterface>("CreateNetworkInterface"),
+            Entry::of::<DeleteNetworkInterface>("DeleteNetworkInterface"),
+            Entry::of::<Group1>("CreateSecurityGroup"),
+            Entry::of::<Group1>("RevokeSecurityGroupEgress"),
+            Entry::of::<Group1>("AuthorizeSecurityGroupEgress"),
+            Entry::of::<Group1>("AuthorizeSecurityGroupIngress"),
+            Entry::of::<Group1>("DeleteSecurityGroup"),
+        ]
+    }
+}
+
+/// Whatever is done with groups is done with the one there is.
+struct Group1;
+
+impl Operation for Group1 {
+    type Input = Value;
+    type Output = Value;
+    type Error = AwsError;
+
+    fn run(_: &mut Cx<'_>, _: Value) -> Result<Value, AwsError> {
+        Ok(json!({"GroupId": "sg-1"}))
+    }
+}
+
+struct CreateNetworkInterface;
+
+#[derive(Wire)]
+struct Wanted {
+    subnet_id: SubnetId,
+    groups: Vec<GroupId>,
+    description: String,
+}
+
+impl Operation for CreateNetworkInterface {
+    type Input = Wanted;
+    type Output = Value;
+    type Error = AwsError;
+
+    fn run(cx: &mut Cx<'_>, input: Wanted) -> Result<Value, AwsError> {
+        let subnet = cx.tx.get::<Subnet>(input.subnet_id.as_str()).expect("the test has it");
+        let id = InterfaceId::random();
+        let private_ip = Ipv4Addr::new(127, 0, 0, 1);
+        cx.tx.put(Interface {
+            id: id.clone(),
+            vpc: subnet.vpc.clone(),
+            subnet: subnet.id.clone(),
+            zone: subnet.zone.clone(),
+            private_ip,
+            auto_public_ip: None,
+            groups: input.groups,
+            source_dest_check: true,
+            description: input.description,
+            interface_type: "interface".into(),
+            requester: Some("rds.amazonaws.com".into()),
+            tags: vec![],
+            created: cx.now,
+        });
+        cx.tx.put(InterfaceSeen {
+            id: id.clone(),
+            vpc: subnet.vpc.clone(),
+            public_ip: None,
+            namespace: format!("/run/netns/{id}").into(),
+            at: cx.now,
+        });
+        Ok(
+            json!({"NetworkInterface": {"NetworkInterfaceId": id.as_str(), "PrivateIpAddress": private_ip.to_string()}}),
+        )
+    }
+}
+
+struct DeleteNetworkInterface;
+
+#[derive(Wire)]
+struct Named {
+    network_interface_id: InterfaceId,
+}
+
+impl Operation for DeleteNetworkInterface {
+    type Input = Named;
+    type Output = ();
+    type Error = AwsError;
+
+    fn run(cx: &mut Cx<'_>, input: Named) -> Result<(), AwsError> {
+        cx.tx.delete::<Interface>(input.network_interface_id.as_str());
+        cx.tx.delete::<InterfaceSeen>(input.network_interface_id.as_str());
+        Ok(())
+    }
+}
+
+impl World {
+    pub(crate) fn new() -> World {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("state.db"), &escale_tables::all()).unwrap();
+        let clock = Clock::by_hand(Timestamp(1_700_000_000_000));
+        let services: Vec<Arc<dyn Service>> = vec![Arc::new(crate::Rds), Arc::new(Network)];
+        let cloud = Cloud::new(Arc::new(Config::default()), clock, Arc::new(Nobody), services);
+        let world = World { store, cloud: Arc::new(cloud), _dir: dir };
+        crate::engines::note(&world.store, &[15]).unwrap();
+        world.lay_network();
+        let group = json!({"DBSubnetGroupName": "data", "DBSubnetGroupDescription": "d",
+            "SubnetIds": ["subnet-a", "subnet-b"]});
+        world.call("CreateDBSubnetGroup", group).unwrap();
+        world
+    }
+
+    fn lay_network(&self) {
+        let vpc = VpcId::from("vpc-1");
+        let done = self.store.write(|tx| {
+            for zone in ["a", "b"] {
+                tx.put(Subnet {
+                    id: SubnetId(format!("subnet-{zone}")),
+                    vpc: vpc.clone(),
+                    cidr: "10.0.0.0/24".parse().expect("a block"),
+                    zone: format!("eu-west-3{zone}"),
+                    map_public_ip: false,
+                    route_table: None,
+                    tags: vec![],
+                    created: Timestamp(0),
+                });
+            }
+            tx.put(Group {
+                id: GroupId::from("sg-1"),
+                vpc: vpc.clone(),
+                name: "default".into(),
+                description: String::new(),
+                tags: vec![],
+            });
+            Ok::<(), StoreError>(())
+        });
+        done.unwrap();
+    }
+
+    pub(crate) fn call(&self, operation: &str, input: Value) -> Result<Value, AwsError> {
+        let mut caller = Caller::service("root");
+        caller.principal = Principal::Root;
+        self.cloud.call(&self.store, &caller, "rds", operation, input)
+    }
+
+    pub(crate) fn create(&self, id: &str, extra: Value) -> Result<Value, AwsError> {
+        let mut input = json!({
+            "DBInstanceIdentifier": id, "DBInstanceClass": "db.t4g.micro", "Engine": "postgres",
+            "AllocatedStorage": 20, "MasterUsername": "app", "MasterUserPassword": "correct-horse",
+            "DBSubnetGroupName": "data", "EngineVersion": "15", "BackupRetentionPeriod": 0,
+        });
+        for (name, value) in extra.as_object().into_iter().flatten() {
+            input[name] = value.clone();
+        }
+        self.call("CreateDBInstance", input)
+    }
+
+    /// A created instance's row.
+    pub(crate) fn instance(&self, id: &str, multi_az: bool) -> Instance {
+        self.create(id, json!({"MultiAZ": multi_az})).unwrap();
+        (*self.store.read().get::<Instance>(id).unwrap()).clone()
+    }
+
+    pub(crate) fn interfaces(&self) -> usize {
+        self.store.read().scan::<Interface>().count()
+    }
+}

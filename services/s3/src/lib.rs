@@ -1,0 +1,70 @@
+//! S3: buckets, their configuration, and the way to their objects.
+//!
+//! A bucket and its configuration are rows (`ops/`, synchronous); objects are the objects plane's (`streams/`).
+//! [`Buckets`] is the seam: before an operation touches the plane, it brings the plane's bucket to what the row
+//! says, so a row is all that CreateBucket has to write. Deleting needs the plane's word that the bucket is empty:
+//! `reconcile/` gets it for who cannot wait (CloudFormation).
+//!
+//! Bucket policies are evaluated at the gate; what the public access block leaves of them is said in `policy.rs`.
+//! Nothing here opens a file or decides who is who. Start at `streams/put_object.rs`.
+
+mod buckets;
+mod cfn;
+mod checksums;
+mod conditions;
+mod error;
+mod metadata;
+mod ops;
+mod policy;
+mod reconcile;
+mod recorded;
+mod rules;
+mod shapes;
+mod streams;
+
+pub use buckets::Buckets;
+pub use error::Error;
+pub use reconcile::start;
+
+use escale_base::wire::Value;
+use escale_objects::Objects;
+use escale_service::{Entry, Recorded, ResourcePolicy, ResourceType, Service};
+use escale_store::Image;
+use std::sync::Arc;
+
+/// The service, for the wiring.
+pub struct S3 {
+    buckets: Arc<Buckets>,
+}
+
+impl S3 {
+    pub fn new(objects: Arc<dyn Objects>) -> S3 {
+        S3 { buckets: Arc::new(Buckets::new(objects)) }
+    }
+
+    /// The seam to the plane, for the reconciler.
+    pub fn buckets(&self) -> Arc<Buckets> {
+        Arc::clone(&self.buckets)
+    }
+}
+
+impl Service for S3 {
+    fn id(&self) -> &'static str {
+        "s3"
+    }
+    fn operations(&self) -> Vec<Entry> {
+        let mut all = ops::all();
+        all.extend(streams::all(&self.buckets));
+        all
+    }
+    fn recorded(&self) -> &'static [Recorded] {
+        recorded::RECORDED
+    }
+    fn resource_policies(&self, image: &Image, _operation: &str, input: &Value) -> Vec<ResourcePolicy> {
+        let name = input.get("Bucket").and_then(Value::as_str).unwrap_or_default();
+        policy::in_force(image, name)
+    }
+    fn resource_types(&self) -> Vec<ResourceType> {
+        cfn::types()
+    }
+}

@@ -1,0 +1,164 @@
+//! What a client lays beside the bytes: headers, its own metadata, tags; and what it may not ask for.
+
+use crate::Error;
+use escale_base::Tag;
+use escale_objects::{Labels, Meta};
+use percent_encoding::percent_decode_str;
+use std::collections::BTreeMap;
+
+/// S3's limit on tags of one object.
+const OBJECT_TAGS: usize = 10;
+/// S3's limit on user metadata, names and values together.
+const METADATA_BYTES: usize = 2048;
+
+/// Declares a shape that has, besides its own members, the representation headers and what goes with every upload.
+macro_rules! described {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($(#[$fmeta:meta])* $fvis:vis $field:ident: $ty:ty),* $(,)? }) => {
+        $(#[$meta])*
+        #[derive(::escale_base::Wire)]
+        $vis struct $name {
+            $($(#[$fmeta])* $fvis $field: $ty,)*
+            cache_control: Option<String>,
+            content_disposition: Option<String>,
+            content_encoding: Option<String>,
+            content_language: Option<String>,
+            content_type: Option<String>,
+            expires: Option<String>,
+            metadata: ::std::collections::BTreeMap<String, String>,
+            storage_class: Option<String>,
+            server_side_encryption: Option<String>,
+            #[wire("ACL")]
+            acl: Option<String>,
+            tagging: Option<String>,
+        }
+        impl $name {
+            /// Takes the members that describe the object out of the input.
+            fn meta(&mut self) -> Result<::escale_objects::Meta, $crate::Error> {
+                $crate::metadata::refuse(&self.storage_class, &self.server_side_encryption, &self.acl)?;
+                $crate::metadata::meta(
+                    [
+                        ("cache-control", self.cache_control.take()),
+                        ("content-disposition", self.content_disposition.take()),
+                        ("content-encoding", self.content_encoding.take()),
+                        ("content-language", self.content_language.take()),
+                        ("content-type", self.content_type.take()),
+                        ("expires", self.expires.take()),
+                    ],
+                    ::std::mem::take(&mut self.metadata),
+                )
+            }
+        }
+    };
+}
+pub(crate) use described;
+
+pub(crate) fn meta(
+    headers: [(&str, Option<String>); 6],
+    user: BTreeMap<String, String>,
+) -> Result<Meta, Error> {
+    let size: usize = user.iter().map(|(k, v)| k.len() + v.len()).sum();
+    if size > METADATA_BYTES {
+        let why = "Your metadata headers exceed the maximum allowed metadata size";
+        return Err(Error::InvalidArgument { name: "Metadata", value: size.to_string(), why: why.into() });
+    }
+    let kept = headers.into_iter().filter_map(|(name, value)| {
+        let value = value?;
+        let value = if name == "content-encoding" { without_framing(&value) } else { value };
+        (!value.is_empty()).then(|| (name.to_owned(), value))
+    });
+    Ok(Meta { headers: kept.collect(), user })
+}
+
+/// `aws-chunked` is how it was sent, not how it is.
+fn without_framing(encodings: &str) -> String {
+    let kept = encodings.split(',').map(str::trim).filter(|e| !e.eq_ignore_ascii_case("aws-chunked"));
+    kept.collect::<Vec<_>>().join(",")
+}
+
+/// Values that ask for what is not enacted.
+pub(crate) fn refuse(
+    storage_class: &Option<String>,
+    encryption: &Option<String>,
+    acl: &Option<String>,
+) -> Result<(), Error> {
+    if let Some(class) = storage_class.as_deref().filter(|c| *c != "STANDARD") {
+        return Err(Error::NotSupported(format!("The storage class {class}")));
+    }
+    if let Some(encryption) = encryption.as_deref().filter(|e| *e != "AES256") {
+        return Err(Error::NotSupported(format!("The server-side encryption {encryption}")));
+    }
+    // Buckets are BucketOwnerEnforced: the two that say just that are taken, as on AWS.
+    match acl.as_deref() {
+        None | Some("private" | "bucket-owner-full-control") => Ok(()),
+        Some(_) => Err(Error::AclsNotSupported),
+    }
+}
+
+/// `a=b&c=d`, the form of the header `x-amz-tagging`.
+pub(crate) fn tags_of_header(text: Option<&str>) -> Result<Labels, Error> {
+    let decode = |t: &str| {
+        percent_decode_str(&t.replace('+', " ")).decode_utf8().map(|t| t.into_owned()).map_err(|_| {
+            Error::InvalidArgument {
+                name: "x-amz-tagging",
+                value: t.to_owned(),
+                why: "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters \
+                      without tag name duplicates."
+                    .into(),
+            }
+        })
+    };
+    let pairs = text.unwrap_or_default().split('&').filter(|p| !p.is_empty());
+    let tags: Result<Vec<Tag>, Error> = pairs
+        .map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Ok(Tag::new(decode(key)?, decode(value)?))
+        })
+        .collect();
+    object_tags(tags?)
+}
+
+pub(crate) fn object_tags(tags: Vec<Tag>) -> Result<Labels, Error> {
+    if tags.len() > OBJECT_TAGS {
+        return Err(Error::InvalidTag(format!("Object tags cannot be greater than {OBJECT_TAGS}")));
+    }
+    check_tags(&tags)?;
+    Ok(tags.into_iter().map(|t| (t.key, t.value)).collect())
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html>
+pub(crate) fn check_tags(tags: &[Tag]) -> Result<(), Error> {
+    for (i, tag) in tags.iter().enumerate() {
+        if tag.key.is_empty() || tag.key.chars().count() > 128 {
+            return Err(Error::InvalidTag("The TagKey you have provided is invalid".into()));
+        }
+        if tag.value.chars().count() > 256 {
+            return Err(Error::InvalidTag("The TagValue you have provided is invalid".into()));
+        }
+        if tags[..i].iter().any(|other| other.key == tag.key) {
+            return Err(Error::InvalidTag("Cannot provide multiple Tags with the same key".into()));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn framing_is_no_encoding() {
+        assert_eq!(without_framing("aws-chunked"), "");
+        assert_eq!(without_framing("gzip, aws-chunked"), "gzip");
+        assert_eq!(without_framing("br"), "br");
+    }
+
+    #[test]
+    fn tags_in_a_header() {
+        let tags = tags_of_header(Some("a=b%20c&d=&e+f=g")).unwrap();
+        let expected = [("a", "b c"), ("d", ""), ("e f", "g")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+        assert_eq!(tags, Labels::from(expected));
+        assert!(tags_of_header(Some("a=1&a=2")).is_err());
+        let many: Vec<String> = (0..11).map(|i| format!("k{i}=v")).collect();
+        assert!(tags_of_header(Some(&many.join("&"))).is_err());
+    }
+}

@@ -1,0 +1,27 @@
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeletePublicAccessBlock.html>
+
+use crate::{Error, rules};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+
+pub(crate) struct DeletePublicAccessBlock;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+}
+
+impl Operation for DeletePublicAccessBlock {
+    type Input = Input;
+    type Output = ();
+    type Error = Error;
+
+    fn resources(input: &Input, _cx: &Cx<'_>) -> Vec<String> {
+        vec![rules::bucket_arn(&input.bucket)]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
+        rules::update(cx, &input.bucket, input.expected_bucket_owner.as_deref(), |b| b.public_access_block = None)
+    }
+}

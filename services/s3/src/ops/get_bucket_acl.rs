@@ -1,0 +1,53 @@
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketAcl.html>
+//!
+//! What BucketOwnerEnforced leaves: the owner may do all, and no other grant counts.
+
+use crate::{Error, rules, shapes};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+
+pub(crate) struct GetBucketAcl;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    owner: shapes::Owner,
+    grants: Vec<Grant>,
+}
+
+#[derive(Wire)]
+struct Grant {
+    grantee: Grantee,
+    permission: &'static str,
+}
+
+#[derive(Wire)]
+struct Grantee {
+    #[wire("ID")]
+    id: String,
+    #[wire("Type")]
+    kind: &'static str,
+}
+
+impl Operation for GetBucketAcl {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, _cx: &Cx<'_>) -> Vec<String> {
+        vec![rules::bucket_arn(&input.bucket)]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        let id = shapes::owner(&cx.config.account).id;
+        let grantee = Grantee { id: id.clone(), kind: "CanonicalUser" };
+        let grants = vec![Grant { grantee, permission: "FULL_CONTROL" }];
+        Ok(Output { owner: shapes::Owner { id }, grants })
+    }
+}

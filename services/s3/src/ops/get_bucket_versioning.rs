@@ -1,0 +1,38 @@
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html>
+
+use crate::{Error, rules};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::s3::Versioning;
+
+pub(crate) struct GetBucketVersioning;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    status: Option<&'static str>,
+}
+
+impl Operation for GetBucketVersioning {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, _cx: &Cx<'_>) -> Vec<String> {
+        vec![rules::bucket_arn(&input.bucket)]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let bucket = rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        let status = match bucket.versioning {
+            Versioning::Off => None,
+            set => Some(set.as_str()),
+        };
+        Ok(Output { status })
+    }
+}

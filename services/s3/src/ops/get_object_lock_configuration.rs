@@ -1,0 +1,34 @@
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectLockConfiguration.html>
+//!
+//! There never is one: putting it is refused by name.
+
+use crate::{Error, rules};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+
+pub(crate) struct GetObjectLockConfiguration;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+}
+
+impl Operation for GetObjectLockConfiguration {
+    type Input = Input;
+    type Output = ();
+    type Error = Error;
+
+    fn resources(input: &Input, _cx: &Cx<'_>) -> Vec<String> {
+        vec![rules::bucket_arn(&input.bucket)]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
+        rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        Err(Error::NotConfigured {
+            code: "ObjectLockConfigurationNotFoundError",
+            message: "Object Lock configuration does not exist for this bucket",
+            bucket: input.bucket,
+        })
+    }
+}

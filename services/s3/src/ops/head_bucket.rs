@@ -1,0 +1,34 @@
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html>
+
+use crate::{Error, rules};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+
+pub(crate) struct HeadBucket;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    bucket_arn: String,
+    bucket_region: String,
+}
+
+impl Operation for HeadBucket {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, _cx: &Cx<'_>) -> Vec<String> {
+        vec![rules::bucket_arn(&input.bucket)]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        Ok(Output { bucket_arn: rules::bucket_arn(&input.bucket), bucket_region: cx.config.region.clone() })
+    }
+}

@@ -1,0 +1,38 @@
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketAcl.html>
+//!
+//! Only what is so already: `private`.
+
+use crate::{Error, rules};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+
+pub(crate) struct PutBucketAcl;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    bucket: String,
+    #[wire("ACL")]
+    acl: Option<String>,
+    #[wire("ContentMD5")]
+    content_md5: Option<String>,
+    checksum_algorithm: Option<String>,
+    expected_bucket_owner: Option<String>,
+}
+
+impl Operation for PutBucketAcl {
+    type Input = Input;
+    type Output = ();
+    type Error = Error;
+
+    fn resources(input: &Input, _cx: &Cx<'_>) -> Vec<String> {
+        vec![rules::bucket_arn(&input.bucket)]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
+        rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        match input.acl.as_deref() {
+            Some("private") => Ok(()),
+            _ => Err(Error::AclsNotSupported),
+        }
+    }
+}

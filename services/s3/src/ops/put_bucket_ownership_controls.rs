@@ -1,0 +1,50 @@
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketOwnershipControls.html>
+//!
+//! The one ownership there is: everything in a bucket is its owner's, and ACLs do not count.
+
+use crate::{Error, rules};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+
+pub(crate) struct PutBucketOwnershipControls;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    bucket: String,
+    #[wire("ContentMD5")]
+    content_md5: Option<String>,
+    checksum_algorithm: Option<String>,
+    ownership_controls: Controls,
+    expected_bucket_owner: Option<String>,
+}
+
+#[derive(Wire)]
+struct Controls {
+    rules: Vec<Rule>,
+}
+
+#[derive(Wire)]
+struct Rule {
+    object_ownership: String,
+}
+
+impl Operation for PutBucketOwnershipControls {
+    type Input = Input;
+    type Output = ();
+    type Error = Error;
+
+    fn resources(input: &Input, _cx: &Cx<'_>) -> Vec<String> {
+        vec![rules::bucket_arn(&input.bucket)]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
+        rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        match input.ownership_controls.rules.as_slice() {
+            [Rule { object_ownership }] if object_ownership == "BucketOwnerEnforced" => Ok(()),
+            [Rule { object_ownership }] => {
+                Err(Error::NotSupported(format!("The object ownership {object_ownership}")))
+            }
+            _ => Err(Error::MalformedXml),
+        }
+    }
+}

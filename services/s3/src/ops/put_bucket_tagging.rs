@@ -1,0 +1,39 @@
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketTagging.html>
+
+use crate::{Error, metadata, rules, shapes};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+
+pub(crate) struct PutBucketTagging;
+
+/// S3's limit on tags of a bucket.
+const BUCKET_TAGS: usize = 50;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    bucket: String,
+    #[wire("ContentMD5")]
+    content_md5: Option<String>,
+    checksum_algorithm: Option<String>,
+    tagging: shapes::Tagging,
+    expected_bucket_owner: Option<String>,
+}
+
+impl Operation for PutBucketTagging {
+    type Input = Input;
+    type Output = ();
+    type Error = Error;
+
+    fn resources(input: &Input, _cx: &Cx<'_>) -> Vec<String> {
+        vec![rules::bucket_arn(&input.bucket)]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
+        let tags = input.tagging.tag_set;
+        if tags.len() > BUCKET_TAGS {
+            return Err(Error::InvalidTag(format!("Bucket tag count cannot be greater than {BUCKET_TAGS}")));
+        }
+        metadata::check_tags(&tags)?;
+        rules::update(cx, &input.bucket, input.expected_bucket_owner.as_deref(), |b| b.tags = tags)
+    }
+}

@@ -1,0 +1,49 @@
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketVersioning.html>
+
+use crate::{Error, rules};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::s3::Versioning;
+
+pub(crate) struct PutBucketVersioning;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    bucket: String,
+    #[wire("ContentMD5")]
+    content_md5: Option<String>,
+    checksum_algorithm: Option<String>,
+    versioning_configuration: Configuration,
+    expected_bucket_owner: Option<String>,
+}
+
+#[derive(Wire)]
+struct Configuration {
+    #[wire("MFADelete")]
+    mfa_delete: Option<String>,
+    status: Option<String>,
+}
+
+impl Operation for PutBucketVersioning {
+    type Input = Input;
+    type Output = ();
+    type Error = Error;
+
+    fn resources(input: &Input, _cx: &Cx<'_>) -> Vec<String> {
+        vec![rules::bucket_arn(&input.bucket)]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
+        let asked = input.versioning_configuration;
+        if asked.mfa_delete.as_deref() == Some("Enabled") {
+            return Err(Error::NotSupported("VersioningConfiguration.MFADelete Enabled".into()));
+        }
+        let versioning = match asked.status.as_deref() {
+            Some("Enabled") => Versioning::Enabled,
+            Some("Suspended") => Versioning::Suspended,
+            _ => return Err(Error::MalformedXml),
+        };
+        // The plane follows before the next object is touched: see `Buckets::ready`.
+        rules::update(cx, &input.bucket, input.expected_bucket_owner.as_deref(), |b| b.versioning = versioning)
+    }
+}

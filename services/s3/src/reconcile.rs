@@ -1,0 +1,68 @@
+//! Deletes buckets whose row says so, for who cannot wait for the plane's word (CloudFormation). A bucket that is not
+//! empty stays, and a row says why.
+
+use crate::{Buckets, Error};
+use escale_base::{Clock, Timestamp};
+use escale_engine::{Engine, Plan, Reconciler, StepError};
+use escale_objects as plane;
+use escale_store::{Change, Image, Store};
+use escale_tables::s3::{Bucket, BucketSeen};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// Starts what brings wishes about.
+pub fn start(engine: &mut Engine, store: Store, clock: Clock, buckets: Arc<Buckets>) {
+    engine.add(Removals { store, clock, buckets });
+}
+
+struct Removals {
+    store: Store,
+    clock: Clock,
+    buckets: Arc<Buckets>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Remove;
+
+impl Reconciler for Removals {
+    type Step = Remove;
+    const NAME: &'static str = "s3 buckets";
+    const WATCHES: &'static [&'static str] = &["s3_bucket"];
+
+    fn concerned(&self, image: &Image, change: &Change) -> BTreeSet<String> {
+        image.get::<Bucket>(&change.key).filter(|b| b.deleting).map(|b| b.name.clone()).into_iter().collect()
+    }
+
+    fn all(&self, image: &Image) -> BTreeSet<String> {
+        image.scan::<Bucket>().filter(|b| b.deleting).map(|b| b.name.clone()).collect()
+    }
+
+    fn plan(&self, image: &Image, key: &str, _now: Timestamp) -> Plan<Remove> {
+        plan(image, key)
+    }
+
+    async fn act(&self, key: &str, _: Remove) -> Result<(), StepError> {
+        match self.buckets.remove(&self.store, key).await {
+            Ok(()) | Err(Error::NoSuchBucket(_)) => Ok(()),
+            Err(Error::Plane(plane::Error::BucketNotEmpty(_))) => {
+                let seen = BucketSeen {
+                    name: key.to_owned(),
+                    not_deleted: "The bucket you tried to delete is not empty".into(),
+                    at: self.clock.now(),
+                };
+                self.store.write(|tx| {
+                    tx.update::<Bucket, ()>(key, |b| b.deleting = false);
+                    tx.put(seen);
+                    Ok::<_, StepError>(())
+                })
+            }
+            Err(other) => Err(StepError::new(format!("cannot delete the bucket {key}: {other}"))),
+        }
+    }
+}
+
+fn plan(image: &Image, key: &str) -> Plan<Remove> {
+    match image.get::<Bucket>(key) {
+        Some(row) if row.deleting => Plan::Step(Remove),
+        _ => Plan::Done,
+    }
+}

@@ -1,0 +1,62 @@
+//! Shapes that several operations give.
+
+use escale_base::{Timestamp, Wire};
+use escale_objects as plane;
+use escale_tables::s3::{Bucket, Versioning};
+
+#[derive(Clone, Debug, Wire)]
+pub(crate) struct Owner {
+    #[wire("ID")]
+    pub id: String,
+}
+
+/// The account's canonical user id: 64 hexadecimal digits.
+pub(crate) fn owner(account: &str) -> Owner {
+    Owner { id: format!("{account:0>64}") }
+}
+
+#[derive(Clone, Debug, Wire)]
+pub(crate) struct CommonPrefix {
+    pub prefix: String,
+}
+
+/// One object in a list.
+#[derive(Clone, Debug, Wire)]
+pub(crate) struct ObjectShape {
+    pub key: String,
+    pub last_modified: Timestamp,
+    pub e_tag: String,
+    pub checksum_algorithm: Option<Vec<&'static str>>,
+    pub checksum_type: Option<&'static str>,
+    pub size: u64,
+    pub storage_class: &'static str,
+    pub owner: Option<Owner>,
+}
+
+pub(crate) fn object(entry: &plane::Entry, key: String, owner: Option<Owner>) -> ObjectShape {
+    let algorithms: Vec<&str> = entry.checksums.keys().map(|a| crate::checksums::name(*a)).collect();
+    ObjectShape {
+        key,
+        last_modified: entry.modified,
+        e_tag: quoted(&entry.etag),
+        checksum_type: crate::checksums::kind(&entry.checksums),
+        checksum_algorithm: (!algorithms.is_empty()).then_some(algorithms),
+        size: entry.size_bytes,
+        storage_class: "STANDARD",
+        owner,
+    }
+}
+
+pub(crate) fn quoted(etag: &str) -> String {
+    format!("\"{etag}\"")
+}
+
+/// A bucket that was never versioned does not speak of versions.
+pub(crate) fn version(bucket: &Bucket, version: &plane::VersionId) -> Option<String> {
+    (bucket.versioning != Versioning::Off).then(|| version.0.clone())
+}
+
+#[derive(Clone, Debug, Wire)]
+pub(crate) struct Tagging {
+    pub tag_set: Vec<escale_base::Tag>,
+}

@@ -1,0 +1,126 @@
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
+
+use crate::{
+    Buckets, Error,
+    checksums::{self, Summed, summed},
+    conditions, rules, shapes,
+};
+use escale_base::Wire;
+use escale_objects::{Complete, CompletePart, UploadAt, UploadId};
+use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use std::sync::Arc;
+
+pub(crate) struct CompleteMultipartUpload;
+
+summed! {
+    pub(crate) struct Input {
+        bucket: String,
+        key: String,
+        multipart_upload: Option<Parts>,
+        upload_id: String,
+        checksum_type: Option<String>,
+        mpu_object_size: Option<u64>,
+        if_match: Option<String>,
+        if_none_match: Option<String>,
+        expected_bucket_owner: Option<String>,
+    }
+}
+
+#[derive(Clone, Debug, Wire)]
+pub(crate) struct Parts {
+    parts: Vec<Part>,
+}
+
+summed! {
+    pub(crate) struct Part {
+        e_tag: String,
+        part_number: u32,
+    }
+}
+
+summed! {
+    pub(crate) struct Output {
+        location: String,
+        bucket: String,
+        key: String,
+        e_tag: String,
+        checksum_type: Option<&'static str>,
+        server_side_encryption: Option<&'static str>,
+        version_id: Option<String>,
+    }
+}
+
+impl StreamOperation<Buckets> for CompleteMultipartUpload {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, _cx: &StreamCx) -> Vec<String> {
+        vec![rules::object_arn(&input.bucket, &input.key)]
+    }
+
+    async fn run(
+        service: Arc<Buckets>,
+        cx: StreamCx,
+        mut input: Input,
+        _body: Body,
+    ) -> Result<StreamReply<Output>, Error> {
+        let bucket = service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
+        let expect = input.expected()?.into_iter().next();
+        let named = input.multipart_upload.take().ok_or(Error::MalformedXml)?.parts;
+        // Before anything is looked up: an upload in the wrong order may have any sizes.
+        if let Some(pair) = named.windows(2).find(|pair| pair[0].part_number >= pair[1].part_number) {
+            return Err(escale_objects::Error::PartOrder(pair[1].part_number, pair[0].part_number).into());
+        }
+        let at = UploadAt {
+            bucket: input.bucket.clone(),
+            key: input.key.clone(),
+            id: UploadId(input.upload_id),
+        };
+        if let Some(wanted) = input.mpu_object_size {
+            check_size(&service, &at, &named, wanted).await?;
+        }
+        let part = |mut part: Part| {
+            let expect = part.expected()?;
+            let etag = conditions::bare(&part.e_tag).to_owned();
+            Ok(CompletePart { number: part.part_number, etag, expect })
+        };
+        let spec = Complete {
+            parts: named.into_iter().map(part).collect::<Result<_, Error>>()?,
+            condition: conditions::of_write(input.if_match.as_deref(), input.if_none_match.as_deref())?,
+            expect,
+        };
+        let stored = service.objects.complete_upload(&at, spec).await?.entry;
+        let mut output = Output {
+            location: format!("http://{}/{}/{}", cx.caller.host, input.bucket, input.key),
+            bucket: input.bucket,
+            key: input.key,
+            e_tag: shapes::quoted(&stored.etag),
+            checksum_type: checksums::kind(&stored.checksums),
+            server_side_encryption: Some("AES256"),
+            version_id: shapes::version(&bucket, &stored.version),
+            ..Output::default()
+        };
+        output.fill(&stored.checksums);
+        Ok(output.into())
+    }
+}
+
+/// `x-amz-mp-object-size`: what the client says all parts together have.
+async fn check_size(service: &Buckets, at: &UploadAt, named: &[Part], wanted: u64) -> Result<(), Error> {
+    let (mut after, mut sum) = (0, 0);
+    loop {
+        let page = service.objects.list_parts(at, after, escale_objects::PAGE).await?;
+        let counted = page.parts.iter().filter(|p| named.iter().any(|n| n.part_number == p.number));
+        sum += counted.map(|p| p.size_bytes).sum::<u64>();
+        match page.next {
+            Some(next) => after = next,
+            None => break,
+        }
+    }
+    if sum == wanted {
+        return Ok(());
+    }
+    let why = format!("The provided 'x-amz-mp-object-size' header value {wanted} does not match what was computed: {sum}");
+    Err(Error::InvalidRequest(why))
+}

@@ -1,0 +1,177 @@
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>
+
+use super::read;
+use crate::{
+    Buckets, Error,
+    checksums::{self, Summed, summed},
+    conditions::{self, Conditions, Verdict},
+    metadata::{self, described},
+    rules, shapes,
+};
+use escale_base::{Timestamp, Wire};
+use escale_objects::{Copy, Object, VersionId};
+use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use percent_encoding::percent_decode_str;
+use std::sync::Arc;
+
+pub(crate) struct CopyObject;
+
+described! {
+    pub(crate) struct Input {
+        bucket: String,
+        key: String,
+        copy_source: String,
+        copy_source_if_match: Option<String>,
+        copy_source_if_none_match: Option<String>,
+        copy_source_if_modified_since: Option<Timestamp>,
+        copy_source_if_unmodified_since: Option<Timestamp>,
+        if_match: Option<String>,
+        if_none_match: Option<String>,
+        metadata_directive: Option<String>,
+        tagging_directive: Option<String>,
+        checksum_algorithm: Option<String>,
+        expected_bucket_owner: Option<String>,
+        expected_source_bucket_owner: Option<String>,
+    }
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    copy_object_result: Copied,
+    copy_source_version_id: Option<String>,
+    version_id: Option<String>,
+    server_side_encryption: Option<&'static str>,
+}
+
+summed! {
+    pub(crate) struct Copied {
+        e_tag: String,
+        last_modified: Timestamp,
+        checksum_type: Option<&'static str>,
+    }
+}
+
+struct Source {
+    bucket: String,
+    key: String,
+    version: Option<VersionId>,
+}
+
+impl StreamOperation<Buckets> for CopyObject {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, _cx: &StreamCx) -> Vec<String> {
+        vec![rules::object_arn(&input.bucket, &input.key)]
+    }
+
+    async fn run(
+        service: Arc<Buckets>,
+        cx: StreamCx,
+        mut input: Input,
+        _body: Body,
+    ) -> Result<StreamReply<Output>, Error> {
+        let from = source(&input.copy_source)?;
+        let action = if from.version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
+        rules::allowed(&cx, action, "GetObject", &from.bucket, rules::object_arn(&from.bucket, &from.key))?;
+        let from_bucket =
+            service.ready(&cx, &from.bucket, input.expected_source_bucket_owner.as_deref()).await?;
+        let bucket = service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
+        let found = service.objects.head(&from.bucket, &from.key, from.version.as_ref()).await;
+        let found = found.map_err(|error| read::absent(&cx, &from.bucket, error))?;
+        check_source(&input, &found)?;
+        let meta = input.meta()?;
+        let replaces = |directive: &Option<String>| directive.as_deref() == Some("REPLACE");
+        let meta = replaces(&input.metadata_directive).then_some(meta);
+        let tags = match replaces(&input.tagging_directive) {
+            true => Some(metadata::tags_of_header(input.tagging.as_deref())?),
+            false => None,
+        };
+        let onto_itself = (&from.bucket, &from.key) == (&input.bucket, &input.key) && from.version.is_none();
+        if onto_itself && meta.is_none() && tags.is_none() && input.checksum_algorithm.is_none() {
+            let why = "This copy request is illegal because it is trying to copy an object to itself without \
+                       changing the object's metadata, storage class, website redirect location or encryption \
+                       attributes.";
+            return Err(Error::InvalidRequest(why.into()));
+        }
+        let compute = input.checksum_algorithm.as_deref().map(checksums::by_name).transpose()?;
+        let source_version = shapes::version(&from_bucket, &found.entry.version);
+        let spec = Copy {
+            from_bucket: from.bucket,
+            from_key: from.key,
+            // What was looked at is what is copied, where versions are told apart.
+            from_version: from.version.or(Some(found.entry.version).filter(|v| !v.is_null())),
+            to_bucket: input.bucket,
+            to_key: input.key,
+            meta,
+            tags,
+            compute: compute.into_iter().collect(),
+            condition: conditions::of_write(input.if_match.as_deref(), input.if_none_match.as_deref())?,
+        };
+        let made = service.objects.copy(spec).await?.entry;
+        let mut copied = Copied {
+            e_tag: shapes::quoted(&made.etag),
+            last_modified: made.modified,
+            checksum_type: checksums::kind(&made.checksums),
+            ..Copied::default()
+        };
+        copied.fill(&made.checksums);
+        Ok(Output {
+            copy_object_result: copied,
+            copy_source_version_id: source_version,
+            version_id: shapes::version(&bucket, &made.version),
+            server_side_encryption: Some("AES256"),
+        }
+        .into())
+    }
+}
+
+/// `bucket/key?versionId=…`, percent-encoded, perhaps with a slash in front.
+fn source(text: &str) -> Result<Source, Error> {
+    let bad = || Error::InvalidArgument {
+        name: "x-amz-copy-source",
+        value: text.to_owned(),
+        why: "Invalid copy source object key".into(),
+    };
+    if text.starts_with("arn:") {
+        return Err(Error::NotSupported("A copy source that is an access point's ARN".into()));
+    }
+    let (path, version) = match text.split_once("?versionId=") {
+        Some((path, version)) => (path, Some(VersionId(version.to_owned()))),
+        None => (text, None),
+    };
+    let path = percent_decode_str(path).decode_utf8().map_err(|_| bad())?;
+    let (bucket, key) = path.trim_start_matches('/').split_once('/').ok_or_else(bad)?;
+    if bucket.is_empty() || key.is_empty() {
+        return Err(bad());
+    }
+    Ok(Source { bucket: bucket.to_owned(), key: key.to_owned(), version })
+}
+
+/// A copy has no 304: what does not hold is a 412.
+fn check_source(input: &Input, found: &Object) -> Result<(), Error> {
+    let conditions = Conditions {
+        if_match: input.copy_source_if_match.as_deref(),
+        if_none_match: input.copy_source_if_none_match.as_deref(),
+        if_modified_since: input.copy_source_if_modified_since,
+        if_unmodified_since: input.copy_source_if_unmodified_since,
+    };
+    match conditions.check(&found.entry)? {
+        Verdict::Go => Ok(()),
+        Verdict::NotModified => Err(Error::Precondition("x-amz-copy-source-If-None-Match")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn sources() {
+        let of = |text: &str| super::source(text).ok().map(|s| (s.bucket, s.key, s.version.map(|v| v.0)));
+        let some = |b: &str, k: &str, v: Option<&str>| Some((b.to_owned(), k.to_owned(), v.map(str::to_owned)));
+        assert_eq!(of("b/k/l"), some("b", "k/l", None));
+        assert_eq!(of("/b/k%20%C3%BC?versionId=v1"), some("b", "k ü", Some("v1")));
+        assert_eq!(of("b"), None);
+        assert_eq!(of("b/"), None);
+    }
+}

@@ -1,0 +1,48 @@
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjectTagging.html>
+
+use crate::{Buckets, Error, rules, shapes};
+use escale_base::Wire;
+use escale_objects::{Labels, VersionId};
+use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use std::sync::Arc;
+
+pub(crate) struct DeleteObjectTagging;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    bucket: String,
+    key: String,
+    version_id: Option<String>,
+    expected_bucket_owner: Option<String>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    version_id: Option<String>,
+}
+
+impl StreamOperation<Buckets> for DeleteObjectTagging {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, _cx: &StreamCx) -> Vec<String> {
+        vec![rules::object_arn(&input.bucket, &input.key)]
+    }
+
+    async fn run(
+        service: Arc<Buckets>,
+        cx: StreamCx,
+        input: Input,
+        _body: Body,
+    ) -> Result<StreamReply<Output>, Error> {
+        let at = (input.bucket.as_str(), input.key.as_str());
+        let named = input.version_id.as_deref();
+        rules::allowed_version(&cx, "s3:DeleteObjectVersionTagging", "DeleteObjectTagging", at, named)?;
+        let bucket = service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
+        let tags = Labels::new();
+        let version = input.version_id.map(VersionId);
+        let changed = service.objects.set_tags(&input.bucket, &input.key, version.as_ref(), tags).await?;
+        Ok(Output { version_id: shapes::version(&bucket, &changed) }.into())
+    }
+}

@@ -1,0 +1,113 @@
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>
+
+use crate::{Buckets, Error, conditions, rules};
+use escale_base::{AwsError, Wire};
+use escale_objects::{Delete, VersionId};
+use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use std::sync::Arc;
+
+pub(crate) struct DeleteObjects;
+
+/// AWS's limit on keys of one request.
+const MOST: usize = 1000;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    bucket: String,
+    delete: Objects,
+    checksum_algorithm: Option<String>,
+    expected_bucket_owner: Option<String>,
+}
+
+#[derive(Wire)]
+struct Objects {
+    objects: Vec<Identifier>,
+    quiet: Option<bool>,
+}
+
+#[derive(Wire)]
+struct Identifier {
+    key: String,
+    version_id: Option<String>,
+    e_tag: Option<String>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    deleted: Vec<Deleted>,
+    errors: Vec<Failure>,
+}
+
+#[derive(Wire)]
+struct Deleted {
+    key: String,
+    version_id: Option<String>,
+    delete_marker: Option<bool>,
+    delete_marker_version_id: Option<String>,
+}
+
+#[derive(Wire)]
+struct Failure {
+    key: String,
+    version_id: Option<String>,
+    code: String,
+    message: String,
+}
+
+impl StreamOperation<Buckets> for DeleteObjects {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, _cx: &StreamCx) -> Vec<String> {
+        input.delete.objects.iter().map(|o| rules::object_arn(&input.bucket, &o.key)).collect()
+    }
+
+    async fn run(
+        service: Arc<Buckets>,
+        cx: StreamCx,
+        input: Input,
+        _body: Body,
+    ) -> Result<StreamReply<Output>, Error> {
+        if input.delete.objects.is_empty() || input.delete.objects.len() > MOST {
+            return Err(Error::MalformedXml);
+        }
+        service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
+        let quiet = input.delete.quiet == Some(true);
+        let (mut deleted, mut errors) = (Vec::new(), Vec::new());
+        for object in input.delete.objects {
+            let Identifier { key, version_id, .. } = &object;
+            match one(&service, &cx, &input.bucket, &object).await {
+                Ok(_) if quiet => {}
+                Ok(done) => deleted.push(done),
+                Err(error) => {
+                    let AwsError { code, message, .. } = error.into();
+                    errors.push(Failure { key: key.clone(), version_id: version_id.clone(), code, message });
+                }
+            }
+        }
+        Ok(Output { deleted, errors }.into())
+    }
+}
+
+async fn one(
+    service: &Buckets,
+    cx: &StreamCx,
+    bucket: &str,
+    object: &Identifier,
+) -> Result<Deleted, Error> {
+    let version = object.version_id.as_deref();
+    rules::allowed_version(cx, "s3:DeleteObjectVersion", "DeleteObjects", (bucket, &object.key), version)?;
+    let spec = Delete {
+        version: object.version_id.clone().map(VersionId),
+        if_match: object.e_tag.as_deref().map(|t| conditions::bare(t).to_owned()),
+    };
+    let done = service.objects.delete(bucket, &object.key, spec).await?;
+    let marker = done.is_delete_marker.then_some(done.version).flatten().map(|v| v.0);
+    Ok(Deleted {
+        key: object.key.clone(),
+        version_id: object.version_id.clone(),
+        delete_marker: done.is_delete_marker.then_some(true),
+        delete_marker_version_id: marker,
+    })
+}

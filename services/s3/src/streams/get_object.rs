@@ -1,0 +1,59 @@
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
+
+use super::{
+    body,
+    read::{self, Input, Output},
+};
+use crate::{Buckets, Error, conditions::Verdict, rules};
+use escale_objects::{Read, VersionId};
+use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use std::sync::Arc;
+
+pub(crate) struct GetObject;
+
+impl StreamOperation<Buckets> for GetObject {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, _cx: &StreamCx) -> Vec<String> {
+        vec![rules::object_arn(&input.bucket, &input.key)]
+    }
+
+    async fn run(
+        service: Arc<Buckets>,
+        cx: StreamCx,
+        input: Input,
+        _body: Body,
+    ) -> Result<StreamReply<Output>, Error> {
+        let bucket = read::prepare(&service, &cx, &input).await?;
+        let (name, key) = (&input.bucket, &input.key);
+        let missing = |error| read::absent(&cx, name, error);
+        let mut version = input.version();
+        let conditional = input.if_match.is_some()
+            || input.if_none_match.is_some()
+            || input.if_modified_since.is_some()
+            || input.if_unmodified_since.is_some();
+        if conditional {
+            // Before the range: an object that the client has already has no wrong range.
+            let object = service.objects.head(name, key, version.as_ref()).await.map_err(missing)?;
+            if input.verdict(&object)? == Verdict::NotModified {
+                let mut output = input.output(&cx, &bucket, object, None)?;
+                output.unmodified();
+                return Ok(StreamReply { output, body: None, status: Some(304) });
+            }
+            version = version.or(Some(object.entry.version)).filter(|v: &VersionId| !v.is_null());
+        }
+        let range = if input.part_number.is_none() { rules::range(input.range.as_deref()) } else { None };
+        let spec = Read { version, range, part: input.part_number };
+        let got = service.objects.get(name, key, spec).await.map_err(missing)?;
+        if conditional && input.verdict(&got.object)? == Verdict::NotModified {
+            // Replaced between the two looks: what is sent is what was asked for, or nothing.
+            let mut output = input.output(&cx, &bucket, got.object, None)?;
+            output.unmodified();
+            return Ok(StreamReply { output, body: None, status: Some(304) });
+        }
+        let output = input.output(&cx, &bucket, got.object, Some(got.range))?;
+        Ok(StreamReply { output, body: Some(body::from_plane(got.body)), status: None })
+    }
+}

@@ -1,0 +1,46 @@
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html>
+
+use super::read::{self, Input, Output};
+use crate::{Buckets, Error, conditions::Verdict, rules};
+use escale_objects::Read;
+use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use std::sync::Arc;
+
+pub(crate) struct HeadObject;
+
+impl StreamOperation<Buckets> for HeadObject {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, _cx: &StreamCx) -> Vec<String> {
+        vec![rules::object_arn(&input.bucket, &input.key)]
+    }
+
+    async fn run(
+        service: Arc<Buckets>,
+        cx: StreamCx,
+        input: Input,
+        _body: Body,
+    ) -> Result<StreamReply<Output>, Error> {
+        let bucket = read::prepare(&service, &cx, &input).await?;
+        let range = if input.part_number.is_none() { rules::range(input.range.as_deref()) } else { None };
+        let missing = |error| read::absent(&cx, &input.bucket, error);
+        let (object, range) = if range.is_some() || input.part_number.is_some() {
+            let spec = Read { version: input.version(), range, part: input.part_number };
+            let got = service.objects.get(&input.bucket, &input.key, spec).await.map_err(missing)?;
+            (got.object, Some(got.range))
+        } else {
+            let version = input.version();
+            let found = service.objects.head(&input.bucket, &input.key, version.as_ref()).await;
+            (found.map_err(missing)?, None)
+        };
+        let verdict = input.verdict(&object)?;
+        let mut output = input.output(&cx, &bucket, object, range)?;
+        if verdict == Verdict::NotModified {
+            output.unmodified();
+            return Ok(StreamReply { output, body: None, status: Some(304) });
+        }
+        Ok(output.into())
+    }
+}

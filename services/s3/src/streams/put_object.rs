@@ -1,0 +1,91 @@
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>
+
+use super::body;
+use crate::{
+    Buckets, Error,
+    checksums::{self, Summed, summed},
+    conditions,
+    metadata::{self, described},
+    rules, shapes,
+};
+use escale_objects::Put;
+use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use std::sync::Arc;
+
+pub(crate) struct PutObject;
+
+described! {
+    pub(crate) struct Input {
+        bucket: String,
+        key: String,
+        content_length: Option<u64>,
+        #[wire("ContentMD5")]
+        content_md5: Option<String>,
+        checksum_algorithm: Option<String>,
+        #[wire("ChecksumCRC32")]
+        crc32: Option<String>,
+        #[wire("ChecksumCRC32C")]
+        crc32c: Option<String>,
+        #[wire("ChecksumCRC64NVME")]
+        crc64nvme: Option<String>,
+        #[wire("ChecksumSHA1")]
+        sha1: Option<String>,
+        #[wire("ChecksumSHA256")]
+        sha256: Option<String>,
+        if_match: Option<String>,
+        if_none_match: Option<String>,
+        expected_bucket_owner: Option<String>,
+    }
+}
+
+summed! {
+    pub(crate) struct Output {
+        e_tag: String,
+        checksum_type: Option<&'static str>,
+        version_id: Option<String>,
+        server_side_encryption: Option<&'static str>,
+    }
+}
+
+impl StreamOperation<Buckets> for PutObject {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, _cx: &StreamCx) -> Vec<String> {
+        vec![rules::object_arn(&input.bucket, &input.key)]
+    }
+
+    async fn run(
+        service: Arc<Buckets>,
+        cx: StreamCx,
+        mut input: Input,
+        body: Body,
+    ) -> Result<StreamReply<Output>, Error> {
+        let bucket = service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
+        let meta = input.meta()?;
+        if input.tagging.is_some() {
+            let arn = rules::object_arn(&input.bucket, &input.key);
+            rules::allowed(&cx, "s3:PutObjectTagging", "PutObject", &input.bucket, arn)?;
+        }
+        // The values of announced checksums, of Content-MD5 and of the length are compared by the gate, in the body.
+        let spec = Put {
+            meta,
+            tags: metadata::tags_of_header(input.tagging.as_deref())?,
+            compute: checksums::announced(&cx.headers, input.checksum_algorithm.as_deref())?,
+            condition: conditions::of_write(input.if_match.as_deref(), input.if_none_match.as_deref())?,
+            ..Put::default()
+        };
+        let stored =
+            service.objects.put(&input.bucket, &input.key, spec, body::to_plane(body)).await?.entry;
+        let mut output = Output {
+            e_tag: shapes::quoted(&stored.etag),
+            checksum_type: checksums::kind(&stored.checksums),
+            version_id: shapes::version(&bucket, &stored.version),
+            server_side_encryption: Some("AES256"),
+            ..Output::default()
+        };
+        output.fill(&stored.checksums);
+        Ok(output.into())
+    }
+}

@@ -1,0 +1,164 @@
+//! What GetObject and HeadObject have in common: which bytes, which headers, whether at all.
+
+use crate::{
+    Buckets, Error, checksums,
+    checksums::Summed,
+    conditions::{Conditions, Verdict},
+    rules, shapes,
+};
+use escale_base::{Timestamp, Wire};
+use escale_objects::{self as plane, Object, VersionId};
+use escale_service::StreamCx;
+use escale_tables::s3::Bucket;
+use std::{collections::BTreeMap, ops::Range};
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    pub bucket: String,
+    pub key: String,
+    pub if_match: Option<String>,
+    pub if_none_match: Option<String>,
+    pub if_modified_since: Option<Timestamp>,
+    pub if_unmodified_since: Option<Timestamp>,
+    pub range: Option<String>,
+    pub response_cache_control: Option<String>,
+    pub response_content_disposition: Option<String>,
+    pub response_content_encoding: Option<String>,
+    pub response_content_language: Option<String>,
+    pub response_content_type: Option<String>,
+    pub response_expires: Option<Timestamp>,
+    pub version_id: Option<String>,
+    pub part_number: Option<u32>,
+    pub checksum_mode: Option<String>,
+    pub expected_bucket_owner: Option<String>,
+}
+
+checksums::summed! {
+    pub(crate) struct Output {
+        accept_ranges: Option<&'static str>,
+        last_modified: Timestamp,
+        content_length: Option<u64>,
+        e_tag: String,
+        checksum_type: Option<&'static str>,
+        version_id: Option<String>,
+        cache_control: Option<String>,
+        content_disposition: Option<String>,
+        content_encoding: Option<String>,
+        content_language: Option<String>,
+        content_range: Option<String>,
+        content_type: Option<String>,
+        expires: Option<String>,
+        server_side_encryption: Option<&'static str>,
+        metadata: BTreeMap<String, String>,
+        parts_count: Option<u32>,
+        tag_count: Option<usize>,
+    }
+}
+
+impl Input {
+    pub(super) fn version(&self) -> Option<VersionId> {
+        self.version_id.clone().map(VersionId)
+    }
+
+    /// Whether the object is to be sent, as the client's preconditions have it.
+    pub(super) fn verdict(&self, object: &Object) -> Result<Verdict, Error> {
+        let conditions = Conditions {
+            if_match: self.if_match.as_deref(),
+            if_none_match: self.if_none_match.as_deref(),
+            if_modified_since: self.if_modified_since,
+            if_unmodified_since: self.if_unmodified_since,
+        };
+        conditions.check(&object.entry)
+    }
+
+    /// The object's headers, with what the client wants them to be. Anonymous ones may not want anything.
+    pub(super) fn output(
+        &self,
+        cx: &StreamCx,
+        bucket: &Bucket,
+        object: Object,
+        range: Option<Range<u64>>,
+    ) -> Result<Output, Error> {
+        let overrides = [
+            &self.response_cache_control,
+            &self.response_content_disposition,
+            &self.response_content_encoding,
+            &self.response_content_language,
+            &self.response_content_type,
+        ];
+        let overridden = overrides.iter().any(|o| o.is_some()) || self.response_expires.is_some();
+        if overridden && cx.caller.principal == escale_service::Principal::Anonymous {
+            let why = "Request specific response headers cannot be used for anonymous GET requests.";
+            return Err(Error::InvalidRequest(why.into()));
+        }
+        let Object { entry, mut meta, tags, parts } = object;
+        let size = entry.size_bytes;
+        let part_of =
+            range.filter(|r| self.part_number.is_some() || (r.end - r.start) != size || self.ranged());
+        let mut header = |name: &str, wanted: &Option<String>| {
+            let own = meta.headers.remove(name);
+            wanted.clone().or(own)
+        };
+        let mut output = Output {
+            accept_ranges: Some("bytes"),
+            last_modified: entry.modified,
+            content_length: Some(part_of.as_ref().map_or(size, |r| r.end - r.start)),
+            e_tag: shapes::quoted(&entry.etag),
+            version_id: shapes::version(bucket, &entry.version),
+            cache_control: header("cache-control", &self.response_cache_control),
+            content_disposition: header("content-disposition", &self.response_content_disposition),
+            content_encoding: header("content-encoding", &self.response_content_encoding),
+            content_language: header("content-language", &self.response_content_language),
+            content_type: header("content-type", &self.response_content_type)
+                .or_else(|| Some("binary/octet-stream".into())),
+            expires: header("expires", &self.response_expires.map(Timestamp::http_date)),
+            server_side_encryption: Some("AES256"),
+            metadata: meta.user,
+            parts_count: self.part_number.and(parts),
+            tag_count: (!tags.is_empty()).then_some(tags.len()),
+            ..Output::default()
+        };
+        // A checksum is of the whole: beside a part of the bytes it would only mislead who compares it.
+        if self.checksum_mode.as_deref() == Some("ENABLED") && part_of.is_none() {
+            output.fill(&entry.checksums);
+            output.checksum_type = checksums::kind(&entry.checksums);
+        }
+        output.content_range = part_of.map(|r| match size {
+            0 => "bytes */0".to_owned(),
+            _ => format!("bytes {}-{}/{size}", r.start, r.end.saturating_sub(1)),
+        });
+        Ok(output)
+    }
+
+    fn ranged(&self) -> bool {
+        rules::range(self.range.as_deref()).is_some()
+    }
+}
+
+/// Who may not list a bucket is not told which keys it lacks.
+pub(super) fn absent(cx: &StreamCx, bucket: &str, error: plane::Error) -> Error {
+    let missing = matches!(error, plane::Error::NoSuchKey { .. } | plane::Error::NoSuchVersion { .. });
+    let listing = || rules::allowed(cx, "s3:ListBucket", "ListObjectsV2", bucket, rules::bucket_arn(bucket));
+    if missing && listing().is_err() { Error::Denied } else { error.into() }
+}
+
+/// Checked for both: the version is an action of its own.
+pub(super) async fn prepare(
+    service: &Buckets,
+    cx: &StreamCx,
+    input: &Input,
+) -> Result<std::sync::Arc<Bucket>, Error> {
+    let at = (input.bucket.as_str(), input.key.as_str());
+    rules::allowed_version(cx, "s3:GetObjectVersion", "GetObject", at, input.version_id.as_deref())?;
+    service.ready(cx, &input.bucket, input.expected_bucket_owner.as_deref()).await
+}
+
+impl Output {
+    /// A 304 tells what can change in a cache, and nothing of the bytes.
+    pub(super) fn unmodified(&mut self) {
+        self.content_length = None;
+        self.content_type = None;
+        self.checksum_type = None;
+        self.fill(&plane::Checksums::new());
+    }
+}

@@ -1,0 +1,64 @@
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html>
+
+use super::body;
+use crate::{
+    Buckets, Error,
+    checksums::{self, Summed, summed},
+    rules, shapes,
+};
+use escale_objects::{PutPart, UploadAt, UploadId};
+use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use std::sync::Arc;
+
+pub(crate) struct UploadPart;
+
+summed! {
+    pub(crate) struct Input {
+        bucket: String,
+        key: String,
+        part_number: u32,
+        upload_id: String,
+        content_length: Option<u64>,
+        #[wire("ContentMD5")]
+        content_md5: Option<String>,
+        checksum_algorithm: Option<String>,
+        expected_bucket_owner: Option<String>,
+    }
+}
+
+summed! {
+    pub(crate) struct Output {
+        server_side_encryption: Option<&'static str>,
+        e_tag: String,
+    }
+}
+
+impl StreamOperation<Buckets> for UploadPart {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, _cx: &StreamCx) -> Vec<String> {
+        vec![rules::object_arn(&input.bucket, &input.key)]
+    }
+
+    async fn run(
+        service: Arc<Buckets>,
+        cx: StreamCx,
+        input: Input,
+        body: Body,
+    ) -> Result<StreamReply<Output>, Error> {
+        service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
+        let compute = checksums::announced(&cx.headers, input.checksum_algorithm.as_deref())?;
+        let at = UploadAt { bucket: input.bucket, key: input.key, id: UploadId(input.upload_id) };
+        let spec = PutPart { compute, ..PutPart::default() };
+        let part = service.objects.upload_part(&at, input.part_number, spec, body::to_plane(body)).await?;
+        let mut output = Output {
+            server_side_encryption: Some("AES256"),
+            e_tag: shapes::quoted(&part.etag),
+            ..Output::default()
+        };
+        output.fill(&part.checksums);
+        Ok(output.into())
+    }
+}

@@ -1,0 +1,120 @@
+//! CloudFormation: `AWS::SecretsManager::Secret`. Its `Ref` is the ARN.
+
+use crate::{Error, password};
+use escale_base::{AwsError, Wire, wire};
+use escale_service::{Created, Cx, Props, Readiness, ResourceType};
+use serde_json::{Value, json};
+
+const SECRET: &str = "AWS::SecretsManager::Secret";
+
+pub(crate) fn types() -> Vec<ResourceType> {
+    vec![ResourceType {
+        name: SECRET,
+        properties: &["Name", "Description", "SecretString", "GenerateSecretString", "KmsKeyId", "Tags"],
+        create,
+        ready: |_, _| Readiness::ready(),
+        delete,
+        gone: |_, _| Readiness::ready(),
+    }]
+}
+
+fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
+    let mut input = json!({
+        "Name": props.name_or_generated("Name", 64),
+        "Tags": props.tags(),
+    });
+    for name in ["Description", "KmsKeyId"] {
+        if let Some(value) = props.get(name) {
+            input[name] = value.clone();
+        }
+    }
+    match (props.get("SecretString"), props.get("GenerateSecretString")) {
+        (Some(_), Some(_)) => {
+            let what = format!("{}: give SecretString or GenerateSecretString, not both", props.logical_id);
+            return Err(Error::Parameter(what).into());
+        }
+        (Some(text), None) => input["SecretString"] = text.clone(),
+        (None, Some(wanted)) => input["SecretString"] = generate(wanted)?.into(),
+        (None, None) => {}
+    }
+    let made = cx.call("secretsmanager", "CreateSecret", input)?;
+    let arn = made["ARN"].as_str().unwrap_or_default();
+    Ok(Created::new(arn).with("Id", arn))
+}
+
+#[derive(Wire)]
+struct Template {
+    secret_string_template: Option<String>,
+    generate_string_key: Option<String>,
+}
+
+/// A random password, alone or as one member of a JSON template.
+fn generate(wanted: &Value) -> Result<String, AwsError> {
+    let bad = |what: String| AwsError::from(Error::Parameter(format!("GenerateSecretString: {what}")));
+    let form = Template::read(wanted).map_err(|e| bad(e.to_string()))?;
+    let mut rest = typed(wanted);
+    if let Some(members) = rest.as_object_mut() {
+        members.remove("SecretStringTemplate");
+        members.remove("GenerateStringKey");
+    }
+    if let Some(odd) = wire::unread::<password::Wanted>(&rest).first() {
+        return Err(bad(format!("{odd} is not one of its members")));
+    }
+    let wanted = password::Wanted::read(&rest).map_err(|e| bad(e.to_string()))?;
+    let password = password::random(&wanted)?;
+    match (form.secret_string_template, form.generate_string_key) {
+        (None, None) => Ok(password),
+        (Some(template), Some(key)) => {
+            let mut whole: Value = serde_json::from_str(&template)
+                .ok()
+                .filter(Value::is_object)
+                .ok_or_else(|| bad("SecretStringTemplate is not a JSON structure".into()))?;
+            whole[key] = password.into();
+            Ok(whole.to_string())
+        }
+        _ => Err(bad("SecretStringTemplate and GenerateStringKey are given together or not at all".into())),
+    }
+}
+
+/// Templates may write numbers and booleans as text.
+fn typed(value: &Value) -> Value {
+    let mut typed = value.clone();
+    for (name, member) in typed.as_object_mut().into_iter().flatten() {
+        let Some(text) = member.as_str() else { continue };
+        *member = match (name.as_str(), text) {
+            ("PasswordLength", digits) => digits.parse::<i64>().map_or_else(|_| text.into(), Into::into),
+            ("ExcludeCharacters" | "SecretStringTemplate" | "GenerateStringKey", _) => continue,
+            (_, "true") => true.into(),
+            (_, "false") => false.into(),
+            _ => continue,
+        };
+    }
+    typed
+}
+
+fn delete(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
+    // As on AWS, a stack's secret goes at once: its name is free for the next stack.
+    let input = json!({"SecretId": created.physical_id, "ForceDeleteWithoutRecovery": true});
+    match cx.call("secretsmanager", "DeleteSecret", input) {
+        Err(e) if e.code != "ResourceNotFoundException" => Err(e),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_a_template() {
+        let wanted = json!({
+            "SecretStringTemplate": "{\"username\":\"app\"}", "GenerateStringKey": "password",
+            "PasswordLength": "16", "ExcludePunctuation": "true",
+        });
+        let made: Value = serde_json::from_str(&generate(&wanted).unwrap()).unwrap();
+        assert_eq!(made["username"], "app");
+        assert_eq!(made["password"].as_str().unwrap().len(), 16);
+        let error = generate(&json!({"PasswordLenght": 3})).unwrap_err();
+        assert!(error.message.contains("PasswordLenght"), "{error}");
+    }
+}

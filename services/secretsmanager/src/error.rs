@@ -1,0 +1,44 @@
+//! Secrets Manager's errors: code and HTTP status stand here and nowhere else.
+
+use escale_base::AwsError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("Secrets Manager can't find the specified secret.")]
+    NoSecret,
+    #[error("Secrets Manager can't find the specified secret value for {0}")]
+    NoVersion(String),
+    #[error("The operation failed because the secret {0} already exists.")]
+    Exists(String),
+    #[error(
+        "A resource with the ID you requested already exists: version {0} has another value; use another \
+         ClientRequestToken"
+    )]
+    VersionExists(String),
+    #[error("{0}")]
+    Request(String),
+    #[error("{0}")]
+    Parameter(String),
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+}
+
+impl Error {
+    pub(crate) fn marked_for_deletion() -> Error {
+        let what = "You can't perform this operation on the secret because it was marked for deletion.";
+        Error::Request(what.into())
+    }
+}
+
+impl From<Error> for AwsError {
+    fn from(error: Error) -> AwsError {
+        let code = match &error {
+            Error::NoSecret | Error::NoVersion(_) => "ResourceNotFoundException",
+            Error::Exists(_) | Error::VersionExists(_) => "ResourceExistsException",
+            Error::Request(_) => "InvalidRequestException",
+            Error::Parameter(_) => "InvalidParameterException",
+            Error::Aws(e) => return e.clone(),
+        };
+        AwsError::new(code, 400, error.to_string())
+    }
+}

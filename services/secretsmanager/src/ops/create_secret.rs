@@ -1,0 +1,114 @@
+//! <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html>
+
+use crate::{Error, rules, shapes::NamedVersion};
+use escale_base::{AwsError, Secret, Tag, Wire, wire::Value};
+use escale_service::{Cx, Operation};
+use escale_tables::secretsmanager::StoredSecret;
+use rand::{Rng, distr::Alphanumeric};
+
+pub(crate) struct CreateSecret;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    name: String,
+    client_request_token: Option<String>,
+    description: Option<String>,
+    kms_key_id: Option<String>,
+    secret_binary: Option<Secret<String>>,
+    secret_string: Option<Secret<String>>,
+    tags: Vec<Tag>,
+    add_replica_regions: Vec<Value>,
+    force_overwrite_replica_secret: Option<bool>,
+}
+
+impl Operation for CreateSecret {
+    type Input = Input;
+    type Output = NamedVersion;
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        vec![cx.arn("secretsmanager", format!("secret:{}", input.name)).to_string()]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<NamedVersion, Error> {
+        if !input.add_replica_regions.is_empty() {
+            return Err(AwsError::not_supported("The parameter AddReplicaRegions").into());
+        }
+        let owning_service = rules::owner_of(cx).filter(|_| input.name.contains('!'));
+        rules::check_name(&input.name, owning_service.is_some())?;
+        let value = rules::value(input.secret_string, input.secret_binary)?;
+        if let Ok(there) = rules::find(cx.tx, &input.name, cx.now) {
+            return exists(&there, input.client_request_token, value.as_ref());
+        }
+        let tail: String = rand::rng().sample_iter(Alphanumeric).take(6).map(char::from).collect();
+        let mut secret = StoredSecret {
+            arn: cx.arn("secretsmanager", format!("secret:{}-{tail}", input.name)),
+            name: input.name,
+            description: input.description.filter(|d| !d.is_empty()),
+            kms_key_id: input.kms_key_id,
+            owning_service,
+            versions: vec![],
+            deletion: None,
+            tags: input.tags,
+            created: cx.now,
+            changed: cx.now,
+        };
+        let version = match value {
+            None => None,
+            Some(value) => {
+                let stages = [rules::CURRENT.to_owned()];
+                Some(rules::add_version(&mut secret, input.client_request_token, value, &stages, cx.now)?)
+            }
+        };
+        let answer = NamedVersion::of(&secret, version);
+        cx.tx.put(secret);
+        Ok(answer)
+    }
+}
+
+/// The same request again is answered again; another one is refused.
+fn exists(
+    there: &StoredSecret,
+    token: Option<String>,
+    value: Option<&escale_tables::secretsmanager::VersionValue>,
+) -> Result<NamedVersion, Error> {
+    if there.deletion.is_some() {
+        let what = "You can't create this secret because a secret with this name is already scheduled for deletion.";
+        return Err(Error::Request(what.into()));
+    }
+    let same = there.versions.iter().find(|v| token.as_ref() == Some(&v.id) && Some(&v.value) == value);
+    match same {
+        Some(version) => Ok(NamedVersion::of(there, Some(version.id.clone()))),
+        None => Err(Error::Exists(there.name.clone())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::World;
+    use serde_json::json;
+
+    #[test]
+    fn by_name_and_by_arn_with_and_without_the_tail() {
+        let world = World::new();
+        let made = world.call("CreateSecret", json!({"Name": "a/b-c", "SecretString": "x"})).unwrap();
+        let arn = made["ARN"].as_str().unwrap();
+        for id in ["a/b-c", arn, &arn[..arn.len() - 7]] {
+            let got = world.call("GetSecretValue", json!({"SecretId": id})).unwrap();
+            assert_eq!(got["SecretString"], "x", "{id}");
+        }
+        let other = format!("{}zzzzzz", &arn[..arn.len() - 6]);
+        let missing = world.call("GetSecretValue", json!({"SecretId": other})).unwrap_err();
+        assert_eq!(missing.code, "ResourceNotFoundException");
+    }
+
+    #[test]
+    fn the_same_token_is_the_same_request() {
+        let world = World::new();
+        let request = json!({"Name": "s", "SecretString": "x", "ClientRequestToken": "t".repeat(32)});
+        let first = world.call("CreateSecret", request.clone()).unwrap();
+        assert_eq!(world.call("CreateSecret", request).unwrap(), first);
+        let other = world.call("CreateSecret", json!({"Name": "s", "SecretString": "y"}));
+        assert_eq!(other.unwrap_err().code, "ResourceExistsException");
+    }
+}

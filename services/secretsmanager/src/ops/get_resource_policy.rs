@@ -1,0 +1,27 @@
+//! <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetResourcePolicy.html>
+
+use crate::{Error, rules, shapes::Named};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+
+/// Answers that there is none: PutResourcePolicy is refused, so none can be.
+pub(crate) struct GetResourcePolicy;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    secret_id: String,
+}
+
+impl Operation for GetResourcePolicy {
+    type Input = Input;
+    type Output = Named;
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        rules::arn_for_policy(cx, &input.secret_id)
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Named, Error> {
+        Ok(Named::of(&*rules::find(cx.tx, &input.secret_id, cx.now)?))
+    }
+}

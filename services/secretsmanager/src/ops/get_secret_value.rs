@@ -1,0 +1,98 @@
+//! <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html>
+
+use crate::{Error, rules};
+use escale_base::{Secret, Timestamp, Wire};
+use escale_service::{Cx, Operation};
+use escale_tables::secretsmanager::{StoredSecret, Version, VersionValue};
+
+pub(crate) struct GetSecretValue;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    secret_id: String,
+    version_id: Option<String>,
+    version_stage: Option<String>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    #[wire("ARN")]
+    arn: String,
+    name: String,
+    version_id: String,
+    secret_binary: Option<Secret<String>>,
+    secret_string: Option<Secret<String>>,
+    version_stages: Vec<String>,
+    created_date: Timestamp,
+}
+
+impl Operation for GetSecretValue {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        rules::arn_for_policy(cx, &input.secret_id)
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let secret = rules::find_live(cx, &input.secret_id)?;
+        let version = chosen(&secret, input.version_id.as_deref(), input.version_stage.as_deref())?;
+        let (text, binary) = match &version.value {
+            VersionValue::Text(text) => (Some(text.clone()), None),
+            VersionValue::Binary(binary) => (None, Some(binary.clone())),
+        };
+        Ok(Output {
+            arn: secret.arn.to_string(),
+            name: secret.name.clone(),
+            version_id: version.id.clone(),
+            secret_binary: binary,
+            secret_string: text,
+            version_stages: version.stages.clone(),
+            created_date: version.created,
+        })
+    }
+}
+
+fn chosen<'a>(secret: &'a StoredSecret, id: Option<&str>, stage: Option<&str>) -> Result<&'a Version, Error> {
+    let found = match (id, stage) {
+        (None, stage) => {
+            let stage = stage.unwrap_or(rules::CURRENT);
+            rules::holder(secret, stage).ok_or_else(|| format!("staging label: {stage}"))
+        }
+        (Some(id), stage) => secret
+            .versions
+            .iter()
+            .find(|v| v.id == id)
+            .filter(|v| stage.is_none_or(|s| v.stages.iter().any(|x| x == s)))
+            .ok_or_else(|| format!("VersionId: {id}")),
+    };
+    found.map_err(Error::NoVersion)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::World;
+    use serde_json::json;
+
+    #[test]
+    fn stages_follow_the_versions() {
+        let world = World::new();
+        world.call("CreateSecret", json!({"Name": "s", "SecretString": "1"})).unwrap();
+        let get = |stage: &str| {
+            let got = world.call("GetSecretValue", json!({"SecretId": "s", "VersionStage": stage}));
+            got.map(|v| v["SecretString"].clone()).map_err(|e| e.code)
+        };
+        assert_eq!(get("AWSPREVIOUS"), Err("ResourceNotFoundException".into()));
+        world.call("PutSecretValue", json!({"SecretId": "s", "SecretString": "2"})).unwrap();
+        assert_eq!((get("AWSCURRENT"), get("AWSPREVIOUS")), (Ok("2".into()), Ok("1".into())));
+        let pending = json!({"SecretId": "s", "SecretString": "3", "VersionStages": ["AWSPENDING"]});
+        let made = world.call("PutSecretValue", pending).unwrap();
+        assert_eq!((get("AWSCURRENT"), get("AWSPENDING")), (Ok("2".into()), Ok("3".into())));
+        let current = world.call("GetSecretValue", json!({"SecretId": "s"})).unwrap()["VersionId"].clone();
+        let promote = json!({"SecretId": "s", "VersionStage": "AWSCURRENT",
+            "MoveToVersionId": made["VersionId"], "RemoveFromVersionId": current});
+        world.call("UpdateSecretVersionStage", promote).unwrap();
+        assert_eq!((get("AWSCURRENT"), get("AWSPREVIOUS")), (Ok("3".into()), Ok("2".into())));
+    }
+}

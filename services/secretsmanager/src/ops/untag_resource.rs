@@ -1,0 +1,32 @@
+//! <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UntagResource.html>
+
+use crate::{Error, rules};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::secretsmanager::StoredSecret;
+
+pub(crate) struct UntagResource;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    secret_id: String,
+    tag_keys: Vec<String>,
+}
+
+impl Operation for UntagResource {
+    type Input = Input;
+    type Output = ();
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        rules::arn_for_policy(cx, &input.secret_id)
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
+        let secret = rules::find_live(cx, &input.secret_id)?;
+        cx.tx.update(&secret.name, |s: &mut StoredSecret| {
+            s.tags.retain(|t| !input.tag_keys.contains(&t.key));
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,80 @@
+//! Random passwords, as GetRandomPassword describes them.
+
+use crate::Error;
+use escale_base::Wire;
+use rand::{Rng, seq::SliceRandom};
+
+const LOWER: &str = "abcdefghijklmnopqrstuvwxyz";
+const UPPER: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+const DIGITS: &str = "0123456789";
+const PUNCTUATION: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
+
+#[derive(Debug, Default, Wire)]
+pub(crate) struct Wanted {
+    pub password_length: Option<usize>,
+    pub exclude_characters: Option<String>,
+    pub exclude_numbers: Option<bool>,
+    pub exclude_punctuation: Option<bool>,
+    pub exclude_uppercase: Option<bool>,
+    pub exclude_lowercase: Option<bool>,
+    pub include_space: Option<bool>,
+    pub require_each_included_type: Option<bool>,
+}
+
+pub(crate) fn random(wanted: &Wanted) -> Result<String, Error> {
+    let length = wanted.password_length.unwrap_or(32);
+    if !(1..=4096).contains(&length) {
+        return Err(Error::Parameter(format!("PasswordLength {length} is not between 1 and 4096")));
+    }
+    let excluded = wanted.exclude_characters.as_deref().unwrap_or("");
+    let kinds = [
+        (LOWER, !wanted.exclude_lowercase.unwrap_or(false)),
+        (UPPER, !wanted.exclude_uppercase.unwrap_or(false)),
+        (DIGITS, !wanted.exclude_numbers.unwrap_or(false)),
+        (PUNCTUATION, !wanted.exclude_punctuation.unwrap_or(false)),
+        (" ", wanted.include_space.unwrap_or(false)),
+    ];
+    let left = |text: &str| text.chars().filter(|c| !excluded.contains(*c)).collect::<Vec<char>>();
+    let kinds: Vec<Vec<char>> =
+        kinds.iter().filter(|(_, on)| *on).map(|(text, _)| left(text)).filter(|k| !k.is_empty()).collect();
+    let all: Vec<char> = kinds.concat();
+    if all.is_empty() {
+        return Err(Error::Parameter("No characters are left: everything is excluded".into()));
+    }
+    let mut random = rand::rng();
+    let mut pick = |from: &[char]| from[random.random_range(0..from.len())];
+    let mut password: Vec<char> = Vec::with_capacity(length);
+    if wanted.require_each_included_type.unwrap_or(true) {
+        if kinds.len() > length {
+            let what =
+                format!("PasswordLength {length} is too short for one character of each included type");
+            return Err(Error::Parameter(what));
+        }
+        password.extend(kinds.iter().map(|kind| pick(kind)));
+    }
+    password.extend((password.len()..length).map(|_| pick(&all)));
+    password.shuffle(&mut rand::rng());
+    Ok(password.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn has_what_was_asked_for() {
+        let text = random(&Wanted { password_length: Some(4), ..Wanted::default() }).unwrap();
+        for kind in [LOWER, UPPER, DIGITS, PUNCTUATION] {
+            assert!(text.chars().any(|c| kind.contains(c)), "{text}");
+        }
+        let plain = Wanted {
+            exclude_punctuation: Some(true),
+            exclude_characters: Some("abc0".into()),
+            ..Wanted::default()
+        };
+        let text = random(&plain).unwrap();
+        assert_eq!(text.len(), 32);
+        assert!(text.chars().all(|c| c.is_ascii_alphanumeric() && !"abc0".contains(c)), "{text}");
+        assert!(random(&Wanted { password_length: Some(3), ..Wanted::default() }).is_err());
+    }
+}

@@ -1,0 +1,41 @@
+//! Systems Manager's errors: code and HTTP status stand here and nowhere else.
+
+use escale_base::AwsError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("Parameter {0} not found.")]
+    NotFound(String),
+    #[error("Systems Manager could not find version {1} of {0}. Verify the version and try again.")]
+    NoVersion(String, i64),
+    #[error(
+        "The parameter already exists. To overwrite this value, set the overwrite option in the request to true."
+    )]
+    Exists,
+    #[error("{0}")]
+    Validation(String),
+    #[error("The resource ID '{0}' is not valid. Verify the ID and try again.")]
+    NoResource(String),
+    #[error("The filter key '{0}' is not valid for this operation.")]
+    FilterKey(String),
+    #[error("The filter option '{0}' is not valid for its key.")]
+    FilterOption(String),
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+}
+
+impl From<Error> for AwsError {
+    fn from(error: Error) -> AwsError {
+        let code = match &error {
+            Error::NotFound(_) => "ParameterNotFound",
+            Error::NoVersion(..) => "ParameterVersionNotFound",
+            Error::Exists => "ParameterAlreadyExists",
+            Error::Validation(_) => "ValidationException",
+            Error::NoResource(_) => "InvalidResourceId",
+            Error::FilterKey(_) => "InvalidFilterKey",
+            Error::FilterOption(_) => "InvalidFilterOption",
+            Error::Aws(e) => return e.clone(),
+        };
+        AwsError::new(code, 400, error.to_string())
+    }
+}

@@ -1,0 +1,36 @@
+//! Systems Manager, of which Escale has the parameter store.
+//!
+//! A parameter is one row with its history; operations only write rows. AWS's own public parameters (`/aws/service/…`)
+//! and references to secrets (`/aws/reference/…`) are refused by name, as are labels. Start at `ops/put_parameter.rs`.
+
+mod cfn;
+mod error;
+mod filters;
+mod ops;
+mod recorded;
+mod rules;
+mod shapes;
+#[cfg(test)]
+mod testing;
+
+use escale_service::{Entry, Recorded, ResourceType, Service};
+
+pub use error::Error;
+
+/// The service, for the wiring.
+pub struct Ssm;
+
+impl Service for Ssm {
+    fn id(&self) -> &'static str {
+        "ssm"
+    }
+    fn operations(&self) -> Vec<Entry> {
+        ops::all()
+    }
+    fn recorded(&self) -> &'static [Recorded] {
+        recorded::RECORDED
+    }
+    fn resource_types(&self) -> Vec<ResourceType> {
+        cfn::types()
+    }
+}

@@ -1,0 +1,182 @@
+//! <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html>
+
+use crate::{Error, rules};
+use escale_base::{AwsError, Secret, Tag, Wire};
+use escale_service::{Cx, Operation};
+use escale_tables::ssm::{Parameter, ParameterType, ParameterVersion};
+
+pub(crate) struct PutParameter;
+
+/// As on AWS: the oldest one goes when another comes.
+const VERSIONS_KEPT: usize = 100;
+const STANDARD_BYTES: usize = 4096;
+const ADVANCED_BYTES: usize = 8192;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    name: String,
+    description: Option<String>,
+    value: Secret<String>,
+    r#type: Option<ParameterType>,
+    key_id: Option<String>,
+    overwrite: Option<bool>,
+    allowed_pattern: Option<String>,
+    tags: Vec<Tag>,
+    tier: Option<String>,
+    policies: Option<String>,
+    data_type: Option<String>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    version: i64,
+    tier: String,
+}
+
+impl Operation for PutParameter {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        vec![rules::arn(cx, &rules::name_of(cx.tx, &input.name))]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        refuse_what_is_not_enacted(&input)?;
+        let name = rules::name_of(cx.tx, &input.name);
+        rules::check_name(&name)?;
+        let size = input.value.reveal().len();
+        let tier = tier(input.tier.as_deref().unwrap_or("Standard"), size)?;
+        let old = cx.tx.get::<Parameter>(&name);
+        let version = |number| ParameterVersion {
+            number,
+            value: input.value.clone(),
+            modified: cx.now,
+            by: cx.caller.principal.arn(&cx.config.account),
+        };
+        let parameter = match old {
+            Some(_) if input.overwrite != Some(true) => return Err(Error::Exists),
+            Some(_) if !input.tags.is_empty() => {
+                let what = "Invalid request: tags and overwrite can't be used together. To change the tags of a \
+                            parameter that exists, use AddTagsToResource.";
+                return Err(Error::Validation(what.into()));
+            }
+            Some(old) => {
+                let mut new = (*old).clone();
+                new.kind = input.r#type.unwrap_or(new.kind);
+                let last = new.versions.last().map_or(0, |v| v.number);
+                new.versions.push(version(last + 1));
+                let surplus = new.versions.len().saturating_sub(VERSIONS_KEPT);
+                new.versions.drain(..surplus);
+                new.description = input.description.or(new.description);
+                new.key_id = input.key_id.or(new.key_id);
+                new.tier = tier.to_owned();
+                new
+            }
+            None => Parameter {
+                name,
+                kind: input.r#type.ok_or_else(|| {
+                    Error::Validation("A parameter type is required when you create a parameter.".into())
+                })?,
+                key_id: input.key_id,
+                description: input.description,
+                allowed_pattern: None,
+                tier: tier.to_owned(),
+                versions: vec![version(1)],
+                tags: input.tags,
+            },
+        };
+        let number = parameter.versions.last().map_or(1, |v| v.number);
+        cx.tx.put(parameter);
+        Ok(Output { version: number, tier: tier.to_owned() })
+    }
+}
+
+fn refuse_what_is_not_enacted(input: &Input) -> Result<(), AwsError> {
+    if let Some(kind) = input.data_type.as_deref().filter(|t| *t != "text") {
+        return Err(AwsError::not_supported(format_args!("The DataType {kind}")));
+    }
+    if input.policies.as_deref().is_some_and(|p| !p.is_empty()) {
+        return Err(AwsError::not_supported("The parameter Policies"));
+    }
+    if input.allowed_pattern.as_deref().is_some_and(|p| !p.is_empty()) {
+        return Err(AwsError::not_supported("The parameter AllowedPattern"));
+    }
+    Ok(())
+}
+
+fn tier(asked: &str, size: usize) -> Result<&'static str, Error> {
+    let (tier, most) = match asked {
+        "Standard" => ("Standard", STANDARD_BYTES),
+        "Intelligent-Tiering" if size <= STANDARD_BYTES => ("Standard", STANDARD_BYTES),
+        _ => ("Advanced", ADVANCED_BYTES),
+    };
+    match size {
+        0 => Err(Error::Validation("A parameter's value cannot be empty.".into())),
+        _ if size > most => {
+            let advice = if tier == "Standard" { " Use the tier Advanced." } else { "" };
+            let what = format!("{tier} tier parameters support a maximum parameter value of {most} characters.");
+            Err(Error::Validation(what + advice))
+        }
+        _ => Ok(tier),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::World;
+    use serde_json::json;
+
+    #[test]
+    fn versions_and_selectors() {
+        let world = World::new();
+        let put = |value: &str, overwrite: bool| {
+            let input = json!({"Name": "/a/b", "Value": value, "Type": "String", "Overwrite": overwrite});
+            world.call("PutParameter", input)
+        };
+        assert_eq!(put("1", false).unwrap()["Version"], 1);
+        assert_eq!(put("2", false).unwrap_err().code, "ParameterAlreadyExists");
+        assert_eq!(put("2", true).unwrap()["Version"], 2);
+        let get = |name: &str| world.call("GetParameter", json!({"Name": name}));
+        assert_eq!(get("/a/b").unwrap()["Parameter"]["Value"], "2");
+        assert_eq!(get("/a/b:1").unwrap()["Parameter"]["Value"], "1");
+        let arn = get("/a/b").unwrap()["Parameter"]["ARN"].as_str().unwrap().to_owned();
+        assert_eq!(get(&arn).unwrap()["Parameter"]["Value"], "2");
+        assert_eq!(get(&format!("{arn}:1")).unwrap()["Parameter"]["Value"], "1");
+        assert_eq!(get("/a/b:9").unwrap_err().code, "ParameterVersionNotFound");
+        assert_eq!(get("/a/b:label").unwrap_err().code, "NotImplemented");
+        assert_eq!(get("/a").unwrap_err().code, "ParameterNotFound");
+        let public = get("/aws/service/ami-amazon-linux-latest/x").unwrap_err();
+        assert!(public.message.contains("/aws/service/ami-amazon-linux-latest/x"), "{public}");
+    }
+
+    #[test]
+    fn a_secure_string_is_shown_on_request() {
+        let world = World::new();
+        let input = json!({"Name": "p", "Value": "hidden", "Type": "SecureString"});
+        world.call("PutParameter", input).unwrap();
+        let get = |decrypt: bool| {
+            let input = json!({"Name": "p", "WithDecryption": decrypt});
+            world.call("GetParameter", input).unwrap()["Parameter"]["Value"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(get(true), "hidden");
+        assert!(!get(false).contains("hidden"));
+    }
+
+    #[test]
+    fn by_path() {
+        let world = World::new();
+        for name in ["/a/x", "/a/y", "/a/deep/z", "/b"] {
+            let input = json!({"Name": name, "Value": "v", "Type": "String"});
+            world.call("PutParameter", input).unwrap();
+        }
+        let count = |input| {
+            let found = world.call("GetParametersByPath", input).unwrap();
+            found["Parameters"].as_array().unwrap().len()
+        };
+        assert_eq!(count(json!({"Path": "/a"})), 2);
+        assert_eq!(count(json!({"Path": "/a", "Recursive": true})), 3);
+        assert_eq!(count(json!({"Path": "/", "Recursive": true})), 4);
+    }
+}

@@ -1,0 +1,113 @@
+//! Checks that operations share.
+
+use crate::Error;
+use escale_base::{Arn, AwsError};
+use escale_service::Cx;
+use escale_store::Image;
+use escale_tables::ssm::{Parameter, ParameterVersion};
+use std::sync::Arc;
+
+/// The name in a name or an ARN: `arn:…:parameter/a/b` is `/a/b`, or `b` where a parameter `b` has no path.
+pub(crate) fn name_of(image: &Image, given: &str) -> String {
+    let Ok(arn) = given.parse::<Arn>() else { return given.to_owned() };
+    let path = arn.resource.strip_prefix("parameter").unwrap_or(&arn.resource);
+    let bare = path.trim_start_matches('/');
+    match !bare.contains('/') && image.has::<Parameter>(bare) {
+        true => bare.to_owned(),
+        false => path.to_owned(),
+    }
+}
+
+/// `arn:aws:ssm:<region>:<account>:parameter/<name>`, with one slash whether or not the name begins with one.
+pub(crate) fn arn(cx: &Cx<'_>, name: &str) -> String {
+    cx.arn("ssm", format!("parameter/{}", name.trim_start_matches('/'))).to_string()
+}
+
+pub(crate) fn find(image: &Image, name: &str) -> Result<Arc<Parameter>, Error> {
+    if let Some(what) = of_aws(name) {
+        return Err(AwsError::not_supported(what).into());
+    }
+    image.get::<Parameter>(name).ok_or_else(|| Error::NotFound(name.to_owned()))
+}
+
+/// A parameter and, after a colon, one of its versions.
+pub(crate) fn select(
+    image: &Image,
+    given: &str,
+) -> Result<(Arc<Parameter>, ParameterVersion, Option<String>), Error> {
+    let (head, selector) = match given.strip_prefix("arn:").map(|rest| rest.matches(':').count()) {
+        // An ARN has five colons of its own.
+        Some(colons) if colons < 5 => (given, None),
+        Some(_) => given.rsplit_once(':').map_or((given, None), |(h, s)| (h, Some(s))),
+        None => given.split_once(':').map_or((given, None), |(h, s)| (h, Some(s))),
+    };
+    let parameter = find(image, &name_of(image, head))?;
+    let last = parameter.versions.last().cloned().ok_or_else(|| Error::NotFound(head.to_owned()))?;
+    let Some(selector) = selector else { return Ok((parameter, last, None)) };
+    let number: i64 = selector
+        .parse()
+        .map_err(|_| AwsError::not_supported(format_args!("Selecting '{given}' by a parameter label")))?;
+    let version = parameter.versions.iter().find(|v| v.number == number).cloned();
+    let version = version.ok_or_else(|| Error::NoVersion(parameter.name.clone(), number))?;
+    Ok((parameter, version, Some(format!(":{selector}"))))
+}
+
+/// What AWS itself publishes under names that users cannot take.
+pub(crate) fn of_aws(name: &str) -> Option<String> {
+    if name.starts_with("/aws/reference/secretsmanager/") {
+        return Some(format!(
+            "The parameter '{name}', a reference to a secret (ask secretsmanager:GetSecretValue for it),"
+        ));
+    }
+    (name.starts_with("/aws/") || name.starts_with("aws/"))
+        .then(|| format!("AWS's public parameter '{name}'"))
+}
+
+pub(crate) fn check_name(name: &str) -> Result<(), Error> {
+    let bad = |what: &str| Err(Error::Validation(what.to_owned()));
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
+    if name.is_empty() || !name.chars().all(fits) {
+        return bad("Parameter name: can only contain a-z, A-Z, 0-9, and the symbols '_', '.', '-' and '/'.");
+    }
+    if name.len() > 1011 {
+        return bad("Parameter name: is longer than 1011 characters.");
+    }
+    let lower = name.trim_start_matches('/').to_ascii_lowercase();
+    if lower.starts_with("aws") || lower.starts_with("ssm") {
+        return bad("Parameter name: can't be prefixed with \"aws\" or \"ssm\" (case-insensitive).");
+    }
+    if name.contains('/') && !name.starts_with('/') {
+        return bad(
+            "Parameter name must be a fully qualified name: it contains a '/', so it must begin with one.",
+        );
+    }
+    if name.contains("//") || (name.len() > 1 && name.ends_with('/')) || name == "/" {
+        return bad("Parameter name: has an empty level.");
+    }
+    if name.split('/').count() > 16 {
+        return bad("Parameter name: has more than 15 levels.");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_name;
+
+    #[test]
+    fn names() {
+        for (name, good) in [
+            ("/a/b", true),
+            ("plain.name-1", true),
+            ("a/b", false),
+            ("/aws/x", false),
+            ("SSMthing", false),
+            ("/a//b", false),
+            ("/a/", false),
+            ("sp ace", false),
+            ("", false),
+        ] {
+            assert_eq!(check_name(name).is_ok(), good, "{name}");
+        }
+    }
+}

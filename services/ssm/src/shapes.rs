@@ -1,0 +1,48 @@
+//! Shapes that several operations give.
+
+use crate::rules;
+use escale_base::{Secret, Timestamp, Wire};
+use escale_service::Cx;
+use escale_tables::ssm::{Parameter, ParameterType, ParameterVersion};
+
+#[derive(Wire)]
+pub(crate) struct ParameterShape {
+    pub name: String,
+    pub r#type: ParameterType,
+    pub value: Secret<String>,
+    pub version: i64,
+    pub selector: Option<String>,
+    pub last_modified_date: Timestamp,
+    #[wire("ARN")]
+    pub arn: String,
+    pub data_type: &'static str,
+}
+
+pub(crate) fn parameter(
+    cx: &Cx<'_>,
+    row: &Parameter,
+    version: &ParameterVersion,
+    selector: Option<String>,
+    decrypt: bool,
+) -> ParameterShape {
+    ParameterShape {
+        name: row.name.clone(),
+        r#type: row.kind,
+        value: shown(row, version, decrypt),
+        version: version.number,
+        selector,
+        last_modified_date: version.modified,
+        arn: rules::arn(cx, &row.name),
+        data_type: "text",
+    }
+}
+
+/// Without decryption a SecureString is an opaque text, as on AWS: nothing of the value may be in it.
+pub(crate) fn shown(row: &Parameter, version: &ParameterVersion, decrypt: bool) -> Secret<String> {
+    match row.kind {
+        ParameterType::SecureString if !decrypt => {
+            Secret::new(format!("encrypted:{}:{}", row.name, version.number))
+        }
+        _ => version.value.clone(),
+    }
+}

@@ -1,0 +1,32 @@
+//! <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetAccessKeyInfo.html>
+
+use crate::Error;
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::iam::AccessKey;
+
+pub(crate) struct GetAccessKeyInfo;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    access_key_id: String,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    account: String,
+}
+
+impl Operation for GetAccessKeyInfo {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let id = input.access_key_id;
+        match cx.tx.has::<AccessKey>(&id) {
+            true => Ok(Output { account: cx.config.account.clone() }),
+            false => Err(Error::Validation(format!("The access key {id} belongs to no account known here"))),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Temporary credentials.
+
+use escale_base::{Secret, Timestamp, Wire, ids};
+use escale_service::Cx;
+use escale_tables::iam::{AccessKey, Holder, SessionOf};
+
+#[derive(Wire)]
+pub(crate) struct Credentials {
+    access_key_id: String,
+    secret_access_key: Secret<String>,
+    session_token: Secret<String>,
+    expiration: Timestamp,
+}
+
+/// Expired sessions are kept this long, so that a client that comes late reads that its token is expired rather than that
+/// nobody knows its key.
+const KEPT_MS: i64 = 60 * 60 * 1000;
+
+/// Expired sessions dropped with one new one: more than are made, so that they never pile up.
+const SWEPT: usize = 16;
+
+/// Makes credentials and sweeps old ones.
+pub(crate) fn issue(cx: &mut Cx<'_>, of: SessionOf, secs: i64) -> Credentials {
+    sweep(cx);
+    let expires = cx.now.plus_ms(secs * 1000);
+    // AWS's tokens are of no fixed form; this one is random and means nothing by itself.
+    let token = Secret::new(format!("Esc{}", ids::random_hex(160)));
+    let key = AccessKey {
+        id: format!("ASIA{}", ids::random_upper(16)),
+        secret: Secret::new(ids::random_hex(40)),
+        holder: Holder::Session { of, token: token.clone(), expires },
+        active: true,
+        created: cx.now,
+    };
+    let credentials = Credentials {
+        access_key_id: key.id.clone(),
+        secret_access_key: key.secret.clone(),
+        session_token: token,
+        expiration: expires,
+    };
+    cx.tx.put(key);
+    credentials
+}
+
+fn sweep(cx: &mut Cx<'_>) {
+    let old = |key: &AccessKey| match &key.holder {
+        Holder::Session { expires, .. } => expires.plus_ms(KEPT_MS) < cx.now,
+        Holder::User(_) => false,
+    };
+    let gone: Vec<String> =
+        cx.tx.prefix::<AccessKey>("ASIA").filter(|k| old(k)).take(SWEPT).map(|k| k.id.clone()).collect();
+    for id in gone {
+        cx.tx.delete::<AccessKey>(&id);
+    }
+}

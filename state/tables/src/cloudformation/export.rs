@@ -1,0 +1,13 @@
+//! Values that stacks offer to others.
+
+use crate::row;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Export {
+    pub name: String,
+    pub value: String,
+    /// The uuid of the stack whose output it is.
+    pub stack: String,
+}
+row!(Export, "cloudformation_export", |r| r.name.clone());

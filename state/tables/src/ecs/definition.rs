@@ -1,0 +1,165 @@
+//! Task definitions.
+
+use crate::row;
+use escale_base::{Tag, Timestamp, Wire};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One revision of a family; it never changes, apart from being deregistered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskDefinition {
+    pub family: String,
+    pub revision: u32,
+    pub task_role: Option<String>,
+    pub execution_role: Option<String>,
+    /// In units of which 1024 are one CPU.
+    pub cpu: u32,
+    pub memory_mib: u32,
+    pub containers: Vec<ContainerDefinition>,
+    /// Scratch volumes: empty at a task's start, gone with it.
+    pub volumes: Vec<String>,
+    pub ephemeral_gib: Option<u32>,
+    pub platform: Option<Platform>,
+    pub requires: Vec<String>,
+    pub registered: Timestamp,
+    pub registered_by: String,
+    pub deregistered: Option<Timestamp>,
+    pub delete_requested: Option<Timestamp>,
+    pub tags: Vec<Tag>,
+}
+row!(TaskDefinition, "ecs_task_definition", |r| TaskDefinition::key_of(&r.family, r.revision));
+
+impl TaskDefinition {
+    /// Ten digits, so that revisions stand in their order.
+    pub fn key_of(family: &str, revision: u32) -> String {
+        format!("{family}/{revision:010}")
+    }
+}
+
+/// The last number given in a family: a number is never given twice.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskFamily {
+    pub name: String,
+    pub last: u32,
+}
+row!(TaskFamily, "ecs_task_family", |r| r.name.clone());
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+#[wire(camelCase)]
+pub struct Platform {
+    pub cpu_architecture: Option<String>,
+    pub operating_system_family: Option<String>,
+}
+
+/// A container, with the members that are enacted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+#[wire(camelCase)]
+pub struct ContainerDefinition {
+    pub name: String,
+    pub image: String,
+    pub cpu: i32,
+    pub memory: Option<i32>,
+    pub memory_reservation: Option<i32>,
+    pub port_mappings: Vec<PortMapping>,
+    pub essential: bool,
+    pub entry_point: Option<Vec<String>>,
+    pub command: Option<Vec<String>>,
+    pub environment: Vec<KeyValue>,
+    pub mount_points: Vec<MountPoint>,
+    /// Always empty: sharing another container's mounts is refused.
+    pub volumes_from: Vec<KeyValue>,
+    pub linux_parameters: Option<LinuxParameters>,
+    pub secrets: Option<Vec<SecretRef>>,
+    pub depends_on: Option<Vec<Dependency>>,
+    pub start_timeout: Option<i32>,
+    pub stop_timeout: Option<i32>,
+    pub user: Option<String>,
+    pub working_directory: Option<String>,
+    pub readonly_root_filesystem: Option<bool>,
+    pub docker_labels: Option<BTreeMap<String, String>>,
+    pub ulimits: Option<Vec<Ulimit>>,
+    pub log_configuration: Option<LogConfiguration>,
+    pub health_check: Option<HealthCheck>,
+    /// Always empty: kernel settings of a task are refused.
+    pub system_controls: Vec<KeyValue>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+#[wire(camelCase)]
+pub struct KeyValue {
+    pub name: String,
+    pub value: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+#[wire(camelCase)]
+pub struct PortMapping {
+    pub container_port: i32,
+    pub host_port: i32,
+    pub protocol: String,
+    pub name: Option<String>,
+    pub app_protocol: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+#[wire(camelCase)]
+pub struct MountPoint {
+    pub source_volume: String,
+    pub container_path: String,
+    pub read_only: Option<bool>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+#[wire(camelCase)]
+pub struct LinuxParameters {
+    pub capabilities: Option<Capabilities>,
+    pub init_process_enabled: Option<bool>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+#[wire(camelCase)]
+pub struct Capabilities {
+    pub add: Vec<String>,
+    pub drop: Vec<String>,
+}
+
+/// A variable whose value is read when the task starts, from Secrets Manager or the parameter store.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+#[wire(camelCase)]
+pub struct SecretRef {
+    pub name: String,
+    pub value_from: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+#[wire(camelCase)]
+pub struct Dependency {
+    pub container_name: String,
+    /// `START`, `COMPLETE`, `SUCCESS` or `HEALTHY`.
+    pub condition: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+#[wire(camelCase)]
+pub struct Ulimit {
+    pub name: String,
+    pub soft_limit: i64,
+    pub hard_limit: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+#[wire(camelCase)]
+pub struct LogConfiguration {
+    pub log_driver: String,
+    pub options: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+#[wire(camelCase)]
+pub struct HealthCheck {
+    pub command: Vec<String>,
+    pub interval: Option<i32>,
+    pub timeout: Option<i32>,
+    pub retries: Option<i32>,
+    pub start_period: Option<i32>,
+}

@@ -1,0 +1,106 @@
+//! Services: a number of tasks that ECS keeps, and how it changes them.
+
+use super::StrategyItem;
+use crate::row;
+use escale_base::{Tag, Timestamp, Wire};
+use serde::{Deserialize, Serialize};
+
+/// A service as asked for, with its deployments.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Service {
+    pub cluster: String,
+    pub name: String,
+    pub desired: u32,
+    pub load_balancers: Vec<LoadBalancer>,
+    pub minimum_percent: u32,
+    pub maximum_percent: u32,
+    pub circuit_breaker: bool,
+    pub rollback: bool,
+    pub grace_secs: Option<i64>,
+    /// Spread a service's tasks anew when zones are out of balance.
+    pub rebalance: bool,
+    pub managed_tags: bool,
+    /// `NONE`, `SERVICE` or `TASK_DEFINITION`: whose tags the tasks get.
+    pub propagate_tags: String,
+    /// The newest first: that one is PRIMARY.
+    pub deployments: Vec<Deployment>,
+    /// Set when its deletion was asked: its tasks go, then it is INACTIVE.
+    pub deleted: Option<Timestamp>,
+    pub created_by: String,
+    pub tags: Vec<Tag>,
+    pub created: Timestamp,
+}
+row!(Service, "ecs_service", |r| format!("{}/{}", r.cluster, r.name));
+
+/// One version of a service's tasks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// `ecs-svc/` and 19 digits.
+    pub id: String,
+    pub family: String,
+    pub revision: u32,
+    pub network: AwsVpc,
+    pub launch: Launch,
+    pub platform_version: String,
+    pub created: Timestamp,
+    pub updated: Timestamp,
+    pub outcome: Outcome,
+    pub reason: String,
+    /// Whether it is itself a rollback: that one is not rolled back.
+    pub is_rollback: bool,
+}
+
+/// How its tasks are launched: as type, or through a strategy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Launch {
+    Fargate,
+    Strategy(Vec<StrategyItem>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    InProgress,
+    Completed,
+    Failed,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+#[wire(camelCase)]
+pub struct AwsVpc {
+    pub subnets: Vec<String>,
+    pub security_groups: Vec<String>,
+    /// `ENABLED` or `DISABLED`
+    pub assign_public_ip: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+#[wire(camelCase)]
+pub struct LoadBalancer {
+    pub target_group_arn: Option<String>,
+    pub container_name: Option<String>,
+    pub container_port: Option<i32>,
+}
+
+/// What ECS told of a service, the newest first; at most a hundred.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServiceEvents {
+    /// The service's key.
+    pub service: String,
+    pub events: Vec<ServiceEvent>,
+}
+row!(ServiceEvents, "ecs_service_events", |r| r.service.clone());
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServiceEvent {
+    pub id: String,
+    pub at: Timestamp,
+    pub message: String,
+}
+
+/// An account setting: recorded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AccountSetting {
+    pub name: String,
+    pub value: String,
+}
+row!(AccountSetting, "ecs_account_setting", |r| r.name.clone());

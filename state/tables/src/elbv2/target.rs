@@ -1,0 +1,81 @@
+//! Target groups and their targets.
+
+use crate::{ec2::VpcId, row};
+use escale_base::{Tag, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, net::Ipv4Addr};
+
+/// A group of HTTP targets that are addresses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetGroup {
+    /// `…:targetgroup/<name>/<16 hexadecimal digits>`
+    pub arn: String,
+    pub name: String,
+    pub vpc: VpcId,
+    /// The port of targets that are registered without one.
+    pub port: u16,
+    pub health: HealthCheck,
+    /// Those that were set; the others have AWS's defaults.
+    pub attributes: BTreeMap<String, String>,
+    pub tags: Vec<Tag>,
+    pub created: Timestamp,
+}
+row!(TargetGroup, "elbv2_target_group", |r| r.arn.clone());
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HealthCheck {
+    pub path: String,
+    /// `None`: the port that the target serves on.
+    pub port: Option<u16>,
+    pub interval_secs: u32,
+    pub timeout_secs: u32,
+    pub healthy_threshold: u32,
+    pub unhealthy_threshold: u32,
+    /// `200`, `200-299`, `200,301`
+    pub matcher: String,
+}
+
+/// One registered target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    pub group: String,
+    pub ip: Ipv4Addr,
+    pub port: u16,
+    /// Of the subnet it is in; `None` outside of the VPC.
+    pub zone: Option<String>,
+    /// Since when it gets no new requests. The row goes when nothing is under way any more.
+    pub draining: Option<Timestamp>,
+}
+row!(Target, "elbv2_target", |r| Target::key_of(&r.group, r.ip, r.port));
+
+impl Target {
+    pub fn key_of(group: &str, ip: Ipv4Addr, port: u16) -> String {
+        format!("{group}/{ip}:{port}")
+    }
+}
+
+/// What the load balancer's nodes found a target to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetSeen {
+    pub group: String,
+    pub ip: Ipv4Addr,
+    pub port: u16,
+    pub health: TargetHealth,
+    pub at: Timestamp,
+}
+row!(TargetSeen, "elbv2_target_seen", |r| Target::key_of(&r.group, r.ip, r.port));
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TargetHealth {
+    /// No node may send to it.
+    Unused,
+    /// Not yet checked often enough to say.
+    Initial,
+    Healthy,
+    /// Answered with this status.
+    WrongStatus(u16),
+    TimedOut,
+    /// Could not be reached, or gave no answer that is HTTP.
+    Failed,
+    Draining,
+}

@@ -1,0 +1,45 @@
+//! Snapshots: asked for, and finished.
+
+use crate::{ec2::VpcId, row};
+use escale_base::{Secret, Tag, Timestamp};
+use serde::{Deserialize, Serialize};
+
+escale_base::choice! {
+    pub enum SnapshotKind { Manual = "manual", Automated = "automated" }
+}
+
+/// A snapshot as asked for, with what is needed of its instance to restore it when that one is gone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    pub id: String,
+    /// The name that the copy has in the plane.
+    pub copy: String,
+    pub kind: SnapshotKind,
+    pub instance: String,
+    pub resource_id: String,
+    pub engine_version: String,
+    pub master_username: String,
+    pub master_password: Secret<String>,
+    pub db_name: Option<String>,
+    pub port: u16,
+    pub vpc: VpcId,
+    pub zone: String,
+    pub allocated_storage_gb: i32,
+    pub storage_type: String,
+    pub encrypted: bool,
+    pub instance_created: Timestamp,
+    /// Asked for; its copy is removed and then the row.
+    pub deleted: bool,
+    pub tags: Vec<Tag>,
+    pub created: Timestamp,
+}
+row!(Snapshot, "rds_snapshot", |r| r.id.clone());
+
+/// The copy is whole and safe on the disk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SnapshotSeen {
+    pub id: String,
+    pub size_bytes: u64,
+    pub at: Timestamp,
+}
+row!(SnapshotSeen, "rds_snapshot_seen", |r| r.id.clone());

@@ -1,0 +1,19 @@
+//! Subnet groups.
+
+use crate::{
+    ec2::{SubnetId, VpcId},
+    row,
+};
+use escale_base::Tag;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SubnetGroup {
+    pub name: String,
+    pub description: String,
+    pub vpc: VpcId,
+    /// In at least two zones, all of one VPC.
+    pub subnets: Vec<SubnetId>,
+    pub tags: Vec<Tag>,
+}
+row!(SubnetGroup, "rds_subnet_group", |r| r.name.clone());

@@ -1,0 +1,183 @@
+"""Stacks: made, shown, refused, rolled back and deleted by unmodified clients."""
+
+import json
+import subprocess
+import uuid
+
+import botocore.exceptions
+import pytest
+
+NETWORK = """
+AWSTemplateFormatVersion: "2010-09-09"
+Description: A network and nothing else
+Parameters:
+  Block: { Type: String, Default: 10.77.0.0/16 }
+  Word: { Type: String, Default: hush, NoEcho: true }
+  Second: { Type: String, Default: "no", AllowedValues: ["yes", "no"] }
+Conditions:
+  HasSecond: !Equals [!Ref Second, "yes"]
+Resources:
+  Vpc:
+    Type: AWS::EC2::VPC
+    Properties:
+      CidrBlock: !Ref Block
+      Tags: [{ Key: Name, Value: !Sub "${AWS::StackName}-vpc" }]
+  A:
+    Type: AWS::EC2::Subnet
+    Properties:
+      VpcId: !Ref Vpc
+      CidrBlock: !Select [0, !Cidr [!GetAtt Vpc.CidrBlock, 2, 8]]
+      AvailabilityZone: !Select [0, !GetAZs ""]
+  B:
+    Type: AWS::EC2::Subnet
+    Condition: HasSecond
+    Properties:
+      VpcId: !Ref Vpc
+      CidrBlock: !Select [1, !Cidr [!GetAtt Vpc.CidrBlock, 2, 8]]
+      AvailabilityZone: !Select [1, !GetAZs ""]
+Outputs:
+  VpcId: { Value: !Ref Vpc, Export: { Name: !Sub "${AWS::StackName}-vpc" } }
+"""
+
+
+@pytest.fixture
+def stack(aws):
+    """stack() gives a name; what bears it is deleted in the end."""
+    cloudformation, names = aws("cloudformation"), []
+
+    def name():
+        names.append(f"test-{uuid.uuid4().hex[:8]}")
+        return names[-1]
+
+    yield name
+    for made in reversed(names):
+        cloudformation.delete_stack(StackName=made)
+        waiter(cloudformation, "stack_delete_complete").wait(StackName=made, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+
+def waiter(client, name):
+    return client.get_waiter(name)
+
+
+QUICK = {"Delay": 1, "MaxAttempts": 60}
+
+
+def create(client, name, template, **more):
+    made = client.create_stack(StackName=name, TemplateBody=template, **more)
+    waiter(client, "stack_create_complete").wait(StackName=name, WaiterConfig=QUICK)
+    return made["StackId"]
+
+
+def refusal(call, **arguments):
+    with pytest.raises(botocore.exceptions.ClientError) as error:
+        call(**arguments)
+    return error.value.response["Error"]
+
+
+def vpcs(aws, name):
+    wanted = [{"Name": "tag:aws:cloudformation:stack-name", "Values": [name]}]
+    return aws("ec2").describe_vpcs(Filters=wanted)["Vpcs"]
+
+
+def test_a_stack_comes_and_goes(aws, stack):
+    client, name = aws("cloudformation"), stack()
+    arn = create(client, name, NETWORK, Tags=[{"Key": "team", "Value": "shop"}],
+                 Parameters=[{"ParameterKey": "Second", "ParameterValue": "yes"}])
+    shown = client.describe_stacks(StackName=name)["Stacks"][0]
+    assert shown["StackId"] == arn and shown["Description"] == "A network and nothing else"
+    parameters = {p["ParameterKey"]: p["ParameterValue"] for p in shown["Parameters"]}
+    assert parameters == {"Block": "10.77.0.0/16", "Word": "****", "Second": "yes"}
+    [vpc] = vpcs(aws, name)
+    assert shown["Outputs"][0]["OutputValue"] == vpc["VpcId"]
+    tags = {t["Key"]: t["Value"] for t in vpc["Tags"]}
+    assert tags == {
+        "Name": f"{name}-vpc", "team": "shop", "aws:cloudformation:stack-name": name,
+        "aws:cloudformation:stack-id": arn, "aws:cloudformation:logical-id": "Vpc",
+    }
+    subnets = aws("ec2").describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc["VpcId"]]}])["Subnets"]
+    assert sorted((s["CidrBlock"], s["AvailabilityZone"]) for s in subnets) == [
+        ("10.77.0.0/24", "eu-west-3a"), ("10.77.1.0/24", "eu-west-3b"),
+    ]
+    resources = client.describe_stack_resources(StackName=name)["StackResources"]
+    assert {r["LogicalResourceId"]: r["ResourceStatus"] for r in resources} == dict.fromkeys(["Vpc", "A", "B"], "CREATE_COMPLETE")
+    assert client.get_template(StackName=name)["TemplateBody"] == NETWORK
+    assert f"{name}-vpc" in [e["Name"] for e in client.list_exports()["Exports"]]
+
+    client.delete_stack(StackName=name)
+    waiter(client, "stack_delete_complete").wait(StackName=arn, WaiterConfig=QUICK)
+    assert vpcs(aws, name) == []
+    error = refusal(client.describe_stacks, StackName=name)
+    assert (error["Code"], error["Message"]) == ("ValidationError", f"Stack with id {name} does not exist")
+    assert client.describe_stacks(StackName=arn)["Stacks"][0]["StackStatus"] == "DELETE_COMPLETE"
+    events = client.describe_stack_events(StackName=arn)["StackEvents"]
+    assert (events[-1]["ResourceStatus"], events[-1]["ResourceStatusReason"]) == ("CREATE_IN_PROGRESS", "User Initiated")
+    assert (events[0]["LogicalResourceId"], events[0]["ResourceStatus"]) == (name, "DELETE_COMPLETE")
+
+
+def test_a_failure_rolls_back_and_says_why(aws, stack):
+    client, name = aws("cloudformation"), stack()
+    template = {"Resources": {
+        "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.78.0.0/16"}},
+        "Far": {"Type": "AWS::EC2::Subnet", "Properties": {"VpcId": {"Ref": "Vpc"}, "CidrBlock": "192.168.0.0/24"}},
+    }}
+    client.create_stack(StackName=name, TemplateBody=json.dumps(template))
+    with pytest.raises(botocore.exceptions.WaiterError):
+        waiter(client, "stack_create_complete").wait(StackName=name, WaiterConfig=QUICK)
+    waiter(client, "stack_rollback_complete").wait(StackName=name, WaiterConfig=QUICK)
+    events = client.describe_stack_events(StackName=name)["StackEvents"]
+    told = {(e["LogicalResourceId"], e["ResourceStatus"]): e.get("ResourceStatusReason", "") for e in events}
+    assert "192.168.0.0/24" in told["Far", "CREATE_FAILED"]
+    assert told[name, "ROLLBACK_IN_PROGRESS"] == (
+        "The following resource(s) failed to create: [Far]. Rollback requested by user."
+    )
+    assert vpcs(aws, name) == []
+
+
+@pytest.mark.parametrize("template, told", [
+    ("Resources: { A: { Type: AWS::X::Y } }", "Template format error: Unrecognized resource types: [AWS::X::Y]"),
+    ("Resources: { A: { Type: AWS::EC2::VPC, Properties: { Colour: red } } }", "Resources/A/Properties/Colour"),
+    ("Resources: { A: { Type: AWS::EC2::VPC, Properties: { CidrBlock: !Ref B } } }", "Unresolved resource dependencies [B]"),
+    ("Resources: { A: { Type: AWS::CloudFormation::Stack } }", "[AWS::CloudFormation::Stack]"),
+    ("Resources: {}", "At least one Resources member must be defined."),
+    ("Resources: { A: { Type: AWS::EC2::VPC, DeletionPolicy: Snapshot } }", "does not support deletion policy Snapshot"),
+    ("Parameters: { P: { Type: String } }\nResources: { A: { Type: AWS::EC2::VPC } }", "Parameters: [P] must have values"),
+])
+def test_a_broken_template_makes_nothing(aws, template, told):
+    name = f"broken-{uuid.uuid4().hex[:8]}"
+    error = refusal(aws("cloudformation").create_stack, StackName=name, TemplateBody=template)
+    assert error["Code"] == "ValidationError" and told in error["Message"]
+    assert refusal(aws("cloudformation").describe_stacks, StackName=name)["Code"] == "ValidationError"
+
+
+def test_what_is_protected_or_imported_stays(aws, stack):
+    client, one, two = aws("cloudformation"), stack(), stack()
+    create(client, one, NETWORK)
+    importing = {"Resources": {"S": {"Type": "AWS::EC2::Subnet", "Properties": {
+        "VpcId": {"Fn::ImportValue": f"{one}-vpc"}, "CidrBlock": "10.77.200.0/24"}}}}
+    create(client, two, json.dumps(importing))
+    assert client.list_imports(ExportName=f"{one}-vpc")["Imports"] == [two]
+    assert "in use by " + two in refusal(client.delete_stack, StackName=one)["Message"]
+    client.update_termination_protection(StackName=two, EnableTerminationProtection=True)
+    assert "TerminationProtection is enabled" in refusal(client.delete_stack, StackName=two)["Message"]
+    client.update_termination_protection(StackName=two, EnableTerminationProtection=False)
+
+
+def test_the_cli_deploys_twice(cloud, aws, stack, tmp_path):
+    name, template = stack(), tmp_path / "network.yaml"
+    template.write_text(NETWORK)
+    deploy = ["cloudformation", "deploy", "--stack-name", name, "--template-file", str(template), "--no-fail-on-empty-changeset"]
+    assert "Successfully created/updated stack" in cloud.aws_cli(*deploy).stdout
+    assert "No changes to deploy" in cloud.aws_cli(*deploy).stdout
+    changed = cloud.aws_cli(*deploy, "--parameter-overrides", "Second=yes", check=False)
+    assert changed.returncode != 0 and "stack updates come later" in changed.stderr
+    assert len(vpcs(aws, name)) == 1
+
+
+def test_a_killed_daemon_loses_nothing(own_cloud):
+    client = own_cloud.client("cloudformation")
+    rows = {f"Vpc{i}": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": f"10.{i}.0.0/16"}} for i in range(1, 40)}
+    client.create_stack(StackName="many", TemplateBody=json.dumps({"Resources": rows}))
+    subprocess.run(["kill", "-9", str(own_cloud.status()["daemon"]["pid"])], check=True)
+    own_cloud.escale("start")
+    waiter(client, "stack_create_complete").wait(StackName="many", WaiterConfig=QUICK)
+    assert len(own_cloud.client("ec2").describe_vpcs()["Vpcs"]) == len(rows)

@@ -1,0 +1,267 @@
+"""EC2's network, as boto3 sees it, and as packets see it."""
+
+import subprocess
+import uuid
+
+import botocore.exceptions
+import pytest
+
+from conftest import eventually
+
+FAST = {"Delay": 1, "MaxAttempts": 60}
+
+
+def code(error):
+    return error.value.response["Error"]["Code"]
+
+
+@pytest.fixture
+def ec2(aws):
+    return aws("ec2")
+
+
+@pytest.fixture
+def vpc(ec2):
+    """A VPC of the test's own; everything in it is taken down after."""
+    made = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]
+    ec2.get_waiter("vpc_available").wait(VpcIds=[made["VpcId"]], WaiterConfig=FAST)
+    yield made["VpcId"]
+    take_down(ec2, made["VpcId"])
+
+
+def take_down(ec2, vpc):
+    mine = [{"Name": "vpc-id", "Values": [vpc]}]
+    for nat in ec2.describe_nat_gateways(Filters=mine)["NatGateways"]:
+        if nat["State"] not in ("deleting", "deleted"):
+            ec2.delete_nat_gateway(NatGatewayId=nat["NatGatewayId"])
+    for interface in ec2.describe_network_interfaces(Filters=mine)["NetworkInterfaces"]:
+        ec2.delete_network_interface(NetworkInterfaceId=interface["NetworkInterfaceId"])
+    ends = ec2.describe_vpc_endpoints(Filters=mine)["VpcEndpoints"]
+    if ends:
+        ec2.delete_vpc_endpoints(VpcEndpointIds=[e["VpcEndpointId"] for e in ends])
+    attached = [{"Name": "attachment.vpc-id", "Values": [vpc]}]
+    for gateway in ec2.describe_internet_gateways(Filters=attached)["InternetGateways"]:
+        ec2.detach_internet_gateway(InternetGatewayId=gateway["InternetGatewayId"], VpcId=vpc)
+        ec2.delete_internet_gateway(InternetGatewayId=gateway["InternetGatewayId"])
+    for subnet in ec2.describe_subnets(Filters=mine)["Subnets"]:
+        ec2.delete_subnet(SubnetId=subnet["SubnetId"])
+    for table in ec2.describe_route_tables(Filters=mine)["RouteTables"]:
+        if not any(a["Main"] for a in table["Associations"]):
+            ec2.delete_route_table(RouteTableId=table["RouteTableId"])
+    groups = [g for g in ec2.describe_security_groups(Filters=mine)["SecurityGroups"] if g["GroupName"] != "default"]
+    for group in groups:
+        if group["IpPermissions"]:
+            ec2.revoke_security_group_ingress(GroupId=group["GroupId"], IpPermissions=group["IpPermissions"])
+    for group in groups:
+        ec2.delete_security_group(GroupId=group["GroupId"])
+    ec2.delete_vpc(VpcId=vpc)
+
+
+def subnet(ec2, vpc, cidr, zone="eu-west-3a"):
+    return ec2.create_subnet(VpcId=vpc, CidrBlock=cidr, AvailabilityZone=zone)["Subnet"]["SubnetId"]
+
+
+def internet(ec2, vpc):
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    return gateway
+
+
+def main_table(ec2, vpc):
+    only = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "association.main", "Values": ["true"]}]
+    [table] = ec2.describe_route_tables(Filters=only)["RouteTables"]
+    return table["RouteTableId"]
+
+
+def test_what_a_vpc_brings(ec2, vpc):
+    mine = [{"Name": "vpc-id", "Values": [vpc]}]
+    [group] = ec2.describe_security_groups(Filters=mine)["SecurityGroups"]
+    assert group["GroupName"] == "default"
+    assert group["IpPermissionsEgress"] == [
+        {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}], "UserIdGroupPairs": [], "Ipv6Ranges": [], "PrefixListIds": []}
+    ]
+    [table] = ec2.describe_route_tables(Filters=mine)["RouteTables"]
+    assert table["Routes"][0] == {
+        "DestinationCidrBlock": "10.20.0.0/16",
+        "GatewayId": "local",
+        "Origin": "CreateRouteTable",
+        "State": "active",
+    }
+    [acl] = ec2.describe_network_acls(Filters=mine)["NetworkAcls"]
+    assert acl["IsDefault"] and acl["NetworkAclId"].startswith("acl-")
+    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
+    answer = ec2.describe_vpc_attribute(VpcId=vpc, Attribute="enableDnsHostnames")
+    assert answer["EnableDnsHostnames"] == {"Value": True}
+
+
+def test_zones(ec2):
+    zones = ec2.describe_availability_zones()["AvailabilityZones"]
+    assert [z["ZoneName"] for z in zones] == ["eu-west-3a", "eu-west-3b", "eu-west-3c"]
+    assert ec2.describe_regions()["Regions"][0]["RegionName"] == "eu-west-3"
+
+
+def test_subnets(ec2, vpc):
+    first = subnet(ec2, vpc, "10.20.1.0/24")
+    ec2.get_waiter("subnet_available").wait(SubnetIds=[first], WaiterConfig=FAST)
+    assert ec2.describe_subnets(SubnetIds=[first])["Subnets"][0]["AvailableIpAddressCount"] == 251
+    for cidr, expected in [
+        ("10.20.1.128/25", "InvalidSubnet.Conflict"),
+        ("10.21.0.0/24", "InvalidSubnet.Range"),
+        ("10.20.2.0/30", "InvalidSubnet.Range"),
+    ]:
+        with pytest.raises(botocore.exceptions.ClientError) as error:
+            ec2.create_subnet(VpcId=vpc, CidrBlock=cidr)
+        assert code(error) == expected
+    with pytest.raises(botocore.exceptions.ClientError) as error:
+        ec2.delete_vpc(VpcId=vpc)
+    assert code(error) == "DependencyViolation"
+
+
+def test_an_interface_comes_and_goes(ec2, vpc):
+    at = subnet(ec2, vpc, "10.20.1.0/24")
+    made = ec2.create_network_interface(SubnetId=at, Description="mine", PrivateIpAddress="10.20.1.10")
+    interface = made["NetworkInterface"]["NetworkInterfaceId"]
+    ec2.get_waiter("network_interface_available").wait(NetworkInterfaceIds=[interface], WaiterConfig=FAST)
+    with pytest.raises(botocore.exceptions.ClientError) as error:
+        ec2.create_network_interface(SubnetId=at, PrivateIpAddress="10.20.1.10")
+    assert code(error) == "InvalidIPAddress.InUse"
+    ec2.delete_network_interface(NetworkInterfaceId=interface)
+    with pytest.raises(botocore.exceptions.ClientError) as error:
+        ec2.describe_network_interfaces(NetworkInterfaceIds=[interface])
+    assert code(error) == "InvalidNetworkInterfaceID.NotFound"
+
+
+def test_a_nat_gateway_comes_and_goes(ec2, vpc):
+    at = subnet(ec2, vpc, "10.20.1.0/24")
+    internet(ec2, vpc)
+    address = ec2.allocate_address(Domain="vpc")
+    nat = ec2.create_nat_gateway(SubnetId=at, AllocationId=address["AllocationId"])["NatGateway"]["NatGatewayId"]
+    ec2.get_waiter("nat_gateway_available").wait(NatGatewayIds=[nat], WaiterConfig=FAST)
+    [shown] = ec2.describe_nat_gateways(NatGatewayIds=[nat])["NatGateways"]
+    assert shown["NatGatewayAddresses"][0]["PublicIp"] == address["PublicIp"]
+    with pytest.raises(botocore.exceptions.ClientError) as error:
+        ec2.release_address(AllocationId=address["AllocationId"])
+    assert code(error) == "InvalidIPAddress.InUse"
+    ec2.delete_nat_gateway(NatGatewayId=nat)
+    ec2.get_waiter("nat_gateway_deleted").wait(NatGatewayIds=[nat], WaiterConfig=FAST)
+    ec2.release_address(AllocationId=address["AllocationId"])
+
+
+def test_groups_and_rules(ec2, vpc):
+    name = f"web-{uuid.uuid4().hex[:8]}"
+    web = ec2.create_security_group(GroupName=name, Description="web", VpcId=vpc)["GroupId"]
+    app = ec2.create_security_group(GroupName=f"{name}-app", Description="app", VpcId=vpc)["GroupId"]
+    ec2.get_waiter("security_group_exists").wait(GroupIds=[web, app], WaiterConfig=FAST)
+    rule = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [{"GroupId": web}]}
+    made = ec2.authorize_security_group_ingress(GroupId=app, IpPermissions=[rule])
+    [made] = made["SecurityGroupRules"]
+    with pytest.raises(botocore.exceptions.ClientError) as error:
+        ec2.authorize_security_group_ingress(GroupId=app, IpPermissions=[rule])
+    assert code(error) == "InvalidPermission.Duplicate"
+    with pytest.raises(botocore.exceptions.ClientError) as error:
+        ec2.delete_security_group(GroupId=web)
+    assert code(error) == "DependencyViolation"
+    only = [{"Name": "group-id", "Values": [app]}]
+    rules = ec2.describe_security_group_rules(Filters=only)["SecurityGroupRules"]
+    assert {r["IsEgress"] for r in rules} == {True, False}
+    ec2.modify_security_group_rules(
+        GroupId=app,
+        SecurityGroupRules=[
+            {
+                "SecurityGroupRuleId": made["SecurityGroupRuleId"],
+                "SecurityGroupRule": {"IpProtocol": "tcp", "FromPort": 81, "ToPort": 81, "CidrIpv4": "10.0.0.0/8"},
+            }
+        ],
+    )
+    [group] = ec2.describe_security_groups(GroupIds=[app])["SecurityGroups"]
+    assert group["IpPermissions"][0]["FromPort"] == 81
+    ec2.revoke_security_group_ingress(GroupId=app, SecurityGroupRuleIds=[made["SecurityGroupRuleId"]])
+    ec2.delete_security_group(GroupId=web)
+
+
+def test_endpoints_and_prefix_lists(ec2, vpc):
+    lists = {p["PrefixListName"]: p["PrefixListId"] for p in ec2.describe_managed_prefix_lists()["PrefixLists"]}
+    assert "com.amazonaws.global.cloudfront.origin-facing" in lists
+    table = main_table(ec2, vpc)
+    service = "com.amazonaws.eu-west-3.s3"
+    made = ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=service, RouteTableIds=[table])["VpcEndpoint"]
+    [shown] = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"]
+    route = {"DestinationPrefixListId": lists[service], "GatewayId": made["VpcEndpointId"]}
+    assert any(route.items() <= r.items() for r in shown["Routes"])
+    with pytest.raises(botocore.exceptions.ClientError) as error:
+        ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=f"{service}x", VpcEndpointType="Interface")
+    assert code(error) == "NotImplemented"
+
+
+def test_tags(ec2, vpc):
+    ec2.create_tags(Resources=[vpc], Tags=[{"Key": "Name", "Value": "shop"}])
+    only = [{"Name": "resource-id", "Values": [vpc]}]
+    [tag] = ec2.describe_tags(Filters=only)["Tags"]
+    assert (tag["ResourceType"], tag["Key"], tag["Value"]) == ("vpc", "Name", "shop")
+    ec2.delete_tags(Resources=[vpc], Tags=[{"Key": "Name"}])
+    assert ec2.describe_tags(Filters=only)["Tags"] == []
+
+
+def test_there_are_no_instances(ec2):
+    assert ec2.describe_instances()["Reservations"] == []
+
+
+def inside(cloud, vpc, interface):
+    """How a program runs with an interface as its only network."""
+    path = cloud.home + f"/network/netns/vpcs/{vpc}/interfaces/{interface}"
+    return ["nsenter", f"--net={path}"]
+
+
+def answers(cloud, vpc, interface, address):
+    """Whether the API at `address` answers over TCP from the interface."""
+    command = [*inside(cloud, vpc, interface), "curl", "-s", "-o", "/dev/null", "-m", "2", f"http://{address}/"]
+    return subprocess.run(command, check=False).returncode == 0
+
+
+API = "198.18.0.2"
+S3 = "198.18.0.3"
+
+
+@pytest.mark.skipif("os.geteuid() != 0", reason="entering a network namespace needs root")
+def test_packets_go_where_routes_and_groups_say(cloud, ec2, vpc):
+    public, private = subnet(ec2, vpc, "10.20.1.0/24"), subnet(ec2, vpc, "10.20.2.0/24")
+    gateway = internet(ec2, vpc)
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    nat = ec2.create_nat_gateway(SubnetId=public, AllocationId=address)["NatGateway"]["NatGatewayId"]
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+    ec2.associate_route_table(RouteTableId=table, SubnetId=public)
+    group = ec2.create_security_group(GroupName="task", Description="task", VpcId=vpc)["GroupId"]
+    made = ec2.create_network_interface(SubnetId=private, Groups=[group])["NetworkInterface"]
+    interface = made["NetworkInterfaceId"]
+    ec2.get_waiter("nat_gateway_available").wait(NatGatewayIds=[nat], WaiterConfig=FAST)
+    ec2.get_waiter("network_interface_available").wait(NetworkInterfaceIds=[interface], WaiterConfig=FAST)
+
+    def reaches_api():
+        return answers(cloud, vpc, interface, API)
+
+    def reaches_s3():
+        return answers(cloud, vpc, interface, S3)
+
+    assert not reaches_api(), "the private subnet has no route out"
+    main = main_table(ec2, vpc)
+    ec2.create_route(RouteTableId=main, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=nat)
+    eventually(reaches_api)
+    ec2.revoke_security_group_egress(
+        GroupId=group, IpPermissions=[{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
+    )
+    eventually(lambda: not reaches_api())
+    lists = {p["PrefixListName"]: p["PrefixListId"] for p in ec2.describe_prefix_lists()["PrefixLists"]}
+    s3 = "com.amazonaws.eu-west-3.s3"
+    to_s3 = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "PrefixListIds": [{"PrefixListId": lists[s3]}]}
+    ec2.authorize_security_group_egress(GroupId=group, IpPermissions=[to_s3])
+    eventually(reaches_s3)
+    ec2.delete_route(RouteTableId=main, DestinationCidrBlock="0.0.0.0/0")
+    eventually(lambda: not reaches_s3())
+    ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=s3, RouteTableIds=[main])
+    eventually(reaches_s3)
+    assert not reaches_api(), "the endpoint leads to S3 alone"
+    ec2.delete_network_interface(NetworkInterfaceId=interface)
+    ec2.delete_nat_gateway(NatGatewayId=nat)
+    ec2.get_waiter("nat_gateway_deleted").wait(NatGatewayIds=[nat], WaiterConfig=FAST)
+    ec2.release_address(AllocationId=address)

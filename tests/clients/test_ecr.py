@@ -1,0 +1,181 @@
+"""ECR: repositories, logging in, pushing and pulling with an unmodified client (skopeo)."""
+
+import base64
+import gzip
+import hashlib
+import io
+import json
+import shutil
+import subprocess
+import tarfile
+import uuid
+
+import botocore.exceptions
+import pytest
+import requests
+
+skopeo = pytest.mark.skipif(shutil.which("skopeo") is None, reason="needs skopeo")
+
+
+def refused(expected, call, **arguments):
+    with pytest.raises(botocore.exceptions.ClientError) as error:
+        call(**arguments)
+    assert error.value.response["Error"]["Code"] == expected, error.value
+
+
+@pytest.fixture
+def ecr(aws):
+    return aws("ecr")
+
+
+@pytest.fixture
+def repository(ecr):
+    name = f"shop/{uuid.uuid4().hex[:12]}"
+    yield ecr.create_repository(repositoryName=name)["repository"]
+    try:
+        ecr.delete_repository(repositoryName=name, force=True)
+    except ecr.exceptions.RepositoryNotFoundException:
+        pass
+
+
+def token(ecr):
+    data = ecr.get_authorization_token()["authorizationData"][0]
+    user, password = base64.b64decode(data["authorizationToken"]).decode().split(":", 1)
+    assert user == "AWS"
+    return password
+
+
+def layout(folder, text):
+    """An OCI image of one layer with one file, as a folder."""
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as tar:
+        info = tarfile.TarInfo("text")
+        info.size = len(text)
+        tar.addfile(info, io.BytesIO(text))
+    blobs = folder / "blobs/sha256"
+    blobs.mkdir(parents=True)
+
+    def blob(content, media_type):
+        digest = hashlib.sha256(content).hexdigest()
+        (blobs / digest).write_bytes(content)
+        return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(content)}
+
+    plain = layer.getvalue()
+    # Packed already: clients pack plain layers on their way, and the image would get another digest.
+    part = blob(gzip.compress(plain, mtime=0), "application/vnd.oci.image.layer.v1.tar+gzip")
+    diff = f"sha256:{hashlib.sha256(plain).hexdigest()}"
+    config = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [diff]}}
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": blob(json.dumps(config).encode(), "application/vnd.oci.image.config.v1+json"),
+        "layers": [part],
+    }
+    named = blob(json.dumps(manifest).encode(), manifest["mediaType"])
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [named]}))
+    (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    return named["digest"]
+
+
+def copy(source, target, *options, check=True):
+    command = ["skopeo", "--insecure-policy", "copy", "--quiet", *options, source, target]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 or not check, done.stderr
+    return done
+
+
+def push(folder, uri, tag, password, check=True):
+    options = ("--dest-tls-verify=false", "--dest-creds", f"AWS:{password}")
+    return copy(f"oci:{folder}", f"docker://{uri}:{tag}", *options, check=check)
+
+
+def test_life_of_a_repository(cloud, ecr):
+    name = f"life/{uuid.uuid4().hex[:8]}"
+    made = ecr.create_repository(repositoryName=name, tags=[{"Key": "a", "Value": "b"}])["repository"]
+    assert made["repositoryUri"] == f"127.0.0.1:{cloud.port}/{name}"
+    assert made["repositoryArn"].endswith(f":repository/{name}")
+    refused("RepositoryAlreadyExistsException", ecr.create_repository, repositoryName=name)
+    assert ecr.describe_repositories(repositoryNames=[name])["repositories"][0] == made
+    assert ecr.list_tags_for_resource(resourceArn=made["repositoryArn"])["tags"] == [{"Key": "a", "Value": "b"}]
+    refused("RepositoryPolicyNotFoundException", ecr.get_repository_policy, repositoryName=name)
+    refused("LifecyclePolicyNotFoundException", ecr.get_lifecycle_policy, repositoryName=name)
+    refused(
+        "NotImplemented",
+        ecr.put_image_scanning_configuration,
+        repositoryName=name,
+        imageScanningConfiguration={"scanOnPush": True},
+    )
+    ecr.delete_repository(repositoryName=name)
+    refused("RepositoryNotFoundException", ecr.describe_repositories, repositoryNames=[name])
+
+
+@skopeo
+def test_push_and_pull(ecr, repository, tmp_path):
+    name, uri, password = repository["repositoryName"], repository["repositoryUri"], token(ecr)
+    digest = layout(tmp_path / "image", b"hello")
+    push(tmp_path / "image", uri, "v1", password)
+    image = ecr.describe_images(repositoryName=name)["imageDetails"][0]
+    assert (image["imageDigest"], image["imageTags"]) == (digest, ["v1"])
+    assert ecr.list_images(repositoryName=name)["imageIds"] == [{"imageDigest": digest, "imageTag": "v1"}]
+    options = ("--src-tls-verify=false", "--src-creds", f"AWS:{password}")
+    copy(f"docker://{uri}@{digest}", f"oci:{tmp_path / 'back'}", *options)
+    assert (tmp_path / "back/blobs/sha256" / digest.removeprefix("sha256:")).exists()
+    got = ecr.batch_get_image(repositoryName=name, imageIds=[{"imageTag": "v1"}, {"imageTag": "none"}])
+    manifest = got["images"][0]["imageManifest"]
+    assert f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}" == digest
+    assert got["failures"][0]["failureCode"] == "ImageNotFound"
+    layers = [layer["digest"] for layer in json.loads(manifest)["layers"]]
+    found = ecr.batch_check_layer_availability(repositoryName=name, layerDigests=layers)["layers"]
+    assert [layer["layerAvailability"] for layer in found] == ["AVAILABLE"]
+    # A tag more, as a release does it.
+    ecr.put_image(repositoryName=name, imageTag="live", imageManifest=manifest)
+    refused("ImageAlreadyExistsException", ecr.put_image, repositoryName=name, imageTag="live", imageManifest=manifest)
+    assert sorted(ecr.describe_images(repositoryName=name)["imageDetails"][0]["imageTags"]) == ["live", "v1"]
+    refused("RepositoryNotEmptyException", ecr.delete_repository, repositoryName=name)
+    ecr.batch_delete_image(repositoryName=name, imageIds=[{"imageTag": "v1"}])
+    assert ecr.describe_images(repositoryName=name)["imageDetails"][0]["imageTags"] == ["live"]
+    ecr.batch_delete_image(repositoryName=name, imageIds=[{"imageTag": "live"}])
+    assert ecr.describe_images(repositoryName=name)["imageDetails"] == []
+    refused("ImageNotFoundException", ecr.describe_images, repositoryName=name, imageIds=[{"imageTag": "v1"}])
+
+
+@skopeo
+def test_immutable_tags(ecr, repository, tmp_path):
+    name, uri, password = repository["repositoryName"], repository["repositoryUri"], token(ecr)
+    layout(tmp_path / "one", b"one")
+    layout(tmp_path / "two", b"two")
+    push(tmp_path / "one", uri, "v1", password)
+    push(tmp_path / "two", uri, "v1", password)
+    ecr.put_image_tag_mutability(repositoryName=name, imageTagMutability="IMMUTABLE")
+    assert push(tmp_path / "one", uri, "v1", password, check=False).returncode != 0
+    push(tmp_path / "one", uri, "v2", password)
+
+
+@skopeo
+def test_who_may_not(cloud, ecr, repository, tmp_path):
+    layout(tmp_path / "image", b"x")
+    uri = repository["repositoryUri"]
+    assert push(tmp_path / "image", uri, "v1", "wrong.token", check=False).returncode != 0
+    missing = push(tmp_path / "image", f"{uri}-none", "v1", token(ecr), check=False)
+    assert missing.returncode != 0
+    assert "images" not in ecr.list_images(repositoryName=repository["repositoryName"])
+    ping = requests.get(f"{cloud.endpoint}/v2/")
+    assert ping.status_code == 401 and ping.headers["www-authenticate"].startswith("Basic realm=")
+    assert requests.get(f"{cloud.endpoint}/v2/", auth=("AWS", token(ecr))).status_code == 200
+    unknown = requests.get(f"{cloud.endpoint}/v2/none-such/tags/list", auth=("AWS", token(ecr)))
+    assert unknown.status_code == 404 and unknown.json()["errors"][0]["code"] == "NAME_UNKNOWN"
+
+
+def test_policies(ecr, repository):
+    name = repository["repositoryName"]
+    statement = {"Effect": "Allow", "Principal": "*", "Action": ["ecr:BatchGetImage"]}
+    text = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    assert ecr.set_repository_policy(repositoryName=name, policyText=text)["policyText"] == text
+    assert ecr.get_repository_policy(repositoryName=name)["policyText"] == text
+    ecr.delete_repository_policy(repositoryName=name)
+    refused("InvalidParameterException", ecr.set_repository_policy, repositoryName=name, policyText="no policy")
+
+
+def test_the_command_line_logs_in(cloud):
+    password = cloud.aws_cli("ecr", "get-login-password").stdout.strip()
+    assert requests.get(f"{cloud.endpoint}/v2/", auth=("AWS", password)).status_code == 200

@@ -1,0 +1,288 @@
+"""IAM and STS: identities, what their policies allow, and credentials for a while."""
+
+import datetime
+import json
+import uuid
+
+import botocore.exceptions
+import pytest
+
+ACCOUNT = "000000000000"
+
+
+def refused(call, *args, **kwargs):
+    """The code and message of the error that a call must give."""
+    with pytest.raises(botocore.exceptions.ClientError) as error:
+        call(*args, **kwargs)
+    found = error.value.response["Error"]
+    return found["Code"], found["Message"]
+
+
+def document(*statements):
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def allow(action, resource="*", **more):
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+def trust(principal, **more):
+    return document({"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole", **more})
+
+
+@pytest.fixture
+def name():
+    return f"t-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def user(cloud, aws, name):
+    """A user without any right, and a function that makes clients of theirs."""
+    iam = aws("iam")
+    arn = iam.create_user(UserName=name)["User"]["Arn"]
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+
+    def client(service):
+        return cloud.client(service, key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+
+    client.name, client.arn, client.key = name, arn, key
+    return client
+
+
+def test_a_role_from_its_making_to_its_end(aws, name):
+    iam = aws("iam")
+    policy = trust({"Service": "ecs-tasks.amazonaws.com"})
+    made = iam.create_role(
+        RoleName=name, AssumeRolePolicyDocument=policy, Path="/app/", Tags=[{"Key": "team", "Value": "shop"}]
+    )["Role"]
+    assert made["Arn"] == f"arn:aws:iam::{ACCOUNT}:role/app/{name}"
+    assert made["AssumeRolePolicyDocument"] == json.loads(policy)
+    assert refused(iam.create_role, RoleName=name, AssumeRolePolicyDocument=policy) == (
+        "EntityAlreadyExists",
+        f"Role with name {name} already exists.",
+    )
+    inline = document(allow("s3:GetObject", "arn:aws:s3:::media/*"))
+    iam.put_role_policy(RoleName=name, PolicyName="read", PolicyDocument=inline)
+    assert iam.list_role_policies(RoleName=name)["PolicyNames"] == ["read"]
+    found = iam.get_role_policy(RoleName=name, PolicyName="read")
+    assert found["PolicyDocument"] == json.loads(inline)
+    execution = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
+    iam.attach_role_policy(RoleName=name, PolicyArn=execution)
+    attached = iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
+    assert attached == [{"PolicyName": "AmazonECSTaskExecutionRolePolicy", "PolicyArn": execution}]
+    assert iam.list_role_tags(RoleName=name)["Tags"] == [{"Key": "team", "Value": "shop"}]
+    assert [r["RoleName"] for r in iam.list_roles(PathPrefix="/app/")["Roles"]].count(name) == 1
+
+    assert refused(iam.delete_role, RoleName=name)[0] == "DeleteConflict"
+    iam.detach_role_policy(RoleName=name, PolicyArn=execution)
+    assert refused(iam.delete_role, RoleName=name)[0] == "DeleteConflict"
+    iam.delete_role_policy(RoleName=name, PolicyName="read")
+    iam.delete_role(RoleName=name)
+    assert refused(iam.get_role, RoleName=name) == (
+        "NoSuchEntity",
+        f"The role with name {name} cannot be found.",
+    )
+
+
+@pytest.mark.parametrize(
+    "text, named",
+    [
+        ("{", "Json"),
+        (document({"Effect": "Allow", "Action": "s3:*"}), "resources"),
+        (document(allow("GetObject")), "vendor"),
+        (document(allow("s3:*", Condition={"ForAllValues:StringEquals": {"aws:TagKeys": "a"}})), "ForAllValues"),
+        (document(allow("s3:*", "arn:aws:s3:::${saml:sub}/*")), "saml:sub"),
+    ],
+)
+def test_a_document_that_cannot_be_enacted_is_refused(aws, user, text, named):
+    code, message = refused(aws("iam").put_user_policy, UserName=user.name, PolicyName="p", PolicyDocument=text)
+    assert code == "MalformedPolicyDocument" and named in message
+
+
+def test_an_aws_managed_policy_that_is_not_known_is_refused_by_name(aws, user):
+    arn = "arn:aws:iam::aws:policy/AmazonBraketFullAccess"
+    code, message = refused(aws("iam").attach_user_policy, UserName=user.name, PolicyArn=arn)
+    assert code == "NotImplemented" and arn in message
+
+
+def test_a_narrow_policy_allows_just_what_it_names(aws, user):
+    ec2 = user("ec2")
+    assert refused(ec2.describe_vpcs)[0] == "UnauthorizedOperation"
+    aws("iam").put_user_policy(
+        UserName=user.name, PolicyName="look", PolicyDocument=document(allow("ec2:Describe*"))
+    )
+    assert "Vpcs" in ec2.describe_vpcs()
+    code, message = refused(ec2.create_vpc, CidrBlock="10.8.0.0/16")
+    assert code == "UnauthorizedOperation" and "ec2:CreateVpc" in message
+    code, message = refused(user("iam").create_user, UserName="other")
+    assert code == "AccessDenied" and "iam:CreateUser" in message and user.arn in message
+
+
+def test_a_variable_stands_for_the_user(aws, user):
+    own = f"arn:aws:iam::{ACCOUNT}:user/${{aws:username}}"
+    aws("iam").put_user_policy(
+        UserName=user.name, PolicyName="self", PolicyDocument=document(allow("iam:GetUser", own))
+    )
+    iam = user("iam")
+    assert iam.get_user()["User"]["UserName"] == user.name
+    assert refused(iam.get_user, UserName="somebody-else")[0] == "AccessDenied"
+
+
+def test_an_explicit_deny_wins(aws, user):
+    iam = aws("iam")
+    iam.attach_user_policy(UserName=user.name, PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
+    assert "Roles" in user("iam").list_roles()
+    no = {"Effect": "Deny", "Action": "iam:List*", "Resource": "*"}
+    iam.put_user_policy(UserName=user.name, PolicyName="no", PolicyDocument=document(no))
+    code, message = refused(user("iam").list_roles)
+    assert code == "AccessDenied" and "explicit deny" in message
+    assert "SummaryMap" in user("iam").get_account_summary()
+
+
+def test_versions_of_a_managed_policy(aws, user, name):
+    iam = aws("iam")
+    arn = iam.create_policy(PolicyName=name, PolicyDocument=document(allow("iam:ListRoles")))["Policy"]["Arn"]
+    iam.attach_user_policy(UserName=user.name, PolicyArn=arn)
+    assert "Roles" in user("iam").list_roles()
+    second = document(allow("iam:ListUsers"))
+    version = iam.create_policy_version(PolicyArn=arn, PolicyDocument=second)["PolicyVersion"]
+    assert (version["VersionId"], version["IsDefaultVersion"]) == ("v2", False)
+    iam.set_default_policy_version(PolicyArn=arn, VersionId="v2")
+    assert refused(user("iam").list_roles)[0] == "AccessDenied"
+    found = iam.get_policy_version(PolicyArn=arn, VersionId="v2")["PolicyVersion"]["Document"]
+    assert found == json.loads(second)
+    assert [u["UserName"] for u in iam.list_entities_for_policy(PolicyArn=arn)["PolicyUsers"]] == [user.name]
+    assert refused(iam.delete_policy, PolicyArn=arn)[0] == "DeleteConflict"
+    assert refused(iam.delete_policy_version, PolicyArn=arn, VersionId="v2")[0] == "DeleteConflict"
+    iam.detach_user_policy(UserName=user.name, PolicyArn=arn)
+    iam.delete_policy_version(PolicyArn=arn, VersionId="v1")
+    iam.delete_policy(PolicyArn=arn)
+    assert refused(iam.get_policy, PolicyArn=arn)[0] == "NoSuchEntity"
+
+
+def test_access_keys(aws, user):
+    iam = aws("iam")
+    assert user("sts").get_caller_identity()["Arn"] == user.arn
+    iam.create_access_key(UserName=user.name)
+    assert refused(iam.create_access_key, UserName=user.name)[0] == "LimitExceeded"
+    iam.update_access_key(UserName=user.name, AccessKeyId=user.key["AccessKeyId"], Status="Inactive")
+    assert refused(user("sts").get_caller_identity)[0] == "InvalidClientTokenId"
+    assert refused(iam.delete_user, UserName=user.name)[0] == "DeleteConflict"
+    for key in iam.list_access_keys(UserName=user.name)["AccessKeyMetadata"]:
+        iam.delete_access_key(UserName=user.name, AccessKeyId=key["AccessKeyId"])
+    iam.delete_user(UserName=user.name)
+    assert refused(user("sts").get_caller_identity)[0] == "InvalidClientTokenId"
+
+
+def test_an_assumed_role(cloud, aws, user, name):
+    iam = aws("iam")
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust({"AWS": user.arn}))["Role"]
+    iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=document(allow("iam:ListRoles")))
+    # The trust names the user, which is enough inside of one account.
+    answer = user("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="tests", DurationSeconds=900)
+    given = answer["Credentials"]
+    left = given["Expiration"] - datetime.datetime.now(datetime.timezone.utc)
+    assert datetime.timedelta(seconds=840) < left <= datetime.timedelta(seconds=901)
+
+    def client(service, token=given["SessionToken"]):
+        return cloud.client(service, key=given["AccessKeyId"], secret=given["SecretAccessKey"], token=token)
+
+    who = client("sts").get_caller_identity()
+    assert who["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/{name}/tests"
+    assert who["UserId"] == f"{role['RoleId']}:tests" == answer["AssumedRoleUser"]["AssumedRoleId"]
+    assert "Roles" in client("iam").list_roles()
+    assert refused(client("iam").list_users)[0] == "AccessDenied"
+    assert refused(client("sts", token="wrong").get_caller_identity)[0] == "InvalidClientTokenId"
+    assert refused(client("sts", token=None).get_caller_identity)[0] == "InvalidClientTokenId"
+
+    # A later role of the same name is another one: the session is nobody's.
+    iam.delete_role_policy(RoleName=name, PolicyName="p")
+    iam.delete_role(RoleName=name)
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust({"AWS": user.arn}))
+    assert refused(client("sts").get_caller_identity)[0] == "InvalidClientTokenId"
+
+
+def test_trust_in_the_account_needs_the_users_own_policy_too(aws, user, name):
+    iam = aws("iam")
+    root = trust({"AWS": f"arn:aws:iam::{ACCOUNT}:root"})
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=root)["Role"]["Arn"]
+    call = {"RoleArn": role, "RoleSessionName": "tests"}
+    assert refused(user("sts").assume_role, **call)[0] == "AccessDenied"
+    iam.put_user_policy(
+        UserName=user.name, PolicyName="assume", PolicyDocument=document(allow("sts:AssumeRole", role))
+    )
+    assert "Credentials" in user("sts").assume_role(**call)
+    # The user's own policy alone does not open a role.
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust({"Service": "ecs-tasks.amazonaws.com"}))
+    assert refused(user("sts").assume_role, **call)[0] == "AccessDenied"
+
+
+def test_an_external_id(aws, user, name):
+    condition = {"StringEquals": {"sts:ExternalId": "secret"}}
+    policy = trust({"AWS": user.arn}, Condition=condition)
+    role = aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=policy)["Role"]["Arn"]
+    call = {"RoleArn": role, "RoleSessionName": "tests"}
+    aws("iam").put_user_policy(
+        UserName=user.name, PolicyName="assume", PolicyDocument=document(allow("sts:AssumeRole", role))
+    )
+    assert refused(user("sts").assume_role, **call)[0] == "AccessDenied"
+    assert "Credentials" in user("sts").assume_role(ExternalId="secret", **call)
+
+
+def test_limits_of_a_session(aws, user, name):
+    role = aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust({"AWS": user.arn}))["Role"]["Arn"]
+    call = {"RoleArn": role, "RoleSessionName": "tests"}
+    code, message = refused(user("sts").assume_role, DurationSeconds=7200, **call)
+    assert code == "ValidationError" and "MaxSessionDuration" in message
+    code, message = refused(user("sts").assume_role, Policy=document(allow("s3:*")), **call)
+    assert code == "NotImplemented" and "Policy" in message
+
+
+def test_session_token_of_a_user(cloud, aws, user):
+    given = user("sts").get_session_token()["Credentials"]
+    client = cloud.client(
+        "sts", key=given["AccessKeyId"], secret=given["SecretAccessKey"], token=given["SessionToken"]
+    )
+    assert client.get_caller_identity()["Arn"] == user.arn
+    assert refused(client.get_session_token)[0] == "AccessDenied"
+
+
+def test_a_service_linked_role_belongs_to_its_service(aws):
+    iam = aws("iam")
+    iam.create_service_linked_role(AWSServiceName="rds.amazonaws.com")
+    role = iam.get_role(RoleName="AWSServiceRoleForRDS")["Role"]
+    assert role["Path"] == "/aws-service-role/rds.amazonaws.com/"
+    assert refused(iam.delete_role, RoleName="AWSServiceRoleForRDS")[0] == "UnmodifiableEntity"
+    assert refused(iam.create_service_linked_role, AWSServiceName="rds.amazonaws.com")[0] == "InvalidInput"
+
+
+def test_paging(aws, user):
+    iam = aws("iam")
+    for i in range(3):
+        iam.put_user_policy(UserName=user.name, PolicyName=f"p{i}", PolicyDocument=document(allow("s3:Get*")))
+    pages = list(
+        iam.get_paginator("list_user_policies").paginate(UserName=user.name, PaginationConfig={"PageSize": 2})
+    )
+    assert [p["PolicyNames"] for p in pages] == [["p0", "p1"], ["p2"]]
+
+
+def test_simulation_says_what_the_gate_would(aws, user):
+    iam = aws("iam")
+    iam.put_user_policy(
+        UserName=user.name,
+        PolicyName="p",
+        PolicyDocument=document(
+            allow("s3:*", "arn:aws:s3:::media/*"),
+            {"Effect": "Deny", "Action": "s3:Delete*", "Resource": "*"},
+        ),
+    )
+    found = iam.simulate_principal_policy(
+        PolicySourceArn=user.arn,
+        ActionNames=["s3:GetObject", "s3:DeleteObject", "ec2:CreateVpc"],
+        ResourceArns=["arn:aws:s3:::media/a"],
+    )["EvaluationResults"]
+    assert {r["EvalActionName"]: r["EvalDecision"] for r in found} == {
+        "s3:GetObject": "allowed",
+        "s3:DeleteObject": "explicitDeny",
+        "ec2:CreateVpc": "implicitDeny",
+    }

@@ -1,0 +1,151 @@
+"""RDS: instances that really run, fail over, are kept and restored."""
+
+import json
+import time
+
+import pytest
+from botocore.exceptions import ClientError
+
+PASSWORD = "correct-horse-battery"
+SOON = {"Delay": 1, "MaxAttempts": 60}
+
+
+@pytest.fixture(scope="module")
+def rds(cloud):
+    return cloud.client("rds")
+
+
+@pytest.fixture(scope="module")
+def network(cloud, rds):
+    """A VPC with two data subnets and a group for databases."""
+    ec2 = cloud.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.77.{i}.0/24", AvailabilityZone=f"eu-west-3{z}")["Subnet"]["SubnetId"]
+        for i, z in enumerate("ab")
+    ]
+    group = ec2.create_security_group(VpcId=vpc, GroupName="db", Description="databases")["GroupId"]
+    # The standby talks to its primary, and the other way round after a failover: AWS needs no rule for that.
+    rds.create_db_subnet_group(DBSubnetGroupName="data", DBSubnetGroupDescription="data", SubnetIds=subnets)
+    return {"vpc": vpc, "subnets": subnets, "group": group}
+
+
+def create(rds, network, name, **extra):
+    wanted = dict(
+        DBInstanceIdentifier=name, DBInstanceClass="db.t4g.micro", Engine="postgres", EngineVersion="15",
+        AllocatedStorage=20, MasterUsername="app", MasterUserPassword=PASSWORD, DBName="shop",
+        DBSubnetGroupName="data", VpcSecurityGroupIds=[network["group"]], BackupRetentionPeriod=0,
+    )
+    wanted.update(extra)
+    return rds.create_db_instance(**{k: v for k, v in wanted.items() if v is not None})["DBInstance"]
+
+
+def describe(rds, name):
+    return rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
+
+
+def available(rds, name):
+    rds.get_waiter("db_instance_available").wait(DBInstanceIdentifier=name, WaiterConfig=SOON)
+    return describe(rds, name)
+
+
+def gone(rds, name):
+    rds.get_waiter("db_instance_deleted").wait(DBInstanceIdentifier=name, WaiterConfig=SOON)
+
+
+def test_an_instance_snapshots_and_restores(rds, network):
+    made = create(rds, network, "single")
+    assert made["DBInstanceStatus"] == "creating" and "Endpoint" not in made
+    seen = available(rds, "single")
+    assert seen["Endpoint"]["Port"] == 5432 and seen["Endpoint"]["Address"].startswith("single.")
+    assert seen["MultiAZ"] is False and seen["AvailabilityZone"] == "eu-west-3a"
+
+    rds.create_db_snapshot(DBSnapshotIdentifier="kept", DBInstanceIdentifier="single")
+    rds.get_waiter("db_snapshot_completed").wait(DBSnapshotIdentifier="kept", WaiterConfig=SOON)
+    restored = rds.restore_db_instance_from_db_snapshot(
+        DBInstanceIdentifier="again", DBSnapshotIdentifier="kept", DBSubnetGroupName="data",
+        VpcSecurityGroupIds=[network["group"]], BackupRetentionPeriod=0,
+    )["DBInstance"]
+    assert restored["MasterUsername"] == "app"
+    available(rds, "again")
+
+    rds.delete_db_instance(DBInstanceIdentifier="again", SkipFinalSnapshot=True)
+    rds.delete_db_instance(DBInstanceIdentifier="single", FinalDBSnapshotIdentifier="last")
+    gone(rds, "again")
+    gone(rds, "single")
+    kept = {s["DBSnapshotIdentifier"]: s["Status"] for s in rds.describe_db_snapshots()["DBSnapshots"]}
+    assert kept == {"kept": "available", "last": "available"}
+    for name in kept:
+        rds.delete_db_snapshot(DBSnapshotIdentifier=name)
+
+
+def test_multi_az_fails_over(rds, network):
+    create(rds, network, "pair", MultiAZ=True)
+    before = available(rds, "pair")
+    assert before["MultiAZ"] is True
+    zones = before["AvailabilityZone"], before["SecondaryAvailabilityZone"]
+    assert sorted(zones) == ["eu-west-3a", "eu-west-3b"]
+    deadline = time.monotonic() + 60
+    while not all(i["Normal"] for i in describe(rds, "pair")["StatusInfos"]):
+        assert time.monotonic() < deadline, describe(rds, "pair")["StatusInfos"]
+        time.sleep(0.2)
+    rds.reboot_db_instance(DBInstanceIdentifier="pair", ForceFailover=True)
+    after = available(rds, "pair")
+    assert (after["AvailabilityZone"], after["SecondaryAvailabilityZone"]) == zones[::-1]
+    events = rds.describe_events(SourceIdentifier="pair", SourceType="db-instance", EventCategories=["failover"])
+    assert any("completed" in e["Message"] for e in events["Events"])
+    rds.delete_db_instance(DBInstanceIdentifier="pair", SkipFinalSnapshot=True)
+    gone(rds, "pair")
+
+
+def test_managed_password_is_a_secret(cloud, rds, network):
+    made = create(rds, network, "managed", MasterUserPassword=None, ManageMasterUserPassword=True)
+    secrets, arn = cloud.client("secretsmanager"), made["MasterUserSecret"]["SecretArn"]
+    value = json.loads(secrets.get_secret_value(SecretId=arn)["SecretString"])
+    assert value["username"] == "app" and len(value["password"]) == 28
+    with pytest.raises(ClientError) as e:
+        secrets.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
+    assert e.value.response["Error"]["Code"] == "InvalidRequestException"
+    available(rds, "managed")
+    rds.delete_db_instance(DBInstanceIdentifier="managed", SkipFinalSnapshot=True)
+    gone(rds, "managed")
+    with pytest.raises(ClientError) as e:
+        secrets.describe_secret(SecretId=arn)
+    assert e.value.response["Error"]["Code"] == "ResourceNotFoundException"
+
+
+def test_stop_modify_start_and_parameters(rds, network):
+    rds.create_db_parameter_group(
+        DBParameterGroupName="tuned", DBParameterGroupFamily="postgres15", Description="tuned"
+    )
+    create(rds, network, "changing", DBParameterGroupName="tuned")
+    available(rds, "changing")
+    rds.modify_db_parameter_group(DBParameterGroupName="tuned", Parameters=[
+        {"ParameterName": "max_connections", "ParameterValue": "42", "ApplyMethod": "pending-reboot"},
+    ])
+    status = lambda: describe(rds, "changing")["DBParameterGroups"][0]["ParameterApplyStatus"]
+    deadline = time.monotonic() + 30
+    while status() != "pending-reboot":
+        assert time.monotonic() < deadline, status()
+        time.sleep(0.1)
+    rds.reboot_db_instance(DBInstanceIdentifier="changing")
+    available(rds, "changing")
+    assert status() == "in-sync"
+    rds.stop_db_instance(DBInstanceIdentifier="changing")
+    deadline = time.monotonic() + 30
+    while describe(rds, "changing")["DBInstanceStatus"] != "stopped":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    rds.start_db_instance(DBInstanceIdentifier="changing")
+    available(rds, "changing")
+    rds.delete_db_instance(DBInstanceIdentifier="changing", SkipFinalSnapshot=True)
+    gone(rds, "changing")
+
+
+def test_refusals(rds, network):
+    with pytest.raises(ClientError) as e:
+        create(rds, network, "open", PubliclyAccessible=True)
+    assert "PubliclyAccessible" in str(e.value)
+    with pytest.raises(ClientError) as e:
+        describe(rds, "none")
+    assert e.value.response["Error"]["Code"] == "DBInstanceNotFound"

@@ -1,0 +1,364 @@
+"""S3: buckets, objects, versions, parts, policies; with boto3, the aws CLI and plain HTTP."""
+
+import hashlib
+import io
+import json
+import uuid
+
+import boto3.s3.transfer
+import botocore.exceptions
+import pytest
+import requests
+
+from conftest import REGION
+
+MB = 1024 * 1024
+
+
+def code(error):
+    return error.value.response["Error"]["Code"]
+
+
+def refused(expected, call, **arguments):
+    """The call must fail with this code (or HTTP status, where a HEAD has no body to say more)."""
+    with pytest.raises(botocore.exceptions.ClientError) as error:
+        call(**arguments)
+    assert code(error) == expected, error.value
+    return error.value.response
+
+
+@pytest.fixture
+def s3(aws):
+    return aws("s3")
+
+
+def make_bucket(s3):
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    return name
+
+
+@pytest.fixture
+def bucket(s3):
+    name = make_bucket(s3)
+    yield name
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
+        for version in page.get("Versions", []) + page.get("DeleteMarkers", []):
+            s3.delete_object(Bucket=name, Key=version["Key"], VersionId=version["VersionId"])
+    s3.delete_bucket(Bucket=name)
+
+
+def test_life_of_a_bucket(s3):
+    name = make_bucket(s3)
+    refused(
+        "BucketAlreadyOwnedByYou",
+        s3.create_bucket,
+        Bucket=name,
+        CreateBucketConfiguration={"LocationConstraint": REGION},
+    )
+    assert s3.head_bucket(Bucket=name)["BucketRegion"] == REGION
+    assert s3.get_bucket_location(Bucket=name)["LocationConstraint"] == REGION
+    assert name in [b["Name"] for b in s3.list_buckets()["Buckets"]]
+    s3.put_object(Bucket=name, Key="k", Body=b"x")
+    refused("BucketNotEmpty", s3.delete_bucket, Bucket=name)
+    s3.delete_object(Bucket=name, Key="k")
+    s3.delete_bucket(Bucket=name)
+    refused("404", s3.head_bucket, Bucket=name)
+    refused("NoSuchBucket", s3.put_object, Bucket=name, Key="k", Body=b"x")
+    refused("NoSuchBucket", s3.delete_bucket, Bucket=name)
+
+
+def test_names_and_places(s3):
+    refused("InvalidBucketName", s3.create_bucket, Bucket="Upper.Case")
+    refused(
+        "IllegalLocationConstraintException",
+        s3.create_bucket,
+        Bucket="elsewhere-1",
+        CreateBucketConfiguration={"LocationConstraint": "us-west-2"},
+    )
+
+
+def test_an_object_and_what_is_laid_beside_it(s3, bucket):
+    body = b"hello" * 1000
+    put = s3.put_object(
+        Bucket=bucket,
+        Key="dir/a b+ü.txt",
+        Body=body,
+        ContentType="text/plain",
+        CacheControl="max-age=60",
+        Metadata={"who": "me"},
+        Tagging="a=b&c=d",
+    )
+    etag = f'"{hashlib.md5(body).hexdigest()}"'
+    assert put["ETag"] == etag and put["ServerSideEncryption"] == "AES256"
+    got = s3.get_object(Bucket=bucket, Key="dir/a b+ü.txt")
+    assert got["Body"].read() == body
+    assert (got["ContentType"], got["CacheControl"]) == ("text/plain", "max-age=60")
+    assert got["Metadata"] == {"who": "me"} and got["TagCount"] == 2 and got["ETag"] == etag
+    assert "VersionId" not in got
+    head = s3.head_object(Bucket=bucket, Key="dir/a b+ü.txt")
+    assert head["ContentLength"] == len(body)
+    tags = s3.get_object_tagging(Bucket=bucket, Key="dir/a b+ü.txt")["TagSet"]
+    assert tags == [{"Key": "a", "Value": "b"}, {"Key": "c", "Value": "d"}]
+    s3.put_object_tagging(Bucket=bucket, Key="dir/a b+ü.txt", Tagging={"TagSet": [{"Key": "x", "Value": "y"}]})
+    assert s3.get_object_tagging(Bucket=bucket, Key="dir/a b+ü.txt")["TagSet"] == [{"Key": "x", "Value": "y"}]
+    s3.delete_object_tagging(Bucket=bucket, Key="dir/a b+ü.txt")
+    assert s3.get_object_tagging(Bucket=bucket, Key="dir/a b+ü.txt")["TagSet"] == []
+    refused("NoSuchKey", s3.get_object, Bucket=bucket, Key="nothing")
+    refused("404", s3.head_object, Bucket=bucket, Key="nothing")
+
+
+def test_parts_of_an_object(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"0123456789")
+
+    def get(spec):
+        got = s3.get_object(Bucket=bucket, Key="k", Range=spec)
+        return got["Body"].read(), got.get("ContentRange"), got["ResponseMetadata"]["HTTPStatusCode"]
+
+    assert get("bytes=0-3") == (b"0123", "bytes 0-3/10", 206)
+    assert get("bytes=7-") == (b"789", "bytes 7-9/10", 206)
+    assert get("bytes=-2") == (b"89", "bytes 8-9/10", 206)
+    assert get("bytes=0-99") == (b"0123456789", "bytes 0-9/10", 206)
+    assert get("nonsense") == (b"0123456789", None, 200)
+    refused("InvalidRange", s3.get_object, Bucket=bucket, Key="k", Range="bytes=10-")
+    head = s3.head_object(Bucket=bucket, Key="k", Range="bytes=2-4")
+    assert head["ContentLength"] == 3 and head["ContentRange"] == "bytes 2-4/10"
+
+
+def test_preconditions(s3, bucket):
+    put = s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    head = s3.head_object(Bucket=bucket, Key="k")
+    assert s3.get_object(Bucket=bucket, Key="k", IfMatch=put["ETag"])["Body"].read() == b"x"
+    refused("PreconditionFailed", s3.get_object, Bucket=bucket, Key="k", IfMatch='"other"')
+    refused("304", s3.get_object, Bucket=bucket, Key="k", IfNoneMatch=put["ETag"])
+    refused("304", s3.get_object, Bucket=bucket, Key="k", IfModifiedSince=head["LastModified"])
+    refused("304", s3.head_object, Bucket=bucket, Key="k", IfNoneMatch=put["ETag"])
+    refused("PreconditionFailed", s3.put_object, Bucket=bucket, Key="k", Body=b"y", IfNoneMatch="*")
+    refused("PreconditionFailed", s3.put_object, Bucket=bucket, Key="k", Body=b"y", IfMatch='"other"')
+    s3.put_object(Bucket=bucket, Key="k", Body=b"y", IfMatch=put["ETag"])
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"y"
+
+
+@pytest.mark.parametrize("algorithm", ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"])
+def test_checksums(s3, bucket, algorithm):
+    try:
+        put = s3.put_object(Bucket=bucket, Key="k", Body=b"123456789", ChecksumAlgorithm=algorithm)
+    except botocore.exceptions.MissingDependencyException:
+        pytest.skip("boto3 computes this one only with awscrt")
+    name = f"Checksum{algorithm}"
+    head = s3.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
+    assert put[name] == head[name] and head["ChecksumType"] == "FULL_OBJECT"
+
+
+def test_a_wrong_checksum_stores_nothing(s3, bucket):
+    refused("BadDigest", s3.put_object, Bucket=bucket, Key="k", Body=b"x", ChecksumSHA256="A" * 43 + "=")
+    refused("BadDigest", s3.put_object, Bucket=bucket, Key="k", Body=b"x", ContentMD5="A" * 22 + "==")
+    refused("404", s3.head_object, Bucket=bucket, Key="k")
+
+
+def test_lists(s3, bucket):
+    keys = ["a/1", "a/2", "b", "c/ü x", "d&e"]
+    for key in keys:
+        s3.put_object(Bucket=bucket, Key=key, Body=key.encode())
+    found = [o["Key"] for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, PaginationConfig={"PageSize": 2}) for o in page["Contents"]]
+    assert found == keys
+    found = [o["Key"] for page in s3.get_paginator("list_objects").paginate(Bucket=bucket, PaginationConfig={"PageSize": 2}) for o in page["Contents"]]
+    assert found == keys
+    page = s3.list_objects_v2(Bucket=bucket, Delimiter="/")
+    assert [p["Prefix"] for p in page["CommonPrefixes"]] == ["a/", "c/"]
+    assert [o["Key"] for o in page["Contents"]] == ["b", "d&e"] and page["KeyCount"] == 4
+    assert [o["Key"] for o in s3.list_objects_v2(Bucket=bucket, StartAfter="b")["Contents"]] == ["c/ü x", "d&e"]
+    assert s3.list_objects_v2(Bucket=bucket, Prefix="a/")["KeyCount"] == 2
+    assert s3.list_objects_v2(Bucket=bucket, MaxKeys=0)["KeyCount"] == 0
+    refused("InvalidArgument", s3.list_objects_v2, Bucket=bucket, ContinuationToken="§")
+
+
+def test_versions(s3, bucket):
+    assert "Status" not in s3.get_bucket_versioning(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"before")
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    one = s3.put_object(Bucket=bucket, Key="k", Body=b"one")["VersionId"]
+    two = s3.put_object(Bucket=bucket, Key="k", Body=b"two")["VersionId"]
+    assert one != two
+    assert s3.get_object(Bucket=bucket, Key="k", VersionId=one)["Body"].read() == b"one"
+    assert s3.get_object(Bucket=bucket, Key="k", VersionId="null")["Body"].read() == b"before"
+    deleted = s3.delete_object(Bucket=bucket, Key="k")
+    assert deleted["DeleteMarker"]
+    refused("NoSuchKey", s3.get_object, Bucket=bucket, Key="k")
+    refused("MethodNotAllowed", s3.get_object, Bucket=bucket, Key="k", VersionId=deleted["VersionId"])
+    listed = s3.list_object_versions(Bucket=bucket)
+    assert [v["VersionId"] for v in listed["Versions"]] == [two, one, "null"]
+    assert listed["DeleteMarkers"][0]["IsLatest"]
+    s3.delete_object(Bucket=bucket, Key="k", VersionId=deleted["VersionId"])
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"two"
+    refused("NoSuchVersion", s3.get_object, Bucket=bucket, Key="k", VersionId="none-such")
+
+
+def test_many_are_deleted_at_once(s3, bucket):
+    for key in ("a", "b", "c"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+    done = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "a"}, {"Key": "b"}, {"Key": "none"}]})
+    assert sorted(d["Key"] for d in done["Deleted"]) == ["a", "b", "none"] and "Errors" not in done
+    assert [o["Key"] for o in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["c"]
+
+
+def test_an_upload_in_parts(s3, bucket):
+    body = bytes(range(256)) * (11 * MB // 256)
+    config = boto3.s3.transfer.TransferConfig(multipart_threshold=5 * MB, multipart_chunksize=5 * MB)
+    s3.upload_fileobj(io.BytesIO(body), bucket, "big", Config=config)
+    head = s3.head_object(Bucket=bucket, Key="big")
+    assert head["ContentLength"] == len(body) and head["ETag"].endswith('-3"')
+    into = io.BytesIO()
+    s3.download_fileobj(bucket, "big", into, Config=config)
+    assert into.getvalue() == body
+    part = s3.get_object(Bucket=bucket, Key="big", PartNumber=3)
+    assert len(part["Body"].read()) == MB and part["PartsCount"] == 3
+    attributes = s3.get_object_attributes(Bucket=bucket, Key="big", ObjectAttributes=["ETag", "ObjectSize", "ObjectParts"])
+    assert attributes["ObjectSize"] == len(body) and attributes["ObjectParts"]["TotalPartsCount"] == 3
+
+
+def test_parts_by_hand(s3, bucket):
+    at = {"Bucket": bucket, "Key": "k"}
+    upload = s3.create_multipart_upload(**at, ContentType="text/plain", Metadata={"a": "b"})["UploadId"]
+    assert [u["UploadId"] for u in s3.list_multipart_uploads(Bucket=bucket)["Uploads"]] == [upload]
+    first = s3.upload_part(**at, UploadId=upload, PartNumber=1, Body=b"a" * 5)["ETag"]
+    second = s3.upload_part(**at, UploadId=upload, PartNumber=2, Body=b"b")["ETag"]
+    assert [p["PartNumber"] for p in s3.list_parts(**at, UploadId=upload)["Parts"]] == [1, 2]
+    both = [{"PartNumber": 1, "ETag": first}, {"PartNumber": 2, "ETag": second}]
+    complete = s3.complete_multipart_upload
+    refused("EntityTooSmall", complete, **at, UploadId=upload, MultipartUpload={"Parts": both})
+    refused("InvalidPartOrder", complete, **at, UploadId=upload, MultipartUpload={"Parts": both[::-1]})
+    wrong = [{"PartNumber": 1, "ETag": second}]
+    refused("InvalidPart", complete, **at, UploadId=upload, MultipartUpload={"Parts": wrong})
+    complete(**at, UploadId=upload, MultipartUpload={"Parts": both[:1]})
+    got = s3.get_object(**at)
+    assert got["Body"].read() == b"aaaaa" and got["ContentType"] == "text/plain" and got["Metadata"] == {"a": "b"}
+    refused("NoSuchUpload", s3.list_parts, **at, UploadId=upload)
+    upload = s3.create_multipart_upload(**at)["UploadId"]
+    s3.abort_multipart_upload(**at, UploadId=upload)
+    refused("NoSuchUpload", s3.upload_part, **at, UploadId=upload, PartNumber=1, Body=b"a")
+
+
+def test_copies(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="a b", Body=b"x", ContentType="text/a", Metadata={"m": "1"}, Tagging="t=1")
+    s3.copy_object(Bucket=bucket, Key="c", CopySource={"Bucket": bucket, "Key": "a b"})
+    got = s3.get_object(Bucket=bucket, Key="c")
+    assert (got["Body"].read(), got["ContentType"], got["Metadata"], got["TagCount"]) == (b"x", "text/a", {"m": "1"}, 1)
+    source = {"Bucket": bucket, "Key": "c"}
+    s3.copy_object(Bucket=bucket, Key="c", CopySource=source, MetadataDirective="REPLACE", ContentType="text/b")
+    assert s3.head_object(Bucket=bucket, Key="c")["ContentType"] == "text/b"
+    refused("InvalidRequest", s3.copy_object, Bucket=bucket, Key="c", CopySource=source)
+    refused("PreconditionFailed", s3.copy_object, Bucket=bucket, Key="d", CopySource=source, CopySourceIfMatch='"no"')
+    refused("NoSuchKey", s3.copy_object, Bucket=bucket, Key="d", CopySource={"Bucket": bucket, "Key": "none"})
+
+
+def test_presigned_urls(s3, bucket):
+    put = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "k"})
+    assert requests.put(put, data=b"over the wire").status_code == 200
+    wanted = {"Bucket": bucket, "Key": "k", "ResponseContentDisposition": "attachment; filename=a"}
+    got = requests.get(s3.generate_presigned_url("get_object", Params=wanted))
+    assert got.content == b"over the wire"
+    assert got.headers["content-disposition"] == "attachment; filename=a"
+    forged = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"}).replace("/k?", "/l?")
+    assert requests.get(forged).status_code == 403
+
+
+def test_a_bucket_in_the_host_name(cloud, bucket):
+    s3 = cloud.client("s3", s3={"addressing_style": "path"})
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
+    assert requests.get(url).content == b"x"
+    host = f"{bucket}.s3.{REGION}.amazonaws.com"
+    # Unsigned, so refused; but the bucket was understood, or it would be NoSuchBucket's 404.
+    got = requests.get(f"{cloud.endpoint}/k", headers={"Host": host})
+    assert got.status_code == 403 and "AccessDenied" in got.text
+
+
+def open_to_all(bucket):
+    return json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/open/*"}
+            ],
+        }
+    )
+
+
+def test_public_access_is_blocked_until_it_is_not(cloud, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="open/k", Body=b"x")
+    s3.put_object(Bucket=bucket, Key="closed", Body=b"x")
+    unsigned = f"{cloud.endpoint}/{bucket}/open/k"
+    assert requests.get(unsigned).status_code == 403
+    assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
+    refused("AccessDenied", s3.put_bucket_policy, Bucket=bucket, Policy=open_to_all(bucket))
+    refused("NoSuchBucketPolicy", s3.get_bucket_policy, Bucket=bucket)
+    s3.delete_public_access_block(Bucket=bucket)
+    refused("NoSuchPublicAccessBlockConfiguration", s3.get_public_access_block, Bucket=bucket)
+    s3.put_bucket_policy(Bucket=bucket, Policy=open_to_all(bucket))
+    assert s3.get_bucket_policy_status(Bucket=bucket)["PolicyStatus"]["IsPublic"]
+    assert requests.get(unsigned).content == b"x"
+    assert requests.get(f"{cloud.endpoint}/{bucket}/closed").status_code == 403
+    assert requests.get(f"{cloud.endpoint}/{bucket}/open/none").status_code == 403  # may not know
+    assert requests.put(unsigned, data=b"y").status_code == 403
+    block = {"RestrictPublicBuckets": True}
+    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=block)
+    assert requests.get(unsigned).status_code == 403
+    s3.delete_bucket_policy(Bucket=bucket)
+    refused("MalformedPolicy", s3.put_bucket_policy, Bucket=bucket, Policy="no policy")
+
+
+def test_what_a_bucket_has_not_is_said_as_on_aws(s3, bucket):
+    refused("NoSuchCORSConfiguration", s3.get_bucket_cors, Bucket=bucket)
+    refused("NoSuchLifecycleConfiguration", s3.get_bucket_lifecycle_configuration, Bucket=bucket)
+    refused("NoSuchTagSet", s3.get_bucket_tagging, Bucket=bucket)
+    refused("NoSuchWebsiteConfiguration", s3.get_bucket_website, Bucket=bucket)
+    refused("ReplicationConfigurationNotFoundError", s3.get_bucket_replication, Bucket=bucket)
+    refused("ObjectLockConfigurationNotFoundError", s3.get_object_lock_configuration, Bucket=bucket)
+    assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket=bucket)
+    assert s3.get_bucket_request_payment(Bucket=bucket)["Payer"] == "BucketOwner"
+    rules = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    assert rules[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    rules = s3.get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"]["Rules"]
+    assert rules == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    assert s3.get_bucket_acl(Bucket=bucket)["Grants"][0]["Permission"] == "FULL_CONTROL"
+
+
+def test_configuration(s3, bucket):
+    tags = [{"Key": "app", "Value": "shop"}]
+    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags})
+    assert s3.get_bucket_tagging(Bucket=bucket)["TagSet"] == tags
+    s3.delete_bucket_tagging(Bucket=bucket)
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": True}
+    s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    assert s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"] == [rule]
+    kms = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}]}
+    refused("NotImplemented", s3.put_bucket_encryption, Bucket=bucket, ServerSideEncryptionConfiguration=kms)
+    refused("NotImplemented", s3.put_object, Bucket=bucket, Key="k", Body=b"x", StorageClass="GLACIER")
+    refused("AccessControlListNotSupported", s3.put_bucket_acl, Bucket=bucket, ACL="public-read")
+
+
+def test_the_command_line(cloud, bucket, tmp_path):
+    (tmp_path / "a").mkdir()
+    for name in ("one.txt", "two.html", "a/three.css"):
+        (tmp_path / name).write_text(name)
+    cloud.aws_cli("s3", "sync", str(tmp_path), f"s3://{bucket}/site/")
+    listed = cloud.aws_cli("s3", "ls", "--recursive", f"s3://{bucket}/").stdout
+    assert all(name in listed for name in ("site/one.txt", "site/two.html", "site/a/three.css"))
+    cloud.aws_cli("s3", "cp", f"s3://{bucket}/site/one.txt", f"s3://{bucket}/copy.txt")
+    cloud.aws_cli("s3", "cp", f"s3://{bucket}/copy.txt", str(tmp_path / "back"))
+    assert (tmp_path / "back").read_text() == "one.txt"
+    cloud.aws_cli("s3", "rm", "--recursive", f"s3://{bucket}/")
+    assert cloud.aws_cli("s3", "ls", f"s3://{bucket}/", check=False).stdout == ""
+
+
+def test_objects_outlive_the_daemon(own_cloud):
+    s3 = own_cloud.client("s3")
+    name = make_bucket(s3)
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    version = s3.put_object(Bucket=name, Key="k", Body=b"kept")["VersionId"]
+    own_cloud.escale("stop")
+    own_cloud.escale("start")
+    s3 = own_cloud.client("s3")
+    assert s3.get_object(Bucket=name, Key="k", VersionId=version)["Body"].read() == b"kept"
+    assert s3.get_bucket_versioning(Bucket=name)["Status"] == "Enabled"
