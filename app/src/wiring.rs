@@ -26,7 +26,7 @@ pub(crate) async fn start(home: &Home, settings: &Settings) -> Result<Running> {
     let store = Store::open(&home.state(), &escale_tables::all()).context("cannot open the state")?;
     let clock = Clock::machine();
     let planes = Planes::open(home).await?;
-    let cloud = Arc::new(cloud(settings, clock.clone()));
+    let cloud = Arc::new(cloud(settings, clock.clone(), Arc::clone(&planes.dns)));
     if cfg!(debug_assertions) {
         let faults = escale_gate::check_against_models(&cloud);
         if !faults.is_empty() {
@@ -72,12 +72,14 @@ async fn reconcilers(
     let (network, clock) = (|| Arc::clone(&planes.network), cloud.clock.clone());
     let hosts = settings.internet_hosts.clone();
     escale_ec2::start(engine, store(), Arc::clone(cloud), network(), hosts).await.context("cannot start EC2")?;
-    // escale_route53::start(engine, store(), config(), clock, Arc::clone(&planes.dns), network());
+    escale_route53::start(engine, store(), config(), clock, Arc::clone(&planes.dns), network())
+        .await
+        .context("cannot start Route 53")?;
     Ok(())
 }
 
 /// Every service.
-fn cloud(settings: &Settings, clock: Clock) -> Cloud {
+fn cloud(settings: &Settings, clock: Clock, dns: Arc<dyn Dns>) -> Cloud {
     let iam = Iam {
         root_key: settings.access_key.clone(),
         root_secret: Secret::new(settings.secret_key.clone()),
@@ -85,14 +87,18 @@ fn cloud(settings: &Settings, clock: Clock) -> Cloud {
         region: settings.config.region.clone(),
         clock: clock.clone(),
     };
-    let services: Vec<Arc<dyn Service>> =
-        vec![Arc::new(iam.clone()), Arc::new(escale_sts::Sts), Arc::new(escale_ec2::Ec2)];
+    let services: Vec<Arc<dyn Service>> = vec![
+        Arc::new(iam.clone()),
+        Arc::new(escale_sts::Sts),
+        Arc::new(escale_ec2::Ec2),
+        Arc::new(escale_route53::Route53::new(dns)),
+    ];
     Cloud::new(Arc::new(settings.config.clone()), clock, Arc::new(iam), services)
 }
 
 /// The services without anything that runs: for who only wants to know what they can.
 pub(crate) fn services_only() -> Result<Cloud> {
-    Ok(cloud(&Settings::from_environment()?, Clock::machine()))
+    Ok(cloud(&Settings::from_environment()?, Clock::machine(), Arc::new(DnsPlane::new())))
 }
 
 /// Takes down what stands on the machine outside of the home and would outlive the daemon without use: the networks.
@@ -113,7 +119,7 @@ mod tests {
     #[test]
     fn services_and_models_agree() {
         let settings = Settings::from_environment().unwrap();
-        let cloud = cloud(&settings, Clock::machine());
+        let cloud = cloud(&settings, Clock::machine(), Arc::new(DnsPlane::new()));
         assert_eq!(escale_gate::check_against_models(&cloud), Vec::<String>::new());
     }
 }
