@@ -295,7 +295,9 @@ fn containers(config: &Config, known: &Known) -> Vec<ContainerShape> {
                 attachment_id: uuid_of(&task.id, "interface"),
                 address: task.private_ip.to_string(),
             }],
-            health_status: status::health_word(seen.map_or(escale_tables::ecs::Health::Unknown, |s| s.health)),
+            health_status: status::health_word(
+                seen.map_or(escale_tables::ecs::Health::Unknown, |s| s.health),
+            ),
             cpu: c.cpu.to_string(),
             memory: c.memory.map(|m| m.to_string()),
             memory_reservation: c.memory_reservation.map(|m| m.to_string()),
