@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Makes models/*.json: botocore's API models, cut down to the operations that Escale answers.
 
-    python3 models/trim.py operations.json [models-directory]
+    python3 models/trim.py [output-directory]
 
-`operations.json` is {service id: [operation, ...]}; botocore must be installed at the version pinned below. What is
+models/operations.json is {service id: [operation, ...]}: which operations a complete Escale answers. botocore must be
+installed at the version pinned below. What is
 left out: prose, deprecation notes, endpoint rules, waiters, paginators, and every shape that no kept operation reaches.
 What is kept is byte-for-byte botocore's wording (Apache-2.0, see NOTICE). The output is deterministic.
 """
@@ -35,9 +36,9 @@ def model_of(service):
     root = os.path.join(os.path.dirname(botocore.__file__), "data", service)
     newest = os.path.join(root, max(os.listdir(root)))
     plain = os.path.join(newest, "service-2.json")
-    if os.path.exists(plain):
-        return json.load(open(plain, encoding="utf-8"))
-    return json.load(gzip.open(plain + ".gz", "rt", encoding="utf-8"))
+    packed = not os.path.exists(plain)
+    with gzip.open(plain + ".gz", "rt", encoding="utf-8") if packed else open(plain, encoding="utf-8") as file:
+        return json.load(file)
 
 
 def without(d):
@@ -96,10 +97,11 @@ def main():
     if botocore.__version__ != PINNED:
         sys.exit(f"botocore {botocore.__version__} is installed, the models are made from {PINNED}: "
                  f"pip install botocore=={PINNED}")
-    if len(sys.argv) not in (2, 3):
-        sys.exit(__doc__)
-    out = sys.argv[2] if len(sys.argv) == 3 else os.path.dirname(os.path.abspath(__file__))
-    for service, names in json.load(open(sys.argv[1], encoding="utf-8")).items():
+    here = os.path.dirname(os.path.abspath(__file__))
+    out = sys.argv[1] if len(sys.argv) == 2 else here
+    with open(os.path.join(here, "operations.json"), encoding="utf-8") as file:
+        operations = json.load(file)
+    for service, names in operations.items():
         text = json.dumps(trim(model_of(service), names), separators=(",", ":"), ensure_ascii=False)
         with open(os.path.join(out, f"{service}.json"), "w", encoding="utf-8") as file:
             file.write(text + "\n")

@@ -1,6 +1,7 @@
 //! What can be set from outside: environment variables, read once by the daemon.
 
 use anyhow::{Context, Result, bail};
+use escale_network::InternetHost;
 use escale_service::Config;
 
 /// The root key and the configuration of the cloud.
@@ -8,6 +9,8 @@ pub(crate) struct Settings {
     pub(crate) config: Config,
     pub(crate) access_key: String,
     pub(crate) secret_key: String,
+    /// Machines on the cloud's Internet that belong to nobody's network.
+    pub(crate) internet_hosts: Vec<InternetHost>,
 }
 
 /// The variables, with what each means; `escale start --help` prints them.
@@ -16,10 +19,13 @@ Environment:
   ESCALE_HOME         where the data lies [default: $XDG_DATA_HOME/escale]
   ESCALE_ENDPOINT     host and port of the API [default: 127.0.0.1:4566]
   ESCALE_WEB_PORT     port that serves load balancers and distributions by name [default: 8080]
+  ESCALE_DNS_PORT     port of 127.0.0.1 that answers hosted zones, over UDP and TCP; 0 is any [default: 5354]
   ESCALE_REGION       the region that this cloud is [default: eu-west-3]
   ESCALE_ACCOUNT      the account's number, 12 digits [default: 000000000000]
   ESCALE_ACCESS_KEY   the root key's id [default: test]
   ESCALE_SECRET_KEY   the root key's secret [default: test]
+  ESCALE_INTERNET_HOSTS  machines on the cloud's Internet for tests and drills, for example
+                      visitor=198.18.200.1,rogue=198.18.200.2 (from 198.18.200.0 upward) [default: none]
   ESCALE_LOG          what the daemon logs, for example info or escale_engine=debug [default: info]";
 
 impl Settings {
@@ -43,20 +49,52 @@ impl Settings {
             if !at.ip().is_loopback() {
                 bail!("ESCALE_ENDPOINT={endpoint}: the API is served on loopback only (127.x.x.x)");
             }
-            (config.endpoint, config.port) = (at.to_string(), at.port());
+            config.endpoint = at.to_string();
         }
         if let Some(port) = get("ESCALE_WEB_PORT") {
             config.web_port = port.parse().with_context(|| format!("ESCALE_WEB_PORT={port}: not a port"))?;
+        }
+        if let Some(port) = get("ESCALE_DNS_PORT") {
+            config.dns_port = port.parse().with_context(|| format!("ESCALE_DNS_PORT={port}: not a port"))?;
         }
         Ok(Settings {
             config,
             access_key: get("ESCALE_ACCESS_KEY").unwrap_or_else(|| "test".into()),
             secret_key: get("ESCALE_SECRET_KEY").unwrap_or_else(|| "test".into()),
+            internet_hosts: internet_hosts(&get("ESCALE_INTERNET_HOSTS").unwrap_or_default())?,
         })
     }
 
     /// The API's address as a URL.
     pub(crate) fn endpoint_url(&self) -> String {
         format!("http://{}", self.config.endpoint)
+    }
+}
+
+/// `name=address,name=address`
+fn internet_hosts(text: &str) -> Result<Vec<InternetHost>> {
+    let host = |entry: &str| {
+        let (name, address) = entry
+            .split_once('=')
+            .with_context(|| format!("ESCALE_INTERNET_HOSTS: {entry}: expected name=address"))?;
+        let address = address
+            .parse()
+            .with_context(|| format!("ESCALE_INTERNET_HOSTS: {entry}: {address} is not an IPv4 address"))?;
+        Ok(InternetHost { name: name.to_owned(), address })
+    };
+    text.split(',').map(str::trim).filter(|e| !e.is_empty()).map(host).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn internet_hosts_are_read_or_refused() {
+        let hosts = internet_hosts("a=198.18.200.1, b=198.18.200.2").unwrap();
+        assert_eq!(hosts.iter().map(|h| h.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert!(internet_hosts("").unwrap().is_empty());
+        assert!(internet_hosts("a").is_err());
+        assert!(internet_hosts("a=nowhere").is_err());
     }
 }

@@ -27,3 +27,56 @@ pub const CHUNK_LINE_BYTES: usize = 4096;
 /// Connections that one loopback forwarder carries at a time: enough for any load test from one machine, and
 /// bounds the descriptors that a leaking client can take (two each).
 pub const FORWARDED_CONNECTIONS: usize = 4096;
+/// The dns plane's bounds.
+pub mod dns {
+    /// Largest answer over UDP, in bytes, whatever the client offers: stays below any path's MTU, so that
+    /// an answer is never a fragment (DNS flag day 2020).
+    pub const UDP_ANSWER_BYTES: usize = 1232;
+    /// Links of a CNAME chain that one answer follows. Longer ones are loops in all but name.
+    pub const CNAME_LINKS: usize = 16;
+    /// Values of a multivalue answer; what Route 53 documents.
+    pub const MULTIVALUE_ANSWERS: usize = 8;
+    /// Packets a second that a VPC's resolver takes from one interface. AWS's own quota.
+    pub const VPC_PACKETS_PER_SECOND: u32 = 1024;
+    /// Hosted zones, and record sets, that one page lists at most. What Route 53 documents.
+    pub const ZONES_PAGE: usize = 100;
+    pub const RECORD_SETS_PAGE: usize = 300;
+    /// Records that one batch of changes may carry, an UPSERT's counted twice; and the characters of all their
+    /// values. AWS's own quotas.
+    pub const BATCH_RECORDS: usize = 1000;
+    pub const BATCH_VALUE_CHARS: usize = 32_000;
+    /// How long GetChange knows a change: 30 days, in milliseconds. Bounds the table.
+    pub const CHANGES_KEPT_MS: i64 = 30 * 24 * 3_600_000;
+    /// Clients that share the rate table; two that fall on one slot share its budget. Bounds its memory.
+    pub const RATE_SLOTS: usize = 4096;
+    /// TCP connections that one server holds open. More wait in the listener's backlog.
+    pub const TCP_CONNECTIONS: usize = 128;
+    /// A TCP connection without a whole question for this long is closed, in milliseconds (RFC 7766 asks for
+    /// "a few seconds").
+    pub const TCP_IDLE_MS: u64 = 5_000;
+    /// Questions that wait for the upstream at one time, per server. More are answered SERVFAIL at once.
+    pub const FORWARDS: usize = 256;
+    /// How long one try at the upstream may take, in milliseconds; there are two, and stub resolvers wait five
+    /// seconds by default.
+    pub const UPSTREAM_TRY_MS: u64 = 1_800;
+    /// Links that one alias may take to its addresses, zones included.
+    pub const ALIAS_LINKS: usize = 16;
+}
+
+/// What a CloudFormation template may have. AWS's own quotas where it publishes one.
+/// Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
+pub mod template {
+    /// Passed in the request.
+    pub const BODY_BYTES: usize = 51_200;
+    /// Fetched from S3.
+    pub const FILE_BYTES: usize = 1_048_576;
+    pub const RESOURCES: usize = 500;
+    pub const PARAMETERS: usize = 200;
+    pub const OUTPUTS: usize = 200;
+    pub const MAPPINGS: usize = 200;
+    pub const PARAMETER_BYTES: usize = 4096;
+    pub const LOGICAL_ID_CHARS: usize = 255;
+    pub const DESCRIPTION_BYTES: usize = 1024;
+    /// Depth of nesting; ours, so that no template can exhaust the stack.
+    pub const DEPTH: usize = 100;
+}

@@ -1,28 +1,181 @@
-//! A small AWS client: signs a request and reads the answer. The command line has no other door than users have.
+//! A small AWS client: signs a request, sends it, reads the answer. The command line has no other door than users have.
 
+use super::xml::Xml;
 use crate::settings::Settings;
-use std::{
-    net::{SocketAddr, TcpStream},
-    time::Duration,
-};
+use anyhow::{Context, Result, anyhow, bail};
+use bytes::Bytes;
+use escale_base::{Clock, Secret};
+use escale_wire::sigv4::{self, Content, Credentials, Signer};
+use http::{Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use std::{net::SocketAddr, time::Duration};
+use tokio::net::TcpStream;
 
+/// A handle on the daemon's API with the root key.
+#[derive(Clone)]
 pub(crate) struct Client {
-    address: Option<SocketAddr>,
+    endpoint: String,
+    region: String,
+    access_key: String,
+    secret: Secret<String>,
+}
+
+/// What AWS answered when it refused.
+#[derive(Debug, thiserror::Error)]
+#[error("{code}: {message}")]
+pub(crate) struct Refused {
+    pub(crate) code: String,
+    pub(crate) message: String,
+}
+
+/// A whole answer.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Bytes,
 }
 
 impl Client {
     pub(crate) fn new(settings: &Settings) -> Client {
-        Client { address: settings.config.endpoint.parse().ok() }
+        Client {
+            endpoint: settings.config.endpoint.clone(),
+            region: settings.config.region.clone(),
+            access_key: settings.access_key.clone(),
+            secret: Secret::new(settings.secret_key.clone()),
+        }
     }
 
     /// Whether the API takes connections.
     pub(crate) fn is_up(&self) -> bool {
-        self.address.is_some_and(|a| TcpStream::connect_timeout(&a, Duration::from_millis(200)).is_ok())
+        let address = self.endpoint.parse::<SocketAddr>();
+        address.is_ok_and(|a| std::net::TcpStream::connect_timeout(&a, Duration::from_millis(200)).is_ok())
     }
 
-    /// Nobody tells when another process listens: the one place that asks again after a while.
-    #[allow(clippy::disallowed_methods)]
-    pub(crate) fn wait_a_moment(&self) {
-        std::thread::sleep(Duration::from_millis(5));
+    /// An operation of a service with a JSON protocol.
+    pub(crate) async fn json(&self, service: &str, operation: &str, input: Value) -> Result<Value> {
+        let model = escale_model::service(service).ok_or_else(|| anyhow!("no service {service}"))?;
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri("/")
+            .header(header::CONTENT_TYPE, format!("application/x-amz-json-{}", model.json_version))
+            .header("x-amz-target", format!("{}.{operation}", model.target_prefix));
+        let answer = self.signed(&model.signing_name, request, Bytes::from(input.to_string())).await?;
+        let value: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
+        if answer.status.is_success() {
+            return Ok(value);
+        }
+        let code = value["__type"].as_str().unwrap_or("Unknown").to_owned();
+        let message = value["message"].as_str().or(value["Message"].as_str()).unwrap_or_default().to_owned();
+        Err(Refused { code, message }.into())
     }
+
+    /// An operation of a service with a query protocol. Parameters as on the wire: `Tags.member.1.Key`.
+    pub(crate) async fn query(
+        &self,
+        service: &str,
+        operation: &str,
+        parameters: &[(String, String)],
+    ) -> Result<Xml> {
+        let model = escale_model::service(service).ok_or_else(|| anyhow!("no service {service}"))?;
+        let mut form = format!("Action={operation}&Version={}", model.api_version);
+        for (name, value) in parameters {
+            form.push_str(&format!("&{}={}", encode(name), encode(value)));
+        }
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri("/")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded; charset=utf-8");
+        let answer = self.signed(&model.signing_name, request, Bytes::from(form)).await?;
+        let tree = Xml::parse(&answer.body)?;
+        if answer.status.is_success() {
+            return Ok(tree.child(&format!("{operation}Result")).cloned().unwrap_or(tree));
+        }
+        Err(refused(&tree).into())
+    }
+
+    /// A request of a REST service: S3, CloudFront, Route 53.
+    pub(crate) async fn rest(
+        &self,
+        service: &str,
+        method: Method,
+        path_and_query: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<Answer> {
+        let model = escale_model::service(service).ok_or_else(|| anyhow!("no service {service}"))?;
+        let mut request = Request::builder().method(method).uri(path_and_query);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = self.signed(&model.signing_name, request, body).await?;
+        if !answer.status.is_success() {
+            let tree = Xml::parse(&answer.body)
+                .map_err(|_| anyhow!("{path_and_query}: the API answered {}", answer.status))?;
+            return Err(refused(&tree).into());
+        }
+        Ok(answer)
+    }
+
+    async fn signed(&self, service: &str, request: http::request::Builder, body: Bytes) -> Result<Answer> {
+        let request = request.header(header::HOST, &self.endpoint).body(()).context("a request")?;
+        let (mut parts, ()) = request.into_parts();
+        let credentials =
+            Credentials { access_key: &self.access_key, secret: &self.secret, session_token: None };
+        let signer = Signer { credentials, region: &self.region, service };
+        sigv4::sign(&mut parts, &signer, Content::Whole(&body), Clock::machine().now())?;
+        self.send(Request::from_parts(parts, Full::new(body))).await
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer> {
+        let stream = TcpStream::connect(&self.endpoint).await.with_context(|| {
+            format!("the daemon does not answer at {}; `escale start` starts it", self.endpoint)
+        })?;
+        stream.set_nodelay(true)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        let (parts, body) = sender.send_request(request).await?.into_parts();
+        Ok(Answer { status: parts.status, body: body.collect().await?.to_bytes() })
+    }
+}
+
+fn refused(tree: &Xml) -> Refused {
+    let error = tree.find("Error").unwrap_or(tree);
+    Refused { code: error.text_of("Code").to_owned(), message: error.text_of("Message").to_owned() }
+}
+
+/// Whether an error is AWS's refusal with this code.
+pub(crate) fn is_code(error: &anyhow::Error, code: &str) -> bool {
+    error.downcast_ref::<Refused>().is_some_and(|r| r.code == code)
+}
+
+/// RFC 3986: everything but unreserved characters.
+pub(crate) fn encode(text: &str) -> String {
+    let unreserved = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    text.bytes()
+        .map(|b| if unreserved(b) { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
+}
+
+/// A plain HTTP GET without a signature, as a browser's: for the application's own address.
+pub(crate) async fn get(url: &str) -> Result<(StatusCode, Bytes)> {
+    let rest = url.strip_prefix("http://").with_context(|| format!("{url}: not http://"))?;
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (host, port) = authority.split_once(':').unwrap_or((authority, "80"));
+    let port: u16 = port.parse().with_context(|| format!("{url}: no port"))?;
+    // RFC 6761: localhost and all below it is this machine.
+    let address = if host == "localhost" || host.ends_with(".localhost") { "127.0.0.1" } else { host };
+    let stream =
+        TcpStream::connect((address, port)).await.with_context(|| format!("{url} does not answer"))?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let request =
+        Request::get(format!("/{path}")).header(header::HOST, authority).body(Full::new(Bytes::new()))?;
+    let response = sender.send_request(request).await?;
+    let status = response.status();
+    if status.is_server_error() {
+        bail!("{url} answers {status}");
+    }
+    Ok((status, response.into_body().collect().await?.to_bytes()))
 }

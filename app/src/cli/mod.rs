@@ -1,12 +1,24 @@
 //! The command line: one file per verb.
 
+mod application;
+mod aws;
 mod client;
-mod daemon;
+mod coverage;
+mod doctor;
+mod down;
+mod logs;
+mod open;
+mod reset;
+mod sign;
 mod start;
+mod status;
 mod stop;
+mod template;
+mod up;
+mod xml;
 
-use crate::{home::Home, settings};
-use anyhow::Result;
+use crate::{daemon, home::Home, settings};
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -23,22 +35,68 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Run the application of a manifest: start the daemon if needed, build, push, deploy, wait until it answers.
+    Up(up::Up),
+    /// Remove an application and everything that ran for it.
+    Down(down::Down),
+    /// What runs: services, tasks, the database, addresses.
+    Status(status::Status),
+    /// What an application's tasks have written.
+    Logs(logs::Logs),
+    /// Open an application in the browser.
+    Open(open::Open),
+    /// Make a signed URL for a private file.
+    Sign(sign::Sign),
+    /// Print the CloudFormation template that a manifest becomes.
+    Template(template::TemplateArgs),
+    /// Run the aws CLI against this cloud.
+    Aws(aws::Aws),
+    /// Check that this machine has what is needed.
+    Doctor,
+    /// List what is enacted, what is recorded only and why, what is refused.
+    Coverage(coverage::Coverage),
     /// Run the cloud's daemon, without an application.
     Start,
     /// Stop the daemon. The data stays; containers and databases go on and are found again.
     Stop,
+    /// Remove everything of this home: applications, resources, data.
+    Reset(reset::Reset),
+    /// The cloud in the foreground; what `start` starts.
     #[command(hide = true)]
     Daemon,
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     let home = Home::find()?;
+    if matches!(arguments.verb, Verb::Daemon) {
+        return daemon::run(&home).map(|()| ExitCode::SUCCESS);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(dispatch(arguments, &home))
+}
+
+async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
     let out = Output { json: arguments.json };
     match arguments.verb {
-        Verb::Start => start::run(&home, &out),
-        Verb::Stop => stop::run(&home, &out),
-        Verb::Daemon => daemon::run(&home),
-    }?;
+        Verb::Up(args) => up::run(home, &out, &args).await?,
+        Verb::Down(args) => down::run(home, &out, &args).await?,
+        Verb::Status(args) => status::run(home, &out, &args).await?,
+        Verb::Logs(args) => logs::run(home, &out, &args).await?,
+        Verb::Open(args) => open::run(home, &out, &args)?,
+        Verb::Sign(args) => sign::run(home, &out, &args).await?,
+        Verb::Template(args) => template::run(&out, &args)?,
+        Verb::Aws(args) => return aws::run(&args),
+        Verb::Doctor => return doctor::run(&out),
+        Verb::Coverage(args) => coverage::run(&out, &args)?,
+        Verb::Start => start::run(home, &out).await?,
+        Verb::Stop => stop::run(home, &out)?,
+        Verb::Reset(args) => reset::run(home, &out, &args).await?,
+        Verb::Daemon => {}
+    }
     Ok(ExitCode::SUCCESS)
 }
 

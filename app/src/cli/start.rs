@@ -14,9 +14,12 @@ use std::{
 /// A cold disk may take its time; an error ends the wait at once.
 const READY_WITHIN: Duration = Duration::from_secs(20);
 
-pub(crate) fn run(home: &Home, out: &Output) -> Result<()> {
+/// Pause between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+pub(crate) async fn run(home: &Home, out: &Output) -> Result<()> {
     let was_running = daemon::running(home).is_some();
-    let pid = ensure(home)?;
+    let pid = ensure(home).await?;
     let settings = Settings::from_environment()?;
     let text = match was_running {
         true => format!("runs already: {} (pid {pid})", settings.endpoint_url()),
@@ -27,7 +30,7 @@ pub(crate) fn run(home: &Home, out: &Output) -> Result<()> {
 }
 
 /// Starts the daemon if none runs; gives its pid once the API answers.
-pub(crate) fn ensure(home: &Home) -> Result<i32> {
+pub(crate) async fn ensure(home: &Home) -> Result<i32> {
     if let Some(pid) = daemon::running(home) {
         return Ok(pid);
     }
@@ -53,7 +56,8 @@ pub(crate) fn ensure(home: &Home) -> Result<i32> {
         if Instant::now() > deadline {
             bail!("the daemon does not answer after {READY_WITHIN:?}; see {}", home.log().display());
         }
-        client.wait_a_moment();
+        // Nobody tells when another process listens.
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 

@@ -19,6 +19,12 @@ pub enum Principal {
     },
     /// A service of the cloud itself, for example `ecs.amazonaws.com`: may do what its operations need.
     Service(String),
+    /// A service acting for one of its resources, for example a distribution that fetches from a bucket: only a resource
+    /// policy can let it in.
+    OnBehalf {
+        service: String,
+        source_arn: String,
+    },
     /// An unsigned request: only a resource policy can let it in.
     Anonymous,
 }
@@ -33,6 +39,7 @@ impl Principal {
                 Arn::new("sts", "", account, format!("assumed-role/{name}/{session}")).to_string()
             }
             Principal::Service(name) => name.clone(),
+            Principal::OnBehalf { service, .. } => service.clone(),
             Principal::Anonymous => "*".into(),
         }
     }

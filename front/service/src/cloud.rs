@@ -1,9 +1,10 @@
 //! All services together: finds an operation by name, authorises it, runs it.
 
+use crate::service_keys::ServiceKeys;
 use crate::{
     Caller, Config, Credential, Cx, Decision, Entry, Identity, Kind, Principal, ResourceType, Service,
 };
-use escale_base::{AwsError, Clock, wire::Value};
+use escale_base::{AwsError, Clock, Secret, wire::Value};
 use escale_store::{Image, Store, StoreError, Tx};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,6 +19,7 @@ pub struct Cloud {
     services: BTreeMap<&'static str, Arc<dyn Service>>,
     operations: HashMap<&'static str, HashMap<&'static str, Entry>>,
     types: BTreeMap<&'static str, ResourceType>,
+    service_keys: ServiceKeys,
 }
 
 impl Cloud {
@@ -34,7 +36,7 @@ impl Cloud {
             types.extend(service.resource_types().into_iter().map(|t| (t.name, t)));
         }
         let services = services.into_iter().map(|s| (s.id(), s)).collect();
-        Cloud { config, clock, identity, services, operations, types }
+        Cloud { config, clock, identity, services, operations, types, service_keys: ServiceKeys::default() }
     }
 
     pub fn services(&self) -> impl Iterator<Item = &Arc<dyn Service>> {
@@ -62,7 +64,12 @@ impl Cloud {
     }
 
     pub fn credential(&self, image: &Image, access_key: &str) -> Option<Credential> {
-        self.identity.credential(image, access_key)
+        self.service_keys.find(access_key).or_else(|| self.identity.credential(image, access_key))
+    }
+
+    /// A key with which `service` signs requests for its resource `source_arn`; resource policies decide on them.
+    pub fn service_key(&self, service: &str, source_arn: &str) -> (String, Secret<String>) {
+        self.service_keys.key_for(service, source_arn)
     }
 
     /// Runs a synchronous operation in a transaction of its own; what only reads waits for no writer.

@@ -12,12 +12,19 @@ pub struct Config {
     pub zones: Vec<String>,
     /// Where clients on the host reach the API: host and port, without scheme.
     pub endpoint: String,
-    /// Port of the API at [`Config::api_address`] and [`Config::s3_address`].
+    /// Port of the API at [`Config::api_address`] and [`Config::s3_address`]: HTTP's own, since that is what a security
+    /// group that lets tasks call out allows.
     pub port: u16,
     /// Where the API stands on the cloud's Internet: tasks reach it through a NAT gateway.
     pub api_address: Ipv4Addr,
     /// Where S3 alone stands: a gateway endpoint leads there too.
     pub s3_address: Ipv4Addr,
+    /// Where the content delivery network's edge stands.
+    pub edge_address: Ipv4Addr,
+    /// Where the public zones are answered on the cloud's Internet, at port 53.
+    pub dns_address: Ipv4Addr,
+    /// The port of the host's loopback that answers the public zones; 0 takes any that is free.
+    pub dns_port: u16,
     /// The port of the host's loopback that routes by Host header (`http://shop.localhost:8080`).
     pub web_port: u16,
 }
@@ -63,9 +70,12 @@ impl Default for Config {
             region: region.into(),
             zones: ["a", "b", "c"].map(|z| format!("{region}{z}")).to_vec(),
             endpoint: "127.0.0.1:4566".into(),
-            port: 4566,
+            port: 80,
             api_address: Ipv4Addr::new(198, 18, 0, 2),
             s3_address: Ipv4Addr::new(198, 18, 0, 3),
+            edge_address: Ipv4Addr::new(198, 18, 0, 4),
+            dns_address: Ipv4Addr::new(198, 18, 0, 5),
+            dns_port: 5354,
             web_port: 8080,
         }
     }

@@ -16,6 +16,7 @@ mod identity;
 mod mount;
 mod operation;
 mod recorded;
+mod service_keys;
 mod stream;
 
 pub use caller::{Caller, Principal};

@@ -4,40 +4,187 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>
 
 use escale_base::AwsError;
-use escale_tables::ec2::{SubnetId, VpcId};
 use ipnet::Ipv4Net;
+use std::net::Ipv4Addr;
+
+/// What can be named by an id and not be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Vpc,
+    Subnet,
+    RouteTable,
+    RouteTableAssociation,
+    InternetGateway,
+    NatGateway,
+    Allocation,
+    AddressAssociation,
+    Group,
+    Rule,
+    Interface,
+    Endpoint,
+    PrefixList,
+    NetworkAcl,
+    Instance,
+    DhcpOptions,
+    Region,
+    Zone,
+    /// A resource to be tagged, of whichever type.
+    Any,
+}
+
+impl Kind {
+    /// The error code, and what the message calls it.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Kind::Vpc => ("InvalidVpcID.NotFound", "vpc ID"),
+            Kind::Subnet => ("InvalidSubnetID.NotFound", "subnet ID"),
+            Kind::RouteTable => ("InvalidRouteTableID.NotFound", "routeTable ID"),
+            Kind::RouteTableAssociation => ("InvalidAssociationID.NotFound", "association ID"),
+            Kind::InternetGateway => ("InvalidInternetGatewayID.NotFound", "internetGateway ID"),
+            Kind::NatGateway => ("NatGatewayNotFound", "NAT gateway"),
+            Kind::Allocation => ("InvalidAllocationID.NotFound", "allocation ID"),
+            Kind::AddressAssociation => ("InvalidAssociationID.NotFound", "association ID"),
+            Kind::Group => ("InvalidGroup.NotFound", "security group"),
+            Kind::Rule => ("InvalidSecurityGroupRuleId.NotFound", "security group rule ID"),
+            Kind::Interface => ("InvalidNetworkInterfaceID.NotFound", "networkInterface ID"),
+            Kind::Endpoint => ("InvalidVpcEndpointId.NotFound", "Vpc Endpoint Id"),
+            Kind::PrefixList => ("InvalidPrefixListID.NotFound", "prefix list ID"),
+            Kind::NetworkAcl => ("InvalidNetworkAclID.NotFound", "networkAcl ID"),
+            Kind::Instance => ("InvalidInstanceID.NotFound", "instance ID"),
+            Kind::DhcpOptions => ("InvalidDhcpOptionsID.NotFound", "dhcpOptions ID"),
+            Kind::Region => ("InvalidParameterValue", "region"),
+            Kind::Zone => ("InvalidParameterValue", "availability zone"),
+            Kind::Any => ("InvalidID", "ID"),
+        }
+    }
+}
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("The vpc ID '{0}' does not exist")]
-    NoVpc(VpcId),
-    #[error("The subnet ID '{0}' does not exist")]
-    NoSubnet(SubnetId),
+    #[error("The {what} '{id}' does not exist", what = .0.words().1, id = .1)]
+    NotFound(Kind, String),
+    /// The message says what is in the way.
+    #[error("{0}")]
+    InUse(String),
     #[error(
         "The CIDR '{0}' is invalid: a VPC's block is between /16 and /28, written with its network address."
     )]
     VpcRange(String),
+    #[error("The CIDR '{0}' is invalid.{1}")]
+    SubnetRange(String, String),
     #[error("The CIDR '{0}' conflicts with another subnet ({1} has {2})")]
-    SubnetConflict(Ipv4Net, SubnetId, Ipv4Net),
-    #[error("The vpc '{0}' has dependencies and cannot be deleted: {1}")]
-    VpcInUse(VpcId, String),
+    SubnetConflict(Ipv4Net, String, Ipv4Net),
+    #[error(
+        "There are not enough free addresses in subnet '{0}' to satisfy the requested number of interfaces."
+    )]
+    SubnetFull(String),
+    #[error("{0}")]
+    AddressTaken(String),
+    #[error("{0}: all public addresses are in use; release one")]
+    NoPublicAddress(&'static str),
+    #[error("The address '{0}' does not belong to you: no Elastic IP has it.")]
+    NoAddress(Ipv4Addr),
+    #[error(
+        "resource {0} is already associated with {1}; to replace it, set AllowReassociation or disassociate it first"
+    )]
+    AlreadyAssociated(String, String),
+    #[error("{0}")]
+    GatewayNotAttached(String),
+    #[error("{0}")]
+    RouteExists(String),
+    #[error("no route with destination-cidr-block {1} in route table {0}")]
+    NoRoute(String, Ipv4Net),
+    #[error("Network {0} is already attached to {1}")]
+    AlreadyAttached(String, String),
+    #[error("The security group '{0}' already exists for VPC '{1}'")]
+    DuplicateGroup(String, String),
+    #[error("the specified rule \"{0}\" already exists")]
+    DuplicateRule(String),
+    #[error("The specified rule does not exist in this security group: {0}")]
+    NoRule(String),
+    #[error("{1}")]
+    TooMany(Limit, String),
+    #[error("{0}")]
+    NotPermitted(String),
+    #[error("{0}")]
+    InterfaceInUse(String),
+    #[error("{0}")]
+    CannotDelete(String),
+    #[error("{0}")]
+    WrongVpc(String),
     #[error("Value ({value}) for parameter {parameter} is invalid. {why}")]
     Invalid { parameter: &'static str, value: String, why: String },
+    #[error("{0}")]
+    Combination(String),
     #[error("The request must contain the parameter {0}")]
     Missing(&'static str),
     #[error(transparent)]
     Aws(#[from] AwsError),
 }
 
+/// AWS's default quotas: <https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html>
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    RulesPerGroup,
+    GroupsPerInterface,
+    RoutesPerTable,
+    Tags,
+}
+
+impl Limit {
+    pub(crate) fn most(self) -> usize {
+        match self {
+            Limit::RulesPerGroup => 60,
+            // 5 unless one asks AWS for more; its hard limit is 16.
+            Limit::GroupsPerInterface => 5,
+            Limit::RoutesPerTable => 500,
+            Limit::Tags => 50,
+        }
+    }
+
+    fn code(self) -> &'static str {
+        match self {
+            Limit::RulesPerGroup => "RulesPerSecurityGroupLimitExceeded",
+            Limit::GroupsPerInterface => "SecurityGroupsPerInterfaceLimitExceeded",
+            Limit::RoutesPerTable => "RouteLimitExceeded",
+            Limit::Tags => "TagLimitExceeded",
+        }
+    }
+}
+
+impl Error {
+    pub(crate) fn invalid(parameter: &'static str, value: impl ToString, why: impl Into<String>) -> Error {
+        Error::Invalid { parameter, value: value.to_string(), why: why.into() }
+    }
+}
+
 impl From<Error> for AwsError {
     fn from(error: Error) -> AwsError {
         let code = match &error {
-            Error::NoVpc(_) => "InvalidVpcID.NotFound",
-            Error::NoSubnet(_) => "InvalidSubnetID.NotFound",
+            Error::NotFound(kind, _) => kind.words().0,
+            Error::InUse(_) => "DependencyViolation",
             Error::VpcRange(_) => "InvalidVpc.Range",
+            Error::SubnetRange(..) => "InvalidSubnet.Range",
             Error::SubnetConflict(..) => "InvalidSubnet.Conflict",
-            Error::VpcInUse(..) => "DependencyViolation",
+            Error::SubnetFull(_) => "InsufficientFreeAddressesInSubnet",
+            Error::AddressTaken(_) => "InvalidIPAddress.InUse",
+            Error::NoPublicAddress(_) => "InsufficientAddressCapacity",
+            Error::NoAddress(_) => "InvalidAddress.NotFound",
+            Error::AlreadyAssociated(..) => "Resource.AlreadyAssociated",
+            Error::GatewayNotAttached(_) => "Gateway.NotAttached",
+            Error::RouteExists(_) => "RouteAlreadyExists",
+            Error::NoRoute(..) => "InvalidRoute.NotFound",
+            Error::AlreadyAttached(..) => "Resource.AlreadyAssociated",
+            Error::DuplicateGroup(..) => "InvalidGroup.Duplicate",
+            Error::DuplicateRule(_) => "InvalidPermission.Duplicate",
+            Error::NoRule(_) => "InvalidPermission.NotFound",
+            Error::TooMany(limit, _) => limit.code(),
+            Error::NotPermitted(_) => "OperationNotPermitted",
+            Error::InterfaceInUse(_) => "InvalidNetworkInterface.InUse",
+            Error::CannotDelete(_) => "CannotDelete",
+            Error::WrongVpc(_) => "InvalidParameter",
             Error::Invalid { .. } => "InvalidParameterValue",
+            Error::Combination(_) => "InvalidParameterCombination",
             Error::Missing(_) => "MissingParameter",
             Error::Aws(e) => return e.clone(),
         };

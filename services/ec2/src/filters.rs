@@ -1,7 +1,7 @@
 //! The `Filters` of describe operations.
 
 use crate::Error;
-use escale_base::{Tag, Wire};
+use escale_base::{Tag, Wire, paging};
 
 #[derive(Clone, Debug, Wire)]
 pub(crate) struct Filter {
@@ -33,6 +33,34 @@ pub(crate) fn passes(
         }
     }
     Ok(true)
+}
+
+/// One page of what was found. Without a size AWS answers up to this many.
+const PAGE: usize = 1000;
+
+pub(crate) fn page<T>(
+    found: Vec<T>,
+    key: impl Fn(&T) -> String,
+    token: Option<String>,
+    size: Option<usize>,
+) -> Result<(Vec<T>, Option<String>), Error> {
+    let page = paging::page(found, key, token.as_deref(), size.unwrap_or(PAGE))?;
+    Ok((page.items, page.next))
+}
+
+/// One value of a filter.
+pub(crate) fn one(value: impl ToString) -> Option<Vec<String>> {
+    Some(vec![value.to_string()])
+}
+
+/// The values of a filter on what may be absent.
+pub(crate) fn maybe(value: Option<impl ToString>) -> Option<Vec<String>> {
+    Some(value.iter().map(ToString::to_string).collect())
+}
+
+/// The values of a filter on a list.
+pub(crate) fn many<T: ToString>(values: impl IntoIterator<Item = T>) -> Option<Vec<String>> {
+    Some(values.into_iter().map(|v| v.to_string()).collect())
 }
 
 /// `*` stands for any characters, `?` for one.

@@ -7,17 +7,23 @@
 //! Other services make their interfaces through `CreateNetworkInterface`, as AWS's do. Start at
 //! `ops/create_vpc.rs`.
 
+mod addresses;
 mod error;
 mod filters;
 mod ops;
+mod permissions;
+mod prefix_lists;
+mod reconcile;
 mod recorded;
 mod rules;
 mod shapes;
 mod status;
+mod tagged;
 
 use escale_service::{Entry, Recorded, Service};
 
 pub use error::Error;
+pub use reconcile::start;
 
 /// The service, for the wiring.
 pub struct Ec2;

@@ -1,9 +1,57 @@
 //! The words that AWS shows, from wish and observation.
 
+use escale_base::choice;
 use escale_store::Image;
-use escale_tables::ec2::{VpcId, VpcSeen};
+use escale_tables::ec2::{
+    Interface, InterfaceSeen, InternetGateway, NatGateway, RouteTable, Target, VpcId, VpcSeen,
+};
+
+choice! { pub(crate) enum VpcState { Pending = "pending", Available = "available" } }
+choice! {
+    /// `pending` is AWS's word while an interface is being made, although its model does not list it.
+    pub(crate) enum InterfaceStatus { Pending = "pending", Available = "available", InUse = "in-use" }
+}
+choice! {
+    pub(crate) enum NatState {
+        Pending = "pending", Available = "available", Deleting = "deleting", Deleted = "deleted",
+    }
+}
+choice! { pub(crate) enum RouteState { Active = "active", Blackhole = "blackhole" } }
 
 /// A VPC is available once the plane has it.
-pub(crate) fn vpc(image: &Image, id: &VpcId) -> &'static str {
-    if image.has::<VpcSeen>(id.as_str()) { "available" } else { "pending" }
+pub(crate) fn vpc(image: &Image, id: &VpcId) -> VpcState {
+    if image.has::<VpcSeen>(id.as_str()) { VpcState::Available } else { VpcState::Pending }
+}
+
+/// An interface that a service made is in use by what it was made for.
+pub(crate) fn interface(image: &Image, row: &Interface) -> InterfaceStatus {
+    match (image.has::<InterfaceSeen>(row.id.as_str()), row.requester.is_some()) {
+        (false, _) => InterfaceStatus::Pending,
+        (true, false) => InterfaceStatus::Available,
+        (true, true) => InterfaceStatus::InUse,
+    }
+}
+
+/// A NAT gateway is available once its interface stands with its public address.
+pub(crate) fn nat(image: &Image, row: &NatGateway) -> NatState {
+    let seen = image.get::<InterfaceSeen>(row.interface.as_str());
+    match (row.deleted, seen) {
+        (None, Some(seen)) if seen.public_ip == Some(row.public_ip) => NatState::Available,
+        (None, _) => NatState::Pending,
+        (Some(_), Some(_)) => NatState::Deleting,
+        (Some(_), None) => NatState::Deleted,
+    }
+}
+
+/// Whether a route leads anywhere.
+pub(crate) fn route(image: &Image, table: &RouteTable, target: &Target) -> RouteState {
+    let active = match target {
+        Target::InternetGateway(id) => {
+            image.get::<InternetGateway>(id.as_str()).is_some_and(|g| g.vpc.as_ref() == Some(&table.vpc))
+        }
+        Target::NatGateway(id) => image.get::<NatGateway>(id.as_str()).is_some_and(|n| n.deleted.is_none()),
+        Target::Interface(id) => image.has::<Interface>(id.as_str()),
+        Target::Endpoint(id) => image.has::<escale_tables::ec2::Endpoint>(id.as_str()),
+    };
+    if active { RouteState::Active } else { RouteState::Blackhole }
 }

@@ -91,7 +91,9 @@ fn documents_of(image: &Image, principal: &Principal) -> Vec<Document> {
             Some(role) => (role.inline.clone(), role.attached.clone()),
             None => return Vec::new(),
         },
-        Principal::Root | Principal::Service(_) | Principal::Anonymous => return Vec::new(),
+        Principal::Root | Principal::Service(_) | Principal::OnBehalf { .. } | Principal::Anonymous => {
+            return Vec::new();
+        }
     };
     let managed = attached.iter().filter_map(|arn| {
         let own = image.get::<Policy>(arn).map(|p| p.document().to_owned());

@@ -104,10 +104,11 @@ pub(super) fn encode(model: &ServiceModel, operation: &Operation, output: &Value
 }
 
 pub(super) fn encode_error(model: &ServiceModel, name: &str, error: &AwsError) -> Vec<u8> {
-    let mut entries = vec![
-        (Cbor::Text("__type".into()), Cbor::Text(name.to_owned())),
-        (Cbor::Text("message".into()), Cbor::Text(error.message.clone())),
-    ];
+    let mut entries = vec![(Cbor::Text("__type".into()), Cbor::Text(name.to_owned()))];
+    if !error.message.is_empty() {
+        let key = super::message_name(model, error).to_owned();
+        entries.push((Cbor::Text(key), Cbor::Text(error.message.clone())));
+    }
     if let Some(structure) = model.error(&error.code).and_then(|s| s.structure()) {
         for member in &structure.members {
             if let Some(inner) = error.member(&member.name) {

@@ -3,7 +3,7 @@
 use crate::fault::Malformed;
 use crate::scalar;
 use escale_base::AwsError;
-use escale_model::{Kind, Operation, ServiceModel, ShapeId};
+use escale_model::{Kind, Location, Operation, ServiceModel, ShapeId, TimeFormat};
 use serde_json::{Map, Value};
 
 pub(super) fn decode(model: &ServiceModel, operation: &Operation, body: &[u8]) -> Result<Value, Malformed> {
@@ -103,6 +103,10 @@ fn write(model: &ServiceModel, shape: ShapeId, value: &Value) -> Value {
         (Kind::Map { value, .. }, Value::Object(object)) => Value::Object(
             object.iter().map(|(k, inner)| (k.clone(), write(model, value.shape, inner))).collect(),
         ),
+        // Seconds are the default; a shape may want text.
+        (Kind::Timestamp(Some(format)), Value::Number(_)) if *format != TimeFormat::UnixTimestamp => {
+            scalar::to_text(model.shape(shape), value, Location::Body).into()
+        }
         (_, other) => other.clone(),
     }
 }
@@ -110,7 +114,9 @@ fn write(model: &ServiceModel, shape: ShapeId, value: &Value) -> Value {
 pub(super) fn encode_error(model: &ServiceModel, name: &str, error: &AwsError) -> String {
     let mut object = Map::new();
     object.insert("__type".into(), name.into());
-    object.insert("message".into(), error.message.clone().into());
+    if !error.message.is_empty() {
+        object.insert(super::message_name(model, error).to_owned(), error.message.clone().into());
+    }
     match model.error(&error.code).and_then(|s| s.structure()) {
         Some(structure) => {
             for member in &structure.members {

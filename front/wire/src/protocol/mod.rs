@@ -11,7 +11,7 @@ use crate::fault::{self, Malformed};
 use crate::head::{form_pairs, header, is_form, query_pairs};
 use bytes::Bytes;
 use escale_base::{AwsError, limits};
-use escale_model::{Labels, Operation, Protocol, RouteQuery};
+use escale_model::{Labels, Operation, Protocol, RouteQuery, ServiceModel};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, request::Parts};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -178,6 +178,13 @@ pub fn encode_error(target: &Target, error: &AwsError, request_id: &str, resourc
         set(&mut response, "x-amzn-query-error", &format!("{code};{blame}"));
     }
     response
+}
+
+/// The name of an error's text: what its shape says, `message` where it says nothing.
+fn message_name<'a>(service: &'a ServiceModel, error: &AwsError) -> &'a str {
+    let structure = service.error(&error.code).and_then(|s| s.structure());
+    let named = structure.and_then(|s| s.members.iter().find(|m| m.name.eq_ignore_ascii_case("message")));
+    named.map_or("message", |m| m.wire_name())
 }
 
 fn answer(status: StatusCode, media: &str, body: Vec<u8>, request_id: &str) -> Response<Bytes> {

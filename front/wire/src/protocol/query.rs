@@ -165,7 +165,7 @@ pub(super) fn encode_ec2(
     request_id: &str,
 ) -> String {
     let root = format!("{}Response", operation.name);
-    let mut xml = Writer::ec2(model);
+    let mut xml = Writer::new(model);
     xml.head();
     xml.open_in(&root, &model.xml_namespace);
     xml.leaf("requestId", request_id);
@@ -184,7 +184,7 @@ pub(super) fn encode_error(model: &ServiceModel, code: &str, error: &AwsError, r
     xml.open("Error");
     xml.leaf("Type", if error.status < 500 { "Sender" } else { "Receiver" });
     xml.leaf("Code", code);
-    xml.leaf("Message", &error.message);
+    message(&mut xml, error);
     extra_members(&mut xml, model, error);
     xml.close("Error");
     xml.leaf("RequestId", request_id);
@@ -198,7 +198,7 @@ pub(super) fn encode_error_ec2(
     error: &AwsError,
     request_id: &str,
 ) -> String {
-    let mut xml = Writer::ec2(model);
+    let mut xml = Writer::new(model);
     xml.head();
     xml.open("Response");
     xml.open("Errors");
@@ -210,6 +210,12 @@ pub(super) fn encode_error_ec2(
     xml.leaf("RequestID", request_id);
     xml.close("Response");
     xml.finish()
+}
+
+pub(super) fn message(xml: &mut Writer<'_>, error: &AwsError) {
+    if !error.message.is_empty() {
+        xml.leaf("Message", &error.message);
+    }
 }
 
 /// Members of the modelled error shape besides its message.

@@ -1,6 +1,6 @@
 //! REST-XML (S3, S3 Control, CloudFront, Route 53): members in path, query, headers or an XML body.
 
-use super::{query::extra_members, request_ids, s3_names, set};
+use super::{query::extra_members, query::message, request_ids, s3_names, set};
 use crate::fault::Malformed;
 use crate::head::{header, percent_decoded, query_pairs};
 use crate::scalar;
@@ -246,25 +246,22 @@ fn body(model: &ServiceModel, operation: &Operation, output: &Value) -> Bytes {
             }
             (Kind::Structure(_), Some(value)) => {
                 let root = member.location_name().unwrap_or(&target.name);
-                xml.head();
-                xml.open_in(root, &model.xml_namespace);
-                xml.members(member.shape, value);
-                xml.close(root);
+                xml.root(root, member.shape, value);
             }
             _ => {}
         }
     } else if structure.members.iter().any(|m| m.location == Location::Body) {
         let s3_root = if model.id == "s3" { s3_names::root(&operation.name) } else { None };
         let root = s3_root.unwrap_or(&model.shape(shape).name);
-        xml.head();
-        xml.open_in(root, &model.xml_namespace);
         if root == "LocationConstraint" {
             // The one answer whose member is the root's own text; empty for us-east-1.
+            xml.head();
+            xml.open_in(root, &model.xml_namespace);
             xml.text(output.get(root).and_then(Value::as_str).unwrap_or(""));
+            xml.close(root);
         } else {
-            xml.members(shape, output);
+            xml.root(root, shape, output);
         }
-        xml.close(root);
     }
     xml.finish().into()
 }
@@ -296,7 +293,7 @@ pub(super) fn encode_error(
     xml.open("Error");
     xml.leaf("Type", if error.status < 500 { "Sender" } else { "Receiver" });
     xml.leaf("Code", code);
-    xml.leaf("Message", &error.message);
+    message(&mut xml, error);
     extra_members(&mut xml, model, error);
     xml.close("Error");
     xml.leaf("RequestId", request_id);

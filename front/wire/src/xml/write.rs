@@ -9,18 +9,12 @@ const HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 
 pub(crate) struct Writer<'a> {
     model: &'a ServiceModel,
-    /// What an unnamed list item is called.
-    item: &'static str,
     out: String,
 }
 
 impl<'a> Writer<'a> {
     pub(crate) fn new(model: &'a ServiceModel) -> Writer<'a> {
-        Writer { model, item: "member", out: String::with_capacity(512) }
-    }
-
-    pub(crate) fn ec2(model: &'a ServiceModel) -> Writer<'a> {
-        Writer { model, item: "item", out: String::with_capacity(512) }
+        Writer { model, out: String::with_capacity(512) }
     }
 
     pub(crate) fn finish(self) -> String {
@@ -37,6 +31,18 @@ impl<'a> Writer<'a> {
 
     pub(crate) fn open_in(&mut self, name: &str, namespace: &str) {
         self.open_with(name, &[("xmlns".to_owned(), namespace.to_owned())]);
+    }
+
+    /// A document whose root is a structure.
+    pub(crate) fn root(&mut self, name: &str, shape: ShapeId, value: &Value) {
+        let mut all = vec![("xmlns".to_owned(), self.model.xml_namespace.clone())];
+        if let Some(object) = value.as_object() {
+            all.extend(attributes(self.model, shape, object));
+        }
+        self.head();
+        self.open_with(name, &all);
+        self.members(shape, value);
+        self.close(name);
     }
 
     fn open_with(&mut self, name: &str, attributes: &[(String, String)]) {
@@ -90,12 +96,21 @@ impl<'a> Writer<'a> {
         let shape = model.shape(member.shape);
         match (&shape.kind, value) {
             (Kind::Structure(_), Value::Object(object)) => {
-                self.open_with(name, &attributes(model, member, object));
+                let of_shape = model.shape(member.shape).structure().and_then(|s| s.xml_namespace.as_ref());
+                let namespace = member.xml_namespace.as_ref().or(of_shape).map(|n| {
+                    let key = n.prefix.as_ref().map_or_else(|| "xmlns".to_owned(), |p| format!("xmlns:{p}"));
+                    (key, n.uri.clone())
+                });
+                let all: Vec<_> =
+                    namespace.into_iter().chain(attributes(model, member.shape, object)).collect();
+                self.open_with(name, &all);
                 self.members(member.shape, value);
                 self.close(name);
             }
             (Kind::List { item, flattened }, Value::Array(items)) => {
-                self.list(item, *flattened || member.flattened, name, items);
+                // A flattened member goes by its own name, a list that is always flattened by its item's.
+                let item_name = item.location_name().filter(|_| !member.flattened);
+                self.list(item, (*flattened || member.flattened, item_name), name, items);
             }
             (Kind::Map { key, value: inner, flattened }, Value::Object(object)) => {
                 self.map((key, inner), *flattened || member.flattened, name, object);
@@ -107,9 +122,14 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn list(&mut self, item: &Member, flattened: bool, name: &str, items: &[Value]) {
-        let default = if flattened { name } else { self.item };
-        let item_name = item.location_name().unwrap_or(default);
+    fn list(
+        &mut self,
+        item: &Member,
+        (flattened, item_name): (bool, Option<&str>),
+        name: &str,
+        items: &[Value],
+    ) {
+        let item_name = item_name.unwrap_or(if flattened { name } else { "member" });
         if !flattened {
             self.open(name);
         }
@@ -144,18 +164,10 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// The namespace and the members that are attributes (`xsi:type` of an S3 grantee).
-fn attributes(model: &ServiceModel, member: &Member, object: &Map<String, Value>) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    let of_shape = model.shape(member.shape).structure().and_then(|s| s.xml_namespace.as_ref());
-    if let Some(namespace) = member.xml_namespace.as_ref().or(of_shape) {
-        let key = namespace.prefix.as_ref().map_or_else(|| "xmlns".to_owned(), |p| format!("xmlns:{p}"));
-        found.push((key, namespace.uri.clone()));
-    }
-    for attribute in model.members(member.shape).iter().filter(|m| m.xml_attribute) {
-        if let Some(Value::String(text)) = object.get(&attribute.name) {
-            found.push((attribute.wire_name().to_owned(), text.clone()));
-        }
-    }
-    found
+/// The members that are attributes (`xsi:type` of an S3 grantee).
+fn attributes(model: &ServiceModel, shape: ShapeId, object: &Map<String, Value>) -> Vec<(String, String)> {
+    let members = model.members(shape).iter().filter(|m| m.xml_attribute);
+    let there =
+        members.filter_map(|m| Some((m.wire_name().to_owned(), object.get(&m.name)?.as_str()?.to_owned())));
+    there.collect()
 }

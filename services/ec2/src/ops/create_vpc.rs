@@ -1,9 +1,12 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpc.html>
 
 use crate::{Error, rules, shapes, status};
-use escale_base::Wire;
+use escale_base::{Wire, ids};
 use escale_service::{Cx, Operation};
-use escale_tables::ec2::{Vpc, VpcId};
+use escale_tables::ec2::{
+    Group, GroupId, GroupRule, Peer, RouteTable, RouteTableAssociation, RouteTableId, RuleId, Vpc, VpcId,
+};
+use ipnet::Ipv4Net;
 
 pub(crate) struct CreateVpc;
 
@@ -11,12 +14,13 @@ pub(crate) struct CreateVpc;
 pub(crate) struct Input {
     cidr_block: Option<String>,
     instance_tenancy: Option<String>,
+    amazon_provided_ipv6_cidr_block: Option<bool>,
     tag_specifications: Vec<shapes::TagSpecification>,
 }
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    vpc: shapes::VpcShape,
+    vpc: shapes::vpc::VpcShape,
 }
 
 impl Operation for CreateVpc {
@@ -26,20 +30,89 @@ impl Operation for CreateVpc {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let cidr = rules::cidr("cidrBlock", &input.cidr_block.ok_or(Error::Missing("cidrBlock"))?)?;
+        reserved(cidr)?;
         if let Some(tenancy) = input.instance_tenancy.filter(|t| t != "default") {
-            let why = "Hardware of one's own is the only one there is; 'default' is taken.".to_owned();
-            return Err(Error::Invalid { parameter: "instanceTenancy", value: tenancy, why });
+            let why = "Hardware of one's own is the only one there is; 'default' is taken.";
+            return Err(Error::invalid("instanceTenancy", tenancy, why));
+        }
+        if input.amazon_provided_ipv6_cidr_block == Some(true) {
+            return Err(rules::refuse("AmazonProvidedIpv6CidrBlock=true"));
         }
         let vpc = Vpc {
             id: VpcId::random(),
             cidr,
             dns_support: true,
             dns_hostnames: false,
-            tags: shapes::tags_for(&input.tag_specifications, "vpc"),
+            tags: shapes::tags_for(&input.tag_specifications, "vpc")?,
             created: cx.now,
         };
-        let shape = shapes::vpc(&vpc, status::vpc(cx.tx, &vpc.id), cx.config);
+        main_route_table(cx, &vpc);
+        default_group(cx, &vpc);
+        let shape = shapes::vpc::vpc(&vpc, status::vpc(cx.tx, &vpc.id), cx.config);
         cx.tx.put(vpc);
         Ok(Output { vpc: shape })
+    }
+}
+
+/// Ranges that mean something else on this machine.
+fn reserved(cidr: Ipv4Net) -> Result<(), Error> {
+    for (block, what) in [
+        (escale_network::PUBLIC, "the Internet's public addresses"),
+        (Ipv4Net::new_assert([127, 0, 0, 0].into(), 8), "loopback"),
+        (Ipv4Net::new_assert([169, 254, 0, 0].into(), 16), "link-local addresses"),
+        (Ipv4Net::new_assert([100, 64, 0, 0].into(), 10), "service endpoints"),
+    ] {
+        if block.contains(&cidr.network()) || cidr.contains(&block.network()) {
+            let why = format!("It overlaps {what} ({block}); choose another, for example 10.0.0.0/16.");
+            return Err(Error::invalid("cidrBlock", cidr, why));
+        }
+    }
+    Ok(())
+}
+
+fn main_route_table(cx: &mut Cx<'_>, vpc: &Vpc) {
+    cx.tx.put(RouteTable {
+        id: RouteTableId::random(),
+        vpc: vpc.id.clone(),
+        main: true,
+        routes: Vec::new(),
+        associations: vec![RouteTableAssociation {
+            id: format!("rtbassoc-{}", ids::random_hex(17)),
+            subnet: None,
+        }],
+        tags: Vec::new(),
+        created: cx.now,
+    });
+}
+
+/// Lets in what comes from its own members, and everything out.
+fn default_group(cx: &mut Cx<'_>, vpc: &Vpc) {
+    let group = Group {
+        id: GroupId::random(),
+        vpc: vpc.id.clone(),
+        name: "default".into(),
+        description: "default VPC security group".into(),
+        tags: Vec::new(),
+    };
+    for (egress, peer) in
+        [(false, Peer::Group(group.id.clone())), (true, Peer::Cidr(Ipv4Net::default()))]
+    {
+        cx.tx.put(all_traffic(&group.id, egress, peer));
+    }
+    cx.tx.put(group);
+}
+
+/// A rule for every protocol and port.
+pub(super) fn all_traffic(group: &GroupId, egress: bool, peer: Peer) -> GroupRule {
+    GroupRule {
+        id: RuleId::random(),
+        group: group.clone(),
+        egress,
+        protocol: "-1".into(),
+        from_port: -1,
+        to_port: -1,
+        peer,
+        description: None,
+        tags: Vec::new(),
     }
 }

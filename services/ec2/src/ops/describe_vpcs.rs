@@ -2,10 +2,10 @@
 
 use crate::{
     Error,
-    filters::{self, Filter},
+    filters::{self, Filter, one},
     rules, shapes, status,
 };
-use escale_base::{Wire, limits, paging};
+use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::{Vpc, VpcId};
 
@@ -21,7 +21,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    vpcs: Vec<shapes::VpcShape>,
+    vpcs: Vec<shapes::vpc::VpcShape>,
     next_token: Option<String>,
 }
 
@@ -31,27 +31,26 @@ impl Operation for DescribeVpcs {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        for id in &input.vpc_ids {
-            rules::vpc(cx, id)?;
-        }
         let mut found = Vec::new();
-        for row in cx.tx.scan::<Vpc>() {
-            let named = input.vpc_ids.is_empty() || input.vpc_ids.contains(&row.id);
+        for row in rules::named::<Vpc>(cx, &input.vpc_ids)? {
             let state = status::vpc(cx.tx, &row.id);
             let value_of = |name: &str| match name {
-                "vpc-id" => Some(vec![row.id.to_string()]),
-                "cidr" | "cidr-block-association.cidr-block" => Some(vec![row.cidr.to_string()]),
-                "state" => Some(vec![state.to_owned()]),
-                "is-default" | "isDefault" => Some(vec!["false".to_owned()]),
-                "owner-id" => Some(vec![cx.config.account.clone()]),
+                "vpc-id" => one(&row.id),
+                "cidr" | "cidr-block" | "cidrBlock" | "cidr-block-association.cidr-block" => one(row.cidr),
+                "cidr-block-association.association-id" => one(shapes::vpc::cidr_association_id(&row)),
+                "cidr-block-association.state" => one("associated"),
+                "dhcp-options-id" => one(shapes::vpc::DHCP_OPTIONS),
+                "state" => one(state),
+                "is-default" | "isDefault" => one(false),
+                "owner-id" => one(&cx.config.account),
                 _ => None,
             };
-            if named && filters::passes(&input.filters, &row.tags, value_of)? {
-                found.push(shapes::vpc(&row, state, cx.config));
+            if filters::passes(&input.filters, &row.tags, value_of)? {
+                found.push(shapes::vpc::vpc(&row, state, cx.config));
             }
         }
-        let size = input.max_results.unwrap_or(limits::PAGE_DEFAULT);
-        let page = paging::page(found, |v| v.vpc_id.to_string(), input.next_token.as_deref(), size)?;
-        Ok(Output { vpcs: page.items, next_token: page.next })
+        let key = |v: &shapes::vpc::VpcShape| v.vpc_id.to_string();
+        let (vpcs, next_token) = filters::page(found, key, input.next_token, input.max_results)?;
+        Ok(Output { vpcs, next_token })
     }
 }

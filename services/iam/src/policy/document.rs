@@ -49,7 +49,7 @@ impl Question<'_> {
 
     pub(crate) fn source_arn(&self) -> Option<String> {
         match &self.caller.principal {
-            Principal::Service(name) => name.split_once('|').map(|(_, arn)| arn.to_owned()),
+            Principal::OnBehalf { source_arn, .. } => Some(source_arn.clone()),
             _ => None,
         }
     }
@@ -59,7 +59,7 @@ impl Question<'_> {
             Principal::Root => "Account",
             Principal::User { .. } => "User",
             Principal::Role { .. } => "AssumedRole",
-            Principal::Service(_) => "Service",
+            Principal::Service(_) | Principal::OnBehalf { .. } => "Service",
             Principal::Anonymous => "Anonymous",
         }
     }
@@ -133,14 +133,14 @@ fn named(principal: &Value, question: &Question<'_>) -> bool {
         Value::Object(kinds) => kinds.iter().any(|(kind, who)| {
             strings(who).iter().any(|who| match (kind.as_str(), &question.caller.principal) {
                 ("AWS", _) if who == "*" => true,
-                ("AWS", Principal::Anonymous | Principal::Service(_)) => false,
+                ("AWS", Principal::Anonymous | Principal::Service(_) | Principal::OnBehalf { .. }) => false,
                 ("AWS", _) => {
                     // A bare account number or its root stands for everybody in the account.
                     let whole_account = who == question.account() || who.ends_with(":root");
                     whole_account || *who == question.caller_arn()
                 }
-                ("Service", Principal::Service(name)) => {
-                    who == name.split_once('|').map_or(name.as_str(), |(service, _)| service)
+                ("Service", Principal::Service(name) | Principal::OnBehalf { service: name, .. }) => {
+                    who == name
                 }
                 _ => false,
             })
@@ -260,9 +260,8 @@ mod tests {
             "Resource": "arn:aws:s3:::media/*",
             "Condition": {"StringEquals": {"AWS:SourceArn": "arn:aws:cloudfront::000000000000:distribution/E1"}}});
         let from = |d: &str| {
-            Caller::service(&format!(
-                "cloudfront.amazonaws.com|arn:aws:cloudfront::000000000000:distribution/{d}"
-            ))
+            let source_arn = format!("arn:aws:cloudfront::000000000000:distribution/{d}");
+            caller(Principal::OnBehalf { service: "cloudfront.amazonaws.com".into(), source_arn })
         };
         check(
             cdn.clone(),

@@ -14,6 +14,8 @@ pub struct Address {
     /// From 198.18.0.0/15, the range that RFC 2544 reserves for such networks.
     pub public_ip: Ipv4Addr,
     pub association: Option<(AssociationId, InterfaceId)>,
+    /// The service principal that allocated it for a resource of its own; only that service releases it.
+    pub requester: Option<String>,
     pub tags: Vec<Tag>,
 }
 row!(Address, "ec2_address", |r| r.id.to_string());

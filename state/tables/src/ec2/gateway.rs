@@ -4,6 +4,7 @@ use super::{AllocationId, InterfaceId, SubnetId, VpcId};
 use crate::row;
 use escale_base::{Tag, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
 
 escale_base::id! { InternetGatewayId = "igw-"; NatGatewayId = "nat-"; }
 
@@ -24,6 +25,8 @@ pub struct NatGateway {
     pub subnet: SubnetId,
     pub interface: InterfaceId,
     pub allocation: AllocationId,
+    pub private_ip: Ipv4Addr,
+    pub public_ip: Ipv4Addr,
     /// Set when its deletion was asked; the row stays visible for a while, as on AWS.
     pub deleted: Option<Timestamp>,
     pub tags: Vec<Tag>,

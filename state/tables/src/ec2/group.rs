@@ -12,6 +12,7 @@ escale_base::id! { GroupId = "sg-"; RuleId = "sgr-"; }
 pub struct Group {
     pub id: GroupId,
     pub vpc: VpcId,
+    /// `default` is each VPC's own, and of no other group.
     pub name: String,
     pub description: String,
     pub tags: Vec<Tag>,

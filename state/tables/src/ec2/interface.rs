@@ -15,17 +15,16 @@ pub struct Interface {
     pub subnet: SubnetId,
     pub zone: String,
     pub private_ip: Ipv4Addr,
-    /// A public address that comes and goes with the interface; an Elastic IP is an `Address` row instead.
+    /// A public address that comes and goes with the interface (ModifyNetworkInterfaceAttribute with
+    /// AssociatePublicIpAddress); an Elastic IP is an `Address` row instead, and comes before this one.
     pub auto_public_ip: Option<Ipv4Addr>,
     pub groups: Vec<GroupId>,
     pub source_dest_check: bool,
     pub description: String,
-    /// `interface`, `nat_gateway`, …
+    /// `interface`, `nat_gateway`, …: in AWS's spelling.
     pub interface_type: String,
     /// The service principal that made it for a resource of its own; such an interface only that service deletes.
     pub requester: Option<String>,
-    /// What it is attached to, for who reads the list: a task's ARN, a database node.
-    pub attached_to: Option<String>,
     pub tags: Vec<Tag>,
     pub created: Timestamp,
 }
@@ -35,6 +34,9 @@ row!(Interface, "ec2_interface", |r| r.id.to_string());
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InterfaceSeen {
     pub id: InterfaceId,
+    pub vpc: VpcId,
+    /// The public address that stands: taken by it until this row says otherwise.
+    pub public_ip: Option<Ipv4Addr>,
     /// The namespace that whoever owns the interface runs in.
     pub namespace: PathBuf,
     pub at: Timestamp,

@@ -23,7 +23,7 @@ row!(Vpc, "ec2_vpc", |r| r.id.to_string());
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VpcSeen {
     pub id: VpcId,
-    /// Fingerprint of the specification that stands in the plane.
+    /// Fingerprint of the specification that stands in the plane; empty when a new daemon has yet to take it over.
     pub applied: String,
     pub at: Timestamp,
 }

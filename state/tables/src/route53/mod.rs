@@ -1,5 +1,22 @@
-//! The rows of route53.
+//! Hosted zones and their record sets, changes to them, and what the DNS plane answers of it all.
+
+mod change;
+mod record_set;
+mod served;
+mod zone;
+
+pub use change::{Change, ChangeCounter, ChangeId};
+pub use record_set::{RecordData, RecordSet, RecordType, Routing};
+pub use served::{DnsApplied, DnsServer};
+pub use zone::{HostedZone, HostedZoneId};
 
 use escale_store::TableDef;
 
-pub const TABLES: &[TableDef] = &[];
+pub const TABLES: &[TableDef] = &[
+    TableDef::of::<Change>(),
+    TableDef::of::<ChangeCounter>(),
+    TableDef::of::<DnsApplied>(),
+    TableDef::of::<DnsServer>(),
+    TableDef::of::<HostedZone>(),
+    TableDef::of::<RecordSet>(),
+];

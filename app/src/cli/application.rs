@@ -1,0 +1,112 @@
+//! What the command line remembers of an application it put up: which manifest, which stacks, which address.
+
+use crate::home::Home;
+use anyhow::{Context, Result, bail};
+use escale_blueprint::Manifest;
+use serde::{Deserialize, Serialize};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The environment that the embedded cloud is.
+pub(crate) const LOCAL: &str = "local";
+
+/// One application on this cloud; a file `apps/<stack>.json` of the home.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Application {
+    pub(crate) app: String,
+    pub(crate) stack: String,
+    pub(crate) registry_stack: String,
+    pub(crate) manifest: PathBuf,
+    pub(crate) url: String,
+}
+
+impl Application {
+    pub(crate) fn save(&self, home: &Home) -> Result<()> {
+        let path = file(home, &self.stack);
+        fs::create_dir_all(path.parent().unwrap_or(home.path()))?;
+        fs::write(&path, serde_json::to_vec_pretty(self)?)
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    pub(crate) fn forget(&self, home: &Home) -> Result<()> {
+        match fs::remove_file(file(home, &self.stack)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).context("cannot forget it")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Every application of this home.
+    pub(crate) fn all(home: &Home) -> Result<Vec<Application>> {
+        let Ok(entries) = fs::read_dir(home.path().join("apps")) else { return Ok(Vec::new()) };
+        let mut found: Vec<Application> = Vec::new();
+        for entry in entries {
+            let path = entry?.path();
+            if path.extension().is_some_and(|e| e == "json") {
+                let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+                found.push(
+                    serde_json::from_slice(&text)
+                        .with_context(|| format!("{} is damaged", path.display()))?,
+                );
+            }
+        }
+        found.sort_by(|a, b| a.stack.cmp(&b.stack));
+        Ok(found)
+    }
+
+    /// The one that is meant: by name, by the manifest in the current folder, or the only one there is.
+    pub(crate) fn find(home: &Home, named: Option<&str>) -> Result<Application> {
+        let mut all = Application::all(home)?;
+        if let Some(name) = named {
+            let known: Vec<String> = all.iter().map(|a| a.app.clone()).collect();
+            let found = all.into_iter().find(|a| a.app == name || a.stack == name);
+            return found.with_context(|| match known.is_empty() {
+                true => format!("no application '{name}' runs here; `escale up` starts one"),
+                false => format!("no application '{name}' runs here; there is {}", known.join(", ")),
+            });
+        }
+        if let Ok(here) = manifest_path(Path::new("."))
+            && let Some(found) = all.iter().find(|a| a.manifest == here)
+        {
+            return Ok(found.clone());
+        }
+        match (all.pop(), all.is_empty()) {
+            (Some(only), true) => Ok(only),
+            (None, _) => bail!("no application runs here; `escale up` starts the one in this folder"),
+            (Some(last), false) => {
+                let names: Vec<&str> = all.iter().chain([&last]).map(|a| a.app.as_str()).collect();
+                bail!("several applications run here, say which: {}", names.join(", "))
+            }
+        }
+    }
+}
+
+fn file(home: &Home, stack: &str) -> PathBuf {
+    home.path().join("apps").join(format!("{stack}.json"))
+}
+
+/// The manifest's file: given itself, or as the folder it is in.
+pub(crate) fn manifest_path(given: &Path) -> Result<PathBuf> {
+    let path = if given.is_dir() { given.join("escale.yaml") } else { given.to_owned() };
+    path.canonicalize().with_context(|| {
+        format!(
+            "there is no manifest {}; `escale up FOLDER` takes the folder of an escale.yaml",
+            path.display()
+        )
+    })
+}
+
+/// Reads a manifest for an environment; problems come out with line, column and the way out.
+pub(crate) fn read_manifest(path: &Path, environment: &str) -> Result<Manifest> {
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let shown =
+        path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
+    let manifest = Manifest::parse(&text, &shown).and_then(|m| m.for_environment(environment));
+    manifest.map_err(|problems| {
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("{}", told.join("\n").trim_end().to_owned())
+    })
+}

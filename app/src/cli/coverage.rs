@@ -1,0 +1,113 @@
+//! `escale coverage`: per service what is enacted, recorded only, refused; from the code's own lists.
+
+use super::Output;
+use crate::wiring;
+use anyhow::Result;
+use clap::Args;
+use escale_base::wire::Field;
+use escale_service::Cloud;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+#[derive(Args)]
+pub(crate) struct Coverage {
+    /// Only this service.
+    service: Option<String>,
+    /// Print Markdown, as docs/coverage.md holds it.
+    #[arg(long)]
+    markdown: bool,
+}
+
+pub(crate) fn run(out: &Output, args: &Coverage) -> Result<()> {
+    let cloud = wiring::services_only()?;
+    let all: Vec<Value> = escale_model::services()
+        .iter()
+        .filter(|id| args.service.as_deref().is_none_or(|s| s == **id))
+        .filter_map(|id| service(&cloud, id))
+        .collect();
+    let types: Vec<Value> =
+        cloud.resource_types().map(|t| json!({"type": t.name, "properties": t.properties})).collect();
+    let text = if args.markdown { markdown(&all, &types) } else { table(&all) };
+    out.say(text.trim_end(), &json!({"services": all, "resource_types": types}));
+    Ok(())
+}
+
+fn service(cloud: &Cloud, id: &str) -> Option<Value> {
+    let model = escale_model::service(id)?;
+    let (mut enacted, mut refused) = (Vec::new(), Vec::new());
+    for (name, operation) in &model.operations {
+        let Some(entry) = cloud.entry(id, name) else {
+            refused.push(name.clone());
+            continue;
+        };
+        let known: BTreeSet<&str> = entry.input.iter().map(|f: &Field| f.name).collect();
+        let members = operation.input.map(|shape| model.members(shape)).unwrap_or_default();
+        // Every EC2 operation takes DryRun; the front enacts it for all of them.
+        let missing: Vec<&str> = members
+            .iter()
+            .map(|m| m.name.as_str())
+            .filter(|m| !known.contains(m) && *m != "DryRun" && Some(*m) != operation.streams_in())
+            .collect();
+        enacted.push(json!({"operation": name, "refused_parameters": missing}));
+    }
+    let recorded: Vec<Value> = cloud
+        .service(id)
+        .map(|s| s.recorded().iter().map(|r| json!({"name": r.name, "reason": r.reason})).collect())
+        .unwrap_or_default();
+    Some(json!({"service": id, "enacted": enacted, "recorded_only": recorded, "refused": refused}))
+}
+
+fn count(value: &Value) -> usize {
+    value.as_array().map_or(0, Vec::len)
+}
+
+fn table(all: &[Value]) -> String {
+    let mut text = format!("{:<26} {:>7} {:>9} {:>7}\n", "service", "enacted", "recorded", "refused");
+    for s in all {
+        text.push_str(&format!(
+            "{:<26} {:>7} {:>9} {:>7}\n",
+            s["service"].as_str().unwrap_or_default(),
+            count(&s["enacted"]),
+            count(&s["recorded_only"]),
+            count(&s["refused"])
+        ));
+    }
+    text
+}
+
+fn markdown(all: &[Value], types: &[Value]) -> String {
+    let words = |v: &Value| -> String {
+        let list = v.as_array().into_iter().flatten();
+        list.filter_map(Value::as_str).map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ")
+    };
+    let mut text = String::from(
+        "# Coverage\nMade by `escale coverage --markdown` from the code's own lists. An operation that is listed is enacted; its \
+         parameters are enacted but for those named as refused. Recorded only: kept and shown, without effect on one machine.\n",
+    );
+    for s in all.iter().filter(|s| count(&s["enacted"]) > 0) {
+        text.push_str(&format!("\n## {}\n", s["service"].as_str().unwrap_or_default()));
+        text.push_str("| operation | refused parameters |\n| --- | --- |\n");
+        for e in s["enacted"].as_array().into_iter().flatten() {
+            let name = e["operation"].as_str().unwrap_or_default();
+            text.push_str(&format!("| {name} | {} |\n", words(&e["refused_parameters"])));
+        }
+        if count(&s["recorded_only"]) > 0 {
+            text.push_str("\n| recorded only | why it has no effect |\n| --- | --- |\n");
+            for r in s["recorded_only"].as_array().into_iter().flatten() {
+                let (name, why) =
+                    (r["name"].as_str().unwrap_or_default(), r["reason"].as_str().unwrap_or_default());
+                text.push_str(&format!("| `{name}` | {why} |\n"));
+            }
+        }
+        text.push_str(&format!("\nRefused by name: {}\n", words(&s["refused"])));
+    }
+    text.push_str("\n## CloudFormation resource types\n| type | properties |\n| --- | --- |\n");
+    for t in types {
+        text.push_str(&format!(
+            "| {} | {} |\n",
+            t["type"].as_str().unwrap_or_default(),
+            words(&t["properties"])
+        ));
+    }
+    text
+}

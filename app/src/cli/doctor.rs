@@ -1,0 +1,102 @@
+//! `escale doctor`: has this machine what is needed? Each lack with its way out.
+
+use super::Output;
+use anyhow::{Result, bail};
+use escale_blueprint::Manifest;
+use serde_json::json;
+use std::{path::Path, process::ExitCode};
+
+/// One thing that was looked at.
+struct Finding {
+    name: &'static str,
+    /// What is wrong and what to do; `None` when it is well.
+    lack: Option<String>,
+    /// Whether nothing works without it.
+    needed: bool,
+}
+
+pub(crate) fn run(out: &Output) -> Result<ExitCode> {
+    let found = look(true);
+    let lines: Vec<String> = found
+        .iter()
+        .map(|f| match &f.lack {
+            None => format!("  ok      {}", f.name),
+            Some(lack) if f.needed => format!("  LACKS   {}: {lack}", f.name),
+            Some(lack) => format!("  without {}: {lack}", f.name),
+        })
+        .collect();
+    let list: Vec<_> = found
+        .iter()
+        .map(|f| json!({"name": f.name, "ok": f.lack.is_none(), "needed": f.needed, "lack": f.lack}))
+        .collect();
+    out.say(&lines.join("\n"), &json!({"findings": list}));
+    let well = found.iter().all(|f| f.lack.is_none() || !f.needed);
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Before `up` starts anything: one error that names all that lacks.
+pub(crate) fn require(manifest: &Manifest) -> Result<()> {
+    let lacks: Vec<String> = look(!manifest.databases.is_empty())
+        .into_iter()
+        .filter(|f| f.needed)
+        .filter_map(|f| Some(format!("  {}: {}", f.name, f.lack?)))
+        .collect();
+    if !lacks.is_empty() {
+        bail!("this machine lacks something:\n{}", lacks.join("\n"));
+    }
+    Ok(())
+}
+
+fn look(databases: bool) -> Vec<Finding> {
+    let mut found = vec![
+        Finding {
+            name: "root",
+            lack: (!nix::unistd::geteuid().is_root()).then(|| {
+                "networks and container limits need root; run it as root: sudo escale up".to_owned()
+            }),
+            needed: true,
+        },
+        program("nft", "nftables", "security groups and NAT are nftables rules"),
+        program("conntrack", "conntrack", "it looks after connections that a rule allowed"),
+        either(&["crun", "runc"], "crun", "containers are run by an OCI runtime"),
+        Finding {
+            name: "overlayfs",
+            lack: (!filesystems().contains("overlay"))
+                .then(|| "the kernel has no overlayfs; load it: modprobe overlay".to_owned()),
+            needed: true,
+        },
+    ];
+    if databases {
+        let installed = escale_postgres::installed(Path::new("/usr/lib/postgresql"));
+        found.push(Finding {
+            name: "postgresql",
+            lack: installed
+                .is_empty()
+                .then(|| "databases need PostgreSQL's programs: apt-get install postgresql-15".to_owned()),
+            needed: true,
+        });
+    }
+    found.push(Finding { needed: false, ..program("aws", "awscli", "`escale aws` passes on to it") });
+    found
+}
+
+fn filesystems() -> String {
+    std::fs::read_to_string("/proc/filesystems").unwrap_or_default()
+}
+
+fn program(name: &'static str, package: &str, why: &str) -> Finding {
+    either(&[name], package, why)
+}
+
+fn either(names: &[&'static str], package: &str, why: &str) -> Finding {
+    let there = names.iter().any(|n| on_path(n));
+    let lack = (!there).then(|| format!("{why}, and it is not installed: apt-get install {package}"));
+    Finding { name: names.first().copied().unwrap_or_default(), lack, needed: true }
+}
+
+/// Root's PATH may lack the sbin folders when it came through `su`.
+fn on_path(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let known = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(std::path::PathBuf::from);
+    std::env::split_paths(&path).chain(known).any(|folder| folder.join(name).is_file())
+}

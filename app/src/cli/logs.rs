@@ -1,0 +1,86 @@
+//! `escale logs`: what an application's tasks have written, from CloudWatch Logs.
+
+use super::{Output, application::Application, client::Client};
+use crate::{home::Home, settings::Settings};
+use anyhow::Result;
+use clap::Args;
+use escale_base::Timestamp;
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, time::Duration};
+
+#[derive(Args)]
+pub(crate) struct Logs {
+    /// Only this service.
+    service: Option<String>,
+    /// Go on with what comes.
+    #[arg(short, long)]
+    follow: bool,
+    /// The application, when several run.
+    #[arg(long)]
+    app: Option<String>,
+}
+
+/// Pause between two looks for new lines.
+const LOOK_AGAIN: Duration = Duration::from_millis(300);
+
+pub(crate) async fn run(home: &Home, out: &Output, logs: &Logs) -> Result<()> {
+    let application = Application::find(home, logs.app.as_deref())?;
+    let client = Client::new(&Settings::from_environment()?);
+    let mut from = 0i64;
+    // Events of the last look's newest millisecond can come again: they are known by their ids.
+    let mut seen = BTreeSet::new();
+    loop {
+        let mut events = Vec::new();
+        for group in groups(&client, &application.stack, logs.service.as_deref()).await? {
+            events.extend(read(&client, &group, from).await?);
+        }
+        events.sort_by_key(|e| e["timestamp"].as_i64());
+        for event in events {
+            let id = event["eventId"].as_str().unwrap_or_default().to_owned();
+            if seen.insert(id) {
+                from = from.max(event["timestamp"].as_i64().unwrap_or(0));
+                print(out, &event);
+            }
+        }
+        if !logs.follow {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+async fn groups(client: &Client, stack: &str, service: Option<&str>) -> Result<Vec<String>> {
+    let prefix = format!("/ecs/{stack}/{}", service.unwrap_or_default());
+    let found = client.json("logs", "DescribeLogGroups", json!({"logGroupNamePrefix": prefix})).await?;
+    let groups = found["logGroups"].as_array().into_iter().flatten();
+    Ok(groups.filter_map(|g| g["logGroupName"].as_str().map(str::to_owned)).collect())
+}
+
+async fn read(client: &Client, group: &str, from: i64) -> Result<Vec<Value>> {
+    let (mut events, mut token) = (Vec::new(), Value::Null);
+    loop {
+        let mut input = json!({"logGroupName": group, "startTime": from});
+        if !token.is_null() {
+            input["nextToken"] = token;
+        }
+        let found = client.json("logs", "FilterLogEvents", input).await?;
+        events.extend(found["events"].as_array().into_iter().flatten().cloned());
+        token = found["nextToken"].clone();
+        if token.is_null() {
+            return Ok(events);
+        }
+    }
+}
+
+fn print(out: &Output, event: &Value) {
+    if out.json {
+        println!("{event}");
+        return;
+    }
+    let at = Timestamp(event["timestamp"].as_i64().unwrap_or(0)).iso8601();
+    let stream = event["logStreamName"].as_str().unwrap_or_default();
+    let mut parts = stream.split('/');
+    let (service, task) = (parts.next().unwrap_or_default(), parts.next_back().unwrap_or_default());
+    let task: String = task.chars().take(8).collect();
+    println!("{at} {service} {task}  {}", event["message"].as_str().unwrap_or_default().trim_end());
+}

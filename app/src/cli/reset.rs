@@ -1,0 +1,46 @@
+//! `escale reset`: removes everything of this home, for good.
+
+use super::{Output, stop};
+use crate::{daemon, home::Home, wiring};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde_json::json;
+use std::fs;
+
+#[derive(Args)]
+pub(crate) struct Reset {
+    /// Yes, all applications and all data.
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(crate) async fn run(home: &Home, out: &Output, reset: &Reset) -> Result<()> {
+    if !reset.yes {
+        bail!(
+            "this removes every application, database, bucket and image below {}; say --yes to do it",
+            home.path().display()
+        );
+    }
+    end_daemon(home)?;
+    wiring::wipe(home).await?;
+    for entry in fs::read_dir(home.path()).context("cannot read the home")? {
+        let path = entry?.path();
+        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        removed.with_context(|| format!("cannot remove {}", path.display()))?;
+    }
+    out.say("everything is removed", &json!({"removed": true}));
+    Ok(())
+}
+
+/// Ends the daemon and takes down what stands on the machine outside of the home: namespaces, processes. Data stays.
+pub(crate) async fn leave_the_machine(home: &Home) -> Result<()> {
+    end_daemon(home)?;
+    wiring::take_down(home).await
+}
+
+fn end_daemon(home: &Home) -> Result<()> {
+    match daemon::running(home) {
+        Some(pid) => stop::end(pid),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,58 @@
+//! The key pair that signs media URLs: made once for an application, kept in the home.
+
+use crate::home::Home;
+use anyhow::{Context, Result};
+use rsa::{
+    RsaPrivateKey, RsaPublicKey,
+    pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, LineEnding},
+};
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::PathBuf,
+};
+
+/// CloudFront takes RSA keys of this size.
+const BITS: usize = 2048;
+
+pub(crate) struct Pair {
+    pub(crate) public_pem: String,
+    pub(crate) private_pem: String,
+}
+
+/// The pair of a stack; the same one each time, so that a later deploy does not break URLs that are out.
+pub(crate) fn pair(home: &Home, stack: &str) -> Result<Pair> {
+    let path = file(home, stack);
+    let private = match fs::read_to_string(&path) {
+        Ok(text) => {
+            RsaPrivateKey::from_pkcs8_pem(&text).with_context(|| format!("{} is damaged", path.display()))?
+        }
+        Err(_) => make(&path)?,
+    };
+    let public_pem = RsaPublicKey::from(&private).to_public_key_pem(LineEnding::LF)?;
+    let private_pem = private.to_pkcs8_pem(LineEnding::LF)?.to_string();
+    Ok(Pair { public_pem, private_pem })
+}
+
+/// The private half alone, of a stack that is up.
+pub(crate) fn private(home: &Home, stack: &str) -> Result<RsaPrivateKey> {
+    let path = file(home, stack);
+    let text = fs::read_to_string(&path).with_context(|| format!("{stack} has no key for signed URLs"))?;
+    RsaPrivateKey::from_pkcs8_pem(&text).with_context(|| format!("{} is damaged", path.display()))
+}
+
+fn make(path: &PathBuf) -> Result<RsaPrivateKey> {
+    let key = RsaPrivateKey::new(&mut rsa::rand_core::OsRng, BITS).context("cannot make an RSA key")?;
+    let text = key.to_pkcs8_pem(LineEnding::LF)?;
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    Ok(key)
+}
+
+fn file(home: &Home, stack: &str) -> PathBuf {
+    home.path().join("apps").join(format!("{stack}.key.pem"))
+}

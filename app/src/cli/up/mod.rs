@@ -1,0 +1,161 @@
+//! `escale up`: from a manifest to a running application.
+//!
+//! It goes through the cloud's own API like any client: CloudFormation for the stacks, ECR for the images, S3 for the
+//! static files. There is no side door.
+
+mod images;
+mod keys;
+mod phases;
+mod stack;
+mod static_files;
+
+use super::{
+    Output,
+    application::{Application, LOCAL, manifest_path, read_manifest},
+    client::{self, Client},
+    doctor, start,
+};
+use crate::{home::Home, settings::Settings};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use escale_blueprint::{Manifest, Purpose, Template, registry_template, template};
+pub(crate) use keys::private as private_key;
+pub(crate) use phases::Phases;
+use serde_json::json;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+#[derive(Args)]
+pub(crate) struct Up {
+    /// The folder of an escale.yaml, or the file itself.
+    #[arg(default_value = ".")]
+    manifest: PathBuf,
+}
+
+pub(crate) use stack::{describe, remove};
+pub(crate) use static_files::empty_buckets;
+
+/// The tasks were healthy when the stack was done: what is left is one round through the edge.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+
+pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<()> {
+    let path = manifest_path(&up.manifest)?;
+    let manifest = read_manifest(&path, LOCAL)?;
+    let folder = path.parent().context("a file has a folder")?;
+    let template = template(&manifest).map_err(|p| anyhow::anyhow!("{}", p[0]))?;
+    images::check(folder, &template)?;
+    static_files::check(folder, &template)?;
+    doctor::require(&manifest)?;
+
+    let mut phases = Phases::new(out);
+    phases.begin("daemon");
+    let settings = Settings::from_environment()?;
+    start::ensure(home).await?;
+    let client = Client::new(&settings);
+    refuse_missing_secrets(&client, &template).await?;
+
+    phases.begin("images");
+    let registry_stack = manifest.registry_stack_name();
+    if let Some(registry) = registry_template(&manifest) {
+        stack::deploy(&client, &registry_stack, &registry.to_json_min(), &[], &phases).await?;
+    }
+    let references = images::push_all(&client, home, folder, &template, &phases).await?;
+
+    phases.begin("stack");
+    let name = manifest.stack_name();
+    let url = site_url(&manifest, &settings);
+    let parameters = parameters(home, &name, &template, &references, &url)?;
+    let application = Application {
+        app: manifest.app.clone(),
+        stack: name.clone(),
+        registry_stack,
+        manifest: path.clone(),
+        url: url.clone(),
+    };
+    application.save(home)?;
+    let outputs = stack::deploy(&client, &name, &template.to_json_min(), &parameters, &phases).await?;
+
+    phases.begin("static files");
+    static_files::sync_all(&client, folder, &template, &outputs).await?;
+
+    phases.begin("first answer");
+    first_answer(&url).await?;
+    phases.end();
+    let text =
+        format!("\n{} runs at {url}\nThe AWS API answers at {}", manifest.app, settings.endpoint_url());
+    let value = json!({
+        "app": manifest.app, "stack": name, "url": url, "endpoint": settings.endpoint_url(),
+        "outputs": outputs, "seconds": phases.seconds(),
+    });
+    out.say(&text, &value);
+    Ok(())
+}
+
+/// What a browser on this machine types.
+fn site_url(manifest: &Manifest, settings: &Settings) -> String {
+    let host = manifest.domain.clone().unwrap_or_else(|| format!("{}.localhost", manifest.app));
+    format!("http://{host}:{}", settings.config.web_port)
+}
+
+/// Secrets that the manifest names are the user's: nobody can make them up.
+async fn refuse_missing_secrets(client: &Client, template: &Template) -> Result<()> {
+    for name in &template.secrets {
+        let found = client.json("secretsmanager", "DescribeSecret", json!({"SecretId": name})).await;
+        match found {
+            Err(error) if client::is_code(&error, "ResourceNotFoundException") => bail!(
+                "the secret {name} does not exist; make it: escale aws secretsmanager create-secret --name {name} --secret-string VALUE"
+            ),
+            other => other?,
+        };
+    }
+    Ok(())
+}
+
+fn parameters(
+    home: &Home,
+    stack: &str,
+    template: &Template,
+    images: &BTreeMap<String, String>,
+    url: &str,
+) -> Result<Vec<(String, String)>> {
+    let mut given = Vec::new();
+    for parameter in &template.parameters {
+        let value = match &parameter.purpose {
+            Purpose::Environment => continue,
+            Purpose::Image { service } => images.get(service).cloned(),
+            Purpose::SiteUrl => Some(url.to_owned()),
+            Purpose::CdnPublicKey => Some(keys::pair(home, stack)?.public_pem),
+            Purpose::CdnPrivateKey => Some(keys::pair(home, stack)?.private_pem),
+        };
+        let value = value.or_else(|| parameter.default.clone());
+        let value = value.with_context(|| format!("nothing to give for the parameter {}", parameter.name))?;
+        given.push((parameter.name.clone(), value));
+    }
+    Ok(given)
+}
+
+/// Waits for the first good answer through the public name.
+#[allow(clippy::disallowed_methods)]
+async fn first_answer(url: &str) -> Result<()> {
+    let deadline = Instant::now() + ANSWERS_WITHIN;
+    loop {
+        let why = match client::get(&format!("{url}/")).await {
+            Ok((status, _)) if status.is_success() => return Ok(()),
+            Ok((status, _)) => format!("it answers {status}"),
+            Err(error) => format!("{error:#}"),
+        };
+        if Instant::now() > deadline {
+            bail!("everything is up, but {url}/ has no good answer: {why}");
+        }
+        // Another program's answer is asked for; nothing tells when it changes.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A path that the manifest names, from the manifest's folder.
+pub(super) fn below(folder: &Path, named: &str) -> PathBuf {
+    folder.join(named)
+}

@@ -1,0 +1,93 @@
+//! The live view of a long verb: what is done, what is being waited for, and how long each part took.
+
+use super::super::Output;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Map, Value};
+use std::{
+    io::IsTerminal,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+pub(crate) struct Phases {
+    bar: Option<ProgressBar>,
+    quiet: bool,
+    started: Instant,
+    done: Mutex<Vec<(&'static str, Duration)>>,
+    current: Mutex<Option<(&'static str, Instant)>>,
+}
+
+impl Phases {
+    pub(crate) fn new(out: &Output) -> Phases {
+        let live = std::io::stderr().is_terminal() && !out.json;
+        let bar = live.then(|| {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix:.bold} {wide_msg}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        Phases {
+            bar,
+            quiet: out.json,
+            started: Instant::now(),
+            done: Mutex::default(),
+            current: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn begin(&mut self, name: &'static str) {
+        self.close();
+        if let Ok(mut current) = self.current.lock() {
+            *current = Some((name, Instant::now()));
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_prefix(name);
+            bar.set_message("");
+        }
+    }
+
+    /// What is being waited for, and why.
+    pub(crate) fn tell(&self, text: impl Into<String>) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(text.into());
+        }
+    }
+
+    pub(crate) fn end(&mut self) {
+        self.close();
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        self.line(&format!("  {:<14} {:>6.1} s", "together", self.started.elapsed().as_secs_f64()));
+    }
+
+    fn close(&mut self) {
+        let finished = self.current.lock().ok().and_then(|mut c| c.take());
+        if let Some((name, since)) = finished {
+            let took = since.elapsed();
+            self.line(&format!("  {name:<14} {:>6.1} s", took.as_secs_f64()));
+            if let Ok(mut done) = self.done.lock() {
+                done.push((name, took));
+            }
+        }
+    }
+
+    fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None if !self.quiet => eprintln!("{text}"),
+            None => {}
+        }
+    }
+
+    /// Seconds by phase, for scripts.
+    pub(crate) fn seconds(&self) -> Value {
+        let done = self.done.lock().map(|d| d.clone()).unwrap_or_default();
+        let mut all: Map<String, Value> =
+            done.iter().map(|(name, took)| ((*name).to_owned(), took.as_secs_f64().into())).collect();
+        all.insert("together".into(), self.started.elapsed().as_secs_f64().into());
+        Value::Object(all)
+    }
+}

@@ -1,0 +1,145 @@
+//! Deploys a stack and follows it until it stands or has failed.
+
+use super::phases::Phases;
+use crate::cli::{
+    client::{Client, is_code},
+    xml::Xml,
+};
+use anyhow::{Result, bail};
+use std::{collections::BTreeMap, time::Duration};
+
+/// Pause between two looks at a stack under way.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Makes the stack, or finds that it stands as wished; gives its outputs.
+pub(crate) async fn deploy(
+    client: &Client,
+    name: &str,
+    template: &str,
+    parameters: &[(String, String)],
+    phases: &Phases,
+) -> Result<BTreeMap<String, String>> {
+    let mut request: Vec<(String, String)> = vec![
+        ("StackName".into(), name.into()),
+        ("TemplateBody".into(), template.into()),
+        ("Capabilities.member.1".into(), "CAPABILITY_NAMED_IAM".into()),
+    ];
+    for (i, (key, value)) in parameters.iter().enumerate() {
+        request.push((format!("Parameters.member.{}.ParameterKey", i + 1), key.clone()));
+        request.push((format!("Parameters.member.{}.ParameterValue", i + 1), value.clone()));
+    }
+    match describe(client, name).await? {
+        None => drop(client.query("cloudformation", "CreateStack", &request).await?),
+        Some(stack) => match stack.text_of("StackStatus") {
+            "CREATE_COMPLETE" => update(client, name, &request).await?,
+            "CREATE_IN_PROGRESS" => {}
+            "ROLLBACK_COMPLETE" | "CREATE_FAILED" | "DELETE_FAILED" | "ROLLBACK_FAILED" => {
+                remove(client, name, phases).await?;
+                client.query("cloudformation", "CreateStack", &request).await?;
+            }
+            "DELETE_IN_PROGRESS" => {
+                wait_until_gone(client, name, phases).await?;
+                client.query("cloudformation", "CreateStack", &request).await?;
+            }
+            other => bail!("the stack {name} is {other}; nothing can be done to it now"),
+        },
+    }
+    wait_until_made(client, name, phases).await
+}
+
+/// A stack that stands already: the same wish is done, another one is refused by the API.
+async fn update(client: &Client, name: &str, request: &[(String, String)]) -> Result<()> {
+    match client.query("cloudformation", "UpdateStack", request).await {
+        Err(error) if is_code(&error, "ValidationError") && error.to_string().contains("No updates") => {
+            Ok(())
+        }
+        Err(error) => {
+            Err(error
+                .context(format!("the stack {name} stands with another template; `escale down` removes it")))
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Deletes a stack and waits until nothing of it is left. One that is not there is fine.
+pub(crate) async fn remove(client: &Client, name: &str, phases: &Phases) -> Result<()> {
+    if describe(client, name).await?.is_none() {
+        return Ok(());
+    }
+    client.query("cloudformation", "DeleteStack", &[("StackName".into(), name.into())]).await?;
+    wait_until_gone(client, name, phases).await
+}
+
+async fn wait_until_made(client: &Client, name: &str, phases: &Phases) -> Result<BTreeMap<String, String>> {
+    loop {
+        let Some(stack) = describe(client, name).await? else { bail!("the stack {name} has vanished") };
+        match stack.text_of("StackStatus") {
+            "CREATE_COMPLETE" => {
+                let outputs = stack.list("Outputs").iter();
+                return Ok(outputs
+                    .map(|o| (o.text_of("OutputKey").to_owned(), o.text_of("OutputValue").to_owned()))
+                    .collect());
+            }
+            "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_COMPLETE" => {
+                bail!("the stack {name} could not be made:\n{}", failures(client, name).await?);
+            }
+            _ => phases.tell(waiting_for(client, name).await?),
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+async fn wait_until_gone(client: &Client, name: &str, phases: &Phases) -> Result<()> {
+    loop {
+        let Some(stack) = describe(client, name).await? else { return Ok(()) };
+        match stack.text_of("StackStatus") {
+            "DELETE_COMPLETE" => return Ok(()),
+            "DELETE_FAILED" => {
+                bail!("the stack {name} could not be deleted:\n{}", failures(client, name).await?)
+            }
+            _ => phases.tell(waiting_for(client, name).await?),
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+pub(crate) async fn describe(client: &Client, name: &str) -> Result<Option<Xml>> {
+    match client.query("cloudformation", "DescribeStacks", &[("StackName".into(), name.into())]).await {
+        Ok(found) => Ok(found.list("Stacks").first().cloned()),
+        Err(error) if is_code(&error, "ValidationError") => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// `41 of 73, waiting for DbInstance (the standby catches up)`.
+async fn waiting_for(client: &Client, name: &str) -> Result<String> {
+    let found = client
+        .query("cloudformation", "DescribeStackResources", &[("StackName".into(), name.into())])
+        .await?;
+    let resources = found.list("StackResources");
+    let done = resources.iter().filter(|r| r.text_of("ResourceStatus").ends_with("_COMPLETE")).count();
+    let open: Vec<String> = resources
+        .iter()
+        .filter(|r| r.text_of("ResourceStatus").ends_with("_IN_PROGRESS"))
+        .map(|r| match r.text_of("ResourceStatusReason") {
+            "" => r.text_of("LogicalResourceId").to_owned(),
+            why => format!("{} ({why})", r.text_of("LogicalResourceId")),
+        })
+        .collect();
+    Ok(format!("{done} of {}, waiting for {}", resources.len(), open.join(", ")))
+}
+
+/// The resources that failed, each with its reason, first failure first.
+async fn failures(client: &Client, name: &str) -> Result<String> {
+    let found =
+        client.query("cloudformation", "DescribeStackEvents", &[("StackName".into(), name.into())]).await;
+    let Ok(found) = found else { return Ok("its events are gone".into()) };
+    let failed = found.list("StackEvents").iter().rev().filter(|e| {
+        e.text_of("ResourceStatus").ends_with("_FAILED")
+            && !e.text_of("ResourceStatusReason").contains("creation cancelled")
+    });
+    let lines: Vec<String> = failed
+        .map(|e| format!("  {}: {}", e.text_of("LogicalResourceId"), e.text_of("ResourceStatusReason")))
+        .collect();
+    Ok(lines.join("\n"))
+}

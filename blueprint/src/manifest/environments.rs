@@ -1,0 +1,120 @@
+//! Lays an environment's overlay over the manifest's tree, before anything is read from it, so that a fault in
+//! an overlay is pointed at where it stands in the overlay.
+
+use super::{Environment, reader::Reader};
+use crate::{
+    problem::nearest,
+    yaml::{Key, Kind, Node},
+};
+
+/// Maps whose keys are names that the user chose: an overlay may change an entry, not invent one.
+const NAMED: [&str; 3] = ["services", "database", "buckets"];
+
+/// Words an overlay may say without the path to them.
+const SHORT: [(&str, &[&str]); 2] = [("nat", &["network", "nat"]), ("azs", &["network", "azs"])];
+
+/// Every environment of the manifest; `local` is always there.
+pub(crate) fn names(root: &Node) -> Vec<String> {
+    let named = root.get("environments").map(Node::entries).unwrap_or_default();
+    let others = named.iter().map(|(k, _)| k.text.clone()).filter(|name| name != "local");
+    std::iter::once("local".to_owned()).chain(others).collect()
+}
+
+/// Reads the environment `name` and lays its overlay over `root`.
+pub(crate) fn apply(r: &mut Reader, root: &mut Node, name: &str) -> Environment {
+    let mut environment = Environment { name: name.to_owned(), region: None, account: None, protect: false };
+    let Some(all) = root.get("environments").cloned() else { return environment };
+    if !matches!(all.kind, Kind::Map(_)) {
+        r.fault(all.place, "`environments` must be a map from a name to its differences");
+        return environment;
+    }
+    for (key, _) in all.entries() {
+        r.name(key, "an environment", 20);
+    }
+    let Some(overlay) = all.get(name) else { return environment };
+    if !matches!(overlay.kind, Kind::Map(_)) && !overlay.is_nothing() {
+        r.fault(overlay.place, format!("environment `{name}` must be a map, not {}", overlay.noun()));
+    }
+    for (key, value) in overlay.entries() {
+        match key.text.as_str() {
+            "region" => environment.region = r.text(value, "`region`"),
+            "protect" => environment.protect = r.flag(value, "`protect`").unwrap_or_default(),
+            "account" => {
+                let digits = |t: &String| t.len() == 12 && t.chars().all(|c| c.is_ascii_digit());
+                environment.account = r.text(value, "`account`");
+                if environment.account.as_ref().is_some_and(|a| !digits(a)) {
+                    r.fault(value.place, "`account` must be the 12 digits of an AWS account, in quotes");
+                }
+            }
+            _ => overlay_path(r, root, key, value),
+        }
+    }
+    environment
+}
+
+fn overlay_path(r: &mut Reader, root: &mut Node, key: &Key, value: &Node) {
+    let written: Vec<&str> = key.text.split('.').collect();
+    let path = SHORT.iter().find(|(word, _)| *word == key.text).map_or(written, |(_, path)| path.to_vec());
+    let top = [
+        "domain",
+        "services",
+        "database",
+        "buckets",
+        "network",
+        "logs",
+        "overrides",
+        "region",
+        "account",
+        "protect",
+        "nat",
+        "azs",
+    ];
+    match path.first() {
+        Some(first) if top.contains(first) => set(r, root, &path, 0, key, value),
+        _ => {
+            let first = path.first().copied().unwrap_or_default();
+            let hint = match nearest(first, top) {
+                Some(word) => format!("did you mean `{word}`?"),
+                None => format!("it can start with {}", top.join(", ")),
+            };
+            r.fault_hint(key.place, format!("an environment cannot set `{}`", key.text), hint);
+        }
+    }
+}
+
+/// Sets the value at `path[at..]` below `node`; `*` stands for every name.
+fn set(r: &mut Reader, node: &mut Node, path: &[&str], at: usize, key: &Key, value: &Node) {
+    let Some(step) = path.get(at) else {
+        *node = value.clone();
+        return;
+    };
+    if step.is_empty() {
+        return r.fault(key.place, format!("`{}` has an empty step", key.text));
+    }
+    if !matches!(node.kind, Kind::Map(_)) {
+        // a short form (`health: /x`) or nothing gives way to the map that the overlay speaks of
+        *node = Node { kind: Kind::Map(Vec::new()), place: key.place };
+    }
+    let Kind::Map(entries) = &mut node.kind else { return };
+    let names = at == 1 && path.first().is_some_and(|first| NAMED.contains(first));
+    if names && *step == "*" {
+        for (_, below) in entries.iter_mut() {
+            set(r, below, path, at + 1, key, value);
+        }
+        return;
+    }
+    if let Some((_, below)) = entries.iter_mut().find(|(k, _)| k.text == *step) {
+        return set(r, below, path, at + 1, key, value);
+    }
+    if names {
+        let known: Vec<&str> = entries.iter().map(|(k, _)| k.text.as_str()).collect();
+        let hint = match nearest(step, known.iter().copied()) {
+            Some(word) => format!("did you mean `{word}`?"),
+            None => format!("known are {}", known.join(", ")),
+        };
+        return r.fault_hint(key.place, format!("there is no `{step}` in `{}`", path[0]), hint);
+    }
+    let mut below = Node { kind: Kind::Map(Vec::new()), place: key.place };
+    set(r, &mut below, path, at + 1, key, value);
+    entries.push((Key { text: (*step).to_owned(), place: key.place }, below));
+}

@@ -1,0 +1,211 @@
+//! The manifest's types: what a user said, defaults filled in, nothing left to check.
+//!
+//! [`Manifest::parse`] reads it, with every environment's overlay; [`Manifest::for_environment`] gives the one to use.
+
+mod check;
+mod environments;
+mod read;
+mod reader;
+mod units;
+
+pub use units::{Cidr, Days, Engine, Size, Storage};
+
+use crate::{
+    problem::{Place, Problem, Source},
+    yaml::{self, Node},
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// One application, in one environment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Manifest {
+    pub app: String,
+    /// The one name that users type.
+    pub domain: Option<String>,
+    /// In the order of the manifest.
+    pub services: Vec<Service>,
+    pub databases: Vec<Database>,
+    pub buckets: Vec<Bucket>,
+    pub network: Network,
+    /// How long logs are kept.
+    pub logs: Days,
+    pub environment: Environment,
+    /// Every environment that the manifest names, `local` first.
+    pub environments: Vec<String>,
+    pub overrides: Vec<Override>,
+    pub(crate) origin: Origin,
+}
+
+/// The text and the tree that a manifest was read from.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Origin {
+    pub(crate) source: Arc<Source>,
+    pub(crate) root: Arc<Node>,
+}
+
+/// Where an application runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Environment {
+    pub name: String,
+    pub region: Option<String>,
+    /// The 12 digits that a deployment must find itself in.
+    pub account: Option<String>,
+    /// Whether databases and load balancers refuse to be deleted.
+    pub protect: bool,
+}
+
+/// One image, run as an ECS service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    pub name: String,
+    pub image: Image,
+    /// Where it listens; there when `path` is.
+    pub port: Option<u16>,
+    /// The load balancer's path pattern; `/` is everything that no other service takes.
+    pub path: Option<String>,
+    pub health: Health,
+    pub size: Size,
+    /// How many tasks.
+    pub count: u32,
+    pub env: BTreeMap<String, String>,
+    /// Secrets Manager `<app>/<environment>/<NAME>`, each an environment variable of that name.
+    pub secrets: Vec<String>,
+    /// Names of databases and buckets.
+    pub uses: Vec<String>,
+    pub deploy: Deploy,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Image {
+    /// A folder with a Dockerfile, as the manifest writes it: relative to the manifest's own folder.
+    Build(String),
+    /// A reference in some registry.
+    Reference(String),
+}
+
+/// The load balancer's health check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    pub path: String,
+    /// How long a starting task is not judged.
+    pub grace_s: u32,
+}
+
+/// Bounds of a rolling deployment, in percent of `count`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deploy {
+    pub healthy_percent: u32,
+    pub surge_percent: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Database {
+    pub name: String,
+    pub engine: Engine,
+    /// The instance class: `db.t4g.small`.
+    pub size: String,
+    pub storage: Storage,
+    pub multi_az: bool,
+    pub backups: Days,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    pub name: String,
+    /// The path under which the CDN serves it: `/static/*`. Object keys carry it, too.
+    pub path: String,
+    /// A folder that `up` copies into it, relative to the manifest's own folder.
+    pub sync: Option<String>,
+    /// Whether viewers need a signed URL or cookie.
+    pub signed: bool,
+}
+
+impl Bucket {
+    /// What every object key in it starts with: `/static/*` gives `static/`.
+    pub fn prefix(&self) -> &str {
+        self.path.trim_start_matches('/').trim_end_matches('*')
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    pub cidr: Cidr,
+    pub azs: u32,
+    pub nat: Nat,
+}
+
+/// The way out for private subnets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nat {
+    /// A gateway in every zone: no zone depends on another.
+    PerAz,
+    /// One for all: cheaper, and egress stops with its zone.
+    Single,
+    /// None: interface endpoints lead to the AWS services that tasks need, and nowhere else.
+    None,
+}
+
+/// A change to the generated template: `LogicalId.Property.Path: value`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Override {
+    pub path: Vec<String>,
+    pub value: serde_json::Value,
+    pub(crate) place: Place,
+}
+
+impl Manifest {
+    /// Reads `escale.yaml`; `file` is the name that errors call it by. Every environment's overlay is checked; the
+    /// manifest returned is that of `local`.
+    pub fn parse(text: &str, file: &str) -> Result<Manifest, Vec<Problem>> {
+        let source = Arc::new(Source { file: file.to_owned(), text: text.to_owned() });
+        let root = Arc::new(yaml::parse(&source).map_err(|p| vec![p])?);
+        let origin = Origin { source, root };
+        let local = read::manifest(&origin, "local");
+        if let Ok(manifest) = &local {
+            let mut problems: Vec<Problem> = Vec::new();
+            for name in &manifest.environments {
+                let checked = read::manifest(&origin, name).and_then(|m| crate::template(&m));
+                // what is wrong everywhere is told once
+                let new = checked.err().unwrap_or_default().into_iter().filter(|p| !problems.contains(p));
+                let new: Vec<Problem> = new.collect();
+                problems.extend(new);
+            }
+            if !problems.is_empty() {
+                return Err(problems);
+            }
+        }
+        local
+    }
+
+    /// The manifest as it is in an environment that it names; `local` is always there.
+    pub fn for_environment(&self, name: &str) -> Result<Manifest, Vec<Problem>> {
+        read::manifest(&self.origin, name)
+    }
+
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.iter().find(|s| s.name == name)
+    }
+
+    pub fn database(&self, name: &str) -> Option<&Database> {
+        self.databases.iter().find(|d| d.name == name)
+    }
+
+    pub fn bucket(&self, name: &str) -> Option<&Bucket> {
+        self.buckets.iter().find(|b| b.name == name)
+    }
+
+    /// The stack that an environment is deployed as.
+    pub fn stack_name(&self) -> String {
+        format!("{}-{}", self.app, self.environment.name)
+    }
+
+    /// The stack that holds the image repositories, shared by all environments.
+    pub fn registry_stack_name(&self) -> String {
+        format!("{}-registry", self.app)
+    }
+
+    /// The image repository of a service that is built from source.
+    pub fn repository(&self, service: &Service) -> String {
+        format!("{}/{}", self.app, service.name)
+    }
+}

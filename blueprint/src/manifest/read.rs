@@ -1,0 +1,364 @@
+//! From the YAML tree to the typed manifest: one function a section.
+
+use super::{
+    Bucket, Database, Deploy, Health, Image, Manifest, Nat, Network, Origin, Override, Service, check,
+    environments,
+    reader::{Fields, Reader},
+    units::{Cidr, Days, Engine, Percent, Seconds, Size, Storage},
+};
+use crate::{
+    problem::{Problem, nearest},
+    yaml::{Key, Kind, Node},
+};
+use std::{collections::BTreeMap, net::Ipv4Addr};
+
+/// Reads the whole manifest in one environment.
+pub(crate) fn manifest(origin: &Origin, environment: &str) -> Result<Manifest, Vec<Problem>> {
+    let mut r = Reader { source: origin.source.clone(), problems: Vec::new() };
+    let names = environments::names(&origin.root);
+    if !names.iter().any(|n| n == environment) {
+        let place = origin.root.get("environments").map_or(origin.root.place, |n| n.place);
+        let hint = match nearest(environment, names.iter().map(String::as_str)) {
+            Some(word) => format!("did you mean `{word}`?"),
+            None => format!("there are {}", names.join(", ")),
+        };
+        r.fault_hint(place, format!("there is no environment `{environment}`"), hint);
+        return Err(r.problems);
+    }
+    let mut root = (*origin.root).clone();
+    let environment = environments::apply(&mut r, &mut root, environment);
+
+    let mut f = r.fields(&root, "the manifest");
+    let app = f.require(&mut r, "app").and_then(|n| {
+        let text = r.text(n, "`app`")?;
+        Some(r.name(&Key { text, place: n.place }, "an application", 20))
+    });
+    let domain = f.take("domain").and_then(|n| domain(&mut r, n));
+    let services =
+        f.require(&mut r, "services").map(|n| named(&mut r, n, "a service", service)).unwrap_or_default();
+    let databases = f.take("database").map(|n| named(&mut r, n, "a database", database)).unwrap_or_default();
+    let buckets = f.take("buckets").map(|n| named(&mut r, n, "a bucket", bucket)).unwrap_or_default();
+    let network = network(&mut r, f.take("network"));
+    let logs = f.take("logs").and_then(|n| retention(&mut r, n)).unwrap_or(Days(30));
+    f.take("environments"); // read above
+    let overrides = f.take("overrides").map(|n| overrides(&mut r, n)).unwrap_or_default();
+    f.refuse(&mut r, "alarms", "leave it out: CloudWatch alarms come with a later version");
+    f.finish(&mut r);
+
+    let manifest = Manifest {
+        app: app.unwrap_or_default(),
+        domain,
+        services,
+        databases,
+        buckets,
+        network,
+        logs,
+        environment,
+        environments: names,
+        overrides,
+        origin: origin.clone(),
+    };
+    check::references(&mut r, &root, &manifest);
+    r.problems.sort_by_key(|p| (p.place.line, p.place.column));
+    if r.problems.is_empty() { Ok(manifest) } else { Err(r.problems) }
+}
+
+fn named<T>(
+    r: &mut Reader,
+    node: &Node,
+    what: &str,
+    read: fn(&mut Reader, String, Fields<'_>) -> T,
+) -> Vec<T> {
+    if !matches!(node.kind, Kind::Map(_)) {
+        r.fault(
+            node.place,
+            format!("a map from names to {} is needed here, not {}", &what[2..], node.noun()),
+        );
+    }
+    let mut all = Vec::new();
+    for (key, below) in node.entries() {
+        let name = r.name(key, what, 20);
+        let below = if below.is_nothing() { &Node { place: key.place, ..below.clone() } } else { below };
+        let mut fields = r.fields(below, format!("{} `{name}`", &what[2..]));
+        fields.point_at(key.place);
+        all.push(read(r, name, fields));
+    }
+    all
+}
+
+fn service(r: &mut Reader, name: String, mut f: Fields<'_>) -> Service {
+    let image = match (f.take("build"), f.take_entry("image")) {
+        (Some(build), None) => r.text(build, "`build`").map(Image::Build),
+        (None, Some((_, image))) => r.text(image, "`image`").map(Image::Reference),
+        (Some(_), Some((key, _))) => {
+            r.fault(key.place, format!("{} has both `build` and `image`: keep one", f.what()));
+            None
+        }
+        (None, None) => {
+            let hint = "`build: ./folder` with a Dockerfile, or `image: repository:tag`";
+            r.fault_hint(f.place(), format!("{} needs an image", f.what()), hint);
+            None
+        }
+    };
+    let port = f.take("port").and_then(|n| r.number(n, "`port`", 1..=65535)).map(|n| n as u16);
+    let path = f.take("path").and_then(|n| path_pattern(r, n, "`path`"));
+    if path.is_some() && port.is_none() {
+        r.fault(f.place(), format!("{} has a `path` but no `port` to send it to", f.what()));
+    }
+    let service = Service {
+        name,
+        image: image.unwrap_or(Image::Reference(String::new())),
+        port,
+        path,
+        health: health(r, f.take("health")),
+        size: f.take("size").map_or(Size::SMALLEST, |n| size(r, n)),
+        count: f.take("count").and_then(|n| r.number(n, "`count`", 0..=100)).unwrap_or(2),
+        env: f.take("env").map(|n| env(r, n)).unwrap_or_default(),
+        secrets: f.take("secrets").map(|n| variable_names(r, n)).unwrap_or_default(),
+        uses: f.take("uses").map(|n| r.words(n, "`uses`")).unwrap_or_default(),
+        deploy: deploy(r, f.take("deploy")),
+    };
+    f.refuse(r, "scale", "`count: N` sets a fixed number of tasks; auto scaling comes with a later version");
+    f.refuse(r, "release", "run migrations when the service starts; release tasks come with a later version");
+    f.refuse(r, "jobs", "leave it out: scheduled tasks come with a later version");
+    f.refuse(r, "sidecars", "leave it out: further containers come with a later version");
+    f.finish(r);
+    service
+}
+
+fn health(r: &mut Reader, node: Option<&Node>) -> Health {
+    let mut health = Health { path: "/".into(), grace_s: 60 };
+    let Some(node) = node else { return health };
+    let mut path = Some(node);
+    if matches!(node.kind, Kind::Map(_)) {
+        let mut f = r.fields(node, "`health`");
+        path = f.take("path");
+        if let Some(grace) = f.take("grace").and_then(|n| r.parsed::<Seconds>(n, "`grace`", "`60s` or `2m`"))
+        {
+            health.grace_s = grace.0;
+        }
+        f.finish(r);
+    }
+    if let Some(node) = path
+        && let Some(text) = r.text(node, "`health`")
+    {
+        if !text.starts_with('/') {
+            r.fault(node.place, format!("a health path starts with `/`, unlike `{text}`"));
+        }
+        health.path = text;
+    }
+    health
+}
+
+fn size(r: &mut Reader, node: &Node) -> Size {
+    let mut f = r.fields(node, "`size`");
+    let cpu = f.take("cpu").and_then(|n| r.number(n, "`cpu`", 1..=16384));
+    let memory = f.take("memory").and_then(|n| r.number(n, "`memory`", 1..=122880));
+    f.refuse(r, "arch", "leave it out: tasks run on x86_64");
+    f.finish(r);
+    let cpu = cpu.unwrap_or(Size::SMALLEST.cpu);
+    let Some((least, most, step)) = Size::memory_of(cpu) else {
+        let known: Vec<_> = Size::CPUS.iter().map(u32::to_string).collect();
+        r.fault_hint(
+            node.place,
+            format!("Fargate has no CPU size {cpu}"),
+            format!("it has {}", known.join(", ")),
+        );
+        return Size::SMALLEST;
+    };
+    let size = Size { cpu, memory_mib: memory.unwrap_or(least) };
+    if !size.is_sold() {
+        let hint = match cpu {
+            256 => "it has 512, 1024 or 2048 MiB with it".to_owned(),
+            _ => format!("it has {least} to {most} MiB with it, in steps of {step}"),
+        };
+        r.fault_hint(
+            node.place,
+            format!("Fargate does not have {} MiB with CPU {cpu}", size.memory_mib),
+            hint,
+        );
+    }
+    size
+}
+
+fn deploy(r: &mut Reader, node: Option<&Node>) -> Deploy {
+    let mut deploy = Deploy { healthy_percent: 100, surge_percent: 200 };
+    let Some(node) = node else { return deploy };
+    let mut f = r.fields(node, "`deploy`");
+    if let Some(p) = f.take("healthy").and_then(|n| r.parsed::<Percent>(n, "`healthy`", "`100%`")) {
+        deploy.healthy_percent = p.0;
+    }
+    if let Some(p) = f.take("surge").and_then(|n| r.parsed::<Percent>(n, "`surge`", "`200%`")) {
+        deploy.surge_percent = p.0;
+    }
+    f.refuse(
+        r,
+        "rollback_after",
+        "leave it out: ECS's own threshold decides when a deployment is rolled back",
+    );
+    f.refuse(r, "alarms", "leave it out: alarms come with a later version");
+    f.finish(r);
+    if deploy.healthy_percent > 100 || deploy.surge_percent < 100 || deploy.surge_percent > 200 {
+        r.fault(node.place, "`healthy` is at most 100%, `surge` from 100% to 200%");
+    } else if deploy.healthy_percent == 100 && deploy.surge_percent == 100 {
+        r.fault(node.place, "with `healthy` and `surge` both at 100% no task could ever be replaced");
+    }
+    deploy
+}
+
+fn database(r: &mut Reader, name: String, mut f: Fields<'_>) -> Database {
+    let known: Vec<_> = Engine::POSTGRES.iter().map(|(major, _)| format!("`postgres {major}`")).collect();
+    let engine = f.require(r, "engine").and_then(|n| r.parsed(n, "`engine`", &known.join(", ")));
+    let size = f.take("size").and_then(|n| {
+        let text = r.text(n, "`size`")?;
+        if text.strip_prefix("db.").is_none_or(|rest| rest.split('.').filter(|p| !p.is_empty()).count() != 2)
+        {
+            r.fault_hint(n.place, format!("`{text}` is not a database size"), "write it like `db.t4g.small`");
+        }
+        Some(text)
+    });
+    let storage =
+        f.take("storage").and_then(|n| r.parsed(n, "`storage`", "`20GB` or `20..100GB`, from 20 on"));
+    let backups = f.take("backups").and_then(|n| {
+        let days: Days = r.parsed(n, "`backups`", "`7d`")?;
+        if days.0 > 35 {
+            r.fault(n.place, "RDS keeps backups for at most 35 days");
+        }
+        Some(days)
+    });
+    let multi_az = f.take("multi_az").and_then(|n| r.flag(n, "`multi_az`")).unwrap_or(true);
+    f.finish(r);
+    Database {
+        name,
+        engine: engine.unwrap_or(Engine::Postgres { major: 15 }),
+        size: size.unwrap_or_else(|| "db.t4g.small".into()),
+        storage: storage.unwrap_or(Storage { gb: 20, max_gb: None }),
+        multi_az,
+        backups: backups.unwrap_or(Days(7)),
+    }
+}
+
+fn bucket(r: &mut Reader, name: String, mut f: Fields<'_>) -> Bucket {
+    let path = f.require(r, "path").and_then(|n| {
+        let text = path_pattern(r, n, "`path`")?;
+        let prefix = text.strip_suffix("/*").unwrap_or_default();
+        if prefix.is_empty() || prefix.contains(['*', '?']) {
+            r.fault_hint(
+                n.place,
+                format!("a bucket cannot be served at `{text}`"),
+                "write it like `/static/*`",
+            );
+        }
+        Some(text)
+    });
+    let sync = f.take("sync").and_then(|n| r.text(n, "`sync`"));
+    let signed = f.take("signed").and_then(|n| r.flag(n, "`signed`")).unwrap_or(false);
+    f.finish(r);
+    Bucket { name, path: path.unwrap_or_default(), sync, signed }
+}
+
+fn network(r: &mut Reader, node: Option<&Node>) -> Network {
+    let mut network =
+        Network { cidr: Cidr { address: Ipv4Addr::new(10, 0, 0, 0), prefix: 16 }, azs: 2, nat: Nat::PerAz };
+    let Some(node) = node else { return network };
+    let mut f = r.fields(node, "`network`");
+    let cidr = f.take("cidr");
+    if let Some(block) =
+        cidr.and_then(|n| r.parsed(n, "`cidr`", "`10.0.0.0/16`: /16 to /28, on its own boundary"))
+    {
+        network.cidr = block;
+    }
+    if let Some(azs) = f.take("azs").and_then(|n| r.number(n, "`azs`", 2..=3)) {
+        network.azs = azs;
+    }
+    let nats = [("per-az", Nat::PerAz), ("single", Nat::Single), ("none", Nat::None)];
+    if let Some(nat) = f.take("nat").and_then(|n| r.word(n, "`nat`", &nats)) {
+        network.nat = nat;
+    }
+    f.refuse(r, "flow_logs", "leave it out: flow logs come with a later version");
+    f.finish(r);
+    if network.subnet_prefix() > 27 {
+        let message = format!("{} is too small for {} subnets", network.cidr, network.subnets());
+        let hint = "a load balancer wants subnets of /27 or larger: take a block of /24 or larger";
+        r.fault_hint(cidr.map_or(node.place, |n| n.place), message, hint);
+    }
+    network
+}
+
+/// Log retention: only the periods that CloudWatch Logs knows.
+fn retention(r: &mut Reader, node: &Node) -> Option<Days> {
+    const KNOWN: [u32; 17] = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827];
+    let days: Days = r.parsed(node, "`logs`", "`30d`")?;
+    if !KNOWN.contains(&days.0) {
+        let known: Vec<_> = KNOWN.iter().map(|d| format!("{d}d")).collect();
+        let message = format!("CloudWatch Logs cannot keep logs for {} days", days.0);
+        r.fault_hint(node.place, message, format!("it can for {}", known.join(", ")));
+    }
+    Some(days)
+}
+
+fn domain(r: &mut Reader, node: &Node) -> Option<String> {
+    let text = r.text(node, "`domain`")?;
+    let label = |l: &str| {
+        !l.is_empty()
+            && l.len() <= 63
+            && !l.starts_with('-')
+            && !l.ends_with('-')
+            && l.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    };
+    if text.len() > 253 || !text.contains('.') || !text.split('.').all(label) {
+        r.fault_hint(
+            node.place,
+            format!("`{text}` is not a domain name"),
+            "write it like `shop.example.com`",
+        );
+    }
+    Some(text)
+}
+
+/// A path that the load balancer and the CDN can match: `/`, `/api/*`.
+fn path_pattern(r: &mut Reader, node: &Node, what: &str) -> Option<String> {
+    let text = r.text(node, what)?;
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.$/~\"'@:+*?&".contains(c);
+    if !text.starts_with('/') || !text.chars().all(allowed) || text.len() > 128 {
+        r.fault_hint(node.place, format!("{what} cannot be `{text}`"), "write it like `/` or `/api/*`");
+    }
+    Some(text)
+}
+
+fn env(r: &mut Reader, node: &Node) -> BTreeMap<String, String> {
+    let mut env = BTreeMap::new();
+    r.fields(node, "`env`");
+    for (key, value) in node.entries() {
+        r.variable(&key.text, key.place);
+        if value.is_nothing() {
+            env.insert(key.text.clone(), String::new());
+        } else if let Some(text) = r.text(value, &format!("`{}`", key.text)) {
+            env.insert(key.text.clone(), text);
+        }
+    }
+    env
+}
+
+fn variable_names(r: &mut Reader, node: &Node) -> Vec<String> {
+    let words = r.words(node, "`secrets`");
+    for (word, item) in words.iter().zip(r.list(node, "`secrets`")) {
+        r.variable(word, item.place);
+    }
+    words
+}
+
+fn overrides(r: &mut Reader, node: &Node) -> Vec<Override> {
+    r.fields(node, "`overrides`");
+    let mut all = Vec::new();
+    for (key, value) in node.entries() {
+        let path: Vec<String> = key.text.split('.').map(str::to_owned).collect();
+        if path.len() < 2 || path.iter().any(String::is_empty) {
+            let hint = "write it like `LogicalId.Property: value`";
+            r.fault_hint(key.place, format!("`{}` names no property", key.text), hint);
+        } else {
+            all.push(Override { path, value: value.to_json(), place: key.place });
+        }
+    }
+    all
+}

@@ -1,0 +1,159 @@
+//! The one front door: a CloudFront distribution before the load balancer and the buckets, and the domain's zone.
+
+use super::{Purpose, Sheet, get_att, pascal, reference, site_url, sub};
+use crate::manifest::{Bucket, Manifest};
+use serde_json::{Value, json};
+
+// AWS's managed policies.
+// Source: <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html>
+const CACHING_DISABLED: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
+const CACHING_OPTIMIZED: &str = "658327ea-f89d-4fab-a63d-7e88639e58f6";
+// Source: <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-origin-request-policies.html>
+const ALL_VIEWER: &str = "216adef6-5c7f-47e4-b989-5492eafa07d3";
+/// The hosted zone of every distribution, for alias records.
+const CLOUDFRONT_ZONE: &str = "Z2FDTNDATAQYW2";
+
+pub(super) fn resources(sheet: &mut Sheet, manifest: &Manifest) {
+    site_parameter(sheet, manifest);
+    if manifest.buckets.iter().any(|b| b.signed) {
+        signing_key(sheet, manifest);
+    }
+    if !manifest.buckets.is_empty() {
+        sheet.add(
+            "OriginAccess",
+            "AWS::CloudFront::OriginAccessControl",
+            json!({"OriginAccessControlConfig": {
+                "Name": sub("${AWS::StackName}-buckets"),
+                "OriginAccessControlOriginType": "s3",
+                "SigningBehavior": "always",
+                "SigningProtocol": "sigv4",
+            }}),
+        );
+    }
+    distribution(sheet, manifest);
+    if let Some(domain) = &manifest.domain {
+        zone(sheet, domain);
+    }
+    sheet.output("SiteUrl", "What users type", site_url(manifest, ""));
+    sheet.output("DistributionId", "The distribution's id", reference("Distribution"));
+    sheet.output("DistributionDomain", "The distribution's own name", get_att("Distribution", "DomainName"));
+}
+
+fn site_parameter(sheet: &mut Sheet, manifest: &Manifest) {
+    let default = manifest.domain.as_ref().map_or(String::new(), |domain| format!("https://{domain}"));
+    let body = json!({"Description": "What users type before the path; signed URLs start with it"});
+    sheet.parameter("SiteUrl", Purpose::SiteUrl, Some(default), body);
+    if manifest.domain.is_none() {
+        sheet.condition("HasSiteUrl", json!({"Fn::Not": [{"Fn::Equals": [reference("SiteUrl"), ""]}]}));
+    }
+}
+
+/// The key pair that signs media URLs. CloudFront gets the public half; the private half goes to the services that sign.
+fn signing_key(sheet: &mut Sheet, manifest: &Manifest) {
+    let public = json!({"Description": "Public half of the key pair that signs media URLs (PEM)"});
+    sheet.parameter("CdnPublicKeyPem", Purpose::CdnPublicKey, None, public);
+    let private = json!({
+        "Description": "Private half of the key pair that signs media URLs (PEM)", "NoEcho": true,
+    });
+    sheet.parameter("CdnPrivateKeyPem", Purpose::CdnPrivateKey, None, private);
+    sheet.add(
+        "CdnPublicKey",
+        "AWS::CloudFront::PublicKey",
+        json!({"PublicKeyConfig": {
+            "CallerReference": reference("AWS::StackName"),
+            "Name": sub("${AWS::StackName}-media"),
+            "EncodedKey": reference("CdnPublicKeyPem"),
+        }}),
+    );
+    sheet.add(
+        "CdnKeyGroup",
+        "AWS::CloudFront::KeyGroup",
+        json!({"KeyGroupConfig": {
+            "Name": sub("${AWS::StackName}-media"),
+            "Items": [reference("CdnPublicKey")],
+        }}),
+    );
+    sheet.add(
+        "CdnSigningKey",
+        "AWS::SecretsManager::Secret",
+        json!({
+            "Name": sub(format!("{}/${{Environment}}/cdn-signing-key", manifest.app)),
+            "Description": "Private half of the key pair that signs media URLs",
+            "SecretString": reference("CdnPrivateKeyPem"),
+        }),
+    );
+    sheet.output("CdnKeyId", "The key pair id of signed URLs", reference("CdnPublicKey"));
+    sheet.output("CdnSigningKeyArn", "The secret that holds the signing key", reference("CdnSigningKey"));
+}
+
+fn distribution(sheet: &mut Sheet, manifest: &Manifest) {
+    let mut origins = vec![json!({
+        "Id": "load-balancer",
+        "DomainName": get_att("LoadBalancer", "DNSName"),
+        "CustomOriginConfig": {"OriginProtocolPolicy": "http-only", "HTTPPort": 80},
+    })];
+    origins.extend(manifest.buckets.iter().map(bucket_origin));
+    let mut config = json!({
+        "Enabled": true,
+        "Comment": sub("${AWS::StackName}"),
+        "Origins": origins,
+        "DefaultCacheBehavior": {
+            "TargetOriginId": "load-balancer",
+            "ViewerProtocolPolicy": "allow-all",
+            "AllowedMethods": ["GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE"],
+            "CachePolicyId": CACHING_DISABLED,
+            "OriginRequestPolicyId": ALL_VIEWER,
+            "Compress": true,
+        },
+    });
+    if !manifest.buckets.is_empty() {
+        config["CacheBehaviors"] = manifest.buckets.iter().map(bucket_behaviour).collect();
+    }
+    if let Some(domain) = &manifest.domain {
+        config["Aliases"] = json!([domain]);
+    }
+    config["Comment"] = reference("AWS::StackName");
+    sheet.add("Distribution", "AWS::CloudFront::Distribution", json!({"DistributionConfig": config}));
+}
+
+fn bucket_origin(bucket: &Bucket) -> Value {
+    json!({
+        "Id": bucket.name,
+        "DomainName": get_att(&format!("{}Bucket", pascal(&bucket.name)), "RegionalDomainName"),
+        "OriginAccessControlId": get_att("OriginAccess", "Id"),
+        "S3OriginConfig": {"OriginAccessIdentity": ""},
+    })
+}
+
+fn bucket_behaviour(bucket: &Bucket) -> Value {
+    let mut behaviour = json!({
+        "PathPattern": bucket.path,
+        "TargetOriginId": bucket.name,
+        "ViewerProtocolPolicy": "allow-all",
+        "AllowedMethods": ["GET", "HEAD"],
+        "CachePolicyId": CACHING_OPTIMIZED,
+        "Compress": true,
+    });
+    if bucket.signed {
+        behaviour["TrustedKeyGroups"] = json!([reference("CdnKeyGroup")]);
+    }
+    behaviour
+}
+
+fn zone(sheet: &mut Sheet, domain: &str) {
+    sheet.add("Zone", "AWS::Route53::HostedZone", json!({"Name": domain}));
+    sheet.add(
+        "SiteRecord",
+        "AWS::Route53::RecordSet",
+        json!({
+            "HostedZoneId": reference("Zone"),
+            "Name": domain,
+            "Type": "A",
+            "AliasTarget": {
+                "DNSName": get_att("Distribution", "DomainName"),
+                "HostedZoneId": CLOUDFRONT_ZONE,
+            },
+        }),
+    );
+    sheet.output("ZoneId", "The domain's hosted zone", reference("Zone"));
+}

@@ -1,0 +1,266 @@
+//! The CloudFormation template of a manifest, and what its deployment needs: images, parameters, files to copy.
+//!
+//! One file a layer, each a function from the manifest to resources. [`Template`] writes the result as JSON or YAML.
+
+mod balancer;
+mod cdn;
+mod database;
+mod network;
+mod overrides;
+mod security;
+mod services;
+mod storage;
+mod yaml_text;
+
+use crate::{
+    manifest::{Image, Manifest},
+    problem::Problem,
+};
+use serde_json::{Map, Value, json};
+
+/// CloudFormation's limit for `TemplateBody`; beyond it a template has to be put into S3.
+pub const TEMPLATE_BODY_BYTES: usize = 51_200;
+
+/// A template, and what has to be there when it is deployed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Template {
+    value: Value,
+    pub parameters: Vec<Parameter>,
+    pub images: Vec<ImageNeeded>,
+    pub syncs: Vec<Sync>,
+    /// Names in Secrets Manager that must exist beforehand: `shop/prod/STRIPE_KEY`.
+    pub secrets: Vec<String>,
+}
+
+/// A parameter of the template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    pub name: String,
+    pub purpose: Purpose,
+    /// What it is when nobody gives it; one without must be given.
+    pub default: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The environment's name.
+    Environment,
+    /// The image that a service runs.
+    Image { service: String },
+    /// What users type before the path: `https://shop.example.com`. Signed URLs start with it.
+    SiteUrl,
+    /// The RSA key pair that signs media URLs: the public half (PEM, SubjectPublicKeyInfo) …
+    CdnPublicKey,
+    /// … and the private half (PEM, PKCS #8). Goes into Secrets Manager, for the services that sign; never shown (`NoEcho`).
+    CdnPrivateKey,
+}
+
+/// An image that must be in a registry before the stack is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageNeeded {
+    pub service: String,
+    /// The parameter that takes its reference.
+    pub parameter: String,
+    pub image: Image,
+    /// The repository of [`registry_template`] to push it to, when it is built from source.
+    pub repository: Option<String>,
+}
+
+/// A folder to copy into a bucket once the stack is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sync {
+    pub bucket: String,
+    /// The stack's output that holds the bucket's real name.
+    pub output: String,
+    pub folder: String,
+    /// What the object keys start with: `static/`.
+    pub prefix: String,
+}
+
+impl Template {
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    pub fn resources(&self) -> &Map<String, Value> {
+        static EMPTY: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
+        self.value["Resources"].as_object().unwrap_or(&EMPTY)
+    }
+
+    /// JSON without any blank: the form that fits best under [`TEMPLATE_BODY_BYTES`].
+    pub fn to_json_min(&self) -> String {
+        self.value.to_string()
+    }
+
+    /// YAML, for people.
+    pub fn to_yaml(&self) -> String {
+        yaml_text::write(&self.value)
+    }
+}
+
+/// The application's template. Problems can only come from `overrides`, the one part that is checked against
+/// what was made; [`Manifest::parse`] has already tried them all.
+pub fn template(manifest: &Manifest) -> Result<Template, Vec<Problem>> {
+    let mut sheet = Sheet::default();
+    sheet.parameter(
+        "Environment",
+        Purpose::Environment,
+        Some(manifest.environment.name.clone()),
+        json!({"Description": "The environment's name; part of the names of its secrets"}),
+    );
+    let mut images = Vec::new();
+    for service in &manifest.services {
+        images.push(services::image(&mut sheet, manifest, service));
+    }
+    network::resources(&mut sheet, manifest);
+    security::resources(&mut sheet, manifest);
+    database::resources(&mut sheet, manifest);
+    storage::resources(&mut sheet, manifest);
+    balancer::resources(&mut sheet, manifest);
+    cdn::resources(&mut sheet, manifest);
+    services::resources(&mut sheet, manifest);
+    overrides::apply(&mut sheet.resources, manifest)?;
+
+    let sync = |b: &crate::Bucket| {
+        let output = format!("{}BucketName", pascal(&b.name));
+        let prefix = b.prefix().to_owned();
+        Some(Sync { bucket: b.name.clone(), output, folder: b.sync.clone()?, prefix })
+    };
+    let named = |s: &crate::Service| -> Vec<String> {
+        s.secrets
+            .iter()
+            .map(|name| format!("{}/{}/{name}", manifest.app, manifest.environment.name))
+            .collect()
+    };
+    let mut secrets: Vec<String> = manifest.services.iter().flat_map(named).collect();
+    secrets.sort();
+    secrets.dedup();
+    Ok(Template {
+        parameters: std::mem::take(&mut sheet.needed),
+        images,
+        syncs: manifest.buckets.iter().filter_map(sync).collect(),
+        secrets,
+        value: sheet.finish(&format!("{} ({})", manifest.app, manifest.environment.name)),
+    })
+}
+
+/// The template of the image repositories, deployed before everything else and shared by all environments: a service
+/// cannot start from an image that is not there yet. `None` when no service is built from source.
+pub fn registry_template(manifest: &Manifest) -> Option<Template> {
+    let mut sheet = Sheet::default();
+    for service in manifest.services.iter().filter(|s| matches!(s.image, Image::Build(_))) {
+        let id = format!("{}Repository", pascal(&service.name));
+        let name = manifest.repository(service);
+        sheet.add(&id, "AWS::ECR::Repository", json!({"RepositoryName": name, "EmptyOnDelete": true}));
+        sheet.output(&format!("{id}Uri"), "Where to push the image", get_att(&id, "RepositoryUri"));
+    }
+    if sheet.resources.is_empty() {
+        return None;
+    }
+    let value = sheet.finish(&format!("{}: image repositories", manifest.app));
+    Some(Template { value, parameters: vec![], images: vec![], syncs: vec![], secrets: vec![] })
+}
+
+/// A template in the making.
+#[derive(Default)]
+pub(crate) struct Sheet {
+    pub(crate) resources: Map<String, Value>,
+    parameters: Map<String, Value>,
+    conditions: Map<String, Value>,
+    outputs: Map<String, Value>,
+    needed: Vec<Parameter>,
+}
+
+impl Sheet {
+    pub(crate) fn add(&mut self, id: &str, kind: &str, properties: Value) {
+        debug_assert!(!self.resources.contains_key(id), "{id} is made twice");
+        self.resources.insert(id.to_owned(), json!({"Type": kind, "Properties": properties}));
+    }
+
+    /// Sets what stands beside a resource's properties: `DependsOn`, `DeletionPolicy`, …
+    pub(crate) fn attribute(&mut self, id: &str, name: &str, value: impl Into<Value>) {
+        if let Some(Value::Object(resource)) = self.resources.get_mut(id) {
+            resource.insert(name.to_owned(), value.into());
+        }
+    }
+
+    pub(crate) fn parameter(
+        &mut self,
+        name: &str,
+        purpose: Purpose,
+        default: Option<String>,
+        mut body: Value,
+    ) {
+        body["Type"] = "String".into();
+        if let Some(default) = &default {
+            body["Default"] = default.clone().into();
+        }
+        self.parameters.insert(name.to_owned(), body);
+        self.needed.push(Parameter { name: name.to_owned(), purpose, default });
+    }
+
+    pub(crate) fn condition(&mut self, name: &str, value: Value) {
+        self.conditions.insert(name.to_owned(), value);
+    }
+
+    pub(crate) fn output(&mut self, name: &str, description: &str, value: Value) {
+        self.outputs.insert(name.to_owned(), json!({"Description": description, "Value": value}));
+    }
+
+    fn finish(self, description: &str) -> Value {
+        let mut all = Map::new();
+        all.insert("AWSTemplateFormatVersion".into(), "2010-09-09".into());
+        all.insert("Description".into(), description.into());
+        let sections = [
+            ("Parameters", self.parameters),
+            ("Conditions", self.conditions),
+            ("Resources", self.resources),
+            ("Outputs", self.outputs),
+        ];
+        for (name, section) in sections.into_iter().filter(|(_, section)| !section.is_empty()) {
+            all.insert(name.into(), section.into());
+        }
+        Value::Object(all)
+    }
+}
+
+pub(crate) fn reference(id: &str) -> Value {
+    json!({ "Ref": id })
+}
+
+pub(crate) fn get_att(id: &str, attribute: &str) -> Value {
+    json!({"Fn::GetAtt": [id, attribute]})
+}
+
+pub(crate) fn sub(text: impl Into<String>) -> Value {
+    json!({"Fn::Sub": text.into()})
+}
+
+/// The URL of a path of the site, as users type it.
+pub(crate) fn site_url(manifest: &Manifest, path: &str) -> Value {
+    let given = match path {
+        "" => reference("SiteUrl"),
+        _ => sub(format!("${{SiteUrl}}{path}")),
+    };
+    match manifest.domain {
+        Some(_) => given,
+        None => {
+            json!({"Fn::If": ["HasSiteUrl", given, sub(format!("https://${{Distribution.DomainName}}{path}"))]})
+        }
+    }
+}
+
+/// `Name` tag: the stack's name and what it is.
+pub(crate) fn name_tag(what: &str) -> Value {
+    json!([{"Key": "Name", "Value": sub(format!("${{AWS::StackName}}-{what}"))}])
+}
+
+/// `order-api` as part of a logical id: `OrderApi`.
+pub(crate) fn pascal(name: &str) -> String {
+    name.split('-')
+        .map(|part| {
+            let mut letters = part.chars();
+            letters.next().map(|c| c.to_ascii_uppercase()).into_iter().chain(letters).collect::<String>()
+        })
+        .collect()
+}

@@ -1,0 +1,517 @@
+use super::{all, shop};
+use escale_blueprint::{Manifest, Nat};
+use expect_test::{Expect, expect};
+
+fn check(manifest: &str, expected: Expect) {
+    let problems = Manifest::parse(manifest, "escale.yaml").err().unwrap_or_default();
+    expected.assert_eq(&all(&problems));
+}
+
+/// A manifest that is right but for what is added to its one service.
+fn with(service: &str) -> String {
+    format!("app: shop\nservices:\n  web:\n    image: web:1\n    port: 80\n    path: /\n{service}")
+}
+
+#[test]
+fn unknown_key_names_the_nearest() {
+    check(
+        &with("    helth: /x\n"),
+        expect![[r#"
+        unknown key `helth` in service `web`
+         --> escale.yaml:7:5
+          |
+        7 |     helth: /x
+          |     ^^^^^
+          = did you mean `health`?
+    "#]],
+    );
+}
+
+#[test]
+fn unknown_key_without_a_neighbour_lists_what_is_known() {
+    check(
+        "app: shop\nqueue: x\nservices: { web: { image: x, port: 80, path: / } }\n",
+        expect![[r#"
+        unknown key `queue` in the manifest
+         --> escale.yaml:2:1
+          |
+        2 | queue: x
+          | ^^^^^
+          = known are app, domain, services, database, buckets, network, logs, environments, overrides, alarms
+    "#]],
+    );
+}
+
+#[test]
+fn what_comes_later_is_refused_by_name() {
+    check(
+        &with(
+            "    scale: { min: 2 }\n    release: ./x\n    jobs: {}\n    sidecars: {}\n    deploy: { alarms: [5xx] }\n",
+        ),
+        expect![[r#"
+            `scale` is not supported yet in service `web`
+             --> escale.yaml:7:5
+              |
+            7 |     scale: { min: 2 }
+              |     ^^^^^
+              = `count: N` sets a fixed number of tasks; auto scaling comes with a later version
+
+            `release` is not supported yet in service `web`
+             --> escale.yaml:8:5
+              |
+            8 |     release: ./x
+              |     ^^^^^^^
+              = run migrations when the service starts; release tasks come with a later version
+
+            `jobs` is not supported yet in service `web`
+             --> escale.yaml:9:5
+              |
+            9 |     jobs: {}
+              |     ^^^^
+              = leave it out: scheduled tasks come with a later version
+
+            `sidecars` is not supported yet in service `web`
+              --> escale.yaml:10:5
+               |
+            10 |     sidecars: {}
+               |     ^^^^^^^^
+               = leave it out: further containers come with a later version
+
+            `alarms` is not supported yet in `deploy`
+              --> escale.yaml:11:15
+               |
+            11 |     deploy: { alarms: [5xx] }
+               |               ^^^^^^
+               = leave it out: alarms come with a later version
+        "#]],
+    );
+    check(
+        "app: shop\nalarms: a@b\nnetwork: { flow_logs: 14d }\nservices: { web: { image: x, port: 80, path: / } }\n",
+        expect![[r#"
+            `alarms` is not supported yet in the manifest
+             --> escale.yaml:2:1
+              |
+            2 | alarms: a@b
+              | ^^^^^^
+              = leave it out: CloudWatch alarms come with a later version
+
+            `flow_logs` is not supported yet in `network`
+             --> escale.yaml:3:12
+              |
+            3 | network: { flow_logs: 14d }
+              |            ^^^^^^^^^
+              = leave it out: flow logs come with a later version
+        "#]],
+    );
+}
+
+#[test]
+fn references_must_lead_somewhere() {
+    check(
+        &with("    uses: [dd]\ndatabase:\n  db: { engine: postgres 15 }\n"),
+        expect![[r#"
+        `dd` is neither a database nor a bucket
+         --> escale.yaml:7:12
+          |
+        7 |     uses: [dd]
+          |            ^^
+          = did you mean `db`?
+    "#]],
+    );
+    check(
+        &with("    uses: [db, db]\ndatabase:\n  db: { engine: postgres 15 }\n"),
+        expect![[r#"
+        `db` stands twice in `uses`
+         --> escale.yaml:7:16
+          |
+        7 |     uses: [db, db]
+          |                ^^
+    "#]],
+    );
+}
+
+#[test]
+fn a_variable_has_one_source() {
+    check(
+        &with("    env: { PORT: 1, A-B: 2 }\n    secrets: [PORT]\n"),
+        expect![[r#"
+            `PORT` is already set by Escale (by `port` and `uses`): leave it out of `env`
+             --> escale.yaml:7:12
+              |
+            7 |     env: { PORT: 1, A-B: 2 }
+              |            ^^^^
+
+            `A-B` is not the name of an environment variable
+             --> escale.yaml:7:21
+              |
+            7 |     env: { PORT: 1, A-B: 2 }
+              |                     ^^^
+              = letters, digits and underscores, like `LOG_LEVEL`
+
+            `PORT` is already set: leave it out of `secrets`
+             --> escale.yaml:8:15
+              |
+            8 |     secrets: [PORT]
+              |               ^^^^
+        "#]],
+    );
+}
+
+#[test]
+fn a_service_needs_an_image_and_a_port() {
+    check(
+        "app: shop\nservices:\n  web:\n    path: /\n  api:\n    build: x\n    image: y\n",
+        expect![[r#"
+        service `web` needs an image
+         --> escale.yaml:3:3
+          |
+        3 |   web:
+          |   ^^^
+          = `build: ./folder` with a Dockerfile, or `image: repository:tag`
+
+        service `web` has a `path` but no `port` to send it to
+         --> escale.yaml:3:3
+          |
+        3 |   web:
+          |   ^^^
+
+        service `api` has both `build` and `image`: keep one
+         --> escale.yaml:7:5
+          |
+        7 |     image: y
+          |     ^^^^^
+    "#]],
+    );
+    check(
+        "app: shop\nservices:\n  web:\n",
+        expect![[r#"
+        service `web` needs an image
+         --> escale.yaml:3:3
+          |
+        3 |   web:
+          |   ^^^
+          = `build: ./folder` with a Dockerfile, or `image: repository:tag`
+
+        no service has a `path`, so nothing would answer users
+         --> escale.yaml:3:3
+          |
+        3 |   web:
+          |   ^
+          = add `path: /` to one
+    "#]],
+    );
+    check(
+        "app: shop\n",
+        expect![[r#"
+        the manifest needs `services`
+         --> escale.yaml:1:1
+          |
+        1 | app: shop
+          | ^
+    "#]],
+    );
+    check(
+        "",
+        expect![[r#"
+        the manifest is empty
+         --> escale.yaml:1:1
+    "#]],
+    );
+}
+
+#[test]
+fn values_have_their_units() {
+    check(
+        &with(
+            "    size: { cpu: 300 }\n    count: many\n    health: { path: x, grace: 60 }\ndatabase:\n  db: { engine: oracle, storage: 20, backups: 99d, multi_az: yes }\nlogs: 31d\nnetwork: { cidr: 10.0.0.1/16, azs: 1, nat: two }\n",
+        ),
+        expect![[r#"
+            Fargate has no CPU size 300
+             --> escale.yaml:7:11
+              |
+            7 |     size: { cpu: 300 }
+              |           ^^
+              = it has 256, 512, 1024, 2048, 4096, 8192, 16384
+
+            `count` must be a whole number from 0 to 100, not `many`
+             --> escale.yaml:8:12
+              |
+            8 |     count: many
+              |            ^^^^
+
+            a health path starts with `/`, unlike `x`
+             --> escale.yaml:9:21
+              |
+            9 |     health: { path: x, grace: 60 }
+              |                     ^
+
+            `grace` cannot be `60`
+             --> escale.yaml:9:31
+              |
+            9 |     health: { path: x, grace: 60 }
+              |                               ^^
+              = write it like `60s` or `2m`
+
+            `engine` cannot be `oracle`
+              --> escale.yaml:11:17
+               |
+            11 |   db: { engine: oracle, storage: 20, backups: 99d, multi_az: yes }
+               |                 ^^^^^^
+               = write it like `postgres 14`, `postgres 15`, `postgres 16`, `postgres 17`
+
+            `storage` cannot be `20`
+              --> escale.yaml:11:34
+               |
+            11 |   db: { engine: oracle, storage: 20, backups: 99d, multi_az: yes }
+               |                                  ^^
+               = write it like `20GB` or `20..100GB`, from 20 on
+
+            RDS keeps backups for at most 35 days
+              --> escale.yaml:11:47
+               |
+            11 |   db: { engine: oracle, storage: 20, backups: 99d, multi_az: yes }
+               |                                               ^^^
+
+            `multi_az` must be `true` or `false`
+              --> escale.yaml:11:62
+               |
+            11 |   db: { engine: oracle, storage: 20, backups: 99d, multi_az: yes }
+               |                                                              ^^^
+
+            CloudWatch Logs cannot keep logs for 31 days
+              --> escale.yaml:12:7
+               |
+            12 | logs: 31d
+               |       ^^^
+               = it can for 1d, 3d, 5d, 7d, 14d, 30d, 60d, 90d, 120d, 150d, 180d, 365d, 400d, 545d, 731d, 1096d, 1827d
+
+            `cidr` cannot be `10.0.0.1/16`
+              --> escale.yaml:13:18
+               |
+            13 | network: { cidr: 10.0.0.1/16, azs: 1, nat: two }
+               |                  ^^^^^^^^^^^
+               = write it like `10.0.0.0/16`: /16 to /28, on its own boundary
+
+            `azs` must be a whole number from 2 to 3, not `1`
+              --> escale.yaml:13:36
+               |
+            13 | network: { cidr: 10.0.0.1/16, azs: 1, nat: two }
+               |                                    ^
+
+            `nat` cannot be `two`
+              --> escale.yaml:13:44
+               |
+            13 | network: { cidr: 10.0.0.1/16, azs: 1, nat: two }
+               |                                            ^^^
+               = it can be `per-az`, `single`, `none`
+        "#]],
+    );
+    check(
+        &with("    size: { cpu: 256, memory: 4096 }\nnetwork: { cidr: 10.0.0.0/26 }\n"),
+        expect![[r#"
+        Fargate does not have 4096 MiB with CPU 256
+         --> escale.yaml:7:11
+          |
+        7 |     size: { cpu: 256, memory: 4096 }
+          |           ^^
+          = it has 512, 1024 or 2048 MiB with it
+
+        10.0.0.0/26 is too small for 6 subnets
+         --> escale.yaml:8:18
+          |
+        8 | network: { cidr: 10.0.0.0/26 }
+          |                  ^^^^^^^^^^^
+          = a load balancer wants subnets of /27 or larger: take a block of /24 or larger
+    "#]],
+    );
+}
+
+#[test]
+fn names_and_paths_belong_to_one() {
+    check(
+        &with("  Web_2: { image: x }\nbuckets:\n  web: { path: /static/* }\n  b: { path: /static/* }\n"),
+        expect![[r#"
+        `Web_2` cannot be the name of a service
+         --> escale.yaml:7:3
+          |
+        7 |   Web_2: { image: x }
+          |   ^^^^^
+          = small letters, digits and single hyphens, from a letter on, at most 20 of them
+
+        `web` is already the name of one of the services
+         --> escale.yaml:9:3
+          |
+        9 |   web: { path: /static/* }
+          |   ^^^
+
+        `/static/*` already leads to `web`
+          --> escale.yaml:10:14
+           |
+        10 |   b: { path: /static/* }
+           |              ^^^^^^^^^
+    "#]],
+    );
+    check(
+        "app: shop\nservices: { web: { image: x } }\n",
+        expect![[r#"
+        no service has a `path`, so nothing would answer users
+         --> escale.yaml:2:11
+          |
+        2 | services: { web: { image: x } }
+          |           ^^
+          = add `path: /` to one
+    "#]],
+    );
+}
+
+#[test]
+fn yaml_that_hides_something_is_refused() {
+    check(
+        "app: shop\napp: shop\n",
+        expect![[r#"
+        `app` stands here a second time
+         --> escale.yaml:2:1
+          |
+        2 | app: shop
+          | ^^^
+    "#]],
+    );
+    check(
+        "app: &a shop\n",
+        expect![[r#"
+        anchors and aliases are not supported: write the value out
+         --> escale.yaml:1:6
+          |
+        1 | app: &a shop
+          |      ^^^^^^^
+    "#]],
+    );
+    check(
+        "app: !x shop\n",
+        expect![[r#"
+        tags (`!…`) are not supported in a manifest
+         --> escale.yaml:1:6
+          |
+        1 | app: !x shop
+          |      ^^^^^^^
+    "#]],
+    );
+    check(
+        "app: [shop\n",
+        expect![[r#"
+        not YAML: while parsing a flow sequence, expected ',' or ']'
+         --> escale.yaml:2:1
+    "#]],
+    );
+    check(
+        "app: shop\n---\napp: shop\n",
+        expect![[r#"
+        a manifest is one document; a second one starts here
+         --> escale.yaml:2:1
+          |
+        2 | ---
+          | ^^^
+    "#]],
+    );
+}
+
+#[test]
+fn overlays_are_read_where_they_stand() {
+    check(
+        &with("environments:\n  prod: { services.wbe.count: 3, servces.web.count: 1, account: 12 }\n"),
+        expect![[r#"
+        there is no `wbe` in `services`
+         --> escale.yaml:8:11
+          |
+        8 |   prod: { services.wbe.count: 3, servces.web.count: 1, account: 12 }
+          |           ^^^^^^^^^^^^^^^^^^
+          = did you mean `web`?
+
+        an environment cannot set `servces.web.count`
+         --> escale.yaml:8:34
+          |
+        8 |   prod: { services.wbe.count: 3, servces.web.count: 1, account: 12 }
+          |                                  ^^^^^^^^^^^^^^^^^
+          = did you mean `services`?
+
+        `account` must be the 12 digits of an AWS account, in quotes
+         --> escale.yaml:8:65
+          |
+        8 |   prod: { services.wbe.count: 3, servces.web.count: 1, account: 12 }
+          |                                                                 ^^
+    "#]],
+    );
+    check(
+        &with("environments:\n  prod:\n    services.web.cuont: 3\n    \"services.*.count\": x\n"),
+        expect![[r#"
+            unknown key `cuont` in service `web`
+             --> escale.yaml:9:5
+              |
+            9 |     services.web.cuont: 3
+              |     ^^^^^^^^^^^^^^^^^^
+              = did you mean `count`?
+
+            `count` must be a whole number from 0 to 100, not `x`
+              --> escale.yaml:10:25
+               |
+            10 |     "services.*.count": x
+               |                         ^
+        "#]],
+    );
+}
+
+#[test]
+fn overrides_name_what_is_there() {
+    check(
+        &with("overrides:\n  Web: 1\n"),
+        expect![[r#"
+        `Web` names no property
+         --> escale.yaml:8:3
+          |
+        8 |   Web: 1
+          |   ^^^
+          = write it like `LogicalId.Property: value`
+    "#]],
+    );
+    // wrong in every environment, told once
+    check(
+        &with(
+            "environments: { prod: {}, staging: {} }\noverrides:\n  WebServic.DesiredCount: 3\n  Vpc.Tags.9.Key: x\n  Vpc.CidrBlock.x: y\n",
+        ),
+        expect![[r#"
+            the template has no resource `WebServic`
+             --> escale.yaml:9:3
+              |
+            9 |   WebServic.DesiredCount: 3
+              |   ^^^^^^^^^^^^^^^^^^^^^^
+              = did you mean `WebService`?
+
+            `9` is no index of a list of 2
+              --> escale.yaml:10:3
+               |
+            10 |   Vpc.Tags.9.Key: x
+               |   ^^^^^^^^^^^^^^
+
+            nothing can be set at `x`: there is a single value before it
+              --> escale.yaml:11:3
+               |
+            11 |   Vpc.CidrBlock.x: y
+               |   ^^^^^^^^^^^^^^^
+        "#]],
+    );
+}
+
+#[test]
+fn environments_differ_as_they_say() {
+    let shop = shop();
+    assert_eq!(shop.environments, ["local", "staging", "prod"]);
+    assert_eq!(shop.domain.as_deref(), Some("shop.localhost"));
+    let staging = shop.for_environment("staging").unwrap();
+    assert_eq!(staging.network.nat, Nat::Single);
+    assert!(!staging.databases[0].multi_az && shop.databases[0].multi_az);
+    assert!(staging.services.iter().all(|s| s.count == 1) && shop.services.iter().all(|s| s.count == 2));
+    let prod = shop.for_environment("prod").unwrap();
+    assert_eq!((prod.environment.protect, prod.domain.as_deref()), (true, Some("shop.example.com")));
+    let unknown = shop.for_environment("prd").unwrap_err();
+    assert!(all(&unknown).contains("did you mean `prod`?"), "{}", all(&unknown));
+}

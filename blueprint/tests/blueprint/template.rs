@@ -1,0 +1,206 @@
+use super::{all, shop};
+use escale_blueprint::{Manifest, TEMPLATE_BODY_BYTES, Template, graph, registry_template, template};
+use expect_test::{expect, expect_file};
+use std::process::Command;
+
+fn of(manifest: &Manifest) -> Template {
+    template(manifest).unwrap_or_else(|problems| panic!("{}", all(&problems)))
+}
+
+#[test]
+fn the_shop_as_yaml() {
+    expect_file!["./golden/shop.yaml"].assert_eq(&of(&shop()).to_yaml());
+    expect_file!["./golden/shop-registry.yaml"].assert_eq(&registry_template(&shop()).unwrap().to_yaml());
+}
+
+#[test]
+fn fits_into_a_template_body() {
+    for environment in shop().environments {
+        let template = of(&shop().for_environment(&environment).unwrap());
+        assert!(template.to_json_min().len() < TEMPLATE_BODY_BYTES, "{}", template.to_json_min().len());
+        assert!(template.to_yaml().len() < TEMPLATE_BODY_BYTES, "{}", template.to_yaml().len());
+    }
+}
+
+#[test]
+fn says_what_a_deployment_needs() {
+    let template = of(&shop());
+    expect![[r#"
+        (
+            [
+                Parameter {
+                    name: "Environment",
+                    purpose: Environment,
+                    default: Some(
+                        "local",
+                    ),
+                },
+                Parameter {
+                    name: "FrontendImage",
+                    purpose: Image {
+                        service: "frontend",
+                    },
+                    default: None,
+                },
+                Parameter {
+                    name: "BackendImage",
+                    purpose: Image {
+                        service: "backend",
+                    },
+                    default: None,
+                },
+                Parameter {
+                    name: "SiteUrl",
+                    purpose: SiteUrl,
+                    default: Some(
+                        "https://shop.localhost",
+                    ),
+                },
+                Parameter {
+                    name: "CdnPublicKeyPem",
+                    purpose: CdnPublicKey,
+                    default: None,
+                },
+                Parameter {
+                    name: "CdnPrivateKeyPem",
+                    purpose: CdnPrivateKey,
+                    default: None,
+                },
+            ],
+            [
+                ImageNeeded {
+                    service: "frontend",
+                    parameter: "FrontendImage",
+                    image: Build(
+                        "./frontend",
+                    ),
+                    repository: Some(
+                        "shop/frontend",
+                    ),
+                },
+                ImageNeeded {
+                    service: "backend",
+                    parameter: "BackendImage",
+                    image: Build(
+                        "./backend",
+                    ),
+                    repository: Some(
+                        "shop/backend",
+                    ),
+                },
+            ],
+            [
+                Sync {
+                    bucket: "static",
+                    output: "StaticBucketName",
+                    folder: "./frontend/dist",
+                    prefix: "static/",
+                },
+            ],
+            [],
+        )
+    "#]]
+    .assert_debug_eq(&(&template.parameters, &template.images, &template.syncs, &template.secrets));
+}
+
+#[test]
+fn the_graph_follows_uses() {
+    let lines: Vec<String> = graph(&shop())
+        .edges
+        .iter()
+        .map(|e| format!("{} -> {} {:?} {}", e.from, e.to, e.kind, e.path.as_deref().unwrap_or_default()))
+        .collect();
+    expect![[r#"
+        users -> cdn Request 
+        cdn -> load-balancer Request 
+        cdn -> static Request /static/*
+        cdn -> media Request /media/*
+        load-balancer -> frontend Request /
+        frontend -> internet Egress 
+        load-balancer -> backend Request /api/*
+        backend -> db Uses 
+        backend -> media Uses 
+        backend -> internet Egress "#]]
+    .assert_eq(&lines.join("\n"));
+}
+
+/// Only what an environment says may differ between environments; the template knows no other.
+#[test]
+fn nothing_local_in_it() {
+    let local = of(&shop()).to_json_min();
+    for word in ["4566", "127.0.0.1:", "000000000000", "escale"] {
+        assert!(!local.contains(word), "{word}");
+    }
+    let as_prod = Manifest::parse(
+        &include_str!("../../../examples/shop/escale.yaml")
+            .replace("local: { domain: shop.localhost }", "local: {}"),
+        "escale.yaml",
+    )
+    .unwrap();
+    let prod = of(&shop().for_environment("prod").unwrap()).to_json_min();
+    let same = prod
+        .replace("\"prod\"", "\"local\"")
+        .replace("(prod)", "(local)")
+        .replace("\"DeletionProtection\":true", "\"DeletionProtection\":false")
+        .replace(
+            r#"deletion_protection.enabled","Value":"true""#,
+            r#"deletion_protection.enabled","Value":"false""#,
+        )
+        .replace("Retain", "Delete");
+    assert_eq!(of(&as_prod).to_json_min(), same);
+}
+
+/// Every manifest below must make a template in which AWS's own schemas find no fault.
+#[test]
+fn clean_under_cfn_lint() {
+    let least =
+        Manifest::parse("app: a\nservices: { web: { image: \"nginx:1\", port: 80, path: / } }", "least.yaml");
+    let wide = Manifest::parse(
+        "app: wide-app
+network: { cidr: 10.1.0.0/22, azs: 3, nat: none }
+services:
+  web: { build: web, port: 80, path: /web/*, secrets: [API_KEY], uses: [main-db, other-db] }
+  api: { build: api, port: 81, path: /web/api/*, uses: [uploads], count: 3 }
+  worker: { build: worker, uses: [main-db, uploads], env: { A: 1 } }
+database:
+  main-db: { engine: postgres 17, size: db.m6g.large, storage: 50GB, multi_az: false, backups: 0d }
+  other-db: { engine: postgres 16 }
+buckets: { uploads: { path: /up/*, signed: true }, assets: { path: /assets/* } }
+overrides: { WebService.EnableExecuteCommand: true, MainDbInstance.DeletionPolicy: Retain }
+",
+        "wide.yaml",
+    );
+    let (least, wide) = (least.unwrap(), wide.unwrap_or_else(|p| panic!("{}", all(&p))));
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = Vec::new();
+    for manifest in [
+        &least,
+        &wide,
+        &shop(),
+        &shop().for_environment("staging").unwrap(),
+        &shop().for_environment("prod").unwrap(),
+    ] {
+        let name = manifest.stack_name();
+        let mut write = |file: String, text: String| {
+            let path = folder.path().join(file);
+            std::fs::write(&path, text).unwrap();
+            files.push(path);
+        };
+        write(format!("{name}.yaml"), of(manifest).to_yaml());
+        write(format!("{name}.json"), of(manifest).to_json_min());
+        if let Some(registry) = registry_template(manifest) {
+            write(format!("{name}-registry.yaml"), registry.to_yaml());
+        }
+    }
+    let output = Command::new("cfn-lint")
+        .args(["--regions", "eu-west-3", "--"])
+        .args(&files)
+        .output()
+        .expect("cfn-lint must be on PATH (pip install cfn-lint; `cargo xtask test` installs it)");
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

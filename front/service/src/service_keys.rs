@@ -1,0 +1,33 @@
+//! Keys with which parts of the cloud sign requests to other parts: a distribution that fetches from a bucket.
+//!
+//! They live in memory only: whoever signs with one was started by the same daemon.
+
+use crate::{Credential, Principal};
+use escale_base::{Secret, ids};
+use std::{
+    collections::HashMap,
+    sync::{PoisonError, RwLock},
+};
+
+#[derive(Default)]
+pub(crate) struct ServiceKeys(RwLock<HashMap<String, Credential>>);
+
+impl ServiceKeys {
+    /// The key of `service` acting for the resource `source_arn`; the same one each time.
+    pub(crate) fn key_for(&self, service: &str, source_arn: &str) -> (String, Secret<String>) {
+        let principal = Principal::OnBehalf { service: service.into(), source_arn: source_arn.into() };
+        let mut keys = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some((id, found)) = keys.iter().find(|(_, c)| c.principal == principal) {
+            return (id.clone(), found.secret.clone());
+        }
+        let id = format!("ASVC{}", ids::random_upper(16));
+        let secret = Secret::new(ids::random_hex(40));
+        let credential = Credential { principal, secret: secret.clone(), session_token: None, expires: None };
+        keys.insert(id.clone(), credential);
+        (id, secret)
+    }
+
+    pub(crate) fn find(&self, id: &str) -> Option<Credential> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+}

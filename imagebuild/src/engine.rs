@@ -1,0 +1,148 @@
+//! Docker, podman or buildah, for Dockerfiles that run commands: whichever is there builds, and its image comes
+//! back as an OCI layout.
+
+use crate::{
+    dockerfile::NeedsEngine,
+    layout::{Layout, LayoutError},
+};
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    io,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Docker,
+    Podman,
+    Buildah,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error(
+        "{0}, and none of docker (with its daemon), podman, buildah works here. Install one (apt install buildah), or build the image elsewhere and name it with `image:`"
+    )]
+    None(NeedsEngine),
+    #[error("`{command}` failed ({status}); its last lines:\n{output}")]
+    Failed { command: String, status: String, output: String },
+    #[error("starting `{command}`: {error}")]
+    Start { command: String, error: io::Error },
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+}
+
+impl Engine {
+    pub const ALL: [Engine; 3] = [Engine::Docker, Engine::Podman, Engine::Buildah];
+
+    pub fn program(self) -> &'static str {
+        match self {
+            Engine::Docker => "docker",
+            Engine::Podman => "podman",
+            Engine::Buildah => "buildah",
+        }
+    }
+
+    /// The first engine in a search path (`$PATH`) that works: a docker without its daemon does not. The error tells
+    /// what it is needed for.
+    pub fn find(path: &OsStr, needed: NeedsEngine) -> Result<Engine, EngineError> {
+        let works = |engine: &Engine| {
+            let programs = std::env::split_paths(path).map(|p| p.join(engine.program()));
+            let info = |program: PathBuf| {
+                let quiet =
+                    Command::new(program).arg("info").stdout(Stdio::null()).stderr(Stdio::null()).status();
+                quiet.is_ok_and(|status| status.success())
+            };
+            programs.filter(|p| p.is_file()).take(1).any(info)
+        };
+        Engine::ALL.into_iter().find(works).ok_or(EngineError::None(needed))
+    }
+
+    /// The commands that build `dockerfile` and write the image to the layout `to`, one after the other.
+    pub fn commands(
+        self,
+        dockerfile: &Path,
+        context: &Path,
+        args: &BTreeMap<String, String>,
+        reference: &str,
+        to: &Path,
+    ) -> Vec<Vec<String>> {
+        let words = |list: &[&str]| list.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
+        let (file, folder, to) =
+            (dockerfile.to_string_lossy(), context.to_string_lossy(), to.to_string_lossy());
+        let mut build = words(&[self.program(), "build", "--file", &file, "--tag", reference]);
+        for (name, value) in args {
+            build.extend([String::from("--build-arg"), format!("{name}={value}")]);
+        }
+        build.push(folder.into_owned());
+        let program = self.program();
+        match self {
+            // since version 25 what `docker save` writes is an OCI layout
+            Engine::Docker => {
+                let archive = format!("{to}.tar");
+                vec![
+                    build,
+                    words(&[program, "save", "--output", &archive, reference]),
+                    words(&["tar", "--extract", "--file", &archive, "--directory", &to]),
+                ]
+            }
+            Engine::Podman | Engine::Buildah => {
+                let target = format!("oci:{to}:{reference}");
+                vec![build, words(&[program, "push", reference, &target])]
+            }
+        }
+    }
+}
+
+/// Builds with an engine; each line that it prints goes to `line`. Blocks until it is done.
+pub fn build_with(
+    commands: &[Vec<String>],
+    to: &Path,
+    architecture: &str,
+    line: &mut dyn FnMut(&str),
+) -> Result<Layout, EngineError> {
+    std::fs::create_dir_all(to).map_err(|e| crate::layout::at(to, e))?;
+    for words in commands {
+        run(words, line)?;
+    }
+    let archive = PathBuf::from(format!("{}.tar", to.display()));
+    if archive.exists() {
+        std::fs::remove_file(&archive).map_err(|e| crate::layout::at(&archive, e))?;
+    }
+    Ok(Layout::open(to, architecture)?)
+}
+
+fn run(words: &[String], line: &mut dyn FnMut(&str)) -> Result<(), EngineError> {
+    use std::io::{BufRead, BufReader};
+    const KEPT: usize = 20;
+    let command = words.join(" ");
+    let start = |error| EngineError::Start { command: command.clone(), error };
+    let (program, arguments) = words.split_first().ok_or_else(|| start(io::Error::other("empty command")))?;
+    let (reader, writer) = io::pipe().map_err(start)?;
+    let both = writer.try_clone().map_err(start)?;
+    // the command, with its ends of the pipe, is dropped at the end of this statement
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(both)
+        .stderr(writer)
+        .spawn()
+        .map_err(start)?;
+    let mut last = std::collections::VecDeque::new();
+    for text in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
+        let text = String::from_utf8_lossy(&text).into_owned();
+        line(&text);
+        if last.len() == KEPT {
+            last.pop_front();
+        }
+        last.push_back(text);
+    }
+    let status = child.wait().map_err(start)?;
+    if status.success() {
+        return Ok(());
+    }
+    let output = last.into_iter().collect::<Vec<_>>().join("\n");
+    Err(EngineError::Failed { command: command.clone(), status: status.to_string(), output })
+}

@@ -1,0 +1,190 @@
+//! OCI image layouts: a folder of content-addressed blobs and an index that names the image.
+//!
+//! Source: <https://github.com/opencontainers/image-spec/blob/main/image-layout.md>
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+pub(crate) const LAYER_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+/// An image on disk.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    folder: PathBuf,
+    /// The manifest's digest: `sha256:…`.
+    pub digest: String,
+    pub manifest: Value,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LayoutError {
+    #[error("{path}: {error}")]
+    Io { path: String, error: io::Error },
+    #[error("{path} is not what an OCI layout has there: {what}")]
+    Form { path: String, what: String },
+    #[error("{folder} has no image for {architecture}; it has {there}")]
+    NoSuchArchitecture { folder: String, architecture: String, there: String },
+}
+
+impl Layout {
+    /// Opens a layout with one image, or with one for several architectures, of which it takes the one asked for
+    /// (in Go's words: `amd64`, `arm64`).
+    pub fn open(folder: &Path, architecture: &str) -> Result<Layout, LayoutError> {
+        let mut list = read_json(&folder.join("index.json"))?;
+        // an index may name an index: an image for several architectures
+        for _ in 0..4 {
+            let entry = choose(folder, &list, architecture)?;
+            let (digest, kind) = (text(&entry["digest"]), text(&entry["mediaType"]));
+            let document = read_json(&blob_path(folder, &digest)?)?;
+            if kind.contains("index") || kind.contains("manifest.list") {
+                list = document;
+            } else {
+                return Ok(Layout { folder: folder.to_owned(), digest, manifest: document });
+            }
+        }
+        Err(form(&folder.join("index.json"), "indexes nest too deep"))
+    }
+
+    /// Where a blob is, by its digest.
+    pub fn blob(&self, digest: &str) -> Result<PathBuf, LayoutError> {
+        blob_path(&self.folder, digest)
+    }
+
+    /// The image's configuration: how to run it.
+    pub fn config(&self) -> Result<Value, LayoutError> {
+        read_json(&self.blob(&text(&self.manifest["config"]["digest"]))?)
+    }
+
+    /// Configuration and layers as (digest, size in bytes), each once.
+    pub fn blobs(&self) -> Vec<(String, u64)> {
+        let layers = self.manifest["layers"].as_array().into_iter().flatten();
+        let mut all: Vec<(String, u64)> = Vec::new();
+        for entry in layers.chain([&self.manifest["config"]]) {
+            let blob = (text(&entry["digest"]), entry["size"].as_u64().unwrap_or_default());
+            if !all.contains(&blob) {
+                all.push(blob);
+            }
+        }
+        all
+    }
+
+    /// The manifest as it is stored, byte by byte.
+    pub fn manifest_bytes(&self) -> Result<Vec<u8>, LayoutError> {
+        let path = self.blob(&self.digest)?;
+        fs::read(&path).map_err(|e| at(&path, e))
+    }
+}
+
+/// Writes a layout.
+pub(crate) struct Writer {
+    folder: PathBuf,
+}
+
+impl Writer {
+    pub(crate) fn create(folder: &Path) -> Result<Writer, LayoutError> {
+        let blobs = folder.join("blobs/sha256");
+        fs::create_dir_all(&blobs).map_err(|e| at(&blobs, e))?;
+        Ok(Writer { folder: folder.to_owned() })
+    }
+
+    /// Where to write what is not yet named; on the same file system as the blobs.
+    pub(crate) fn temporary(&self) -> Result<tempfile::NamedTempFile, LayoutError> {
+        tempfile::NamedTempFile::new_in(&self.folder).map_err(|e| at(&self.folder, e))
+    }
+
+    pub(crate) fn keep(&self, file: tempfile::NamedTempFile, digest: &str) -> Result<(), LayoutError> {
+        let path = blob_path(&self.folder, digest)?;
+        file.persist(&path).map_err(|e| at(&path, e.error))?;
+        Ok(())
+    }
+
+    pub(crate) fn blob(&self, bytes: &[u8]) -> Result<String, LayoutError> {
+        let digest = digest_of(bytes);
+        let path = blob_path(&self.folder, &digest)?;
+        fs::write(&path, bytes).map_err(|e| at(&path, e))?;
+        Ok(digest)
+    }
+
+    /// Takes a blob over from another layout, without a copy where the file system allows it.
+    pub(crate) fn take(&self, digest: &str, from: &Path) -> Result<(), LayoutError> {
+        let to = blob_path(&self.folder, digest)?;
+        if to.exists() || fs::hard_link(from, &to).is_ok() {
+            return Ok(());
+        }
+        fs::copy(from, &to).map(|_| ()).map_err(|e| at(from, e))
+    }
+
+    /// Writes manifest and index; the layout is whole only now.
+    pub(crate) fn finish(self, manifest: Value, reference: &str) -> Result<Layout, LayoutError> {
+        let bytes = manifest.to_string().into_bytes();
+        let digest = self.blob(&bytes)?;
+        let index = json!({
+            "schemaVersion": 2,
+            "mediaType": INDEX,
+            "manifests": [{
+                "mediaType": MANIFEST,
+                "digest": digest,
+                "size": bytes.len(),
+                "annotations": {"org.opencontainers.image.ref.name": reference},
+            }],
+        });
+        for (name, value) in [("oci-layout", json!({"imageLayoutVersion": "1.0.0"})), ("index.json", index)] {
+            let path = self.folder.join(name);
+            fs::write(&path, value.to_string()).map_err(|e| at(&path, e))?;
+        }
+        Ok(Layout { folder: self.folder, digest, manifest })
+    }
+}
+
+pub(crate) fn digest_of(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
+}
+
+pub(crate) fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn choose(folder: &Path, list: &Value, architecture: &str) -> Result<Value, LayoutError> {
+    let entries = list["manifests"].as_array().cloned().unwrap_or_default();
+    let of = |e: &Value| text(&e["platform"]["architecture"]);
+    let fits = |e: &&Value| of(e) == architecture && text(&e["platform"]["os"]) == "linux";
+    match (entries.as_slice(), entries.iter().find(fits)) {
+        (_, Some(entry)) => Ok(entry.clone()),
+        ([entry], None) if entry["platform"].is_null() => Ok(entry.clone()),
+        ([], None) => Err(form(&folder.join("index.json"), "it names no image")),
+        _ => Err(LayoutError::NoSuchArchitecture {
+            folder: folder.display().to_string(),
+            architecture: architecture.to_owned(),
+            there: entries.iter().map(of).collect::<Vec<_>>().join(", "),
+        }),
+    }
+}
+
+fn blob_path(folder: &Path, digest: &str) -> Result<PathBuf, LayoutError> {
+    match digest.strip_prefix("sha256:") {
+        Some(hash) if hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            Ok(folder.join("blobs/sha256").join(hash))
+        }
+        _ => Err(form(folder, &format!("`{digest}` is not a sha256 digest"))),
+    }
+}
+
+fn read_json(path: &Path) -> Result<Value, LayoutError> {
+    let bytes = fs::read(path).map_err(|e| at(path, e))?;
+    serde_json::from_slice(&bytes).map_err(|e| form(path, &e.to_string()))
+}
+
+pub(crate) fn at(path: &Path, error: io::Error) -> LayoutError {
+    LayoutError::Io { path: path.display().to_string(), error }
+}
+
+fn form(path: &Path, what: &str) -> LayoutError {
+    LayoutError::Form { path: path.display().to_string(), what: what.to_owned() }
+}

@@ -1,0 +1,7 @@
+//! Images from outside: what a Dockerfile is read as, what comes out of a build, what a registry gets.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by it; clippy only knows of #[test] functions")]
+
+mod building;
+mod parsing;
+mod pushing;

@@ -1,0 +1,183 @@
+use escale_imagebuild::{Dockerfile, Engine, Ignore};
+use expect_test::{Expect, expect};
+use std::{collections::BTreeMap, ffi::OsStr, path::Path};
+
+fn check(text: &str, expected: Expect) {
+    let found = match Dockerfile::parse(text, "Dockerfile") {
+        Ok(file) => {
+            let mut lines: Vec<String> =
+                file.steps.iter().map(|s| format!("{} {:?}", s.line, s.instruction)).collect();
+            lines.extend(file.needs_engine().map(|n| format!("needs an engine: {n}")));
+            lines.join("\n")
+        }
+        Err(e) => e.to_string(),
+    };
+    expected.assert_eq(&found);
+}
+
+#[test]
+fn instructions() {
+    check(
+        "# syntax=docker/dockerfile:1\n\n# a comment\nARG V=1\nFROM base:$V AS b\nENV A=1 B=\"2 3\" C=a\\ b\nENV OLD some words\nLABEL a.b=c\nCOPY --chmod=0755 --chown=1:2 a b/*.txt /to/\ncopy [\"with blank\", \"/x\"]\nADD plain.txt /\nWORKDIR /srv\nUSER 65534:65534\nEXPOSE 80 53/udp\nVOLUME [\"/data\"]\nENTRYPOINT [\"/x\", \"-v\"]\nCMD run it\nSTOPSIGNAL SIGQUIT\nHEALTHCHECK --interval=1m30s --timeout=500ms --retries=5 CMD [\"/x\", \"check\"]\n",
+        expect![[r#"
+            4 Arg([("V", Some("1"))])
+            5 From { image: "base:$V" }
+            6 Env([("A", "1"), ("B", "\"2 3\""), ("C", "a\\ b")])
+            7 Env([("OLD", "some words")])
+            8 Label([("a.b", "c")])
+            9 Copy(CopyFiles { sources: ["a", "b/*.txt"], to: "/to/", chmod: Some("0755"), chown: Some("1:2") })
+            10 Copy(CopyFiles { sources: ["with blank"], to: "/x", chmod: None, chown: None })
+            11 Copy(CopyFiles { sources: ["plain.txt"], to: "/", chmod: None, chown: None })
+            12 Workdir("/srv")
+            13 User("65534:65534")
+            14 Expose(["80", "53/udp"])
+            15 Volume(["/data"])
+            16 Entrypoint(Exec(["/x", "-v"]))
+            17 Cmd(Shell("run it"))
+            18 StopSignal("SIGQUIT")
+            19 Healthcheck(Check { command: Exec(["/x", "check"]), interval_ns: 90000000000, timeout_ns: 500000000, start_period_ns: 0, retries: 5 })"#]],
+    );
+}
+
+#[test]
+fn continued_lines() {
+    check(
+        "FROM scratch\nENV A=1 \\\n  # in between\n\n  B=2\nLABEL x=y\n",
+        expect![[r#"
+        1 From { image: "scratch" }
+        2 Env([("A", "1"), ("B", "2")])
+        6 Label([("x", "y")])"#]],
+    );
+    check(
+        "# escape=`\nFROM scratch\nENV A=1 `\n  B=c:\\x\n",
+        expect![[r#"
+        2 From { image: "scratch" }
+        3 Env([("A", "1"), ("B", "c:\\x")])"#]],
+    );
+}
+
+#[test]
+fn what_only_an_engine_can_do() {
+    check(
+        "FROM debian\nRUN apt-get update\n",
+        expect![[r#"
+        1 From { image: "debian" }
+        2 Foreign("RUN")
+        needs an engine: Dockerfile:2: RUN"#]],
+    );
+    check(
+        "FROM rust AS b\nFROM scratch\nCOPY --from=b /x /x\n",
+        expect![[r#"
+        1 From { image: "rust" }
+        2 Foreign("a second FROM (several stages)")
+        3 Foreign("COPY --from")
+        needs an engine: Dockerfile:2: a second FROM (several stages)"#]],
+    );
+    check(
+        "FROM scratch\nADD https://example.com/x /x\n",
+        expect![[r#"
+        1 From { image: "scratch" }
+        2 Foreign("ADD of `https://example.com/x` (an address or an archive)")
+        needs an engine: Dockerfile:2: ADD of `https://example.com/x` (an address or an archive)"#]],
+    );
+    check(
+        "FROM scratch\nADD x.tar.gz /\n",
+        expect![[r#"
+        1 From { image: "scratch" }
+        2 Foreign("ADD of `x.tar.gz` (an address or an archive)")
+        needs an engine: Dockerfile:2: ADD of `x.tar.gz` (an address or an archive)"#]],
+    );
+    check(
+        "FROM scratch\nCOPY <<EOF /x\nRUN no instruction\nEOF\nUSER 1\n",
+        expect![[r#"
+        1 From { image: "scratch" }
+        2 Foreign("COPY with a here-document")
+        5 User("1")
+        needs an engine: Dockerfile:2: COPY with a here-document"#]],
+    );
+    check(
+        "FROM --platform=linux/arm64 scratch\n",
+        expect!["Dockerfile:1: FROM must come first (only ARG may stand before it)"],
+    );
+}
+
+#[test]
+fn faults_have_their_place() {
+    check("", expect!["Dockerfile:1: there is no FROM"]);
+    check("COPY a b\n", expect!["Dockerfile:1: FROM must come first (only ARG may stand before it)"]);
+    check("FROM scratch\n\nCOYP a b\n", expect!["Dockerfile:3: unknown instruction `COYP`"]);
+    check(
+        "FROM scratch\nCOPY a\n",
+        expect!["Dockerfile:2: COPY takes one source or more, and a destination"],
+    );
+    check("FROM scratch\nENV \"A\n", expect!["Dockerfile:2: a quote does not end"]);
+    check("FROM scratch\nENV A\n", expect!["Dockerfile:2: ENV takes name=value, and `A` has no value"]);
+    check("FROM scratch\nUSER\n", expect!["Dockerfile:2: USER needs an argument"]);
+    check(
+        "FROM scratch\nHEALTHCHECK --interval=x CMD y\n",
+        expect!["Dockerfile:2: HEALTHCHECK: --interval cannot be `x`"],
+    );
+    check(
+        "FROM scratch\nCOPY <<EOF /x\nfor ever\n",
+        expect!["Dockerfile:2: the here-document `EOF` does not end"],
+    );
+    check("# escape=x\nFROM scratch\n", expect![[r#"Dockerfile:1: escape must be \ or `, not `x`"#]]);
+}
+
+#[test]
+fn dockerignore_decides_by_the_last_match() {
+    let ignore = Ignore::parse("# comment\n/target\n*.md\n!README.md\n**/*.tmp\ndocs\n!docs/keep\n");
+    for (path, hidden) in [
+        ("target", true),
+        ("target/x/y", true),
+        ("src/target", false),
+        ("a.md", true),
+        ("README.md", false),
+        ("sub/a.md", false),
+        ("sub/x.tmp", true),
+        ("docs/x", true),
+        ("docs/keep/x", false),
+    ] {
+        assert_eq!(ignore.hides(path), hidden, "{path}");
+    }
+}
+
+#[test]
+fn engines_are_found_and_told_what_to_do() {
+    let needed =
+        || Dockerfile::parse("FROM debian\nRUN x\n", "app/Dockerfile").unwrap().needs_engine().unwrap();
+    let none = Engine::find(OsStr::new("/nowhere"), needed()).unwrap_err();
+    expect!["app/Dockerfile:2: RUN, and none of docker (with its daemon), podman, buildah works here. Install one (apt install buildah), or build the image elsewhere and name it with `image:`"].assert_eq(&none.to_string());
+    let folder = tempfile::tempdir().unwrap();
+    // links, not scripts: a file just written may still be open in a child that another test forks
+    std::os::unix::fs::symlink("/bin/false", folder.path().join("docker")).unwrap();
+    std::os::unix::fs::symlink("/bin/true", folder.path().join("podman")).unwrap();
+    assert_eq!(Engine::find(folder.path().as_os_str(), needed()).unwrap(), Engine::Podman);
+    let args = BTreeMap::from([("V".to_owned(), "1".to_owned())]);
+    let lines: Vec<String> = Engine::ALL
+        .iter()
+        .flat_map(|e| {
+            e.commands(Path::new("app/Dockerfile"), Path::new("app"), &args, "app:1", Path::new("out"))
+        })
+        .map(|words| words.join(" "))
+        .collect();
+    expect![[r#"
+        docker build --file app/Dockerfile --tag app:1 --build-arg V=1 app
+        docker save --output out.tar app:1
+        tar --extract --file out.tar --directory out
+        podman build --file app/Dockerfile --tag app:1 --build-arg V=1 app
+        podman push app:1 oci:out:app:1
+        buildah build --file app/Dockerfile --tag app:1 --build-arg V=1 app
+        buildah push app:1 oci:out:app:1"#]]
+    .assert_eq(&lines.join("\n"));
+}
+
+#[test]
+fn the_shop_needs_no_engine() {
+    for text in [
+        include_str!("../../../examples/shop/frontend/Dockerfile"),
+        include_str!("../../../examples/shop/backend/Dockerfile"),
+    ] {
+        assert_eq!(Dockerfile::parse(text, "Dockerfile").unwrap().needs_engine(), None);
+    }
+}

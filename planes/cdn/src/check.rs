@@ -1,0 +1,88 @@
+//! Whether a spec can be enacted, before anything is changed.
+
+use crate::{
+    signed::SignedAccess,
+    spec::{Behaviour, DistributionSpec},
+};
+use escale_base::PlaneError;
+use http::{HeaderName, HeaderValue, Method};
+
+/// Names the first thing of `spec` that cannot be enacted. Real and fake plane both begin with it.
+pub fn check(spec: &DistributionSpec) -> Result<(), PlaneError> {
+    let at = format!("distribution '{}'", spec.id);
+    let wrong = |what: String| Err(PlaneError::asked(format!("{at}: {what}")));
+    for (i, origin) in spec.origins.iter().enumerate() {
+        if spec.origins[..i].iter().any(|o| o.id == origin.id) {
+            return wrong(format!("origin '{}' is there twice", origin.id));
+        }
+        if !(origin.path.is_empty() || (origin.path.starts_with('/') && !origin.path.ends_with('/'))) {
+            return wrong(format!(
+                "the path '{}' of origin '{}' must begin and not end with '/'",
+                origin.path, origin.id
+            ));
+        }
+        if http::uri::PathAndQuery::try_from(format!("{}/", origin.path)).is_err()
+            || HeaderValue::from_str(&origin.host).is_err()
+        {
+            return wrong(format!(
+                "host or path of origin '{}' has characters that no request may have",
+                origin.id
+            ));
+        }
+        if origin.connect_timeout_ms == 0 || origin.read_timeout_ms == 0 {
+            return wrong(format!("the timeouts of origin '{}' must be at least 1 ms", origin.id));
+        }
+        for (name, value) in &origin.headers {
+            if HeaderName::try_from(name).is_err() || HeaderValue::from_str(value).is_err() {
+                return wrong(format!("'{name}' of origin '{}' is no header", origin.id));
+            }
+        }
+    }
+    for (pattern, behaviour) in &spec.behaviours {
+        check_behaviour(&format!("{at}, behaviour '{pattern}'"), spec, behaviour)?;
+    }
+    check_behaviour(&format!("{at}, default behaviour"), spec, &spec.default)?;
+    for error in &spec.errors {
+        let page = error.page.as_ref();
+        if !(400..600).contains(&error.status) || page.is_some_and(|(_, s)| !(200..600).contains(s)) {
+            return wrong(format!(
+                "the response to error {} has a status outside of its range",
+                error.status
+            ));
+        }
+        if page.is_some_and(|(p, _)| {
+            !p.starts_with('/') || http::uri::PathAndQuery::try_from(p.as_str()).is_err()
+        }) {
+            return wrong(format!("the page for error {} must be a path that begins with '/'", error.status));
+        }
+    }
+    Ok(())
+}
+
+fn check_behaviour(at: &str, spec: &DistributionSpec, behaviour: &Behaviour) -> Result<(), PlaneError> {
+    let wrong = |what: String| Err(PlaneError::asked(format!("{at}: {what}")));
+    if !spec.origins.iter().any(|o| o.id == behaviour.origin) {
+        return wrong(format!("origin '{}' is not one of the distribution's", behaviour.origin));
+    }
+    let ttl = behaviour.ttl;
+    if ttl.min_s > ttl.max_s || ttl.default_s > ttl.max_s {
+        return wrong(format!("the TTLs {}, {}, {} are not in order", ttl.min_s, ttl.default_s, ttl.max_s));
+    }
+    let may_cache = [Method::GET, Method::HEAD, Method::OPTIONS];
+    if let Some(method) = behaviour.cached_methods.iter().find(|m| !may_cache.contains(m)) {
+        return wrong(format!("{method} cannot be cached; GET, HEAD and OPTIONS can"));
+    }
+    SignedAccess::parse(&behaviour.trusted_keys).map_err(|e| PlaneError::asked(format!("{at}: {e}")))?;
+    Ok(())
+}
+
+/// A path that is to be invalidated.
+pub(crate) fn check_invalidation(path: &str) -> Result<(), PlaneError> {
+    let star = path.find('*');
+    if !path.starts_with('/') || star.is_some_and(|at| at + 1 != path.len()) {
+        return Err(PlaneError::asked(format!(
+            "'{path}' cannot be invalidated: it must begin with '/', and '*' may stand only at its end"
+        )));
+    }
+    Ok(())
+}

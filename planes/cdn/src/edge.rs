@@ -1,0 +1,307 @@
+//! The real plane: its distributions, its cache, its listeners.
+
+use crate::{
+    Cdn, Connector, Counts, OriginSigner,
+    blob::{Body, Directory},
+    check::{check, check_invalidation},
+    flight::Flights,
+    key::matches,
+    origin::Origins,
+    serve,
+    signed::SignedAccess,
+    spec::{Behaviour, DistributionSpec, Identity},
+    store::Store,
+};
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use escale_base::{Clock, PlaneError, error::Context};
+use http::{HeaderName, HeaderValue, Request, Response};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_util::sync::CancellationToken;
+
+/// Connections of one listener; more wait in the kernel's queue.
+const CONNECTIONS: usize = 16_384;
+/// Pause after an accept that failed for want of file descriptors or memory, which only time gives back.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// A viewer may take so long for the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub struct Settings {
+    /// Owned by this edge alone: wiped when it opens.
+    pub directory: PathBuf,
+    pub memory_bytes: u64,
+    pub disk_bytes: u64,
+    pub identity: Identity,
+}
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Edge(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) identity: Identity,
+    pub(crate) clock: Clock,
+    pub(crate) store: Store,
+    pub(crate) flights: Arc<Flights>,
+    pub(crate) origins: Origins,
+    pub(crate) signer: Arc<dyn OriginSigner>,
+    table: ArcSwap<Table>,
+    /// Held while the table is changed.
+    changing: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Table {
+    by_id: BTreeMap<String, Arc<Distribution>>,
+    by_host: BTreeMap<String, Arc<Distribution>>,
+}
+
+pub(crate) struct Distribution {
+    pub(crate) id: Arc<str>,
+    pub(crate) spec: DistributionSpec,
+    /// The default one last, under `*`.
+    behaviours: Vec<(String, Compiled)>,
+    pub(crate) counters: Arc<Counters>,
+}
+
+pub(crate) struct Compiled {
+    pub(crate) behaviour: Behaviour,
+    pub(crate) access: Option<SignedAccess>,
+}
+
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub(crate) requests: AtomicU64,
+    pub(crate) hits: AtomicU64,
+    pub(crate) misses: AtomicU64,
+    pub(crate) refreshes: AtomicU64,
+    pub(crate) origin_requests: AtomicU64,
+    pub(crate) s4xx: AtomicU64,
+    pub(crate) s5xx: AtomicU64,
+}
+
+impl Edge {
+    /// Wipes the directory.
+    pub fn open(
+        settings: Settings,
+        connector: Arc<dyn Connector>,
+        signer: Arc<dyn OriginSigner>,
+        clock: Clock,
+    ) -> Result<Edge, PlaneError> {
+        let identity = settings.identity;
+        let place = identity.place.as_ref();
+        let names = [Some(&identity.id_header), place.map(|(name, _)| name)];
+        if let Some(name) = names.into_iter().flatten().find(|n| HeaderName::try_from(*n).is_err()) {
+            return Err(PlaneError::asked(format!("'{name}' is no header name for the edge's identity")));
+        }
+        let values =
+            [&identity.product, &identity.title, &identity.via_host, &identity.server, &identity.user_agent];
+        if let Some(value) =
+            values.into_iter().chain(place.map(|(_, v)| v)).find(|v| HeaderValue::from_str(v).is_err())
+        {
+            return Err(PlaneError::asked(format!(
+                "'{value}' cannot stand in a header of the edge's identity"
+            )));
+        }
+        let directory = Directory::open(&settings.directory).machine(|| {
+            format!("the cache directory {} cannot be made anew", settings.directory.display())
+        })?;
+        Ok(Edge(Arc::new(Inner {
+            identity,
+            clock,
+            store: Store::new(directory, settings.memory_bytes, settings.disk_bytes),
+            flights: Arc::default(),
+            origins: Origins::new(connector),
+            signer,
+            table: ArcSwap::default(),
+            changing: Mutex::new(()),
+        })))
+    }
+
+    /// Answers one request of `client`. `https` is how the viewer came.
+    pub async fn handle(
+        &self,
+        request: Request<Incoming>,
+        client: SocketAddr,
+        https: bool,
+    ) -> Response<Body> {
+        serve::handle(self.0.clone(), request, client, https).await
+    }
+
+    /// Answers on `listener` until `stop`; requests under way are finished.
+    pub async fn serve(&self, listener: TcpListener, https: bool, stop: CancellationToken) {
+        let slots = Arc::new(Semaphore::new(CONNECTIONS));
+        loop {
+            let accepted = tokio::select! {
+                () = stop.cancelled() => return,
+                accepted = async {
+                    // Never closed, so there is always a slot in the end.
+                    let slot = slots.clone().acquire_owned().await.ok();
+                    (slot, listener.accept().await)
+                } => accepted,
+            };
+            let (slot, (stream, client)) = match accepted {
+                (slot, Ok(accepted)) => (slot, accepted),
+                (_, Err(error)) => {
+                    tracing::warn!(%error, "cannot accept");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            // Without it small answers wait for delayed acknowledgements.
+            let _ = stream.set_nodelay(true);
+            let (edge, stop) = (self.clone(), stop.clone());
+            tokio::spawn(async move {
+                let service = service_fn(move |request| {
+                    let edge = edge.clone();
+                    async move { Ok::<_, Infallible>(edge.handle(request, client, https).await) }
+                });
+                let mut builder = auto::Builder::new(TokioExecutor::new());
+                builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+                builder.http2().timer(TokioTimer::new());
+                let serving = builder.serve_connection(TokioIo::new(stream), service);
+                tokio::pin!(serving);
+                let result = tokio::select! {
+                    result = serving.as_mut() => result,
+                    () = stop.cancelled() => {
+                        serving.as_mut().graceful_shutdown();
+                        serving.await
+                    }
+                };
+                if let Err(error) = result {
+                    tracing::debug!(%error, "viewer connection ended");
+                }
+                drop(slot);
+            });
+        }
+    }
+}
+
+impl Inner {
+    pub(crate) fn distribution(&self, host: &str) -> Option<Arc<Distribution>> {
+        let host = host.to_ascii_lowercase();
+        let table = self.table.load();
+        let parent = || Some(format!("*.{}", host.split_once('.')?.1));
+        table.by_host.get(&host).or_else(|| table.by_host.get(&parent()?)).cloned()
+    }
+
+    fn change<T>(
+        &self,
+        change: impl FnOnce(&mut BTreeMap<String, Arc<Distribution>>) -> Result<T, PlaneError>,
+    ) -> Result<T, PlaneError> {
+        let _changing = self.changing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut by_id = self.table.load().by_id.clone();
+        let result = change(&mut by_id)?;
+        let mut by_host = BTreeMap::new();
+        for distribution in by_id.values() {
+            for host in &distribution.spec.hostnames {
+                by_host.insert(host.to_ascii_lowercase(), distribution.clone());
+            }
+        }
+        self.table.store(Arc::new(Table { by_id, by_host }));
+        Ok(result)
+    }
+}
+
+impl Distribution {
+    fn new(spec: DistributionSpec, counters: Arc<Counters>) -> Result<Distribution, PlaneError> {
+        let default = ("*".to_owned(), spec.default.clone());
+        let behaviours = spec.behaviours.iter().cloned().chain([default]).map(|(pattern, behaviour)| {
+            let access = match &behaviour.trusted_keys[..] {
+                [] => None,
+                keys => Some(SignedAccess::parse(keys).map_err(PlaneError::asked)?),
+            };
+            Ok((pattern, Compiled { behaviour, access }))
+        });
+        let behaviours = behaviours.collect::<Result<_, PlaneError>>()?;
+        Ok(Distribution { id: spec.id.as_str().into(), behaviours, counters, spec })
+    }
+
+    /// A pattern means the same with and without a first slash.
+    pub(crate) fn behaviour(&self, path: &str) -> Option<&Compiled> {
+        let bare = path.strip_prefix('/').unwrap_or(path);
+        let found = self.behaviours.iter().find(|(p, _)| matches(p.strip_prefix('/').unwrap_or(p), bare));
+        found.map(|(_, compiled)| compiled)
+    }
+}
+
+#[async_trait]
+impl Cdn for Edge {
+    async fn apply(&self, spec: DistributionSpec) -> Result<(), PlaneError> {
+        check(&spec)?;
+        self.0.change(|all| {
+            check_hosts(&spec, all.values().map(|d| &d.spec).filter(|d| d.id != spec.id))?;
+            let counters = all.get(&spec.id).map(|d| d.counters.clone()).unwrap_or_default();
+            all.insert(spec.id.clone(), Arc::new(Distribution::new(spec, counters)?));
+            Ok(())
+        })
+    }
+
+    async fn remove(&self, id: &str) -> Result<(), PlaneError> {
+        self.0.change(|all| Ok(all.remove(id)))?;
+        self.0.flights.invalidate(&self.0.store, &id.into(), "/*");
+        Ok(())
+    }
+
+    async fn invalidate(&self, id: &str, paths: &[String]) -> Result<usize, PlaneError> {
+        paths.iter().try_for_each(|p| check_invalidation(p))?;
+        let id = self.0.table.load().by_id.get(id).map(|d| d.id.clone()).ok_or_else(|| no_such(id))?;
+        Ok(paths.iter().map(|path| self.0.flights.invalidate(&self.0.store, &id, path)).sum())
+    }
+
+    fn ids(&self) -> Vec<String> {
+        self.0.table.load().by_id.keys().cloned().collect()
+    }
+
+    fn counts(&self, id: &str) -> Option<Counts> {
+        let table = self.0.table.load();
+        let c = &table.by_id.get(id)?.counters;
+        Some(Counts {
+            requests: c.requests.load(Relaxed),
+            hits: c.hits.load(Relaxed),
+            misses: c.misses.load(Relaxed),
+            refreshes: c.refreshes.load(Relaxed),
+            origin_requests: c.origin_requests.load(Relaxed),
+            s4xx: c.s4xx.load(Relaxed),
+            s5xx: c.s5xx.load(Relaxed),
+        })
+    }
+}
+
+pub(crate) fn no_such(id: &str) -> PlaneError {
+    PlaneError::asked(format!("there is no distribution '{id}'; apply it first"))
+}
+
+/// A host belongs to one distribution.
+pub(crate) fn check_hosts<'a>(
+    spec: &DistributionSpec,
+    others: impl Iterator<Item = &'a DistributionSpec>,
+) -> Result<(), PlaneError> {
+    for other in others {
+        if let Some(host) =
+            spec.hostnames.iter().find(|h| other.hostnames.iter().any(|o| o.eq_ignore_ascii_case(h)))
+        {
+            return Err(PlaneError::asked(format!(
+                "distribution '{}': host '{host}' belongs to distribution '{}' already",
+                spec.id, other.id
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,208 @@
+//! What of a request distinguishes cached answers, and what of it goes to the origin.
+
+use crate::spec::{Pick, Selection};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use std::sync::Arc;
+
+/// Identifies one cached answer. `path` is what invalidations are matched against.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub(crate) distribution: Arc<str>,
+    pub(crate) path: Arc<str>,
+    /// Method kind, encoding, headers, cookies: unambiguously framed.
+    rest: Arc<[u8]>,
+}
+
+pub(crate) struct Viewer<'a> {
+    pub(crate) path: &'a str,
+    /// Without the parameters of signed access.
+    pub(crate) query: Option<&'a str>,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) takes_gzip: bool,
+}
+
+impl Key {
+    pub(crate) fn of(distribution: &Arc<str>, method: &str, by: &Selection, viewer: &Viewer<'_>) -> Key {
+        let mut path = viewer.path.to_owned();
+        if let Some(query) = pick_query(&[&by.query], viewer.query) {
+            path.push('?');
+            path.push_str(&query);
+        }
+        let mut rest = Vec::new();
+        let mut part = |bytes: &[u8]| {
+            rest.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
+            rest.extend_from_slice(bytes);
+        };
+        part(if method == "OPTIONS" { b"O" } else { b"G" });
+        part(if viewer.takes_gzip { b"gzip" } else { b"" });
+        let mut names: Vec<&HeaderName> = viewer.headers.keys().filter(|n| by.takes_header(n)).collect();
+        names.sort_unstable_by_key(|n| n.as_str());
+        for name in names {
+            part(name.as_str().as_bytes());
+            for value in viewer.headers.get_all(name) {
+                part(value.as_bytes());
+            }
+        }
+        part(pick_cookies(&[&by.cookies], viewer.headers).unwrap_or_default().as_bytes());
+        Key { distribution: distribution.clone(), path: path.into(), rest: rest.into() }
+    }
+}
+
+impl Selection {
+    pub(crate) fn takes_header(&self, name: &HeaderName) -> bool {
+        // Cookies have a selection of their own; these others are the edge's business with each side.
+        let own =
+            [header::COOKIE, header::ACCEPT_ENCODING, header::CONNECTION, header::RANGE, header::IF_RANGE];
+        !own.contains(name)
+            && ![header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::TE, header::UPGRADE].contains(name)
+            && self.headers.takes(name.as_str(), true)
+    }
+}
+
+impl Pick {
+    fn takes(&self, name: &str, ignore_case: bool) -> bool {
+        let same = |n: &String| if ignore_case { n.eq_ignore_ascii_case(name) } else { n == name };
+        match self {
+            Pick::None => false,
+            Pick::All => true,
+            Pick::Only(names) => names.iter().any(same),
+            Pick::AllExcept(names) => !names.iter().any(same),
+        }
+    }
+}
+
+/// The pairs that any of `picks` takes, in the viewer's order.
+pub(crate) fn pick_query(picks: &[&Pick], query: Option<&str>) -> Option<String> {
+    let pairs = query?.split('&').filter(|pair| {
+        let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
+        !pair.is_empty() && picks.iter().any(|p| p.takes(name, false))
+    });
+    let kept = pairs.collect::<Vec<_>>().join("&");
+    (!kept.is_empty()).then_some(kept)
+}
+
+pub(crate) fn pick_cookies(picks: &[&Pick], headers: &HeaderMap) -> Option<String> {
+    let kept: Vec<&str> = cookies(headers)
+        .filter(|(name, _)| picks.iter().any(|p| p.takes(name, false)))
+        .map(|(_, whole)| whole)
+        .collect();
+    (!kept.is_empty()).then(|| kept.join("; "))
+}
+
+/// Name and `name=value` of each cookie.
+pub(crate) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .map(str::trim)
+        .map(|whole| (whole.split_once('=').map_or(whole, |(name, _)| name), whole))
+}
+
+/// The headers that go to the origin: those of either selection, and what describes a body.
+pub(crate) fn forwarded_headers(
+    key: &Selection,
+    more: &Selection,
+    from: &HeaderMap,
+    has_body: bool,
+) -> HeaderMap {
+    let body =
+        [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::AUTHORIZATION];
+    let mut to = HeaderMap::new();
+    for (name, value) in from {
+        let by_policy = key.takes_header(name)
+            // A cached answer must not depend on who was allowed, unless the key does.
+            || (more.takes_header(name) && *name != header::AUTHORIZATION);
+        if by_policy || (has_body && body.contains(name)) {
+            to.append(name, value.clone());
+        }
+    }
+    to.remove(header::TRANSFER_ENCODING);
+    if !has_body {
+        to.remove(header::CONTENT_LENGTH);
+    }
+    if let Some(cookies) = pick_cookies(&[&key.cookies, &more.cookies], from)
+        && let Ok(cookies) = HeaderValue::try_from(cookies)
+    {
+        to.insert(header::COOKIE, cookies);
+    }
+    to
+}
+
+/// Whether `text` matches `pattern`, in which `*` is any run of characters and `?` is one.
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
+    let (p, t) = (pattern.as_bytes(), text.as_bytes());
+    let (mut pi, mut ti, mut star) = (0, 0, None);
+    while ti < t.len() {
+        match p.get(pi) {
+            Some(b'*') => {
+                star = Some((pi + 1, ti));
+                pi += 1;
+            }
+            Some(&c) if c == b'?' || c == t[ti] => {
+                pi += 1;
+                ti += 1;
+            }
+            _ => {
+                let Some((after, from)) = star else { return false };
+                star = Some((after, from + 1));
+                pi = after;
+                ti = from + 1;
+            }
+        }
+    }
+    p[pi..].iter().all(|&b| b == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn naive(p: &[u8], t: &[u8]) -> bool {
+        match p {
+            [] => t.is_empty(),
+            [b'*', rest @ ..] => (0..=t.len()).any(|i| naive(rest, &t[i..])),
+            [c, rest @ ..] => t.first().is_some_and(|f| *c == b'?' || c == f) && naive(rest, &t[1..]),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn as_defined(p in "[ab*?]{0,8}", t in "[ab]{0,10}") {
+            prop_assert_eq!(matches(&p, &t), naive(p.as_bytes(), t.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn picks() {
+        let only = Pick::Only(vec!["a".into()]);
+        let except = Pick::AllExcept(vec!["a".into()]);
+        assert_eq!(pick_query(&[&only], Some("b=1&a=2&a=3&A=4")).as_deref(), Some("a=2&a=3"));
+        assert_eq!(pick_query(&[&except], Some("b=1&a=2")).as_deref(), Some("b=1"));
+        assert_eq!(pick_query(&[&Pick::None], Some("b=1")), None);
+        let headers: HeaderMap = [(header::COOKIE, "a=1; b=2;c".parse().unwrap())].into_iter().collect();
+        assert_eq!(pick_cookies(&[&except], &headers).as_deref(), Some("b=2; c"));
+    }
+
+    #[test]
+    fn keys_do_not_run_into_each_other() {
+        let by = Selection { headers: Pick::All, cookies: Pick::All, query: Pick::None };
+        let key = |pairs: &[(&'static str, &'static str)]| {
+            let headers: HeaderMap = pairs
+                .iter()
+                .map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v)))
+                .collect();
+            Key::of(
+                &"d".into(),
+                "GET",
+                &by,
+                &Viewer { path: "/", query: Some("x"), headers: &headers, takes_gzip: false },
+            )
+        };
+        assert_ne!(key(&[("a", "bc")]), key(&[("ab", "c")]));
+        assert_eq!(key(&[("a", "1"), ("b", "2")]), key(&[("b", "2"), ("a", "1")]));
+        assert_eq!(key(&[("range", "1")]), key(&[]));
+    }
+}

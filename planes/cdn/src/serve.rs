@@ -1,0 +1,304 @@
+//! The road of a request: distribution, behaviour, may they, cache, origin; then the headers that say so.
+
+use crate::{
+    blob::{Body, full},
+    compress,
+    conditional::{self, Range},
+    edge::{Compiled, Distribution, Inner},
+    flight::{Role, State},
+    key::{Key, Viewer},
+    origin, pages,
+    signed::{self, Asked},
+    spec::ViewerProtocol,
+    store::Entry,
+};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
+
+mod fetch;
+
+use fetch::Fetched;
+
+/// A leader that left is replaced so many times before a request gives up waiting and fetches alone.
+const TRIES: usize = 3;
+
+const METHOD_NOT_ALLOWED: &str = "This distribution is not configured to allow the HTTP request method that was used for this \
+     request. The distribution supports only cachable requests.";
+const BAD_REQUEST: &str = "Bad request.";
+const NO_CONNECTION: &str = "We can't connect to the server for this app or website at this time. There might be too much \
+     traffic or a configuration error. Try again later, or contact the app or website owner.";
+
+/// How an answer came about, in the words of X-Cache.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Word {
+    Hit,
+    Miss,
+    RefreshHit,
+    Error,
+    Redirect,
+}
+
+impl Word {
+    fn text(self) -> &'static str {
+        match self {
+            Word::Hit => "Hit",
+            Word::Miss => "Miss",
+            Word::RefreshHit => "RefreshHit",
+            Word::Error => "Error",
+            Word::Redirect => "Redirect",
+        }
+    }
+}
+
+/// One request on its way.
+pub(crate) struct Road {
+    edge: Arc<Inner>,
+    distribution: Arc<Distribution>,
+    client: SocketAddr,
+    https: bool,
+    host: String,
+    id: String,
+}
+
+pub(crate) async fn handle(
+    edge: Arc<Inner>,
+    request: Request<Incoming>,
+    client: SocketAddr,
+    https: bool,
+) -> Response<Body> {
+    let id = format!("{:032x}{:016x}", rand::random::<u128>(), rand::random::<u64>());
+    let host = match request.uri().authority() {
+        Some(authority) => authority.as_str(),
+        None => request.headers().get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or(""),
+    };
+    let host =
+        host.rsplit_once(':').filter(|(_, p)| p.bytes().all(|b| b.is_ascii_digit())).map_or(host, |(h, _)| h);
+    let Some(distribution) = edge.distribution(host) else {
+        let mut response = pages::error(StatusCode::FORBIDDEN, BAD_REQUEST, &edge.identity, &id);
+        mark(&edge, &mut response, Word::Error, &id);
+        return response;
+    };
+    let counters = distribution.counters.clone();
+    counters.requests.fetch_add(1, Relaxed);
+    let road =
+        Road { edge: edge.clone(), distribution, client, https, host: host.to_owned(), id: id.clone() };
+    let (mut response, word) = Box::pin(road.answer(request)).await;
+    match word {
+        Word::Hit => counters.hits.fetch_add(1, Relaxed),
+        Word::Miss => counters.misses.fetch_add(1, Relaxed),
+        Word::RefreshHit => counters.refreshes.fetch_add(1, Relaxed),
+        Word::Error | Word::Redirect => 0,
+    };
+    match response.status().as_u16() {
+        400..=499 => counters.s4xx.fetch_add(1, Relaxed),
+        500..=599 => counters.s5xx.fetch_add(1, Relaxed),
+        _ => 0,
+    };
+    mark(&edge, &mut response, word, &id);
+    response
+}
+
+/// Says who answered and how.
+fn mark(edge: &Inner, response: &mut Response<Body>, word: Word, id: &str) {
+    let identity = &edge.identity;
+    let place = identity.place.clone();
+    let set = [
+        Some(("via".to_owned(), format!("1.1 {} ({})", identity.via_host, identity.title))),
+        Some(("x-cache".to_owned(), format!("{} from {}", word.text(), identity.product))),
+        Some((identity.id_header.to_ascii_lowercase(), id.to_owned())),
+        place.map(|(name, value)| (name.to_ascii_lowercase(), value)),
+    ];
+    for (name, value) in set.into_iter().flatten() {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    if let (false, Ok(date)) =
+        (response.headers().contains_key(header::DATE), HeaderValue::try_from(edge.clock.now().http_date()))
+    {
+        response.headers_mut().insert(header::DATE, date);
+    }
+}
+
+impl Road {
+    async fn answer(self, request: Request<Incoming>) -> (Response<Body>, Word) {
+        let identity = &self.edge.identity;
+        let (mut parts, body) = request.into_parts();
+        let path = match (parts.uri.path(), &self.distribution.spec.default_root) {
+            ("/", Some(root)) => format!("/{root}"),
+            (path, _) => path.to_owned(),
+        };
+        let Some(compiled) = self.distribution.behaviour(&path) else {
+            return (pages::error(StatusCode::FORBIDDEN, BAD_REQUEST, identity, &self.id), Word::Error);
+        };
+        let behaviour = &compiled.behaviour;
+        match behaviour.viewer {
+            ViewerProtocol::RedirectToHttps if !self.https => {
+                let target = parts.uri.path_and_query().map_or("/", |p| p.as_str());
+                return (pages::to_https(&self.host, target, identity), Word::Redirect);
+            }
+            ViewerProtocol::HttpsOnly if !self.https => {
+                return (pages::error(StatusCode::FORBIDDEN, BAD_REQUEST, identity, &self.id), Word::Error);
+            }
+            _ => {}
+        }
+        if !behaviour.allowed_methods.contains(&parts.method) {
+            return (
+                pages::error(StatusCode::FORBIDDEN, METHOD_NOT_ALLOWED, identity, &self.id),
+                Word::Error,
+            );
+        }
+        let mut query = parts.uri.query().map(str::to_owned);
+        if let Some(access) = &compiled.access {
+            let asked = Asked {
+                https: self.https,
+                host: &self.host,
+                path: parts.uri.path(),
+                query: query.as_deref(),
+                headers: &parts.headers,
+                client: self.client.ip(),
+                now: self.edge.clock.now(),
+            };
+            if let Err(denied) = access.verify(&asked) {
+                return (pages::denied(denied, identity), Word::Error);
+            }
+            query = query.as_deref().and_then(signed::strip_query);
+            signed::strip_cookies(&mut parts.headers);
+        }
+        let (response, word) = self
+            .content(compiled, &path, query.as_deref(), &parts, body.map_err(Into::into).boxed_unsync())
+            .await;
+        let page = self.distribution.spec.errors.iter().find(|e| e.status == response.status().as_u16());
+        match page.and_then(|e| e.page.as_ref()) {
+            Some((page, status)) => (self.page(page, *status, response).await, Word::Error),
+            None => (response, word),
+        }
+    }
+
+    /// Another object of the distribution in place of an error; the error itself when that fails too.
+    async fn page(&self, path: &str, status: u16, error: Response<Body>) -> Response<Body> {
+        let Some(compiled) = self.distribution.behaviour(path) else { return error };
+        let mut parts = Request::new(()).into_parts().0;
+        parts.method = Method::GET;
+        let (mut page, _) = self.content(compiled, path, None, &parts, origin::empty()).await;
+        match StatusCode::from_u16(status) {
+            Ok(status) if page.status() == StatusCode::OK => {
+                *page.status_mut() = status;
+                page
+            }
+            _ => error,
+        }
+    }
+
+    /// From the cache if it may be, else from the origin.
+    async fn content(
+        &self,
+        compiled: &Compiled,
+        path: &str,
+        query: Option<&str>,
+        parts: &Parts,
+        body: Body,
+    ) -> (Response<Body>, Word) {
+        let behaviour = &compiled.behaviour;
+        let Some(origin) = self.distribution.spec.origins.iter().find(|o| o.id == behaviour.origin) else {
+            // `check` sees to it that there is one.
+            return (
+                pages::error(StatusCode::BAD_GATEWAY, NO_CONNECTION, &self.edge.identity, &self.id),
+                Word::Error,
+            );
+        };
+        let takes_gzip = behaviour.compress && compress::takes_gzip(&parts.headers);
+        let fetch = fetch::Fetch { road: self, behaviour, origin, path, query, viewer: parts, takes_gzip };
+        let cached = behaviour.cached_methods.contains(&parts.method) && behaviour.ttl.max_s > 0;
+        if !cached {
+            return fetch.alone(body).await;
+        }
+        let viewer = Viewer { path, query, headers: &parts.headers, takes_gzip };
+        let key = Key::of(&self.distribution.id, parts.method.as_str(), &behaviour.key, &viewer);
+        for _ in 0..TRIES {
+            let known = self.edge.store.get(&key);
+            if let Some(entry) = known.as_ref().filter(|e| e.is_fresh(self.edge.clock.now())) {
+                return (self.out_of_cache(entry, parts), Word::Hit);
+            }
+            // What is not asked for whole cannot be kept.
+            if parts.method == Method::HEAD || (known.is_none() && parts.headers.contains_key(header::RANGE))
+            {
+                return fetch.alone(body).await;
+            }
+            let mut state = match self.edge.flights.join(&key) {
+                Role::Leader(leader) => {
+                    return match fetch.lead(leader, known).await {
+                        Fetched::Kept(entry, word) => (self.out_of_cache(&entry, parts), word),
+                        Fetched::Passed(response) => (*response, Word::Miss),
+                    };
+                }
+                Role::Follower(state) => state,
+            };
+            let state = state.wait_for(|s| !matches!(s, State::Waiting)).await.map(|s| s.clone());
+            match state {
+                Ok(State::Ready(entry)) => return (self.out_of_cache(&entry, parts), Word::Hit),
+                Ok(State::Alone) => break,
+                Ok(State::Waiting | State::Left) | Err(_) => {}
+            }
+        }
+        fetch.alone(body).await
+    }
+
+    /// The answer to this viewer out of a stored one: whole, a part, or only that it has not changed.
+    fn out_of_cache(&self, entry: &Arc<Entry>, parts: &Parts) -> Response<Body> {
+        let mut response = Response::new(full(""));
+        *response.status_mut() = StatusCode::from_u16(entry.status).unwrap_or(StatusCode::BAD_GATEWAY);
+        *response.headers_mut() = entry.headers.clone();
+        let headers = response.headers_mut();
+        let age = entry.age_s(self.edge.clock.now());
+        headers.remove(header::AGE);
+        if age > 0 {
+            headers.insert(header::AGE, age.into());
+        }
+        if entry.status == 200 && conditional::is_not_modified(&parts.headers, headers) {
+            headers.remove(header::CONTENT_LENGTH);
+            headers.remove(header::CONTENT_TYPE);
+            headers.remove(header::CONTENT_ENCODING);
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            return response;
+        }
+        let said =
+            headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
+        let len: Option<u64> = if entry.blob.is_whole() { Some(entry.blob.len()) } else { said };
+        let range = match len {
+            Some(len) if entry.status == 200 => conditional::range(&parts.headers, headers, len),
+            _ => Range::Whole,
+        };
+        match (range, len) {
+            (Range::Part(start, end), Some(len)) => {
+                headers.insert(header::CONTENT_LENGTH, (end - start).into());
+                if let Ok(value) = HeaderValue::try_from(format!("bytes {start}-{}/{len}", end - 1)) {
+                    headers.insert(header::CONTENT_RANGE, value);
+                }
+                *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+                *response.body_mut() = entry.blob.read(start, Some(end));
+            }
+            (Range::Unsatisfiable, Some(len)) => {
+                headers.insert(header::CONTENT_LENGTH, 0.into());
+                if let Ok(value) = HeaderValue::try_from(format!("bytes */{len}")) {
+                    headers.insert(header::CONTENT_RANGE, value);
+                }
+                *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
+            }
+            (_, len) => {
+                if let Some(len) = len.filter(|_| !matches!(entry.status, 204 | 304)) {
+                    headers.insert(header::CONTENT_LENGTH, len.into());
+                }
+                if parts.method != Method::HEAD {
+                    *response.body_mut() = entry.blob.read(0, None);
+                }
+            }
+        }
+        response
+    }
+}

@@ -1,0 +1,304 @@
+//! A request to the origin, and what becomes of its answer.
+
+use super::{NO_CONNECTION, Road, Word};
+use crate::{
+    blob::{Blob, Body, full},
+    compress::Gzip,
+    flight::Leader,
+    freshness, key,
+    origin::{self, Failure},
+    pages,
+    spec::{Behaviour, Origin},
+    store::Entry,
+};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header,
+    request::Parts,
+};
+use hyper::body::Incoming;
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// Of one connection, not of the answer (RFC 9110, 7.6.1).
+const HOP_BY_HOP: [&str; 8] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+pub(super) struct Fetch<'a> {
+    pub(super) road: &'a Road,
+    pub(super) behaviour: &'a Behaviour,
+    pub(super) origin: &'a Origin,
+    pub(super) path: &'a str,
+    pub(super) query: Option<&'a str>,
+    pub(super) viewer: &'a Parts,
+    pub(super) takes_gzip: bool,
+}
+
+pub(super) enum Fetched {
+    Kept(Arc<Entry>, Word),
+    /// Not kept; only for who asked.
+    Passed(Box<Response<Body>>),
+}
+
+impl Fetch<'_> {
+    /// Straight through: nothing is kept, nobody shares.
+    pub(super) async fn alone(&self, body: Body) -> (Response<Body>, Word) {
+        let conditions = [header::RANGE, header::IF_RANGE, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE];
+        let mut more = HeaderMap::new();
+        for name in conditions {
+            if let Some(value) = self.viewer.headers.get(&name) {
+                more.insert(name, value.clone());
+            }
+        }
+        match self.send(body, more).await {
+            Ok(answer) => (self.pass(answer), Word::Miss),
+            Err(failure) => {
+                let status = status_of(failure);
+                (pages::error(status, NO_CONNECTION, &self.road.edge.identity, &self.road.id), Word::Error)
+            }
+        }
+    }
+
+    /// For everybody who wants the same. `known` is what is there, but no longer fresh.
+    pub(super) async fn lead(&self, leader: Leader, known: Option<Arc<Entry>>) -> Fetched {
+        let edge = &self.road.edge;
+        let validators = known.as_ref().map(|k| validators(&k.headers)).unwrap_or_default();
+        let result = self.send(origin::empty(), validators).await;
+        let now = edge.clock.now();
+        let failed = result.as_ref().map_or(true, |answer| answer.status().is_server_error());
+        if let Some(known) = known.as_ref().filter(|k| failed && k.may_stand_in(now)) {
+            leader.ready(known);
+            return Fetched::Kept(known.clone(), Word::Hit);
+        }
+        let answer = match result {
+            Ok(answer) => answer,
+            Err(failure) => return self.remember_failure(leader, status_of(failure)),
+        };
+        if let (StatusCode::NOT_MODIFIED, Some(known)) = (answer.status(), known) {
+            return self.refresh(leader, &known, answer.headers()).await;
+        }
+        let status = answer.status().as_u16();
+        let Some(lifetime) =
+            freshness::lifetime(status, answer.headers(), self.behaviour.ttl, self.error_ttl(status))
+        else {
+            leader.alone();
+            return Fetched::Passed(Box::new(self.pass(answer)));
+        };
+        let length: Option<u64> = answer
+            .headers()
+            .get(header::CONTENT_LENGTH)
+            .and_then(|v| v.to_str().ok())
+            .and_then(|v| v.parse().ok());
+        if length.is_some_and(|l| l > edge.store.largest()) {
+            leader.alone();
+            return Fetched::Passed(Box::new(self.pass(answer)));
+        }
+        let (mut head, body) = answer.into_parts();
+        strip(&mut head.headers);
+        let gzip = if self.takes_gzip { Gzip::for_answer(status, &mut head.headers) } else { None };
+        let expected = length.filter(|_| gzip.is_none());
+        let entry = Entry::new(status, head.headers, Blob::new(), now, lifetime);
+        leader.ready(&entry);
+        let limit = Duration::from_millis(self.origin.read_timeout_ms);
+        let (edge, kept) = (edge.clone(), entry.clone());
+        // Goes on when the viewer leaves: others may be reading, and the next one finds it whole.
+        tokio::spawn(async move {
+            match fill(&edge, &kept, body, gzip, limit).await {
+                Ok(()) if expected.is_none_or(|e| e == kept.blob.len()) => {
+                    kept.blob.finish(true);
+                    leader.land(&edge.store, kept);
+                    edge.store.settle().await;
+                }
+                result => {
+                    kept.blob.finish(false);
+                    tracing::debug!(?result, "an answer broke off and is not kept");
+                }
+            }
+        });
+        Fetched::Kept(entry, if status < 400 { Word::Miss } else { Word::Error })
+    }
+
+    /// 304: the stored body with the new headers (RFC 9111, 4.3.4).
+    async fn refresh(&self, leader: Leader, known: &Arc<Entry>, fresh: &HeaderMap) -> Fetched {
+        let edge = &self.road.edge;
+        let mut headers = known.headers.clone();
+        let mut update = fresh.clone();
+        strip(&mut update);
+        headers.remove(header::AGE);
+        for name in update.keys() {
+            if ![header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::CONTENT_RANGE, header::ETAG]
+                .contains(name)
+            {
+                headers.remove(name);
+                for value in update.get_all(name) {
+                    headers.append(name, value.clone());
+                }
+            }
+        }
+        let lifetime = freshness::lifetime(known.status, &headers, self.behaviour.ttl, None);
+        let entry =
+            Entry::new(known.status, headers, known.blob.clone(), edge.clock.now(), lifetime.unwrap_or(0));
+        leader.ready(&entry);
+        if lifetime.is_some() {
+            leader.land(&edge.store, entry.clone());
+            edge.store.settle().await;
+        }
+        Fetched::Kept(entry, Word::RefreshHit)
+    }
+
+    /// An origin that cannot be reached is not asked again for a moment.
+    fn remember_failure(&self, leader: Leader, status: StatusCode) -> Fetched {
+        let (edge, code) = (&self.road.edge, status.as_u16());
+        let ttl = self.error_ttl(code).unwrap_or(freshness::ERROR_TTL_S);
+        let page = pages::html(code, NO_CONNECTION, &edge.identity, &self.road.id);
+        let entry = Entry::new(
+            code,
+            pages::headers(&edge.identity, "text/html"),
+            Blob::filled(page),
+            edge.clock.now(),
+            ttl,
+        );
+        leader.ready(&entry);
+        if ttl > 0 {
+            leader.land(&edge.store, entry.clone());
+        }
+        Fetched::Kept(entry, Word::Error)
+    }
+
+    fn error_ttl(&self, status: u16) -> Option<u64> {
+        self.road.distribution.spec.errors.iter().find(|e| e.status == status).map(|e| e.ttl_s)
+    }
+
+    fn pass(&self, answer: Response<Incoming>) -> Response<Body> {
+        let (mut head, body) = answer.into_parts();
+        strip(&mut head.headers);
+        head.version = Version::HTTP_11;
+        head.extensions.clear();
+        let body = match self.viewer.method {
+            Method::HEAD => full(""),
+            _ => origin::pass(body, Duration::from_millis(self.origin.read_timeout_ms)),
+        };
+        Response::from_parts(head, body)
+    }
+
+    async fn send(&self, body: Body, more: HeaderMap) -> Result<Response<Incoming>, Failure> {
+        let request = self.request(body, more)?;
+        self.road.distribution.counters.origin_requests.fetch_add(1, Relaxed);
+        self.road.edge.origins.send(self.origin, request).await
+    }
+
+    fn request(&self, body: Body, more: HeaderMap) -> Result<Request<Body>, Failure> {
+        let (road, behaviour, identity) = (self.road, self.behaviour, &self.road.edge.identity);
+        let has_body = !matches!(self.viewer.method, Method::GET | Method::HEAD | Method::OPTIONS);
+        let mut headers =
+            key::forwarded_headers(&behaviour.key, &behaviour.forward, &self.viewer.headers, has_body);
+        for name in HOP_BY_HOP {
+            headers.remove(name);
+        }
+        for (name, value) in &more {
+            headers.insert(name, value.clone());
+        }
+        let origin_host = match self.origin.port {
+            80 => self.origin.host.clone(),
+            port => format!("{}:{port}", self.origin.host),
+        };
+        let before = self.viewer.headers.get(FORWARDED_FOR).and_then(|v| v.to_str().ok());
+        let chain = before.map(|b| format!("{b}, ")).unwrap_or_default();
+        let mut set = vec![
+            (FORWARDED_FOR, format!("{chain}{}", road.client.ip())),
+            (header::VIA, format!("1.1 {} ({})", identity.via_host, identity.title)),
+        ];
+        if !headers.contains_key(header::HOST) {
+            set.push((header::HOST, origin_host));
+        }
+        if !headers.contains_key(header::USER_AGENT) {
+            set.push((header::USER_AGENT, identity.user_agent.clone()));
+        }
+        if self.takes_gzip {
+            set.push((header::ACCEPT_ENCODING, "gzip".to_owned()));
+        }
+        if let Ok(name) = HeaderName::try_from(&identity.id_header) {
+            set.push((name, road.id.clone()));
+        }
+        for (name, value) in &self.origin.headers {
+            set.push((HeaderName::try_from(name).map_err(|_| Failure::Bad)?, value.clone()));
+        }
+        for (name, value) in set {
+            headers.insert(name, HeaderValue::try_from(value).map_err(|_| Failure::Bad)?);
+        }
+        let query = key::pick_query(&[&behaviour.key.query, &behaviour.forward.query], self.query);
+        let query = query.map(|q| format!("?{q}")).unwrap_or_default();
+        let uri =
+            Uri::try_from(format!("{}{}{query}", self.origin.path, self.path)).map_err(|_| Failure::Bad)?;
+
+        let mut request = Request::new(body);
+        *request.method_mut() = self.viewer.method.clone();
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        if !self.origin.signed {
+            return Ok(request);
+        }
+        let (mut head, body) = request.into_parts();
+        road.edge.signer.sign(&road.distribution.id, &self.origin.id, &mut head).map_err(|error| {
+            tracing::warn!(origin = %self.origin.id, %error, "a request to the origin could not be signed");
+            Failure::Bad
+        })?;
+        Ok(Request::from_parts(head, body))
+    }
+}
+
+/// Reads the origin's body into the entry's.
+async fn fill(
+    edge: &crate::edge::Inner,
+    entry: &Entry,
+    mut body: Incoming,
+    mut gzip: Option<Gzip>,
+    limit: Duration,
+) -> io::Result<()> {
+    let directory = &edge.store.directory;
+    while let Some(data) = origin::next(&mut body, limit).await? {
+        let data = match &mut gzip {
+            Some(gzip) => gzip.push(&data)?,
+            None => data,
+        };
+        if entry.blob.len() + data.len() as u64 > edge.store.largest() {
+            return Err(io::Error::other("larger than the cache takes, and its length was not told"));
+        }
+        if !data.is_empty() {
+            entry.blob.write(data, directory).await?;
+        }
+    }
+    if let Some(gzip) = gzip {
+        entry.blob.write(gzip.finish()?, directory).await?;
+    }
+    Ok(())
+}
+
+fn validators(stored: &HeaderMap) -> HeaderMap {
+    let pairs = [(header::ETAG, header::IF_NONE_MATCH), (header::LAST_MODIFIED, header::IF_MODIFIED_SINCE)];
+    pairs.into_iter().filter_map(|(from, to)| Some((to, stored.get(from)?.clone()))).collect()
+}
+
+fn strip(headers: &mut HeaderMap) {
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+fn status_of(failure: Failure) -> StatusCode {
+    match failure {
+        Failure::Bad => StatusCode::BAD_GATEWAY,
+        Failure::Slow => StatusCode::GATEWAY_TIMEOUT,
+    }
+}

@@ -1,0 +1,295 @@
+//! Signed URLs and cookies: who holds a private key may let others read, for a time, from an address.
+//!
+//! Parameter and condition names, the base64 alphabet and the canned policy's text are the protocol of the
+//! signers in use, byte for byte; they stand in the constants below.
+
+use crate::{key, spec::TrustedKey};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use escale_base::Timestamp;
+use http::{HeaderMap, HeaderValue, header};
+use ipnet::IpNet;
+use rsa::{
+    RsaPublicKey,
+    pkcs1::DecodeRsaPublicKey,
+    pkcs1v15::{Signature, VerifyingKey},
+    pkcs8::DecodePublicKey,
+    sha2::Sha256,
+    signature::Verifier,
+};
+
+use serde_json::Value;
+use sha1::Sha1;
+use std::{collections::HashMap, net::IpAddr};
+
+const PARAMETERS: [&str; 5] = ["Expires", "Policy", "Signature", "Key-Pair-Id", "Hash-Algorithm"];
+const COOKIE_PREFIX: &str = "CloudFront-";
+const EPOCH: &str = "AWS:EpochTime";
+const SOURCE: &str = "AWS:SourceIp";
+
+/// The keys of a behaviour, parsed once.
+pub(crate) struct SignedAccess(HashMap<String, RsaPublicKey>);
+
+/// Why not: a code and a sentence.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Denied(pub(crate) &'static str, pub(crate) &'static str);
+
+const MISSING_KEY: Denied = Denied("MissingKey", "Missing Key-Pair-Id query parameter or cookie value");
+const UNKNOWN_KEY: Denied = Denied("InvalidKey", "Unknown Key");
+const MALFORMED_SIGNATURE: Denied = Denied("MalformedSignature", "Could not unencode Signature");
+const MALFORMED_POLICY: Denied = Denied("MalformedPolicy", "Malformed Policy");
+const DENIED: Denied = Denied("AccessDenied", "Access denied");
+
+pub(crate) struct Asked<'a> {
+    pub(crate) https: bool,
+    pub(crate) host: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) query: Option<&'a str>,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) client: IpAddr,
+    pub(crate) now: Timestamp,
+}
+
+impl SignedAccess {
+    pub(crate) fn parse(keys: &[TrustedKey]) -> Result<SignedAccess, String> {
+        let parsed = keys.iter().map(|key| {
+            let pem = key.public_key_pem.trim();
+            let public = RsaPublicKey::from_public_key_pem(pem)
+                .or_else(|first| RsaPublicKey::from_pkcs1_pem(pem).map_err(|_| first));
+            public
+                .map(|k| (key.id.clone(), k))
+                .map_err(|e| format!("key '{}' is no RSA public key in PEM: {e}", key.id))
+        });
+        parsed.collect::<Result<_, _>>().map(SignedAccess)
+    }
+
+    pub(crate) fn verify(&self, asked: &Asked<'_>) -> Result<(), Denied> {
+        let parameters = parameters(asked);
+        let get = |name: &str| parameters.get(name).map(String::as_str).filter(|v| !v.is_empty());
+        let id = get("Key-Pair-Id").ok_or(MISSING_KEY)?;
+        let key = self.0.get(id).ok_or(UNKNOWN_KEY)?;
+        let signature = decode(get("Signature").ok_or(DENIED)?).ok_or(MALFORMED_SIGNATURE)?;
+        let url = url(asked);
+        let policy = match (get("Policy"), get("Expires")) {
+            (Some(policy), _) => decode(policy).ok_or(MALFORMED_POLICY)?,
+            (None, Some(expires)) => {
+                if !expires.bytes().all(|b| b.is_ascii_digit()) {
+                    return Err(DENIED);
+                }
+                format!(
+                    "{{\"Statement\":[{{\"Resource\":\"{url}\",\"Condition\":{{\"DateLessThan\":{{\"{EPOCH}\":{expires}}}}}}}]}}"
+                )
+                .into_bytes()
+            }
+            (None, None) => return Err(DENIED),
+        };
+        let signature = Signature::try_from(&signature[..]).map_err(|_| DENIED)?;
+        let good = match get("Hash-Algorithm") {
+            None | Some("SHA1") => VerifyingKey::<Sha1>::new(key.clone()).verify(&policy, &signature),
+            Some("SHA256") => VerifyingKey::<Sha256>::new(key.clone()).verify(&policy, &signature),
+            Some(_) => return Err(DENIED),
+        };
+        good.map_err(|_| DENIED)?;
+        let policy: Value = serde_json::from_slice(&policy).map_err(|_| MALFORMED_POLICY)?;
+        allows(&policy, &url, asked)
+    }
+}
+
+/// The query without the parameters of signed access.
+pub(crate) fn strip_query(query: &str) -> Option<String> {
+    let kept: Vec<&str> = query
+        .split('&')
+        .filter(|pair| !PARAMETERS.contains(&pair.split_once('=').map_or(*pair, |(name, _)| name)))
+        .collect();
+    (!kept.is_empty()).then(|| kept.join("&"))
+}
+
+pub(crate) fn strip_cookies(headers: &mut HeaderMap) {
+    let own = |name: &str| name.strip_prefix(COOKIE_PREFIX).is_some_and(|n| PARAMETERS.contains(&n));
+    let kept: Vec<&str> =
+        key::cookies(headers).filter(|(name, _)| !own(name)).map(|(_, whole)| whole).collect();
+    let kept = HeaderValue::try_from(kept.join("; "));
+    headers.remove(header::COOKIE);
+    if let Ok(kept) = kept.map(|k| (!k.is_empty()).then_some(k))
+        && let Some(kept) = kept
+    {
+        headers.insert(header::COOKIE, kept);
+    }
+}
+
+/// From the query if it has any of them, else from cookies.
+fn parameters(asked: &Asked<'_>) -> HashMap<&'static str, String> {
+    let known = |name: &str| PARAMETERS.iter().find(|p| **p == name).copied();
+    let pairs = asked.query.unwrap_or("").split('&').filter_map(|pair| pair.split_once('='));
+    let of_query: HashMap<_, _> = pairs.filter_map(|(n, v)| Some((known(n)?, v.to_owned()))).collect();
+    if !of_query.is_empty() {
+        return of_query;
+    }
+    key::cookies(asked.headers)
+        .filter_map(|(name, whole)| {
+            let value = whole.split_once('=')?.1;
+            Some((known(name.strip_prefix(COOKIE_PREFIX)?)?, value.to_owned()))
+        })
+        .collect()
+}
+
+fn url(asked: &Asked<'_>) -> String {
+    let scheme = if asked.https { "https" } else { "http" };
+    let query = asked.query.and_then(strip_query).map(|q| format!("?{q}")).unwrap_or_default();
+    format!("{scheme}://{}{}{query}", asked.host, asked.path)
+}
+
+/// base64 with `+`, `=` and `/` made fit for a URL in the protocol's own way.
+fn decode(text: &str) -> Option<Vec<u8>> {
+    let plain: String = text
+        .chars()
+        .map(|c| match c {
+            '-' => '+',
+            '_' => '=',
+            '~' => '/',
+            other => other,
+        })
+        .collect();
+    STANDARD.decode(plain).ok()
+}
+
+fn allows(policy: &Value, url: &str, asked: &Asked<'_>) -> Result<(), Denied> {
+    let statement = match policy["Statement"].as_array().map(Vec::as_slice) {
+        Some([statement]) => statement,
+        _ => return Err(MALFORMED_POLICY),
+    };
+    let condition = &statement["Condition"];
+    let resource = match &statement["Resource"] {
+        Value::Null => "*",
+        Value::String(text) => text,
+        _ => return Err(MALFORMED_POLICY),
+    };
+    // `http*://` covers both schemes; otherwise the scheme is part of the pattern.
+    if !key::matches(resource, url) {
+        return Err(DENIED);
+    }
+    let time = |name: &str| match &condition[name] {
+        Value::Null => Ok(None),
+        given => given[EPOCH].as_i64().map(Some).ok_or(MALFORMED_POLICY),
+    };
+    let until = time("DateLessThan")?.ok_or(MALFORMED_POLICY)?;
+    let from = time("DateGreaterThan")?;
+    let net = match &condition["IpAddress"] {
+        Value::Null => None,
+        given => {
+            let text = given[SOURCE].as_str().ok_or(MALFORMED_POLICY)?;
+            let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+            Some(net.map_err(|_| MALFORMED_POLICY)?)
+        }
+    };
+    let now = asked.now.secs();
+    let good = now < until && from.is_none_or(|f| now > f) && net.is_none_or(|n| n.contains(&asked.client));
+    if good { Ok(()) } else { Err(DENIED) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rsa::{
+        RsaPrivateKey,
+        pkcs1v15::SigningKey,
+        pkcs8::EncodePublicKey,
+        signature::{SignatureEncoding, Signer},
+    };
+
+    const NOW: i64 = 1_800_000_000;
+
+    struct Signing {
+        key: SigningKey<Sha1>,
+        access: SignedAccess,
+    }
+
+    fn signing() -> Signing {
+        let mut random = rsa::rand_core::OsRng;
+        let private = RsaPrivateKey::new(&mut random, 1024).unwrap();
+        let pem = private.to_public_key().to_public_key_pem(Default::default()).unwrap();
+        let access = SignedAccess::parse(&[TrustedKey { id: "K1".into(), public_key_pem: pem }]).unwrap();
+        Signing { key: SigningKey::new(private), access }
+    }
+
+    fn encode(bytes: &[u8]) -> String {
+        STANDARD.encode(bytes).replace('+', "-").replace('=', "_").replace('/', "~")
+    }
+
+    impl Signing {
+        fn ask(&self, query: &str, cookie: Option<&str>, client: [u8; 4]) -> Result<(), Denied> {
+            let mut headers = HeaderMap::new();
+            if let Some(cookie) = cookie {
+                headers.insert(header::COOKIE, cookie.parse().unwrap());
+            }
+            self.access.verify(&Asked {
+                https: true,
+                host: "cdn.test",
+                path: "/a/b.png",
+                query: Some(query).filter(|q| !q.is_empty()),
+                headers: &headers,
+                client: client.into(),
+                now: Timestamp(NOW * 1000),
+            })
+        }
+
+        fn sign(&self, policy: &str) -> String {
+            encode(&self.key.sign(policy.as_bytes()).to_bytes())
+        }
+    }
+
+    #[test]
+    fn canned_and_custom_policies() {
+        let s = signing();
+        let me = [10, 0, 0, 1];
+        let canned = |url: &str, until: i64| {
+            let policy = format!(
+                r#"{{"Statement":[{{"Resource":"{url}","Condition":{{"DateLessThan":{{"AWS:EpochTime":{until}}}}}}}]}}"#
+            );
+            format!("Expires={until}&Signature={}&Key-Pair-Id=K1", s.sign(&policy))
+        };
+        let url = "https://cdn.test/a/b.png";
+        assert_eq!(s.ask(&canned(url, NOW + 1), None, me), Ok(()));
+        assert_eq!(s.ask(&format!("v=1&{}", canned(&format!("{url}?v=1"), NOW + 1)), None, me), Ok(()));
+        assert_eq!(s.ask(&canned(url, NOW), None, me), Err(DENIED));
+        assert_eq!(s.ask(&canned("https://cdn.test/other", NOW + 1), None, me), Err(DENIED));
+        assert_eq!(s.ask(&canned(url, NOW + 1).replace("K1", "K2"), None, me), Err(UNKNOWN_KEY));
+        assert_eq!(s.ask("", None, me), Err(MISSING_KEY));
+        assert_eq!(s.ask("Key-Pair-Id=K1&Expires=1&Signature=%%", None, me), Err(MALFORMED_SIGNATURE));
+
+        let custom = |resource: &str, more: &str| {
+            let policy = format!(
+                r#"{{"Statement":[{{"Resource":"{resource}","Condition":{{"DateLessThan":{{"AWS:EpochTime":{}}}{more}}}}}]}}"#,
+                NOW + 9
+            );
+            (encode(policy.as_bytes()), s.sign(&policy))
+        };
+        let ask = |(policy, signature): (String, String)| {
+            let by_query = s.ask(&format!("Policy={policy}&Signature={signature}&Key-Pair-Id=K1"), None, me);
+            let cookie = format!(
+                "x=1; CloudFront-Policy={policy}; CloudFront-Signature={signature}; CloudFront-Key-Pair-Id=K1"
+            );
+            assert_eq!(s.ask("", Some(&cookie), me), by_query);
+            by_query
+        };
+        assert_eq!(ask(custom("https://cdn.test/a/*.png", "")), Ok(()));
+        assert_eq!(ask(custom("http*://cdn.test/a/?.png", "")), Ok(()));
+        assert_eq!(ask(custom("http://cdn.test/*", "")), Err(DENIED));
+        assert_eq!(ask(custom("*", r#","IpAddress":{"AWS:SourceIp":"10.0.0.0/24"}"#)), Ok(()));
+        assert_eq!(ask(custom("*", r#","IpAddress":{"AWS:SourceIp":"10.9.0.0/24"}"#)), Err(DENIED));
+        assert_eq!(
+            ask(custom("*", &format!(r#","DateGreaterThan":{{"AWS:EpochTime":{NOW}}}"#))),
+            Err(DENIED)
+        );
+        assert_eq!(ask(custom("*", r#","DateGreaterThan":{"AWS:EpochTime":"x"}"#)), Err(MALFORMED_POLICY));
+    }
+
+    #[test]
+    fn stripping() {
+        assert_eq!(strip_query("a=1&Expires=2&Signature=x&b").as_deref(), Some("a=1&b"));
+        assert_eq!(strip_query("Policy=2"), None);
+        let mut headers: HeaderMap =
+            [(header::COOKIE, "CloudFront-Policy=1; a=2".parse().unwrap())].into_iter().collect();
+        strip_cookies(&mut headers);
+        assert_eq!(headers[header::COOKIE], "a=2");
+    }
+}

@@ -1,0 +1,390 @@
+//! The contract that real and fake plane keep, and the real one's traffic over loopback sockets.
+#![allow(clippy::unwrap_used)] // helpers of tests are not marked as tests
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use escale_base::{Clock, PlaneError, Timestamp};
+use escale_cdn::{Cdn, Connector, Edge, FakeCdn, OriginSigner, Settings, spec::*};
+use http::{Method, Request, Response};
+use http_body_util::Full;
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::TokioIo;
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+use tokio_util::{sync::CancellationToken, sync::DropGuard};
+
+struct Direct;
+
+#[async_trait]
+impl Connector for Direct {
+    async fn connect(&self, host: &str, port: u16) -> std::io::Result<TcpStream> {
+        TcpStream::connect((host, port)).await
+    }
+}
+
+struct Stamp;
+
+impl OriginSigner for Stamp {
+    fn sign(&self, id: &str, origin: &str, head: &mut http::request::Parts) -> Result<(), PlaneError> {
+        head.headers.insert("x-signature", format!("{id}/{origin}").parse().unwrap());
+        Ok(())
+    }
+}
+
+/// Answers by the first part of the path; remembers what it was asked.
+#[derive(Clone)]
+struct Origin1 {
+    asked: Arc<Mutex<Vec<String>>>,
+    gate: watch::Receiver<bool>,
+    broken: Arc<std::sync::atomic::AtomicBool>,
+}
+
+impl Origin1 {
+    async fn answer(self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let mut text = format!("{} {}", request.method(), request.uri());
+        for name in ["if-none-match", "x-signature", "range", "authorization"] {
+            if let Some(value) = request.headers().get(name) {
+                text += &format!(" {name}={}", value.to_str().unwrap());
+            }
+        }
+        self.asked.lock().unwrap().push(text);
+        let path = request.uri().path();
+        let response = Response::builder();
+        if self.broken.load(std::sync::atomic::Ordering::SeqCst) {
+            return response.status(500).body(Full::from("broken")).unwrap();
+        }
+        match path {
+            "/tagged" if request.headers().contains_key("if-none-match") => {
+                response.status(304).header("etag", "\"t\"").body(Full::default())
+            }
+            "/tagged" => response
+                .header("cache-control", "max-age=10")
+                .header("etag", "\"t\"")
+                .body(Full::from("0123456789")),
+            "/private" => response.header("cache-control", "private").body(Full::from("mine")),
+            "/missing" => response.status(404).body(Full::from("no")),
+            "/big.txt" => response
+                .header("content-type", "text/plain")
+                .header("etag", "\"b\"")
+                .body(Full::from("a".repeat(3_000_000))),
+            "/slow" => {
+                self.gate.clone().wait_for(|open| *open).await.unwrap();
+                response.header("cache-control", "max-age=60").body(Full::from("slow"))
+            }
+            _ => response.body(Full::from(format!("page {path}"))),
+        }
+        .unwrap()
+    }
+}
+
+struct Running {
+    edge: Edge,
+    addr: SocketAddr,
+    clock: Clock,
+    asked: Arc<Mutex<Vec<String>>>,
+    open: watch::Sender<bool>,
+    broken: Arc<std::sync::atomic::AtomicBool>,
+    _stop: DropGuard,
+    _dir: tempfile::TempDir,
+}
+
+fn behaviour() -> Behaviour {
+    let none = Selection { headers: Pick::None, cookies: Pick::None, query: Pick::None };
+    Behaviour {
+        origin: "o".into(),
+        viewer: ViewerProtocol::Any,
+        allowed_methods: vec![Method::GET, Method::HEAD],
+        cached_methods: vec![Method::GET, Method::HEAD],
+        ttl: Ttl { min_s: 0, default_s: 100, max_s: 1000 },
+        key: Selection { query: Pick::Only(vec!["v".into()]), ..none.clone() },
+        forward: none,
+        compress: true,
+        trusted_keys: Vec::new(),
+    }
+}
+
+fn distribution(port: u16) -> DistributionSpec {
+    DistributionSpec {
+        id: "d1".into(),
+        hostnames: vec!["cdn.test".into()],
+        default_root: Some("index.html".into()),
+        behaviours: Vec::new(),
+        default: behaviour(),
+        origins: vec![Origin {
+            id: "o".into(),
+            host: "127.0.0.1".into(),
+            port,
+            path: String::new(),
+            headers: BTreeMap::new(),
+            signed: true,
+            connect_timeout_ms: 1000,
+            read_timeout_ms: 5000,
+        }],
+        errors: Vec::new(),
+    }
+}
+
+async fn start(change: impl FnOnce(&mut DistributionSpec)) -> Running {
+    let (asked, broken) = (Arc::default(), Arc::default());
+    let (open, gate) = watch::channel(false);
+    let origin = Origin1 { asked: Arc::clone(&asked), gate, broken: Arc::clone(&broken) };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    tokio::spawn(async move {
+        while let Some(Ok((stream, _))) = stopped.run_until_cancelled(listener.accept()).await {
+            let origin = origin.clone();
+            let service = service_fn(move |request| {
+                let origin = origin.clone();
+                async move { Ok::<_, Infallible>(origin.answer(request).await) }
+            });
+            tokio::spawn(
+                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
+            );
+        }
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Clock::by_hand(Timestamp(1_800_000_000_000));
+    let settings = Settings {
+        directory: dir.path().join("cache"),
+        memory_bytes: 1 << 20,
+        disk_bytes: 64 << 20,
+        identity: Identity {
+            product: "edge".into(),
+            title: "Edge".into(),
+            via_host: "node1".into(),
+            id_header: "X-Edge-Id".into(),
+            place: Some(("X-Edge-Place".into(), "HERE1".into())),
+            server: "Edge".into(),
+            user_agent: "Edge/1".into(),
+        },
+    };
+    let edge = Edge::open(settings, Arc::new(Direct), Arc::new(Stamp), clock.clone()).unwrap();
+    let mut spec = distribution(port);
+    change(&mut spec);
+    edge.apply(spec).await.unwrap();
+    let viewers = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = viewers.local_addr().unwrap();
+    let (serving, until) = (edge.clone(), stop.clone());
+    tokio::spawn(async move { serving.serve(viewers, false, until).await });
+    Running { edge, addr, clock, asked, open, broken, _stop: stop.drop_guard(), _dir: dir }
+}
+
+impl Running {
+    async fn get(&self, path: &str, headers: &str) -> Answer {
+        ask(
+            self.addr,
+            &format!("GET {path} HTTP/1.1\r\nHost: cdn.test\r\n{headers}Connection: close\r\n\r\n"),
+        )
+        .await
+    }
+
+    fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+
+    /// A body is kept a moment after its last byte was read.
+    async fn kept(&self, path: &str) {
+        let hits = || self.edge.counts("d1").unwrap().hits;
+        let before = hits();
+        while hits() == before {
+            self.get(path, "").await;
+        }
+        self.asked();
+    }
+}
+
+struct Answer(String);
+
+impl Answer {
+    fn status(&self) -> &str {
+        &self.0[9..12]
+    }
+    fn header(&self, name: &str) -> Option<&str> {
+        let head = self.0.split("\r\n\r\n").next().unwrap();
+        head.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(": "))
+    }
+    fn body(&self) -> &str {
+        self.0.split_once("\r\n\r\n").map_or("", |(_, body)| body)
+    }
+    fn cache(&self) -> &str {
+        self.header("x-cache").unwrap_or("")
+    }
+}
+
+async fn ask(addr: SocketAddr, request: &str) -> Answer {
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut got = Vec::new();
+    stream.read_to_end(&mut got).await.unwrap();
+    Answer(String::from_utf8_lossy(&got).into_owned())
+}
+
+#[tokio::test]
+async fn both_planes_keep_the_contract() {
+    let running = start(|_| {}).await;
+    running.edge.remove("d1").await.unwrap();
+    for plane in [&running.edge as &dyn Cdn, &FakeCdn::default()] {
+        let spec = distribution(9);
+        plane.apply(spec.clone()).await.unwrap();
+        plane.apply(spec.clone()).await.unwrap();
+        assert_eq!(plane.ids(), ["d1"]);
+        assert_eq!(plane.counts("d1").unwrap().hits, 0);
+        assert_eq!(plane.invalidate("d1", &["/*".into()]).await.unwrap(), 0);
+        assert!(plane.invalidate("d1", &["/*.png".into()]).await.unwrap_err().what.contains("/*.png"));
+        assert!(plane.invalidate("no", &["/*".into()]).await.unwrap_err().what.contains("'no'"));
+        let taken = plane.apply(DistributionSpec { id: "d2".into(), ..spec.clone() }).await.unwrap_err();
+        assert!(taken.what.contains("host 'cdn.test' belongs to distribution 'd1'"), "{taken}");
+        let mut wrong = spec;
+        wrong.default.origin = "x".into();
+        assert!(plane.apply(wrong).await.unwrap_err().what.contains("origin 'x'"));
+        plane.remove("d1").await.unwrap();
+        plane.remove("d1").await.unwrap();
+        assert!(plane.ids().is_empty() && plane.counts("d1").is_none());
+    }
+}
+
+#[tokio::test]
+async fn miss_hit_refresh_and_stale() {
+    let r = start(|_| {}).await;
+    let first = r.get("/tagged?x=1", "Authorization: secret\r\n").await;
+    assert_eq!((first.status(), first.cache(), first.body()), ("200", "Miss from edge", "0123456789"));
+    assert_eq!(first.header("via"), Some("1.1 node1 (Edge)"));
+    assert_eq!(r.asked(), ["GET /tagged x-signature=d1/o"], "signed; neither query nor credentials");
+    r.kept("/tagged").await;
+    r.clock.advance_ms(5_000);
+    let hit = r.get("/tagged", "").await;
+    assert_eq!((hit.cache(), hit.header("age")), ("Hit from edge", Some("5")));
+    assert_eq!(r.get("/tagged", "If-None-Match: \"t\"\r\n").await.status(), "304");
+    let part = r.get("/tagged", "Range: bytes=2-4\r\n").await;
+    assert_eq!(
+        (part.status(), part.body(), part.header("content-range")),
+        ("206", "234", Some("bytes 2-4/10"))
+    );
+    let head = ask(r.addr, "HEAD /tagged HTTP/1.1\r\nHost: cdn.test\r\nConnection: close\r\n\r\n").await;
+    assert_eq!((head.cache(), head.header("content-length"), head.body()), ("Hit from edge", Some("10"), ""));
+    assert!(r.asked().is_empty());
+
+    r.clock.advance_ms(6_000);
+    assert_eq!(r.get("/tagged", "").await.cache(), "RefreshHit from edge");
+    assert_eq!(r.asked(), ["GET /tagged if-none-match=\"t\" x-signature=d1/o"]);
+    r.clock.advance_ms(11_000);
+    r.broken.store(true, std::sync::atomic::Ordering::SeqCst);
+    let stale = r.get("/tagged", "").await;
+    assert_eq!((stale.status(), stale.body()), ("200", "0123456789"));
+}
+
+#[tokio::test]
+async fn what_may_not_be_kept_is_not() {
+    let r = start(|_| {}).await;
+    for _ in 0..3 {
+        assert_eq!(r.get("/private", "").await.cache(), "Miss from edge");
+    }
+    assert_eq!(r.asked().len(), 3);
+    let ranged = r.get("/page", "Range: bytes=0-1\r\n").await;
+    assert_eq!(ranged.cache(), "Miss from edge");
+    assert_eq!(r.asked(), ["GET /page x-signature=d1/o range=bytes=0-1"]);
+    let post =
+        ask(r.addr, "POST / HTTP/1.1\r\nHost: cdn.test\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            .await;
+    assert_eq!((post.status(), post.cache()), ("403", "Error from edge"));
+    let other = ask(r.addr, "GET / HTTP/1.1\r\nHost: other.test\r\nConnection: close\r\n\r\n").await;
+    assert_eq!(other.status(), "403");
+}
+
+#[tokio::test]
+async fn one_fetch_for_many_and_invalidation_of_what_is_in_the_air() {
+    let r = Arc::new(start(|_| {}).await);
+    let ask = || {
+        let r = r.clone();
+        tokio::spawn(async move { r.get("/slow", "").await })
+    };
+    let many: Vec<_> = (0..20).map(|_| ask()).collect();
+    let counts = || r.edge.counts("d1").unwrap();
+    while counts().requests < 20 {
+        tokio::task::yield_now().await;
+    }
+    while r.asked.lock().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    r.edge.invalidate("d1", &["/sl*".into()]).await.unwrap();
+    r.open.send(true).unwrap();
+    for one in many {
+        assert_eq!(one.await.unwrap().body(), "slow");
+    }
+    assert_eq!(r.asked(), ["GET /slow x-signature=d1/o"]);
+    // It was invalidated before it came, so it was not kept.
+    assert_eq!(r.get("/slow", "").await.cache(), "Miss from edge");
+    r.kept("/slow").await;
+    assert_eq!(r.edge.invalidate("d1", &["/slow".into()]).await.unwrap(), 1);
+    assert_eq!(r.get("/slow", "").await.cache(), "Miss from edge");
+}
+
+#[tokio::test]
+async fn errors_are_kept_for_a_moment_and_replaced_by_pages() {
+    let r = start(|spec| {
+        spec.errors = vec![ErrorResponse { status: 404, ttl_s: 10, page: Some(("/sorry".into(), 200)) }];
+    })
+    .await;
+    for _ in 0..2 {
+        let answer = r.get("/missing", "").await;
+        assert_eq!((answer.status(), answer.body()), ("200", "page /sorry"));
+    }
+    // Nothing listens on the origin's port any more.
+    let dead = start(|spec| spec.origins[0].port = 1).await;
+    let answer = dead.get("/x", "").await;
+    assert_eq!((answer.status(), answer.cache()), ("502", "Error from edge"));
+    dead.get("/x", "").await;
+    assert_eq!(dead.edge.counts("d1").unwrap().origin_requests, 1, "the failure is remembered");
+    dead.clock.advance_ms(11_000);
+    dead.get("/x", "").await;
+    assert_eq!(dead.edge.counts("d1").unwrap().origin_requests, 2);
+}
+
+#[tokio::test]
+async fn large_and_compressed() {
+    let r = start(|_| {}).await;
+    let plain = r.get("/big.txt", "").await;
+    assert_eq!((plain.body().len(), plain.header("content-encoding")), (3_000_000, None));
+    r.kept("/big.txt").await;
+    let part = r.get("/big.txt", "Range: bytes=-5\r\n").await;
+    assert_eq!((part.status(), part.body()), ("206", "aaaaa"));
+    let packed = r.get("/big.txt", "Accept-Encoding: br, gzip\r\n").await;
+    assert_eq!((packed.header("content-encoding"), packed.header("etag")), (Some("gzip"), Some("W/\"b\"")));
+    assert!(packed.0.len() < 20_000);
+}
+
+#[tokio::test]
+async fn viewers_protocol_and_signed_access() {
+    use rsa::pkcs8::EncodePublicKey;
+    let private = rsa::RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 1024).unwrap();
+    let public_key_pem = private.to_public_key().to_public_key_pem(Default::default()).unwrap();
+    let r = start(|spec| {
+        let redirect = Behaviour { viewer: ViewerProtocol::RedirectToHttps, ..behaviour() };
+        let key = TrustedKey { id: "K".into(), public_key_pem };
+        let signed = Behaviour { trusted_keys: vec![key], ..behaviour() };
+        spec.behaviours = vec![("secure/*".into(), redirect), ("/signed/*".into(), signed)];
+    })
+    .await;
+    let moved = r.get("/secure/a?b", "").await;
+    assert_eq!((moved.status(), moved.header("location")), ("301", Some("https://cdn.test/secure/a?b")));
+    let denied = r.get("/signed/a", "").await;
+    assert_eq!(denied.status(), "403");
+    assert_eq!(
+        denied.body(),
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>MissingKey</Code><Message>Missing Key-Pair-Id \
+         query parameter or cookie value</Message></Error>"
+    );
+    assert!(r.asked().is_empty(), "the origin saw none of it");
+    assert_eq!(r.get("/", "").await.body(), "page /index.html");
+}

@@ -1,0 +1,196 @@
+//! Control groups: v1, hybrid and v2, through the file system alone.
+//!
+//! `<tag>/<group>/<container>`: this module makes and removes the first two levels, the runtime makes the third.
+
+use crate::{seen::Usage, spec::Limits};
+use escale_base::{PlaneError, error::Context};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+const ROOT: &str = "/sys/fs/cgroup";
+
+/// Period of the CPU ceiling, the kernel's default.
+const CPU_PERIOD_US: u64 = 100_000;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Cgroups {
+    /// One hierarchy a controller; hybrid is this one, with an empty v2 beside it.
+    V1,
+    V2,
+}
+
+impl Cgroups {
+    pub(crate) fn detect() -> Cgroups {
+        match Path::new(ROOT).join("cgroup.controllers").exists() {
+            true => Cgroups::V2,
+            false => Cgroups::V1,
+        }
+    }
+
+    fn hierarchies(&self) -> Vec<PathBuf> {
+        match self {
+            Cgroups::V2 => vec![PathBuf::from(ROOT)],
+            Cgroups::V1 => {
+                let dirs = fs::read_dir(ROOT).into_iter().flatten().flatten();
+                dirs.map(|e| e.path()).filter(|p| p.is_dir() && !p.is_symlink()).collect()
+            }
+        }
+    }
+
+    fn file(&self, controller: &str, path: &str, name: &str) -> PathBuf {
+        match self {
+            Cgroups::V1 => Path::new(ROOT).join(controller).join(path).join(name),
+            Cgroups::V2 => Path::new(ROOT).join(path).join(name),
+        }
+    }
+
+    /// Makes the cgroup of a group and writes its limits. May be repeated.
+    pub(crate) fn make(&self, path: &str, limits: &Limits) -> Result<(), PlaneError> {
+        for controller in ["cpu", "cpuacct", "memory", "pids"] {
+            let dir = self.file(controller, path, "");
+            fs::create_dir_all(&dir).machine(|| format!("make the cgroup {}", dir.display()))?;
+        }
+        if *self == Cgroups::V2 {
+            self.delegate(path)?;
+        }
+        for (controller, name, value) in self.settings(limits) {
+            let file = self.file(controller, path, name);
+            fs::write(&file, &value).machine(|| format!("write {value} to {}", file.display()))?;
+        }
+        Ok(())
+    }
+
+    /// On v2 a controller works in a cgroup only if each one above passes it down.
+    fn delegate(&self, path: &str) -> Result<(), PlaneError> {
+        let mut at = PathBuf::from(ROOT);
+        for part in std::iter::once("").chain(path.split('/')) {
+            at.push(part);
+            let file = at.join("cgroup.subtree_control");
+            fs::write(&file, "+cpu +memory +pids")
+                .machine(|| format!("enable controllers in {}", file.display()))?;
+        }
+        Ok(())
+    }
+
+    fn settings(&self, limits: &Limits) -> Vec<(&'static str, &'static str, String)> {
+        let mut all = Vec::new();
+        let v1 = *self == Cgroups::V1;
+        if let Some(millis) = limits.cpu_millis {
+            let quota = quota_us(millis);
+            match v1 {
+                true => all.push(("cpu", "cpu.cfs_quota_us", quota.to_string())),
+                false => all.push(("cpu", "cpu.max", format!("{quota} {CPU_PERIOD_US}"))),
+            }
+        }
+        if let Some(shares) = limits.cpu_shares {
+            let shares = u64::from(shares).clamp(2, 262_144);
+            match v1 {
+                true => all.push(("cpu", "cpu.shares", shares.to_string())),
+                // The OCI runtimes' mapping of shares to weights.
+                false => all.push(("cpu", "cpu.weight", (1 + ((shares - 2) * 9999) / 262_142).to_string())),
+            }
+        }
+        if let Some(bytes) = limits.memory_bytes {
+            all.push(("memory", if v1 { "memory.limit_in_bytes" } else { "memory.max" }, bytes.to_string()));
+        }
+        if let Some(bytes) = limits.memory_reservation_bytes {
+            let name = if v1 { "memory.soft_limit_in_bytes" } else { "memory.low" };
+            all.push(("memory", name, bytes.to_string()));
+        }
+        if let Some(pids) = limits.pids {
+            all.push(("pids", "pids.max", pids.to_string()));
+        }
+        all
+    }
+
+    /// Whether a limit of memory can include swap here.
+    pub(crate) fn limits_swap(&self) -> bool {
+        match self {
+            Cgroups::V1 => self.file("memory", "", "memory.memsw.limit_in_bytes").exists(),
+            Cgroups::V2 => Path::new("/proc/swaps").exists(),
+        }
+    }
+
+    /// How many processes the kernel killed in this cgroup for want of memory. Gone with the cgroup.
+    pub(crate) fn oom_kills(&self, path: &str) -> u64 {
+        let file = match self {
+            Cgroups::V1 => self.file("memory", path, "memory.oom_control"),
+            Cgroups::V2 => self.file("memory", path, "memory.events"),
+        };
+        keyed(&fs::read_to_string(file).unwrap_or_default(), "oom_kill").unwrap_or(0)
+    }
+
+    /// `None` if the cgroup is not there.
+    pub(crate) fn usage(&self, path: &str) -> Option<Usage> {
+        let text = |controller, name| fs::read_to_string(self.file(controller, path, name)).ok();
+        let number = |controller, name| text(controller, name)?.trim().parse::<u64>().ok();
+        let (cpu_us, used, inactive, limit) = match self {
+            Cgroups::V1 => (
+                number("cpuacct", "cpuacct.usage")? / 1000,
+                number("memory", "memory.usage_in_bytes")?,
+                keyed(&text("memory", "memory.stat")?, "total_inactive_file"),
+                // "No limit" is the largest multiple of the page size.
+                number("memory", "memory.limit_in_bytes").filter(|n| *n < i64::MAX as u64 - 65_536),
+            ),
+            Cgroups::V2 => (
+                keyed(&text("cpu", "cpu.stat")?, "usage_usec")?,
+                number("memory", "memory.current")?,
+                keyed(&text("memory", "memory.stat")?, "inactive_file"),
+                number("memory", "memory.max"),
+            ),
+        };
+        Some(Usage {
+            cpu_us,
+            memory_bytes: used.saturating_sub(inactive.unwrap_or(0)),
+            memory_limit_bytes: limit,
+            pids: number("pids", "pids.current")?,
+        })
+    }
+
+    /// The processes in a cgroup itself, as the host counts.
+    pub(crate) fn processes(&self, path: &str) -> Vec<i32> {
+        let text = fs::read_to_string(self.file("pids", path, "cgroup.procs")).unwrap_or_default();
+        text.lines().filter_map(|l| l.parse().ok()).collect()
+    }
+
+    /// Removes a cgroup and all below it, in every hierarchy. Its processes must be gone.
+    pub(crate) fn remove(&self, path: &str) -> Result<(), PlaneError> {
+        for hierarchy in self.hierarchies() {
+            let dir = hierarchy.join(path);
+            remove_below(&dir).machine(|| format!("remove the cgroup {}", dir.display()))?;
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn quota_us(cpu_millis: u32) -> u64 {
+    // The kernel takes no quota below a millisecond.
+    (u64::from(cpu_millis) * CPU_PERIOD_US / 1000).max(1000)
+}
+
+pub(crate) const fn period_us() -> u64 {
+    CPU_PERIOD_US
+}
+
+fn remove_below(dir: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    for entry in entries.flatten() {
+        if entry.file_type()?.is_dir() {
+            remove_below(&entry.path())?;
+        }
+    }
+    match fs::remove_dir(dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// `name value` lines, as in memory.stat.
+fn keyed(text: &str, name: &str) -> Option<u64> {
+    text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+}

@@ -1,0 +1,226 @@
+//! The plane over any [`Host`]: keeps the groups, answers the trait.
+
+use crate::{
+    Containers,
+    driver::Group,
+    host::Host,
+    limits,
+    seen::{ExecOutput, GroupSeen, LogChunk, Phase, Snapshot, State, Stats, StopReason},
+    spec::GroupSpec,
+    watcher::wake,
+};
+use async_trait::async_trait;
+use escale_base::{Clock, PlaneError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{sync::watch, task::JoinHandle};
+
+pub(crate) struct Engine<H: Host> {
+    host: Arc<H>,
+    clock: Clock,
+    groups: Mutex<BTreeMap<String, Entry<H>>>,
+    seen: watch::Sender<Snapshot>,
+}
+
+struct Entry<H> {
+    group: Arc<Group<H>>,
+    task: JoinHandle<()>,
+}
+
+impl<H: Host> Engine<H> {
+    /// Takes over every group that the host knows.
+    pub(crate) fn open(host: H, clock: Clock) -> Result<Engine<H>, PlaneError> {
+        let engine = Engine {
+            host: Arc::new(host),
+            clock,
+            groups: Mutex::default(),
+            seen: watch::channel(Snapshot::default()).0,
+        };
+        for (spec, notes) in engine.host.load()? {
+            engine.adopt(spec, notes);
+        }
+        Ok(engine)
+    }
+
+    fn adopt(&self, spec: GroupSpec, notes: crate::store::Notes) {
+        let id = spec.id.clone();
+        let group = Group::new(Arc::clone(&self.host), self.clock.clone(), spec, notes, self.seen.clone());
+        let task = tokio::spawn(Arc::clone(&group).drive());
+        self.groups().insert(id, Entry { group, task });
+    }
+
+    fn groups(&self) -> MutexGuard<'_, BTreeMap<String, Entry<H>>> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn group(&self, id: &str) -> Result<Arc<Group<H>>, PlaneError> {
+        let found = self.groups().get(id).map(|e| Arc::clone(&e.group));
+        found.ok_or_else(|| PlaneError::asked(format!("there is no group '{id}'; start it first")))
+    }
+
+    fn container(&self, id: &str, container: &str) -> Result<Arc<Group<H>>, PlaneError> {
+        let group = self.group(id)?;
+        match group.spec.container(container) {
+            Some(_) => Ok(group),
+            None => Err(PlaneError::asked(format!("group '{id}' has no container '{container}'"))),
+        }
+    }
+
+    async fn ended(&self, id: &str) -> Result<(), PlaneError> {
+        let mut seen = self.seen.subscribe();
+        let gone = |all: &Snapshot| all.get(id).is_none_or(|g| g.phase == Phase::Stopped);
+        let wait = Duration::from_millis(limits::KILL_WAIT_MS);
+        match tokio::time::timeout(wait, seen.wait_for(gone)).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(PlaneError::machine(format!(
+                "group '{id}' still has processes {} ms after SIGKILL; the kernel holds them (a dead disk or mount?)",
+                limits::KILL_WAIT_MS
+            ))),
+        }
+    }
+}
+
+impl<H: Host> Drop for Engine<H> {
+    fn drop(&mut self) {
+        let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        groups.values().for_each(|e| e.task.abort());
+        self.host.close();
+    }
+}
+
+#[async_trait]
+impl<H: Host> Containers for Engine<H> {
+    async fn start(&self, spec: GroupSpec) -> Result<(), PlaneError> {
+        spec.check()?;
+        if let Ok(there) = self.group(&spec.id) {
+            return match there.spec == spec {
+                true => Ok(()),
+                false => Err(PlaneError::asked(format!(
+                    "group '{}' is there already with another content; remove it, or use another id",
+                    spec.id
+                ))),
+            };
+        }
+        self.host.check(&spec)?;
+        self.host.save_group(&spec)?;
+        self.adopt(spec, Default::default());
+        Ok(())
+    }
+
+    async fn stop(&self, id: &str, reason: &str) -> Result<(), PlaneError> {
+        self.group(id)?.stop(StopReason::Asked(reason.to_owned()), false)
+    }
+
+    async fn remove(&self, id: &str) -> Result<(), PlaneError> {
+        let Ok(group) = self.group(id) else { return Ok(()) };
+        group.stop(StopReason::Asked("removed".into()), true)?;
+        self.ended(id).await?;
+        let driver =
+            self.groups().get_mut(id).map(|e| std::mem::replace(&mut e.task, tokio::spawn(async {})));
+        if let Some(driver) = driver {
+            driver.abort();
+            // Its answer is only that it was aborted.
+            let _ = driver.await;
+        }
+        let (host, name) = (Arc::clone(&self.host), id.to_owned());
+        let deleted = tokio::task::spawn_blocking(move || host.delete_group(&name)).await;
+        deleted.map_err(|e| PlaneError::plane(format!("remove group '{id}'")).because(e))??;
+        self.groups().remove(id);
+        self.seen.send_modify(|all| {
+            Arc::make_mut(all).remove(id);
+        });
+        Ok(())
+    }
+
+    fn observe(&self, id: &str) -> Option<Arc<GroupSeen>> {
+        self.seen.borrow().get(id).cloned()
+    }
+
+    fn list(&self) -> Snapshot {
+        self.seen.borrow().clone()
+    }
+
+    fn changes(&self) -> watch::Receiver<Snapshot> {
+        self.seen.subscribe()
+    }
+
+    async fn logs(
+        &self,
+        id: &str,
+        container: &str,
+        cursor: u64,
+        max_bytes: usize,
+        follow: bool,
+    ) -> Result<LogChunk, PlaneError> {
+        self.container(id, container)?;
+        let grown = Arc::new(watch::channel(0u64).0);
+        let mut growing = grown.subscribe();
+        let mut seen = self.seen.subscribe();
+        let mut watched = false;
+        loop {
+            // Asked before the reading: what is written until the end is then read too.
+            let ended = self.host.facts(id, container).exit.is_some();
+            let mut chunk = self.host.logs(id, container, cursor, max_bytes)?;
+            chunk.end = ended && chunk.lines.is_empty();
+            if !follow || ended || !chunk.lines.is_empty() || chunk.next != cursor {
+                return Ok(chunk);
+            }
+            if !watched {
+                // The first output may have come before the watch: read once more.
+                watched = true;
+                self.host.watch_logs(id, container, &grown)?;
+                continue;
+            }
+            tokio::select! {
+                _ = growing.changed() => {}
+                _ = seen.changed() => {}
+            }
+            self.container(id, container)?;
+        }
+    }
+
+    async fn stats(&self, id: &str) -> Result<Stats, PlaneError> {
+        let group = self.group(id)?;
+        self.host.stats(&group.spec)
+    }
+
+    async fn exec(
+        &self,
+        id: &str,
+        container: &str,
+        argv: &[String],
+        timeout: Duration,
+    ) -> Result<ExecOutput, PlaneError> {
+        self.container(id, container)?;
+        if argv.is_empty() {
+            return Err(PlaneError::asked(format!("no command was given for container '{container}'")));
+        }
+        let state = self.observe(id).and_then(|g| g.containers.get(container).map(|c| c.state.clone()));
+        match state {
+            Some(State::Running(_)) => self.host.exec(id, container, argv, timeout).await,
+            _ => Err(PlaneError::asked(format!(
+                "container '{container}' of group '{id}' does not run; no command can be run in it"
+            ))),
+        }
+    }
+
+    async fn power(&self, zone: &str, on: bool) -> Result<(), PlaneError> {
+        if !crate::spec::is_name(zone, 64) {
+            return Err(PlaneError::asked(format!("'{zone}' is not the name of a zone")));
+        }
+        self.host.set_power(zone, on)?;
+        self.groups().values().filter(|e| e.group.spec.zone == zone).for_each(|e| wake(&e.group.wake));
+        Ok(())
+    }
+
+    async fn wipe(&self) -> Result<(), PlaneError> {
+        let ids: Vec<String> = self.groups().keys().cloned().collect();
+        // All at once: a removal mostly waits for the kernel.
+        let removed = futures_util::future::join_all(ids.iter().map(|id| self.remove(id))).await;
+        removed.into_iter().collect::<Result<Vec<()>, _>>()?;
+        self.host.wipe()
+    }
+}

@@ -1,0 +1,156 @@
+//! Processes in containers: commands, signals, and the end of what is left.
+
+use crate::{
+    limits,
+    machine::ShimCommand,
+    runtime,
+    seen::{ExecOutput, Running},
+    shim,
+    store::{self, ContainerDir},
+};
+use escale_base::{PlaneError, error::Context, ids};
+use nix::{
+    errno::Errno,
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use rustix::process::{PidfdFlags, pidfd_open};
+use serde_json::Value;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+use tokio::io::{AsyncRead, AsyncReadExt, unix::AsyncFd};
+
+/// Runs a command to its end.
+pub(crate) async fn run(
+    shim: &ShimCommand,
+    dir: &ContainerDir,
+    argv: &[String],
+    timeout: Duration,
+) -> Result<ExecOutput, PlaneError> {
+    let place = || format!("run '{}' in {}", argv[0], dir.0.display());
+    let files = Files::new(dir);
+    let config: Option<Value> = store::read_json(&dir.path("config.json"));
+    let mut process = config.and_then(|c| c.get("process").cloned()).ok_or_else(|| {
+        PlaneError::plane(format!("{} has no process to take after", dir.path("config.json").display()))
+    })?;
+    process["args"] = argv.into();
+    store::write_json(&files.process, &process, false).machine(place)?;
+
+    let mut command = tokio::process::Command::new(&shim.program);
+    command.args(&shim.arguments).arg("exec").arg(&dir.0);
+    command.arg(&files.process).arg(&files.pid).arg(&files.log);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().machine(place)?;
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let all = async { tokio::join!(gather(out), gather(err), child.wait()) };
+    let Ok((stdout, stderr, status)) = tokio::time::timeout(timeout, all).await else {
+        return Err(PlaneError::asked(format!(
+            "'{}' had not ended after {timeout:?} and was killed",
+            argv[0]
+        )));
+    };
+    files.done();
+    let status = status.machine(place)?;
+    if let Some(text) = runtime::error_text(&fs::read_to_string(&files.log).unwrap_or_default()) {
+        return Err(PlaneError::asked(format!("'{}' cannot be run: {text}", argv[0])));
+    }
+    use std::os::unix::process::ExitStatusExt;
+    // As a shell counts: a signal is 128 more.
+    let code = status.code().or(status.signal().map(|s| 128 + s)).unwrap_or(-1);
+    Ok(ExecOutput { code, stdout: stdout.machine(place)?, stderr: stderr.machine(place)? })
+}
+
+async fn gather(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
+    let mut kept = Vec::new();
+    if let Some(mut pipe) = pipe {
+        (&mut pipe).take(limits::EXEC_OUTPUT_BYTES).read_to_end(&mut kept).await?;
+        tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await?;
+    }
+    Ok(kept)
+}
+
+/// The files of one command. If it is given up, its process is killed with them.
+struct Files {
+    process: PathBuf,
+    pid: PathBuf,
+    log: PathBuf,
+    over: std::cell::Cell<bool>,
+}
+
+impl Files {
+    fn new(dir: &ContainerDir) -> Files {
+        let name = ids::random_hex(16);
+        let file = |kind: &str| dir.path("x").join(format!("{name}.{kind}"));
+        Files { process: file("json"), pid: file("pid"), log: file("log"), over: false.into() }
+    }
+
+    fn done(&self) {
+        self.over.set(true);
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        if !self.over.get()
+            && let Some(pid) = read_pid(&self.pid)
+        {
+            // It may just have ended: then there is nothing to kill.
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+        for path in [&self.process, &self.pid, &self.log] {
+            let _ = fs::remove_file(path); // not every command writes all three
+        }
+    }
+}
+
+fn read_pid(path: &Path) -> Option<Pid> {
+    fs::read_to_string(path).ok()?.trim().parse().ok().map(Pid::from_raw)
+}
+
+/// Sends a signal to a container's first process, and to no other that got its pid since.
+pub(crate) fn send(to: &Running, number: i32) -> io::Result<()> {
+    let Some(pid) = rustix::process::Pid::from_raw(to.pid) else { return Ok(()) };
+    // The descriptor first, then the look: it stays with the process it was opened for.
+    let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
+        Err(rustix::io::Errno::SRCH) => return Ok(()),
+        other => other?,
+    };
+    if shim::start_ticks(to.pid) != Some(to.start_ticks) {
+        return Ok(());
+    }
+    let signal = rustix::process::Signal::from_named_raw(number)
+        .ok_or_else(|| io::Error::other(format!("{number} is not a signal")))?;
+    match rustix::process::pidfd_send_signal(pidfd, signal) {
+        Err(rustix::io::Errno::SRCH) => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// Kills processes and waits until they are gone.
+pub(crate) async fn end_all(pids: &[i32]) -> io::Result<()> {
+    let mut open = Vec::new();
+    for pid in pids {
+        let Some(raw) = rustix::process::Pid::from_raw(*pid) else { continue };
+        match pidfd_open(raw, PidfdFlags::empty()) {
+            Err(rustix::io::Errno::SRCH) => continue,
+            other => open.push(other?),
+        }
+        match kill(Pid::from_raw(*pid), Signal::SIGKILL) {
+            Ok(()) | Err(Errno::ESRCH) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    let wait = Duration::from_millis(limits::KILL_WAIT_MS);
+    for pidfd in open {
+        // SAFETY: an OwnedFd is one open descriptor, the same until the AsyncFd drops it.
+        let ended = unsafe { AsyncFd::register_with_interest(pidfd, tokio::io::Interest::READABLE)? };
+        if tokio::time::timeout(wait, ended.readable()).await.is_err() {
+            return Err(io::Error::other("a process outlives SIGKILL"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! The seam between deciding and doing: what the driver needs of a machine, real or made up.
+
+use crate::{
+    seen::{ExecOutput, LogChunk, Stats},
+    spec::{ContainerSpec, GroupSpec},
+    store::{Facts, Notes},
+    watcher::Wake,
+};
+use async_trait::async_trait;
+use escale_base::PlaneError;
+use std::{sync::Arc, time::Duration};
+
+#[async_trait]
+pub(crate) trait Host: Send + Sync + 'static {
+    /// Everything that was saved and not deleted.
+    fn load(&self) -> Result<Vec<(GroupSpec, Notes)>, PlaneError>;
+    /// Whether the group could be started here: images complete, sources of mounts there.
+    fn check(&self, spec: &GroupSpec) -> Result<(), PlaneError>;
+    fn save_group(&self, spec: &GroupSpec) -> Result<(), PlaneError>;
+    fn save_notes(&self, group: &str, notes: &Notes) -> Result<(), PlaneError>;
+    /// Nothing of it may run any more.
+    fn delete_group(&self, group: &str) -> Result<(), PlaneError>;
+    /// From now on `wake` goes up when the facts of the group may have changed.
+    fn watch(&self, group: &GroupSpec, wake: &Wake) -> Result<(), PlaneError>;
+
+    fn facts(&self, group: &str, container: &str) -> Facts;
+    /// Returns when somebody keeps the container, not when it runs.
+    async fn launch(
+        self: Arc<Self>,
+        group: &GroupSpec,
+        container: &ContainerSpec,
+        wake: &Wake,
+    ) -> Result<(), PlaneError>;
+    /// Writes that it will never run.
+    fn write_off(
+        &self,
+        group: &str,
+        container: &str,
+        reason: crate::seen::ExitReason,
+    ) -> Result<(), PlaneError>;
+    fn signal(&self, group: &GroupSpec, container: &ContainerSpec, kill: bool) -> Result<(), PlaneError>;
+    /// Ends what a dead shim left and writes the exit.
+    async fn bury(&self, group: &str, container: &str) -> Result<(), PlaneError>;
+
+    async fn exec(
+        &self,
+        group: &str,
+        container: &str,
+        argv: &[String],
+        timeout: Duration,
+    ) -> Result<ExecOutput, PlaneError>;
+    fn logs(
+        &self,
+        group: &str,
+        container: &str,
+        cursor: u64,
+        max_bytes: usize,
+    ) -> Result<LogChunk, PlaneError>;
+    fn watch_logs(&self, group: &str, container: &str, wake: &Wake) -> Result<(), PlaneError>;
+    fn stats(&self, group: &GroupSpec) -> Result<Stats, PlaneError>;
+
+    fn powered(&self, zone: &str) -> bool;
+    fn set_power(&self, zone: &str, on: bool) -> Result<(), PlaneError>;
+    /// The plane is done with it; tasks of its may still hold it for a moment.
+    fn close(&self);
+    /// Everything else that was ever made; the groups are gone by now.
+    fn wipe(&self) -> Result<(), PlaneError>;
+}

@@ -1,0 +1,244 @@
+//! Image manifests and configurations (OCI image 1.1, Docker schema 2), read out of a blob directory
+//! `<blobs>/sha256/<hex>`.
+//!
+//! Of the configuration, `HEALTHCHECK` and `VOLUME` have no effect: health checks are told by the group, and what
+//! is written under a volume path stays in the container's own writable layer.
+
+use crate::limits;
+use escale_base::PlaneError;
+use serde::{Deserialize, de::DeserializeOwned};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+/// An image, found to be complete: configuration read, every layer's blob there.
+#[derive(Clone, Debug)]
+pub(crate) struct Image {
+    pub(crate) config: Config,
+    pub(crate) layers: Vec<Layer>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Layer {
+    pub(crate) hex: String,
+    pub(crate) blob: PathBuf,
+    pub(crate) compression: Compression,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compression {
+    Plain,
+    Gzip,
+}
+
+/// What a container takes from its image unless it says otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Config {
+    pub(crate) user: Option<String>,
+    pub(crate) env: Option<Vec<String>>,
+    pub(crate) entrypoint: Option<Vec<String>>,
+    pub(crate) cmd: Option<Vec<String>>,
+    pub(crate) working_dir: Option<String>,
+    pub(crate) stop_signal: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Manifest {
+    media_type: Option<String>,
+    config: Option<Descriptor>,
+    layers: Option<Vec<Descriptor>>,
+    manifests: Option<Vec<Descriptor>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Descriptor {
+    #[serde(default)]
+    media_type: String,
+    digest: String,
+    platform: Option<Platform>,
+}
+
+#[derive(Deserialize)]
+struct Platform {
+    os: String,
+    architecture: String,
+}
+
+#[derive(Deserialize)]
+struct ImageFile {
+    os: Option<String>,
+    architecture: Option<String>,
+    config: Option<Config>,
+    #[serde(default)]
+    rootfs: RootFs,
+}
+
+#[derive(Default, Deserialize)]
+struct RootFs {
+    #[serde(default)]
+    diff_ids: Vec<String>,
+}
+
+/// This machine's architecture, in the words of images.
+pub(crate) fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+/// Follows a digest through index and manifest to configuration and layers.
+pub(crate) fn resolve(blobs: &Path, digest: &str) -> Result<Image, PlaneError> {
+    let image = |what: String| PlaneError::asked(format!("image {digest}: {what}"));
+    let mut manifest: Manifest = read_json(blobs, digest, "manifest")?;
+    if let Some(choices) = &manifest.manifests {
+        let fits = |d: &&Descriptor| {
+            d.platform.as_ref().is_some_and(|p| p.os == "linux" && p.architecture == architecture())
+        };
+        let Some(chosen) = choices.iter().find(fits) else {
+            let offered: Vec<String> = choices
+                .iter()
+                .filter_map(|d| d.platform.as_ref())
+                .map(|p| format!("{}/{}", p.os, p.architecture))
+                .collect();
+            return Err(image(format!(
+                "it has no variant for linux/{}, only for {}; build it for this platform",
+                architecture(),
+                offered.join(", ")
+            )));
+        };
+        manifest = read_json(blobs, &chosen.digest, "manifest")?;
+    }
+    let (Some(config), Some(layers)) = (&manifest.config, &manifest.layers) else {
+        let kind = manifest.media_type.as_deref().unwrap_or("no media type");
+        return Err(image(format!(
+            "its manifest ({kind}) names no configuration and layers: it is no image"
+        )));
+    };
+    let file: ImageFile = read_json(blobs, &config.digest, "configuration")?;
+    let (os, arch) = (file.os.unwrap_or_default(), file.architecture.unwrap_or_default());
+    if os != "linux" || arch != architecture() {
+        return Err(image(format!(
+            "it is made for {os}/{arch}, this machine is linux/{}; build it for this platform",
+            architecture()
+        )));
+    }
+    if layers.len() > limits::LAYERS {
+        return Err(image(format!(
+            "it has {} layers; at most {} can be stacked",
+            layers.len(),
+            limits::LAYERS
+        )));
+    }
+    if file.rootfs.diff_ids.len() != layers.len() {
+        let n = file.rootfs.diff_ids.len();
+        return Err(image(format!("its configuration names {n} layers, its manifest {}", layers.len())));
+    }
+    let layers = layers.iter().map(|d| layer(blobs, d).map_err(&image)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Image { config: file.config.unwrap_or_default(), layers })
+}
+
+fn layer(blobs: &Path, d: &Descriptor) -> Result<Layer, String> {
+    let compression = match d.media_type.as_str() {
+        "application/vnd.oci.image.layer.v1.tar"
+        | "application/vnd.oci.image.layer.nondistributable.v1.tar"
+        | "application/vnd.docker.image.rootfs.diff.tar" => Compression::Plain,
+        "application/vnd.oci.image.layer.v1.tar+gzip"
+        | "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
+        | "application/vnd.docker.image.rootfs.diff.tar.gzip" => Compression::Gzip,
+        other => {
+            return Err(format!(
+                "layer {} is of type '{other}', which is not supported; use tar or tar+gzip",
+                d.digest
+            ));
+        }
+    };
+    let hex = blob_hex(&d.digest)?;
+    let blob = blobs.join("sha256").join(hex);
+    if !blob.is_file() {
+        return Err(format!("the blob of layer {} is not there; push the image again", d.digest));
+    }
+    Ok(Layer { hex: hex.to_owned(), blob, compression })
+}
+
+fn read_json<T: DeserializeOwned>(blobs: &Path, digest: &str, what: &str) -> Result<T, PlaneError> {
+    let place = |text: String| PlaneError::asked(format!("image {what} {digest}: {text}"));
+    let path = blobs.join("sha256").join(blob_hex(digest).map_err(place)?);
+    let file = std::fs::File::open(&path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => place("no such blob here; push the image first".into()),
+        _ => PlaneError::machine(format!("read image {what} {digest}")).because(e),
+    })?;
+    let mut bytes = Vec::new();
+    let read = file.take(limits::MANIFEST_BYTES + 1).read_to_end(&mut bytes);
+    read.map_err(|e| PlaneError::machine(format!("read image {what} {digest}")).because(e))?;
+    if bytes.len() as u64 > limits::MANIFEST_BYTES {
+        return Err(place(format!("it is larger than {} bytes", limits::MANIFEST_BYTES)));
+    }
+    serde_json::from_slice(&bytes).map_err(|e| place(format!("it is not what it should be ({e})")))
+}
+
+/// The hexadecimal part of a digest; only SHA-256 is known here.
+pub(crate) fn blob_hex(digest: &str) -> Result<&str, String> {
+    let hex = digest.strip_prefix("sha256:").unwrap_or_default();
+    let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    match hex.len() == 64 && hex.bytes().all(lower_hex) {
+        true => Ok(hex),
+        false => Err(format!("'{digest}' is not a digest (sha256: and 64 hexadecimal digits)")),
+    }
+}
+
+/// The argument vector, by Docker's rules: a new entry point drops the image's command too.
+///
+/// Source: <https://docs.docker.com/reference/dockerfile/#understand-how-cmd-and-entrypoint-interact>
+pub(crate) fn arguments(
+    image: &Config,
+    entrypoint: Option<&Vec<String>>,
+    command: Option<&Vec<String>>,
+) -> Result<Vec<String>, String> {
+    let kept = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
+    let mut all = match entrypoint {
+        Some(own) => own.clone(),
+        None => kept(&image.entrypoint),
+    };
+    all.extend(match (command, entrypoint) {
+        (Some(own), _) => own.clone(),
+        (None, Some(_)) => vec![],
+        (None, None) => kept(&image.cmd),
+    });
+    match all.first().is_none_or(String::is_empty) {
+        true => Err("neither the image nor the container names a command; give one".into()),
+        false => Ok(all),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merges_like_docker() {
+        let list = |words: &[&str]| words.iter().map(|w| w.to_string()).collect::<Vec<_>>();
+        let image = Config { entrypoint: Some(list(&["/e"])), cmd: Some(list(&["c"])), ..Config::default() };
+        let run = |e: Option<&[&str]>, c: Option<&[&str]>| {
+            arguments(&image, e.map(list).as_ref(), c.map(list).as_ref()).unwrap()
+        };
+        assert_eq!(run(None, None), ["/e", "c"]);
+        assert_eq!(run(None, Some(&["x"])), ["/e", "x"]);
+        assert_eq!(run(Some(&["/n"]), None), ["/n"]);
+        assert_eq!(run(Some(&["/n"]), Some(&["x"])), ["/n", "x"]);
+        assert!(arguments(&Config::default(), None, None).is_err());
+    }
+
+    #[test]
+    fn digests() {
+        assert!(blob_hex(&format!("sha256:{}", "a".repeat(64))).is_ok());
+        for bad in ["sha256:ab", "md5:aa", &format!("sha256:{}", "../".repeat(22)), ""] {
+            assert!(blob_hex(bad).is_err(), "{bad}");
+        }
+    }
+}

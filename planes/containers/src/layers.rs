@@ -1,0 +1,85 @@
+//! Layers, unpacked once each: `<state>/layers/<hex>/fs`.
+//!
+//! A layer is unpacked under a temporary name and renamed when whole. Writing it to the disk goes on behind; one that
+//! was not known to be on disk when the machine went down is unpacked again.
+
+use crate::{image::Layer, store, unpack};
+use escale_base::{PlaneError, error::Context, ids};
+use std::{
+    collections::HashMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+const TEMPORARY: &str = "tmp-";
+
+#[derive(Debug)]
+pub(crate) struct Layers {
+    dir: PathBuf,
+    /// One unpacking a layer at a time; the others wait for it.
+    busy: Mutex<HashMap<String, Arc<Mutex<()>>>>,
+}
+
+impl Layers {
+    /// Opens the directory and clears what a crash left half done.
+    pub(crate) fn open(dir: PathBuf) -> Result<Layers, PlaneError> {
+        fs::create_dir_all(&dir).machine(|| format!("make {}", dir.display()))?;
+        let boot = store::boot_id();
+        for entry in fs::read_dir(&dir).machine(|| format!("list {}", dir.display()))?.flatten() {
+            let path = entry.path();
+            let half = entry.file_name().to_string_lossy().starts_with(TEMPORARY);
+            let unsure = !path.join("on-disk").exists()
+                && fs::read_to_string(path.join("boot")).ok().as_deref() != Some(&boot);
+            if half || unsure {
+                fs::remove_dir_all(&path).machine(|| format!("remove {}", path.display()))?;
+            }
+        }
+        Ok(Layers { dir, busy: Mutex::default() })
+    }
+
+    /// The directory of a layer, unpacked now if it was not. Blocks.
+    pub(crate) fn ensure(&self, layer: &Layer) -> Result<PathBuf, PlaneError> {
+        let home = self.dir.join(&layer.hex);
+        if home.is_dir() {
+            return Ok(home.join("fs"));
+        }
+        let turn = {
+            let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(busy.entry(layer.hex.clone()).or_default())
+        };
+        let held = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = if home.is_dir() { Ok(()) } else { self.add(layer, &home) };
+        drop(held);
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&layer.hex);
+        done.map(|()| home.join("fs"))
+    }
+
+    fn add(&self, layer: &Layer, home: &Path) -> Result<(), PlaneError> {
+        let temporary = self.dir.join(format!("{TEMPORARY}{}", ids::random_hex(16)));
+        let place = || format!("unpack layer sha256:{}", layer.hex);
+        let made = fs::create_dir(&temporary)
+            .and_then(|()| fs::create_dir(temporary.join("fs")))
+            .and_then(|()| fs::write(temporary.join("boot"), store::boot_id()))
+            .machine(place)
+            .and_then(|()| unpack::unpack(layer, &temporary.join("fs")))
+            .and_then(|()| fs::rename(&temporary, home).machine(place));
+        if made.is_err() {
+            // The error that counts is the first; what cannot be removed now goes at the next start.
+            let _ = fs::remove_dir_all(&temporary);
+            return made;
+        }
+        let home = home.to_owned();
+        std::thread::spawn(move || {
+            if let Err(e) = settle(&home) {
+                tracing::debug!(layer = %home.display(), "not yet on disk: {e}");
+            }
+        });
+        Ok(())
+    }
+}
+
+fn settle(home: &Path) -> io::Result<()> {
+    rustix::fs::syncfs(fs::File::open(home)?)?;
+    fs::write(home.join("on-disk"), b"")
+}

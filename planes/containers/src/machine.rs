@@ -1,0 +1,505 @@
+//! The real thing: directories, cgroups, shims.
+
+use crate::{
+    bundle::{self, Parts},
+    cgroup::Cgroups,
+    engine::Engine,
+    exec,
+    host::Host,
+    image::{self, Image},
+    layers::Layers,
+    logs,
+    runtime::{self, Runtime},
+    seen::{ExecOutput, Exit, ExitReason, LogChunk, Stats},
+    spec::{ContainerSpec, GroupSpec, MountSource, Network},
+    store::{self, ContainerDir, Facts, Notes, ShimOrder},
+    user::Accounts,
+    watcher::{Wake, Watcher, wake},
+};
+use async_trait::async_trait;
+use escale_base::{Clock, PlaneError, error::Context};
+use std::{
+    collections::{BTreeSet, HashMap},
+    ffi::OsString,
+    fmt::Write,
+    fs::{self, File},
+    os::unix::fs::{DirBuilderExt, symlink},
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// How the plane is set up; the same for the whole life of a state directory.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Everything it makes stands below. Not on overlayfs.
+    pub state_dir: PathBuf,
+    /// Names what lands on the host (cgroups); unique among all planes of a machine. Letters, digits, `-`, `_`.
+    pub tag: String,
+    /// Image blobs: `<blobs>/sha256/<hex>`.
+    pub blobs: PathBuf,
+    pub shim: ShimCommand,
+    /// `None`: looked for, crun before runc.
+    pub runtime: Option<Runtime>,
+}
+
+/// A program that calls [`crate::shim_main`] with the arguments after these.
+#[derive(Clone, Debug)]
+pub struct ShimCommand {
+    pub program: PathBuf,
+    pub arguments: Vec<OsString>,
+}
+
+impl ShimCommand {
+    /// This very program, which must call [`crate::shim_main`] when its first argument is `shim`.
+    pub fn this_program() -> ShimCommand {
+        ShimCommand { program: "/proc/self/exe".into(), arguments: vec!["shim".into()] }
+    }
+}
+
+/// What is made below the state directory, and emptied by a wipe.
+const DIRECTORIES: [&str; 5] = ["groups", "gone", "layers", "zones-off", "runtime"];
+
+/// Containers on this machine.
+pub struct Machine(());
+
+impl Machine {
+    /// Opens a state directory and takes over what runs. Call it inside a tokio runtime, as root.
+    pub fn open(settings: Settings, clock: Clock) -> Result<impl crate::Containers + use<>, PlaneError> {
+        let dir = &settings.state_dir;
+        if !crate::spec::is_name(&settings.tag, 32) {
+            return Err(PlaneError::asked(format!(
+                "the tag '{}' may have letters, digits, '-' and '_', at most 32",
+                settings.tag
+            )));
+        }
+        store::remove_tree(&dir.join("gone"))?;
+        for below in DIRECTORIES {
+            let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir.join(below));
+            made.machine(|| format!("make {}", dir.join(below).display()))?;
+        }
+        let dir = fs::canonicalize(dir).machine(|| format!("find {}", dir.display()))?;
+        let runtime = settings.runtime.clone().map_or_else(Runtime::probe, Ok)?;
+        let host = RealHost {
+            lock: Mutex::new(Some(hold(&dir)?)),
+            layers: Layers::open(dir.join("layers"))?,
+            watcher: Watcher::new()?,
+            cgroups: Cgroups::detect(),
+            children: Arc::default(),
+            images: Mutex::default(),
+            settings: Settings { state_dir: dir, ..settings },
+            runtime,
+            clock: clock.clone(),
+        };
+        Engine::open(host, clock)
+    }
+}
+
+/// One plane a state directory: two would fight.
+fn hold(dir: &Path) -> Result<File, PlaneError> {
+    let path = dir.join("daemon.lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.machine(|| format!("open {}", path.display()))?;
+    let free = rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
+    free.map_err(|_| {
+        PlaneError::machine(format!("{} is in use by another daemon; stop that one first", dir.display()))
+    })?;
+    Ok(file)
+}
+
+pub(crate) struct RealHost {
+    /// Closed when the plane is: that lets another daemon in.
+    lock: Mutex<Option<File>>,
+    settings: Settings,
+    runtime: Runtime,
+    cgroups: Cgroups,
+    layers: Layers,
+    watcher: Watcher,
+    clock: Clock,
+    /// Shims started by this daemon that have not ended, as directories.
+    children: Arc<Mutex<BTreeSet<PathBuf>>>,
+    /// Images resolved at `check`; a blob directory is content-addressed, so they never change.
+    images: Mutex<HashMap<String, Image>>,
+}
+
+impl RealHost {
+    fn group_dir(&self, group: &str) -> PathBuf {
+        self.settings.state_dir.join("groups").join(group)
+    }
+
+    fn container_dir(&self, group: &str, container: &str) -> ContainerDir {
+        ContainerDir(self.group_dir(group).join("c").join(container))
+    }
+
+    fn runtime_root(&self) -> PathBuf {
+        self.settings.state_dir.join("runtime")
+    }
+
+    fn cgroup(&self, group: &str) -> String {
+        format!("{}/{group}", self.settings.tag)
+    }
+
+    fn children(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn image(&self, digest: &str) -> Result<Image, PlaneError> {
+        let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = images.get(digest) {
+            return Ok(known.clone());
+        }
+        let image = image::resolve(&self.settings.blobs, digest)?;
+        images.insert(digest.to_owned(), image.clone());
+        Ok(image)
+    }
+
+    /// Everything that a shim needs. May be repeated as long as none has begun.
+    fn prepare(&self, group: &GroupSpec, c: &ContainerSpec) -> Result<(), PlaneError> {
+        let place = || format!("prepare container '{}' of group '{}'", c.name, group.id);
+        let dir = self.container_dir(&group.id, &c.name);
+        let image = self.image(&c.image)?;
+        let mut layers = image.layers.iter().map(|l| self.layers.ensure(l)).collect::<Result<Vec<_>, _>>()?;
+        layers.reverse();
+        if layers.is_empty() {
+            return Err(PlaneError::asked(format!(
+                "image {} has no layer: there is nothing to run",
+                c.image
+            )));
+        }
+        for below in ["rootfs", "upper", "work", "l", "x", "logs"] {
+            fs::create_dir_all(dir.path(below)).machine(place)?;
+        }
+        for (n, layer) in layers.iter().enumerate() {
+            let link = dir.path("l").join(n.to_string());
+            let _ = fs::remove_file(&link); // left by an interrupted preparation, if at all
+            symlink(layer, &link).machine(place)?;
+        }
+        let wanted = c.user.as_deref().or(image.config.user.as_deref()).unwrap_or_default();
+        let asked = |text| PlaneError::asked(format!("container '{}': {text}", c.name));
+        let user = Accounts::read(&layers).resolve(wanted).map_err(asked)?;
+        let cgroup = format!("{}/{}", self.cgroup(&group.id), c.name);
+        let group_dir = self.group_dir(&group.id);
+        let parts = Parts {
+            group,
+            container: c,
+            image: &image.config,
+            user: &user,
+            cgroup: &cgroup,
+            cgroups: &self.cgroups,
+            group_dir: &group_dir,
+        };
+        let config = bundle::config(&parts).map_err(asked)?;
+        store::write_json(&dir.path("config.json"), &config, false).machine(place)?;
+        let order = ShimOrder {
+            runtime: self.runtime.clone(),
+            root: self.runtime_root(),
+            id: runtime_id(&group.id, &c.name),
+            cgroup: cgroup.clone(),
+            workdir: bundle::workdir(&parts),
+            layers: layers.len(),
+        };
+        store::write_json(&dir.path("shim.json"), &order, false).machine(place)
+    }
+
+    fn spawn_shim(&self, dir: &ContainerDir, wake_up: Wake) -> Result<(), PlaneError> {
+        let errors = File::create(dir.path("shim.log")).machine(|| "make the shim's log".into())?;
+        let shim = &self.settings.shim;
+        let mut command = tokio::process::Command::new(&shim.program);
+        command.args(&shim.arguments).arg("run").arg(&dir.0);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
+        self.children().insert(dir.0.clone());
+        let spawned = command.spawn().machine(|| format!("start the shim {}", shim.program.display()));
+        let mut child = match spawned {
+            Ok(child) => child,
+            Err(e) => {
+                self.children().remove(&dir.0);
+                return Err(e);
+            }
+        };
+        let (children, dir, clock) = (Arc::clone(&self.children), dir.clone(), self.clock.clone());
+        tokio::spawn(async move {
+            let ended = child.wait().await;
+            let facts = dir.facts();
+            if dir.0.is_dir() && !facts.begun && !facts.kept && facts.exit.is_none() {
+                let told = fs::read_to_string(dir.path("shim.log")).unwrap_or_default();
+                let text = format!("its shim ended early ({ended:?}): {}", told.trim());
+                if let Err(e) = write_off(&dir, ExitReason::NotStarted(text), &clock) {
+                    tracing::error!("{e}");
+                }
+            }
+            children.lock().unwrap_or_else(PoisonError::into_inner).remove(&dir.0);
+            wake(&wake_up);
+        });
+        Ok(())
+    }
+}
+
+fn runtime_id(group: &str, container: &str) -> String {
+    format!("{group}.{container}")
+}
+
+fn write_off(dir: &ContainerDir, reason: ExitReason, clock: &Clock) -> Result<(), PlaneError> {
+    let place = || format!("write the exit of {}", dir.0.display());
+    dir.write_exit(&Exit { at: clock.now(), code: None, signal: None, oom: false, reason }).machine(place)
+}
+
+/// The files that a group's containers see in /etc.
+fn etc_files(spec: &GroupSpec) -> [(&'static str, String); 3] {
+    let mut resolv = String::new();
+    for server in &spec.dns.nameservers {
+        let _ = writeln!(resolv, "nameserver {server}");
+    }
+    for (word, list) in [("search", &spec.dns.search), ("options", &spec.dns.options)] {
+        if !list.is_empty() {
+            let _ = writeln!(resolv, "{word} {}", list.join(" "));
+        }
+    }
+    let mut hosts = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n".to_owned();
+    let named = spec.hosts.iter().any(|(_, name)| *name == spec.hostname);
+    for (address, name) in &spec.hosts {
+        let _ = writeln!(hosts, "{address}\t{name}");
+    }
+    if !named {
+        let _ = writeln!(hosts, "127.0.1.1\t{}", spec.hostname);
+    }
+    [("resolv.conf", resolv), ("hosts", hosts), ("hostname", format!("{}\n", spec.hostname))]
+}
+
+#[async_trait]
+impl Host for RealHost {
+    fn load(&self) -> Result<Vec<(GroupSpec, Notes)>, PlaneError> {
+        let dir = self.settings.state_dir.join("groups");
+        let boot = self.settings.state_dir.join("boot");
+        let same_boot = fs::read_to_string(&boot).is_ok_and(|b| b == store::boot_id());
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&dir).machine(|| format!("list {}", dir.display()))?.flatten() {
+            let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+            if !path.join("spec.json").exists() {
+                // Never told to have started, or already ended and on its way out.
+                self.delete_group(&name)?;
+                continue;
+            }
+            let Some(spec) = store::read_json(&path.join("spec.json")) else {
+                if same_boot {
+                    let what = format!("{}/spec.json is damaged; look at it, or remove it", path.display());
+                    return Err(PlaneError::plane(what).retry(false));
+                }
+                // Not on disk yet when the machine went down; so nothing of it runs.
+                tracing::warn!(group = name, "was lost with the machine's restart");
+                self.delete_group(&name)?;
+                continue;
+            };
+            found.push((spec, store::read_json(&path.join("notes.json")).unwrap_or_default()));
+        }
+        fs::write(&boot, store::boot_id()).machine(|| format!("write {}", boot.display()))?;
+        Ok(found)
+    }
+
+    fn check(&self, spec: &GroupSpec) -> Result<(), PlaneError> {
+        if let Network::Namespace(path) = &spec.network
+            && !path.exists()
+        {
+            return Err(PlaneError::asked(format!(
+                "group '{}': there is no network namespace at {}; make it first",
+                spec.id,
+                path.display()
+            )));
+        }
+        for c in &spec.containers {
+            let image = self.image(&c.image)?;
+            let asked = |text| PlaneError::asked(format!("container '{}': {text}", c.name));
+            image::arguments(&image.config, c.entrypoint.as_ref(), c.command.as_ref()).map_err(asked)?;
+            if let Some(word) = c.stop_signal.as_ref().or(image.config.stop_signal.as_ref()) {
+                runtime::signal(word).map_err(asked)?;
+            }
+            for m in &c.mounts {
+                if let MountSource::Host(path) = &m.source
+                    && !path.exists()
+                {
+                    return Err(asked(format!("there is no {} to mount; make it first", path.display())));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn save_group(&self, spec: &GroupSpec) -> Result<(), PlaneError> {
+        let dir = self.group_dir(&spec.id);
+        let place = || format!("save group '{}'", spec.id);
+        for volume in &spec.volumes {
+            fs::create_dir_all(dir.join("volumes").join(volume)).machine(place)?;
+        }
+        for c in &spec.containers {
+            fs::create_dir_all(self.container_dir(&spec.id, &c.name).path("logs")).machine(place)?;
+        }
+        for (name, text) in etc_files(spec) {
+            fs::write(dir.join(name), text).machine(place)?;
+        }
+        self.cgroups.make(&self.cgroup(&spec.id), &spec.limits)?;
+        // Last: with this file the group exists. Not synced: a loss of power ends the group in any case.
+        store::write_json(&dir.join("spec.json"), spec, false).machine(place)
+    }
+
+    fn save_notes(&self, group: &str, notes: &Notes) -> Result<(), PlaneError> {
+        let path = self.group_dir(group).join("notes.json");
+        store::write_json(&path, notes, false).machine(|| format!("write {}", path.display()))
+    }
+
+    fn delete_group(&self, group: &str) -> Result<(), PlaneError> {
+        let dir = self.group_dir(group);
+        self.cgroups.remove(&self.cgroup(group))?;
+        // Out of the way first: from here on the group does not exist, and nobody late can write into it.
+        let gone = self.settings.state_dir.join("gone").join(escale_base::ids::random_hex(16));
+        match fs::rename(&dir, &gone) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(e) => Err(e).machine(|| format!("move {} away", dir.display())),
+            Ok(()) => store::remove_tree(&gone),
+        }
+    }
+
+    fn watch(&self, group: &GroupSpec, wake: &Wake) -> Result<(), PlaneError> {
+        let dirs = group.containers.iter().map(|c| self.container_dir(&group.id, &c.name));
+        dirs.into_iter().try_for_each(|dir| self.watcher.watch(&dir.0, false, wake))
+    }
+
+    fn facts(&self, group: &str, container: &str) -> Facts {
+        let dir = self.container_dir(group, container);
+        let child = self.children().contains(&dir.0);
+        let mut facts = dir.facts();
+        facts.kept |= child;
+        facts
+    }
+
+    async fn launch(
+        self: Arc<Self>,
+        group: &GroupSpec,
+        c: &ContainerSpec,
+        wake: &Wake,
+    ) -> Result<(), PlaneError> {
+        if !self.powered(&group.zone) {
+            return Err(PlaneError::machine(format!("zone '{}' has no power", group.zone)));
+        }
+        let (host, spec, own) = (Arc::clone(&self), group.clone(), c.clone());
+        let prepared = tokio::task::spawn_blocking(move || host.prepare(&spec, &own)).await;
+        prepared.map_err(|e| PlaneError::plane(format!("prepare container '{}'", c.name)).because(e))??;
+        self.spawn_shim(&self.container_dir(&group.id, &c.name), Arc::clone(wake))
+    }
+
+    fn write_off(&self, group: &str, container: &str, reason: ExitReason) -> Result<(), PlaneError> {
+        write_off(&self.container_dir(group, container), reason, &self.clock)
+    }
+
+    fn signal(&self, group: &GroupSpec, c: &ContainerSpec, kill: bool) -> Result<(), PlaneError> {
+        let number = match kill {
+            true => 9,
+            false => {
+                let image = self.image(&c.image).ok().and_then(|i| i.config.stop_signal);
+                let word = c.stop_signal.clone().or(image);
+                word.and_then(|w| runtime::signal(&w).ok()).unwrap_or(15)
+            }
+        };
+        let facts = self.container_dir(&group.id, &c.name).facts();
+        match facts.running {
+            Some(running) => exec::send(&running, number).machine(|| {
+                format!("send signal {number} to container '{}' of group '{}'", c.name, group.id)
+            }),
+            None => Ok(()),
+        }
+    }
+
+    async fn bury(&self, group: &str, container: &str) -> Result<(), PlaneError> {
+        let dir = self.container_dir(group, container);
+        let facts = dir.facts();
+        if facts.kept || facts.exit.is_some() {
+            return Ok(());
+        }
+        let same_boot = fs::read_to_string(dir.path("begun")).is_ok_and(|b| b == store::boot_id());
+        let reason = match same_boot {
+            true => "its shim was killed; what was left of it was killed too",
+            false => "the machine was restarted",
+        };
+        let cgroup = format!("{}/{container}", self.cgroup(group));
+        let left = if same_boot { self.cgroups.processes(&cgroup) } else { vec![] };
+        let oom = self.cgroups.oom_kills(&cgroup) > 0;
+        exec::end_all(&left).await.machine(|| format!("kill what is left of container '{container}'"))?;
+        let delete = self.runtime.command(&self.runtime_root(), &dir.path("runtime-delete.log"));
+        let mut delete = tokio::process::Command::from(delete);
+        delete.args(["delete", "--force"]).arg(runtime_id(group, container));
+        // Its answer says nothing new: there may be nothing to delete, as after a restart of the machine.
+        let _ = delete.stdout(Stdio::null()).stderr(Stdio::null()).status().await;
+        let exit = Exit {
+            at: self.clock.now(),
+            code: None,
+            signal: None,
+            oom,
+            reason: ExitReason::Lost(reason.into()),
+        };
+        dir.write_exit(&exit).machine(|| format!("write the exit of container '{container}'"))
+    }
+
+    async fn exec(
+        &self,
+        group: &str,
+        container: &str,
+        argv: &[String],
+        timeout: Duration,
+    ) -> Result<ExecOutput, PlaneError> {
+        exec::run(&self.settings.shim, &self.container_dir(group, container), argv, timeout).await
+    }
+
+    fn logs(
+        &self,
+        group: &str,
+        container: &str,
+        cursor: u64,
+        max_bytes: usize,
+    ) -> Result<LogChunk, PlaneError> {
+        logs::read(&self.container_dir(group, container).path("logs"), cursor, max_bytes)
+            .machine(|| format!("read the log of container '{container}' of group '{group}'"))
+    }
+
+    fn watch_logs(&self, group: &str, container: &str, wake: &Wake) -> Result<(), PlaneError> {
+        self.watcher.watch(&self.container_dir(group, container).path("logs"), true, wake)
+    }
+
+    fn stats(&self, group: &GroupSpec) -> Result<Stats, PlaneError> {
+        let path = self.cgroup(&group.id);
+        let total = self.cgroups.usage(&path).ok_or_else(|| {
+            PlaneError::machine(format!("the cgroup {path} of group '{}' cannot be read", group.id))
+        })?;
+        let of =
+            |c: &ContainerSpec| Some((c.name.clone(), self.cgroups.usage(&format!("{path}/{}", c.name))?));
+        Ok(Stats { group: total, containers: group.containers.iter().filter_map(of).collect() })
+    }
+
+    fn powered(&self, zone: &str) -> bool {
+        !self.settings.state_dir.join("zones-off").join(zone).exists()
+    }
+
+    fn set_power(&self, zone: &str, on: bool) -> Result<(), PlaneError> {
+        let path = self.settings.state_dir.join("zones-off").join(zone);
+        let done = match on {
+            true => fs::remove_file(&path).or_else(|e| match e.kind() {
+                std::io::ErrorKind::NotFound => Ok(()),
+                _ => Err(e),
+            }),
+            false => fs::write(&path, b""),
+        };
+        done.machine(|| format!("switch zone '{zone}'"))
+    }
+
+    fn close(&self) {
+        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn wipe(&self) -> Result<(), PlaneError> {
+        self.cgroups.remove(&self.settings.tag)?;
+        for below in DIRECTORIES {
+            let dir = self.settings.state_dir.join(below);
+            store::remove_tree(&dir)?;
+            fs::create_dir(&dir).machine(|| format!("make {}", dir.display()))?;
+        }
+        Ok(())
+    }
+}

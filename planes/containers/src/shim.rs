@@ -1,0 +1,252 @@
+//! The small process that stays with one container: makes its root, calls the runtime, keeps its output and its end.
+//!
+//! It has a session and a mount namespace of its own, so that neither the daemon's end nor its own leaves a mount
+//! behind: the container's root is mounted nowhere else. It never waits on the network and starts no thread.
+
+use crate::{
+    cgroup::Cgroups,
+    runtime,
+    seen::{Exit, ExitReason, Running, Stream},
+    shimlog::LogWriter,
+    store::{self, ContainerDir, ShimOrder},
+    unpack,
+};
+use escale_base::Clock;
+use nix::{
+    mount::{MntFlags, MsFlags, mount, umount2},
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sched::{CloneFlags, unshare},
+};
+use rustix::{
+    fs::OFlags,
+    process::{Pid, PidfdFlags, WaitOptions, pidfd_open, waitpid},
+};
+use std::{
+    ffi::OsString,
+    fs,
+    io::{self, PipeReader, Read},
+    os::{fd::AsFd, unix::process::CommandExt},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// What the binary calls when its arguments say so: `run <dir>`, or `exec <dir> <process.json> <pid file> <log>`.
+///
+/// Call it first of all, before any thread is started.
+pub fn shim_main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let words: Vec<&Path> = args.iter().map(Path::new).collect();
+    let done = match words.as_slice() {
+        [verb, dir] if verb.as_os_str() == "run" => run(ContainerDir(dir.to_path_buf())),
+        [verb, dir, process, pid, log] if verb.as_os_str() == "exec" => exec(dir, process, pid, log),
+        _ => Err("usage: run <dir> | exec <dir> <process.json> <pid file> <log>".into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            eprintln!("container shim: {text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(dir: ContainerDir) -> Result<(), String> {
+    close_inherited();
+    nix::unistd::setsid().map_err(|e| format!("become a session leader: {e}"))?;
+    let lock = dir.lock().map_err(|e| format!("lock {}: {e}", dir.0.display()))?;
+    if dir.path("begun").exists() || dir.path("exit.json").exists() {
+        return Err("another shim was here first".into());
+    }
+    let exit = match start(&dir) {
+        Ok(mut kept) => kept.stay(&dir),
+        Err(reason) => Exit {
+            at: Clock::machine().now(),
+            code: None,
+            signal: None,
+            oom: false,
+            reason: ExitReason::NotStarted(reason),
+        },
+    };
+    dir.write_exit(&exit).map_err(|e| format!("write the exit of {}: {e}", dir.0.display()))?;
+    drop(lock);
+    Ok(())
+}
+
+/// Whatever the daemon's process had open and did not mark close-on-exec.
+fn close_inherited() {
+    let open: Vec<i32> = fs::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|e| e.file_name().to_str()?.parse().ok())
+        .collect();
+    for fd in open.into_iter().filter(|fd| *fd > 2) {
+        // The listing's own descriptor is closed already; that error is expected.
+        let _ = nix::unistd::close(fd);
+    }
+}
+
+/// A container that was started.
+struct Kept {
+    order: ShimOrder,
+    pid: Pid,
+    stdout: Option<PipeReader>,
+    stderr: Option<PipeReader>,
+    log: LogWriter,
+}
+
+fn start(dir: &ContainerDir) -> Result<Kept, String> {
+    let order: ShimOrder = store::read_json(&dir.path("shim.json")).ok_or("its shim.json cannot be read")?;
+    std::env::set_current_dir(&dir.0).map_err(|e| format!("enter {}: {e}", dir.0.display()))?;
+    nix::sys::prctl::set_child_subreaper(true).map_err(|e| format!("become a subreaper: {e}"))?;
+    own_mounts(&order)?;
+    mount_root(order.layers)?;
+    let root = unpack::open_root(Path::new("rootfs")).map_err(|e| format!("open the root: {e}"))?;
+    unpack::make_dirs(&root, &order.workdir)
+        .map_err(|e| format!("make the working directory '{}': {e}", order.workdir.display()))?;
+    drop(root);
+    let log = LogWriter::open(&dir.path("logs")).map_err(|e| format!("open the log: {e}"))?;
+    let (stdout, out) = io::pipe().map_err(|e| format!("make a pipe: {e}"))?;
+    let (stderr, err) = io::pipe().map_err(|e| format!("make a pipe: {e}"))?;
+    fs::write(dir.path("begun"), store::boot_id()).map_err(|e| format!("write 'begun': {e}"))?;
+
+    let mut command = order.runtime.command(&order.root, Path::new("runtime.log"));
+    command.args(["run", "--detach", "--pid-file", "pid", "--bundle"]).arg(&dir.0).arg(&order.id);
+    let status = command.stdin(std::process::Stdio::null()).stdout(out).stderr(err).status();
+    // The command keeps the writing ends; without them the pipes end with the container.
+    drop(command);
+    let status = status.map_err(|e| format!("call {}: {e}", order.runtime.program.display()))?;
+    if !status.success() {
+        let text = runtime::error_text(&fs::read_to_string("runtime.log").unwrap_or_default());
+        delete(&order);
+        return Err(text.unwrap_or_else(|| format!("the runtime ended with {status} and said nothing")));
+    }
+    let pid = fs::read_to_string("pid").ok().and_then(|t| t.trim().parse::<i32>().ok());
+    let pid = pid.and_then(Pid::from_raw).ok_or("the runtime wrote no pid")?;
+    let running = Running {
+        pid: pid.as_raw_nonzero().get(),
+        started_at: Clock::machine().now(),
+        start_ticks: start_ticks(pid.as_raw_nonzero().get()).unwrap_or(0),
+    };
+    store::write_json(&dir.path("running.json"), &running, false)
+        .map_err(|e| format!("write running.json: {e}"))?;
+    Ok(Kept { order, pid, stdout: Some(stdout), stderr: Some(stderr), log })
+}
+
+/// A mount namespace of its own; slave, so that what the host unmounts is not held here.
+fn own_mounts(order: &ShimOrder) -> Result<(), String> {
+    unshare(CloneFlags::CLONE_NEWNS).map_err(|e| format!("make a mount namespace: {e}"))?;
+    let flags = MsFlags::MS_REC | MsFlags::MS_SLAVE;
+    mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
+        .map_err(|e| format!("cut the mounts off the host's: {e}"))?;
+    if order.runtime.hides_unified() {
+        umount2("/sys/fs/cgroup/unified", MntFlags::MNT_DETACH)
+            .map_err(|e| format!("hide the unified cgroup hierarchy: {e}"))?;
+    }
+    Ok(())
+}
+
+fn mount_root(layers: usize) -> Result<(), String> {
+    // Short relative names: the kernel takes one page of options.
+    let lower: Vec<String> = (0..layers).map(|n| format!("l/{n}")).collect();
+    let options = format!("lowerdir={},upperdir=upper,workdir=work", lower.join(":"));
+    // Volatile: nobody mounts this upper directory again, so it need not be synced when the container ends.
+    let volatile = format!("{options},volatile");
+    let try_mount = |o: &str| mount(Some("overlay"), "rootfs", Some("overlay"), MsFlags::empty(), Some(o));
+    try_mount(&volatile).or_else(|_| try_mount(&options)).map_err(|e| {
+        format!("mount the root of {layers} layers: {e} (the data directory cannot be on overlayfs)")
+    })
+}
+
+impl Kept {
+    /// Until the first process ends and all its output is in the log.
+    fn stay(&mut self, dir: &ContainerDir) -> Exit {
+        let ended = self.copy_until_end();
+        let at = Clock::machine().now();
+        self.log.finish();
+        let oom = Cgroups::detect().oom_kills(&self.order.cgroup) > 0;
+        delete(&self.order);
+        let status = ended.and_then(|()| Ok(waitpid(Some(self.pid), WaitOptions::empty())?));
+        match status {
+            Ok(Some((_, status))) => Exit {
+                at,
+                code: status.exit_status(),
+                signal: status.terminating_signal(),
+                oom,
+                reason: ExitReason::Ended,
+            },
+            other => {
+                let text = format!("its end could not be read in {}: {other:?}", dir.0.display());
+                Exit { at, code: None, signal: None, oom, reason: ExitReason::Lost(text) }
+            }
+        }
+    }
+
+    fn copy_until_end(&mut self) -> io::Result<()> {
+        let pidfd = pidfd_open(self.pid, PidfdFlags::empty())?;
+        for pipe in [&self.stdout, &self.stderr].into_iter().flatten() {
+            rustix::fs::fcntl_setfl(pipe, OFlags::NONBLOCK)?;
+        }
+        loop {
+            let mut watched = vec![PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+            for pipe in [&self.stdout, &self.stderr].into_iter().flatten() {
+                watched.push(PollFd::new(pipe.as_fd(), PollFlags::POLLIN));
+            }
+            match poll(&mut watched, PollTimeout::NONE) {
+                Err(nix::errno::Errno::EINTR) => continue,
+                other => other?,
+            };
+            let ended = watched[0].any() == Some(true);
+            drop(watched);
+            // All that is in the pipes now; after the end that is all there will be.
+            copy(&mut self.stdout, Stream::Stdout, &mut self.log, ended);
+            copy(&mut self.stderr, Stream::Stderr, &mut self.log, ended);
+            if ended {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Copies what is there; a pipe that has ended is closed. `all`: until it is empty, else one buffer, in turns.
+fn copy(pipe: &mut Option<PipeReader>, stream: Stream, log: &mut LogWriter, all: bool) {
+    let mut buffer = [0u8; 32 * 1024];
+    while let Some(open) = pipe {
+        match open.read(&mut buffer) {
+            Ok(0) => *pipe = None,
+            Ok(n) => {
+                log.take(stream, &buffer[..n]);
+                if !all {
+                    return;
+                }
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return,
+        }
+    }
+}
+
+fn delete(order: &ShimOrder) {
+    let mut command = order.runtime.command(&order.root, Path::new("runtime-delete.log"));
+    let quiet = std::process::Stdio::null;
+    let done = command.args(["delete", "--force"]).arg(&order.id).stdout(quiet()).stderr(quiet()).status();
+    if let Err(e) = done {
+        eprintln!("container shim: delete {}: {e}", order.id);
+    }
+}
+
+/// Becomes the runtime's `exec`, in a mount namespace where it finds its way.
+fn exec(dir: &Path, process: &Path, pid: &Path, log: &Path) -> Result<(), String> {
+    let order: ShimOrder = store::read_json(&dir.join("shim.json")).ok_or("its shim.json cannot be read")?;
+    own_mounts(&order)?;
+    let mut command = order.runtime.command(&order.root, log);
+    command.arg("exec").arg("--process").arg(process).arg("--pid-file").arg(pid).arg(&order.id);
+    Err(format!("call {}: {}", order.runtime.program.display(), command.exec()))
+}
+
+/// Field 22 of /proc/<pid>/stat: when the process started, in ticks since the machine did.
+pub(crate) fn start_ticks(pid: i32) -> Option<u64> {
+    let stat = fs::read_to_string(PathBuf::from(format!("/proc/{pid}/stat"))).ok()?;
+    // The name in brackets may hold blanks and brackets itself.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}

@@ -1,0 +1,159 @@
+//! Where everything stands in the state directory, and how it is written so that a crash leaves old or new.
+//!
+//! ```text
+//! layers/<hex>/fs                unpacked layers
+//! zones-off/<zone>               zones without power
+//! runtime/                       the runtime's own state
+//! gone/                          groups being deleted
+//! groups/<group>/spec.json       the wish
+//!               /notes.json      what the daemon must not forget (stop, health, signals sent)
+//!               /volumes/<v>/
+//!               /c/<container>/  lock  shim.json  config.json  begun  running.json  exit.json
+//!                                rootfs/ upper/ work/ l/<n>  logs/<first byte>
+//! ```
+
+use crate::seen::{Exit, Running};
+use escale_base::{PlaneError, Timestamp, error::Context};
+use rustix::fs::FlockOperation;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+/// The directory of one container; shared words of daemon and shim.
+#[derive(Clone, Debug)]
+pub(crate) struct ContainerDir(pub(crate) PathBuf);
+
+/// What the shim is told.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ShimOrder {
+    pub(crate) runtime: crate::runtime::Runtime,
+    /// The runtime's `--root`.
+    pub(crate) root: PathBuf,
+    pub(crate) id: String,
+    pub(crate) cgroup: String,
+    pub(crate) workdir: PathBuf,
+    /// Number of directories in `l/`, `l/0` on top.
+    pub(crate) layers: usize,
+}
+
+/// What happened to one container so far, read from its directory.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Facts {
+    /// The shim got as far as calling the runtime: there is no starting again.
+    pub(crate) begun: bool,
+    /// A shim holds the container's lock.
+    pub(crate) kept: bool,
+    pub(crate) running: Option<Running>,
+    pub(crate) exit: Option<Exit>,
+}
+
+impl ContainerDir {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub(crate) fn facts(&self) -> Facts {
+        // The lock first: a shim writes its last record before it lets go.
+        let kept = self.is_locked();
+        Facts {
+            begun: self.path("begun").exists(),
+            kept,
+            running: read_json(&self.path("running.json")),
+            exit: read_json(&self.path("exit.json")),
+        }
+    }
+
+    fn is_locked(&self) -> bool {
+        // Opened for reading: closing must not look like a shim's end to those who watch for that.
+        let Ok(file) = File::open(self.path("lock")) else { return false };
+        matches!(
+            rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared),
+            Err(rustix::io::Errno::WOULDBLOCK)
+        )
+    }
+
+    /// Holds the lock as long as the file is open. Its closing tells all watchers, however this process ends.
+    pub(crate) fn lock(&self) -> io::Result<File> {
+        let file = File::options().create(true).truncate(false).write(true).open(self.path("lock"))?;
+        rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
+        Ok(file)
+    }
+
+    pub(crate) fn write_exit(&self, exit: &Exit) -> io::Result<()> {
+        write_json(&self.path("exit.json"), exit, true)
+    }
+}
+
+/// What the daemon must remember of a group beyond its spec.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Notes {
+    pub(crate) stop: Option<StopNote>,
+    pub(crate) containers: std::collections::BTreeMap<String, ContainerNote>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StopNote {
+    pub(crate) at: Timestamp,
+    pub(crate) reason: crate::seen::StopReason,
+    /// SIGKILL at once: the plug was pulled, or the group is removed.
+    pub(crate) at_once: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ContainerNote {
+    /// When the stop signal was sent.
+    pub(crate) signalled: Option<Timestamp>,
+    pub(crate) health: crate::seen::Health,
+    /// Healthy at least once: what waits for that need not wait again.
+    pub(crate) was_healthy: bool,
+}
+
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Option<T> {
+    let bytes = fs::read(path).ok()?;
+    match serde_json::from_slice(&bytes) {
+        Ok(value) => Some(value),
+        Err(e) => {
+            tracing::error!(path = %path.display(), "is damaged: {e}");
+            None
+        }
+    }
+}
+
+/// Writes a file whole or not at all; `durable` also survives a loss of power.
+pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T, durable: bool) -> io::Result<()> {
+    let bytes = serde_json::to_vec(value)?;
+    let temporary = path.with_extension("new");
+    let mut file = private(&temporary)?;
+    file.write_all(&bytes)?;
+    if durable {
+        file.sync_data()?;
+    }
+    fs::rename(&temporary, path)?;
+    if durable && let Some(parent) = path.parent() {
+        File::open(parent)?.sync_data()?;
+    }
+    Ok(())
+}
+
+/// Only root reads it: environments hold passwords.
+fn private(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    File::options().create(true).truncate(true).write(true).mode(0o600).open(path)
+}
+
+/// Changes with every start of the machine.
+pub(crate) fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+pub(crate) fn remove_tree(path: &Path) -> Result<(), PlaneError> {
+    match fs::remove_dir_all(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            Err(e).machine(|| format!("remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,77 @@
+//! What is being answered now: an immutable snapshot, swapped as a whole.
+
+use crate::lookup::{self, Reply};
+use crate::spec::{Spec, View};
+use crate::zone::Zones;
+use arc_swap::ArcSwap;
+use escale_base::PlaneError;
+use hickory_proto::op::ResponseCode;
+use hickory_proto::rr::{Name, RecordType};
+use rand::RngCore;
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+
+/// The current snapshot; every question loads it once, so that no answer mixes two.
+#[derive(Debug, Default)]
+pub(crate) struct Shared(ArcSwap<Snapshot>);
+
+#[derive(Debug, Default)]
+struct Snapshot {
+    spec: Spec,
+    public: Arc<Zones>,
+    networks: BTreeMap<String, Arc<Zones>>,
+}
+
+impl Shared {
+    /// Compiles and swaps; what did not change is kept. On an error everything stays as it was.
+    pub(crate) fn apply(&self, spec: Spec) -> Result<(), PlaneError> {
+        let old = self.0.load_full();
+        let same_public = old.spec.public == spec.public;
+        let public =
+            if same_public { old.public.clone() } else { Arc::new(Zones::compile(&spec.public, None)?) };
+        let mut networks = BTreeMap::new();
+        for (name, resolver) in &spec.networks {
+            let kept = old.spec.networks.get(name).filter(|r| same_public && r.zones == resolver.zones);
+            let zones = match kept.and_then(|_| old.networks.get(name)) {
+                Some(zones) => zones.clone(),
+                None => Arc::new(Zones::compile(&resolver.zones, Some(&public))?),
+            };
+            networks.insert(name.clone(), zones);
+        }
+        self.0.store(Arc::new(Snapshot { spec, public, networks }));
+        Ok(())
+    }
+
+    pub(crate) fn reply(&self, view: &View, name: &Name, kind: RecordType, dice: &mut dyn RngCore) -> Reply {
+        let now = self.0.load();
+        match view {
+            View::Public => lookup::authoritative(&now.public, name, kind, dice),
+            View::Network(network) => match now.networks.get(network) {
+                None => Reply::code(ResponseCode::Refused),
+                Some(own) => {
+                    let has_upstream = now.spec.networks.get(network).is_some_and(|r| r.upstream.is_some());
+                    lookup::resolver(&[own, &now.public], name, kind, has_upstream, dice)
+                }
+            },
+        }
+    }
+
+    pub(crate) fn knows(&self, view: &View) -> bool {
+        match view {
+            View::Public => true,
+            View::Network(name) => self.0.load().networks.contains_key(name),
+        }
+    }
+
+    pub(crate) fn upstream(&self, view: &View) -> Option<SocketAddr> {
+        let View::Network(name) = view else { return None };
+        self.0.load().spec.networks.get(name)?.upstream
+    }
+
+    pub(crate) fn queries_per_second(&self, view: &View) -> Option<u32> {
+        let now = self.0.load();
+        match view {
+            View::Public => now.spec.public_queries_per_second,
+            View::Network(name) => now.spec.networks.get(name)?.queries_per_second,
+        }
+    }
+}

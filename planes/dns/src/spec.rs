@@ -1,0 +1,149 @@
+//! All that the plane can be told: plain data.
+
+use std::{collections::BTreeMap, fmt, net::SocketAddr, sync::Arc};
+
+/// Everything to be answered. Applied as a whole: what is not in it is not answered any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spec {
+    /// Zones that everybody may ask for, and that every network sees behind its own.
+    pub public: Vec<Arc<Zone>>,
+    /// Packets per second that the public view answers one client over UDP; `None` is without limit.
+    pub public_queries_per_second: Option<u32>,
+    /// A resolver per network, by the network's name.
+    pub networks: BTreeMap<String, Resolver>,
+}
+
+/// What the hosts of one network are answered: its own zones first, then the public ones, then the upstream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resolver {
+    /// A name below one of these is never looked for anywhere else.
+    pub zones: Vec<Arc<Zone>>,
+    /// Who is asked for names that no zone holds; asked from the daemon's own network namespace.
+    pub upstream: Option<SocketAddr>,
+    /// Packets per second and client over UDP; `None` is without limit.
+    pub queries_per_second: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone {
+    /// The apex, with or without the final dot.
+    pub name: String,
+    /// In any order; an SOA at the apex must be among them. Its serial is the zone's.
+    pub records: Vec<Record>,
+}
+
+/// One record set, or one member of a set that has several (`routing`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The full name; `*` as the leftmost label is a wildcard (RFC 4592).
+    pub name: String,
+    pub kind: Kind,
+    pub data: Data,
+    pub routing: Routing,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Data {
+    /// Values in a zone file's form (RFC 1035 section 5): `10 mail.example.com` for an MX, `"some text"` for a
+    /// TXT. Names in values are full names, with or without the final dot.
+    Values { ttl_secs: u32, values: Vec<String> },
+    /// Answers what another name of the same view has for the same kind, with that one's TTL. A target that
+    /// does not exist (yet) answers no data.
+    Alias { target: String },
+}
+
+/// How one of several members with the same name and kind is chosen. Health is the caller's: it leaves out
+/// the members that are down and applies again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Routing {
+    /// The only member; all its values are answered, in random order.
+    Simple,
+    /// Up to eight members, chosen at random, are answered together.
+    Multivalue,
+    /// One member is answered, with a probability of its weight over the sum. Weight 0 is answered only if
+    /// all are 0.
+    Weighted(u8),
+}
+
+macro_rules! kinds {
+    ($($kind:ident),+) => {
+        /// The record types that a zone can hold.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[allow(clippy::upper_case_acronyms)]
+        pub enum Kind { $($kind),+ }
+
+        impl Kind {
+            pub const ALL: &'static [Kind] = &[$(Kind::$kind),+];
+
+            pub(crate) fn record_type(self) -> hickory_proto::rr::RecordType {
+                match self { $(Kind::$kind => hickory_proto::rr::RecordType::$kind),+ }
+            }
+        }
+
+        impl fmt::Display for Kind {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(match self { $(Kind::$kind => stringify!($kind)),+ })
+            }
+        }
+    };
+}
+kinds!(A, AAAA, CAA, CNAME, MX, NS, PTR, SOA, SRV, TXT);
+
+/// Whose answers a socket gives.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum View {
+    /// Authoritative for the public zones; REFUSED for all else.
+    Public,
+    /// The resolver of this network.
+    Network(String),
+}
+
+impl fmt::Display for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            View::Public => f.write_str("the public view"),
+            View::Network(name) => write!(f, "the resolver of network '{name}'"),
+        }
+    }
+}
+
+impl Zone {
+    /// A zone with the two records that every zone must have: SOA (negative answers are kept for a minute) and NS.
+    pub fn new(name: &str, name_servers: &[&str], serial: u32) -> Zone {
+        let primary = name_servers.first().copied().unwrap_or("localhost");
+        let soa = format!("{primary} hostmaster.{name} {serial} 7200 900 1209600 60");
+        let mut zone = Zone { name: name.to_owned(), records: Vec::new() };
+        zone.records.push(Record::simple(name, Kind::SOA, 900, &[&soa]));
+        if !name_servers.is_empty() {
+            zone.records.push(Record::simple(name, Kind::NS, 172_800, name_servers));
+        }
+        zone
+    }
+
+    pub fn with(mut self, record: Record) -> Zone {
+        self.records.push(record);
+        self
+    }
+}
+
+impl Record {
+    pub fn simple(name: &str, kind: Kind, ttl_secs: u32, values: &[&str]) -> Record {
+        let values = values.iter().map(|v| (*v).to_owned()).collect();
+        Record {
+            name: name.to_owned(),
+            kind,
+            data: Data::Values { ttl_secs, values },
+            routing: Routing::Simple,
+        }
+    }
+
+    pub fn alias(name: &str, kind: Kind, target: &str) -> Record {
+        let data = Data::Alias { target: target.to_owned() };
+        Record { name: name.to_owned(), kind, data, routing: Routing::Simple }
+    }
+
+    pub fn routed(mut self, routing: Routing) -> Record {
+        self.routing = routing;
+        self
+    }
+}

@@ -1,0 +1,134 @@
+//! The plane for simulations: no sockets; health is what the test says.
+
+use crate::{
+    ListenerSeen, NodeCounts, Proxies, Seen, TargetSeen, TargetState,
+    compile::check,
+    spec::{Action, BalancerSpec},
+};
+use async_trait::async_trait;
+use escale_base::PlaneError;
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::watch;
+
+/// Every target that is used is healthy, and every draining one has drained, unless said otherwise.
+#[derive(Default)]
+pub struct FakeProxies(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    balancers: BTreeMap<String, (BalancerSpec, watch::Sender<Arc<Seen>>)>,
+    told: BTreeMap<SocketAddr, TargetState>,
+    fail_next: Option<PlaneError>,
+}
+
+impl FakeProxies {
+    /// What every balancer sees of the target at `addr` from now on; a test's way to break one.
+    pub fn set_target(&self, addr: SocketAddr, state: TargetState) {
+        let mut all = self.lock();
+        all.told.insert(addr, state);
+        let State { balancers, told, .. } = &*all;
+        for (spec, seen) in balancers.values() {
+            seen.send_replace(Arc::new(see(spec, told)));
+        }
+    }
+
+    /// The next `apply` changes nothing and fails so.
+    pub fn fail_next(&self, error: PlaneError) {
+        self.lock().fail_next = Some(error);
+    }
+
+    /// What was applied last.
+    pub fn spec(&self, name: &str) -> Option<BalancerSpec> {
+        self.lock().balancers.get(name).map(|(spec, _)| spec.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Proxies for FakeProxies {
+    async fn apply(&self, spec: BalancerSpec) -> Result<(), PlaneError> {
+        check(&spec)?;
+        let mut all = self.lock();
+        if let Some(error) = all.fail_next.take() {
+            return Err(error);
+        }
+        let seen = Arc::new(see(&spec, &all.told));
+        let (now, channel) = all
+            .balancers
+            .entry(spec.name.clone())
+            .or_insert_with(|| (spec.clone(), watch::Sender::new(Arc::default())));
+        *now = spec;
+        channel.send_replace(seen);
+        Ok(())
+    }
+
+    async fn remove(&self, name: &str) -> Result<(), PlaneError> {
+        self.lock().balancers.remove(name);
+        Ok(())
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.lock().balancers.keys().cloned().collect()
+    }
+
+    fn seen(&self, name: &str) -> Option<watch::Receiver<Arc<Seen>>> {
+        self.lock().balancers.get(name).map(|(_, seen)| seen.subscribe())
+    }
+
+    /// No requests, so nothing is counted.
+    fn counts(&self, name: &str) -> Option<Vec<NodeCounts>> {
+        let all = self.lock();
+        let (spec, _) = all.balancers.get(name)?;
+        let empty = |n: &crate::spec::NodeSpec| NodeCounts {
+            node: n.node.clone(),
+            zone: n.zone.clone(),
+            listeners: Vec::new(),
+            targets: Vec::new(),
+        };
+        Some(spec.nodes.iter().map(empty).collect())
+    }
+}
+
+fn see(spec: &BalancerSpec, told: &BTreeMap<SocketAddr, TargetState>) -> Seen {
+    let mut seen = Seen::default();
+    for node in &spec.nodes {
+        for listener in &spec.listeners {
+            let state = Ok(SocketAddr::from(([127, 0, 0, 1], listener.port)));
+            seen.listeners.push(ListenerSeen { node: node.node.clone(), port: listener.port, state });
+        }
+    }
+    for group in &spec.groups {
+        let used = spec.listeners.iter().any(|l| {
+            let mut actions = l.rules.iter().map(|r| &r.action).chain([&l.default]);
+            actions.any(|a| matches!(a, Action::Forward(to) if to.iter().any(|w| w.group == group.name)))
+        });
+        for target in &group.targets {
+            let state = match (target.draining, used) {
+                (true, _) => TargetState::Drained,
+                (false, false) => TargetState::Unused,
+                (false, true) => told.get(&target.addr).cloned().unwrap_or(TargetState::Healthy),
+            };
+            let reaches = |zone: &str| match &target.zone {
+                Some(own) if group.cross_zone => spec.nodes.iter().any(|n| n.zone == *own),
+                Some(own) => own == zone,
+                None => true,
+            };
+            let nodes: Vec<(String, TargetState)> = spec
+                .nodes
+                .iter()
+                .filter(|n| reaches(&n.zone))
+                .map(|n| (n.node.clone(), state.clone()))
+                .collect();
+            let state = if nodes.is_empty() { TargetState::Unused } else { state };
+            seen.targets.push(TargetSeen { group: group.name.clone(), addr: target.addr, state, nodes });
+        }
+    }
+    seen
+}

@@ -1,0 +1,247 @@
+//! One request to one target, and its answer back.
+
+use crate::{
+    body::{Body, Progress, Upload, UploadState},
+    guard::Awaiting,
+    headers,
+    pool::{self, ConnectError},
+    serve::Connection,
+    table::{Group, Table},
+    target::Lease,
+    upgrade,
+};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, request::Parts};
+use hyper::{
+    body::Incoming,
+    client::conn::{TrySendError, http1::SendRequest},
+};
+use std::{
+    future::Future,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+type Answer = Result<Response<Incoming>, TrySendError<Request<Upload>>>;
+
+/// Sends `request` to a target of `group`. The error is the status of the page to answer with.
+pub(crate) async fn forward(
+    connection: &Connection,
+    table: &Table,
+    group: &Group,
+    mut request: Request<Incoming>,
+    upgrade: Option<HeaderValue>,
+) -> Result<Response<Body>, StatusCode> {
+    let lease = group.choose().ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
+    let client = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
+    let (mut parts, body) = request.into_parts();
+    prepare(&mut parts, connection, table, upgrade.as_ref());
+    let (upload, progress) = Upload::new(body);
+    lease.counters.requests.fetch_add(1, Relaxed);
+    let awaiting = connection.link.await_target();
+    let exchange =
+        Exchange { connection, lease: &lease, progress: &progress, idle: table.idle, _awaiting: awaiting };
+    let sent = Instant::now();
+    let (sender, mut answer) = exchange.run(parts, upload).await?;
+    lease.counters.latency.add(sent.elapsed());
+    lease.counters.outcomes.add(answer.status());
+
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let Some(client) = client else { return Err(StatusCode::BAD_GATEWAY) };
+        let target = hyper::upgrade::on(&mut answer);
+        let protocol = answer.headers().get(header::UPGRADE).cloned();
+        let (mut head, _) = answer.into_parts();
+        headers::remove_hop_by_hop(&mut head.headers);
+        head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        if let Some(protocol) = protocol {
+            head.headers.insert(header::UPGRADE, protocol);
+        }
+        head.version = Version::HTTP_11;
+        tokio::spawn(upgrade::tunnel(client, target, lease));
+        return Ok(Response::from_parts(head, Body::full("")));
+    }
+    // Only the target: the request's end must not wait for this.
+    let target = Arc::clone(&lease);
+    tokio::spawn(async move {
+        let mut sender = sender;
+        if sender.ready().await.is_ok() && !target.is_draining() {
+            target.pool.put(sender);
+        }
+    });
+    let (mut head, body) = answer.into_parts();
+    headers::remove_hop_by_hop(&mut head.headers);
+    head.version = Version::HTTP_11;
+    head.extensions.clear();
+    Ok(Response::from_parts(head, Body::streamed(body, lease, table.idle)))
+}
+
+/// Makes the client's head the target's.
+fn prepare(parts: &mut Parts, connection: &Connection, table: &Table, upgrade: Option<&HeaderValue>) {
+    let attributes = &table.attributes;
+    let chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
+    headers::remove_hop_by_hop(&mut parts.headers);
+    // 100 Continue was between the client and us.
+    parts.headers.remove(header::EXPECT);
+    if chunked {
+        // Says to the HTTP/1 encoder that there is a body, whatever the method.
+        parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    if let Some(protocol) = upgrade {
+        parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        parts.headers.insert(header::UPGRADE, protocol.clone());
+    }
+    if attributes.drop_invalid_headers {
+        headers::drop_invalid(&mut parts.headers);
+    }
+    headers::add_forwarded(&mut parts.headers, attributes, connection.client.ip(), connection.port);
+    if let Some(name) = &table.trace_header {
+        headers::add_trace(&mut parts.headers, name, connection.node.clock.now());
+    }
+    if parts.version == Version::HTTP_2 {
+        join_cookies(parts);
+    }
+    set_host(parts, connection.port, attributes.preserve_host);
+    if let Some(path) = parts.uri.path_and_query().filter(|p| p.as_str() != "*") {
+        parts.uri = Uri::from(path.clone());
+    }
+    parts.version = Version::HTTP_11;
+    parts.extensions.clear();
+}
+
+/// HTTP/2 may send a cookie per header; HTTP/1.1 wants one (RFC 9113, 8.2.3).
+fn join_cookies(parts: &mut Parts) {
+    let crumbs: Vec<&[u8]> =
+        parts.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if crumbs.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
+    {
+        parts.headers.insert(header::COOKIE, joined);
+    }
+}
+
+/// The authority of the request line, if there, is the host (RFC 9112, 3.2.2; RFC 9113, 8.3.1).
+fn set_host(parts: &mut Parts, port: u16, preserve: bool) {
+    let sent = match parts.uri.authority() {
+        Some(authority) => Some(authority.as_str().to_owned()),
+        None => parts.headers.get(header::HOST).and_then(|h| h.to_str().ok()).map(str::to_owned),
+    };
+    let Some(mut host) = sent else { return };
+    if !preserve && port != 80 && headers::split_host(&host).1.is_none() {
+        host = format!("{host}:{port}");
+    }
+    if let Ok(host) = HeaderValue::try_from(host) {
+        parts.headers.insert(header::HOST, host);
+    }
+}
+
+struct Exchange<'a> {
+    connection: &'a Connection,
+    lease: &'a Lease,
+    progress: &'a Progress,
+    idle: Duration,
+    /// While this stands, the client's silence is no reason to close.
+    _awaiting: Awaiting,
+}
+
+impl Exchange<'_> {
+    /// On an idle connection if there is one. It may have been closed by the target at the same moment: then
+    /// once more on a new one, if nothing was sent or if sending it twice does no harm.
+    async fn run(
+        &self,
+        parts: Parts,
+        upload: Upload,
+    ) -> Result<(SendRequest<Upload>, Response<Incoming>), StatusCode> {
+        let bodiless = self.progress.read().1 == UploadState::Ended;
+        let mut request = Request::from_parts(parts, upload);
+        if let Some(mut sender) = self.lease.pool.take() {
+            let replay = (bodiless && is_idempotent(request.method())).then(|| head_of(&request));
+            match self.wait(sender.try_send_request(request)).await? {
+                Ok(answer) => return Ok((sender, answer)),
+                Err(mut failed) => match (failed.take_message(), replay) {
+                    (Some(unsent), _) => request = unsent,
+                    (None, Some(again)) if is_closed(failed.error()) => request = again,
+                    _ => return Err(self.failure()),
+                },
+            }
+        }
+        let mut sender = self.connect().await?;
+        match self.wait(sender.try_send_request(request)).await? {
+            Ok(answer) => Ok((sender, answer)),
+            Err(failed) => {
+                tracing::debug!(target = %self.lease.addr, error = %failed.error(), "no answer");
+                Err(self.failure())
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Upload>, StatusCode> {
+        let node = &self.connection.node;
+        let connecting = pool::connect(&*node.sockets, &node.name, self.lease.addr);
+        let result = tokio::select! {
+            result = connecting => result,
+            () = self.lease.cut.cancelled() => return Err(StatusCode::BAD_GATEWAY),
+        };
+        result.map_err(|e| {
+            self.lease.counters.connection_errors.fetch_add(1, Relaxed);
+            match e {
+                ConnectError::Timeout => StatusCode::GATEWAY_TIMEOUT,
+                ConnectError::Refused(error) => {
+                    tracing::debug!(target = %self.lease.addr, %error, "cannot connect");
+                    StatusCode::BAD_GATEWAY
+                }
+            }
+        })
+    }
+
+    /// The target's answer, unless nothing moves for the idle timeout.
+    async fn wait(&self, answer: impl Future<Output = Answer>) -> Result<Answer, StatusCode> {
+        tokio::pin!(answer);
+        loop {
+            let due = self.progress.read().0 + self.idle;
+            tokio::select! {
+                answer = &mut answer => return Ok(answer),
+                () = self.lease.cut.cancelled() => return Err(StatusCode::BAD_GATEWAY),
+                () = tokio::time::sleep_until(due) => {
+                    let (last, state) = self.progress.read();
+                    if last + self.idle > Instant::now() {
+                        continue;
+                    }
+                    return Err(match state {
+                        UploadState::WaitsForClient => StatusCode::REQUEST_TIMEOUT,
+                        _ => StatusCode::GATEWAY_TIMEOUT,
+                    });
+                }
+            }
+        }
+    }
+
+    fn failure(&self) -> StatusCode {
+        match self.progress.read().1 {
+            UploadState::Failed => StatusCode::BAD_REQUEST,
+            _ => StatusCode::BAD_GATEWAY,
+        }
+    }
+}
+
+fn is_idempotent(method: &Method) -> bool {
+    // RFC 9110, 9.2.2; PUT has a body and is not replayed anyhow.
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::DELETE | Method::PUT)
+}
+
+/// Whether the connection ended before any of the answer came.
+fn is_closed(error: &hyper::Error) -> bool {
+    error.is_incomplete_message()
+        || error.is_closed()
+        || error.is_canceled()
+        || std::error::Error::source(error).and_then(|s| s.downcast_ref::<std::io::Error>()).is_some_and(
+            |e| matches!(e.kind(), std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe),
+        )
+}
+
+fn head_of(request: &Request<Upload>) -> Request<Upload> {
+    let mut again = Request::new(Upload::empty());
+    *again.method_mut() = request.method().clone();
+    *again.uri_mut() = request.uri().clone();
+    *again.headers_mut() = request.headers().clone();
+    again
+}

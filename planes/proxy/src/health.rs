@@ -1,0 +1,151 @@
+//! Health checks: one task per (node, target), from the node's own place in the network.
+
+use crate::{
+    Reason, Sockets, TargetState,
+    body::Upload,
+    compile::Matcher,
+    spec::{HealthCheck, Probe},
+    target::Target,
+};
+use http::{Request, header};
+use hyper_util::rt::TokioIo;
+use std::{io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{net::TcpStream, sync::Notify};
+
+pub(crate) struct Checker {
+    pub(crate) sockets: Arc<dyn Sockets>,
+    pub(crate) node: String,
+    pub(crate) target: Arc<Target>,
+    pub(crate) check: HealthCheck,
+    /// Told when the target's state has changed.
+    pub(crate) changed: Arc<Notify>,
+}
+
+impl Checker {
+    /// Checks at once, then every interval, for ever.
+    pub(crate) async fn run(self) {
+        let mut addr = self.target.addr;
+        addr.set_port(self.check.port.unwrap_or(addr.port()));
+        let timeout = Duration::from_millis(self.check.timeout_ms);
+        let mut tick = tokio::time::interval(Duration::from_millis(self.check.interval_ms));
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut row = Row::default();
+        loop {
+            tick.tick().await;
+            let outcome =
+                tokio::time::timeout(timeout, self.probe(addr)).await.unwrap_or(Err(Reason::Timeout));
+            let next = row.next(&self.target.state(), outcome, &self.check);
+            if next.is_some_and(|state| !self.target.is_draining() && self.target.set_state(state)) {
+                self.changed.notify_one();
+            }
+        }
+    }
+
+    async fn probe(&self, addr: SocketAddr) -> Result<(), Reason> {
+        let stream = self.sockets.connect(&self.node, addr).await.map_err(|e| match e.kind() {
+            ErrorKind::ConnectionRefused => Reason::ConnectionRefused,
+            ErrorKind::TimedOut => Reason::Timeout,
+            _ => Reason::Unreachable(e.to_string()),
+        })?;
+        match &self.check.protocol {
+            Probe::Tcp => Ok(()),
+            Probe::Http { path, matcher, headers } => {
+                let mut request = Request::get(path.as_str())
+                    .header(header::HOST, addr.to_string())
+                    .header(header::CONNECTION, "close");
+                for (name, value) in headers {
+                    request = request.header(name, value);
+                }
+                // The spec was checked before it was applied, so neither of these fails.
+                let (Ok(request), Ok(matcher)) = (request.body(Upload::empty()), Matcher::parse(matcher))
+                else {
+                    return Err(Reason::BadAnswer);
+                };
+                let status = status(stream, request).await.map_err(|_| Reason::BadAnswer)?;
+                if matcher.takes(status) { Ok(()) } else { Err(Reason::FailedCode(status)) }
+            }
+        }
+    }
+}
+
+async fn status(stream: TcpStream, request: Request<Upload>) -> hyper::Result<u16> {
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let answer = sender.send_request(request);
+    tokio::pin!(connection);
+    tokio::select! {
+        // First, or a server that answers and closes at once would count as broken.
+        biased;
+        answer = answer => answer.map(|a| a.status().as_u16()),
+        ended = async { connection.as_mut().await?; std::future::pending().await } => ended,
+    }
+}
+
+/// Successes or failures in a row.
+#[derive(Default)]
+struct Row {
+    successes: u32,
+    failures: u32,
+}
+
+impl Row {
+    /// The state after one more outcome; `None`: as before.
+    fn next(
+        &mut self,
+        now: &TargetState,
+        outcome: Result<(), Reason>,
+        check: &HealthCheck,
+    ) -> Option<TargetState> {
+        match outcome {
+            Ok(()) => {
+                self.successes = self.successes.saturating_add(1);
+                self.failures = 0;
+                // A new target serves after its first success.
+                let enough = self.successes >= check.healthy_threshold;
+                (enough || *now == TargetState::Initial).then_some(TargetState::Healthy)
+            }
+            Err(reason) => {
+                self.failures = self.failures.saturating_add(1);
+                self.successes = 0;
+                let enough = self.failures >= check.unhealthy_threshold;
+                let already = matches!(now, TargetState::Unhealthy(_));
+                (enough || already).then_some(TargetState::Unhealthy(reason))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    #[test]
+    fn thresholds() {
+        let check = HealthCheck {
+            protocol: Probe::Tcp,
+            port: None,
+            interval_ms: 1,
+            timeout_ms: 1,
+            healthy_threshold: 3,
+            unhealthy_threshold: 2,
+        };
+        let mut shown = String::new();
+        for outcomes in ["+", "--", "-+--", "--++", "--+++", "--+-++"] {
+            let (mut row, mut state) = (Row::default(), TargetState::Initial);
+            for outcome in outcomes.chars() {
+                let outcome = if outcome == '+' { Ok(()) } else { Err(Reason::Timeout) };
+                state = row.next(&state, outcome, &check).unwrap_or(state);
+            }
+            shown += &format!("{outcomes:8} {state:?}\n");
+        }
+        expect![[r#"
+            +        Healthy
+            --       Unhealthy(Timeout)
+            -+--     Unhealthy(Timeout)
+            --++     Unhealthy(Timeout)
+            --+++    Healthy
+            --+-++   Unhealthy(Timeout)
+        "#]]
+        .assert_eq(&shown);
+    }
+}

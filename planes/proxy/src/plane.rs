@@ -1,0 +1,424 @@
+//! The real plane: keeps what runs for each balancer and changes it to what the spec says.
+
+use crate::{
+    ListenerSeen, NodeCounts, Proxies, Seen, Sockets, TargetSeen, TargetState,
+    compile::check,
+    counters::ListenerCounters,
+    health::Checker,
+    serve::{self, NodeContext},
+    spec::{Action, BalancerSpec, GroupSpec, HealthCheck, ListenerSpec, NodeSpec, TargetSpec},
+    table::{Group, Port, Step, Table},
+    target::Target,
+};
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use escale_base::{Clock, PlaneError};
+use http::{HeaderName, HeaderValue};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
+    time::Duration,
+};
+use tokio::sync::{Notify, watch};
+use tokio_util::{sync::CancellationToken, sync::DropGuard, task::AbortOnDropHandle};
+
+/// How often idle upstream connections are looked through.
+const SWEEP: Duration = Duration::from_secs(10);
+
+pub struct Balancers {
+    sockets: Arc<dyn Sockets>,
+    clock: Clock,
+    balancers: Mutex<BTreeMap<String, Arc<Balancer>>>,
+}
+
+impl Balancers {
+    pub fn new(sockets: Arc<dyn Sockets>, clock: Clock) -> Balancers {
+        Balancers { sockets, clock, balancers: Mutex::default() }
+    }
+
+    fn get(&self, name: &str) -> Option<Arc<Balancer>> {
+        lock(&self.balancers).get(name).cloned()
+    }
+}
+
+#[async_trait]
+impl Proxies for Balancers {
+    async fn apply(&self, spec: BalancerSpec) -> Result<(), PlaneError> {
+        check(&spec)?;
+        let balancer = lock(&self.balancers)
+            .entry(spec.name.clone())
+            .or_insert_with(|| Balancer::new(self.sockets.clone(), self.clock.clone()))
+            .clone();
+        balancer.apply(spec)
+    }
+
+    async fn remove(&self, name: &str) -> Result<(), PlaneError> {
+        if let Some(balancer) = lock(&self.balancers).remove(name) {
+            lock(&balancer.running).nodes.clear();
+        }
+        Ok(())
+    }
+
+    fn names(&self) -> Vec<String> {
+        lock(&self.balancers).keys().cloned().collect()
+    }
+
+    fn seen(&self, name: &str) -> Option<watch::Receiver<Arc<Seen>>> {
+        self.get(name).map(|b| b.seen.subscribe())
+    }
+
+    fn counts(&self, name: &str) -> Option<Vec<NodeCounts>> {
+        self.get(name).map(|b| lock(&b.running).counts())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Balancer {
+    running: Arc<Mutex<Running>>,
+    seen: Arc<watch::Sender<Arc<Seen>>>,
+    _watch: AbortOnDropHandle<()>,
+}
+
+impl Balancer {
+    fn new(sockets: Arc<dyn Sockets>, clock: Clock) -> Arc<Balancer> {
+        let changed = Arc::new(Notify::new());
+        let running = Arc::new(Mutex::new(Running {
+            spec: BalancerSpec {
+                name: String::new(),
+                nodes: Vec::new(),
+                listeners: Vec::new(),
+                groups: Vec::new(),
+                attributes: Default::default(),
+            },
+            nodes: BTreeMap::new(),
+            sockets,
+            clock,
+            changed: changed.clone(),
+        }));
+        let seen = Arc::new(watch::Sender::new(Arc::default()));
+        let watch = tokio::spawn(publish(running.clone(), seen.clone(), changed));
+        Arc::new(Balancer { running, seen, _watch: AbortOnDropHandle::new(watch) })
+    }
+
+    fn apply(&self, spec: BalancerSpec) -> Result<(), PlaneError> {
+        let mut running = lock(&self.running);
+        running.change_to(spec);
+        let seen = running.see();
+        let closed = seen.listeners.iter().find_map(|l| Some((l, l.state.as_ref().err()?)));
+        let result = match closed {
+            None => Ok(()),
+            Some((listener, why)) => Err(PlaneError::machine(format!(
+                "balancer '{}' cannot listen on port {} of node '{}'; free the port and apply again",
+                running.spec.name, listener.port, listener.node
+            ))
+            .because(why.clone())),
+        };
+        publish_if_new(&self.seen, seen);
+        result
+    }
+}
+
+async fn publish(running: Arc<Mutex<Running>>, seen: Arc<watch::Sender<Arc<Seen>>>, changed: Arc<Notify>) {
+    let mut sweep = tokio::time::interval(SWEEP);
+    loop {
+        tokio::select! {
+            () = changed.notified() => {
+                // Under the lock, so that an older view never overwrites that of an `apply`.
+                let running = lock(&running);
+                publish_if_new(&seen, running.see());
+            }
+            _ = sweep.tick() => {
+                let running = lock(&running);
+                running.nodes.values().flat_map(|n| n.members.values()).for_each(|m| m.target.pool.sweep());
+            }
+        }
+    }
+}
+
+fn publish_if_new(to: &watch::Sender<Arc<Seen>>, seen: Seen) {
+    to.send_if_modified(|now| {
+        let news = **now != seen;
+        if news {
+            *now = Arc::new(seen);
+        }
+        news
+    });
+}
+
+struct Running {
+    spec: BalancerSpec,
+    nodes: BTreeMap<String, Node>,
+    sockets: Arc<dyn Sockets>,
+    clock: Clock,
+    changed: Arc<Notify>,
+}
+
+struct Node {
+    zone: String,
+    context: Arc<NodeContext>,
+    listeners: BTreeMap<u16, Listening>,
+    members: BTreeMap<(String, SocketAddr), Member>,
+    turns: BTreeMap<String, Arc<AtomicUsize>>,
+}
+
+struct Listening {
+    state: Result<SocketAddr, String>,
+    counters: Arc<ListenerCounters>,
+    _stop: Option<DropGuard>,
+}
+
+/// A target of a group, on one node.
+struct Member {
+    target: Arc<Target>,
+    drain_delay: Duration,
+    checker: Option<(HealthCheck, AbortOnDropHandle<()>)>,
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        // Out of the spec without having drained: requests under way get the same delay.
+        if !self.target.is_draining() {
+            let (target, delay) = (self.target.clone(), self.drain_delay);
+            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                runtime.spawn(async move { target.drain(delay).await });
+            }
+        }
+    }
+}
+
+impl Running {
+    fn change_to(&mut self, spec: BalancerSpec) {
+        self.nodes.retain(|name, _| spec.nodes.iter().any(|n| n.node == *name));
+        for wanted in &spec.nodes {
+            let node = self.nodes.remove(&wanted.node).unwrap_or_else(|| self.new_node(wanted, &spec));
+            let node = self.change_node(node, wanted, &spec);
+            self.nodes.insert(wanted.node.clone(), node);
+        }
+        self.spec = spec;
+        self.changed.notify_one();
+    }
+
+    fn new_node(&self, wanted: &NodeSpec, spec: &BalancerSpec) -> Node {
+        Node {
+            zone: wanted.zone.clone(),
+            context: Arc::new(NodeContext {
+                name: wanted.node.clone(),
+                sockets: self.sockets.clone(),
+                clock: self.clock.clone(),
+                table: ArcSwap::from_pointee(table(spec, HashMap::new())),
+            }),
+            listeners: BTreeMap::new(),
+            members: BTreeMap::new(),
+            turns: BTreeMap::new(),
+        }
+    }
+
+    /// Targets first, then the table that names them, then the listeners that serve by it.
+    fn change_node(&self, mut node: Node, wanted: &NodeSpec, spec: &BalancerSpec) -> Node {
+        node.zone.clone_from(&wanted.zone);
+        let used = used_groups(spec);
+        let mut members = BTreeMap::new();
+        let mut groups = HashMap::new();
+        for group in &spec.groups {
+            let mut targets = Vec::new();
+            for target in group.targets.iter().filter(|t| may_send(spec, group, t, &node.zone)) {
+                let key = (group.name.clone(), target.addr);
+                let old = node.members.remove(&key);
+                let member = self.member(old, &node, group, target, used.contains(group.name.as_str()));
+                if !target.draining {
+                    targets.push(member.target.clone());
+                }
+                members.insert(key, member);
+            }
+            let turn = node.turns.entry(group.name.clone()).or_default().clone();
+            groups.insert(group.name.as_str(), Arc::new(Group { algorithm: group.algorithm, targets, turn }));
+        }
+        node.turns.retain(|name, _| groups.contains_key(name.as_str()));
+
+        node.listeners.retain(|port, l| l.state.is_ok() && spec.listeners.iter().any(|s| s.port == *port));
+        let ports = spec.listeners.iter().map(|l| {
+            let counters = node.listeners.get(&l.port).map(|l| l.counters.clone()).unwrap_or_default();
+            (l.port, port(l, &groups, counters))
+        });
+        let table = table(spec, ports.collect());
+        let counters: Vec<_> = table.ports.iter().map(|(p, c)| (*p, c.counters.clone())).collect();
+        node.context.table.store(Arc::new(table));
+        // Only now: those that are gone must no longer be in the table when they begin to drain.
+        node.members = members;
+        for (port, counters) in counters {
+            node.listeners.entry(port).or_insert_with(|| open(&node.context, port, counters));
+        }
+        node
+    }
+
+    fn member(
+        &self,
+        old: Option<Member>,
+        node: &Node,
+        group: &GroupSpec,
+        spec: &TargetSpec,
+        used: bool,
+    ) -> Member {
+        let drain_delay = Duration::from_millis(group.drain_delay_ms);
+        // One that drains does not come back; who is registered again begins anew.
+        let mut member = old.filter(|m| spec.draining || !m.target.is_draining()).unwrap_or_else(|| Member {
+            target: Target::new(&group.name, spec.addr),
+            drain_delay,
+            checker: None,
+        });
+        member.drain_delay = drain_delay;
+        let target = &member.target;
+        if spec.draining {
+            member.checker = None;
+            if !target.is_draining() {
+                target.set_state(TargetState::Draining);
+                target.begin_drain();
+                let (target, changed) = (target.clone(), self.changed.clone());
+                tokio::spawn(async move {
+                    target.drain(drain_delay).await;
+                    target.set_state(TargetState::Drained);
+                    changed.notify_one();
+                });
+            }
+        } else if !used {
+            member.checker = None;
+            target.set_state(TargetState::Unused);
+        } else if member.checker.as_ref().is_none_or(|(check, _)| *check != group.health) {
+            if target.state() == TargetState::Unused {
+                target.set_state(TargetState::Initial);
+            }
+            let checker = Checker {
+                sockets: self.sockets.clone(),
+                node: node.context.name.clone(),
+                target: target.clone(),
+                check: group.health.clone(),
+                changed: self.changed.clone(),
+            };
+            let task = AbortOnDropHandle::new(tokio::spawn(checker.run()));
+            member.checker = Some((group.health.clone(), task));
+        }
+        member
+    }
+
+    fn see(&self) -> Seen {
+        let mut seen = Seen::default();
+        for (name, node) in &self.nodes {
+            seen.listeners.extend(node.listeners.iter().map(|(port, listening)| ListenerSeen {
+                node: name.clone(),
+                port: *port,
+                state: listening.state.clone(),
+            }));
+        }
+        for group in &self.spec.groups {
+            for target in &group.targets {
+                let key = (group.name.clone(), target.addr);
+                let nodes: Vec<(String, TargetState)> = self
+                    .nodes
+                    .iter()
+                    .filter_map(|(name, n)| Some((name.clone(), n.members.get(&key)?.target.state())))
+                    .collect();
+                let state = over_all(nodes.iter().map(|(_, state)| state));
+                seen.targets.push(TargetSeen { group: key.0, addr: target.addr, state, nodes });
+            }
+        }
+        seen
+    }
+
+    fn counts(&self) -> Vec<NodeCounts> {
+        self.nodes
+            .iter()
+            .map(|(name, node)| NodeCounts {
+                node: name.clone(),
+                zone: node.zone.clone(),
+                listeners: node.listeners.iter().map(|(port, l)| l.counters.read(*port)).collect(),
+                targets: node.members.values().map(|m| m.target.count()).collect(),
+            })
+            .collect()
+    }
+}
+
+/// One state out of those on all nodes: what a client can hope for.
+fn over_all<'a>(states: impl Iterator<Item = &'a TargetState> + Clone) -> TargetState {
+    let best = [TargetState::Healthy, TargetState::Initial, TargetState::Draining];
+    best.into_iter()
+        .find(|state| states.clone().any(|s| s == state))
+        .or_else(|| states.clone().find(|s| matches!(s, TargetState::Unhealthy(_))).cloned())
+        .or_else(|| states.clone().next().cloned())
+        .unwrap_or(TargetState::Unused)
+}
+
+fn used_groups(spec: &BalancerSpec) -> BTreeSet<&str> {
+    let actions = spec.listeners.iter().flat_map(|l| l.rules.iter().map(|r| &r.action).chain([&l.default]));
+    actions
+        .filter_map(|action| match action {
+            Action::Forward(groups) => Some(groups.iter().map(|w| w.group.as_str())),
+            _ => None,
+        })
+        .flatten()
+        .collect()
+}
+
+/// A target in a zone without a node is not used at all.
+fn may_send(spec: &BalancerSpec, group: &GroupSpec, target: &TargetSpec, from_zone: &str) -> bool {
+    match &target.zone {
+        None => true,
+        Some(zone) if group.cross_zone => spec.nodes.iter().any(|n| n.zone == *zone),
+        Some(zone) => zone == from_zone,
+    }
+}
+
+fn table(spec: &BalancerSpec, ports: HashMap<u16, Port>) -> Table {
+    let attributes = spec.attributes.clone();
+    Table {
+        idle: Duration::from_millis(attributes.idle_timeout_ms),
+        // The spec was checked: both are valid.
+        server: HeaderValue::from_str(&attributes.server_name)
+            .unwrap_or_else(|_| HeaderValue::from_static("balancer")),
+        trace_header: attributes.trace_header.as_ref().and_then(|n| HeaderName::try_from(n).ok()),
+        attributes,
+        ports,
+    }
+}
+
+fn port(
+    listener: &ListenerSpec,
+    groups: &HashMap<&str, Arc<Group>>,
+    counters: Arc<ListenerCounters>,
+) -> Port {
+    let step = |action: &Action| match action {
+        Action::Forward(weighted) => Step::Forward(
+            weighted.iter().filter_map(|w| Some((w.weight, groups.get(w.group.as_str())?.clone()))).collect(),
+        ),
+        Action::Redirect(redirect) => Step::Redirect(redirect.clone()),
+        Action::Fixed(fixed) => Step::Fixed(fixed.clone()),
+    };
+    let mut rules: Vec<_> = listener.rules.iter().collect();
+    rules.sort_by_key(|r| r.priority);
+    Port {
+        rules: rules.into_iter().map(|r| (r.conditions.clone(), step(&r.action))).collect(),
+        default: step(&listener.default),
+        counters,
+    }
+}
+
+fn open(context: &Arc<NodeContext>, port: u16, counters: Arc<ListenerCounters>) -> Listening {
+    let opened = context
+        .sockets
+        .listen(&context.name, port)
+        .and_then(|listener| Ok((listener.local_addr()?, listener)))
+        .map_err(|e| e.to_string());
+    let (state, stop) = match opened {
+        Err(why) => (Err(why), None),
+        Ok((addr, listener)) => {
+            let stop = CancellationToken::new();
+            let accepting = serve::accept(context.clone(), port, listener, counters.clone(), stop.clone());
+            tokio::spawn(accepting);
+            (Ok(addr), Some(stop.drop_guard()))
+        }
+    };
+    Listening { state, counters, _stop: stop }
+}

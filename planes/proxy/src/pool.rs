@@ -1,0 +1,94 @@
+//! Idle upstream connections of one (node, target), the one used last on top.
+
+use crate::{Sockets, body::Upload};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use std::{
+    net::SocketAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// Idle connections kept per target: enough for a burst to be absorbed, few enough for a small server's
+/// connection limit.
+const IDLE_MAX: usize = 64;
+/// Common servers close after 60 to 75 s of idleness; we close first, so that few requests meet a closing one.
+const IDLE_AGE: Duration = Duration::from_secs(30);
+/// A target that is reachable answers a SYN within milliseconds; this much covers three lost ones.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Largest head of an answer.
+const ANSWER_HEAD_BYTES: usize = 64 * 1024;
+
+#[derive(Default)]
+pub(crate) struct Pool(Mutex<Vec<Idle>>);
+
+struct Idle {
+    sender: SendRequest<Upload>,
+    since: Instant,
+}
+
+impl Pool {
+    pub(crate) fn take(&self) -> Option<SendRequest<Upload>> {
+        let mut idle = self.lock();
+        while let Some(one) = idle.pop() {
+            if one.sender.is_ready() && one.since.elapsed() < IDLE_AGE {
+                return Some(one.sender);
+            }
+        }
+        None
+    }
+
+    pub(crate) fn put(&self, sender: SendRequest<Upload>) {
+        let mut idle = self.lock();
+        if idle.len() < IDLE_MAX {
+            idle.push(Idle { sender, since: Instant::now() });
+        }
+    }
+
+    /// Closes connections that have been idle for too long or were closed by the other end.
+    pub(crate) fn sweep(&self) {
+        self.lock().retain(|one| one.sender.is_ready() && one.since.elapsed() < IDLE_AGE);
+    }
+
+    pub(crate) fn clear(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Idle>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) enum ConnectError {
+    Timeout,
+    Refused(std::io::Error),
+}
+
+/// A new connection. Its driver task ends when the sender is dropped or the target closes.
+pub(crate) async fn connect(
+    sockets: &dyn Sockets,
+    node: &str,
+    to: SocketAddr,
+) -> Result<SendRequest<Upload>, ConnectError> {
+    let stream = tokio::time::timeout(CONNECT_TIMEOUT, sockets.connect(node, to))
+        .await
+        .map_err(|_| ConnectError::Timeout)?
+        .map_err(|e| match e.kind() {
+            std::io::ErrorKind::TimedOut => ConnectError::Timeout,
+            _ => ConnectError::Refused(e),
+        })?;
+    // Without it small answers wait for delayed acknowledgements. A socket that refuses is closed already.
+    let _ = stream.set_nodelay(true);
+    let (sender, connection) = http1::Builder::new()
+        .max_buf_size(ANSWER_HEAD_BYTES)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|e| ConnectError::Refused(std::io::Error::other(e)))?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.with_upgrades().await {
+            tracing::debug!(target = %to, %error, "upstream connection ended");
+        }
+    });
+    Ok(sender)
+}

@@ -1,0 +1,257 @@
+//! A node's listeners, their connections, and what happens to a request: rule, then forward, redirect or a
+//! fixed answer; an error page when that fails.
+
+use crate::{
+    Sockets,
+    body::Body,
+    counters::ListenerCounters,
+    forward::forward,
+    guard::{Guard, Link},
+    headers, pages,
+    rules::Facts,
+    spec::{Fixed, Redirect},
+    table::{Port, Step, Table, by_weight},
+};
+use arc_swap::ArcSwap;
+use escale_base::Clock;
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_util::sync::CancellationToken;
+
+/// Connections of one listener; more wait in the kernel's queue. Bounds memory: each has two small buffers.
+const CONNECTIONS: usize = 16_384;
+/// Pause after an accept that failed for want of file descriptors or memory, which only time gives back.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const HEADERS: usize = 200;
+const HTTP2_HEADER_LIST_BYTES: u32 = 64 * 1024;
+const HTTP2_STREAMS: u32 = 128;
+
+/// What all connections of a node share.
+pub(crate) struct NodeContext {
+    pub(crate) name: String,
+    pub(crate) sockets: Arc<dyn Sockets>,
+    pub(crate) clock: Clock,
+    pub(crate) table: ArcSwap<Table>,
+}
+
+/// One client connection.
+pub(crate) struct Connection {
+    pub(crate) node: Arc<NodeContext>,
+    /// The listener's port in the spec.
+    pub(crate) key: u16,
+    /// The port it listens on.
+    pub(crate) port: u16,
+    pub(crate) client: SocketAddr,
+    pub(crate) link: Arc<Link>,
+}
+
+/// Accepts until `stop`; open connections then finish the requests under way.
+pub(crate) async fn accept(
+    node: Arc<NodeContext>,
+    key: u16,
+    listener: TcpListener,
+    counters: Arc<ListenerCounters>,
+    stop: CancellationToken,
+) {
+    let port = listener.local_addr().map_or(key, |a| a.port());
+    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = async {
+                // Never closed, so there is always a slot in the end.
+                let slot = slots.clone().acquire_owned().await.ok();
+                (slot, listener.accept().await)
+            } => accepted,
+        };
+        match accepted {
+            (slot, Ok((stream, client))) => {
+                let connection = Connection { node: node.clone(), key, port, client, link: Arc::default() };
+                let (counters, stop) = (counters.clone(), stop.clone());
+                tokio::spawn(async move {
+                    counters.opened.fetch_add(1, Relaxed);
+                    counters.active.fetch_add(1, Relaxed);
+                    let _active = Active(counters.clone());
+                    serve(connection, stream, counters, stop).await;
+                    drop(slot);
+                });
+            }
+            (_, Err(error)) => {
+                tracing::warn!(node = %node.name, port, %error, "cannot accept");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+struct Active(Arc<ListenerCounters>);
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.active.fetch_sub(1, Relaxed);
+    }
+}
+
+async fn serve(
+    connection: Connection,
+    stream: TcpStream,
+    counters: Arc<ListenerCounters>,
+    stop: CancellationToken,
+) {
+    // Without it small answers wait for delayed acknowledgements. A socket that refuses is closed already.
+    let _ = stream.set_nodelay(true);
+    let idle = connection.node.table.load().idle;
+    let mut guard = Guard::new(stream, connection.link.clone(), counters, idle);
+    let Ok(is_http2) = guard.is_http2().await else { return };
+    let connection = Arc::new(connection);
+    let service = service_fn(move |request| {
+        let connection = connection.clone();
+        async move { Ok::<_, Infallible>(handle(&connection, request).await) }
+    });
+    let io = TokioIo::new(guard);
+    let result = if is_http2 {
+        let serving = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_header_list_size(HTTP2_HEADER_LIST_BYTES)
+            .max_concurrent_streams(HTTP2_STREAMS)
+            .serve_connection(io, service);
+        tokio::pin!(serving);
+        tokio::select! {
+            result = serving.as_mut() => result,
+            () = stop.cancelled() => {
+                serving.as_mut().graceful_shutdown();
+                serving.await
+            }
+        }
+    } else {
+        let serving = http1::Builder::new()
+            .max_headers(HEADERS)
+            .header_read_timeout(None)
+            .serve_connection(io, service)
+            .with_upgrades();
+        tokio::pin!(serving);
+        tokio::select! {
+            result = serving.as_mut() => result,
+            () = stop.cancelled() => {
+                serving.as_mut().graceful_shutdown();
+                serving.await
+            }
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "client connection ended");
+    }
+}
+
+async fn handle(connection: &Connection, request: Request<Incoming>) -> Response<Body> {
+    let table = connection.node.table.load_full();
+    let Some(port) = table.ports.get(&connection.key) else {
+        // The listener was removed while this connection was open.
+        return pages::page(StatusCode::SERVICE_UNAVAILABLE, &table.server);
+    };
+    port.counters.requests.fetch_add(1, Relaxed);
+    let is_http1 = request.version() != Version::HTTP_2;
+    let upgrade = headers::wanted_upgrade(request.headers()).filter(|_| is_http1);
+    let waits_for_decision = upgrade.is_some();
+    let answer = answer(connection, &table, port, request, upgrade).await;
+    let mut response = match answer {
+        Ok(response) => response,
+        Err(status) => {
+            port.counters.own.add(status);
+            let mut page = pages::page(status, &table.server);
+            if is_http1 && matches!(status.as_u16(), 400..=431) {
+                // What else is on this connection may not be what it seems.
+                page.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            page
+        }
+    };
+    if waits_for_decision {
+        connection.link.upgraded(response.status() == StatusCode::SWITCHING_PROTOCOLS);
+    }
+    if !response.headers().contains_key(header::DATE)
+        && let Ok(date) = HeaderValue::try_from(connection.node.clock.now().http_date())
+    {
+        response.headers_mut().insert(header::DATE, date);
+    }
+    response
+}
+
+/// The error is the status of the page to answer with.
+async fn answer(
+    connection: &Connection,
+    table: &Table,
+    port: &Port,
+    request: Request<Incoming>,
+    upgrade: Option<HeaderValue>,
+) -> Result<Response<Body>, StatusCode> {
+    if let Some(status) = connection.link.refusal(request.uri().path()) {
+        return Err(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST));
+    }
+    let group = {
+        let uri = request.uri();
+        let host = match uri.authority() {
+            Some(authority) => authority.as_str(),
+            None => request.headers().get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or(""),
+        };
+        let facts = Facts {
+            method: request.method(),
+            host: headers::split_host(host).0,
+            path: uri.path(),
+            query: uri.query(),
+            headers: request.headers(),
+            source: connection.client.ip(),
+            protocol: "http",
+            port: connection.port,
+        };
+        match port.step(&facts) {
+            Step::Redirect(redirect) => return redirect_to(redirect, &facts, table, port),
+            Step::Fixed(fixed) => return fixed_answer(fixed, table, port),
+            Step::Forward(groups) => by_weight(groups).ok_or(StatusCode::SERVICE_UNAVAILABLE)?,
+        }
+    };
+    if headers::too_many_forwards(request.headers()) {
+        // 463 is what is in use for this; no RFC has it.
+        return Err(StatusCode::from_u16(463).unwrap_or(StatusCode::BAD_REQUEST));
+    }
+    forward(connection, table, group, request, upgrade).await
+}
+
+fn redirect_to(
+    redirect: &Redirect,
+    facts: &Facts<'_>,
+    table: &Table,
+    port: &Port,
+) -> Result<Response<Body>, StatusCode> {
+    let status = if redirect.permanent { StatusCode::MOVED_PERMANENTLY } else { StatusCode::FOUND };
+    let location = HeaderValue::try_from(redirect.location(facts)).map_err(|_| StatusCode::BAD_REQUEST)?;
+    port.counters.redirects.fetch_add(1, Relaxed);
+    port.counters.own.add(status);
+    let mut response = pages::page(status, &table.server);
+    response.headers_mut().insert(header::LOCATION, location);
+    Ok(response)
+}
+
+fn fixed_answer(fixed: &Fixed, table: &Table, port: &Port) -> Result<Response<Body>, StatusCode> {
+    // The spec was checked: the status is one.
+    let status = StatusCode::from_u16(fixed.status).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    port.counters.fixed.fetch_add(1, Relaxed);
+    port.counters.own.add(status);
+    let content_type = HeaderValue::from_str(&fixed.content_type).ok().filter(|t| !t.is_empty());
+    Ok(pages::answer(status, &table.server, content_type, fixed.body.clone()))
+}

@@ -1,0 +1,184 @@
+//! All that the plane can be told: plain data.
+
+use ipnet::IpNet;
+use std::{collections::BTreeMap, net::SocketAddr};
+
+/// One balancer, whole. Names are the caller's; the plane only compares them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BalancerSpec {
+    pub name: String,
+    pub nodes: Vec<NodeSpec>,
+    pub listeners: Vec<ListenerSpec>,
+    pub groups: Vec<GroupSpec>,
+    pub attributes: Attributes,
+}
+
+/// One place that serves: its name is what [`crate::Sockets`] is asked with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeSpec {
+    pub node: String,
+    pub zone: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attributes {
+    /// A connection on which nothing moved for so long is closed.
+    pub idle_timeout_ms: u64,
+    /// Drop request headers whose name has anything but letters, digits and hyphens.
+    pub drop_invalid_headers: bool,
+    pub forwarded_for: ForwardedFor,
+    /// Pass the Host header as it came; otherwise the listener's port is added when it is not the scheme's.
+    pub preserve_host: bool,
+    /// Name of a request header that gets an id for tracing, in the form `Root=1-<time>-<random>`.
+    pub trace_header: Option<String>,
+    /// The Server header of answers that the balancer itself gives.
+    pub server_name: String,
+}
+
+impl Default for Attributes {
+    fn default() -> Attributes {
+        Attributes {
+            idle_timeout_ms: 60_000,
+            drop_invalid_headers: false,
+            forwarded_for: ForwardedFor::Append,
+            preserve_host: false,
+            trace_header: None,
+            server_name: "balancer".into(),
+        }
+    }
+}
+
+/// What happens to X-Forwarded-For.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardedFor {
+    Append,
+    Preserve,
+    Remove,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListenerSpec {
+    /// 0 takes any free port (see [`crate::ListenerSeen`]); at most one listener may have it.
+    pub port: u16,
+    pub rules: Vec<Rule>,
+    pub default: Action,
+}
+
+/// Rules are tried in the order of `priority`; all `conditions` must hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    pub priority: u32,
+    pub conditions: Vec<Condition>,
+    pub action: Action,
+}
+
+/// Holds when one of its values matches. In patterns `*` is any run of characters, `?` is one character, and
+/// a backslash makes the next one literal.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Condition {
+    /// Of the path as it was sent, percent-encoding included; case matters.
+    Path(Vec<String>),
+    /// Of the host without its port; case does not matter.
+    Host(Vec<String>),
+    /// Exact, no patterns.
+    Method(Vec<String>),
+    /// Case does not matter.
+    Header { name: String, values: Vec<String> },
+    /// One pair of the query string; without `key` any key. Case does not matter.
+    Query(Vec<QueryPattern>),
+    /// The address of the connection's other end, not of X-Forwarded-For.
+    Source(Vec<IpNet>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueryPattern {
+    pub key: Option<String>,
+    pub value: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// One group is chosen by weight for each request.
+    Forward(Vec<Weighted>),
+    Redirect(Redirect),
+    Fixed(Fixed),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weighted {
+    pub group: String,
+    pub weight: u32,
+}
+
+/// The parts may contain `#{protocol}`, `#{host}`, `#{port}`, `#{path}` (without its first slash) and
+/// `#{query}`, which stand for the request's own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Redirect {
+    pub protocol: String,
+    pub host: String,
+    pub port: String,
+    pub path: String,
+    pub query: String,
+    /// 301 instead of 302.
+    pub permanent: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fixed {
+    pub status: u16,
+    pub content_type: String,
+    pub body: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupSpec {
+    pub name: String,
+    pub targets: Vec<TargetSpec>,
+    pub algorithm: Algorithm,
+    pub health: HealthCheck,
+    /// Whether a node may send to targets of other zones.
+    pub cross_zone: bool,
+    /// How long requests under way may go on once a target drains.
+    pub drain_delay_ms: u64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct TargetSpec {
+    pub addr: SocketAddr,
+    /// `None`: outside of every zone, every node may send to it.
+    pub zone: Option<String>,
+    /// Leaving: no new requests.
+    pub draining: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    RoundRobin,
+    LeastOutstanding,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct HealthCheck {
+    pub protocol: Probe,
+    /// `None`: the port that the target serves on.
+    pub port: Option<u16>,
+    pub interval_ms: u64,
+    pub timeout_ms: u64,
+    /// Successes in a row that make an unhealthy target healthy.
+    pub healthy_threshold: u32,
+    /// Failures in a row that make a target unhealthy.
+    pub unhealthy_threshold: u32,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Probe {
+    /// A connection that opens is a success.
+    Tcp,
+    Http {
+        path: String,
+        /// Statuses that count as success: `200`, `200-299`, `200,301`.
+        matcher: String,
+        /// Headers of the request, for instance User-Agent.
+        headers: BTreeMap<String, String>,
+    },
+}

@@ -1,0 +1,157 @@
+//! What a node serves by: an immutable snapshot, swapped whole.
+
+use crate::{
+    counters::ListenerCounters,
+    spec::{Algorithm, Attributes, Condition, Fixed, Redirect},
+    target::{Lease, Target},
+};
+use http::HeaderValue;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+pub(crate) struct Table {
+    pub(crate) attributes: Attributes,
+    pub(crate) idle: Duration,
+    pub(crate) server: HeaderValue,
+    pub(crate) trace_header: Option<http::HeaderName>,
+    /// By the port of the spec (which may be 0), not by the one it listens on.
+    pub(crate) ports: HashMap<u16, Port>,
+}
+
+pub(crate) struct Port {
+    pub(crate) rules: Vec<(Vec<Condition>, Step)>,
+    pub(crate) default: Step,
+    pub(crate) counters: Arc<ListenerCounters>,
+}
+
+pub(crate) enum Step {
+    Forward(Vec<(u32, Arc<Group>)>),
+    Redirect(Redirect),
+    Fixed(Fixed),
+}
+
+/// The targets of a group that this node may send to and that do not drain.
+pub(crate) struct Group {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) targets: Vec<Arc<Target>>,
+    /// Kept over changes of the table, so that a change does not start the round anew.
+    pub(crate) turn: Arc<AtomicUsize>,
+}
+
+impl Group {
+    /// A target for one request: a healthy one; any, when none is healthy (better a try than a certain
+    /// refusal, and a broken health check takes no service down); `None` when the group is empty.
+    pub(crate) fn choose(&self) -> Option<Lease> {
+        // A target can begin to drain between choice and lease; the next choice sees that.
+        (0..=self.targets.len()).find_map(|_| Lease::take(self.candidate()?))
+    }
+
+    fn candidate(&self) -> Option<&Arc<Target>> {
+        let healthy = self.targets.iter().filter(|t| t.is_healthy() && !t.is_draining()).count();
+        let open = self.targets.iter().filter(|t| !t.is_draining()).count();
+        let count = if healthy > 0 { healthy } else { open };
+        if count == 0 {
+            return None;
+        }
+        let mut eligible =
+            self.targets.iter().filter(|t| !t.is_draining() && (healthy == 0 || t.is_healthy()));
+        let turn = self.turn.fetch_add(1, Relaxed) % count;
+        match self.algorithm {
+            Algorithm::RoundRobin => eligible.nth(turn),
+            // Among equals the turn decides, or the first one would get all that comes one by one.
+            Algorithm::LeastOutstanding => eligible
+                .enumerate()
+                .min_by_key(|(i, t)| (t.outstanding(), (i + count - turn) % count))
+                .map(|(_, t)| t),
+        }
+    }
+}
+
+/// One group by weight; `None` when all weights are zero.
+pub(crate) fn by_weight(groups: &[(u32, Arc<Group>)]) -> Option<&Arc<Group>> {
+    if let [(weight, only)] = groups {
+        return (*weight > 0).then_some(only);
+    }
+    let total: u64 = groups.iter().map(|(w, _)| u64::from(*w)).sum();
+    if total == 0 {
+        return None;
+    }
+    let mut at = rand::random_range(0..total);
+    groups.iter().find_map(|(w, group)| match at.checked_sub(u64::from(*w)) {
+        Some(rest) => {
+            at = rest;
+            None
+        }
+        None => Some(group),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TargetState;
+
+    fn group(algorithm: Algorithm, n: u16) -> Group {
+        let targets = (0..n).map(|i| Target::new("g", ([127, 0, 0, 1], i).into())).collect();
+        Group { algorithm, targets, turn: Arc::default() }
+    }
+
+    fn ports(group: &Group, n: usize) -> Vec<u16> {
+        (0..n).map(|_| group.choose().unwrap().addr.port()).collect()
+    }
+
+    #[test]
+    fn round_robin_skips_unhealthy_and_fails_open() {
+        let g = group(Algorithm::RoundRobin, 3);
+        assert_eq!(ports(&g, 4), [0, 1, 2, 0], "none healthy: all");
+        g.targets[2].set_state(TargetState::Healthy);
+        assert_eq!(ports(&g, 3), [2, 2, 2]);
+        assert!(group(Algorithm::RoundRobin, 0).choose().is_none());
+    }
+
+    #[test]
+    fn least_outstanding() {
+        let g = group(Algorithm::LeastOutstanding, 3);
+        let held: Vec<Lease> = (0..5).map(|_| g.choose().unwrap()).collect();
+        let mut counts: Vec<usize> = g.targets.iter().map(|t| t.outstanding()).collect();
+        counts.sort_unstable();
+        assert_eq!(counts, [1, 2, 2]);
+        drop(held);
+        assert!(g.targets.iter().all(|t| t.outstanding() == 0));
+    }
+
+    #[test]
+    fn weights() {
+        let (a, b) = (Arc::new(group(Algorithm::RoundRobin, 1)), Arc::new(group(Algorithm::RoundRobin, 1)));
+        let pair = [(3, a.clone()), (1, b.clone())];
+        let to_a = (0..4000).filter(|_| Arc::ptr_eq(by_weight(&pair).unwrap(), &a)).count();
+        assert!((2700..3300).contains(&to_a), "{to_a} of 4000");
+        assert!(by_weight(&[(0, a.clone()), (0, b)]).is_none());
+        assert!(by_weight(&[(0, a)]).is_none());
+    }
+
+    #[tokio::test]
+    async fn drain_waits_for_what_is_under_way() {
+        let g = group(Algorithm::RoundRobin, 1);
+        let lease = g.choose().unwrap();
+        let target = g.targets[0].clone();
+        let drain = tokio::spawn({
+            let target = target.clone();
+            async move { target.drain(Duration::from_secs(60)).await }
+        });
+        while !target.is_draining() {
+            tokio::task::yield_now().await;
+        }
+        assert!(g.choose().is_none());
+        assert!(!drain.is_finished());
+        drop(lease);
+        drain.await.unwrap();
+        assert!(target.cut.is_cancelled());
+    }
+}

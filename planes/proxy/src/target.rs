@@ -1,0 +1,151 @@
+//! A target as one node sees it: its health, what is under way, its open connections.
+
+use crate::{
+    TargetState,
+    counters::{HistogramCounters, OutcomeCounters, TargetCount},
+    pool::Pool,
+};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{
+            AtomicBool, AtomicU64, AtomicUsize,
+            Ordering::{Relaxed, SeqCst},
+        },
+    },
+};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) struct Target {
+    pub(crate) group: String,
+    pub(crate) addr: SocketAddr,
+    state: Mutex<TargetState>,
+    /// Copy of `state` for the choice of a target, which must not lock.
+    healthy: AtomicBool,
+    outstanding: AtomicUsize,
+    draining: AtomicBool,
+    /// Told when a draining target has nothing under way any more.
+    idle: Notify,
+    /// Cancelled when the drain delay is over: cuts what is still under way.
+    pub(crate) cut: CancellationToken,
+    pub(crate) pool: Pool,
+    pub(crate) counters: TargetCounters,
+}
+
+#[derive(Default)]
+pub(crate) struct TargetCounters {
+    pub(crate) requests: AtomicU64,
+    pub(crate) outcomes: OutcomeCounters,
+    pub(crate) connection_errors: AtomicU64,
+    pub(crate) latency: HistogramCounters,
+}
+
+impl Target {
+    pub(crate) fn new(group: &str, addr: SocketAddr) -> Arc<Target> {
+        Arc::new(Target {
+            group: group.to_owned(),
+            addr,
+            state: Mutex::new(TargetState::Unused),
+            healthy: AtomicBool::new(false),
+            outstanding: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            idle: Notify::new(),
+            cut: CancellationToken::new(),
+            pool: Pool::default(),
+            counters: TargetCounters::default(),
+        })
+    }
+
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.healthy.load(Relaxed)
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(SeqCst)
+    }
+
+    pub(crate) fn outstanding(&self) -> usize {
+        self.outstanding.load(Relaxed)
+    }
+
+    pub(crate) fn state(&self) -> TargetState {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns whether that was news.
+    pub(crate) fn set_state(&self, state: TargetState) -> bool {
+        let mut now = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.healthy.store(state == TargetState::Healthy, Relaxed);
+        let news = *now != state;
+        *now = state;
+        news
+    }
+
+    /// From now on no new request is sent.
+    pub(crate) fn begin_drain(&self) {
+        self.draining.store(true, SeqCst);
+    }
+
+    /// Drains; returns once nothing is under way or `delay` is over.
+    pub(crate) async fn drain(&self, delay: std::time::Duration) {
+        self.begin_drain();
+        let all_done = async {
+            loop {
+                let told = self.idle.notified();
+                tokio::pin!(told);
+                // Before the look, so that nothing that happens after it is missed.
+                told.as_mut().enable();
+                if self.outstanding.load(SeqCst) == 0 {
+                    return;
+                }
+                told.await;
+            }
+        };
+        // Over time: what is left is cut below.
+        let _ = tokio::time::timeout(delay, all_done).await;
+        self.cut.cancel();
+        self.pool.clear();
+    }
+
+    pub(crate) fn count(&self) -> TargetCount {
+        TargetCount {
+            group: self.group.clone(),
+            addr: self.addr,
+            requests: self.counters.requests.load(Relaxed),
+            outcomes: self.counters.outcomes.read(),
+            connection_errors: self.counters.connection_errors.load(Relaxed),
+            outstanding: self.outstanding() as u64,
+            latency: self.counters.latency.read(),
+        }
+    }
+}
+
+/// One request under way to a target; dropped with the last byte of its answer.
+pub(crate) struct Lease(Arc<Target>);
+
+impl Lease {
+    /// `None` when the target began to drain meanwhile.
+    pub(crate) fn take(target: &Arc<Target>) -> Option<Lease> {
+        target.outstanding.fetch_add(1, SeqCst);
+        let lease = Lease(target.clone());
+        // After the increment: either we see the draining, or the drain sees us.
+        (!target.is_draining()).then_some(lease)
+    }
+}
+
+impl std::ops::Deref for Lease {
+    type Target = Arc<Target>;
+    fn deref(&self) -> &Arc<Target> {
+        &self.0
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if self.0.outstanding.fetch_sub(1, SeqCst) == 1 && self.0.is_draining() {
+            self.0.idle.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! CloudFormation. So far its pure core: [`template`], which reads, checks and evaluates templates.
+
+pub mod template;

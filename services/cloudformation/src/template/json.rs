@@ -1,0 +1,154 @@
+//! JSON to the tree. A reader of its own because no JSON crate gives positions and keeps a number's text.
+
+use super::error::{Position, TemplateError};
+use super::node::{Key, Kind, Node, Scalar};
+use escale_base::limits::template as limits;
+use std::collections::HashSet;
+
+pub(crate) fn parse(text: &str) -> Result<Node, TemplateError> {
+    let mut reader = Reader { text, at: 0, depth: 0, mark: (0, Position { line: 1, column: 1 }) };
+    let root = reader.node()?;
+    reader.space();
+    if reader.at < text.len() { Err(reader.bad()) } else { Ok(root) }
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+    depth: usize,
+    /// The place asked for last and its position: counting on from there keeps the whole linear.
+    mark: (usize, Position),
+}
+
+impl Reader<'_> {
+    fn rest(&self) -> &str {
+        &self.text[self.at..]
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn space(&mut self) {
+        self.at += self.rest().bytes().take_while(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')).count();
+    }
+
+    /// Takes the byte if it comes next, after spaces.
+    fn take(&mut self, byte: u8) -> bool {
+        self.space();
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn expect(&mut self, byte: u8) -> Result<(), TemplateError> {
+        if self.take(byte) { Ok(()) } else { Err(self.bad()) }
+    }
+
+    fn position(&mut self) -> Position {
+        let (from, mut position) = self.mark;
+        for c in self.text[from..self.at].chars() {
+            match c {
+                '\n' => position = Position { line: position.line + 1, column: 1 },
+                _ => position.column += 1,
+            }
+        }
+        self.mark = (self.at, position);
+        position
+    }
+
+    fn bad(&mut self) -> TemplateError {
+        let at = self.position();
+        TemplateError::format(format!("JSON not well-formed. ({at})")).at(at)
+    }
+
+    fn node(&mut self) -> Result<Node, TemplateError> {
+        self.space();
+        let at = self.position();
+        if self.depth == limits::DEPTH {
+            return Err(
+                TemplateError::format(format!("nested deeper than {} levels ({at})", limits::DEPTH)).at(at)
+            );
+        }
+        self.depth += 1;
+        let kind = match self.peek() {
+            Some(b'{') => self.map()?,
+            Some(b'[') => self.list()?,
+            Some(b'"') => Kind::Scalar(Scalar { text: self.string()?, plain: false }),
+            _ => self.word()?,
+        };
+        self.depth -= 1;
+        Ok(Node { at, kind })
+    }
+
+    fn map(&mut self) -> Result<Kind, TemplateError> {
+        self.expect(b'{')?;
+        let (mut entries, mut seen) = (Vec::new(), HashSet::new());
+        if self.take(b'}') {
+            return Ok(Kind::Map(entries));
+        }
+        loop {
+            self.space();
+            let at = self.position();
+            let text = self.string()?;
+            if !seen.insert(text.clone()) {
+                return Err(TemplateError::format(format!("duplicate key '{text}' ({at})")).at(at));
+            }
+            self.expect(b':')?;
+            entries.push((Key { text, at }, self.node()?));
+            if !self.take(b',') {
+                self.expect(b'}')?;
+                return Ok(Kind::Map(entries));
+            }
+        }
+    }
+
+    fn list(&mut self) -> Result<Kind, TemplateError> {
+        self.expect(b'[')?;
+        let mut items = Vec::new();
+        if self.take(b']') {
+            return Ok(Kind::List(items));
+        }
+        loop {
+            items.push(self.node()?);
+            if !self.take(b',') {
+                self.expect(b']')?;
+                return Ok(Kind::List(items));
+            }
+        }
+    }
+
+    /// A number, `true`, `false` or `null`.
+    fn word(&mut self) -> Result<Kind, TemplateError> {
+        let word_byte = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'+' | b'.');
+        let length = self.rest().bytes().take_while(|b| word_byte(b)).count();
+        let text = self.rest()[..length].to_owned();
+        // The JSON grammar itself is serde's.
+        if length == 0 || serde_json::from_str::<serde_json::Value>(&text).is_err() {
+            return Err(self.bad());
+        }
+        self.at += length;
+        Ok(Kind::Scalar(Scalar { text, plain: true }))
+    }
+
+    fn string(&mut self) -> Result<String, TemplateError> {
+        if self.peek() != Some(b'"') {
+            return Err(self.bad());
+        }
+        let (mut length, mut escaped) = (1, false);
+        for byte in self.rest().bytes().skip(1) {
+            length += 1;
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => {
+                    let text = serde_json::from_str(&self.rest()[..length]).map_err(|_| self.bad())?;
+                    self.at += length;
+                    return Ok(text);
+                }
+                _ => {}
+            }
+        }
+        Err(self.bad())
+    }
+}

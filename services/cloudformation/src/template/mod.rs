@@ -1,0 +1,88 @@
+//! Templates: read, checked, evaluated. Pure functions; no I/O, no clock, no other service.
+//!
+//! [`parse`] gives a [`Template`] whose form and references are right. [`Template::bind`] checks the parameters'
+//! values; a [`Scope`] evaluates conditions, rules, properties and outputs; [`Template::plan`] says in which order
+//! the resources can be made; [`dynamic`] finds the `{{resolve:…}}` references left in evaluated values.
+//!
+//! It never resolves an SSM parameter, secret or export itself: those come through [`Bound::resolve`],
+//! [`dynamic::replace`] and [`Environment`]. Start at [`sections`].
+
+pub mod coerce;
+pub mod dynamic;
+pub mod error;
+pub mod evaluate;
+pub mod expression;
+pub mod graph;
+mod json;
+mod logic;
+mod network;
+pub mod node;
+pub mod parameter;
+pub mod references;
+pub mod sections;
+pub mod summary;
+#[cfg(test)]
+mod tests;
+mod yaml;
+
+pub use dynamic::DynamicReference;
+pub use error::{Position, TemplateError};
+pub use evaluate::{Environment, EvaluateError, Pseudo, Scope};
+pub use expression::Expression;
+pub use graph::Plan;
+pub use node::Node;
+pub use parameter::{Bound, Parameter, ParameterKind, Parameters};
+pub use references::Conditions;
+pub use sections::{Output, RemovalPolicy, Resource, Rule, Template};
+pub use summary::Capabilities;
+
+use escale_base::limits::template as limits;
+use std::collections::BTreeMap;
+
+/// How a template came; decides how large it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// `TemplateBody`: 51,200 bytes.
+    Body,
+    /// `TemplateURL`, fetched from S3: 1 MB.
+    File,
+}
+
+/// Reads a template, JSON or YAML, and checks all that can be checked without parameters.
+pub fn parse(text: &str, origin: Origin) -> Result<Template, TemplateError> {
+    let (limit, place) = match origin {
+        Origin::Body => (limits::BODY_BYTES, "templateBody"),
+        Origin::File => (limits::FILE_BYTES, "templateURL"),
+    };
+    if text.is_empty() || text.len() > limit {
+        let bound = if text.is_empty() {
+            "greater than or equal to 1".into()
+        } else {
+            format!("less than or equal to {limit}")
+        };
+        return Err(TemplateError::plain(format!(
+            "1 validation error detected: Value at '{place}' failed to satisfy constraint: Member must have length {bound}"
+        )));
+    }
+    let template = sections::read(&tree(text)?)?;
+    references::check(&template)?;
+    Ok(template)
+}
+
+/// The text as a tree, functions in their long form; what `GetTemplate` and diffs compare.
+pub fn tree(text: &str) -> Result<Node, TemplateError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.trim_start().starts_with('{') { json::parse(text) } else { yaml::parse(text) }
+}
+
+impl Template {
+    /// Checks the given values against the Parameters section and fills in the defaults.
+    pub fn bind(&self, given: &BTreeMap<String, String>) -> Result<Bound, TemplateError> {
+        parameter::bind(&self.parameters, given)
+    }
+
+    /// The resources that there are under these conditions, and the order in which to make them.
+    pub fn plan(&self, conditions: &Conditions) -> Result<Plan, TemplateError> {
+        Plan::new(self, conditions)
+    }
+}

@@ -1,0 +1,194 @@
+//! What expressions refer to, and the check that all of it exists.
+
+use super::error::TemplateError;
+use super::expression::{Block, Expression, Form, Part};
+use super::sections::Template;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Values of conditions by name.
+pub type Conditions = BTreeMap<String, bool>;
+
+/// One use of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use<'a> {
+    /// `Ref`, or `${Name}`: a parameter, a pseudo parameter or a resource.
+    Ref(&'a str),
+    GetAtt(&'a str),
+    Condition(&'a str),
+    /// A mapping that is named literally.
+    Map(&'a str),
+}
+
+pub(crate) const PSEUDO: &[&str] = &[
+    "AWS::AccountId",
+    "AWS::NotificationARNs",
+    "AWS::NoValue",
+    "AWS::Partition",
+    "AWS::Region",
+    "AWS::StackId",
+    "AWS::StackName",
+    "AWS::URLSuffix",
+];
+
+/// Tells every use below an expression. With the conditions' values, of `Fn::If` the chosen branch alone.
+pub(crate) fn walk<'a>(
+    expression: &'a Expression,
+    chosen: Option<&Conditions>,
+    tell: &mut dyn FnMut(Use<'a>),
+) {
+    let mut each = |items: &[&'a Expression]| items.iter().for_each(|item| walk(item, chosen, tell));
+    match &expression.form {
+        Form::Scalar(_) => {}
+        Form::List(items) | Form::And(items) | Form::Or(items) => each(&items.iter().collect::<Vec<_>>()),
+        Form::Map(entries) => each(&entries.iter().map(|(_, value)| value).collect::<Vec<_>>()),
+        Form::Ref(name) => tell(Use::Ref(name)),
+        Form::GetAtt { resource, attribute } => {
+            each(&[attribute]);
+            tell(Use::GetAtt(resource));
+        }
+        Form::Sub { parts, variables } => {
+            each(&variables.iter().map(|(_, value)| value).collect::<Vec<_>>());
+            for part in parts {
+                match part {
+                    Part::Name(name) if !variables.iter().any(|(v, _)| v == name) => tell(Use::Ref(name)),
+                    Part::Attribute { resource, .. } => tell(Use::GetAtt(resource)),
+                    Part::Name(_) | Part::Text(_) => {}
+                }
+            }
+        }
+        Form::If { condition, then, otherwise } => {
+            match chosen.and_then(|conditions| conditions.get(condition)) {
+                Some(true) => each(&[then]),
+                Some(false) => each(&[otherwise]),
+                None => each(&[then, otherwise]),
+            }
+            tell(Use::Condition(condition));
+        }
+        Form::FindInMap { map, key, second } => {
+            each(&[map, key, second]);
+            if let Form::Scalar(name) = &map.form {
+                tell(Use::Map(&name.text));
+            }
+        }
+        Form::Condition(name) => tell(Use::Condition(name)),
+        Form::Not(a) | Form::ImportValue(a) | Form::Base64(a) | Form::GetAzs(a) => each(&[a]),
+        Form::Join { list: a, .. } | Form::Split { text: a, .. } => each(&[a]),
+        Form::Select { index: a, list: b } | Form::Equals(a, b) => each(&[a, b]),
+        Form::Contains { list: a, value: b }
+        | Form::EachMemberEquals { list: a, value: b }
+        | Form::EachMemberIn { list: a, among: b } => each(&[a, b]),
+        Form::Cidr { block, count, bits } => {
+            each(&[block, count]);
+            bits.iter().for_each(|bits| each(&[bits]));
+        }
+    }
+}
+
+/// Everything that is named is there.
+pub(crate) fn check(template: &Template) -> Result<(), TemplateError> {
+    let mut conditions = Names::new(template, Block::Conditions);
+    template.conditions.values().for_each(|e| conditions.look_at(e));
+    conditions.verdict()?;
+    let mut rules = Names::new(template, Block::Rules);
+    for rule in template.rules.values() {
+        rule.condition.iter().for_each(|e| rules.look_at(e));
+        rule.assertions.iter().for_each(|(e, _)| rules.look_at(e));
+    }
+    rules.verdict()?;
+    let mut resources = Names::new(template, Block::Resources);
+    for resource in template.resources.values() {
+        resources.look_at(&resource.properties);
+        resource.metadata.iter().for_each(|e| resources.look_at(e));
+        resource.depends_on.iter().for_each(|name| resources.depends(name));
+        resource.condition.iter().for_each(|name| resources.condition(name));
+    }
+    resources.verdict()?;
+    let mut outputs = Names::new(template, Block::Outputs);
+    for output in template.outputs.values() {
+        outputs.look_at(&output.value);
+        output.export.iter().for_each(|e| outputs.look_at(e));
+        output.condition.iter().for_each(|name| outputs.condition(name));
+    }
+    outputs.verdict()
+}
+
+/// What one block names and the template does not have.
+struct Names<'a> {
+    template: &'a Template,
+    block: Block,
+    unresolved: BTreeSet<String>,
+    error: Option<TemplateError>,
+}
+
+impl<'a> Names<'a> {
+    fn new(template: &'a Template, block: Block) -> Names<'a> {
+        Names { template, block, unresolved: BTreeSet::new(), error: None }
+    }
+
+    fn look_at(&mut self, expression: &Expression) {
+        let mut uses = Vec::new();
+        walk(expression, None, &mut |used| uses.push(used));
+        for used in uses {
+            match used {
+                Use::Ref(name) => {
+                    if !PSEUDO.contains(&name) && !self.template.parameters.contains_key(name) {
+                        self.depends(name);
+                    }
+                }
+                Use::GetAtt(name) if self.sees_resources() && !self.template.resources.contains_key(name) => {
+                    let message = format!("instance of Fn::GetAtt references undefined resource {name}");
+                    self.fail(TemplateError::usage(message).at(expression.at));
+                }
+                Use::GetAtt(name) => self.depends(name),
+                Use::Condition(name) => self.condition(name),
+                Use::Map(name) => {
+                    if !self.template.mappings.contains_key(name) {
+                        let message = format!(
+                            "Mapping named '{name}' is not present in the 'Mappings' section of template."
+                        );
+                        self.fail(TemplateError::usage(message).at(expression.at));
+                    }
+                }
+            }
+        }
+    }
+
+    fn sees_resources(&self) -> bool {
+        matches!(self.block, Block::Resources | Block::Outputs)
+    }
+
+    fn depends(&mut self, name: &str) {
+        if !self.sees_resources() || !self.template.resources.contains_key(name) {
+            self.unresolved.insert(name.to_owned());
+        }
+    }
+
+    fn condition(&mut self, name: &str) {
+        if !self.template.conditions.contains_key(name) {
+            let block = self.block.name();
+            let message =
+                format!("Unresolved condition dependency {name} in the {block} block of the template");
+            self.fail(TemplateError::format(message));
+        }
+    }
+
+    fn fail(&mut self, error: TemplateError) {
+        self.error.get_or_insert(error);
+    }
+
+    fn verdict(self) -> Result<(), TemplateError> {
+        if !self.unresolved.is_empty() {
+            let names = self.unresolved.into_iter().collect::<Vec<_>>().join(", ");
+            let block = self.block.name();
+            return Err(TemplateError::format(match self.block {
+                Block::Resources | Block::Outputs => {
+                    format!("Unresolved resource dependencies [{names}] in the {block} block of the template")
+                }
+                Block::Conditions | Block::Rules => format!(
+                    "Unresolved dependencies [{names}]. Cannot reference resources in the {block} block of the template"
+                ),
+            }));
+        }
+        self.error.map_or(Ok(()), Err)
+    }
+}

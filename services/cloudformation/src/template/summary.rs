@@ -1,0 +1,74 @@
+//! What `ValidateTemplate` and `GetTemplateSummary` tell of a template.
+
+use super::expression::Form;
+use super::sections::{Resource, Template};
+use std::collections::BTreeSet;
+
+/// What a template can do that its user must acknowledge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// `CAPABILITY_IAM`, `CAPABILITY_NAMED_IAM`; empty if none is needed.
+    pub needed: Vec<&'static str>,
+    pub reason: Option<String>,
+}
+
+impl Template {
+    /// Type names, each once, sorted.
+    pub fn resource_types(&self) -> Vec<&str> {
+        self.resources.values().map(|r| r.type_name.as_str()).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Source: "Acknowledging IAM resources in CloudFormation templates".
+    pub fn capabilities(&self) -> Capabilities {
+        let iam: Vec<&Resource> =
+            self.resources.values().filter(|r| IAM.contains(&r.type_name.as_str())).collect();
+        if iam.is_empty() {
+            return Capabilities { needed: Vec::new(), reason: None };
+        }
+        let named = iam.iter().any(|r| is_named(r));
+        let types: BTreeSet<&str> = iam.iter().map(|r| r.type_name.as_str()).collect();
+        let types = types.into_iter().collect::<Vec<_>>().join(", ");
+        Capabilities {
+            needed: vec![if named { "CAPABILITY_NAMED_IAM" } else { "CAPABILITY_IAM" }],
+            reason: Some(format!("The following resource(s) require capabilities: [{types}]")),
+        }
+    }
+
+    /// What must still be acknowledged; the wider capability covers the narrower.
+    pub fn capabilities_missing(&self, acknowledged: &[&str]) -> Vec<&'static str> {
+        let covers = |needed: &str| {
+            acknowledged.contains(&needed)
+                || needed == "CAPABILITY_IAM" && acknowledged.contains(&"CAPABILITY_NAMED_IAM")
+        };
+        self.capabilities().needed.into_iter().filter(|needed| !covers(needed)).collect()
+    }
+}
+
+const IAM: &[&str] = &[
+    "AWS::IAM::AccessKey",
+    "AWS::IAM::Group",
+    "AWS::IAM::InstanceProfile",
+    "AWS::IAM::ManagedPolicy",
+    "AWS::IAM::Policy",
+    "AWS::IAM::Role",
+    "AWS::IAM::RolePolicy",
+    "AWS::IAM::GroupPolicy",
+    "AWS::IAM::User",
+    "AWS::IAM::UserPolicy",
+    "AWS::IAM::UserToGroupAddition",
+];
+
+/// Whether the template chooses the resource's name. The name of an inline policy is none.
+fn is_named(resource: &Resource) -> bool {
+    const NAMES: &[&str] = &["GroupName", "InstanceProfileName", "ManagedPolicyName", "RoleName", "UserName"];
+    let Form::Map(entries) = &resource.properties.form else { return false };
+    let own = matches!(
+        resource.type_name.as_str(),
+        "AWS::IAM::Group"
+            | "AWS::IAM::InstanceProfile"
+            | "AWS::IAM::ManagedPolicy"
+            | "AWS::IAM::Role"
+            | "AWS::IAM::User"
+    );
+    own && entries.iter().any(|(key, _)| NAMES.contains(&key.as_str()))
+}

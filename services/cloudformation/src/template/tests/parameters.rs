@@ -1,0 +1,141 @@
+use super::*;
+use expect_test::{Expect, expect};
+
+/// The parameters that come of a declaration of `P` and a value for it.
+fn check(declaration: &str, value: Option<&str>, expected: Expect) {
+    let text = format!("Parameters: {{P: {declaration}}}\nResources: {{R: {{Type: AWS::X::Y}}}}");
+    let given = value.map_or_else(BTreeMap::new, |v| given(&[("P", v)]));
+    expected.assert_eq(&match parse(&text, Origin::Body).and_then(|t| t.bind(&given)) {
+        Ok(bound) => format!("{} {:?}", json!(bound.values), bound.ssm),
+        Err(error) => told(&error),
+    });
+}
+
+#[test]
+fn values() {
+    check("{Type: String}", Some("x"), expect![[r#"{"P":"x"} {}"#]]);
+    check("{Type: String}", None, expect!["Parameters: [P] must have values"]);
+    check("{Type: String, Default: no}", None, expect![[r#"{"P":"no"} {}"#]]);
+    check("{Type: Number}", Some("8000"), expect![[r#"{"P":"8000"} {}"#]]);
+    check("{Type: Number}", Some("x"), expect!["Parameter 'P' must be a number @ line 1, column 17"]);
+    check("{Type: CommaDelimitedList}", Some("a, b,c"), expect![[r#"{"P":["a","b","c"]} {}"#]]);
+    check("{Type: List<Number>}", Some("1,x"), expect!["Parameter 'P' must be a number @ line 1, column 17"]);
+    check(
+        "{Type: 'List<AWS::EC2::Subnet::Id>'}",
+        Some("subnet-1,subnet-2"),
+        expect![[r#"{"P":["subnet-1","subnet-2"]} {}"#]],
+    );
+    check("{Type: AWS::EC2::VPC::Id}", Some("vpc-1"), expect![[r#"{"P":"vpc-1"} {}"#]]);
+    check(
+        "{Type: 'AWS::SSM::Parameter::Value<String>', Default: /a/b}",
+        None,
+        expect![[r#"{} {"P": "/a/b"}"#]],
+    );
+}
+
+#[test]
+fn constraints() {
+    check("{Type: String, AllowedValues: [yes, no]}", Some("yes"), expect![[r#"{"P":"yes"} {}"#]]);
+    check("{Type: String, AllowedValues: [a, 5]}", Some("5"), expect![[r#"{"P":"5"} {}"#]]);
+    check(
+        "{Type: String, AllowedValues: [a, b]}",
+        Some("c"),
+        expect!["Parameter 'P' must be one of AllowedValues @ line 1, column 17"],
+    );
+    check(
+        "{Type: String, AllowedValues: [a], ConstraintDescription: must be a.}",
+        Some("c"),
+        expect!["Parameter P failed to satisfy constraint: must be a. @ line 1, column 17"],
+    );
+    check(
+        "{Type: String, AllowedPattern: '[a-z]+'}",
+        Some("abc1"),
+        expect!["Parameter 'P' must match pattern [a-z]+ @ line 1, column 17"],
+    );
+    check(
+        "{Type: String, AllowedPattern: '(?=.*[0-9])[a-z0-9]{3,}'}",
+        Some("abc1"),
+        expect![[r#"{"P":"abc1"} {}"#]],
+    );
+    check(
+        "{Type: String, AllowedPattern: '(('}",
+        Some("a"),
+        expect![
+            "Template format error: AllowedPattern of parameter P is not a regular expression: Parsing error at position 2: Opening parenthesis without closing parenthesis @ line 1, column 48"
+        ],
+    );
+    check(
+        "{Type: String, MinLength: 8}",
+        Some("short"),
+        expect!["Parameter 'P' must contain at least 8 characters @ line 1, column 17"],
+    );
+    check(
+        "{Type: String, MaxLength: 3}",
+        Some("longer"),
+        expect!["Parameter 'P' must contain at most 3 characters @ line 1, column 17"],
+    );
+    check(
+        "{Type: Number, MinValue: 1, MaxValue: 10}",
+        Some("11"),
+        expect!["Parameter 'P' must be a number not greater than 10 @ line 1, column 17"],
+    );
+    check(
+        "{Type: Number, MinValue: 1}",
+        Some("0"),
+        expect!["Parameter 'P' must be a number not less than 1 @ line 1, column 17"],
+    );
+    check("{Type: Number, Default: x}", None, expect!["Parameter 'P' must be a number @ line 1, column 17"]);
+}
+
+#[test]
+fn declarations() {
+    check(
+        "{Type: Strin}",
+        Some("x"),
+        expect!["Template format error: Unrecognized parameter type: Strin @ line 1, column 17"],
+    );
+    check(
+        "{Default: x}",
+        None,
+        expect![
+            "Template format error: Every Parameters object must contain a Type member. @ line 1, column 17"
+        ],
+    );
+    check(
+        "{Type: String, Colour: red}",
+        None,
+        expect!["Invalid template parameter property 'Colour' @ line 1, column 32"],
+    );
+    check(
+        "{Type: String, NoEcho: perhaps}",
+        None,
+        expect!["Template format error: NoEcho of parameter P must be true or false @ line 1, column 17"],
+    );
+    check(
+        "{Type: String, Default: [a]}",
+        None,
+        expect!["Template format error: Every Default member must be a string. @ line 1, column 17"],
+    );
+    check(
+        "{Type: 'AWS::SSM::Parameter::Value<Number>'}",
+        None,
+        expect![
+            "Template format error: Unrecognized parameter type: AWS::SSM::Parameter::Value<Number> @ line 1, column 17"
+        ],
+    );
+}
+
+#[test]
+fn unknown_ones() {
+    let template = parse("Resources: {R: {Type: AWS::X::Y}}", Origin::Body).unwrap();
+    let error = template.bind(&given(&[("B", "1"), ("A", "2")])).unwrap_err();
+    assert_eq!(error.message, "Parameters: [A, B] do not exist in the template");
+}
+
+#[test]
+fn stored_ones() {
+    let text = "Parameters: {P: {Type: 'AWS::SSM::Parameter::Value<List<String>>', Default: /l}}\nResources: {R: {Type: AWS::X::Y}}";
+    let mut bound = parse(text, Origin::Body).unwrap().bind(&given(&[])).unwrap();
+    bound.resolve("P", "a,b");
+    assert_eq!((json!(bound.values), bound.ssm.len()), (json!({"P": ["a", "b"]}), 0));
+}

@@ -1,0 +1,55 @@
+//! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AllocateAddress.html>
+
+use crate::{Error, addresses, rules, shapes};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::ec2::{Address, AllocationId};
+
+pub(crate) struct AllocateAddress;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    domain: Option<String>,
+    network_border_group: Option<String>,
+    tag_specifications: Vec<shapes::TagSpecification>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    allocation_id: AllocationId,
+    public_ip: String,
+    public_ipv4_pool: &'static str,
+    domain: &'static str,
+    network_border_group: String,
+}
+
+impl Operation for AllocateAddress {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        if input.domain.as_deref() == Some("standard") {
+            return Err(rules::refuse("Domain=standard (EC2-Classic, which AWS has ended)"));
+        }
+        if let Some(group) = input.network_border_group.filter(|g| *g != cx.config.region) {
+            let why = format!("The only network border group is {}.", cx.config.region);
+            return Err(Error::invalid("networkBorderGroup", group, why));
+        }
+        let address = Address {
+            id: AllocationId::random(),
+            public_ip: addresses::public(cx.tx)?,
+            association: None,
+            requester: rules::service(cx),
+            tags: shapes::tags_for(&input.tag_specifications, "elastic-ip")?,
+        };
+        cx.tx.put(address.clone());
+        Ok(Output {
+            allocation_id: address.id,
+            public_ip: address.public_ip.to_string(),
+            public_ipv4_pool: "amazon",
+            domain: "vpc",
+            network_border_group: cx.config.region.clone(),
+        })
+    }
+}

@@ -1,0 +1,101 @@
+//! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNatGateway.html>
+
+use super::associate_address::associate;
+use crate::{Error, rules, shapes};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::ec2::{Address, AllocationId, Interface, NatGateway, NatGatewayId, Subnet, SubnetId};
+use serde_json::json;
+
+pub(crate) struct CreateNatGateway;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    subnet_id: Option<SubnetId>,
+    allocation_id: Option<AllocationId>,
+    connectivity_type: Option<String>,
+    availability_mode: Option<String>,
+    private_ip_address: Option<String>,
+    client_token: Option<String>,
+    tag_specifications: Vec<shapes::TagSpecification>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    nat_gateway: shapes::gateway::NatGatewayShape,
+    client_token: Option<String>,
+}
+
+/// Owns the interfaces of NAT gateways.
+const PRINCIPAL: &str = "nat.ec2.amazonaws.com";
+
+impl Operation for CreateNatGateway {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        if let Some(kind) = input.connectivity_type.filter(|k| k != "public") {
+            return Err(rules::refuse(format_args!("ConnectivityType={kind}")));
+        }
+        if let Some(mode) = input.availability_mode.filter(|m| m != "zonal") {
+            return Err(rules::refuse(format_args!("AvailabilityMode={mode}")));
+        }
+        let subnet = input.subnet_id.ok_or(Error::Missing("subnetId"))?;
+        let subnet = rules::find::<Subnet>(cx, subnet.as_str())?;
+        let allocation = input.allocation_id.ok_or(Error::Missing("allocationId"))?;
+        let address = rules::find::<Address>(cx, allocation.as_str())?;
+        rules::may_touch(cx, address.requester.as_deref(), address.id.as_str())?;
+        if let Some((association, _)) = &address.association {
+            return Err(Error::AlreadyAssociated(address.id.to_string(), association.to_string()));
+        }
+        let id = NatGatewayId::random();
+        let interface = interface(cx, &id, &subnet, input.private_ip_address)?;
+        associate(cx, &address, &interface, Some(false))?;
+        let gateway = NatGateway {
+            id,
+            vpc: subnet.vpc.clone(),
+            subnet: subnet.id.clone(),
+            interface: interface.id.clone(),
+            allocation,
+            private_ip: interface.private_ip,
+            public_ip: address.public_ip,
+            deleted: None,
+            tags: shapes::tags_for(&input.tag_specifications, "natgateway")?,
+            created: cx.now,
+        };
+        forget_old(cx);
+        let nat_gateway = shapes::gateway::nat(cx, &gateway);
+        cx.tx.put(gateway);
+        Ok(Output { nat_gateway, client_token: input.client_token })
+    }
+}
+
+/// A NAT gateway's own interface, made as any service makes its.
+fn interface(
+    cx: &mut Cx<'_>,
+    id: &NatGatewayId,
+    subnet: &Subnet,
+    private_ip: Option<String>,
+) -> Result<std::sync::Arc<Interface>, Error> {
+    let mut input = json!({
+        "SubnetId": subnet.id.as_str(),
+        "Description": format!("Interface for NAT Gateway {id}"),
+        "InterfaceType": "nat_gateway",
+    });
+    if let Some(ip) = private_ip {
+        input["PrivateIpAddress"] = ip.into();
+    }
+    let made = cx.call_as(PRINCIPAL, "ec2", "CreateNetworkInterface", input)?;
+    let id = made["NetworkInterface"]["NetworkInterfaceId"].as_str().unwrap_or_default();
+    rules::find::<Interface>(cx, id)
+}
+
+/// Rows that are no longer shown go when the next one comes.
+fn forget_old(cx: &mut Cx<'_>) {
+    let past = |n: &std::sync::Arc<NatGateway>| shapes::gateway::is_past(cx.tx, n, cx.now);
+    let old: Vec<_> = cx.tx.scan::<NatGateway>().filter(past).collect();
+    for n in &old {
+ cx.tx.delete::<NatGateway>(n.id.as_str());
+ }
+}

@@ -1,0 +1,130 @@
+//! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNetworkInterface.html>
+//!
+//! Other services make their interfaces here too, as their service principal: such an interface is requester-managed,
+//! and has the type that they name (`load_balancer`, `nat_gateway`).
+
+use crate::{Error, addresses, error::Limit, rules, shapes};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::ec2::{Group, GroupId, Interface, InterfaceId, Subnet, SubnetId};
+
+pub(crate) struct CreateNetworkInterface;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    subnet_id: SubnetId,
+    groups: Vec<GroupId>,
+    private_ip_address: Option<String>,
+    private_ip_addresses: Vec<AskedAddress>,
+    description: Option<String>,
+    interface_type: Option<String>,
+    client_token: Option<String>,
+    tag_specifications: Vec<shapes::TagSpecification>,
+}
+
+#[derive(Wire)]
+pub(crate) struct AskedAddress {
+    private_ip_address: Option<String>,
+    primary: Option<bool>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    network_interface: shapes::interface::InterfaceShape,
+    client_token: Option<String>,
+}
+
+impl Operation for CreateNetworkInterface {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        vec![
+            cx.arn("ec2", format!("subnet/{}", input.subnet_id)).to_string(),
+            cx.arn("ec2", "network-interface/*").to_string(),
+        ]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let subnet = rules::find::<Subnet>(cx, input.subnet_id.as_str())?;
+        let requester = rules::service(cx);
+        let interface_type = match input.interface_type {
+            None => "interface".to_owned(),
+            Some(kind) if requester.is_some() || kind == "interface" => kind,
+            Some(kind) => return Err(rules::refuse(format_args!("InterfaceType={kind}"))),
+        };
+        // A NAT gateway's interface has no groups: AWS filters nothing there.
+        let groups = match interface_type.as_str() {
+            "nat_gateway" => Vec::new(),
+            _ => groups(cx, &subnet, input.groups)?,
+        };
+        let asked = asked_address(input.private_ip_address, input.private_ip_addresses)?;
+        let interface = Interface {
+            id: InterfaceId::random(),
+            vpc: subnet.vpc.clone(),
+            subnet: subnet.id.clone(),
+            zone: subnet.zone.clone(),
+            private_ip: addresses::private(cx.tx, &subnet, asked)?,
+            auto_public_ip: None,
+            groups,
+            source_dest_check: interface_type != "nat_gateway",
+            description: input.description.unwrap_or_default(),
+            interface_type,
+            requester,
+            tags: shapes::tags_for(&input.tag_specifications, "network-interface")?,
+            created: cx.now,
+        };
+        cx.tx.put(interface.clone());
+        let network_interface = shapes::interface::interface(cx, &interface);
+        Ok(Output { network_interface, client_token: input.client_token })
+    }
+}
+
+/// The groups asked for, all of this VPC; otherwise its default group.
+pub(super) fn groups(cx: &Cx<'_>, subnet: &Subnet, asked: Vec<GroupId>) -> Result<Vec<GroupId>, Error> {
+    if asked.is_empty() {
+        let default = cx.tx.scan::<Group>().find(|g| g.vpc == subnet.vpc && g.name == "default");
+        return Ok(default.iter().map(|g| g.id.clone()).collect());
+    }
+    let most = Limit::GroupsPerInterface.most();
+    if asked.len() > most {
+        let why = format!("You have exceeded the maximum number of security groups per network interface: {most}");
+        return Err(Error::TooMany(Limit::GroupsPerInterface, why));
+    }
+    let mut groups: Vec<GroupId> = Vec::new();
+    for id in asked {
+        let group = rules::find::<Group>(cx, id.as_str())?;
+        if group.vpc != subnet.vpc {
+            return Err(Error::WrongVpc(format!(
+                "You have specified two resources that belong to different networks: {id} and {}",
+                subnet.id
+            )));
+        }
+        if !groups.contains(&id) {
+            groups.push(id);
+        }
+    }
+    Ok(groups)
+}
+
+fn asked_address(
+    one: Option<String>,
+    list: Vec<AskedAddress>,
+) -> Result<Option<std::net::Ipv4Addr>, Error> {
+    if list.len() > 1 || list.iter().any(|a| a.primary == Some(false)) {
+        return Err(rules::refuse("More than one private address of an interface (PrivateIpAddresses)"));
+    }
+    let listed = list.into_iter().find_map(|a| a.private_ip_address);
+    let text = match (one, listed) {
+        (Some(_), Some(_)) => {
+            let why = "Specify the primary address in privateIpAddress or in privateIpAddresses, not in both.";
+            return Err(Error::Combination(why.into()));
+        }
+        (one, listed) => one.or(listed),
+    };
+    let parse = |t: String| {
+        t.parse().map_err(|_| Error::invalid("privateIpAddress", t, "This is not an IPv4 address."))
+    };
+    text.map(parse).transpose()
+}

@@ -1,0 +1,124 @@
+//! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateRoute.html>
+
+use crate::{
+    Error,
+    error::{Kind, Limit},
+    rules,
+};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::ec2::{
+    Interface, InterfaceId, InternetGateway, NatGateway, NatGatewayId, Route, RouteTable, RouteTableId, Target, Vpc,
+};
+use ipnet::Ipv4Net;
+
+pub(crate) struct CreateRoute;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    route_table_id: RouteTableId,
+    destination_cidr_block: Option<String>,
+    gateway_id: Option<String>,
+    nat_gateway_id: Option<NatGatewayId>,
+    network_interface_id: Option<InterfaceId>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    #[wire("Return")]
+    done: bool,
+}
+
+impl Operation for CreateRoute {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let (table, route) = wanted(cx, input)?;
+        if table.routes.iter().any(|r| r.destination == route.destination) {
+            return Err(Error::RouteExists(format!("The route identified by {} already exists.", route.destination)));
+        }
+        if table.routes.len() >= Limit::RoutesPerTable.most() {
+            return Err(Error::TooMany(
+                Limit::RoutesPerTable,
+                format!("The maximum number of routes in {} has been reached.", table.id),
+            ));
+        }
+        cx.tx.update(table.id.as_str(), |t: &mut RouteTable| t.routes.push(route));
+        Ok(Output { done: true })
+    }
+}
+
+/// The table and the route that a request describes, checked; ReplaceRoute asks the same way.
+pub(super) fn wanted(cx: &Cx<'_>, input: Input) -> Result<(std::sync::Arc<RouteTable>, Route), Error> {
+    let table = rules::find::<RouteTable>(cx, input.route_table_id.as_str())?;
+    let vpc = rules::find::<Vpc>(cx, table.vpc.as_str())?;
+    let text = input.destination_cidr_block.ok_or(Error::Missing("destinationCidrBlock"))?;
+    let destination = destination(&vpc, &text)?;
+    let target = match (input.gateway_id, input.nat_gateway_id, input.network_interface_id) {
+        (Some(id), None, None) => gateway(cx, &vpc, id)?,
+        (None, Some(id), None) => nat(cx, &vpc, id)?,
+        (None, None, Some(id)) => interface(cx, &vpc, id)?,
+        (None, None, None) => return Err(Error::Missing("gatewayId, natGatewayId or networkInterfaceId")),
+        _ => {
+            let why = "A route has one target: gatewayId, natGatewayId or networkInterfaceId.";
+            return Err(Error::Combination(why.into()));
+        }
+    };
+    Ok((table, Route { destination, target }))
+}
+
+pub(super) fn destination(vpc: &Vpc, text: &str) -> Result<Ipv4Net, Error> {
+    let destination = rules::any_cidr("destinationCidrBlock", text)?.trunc();
+    if destination == vpc.cidr {
+        let why = "It is the local route's, which every table has and which cannot be changed.";
+        return Err(Error::invalid("destinationCidrBlock", text, why));
+    }
+    if vpc.cidr.contains(&destination) {
+        return Err(rules::refuse(format_args!(
+            "A route to {destination}, which lies inside of the VPC's {},",
+            vpc.cidr
+        )));
+    }
+    Ok(destination)
+}
+
+fn gateway(cx: &Cx<'_>, vpc: &Vpc, id: String) -> Result<Target, Error> {
+    if id == "local" {
+        let why = "The local route is there already.";
+        return Err(Error::invalid("gatewayId", id, why));
+    }
+    if !id.starts_with("igw-") {
+        let what = format!("A route to the gateway {id}, which is no Internet gateway,");
+        return Err(if id.starts_with("vgw-") { rules::refuse(what) } else { Error::NotFound(Kind::InternetGateway, id) });
+    }
+    let gateway = rules::find::<InternetGateway>(cx, &id)?;
+    if gateway.vpc.as_ref() != Some(&vpc.id) {
+        return Err(Error::WrongVpc(format!(
+            "route table and network gateway {id} belong to different networks: attach it to {} first",
+            vpc.id
+        )));
+    }
+    Ok(Target::InternetGateway(gateway.id.clone()))
+}
+
+fn nat(cx: &Cx<'_>, vpc: &Vpc, id: NatGatewayId) -> Result<Target, Error> {
+    let gateway = cx.tx.get::<NatGateway>(id.as_str()).filter(|n| n.deleted.is_none());
+    let gateway = gateway.ok_or_else(|| Error::NotFound(Kind::NatGateway, id.to_string()))?;
+    same_vpc(vpc, &gateway.vpc, id.as_str())?;
+    Ok(Target::NatGateway(id))
+}
+
+fn interface(cx: &Cx<'_>, vpc: &Vpc, id: InterfaceId) -> Result<Target, Error> {
+    let interface = rules::find::<Interface>(cx, id.as_str())?;
+    same_vpc(vpc, &interface.vpc, id.as_str())?;
+    Ok(Target::Interface(id))
+}
+
+fn same_vpc(vpc: &Vpc, other: &escale_tables::ec2::VpcId, id: &str) -> Result<(), Error> {
+    match vpc.id == *other {
+        true => Ok(()),
+        false => Err(Error::WrongVpc(format!("route table and {id} belong to different networks"))),
+    }
+}

@@ -1,0 +1,71 @@
+//! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html>
+
+use crate::{Error, rules, shapes};
+use escale_base::{Tag, Wire};
+use escale_service::{Cx, Operation};
+use escale_tables::ec2::{Group, GroupId, Peer, Vpc, VpcId};
+use ipnet::Ipv4Net;
+
+pub(crate) struct CreateSecurityGroup;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    group_name: String,
+    description: String,
+    vpc_id: Option<VpcId>,
+    tag_specifications: Vec<shapes::TagSpecification>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    group_id: GroupId,
+    security_group_arn: String,
+    tags: Vec<Tag>,
+}
+
+impl Operation for CreateSecurityGroup {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        // There is no default VPC that could be meant.
+        let vpc = rules::find::<Vpc>(cx, input.vpc_id.ok_or(Error::Missing("vpcId"))?.as_str())?;
+        let name = name(input.group_name)?;
+        text("groupDescription", &input.description)?;
+        if cx.tx.scan::<Group>().any(|g| g.vpc == vpc.id && g.name == name) {
+            return Err(Error::DuplicateGroup(name, vpc.id.to_string()));
+        }
+        let group = Group {
+            id: GroupId::random(),
+            vpc: vpc.id.clone(),
+            name,
+            description: input.description,
+            tags: shapes::tags_for(&input.tag_specifications, "security-group")?,
+        };
+        let everywhere = Peer::Cidr(Ipv4Net::default());
+        cx.tx.put(super::create_vpc::all_traffic(&group.id, true, everywhere));
+        cx.tx.put(group.clone());
+        let security_group_arn = shapes::group::arn(cx, &group.id);
+        Ok(Output { group_id: group.id, security_group_arn, tags: group.tags })
+    }
+}
+
+fn name(name: String) -> Result<String, Error> {
+    if name.starts_with("sg-") || name.eq_ignore_ascii_case("default") || name.is_empty() {
+        let why = "Group names may not start with sg-, be 'default' or be empty.";
+        return Err(Error::invalid("groupName", name, why));
+    }
+    text("groupName", &name)?;
+    Ok(name)
+}
+
+/// AWS's characters: letters, digits, spaces and `._-:/()#,@[]+=&;{}!$*`, at most 255.
+fn text(parameter: &'static str, text: &str) -> Result<(), Error> {
+    let good = |c: char| c.is_ascii_alphanumeric() || " ._-:/()#,@[]+=&;{}!$*".contains(c);
+    if text.chars().count() > 255 || !text.chars().all(good) {
+        let why = "At most 255 of a-z, A-Z, 0-9, spaces and ._-:/()#,@[]+=&;{}!$* are taken.";
+        return Err(Error::invalid(parameter, text, why));
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSubnet.html>
+
+use crate::{Error, rules, shapes};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::ec2::{Subnet, SubnetId, Vpc, VpcId};
+use ipnet::Ipv4Net;
+
+pub(crate) struct CreateSubnet;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    vpc_id: VpcId,
+    cidr_block: Option<String>,
+    availability_zone: Option<String>,
+    availability_zone_id: Option<String>,
+    tag_specifications: Vec<shapes::TagSpecification>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    subnet: shapes::subnet::SubnetShape,
+}
+
+impl Operation for CreateSubnet {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        vec![cx.arn("ec2", format!("vpc/{}", input.vpc_id)).to_string()]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let vpc = rules::find::<Vpc>(cx, input.vpc_id.as_str())?;
+        let cidr = block(cx, &vpc, &input.cidr_block.ok_or(Error::Missing("cidrBlock"))?)?;
+        let subnet = Subnet {
+            id: SubnetId::random(),
+            vpc: vpc.id.clone(),
+            cidr,
+            zone: zone(cx, &vpc, input.availability_zone, input.availability_zone_id)?,
+            map_public_ip: false,
+            route_table: None,
+            tags: shapes::tags_for(&input.tag_specifications, "subnet")?,
+            created: cx.now,
+        };
+        cx.tx.put(subnet.clone());
+        Ok(Output { subnet: shapes::subnet::subnet(cx, &subnet) })
+    }
+}
+
+/// Inside the VPC's block, and beside all other subnets'.
+fn block(cx: &Cx<'_>, vpc: &Vpc, text: &str) -> Result<Ipv4Net, Error> {
+    let cidr = rules::any_cidr("cidrBlock", text)?;
+    if !(16..=28).contains(&cidr.prefix_len()) || cidr.trunc() != cidr {
+        let why = " A subnet's block is between /16 and /28, written with its network address.".into();
+        return Err(Error::SubnetRange(text.to_owned(), why));
+    }
+    if !vpc.cidr.contains(&cidr) {
+        let why = format!(" It lies outside of {}, the block of {}.", vpc.cidr, vpc.id);
+        return Err(Error::SubnetRange(text.to_owned(), why));
+    }
+    let overlaps = |s: &Subnet| s.cidr.contains(&cidr.network()) || cidr.contains(&s.cidr.network());
+    match cx.tx.scan::<Subnet>().find(|s| s.vpc == vpc.id && overlaps(s)) {
+        Some(other) => Err(Error::SubnetConflict(cidr, other.id.to_string(), other.cidr)),
+        None => Ok(cidr),
+    }
+}
+
+/// The zone asked for, by name or id; otherwise the one with the fewest subnets of this VPC.
+fn zone(cx: &Cx<'_>, vpc: &Vpc, name: Option<String>, id: Option<String>) -> Result<String, Error> {
+    let zones = &cx.config.zones;
+    let known = || zones.join(", ");
+    match (name, id) {
+        (Some(name), None) => match zones.contains(&name) {
+            true => Ok(name),
+            false => Err(Error::invalid(
+                "availabilityZone",
+                name,
+                format!("Subnets can currently only be created in the following availability zones: {}.", known()),
+            )),
+        },
+        (None, Some(id)) => zones.iter().find(|z| cx.config.zone_id(z) == id).cloned().ok_or_else(|| {
+            Error::invalid("availabilityZoneId", id, format!("The zones of this region are {}.", known()))
+        }),
+        (Some(_), Some(_)) => {
+            Err(Error::Combination("Specify either availabilityZone or availabilityZoneId, not both.".into()))
+        }
+        (None, None) => {
+            let count = |zone: &&String| {
+                cx.tx.scan::<Subnet>().filter(|s| s.vpc == vpc.id && s.zone == **zone).count()
+            };
+            zones.iter().min_by_key(count).cloned().ok_or_else(|| Error::Missing("availabilityZone"))
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpcEndpoint.html>
+
+use crate::{Error, prefix_lists, rules, shapes};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::ec2::{Endpoint, EndpointId, RouteTable, RouteTableId, Vpc, VpcId};
+
+pub(crate) struct CreateVpcEndpoint;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    vpc_id: VpcId,
+    service_name: Option<String>,
+    vpc_endpoint_type: Option<String>,
+    route_table_ids: Vec<RouteTableId>,
+    policy_document: Option<String>,
+    private_dns_enabled: Option<bool>,
+    ip_address_type: Option<String>,
+    client_token: Option<String>,
+    tag_specifications: Vec<shapes::TagSpecification>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    vpc_endpoint: shapes::gateway::EndpointShape,
+    client_token: Option<String>,
+}
+
+impl Operation for CreateVpcEndpoint {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let vpc = rules::find::<Vpc>(cx, input.vpc_id.as_str())?;
+        let service_name = input.service_name.ok_or(Error::Missing("serviceName"))?;
+        if let Some(kind) = input.vpc_endpoint_type.filter(|k| k != "Gateway") {
+            return Err(rules::refuse(format_args!("VpcEndpointType={kind} (for {service_name})")));
+        }
+        if service_name != prefix_lists::s3_service(cx.config) {
+            return Err(rules::refuse(format_args!("A gateway endpoint for {service_name}")));
+        }
+        if input.private_dns_enabled == Some(true) {
+            let why = "Private DNS can only be set to true for interface endpoints.";
+            return Err(Error::invalid("privateDnsEnabled", true, why));
+        }
+        if let Some(kind) = input.ip_address_type.filter(|t| t != "ipv4") {
+            return Err(rules::refuse(format_args!("IpAddressType={kind}")));
+        }
+        let mut route_tables = Vec::new();
+        for id in input.route_table_ids {
+            route_table(cx, &vpc, &id, &service_name)?;
+            if !route_tables.contains(&id) {
+                route_tables.push(id);
+            }
+        }
+        let endpoint = Endpoint {
+            id: EndpointId::random(),
+            vpc: vpc.id.clone(),
+            service_name,
+            route_tables,
+            policy: policy(input.policy_document)?,
+            tags: shapes::tags_for(&input.tag_specifications, "vpc-endpoint")?,
+            created: cx.now,
+        };
+        cx.tx.put(endpoint.clone());
+        let vpc_endpoint = shapes::gateway::endpoint(cx, &endpoint);
+        Ok(Output { vpc_endpoint, client_token: input.client_token })
+    }
+}
+
+/// A table of this VPC that has no route to the service yet.
+pub(super) fn route_table(cx: &Cx<'_>, vpc: &Vpc, id: &RouteTableId, service: &str) -> Result<(), Error> {
+    let table = rules::find::<RouteTable>(cx, id.as_str())?;
+    if table.vpc != vpc.id {
+        return Err(Error::WrongVpc(format!("route table {id} does not belong to {}", vpc.id)));
+    }
+    let same = |e: &Endpoint| e.service_name == service && e.route_tables.contains(id);
+    match cx.tx.scan::<Endpoint>().any(|e| same(&e)) {
+        true => Err(Error::RouteExists(format!(
+            "route table {id} already has a route with destination-prefix-list-id {}",
+            prefix_lists::s3(cx.config).id
+        ))),
+        false => Ok(()),
+    }
+}
+
+/// Endpoint policies are not evaluated, so only the one that allows everything is taken.
+pub(super) fn policy(text: Option<String>) -> Result<Option<String>, Error> {
+    let Some(text) = text else { return Ok(None) };
+    let document: serde_json::Value = serde_json::from_str(&text)
+        .map_err(|e| Error::invalid("policyDocument", &text, format!("It is not JSON: {e}.")))?;
+    let statements = match &document["Statement"] {
+        serde_json::Value::Array(all) => all.clone(),
+        one => vec![one.clone()],
+    };
+    let full = |s: &serde_json::Value| {
+        let any = |v: &serde_json::Value| *v == "*" || *v == serde_json::json!(["*"]);
+        let everyone = any(&s["Principal"]) || any(&s["Principal"]["AWS"]);
+        s["Effect"] == "Allow" && everyone && any(&s["Action"]) && any(&s["Resource"]) && s["Condition"].is_null()
+    };
+    match statements.len() == 1 && full(&statements[0]) {
+        true => Ok(Some(text)),
+        false => Err(rules::refuse("A PolicyDocument of a VPC endpoint that does not allow everything")),
+    }
+}

@@ -1,0 +1,33 @@
+//! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteRoute.html>
+
+use crate::{Error, rules};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::ec2::{RouteTable, RouteTableId, Vpc};
+
+pub(crate) struct DeleteRoute;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    route_table_id: RouteTableId,
+    destination_cidr_block: Option<String>,
+}
+
+impl Operation for DeleteRoute {
+    type Input = Input;
+    type Output = ();
+    type Error = Error;
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
+        let table = rules::find::<RouteTable>(cx, input.route_table_id.as_str())?;
+        let text = input.destination_cidr_block.ok_or(Error::Missing("destinationCidrBlock"))?;
+        let vpc = rules::find::<Vpc>(cx, table.vpc.as_str())?;
+        let destination = super::create_route::destination(&vpc, &text)?;
+        let there = table.routes.iter().any(|r| r.destination == destination);
+        if !there {
+            return Err(Error::NoRoute(table.id.to_string(), destination));
+        }
+        cx.tx.update(table.id.as_str(), |t: &mut RouteTable| t.routes.retain(|r| r.destination != destination));
+        Ok(())
+    }
+}

@@ -1,0 +1,58 @@
+//! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeManagedPrefixLists.html>
+
+use super::describe_prefix_lists::found;
+use crate::{
+    Error,
+    filters::{self, Filter},
+    prefix_lists::PrefixList,
+};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+
+pub(crate) struct DescribeManagedPrefixLists;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    prefix_list_ids: Vec<String>,
+    filters: Vec<Filter>,
+    next_token: Option<String>,
+    max_results: Option<usize>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    prefix_lists: Vec<Shape>,
+    next_token: Option<String>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Shape {
+    prefix_list_id: &'static str,
+    prefix_list_name: String,
+    prefix_list_arn: String,
+    address_family: &'static str,
+    state: &'static str,
+    owner_id: &'static str,
+}
+
+impl Operation for DescribeManagedPrefixLists {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let found = found(cx, &input.prefix_list_ids, &input.filters)?;
+        let shape = |l: PrefixList| Shape {
+            prefix_list_id: l.id,
+            prefix_list_name: l.name,
+            prefix_list_arn: format!("arn:aws:ec2:{}:aws:prefix-list/{}", cx.config.region, l.id),
+            address_family: "IPv4",
+            state: "create-complete",
+            owner_id: "AWS",
+        };
+        let found: Vec<Shape> = found.into_iter().map(shape).collect();
+        let key = |l: &Shape| l.prefix_list_id.to_owned();
+        let (prefix_lists, next_token) = filters::page(found, key, input.next_token, input.max_results)?;
+        Ok(Output { prefix_lists, next_token })
+    }
+}

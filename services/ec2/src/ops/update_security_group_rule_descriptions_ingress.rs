@@ -1,0 +1,32 @@
+//! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_UpdateSecurityGroupRuleDescriptionsIngress.html>
+
+use crate::{
+    Error,
+    permissions::{self, Described},
+    rules,
+    shapes::{Return, group::IpPermission},
+};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::ec2::{Group, GroupId};
+
+pub(crate) struct UpdateSecurityGroupRuleDescriptionsIngress;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    group_id: Option<GroupId>,
+    ip_permissions: Vec<IpPermission>,
+    security_group_rule_descriptions: Vec<Described>,
+}
+
+impl Operation for UpdateSecurityGroupRuleDescriptionsIngress {
+    type Input = Input;
+    type Output = Return;
+    type Error = Error;
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Return, Error> {
+        let group = rules::find::<Group>(cx, input.group_id.ok_or(Error::Missing("groupId"))?.as_str())?;
+        permissions::describe(cx, &group, false, input.ip_permissions, input.security_group_rule_descriptions)?;
+        Ok(Return { done: true })
+    }
+}

@@ -1,0 +1,144 @@
+//! All rows of a VPC as one specification of the network plane. Pure.
+
+use crate::{prefix_lists, shapes::interface::public_ip};
+use escale_network as net;
+use escale_service::Config;
+use escale_store::Image;
+use escale_tables::ec2::{
+    Endpoint, Group, GroupRule, Interface, InternetGateway, NatGateway, Peer, RouteTable, Subnet, Target, Vpc,
+};
+use ipnet::Ipv4Net;
+use std::net::Ipv4Addr;
+
+/// Link-local addresses at which AWS serves every network: the resolver, and the metadata of ECS tasks.
+const LINK_LOCAL: [Ipv4Addr; 2] = [Ipv4Addr::new(169, 254, 169, 253), Ipv4Addr::new(169, 254, 170, 2)];
+
+pub(super) fn spec(image: &Image, config: &Config, vpc: &Vpc) -> net::VpcSpec {
+    let mut spec = net::VpcSpec {
+        name: vpc.id.to_string(),
+        cidr: vpc.cidr,
+        service_addresses: LINK_LOCAL.into(),
+        subnets: subnets(image, vpc),
+        route_tables: Vec::new(),
+        interfaces: interfaces(image, vpc),
+        groups: groups(image, config, vpc),
+        internet_gateway: image.scan::<InternetGateway>().any(|g| g.vpc.as_ref() == Some(&vpc.id)),
+        // As AWS: a connection that is tracked goes on when its rule is taken away.
+        revoked_flows: net::RevokedFlows::Keep,
+    };
+    spec.service_addresses.insert(spec.resolver());
+    let tables = image.scan::<RouteTable>().filter(|t| t.vpc == vpc.id);
+    spec.route_tables = tables.map(|t| route_table(image, config, vpc, &t)).collect();
+    spec
+}
+
+fn subnets(image: &Image, vpc: &Vpc) -> Vec<net::Subnet> {
+    let main = image.scan::<RouteTable>().find(|t| t.vpc == vpc.id && t.main);
+    let main = main.map(|t| t.id.to_string()).unwrap_or_default();
+    let of_vpc = image.scan::<Subnet>().filter(|s| s.vpc == vpc.id);
+    let subnet = |s: std::sync::Arc<Subnet>| net::Subnet {
+        name: s.id.to_string(),
+        cidr: s.cidr,
+        zone: s.zone.clone(),
+        route_table: s.route_table.as_ref().map_or_else(|| main.clone(), ToString::to_string),
+    };
+    of_vpc.map(subnet).collect()
+}
+
+fn interfaces(image: &Image, vpc: &Vpc) -> Vec<net::Interface> {
+    let of_vpc = image.scan::<Interface>().filter(|i| i.vpc == vpc.id);
+    let interface = |i: std::sync::Arc<Interface>| net::Interface {
+        name: i.id.to_string(),
+        subnet: i.subnet.to_string(),
+        address: i.private_ip,
+        public_address: public_ip(image, &i),
+        groups: i.groups.iter().map(ToString::to_string).collect(),
+        source_dest_check: i.source_dest_check,
+        kind: kind(&i),
+    };
+    of_vpc.map(interface).collect()
+}
+
+fn kind(interface: &Interface) -> net::Kind {
+    if interface.interface_type == "nat_gateway" { net::Kind::Nat } else { net::Kind::Plain }
+}
+
+fn route_table(image: &Image, config: &Config, vpc: &Vpc, table: &RouteTable) -> net::RouteTable {
+    let endpoints = image.scan::<Endpoint>().any(|e| e.vpc == vpc.id && e.route_tables.contains(&table.id));
+    let mut routes: Vec<net::Route> = Vec::new();
+    if endpoints {
+        routes.extend(
+            prefix_lists::s3(config)
+                .blocks
+                .into_iter()
+                .map(|destination| net::Route { destination, target: net::Target::ServiceEndpoint }),
+        );
+    }
+    for route in &table.routes {
+        if routes.iter().all(|r| r.destination != route.destination) {
+            let target = target(image, vpc, &route.target);
+            routes.push(net::Route { destination: route.destination, target });
+        }
+    }
+    net::RouteTable { name: table.id.to_string(), routes }
+}
+
+/// A target that is gone, or that does not forward, is a black hole.
+fn target(image: &Image, vpc: &Vpc, target: &Target) -> net::Target {
+    let to_interface = |id: &str| match image.get::<Interface>(id) {
+        Some(i) if i.vpc == vpc.id && (kind(&i) == net::Kind::Nat || !i.source_dest_check) => {
+            net::Target::Interface(id.to_owned())
+        }
+        _ => net::Target::Blackhole,
+    };
+    match target {
+        Target::InternetGateway(id) => match image.get::<InternetGateway>(id.as_str()) {
+            Some(gateway) if gateway.vpc.as_ref() == Some(&vpc.id) => net::Target::InternetGateway,
+            _ => net::Target::Blackhole,
+        },
+        Target::NatGateway(id) => match image.get::<NatGateway>(id.as_str()) {
+            Some(gateway) if gateway.deleted.is_none() => to_interface(gateway.interface.as_str()),
+            _ => net::Target::Blackhole,
+        },
+        Target::Interface(id) => to_interface(id.as_str()),
+        Target::Endpoint(id) if image.has::<Endpoint>(id.as_str()) => net::Target::ServiceEndpoint,
+        Target::Endpoint(_) => net::Target::Blackhole,
+    }
+}
+
+fn groups(image: &Image, config: &Config, vpc: &Vpc) -> Vec<net::Group> {
+    let of_vpc = image.scan::<Group>().filter(|g| g.vpc == vpc.id);
+    let group = |g: std::sync::Arc<Group>| {
+        let prefix = format!("{}/", g.id);
+        let mut group = net::Group { name: g.id.to_string(), ingress: Vec::new(), egress: Vec::new() };
+        for row in image.prefix::<GroupRule>(&prefix) {
+            let rules = if row.egress { &mut group.egress } else { &mut group.ingress };
+            rules.push(net::Rule { protocol: protocol(&row), peer: peer(config, &row.peer) });
+        }
+        group
+    };
+    of_vpc.map(group).collect()
+}
+
+fn protocol(rule: &GroupRule) -> net::Protocol {
+    let port = |n: i32| u16::try_from(n).unwrap_or(0);
+    let ports = net::Ports { first: port(rule.from_port), last: port(rule.to_port) };
+    let byte = |n: i32| u8::try_from(n).ok();
+    match rule.protocol.as_str() {
+        "tcp" => net::Protocol::Tcp(ports),
+        "udp" => net::Protocol::Udp(ports),
+        "icmp" => net::Protocol::Icmp { kind: byte(rule.from_port), code: byte(rule.to_port) },
+        number => number.parse().map_or(net::Protocol::Any, net::Protocol::Number),
+    }
+}
+
+fn peer(config: &Config, peer: &Peer) -> net::Peer {
+    match peer {
+        Peer::Cidr(cidr) => net::Peer::Cidr(*cidr),
+        Peer::Group(id) => net::Peer::Group(id.to_string()),
+        Peer::PrefixList(id) => {
+            let blocks: Vec<Ipv4Net> = prefix_lists::find(config, id).map(|l| l.blocks).unwrap_or_default();
+            net::Peer::Prefixes(blocks)
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Keeps each VPC's network as its rows say: one apply for however many rows changed.
+
+use super::spec::spec;
+use escale_base::Timestamp;
+use escale_engine::{Plan, Reconciler, StepError};
+use escale_network::{Network, Place, VpcSpec};
+use escale_service::Cloud;
+use escale_store::{Change, Image, Row, Store, StoreError, Tx};
+use escale_tables::ec2::{
+    Address, Endpoint, Group, GroupRule, Interface, InterfaceId, InterfaceSeen, InternetGateway, NatGateway,
+    RouteTable, Subnet, Vpc, VpcId, VpcSeen,
+};
+use sha2::{Digest, Sha256};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::Ipv4Addr,
+    path::PathBuf,
+    sync::Arc,
+};
+
+/// Its things are VPCs, by id.
+pub(super) struct Vpcs {
+    pub(super) network: Arc<dyn Network>,
+    pub(super) store: Store,
+    pub(super) cloud: Arc<Cloud>,
+}
+
+#[derive(Clone, PartialEq)]
+pub(super) enum Step {
+    Apply { spec: Box<VpcSpec>, fingerprint: String },
+    Remove,
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Apply { spec, .. } => write!(f, "apply {} interfaces", spec.interfaces.len()),
+            Step::Remove => f.write_str("remove"),
+        }
+    }
+}
+
+impl Reconciler for Vpcs {
+    type Step = Step;
+
+    const NAME: &'static str = "ec2.vpc";
+    const WATCHES: &'static [&'static str] = &[
+        Address::TABLE,
+        Endpoint::TABLE,
+        Group::TABLE,
+        GroupRule::TABLE,
+        Interface::TABLE,
+        InternetGateway::TABLE,
+        NatGateway::TABLE,
+        RouteTable::TABLE,
+        Subnet::TABLE,
+        Vpc::TABLE,
+        VpcSeen::TABLE,
+    ];
+
+    /// A row that is gone no longer tells its VPC: then all are looked at, which costs a plan each.
+    fn concerned(&self, image: &Image, change: &Change) -> BTreeSet<String> {
+        match vpc_of(image, change) {
+            Some(vpc) => [vpc].into(),
+            None => self.all(image),
+        }
+    }
+
+    fn all(&self, image: &Image) -> BTreeSet<String> {
+        let wished = image.scan::<Vpc>().map(|v| v.id.to_string());
+        wished.chain(image.scan::<VpcSeen>().map(|v| v.id.to_string())).collect()
+    }
+
+    fn plan(&self, image: &Image, key: &str, _now: Timestamp) -> Plan<Step> {
+        plan(image, &self.cloud.config, key)
+    }
+
+    async fn act(&self, key: &str, step: Step) -> Result<(), StepError> {
+        match step {
+            Step::Apply { spec, fingerprint } => {
+                let seen = self.observation(&spec);
+                self.network.apply(*spec).await?;
+                self.store.write(|tx| self.record(tx, key, fingerprint, seen))?;
+            }
+            Step::Remove => {
+                self.network.remove(key).await?;
+                self.store.write(|tx| forget(tx, key))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+type Seen = BTreeMap<InterfaceId, (PathBuf, Option<Ipv4Addr>)>;
+
+impl Vpcs {
+    /// What will be seen once this specification stands.
+    fn observation(&self, spec: &VpcSpec) -> Seen {
+        let seen = |i: &escale_network::Interface| {
+            let place = Place::interface(&spec.name, &i.name);
+            let public = i.public_address.filter(|_| spec.internet_gateway);
+            (InterfaceId(i.name.clone()), (self.network.namespace_path(&place), public))
+        };
+        spec.interfaces.iter().map(seen).collect()
+    }
+
+    fn record(&self, tx: &mut Tx, vpc: &str, applied: String, mut seen: Seen) -> Result<(), StoreError> {
+        let at = self.cloud.clock.now();
+        let known: Vec<_> = tx.scan::<InterfaceSeen>().filter(|i| i.vpc == *vpc).collect();
+        for row in known {
+            match seen.get(&row.id) {
+                None => {
+                    tx.delete::<InterfaceSeen>(row.id.as_str());
+                }
+                // Unchanged rows wake nobody.
+                Some((namespace, public)) if *namespace == row.namespace && *public == row.public_ip => {
+                    seen.remove(&row.id);
+                }
+                Some(_) => {}
+            }
+        }
+        for (id, (namespace, public_ip)) in seen {
+            tx.put(InterfaceSeen { id, vpc: VpcId(vpc.to_owned()), public_ip, namespace, at });
+        }
+        tx.put(VpcSeen { id: VpcId(vpc.to_owned()), applied, at });
+        Ok(())
+    }
+}
+
+fn forget(tx: &mut Tx, vpc: &str) -> Result<(), StoreError> {
+    let gone: Vec<_> = tx.scan::<InterfaceSeen>().filter(|i| i.vpc == *vpc).collect();
+    for i in &gone {
+        tx.delete::<InterfaceSeen>(i.id.as_str());
+    }
+    tx.delete::<VpcSeen>(vpc);
+    Ok(())
+}
+
+pub(super) fn plan(image: &Image, config: &escale_service::Config, key: &str) -> Plan<Step> {
+    let seen = image.get::<VpcSeen>(key);
+    let Some(vpc) = image.get::<Vpc>(key) else {
+        return if seen.is_some() { Plan::Step(Step::Remove) } else { Plan::Done };
+    };
+    let spec = spec(image, config, &vpc);
+    let fingerprint = fingerprint(&spec);
+    if seen.is_some_and(|s| s.applied == fingerprint) {
+        return Plan::Done;
+    }
+    Plan::Step(Step::Apply { spec: Box::new(spec), fingerprint })
+}
+
+fn fingerprint(spec: &VpcSpec) -> String {
+    let text = serde_json::to_vec(spec).expect("a specification has string keys only");
+    Sha256::digest(text).iter().take(16).map(|b| format!("{b:02x}")).collect()
+}
+
+/// The VPC that a changed row belongs to.
+fn vpc_of(image: &Image, change: &Change) -> Option<String> {
+    let key = change.key.as_str();
+    let vpc = match change.table {
+        Vpc::TABLE | VpcSeen::TABLE => return Some(key.to_owned()),
+        Address::TABLE => {
+            let (_, interface) = image.get::<Address>(key)?.association.clone()?;
+            image.get::<Interface>(interface.as_str())?.vpc.clone()
+        }
+        Endpoint::TABLE => image.get::<Endpoint>(key)?.vpc.clone(),
+        Group::TABLE => image.get::<Group>(key)?.vpc.clone(),
+        GroupRule::TABLE => image.get::<Group>(key.split('/').next()?)?.vpc.clone(),
+        Interface::TABLE => image.get::<Interface>(key)?.vpc.clone(),
+        InternetGateway::TABLE => image.get::<InternetGateway>(key)?.vpc.clone()?,
+        NatGateway::TABLE => image.get::<NatGateway>(key)?.vpc.clone(),
+        RouteTable::TABLE => image.get::<RouteTable>(key)?.vpc.clone(),
+        Subnet::TABLE => image.get::<Subnet>(key)?.vpc.clone(),
+        _ => return None,
+    };
+    Some(vpc.to_string())
+}

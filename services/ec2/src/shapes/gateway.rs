@@ -1,0 +1,154 @@
+//! Internet gateways, NAT gateways, gateway endpoints.
+
+use crate::{error::Kind, status};
+use escale_base::{Tag, Timestamp, Wire};
+use escale_service::Cx;
+use escale_store::Image;
+use escale_tables::ec2::{
+    AllocationId, Endpoint, EndpointId, InternetGateway, InternetGatewayId, NatGateway, NatGatewayId,
+    SubnetId, Vpc, VpcId,
+};
+
+/// A deleted NAT gateway is shown this long, as on AWS.
+const DELETED_SHOWN_MS: i64 = 60 * 60 * 1000;
+
+#[derive(Debug, Wire)]
+pub(crate) struct InternetGatewayShape {
+    pub internet_gateway_id: InternetGatewayId,
+    pub attachments: Vec<InternetGatewayAttachment>,
+    pub owner_id: String,
+    pub tags: Vec<Tag>,
+}
+
+#[derive(Debug, Wire)]
+pub(crate) struct InternetGatewayAttachment {
+    pub vpc_id: VpcId,
+    pub state: &'static str,
+}
+
+pub(crate) fn internet(cx: &Cx<'_>, row: &InternetGateway) -> InternetGatewayShape {
+    // The model says `attached`; AWS answers `available`, and clients wait for nothing else.
+    let attachment =
+        row.vpc.iter().map(|vpc| InternetGatewayAttachment { vpc_id: vpc.clone(), state: "available" });
+    InternetGatewayShape {
+        internet_gateway_id: row.id.clone(),
+        attachments: attachment.collect(),
+        owner_id: cx.config.account.clone(),
+        tags: row.tags.clone(),
+    }
+}
+
+#[derive(Debug, Wire)]
+pub(crate) struct NatGatewayShape {
+    pub nat_gateway_id: NatGatewayId,
+    pub vpc_id: VpcId,
+    pub subnet_id: SubnetId,
+    pub state: status::NatState,
+    pub connectivity_type: &'static str,
+    pub availability_mode: &'static str,
+    pub nat_gateway_addresses: Vec<NatGatewayAddress>,
+    pub create_time: Timestamp,
+    pub delete_time: Option<Timestamp>,
+    pub tags: Vec<Tag>,
+}
+
+#[derive(Debug, Wire)]
+pub(crate) struct NatGatewayAddress {
+    pub allocation_id: AllocationId,
+    pub association_id: Option<String>,
+    pub network_interface_id: String,
+    pub private_ip: String,
+    pub public_ip: String,
+    pub is_primary: bool,
+    pub status: &'static str,
+}
+
+pub(crate) fn nat(cx: &Cx<'_>, row: &NatGateway) -> NatGatewayShape {
+    let address = cx.tx.get::<escale_tables::ec2::Address>(row.allocation.as_str());
+    let association = address.and_then(|a| a.association.clone()).filter(|(_, i)| *i == row.interface);
+    let state = status::nat(cx.tx, row);
+    NatGatewayShape {
+        nat_gateway_id: row.id.clone(),
+        vpc_id: row.vpc.clone(),
+        subnet_id: row.subnet.clone(),
+        state,
+        connectivity_type: "public",
+        availability_mode: "zonal",
+        nat_gateway_addresses: vec![NatGatewayAddress {
+            allocation_id: row.allocation.clone(),
+            association_id: association.map(|(id, _)| id.to_string()),
+            network_interface_id: row.interface.to_string(),
+            private_ip: row.private_ip.to_string(),
+            public_ip: row.public_ip.to_string(),
+            is_primary: true,
+            status: match state {
+                status::NatState::Pending => "associating",
+                status::NatState::Available => "succeeded",
+                status::NatState::Deleting | status::NatState::Deleted => "disassociating",
+            },
+        }],
+        create_time: row.created,
+        delete_time: row.deleted,
+        tags: row.tags.clone(),
+    }
+}
+
+/// Whether a NAT gateway was deleted so long ago that it is no longer shown.
+pub(crate) fn is_past(image: &Image, row: &NatGateway, now: Timestamp) -> bool {
+    row.deleted.is_some_and(|at| now.since_ms(at) > DELETED_SHOWN_MS)
+        && status::nat(image, row) == status::NatState::Deleted
+}
+
+#[derive(Debug, Wire)]
+pub(crate) struct EndpointShape {
+    pub vpc_endpoint_id: EndpointId,
+    pub vpc_endpoint_type: &'static str,
+    pub vpc_id: VpcId,
+    pub service_name: String,
+    pub state: &'static str,
+    pub policy_document: String,
+    pub route_table_ids: Vec<String>,
+    pub private_dns_enabled: bool,
+    pub requester_managed: bool,
+    pub creation_timestamp: Timestamp,
+    pub owner_id: String,
+    pub tags: Vec<Tag>,
+}
+
+/// AWS's default policy of an endpoint.
+pub(crate) const FULL_ACCESS: &str = "{\"Version\":\"2008-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"*\",\"Resource\":\"*\"}]}";
+
+pub(crate) fn endpoint(cx: &Cx<'_>, row: &Endpoint) -> EndpointShape {
+    EndpointShape {
+        vpc_endpoint_id: row.id.clone(),
+        vpc_endpoint_type: "Gateway",
+        vpc_id: row.vpc.clone(),
+        service_name: row.service_name.clone(),
+        state: endpoint_state(cx.tx, row),
+        policy_document: row.policy.clone().unwrap_or_else(|| FULL_ACCESS.into()),
+        route_table_ids: row.route_tables.iter().map(ToString::to_string).collect(),
+        private_dns_enabled: false,
+        requester_managed: false,
+        creation_timestamp: row.created,
+        owner_id: cx.config.account.clone(),
+        tags: row.tags.clone(),
+    }
+}
+
+/// An endpoint is routes of its VPC, hence stands with it. The words are AWS's own, not the model's capital ones.
+pub(crate) fn endpoint_state(image: &Image, row: &Endpoint) -> &'static str {
+    match status::vpc(image, &row.vpc) {
+        status::VpcState::Available => "available",
+        status::VpcState::Pending => "pending",
+    }
+}
+
+/// The gateway that is attached to a VPC.
+pub(crate) fn attached_to(image: &Image, vpc: &Vpc) -> Option<InternetGatewayId> {
+    image.scan::<InternetGateway>().find(|g| g.vpc.as_ref() == Some(&vpc.id)).map(|g| g.id.clone())
+}
+
+/// The error that a NAT gateway is not there, also when it was deleted.
+pub(crate) fn no_nat(id: &str) -> crate::Error {
+    crate::Error::NotFound(Kind::NatGateway, id.to_owned())
+}

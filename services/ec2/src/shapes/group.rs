@@ -1,0 +1,216 @@
+//! Security groups and their rules, in both forms: as rules of their own, and grouped as `IpPermissions`.
+
+use escale_base::{Tag, Wire};
+use escale_service::Cx;
+use escale_tables::ec2::{Group, GroupId, GroupRule, Peer, RuleId, VpcId};
+use std::sync::Arc;
+
+#[derive(Debug, Wire)]
+pub(crate) struct GroupShape {
+    pub group_id: GroupId,
+    pub group_name: String,
+    pub description: String,
+    pub vpc_id: VpcId,
+    pub owner_id: String,
+    pub security_group_arn: String,
+    pub ip_permissions: Vec<IpPermission>,
+    pub ip_permissions_egress: Vec<IpPermission>,
+    pub tags: Vec<Tag>,
+}
+
+/// One protocol and port range, and all its peers.
+#[derive(Clone, Debug, Wire)]
+pub(crate) struct IpPermission {
+    pub ip_protocol: Option<String>,
+    pub from_port: Option<i32>,
+    pub to_port: Option<i32>,
+    pub user_id_group_pairs: Vec<GroupPair>,
+    pub ip_ranges: Vec<IpRange>,
+    pub ipv6_ranges: Vec<Ipv6Range>,
+    pub prefix_list_ids: Vec<PrefixListPeer>,
+}
+
+#[derive(Clone, Debug, Wire)]
+pub(crate) struct GroupPair {
+    pub group_id: Option<String>,
+    pub group_name: Option<String>,
+    pub user_id: Option<String>,
+    pub vpc_id: Option<String>,
+    pub description: Option<String>,
+}
+
+#[derive(Clone, Debug, Wire)]
+pub(crate) struct IpRange {
+    pub cidr_ip: Option<String>,
+    pub description: Option<String>,
+}
+
+/// Read so that it can be refused by name.
+#[derive(Clone, Debug, Wire)]
+pub(crate) struct Ipv6Range {
+    pub cidr_ipv6: Option<String>,
+    pub description: Option<String>,
+}
+
+#[derive(Clone, Debug, Wire)]
+pub(crate) struct PrefixListPeer {
+    pub prefix_list_id: Option<String>,
+    pub description: Option<String>,
+}
+
+#[derive(Debug, Wire)]
+pub(crate) struct RuleShape {
+    pub security_group_rule_id: RuleId,
+    pub security_group_rule_arn: String,
+    pub group_id: GroupId,
+    pub group_owner_id: String,
+    pub is_egress: bool,
+    pub ip_protocol: String,
+    pub from_port: i32,
+    pub to_port: i32,
+    pub cidr_ipv4: Option<String>,
+    pub prefix_list_id: Option<String>,
+    pub referenced_group_info: Option<ReferencedGroup>,
+    pub description: Option<String>,
+    pub tags: Vec<Tag>,
+}
+
+#[derive(Debug, Wire)]
+pub(crate) struct ReferencedGroup {
+    pub group_id: String,
+    pub user_id: String,
+    pub vpc_id: Option<String>,
+}
+
+/// The rules of a group.
+pub(crate) fn rules(cx: &Cx<'_>, group: &GroupId) -> Vec<Arc<GroupRule>> {
+    cx.tx.prefix::<GroupRule>(&format!("{group}/")).collect()
+}
+
+pub(crate) fn group(cx: &Cx<'_>, row: &Group) -> GroupShape {
+    let rules = rules(cx, &row.id);
+    let way = |egress| permissions(cx, rules.iter().filter(|r| r.egress == egress).map(Arc::as_ref));
+    GroupShape {
+        group_id: row.id.clone(),
+        group_name: row.name.clone(),
+        description: row.description.clone(),
+        vpc_id: row.vpc.clone(),
+        owner_id: cx.config.account.clone(),
+        security_group_arn: arn(cx, &row.id),
+        ip_permissions: way(false),
+        ip_permissions_egress: way(true),
+        tags: row.tags.clone(),
+    }
+}
+
+pub(crate) fn arn(cx: &Cx<'_>, group: &GroupId) -> String {
+    cx.arn("ec2", format!("security-group/{group}")).to_string()
+}
+
+pub(crate) fn rule(cx: &Cx<'_>, row: &GroupRule) -> RuleShape {
+    let (cidr_ipv4, prefix_list_id, referenced) = match &row.peer {
+        Peer::Cidr(cidr) => (Some(cidr.to_string()), None, None),
+        Peer::PrefixList(id) => (None, Some(id.clone()), None),
+        Peer::Group(id) => (None, None, Some(id)),
+    };
+    RuleShape {
+        security_group_rule_id: row.id.clone(),
+        security_group_rule_arn: cx.arn("ec2", format!("security-group-rule/{}", row.id)).to_string(),
+        group_id: row.group.clone(),
+        group_owner_id: cx.config.account.clone(),
+        is_egress: row.egress,
+        ip_protocol: row.protocol.clone(),
+        from_port: row.from_port,
+        to_port: row.to_port,
+        cidr_ipv4,
+        prefix_list_id,
+        referenced_group_info: referenced.map(|id| ReferencedGroup {
+            group_id: id.to_string(),
+            user_id: cx.config.account.clone(),
+            vpc_id: cx.tx.get::<Group>(id.as_str()).map(|g| g.vpc.to_string()),
+        }),
+        description: row.description.clone(),
+        tags: row.tags.clone(),
+    }
+}
+
+/// Rules of one protocol and port range as one permission, as AWS shows them.
+pub(crate) fn permissions<'a>(cx: &Cx<'_>, rules: impl Iterator<Item = &'a GroupRule>) -> Vec<IpPermission> {
+    let mut all: Vec<IpPermission> = Vec::new();
+    for rule in rules {
+        // AWS shows no ports where the protocol is "all".
+        let ports = (rule.protocol != "-1").then_some((rule.from_port, rule.to_port));
+        let (from_port, to_port) = (ports.map(|p| p.0), ports.map(|p| p.1));
+        let same = |p: &IpPermission| {
+            p.ip_protocol.as_deref() == Some(rule.protocol.as_str())
+                && (p.from_port, p.to_port) == (from_port, to_port)
+        };
+        let at = all.iter().position(same).unwrap_or_else(|| {
+            all.push(IpPermission {
+                ip_protocol: Some(rule.protocol.clone()),
+                from_port,
+                to_port,
+                user_id_group_pairs: Vec::new(),
+                ip_ranges: Vec::new(),
+                ipv6_ranges: Vec::new(),
+                prefix_list_ids: Vec::new(),
+            });
+            all.len() - 1
+        });
+        let permission = &mut all[at];
+        let description = rule.description.clone();
+        match &rule.peer {
+            Peer::Cidr(cidr) => {
+                permission.ip_ranges.push(IpRange { cidr_ip: Some(cidr.to_string()), description });
+            }
+            Peer::Group(id) => permission.user_id_group_pairs.push(GroupPair {
+                group_id: Some(id.to_string()),
+                group_name: None,
+                user_id: Some(cx.config.account.clone()),
+                vpc_id: None,
+                description,
+            }),
+            Peer::PrefixList(id) => permission
+                .prefix_list_ids
+                .push(PrefixListPeer { prefix_list_id: Some(id.clone()), description }),
+        }
+    }
+    all
+}
+
+#[derive(Debug, Wire)]
+pub(crate) struct RevokedRule {
+    security_group_rule_id: RuleId,
+    group_id: GroupId,
+    is_egress: bool,
+    ip_protocol: String,
+    from_port: i32,
+    to_port: i32,
+    cidr_ipv4: Option<String>,
+    prefix_list_id: Option<String>,
+    referenced_group_id: Option<String>,
+    description: Option<String>,
+}
+
+impl RevokedRule {
+    pub(crate) fn of(row: &GroupRule) -> RevokedRule {
+        let (mut cidr_ipv4, mut prefix_list_id, mut referenced_group_id) = (None, None, None);
+        match &row.peer {
+            Peer::Cidr(cidr) => cidr_ipv4 = Some(cidr.to_string()),
+            Peer::PrefixList(id) => prefix_list_id = Some(id.clone()),
+            Peer::Group(id) => referenced_group_id = Some(id.to_string()),
+        }
+        RevokedRule {
+            security_group_rule_id: row.id.clone(),
+            group_id: row.group.clone(),
+            is_egress: row.egress,
+            ip_protocol: row.protocol.clone(),
+            from_port: row.from_port,
+            to_port: row.to_port,
+            cidr_ipv4,
+            prefix_list_id,
+            referenced_group_id,
+            description: row.description.clone(),
+        }
+    }
+}

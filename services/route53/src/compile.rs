@@ -1,0 +1,75 @@
+//! From rows to what the DNS plane is told. Pure.
+
+use crate::{names, system};
+use escale_base::limits;
+use escale_dns::{Data, Kind, Record, Resolver, Routing, Spec, Zone};
+use escale_service::Config;
+use escale_store::Image;
+use escale_tables::{
+    ec2::Vpc,
+    route53::{self, HostedZone, RecordData, RecordSet, RecordType},
+};
+use std::sync::Arc;
+
+/// Everything that is to be answered.
+pub(crate) fn spec(image: &Image, config: &Config) -> Spec {
+    let zones: Vec<_> = image.scan::<HostedZone>().map(|row| (Arc::new(zone(image, &row)), row)).collect();
+    let mut public = system::public(image, config);
+    public.extend(zones.iter().filter(|(_, row)| !row.private).map(|(zone, _)| Arc::clone(zone)));
+    let of_all = system::private(image, config);
+    let resolver = |vpc: &Vpc| {
+        let mut own = vec![Arc::clone(&of_all)];
+        let associated = zones.iter().filter(|(_, row)| row.private && row.vpcs.contains(&vpc.id));
+        own.extend(associated.map(|(zone, _)| Arc::clone(zone)));
+        Resolver { zones: own, upstream: None, queries_per_second: Some(limits::dns::VPC_PACKETS_PER_SECOND) }
+    };
+    let vpcs = image.scan::<Vpc>().filter(|vpc| vpc.dns_support);
+    let networks = vpcs.map(|vpc| (vpc.id.to_string(), resolver(&vpc))).collect();
+    Spec { public, public_queries_per_second: None, networks }
+}
+
+/// One hosted zone.
+pub(crate) fn zone(image: &Image, row: &HostedZone) -> Zone {
+    let prefix = format!("{}/", row.id);
+    let records = image.prefix::<RecordSet>(&prefix).map(|set| record(&set)).collect();
+    Zone { name: names::for_plane(&row.name), records }
+}
+
+fn record(set: &RecordSet) -> Record {
+    let data = match &set.data {
+        RecordData::Values { ttl_secs, values } => {
+            let values = values.iter().map(|v| value(set.kind, v)).collect();
+            Data::Values { ttl_secs: *ttl_secs, values }
+        }
+        RecordData::Alias { target, .. } => Data::Alias { target: names::for_plane(target) },
+    };
+    let routing = match &set.routing {
+        route53::Routing::Simple => Routing::Simple,
+        route53::Routing::Weighted { weight, .. } => Routing::Weighted(*weight),
+        route53::Routing::Multivalue { .. } => Routing::Multivalue,
+    };
+    Record { name: names::for_plane(&set.name), kind: kind(set.kind), data, routing }
+}
+
+/// A value that cannot be converted is left as it is: the plane says what is wrong with it, when it is checked.
+fn value(kind: RecordType, text: &str) -> String {
+    match kind {
+        RecordType::Txt | RecordType::Caa => names::value_for_plane(text).unwrap_or_else(|_| text.to_owned()),
+        _ => text.to_owned(),
+    }
+}
+
+pub(crate) fn kind(kind: RecordType) -> Kind {
+    match kind {
+        RecordType::A => Kind::A,
+        RecordType::Aaaa => Kind::AAAA,
+        RecordType::Caa => Kind::CAA,
+        RecordType::Cname => Kind::CNAME,
+        RecordType::Mx => Kind::MX,
+        RecordType::Ns => Kind::NS,
+        RecordType::Ptr => Kind::PTR,
+        RecordType::Soa => Kind::SOA,
+        RecordType::Srv => Kind::SRV,
+        RecordType::Txt => Kind::TXT,
+    }
+}

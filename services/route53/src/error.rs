@@ -1,0 +1,60 @@
+//! Route 53's errors: code and HTTP status stand here and nowhere else.
+
+use escale_base::AwsError;
+use escale_tables::ec2::VpcId;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("No hosted zone found with ID: {0}")]
+    NoZone(String),
+    #[error("No health check exists with the specified ID.")]
+    NoHealthCheck,
+    #[error("Could not find resource with ID: {0}")]
+    NoChange(String),
+    #[error("A hosted zone has already been created with the specified caller reference.")]
+    ZoneExists,
+    #[error("The specified hosted zone contains non-required resource record sets and so cannot be deleted.")]
+    ZoneNotEmpty,
+    #[error("{0} is not a valid domain name: {1}")]
+    InvalidDomainName(String, String),
+    #[error("{0}")]
+    ConflictingDomain(String),
+    #[error("The VPC: {0} in region {1} does not exist.")]
+    InvalidVpc(VpcId, String),
+    #[error("The hosted zone {0} is public: VPCs can be associated with private hosted zones only.")]
+    PublicZone(String),
+    #[error("The VPC: {0} is not associated with the hosted zone {1}.")]
+    NotAssociated(VpcId, String),
+    #[error(
+        "The VPC: {0} is the last one that is associated with the hosted zone {1}: delete the zone instead."
+    )]
+    LastAssociation(VpcId, String),
+    #[error("[{}]", .0.join(", "))]
+    InvalidBatch(Vec<String>),
+    #[error("{0}")]
+    InvalidInput(String),
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+}
+
+impl From<Error> for AwsError {
+    fn from(error: Error) -> AwsError {
+        let (code, status) = match &error {
+            Error::NoZone(_) => ("NoSuchHostedZone", 404),
+            Error::NoHealthCheck => ("NoSuchHealthCheck", 404),
+            Error::NoChange(_) => ("NoSuchChange", 404),
+            Error::ZoneExists => ("HostedZoneAlreadyExists", 409),
+            Error::ZoneNotEmpty => ("HostedZoneNotEmpty", 400),
+            Error::InvalidDomainName(..) => ("InvalidDomainName", 400),
+            Error::ConflictingDomain(_) => ("ConflictingDomainExists", 400),
+            Error::InvalidVpc(..) => ("InvalidVPCId", 400),
+            Error::PublicZone(_) => ("PublicZoneVPCAssociation", 400),
+            Error::NotAssociated(..) => ("VPCAssociationNotFound", 404),
+            Error::LastAssociation(..) => ("LastVPCAssociation", 400),
+            Error::InvalidBatch(_) => ("InvalidChangeBatch", 400),
+            Error::InvalidInput(_) => ("InvalidInput", 400),
+            Error::Aws(e) => return e.clone(),
+        };
+        AwsError::new(code, status, error.to_string())
+    }
+}

@@ -1,0 +1,78 @@
+//! Route 53: hosted zones, and every name that the cloud itself answers.
+//!
+//! Operations (`ops/`) write zones and record sets into the tables of `escale_tables::route53`. One reconciler
+//! (`reconcile/zones.rs`) turns them, and the names that other services' tables hold (`system.rs`), into one
+//! specification for the DNS plane; another (`reconcile/servers.rs`) opens the sockets that the plane answers on. Nothing
+//! here reads a DNS packet.
+//!
+//! Start at `ops/change_resource_record_sets.rs`, then `compile.rs`.
+
+mod cfn;
+mod compile;
+mod error;
+mod names;
+mod ops;
+mod reconcile;
+mod record;
+mod recorded;
+mod rules;
+mod shapes;
+mod status;
+mod streams;
+mod system;
+mod tagging;
+
+use escale_base::{Clock, ids};
+use escale_dns::Dns;
+use escale_engine::Engine;
+use escale_network::Network;
+use escale_service::{Config, Entry, Recorded, ResourceType, Service};
+use escale_store::Store;
+use std::sync::Arc;
+
+pub use error::Error;
+
+/// The service, for the wiring.
+pub struct Route53(Arc<Plane>);
+
+/// What operations may ask.
+pub(crate) struct Plane(Arc<dyn Dns>);
+
+impl Route53 {
+    pub fn new(dns: Arc<dyn Dns>) -> Route53 {
+        Route53(Arc::new(Plane(dns)))
+    }
+}
+
+impl Service for Route53 {
+    fn id(&self) -> &'static str {
+        "route53"
+    }
+    fn global(&self) -> bool {
+        true
+    }
+    fn operations(&self) -> Vec<Entry> {
+        let mut all = ops::all();
+        all.extend(streams::all(&self.0));
+        all
+    }
+    fn recorded(&self) -> &'static [Recorded] {
+        recorded::RECORDED
+    }
+    fn resource_types(&self) -> Vec<ResourceType> {
+        cfn::types()
+    }
+}
+
+/// Starts what makes names true.
+pub fn start(
+    engine: &mut Engine,
+    store: Store,
+    config: Arc<Config>,
+    clock: Clock,
+    dns: Arc<dyn Dns>,
+    network: Arc<dyn Network>,
+) {
+    let run = ids::random_uuid();
+    reconcile::start(engine, reconcile::Parts { store, config, clock, dns, network, run });
+}

@@ -1,0 +1,33 @@
+//! <https://docs.aws.amazon.com/Route53/latest/APIReference/API_ListTagsForResource.html>
+
+use crate::{Error, tagging};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+
+pub(crate) struct ListTagsForResource;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    resource_type: String,
+    resource_id: String,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    resource_tag_set: tagging::TagSet,
+}
+
+impl Operation for ListTagsForResource {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn resources(input: &Input, _: &Cx<'_>) -> Vec<String> {
+        vec![crate::rules::zone_arn(&input.resource_id)]
+    }
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let zone = tagging::zone(cx.tx, &input.resource_type, &input.resource_id)?;
+        Ok(Output { resource_tag_set: tagging::set(&zone) })
+    }
+}

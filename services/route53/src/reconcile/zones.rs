@@ -1,0 +1,85 @@
+//! All rows that name something → one specification → the DNS plane.
+
+use super::Parts;
+use crate::compile;
+use escale_base::Timestamp;
+use escale_dns::Spec;
+use escale_engine::{Plan, Reconciler, StepError};
+use escale_store::{Change as RowChange, Image, Row, StoreError};
+use escale_tables::{
+    cloudfront::DistributionName,
+    ec2::{Vpc, VpcId},
+    elbv2::LoadBalancerName,
+    rds::RdsEndpoint,
+    route53::{ChangeCounter, DnsApplied, HostedZone, RecordSet},
+};
+use sha2::{Digest, Sha256};
+use std::{collections::BTreeSet, fmt};
+
+pub(crate) struct Zones(pub(crate) Parts);
+
+pub(crate) struct Apply {
+    spec: Spec,
+    fingerprint: String,
+    sequence: u64,
+}
+
+impl fmt::Debug for Apply {
+    /// Without the records, which may be thousands.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (zones, networks) = (self.spec.public.len(), self.spec.networks.len());
+        write!(f, "Apply {{ public zones: {zones}, networks: {networks}, change: {} }}", self.sequence)
+    }
+}
+
+/// There is one plane and one specification.
+const KEY: &str = "zones";
+
+impl Reconciler for Zones {
+    type Step = Apply;
+    const NAME: &'static str = "route53-zones";
+    const WATCHES: &'static [&'static str] = &[
+        ChangeCounter::TABLE,
+        DistributionName::TABLE,
+        HostedZone::TABLE,
+        LoadBalancerName::TABLE,
+        RdsEndpoint::TABLE,
+        RecordSet::TABLE,
+        Vpc::TABLE,
+    ];
+
+    fn concerned(&self, _: &Image, _: &RowChange) -> BTreeSet<String> {
+        BTreeSet::from([KEY.to_owned()])
+    }
+
+    fn all(&self, _: &Image) -> BTreeSet<String> {
+        BTreeSet::from([KEY.to_owned()])
+    }
+
+    fn plan(&self, image: &Image, _: &str, _: Timestamp) -> Plan<Apply> {
+        let spec = compile::spec(image, &self.0.config);
+        let fingerprint = fingerprint(&spec);
+        let sequence = image.get::<ChangeCounter>(ChangeCounter::KEY).map_or(0, |c| c.last);
+        let applied = image.get::<DnsApplied>(DnsApplied::KEY).filter(|a| a.run == self.0.run);
+        match applied {
+            Some(a) if a.fingerprint == fingerprint && a.sequence == sequence => Plan::Done,
+            _ => Plan::Step(Apply { spec, fingerprint, sequence }),
+        }
+    }
+
+    async fn act(&self, _: &str, step: Apply) -> Result<(), StepError> {
+        let networks = step.spec.networks.keys().map(|id| VpcId::from(id.as_str())).collect();
+        self.0.dns.apply(step.spec)?;
+        let (run, at) = (self.0.run.clone(), self.0.clock.now());
+        let row = DnsApplied { run, fingerprint: step.fingerprint, sequence: step.sequence, networks, at };
+        Ok(self.0.store.write(|tx| {
+            tx.put(row);
+            Ok::<_, StoreError>(())
+        })?)
+    }
+}
+
+/// Compared within one run only.
+fn fingerprint(spec: &Spec) -> String {
+    hex::encode(Sha256::digest(format!("{spec:?}")))
+}

@@ -1,0 +1,90 @@
+//! Checks and steps that operations share.
+
+use crate::{Error, names, shapes, status, system};
+use escale_base::{Arn, limits};
+use escale_service::Cx;
+use escale_store::Image;
+use escale_tables::{
+    ec2::{Vpc, VpcId},
+    route53::{Change, ChangeCounter, HostedZone},
+};
+use std::sync::Arc;
+
+/// Clients may send an id as answers give it: `/hostedzone/Z…`.
+pub(crate) fn bare(id: &str) -> &str {
+    id.rsplit('/').next().unwrap_or(id)
+}
+
+pub(crate) fn zone(image: &Image, id: &str) -> Result<Arc<HostedZone>, Error> {
+    image.get::<HostedZone>(bare(id)).ok_or_else(|| Error::NoZone(bare(id).to_owned()))
+}
+
+/// What IAM policies name.
+pub(crate) fn zone_arn(id: &str) -> String {
+    Arn::new("route53", "", "", format!("hostedzone/{}", bare(id))).to_string()
+}
+
+pub(crate) fn domain_name(text: &str) -> Result<String, Error> {
+    names::canonical(text).map_err(|why| Error::InvalidDomainName(text.to_owned(), why))
+}
+
+/// The VPC that a client names; it must be of this region.
+pub(crate) fn vpc(cx: &Cx<'_>, named: &shapes::VpcShape) -> Result<VpcId, Error> {
+    let region = named.vpc_region.clone().unwrap_or_else(|| cx.config.region.clone());
+    let id = named.vpc_id.clone().unwrap_or_else(|| VpcId::from(""));
+    if region != cx.config.region || !cx.tx.has::<Vpc>(id.as_str()) {
+        return Err(Error::InvalidVpc(id, region));
+    }
+    Ok(id)
+}
+
+/// No two zones of one name where both would be asked.
+pub(crate) fn no_conflict(image: &Image, name: &str, vpc: Option<&VpcId>) -> Result<(), Error> {
+    if system::is_apex(name) {
+        return Err(Error::ConflictingDomain(format!("The zone {name} is one of the cloud's own.")));
+    }
+    let same = image.scan::<HostedZone>().filter(|z| z.name == name);
+    let mut clash = same.filter(|z| match vpc {
+        None => !z.private,
+        Some(vpc) => z.private && z.vpcs.contains(vpc),
+    });
+    let Some(other) = clash.next() else { return Ok(()) };
+    Err(Error::ConflictingDomain(match vpc {
+        None => format!("The hosted zone {} has the same name {name}, and the same name servers.", other.id),
+        Some(vpc) => format!(
+            "The VPC {vpc} has already been associated with the hosted zone {} with the same domain name.",
+            other.id
+        ),
+    }))
+}
+
+/// Notes that something changed, and tells what `GetChange` will follow.
+pub(crate) fn record_change(cx: &mut Cx<'_>, comment: Option<String>) -> shapes::ChangeInfo {
+    let oldest = cx.now.plus_ms(-limits::dns::CHANGES_KEPT_MS);
+    let old: Vec<_> = cx.tx.scan::<Change>().filter(|c| c.submitted < oldest).map(|c| c.id.clone()).collect();
+    for id in old {
+        cx.tx.delete::<Change>(&id);
+    }
+    let last = cx.tx.get::<ChangeCounter>(ChangeCounter::KEY).map_or(0, |c| c.last);
+    let change = Change { id: Change::random_id(), sequence: last + 1, comment, submitted: cx.now };
+    cx.tx.put(ChangeCounter { last: last + 1 });
+    let info = shapes::change_info(&change, status::change(cx.tx, &change));
+    cx.tx.put(change);
+    info
+}
+
+/// `MaxItems`, which is text on the wire.
+pub(crate) fn max_items(text: Option<&str>, largest: usize) -> Result<usize, Error> {
+    let Some(text) = text else { return Ok(largest) };
+    match text.parse::<usize>() {
+        Ok(n) if n > 0 => Ok(n.min(largest)),
+        _ => Err(Error::InvalidInput(format!("MaxItems '{text}' is not a number from 1 to {largest}."))),
+    }
+}
+
+/// The items of a page that begins at the first of `rest`, and the one that the next page begins with.
+pub(crate) fn page<T>(rest: impl Iterator<Item = T>, size: usize) -> (Vec<T>, Option<T>) {
+    let mut rest = rest;
+    let items = rest.by_ref().take(size).collect();
+    (items, rest.next())
+}

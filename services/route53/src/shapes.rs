@@ -1,0 +1,137 @@
+//! Shapes that several operations give or take.
+
+use crate::{status::ChangeStatus, system};
+use escale_base::{Timestamp, Wire};
+use escale_service::Config;
+use escale_store::Image;
+use escale_tables::{
+    ec2::VpcId,
+    route53::{Change, HostedZone, RecordData, RecordSet, Routing},
+};
+
+#[derive(Clone, Debug, Wire)]
+pub(crate) struct VpcShape {
+    #[wire("VPCRegion")]
+    pub vpc_region: Option<String>,
+    #[wire("VPCId")]
+    pub vpc_id: Option<VpcId>,
+}
+
+#[derive(Clone, Debug, Default, Wire)]
+pub(crate) struct ZoneConfig {
+    pub comment: Option<String>,
+    pub private_zone: Option<bool>,
+}
+
+#[derive(Debug, Wire)]
+pub(crate) struct ZoneShape {
+    pub id: String,
+    pub name: String,
+    pub caller_reference: String,
+    pub config: ZoneConfig,
+    pub resource_record_set_count: usize,
+}
+
+#[derive(Debug, Wire)]
+pub(crate) struct DelegationSet {
+    pub name_servers: Vec<String>,
+}
+
+#[derive(Debug, Wire)]
+pub(crate) struct ChangeInfo {
+    pub id: String,
+    pub status: ChangeStatus,
+    pub submitted_at: Timestamp,
+    pub comment: Option<String>,
+}
+
+#[derive(Clone, Debug, Wire)]
+pub(crate) struct RecordSetShape {
+    pub name: String,
+    /// Text, since types that are not served must be refused by their names.
+    pub r#type: String,
+    pub set_identifier: Option<String>,
+    pub weight: Option<u8>,
+    pub multi_value_answer: Option<bool>,
+    #[wire("TTL")]
+    pub ttl: Option<u32>,
+    pub resource_records: Option<Vec<ResourceRecord>>,
+    pub alias_target: Option<AliasTarget>,
+}
+
+#[derive(Clone, Debug, Wire)]
+pub(crate) struct ResourceRecord {
+    pub value: String,
+}
+
+#[derive(Clone, Debug, Wire)]
+pub(crate) struct AliasTarget {
+    pub hosted_zone_id: String,
+    #[wire("DNSName")]
+    pub dns_name: String,
+    pub evaluate_target_health: bool,
+}
+
+pub(crate) fn zone(image: &Image, row: &HostedZone) -> ZoneShape {
+    let prefix = format!("{}/", row.id);
+    ZoneShape {
+        id: format!("/hostedzone/{}", row.id),
+        name: row.name.clone(),
+        caller_reference: row.caller_reference.clone(),
+        config: ZoneConfig { comment: row.comment.clone(), private_zone: Some(row.private) },
+        resource_record_set_count: image.prefix::<RecordSet>(&prefix).count(),
+    }
+}
+
+/// Private zones have none: nobody delegates to them.
+pub(crate) fn delegation_set(row: &HostedZone) -> Option<DelegationSet> {
+    let name_servers = vec![system::NAME_SERVER.trim_end_matches('.').to_owned()];
+    (!row.private).then_some(DelegationSet { name_servers })
+}
+
+pub(crate) fn vpcs(row: &HostedZone, config: &Config) -> Vec<VpcShape> {
+    let shape = |id: &VpcId| VpcShape { vpc_region: Some(config.region.clone()), vpc_id: Some(id.clone()) };
+    row.vpcs.iter().map(shape).collect()
+}
+
+pub(crate) fn change_info(row: &Change, status: ChangeStatus) -> ChangeInfo {
+    ChangeInfo {
+        id: format!("/change/{}", row.id),
+        status,
+        submitted_at: row.submitted,
+        comment: row.comment.clone(),
+    }
+}
+
+pub(crate) fn record_set(row: &RecordSet) -> RecordSetShape {
+    let mut shape = RecordSetShape {
+        name: row.name.clone(),
+        r#type: row.kind.to_string(),
+        set_identifier: row.routing.set_identifier().map(str::to_owned),
+        weight: None,
+        multi_value_answer: None,
+        ttl: None,
+        resource_records: None,
+        alias_target: None,
+    };
+    match &row.routing {
+        Routing::Simple => {}
+        Routing::Weighted { weight, .. } => shape.weight = Some(*weight),
+        Routing::Multivalue { .. } => shape.multi_value_answer = Some(true),
+    }
+    match &row.data {
+        RecordData::Values { ttl_secs, values } => {
+            shape.ttl = Some(*ttl_secs);
+            shape.resource_records =
+                Some(values.iter().map(|v| ResourceRecord { value: v.clone() }).collect());
+        }
+        RecordData::Alias { zone, target, evaluate_target_health } => {
+            shape.alias_target = Some(AliasTarget {
+                hosted_zone_id: zone.clone(),
+                dns_name: target.clone(),
+                evaluate_target_health: *evaluate_target_health,
+            });
+        }
+    }
+    shape
+}

@@ -1,0 +1,5 @@
+//! Operations that the DNS plane answers.
+
+escale_service::streams! { crate::Plane;
+    TestDNSAnswer => test_dns_answer,
+}

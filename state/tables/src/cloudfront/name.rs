@@ -1,0 +1,14 @@
+//! The names of distributions, for who answers DNS.
+
+use crate::row;
+use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
+
+/// A distribution's name and where the edge serves it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DistributionName {
+    /// Lower case, without a final dot.
+    pub name: String,
+    pub addresses: Vec<Ipv4Addr>,
+}
+row!(DistributionName, "cloudfront_name", |r| r.name.clone());

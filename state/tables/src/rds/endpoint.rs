@@ -1,0 +1,16 @@
+//! Names of databases, for the resolvers of their VPCs.
+
+use crate::{ec2::VpcId, row};
+use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
+
+/// A name that the VPC's resolver answers: always the server that takes writes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RdsEndpoint {
+    /// Without a dot at the end.
+    pub name: String,
+    pub address: Ipv4Addr,
+    pub vpc: VpcId,
+    pub ttl_secs: u32,
+}
+row!(RdsEndpoint, "rds_endpoint", |r| r.name.clone());

@@ -1,0 +1,62 @@
+//! Record sets.
+
+use super::HostedZoneId;
+use crate::row;
+use serde::{Deserialize, Serialize};
+
+escale_base::choice! {
+    /// The record types that are served.
+    pub enum RecordType {
+        A = "A", Aaaa = "AAAA", Caa = "CAA", Cname = "CNAME", Mx = "MX", Ns = "NS", Ptr = "PTR", Soa = "SOA",
+        Srv = "SRV", Txt = "TXT",
+    }
+}
+
+/// One record set, or one member of several with the same name and type.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecordSet {
+    pub zone: HostedZoneId,
+    /// Lower case, with a final dot, unusual bytes as `\ooo`: a wildcard begins with `\052`.
+    pub name: String,
+    pub kind: RecordType,
+    pub data: RecordData,
+    pub routing: Routing,
+}
+row!(RecordSet, "route53_record_set", |r| {
+    let set = r.routing.set_identifier().unwrap_or("");
+    format!("{}/{}/{}/{set}", r.zone, RecordSet::reversed(&r.name), r.kind)
+});
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum RecordData {
+    /// Values as they were given.
+    Values { ttl_secs: u32, values: Vec<String> },
+    /// Another name's records. `zone` is what the client named; a name of the cloud's own has no zone row.
+    Alias { zone: String, target: String, evaluate_target_health: bool },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Routing {
+    Simple,
+    Weighted { set_identifier: String, weight: u8 },
+    Multivalue { set_identifier: String },
+}
+
+impl Routing {
+    pub fn set_identifier(&self) -> Option<&str> {
+        match self {
+            Routing::Simple => None,
+            Routing::Weighted { set_identifier, .. } | Routing::Multivalue { set_identifier } => {
+                Some(set_identifier)
+            }
+        }
+    }
+}
+
+impl RecordSet {
+    /// `www.example.com.` as `com.example.www.`: the order in which record sets are listed.
+    pub fn reversed(name: &str) -> String {
+        let labels = name.trim_end_matches('.').split('.').rev();
+        labels.fold(String::with_capacity(name.len()), |all, label| all + label + ".")
+    }
+}
