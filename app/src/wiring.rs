@@ -29,9 +29,6 @@ pub(crate) struct Running {
 }
 
 pub(crate) async fn start(home: &Home, settings: &Settings) -> Result<Running> {
-    let listener = TcpListener::bind(&settings.config.endpoint)
-        .await
-        .with_context(|| format!("cannot listen on {}", settings.config.endpoint))?;
     let store = Store::open(&home.state(), &escale_tables::all()).context("cannot open the state")?;
     let clock = Clock::machine();
     let planes = Planes::open(home, &clock).await?;
@@ -49,6 +46,10 @@ pub(crate) async fn start(home: &Home, settings: &Settings) -> Result<Running> {
     let registry = escale_ecr::door(store.clone(), Arc::clone(&cloud), services.ecr.repositories());
     let mounts: Vec<Arc<dyn Mount>> = vec![registry];
     let gate = Arc::new(Gate::new(cloud, store, mounts));
+    // Last: who can connect finds a cloud that answers.
+    let listener = TcpListener::bind(&settings.config.endpoint)
+        .await
+        .with_context(|| format!("cannot listen on {}", settings.config.endpoint))?;
     let mut listeners = JoinSet::new();
     for address in [settings.config.api_address, settings.config.s3_address] {
         let at = (address, settings.config.port).into();

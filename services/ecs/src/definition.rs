@@ -3,7 +3,7 @@
 //! Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>
 
 use crate::Error;
-use escale_base::Wire;
+use escale_base::{Wire, wire::Value};
 use escale_tables::ecs::{
     ContainerDefinition, Dependency, HealthCheck, KeyValue, LinuxParameters, LogConfiguration, MountPoint,
     PortMapping, SecretRef, Ulimit,
@@ -25,7 +25,7 @@ pub(crate) struct ContainerInput {
     command: Vec<String>,
     environment: Vec<KeyValue>,
     mount_points: Vec<MountPoint>,
-    volumes_from: Vec<KeyValue>,
+    volumes_from: Vec<Value>,
     linux_parameters: Option<LinuxParameters>,
     secrets: Vec<SecretRef>,
     depends_on: Vec<Dependency>,
@@ -42,7 +42,7 @@ pub(crate) struct ContainerInput {
     ulimits: Vec<Ulimit>,
     log_configuration: Option<LogConfiguration>,
     health_check: Option<HealthCheck>,
-    system_controls: Vec<KeyValue>,
+    system_controls: Vec<Value>,
 }
 
 #[derive(Clone, Debug, Wire)]

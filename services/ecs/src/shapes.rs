@@ -4,7 +4,7 @@ use crate::{
     rules::{self, TagShape},
     status::{self, Known, Status},
 };
-use escale_base::{Timestamp, Wire};
+use escale_base::{Timestamp, Wire, wire::Value};
 use escale_service::Config;
 use escale_store::Image;
 use escale_tables::ecs::{
@@ -63,7 +63,7 @@ pub(crate) struct DefinitionShape {
     pub revision: u32,
     pub volumes: Vec<VolumeShape>,
     pub status: &'static str,
-    pub placement_constraints: Vec<KeyValue>,
+    pub placement_constraints: Vec<Value>,
     pub compatibilities: Vec<&'static str>,
     pub requires_compatibilities: Vec<String>,
     pub runtime_platform: Option<Platform>,
@@ -178,7 +178,7 @@ pub(crate) struct ContainerShape {
     pub last_status: &'static str,
     pub exit_code: Option<i32>,
     pub reason: Option<String>,
-    pub network_bindings: Vec<KeyValue>,
+    pub network_bindings: Vec<Value>,
     pub network_interfaces: Vec<InterfaceShape>,
     pub health_status: &'static str,
     pub cpu: String,
@@ -323,7 +323,7 @@ pub(crate) struct ServiceShape {
     pub service_name: String,
     pub cluster_arn: String,
     pub load_balancers: Vec<LoadBalancer>,
-    pub service_registries: Vec<KeyValue>,
+    pub service_registries: Vec<Value>,
     pub status: &'static str,
     pub desired_count: u32,
     pub running_count: i32,
@@ -338,8 +338,8 @@ pub(crate) struct ServiceShape {
     pub events: Vec<EventShape>,
     pub created_at: Timestamp,
     pub created_by: String,
-    pub placement_constraints: Vec<KeyValue>,
-    pub placement_strategy: Vec<KeyValue>,
+    pub placement_constraints: Vec<Value>,
+    pub placement_strategy: Vec<Value>,
     pub network_configuration: NetworkShape,
     pub health_check_grace_period_seconds: Option<i64>,
     pub scheduling_strategy: &'static str,
