@@ -12,6 +12,7 @@ use escale_service::{Cloud, Service};
 use escale_store::Store;
 use std::sync::Arc;
 use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
 
 /// The running cloud; dropping it ends what it serves, not what it runs.
 pub(crate) struct Running {
@@ -35,6 +36,15 @@ pub(crate) async fn start(home: &Home, settings: &Settings) -> Result<Running> {
     }
     let mut engine = Engine::new(store.clone(), clock);
     reconcilers(&mut engine, settings, &store, &cloud, &planes).await?;
+    let edge = escale_cloudfront::edge(
+        home.plane("cdn"),
+        Arc::clone(&planes.network),
+        store.clone(),
+        Arc::clone(&cloud),
+    )
+    .context("cannot open the content delivery network")?;
+    escale_cloudfront::start(&mut engine, store.clone(), Arc::clone(&cloud), Arc::new(edge.clone()))
+        .context("cannot start CloudFront")?;
     let mounts: Vec<Arc<dyn Mount>> = Vec::new();
     let gate = Arc::new(Gate::new(cloud, store, mounts));
     let mut listeners = JoinSet::new();
@@ -44,6 +54,9 @@ pub(crate) async fn start(home: &Home, settings: &Settings) -> Result<Running> {
         listeners.spawn(escale_gate::serve(Arc::clone(&gate), inside));
     }
     listeners.spawn(escale_gate::serve(gate, listener));
+    let at = (settings.config.edge_address, 80).into();
+    let viewers = planes.network.namespace(&Place::Internet)?.tcp_listen(at).await?;
+    listeners.spawn(async move { edge.serve(viewers, false, CancellationToken::new()).await });
     Ok(Running { _engine: engine, _listeners: listeners })
 }
 
@@ -71,7 +84,9 @@ async fn reconcilers(
     let (store, config) = (|| store.clone(), || Arc::clone(&cloud.config));
     let (network, clock) = (|| Arc::clone(&planes.network), cloud.clock.clone());
     let hosts = settings.internet_hosts.clone();
-    escale_ec2::start(engine, store(), Arc::clone(cloud), network(), hosts).await.context("cannot start EC2")?;
+    escale_ec2::start(engine, store(), Arc::clone(cloud), network(), hosts)
+        .await
+        .context("cannot start EC2")?;
     let proxies = escale_proxy::Balancers::new(Arc::new(escale_elbv2::NodeSockets(network())), clock.clone());
     escale_elbv2::start(engine, store(), clock.clone(), Arc::new(proxies))
         .context("cannot start Elastic Load Balancing")?;
@@ -88,6 +103,7 @@ fn cloud(settings: &Settings, clock: Clock) -> Cloud {
         Arc::new(escale_sts::Sts),
         Arc::new(escale_ec2::Ec2),
         Arc::new(escale_elbv2::Elbv2),
+        Arc::new(escale_cloudfront::CloudFront),
     ];
     Cloud::new(Arc::new(settings.config.clone()), clock, Arc::new(iam), services)
 }

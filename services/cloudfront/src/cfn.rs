@@ -6,7 +6,6 @@
 use crate::shapes::{self, Status};
 use escale_base::{AwsError, ids, wire::Value};
 use escale_service::{Created, Cx, Props, Readiness, ResourceType, Resources};
-use escale_store::Image;
 use escale_tables::cloudfront::{Distribution, DistributionSeen};
 use serde_json::{Map, json};
 
@@ -128,7 +127,9 @@ fn api_form(config: &Value) -> Value {
             "CustomErrorResponses" => ("CustomErrorResponses", items(value, error_response)),
             "IPV6Enabled" => ("IsIPV6Enabled", truth(value)),
             "Enabled" | "Staging" => (name.as_str(), truth(value)),
-            "ViewerCertificate" => ("ViewerCertificate", renamed(value, &[("SslSupportMethod", "SSLSupportMethod")])),
+            "ViewerCertificate" => {
+                ("ViewerCertificate", renamed(value, &[("SslSupportMethod", "SSLSupportMethod")]))
+            }
             other => (other, value.clone()),
         };
         (name.to_owned(), value)

@@ -24,11 +24,17 @@ pub(crate) fn config(cx: &Cx<'_>, id: Option<&str>, config: &DistributionConfig)
     }
     let root = config.default_root_object.as_deref().unwrap_or("");
     if root.starts_with('/') {
-        return Err(AwsError::new("InvalidDefaultRootObject", 400, "The default root object must not begin with '/'").into());
+        return Err(AwsError::new(
+            "InvalidDefaultRootObject",
+            400,
+            "The default root object must not begin with '/'",
+        )
+        .into());
     }
     for alias in config.aliases.iter().flat_map(|a| &a.0) {
         let name = alias.to_ascii_lowercase();
-        let taken = cx.tx.scan::<Distribution>().find(|d| Some(d.id.as_str()) != id && hosts(d).contains(&name));
+        let taken =
+            cx.tx.scan::<Distribution>().find(|d| Some(d.id.as_str()) != id && hosts(d).contains(&name));
         if taken.is_some() {
             return Err(Error::AliasTaken(alias.clone()));
         }
@@ -40,7 +46,12 @@ pub(crate) fn config(cx: &Cx<'_>, id: Option<&str>, config: &DistributionConfig)
             return Err(invalid("ResponsePagePath and ResponseCode must be given together"));
         }
         if error.response_code.as_deref().is_some_and(|c| !c.is_empty() && c.parse::<u16>().is_err()) {
-            return Err(AwsError::new("InvalidResponseCode", 400, "A CustomErrorResponse has an invalid response code").into());
+            return Err(AwsError::new(
+                "InvalidResponseCode",
+                400,
+                "A CustomErrorResponse has an invalid response code",
+            )
+            .into());
         }
     }
     Ok(())
@@ -120,7 +131,11 @@ pub(crate) fn bucket_of(domain: &str) -> Option<&str> {
     (!bucket.is_empty() && rest.ends_with("amazonaws.com")).then_some(bucket)
 }
 
-fn behaviour(cx: &Cx<'_>, config: &DistributionConfig, behaviour: &DefaultCacheBehavior) -> Result<(), Error> {
+fn behaviour(
+    cx: &Cx<'_>,
+    config: &DistributionConfig,
+    behaviour: &DefaultCacheBehavior,
+) -> Result<(), Error> {
     let origin = &behaviour.target_origin_id;
     if !config.origins.0.iter().any(|o| o.id == *origin) {
         return Err(Error::NoOrigin(origin.clone()));
@@ -148,8 +163,12 @@ fn behaviour(cx: &Cx<'_>, config: &DistributionConfig, behaviour: &DefaultCacheB
     if let Some(id) = behaviour.origin_request_policy_id.as_deref().filter(|i| !i.is_empty()) {
         policies::request(id).ok_or_else(|| Error::NoOriginRequestPolicy(id.to_owned()))?;
     }
-    if !["allow-all", "redirect-to-https", "https-only"].contains(&behaviour.viewer_protocol_policy.as_str()) {
-        return Err(invalid(format!("The ViewerProtocolPolicy '{}' is not valid", behaviour.viewer_protocol_policy)));
+    if !["allow-all", "redirect-to-https", "https-only"].contains(&behaviour.viewer_protocol_policy.as_str())
+    {
+        return Err(invalid(format!(
+            "The ViewerProtocolPolicy '{}' is not valid",
+            behaviour.viewer_protocol_policy
+        )));
     }
     match &behaviour.allowed_methods {
         Some(methods) => allowed(methods),

@@ -26,11 +26,15 @@ pub enum Error {
     NoTagged(String),
     #[error("The If-Match version is missing or not valid for the resource.")]
     IfMatchMissing,
-    #[error("The request failed because it didn't meet the preconditions in one or more request-header fields.")]
+    #[error(
+        "The request failed because it didn't meet the preconditions in one or more request-header fields."
+    )]
     Precondition,
     #[error("The distribution you are trying to delete has not been disabled.")]
     NotDisabled,
-    #[error("The caller reference that you are using to create a distribution is associated with distribution {0}, which has another configuration.")]
+    #[error(
+        "The caller reference that you are using to create a distribution is associated with distribution {0}, which has another configuration."
+    )]
     DistributionExists(String),
     #[error("One or more of the CNAMEs you provided are already associated with a different resource: {0}")]
     AliasTaken(String),
@@ -74,7 +78,9 @@ impl From<Error> for AwsError {
             Error::NotDisabled => ("DistributionNotDisabled", 409),
             Error::DistributionExists(_) => ("DistributionAlreadyExists", 409),
             Error::AliasTaken(_) => ("CNAMEAlreadyExists", 409),
-            Error::Exists { kind: Kind::OriginAccessControl, .. } => ("OriginAccessControlAlreadyExists", 409),
+            Error::Exists { kind: Kind::OriginAccessControl, .. } => {
+                ("OriginAccessControlAlreadyExists", 409)
+            }
             Error::Exists { kind: Kind::PublicKey, .. } => ("PublicKeyAlreadyExists", 409),
             Error::Exists { kind: Kind::KeyGroup, .. } => ("KeyGroupAlreadyExists", 409),
             Error::InUse { kind: Kind::OriginAccessControl, .. } => ("OriginAccessControlInUse", 409),

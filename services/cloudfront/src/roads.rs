@@ -54,7 +54,8 @@ impl OriginSigner for Signer {
         let config = &self.0.config;
         let arn = Arn::new("cloudfront", "", &config.account, format!("distribution/{id}")).to_string();
         let (access_key, secret) = self.0.service_key(PRINCIPAL, &arn);
-        let credentials = sigv4::Credentials { access_key: &access_key, secret: &secret, session_token: None };
+        let credentials =
+            sigv4::Credentials { access_key: &access_key, secret: &secret, session_token: None };
         let signer = sigv4::Signer { credentials, region: &config.region, service: "s3" };
         sigv4::sign(head, &signer, sigv4::Content::Unsigned, self.0.clock.now())
             .map_err(|e| PlaneError::plane(format!("sign a request to origin '{origin}' of {id}")).because(e))

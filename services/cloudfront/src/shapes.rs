@@ -60,7 +60,8 @@ pub(crate) struct GroupKeys {
 }
 
 pub(crate) fn distribution(cx: &Cx<'_>, row: &Distribution) -> DistributionShape {
-    let mut groups: Vec<&String> = trusted(row.config.default_cache_behavior.trusted_key_groups.as_ref()).collect();
+    let mut groups: Vec<&String> =
+        trusted(row.config.default_cache_behavior.trusted_key_groups.as_ref()).collect();
     let cached: Vec<&CacheBehavior> = row.config.cache_behaviors.iter().flat_map(|b| &b.0).collect();
     groups.extend(cached.iter().flat_map(|b| trusted(b.trusted_key_groups.as_ref())));
     groups.sort();
@@ -70,9 +71,10 @@ pub(crate) fn distribution(cx: &Cx<'_>, row: &Distribution) -> DistributionShape
         key_pair_ids: Items(cx.tx.get::<KeyGroup>(id).map(|g| g.config.items.clone()).unwrap_or_default()),
     };
     let prefix = format!("{}/", row.id);
-    let open = cx.tx.prefix::<Invalidation>(&prefix).filter(|i| {
-        !cx.tx.has::<InvalidationSeen>(&format!("{}/{}", i.distribution, i.id))
-    });
+    let open = cx
+        .tx
+        .prefix::<Invalidation>(&prefix)
+        .filter(|i| !cx.tx.has::<InvalidationSeen>(&format!("{}/{}", i.distribution, i.id)));
     DistributionShape {
         id: row.id.clone(),
         arn: rules::arn(cx, &format!("distribution/{}", row.id)),

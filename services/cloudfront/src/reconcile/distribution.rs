@@ -11,9 +11,15 @@ use std::{collections::BTreeSet, sync::Arc};
 /// One step.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Step {
-    Apply { spec: Box<DistributionSpec>, etag: String, fingerprint: String },
+    Apply {
+        spec: Box<DistributionSpec>,
+        etag: String,
+        fingerprint: String,
+    },
     /// It is disabled: nobody is answered.
-    Withdraw { etag: String },
+    Withdraw {
+        etag: String,
+    },
     /// It is deleted.
     Remove,
 }
@@ -35,7 +41,9 @@ impl Distributions {
         self.store.write(|tx| {
             let before = tx.get::<DistributionSeen>(id);
             let row = match result {
-                Ok(applied) => DistributionSeen { id: id.to_owned(), etag: Some(etag), applied, fault: None, at },
+                Ok(applied) => {
+                    DistributionSeen { id: id.to_owned(), etag: Some(etag), applied, fault: None, at }
+                }
                 Err(e) => DistributionSeen {
                     id: id.to_owned(),
                     etag: before.as_ref().and_then(|b| b.etag.clone()),

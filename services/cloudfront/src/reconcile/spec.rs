@@ -5,7 +5,7 @@ use crate::{
     policies::{self, Choose},
 };
 use escale_cdn::spec::{
-    Behaviour, DistributionSpec, ErrorResponse, Origin, Selection, Ttl, TrustedKey, ViewerProtocol,
+    Behaviour, DistributionSpec, ErrorResponse, Origin, Selection, TrustedKey, Ttl, ViewerProtocol,
 };
 use escale_service::Config;
 use escale_store::Image;
@@ -85,8 +85,7 @@ fn keys(image: &Image, row: &DefaultCacheBehavior) -> Vec<TrustedKey> {
 
 fn origin(image: &Image, row: &rows::Origin) -> Origin {
     let headers = row.custom_headers.iter().flat_map(|h| &h.0);
-    let headers: BTreeMap<_, _> =
-        headers.map(|h| (h.header_name.clone(), h.header_value.clone())).collect();
+    let headers: BTreeMap<_, _> = headers.map(|h| (h.header_name.clone(), h.header_value.clone())).collect();
     let path = row.origin_path.clone().unwrap_or_default();
     let control = row.origin_access_control_id.as_deref().and_then(|id| image.get::<OriginAccessControl>(id));
     let custom = row.custom_origin_config.as_ref();

@@ -5,5 +5,5 @@ use escale_network::{InternetHost, InternetSpec};
 use escale_service::Config;
 
 pub(super) fn spec(config: &Config, hosts: Vec<InternetHost>) -> InternetSpec {
-    InternetSpec { service_addresses: [config.api_address, config.s3_address].into(), hosts }
+    InternetSpec { service_addresses: [config.api_address, config.s3_address, config.edge_address].into(), hosts }
 }

@@ -26,7 +26,8 @@ impl<T: Wire> Wire for Items<T> {
     ];
     fn read(value: &Value) -> Result<Items<T>, ReadError> {
         let object = structure(value)?;
-        let (quantity, items): (Option<usize>, Vec<T>) = (member(object, "Quantity")?, member(object, "Items")?);
+        let (quantity, items): (Option<usize>, Vec<T>) =
+            (member(object, "Quantity")?, member(object, "Items")?);
         match quantity {
             Some(n) if n != items.len() => {
                 Err(ReadError::new(format!("Quantity is {n}, and there are {} Items", items.len())))

@@ -5,7 +5,9 @@ mod config;
 mod distribution;
 mod name;
 
-pub use access::{KeyGroup, KeyGroupConfig, OriginAccessControl, OriginAccessControlConfig, PublicKey, PublicKeyConfig};
+pub use access::{
+    KeyGroup, KeyGroupConfig, OriginAccessControl, OriginAccessControlConfig, PublicKey, PublicKeyConfig,
+};
 pub use config::*;
 pub use distribution::{Distribution, DistributionSeen, Invalidation, InvalidationSeen};
 pub use name::DistributionName;
