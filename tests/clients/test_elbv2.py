@@ -1,10 +1,11 @@
 """Application load balancers: what clients are told, and what is refused."""
 
-import time
 import uuid
 
 import botocore.exceptions
 import pytest
+
+from conftest import eventually
 
 
 @pytest.fixture
@@ -81,14 +82,12 @@ def test_listeners_rules_and_groups(aws, balancer, vpc):
 
     # Nobody stands at the address: the health check says so.
     elb.register_targets(TargetGroupArn=group, Targets=[{"Id": "10.77.0.200"}])
-    deadline = time.monotonic() + 60
-    while True:
+
+    def unhealthy():
         health = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"][0]["TargetHealth"]
-        if health["State"] == "unhealthy":
-            break
-        assert health["State"] == "initial", health
-        assert time.monotonic() < deadline, health
-        time.sleep(0.5)
+        return health if health["State"] == "unhealthy" else None
+
+    health = eventually(unhealthy, within=60)
     assert health["Reason"] in ("Target.Timeout", "Target.FailedHealthChecks")
     elb.deregister_targets(TargetGroupArn=group, Targets=[{"Id": "10.77.0.200"}])
     elb.get_waiter("target_deregistered").wait(

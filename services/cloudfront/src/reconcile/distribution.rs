@@ -126,3 +126,6 @@ impl Reconciler for Distributions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
