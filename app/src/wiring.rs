@@ -21,6 +21,7 @@ use escale_service::{Cloud, Mount, Service};
 use escale_store::Store;
 use std::{path::Path, sync::Arc};
 use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
 
 /// The running cloud; dropping it ends what it serves, not what it runs.
 pub(crate) struct Running {
@@ -42,6 +43,11 @@ pub(crate) async fn start(home: &Home, settings: &Settings) -> Result<Running> {
         }
     }
     let mut engine = Engine::new(store.clone(), clock);
+    let (cdn, sockets) = (home.plane("cdn"), Arc::clone(&network));
+    let edge = escale_cloudfront::edge(cdn, sockets, store.clone(), Arc::clone(&cloud))
+        .context("cannot open the content delivery network")?;
+    escale_cloudfront::start(&mut engine, store.clone(), Arc::clone(&cloud), Arc::new(edge.clone()))
+        .context("cannot start CloudFront")?;
     reconcilers(&mut engine, settings, &store, &cloud, &services, planes).await?;
     let registry = escale_ecr::door(store.clone(), Arc::clone(&cloud), services.ecr.repositories());
     let mounts: Vec<Arc<dyn Mount>> = vec![registry];
@@ -56,6 +62,9 @@ pub(crate) async fn start(home: &Home, settings: &Settings) -> Result<Running> {
         let inside = network.namespace(&Place::Internet)?.tcp_listen(at).await?;
         listeners.spawn(escale_gate::serve(Arc::clone(&gate), inside));
     }
+    let viewers = (settings.config.edge_address, 80).into();
+    let viewers = network.namespace(&Place::Internet)?.tcp_listen(viewers).await?;
+    listeners.spawn(async move { edge.serve(viewers, false, CancellationToken::new()).await });
     listeners.spawn(escale_gate::serve(gate, listener));
     Ok(Running { _engine: engine, _listeners: listeners })
 }
@@ -145,6 +154,7 @@ impl Services {
         };
         let services: Vec<Arc<dyn Service>> = vec![
             Arc::new(escale_cloudformation::CloudFormation),
+            Arc::new(escale_cloudfront::CloudFront),
             Arc::new(escale_ec2::Ec2),
             Arc::clone(&self.ecr) as _,
             Arc::new(escale_ecs::Ecs),
