@@ -42,6 +42,22 @@ impl Home {
         self.0.join(name)
     }
 
+    /// Where databases lie. Their servers run as a user of their own, who must be able to enter every folder on the way; root's
+    /// home lets nobody in, so then they lie below /var/lib/escale.
+    pub(crate) fn databases(&self) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let open = |folder: &Path| std::fs::metadata(folder).is_ok_and(|m| m.permissions().mode() & 0o001 != 0);
+        match self.0.ancestors().all(open) {
+            true => self.plane("postgres"),
+            false => self.databases_elsewhere().join("postgres"),
+        }
+    }
+
+    /// What [`Home::databases`] falls back to.
+    pub(crate) fn databases_elsewhere(&self) -> PathBuf {
+        Path::new("/var/lib/escale").join(self.tag())
+    }
+
     /// A short tag that marks what this installation leaves on the host (namespaces, cgroups), so that two of them
     /// never meet. It follows from the path, hence is the same after a restart.
     pub(crate) fn tag(&self) -> String {

@@ -89,7 +89,7 @@ struct DataPlanes {
 impl Planes {
     async fn open(home: &Home, clock: &Clock) -> Result<Planes> {
         let network = KernelNetwork::open(&home.plane("network")).await.context("cannot open the network")?;
-        let postgres = PostgresPlane::open(escale_postgres::Config::new(home.plane("postgres")))
+        let postgres = PostgresPlane::open(escale_postgres::Config::new(home.databases()))
             .map(|(plane, told)| (Arc::new(plane) as Arc<dyn Postgres>, told));
         let objects = escale_objects::Settings {
             root: home.plane("objects"),
@@ -235,7 +235,7 @@ pub(crate) async fn take_down(home: &Home) -> Result<()> {
 /// Takes down everything and forgets it.
 pub(crate) async fn wipe(home: &Home) -> Result<()> {
     // Where the plane cannot be opened (no user postgres) no database was ever made.
-    if let Ok((postgres, _)) = PostgresPlane::open(escale_postgres::Config::new(home.plane("postgres"))) {
+    if let Ok((postgres, _)) = PostgresPlane::open(escale_postgres::Config::new(home.databases())) {
         postgres.wipe().await?;
     }
     take_down(home).await

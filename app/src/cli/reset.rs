@@ -28,6 +28,10 @@ pub(crate) async fn run(home: &Home, out: &Output, reset: &Reset) -> Result<()> 
         let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
         removed.with_context(|| format!("cannot remove {}", path.display()))?;
     }
+    let elsewhere = home.databases_elsewhere();
+    if elsewhere.exists() {
+        fs::remove_dir_all(&elsewhere).with_context(|| format!("cannot remove {}", elsewhere.display()))?;
+    }
     out.say("everything is removed", &json!({"removed": true}));
     Ok(())
 }

@@ -155,9 +155,11 @@ impl Road {
         }
         let mut query = parts.uri.query().map(str::to_owned);
         if let Some(access) = &compiled.access {
+            // With the port, if the viewer typed one: it is part of the URL that was signed.
+            let authority = parts.headers.get(header::HOST).and_then(|h| h.to_str().ok());
             let asked = Asked {
                 https: self.https,
-                host: &self.host,
+                host: authority.unwrap_or(&self.host),
                 path: parts.uri.path(),
                 query: query.as_deref(),
                 headers: &parts.headers,

@@ -67,7 +67,7 @@ pub struct ContainerDefinition {
     pub environment: Vec<KeyValue>,
     pub mount_points: Vec<MountPoint>,
     /// Always empty: sharing another container's mounts is refused.
-    pub volumes_from: Vec<KeyValue>,
+    pub volumes_from: Vec<escale_base::wire::Value>,
     pub linux_parameters: Option<LinuxParameters>,
     pub secrets: Option<Vec<SecretRef>>,
     pub depends_on: Option<Vec<Dependency>>,
@@ -81,7 +81,7 @@ pub struct ContainerDefinition {
     pub log_configuration: Option<LogConfiguration>,
     pub health_check: Option<HealthCheck>,
     /// Always empty: kernel settings of a task are refused.
-    pub system_controls: Vec<KeyValue>,
+    pub system_controls: Vec<escale_base::wire::Value>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
