@@ -13,6 +13,11 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // A container's keeper is this same program; it must be alone in its process.
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|w| w == "shim") {
+        return escale_containers::shim_main(words);
+    }
     let arguments = cli::Arguments::parse();
     match cli::run(arguments) {
         Ok(code) => code,

@@ -138,7 +138,10 @@ fn id_of(conn: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
 
 fn append(conn: &mut Connection, stream: &str, messages: &[Message], at: Timestamp) -> rusqlite::Result<u64> {
     let tx = conn.transaction()?;
-    tx.execute("INSERT OR IGNORE INTO streams(name, count, last_arrival, bytes) VALUES(?, 0, 0, 0)", [stream])?;
+    tx.execute(
+        "INSERT OR IGNORE INTO streams(name, count, last_arrival, bytes) VALUES(?, 0, 0, 0)",
+        [stream],
+    )?;
     let (id, mut count): (i64, i64) =
         tx.query_row("SELECT id, count FROM streams WHERE name=?", [stream], |row| {
             Ok((row.get(0)?, row.get(1)?))

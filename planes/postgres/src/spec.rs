@@ -152,7 +152,9 @@ impl DatabaseSpec {
         for role in roles.into_iter().flatten().chain(&self.initial_database) {
             check_identifier(&self.name, role)?;
         }
-        if let Some(name) = self.initial_database.as_ref().filter(|n| RESERVED_DATABASES.contains(&n.as_str())) {
+        if let Some(name) =
+            self.initial_database.as_ref().filter(|n| RESERVED_DATABASES.contains(&n.as_str()))
+        {
             return bad(format!("every server has a database '{name}' already"));
         }
         let password = self.admin.password.reveal();

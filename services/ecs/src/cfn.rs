@@ -11,7 +11,13 @@ pub(crate) fn types() -> Resources {
     vec![
         ResourceType {
             name: "AWS::ECS::Cluster",
-            properties: &["ClusterName", "ClusterSettings", "CapacityProviders", "DefaultCapacityProviderStrategy", "Tags"],
+            properties: &[
+                "ClusterName",
+                "ClusterSettings",
+                "CapacityProviders",
+                "DefaultCapacityProviderStrategy",
+                "Tags",
+            ],
             create: create_cluster,
             ready: |_, _| Readiness::ready(),
             delete: delete_cluster,
@@ -28,8 +34,18 @@ pub(crate) fn types() -> Resources {
         ResourceType {
             name: "AWS::ECS::TaskDefinition",
             properties: &[
-                "Family", "TaskRoleArn", "ExecutionRoleArn", "NetworkMode", "ContainerDefinitions", "Volumes",
-                "RequiresCompatibilities", "Cpu", "Memory", "EphemeralStorage", "RuntimePlatform", "Tags",
+                "Family",
+                "TaskRoleArn",
+                "ExecutionRoleArn",
+                "NetworkMode",
+                "ContainerDefinitions",
+                "Volumes",
+                "RequiresCompatibilities",
+                "Cpu",
+                "Memory",
+                "EphemeralStorage",
+                "RuntimePlatform",
+                "Tags",
             ],
             create: create_definition,
             ready: |_, _| Readiness::ready(),
@@ -39,10 +55,23 @@ pub(crate) fn types() -> Resources {
         ResourceType {
             name: "AWS::ECS::Service",
             properties: &[
-                "ServiceName", "Cluster", "TaskDefinition", "DesiredCount", "LaunchType",
-                "CapacityProviderStrategy", "PlatformVersion", "DeploymentConfiguration", "NetworkConfiguration",
-                "LoadBalancers", "HealthCheckGracePeriodSeconds", "SchedulingStrategy", "DeploymentController",
-                "AvailabilityZoneRebalancing", "EnableECSManagedTags", "EnableExecuteCommand", "PropagateTags",
+                "ServiceName",
+                "Cluster",
+                "TaskDefinition",
+                "DesiredCount",
+                "LaunchType",
+                "CapacityProviderStrategy",
+                "PlatformVersion",
+                "DeploymentConfiguration",
+                "NetworkConfiguration",
+                "LoadBalancers",
+                "HealthCheckGracePeriodSeconds",
+                "SchedulingStrategy",
+                "DeploymentController",
+                "AvailabilityZoneRebalancing",
+                "EnableECSManagedTags",
+                "EnableExecuteCommand",
+                "PropagateTags",
                 "Tags",
             ],
             create: create_service,
@@ -55,12 +84,38 @@ pub(crate) fn types() -> Resources {
 
 /// Members whose text CloudFormation takes for a number or a boolean.
 const NUMBERS: &[&str] = &[
-    "containerPort", "hostPort", "desiredCount", "healthCheckGracePeriodSeconds", "maximumPercent",
-    "minimumHealthyPercent", "weight", "base", "interval", "timeout", "retries", "startPeriod", "startTimeout",
-    "stopTimeout", "memoryReservation", "softLimit", "hardLimit", "sizeInGiB",
+    "containerPort",
+    "hostPort",
+    "desiredCount",
+    "healthCheckGracePeriodSeconds",
+    "maximumPercent",
+    "minimumHealthyPercent",
+    "weight",
+    "base",
+    "interval",
+    "timeout",
+    "retries",
+    "startPeriod",
+    "startTimeout",
+    "stopTimeout",
+    "memoryReservation",
+    "softLimit",
+    "hardLimit",
+    "sizeInGiB",
 ];
-const BOOLEANS: &[&str] = &["essential", "readOnly", "readonlyRootFilesystem", "privileged", "enable", "rollback",
-    "enableECSManagedTags", "enableExecuteCommand", "initProcessEnabled", "interactive", "pseudoTerminal"];
+const BOOLEANS: &[&str] = &[
+    "essential",
+    "readOnly",
+    "readonlyRootFilesystem",
+    "privileged",
+    "enable",
+    "rollback",
+    "enableECSManagedTags",
+    "enableExecuteCommand",
+    "initProcessEnabled",
+    "interactive",
+    "pseudoTerminal",
+];
 /// Members below which keys are data.
 const MAPS: &[&str] = &["options", "dockerLabels"];
 
@@ -189,7 +244,9 @@ fn service_ready(image: &Image, created: &Created) -> Readiness {
     let Some(newest) = service.deployments.first() else { return Readiness::ready() };
     let rolled_back = service.deployments.iter().find(|d| d.outcome == Outcome::Failed);
     match (newest.outcome, rolled_back) {
-        (_, Some(failed)) => Readiness::Failed(format!("ECS Deployment Circuit Breaker was triggered: {}", failed.reason)),
+        (_, Some(failed)) => {
+            Readiness::Failed(format!("ECS Deployment Circuit Breaker was triggered: {}", failed.reason))
+        }
         (Outcome::Completed, None) if service.deployments.len() == 1 => Readiness::ready(),
         _ => Readiness::Pending(format!("the service {} to reach a steady state", service.key())),
     }

@@ -3,7 +3,7 @@
 //! Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>
 
 use crate::Error;
-use escale_base::Wire;
+use escale_base::{Wire, wire::Value};
 use escale_tables::ecs::{
     ContainerDefinition, Dependency, HealthCheck, KeyValue, LinuxParameters, LogConfiguration, MountPoint,
     PortMapping, SecretRef, Ulimit,
@@ -25,7 +25,7 @@ pub(crate) struct ContainerInput {
     command: Vec<String>,
     environment: Vec<KeyValue>,
     mount_points: Vec<MountPoint>,
-    volumes_from: Vec<KeyValue>,
+    volumes_from: Vec<Value>,
     linux_parameters: Option<LinuxParameters>,
     secrets: Vec<SecretRef>,
     depends_on: Vec<Dependency>,
@@ -42,7 +42,7 @@ pub(crate) struct ContainerInput {
     ulimits: Vec<Ulimit>,
     log_configuration: Option<LogConfiguration>,
     health_check: Option<HealthCheck>,
-    system_controls: Vec<KeyValue>,
+    system_controls: Vec<Value>,
 }
 
 #[derive(Clone, Debug, Wire)]
@@ -67,7 +67,8 @@ const SIZES: &[(u32, u32, u32, u32)] = &[
 
 /// CPU units and MiB out of `256`/`512`, `1 vCPU`/`2 GB`, checked against Fargate's table.
 pub(crate) fn size(cpu: Option<&str>, memory: Option<&str>) -> Result<(u32, u32), Error> {
-    let missing = |what| Error::Client(format!("Fargate requires that '{what}' be defined at the task level."));
+    let missing =
+        |what| Error::Client(format!("Fargate requires that '{what}' be defined at the task level."));
     let cpu_units = number(cpu.ok_or_else(|| missing("cpu"))?, "vcpu").ok_or_else(|| {
         Error::Client(format!("Invalid 'cpu' setting for task: {}", cpu.unwrap_or_default()))
     })?;
@@ -111,8 +112,10 @@ pub(crate) fn containers(
     if inputs.is_empty() || inputs.len() > 10 {
         return Err(Error::Client("A task definition has between 1 and 10 container definitions.".into()));
     }
-    let all: Vec<ContainerDefinition> =
-        inputs.into_iter().map(|input| container(input, volumes, has_execution_role)).collect::<Result<_, _>>()?;
+    let all: Vec<ContainerDefinition> = inputs
+        .into_iter()
+        .map(|input| container(input, volumes, has_execution_role))
+        .collect::<Result<_, _>>()?;
     let mut names = BTreeSet::new();
     for c in &all {
         if !names.insert(c.name.as_str()) {
@@ -130,7 +133,8 @@ pub(crate) fn containers(
     }
     if sum(|c| c.memory_reservation.or(c.memory).unwrap_or(0)) > i64::from(memory) {
         return Err(Error::Client(
-            "Invalid setting for container. The memory of all containers together is above the task's.".into(),
+            "Invalid setting for container. The memory of all containers together is above the task's."
+                .into(),
         ));
     }
     check_dependencies(&all)?;
@@ -157,7 +161,8 @@ fn container(
     }
     if c.log_configuration.is_some() && !has_execution_role {
         return Err(Error::Client(
-            "Fargate requires task definition to have execution role ARN to support log driver awslogs.".into(),
+            "Fargate requires task definition to have execution role ARN to support log driver awslogs."
+                .into(),
         ));
     }
     for secret in &c.secrets {
@@ -248,13 +253,21 @@ fn port(p: PortInput, container: &str) -> Result<PortMapping, Error> {
         return Err(bad(format!("containerPort {port} is not between 1 and 65535.")));
     }
     if p.host_port.is_some_and(|h| h != port && h != 0) {
-        return Err(bad("When networkMode=awsvpc, the host ports and container ports in port mappings must match.".into()));
+        return Err(bad(
+            "When networkMode=awsvpc, the host ports and container ports in port mappings must match.".into(),
+        ));
     }
     let protocol = p.protocol.unwrap_or_else(|| "tcp".into());
     if !["tcp", "udp"].contains(&protocol.as_str()) {
         return Err(bad(format!("protocol '{protocol}' is neither tcp nor udp.")));
     }
-    Ok(PortMapping { container_port: port, host_port: port, protocol, name: p.name, app_protocol: p.app_protocol })
+    Ok(PortMapping {
+        container_port: port,
+        host_port: port,
+        protocol,
+        name: p.name,
+        app_protocol: p.app_protocol,
+    })
 }
 
 fn check_ports(all: &[ContainerDefinition]) -> Result<(), Error> {
@@ -297,7 +310,9 @@ fn check_health(check: &HealthCheck) -> Result<(), String> {
     match check.command.first().map(String::as_str) {
         Some("CMD" | "CMD-SHELL") if check.command.len() > 1 => {}
         Some("NONE") => {}
-        _ => return Err("healthCheck.command begins with CMD or CMD-SHELL and has a command behind it.".into()),
+        _ => {
+            return Err("healthCheck.command begins with CMD or CMD-SHELL and has a command behind it.".into());
+        }
     }
     let ranges = [
         ("interval", check.interval, 5, 300),
@@ -378,7 +393,8 @@ mod tests {
 
     #[test]
     fn fills_in_what_aws_fills_in() {
-        let all = check(json!([{"name": "web", "image": "web:1", "portMappings": [{"containerPort": 80}]}])).unwrap();
+        let all = check(json!([{"name": "web", "image": "web:1", "portMappings": [{"containerPort": 80}]}]))
+            .unwrap();
         assert!(all[0].essential);
         let port = &all[0].port_mappings[0];
         assert_eq!((port.container_port, port.host_port, port.protocol.as_str()), (80, 80, "tcp"));
@@ -394,11 +410,26 @@ mod tests {
             (json!([{"name": "a", "image": "x", "cpu": 512}]), "above the 'cpu'"),
             (json!([{"name": "a", "image": "x", "memory": 1024}]), "memory of all"),
             (json!([{"name": "a", "image": "x", "privileged": true}]), "privileged"),
-            (json!([{"name": "a", "image": "x", "mountPoints": [{"sourceVolume": "no", "containerPath": "/x"}]}]), "volume"),
-            (json!([{"name": "a", "image": "x", "dependsOn": [{"containerName": "a", "condition": "START"}]}]), "circle"),
-            (json!([{"name": "a", "image": "x", "logConfiguration": {"logDriver": "splunk", "options": {}}}]), "splunk"),
-            (json!([{"name": "a", "image": "x", "portMappings": [{"containerPort": 80, "hostPort": 81}]}]), "must match"),
-            (json!([{"name": "a", "image": "x", "secrets": [{"name": "S", "valueFrom": "arn:aws:s3:::x"}]}]), "valueFrom"),
+            (
+                json!([{"name": "a", "image": "x", "mountPoints": [{"sourceVolume": "no", "containerPath": "/x"}]}]),
+                "volume",
+            ),
+            (
+                json!([{"name": "a", "image": "x", "dependsOn": [{"containerName": "a", "condition": "START"}]}]),
+                "circle",
+            ),
+            (
+                json!([{"name": "a", "image": "x", "logConfiguration": {"logDriver": "splunk", "options": {}}}]),
+                "splunk",
+            ),
+            (
+                json!([{"name": "a", "image": "x", "portMappings": [{"containerPort": 80, "hostPort": 81}]}]),
+                "must match",
+            ),
+            (
+                json!([{"name": "a", "image": "x", "secrets": [{"name": "S", "valueFrom": "arn:aws:s3:::x"}]}]),
+                "valueFrom",
+            ),
         ] {
             let error = check(list.clone()).unwrap_err();
             assert!(error.contains(why), "{list}: {error}");

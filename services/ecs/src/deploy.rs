@@ -66,9 +66,9 @@ pub(crate) fn rebalance(given: Option<&str>) -> Result<Option<bool>, Error> {
         None => Ok(None),
         Some("DISABLED") => Ok(Some(false)),
         Some("ENABLED") => Ok(Some(true)),
-        Some(other) => {
-            Err(Error::Invalid(format!("availabilityZoneRebalancing '{other}' is neither ENABLED nor DISABLED.")))
-        }
+        Some(other) => Err(Error::Invalid(format!(
+            "availabilityZoneRebalancing '{other}' is neither ENABLED nor DISABLED."
+        ))),
     }
 }
 

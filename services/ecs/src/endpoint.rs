@@ -67,7 +67,9 @@ pub(crate) async fn serve(store: Store, cloud: Arc<Cloud>, planes: Planes) {
             }
             stays
         });
-        for vpc in image.keys(VpcSeen::TABLE).filter(|v| !servers.contains_key(*v)).cloned().collect::<Vec<_>>() {
+        for vpc in
+            image.keys(VpcSeen::TABLE).filter(|v| !servers.contains_key(*v)).cloned().collect::<Vec<_>>()
+        {
             let server = tokio::spawn(endpoint.clone().serve_vpc(vpc.clone()));
             servers.insert(vpc, server);
         }
@@ -97,7 +99,9 @@ impl Endpoint {
             tokio::spawn(async move {
                 let answer = service_fn(|request: Request<Incoming>| {
                     let (endpoint, vpc) = (Arc::clone(&endpoint), vpc.clone());
-                    async move { Ok::<_, Infallible>(endpoint.answer(&vpc, peer.ip(), request.uri().path()).await) }
+                    async move {
+                        Ok::<_, Infallible>(endpoint.answer(&vpc, peer.ip(), request.uri().path()).await)
+                    }
                 });
                 let mut http = hyper::server::conn::http1::Builder::new();
                 http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
@@ -114,9 +118,10 @@ impl Endpoint {
         };
         match parts.as_slice() {
             ["v2", "credentials", id] if *id == task.credentials_id => self.credentials(&task).await,
-            ["v2", "credentials", _] => {
-                reply(StatusCode::BAD_REQUEST, &json!({ "code": "InvalidIdInRequest", "message": "Credentials not found" }))
-            }
+            ["v2", "credentials", _] => reply(
+                StatusCode::BAD_REQUEST,
+                &json!({ "code": "InvalidIdInRequest", "message": "Credentials not found" }),
+            ),
             ["v4", id, rest @ ..] => self.metadata(&task, id, rest).await,
             _ => reply(StatusCode::NOT_FOUND, &json!({ "message": format!("nothing is at {path}") })),
         }
@@ -165,7 +170,10 @@ impl Endpoint {
     async fn metadata(&self, task: &Arc<Task>, id: &str, rest: &[&str]) -> Response<Full<Bytes>> {
         let known = Known::of(&self.store.read(), Arc::clone(task));
         let Some(container) = metadata::container_of(&known, id) else {
-            return reply(StatusCode::NOT_FOUND, &json!({ "message": "no container of the task has this id" }));
+            return reply(
+                StatusCode::NOT_FOUND,
+                &json!({ "message": "no container of the task has this id" }),
+            );
         };
         let config = &self.cloud.config;
         let value = match rest {
@@ -174,7 +182,9 @@ impl Endpoint {
             ["stats"] | ["task", "stats"] => match self.planes.containers.stats(&task.id).await {
                 Ok(stats) if *rest == ["stats"] => metadata::stats(&stats, &container),
                 Ok(stats) => metadata::all_stats(&known, &stats),
-                Err(e) => return reply(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "message": e.to_string() })),
+                Err(e) => {
+                    return reply(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "message": e.to_string() }));
+                }
             },
             _ => return reply(StatusCode::NOT_FOUND, &json!({ "message": "there is no such metadata" })),
         };

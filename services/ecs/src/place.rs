@@ -29,9 +29,8 @@ pub(crate) struct Wanted<'a> {
 /// Chooses, has the interface made, and writes the row.
 pub(crate) fn place(cx: &mut Cx<'_>, wanted: Wanted<'_>) -> Result<Task, Error> {
     let subnets = subnets(cx, wanted.network)?;
-    let subnet = choose(&subnets, &load(cx, wanted.cluster, &wanted.group)).ok_or_else(|| {
-        Error::Invalid("subnets can not be empty.".into())
-    })?;
+    let subnet = choose(&subnets, &load(cx, wanted.cluster, &wanted.group))
+        .ok_or_else(|| Error::Invalid("subnets can not be empty.".into()))?;
     let subnet = Arc::clone(subnet);
     let id = ids::random_hex(32);
     let arn = rules::arn(cx.config, format!("task/{}/{id}", wanted.cluster));

@@ -2,7 +2,8 @@
 
 use escale_service::Recorded;
 
-const ONE_MACHINE: &str = "Capacity providers differ in price and in how easily AWS takes a machine back; there is one machine";
+const ONE_MACHINE: &str =
+    "Capacity providers differ in price and in how easily AWS takes a machine back; there is one machine";
 const PLATFORM: &str = "Versions of AWS's own hosts; Escale has one platform";
 const LABELS: &str = "Labels are for who inspects containers with Docker; they are shown again";
 

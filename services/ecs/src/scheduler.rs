@@ -143,7 +143,12 @@ pub(crate) fn decide(wish: &Wish, members: &[Member], now: Timestamp) -> Decisio
 }
 
 /// A sick task is replaced: its successor is placed first if there is room.
-fn sick(wish: &Wish, members: &[Member], now: Timestamp, later: &mut impl FnMut(Timestamp)) -> Option<Decision> {
+fn sick(
+    wish: &Wish,
+    members: &[Member],
+    now: Timestamp,
+    later: &mut impl FnMut(Timestamp),
+) -> Option<Decision> {
     let mut stop = Vec::new();
     for member in members {
         let Life::Sick(sickness) = member.life else { continue };
@@ -173,7 +178,8 @@ fn old_to_stop(
     let words = || "Scaling activity initiated by deployment".to_owned();
     let old: Vec<&Member> =
         members.iter().filter(|m| m.deployment != newest && m.life != Life::Going).collect();
-    let idle: Vec<_> = old.iter().filter(|m| m.life == Life::Coming).map(|m| (m.id.clone(), words())).collect();
+    let idle: Vec<_> =
+        old.iter().filter(|m| m.life == Life::Coming).map(|m| (m.id.clone(), words())).collect();
     if !idle.is_empty() {
         return idle;
     }

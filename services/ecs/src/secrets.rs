@@ -15,7 +15,8 @@ pub(crate) enum Source {
 ///
 /// Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html>
 pub(crate) fn parse(value_from: &str) -> Result<Source, String> {
-    let bad = || format!("valueFrom '{value_from}' is neither the ARN of a secret nor a parameter's ARN or name");
+    let bad =
+        || format!("valueFrom '{value_from}' is neither the ARN of a secret nor a parameter's ARN or name");
     if !value_from.starts_with("arn:") {
         let ok = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
         let is_name = !value_from.is_empty() && value_from.chars().all(ok);
@@ -29,7 +30,8 @@ pub(crate) fn parse(value_from: &str) -> Result<Source, String> {
         let name = name.strip_prefix('/').filter(|n| !n.contains('/')).unwrap_or(name);
         return Ok(Source::Parameter(name.to_owned()));
     }
-    let rest = arn.resource.strip_prefix("secret:").filter(|_| arn.service == "secretsmanager").ok_or_else(bad)?;
+    let rest =
+        arn.resource.strip_prefix("secret:").filter(|_| arn.service == "secretsmanager").ok_or_else(bad)?;
     let parts: Vec<&str> = rest.split(':').collect();
     let part = |i: usize| parts.get(i).filter(|p| !p.is_empty()).map(|p| (*p).to_owned());
     if parts.len() != 1 && parts.len() != 4 {
@@ -48,7 +50,8 @@ mod tests {
         let arn = "arn:aws:secretsmanager:eu-west-3:000000000000:secret:shop/db-AbCdEf";
         let plain = Source::Secret { id: arn.into(), key: None, stage: None, version: None };
         assert_eq!(parse(arn).unwrap(), plain);
-        let keyed = Source::Secret { id: arn.into(), key: Some("password".into()), stage: None, version: None };
+        let keyed =
+            Source::Secret { id: arn.into(), key: Some("password".into()), stage: None, version: None };
         assert_eq!(parse(&format!("{arn}:password::")).unwrap(), keyed);
         assert!(parse(&format!("{arn}:password")).is_err());
         assert_eq!(parse("/shop/url").unwrap(), Source::Parameter("/shop/url".into()));

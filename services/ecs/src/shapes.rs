@@ -4,7 +4,7 @@ use crate::{
     rules::{self, TagShape},
     status::{self, Known, Status},
 };
-use escale_base::{Timestamp, Wire};
+use escale_base::{Timestamp, Wire, wire::Value};
 use escale_service::Config;
 use escale_store::Image;
 use escale_tables::ecs::{
@@ -63,7 +63,7 @@ pub(crate) struct DefinitionShape {
     pub revision: u32,
     pub volumes: Vec<VolumeShape>,
     pub status: &'static str,
-    pub placement_constraints: Vec<KeyValue>,
+    pub placement_constraints: Vec<Value>,
     pub compatibilities: Vec<&'static str>,
     pub requires_compatibilities: Vec<String>,
     pub runtime_platform: Option<Platform>,
@@ -178,7 +178,7 @@ pub(crate) struct ContainerShape {
     pub last_status: &'static str,
     pub exit_code: Option<i32>,
     pub reason: Option<String>,
-    pub network_bindings: Vec<KeyValue>,
+    pub network_bindings: Vec<Value>,
     pub network_interfaces: Vec<InterfaceShape>,
     pub health_status: &'static str,
     pub cpu: String,
@@ -295,7 +295,9 @@ fn containers(config: &Config, known: &Known) -> Vec<ContainerShape> {
                 attachment_id: uuid_of(&task.id, "interface"),
                 address: task.private_ip.to_string(),
             }],
-            health_status: status::health_word(seen.map_or(escale_tables::ecs::Health::Unknown, |s| s.health)),
+            health_status: status::health_word(
+                seen.map_or(escale_tables::ecs::Health::Unknown, |s| s.health),
+            ),
             cpu: c.cpu.to_string(),
             memory: c.memory.map(|m| m.to_string()),
             memory_reservation: c.memory_reservation.map(|m| m.to_string()),
@@ -321,7 +323,7 @@ pub(crate) struct ServiceShape {
     pub service_name: String,
     pub cluster_arn: String,
     pub load_balancers: Vec<LoadBalancer>,
-    pub service_registries: Vec<KeyValue>,
+    pub service_registries: Vec<Value>,
     pub status: &'static str,
     pub desired_count: u32,
     pub running_count: i32,
@@ -336,8 +338,8 @@ pub(crate) struct ServiceShape {
     pub events: Vec<EventShape>,
     pub created_at: Timestamp,
     pub created_by: String,
-    pub placement_constraints: Vec<KeyValue>,
-    pub placement_strategy: Vec<KeyValue>,
+    pub placement_constraints: Vec<Value>,
+    pub placement_strategy: Vec<Value>,
     pub network_configuration: NetworkShape,
     pub health_check_grace_period_seconds: Option<i64>,
     pub scheduling_strategy: &'static str,

@@ -26,9 +26,7 @@ fn find(cx: &Cx<'_>, arn: &str) -> Result<Tagged, Error> {
             let id = rules::last_part(arn).to_owned();
             cx.tx.has::<Task>(&id).then_some(Tagged::Task(id)).ok_or_else(missing)
         }
-        "task-definition" => {
-            Ok(Tagged::Definition(rules::definition(cx.tx, arn).ok_or_else(missing)?.key()))
-        }
+        "task-definition" => Ok(Tagged::Definition(rules::definition(cx.tx, arn).ok_or_else(missing)?.key())),
         other => Err(Error::Invalid(format!("A resource of type '{other}' has no tags here."))),
     }
 }

@@ -22,7 +22,8 @@ pub(crate) fn types() -> Resources {
 
 fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let name = props.name_or_generated("LogGroupName", 512);
-    let tags: Vec<escale_base::Tag> = Wire::read(&props.tags()).map_err(|e| crate::Error::Invalid(e.to_string()))?;
+    let tags: Vec<escale_base::Tag> =
+        Wire::read(&props.tags()).map_err(|e| crate::Error::Invalid(e.to_string()))?;
     let mut input = json!({ "logGroupName": name, "tags": rules::tag_map(&tags) });
     if let Some(class) = props.str("LogGroupClass") {
         input["logGroupClass"] = class.into();

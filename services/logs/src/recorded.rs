@@ -16,10 +16,7 @@ pub(crate) const RECORDED: &[Recorded] = &[
         reason: "AWS takes any token since 2023 and appends in any case",
     },
     Recorded { name: "FilterLogEvents.interleaved", reason: "AWS always interleaves, whatever is asked" },
-    Recorded {
-        name: "DescribeLogGroups.includeLinkedAccounts",
-        reason: "There is one account",
-    },
+    Recorded { name: "DescribeLogGroups.includeLinkedAccounts", reason: "There is one account" },
     Recorded {
         name: "GetLogEvents.unmask, FilterLogEvents.unmask",
         reason: "Nothing is masked without a data protection policy, and there are none",

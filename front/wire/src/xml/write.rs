@@ -96,7 +96,8 @@ impl<'a> Writer<'a> {
         let shape = model.shape(member.shape);
         match (&shape.kind, value) {
             (Kind::Structure(_), Value::Object(object)) => {
-                let namespace = member.xml_namespace.as_ref().map(|n| {
+                let of_shape = model.shape(member.shape).structure().and_then(|s| s.xml_namespace.as_ref());
+                let namespace = member.xml_namespace.as_ref().or(of_shape).map(|n| {
                     let key = n.prefix.as_ref().map_or_else(|| "xmlns".to_owned(), |p| format!("xmlns:{p}"));
                     (key, n.uri.clone())
                 });

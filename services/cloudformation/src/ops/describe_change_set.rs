@@ -29,7 +29,7 @@ pub(crate) struct Output {
     status_reason: Option<String>,
     #[wire("NotificationARNs")]
     notification_arns: Vec<String>,
-    rollback_configuration: (),
+    rollback_configuration: escale_base::wire::Value,
     capabilities: Vec<String>,
     tags: Vec<Tag>,
     changes: Vec<Change>,
@@ -50,7 +50,7 @@ pub(crate) struct ResourceChange {
     logical_resource_id: String,
     resource_type: String,
     scope: Vec<String>,
-    details: Vec<()>,
+    details: Vec<escale_base::wire::Value>,
 }
 
 impl Operation for DescribeChangeSet {
@@ -91,7 +91,7 @@ fn output(stack: &Stack, row: &ChangeSet) -> Output {
         status,
         status_reason,
         notification_arns: Vec::new(),
-        rollback_configuration: (),
+        rollback_configuration: serde_json::json!({}),
         capabilities: row.content.capabilities.clone(),
         tags: row.content.tags.clone(),
         changes: planned.iter().map(added).collect(),

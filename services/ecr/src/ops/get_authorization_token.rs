@@ -57,7 +57,7 @@ impl Operation for GetAuthorizationToken {
                 Holder::Role { name: name.clone(), session: session.clone(), role_id: role_id.clone() }
             }
             Principal::Service(name) => Holder::Service(name.clone()),
-            Principal::Anonymous => {
+            Principal::OnBehalf { .. } | Principal::Anonymous => {
                 let why = "a token belongs to somebody: sign the request".to_owned();
                 return Err(Error::Invalid { parameter: "registryIds", why });
             }

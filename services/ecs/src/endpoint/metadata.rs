@@ -1,6 +1,10 @@
 //! Metadata in the form of version 4.
 
-use crate::{reconcile::metadata_id, rules, shapes, status::{self, Known}};
+use crate::{
+    reconcile::metadata_id,
+    rules, shapes,
+    status::{self, Known},
+};
 use escale_containers::{Stats, Usage};
 use escale_service::Config;
 use escale_tables::ecs::ContainerState;
@@ -77,10 +81,9 @@ pub(super) fn task(known: &Known, config: &Config) -> Value {
     if let Some(name) = task.service.as_ref().map(|s| rules::last_part(&s.key)) {
         value["ServiceName"] = name.into();
     }
-    for (member, at) in [
-        ("PullStartedAt", known.progress.pull_started),
-        ("PullStoppedAt", known.progress.pull_stopped),
-    ] {
+    for (member, at) in
+        [("PullStartedAt", known.progress.pull_started), ("PullStoppedAt", known.progress.pull_stopped)]
+    {
         if let Some(at) = at {
             value[member] = at.iso8601().into();
         }

@@ -81,10 +81,19 @@ struct Shipper {
 
 impl Shipper {
     /// Until the container ended and all is there.
-    async fn run(&self, store: &Store, cloud: &Arc<Cloud>, containers: &dyn Containers) -> Result<(), String> {
+    async fn run(
+        &self,
+        store: &Store,
+        cloud: &Arc<Cloud>,
+        containers: &dyn Containers,
+    ) -> Result<(), String> {
         let key = format!("{}/{}", self.task, self.container);
         let mut cursor = store.read().get::<LogCursor>(&key).map_or_else(
-            || LogCursor { task: self.task.clone(), container: self.container.clone(), ..LogCursor::default() },
+            || LogCursor {
+                task: self.task.clone(),
+                container: self.container.clone(),
+                ..LogCursor::default()
+            },
             |row| (*row).clone(),
         );
         let mut given = self.given(store, cloud).await?;
@@ -142,8 +151,7 @@ impl Shipper {
             latest = line.at.0.max(latest);
             events.push(json!({ "timestamp": latest, "message": String::from_utf8_lossy(&line.text) }));
         }
-        let input =
-            json!({ "logGroupName": self.group, "logStreamName": self.stream, "logEvents": events });
+        let input = json!({ "logGroupName": self.group, "logStreamName": self.stream, "logEvents": events });
         match self.call(store, cloud, "PutLogEvents", input).await {
             Ok(_) => Ok(()),
             Err(e) if e.code == "ResourceNotFoundException" => Ok(()),
@@ -151,7 +159,13 @@ impl Shipper {
         }
     }
 
-    async fn call(&self, store: &Store, cloud: &Arc<Cloud>, op: &str, input: Value) -> Result<Value, AwsError> {
+    async fn call(
+        &self,
+        store: &Store,
+        cloud: &Arc<Cloud>,
+        op: &str,
+        input: Value,
+    ) -> Result<Value, AwsError> {
         calls::call(cloud, store, &Caller::service(ECS), "logs", op, input).await
     }
 }

@@ -67,7 +67,10 @@ fn look(group: &GroupSeen, before: Option<&TaskSeen>, now: Timestamp) -> TaskSee
         plane::Phase::Stopped => Phase::Stopped,
     };
     let ran = group.containers.values().any(|c| matches!(c.state, State::Running(_)))
-        || group.containers.values().any(|c| matches!(&c.state, State::Exited(e) if e.reason == ExitReason::Ended));
+        || group
+            .containers
+            .values()
+            .any(|c| matches!(&c.state, State::Exited(e) if e.reason == ExitReason::Ended));
     let first = |was: Option<Timestamp>, is: bool| was.or(is.then_some(now));
     TaskSeen {
         id: group.id.clone(),
@@ -85,7 +88,9 @@ fn why(group: &GroupSeen) -> Option<String> {
         StopReason::Asked(_) => None,
         StopReason::EssentialExited(name) => {
             let words = match group.containers.get(name).map(container).map(|c| c.state) {
-                Some(ContainerState::Ended { reason: Some(reason), .. }) if reason.starts_with("Cannot") => reason,
+                Some(ContainerState::Ended { reason: Some(reason), .. }) if reason.starts_with("Cannot") => {
+                    reason
+                }
                 Some(ContainerState::Ended { reason: Some(reason), .. }) => {
                     format!("{reason}: Essential container in task exited")
                 }

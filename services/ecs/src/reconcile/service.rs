@@ -72,7 +72,8 @@ impl Reconciler for Services {
         let error = failed.0;
         let told = self.cloud.transact(&self.store, &caller, |cx| {
             let words = format!("was unable to place a task. Reason: {}.", error.message);
-            let last = cx.tx.get::<ServiceEvents>(key).and_then(|e| e.events.first().map(|e| e.message.clone()));
+            let last =
+                cx.tx.get::<ServiceEvents>(key).and_then(|e| e.events.first().map(|e| e.message.clone()));
             if !last.is_some_and(|m| m.ends_with(&words)) {
                 tell(cx, key, &words);
             }
@@ -142,9 +143,10 @@ fn member(image: &Image, task: Arc<Task>) -> Option<Member> {
 }
 
 fn life(image: &Image, known: &Known) -> Life {
-    let checked = known.definition.as_ref().is_some_and(|d| {
-        d.containers.iter().any(|c| c.essential && c.health_check.is_some())
-    });
+    let checked = known
+        .definition
+        .as_ref()
+        .is_some_and(|d| d.containers.iter().any(|c| c.essential && c.health_check.is_some()));
     match known.health() {
         Health::Unhealthy => return Life::Sick(Sickness::Container),
         Health::Unknown if checked => return Life::Coming,
@@ -180,7 +182,8 @@ pub(crate) fn failures(image: &Image, key: &str, deployment: &Deployment) -> (u3
         let short = started.is_none_or(|s| at.since_ms(s) < SHORT_LIFE_MS);
         let sick = known.task.stop.as_ref().is_some_and(|s| s.reason.starts_with("Task failed"));
         if !scaled {
-            let counts = sick || known.progress.failed.is_some() || short || deployment.outcome == Outcome::InProgress;
+            let counts =
+                sick || known.progress.failed.is_some() || short || deployment.outcome == Outcome::InProgress;
             ends.push((at, counts));
         }
     }
@@ -225,7 +228,8 @@ fn start(cx: &mut Cx<'_>, service: &Service, many: u32) -> Result<(), Error> {
             Launch::Fargate => None,
             Launch::Strategy(items) => {
                 let count = |name: &str| {
-                    let has = |t: &Arc<Task>| t.capacity_provider.as_deref() == Some(name) && t.stop.is_none();
+                    let has =
+                        |t: &Arc<Task>| t.capacity_provider.as_deref() == Some(name) && t.stop.is_none();
                     tasks_of(cx.tx, &key).filter(has).count() as i32
                 };
                 rules::next_provider(items, count)
@@ -307,8 +311,10 @@ fn trip(cx: &mut Cx<'_>, service: &Service) {
             back.outcome = Outcome::InProgress;
             back.updated = now;
             back.is_rollback = true;
-            back.reason =
-                format!("ECS deployment circuit breaker: rolling back to deploymentId {} from {failed}.", back.id);
+            back.reason = format!(
+                "ECS deployment circuit breaker: rolling back to deploymentId {} from {failed}.",
+                back.id
+            );
             told.push(format!("(deployment {failed}) rolling back to deployment {}.", back.id));
             s.deployments.insert(0, back);
         }
@@ -321,10 +327,10 @@ fn trip(cx: &mut Cx<'_>, service: &Service) {
 
 /// Adds to the list that DescribeServices shows.
 fn tell(cx: &mut Cx<'_>, key: &str, words: &str) {
-    let mut row = cx.tx.get::<ServiceEvents>(key).map_or_else(
-        || ServiceEvents { service: key.to_owned(), events: Vec::new() },
-        |row| (*row).clone(),
-    );
+    let mut row = cx
+        .tx
+        .get::<ServiceEvents>(key)
+        .map_or_else(|| ServiceEvents { service: key.to_owned(), events: Vec::new() }, |row| (*row).clone());
     let message = format!("(service {}) {words}", rules::last_part(key));
     row.events.insert(0, ServiceEvent { id: ids::random_uuid(), at: cx.now, message });
     row.events.truncate(EVENTS);

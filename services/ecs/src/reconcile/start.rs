@@ -61,7 +61,8 @@ impl Starter<'_> {
         let gone = |what: &str| Problem::Passing(StepError::new(format!("the task's {what} is not there")));
         let known = Known::find(&image, id).ok_or_else(|| gone("row"))?;
         let definition = known.definition.clone().ok_or_else(|| gone("definition"))?;
-        let seen = image.get::<InterfaceSeen>(known.task.interface.as_str()).ok_or_else(|| gone("interface"))?;
+        let seen =
+            image.get::<InterfaceSeen>(known.task.interface.as_str()).ok_or_else(|| gone("interface"))?;
         let vpc = image.get::<Vpc>(known.task.vpc.as_str()).ok_or_else(|| gone("VPC"))?;
         let images = self.resolve(&known, &definition).await?;
         if self.planes.containers.observe(id).is_some() {
@@ -120,12 +121,8 @@ impl Starter<'_> {
         };
         let Some(entry) = self.cloud.entry("ecr", "BatchGetImage") else { return Ok(()) };
         let config = &self.cloud.config;
-        let arn = escale_base::Arn::new(
-            "ecr",
-            &config.region,
-            &config.account,
-            format!("repository/{repository}"),
-        );
+        let arn =
+            escale_base::Arn::new("ecr", &config.region, &config.account, format!("repository/{repository}"));
         let input = json!({ "repositoryName": repository });
         let image = self.store.read();
         let allowed = self.cloud.authorize(&image, role, "ecr", entry, &input, &[arn.to_string()]);
@@ -190,15 +187,16 @@ impl Starter<'_> {
     }
 
     async fn secret(&self, role: &Caller, value_from: &str) -> Result<Secret<String>, String> {
-        let call = |service, operation, input| {
-            calls::call(self.cloud, self.store, role, service, operation, input)
-        };
+        let call =
+            |service, operation, input| calls::call(self.cloud, self.store, role, service, operation, input);
         let text = |value: &Value| value.as_str().map(str::to_owned);
         match secrets::parse(value_from)? {
             secrets::Source::Parameter(name) => {
                 let input = json!({ "Name": name, "WithDecryption": true });
                 let answer = call("ssm", "GetParameter", input).await.map_err(|e| e.to_string())?;
-                text(&answer["Parameter"]["Value"]).map(Secret::new).ok_or_else(|| format!("{name} has no value"))
+                text(&answer["Parameter"]["Value"])
+                    .map(Secret::new)
+                    .ok_or_else(|| format!("{name} has no value"))
             }
             secrets::Source::Secret { id, key, stage, version } => {
                 let mut input = json!({ "SecretId": id });
@@ -210,14 +208,17 @@ impl Starter<'_> {
                 }
                 let answer =
                     call("secretsmanager", "GetSecretValue", input).await.map_err(|e| e.to_string())?;
-                let whole = text(&answer["SecretString"]).ok_or_else(|| format!("{id} is binary, not text"))?;
+                let whole =
+                    text(&answer["SecretString"]).ok_or_else(|| format!("{id} is binary, not text"))?;
                 let Some(key) = key else { return Ok(Secret::new(whole)) };
                 let object: Value = serde_json::from_str(&whole)
                     .map_err(|_| format!("invalid character: the value of {id} is not JSON"))?;
                 match object.get(&key) {
                     Some(Value::String(s)) => Ok(Secret::new(s.clone())),
                     Some(other) => Ok(Secret::new(other.to_string())),
-                    None => Err(format!("retrieved secret from Secrets Manager did not contain json key {key}")),
+                    None => {
+                        Err(format!("retrieved secret from Secrets Manager did not contain json key {key}"))
+                    }
                 }
             }
         }

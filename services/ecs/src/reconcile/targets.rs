@@ -33,22 +33,27 @@ fn registered(image: &Image) -> Vec<(Arc<Task>, Vec<(String, i64)>)> {
     let mut found = Vec::new();
     for progress in image.scan::<TaskProgress>().filter(|p| p.registered && p.stopped.is_none()) {
         let Some(task) = image.get::<Task>(&progress.id) else { continue };
-        let Some(service) = task.service.as_ref().and_then(|s| image.get::<Service>(&s.key)) else { continue };
-        let places = service.load_balancers.iter().filter_map(|b| {
-            Some((b.target_group_arn.clone()?, i64::from(b.container_port?)))
-        });
+        let Some(service) = task.service.as_ref().and_then(|s| image.get::<Service>(&s.key)) else {
+            continue;
+        };
+        let places = service
+            .load_balancers
+            .iter()
+            .filter_map(|b| Some((b.target_group_arn.clone()?, i64::from(b.container_port?))));
         found.push((task, places.collect()));
     }
     found
 }
 
 async fn ask(store: &Store, cloud: &Arc<Cloud>, tasks: &[(Arc<Task>, Vec<(String, i64)>)]) -> Health {
-    let groups: BTreeSet<&String> = tasks.iter().flat_map(|(_, places)| places).map(|(group, _)| group).collect();
+    let groups: BTreeSet<&String> =
+        tasks.iter().flat_map(|(_, places)| places).map(|(group, _)| group).collect();
     let mut health = Health::new();
     for group in groups {
         let input = json!({ "TargetGroupArn": group });
         let caller = Caller::service(ECS);
-        let Ok(answer) = calls::call(cloud, store, &caller, "elbv2", "DescribeTargetHealth", input).await else {
+        let Ok(answer) = calls::call(cloud, store, &caller, "elbv2", "DescribeTargetHealth", input).await
+        else {
             continue;
         };
         let mut of = BTreeMap::new();

@@ -82,8 +82,11 @@ impl Reconciler for Tasks {
             Step::Stop(reason) => Ok(self.planes.containers.stop(id, &reason).await?),
             Step::Release => self.release(id).await,
             Step::Forget => self.store.write(|tx| {
-                let cursors: Vec<String> = tx.prefix::<LogCursor>(&format!("{id}/")).map(|c| c.key()).collect();
-                cursors.iter().for_each(|key| drop(tx.delete::<LogCursor>(key)));
+                let cursors: Vec<String> =
+                    tx.prefix::<LogCursor>(&format!("{id}/")).map(|c| c.key()).collect();
+                for key in &cursors {
+                    tx.delete::<LogCursor>(key);
+                }
                 tx.delete::<TaskSeen>(id);
                 tx.delete::<TargetSeen>(id);
                 tx.delete::<TaskProgress>(id);

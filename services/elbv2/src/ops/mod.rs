@@ -30,3 +30,20 @@ escale_service::operations! {
     SetRulePriorities => set_rule_priorities,
     SetSecurityGroups => set_security_groups,
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn members_are_the_models() {
+        let model = escale_model::service("elbv2").unwrap();
+        let mut faults = Vec::new();
+        for entry in super::all() {
+            let operation = model.operation(entry.name).unwrap();
+            for (shape, fields) in [(operation.input, entry.input), (operation.output, entry.output)] {
+                let found = shape.map(|shape| escale_wire::check_fields(model, shape, fields));
+                faults.extend(found.into_iter().flatten().map(|fault| format!("{}: {fault}", entry.name)));
+            }
+        }
+        assert_eq!(faults, Vec::<String>::new());
+    }
+}

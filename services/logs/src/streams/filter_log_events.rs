@@ -31,7 +31,7 @@ pub(crate) struct Input {
 pub(crate) struct Output {
     events: Vec<Event>,
     /// AWS gives an empty list since 2021.
-    searched_log_streams: Vec<String>,
+    searched_log_streams: Vec<escale_base::wire::Value>,
     next_token: Option<String>,
 }
 

@@ -1,9 +1,26 @@
-//! The rows of cloudfront.
+//! Distributions that were asked for, what they lean on, and what stands of them.
 
+mod access;
+mod config;
+mod distribution;
 mod name;
 
+pub use access::{
+    KeyGroup, KeyGroupConfig, OriginAccessControl, OriginAccessControlConfig, PublicKey, PublicKeyConfig,
+};
+pub use config::*;
+pub use distribution::{Distribution, DistributionSeen, Invalidation, InvalidationSeen};
 pub use name::DistributionName;
 
 use escale_store::TableDef;
 
-pub const TABLES: &[TableDef] = &[TableDef::of::<DistributionName>()];
+pub const TABLES: &[TableDef] = &[
+    TableDef::of::<Distribution>(),
+    TableDef::of::<DistributionName>(),
+    TableDef::of::<DistributionSeen>(),
+    TableDef::of::<Invalidation>(),
+    TableDef::of::<InvalidationSeen>(),
+    TableDef::of::<KeyGroup>(),
+    TableDef::of::<OriginAccessControl>(),
+    TableDef::of::<PublicKey>(),
+];

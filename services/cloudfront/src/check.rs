@@ -1,0 +1,214 @@
+//! Whether a distribution's configuration can be enacted. Everything that AWS has and Escale has not is refused by name.
+
+use crate::{Error, error::invalid, policies, rules};
+use escale_base::AwsError;
+use escale_service::Cx;
+use escale_tables::cloudfront::{
+    AllowedMethods, DefaultCacheBehavior, Distribution, DistributionConfig, Origin, Trusted,
+};
+
+pub(crate) fn config(cx: &Cx<'_>, id: Option<&str>, config: &DistributionConfig) -> Result<(), Error> {
+    refuse_unsupported(config)?;
+    if config.origins.0.is_empty() {
+        return Err(invalid("A distribution must have at least one origin"));
+    }
+    for (i, origin) in config.origins.0.iter().enumerate() {
+        if config.origins.0[..i].iter().any(|o| o.id == origin.id) {
+            return Err(invalid(format!("The origin id '{}' is there twice", origin.id)));
+        }
+        check_origin(cx, origin)?;
+    }
+    behaviour(cx, config, &config.default_cache_behavior)?;
+    for cached in config.cache_behaviors.iter().flat_map(|b| &b.0) {
+        behaviour(cx, config, &cached.without_pattern())?;
+    }
+    let root = config.default_root_object.as_deref().unwrap_or("");
+    if root.starts_with('/') {
+        return Err(AwsError::new(
+            "InvalidDefaultRootObject",
+            400,
+            "The default root object must not begin with '/'",
+        )
+        .into());
+    }
+    for alias in config.aliases.iter().flat_map(|a| &a.0) {
+        let name = alias.to_ascii_lowercase();
+        let taken =
+            cx.tx.scan::<Distribution>().find(|d| Some(d.id.as_str()) != id && hosts(d).contains(&name));
+        if taken.is_some() {
+            return Err(Error::AliasTaken(alias.clone()));
+        }
+    }
+    for error in config.custom_error_responses.iter().flat_map(|e| &e.0) {
+        if error.response_page_path.as_deref().unwrap_or("").is_empty()
+            != error.response_code.as_deref().unwrap_or("").is_empty()
+        {
+            return Err(invalid("ResponsePagePath and ResponseCode must be given together"));
+        }
+        if error.response_code.as_deref().is_some_and(|c| !c.is_empty() && c.parse::<u16>().is_err()) {
+            return Err(AwsError::new(
+                "InvalidResponseCode",
+                400,
+                "A CustomErrorResponse has an invalid response code",
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// The names under which the edge knows it.
+pub(crate) fn hosts(row: &Distribution) -> Vec<String> {
+    let aliases = row.config.aliases.iter().flat_map(|a| &a.0).map(|a| a.to_ascii_lowercase());
+    std::iter::once(row.domain_name.clone()).chain(aliases).collect()
+}
+
+fn refuse(what: impl std::fmt::Display) -> Result<(), Error> {
+    Err(AwsError::not_supported(what).into())
+}
+
+fn refuse_unsupported(config: &DistributionConfig) -> Result<(), Error> {
+    let given = |text: &Option<String>| text.as_deref().is_some_and(|t| !t.is_empty());
+    if config.origin_groups.as_ref().is_some_and(|g| !g.0.is_empty()) {
+        return refuse("DistributionConfig.OriginGroups");
+    }
+    if config.logging.as_ref().is_some_and(|l| l.enabled != Some(false) && given(&l.bucket)) {
+        return refuse("DistributionConfig.Logging");
+    }
+    if given(&config.web_acl_id) {
+        return refuse("DistributionConfig.WebACLId");
+    }
+    if given(&config.continuous_deployment_policy_id) || config.staging == Some(true) {
+        return refuse("Continuous deployment (DistributionConfig.Staging)");
+    }
+    let certificate = config.viewer_certificate.as_ref();
+    if certificate.is_some_and(|c| c.cloud_front_default_certificate != Some(true)) {
+        return refuse("A DistributionConfig.ViewerCertificate other than CloudFrontDefaultCertificate");
+    }
+    match config.restrictions.as_ref().map(|r| r.geo_restriction.restriction_type.as_str()) {
+        None | Some("none") => Ok(()),
+        Some(_) => refuse("DistributionConfig.Restrictions.GeoRestriction"),
+    }
+}
+
+fn check_origin(cx: &Cx<'_>, origin: &Origin) -> Result<(), Error> {
+    let path = origin.origin_path.as_deref().unwrap_or("");
+    if !path.is_empty() && (!path.starts_with('/') || path.ends_with('/')) {
+        return Err(invalid(format!("The origin path '{path}' must begin with '/' and not end with it")));
+    }
+    if origin.origin_shield.as_ref().is_some_and(|s| s.enabled) {
+        return refuse("Origin.OriginShield");
+    }
+    match (&origin.s3_origin_config, &origin.custom_origin_config) {
+        (Some(s3), None) => {
+            if s3.origin_access_identity.as_deref().is_some_and(|i| !i.is_empty()) {
+                return refuse("S3OriginConfig.OriginAccessIdentity (use an origin access control)");
+            }
+            if bucket_of(&origin.domain_name).is_none() {
+                let name = &origin.domain_name;
+                return Err(invalid(format!("The origin domain name '{name}' is not that of an S3 bucket")));
+            }
+        }
+        (None, Some(custom)) => {
+            if custom.origin_protocol_policy == "https-only" {
+                return refuse("OriginProtocolPolicy 'https-only'");
+            }
+        }
+        _ => return Err(invalid("An origin must have an S3OriginConfig or a CustomOriginConfig")),
+    }
+    if let Some(id) = origin.origin_access_control_id.as_deref().filter(|i| !i.is_empty()) {
+        rules::origin_access_control(cx, id)?;
+        if origin.s3_origin_config.is_none() {
+            return Err(invalid("An origin access control is for S3 origins"));
+        }
+    }
+    Ok(())
+}
+
+/// `<bucket>.s3.<region>.amazonaws.com`, also without the region.
+pub(crate) fn bucket_of(domain: &str) -> Option<&str> {
+    let (bucket, rest) = domain.split_once(".s3.").or_else(|| domain.split_once(".s3-"))?;
+    (!bucket.is_empty() && rest.ends_with("amazonaws.com")).then_some(bucket)
+}
+
+fn behaviour(
+    cx: &Cx<'_>,
+    config: &DistributionConfig,
+    behaviour: &DefaultCacheBehavior,
+) -> Result<(), Error> {
+    let origin = &behaviour.target_origin_id;
+    if !config.origins.0.iter().any(|o| o.id == *origin) {
+        return Err(Error::NoOrigin(origin.clone()));
+    }
+    if behaviour.trusted_signers.as_ref().is_some_and(|t| t.enabled) {
+        return refuse("TrustedSigners (use TrustedKeyGroups)");
+    }
+    if behaviour.smooth_streaming == Some(true) {
+        return refuse("SmoothStreaming");
+    }
+    if behaviour.lambda_function_associations.as_ref().is_some_and(|l| !l.0.is_empty()) {
+        return refuse("LambdaFunctionAssociations");
+    }
+    if behaviour.function_associations.as_ref().is_some_and(|l| !l.0.is_empty()) {
+        return refuse("FunctionAssociations");
+    }
+    if behaviour.field_level_encryption_id.as_deref().is_some_and(|i| !i.is_empty()) {
+        return refuse("FieldLevelEncryptionId");
+    }
+    for group in trusted(behaviour.trusted_key_groups.as_ref()) {
+        rules::key_group(cx, group).map_err(|_| Error::NoTrustedKeyGroup(group.clone()))?;
+    }
+    let cache = behaviour.cache_policy_id.as_deref().ok_or_else(|| invalid("A CachePolicyId is required"))?;
+    policies::cache(cache).ok_or_else(|| Error::NoCachePolicy(cache.to_owned()))?;
+    if let Some(id) = behaviour.origin_request_policy_id.as_deref().filter(|i| !i.is_empty()) {
+        policies::request(id).ok_or_else(|| Error::NoOriginRequestPolicy(id.to_owned()))?;
+    }
+    if !["allow-all", "redirect-to-https", "https-only"].contains(&behaviour.viewer_protocol_policy.as_str())
+    {
+        return Err(invalid(format!(
+            "The ViewerProtocolPolicy '{}' is not valid",
+            behaviour.viewer_protocol_policy
+        )));
+    }
+    match &behaviour.allowed_methods {
+        Some(methods) => allowed(methods),
+        None => Ok(()),
+    }
+}
+
+/// The groups that are in force.
+pub(crate) fn trusted(trusted: Option<&Trusted>) -> impl Iterator<Item = &String> {
+    trusted.into_iter().filter(|t| t.enabled).flat_map(|t| t.items.iter().flatten())
+}
+
+fn allowed(methods: &AllowedMethods) -> Result<(), Error> {
+    let mut items: Vec<&str> = methods.items.iter().map(String::as_str).collect();
+    items.sort_unstable();
+    let known: [&[&str]; 3] = [
+        &["GET", "HEAD"],
+        &["GET", "HEAD", "OPTIONS"],
+        &["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"],
+    ];
+    if !known.contains(&items.as_slice()) {
+        return Err(invalid("AllowedMethods must be GET and HEAD; these and OPTIONS; or all seven methods"));
+    }
+    let cached = methods.cached_methods.iter().flat_map(|c| &c.0);
+    if cached.clone().any(|m| !["GET", "HEAD", "OPTIONS"].contains(&m.as_str())) {
+        return Err(invalid("CachedMethods must be GET and HEAD, or these and OPTIONS"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn buckets() {
+        for (domain, bucket) in [
+            ("media.s3.eu-west-3.amazonaws.com", Some("media")),
+            ("my.media.s3.amazonaws.com", Some("my.media")),
+            ("web-1.eu-west-3.elb.localhost", None),
+        ] {
+            assert_eq!(super::bucket_of(domain), bucket, "{domain}");
+        }
+    }
+}

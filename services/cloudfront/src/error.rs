@@ -1,0 +1,96 @@
+//! CloudFront's errors: code and HTTP status stand here and nowhere else.
+
+use escale_base::AwsError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("The specified distribution does not exist: {0}")]
+    NoDistribution(String),
+    #[error("The specified invalidation does not exist: {0}")]
+    NoInvalidation(String),
+    #[error("The specified origin access control does not exist: {0}")]
+    NoOriginAccessControl(String),
+    #[error("The specified public key does not exist: {0}")]
+    NoPublicKey(String),
+    #[error("The specified key group does not exist: {0}")]
+    NoKeyGroup(String),
+    #[error("The specified cache policy does not exist: {0}")]
+    NoCachePolicy(String),
+    #[error("The specified origin request policy does not exist: {0}")]
+    NoOriginRequestPolicy(String),
+    #[error("No origin exists with the specified Origin Id: {0}")]
+    NoOrigin(String),
+    #[error("One or more of the specified trusted key groups do not exist: {0}")]
+    NoTrustedKeyGroup(String),
+    #[error("The resource {0} does not exist")]
+    NoTagged(String),
+    #[error("The If-Match version is missing or not valid for the resource.")]
+    IfMatchMissing,
+    #[error(
+        "The request failed because it didn't meet the preconditions in one or more request-header fields."
+    )]
+    Precondition,
+    #[error("The distribution you are trying to delete has not been disabled.")]
+    NotDisabled,
+    #[error(
+        "The caller reference that you are using to create a distribution is associated with distribution {0}, which has another configuration."
+    )]
+    DistributionExists(String),
+    #[error("One or more of the CNAMEs you provided are already associated with a different resource: {0}")]
+    AliasTaken(String),
+    #[error("The {kind} with the name {name} already exists")]
+    Exists { kind: Kind, name: String },
+    #[error("The {kind} {id} is in use by {by}")]
+    InUse { kind: Kind, id: String, by: String },
+    #[error("You can't change the value of a public key: only its comment")]
+    KeyIsFixed,
+    #[error("{0}")]
+    IllegalUpdate(String),
+    #[error("{0}")]
+    InvalidArgument(String),
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+}
+
+escale_base::choice! {
+    pub enum Kind { OriginAccessControl = "origin access control", PublicKey = "public key", KeyGroup = "key group" }
+}
+
+pub(crate) fn invalid(what: impl Into<String>) -> Error {
+    Error::InvalidArgument(what.into())
+}
+
+impl From<Error> for AwsError {
+    fn from(error: Error) -> AwsError {
+        let (code, status) = match &error {
+            Error::NoDistribution(_) => ("NoSuchDistribution", 404),
+            Error::NoInvalidation(_) => ("NoSuchInvalidation", 404),
+            Error::NoOriginAccessControl(_) => ("NoSuchOriginAccessControl", 404),
+            Error::NoPublicKey(_) => ("NoSuchPublicKey", 404),
+            Error::NoKeyGroup(_) => ("NoSuchResource", 404),
+            Error::NoCachePolicy(_) => ("NoSuchCachePolicy", 404),
+            Error::NoOriginRequestPolicy(_) => ("NoSuchOriginRequestPolicy", 404),
+            Error::NoOrigin(_) => ("NoSuchOrigin", 404),
+            Error::NoTrustedKeyGroup(_) => ("TrustedKeyGroupDoesNotExist", 400),
+            Error::NoTagged(_) => ("NoSuchResource", 404),
+            Error::IfMatchMissing => ("InvalidIfMatchVersion", 400),
+            Error::Precondition => ("PreconditionFailed", 412),
+            Error::NotDisabled => ("DistributionNotDisabled", 409),
+            Error::DistributionExists(_) => ("DistributionAlreadyExists", 409),
+            Error::AliasTaken(_) => ("CNAMEAlreadyExists", 409),
+            Error::Exists { kind: Kind::OriginAccessControl, .. } => {
+                ("OriginAccessControlAlreadyExists", 409)
+            }
+            Error::Exists { kind: Kind::PublicKey, .. } => ("PublicKeyAlreadyExists", 409),
+            Error::Exists { kind: Kind::KeyGroup, .. } => ("KeyGroupAlreadyExists", 409),
+            Error::InUse { kind: Kind::OriginAccessControl, .. } => ("OriginAccessControlInUse", 409),
+            Error::InUse { kind: Kind::PublicKey, .. } => ("PublicKeyInUse", 409),
+            Error::InUse { kind: Kind::KeyGroup, .. } => ("ResourceInUse", 409),
+            Error::KeyIsFixed => ("CannotChangeImmutablePublicKeyFields", 400),
+            Error::IllegalUpdate(_) => ("IllegalUpdate", 400),
+            Error::InvalidArgument(_) => ("InvalidArgument", 400),
+            Error::Aws(e) => return e.clone(),
+        };
+        AwsError::new(code, status, error.to_string())
+    }
+}

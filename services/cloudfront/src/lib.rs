@@ -1,0 +1,97 @@
+//! CloudFront: distributions, and what they lean on.
+//!
+//! Operations (`ops/`) write wishes into the tables of `escale_tables::cloudfront`. Reconcilers (`reconcile/`) turn a
+//! distribution's rows into one specification for the cdn plane, and have it forget what was invalidated. `roads.rs`
+//! gives the plane its way to origins.
+//!
+//! It never serves a viewer itself. Start at `ops/create_distribution.rs`.
+
+mod cfn;
+mod check;
+mod error;
+mod ops;
+mod policies;
+mod reconcile;
+mod recorded;
+mod roads;
+mod rules;
+mod shapes;
+
+use escale_base::PlaneError;
+use escale_cdn::{Cdn, Edge, Settings, spec::Identity};
+use escale_engine::Engine;
+use escale_network::Network;
+use escale_service::{Cloud, Entry, Recorded, ResourceType, Service};
+use escale_store::{Store, StoreError};
+use std::{path::PathBuf, sync::Arc};
+
+pub use error::{Error, Kind};
+
+/// The name by which it signs requests to origins.
+pub(crate) const PRINCIPAL: &str = "cloudfront.amazonaws.com";
+
+/// Of the cache, in memory and on disk: enough for a working set of images, small against a laptop's.
+const MEMORY_BYTES: u64 = 64 * 1024 * 1024;
+const DISK_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+
+/// The service, for the wiring.
+pub struct CloudFront;
+
+impl Service for CloudFront {
+    fn id(&self) -> &'static str {
+        "cloudfront"
+    }
+    fn global(&self) -> bool {
+        true
+    }
+    fn operations(&self) -> Vec<Entry> {
+        ops::all()
+    }
+    fn recorded(&self) -> &'static [Recorded] {
+        recorded::RECORDED
+    }
+    fn resource_types(&self) -> Vec<ResourceType> {
+        cfn::types()
+    }
+}
+
+/// The cdn plane with CloudFront's words and its ways to origins. The wiring listens for it.
+pub fn edge(
+    directory: PathBuf,
+    network: Arc<dyn Network>,
+    store: Store,
+    cloud: Arc<Cloud>,
+) -> Result<Edge, PlaneError> {
+    let identity = Identity {
+        product: "cloudfront".into(),
+        title: "CloudFront".into(),
+        via_host: "edge.cloudfront.localhost".into(),
+        id_header: "X-Amz-Cf-Id".into(),
+        place: Some(("X-Amz-Cf-Pop".into(), "CDG50-C1".into())),
+        server: "CloudFront".into(),
+        user_agent: "Amazon CloudFront".into(),
+    };
+    let settings = Settings { directory, memory_bytes: MEMORY_BYTES, disk_bytes: DISK_BYTES, identity };
+    let clock = cloud.clock.clone();
+    let config = Arc::clone(&cloud.config);
+    let roads = Arc::new(roads::Roads { network, store, config });
+    Edge::open(settings, roads, Arc::new(roads::Signer(cloud)), clock)
+}
+
+/// Brings distributions about. `cdn` is a plane that serves nothing yet.
+pub fn start(
+    engine: &mut Engine,
+    store: Store,
+    cloud: Arc<Cloud>,
+    cdn: Arc<dyn Cdn>,
+) -> Result<(), StoreError> {
+    reconcile::forget(&store)?;
+    let clock = cloud.clock.clone();
+    engine.add(reconcile::Distributions {
+        store: store.clone(),
+        clock: clock.clone(),
+        cdn: Arc::clone(&cdn),
+    });
+    engine.add(reconcile::Invalidations { store, clock, cdn });
+    Ok(())
+}

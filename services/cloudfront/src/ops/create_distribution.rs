@@ -1,0 +1,57 @@
+//! <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CreateDistribution.html>
+
+use crate::{Error, check, rules, shapes};
+use escale_base::{Tag, Wire};
+use escale_service::{Config, Cx, Operation};
+use escale_tables::cloudfront::{Distribution, DistributionConfig};
+
+pub(crate) struct CreateDistribution;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    distribution_config: DistributionConfig,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    distribution: shapes::DistributionShape,
+    location: String,
+    #[wire("ETag")]
+    etag: String,
+}
+
+impl Operation for CreateDistribution {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        create(cx, input.distribution_config, Vec::new())
+    }
+}
+
+/// The same caller reference with the same configuration is the distribution that is there.
+pub(super) fn create(cx: &mut Cx<'_>, config: DistributionConfig, tags: Vec<Tag>) -> Result<Output, Error> {
+    let reference = &config.caller_reference;
+    if let Some(same) = cx.tx.scan::<Distribution>().find(|d| d.config.caller_reference == *reference) {
+        if same.config != config {
+            return Err(Error::DistributionExists(same.id.clone()));
+        }
+        return Ok(output(cx, &same));
+    }
+    check::config(cx, None, &config)?;
+    let id = rules::random_id('E');
+    let domain_name = format!("{}.cloudfront.{}", id.to_ascii_lowercase(), Config::PUBLIC_SUFFIX);
+    let etag = rules::random_id('E');
+    let row = Distribution { id, domain_name, config, etag, tags, modified: cx.now };
+    for name in shapes::names(cx, &row) {
+        cx.tx.put(name);
+    }
+    cx.tx.put(row.clone());
+    Ok(output(cx, &row))
+}
+
+fn output(cx: &Cx<'_>, row: &Distribution) -> Output {
+    let location = format!("http://{}/2020-05-31/distribution/{}", cx.caller.host, row.id);
+    Output { distribution: shapes::distribution(cx, row), location, etag: row.etag.clone() }
+}

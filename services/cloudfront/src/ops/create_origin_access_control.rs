@@ -1,0 +1,66 @@
+//! <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CreateOriginAccessControl.html>
+
+use crate::{Error, error::Kind, rules};
+use escale_base::{AwsError, Wire};
+use escale_service::{Cx, Operation};
+use escale_tables::cloudfront::{OriginAccessControl, OriginAccessControlConfig};
+
+pub(crate) struct CreateOriginAccessControl;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    origin_access_control_config: OriginAccessControlConfig,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    origin_access_control: Shape,
+    location: String,
+    #[wire("ETag")]
+    etag: String,
+}
+
+#[derive(Debug, Wire)]
+pub(crate) struct Shape {
+    pub id: String,
+    pub origin_access_control_config: OriginAccessControlConfig,
+}
+
+pub(super) fn shape(row: &OriginAccessControl) -> Shape {
+    Shape { id: row.id.clone(), origin_access_control_config: row.config.clone() }
+}
+
+impl Operation for CreateOriginAccessControl {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let config = input.origin_access_control_config;
+        check(&config)?;
+        if cx.tx.scan::<OriginAccessControl>().any(|r| r.config.name == config.name) {
+            return Err(Error::Exists { kind: Kind::OriginAccessControl, name: config.name });
+        }
+        let row =
+            OriginAccessControl { id: rules::random_id('E'), config, etag: rules::random_id('E'), modified: cx.now };
+        let output = output(cx, &row);
+        cx.tx.put(row);
+        Ok(output)
+    }
+}
+
+fn output(cx: &Cx<'_>, row: &OriginAccessControl) -> Output {
+    let location = format!("http://{}/2020-05-31/origin-access-control/{}", cx.caller.host, row.id);
+    Output { origin_access_control: shape(row), location, etag: row.etag.clone() }
+}
+
+pub(super) fn check(config: &OriginAccessControlConfig) -> Result<(), Error> {
+    let only = |what: &str, given: &str, taken: &[&str]| match taken.contains(&given) {
+        true => Ok(()),
+        false => Err(AwsError::not_supported(format_args!("{what} '{given}'"))),
+    };
+    only("OriginAccessControlOriginType", &config.origin_access_control_origin_type, &["s3"])?;
+    only("SigningBehavior", &config.signing_behavior, &["always", "never"])?;
+    only("SigningProtocol", &config.signing_protocol, &["sigv4"])?;
+    Ok(())
+}

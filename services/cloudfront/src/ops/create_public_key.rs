@@ -1,0 +1,67 @@
+//! <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CreatePublicKey.html>
+
+use crate::{Error, error::{Kind, invalid}, rules};
+use escale_base::{Timestamp, Wire};
+use escale_service::{Cx, Operation};
+use escale_tables::cloudfront::{PublicKey, PublicKeyConfig};
+
+pub(crate) struct CreatePublicKey;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    public_key_config: PublicKeyConfig,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    public_key: Shape,
+    location: String,
+    #[wire("ETag")]
+    etag: String,
+}
+
+#[derive(Debug, Wire)]
+pub(crate) struct Shape {
+    pub id: String,
+    pub created_time: Timestamp,
+    pub public_key_config: PublicKeyConfig,
+}
+
+pub(super) fn shape(row: &PublicKey) -> Shape {
+    Shape { id: row.id.clone(), created_time: row.modified, public_key_config: row.config.clone() }
+}
+
+impl Operation for CreatePublicKey {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let config = input.public_key_config;
+        check(&config)?;
+        if let Some(same) = cx.tx.scan::<PublicKey>().find(|r| r.config.name == config.name) {
+            if same.config != config {
+                return Err(Error::Exists { kind: Kind::PublicKey, name: config.name });
+            }
+            return Ok(output(cx, &same));
+        }
+        let row =
+            PublicKey { id: rules::random_id('K'), config, etag: rules::random_id('E'), modified: cx.now };
+        let output = output(cx, &row);
+        cx.tx.put(row);
+        Ok(output)
+    }
+}
+
+fn output(cx: &Cx<'_>, row: &PublicKey) -> Output {
+    let location = format!("http://{}/2020-05-31/public-key/{}", cx.caller.host, row.id);
+    Output { public_key: shape(row), location, etag: row.etag.clone() }
+}
+
+pub(super) fn check(config: &PublicKeyConfig) -> Result<(), Error> {
+    let text = config.encoded_key.trim();
+    if !text.starts_with("-----BEGIN PUBLIC KEY-----") || !text.ends_with("-----END PUBLIC KEY-----") {
+        return Err(invalid("EncodedKey must be an RSA public key in PEM form (BEGIN PUBLIC KEY)"));
+    }
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_GetInvalidation.html>
+
+use crate::{Error, rules, shapes};
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
+use escale_tables::cloudfront::Invalidation;
+
+pub(crate) struct GetInvalidation;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    distribution_id: String,
+    id: String,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    invalidation: shapes::InvalidationShape,
+}
+
+impl Operation for GetInvalidation {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        rules::distribution(cx, &input.distribution_id)?;
+        let key = format!("{}/{}", input.distribution_id, input.id);
+        let row = cx.tx.get::<Invalidation>(&key).ok_or(Error::NoInvalidation(input.id))?;
+        Ok(Output { invalidation: shapes::invalidation(cx.tx, &row) })
+    }
+}

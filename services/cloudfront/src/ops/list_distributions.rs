@@ -1,0 +1,116 @@
+//! <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_ListDistributions.html>
+
+use crate::{Error, rules, shapes};
+use escale_base::{Timestamp, Wire};
+use escale_service::{Cx, Operation};
+use escale_tables::cloudfront::{
+    CacheBehavior, CustomErrorResponse, DefaultCacheBehavior, Distribution, GeoRestriction, Items, Origin, Restrictions,
+    ViewerCertificate,
+};
+
+pub(crate) struct ListDistributions;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    marker: Option<String>,
+    max_items: Option<String>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    distribution_list: List,
+}
+
+#[derive(Wire)]
+pub(crate) struct List {
+    marker: String,
+    next_marker: Option<String>,
+    max_items: usize,
+    is_truncated: bool,
+    quantity: usize,
+    items: Option<Vec<Summary>>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Summary {
+    id: String,
+    #[wire("ARN")]
+    arn: String,
+    #[wire("ETag")]
+    etag: String,
+    status: shapes::Status,
+    last_modified_time: Timestamp,
+    domain_name: String,
+    aliases: Items<String>,
+    origins: Items<Origin>,
+    default_cache_behavior: DefaultCacheBehavior,
+    cache_behaviors: Items<CacheBehavior>,
+    custom_error_responses: Items<CustomErrorResponse>,
+    comment: String,
+    price_class: String,
+    enabled: bool,
+    viewer_certificate: ViewerCertificate,
+    restrictions: Restrictions,
+    #[wire("WebACLId")]
+    web_acl_id: &'static str,
+    http_version: String,
+    #[wire("IsIPV6Enabled")]
+    is_ipv6_enabled: bool,
+    staging: bool,
+}
+
+impl Operation for ListDistributions {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let max = input.max_items.as_deref();
+        let page = rules::page::<Distribution>(cx.tx, |_| true, input.marker.as_deref(), max)?;
+        let items: Vec<Summary> = page.items.iter().map(|r| summary(cx, r)).collect();
+        let distribution_list = List {
+            marker: input.marker.unwrap_or_default(),
+            is_truncated: page.next.is_some(),
+            next_marker: page.next,
+            max_items: rules::page_size(max)?,
+            quantity: items.len(),
+            items: Some(items).filter(|i| !i.is_empty()),
+        };
+        Ok(Output { distribution_list })
+    }
+}
+
+fn summary(cx: &Cx<'_>, row: &Distribution) -> Summary {
+    let config = row.config.clone();
+    let certificate = ViewerCertificate {
+        cloud_front_default_certificate: Some(true),
+        ssl_support_method: None,
+        minimum_protocol_version: None,
+        certificate_source: None,
+    };
+    let everywhere = Restrictions {
+        geo_restriction: GeoRestriction { restriction_type: "none".into(), quantity: Some(0), items: None },
+    };
+    Summary {
+        id: row.id.clone(),
+        arn: rules::arn(cx, &format!("distribution/{}", row.id)),
+        etag: row.etag.clone(),
+        status: shapes::status(cx.tx, row),
+        last_modified_time: row.modified,
+        domain_name: row.domain_name.clone(),
+        aliases: config.aliases.unwrap_or_default(),
+        origins: config.origins,
+        default_cache_behavior: config.default_cache_behavior,
+        cache_behaviors: config.cache_behaviors.unwrap_or_default(),
+        custom_error_responses: config.custom_error_responses.unwrap_or_default(),
+        comment: config.comment,
+        price_class: config.price_class.unwrap_or_else(|| "PriceClass_All".into()),
+        enabled: config.enabled,
+        viewer_certificate: config.viewer_certificate.unwrap_or(certificate),
+        restrictions: config.restrictions.unwrap_or(everywhere),
+        web_acl_id: "",
+        http_version: config.http_version.unwrap_or_else(|| "http2".into()),
+        is_ipv6_enabled: config.is_ipv6_enabled.unwrap_or(false),
+        staging: false,
+    }
+}

@@ -1,0 +1,53 @@
+//! <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_ListKeyGroups.html>
+
+use super::create_key_group::{Shape, shape};
+use crate::{Error, rules};
+use escale_base::{Wire};
+use escale_service::{Cx, Operation};
+use escale_tables::cloudfront::KeyGroup;
+
+pub(crate) struct ListKeyGroups;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    marker: Option<String>,
+    max_items: Option<String>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    key_group_list: List,
+}
+
+#[derive(Wire)]
+pub(crate) struct List {
+    next_marker: Option<String>,
+    max_items: usize,
+    quantity: usize,
+    items: Option<Vec<Summary>>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Summary {
+    key_group: Shape,
+}
+
+impl Operation for ListKeyGroups {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let max = input.max_items.as_deref();
+        let page = rules::page::<KeyGroup>(cx.tx, |_| true, input.marker.as_deref(), max)?;
+        let summary = |r: &KeyGroup| Summary { key_group: shape(r) };
+        let items: Vec<Summary> = page.items.iter().map(|r| summary(r)).collect();
+        let list = List {
+            next_marker: page.next,
+            max_items: rules::page_size(max)?,
+            quantity: items.len(),
+            items: Some(items).filter(|i| !i.is_empty()),
+        };
+        Ok(Output { key_group_list: list })
+    }
+}

@@ -1,0 +1,68 @@
+//! <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_ListOriginAccessControls.html>
+
+use crate::{Error, rules};
+use escale_base::{Wire};
+use escale_service::{Cx, Operation};
+use escale_tables::cloudfront::OriginAccessControl;
+
+pub(crate) struct ListOriginAccessControls;
+
+#[derive(Wire)]
+pub(crate) struct Input {
+    marker: Option<String>,
+    max_items: Option<String>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Output {
+    origin_access_control_list: List,
+}
+
+#[derive(Wire)]
+pub(crate) struct List {
+    marker: String,
+    is_truncated: bool,
+    next_marker: Option<String>,
+    max_items: usize,
+    quantity: usize,
+    items: Option<Vec<Summary>>,
+}
+
+#[derive(Wire)]
+pub(crate) struct Summary {
+    id: String,
+    description: String,
+    name: String,
+    signing_protocol: String,
+    signing_behavior: String,
+    origin_access_control_origin_type: String,
+}
+
+impl Operation for ListOriginAccessControls {
+    type Input = Input;
+    type Output = Output;
+    type Error = Error;
+
+    fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let max = input.max_items.as_deref();
+        let page = rules::page::<OriginAccessControl>(cx.tx, |_| true, input.marker.as_deref(), max)?;
+        let summary = |r: &OriginAccessControl| Summary {
+            id: r.id.clone(),
+            description: r.config.description.clone().unwrap_or_default(),
+            name: r.config.name.clone(),
+            signing_protocol: r.config.signing_protocol.clone(),
+            signing_behavior: r.config.signing_behavior.clone(),
+            origin_access_control_origin_type: r.config.origin_access_control_origin_type.clone(),
+        };
+        let items: Vec<Summary> = page.items.iter().map(|r| summary(r)).collect();
+        let list = List {
+            marker: input.marker.unwrap_or_default(),
+            is_truncated: page.next.is_some(),
+            next_marker: page.next,
+            max_items: rules::page_size(max)?,
+            quantity: items.len(),
+            items: Some(items).filter(|i| !i.is_empty()),
+        };
+        Ok(Output { origin_access_control_list: list })
+    }
+}

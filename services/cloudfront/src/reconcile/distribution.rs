@@ -1,0 +1,131 @@
+//! Makes each distribution be served as its rows say.
+
+use super::spec;
+use escale_base::{Clock, PlaneError, Timestamp};
+use escale_cdn::{Cdn, DistributionSpec};
+use escale_engine::{Plan, Reconciler, StepError};
+use escale_store::{Change, Image, Store, StoreError};
+use escale_tables::cloudfront::{Distribution, DistributionSeen};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// One step.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Step {
+    Apply {
+        spec: Box<DistributionSpec>,
+        etag: String,
+        fingerprint: String,
+    },
+    /// It is disabled: nobody is answered.
+    Withdraw {
+        etag: String,
+    },
+    /// It is deleted.
+    Remove,
+}
+
+pub(crate) struct Distributions {
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(crate) cdn: Arc<dyn Cdn>,
+}
+
+impl Distributions {
+    fn record(
+        &self,
+        id: &str,
+        etag: String,
+        result: Result<Option<String>, &PlaneError>,
+    ) -> Result<(), StoreError> {
+        let at = self.clock.now();
+        self.store.write(|tx| {
+            let before = tx.get::<DistributionSeen>(id);
+            let row = match result {
+                Ok(applied) => {
+                    DistributionSeen { id: id.to_owned(), etag: Some(etag), applied, fault: None, at }
+                }
+                Err(e) => DistributionSeen {
+                    id: id.to_owned(),
+                    etag: before.as_ref().and_then(|b| b.etag.clone()),
+                    applied: before.as_ref().and_then(|b| b.applied.clone()),
+                    fault: Some(e.to_string()),
+                    at,
+                },
+            };
+            tx.put(row);
+            Ok(())
+        })
+    }
+}
+
+impl Reconciler for Distributions {
+    type Step = Step;
+    const NAME: &'static str = "cloudfront-distribution";
+    // Not what was seen of distributions: only `act` writes it, and a failure written down must not wake its own retry.
+    const WATCHES: &'static [&'static str] = &[
+        "cloudfront_distribution",
+        "cloudfront_key_group",
+        "cloudfront_origin_access_control",
+        "cloudfront_public_key",
+    ];
+
+    fn concerned(&self, image: &Image, change: &Change) -> BTreeSet<String> {
+        match change.table {
+            "cloudfront_distribution" => BTreeSet::from([change.key.clone()]),
+            _ => self.all(image),
+        }
+    }
+
+    fn all(&self, image: &Image) -> BTreeSet<String> {
+        image.scan::<Distribution>().map(|d| d.id.clone()).collect()
+    }
+
+    fn plan(&self, image: &Image, key: &str, _now: Timestamp) -> Plan<Step> {
+        let seen = image.get::<DistributionSeen>(key);
+        let Some(row) = image.get::<Distribution>(key) else {
+            return if seen.is_some() { Plan::Step(Step::Remove) } else { Plan::Done };
+        };
+        let stands = |fingerprint: Option<&String>| {
+            seen.as_ref().is_some_and(|s| {
+                s.fault.is_none() && s.etag.as_ref() == Some(&row.etag) && s.applied.as_ref() == fingerprint
+            })
+        };
+        if !row.config.enabled {
+            return match stands(None) {
+                true => Plan::Done,
+                false => Plan::Step(Step::Withdraw { etag: row.etag.clone() }),
+            };
+        }
+        let spec = spec::of(image, &row);
+        let fingerprint = spec::fingerprint(&spec);
+        match stands(Some(&fingerprint)) {
+            true => Plan::Done,
+            false => Plan::Step(Step::Apply { spec: Box::new(spec), etag: row.etag.clone(), fingerprint }),
+        }
+    }
+
+    async fn act(&self, key: &str, step: Step) -> Result<(), StepError> {
+        match step {
+            Step::Apply { spec, etag, fingerprint } => {
+                let result = self.cdn.apply(*spec).await;
+                self.record(key, etag, result.as_ref().map(|()| Some(fingerprint)))?;
+                Ok(result?)
+            }
+            Step::Withdraw { etag } => {
+                self.cdn.remove(key).await?;
+                Ok(self.record(key, etag, Ok(None))?)
+            }
+            Step::Remove => {
+                self.cdn.remove(key).await?;
+                self.store.write(|tx| {
+                    tx.delete::<DistributionSeen>(key);
+                    Ok::<(), StoreError>(())
+                })?;
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

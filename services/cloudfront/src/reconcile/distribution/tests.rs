@@ -1,0 +1,184 @@
+//! Service and reconcilers on the plane for simulations.
+
+use super::*;
+use crate::{CloudFront, reconcile::Invalidations};
+use escale_base::{AwsError, wire::Value};
+use escale_cdn::FakeCdn;
+use escale_service::{Caller, Cloud, Config, Credential, Decision, Identity, Principal, ResourcePolicy};
+use serde_json::json;
+
+struct Nobody;
+
+impl Identity for Nobody {
+    fn credential(&self, _: &Image, _: &str) -> Option<Credential> {
+        None
+    }
+    fn decide(&self, _: &Image, _: &Caller, _: &str, _: &[String], _: &[ResourcePolicy]) -> Decision {
+        Decision::Deny { why: "nobody is known".into() }
+    }
+}
+
+struct World {
+    store: Store,
+    cloud: Cloud,
+    plane: Arc<FakeCdn>,
+    reconciler: Distributions,
+    _dir: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> World {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("state.db"), &escale_tables::all()).unwrap();
+        let clock = Clock::by_hand(Timestamp(0));
+        let services: Vec<Arc<dyn escale_service::Service>> = vec![Arc::new(CloudFront)];
+        let cloud = Cloud::new(Arc::new(Config::default()), clock.clone(), Arc::new(Nobody), services);
+        let plane = Arc::new(FakeCdn::default());
+        let reconciler = Distributions { store: store.clone(), clock, cdn: plane.clone() };
+        World { store, cloud, plane, reconciler, _dir: dir }
+    }
+
+    fn call(&self, operation: &str, input: Value) -> Result<Value, AwsError> {
+        let caller = Caller { principal: Principal::Root, ..Caller::service("") };
+        self.cloud.call(&self.store, &caller, "cloudfront", operation, input)
+    }
+
+    fn ok(&self, operation: &str, input: Value) -> Value {
+        self.call(operation, input).unwrap_or_else(|e| panic!("{operation}: {e}"))
+    }
+
+    fn plan(&self, id: &str) -> Plan<Step> {
+        self.reconciler.plan(&self.store.read(), id, Timestamp(0))
+    }
+
+    async fn step(&self, id: &str) -> Result<(), StepError> {
+        let Plan::Step(step) = self.plan(id) else { panic!("no step: {:?}", self.plan(id)) };
+        self.reconciler.act(id, step).await
+    }
+
+    fn status(&self, id: &str) -> String {
+        self.ok("GetDistribution", json!({"Id": id}))["Distribution"]["Status"].as_str().unwrap().to_owned()
+    }
+}
+
+fn config(origin: Value) -> Value {
+    json!({
+        "CallerReference": "1", "Comment": "", "Enabled": true,
+        "Origins": {"Quantity": 1, "Items": [origin]},
+        "DefaultCacheBehavior": {
+            "TargetOriginId": "o", "ViewerProtocolPolicy": "allow-all",
+            "CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6",
+        },
+    })
+}
+
+fn bucket(control: &str) -> Value {
+    json!({
+        "Id": "o", "DomainName": "media.s3.eu-west-3.amazonaws.com", "OriginPath": "/big",
+        "S3OriginConfig": {"OriginAccessIdentity": ""}, "OriginAccessControlId": control,
+    })
+}
+
+#[tokio::test]
+async fn from_wish_to_plane_and_away() {
+    let world = World::new();
+    let control = json!({"OriginAccessControlConfig": {
+        "Name": "c", "SigningProtocol": "sigv4", "SigningBehavior": "always", "OriginAccessControlOriginType": "s3",
+    }});
+    let control = world.ok("CreateOriginAccessControl", control);
+    let control_id = control["OriginAccessControl"]["Id"].as_str().unwrap();
+    let made = world.ok("CreateDistribution", json!({"DistributionConfig": config(bucket(control_id))}));
+    let id = made["Distribution"]["Id"].as_str().unwrap();
+    assert_eq!(world.status(id), "InProgress");
+    world.plane.fail_next(PlaneError::machine("no disk"));
+    assert!(world.step(id).await.is_err());
+    assert_eq!(world.status(id), "InProgress");
+    world.step(id).await.unwrap();
+    assert_eq!((world.plan(id), world.status(id)), (Plan::Done, "Deployed".into()));
+    let origin = world.plane.spec(id).unwrap().origins[0].clone();
+    let expected = ("s3.escale.internal", "/media/big", true);
+    assert_eq!((origin.host.as_str(), origin.path.as_str(), origin.signed), expected);
+
+    let in_use = json!({"Id": control_id, "IfMatch": control["ETag"]});
+    assert_eq!(
+        world.call("DeleteOriginAccessControl", in_use.clone()).unwrap_err().code,
+        "OriginAccessControlInUse"
+    );
+    crate::reconcile::forget(&world.store).unwrap();
+    assert!(matches!(world.plan(id), Plan::Step(Step::Apply { .. })), "a new run applies again");
+
+    let mut off = config(bucket(control_id));
+    off["Enabled"] = false.into();
+    let update = json!({"Id": id, "IfMatch": made["ETag"], "DistributionConfig": off});
+    let updated = world.ok("UpdateDistribution", update);
+    world.step(id).await.unwrap();
+    assert_eq!((world.status(id), world.plane.spec(id)), ("Deployed".into(), None));
+    let delete = |etag: &Value| world.call("DeleteDistribution", json!({"Id": id, "IfMatch": etag}));
+    assert_eq!(delete(&made["ETag"]).unwrap_err().code, "PreconditionFailed");
+    delete(&updated["ETag"]).unwrap();
+    world.step(id).await.unwrap();
+    assert_eq!(world.plan(id), Plan::Done);
+    world.ok("DeleteOriginAccessControl", in_use);
+}
+
+#[tokio::test]
+async fn an_invalidation_waits_for_the_plane_and_is_completed() {
+    let world = World::new();
+    let web = json!({"Id": "o", "DomainName": "web.elb.localhost", "CustomOriginConfig": {
+        "HTTPPort": 80, "HTTPSPort": 443, "OriginProtocolPolicy": "http-only",
+    }});
+    let made = world.ok("CreateDistribution", json!({"DistributionConfig": config(web)}));
+    let id = made["Distribution"]["Id"].as_str().unwrap();
+    let batch = json!({"CallerReference": "1", "Paths": {"Quantity": 1, "Items": ["/a*"]}});
+    let made = world.ok("CreateInvalidation", json!({"DistributionId": id, "InvalidationBatch": batch}));
+    let invalidation = made["Invalidation"]["Id"].as_str().unwrap();
+    let key = format!("{id}/{invalidation}");
+    let reconciler = Invalidations {
+        store: world.store.clone(),
+        clock: Clock::by_hand(Timestamp(0)),
+        cdn: world.plane.clone(),
+    };
+    let plan = || reconciler.plan(&world.store.read(), &key, Timestamp(0));
+    assert!(matches!(plan(), Plan::Wait { .. }));
+    world.step(id).await.unwrap();
+    let Plan::Step(step) = plan() else { panic!("no step") };
+    reconciler.act(&key, step).await.unwrap();
+    assert_eq!(plan(), Plan::Done);
+    assert_eq!(world.plane.invalidated(), [(id.to_owned(), "/a*".to_owned())]);
+    let got = world.ok("GetInvalidation", json!({"DistributionId": id, "Id": invalidation}));
+    assert_eq!(got["Invalidation"]["Status"], "Completed");
+}
+
+#[test]
+fn what_is_refused() {
+    let world = World::new();
+    for (pointer, value, code) in [
+        ("/Origins/Items/0/OriginAccessControlId", json!("E0"), "NoSuchOriginAccessControl"),
+        (
+            "/Origins/Items/0/S3OriginConfig/OriginAccessIdentity",
+            json!("origin-access-identity/x"),
+            "NotImplemented",
+        ),
+        ("/DefaultCacheBehavior/TargetOriginId", json!("p"), "NoSuchOrigin"),
+        ("/DefaultCacheBehavior/CachePolicyId", json!("x"), "NoSuchCachePolicy"),
+    ] {
+        let mut config = config(bucket(""));
+        *config.pointer_mut(pointer).unwrap() = value;
+        let refused = world.call("CreateDistribution", json!({"DistributionConfig": config})).unwrap_err();
+        assert_eq!(refused.code, code, "{pointer}");
+    }
+    for (member, value) in [
+        ("WebACLId", json!("arn:x")),
+        ("ViewerCertificate", json!({"CloudFrontDefaultCertificate": false})),
+        (
+            "Restrictions",
+            json!({"GeoRestriction": {"RestrictionType": "whitelist", "Quantity": 1, "Items": ["FR"]}}),
+        ),
+        ("OriginGroups", json!({"Quantity": 1, "Items": [{}]})),
+    ] {
+        let mut config = config(bucket(""));
+        config[member] = value;
+        let refused = world.call("CreateDistribution", json!({"DistributionConfig": config})).unwrap_err();
+        assert_eq!(refused.code, "NotImplemented", "{member}");
+    }
+}

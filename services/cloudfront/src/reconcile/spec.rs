@@ -1,0 +1,117 @@
+//! A distribution's rows as one specification for the cdn plane.
+
+use crate::{
+    check::{bucket_of, hosts, trusted},
+    policies::{self, Choose},
+};
+use escale_cdn::spec::{
+    Behaviour, DistributionSpec, ErrorResponse, Origin, Selection, TrustedKey, Ttl, ViewerProtocol,
+};
+use escale_service::Config;
+use escale_store::Image;
+use escale_tables::cloudfront::{
+    self as rows, AllowedMethods, CustomErrorResponse, DefaultCacheBehavior, Distribution, KeyGroup,
+    OriginAccessControl, PublicKey,
+};
+use http::Method;
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
+
+/// How long an error is cached when the configuration says nothing, in seconds: AWS's default.
+const ERROR_TTL_S: u64 = 10;
+
+pub(super) fn of(image: &Image, row: &Distribution) -> DistributionSpec {
+    let config = &row.config;
+    let behaviours = config.cache_behaviors.iter().flat_map(|b| &b.0);
+    let behaviours = behaviours.map(|b| (b.path_pattern.clone(), behaviour(image, &b.without_pattern())));
+    DistributionSpec {
+        id: row.id.clone(),
+        hostnames: hosts(row),
+        default_root: config.default_root_object.clone().filter(|r| !r.is_empty()),
+        behaviours: behaviours.collect(),
+        default: behaviour(image, &config.default_cache_behavior),
+        origins: config.origins.0.iter().map(|o| origin(image, o)).collect(),
+        errors: config.custom_error_responses.iter().flat_map(|e| &e.0).map(error).collect(),
+    }
+}
+
+/// Equal for equal specifications, within one run of the daemon.
+pub(super) fn fingerprint(spec: &DistributionSpec) -> String {
+    let mut hasher = DefaultHasher::new();
+    format!("{spec:?}").hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+fn behaviour(image: &Image, row: &DefaultCacheBehavior) -> Behaviour {
+    let cache = row.cache_policy_id.as_deref().and_then(policies::cache);
+    let request = row.origin_request_policy_id.as_deref().and_then(policies::request);
+    let nothing = || policies::selection(Choose::None, Choose::None, Choose::None);
+    let (allowed, cached) = methods(row.allowed_methods.as_ref());
+    Behaviour {
+        origin: row.target_origin_id.clone(),
+        viewer: match row.viewer_protocol_policy.as_str() {
+            "redirect-to-https" => ViewerProtocol::RedirectToHttps,
+            "https-only" => ViewerProtocol::HttpsOnly,
+            _ => ViewerProtocol::Any,
+        },
+        allowed_methods: allowed,
+        cached_methods: cached,
+        ttl: cache.map_or(Ttl { min_s: 0, default_s: 0, max_s: 0 }, |p| p.ttl),
+        key: cache.map_or_else(nothing, |p| policies::selection(p.headers, p.cookies, p.query)),
+        forward: request
+            .map_or_else(nothing, |p| -> Selection { policies::selection(p.headers, p.cookies, p.query) }),
+        // As on AWS: only where the policy tells compressed forms apart.
+        compress: row.compress == Some(true) && cache.is_some_and(|p| p.compressed),
+        trusted_keys: keys(image, row),
+    }
+}
+
+fn methods(row: Option<&AllowedMethods>) -> (Vec<Method>, Vec<Method>) {
+    let read = |names: &[String]| names.iter().filter_map(|m| m.parse().ok()).collect();
+    let few = || vec![Method::GET, Method::HEAD];
+    let cached = row.and_then(|r| r.cached_methods.as_ref()).map(|c| read(&c.0));
+    (row.map_or_else(few, |r| read(&r.items)), cached.unwrap_or_else(few))
+}
+
+fn keys(image: &Image, row: &DefaultCacheBehavior) -> Vec<TrustedKey> {
+    let groups = trusted(row.trusted_key_groups.as_ref()).filter_map(|id| image.get::<KeyGroup>(id));
+    let ids: Vec<String> = groups.flat_map(|g| g.config.items.clone()).collect();
+    let key = |id: &String| image.get::<PublicKey>(id);
+    let keys = ids.iter().filter_map(key);
+    keys.map(|k| TrustedKey { id: k.id.clone(), public_key_pem: k.config.encoded_key.clone() }).collect()
+}
+
+fn origin(image: &Image, row: &rows::Origin) -> Origin {
+    let headers = row.custom_headers.iter().flat_map(|h| &h.0);
+    let headers: BTreeMap<_, _> = headers.map(|h| (h.header_name.clone(), h.header_value.clone())).collect();
+    let path = row.origin_path.clone().unwrap_or_default();
+    let control = row.origin_access_control_id.as_deref().and_then(|id| image.get::<OriginAccessControl>(id));
+    let custom = row.custom_origin_config.as_ref();
+    // A bucket is the first part of the path under the name by which S3 stands on this Internet.
+    let (host, path) = match bucket_of(&row.domain_name).filter(|_| row.s3_origin_config.is_some()) {
+        Some(bucket) => (Config::s3_name(), format!("/{bucket}{path}")),
+        None => (row.domain_name.clone(), path),
+    };
+    Origin {
+        id: row.id.clone(),
+        host,
+        port: custom.map_or(80, |c| c.http_port),
+        path,
+        headers,
+        signed: control.is_some_and(|c| c.config.signing_behavior == "always"),
+        connect_timeout_ms: u64::from(row.connection_timeout.unwrap_or(10)) * 1000,
+        read_timeout_ms: u64::from(custom.and_then(|c| c.origin_read_timeout).unwrap_or(30)) * 1000,
+    }
+}
+
+fn error(row: &CustomErrorResponse) -> ErrorResponse {
+    let page = row.response_page_path.clone().filter(|p| !p.is_empty());
+    let status = row.response_code.as_deref().and_then(|c| c.parse().ok());
+    ErrorResponse {
+        status: row.error_code,
+        ttl_s: row.error_caching_min_ttl.unwrap_or(ERROR_TTL_S),
+        page: page.zip(status),
+    }
+}

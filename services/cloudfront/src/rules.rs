@@ -1,0 +1,64 @@
+//! Checks and look-ups that operations share.
+
+use crate::{Error, error::invalid};
+use escale_base::{Arn, ids, paging, paging::Page};
+use escale_service::Cx;
+use escale_store::{Image, Row};
+use escale_tables::cloudfront::{Distribution, KeyGroup, OriginAccessControl, PublicKey};
+use std::sync::Arc;
+
+pub(crate) fn distribution(cx: &Cx<'_>, id: &str) -> Result<Arc<Distribution>, Error> {
+    cx.tx.get(id).ok_or_else(|| Error::NoDistribution(id.to_owned()))
+}
+
+pub(crate) fn origin_access_control(cx: &Cx<'_>, id: &str) -> Result<Arc<OriginAccessControl>, Error> {
+    cx.tx.get(id).ok_or_else(|| Error::NoOriginAccessControl(id.to_owned()))
+}
+
+pub(crate) fn public_key(cx: &Cx<'_>, id: &str) -> Result<Arc<PublicKey>, Error> {
+    cx.tx.get(id).ok_or_else(|| Error::NoPublicKey(id.to_owned()))
+}
+
+pub(crate) fn key_group(cx: &Cx<'_>, id: &str) -> Result<Arc<KeyGroup>, Error> {
+    cx.tx.get(id).ok_or_else(|| Error::NoKeyGroup(id.to_owned()))
+}
+
+pub(crate) fn arn(cx: &Cx<'_>, resource: &str) -> String {
+    Arn::new("cloudfront", "", &cx.config.account, resource).to_string()
+}
+
+/// The form of distributions' and others' ids, and of ETags.
+pub(crate) fn random_id(letter: char) -> String {
+    format!("{letter}{}", ids::random_upper(13))
+}
+
+/// Whoever changes or deletes must have seen the newest.
+pub(crate) fn matches(if_match: Option<&str>, etag: &str) -> Result<(), Error> {
+    match if_match.map(|m| m.trim_matches('"')) {
+        None | Some("") => Err(Error::IfMatchMissing),
+        Some(seen) if seen == etag || seen == "*" => Ok(()),
+        Some(_) => Err(Error::Precondition),
+    }
+}
+
+/// One page of a table, in the order of its keys. AWS's markers and page sizes are words.
+pub(crate) fn page<R: Row>(
+    image: &Image,
+    keep: impl Fn(&R) -> bool,
+    marker: Option<&str>,
+    max: Option<&str>,
+) -> Result<Page<Arc<R>>, Error> {
+    let all = image.scan::<R>().filter(|r| keep(r));
+    Ok(paging::page(all, |r| r.key(), marker.filter(|m| !m.is_empty()), page_size(max)?)?)
+}
+
+pub(crate) fn page_size(max: Option<&str>) -> Result<usize, Error> {
+    match max {
+        None | Some("") => Ok(100),
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|n| (1..=1000).contains(n))
+            .ok_or_else(|| invalid(format!("MaxItems '{text}' must be a number from 1 to 1000"))),
+    }
+}

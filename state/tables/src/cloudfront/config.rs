@@ -1,0 +1,224 @@
+//! A distribution's configuration, in AWS's own form: clients get back what they sent, and must send all of it to change a
+//! part. Members that AWS has and this lacks are refused by name.
+//!
+//! Source: <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_DistributionConfig.html>
+
+use escale_base::{
+    Wire,
+    wire::{Field, Map, ReadError, Value, member, structure},
+};
+use serde::{Deserialize, Serialize};
+
+/// `{Quantity, Items}`: CloudFront's form of a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Items<T>(pub Vec<T>);
+
+impl<T> Default for Items<T> {
+    fn default() -> Items<T> {
+        Items(Vec::new())
+    }
+}
+
+impl<T: Wire> Wire for Items<T> {
+    const FIELDS: &'static [Field] = &[
+        Field { name: "Quantity", open: false, below: || &[] },
+        Field { name: "Items", open: T::OPEN, below: || T::FIELDS },
+    ];
+    fn read(value: &Value) -> Result<Items<T>, ReadError> {
+        let object = structure(value)?;
+        let (quantity, items): (Option<usize>, Vec<T>) =
+            (member(object, "Quantity")?, member(object, "Items")?);
+        match quantity {
+            Some(n) if n != items.len() => {
+                Err(ReadError::new(format!("Quantity is {n}, and there are {} Items", items.len())))
+            }
+            _ => Ok(Items(items)),
+        }
+    }
+    fn write(&self) -> Value {
+        let mut object = Map::from_iter([("Quantity".to_owned(), self.0.len().into())]);
+        if !self.0.is_empty() {
+            object.insert("Items".to_owned(), self.0.write());
+        }
+        Value::Object(object)
+    }
+}
+
+/// `{Enabled, Quantity, Items}`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Wire)]
+pub struct Trusted {
+    pub enabled: bool,
+    pub quantity: Option<usize>,
+    pub items: Option<Vec<String>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+pub struct DistributionConfig {
+    pub caller_reference: String,
+    pub aliases: Option<Items<String>>,
+    pub default_root_object: Option<String>,
+    pub origins: Items<Origin>,
+    pub origin_groups: Option<Items<Unsupported>>,
+    pub default_cache_behavior: DefaultCacheBehavior,
+    pub cache_behaviors: Option<Items<CacheBehavior>>,
+    pub custom_error_responses: Option<Items<CustomErrorResponse>>,
+    pub comment: String,
+    pub logging: Option<Logging>,
+    pub price_class: Option<String>,
+    pub enabled: bool,
+    pub viewer_certificate: Option<ViewerCertificate>,
+    pub restrictions: Option<Restrictions>,
+    #[wire("WebACLId")]
+    pub web_acl_id: Option<String>,
+    pub http_version: Option<String>,
+    #[wire("IsIPV6Enabled")]
+    pub is_ipv6_enabled: Option<bool>,
+    pub continuous_deployment_policy_id: Option<String>,
+    pub staging: Option<bool>,
+}
+
+/// An entry of a list that must be empty.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Unsupported;
+
+impl Wire for Unsupported {
+    const OPEN: bool = true;
+    fn read(_: &Value) -> Result<Unsupported, ReadError> {
+        Ok(Unsupported)
+    }
+    fn write(&self) -> Value {
+        Value::Null
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+pub struct Origin {
+    pub id: String,
+    pub domain_name: String,
+    pub origin_path: Option<String>,
+    pub custom_headers: Option<Items<CustomHeader>>,
+    #[wire("S3OriginConfig")]
+    pub s3_origin_config: Option<S3OriginConfig>,
+    pub custom_origin_config: Option<CustomOriginConfig>,
+    pub connection_attempts: Option<u32>,
+    pub connection_timeout: Option<u32>,
+    pub origin_shield: Option<OriginShield>,
+    pub origin_access_control_id: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+pub struct CustomHeader {
+    pub header_name: String,
+    pub header_value: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+pub struct S3OriginConfig {
+    pub origin_access_identity: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+pub struct CustomOriginConfig {
+    #[wire("HTTPPort")]
+    pub http_port: u16,
+    #[wire("HTTPSPort")]
+    pub https_port: u16,
+    pub origin_protocol_policy: String,
+    pub origin_ssl_protocols: Option<Items<String>>,
+    pub origin_read_timeout: Option<u32>,
+    pub origin_keepalive_timeout: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+pub struct OriginShield {
+    pub enabled: bool,
+}
+
+/// Both kinds of behaviours: that with a path pattern has one member more.
+macro_rules! behaviour {
+    ($name:ident { $($first:tt)* }) => {
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+        pub struct $name {
+            $($first)*
+            pub target_origin_id: String,
+            pub trusted_signers: Option<Trusted>,
+            pub trusted_key_groups: Option<Trusted>,
+            pub viewer_protocol_policy: String,
+            pub allowed_methods: Option<AllowedMethods>,
+            pub smooth_streaming: Option<bool>,
+            pub compress: Option<bool>,
+            pub lambda_function_associations: Option<Items<Unsupported>>,
+            pub function_associations: Option<Items<Unsupported>>,
+            pub field_level_encryption_id: Option<String>,
+            pub cache_policy_id: Option<String>,
+            pub origin_request_policy_id: Option<String>,
+        }
+    };
+}
+behaviour!(DefaultCacheBehavior {});
+behaviour!(CacheBehavior { pub path_pattern: String, });
+
+impl CacheBehavior {
+    pub fn without_pattern(&self) -> DefaultCacheBehavior {
+        let b = self.clone();
+        DefaultCacheBehavior {
+            target_origin_id: b.target_origin_id,
+            trusted_signers: b.trusted_signers,
+            trusted_key_groups: b.trusted_key_groups,
+            viewer_protocol_policy: b.viewer_protocol_policy,
+            allowed_methods: b.allowed_methods,
+            smooth_streaming: b.smooth_streaming,
+            compress: b.compress,
+            lambda_function_associations: b.lambda_function_associations,
+            function_associations: b.function_associations,
+            field_level_encryption_id: b.field_level_encryption_id,
+            cache_policy_id: b.cache_policy_id,
+            origin_request_policy_id: b.origin_request_policy_id,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+pub struct AllowedMethods {
+    pub quantity: Option<usize>,
+    pub items: Vec<String>,
+    pub cached_methods: Option<Items<String>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+pub struct CustomErrorResponse {
+    pub error_code: u16,
+    pub response_page_path: Option<String>,
+    pub response_code: Option<String>,
+    #[wire("ErrorCachingMinTTL")]
+    pub error_caching_min_ttl: Option<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+pub struct Logging {
+    pub enabled: Option<bool>,
+    pub include_cookies: Option<bool>,
+    pub bucket: Option<String>,
+    pub prefix: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+pub struct ViewerCertificate {
+    pub cloud_front_default_certificate: Option<bool>,
+    #[wire("SSLSupportMethod")]
+    pub ssl_support_method: Option<String>,
+    pub minimum_protocol_version: Option<String>,
+    pub certificate_source: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+pub struct Restrictions {
+    pub geo_restriction: GeoRestriction,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
+pub struct GeoRestriction {
+    pub restriction_type: String,
+    pub quantity: Option<usize>,
+    pub items: Option<Vec<String>>,
+}
