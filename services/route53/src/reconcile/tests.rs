@@ -2,7 +2,7 @@
 
 use super::{Parts, servers::Servers, servers::Step, zones::Zones};
 use escale_base::{Clock, Timestamp};
-use escale_dns::{Code, Dns, DnsPlane, Kind, View};
+use escale_dns::{Code, DnsPlane, Kind, View};
 use escale_engine::{Plan, Reconciler};
 use escale_network::{FakeNetwork, Place};
 use escale_service::Config;
