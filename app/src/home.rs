@@ -46,7 +46,8 @@ impl Home {
     /// home lets nobody in, so then they lie below /var/lib/escale.
     pub(crate) fn databases(&self) -> PathBuf {
         use std::os::unix::fs::PermissionsExt;
-        let open = |folder: &Path| std::fs::metadata(folder).is_ok_and(|m| m.permissions().mode() & 0o001 != 0);
+        let open =
+            |folder: &Path| std::fs::metadata(folder).is_ok_and(|m| m.permissions().mode() & 0o001 != 0);
         match self.0.ancestors().all(open) {
             true => self.plane("postgres"),
             false => self.databases_elsewhere().join("postgres"),

@@ -7,12 +7,16 @@ use escale_base::{PlaneError, error::Context};
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 const ROOT: &str = "/sys/fs/cgroup";
 
 /// Period of the CPU ceiling, the kernel's default.
 const CPU_PERIOD_US: u64 = 100_000;
+
+/// How long ended processes may stay in a cgroup.
+const EMPTY_WITHIN: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Cgroups {
@@ -159,7 +163,7 @@ impl Cgroups {
     pub(crate) fn remove(&self, path: &str) -> Result<(), PlaneError> {
         for hierarchy in self.hierarchies() {
             let dir = hierarchy.join(path);
-            remove_below(&dir).machine(|| format!("remove the cgroup {}", dir.display()))?;
+            remove_when_empty(&dir).machine(|| format!("remove the cgroup {}", dir.display()))?;
         }
         Ok(())
     }
@@ -172,6 +176,20 @@ pub(crate) fn quota_us(cpu_millis: u32) -> u64 {
 
 pub(crate) const fn period_us() -> u64 {
     CPU_PERIOD_US
+}
+
+/// A process that was killed stays in its cgroup until its parent has taken note of its end; nothing tells when that is.
+#[allow(clippy::disallowed_methods)]
+fn remove_when_empty(dir: &Path) -> io::Result<()> {
+    let deadline = Instant::now() + EMPTY_WITHIN;
+    loop {
+        match remove_below(dir) {
+            Err(e) if e.kind() == io::ErrorKind::ResourceBusy && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            done => return done,
+        }
+    }
 }
 
 fn remove_below(dir: &Path) -> io::Result<()> {

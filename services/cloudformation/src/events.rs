@@ -43,6 +43,7 @@ pub(crate) fn told(tx: &mut Tx, row: &StackResource, status: &str, reason: Optio
     append(tx, &row.stack, id, what, status, reason, now);
 }
 
+#[allow(clippy::too_many_arguments)] // an event is what it consists of
 fn append(
     tx: &mut Tx,
     uuid: &str,

@@ -191,7 +191,7 @@ fn create_associations(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, Aw
 }
 
 fn delete_associations(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
-    if !cx.tx.get::<Cluster>(&created.physical_id).is_some_and(|c| c.deleted.is_none()) {
+    if cx.tx.get::<Cluster>(&created.physical_id).is_none_or(|c| c.deleted.is_some()) {
         return Ok(());
     }
     let none: [&str; 0] = [];

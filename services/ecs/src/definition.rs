@@ -311,7 +311,9 @@ fn check_health(check: &HealthCheck) -> Result<(), String> {
         Some("CMD" | "CMD-SHELL") if check.command.len() > 1 => {}
         Some("NONE") => {}
         _ => {
-            return Err("healthCheck.command begins with CMD or CMD-SHELL and has a command behind it.".into());
+            return Err(
+                "healthCheck.command begins with CMD or CMD-SHELL and has a command behind it.".into()
+            );
         }
     }
     let ranges = [

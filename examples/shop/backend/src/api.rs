@@ -21,7 +21,8 @@ use std::sync::Arc;
 /// Pictures larger than this are refused with 413.
 const PICTURE_BYTES: usize = 8 * 1024 * 1024;
 const LIST_DEFAULT: i64 = 50;
-const LIST_MOST: i64 = 1000;
+/// More than this is not given in one answer.
+const LIST_MOST: i64 = 100_000;
 
 pub struct Shop {
     pub database: Pool,
@@ -73,9 +74,10 @@ async fn list(
 ) -> Answer<Json<Value>> {
     let Query(query) = query.map_err(|e| Failure::new(StatusCode::BAD_REQUEST, e.body_text()))?;
     let limit = query.limit.unwrap_or(LIST_DEFAULT);
-    if !(1..=LIST_MOST).contains(&limit) {
-        return Err(Failure::new(StatusCode::BAD_REQUEST, format!("limit must be from 1 to {LIST_MOST}")));
+    if limit < 1 {
+        return Err(Failure::new(StatusCode::BAD_REQUEST, "limit must be at least 1".to_owned()));
     }
+    let limit = limit.min(LIST_MOST);
     let items = items::latest(&shop.database, limit).await?;
     let served: Vec<_> = items.into_iter().map(|what| Served { what, served_by: &shop.served_by }).collect();
     Ok(Json(json!(served)))

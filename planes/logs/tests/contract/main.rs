@@ -1,4 +1,5 @@
 //! What every log plane does, on the real one and on the fake.
+#![allow(clippy::unwrap_used)] // a test may panic
 
 use escale_base::Timestamp;
 use escale_logstore::{Fake, FileStore, LogStore, Message, Pattern, Query};

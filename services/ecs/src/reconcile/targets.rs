@@ -28,8 +28,11 @@ pub(crate) async fn watch(store: Store, cloud: Arc<Cloud>) {
     }
 }
 
-/// Tasks that are in target groups: group and port.
-fn registered(image: &Image) -> Vec<(Arc<Task>, Vec<(String, i64)>)> {
+/// A task, and the places where it is a target: group and port.
+type Registered = (Arc<Task>, Vec<(String, i64)>);
+
+/// Tasks that are in target groups.
+fn registered(image: &Image) -> Vec<Registered> {
     let mut found = Vec::new();
     for progress in image.scan::<TaskProgress>().filter(|p| p.registered && p.stopped.is_none()) {
         let Some(task) = image.get::<Task>(&progress.id) else { continue };
@@ -45,7 +48,7 @@ fn registered(image: &Image) -> Vec<(Arc<Task>, Vec<(String, i64)>)> {
     found
 }
 
-async fn ask(store: &Store, cloud: &Arc<Cloud>, tasks: &[(Arc<Task>, Vec<(String, i64)>)]) -> Health {
+async fn ask(store: &Store, cloud: &Arc<Cloud>, tasks: &[Registered]) -> Health {
     let groups: BTreeSet<&String> =
         tasks.iter().flat_map(|(_, places)| places).map(|(group, _)| group).collect();
     let mut health = Health::new();
@@ -68,7 +71,7 @@ async fn ask(store: &Store, cloud: &Arc<Cloud>, tasks: &[(Arc<Task>, Vec<(String
     health
 }
 
-fn write(store: &Store, tasks: &[(Arc<Task>, Vec<(String, i64)>)], health: &Health, now: Timestamp) {
+fn write(store: &Store, tasks: &[Registered], health: &Health, now: Timestamp) {
     let image = store.read();
     let mut news = Vec::new();
     for (task, places) in tasks {

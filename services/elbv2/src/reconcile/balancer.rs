@@ -126,7 +126,7 @@ impl Reconciler for Balancers {
         match step {
             Step::Apply { spec, fingerprint } => {
                 let result = self.proxies.apply(*spec).await;
-                self.record(key, result.as_ref().map(|()| fingerprint).map_err(|e| e))?;
+                self.record(key, result.as_ref().map(|()| fingerprint))?;
                 self.observe(key);
                 Ok(result?)
             }
