@@ -1,0 +1,171 @@
+//! `cargo xtask bench up`: from nothing to the first answer through the public name, by phase; and a database with a
+//! standby beside the same made by hand with PostgreSQL's own programs.
+
+use crate::{
+    run::{cargo, root, run, run_command},
+    setup, test,
+};
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    time::{Duration, Instant},
+};
+
+/// Where Debian's packages put the server's programs.
+const POSTGRES: &str = "/usr/lib/postgresql/15/bin";
+
+pub(crate) fn measure_up() -> Result<()> {
+    setup::all()?;
+    run(&cargo(), &["build", "--release", "--package", "escale", "--locked"])?;
+    run_command(&mut Command::new(root().join("examples/shop/build")))?;
+    let cloud = Cloud::new()?;
+    let measured = measure(&cloud);
+    let cleaned = cloud.escale(&["reset", "--yes"]);
+    let _ = fs::remove_dir_all(&cloud.home);
+    cleaned?;
+    println!("\n{}", measured?);
+    Ok(())
+}
+
+fn measure(cloud: &Cloud) -> Result<String> {
+    let started = Instant::now();
+    let told: Value = serde_json::from_slice(&cloud.escale(&["start", "--json"])?.stdout)?;
+    let start = started.elapsed();
+    let pid = told["daemon"]["pid"].as_i64().context("start names no pid")?;
+    let idle_kib = resident_kib(pid)?;
+    let up: Value = serde_json::from_slice(&cloud.escale(&["up", "examples/shop", "--json"])?.stdout)?;
+    let database = cloud.creation("DbInstance")?;
+    let by_hand = database_by_hand(&cloud.home.join("by-hand"))?;
+    let mut lines = vec!["| what | measured |".to_owned(), "| --- | --- |".to_owned()];
+    let mut row = |what: &str, value: String| lines.push(format!("| {what} | {value} |"));
+    row("`escale start` to the first answer of the API", format!("{} ms", start.as_millis()));
+    row("memory of the idle daemon (RSS)", format!("{:.1} MiB", idle_kib as f64 / 1024.0));
+    for (phase, seconds) in up["seconds"].as_object().context("up names no phases")? {
+        row(&format!("`escale up examples/shop`: {phase}"), format!("{:.2} s", seconds.as_f64().unwrap_or(0.0)));
+    }
+    row("database with standby, through RDS", format!("{:.2} s", database.as_secs_f64()));
+    row("the same by hand: initdb, start, pg_basebackup, start", format!("{:.2} s", by_hand.as_secs_f64()));
+    row("ratio", format!("{:.2}", database.as_secs_f64() / by_hand.as_secs_f64()));
+    Ok(lines.join("\n"))
+}
+
+/// A cloud of its own, beside any other on the machine.
+struct Cloud {
+    home: PathBuf,
+    endpoint: String,
+    web: u16,
+    dns: u16,
+}
+
+impl Cloud {
+    fn new() -> Result<Cloud> {
+        let home = PathBuf::from(format!("/var/tmp/escale-bench-{}", std::process::id()));
+        fs::create_dir_all(&home)?;
+        fs::set_permissions(&home, fs::Permissions::from_mode(0o755))?;
+        Ok(Cloud { home, endpoint: format!("127.0.0.1:{}", free_port()?), web: free_port()?, dns: free_port()? })
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(root())
+            .env("ESCALE_HOME", &self.home)
+            .env("ESCALE_ENDPOINT", &self.endpoint)
+            .env("ESCALE_WEB_PORT", self.web.to_string())
+            .env("ESCALE_DNS_PORT", self.dns.to_string())
+            .env("AWS_ENDPOINT_URL", format!("http://{}", self.endpoint))
+            .envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
+            .env("AWS_DEFAULT_REGION", "eu-west-3");
+        command
+    }
+
+    fn escale(&self, arguments: &[&str]) -> Result<Output> {
+        let program = test::target().join("release/escale");
+        finished(self.command(&program).args(arguments))
+    }
+
+    /// How long CloudFormation took for one resource, by its own events.
+    fn creation(&self, logical_id: &str) -> Result<Duration> {
+        let aws = setup::venv().join("bin/aws");
+        let query = format!(
+            "StackEvents[?LogicalResourceId=='{logical_id}'].[ResourceStatus,Timestamp]"
+        );
+        let arguments = ["cloudformation", "describe-stack-events", "--stack-name", "shop-local", "--output", "json"];
+        let out = finished(self.command(&aws).args(arguments).args(["--query", &query]))?;
+        let events: Vec<(String, String)> = serde_json::from_slice(&out.stdout)?;
+        let at = |status: &str| {
+            let found = events.iter().rev().find(|(s, _)| s == status).map(|(_, at)| millis(at));
+            found.flatten().with_context(|| format!("{logical_id} has no event {status}"))
+        };
+        let took = at("CREATE_COMPLETE")?.checked_sub(at("CREATE_IN_PROGRESS")?);
+        Ok(Duration::from_millis(took.context("events out of order")?))
+    }
+}
+
+/// The time of day of `2026-11-22T11:34:29.051000+00:00` in milliseconds; a run over midnight fails and is repeated.
+fn millis(at: &str) -> Option<u64> {
+    let time = at.split_once('T')?.1;
+    let mut parts = time.split(['+', 'Z']).next()?.split([':', '.']);
+    let mut next = || parts.next()?.parse::<u64>().ok();
+    let (hours, minutes, seconds) = (next()?, next()?, next()?);
+    let fraction = time.split_once('.').map_or(0, |(_, f)| {
+        let digits: String = f.chars().take_while(char::is_ascii_digit).chain("000".chars()).take(3).collect();
+        digits.parse().unwrap_or(0)
+    });
+    Some(((hours * 60 + minutes) * 60 + seconds) * 1000 + fraction)
+}
+
+/// A primary and a synchronous standby with PostgreSQL's own programs, as its manual tells it.
+fn database_by_hand(folder: &Path) -> Result<Duration> {
+    fs::create_dir_all(folder)?;
+    let place = folder.to_str().context("a path of ours")?;
+    run("chown", &["postgres", place])?;
+    let (primary, standby) = (free_port()?, free_port()?);
+    let server = |data: &str, port: u16, words: &str| {
+        format!(
+            "{POSTGRES}/pg_ctl -D {place}/{data} -w -l {place}/{data}.log -o '-p {port} -k {place} {words}' start"
+        )
+    };
+    let steps = [
+        format!("{POSTGRES}/initdb -D {place}/primary --auth=trust --data-checksums"),
+        server("primary", primary, "-c listen_addresses=127.0.0.1"),
+        format!("{POSTGRES}/pg_basebackup -h 127.0.0.1 -p {primary} -D {place}/standby -R -X stream -c fast"),
+        server("standby", standby, "-c listen_addresses=127.0.0.1"),
+    ];
+    let started = Instant::now();
+    let made = steps.iter().try_for_each(|step| as_postgres(step));
+    let took = started.elapsed();
+    for data in ["standby", "primary"] {
+        let _ = as_postgres(&format!("{POSTGRES}/pg_ctl -D {place}/{data} -m immediate stop"));
+    }
+    made?;
+    Ok(took)
+}
+
+fn as_postgres(line: &str) -> Result<()> {
+    finished(Command::new("su").args(["postgres", "-s", "/bin/sh", "-c", &format!("{line} >/dev/null 2>&1")]))?;
+    Ok(())
+}
+
+fn finished(command: &mut Command) -> Result<Output> {
+    let out = command.output().with_context(|| format!("cannot start {:?}", command.get_program()))?;
+    if !out.status.success() {
+        bail!("{command:?}: {}\n{}", out.status, String::from_utf8_lossy(&out.stderr));
+    }
+    Ok(out)
+}
+
+fn resident_kib(pid: i64) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
