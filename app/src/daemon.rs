@@ -15,8 +15,9 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Runs until SIGTERM or SIGINT.
 pub(crate) fn run(home: &Home) -> Result<()> {
     start_log()?;
-    let lock = Lock::take(home)?;
+    let mut lock = Lock::take(home)?;
     let settings = Settings::from_environment()?;
+    lock.tell(&settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("escale")
@@ -52,7 +53,7 @@ fn start_log() -> Result<()> {
 
 /// The lock that says which process is the daemon of a home. The kernel lets go of it when the process dies.
 struct Lock {
-    _file: Flock<File>,
+    file: Flock<File>,
 }
 
 impl Lock {
@@ -60,26 +61,44 @@ impl Lock {
         let path = home.lock();
         let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
         let file = file.with_context(|| format!("cannot open {}", path.display()))?;
-        let mut file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(file) => file,
-            Err(_) => bail!("a daemon runs already in {} (pid {})", home.path().display(), pid_text(home)),
+            Err(_) => bail!("a daemon runs already in {} ({})", home.path().display(), told(home)),
         };
         file.set_len(0)?;
-        write!(file, "{}", std::process::id())?;
-        file.flush()?;
-        Ok(Lock { _file: file })
+        Ok(Lock { file })
+    }
+
+    /// Tells the command line who the daemon is and where it answers.
+    fn tell(&mut self, settings: &Settings) -> Result<()> {
+        let Settings { config, .. } = settings;
+        write!(self.file, "{} {} {}", std::process::id(), config.endpoint, config.web_port)?;
+        self.file.flush().context("cannot write the lock")
     }
 }
 
-/// The pid of the daemon that runs in this home, if one does.
-pub(crate) fn running(home: &Home) -> Option<i32> {
+/// The daemon that runs in a home.
+pub(crate) struct Daemon {
+    pub(crate) pid: i32,
+    pub(crate) endpoint: String,
+    pub(crate) web_port: u16,
+}
+
+/// The daemon that runs in this home, if one does.
+pub(crate) fn running(home: &Home) -> Option<Daemon> {
     let file = OpenOptions::new().read(true).write(true).open(home.lock()).ok()?;
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(_) => None,
-        Err(_) => pid_text(home).trim().parse().ok(),
+    if Flock::lock(file, FlockArg::LockExclusiveNonblock).is_ok() {
+        return None;
     }
+    let told = told(home);
+    let mut words = told.split(' ');
+    Some(Daemon {
+        pid: words.next()?.parse().ok()?,
+        endpoint: words.next()?.to_owned(),
+        web_port: words.next()?.parse().ok()?,
+    })
 }
 
-fn pid_text(home: &Home) -> String {
+fn told(home: &Home) -> String {
     fs::read_to_string(home.lock()).unwrap_or_default()
 }

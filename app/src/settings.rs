@@ -1,5 +1,6 @@
 //! What can be set from outside: environment variables, read once by the daemon.
 
+use crate::{daemon, home::Home};
 use anyhow::{Context, Result, bail};
 use escale_network::InternetHost;
 use escale_service::Config;
@@ -63,6 +64,16 @@ impl Settings {
             secret_key: get("ESCALE_SECRET_KEY").unwrap_or_else(|| "test".into()),
             internet_hosts: internet_hosts(&get("ESCALE_INTERNET_HOSTS").unwrap_or_default())?,
         })
+    }
+
+    /// The same for the command line: where a daemon runs already, its own addresses count.
+    pub(crate) fn of(home: &Home) -> Result<Settings> {
+        let mut settings = Settings::from_environment()?;
+        if let Some(daemon) = daemon::running(home) {
+            settings.config.endpoint = daemon.endpoint;
+            settings.config.web_port = daemon.web_port;
+        }
+        Ok(settings)
     }
 
     /// The API's address as a URL.

@@ -1,6 +1,6 @@
 //! `escale aws …`: the aws CLI with this cloud as its endpoint.
 
-use crate::settings::Settings;
+use crate::{home::Home, settings::Settings};
 use anyhow::{Result, bail};
 use clap::Args;
 use std::process::{Command, ExitCode};
@@ -12,8 +12,8 @@ pub(crate) struct Aws {
     arguments: Vec<String>,
 }
 
-pub(crate) fn run(aws: &Aws) -> Result<ExitCode> {
-    let settings = Settings::from_environment()?;
+pub(crate) fn run(home: &Home, aws: &Aws) -> Result<ExitCode> {
+    let settings = Settings::of(home)?;
     let mut command = Command::new("aws");
     command
         .args(&aws.arguments)

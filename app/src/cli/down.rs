@@ -20,7 +20,7 @@ pub(crate) struct Down {
 
 pub(crate) async fn run(home: &Home, out: &Output, down: &Down) -> Result<()> {
     let application = Application::find(home, down.app.as_deref())?;
-    let settings = Settings::from_environment()?;
+    let settings = Settings::of(home)?;
     start::ensure(home).await?;
     let client = Client::new(&settings);
     let mut phases = Phases::new(out);

@@ -89,7 +89,7 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Open(args) => open::run(home, &out, &args)?,
         Verb::Sign(args) => sign::run(home, &out, &args).await?,
         Verb::Template(args) => template::run(&out, &args)?,
-        Verb::Aws(args) => return aws::run(&args),
+        Verb::Aws(args) => return aws::run(home, &args),
         Verb::Doctor => return doctor::run(&out),
         Verb::Coverage(args) => coverage::run(&out, &args)?,
         Verb::Start => start::run(home, &out).await?,

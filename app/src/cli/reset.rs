@@ -44,7 +44,7 @@ pub(crate) async fn leave_the_machine(home: &Home) -> Result<()> {
 
 fn end_daemon(home: &Home) -> Result<()> {
     match daemon::running(home) {
-        Some(pid) => stop::end(pid),
+        Some(daemon) => stop::end(daemon.pid),
         None => Ok(()),
     }
 }

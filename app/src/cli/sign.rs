@@ -26,7 +26,7 @@ pub(crate) struct Sign {
 
 pub(crate) async fn run(home: &Home, out: &Output, sign: &Sign) -> Result<()> {
     let application = Application::find(home, sign.app.as_deref())?;
-    let client = Client::new(&Settings::from_environment()?);
+    let client = Client::new(&Settings::of(home)?);
     let key = up::private_key(home, &application.stack)?;
     let key_id = key_id(&client, &application.stack).await?;
     let url = if sign.path.starts_with("http") {

@@ -20,7 +20,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 pub(crate) async fn run(home: &Home, out: &Output) -> Result<()> {
     let was_running = daemon::running(home).is_some();
     let pid = ensure(home).await?;
-    let settings = Settings::from_environment()?;
+    let settings = Settings::of(home)?;
     let text = match was_running {
         true => format!("runs already: {} (pid {pid})", settings.endpoint_url()),
         false => format!("up: {} (pid {pid})", settings.endpoint_url()),
@@ -31,10 +31,10 @@ pub(crate) async fn run(home: &Home, out: &Output) -> Result<()> {
 
 /// Starts the daemon if none runs; gives its pid once the API answers.
 pub(crate) async fn ensure(home: &Home) -> Result<i32> {
-    if let Some(pid) = daemon::running(home) {
-        return Ok(pid);
+    if let Some(daemon) = daemon::running(home) {
+        return Ok(daemon.pid);
     }
-    let settings = Settings::from_environment()?;
+    let settings = Settings::of(home)?;
     refuse_taken_port(&settings)?;
     let log = OpenOptions::new().create(true).append(true).open(home.log());
     let log = log.with_context(|| format!("cannot write {}", home.log().display()))?;

@@ -14,7 +14,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 const GONE_WITHIN_MS: i32 = 10_000;
 
 pub(crate) fn run(home: &Home, out: &Output) -> Result<()> {
-    let Some(pid) = daemon::running(home) else {
+    let Some(daemon::Daemon { pid, .. }) = daemon::running(home) else {
         out.say("no daemon runs", &json!({"stopped": false}));
         return Ok(());
     };

@@ -46,7 +46,10 @@ fn measure(cloud: &Cloud) -> Result<String> {
     row("`escale start` to the first answer of the API", format!("{} ms", start.as_millis()));
     row("memory of the idle daemon (RSS)", format!("{:.1} MiB", idle_kib as f64 / 1024.0));
     for (phase, seconds) in up["seconds"].as_object().context("up names no phases")? {
-        row(&format!("`escale up examples/shop`: {phase}"), format!("{:.2} s", seconds.as_f64().unwrap_or(0.0)));
+        row(
+            &format!("`escale up examples/shop`: {phase}"),
+            format!("{:.2} s", seconds.as_f64().unwrap_or(0.0)),
+        );
     }
     row("database with standby, through RDS", format!("{:.2} s", database.as_secs_f64()));
     row("the same by hand: initdb, start, pg_basebackup, start", format!("{:.2} s", by_hand.as_secs_f64()));
@@ -67,7 +70,12 @@ impl Cloud {
         let home = PathBuf::from(format!("/var/tmp/escale-bench-{}", std::process::id()));
         fs::create_dir_all(&home)?;
         fs::set_permissions(&home, fs::Permissions::from_mode(0o755))?;
-        Ok(Cloud { home, endpoint: format!("127.0.0.1:{}", free_port()?), web: free_port()?, dns: free_port()? })
+        Ok(Cloud {
+            home,
+            endpoint: format!("127.0.0.1:{}", free_port()?),
+            web: free_port()?,
+            dns: free_port()?,
+        })
     }
 
     fn command(&self, program: &Path) -> Command {
@@ -92,10 +100,9 @@ impl Cloud {
     /// How long CloudFormation took for one resource, by its own events.
     fn creation(&self, logical_id: &str) -> Result<Duration> {
         let aws = setup::venv().join("bin/aws");
-        let query = format!(
-            "StackEvents[?LogicalResourceId=='{logical_id}'].[ResourceStatus,Timestamp]"
-        );
-        let arguments = ["cloudformation", "describe-stack-events", "--stack-name", "shop-local", "--output", "json"];
+        let query = format!("StackEvents[?LogicalResourceId=='{logical_id}'].[ResourceStatus,Timestamp]");
+        let arguments =
+            ["cloudformation", "describe-stack-events", "--stack-name", "shop-local", "--output", "json"];
         let out = finished(self.command(&aws).args(arguments).args(["--query", &query]))?;
         let events: Vec<(String, String)> = serde_json::from_slice(&out.stdout)?;
         let at = |status: &str| {
@@ -114,7 +121,8 @@ fn millis(at: &str) -> Option<u64> {
     let mut next = || parts.next()?.parse::<u64>().ok();
     let (hours, minutes, seconds) = (next()?, next()?, next()?);
     let fraction = time.split_once('.').map_or(0, |(_, f)| {
-        let digits: String = f.chars().take_while(char::is_ascii_digit).chain("000".chars()).take(3).collect();
+        let digits: String =
+            f.chars().take_while(char::is_ascii_digit).chain("000".chars()).take(3).collect();
         digits.parse().unwrap_or(0)
     });
     Some(((hours * 60 + minutes) * 60 + seconds) * 1000 + fraction)
@@ -148,7 +156,13 @@ fn database_by_hand(folder: &Path) -> Result<Duration> {
 }
 
 fn as_postgres(line: &str) -> Result<()> {
-    finished(Command::new("su").args(["postgres", "-s", "/bin/sh", "-c", &format!("{line} >/dev/null 2>&1")]))?;
+    finished(Command::new("su").args([
+        "postgres",
+        "-s",
+        "/bin/sh",
+        "-c",
+        &format!("{line} >/dev/null 2>&1"),
+    ]))?;
     Ok(())
 }
 

@@ -52,7 +52,7 @@ pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<()> {
 
     let mut phases = Phases::new(out);
     phases.begin("daemon");
-    let settings = Settings::from_environment()?;
+    let settings = Settings::of(home)?;
     start::ensure(home).await?;
     let client = Client::new(&settings);
     refuse_missing_secrets(&client, &template).await?;
