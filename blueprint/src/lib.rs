@@ -7,8 +7,8 @@
 //! and for Escale: what differs between them comes in as parameters. Here nothing is read, written or asked of the
 //! world, no clock, no file, no network: callers hand in text and get values.
 //!
-//! Start at [`Manifest::parse`], go on to [`template`]; [`registry_template`] is the small one that must be deployed before
-//! it, since services can only start from images that are there; [`graph`] is what diagrams and costs are drawn from.
+//! Start at [`Manifest::parse`], go on to [`template()`]; [`registry_template`] is the small one that must be deployed before
+//! it, since services can only start from images that are there; [`graph()`] is what diagrams and costs are drawn from.
 
 mod graph;
 mod manifest;

@@ -6,7 +6,7 @@
 //!                          └ engine: it has a RUN ┘
 //! ```
 //! Nothing of the image is ever executed here, and nothing is fetched: base images come through [`Bases`].
-//! Start at [`Dockerfile::parse`] and [`build`]; [`Dockerfile::needs_engine`] says which way to go, [`push`] sends.
+//! Start at [`Dockerfile::parse`] and [`build()`]; [`Dockerfile::needs_engine`] says which way to go, [`push()`] sends.
 
 mod build;
 mod config;

@@ -1,4 +1,4 @@
-//! IAM policy documents: reading ([`Document`]) and evaluating ([`decide`]) them.
+//! IAM policy documents: reading ([`Document`]) and evaluating ([`decide()`]) them.
 //!
 //! Pure: it knows the words of policies and nothing of users, roles or requests; who asks, and in what circumstances, is
 //! told in a [`Context`]. What it does not evaluate (an operator, a condition key, a variable) makes a document

@@ -63,7 +63,7 @@ pub fn listed() -> &'static [Service] {
     &LISTED
 }
 
-/// The model of a service, parsed at the first call; `None` for an id that is not in [`services`].
+/// The model of a service, parsed at the first call; `None` for an id that is not in [`services()`].
 pub fn service(id: &str) -> Option<&'static ServiceModel> {
     LISTED.iter().find(|s| s.id == id).map(Service::model)
 }

@@ -2,7 +2,7 @@
 //! `escale-model`, nothing written per operation.
 //!
 //! The road of a request: [`identify`] says which service and protocol; [`sigv4`] says who signed it and reads its
-//! body; [`decode`] gives the operation and its input; [`validate`] applies the model's constraints. The road back:
+//! body; [`decode`] gives the operation and its input; [`validate()`] applies the model's constraints. The road back:
 //! [`encode_output`] or [`encode_error`]. The tree is `escale_base::wire::Value`: members under the model's names,
 //! blobs as base64 text, timestamps as seconds.
 //!

@@ -2,7 +2,7 @@
 //! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html>
 //!
 //! [`Verifier::authenticate`] checks the head; [`BodyReader`] then takes the body as it comes, undoes its framing and
-//! checks its hash, chunk signatures and checksums. [`sign`] is the other side.
+//! checks its hash, chunk signatures and checksums. [`sign()`] is the other side.
 
 mod body;
 mod canonical;

@@ -126,7 +126,7 @@ impl Dockerfile {
         Ok(Dockerfile { file: file.to_owned(), steps })
     }
 
-    /// The first instruction that [`crate::build`] cannot do.
+    /// The first instruction that [`crate::build()`] cannot do.
     pub fn needs_engine(&self) -> Option<NeedsEngine> {
         self.steps.iter().find_map(|step| match &step.instruction {
             Instruction::Foreign(reason) => {

@@ -244,7 +244,7 @@ fn exec(dir: &Path, process: &Path, pid: &Path, log: &Path) -> Result<(), String
     Err(format!("call {}: {}", order.runtime.program.display(), command.exec()))
 }
 
-/// Field 22 of /proc/<pid>/stat: when the process started, in ticks since the machine did.
+/// Field 22 of `/proc/PID/stat`: when the process started, in ticks since the machine did.
 pub(crate) fn start_ticks(pid: i32) -> Option<u64> {
     let stat = fs::read_to_string(PathBuf::from(format!("/proc/{pid}/stat"))).ok()?;
     // The name in brackets may hold blanks and brackets itself.

@@ -1,7 +1,7 @@
 //! ECR: image repositories, who may push and pull, and the door through which image clients come.
 //!
 //! A repository is a row (`ops/`, synchronous); images are the registry plane's (`streams/`). [`Repositories`] is the
-//! seam, as in S3: before the plane is asked, its repository is brought to what the row says. [`door`] is the
+//! seam, as in S3: before the plane is asked, its repository is brought to what the row says. [`door()`] is the
 //! distribution API at `/v2/`: it takes the tokens of GetAuthorizationToken and asks IAM for who holds one.
 //!
 //! Nothing here stores a blob. Start at `door.rs`.
