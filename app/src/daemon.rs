@@ -9,6 +9,7 @@ use nix::fcntl::{Flock, FlockArg};
 use std::{
     fs::{self, File, OpenOptions},
     io::Write,
+    time::Duration,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -50,6 +51,9 @@ fn start_log() -> Result<()> {
     Ok(())
 }
 
+const LOCK_TRIES: u32 = 50;
+const LOCK_AGAIN: Duration = Duration::from_millis(2);
+
 /// The lock that says which process is the daemon of a home. The kernel lets go of it when the process dies.
 struct Lock {
     _file: Flock<File>,
@@ -60,10 +64,9 @@ impl Lock {
         let path = home.lock();
         let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
         let file = file.with_context(|| format!("cannot open {}", path.display()))?;
-        let mut file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(file) => file,
-            Err(_) => bail!("a daemon runs already in {} (pid {})", home.path().display(), pid_text(home)),
-        };
+        let mut file = exclusively(file).with_context(|| {
+            format!("a daemon runs already in {} (pid {})", home.path().display(), pid_text(home))
+        })?;
         file.set_len(0)?;
         write!(file, "{}", std::process::id())?;
         file.flush()?;
@@ -71,10 +74,22 @@ impl Lock {
     }
 }
 
+/// Who looks whether a daemon runs holds the lock for an instant: that is no reason to give up.
+fn exclusively(mut file: File) -> Result<Flock<File>> {
+    for _ in 0..LOCK_TRIES {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(locked) => return Ok(locked),
+            Err((back, _)) => file = back,
+        }
+        std::thread::sleep(LOCK_AGAIN);
+    }
+    bail!("its lock is held")
+}
+
 /// The pid of the daemon that runs in this home, if one does.
 pub(crate) fn running(home: &Home) -> Option<i32> {
     let file = OpenOptions::new().read(true).write(true).open(home.lock()).ok()?;
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+    match Flock::lock(file, FlockArg::LockSharedNonblock) {
         Ok(_) => None,
         Err(_) => pid_text(home).trim().parse().ok(),
     }

@@ -11,8 +11,15 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    io::{Read, Write},
+    net::SocketAddr,
+    time::Duration,
+};
 use tokio::net::TcpStream;
+
+/// To the first byte of an answer.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// A handle on the daemon's API with the root key.
 #[derive(Clone)]
@@ -47,10 +54,17 @@ impl Client {
         }
     }
 
-    /// Whether the API takes connections.
+    /// Whether the API answers, be it with a refusal. A connection alone says little: the kernel still takes those of a process that is
+    /// being killed.
     pub(crate) fn is_up(&self) -> bool {
-        let address = self.endpoint.parse::<SocketAddr>();
-        address.is_ok_and(|a| std::net::TcpStream::connect_timeout(&a, Duration::from_millis(200)).is_ok())
+        let ask = || -> Option<usize> {
+            let address = self.endpoint.parse::<SocketAddr>().ok()?;
+            let mut stream = std::net::TcpStream::connect_timeout(&address, ANSWERS_WITHIN).ok()?;
+            stream.set_read_timeout(Some(ANSWERS_WITHIN)).ok()?;
+            write!(stream, "GET / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.endpoint).ok()?;
+            stream.read(&mut [0]).ok()
+        };
+        ask().is_some_and(|bytes| bytes > 0)
     }
 
     /// An operation of a service with a JSON protocol.

@@ -14,12 +14,20 @@ use std::{
 /// A cold disk may take its time; an error ends the wait at once.
 const READY_WITHIN: Duration = Duration::from_secs(20);
 
+/// How long the kernel may take over the rest of a killed daemon.
+const PORT_FREE_WITHIN: Duration = Duration::from_secs(1);
+
 /// Pause between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
+/// A daemon that answers.
+pub(crate) struct Daemon {
+    pid: i32,
+    was_running: bool,
+}
+
 pub(crate) async fn run(home: &Home, out: &Output) -> Result<()> {
-    let was_running = daemon::running(home).is_some();
-    let pid = ensure(home).await?;
+    let Daemon { pid, was_running } = ensure(home).await?;
     let settings = Settings::from_environment()?;
     let text = match was_running {
         true => format!("runs already: {} (pid {pid})", settings.endpoint_url()),
@@ -29,13 +37,14 @@ pub(crate) async fn run(home: &Home, out: &Output) -> Result<()> {
     Ok(())
 }
 
-/// Starts the daemon if none runs; gives its pid once the API answers.
-pub(crate) async fn ensure(home: &Home) -> Result<i32> {
-    if let Some(pid) = daemon::running(home) {
-        return Ok(pid);
-    }
+/// Starts the daemon if none runs; returns once the API answers.
+pub(crate) async fn ensure(home: &Home) -> Result<Daemon> {
     let settings = Settings::from_environment()?;
-    refuse_taken_port(&settings)?;
+    let client = Client::new(&settings);
+    if let Some(pid) = wait_for_the_running(home, &client, &settings).await? {
+        return Ok(Daemon { pid, was_running: true });
+    }
+    refuse_taken_port(&settings).await?;
     let log = OpenOptions::new().create(true).append(true).open(home.log());
     let log = log.with_context(|| format!("cannot write {}", home.log().display()))?;
     let from = log.metadata().map(|m| m.len()).unwrap_or(0);
@@ -44,11 +53,10 @@ pub(crate) async fn ensure(home: &Home) -> Result<i32> {
     // A group of its own: Ctrl-C at the terminal is not meant for the cloud.
     command.process_group(0);
     let mut child = command.spawn().context("cannot start the daemon")?;
-    let client = Client::new(&settings);
     let deadline = Instant::now() + READY_WITHIN;
     loop {
         if client.is_up() {
-            return Ok(child.id() as i32);
+            return Ok(Daemon { pid: child.id() as i32, was_running: false });
         }
         if let Some(status) = child.try_wait()? {
             bail!("the daemon ended at once ({status}):\n{}", log_since(home, from));
@@ -61,15 +69,43 @@ pub(crate) async fn ensure(home: &Home) -> Result<i32> {
     }
 }
 
-/// Better said here than by a log: who holds the port, and how to choose another.
-fn refuse_taken_port(settings: &Settings) -> Result<()> {
+/// The daemon that holds the lock, once it answers; `None` if there is none. One that began just now does not answer yet, and one
+/// that was just killed holds the lock until the kernel has taken it apart.
+async fn wait_for_the_running(home: &Home, client: &Client, settings: &Settings) -> Result<Option<i32>> {
+    let deadline = Instant::now() + READY_WITHIN;
+    while let Some(pid) = daemon::running(home) {
+        if client.is_up() {
+            return Ok(Some(pid));
+        }
+        if Instant::now() > deadline {
+            bail!(
+                "the daemon (pid {pid}) does not answer at {} after {READY_WITHIN:?}; if it was started with another \
+                 ESCALE_ENDPOINT, set that one; else see {}",
+                settings.config.endpoint,
+                home.log().display()
+            );
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    Ok(None)
+}
+
+/// Better said here than by a log: who holds the port, and how to choose another. A daemon that was just killed lets go of its
+/// lock a moment before its port.
+async fn refuse_taken_port(settings: &Settings) -> Result<()> {
     let endpoint = &settings.config.endpoint;
-    match std::net::TcpListener::bind(endpoint) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => bail!(
-            "{endpoint} is in use by another program; stop it, or choose another address: ESCALE_ENDPOINT=127.0.0.1:PORT"
-        ),
-        Err(error) => Err(error).with_context(|| format!("cannot listen on {endpoint}")),
+    let deadline = Instant::now() + PORT_FREE_WITHIN;
+    loop {
+        match std::net::TcpListener::bind(endpoint) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() != std::io::ErrorKind::AddrInUse => {
+                return Err(error).with_context(|| format!("cannot listen on {endpoint}"));
+            }
+            Err(_) if Instant::now() > deadline => bail!(
+                "{endpoint} is in use by another program; stop it, or choose another address: ESCALE_ENDPOINT=127.0.0.1:PORT"
+            ),
+            Err(_) => tokio::time::sleep(LOOK_AGAIN).await,
+        }
     }
 }
 
