@@ -4,12 +4,11 @@
 //! finds them.
 
 use crate::{home::Home, settings::Settings, wiring};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use nix::fcntl::{Flock, FlockArg};
 use std::{
     fs::{self, File, OpenOptions},
     io::Write,
-    time::Duration,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -51,9 +50,6 @@ fn start_log() -> Result<()> {
     Ok(())
 }
 
-const LOCK_TRIES: u32 = 50;
-const LOCK_AGAIN: Duration = Duration::from_millis(2);
-
 /// The lock that says which process is the daemon of a home. The kernel lets go of it when the process dies.
 struct Lock {
     _file: Flock<File>,
@@ -74,16 +70,18 @@ impl Lock {
     }
 }
 
-/// Who looks whether a daemon runs holds the lock for an instant: that is no reason to give up.
+/// Who looks whether a daemon runs (see [`running`]) shares the lock for an instant: that is no reason to give up.
 fn exclusively(mut file: File) -> Result<Flock<File>> {
-    for _ in 0..LOCK_TRIES {
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+    loop {
+        file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(locked) => return Ok(locked),
-            Err((back, _)) => file = back,
-        }
-        std::thread::sleep(LOCK_AGAIN);
+            Err((file, _)) => file,
+        };
+        // Only a daemon holds it against those who share.
+        let shared = Flock::lock(file, FlockArg::LockSharedNonblock).map_err(|(_, error)| error)?;
+        file = shared.unlock().map_err(|(_, error)| error)?;
+        std::thread::yield_now();
     }
-    bail!("its lock is held")
 }
 
 /// The pid of the daemon that runs in this home, if one does.
