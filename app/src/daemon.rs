@@ -4,7 +4,7 @@
 //! finds them.
 
 use crate::{home::Home, settings::Settings, wiring};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use nix::fcntl::{Flock, FlockArg};
 use std::{
     fs::{self, File, OpenOptions},
@@ -61,10 +61,9 @@ impl Lock {
         let path = home.lock();
         let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
         let file = file.with_context(|| format!("cannot open {}", path.display()))?;
-        let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(file) => file,
-            Err(_) => bail!("a daemon runs already in {} ({})", home.path().display(), told(home)),
-        };
+        let file = exclusively(file).with_context(|| {
+            format!("a daemon runs already in {} ({})", home.path().display(), told(home))
+        })?;
         file.set_len(0)?;
         Ok(Lock { file })
     }
@@ -74,6 +73,20 @@ impl Lock {
         let Settings { config, .. } = settings;
         write!(self.file, "{} {} {}", std::process::id(), config.endpoint, config.web_port)?;
         self.file.flush().context("cannot write the lock")
+    }
+}
+
+/// Who looks whether a daemon runs (see [`running`]) shares the lock for an instant: that is no reason to give up.
+fn exclusively(mut file: File) -> Result<Flock<File>> {
+    loop {
+        file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(locked) => return Ok(locked),
+            Err((file, _)) => file,
+        };
+        // Only a daemon holds it against those who share.
+        let shared = Flock::lock(file, FlockArg::LockSharedNonblock).map_err(|(_, error)| error)?;
+        file = shared.unlock().map_err(|(_, error)| error)?;
+        std::thread::yield_now();
     }
 }
 
@@ -87,7 +100,7 @@ pub(crate) struct Daemon {
 /// The daemon that runs in this home, if one does.
 pub(crate) fn running(home: &Home) -> Option<Daemon> {
     let file = OpenOptions::new().read(true).write(true).open(home.lock()).ok()?;
-    if Flock::lock(file, FlockArg::LockExclusiveNonblock).is_ok() {
+    if Flock::lock(file, FlockArg::LockSharedNonblock).is_ok() {
         return None;
     }
     let told = told(home);

@@ -99,8 +99,10 @@ def make_cloud():
 
 
 def remove_cloud(cloud):
-    cloud.escale("reset", "--yes", check=False)
-    shutil.rmtree(cloud.home, ignore_errors=True)
+    try:
+        cloud.escale("reset", "--yes")
+    finally:
+        shutil.rmtree(cloud.home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

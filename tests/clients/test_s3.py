@@ -1,5 +1,6 @@
 """S3: buckets, objects, versions, parts, policies; with boto3, the aws CLI and plain HTTP."""
 
+import base64
 import hashlib
 import io
 import json
@@ -139,15 +140,30 @@ def test_preconditions(s3, bucket):
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"y"
 
 
-@pytest.mark.parametrize("algorithm", ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"])
+# Of b"123456789": the check values that the algorithms are published with.
+CHECKSUMS = {
+    "CRC32": "cbf43926",
+    "CRC32C": "e3069283",
+    "CRC64NVME": "ae8b14860a799888",
+    "SHA1": "f7c3bc1d808e04732adf679965ccc34ca7ae3441",
+    "SHA256": "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225",
+}
+
+
+@pytest.mark.parametrize("algorithm", CHECKSUMS)
 def test_checksums(s3, bucket, algorithm):
-    try:
-        put = s3.put_object(Bucket=bucket, Key="k", Body=b"123456789", ChecksumAlgorithm=algorithm)
-    except botocore.exceptions.MissingDependencyException:
-        pytest.skip("boto3 computes this one only with awscrt")
-    name = f"Checksum{algorithm}"
+    name, body = f"Checksum{algorithm}", b"123456789"
+    right = base64.b64encode(bytes.fromhex(CHECKSUMS[algorithm])).decode()
+    put = s3.put_object(Bucket=bucket, Key="k", Body=body, **{name: right})
     head = s3.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
-    assert put[name] == head[name] and head["ChecksumType"] == "FULL_OBJECT"
+    assert put[name] == head[name] == right and head["ChecksumType"] == "FULL_OBJECT"
+    refused("BadDigest", s3.put_object, Bucket=bucket, Key="k", Body=b"other", **{name: right})
+
+
+@pytest.mark.parametrize("algorithm", ["CRC32", "SHA1", "SHA256"])
+def test_checksums_that_the_client_computes(s3, bucket, algorithm):
+    put = s3.put_object(Bucket=bucket, Key="k", Body=b"123456789", ChecksumAlgorithm=algorithm)
+    assert base64.b64decode(put[f"Checksum{algorithm}"]).hex() == CHECKSUMS[algorithm]
 
 
 def test_a_wrong_checksum_stores_nothing(s3, bucket):

@@ -4,6 +4,7 @@ use super::Output;
 use crate::{daemon, home::Home};
 use anyhow::{Context, Result, bail};
 use nix::{
+    errno::Errno,
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
@@ -25,9 +26,11 @@ pub(crate) fn run(home: &Home, out: &Output) -> Result<()> {
 
 /// Ends the daemon and waits until it is gone.
 pub(crate) fn end(pid: i32) -> Result<()> {
-    let handle = pidfd(pid)?;
-    kill(Pid::from_raw(pid), Signal::SIGTERM)
-        .with_context(|| format!("cannot stop the daemon (pid {pid})"))?;
+    let Some(handle) = pidfd(pid)? else { return Ok(()) };
+    match kill(Pid::from_raw(pid), Signal::SIGTERM) {
+        Ok(()) | Err(Errno::ESRCH) => {}
+        Err(error) => return Err(error).with_context(|| format!("cannot stop the daemon (pid {pid})")),
+    }
     let mut wait = [nix::poll::PollFd::new(std::os::fd::AsFd::as_fd(&handle), nix::poll::PollFlags::POLLIN)];
     let timeout = nix::poll::PollTimeout::try_from(GONE_WITHIN_MS).context("a constant")?;
     match nix::poll::poll(&mut wait, timeout)? {
@@ -36,12 +39,16 @@ pub(crate) fn end(pid: i32) -> Result<()> {
     }
 }
 
-fn pidfd(pid: i32) -> Result<OwnedFd> {
+/// `None` if the process is gone already.
+fn pidfd(pid: i32) -> Result<Option<OwnedFd>> {
     // SAFETY: pidfd_open takes two integers and gives a new descriptor that nobody else owns.
     let fd = unsafe { nix::libc::syscall(nix::libc::SYS_pidfd_open, pid, 0) };
     if fd < 0 {
-        return Err(std::io::Error::last_os_error()).with_context(|| format!("process {pid}"));
+        return match Errno::last() {
+            Errno::ESRCH => Ok(None),
+            error => Err(error).with_context(|| format!("process {pid}")),
+        };
     }
     // SAFETY: just opened, see above.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+    Ok(Some(unsafe { OwnedFd::from_raw_fd(fd as i32) }))
 }

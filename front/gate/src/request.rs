@@ -119,6 +119,7 @@ impl Call<'_> {
         let gate = self.gate;
         let now = gate.cloud.clock.now();
         let mut principal = Principal::Anonymous;
+        let mut in_session = false;
         let secret_of = |claim: &Claim| {
             let image = gate.store.read();
             let unknown = || escale_wire::unknown_access_key(self.target, &claim.access_key);
@@ -132,6 +133,7 @@ impl Call<'_> {
                 return Err(AwsError::new("ExpiredToken", 403, message));
             }
             principal = who;
+            in_session = session_token.is_some();
             Ok(secret)
         };
         let proven = gate.verifier.authenticate(self.target, self.parts, whole, now, secret_of)?;
@@ -145,6 +147,7 @@ impl Call<'_> {
         let host = self.parts.headers.get("host").and_then(|h| h.to_str().ok()).unwrap_or_default();
         let caller = Caller {
             principal,
+            in_session,
             request_id: self.request_id.to_owned(),
             source_ip: Some(self.peer.ip()),
             host: host.to_owned(),

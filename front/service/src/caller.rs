@@ -49,6 +49,8 @@ impl Principal {
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub principal: Principal,
+    /// Whether temporary credentials prove it: a session of a role, but also one of a user or the root account.
+    pub in_session: bool,
     pub request_id: String,
     /// The peer's address; `None` for calls from inside.
     pub source_ip: Option<std::net::IpAddr>,
@@ -61,6 +63,7 @@ impl Caller {
     pub fn service(name: &str) -> Caller {
         Caller {
             principal: Principal::Service(name.to_owned()),
+            in_session: false,
             request_id: escale_base::ids::random_uuid(),
             source_ip: None,
             host: String::new(),

@@ -151,6 +151,7 @@ impl Guard {
         }
         Ok(Caller {
             principal: principal(&token.holder),
+            in_session: true,
             request_id: ids::random_uuid(),
             source_ip: None,
             host: host.to_owned(),

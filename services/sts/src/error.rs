@@ -8,7 +8,7 @@ pub(crate) enum Error {
     NotTrusted { who: String, role: String },
     #[error("{0}")]
     Validation(String),
-    #[error("Access denied: session credentials cannot be used to call {0}")]
+    #[error("Cannot call {0} with session credentials")]
     SessionCannot(&'static str),
     #[error(transparent)]
     Aws(#[from] AwsError),

@@ -61,6 +61,7 @@ impl Stacks {
         let caller = Caller {
             principal: principal
                 .unwrap_or_else(|_| Principal::Service("cloudformation.amazonaws.com".into())),
+            in_session: false,
             request_id: ids::random_uuid(),
             source_ip: None,
             host: String::new(),

@@ -39,6 +39,9 @@ impl Operation for GetSessionToken {
                 RANGE_SECS.end()
             )));
         }
+        if cx.caller.in_session {
+            return Err(Error::SessionCannot("GetSessionToken"));
+        }
         let (of, secs) = match &cx.caller.principal {
             Principal::Root => (SessionOf::Root, secs.min(ROOT_SECS)),
             Principal::User { name } => {

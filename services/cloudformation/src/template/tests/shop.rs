@@ -26,6 +26,23 @@ fn production() {
             NatA NatB Balancer Database
             AppRouteA AppRouteB Listener TaskDefinition
             Service"#]].assert_eq(&plan.waves.iter().map(|wave| wave.join(" ")).collect::<Vec<_>>().join("\n"));
+        expect![[r#"{"SecondNat": ("natb", None), "Url": ("http://Balancer.DNSName/", Some("shop-url"))}"#]]
+            .assert_eq(&format!("{:?}", scope.outputs().unwrap()));
+        let found = dynamic::find(&scope.properties("TaskDefinition").unwrap()).unwrap();
+        expect![[
+            r#"[Secret { id: "shop/db", json_key: Some("password"), version_stage: None, version_id: None }]"#
+        ]]
+        .assert_eq(&format!("{found:?}"));
+        for logical in template.resources.keys() {
+            scope.properties(logical).unwrap();
+        }
+        expect![[r#"Capabilities { needed: ["CAPABILITY_IAM"], reason: Some("The following resource(s) require capabilities: [AWS::IAM::Role]") } ["AWS::EC2::EIP", "AWS::EC2::InternetGateway", "AWS::EC2::NatGateway", "AWS::EC2::Route", "AWS::EC2::RouteTable", "AWS::EC2::SecurityGroup", "AWS::EC2::SecurityGroupIngress", "AWS::EC2::Subnet", "AWS::EC2::SubnetRouteTableAssociation", "AWS::EC2::VPC", "AWS::EC2::VPCGatewayAttachment", "AWS::ECR::Repository", "AWS::ECS::Cluster", "AWS::ECS::Service", "AWS::ECS::TaskDefinition", "AWS::ElasticLoadBalancingV2::Listener", "AWS::ElasticLoadBalancingV2::LoadBalancer", "AWS::ElasticLoadBalancingV2::TargetGroup", "AWS::IAM::Role", "AWS::Logs::LogGroup", "AWS::RDS::DBInstance", "AWS::RDS::DBSubnetGroup", "AWS::S3::Bucket"]"#]].assert_eq(&format!("{:?} {:?}", template.capabilities(), template.resource_types()));
+    });
+}
+
+#[test]
+fn properties_in_production() {
+    shop(&[("ImageUri", "shop:1")], |_, scope| {
         let shown =
             |logical: &str| serde_json::to_string_pretty(&scope.properties(logical).unwrap()).unwrap();
         expect![[r#"
@@ -136,17 +153,6 @@ fn production() {
               "BucketName": "media-000000000000-eu-west-3"
             }"#]]
         .assert_eq(&shown("Media"));
-        expect![[r#"{"SecondNat": ("natb", None), "Url": ("http://Balancer.DNSName/", Some("shop-url"))}"#]]
-            .assert_eq(&format!("{:?}", scope.outputs().unwrap()));
-        let found = dynamic::find(&scope.properties("TaskDefinition").unwrap()).unwrap();
-        expect![[
-            r#"[Secret { id: "shop/db", json_key: Some("password"), version_stage: None, version_id: None }]"#
-        ]]
-        .assert_eq(&format!("{found:?}"));
-        for logical in template.resources.keys() {
-            scope.properties(logical).unwrap();
-        }
-        expect![[r#"Capabilities { needed: ["CAPABILITY_IAM"], reason: Some("The following resource(s) require capabilities: [AWS::IAM::Role]") } ["AWS::EC2::EIP", "AWS::EC2::InternetGateway", "AWS::EC2::NatGateway", "AWS::EC2::Route", "AWS::EC2::RouteTable", "AWS::EC2::SecurityGroup", "AWS::EC2::SecurityGroupIngress", "AWS::EC2::Subnet", "AWS::EC2::SubnetRouteTableAssociation", "AWS::EC2::VPC", "AWS::EC2::VPCGatewayAttachment", "AWS::ECR::Repository", "AWS::ECS::Cluster", "AWS::ECS::Service", "AWS::ECS::TaskDefinition", "AWS::ElasticLoadBalancingV2::Listener", "AWS::ElasticLoadBalancingV2::LoadBalancer", "AWS::ElasticLoadBalancingV2::TargetGroup", "AWS::IAM::Role", "AWS::Logs::LogGroup", "AWS::RDS::DBInstance", "AWS::RDS::DBSubnetGroup", "AWS::S3::Bucket"]"#]].assert_eq(&format!("{:?} {:?}", template.capabilities(), template.resource_types()));
     });
 }
 
