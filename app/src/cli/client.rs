@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 use tokio::net::TcpStream;
 
 /// A handle on the daemon's API with the root key.
@@ -47,10 +47,11 @@ impl Client {
         }
     }
 
-    /// Whether the API takes connections.
-    pub(crate) fn is_up(&self) -> bool {
-        let address = self.endpoint.parse::<SocketAddr>();
-        address.is_ok_and(|a| std::net::TcpStream::connect_timeout(&a, Duration::from_millis(200)).is_ok())
+    /// Whether the API answers. A connection alone says nothing: the kernel takes it for a process that is dying, too.
+    pub(crate) async fn answers(&self) -> bool {
+        let request = Request::get("/").header(header::HOST, &self.endpoint).body(Full::default());
+        let Ok(request) = request else { return false };
+        matches!(tokio::time::timeout(Duration::from_secs(2), self.send(request)).await, Ok(Ok(_)))
     }
 
     /// An operation of a service with a JSON protocol.

@@ -14,6 +14,9 @@ use std::{
 /// A cold disk may take its time; an error ends the wait at once.
 const READY_WITHIN: Duration = Duration::from_secs(20);
 
+/// A daemon that is killed lets go of its lock a moment before its port.
+const PORT_FREE_WITHIN: Duration = Duration::from_millis(500);
+
 /// Pause between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -31,11 +34,24 @@ pub(crate) async fn run(home: &Home, out: &Output) -> Result<()> {
 
 /// Starts the daemon if none runs; gives its pid once the API answers.
 pub(crate) async fn ensure(home: &Home) -> Result<i32> {
-    if let Some(daemon) = daemon::running(home) {
-        return Ok(daemon.pid);
+    let deadline = Instant::now() + READY_WITHIN;
+    // Who holds the lock may be starting, or dying of a kill: only an answer says that it lives.
+    while let Some(daemon) = daemon::running(home) {
+        let settings = Settings::of(home)?;
+        if Client::new(&settings).answers().await {
+            return Ok(daemon.pid);
+        }
+        if Instant::now() > deadline {
+            bail!("the daemon (pid {}) does not answer; see {}", daemon.pid, home.log().display());
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
+    start(home, deadline).await
+}
+
+async fn start(home: &Home, deadline: Instant) -> Result<i32> {
     let settings = Settings::of(home)?;
-    refuse_taken_port(&settings)?;
+    refuse_taken_port(&settings).await?;
     let log = OpenOptions::new().create(true).append(true).open(home.log());
     let log = log.with_context(|| format!("cannot write {}", home.log().display()))?;
     let from = log.metadata().map(|m| m.len()).unwrap_or(0);
@@ -45,9 +61,8 @@ pub(crate) async fn ensure(home: &Home) -> Result<i32> {
     command.process_group(0);
     let mut child = command.spawn().context("cannot start the daemon")?;
     let client = Client::new(&settings);
-    let deadline = Instant::now() + READY_WITHIN;
     loop {
-        if client.is_up() {
+        if client.answers().await {
             return Ok(child.id() as i32);
         }
         if let Some(status) = child.try_wait()? {
@@ -62,14 +77,20 @@ pub(crate) async fn ensure(home: &Home) -> Result<i32> {
 }
 
 /// Better said here than by a log: who holds the port, and how to choose another.
-fn refuse_taken_port(settings: &Settings) -> Result<()> {
+async fn refuse_taken_port(settings: &Settings) -> Result<()> {
     let endpoint = &settings.config.endpoint;
-    match std::net::TcpListener::bind(endpoint) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => bail!(
-            "{endpoint} is in use by another program; stop it, or choose another address: ESCALE_ENDPOINT=127.0.0.1:PORT"
-        ),
-        Err(error) => Err(error).with_context(|| format!("cannot listen on {endpoint}")),
+    let deadline = Instant::now() + PORT_FREE_WITHIN;
+    loop {
+        match std::net::TcpListener::bind(endpoint) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() != std::io::ErrorKind::AddrInUse => {
+                return Err(error).with_context(|| format!("cannot listen on {endpoint}"));
+            }
+            Err(_) if Instant::now() > deadline => bail!(
+                "{endpoint} is in use by another program; stop it, or choose another address: ESCALE_ENDPOINT=127.0.0.1:PORT"
+            ),
+            Err(_) => tokio::time::sleep(LOOK_AGAIN).await,
+        }
     }
 }
 
