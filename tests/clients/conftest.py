@@ -11,13 +11,16 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 
 import boto3
 import botocore.config
 import pytest
+import requests
 
 REGION = "eu-west-3"
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+SHOP = ROOT / "examples/shop"
 ESCALE = os.environ.get("ESCALE", str(ROOT / "target/debug/escale"))
 
 
@@ -85,6 +88,13 @@ class Cloud:
             config=botocore.config.Config(**{**defaults, **config}),
         )
 
+    def tag(self):
+        """What marks its cgroups: FNV-1a of the home's path, as the binary has it."""
+        mark = 0xCBF29CE484222325
+        for byte in os.path.realpath(self.home).encode():
+            mark = ((mark ^ byte) * 0x100000001B3) % 2**64
+        return f"{mark % 2**32:08x}"
+
     def log(self):
         path = pathlib.Path(self.home) / "daemon.log"
         return path.read_text() if path.exists() else ""
@@ -142,3 +152,96 @@ def eventually(check, within=30, every=0.05):
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within} s: {check.__name__}, last {found!r}")
         time.sleep(every)
+
+
+class Shop:
+    """The running application."""
+
+    def __init__(self, cloud, told, tables):
+        self.cloud = cloud
+        self.host_tables = tables
+        self.told = told
+        self.url = told["url"]
+        self.stack = told["stack"]
+
+    def get(self, path, **options):
+        # requests does not know that *.localhost is this machine; browsers and curl do.
+        split = urllib.parse.urlsplit(self.url)
+        headers = {"Host": split.netloc, **options.pop("headers", {})}
+        return requests.get(f"http://127.0.0.1:{split.port}{path}", headers=headers, timeout=20, **options)
+
+    def send(self, method, path, **options):
+        split = urllib.parse.urlsplit(self.url)
+        headers = {"Host": split.netloc, **options.pop("headers", {})}
+        return requests.request(
+            method, f"http://127.0.0.1:{split.port}{path}", headers=headers, timeout=20, **options
+        )
+
+    def add(self, name, price_cents=100):
+        return self.send("POST", "/api/items", json={"name": name, "price_cents": price_cents})
+
+    def signed_path(self, url):
+        split = urllib.parse.urlsplit(url)
+        return f"{split.path}?{split.query}"
+
+
+@pytest.fixture(scope="session")
+def shop():
+    subprocess.run([SHOP / "build"], check=True)
+    cloud, tables = make_cloud(), host_tables()
+    try:
+        done = cloud.escale("up", SHOP, "--json", timeout=180)
+        yield Shop(cloud, json.loads(done.stdout), tables)
+    finally:
+        remove_cloud(cloud)
+
+
+def tasks_of(shop):
+    ecs = shop.cloud.client("ecs")
+    arns = ecs.list_tasks(cluster=shop.stack)["taskArns"]
+    return ecs.describe_tasks(cluster=shop.stack, tasks=arns)["tasks"]
+
+
+def address_of(task):
+    details = task["attachments"][0]["details"]
+    return next(d["value"] for d in details if d["name"] == "privateIPv4Address")
+
+
+def database_of(shop):
+    rds = shop.cloud.client("rds")
+    return rds.describe_db_instances(DBInstanceIdentifier=f"{shop.stack}-db")["DBInstances"][0]
+
+
+def host_tables():
+    """The packet filter's tables in the machine's own namespace, which are nobody's but the machine's."""
+    return subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
+
+
+def processes_of(cloud):
+    """The pids of everything that an installation keeps running besides its daemon, from /proc: what is in its cgroups, and
+    what runs on its files."""
+    daemon, found = cloud.status()["daemon"]["pid"], set()
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            told = (folder / "cmdline").read_bytes() + (folder / "cgroup").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended while we looked
+        is_ours = str(cloud.home).encode() in told or f"/{cloud.tag()}/".encode() in told
+        if is_ours and int(folder.name) not in (daemon, os.getpid()):
+            found.add(int(folder.name))
+    return found
+
+
+def container_pid(cloud, task):
+    """The first process of a task's containers that holds its address."""
+    for pid in processes_of(cloud):
+        if f"inet {address_of(task)}/" in inside(pid, "ip", "-4", "addr").stdout:
+            return pid
+    raise AssertionError(f"nobody has {address_of(task)}")
+
+
+def inside(pid, *program, **options):
+    """Runs a program of this machine in a process's network namespace."""
+    return subprocess.run(
+        ["nsenter", f"--net=/proc/{pid}/ns/net", *program], capture_output=True, text=True, timeout=60, **options
+    )

@@ -1,76 +1,33 @@
 """`escale up examples/shop`: the whole architecture, seen from outside."""
 
-import json
 import pathlib
-import re
 import subprocess
 import threading
 import time
 import urllib.parse
 
-import pytest
 import requests
 
-from conftest import ROOT, eventually, make_cloud, remove_cloud
+from conftest import SHOP, address_of, container_pid, database_of, eventually, host_tables, inside, processes_of, tasks_of
 
-SHOP = ROOT / "examples/shop"
-
-
-class Shop:
-    """The running application."""
-
-    def __init__(self, cloud, told):
-        self.cloud = cloud
-        self.told = told
-        self.url = told["url"]
-        self.stack = told["stack"]
-
-    def get(self, path, **options):
-        # requests does not know that *.localhost is this machine; browsers and curl do.
-        split = urllib.parse.urlsplit(self.url)
-        headers = {"Host": split.netloc, **options.pop("headers", {})}
-        return requests.get(f"http://127.0.0.1:{split.port}{path}", headers=headers, timeout=20, **options)
-
-    def send(self, method, path, **options):
-        split = urllib.parse.urlsplit(self.url)
-        headers = {"Host": split.netloc, **options.pop("headers", {})}
-        return requests.request(
-            method, f"http://127.0.0.1:{split.port}{path}", headers=headers, timeout=20, **options
-        )
-
-    def add(self, name, price_cents=100):
-        return self.send("POST", "/api/items", json={"name": name, "price_cents": price_cents})
-
-    def signed_path(self, url):
-        split = urllib.parse.urlsplit(url)
-        return f"{split.path}?{split.query}"
+# The role that only the machine's own socket lets in.
+SUPERVISOR = "supervisor"
 
 
-@pytest.fixture(scope="module")
-def shop():
-    subprocess.run([SHOP / "build"], check=True)
-    cloud = make_cloud()
-    try:
-        done = cloud.escale("up", SHOP, "--json", timeout=180)
-        yield Shop(cloud, json.loads(done.stdout))
-    finally:
-        remove_cloud(cloud)
+def sql(folder, query):
+    """What a database server answers to its supervisor, over the socket in its folder, whose path is too long to say."""
+    program = ["psql", "-h", "/proc/self/cwd", "-U", SUPERVISOR, "-d", "postgres", "-Atc", query]
+    done = subprocess.run(["runuser", "-u", "postgres", "--", *program], capture_output=True, text=True, timeout=20, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
 
 
-def tasks_of(shop):
-    ecs = shop.cloud.client("ecs")
-    arns = ecs.list_tasks(cluster=shop.stack)["taskArns"]
-    return ecs.describe_tasks(cluster=shop.stack, tasks=arns)["tasks"]
-
-
-def address_of(task):
-    details = task["attachments"][0]["details"]
-    return next(d["value"] for d in details if d["name"] == "privateIPv4Address")
-
-
-def database_of(shop):
-    rds = shop.cloud.client("rds")
-    return rds.describe_db_instances(DBInstanceIdentifier=f"{shop.stack}-db")["DBInstances"][0]
+def primary_of(shop):
+    """The folder of the primary's socket."""
+    sockets = [s.parent for s in pathlib.Path(shop.cloud.home, "postgres").rglob(".s.PGSQL.5432")]
+    assert len(sockets) == 2
+    [primary] = [s for s in sockets if sql(s, "select pg_is_in_recovery()") == ["f"]]
+    return primary
 
 
 def test_the_page_loads_and_an_item_that_was_added_is_listed(shop):
@@ -112,14 +69,16 @@ def test_four_tasks_in_two_zones_and_all_targets_healthy(shop):
         assert [h["TargetHealth"]["State"] for h in health] == ["healthy", "healthy"]
 
 
-def test_the_address_that_the_api_shows_is_the_one_the_database_sees(shop):
+def test_a_task_has_the_address_that_the_api_shows_and_the_database_sees(shop):
     backends = {address_of(t) for t in tasks_of(shop) if "backend" in t["group"]}
-    seen = shop.get("/api/items?limit=1")
-    assert seen.status_code == 200
     assert len(backends) == 2
-    # What the container itself has, asked through the host's view of its namespace.
     for task in tasks_of(shop):
-        assert address_of(task).startswith("10.0.")
+        pid = container_pid(shop.cloud, task)
+        assert f"inet {address_of(task)}/" in inside(pid, "ip", "-4", "addr", "show", "dev", "eth0").stdout
+    primary = primary_of(shop)
+    seen = sql(primary, "select distinct client_addr from pg_stat_activity where usename <> 'postgres' and client_addr is not null")
+    assert {a.split("/")[0] for a in seen} >= backends
+    assert sql(primary, "select sync_state from pg_stat_replication") == ["sync"]
 
 
 def test_failover_moves_the_name_and_loses_no_acknowledged_row(shop):
@@ -161,18 +120,19 @@ def test_failover_moves_the_name_and_loses_no_acknowledged_row(shop):
 
 
 def test_the_daemon_is_killed_while_items_are_added(shop):
-    def processes():
-        listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True).stdout
-        wanted = re.compile(r"shop-(frontend|backend)|postgres -D|bin/postgres")
-        return {line.split()[0] for line in listed.splitlines() if wanted.search(line) and str(shop.cloud.home) in line or "shop-" in line and wanted.search(line)}
-
     acknowledged = [shop.add(f"before-{n}").json()["id"] for n in range(5)]
-    before = processes()
+    def lasting():
+        # A server has a process for each connection of a client; they come and go.
+        called = {p: pathlib.Path(f"/proc/{p}/cmdline").read_bytes() for p in processes_of(shop.cloud)}
+        return {p for p, name in called.items() if not name.startswith(b"postgres: ")}
+
+    before = lasting()
+    assert len(before) >= 6  # four tasks and two databases, at least
     pid = shop.cloud.status()["daemon"]["pid"]
     subprocess.run(["kill", "-9", str(pid)], check=True)
     shop.cloud.escale("start")
     eventually(lambda: shop.get("/api/items?limit=1").status_code == 200, within=30)
-    assert before <= processes()
+    assert before <= lasting()
     listed = {item["id"] for item in shop.get("/api/items?limit=100000").json()}
     assert set(acknowledged) <= listed
 
@@ -190,14 +150,19 @@ def test_a_dead_task_is_replaced(shop):
 
 
 def test_down_leaves_nothing_and_up_works_again(shop):
-    home = str(shop.cloud.home)
+    home, tag = str(shop.cloud.home), shop.cloud.tag()
 
-    def left():
-        mounts = [l for l in pathlib.Path("/proc/mounts").read_text().splitlines() if home in l]
-        processes = subprocess.run(["pgrep", "-af", home], capture_output=True, text=True).stdout.splitlines()
-        return mounts + [p for p in processes if "pgrep" not in p and "pytest" not in p]
+    def cgroups():
+        # The folder that marks the installation may stay until `reset`; nothing may be in it.
+        return [str(c) for top in pathlib.Path("/sys/fs/cgroup").glob(f"**/{tag}") for c in top.rglob("*") if c.is_dir()]
+
+    def namespaces():
+        mounts = pathlib.Path("/proc/mounts").read_text().splitlines()
+        return [m for m in mounts if home in m and "/vpcs/" in m or home in m and " nsfs " not in m]
 
     shop.cloud.escale("down", timeout=180)
-    assert left() == []
+    assert processes_of(shop.cloud) == set()
+    assert (namespaces(), cgroups()) == ([], [])
+    assert host_tables() == shop.host_tables
     shop.cloud.escale("up", SHOP, "--json", timeout=180)
     assert shop.get("/").status_code == 200

@@ -1,0 +1,139 @@
+"""Packets of the shop: security groups, routes and the NAT gateways decide, and the kernel enacts it."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from conftest import address_of, container_pid, database_of, eventually, inside, tasks_of
+
+OUTSIDE = "198.18.200.1"
+PORT = 443  # what the template lets tasks reach outside
+
+# Connects, and prints what the other side says.
+CONNECT = """
+import socket, sys
+try:
+    with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=float(sys.argv[3])) as s:
+        print("connected", s.recv(64).decode() if len(sys.argv) > 4 else "")
+except OSError as e:
+    print("failed", e)
+"""
+
+# Tells each caller the address it comes from.
+ECHO = f"""
+import socket
+server = socket.create_server(("0.0.0.0", {PORT}))
+print("ready", flush=True)
+while True:
+    with server.accept()[0] as caller:
+        caller.sendall(caller.getpeername()[0].encode())
+"""
+
+
+@pytest.fixture(scope="module")
+def outside(shop):
+    """A machine on the Internet that answers; gives the path of its network namespace."""
+    path = f"{shop.cloud.home}/network/netns/hosts/outside"
+    server = subprocess.Popen(
+        ["nsenter", f"--net={path}", sys.executable, "-c", ECHO], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert server.stdout.readline() == "ready\n"
+        yield path
+    finally:
+        server.kill()
+        server.wait()
+
+
+def pid_of(shop, service):
+    task = next(t for t in tasks_of(shop) if service in t["group"] and t["lastStatus"] == "RUNNING")
+    return container_pid(shop.cloud, task), task
+
+
+def connect(pid, host, port, *, hear=False, patience=1):
+    told = inside(pid, sys.executable, "-c", CONNECT, host, str(port), str(patience), *(["hear"] if hear else []))
+    assert told.returncode == 0, told.stderr
+    return told.stdout.split()
+
+
+def database_address(shop):
+    """The address behind the endpoint's name: that of the database's interface in the primary's zone."""
+    ec2, database = shop.cloud.client("ec2"), database_of(shop)
+    [group] = database["VpcSecurityGroups"]
+    found = ec2.describe_network_interfaces(
+        Filters=[
+            {"Name": "group-id", "Values": [group["VpcSecurityGroupId"]]},
+            {"Name": "availability-zone", "Values": [database["AvailabilityZone"]]},
+        ]
+    )["NetworkInterfaces"]
+    return found[0]["PrivateIpAddress"]
+
+
+def test_the_security_group_lets_the_backend_to_the_database_and_not_the_frontend(shop):
+    database = database_address(shop)
+    assert connect(pid_of(shop, "backend")[0], database, 5432)[0] == "connected"
+    assert connect(pid_of(shop, "frontend")[0], database, 5432)[0] == "failed"
+
+
+def test_the_internet_sees_the_nat_gateway_of_the_zone(shop, outside):
+    pid, task = pid_of(shop, "backend")
+    ec2 = shop.cloud.client("ec2")
+    zones = {s["SubnetId"]: s["AvailabilityZone"] for s in ec2.describe_subnets()["Subnets"]}
+    elastic = {
+        zones[n["SubnetId"]]: n["NatGatewayAddresses"][0]["PublicIp"]
+        for n in ec2.describe_nat_gateways()["NatGateways"]
+        if n["State"] == "available"
+    }
+    assert connect(pid, OUTSIDE, PORT, hear=True) == ["connected", elastic[task["availabilityZone"]]]
+
+
+def test_the_internet_does_not_reach_a_task(shop, outside):
+    task = pid_of(shop, "backend")[1]
+    told = subprocess.run(
+        ["nsenter", f"--net={outside}", sys.executable, "-c", CONNECT, address_of(task), "8000", "1"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert told.stdout.startswith("failed"), told
+
+
+def test_without_the_route_to_the_nat_gateway_nothing_gets_out(shop, outside):
+    pid, task = pid_of(shop, "backend")
+    ec2 = shop.cloud.client("ec2")
+    subnet = next(d["value"] for d in task["attachments"][0]["details"] if d["name"] == "subnetId")
+    [table] = ec2.describe_route_tables(Filters=[{"Name": "association.subnet-id", "Values": [subnet]}])["RouteTables"]
+    route = next(r for r in table["Routes"] if r.get("NatGatewayId"))
+    ec2.delete_route(RouteTableId=table["RouteTableId"], DestinationCidrBlock="0.0.0.0/0")
+    try:
+        eventually(lambda: connect(pid, OUTSIDE, PORT, hear=True, patience=0.3)[0] == "failed", within=3)
+    finally:
+        ec2.create_route(
+            RouteTableId=table["RouteTableId"], DestinationCidrBlock="0.0.0.0/0", NatGatewayId=route["NatGatewayId"]
+        )
+    eventually(lambda: connect(pid, OUTSIDE, PORT, hear=True)[0] == "connected", within=3)
+
+
+def test_a_revoked_rule_refuses_new_connections_within_a_second(shop):
+    pid, _ = pid_of(shop, "backend")
+    ec2, address = shop.cloud.client("ec2"), database_address(shop)
+    [group] = database_of(shop)["VpcSecurityGroups"]
+    rules = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group["VpcSecurityGroupId"]]}])
+    rule = next(r for r in rules["SecurityGroupRules"] if not r["IsEgress"])
+    permission = {
+        "IpProtocol": "tcp",
+        "FromPort": 5432,
+        "ToPort": 5432,
+        "UserIdGroupPairs": [{"GroupId": rule["ReferencedGroupInfo"]["GroupId"]}],
+    }
+    assert connect(pid, address, 5432)[0] == "connected"
+    ec2.revoke_security_group_ingress(GroupId=rule["GroupId"], IpPermissions=[permission])
+    try:
+        revoked = time.monotonic()
+        eventually(lambda: connect(pid, address, 5432, patience=0.3)[0] == "failed", within=1)
+        print(f"refused after at most {(time.monotonic() - revoked) * 1000:.0f} ms")
+    finally:
+        ec2.authorize_security_group_ingress(GroupId=rule["GroupId"], IpPermissions=[permission])
+    eventually(lambda: connect(pid, address, 5432)[0] == "connected", within=3)
