@@ -71,7 +71,11 @@ impl<H: Host> Engine<H> {
 
     async fn ended(&self, id: &str) -> Result<(), PlaneError> {
         let mut seen = self.seen.subscribe();
-        let gone = |all: &Snapshot| all.get(id).is_none_or(|g| g.phase == Phase::Stopped);
+        // A group that was just taken over is not in the snapshot until its driver has looked: that is no end.
+        let gone = |all: &Snapshot| match all.get(id) {
+            Some(group) => group.phase == Phase::Stopped,
+            None => !self.groups().contains_key(id),
+        };
         let wait = Duration::from_millis(limits::KILL_WAIT_MS);
         match tokio::time::timeout(wait, seen.wait_for(gone)).await {
             Ok(_) => Ok(()),
