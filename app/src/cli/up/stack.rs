@@ -113,9 +113,12 @@ pub(crate) async fn describe(client: &Client, name: &str) -> Result<Option<Xml>>
 
 /// `41 of 73, waiting for DbInstance (the standby catches up)`.
 async fn waiting_for(client: &Client, name: &str) -> Result<String> {
-    let found = client
-        .query("cloudformation", "DescribeStackResources", &[("StackName".into(), name.into())])
-        .await?;
+    let request = [("StackName".into(), name.into())];
+    let found = match client.query("cloudformation", "DescribeStackResources", &request).await {
+        // Its deletion ended since the last look; the next one says so.
+        Err(error) if is_code(&error, "ValidationError") => return Ok(String::new()),
+        found => found?,
+    };
     let resources = found.list("StackResources");
     let done = resources.iter().filter(|r| r.text_of("ResourceStatus").ends_with("_COMPLETE")).count();
     let open: Vec<String> = resources
