@@ -24,6 +24,14 @@ SHOP = ROOT / "examples/shop"
 ESCALE = os.environ.get("ESCALE", str(ROOT / "target/debug/escale"))
 
 
+POSTGRES_MAJORS = sorted(int(p.parent.parent.name) for p in pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+
+
+def postgres_setting():
+    """What `up` must be told when the shop's version of PostgreSQL is not this machine's."""
+    return [] if 15 in POSTGRES_MAJORS else ["--set", f"database.db.engine=postgres {POSTGRES_MAJORS[-1]}"]
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -190,7 +198,7 @@ def shop():
     subprocess.run([SHOP / "build"], check=True)
     cloud, tables = make_cloud(), host_tables()
     try:
-        done = cloud.escale("up", SHOP, "--json", timeout=180)
+        done = cloud.escale("up", SHOP, "--json", *postgres_setting(), timeout=180)
         yield Shop(cloud, json.loads(done.stdout), tables)
     finally:
         remove_cloud(cloud)

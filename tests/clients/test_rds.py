@@ -6,6 +6,8 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
+from conftest import POSTGRES_MAJORS
+
 PASSWORD = "correct-horse-battery"
 SOON = {"Delay": 1, "MaxAttempts": 60}
 
@@ -32,7 +34,7 @@ def network(cloud, rds):
 
 def create(rds, network, name, **extra):
     wanted = dict(
-        DBInstanceIdentifier=name, DBInstanceClass="db.t4g.micro", Engine="postgres", EngineVersion="15",
+        DBInstanceIdentifier=name, DBInstanceClass="db.t4g.micro", Engine="postgres", EngineVersion=str(POSTGRES_MAJORS[-1]),
         AllocatedStorage=20, MasterUsername="app", MasterUserPassword=PASSWORD, DBName="shop",
         DBSubnetGroupName="data", VpcSecurityGroupIds=[network["group"]], BackupRetentionPeriod=0,
     )

@@ -8,7 +8,18 @@ import urllib.parse
 
 import requests
 
-from conftest import SHOP, address_of, container_pid, database_of, eventually, host_tables, inside, processes_of, tasks_of
+from conftest import (
+    SHOP,
+    address_of,
+    container_pid,
+    database_of,
+    eventually,
+    host_tables,
+    inside,
+    postgres_setting,
+    processes_of,
+    tasks_of,
+)
 
 # The role that only the machine's own socket lets in.
 SUPERVISOR = "supervisor"
@@ -200,5 +211,5 @@ def test_down_leaves_nothing_and_up_works_again(shop):
     assert processes_of(shop.cloud) == set()
     assert (namespaces(), cgroups()) == ([], [])
     assert host_tables() == shop.host_tables
-    shop.cloud.escale("up", SHOP, "--json", timeout=180)
+    shop.cloud.escale("up", SHOP, "--json", *postgres_setting(), timeout=180)
     assert shop.get("/").status_code == 200

@@ -12,6 +12,8 @@ pub(crate) fn demo() -> Result<()> {
     run(&cargo(), &["build", "--release", "--package", "escale", "--locked"])?;
     run("examples/shop/build", &[])?;
     let escale = test::target().join("release/escale");
-    run_command(Command::new(&escale).args(["up", "examples/shop"]).current_dir(root()))?;
+    let mut up = Command::new(&escale);
+    up.args(["up", "examples/shop"]).args(setup::postgres_setting()?).current_dir(root());
+    run_command(&mut up)?;
     run_command(Command::new(&escale).arg("status").current_dir(root()))
 }

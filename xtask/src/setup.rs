@@ -15,17 +15,20 @@ struct Package {
     why: &'static str,
 }
 
+/// Where each major version has a folder with its programs.
+const POSTGRES: &str = "/usr/lib/postgresql";
+
+/// What examples/shop/escale.yaml asks for.
+const SHOPS_POSTGRES: u32 = 15;
+
 /// What `escale up` itself needs.
 const RUNTIME: &[Package] = &[
     Package { name: "nftables", shows: "/usr/sbin/nft", why: "security groups and NAT are nftables rules" },
     Package { name: "iproute2", shows: "/usr/sbin/ip", why: "the tests look at namespaces with it" },
     Package { name: "conntrack", shows: "/usr/sbin/conntrack", why: "a revoked rule ends live connections" },
     Package { name: "crun", shows: "/usr/bin/crun", why: "runs the containers" },
-    Package {
-        name: "postgresql-15",
-        shows: "/usr/lib/postgresql/15/bin/postgres",
-        why: "is the database engine of RDS",
-    },
+    // Debian's and Ubuntu's own: which major version that is, differs by release.
+    Package { name: "postgresql", shows: POSTGRES, why: "is the database engine of RDS" },
 ];
 
 /// What the tests need on top.
@@ -49,8 +52,37 @@ pub(crate) fn runtime() -> Result<()> {
     packages(RUNTIME)
 }
 
+/// The newest major version of PostgreSQL whose server is installed.
+pub(crate) fn postgres_major() -> Option<u32> {
+    let versions = fs::read_dir(POSTGRES).ok()?.filter_map(|entry| {
+        let path = entry.ok()?.path();
+        let major = path.file_name()?.to_str()?.parse().ok()?;
+        path.join("bin/postgres").exists().then_some(major)
+    });
+    versions.max()
+}
+
+/// What `up` must be told when the shop's version of PostgreSQL is not this machine's.
+pub(crate) fn postgres_setting() -> Result<Vec<String>> {
+    if Path::new(POSTGRES).join(format!("{SHOPS_POSTGRES}/bin/postgres")).exists() {
+        return Ok(Vec::new());
+    }
+    let newest = postgres_major().context("no PostgreSQL is installed")?;
+    Ok(vec!["--set".to_owned(), format!("database.db.engine=postgres {newest}")])
+}
+
+/// The folder of `initdb` and the others.
+pub(crate) fn postgres_programs() -> Result<PathBuf> {
+    let newest = postgres_major().context("no PostgreSQL is installed")?;
+    Ok(Path::new(POSTGRES).join(format!("{newest}/bin")))
+}
+
 fn packages(wanted: &[Package]) -> Result<()> {
-    let missing: Vec<&Package> = wanted.iter().filter(|p| !Path::new(p.shows).exists()).collect();
+    let there = |p: &Package| match p.shows {
+        POSTGRES => postgres_major().is_some(),
+        file => Path::new(file).exists(),
+    };
+    let missing: Vec<&Package> = wanted.iter().filter(|p| !there(p)).collect();
     if missing.is_empty() {
         return Ok(());
     }

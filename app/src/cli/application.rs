@@ -99,12 +99,15 @@ pub(crate) fn manifest_path(given: &Path) -> Result<PathBuf> {
     })
 }
 
-/// Reads a manifest for an environment; problems come out with line, column and the way out.
-pub(crate) fn read_manifest(path: &Path, environment: &str) -> Result<Manifest> {
+/// Reads a manifest for an environment, with single values changed as `--set` says; problems come out with line,
+/// column and the way out.
+pub(crate) fn read_manifest(path: &Path, environment: &str, settings: &[String]) -> Result<Manifest> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let shown =
         path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
-    let manifest = Manifest::parse(&text, &shown).and_then(|m| m.for_environment(environment));
+    let manifest = Manifest::parse(&text, &shown)
+        .and_then(|m| m.for_environment(environment))
+        .and_then(|m| m.set(settings));
     manifest.map_err(|problems| {
         let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("{}", told.join("\n").trim_end().to_owned())

@@ -16,7 +16,7 @@ struct Finding {
 }
 
 pub(crate) fn run(out: &Output) -> Result<ExitCode> {
-    let found = look(true);
+    let found = look(&[POSTGRES_AT_ALL]);
     let lines: Vec<String> = found
         .iter()
         .map(|f| match &f.lack {
@@ -36,7 +36,8 @@ pub(crate) fn run(out: &Output) -> Result<ExitCode> {
 
 /// Before `up` starts anything: one error that names all that lacks.
 pub(crate) fn require(manifest: &Manifest) -> Result<()> {
-    let lacks: Vec<String> = look(!manifest.databases.is_empty())
+    let engines: Vec<Option<u32>> = manifest.databases.iter().map(|d| Some(d.engine.major())).collect();
+    let lacks: Vec<String> = look(&engines)
         .into_iter()
         .filter(|f| f.needed)
         .filter_map(|f| Some(format!("  {}: {}", f.name, f.lack?)))
@@ -47,7 +48,11 @@ pub(crate) fn require(manifest: &Manifest) -> Result<()> {
     Ok(())
 }
 
-fn look(databases: bool) -> Vec<Finding> {
+/// Some version of PostgreSQL, whichever it is.
+const POSTGRES_AT_ALL: Option<u32> = None;
+
+/// `engines` are the major versions of PostgreSQL that are wanted.
+fn look(engines: &[Option<u32>]) -> Vec<Finding> {
     let mut found = vec![
         Finding {
             name: "root",
@@ -66,18 +71,24 @@ fn look(databases: bool) -> Vec<Finding> {
             needed: true,
         },
     ];
-    if databases {
+    if !engines.is_empty() {
         let installed = escale_postgres::installed(Path::new("/usr/lib/postgresql"));
-        found.push(Finding {
-            name: "postgresql",
-            lack: installed
-                .is_empty()
-                .then(|| "databases need PostgreSQL's programs: apt-get install postgresql-15".to_owned()),
-            needed: true,
-        });
+        let lack = engines.iter().find_map(|wanted| postgres_lack(*wanted, &installed));
+        found.push(Finding { name: "postgresql", lack, needed: true });
     }
     found.push(Finding { needed: false, ..program("aws", "awscli", "`escale aws` passes on to it") });
     found
+}
+
+fn postgres_lack(wanted: Option<u32>, installed: &[u32]) -> Option<String> {
+    let Some(newest) = installed.last() else {
+        return Some("databases need PostgreSQL's programs: apt-get install postgresql".to_owned());
+    };
+    let wanted = wanted.filter(|major| !installed.contains(major))?;
+    Some(format!(
+        "the manifest asks for `postgres {wanted}` and {newest} is installed: apt-get install postgresql-{wanted}, or \
+         try with what there is: --set 'database.NAME.engine=postgres {newest}'"
+    ))
 }
 
 fn filesystems() -> String {

@@ -17,13 +17,16 @@ pub(crate) struct TemplateArgs {
     /// The environment whose template it is.
     #[arg(long, default_value = LOCAL)]
     environment: String,
+    /// Change one value of the manifest, as an environment would: `--set services.*.count=1`.
+    #[arg(long, value_name = "PATH=VALUE")]
+    set: Vec<String>,
     /// The small template of the image repositories, which is deployed first.
     #[arg(long)]
     registry: bool,
 }
 
 pub(crate) fn run(out: &Output, args: &TemplateArgs) -> Result<()> {
-    let manifest = read_manifest(&manifest_path(&args.manifest)?, &args.environment)?;
+    let manifest = read_manifest(&manifest_path(&args.manifest)?, &args.environment, &args.set)?;
     let made = match args.registry {
         true => registry_template(&manifest).ok_or_else(|| {
             anyhow::anyhow!("{} builds no images, so it needs no repositories", manifest.app)

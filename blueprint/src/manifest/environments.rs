@@ -1,11 +1,12 @@
 //! Lays an environment's overlay over the manifest's tree, before anything is read from it, so that a fault in
 //! an overlay is pointed at where it stands in the overlay.
 
-use super::{Environment, reader::Reader};
+use super::{Environment, Origin, reader::Reader};
 use crate::{
-    problem::nearest,
-    yaml::{Key, Kind, Node},
+    problem::{Place, Problem, Source, nearest},
+    yaml::{self, Key, Kind, Node},
 };
+use std::sync::Arc;
 
 /// Maps whose keys are names that the user chose: an overlay may change an entry, not invent one.
 const NAMED: [&str; 3] = ["services", "database", "buckets"];
@@ -50,6 +51,57 @@ pub(crate) fn apply(r: &mut Reader, root: &mut Node, name: &str) -> Environment 
         }
     }
     environment
+}
+
+/// Adds `path=value` settings to the overlay of the environment `name`. They stand in the text after the manifest's last
+/// line, so that a fault in one shows it as it was given.
+pub(crate) fn with_settings(origin: &Origin, name: &str, settings: &[String]) -> Result<Origin, Problem> {
+    let written = origin.source.text.lines().count();
+    let line = |n: usize| Place { line: written + 1 + n, column: 1, length: 1 };
+    let mut lines = Vec::new();
+    for (n, setting) in settings.iter().enumerate() {
+        let Some((path, value)) = setting.split_once('=') else {
+            let given = Arc::new(Source { file: "--set".to_owned(), text: setting.clone() });
+            let place = Place { line: 1, column: 1, length: setting.chars().count().max(1) };
+            return Err(Problem::new(&given, place, format!("the setting {} has no `=`", n + 1))
+                .hint("give PATH=VALUE, as `database.db.engine=postgres 17`"));
+        };
+        let text = format!("{path}: {value}");
+        let given = Arc::new(Source { file: "--set".to_owned(), text: text.clone() });
+        let place = Place { line: 1, column: 1, length: text.chars().count() };
+        yaml::parse(&given).map_err(|p| Problem::new(&given, place, p.message))?;
+        lines.push(text);
+    }
+    let lines = lines.join("\n");
+    let alone =
+        Arc::new(Source { file: "--set".to_owned(), text: format!("{}{lines}", "\n".repeat(written)) });
+    let text = origin.source.text.lines().chain([lines.as_str()]).collect::<Vec<_>>().join("\n");
+    let source = Arc::new(Source { file: format!("{} and --set", origin.source.file), text });
+    let Kind::Map(added) = yaml::parse(&alone)?.kind else { return Ok(origin.clone()) };
+    let mut root = (*origin.root).clone();
+    let environments = entry(&mut root, "environments", line(0));
+    append(entry(environments, name, line(0)), added);
+    Ok(Origin { source, root: Arc::new(root) })
+}
+
+fn append(node: &mut Node, added: Vec<(Key, Node)>) {
+    match &mut node.kind {
+        Kind::Map(entries) => entries.extend(added),
+        kind => *kind = Kind::Map(added),
+    }
+}
+
+/// The node below `key`, made when there is none.
+fn entry<'n>(node: &'n mut Node, key: &str, place: Place) -> &'n mut Node {
+    if !matches!(node.kind, Kind::Map(_)) {
+        node.kind = Kind::Map(Vec::new());
+    }
+    let Kind::Map(entries) = &mut node.kind else { unreachable!("it was just made a map") };
+    let at = entries.iter().position(|(k, _)| k.text == key).unwrap_or_else(|| {
+        entries.push((Key { text: key.to_owned(), place }, Node { kind: Kind::Map(Vec::new()), place }));
+        entries.len() - 1
+    });
+    &mut entries[at].1
 }
 
 fn overlay_path(r: &mut Reader, root: &mut Node, key: &Key, value: &Node) {

@@ -182,6 +182,17 @@ impl Manifest {
         read::manifest(&self.origin, name)
     }
 
+    /// The same environment with single values changed, each `PATH=VALUE` as its overlay would say it:
+    /// `services.*.count=1`.
+    pub fn set(&self, settings: &[String]) -> Result<Manifest, Vec<Problem>> {
+        if settings.is_empty() {
+            return Ok(self.clone());
+        }
+        let name = &self.environment.name;
+        let origin = environments::with_settings(&self.origin, name, settings).map_err(|p| vec![p])?;
+        read::manifest(&origin, name).and_then(|m| crate::template(&m).map(|_| m))
+    }
+
     pub fn service(&self, name: &str) -> Option<&Service> {
         self.services.iter().find(|s| s.name == name)
     }

@@ -110,7 +110,8 @@ pub enum Engine {
 
 impl Engine {
     /// Every engine that can be asked for, and the minor version that a template names.
-    pub(crate) const POSTGRES: [(u32, &str); 4] = [(14, "14.19"), (15, "15.14"), (16, "16.10"), (17, "17.6")];
+    pub(crate) const POSTGRES: [(u32, &str); 5] =
+        [(14, "14.19"), (15, "15.14"), (16, "16.10"), (17, "17.6"), (18, "18.1")];
 
     pub fn major(self) -> u32 {
         let Engine::Postgres { major } = self;

@@ -257,7 +257,7 @@ fn values_have_their_units() {
                |
             11 |   db: { engine: oracle, storage: 20, backups: 99d, multi_az: yes }
                |                 ^^^^^^
-               = write it like `postgres 14`, `postgres 15`, `postgres 16`, `postgres 17`
+               = write it like `postgres 14`, `postgres 15`, `postgres 16`, `postgres 17`, `postgres 18`
 
             `storage` cannot be `20`
               --> escale.yaml:11:34
@@ -514,4 +514,28 @@ fn environments_differ_as_they_say() {
     assert_eq!((prod.environment.protect, prod.domain.as_deref()), (true, Some("shop.example.com")));
     let unknown = shop.for_environment("prd").unwrap_err();
     assert!(all(&unknown).contains("did you mean `prod`?"), "{}", all(&unknown));
+}
+
+#[test]
+fn single_values_can_be_set() {
+    let shop = shop();
+    let set = |lines: &[&str]| shop.set(&lines.iter().map(|l| (*l).to_owned()).collect::<Vec<_>>());
+    let one = set(&["services.*.count=1", "database.db.engine=postgres 17", "nat=single"]).unwrap();
+    assert!(one.services.iter().all(|s| s.count == 1));
+    assert_eq!((one.databases[0].engine.major(), one.network.nat), (17, Nat::Single));
+    let staging = shop.for_environment("staging").unwrap();
+    let staging = staging.set(&["services.backend.count=3".to_owned()]).unwrap();
+    assert_eq!(staging.service("backend").unwrap().count, 3);
+    assert!(!staging.databases[0].multi_az, "the environment's own overlay still holds");
+    for (setting, told) in [
+        ("database.db.engine=postgres 9", "`postgres 9`"),
+        ("servces.backend.count=1", "did you mean `services`?"),
+        ("services.backnd.count=1", "did you mean `backend`?"),
+        ("services.backend.count", "has no `=`"),
+        ("services.backend.count=[", "--set"),
+    ] {
+        let problems = all(&set(&[setting]).unwrap_err());
+        assert!(problems.contains(told), "{setting}: {problems}");
+        assert!(problems.contains(setting.split('=').next().unwrap()), "{problems}");
+    }
 }

@@ -16,9 +16,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Where Debian's packages put the server's programs.
-const POSTGRES: &str = "/usr/lib/postgresql/15/bin";
-
 pub(crate) fn measure_up() -> Result<()> {
     setup::all()?;
     run(&cargo(), &["build", "--release", "--package", "escale", "--locked"])?;
@@ -38,7 +35,10 @@ fn measure(cloud: &Cloud) -> Result<String> {
     let start = started.elapsed();
     let pid = told["daemon"]["pid"].as_i64().context("start names no pid")?;
     let idle_kib = resident_kib(pid)?;
-    let up: Value = serde_json::from_slice(&cloud.escale(&["up", "examples/shop", "--json"])?.stdout)?;
+    let setting = setup::postgres_setting()?;
+    let words: Vec<&str> =
+        ["up", "examples/shop", "--json"].into_iter().chain(setting.iter().map(String::as_str)).collect();
+    let up: Value = serde_json::from_slice(&cloud.escale(&words)?.stdout)?;
     let database = cloud.creation("DbInstance")?;
     let by_hand = database_by_hand(&cloud.home.join("by-hand"))?;
     let mut lines = vec!["| what | measured |".to_owned(), "| --- | --- |".to_owned()];
@@ -134,22 +134,24 @@ fn database_by_hand(folder: &Path) -> Result<Duration> {
     let place = folder.to_str().context("a path of ours")?;
     run("chown", &["postgres", place])?;
     let (primary, standby) = (free_port()?, free_port()?);
+    let programs = setup::postgres_programs()?;
+    let programs = programs.display();
     let server = |data: &str, port: u16, words: &str| {
         format!(
-            "{POSTGRES}/pg_ctl -D {place}/{data} -w -l {place}/{data}.log -o '-p {port} -k {place} {words}' start"
+            "{programs}/pg_ctl -D {place}/{data} -w -l {place}/{data}.log -o '-p {port} -k {place} {words}' start"
         )
     };
     let steps = [
-        format!("{POSTGRES}/initdb -D {place}/primary --auth=trust --data-checksums"),
+        format!("{programs}/initdb -D {place}/primary --auth=trust --data-checksums"),
         server("primary", primary, "-c listen_addresses=127.0.0.1"),
-        format!("{POSTGRES}/pg_basebackup -h 127.0.0.1 -p {primary} -D {place}/standby -R -X stream -c fast"),
+        format!("{programs}/pg_basebackup -h 127.0.0.1 -p {primary} -D {place}/standby -R -X stream -c fast"),
         server("standby", standby, "-c listen_addresses=127.0.0.1"),
     ];
     let started = Instant::now();
     let made = steps.iter().try_for_each(|step| as_postgres(step));
     let took = started.elapsed();
     for data in ["standby", "primary"] {
-        let _ = as_postgres(&format!("{POSTGRES}/pg_ctl -D {place}/{data} -m immediate stop"));
+        let _ = as_postgres(&format!("{programs}/pg_ctl -D {place}/{data} -m immediate stop"));
     }
     made?;
     Ok(took)

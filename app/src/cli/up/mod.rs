@@ -33,6 +33,9 @@ pub(crate) struct Up {
     /// The folder of an escale.yaml, or the file itself.
     #[arg(default_value = ".")]
     manifest: PathBuf,
+    /// Change one value of the manifest, as an environment would: `--set services.*.count=1`.
+    #[arg(long, value_name = "PATH=VALUE")]
+    set: Vec<String>,
 }
 
 pub(crate) use stack::{describe, remove};
@@ -43,7 +46,7 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<()> {
     let path = manifest_path(&up.manifest)?;
-    let manifest = read_manifest(&path, LOCAL)?;
+    let manifest = read_manifest(&path, LOCAL, &up.set)?;
     let folder = path.parent().context("a file has a folder")?;
     let template = template(&manifest).map_err(|p| anyhow::anyhow!("{}", p[0]))?;
     images::check(folder, &template)?;
