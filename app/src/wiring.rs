@@ -89,8 +89,10 @@ struct DataPlanes {
 impl Planes {
     async fn open(home: &Home, clock: &Clock) -> Result<Planes> {
         let network = KernelNetwork::open(&home.plane("network")).await.context("cannot open the network")?;
-        let postgres = PostgresPlane::open(escale_postgres::Config::new(home.databases()))
-            .map(|(plane, told)| (Arc::new(plane) as Arc<dyn Postgres>, told));
+        let prepare = escale_postgres::installed(Path::new("/usr/lib/postgresql")).last().copied();
+        let databases = escale_postgres::Config { prepare, ..escale_postgres::Config::new(home.databases()) };
+        let postgres =
+            PostgresPlane::open(databases).map(|(plane, told)| (Arc::new(plane) as Arc<dyn Postgres>, told));
         let objects = escale_objects::Settings {
             root: home.plane("objects"),
             clock: clock.clone(),

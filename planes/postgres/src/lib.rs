@@ -85,6 +85,7 @@ pub trait Postgres: Send + Sync {
 pub struct PostgresPlane {
     inner: Arc<Inner>,
     supervision: JoinHandle<()>,
+    preparation: JoinHandle<()>,
     /// Two daemons on one state directory would undo each other's work.
     _one: Flock<File>,
 }
@@ -92,6 +93,7 @@ pub struct PostgresPlane {
 impl Drop for PostgresPlane {
     fn drop(&mut self) {
         self.supervision.abort();
+        self.preparation.abort();
     }
 }
 
@@ -108,7 +110,16 @@ impl PostgresPlane {
             PlaneError::machine(what).because(errno)
         })?;
         let supervision = tokio::spawn(supervise::run(inner.clone()));
-        Ok((PostgresPlane { inner, supervision, _one: one }, events))
+        let preparation = tokio::spawn(prepare(inner.clone()));
+        Ok((PostgresPlane { inner, supervision, preparation, _one: one }, events))
+    }
+}
+
+async fn prepare(inner: Arc<Inner>) {
+    let Some(version) = inner.config.prepare else { return };
+    if let Err(error) = inner.template(version).await {
+        // The first database tries again, and tells it.
+        tracing::info!(%error, version, "nothing is prepared for the first database");
     }
 }
 
@@ -190,6 +201,7 @@ impl Postgres for PostgresPlane {
     }
 
     async fn wipe(&self) -> Result<(), PlaneError> {
+        let _no_template = self.inner.lock("").await;
         for name in self.inner.names()? {
             self.delete(&name, None).await?;
         }

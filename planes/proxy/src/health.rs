@@ -12,6 +12,9 @@ use hyper_util::rt::TokioIo;
 use std::{io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpStream, sync::Notify};
 
+/// How soon a target that has never answered is asked again; doubled each time.
+const NEW_TARGET_PAUSE: Duration = Duration::from_millis(50);
+
 pub(crate) struct Checker {
     pub(crate) sockets: Arc<dyn Sockets>,
     pub(crate) node: String,
@@ -22,18 +25,18 @@ pub(crate) struct Checker {
 }
 
 impl Checker {
-    /// Checks at once, then every interval, for ever.
+    /// Checks at once, then every interval, for ever; a target that has never answered is asked more often.
     pub(crate) async fn run(self) {
         let mut addr = self.target.addr;
         addr.set_port(self.check.port.unwrap_or(addr.port()));
-        let timeout = Duration::from_millis(self.check.timeout_ms);
         let mut tick = tokio::time::interval(Duration::from_millis(self.check.interval_ms));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut row = Row::default();
         loop {
-            tick.tick().await;
-            let outcome =
-                tokio::time::timeout(timeout, self.probe(addr)).await.unwrap_or(Err(Reason::Timeout));
+            let outcome = match self.answered_before(&mut tick, addr).await {
+                true => Ok(()),
+                false => self.probe(addr).await,
+            };
             let next = row.next(&self.target.state(), outcome, &self.check);
             if next.is_some_and(|state| !self.target.is_draining() && self.target.set_state(state)) {
                 self.changed.notify_one();
@@ -41,7 +44,29 @@ impl Checker {
         }
     }
 
+    /// Waits for the next regular check; `true` when a new target answered well before that. Checks out of turn count
+    /// only when they succeed: a target that starts slowly fails no sooner than its thresholds say.
+    async fn answered_before(&self, tick: &mut tokio::time::Interval, addr: SocketAddr) -> bool {
+        let mut pause = NEW_TARGET_PAUSE;
+        while self.target.state() == TargetState::Initial {
+            if tokio::time::timeout(pause, tick.tick()).await.is_ok() {
+                return false;
+            }
+            if self.probe(addr).await.is_ok() {
+                return true;
+            }
+            pause = pause.saturating_mul(2);
+        }
+        tick.tick().await;
+        false
+    }
+
     async fn probe(&self, addr: SocketAddr) -> Result<(), Reason> {
+        let timeout = Duration::from_millis(self.check.timeout_ms);
+        tokio::time::timeout(timeout, self.ask(addr)).await.unwrap_or(Err(Reason::Timeout))
+    }
+
+    async fn ask(&self, addr: SocketAddr) -> Result<(), Reason> {
         let stream = self.sockets.connect(&self.node, addr).await.map_err(|e| match e.kind() {
             ErrorKind::ConnectionRefused => Reason::ConnectionRefused,
             ErrorKind::TimedOut => Reason::Timeout,

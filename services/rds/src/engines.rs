@@ -6,7 +6,7 @@ use escale_tables::rds::EngineSeen;
 
 /// The newest minor release of each major version that RDS offered when this was written: what a bare major stands for, and
 /// the bound of those that may be asked for. <https://docs.aws.amazon.com/AmazonRDS/latest/PostgreSQLReleaseNotes/>
-const NEWEST_MINOR: &[(u32, u32)] = &[(13, 22), (14, 19), (15, 14), (16, 10), (17, 6)];
+const NEWEST_MINOR: &[(u32, u32)] = &[(13, 22), (14, 19), (15, 14), (16, 10), (17, 6), (18, 1)];
 
 /// Writes which versions are installed.
 pub(crate) fn note(store: &Store, majors: &[u32]) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
 //! Targets that fail, hang, leave; clients that do not read.
 
 use super::parts::*;
-use escale_proxy::{Proxies, Reason, TargetState, spec::*};
+use escale_proxy::{Balancers, Proxies, Reason, Sockets, TargetState, spec::*};
 use std::{
     sync::{
         Arc,
@@ -151,6 +151,34 @@ async fn unhealthy_targets_get_nothing() {
         assert!(running.ask(GET).await.starts_with("HTTP/1.1 200 "));
     }
     assert_eq!(bad.connections.load(SeqCst), 0);
+}
+
+/// A network in which a target refuses the first few connections, as one that still starts.
+struct StillStarts(AtomicUsize);
+
+#[async_trait::async_trait]
+impl Sockets for StillStarts {
+    fn listen(&self, node: &str, port: u16) -> std::io::Result<tokio::net::TcpListener> {
+        Loopback.listen(node, port)
+    }
+    async fn connect(&self, node: &str, to: std::net::SocketAddr) -> std::io::Result<tokio::net::TcpStream> {
+        match self.0.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)) {
+            Ok(_) => Err(std::io::ErrorKind::ConnectionRefused.into()),
+            Err(_) => Loopback.connect(node, to).await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_new_target_need_not_wait_for_the_next_interval() {
+    let server = Server::start(Behaviour::Echo).await;
+    let mut group = group("g", &[server.addr]);
+    group.health.interval_ms = 3_600_000;
+    let plane = Balancers::new(Arc::new(StillStarts(3.into())), escale_base::Clock::machine());
+    plane.apply(balancer(vec![group])).await.unwrap();
+    let mut seen = plane.seen("web").unwrap();
+    let seen = seen.wait_for(|s| s.targets[0].state != TargetState::Initial).await.unwrap();
+    assert_eq!(seen.targets[0].state, TargetState::Healthy, "refusals out of turn do not count");
 }
 
 #[tokio::test]
