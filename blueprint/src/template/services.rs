@@ -33,51 +33,49 @@ pub(super) fn resources(sheet: &mut Sheet, manifest: &Manifest) {
             }),
         );
         task_role(sheet, manifest, service);
+        execution_role(sheet, manifest, service);
     }
-    execution_role(sheet, manifest);
     for service in &manifest.services {
         task_definition(sheet, manifest, service);
         ecs_service(sheet, manifest, service);
     }
 }
 
-/// What ECS itself may do to start a task: pull the images, write the logs, read the secrets; of this application.
-fn execution_role(sheet: &mut Sheet, manifest: &Manifest) {
-    let all_built = manifest.services.iter().all(|s| matches!(s.image, Image::Build(_)));
-    let repositories = if all_built { format!("{}/*", manifest.app) } else { "*".into() };
-    let repositories = sub(format!(
-        "arn:${{AWS::Partition}}:ecr:${{AWS::Region}}:${{AWS::AccountId}}:repository/{repositories}"
+/// What ECS itself may do to start a service's tasks: pull its image, write its logs, read its secrets. A role for each, so that
+/// no service is given another's secrets, and none waits for a database that it does not use.
+fn execution_role(sheet: &mut Sheet, manifest: &Manifest, service: &Service) {
+    let name = pascal(&service.name);
+    let repository = match &service.image {
+        Image::Build(_) => manifest.repository(service),
+        Image::Reference(_) => "*".into(),
+    };
+    let repository = sub(format!(
+        "arn:${{AWS::Partition}}:ecr:${{AWS::Region}}:${{AWS::AccountId}}:repository/{repository}"
     ));
-    let logs = |s: &Service| get_att(&format!("{}Logs", pascal(&s.name)), "Arn");
     let mut statements = vec![
         allow(json!("ecr:GetAuthorizationToken"), json!("*")),
         allow(
             json!(["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]),
-            repositories,
+            repository,
         ),
-        allow(
-            json!(["logs:CreateLogStream", "logs:PutLogEvents"]),
-            manifest.services.iter().map(logs).collect(),
-        ),
+        allow(json!(["logs:CreateLogStream", "logs:PutLogEvents"]), get_att(&format!("{name}Logs"), "Arn")),
     ];
+    let injected = variables::injected(manifest, service).into_iter().filter_map(|v| match v.source {
+        Source::Secret { arn, .. } => Some(arn),
+        Source::Plain(_) => None,
+    });
+    // Secrets Manager adds a hyphen and six characters to the name
+    let own = service.secrets.iter().map(|s| sub(format!("{}-??????", secret_arn(manifest, s))));
     let mut secrets: Vec<Value> = Vec::new();
-    for service in &manifest.services {
-        let injected = variables::injected(manifest, service).into_iter().filter_map(|v| match v.source {
-            Source::Secret { arn, .. } => Some(arn),
-            Source::Plain(_) => None,
-        });
-        // Secrets Manager adds a hyphen and six characters to the name
-        let own = service.secrets.iter().map(|s| sub(format!("{}-??????", secret_arn(manifest, s))));
-        for arn in injected.chain(own) {
-            if !secrets.contains(&arn) {
-                secrets.push(arn);
-            }
+    for arn in injected.chain(own) {
+        if !secrets.contains(&arn) {
+            secrets.push(arn);
         }
     }
     if !secrets.is_empty() {
         statements.push(allow(json!("secretsmanager:GetSecretValue"), secrets.into()));
     }
-    role(sheet, "ExecutionRole", "start-tasks", statements);
+    role(sheet, &format!("{name}ExecutionRole"), "start-tasks", statements);
 }
 
 /// What the code in a task may do: only what its service `uses`.
@@ -153,7 +151,7 @@ fn task_definition(sheet: &mut Sheet, manifest: &Manifest, service: &Service) {
             "NetworkMode": "awsvpc",
             "Cpu": service.size.cpu.to_string(),
             "Memory": service.size.memory_mib.to_string(),
-            "ExecutionRoleArn": get_att("ExecutionRole", "Arn"),
+            "ExecutionRoleArn": get_att(&format!("{name}ExecutionRole"), "Arn"),
             "TaskRoleArn": get_att(&format!("{name}Role"), "Arn"),
             "ContainerDefinitions": [container],
         }),
