@@ -27,6 +27,11 @@ const RUNTIME: &[Package] = &[
     Package { name: "iproute2", shows: "/usr/sbin/ip", why: "the tests look at namespaces with it" },
     Package { name: "conntrack", shows: "/usr/sbin/conntrack", why: "a revoked rule ends live connections" },
     Package { name: "crun", shows: "/usr/bin/crun", why: "runs the containers" },
+    Package {
+        name: "libnss-myhostname",
+        shows: "/usr/share/doc/libnss-myhostname",
+        why: "lets every program find *.localhost, as browsers and curl do by themselves",
+    },
     // Debian's and Ubuntu's own: which major version that is, differs by release.
     Package { name: "postgresql", shows: POSTGRES, why: "is the database engine of RDS" },
 ];

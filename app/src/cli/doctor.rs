@@ -4,7 +4,7 @@ use super::Output;
 use anyhow::{Result, bail};
 use escale_blueprint::Manifest;
 use serde_json::json;
-use std::{path::Path, process::ExitCode};
+use std::{net::ToSocketAddrs, path::Path, process::ExitCode};
 
 /// One thing that was looked at.
 struct Finding {
@@ -76,6 +76,15 @@ fn look(engines: &[Option<u32>]) -> Vec<Finding> {
         let lack = engines.iter().find_map(|wanted| postgres_lack(*wanted, &installed));
         found.push(Finding { name: "postgresql", lack, needed: true });
     }
+    found.push(Finding {
+        name: "names",
+        lack: ("shop.localhost", 80).to_socket_addrs().is_err().then(|| {
+            "browsers and curl know that *.localhost is this machine, other programs do not: \
+             apt-get install libnss-myhostname"
+                .to_owned()
+        }),
+        needed: false,
+    });
     found.push(Finding { needed: false, ..program("aws", "awscli", "`escale aws` passes on to it") });
     found
 }

@@ -15,7 +15,7 @@ use escale_tables::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
 };
 
@@ -32,11 +32,17 @@ pub(crate) async fn start(
     let internet = network.namespace(&Place::Internet)?;
     let listen = (Ipv4Addr::LOCALHOST, config.web_port).into();
     let directory = Arc::new(PublicNames { store: store.clone(), dns });
-    let by_name = forward_by_name(internet.clone(), listen, directory).await?;
+    let by_name = forward_by_name(internet.clone(), listen, directory.clone()).await?;
     tracing::info!(at = %by_name.local_addr(), "public names are served by Host header");
+    // Resolvers give ::1 for *.localhost first, and not every client tries what comes second.
+    let listen = (Ipv6Addr::LOCALHOST, by_name.local_addr().port()).into();
+    let by_name_too = forward_by_name(internet.clone(), listen, directory).await;
+    if let Err(error) = &by_name_too {
+        tracing::info!(%error, "public names are served on IPv4 alone");
+    }
     let edge = config.edge_address;
     engine.run(async move {
-        let _by_name = by_name;
+        let _by_name = (by_name, by_name_too);
         follow(store, internet, edge).await;
     });
     Ok(())
