@@ -80,6 +80,11 @@ impl<H: Host> Group<H> {
         })
     }
 
+    /// Publishes what is there before anything is done for it.
+    pub(crate) fn show(&self) {
+        self.look(&Doing::default());
+    }
+
     pub(crate) async fn drive(self: Arc<Group<H>>) {
         let mut changes = self.wake.subscribe();
         if let Err(e) = self.host.watch(&self.spec, &self.wake) {
@@ -102,6 +107,7 @@ impl<H: Host> Group<H> {
             }
             let pause = wake_at.map(|at| at.since_ms(self.clock.now()).max(1) as u64);
             tokio::select! {
+                biased;
                 _ = changes.changed() => {}
                 Some(done) = doing.launches.join_next() => self.launched(done, &mut doing),
                 () = tokio::time::sleep(Duration::from_millis(pause.unwrap_or(u64::from(u32::MAX)))) => {}
