@@ -7,13 +7,13 @@ use http_body_util::{BodyExt, Empty};
 use std::sync::Arc;
 
 /// The root of the account.
-pub struct Client {
-    pub store: Store,
-    pub cloud: Arc<Cloud>,
+pub(crate) struct Client {
+    pub(crate) store: Store,
+    pub(crate) cloud: Arc<Cloud>,
 }
 
 impl Client {
-    pub async fn call(&self, service: &str, operation: &str, input: Value) -> Result<Value, AwsError> {
+    pub(crate) async fn call(&self, service: &str, operation: &str, input: Value) -> Result<Value, AwsError> {
         let caller = Caller { principal: Principal::Root, ..Caller::service("root") };
         let handler = match self.cloud.entry(service, operation).map(|e| &e.kind) {
             Some(Kind::Stream(handler)) => Arc::clone(handler),

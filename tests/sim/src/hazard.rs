@@ -13,14 +13,14 @@ use tokio::sync::Notify;
 #[derive(Clone, Debug)]
 pub struct Weather {
     /// Probability that a call fails, half of the times after it has done what was asked.
-    pub fails: f64,
+    pub(crate) fails: f64,
     /// Probability that a call takes up to `delay_ms` before, and after, it does what was asked.
-    pub delays: f64,
-    pub delay_ms: u64,
+    pub(crate) delays: f64,
+    pub(crate) delay_ms: u64,
     /// Crashes of the daemon.
-    pub crashes: u32,
+    pub(crate) crashes: u32,
     /// Things that break by themselves: tasks, database servers, targets.
-    pub accidents: u32,
+    pub(crate) accidents: u32,
 }
 
 impl Weather {
@@ -47,7 +47,7 @@ enum End {
 }
 
 /// The dice of one run, shared by all lives of the daemon.
-pub struct Hazard {
+pub(crate) struct Hazard {
     state: Mutex<State>,
     death: Notify,
 }
@@ -66,7 +66,7 @@ struct State {
 }
 
 /// An error type of a plane that can be made up.
-pub trait MadeUp {
+pub(crate) trait MadeUp {
     fn made_up(call: &str) -> Self;
 }
 
@@ -89,7 +89,7 @@ impl MadeUp for escale_registry::Error {
 }
 
 impl Hazard {
-    pub fn new(seed: u64) -> Hazard {
+    pub(crate) fn new(seed: u64) -> Hazard {
         let mut random = StdRng::seed_from_u64(seed);
         let weather = Weather::draw(&mut random);
         let state =
@@ -97,20 +97,20 @@ impl Hazard {
         Hazard { state: Mutex::new(state), death: Notify::new() }
     }
 
-    pub fn weather(&self) -> Weather {
+    pub(crate) fn weather(&self) -> Weather {
         self.state().weather.clone()
     }
 
-    pub fn faults(&self) -> u64 {
+    pub(crate) fn faults(&self) -> u64 {
         self.state().faults
     }
 
-    pub fn random<T>(&self, draw: impl FnOnce(&mut StdRng) -> T) -> T {
+    pub(crate) fn random<T>(&self, draw: impl FnOnce(&mut StdRng) -> T) -> T {
         draw(&mut self.state().random)
     }
 
     /// A new life on this store; decides when it ends, while crashes are left.
-    pub fn begin(&self, store: &Store) {
+    pub(crate) fn begin(&self, store: &Store) {
         let mut state = self.state();
         (state.dead, state.started, state.borders_left) = (false, false, None);
         state.store = Some(store.clone());
@@ -129,19 +129,19 @@ impl Hazard {
         }
     }
 
-    pub fn set_started(&self) {
+    pub(crate) fn set_started(&self) {
         self.state().started = true;
     }
 
     /// The life is over and its runtime gone.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         let mut state = self.state();
         state.store = None;
         state.weather.crashes = state.weather.crashes.saturating_sub(1);
     }
 
     /// Nothing goes wrong from now on, or again something may.
-    pub fn set_calm(&self, calm: bool) {
+    pub(crate) fn set_calm(&self, calm: bool) {
         let mut state = self.state();
         state.calm = calm;
         if calm {
@@ -153,17 +153,17 @@ impl Hazard {
     }
 
     /// Returns when the daemon is dead.
-    pub async fn death(&self) {
+    pub(crate) async fn death(&self) {
         self.death.notified().await;
     }
 
-    pub fn is_dead(&self) -> bool {
+    pub(crate) fn is_dead(&self) -> bool {
         let state = self.state();
         state.dead || state.store.as_ref().is_some_and(Store::is_cut)
     }
 
     /// A call of a plane, with all that can happen to it.
-    pub async fn call<T, E: MadeUp>(
+    pub(crate) async fn call<T, E: MadeUp>(
         &self,
         name: &'static str,
         call: impl Future<Output = Result<T, E>>,
@@ -181,7 +181,7 @@ impl Hazard {
     }
 
     /// A call that does all or nothing, so that its failure means that nothing was done.
-    pub async fn atomic<T, E: MadeUp>(
+    pub(crate) async fn atomic<T, E: MadeUp>(
         &self,
         name: &'static str,
         call: impl Future<Output = Result<T, E>>,
@@ -196,7 +196,7 @@ impl Hazard {
     }
 
     /// A call that cannot wait.
-    pub fn at_once<T, E: MadeUp>(
+    pub(crate) fn at_once<T, E: MadeUp>(
         &self,
         name: &'static str,
         call: impl FnOnce() -> Result<T, E>,
@@ -227,7 +227,7 @@ impl Hazard {
     }
 
     /// What is seen may come late.
-    pub async fn pause(&self) {
+    pub(crate) async fn pause(&self) {
         let pause = self.draw_pause();
         if pause > 0 {
             tokio::time::sleep(Duration::from_millis(pause)).await;

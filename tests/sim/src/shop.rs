@@ -18,16 +18,16 @@ const PUBLIC_KEY: &str = include_str!("public_key.pem");
 const LOOK: Duration = Duration::from_secs(2);
 const LOOKS: usize = 20_000;
 
-pub struct Shop {
-    pub stack: String,
-    pub registry_stack: String,
+pub(crate) struct Shop {
+    pub(crate) stack: String,
+    pub(crate) registry_stack: String,
     registry_template: String,
     template: Template,
     repositories: BTreeMap<String, String>,
 }
 
 impl Shop {
-    pub fn new() -> Result<Shop> {
+    pub(crate) fn new() -> Result<Shop> {
         let manifest = Manifest::parse(MANIFEST, "escale.yaml")
             .and_then(|m| m.for_environment("local"))
             .map_err(|problems| anyhow!("{}", problems[0]))?;
@@ -48,12 +48,12 @@ impl Shop {
     }
 
     /// The stack of the repositories, as [`Shop::create`] for the application.
-    pub async fn create_registry(&self, client: &Client) -> Result<()> {
+    pub(crate) async fn create_registry(&self, client: &Client) -> Result<()> {
         create(client, &self.registry_stack, &self.registry_template, &[]).await
     }
 
     /// Pushes the images that are not there yet. What their containers do is drawn elsewhere.
-    pub async fn push(&self, client: &Client, world: &World) -> Result<()> {
+    pub(crate) async fn push(&self, client: &Client, world: &World) -> Result<()> {
         for (service, repository) in &self.repositories {
             let (manifest, config) = image_of(service);
             let digest = Digest::of(manifest.to_string().as_bytes());
@@ -80,7 +80,7 @@ impl Shop {
     }
 
     /// Wishes the application's stack, unless it was wished before.
-    pub async fn create(&self, client: &Client) -> Result<()> {
+    pub(crate) async fn create(&self, client: &Client) -> Result<()> {
         let mut given = Vec::new();
         for parameter in &self.template.parameters {
             let value = match &parameter.purpose {
@@ -128,7 +128,7 @@ async fn create(client: &Client, name: &str, template: &str, parameters: &[Value
 }
 
 /// `None`: there is none, or it was deleted.
-pub async fn status(client: &Client, name: &str) -> Result<Option<String>> {
+pub(crate) async fn status(client: &Client, name: &str) -> Result<Option<String>> {
     match client.call("cloudformation", "DescribeStacks", json!({"StackName": name})).await {
         Ok(found) => Ok(found["Stacks"][0]["StackStatus"].as_str().map(str::to_owned)),
         Err(AwsError { code, .. }) if code == "ValidationError" => Ok(None),
@@ -137,7 +137,7 @@ pub async fn status(client: &Client, name: &str) -> Result<Option<String>> {
 }
 
 /// Waits until nothing is under way with the stack any more.
-pub async fn settled(client: &Client, name: &str) -> Result<Option<String>> {
+pub(crate) async fn settled(client: &Client, name: &str) -> Result<Option<String>> {
     for _ in 0..LOOKS {
         let status = status(client, name).await?;
         if !status.as_deref().is_some_and(|s| s.ends_with("_IN_PROGRESS")) {
@@ -149,13 +149,13 @@ pub async fn settled(client: &Client, name: &str) -> Result<Option<String>> {
 }
 
 /// Deletes a stack; again, where it failed before.
-pub async fn delete(client: &Client, name: &str) -> Result<()> {
+pub(crate) async fn delete(client: &Client, name: &str) -> Result<()> {
     client.call("cloudformation", "DeleteStack", json!({"StackName": name})).await?;
     Ok(())
 }
 
 /// What is not done, and why.
-pub async fn open(client: &Client, name: &str) -> Result<String> {
+pub(crate) async fn open(client: &Client, name: &str) -> Result<String> {
     let found = client.call("cloudformation", "DescribeStackResources", json!({"StackName": name})).await?;
     let line = |r: &Value| {
         let of = |name: &str| r[name].as_str().unwrap_or("").to_owned();
@@ -167,7 +167,7 @@ pub async fn open(client: &Client, name: &str) -> Result<String> {
 }
 
 /// Everything that was said to have failed, the oldest first.
-pub async fn failures(client: &Client, name: &str) -> Result<String> {
+pub(crate) async fn failures(client: &Client, name: &str) -> Result<String> {
     let found = client.call("cloudformation", "DescribeStackEvents", json!({"StackName": name})).await?;
     let mut lines: Vec<String> = Vec::new();
     for e in found["StackEvents"].as_array().into_iter().flatten().rev() {

@@ -71,6 +71,7 @@ async fn tell(
     stack: &mut String,
 ) -> Result<Chapter> {
     let client = &life.client;
+    tracing::info!(?chapter, at_ms = world.now().0, "goes on");
     world.hazard.set_calm(matches!(chapter, Chapter::Checked | Chapter::End));
     match chapter {
         Chapter::Registry => {
@@ -86,7 +87,8 @@ async fn tell(
         Chapter::Stack => {
             shop.create(client).await?;
             let status = shop::settled(client, &shop.stack).await?;
-            *stack = status.context("the stack has vanished")?;
+            tracing::info!(?status, at = world.now().0, "the stack is settled");
+        *stack = status.context("the stack has vanished")?;
             if stack != "CREATE_COMPLETE" {
                 tracing::warn!(stack, failures = shop::failures(client, &shop.stack).await?, "not made");
             }

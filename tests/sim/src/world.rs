@@ -22,27 +22,27 @@ use tokio::time::Instant;
 /// The only major version that is "installed".
 const POSTGRES: u32 = 15;
 
-pub struct World {
+pub(crate) struct World {
     dir: tempfile::TempDir,
     time: Arc<Time>,
-    pub hazard: Arc<Hazard>,
-    pub network: Arc<FakeNetwork>,
-    pub containers: escale_containers::Fake,
-    pub postgres: Arc<FakePostgres>,
-    pub logs: Arc<escale_logstore::Fake>,
-    pub objects: Arc<escale_objects::Fake>,
-    pub registry: Arc<escale_registry::Fake>,
+    pub(crate) hazard: Arc<Hazard>,
+    pub(crate) network: Arc<FakeNetwork>,
+    pub(crate) containers: escale_containers::Fake,
+    pub(crate) postgres: Arc<FakePostgres>,
+    pub(crate) logs: Arc<escale_logstore::Fake>,
+    pub(crate) objects: Arc<escale_objects::Fake>,
+    pub(crate) registry: Arc<escale_registry::Fake>,
 }
 
 /// One daemon that runs, with the planes that live and die with it.
-pub struct Life {
-    pub client: Client,
-    pub store: Store,
-    pub engine: Engine,
-    pub containers: Arc<dyn Containers>,
-    pub proxies: Arc<FakeProxies>,
-    pub cdn: Arc<FakeCdn>,
-    pub dns: Arc<FakeDns>,
+pub(crate) struct Life {
+    pub(crate) client: Client,
+    pub(crate) store: Store,
+    pub(crate) engine: Engine,
+    pub(crate) containers: Arc<dyn Containers>,
+    pub(crate) proxies: Arc<FakeProxies>,
+    pub(crate) cdn: Arc<FakeCdn>,
+    pub(crate) dns: Arc<FakeDns>,
 }
 
 /// The clock goes with the time of the life's runtime, and on from there in the next one.
@@ -66,7 +66,7 @@ impl Time {
 }
 
 impl World {
-    pub fn new(seed: u64) -> Result<World> {
+    pub(crate) fn new(seed: u64) -> Result<World> {
         let time = Arc::new(Time(Mutex::new((1_800_000_000_000, None))));
         let clock = clock_of(&time);
         Ok(World {
@@ -82,17 +82,17 @@ impl World {
         })
     }
 
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.time.now()
     }
 
-    pub fn state_file(&self) -> PathBuf {
+    pub(crate) fn state_file(&self) -> PathBuf {
         self.dir.path().join("state.db")
     }
 
     /// Runs a daemon, and beside it what `script` does, until the script is done (`Some`) or the daemon has died (`None`).
     /// Either way nothing is left of it then but what is durable.
-    pub fn live<T>(&self, script: impl AsyncFnOnce(&Life) -> Result<T>) -> Result<Option<T>> {
+    pub(crate) fn live<T>(&self, script: impl AsyncFnOnce(&Life) -> Result<T>) -> Result<Option<T>> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .start_paused(true)
