@@ -54,6 +54,8 @@ struct Container {
     lines: Vec<LogLine>,
     /// When it ends by itself, and with which code. Whichever plane watches it then sees to that.
     ends: Option<(Timestamp, i32)>,
+    /// Of whoever launched it.
+    clock: Option<Clock>,
 }
 
 impl Fake {
@@ -69,6 +71,16 @@ impl Fake {
     /// A plane on this machine. Call it inside a tokio runtime.
     pub fn open(&self, clock: Clock) -> Result<impl crate::Containers + use<>, PlaneError> {
         Engine::open(FakeHost { world: self.clone(), clock: clock.clone() }, clock)
+    }
+
+    /// What `kill -9` of its process does to a container.
+    pub fn kill(&self, group: &str, container: &str) {
+        let mut world = self.world();
+        let key = (group.to_owned(), container.to_owned());
+        let Some(c) = world.containers.get_mut(&key) else { return };
+        let Some(clock) = c.clock.clone().filter(|_| c.facts.exit.is_none()) else { return };
+        drop(world);
+        self.end(group, container, ended(&clock, None, Some(9)));
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
@@ -190,7 +202,8 @@ impl Host for FakeHost {
         let lines = behaviour.lines.iter().map(line).collect();
         let facts = Facts { begun: true, kept: true, running: Some(running), exit: None };
         let ends = behaviour.exits.map(|(ms, code)| (now.plus_ms(i64::try_from(ms).unwrap_or(i64::MAX)), code));
-        world.containers.insert((group.id.clone(), c.name.clone()), Container { facts, behaviour, lines, ends });
+        let clock = Some(self.clock.clone());
+        world.containers.insert((group.id.clone(), c.name.clone()), Container { facts, behaviour, lines, ends, clock });
         world.wakes.get(&group.id).into_iter().for_each(wake);
         drop(world);
         self.end_in_time(&group.id, &c.name);

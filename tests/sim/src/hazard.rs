@@ -93,7 +93,7 @@ impl Hazard {
         let mut random = StdRng::seed_from_u64(seed);
         let weather = Weather::draw(&mut random);
         let state =
-            State { random, weather, calm: true, started: false, store: None, borders_left: None, dead: false, faults: 0 };
+            State { random, weather, calm: false, started: false, store: None, borders_left: None, dead: false, faults: 0 };
         Hazard { state: Mutex::new(state), death: Notify::new() }
     }
 
@@ -107,6 +107,16 @@ impl Hazard {
 
     pub(crate) fn random<T>(&self, draw: impl FnOnce(&mut StdRng) -> T) -> T {
         draw(&mut self.state().random)
+    }
+
+    /// Whether an accident may happen now; it is then one less.
+    pub(crate) fn take_accident(&self) -> bool {
+        let mut state = self.state();
+        if state.calm || state.weather.accidents == 0 {
+            return false;
+        }
+        state.weather.accidents -= 1;
+        true
     }
 
     /// A new life on this store; decides when it ends, while crashes are left.

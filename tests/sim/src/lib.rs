@@ -7,6 +7,7 @@
 //!
 //! Start at [`run`], a story of one shop; `check.rs` has what must be true when it is over.
 
+mod accidents;
 mod check;
 mod client;
 mod hazard;

@@ -1,6 +1,6 @@
 //! What outlives the daemon: the state file, and the planes on which everything runs on. And one life of the daemon.
 
-use crate::{client::Client, hazard::Hazard, risky::Risky};
+use crate::{accidents, client::Client, hazard::Hazard, risky::Risky};
 use anyhow::{Context, Result};
 use escale_base::{Clock, Secret, Timestamp};
 use escale_cdn::FakeCdn;
@@ -102,7 +102,11 @@ impl World {
             self.time.go();
             let living = async {
                 let life = self.begin().await?;
-                script(&life).await
+                tokio::select! {
+                    biased;
+                    done = script(&life) => done,
+                    broken = accidents::happen(self, &life) => match broken? {},
+                }
             };
             let done = tokio::select! {
                 biased;
