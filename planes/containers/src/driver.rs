@@ -27,6 +27,8 @@ pub(crate) struct Group<H> {
     pub(crate) clock: Clock,
     pub(crate) spec: GroupSpec,
     pub(crate) wake: Wake,
+    /// Whether nothing of it runs any more, and nothing will.
+    pub(crate) stopped: watch::Sender<bool>,
     notes: Mutex<Notes>,
     seen: watch::Sender<Snapshot>,
 }
@@ -50,7 +52,8 @@ impl<H: Host> Group<H> {
         seen: watch::Sender<Snapshot>,
     ) -> Arc<Group<H>> {
         let wake = Arc::new(watch::channel(0).0);
-        Arc::new(Group { host, clock, spec, wake, notes: Mutex::new(notes), seen })
+        let stopped = watch::Sender::new(false);
+        Arc::new(Group { host, clock, spec, wake, stopped, notes: Mutex::new(notes), seen })
     }
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
@@ -143,6 +146,9 @@ impl<H: Host> Group<H> {
         };
         let planned = plan::plan(&view);
         self.publish(seen);
+        if phase == Phase::Stopped {
+            self.stopped.send_replace(true);
+        }
         (planned.steps, planned.wake_at, phase == Phase::Stopped)
     }
 

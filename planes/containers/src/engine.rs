@@ -5,7 +5,7 @@ use crate::{
     driver::Group,
     host::Host,
     limits,
-    seen::{ExecOutput, GroupSeen, LogChunk, Phase, Snapshot, State, Stats, StopReason},
+    seen::{ExecOutput, GroupSeen, LogChunk, Snapshot, State, Stats, StopReason},
     spec::GroupSpec,
     watcher::wake,
 };
@@ -71,14 +71,13 @@ impl<H: Host> Engine<H> {
         }
     }
 
-    async fn ended(&self, id: &str) -> Result<(), PlaneError> {
-        let mut seen = self.seen.subscribe();
-        let gone = |all: &Snapshot| all.get(id).is_none_or(|group| group.phase == Phase::Stopped);
+    async fn ended(&self, group: &Group<H>) -> Result<(), PlaneError> {
         let wait = Duration::from_millis(limits::KILL_WAIT_MS);
-        match tokio::time::timeout(wait, seen.wait_for(gone)).await {
+        match tokio::time::timeout(wait, group.stopped.subscribe().wait_for(|stopped| *stopped)).await {
             Ok(_) => Ok(()),
             Err(_) => Err(PlaneError::machine(format!(
-                "group '{id}' still has processes {} ms after SIGKILL; the kernel holds them (a dead disk or mount?)",
+                "group '{}' still has processes {} ms after SIGKILL; the kernel holds them (a dead disk or mount?)",
+                group.spec.id,
                 limits::KILL_WAIT_MS
             ))),
         }
@@ -119,7 +118,7 @@ impl<H: Host> Containers for Engine<H> {
     async fn remove(&self, id: &str) -> Result<(), PlaneError> {
         let Ok(group) = self.group(id) else { return Ok(()) };
         group.stop(StopReason::Asked("removed".into()), true)?;
-        self.ended(id).await?;
+        self.ended(&group).await?;
         let driver =
             self.groups().get_mut(id).map(|e| std::mem::replace(&mut e.task, tokio::spawn(async {})));
         if let Some(driver) = driver {

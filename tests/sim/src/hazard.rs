@@ -30,7 +30,7 @@ impl Weather {
             fails: one_of(&[0.0, 0.0, 0.02, 0.1, 0.3]),
             delays: one_of(&[0.0, 0.2, 0.7]),
             delay_ms: one_of(&[20.0, 1_000.0, 15_000.0]) as u64,
-            crashes: one_of(&[0.0, 1.0, 2.0, 6.0]) as u32,
+            crashes: one_of(&[0.0, 1.0, 3.0, 9.0, 25.0]) as u32,
             accidents: one_of(&[0.0, 0.0, 2.0, 8.0]) as u32,
         }
     }
@@ -126,10 +126,12 @@ impl Hazard {
         state.store = Some(store.clone());
         let crashes = if state.calm { 0 } else { state.weather.crashes };
         let random = &mut state.random;
+        // Early ends are as likely as late ones: a daemon may die again while it takes over.
+        let most: u64 = [12, 60, 300][random.random_range(0..3)];
         let end = match crashes {
             0 => End::Never,
-            _ if random.random_bool(0.5) => End::Commits(random.random_range(0..220)),
-            _ => End::Borders(random.random_range(0..160)),
+            _ if random.random_bool(0.5) => End::Commits(random.random_range(0..most)),
+            _ => End::Borders(random.random_range(0..most)),
         };
         tracing::info!(?end, "a life begins");
         match end {

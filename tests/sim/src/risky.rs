@@ -13,7 +13,7 @@ use escale_proxy::{BalancerSpec, NodeCounts, Proxies, Seen};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::sync::watch;
@@ -54,29 +54,69 @@ impl<P: Network + ?Sized> Network for Risky<P> {
     }
 }
 
-/// Forwards what the plane shows, each follower in a channel of its own: who is woken first among several followers of one
-/// channel is left to chance by tokio, and a run must repeat itself.
-fn own_channel<T: Clone + Send + Sync + 'static>(
-    hazard: &Arc<Hazard>,
-    mut of: watch::Receiver<T>,
-) -> watch::Receiver<T> {
-    let first = of.borrow_and_update().clone();
-    let (sender, receiver) = watch::channel(first);
-    let hazard = Arc::clone(hazard);
-    tokio::spawn(async move {
-        while of.changed().await.is_ok() {
-            hazard.pause().await;
-            let now = of.borrow_and_update().clone();
-            if sender.send(now).is_err() {
-                return;
+/// Forwards what a plane shows, late if the weather says so, and to each follower in a channel of its own: who is woken first
+/// among several followers of one channel is left to chance by tokio, and a run must repeat itself.
+pub(crate) struct Hub<T> {
+    followers: Arc<Mutex<Vec<watch::Sender<T>>>>,
+    now: watch::Receiver<T>,
+}
+
+impl<T: Clone + Send + Sync + 'static> Hub<T> {
+    pub(crate) fn new(hazard: &Arc<Hazard>, mut of: watch::Receiver<T>) -> Hub<T> {
+        let followers: Arc<Mutex<Vec<watch::Sender<T>>>> = Arc::default();
+        let hub = Hub { followers: Arc::clone(&followers), now: of.clone() };
+        of.mark_unchanged();
+        let hazard = Arc::clone(hazard);
+        tokio::spawn(async move {
+            while of.changed().await.is_ok() {
+                hazard.pause().await;
+                let now = of.borrow_and_update().clone();
+                let mut all = followers.lock().unwrap_or_else(PoisonError::into_inner);
+                all.retain(|follower| follower.send(now.clone()).is_ok());
+            }
+            // What is shown no longer ends: the followers are told by their channels.
+            followers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        });
+        hub
+    }
+
+    fn follow(&self) -> watch::Receiver<T> {
+        let (sender, receiver) = watch::channel(self.now.borrow().clone());
+        self.followers.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+        receiver
+    }
+}
+
+/// Containers, with one hub for all who follow.
+pub(crate) struct RiskyContainers {
+    plane: Arc<dyn Containers>,
+    hazard: Arc<Hazard>,
+    hub: Hub<Snapshot>,
+}
+
+impl RiskyContainers {
+    pub(crate) fn new(plane: &Arc<dyn Containers>, hazard: &Arc<Hazard>) -> RiskyContainers {
+        let hub = Hub::new(hazard, plane.changes());
+        RiskyContainers { plane: Arc::clone(plane), hazard: Arc::clone(hazard), hub }
+    }
+
+    /// As the plane's own, which waits in a channel that all share.
+    async fn follow_logs(&self, group: &str, container: &str, cursor: u64, max: usize) -> Result<LogChunk> {
+        let mut changes = self.hub.follow();
+        loop {
+            let chunk = self.plane.logs(group, container, cursor, max, false).await?;
+            if chunk.end || !chunk.lines.is_empty() || chunk.next != cursor {
+                return Ok(chunk);
+            }
+            if changes.changed().await.is_err() {
+                return Ok(chunk);
             }
         }
-    });
-    receiver
+    }
 }
 
 #[async_trait]
-impl<P: Containers + ?Sized> Containers for Risky<P> {
+impl Containers for RiskyContainers {
     async fn start(&self, group: GroupSpec) -> Result<()> {
         self.hazard.call("containers start", self.plane.start(group)).await
     }
@@ -93,7 +133,7 @@ impl<P: Containers + ?Sized> Containers for Risky<P> {
         self.plane.list()
     }
     fn changes(&self) -> watch::Receiver<Snapshot> {
-        own_channel(&self.hazard, self.plane.changes())
+        self.hub.follow()
     }
     async fn logs(
         &self,
@@ -103,8 +143,16 @@ impl<P: Containers + ?Sized> Containers for Risky<P> {
         max_bytes: usize,
         follow: bool,
     ) -> Result<LogChunk> {
-        let read = self.plane.logs(group, container, cursor, max_bytes, follow);
-        self.hazard.call("containers logs", read).await
+        match follow {
+            true => {
+                let read = self.follow_logs(group, container, cursor, max_bytes);
+                self.hazard.call("containers logs", read).await
+            }
+            false => {
+                let read = self.plane.logs(group, container, cursor, max_bytes, false);
+                self.hazard.call("containers logs", read).await
+            }
+        }
     }
     async fn stats(&self, group: &str) -> Result<Stats> {
         self.hazard.call("containers stats", self.plane.stats(group)).await
@@ -178,7 +226,7 @@ impl<P: Proxies + ?Sized> Proxies for Risky<P> {
         self.plane.names()
     }
     fn seen(&self, name: &str) -> Option<watch::Receiver<Arc<Seen>>> {
-        Some(own_channel(&self.hazard, self.plane.seen(name)?))
+        Some(Hub::new(&self.hazard, self.plane.seen(name)?).follow())
     }
     fn counts(&self, name: &str) -> Option<Vec<NodeCounts>> {
         self.plane.counts(name)

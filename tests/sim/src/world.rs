@@ -1,6 +1,6 @@
 //! What outlives the daemon: the state file, and the planes on which everything runs on. And one life of the daemon.
 
-use crate::{accidents, client::Client, hazard::Hazard, risky::Risky};
+use crate::{accidents, client::Client, hazard::Hazard, risky::{Risky, RiskyContainers}};
 use anyhow::{Context, Result};
 use escale_base::{Clock, Secret, Timestamp};
 use escale_cdn::FakeCdn;
@@ -144,7 +144,7 @@ impl World {
         let (proxies, cdn) = (Arc::<FakeProxies>::default(), Arc::<FakeCdn>::default());
         let planes = Planes {
             network: self.risky(&self.network),
-            containers: self.risky(&containers),
+            containers: Arc::new(RiskyContainers::new(&containers, &self.hazard)),
             postgres: Ok((self.risky(&self.postgres) as Arc<dyn Postgres>, self.postgres.events())),
             postgres_majors: vec![POSTGRES],
             proxies: self.risky(&proxies),
