@@ -3,7 +3,7 @@
 //! It may be killed at any moment: containers and databases are processes of their own, and the next daemon
 //! finds them.
 
-use crate::{home::Home, settings::Settings, wiring};
+use crate::{cloud, home::Home, settings::Settings};
 use anyhow::{Context, Result};
 use nix::fcntl::{Flock, FlockArg};
 use std::{
@@ -31,7 +31,7 @@ pub(crate) fn run(home: &Home) -> Result<()> {
 async fn serve(home: &Home, settings: &Settings) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let cloud = wiring::start(home, settings).await?;
+    let cloud = cloud::start(home, settings).await?;
     tracing::info!(endpoint = settings.config.endpoint, home = %home.path().display(), "escale is up");
     tokio::select! {
         _ = terminate.recv() => {}

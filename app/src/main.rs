@@ -1,13 +1,14 @@
 //! `escale`: the one binary. It is the command line, and, as `escale daemon`, the cloud.
 //!
 //! The road: `cli/` reads what the user wants and talks to the daemon as any AWS client does; `daemon.rs` runs the
-//! cloud; `wiring.rs` is the only place that names every service and every plane.
+//! cloud; `planes.rs` opens every plane, and the crate in `app/wiring` puts every service on them.
 
 mod cli;
+mod cloud;
 mod daemon;
 mod home;
+mod planes;
 mod settings;
-mod wiring;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! `escale coverage`: per service what is enacted, recorded only, refused; from the code's own lists.
 
 use super::Output;
-use crate::wiring;
+use crate::cloud;
 use anyhow::Result;
 use clap::Args;
 use escale_base::wire::Field;
@@ -19,7 +19,7 @@ pub(crate) struct Coverage {
 }
 
 pub(crate) fn run(out: &Output, args: &Coverage) -> Result<()> {
-    let cloud = wiring::services_only()?;
+    let cloud = cloud::services_only()?;
     let all: Vec<Value> = escale_model::services()
         .iter()
         .filter(|id| args.service.as_deref().is_none_or(|s| s == **id))

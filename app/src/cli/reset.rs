@@ -1,7 +1,7 @@
 //! `escale reset`: removes everything of this home, for good.
 
 use super::{Output, stop};
-use crate::{daemon, home::Home, wiring};
+use crate::{daemon, home::Home, planes};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::json;
@@ -22,7 +22,7 @@ pub(crate) async fn run(home: &Home, out: &Output, reset: &Reset) -> Result<()> 
         );
     }
     end_daemon(home)?;
-    wiring::wipe(home).await?;
+    planes::wipe(home).await?;
     for entry in fs::read_dir(home.path()).context("cannot read the home")? {
         let path = entry?.path();
         let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
@@ -39,7 +39,7 @@ pub(crate) async fn run(home: &Home, out: &Output, reset: &Reset) -> Result<()> 
 /// Ends the daemon and takes down what stands on the machine outside of the home: namespaces, processes. Data stays.
 pub(crate) async fn leave_the_machine(home: &Home) -> Result<()> {
     end_daemon(home)?;
-    wiring::take_down(home).await
+    planes::take_down(home).await
 }
 
 fn end_daemon(home: &Home) -> Result<()> {

@@ -27,6 +27,8 @@ pub(crate) struct Group<H> {
     pub(crate) clock: Clock,
     pub(crate) spec: GroupSpec,
     pub(crate) wake: Wake,
+    /// Whether nothing of it runs any more, and nothing will.
+    pub(crate) stopped: watch::Sender<bool>,
     notes: Mutex<Notes>,
     seen: watch::Sender<Snapshot>,
 }
@@ -50,7 +52,8 @@ impl<H: Host> Group<H> {
         seen: watch::Sender<Snapshot>,
     ) -> Arc<Group<H>> {
         let wake = Arc::new(watch::channel(0).0);
-        Arc::new(Group { host, clock, spec, wake, notes: Mutex::new(notes), seen })
+        let stopped = watch::Sender::new(false);
+        Arc::new(Group { host, clock, spec, wake, stopped, notes: Mutex::new(notes), seen })
     }
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
@@ -80,6 +83,11 @@ impl<H: Host> Group<H> {
         })
     }
 
+    /// Publishes what is there before anything is done for it.
+    pub(crate) fn show(&self) {
+        self.look(&Doing::default());
+    }
+
     pub(crate) async fn drive(self: Arc<Group<H>>) {
         let mut changes = self.wake.subscribe();
         if let Err(e) = self.host.watch(&self.spec, &self.wake) {
@@ -102,6 +110,7 @@ impl<H: Host> Group<H> {
             }
             let pause = wake_at.map(|at| at.since_ms(self.clock.now()).max(1) as u64);
             tokio::select! {
+                biased;
                 _ = changes.changed() => {}
                 Some(done) = doing.launches.join_next() => self.launched(done, &mut doing),
                 () = tokio::time::sleep(Duration::from_millis(pause.unwrap_or(u64::from(u32::MAX)))) => {}
@@ -137,6 +146,9 @@ impl<H: Host> Group<H> {
         };
         let planned = plan::plan(&view);
         self.publish(seen);
+        if phase == Phase::Stopped {
+            self.stopped.send_replace(true);
+        }
         (planned.steps, planned.wake_at, phase == Phase::Stopped)
     }
 

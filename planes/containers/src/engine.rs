@@ -5,7 +5,7 @@ use crate::{
     driver::Group,
     host::Host,
     limits,
-    seen::{ExecOutput, GroupSeen, LogChunk, Phase, Snapshot, State, Stats, StopReason},
+    seen::{ExecOutput, GroupSeen, LogChunk, Snapshot, State, Stats, StopReason},
     spec::GroupSpec,
     watcher::wake,
 };
@@ -48,6 +48,8 @@ impl<H: Host> Engine<H> {
     fn adopt(&self, spec: GroupSpec, notes: crate::store::Notes) {
         let id = spec.id.clone();
         let group = Group::new(Arc::clone(&self.host), self.clock.clone(), spec, notes, self.seen.clone());
+        // At once: whoever looks after an `open` or a `start` finds the group, or would take it for lost.
+        group.show();
         let task = tokio::spawn(Arc::clone(&group).drive());
         self.groups().insert(id, Entry { group, task });
     }
@@ -69,18 +71,13 @@ impl<H: Host> Engine<H> {
         }
     }
 
-    async fn ended(&self, id: &str) -> Result<(), PlaneError> {
-        let mut seen = self.seen.subscribe();
-        // A group that was just taken over is not in the snapshot until its driver has looked: that is no end.
-        let gone = |all: &Snapshot| match all.get(id) {
-            Some(group) => group.phase == Phase::Stopped,
-            None => !self.groups().contains_key(id),
-        };
+    async fn ended(&self, group: &Group<H>) -> Result<(), PlaneError> {
         let wait = Duration::from_millis(limits::KILL_WAIT_MS);
-        match tokio::time::timeout(wait, seen.wait_for(gone)).await {
+        match tokio::time::timeout(wait, group.stopped.subscribe().wait_for(|stopped| *stopped)).await {
             Ok(_) => Ok(()),
             Err(_) => Err(PlaneError::machine(format!(
-                "group '{id}' still has processes {} ms after SIGKILL; the kernel holds them (a dead disk or mount?)",
+                "group '{}' still has processes {} ms after SIGKILL; the kernel holds them (a dead disk or mount?)",
+                group.spec.id,
                 limits::KILL_WAIT_MS
             ))),
         }
@@ -121,7 +118,7 @@ impl<H: Host> Containers for Engine<H> {
     async fn remove(&self, id: &str) -> Result<(), PlaneError> {
         let Ok(group) = self.group(id) else { return Ok(()) };
         group.stop(StopReason::Asked("removed".into()), true)?;
-        self.ended(id).await?;
+        self.ended(&group).await?;
         let driver =
             self.groups().get_mut(id).map(|e| std::mem::replace(&mut e.task, tokio::spawn(async {})));
         if let Some(driver) = driver {
@@ -129,9 +126,7 @@ impl<H: Host> Containers for Engine<H> {
             // Its answer is only that it was aborted.
             let _ = driver.await;
         }
-        let (host, name) = (Arc::clone(&self.host), id.to_owned());
-        let deleted = tokio::task::spawn_blocking(move || host.delete_group(&name)).await;
-        deleted.map_err(|e| PlaneError::plane(format!("remove group '{id}'")).because(e))??;
+        Arc::clone(&self.host).delete_group(id).await?;
         self.groups().remove(id);
         self.seen.send_modify(|all| {
             Arc::make_mut(all).remove(id);
@@ -179,6 +174,7 @@ impl<H: Host> Containers for Engine<H> {
                 continue;
             }
             tokio::select! {
+                biased;
                 _ = growing.changed() => {}
                 _ = seen.changed() => {}
             }

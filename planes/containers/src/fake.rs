@@ -9,7 +9,7 @@ use crate::{
     watcher::{Wake, wake},
 };
 use async_trait::async_trait;
-use escale_base::{Clock, PlaneError};
+use escale_base::{Clock, PlaneError, Timestamp};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
@@ -52,6 +52,10 @@ struct Container {
     facts: Facts,
     behaviour: Behaviour,
     lines: Vec<LogLine>,
+    /// When it ends by itself, and with which code. Whichever plane watches it then sees to that.
+    ends: Option<(Timestamp, i32)>,
+    /// Of whoever launched it.
+    clock: Option<Clock>,
 }
 
 impl Fake {
@@ -67,6 +71,16 @@ impl Fake {
     /// A plane on this machine. Call it inside a tokio runtime.
     pub fn open(&self, clock: Clock) -> Result<impl crate::Containers + use<>, PlaneError> {
         Engine::open(FakeHost { world: self.clone(), clock: clock.clone() }, clock)
+    }
+
+    /// What `kill -9` of its process does to a container.
+    pub fn kill(&self, group: &str, container: &str) {
+        let mut world = self.world();
+        let key = (group.to_owned(), container.to_owned());
+        let Some(c) = world.containers.get_mut(&key) else { return };
+        let Some(clock) = c.clock.clone().filter(|_| c.facts.exit.is_none()) else { return };
+        drop(world);
+        self.end(group, container, ended(&clock, None, Some(9)));
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
@@ -91,6 +105,21 @@ impl Fake {
 struct FakeHost {
     world: Fake,
     clock: Clock,
+}
+
+impl FakeHost {
+    /// A container goes on when a plane is gone, so the next one waits for its end anew.
+    fn end_in_time(&self, group: &str, container: &str) {
+        let key = (group.to_owned(), container.to_owned());
+        let known = self.world.world().containers.get(&key).map(|c| (c.ends, c.facts.exit.is_some()));
+        let Some((Some((at, code)), false)) = known else { return };
+        let (world, clock) = (self.world.clone(), self.clock.clone());
+        tokio::spawn(async move {
+            let left = u64::try_from(at.since_ms(clock.now())).unwrap_or(0);
+            tokio::time::sleep(Duration::from_millis(left)).await;
+            world.end(&key.0, &key.1, ended(&clock, Some(code), None));
+        });
+    }
 }
 
 fn ended(clock: &Clock, code: Option<i32>, signal: Option<i32>) -> Exit {
@@ -128,7 +157,7 @@ impl Host for FakeHost {
         Ok(())
     }
 
-    fn delete_group(&self, group: &str) -> Result<(), PlaneError> {
+    async fn delete_group(self: Arc<Self>, group: &str) -> Result<(), PlaneError> {
         let mut world = self.world.world();
         world.groups.remove(group);
         world.wakes.remove(group);
@@ -138,6 +167,7 @@ impl Host for FakeHost {
 
     fn watch(&self, group: &GroupSpec, wake: &Wake) -> Result<(), PlaneError> {
         self.world.world().wakes.insert(group.id.clone(), Arc::clone(wake));
+        group.containers.iter().for_each(|c| self.end_in_time(&group.id, &c.name));
         Ok(())
     }
 
@@ -171,16 +201,15 @@ impl Host for FakeHost {
         };
         let lines = behaviour.lines.iter().map(line).collect();
         let facts = Facts { begun: true, kept: true, running: Some(running), exit: None };
-        if let Some((after_ms, code)) = behaviour.exits {
-            let (world, clock) = (self.world.clone(), self.clock.clone());
-            let (group, name) = (group.id.clone(), c.name.clone());
-            tokio::spawn(async move {
-                tokio::time::sleep(Duration::from_millis(after_ms)).await;
-                world.end(&group, &name, ended(&clock, Some(code), None));
-            });
-        }
-        world.containers.insert((group.id.clone(), c.name.clone()), Container { facts, behaviour, lines });
+        let ends =
+            behaviour.exits.map(|(ms, code)| (now.plus_ms(i64::try_from(ms).unwrap_or(i64::MAX)), code));
+        let clock = Some(self.clock.clone());
+        world
+            .containers
+            .insert((group.id.clone(), c.name.clone()), Container { facts, behaviour, lines, ends, clock });
         world.wakes.get(&group.id).into_iter().for_each(wake);
+        drop(world);
+        self.end_in_time(&group.id, &c.name);
         Ok(())
     }
 

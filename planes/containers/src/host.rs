@@ -19,7 +19,7 @@ pub(crate) trait Host: Send + Sync + 'static {
     fn save_group(&self, spec: &GroupSpec) -> Result<(), PlaneError>;
     fn save_notes(&self, group: &str, notes: &Notes) -> Result<(), PlaneError>;
     /// Nothing of it may run any more.
-    fn delete_group(&self, group: &str) -> Result<(), PlaneError>;
+    async fn delete_group(self: Arc<Self>, group: &str) -> Result<(), PlaneError>;
     /// From now on `wake` goes up when the facts of the group may have changed.
     fn watch(&self, group: &GroupSpec, wake: &Wake) -> Result<(), PlaneError>;
 

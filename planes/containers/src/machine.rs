@@ -233,6 +233,18 @@ impl RealHost {
         });
         Ok(())
     }
+
+    fn delete_files(&self, group: &str) -> Result<(), PlaneError> {
+        let dir = self.group_dir(group);
+        self.cgroups.remove(&self.cgroup(group))?;
+        // Out of the way first: from here on the group does not exist, and nobody late can write into it.
+        let gone = self.settings.state_dir.join("gone").join(escale_base::ids::random_hex(16));
+        match fs::rename(&dir, &gone) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(e) => Err(e).machine(|| format!("move {} away", dir.display())),
+            Ok(()) => store::remove_tree(&gone),
+        }
+    }
 }
 
 fn runtime_id(group: &str, container: &str) -> String {
@@ -277,7 +289,7 @@ impl Host for RealHost {
             let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
             if !path.join("spec.json").exists() {
                 // Never told to have started, or already ended and on its way out.
-                self.delete_group(&name)?;
+                self.delete_files(&name)?;
                 continue;
             }
             let Some(spec) = store::read_json(&path.join("spec.json")) else {
@@ -287,7 +299,7 @@ impl Host for RealHost {
                 }
                 // Not on disk yet when the machine went down; so nothing of it runs.
                 tracing::warn!(group = name, "was lost with the machine's restart");
-                self.delete_group(&name)?;
+                self.delete_files(&name)?;
                 continue;
             };
             found.push((spec, store::read_json(&path.join("notes.json")).unwrap_or_default()));
@@ -346,16 +358,10 @@ impl Host for RealHost {
         store::write_json(&path, notes, false).machine(|| format!("write {}", path.display()))
     }
 
-    fn delete_group(&self, group: &str) -> Result<(), PlaneError> {
-        let dir = self.group_dir(group);
-        self.cgroups.remove(&self.cgroup(group))?;
-        // Out of the way first: from here on the group does not exist, and nobody late can write into it.
-        let gone = self.settings.state_dir.join("gone").join(escale_base::ids::random_hex(16));
-        match fs::rename(&dir, &gone) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            Err(e) => Err(e).machine(|| format!("move {} away", dir.display())),
-            Ok(()) => store::remove_tree(&gone),
-        }
+    async fn delete_group(self: Arc<Self>, group: &str) -> Result<(), PlaneError> {
+        let name = group.to_owned();
+        let deleted = tokio::task::spawn_blocking(move || self.delete_files(&name)).await;
+        deleted.map_err(|e| PlaneError::plane(format!("remove group '{group}'")).because(e))?
     }
 
     fn watch(&self, group: &GroupSpec, wake: &Wake) -> Result<(), PlaneError> {

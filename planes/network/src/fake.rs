@@ -1,4 +1,5 @@
-//! The network plane in memory: the same checks and the same answers, no packets.
+//! The network plane in memory: the same checks and the same answers, no packets. Listeners in it can be opened and held;
+//! nobody ever calls.
 
 use crate::{Applied, Namespace, Network, Observed, ObservedInterface, Place, check, firewall, spec::*};
 use async_trait::async_trait;
@@ -103,7 +104,19 @@ impl Network for FakeNetwork {
     }
 
     fn namespace(&self, place: &Place) -> Result<Namespace, PlaneError> {
-        Err(PlaneError::asked(format!("{place}: the network in memory has no sockets; use KernelNetwork")))
+        let state = self.lock();
+        let stands = match place {
+            Place::Interface { vpc, interface } => {
+                state.vpcs.get(vpc).is_some_and(|v| v.interfaces.iter().any(|i| i.name == *interface))
+            }
+            Place::Router(vpc) => state.vpcs.contains_key(vpc),
+            Place::Internet => true,
+            Place::Host(name) => state.internet.hosts.iter().any(|h| h.name == *name),
+        };
+        match stands {
+            true => Ok(Namespace::in_memory(self.namespace_path(place))),
+            false => Err(PlaneError::asked(format!("{place} does not stand"))),
+        }
     }
 
     fn namespace_path(&self, place: &Place) -> PathBuf {

@@ -30,9 +30,14 @@ const BACKLOG: u32 = 1024;
 /// A handle that keeps the namespace alive and opens sockets in it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Namespace {
-    fd: Arc<File>,
+    /// None: of the network in memory. Nobody can enter it or reach its listeners.
+    fd: Option<Arc<File>>,
     path: Arc<PathBuf>,
 }
+
+/// Where the sockets of the network in memory really are: nothing outside of the machine can reach them, and as each has
+/// a port of its own they are never in each other's way.
+const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
 impl Namespace {
     /// Where it is pinned: what `nsenter --net=` or a container runtime joins.
@@ -42,6 +47,9 @@ impl Namespace {
 
     /// Listens in the namespace. `addr` must be one of its addresses, or unspecified for all.
     pub async fn tcp_listen(&self, addr: SocketAddr) -> Result<TcpListener, PlaneError> {
+        if self.fd.is_none() {
+            return TcpListener::bind(NOWHERE).await.machine(|| format!("listen on {NOWHERE} for {addr}"));
+        }
         let listen = || {
             let socket = TcpSocket::new_v4()?;
             socket.set_reuseaddr(true)?;
@@ -66,6 +74,9 @@ impl Namespace {
     }
 
     pub async fn udp_bind(&self, addr: SocketAddr) -> Result<UdpSocket, PlaneError> {
+        if self.fd.is_none() {
+            return UdpSocket::bind(NOWHERE).await.machine(|| format!("bind UDP {NOWHERE} for {addr}"));
+        }
         let bind = || {
             let socket = std::net::UdpSocket::bind(addr)?;
             socket.set_nonblocking(true)?;
@@ -77,8 +88,11 @@ impl Namespace {
     /// Runs `f` with the calling thread inside the namespace. `f` must be short and cannot await; what it opens
     /// (sockets, child processes) stays in the namespace.
     pub fn hop<T>(&self, f: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        let Some(fd) = &self.fd else {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "a network in memory cannot be entered"));
+        };
         let home = File::open("/proc/thread-self/ns/net")?;
-        setns(self.fd.as_fd(), CloneFlags::CLONE_NEWNET)?;
+        setns(fd.as_fd(), CloneFlags::CLONE_NEWNET)?;
         let back = WayBack(home);
         let result = f();
         drop(back);
@@ -138,7 +152,11 @@ impl Namespace {
     }
 
     pub(crate) fn raw_fd(&self) -> RawFd {
-        self.fd.as_raw_fd()
+        self.fd.as_ref().map_or(-1, AsRawFd::as_raw_fd)
+    }
+
+    pub(crate) fn in_memory(path: PathBuf) -> Namespace {
+        Namespace { fd: None, path: Arc::new(path) }
     }
 
     /// Makes a new one that is to stand at `path`. It is not pinned yet, so a crash before [`Namespace::pin`]
@@ -158,7 +176,7 @@ impl Namespace {
                 path.display()
             )
         })?;
-        Ok(Namespace { fd: Arc::new(fd), path: Arc::new(path.to_owned()) })
+        Ok(Namespace { fd: Some(Arc::new(fd)), path: Arc::new(path.to_owned()) })
     }
 
     pub(crate) fn pin(&self) -> Result<(), PlaneError> {
@@ -167,7 +185,7 @@ impl Namespace {
                 fs::create_dir_all(dir)?;
             }
             File::create(&*self.path)?;
-            let fd = format!("/proc/self/fd/{}", self.fd.as_raw_fd());
+            let fd = format!("/proc/self/fd/{}", self.raw_fd());
             mount(Some(fd.as_str()), &*self.path, None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
             io::Result::Ok(())
         };
@@ -182,7 +200,7 @@ impl Namespace {
         match File::open(path) {
             Ok(fd) => {
                 let pinned = statfs(path).machine(what)?.filesystem_type() == NSFS_MAGIC;
-                Ok(pinned.then(|| Namespace { fd: Arc::new(fd), path: Arc::new(path.to_owned()) }))
+                Ok(pinned.then(|| Namespace { fd: Some(Arc::new(fd)), path: Arc::new(path.to_owned()) }))
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e).machine(what),

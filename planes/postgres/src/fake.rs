@@ -10,11 +10,12 @@ use crate::{
     steps::mark,
 };
 use async_trait::async_trait;
-use escale_base::{Clock, PlaneError, Secret, Timestamp};
+use escale_base::{Clock, PlaneError, Secret, Timestamp, limits::PLANE_EVENTS};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard},
 };
+use tokio::sync::mpsc;
 
 /// Settings that PostgreSQL takes over at a start only, as far as the fake knows.
 const STATIC: &[&str] = &["max_connections", "shared_buffers", "max_worker_processes", "wal_buffers"];
@@ -23,6 +24,8 @@ const STATIC: &[&str] = &["max_connections", "shared_buffers", "max_worker_proce
 pub struct FakePostgres {
     clock: Clock,
     world: Mutex<World>,
+    /// To whoever listens now.
+    events: Mutex<Option<mpsc::Sender<Event>>>,
 }
 
 #[derive(Default)]
@@ -53,13 +56,57 @@ type Settings = (BTreeMap<String, String>, bool, bool);
 
 impl FakePostgres {
     pub fn new(clock: Clock) -> FakePostgres {
-        FakePostgres { clock, world: Mutex::default() }
+        FakePostgres { clock, world: Mutex::default(), events: Mutex::default() }
     }
 
-    /// What `kill -9` does to a real server.
+    /// What the plane tells from now on, to nobody else any longer: as a new daemon's instance of the plane does, it begins with the
+    /// servers that it finds.
+    pub fn events(&self) -> mpsc::Receiver<Event> {
+        let (sender, receiver) = mpsc::channel(PLANE_EVENTS);
+        *self.events.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(sender);
+        let world = self.world();
+        for (database, d) in &world.databases {
+            for (node, n) in &d.nodes {
+                if let Some((pid, _)) = n.running {
+                    self.tell(Event::NodeStarted { database: database.clone(), node: node.clone(), pid });
+                }
+            }
+        }
+        receiver
+    }
+
+    /// What `kill -9` does to a real server. A standby that dies is given up at once: the grace is zero here.
     pub fn kill(&self, database: &str, node: &str) {
-        if let Some(n) = self.world().databases.get_mut(database).and_then(|d| d.nodes.get_mut(node)) {
-            n.running = None;
+        let mut world = self.world();
+        let Some(d) = world.databases.get_mut(database) else { return };
+        let Some((pid, _)) = d.nodes.get_mut(node).and_then(|n| n.running.take()) else { return };
+        let (database, standby) = (database.to_owned(), node.to_owned());
+        self.tell(Event::NodeDied { database: database.clone(), node: standby.clone(), pid });
+        let primary_runs = d.nodes.get(&d.record.primary).is_some_and(|n| n.running.is_some());
+        if primary_runs && d.record.protection != Protection::Alone {
+            d.record.protection = Protection::Alone;
+            self.tell(Event::Degraded { database, standby });
+        }
+    }
+
+    /// Whoever does not listen is told nothing, as nobody hears a daemon that is dead.
+    fn tell(&self, event: Event) {
+        let mut events = self.events.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if events.as_ref().is_some_and(|e| e.try_send(event).is_err()) {
+            *events = None;
+        }
+    }
+
+    fn tell_of(&self, database: &str, step: &Step, pid: u32) {
+        let database = database.to_owned();
+        match step {
+            Step::Create(node) | Step::Start(node) => {
+                self.tell(Event::NodeStarted { database, node: node.clone(), pid });
+            }
+            Step::Stop(node) | Step::Fence(node) => {
+                self.tell(Event::NodeDied { database, node: node.clone(), pid });
+            }
+            _ => {}
         }
     }
 
@@ -234,7 +281,15 @@ impl Postgres for FakePostgres {
         let step = plan::next(spec, &database.record, &database.seen(spec, &dark))
             .map_err(|zone| PlaneError::machine(format!("zone '{zone}' has no power")))?;
         if let Some(step) = &step {
+            let before = match step {
+                Step::Stop(node) | Step::Fence(node) => database.nodes.get(node).and_then(|n| n.running),
+                _ => None,
+            };
             database.act(spec, step, run);
+            self.tell_of(&spec.name, step, before.unwrap_or(run).0);
+            if let (Step::Prove, Some(standby)) = (step, database.record.standby()) {
+                self.tell(Event::Protected { database: spec.name.clone(), standby: standby.name.clone() });
+            }
         }
         Ok(step)
     }
@@ -267,10 +322,11 @@ impl Postgres for FakePostgres {
         }
         node.timeline += 1;
         database.nodes.entry(away_from.to_owned()).or_default().running = None;
-        database.record.primary = standby;
+        database.record.primary.clone_from(&standby);
         database.record.protection = Protection::Alone;
         database.record.epoch += 1;
         mark(&mut database.record.rebuild, away_from);
+        self.tell(Event::FailedOver { database: name.to_owned(), from: away_from.to_owned(), to: standby });
         Ok(done)
     }
 

@@ -18,6 +18,8 @@ pub(crate) async fn run(hands: Arc<Hands>, mut told: mpsc::Receiver<Event>) {
     unasked.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            // In a fixed order, so that a simulation repeats itself.
+            biased;
             event = told.recv() => match event {
                 Some(event) => hear(&hands, &event).await,
                 None => return,

@@ -23,7 +23,7 @@ mod system;
 mod tagging;
 mod web;
 
-use escale_base::{Clock, PlaneError, ids};
+use escale_base::{Clock, ids};
 use escale_dns::Dns;
 use escale_engine::Engine;
 use escale_network::Network;
@@ -32,6 +32,7 @@ use escale_store::Store;
 use std::sync::Arc;
 
 pub use error::Error;
+pub use web::start as start_web;
 
 /// The service, for the wiring.
 pub struct Route53(Arc<Plane>);
@@ -65,18 +66,15 @@ impl Service for Route53 {
     }
 }
 
-/// Starts what makes names true, and the ways by which the host's clients follow them. Fails when the port for browsers
-/// is taken.
-pub async fn start(
+/// Starts what makes names true.
+pub fn start(
     engine: &mut Engine,
     store: Store,
     config: Arc<Config>,
     clock: Clock,
     dns: Arc<dyn Dns>,
     network: Arc<dyn Network>,
-) -> Result<(), PlaneError> {
-    web::start(engine, store.clone(), &config, Arc::clone(&dns), &*network).await?;
+) {
     let run = ids::random_uuid();
     reconcile::start(engine, reconcile::Parts { store, config, clock, dns, network, run });
-    Ok(())
 }

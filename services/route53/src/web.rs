@@ -22,7 +22,8 @@ use std::{
 /// The port that load balancers and the edge have on their addresses.
 const HTTP: u16 = 80;
 
-pub(crate) async fn start(
+/// Opens the ways by which the host's clients follow public names. Fails when the port for browsers is taken.
+pub async fn start(
     engine: &mut Engine,
     store: Store,
     config: &Config,

@@ -134,7 +134,11 @@ async fn names_are_answered_where_they_are_asked() {
 
     let mut engine = Engine::new(store.clone(), Clock::machine());
     let clock = Clock::machine();
-    escale_route53::start(&mut engine, store.clone(), config, clock, dns, network.clone()).await.unwrap();
+    let (config_of_web, dns_of_web) = (Arc::clone(&config), Arc::clone(&dns));
+    escale_route53::start(&mut engine, store.clone(), config, clock, dns, network.clone());
+    escale_route53::start_web(&mut engine, store.clone(), &config_of_web, dns_of_web, &*network)
+        .await
+        .unwrap();
 
     let inside = network.namespace(&Place::interface(VPC, "eni")).unwrap();
     let resolver = server(&store, VPC).await;

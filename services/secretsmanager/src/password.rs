@@ -41,7 +41,7 @@ pub(crate) fn random(wanted: &Wanted) -> Result<String, Error> {
     if all.is_empty() {
         return Err(Error::Parameter("No characters are left: everything is excluded".into()));
     }
-    let mut random = rand::rng();
+    let mut random = escale_base::ids::rng();
     let mut pick = |from: &[char]| from[random.random_range(0..from.len())];
     let mut password: Vec<char> = Vec::with_capacity(length);
     if wanted.require_each_included_type.unwrap_or(true) {
@@ -53,7 +53,7 @@ pub(crate) fn random(wanted: &Wanted) -> Result<String, Error> {
         password.extend(kinds.iter().map(|kind| pick(kind)));
     }
     password.extend((password.len()..length).map(|_| pick(&all)));
-    password.shuffle(&mut rand::rng());
+    password.shuffle(&mut escale_base::ids::rng());
     Ok(password.into_iter().collect())
 }
 

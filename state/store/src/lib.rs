@@ -22,7 +22,10 @@ use arc_swap::ArcSwap;
 use disk::Disk;
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// What goes wrong below a transaction.
@@ -39,6 +42,8 @@ pub enum StoreError {
          one; install that version again, or use another ESCALE_HOME"
     )]
     UnknownTable { table: String },
+    #[error("the process is as good as dead: nothing is committed any more")]
+    Cut,
 }
 
 /// A handle on the store; clones share it.
@@ -50,6 +55,8 @@ struct Inner {
     /// Held for the length of a transaction: there is one writer.
     disk: Mutex<Disk>,
     watchers: watch::Watchers,
+    /// Commits that are still let through.
+    left: AtomicU64,
 }
 
 impl Store {
@@ -61,6 +68,7 @@ impl Store {
             image: ArcSwap::from_pointee(image),
             disk: Mutex::new(disk),
             watchers: watch::Watchers::default(),
+            left: AtomicU64::new(u64::MAX),
         })))
     }
 
@@ -78,6 +86,9 @@ impl Store {
         let value = work(&mut tx)?;
         let (image, written) = tx.finish();
         if !written.is_empty() {
+            // Under the writer's lock, so that two cannot both take the last one.
+            let left = self.0.left.load(Ordering::Relaxed).checked_sub(1).ok_or(StoreError::Cut)?;
+            self.0.left.store(left, Ordering::Relaxed);
             disk.commit(&written)?;
             self.0.image.store(Arc::new(image));
             self.0.watchers.tell(written.iter().map(|w| &w.change));
@@ -91,6 +102,17 @@ impl Store {
         let mut tx = Tx::new((**self.0.image.load()).clone());
         let value = work(&mut tx);
         tx.is_clean().then_some(value)
+    }
+
+    /// Lets `commits` more through and fails each later one, as if the process had died between two: for simulations, which
+    /// can then go on with a new store on the same file.
+    pub fn cut_after(&self, commits: u64) {
+        self.0.left.store(commits, Ordering::Relaxed);
+    }
+
+    /// Whether [`Store::cut_after`] has come into force.
+    pub fn is_cut(&self) -> bool {
+        self.0.left.load(Ordering::Relaxed) == 0
     }
 
     /// Follows the rows of `tables` from now on.

@@ -31,6 +31,10 @@ impl TableDef {
     pub const fn of<R: Row>() -> TableDef {
         TableDef { name: R::TABLE, decode: decode::<R> }
     }
+
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
 }
 
 fn decode<R: Row>(version: u32, body: &str) -> Result<Cell, String> {

@@ -102,3 +102,22 @@ fn a_newer_file_is_refused_by_name() {
     let error = Store::open(&dir.path().join("state.db"), &[]).err().unwrap().to_string();
     assert!(error.contains("table 'port'") && error.contains("newer"), "{error}");
 }
+
+#[test]
+fn nothing_is_committed_after_the_cut() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    let write = |row: Port| {
+        store.write::<_, StoreError>(|tx| {
+            tx.put(row);
+            Ok(())
+        })
+    };
+    store.cut_after(1);
+    write(port("a", 1)).unwrap();
+    assert!(store.is_cut());
+    assert!(matches!(write(port("a", 2)), Err(StoreError::Cut)));
+    assert!(store.read().get::<Port>("a/00002").is_none(), "what is not committed is not seen");
+    drop(store);
+    assert_eq!(open(&dir).read().scan::<Port>().count(), 1);
+}

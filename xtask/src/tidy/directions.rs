@@ -17,8 +17,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("services", &["front/service", "front/wire", "front/model", "state", "engine", "planes"]),
     ("blueprint", &[]),
     ("imagebuild", &[]),
-    ("app", &["front", "services", "state", "engine", "planes", "blueprint", "imagebuild"]),
-    ("tests/sim", &["front", "services", "state", "engine", "planes"]),
+    ("app/wiring", &["front/service", "services", "state", "engine", "planes"]),
+    ("app", &["app/wiring", "front", "services", "state", "engine", "planes", "blueprint", "imagebuild"]),
+    ("tests/sim", &["app/wiring", "front", "services", "state", "engine", "planes", "blueprint"]),
     ("bench", &["app", "front", "services", "state", "engine", "planes", "blueprint", "imagebuild"]),
     ("xtask", &[]),
 ];

@@ -240,9 +240,11 @@ async fn survives_the_daemon(mut rig: Rig) {
         Behaviour { lines: lines(&["before"]), exits: Some((1500, 5)), ..Default::default() },
     );
     rig.plane().start(group("g", vec![c])).await.unwrap();
+    assert!(rig.plane().observe("g").is_some(), "what was started is seen at once");
     let pid = rig.running("g", "main").await;
     let cursor = rig.plane().logs("g", "main", 0, 1000, true).await.unwrap().next;
     rig.restart();
+    assert!(rig.plane().list().contains_key("g"), "what was taken over is seen at once");
     assert_eq!(rig.running("g", "main").await, pid);
     assert_eq!(rig.exit("g", "main").await.code, Some(5));
     let rest = rig.plane().logs("g", "main", cursor, 1000, true).await.unwrap();

@@ -33,6 +33,7 @@ on_both!(
     a_changed_address_is_a_new_interface,
     public_addresses_belong_to_one,
     removal_and_wipe_leave_nothing,
+    sockets_open_where_something_stands,
 );
 
 async fn stands_as_told_and_again_changes_nothing(network: &dyn Network) {
@@ -107,6 +108,20 @@ async fn removal_and_wipe_leave_nothing(network: &dyn Network) {
 }
 
 /// Both planes refuse this, in the same words.
+async fn sockets_open_where_something_stands(network: &dyn Network) {
+    network.apply(shop()).await.unwrap();
+    let router = network.namespace(&Place::Router("shop".into())).unwrap();
+    let resolver = "10.0.0.2:53".parse().unwrap();
+    let (udp, tcp) = (router.udp_bind(resolver).await.unwrap(), router.tcp_listen(resolver).await.unwrap());
+    network.namespace(&Place::interface("shop", "app1")).unwrap();
+    for absent in
+        [Place::Router("other".into()), Place::interface("shop", "other"), Place::Host("other".into())]
+    {
+        assert_eq!(network.namespace(&absent).unwrap_err().fault, Fault::Asked, "{absent}");
+    }
+    drop((udp, tcp));
+}
+
 async fn refuses(change: impl FnOnce(&mut VpcSpec), words: Expect) {
     let mut spec = shop();
     change(&mut spec);

@@ -43,6 +43,8 @@ pub(crate) async fn ship(store: Store, cloud: Arc<Cloud>, containers: Arc<dyn Co
             });
         }
         tokio::select! {
+            // In a fixed order, so that a simulation repeats itself.
+            biased;
             _ = rows.changed() => {}
             Some(done) = shippers.join_next() => if let Ok(key) = done { followed.remove(&key); },
         }

@@ -16,6 +16,8 @@ pub(crate) async fn observe(store: Store, cloud: Arc<Cloud>, containers: Arc<dyn
         write(&store, &snapshot, cloud.clock.now());
         // A plane that is gone tells nothing more; rows may still change.
         tokio::select! {
+            // In a fixed order, so that a simulation repeats itself.
+            biased;
             told = changes.changed() => if told.is_err() { return },
             _ = tasks.changed() => {}
         }

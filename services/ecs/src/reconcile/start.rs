@@ -1,6 +1,9 @@
 //! Starting a task: images, secrets, log streams, then the containers.
 
-use super::group::{self, Parts};
+use super::{
+    group::{self, Parts},
+    task::progress_of,
+};
 use crate::{
     Planes,
     calls::{self, ECS},
@@ -38,8 +41,7 @@ impl Starter<'_> {
         let now = self.cloud.clock.now();
         let progress = |change: &dyn Fn(&mut TaskProgress)| {
             self.store.write(|tx| {
-                let mut row = tx.get::<TaskProgress>(id).map_or_else(TaskProgress::default, |p| (*p).clone());
-                row.id = id.to_owned();
+                let mut row = progress_of(tx, id);
                 row.pull_started.get_or_insert(began);
                 change(&mut row);
                 tx.put(row);

@@ -110,7 +110,8 @@ fn plan(image: &Image, known: &Known, now: Timestamp) -> Plan<Step> {
     }
     match known.phase() {
         None if !known.has_interface => Plan::wait("the task's interface"),
-        None if known.progress.images.is_empty() => Plan::Step(Step::Start),
+        // Also when containers are seen already: a start that was cut off has to be written down.
+        _ if known.progress.images.is_empty() => Plan::Step(Step::Start),
         None | Some(Phase::Starting) => Plan::wait("the task's containers to start"),
         Some(_) if known.behind_balancer && !known.progress.registered => Plan::Step(Step::Register),
         Some(_) => Plan::Done,
@@ -224,8 +225,7 @@ impl Tasks {
             }
             let input = json!({ "NetworkInterfaceId": task.interface });
             gone_is_fine(cx.call_as(ECS, "ec2", "DeleteNetworkInterface", input))?;
-            let mut row = cx.tx.get::<TaskProgress>(id).map_or_else(TaskProgress::default, |p| (*p).clone());
-            row.id = id.to_owned();
+            let mut row = progress_of(cx.tx, id);
             row.stopped = Some(cx.now);
             cx.tx.put(row);
             Ok(())
@@ -235,10 +235,18 @@ impl Tasks {
 
     fn progress(&self, id: &str, change: impl FnOnce(&mut TaskProgress)) -> Result<(), StepError> {
         self.store.write(|tx| {
-            tx.update(id, change);
+            let mut row = progress_of(tx, id);
+            change(&mut row);
+            tx.put(row);
             Ok(())
         })
     }
+}
+
+/// The row, or the one to begin with.
+pub(super) fn progress_of(image: &Image, id: &str) -> TaskProgress {
+    let begin = || TaskProgress { id: id.to_owned(), ..TaskProgress::default() };
+    image.get::<TaskProgress>(id).map_or_else(begin, |row| (*row).clone())
 }
 
 fn gone_is_fine(result: Result<Value, AwsError>) -> Result<(), AwsError> {

@@ -59,7 +59,18 @@ impl Reconciler for Sweep {
     }
 
     async fn act(&self, _: &str, step: Step) -> Result<(), StepError> {
+        // Before it, so that a row that changes meanwhile asks for another sweep.
         self.swept.at.store(step.now.0, Ordering::Relaxed);
+        let done = self.sweep(&step).await;
+        if done.is_err() {
+            self.swept.at.store(0, Ordering::Relaxed);
+        }
+        done
+    }
+}
+
+impl Sweep {
+    async fn sweep(&self, step: &Step) -> Result<(), StepError> {
         for stream in self.plane.streams().await? {
             match step.keep.get(&stream) {
                 Some(Some(before)) => drop(self.plane.expire(&stream, *before).await?),

@@ -40,7 +40,7 @@ impl Operation for CreateSecret {
         if let Ok(there) = rules::find(cx.tx, &input.name, cx.now) {
             return exists(&there, input.client_request_token, value.as_ref());
         }
-        let tail: String = rand::rng().sample_iter(Alphanumeric).take(6).map(char::from).collect();
+        let tail: String = escale_base::ids::rng().sample_iter(Alphanumeric).take(6).map(char::from).collect();
         let mut secret = StoredSecret {
             arn: cx.arn("secretsmanager", format!("secret:{}-{tail}", input.name)),
             name: input.name,

@@ -1,0 +1,108 @@
+//! The cloud of the daemon: what `escale-wiring` wires, on the real planes, with its doors open.
+
+use crate::{home::Home, planes, settings::Settings};
+use anyhow::{Context, Result, bail};
+use escale_base::{Clock, Secret};
+use escale_dns::DnsPlane;
+use escale_engine::Engine;
+use escale_gate::Gate;
+use escale_network::{Network, Place};
+use escale_service::Cloud;
+use escale_store::Store;
+use escale_wiring::{DataPlanes, Planes, RootKey, Services};
+use std::sync::Arc;
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+/// The running cloud; dropping it ends what it serves, not what it runs.
+pub(crate) struct Running {
+    _engine: Engine,
+    _listeners: JoinSet<()>,
+}
+
+pub(crate) async fn start(home: &Home, settings: &Settings) -> Result<Running> {
+    let store = Store::open(&home.state(), &escale_tables::all()).context("cannot open the state")?;
+    let clock = Clock::machine();
+    let planes::Opened { network, containers, postgres, data } = planes::open(home, &clock).await?;
+    let dns = Arc::clone(&data.dns);
+    let services = Services::new(data);
+    let cloud = Arc::new(services.cloud(settings.config.clone(), root_key(settings), clock.clone()));
+    if cfg!(debug_assertions) {
+        let faults = escale_gate::check_against_models(&cloud);
+        if !faults.is_empty() {
+            bail!("services and models disagree:\n  {}", faults.join("\n  "));
+        }
+    }
+    let mut engine = Engine::new(store.clone(), clock.clone());
+    let (cdn, roads) = (home.plane("cdn"), Arc::clone(&network));
+    let edge = escale_cloudfront::edge(cdn, roads, store.clone(), Arc::clone(&cloud))
+        .context("cannot open the content delivery network")?;
+    let sockets = Arc::new(escale_elbv2::NodeSockets(Arc::clone(&network)));
+    let planes = Planes {
+        network: Arc::clone(&network),
+        containers,
+        postgres,
+        postgres_majors: planes::postgres_majors(),
+        proxies: Arc::new(escale_proxy::Balancers::new(sockets, clock)),
+        cdn: Arc::new(edge.clone()),
+        internet_hosts: settings.internet_hosts.clone(),
+    };
+    escale_wiring::start(&mut engine, &store, &cloud, &services, planes).await?;
+    escale_route53::start_web(&mut engine, store.clone(), &settings.config, dns, &*network)
+        .await
+        .context("cannot serve public names")?;
+    let mounts = services.mounts(&store, &cloud);
+    let gate = Arc::new(Gate::new(cloud, store, mounts));
+    // Last: who can connect finds a cloud that answers.
+    let listeners = listen(settings, &*network, &gate, edge).await?;
+    Ok(Running { _engine: engine, _listeners: listeners })
+}
+
+async fn listen(
+    settings: &Settings,
+    network: &dyn Network,
+    gate: &Arc<Gate>,
+    edge: escale_cdn::Edge,
+) -> Result<JoinSet<()>> {
+    let config = &settings.config;
+    let listener = TcpListener::bind(&config.endpoint)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.endpoint))?;
+    let mut listeners = JoinSet::new();
+    for address in [config.api_address, config.s3_address] {
+        let at = (address, config.port).into();
+        let inside = network.namespace(&Place::Internet)?.tcp_listen(at).await?;
+        listeners.spawn(escale_gate::serve(Arc::clone(gate), inside));
+    }
+    let viewers = (config.edge_address, 80).into();
+    let viewers = network.namespace(&Place::Internet)?.tcp_listen(viewers).await?;
+    listeners.spawn(async move { edge.serve(viewers, false, CancellationToken::new()).await });
+    listeners.spawn(escale_gate::serve(Arc::clone(gate), listener));
+    Ok(listeners)
+}
+
+fn root_key(settings: &Settings) -> RootKey {
+    RootKey { id: settings.access_key.clone(), secret: Secret::new(settings.secret_key.clone()) }
+}
+
+/// The services on planes that run nothing: for who only wants to know what they can.
+pub(crate) fn services_only() -> Result<Cloud> {
+    let clock = Clock::machine();
+    let settings = Settings::from_environment()?;
+    let planes = DataPlanes {
+        dns: Arc::new(DnsPlane::new()),
+        logs: Arc::new(escale_logstore::Fake::default()),
+        objects: Arc::new(escale_objects::Fake::new(clock.clone(), escale_objects::Limits::default())),
+        registry: Arc::new(escale_registry::Fake::new(clock.clone())),
+    };
+    Ok(Services::new(planes).cloud(settings.config.clone(), root_key(&settings), clock))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn services_and_models_agree() {
+        let cloud = super::services_only().unwrap();
+        assert_eq!(escale_gate::check_against_models(&cloud), Vec::<String>::new());
+    }
+}

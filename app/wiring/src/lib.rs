@@ -1,0 +1,140 @@
+//! The only place that names every service, a line each, and puts it on its planes.
+//!
+//! Which planes these are is the caller's: the daemon opens real ones (`app/src/planes.rs`), the simulation made-up ones
+//! (`tests/sim`), and both run what is wired here. It opens nothing, listens nowhere and reads no environment.
+//!
+//! Start at [`Services::cloud`] for what answers, at [`start`] for what then makes it true.
+
+use anyhow::{Context, Result};
+use escale_base::{Clock, Secret};
+use escale_cdn::Cdn;
+use escale_containers::Containers;
+use escale_dns::Dns;
+use escale_ecr::Ecr;
+use escale_engine::Engine;
+use escale_iam::Iam;
+use escale_logs::{Logs, LogsService};
+use escale_logstore::LogStore;
+use escale_network::{InternetHost, Network};
+use escale_objects::Objects;
+use escale_proxy::Proxies;
+use escale_registry::Registry;
+use escale_route53::Route53;
+use escale_s3::S3;
+use escale_service::{Cloud, Config, Mount, Service};
+use escale_store::Store;
+use std::sync::Arc;
+
+/// The planes that services themselves hold, since their operations answer from them.
+pub struct DataPlanes {
+    pub dns: Arc<dyn Dns>,
+    pub logs: Arc<dyn LogStore>,
+    pub objects: Arc<dyn Objects>,
+    pub registry: Arc<dyn Registry>,
+}
+
+/// The planes that reconcilers alone work on.
+pub struct Planes {
+    pub network: Arc<dyn Network>,
+    pub containers: Arc<dyn Containers>,
+    /// Or why no database can run here: whoever creates one is told.
+    pub postgres: escale_rds::Plane,
+    /// The versions of PostgreSQL that there are.
+    pub postgres_majors: Vec<u32>,
+    pub proxies: Arc<dyn Proxies>,
+    pub cdn: Arc<dyn Cdn>,
+    /// Machines on the cloud's Internet that belong to nobody's network.
+    pub internet_hosts: Vec<InternetHost>,
+}
+
+/// The account's root key.
+pub struct RootKey {
+    pub id: String,
+    pub secret: Secret<String>,
+}
+
+/// The services that hold a plane; the others are made where they are listed.
+pub struct Services {
+    ecr: Arc<Ecr>,
+    logs: Arc<Logs>,
+    route53: Arc<Route53>,
+    s3: Arc<S3>,
+    planes: DataPlanes,
+}
+
+impl Services {
+    pub fn new(planes: DataPlanes) -> Services {
+        Services {
+            ecr: Arc::new(Ecr::new(Arc::clone(&planes.registry))),
+            logs: Logs::new(Arc::clone(&planes.logs)),
+            route53: Arc::new(Route53::new(Arc::clone(&planes.dns))),
+            s3: Arc::new(S3::new(Arc::clone(&planes.objects))),
+            planes,
+        }
+    }
+
+    /// Every service.
+    pub fn cloud(&self, config: Config, root: RootKey, clock: Clock) -> Cloud {
+        let iam = Iam {
+            root_key: root.id,
+            root_secret: root.secret,
+            account: config.account.clone(),
+            region: config.region.clone(),
+            clock: clock.clone(),
+        };
+        let services: Vec<Arc<dyn Service>> = vec![
+            Arc::new(escale_cloudformation::CloudFormation),
+            Arc::new(escale_cloudfront::CloudFront),
+            Arc::new(escale_ec2::Ec2),
+            Arc::clone(&self.ecr) as _,
+            Arc::new(escale_ecs::Ecs),
+            Arc::new(escale_elbv2::Elbv2),
+            Arc::new(iam.clone()),
+            Arc::new(LogsService(Arc::clone(&self.logs))),
+            Arc::new(escale_rds::Rds),
+            Arc::clone(&self.route53) as _,
+            Arc::clone(&self.s3) as _,
+            Arc::new(escale_secretsmanager::SecretsManager),
+            Arc::new(escale_ssm::Ssm),
+            Arc::new(escale_sts::Sts),
+        ];
+        Cloud::new(Arc::new(config), clock, Arc::new(iam), services)
+    }
+
+    /// What answers at the gate besides AWS's API.
+    pub fn mounts(&self, store: &Store, cloud: &Arc<Cloud>) -> Vec<Arc<dyn Mount>> {
+        vec![escale_ecr::door(store.clone(), Arc::clone(cloud), self.ecr.repositories())]
+    }
+}
+
+/// Starts every service's way of making its wishes true.
+pub async fn start(
+    engine: &mut Engine,
+    store: &Store,
+    cloud: &Arc<Cloud>,
+    services: &Services,
+    planes: Planes,
+) -> Result<()> {
+    let (store, cloud) = (|| store.clone(), || Arc::clone(cloud));
+    let (network, clock) = (|| Arc::clone(&planes.network), || cloud().clock.clone());
+    let config = || Arc::clone(&cloud().config);
+    let data = &services.planes;
+
+    escale_cloudfront::start(engine, store(), cloud(), planes.cdn).context("cannot start CloudFront")?;
+    let hosts = planes.internet_hosts;
+    escale_ec2::start(engine, store(), cloud(), network(), hosts).await.context("cannot start EC2")?;
+    escale_route53::start(engine, store(), config(), clock(), Arc::clone(&data.dns), network());
+    escale_elbv2::start(engine, store(), clock(), planes.proxies)
+        .context("cannot start Elastic Load Balancing")?;
+    let account = config().account.clone();
+    escale_ecr::start(engine, store(), clock(), account, services.ecr.repositories());
+    let (containers, registry) = (planes.containers, Arc::clone(&data.registry));
+    let under_tasks = escale_ecs::Planes { containers, registry, network: network() };
+    escale_ecs::start(engine, store(), cloud(), under_tasks);
+    escale_logs::start(engine, store(), Arc::clone(&data.logs));
+    escale_s3::start(engine, store(), clock(), services.s3.buckets());
+    escale_secretsmanager::start(engine, store());
+    escale_rds::start(engine, store(), cloud(), clock(), planes.postgres, &planes.postgres_majors);
+    escale_cloudformation::start(engine, store(), cloud());
+    Ok(())
+}

@@ -1,0 +1,273 @@
+//! What must be true when all has come to rest: wishes and planes are each other's mirror, and the answers say what the planes
+//! have.
+
+use crate::world::{Life, World};
+use anyhow::{Context, Result, ensure};
+use escale_network::{Network, VpcSpec};
+use escale_objects::Objects;
+use escale_postgres::{Postgres, Protection};
+use escale_proxy::Proxies;
+use escale_registry::Registry;
+use escale_store::{Image, Row};
+use escale_tables::{
+    cloudfront, ec2, ecr, ecs, elbv2, logs, rds,
+    route53::{DnsServer, HostedZone},
+    s3,
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, fmt::Debug, sync::Arc};
+
+type Names = BTreeSet<String>;
+
+/// The stack was made.
+pub(crate) async fn stands(world: &World, life: &Life) -> Result<()> {
+    mirrored(world, life).await?;
+    let image = life.store.read();
+    services(life, &image).await?;
+    databases(world, life, &image).await?;
+    targets(life, &image).await
+}
+
+/// Every wish has its counterpart in the planes, and they have nothing else.
+pub(crate) async fn mirrored(world: &World, life: &Life) -> Result<()> {
+    let image = life.store.read();
+    same("networks", rows::<ec2::Vpc>(&image), world.network.vpcs().await?)?;
+    for vpc in image.scan::<ec2::Vpc>() {
+        let spec = world.network.spec(vpc.id.as_str()).context("it was there a moment ago")?;
+        interfaces(&image, &spec)?;
+    }
+    addresses(&image)?;
+    let tasks = image.scan::<ecs::Task>().filter(|t| lives(&image, t)).map(|t| t.id.clone());
+    same("groups of containers", tasks.collect(), life.containers.list().keys().cloned().collect())?;
+    let databases = image.scan::<rds::Instance>().map(|i| i.resource_id.to_ascii_lowercase());
+    same("databases", databases.collect(), world.postgres.list().await?.into_iter().collect())?;
+    let snapshots = world.postgres.snapshots().await?.len();
+    ensure!(
+        image.scan::<rds::Snapshot>().count() == snapshots,
+        "the plane has {snapshots} snapshots, RDS has {:?}",
+        rows::<rds::Snapshot>(&image)
+    );
+    same("load balancers", rows::<elbv2::LoadBalancer>(&image), life.proxies.names().into_iter().collect())?;
+    let cdn: &dyn escale_cdn::Cdn = &*life.cdn;
+    same("distributions", rows::<cloudfront::Distribution>(&image), cdn.ids().into_iter().collect())?;
+    let buckets = world.objects.list_buckets().await?.into_iter().map(|b| b.name);
+    within("buckets", buckets.collect(), &rows::<s3::Bucket>(&image))?;
+    let repositories = world.registry.repositories().await?;
+    within("repositories", repositories.into_iter().collect(), &rows::<ecr::Repository>(&image))?;
+    let streams: Names = image.scan::<logs::LogStream>().map(|s| s.id.clone()).collect();
+    within("log streams", escale_logstore::LogStore::streams(&*world.logs).await?, &streams)?;
+    names(life, &image)
+}
+
+fn interfaces(image: &Image, spec: &VpcSpec) -> Result<()> {
+    let of_vpc = |vpc: &ec2::VpcId| vpc.as_str() == spec.name;
+    let wished = image.scan::<ec2::Interface>().filter(|i| of_vpc(&i.vpc));
+    let wished = wished.map(|i| format!("{} {}", i.id, i.private_ip)).collect();
+    let there = spec.interfaces.iter().map(|i| format!("{} {}", i.name, i.address)).collect();
+    same("interfaces", wished, there)?;
+    let seen = image.scan::<ec2::InterfaceSeen>().filter(|i| of_vpc(&i.vpc)).map(|i| i.id.to_string());
+    same(
+        "interfaces that are seen",
+        seen.collect(),
+        spec.interfaces.iter().map(|i| i.name.clone()).collect(),
+    )?;
+    let mut owned: Names = Names::new();
+    owned.extend(image.scan::<ecs::Task>().filter(|t| lives(image, t)).map(|t| t.interface.to_string()));
+    let nodes = image.scan::<elbv2::LoadBalancer>();
+    owned.extend(nodes.flat_map(|b| b.nodes.iter().map(|n| n.interface.to_string()).collect::<Vec<_>>()));
+    let nodes = image.scan::<rds::Instance>();
+    owned.extend(nodes.flat_map(|i| i.nodes.iter().map(|n| n.interface.to_string()).collect::<Vec<_>>()));
+    let gateways = image.scan::<ec2::NatGateway>().filter(|g| g.deleted.is_none());
+    owned.extend(gateways.map(|g| g.interface.to_string()));
+    same("interfaces with an owner", owned, spec.interfaces.iter().map(|i| i.name.clone()).collect())
+}
+
+/// No address is given twice.
+fn addresses(image: &Image) -> Result<()> {
+    let private = image.scan::<ec2::Interface>().map(|i| format!("{} {}", i.vpc, i.private_ip));
+    unique("private addresses", private)?;
+    let automatic = image.scan::<ec2::Interface>().filter_map(|i| i.auto_public_ip);
+    let elastic = image.scan::<ec2::Address>().map(|a| a.public_ip);
+    unique("public addresses", automatic.chain(elastic))
+}
+
+fn lives(image: &Image, task: &ecs::Task) -> bool {
+    image.get::<ecs::TaskProgress>(&task.id).is_none_or(|p| p.stopped.is_none())
+}
+
+/// What is answered is what there is to answer.
+fn names(life: &Life, image: &Image) -> Result<()> {
+    let told = life.dns.applied();
+    let told = told.last().context("the DNS plane was told nothing")?;
+    let public: Names = told.public.iter().map(|z| z.name.trim_end_matches('.').to_owned()).collect();
+    for zone in image.scan::<HostedZone>().filter(|z| !z.private) {
+        let name = zone.name.trim_end_matches('.');
+        ensure!(public.contains(name), "the zone {name} is not served; served are {public:?}");
+    }
+    same("networks with a resolver", rows::<ec2::Vpc>(image), told.networks.keys().cloned().collect())?;
+    let mut places = rows::<ec2::Vpc>(image);
+    places.extend([DnsServer::LOOPBACK, DnsServer::INTERNET].map(str::to_owned));
+    same("DNS servers", places, rows::<DnsServer>(image))?;
+    let served: Vec<String> =
+        told.public.iter().flat_map(|z| z.records.iter().map(|r| r.name.clone())).collect();
+    for balancer in image.scan::<elbv2::LoadBalancerName>() {
+        let name = &balancer.name;
+        let there = served.iter().any(|s| s.trim_end_matches('.').eq_ignore_ascii_case(name));
+        ensure!(there, "the load balancer's name {name} is not answered");
+    }
+    let balancers = image.scan::<elbv2::LoadBalancer>().count();
+    ensure!(image.scan::<elbv2::LoadBalancerName>().count() == balancers, "names without load balancers");
+    ensure!(image.scan::<rds::RdsEndpoint>().count() == image.scan::<rds::Instance>().count(), "endpoints");
+    Ok(())
+}
+
+/// As many tasks run as are wished, and those that are said to run do.
+async fn services(life: &Life, image: &Image) -> Result<()> {
+    let groups = life.containers.list();
+    let running = |id: &str| groups.get(id).is_some_and(|g| g.phase == escale_containers::Phase::Running);
+    for service in image.scan::<ecs::Service>() {
+        let key = service.key();
+        let of = |t: &Arc<ecs::Task>| t.service.as_ref().is_some_and(|s| s.key == key);
+        let tasks: Vec<_> = image.scan::<ecs::Task>().filter(of).filter(|t| lives(image, t)).collect();
+        let count = tasks.iter().filter(|t| running(&t.id)).count();
+        let wished = usize::try_from(service.desired).unwrap_or(0);
+        ensure!(
+            count == wished && tasks.len() == wished,
+            "{key}: {wished} tasks wished, {count} of {} run",
+            tasks.len()
+        );
+        let input =
+            json!({"cluster": service.cluster, "tasks": tasks.iter().map(|t| &t.id).collect::<Vec<_>>()});
+        let shown = life.client.call("ecs", "DescribeTasks", input).await?;
+        for task in shown["tasks"].as_array().into_iter().flatten() {
+            ensure!(task["lastStatus"] == "RUNNING", "a task that runs is shown as {}", task["lastStatus"]);
+        }
+    }
+    Ok(())
+}
+
+async fn databases(world: &World, life: &Life, image: &Image) -> Result<()> {
+    let shown = life.client.call("rds", "DescribeDBInstances", json!({})).await?;
+    for (instance, shown) in image.scan::<rds::Instance>().zip(list(&shown["DBInstances"])) {
+        let name = instance.resource_id.to_ascii_lowercase();
+        let seen = world.postgres.observe(&name).await?.context("it was listed")?;
+        ensure!(shown["DBInstanceStatus"] == "available", "{name} is {}", shown["DBInstanceStatus"]);
+        let primary = seen.writable().with_context(|| format!("{name} takes no writes: {seen:?}"))?;
+        ensure!(
+            !instance.multi_az || seen.protection == Protection::Protected,
+            "{name} is without its standby: {seen:?}"
+        );
+        let at = instance.nodes.iter().find(|n| n.name == primary.name).context("a node of its own")?;
+        let endpoint = image.scan::<rds::RdsEndpoint>().next().context("its endpoint")?;
+        ensure!(endpoint.address == at.address, "the name leads to {}, not {}", endpoint.address, at.address);
+        ensure!(shown["AvailabilityZone"] == *at.zone, "the zone shown is {}", shown["AvailabilityZone"]);
+    }
+    Ok(())
+}
+
+/// The load balancer sends to the tasks that run, and to nobody else.
+async fn targets(life: &Life, image: &Image) -> Result<()> {
+    let groups = image.scan::<elbv2::TargetGroup>();
+    for group in groups {
+        let input = json!({"TargetGroupArn": group.arn});
+        let shown = life.client.call("elbv2", "DescribeTargetHealth", input).await?;
+        let mut shown_there = Names::new();
+        for d in list(&shown["TargetHealthDescriptions"]) {
+            ensure!(d["TargetHealth"]["State"] == "healthy", "a target is not healthy: {d}");
+            shown_there.insert(format!(
+                "{}:{}",
+                d["Target"]["Id"].as_str().unwrap_or(""),
+                d["Target"]["Port"]
+            ));
+        }
+        let mut wished = Names::new();
+        for service in image.scan::<ecs::Service>() {
+            let key = service.key();
+            let here = |b: &&ecs::LoadBalancer| b.target_group_arn.as_ref() == Some(&group.arn);
+            let Some(port) = service.load_balancers.iter().find(here).and_then(|b| b.container_port) else {
+                continue;
+            };
+            let of = |t: &Arc<ecs::Task>| t.service.as_ref().is_some_and(|s| s.key == key) && lives(image, t);
+            wished.extend(image.scan::<ecs::Task>().filter(of).map(|t| format!("{}:{port}", t.private_ip)));
+        }
+        same("targets shown", wished.clone(), shown_there)?;
+        let mut there = Names::new();
+        for name in life.proxies.names() {
+            let spec = life.proxies.spec(&name).context("it was listed")?;
+            let of_group = spec.groups.into_iter().filter(|g| g.name == group.arn);
+            there.extend(of_group.flat_map(|g| g.targets).map(|t| t.addr.to_string()));
+        }
+        same("targets of the plane", wished, there)?;
+    }
+    Ok(())
+}
+
+/// The application is gone: from the planes and from the rows.
+pub(crate) async fn nothing(world: &World, life: &Life) -> Result<()> {
+    mirrored(world, life).await?;
+    let image = life.store.read();
+    // What the stack was told to keep, as a user would take it away.
+    for snapshot in image.scan::<rds::Snapshot>() {
+        let input = json!({"DBSnapshotIdentifier": snapshot.id});
+        life.client.call("rds", "DeleteDBSnapshot", input).await?;
+    }
+    crate::story::quiet(life).await?;
+    mirrored(world, life).await?;
+    let mut left = Names::new();
+    for table in escale_tables::all() {
+        if !KEPT.contains(&table.name()) {
+            left.extend(life.store.read().keys(table.name()).map(|key| format!("{} {key}", table.name())));
+        }
+    }
+    same("rows that are left", Names::new(), left)
+}
+
+/// Tables that may have rows when nothing is there: histories, and what the installation itself has.
+const KEPT: &[&str] = &[
+    // Deleted stacks can be listed, with their events.
+    "cloudformation_event",
+    "cloudformation_resource",
+    "cloudformation_stack",
+    // Clusters and services are inactive then, task definitions are never deleted by a stack.
+    "ecs_cluster",
+    "ecs_service",
+    "ecs_service_events",
+    "ecs_task_definition",
+    "ecs_task_family",
+    "rds_engine_seen",
+    "rds_event",
+    "route53_applied",
+    "route53_change",
+    "route53_change_counter",
+    "route53_server",
+];
+
+fn rows<R: Row>(image: &Image) -> Names {
+    image.keys(R::TABLE).cloned().collect()
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn same(what: &str, wished: Names, there: Names) -> Result<()> {
+    let missing: Vec<_> = wished.difference(&there).collect();
+    let extra: Vec<_> = there.difference(&wished).collect();
+    ensure!(missing.is_empty() && extra.is_empty(), "{what}: missing {missing:#?}, too many {extra:#?}");
+    Ok(())
+}
+
+fn within(what: &str, there: Names, wished: &Names) -> Result<()> {
+    let extra: Vec<_> = there.difference(wished).collect();
+    ensure!(extra.is_empty(), "{what}: too many {extra:#?}");
+    Ok(())
+}
+
+fn unique<T: Ord + Debug>(what: &str, all: impl Iterator<Item = T>) -> Result<()> {
+    let mut met = BTreeSet::new();
+    for one in all {
+        ensure!(!met.contains(&one), "{what}: {one:?} is given twice");
+        met.insert(one);
+    }
+    Ok(())
+}

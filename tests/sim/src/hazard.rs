@@ -1,0 +1,287 @@
+//! What goes wrong, and when: decided by the seed, at every call of a plane.
+
+use escale_base::PlaneError;
+use escale_store::Store;
+use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::sync::Notify;
+
+/// How bad it gets. Seeds differ in kind, not only in luck: some have only crashes, some only slow planes.
+#[derive(Clone, Debug)]
+pub struct Weather {
+    /// Probability that a call fails, half of the times after it has done what was asked.
+    pub(crate) fails: f64,
+    /// Probability that a call takes up to `delay_ms` before, and after, it does what was asked.
+    pub(crate) delays: f64,
+    pub(crate) delay_ms: u64,
+    /// Crashes of the daemon.
+    pub(crate) crashes: u32,
+    /// Things that break by themselves: tasks, database servers, targets.
+    pub(crate) accidents: u32,
+}
+
+impl Weather {
+    fn draw(random: &mut StdRng) -> Weather {
+        let mut one_of = |choices: &[f64]| *choices.choose(random).expect("there are choices");
+        Weather {
+            fails: one_of(&[0.0, 0.0, 0.02, 0.1, 0.3]),
+            delays: one_of(&[0.0, 0.2, 0.7]),
+            delay_ms: one_of(&[20.0, 1_000.0, 15_000.0]) as u64,
+            crashes: one_of(&[0.0, 1.0, 3.0, 9.0, 25.0]) as u32,
+            accidents: one_of(&[0.0, 0.0, 2.0, 8.0]) as u32,
+        }
+    }
+}
+
+/// Where the next life ends.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Never,
+    /// After so many commits of the store.
+    Commits(u64),
+    /// At the so-many-th border of a plane's call: before it, or between its effect and its answer.
+    Borders(u64),
+}
+
+/// The dice of one run, shared by all lives of the daemon.
+pub(crate) struct Hazard {
+    state: Mutex<State>,
+    death: Notify,
+}
+
+struct State {
+    random: StdRng,
+    weather: Weather,
+    calm: bool,
+    /// The daemon is up: while it starts it can die, but its planes do not fail, since it would only end.
+    started: bool,
+    /// Of the life that runs now.
+    store: Option<Store>,
+    borders_left: Option<u64>,
+    dead: bool,
+    faults: u64,
+}
+
+/// An error type of a plane that can be made up.
+pub(crate) trait MadeUp {
+    fn made_up(call: &str) -> Self;
+}
+
+impl MadeUp for PlaneError {
+    fn made_up(call: &str) -> PlaneError {
+        PlaneError::machine(format!("{call}: a fault of the simulation"))
+    }
+}
+
+impl MadeUp for escale_objects::Error {
+    fn made_up(call: &str) -> Self {
+        PlaneError::made_up(call).into()
+    }
+}
+
+impl MadeUp for escale_registry::Error {
+    fn made_up(call: &str) -> Self {
+        PlaneError::made_up(call).into()
+    }
+}
+
+impl Hazard {
+    pub(crate) fn new(seed: u64) -> Hazard {
+        let mut random = StdRng::seed_from_u64(seed);
+        let weather = Weather::draw(&mut random);
+        let state = State {
+            random,
+            weather,
+            calm: false,
+            started: false,
+            store: None,
+            borders_left: None,
+            dead: false,
+            faults: 0,
+        };
+        Hazard { state: Mutex::new(state), death: Notify::new() }
+    }
+
+    pub(crate) fn weather(&self) -> Weather {
+        self.state().weather.clone()
+    }
+
+    pub(crate) fn faults(&self) -> u64 {
+        self.state().faults
+    }
+
+    pub(crate) fn random<T>(&self, draw: impl FnOnce(&mut StdRng) -> T) -> T {
+        draw(&mut self.state().random)
+    }
+
+    /// Whether an accident may happen now; it is then one less.
+    pub(crate) fn take_accident(&self) -> bool {
+        let mut state = self.state();
+        if state.calm || state.weather.accidents == 0 {
+            return false;
+        }
+        state.weather.accidents -= 1;
+        true
+    }
+
+    /// A new life on this store; decides when it ends, while crashes are left.
+    pub(crate) fn begin(&self, store: &Store) {
+        let mut state = self.state();
+        (state.dead, state.started, state.borders_left) = (false, false, None);
+        state.store = Some(store.clone());
+        let crashes = if state.calm { 0 } else { state.weather.crashes };
+        let random = &mut state.random;
+        // Early ends are as likely as late ones: a daemon may die again while it takes over.
+        let most: u64 = [12, 60, 300][random.random_range(0..3)];
+        let end = match crashes {
+            0 => End::Never,
+            _ if random.random_bool(0.5) => End::Commits(random.random_range(0..most)),
+            _ => End::Borders(random.random_range(0..most)),
+        };
+        tracing::info!(?end, "a life begins");
+        match end {
+            End::Never => {}
+            End::Commits(n) => store.cut_after(n),
+            End::Borders(n) => state.borders_left = Some(n),
+        }
+    }
+
+    pub(crate) fn set_started(&self) {
+        self.state().started = true;
+    }
+
+    /// The life is over and its runtime gone.
+    pub(crate) fn end(&self) {
+        let mut state = self.state();
+        state.store = None;
+        state.weather.crashes = state.weather.crashes.saturating_sub(1);
+    }
+
+    /// Nothing goes wrong from now on, or again something may.
+    pub(crate) fn set_calm(&self, calm: bool) {
+        let mut state = self.state();
+        state.calm = calm;
+        if calm {
+            state.borders_left = None;
+            if let Some(store) = state.store.as_ref().filter(|s| !s.is_cut()) {
+                store.cut_after(u64::MAX);
+            }
+        }
+    }
+
+    /// Returns when the daemon is dead.
+    pub(crate) async fn death(&self) {
+        self.death.notified().await;
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        let state = self.state();
+        state.dead || state.store.as_ref().is_some_and(Store::is_cut)
+    }
+
+    /// A call of a plane, with all that can happen to it.
+    pub(crate) async fn call<T, E: MadeUp>(
+        &self,
+        name: &'static str,
+        call: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        self.border(name).await;
+        if self.fails() {
+            return Err(self.fault(name, "before"));
+        }
+        let done = call.await;
+        self.border(name).await;
+        if done.is_ok() && self.fails() {
+            return Err(self.fault(name, "after"));
+        }
+        done
+    }
+
+    /// A call that does all or nothing, so that its failure means that nothing was done.
+    pub(crate) async fn atomic<T, E: MadeUp>(
+        &self,
+        name: &'static str,
+        call: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        self.border(name).await;
+        if self.fails() {
+            return Err(self.fault(name, "before"));
+        }
+        let done = call.await;
+        self.border(name).await;
+        done
+    }
+
+    /// A call that cannot wait.
+    pub(crate) fn at_once<T, E: MadeUp>(
+        &self,
+        name: &'static str,
+        call: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        if self.fails() { Err(self.fault(name, "before")) } else { call() }
+    }
+
+    fn fault<E: MadeUp>(&self, name: &str, when: &str) -> E {
+        tracing::debug!(call = name, when, "made to fail");
+        self.state().faults += 1;
+        E::made_up(name)
+    }
+
+    fn fails(&self) -> bool {
+        let mut state = self.state();
+        let p = state.weather.fails;
+        !state.calm && state.started && state.random.random_bool(p)
+    }
+
+    /// Between a plane and its caller: time may pass, and the daemon may die. Who is dead never returns.
+    async fn border(&self, name: &str) {
+        self.pause().await;
+        if self.dies() {
+            tracing::info!(at = name, "the daemon is dead");
+            self.death.notify_one();
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// What is seen may come late.
+    pub(crate) async fn pause(&self) {
+        let pause = self.draw_pause();
+        if pause > 0 {
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+        }
+    }
+
+    fn draw_pause(&self) -> u64 {
+        let mut state = self.state();
+        let Weather { delays, delay_ms, .. } = state.weather;
+        if state.calm || !state.random.random_bool(delays) {
+            return 0;
+        }
+        state.random.random_range(1..=delay_ms)
+    }
+
+    fn dies(&self) -> bool {
+        if self.is_dead() {
+            return true;
+        }
+        let mut state = self.state();
+        match &mut state.borders_left {
+            None => false,
+            Some(0) => {
+                state.dead = true;
+                true
+            }
+            Some(left) => {
+                *left -= 1;
+                false
+            }
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

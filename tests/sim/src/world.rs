@@ -1,0 +1,174 @@
+//! What outlives the daemon: the state file, and the planes on which everything runs on. And one life of the daemon.
+
+use crate::{
+    accidents,
+    client::Client,
+    hazard::Hazard,
+    risky::{Risky, RiskyContainers},
+};
+use anyhow::{Context, Result};
+use escale_base::{Clock, Secret, Timestamp};
+use escale_cdn::FakeCdn;
+use escale_containers::Containers;
+use escale_dns::FakeDns;
+use escale_engine::Engine;
+use escale_network::FakeNetwork;
+use escale_postgres::{FakePostgres, Postgres};
+use escale_proxy::FakeProxies;
+use escale_service::Config;
+use escale_store::Store;
+use escale_wiring::{DataPlanes, Planes, RootKey, Services};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::time::Instant;
+
+/// The only major version that is "installed".
+const POSTGRES: u32 = 15;
+
+pub(crate) struct World {
+    dir: tempfile::TempDir,
+    time: Arc<Time>,
+    pub(crate) hazard: Arc<Hazard>,
+    pub(crate) network: Arc<FakeNetwork>,
+    pub(crate) containers: escale_containers::Fake,
+    pub(crate) postgres: Arc<FakePostgres>,
+    pub(crate) logs: Arc<escale_logstore::Fake>,
+    pub(crate) objects: Arc<escale_objects::Fake>,
+    pub(crate) registry: Arc<escale_registry::Fake>,
+}
+
+/// One daemon that runs, with the planes that live and die with it.
+pub(crate) struct Life {
+    pub(crate) client: Client,
+    pub(crate) store: Store,
+    pub(crate) engine: Engine,
+    pub(crate) containers: Arc<dyn Containers>,
+    pub(crate) proxies: Arc<FakeProxies>,
+    pub(crate) cdn: Arc<FakeCdn>,
+    pub(crate) dns: Arc<FakeDns>,
+}
+
+/// The clock goes with the time of the life's runtime, and on from there in the next one.
+struct Time(Mutex<(i64, Option<Instant>)>);
+
+impl Time {
+    fn now(&self) -> Timestamp {
+        let (base, origin) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Timestamp(base + origin.map_or(0, |o| i64::try_from(o.elapsed().as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    fn go(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1 = Some(Instant::now());
+    }
+
+    /// Called inside of the runtime whose time it is.
+    fn stop(&self) {
+        let now = self.now();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (now.0, None);
+    }
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Result<World> {
+        let time = Arc::new(Time(Mutex::new((1_800_000_000_000, None))));
+        let clock = clock_of(&time);
+        Ok(World {
+            dir: tempfile::tempdir().context("a directory for the state")?,
+            time,
+            hazard: Arc::new(Hazard::new(seed)),
+            network: Arc::default(),
+            containers: escale_containers::Fake::new(),
+            postgres: Arc::new(FakePostgres::new(clock.clone())),
+            logs: Arc::default(),
+            objects: Arc::new(escale_objects::Fake::new(clock.clone(), escale_objects::Limits::default())),
+            registry: Arc::new(escale_registry::Fake::new(clock)),
+        })
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.time.now()
+    }
+
+    pub(crate) fn state_file(&self) -> PathBuf {
+        self.dir.path().join("state.db")
+    }
+
+    /// Runs a daemon, and beside it what `script` does, until the script is done (`Some`) or the daemon has died (`None`).
+    /// Either way nothing is left of it then but what is durable.
+    pub(crate) fn live<T>(&self, script: impl AsyncFnOnce(&Life) -> Result<T>) -> Result<Option<T>> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .context("a runtime")?;
+        let done = runtime.block_on(async {
+            self.time.go();
+            let living = async {
+                let life = self.begin().await?;
+                tokio::select! {
+                    biased;
+                    done = script(&life) => done,
+                    broken = accidents::happen(self, &life) => match broken? {},
+                }
+            };
+            let done = tokio::select! {
+                biased;
+                () = self.hazard.death() => Ok(None),
+                done = living => match self.hazard.is_dead() {
+                    // A script that fails because its daemon is dead has not failed.
+                    true => Ok(None),
+                    false => done.map(Some),
+                },
+            };
+            self.time.stop();
+            done
+        });
+        drop(runtime);
+        self.hazard.end();
+        done
+    }
+
+    async fn begin(&self) -> Result<Life> {
+        let store = Store::open(&self.state_file(), &escale_tables::all()).context("open the state")?;
+        self.hazard.begin(&store);
+        let clock = clock_of(&self.time);
+        let dns = Arc::new(FakeDns::new());
+        let services = Services::new(DataPlanes {
+            dns: self.risky(&dns),
+            logs: self.risky(&self.logs),
+            objects: Arc::clone(&self.objects) as _,
+            registry: Arc::clone(&self.registry) as _,
+        });
+        let root = RootKey { id: "test".into(), secret: Secret::new("test".into()) };
+        let config = Config { dns_port: 0, web_port: 0, ..Config::default() };
+        let cloud = Arc::new(services.cloud(config, root, clock.clone()));
+        let mut engine = Engine::new(store.clone(), clock.clone());
+        let containers: Arc<dyn Containers> = Arc::new(self.containers.open(clock)?);
+        let (proxies, cdn) = (Arc::<FakeProxies>::default(), Arc::<FakeCdn>::default());
+        let planes = Planes {
+            network: self.risky(&self.network),
+            containers: Arc::new(RiskyContainers::new(&containers, &self.hazard)),
+            postgres: Ok((self.risky(&self.postgres) as Arc<dyn Postgres>, self.postgres.events())),
+            postgres_majors: vec![POSTGRES],
+            proxies: self.risky(&proxies),
+            cdn: self.risky(&cdn),
+            internet_hosts: vec![],
+        };
+        // A daemon that cannot start says so and ends; who starts it again does so until it can. Here it can.
+        escale_wiring::start(&mut engine, &store, &cloud, &services, planes).await?;
+        self.hazard.set_started();
+        let client = Client { store: store.clone(), cloud };
+        Ok(Life { client, store, engine, containers, proxies, cdn, dns })
+    }
+
+    fn risky<P: ?Sized>(&self, plane: &Arc<P>) -> Arc<Risky<P>> {
+        Arc::new(Risky { plane: Arc::clone(plane), hazard: Arc::clone(&self.hazard) })
+    }
+}
+
+fn clock_of(time: &Arc<Time>) -> Clock {
+    let time = Arc::clone(time);
+    Clock::told_by(move || time.now())
+}
