@@ -109,6 +109,11 @@ impl<H: Host> Group<H> {
         }
     }
 
+    /// Publishes what is there before anything is done.
+    pub(crate) fn show(&self) {
+        let _ = self.look(&Doing::default());
+    }
+
     /// Reads the facts, publishes them, decides.
     fn look(&self, doing: &Doing) -> (Vec<Step>, Option<escale_base::Timestamp>, bool) {
         let facts: BTreeMap<String, Facts> = self

@@ -5,7 +5,7 @@ use crate::{
     driver::Group,
     host::Host,
     limits,
-    seen::{ExecOutput, GroupSeen, LogChunk, Phase, Snapshot, State, Stats, StopReason},
+    seen::{ExecOutput, GroupSeen, LogChunk, LogLine, Phase, Snapshot, State, Stats, StopReason},
     spec::GroupSpec,
     watcher::wake,
 };
@@ -48,6 +48,8 @@ impl<H: Host> Engine<H> {
     fn adopt(&self, spec: GroupSpec, notes: crate::store::Notes) {
         let id = spec.id.clone();
         let group = Group::new(Arc::clone(&self.host), self.clock.clone(), spec, notes, self.seen.clone());
+        // A group that this plane has is never missing in a snapshot: who looks takes what is missing for lost.
+        group.show();
         let task = tokio::spawn(Arc::clone(&group).drive());
         self.groups().insert(id, Entry { group, task });
     }
@@ -71,11 +73,7 @@ impl<H: Host> Engine<H> {
 
     async fn ended(&self, id: &str) -> Result<(), PlaneError> {
         let mut seen = self.seen.subscribe();
-        // A group that was just taken over is not in the snapshot until its driver has looked: that is no end.
-        let gone = |all: &Snapshot| match all.get(id) {
-            Some(group) => group.phase == Phase::Stopped,
-            None => !self.groups().contains_key(id),
-        };
+        let gone = |all: &Snapshot| all.get(id).is_none_or(|group| group.phase == Phase::Stopped);
         let wait = Duration::from_millis(limits::KILL_WAIT_MS);
         match tokio::time::timeout(wait, seen.wait_for(gone)).await {
             Ok(_) => Ok(()),
@@ -184,6 +182,11 @@ impl<H: Host> Containers for Engine<H> {
             }
             self.container(id, container)?;
         }
+    }
+
+    async fn tail(&self, id: &str, container: &str, lines: usize) -> Result<Vec<LogLine>, PlaneError> {
+        self.container(id, container)?;
+        self.host.tail(id, container, lines)
     }
 
     async fn stats(&self, id: &str) -> Result<Stats, PlaneError> {

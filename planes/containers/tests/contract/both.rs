@@ -57,6 +57,10 @@ async fn runs_logs_and_ends(rig: Rig) {
     assert_eq!((exit.code, exit.signal, exit.oom, &exit.reason), (Some(7), None, false, &ExitReason::Ended));
     let seen = rig.stopped("g").await;
     assert_eq!(seen.stop, Some(StopReason::EssentialExited("main".into())));
+    let last = rig.plane().tail("g", "main", 1).await.unwrap();
+    assert_eq!(last.iter().map(|l| l.text.as_slice()).collect::<Vec<_>>(), [b"two"]);
+    assert_eq!(rig.plane().tail("g", "main", 9).await.unwrap().len(), 2);
+    assert!(rig.plane().tail("g", "nobody", 9).await.is_err());
     rig.plane().remove("g").await.unwrap();
     assert!(rig.plane().observe("g").is_none());
     rig.plane().remove("g").await.unwrap();
@@ -66,6 +70,7 @@ async fn runs_logs_and_ends(rig: Rig) {
 async fn start_is_idempotent_and_refuses_another(rig: Rig) {
     let mut g = group("g", vec![rig.container("main", Behaviour::default())]);
     rig.plane().start(g.clone()).await.unwrap();
+    assert!(rig.plane().observe("g").is_some(), "it is there as soon as the plane has it");
     let pid = rig.running("g", "main").await;
     rig.plane().start(g.clone()).await.unwrap();
     assert_eq!(rig.running("g", "main").await, pid);
@@ -243,6 +248,7 @@ async fn survives_the_daemon(mut rig: Rig) {
     let pid = rig.running("g", "main").await;
     let cursor = rig.plane().logs("g", "main", 0, 1000, true).await.unwrap().next;
     rig.restart();
+    assert!(rig.plane().observe("g").is_some(), "whoever looks now must not take it for lost");
     assert_eq!(rig.running("g", "main").await, pid);
     assert_eq!(rig.exit("g", "main").await.code, Some(5));
     let rest = rig.plane().logs("g", "main", cursor, 1000, true).await.unwrap();

@@ -3,7 +3,7 @@
 use escale_base::Timestamp;
 use escale_containers::{self as plane, Containers, ExitReason, GroupSeen, State, StopReason};
 use escale_service::Cloud;
-use escale_store::{Row, Store, StoreError};
+use escale_store::{Image, Row, Store, StoreError};
 use escale_tables::ecs::{ContainerSeen, ContainerState, Health, Phase, Task, TaskProgress, TaskSeen};
 use std::sync::Arc;
 
@@ -12,8 +12,11 @@ pub(crate) async fn observe(store: Store, cloud: Arc<Cloud>, containers: Arc<dyn
     let mut changes = containers.changes();
     let mut tasks = store.subscribe(&[Task::TABLE, TaskProgress::TABLE]);
     loop {
+        // In this order: a task that was handed over when the rows were read is in the snapshot, or it was lost. The other
+        // way round, one that was handed over in between would be taken for lost, and killed.
+        let image = store.read();
         let snapshot = changes.borrow_and_update().clone();
-        write(&store, &snapshot, cloud.clock.now());
+        write(&store, &image, &snapshot, cloud.clock.now());
         // A plane that is gone tells nothing more; rows may still change.
         tokio::select! {
             told = changes.changed() => if told.is_err() { return },
@@ -22,8 +25,7 @@ pub(crate) async fn observe(store: Store, cloud: Arc<Cloud>, containers: Arc<dyn
     }
 }
 
-fn write(store: &Store, snapshot: &plane::Snapshot, now: Timestamp) {
-    let image = store.read();
+fn write(store: &Store, image: &Image, snapshot: &plane::Snapshot, now: Timestamp) {
     let mut news: Vec<TaskSeen> = Vec::new();
     for task in image.scan::<Task>() {
         let before = image.get::<TaskSeen>(&task.id);
