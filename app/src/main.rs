@@ -19,10 +19,11 @@ fn main() -> ExitCode {
         return escale_containers::shim_main(words);
     }
     let arguments = cli::Arguments::parse();
+    let json = arguments.json;
     match cli::run(arguments) {
         Ok(code) => code,
         Err(error) => {
-            cli::report(&error);
+            cli::report(&error, json);
             ExitCode::FAILURE
         }
     }

@@ -81,7 +81,14 @@ async fn wait_until_made(client: &Client, name: &str, phases: &Phases) -> Result
                     .collect());
             }
             "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_COMPLETE" => {
-                bail!("the stack {name} could not be made:\n{}", failures(client, name).await?);
+                let why = failures(client, name).await?;
+                let left = match stack.text_of("StackStatus") {
+                    "ROLLBACK_COMPLETE" => {
+                        "\nwhat was made of it is removed again; mend it and say `escale up` again"
+                    }
+                    _ => "",
+                };
+                bail!("the stack {name} could not be made:\n{why}{left}");
             }
             _ => phases.tell(waiting_for(client, name).await?),
         }
@@ -142,7 +149,35 @@ async fn failures(client: &Client, name: &str) -> Result<String> {
             && !e.text_of("ResourceStatusReason").contains("creation cancelled")
     });
     let lines: Vec<String> = failed
-        .map(|e| format!("  {}: {}", e.text_of("LogicalResourceId"), e.text_of("ResourceStatusReason")))
+        .map(|e| {
+            let reason = plain(e.text_of("ResourceStatusReason")).replace('\n', "\n    ");
+            format!("  {}: {reason}", e.text_of("LogicalResourceId"))
+        })
         .collect();
     Ok(lines.join("\n"))
+}
+
+/// A reason without what CloudFormation puts around the words of a service.
+fn plain(reason: &str) -> &str {
+    let inner = reason.strip_prefix("Resource handler returned message: \"");
+    inner.and_then(|r| r.rsplit_once("\" (HandlerErrorCode: ")).map_or(reason, |(words, _)| words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn reasons_are_told_plainly() {
+        for (reason, told) in [
+            ("Resource creation failed", "Resource creation failed"),
+            (
+                "Resource handler returned message: \"a \"b\"\nc\" (HandlerErrorCode: NotStabilized)",
+                "a \"b\"\nc",
+            ),
+            ("Resource handler returned message: \"cut", "Resource handler returned message: \"cut"),
+        ] {
+            assert_eq!(plain(reason), told);
+        }
+    }
 }
