@@ -6,6 +6,7 @@
 mod cli;
 mod daemon;
 mod home;
+mod path;
 mod settings;
 mod wiring;
 
@@ -20,7 +21,7 @@ fn main() -> ExitCode {
     }
     let arguments = cli::Arguments::parse();
     let json = arguments.json;
-    match cli::run(arguments) {
+    match path::complete().and_then(|()| cli::run(arguments)) {
         Ok(code) => code,
         Err(error) => {
             cli::report(&error, json);

@@ -2,7 +2,6 @@
 
 use super::Output;
 use anyhow::{Result, bail};
-use escale_blueprint::Manifest;
 use serde_json::json;
 use std::{path::Path, process::ExitCode};
 
@@ -34,9 +33,9 @@ pub(crate) fn run(out: &Output) -> Result<ExitCode> {
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Before `up` starts anything: one error that names all that lacks.
-pub(crate) fn require(manifest: &Manifest) -> Result<()> {
-    let lacks: Vec<String> = look(!manifest.databases.is_empty())
+/// Before anything is started: one error that names all that lacks.
+pub(crate) fn require(databases: bool) -> Result<()> {
+    let lacks: Vec<String> = look(databases)
         .into_iter()
         .filter(|f| f.needed)
         .filter_map(|f| Some(format!("  {}: {}", f.name, f.lack?)))
@@ -52,7 +51,7 @@ fn look(databases: bool) -> Vec<Finding> {
         Finding {
             name: "root",
             lack: (!nix::unistd::geteuid().is_root()).then(|| {
-                "networks and container limits need root; run it as root: sudo escale up".to_owned()
+                "networks and container limits need root; run it as root, for example through sudo".to_owned()
             }),
             needed: true,
         },
@@ -94,9 +93,8 @@ fn either(names: &[&'static str], package: &str, why: &str) -> Finding {
     Finding { name: names.first().copied().unwrap_or_default(), lack, needed: true }
 }
 
-/// Root's PATH may lack the sbin folders when it came through `su`.
+/// Where the planes look, too: see `path.rs`.
 fn on_path(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let known = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(std::path::PathBuf::from);
-    std::env::split_paths(&path).chain(known).any(|folder| folder.join(name).is_file())
+    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
 }
