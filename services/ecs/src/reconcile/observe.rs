@@ -68,16 +68,22 @@ fn look(group: &GroupSeen, before: Option<&TaskSeen>, now: Timestamp) -> TaskSee
         plane::Phase::Stopping => Phase::Stopping,
         plane::Phase::Stopped => Phase::Stopped,
     };
-    let ran = group.containers.values().any(|c| matches!(c.state, State::Running(_)))
-        || group
-            .containers
-            .values()
-            .any(|c| matches!(&c.state, State::Exited(e) if e.reason == ExitReason::Ended));
+    let mut ran = group.containers.values().map(|c| match &c.state {
+        State::Running(_) => true,
+        State::Exited(exit) => exit.reason == ExitReason::Ended,
+        State::Pending | State::Created => false,
+    });
+    let has_started = match phase {
+        Phase::Starting => false,
+        Phase::Running => ran.any(|ran| ran),
+        // It may have run between two looks; but not if one of its containers was still waiting when it stopped.
+        Phase::Stopping | Phase::Stopped => ran.all(|ran| ran),
+    };
     let first = |was: Option<Timestamp>, is: bool| was.or(is.then_some(now));
     TaskSeen {
         id: group.id.clone(),
         phase,
-        started: first(before.and_then(|b| b.started), phase != Phase::Starting && ran),
+        started: first(before.and_then(|b| b.started), has_started),
         stopping: first(before.and_then(|b| b.stopping), matches!(phase, Phase::Stopping | Phase::Stopped)),
         ended: first(before.and_then(|b| b.ended), phase == Phase::Stopped),
         why: why(group),
