@@ -15,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Runs until SIGTERM or SIGINT.
 pub(crate) fn run(home: &Home) -> Result<()> {
     start_log()?;
+    home.create()?;
     let mut lock = Lock::take(home)?;
     let settings = Settings::from_environment()?;
     lock.tell(&settings)?;

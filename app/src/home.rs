@@ -14,9 +14,18 @@ impl Home {
             .or_else(|| set("XDG_DATA_HOME").map(|d| d.join("escale")))
             .or_else(|| set("HOME").map(|h| h.join(".local/share/escale")))
             .context("neither ESCALE_HOME, XDG_DATA_HOME nor HOME is set: say where the data shall lie, ESCALE_HOME=DIR")?;
-        std::fs::create_dir_all(&home).with_context(|| format!("cannot create {}", home.display()))?;
-        let home = home.canonicalize().with_context(|| format!("cannot resolve {}", home.display()))?;
-        Ok(Home(home))
+        // Whoever only asks makes nothing: it need not be there yet.
+        let home =
+            std::path::absolute(&home).with_context(|| format!("cannot resolve {}", home.display()))?;
+        let real = home.ancestors().find_map(|a| Some((a.canonicalize().ok()?, home.strip_prefix(a).ok()?)));
+        Ok(Home(real.map_or_else(|| home.clone(), |(there, rest)| there.join(rest).components().collect())))
+    }
+
+    /// Makes its folder, if it is not there yet.
+    pub(crate) fn create(&self) -> Result<()> {
+        std::fs::create_dir_all(&self.0).with_context(|| {
+            format!("cannot create {}; say where the data shall lie: ESCALE_HOME=DIR", self.0.display())
+        })
     }
 
     pub(crate) fn path(&self) -> &Path {

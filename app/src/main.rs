@@ -7,6 +7,7 @@ mod cli;
 mod cloud;
 mod daemon;
 mod home;
+mod path;
 mod planes;
 mod settings;
 
@@ -20,10 +21,11 @@ fn main() -> ExitCode {
         return escale_containers::shim_main(words);
     }
     let arguments = cli::Arguments::parse();
-    match cli::run(arguments) {
+    let json = arguments.json;
+    match path::complete().and_then(|()| cli::run(arguments)) {
         Ok(code) => code,
         Err(error) => {
-            cli::report(&error);
+            cli::report(&error, json);
             ExitCode::FAILURE
         }
     }

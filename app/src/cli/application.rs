@@ -108,8 +108,14 @@ pub(crate) fn read_manifest(path: &Path, environment: &str, settings: &[String])
     let manifest = Manifest::parse(&text, &shown)
         .and_then(|m| m.for_environment(environment))
         .and_then(|m| m.set(settings));
-    manifest.map_err(|problems| {
+    let mut manifest = manifest.map_err(|problems| {
         let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("{}", told.join("\n").trim_end().to_owned())
-    })
+    })?;
+    if environment == LOCAL {
+        // Here a name costs nothing, and browsers take all below localhost for this machine.
+        let app = &manifest.app;
+        manifest.domain.get_or_insert_with(|| format!("{app}.localhost"));
+    }
+    Ok(manifest)
 }

@@ -2,7 +2,6 @@
 
 use super::Output;
 use anyhow::{Result, bail};
-use escale_blueprint::Manifest;
 use serde_json::json;
 use std::{net::ToSocketAddrs, path::Path, process::ExitCode};
 
@@ -34,9 +33,10 @@ pub(crate) fn run(out: &Output) -> Result<ExitCode> {
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Before `up` starts anything: one error that names all that lacks.
-pub(crate) fn require(manifest: &Manifest) -> Result<()> {
-    let engines: Vec<Option<u32>> = manifest.databases.iter().map(|d| Some(d.engine.major())).collect();
+/// Before anything is started: one error that names all that lacks. `engines` are the major versions of PostgreSQL that
+/// are wanted.
+pub(crate) fn require(engines: &[u32]) -> Result<()> {
+    let engines: Vec<Option<u32>> = engines.iter().copied().map(Some).collect();
     let lacks: Vec<String> = look(&engines)
         .into_iter()
         .filter(|f| f.needed)
@@ -57,7 +57,16 @@ fn look(engines: &[Option<u32>]) -> Vec<Finding> {
         Finding {
             name: "root",
             lack: (!nix::unistd::geteuid().is_root()).then(|| {
-                "networks and container limits need root; run it as root: sudo escale up".to_owned()
+                "networks and container limits need root; run it as root, for example through sudo".to_owned()
+            }),
+            needed: true,
+        },
+        Finding {
+            name: "root folder",
+            lack: (!is_mount("/")).then(|| {
+                "it is no mount point (a plain chroot?), and containers could not leave it: mount --bind FOLDER FOLDER \
+                 before chroot FOLDER"
+                    .to_owned()
             }),
             needed: true,
         },
@@ -100,6 +109,12 @@ fn postgres_lack(wanted: Option<u32>, installed: &[u32]) -> Option<String> {
     ))
 }
 
+/// Whether a file system is mounted there, as this process sees it.
+fn is_mount(place: &str) -> bool {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    mounts.lines().any(|line| line.split(' ').nth(4) == Some(place))
+}
+
 fn filesystems() -> String {
     std::fs::read_to_string("/proc/filesystems").unwrap_or_default()
 }
@@ -114,9 +129,8 @@ fn either(names: &[&'static str], package: &str, why: &str) -> Finding {
     Finding { name: names.first().copied().unwrap_or_default(), lack, needed: true }
 }
 
-/// Root's PATH may lack the sbin folders when it came through `su`.
+/// Where the planes look, too: see `path.rs`.
 fn on_path(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let known = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(std::path::PathBuf::from);
-    std::env::split_paths(&path).chain(known).any(|folder| folder.join(name).is_file())
+    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
 }

@@ -28,7 +28,7 @@ use std::process::ExitCode;
 pub(crate) struct Arguments {
     /// Print JSON instead of text.
     #[arg(long, global = true)]
-    json: bool,
+    pub(crate) json: bool,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -116,10 +116,15 @@ impl Output {
     }
 }
 
-/// An error with its causes, a line each.
-pub(crate) fn report(error: &anyhow::Error) {
+/// An error with its causes, a line each. A script reads it where it reads an answer.
+pub(crate) fn report(error: &anyhow::Error, json: bool) {
+    let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+    if json {
+        let value = serde_json::json!({"error": {"message": error.to_string(), "because": causes}});
+        return println!("{value:#}");
+    }
     eprintln!("error: {error}");
-    for cause in error.chain().skip(1) {
+    for cause in causes {
         eprintln!("  because: {cause}");
     }
 }

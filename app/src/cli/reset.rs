@@ -21,6 +21,10 @@ pub(crate) async fn run(home: &Home, out: &Output, reset: &Reset) -> Result<()> 
             home.path().display()
         );
     }
+    if !home.path().exists() {
+        out.say("there is nothing to remove", &json!({"removed": true}));
+        return Ok(());
+    }
     end_daemon(home)?;
     planes::wipe(home).await?;
     for entry in fs::read_dir(home.path()).context("cannot read the home")? {

@@ -1,11 +1,12 @@
 //! `escale start`: the daemon in the background, ready when this returns.
 
-use super::{Output, client::Client};
+use super::{Output, client::Client, doctor};
 use crate::{daemon, home::Home, settings::Settings};
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use std::{
     fs::OpenOptions,
+    net::{TcpListener, UdpSocket},
     os::unix::process::CommandExt,
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -51,7 +52,9 @@ pub(crate) async fn ensure(home: &Home) -> Result<i32> {
 
 async fn start(home: &Home, deadline: Instant) -> Result<i32> {
     let settings = Settings::of(home)?;
-    refuse_taken_port(&settings).await?;
+    doctor::require(&[])?;
+    refuse_taken_ports(&settings).await?;
+    home.create()?;
     let log = OpenOptions::new().create(true).append(true).open(home.log());
     let log = log.with_context(|| format!("cannot write {}", home.log().display()))?;
     let from = log.metadata().map(|m| m.len()).unwrap_or(0);
@@ -76,19 +79,29 @@ async fn start(home: &Home, deadline: Instant) -> Result<i32> {
     }
 }
 
-/// Better said here than by a log: who holds the port, and how to choose another.
-async fn refuse_taken_port(settings: &Settings) -> Result<()> {
-    let endpoint = &settings.config.endpoint;
+/// Better said here than by a log: which port another program holds, and how to choose another.
+async fn refuse_taken_ports(settings: &Settings) -> Result<()> {
+    let config = &settings.config;
+    let local = |port: u16| format!("127.0.0.1:{port}");
+    let tcp = |at: &str| TcpListener::bind(at).map(drop);
+    let both = |at: &str| tcp(at).and_then(|()| UdpSocket::bind(at).map(drop));
+    free(&config.endpoint, "ESCALE_ENDPOINT=127.0.0.1:PORT", tcp).await?;
+    free(&local(config.web_port), "ESCALE_WEB_PORT=PORT", tcp).await?;
+    free(&local(config.dns_port), "ESCALE_DNS_PORT=PORT", both).await
+}
+
+async fn free(at: &str, choose: &str, bind: impl Fn(&str) -> std::io::Result<()>) -> Result<()> {
     let deadline = Instant::now() + PORT_FREE_WITHIN;
     loop {
-        match std::net::TcpListener::bind(endpoint) {
-            Ok(_) => return Ok(()),
+        match bind(at) {
+            Ok(()) => return Ok(()),
             Err(error) if error.kind() != std::io::ErrorKind::AddrInUse => {
-                return Err(error).with_context(|| format!("cannot listen on {endpoint}"));
+                return Err(error)
+                    .with_context(|| format!("cannot listen on {at}; choose another port: {choose}"));
             }
-            Err(_) if Instant::now() > deadline => bail!(
-                "{endpoint} is in use by another program; stop it, or choose another address: ESCALE_ENDPOINT=127.0.0.1:PORT"
-            ),
+            Err(_) if Instant::now() > deadline => {
+                bail!("{at} is in use by another program; stop it, or choose another port: {choose}")
+            }
             Err(_) => tokio::time::sleep(LOOK_AGAIN).await,
         }
     }

@@ -136,6 +136,17 @@ impl Dockerfile {
         })
     }
 
+    /// The image that it builds on, unless that is `scratch`: a [`crate::Bases`] has to have it, or an engine pulls it.
+    pub fn base(&self) -> Option<NeedsEngine> {
+        self.steps.iter().find_map(|step| match &step.instruction {
+            Instruction::From { image } if image != "scratch" => {
+                let reason = format!("FROM {image}, which has to be pulled");
+                Some(NeedsEngine { file: self.file.clone(), line: step.line, reason })
+            }
+            _ => None,
+        })
+    }
+
     pub(crate) fn error(&self, line: usize, message: impl Into<String>) -> DockerfileError {
         DockerfileError { file: self.file.clone(), line, message: message.into() }
     }

@@ -5,7 +5,7 @@ use crate::{
     driver::Group,
     host::Host,
     limits,
-    seen::{ExecOutput, GroupSeen, LogChunk, Snapshot, State, Stats, StopReason},
+    seen::{ExecOutput, GroupSeen, LogChunk, LogLine, Snapshot, State, Stats, StopReason},
     spec::GroupSpec,
     watcher::wake,
 };
@@ -180,6 +180,11 @@ impl<H: Host> Containers for Engine<H> {
             }
             self.container(id, container)?;
         }
+    }
+
+    async fn tail(&self, id: &str, container: &str, lines: usize) -> Result<Vec<LogLine>, PlaneError> {
+        self.container(id, container)?;
+        self.host.tail(id, container, lines)
     }
 
     async fn stats(&self, id: &str) -> Result<Stats, PlaneError> {

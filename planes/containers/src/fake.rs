@@ -260,6 +260,11 @@ impl Host for FakeHost {
         Ok(LogChunk { lines: lines[from..].to_vec(), next: next.max(cursor), lost_bytes: 0, end: false })
     }
 
+    fn tail(&self, group: &str, container: &str, lines: usize) -> Result<Vec<LogLine>, PlaneError> {
+        let mut all = self.logs(group, container, 0, usize::MAX)?.lines;
+        Ok(all.split_off(all.len().saturating_sub(lines)))
+    }
+
     /// A fake container writes at its start only, and that is a change of the group.
     fn watch_logs(&self, _: &str, _: &str, _: &Wake) -> Result<(), PlaneError> {
         Ok(())

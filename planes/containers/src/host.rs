@@ -1,7 +1,7 @@
 //! The seam between deciding and doing: what the driver needs of a machine, real or made up.
 
 use crate::{
-    seen::{ExecOutput, LogChunk, Stats},
+    seen::{ExecOutput, LogChunk, LogLine, Stats},
     spec::{ContainerSpec, GroupSpec},
     store::{Facts, Notes},
     watcher::Wake,
@@ -56,6 +56,7 @@ pub(crate) trait Host: Send + Sync + 'static {
         cursor: u64,
         max_bytes: usize,
     ) -> Result<LogChunk, PlaneError>;
+    fn tail(&self, group: &str, container: &str, lines: usize) -> Result<Vec<LogLine>, PlaneError>;
     fn watch_logs(&self, group: &str, container: &str, wake: &Wake) -> Result<(), PlaneError>;
     fn stats(&self, group: &GroupSpec) -> Result<Stats, PlaneError>;
 

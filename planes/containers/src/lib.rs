@@ -80,6 +80,9 @@ pub trait Containers: Send + Sync {
         follow: bool,
     ) -> Result<LogChunk, PlaneError>;
 
+    /// The last lines there are, at most so many; long ones are cut. Of a container that ended nothing is missing.
+    async fn tail(&self, group: &str, container: &str, lines: usize) -> Result<Vec<LogLine>, PlaneError>;
+
     async fn stats(&self, group: &str) -> Result<Stats, PlaneError>;
 
     /// Runs a command in a running container, with its user, environment and limits, and without input.

@@ -9,6 +9,9 @@ pub const LOG_SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
 /// Log files kept a container: 32 MiB, hours of an ordinary web application.
 pub const LOG_SEGMENTS: usize = 4;
 
+/// Bytes looked at for the last lines of a log: what a person reads at once, not a log.
+pub const LOG_TAIL_BYTES: u64 = 32 * 1024;
+
 /// Output kept of one command in a container, per stream; the rest is read and dropped.
 pub const EXEC_OUTPUT_BYTES: u64 = 1024 * 1024;
 

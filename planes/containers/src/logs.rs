@@ -36,6 +36,35 @@ pub(crate) fn read(dir: &Path, cursor: u64, max_bytes: usize) -> io::Result<LogC
     }
 }
 
+/// The last lines, as many as there are among the last [`LOG_TAIL_BYTES`](crate::limits::LOG_TAIL_BYTES).
+pub(crate) fn tail(dir: &Path, lines: usize) -> io::Result<Vec<LogLine>> {
+    let all = segments(dir);
+    let mut left = crate::limits::LOG_TAIL_BYTES;
+    let mut bytes = Vec::new();
+    let mut is_cut = false;
+    for begin in all.iter().rev() {
+        let mut file = match File::open(segment(dir, *begin)) {
+            // What is older than one that was removed is gone, too.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => break,
+            other => other?,
+        };
+        let length = file.metadata()?.len();
+        is_cut = length > left;
+        file.seek(SeekFrom::Start(length.saturating_sub(left)))?;
+        let mut piece = Vec::new();
+        file.take(left.min(length)).read_to_end(&mut piece)?;
+        left = left.saturating_sub(length);
+        bytes.splice(0..0, piece);
+        if left == 0 {
+            break;
+        }
+    }
+    let whole =
+        if is_cut { bytes.iter().position(|b| *b == b'\n').map_or(bytes.len(), |n| n + 1) } else { 0 };
+    let mut found: Vec<LogLine> = bytes[whole..].split_inclusive(|b| *b == b'\n').filter_map(parse).collect();
+    Ok(found.split_off(found.len().saturating_sub(lines)))
+}
+
 fn parse(line: &[u8]) -> Option<LogLine> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let mut parts = line.splitn(4, |b| *b == b' ');
@@ -76,6 +105,29 @@ mod tests {
         ];
         assert_eq!(seen, expected);
         assert_eq!(read(dir.path(), chunk.next, 100).unwrap().lines, []);
+    }
+
+    #[test]
+    fn the_end_of_a_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut log = LogWriter::open(dir.path()).unwrap();
+        let texts = |lines| -> Vec<String> {
+            let found = tail(dir.path(), lines).unwrap();
+            found.iter().map(|l| String::from_utf8_lossy(&l.text).into_owned()).collect()
+        };
+        assert_eq!(texts(3), [""; 0]);
+        log.take(Stream::Stdout, b"one\ntwo\n");
+        assert_eq!(texts(3), ["one", "two"]);
+        assert_eq!(texts(1), ["two"]);
+        // Far more than is looked at, and over the end of a file: the last lines come whole.
+        let many = limits::LOG_SEGMENT_BYTES / 1000 + 7;
+        for n in 0..many {
+            log.take(Stream::Stderr, format!("{n:01000}\n").as_bytes());
+        }
+        assert_eq!(segments(dir.path()).len(), 2);
+        let all = texts(usize::MAX);
+        assert!(all.len() > 20 && all.iter().all(|l| l.len() == 1000), "{}", all.len());
+        assert_eq!(all.last().unwrap().trim_start_matches('0'), (many - 1).to_string());
     }
 
     #[test]

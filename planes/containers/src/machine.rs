@@ -10,7 +10,7 @@ use crate::{
     layers::Layers,
     logs,
     runtime::{self, Runtime},
-    seen::{ExecOutput, Exit, ExitReason, LogChunk, Stats},
+    seen::{ExecOutput, Exit, ExitReason, LogChunk, LogLine, Stats},
     spec::{ContainerSpec, GroupSpec, MountSource, Network},
     store::{self, ContainerDir, Facts, Notes, ShimOrder},
     user::Accounts,
@@ -463,6 +463,11 @@ impl Host for RealHost {
     ) -> Result<LogChunk, PlaneError> {
         logs::read(&self.container_dir(group, container).path("logs"), cursor, max_bytes)
             .machine(|| format!("read the log of container '{container}' of group '{group}'"))
+    }
+
+    fn tail(&self, group: &str, container: &str, lines: usize) -> Result<Vec<LogLine>, PlaneError> {
+        logs::tail(&self.container_dir(group, container).path("logs"), lines)
+            .machine(|| format!("read the end of the log of container '{container}' of group '{group}'"))
     }
 
     fn watch_logs(&self, group: &str, container: &str, wake: &Wake) -> Result<(), PlaneError> {

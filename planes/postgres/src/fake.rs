@@ -110,6 +110,13 @@ impl FakePostgres {
         }
     }
 
+    /// What the watch over real servers decides when a standby stays away: commits no longer wait for it.
+    pub fn degrade(&self, database: &str) {
+        if let Some(d) = self.world().databases.get_mut(database) {
+            d.record.protection = Protection::Alone;
+        }
+    }
+
     fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }

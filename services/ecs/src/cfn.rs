@@ -1,6 +1,6 @@
 //! CloudFormation: clusters, their capacity providers, task definitions, services.
 
-use crate::{rules, shapes};
+use crate::{autopsy, rules, shapes};
 use escale_base::{AwsError, wire::Value};
 use escale_service::{Created, Cx, Props, Readiness, ResourceType, Resources};
 use escale_store::{Image, Row};
@@ -244,11 +244,21 @@ fn service_ready(image: &Image, created: &Created) -> Readiness {
     let Some(newest) = service.deployments.first() else { return Readiness::ready() };
     let rolled_back = service.deployments.iter().find(|d| d.outcome == Outcome::Failed);
     match (newest.outcome, rolled_back) {
-        (_, Some(failed)) => {
-            Readiness::Failed(format!("ECS Deployment Circuit Breaker was triggered: {}", failed.reason))
-        }
+        (_, Some(failed)) => match autopsy::of_deployment(image, &service, failed) {
+            Ok(why) => Readiness::Failed(format!(
+                "ECS Deployment Circuit Breaker was triggered: service {}: {}{why}",
+                service.name, failed.reason
+            )),
+            // It has failed already; but whoever reads it wants to know of what.
+            Err(pending) => Readiness::Pending(pending),
+        },
         (Outcome::Completed, None) if service.deployments.len() == 1 => Readiness::ready(),
-        _ => Readiness::Pending(format!("the service {} to reach a steady state", service.key())),
+        _ => {
+            // Without a circuit breaker nothing else would ever say why.
+            let why = autopsy::of_deployment(image, &service, newest).unwrap_or_default();
+            let why = why.lines().next().map(|w| format!(" (of late:{w})")).unwrap_or_default();
+            Readiness::Pending(format!("the service {} to reach a steady state{why}", service.key()))
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 //!
 //! Statuses are derived in `status.rs`, never stored. Start at `ops/run_task.rs`.
 
+mod autopsy;
 mod calls;
 mod cfn;
 mod definition;

@@ -60,6 +60,11 @@ impl Known {
             || matches!(self.phase(), Some(Phase::Stopping | Phase::Stopped))
     }
 
+    /// Whether its service stopped it for another reason than its health: it is not that the task failed.
+    pub(crate) fn was_scaled(&self) -> bool {
+        self.task.stop.as_ref().is_some_and(|s| !s.reason.starts_with("Task failed"))
+    }
+
     pub(crate) fn status(&self) -> Status {
         if self.progress.stopped.is_some() {
             return Status::Stopped;

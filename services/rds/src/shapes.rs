@@ -119,7 +119,6 @@ pub(crate) fn instance(cx: &Cx<'_>, row: &Instance) -> InstanceShape {
     let made = seen.filter(|s| s.enacted.is_some());
     let primary = made.and_then(|s| row.nodes.iter().find(|n| n.name == s.primary)).or(row.nodes.first());
     let shown_multi_az = made.map_or(row.multi_az, |s| s.nodes.len() > 1);
-    let secondary = row.nodes.iter().find(|n| primary.is_some_and(|p| p.name != n.name));
     let kept = row.recorded.clone();
     InstanceShape {
         id: row.id.clone(),
@@ -160,7 +159,7 @@ pub(crate) fn instance(cx: &Cx<'_>, row: &Instance) -> InstanceShape {
         license_model: "postgresql-license",
         iops: kept.iops,
         storage_throughput: kept.storage_throughput,
-        secondary_availability_zone: secondary.filter(|_| shown_multi_az).map(|n| n.zone.clone()),
+        secondary_availability_zone: seen.and_then(|s| status::standby(row, s)).map(|n| n.zone.clone()),
         publicly_accessible: false,
         status_infos: status_infos(seen),
         storage_type: kept.storage_type,

@@ -2,7 +2,7 @@
 
 use crate::reconcile;
 use escale_store::Image;
-use escale_tables::rds::{Instance, InstanceSeen, Replication, Role, Snapshot, SnapshotSeen};
+use escale_tables::rds::{Instance, InstanceSeen, Node, Replication, Role, Snapshot, SnapshotSeen};
 
 escale_base::choice! {
     pub(crate) enum Status {
@@ -20,6 +20,17 @@ escale_base::choice! {
     }
 }
 
+/// The status is that of the server which clients talk to, as on AWS: `available` is "healthy and available", `modifying` is a
+/// change that the customer asked for. So a Multi-AZ instance is
+///
+/// - `creating` until its synchronous standby streams: only then the first wish is enacted;
+/// - `modifying` while a standby is added because the customer asked for one;
+/// - `available` while a standby that was there is rebuilt, after a failover or its own death: its primary takes writes.
+///
+/// That nothing stands by in that time is told by [`standby`], which is what `SecondaryAvailabilityZone` shows, and by
+/// [`replication`]. `MultiAZ` stays true: it is the kind of deployment.
+///
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Overview.DBInstance.Status.html>
 pub(crate) fn instance(image: &Image, wish: &Instance) -> Status {
     let seen = image.get::<InstanceSeen>(&wish.id);
     let Some(seen) = seen.as_deref() else {
@@ -62,10 +73,23 @@ pub(crate) fn snapshot(image: &Image, row: &Snapshot) -> &'static str {
     }
 }
 
+/// The standby, while it was seen to run and to hold every commit: one that would take over now.
+pub(crate) fn standby<'a>(wish: &'a Instance, seen: &InstanceSeen) -> Option<&'a Node> {
+    let node = wish.nodes.iter().find(|n| n.name != seen.primary)?;
+    (seen.replication == Replication::Protected && runs(seen, &node.name)).then_some(node)
+}
+
+fn runs(seen: &InstanceSeen, standby: &str) -> bool {
+    seen.nodes.iter().any(|n| n.name == standby && n.role == Role::Standby)
+}
+
 /// How the standby does: whether that is normal, AWS's kind of word, and a sentence.
 pub(crate) fn replication(seen: &InstanceSeen) -> Option<(bool, &'static str, &'static str)> {
+    let runs = seen.nodes.iter().any(|n| n.name != seen.primary && runs(seen, &n.name));
     match seen.replication {
         Replication::None => None,
+        // For a moment commits still wait for it: it may be back at once.
+        Replication::Protected if !runs => Some((false, "stopped", "The standby does not answer")),
         Replication::Protected => Some((true, "replicating", "Every commit is on the standby too")),
         Replication::CatchingUp => {
             Some((false, "synchronizing", "The standby is catching up; a failover now would be refused"))

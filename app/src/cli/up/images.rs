@@ -20,80 +20,121 @@ use std::{
 /// Containers run on this machine, so images are for it.
 const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
 
-/// Before anything is started: are all Dockerfiles there, and well-formed?
-pub(crate) fn check(folder: &Path, template: &Template) -> Result<()> {
-    for needed in &template.images {
-        if let Image::Build(named) = &needed.image {
-            dockerfile(&below(folder, named), &needed.service)?;
-        }
-    }
-    Ok(())
+/// What an image is built from.
+pub(crate) struct Source<'a> {
+    needed: &'a ImageNeeded,
+    repository: &'a str,
+    folder: PathBuf,
+    dockerfile: Dockerfile,
+    /// Who builds it, when it is not built right here.
+    engine: Option<Engine>,
 }
 
-/// Builds and pushes what is built from source; gives each service's image reference.
-pub(crate) async fn push_all(
-    client: &Client,
-    home: &Home,
-    folder: &Path,
-    template: &Template,
-    phases: &Phases,
-) -> Result<BTreeMap<String, String>> {
-    let mut references = BTreeMap::new();
-    let mut credentials = None;
+/// Are all Dockerfiles there, and well-formed, and is there somebody who can build them?
+pub(crate) fn sources<'a>(folder: &Path, template: &'a Template) -> Result<Vec<Source<'a>>> {
+    let mut sources = Vec::new();
     for needed in &template.images {
-        let reference = match (&needed.image, &needed.repository) {
-            (Image::Reference(reference), _) => reference.clone(),
-            (Image::Build(named), Some(repository)) => {
-                phases.tell(format!("building {}", needed.service));
-                let layout = make(home, &below(folder, named), needed, repository)?;
-                phases.tell(format!("pushing {}", needed.service));
-                if credentials.is_none() {
-                    credentials = Some(login(client).await?);
-                }
-                let (address, login) = credentials.as_ref().context("just made")?;
-                send(address, login, repository, &layout, phases).await?
-            }
-            (Image::Build(_), None) => bail!("{}: an image that is built needs a repository", needed.service),
+        let Image::Build(named) = &needed.image else { continue };
+        let repository = needed.repository.as_deref();
+        let repository = repository
+            .with_context(|| format!("{}: an image that is built needs a repository", needed.service))?;
+        let folder = below(folder, named);
+        let dockerfile = dockerfile(&folder, &needed.service)?;
+        let engine = match dockerfile.needs_engine().or_else(|| dockerfile.base()) {
+            None => None,
+            Some(why) => Some(Engine::find(&std::env::var_os("PATH").unwrap_or_default(), why)?),
         };
-        references.insert(needed.service.clone(), reference);
+        sources.push(Source { needed, repository, folder, dockerfile, engine });
     }
-    Ok(references)
+    Ok(sources)
 }
 
 fn dockerfile(folder: &Path, service: &str) -> Result<Dockerfile> {
     let path = folder.join("Dockerfile");
     let text = fs::read_to_string(&path).with_context(|| {
-        format!("the service {service} is built from {}, which cannot be read", path.display())
+        format!(
+            "the service {service} is built from {}, which cannot be read; write it, or name a finished image with `image:`",
+            path.display()
+        )
     })?;
     Ok(Dockerfile::parse(&text, &path.display().to_string())?)
 }
 
-fn make(home: &Home, folder: &Path, needed: &ImageNeeded, repository: &str) -> Result<Layout> {
-    let dockerfile = dockerfile(folder, &needed.service)?;
-    let to = home.path().join("builds").join(&needed.service);
-    clear(&to)?;
+/// Builds what is built from source, by service.
+pub(crate) fn build_all(
+    home: &Home,
+    sources: &[Source<'_>],
+    phases: &Phases,
+) -> Result<BTreeMap<String, Layout>> {
+    let mut layouts = BTreeMap::new();
+    for source in sources {
+        let service = &source.needed.service;
+        phases.tell(format!("building {service}"));
+        let to = home.path().join("builds").join(service);
+        let made = make(source, &to);
+        if made.is_err() {
+            // Half an image is of no use to anybody; that it could not be removed is no second error.
+            let _ = fs::remove_dir_all(&to);
+            let _ = fs::remove_dir(home.path().join("builds"));
+        }
+        let layout =
+            made.with_context(|| format!("the image of the service {service} could not be built"))?;
+        layouts.insert(service.clone(), layout);
+    }
+    Ok(layouts)
+}
+
+fn make(source: &Source<'_>, to: &PathBuf) -> Result<Layout> {
+    let Source { repository, folder, dockerfile, .. } = source;
+    clear(to)?;
     let reference = format!("{repository}:latest");
-    match dockerfile.needs_engine() {
+    match source.engine {
         None => {
             let context = BuildContext::open(folder, "Dockerfile")
                 .with_context(|| format!("cannot read the build context {}", folder.display()))?;
             let recipe = Recipe {
-                dockerfile: &dockerfile,
+                dockerfile,
                 context: &context,
                 args: BTreeMap::new(),
                 architecture: ARCHITECTURE,
                 reference: &reference,
             };
-            Ok(build(&recipe, &NoBases, &to)?.layout)
+            Ok(build(&recipe, &NoBases, to)?.layout)
         }
-        Some(why) => {
-            let path = std::env::var_os("PATH").unwrap_or_default();
-            let engine = Engine::find(&path, why)?;
+        Some(engine) => {
             let file = folder.join("Dockerfile");
-            let commands = engine.commands(&file, folder, &BTreeMap::new(), &reference, &to);
-            Ok(build_with(&commands, &to, ARCHITECTURE, &mut |line| eprintln!("  {line}"))?)
+            let commands = engine.commands(&file, folder, &BTreeMap::new(), &reference, to);
+            Ok(build_with(&commands, to, ARCHITECTURE, &mut |line| eprintln!("  {line}"))?)
         }
     }
+}
+
+/// Pushes what was built; gives each service's image reference.
+pub(crate) async fn push_all(
+    client: &Client,
+    template: &Template,
+    layouts: &BTreeMap<String, Layout>,
+    phases: &Phases,
+) -> Result<BTreeMap<String, String>> {
+    let mut references = BTreeMap::new();
+    let mut credentials = None;
+    for needed in &template.images {
+        let service = &needed.service;
+        let reference = match (&needed.image, &needed.repository, layouts.get(service)) {
+            (Image::Reference(reference), ..) => reference.clone(),
+            (Image::Build(_), Some(repository), Some(layout)) => {
+                phases.tell(format!("pushing {service}"));
+                if credentials.is_none() {
+                    credentials = Some(login(client).await?);
+                }
+                let (address, login) = credentials.as_ref().context("just made")?;
+                send(address, login, repository, layout, phases).await?
+            }
+            (Image::Build(_), ..) => bail!("{service}: its image was not built"),
+        };
+        references.insert(service.clone(), reference);
+    }
+    Ok(references)
 }
 
 fn clear(folder: &PathBuf) -> Result<()> {

@@ -49,27 +49,31 @@ pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<()> {
     let manifest = read_manifest(&path, LOCAL, &up.set)?;
     let folder = path.parent().context("a file has a folder")?;
     let template = template(&manifest).map_err(|p| anyhow::anyhow!("{}", p[0]))?;
-    images::check(folder, &template)?;
     static_files::check(folder, &template)?;
-    doctor::require(&manifest)?;
+    let engines: Vec<u32> = manifest.databases.iter().map(|d| d.engine.major()).collect();
+    doctor::require(&engines)?;
+    let sources = images::sources(folder, &template)?;
 
     let mut phases = Phases::new(out);
+    // Before anything is started: what cannot be built leaves nothing behind.
+    phases.begin("build");
+    let layouts = images::build_all(home, &sources, &phases)?;
     phases.begin("daemon");
     let settings = Settings::of(home)?;
     start::ensure(home).await?;
     let client = Client::new(&settings);
     refuse_missing_secrets(&client, &template).await?;
 
-    phases.begin("images");
+    phases.begin("push");
     let registry_stack = manifest.registry_stack_name();
     if let Some(registry) = registry_template(&manifest) {
         stack::deploy(&client, &registry_stack, &registry.to_json_min(), &[], &phases).await?;
     }
-    let references = images::push_all(&client, home, folder, &template, &phases).await?;
+    let references = images::push_all(&client, &template, &layouts, &phases).await?;
 
     phases.begin("stack");
     let name = manifest.stack_name();
-    let url = site_url(&manifest, &settings);
+    let url = site_url(&manifest, &settings)?;
     let parameters = parameters(home, &name, &template, &references, &url)?;
     let application = Application {
         app: manifest.app.clone(),
@@ -98,9 +102,9 @@ pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<()> {
 }
 
 /// What a browser on this machine types.
-fn site_url(manifest: &Manifest, settings: &Settings) -> String {
-    let host = manifest.domain.clone().unwrap_or_else(|| format!("{}.localhost", manifest.app));
-    format!("http://{host}:{}", settings.config.web_port)
+fn site_url(manifest: &Manifest, settings: &Settings) -> Result<String> {
+    let host = manifest.domain.as_ref().context("a manifest has a domain in the local environment")?;
+    Ok(format!("http://{host}:{}", settings.config.web_port))
 }
 
 /// Secrets that the manifest names are the user's: nobody can make them up.
@@ -160,5 +164,5 @@ async fn first_answer(url: &str) -> Result<()> {
 
 /// A path that the manifest names, from the manifest's folder.
 pub(super) fn below(folder: &Path, named: &str) -> PathBuf {
-    folder.join(named)
+    folder.join(named).components().collect()
 }

@@ -44,7 +44,9 @@ pub(crate) async fn deploy(
             other => bail!("the stack {name} is {other}; nothing can be done to it now"),
         },
     }
-    wait_until_made(client, name, phases).await
+    let body: serde_json::Value = serde_json::from_str(template)?;
+    let all = body["Resources"].as_object().map_or(0, serde_json::Map::len);
+    wait_until_made(client, name, all, phases).await
 }
 
 /// A stack that stands already: the same wish is done, another one is refused by the API.
@@ -70,7 +72,12 @@ pub(crate) async fn remove(client: &Client, name: &str, phases: &Phases) -> Resu
     wait_until_gone(client, name, phases).await
 }
 
-async fn wait_until_made(client: &Client, name: &str, phases: &Phases) -> Result<BTreeMap<String, String>> {
+async fn wait_until_made(
+    client: &Client,
+    name: &str,
+    all: usize,
+    phases: &Phases,
+) -> Result<BTreeMap<String, String>> {
     loop {
         let Some(stack) = describe(client, name).await? else { bail!("the stack {name} has vanished") };
         match stack.text_of("StackStatus") {
@@ -81,9 +88,16 @@ async fn wait_until_made(client: &Client, name: &str, phases: &Phases) -> Result
                     .collect());
             }
             "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_COMPLETE" => {
-                bail!("the stack {name} could not be made:\n{}", failures(client, name).await?);
+                let why = failures(client, name).await?;
+                let left = match stack.text_of("StackStatus") {
+                    "ROLLBACK_COMPLETE" => {
+                        "\nwhat was made of it is removed again; mend it and say `escale up` again"
+                    }
+                    _ => "",
+                };
+                bail!("the stack {name} could not be made:\n{why}{left}");
             }
-            _ => phases.tell(waiting_for(client, name).await?),
+            _ => phases.tell(waiting_for(client, name, all).await?),
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
@@ -97,7 +111,7 @@ async fn wait_until_gone(client: &Client, name: &str, phases: &Phases) -> Result
             "DELETE_FAILED" => {
                 bail!("the stack {name} could not be deleted:\n{}", failures(client, name).await?)
             }
-            _ => phases.tell(waiting_for(client, name).await?),
+            _ => phases.tell(waiting_for(client, name, 0).await?),
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
@@ -111,8 +125,9 @@ pub(crate) async fn describe(client: &Client, name: &str) -> Result<Option<Xml>>
     }
 }
 
-/// `41 of 73, waiting for DbInstance (the standby catches up)`.
-async fn waiting_for(client: &Client, name: &str) -> Result<String> {
+/// `41 of 73, waiting for DbInstance (the standby catches up)`. `all` are those of the template; a resource is in the stack only
+/// once it was begun.
+async fn waiting_for(client: &Client, name: &str, all: usize) -> Result<String> {
     let request = [("StackName".into(), name.into())];
     let found = match client.query("cloudformation", "DescribeStackResources", &request).await {
         // Its deletion ended since the last look; the next one says so.
@@ -125,24 +140,69 @@ async fn waiting_for(client: &Client, name: &str) -> Result<String> {
         .iter()
         .filter(|r| r.text_of("ResourceStatus").ends_with("_IN_PROGRESS"))
         .map(|r| match r.text_of("ResourceStatusReason") {
-            "" => r.text_of("LogicalResourceId").to_owned(),
+            "" | "Resource creation Initiated" => r.text_of("LogicalResourceId").to_owned(),
             why => format!("{} ({why})", r.text_of("LogicalResourceId")),
         })
         .collect();
-    Ok(format!("{done} of {}, waiting for {}", resources.len(), open.join(", ")))
+    Ok(format!("{done} of {}, waiting for {}", all.max(resources.len()), open.join(", ")))
 }
 
 /// The resources that failed, each with its reason, first failure first.
 async fn failures(client: &Client, name: &str) -> Result<String> {
-    let found =
-        client.query("cloudformation", "DescribeStackEvents", &[("StackName".into(), name.into())]).await;
-    let Ok(found) = found else { return Ok("its events are gone".into()) };
-    let failed = found.list("StackEvents").iter().rev().filter(|e| {
-        e.text_of("ResourceStatus").ends_with("_FAILED")
-            && !e.text_of("ResourceStatusReason").contains("creation cancelled")
-    });
+    let mut failed = Vec::new();
+    let mut request: Vec<(String, String)> = vec![("StackName".into(), name.into())];
+    loop {
+        let found = client.query("cloudformation", "DescribeStackEvents", &request).await;
+        let Ok(found) = found else { return Ok("its events are gone".into()) };
+        let events = found.list("StackEvents").iter();
+        failed.extend(
+            events
+                .filter(|e| {
+                    e.text_of("ResourceStatus").ends_with("_FAILED")
+                        && e.text_of("ResourceStatusReason") != "Resource creation cancelled"
+                })
+                .cloned(),
+        );
+        match found.text_of("NextToken") {
+            "" => break,
+            token => {
+                request.truncate(1);
+                request.push(("NextToken".into(), token.into()));
+            }
+        }
+    }
     let lines: Vec<String> = failed
-        .map(|e| format!("  {}: {}", e.text_of("LogicalResourceId"), e.text_of("ResourceStatusReason")))
+        .iter()
+        .rev()
+        .map(|e| {
+            let reason = plain(e.text_of("ResourceStatusReason")).replace('\n', "\n    ");
+            format!("  {}: {reason}", e.text_of("LogicalResourceId"))
+        })
         .collect();
     Ok(lines.join("\n"))
+}
+
+/// A reason without what CloudFormation puts around the words of a service.
+fn plain(reason: &str) -> &str {
+    let inner = reason.strip_prefix("Resource handler returned message: \"");
+    inner.and_then(|r| r.rsplit_once("\" (HandlerErrorCode: ")).map_or(reason, |(words, _)| words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn reasons_are_told_plainly() {
+        for (reason, told) in [
+            ("Resource creation failed", "Resource creation failed"),
+            (
+                "Resource handler returned message: \"a \"b\"\nc\" (HandlerErrorCode: NotStabilized)",
+                "a \"b\"\nc",
+            ),
+            ("Resource handler returned message: \"cut", "Resource handler returned message: \"cut"),
+        ] {
+            assert_eq!(plain(reason), told);
+        }
+    }
 }

@@ -57,6 +57,10 @@ async fn runs_logs_and_ends(rig: Rig) {
     assert_eq!((exit.code, exit.signal, exit.oom, &exit.reason), (Some(7), None, false, &ExitReason::Ended));
     let seen = rig.stopped("g").await;
     assert_eq!(seen.stop, Some(StopReason::EssentialExited("main".into())));
+    let last = rig.plane().tail("g", "main", 1).await.unwrap();
+    assert_eq!(last.iter().map(|l| l.text.as_slice()).collect::<Vec<_>>(), [b"two"]);
+    assert_eq!(rig.plane().tail("g", "main", 9).await.unwrap().len(), 2);
+    assert!(rig.plane().tail("g", "nobody", 9).await.is_err());
     rig.plane().remove("g").await.unwrap();
     assert!(rig.plane().observe("g").is_none());
     rig.plane().remove("g").await.unwrap();
@@ -66,6 +70,7 @@ async fn runs_logs_and_ends(rig: Rig) {
 async fn start_is_idempotent_and_refuses_another(rig: Rig) {
     let mut g = group("g", vec![rig.container("main", Behaviour::default())]);
     rig.plane().start(g.clone()).await.unwrap();
+    assert!(rig.plane().observe("g").is_some(), "it is there as soon as the plane has it");
     let pid = rig.running("g", "main").await;
     rig.plane().start(g.clone()).await.unwrap();
     assert_eq!(rig.running("g", "main").await, pid);

@@ -202,10 +202,21 @@ async fn a_killed_shim_is_reported_and_its_container_killed() {
     let rig = Rig::real();
     rig.plane().start(group("g", vec![sh(&rig, "main", "while :; do sleep 1; done")])).await.unwrap();
     let pid = rig.running("g", "main").await;
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let parent = status.lines().find_map(|l| l.strip_prefix("PPid:")).unwrap().trim().parse().unwrap();
-    assert!(fs::read_to_string(format!("/proc/{parent}/cmdline")).unwrap().contains("container-shim"));
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(parent), nix::sys::signal::Signal::SIGKILL).unwrap();
+    // Until the runtime has ended, it is the parent; then the shim is.
+    let shim = async {
+        loop {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+            let parent: i32 =
+                status.lines().find_map(|l| l.strip_prefix("PPid:")).unwrap().trim().parse().unwrap();
+            let called = fs::read_to_string(format!("/proc/{parent}/cmdline")).unwrap_or_default();
+            if called.contains("container-shim") {
+                return parent;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let shim = tokio::time::timeout(Duration::from_secs(20), shim).await.expect("a shim keeps it");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(shim), nix::sys::signal::Signal::SIGKILL).unwrap();
     let exit = rig.exit("g", "main").await;
     assert!(matches!(exit.reason, ExitReason::Lost(_)), "{exit:?}");
     assert!(!Path::new(&format!("/proc/{pid}/root/bin")).exists());

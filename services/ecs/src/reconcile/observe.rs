@@ -3,7 +3,7 @@
 use escale_base::Timestamp;
 use escale_containers::{self as plane, Containers, ExitReason, GroupSeen, State, StopReason};
 use escale_service::Cloud;
-use escale_store::{Row, Store, StoreError};
+use escale_store::{Image, Row, Store, StoreError};
 use escale_tables::ecs::{ContainerSeen, ContainerState, Health, Phase, Task, TaskProgress, TaskSeen};
 use std::sync::Arc;
 
@@ -12,8 +12,11 @@ pub(crate) async fn observe(store: Store, cloud: Arc<Cloud>, containers: Arc<dyn
     let mut changes = containers.changes();
     let mut tasks = store.subscribe(&[Task::TABLE, TaskProgress::TABLE]);
     loop {
+        // In this order: a task that was handed over when the rows were read is in the snapshot, or it was lost. The other
+        // way round, one that was handed over in between would be taken for lost, and killed.
+        let image = store.read();
         let snapshot = changes.borrow_and_update().clone();
-        write(&store, &snapshot, cloud.clock.now());
+        write(&store, &image, &snapshot, cloud.clock.now());
         // A plane that is gone tells nothing more; rows may still change.
         tokio::select! {
             // In a fixed order, so that a simulation repeats itself.
@@ -24,8 +27,7 @@ pub(crate) async fn observe(store: Store, cloud: Arc<Cloud>, containers: Arc<dyn
     }
 }
 
-fn write(store: &Store, snapshot: &plane::Snapshot, now: Timestamp) {
-    let image = store.read();
+fn write(store: &Store, image: &Image, snapshot: &plane::Snapshot, now: Timestamp) {
     let mut news: Vec<TaskSeen> = Vec::new();
     for task in image.scan::<Task>() {
         let before = image.get::<TaskSeen>(&task.id);
@@ -68,16 +70,22 @@ fn look(group: &GroupSeen, before: Option<&TaskSeen>, now: Timestamp) -> TaskSee
         plane::Phase::Stopping => Phase::Stopping,
         plane::Phase::Stopped => Phase::Stopped,
     };
-    let ran = group.containers.values().any(|c| matches!(c.state, State::Running(_)))
-        || group
-            .containers
-            .values()
-            .any(|c| matches!(&c.state, State::Exited(e) if e.reason == ExitReason::Ended));
+    let mut ran = group.containers.values().map(|c| match &c.state {
+        State::Running(_) => true,
+        State::Exited(exit) => exit.reason == ExitReason::Ended,
+        State::Pending | State::Created => false,
+    });
+    let has_started = match phase {
+        Phase::Starting => false,
+        Phase::Running => ran.any(|ran| ran),
+        // It may have run between two looks; but not if one of its containers was still waiting when it stopped.
+        Phase::Stopping | Phase::Stopped => ran.all(|ran| ran),
+    };
     let first = |was: Option<Timestamp>, is: bool| was.or(is.then_some(now));
     TaskSeen {
         id: group.id.clone(),
         phase,
-        started: first(before.and_then(|b| b.started), phase != Phase::Starting && ran),
+        started: first(before.and_then(|b| b.started), has_started),
         stopping: first(before.and_then(|b| b.stopping), matches!(phase, Phase::Stopping | Phase::Stopped)),
         ended: first(before.and_then(|b| b.ended), phase == Phase::Stopped),
         why: why(group),

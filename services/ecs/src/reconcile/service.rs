@@ -178,10 +178,10 @@ pub(crate) fn failures(image: &Image, key: &str, deployment: &Deployment) -> (u3
             continue;
         }
         let Some(at) = known.stopping_at().or(known.progress.pull_started) else { continue };
-        let scaled = known.task.stop.as_ref().is_some_and(|s| !s.reason.starts_with("Task failed"));
         let short = started.is_none_or(|s| at.since_ms(s) < SHORT_LIFE_MS);
-        let sick = known.task.stop.as_ref().is_some_and(|s| s.reason.starts_with("Task failed"));
-        if !scaled {
+        // Stopped by its service, and not scaled: for its health.
+        let sick = known.task.stop.is_some();
+        if !known.was_scaled() {
             let counts =
                 sick || known.progress.failed.is_some() || short || deployment.outcome == Outcome::InProgress;
             ends.push((at, counts));

@@ -194,11 +194,12 @@ impl Starter<'_> {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         match secrets::parse(value_from)? {
             secrets::Source::Parameter(name) => {
-                let input = json!({ "Name": name, "WithDecryption": true });
-                let answer = call("ssm", "GetParameter", input).await.map_err(|e| e.to_string())?;
-                text(&answer["Parameter"]["Value"])
+                // The operation whose permission AWS asks of an execution role.
+                let input = json!({ "Names": [name], "WithDecryption": true });
+                let answer = call("ssm", "GetParameters", input).await.map_err(|e| e.to_string())?;
+                text(&answer["Parameters"][0]["Value"])
                     .map(Secret::new)
-                    .ok_or_else(|| format!("{name} has no value"))
+                    .ok_or_else(|| format!("invalid ssm parameters: {name}"))
             }
             secrets::Source::Secret { id, key, stage, version } => {
                 let mut input = json!({ "SecretId": id });

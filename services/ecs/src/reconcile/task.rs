@@ -2,7 +2,7 @@
 
 use super::start::Starter;
 use crate::{
-    Planes,
+    Planes, autopsy,
     calls::{self, ECS},
     status::Known,
 };
@@ -12,10 +12,13 @@ use escale_service::{Caller, Cloud};
 use escale_store::{Change, Image, Row, Store};
 use escale_tables::{
     ec2::InterfaceSeen,
-    ecs::{LoadBalancer, LogCursor, Phase, Service, TargetSeen, Task, TaskProgress, TaskSeen},
+    ecs::{LoadBalancer, LogCursor, Phase, Service, TargetSeen, Task, TaskOutput, TaskProgress, TaskSeen},
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// How long a stopped task can still be described.
 const VISIBLE_MS: i64 = 3_600_000;
@@ -88,6 +91,7 @@ impl Reconciler for Tasks {
                     tx.delete::<LogCursor>(key);
                 }
                 tx.delete::<TaskSeen>(id);
+                tx.delete::<TaskOutput>(id);
                 tx.delete::<TargetSeen>(id);
                 tx.delete::<TaskProgress>(id);
                 tx.delete::<Task>(id);
@@ -210,6 +214,7 @@ impl Tasks {
 
     /// Containers, addresses and the interface go; then the task is stopped.
     async fn release(&self, id: &str) -> Result<(), StepError> {
+        self.keep_output(id).await?;
         self.planes.containers.remove(id).await?;
         let caller = Caller::service(ECS);
         let released = self.cloud.transact(&self.store, &caller, |cx| {
@@ -231,6 +236,24 @@ impl Tasks {
             Ok(())
         });
         released.map_err(|e| e.0.into())
+    }
+
+    /// The containers' last lines go with them; whoever asks why the task stopped wants to read them.
+    async fn keep_output(&self, id: &str) -> Result<(), StepError> {
+        let containers = &self.planes.containers;
+        // Of a second try after a crash: they are gone, and what they wrote was kept before.
+        let Some(group) = containers.observe(id) else { return Ok(()) };
+        let mut output = TaskOutput { task: id.to_owned(), lines: BTreeMap::new() };
+        for name in group.containers.keys() {
+            let lines = containers.tail(id, name, autopsy::LINES).await?;
+            output.lines.insert(name.clone(), lines.iter().map(|l| autopsy::readable(&l.text)).collect());
+        }
+        self.store.write(|tx| {
+            if tx.has::<Task>(id) {
+                tx.put(output);
+            }
+            Ok(())
+        })
     }
 
     fn progress(&self, id: &str, change: impl FnOnce(&mut TaskProgress)) -> Result<(), StepError> {

@@ -105,12 +105,15 @@ fn plan(image: &Image, instance: &Instance) -> Plan<Step> {
             None => Step::Restart { asked },
         });
     }
-    let whole = !instance.running
-        || (seen.writable && (!instance.multi_az || seen.replication == Replication::Protected));
-    match seen.enacted.as_ref() == Some(&fingerprint) && whole {
+    match seen.enacted.as_ref() == Some(&fingerprint) && whole(instance, seen) {
         true => Plan::Done,
         false => enact,
     }
+}
+
+/// Whether everything of it was seen to be there.
+fn whole(instance: &Instance, seen: &InstanceSeen) -> bool {
+    !instance.running || (seen.writable && (!instance.multi_az || seen.replication == Replication::Protected))
 }
 
 impl Instances {
@@ -133,8 +136,14 @@ impl Instances {
             return Err(error.into());
         }
         let (config, now) = (hands.cloud.config.clone(), hands.clock.now());
+        let mut is_whole = false;
         hands
             .look(id, |tx, instance, seen| {
+                is_whole = whole(instance, seen);
+                // An instance is made when all of it is there, not sooner.
+                if !is_whole && seen.enacted.is_none() {
+                    return;
+                }
                 let message = match &seen.enacted {
                     None if instance.restore_from.is_some() => {
                         Some(("restoration", "Restored from snapshot"))
@@ -154,7 +163,12 @@ impl Instances {
                 seen.error = None;
             })
             .await?;
-        self.give_up_leaving(id, spec)
+        self.give_up_leaving(id, spec)?;
+        // The plane leaves a standby alone whose zone has no power; and a server may have ended since.
+        match is_whole {
+            true => Ok(()),
+            false => Err(StepError::new("a server of it does not run, or its zone has no power")),
+        }
     }
 
     /// Nodes that the plane no longer has lose their interfaces.

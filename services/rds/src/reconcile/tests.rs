@@ -1,10 +1,10 @@
 //! The reconcilers on the plane's fake: whole lives of instances, each step taken twice.
 
-use super::{Backups, Hands, Instances, Snapshots};
+use super::{Backups, Hands, Instances, Snapshots, instance::Step};
 use crate::{rules, testing::World};
 use escale_base::{Clock, Timestamp};
 use escale_engine::{Plan, Reconciler};
-use escale_postgres::FakePostgres;
+use escale_postgres::{FakePostgres, Postgres};
 use escale_service::Config;
 use escale_tables::rds::{Instance, InstanceSeen, RdsEndpoint, Role, Snapshot};
 use serde_json::json;
@@ -61,6 +61,30 @@ impl Life {
         match found {
             Ok(found) => found["DBInstances"][0]["DBInstanceStatus"].as_str().unwrap().to_owned(),
             Err(error) => error.code,
+        }
+    }
+
+    /// As `status/primary's zone/standby's zone/is the standby well`.
+    fn shown(&self, id: &str) -> String {
+        let found = self.world.call("DescribeDBInstances", json!({"DBInstanceIdentifier": id})).unwrap();
+        let db = &found["DBInstances"][0];
+        assert_eq!(db["MultiAZ"], true, "the kind of deployment does not change");
+        let zone = |name: &str| db[name].as_str().map_or("none", |z| &z[z.len() - 1..]).to_owned();
+        let infos: Vec<bool> = db["StatusInfos"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|i| i["Normal"].as_bool())
+            .collect();
+        let (primary, standby) = (zone("AvailabilityZone"), zone("SecondaryAvailabilityZone"));
+        format!("{}/{primary}/{standby}/{infos:?}", db["DBInstanceStatus"].as_str().unwrap())
+    }
+
+    /// The step that an instance needs now.
+    fn next(&self, id: &str) -> Step {
+        match Instances(self.hands.clone()).plan(&self.world.store.read(), id, self.clock.now()) {
+            Plan::Step(step) => step,
+            other => panic!("{other:?}"),
         }
     }
 
@@ -127,6 +151,67 @@ async fn stops_starts_and_loses_its_standby() {
     assert_eq!(life.status("shop"), "modifying");
     life.settle().await;
     assert_eq!((life.status("shop").as_str(), life.world.interfaces()), ("available", 1));
+}
+
+#[tokio::test]
+async fn a_pair_is_not_available_before_its_standby_streams() {
+    let life = Life::new();
+    life.world.create("shop", json!({"MultiAZ": true})).unwrap();
+    let Step::Enact { spec, .. } = life.next("shop") else { panic!("it is made") };
+    let mut steps = 0;
+    while life.fake.step(&spec).await.unwrap().is_some() {
+        life.hands.look("shop", |_, _, _| {}).await.unwrap();
+        assert!(life.shown("shop").starts_with("creating/a/"), "{}", life.shown("shop"));
+        steps += 1;
+    }
+    assert!(steps > 5);
+    life.settle().await;
+    assert_eq!(life.shown("shop"), "available/a/b/[true]");
+}
+
+#[tokio::test]
+async fn a_pair_whose_second_zone_is_dark_stays_in_the_making() {
+    let life = Life::new();
+    life.fake.power_off("eu-west-3b").await.unwrap();
+    life.world.create("shop", json!({"MultiAZ": true})).unwrap();
+    let error = Instances(life.hands.clone()).act("shop", life.next("shop")).await.unwrap_err();
+    assert!(error.what.contains("no power"), "{}", error.what);
+    assert_eq!(life.shown("shop"), "creating/a/none/[false]");
+    life.fake.power_on("eu-west-3b").await.unwrap();
+    life.settle().await;
+    assert_eq!(life.shown("shop"), "available/a/b/[true]");
+}
+
+#[tokio::test]
+async fn while_the_standby_is_rebuilt_none_is_shown() {
+    let life = Life::new();
+    life.world.create("shop", json!({"MultiAZ": true})).unwrap();
+    life.settle().await;
+    life.clock.advance_ms(1);
+    let reboot = json!({"DBInstanceIdentifier": "shop", "ForceFailover": true});
+    life.world.call("RebootDBInstance", reboot).unwrap();
+    let step = life.next("shop");
+    assert!(matches!(step, Step::Failover { .. }), "{step:?}");
+    Instances(life.hands.clone()).act("shop", step).await.unwrap();
+    assert_eq!(life.shown("shop"), "available/b/none/[false]");
+    life.settle().await;
+    assert_eq!(life.shown("shop"), "available/b/a/[true]");
+
+    let wish = life.world.store.read().get::<Instance>("shop").unwrap();
+    let database = super::plane_name(&wish);
+    life.fake.kill(&database, &wish.nodes[0].name);
+    for degraded in [false, true] {
+        life.hands.look("shop", |_, _, _| {}).await.unwrap();
+        assert_eq!(life.shown("shop"), "available/b/none/[false]", "{degraded}");
+        life.fake.degrade(&database);
+    }
+    life.hands.look("shop", |_, _, _| {}).await.unwrap();
+    life.settle().await;
+    assert_eq!(life.shown("shop"), "available/b/a/[true]");
+
+    life.world.call("StopDBInstance", json!({"DBInstanceIdentifier": "shop"})).unwrap();
+    life.settle().await;
+    assert!(life.shown("shop").starts_with("stopped/b/none/"), "{}", life.shown("shop"));
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ pub use service::{
 };
 pub use task::{
     ContainerOverride, ContainerSeen, ContainerState, Health, LogCursor, Overrides, Phase, Stop, TargetSeen,
-    Task, TaskOfService, TaskProgress, TaskSeen,
+    Task, TaskOfService, TaskOutput, TaskProgress, TaskSeen,
 };
 
 use escale_store::TableDef;
@@ -30,6 +30,7 @@ pub const TABLES: &[TableDef] = &[
     TableDef::of::<Task>(),
     TableDef::of::<TaskDefinition>(),
     TableDef::of::<TaskFamily>(),
+    TableDef::of::<TaskOutput>(),
     TableDef::of::<TaskProgress>(),
     TableDef::of::<TaskSeen>(),
 ];

@@ -162,6 +162,15 @@ pub struct LogCursor {
 }
 row!(LogCursor, "ecs_log_cursor", |r| format!("{}/{}", r.task, r.container));
 
+/// What the containers of a task that ended wrote last, read before the machine forgot them. Few lines, each of them cut.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskOutput {
+    pub task: String,
+    /// By container.
+    pub lines: BTreeMap<String, Vec<String>>,
+}
+row!(TaskOutput, "ecs_task_output", |r| r.task.clone());
+
 /// What the load balancer says of a task's targets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetSeen {

@@ -1,0 +1,90 @@
+//! Of what a task died, in words for a person: reason, exit codes, last lines. Read from what was seen, never stored.
+
+use crate::status::Known;
+use escale_store::{Image, Row};
+use escale_tables::ecs::{ContainerState, Deployment, Service, Task, TaskOutput};
+use std::{fmt::Write, sync::Arc};
+
+/// Lines kept of a container: the end of a stack trace, and short enough for an event's text.
+pub(crate) const LINES: usize = 10;
+/// Characters kept of a line.
+const LINE_CHARS: usize = 300;
+
+/// A line as text that a terminal and an XML document both can bear.
+pub(crate) fn readable(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    let mut printable = text.chars().filter(|c| !c.is_control() || *c == '\t');
+    let mut kept: String = printable.by_ref().take(LINE_CHARS).collect();
+    if printable.next().is_some() {
+        kept.push('…');
+    }
+    kept
+}
+
+/// Why the last task of a failed deployment failed. `Err`: what has to happen before that is known.
+pub(crate) fn of_deployment(
+    image: &Image,
+    service: &Service,
+    deployment: &Deployment,
+) -> Result<String, String> {
+    let key = service.key();
+    let failed =
+        |t: &Arc<Task>| t.service.as_ref().is_some_and(|s| s.key == key && s.deployment == deployment.id);
+    let tasks = image.scan::<Task>().filter(failed).map(|t| Known::of(image, t));
+    // The one whose end came last, unless it was stopped for another reason than its own.
+    let failed = tasks.filter(|k| k.is_stopping() && !k.was_scaled()).collect::<Vec<_>>();
+    let last = failed.iter().filter(|k| k.progress.stopped.is_some()).max_by_key(|k| k.progress.stopped);
+    match last {
+        Some(known) => Ok(format!(" {}", of_task(image, known))),
+        None if failed.is_empty() => Ok(String::new()),
+        None => Err(format!("the failed tasks of {key} to stop")),
+    }
+}
+
+/// `Task 0f…: Essential container in task exited. Container web: exit code 3. It wrote last:` and the lines.
+fn of_task(image: &Image, known: &Known) -> String {
+    let reason = known.stop().map_or_else(|| "no reason is known".to_owned(), |s| s.1);
+    let mut told = format!("Task {}: {}.", known.task.id, reason.trim_end_matches('.'));
+    let (Some(definition), Some(seen)) = (&known.definition, &known.seen) else { return told };
+    let output = image.get::<TaskOutput>(&known.task.id);
+    let ended = definition.containers.iter().filter_map(|c| match &seen.containers.get(&c.name)?.state {
+        ContainerState::Ended { code, reason } => Some((c, *code, reason.as_deref())),
+        _ => None,
+    });
+    let ended: Vec<_> = ended.collect();
+    // Those that went well are of interest only when none did not: an essential container that has nothing more to do.
+    let has_failed =
+        |code: Option<i32>, reason: Option<&str>| code.is_some_and(|c| c != 0) || reason.is_some();
+    let any = ended.iter().any(|(_, code, reason)| has_failed(*code, *reason));
+    for (c, code, reason) in ended.iter().filter(|(_, code, reason)| !any || has_failed(*code, *reason)) {
+        let code = code.map_or_else(|| "no exit code".to_owned(), |c| format!("exit code {c}"));
+        let reason = reason.map(|r| format!(" ({r})")).unwrap_or_default();
+        let _ = write!(told, " Container {}: {code}{reason}.", c.name);
+        let lines = output.as_ref().and_then(|o| o.lines.get(&c.name)).filter(|l| !l.is_empty());
+        match lines {
+            Some(lines) => {
+                let _ = write!(told, " It wrote last:\n{}\n", lines.join("\n"));
+            }
+            None => told.push_str(" It wrote nothing."),
+        }
+    }
+    told.trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_readable_anywhere() {
+        for (line, told) in [
+            (b"plain\twords".as_slice(), "plain\twords".to_owned()),
+            (b"\x1b[31mred\x1b[0m\r", "[31mred[0m".into()),
+            (b"caf\xe9", "caf\u{fffd}".into()),
+            (&[b'x'; LINE_CHARS], "x".repeat(LINE_CHARS)),
+            (&[b'x'; LINE_CHARS + 1], "x".repeat(LINE_CHARS) + "…"),
+        ] {
+            assert_eq!(readable(line), told);
+        }
+    }
+}

@@ -1,0 +1,404 @@
+"""ECS as boto3 drives it, without `up`: tasks and services whose containers tell, from inside, what they were given."""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import uuid
+
+import botocore.exceptions
+import pytest
+
+from conftest import (
+    REGION, address_of, container_pid, copy_image, ecr_token, eventually, oci_layout, processes_of, push_image,
+)
+
+pytestmark = pytest.mark.skipif(shutil.which("skopeo") is None, reason="needs skopeo")
+
+APPLETS = ["cat", "date", "dd", "echo", "env", "grep", "head", "id", "kill", "pwd", "sh", "sleep", "tail", "touch", "true", "wget"]
+
+# What lets a task be started: its image, its log, what it is told. Narrow, as AWS's own examples are.
+EXECUTION = {
+    "ecr:GetAuthorizationToken": "*",
+    "ecr:BatchCheckLayerAvailability": "*",
+    "ecr:GetDownloadUrlForLayer": "*",
+    "ecr:BatchGetImage": "*",
+    "logs:CreateLogStream": "*",
+    "logs:PutLogEvents": "*",
+    "secretsmanager:GetSecretValue": "arn:aws:secretsmanager:*:*:secret:ecs/*",
+    "ssm:GetParameters": "arn:aws:ssm:*:*:parameter/ecs/*",
+}
+
+
+class Cluster:
+    """A cluster with what tasks need: two subnets, an image, roles, a log group."""
+
+    def __init__(self, cloud, folder):
+        self.cloud, self.name = cloud, f"ecs-{uuid.uuid4().hex[:8]}"
+        self.ecs, self.logs, self.ec2 = (cloud.client(s) for s in ("ecs", "logs", "ec2"))
+        self.cluster = self.ecs.create_cluster(clusterName=self.name)["cluster"]["clusterArn"]
+        self.logs.create_log_group(logGroupName=f"/{self.name}")
+        self.vpc = self.ec2.create_vpc(CidrBlock="10.71.0.0/16")["Vpc"]["VpcId"]
+        self.subnets = [
+            self.ec2.create_subnet(VpcId=self.vpc, CidrBlock=f"10.71.{i}.0/24", AvailabilityZone=REGION + zone)["Subnet"]["SubnetId"]
+            for i, zone in enumerate("ab")
+        ]
+        self.execution = self.role("execution", EXECUTION)
+        self.push(folder)
+
+    def role(self, name, allowed):
+        iam, trust = self.cloud.client("iam"), {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        made = iam.create_role(RoleName=f"{self.name}-{name}", AssumeRolePolicyDocument=policy(trust))["Role"]["Arn"]
+        statements = [{"Effect": "Allow", "Action": action, "Resource": on} for action, on in allowed.items()]
+        iam.put_role_policy(RoleName=f"{self.name}-{name}", PolicyName="own", PolicyDocument=policy(*statements))
+        return made
+
+    def push(self, folder):
+        """skopeo brings the image, as it would to AWS."""
+        ecr = self.cloud.client("ecr")
+        repository = ecr.create_repository(repositoryName=self.name)["repository"]["repositoryUri"]
+        programs = {f"bin/{name}": "-> /bin/busybox" for name in APPLETS}
+        files = {"bin/busybox": pathlib.Path("/bin/busybox").read_bytes(), **programs, "tmp/": None}
+        self.digest = oci_layout(folder, files, config={"Env": ["PATH=/bin", "FROM_IMAGE=yes"]})
+        push_image(folder, repository, "1", ecr_token(ecr))
+        self.image = f"{repository}:1"
+
+    def container(self, name, script, **more):
+        log = {"awslogs-group": f"/{self.name}", "awslogs-region": REGION, "awslogs-stream-prefix": "t"}
+        return {
+            "name": name, "image": self.image, "command": ["sh", "-c", script],
+            "logConfiguration": {"logDriver": "awslogs", "options": log}, **more,
+        }
+
+    def define(self, *containers, **more):
+        wanted = {
+            "family": f"{self.name}-{uuid.uuid4().hex[:6]}", "networkMode": "awsvpc", "cpu": "256", "memory": "512",
+            "requiresCompatibilities": ["FARGATE"], "executionRoleArn": self.execution, **more,
+        }
+        return self.ecs.register_task_definition(containerDefinitions=list(containers), **wanted)["taskDefinition"]["taskDefinitionArn"]
+
+    def network(self):
+        return {"awsvpcConfiguration": {"subnets": self.subnets, "assignPublicIp": "DISABLED"}}
+
+    def run(self, definition, **more):
+        started = self.ecs.run_task(
+            cluster=self.name, taskDefinition=definition, launchType="FARGATE", networkConfiguration=self.network(), **more
+        )
+        assert started["failures"] == []
+        return started["tasks"][0]["taskArn"]
+
+    def task(self, arn):
+        return self.ecs.describe_tasks(cluster=self.name, tasks=[arn])["tasks"][0]
+
+    def until(self, arn, status, within=30):
+        def reached():
+            task = self.task(arn)
+            assert status == "STOPPED" or task["lastStatus"] != "STOPPED", task
+            return task if task["lastStatus"] == status else None
+
+        return eventually(reached, within=within)
+
+    def done(self, definition, **more):
+        """Runs a task to its end."""
+        return self.until(self.run(definition, **more), "STOPPED")
+
+    def lines(self, arn, container="main"):
+        stream = f"t/{container}/{arn.rpartition('/')[2]}"
+        try:
+            found = self.logs.get_log_events(logGroupName=f"/{self.name}", logStreamName=stream, startFromHead=True)
+        except self.logs.exceptions.ResourceNotFoundException:
+            return []  # it has not been started yet
+        return [e["message"] for e in found["events"]]
+
+    def said(self, arn, line, container="main"):
+        eventually(lambda: line in self.lines(arn, container))
+
+
+def policy(*statements):
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def codes(task):
+    return {c["name"]: c.get("exitCode") for c in task["containers"]}
+
+
+@pytest.fixture(scope="module")
+def cluster(cloud, tmp_path_factory):
+    made = Cluster(cloud, tmp_path_factory.mktemp("image") / "layout")
+    yield made
+    for arn in made.ecs.list_services(cluster=made.name)["serviceArns"]:
+        made.ecs.delete_service(cluster=made.name, service=arn, force=True)
+    for arn in made.ecs.list_tasks(cluster=made.name)["taskArns"]:
+        made.ecs.stop_task(cluster=made.name, task=arn)
+
+
+def test_skopeo_s_image_runs_with_what_the_task_definition_says(cluster):
+    secrets, ssm = cluster.cloud.client("secretsmanager"), cluster.cloud.client("ssm")
+    whole = secrets.create_secret(Name=f"ecs/{cluster.name}/whole", SecretString="hush")["ARN"]
+    part = secrets.create_secret(Name=f"ecs/{cluster.name}/part", SecretString=json.dumps({"user": "app", "pw": "s3cret"}))["ARN"]
+    parameter = f"/ecs/{cluster.name}/parameter"
+    ssm.put_parameter(Name=parameter, Value="of the store", Type="SecureString")
+    definition = cluster.define(cluster.container(
+        "main", "env; pwd; id -u; exit 4", workingDirectory="/tmp", user="1234",
+        environment=[{"name": "PLAIN", "value": "a b"}, {"name": "CHANGED", "value": "before"}],
+        secrets=[
+            {"name": "WHOLE", "valueFrom": whole},
+            {"name": "PART", "valueFrom": f"{part}:pw::"},
+            {"name": "PARAMETER", "valueFrom": parameter},
+        ],
+    ))
+    override = {"name": "main", "environment": [{"name": "CHANGED", "value": "after"}]}
+    task = cluster.done(definition, overrides={"containerOverrides": [override]}, tags=[{"key": "a", "value": "b"}])
+    lines = cluster.lines(task["taskArn"])
+    for line in (
+        "FROM_IMAGE=yes", "PLAIN=a b", "CHANGED=after", "WHOLE=hush", "PART=s3cret", "PARAMETER=of the store",
+        f"AWS_REGION={REGION}", "AWS_EXECUTION_ENV=AWS_ECS_FARGATE", "/tmp", "1234",
+    ):
+        assert line in lines, (line, lines)
+    assert codes(task) == {"main": 4} and task["containers"][0]["imageDigest"] == cluster.digest
+    assert (task["stopCode"], task["stoppedReason"]) == ("EssentialContainerExited", "Essential container in task exited")
+    assert task["createdAt"] <= task["pullStartedAt"] <= task["startedAt"] <= task["stoppedAt"]
+    # What a secret is stays out of what anybody may read.
+    assert "hush" not in json.dumps(cluster.ecs.describe_task_definition(taskDefinition=definition), default=str)
+
+
+@pytest.mark.parametrize("value, told", [
+    ("arn:aws:secretsmanager:eu-west-3:000000000000:secret:ecs/none-AbCdEf", "ResourceNotFoundException"),
+    ("/ecs/none", "invalid ssm parameters: /ecs/none"),
+    ("/other/parameter", "not authorized to perform: ssm:GetParameters"),
+])
+def test_what_the_task_may_not_be_told_it_is_not_started_with(cluster, value, told):
+    definition = cluster.define(cluster.container("main", "true", secrets=[{"name": "S", "valueFrom": value}]))
+    task = cluster.done(definition)
+    assert task["stopCode"] == "TaskFailedToStart" and codes(task) == {"main": None}
+    assert task["stoppedReason"].startswith("ResourceInitializationError: unable to pull secrets") and told in task["stoppedReason"], task
+
+
+def test_limits_stand_in_the_cgroup(cluster):
+    # What a container sees of its own group, in either version of control groups.
+    inside = "cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes; sleep 300"
+    arn = cluster.run(cluster.define(cluster.container("main", inside, memory=128)))
+    cluster.said(arn, str(128 * 1024 * 1024))
+    # The task's own are above it.
+    cluster.until(arn, "RUNNING")
+    groups = pathlib.Path(f"/proc/{container_pid(cluster.cloud, cluster.task(arn))}/cgroup").read_text().splitlines()
+    found = {}
+    for group in groups:
+        _, controllers, path = group.split(":", 2)
+        for controller in controllers.split(",") if controllers else ["unified"]:
+            above = pathlib.Path(f"/sys/fs/cgroup/{'' if controller == 'unified' else controller}{path}").parent
+            for name in ("memory.max", "memory.limit_in_bytes", "cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us"):
+                if (above / name).exists():
+                    found[name] = (above / name).read_text().split()
+    memory = found.get("memory.max") or found["memory.limit_in_bytes"]
+    quota, period = found.get("cpu.max") or (found["cpu.cfs_quota_us"][0], found["cpu.cfs_period_us"][0])
+    assert memory == [str(512 * 1024 * 1024)] and int(quota) / int(period) == 0.25, found
+    cluster.ecs.stop_task(cluster=cluster.name, task=arn)
+
+    hungry = cluster.define(cluster.container("main", "tail /dev/zero", memory=32))
+    task = cluster.done(hungry)
+    assert codes(task) == {"main": 137} and task["containers"][0]["reason"].startswith("OutOfMemoryError"), task
+
+
+def test_containers_wait_for_each_other_and_share_a_volume(cluster):
+    shared = {"mountPoints": [{"sourceVolume": "shared", "containerPath": "/shared"}]}
+    healthy = {"command": ["CMD-SHELL", "test -e /tmp/well"], "interval": 5, "timeout": 2, "retries": 10}
+    definition = cluster.define(
+        cluster.container("main", "cat /shared/made; cat /shared/well; exit 0", **shared, dependsOn=[
+            {"containerName": "once", "condition": "SUCCESS"}, {"containerName": "server", "condition": "HEALTHY"},
+        ]),
+        cluster.container("once", "echo made by once > /shared/made", essential=False, **shared),
+        # Stopped when the essential one ends; it says so and goes.
+        cluster.container(
+            "server", "trap 'echo asked; exit 9' TERM; echo was well > /shared/well; touch /tmp/well; while :; do sleep 0.1; done",
+            essential=False, healthCheck=healthy, **shared,
+        ),
+        cluster.container("aside", "exit 3", essential=False),
+        volumes=[{"name": "shared"}],
+    )
+    task = cluster.done(definition)
+    assert cluster.lines(task["taskArn"]) == ["made by once", "was well"]
+    assert codes(task) == {"main": 0, "once": 0, "server": 9, "aside": 3}
+    assert cluster.lines(task["taskArn"], "server") == ["asked"]
+    assert next(c for c in task["containers"] if c["name"] == "server")["healthStatus"] == "HEALTHY"
+
+
+def test_a_container_that_others_wait_for_fails(cluster):
+    definition = cluster.define(
+        cluster.container("main", "echo never", dependsOn=[{"containerName": "once", "condition": "SUCCESS"}]),
+        cluster.container("once", "exit 5", essential=False),
+    )
+    task = cluster.done(definition)
+    assert codes(task) == {"main": None, "once": 5} and cluster.lines(task["taskArn"]) == []
+    assert task["stopCode"] == "TaskFailedToStart" and "container once" in task["stoppedReason"], task
+
+
+def test_stop_asks_first_and_kills_after_the_timeout(cluster):
+    definition = cluster.define(
+        cluster.container("main", "trap 'echo asked; exit 7' TERM; echo up; while :; do sleep 0.1; done"),
+        cluster.container("deaf", "trap 'echo asked' TERM; echo up; while :; do sleep 0.1; done", stopTimeout=2),
+    )
+    arn = cluster.run(definition)
+    cluster.said(arn, "up")
+    cluster.said(arn, "up", "deaf")
+    cluster.until(arn, "RUNNING")
+    stopping = cluster.ecs.stop_task(cluster=cluster.name, task=arn, reason="the test is over")["task"]
+    assert stopping["desiredStatus"] == "STOPPED"
+    task = cluster.until(arn, "STOPPED")
+    assert codes(task) == {"main": 7, "deaf": 137}
+    assert cluster.lines(arn) == ["up", "asked"] == cluster.lines(arn, "deaf")
+    assert (task["stopCode"], task["stoppedReason"]) == ("UserInitiated", "the test is over")
+    waited = (task["executionStoppedAt"] - task["stoppingAt"]).total_seconds()
+    assert 2 <= waited < 10, waited
+
+
+def test_metadata_and_credentials_are_given_to_the_task_alone(cluster):
+    role = cluster.role("task", {"logs:DescribeLogGroups": "*"})
+    ask = "wget -q -O - $ECS_CONTAINER_METADATA_URI_V4{}; echo"
+    script = "; ".join([
+        ask.format(""), ask.format("/task"), ask.format("/stats"),
+        "wget -q -O - 169.254.170.2$AWS_CONTAINER_CREDENTIALS_RELATIVE_URI; echo",
+        "echo $AWS_CONTAINER_CREDENTIALS_RELATIVE_URI; sleep 300",
+    ])
+    arn = cluster.run(cluster.define(cluster.container("main", script, memory=64), taskRoleArn=role))
+    container, task, stats, credentials, path = eventually(lambda: len(found := cluster.lines(arn)) == 5 and found)
+    container, task, stats, credentials = (json.loads(text) for text in (container, task, stats, credentials))
+    shown = cluster.task(arn)
+    assert container["Name"] == "main" and container["ImageID"] == cluster.digest
+    assert container["Networks"][0]["IPv4Addresses"] == [address_of(shown)]
+    assert task["TaskARN"] == arn and task["Cluster"] == cluster.cluster and task["Limits"] == {"CPU": 0.25, "Memory": 512}
+    assert task["AvailabilityZone"] == shown["availabilityZone"]
+    assert stats["memory_stats"]["limit"] == 64 * 1024 * 1024 and stats["memory_stats"]["usage"] > 0
+    assert credentials["RoleArn"] == role
+
+    def client(service):
+        return cluster.cloud.client(service, credentials["AccessKeyId"], credentials["SecretAccessKey"], credentials["Token"])
+
+    assert client("sts").get_caller_identity()["Arn"].endswith(f"assumed-role/{cluster.name}-task/{arn.rpartition('/')[2]}")
+    client("logs").describe_log_groups()
+    with pytest.raises(botocore.exceptions.ClientError, match="AccessDenied"):
+        client("logs").create_log_group(logGroupName="not-mine")
+    # Another task, with a role or without, that knows the path gets nothing.
+    thief = cluster.done(cluster.define(cluster.container("main", f"wget -q -O - 169.254.170.2{path} || exit 6")))
+    assert codes(thief) == {"main": 6} and "AccessKeyId" not in str(cluster.lines(thief["taskArn"]))
+    cluster.ecs.stop_task(cluster=cluster.name, task=arn)
+
+
+def test_every_line_arrives_once_and_in_order(cluster):
+    count = 3000
+    script = f"i=0; while [ $i -lt {count} ]; do echo line $i; i=$((i+1)); done; echo to the error >&2; echo -n without an end"
+    arn = cluster.done(cluster.define(cluster.container("main", script)))["taskArn"]
+    lines = cluster.lines(arn)
+    assert [l for l in lines if l.startswith("line")] == [f"line {i}" for i in range(count)]
+    assert sorted(lines[count:]) == ["to the error", "without an end"]
+    found = cluster.logs.filter_log_events(
+        logGroupName=f"/{cluster.name}", logStreamNamePrefix=f"t/main/{arn.rpartition('/')[2]}", filterPattern='"line 2999"'
+    )["events"]
+    assert [e["message"] for e in found] == ["line 2999"]
+
+
+def service(cluster, name):
+    return cluster.ecs.describe_services(cluster=cluster.name, services=[name])["services"][0]
+
+
+def tasks_of(cluster, name, status="RUNNING"):
+    arns = cluster.ecs.list_tasks(cluster=cluster.name, serviceName=name, desiredStatus=status)["taskArns"]
+    return cluster.ecs.describe_tasks(cluster=cluster.name, tasks=arns)["tasks"] if arns else []
+
+
+def test_a_service_keeps_its_number_and_rolls(cluster):
+    ecs, wait = cluster.ecs, "trap 'exit 0' TERM; echo $VERSION; while :; do sleep 0.1; done"
+    family = {"family": f"{cluster.name}-web"}
+
+    def version(number):
+        return cluster.define(cluster.container("main", wait, environment=[{"name": "VERSION", "value": number}]), **family)
+
+    def running(count):
+        found = tasks_of(cluster, "web")
+        up = [t for t in found if t["lastStatus"] == "RUNNING"]
+        return up if len(found) == len(up) == count else None
+
+    ecs.create_service(
+        cluster=cluster.name, serviceName="web", taskDefinition=version("one"), desiredCount=2, launchType="FARGATE",
+        networkConfiguration=cluster.network(), deploymentConfiguration={"deploymentCircuitBreaker": {"enable": True, "rollback": True}},
+    )
+    ecs.get_waiter("services_stable").wait(cluster=cluster.name, services=["web"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    first = eventually(lambda: running(2))
+    assert len({t["availabilityZone"] for t in first}) == 2 and {t["group"] for t in first} == {"service:web"}
+
+    # The machine takes one away: another one takes its place.
+    killed = first[0]
+    subprocess.run(["kill", "-9", str(container_pid(cluster.cloud, killed))], check=True)
+    second = eventually(lambda: (now := running(2)) and killed["taskArn"] not in [t["taskArn"] for t in now] and now)
+    gone = cluster.until(killed["taskArn"], "STOPPED")
+    assert codes(gone) == {"main": 137} and gone["stopCode"] == "EssentialContainerExited"
+    assert first[1]["taskArn"] in [t["taskArn"] for t in second]
+
+    # A new version: never fewer than two are up, and in the end only new ones.
+    ecs.update_service(cluster=cluster.name, service="web", taskDefinition=version("two"))
+
+    def rolled():
+        assert len([t for t in tasks_of(cluster, "web") if t["lastStatus"] == "RUNNING"]) >= 2
+        now = service(cluster, "web")
+        return len(now["deployments"]) == 1 and now["deployments"][0]["rolloutState"] == "COMPLETED"
+
+    eventually(rolled)
+    third = eventually(lambda: running(2))
+    assert {t["taskDefinitionArn"].rpartition(":")[2] for t in third} == {"2"}
+    cluster.said(third[0]["taskArn"], "two")
+
+    # A version that does not come up is taken back by itself.
+    broken = {**cluster.container("main", ""), "command": ["/bin/absent"]}
+    ecs.update_service(cluster=cluster.name, service="web", taskDefinition=cluster.define(broken, **family))
+    eventually(lambda: any("rolling back" in e["message"] for e in service(cluster, "web")["events"]))
+    assert {t["taskArn"] for t in third} <= {t["taskArn"] for t in tasks_of(cluster, "web")}
+
+    ecs.update_service(cluster=cluster.name, service="web", desiredCount=1)
+    eventually(lambda: running(1))
+    ecs.delete_service(cluster=cluster.name, service="web", force=True)
+    eventually(lambda: service(cluster, "web")["status"] == "INACTIVE")
+    assert tasks_of(cluster, "web") == []
+
+
+def test_a_task_that_becomes_unhealthy_is_replaced(cluster):
+    check = {"command": ["CMD-SHELL", "test ! -e /tmp/sick"], "interval": 5, "timeout": 2, "retries": 1}
+    script = "trap 'exit 0' TERM; n=0; while :; do sleep 0.1; n=$((n+1)); [ $n -lt 30 ] || touch /tmp/sick; done"
+    cluster.ecs.create_service(
+        cluster=cluster.name, serviceName="sick", desiredCount=1, launchType="FARGATE", networkConfiguration=cluster.network(),
+        taskDefinition=cluster.define(cluster.container("main", script, healthCheck=check)),
+    )
+    try:
+        stopped = eventually(lambda: tasks_of(cluster, "sick", "STOPPED"))[0]
+        assert stopped["stoppedReason"] == "Task failed container health checks" and stopped["stopCode"] == "ServiceSchedulerInitiated"
+        assert stopped["healthStatus"] == "UNHEALTHY"
+        eventually(lambda: tasks_of(cluster, "sick"))
+    finally:
+        cluster.ecs.delete_service(cluster=cluster.name, service="sick", force=True)
+
+
+@pytest.mark.parametrize("change, code, told", [
+    ({"cluster": "nobody-s"}, "ClusterNotFoundException", "Cluster not found."),
+    ({"taskDefinition": "nobody-s"}, "InvalidParameterException", "TaskDefinition not found."),
+    ({"launchType": "EC2"}, None, "EC2"),
+    ({"enableExecuteCommand": True}, "NotImplemented", "enableExecuteCommand"),
+    ({"overrides": {"containerOverrides": [{"name": "nobody"}]}}, "InvalidParameterException", "nobody"),
+])
+def test_tasks_that_are_refused(cluster, change, code, told):
+    wanted = {
+        "cluster": cluster.name, "taskDefinition": cluster.define(cluster.container("main", "true")), "launchType": "FARGATE",
+        "networkConfiguration": cluster.network(), **change,
+    }
+    with pytest.raises(botocore.exceptions.ClientError) as error:
+        cluster.ecs.run_task(**wanted)
+    answer = error.value.response["Error"]
+    assert told in answer["Message"] and code in (None, answer["Code"]), answer
+
+
+def test_what_has_ended_leaves_nothing_on_the_machine(cluster):
+    """Its process, its cgroup and its interface are gone; what it was can still be described."""
+    arn = cluster.done(cluster.define(cluster.container("main", "exit 0")))["taskArn"]
+    id = arn.rpartition("/")[2]
+    assert [p for p in processes_of(cluster.cloud) if id in pathlib.Path(f"/proc/{p}/cgroup").read_text()] == []
+    assert list(pathlib.Path("/sys/fs/cgroup").glob(f"**/{cluster.cloud.tag()}/**/{id}*")) == []
+    assert cluster.ec2.describe_network_interfaces(Filters=[{"Name": "description", "Values": [f"*{id}*"]}])["NetworkInterfaces"] == []
+    assert cluster.task(arn)["lastStatus"] == "STOPPED"

@@ -1,0 +1,215 @@
+"""CloudWatch Logs: groups, streams and events, page by page. What tasks write is in test_ecs.py."""
+
+import subprocess
+import time
+import uuid
+
+import botocore.exceptions
+import pytest
+
+DAY_MS = 24 * 3600 * 1000
+
+
+@pytest.fixture(scope="module")
+def logs(cloud):
+    return cloud.client("logs")
+
+
+@pytest.fixture
+def group(logs):
+    """The name of a log group of the test's own."""
+    name = f"/test/{uuid.uuid4().hex[:8]}"
+    logs.create_log_group(logGroupName=name)
+    yield name
+    try:
+        logs.delete_log_group(logGroupName=name)
+    except logs.exceptions.ResourceNotFoundException:
+        pass
+
+
+def now_ms():
+    return int(time.time() * 1000)
+
+
+def put(logs, group, stream, *messages, first=None):
+    """Events a millisecond apart, in a stream that is made if it is not there."""
+    try:
+        logs.create_log_stream(logGroupName=group, logStreamName=stream)
+    except logs.exceptions.ResourceAlreadyExistsException:
+        pass
+    first = now_ms() - 1000 if first is None else first
+    events = [{"timestamp": first + i, "message": m} for i, m in enumerate(messages)]
+    logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
+    return first
+
+
+def texts(answer):
+    return [e["message"] for e in answer["events"]]
+
+
+def refusal(call, **arguments):
+    with pytest.raises(botocore.exceptions.ClientError) as error:
+        call(**arguments)
+    return error.value.response["Error"]
+
+
+def test_events_are_read_forward_and_backward(logs, group):
+    put(logs, group, "s", *(f"event {i}" for i in range(10)))
+    read = {"logGroupName": group, "logStreamName": "s", "limit": 4}
+    pages, token = [], {"startFromHead": True}
+    for _ in range(3):
+        page = logs.get_log_events(**read, **token)
+        pages.append(texts(page))
+        token = {"nextToken": page["nextForwardToken"]}
+    assert pages == [[f"event {i}" for i in some] for some in (range(4), range(4, 8), range(8, 10))]
+    # At the end the same token comes again, until there is more.
+    end = logs.get_log_events(**read, **token)
+    assert texts(end) == [] and end["nextForwardToken"] == token["nextToken"]
+    put(logs, group, "s", "late", first=now_ms())
+    assert texts(logs.get_log_events(**read, **token)) == ["late"]
+    back = logs.get_log_events(**read, nextToken=page["nextBackwardToken"])
+    assert texts(back) == [f"event {i}" for i in range(4, 8)]
+    # Without being told where to begin, it is the end that is read.
+    assert texts(logs.get_log_events(**read)) == ["event 7", "event 8", "event 9", "late"]
+    assert refusal(logs.get_log_events, **read, nextToken="f/nonsense")["Code"] == "InvalidParameterException"
+
+
+def test_a_time_is_included_at_its_start_and_excluded_at_its_end(logs, group):
+    first = put(logs, group, "s", "a", "b", "c", "d")
+    read = {"logGroupName": group, "logStreamName": "s", "startFromHead": True}
+    assert texts(logs.get_log_events(**read, startTime=first + 1, endTime=first + 3)) == ["b", "c"]
+    assert texts(logs.get_log_events(**read, startTime=first + 4)) == []
+    # FilterLogEvents takes its end as well.
+    found = logs.filter_log_events(logGroupName=group, startTime=first + 1, endTime=first + 3)
+    assert texts(found) == ["b", "c", "d"]
+
+
+def test_filtering_goes_over_all_streams_in_the_order_of_time(logs, group):
+    first = now_ms() - 5000
+    put(logs, group, "web/1", "GET /a 200", "GET /b 500", first=first)
+    put(logs, group, "web/2", "GET /c 500 slow", "POST /d 200", first=first + 2)
+    put(logs, group, "job/1", "ERROR out of memory", first=first + 5)
+
+    def found(pattern=None, **more):
+        asked = {"filterPattern": pattern} if pattern else {}
+        return texts(logs.filter_log_events(logGroupName=group, **asked, **more))
+
+    assert found() == ["GET /a 200", "GET /b 500", "GET /c 500 slow", "POST /d 200", "ERROR out of memory"]
+    assert found("GET 500") == ["GET /b 500", "GET /c 500 slow"]
+    assert found("GET 500 -slow") == ["GET /b 500"]
+    assert found('"out of memory"') == ["ERROR out of memory"]
+    assert found("?POST ?ERROR") == ["POST /d 200", "ERROR out of memory"]
+    assert found("error") == []  # letters' cases count
+    assert found("500", logStreamNamePrefix="web/2") == ["GET /c 500 slow"]
+    assert found(logStreamNames=["job/1", "web/1"]) == ["GET /a 200", "GET /b 500", "ERROR out of memory"]
+    assert refusal(logs.filter_log_events, logGroupName=group, filterPattern="{ $.a = 1 }")["Code"] == "NotImplemented"
+    # The SDK's own paginator puts the pages together, whole and without doubles.
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, PaginationConfig={"PageSize": 2})
+    events = [e for page in pages for e in page["events"]]
+    assert [e["message"] for e in events] == found() and len({e["eventId"] for e in events}) == 5
+    assert [e["logStreamName"] for e in events] == ["web/1", "web/1", "web/2", "web/2", "job/1"]
+    assert all(e["ingestionTime"] >= e["timestamp"] for e in events)
+
+
+def test_what_is_too_old_or_too_new_is_left_out_and_told(logs, group):
+    logs.create_log_stream(logGroupName=group, logStreamName="s")
+    now = now_ms()
+
+    def rejected(*times):
+        events = [{"timestamp": t, "message": "x"} for t in times]
+        return logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=events).get("rejectedLogEventsInfo")
+
+    assert rejected(now - 15 * DAY_MS) == {"tooOldLogEventEndIndex": 1}
+    assert rejected(now, now + DAY_MS // 8) == {"tooNewLogEventStartIndex": 1}
+    assert rejected(now) is None
+    assert len(texts(logs.get_log_events(logGroupName=group, logStreamName="s"))) == 2
+
+
+@pytest.mark.parametrize("events, told", [
+    ([(0, "late"), (-5, "early")], "chronological order"),
+    ([(-DAY_MS - 10, "first"), (0, "last")], "24 hours"),
+    ([(0, "x" * 1_048_551)], "1048576 bytes"),
+])
+def test_a_batch_that_is_refused_is_refused_whole(logs, group, events, told):
+    logs.create_log_stream(logGroupName=group, logStreamName="s")
+    now = now_ms()
+    events = [{"timestamp": now + at, "message": message} for at, message in events]
+    error = refusal(logs.put_log_events, logGroupName=group, logStreamName="s", logEvents=events)
+    assert error["Code"] == "InvalidParameterException" and told in error["Message"], error
+    assert logs.get_log_events(logGroupName=group, logStreamName="s")["events"] == []
+
+
+def test_groups_and_streams_are_listed_page_by_page(logs, group):
+    names = [f"{group}/{i}" for i in range(5)]
+    for name in names:
+        logs.create_log_group(logGroupName=name, tags={"team": "shop"})
+    pages = list(logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=f"{group}/", PaginationConfig={"PageSize": 2}))
+    assert [[g["logGroupName"] for g in p["logGroups"]] for p in pages] == [names[:2], names[2:4], names[4:]]
+    arn = pages[0]["logGroups"][0]["arn"]
+    assert arn.endswith(f":log-group:{names[0]}:*")
+    assert logs.list_tags_for_resource(resourceArn=arn.removesuffix(":*"))["tags"] == {"team": "shop"}
+
+    first = now_ms() - 9000
+    for i, stream in enumerate(["b", "a", "c"]):
+        put(logs, group, stream, "x", "y", first=first + 1000 * i)
+
+    def streams(**how):
+        pages = logs.get_paginator("describe_log_streams").paginate(logGroupName=group, PaginationConfig={"PageSize": 2}, **how)
+        return [s for page in pages for s in page["logStreams"]]
+
+    assert [s["logStreamName"] for s in streams()] == ["a", "b", "c"]
+    by_time = streams(orderBy="LastEventTime", descending=True)
+    assert [s["logStreamName"] for s in by_time] == ["c", "a", "b"]
+    assert (by_time[-1]["firstEventTimestamp"], by_time[-1]["lastEventTimestamp"]) == (first, first + 1)
+    for name in names:
+        logs.delete_log_group(logGroupName=name)
+
+
+def test_retention_is_one_of_aws_s(logs, group):
+    def shown():
+        return logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"][0].get("retentionInDays")
+
+    assert shown() is None
+    logs.put_retention_policy(logGroupName=group, retentionInDays=7)
+    assert shown() == 7
+    assert refusal(logs.put_retention_policy, logGroupName=group, retentionInDays=8)["Code"] == "InvalidParameterException"
+    # An event that the retention would drop at once is not taken.
+    logs.create_log_stream(logGroupName=group, logStreamName="s")
+    event = {"timestamp": now_ms() - 8 * DAY_MS, "message": "x"}
+    told = logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=[event])
+    assert told["rejectedLogEventsInfo"] == {"expiredLogEventEndIndex": 1}
+    logs.delete_retention_policy(logGroupName=group)
+    assert shown() is None
+
+
+def test_what_is_deleted_is_gone_and_comes_back_empty(logs, group):
+    put(logs, group, "s", "old")
+    logs.delete_log_stream(logGroupName=group, logStreamName="s")
+    missing = {"logGroupName": group, "logStreamName": "s"}
+    assert refusal(logs.get_log_events, **missing)["Code"] == "ResourceNotFoundException"
+    put(logs, group, "s", "new")
+    assert texts(logs.get_log_events(**missing)) == ["new"]
+    assert refusal(logs.create_log_group, logGroupName=group)["Code"] == "ResourceAlreadyExistsException"
+
+    logs.delete_log_group(logGroupName=group)
+    event = [{"timestamp": now_ms(), "message": "x"}]
+    for call, arguments in [
+        (logs.delete_log_group, {"logGroupName": group}),
+        (logs.filter_log_events, {"logGroupName": group}),
+        (logs.create_log_stream, missing),
+        (logs.put_log_events, {**missing, "logEvents": event}),
+    ]:
+        error = refusal(call, **arguments)
+        assert (error["Code"], error["Message"]) == ("ResourceNotFoundException", "The specified log group does not exist.")
+    logs.create_log_group(logGroupName=group)
+    assert logs.describe_log_streams(logGroupName=group)["logStreams"] == []
+    assert texts(logs.filter_log_events(logGroupName=group)) == []
+
+
+def test_events_survive_a_killed_daemon(own_cloud):
+    client = own_cloud.client("logs")
+    client.create_log_group(logGroupName="kept")
+    put(client, "kept", "s", "acknowledged")
+    subprocess.run(["kill", "-9", str(own_cloud.status()["daemon"]["pid"])], check=True)
+    own_cloud.escale("start")
+    assert texts(client.get_log_events(logGroupName="kept", logStreamName="s")) == ["acknowledged"]
