@@ -1,18 +1,15 @@
 """ECR: repositories, logging in, pushing and pulling with an unmodified client (skopeo)."""
 
-import base64
-import gzip
 import hashlib
-import io
 import json
 import shutil
-import subprocess
-import tarfile
 import uuid
 
 import botocore.exceptions
 import pytest
 import requests
+
+from images import copy, layout, push, token
 
 skopeo = pytest.mark.skipif(shutil.which("skopeo") is None, reason="needs skopeo")
 
@@ -38,57 +35,6 @@ def repository(ecr):
         pass
 
 
-def token(ecr):
-    data = ecr.get_authorization_token()["authorizationData"][0]
-    user, password = base64.b64decode(data["authorizationToken"]).decode().split(":", 1)
-    assert user == "AWS"
-    return password
-
-
-def layout(folder, text):
-    """An OCI image of one layer with one file, as a folder."""
-    layer = io.BytesIO()
-    with tarfile.open(fileobj=layer, mode="w") as tar:
-        info = tarfile.TarInfo("text")
-        info.size = len(text)
-        tar.addfile(info, io.BytesIO(text))
-    blobs = folder / "blobs/sha256"
-    blobs.mkdir(parents=True)
-
-    def blob(content, media_type):
-        digest = hashlib.sha256(content).hexdigest()
-        (blobs / digest).write_bytes(content)
-        return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(content)}
-
-    plain = layer.getvalue()
-    # Packed already: clients pack plain layers on their way, and the image would get another digest.
-    part = blob(gzip.compress(plain, mtime=0), "application/vnd.oci.image.layer.v1.tar+gzip")
-    diff = f"sha256:{hashlib.sha256(plain).hexdigest()}"
-    config = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [diff]}}
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": blob(json.dumps(config).encode(), "application/vnd.oci.image.config.v1+json"),
-        "layers": [part],
-    }
-    named = blob(json.dumps(manifest).encode(), manifest["mediaType"])
-    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [named]}))
-    (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
-    return named["digest"]
-
-
-def copy(source, target, *options, check=True):
-    command = ["skopeo", "--insecure-policy", "copy", "--quiet", *options, source, target]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0 or not check, done.stderr
-    return done
-
-
-def push(folder, uri, tag, password, check=True):
-    options = ("--dest-tls-verify=false", "--dest-creds", f"AWS:{password}")
-    return copy(f"oci:{folder}", f"docker://{uri}:{tag}", *options, check=check)
-
-
 def test_life_of_a_repository(cloud, ecr):
     name = f"life/{uuid.uuid4().hex[:8]}"
     made = ecr.create_repository(repositoryName=name, tags=[{"Key": "a", "Value": "b"}])["repository"]
@@ -112,7 +58,7 @@ def test_life_of_a_repository(cloud, ecr):
 @skopeo
 def test_push_and_pull(ecr, repository, tmp_path):
     name, uri, password = repository["repositoryName"], repository["repositoryUri"], token(ecr)
-    digest = layout(tmp_path / "image", b"hello")
+    digest = layout(tmp_path / "image", {"text": b"hello"})
     push(tmp_path / "image", uri, "v1", password)
     image = ecr.describe_images(repositoryName=name)["imageDetails"][0]
     assert (image["imageDigest"], image["imageTags"]) == (digest, ["v1"])
@@ -142,8 +88,8 @@ def test_push_and_pull(ecr, repository, tmp_path):
 @skopeo
 def test_immutable_tags(ecr, repository, tmp_path):
     name, uri, password = repository["repositoryName"], repository["repositoryUri"], token(ecr)
-    layout(tmp_path / "one", b"one")
-    layout(tmp_path / "two", b"two")
+    layout(tmp_path / "one", {"text": b"one"})
+    layout(tmp_path / "two", {"text": b"two"})
     push(tmp_path / "one", uri, "v1", password)
     push(tmp_path / "two", uri, "v1", password)
     ecr.put_image_tag_mutability(repositoryName=name, imageTagMutability="IMMUTABLE")
@@ -153,7 +99,7 @@ def test_immutable_tags(ecr, repository, tmp_path):
 
 @skopeo
 def test_who_may_not(cloud, ecr, repository, tmp_path):
-    layout(tmp_path / "image", b"x")
+    layout(tmp_path / "image", {"text": b"x"})
     uri = repository["repositoryUri"]
     assert push(tmp_path / "image", uri, "v1", "wrong.token", check=False).returncode != 0
     missing = push(tmp_path / "image", f"{uri}-none", "v1", token(ecr), check=False)
