@@ -3,10 +3,6 @@
 Everything here speaks only the wire, so a test that passes must hold on AWS too, apart from the endpoint.
 """
 
-import base64
-import gzip
-import hashlib
-import io
 import json
 import os
 import pathlib
@@ -14,7 +10,6 @@ import re
 import socket
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 import urllib.parse
@@ -263,67 +258,3 @@ def inside(pid, *program, **options):
     return subprocess.run(
         ["nsenter", f"--net=/proc/{pid}/ns/net", *program], capture_output=True, text=True, timeout=60, **options
     )
-
-
-def oci_layout(folder, files, config=None):
-    """An OCI image of one layer, as a folder. `files` by name: what is in it, or `-> where` for a link; a name with / at the end
-    is a folder."""
-    layer = io.BytesIO()
-    with tarfile.open(fileobj=layer, mode="w") as tar:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name.rstrip("/"))
-            info.mode = 0o755
-            if name.endswith("/"):
-                info.type, info.mode = tarfile.DIRTYPE, 0o1777
-            elif isinstance(content, str):
-                info.type, info.linkname = tarfile.SYMTYPE, content.removeprefix("-> ")
-            else:
-                info.size = len(content)
-            tar.addfile(info, io.BytesIO(content) if isinstance(content, bytes) else None)
-    blobs = folder / "blobs/sha256"
-    blobs.mkdir(parents=True)
-
-    def blob(content, media_type):
-        digest = hashlib.sha256(content).hexdigest()
-        (blobs / digest).write_bytes(content)
-        return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(content)}
-
-    plain = layer.getvalue()
-    # Packed already: clients pack plain layers on their way, and the image would get another digest.
-    part = blob(gzip.compress(plain, mtime=0), "application/vnd.oci.image.layer.v1.tar+gzip")
-    diff = f"sha256:{hashlib.sha256(plain).hexdigest()}"
-    told = {
-        "architecture": "amd64" if os.uname().machine == "x86_64" else "arm64",
-        "os": "linux",
-        "config": config or {},
-        "rootfs": {"type": "layers", "diff_ids": [diff]},
-    }
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": blob(json.dumps(told).encode(), "application/vnd.oci.image.config.v1+json"),
-        "layers": [part],
-    }
-    named = blob(json.dumps(manifest).encode(), manifest["mediaType"])
-    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [named]}))
-    (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
-    return named["digest"]
-
-
-def copy_image(source, target, *options, check=True):
-    command = ["skopeo", "--insecure-policy", "copy", "--quiet", *options, source, target]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0 or not check, done.stderr
-    return done
-
-
-def push_image(folder, uri, tag, password, check=True):
-    options = ("--dest-tls-verify=false", "--dest-creds", f"AWS:{password}")
-    return copy_image(f"oci:{folder}", f"docker://{uri}:{tag}", *options, check=check)
-
-
-def ecr_token(ecr):
-    data = ecr.get_authorization_token()["authorizationData"][0]
-    user, password = base64.b64decode(data["authorizationToken"]).decode().split(":", 1)
-    assert user == "AWS"
-    return password

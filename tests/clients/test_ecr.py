@@ -9,7 +9,7 @@ import botocore.exceptions
 import pytest
 import requests
 
-from conftest import copy_image as copy, ecr_token as token, oci_layout, push_image as push
+from images import copy, layout, push, token
 
 skopeo = pytest.mark.skipif(shutil.which("skopeo") is None, reason="needs skopeo")
 
@@ -58,7 +58,7 @@ def test_life_of_a_repository(cloud, ecr):
 @skopeo
 def test_push_and_pull(ecr, repository, tmp_path):
     name, uri, password = repository["repositoryName"], repository["repositoryUri"], token(ecr)
-    digest = oci_layout(tmp_path / "image", {"text": b"hello"})
+    digest = layout(tmp_path / "image", {"text": b"hello"})
     push(tmp_path / "image", uri, "v1", password)
     image = ecr.describe_images(repositoryName=name)["imageDetails"][0]
     assert (image["imageDigest"], image["imageTags"]) == (digest, ["v1"])
@@ -88,8 +88,8 @@ def test_push_and_pull(ecr, repository, tmp_path):
 @skopeo
 def test_immutable_tags(ecr, repository, tmp_path):
     name, uri, password = repository["repositoryName"], repository["repositoryUri"], token(ecr)
-    oci_layout(tmp_path / "one", {"text": b"one"})
-    oci_layout(tmp_path / "two", {"text": b"two"})
+    layout(tmp_path / "one", {"text": b"one"})
+    layout(tmp_path / "two", {"text": b"two"})
     push(tmp_path / "one", uri, "v1", password)
     push(tmp_path / "two", uri, "v1", password)
     ecr.put_image_tag_mutability(repositoryName=name, imageTagMutability="IMMUTABLE")
@@ -99,7 +99,7 @@ def test_immutable_tags(ecr, repository, tmp_path):
 
 @skopeo
 def test_who_may_not(cloud, ecr, repository, tmp_path):
-    oci_layout(tmp_path / "image", {"text": b"x"})
+    layout(tmp_path / "image", {"text": b"x"})
     uri = repository["repositoryUri"]
     assert push(tmp_path / "image", uri, "v1", "wrong.token", check=False).returncode != 0
     missing = push(tmp_path / "image", f"{uri}-none", "v1", token(ecr), check=False)

@@ -7,11 +7,10 @@ import subprocess
 import uuid
 
 import botocore.exceptions
+import images
 import pytest
 
-from conftest import (
-    REGION, address_of, container_pid, copy_image, ecr_token, eventually, oci_layout, processes_of, push_image,
-)
+from conftest import REGION, address_of, container_pid, eventually, processes_of
 
 pytestmark = pytest.mark.skipif(shutil.which("skopeo") is None, reason="needs skopeo")
 
@@ -59,8 +58,8 @@ class Cluster:
         repository = ecr.create_repository(repositoryName=self.name)["repository"]["repositoryUri"]
         programs = {f"bin/{name}": "-> /bin/busybox" for name in APPLETS}
         files = {"bin/busybox": pathlib.Path("/bin/busybox").read_bytes(), **programs, "tmp/": None}
-        self.digest = oci_layout(folder, files, config={"Env": ["PATH=/bin", "FROM_IMAGE=yes"]})
-        push_image(folder, repository, "1", ecr_token(ecr))
+        self.digest = images.layout(folder, files, config={"Env": ["PATH=/bin", "FROM_IMAGE=yes"]})
+        images.push(folder, repository, "1", images.token(ecr))
         self.image = f"{repository}:1"
 
     def container(self, name, script, **more):

@@ -1,5 +1,6 @@
 """Packets of the shop: security groups, routes and the NAT gateways decide, and the kernel enacts it."""
 
+import pathlib
 import subprocess
 import sys
 import time
@@ -29,6 +30,42 @@ print("ready", flush=True)
 while True:
     with server.accept()[0] as caller:
         caller.sendall(caller.getpeername()[0].encode())
+"""
+
+
+# Tells the source ports of what comes into a namespace (or, with "forwarded", leaves it again) from an address of the
+# Internet, over any interface, until its input ends. Raw sockets see what comes before any rule has dropped it.
+SNIFF = """
+import selectors, socket, struct, sys
+wanted, seen = socket.inet_aton(sys.argv[1]), set()
+direction = socket.PACKET_OUTGOING if sys.argv[2:] == ["forwarded"] else socket.PACKET_HOST
+raw = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
+ready = selectors.DefaultSelector()
+ready.register(raw, selectors.EVENT_READ)
+ready.register(sys.stdin, selectors.EVENT_READ)
+print("ready", flush=True)
+done = False
+while not done:
+    for key, _ in ready.select():
+        done = done or key.fileobj is sys.stdin
+    while True:
+        try:
+            packet, (_, _, kind, _, _) = raw.recvfrom(65535, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            break
+        if kind == direction and packet[9] == 6 and packet[12:16] == wanted:
+            seen.add(struct.unpack_from("!H", packet, (packet[0] & 15) * 4)[0])
+print(*sorted(seen))
+"""
+
+# Connects from a port of its own (0 is any), so that its packets are known wherever they come.
+KNOCK = """
+import socket, sys
+try:
+    with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=1, source_address=("", int(sys.argv[3]))):
+        print("connected")
+except OSError as e:
+    print("failed", e)
 """
 
 
@@ -98,6 +135,67 @@ def test_the_internet_does_not_reach_a_task(shop, outside):
         timeout=60,
     )
     assert told.stdout.startswith("failed"), told
+
+
+def knock(outside, host, port, from_port=0):
+    """A connection that somebody on the Internet tries."""
+    told = subprocess.run(
+        ["nsenter", f"--net={outside}", sys.executable, "-c", KNOCK, host, str(port), str(from_port)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return told.stdout.split()[0]
+
+
+class Sniffers:
+    """One in every network namespace of the VPC. What the Internet gateway is handed arrives at the router: what matters
+    there is what it sends on."""
+
+    def __init__(self, shop):
+        folder = pathlib.Path(shop.cloud.home, "network/netns/vpcs")
+        places = {str(path) for path in folder.rglob("*") if path.is_file()}
+        assert len([p for p in places if p.endswith("/router")]) == 1 and len(places) > 5, places
+        self.running = {p: self.start(p) for p in places}
+        for process in self.running.values():
+            assert process.stdout.readline() == "ready\n"
+
+    def start(self, place):
+        forwarded = ["forwarded"] if place.endswith("/router") else []
+        program = ["nsenter", f"--net={place}", sys.executable, "-c", SNIFF, OUTSIDE, *forwarded]
+        return subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def seen(self):
+        """The source ports by place."""
+        told = {place: process.communicate(timeout=20)[0] for place, process in self.running.items()}
+        return {place: {int(port) for port in ports.split()} for place, ports in told.items()}
+
+
+def test_nothing_from_the_internet_gets_in_through_a_nat_gateway(shop, outside):
+    pid, task = pid_of(shop, "backend")
+    gateways = shop.cloud.client("ec2").describe_nat_gateways()["NatGateways"]
+    elastic = [n["NatGatewayAddresses"][0]["PublicIp"] for n in gateways if n["State"] == "available"]
+    assert len(elastic) == 2
+    sniffers = Sniffers(shop)
+    ports = [22, 80, PORT, 3000, 8000, 5432]
+    knocks = {40000 + i: (address, port) for i, (address, port) in enumerate((a, p) for a in elastic for p in ports)}
+    told = {address_port: knock(outside, *address_port, own) for own, address_port in knocks.items()}
+    assert set(told.values()) == {"failed"}, told
+    # What a task asked for comes back: the sniffers would have seen the others.
+    assert connect(pid, OUTSIDE, PORT, hear=True)[0] == "connected"
+    seen = sniffers.seen()
+    assert any(PORT in of for of in seen.values())
+    assert not set().union(*seen.values()) & set(knocks), seen
+
+
+def test_the_internet_reaches_the_load_balancer_on_its_port_alone(shop, outside):
+    interfaces = shop.cloud.client("ec2").describe_network_interfaces()["NetworkInterfaces"]
+    public = [i["Association"]["PublicIp"] for i in interfaces if i["Description"].startswith("ELB app/")]
+    assert len(public) == 2
+    for address in public:
+        told = {port: knock(outside, address, port) for port in [80, 22, PORT, 3000, 8000, 8080]}
+        assert {port for port, answer in told.items() if answer == "connected"} == {80}, told
 
 
 def test_without_the_route_to_the_nat_gateway_nothing_gets_out(shop, outside):

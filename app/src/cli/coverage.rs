@@ -19,17 +19,19 @@ pub(crate) struct Coverage {
 }
 
 pub(crate) fn run(out: &Output, args: &Coverage) -> Result<()> {
-    let cloud = cloud::services_only()?;
-    let all: Vec<Value> = escale_model::services()
-        .iter()
-        .filter(|id| args.service.as_deref().is_none_or(|s| s == **id))
-        .filter_map(|id| service(&cloud, id))
-        .collect();
-    let types: Vec<Value> =
-        cloud.resource_types().map(|t| json!({"type": t.name, "properties": t.properties})).collect();
+    let (all, types) = lists(args.service.as_deref())?;
     let text = if args.markdown { markdown(&all, &types) } else { table(&all) };
     out.say(text.trim_end(), &json!({"services": all, "resource_types": types}));
     Ok(())
+}
+
+/// The services, of which there may be only one, and the CloudFormation types.
+fn lists(only: Option<&str>) -> Result<(Vec<Value>, Vec<Value>)> {
+    let cloud = cloud::services_only()?;
+    let wanted = escale_model::services().iter().filter(|id| only.is_none_or(|s| s == **id));
+    let all = wanted.filter_map(|id| service(&cloud, id)).collect();
+    let types = cloud.resource_types().map(|t| json!({"type": t.name, "properties": t.properties})).collect();
+    Ok((all, types))
 }
 
 fn service(cloud: &Cloud, id: &str) -> Option<Value> {
@@ -110,4 +112,23 @@ fn markdown(all: &[Value], types: &[Value]) -> String {
         ));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_in_docs_is_what_the_code_says() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/coverage.md");
+        let stored = std::fs::read_to_string(path).unwrap();
+        let (all, types) = lists(None).unwrap();
+        let made = markdown(&all, &types);
+        let differs = stored.lines().zip(made.lines()).find(|(old, new)| old != new);
+        assert!(
+            stored.trim_end() == made.trim_end(),
+            "docs/coverage.md is out of date, first in {differs:?}; renew it: cargo run --bin escale -- coverage --markdown > \
+             docs/coverage.md"
+        );
+    }
 }

@@ -9,7 +9,28 @@ use clap::Args;
 use escale_blueprint::{registry_template, template};
 use std::path::PathBuf;
 
+/// What `up` does, by hand: the road to AWS, and to this cloud from where there is no manifest.
+const STEPS: &str = "\
+To deploy it with AWS's own tools, here or on AWS:
+  1. The repositories, and the images in them:
+     escale template --registry > registry.yaml
+     aws cloudformation deploy --stack-name shop-images --template-file registry.yaml
+     aws ecr get-login-password | docker login --username AWS --password-stdin REGISTRY
+     docker build --tag REGISTRY/shop/frontend:v1 frontend && docker push REGISTRY/shop/frontend:v1
+     (REGISTRY is the first part of the stack's outputs, …RepositoryUri; skopeo and podman push as well)
+  2. A key pair for signed URLs, if a bucket is `signed`:
+     openssl genrsa -out key.pem 2048
+  3. The application; SiteUrl is what users type, here http://shop.localhost:8080:
+     escale template > shop.yaml
+     aws cloudformation deploy --stack-name shop --template-file shop.yaml --capabilities CAPABILITY_NAMED_IAM \\
+       --parameter-overrides FrontendImage=REGISTRY/shop/frontend:v1 SiteUrl=http://shop.localhost:8080 \\
+       CdnPublicKeyPem=\"$(openssl rsa -in key.pem -pubout)\" CdnPrivateKeyPem=\"$(cat key.pem)\"
+  4. What buckets `sync`, below the path that they are served at:
+     aws s3 sync frontend/dist s3://BUCKET/static/
+Its parameters stand on top of the template; the stack's outputs name its buckets.";
+
 #[derive(Args)]
+#[command(after_long_help = STEPS)]
 pub(crate) struct TemplateArgs {
     /// The folder of an escale.yaml, or the file itself.
     #[arg(default_value = ".")]

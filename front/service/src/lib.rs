@@ -33,8 +33,9 @@ pub use stream::{Body, StreamCx, StreamHandler, StreamOperation, StreamReply};
 use escale_base::wire::Value;
 use escale_store::Image;
 
-/// Deletes a resource after a last snapshot of it: see [`Service::delete_with_snapshot`].
-pub type DeleteWithSnapshot = fn(&mut Cx<'_>, &Created) -> Result<(), escale_base::AwsError>;
+/// Deletes a resource after a last snapshot of it, whose name begins with the given words: see
+/// [`Service::delete_with_snapshot`].
+pub type DeleteWithSnapshot = fn(&mut Cx<'_>, &Created, &str) -> Result<(), escale_base::AwsError>;
 
 /// One AWS service. The id is that of its API model (`ec2`, `elbv2`, `s3`, …).
 pub trait Service: Send + Sync + 'static {
@@ -68,7 +69,8 @@ pub trait Service: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// How a resource of this type is deleted under `DeletionPolicy: Snapshot`; `None` when it knows no snapshots.
+    /// How a resource of this type is deleted under `DeletionPolicy: Snapshot`; `None` when it knows no snapshots. One that
+    /// knows them is deleted so also when its template says nothing: AWS does that with databases, the only such types here.
     fn delete_with_snapshot(&self, _type_name: &str) -> Option<DeleteWithSnapshot> {
         None
     }

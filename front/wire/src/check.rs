@@ -60,6 +60,7 @@ fn nearest(structure: &escale_model::Structure, name: &str) -> String {
 const UNLISTED: &[(&str, &str)] = &[
     ("AttachmentStatus", "available"), // of an Internet gateway
     ("NetworkInterfaceStatus", "pending"),
+    ("ResourceStatus", "REVIEW_IN_PROGRESS"), // of a stack that stands for its first change set
     ("NetworkInterfaceType", "nat_gateway"),
     ("State", "available"), // of a VPC endpoint
     ("State", "pending"),

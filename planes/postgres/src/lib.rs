@@ -19,6 +19,7 @@ mod process;
 mod record;
 mod scram;
 mod session;
+mod shared_memory;
 mod spec;
 mod steps;
 mod storage;

@@ -4,7 +4,7 @@
 //! that is. Pids are only used through a pidfd that was opened before the check, so a recycled pid is never
 //! signalled.
 
-use crate::binaries::RunAs;
+use crate::{binaries::RunAs, shared_memory::SharedMemory};
 use escale_base::{PlaneError, error::Context};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::{
@@ -64,17 +64,20 @@ fn all_of(data: &Path) -> Vec<Process> {
     entries.filter_map(|e| Process::open(e.file_name().to_str()?.parse().ok()?, data)).collect()
 }
 
-/// Kills the server and everything that it forked; returns once all of it is proven dead. The server is
-/// stopped first, so that nothing is forked while the list is made.
+/// Kills the server and everything that it forked; returns once all of it is proven dead and its shared memory is
+/// removed. The server is stopped first, so that nothing is forked while the list is made.
 pub(crate) async fn fence(data: &Path) -> Result<(), PlaneError> {
     if let Some(server) = Process::server_of(data) {
         server.signal(Signal::STOP);
     }
+    let mut shared = SharedMemory::default();
     loop {
         let found = all_of(data);
         if found.is_empty() {
+            shared.remove();
             return Ok(());
         }
+        found.iter().for_each(|process| shared.note(process.pid));
         found.iter().for_each(|process| process.signal(Signal::KILL));
         for process in found {
             process.gone().await?;

@@ -3,7 +3,6 @@
 use crate::{
     Error, scope,
     shapes::ParameterShape,
-    snapshot,
     template::{self, EvaluateError, Origin, RemovalPolicy, Resource, Scope, Template, expression::Form},
 };
 use escale_base::{AwsError, Tag};
@@ -64,7 +63,7 @@ pub(crate) fn content(
         .dependencies
         .into_iter()
         .filter_map(|(logical_id, needs)| {
-            Some(planned(parsed.resources.get(&logical_id)?, logical_id, needs))
+            Some(planned(cloud, parsed.resources.get(&logical_id)?, logical_id, needs))
         })
         .collect();
     let effective = parsed.parameters.iter().filter_map(|(name, p)| {
@@ -117,7 +116,9 @@ pub(crate) fn types(cloud: &Cloud, template: &Template) -> Result<(), Error> {
             }
         }
         let snapshots = [resource.deletion_policy, resource.update_replace_policy];
-        if snapshots.contains(&Some(RemovalPolicy::Snapshot)) && !snapshot::is_taken_of(kind.name) {
+        if snapshots.contains(&Some(RemovalPolicy::Snapshot))
+            && cloud.delete_with_snapshot(kind.name).is_none()
+        {
             return Err(Error::invalid(format!(
                 "Template error: resource type {} does not support deletion policy Snapshot ({logical}, {})",
                 kind.name, resource.at
@@ -183,13 +184,13 @@ fn evaluate<'a>(
     }
 }
 
-fn planned(resource: &Resource, logical_id: String, needs: BTreeSet<String>) -> Planned {
+fn planned(cloud: &Cloud, resource: &Resource, logical_id: String, needs: BTreeSet<String>) -> Planned {
     let removal = match resource.deletion_policy {
         Some(RemovalPolicy::Retain) => Removal::Retain,
         Some(RemovalPolicy::RetainExceptOnCreate) => Removal::RetainExceptOnCreate,
         Some(RemovalPolicy::Snapshot) => Removal::Snapshot,
         Some(RemovalPolicy::Delete) => Removal::Delete,
-        None if snapshot::is_default_for(resource) => Removal::Snapshot,
+        None if cloud.delete_with_snapshot(&resource.type_name).is_some() => Removal::Snapshot,
         None => Removal::Delete,
     };
     Planned { logical_id, type_name: resource.type_name.clone(), needs, removal }

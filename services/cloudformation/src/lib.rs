@@ -4,11 +4,11 @@
 //! row for each resource. The engine (`reconcile/`) makes the resources by calling the types that the other services
 //! declare ([`escale_service::ResourceType`]), each in one transaction with its row. [`template`] is the pure core.
 //!
-//! It knows no service and no resource type by name, apart from whose snapshots `snapshot.rs` takes. Start at
-//! `streams/create_stack.rs`.
+//! It knows no service and no resource type by name. Start at `streams/create_stack.rs`.
 
 mod accept;
 mod begin;
+mod cfn;
 mod error;
 mod events;
 mod fetch;
@@ -18,7 +18,6 @@ mod reconcile;
 mod recorded;
 mod scope;
 mod shapes;
-mod snapshot;
 mod status;
 mod streams;
 pub mod template;
@@ -26,7 +25,7 @@ pub mod template;
 pub use error::Error;
 
 use escale_engine::Engine;
-use escale_service::{Cloud, Entry, Recorded, Service};
+use escale_service::{Cloud, Entry, Recorded, ResourceType, Service};
 use escale_store::Store;
 use std::sync::Arc;
 
@@ -44,6 +43,9 @@ impl Service for CloudFormation {
     }
     fn recorded(&self) -> &'static [Recorded] {
         recorded::RECORDED
+    }
+    fn resource_types(&self) -> Vec<ResourceType> {
+        cfn::types()
     }
 }
 

@@ -15,6 +15,17 @@ pub(crate) struct ConfigurationInput {
     minimum_healthy_percent: Option<u32>,
     strategy: Option<String>,
     bake_time_in_minutes: Option<i32>,
+    alarms: Option<AlarmsInput>,
+}
+
+/// Templates of the CDK say that there are none.
+#[derive(Wire)]
+#[wire(camelCase)]
+struct AlarmsInput {
+    alarm_names: Vec<String>,
+    enable: bool,
+    #[allow(dead_code)] // says what an alarm does, and there is none
+    rollback: bool,
 }
 
 pub(crate) struct Configuration {
@@ -30,6 +41,9 @@ impl ConfigurationInput {
         }
         if self.bake_time_in_minutes.is_some_and(|b| b != 0) {
             return Err(Error::NotSupported("bakeTimeInMinutes above 0".into()));
+        }
+        if self.alarms.is_some_and(|a| a.enable || !a.alarm_names.is_empty()) {
+            return Err(Error::NotSupported("A deployment that alarms roll back".into()));
         }
         let (maximum, minimum) = (self.maximum_percent, self.minimum_healthy_percent);
         if maximum.is_some_and(|m| !(100..=200).contains(&m)) {
@@ -115,4 +129,22 @@ pub(crate) fn digits() -> String {
 pub(crate) fn forget(cx: &mut Cx<'_>, key: &str) {
     cx.tx.delete::<Service>(key);
     cx.tx.delete::<ServiceEvents>(key);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn alarms_are_refused_unless_there_are_none() {
+        for (alarms, taken) in [
+            (json!({"alarmNames": [], "enable": false, "rollback": false}), true),
+            (json!({"alarmNames": ["errors"], "enable": true, "rollback": true}), false),
+            (json!({"alarmNames": ["errors"], "enable": false, "rollback": false}), false),
+        ] {
+            let input = <ConfigurationInput as Wire>::read(&json!({ "alarms": alarms })).unwrap();
+            assert_eq!(input.read().is_ok(), taken, "{alarms}");
+        }
+    }
 }

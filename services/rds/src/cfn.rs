@@ -227,11 +227,21 @@ fn delete_instance(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
 }
 
 /// Under `DeletionPolicy: Snapshot`. The name is CloudFormation's: what it deletes, and something random.
-pub(crate) fn delete_instance_with_snapshot(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
-    let mut id = created.physical_id.clone();
-    id.truncate(200);
-    let tail = escale_base::ids::random_hex(12);
-    delete(cx, created, json!({"FinalDBSnapshotIdentifier": format!("{id}-snapshot-{tail}")}))
+pub(crate) fn delete_instance_with_snapshot(
+    cx: &mut Cx<'_>,
+    created: &Created,
+    name: &str,
+) -> Result<(), AwsError> {
+    let id = snapshot_id(name, &escale_base::ids::random_hex(12));
+    delete(cx, created, json!({"FinalDBSnapshotIdentifier": id}))
+}
+
+/// A snapshot's id may be 255 characters long and has no two hyphens in a row; a stack's name may have them.
+fn snapshot_id(name: &str, tail: &str) -> String {
+    let words = name.to_ascii_lowercase();
+    let mut id = words.split('-').filter(|w| !w.is_empty()).collect::<Vec<_>>().join("-");
+    id.truncate(254 - tail.len());
+    format!("{}-{tail}", id.trim_end_matches('-'))
 }
 
 fn delete(cx: &mut Cx<'_>, created: &Created, mut input: Value) -> Result<(), AwsError> {
@@ -296,5 +306,22 @@ fn unless_gone(answer: Result<Value, AwsError>, code: &str) -> Result<(), AwsErr
     match answer {
         Err(error) if error.code != code => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_last_snapshot_has_an_id_that_rds_takes() {
+        for (name, id) in [
+            ("shop-snapshot-Db", "shop-snapshot-db-0f0f".to_owned()),
+            ("my--shop-snapshot-Db", "my-shop-snapshot-db-0f0f".to_owned()),
+            (&"x".repeat(400), format!("{}-0f0f", "x".repeat(250))),
+        ] {
+            assert_eq!(snapshot_id(name, "0f0f"), id);
+            crate::rules::identifier("FinalDBSnapshotIdentifier", &id, 255).unwrap();
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! CloudFormation: `AWS::SecretsManager::Secret`. Its `Ref` is the ARN.
+//! CloudFormation: `AWS::SecretsManager::Secret` and its attachment to a database. `Ref` is the secret's ARN.
 
 use crate::{Error, password};
 use escale_base::{AwsError, Wire, wire};
@@ -8,14 +8,25 @@ use serde_json::{Value, json};
 const SECRET: &str = "AWS::SecretsManager::Secret";
 
 pub(crate) fn types() -> Vec<ResourceType> {
-    vec![ResourceType {
-        name: SECRET,
-        properties: &["Name", "Description", "SecretString", "GenerateSecretString", "KmsKeyId", "Tags"],
-        create,
-        ready: |_, _| Readiness::ready(),
-        delete,
-        gone: |_, _| Readiness::ready(),
-    }]
+    vec![
+        ResourceType {
+            name: SECRET,
+            properties: &["Name", "Description", "SecretString", "GenerateSecretString", "KmsKeyId", "Tags"],
+            create,
+            ready: |_, _| Readiness::ready(),
+            delete,
+            gone: |_, _| Readiness::ready(),
+        },
+        ResourceType {
+            name: "AWS::SecretsManager::SecretTargetAttachment",
+            properties: &["SecretId", "TargetId", "TargetType"],
+            create: attach,
+            ready: |_, _| Readiness::ready(),
+            // What was written stays in the secret's value: a stack that has the one has the other.
+            delete: |_, _| Ok(()),
+            gone: |_, _| Readiness::ready(),
+        },
+    ]
 }
 
 fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
@@ -101,6 +112,44 @@ fn delete(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     }
 }
 
+/// Writes where the database is into the secret that holds its password, under the names that AWS's libraries read.
+fn attach(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
+    let word = |name: &str| Ok::<_, AwsError>(props.required(name)?.as_str().unwrap_or_default().to_owned());
+    let (secret, target, kind) = (word("SecretId")?, word("TargetId")?, word("TargetType")?);
+    if kind != "AWS::RDS::DBInstance" {
+        return Err(AwsError::not_supported(format_args!("A secret's attachment to {kind}")));
+    }
+    let found = cx.call("rds", "DescribeDBInstances", json!({ "DBInstanceIdentifier": target }))?;
+    let stored = cx.call("secretsmanager", "GetSecretValue", json!({ "SecretId": secret }))?;
+    let value =
+        with_connection(stored["SecretString"].as_str().unwrap_or_default(), &found["DBInstances"][0])?;
+    cx.call("secretsmanager", "PutSecretValue", json!({ "SecretId": secret, "SecretString": value }))?;
+    let arn = stored["ARN"].as_str().unwrap_or_default();
+    Ok(Created::new(arn).with("Id", arn))
+}
+
+/// <https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html>
+fn with_connection(secret: &str, database: &Value) -> Result<String, AwsError> {
+    let read = serde_json::from_str(secret).ok().filter(Value::is_object);
+    let mut whole: Value = read.ok_or_else(|| {
+        AwsError::from(Error::Parameter(
+            "A secret that is attached to a database holds a JSON structure".into(),
+        ))
+    })?;
+    for (name, value) in [
+        ("engine", &database["Engine"]),
+        ("host", &database["Endpoint"]["Address"]),
+        ("port", &database["Endpoint"]["Port"]),
+        ("dbname", &database["DBName"]),
+        ("dbInstanceIdentifier", &database["DBInstanceIdentifier"]),
+    ] {
+        if !value.is_null() {
+            whole[name] = value.clone();
+        }
+    }
+    Ok(whole.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,5 +165,22 @@ mod tests {
         assert_eq!(made["password"].as_str().unwrap().len(), 16);
         let error = generate(&json!({"PasswordLenght": 3})).unwrap_err();
         assert!(error.message.contains("PasswordLenght"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_learns_where_its_database_is() {
+        let database = json!({
+            "Engine": "postgres", "DBInstanceIdentifier": "db", "Endpoint": {"Address": "db.x", "Port": 5432},
+        });
+        let made: Value = serde_json::from_str(
+            &with_connection(r#"{"username":"app","password":"p"}"#, &database).unwrap(),
+        )
+        .unwrap();
+        let expected = json!({
+            "username": "app", "password": "p", "engine": "postgres", "host": "db.x", "port": 5432,
+            "dbInstanceIdentifier": "db",
+        });
+        assert_eq!(made, expected);
+        assert!(with_connection("plain", &database).is_err());
     }
 }

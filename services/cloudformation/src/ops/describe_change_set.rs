@@ -1,9 +1,17 @@
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeChangeSet.html>
 
-use crate::{Error, find, shapes, status};
+use crate::{
+    Error, find, scope, shapes, status,
+    template::{self, EvaluateError, Origin, Scope, expression::Form},
+};
 use escale_base::{Tag, Timestamp, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::cloudformation::{ChangeSet, ChangeSetPhase, OnFailure, Planned, Stack};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// What AWS writes for a property that hangs on a resource which does not exist yet.
+const LATER: &str = "{{changeSet:KNOWN_AFTER_APPLY}}";
 
 pub(crate) struct DescribeChangeSet;
 
@@ -13,6 +21,7 @@ pub(crate) struct Input {
     stack_name: Option<String>,
     #[allow(dead_code)] // one page holds all changes: a template has at most 500 resources
     next_token: Option<String>,
+    include_property_values: Option<bool>,
 }
 
 #[derive(Wire)]
@@ -51,6 +60,8 @@ pub(crate) struct ResourceChange {
     resource_type: String,
     scope: Vec<String>,
     details: Vec<escale_base::wire::Value>,
+    /// The resource as it will be, as JSON in a text.
+    after_context: Option<String>,
 }
 
 impl Operation for DescribeChangeSet {
@@ -64,11 +75,42 @@ impl Operation for DescribeChangeSet {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let (stack, row) = find::change_set(cx.tx, &input.change_set_name, input.stack_name.as_deref())?;
-        Ok(output(&stack, &row))
+        let after = match input.include_property_values {
+            Some(true) => properties(cx, &stack, &row)?,
+            _ => BTreeMap::new(),
+        };
+        Ok(output(&stack, &row, &after))
     }
 }
 
-fn output(stack: &Stack, row: &ChangeSet) -> Output {
+/// The properties of every resource, as far as they are known before anything is made.
+fn properties(cx: &Cx<'_>, stack: &Stack, row: &ChangeSet) -> Result<BTreeMap<String, Value>, Error> {
+    let parsed = template::parse(&row.content.template, Origin::File)?;
+    let mut bound = scope::bound(&parsed, &row.content)?;
+    for hidden in &row.content.hidden {
+        bound.values.insert(hidden.clone(), "****".into());
+    }
+    let world = scope::World::new(cx.tx, cx.config, &stack.uuid);
+    let pseudo = scope::pseudo(cx.config, &stack.arn, &stack.name);
+    let scope = Scope::new(&parsed, &bound.values, &pseudo, &world)?;
+    let mut all = BTreeMap::new();
+    for planned in &row.content.resources {
+        let Some(resource) = parsed.resources.get(&planned.logical_id) else { continue };
+        let Form::Map(entries) = &resource.properties.form else { continue };
+        let mut known = Map::new();
+        for (name, expression) in entries {
+            match scope.value(expression) {
+                Ok(value) => known.extend(value.map(|v| (name.clone(), v))),
+                Err(EvaluateError::NotYet { .. }) => drop(known.insert(name.clone(), LATER.into())),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        all.insert(planned.logical_id.clone(), known.into());
+    }
+    Ok(all)
+}
+
+fn output(stack: &Stack, row: &ChangeSet, after: &BTreeMap<String, Value>) -> Output {
     let (status, execution_status) = status::change_set(row);
     let (status_reason, planned): (_, &[Planned]) = match &row.phase {
         ChangeSetPhase::Failed(why) => (Some(why.clone()), &[]),
@@ -91,16 +133,16 @@ fn output(stack: &Stack, row: &ChangeSet) -> Output {
         status,
         status_reason,
         notification_arns: Vec::new(),
-        rollback_configuration: serde_json::json!({}),
+        rollback_configuration: json!({}),
         capabilities: row.content.capabilities.clone(),
         tags: row.content.tags.clone(),
-        changes: planned.iter().map(added).collect(),
+        changes: planned.iter().map(|p| added(p, after.get(&p.logical_id))).collect(),
         include_nested_stacks: row.include_nested_stacks,
         on_stack_failure,
     }
 }
 
-fn added(planned: &Planned) -> Change {
+fn added(planned: &Planned, properties: Option<&Value>) -> Change {
     Change {
         kind: "Resource",
         resource_change: ResourceChange {
@@ -109,6 +151,7 @@ fn added(planned: &Planned) -> Change {
             resource_type: planned.type_name.clone(),
             scope: Vec::new(),
             details: Vec::new(),
+            after_context: properties.map(|p| json!({ "Properties": p }).to_string()),
         },
     }
 }

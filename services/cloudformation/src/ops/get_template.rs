@@ -40,7 +40,8 @@ impl Operation for GetTemplate {
             (Some(named), stack) => {
                 find::change_set(cx.tx, named, stack.as_deref())?.1.content.template.clone()
             }
-            (None, Some(named)) => find::standing(cx.tx, named)?.content.template.clone(),
+            // Empty of a stack that is still under review: the CDK compares with it.
+            (None, Some(named)) => find::stack(cx.tx, named)?.content.template.clone(),
             (None, None) => return Err(Error::invalid("Either StackName or ChangeSetName must be specified")),
         };
         Ok(Output { template_body, stages_available: vec!["Original", "Processed"] })

@@ -1,7 +1,7 @@
 //! The steps of a deletion, be it wished or a rollback.
 
 use super::{Stacks, created, is_in, plan, refused};
-use crate::{error, events, find, snapshot};
+use crate::{error, events, find};
 use escale_base::AwsError;
 use escale_service::Cx;
 use escale_store::Row;
@@ -26,13 +26,13 @@ impl Stacks {
                 enter(cx, &mut row, ResourceState::Retained, None);
                 return Ok(());
             }
-            match self.cloud.resource_type(&row.type_name) {
-                _ if removal == Removal::Snapshot => {
-                    let whose = (stack.name.as_str(), logical);
-                    snapshot::delete(cx, &row.type_name, &created(&row), whose)?;
-                }
-                Some(kind) => (kind.delete)(cx, &created(&row))?,
-                None => return Err(AwsError::not_supported(format_args!("The type {}", row.type_name))),
+            let unknown = || AwsError::not_supported(format_args!("{removal:?} of {}", row.type_name));
+            if removal == Removal::Snapshot {
+                let delete = self.cloud.delete_with_snapshot(&row.type_name).ok_or_else(unknown)?;
+                delete(cx, &created(&row), &format!("{}-snapshot-{logical}", stack.name))?;
+            } else {
+                let kind = self.cloud.resource_type(&row.type_name).ok_or_else(unknown)?;
+                (kind.delete)(cx, &created(&row))?;
             }
             start(cx, &mut row, true, None);
             Ok(())

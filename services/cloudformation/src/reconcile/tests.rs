@@ -4,7 +4,8 @@ use super::*;
 use crate::CloudFormation;
 use escale_base::{Clock, wire::Value};
 use escale_service::{
-    Config, Decision, Entry, Identity, Kind, Props, ResourcePolicy, ResourceType, Service, StreamCx,
+    Config, Decision, DeleteWithSnapshot, Entry, Identity, Kind, Props, ResourcePolicy, ResourceType,
+    Service, StreamCx,
 };
 use escale_store::{Row, TableDef};
 use http_body_util::BodyExt;
@@ -44,15 +45,29 @@ impl Service for Things {
         Vec::new()
     }
     fn resource_types(&self) -> Vec<ResourceType> {
-        vec![ResourceType {
-            name: "Test::Thing",
-            properties: &["Name", "Of", "Slow", "Fail", "Held"],
-            create,
-            ready,
-            delete,
-            gone,
-        }]
+        ["Test::Thing", KEPT]
+            .map(|name| ResourceType {
+                name,
+                properties: &["Name", "Of", "Slow", "Fail", "Held"],
+                create,
+                ready,
+                delete,
+                gone,
+            })
+            .into()
     }
+    fn delete_with_snapshot(&self, type_name: &str) -> Option<DeleteWithSnapshot> {
+        (type_name == KEPT).then_some(delete_with_snapshot as DeleteWithSnapshot)
+    }
+}
+
+/// A type that knows snapshots: a snapshot is a thing of the name that it is given.
+const KEPT: &str = "Test::Kept";
+
+fn delete_with_snapshot(cx: &mut Cx<'_>, created: &Created, name: &str) -> Result<(), AwsError> {
+    let Some(thing) = cx.tx.get::<Thing>(&created.physical_id) else { return Ok(()) };
+    cx.tx.put(Thing { id: name.to_owned(), ..(*thing).clone() });
+    delete(cx, created)
 }
 
 fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {

@@ -202,6 +202,36 @@ Resources:
 }
 
 #[test]
+fn what_knows_snapshots_leaves_one_unless_told_not_to() {
+    let lab = Lab::new();
+    let template = "
+Resources:
+  Silent: { Type: Test::Kept }
+  Asked: { Type: Test::Kept, DeletionPolicy: Snapshot }
+  Dropped: { Type: Test::Kept, DeletionPolicy: Delete }
+  Other: { Type: Test::Thing }
+";
+    lab.create("shop", template).unwrap();
+    lab.run();
+    lab.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
+    lab.run();
+    assert_eq!(lab.things(), ["shop-snapshot-Asked", "shop-snapshot-Silent"]);
+}
+
+#[test]
+fn a_rollback_takes_no_snapshot() {
+    let lab = Lab::new();
+    let template = "
+Resources:
+  A: { Type: Test::Kept }
+  B: { Type: Test::Thing, DependsOn: A, Properties: { Fail: broken } }
+";
+    lab.create("shop", template).unwrap();
+    lab.run();
+    assert_eq!((lab.status("shop").as_str(), lab.things()), ("ROLLBACK_COMPLETE", vec![]));
+}
+
+#[test]
 fn broken_templates_leave_nothing() {
     let lab = Lab::new();
     expect!["ValidationError: Template format error: Unrecognized resource types: [AWS::X::Y]. Escale does not enact them; `escale coverage` lists what it does"]
@@ -272,6 +302,31 @@ fn exports_are_unique_and_guarded() {
 }
 
 #[test]
+fn a_change_set_shows_what_properties_will_be_but_no_secrets() {
+    let lab = Lab::new();
+    let template = "
+Parameters: { Word: { Type: String, NoEcho: true, AllowedPattern: '[a-z]+' } }
+Resources:
+  A: { Type: Test::Thing, Properties: { Of: !Ref Word } }
+  B: { Type: Test::Thing, Properties: { Of: !Ref A, Name: !Sub 'b-${AWS::StackName}' } }
+";
+    let input = json!({
+        "StackName": "shop", "ChangeSetName": "cs", "ChangeSetType": "CREATE", "TemplateBody": template,
+        "Parameters": [{"ParameterKey": "Word", "ParameterValue": "hush"}],
+    });
+    lab.call("CreateChangeSet", input).unwrap();
+    let named = json!({"StackName": "shop", "ChangeSetName": "cs"});
+    let bare = lab.call("DescribeChangeSet", named.clone()).unwrap();
+    assert!(bare["Changes"][0]["ResourceChange"]["AfterContext"].is_null());
+    let mut asked = named;
+    asked["IncludePropertyValues"] = true.into();
+    let shown = lab.call("DescribeChangeSet", asked).unwrap();
+    let after = |i: usize| shown["Changes"][i]["ResourceChange"]["AfterContext"].as_str().unwrap().to_owned();
+    assert_eq!(after(0), r#"{"Properties":{"Of":"****"}}"#);
+    assert_eq!(after(1), r#"{"Properties":{"Of":"{{changeSet:KNOWN_AFTER_APPLY}}","Name":"b-shop"}}"#);
+}
+
+#[test]
 fn change_sets() {
     let lab = Lab::new();
     let deploy = |kind: &str, template: &str| {
@@ -283,6 +338,7 @@ fn change_sets() {
     };
     let set = deploy("CREATE", CHAIN).unwrap();
     assert_eq!(lab.status("shop"), "REVIEW_IN_PROGRESS");
+    assert_eq!(lab.call("GetTemplate", json!({"StackName": "shop"})).unwrap()["TemplateBody"], "");
     let shown = lab.call("DescribeChangeSet", json!({"ChangeSetName": set["Id"]})).unwrap();
     assert_eq!(
         (&shown["Status"], &shown["ExecutionStatus"]),

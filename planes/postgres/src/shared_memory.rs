@@ -1,0 +1,82 @@
+//! The shared memory of servers that are killed. One that ends by itself removes it; one that is killed leaves it for its
+//! next start to remove, which a deleted database never has.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// What servers have in the kernel that outlives them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct SharedMemory {
+    /// POSIX segments, by their files.
+    files: BTreeSet<PathBuf>,
+    /// System V segments, by their ids.
+    segments: BTreeSet<u64>,
+}
+
+impl SharedMemory {
+    /// Adds what a living process has mapped.
+    pub(crate) fn note(&mut self, pid: u32) {
+        self.read(&std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default());
+    }
+
+    /// `address permissions offset device inode path`; the inode of a System V segment is its id.
+    fn read(&mut self, maps: &str) {
+        for line in maps.lines() {
+            let mut words = line.split_ascii_whitespace().skip(4);
+            let (Some(inode), Some(path)) = (words.next(), words.next()) else { continue };
+            if path.starts_with("/dev/shm/PostgreSQL.") {
+                self.files.insert(path.into());
+            } else if path.starts_with("/SYSV") {
+                self.segments.extend(inode.parse::<u64>().ok());
+            }
+        }
+    }
+
+    /// Once all that used it are dead. What cannot be removed is told and left: it is small, and nobody waits for it.
+    pub(crate) fn remove(&self) {
+        for file in &self.files {
+            remove_file(file);
+        }
+        for id in &self.segments {
+            // shmctl has no safe binding among the dependencies.
+            let done = Command::new("ipcrm").args(["-m", &id.to_string()]).output();
+            if !done.as_ref().is_ok_and(|d| d.status.success()) {
+                tracing::warn!(id, ?done, "a shared memory segment could not be removed");
+            }
+        }
+    }
+}
+
+fn remove_file(file: &Path) {
+    match std::fs::remove_file(file) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!("{} could not be removed: {e}", file.display());
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_has_mapped() {
+        let mut found = SharedMemory::default();
+        found.read(
+            "7f0a4c000000-7f0a4c021000 rw-p 00000000 00:00 0 \n\
+             7f0a54a3c000-7f0a54a3d000 rw-s 00000000 00:01 360808                     /SYSV0014c0b1 (deleted)\n\
+             7f0a4ba00000-7f0a54a00000 rw-s 00000000 00:01 1028                       /dev/zero (deleted)\n\
+             7f0a4a000000-7f0a4a100000 rw-s 00000000 00:1b 7                          /dev/shm/PostgreSQL.2443183318\n\
+             7f0a4a100000-7f0a4a200000 rw-s 00000000 00:1b 8                          /dev/shm/other\n",
+        );
+        let expected = SharedMemory {
+            files: BTreeSet::from(["/dev/shm/PostgreSQL.2443183318".into()]),
+            segments: BTreeSet::from([360_808]),
+        };
+        assert_eq!(found, expected);
+    }
+}

@@ -1,0 +1,80 @@
+"""Container images made on the spot, and skopeo that carries them."""
+
+import base64
+import gzip
+import hashlib
+import io
+import json
+import pathlib
+import platform
+import subprocess
+import tarfile
+
+ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
+
+
+def layout(folder, files, config=None):
+    """An OCI image of one layer, as a folder. `files` are paths with their content, links as `-> target`; a path with / at its end
+    is a folder for everybody. Gives the digest."""
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as tar:
+        for path, content in files.items():
+            info = tarfile.TarInfo(path.rstrip("/"))
+            info.mode = 0o755
+            if path.endswith("/"):
+                info.type, info.mode, content = tarfile.DIRTYPE, 0o1777, b""
+            elif isinstance(content, str) and content.startswith("-> "):
+                info.type, info.linkname, content = tarfile.SYMTYPE, content.removeprefix("-> "), b""
+            content = content.encode() if isinstance(content, str) else content
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    blobs = folder / "blobs/sha256"
+    blobs.mkdir(parents=True)
+
+    def blob(content, media_type):
+        digest = hashlib.sha256(content).hexdigest()
+        (blobs / digest).write_bytes(content)
+        return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(content)}
+
+    plain = layer.getvalue()
+    # Packed already: clients pack plain layers on their way, and the image would get another digest.
+    part = blob(gzip.compress(plain, mtime=0), "application/vnd.oci.image.layer.v1.tar+gzip")
+    diff = f"sha256:{hashlib.sha256(plain).hexdigest()}"
+    whole = {"architecture": ARCHITECTURE, "os": "linux", "config": config or {}, "rootfs": {"type": "layers", "diff_ids": [diff]}}
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": blob(json.dumps(whole).encode(), "application/vnd.oci.image.config.v1+json"),
+        "layers": [part],
+    }
+    named = blob(json.dumps(manifest).encode(), manifest["mediaType"])
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [named]}))
+    (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    return named["digest"]
+
+
+def busybox(folder, page="hello", **config):
+    """An image with a shell and a web server, and a page for it below /www."""
+    applets = {f"bin/{name}": "-> busybox" for name in ("sh", "httpd", "wget", "sleep", "echo")}
+    program = pathlib.Path("/bin/busybox").read_bytes()
+    config = {"Env": ["PATH=/bin"], **config}
+    return layout(folder, {"bin/busybox": program, **applets, "www/index.html": page}, config)
+
+
+def token(ecr):
+    data = ecr.get_authorization_token()["authorizationData"][0]
+    user, password = base64.b64decode(data["authorizationToken"]).decode().split(":", 1)
+    assert user == "AWS"
+    return password
+
+
+def copy(source, target, *options, check=True):
+    command = ["skopeo", "--insecure-policy", "copy", "--quiet", *options, source, target]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 or not check, done.stderr
+    return done
+
+
+def push(folder, uri, tag, password, check=True):
+    options = ("--dest-tls-verify=false", "--dest-creds", f"AWS:{password}")
+    return copy(f"oci:{folder}", f"docker://{uri}:{tag}", *options, check=check)

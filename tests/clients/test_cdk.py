@@ -1,0 +1,84 @@
+"""What the CDK makes of its usual constructs, deployed as its command line does it. templates/cdk-app.js tells how the
+templates were made."""
+
+import json
+import pathlib
+
+import pytest
+
+from conftest import make_cloud, remove_cloud
+from images import busybox, push, token
+from test_deploy import fetch, left
+
+TEMPLATES = pathlib.Path(__file__).parent / "templates"
+QUICK = {"Delay": 1, "MaxAttempts": 120}
+
+
+@pytest.fixture
+def own():
+    made = make_cloud()
+    try:
+        made.escale("start")
+        yield made
+    finally:
+        remove_cloud(made)
+
+
+def create(cloudformation, stack, template):
+    """By a change set whose properties are looked at, as `cdk deploy` does it."""
+    text = (TEMPLATES / template).read_text()
+    named = {"StackName": stack, "ChangeSetName": "cdk-deploy-change-set"}
+    cloudformation.create_change_set(
+        **named, ChangeSetType="CREATE", TemplateBody=text, Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
+        IncludeNestedStacks=True, ImportExistingResources=False)
+    shown = cloudformation.describe_change_set(**named, IncludePropertyValues=True)
+    assert shown["Status"] == "CREATE_COMPLETE" and len(shown["Changes"]) == len(json.loads(text)["Resources"])
+    assert cloudformation.get_template(StackName=stack, TemplateStage="Original")["TemplateBody"] == ""
+    cloudformation.execute_change_set(**named)
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=stack, WaiterConfig=QUICK)
+    made = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
+    return {o["OutputKey"]: o["OutputValue"] for o in made}, {
+        c["ResourceChange"]["LogicalResourceId"]: json.loads(c["ResourceChange"]["AfterContext"])["Properties"]
+        for c in shown["Changes"] if "AfterContext" in c["ResourceChange"]
+    }
+
+
+def delete(cloudformation, stack):
+    cloudformation.delete_stack(StackName=stack)
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack, WaiterConfig=QUICK)
+
+
+def test_a_load_balanced_service_a_database_and_a_distribution(own, tmp_path):
+    cloudformation, ecr, before = own.client("cloudformation"), own.client("ecr"), left(own)
+    create(cloudformation, "Repo", "cdk-repository.json")
+    busybox(tmp_path / "image", "hello from the cdk", Cmd=["httpd", "-f", "-h", "/www", "-p", "8080"])
+    [repository] = ecr.describe_repositories()["repositories"]
+    push(tmp_path / "image", repository["repositoryUri"], "v1", token(ecr))
+
+    outputs, after = create(cloudformation, "Shop", "cdk-shop.json")
+    [vpc] = [p for name, p in after.items() if name.startswith("Vpc") and "CidrBlock" in p and "VpcId" not in p]
+    assert vpc["CidrBlock"] == "10.0.0.0/16"
+    assert {p["VpcId"] for p in after.values() if "VpcId" in p} == {"{{changeSet:KNOWN_AFTER_APPLY}}"}
+    [url] = [value for name, value in outputs.items() if "URL" in name]
+    page = fetch(own, url)
+    assert (page.status_code, page.text) == (200, "hello from the cdk")
+
+    # The secret knows where the database is that it opens.
+    [database] = own.client("rds").describe_db_instances()["DBInstances"]
+    assert database["MultiAZ"]
+    secrets = own.client("secretsmanager")
+    [secret] = secrets.list_secrets()["SecretList"]
+    value = json.loads(secrets.get_secret_value(SecretId=secret["ARN"])["SecretString"])
+    assert value.pop("password")
+    assert value == {
+        "username": database["MasterUsername"], "engine": "postgres", "host": database["Endpoint"]["Address"],
+        "port": database["Endpoint"]["Port"], "dbInstanceIdentifier": database["DBInstanceIdentifier"],
+    }
+
+    delete(cloudformation, "Shop")
+    # The CDK retains logs.
+    logs = own.client("logs")
+    [group] = logs.describe_log_groups()["logGroups"]
+    logs.delete_log_group(logGroupName=group["logGroupName"])
+    delete(cloudformation, "Repo")
+    assert left(own) == before

@@ -1,0 +1,236 @@
+"""`aws cloudformation deploy` with templates as users have them: two written by hand after AWS's own samples, and the one
+that `escale template` prints."""
+
+import hashlib
+import pathlib
+import re
+import subprocess
+import urllib.parse
+import uuid
+
+import botocore.exceptions
+import pytest
+import requests
+
+from conftest import SHOP, eventually, make_cloud, remove_cloud
+from images import busybox, layout, push, token
+
+TEMPLATES = pathlib.Path(__file__).parent / "templates"
+
+
+def deploy(cloud, stack, template, **parameters):
+    """With the aws CLI, which looks only every half minute whether it is done."""
+    given = [f"{name}={value}" for name, value in parameters.items()]
+    cloud.aws_cli(
+        "cloudformation", "deploy", "--stack-name", stack, "--template-file", str(template),
+        "--capabilities", "CAPABILITY_NAMED_IAM", "--parameter-overrides", *given,
+    )
+
+
+def create(cloud, stack, template):
+    """What other stacks stand on, without the CLI's long looks."""
+    client = cloud.client("cloudformation")
+    client.create_stack(StackName=stack, TemplateBody=template, Capabilities=["CAPABILITY_NAMED_IAM"])
+    client.get_waiter("stack_create_complete").wait(StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+
+
+def delete(cloud, stack):
+    cloud.aws_cli("cloudformation", "delete-stack", "--stack-name", stack)
+    waiter = cloud.client("cloudformation").get_waiter("stack_delete_complete")
+    waiter.wait(StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+
+
+def outputs(cloud, stack):
+    shown = cloud.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+    assert shown["StackStatus"] == "CREATE_COMPLETE"
+    return {o["OutputKey"]: o["OutputValue"] for o in shown["Outputs"]}
+
+
+def fetch(cloud, url, path="/", **options):
+    """A page as a browser on this machine gets it: `*.localhost` is this machine, the port that of the public names."""
+    host = urllib.parse.urlsplit(url).hostname
+    at = f"http://127.0.0.1:{cloud.env['ESCALE_WEB_PORT']}{path}"
+    return requests.get(at, headers={"Host": host, **options.pop("headers", {})}, timeout=20, **options)
+
+
+def left(cloud):
+    """What a cloud has of all that these templates make."""
+    ec2, elb, ecs, iam = (cloud.client(name) for name in ("ec2", "elbv2", "ecs", "iam"))
+    return {
+        "vpcs": ec2.describe_vpcs()["Vpcs"],
+        "interfaces": ec2.describe_network_interfaces()["NetworkInterfaces"],
+        "addresses": ec2.describe_addresses()["Addresses"],
+        "nat": [n for n in ec2.describe_nat_gateways()["NatGateways"] if n["State"] != "deleted"],
+        "gateways": ec2.describe_internet_gateways()["InternetGateways"],
+        "balancers": elb.describe_load_balancers()["LoadBalancers"],
+        "target groups": elb.describe_target_groups()["TargetGroups"],
+        "clusters": ecs.list_clusters()["clusterArns"],
+        "definitions": ecs.list_task_definitions()["taskDefinitionArns"],
+        "roles": iam.list_roles()["Roles"],
+        "policies": iam.list_policies(Scope="Local")["Policies"],
+        "log groups": cloud.client("logs").describe_log_groups()["logGroups"],
+        "databases": cloud.client("rds").describe_db_instances()["DBInstances"],
+        "buckets": cloud.client("s3").list_buckets()["Buckets"],
+        "distributions": cloud.client("cloudfront").list_distributions()["DistributionList"].get("Items", []),
+        "zones": cloud.client("route53").list_hosted_zones()["HostedZones"],
+        "secrets": cloud.client("secretsmanager").list_secrets()["SecretList"],
+    }
+
+
+def empty(s3, bucket):
+    held = s3.list_object_versions(Bucket=bucket)
+    versions = [{"Key": v["Key"], "VersionId": v["VersionId"]} for v in held.get("Versions", []) + held.get("DeleteMarkers", [])]
+    s3.delete_objects(Bucket=bucket, Delete={"Objects": versions})
+
+
+def pushed(cloud, folder, repository, tag="v1"):
+    """Pushes an image as skopeo does it; gives the reference that a task definition names."""
+    uri = cloud.client("ecr").describe_repositories(repositoryNames=[repository])["repositories"][0]["repositoryUri"]
+    push(folder, uri, tag, token(cloud.client("ecr")))
+    return f"{uri}:{tag}"
+
+
+@pytest.fixture(scope="module")
+def own():
+    """A cloud for these tests alone: they look at everything that is left in it."""
+    made = make_cloud()
+    try:
+        made.escale("start")
+        yield made
+    finally:
+        remove_cloud(made)
+
+
+@pytest.fixture(scope="module")
+def image(own, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("images") / "web"
+    busybox(folder, "hello from a task")
+    own.client("ecr").create_repository(repositoryName="web")
+    return pushed(own, folder, "web")
+
+
+@pytest.fixture(scope="module")
+def network(own):
+    """The stack of the network, the load balancer and the cluster; its URL. Nothing of it is left in the end."""
+    before = left(own)
+    create(own, "public-vpc", (TEMPLATES / "public-vpc.yaml").read_text())
+    yield outputs(own, "public-vpc")["ExternalUrl"]
+    delete(own, "public-vpc")
+    assert left(own) == before
+
+
+def test_a_service_in_a_network_written_by_hand(own, network, image):
+    nobody, before = fetch(own, network), left(own)
+    assert (nobody.status_code, nobody.text) == (404, "no service here")
+    deploy(own, "web", TEMPLATES / "fargate-service.yaml", StackName="public-vpc", ImageUrl=image)
+    assert outputs(own, "web") == {"ServiceName": "web", "Url": network}
+    page = fetch(own, network)
+    assert (page.status_code, page.text) == (200, "hello from a task")
+    elb = own.client("elbv2")
+    [group] = elb.describe_target_groups()["TargetGroups"]
+    health = elb.describe_target_health(TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"]
+    assert [h["TargetHealth"]["State"] for h in health] == ["healthy", "healthy"]
+    # `deploy` makes its stacks by change sets: their first event is of a stack that is looked at.
+    events = own.client("cloudformation").describe_stack_events(StackName="web")["StackEvents"]
+    assert events[-1]["ResourceStatus"] == "REVIEW_IN_PROGRESS"
+
+    # The network cannot go before who imports from it.
+    refused = own.aws_cli("cloudformation", "delete-stack", "--stack-name", "public-vpc", check=False)
+    assert refused.returncode != 0 and "in use by web" in refused.stderr
+    delete(own, "web")
+    assert fetch(own, network).status_code == 404
+    assert left(own) == before
+
+
+def failure(cloud, stack, template, **parameters):
+    """What CloudFormation says against a template: at once, or in the events of a stack that is rolled back and removed."""
+    client = cloud.client("cloudformation")
+    given = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
+    try:
+        client.create_stack(
+            StackName=stack, TemplateBody=template, Parameters=given, Capabilities=["CAPABILITY_NAMED_IAM"])
+    except botocore.exceptions.ClientError as error:
+        return error.response["Error"]["Message"]
+
+    def rolled_back():
+        status = client.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
+        assert status != "CREATE_COMPLETE"
+        return status == "ROLLBACK_COMPLETE"
+
+    eventually(rolled_back, within=120)
+    events = client.describe_stack_events(StackName=stack)["StackEvents"]
+    delete(cloud, stack)
+    return "\n".join(e["ResourceStatusReason"] for e in events if e["ResourceStatus"] == "CREATE_FAILED")
+
+
+def test_an_image_that_is_missing_rolls_everything_back(own, network, image):
+    before, missing = left(own), image.replace(":v1", ":none")
+    template = (TEMPLATES / "fargate-service.yaml").read_text()
+    why = failure(own, "broken", template, StackName="public-vpc", ServiceName="broken", ImageUrl=missing)
+    assert "tasks failed to start" in why, why
+    assert left(own) == before
+
+
+@pytest.mark.parametrize("change, told", [
+    (("Protocol: HTTP\n      DefaultActions", "Protocol: HTTPS\n      DefaultActions"), "HTTPS"),
+    (("Type: application", "Type: network"), "network"),
+    (("Type: AWS::ECS::Cluster", "Type: AWS::ECS::CapacityProvider"), "Unrecognized resource types: [AWS::ECS::CapacityProvider]"),
+    (("InstanceTenancy: default", "InstanceTenancy: dedicated"), "dedicated"),
+    (("MapPublicIpOnLaunch: true", "Ipv6Native: true"), "Resources/PublicSubnetOne/Properties/Ipv6Native"),
+    (("GatewayId: !Ref InternetGateway", "GatewayId: !Ref Gateway"), "Unresolved resource dependencies [Gateway]"),
+    (("Default: test", "Default: nowhere"), "Parameter 'Stage' must be one of AllowedValues"),
+    (("!Select [0, !Cidr", "!Select [9, !Cidr"), "Select"),
+])
+def test_what_is_wrong_or_not_enacted_is_told_by_name(own, change, told):
+    before, text = left(own), (TEMPLATES / "public-vpc.yaml").read_text()
+    assert change[0] in text
+    why = failure(own, f"broken-{uuid.uuid4().hex[:8]}", text.replace(*change))
+    assert told in why, why
+    assert left(own) == before
+
+
+def test_the_template_of_the_shop(own, tmp_path):
+    """The steps of `escale template --help`, with skopeo where they say docker."""
+    cloud, before = own, left(own)
+    subprocess.run([SHOP / "build"], check=True)
+    create(cloud, "shop-images", cloud.escale("template", "--registry", SHOP).stdout)
+    template = tmp_path / "shop.yaml"
+    template.write_text(cloud.escale("template", SHOP).stdout)
+
+    images = {}
+    for service in ("frontend", "backend"):
+        program = (SHOP / service / f"bin/shop-{service}").read_bytes()
+        config = {"User": "65534:65534", "Entrypoint": [f"/shop-{service}"]}
+        layout(tmp_path / service, {f"shop-{service}": program}, config)
+        images[service] = pushed(cloud, tmp_path / service, f"shop/{service}")
+
+    key = tmp_path / "key.pem"
+    subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
+    public = subprocess.run(["openssl", "rsa", "-in", key, "-pubout"], check=True, capture_output=True, text=True).stdout
+    site = f"http://shop.localhost:{cloud.env['ESCALE_WEB_PORT']}"
+    deploy(
+        cloud, "shop", template, FrontendImage=images["frontend"], BackendImage=images["backend"],
+        SiteUrl=site, CdnPublicKeyPem=public, CdnPrivateKeyPem=key.read_text(),
+    )
+    told = outputs(cloud, "shop")
+    cloud.aws_cli("s3", "sync", str(SHOP / "frontend/dist"), f"s3://{told['StaticBucketName']}/static/")
+
+    page = fetch(cloud, site)
+    assert page.status_code == 200 and "<html" in page.text.lower()
+    style = fetch(cloud, site, "/static/shop.css")
+    assert (style.status_code, hashlib.sha256(style.content).digest()) == (
+        200, hashlib.sha256((SHOP / "frontend/dist/shop.css").read_bytes()).digest())
+    assert fetch(cloud, site, "/api/items").json() == []
+    balancer = f"http://{told['LoadBalancerDns']}"
+    assert fetch(cloud, balancer, "/api/health").status_code == 200
+
+    # A bucket that holds something stays, here as on AWS, and one with versions holds what was removed.
+    empty(cloud.client("s3"), told["StaticBucketName"])
+    delete(cloud, "shop")
+    [snapshot] = cloud.client("rds").describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]
+    assert re.fullmatch(r"shop-snapshot-dbinstance-[0-9a-z]+", snapshot["DBSnapshotIdentifier"])
+    kept = left(cloud)["buckets"]
+    for bucket in kept:
+        cloud.client("s3").delete_bucket(Bucket=bucket["Name"])
+    delete(cloud, "shop-images")
+    assert left(cloud) == before
