@@ -277,8 +277,9 @@ def test_metadata_and_credentials_are_given_to_the_task_alone(cluster):
     client("logs").describe_log_groups()
     with pytest.raises(botocore.exceptions.ClientError, match="AccessDenied"):
         client("logs").create_log_group(logGroupName="not-mine")
-    # Another task, with a role or without, that knows the path gets nothing.
-    thief = cluster.done(cluster.define(cluster.container("main", f"wget -q -O - 169.254.170.2{path} || exit 6")))
+    # Another task that knows the path gets nothing by it, not even what is its own.
+    steal = cluster.container("main", f"wget -q -O - 169.254.170.2{path} || exit 6")
+    thief = cluster.done(cluster.define(steal, taskRoleArn=role))
     assert codes(thief) == {"main": 6} and "AccessKeyId" not in str(cluster.lines(thief["taskArn"]))
     cluster.ecs.stop_task(cluster=cluster.name, task=arn)
 
