@@ -172,6 +172,7 @@ def test_an_image_that_is_missing_rolls_everything_back(own, network, image):
 
 
 @pytest.mark.parametrize("change, told", [
+    (("Default: ''\n    Description: A cert", "Default: arn:aws:acm:x\n    Description: A cert"), "Resources/SecureListener/Properties/Certificates"),
     (("Protocol: HTTP\n      DefaultActions", "Protocol: HTTPS\n      DefaultActions"), "HTTPS"),
     (("Type: application", "Type: network"), "network"),
     (("Type: AWS::ECS::Cluster", "Type: AWS::ECS::CapacityProvider"), "Unrecognized resource types: [AWS::ECS::CapacityProvider]"),

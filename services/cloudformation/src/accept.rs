@@ -3,7 +3,10 @@
 use crate::{
     Error, scope,
     shapes::ParameterShape,
-    template::{self, EvaluateError, Origin, RemovalPolicy, Resource, Scope, Template, expression::Form},
+    template::{
+        self, Conditions, EvaluateError, Expression, Origin, RemovalPolicy, Resource, Scope, Template,
+        expression::Form,
+    },
 };
 use escale_base::{AwsError, Tag};
 use escale_service::{Cloud, Cx};
@@ -28,7 +31,6 @@ pub(crate) fn content(
     previous: Option<&Content>,
 ) -> Result<(Content, BTreeSet<String>), Error> {
     let parsed = template::parse(&wanted.template, wanted.origin)?;
-    types(cloud, &parsed)?;
     let given = parameters(&wanted.parameters, previous)?;
     let missing =
         parsed.capabilities_missing(&wanted.capabilities.iter().map(String::as_str).collect::<Vec<_>>());
@@ -56,6 +58,7 @@ pub(crate) fn content(
     let world = scope::World::new(cx.tx, cx.config, "");
     let pseudo = scope::pseudo(cx.config, stack.0, stack.1);
     let scope = Scope::new(&parsed, &bound.values, &pseudo, &world)?;
+    types(cloud, &parsed, scope.conditions())?;
     scope.check_rules()?;
     let plan = parsed.plan(scope.conditions())?;
     evaluate(&parsed, &scope, plan.dependencies.keys())?;
@@ -92,10 +95,13 @@ pub(crate) fn is_same(new: &Content, old: &Content) -> bool {
         && (new.template == old.template || matches!((tree(new), tree(old)), (Ok(a), Ok(b)) if a == b))
 }
 
-/// Every type exists here, and reads every property that the template gives it.
-pub(crate) fn types(cloud: &Cloud, template: &Template) -> Result<(), Error> {
-    let unknown = |name: &&str| cloud.resource_type(name).is_none();
-    let unknown: Vec<&str> = template.resource_types().into_iter().filter(unknown).collect();
+/// Every type exists here, and reads every property that the template gives it. What a condition leaves out is not asked
+/// about: a certificate, say, that a template takes only where there is one.
+pub(crate) fn types(cloud: &Cloud, template: &Template, conditions: &Conditions) -> Result<(), Error> {
+    let holds = |condition: &String| conditions.get(condition) == Some(&true);
+    let made = || template.resources.iter().filter(|(_, r)| r.condition.as_ref().is_none_or(holds));
+    let names: BTreeSet<&str> = made().map(|(_, r)| r.type_name.as_str()).collect();
+    let unknown: Vec<&str> = names.into_iter().filter(|name| cloud.resource_type(name).is_none()).collect();
     if !unknown.is_empty() {
         return Err(Error::invalid(format!(
             "Template format error: Unrecognized resource types: [{}]. Escale does not enact them; `escale \
@@ -103,11 +109,11 @@ pub(crate) fn types(cloud: &Cloud, template: &Template) -> Result<(), Error> {
             unknown.join(", ")
         )));
     }
-    for (logical, resource) in &template.resources {
+    for (logical, resource) in made() {
         let Some(kind) = cloud.resource_type(&resource.type_name) else { continue };
         if let Form::Map(entries) = &resource.properties.form {
             for (name, value) in entries {
-                if !kind.properties.contains(&name.as_str()) {
+                if !kind.properties.contains(&name.as_str()) && is_given(value, conditions) {
                     return Err(Error::invalid(format!(
                         "Resources/{logical}/Properties/{name}: {} has no property {name} that Escale enacts ({})",
                         kind.name, value.at
@@ -126,6 +132,19 @@ pub(crate) fn types(cloud: &Cloud, template: &Template) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Whether a property has a value, as far as conditions alone decide on it.
+fn is_given(value: &Expression, conditions: &Conditions) -> bool {
+    match &value.form {
+        Form::Ref(name) => name != "AWS::NoValue",
+        Form::If { condition, then, otherwise } => match conditions.get(condition) {
+            Some(true) => is_given(then, conditions),
+            Some(false) => is_given(otherwise, conditions),
+            None => false,
+        },
+        _ => true,
+    }
 }
 
 fn parameters(

@@ -44,7 +44,8 @@ impl StreamOperation<CloudFormation> for ValidateTemplate {
     ) -> Result<StreamReply<Output>, Error> {
         let (text, origin) = fetch::template(&cx, input.template_body, input.template_url).await?;
         let template = template::parse(&text, origin)?;
-        crate::accept::types(&cx.cloud, &template)?;
+        // Nobody has said yet what the parameters are: only what is made under no condition is asked about.
+        crate::accept::types(&cx.cloud, &template, &Default::default())?;
         let needs = template.capabilities();
         let parameters = template.parameters.iter().map(|(name, p)| Parameter {
             parameter_key: name.clone(),

@@ -263,6 +263,29 @@ fn broken_templates_leave_nothing() {
 }
 
 #[test]
+fn what_a_condition_leaves_out_need_not_be_enacted() {
+    let lab = Lab::new();
+    let template = |secure: &str| {
+        format!(
+            "
+Parameters: {{ Secure: {{ Type: String, Default: '{secure}' }} }}
+Conditions: {{ IsSecure: !Equals [!Ref Secure, 'yes'] }}
+Resources:
+  A: {{ Type: Test::Thing, Properties: {{ Certificates: !If [IsSecure, [x], !Ref 'AWS::NoValue'] }} }}
+  B: {{ Type: AWS::KMS::Key, Condition: IsSecure }}
+"
+        )
+    };
+    let error = lab.error(&template("yes"));
+    assert!(error.contains("Unrecognized resource types: [AWS::KMS::Key]"), "{error}");
+    let error = lab.error(&template("yes").replace("B:", "#"));
+    assert!(error.contains("Resources/A/Properties/Certificates"), "{error}");
+    lab.create("shop", &template("no")).unwrap();
+    lab.run();
+    assert_eq!((lab.status("shop").as_str(), lab.things()), ("CREATE_COMPLETE", vec!["thing-A".into()]));
+}
+
+#[test]
 fn an_attribute_that_is_none_fails_its_user() {
     let lab = Lab::new();
     lab.create("shop", "Resources: { A: { Type: Test::Thing }, B: { Type: Test::Thing, Properties: { Of: !GetAtt A.Nope } } }")
