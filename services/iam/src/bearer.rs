@@ -1,6 +1,9 @@
 //! What users and roles have in common: they bear policies and tags.
 
-use crate::{Error, aws_managed};
+use crate::{
+    Error, aws_managed,
+    paging::{self, Cut},
+};
 use escale_base::Tag;
 use escale_policy::{Document, Kind};
 use escale_service::{Config, Cx};
@@ -82,6 +85,18 @@ pub(crate) fn arn_of<B: Bearer>(cx: &Cx<'_>, name: &str) -> String {
 
 pub(crate) fn get<B: Bearer>(image: &Image, name: &str) -> Result<Arc<B>, Error> {
     image.get::<B>(name).ok_or_else(|| missing::<B>(name))
+}
+
+/// A page of those under a path, by their names.
+pub(crate) fn list<B: Bearer>(
+    image: &Image,
+    path_prefix: Option<&str>,
+    marker: Option<&str>,
+    max_items: Option<usize>,
+) -> Result<Cut<Arc<B>>, Error> {
+    let prefix = path_prefix.unwrap_or("/");
+    let found = image.scan::<B>().filter(|row| row.path().starts_with(prefix));
+    paging::cut(found, |row| row.name().to_owned(), marker, max_items)
 }
 
 fn missing<B: Bearer>(name: &str) -> Error {

@@ -1,6 +1,6 @@
 //! Shapes that several operations give.
 
-use crate::{aws_managed::AwsManaged, bearer};
+use crate::{Error, aws_managed::AwsManaged, bearer, paging};
 use escale_base::{Tag, Timestamp, Wire};
 use escale_service::Config;
 use escale_store::Image;
@@ -151,6 +151,25 @@ pub(crate) fn attached(arn: &str) -> AttachedPolicy {
 pub(crate) fn policy_path(arn: &str) -> &str {
     let tail = arn.find(":policy/").map_or("/", |at| &arn[at + ":policy".len()..]);
     tail.rfind('/').map_or("/", |at| &tail[..=at])
+}
+
+/// A page of the tags of a role, user or policy.
+#[derive(Debug, Wire)]
+pub(crate) struct TagPage {
+    tags: Vec<Tag>,
+    is_truncated: bool,
+    marker: Option<String>,
+}
+
+pub(crate) fn tag_page(
+    tags: &[Tag],
+    marker: Option<&str>,
+    max_items: Option<usize>,
+) -> Result<TagPage, Error> {
+    let mut tags = tags.to_vec();
+    tags.sort();
+    let cut = paging::cut(tags, |t| t.key.clone(), marker, max_items)?;
+    Ok(TagPage { tags: cut.items, is_truncated: cut.is_truncated, marker: cut.marker })
 }
 
 fn some(tags: &[Tag]) -> Option<Vec<Tag>> {

@@ -33,15 +33,25 @@ impl Operation for ListAttachedRolePolicies {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let role = bearer::get::<Role>(cx.tx, &input.role_name)?;
-        let prefix = input.path_prefix.as_deref().unwrap_or("/");
-        let mut found: Vec<&String> =
-            role.attached.iter().filter(|arn| shapes::policy_path(arn).starts_with(prefix)).collect();
-        found.sort();
-        let cut = paging::cut(found, |arn| (*arn).clone(), input.marker.as_deref(), input.max_items)?;
-        Ok(Output {
-            attached_policies: cut.items.into_iter().map(|arn| shapes::attached(arn)).collect(),
-            is_truncated: cut.is_truncated,
-            marker: cut.marker,
-        })
+        page(&role.attached, input.path_prefix.as_deref(), input.marker.as_deref(), input.max_items)
     }
+}
+
+/// A page of the policies that a role or user bears, by their ARNs.
+pub(super) fn page(
+    attached: &[String],
+    path_prefix: Option<&str>,
+    marker: Option<&str>,
+    max_items: Option<usize>,
+) -> Result<Output, Error> {
+    let prefix = path_prefix.unwrap_or("/");
+    let mut found: Vec<&String> =
+        attached.iter().filter(|arn| shapes::policy_path(arn).starts_with(prefix)).collect();
+    found.sort();
+    let cut = paging::cut(found, |arn| (*arn).clone(), marker, max_items)?;
+    Ok(Output {
+        attached_policies: cut.items.into_iter().map(|arn| shapes::attached(arn)).collect(),
+        is_truncated: cut.is_truncated,
+        marker: cut.marker,
+    })
 }

@@ -1,13 +1,10 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRolePolicies.html>
 
-use crate::{
-    Error,
-    bearer,
-    paging,
-};
+use crate::{Error, bearer, paging};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::iam::Role;
+use std::collections::BTreeMap;
 
 pub(crate) struct ListRolePolicies;
 
@@ -36,8 +33,16 @@ impl Operation for ListRolePolicies {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let role = bearer::get::<Role>(cx.tx, &input.role_name)?;
-        let names = role.inline.keys().cloned();
-        let cut = paging::cut(names, String::clone, input.marker.as_deref(), input.max_items)?;
-        Ok(Output { policy_names: cut.items, is_truncated: cut.is_truncated, marker: cut.marker })
+        page(&role.inline, input.marker.as_deref(), input.max_items)
     }
+}
+
+/// A page of the names of a role's or user's inline policies.
+pub(super) fn page(
+    inline: &BTreeMap<String, String>,
+    marker: Option<&str>,
+    max_items: Option<usize>,
+) -> Result<Output, Error> {
+    let cut = paging::cut(inline.keys().cloned(), String::clone, marker, max_items)?;
+    Ok(Output { policy_names: cut.items, is_truncated: cut.is_truncated, marker: cut.marker })
 }

@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html>
 
-use crate::{Error, paging, shapes};
+use crate::{Error, bearer, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::iam::Role;
@@ -27,9 +27,8 @@ impl Operation for ListRoles {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let prefix = input.path_prefix.as_deref().unwrap_or("/");
-        let found = cx.tx.scan::<Role>().filter(|row| row.path.starts_with(prefix));
-        let cut = paging::cut(found, |row| row.name.clone(), input.marker.as_deref(), input.max_items)?;
+        let (path, marker) = (input.path_prefix.as_deref(), input.marker.as_deref());
+        let cut = bearer::list::<Role>(cx.tx, path, marker, input.max_items)?;
         let shape = |row| shapes::RoleShape { tags: None, ..shapes::role(row, cx.config) };
         Ok(Output {
             roles: cut.items.iter().map(|row| shape(row)).collect(),

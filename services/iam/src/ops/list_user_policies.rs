@@ -1,10 +1,7 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListUserPolicies.html>
 
-use crate::{
-    Error,
-    bearer,
-    paging,
-};
+use super::list_role_policies::{Output, page};
+use crate::{Error, bearer};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::iam::User;
@@ -18,13 +15,6 @@ pub(crate) struct Input {
     max_items: Option<usize>,
 }
 
-#[derive(Wire)]
-pub(crate) struct Output {
-    policy_names: Vec<String>,
-    is_truncated: bool,
-    marker: Option<String>,
-}
-
 impl Operation for ListUserPolicies {
     type Input = Input;
     type Output = Output;
@@ -36,8 +26,6 @@ impl Operation for ListUserPolicies {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let user = bearer::get::<User>(cx.tx, &input.user_name)?;
-        let names = user.inline.keys().cloned();
-        let cut = paging::cut(names, String::clone, input.marker.as_deref(), input.max_items)?;
-        Ok(Output { policy_names: cut.items, is_truncated: cut.is_truncated, marker: cut.marker })
+        page(&user.inline, input.marker.as_deref(), input.max_items)
     }
 }
