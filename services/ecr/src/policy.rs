@@ -2,23 +2,7 @@
 
 use crate::Error;
 use escale_base::wire::Value;
-
-/// Condition operators that are evaluated. A policy with another could not be kept: its `Deny` would not deny.
-const OPERATORS: [&str; 13] = [
-    "StringEquals",
-    "StringNotEquals",
-    "StringEqualsIgnoreCase",
-    "StringLike",
-    "StringNotLike",
-    "ArnEquals",
-    "ArnLike",
-    "ArnNotEquals",
-    "ArnNotLike",
-    "Bool",
-    "IpAddress",
-    "NotIpAddress",
-    "Null",
-];
+use escale_policy::{Document, Kind};
 
 pub(crate) fn check(document: &str) -> Result<(), Error> {
     let bad = |why: &str| Error::Invalid {
@@ -52,11 +36,13 @@ pub(crate) fn check(document: &str) -> Result<(), Error> {
             }
         }
         for (operator, _) in object.get("Condition").and_then(Value::as_object).into_iter().flatten() {
-            if !OPERATORS.contains(&operator.strip_suffix("IfExists").unwrap_or(operator)) {
+            if !escale_policy::is_operator(operator) {
                 return Err(Error::NotSupported(format!("The condition operator {operator}")));
             }
         }
     }
+    // One that IAM cannot read would deny everybody everything, its own removal included.
+    Document::parse(document, Kind::Resource).map_err(|why| bad(&why))?;
     Ok(())
 }
 
@@ -74,12 +60,17 @@ mod tests {
             ("Resource", json!("*")),
             ("Effect", json!("Maybe")),
             ("NotAction", json!("x")),
-            ("Condition", json!({"DateEquals": {}})),
+            ("Condition", json!({"ForAnyValue:StringLike": {"aws:username": "x"}})),
+            ("Condition", json!({"StringEquals": {"aws:Moon": "full"}})),
+            ("Condition", json!({"DateGreaterThan": {"aws:CurrentTime": "x"}})),
         ] {
             let mut bad = good.clone();
             bad[key] = value;
             assert!(with(bad).is_err(), "{key}");
         }
         assert!(check("{}").is_err());
+        let mut after = good;
+        after["Condition"] = json!({"DateGreaterThan": {"aws:CurrentTime": "2026-11-22"}});
+        assert!(with(after).is_ok());
     }
 }
