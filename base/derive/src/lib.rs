@@ -43,8 +43,9 @@ fn expand(input: &DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
         });
     }
     let name = &input.ident;
+    let (parameters, arguments, bounds) = input.generics.split_for_impl();
     Ok(quote! {
-        impl #base::wire::Wire for #name {
+        impl #parameters #base::wire::Wire for #name #arguments #bounds {
             const FIELDS: &'static [#base::wire::Field] = &[#(#list),*];
             fn read(value: &#base::wire::Value) -> Result<Self, #base::wire::ReadError> {
                 #[allow(unused_variables)]

@@ -39,13 +39,18 @@ const OPERATORS: &[&str] = &[
     "DateGreaterThanEquals",
 ];
 
+/// Whether a condition operator, with or without `IfExists`, is evaluated.
+pub fn is_operator(name: &str) -> bool {
+    OPERATORS.contains(&bare(name).0)
+}
+
 /// A block whose words are all known; `Err` names the first that is not.
 pub(crate) fn read(block: Option<&Value>, variables: bool) -> Result<Map<String, Value>, String> {
     let Some(block) = block else { return Ok(Map::new()) };
     let block = block.as_object().ok_or("Syntax errors in policy: Condition is not an object")?;
     for (operator, keys) in block {
         let name = bare(operator).0;
-        if !OPERATORS.contains(&name) {
+        if !is_operator(operator) {
             return Err(format!("The condition operator {name} is not supported by Escale"));
         }
         let keys = keys

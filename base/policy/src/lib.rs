@@ -13,6 +13,7 @@ mod document;
 mod pattern;
 mod principal;
 
+pub use condition::is_operator;
 pub use context::{Context, Question, Who};
 pub use decide::{Outcome, decide, trusts};
 pub use document::{Document, Kind, Verdict};

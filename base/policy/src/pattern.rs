@@ -1,24 +1,18 @@
 //! Patterns: `*` stands for any characters, `?` for one, `${key}` for the context's value of a key.
 
 use crate::context::{self, Context};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Piece {
-    Byte(u8),
-    One,
-    Any,
-}
+use escale_base::glob::{self, Piece};
 
 /// Whether `text` fits `pattern`. Without a `context` there are no variables (documents of version 2008-10-17). A variable
 /// without a value fits nothing, and a `*` inside of a value stands for itself.
 pub(crate) fn matches(pattern: &str, text: &str, context: Option<&Context>) -> bool {
-    pieces(pattern, context).is_some_and(|p| fits(&p, text.as_bytes()))
+    pieces(pattern, context).is_some_and(|p| glob::fits(p.iter().copied(), text.bytes(), |a, b| a == b))
 }
 
 /// What stands for `pattern` where wildcards mean nothing.
 pub(crate) fn fill(pattern: &str, context: Option<&Context>) -> Option<String> {
     let bytes = pieces(pattern, context)?.into_iter().map(|p| match p {
-        Piece::Byte(b) => b,
+        Piece::Just(b) => b,
         Piece::One => b'?',
         Piece::Any => b'*',
     });
@@ -38,15 +32,15 @@ pub(crate) fn unknown_variable(pattern: &str) -> Option<&str> {
     None
 }
 
-fn pieces(pattern: &str, context: Option<&Context>) -> Option<Vec<Piece>> {
+fn pieces(pattern: &str, context: Option<&Context>) -> Option<Vec<Piece<u8>>> {
     let mut found = Vec::with_capacity(pattern.len());
     let mut rest = pattern;
     while let Some(first) = rest.bytes().next() {
         let variable = context.zip(rest.strip_prefix("${").and_then(|r| r.split_once('}')));
         if let Some((context, (name, after))) = variable {
             match name {
-                "*" | "?" | "$" => found.extend(name.bytes().map(Piece::Byte)),
-                key => found.extend(context.value(key)?.bytes().map(Piece::Byte)),
+                "*" | "?" | "$" => found.extend(name.bytes().map(Piece::Just)),
+                key => found.extend(context.value(key)?.bytes().map(Piece::Just)),
             }
             rest = after;
             continue;
@@ -54,39 +48,17 @@ fn pieces(pattern: &str, context: Option<&Context>) -> Option<Vec<Piece>> {
         found.push(match first {
             b'*' => Piece::Any,
             b'?' => Piece::One,
-            byte => Piece::Byte(byte),
+            byte => Piece::Just(byte),
         });
         if first.is_ascii() {
             rest = &rest[1..];
         } else {
             let width = rest.chars().next().map_or(1, char::len_utf8);
-            found.extend(rest.bytes().take(width).skip(1).map(Piece::Byte));
+            found.extend(rest.bytes().take(width).skip(1).map(Piece::Just));
             rest = &rest[width..];
         }
     }
     Some(found)
-}
-
-/// In time linear in both for patterns with one star.
-fn fits(pattern: &[Piece], text: &[u8]) -> bool {
-    let (mut i, mut j, mut star) = (0, 0, None);
-    while j < text.len() {
-        match pattern.get(i) {
-            Some(Piece::Any) => {
-                star = Some((i + 1, j));
-                i += 1;
-            }
-            Some(piece) if *piece == Piece::One || *piece == Piece::Byte(text[j]) => (i, j) = (i + 1, j + 1),
-            _ => match star {
-                Some((after, taken)) => {
-                    (i, j) = (after, taken + 1);
-                    star = Some((after, taken + 1));
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[i..].iter().all(|p| *p == Piece::Any)
 }
 
 #[cfg(test)]

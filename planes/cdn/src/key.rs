@@ -1,6 +1,7 @@
 //! What of a request distinguishes cached answers, and what of it goes to the origin.
 
 use crate::spec::{Pick, Selection};
+use escale_base::glob::{Glob, One};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::sync::Arc;
 
@@ -130,50 +131,14 @@ pub(crate) fn forwarded_headers(
     to
 }
 
-/// Whether `text` matches `pattern`, in which `*` is any run of characters and `?` is one.
+/// Whether `text` matches `pattern`, in which `*` is any run of bytes and `?` is one.
 pub(crate) fn matches(pattern: &str, text: &str) -> bool {
-    let (p, t) = (pattern.as_bytes(), text.as_bytes());
-    let (mut pi, mut ti, mut star) = (0, 0, None);
-    while ti < t.len() {
-        match p.get(pi) {
-            Some(b'*') => {
-                star = Some((pi + 1, ti));
-                pi += 1;
-            }
-            Some(&c) if c == b'?' || c == t[ti] => {
-                pi += 1;
-                ti += 1;
-            }
-            _ => {
-                let Some((after, from)) = star else { return false };
-                star = Some((after, from + 1));
-                pi = after;
-                ti = from + 1;
-            }
-        }
-    }
-    p[pi..].iter().all(|&b| b == b'*')
+    Glob { one: One::Byte, ignore_case: false, escape: false }.matches(pattern, text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    fn naive(p: &[u8], t: &[u8]) -> bool {
-        match p {
-            [] => t.is_empty(),
-            [b'*', rest @ ..] => (0..=t.len()).any(|i| naive(rest, &t[i..])),
-            [c, rest @ ..] => t.first().is_some_and(|f| *c == b'?' || c == f) && naive(rest, &t[1..]),
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn as_defined(p in "[ab*?]{0,8}", t in "[ab]{0,10}") {
-            prop_assert_eq!(matches(&p, &t), naive(p.as_bytes(), t.as_bytes()));
-        }
-    }
 
     #[test]
     fn picks() {

@@ -235,7 +235,7 @@ pub struct List {
     pub delimiter: Option<String>,
     /// Starts after this key or common prefix.
     pub after: Option<String>,
-    /// Objects and common prefixes together; at most [`PAGE`].
+    /// Objects and common prefixes together; at most [`PAGE`]. With 0 nothing is told, nor that there is more.
     pub limit: usize,
 }
 

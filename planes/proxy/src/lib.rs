@@ -18,7 +18,6 @@ mod guard;
 mod headers;
 mod health;
 mod pages;
-mod pattern;
 mod plane;
 mod pool;
 mod rules;
@@ -31,7 +30,6 @@ mod upgrade;
 pub use compile::check;
 pub use counters::{Histogram, ListenerCount, NodeCounts, Outcomes, TargetCount};
 pub use fake::FakeProxies;
-pub use pattern::matches as pattern_matches;
 pub use plane::Balancers;
 pub use spec::BalancerSpec;
 

@@ -1,12 +1,17 @@
 //! Which rule a request falls under, and where a redirect leads.
 
 use crate::{
-    pattern::matches,
     spec::{Condition, QueryPattern, Redirect},
     table::{Port, Step},
 };
+use escale_base::glob::{Glob, One};
 use http::{HeaderMap, Method};
 use std::net::IpAddr;
+
+/// How the patterns of paths are read.
+const CASED: Glob = Glob { one: One::Character, ignore_case: false, escape: true };
+/// How all other patterns are.
+const CASELESS: Glob = Glob { ignore_case: true, ..CASED };
 
 /// What rules look at.
 pub(crate) struct Facts<'a> {
@@ -33,11 +38,11 @@ impl Port {
 impl Condition {
     pub(crate) fn holds(&self, facts: &Facts<'_>) -> bool {
         match self {
-            Condition::Path(patterns) => patterns.iter().any(|p| matches(p, facts.path, false)),
-            Condition::Host(patterns) => patterns.iter().any(|p| matches(p, facts.host, true)),
+            Condition::Path(patterns) => patterns.iter().any(|p| CASED.matches(p, facts.path)),
+            Condition::Host(patterns) => patterns.iter().any(|p| CASELESS.matches(p, facts.host)),
             Condition::Method(methods) => methods.iter().any(|m| m == facts.method.as_str()),
             Condition::Header { name, values } => facts.headers.get_all(name.as_str()).iter().any(|sent| {
-                sent.to_str().is_ok_and(|sent| values.iter().any(|pattern| matches(pattern, sent, true)))
+                sent.to_str().is_ok_and(|sent| values.iter().any(|pattern| CASELESS.matches(pattern, sent)))
             }),
             Condition::Query(wanted) => {
                 let query = facts.query.unwrap_or("");
@@ -53,7 +58,7 @@ impl Condition {
 
 impl QueryPattern {
     fn holds(&self, key: &str, value: &str) -> bool {
-        self.key.as_ref().is_none_or(|k| matches(k, key, true)) && matches(&self.value, value, true)
+        self.key.as_ref().is_none_or(|k| CASELESS.matches(k, key)) && CASELESS.matches(&self.value, value)
     }
 }
 
@@ -139,6 +144,10 @@ mod tests {
             header("X-Kind", &["beta*"]),
             header("X-Kind", &["TWO"]),
             header("X-Kind", &["three"]),
+            header("X-Kind", &[r"t\w\o"]),
+            header("X-Kind", &[r"tw\*"]),
+            Condition::Path(s(&["/?pi/x"])),
+            Condition::Path(s(&[r"/\?pi/x"])),
             query(Some("version"), "v?"),
             query(Some("version"), "1"),
             query(None, "1"),
@@ -158,6 +167,10 @@ mod tests {
             true  Header { name: "X-Kind", values: ["beta*"] }
             true  Header { name: "X-Kind", values: ["TWO"] }
             false Header { name: "X-Kind", values: ["three"] }
+            true  Header { name: "X-Kind", values: ["t\\w\\o"] }
+            false Header { name: "X-Kind", values: ["tw\\*"] }
+            true  Path(["/?pi/x"])
+            false Path(["/\\?pi/x"])
             true  Query([QueryPattern { key: Some("version"), value: "v?" }])
             false Query([QueryPattern { key: Some("version"), value: "1" }])
             true  Query([QueryPattern { key: None, value: "1" }])

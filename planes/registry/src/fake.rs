@@ -1,8 +1,8 @@
 //! The same behaviour in memory.
 
 use crate::{
-    Body, Collected, Descriptor, Digest, Error, Image, Manifest, Pushed, PutImage, Reference, Registry,
-    RepositorySpec, Result, UploadId, manifest,
+    Body, COLLECTED_AT_ONCE, Collected, Descriptor, Digest, Error, Image, Manifest, Pushed, PutImage,
+    Reference, Registry, RepositorySpec, Result, UploadId, manifest,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -302,7 +302,7 @@ impl Registry for Fake {
     async fn collect(&self, keep: HashSet<Digest>, grace_ms: i64) -> Result<Collected> {
         let before = self.clock.now().0.saturating_sub(grace_ms);
         let mut state = self.state();
-        let mut linked = keep;
+        let mut linked = manifest::with_named(keep, |digest| state.files.get(digest).map(|b| b.to_vec()));
         for held in state.repositories.values_mut() {
             let named: HashSet<Digest> =
                 held.images.values().flat_map(|i| i.parsed.blobs.iter().cloned()).collect();
@@ -312,7 +312,7 @@ impl Registry for Fake {
         }
         let mut collected = Collected::default();
         state.files.retain(|digest, bytes| {
-            let stays = linked.contains(digest);
+            let stays = linked.contains(digest) || collected.files == COLLECTED_AT_ONCE;
             if !stays {
                 collected.files += 1;
                 collected.size_bytes += bytes.len() as u64;

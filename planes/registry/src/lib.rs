@@ -76,7 +76,8 @@ pub trait Registry: Send + Sync + 'static {
     /// Pushed tags from now on. A receiver that lags is told so, and lists again.
     fn pushes(&self) -> tokio::sync::broadcast::Receiver<Pushed>;
 
-    /// Drops blobs that no manifest has named for `grace_ms`, then the files that no repository has. `keep`
-    /// are digests in use elsewhere, by containers. Gives what was freed.
+    /// Drops blobs that no manifest has named for `grace_ms`, then the files that no repository has, up to
+    /// [`COLLECTED_AT_ONCE`]. `keep` are digests in use elsewhere, by containers: they stay, with what the manifests
+    /// among them name. Gives what was freed.
     async fn collect(&self, keep: HashSet<Digest>, grace_ms: i64) -> Result<Collected>;
 }

@@ -2,7 +2,7 @@
 
 use crate::{Descriptor, Digest, Error, MANIFEST_BYTES, NAME_BYTES, Reference, Result};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 const OCI_IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -91,6 +91,25 @@ pub(crate) fn parse(media_type: &str, bytes: &[u8]) -> Result<Parsed> {
     };
     let subject = document.subject.map(|named| named.digest);
     Ok(Parsed { digest, descriptor, blobs, manifests, subject, size_bytes })
+}
+
+/// `keep`, and all that the manifests among them name: what it takes to run their images. `read` gives a manifest's
+/// bytes, and nothing for what cannot be one.
+pub(crate) fn with_named(
+    keep: HashSet<Digest>,
+    read: impl Fn(&Digest) -> Option<Vec<u8>>,
+) -> HashSet<Digest> {
+    let mut all = keep.clone();
+    let mut open: Vec<Digest> = keep.into_iter().collect();
+    while let Some(digest) = open.pop() {
+        let Some(bytes) = read(&digest) else { continue };
+        let Ok(document) = serde_json::from_slice::<Document>(&bytes) else { continue };
+        let held = document.config.into_iter().chain(document.layers.into_iter().flatten());
+        all.extend(held.map(|named| named.digest));
+        let children = document.manifests.into_iter().flatten().map(|named| named.digest);
+        open.extend(children.filter(|child| all.insert(child.clone())));
+    }
+    all
 }
 
 pub(crate) fn check_name(name: &str) -> Result<()> {

@@ -9,6 +9,8 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, pin::Pin};
 
 pub type Body = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
 
+/// Files that one collection removes. The index is held meanwhile: pushes and pulls wait for some milliseconds.
+pub const COLLECTED_AT_ONCE: usize = 256;
 /// Largest manifest. Docker's registry and the OCI specification say 4 MiB.
 pub const MANIFEST_BYTES: usize = 4 << 20;
 /// Largest blob: 52,000 MiB, the largest layer that managed registries take.

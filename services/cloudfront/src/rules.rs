@@ -1,7 +1,7 @@
 //! Checks and look-ups that operations share.
 
 use crate::{Error, error::invalid};
-use escale_base::{Arn, ids, paging, paging::Page};
+use escale_base::{Arn, Wire, ids, paging, paging::Page};
 use escale_service::Cx;
 use escale_store::{Image, Row};
 use escale_tables::cloudfront::{Distribution, KeyGroup, OriginAccessControl, PublicKey};
@@ -41,15 +41,67 @@ pub(crate) fn matches(if_match: Option<&str>, etag: &str) -> Result<(), Error> {
     }
 }
 
-/// One page of a table, in the order of its keys. AWS's markers and page sizes are words.
+/// One page of a table, in the order of its keys. AWS's page sizes are words.
 pub(crate) fn page<R: Row>(
     image: &Image,
     keep: impl Fn(&R) -> bool,
     marker: Option<&str>,
     max: Option<&str>,
 ) -> Result<Page<Arc<R>>, Error> {
-    let all = image.scan::<R>().filter(|r| keep(r));
-    Ok(paging::page(all, |r| r.key(), marker.filter(|m| !m.is_empty()), page_size(max)?)?)
+    page_of(image.scan::<R>().filter(|r| keep(r)), |r| r.key(), marker, max)
+}
+
+/// One page of anything that stands in the order of its keys.
+pub(crate) fn page_of<T>(
+    all: impl IntoIterator<Item = T>,
+    key: impl Fn(&T) -> String,
+    marker: Option<&str>,
+    max: Option<&str>,
+) -> Result<Page<T>, Error> {
+    Ok(paging::page(all, key, marker.filter(|m| !m.is_empty()), page_size(max)?)?)
+}
+
+/// A list as AWS gives it, of what stands in a page. There is no marker of this page in it.
+#[derive(Wire)]
+pub(crate) struct List<T: Wire> {
+    next_marker: Option<String>,
+    max_items: usize,
+    quantity: usize,
+    items: Option<Vec<T>>,
+}
+
+/// The other form of a list: it says from where, and whether there is more.
+#[derive(Wire)]
+pub(crate) struct MarkedList<T: Wire> {
+    marker: String,
+    next_marker: Option<String>,
+    max_items: usize,
+    is_truncated: bool,
+    quantity: usize,
+    items: Option<Vec<T>>,
+}
+
+impl<T: Wire> List<T> {
+    pub(crate) fn of<R>(page: Page<R>, max: Option<&str>, item: impl Fn(&R) -> T) -> Result<List<T>, Error> {
+        let items: Vec<T> = page.items.iter().map(item).collect();
+        Ok(List {
+            next_marker: page.next,
+            max_items: page_size(max)?,
+            quantity: items.len(),
+            items: Some(items).filter(|i| !i.is_empty()),
+        })
+    }
+
+    pub(crate) fn marked(self, marker: Option<String>) -> MarkedList<T> {
+        MarkedList {
+            marker: marker.unwrap_or_default(),
+            is_truncated: self.next_marker.is_some(),
+            next_marker: self.next_marker,
+            max_items: self.max_items,
+            quantity: self.quantity,
+            items: self.items,
+        }
+    }
 }
 
 pub(crate) fn page_size(max: Option<&str>) -> Result<usize, Error> {

@@ -1,13 +1,20 @@
 //! The `Filters` of describe operations.
 
 use crate::Error;
-use escale_base::{Tag, Wire, paging};
+use escale_base::{
+    Tag, Wire,
+    glob::{Glob, One},
+    paging,
+};
 
 #[derive(Clone, Debug, Wire)]
 pub(crate) struct Filter {
     pub name: String,
     pub values: Vec<String>,
 }
+
+/// How a filter's values are compared.
+const GLOB: Glob = Glob { one: One::Character, ignore_case: false, escape: false };
 
 /// Whether a row passes all filters. `value_of` gives the row's values of a filter's name, or `None` when this
 /// operation has no such filter: then the caller is told, as on AWS.
@@ -28,7 +35,7 @@ pub(crate) fn passes(
                 })?,
             },
         };
-        if !filter.values.iter().any(|pattern| values.iter().any(|v| matches(pattern, v))) {
+        if !filter.values.iter().any(|pattern| values.iter().any(|v| GLOB.matches(pattern, v))) {
             return Ok(false);
         }
     }
@@ -61,50 +68,4 @@ pub(crate) fn maybe(value: Option<impl ToString>) -> Option<Vec<String>> {
 /// The values of a filter on a list.
 pub(crate) fn many<T: ToString>(values: impl IntoIterator<Item = T>) -> Option<Vec<String>> {
     Some(values.into_iter().map(|v| v.to_string()).collect())
-}
-
-/// `*` stands for any characters, `?` for one.
-fn matches(pattern: &str, text: &str) -> bool {
-    let (p, t): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
-    let (mut i, mut j, mut star) = (0, 0, None);
-    while j < t.len() {
-        match p.get(i) {
-            Some('*') => {
-                star = Some((i, j));
-                i += 1;
-            }
-            Some(c) if *c == '?' || *c == t[j] => {
-                i += 1;
-                j += 1;
-            }
-            _ => match star {
-                Some((at, taken)) => {
-                    i = at + 1;
-                    j = taken + 1;
-                    star = Some((at, taken + 1));
-                }
-                None => return false,
-            },
-        }
-    }
-    p[i..].iter().all(|c| *c == '*')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches;
-
-    #[test]
-    fn wildcards() {
-        for (pattern, text, hit) in [
-            ("a*c", "abbc", true),
-            ("a?c", "abc", true),
-            ("a?c", "ac", false),
-            ("*", "", true),
-            ("a*b*c", "axbxxc", true),
-            ("a*b", "axc", false),
-        ] {
-            assert_eq!(matches(pattern, text), hit, "{pattern} {text}");
-        }
-    }
 }

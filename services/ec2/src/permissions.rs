@@ -11,7 +11,7 @@ use escale_service::Cx;
 use escale_tables::ec2::{Group, GroupId, GroupRule, Interface, Peer, RuleId};
 use std::sync::Arc;
 
-/// A rule without its identity: two with the same one are the same rule to AWS, whatever their descriptions.
+/// A rule as it is asked for: without an id.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Wanted {
     pub protocol: String,
@@ -23,8 +23,7 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     pub(crate) fn is(&self, rule: &GroupRule) -> bool {
-        (&self.protocol, self.from_port, self.to_port, &self.peer)
-            == (&rule.protocol, rule.from_port, rule.to_port, &rule.peer)
+        (self.protocol.as_str(), self.from_port, self.to_port, &self.peer) == identity(rule)
     }
 
     /// How messages name it.
@@ -47,6 +46,11 @@ impl Wanted {
     }
 }
 
+/// What makes a rule the same as another to AWS: neither its id nor its description does.
+pub(crate) fn identity(rule: &GroupRule) -> (&str, i32, i32, &Peer) {
+    (&rule.protocol, rule.from_port, rule.to_port, &rule.peer)
+}
+
 /// Permissions as requests carry them: one list, or the members of one rule at the top (`--protocol tcp --port 22`).
 #[derive(Default)]
 pub(crate) struct Asked {
@@ -66,10 +70,8 @@ pub(crate) fn wanted(cx: &Cx<'_>, group: &Group, asked: Asked) -> Result<Vec<Wan
             ip_protocol,
             from_port,
             to_port,
-            user_id_group_pairs: Vec::new(),
             ip_ranges: range.into_iter().collect(),
-            ipv6_ranges: Vec::new(),
-            prefix_list_ids: Vec::new(),
+            ..IpPermission::default()
         });
     }
     if permissions.is_empty() {

@@ -4,7 +4,7 @@
 //! seam, as in S3: before the plane is asked, its repository is brought to what the row says. [`door()`] is the
 //! distribution API at `/v2/`: it takes the tokens of GetAuthorizationToken and asks IAM for who holds one.
 //!
-//! Nothing here stores a blob. Start at `door.rs`.
+//! `reconcile/` removes repositories and frees what no image needs. Nothing here stores a blob. Start at `door.rs`.
 
 mod cfn;
 mod door;

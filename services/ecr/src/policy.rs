@@ -2,23 +2,7 @@
 
 use crate::Error;
 use escale_base::wire::Value;
-
-/// Condition operators that are evaluated. A policy with another could not be kept: its `Deny` would not deny.
-const OPERATORS: [&str; 13] = [
-    "StringEquals",
-    "StringNotEquals",
-    "StringEqualsIgnoreCase",
-    "StringLike",
-    "StringNotLike",
-    "ArnEquals",
-    "ArnLike",
-    "ArnNotEquals",
-    "ArnNotLike",
-    "Bool",
-    "IpAddress",
-    "NotIpAddress",
-    "Null",
-];
+use escale_policy::{Document, Kind};
 
 pub(crate) fn check(document: &str) -> Result<(), Error> {
     let bad = |why: &str| Error::Invalid {
@@ -26,37 +10,24 @@ pub(crate) fn check(document: &str) -> Result<(), Error> {
         why: format!("Invalid repository policy provided: {why}"),
     };
     let tree: Value = serde_json::from_str(document).map_err(|_| bad("it is no JSON"))?;
-    let top = tree.as_object().ok_or_else(|| bad("it is no object"))?;
-    if let Some(key) = top.keys().find(|k| !["Version", "Id", "Statement"].contains(&k.as_str())) {
-        return Err(bad(&format!("unknown field {key}")));
-    }
-    let statements = match top.get("Statement") {
-        Some(Value::Array(items)) if !items.is_empty() => items.as_slice(),
-        Some(one @ Value::Object(_)) => std::slice::from_ref(one),
-        _ => return Err(bad("it has no statements")),
+    let statements = match tree.get("Statement") {
+        Some(Value::Array(items)) => items.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+        None => &[],
     };
-    const KNOWN: [&str; 7] =
-        ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Condition"];
     for statement in statements {
-        let object = statement.as_object().ok_or_else(|| bad("a statement is no object"))?;
         // A repository's policy is about that repository: naming resources is refused on AWS as well.
-        if let Some(key) = object.keys().find(|k| !KNOWN.contains(&k.as_str())) {
+        if let Some(key) = ["Resource", "NotResource"].into_iter().find(|k| statement.get(k).is_some()) {
             return Err(bad(&format!("unknown element {key}")));
         }
-        if !matches!(object.get("Effect").and_then(Value::as_str), Some("Allow" | "Deny")) {
-            return Err(bad("Effect must be Allow or Deny"));
-        }
-        for (yes, no) in [("Principal", "NotPrincipal"), ("Action", "NotAction")] {
-            if object.contains_key(yes) == object.contains_key(no) {
-                return Err(bad(&format!("a statement has either {yes} or {no}")));
-            }
-        }
-        for (operator, _) in object.get("Condition").and_then(Value::as_object).into_iter().flatten() {
-            if !OPERATORS.contains(&operator.strip_suffix("IfExists").unwrap_or(operator)) {
+        for (operator, _) in statement.get("Condition").and_then(Value::as_object).into_iter().flatten() {
+            if !escale_policy::is_operator(operator) {
                 return Err(Error::NotSupported(format!("The condition operator {operator}")));
             }
         }
     }
+    // The rest is as in all policies; one that IAM cannot read would deny everybody everything, its own removal included.
+    Document::parse(document, Kind::Resource).map_err(|why| bad(&why))?;
     Ok(())
 }
 
@@ -72,14 +43,24 @@ mod tests {
         assert!(with(good.clone()).is_ok());
         for (key, value) in [
             ("Resource", json!("*")),
+            ("NotResource", json!("*")),
             ("Effect", json!("Maybe")),
+            ("Principle", json!("*")),
             ("NotAction", json!("x")),
-            ("Condition", json!({"DateEquals": {}})),
+            ("Condition", json!({"ForAnyValue:StringLike": {"aws:username": "x"}})),
+            ("Condition", json!({"StringEquals": {"aws:Moon": "full"}})),
+            ("Condition", json!({"DateGreaterThan": {"aws:CurrentTime": "x"}})),
         ] {
             let mut bad = good.clone();
             bad[key] = value;
             assert!(with(bad).is_err(), "{key}");
         }
-        assert!(check("{}").is_err());
+        for bad in ["", "[]", "{}", r#"{"Statement": []}"#, r#"{"Statement": [1]}"#, r#"{"Statements": []}"#]
+        {
+            assert!(check(bad).is_err(), "{bad}");
+        }
+        let mut after = good;
+        after["Condition"] = json!({"DateGreaterThan": {"aws:CurrentTime": "2026-11-22"}});
+        assert!(with(after).is_ok());
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::{Error, rules};
 use escale_base::wire::Value;
+use escale_policy::{Document, Kind};
 use escale_service::ResourcePolicy;
 use escale_store::Image;
 use escale_tables::s3::Bucket;
@@ -12,23 +13,6 @@ use serde_json::json;
 
 /// AWS's limit.
 const POLICY_BYTES: usize = 20 * 1024;
-
-/// Condition operators that are evaluated. A policy with another could not be kept: its `Deny` would not deny.
-const OPERATORS: [&str; 13] = [
-    "StringEquals",
-    "StringNotEquals",
-    "StringEqualsIgnoreCase",
-    "StringLike",
-    "StringNotLike",
-    "ArnEquals",
-    "ArnLike",
-    "ArnNotEquals",
-    "ArnNotLike",
-    "Bool",
-    "IpAddress",
-    "NotIpAddress",
-    "Null",
-];
 
 /// Condition keys that, bound to fixed values, keep the public out.
 const FENCES: [&str; 10] = [
@@ -119,7 +103,10 @@ pub(crate) fn check(document: &str, bucket: &str) -> Result<(), Error> {
     if statements.is_empty() {
         return Err(malformed("Missing required field Statement"));
     }
-    statements.iter().try_for_each(|s| check_statement(s, bucket))
+    statements.iter().try_for_each(|s| check_statement(s, bucket))?;
+    // One that IAM cannot read would deny everybody everything, its own removal included.
+    Document::parse(document, Kind::Resource).map_err(Error::MalformedPolicy)?;
+    Ok(())
 }
 
 fn check_statement(statement: &Value, bucket: &str) -> Result<(), Error> {
@@ -176,8 +163,7 @@ fn check_statement(statement: &Value, bucket: &str) -> Result<(), Error> {
     }
     let operators = object.get("Condition").and_then(Value::as_object).into_iter().flatten();
     for (operator, _) in operators {
-        let bare = operator.strip_suffix("IfExists").unwrap_or(operator);
-        if !OPERATORS.contains(&bare) {
+        if !escale_policy::is_operator(operator) {
             return Err(Error::NotSupported(format!("The condition operator {operator}")));
         }
     }
@@ -244,11 +230,15 @@ mod tests {
         check("no", "valid JSON");
         check(r#"{"Version": "2012-10-17"}"#, "Statement");
         check(&allow(json!("somebody"), json!({})), "principal");
+        check(&allow(json!("*"), json!({"ForAnyValue:StringLike": {"aws:username": "x"}})), "ForAnyValue");
+        check(&allow(json!("*"), json!({"StringEquals": {"aws:Moon": "full"}})), "aws:Moon");
         check(&allow(json!("*"), json!({"DateGreaterThan": {"aws:CurrentTime": "x"}})), "DateGreaterThan");
         let other = allow(json!("*"), json!({})).replace(":media/", ":media2/");
         check(&other, "invalid resource");
         let action = allow(json!("*"), json!({})).replace("s3:GetObject", "ec2:RunInstances");
         check(&action, "invalid action");
         assert!(super::check(&allow(json!("*"), json!({})), "media").is_ok());
+        let after = json!({"DateGreaterThanIfExists": {"aws:CurrentTime": "2026-11-22"}});
+        assert!(super::check(&allow(json!("*"), after), "media").is_ok());
     }
 }

@@ -1,5 +1,6 @@
 //! Shapes that several operations give.
 
+use crate::rules::Encoding;
 use escale_base::{Timestamp, Wire};
 use escale_objects as plane;
 use escale_tables::s3::{Bucket, Versioning};
@@ -18,6 +19,10 @@ pub(crate) fn owner(account: &str) -> Owner {
 #[derive(Clone, Debug, Wire)]
 pub(crate) struct CommonPrefix {
     pub prefix: String,
+}
+
+pub(crate) fn common_prefixes(found: &[String], encoding: Encoding) -> Vec<CommonPrefix> {
+    found.iter().map(|p| CommonPrefix { prefix: encoding.write(p) }).collect()
 }
 
 /// One object in a list.

@@ -28,7 +28,7 @@ fn change() -> impl Strategy<Value = Change> {
 fn query() -> impl Strategy<Value = (String, Option<String>, Option<String>, usize)> {
     let prefix = prop_oneof![Just(String::new()), "[ab/é]{0,2}"];
     let delimiter = prop_oneof![Just(None), Just(Some("/".to_owned())), Just(Some("b/".to_owned()))];
-    (prefix, delimiter, proptest::option::of("[ab/é]{0,3}"), 1usize..5)
+    (prefix, delimiter, proptest::option::of("[ab/é]{0,3}"), 0usize..5)
 }
 
 async fn apply(o: &dyn Objects, bucket: &str, changes: &[Change]) {

@@ -4,8 +4,8 @@ mod rows;
 mod upload;
 
 use crate::{
-    BLOB_BYTES, Body, Collected, Descriptor, Digest, Error, Image, Manifest, Pushed, PutImage, Reference,
-    Registry, RepositorySpec, Result, Settings, UploadId, manifest,
+    BLOB_BYTES, Body, COLLECTED_AT_ONCE, Collected, Descriptor, Digest, Error, Image, MANIFEST_BYTES,
+    Manifest, Pushed, PutImage, Reference, Registry, RepositorySpec, Result, Settings, UploadId, manifest,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -360,8 +360,21 @@ impl Registry for Store {
             self.forget_session(&UploadId(upload));
         }
         // Only now, with all that committed: no repository may come back to a file that is gone.
-        self.index(move |sql, inner| drop_files(inner, rows::unlinked(sql, &keep)?)).await
+        self.index(move |sql, inner| {
+            let keep = manifest::with_named(keep, |digest| read_manifest(&inner.blob(digest)));
+            drop_files(inner, rows::unlinked(sql, &keep, COLLECTED_AT_ONCE)?)
+        })
+        .await
     }
+}
+
+/// What is too large for a manifest is a layer, and is not read.
+fn read_manifest(path: &Path) -> Option<Vec<u8>> {
+    let size = std::fs::metadata(path).ok()?.len();
+    if size > MANIFEST_BYTES as u64 {
+        return None;
+    }
+    std::fs::read(path).ok()
 }
 
 /// Removes the files of blobs whose rows are gone. A crash before the commit leaves the row and no file,

@@ -309,15 +309,15 @@ pub(super) fn drop_unnamed(sql: &Connection, before: i64) -> Result<Vec<String>>
     Ok(old.query_map([before], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Takes the rows of files that no repository has, and that are not to be kept; gives what they were.
-pub(super) fn unlinked(sql: &Connection, keep: &HashSet<Digest>) -> Result<Vec<(Digest, u64)>> {
+/// Takes the rows of files that no repository has, and that are not to be kept, up to `most`; gives what they were.
+pub(super) fn unlinked(sql: &Connection, keep: &HashSet<Digest>, most: usize) -> Result<Vec<(Digest, u64)>> {
     let mut find = sql.prepare(
         "SELECT digest, size FROM files WHERE NOT EXISTS(SELECT 1 FROM links WHERE links.digest = files.digest)
            AND NOT EXISTS(SELECT 1 FROM images WHERE images.digest = files.digest)",
     )?;
     let rows = find.query_map([], |row| Ok((digest_at(row, 0)?, row.get(1)?)))?;
-    let mut gone: Vec<(Digest, u64)> = rows.collect::<rusqlite::Result<_>>()?;
-    gone.retain(|(digest, _)| !keep.contains(digest));
+    let unkept = rows.filter(|row| row.as_ref().map_or(true, |(digest, _)| !keep.contains(digest)));
+    let gone: Vec<(Digest, u64)> = unkept.take(most).collect::<rusqlite::Result<_>>()?;
     for (digest, _) in &gone {
         sql.execute("DELETE FROM files WHERE digest = ?1", [digest.as_str()])?;
     }

@@ -397,16 +397,33 @@ async fn collects_only_what_nobody_needs() {
         assert!(matches!(c.registry.blob_size("shop/web", &stray).await, Err(Error::NoSuchBlob { .. })));
         let v1: Reference = "v1".parse().unwrap();
         let layer = Digest::of(b"layer 1");
+        let runs = c.registry.resolve("shop/web", &v1).await.unwrap();
         assert_eq!(c.registry.manifest("shop/web", &v1).await.unwrap().bytes, image);
         assert_eq!(c.registry.blob_size("shop/web", &layer).await.unwrap(), 7);
         let by_digest = Reference::Digest(Digest::of(&image));
         c.registry.delete_image("shop/web", &by_digest).await.unwrap();
-        assert_eq!(collect(&running).await.files, 3, "manifest, config and layer");
-        assert_eq!(collect(&stray).await.files, 1, "what is in use no more");
+        assert_eq!(collect(&runs).await.files, 1, "an image in use stays whole; the blob is in use no more");
+        assert_eq!(collect(&stray).await.files, 3, "manifest, config and layer");
         assert_eq!(c.push_blob("shop/web", b"layer 1").await, layer, "can come back");
         assert_eq!(c.registry.blob_size("shop/web", &layer).await.unwrap(), 7);
         c.registry.delete_repository("shop/web").await.unwrap();
         assert_eq!(collect(&stray).await.files, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn collects_a_piece_at_a_time() {
+    on_both(|c| async move {
+        for n in 0..COLLECTED_AT_ONCE + 3 {
+            c.push_blob("shop/web", format!("stray {n}").as_bytes()).await;
+        }
+        c.clock.advance_ms(1_000);
+        let mut files = Vec::new();
+        for _ in 0..3 {
+            files.push(c.registry.collect(HashSet::new(), 500).await.unwrap().files);
+        }
+        assert_eq!(files, [COLLECTED_AT_ONCE, 3, 0]);
     })
     .await;
 }

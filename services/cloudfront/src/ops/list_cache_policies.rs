@@ -1,7 +1,11 @@
 //! <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_ListCachePolicies.html>
 
-use crate::{Error, policies, rules, shapes};
-use escale_base::{Wire, paging};
+use crate::{
+    Error, policies,
+    rules::{self, List},
+    shapes,
+};
+use escale_base::Wire;
 use escale_service::{Cx, Operation};
 
 pub(crate) struct ListCachePolicies;
@@ -16,15 +20,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    cache_policy_list: List,
-}
-
-#[derive(Wire)]
-pub(crate) struct List {
-    next_marker: Option<String>,
-    max_items: usize,
-    quantity: usize,
-    items: Option<Vec<Summary>>,
+    cache_policy_list: List<Summary>,
 }
 
 #[derive(Wire)]
@@ -42,12 +38,10 @@ impl Operation for ListCachePolicies {
     /// The managed ones: there are no others.
     fn run(_cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let all = if input.kind.as_deref() == Some("custom") { &[] } else { policies::CACHE };
-        let size = rules::page_size(input.max_items.as_deref())?;
-        let page = paging::page(all, |p| p.id.to_owned(), input.marker.as_deref().filter(|m| !m.is_empty()), size)?;
-        let summary =
-            |p: &&'static _| Summary { kind: "managed", cache_policy: shapes::cache_policy(p) };
-        let items: Vec<Summary> = page.items.iter().map(summary).collect();
-        let (quantity, items) = (items.len(), Some(items).filter(|i| !i.is_empty()));
-        Ok(Output { cache_policy_list: List { next_marker: page.next, max_items: size, quantity, items } })
+        let max = input.max_items.as_deref();
+        let page = rules::page_of(all, |p| p.id.to_owned(), input.marker.as_deref(), max)?;
+        let cache_policy_list =
+            List::of(page, max, |p| Summary { kind: "managed", cache_policy: shapes::cache_policy(p) })?;
+        Ok(Output { cache_policy_list })
     }
 }

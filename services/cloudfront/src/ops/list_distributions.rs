@@ -1,6 +1,10 @@
 //! <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_ListDistributions.html>
 
-use crate::{Error, rules, shapes};
+use crate::{
+    Error,
+    rules::{self, List, MarkedList},
+    shapes,
+};
 use escale_base::{Timestamp, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::cloudfront::{
@@ -18,17 +22,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    distribution_list: List,
-}
-
-#[derive(Wire)]
-pub(crate) struct List {
-    marker: String,
-    next_marker: Option<String>,
-    max_items: usize,
-    is_truncated: bool,
-    quantity: usize,
-    items: Option<Vec<Summary>>,
+    distribution_list: MarkedList<Summary>,
 }
 
 #[derive(Wire)]
@@ -67,16 +61,8 @@ impl Operation for ListDistributions {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let max = input.max_items.as_deref();
         let page = rules::page::<Distribution>(cx.tx, |_| true, input.marker.as_deref(), max)?;
-        let items: Vec<Summary> = page.items.iter().map(|r| summary(cx, r)).collect();
-        let distribution_list = List {
-            marker: input.marker.unwrap_or_default(),
-            is_truncated: page.next.is_some(),
-            next_marker: page.next,
-            max_items: rules::page_size(max)?,
-            quantity: items.len(),
-            items: Some(items).filter(|i| !i.is_empty()),
-        };
-        Ok(Output { distribution_list })
+        let list = List::of(page, max, |row| summary(cx, row))?;
+        Ok(Output { distribution_list: list.marked(input.marker) })
     }
 }
 

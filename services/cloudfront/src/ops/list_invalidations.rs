@@ -1,9 +1,14 @@
 //! <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_ListInvalidations.html>
 
-use crate::{Error, rules, shapes};
+use crate::{
+    Error,
+    rules::{self, List, MarkedList},
+    shapes,
+};
 use escale_base::{Timestamp, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::cloudfront::Invalidation;
+use std::sync::Arc;
 
 pub(crate) struct ListInvalidations;
 
@@ -16,17 +21,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    invalidation_list: List,
-}
-
-#[derive(Wire)]
-pub(crate) struct List {
-    marker: String,
-    next_marker: Option<String>,
-    max_items: usize,
-    is_truncated: bool,
-    quantity: usize,
-    items: Option<Vec<Summary>>,
+    invalidation_list: MarkedList<Summary>,
 }
 
 #[derive(Wire)]
@@ -46,20 +41,11 @@ impl Operation for ListInvalidations {
         let (id, max) = (&input.distribution_id, input.max_items.as_deref());
         let own = |i: &Invalidation| i.distribution == *id;
         let page = rules::page::<Invalidation>(cx.tx, own, input.marker.as_deref(), max)?;
-        let summary = |i: &Invalidation| Summary {
+        let summary = |i: &Arc<Invalidation>| Summary {
             id: i.id.clone(),
             create_time: i.created,
             status: shapes::invalidation_status(cx.tx, i),
         };
-        let items: Vec<Summary> = page.items.iter().map(|i| summary(i)).collect();
-        let invalidation_list = List {
-            marker: input.marker.unwrap_or_default(),
-            is_truncated: page.next.is_some(),
-            next_marker: page.next,
-            max_items: rules::page_size(max)?,
-            quantity: items.len(),
-            items: Some(items).filter(|i| !i.is_empty()),
-        };
-        Ok(Output { invalidation_list })
+        Ok(Output { invalidation_list: List::of(page, max, summary)?.marked(input.marker) })
     }
 }

@@ -1,8 +1,11 @@
 //! <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_ListKeyGroups.html>
 
 use super::create_key_group::{Shape, shape};
-use crate::{Error, rules};
-use escale_base::{Wire};
+use crate::{
+    Error,
+    rules::{self, List},
+};
+use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::cloudfront::KeyGroup;
 
@@ -16,15 +19,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    key_group_list: List,
-}
-
-#[derive(Wire)]
-pub(crate) struct List {
-    next_marker: Option<String>,
-    max_items: usize,
-    quantity: usize,
-    items: Option<Vec<Summary>>,
+    key_group_list: List<Summary>,
 }
 
 #[derive(Wire)]
@@ -40,14 +35,7 @@ impl Operation for ListKeyGroups {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let max = input.max_items.as_deref();
         let page = rules::page::<KeyGroup>(cx.tx, |_| true, input.marker.as_deref(), max)?;
-        let summary = |r: &KeyGroup| Summary { key_group: shape(r) };
-        let items: Vec<Summary> = page.items.iter().map(|r| summary(r)).collect();
-        let list = List {
-            next_marker: page.next,
-            max_items: rules::page_size(max)?,
-            quantity: items.len(),
-            items: Some(items).filter(|i| !i.is_empty()),
-        };
-        Ok(Output { key_group_list: list })
+        let key_group_list = List::of(page, max, |r| Summary { key_group: shape(r) })?;
+        Ok(Output { key_group_list })
     }
 }

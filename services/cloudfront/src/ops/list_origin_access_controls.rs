@@ -1,9 +1,13 @@
 //! <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_ListOriginAccessControls.html>
 
-use crate::{Error, rules};
-use escale_base::{Wire};
+use crate::{
+    Error,
+    rules::{self, List, MarkedList},
+};
+use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::cloudfront::OriginAccessControl;
+use std::sync::Arc;
 
 pub(crate) struct ListOriginAccessControls;
 
@@ -15,17 +19,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    origin_access_control_list: List,
-}
-
-#[derive(Wire)]
-pub(crate) struct List {
-    marker: String,
-    is_truncated: bool,
-    next_marker: Option<String>,
-    max_items: usize,
-    quantity: usize,
-    items: Option<Vec<Summary>>,
+    origin_access_control_list: MarkedList<Summary>,
 }
 
 #[derive(Wire)]
@@ -46,7 +40,7 @@ impl Operation for ListOriginAccessControls {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let max = input.max_items.as_deref();
         let page = rules::page::<OriginAccessControl>(cx.tx, |_| true, input.marker.as_deref(), max)?;
-        let summary = |r: &OriginAccessControl| Summary {
+        let summary = |r: &Arc<OriginAccessControl>| Summary {
             id: r.id.clone(),
             description: r.config.description.clone().unwrap_or_default(),
             name: r.config.name.clone(),
@@ -54,15 +48,7 @@ impl Operation for ListOriginAccessControls {
             signing_behavior: r.config.signing_behavior.clone(),
             origin_access_control_origin_type: r.config.origin_access_control_origin_type.clone(),
         };
-        let items: Vec<Summary> = page.items.iter().map(|r| summary(r)).collect();
-        let list = List {
-            marker: input.marker.unwrap_or_default(),
-            is_truncated: page.next.is_some(),
-            next_marker: page.next,
-            max_items: rules::page_size(max)?,
-            quantity: items.len(),
-            items: Some(items).filter(|i| !i.is_empty()),
-        };
+        let list = List::of(page, max, summary)?.marked(input.marker);
         Ok(Output { origin_access_control_list: list })
     }
 }

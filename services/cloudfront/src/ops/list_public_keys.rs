@@ -1,9 +1,13 @@
 //! <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_ListPublicKeys.html>
 
-use crate::{Error, rules};
+use crate::{
+    Error,
+    rules::{self, List},
+};
 use escale_base::{Timestamp, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::cloudfront::PublicKey;
+use std::sync::Arc;
 
 pub(crate) struct ListPublicKeys;
 
@@ -15,15 +19,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    public_key_list: List,
-}
-
-#[derive(Wire)]
-pub(crate) struct List {
-    next_marker: Option<String>,
-    max_items: usize,
-    quantity: usize,
-    items: Option<Vec<Summary>>,
+    public_key_list: List<Summary>,
 }
 
 #[derive(Wire)]
@@ -43,20 +39,13 @@ impl Operation for ListPublicKeys {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let max = input.max_items.as_deref();
         let page = rules::page::<PublicKey>(cx.tx, |_| true, input.marker.as_deref(), max)?;
-        let summary = |r: &PublicKey| Summary {
+        let summary = |r: &Arc<PublicKey>| Summary {
             id: r.id.clone(),
             name: r.config.name.clone(),
             created_time: r.modified,
             encoded_key: r.config.encoded_key.clone(),
             comment: r.config.comment.clone(),
         };
-        let items: Vec<Summary> = page.items.iter().map(|r| summary(r)).collect();
-        let list = List {
-            next_marker: page.next,
-            max_items: rules::page_size(max)?,
-            quantity: items.len(),
-            items: Some(items).filter(|i| !i.is_empty()),
-        };
-        Ok(Output { public_key_list: list })
+        Ok(Output { public_key_list: List::of(page, max, summary)? })
     }
 }

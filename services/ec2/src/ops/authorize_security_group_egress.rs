@@ -1,37 +1,10 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AuthorizeSecurityGroupEgress.html>
 
-use crate::{
-    Error,
-    permissions::{self, Asked},
-    rules,
-    shapes::{
-        self,
-        group::{self, IpPermission, RuleShape},
-    },
-};
-use escale_base::Wire;
+use super::authorize_security_group_ingress::{Input, Output, authorize};
+use crate::Error;
 use escale_service::{Cx, Operation};
-use escale_tables::ec2::{Group, GroupId};
 
 pub(crate) struct AuthorizeSecurityGroupEgress;
-
-#[derive(Wire)]
-pub(crate) struct Input {
-    group_id: Option<GroupId>,
-    ip_permissions: Vec<IpPermission>,
-    ip_protocol: Option<String>,
-    from_port: Option<i32>,
-    to_port: Option<i32>,
-    cidr_ip: Option<String>,
-    tag_specifications: Vec<shapes::TagSpecification>,
-}
-
-#[derive(Wire)]
-pub(crate) struct Output {
-    #[wire("Return")]
-    done: bool,
-    security_group_rules: Vec<RuleShape>,
-}
 
 impl Operation for AuthorizeSecurityGroupEgress {
     type Input = Input;
@@ -39,18 +12,6 @@ impl Operation for AuthorizeSecurityGroupEgress {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let group = rules::find::<Group>(cx, input.group_id.ok_or(Error::Missing("groupId"))?.as_str())?;
-        let tags = shapes::tags_for(&input.tag_specifications, "security-group-rule")?;
-        let asked = Asked {
-            permissions: input.ip_permissions,
-            ip_protocol: input.ip_protocol,
-            from_port: input.from_port,
-            to_port: input.to_port,
-            cidr_ip: input.cidr_ip,
-        };
-        let wanted = permissions::wanted(cx, &group, asked)?;
-        let added = permissions::add(cx, &group.id, true, wanted, &tags)?;
-        let security_group_rules = added.iter().map(|r| group::rule(cx, r)).collect();
-        Ok(Output { done: true, security_group_rules })
+        authorize(cx, input, true)
     }
 }

@@ -39,18 +39,23 @@ impl Operation for AuthorizeSecurityGroupIngress {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let group = rules::find::<Group>(cx, input.group_id.ok_or(Error::Missing("groupId"))?.as_str())?;
-        let tags = shapes::tags_for(&input.tag_specifications, "security-group-rule")?;
-        let asked = Asked {
-            permissions: input.ip_permissions,
-            ip_protocol: input.ip_protocol,
-            from_port: input.from_port,
-            to_port: input.to_port,
-            cidr_ip: input.cidr_ip,
-        };
-        let wanted = permissions::wanted(cx, &group, asked)?;
-        let added = permissions::add(cx, &group.id, false, wanted, &tags)?;
-        let security_group_rules = added.iter().map(|r| group::rule(cx, r)).collect();
-        Ok(Output { done: true, security_group_rules })
+        authorize(cx, input, false)
     }
+}
+
+/// Adds the rules that a request names, in one of the two directions.
+pub(super) fn authorize(cx: &mut Cx<'_>, input: Input, egress: bool) -> Result<Output, Error> {
+    let group = rules::find::<Group>(cx, input.group_id.ok_or(Error::Missing("groupId"))?.as_str())?;
+    let tags = shapes::tags_for(&input.tag_specifications, "security-group-rule")?;
+    let asked = Asked {
+        permissions: input.ip_permissions,
+        ip_protocol: input.ip_protocol,
+        from_port: input.from_port,
+        to_port: input.to_port,
+        cidr_ip: input.cidr_ip,
+    };
+    let wanted = permissions::wanted(cx, &group, asked)?;
+    let added = permissions::add(cx, &group.id, egress, wanted, &tags)?;
+    let security_group_rules = added.iter().map(|r| group::rule(cx, r)).collect();
+    Ok(Output { done: true, security_group_rules })
 }

@@ -47,8 +47,7 @@ impl Operation for ModifySecurityGroupRules {
             let same = |r: &GroupRule| {
                 r.id != changed.id
                     && r.egress == changed.egress
-                    && (&r.protocol, r.from_port, r.to_port, &r.peer)
-                        == (&changed.protocol, changed.from_port, changed.to_port, &changed.peer)
+                    && permissions::identity(r) == permissions::identity(&changed)
             };
             if let Some(other) = crate::shapes::group::rules(cx, &group.id).iter().find(|r| same(r)) {
                 return Err(Error::DuplicateRule(other.id.to_string()));

@@ -1,34 +1,10 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RevokeSecurityGroupEgress.html>
 
-use crate::{
-    Error,
-    permissions::{self, Asked},
-    rules,
-    shapes::group::{IpPermission, RevokedRule},
-};
-use escale_base::Wire;
+use super::revoke_security_group_ingress::{Input, Output, revoke};
+use crate::Error;
 use escale_service::{Cx, Operation};
-use escale_tables::ec2::{Group, GroupId, RuleId};
 
 pub(crate) struct RevokeSecurityGroupEgress;
-
-#[derive(Wire)]
-pub(crate) struct Input {
-    group_id: Option<GroupId>,
-    security_group_rule_ids: Vec<RuleId>,
-    ip_permissions: Vec<IpPermission>,
-    ip_protocol: Option<String>,
-    from_port: Option<i32>,
-    to_port: Option<i32>,
-    cidr_ip: Option<String>,
-}
-
-#[derive(Wire)]
-pub(crate) struct Output {
-    #[wire("Return")]
-    done: bool,
-    revoked_security_group_rules: Vec<RevokedRule>,
-}
 
 impl Operation for RevokeSecurityGroupEgress {
     type Input = Input;
@@ -36,16 +12,6 @@ impl Operation for RevokeSecurityGroupEgress {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let group = rules::find::<Group>(cx, input.group_id.ok_or(Error::Missing("groupId"))?.as_str())?;
-        let asked = Asked {
-            permissions: input.ip_permissions,
-            ip_protocol: input.ip_protocol,
-            from_port: input.from_port,
-            to_port: input.to_port,
-            cidr_ip: input.cidr_ip,
-        };
-        let revoked = permissions::revoke(cx, &group, true, &input.security_group_rule_ids, asked)?;
-        let revoked_security_group_rules = revoked.iter().map(|r| RevokedRule::of(r)).collect();
-        Ok(Output { done: true, revoked_security_group_rules })
+        revoke(cx, input, true)
     }
 }

@@ -1,23 +1,10 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_UpdateSecurityGroupRuleDescriptionsEgress.html>
 
-use crate::{
-    Error,
-    permissions::{self, Described},
-    rules,
-    shapes::{Return, group::IpPermission},
-};
-use escale_base::Wire;
+use super::update_security_group_rule_descriptions_ingress::{Input, describe};
+use crate::{Error, shapes::Return};
 use escale_service::{Cx, Operation};
-use escale_tables::ec2::{Group, GroupId};
 
 pub(crate) struct UpdateSecurityGroupRuleDescriptionsEgress;
-
-#[derive(Wire)]
-pub(crate) struct Input {
-    group_id: Option<GroupId>,
-    ip_permissions: Vec<IpPermission>,
-    security_group_rule_descriptions: Vec<Described>,
-}
 
 impl Operation for UpdateSecurityGroupRuleDescriptionsEgress {
     type Input = Input;
@@ -25,8 +12,6 @@ impl Operation for UpdateSecurityGroupRuleDescriptionsEgress {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Return, Error> {
-        let group = rules::find::<Group>(cx, input.group_id.ok_or(Error::Missing("groupId"))?.as_str())?;
-        permissions::describe(cx, &group, true, input.ip_permissions, input.security_group_rule_descriptions)?;
-        Ok(Return { done: true })
+        describe(cx, input, true)
     }
 }

@@ -25,8 +25,13 @@ impl Operation for UpdateSecurityGroupRuleDescriptionsIngress {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Return, Error> {
-        let group = rules::find::<Group>(cx, input.group_id.ok_or(Error::Missing("groupId"))?.as_str())?;
-        permissions::describe(cx, &group, false, input.ip_permissions, input.security_group_rule_descriptions)?;
-        Ok(Return { done: true })
+        describe(cx, input, false)
     }
+}
+
+/// Writes the descriptions that a request gives, of rules in one of the two directions.
+pub(super) fn describe(cx: &mut Cx<'_>, input: Input, egress: bool) -> Result<Return, Error> {
+    let group = rules::find::<Group>(cx, input.group_id.ok_or(Error::Missing("groupId"))?.as_str())?;
+    permissions::describe(cx, &group, egress, input.ip_permissions, input.security_group_rule_descriptions)?;
+    Ok(Return { done: true })
 }

@@ -19,7 +19,7 @@ pub(crate) struct GroupShape {
 }
 
 /// One protocol and port range, and all its peers.
-#[derive(Clone, Debug, Wire)]
+#[derive(Clone, Debug, Default, Wire)]
 pub(crate) struct IpPermission {
     pub ip_protocol: Option<String>,
     pub from_port: Option<i32>,
@@ -108,11 +108,7 @@ pub(crate) fn arn(cx: &Cx<'_>, group: &GroupId) -> String {
 }
 
 pub(crate) fn rule(cx: &Cx<'_>, row: &GroupRule) -> RuleShape {
-    let (cidr_ipv4, prefix_list_id, referenced) = match &row.peer {
-        Peer::Cidr(cidr) => (Some(cidr.to_string()), None, None),
-        Peer::PrefixList(id) => (None, Some(id.clone()), None),
-        Peer::Group(id) => (None, None, Some(id)),
-    };
+    let (cidr_ipv4, prefix_list_id, referenced) = peer(&row.peer);
     RuleShape {
         security_group_rule_id: row.id.clone(),
         security_group_rule_arn: cx.arn("ec2", format!("security-group-rule/{}", row.id)).to_string(),
@@ -134,6 +130,15 @@ pub(crate) fn rule(cx: &Cx<'_>, row: &GroupRule) -> RuleShape {
     }
 }
 
+/// A rule's peer, in the one of three members that says it.
+fn peer(peer: &Peer) -> (Option<String>, Option<String>, Option<&GroupId>) {
+    match peer {
+        Peer::Cidr(cidr) => (Some(cidr.to_string()), None, None),
+        Peer::PrefixList(id) => (None, Some(id.clone()), None),
+        Peer::Group(id) => (None, None, Some(id)),
+    }
+}
+
 /// Rules of one protocol and port range as one permission, as AWS shows them.
 pub(crate) fn permissions<'a>(cx: &Cx<'_>, rules: impl Iterator<Item = &'a GroupRule>) -> Vec<IpPermission> {
     let mut all: Vec<IpPermission> = Vec::new();
@@ -150,10 +155,7 @@ pub(crate) fn permissions<'a>(cx: &Cx<'_>, rules: impl Iterator<Item = &'a Group
                 ip_protocol: Some(rule.protocol.clone()),
                 from_port,
                 to_port,
-                user_id_group_pairs: Vec::new(),
-                ip_ranges: Vec::new(),
-                ipv6_ranges: Vec::new(),
-                prefix_list_ids: Vec::new(),
+                ..IpPermission::default()
             });
             all.len() - 1
         });
@@ -194,12 +196,7 @@ pub(crate) struct RevokedRule {
 
 impl RevokedRule {
     pub(crate) fn of(row: &GroupRule) -> RevokedRule {
-        let (mut cidr_ipv4, mut prefix_list_id, mut referenced_group_id) = (None, None, None);
-        match &row.peer {
-            Peer::Cidr(cidr) => cidr_ipv4 = Some(cidr.to_string()),
-            Peer::PrefixList(id) => prefix_list_id = Some(id.clone()),
-            Peer::Group(id) => referenced_group_id = Some(id.to_string()),
-        }
+        let (cidr_ipv4, prefix_list_id, referenced) = peer(&row.peer);
         RevokedRule {
             security_group_rule_id: row.id.clone(),
             group_id: row.group.clone(),
@@ -209,7 +206,7 @@ impl RevokedRule {
             to_port: row.to_port,
             cidr_ipv4,
             prefix_list_id,
-            referenced_group_id,
+            referenced_group_id: referenced.map(ToString::to_string),
             description: row.description.clone(),
         }
     }

@@ -9,16 +9,16 @@ pub(crate) struct GetRepositoryPolicy;
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Input {
-    registry_id: Option<String>,
-    repository_name: String,
+    pub(super) registry_id: Option<String>,
+    pub(super) repository_name: String,
 }
 
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Output {
-    registry_id: String,
-    repository_name: String,
-    policy_text: String,
+    pub(super) registry_id: String,
+    pub(super) repository_name: String,
+    pub(super) policy_text: String,
 }
 
 impl Operation for GetRepositoryPolicy {
@@ -31,13 +31,16 @@ impl Operation for GetRepositoryPolicy {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let row = rules::row(cx, input.registry_id.as_deref(), &input.repository_name)?;
-        let (name, account) = (input.repository_name, cx.config.account.clone());
-        match &row.policy {
-            Some(text) => {
-                Ok(Output { registry_id: account, repository_name: name, policy_text: text.clone() })
-            }
-            None => Err(Error::NoPolicy { name, account }),
-        }
+        policy(cx, input)
+    }
+}
+
+/// The policy that a repository has.
+pub(super) fn policy(cx: &Cx<'_>, input: Input) -> Result<Output, Error> {
+    let row = rules::row(cx, input.registry_id.as_deref(), &input.repository_name)?;
+    let (name, account) = (input.repository_name, cx.config.account.clone());
+    match &row.policy {
+        Some(text) => Ok(Output { registry_id: account, repository_name: name, policy_text: text.clone() }),
+        None => Err(Error::NoPolicy { name, account }),
     }
 }

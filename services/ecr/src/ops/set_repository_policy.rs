@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_SetRepositoryPolicy.html>
 
+use super::get_repository_policy::Output;
 use crate::{Error, policy, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -14,14 +15,6 @@ pub(crate) struct Input {
     repository_name: String,
     policy_text: String,
     force: Option<bool>,
-}
-
-#[derive(Wire)]
-#[wire(camelCase)]
-pub(crate) struct Output {
-    registry_id: String,
-    repository_name: String,
-    policy_text: String,
 }
 
 impl Operation for SetRepositoryPolicy {

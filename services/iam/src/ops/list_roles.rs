@@ -27,7 +27,8 @@ impl Operation for ListRoles {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let cut = bearer::list::<Role>(cx.tx, input.path_prefix.as_deref(), input.marker.as_deref(), input.max_items)?;
+        let (path, marker) = (input.path_prefix.as_deref(), input.marker.as_deref());
+        let cut = bearer::list::<Role>(cx.tx, path, marker, input.max_items)?;
         let shape = |row| shapes::RoleShape { tags: None, ..shapes::role(row, cx.config) };
         Ok(Output {
             roles: cut.items.iter().map(|row| shape(row)).collect(),

@@ -27,7 +27,8 @@ impl Operation for ListUsers {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let cut = bearer::list::<User>(cx.tx, input.path_prefix.as_deref(), input.marker.as_deref(), input.max_items)?;
+        let (path, marker) = (input.path_prefix.as_deref(), input.marker.as_deref());
+        let cut = bearer::list::<User>(cx.tx, path, marker, input.max_items)?;
         let shape = |row| shapes::UserShape { tags: None, ..shapes::user(row, cx.config) };
         Ok(Output {
             users: cut.items.iter().map(|row| shape(row)).collect(),

@@ -88,8 +88,6 @@ impl StreamOperation<Buckets> for ListMultipartUploads {
             checksum_type: upload.checksum.map(|(_, kind)| checksums::kind_name(kind)),
         };
         let uploads = found.uploads.iter().map(upload).collect();
-        let prefixes = found.common_prefixes.iter();
-        let common_prefixes = prefixes.map(|p| CommonPrefix { prefix: encoding.write(p) }).collect();
         let (next_key, next_id) = found.next.unzip();
         Ok(Output {
             bucket: input.bucket,
@@ -102,7 +100,7 @@ impl StreamOperation<Buckets> for ListMultipartUploads {
             delimiter: encoding.write_some(input.delimiter.as_deref()),
             max_uploads: limit,
             uploads,
-            common_prefixes,
+            common_prefixes: shapes::common_prefixes(&found.common_prefixes, encoding),
             encoding_type: input.encoding_type,
         }
         .into())

@@ -6,7 +6,7 @@ use crate::{
     shapes::{self, CommonPrefix, Owner},
 };
 use escale_base::{Timestamp, Wire};
-use escale_objects::{Entry, ListVersions, VersionId, VersionListing};
+use escale_objects::{Entry, ListVersions, VersionId};
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
 use std::sync::Arc;
 
@@ -92,14 +92,8 @@ impl StreamOperation<Buckets> for ListObjectVersions {
                 return Err(Error::InvalidArgument { name: "version-id-marker", value: version.0, why });
             }
         };
-        let found = match limit {
-            0 => VersionListing::default(),
-            _ => {
-                let delimiter = input.delimiter.clone();
-                let spec = ListVersions { prefix: prefix.clone(), delimiter, after, limit };
-                service.objects.list_versions(&input.bucket, &spec).await?
-            }
-        };
+        let spec = ListVersions { prefix: prefix.clone(), delimiter: input.delimiter.clone(), after, limit };
+        let found = service.objects.list_versions(&input.bucket, &spec).await?;
         let owner = shapes::owner(&cx.config.account);
         let (markers, versions): (Vec<&Entry>, Vec<&Entry>) =
             found.entries.iter().partition(|e| e.is_delete_marker);
@@ -116,11 +110,7 @@ impl StreamOperation<Buckets> for ListObjectVersions {
             prefix: encoding.write(&prefix),
             delimiter: encoding.write_some(input.delimiter.as_deref()),
             max_keys: limit,
-            common_prefixes: found
-                .common_prefixes
-                .iter()
-                .map(|p| CommonPrefix { prefix: encoding.write(p) })
-                .collect(),
+            common_prefixes: shapes::common_prefixes(&found.common_prefixes, encoding),
             encoding_type: input.encoding_type,
         }
         .into())

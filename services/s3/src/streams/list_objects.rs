@@ -6,7 +6,7 @@ use crate::{
     shapes::{self, CommonPrefix, ObjectShape},
 };
 use escale_base::Wire;
-use escale_objects::{List, Listing};
+use escale_objects::List;
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
 use std::sync::Arc;
 
@@ -57,17 +57,10 @@ impl StreamOperation<Buckets> for ListObjects {
         service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
         let prefix = input.prefix.unwrap_or_default();
         let after = input.marker.clone().filter(|m| !m.is_empty());
-        let found = match limit {
-            0 => Listing::default(),
-            _ => {
-                let delimiter = input.delimiter.clone();
-                let spec = List { prefix: prefix.clone(), delimiter, after, limit };
-                service.objects.list(&input.bucket, &spec).await?
-            }
-        };
+        let spec = List { prefix: prefix.clone(), delimiter: input.delimiter.clone(), after, limit };
+        let found = service.objects.list(&input.bucket, &spec).await?;
         let owner = shapes::owner(&cx.config.account);
         let object = |o| shapes::object(o, encoding.write(&o.key), Some(owner.clone()));
-        let prefixes = found.common_prefixes.iter();
         // Without a delimiter the last key is the next marker, and AWS leaves it out.
         let next = found.next.as_deref().filter(|_| input.delimiter.is_some());
         Ok(Output {
@@ -79,7 +72,7 @@ impl StreamOperation<Buckets> for ListObjects {
             prefix: encoding.write(&prefix),
             delimiter: encoding.write_some(input.delimiter.as_deref()),
             max_keys: limit,
-            common_prefixes: prefixes.map(|p| CommonPrefix { prefix: encoding.write(p) }).collect(),
+            common_prefixes: shapes::common_prefixes(&found.common_prefixes, encoding),
             encoding_type: input.encoding_type,
         }
         .into())

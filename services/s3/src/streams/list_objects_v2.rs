@@ -6,7 +6,7 @@ use crate::{
     shapes::{self, CommonPrefix, ObjectShape},
 };
 use escale_base::Wire;
-use escale_objects::{List, Listing};
+use escale_objects::List;
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
 use std::sync::Arc;
 
@@ -64,23 +64,15 @@ impl StreamOperation<Buckets> for ListObjectsV2 {
             None => input.start_after.clone(),
         };
         let prefix = input.prefix.unwrap_or_default();
-        let found = match limit {
-            0 => Listing::default(),
-            _ => {
-                let delimiter = input.delimiter.clone();
-                let spec = List { prefix: prefix.clone(), delimiter, after, limit };
-                service.objects.list(&input.bucket, &spec).await?
-            }
-        };
+        let spec = List { prefix: prefix.clone(), delimiter: input.delimiter.clone(), after, limit };
+        let found = service.objects.list(&input.bucket, &spec).await?;
         let owner = input.fetch_owner.unwrap_or(false).then(|| shapes::owner(&cx.config.account));
         let contents: Vec<ObjectShape> = found
             .objects
             .iter()
             .map(|o| shapes::object(o, encoding.write(&o.key), owner.clone()))
             .collect();
-        let prefixes = found.common_prefixes.iter();
-        let common_prefixes: Vec<CommonPrefix> =
-            prefixes.map(|p| CommonPrefix { prefix: encoding.write(p) }).collect();
+        let common_prefixes = shapes::common_prefixes(&found.common_prefixes, encoding);
         Ok(Output {
             is_truncated: found.next.is_some(),
             key_count: contents.len() + common_prefixes.len(),

@@ -3,31 +3,20 @@
 
 use crate::{Error, Repositories};
 use escale_base::{Clock, Timestamp};
-use escale_engine::{Engine, Plan, Reconciler, StepError};
+use escale_engine::{Plan, Reconciler, StepError};
 use escale_store::{Change, Image, Store};
 use escale_tables::ecr::{Deletion, Repository, RepositorySeen};
 use std::{collections::BTreeSet, sync::Arc};
 
-/// Starts what brings wishes about.
-pub fn start(
-    engine: &mut Engine,
-    store: Store,
-    clock: Clock,
-    account: String,
-    repositories: Arc<Repositories>,
-) {
-    engine.add(Removals { store, clock, account, repositories });
-}
-
-struct Removals {
-    store: Store,
-    clock: Clock,
-    account: String,
-    repositories: Arc<Repositories>,
+pub(super) struct Removals {
+    pub(super) store: Store,
+    pub(super) clock: Clock,
+    pub(super) account: String,
+    pub(super) repositories: Arc<Repositories>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Remove {
+pub(super) struct Remove {
     with_images: bool,
 }
 

@@ -1,0 +1,199 @@
+//! Wildcards in text: `*` stands for any run of characters, also none, `?` for exactly one.
+//!
+//! Whose pattern it is decides the rest ([`Glob`]): what one character is, whether case counts, whether a backslash
+//! takes the meaning away. Patterns of files are none of these: there `*` ends at a slash.
+
+/// The rules of one kind of pattern.
+#[derive(Clone, Copy, Debug)]
+pub struct Glob {
+    /// What `?` stands for.
+    pub one: One,
+    /// Letters of ASCII fit each other in both cases.
+    pub ignore_case: bool,
+    /// After a backslash, a character stands for itself; at the end the backslash does.
+    pub escape: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum One {
+    Byte,
+    Character,
+}
+
+impl Glob {
+    /// Whether the whole of `text` fits `pattern`.
+    pub fn matches(self, pattern: &str, text: &str) -> bool {
+        let Glob { ignore_case, escape, .. } = self;
+        match self.one {
+            One::Byte => {
+                let same = |a: u8, b: u8| a == b || (ignore_case && a.eq_ignore_ascii_case(&b));
+                fits(Pieces { units: pattern.bytes(), escape }, text.bytes(), same)
+            }
+            One::Character => {
+                let same = |a: char, b: char| a == b || (ignore_case && a.eq_ignore_ascii_case(&b));
+                fits(Pieces { units: pattern.chars(), escape }, text.chars(), same)
+            }
+        }
+    }
+}
+
+/// A piece of a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece<T> {
+    Just(T),
+    One,
+    Any,
+}
+
+/// Whether the whole of `text` fits a pattern that its owner has read. Nothing is allocated, and only the last `*` is
+/// taken back: an earlier one that took the shortest run leaves the later ones every choice they could need. At
+/// worst it costs pattern × text, never more.
+pub fn fits<T: Copy>(
+    pattern: impl Iterator<Item = Piece<T>> + Clone,
+    text: impl Iterator<Item = T> + Clone,
+    same: impl Fn(T, T) -> bool,
+) -> bool {
+    let (mut pattern, mut text) = (pattern, text);
+    // The pattern behind the last star, and the text that the star has not taken.
+    let mut star = None;
+    loop {
+        let rest = text.clone();
+        match (pattern.next(), text.next()) {
+            (None, None) => return true,
+            (Some(Piece::Any), _) => {
+                text = rest.clone();
+                star = Some((pattern.clone(), rest));
+            }
+            (Some(Piece::One), Some(_)) => {}
+            (Some(Piece::Just(wanted)), Some(found)) if same(wanted, found) => {}
+            // To take more from a text that is too short would not make it longer.
+            (Some(_), None) => return false,
+            (_, Some(_)) => {
+                let Some((behind, left)) = &mut star else { return false };
+                left.next();
+                (pattern, text) = (behind.clone(), left.clone());
+            }
+        }
+    }
+}
+
+/// A pattern as its pieces, read on the way.
+#[derive(Clone)]
+struct Pieces<I> {
+    units: I,
+    escape: bool,
+}
+
+impl<T: Copy + PartialEq + From<u8>, I: Iterator<Item = T>> Iterator for Pieces<I> {
+    type Item = Piece<T>;
+
+    fn next(&mut self) -> Option<Piece<T>> {
+        let unit = self.units.next()?;
+        let is = |c: u8| unit == T::from(c);
+        Some(match unit {
+            _ if is(b'*') => Piece::Any,
+            _ if is(b'?') => Piece::One,
+            _ if self.escape && is(b'\\') => Piece::Just(self.units.next().unwrap_or(unit)),
+            _ => Piece::Just(unit),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const PLAIN: Glob = Glob { one: One::Character, ignore_case: false, escape: false };
+
+    #[test]
+    fn table() {
+        let bytes = Glob { one: One::Byte, ..PLAIN };
+        let any_case = Glob { ignore_case: true, ..PLAIN };
+        let escaped = Glob { escape: true, ..PLAIN };
+        for (glob, pattern, text, hit) in [
+            (PLAIN, "", "", true),
+            (PLAIN, "", "x", false),
+            (PLAIN, "*", "", true),
+            (PLAIN, "?", "", false),
+            (PLAIN, "a*c", "abbc", true),
+            (PLAIN, "a*c", "abbcd", false),
+            (PLAIN, "a?c", "abc", true),
+            (PLAIN, "a?c", "ac", false),
+            (PLAIN, "a*b*c", "axbxxc", true),
+            (PLAIN, "a*b", "axc", false),
+            (PLAIN, "**a*?", "xxab", true),
+            (PLAIN, "*ab", "aab", true),
+            (PLAIN, "ab", "AB", false),
+            (PLAIN, "?", "é", true),
+            (PLAIN, r"a\*", "a*", false),
+            (PLAIN, r"a\*", r"a\b", true),
+            (bytes, "?", "é", false),
+            (bytes, "??", "é", true),
+            (bytes, "é*", "él", true),
+            (any_case, "a*É", "ABÉ", true),
+            (any_case, "é", "É", false),
+            (escaped, r"a\*", "a*", true),
+            (escaped, r"a\*", "ab", false),
+            (escaped, r"\?", "?", true),
+            (escaped, r"\é", "é", true),
+            (escaped, r"a\", r"a\", true),
+            (escaped, r"\\*", r"\x", true),
+        ] {
+            assert_eq!(glob.matches(pattern, text), hit, "{glob:?} {pattern} on {text}");
+        }
+    }
+
+    /// Trying every way to split it, this one would outlive us.
+    #[test]
+    fn many_stars_do_not_explode() {
+        let text = "a".repeat(2000);
+        let stars = "a*".repeat(200);
+        assert!(PLAIN.matches(&stars, &text));
+        assert!(!PLAIN.matches(&format!("{stars}b"), &text));
+
+        let looked = std::cell::Cell::new(0_usize);
+        let pieces = Pieces { units: stars.chars().chain(['b']), escape: false };
+        let same = |a, b| {
+            looked.set(looked.get() + 1);
+            a == b
+        };
+        assert!(!fits(pieces, text.chars(), same));
+        assert!(looked.get() <= stars.len() * text.len(), "{} looks", looked.get());
+    }
+
+    /// The definition, by recursion over every possible split.
+    fn naive(glob: Glob, pattern: &[char], text: &[char]) -> bool {
+        let one = |wanted: char, rest: &[char]| {
+            let same = |t: &char| *t == wanted || (glob.ignore_case && t.eq_ignore_ascii_case(&wanted));
+            text.first().is_some_and(same) && naive(glob, rest, &text[1..])
+        };
+        match pattern {
+            [] => text.is_empty(),
+            ['*', rest @ ..] => (0..=text.len()).any(|i| naive(glob, rest, &text[i..])),
+            ['?', rest @ ..] => !text.is_empty() && naive(glob, rest, &text[1..]),
+            ['\\', c, rest @ ..] if glob.escape => one(*c, rest),
+            [c, rest @ ..] => one(*c, rest),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn as_defined(
+            pattern in r"[abA*?\\é]{0,8}", text in r"[abA*?\\é]{0,10}", ignore_case: bool, escape: bool,
+        ) {
+            let glob = Glob { ignore_case, escape, ..PLAIN };
+            let (p, t): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+            prop_assert_eq!(glob.matches(&pattern, &text), naive(glob, &p, &t), "{} {}", pattern, text);
+            if text.is_ascii() {
+                prop_assert_eq!(Glob { one: One::Byte, ..glob }.matches(&pattern, &text), naive(glob, &p, &t));
+            }
+        }
+
+        #[test]
+        fn never_panics(pattern in ".*", text in ".*", escape: bool) {
+            Glob { one: One::Byte, ignore_case: true, escape }.matches(&pattern, &text);
+            Glob { escape, ..PLAIN }.matches(&pattern, &text);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! What of ECR takes time: removing repositories, and freeing what no image needs any more.
+
+mod removals;
+mod unused;
+
+use crate::Repositories;
+use escale_base::Clock;
+use escale_engine::Engine;
+use escale_store::Store;
+use std::sync::Arc;
+
+/// Starts what brings wishes about.
+pub fn start(
+    engine: &mut Engine,
+    store: Store,
+    clock: Clock,
+    account: String,
+    repositories: Arc<Repositories>,
+) {
+    let registry = Arc::clone(&repositories.registry);
+    engine.add(unused::Unused::new(store.clone(), registry));
+    engine.add(removals::Removals { store, clock, account, repositories });
+}
