@@ -1,7 +1,7 @@
 //! What outlives the daemon: the state file, and the planes on which everything runs on. And one life of the daemon.
 
 use crate::{accidents, client::Client, hazard::Hazard, risky::{Risky, RiskyContainers}};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use escale_base::{Clock, Secret, Timestamp};
 use escale_cdn::FakeCdn;
 use escale_containers::Containers;
@@ -104,6 +104,8 @@ impl World {
                 let life = self.begin().await?;
                 tokio::select! {
                     biased;
+                    // Its end is told by `is_dead` below.
+                    () = cut(&life.store) => bail!("the state is cut off"),
                     done = script(&life) => done,
                     broken = accidents::happen(self, &life) => match broken? {},
                 }
@@ -160,6 +162,14 @@ impl World {
 
     fn risky<P: ?Sized>(&self, plane: &Arc<P>) -> Arc<Risky<P>> {
         Arc::new(Risky { plane: Arc::clone(plane), hazard: Arc::clone(&self.hazard) })
+    }
+}
+
+/// Returns when the last commit of this life was made.
+async fn cut(store: &Store) {
+    let mut changes = store.subscribe(escale_store::ALL_TABLES);
+    while !store.is_cut() {
+        changes.changed().await;
     }
 }
 
