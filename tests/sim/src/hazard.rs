@@ -21,6 +21,10 @@ pub struct Weather {
     pub(crate) crashes: u32,
     /// Things that break by themselves: tasks, database servers, targets.
     pub(crate) accidents: u32,
+    /// What users do to what runs: stop a task, deploy a service anew, fail a database over.
+    pub(crate) errands: u32,
+    /// The user deletes the stack while it is being made, after so long, and makes it again.
+    pub(crate) regret_ms: Option<u64>,
 }
 
 impl Weather {
@@ -32,6 +36,11 @@ impl Weather {
             delay_ms: one_of(&[20.0, 1_000.0, 15_000.0]) as u64,
             crashes: one_of(&[0.0, 1.0, 3.0, 9.0, 25.0]) as u32,
             accidents: one_of(&[0.0, 0.0, 2.0, 8.0]) as u32,
+            errands: one_of(&[0.0, 0.0, 2.0, 8.0]) as u32,
+            regret_ms: match one_of(&[0.0, 0.0, 0.0, 500.0, 10_000.0, 90_000.0]) as u64 {
+                0 => None,
+                most => Some(random.random_range(1..most)),
+            },
         }
     }
 }
@@ -112,11 +121,17 @@ impl Hazard {
     /// Whether an accident may happen now; it is then one less.
     pub(crate) fn take_accident(&self) -> bool {
         let mut state = self.state();
-        if state.calm || state.weather.accidents == 0 {
-            return false;
-        }
-        state.weather.accidents -= 1;
-        true
+        !state.calm && take(&mut state.weather.accidents)
+    }
+
+    /// The same for errands.
+    pub(crate) fn take_errand(&self) -> bool {
+        let mut state = self.state();
+        !state.calm && take(&mut state.weather.errands)
+    }
+
+    pub(crate) fn take_regret(&self) -> Option<u64> {
+        self.state().weather.regret_ms.take()
     }
 
     /// A new life on this store; decides when it ends, while crashes are left.
@@ -276,4 +291,10 @@ impl Hazard {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn take(left: &mut u32) -> bool {
+    let some = *left > 0;
+    *left = left.saturating_sub(1);
+    some
 }

@@ -111,6 +111,22 @@ async fn a_dead_server_comes_back() {
 }
 
 #[tokio::test]
+async fn a_failover_waits_for_the_standby_that_was_lost_meanwhile() {
+    let life = Life::new();
+    life.world.create("shop", json!({"MultiAZ": true})).unwrap();
+    life.settle().await;
+    let (seen, wish) = (life.seen("shop"), life.world.store.read().get::<Instance>("shop").unwrap());
+    life.clock.advance_ms(1);
+    let reboot = json!({"DBInstanceIdentifier": "shop", "ForceFailover": true});
+    life.world.call("RebootDBInstance", reboot).unwrap();
+    let standby = wish.nodes.iter().find(|n| n.name != seen.primary).unwrap();
+    life.fake.kill(&super::plane_name(&wish), &standby.name);
+    life.hands.look("shop", |_, _, _| {}).await.unwrap();
+    life.settle().await;
+    assert_eq!((life.status("shop").as_str(), life.seen("shop").primary), ("available", standby.name.clone()));
+}
+
+#[tokio::test]
 async fn stops_starts_and_loses_its_standby() {
     let life = Life::new();
     life.world.create("shop", json!({"MultiAZ": true})).unwrap();
