@@ -1,6 +1,7 @@
 //! What goes wrong, and when: decided by the seed, at every call of a plane.
 
-use escale_base::PlaneError;
+use async_trait::async_trait;
+use escale_faults::Fate;
 use escale_store::Store;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use std::{
@@ -72,29 +73,6 @@ struct State {
     borders_left: Option<u64>,
     dead: bool,
     faults: u64,
-}
-
-/// An error type of a plane that can be made up.
-pub(crate) trait MadeUp {
-    fn made_up(call: &str) -> Self;
-}
-
-impl MadeUp for PlaneError {
-    fn made_up(call: &str) -> PlaneError {
-        PlaneError::machine(format!("{call}: a fault of the simulation"))
-    }
-}
-
-impl MadeUp for escale_objects::Error {
-    fn made_up(call: &str) -> Self {
-        PlaneError::made_up(call).into()
-    }
-}
-
-impl MadeUp for escale_registry::Error {
-    fn made_up(call: &str) -> Self {
-        PlaneError::made_up(call).into()
-    }
 }
 
 impl Hazard {
@@ -189,78 +167,6 @@ impl Hazard {
         state.dead || state.store.as_ref().is_some_and(Store::is_cut)
     }
 
-    /// A call of a plane, with all that can happen to it.
-    pub(crate) async fn call<T, E: MadeUp>(
-        &self,
-        name: &'static str,
-        call: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
-        self.border(name).await;
-        if self.fails() {
-            return Err(self.fault(name, "before"));
-        }
-        let done = call.await;
-        self.border(name).await;
-        if done.is_ok() && self.fails() {
-            return Err(self.fault(name, "after"));
-        }
-        done
-    }
-
-    /// A call that does all or nothing, so that its failure means that nothing was done.
-    pub(crate) async fn atomic<T, E: MadeUp>(
-        &self,
-        name: &'static str,
-        call: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
-        self.border(name).await;
-        if self.fails() {
-            return Err(self.fault(name, "before"));
-        }
-        let done = call.await;
-        self.border(name).await;
-        done
-    }
-
-    /// A call that cannot wait.
-    pub(crate) fn at_once<T, E: MadeUp>(
-        &self,
-        name: &'static str,
-        call: impl FnOnce() -> Result<T, E>,
-    ) -> Result<T, E> {
-        if self.fails() { Err(self.fault(name, "before")) } else { call() }
-    }
-
-    fn fault<E: MadeUp>(&self, name: &str, when: &str) -> E {
-        tracing::debug!(call = name, when, "made to fail");
-        self.state().faults += 1;
-        E::made_up(name)
-    }
-
-    fn fails(&self) -> bool {
-        let mut state = self.state();
-        let p = state.weather.fails;
-        !state.calm && state.started && state.random.random_bool(p)
-    }
-
-    /// Between a plane and its caller: time may pass, and the daemon may die. Who is dead never returns.
-    async fn border(&self, name: &str) {
-        self.pause().await;
-        if self.dies() {
-            tracing::info!(at = name, "the daemon is dead");
-            self.death.notify_one();
-            std::future::pending::<()>().await;
-        }
-    }
-
-    /// What is seen may come late.
-    pub(crate) async fn pause(&self) {
-        let pause = self.draw_pause();
-        if pause > 0 {
-            tokio::time::sleep(Duration::from_millis(pause)).await;
-        }
-    }
-
     fn draw_pause(&self) -> u64 {
         let mut state = self.state();
         let Weather { delays, delay_ms, .. } = state.weather;
@@ -290,6 +196,36 @@ impl Hazard {
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Fate for Hazard {
+    async fn border(&self, call: &'static str) {
+        self.pause().await;
+        if self.dies() {
+            tracing::info!(call, "the daemon is dead");
+            self.death.notify_one();
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn fails(&self, call: &'static str, done: bool) -> bool {
+        let mut state = self.state();
+        let p = state.weather.fails;
+        let fails = !state.calm && state.started && state.random.random_bool(p);
+        if fails {
+            tracing::debug!(call, done, "made to fail");
+            state.faults += 1;
+        }
+        fails
+    }
+
+    async fn pause(&self) {
+        let pause = self.draw_pause();
+        if pause > 0 {
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+        }
     }
 }
 

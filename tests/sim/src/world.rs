@@ -1,6 +1,7 @@
 //! What outlives the daemon: the state file, and the planes on which everything runs on. And one life of the daemon.
 
-use crate::{accidents, client::Client, hazard::Hazard, risky::{Risky, RiskyContainers}};
+use crate::{accidents, client::Client, hazard::Hazard};
+use escale_faults::{Fate, Risky, RiskyContainers};
 use anyhow::{Context, Result, bail};
 use escale_base::{Clock, Secret, Timestamp};
 use escale_cdn::FakeCdn;
@@ -146,7 +147,7 @@ impl World {
         let (proxies, cdn) = (Arc::<FakeProxies>::default(), Arc::<FakeCdn>::default());
         let planes = Planes {
             network: self.risky(&self.network),
-            containers: Arc::new(RiskyContainers::new(&containers, &self.hazard)),
+            containers: RiskyContainers::new(&containers, &self.fate()),
             postgres: Ok((self.risky(&self.postgres) as Arc<dyn Postgres>, self.postgres.events())),
             postgres_majors: vec![POSTGRES],
             proxies: self.risky(&proxies),
@@ -160,8 +161,12 @@ impl World {
         Ok(Life { client, store, engine, containers, proxies, cdn, dns })
     }
 
+    fn fate(&self) -> Arc<dyn Fate> {
+        Arc::clone(&self.hazard) as _
+    }
+
     fn risky<P: ?Sized>(&self, plane: &Arc<P>) -> Arc<Risky<P>> {
-        Arc::new(Risky { plane: Arc::clone(plane), hazard: Arc::clone(&self.hazard) })
+        Risky::new(plane, &self.fate())
     }
 }
 
