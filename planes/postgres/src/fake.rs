@@ -5,7 +5,6 @@ use crate::{
     Postgres,
     plan::{self, Seen, Step},
     record::{NodeRecord, Record},
-    scram,
     spec::*,
     steps::mark,
 };
@@ -38,6 +37,8 @@ struct World {
 
 struct Database {
     record: Record,
+    /// Real servers keep a verifier, which takes thousands of hashes to make or to check.
+    password: Option<Secret<String>>,
     nodes: BTreeMap<String, Node>,
 }
 
@@ -158,7 +159,7 @@ impl Database {
             replicator_password: Secret::default(),
             deleting: false,
         };
-        Database { record, nodes: BTreeMap::new() }
+        Database { record, password: None, nodes: BTreeMap::new() }
     }
 
     fn seen(&self, spec: &DatabaseSpec, dark: &BTreeSet<String>) -> Seen {
@@ -172,10 +173,10 @@ impl Database {
             in_recovery: up(&n.name).then_some(n.name != self.record.primary),
             streaming: up(&n.name) && up(&self.record.primary),
         };
-        let verifier = self.record.admin_verifier.as_ref();
+        let password = self.password.as_ref().map(Secret::reveal);
         Seen {
             nodes: self.record.nodes.iter().map(node).collect(),
-            password_differs: !verifier.is_some_and(|v| scram::matches(v, spec.admin.password.reveal())),
+            password_differs: password != Some(spec.admin.password.reveal()),
             dark_zones: dark.clone(),
         }
     }
@@ -209,7 +210,7 @@ impl Database {
                 record.rebuild.retain(|n| n != name);
             }
             Step::Bootstrap => record.bootstrapped = true,
-            Step::SetPassword => record.admin_verifier = Some(scram::verifier(spec.admin.password.reveal())),
+            Step::SetPassword => self.password = Some(spec.admin.password.clone()),
             Step::Arm => record.protection = Protection::Arming,
             Step::Prove => record.protection = Protection::Protected,
             Step::Disarm => record.protection = Protection::Alone,

@@ -1,10 +1,16 @@
-//! What breaks by itself, at any time: a task's process, a database server, the answer of a target.
+//! What happens at any time to what runs. Accidents: a task's process, a database server, the answer of a target. Errands of
+//! users: a task is stopped, a service deployed anew, a database failed over.
 
 use crate::world::{Life, World};
 use anyhow::Result;
 use escale_postgres::Postgres;
 use escale_proxy::{Proxies, Reason, TargetState};
+use escale_tables::{
+    ecs::{Service, Task},
+    rds::Instance,
+};
 use rand::{Rng, seq::IteratorRandom};
+use serde_json::json;
 use std::{convert::Infallible, time::Duration};
 
 /// Between two accidents, at most.
@@ -17,6 +23,9 @@ pub(crate) async fn happen(world: &World, life: &Life) -> Result<Infallible> {
     loop {
         let pause = world.hazard.random(|r| r.random_range(1..APART_MS));
         tokio::time::sleep(Duration::from_millis(pause)).await;
+        if world.hazard.take_errand() {
+            errand(world, life).await;
+        }
         if !world.hazard.take_accident() {
             continue;
         }
@@ -58,4 +67,28 @@ async fn sicken_a_target(world: &World, life: &Life) {
     let sick = world.hazard.random(|r| r.random_range(1..SICK_MS));
     tokio::time::sleep(Duration::from_millis(sick)).await;
     life.proxies.set_target(addr, TargetState::Healthy);
+}
+
+/// What cannot be done at this moment is refused, and then it is not done.
+async fn errand(world: &World, life: &Life) {
+    let image = life.store.read();
+    let (service, operation, input) = match world.hazard.random(|r| r.random_range(0..3)) {
+        0 => {
+            let Some(task) = world.hazard.random(|r| image.scan::<Task>().choose(r)) else { return };
+            ("ecs", "StopTask", json!({"cluster": task.cluster, "task": task.id}))
+        }
+        1 => {
+            let Some(service) = world.hazard.random(|r| image.scan::<Service>().choose(r)) else { return };
+            let input =
+                json!({"cluster": service.cluster, "service": service.name, "forceNewDeployment": true});
+            ("ecs", "UpdateService", input)
+        }
+        _ => {
+            let Some(database) = image.scan::<Instance>().next() else { return };
+            let input = json!({"DBInstanceIdentifier": database.id, "ForceFailover": true});
+            ("rds", "RebootDBInstance", input)
+        }
+    };
+    let done = life.client.call(service, operation, input).await;
+    tracing::info!(operation, error = done.err().map(|e| e.to_string()), "errand");
 }

@@ -1,6 +1,7 @@
 //! What goes wrong, and when: decided by the seed, at every call of a plane.
 
-use escale_base::PlaneError;
+use async_trait::async_trait;
+use escale_faults::Fate;
 use escale_store::Store;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use std::{
@@ -21,6 +22,10 @@ pub struct Weather {
     pub(crate) crashes: u32,
     /// Things that break by themselves: tasks, database servers, targets.
     pub(crate) accidents: u32,
+    /// What users do to what runs: stop a task, deploy a service anew, fail a database over.
+    pub(crate) errands: u32,
+    /// The user deletes the stack while it is being made, after so long, and makes it again.
+    pub(crate) regret_ms: Option<u64>,
 }
 
 impl Weather {
@@ -32,6 +37,11 @@ impl Weather {
             delay_ms: one_of(&[20.0, 1_000.0, 15_000.0]) as u64,
             crashes: one_of(&[0.0, 1.0, 3.0, 9.0, 25.0]) as u32,
             accidents: one_of(&[0.0, 0.0, 2.0, 8.0]) as u32,
+            errands: one_of(&[0.0, 0.0, 2.0, 8.0]) as u32,
+            regret_ms: match one_of(&[0.0, 0.0, 0.0, 500.0, 10_000.0, 90_000.0]) as u64 {
+                0 => None,
+                most => Some(random.random_range(1..most)),
+            },
         }
     }
 }
@@ -63,29 +73,6 @@ struct State {
     borders_left: Option<u64>,
     dead: bool,
     faults: u64,
-}
-
-/// An error type of a plane that can be made up.
-pub(crate) trait MadeUp {
-    fn made_up(call: &str) -> Self;
-}
-
-impl MadeUp for PlaneError {
-    fn made_up(call: &str) -> PlaneError {
-        PlaneError::machine(format!("{call}: a fault of the simulation"))
-    }
-}
-
-impl MadeUp for escale_objects::Error {
-    fn made_up(call: &str) -> Self {
-        PlaneError::made_up(call).into()
-    }
-}
-
-impl MadeUp for escale_registry::Error {
-    fn made_up(call: &str) -> Self {
-        PlaneError::made_up(call).into()
-    }
 }
 
 impl Hazard {
@@ -120,11 +107,17 @@ impl Hazard {
     /// Whether an accident may happen now; it is then one less.
     pub(crate) fn take_accident(&self) -> bool {
         let mut state = self.state();
-        if state.calm || state.weather.accidents == 0 {
-            return false;
-        }
-        state.weather.accidents -= 1;
-        true
+        !state.calm && take(&mut state.weather.accidents)
+    }
+
+    /// The same for errands.
+    pub(crate) fn take_errand(&self) -> bool {
+        let mut state = self.state();
+        !state.calm && take(&mut state.weather.errands)
+    }
+
+    pub(crate) fn take_regret(&self) -> Option<u64> {
+        self.state().weather.regret_ms.take()
     }
 
     /// A new life on this store; decides when it ends, while crashes are left.
@@ -182,78 +175,6 @@ impl Hazard {
         state.dead || state.store.as_ref().is_some_and(Store::is_cut)
     }
 
-    /// A call of a plane, with all that can happen to it.
-    pub(crate) async fn call<T, E: MadeUp>(
-        &self,
-        name: &'static str,
-        call: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
-        self.border(name).await;
-        if self.fails() {
-            return Err(self.fault(name, "before"));
-        }
-        let done = call.await;
-        self.border(name).await;
-        if done.is_ok() && self.fails() {
-            return Err(self.fault(name, "after"));
-        }
-        done
-    }
-
-    /// A call that does all or nothing, so that its failure means that nothing was done.
-    pub(crate) async fn atomic<T, E: MadeUp>(
-        &self,
-        name: &'static str,
-        call: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
-        self.border(name).await;
-        if self.fails() {
-            return Err(self.fault(name, "before"));
-        }
-        let done = call.await;
-        self.border(name).await;
-        done
-    }
-
-    /// A call that cannot wait.
-    pub(crate) fn at_once<T, E: MadeUp>(
-        &self,
-        name: &'static str,
-        call: impl FnOnce() -> Result<T, E>,
-    ) -> Result<T, E> {
-        if self.fails() { Err(self.fault(name, "before")) } else { call() }
-    }
-
-    fn fault<E: MadeUp>(&self, name: &str, when: &str) -> E {
-        tracing::debug!(call = name, when, "made to fail");
-        self.state().faults += 1;
-        E::made_up(name)
-    }
-
-    fn fails(&self) -> bool {
-        let mut state = self.state();
-        let p = state.weather.fails;
-        !state.calm && state.started && state.random.random_bool(p)
-    }
-
-    /// Between a plane and its caller: time may pass, and the daemon may die. Who is dead never returns.
-    async fn border(&self, name: &str) {
-        self.pause().await;
-        if self.dies() {
-            tracing::info!(at = name, "the daemon is dead");
-            self.death.notify_one();
-            std::future::pending::<()>().await;
-        }
-    }
-
-    /// What is seen may come late.
-    pub(crate) async fn pause(&self) {
-        let pause = self.draw_pause();
-        if pause > 0 {
-            tokio::time::sleep(Duration::from_millis(pause)).await;
-        }
-    }
-
     fn draw_pause(&self) -> u64 {
         let mut state = self.state();
         let Weather { delays, delay_ms, .. } = state.weather;
@@ -284,4 +205,40 @@ impl Hazard {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+#[async_trait]
+impl Fate for Hazard {
+    async fn border(&self, call: &'static str) {
+        self.pause().await;
+        if self.dies() {
+            tracing::info!(call, "the daemon is dead");
+            self.death.notify_one();
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn fails(&self, call: &'static str, done: bool) -> bool {
+        let mut state = self.state();
+        let p = state.weather.fails;
+        let fails = !state.calm && state.started && state.random.random_bool(p);
+        if fails {
+            tracing::debug!(call, done, "made to fail");
+            state.faults += 1;
+        }
+        fails
+    }
+
+    async fn pause(&self) {
+        let pause = self.draw_pause();
+        if pause > 0 {
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+        }
+    }
+}
+
+fn take(left: &mut u32) -> bool {
+    let some = *left > 0;
+    *left = left.saturating_sub(1);
+    some
 }

@@ -11,7 +11,6 @@ mod accidents;
 mod check;
 mod client;
 mod hazard;
-mod risky;
 mod shop;
 mod story;
 mod world;

@@ -2,6 +2,7 @@
 
 use crate::{
     check,
+    client::Client,
     shop::{self, Shop},
     world::{Life, World},
 };
@@ -33,6 +34,7 @@ enum Chapter {
     Registry,
     Images,
     Stack,
+    Regretted,
     Checked,
     Deleted,
     RegistryDeleted,
@@ -91,6 +93,11 @@ async fn tell(
         }
         Chapter::Stack => {
             shop.create(client).await?;
+            if let Some(ms) = world.hazard.take_regret() {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                shop::delete(client, &shop.stack).await?;
+                return Ok(Chapter::Regretted);
+            }
             let status = shop::settled(client, &shop.stack).await?;
             tracing::info!(?status, at = world.now().0, "the stack is settled");
             *stack = status.context("the stack has vanished")?;
@@ -98,6 +105,10 @@ async fn tell(
                 tracing::warn!(stack, failures = shop::failures(client, &shop.stack).await?, "not made");
             }
             Ok(Chapter::Checked)
+        }
+        Chapter::Regretted => {
+            gone(client, &shop.stack).await?;
+            Ok(Chapter::Stack)
         }
         Chapter::Checked => {
             quiet(life).await?;
@@ -110,18 +121,12 @@ async fn tell(
             Ok(Chapter::Deleted)
         }
         Chapter::Deleted => {
-            let status = shop::settled(client, &shop.stack).await?;
-            ensure!(
-                status.is_none(),
-                "the stack is {status:?}:\n{}",
-                shop::failures(client, &shop.stack).await?
-            );
+            gone(client, &shop.stack).await?;
             shop::delete(client, &shop.registry_stack).await?;
             Ok(Chapter::RegistryDeleted)
         }
         Chapter::RegistryDeleted => {
-            let status = shop::settled(client, &shop.registry_stack).await?;
-            ensure!(status.is_none(), "the registry's stack is {status:?}");
+            gone(client, &shop.registry_stack).await?;
             world.hazard.set_calm(true);
             tokio::time::sleep(FORGOTTEN).await;
             quiet(life).await?;
@@ -129,6 +134,14 @@ async fn tell(
             Ok(Chapter::End)
         }
         Chapter::End => Ok(Chapter::End),
+    }
+}
+
+/// Waits until a stack that was told to go is gone.
+async fn gone(client: &Client, stack: &str) -> Result<()> {
+    match shop::settled(client, stack).await? {
+        None => Ok(()),
+        Some(status) => bail!("the stack {stack} is {status}:\n{}", shop::failures(client, stack).await?),
     }
 }
 

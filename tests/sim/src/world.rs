@@ -1,17 +1,13 @@
 //! What outlives the daemon: the state file, and the planes on which everything runs on. And one life of the daemon.
 
-use crate::{
-    accidents,
-    client::Client,
-    hazard::Hazard,
-    risky::{Risky, RiskyContainers},
-};
-use anyhow::{Context, Result};
+use crate::{accidents, client::Client, hazard::Hazard};
+use anyhow::{Context, Result, bail};
 use escale_base::{Clock, Secret, Timestamp};
 use escale_cdn::FakeCdn;
 use escale_containers::Containers;
 use escale_dns::FakeDns;
 use escale_engine::Engine;
+use escale_faults::{Fate, Risky, RiskyContainers};
 use escale_network::FakeNetwork;
 use escale_postgres::{FakePostgres, Postgres};
 use escale_proxy::FakeProxies;
@@ -109,6 +105,8 @@ impl World {
                 let life = self.begin().await?;
                 tokio::select! {
                     biased;
+                    // Its end is told by `is_dead` below.
+                    () = cut(&life.store) => bail!("the state is cut off"),
                     done = script(&life) => done,
                     broken = accidents::happen(self, &life) => match broken? {},
                 }
@@ -149,7 +147,7 @@ impl World {
         let (proxies, cdn) = (Arc::<FakeProxies>::default(), Arc::<FakeCdn>::default());
         let planes = Planes {
             network: self.risky(&self.network),
-            containers: Arc::new(RiskyContainers::new(&containers, &self.hazard)),
+            containers: RiskyContainers::new(&containers, &self.fate()),
             postgres: Ok((self.risky(&self.postgres) as Arc<dyn Postgres>, self.postgres.events())),
             postgres_majors: vec![POSTGRES],
             proxies: self.risky(&proxies),
@@ -163,8 +161,20 @@ impl World {
         Ok(Life { client, store, engine, containers, proxies, cdn, dns })
     }
 
+    fn fate(&self) -> Arc<dyn Fate> {
+        Arc::clone(&self.hazard) as _
+    }
+
     fn risky<P: ?Sized>(&self, plane: &Arc<P>) -> Arc<Risky<P>> {
-        Arc::new(Risky { plane: Arc::clone(plane), hazard: Arc::clone(&self.hazard) })
+        Risky::new(plane, &self.fate())
+    }
+}
+
+/// Returns when the last commit of this life was made.
+async fn cut(store: &Store) {
+    let mut changes = store.subscribe(escale_store::ALL_TABLES);
+    while !store.is_cut() {
+        changes.changed().await;
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
 use escale_base::AwsError;
 use escale_service::{Created, Cx, Props, Readiness, ResourceType};
 use escale_store::Image;
-use escale_tables::ec2::{Group, Interface, InterfaceSeen, Vpc, VpcId, VpcSeen};
+use escale_tables::ec2::{Group, Interface, InterfaceSeen, Vpc, VpcId, VpcSeen, VpcTold};
 use serde_json::json;
 
 pub(super) const TYPES: &[ResourceType] = &[
@@ -93,7 +93,8 @@ fn vpc_ready(image: &Image, created: &Created) -> Readiness {
 }
 
 fn vpc_gone(image: &Image, created: &Created) -> Readiness {
-    match image.has::<Vpc>(&created.physical_id) || image.has::<VpcSeen>(&created.physical_id) {
+    let id = &created.physical_id;
+    match image.has::<Vpc>(id) || image.has::<VpcSeen>(id) || image.has::<VpcTold>(id) {
         true => Readiness::Pending("the network still stands".into()),
         false => Readiness::ready(),
     }

@@ -2,8 +2,15 @@
 
 use super::vpc::{Step, Vpcs, plan};
 use crate::testing::Bench;
+use async_trait::async_trait;
+use escale_base::{Clock, wire::Value};
 use escale_engine::{Plan, Reconciler};
+use escale_faults::{
+    Driven, Fate, FaultAt, Risky, Stage, survives_failure_at_each_step, survives_regret_at_each_step,
+    survives_repeat,
+};
 use escale_network::{FakeNetwork, Kind, Network, Peer, Protocol, Target, VpcSpec};
+use escale_store::Store;
 use escale_tables::ec2::InterfaceSeen;
 use serde_json::json;
 use std::sync::Arc;
@@ -16,9 +23,13 @@ struct Rig {
 
 impl Rig {
     fn new() -> Rig {
+        Rig::with(Arc::new(FaultAt::never()))
+    }
+
+    fn with(fate: Arc<dyn Fate>) -> Rig {
         let (bench, network) = (Bench::new(), Arc::new(FakeNetwork::default()));
-        let vpcs =
-            Vpcs { network: network.clone(), store: bench.store.clone(), cloud: Arc::clone(&bench.cloud) };
+        let risky = Risky::new(&network, &fate);
+        let vpcs = Vpcs { network: risky, store: bench.store.clone(), cloud: Arc::clone(&bench.cloud) };
         Rig { bench, network, vpcs }
     }
 
@@ -26,15 +37,55 @@ impl Rig {
         plan(&self.bench.store.read(), &self.bench.cloud.config, vpc)
     }
 
-    /// Takes steps until there are none left; each is repeated, which must change nothing.
+    /// Takes steps until there are none left.
     async fn settle(&self, vpc: &str) -> Option<VpcSpec> {
         while let Plan::Step(step) = self.plan(vpc) {
-            self.vpcs.act(vpc, step.clone()).await.unwrap();
             self.vpcs.act(vpc, step).await.unwrap();
         }
         assert_eq!(self.plan(vpc), Plan::Done);
         self.network.spec(vpc)
     }
+}
+
+#[async_trait]
+impl Stage for Rig {
+    fn store(&self) -> &Store {
+        &self.bench.store
+    }
+    fn clock(&self) -> &Clock {
+        &self.bench.cloud.clock
+    }
+    fn reconcilers(&self) -> Vec<&dyn Driven> {
+        vec![&self.vpcs]
+    }
+    async fn world(&self) -> String {
+        let vpcs = self.network.vpcs().await.unwrap();
+        let seen: Vec<_> = self.bench.store.read().scan::<InterfaceSeen>().collect();
+        format!("{:#?} {seen:#?}", vpcs.iter().map(|v| self.network.spec(v)).collect::<Vec<_>>())
+    }
+}
+
+async fn with_an_interface(fate: Arc<dyn Fate>) -> Rig {
+    let rig = Rig::with(fate);
+    let vpc = rig.bench.vpc();
+    rig.bench.interface(&rig.bench.subnet(&vpc, "10.0.1.0/24"));
+    rig
+}
+
+#[tokio::test]
+async fn survives() {
+    survives_repeat(with_an_interface).await;
+    survives_failure_at_each_step(with_an_interface).await;
+    survives_regret_at_each_step(with_an_interface, |rig| {
+        let b = &rig.bench;
+        let id = |list: &Value, id: &str| list[0][id].as_str().unwrap().to_owned();
+        let all = |operation, list: &str| b.call(operation, json!({}))[list].clone();
+        let interface = id(&all("DescribeNetworkInterfaces", "NetworkInterfaces"), "NetworkInterfaceId");
+        b.call("DeleteNetworkInterface", json!({"NetworkInterfaceId": interface}));
+        b.call("DeleteSubnet", json!({"SubnetId": id(&all("DescribeSubnets", "Subnets"), "SubnetId")}));
+        b.call("DeleteVpc", json!({"VpcId": id(&all("DescribeVpcs", "Vpcs"), "VpcId")}));
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use escale_service::Cloud;
 use escale_store::{Change, Image, Row, Store, StoreError, Tx};
 use escale_tables::ec2::{
     Address, Endpoint, Group, GroupRule, Interface, InterfaceId, InterfaceSeen, InternetGateway, NatGateway,
-    RouteTable, Subnet, Vpc, VpcId, VpcSeen,
+    RouteTable, Subnet, Vpc, VpcId, VpcSeen, VpcTold,
 };
 use sha2::{Digest, Sha256};
 use std::{
@@ -57,6 +57,7 @@ impl Reconciler for Vpcs {
         Subnet::TABLE,
         Vpc::TABLE,
         VpcSeen::TABLE,
+        VpcTold::TABLE,
     ];
 
     /// A row that is gone no longer tells its VPC: then all are looked at, which costs a plan each.
@@ -69,7 +70,8 @@ impl Reconciler for Vpcs {
 
     fn all(&self, image: &Image) -> BTreeSet<String> {
         let wished = image.scan::<Vpc>().map(|v| v.id.to_string());
-        wished.chain(image.scan::<VpcSeen>().map(|v| v.id.to_string())).collect()
+        let stand = image.keys(VpcSeen::TABLE).chain(image.keys(VpcTold::TABLE));
+        wished.chain(stand.cloned()).collect()
     }
 
     fn plan(&self, image: &Image, key: &str, _now: Timestamp) -> Plan<Step> {
@@ -80,6 +82,7 @@ impl Reconciler for Vpcs {
         match step {
             Step::Apply { spec, fingerprint } => {
                 let seen = self.observation(&spec);
+                self.note(key)?;
                 self.network.apply(*spec).await?;
                 self.store.write(|tx| self.record(tx, key, fingerprint, seen))?;
             }
@@ -95,6 +98,17 @@ impl Reconciler for Vpcs {
 type Seen = BTreeMap<InterfaceId, (PathBuf, Option<Ipv4Addr>)>;
 
 impl Vpcs {
+    /// Before the plane makes anything: an apply may break off half done, and then the VPC may be deleted.
+    fn note(&self, vpc: &str) -> Result<(), StoreError> {
+        if self.store.read().has::<VpcTold>(vpc) {
+            return Ok(());
+        }
+        self.store.write(|tx| {
+            tx.put(VpcTold { id: VpcId(vpc.to_owned()) });
+            Ok(())
+        })
+    }
+
     /// What will be seen once this specification stands.
     fn observation(&self, spec: &VpcSpec) -> Seen {
         let seen = |i: &escale_network::Interface| {
@@ -134,13 +148,15 @@ fn forget(tx: &mut Tx, vpc: &str) -> Result<(), StoreError> {
         tx.delete::<InterfaceSeen>(i.id.as_str());
     }
     tx.delete::<VpcSeen>(vpc);
+    tx.delete::<VpcTold>(vpc);
     Ok(())
 }
 
 pub(super) fn plan(image: &Image, config: &escale_service::Config, key: &str) -> Plan<Step> {
     let seen = image.get::<VpcSeen>(key);
     let Some(vpc) = image.get::<Vpc>(key) else {
-        return if seen.is_some() { Plan::Step(Step::Remove) } else { Plan::Done };
+        let told = image.has::<VpcTold>(key);
+        return if seen.is_some() || told { Plan::Step(Step::Remove) } else { Plan::Done };
     };
     let spec = spec(image, config, &vpc);
     let fingerprint = fingerprint(&spec);
@@ -159,7 +175,7 @@ fn fingerprint(spec: &VpcSpec) -> String {
 fn vpc_of(image: &Image, change: &Change) -> Option<String> {
     let key = change.key.as_str();
     let vpc = match change.table {
-        Vpc::TABLE | VpcSeen::TABLE => return Some(key.to_owned()),
+        Vpc::TABLE | VpcSeen::TABLE | VpcTold::TABLE => return Some(key.to_owned()),
         Address::TABLE => {
             let (_, interface) = image.get::<Address>(key)?.association.clone()?;
             image.get::<Interface>(interface.as_str())?.vpc.clone()

@@ -93,6 +93,9 @@ fn keep(image: &Image, now: Timestamp) -> BTreeMap<String, Option<Timestamp>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use async_trait::async_trait;
+    use escale_base::Clock;
+    use escale_faults::{Driven, Fate, Risky, Stage, survives_failure_at_each_step, survives_repeat};
     use escale_logstore::{Fake, Message};
 
     #[tokio::test]
@@ -136,5 +139,48 @@ mod tests {
         let left = plane.summaries(&ids).await.unwrap();
         assert_eq!((left["a"].bytes, left["b"].bytes), (3, 6));
         assert_eq!(plane.streams().await.unwrap().len(), 2);
+    }
+
+    struct Streams {
+        store: Store,
+        clock: Clock,
+        plane: Arc<Fake>,
+        sweep: Sweep,
+        _dir: tempfile::TempDir,
+    }
+
+    #[async_trait]
+    impl Stage for Streams {
+        fn store(&self) -> &Store {
+            &self.store
+        }
+        fn clock(&self) -> &Clock {
+            &self.clock
+        }
+        fn reconcilers(&self) -> Vec<&dyn Driven> {
+            vec![&self.sweep]
+        }
+        async fn world(&self) -> String {
+            format!("{:?}", self.plane.streams().await)
+        }
+    }
+
+    async fn nobodys(fate: Arc<dyn Fate>) -> Streams {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("state.db"), escale_tables::logs::TABLES).unwrap();
+        let plane = Arc::new(Fake::default());
+        let now = Timestamp(100 * DAY_MS);
+        for id in ["a", "b"] {
+            plane.append(id, vec![Message { at: now, text: "said".into() }], now).await.unwrap();
+        }
+        let risky = Risky::new(&plane, &fate);
+        let sweep = Sweep { store: store.clone(), plane: risky, swept: Swept::default() };
+        Streams { store, clock: Clock::by_hand(now), plane, sweep, _dir: dir }
+    }
+
+    #[tokio::test]
+    async fn survives() {
+        survives_repeat(nobodys).await;
+        survives_failure_at_each_step(nobodys).await;
     }
 }

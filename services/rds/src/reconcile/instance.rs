@@ -10,7 +10,7 @@ use escale_store::{Change, Image, Row};
 use escale_tables::{
     ec2::InterfaceSeen,
     rds::{
-        Instance, InstanceSeen, Node, ParameterGroup, RdsEndpoint, Replication, Snapshot, SnapshotKind,
+        Instance, InstanceSeen, Node, ParameterGroup, RdsEndpoint, Replication, Role, Snapshot, SnapshotKind,
         SnapshotSeen,
     },
 };
@@ -100,10 +100,11 @@ fn plan(image: &Image, instance: &Instance) -> Plan<Step> {
     // brought back by `Enact`.
     if let Some(reboot) = instance.reboot.as_ref().filter(|r| seen.rebooted.is_none_or(|at| at < r.asked)) {
         let asked = reboot.asked;
-        return Plan::Step(match reboot.failover_from.clone() {
-            Some(from) => Step::Failover { from, asked },
-            None => Step::Restart { asked },
-        });
+        return match reboot.failover_from.clone() {
+            Some(from) if lacks_standby(seen, &from) => enact,
+            Some(from) => Plan::Step(Step::Failover { from, asked }),
+            None => Plan::Step(Step::Restart { asked }),
+        };
     }
     match seen.enacted.as_ref() == Some(&fingerprint) && whole(instance, seen) {
         true => Plan::Done,
@@ -114,6 +115,12 @@ fn plan(image: &Image, instance: &Instance) -> Plan<Step> {
 /// Whether everything of it was seen to be there.
 fn whole(instance: &Instance, seen: &InstanceSeen) -> bool {
     !instance.running || (seen.writable && (!instance.multi_az || seen.replication == Replication::Protected))
+}
+
+/// Since the failover was asked for, the standby was lost: without one it would be refused for ever.
+fn lacks_standby(seen: &InstanceSeen, from: &str) -> bool {
+    let ready = seen.nodes.iter().any(|n| n.name != seen.primary && n.role == Role::Standby);
+    seen.primary == from && !(ready && seen.replication == Replication::Protected)
 }
 
 impl Instances {

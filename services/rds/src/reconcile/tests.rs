@@ -1,11 +1,17 @@
-//! The reconcilers on the plane's fake: whole lives of instances, each step taken twice.
+//! The reconcilers on the plane's fake: whole lives of instances.
 
 use super::{Backups, Hands, Instances, Snapshots, instance::Step};
 use crate::{rules, testing::World};
+use async_trait::async_trait;
 use escale_base::{Clock, Timestamp};
 use escale_engine::{Plan, Reconciler};
-use escale_postgres::{FakePostgres, Postgres};
+use escale_faults::{
+    Driven, Fate, FaultAt, Risky, Stage, survives_failure_at_each_step, survives_regret_at_each_step,
+    survives_repeat,
+};
+use escale_postgres::{FakePostgres, Postgres as _};
 use escale_service::Config;
+use escale_store::Store;
 use escale_tables::rds::{Instance, InstanceSeen, RdsEndpoint, Role, Snapshot};
 use serde_json::json;
 use std::sync::Arc;
@@ -13,26 +19,30 @@ use std::sync::Arc;
 struct Life {
     world: World,
     hands: Arc<Hands>,
+    all: (Instances, Snapshots, Backups),
     fake: Arc<FakePostgres>,
     clock: Clock,
 }
 
 impl Life {
     fn new() -> Life {
+        Life::with(Arc::new(FaultAt::never()))
+    }
+
+    fn with(fate: Arc<dyn Fate>) -> Life {
         let world = World::new();
         let clock = world.cloud.clock.clone();
         let fake = Arc::new(FakePostgres::new(clock.clone()));
-        let plane: Arc<dyn escale_postgres::Postgres> = fake.clone();
+        let plane: Arc<dyn escale_postgres::Postgres> = Risky::new(&fake, &fate);
         let hands = Arc::new(Hands::new(world.store.clone(), world.cloud.clone(), clock.clone(), Ok(plane)));
-        Life { world, hands, fake, clock }
+        let all = (Instances(hands.clone()), Snapshots(hands.clone()), Backups(hands.clone()));
+        Life { world, hands, all, fake, clock }
     }
 
-    /// Takes all steps of all reconcilers, each of them twice: the second time must change nothing for the worse.
+    /// Takes all steps of all reconcilers.
     async fn settle(&self) {
         for _ in 0..50 {
-            let did = self.go(&Instances(self.hands.clone())).await
-                | self.go(&Snapshots(self.hands.clone())).await
-                | self.go(&Backups(self.hands.clone())).await;
+            let did = self.go(&self.all.0).await | self.go(&self.all.1).await | self.go(&self.all.2).await;
             if !did {
                 return;
             }
@@ -43,13 +53,8 @@ impl Life {
     async fn go<R: Reconciler>(&self, reconciler: &R) -> bool {
         let mut did = false;
         for key in reconciler.all(&self.world.store.read()) {
-            let plan = || reconciler.plan(&self.world.store.read(), &key, self.clock.now());
-            if let Plan::Step(step) = plan() {
-                let again = plan();
+            if let Plan::Step(step) = reconciler.plan(&self.world.store.read(), &key, self.clock.now()) {
                 reconciler.act(&key, step).await.unwrap();
-                if let Plan::Step(again) = again {
-                    reconciler.act(&key, again).await.unwrap();
-                }
                 did = true;
             }
         }
@@ -93,6 +98,46 @@ impl Life {
     }
 }
 
+#[async_trait]
+impl Stage for Life {
+    fn store(&self) -> &Store {
+        &self.world.store
+    }
+    fn clock(&self) -> &Clock {
+        &self.clock
+    }
+    fn reconcilers(&self) -> Vec<&dyn Driven> {
+        vec![&self.all.0, &self.all.1, &self.all.2]
+    }
+    /// Without pids: a server that is started once more is another process.
+    async fn world(&self) -> String {
+        let mut seen = Vec::new();
+        for name in self.fake.list().await.unwrap() {
+            let mut database = self.fake.observe(&name).await.unwrap().unwrap();
+            database.nodes.iter_mut().for_each(|n| n.pid = n.pid.map(|_| 0));
+            seen.push(database);
+        }
+        format!("{seen:#?} {:#?}", self.fake.snapshots().await)
+    }
+}
+
+async fn a_pair_with_backups(fate: Arc<dyn Fate>) -> Life {
+    let life = Life::with(fate);
+    life.world.create("shop", json!({"MultiAZ": true, "BackupRetentionPeriod": 2})).unwrap();
+    life
+}
+
+#[tokio::test]
+async fn survives() {
+    survives_repeat(a_pair_with_backups).await;
+    survives_failure_at_each_step(a_pair_with_backups).await;
+    survives_regret_at_each_step(a_pair_with_backups, |life| {
+        let gone = json!({"DBInstanceIdentifier": "shop", "SkipFinalSnapshot": true});
+        life.world.call("DeleteDBInstance", gone).unwrap();
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_pair_is_made_fails_over_and_goes() {
     let life = Life::new();
@@ -132,6 +177,25 @@ async fn a_dead_server_comes_back() {
     assert_ne!(life.status("shop"), "available");
     life.settle().await;
     assert_eq!(life.status("shop"), "available");
+}
+
+#[tokio::test]
+async fn a_failover_waits_for_the_standby_that_was_lost_meanwhile() {
+    let life = Life::new();
+    life.world.create("shop", json!({"MultiAZ": true})).unwrap();
+    life.settle().await;
+    let (seen, wish) = (life.seen("shop"), life.world.store.read().get::<Instance>("shop").unwrap());
+    life.clock.advance_ms(1);
+    let reboot = json!({"DBInstanceIdentifier": "shop", "ForceFailover": true});
+    life.world.call("RebootDBInstance", reboot).unwrap();
+    let standby = wish.nodes.iter().find(|n| n.name != seen.primary).unwrap();
+    life.fake.kill(&super::plane_name(&wish), &standby.name);
+    life.hands.look("shop", |_, _, _| {}).await.unwrap();
+    life.settle().await;
+    assert_eq!(
+        (life.status("shop").as_str(), life.seen("shop").primary),
+        ("available", standby.name.clone())
+    );
 }
 
 #[tokio::test]

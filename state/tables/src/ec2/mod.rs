@@ -16,7 +16,7 @@ pub use group::{Group, GroupId, GroupRule, Peer, RuleId};
 pub use interface::{Interface, InterfaceId, InterfaceSeen};
 pub use route_table::{Route, RouteTable, RouteTableAssociation, RouteTableId, Target};
 pub use subnet::{Subnet, SubnetId};
-pub use vpc::{Vpc, VpcId, VpcSeen};
+pub use vpc::{Vpc, VpcId, VpcSeen, VpcTold};
 
 use escale_store::TableDef;
 
@@ -33,4 +33,5 @@ pub const TABLES: &[TableDef] = &[
     TableDef::of::<Subnet>(),
     TableDef::of::<Vpc>(),
     TableDef::of::<VpcSeen>(),
+    TableDef::of::<VpcTold>(),
 ];

@@ -28,3 +28,11 @@ pub struct VpcSeen {
     pub at: Timestamp,
 }
 row!(VpcSeen, "ec2_vpc_seen", |r| r.id.to_string());
+
+/// The network plane was told of the VPC: something of it may stand, also where nobody has seen it. Goes when the plane has been
+/// told to remove it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VpcTold {
+    pub id: VpcId,
+}
+row!(VpcTold, "ec2_vpc_told", |r| r.id.to_string());

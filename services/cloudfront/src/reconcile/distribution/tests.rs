@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::{CloudFront, reconcile::Invalidations};
+use async_trait::async_trait;
 use escale_base::{AwsError, wire::Value};
 use escale_cdn::FakeCdn;
+use escale_faults::{Driven, Fate, FaultAt, Risky, Stage, survives_failure_at_each_step, survives_repeat};
 use escale_service::{Caller, Cloud, Config, Credential, Decision, Identity, Principal, ResourcePolicy};
 use serde_json::json;
 
@@ -28,13 +30,18 @@ struct World {
 
 impl World {
     fn new() -> World {
+        World::with(Arc::new(FaultAt::never()))
+    }
+
+    fn with(fate: Arc<dyn Fate>) -> World {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("state.db"), &escale_tables::all()).unwrap();
         let clock = Clock::by_hand(Timestamp(0));
         let services: Vec<Arc<dyn escale_service::Service>> = vec![Arc::new(CloudFront)];
         let cloud = Cloud::new(Arc::new(Config::default()), clock.clone(), Arc::new(Nobody), services);
         let plane = Arc::new(FakeCdn::default());
-        let reconciler = Distributions { store: store.clone(), clock, cdn: plane.clone() };
+        let cdn = Risky::new(&plane, &fate);
+        let reconciler = Distributions { store: store.clone(), clock, cdn };
         World { store, cloud, plane, reconciler, _dir: dir }
     }
 
@@ -77,6 +84,39 @@ fn bucket(control: &str) -> Value {
         "Id": "o", "DomainName": "media.s3.eu-west-3.amazonaws.com", "OriginPath": "/big",
         "S3OriginConfig": {"OriginAccessIdentity": ""}, "OriginAccessControlId": control,
     })
+}
+
+#[async_trait]
+impl Stage for World {
+    fn store(&self) -> &Store {
+        &self.store
+    }
+    fn clock(&self) -> &Clock {
+        &self.reconciler.clock
+    }
+    fn reconcilers(&self) -> Vec<&dyn Driven> {
+        vec![&self.reconciler]
+    }
+    async fn world(&self) -> String {
+        let seen: Vec<_> = self.store.read().scan::<DistributionSeen>().collect();
+        let ids = escale_cdn::Cdn::ids(&*self.plane);
+        format!("{:#?} {seen:#?}", ids.iter().map(|id| self.plane.spec(id)).collect::<Vec<_>>())
+    }
+}
+
+async fn of_a_site(fate: Arc<dyn Fate>) -> World {
+    let world = World::with(fate);
+    let web = json!({"Id": "o", "DomainName": "web.elb.localhost", "CustomOriginConfig": {
+        "HTTPPort": 80, "HTTPSPort": 443, "OriginProtocolPolicy": "http-only",
+    }});
+    world.ok("CreateDistribution", json!({"DistributionConfig": config(web)}));
+    world
+}
+
+#[tokio::test]
+async fn survives() {
+    survives_repeat(of_a_site).await;
+    survives_failure_at_each_step(of_a_site).await;
 }
 
 #[tokio::test]

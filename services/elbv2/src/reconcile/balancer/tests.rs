@@ -2,6 +2,11 @@
 
 use super::*;
 use crate::testing::Bench;
+use async_trait::async_trait;
+use escale_faults::{
+    Driven, Fate, FaultAt, Risky, Stage, survives_failure_at_each_step, survives_regret_at_each_step,
+    survives_repeat,
+};
 use escale_proxy::{FakeProxies, Reason, TargetState};
 use serde_json::json;
 use std::net::SocketAddr;
@@ -18,6 +23,10 @@ struct World {
 
 impl World {
     fn new() -> World {
+        World::with(Arc::new(FaultAt::never()))
+    }
+
+    fn with(fate: Arc<dyn Fate>) -> World {
         let bench = Bench::new();
         let balancer = bench.balancer("web");
         let group = bench.group("web");
@@ -28,7 +37,8 @@ impl World {
         let targets = json!({"TargetGroupArn": group, "Targets": [{"Id": ip, "Port": 8080}]});
         bench.ok("RegisterTargets", targets);
         let plane = Arc::new(FakeProxies::default());
-        let reconciler = Balancers::new(bench.store.clone(), Clock::by_hand(Timestamp(1)), plane.clone());
+        let clock = Clock::by_hand(Timestamp(1));
+        let reconciler = Balancers::new(bench.store.clone(), clock, Risky::new(&plane, &fate));
         let target = format!("{ip}:8080").parse().unwrap();
         World { bench, plane, reconciler, balancer, listener, group, target }
     }
@@ -65,6 +75,40 @@ impl World {
         let all = self.bench.ok("DescribeLoadBalancers", json!({"LoadBalancerArns": [self.balancer]}));
         all["LoadBalancers"][0]["State"]["Code"].as_str().unwrap().to_owned()
     }
+}
+
+#[async_trait]
+impl Stage for World {
+    fn store(&self) -> &Store {
+        &self.bench.store
+    }
+    fn clock(&self) -> &Clock {
+        &self.reconciler.clock
+    }
+    fn reconcilers(&self) -> Vec<&dyn Driven> {
+        vec![&self.reconciler]
+    }
+    async fn world(&self) -> String {
+        let seen: Vec<_> = self.bench.store.read().scan::<BalancerSeen>().collect();
+        let names = self.plane.names();
+        format!("{:#?} {seen:#?}", names.iter().map(|n| self.plane.spec(n)).collect::<Vec<_>>())
+    }
+}
+
+async fn that_stands(fate: Arc<dyn Fate>) -> World {
+    let world = World::with(fate);
+    world.bench.interfaces_stand();
+    world
+}
+
+#[tokio::test]
+async fn survives() {
+    survives_repeat(that_stands).await;
+    survives_failure_at_each_step(that_stands).await;
+    survives_regret_at_each_step(that_stands, |world| {
+        world.bench.ok("DeleteLoadBalancer", json!({"LoadBalancerArn": world.balancer}));
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
-//! Each plane's trait once more, with every call passing through the [`Hazard`].
+//! Each plane's trait once more, with every call passing a [`Fate`].
 
-use crate::hazard::Hazard;
+use crate::{Fate, Kind, MadeUp};
 use async_trait::async_trait;
 use escale_base::{PlaneError, Timestamp};
 use escale_cdn::Cdn;
@@ -19,9 +19,38 @@ use std::{
 use tokio::sync::watch;
 
 /// A plane, and what may happen on the way to it.
-pub(crate) struct Risky<P: ?Sized> {
-    pub(crate) plane: Arc<P>,
-    pub(crate) hazard: Arc<Hazard>,
+pub struct Risky<P: ?Sized> {
+    plane: Arc<P>,
+    fate: Arc<dyn Fate>,
+}
+
+impl<P: ?Sized> Risky<P> {
+    pub fn new(plane: &Arc<P>, fate: &Arc<dyn Fate>) -> Arc<Risky<P>> {
+        Arc::new(Risky { plane: Arc::clone(plane), fate: Arc::clone(fate) })
+    }
+}
+
+async fn call<T, E: MadeUp>(
+    fate: &dyn Fate,
+    name: &'static str,
+    kind: Kind,
+    call: impl Future<Output = std::result::Result<T, E>>,
+) -> std::result::Result<T, E> {
+    fate.border(name).await;
+    if fate.fails(name, false) {
+        return Err(E::made_up(name));
+    }
+    let done = call.await;
+    fate.border(name).await;
+    match kind {
+        Kind::Unknown if done.is_ok() && fate.fails(name, true) => Err(E::made_up(name)),
+        _ => done,
+    }
+}
+
+/// A call that cannot wait.
+fn at_once<T>(fate: &dyn Fate, name: &'static str, call: impl FnOnce() -> Result<T>) -> Result<T> {
+    if fate.fails(name, false) { Err(PlaneError::made_up(name)) } else { call() }
 }
 
 type Result<T> = std::result::Result<T, PlaneError>;
@@ -29,22 +58,22 @@ type Result<T> = std::result::Result<T, PlaneError>;
 #[async_trait]
 impl<P: Network + ?Sized> Network for Risky<P> {
     async fn apply(&self, spec: VpcSpec) -> Result<Applied> {
-        self.hazard.call("network apply", self.plane.apply(spec)).await
+        call(&*self.fate, "network apply", Kind::Unknown, self.plane.apply(spec)).await
     }
     async fn remove(&self, vpc: &str) -> Result<()> {
-        self.hazard.call("network remove", self.plane.remove(vpc)).await
+        call(&*self.fate, "network remove", Kind::Unknown, self.plane.remove(vpc)).await
     }
     async fn apply_internet(&self, spec: InternetSpec) -> Result<()> {
-        self.hazard.call("network apply_internet", self.plane.apply_internet(spec)).await
+        call(&*self.fate, "network apply_internet", Kind::Unknown, self.plane.apply_internet(spec)).await
     }
     async fn vpcs(&self) -> Result<BTreeSet<String>> {
-        self.hazard.call("network vpcs", self.plane.vpcs()).await
+        call(&*self.fate, "network vpcs", Kind::Unknown, self.plane.vpcs()).await
     }
     async fn observe(&self, vpc: &str) -> Result<Option<Observed>> {
-        self.hazard.call("network observe", self.plane.observe(vpc)).await
+        call(&*self.fate, "network observe", Kind::Unknown, self.plane.observe(vpc)).await
     }
     fn namespace(&self, place: &Place) -> Result<Namespace> {
-        self.hazard.at_once("network namespace", || self.plane.namespace(place))
+        at_once(&*self.fate, "network namespace", || self.plane.namespace(place))
     }
     fn namespace_path(&self, place: &Place) -> PathBuf {
         self.plane.namespace_path(place)
@@ -56,20 +85,20 @@ impl<P: Network + ?Sized> Network for Risky<P> {
 
 /// Forwards what a plane shows, late if the weather says so, and to each follower in a channel of its own: who is woken first
 /// among several followers of one channel is left to chance by tokio, and a run must repeat itself.
-pub(crate) struct Hub<T> {
+struct Hub<T> {
     followers: Arc<Mutex<Vec<watch::Sender<T>>>>,
     now: watch::Receiver<T>,
 }
 
 impl<T: Clone + Send + Sync + 'static> Hub<T> {
-    pub(crate) fn new(hazard: &Arc<Hazard>, mut of: watch::Receiver<T>) -> Hub<T> {
+    fn new(fate: &Arc<dyn Fate>, mut of: watch::Receiver<T>) -> Hub<T> {
         let followers: Arc<Mutex<Vec<watch::Sender<T>>>> = Arc::default();
         let hub = Hub { followers: Arc::clone(&followers), now: of.clone() };
         of.mark_unchanged();
-        let hazard = Arc::clone(hazard);
+        let fate = Arc::clone(fate);
         tokio::spawn(async move {
             while of.changed().await.is_ok() {
-                hazard.pause().await;
+                fate.pause().await;
                 let now = of.borrow_and_update().clone();
                 let mut all = followers.lock().unwrap_or_else(PoisonError::into_inner);
                 all.retain(|follower| follower.send(now.clone()).is_ok());
@@ -88,16 +117,16 @@ impl<T: Clone + Send + Sync + 'static> Hub<T> {
 }
 
 /// Containers, with one hub for all who follow.
-pub(crate) struct RiskyContainers {
+pub struct RiskyContainers {
     plane: Arc<dyn Containers>,
-    hazard: Arc<Hazard>,
+    fate: Arc<dyn Fate>,
     hub: Hub<Snapshot>,
 }
 
 impl RiskyContainers {
-    pub(crate) fn new(plane: &Arc<dyn Containers>, hazard: &Arc<Hazard>) -> RiskyContainers {
-        let hub = Hub::new(hazard, plane.changes());
-        RiskyContainers { plane: Arc::clone(plane), hazard: Arc::clone(hazard), hub }
+    pub fn new(plane: &Arc<dyn Containers>, fate: &Arc<dyn Fate>) -> Arc<RiskyContainers> {
+        let hub = Hub::new(fate, plane.changes());
+        Arc::new(RiskyContainers { plane: Arc::clone(plane), fate: Arc::clone(fate), hub })
     }
 
     /// As the plane's own, which waits in a channel that all share.
@@ -118,13 +147,13 @@ impl RiskyContainers {
 #[async_trait]
 impl Containers for RiskyContainers {
     async fn start(&self, group: GroupSpec) -> Result<()> {
-        self.hazard.call("containers start", self.plane.start(group)).await
+        call(&*self.fate, "containers start", Kind::Unknown, self.plane.start(group)).await
     }
     async fn stop(&self, group: &str, reason: &str) -> Result<()> {
-        self.hazard.call("containers stop", self.plane.stop(group, reason)).await
+        call(&*self.fate, "containers stop", Kind::Unknown, self.plane.stop(group, reason)).await
     }
     async fn remove(&self, group: &str) -> Result<()> {
-        self.hazard.call("containers remove", self.plane.remove(group)).await
+        call(&*self.fate, "containers remove", Kind::Unknown, self.plane.remove(group)).await
     }
     fn observe(&self, group: &str) -> Option<Arc<GroupSeen>> {
         self.plane.observe(group)
@@ -146,16 +175,24 @@ impl Containers for RiskyContainers {
         match follow {
             true => {
                 let read = self.follow_logs(group, container, cursor, max_bytes);
-                self.hazard.call("containers logs", read).await
+                call(&*self.fate, "containers logs", Kind::Unknown, read).await
             }
             false => {
                 let read = self.plane.logs(group, container, cursor, max_bytes, false);
-                self.hazard.call("containers logs", read).await
+                call(&*self.fate, "containers logs", Kind::Unknown, read).await
             }
         }
     }
+    async fn tail(
+        &self,
+        group: &str,
+        container: &str,
+        lines: usize,
+    ) -> Result<Vec<escale_containers::LogLine>> {
+        call(&*self.fate, "containers tail", Kind::Unknown, self.plane.tail(group, container, lines)).await
+    }
     async fn stats(&self, group: &str) -> Result<Stats> {
-        self.hazard.call("containers stats", self.plane.stats(group)).await
+        call(&*self.fate, "containers stats", Kind::Unknown, self.plane.stats(group)).await
     }
     async fn exec(
         &self,
@@ -164,7 +201,8 @@ impl Containers for RiskyContainers {
         argv: &[String],
         timeout: Duration,
     ) -> Result<ExecOutput> {
-        self.hazard.call("containers exec", self.plane.exec(group, container, argv, timeout)).await
+        call(&*self.fate, "containers exec", Kind::Unknown, self.plane.exec(group, container, argv, timeout))
+            .await
     }
     async fn power(&self, zone: &str, on: bool) -> Result<()> {
         self.plane.power(zone, on).await
@@ -177,31 +215,32 @@ impl Containers for RiskyContainers {
 #[async_trait]
 impl<P: Postgres + ?Sized> Postgres for Risky<P> {
     async fn step(&self, spec: &DatabaseSpec) -> Result<Option<Step>> {
-        self.hazard.call("postgres step", self.plane.step(spec)).await
+        call(&*self.fate, "postgres step", Kind::Unknown, self.plane.step(spec)).await
     }
     async fn observe(&self, name: &str) -> Result<Option<escale_postgres::Observed>> {
-        self.hazard.call("postgres observe", self.plane.observe(name)).await
+        call(&*self.fate, "postgres observe", Kind::Unknown, self.plane.observe(name)).await
     }
     async fn list(&self) -> Result<Vec<String>> {
-        self.hazard.call("postgres list", self.plane.list()).await
+        call(&*self.fate, "postgres list", Kind::Unknown, self.plane.list()).await
     }
     async fn failover(&self, name: &str, away_from: &str) -> Result<Failover> {
-        self.hazard.call("postgres failover", self.plane.failover(name, away_from)).await
+        call(&*self.fate, "postgres failover", Kind::Unknown, self.plane.failover(name, away_from)).await
     }
     async fn restart(&self, name: &str, asked_at: Timestamp) -> Result<()> {
-        self.hazard.call("postgres restart", self.plane.restart(name, asked_at)).await
+        call(&*self.fate, "postgres restart", Kind::Unknown, self.plane.restart(name, asked_at)).await
     }
     async fn snapshot(&self, name: &str, snapshot: &str) -> Result<escale_postgres::Snapshot> {
-        self.hazard.call("postgres snapshot", self.plane.snapshot(name, snapshot)).await
+        call(&*self.fate, "postgres snapshot", Kind::Unknown, self.plane.snapshot(name, snapshot)).await
     }
     async fn snapshots(&self) -> Result<Vec<escale_postgres::Snapshot>> {
-        self.hazard.call("postgres snapshots", self.plane.snapshots()).await
+        call(&*self.fate, "postgres snapshots", Kind::Unknown, self.plane.snapshots()).await
     }
     async fn delete_snapshot(&self, snapshot: &str) -> Result<()> {
-        self.hazard.call("postgres delete_snapshot", self.plane.delete_snapshot(snapshot)).await
+        call(&*self.fate, "postgres delete_snapshot", Kind::Unknown, self.plane.delete_snapshot(snapshot))
+            .await
     }
     async fn delete(&self, name: &str, final_snapshot: Option<&str>) -> Result<()> {
-        self.hazard.call("postgres delete", self.plane.delete(name, final_snapshot)).await
+        call(&*self.fate, "postgres delete", Kind::Unknown, self.plane.delete(name, final_snapshot)).await
     }
     async fn power_off(&self, zone: &str) -> Result<()> {
         self.plane.power_off(zone).await
@@ -217,16 +256,16 @@ impl<P: Postgres + ?Sized> Postgres for Risky<P> {
 #[async_trait]
 impl<P: Proxies + ?Sized> Proxies for Risky<P> {
     async fn apply(&self, spec: BalancerSpec) -> Result<()> {
-        self.hazard.call("proxies apply", self.plane.apply(spec)).await
+        call(&*self.fate, "proxies apply", Kind::Unknown, self.plane.apply(spec)).await
     }
     async fn remove(&self, name: &str) -> Result<()> {
-        self.hazard.call("proxies remove", self.plane.remove(name)).await
+        call(&*self.fate, "proxies remove", Kind::Unknown, self.plane.remove(name)).await
     }
     fn names(&self) -> Vec<String> {
         self.plane.names()
     }
     fn seen(&self, name: &str) -> Option<watch::Receiver<Arc<Seen>>> {
-        Some(Hub::new(&self.hazard, self.plane.seen(name)?).follow())
+        Some(Hub::new(&self.fate, self.plane.seen(name)?).follow())
     }
     fn counts(&self, name: &str) -> Option<Vec<NodeCounts>> {
         self.plane.counts(name)
@@ -236,13 +275,13 @@ impl<P: Proxies + ?Sized> Proxies for Risky<P> {
 #[async_trait]
 impl<P: Cdn + ?Sized> Cdn for Risky<P> {
     async fn apply(&self, spec: escale_cdn::DistributionSpec) -> Result<()> {
-        self.hazard.call("cdn apply", self.plane.apply(spec)).await
+        call(&*self.fate, "cdn apply", Kind::Unknown, self.plane.apply(spec)).await
     }
     async fn remove(&self, id: &str) -> Result<()> {
-        self.hazard.call("cdn remove", self.plane.remove(id)).await
+        call(&*self.fate, "cdn remove", Kind::Unknown, self.plane.remove(id)).await
     }
     async fn invalidate(&self, id: &str, paths: &[String]) -> Result<usize> {
-        self.hazard.call("cdn invalidate", self.plane.invalidate(id, paths)).await
+        call(&*self.fate, "cdn invalidate", Kind::Unknown, self.plane.invalidate(id, paths)).await
     }
     fn ids(&self) -> Vec<String> {
         self.plane.ids()
@@ -256,28 +295,28 @@ impl<P: Cdn + ?Sized> Cdn for Risky<P> {
 impl<P: LogStore + ?Sized> LogStore for Risky<P> {
     async fn append(&self, stream: &str, messages: Vec<Message>, at: Timestamp) -> Result<u64> {
         // Messages that were added and said not to be would be added twice, rightly.
-        self.hazard.atomic("logs append", self.plane.append(stream, messages, at)).await
+        call(&*self.fate, "logs append", Kind::Nothing, self.plane.append(stream, messages, at)).await
     }
     async fn read(&self, streams: &[String], query: &Query) -> Result<Page> {
-        self.hazard.call("logs read", self.plane.read(streams, query)).await
+        call(&*self.fate, "logs read", Kind::Unknown, self.plane.read(streams, query)).await
     }
     async fn summaries(&self, streams: &[String]) -> Result<BTreeMap<String, Summary>> {
-        self.hazard.call("logs summaries", self.plane.summaries(streams)).await
+        call(&*self.fate, "logs summaries", Kind::Unknown, self.plane.summaries(streams)).await
     }
     async fn streams(&self) -> Result<BTreeSet<String>> {
-        self.hazard.call("logs streams", self.plane.streams()).await
+        call(&*self.fate, "logs streams", Kind::Unknown, self.plane.streams()).await
     }
     async fn expire(&self, stream: &str, before: Timestamp) -> Result<u64> {
-        self.hazard.call("logs expire", self.plane.expire(stream, before)).await
+        call(&*self.fate, "logs expire", Kind::Unknown, self.plane.expire(stream, before)).await
     }
     async fn forget(&self, stream: &str) -> Result<()> {
-        self.hazard.call("logs forget", self.plane.forget(stream)).await
+        call(&*self.fate, "logs forget", Kind::Unknown, self.plane.forget(stream)).await
     }
 }
 
 impl<P: Dns + ?Sized> Dns for Risky<P> {
     fn apply(&self, spec: escale_dns::Spec) -> Result<()> {
-        self.hazard.at_once("dns apply", || self.plane.apply(spec))
+        at_once(&*self.fate, "dns apply", || self.plane.apply(spec))
     }
     fn ask(&self, view: &escale_dns::View, name: &str, kind: escale_dns::Kind) -> Result<escale_dns::Answer> {
         self.plane.ask(view, name, kind)
@@ -288,6 +327,6 @@ impl<P: Dns + ?Sized> Dns for Risky<P> {
         udp: std::net::UdpSocket,
         tcp: std::net::TcpListener,
     ) -> Result<escale_dns::Server> {
-        self.hazard.at_once("dns serve", || self.plane.serve(view, udp, tcp))
+        at_once(&*self.fate, "dns serve", || self.plane.serve(view, udp, tcp))
     }
 }
