@@ -135,7 +135,11 @@ mod tests {
         }
 
         fn put<R: escale_store::Row>(&self, row: R) {
-            self.store.write(|tx| Ok::<_, StepError>(tx.put(row))).unwrap();
+            let put = self.store.write(|tx| {
+                tx.put(row);
+                Ok::<_, StepError>(())
+            });
+            put.unwrap();
         }
 
         async fn blob(&self, bytes: &str) -> Digest {
