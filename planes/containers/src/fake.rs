@@ -201,9 +201,12 @@ impl Host for FakeHost {
         };
         let lines = behaviour.lines.iter().map(line).collect();
         let facts = Facts { begun: true, kept: true, running: Some(running), exit: None };
-        let ends = behaviour.exits.map(|(ms, code)| (now.plus_ms(i64::try_from(ms).unwrap_or(i64::MAX)), code));
+        let ends =
+            behaviour.exits.map(|(ms, code)| (now.plus_ms(i64::try_from(ms).unwrap_or(i64::MAX)), code));
         let clock = Some(self.clock.clone());
-        world.containers.insert((group.id.clone(), c.name.clone()), Container { facts, behaviour, lines, ends, clock });
+        world
+            .containers
+            .insert((group.id.clone(), c.name.clone()), Container { facts, behaviour, lines, ends, clock });
         world.wakes.get(&group.id).into_iter().for_each(wake);
         drop(world);
         self.end_in_time(&group.id, &c.name);

@@ -193,7 +193,8 @@ impl Containers for RiskyContainers {
         argv: &[String],
         timeout: Duration,
     ) -> Result<ExecOutput> {
-        call(&*self.fate, "containers exec", Kind::Unknown, self.plane.exec(group, container, argv, timeout)).await
+        call(&*self.fate, "containers exec", Kind::Unknown, self.plane.exec(group, container, argv, timeout))
+            .await
     }
     async fn power(&self, zone: &str, on: bool) -> Result<()> {
         self.plane.power(zone, on).await
@@ -227,7 +228,8 @@ impl<P: Postgres + ?Sized> Postgres for Risky<P> {
         call(&*self.fate, "postgres snapshots", Kind::Unknown, self.plane.snapshots()).await
     }
     async fn delete_snapshot(&self, snapshot: &str) -> Result<()> {
-        call(&*self.fate, "postgres delete_snapshot", Kind::Unknown, self.plane.delete_snapshot(snapshot)).await
+        call(&*self.fate, "postgres delete_snapshot", Kind::Unknown, self.plane.delete_snapshot(snapshot))
+            .await
     }
     async fn delete(&self, name: &str, final_snapshot: Option<&str>) -> Result<()> {
         call(&*self.fate, "postgres delete", Kind::Unknown, self.plane.delete(name, final_snapshot)).await

@@ -79,7 +79,8 @@ async fn errand(world: &World, life: &Life) {
         }
         1 => {
             let Some(service) = world.hazard.random(|r| image.scan::<Service>().choose(r)) else { return };
-            let input = json!({"cluster": service.cluster, "service": service.name, "forceNewDeployment": true});
+            let input =
+                json!({"cluster": service.cluster, "service": service.name, "forceNewDeployment": true});
             ("ecs", "UpdateService", input)
         }
         _ => {

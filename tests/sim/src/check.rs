@@ -66,7 +66,11 @@ fn interfaces(image: &Image, spec: &VpcSpec) -> Result<()> {
     let there = spec.interfaces.iter().map(|i| format!("{} {}", i.name, i.address)).collect();
     same("interfaces", wished, there)?;
     let seen = image.scan::<ec2::InterfaceSeen>().filter(|i| of_vpc(&i.vpc)).map(|i| i.id.to_string());
-    same("interfaces that are seen", seen.collect(), spec.interfaces.iter().map(|i| i.name.clone()).collect())?;
+    same(
+        "interfaces that are seen",
+        seen.collect(),
+        spec.interfaces.iter().map(|i| i.name.clone()).collect(),
+    )?;
     let mut owned: Names = Names::new();
     owned.extend(image.scan::<ecs::Task>().filter(|t| lives(image, t)).map(|t| t.interface.to_string()));
     let nodes = image.scan::<elbv2::LoadBalancer>();
@@ -104,7 +108,8 @@ fn names(life: &Life, image: &Image) -> Result<()> {
     let mut places = rows::<ec2::Vpc>(image);
     places.extend([DnsServer::LOOPBACK, DnsServer::INTERNET].map(str::to_owned));
     same("DNS servers", places, rows::<DnsServer>(image))?;
-    let served: Vec<String> = told.public.iter().flat_map(|z| z.records.iter().map(|r| r.name.clone())).collect();
+    let served: Vec<String> =
+        told.public.iter().flat_map(|z| z.records.iter().map(|r| r.name.clone())).collect();
     for balancer in image.scan::<elbv2::LoadBalancerName>() {
         let name = &balancer.name;
         let there = served.iter().any(|s| s.trim_end_matches('.').eq_ignore_ascii_case(name));
@@ -131,7 +136,8 @@ async fn services(life: &Life, image: &Image) -> Result<()> {
             "{key}: {wished} tasks wished, {count} of {} run",
             tasks.len()
         );
-        let input = json!({"cluster": service.cluster, "tasks": tasks.iter().map(|t| &t.id).collect::<Vec<_>>()});
+        let input =
+            json!({"cluster": service.cluster, "tasks": tasks.iter().map(|t| &t.id).collect::<Vec<_>>()});
         let shown = life.client.call("ecs", "DescribeTasks", input).await?;
         for task in shown["tasks"].as_array().into_iter().flatten() {
             ensure!(task["lastStatus"] == "RUNNING", "a task that runs is shown as {}", task["lastStatus"]);
@@ -168,7 +174,11 @@ async fn targets(life: &Life, image: &Image) -> Result<()> {
         let mut shown_there = Names::new();
         for d in list(&shown["TargetHealthDescriptions"]) {
             ensure!(d["TargetHealth"]["State"] == "healthy", "a target is not healthy: {d}");
-            shown_there.insert(format!("{}:{}", d["Target"]["Id"].as_str().unwrap_or(""), d["Target"]["Port"]));
+            shown_there.insert(format!(
+                "{}:{}",
+                d["Target"]["Id"].as_str().unwrap_or(""),
+                d["Target"]["Port"]
+            ));
         }
         let mut wished = Names::new();
         for service in image.scan::<ecs::Service>() {

@@ -79,8 +79,16 @@ impl Hazard {
     pub(crate) fn new(seed: u64) -> Hazard {
         let mut random = StdRng::seed_from_u64(seed);
         let weather = Weather::draw(&mut random);
-        let state =
-            State { random, weather, calm: false, started: false, store: None, borders_left: None, dead: false, faults: 0 };
+        let state = State {
+            random,
+            weather,
+            calm: false,
+            started: false,
+            store: None,
+            borders_left: None,
+            dead: false,
+            faults: 0,
+        };
         Hazard { state: Mutex::new(state), death: Notify::new() }
     }
 

@@ -58,7 +58,10 @@ impl Shop {
             let (manifest, config) = image_of(service);
             let digest = Digest::of(manifest.to_string().as_bytes());
             let config_digest = Digest::of(&config);
-            world.containers.image(&digest.to_string(), Behaviour { lines: vec!["begins".into()], ..Behaviour::default() });
+            world.containers.image(
+                &digest.to_string(),
+                Behaviour { lines: vec!["begins".into()], ..Behaviour::default() },
+            );
             let ask = json!({"repositoryName": repository, "layerDigests": [config_digest.to_string()]});
             let known = client.call("ecr", "BatchCheckLayerAvailability", ask).await?;
             if known["layers"][0]["layerAvailability"] != "AVAILABLE" {

@@ -50,7 +50,10 @@ pub fn run(seed: u64) -> Result<Outcome> {
     let (mut chapter, mut stack, mut lives) = (Chapter::Registry, String::new(), 0);
     while chapter != Chapter::End {
         lives += 1;
-        ensure!(lives <= LIVES, "the daemon was started {LIVES} times, and still the story is at {chapter:?}");
+        ensure!(
+            lives <= LIVES,
+            "the daemon was started {LIVES} times, and still the story is at {chapter:?}"
+        );
         let told = world.live(async |life| {
             while chapter != Chapter::End {
                 chapter = tell(&world, life, &shop, chapter, &mut stack).await.with_context(|| {
@@ -97,7 +100,7 @@ async fn tell(
             }
             let status = shop::settled(client, &shop.stack).await?;
             tracing::info!(?status, at = world.now().0, "the stack is settled");
-        *stack = status.context("the stack has vanished")?;
+            *stack = status.context("the stack has vanished")?;
             if stack != "CREATE_COMPLETE" {
                 tracing::warn!(stack, failures = shop::failures(client, &shop.stack).await?, "not made");
             }

@@ -1,13 +1,13 @@
 //! What outlives the daemon: the state file, and the planes on which everything runs on. And one life of the daemon.
 
 use crate::{accidents, client::Client, hazard::Hazard};
-use escale_faults::{Fate, Risky, RiskyContainers};
 use anyhow::{Context, Result, bail};
 use escale_base::{Clock, Secret, Timestamp};
 use escale_cdn::FakeCdn;
 use escale_containers::Containers;
 use escale_dns::FakeDns;
 use escale_engine::Engine;
+use escale_faults::{Fate, Risky, RiskyContainers};
 use escale_network::FakeNetwork;
 use escale_postgres::{FakePostgres, Postgres};
 use escale_proxy::FakeProxies;

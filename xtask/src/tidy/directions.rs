@@ -14,13 +14,19 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("front/wire", &["front/model"]),
     ("front/service", &["state"]),
     ("front/gate", &["front/wire", "front/model", "front/service", "state"]),
-    ("services", &["front/service", "front/wire", "front/model", "state", "engine", "planes", "tests/faults"]),
+    (
+        "services",
+        &["front/service", "front/wire", "front/model", "state", "engine", "planes", "tests/faults"],
+    ),
     ("blueprint", &[]),
     ("imagebuild", &[]),
     ("app/wiring", &["front/service", "services", "state", "engine", "planes"]),
     ("app", &["app/wiring", "front", "services", "state", "engine", "planes", "blueprint", "imagebuild"]),
     ("tests/faults", &["state", "engine", "planes"]),
-    ("tests/sim", &["app/wiring", "tests/faults", "front", "services", "state", "engine", "planes", "blueprint"]),
+    (
+        "tests/sim",
+        &["app/wiring", "tests/faults", "front", "services", "state", "engine", "planes", "blueprint"],
+    ),
     ("bench", &["app", "front", "services", "state", "engine", "planes", "blueprint", "imagebuild"]),
     ("xtask", &[]),
 ];

@@ -114,7 +114,9 @@ async fn sockets_open_where_something_stands(network: &dyn Network) {
     let resolver = "10.0.0.2:53".parse().unwrap();
     let (udp, tcp) = (router.udp_bind(resolver).await.unwrap(), router.tcp_listen(resolver).await.unwrap());
     network.namespace(&Place::interface("shop", "app1")).unwrap();
-    for absent in [Place::Router("other".into()), Place::interface("shop", "other"), Place::Host("other".into())] {
+    for absent in
+        [Place::Router("other".into()), Place::interface("shop", "other"), Place::Host("other".into())]
+    {
         assert_eq!(network.namespace(&absent).unwrap_err().fault, Fault::Asked, "{absent}");
     }
     drop((udp, tcp));

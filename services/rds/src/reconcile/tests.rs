@@ -42,8 +42,7 @@ impl Life {
     /// Takes all steps of all reconcilers.
     async fn settle(&self) {
         for _ in 0..50 {
-            let did =
-                self.go(&self.all.0).await | self.go(&self.all.1).await | self.go(&self.all.2).await;
+            let did = self.go(&self.all.0).await | self.go(&self.all.1).await | self.go(&self.all.2).await;
             if !did {
                 return;
             }
@@ -169,7 +168,10 @@ async fn a_failover_waits_for_the_standby_that_was_lost_meanwhile() {
     life.fake.kill(&super::plane_name(&wish), &standby.name);
     life.hands.look("shop", |_, _, _| {}).await.unwrap();
     life.settle().await;
-    assert_eq!((life.status("shop").as_str(), life.seen("shop").primary), ("available", standby.name.clone()));
+    assert_eq!(
+        (life.status("shop").as_str(), life.seen("shop").primary),
+        ("available", standby.name.clone())
+    );
 }
 
 #[tokio::test]
