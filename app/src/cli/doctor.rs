@@ -100,7 +100,8 @@ fn look(engines: &[Option<u32>]) -> Vec<Finding> {
 
 fn postgres_lack(wanted: Option<u32>, installed: &[u32]) -> Option<String> {
     let Some(newest) = installed.last() else {
-        return Some("databases need PostgreSQL's programs: apt-get install postgresql".to_owned());
+        let package = wanted.map_or("postgresql".to_owned(), |major| format!("postgresql-{major}"));
+        return Some(format!("databases need PostgreSQL's programs: apt-get install {package}"));
     };
     let wanted = wanted.filter(|major| !installed.contains(major))?;
     Some(format!(
