@@ -17,13 +17,14 @@ use tokio_util::sync::CancellationToken;
 /// The running cloud; dropping it ends what it serves, not what it runs.
 pub(crate) struct Running {
     _engine: Engine,
-    _listeners: JoinSet<()>,
+    _tasks: JoinSet<()>,
 }
 
 pub(crate) async fn start(home: &Home, settings: &Settings) -> Result<Running> {
     let store = Store::open(&home.state(), &escale_tables::all()).context("cannot open the state")?;
     let clock = Clock::machine();
-    let planes::Opened { network, containers, postgres, data } = planes::open(home, &clock).await?;
+    let planes::Opened { network, containers, postgres, data, preparation } =
+        planes::open(home, &clock).await?;
     let dns = Arc::clone(&data.dns);
     let services = Services::new(data);
     let cloud = Arc::new(services.cloud(settings.config.clone(), root_key(settings), clock.clone()));
@@ -54,8 +55,9 @@ pub(crate) async fn start(home: &Home, settings: &Settings) -> Result<Running> {
     let mounts = services.mounts(&store, &cloud);
     let gate = Arc::new(Gate::new(cloud, store, mounts));
     // Last: who can connect finds a cloud that answers.
-    let listeners = listen(settings, &*network, &gate, edge).await?;
-    Ok(Running { _engine: engine, _listeners: listeners })
+    let mut tasks = listen(settings, &*network, &gate, edge).await?;
+    tasks.spawn(preparation);
+    Ok(Running { _engine: engine, _tasks: tasks })
 }
 
 async fn listen(

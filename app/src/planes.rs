@@ -8,7 +8,7 @@ use escale_dns::DnsPlane;
 use escale_network::{KernelNetwork, Network};
 use escale_postgres::{Postgres, PostgresPlane};
 use escale_wiring::DataPlanes;
-use std::{path::Path, sync::Arc};
+use std::{path::Path, pin::Pin, sync::Arc};
 
 /// The planes that run things. What CloudFront and the load balancers need besides is made where the cloud is.
 pub(crate) struct Opened {
@@ -16,15 +16,16 @@ pub(crate) struct Opened {
     pub(crate) containers: Arc<dyn Containers>,
     pub(crate) postgres: escale_rds::Plane,
     pub(crate) data: DataPlanes,
+    /// What makes the first requests quicker. For the time when the cloud answers.
+    pub(crate) preparation: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 pub(crate) async fn open(home: &Home, clock: &Clock) -> Result<Opened> {
     let network = KernelNetwork::open(&home.plane("network")).await.context("cannot open the network")?;
+    let opened = PostgresPlane::open(escale_postgres::Config::new(home.databases()));
     let newest = postgres_majors().last().copied();
-    let databases =
-        escale_postgres::Config { prepare: newest, ..escale_postgres::Config::new(home.databases()) };
-    let postgres =
-        PostgresPlane::open(databases).map(|(plane, told)| (Arc::new(plane) as Arc<dyn Postgres>, told));
+    let preparation = opened.as_ref().ok().zip(newest).map(|((plane, _), major)| plane.prepare(major));
+    let postgres = opened.map(|(plane, told)| (Arc::new(plane) as Arc<dyn Postgres>, told));
     let objects = escale_objects::Settings {
         root: home.plane("objects"),
         clock: clock.clone(),
@@ -37,6 +38,11 @@ pub(crate) async fn open(home: &Home, clock: &Clock) -> Result<Opened> {
         network: Arc::new(network),
         containers: Arc::new(containers(home, clock)?),
         postgres,
+        preparation: Box::pin(async {
+            if let Some(preparation) = preparation {
+                preparation.await;
+            }
+        }),
         data: DataPlanes {
             dns: Arc::new(DnsPlane::new()),
             logs: Arc::new(logs),

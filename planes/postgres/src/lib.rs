@@ -86,7 +86,6 @@ pub trait Postgres: Send + Sync {
 pub struct PostgresPlane {
     inner: Arc<Inner>,
     supervision: JoinHandle<()>,
-    preparation: JoinHandle<()>,
     /// Two daemons on one state directory would undo each other's work.
     _one: Flock<File>,
 }
@@ -94,7 +93,6 @@ pub struct PostgresPlane {
 impl Drop for PostgresPlane {
     fn drop(&mut self) {
         self.supervision.abort();
-        self.preparation.abort();
     }
 }
 
@@ -111,16 +109,18 @@ impl PostgresPlane {
             PlaneError::machine(what).because(errno)
         })?;
         let supervision = tokio::spawn(supervise::run(inner.clone()));
-        let preparation = tokio::spawn(prepare(inner.clone()));
-        Ok((PostgresPlane { inner, supervision, preparation, _one: one }, events))
+        Ok((PostgresPlane { inner, supervision, _one: one }, events))
     }
-}
 
-async fn prepare(inner: Arc<Inner>) {
-    let Some(version) = inner.config.prepare else { return };
-    if let Err(error) = inner.template(version).await {
-        // The first database tries again, and tells it.
-        tracing::info!(%error, version, "nothing is prepared for the first database");
+    /// Runs `initdb` of a version before a database asks, so that the first one need not wait for it.
+    pub fn prepare(&self, version: u32) -> impl Future<Output = ()> + Send + use<> {
+        let inner = self.inner.clone();
+        async move {
+            if let Err(error) = inner.template(version).await {
+                // The first database tries again, and tells it.
+                tracing::info!(%error, version, "nothing is prepared for the first database");
+            }
+        }
     }
 }
 

@@ -30,8 +30,6 @@ pub struct Config {
     pub heartbeat: Duration,
     /// How long commits wait for a standby that is gone before they go on without it.
     pub standby_grace: Duration,
-    /// The version whose `initdb` is run at once, so that the first database need not wait for it.
-    pub prepare: Option<u32>,
     pub clock: Clock,
 }
 
@@ -42,7 +40,6 @@ impl Config {
             installed: "/usr/lib/postgresql".into(),
             heartbeat: Duration::from_secs(1),
             standby_grace: Duration::from_secs(10),
-            prepare: None,
             clock: Clock::machine(),
         }
     }
