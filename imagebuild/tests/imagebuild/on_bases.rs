@@ -168,10 +168,12 @@ fn files_of_other_images_and_stages() {
         -rw------- 0/0               1 1970-01-01 00:00 y
     "#]],
     );
-    check(
-        "FROM scratch\nCOPY --from=base:1 /srv/old /var/gone /x/\n",
-        expect!["Dockerfile:2: --from=base:1: there is no `/srv/old` in the image"],
-    );
+    for hidden in ["/srv/old", "/srv/deep/older", "/var/gone", "/etc/.wh.x"] {
+        let error = build(&system(), &format!("FROM scratch\nCOPY --from=base:1 {hidden} /x\n"))
+            .map(drop)
+            .unwrap_err();
+        assert_eq!(error, format!("Dockerfile:2: --from=base:1: there is no `{hidden}` in the image"));
+    }
     check(
         "FROM scratch\nCOPY --from=base:1 /srv/*.none /x/\n",
         expect!["Dockerfile:2: --from=base:1: there is no `/srv/*.none` in the image"],
