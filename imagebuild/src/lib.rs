@@ -31,8 +31,8 @@ pub use context::{Context, Ignore};
 pub use dockerfile::{
     Command, CopyFiles, Dockerfile, DockerfileError, Healthcheck, Instruction, NeedsEngine, Outside, Step,
 };
-pub use engine::{Engine, EngineError, build_with};
+pub use engine::{Engine, EngineError, EngineLogin, build_with};
 pub use layout::{Layout, LayoutError};
-pub use pull::pull;
+pub use pull::{exists, pull};
 pub use push::{Progress, push};
 pub use registry::{Credentials, RegistryError, Target};

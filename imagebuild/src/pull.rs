@@ -59,6 +59,11 @@ pub async fn pull(source: &Target, architecture: &str, cache: &Cache) -> Result<
     Err(RegistryError::Unfit { image: name(source), why: "its indexes nest too deep".into() })
 }
 
+/// Fails unless the image is there, for whatever architecture.
+pub async fn exists(source: &Target) -> Result<(), RegistryError> {
+    Registry { target: source }.manifest(&source.reference).await.map(drop)
+}
+
 impl Registry<'_> {
     /// A manifest's media type and bytes.
     async fn manifest(&self, reference: &str) -> Result<(String, Vec<u8>), RegistryError> {

@@ -78,6 +78,8 @@ def test_an_image_that_is_built_on_one_of_the_own_registry(own_cloud, tmp_path):
         'USER web\nCMD ["of its own"]\n',
     )
     told = json.loads(own_cloud.escale("up", folder, "--json").stdout)
+    blobs = list(pathlib.Path(own_cloud.home, "builds/.bases/blobs/sha256").iterdir())
+    assert len(blobs) == 6, "of each image its manifest, configuration and layer, for the next time"
     assert {"base images", "build on them"} <= set(told["seconds"])
     assert get(own_cloud, "/app/page").text == "the page"
     said, *listed = get(own_cloud, "/cgi-bin/answer").text.splitlines()
@@ -128,3 +130,21 @@ def test_a_base_that_is_not_there(own_cloud, tmp_path):
     subprocess.run(line, shell=True, env={**own_cloud.env, "PATH": ":".join(path)}, check=True, timeout=120)
     own_cloud.escale("up", folder)
     assert get(own_cloud, "/app/page").text == "the page"
+
+
+@pytest.mark.skipif(shutil.which("buildah") is None, reason="needs buildah")
+def test_a_dockerfile_with_run_on_a_base_of_the_own_registry(own_cloud, tmp_path):
+    """Another program builds, and finds the base with a login that is made for it."""
+    store = tmp_path / "storage"
+    (tmp_path / "storage.conf").write_text(f'[storage]\ndriver = "vfs"\nrunroot = "{store}/run"\ngraphroot = "{store}/graph"\n')
+    # What podman and buildah keep is the test's.
+    own_cloud.env.update(CONTAINERS_STORAGE_CONF=str(tmp_path / "storage.conf"), BUILDAH_ISOLATION="chroot")
+    uri = own_cloud.client("ecr").create_repository(repositoryName="team/base")["repository"]["repositoryUri"]
+    base(tmp_path / "base")
+    push(tmp_path / "base", uri, "1", token(own_cloud.client("ecr")))
+    folder = application(tmp_path, f"FROM {uri}:1\nUSER 0\nCOPY page /srv/app/\nRUN id -u > /srv/app/ran\n")
+    own_cloud.escale("up", folder)
+    assert (get(own_cloud, "/app/page").text, get(own_cloud, "/app/ran").text) == ("the page", "0\n")
+    (folder / "web/Dockerfile").write_text(f"FROM {uri}:2\nRUN id\n")
+    done = own_cloud.escale("up", folder, check=False)
+    assert f"web/Dockerfile:1: FROM {uri}:2: the repository team/base has no image 2; push it: skopeo copy" in done.stderr

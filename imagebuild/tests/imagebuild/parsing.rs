@@ -1,6 +1,7 @@
-use escale_imagebuild::{Dockerfile, Engine, Ignore};
+use escale_base::Secret;
+use escale_imagebuild::{Credentials, Dockerfile, Engine, EngineLogin, Ignore, Target};
 use expect_test::{Expect, expect};
-use std::{collections::BTreeMap, ffi::OsStr, path::Path};
+use std::{collections::BTreeMap, ffi::OsStr, os::unix::fs::PermissionsExt, path::Path};
 
 fn check(text: &str, expected: Expect) {
     let found = match Dockerfile::parse(text, "Dockerfile") {
@@ -103,6 +104,30 @@ fn what_only_an_engine_can_do() {
 }
 
 #[test]
+fn images_from_outside() {
+    let args = BTreeMap::from([("TAG".to_owned(), "2".to_owned())]);
+    for (text, expected) in [
+        ("FROM scratch\nCOPY a /a\n", vec![]),
+        ("ARG R=reg:5000\nARG TAG=1\nFROM $R/base:$TAG\n", vec!["3 FROM reg:5000/base:2"]),
+        (
+            "FROM a AS x\nFROM x\nCOPY --from=b /b /b\nCOPY --from=0 /c /c\n",
+            vec!["1 FROM a", "3 COPY --from=b"],
+        ),
+        // the same twice; a stage that nobody needs; a name that is given only later
+        ("FROM a\nCOPY --from=a /b /b\n", vec!["1 FROM a"]),
+        ("FROM a AS unused\nFROM b\n", vec!["2 FROM b"]),
+        (
+            "FROM scratch\nCOPY --from=x /b /b\nFROM scratch AS x\nCOPY --from=0 / /\n",
+            vec!["2 COPY --from=x"],
+        ),
+    ] {
+        let outside = Dockerfile::parse(text, "Dockerfile").unwrap().outside(&args).unwrap();
+        let told: Vec<String> = outside.iter().map(|o| format!("{} {o}", o.line)).collect();
+        assert_eq!(told, expected, "{text}");
+    }
+}
+
+#[test]
 fn faults_have_their_place() {
     check("", expect!["Dockerfile:1: there is no FROM"]);
     check("COPY a b\n", expect!["Dockerfile:1: FROM must come first (only ARG may stand before it)"]);
@@ -171,6 +196,32 @@ fn engines_are_found_and_told_what_to_do() {
         buildah build --file app/Dockerfile --tag app:1 --build-arg V=1 app
         buildah push app:1 oci:out:app:1"#]]
     .assert_eq(&lines.join("\n"));
+}
+
+#[test]
+fn engines_pull_with_a_login_of_their_own() {
+    let registry = Target {
+        address: "127.0.0.1:4566".into(),
+        host: None,
+        repository: String::new(),
+        reference: String::new(),
+        credentials: Some(Credentials { user: "AWS".into(), password: Secret::new("token".into()) }),
+    };
+    let login = EngineLogin::new(&registry).unwrap();
+    let lines: Vec<String> =
+        Engine::ALL.iter().map(|e| e.pull("127.0.0.1:4566/base:1", &login).join(" ")).collect();
+    let folder = lines[0].split_once("--config=").unwrap().1.split_once(' ').unwrap().0.to_owned();
+    expect![[r#"
+        docker --config=LOGIN pull 127.0.0.1:4566/base:1
+        podman pull --authfile=LOGIN/config.json --tls-verify=false 127.0.0.1:4566/base:1
+        buildah pull --authfile=LOGIN/config.json --tls-verify=false 127.0.0.1:4566/base:1"#]]
+    .assert_eq(&lines.join("\n").replace(&folder, "LOGIN"));
+    let text = std::fs::read_to_string(format!("{folder}/config.json")).unwrap();
+    assert_eq!(text, r#"{"auths":{"127.0.0.1:4566":{"auth":"QVdTOnRva2Vu"}}}"#);
+    let mode = std::fs::metadata(&folder).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "a token is nobody else's");
+    drop(login);
+    assert!(!Path::new(&folder).exists());
 }
 
 #[test]

@@ -145,8 +145,7 @@ async fn of_several_architectures_the_one_asked_for() {
     other.config["architecture"] = json!("arm64");
     let (other, own) = (bench.registry.push("other", &other), bench.registry.push("own", &own));
     let entry = |digest: &str, os: &str, architecture: &str| json!({"digest": digest, "platform": {"os": os, "architecture": architecture}});
-    // what proves an image's origin is listed beside it, for no platform
-    let mut list = json!({"manifests": [entry(&other, "linux", "arm64"), entry(&own, "unknown", "unknown"), entry(&own, "linux", "amd64")]});
+    let mut list = json!({"manifests": [entry(&other, "linux", "arm64"), entry(&other, "windows", "amd64"), entry(&own, "linux", "amd64")]});
     for kind in [
         "application/vnd.oci.image.index.v1+json",
         "application/vnd.docker.distribution.manifest.list.v2+json",

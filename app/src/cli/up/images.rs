@@ -1,12 +1,11 @@
 //! Builds images and pushes them into ECR.
 
-use super::{below, ecr::Login, phases::Phases};
+use super::{bases::Bases, below, ecr::Login, phases::Phases};
 use crate::{cli::client::Client, home::Home};
 use anyhow::{Context, Error, Result, anyhow, bail};
 use escale_blueprint::{Image, ImageNeeded, Template};
 use escale_imagebuild::{
-    Bases, Context as BuildContext, Dockerfile, Engine, Layout, Outside, Progress, Recipe, build, build_with,
-    push,
+    Context as BuildContext, Dockerfile, Engine, Layout, Outside, Progress, Recipe, build, build_with, push,
 };
 use escale_service::{Config, ImageName};
 use std::{
@@ -24,19 +23,13 @@ pub(crate) struct Source<'a> {
     repository: &'a str,
     folder: PathBuf,
     dockerfile: Dockerfile,
-    /// The images that it builds on.
-    pub(super) outside: Vec<Outside>,
-    /// Whether one of them is in the cloud's own registry, so that it can be built only when the cloud runs.
-    pub(super) needs_cloud: bool,
+    /// The images in the cloud's own registry that it builds on: if there are any, it can be built only when the cloud runs.
+    pub(super) own_bases: Vec<Outside>,
     /// Who builds it, when it is not built right here.
-    engine: Option<Engine>,
+    pub(super) engine: Option<Engine>,
 }
 
 impl Source<'_> {
-    pub(super) fn is_built_here(&self) -> bool {
-        self.engine.is_none()
-    }
-
     pub(super) fn could_not_be_built(&self) -> String {
         format!("the image of the service {} could not be built", self.needed.service)
     }
@@ -58,14 +51,14 @@ pub(crate) fn sources<'a>(folder: &Path, template: &'a Template, config: &Config
         let folder = below(folder, named);
         let dockerfile = dockerfile(&folder, &needed.service)?;
         let outside = dockerfile.outside(&BTreeMap::new())?;
-        let is_own = |o: &&Outside| ImageName::parse(&o.image).is_some_and(|name| name.is_own(config));
-        let foreign = || outside.iter().find(|o| !is_own(o)).map(|o| dockerfile.pulled_by_engine(o));
+        let is_own = |o: &Outside| ImageName::parse(&o.image).is_some_and(|name| name.is_own(config));
+        let (own_bases, foreign): (Vec<_>, Vec<_>) = outside.into_iter().partition(is_own);
+        let foreign = || foreign.first().map(|base| dockerfile.pulled_by_engine(base));
         let engine = match dockerfile.needs_engine().or_else(foreign) {
             None => None,
             Some(why) => Some(Engine::find(&std::env::var_os("PATH").unwrap_or_default(), why)?),
         };
-        let needs_cloud = outside.iter().any(|o| is_own(&o));
-        sources.push(Source { needed, repository, folder, dockerfile, outside, needs_cloud, engine });
+        sources.push(Source { needed, repository, folder, dockerfile, own_bases, engine });
     }
     Ok(sources)
 }
@@ -85,7 +78,7 @@ fn dockerfile(folder: &Path, service: &str) -> Result<Dockerfile> {
 pub(crate) fn build_all(
     home: &Home,
     sources: Vec<&Source<'_>>,
-    bases: &dyn Bases,
+    bases: &Bases,
     phases: &Phases,
 ) -> Result<BTreeMap<String, Layout>> {
     let mut layouts = BTreeMap::new();
@@ -104,7 +97,7 @@ pub(crate) fn build_all(
     Ok(layouts)
 }
 
-fn make(source: &Source<'_>, bases: &dyn Bases, to: &PathBuf) -> Result<Layout> {
+fn make(source: &Source<'_>, bases: &Bases, to: &PathBuf) -> Result<Layout> {
     let Source { repository, folder, dockerfile, .. } = source;
     clear(to)?;
     let reference = format!("{repository}:latest");
@@ -119,11 +112,17 @@ fn make(source: &Source<'_>, bases: &dyn Bases, to: &PathBuf) -> Result<Layout> 
                 architecture: ARCHITECTURE,
                 reference: &reference,
             };
-            Ok(build(&recipe, bases, to)?.layout)
+            Ok(build(&recipe, &bases.pulled, to)?.layout)
         }
         Some(engine) => {
             let file = folder.join("Dockerfile");
-            let commands = engine.commands(&file, folder, &BTreeMap::new(), &reference, to);
+            let own = source.own_bases.iter();
+            let mut commands: Vec<_> = bases
+                .login
+                .iter()
+                .flat_map(|login| own.clone().map(|base| engine.pull(&base.image, login)))
+                .collect();
+            commands.extend(engine.commands(&file, folder, &BTreeMap::new(), &reference, to));
             Ok(build_with(&commands, to, ARCHITECTURE, &mut |line| eprintln!("  {line}"))?)
         }
     }

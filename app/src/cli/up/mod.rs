@@ -19,9 +19,9 @@ use super::{
 };
 use crate::{home::Home, settings::Settings};
 use anyhow::{Context, Result, bail};
+use bases::Bases;
 use clap::Args;
 use escale_blueprint::{Manifest, Purpose, Template, registry_template, template};
-use escale_imagebuild::NoBases;
 pub(crate) use keys::private as private_key;
 pub(crate) use phases::Phases;
 use serde_json::json;
@@ -56,12 +56,12 @@ pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<()> {
     let engines: Vec<u32> = manifest.databases.iter().map(|d| d.engine.major()).collect();
     doctor::require(&engines)?;
     let sources = images::sources(folder, &template, &Settings::of(home)?.config)?;
-    let (later, first): (Vec<_>, Vec<_>) = sources.iter().partition(|source| source.needs_cloud);
+    let (later, first): (Vec<_>, Vec<_>) = sources.iter().partition(|source| !source.own_bases.is_empty());
 
     let mut phases = Phases::new(out);
     // Before anything is started: what cannot be built leaves nothing behind.
     phases.begin("build");
-    let mut layouts = images::build_all(home, first, &NoBases, &phases)?;
+    let mut layouts = images::build_all(home, first, &Bases::default(), &phases)?;
     phases.begin("daemon");
     let settings = Settings::of(home)?;
     start::ensure(home).await?;
