@@ -6,10 +6,12 @@ use crate::{
 };
 use serde_json::{Value, json};
 
-pub(crate) fn argv(command: &Command) -> Value {
-    match command {
-        Command::Exec(words) => json!(words),
-        Command::Shell(line) => json!(["/bin/sh", "-c", line]),
+/// `shell` is what the base image says of its own.
+pub(crate) fn argv(command: &Command, shell: Option<&Value>) -> Value {
+    match (command, shell.and_then(Value::as_array)) {
+        (Command::Exec(words), _) => json!(words),
+        (Command::Shell(line), Some(shell)) => shell.iter().cloned().chain([json!(line)]).collect(),
+        (Command::Shell(line), None) => json!(["/bin/sh", "-c", line]),
     }
 }
 
@@ -34,7 +36,9 @@ pub(crate) fn healthcheck(check: &Healthcheck) -> Value {
 /// A layer's descriptor in OCI's words; Docker's own media types hold the same bytes.
 pub(crate) fn oci_layer(layer: &Value) -> Value {
     let kind = match layer["mediaType"].as_str().unwrap_or_default() {
+        "application/vnd.docker.image.rootfs.diff.tar" => "application/vnd.oci.image.layer.v1.tar",
         "application/vnd.docker.image.rootfs.diff.tar.gzip" => LAYER_GZIP,
+        "application/vnd.docker.image.rootfs.diff.tar.zstd" => "application/vnd.oci.image.layer.v1.tar+zstd",
         other => other,
     };
     json!({"mediaType": kind, "digest": layer["digest"], "size": layer["size"]})

@@ -3,12 +3,15 @@
 
 use crate::{
     dockerfile::NeedsEngine,
-    layout::{Layout, LayoutError},
+    layout::{Layout, LayoutError, at},
+    registry::Target,
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
     io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -60,6 +63,21 @@ impl Engine {
         Engine::ALL.into_iter().find(works).ok_or(EngineError::None(needed))
     }
 
+    /// The command that gets an image from where the login is for, so that the build finds it here.
+    pub fn pull(self, image: &str, login: &EngineLogin) -> Vec<String> {
+        let folder = login.folder.path();
+        let (program, file) = (self.program().to_owned(), folder.join(EngineLogin::FILE));
+        let option = |name: &str, path: &Path| format!("--{name}={}", path.display());
+        // to docker everything on loopback may speak plain HTTP; the others have to be told
+        let words = match self {
+            Engine::Docker => vec![program, option("config", folder), "pull".into()],
+            Engine::Podman | Engine::Buildah => {
+                vec![program, "pull".into(), option("authfile", &file), "--tls-verify=false".into()]
+            }
+        };
+        words.into_iter().chain([image.to_owned()]).collect()
+    }
+
     /// The commands that build `dockerfile` and write the image to the layout `to`, one after the other.
     pub fn commands(
         self,
@@ -96,6 +114,29 @@ impl Engine {
     }
 }
 
+/// A registry's credentials as engines read them, in a folder that goes with this value. The users' own logins stay as
+/// they are.
+pub struct EngineLogin {
+    folder: tempfile::TempDir,
+}
+
+impl EngineLogin {
+    const FILE: &'static str = "config.json";
+
+    pub fn new(registry: &Target) -> Result<EngineLogin, EngineError> {
+        // a token is nobody else's
+        let own = std::fs::Permissions::from_mode(0o700);
+        let made = tempfile::Builder::new().permissions(own).tempdir();
+        let folder = made.map_err(|e| at(&std::env::temp_dir(), e))?;
+        let path = folder.path().join(EngineLogin::FILE);
+        let pair = registry.credentials.as_ref().map(|c| format!("{}:{}", c.user, c.password.reveal()));
+        let auth = STANDARD.encode(pair.unwrap_or_default());
+        let text = serde_json::json!({"auths": {registry.address.as_str(): {"auth": auth}}}).to_string();
+        std::fs::write(&path, text).map_err(|e| at(&path, e))?;
+        Ok(EngineLogin { folder })
+    }
+}
+
 /// Builds with an engine; each line that it prints goes to `line`. Blocks until it is done.
 pub fn build_with(
     commands: &[Vec<String>],
@@ -103,13 +144,13 @@ pub fn build_with(
     architecture: &str,
     line: &mut dyn FnMut(&str),
 ) -> Result<Layout, EngineError> {
-    std::fs::create_dir_all(to).map_err(|e| crate::layout::at(to, e))?;
+    std::fs::create_dir_all(to).map_err(|e| at(to, e))?;
     for words in commands {
         run(words, line)?;
     }
     let archive = PathBuf::from(format!("{}.tar", to.display()));
     if archive.exists() {
-        std::fs::remove_file(&archive).map_err(|e| crate::layout::at(&archive, e))?;
+        std::fs::remove_file(&archive).map_err(|e| at(&archive, e))?;
     }
     Ok(Layout::open(to, architecture)?)
 }

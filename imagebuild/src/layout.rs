@@ -29,8 +29,8 @@ pub enum LayoutError {
     Io { path: String, error: io::Error },
     #[error("{path} is not what an OCI layout has there: {what}")]
     Form { path: String, what: String },
-    #[error("{folder} has no image for {architecture}; it has {there}")]
-    NoSuchArchitecture { folder: String, architecture: String, there: String },
+    #[error("{place} has no image for {architecture}; it has {there}")]
+    NoSuchArchitecture { place: String, architecture: String, there: String },
 }
 
 impl Layout {
@@ -39,17 +39,22 @@ impl Layout {
     pub fn open(folder: &Path, architecture: &str) -> Result<Layout, LayoutError> {
         let mut list = read_json(&folder.join("index.json"))?;
         // an index may name an index: an image for several architectures
-        for _ in 0..4 {
-            let entry = choose(folder, &list, architecture)?;
+        for _ in 0..NESTED_INDEXES {
+            let entry = choose(&folder.display().to_string(), &list, architecture)?;
             let (digest, kind) = (text(&entry["digest"]), text(&entry["mediaType"]));
             let document = read_json(&blob_path(folder, &digest)?)?;
-            if kind.contains("index") || kind.contains("manifest.list") {
+            if is_index(&kind) {
                 list = document;
             } else {
                 return Ok(Layout { folder: folder.to_owned(), digest, manifest: document });
             }
         }
         Err(form(&folder.join("index.json"), "indexes nest too deep"))
+    }
+
+    /// An image whose blobs are all there.
+    pub(crate) fn of(folder: &Path, digest: String, manifest: Value) -> Layout {
+        Layout { folder: folder.to_owned(), digest, manifest }
     }
 
     /// Where a blob is, by its digest.
@@ -82,6 +87,13 @@ impl Layout {
     }
 }
 
+/// Indexes that may lie in one another.
+pub(crate) const NESTED_INDEXES: usize = 4;
+
+pub(crate) fn is_index(media_type: &str) -> bool {
+    media_type.contains("index") || media_type.contains("manifest.list")
+}
+
 /// Writes a layout.
 pub(crate) struct Writer {
     folder: PathBuf,
@@ -97,6 +109,16 @@ impl Writer {
     /// Where to write what is not yet named; on the same file system as the blobs.
     pub(crate) fn temporary(&self) -> Result<tempfile::NamedTempFile, LayoutError> {
         tempfile::NamedTempFile::new_in(&self.folder).map_err(|e| at(&self.folder, e))
+    }
+
+    /// For files that are of the layout only for a while.
+    pub(crate) fn temporary_folder(&self) -> Result<tempfile::TempDir, LayoutError> {
+        tempfile::TempDir::new_in(&self.folder).map_err(|e| at(&self.folder, e))
+    }
+
+    /// Where a blob is, or will be.
+    pub(crate) fn path(&self, digest: &str) -> Result<PathBuf, LayoutError> {
+        blob_path(&self.folder, digest)
     }
 
     pub(crate) fn keep(&self, file: tempfile::NamedTempFile, digest: &str) -> Result<(), LayoutError> {
@@ -121,8 +143,9 @@ impl Writer {
         fs::copy(from, &to).map(|_| ()).map_err(|e| at(from, e))
     }
 
-    /// Writes manifest and index; the layout is whole only now.
-    pub(crate) fn finish(self, manifest: Value, reference: &str) -> Result<Layout, LayoutError> {
+    /// Writes manifest and index; the layout is whole only now. What the image does not name, as the layers of an earlier
+    /// stage, is removed.
+    pub(crate) fn finish(&self, manifest: Value, reference: &str) -> Result<Layout, LayoutError> {
         let bytes = manifest.to_string().into_bytes();
         let digest = self.blob(&bytes)?;
         let index = json!({
@@ -139,7 +162,18 @@ impl Writer {
             let path = self.folder.join(name);
             fs::write(&path, value.to_string()).map_err(|e| at(&path, e))?;
         }
-        Ok(Layout { folder: self.folder, digest, manifest })
+        let layout = Layout::of(&self.folder, digest, manifest);
+        let blobs = self.folder.join("blobs/sha256");
+        let mut kept: Vec<PathBuf> =
+            layout.blobs().iter().map(|(digest, _)| layout.blob(digest)).collect::<Result<_, _>>()?;
+        kept.push(layout.blob(&layout.digest)?);
+        for entry in fs::read_dir(&blobs).map_err(|e| at(&blobs, e))? {
+            let path = entry.map_err(|e| at(&blobs, e))?.path();
+            if !kept.contains(&path) {
+                fs::remove_file(&path).map_err(|e| at(&path, e))?;
+            }
+        }
+        Ok(layout)
     }
 }
 
@@ -151,23 +185,26 @@ pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn choose(folder: &Path, list: &Value, architecture: &str) -> Result<Value, LayoutError> {
+/// The entry of an index that is for linux on this architecture. `place` is what errors call the index by.
+pub(crate) fn choose(place: &str, list: &Value, architecture: &str) -> Result<Value, LayoutError> {
     let entries = list["manifests"].as_array().cloned().unwrap_or_default();
     let of = |e: &Value| text(&e["platform"]["architecture"]);
     let fits = |e: &&Value| of(e) == architecture && text(&e["platform"]["os"]) == "linux";
     match (entries.as_slice(), entries.iter().find(fits)) {
         (_, Some(entry)) => Ok(entry.clone()),
         ([entry], None) if entry["platform"].is_null() => Ok(entry.clone()),
-        ([], None) => Err(form(&folder.join("index.json"), "it names no image")),
+        ([], None) => {
+            Err(LayoutError::Form { path: place.to_owned(), what: "the index names no image".into() })
+        }
         _ => Err(LayoutError::NoSuchArchitecture {
-            folder: folder.display().to_string(),
+            place: place.to_owned(),
             architecture: architecture.to_owned(),
             there: entries.iter().map(of).collect::<Vec<_>>().join(", "),
         }),
     }
 }
 
-fn blob_path(folder: &Path, digest: &str) -> Result<PathBuf, LayoutError> {
+pub(crate) fn blob_path(folder: &Path, digest: &str) -> Result<PathBuf, LayoutError> {
     match digest.strip_prefix("sha256:") {
         Some(hash) if hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => {
             Ok(folder.join("blobs/sha256").join(hash))

@@ -3,8 +3,11 @@
 //! Words are kept as written; variables are put in when the image is built.
 
 mod lines;
+mod stages;
 mod words;
 
+pub use stages::Outside;
+pub(crate) use stages::{Base, COPY_FROM, FROM};
 pub(crate) use words::expand;
 
 use lines::Line;
@@ -29,6 +32,8 @@ pub struct Step {
 pub enum Instruction {
     From {
         image: String,
+        /// `AS name`: what later stages call this one.
+        name: Option<String>,
     },
     Arg(Vec<(String, Option<String>)>),
     Env(Vec<(String, String)>),
@@ -51,9 +56,11 @@ pub enum Instruction {
 pub struct CopyFiles {
     pub sources: Vec<String>,
     pub to: String,
+    /// `--from`: the stage or the image that has the files, instead of the build context.
+    pub from: Option<String>,
     /// Octal: `0755`.
     pub chmod: Option<String>,
-    /// `uid` or `uid:gid`.
+    /// `user` or `user:group`, by number or by name.
     pub chown: Option<String>,
 }
 
@@ -102,20 +109,14 @@ impl Dockerfile {
         let fail = |line, message| DockerfileError { file: file.to_owned(), line, message };
         let mut steps: Vec<Step> = Vec::new();
         for line in lines::read(text).map_err(|(line, message)| fail(line, message))? {
-            let mut instruction = instruction(&line).map_err(|message| fail(line.number, message))?;
-            let from = |s: &Step| matches!(s.instruction, Instruction::From { .. });
-            match &instruction {
-                Instruction::From { .. } if steps.iter().any(from) => {
-                    instruction = Instruction::Foreign("a second FROM (several stages)".into());
-                }
-                Instruction::From { .. } | Instruction::Arg(_) => {}
-                _ if !steps.iter().any(|s| from(s) || matches!(s.instruction, Instruction::Foreign(_))) => {
-                    return Err(fail(
-                        line.number,
-                        "FROM must come first (only ARG may stand before it)".into(),
-                    ));
-                }
-                _ => {}
+            let instruction = instruction(&line).map_err(|message| fail(line.number, message))?;
+            // even a FROM that only an engine understands opens a stage
+            let opens = line.word.eq_ignore_ascii_case("FROM") || matches!(instruction, Instruction::Arg(_));
+            let opened =
+                |s: &Step| matches!(s.instruction, Instruction::From { .. } | Instruction::Foreign(_));
+            if !opens && !steps.iter().any(opened) {
+                let message = "FROM must come first (only ARG may stand before it)".to_owned();
+                return Err(fail(line.number, message));
             }
             steps.push(Step { line: line.number, instruction });
         }
@@ -131,17 +132,6 @@ impl Dockerfile {
         self.steps.iter().find_map(|step| match &step.instruction {
             Instruction::Foreign(reason) => {
                 Some(NeedsEngine { file: self.file.clone(), line: step.line, reason: reason.clone() })
-            }
-            _ => None,
-        })
-    }
-
-    /// The image that it builds on, unless that is `scratch`: a [`crate::Bases`] has to have it, or an engine pulls it.
-    pub fn base(&self) -> Option<NeedsEngine> {
-        self.steps.iter().find_map(|step| match &step.instruction {
-            Instruction::From { image } if image != "scratch" => {
-                let reason = format!("FROM {image}, which has to be pulled");
-                Some(NeedsEngine { file: self.file.clone(), line: step.line, reason })
             }
             _ => None,
         })
@@ -200,8 +190,10 @@ fn from(rest: &str, escape: char) -> Result<Instruction, String> {
         return Ok(Instruction::Foreign(format!("FROM --{name}")));
     }
     match words.as_slice() {
-        [image] => Ok(Instruction::From { image: image.clone() }),
-        [image, r#as, _] if r#as.eq_ignore_ascii_case("as") => Ok(Instruction::From { image: image.clone() }),
+        [image] => Ok(Instruction::From { image: image.clone(), name: None }),
+        [image, r#as, name] if r#as.eq_ignore_ascii_case("as") => {
+            Ok(Instruction::From { image: image.clone(), name: Some(name.clone()) })
+        }
         _ => Err("FROM takes an image: `FROM image [AS name]`".into()),
     }
 }
@@ -223,6 +215,7 @@ fn copy(word: &str, rest: &str, escape: char) -> Result<Instruction, String> {
         match (name.as_str(), value) {
             ("chmod", Some(mode)) => copy.chmod = Some(mode),
             ("chown", Some(owner)) => copy.chown = Some(owner),
+            ("from", Some(from)) if word == "COPY" => copy.from = Some(from),
             // how an engine lays it out in its cache; the image is the same
             ("link", None) => {}
             ("link", Some(flag)) if flag == "true" || flag == "false" => {}

@@ -52,11 +52,11 @@ impl Bench {
         build(&recipe, bases, &self.folder.path().join(to)).map_err(|e| e.to_string().replace(&folder, ""))
     }
 
-    fn tar(&self, built: &Built, layer: usize) -> String {
-        let digest = built.layout.manifest["layers"][layer]["digest"].as_str().unwrap().to_owned();
+    /// What tar lists of a layer, by its descriptor.
+    pub(crate) fn tar(layout: &Layout, layer: &serde_json::Value) -> String {
         run(Command::new("tar")
             .args(["--list", "--verbose", "--gzip", "--file"])
-            .arg(built.layout.blob(&digest).unwrap()))
+            .arg(layout.blob(layer["digest"].as_str().unwrap()).unwrap()))
     }
 }
 
@@ -122,7 +122,8 @@ fn skopeo_accepts_it_and_reads_what_was_said() {
 fn layers_hold_the_files() {
     let bench = Bench::new();
     let built = bench.build(DOCKERFILE, "out", &NoBases).unwrap();
-    let listing: Vec<String> = (0..3).map(|i| bench.tar(&built, i)).collect();
+    let listing: Vec<String> =
+        (0..3).map(|i| Bench::tar(&built.layout, &built.layout.manifest["layers"][i])).collect();
     expect![[r#"
         drwxr-xr-x 0/0               0 1970-01-01 00:00 srv/
         --
@@ -166,7 +167,7 @@ fn builds_on_another_image() {
     let text = "ARG VERSION\nFROM base:$VERSION\nCOPY web/a.html ./\nENV MODE=slow\nENTRYPOINT [\"/srv/bin/other\"]\n";
     let built = bench.build(text, "out", &Folder(&base)).unwrap();
     assert_eq!(built.layout.manifest["layers"].as_array().unwrap().len(), 4);
-    assert!(bench.tar(&built, 3).ends_with("srv/a.html\n"));
+    assert!(Bench::tar(&built.layout, &built.layout.manifest["layers"][3]).ends_with("srv/a.html\n"));
     let config = built.layout.config().unwrap();
     assert_eq!(config["config"]["User"], "65534:65534");
     assert_eq!(
@@ -208,7 +209,7 @@ fn says_what_cannot_be_built() {
         Dockerfile:2: `../x` leads out of the build context
         Dockerfile:2: `outside` leads out of the build context
         Dockerfile:2: with more than one source the destination must end with `/`, unlike `/x`
-        Dockerfile:2: --chown takes numbers (`1000:1000`); the names in `nobody` need docker
+        Dockerfile:2: the image's /etc/passwd has no user `nobody`; use its number
         Dockerfile:2: --chmod takes an octal mode, not `rwx`
         Dockerfile:2: EXPOSE takes a port like `8000` or `53/udp`, unlike `http`
         Dockerfile:2: `${B:?x}` is not supported: use ${a}, ${a:-b} or ${a:+b}

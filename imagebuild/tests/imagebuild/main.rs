@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by it; clippy only knows of #[test] functions")]
 
+mod base;
 mod building;
+mod on_bases;
 mod parsing;
+mod pulling;
 mod pushing;

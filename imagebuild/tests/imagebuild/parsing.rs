@@ -1,6 +1,7 @@
-use escale_imagebuild::{Dockerfile, Engine, Ignore};
+use escale_base::Secret;
+use escale_imagebuild::{Credentials, Dockerfile, Engine, EngineLogin, Ignore, Target};
 use expect_test::{Expect, expect};
-use std::{collections::BTreeMap, ffi::OsStr, path::Path};
+use std::{collections::BTreeMap, ffi::OsStr, os::unix::fs::PermissionsExt, path::Path};
 
 fn check(text: &str, expected: Expect) {
     let found = match Dockerfile::parse(text, "Dockerfile") {
@@ -21,13 +22,13 @@ fn instructions() {
         "# syntax=docker/dockerfile:1\n\n# a comment\nARG V=1\nFROM base:$V AS b\nENV A=1 B=\"2 3\" C=a\\ b\nENV OLD some words\nLABEL a.b=c\nCOPY --chmod=0755 --chown=1:2 a b/*.txt /to/\ncopy [\"with blank\", \"/x\"]\nADD plain.txt /\nWORKDIR /srv\nUSER 65534:65534\nEXPOSE 80 53/udp\nVOLUME [\"/data\"]\nENTRYPOINT [\"/x\", \"-v\"]\nCMD run it\nSTOPSIGNAL SIGQUIT\nHEALTHCHECK --interval=1m30s --timeout=500ms --retries=5 CMD [\"/x\", \"check\"]\n",
         expect![[r#"
             4 Arg([("V", Some("1"))])
-            5 From { image: "base:$V" }
+            5 From { image: "base:$V", name: Some("b") }
             6 Env([("A", "1"), ("B", "\"2 3\""), ("C", "a\\ b")])
             7 Env([("OLD", "some words")])
             8 Label([("a.b", "c")])
-            9 Copy(CopyFiles { sources: ["a", "b/*.txt"], to: "/to/", chmod: Some("0755"), chown: Some("1:2") })
-            10 Copy(CopyFiles { sources: ["with blank"], to: "/x", chmod: None, chown: None })
-            11 Copy(CopyFiles { sources: ["plain.txt"], to: "/", chmod: None, chown: None })
+            9 Copy(CopyFiles { sources: ["a", "b/*.txt"], to: "/to/", from: None, chmod: Some("0755"), chown: Some("1:2") })
+            10 Copy(CopyFiles { sources: ["with blank"], to: "/x", from: None, chmod: None, chown: None })
+            11 Copy(CopyFiles { sources: ["plain.txt"], to: "/", from: None, chmod: None, chown: None })
             12 Workdir("/srv")
             13 User("65534:65534")
             14 Expose(["80", "53/udp"])
@@ -44,15 +45,15 @@ fn continued_lines() {
     check(
         "FROM scratch\nENV A=1 \\\n  # in between\n\n  B=2\nLABEL x=y\n",
         expect![[r#"
-        1 From { image: "scratch" }
-        2 Env([("A", "1"), ("B", "2")])
-        6 Label([("x", "y")])"#]],
+            1 From { image: "scratch", name: None }
+            2 Env([("A", "1"), ("B", "2")])
+            6 Label([("x", "y")])"#]],
     );
     check(
         "# escape=`\nFROM scratch\nENV A=1 `\n  B=c:\\x\n",
         expect![[r#"
-        2 From { image: "scratch" }
-        3 Env([("A", "1"), ("B", "c:\\x")])"#]],
+            2 From { image: "scratch", name: None }
+            3 Env([("A", "1"), ("B", "c:\\x")])"#]],
     );
 }
 
@@ -61,44 +62,69 @@ fn what_only_an_engine_can_do() {
     check(
         "FROM debian\nRUN apt-get update\n",
         expect![[r#"
-        1 From { image: "debian" }
-        2 Foreign("RUN")
-        needs an engine: Dockerfile:2: RUN"#]],
+            1 From { image: "debian", name: None }
+            2 Foreign("RUN")
+            needs an engine: Dockerfile:2: RUN"#]],
     );
     check(
         "FROM rust AS b\nFROM scratch\nCOPY --from=b /x /x\n",
         expect![[r#"
-        1 From { image: "rust" }
-        2 Foreign("a second FROM (several stages)")
-        3 Foreign("COPY --from")
-        needs an engine: Dockerfile:2: a second FROM (several stages)"#]],
+            1 From { image: "rust", name: Some("b") }
+            2 From { image: "scratch", name: None }
+            3 Copy(CopyFiles { sources: ["/x"], to: "/x", from: Some("b"), chmod: None, chown: None })"#]],
     );
     check(
         "FROM scratch\nADD https://example.com/x /x\n",
         expect![[r#"
-        1 From { image: "scratch" }
-        2 Foreign("ADD of `https://example.com/x` (an address or an archive)")
-        needs an engine: Dockerfile:2: ADD of `https://example.com/x` (an address or an archive)"#]],
+            1 From { image: "scratch", name: None }
+            2 Foreign("ADD of `https://example.com/x` (an address or an archive)")
+            needs an engine: Dockerfile:2: ADD of `https://example.com/x` (an address or an archive)"#]],
     );
     check(
         "FROM scratch\nADD x.tar.gz /\n",
         expect![[r#"
-        1 From { image: "scratch" }
-        2 Foreign("ADD of `x.tar.gz` (an address or an archive)")
-        needs an engine: Dockerfile:2: ADD of `x.tar.gz` (an address or an archive)"#]],
+            1 From { image: "scratch", name: None }
+            2 Foreign("ADD of `x.tar.gz` (an address or an archive)")
+            needs an engine: Dockerfile:2: ADD of `x.tar.gz` (an address or an archive)"#]],
     );
     check(
         "FROM scratch\nCOPY <<EOF /x\nRUN no instruction\nEOF\nUSER 1\n",
         expect![[r#"
-        1 From { image: "scratch" }
-        2 Foreign("COPY with a here-document")
-        5 User("1")
-        needs an engine: Dockerfile:2: COPY with a here-document"#]],
+            1 From { image: "scratch", name: None }
+            2 Foreign("COPY with a here-document")
+            5 User("1")
+            needs an engine: Dockerfile:2: COPY with a here-document"#]],
     );
     check(
         "FROM --platform=linux/arm64 scratch\n",
-        expect!["Dockerfile:1: FROM must come first (only ARG may stand before it)"],
+        expect![[r#"
+            1 Foreign("FROM --platform")
+            needs an engine: Dockerfile:1: FROM --platform"#]],
     );
+}
+
+#[test]
+fn images_from_outside() {
+    let args = BTreeMap::from([("TAG".to_owned(), "2".to_owned())]);
+    for (text, expected) in [
+        ("FROM scratch\nCOPY a /a\n", vec![]),
+        ("ARG R=reg:5000\nARG TAG=1\nFROM $R/base:$TAG\n", vec!["3 FROM reg:5000/base:2"]),
+        (
+            "FROM a AS x\nFROM x\nCOPY --from=b /b /b\nCOPY --from=0 /c /c\n",
+            vec!["1 FROM a", "3 COPY --from=b"],
+        ),
+        // the same twice; a stage that nobody needs; a name that is given only later
+        ("FROM a\nCOPY --from=a /b /b\n", vec!["1 FROM a"]),
+        ("FROM a AS unused\nFROM b\n", vec!["2 FROM b"]),
+        (
+            "FROM scratch\nCOPY --from=x /b /b\nFROM scratch AS x\nCOPY --from=0 / /\n",
+            vec!["2 COPY --from=x"],
+        ),
+    ] {
+        let outside = Dockerfile::parse(text, "Dockerfile").unwrap().outside(&args).unwrap();
+        let told: Vec<String> = outside.iter().map(|o| format!("{} {o}", o.line)).collect();
+        assert_eq!(told, expected, "{text}");
+    }
 }
 
 #[test]
@@ -170,6 +196,32 @@ fn engines_are_found_and_told_what_to_do() {
         buildah build --file app/Dockerfile --tag app:1 --build-arg V=1 app
         buildah push app:1 oci:out:app:1"#]]
     .assert_eq(&lines.join("\n"));
+}
+
+#[test]
+fn engines_pull_with_a_login_of_their_own() {
+    let registry = Target {
+        address: "127.0.0.1:4566".into(),
+        host: None,
+        repository: String::new(),
+        reference: String::new(),
+        credentials: Some(Credentials { user: "AWS".into(), password: Secret::new("token".into()) }),
+    };
+    let login = EngineLogin::new(&registry).unwrap();
+    let lines: Vec<String> =
+        Engine::ALL.iter().map(|e| e.pull("127.0.0.1:4566/base:1", &login).join(" ")).collect();
+    let folder = lines[0].split_once("--config=").unwrap().1.split_once(' ').unwrap().0.to_owned();
+    expect![[r#"
+        docker --config=LOGIN pull 127.0.0.1:4566/base:1
+        podman pull --authfile=LOGIN/config.json --tls-verify=false 127.0.0.1:4566/base:1
+        buildah pull --authfile=LOGIN/config.json --tls-verify=false 127.0.0.1:4566/base:1"#]]
+    .assert_eq(&lines.join("\n").replace(&folder, "LOGIN"));
+    let text = std::fs::read_to_string(format!("{folder}/config.json")).unwrap();
+    assert_eq!(text, r#"{"auths":{"127.0.0.1:4566":{"auth":"QVdTOnRva2Vu"}}}"#);
+    let mode = std::fs::metadata(&folder).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "a token is nobody else's");
+    drop(login);
+    assert!(!Path::new(&folder).exists());
 }
 
 #[test]

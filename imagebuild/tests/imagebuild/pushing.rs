@@ -1,6 +1,6 @@
 use super::building::{Bench, DOCKERFILE};
 use escale_base::Secret;
-use escale_imagebuild::{Credentials, NoBases, Progress, PushError, Target, push};
+use escale_imagebuild::{Credentials, NoBases, Progress, RegistryError, Target, push};
 use http_body_util::{BodyExt, Full};
 use hyper::{
     Method, Request, Response, StatusCode, body::Bytes, body::Incoming, server::conn::http1,
@@ -77,7 +77,7 @@ fn target(address: String, password: &str) -> Target {
         address,
         host: None,
         repository: "shop/web".into(),
-        tag: "latest".into(),
+        reference: "latest".into(),
         credentials: Some(credentials),
     }
 }
@@ -112,11 +112,11 @@ async fn a_wrong_token_and_a_registry_that_is_not_there() {
     let built = bench.build(DOCKERFILE, "out", &NoBases).unwrap();
     let address = Arc::new(Registry::default()).serve().await;
     let refused = push(&built.layout, &target(address, "wrong"), &mut |_| {}).await.unwrap_err();
-    assert!(matches!(refused, PushError::Unauthorized { .. }), "{refused}");
+    assert!(matches!(refused, RegistryError::Unauthorized { .. }), "{refused}");
     let closed = {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         listener.local_addr().unwrap().to_string()
     };
     let unreachable = push(&built.layout, &target(closed, "token"), &mut |_| {}).await.unwrap_err();
-    assert!(matches!(unreachable, PushError::Unreachable { .. }), "{unreachable}");
+    assert!(matches!(unreachable, RegistryError::Unreachable { .. }), "{unreachable}");
 }

@@ -1,16 +1,13 @@
 //! Builds images and pushes them into ECR.
 
-use super::{below, phases::Phases};
+use super::{bases::Bases, below, ecr::Login, phases::Phases};
 use crate::{cli::client::Client, home::Home};
-use anyhow::{Context, Result, bail};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use escale_base::Secret;
+use anyhow::{Context, Error, Result, anyhow, bail};
 use escale_blueprint::{Image, ImageNeeded, Template};
 use escale_imagebuild::{
-    Context as BuildContext, Credentials, Dockerfile, Engine, Layout, NoBases, Progress, Recipe, Target,
-    build, build_with, push,
+    Context as BuildContext, Dockerfile, Engine, Layout, Outside, Progress, Recipe, build, build_with, push,
 };
-use serde_json::json;
+use escale_service::{Config, ImageName};
 use std::{
     collections::BTreeMap,
     fs,
@@ -18,7 +15,7 @@ use std::{
 };
 
 /// Containers run on this machine, so images are for it.
-const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+pub(super) const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
 
 /// What an image is built from.
 pub(crate) struct Source<'a> {
@@ -26,12 +23,25 @@ pub(crate) struct Source<'a> {
     repository: &'a str,
     folder: PathBuf,
     dockerfile: Dockerfile,
+    /// The images in the cloud's own registry that it builds on: if there are any, it can be built only when the cloud runs.
+    pub(super) own_bases: Vec<Outside>,
     /// Who builds it, when it is not built right here.
-    engine: Option<Engine>,
+    pub(super) engine: Option<Engine>,
+}
+
+impl Source<'_> {
+    pub(super) fn could_not_be_built(&self) -> String {
+        format!("the image of the service {} could not be built", self.needed.service)
+    }
+
+    /// What hung with an image that it builds on.
+    pub(super) fn fault(&self, base: &Outside, why: &Error) -> Error {
+        anyhow!("{}:{}: {base}: {why:#}", self.dockerfile.file, base.line)
+    }
 }
 
 /// Are all Dockerfiles there, and well-formed, and is there somebody who can build them?
-pub(crate) fn sources<'a>(folder: &Path, template: &'a Template) -> Result<Vec<Source<'a>>> {
+pub(crate) fn sources<'a>(folder: &Path, template: &'a Template, config: &Config) -> Result<Vec<Source<'a>>> {
     let mut sources = Vec::new();
     for needed in &template.images {
         let Image::Build(named) = &needed.image else { continue };
@@ -40,11 +50,15 @@ pub(crate) fn sources<'a>(folder: &Path, template: &'a Template) -> Result<Vec<S
             .with_context(|| format!("{}: an image that is built needs a repository", needed.service))?;
         let folder = below(folder, named);
         let dockerfile = dockerfile(&folder, &needed.service)?;
-        let engine = match dockerfile.needs_engine().or_else(|| dockerfile.base()) {
+        let outside = dockerfile.outside(&BTreeMap::new())?;
+        let is_own = |o: &Outside| ImageName::parse(&o.image).is_some_and(|name| name.is_own(config));
+        let (own_bases, foreign): (Vec<_>, Vec<_>) = outside.into_iter().partition(is_own);
+        let foreign = || foreign.first().map(|base| dockerfile.pulled_by_engine(base));
+        let engine = match dockerfile.needs_engine().or_else(foreign) {
             None => None,
             Some(why) => Some(Engine::find(&std::env::var_os("PATH").unwrap_or_default(), why)?),
         };
-        sources.push(Source { needed, repository, folder, dockerfile, engine });
+        sources.push(Source { needed, repository, folder, dockerfile, own_bases, engine });
     }
     Ok(sources)
 }
@@ -60,10 +74,11 @@ fn dockerfile(folder: &Path, service: &str) -> Result<Dockerfile> {
     Ok(Dockerfile::parse(&text, &path.display().to_string())?)
 }
 
-/// Builds what is built from source, by service.
+/// Builds these images, by service.
 pub(crate) fn build_all(
     home: &Home,
-    sources: &[Source<'_>],
+    sources: Vec<&Source<'_>>,
+    bases: &Bases,
     phases: &Phases,
 ) -> Result<BTreeMap<String, Layout>> {
     let mut layouts = BTreeMap::new();
@@ -71,20 +86,18 @@ pub(crate) fn build_all(
         let service = &source.needed.service;
         phases.tell(format!("building {service}"));
         let to = home.path().join("builds").join(service);
-        let made = make(source, &to);
+        let made = make(source, bases, &to);
         if made.is_err() {
             // Half an image is of no use to anybody; that it could not be removed is no second error.
             let _ = fs::remove_dir_all(&to);
             let _ = fs::remove_dir(home.path().join("builds"));
         }
-        let layout =
-            made.with_context(|| format!("the image of the service {service} could not be built"))?;
-        layouts.insert(service.clone(), layout);
+        layouts.insert(service.clone(), made.with_context(|| source.could_not_be_built())?);
     }
     Ok(layouts)
 }
 
-fn make(source: &Source<'_>, to: &PathBuf) -> Result<Layout> {
+fn make(source: &Source<'_>, bases: &Bases, to: &PathBuf) -> Result<Layout> {
     let Source { repository, folder, dockerfile, .. } = source;
     clear(to)?;
     let reference = format!("{repository}:latest");
@@ -99,11 +112,17 @@ fn make(source: &Source<'_>, to: &PathBuf) -> Result<Layout> {
                 architecture: ARCHITECTURE,
                 reference: &reference,
             };
-            Ok(build(&recipe, &NoBases, to)?.layout)
+            Ok(build(&recipe, &bases.pulled, to)?.layout)
         }
         Some(engine) => {
             let file = folder.join("Dockerfile");
-            let commands = engine.commands(&file, folder, &BTreeMap::new(), &reference, to);
+            let own = source.own_bases.iter();
+            let mut commands: Vec<_> = bases
+                .login
+                .iter()
+                .flat_map(|login| own.clone().map(|base| engine.pull(&base.image, login)))
+                .collect();
+            commands.extend(engine.commands(&file, folder, &BTreeMap::new(), &reference, to));
             Ok(build_with(&commands, to, ARCHITECTURE, &mut |line| eprintln!("  {line}"))?)
         }
     }
@@ -117,18 +136,17 @@ pub(crate) async fn push_all(
     phases: &Phases,
 ) -> Result<BTreeMap<String, String>> {
     let mut references = BTreeMap::new();
-    let mut credentials = None;
+    let mut login = None;
     for needed in &template.images {
         let service = &needed.service;
         let reference = match (&needed.image, &needed.repository, layouts.get(service)) {
             (Image::Reference(reference), ..) => reference.clone(),
             (Image::Build(_), Some(repository), Some(layout)) => {
                 phases.tell(format!("pushing {service}"));
-                if credentials.is_none() {
-                    credentials = Some(login(client).await?);
+                if login.is_none() {
+                    login = Some(Login::new(client).await?);
                 }
-                let (address, login) = credentials.as_ref().context("just made")?;
-                send(address, login, repository, layout, phases).await?
+                send(login.as_ref().context("just made")?, repository, layout, phases).await?
             }
             (Image::Build(_), ..) => bail!("{service}: its image was not built"),
         };
@@ -144,41 +162,16 @@ fn clear(folder: &PathBuf) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))
 }
 
-/// The registry's address and a token, as `docker login` would take them.
-async fn login(client: &Client) -> Result<(String, Credentials)> {
-    let answer = client.json("ecr", "GetAuthorizationToken", json!({})).await?;
-    let data = &answer["authorizationData"][0];
-    let token = data["authorizationToken"].as_str().context("ECR gave no token")?;
-    let plain = String::from_utf8(STANDARD.decode(token)?)?;
-    let (user, password) = plain.split_once(':').context("ECR's token has no user")?;
-    let endpoint = data["proxyEndpoint"].as_str().context("ECR named no endpoint")?;
-    let address = endpoint.trim_start_matches("http://").trim_start_matches("https://").to_owned();
-    Ok((address, Credentials { user: user.to_owned(), password: Secret::new(password.to_owned()) }))
-}
-
 /// The tag is the content's own digest: the same content is the same image, and a stack names exactly one.
-async fn send(
-    address: &str,
-    credentials: &Credentials,
-    repository: &str,
-    layout: &Layout,
-    phases: &Phases,
-) -> Result<String> {
-    let digest = layout.digest.clone();
-    let tag: String = digest.trim_start_matches("sha256:").chars().take(12).collect();
-    let target = Target {
-        address: address.to_owned(),
-        host: None,
-        repository: repository.to_owned(),
-        tag: tag.clone(),
-        credentials: Some(credentials.clone()),
-    };
+async fn send(login: &Login, repository: &str, layout: &Layout, phases: &Phases) -> Result<String> {
+    let tag: String = layout.digest.trim_start_matches("sha256:").chars().take(12).collect();
     let mut told = |progress: Progress| {
         if let Progress::Sending { size_bytes, .. } = progress {
             phases.tell(format!("pushing {repository}: {:.1} MB", size_bytes as f64 / 1e6));
         }
     };
-    push(layout, &target, &mut told)
+    let address = &login.address;
+    push(layout, &login.image(repository, &tag), &mut told)
         .await
         .with_context(|| format!("cannot push {repository} to {address}"))?;
     Ok(format!("{address}/{repository}:{tag}"))

@@ -3,6 +3,8 @@
 //! It goes through the cloud's own API like any client: CloudFormation for the stacks, ECR for the images, S3 for the
 //! static files. There is no side door.
 
+mod bases;
+mod ecr;
 mod images;
 mod keys;
 mod phases;
@@ -17,6 +19,7 @@ use super::{
 };
 use crate::{home::Home, settings::Settings};
 use anyhow::{Context, Result, bail};
+use bases::Bases;
 use clap::Args;
 use escale_blueprint::{Manifest, Purpose, Template, registry_template, template};
 pub(crate) use keys::private as private_key;
@@ -52,17 +55,27 @@ pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<()> {
     static_files::check(folder, &template)?;
     let engines: Vec<u32> = manifest.databases.iter().map(|d| d.engine.major()).collect();
     doctor::require(&engines)?;
-    let sources = images::sources(folder, &template)?;
+    let sources = images::sources(folder, &template, &Settings::of(home)?.config)?;
+    let (later, first): (Vec<_>, Vec<_>) = sources.iter().partition(|source| !source.own_bases.is_empty());
 
     let mut phases = Phases::new(out);
     // Before anything is started: what cannot be built leaves nothing behind.
     phases.begin("build");
-    let layouts = images::build_all(home, &sources, &phases)?;
+    let mut layouts = images::build_all(home, first, &Bases::default(), &phases)?;
     phases.begin("daemon");
     let settings = Settings::of(home)?;
     start::ensure(home).await?;
     let client = Client::new(&settings);
     refuse_missing_secrets(&client, &template).await?;
+
+    // What builds on images in the cloud's registry, before anything of the application is made.
+    if !later.is_empty() {
+        phases.begin("base images");
+        let bases = bases::pull_all(home, &client, &later, &phases).await?;
+        phases.begin("build on them");
+        layouts.extend(images::build_all(home, later, &bases, &phases)?);
+        bases::forget_old(home)?;
+    }
 
     phases.begin("push");
     let registry_stack = manifest.registry_stack_name();

@@ -1,0 +1,40 @@
+//! The cloud's registry, as docker would log in to it.
+
+use crate::cli::client::Client;
+use anyhow::{Context, Result};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use escale_base::Secret;
+use escale_imagebuild::{Credentials, Target};
+use serde_json::json;
+
+pub(super) struct Login {
+    /// Host and port.
+    pub(super) address: String,
+    credentials: Credentials,
+}
+
+impl Login {
+    /// The registry's address and a token, as `docker login` would take them.
+    pub(super) async fn new(client: &Client) -> Result<Login> {
+        let answer = client.json("ecr", "GetAuthorizationToken", json!({})).await?;
+        let data = &answer["authorizationData"][0];
+        let token = data["authorizationToken"].as_str().context("ECR gave no token")?;
+        let plain = String::from_utf8(STANDARD.decode(token)?)?;
+        let (user, password) = plain.split_once(':').context("ECR's token has no user")?;
+        let endpoint = data["proxyEndpoint"].as_str().context("ECR named no endpoint")?;
+        let address = endpoint.trim_start_matches("http://").trim_start_matches("https://").to_owned();
+        let credentials = Credentials { user: user.to_owned(), password: Secret::new(password.to_owned()) };
+        Ok(Login { address, credentials })
+    }
+
+    /// Where an image of a repository is.
+    pub(super) fn image(&self, repository: &str, reference: &str) -> Target {
+        Target {
+            address: self.address.clone(),
+            host: None,
+            repository: repository.to_owned(),
+            reference: reference.to_owned(),
+            credentials: Some(self.credentials.clone()),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Names of container images, as docker writes them, and which of them this cloud's own registry serves.
+//!
+//! Source: <https://docs.docker.com/reference/cli/docker/image/tag/>
+
+use crate::Config;
+
+/// `registry/repository:tag@digest`, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageName<'a> {
+    /// `docker.io` when the name says none.
+    pub registry: &'a str,
+    pub repository: &'a str,
+    /// The digest, which outdoes a tag, or the tag: `latest` when the name says neither.
+    pub reference: &'a str,
+}
+
+impl<'a> ImageName<'a> {
+    /// `None` for what is no name of an image.
+    pub fn parse(text: &'a str) -> Option<ImageName<'a>> {
+        let (registry, path) = match text.split_once('/') {
+            Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (first, rest),
+            _ => ("docker.io", text),
+        };
+        let (path, digest) = match path.split_once('@') {
+            Some((path, digest)) => (path, Some(digest)),
+            None => (path, None),
+        };
+        let (repository, tag) = match path.rsplit_once(':') {
+            Some((repository, tag)) => (repository, Some(tag)),
+            None => (path, None),
+        };
+        let reference = digest.or(tag).unwrap_or("latest");
+        let whole = !repository.is_empty() && !reference.is_empty();
+        whole.then_some(ImageName { registry, repository, reference })
+    }
+
+    /// Whether it stands in the account's own registry: under the address that ECR shows, or under the name that AWS
+    /// gives to a registry of the region.
+    pub fn is_own(&self, config: &Config) -> bool {
+        let name = self.registry.split(':').next().unwrap_or(self.registry);
+        let of_aws = name.strip_suffix(&format!(".dkr.ecr.{}.amazonaws.com", config.region));
+        let port = config.endpoint.rsplit(':').next().unwrap_or("");
+        self.registry == config.endpoint
+            || self.registry == format!("localhost:{port}")
+            || name == Config::api_name()
+            || of_aws
+                .is_some_and(|account| account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        let config = Config::default();
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let with_digest = format!("127.0.0.1:4566/web:1@{digest}");
+        for (text, own, expected) in [
+            ("127.0.0.1:4566/shop/web:1", true, "shop/web 1"),
+            ("000000000000.dkr.ecr.eu-west-3.amazonaws.com/web", true, "web latest"),
+            ("localhost:4566/web:a", true, "web a"),
+            ("api.escale.internal/web", true, "web latest"),
+            (with_digest.as_str(), true, &format!("web {digest}")),
+            ("000000000000.dkr.ecr.eu-west-1.amazonaws.com/web", false, "web latest"),
+            ("1.dkr.ecr.eu-west-3.amazonaws.com/web", false, "web latest"),
+            ("127.0.0.1:9/web", false, "web latest"),
+            ("nginx", false, "nginx latest"),
+            ("library/nginx:1", false, "library/nginx 1"),
+            ("ghcr.io/a/b:1", false, "a/b 1"),
+        ] {
+            let name = ImageName::parse(text).unwrap();
+            assert_eq!(
+                (name.is_own(&config), format!("{} {}", name.repository, name.reference)),
+                (own, expected.into())
+            );
+        }
+        for bad in ["", ":1", "127.0.0.1:4566/", "127.0.0.1:4566/web:", "web@"] {
+            assert_eq!(ImageName::parse(bad), None, "{bad}");
+        }
+    }
+}

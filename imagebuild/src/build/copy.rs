@@ -1,0 +1,260 @@
+//! `COPY`: from the build context, or from another stage or image.
+
+use super::{
+    BuildError,
+    image::{Image, Open, layer_error},
+    join,
+};
+use crate::{
+    context::Found,
+    dockerfile::{CopyFiles, DockerfileError},
+    glob,
+    layer::{Entries, Entry, What},
+    tree::{Content, Kind, Node, extract},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+/// What one source, or one match of its pattern, stands for.
+struct Selected {
+    /// The last part of its path.
+    name: String,
+    /// The file, or all that is below the folder, by paths relative to it.
+    what: Vec<(String, Entry)>,
+    is_folder: bool,
+}
+
+impl<'a> Image<'a> {
+    pub(super) fn copy(
+        &mut self,
+        line: usize,
+        copy: &CopyFiles,
+        open: Open<'a, '_>,
+    ) -> Result<(), BuildError> {
+        let to = self.expand(line, &copy.to)?;
+        let sources: Vec<String> =
+            copy.sources.iter().map(|s| self.expand(line, s)).collect::<Result<_, DockerfileError>>()?;
+        let owner = match &copy.chown {
+            None => None,
+            Some(text) => Some(self.owner(line, &self.expand(line, text)?)?),
+        };
+        let mode = copy.chmod.as_deref().map(|text| self.mode(line, text)).transpose()?;
+        let mut selected = Vec::new();
+        let mut shelf = Shelf { folder: self.writer.temporary_folder()?, files: BTreeMap::new() };
+        match &copy.from {
+            None => {
+                for source in &sources {
+                    selected.extend(self.of_context(line, source)?);
+                }
+            }
+            Some(from) => {
+                let mut other = open(line, from)?;
+                for source in &sources {
+                    selected.extend(other.of_image(line, from, source, &mut shelf)?);
+                }
+                shelf.fill()?;
+            }
+        }
+        let many = sources.len() > 1 || selected.len() > 1;
+        let says_folder = to.ends_with('/') || to == "." || to.ends_with("/.");
+        if many && !says_folder {
+            let message =
+                format!("with more than one source the destination must end with `/`, unlike `{to}`");
+            return Err(self.error(line, message).into());
+        }
+        let target = self.place(line, &self.absolute(&to), true)?;
+        let there = self.files()?.and_then(|files| files.get(&target));
+        let there = target.is_empty() || there.is_some_and(|node| node.kind == Kind::Folder);
+        let into_folder = says_folder || there || selected.iter().any(|s| s.is_folder);
+        let mut entries = Entries::new();
+        let above =
+            if into_folder { &target } else { target.rsplit_once('/').map_or("", |(above, _)| above) };
+        self.folder(line, &mut entries, above)?;
+        for Selected { name, what, is_folder } in selected {
+            let top = if into_folder && !is_folder { join(&target, &name) } else { target.clone() };
+            for (below, mut entry) in what {
+                if let Some((uid, gid)) = owner {
+                    (entry.uid, entry.gid) = (uid, gid);
+                }
+                if let (Some(mode), What::Folder | What::File(_)) = (mode, &entry.what) {
+                    entry.mode = mode;
+                }
+                // a folder of the same name may be a link in the image
+                let goes_on = matches!(entry.what, What::Folder);
+                let place = self.place(line, &join(&top, &below), goes_on)?;
+                entries.insert(place, entry);
+            }
+        }
+        let from = copy.from.as_ref().map(|from| format!("--from={from} ")).unwrap_or_default();
+        self.layer(&entries, format!("COPY {from}{} {to}", sources.join(" ")))
+    }
+
+    fn mode(&self, line: usize, text: &str) -> Result<u32, DockerfileError> {
+        let text = self.expand(line, text)?;
+        let mode = u32::from_str_radix(&text, 8).ok().filter(|m| *m <= 0o7777);
+        mode.ok_or_else(|| self.error(line, format!("--chmod takes an octal mode, not `{text}`")))
+    }
+
+    fn of_context(&self, line: usize, source: &str) -> Result<Vec<Selected>, BuildError> {
+        let path = self.inside(line, source, "the build context")?;
+        let context = self.recipe.context;
+        let found = context.select(&path).map_err(|e| self.context_error(e))?;
+        if found.is_empty() {
+            let folder = context.folder().display();
+            let message = match context.is_ignored(&path) {
+                true => format!("`{source}` is hidden by .dockerignore in {folder}"),
+                false => format!("there is no `{source}` in {folder}"),
+            };
+            return Err(self.error(line, message).into());
+        }
+        // what a link leads to must be in the context as well
+        let root = context.folder().canonicalize().map_err(|e| self.context_error(e))?;
+        for one in &found {
+            let real = one.full.canonicalize().map_err(|e| self.context_error(e))?;
+            if !real.starts_with(&root) {
+                return Err(self
+                    .error(line, format!("`{}` leads out of the build context", one.path))
+                    .into());
+            }
+        }
+        found.iter().map(|f| self.read_context(f).map_err(|e| self.context_error(e))).collect()
+    }
+
+    fn read_context(&self, found: &Found) -> io::Result<Selected> {
+        let name = found.path.rsplit('/').next().unwrap_or_default().to_owned();
+        // a link named outright is followed; links in folders stay links
+        let metadata = fs::metadata(&found.full)?;
+        if !metadata.is_dir() {
+            let what = vec![(String::new(), file_entry(&found.full, &metadata)?)];
+            return Ok(Selected { name, what, is_folder: false });
+        }
+        let mut what = Vec::new();
+        for below in self.recipe.context.below(&found.path)? {
+            let rest = below.path.strip_prefix(&found.path).unwrap_or(&below.path).trim_start_matches('/');
+            let metadata = fs::symlink_metadata(&below.full)?;
+            what.push((rest.to_owned(), file_entry(&below.full, &metadata)?));
+        }
+        Ok(Selected { name, what, is_folder: true })
+    }
+
+    /// What a source names in this image. The files get their places on the shelf, which is filled later.
+    fn of_image(
+        &mut self,
+        line: usize,
+        from: &str,
+        source: &str,
+        shelf: &mut Shelf,
+    ) -> Result<Vec<Selected>, BuildError> {
+        let path = self.inside(line, source, "the image")?;
+        let dockerfile = self.recipe.dockerfile;
+        let fault = |message: String| dockerfile.error(line, format!("--from={from}: {message}"));
+        let missing = || fault(format!("there is no `{source}` in the image"));
+        let Some(files) = self.files()? else {
+            return Err(
+                fault("a layer of this image is packed with zstd, which is not read here".into()).into()
+            );
+        };
+        let matching: Vec<String> = match path.contains(['*', '?', '[', '\\']) {
+            true => files.paths().filter(|p| glob::matches(&path, p)).map(str::to_owned).collect(),
+            false => vec![path],
+        };
+        let mut selected = Vec::new();
+        for path in matching {
+            let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+            let place = files.resolve(&path, true);
+            let place = place.ok_or_else(missing)?;
+            let mut entry = |path: &str, node: &Node| {
+                let what = match &node.kind {
+                    Kind::Folder => What::Folder,
+                    Kind::Link(to) => What::Link(to.clone()),
+                    Kind::File(content) => What::File(shelf.place(content)),
+                    Kind::Special => return Err(fault(format!("`/{path}` is a device or a pipe"))),
+                };
+                Ok(Entry { what, mode: node.mode, uid: node.uid, gid: node.gid })
+            };
+            match files.get(&place) {
+                Some(node) if node.kind != Kind::Folder => {
+                    let what = vec![(String::new(), entry(&place, node)?)];
+                    selected.push(Selected { name, what, is_folder: false });
+                }
+                None if !place.is_empty() => return Err(missing().into()),
+                _ => {
+                    let what = files
+                        .below(&place)
+                        .map(|(rest, node)| Ok((rest.to_owned(), entry(&join(&place, rest), node)?)));
+                    let what = what.collect::<Result<_, DockerfileError>>()?;
+                    selected.push(Selected { name, what, is_folder: true });
+                }
+            }
+        }
+        match selected.is_empty() {
+            true => Err(missing().into()),
+            false => Ok(selected),
+        }
+    }
+
+    /// A source's path, relative to where it is looked for.
+    fn inside(&self, line: usize, source: &str, place: &str) -> Result<String, DockerfileError> {
+        let mut clean: Vec<&str> = Vec::new();
+        for part in source.split('/').filter(|p| !p.is_empty() && *p != ".") {
+            if part == ".." && clean.pop().is_none() {
+                return Err(self.error(line, format!("`{source}` leads out of {place}")));
+            } else if part != ".." {
+                clean.push(part);
+            }
+        }
+        Ok(clean.join("/"))
+    }
+
+    fn context_error(&self, error: io::Error) -> BuildError {
+        BuildError::Context { folder: self.recipe.context.folder().display().to_string(), error }
+    }
+}
+
+/// Where files of other images lie until they are in the layer.
+struct Shelf {
+    folder: tempfile::TempDir,
+    files: BTreeMap<Content, PathBuf>,
+}
+
+impl Shelf {
+    fn place(&mut self, content: &Content) -> PathBuf {
+        let next = self.folder.path().join(self.files.len().to_string());
+        self.files.entry(content.clone()).or_insert(next).clone()
+    }
+
+    /// Each layer is read once, whatever is taken out of it.
+    fn fill(&self) -> Result<(), BuildError> {
+        let mut blobs: BTreeMap<&Path, BTreeMap<&str, &Path>> = BTreeMap::new();
+        for (content, place) in &self.files {
+            blobs.entry(&content.blob).or_default().insert(&content.path, place);
+        }
+        for (blob, places) in blobs {
+            let wanted: BTreeSet<&str> = places.keys().copied().collect();
+            extract(blob, &wanted, &mut |path, bytes| {
+                io::copy(bytes, &mut fs::File::create(places[path])?).map(drop)
+            })
+            .map_err(|error| layer_error(blob, error))?;
+        }
+        Ok(())
+    }
+}
+
+fn file_entry(path: &Path, metadata: &fs::Metadata) -> io::Result<Entry> {
+    let kind = metadata.file_type();
+    let what = if kind.is_dir() {
+        What::Folder
+    } else if kind.is_symlink() {
+        What::Link(fs::read_link(path)?)
+    } else if kind.is_file() {
+        What::File(path.to_owned())
+    } else {
+        return Err(io::Error::other(format!("{} is neither file, folder nor link", path.display())));
+    };
+    let mode = if kind.is_symlink() { 0o777 } else { metadata.permissions().mode() & 0o7777 };
+    Ok(Entry { what, mode, uid: 0, gid: 0 })
+}

@@ -1,0 +1,137 @@
+//! Fetches an image from a registry: what is in the cache is not fetched again, and every byte is checked.
+//!
+//! Source: <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pull>
+
+use crate::{
+    cache::Cache,
+    layout::{INDEX, Layout, MANIFEST, NESTED_INDEXES, at, choose, digest_of, is_index, text},
+    registry::{Registry, RegistryError, Target, empty},
+};
+use http_body_util::{BodyExt, Limited};
+use hyper::{Method, Response, StatusCode, body::Incoming, header};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tokio::io::AsyncWriteExt;
+
+const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+
+/// Largest manifest, and largest configuration: what registries take. They are held in memory.
+const DOCUMENT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Pulls an image into the cache. Of one for several architectures it takes the one asked for (in Go's words: `amd64`).
+pub async fn pull(source: &Target, architecture: &str, cache: &Cache) -> Result<Layout, RegistryError> {
+    let registry = Registry { target: source };
+    let mut reference = source.reference.clone();
+    for _ in 0..NESTED_INDEXES {
+        let (kind, bytes) = registry.manifest(&reference).await?;
+        let unfit = |why: String| RegistryError::Unfit { image: name(source), why };
+        let manifest: Value = serde_json::from_slice(&bytes).map_err(|e| unfit(e.to_string()))?;
+        if is_index(&kind) {
+            let entry = choose(&name(source), &manifest, architecture)?;
+            reference = text(&entry["digest"]);
+            continue;
+        }
+        if kind != MANIFEST && kind != DOCKER_MANIFEST {
+            return Err(unfit(format!("its manifest is of the type {kind}")));
+        }
+        let layout = Layout::of(cache.folder(), cache.put(&bytes)?, manifest);
+        let config = &layout.manifest["config"];
+        if config["size"].as_u64().is_none_or(|size| size > DOCUMENT_BYTES) {
+            return Err(unfit(format!("its configuration is larger than {DOCUMENT_BYTES} bytes")));
+        }
+        for layer in layout.manifest["layers"].as_array().into_iter().flatten() {
+            let kind = text(&layer["mediaType"]);
+            if kind.contains(".foreign.") || kind.contains(".nondistributable.") {
+                return Err(unfit(format!(
+                    "its layer {} is in no registry ({kind})",
+                    text(&layer["digest"])
+                )));
+            }
+        }
+        for (digest, size_bytes) in layout.blobs() {
+            if !cache.has(&digest)? {
+                registry.fetch_blob(&digest, size_bytes, cache).await?;
+            }
+        }
+        return Ok(layout);
+    }
+    Err(RegistryError::Unfit { image: name(source), why: "its indexes nest too deep".into() })
+}
+
+/// Fails unless the image is there, for whatever architecture.
+pub async fn exists(source: &Target) -> Result<(), RegistryError> {
+    Registry { target: source }.manifest(&source.reference).await.map(drop)
+}
+
+impl Registry<'_> {
+    /// A manifest's media type and bytes.
+    async fn manifest(&self, reference: &str) -> Result<(String, Vec<u8>), RegistryError> {
+        let path = format!("/v2/{}/manifests/{reference}", self.target.repository);
+        let accept = [MANIFEST, INDEX, DOCKER_MANIFEST, DOCKER_LIST].join(", ");
+        let request = self.request(Method::GET, &path)?.header(header::ACCEPT, accept);
+        let answer = self.open(request, empty(), &[StatusCode::OK, StatusCode::NOT_FOUND]).await?;
+        let (status, kind) = (answer.status(), content_type(&answer));
+        let limit = usize::try_from(DOCUMENT_BYTES).unwrap_or(usize::MAX);
+        let read = Limited::new(answer.into_body(), limit).collect().await;
+        let bytes = read.map(|b| b.to_bytes().to_vec()).map_err(|e| RegistryError::Unfit {
+            image: name(self.target),
+            why: format!("its manifest cannot be read: {e}"),
+        })?;
+        if status == StatusCode::NOT_FOUND {
+            return Err(self.missing(reference, &bytes));
+        }
+        if reference.contains(':') && digest_of(&bytes) != reference {
+            let address = self.target.address.clone();
+            return Err(RegistryError::OtherBytes { address, digest: reference.to_owned() });
+        }
+        Ok((kind, bytes))
+    }
+
+    fn missing(&self, reference: &str, body: &[u8]) -> RegistryError {
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let repository = self.target.repository.clone();
+        match body["errors"][0]["code"].as_str() {
+            Some("NAME_UNKNOWN") => {
+                RegistryError::NoSuchRepository { address: self.target.address.clone(), repository }
+            }
+            _ => RegistryError::NoSuchImage { repository, reference: reference.to_owned() },
+        }
+    }
+
+    /// Into a file, piece by piece: a layer is never whole in memory, and gets its name when its bytes are seen to be right.
+    async fn fetch_blob(&self, digest: &str, size_bytes: u64, cache: &Cache) -> Result<(), RegistryError> {
+        let path = format!("/v2/{}/blobs/{digest}", self.target.repository);
+        let request = self.request(Method::GET, &path)?;
+        let mut body = self.open(request, empty(), &[StatusCode::OK]).await?.into_body();
+        let temporary = cache.temporary()?;
+        let fault = |error| at(temporary.path(), error);
+        let mut file = tokio::fs::File::from_std(temporary.reopen().map_err(fault)?);
+        let (mut hash, mut left) = (Sha256::new(), size_bytes);
+        let other =
+            || RegistryError::OtherBytes { address: self.target.address.clone(), digest: digest.to_owned() };
+        while let Some(frame) = body.frame().await {
+            let Ok(bytes) = frame.map_err(|e| self.broken(e))?.into_data() else { continue };
+            // no more than was announced
+            left = left.checked_sub(bytes.len() as u64).ok_or_else(other)?;
+            hash.update(&bytes);
+            file.write_all(&bytes).await.map_err(fault)?;
+        }
+        file.flush().await.map_err(fault)?;
+        if left > 0 || format!("sha256:{}", hex::encode(hash.finalize())) != digest {
+            return Err(other());
+        }
+        Ok(cache.keep(temporary, digest)?)
+    }
+}
+
+fn content_type(answer: &Response<Incoming>) -> String {
+    let told = answer.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    told.split(';').next().unwrap_or_default().trim().to_owned()
+}
+
+/// What errors call an image by.
+fn name(source: &Target) -> String {
+    let joint = if source.reference.contains(':') { '@' } else { ':' };
+    format!("{}/{}{joint}{}", source.address, source.repository, source.reference)
+}

@@ -1,0 +1,194 @@
+//! A client of registries, over plain HTTP.
+
+use crate::layout::LayoutError;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::{Bytes, BytesMut};
+use escale_base::Secret;
+use http_body::Frame;
+use http_body_util::{BodyExt, Either, Full, Limited};
+use hyper::{Method, Request, Response, StatusCode, Uri, body::Incoming, client::conn::http1, header};
+use hyper_util::rt::TokioIo;
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+use tokio::{
+    fs::File,
+    io::{AsyncRead, ReadBuf},
+    net::TcpStream,
+};
+
+/// Where an image is pushed to, or pulled from.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// `host:port`; names below `localhost` are this machine (RFC 6761).
+    pub address: String,
+    /// The Host header, when it is not `address`: registries tell accounts apart by it.
+    pub host: Option<String>,
+    pub repository: String,
+    /// A tag; to pull, also a digest.
+    pub reference: String,
+    pub credentials: Option<Credentials>,
+}
+
+/// HTTP basic authentication.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    pub user: String,
+    pub password: Secret<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    #[error("the registry {address} cannot be reached: {error}")]
+    Unreachable { address: String, error: io::Error },
+    #[error("the registry {address} broke the connection off: {error}")]
+    Broken { address: String, error: hyper::Error },
+    #[error("the registry {address} refuses these credentials for {repository} (401): ask for a new token")]
+    Unauthorized { address: String, repository: String },
+    #[error("the registry {address} answered {status} to {request}: {body}")]
+    Refused { address: String, status: u16, request: String, body: String },
+    #[error("the registry {address} has no repository {repository}")]
+    NoSuchRepository { address: String, repository: String },
+    #[error("the repository {repository} has no image {reference}")]
+    NoSuchImage { repository: String, reference: String },
+    #[error("the registry {address} sent {digest} with other bytes than these")]
+    OtherBytes { address: String, digest: String },
+    #[error("{image} is no image that can be built on: {why}")]
+    Unfit { image: String, why: String },
+    #[error("`{0}` cannot stand in a registry's URL")]
+    Name(String),
+    #[error("the registry's answer to {0} has no usable Location")]
+    NoLocation(String),
+    #[error("{path}: {error}")]
+    Blob { path: String, error: io::Error },
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+}
+
+pub(crate) type Body = Either<Full<Bytes>, Pieces>;
+
+/// More of an error's text is not read.
+const ANSWER_BYTES: usize = 64 * 1024;
+
+pub(crate) struct Registry<'a> {
+    pub(crate) target: &'a Target,
+}
+
+impl Registry<'_> {
+    pub(crate) fn request(
+        &self,
+        method: Method,
+        path: &str,
+    ) -> Result<hyper::http::request::Builder, RegistryError> {
+        let uri: Uri = path.parse().map_err(|_| RegistryError::Name(path.to_owned()))?;
+        let host = self.target.host.as_ref().unwrap_or(&self.target.address);
+        let mut request = Request::builder().method(method).uri(uri).header(header::HOST, host);
+        if let Some(Credentials { user, password }) = &self.target.credentials {
+            let pair = STANDARD.encode(format!("{user}:{}", password.reveal()));
+            request = request.header(header::AUTHORIZATION, format!("Basic {pair}"));
+        }
+        Ok(request)
+    }
+
+    /// Sends a request; any status but those expected is an error. The answer is read, up to a bound.
+    pub(crate) async fn expect(
+        &self,
+        request: hyper::http::request::Builder,
+        body: Body,
+        expected: &[StatusCode],
+    ) -> Result<Response<Bytes>, RegistryError> {
+        let (parts, body) = self.open(request, body, expected).await?.into_parts();
+        Ok(Response::from_parts(parts, short(body).await))
+    }
+
+    /// The same, for an answer whose body is read by the caller. The connection lives as long as that.
+    pub(crate) async fn open(
+        &self,
+        request: hyper::http::request::Builder,
+        body: Body,
+        expected: &[StatusCode],
+    ) -> Result<Response<Incoming>, RegistryError> {
+        let address = || self.target.address.clone();
+        let request = request.body(body).map_err(|e| RegistryError::Name(e.to_string()))?;
+        let what = format!("{} {}", request.method(), request.uri());
+        let stream =
+            self.connect().await.map_err(|error| RegistryError::Unreachable { address: address(), error })?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|e| self.broken(e))?;
+        // it ends with its only answer; its errors reach whoever reads that
+        tokio::spawn(connection);
+        let answer = sender.send_request(request).await.map_err(|e| self.broken(e))?;
+        if expected.contains(&answer.status()) {
+            return Ok(answer);
+        }
+        let (parts, body) = answer.into_parts();
+        if parts.status == StatusCode::UNAUTHORIZED {
+            let repository = self.target.repository.clone();
+            return Err(RegistryError::Unauthorized { address: address(), repository });
+        }
+        let body = String::from_utf8_lossy(&short(body).await).trim().to_owned();
+        Err(RegistryError::Refused { address: address(), status: parts.status.as_u16(), request: what, body })
+    }
+
+    pub(crate) fn broken(&self, error: hyper::Error) -> RegistryError {
+        RegistryError::Broken { address: self.target.address.clone(), error }
+    }
+
+    async fn connect(&self) -> io::Result<TcpStream> {
+        let address = &self.target.address;
+        let (host, port) = address.rsplit_once(':').unwrap_or((address, "80"));
+        let port: u16 = port.parse().map_err(|_| io::Error::other(format!("`{port}` is not a port")))?;
+        match host == "localhost" || host.ends_with(".localhost") {
+            true => TcpStream::connect(("127.0.0.1", port)).await,
+            false => TcpStream::connect((host, port)).await,
+        }
+    }
+}
+
+async fn short(body: Incoming) -> Bytes {
+    Limited::new(body, ANSWER_BYTES).collect().await.map(|b| b.to_bytes()).unwrap_or_default()
+}
+
+pub(crate) fn empty() -> Body {
+    Either::Left(Full::default())
+}
+
+/// A file, piece by piece: a layer is never whole in memory.
+pub(crate) struct Pieces {
+    file: File,
+    buffer: BytesMut,
+    left: u64,
+}
+
+impl Pieces {
+    pub(crate) fn new(file: File, size_bytes: u64) -> Pieces {
+        Pieces { file, buffer: BytesMut::new(), left: size_bytes }
+    }
+}
+
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        const PIECE: usize = 64 * 1024;
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        let this = &mut *self;
+        this.buffer.resize(PIECE, 0);
+        let mut buffer = ReadBuf::new(&mut this.buffer);
+        ready!(Pin::new(&mut this.file).poll_read(context, &mut buffer))?;
+        let count = buffer.filled().len().min(usize::try_from(this.left).unwrap_or(usize::MAX));
+        if count == 0 {
+            return Poll::Ready(Some(Err(io::Error::other("the blob became shorter while it was sent"))));
+        }
+        this.left -= count as u64;
+        Poll::Ready(Some(Ok(Frame::data(this.buffer.split_to(count).freeze()))))
+    }
+}

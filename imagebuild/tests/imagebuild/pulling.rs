@@ -1,0 +1,219 @@
+use super::base::{Base, digest};
+use escale_base::Secret;
+use escale_imagebuild::{Cache, Credentials, Target, pull};
+use expect_test::expect;
+use http_body_util::Full;
+use hyper::{
+    Request, Response, StatusCode, body::Bytes, body::Incoming, server::conn::http1, service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    sync::{Arc, Mutex},
+};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+/// A registry of one repository, which believes nobody and says what it was asked for.
+#[derive(Default)]
+struct Registry {
+    /// By the last part of the path: media type and bytes.
+    has: Mutex<BTreeMap<String, (String, Vec<u8>)>>,
+    asked: Mutex<Vec<String>>,
+}
+
+impl Registry {
+    fn put(&self, name: &str, kind: &str, bytes: &[u8]) {
+        self.has.lock().unwrap().insert(name.to_owned(), (kind.to_owned(), bytes.to_vec()));
+    }
+
+    /// Gives the manifest's digest.
+    fn push(&self, tag: &str, image: &Base) -> String {
+        let (blobs, manifest, kind) = image.parts();
+        blobs.iter().for_each(|bytes| self.put(&digest(bytes), "application/octet-stream", bytes));
+        self.put(tag, kind, &manifest);
+        self.put(&digest(&manifest), kind, &manifest);
+        digest(&manifest)
+    }
+
+    async fn serve(self: Arc<Registry>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let registry = self.clone();
+                let service = service_fn(move |request| {
+                    let answer = registry.answer(&request);
+                    async move { Ok::<_, Infallible>(answer) }
+                });
+                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            }
+        });
+        address
+    }
+
+    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        let header = |name: &str| request.headers().get(name).map(|v| v.to_str().unwrap().to_owned());
+        let status = |status: StatusCode| Response::builder().status(status);
+        if header("authorization").as_deref() != Some("Basic QVdTOnRva2Vu") {
+            return status(StatusCode::UNAUTHORIZED).body(Full::default()).unwrap(); // AWS:token
+        }
+        let path = request.uri().path().to_owned();
+        let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+        self.asked.lock().unwrap().push(name.chars().take(12).collect());
+        let missing = |code: &str| {
+            let errors = json!({"errors": [{"code": code}]}).to_string();
+            status(StatusCode::NOT_FOUND).body(Full::from(errors)).unwrap()
+        };
+        match self.has.lock().unwrap().get(&name) {
+            _ if !path.starts_with("/v2/team/base/") => missing("NAME_UNKNOWN"),
+            None => missing("MANIFEST_UNKNOWN"),
+            // a registry may give another form of an image to who cannot read this one
+            Some((kind, _))
+                if kind.contains("manifest") && !header("accept").unwrap_or_default().contains(kind) =>
+            {
+                missing("MANIFEST_UNKNOWN")
+            }
+            Some((kind, bytes)) => {
+                status(StatusCode::OK).header("content-type", kind).body(Full::from(bytes.clone())).unwrap()
+            }
+        }
+    }
+}
+
+struct Bench {
+    registry: Arc<Registry>,
+    address: String,
+    folder: TempDir,
+}
+
+impl Bench {
+    async fn new() -> Bench {
+        let registry = Arc::new(Registry::default());
+        let address = registry.clone().serve().await;
+        Bench { registry, address, folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn cache(&self) -> Cache {
+        Cache::open(self.folder.path()).unwrap()
+    }
+
+    async fn pull(&self, repository: &str, reference: &str) -> Result<escale_imagebuild::Layout, String> {
+        let credentials = Credentials { user: "AWS".into(), password: Secret::new("token".into()) };
+        let source = Target {
+            address: self.address.clone(),
+            host: None,
+            repository: repository.into(),
+            reference: reference.into(),
+            credentials: Some(credentials),
+        };
+        pull(&source, "amd64", &self.cache()).await.map_err(|e| e.to_string().replace(&self.address, "HERE"))
+    }
+
+    fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut *self.registry.asked.lock().unwrap())
+    }
+}
+
+fn image(text: &'static str) -> Base {
+    Base::new(json!({"Cmd": [text]}), &[&[("file", 0o644, text)]])
+}
+
+#[tokio::test]
+async fn what_is_there_is_not_pulled_again() {
+    let bench = Bench::new().await;
+    for docker in [false, true] {
+        let mut image = image("one");
+        image.docker = docker;
+        bench.registry.push("1", &image);
+        let pulled = bench.pull("team/base", "1").await.unwrap();
+        assert_eq!(pulled.config().unwrap(), image.config);
+        let layer = pulled.manifest["layers"][0]["digest"].as_str().unwrap();
+        assert_eq!(std::fs::read(pulled.blob(layer).unwrap()).unwrap(), image.layers[0].0);
+    }
+    assert_eq!(bench.asked().len(), 4, "two manifests, one layer, one configuration");
+    bench.pull("team/base", "1").await.unwrap();
+    assert_eq!(bench.asked(), ["1"], "a tag may have moved");
+}
+
+#[tokio::test]
+async fn of_several_architectures_the_one_asked_for() {
+    let bench = Bench::new().await;
+    let (mut other, own) = (image("other"), image("own"));
+    other.config["architecture"] = json!("arm64");
+    let (other, own) = (bench.registry.push("other", &other), bench.registry.push("own", &own));
+    let entry = |digest: &str, os: &str, architecture: &str| json!({"digest": digest, "platform": {"os": os, "architecture": architecture}});
+    let mut list = json!({"manifests": [entry(&other, "linux", "arm64"), entry(&other, "windows", "amd64"), entry(&own, "linux", "amd64")]});
+    for kind in [
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+    ] {
+        bench.registry.put("several", kind, list.to_string().as_bytes());
+        assert_eq!(bench.pull("team/base", "several").await.unwrap().digest, own);
+    }
+    list["manifests"] = json!([entry(&other, "linux", "arm64")]);
+    bench.registry.put("several", "application/vnd.oci.image.index.v1+json", list.to_string().as_bytes());
+    expect!["HERE/team/base:several has no image for amd64; it has arm64"]
+        .assert_eq(&bench.pull("team/base", "several").await.unwrap_err());
+}
+
+#[tokio::test]
+async fn what_is_not_what_it_says() {
+    let bench = Bench::new().await;
+    let good = image("one");
+    let pinned = bench.registry.push("1", &good);
+    assert_eq!(bench.pull("team/base", &pinned).await.unwrap().digest, pinned);
+    let mut told = vec![
+        bench.pull("team/other", "1").await.unwrap_err(),
+        bench.pull("team/base", "2").await.unwrap_err(),
+        bench.pull("team/base", "file name").await.unwrap_err(),
+    ];
+    // other bytes, as many and more; under a tag that nobody has pulled yet
+    for (n, (text, longer)) in [("two", false), ("three", true)].into_iter().enumerate() {
+        let image = image(text);
+        bench.registry.push(&format!("bad{n}"), &image);
+        let mut bytes = image.layers[0].0.clone();
+        match longer {
+            true => bytes.push(0),
+            false => bytes[20] ^= 1,
+        }
+        let layer = digest(&image.layers[0].0);
+        bench.registry.put(&layer, "application/octet-stream", &bytes);
+        let error = bench.pull("team/base", &format!("bad{n}")).await.unwrap_err();
+        told.push(error.replace(&layer, "LAYER"));
+        let kept = walk(bench.folder.path());
+        assert!(!kept.contains(&layer.trim_start_matches("sha256:").to_owned()), "it was kept");
+        assert!(kept.iter().all(|name| name.len() == 64), "half a blob is left: {kept:?}");
+    }
+    // a manifest that is not the one whose digest was asked for
+    let (_, manifest, kind) = image("four").parts();
+    let other = digest(b"other");
+    bench.registry.put(&other, kind, &manifest);
+    told.push(bench.pull("team/base", &other).await.unwrap_err().replace(&other, "MANIFEST"));
+    // layers that no registry has, and documents that are no images
+    let (_, manifest, kind) = good.parts();
+    let mut foreign: Value = serde_json::from_slice(&manifest).unwrap();
+    foreign["layers"][0]["mediaType"] = json!("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip");
+    bench.registry.put("foreign", kind, foreign.to_string().as_bytes());
+    told.push(
+        bench.pull("team/base", "foreign").await.unwrap_err().replace(&digest(&good.layers[0].0), "LAYER"),
+    );
+    bench.registry.put("page", "text/html", b"{}");
+    told.push(bench.pull("team/base", "page").await.unwrap_err());
+    expect![[r#"
+        the registry HERE has no repository team/other
+        the repository team/base has no image 2
+        `/v2/team/base/manifests/file name` cannot stand in a registry's URL
+        the registry HERE sent LAYER with other bytes than these
+        the registry HERE sent LAYER with other bytes than these
+        the registry HERE sent MANIFEST with other bytes than these
+        HERE/team/base:foreign is no image that can be built on: its layer LAYER is in no registry (application/vnd.docker.image.rootfs.foreign.diff.tar.gzip)
+        HERE/team/base:page is no image that can be built on: its manifest is of the type text/html"#]].assert_eq(&told.join("\n"));
+}
+
+fn walk(folder: &std::path::Path) -> Vec<String> {
+    let blobs = std::fs::read_dir(folder.join("blobs/sha256")).unwrap();
+    blobs.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
