@@ -7,6 +7,7 @@ mod cli;
 mod cloud;
 mod daemon;
 mod home;
+mod lock;
 mod path;
 mod planes;
 mod settings;

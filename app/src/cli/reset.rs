@@ -1,7 +1,7 @@
 //! `escale reset`: removes everything of this home, for good.
 
 use super::{Output, stop};
-use crate::{daemon, home::Home, planes};
+use crate::{home::Home, lock, planes};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::json;
@@ -47,7 +47,7 @@ pub(crate) async fn leave_the_machine(home: &Home) -> Result<()> {
 }
 
 fn end_daemon(home: &Home) -> Result<()> {
-    match daemon::running(home) {
+    match lock::running(home) {
         Some(daemon) => stop::end(daemon.pid),
         None => Ok(()),
     }

@@ -1,7 +1,7 @@
 //! `escale start`: the daemon in the background, ready when this returns.
 
 use super::{Output, client::Client, doctor};
-use crate::{daemon, home::Home, settings::Settings};
+use crate::{home::Home, lock, settings::Settings};
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use std::{
@@ -22,7 +22,7 @@ const PORT_FREE_WITHIN: Duration = Duration::from_millis(500);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 pub(crate) async fn run(home: &Home, out: &Output) -> Result<()> {
-    let was_running = daemon::running(home).is_some();
+    let was_running = lock::running(home).is_some();
     let pid = ensure(home).await?;
     let settings = Settings::of(home)?;
     let text = match was_running {
@@ -37,7 +37,7 @@ pub(crate) async fn run(home: &Home, out: &Output) -> Result<()> {
 pub(crate) async fn ensure(home: &Home) -> Result<i32> {
     let deadline = Instant::now() + READY_WITHIN;
     // Who holds the lock may be starting, or dying of a kill: only an answer says that it lives.
-    while let Some(daemon) = daemon::running(home) {
+    while let Some(daemon) = lock::running(home) {
         let settings = Settings::of(home)?;
         if Client::new(&settings).answers().await {
             return Ok(daemon.pid);

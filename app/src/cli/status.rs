@@ -1,7 +1,7 @@
 //! `escale status`: what runs, as the cloud's API tells it.
 
 use super::{Output, application::Application, client::Client, xml::Xml};
-use crate::{daemon, home::Home, settings::Settings};
+use crate::{home::Home, lock, settings::Settings};
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ pub(crate) struct Status {
 
 pub(crate) async fn run(home: &Home, out: &Output, status: &Status) -> Result<()> {
     let settings = Settings::of(home)?;
-    let pid = daemon::running(home).map(|d| d.pid);
+    let pid = lock::running(home).map(|d| d.pid);
     let mut told = json!({"daemon": {"pid": pid}, "endpoint": settings.endpoint_url()});
     let application = match &status.app {
         Some(name) => Some(Application::find(home, Some(name))?),

@@ -1,7 +1,7 @@
 //! `escale stop`: ends the daemon. The data stays, and what it runs goes on.
 
 use super::Output;
-use crate::{daemon, home::Home};
+use crate::{home::Home, lock};
 use anyhow::{Context, Result, bail};
 use nix::{
     errno::Errno,
@@ -15,7 +15,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 const GONE_WITHIN_MS: i32 = 10_000;
 
 pub(crate) fn run(home: &Home, out: &Output) -> Result<()> {
-    let Some(daemon::Daemon { pid, .. }) = daemon::running(home) else {
+    let Some(lock::Daemon { pid, .. }) = lock::running(home) else {
         out.say("no daemon runs", &json!({"stopped": false}));
         return Ok(());
     };

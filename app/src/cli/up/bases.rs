@@ -2,8 +2,8 @@
 
 use super::{
     ecr::Login,
-    images::{ARCHITECTURE, Source},
     phases::Phases,
+    sources::{ARCHITECTURE, Source},
 };
 use crate::{cli::client::Client, home::Home};
 use anyhow::{Context, Error, Result, anyhow, bail};

@@ -1,78 +1,16 @@
 //! Builds images and pushes them into ECR.
 
-use super::{bases::Bases, below, ecr::Login, phases::Phases};
+use super::{
+    bases::Bases,
+    ecr::Login,
+    phases::Phases,
+    sources::{ARCHITECTURE, Source},
+};
 use crate::{cli::client::Client, home::Home};
-use anyhow::{Context, Error, Result, anyhow, bail};
-use escale_blueprint::{Image, ImageNeeded, Template};
-use escale_imagebuild::{
-    Context as BuildContext, Dockerfile, Engine, Layout, Outside, Progress, Recipe, build, build_with, push,
-};
-use escale_service::{Config, ImageName};
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
-
-/// Containers run on this machine, so images are for it.
-pub(super) const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
-
-/// What an image is built from.
-pub(crate) struct Source<'a> {
-    needed: &'a ImageNeeded,
-    repository: &'a str,
-    folder: PathBuf,
-    dockerfile: Dockerfile,
-    /// The images in the cloud's own registry that it builds on: if there are any, it can be built only when the cloud runs.
-    pub(super) own_bases: Vec<Outside>,
-    /// Who builds it, when it is not built right here.
-    pub(super) engine: Option<Engine>,
-}
-
-impl Source<'_> {
-    pub(super) fn could_not_be_built(&self) -> String {
-        format!("the image of the service {} could not be built", self.needed.service)
-    }
-
-    /// What hung with an image that it builds on.
-    pub(super) fn fault(&self, base: &Outside, why: &Error) -> Error {
-        anyhow!("{}:{}: {base}: {why:#}", self.dockerfile.file, base.line)
-    }
-}
-
-/// Are all Dockerfiles there, and well-formed, and is there somebody who can build them?
-pub(crate) fn sources<'a>(folder: &Path, template: &'a Template, config: &Config) -> Result<Vec<Source<'a>>> {
-    let mut sources = Vec::new();
-    for needed in &template.images {
-        let Image::Build(named) = &needed.image else { continue };
-        let repository = needed.repository.as_deref();
-        let repository = repository
-            .with_context(|| format!("{}: an image that is built needs a repository", needed.service))?;
-        let folder = below(folder, named);
-        let dockerfile = dockerfile(&folder, &needed.service)?;
-        let outside = dockerfile.outside(&BTreeMap::new())?;
-        let is_own = |o: &Outside| ImageName::parse(&o.image).is_some_and(|name| name.is_own(config));
-        let (own_bases, foreign): (Vec<_>, Vec<_>) = outside.into_iter().partition(is_own);
-        let foreign = || foreign.first().map(|base| dockerfile.pulled_by_engine(base));
-        let engine = match dockerfile.needs_engine().or_else(foreign) {
-            None => None,
-            Some(why) => Some(Engine::find(&std::env::var_os("PATH").unwrap_or_default(), why)?),
-        };
-        sources.push(Source { needed, repository, folder, dockerfile, own_bases, engine });
-    }
-    Ok(sources)
-}
-
-fn dockerfile(folder: &Path, service: &str) -> Result<Dockerfile> {
-    let path = folder.join("Dockerfile");
-    let text = fs::read_to_string(&path).with_context(|| {
-        format!(
-            "the service {service} is built from {}, which cannot be read; write it, or name a finished image with `image:`",
-            path.display()
-        )
-    })?;
-    Ok(Dockerfile::parse(&text, &path.display().to_string())?)
-}
+use anyhow::{Context, Result, bail};
+use escale_blueprint::{Image, Template};
+use escale_imagebuild::{Context as BuildContext, Layout, Progress, Recipe, build, build_with, push};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 /// Builds these images, by service.
 pub(crate) fn build_all(

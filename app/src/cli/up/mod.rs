@@ -8,6 +8,7 @@ mod ecr;
 mod images;
 mod keys;
 mod phases;
+mod sources;
 mod stack;
 mod static_files;
 
@@ -55,7 +56,7 @@ pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<()> {
     static_files::check(folder, &template)?;
     let engines: Vec<u32> = manifest.databases.iter().map(|d| d.engine.major()).collect();
     doctor::require(&engines)?;
-    let sources = images::sources(folder, &template, &Settings::of(home)?.config)?;
+    let sources = sources::sources(folder, &template, &Settings::of(home)?.config)?;
     let (later, first): (Vec<_>, Vec<_>) = sources.iter().partition(|source| !source.own_bases.is_empty());
 
     let mut phases = Phases::new(out);
