@@ -25,7 +25,7 @@ mod push;
 mod registry;
 mod tree;
 
-pub use build::{Bases, BuildError, Built, NoBases, Recipe, build};
+pub use build::{Bases, BuildError, Built, Recipe, build};
 pub use cache::Cache;
 pub use context::{Context, Ignore};
 pub use dockerfile::{

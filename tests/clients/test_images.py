@@ -1,5 +1,6 @@
 """Images that `escale up` builds on others, which lie in the cloud's own registry."""
 
+import hashlib
 import json
 import os
 import pathlib
@@ -10,10 +11,13 @@ import sys
 import pytest
 import requests
 
-from conftest import ESCALE
+from conftest import ESCALE, REGION
 from images import ARCHITECTURE, copy, layout, push, token
 
 pytestmark = pytest.mark.skipif(shutil.which("skopeo") is None, reason="needs skopeo")
+
+# What a registry of the region is called on AWS.
+OF_AWS = f"000000000000.dkr.ecr.{REGION}.amazonaws.com"
 
 PASSWD = "root:x:0:0::/root:/bin/sh\nweb:x:1234:4321::/srv:/bin/sh\n"
 
@@ -47,6 +51,24 @@ def base(folder):
     return layout(folder, files, config)
 
 
+def for_two_machines(folder, files):
+    """An image for another architecture than this one, and one for this, under one name."""
+    entries, blobs = [], folder / "blobs/sha256"
+    for architecture, content in (("s390x", {"opt/other": "not for this machine"}), (ARCHITECTURE, files)):
+        digest = layout(folder / architecture, content)
+        shutil.copytree(folder / architecture / "blobs/sha256", blobs, dirs_exist_ok=True)
+        size = (blobs / digest.removeprefix("sha256:")).stat().st_size
+        kind, platform = "application/vnd.oci.image.manifest.v1+json", {"architecture": architecture, "os": "linux"}
+        entries.append({"mediaType": kind, "digest": digest, "size": size, "platform": platform})
+    kind = "application/vnd.oci.image.index.v1+json"
+    index = json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": entries}).encode()
+    digest = hashlib.sha256(index).hexdigest()
+    (blobs / digest).write_bytes(index)
+    named = {"mediaType": kind, "digest": f"sha256:{digest}", "size": len(index)}
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [named]}))
+    (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+
+
 def application(folder, dockerfile):
     web = folder / "web"
     web.mkdir(exist_ok=True)
@@ -69,12 +91,13 @@ def test_an_image_that_is_built_on_one_of_the_own_registry(own_cloud, tmp_path):
     uri = ecr.create_repository(repositoryName="team/base")["repository"]["repositoryUri"]
     digest = base(tmp_path / "base")
     push(tmp_path / "base", uri, "1", token(ecr))
-    layout(tmp_path / "tools", {"opt/tool": "a tool"})
-    push(tmp_path / "tools", uri, "tools", token(ecr))
+    for_two_machines(tmp_path / "tools", {"opt/tool": "a tool"})
+    options = ("--all", "--dest-tls-verify=false", "--dest-creds", f"AWS:{token(ecr)}")
+    copy(f"oci:{tmp_path / 'tools'}", f"docker://{uri}:tools", *options)
     folder = application(
         tmp_path,
         f"ARG OF=1\nFROM {uri}:$OF AS base\nENV OF_OWN=new\n"
-        f"FROM base\nWORKDIR app\nCOPY --chown=web page ./\nCOPY --from={uri}:tools /opt /tools\n"
+        f"FROM base\nWORKDIR app\nCOPY --chown=web page ./\nCOPY --from={OF_AWS}/team/base:tools /opt /tools\n"
         'USER web\nCMD ["of its own"]\n',
     )
     told = json.loads(own_cloud.escale("up", folder, "--json").stdout)
@@ -148,3 +171,6 @@ def test_a_dockerfile_with_run_on_a_base_of_the_own_registry(own_cloud, tmp_path
     (folder / "web/Dockerfile").write_text(f"FROM {uri}:2\nRUN id\n")
     done = own_cloud.escale("up", folder, check=False)
     assert f"web/Dockerfile:1: FROM {uri}:2: the repository team/base has no image 2; push it: skopeo copy" in done.stderr
+    (folder / "web/Dockerfile").write_text(f"FROM {OF_AWS}/team/base:1\nRUN id\n")
+    done = own_cloud.escale("up", folder, check=False)
+    assert f"web/Dockerfile:1: FROM {OF_AWS}/team/base:1: " in done.stderr and f"name it {uri}" in done.stderr

@@ -17,15 +17,6 @@ pub trait Bases {
     fn find(&self, reference: &str) -> Result<Layout, String>;
 }
 
-/// For images that start from nothing.
-pub struct NoBases;
-
-impl Bases for NoBases {
-    fn find(&self, reference: &str) -> Result<Layout, String> {
-        Err(format!("only `FROM scratch` can be built here; `{reference}` would have to be pulled first"))
-    }
-}
-
 /// Images that were pulled before, by the names that Dockerfiles give them.
 impl Bases for BTreeMap<String, Layout> {
     fn find(&self, reference: &str) -> Result<Layout, String> {

@@ -1,6 +1,6 @@
-use super::building::{Bench, DOCKERFILE};
+use super::building::{Bench, DOCKERFILE, nothing};
 use escale_base::Secret;
-use escale_imagebuild::{Credentials, NoBases, Progress, RegistryError, Target, push};
+use escale_imagebuild::{Credentials, Progress, RegistryError, Target, push};
 use http_body_util::{BodyExt, Full};
 use hyper::{
     Method, Request, Response, StatusCode, body::Bytes, body::Incoming, server::conn::http1,
@@ -87,7 +87,7 @@ async fn sends_what_is_not_there() {
     let bench = Bench::new();
     // larger than one piece of the body
     std::fs::write(bench.folder.path().join("context/server"), vec![7; 300_000]).unwrap();
-    let built = bench.build(DOCKERFILE, "out", &NoBases).unwrap();
+    let built = bench.build(DOCKERFILE, "out", &nothing()).unwrap();
     let registry = Arc::new(Registry::default());
     let target = target(registry.clone().serve().await, "token");
     let mut seen = Vec::new();
@@ -109,7 +109,7 @@ async fn sends_what_is_not_there() {
 #[tokio::test]
 async fn a_wrong_token_and_a_registry_that_is_not_there() {
     let bench = Bench::new();
-    let built = bench.build(DOCKERFILE, "out", &NoBases).unwrap();
+    let built = bench.build(DOCKERFILE, "out", &nothing()).unwrap();
     let address = Arc::new(Registry::default()).serve().await;
     let refused = push(&built.layout, &target(address, "wrong"), &mut |_| {}).await.unwrap_err();
     assert!(matches!(refused, RegistryError::Unauthorized { .. }), "{refused}");
