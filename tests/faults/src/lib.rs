@@ -1,4 +1,4 @@
-//! Planes whose calls fail as a test wants ([`Risky`]), and what every reconciler must survive ([`survives`]): each step
+//! Planes whose calls fail as a test wants ([`Risky`]), and what every reconciler must survive (`survives.rs`): each step
 //! taken twice, a fault at each call of a plane, and a wish that is taken back after such a fault.
 //!
 //! For tests alone: no program depends on it. It decides nothing by itself; a [`Fate`] does.
