@@ -4,34 +4,55 @@
 pub(crate) fn matches(pattern: &str, path: &str) -> bool {
     let pattern: Vec<&str> = pattern.split('/').collect();
     let path: Vec<&str> = path.split('/').collect();
-    folders(&pattern, &path)
+    folders(&pattern, &path) == Found::Yes
 }
 
-fn folders(pattern: &[&str], path: &[&str]) -> bool {
+/// What is left of a text beside what is left of a pattern.
+#[derive(PartialEq)]
+enum Found {
+    Yes,
+    /// Not here; a star before may take more and try again.
+    No,
+    /// Nor would it help if a star before took more: what it would leave was tried. Without this, each star would multiply
+    /// the work of those before it.
+    Never,
+}
+
+fn folders(pattern: &[&str], path: &[&str]) -> Found {
     match (pattern.split_first(), path.split_first()) {
-        (None, None) => true,
-        (Some((&"**", rest)), _) => (0..=path.len()).any(|n| folders(rest, &path[n..])),
+        (None, None) => Found::Yes,
+        (Some((&"**", rest)), _) => anywhere(path, |left| folders(rest, left)),
         (Some((p, rest)), Some((s, path))) => {
             let (p, s): (Vec<char>, Vec<char>) = (p.chars().collect(), s.chars().collect());
-            segment(&p, &s) && folders(rest, path)
+            if segment(&p, &s) == Found::Yes { folders(rest, path) } else { Found::No }
         }
-        _ => false,
+        (Some(_), None) => Found::Never,
+        (None, Some(_)) => Found::No,
     }
 }
 
-fn segment(pattern: &[char], text: &[char]) -> bool {
+fn segment(pattern: &[char], text: &[char]) -> Found {
     match (pattern, text) {
-        ([], []) => true,
-        (['*', rest @ ..], _) => (0..=text.len()).any(|n| segment(rest, &text[n..])),
+        ([], []) => Found::Yes,
+        (['*', rest @ ..], _) => anywhere(text, |left| segment(rest, left)),
+        ([], _) => Found::No,
+        (_, []) => Found::Never,
         (['?', rest @ ..], [_, text @ ..]) => segment(rest, text),
-        (['\\', c, rest @ ..], [t, text @ ..]) => c == t && segment(rest, text),
+        (['\\', c, rest @ ..], [t, text @ ..]) if c == t => segment(rest, text),
+        (['\\', _, ..], _) => Found::No,
         (['[', rest @ ..], [t, text @ ..]) => match class(rest, *t) {
             Some((true, rest)) => segment(rest, text),
-            _ => false,
+            _ => Found::No,
         },
-        ([c, rest @ ..], [t, text @ ..]) => c == t && segment(rest, text),
-        _ => false,
+        ([c, rest @ ..], [t, text @ ..]) if c == t => segment(rest, text),
+        _ => Found::No,
     }
+}
+
+/// A star: it takes nothing, or one, or two, …
+fn anywhere<T>(text: &[T], rest: impl Fn(&[T]) -> Found) -> Found {
+    let tries = (0..=text.len()).map(|n| rest(&text[n..]));
+    tries.into_iter().find(|found| *found != Found::No).unwrap_or(Found::Never)
 }
 
 /// A class after its `[`: whether it takes the letter, and what follows its `]`. `None` when it does not end.
@@ -75,6 +96,37 @@ mod tests {
             ("[a", "a", false),
         ] {
             assert_eq!(matches(pattern, path), expected, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn many_stars_cost_little() {
+        let (stars, letters) = ("*a".repeat(40), "a".repeat(60));
+        assert!(matches(&stars, &letters));
+        assert!(!matches(&format!("{stars}b"), &letters));
+        let (folders, path) = ("**/a/".repeat(30), "a/".repeat(50));
+        assert!(matches(&format!("{folders}*"), &format!("{path}x")));
+        assert!(!matches(&format!("{folders}b"), &format!("{path}x")));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn as_a_plain_search(pattern in "[ab*?/]{0,8}", path in "[ab/]{0,8}") {
+            fn plain(p: &[u8], t: &[u8]) -> bool {
+                match (p, t) {
+                    ([], []) => true,
+                    ([b'*', rest @ ..], _) => {
+                        let most = t.iter().position(|c| *c == b'/').unwrap_or(t.len());
+                        (0..=most).any(|n| plain(rest, &t[n..]))
+                    }
+                    ([b'?', rest @ ..], [c, t @ ..]) => *c != b'/' && plain(rest, t),
+                    ([c, rest @ ..], [d, t @ ..]) => c == d && plain(rest, t),
+                    _ => false,
+                }
+            }
+            // `**` has a meaning of its own
+            proptest::prop_assume!(!pattern.contains("**"));
+            proptest::prop_assert_eq!(matches(&pattern, &path), plain(pattern.as_bytes(), path.as_bytes()));
         }
     }
 }
