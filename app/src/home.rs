@@ -22,8 +22,9 @@ impl Home {
     }
 
     /// Makes its folder, if it is not there yet.
+    /// Others may pass through it, as PostgreSQL's user must, and see nothing.
     pub(crate) fn create(&self) -> Result<()> {
-        std::fs::create_dir_all(&self.0).with_context(|| {
+        make_folder(&self.0, 0o711).with_context(|| {
             format!("cannot create {}; say where the data shall lie: ESCALE_HOME=DIR", self.0.display())
         })
     }
@@ -49,6 +50,13 @@ impl Home {
     /// A plane's own folder.
     pub(crate) fn plane(&self, name: &str) -> PathBuf {
         self.0.join(name)
+    }
+
+    /// The folder of a plane whose files are nobody else's: what users stored, what tasks wrote.
+    pub(crate) fn private_plane(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.plane(name);
+        make_folder(&folder, 0o700).with_context(|| format!("cannot create {}", folder.display()))?;
+        Ok(folder)
     }
 
     /// Where databases lie. Their servers run as a user of their own, who must be able to enter every folder on the way; root's
@@ -79,5 +87,17 @@ impl Home {
             .iter()
             .fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
         format!("{:08x}", hash as u32)
+    }
+}
+
+/// With this mode if it is made; one that is there keeps its own.
+fn make_folder(folder: &Path, mode: u32) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    if let Some(parent) = folder.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    match std::fs::DirBuilder::new().mode(mode).create(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+        made => made,
     }
 }

@@ -46,6 +46,19 @@ fn exclusively(mut file: File) -> Result<Flock<File>> {
     }
 }
 
+/// One verb that changes something at a time in a home; it is the folder itself that is locked, so that nothing is left of it.
+pub(crate) fn alone(home: &Home) -> Result<Flock<File>> {
+    home.create()?;
+    let open = || File::open(home.path()).with_context(|| format!("cannot open {}", home.path().display()));
+    match Flock::lock(open()?, FlockArg::LockExclusiveNonblock) {
+        Ok(locked) => Ok(locked),
+        Err(_) => {
+            eprintln!("another escale is at work in {}; waiting for it to end", home.path().display());
+            Ok(Flock::lock(open()?, FlockArg::LockExclusive).map_err(|(_, error)| error)?)
+        }
+    }
+}
+
 /// The daemon that runs in a home.
 pub(crate) struct Daemon {
     pub(crate) pid: i32,

@@ -27,13 +27,14 @@ pub(crate) async fn open(home: &Home, clock: &Clock) -> Result<Opened> {
     let preparation = opened.as_ref().ok().zip(newest).map(|((plane, _), major)| plane.prepare(major));
     let postgres = opened.map(|(plane, told)| (Arc::new(plane) as Arc<dyn Postgres>, told));
     let objects = escale_objects::Settings {
-        root: home.plane("objects"),
+        root: home.private_plane("objects")?,
         clock: clock.clone(),
         durability: escale_objects::Durability::Power,
         limits: escale_objects::Limits::default(),
     };
-    let registry = escale_registry::Settings { root: home.plane("images"), clock: clock.clone() };
-    let logs = escale_logstore::FileStore::open(&home.plane("logs")).context("cannot open the logs")?;
+    let registry = escale_registry::Settings { root: home.private_plane("images")?, clock: clock.clone() };
+    let logs =
+        escale_logstore::FileStore::open(&home.private_plane("logs")?).context("cannot open the logs")?;
     Ok(Opened {
         network: Arc::new(network),
         containers: Arc::new(containers(home, clock)?),

@@ -9,6 +9,7 @@ import urllib.parse
 import requests
 
 from conftest import (
+    ESCALE,
     SHOP,
     address_of,
     container_pid,
@@ -194,6 +195,41 @@ def test_a_dead_task_is_replaced(shop):
         return len(running) == 2 and victim["taskArn"] not in [t["taskArn"] for t in running]
 
     eventually(replaced, within=60)
+
+
+def test_a_changed_static_file_is_served_at_once(shop):
+    folder = SHOP / "frontend/dist"
+    before = shop.get("/static/shop.css")
+    assert before.status_code == 200
+    assert shop.get("/static/shop.css").headers["x-cache"] == "Hit from cloudfront"
+    css = (folder / "shop.css").read_bytes()
+    try:
+        (folder / "shop.css").write_bytes(css + b"/* changed */")
+        shop.cloud.escale("up", SHOP, "--json", *postgres_setting(), timeout=180)
+        assert eventually(lambda: b"/* changed */" in shop.get("/static/shop.css").content, within=10)
+    finally:
+        (folder / "shop.css").write_bytes(css)
+        shop.cloud.escale("up", SHOP, "--json", *postgres_setting(), timeout=180)
+
+
+def test_two_verbs_at_once_wait_for_each_other(shop):
+    again = [
+        subprocess.Popen([ESCALE, "up", SHOP, *postgres_setting()], env=shop.cloud.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    told = [process.communicate(timeout=180)[1].decode() for process in again]
+    assert [process.returncode for process in again] == [0, 0], told
+
+
+def test_the_state_is_nobody_else_s(shop):
+    state = pathlib.Path(shop.cloud.home) / "state.db"
+    assert [state.with_name(state.name + end).stat().st_mode & 0o077 for end in ("", "-wal", "-shm")] == [0, 0, 0]
+    assert all((state.with_name(name).stat().st_mode & 0o077) == 0 for name in ("objects", "images", "logs", "cdn"))
+
+
+def test_whoever_reads_may_have_enough(shop):
+    done = subprocess.run(["sh", "-c", f"{ESCALE} status --json | head -c 1"], env=shop.cloud.env, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("{", "")
 
 
 def test_down_leaves_nothing_and_up_works_again(shop):

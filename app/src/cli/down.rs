@@ -7,7 +7,7 @@ use super::{
     reset, start,
     up::{self, Phases},
 };
-use crate::{home::Home, settings::Settings};
+use crate::{home::Home, lock, settings::Settings};
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;
@@ -19,6 +19,9 @@ pub(crate) struct Down {
 }
 
 pub(crate) async fn run(home: &Home, out: &Output, down: &Down) -> Result<()> {
+    Application::find(home, down.app.as_deref())?;
+    let _alone = lock::alone(home)?;
+    // Who was waited for may have removed it.
     let application = Application::find(home, down.app.as_deref())?;
     let settings = Settings::of(home)?;
     start::ensure(home).await?;
@@ -30,14 +33,41 @@ pub(crate) async fn run(home: &Home, out: &Output, down: &Down) -> Result<()> {
     phases.begin("images");
     up::remove(&client, &application.registry_stack, &phases).await?;
     application.forget(home)?;
-    if is_empty(&client).await? {
+    let snapshot = last_snapshot(&client, &application.stack).await?;
+    let ends = is_empty(&client).await?;
+    if ends {
         // Nobody is left who needs the cloud: it leaves the machine as it found it. Its records and snapshots stay.
         phases.begin("daemon");
         reset::leave_the_machine(home).await?;
     }
     phases.end();
-    out.say(&format!("{} is gone", application.app), &json!({"app": application.app, "removed": true}));
+    let mut text = format!("{} is gone", application.app);
+    if let Some(snapshot) = &snapshot {
+        text += &format!(
+            "\nits database is kept as the snapshot {snapshot}: escale aws rds describe-db-snapshots"
+        );
+    }
+    if ends {
+        text += "\nthe daemon has stopped, for no network is left; buckets and records of your own stay: escale start";
+    }
+    out.say(
+        &text,
+        &json!({"app": application.app, "removed": true, "snapshot": snapshot, "daemon_stopped": ends}),
+    );
     Ok(())
+}
+
+/// What CloudFormation kept of the application's database.
+async fn last_snapshot(client: &Client, stack: &str) -> Result<Option<String>> {
+    let found =
+        client.query("rds", "DescribeDBSnapshots", &[("SnapshotType".into(), "manual".into())]).await?;
+    let prefix = format!("{stack}-");
+    let own = found
+        .list("DBSnapshots")
+        .iter()
+        .filter(|snapshot| snapshot.text_of("DBInstanceIdentifier").starts_with(&prefix));
+    let newest = own.max_by_key(|snapshot| snapshot.text_of("SnapshotCreateTime").to_owned());
+    Ok(newest.map(|snapshot| snapshot.text_of("DBSnapshotIdentifier").to_owned()))
 }
 
 /// Whether no network is left: everything that runs stands in one.

@@ -74,7 +74,7 @@ async fn read(client: &Client, group: &str, from: i64) -> Result<Vec<Value>> {
 
 fn print(out: &Output, event: &Value) {
     if out.json {
-        println!("{event}");
+        super::print(&format!("{event}\n"));
         return;
     }
     let at = Timestamp(event["timestamp"].as_i64().unwrap_or(0)).iso8601();
@@ -82,5 +82,6 @@ fn print(out: &Output, event: &Value) {
     let mut parts = stream.split('/');
     let (service, task) = (parts.next().unwrap_or_default(), parts.next_back().unwrap_or_default());
     let task: String = task.chars().take(8).collect();
-    println!("{at} {service} {task}  {}", event["message"].as_str().unwrap_or_default().trim_end());
+    let message = event["message"].as_str().unwrap_or_default().trim_end();
+    super::print(&format!("{at} {service} {task}  {message}\n"));
 }

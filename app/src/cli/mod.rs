@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
 enum Verb {
     /// Run the application of a manifest: start the daemon if needed, build, push, deploy, wait until it answers.
     Up(up::Up),
-    /// Remove an application and everything that ran for it.
+    /// Remove an application and everything that ran for it. A snapshot of its database is kept; its buckets are emptied.
     Down(down::Down),
     /// What runs: services, tasks, the database, addresses.
     Status(status::Status),
@@ -109,10 +109,19 @@ impl Output {
     /// One answer, for a person or for a script.
     pub(crate) fn say(&self, text: &str, value: &serde_json::Value) {
         if self.json {
-            println!("{value:#}");
+            print(&format!("{value:#}\n"));
         } else {
-            println!("{text}");
+            print(&format!("{text}\n"));
         }
+    }
+}
+
+/// Prints; whoever reads may have read enough (`| head`), and then there is nobody to tell more.
+pub(crate) fn print(text: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
     }
 }
 
@@ -121,7 +130,7 @@ pub(crate) fn report(error: &anyhow::Error, json: bool) {
     let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
     if json {
         let value = serde_json::json!({"error": {"message": error.to_string(), "because": causes}});
-        return println!("{value:#}");
+        return print(&format!("{value:#}\n"));
     }
     eprintln!("error: {error}");
     for cause in causes {

@@ -25,6 +25,7 @@ pub(crate) async fn run(home: &Home, out: &Output, reset: &Reset) -> Result<()> 
         out.say("there is nothing to remove", &json!({"removed": true}));
         return Ok(());
     }
+    let _alone = lock::alone(home)?;
     end_daemon(home)?;
     planes::wipe(home).await?;
     for entry in fs::read_dir(home.path()).context("cannot read the home")? {

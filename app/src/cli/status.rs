@@ -20,6 +20,10 @@ pub(crate) async fn run(home: &Home, out: &Output, status: &Status) -> Result<()
         Some(name) => Some(Application::find(home, Some(name))?),
         None => Application::find(home, None).ok(),
     };
+    if application.is_none() {
+        let all = Application::all(home)?;
+        told["applications"] = all.iter().map(|a| json!({"app": a.app, "url": a.url})).collect();
+    }
     if let (Some(application), Some(_)) = (&application, pid) {
         let client = Client::new(&settings);
         told["app"] = application.app.clone().into();
@@ -97,8 +101,13 @@ async fn database(client: &Client, stack: &str) -> Result<Value> {
 fn text(told: &Value) -> String {
     let word = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
     let mut lines = Vec::new();
+    for other in told["applications"].as_array().into_iter().flatten() {
+        let app = word(&other["app"]);
+        lines.push(format!("{app}  {}  (more: escale status {app})", word(&other["url"])));
+    }
     if let Some(app) = told["app"].as_str() {
-        lines.push(format!("{app}  {}  ({})", word(&told["url"]), word(&told["stack"]["status"])));
+        let stack = told["stack"]["status"].as_str().unwrap_or("not made yet");
+        lines.push(format!("{app}  {}  ({stack})", word(&told["url"])));
     }
     for service in told["services"].as_array().into_iter().flatten() {
         let (running, desired) = (&service["running"], &service["desired"]);

@@ -55,8 +55,8 @@ pub(crate) fn run(out: &Output, args: &TemplateArgs) -> Result<()> {
         false => template(&manifest).map_err(|p| anyhow::anyhow!("{}", p[0]))?,
     };
     match out.json {
-        true => println!("{}", made.to_json_min()),
-        false => print!("{}", made.to_yaml()),
+        true => super::print(&format!("{}\n", made.to_json_min())),
+        false => super::print(&made.to_yaml()),
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ impl Disk {
             std::fs::create_dir_all(folder)
                 .map_err(|source| StoreError::Io { path: folder.to_owned(), source })?;
         }
+        private(path).map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
         let connection = Connection::open(path).map_err(fail)?;
         // WAL with NORMAL survives the death of the process at any point; only the machine's own power cut may take
         // the last commits, never the file's consistency. FULL would cost an fsync for each of a deploy's writes.
@@ -96,4 +97,11 @@ impl Disk {
     fn fail(&self, source: rusqlite::Error) -> StoreError {
         StoreError::Sqlite { path: self.path.clone(), source }
     }
+}
+
+/// The state holds secrets: nobody but its owner reads the file. SQLite gives its other files the same mode.
+fn private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))
 }

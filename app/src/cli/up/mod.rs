@@ -18,7 +18,7 @@ use super::{
     client::{self, Client},
     doctor, start,
 };
-use crate::{home::Home, settings::Settings};
+use crate::{home::Home, lock, settings::Settings};
 use anyhow::{Context, Result, bail};
 use bases::Bases;
 use clap::Args;
@@ -59,6 +59,7 @@ pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<()> {
     let sources = sources::sources(folder, &template, &Settings::of(home)?.config)?;
     let (later, first): (Vec<_>, Vec<_>) = sources.iter().partition(|source| !source.own_bases.is_empty());
 
+    let _alone = lock::alone(home)?;
     let mut phases = Phases::new(out);
     // Before anything is started: what cannot be built leaves nothing behind.
     phases.begin("build");

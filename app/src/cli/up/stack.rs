@@ -57,7 +57,12 @@ async fn update(client: &Client, name: &str, request: &[(String, String)]) -> Re
         }
         Err(error) => {
             Err(error
-                .context(format!("the stack {name} stands with another template; `escale down` removes it")))
+                .context(format!(
+                    "the stack {name} stands, and what is asked now differs from it (a new image, another value); stacks \
+                     cannot be updated here yet. `escale down` and `escale up` make it anew: a snapshot of the database \
+                     is kept, the buckets are emptied. An image alone is rolled out with `escale aws ecs \
+                     register-task-definition` and `update-service`"
+                )))
         }
         Ok(_) => Ok(()),
     }

@@ -15,6 +15,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// Paths of one invalidation; of more files, all are forgotten.
+const AT_MOST_PATHS: usize = 1000;
+
 /// Uploads under way at once: enough to hide the round trips, few enough to be polite.
 const AT_ONCE: usize = 8;
 
@@ -35,10 +38,12 @@ pub(crate) async fn sync_all(
     template: &Template,
     outputs: &BTreeMap<String, String>,
 ) -> Result<()> {
+    let mut changed = Vec::new();
     for sync in &template.syncs {
         let bucket =
             outputs.get(&sync.output).with_context(|| format!("the stack has no output {}", sync.output))?;
         let from = below(folder, &sync.folder);
+        let before = etags(client, bucket, &sync.prefix).await?;
         let mut files = Vec::new();
         walk(&from, &mut files)?;
         let mut uploads = tokio::task::JoinSet::new();
@@ -56,7 +61,49 @@ pub(crate) async fn sync_all(
         while let Some(done) = uploads.join_next().await {
             done??;
         }
+        let after = etags(client, bucket, &sync.prefix).await?;
+        let is_other = |(key, etag): &(&String, &String)| after.get(*key).is_some_and(|now| now != *etag);
+        changed.extend(before.iter().filter(is_other).map(|(key, _)| key.clone()));
     }
+    match outputs.get("DistributionId") {
+        Some(distribution) if !changed.is_empty() => invalidate(client, distribution, &changed).await,
+        _ => Ok(()),
+    }
+}
+
+/// What is in the bucket, and the mark of each content.
+async fn etags(client: &Client, bucket: &str, prefix: &str) -> Result<BTreeMap<String, String>> {
+    let mut found = BTreeMap::new();
+    let mut from = String::new();
+    loop {
+        let path = format!("/{bucket}?list-type=2&prefix={}{from}", encode(prefix));
+        let answer = client.rest("s3", Method::GET, &path, &[], Bytes::new()).await?;
+        let page = Xml::parse(&answer.body)?;
+        let objects = page.children.iter().filter(|c| c.name == "Contents");
+        found.extend(objects.map(|o| (o.text_of("Key").to_owned(), o.text_of("ETag").to_owned())));
+        match page.text_of("NextContinuationToken") {
+            "" => return Ok(found),
+            token => from = format!("&continuation-token={}", encode(token)),
+        }
+    }
+}
+
+/// The edge forgets what it has of files that are others now: it would serve them until their time is over.
+async fn invalidate(client: &Client, distribution: &str, keys: &[String]) -> Result<()> {
+    // Keys are the paths that viewers ask for: a bucket's prefix is its path in the distribution.
+    let path =
+        |key: &String| format!("<Path>/{}</Path>", key.split('/').map(encode).collect::<Vec<_>>().join("/"));
+    let (count, paths): (usize, String) = match keys.len() {
+        count @ ..=AT_MOST_PATHS => (count, keys.iter().map(path).collect()),
+        _ => (1, "<Path>/*</Path>".to_owned()),
+    };
+    let reference = escale_base::ids::random_hex(16);
+    let body = format!(
+        "<InvalidationBatch xmlns=\"http://cloudfront.amazonaws.com/doc/2020-05-31/\"><Paths><Quantity>{count}</Quantity>\
+         <Items>{paths}</Items></Paths><CallerReference>{reference}</CallerReference></InvalidationBatch>"
+    );
+    let to = format!("/2020-05-31/distribution/{distribution}/invalidation");
+    client.rest("cloudfront", Method::POST, &to, &[("content-type", "text/xml")], Bytes::from(body)).await?;
     Ok(())
 }
 
