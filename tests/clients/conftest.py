@@ -3,6 +3,7 @@
 Everything here speaks only the wire, so a test that passes must hold on AWS too, apart from the endpoint.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -122,26 +123,29 @@ def remove_cloud(cloud):
     os.rmdir(cloud.home)
 
 
-@pytest.fixture(scope="session")
-def cloud():
-    """A running daemon without an application, shared by the tests of a session."""
+@contextlib.contextmanager
+def running_cloud():
+    """A daemon of its own, and nothing left of it afterwards."""
     made = make_cloud()
     try:
         made.escale("start")
         yield made
     finally:
         remove_cloud(made)
+
+
+@pytest.fixture(scope="session")
+def cloud():
+    """A running daemon without an application, shared by the tests of a session."""
+    with running_cloud() as made:
+        yield made
 
 
 @pytest.fixture
 def own_cloud():
     """A daemon for one test alone: for those that kill it or fill it."""
-    made = make_cloud()
-    try:
-        made.escale("start")
+    with running_cloud() as made:
         yield made
-    finally:
-        remove_cloud(made)
 
 
 @pytest.fixture(scope="session")

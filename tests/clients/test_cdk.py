@@ -4,24 +4,11 @@ templates were made."""
 import json
 import pathlib
 
-import pytest
-
-from conftest import make_cloud, remove_cloud
 from images import busybox, push, token
 from test_deploy import fetch, left
 
 TEMPLATES = pathlib.Path(__file__).parent / "templates"
 QUICK = {"Delay": 1, "MaxAttempts": 120}
-
-
-@pytest.fixture
-def own():
-    made = make_cloud()
-    try:
-        made.escale("start")
-        yield made
-    finally:
-        remove_cloud(made)
 
 
 def create(cloudformation, stack, template):
@@ -48,8 +35,8 @@ def delete(cloudformation, stack):
     cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack, WaiterConfig=QUICK)
 
 
-def test_a_load_balanced_service_a_database_and_a_distribution(own, tmp_path):
-    cloudformation, ecr, before = own.client("cloudformation"), own.client("ecr"), left(own)
+def test_a_load_balanced_service_a_database_and_a_distribution(own_cloud, tmp_path):
+    cloudformation, ecr, before = own_cloud.client("cloudformation"), own_cloud.client("ecr"), left(own_cloud)
     create(cloudformation, "Repo", "cdk-repository.json")
     busybox(tmp_path / "image", "hello from the cdk", Cmd=["httpd", "-f", "-h", "/www", "-p", "8080"])
     [repository] = ecr.describe_repositories()["repositories"]
@@ -60,13 +47,13 @@ def test_a_load_balanced_service_a_database_and_a_distribution(own, tmp_path):
     assert vpc["CidrBlock"] == "10.0.0.0/16"
     assert {p["VpcId"] for p in after.values() if "VpcId" in p} == {"{{changeSet:KNOWN_AFTER_APPLY}}"}
     [url] = [value for name, value in outputs.items() if "URL" in name]
-    page = fetch(own, url)
+    page = fetch(own_cloud, url)
     assert (page.status_code, page.text) == (200, "hello from the cdk")
 
     # The secret knows where the database is that it opens.
-    [database] = own.client("rds").describe_db_instances()["DBInstances"]
+    [database] = own_cloud.client("rds").describe_db_instances()["DBInstances"]
     assert database["MultiAZ"]
-    secrets = own.client("secretsmanager")
+    secrets = own_cloud.client("secretsmanager")
     [secret] = secrets.list_secrets()["SecretList"]
     value = json.loads(secrets.get_secret_value(SecretId=secret["ARN"])["SecretString"])
     assert value.pop("password")
@@ -77,8 +64,8 @@ def test_a_load_balanced_service_a_database_and_a_distribution(own, tmp_path):
 
     delete(cloudformation, "Shop")
     # The CDK retains logs.
-    logs = own.client("logs")
+    logs = own_cloud.client("logs")
     [group] = logs.describe_log_groups()["logGroups"]
     logs.delete_log_group(logGroupName=group["logGroupName"])
     delete(cloudformation, "Repo")
-    assert left(own) == before
+    assert left(own_cloud) == before

@@ -12,7 +12,7 @@ import botocore.exceptions
 import pytest
 import requests
 
-from conftest import SHOP, eventually, make_cloud, remove_cloud
+from conftest import SHOP, eventually, running_cloud
 from images import busybox, layout, push, token
 
 TEMPLATES = pathlib.Path(__file__).parent / "templates"
@@ -93,12 +93,8 @@ def pushed(cloud, folder, repository, tag="v1"):
 @pytest.fixture(scope="module")
 def own():
     """A cloud for these tests alone: they look at everything that is left in it."""
-    made = make_cloud()
-    try:
-        made.escale("start")
+    with running_cloud() as made:
         yield made
-    finally:
-        remove_cloud(made)
 
 
 @pytest.fixture(scope="module")
