@@ -217,7 +217,7 @@ def test_containers_wait_for_each_other_and_share_a_volume(cluster):
     )
     task = cluster.done(definition)
     assert cluster.lines(task["taskArn"]) == ["made by once", "was well"]
-    assert codes(task) == {"main": 0, "once": 0, "server": 9, "aside": 3}
+    assert codes(task) == {"main": 0, "once": 0, "server": 9, "aside": 3}, task
     assert cluster.lines(task["taskArn"], "server") == ["asked"]
     assert next(c for c in task["containers"] if c["name"] == "server")["healthStatus"] == "HEALTHY"
 
