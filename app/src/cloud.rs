@@ -35,7 +35,7 @@ pub(crate) async fn start(home: &Home, settings: &Settings) -> Result<Running> {
         }
     }
     let mut engine = Engine::new(store.clone(), clock.clone());
-    let (cdn, roads) = (home.private_plane("cdn")?.join("cache"), Arc::clone(&network));
+    let (cdn, roads) = (home.private_folder("cdn")?.join("cache"), Arc::clone(&network));
     let edge = escale_cloudfront::edge(cdn, roads, store.clone(), Arc::clone(&cloud))
         .context("cannot open the content delivery network")?;
     let sockets = Arc::new(escale_elbv2::NodeSockets(Arc::clone(&network)));

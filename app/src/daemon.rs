@@ -11,9 +11,8 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(crate) fn run(home: &Home) -> Result<()> {
     start_log()?;
     home.create()?;
-    let mut lock = Lock::take(home)?;
     let settings = Settings::from_environment()?;
-    lock.tell(&settings.config.endpoint, settings.config.web_port)?;
+    let lock = Lock::take(home, &settings.config.endpoint, settings.config.web_port)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("escale")

@@ -1,7 +1,10 @@
 //! Where everything of one installation lies.
 
 use anyhow::{Context, Result};
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
 
 /// `$ESCALE_HOME`, or `escale` below `$XDG_DATA_HOME` (`~/.local/share`).
 #[derive(Clone, Debug)]
@@ -52,17 +55,20 @@ impl Home {
         self.0.join(name)
     }
 
-    /// The folder of a plane whose files are nobody else's: what users stored, what tasks wrote.
-    pub(crate) fn private_plane(&self, name: &str) -> Result<PathBuf> {
-        let folder = self.plane(name);
-        make_folder(&folder, 0o700).with_context(|| format!("cannot create {}", folder.display()))?;
+    /// A folder whose files are nobody else's: what users stored, what tasks wrote, what is in images.
+    pub(crate) fn private_folder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.0.join(name);
+        let made = make_folder(&folder, 0o700);
+        // One of an older version was open to all.
+        let own = std::fs::Permissions::from_mode(0o700);
+        let closed = made.and_then(|()| std::fs::set_permissions(&folder, own));
+        closed.with_context(|| format!("cannot make {}, for its owner alone", folder.display()))?;
         Ok(folder)
     }
 
     /// Where databases lie. Their servers run as a user of their own, who must be able to enter every folder on the way; root's
     /// home lets nobody in, so then they lie below /var/lib/escale.
     pub(crate) fn databases(&self) -> PathBuf {
-        use std::os::unix::fs::PermissionsExt;
         let open =
             |folder: &Path| std::fs::metadata(folder).is_ok_and(|m| m.permissions().mode() & 0o001 != 0);
         match self.0.ancestors().all(open) {
@@ -92,7 +98,6 @@ impl Home {
 
 /// With this mode if it is made; one that is there keeps its own.
 fn make_folder(folder: &Path, mode: u32) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
     if let Some(parent) = folder.parent() {
         std::fs::create_dir_all(parent)?;
     }

@@ -1,34 +1,36 @@
 //! Who is the daemon of a home: a file that it holds a lock on, and where it answers.
 
 use crate::home::Home;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use nix::fcntl::{Flock, FlockArg};
 use std::{
     fs::{self, File, OpenOptions},
-    io::Write,
+    io::{ErrorKind, Write},
+    time::{Duration, Instant},
 };
+
+/// From the moment at which a daemon holds the lock to that at which the file says who it is: it only writes a line.
+const TOLD_WITHIN: Duration = Duration::from_secs(2);
 
 /// The lock that says which process is the daemon of a home. The kernel lets go of it when the process dies.
 pub(crate) struct Lock {
-    file: Flock<File>,
+    _file: Flock<File>,
 }
 
 impl Lock {
-    pub(crate) fn take(home: &Home) -> Result<Lock> {
+    /// Takes it, and tells the command line who the daemon is and where it will answer.
+    pub(crate) fn take(home: &Home, endpoint: &str, web_port: u16) -> Result<Lock> {
         let path = home.lock();
         let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
         let file = file.with_context(|| format!("cannot open {}", path.display()))?;
-        let file = exclusively(file).with_context(|| {
-            format!("a daemon runs already in {} ({})", home.path().display(), told(home))
+        let mut file = exclusively(file).with_context(|| {
+            format!("a daemon runs already in {} ({})", home.path().display(), told(home).trim_end())
         })?;
         file.set_len(0)?;
-        Ok(Lock { file })
-    }
-
-    /// Tells the command line who the daemon is and where it answers.
-    pub(crate) fn tell(&mut self, endpoint: &str, web_port: u16) -> Result<()> {
-        write!(self.file, "{} {endpoint} {web_port}", std::process::id())?;
-        self.file.flush().context("cannot write the lock")
+        // The line's end says that all of it is there.
+        let told = format!("{} {endpoint} {web_port}\n", std::process::id());
+        file.write_all(told.as_bytes()).context("cannot write the lock")?;
+        Ok(Lock { _file: file })
     }
 }
 
@@ -66,14 +68,36 @@ pub(crate) struct Daemon {
     pub(crate) web_port: u16,
 }
 
-/// The daemon that runs in this home, if one does.
-pub(crate) fn running(home: &Home) -> Option<Daemon> {
-    let file = OpenOptions::new().read(true).write(true).open(home.lock()).ok()?;
-    if Flock::lock(file, FlockArg::LockSharedNonblock).is_ok() {
-        return None;
+/// The daemon that runs in this home, if one does. Whoever holds the lock says who it is in the next instant.
+pub(crate) fn running(home: &Home) -> Result<Option<Daemon>> {
+    let deadline = Instant::now() + TOLD_WITHIN;
+    loop {
+        let file = match File::open(home.lock()) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot open {}", home.lock().display()));
+            }
+        };
+        if Flock::lock(file, FlockArg::LockSharedNonblock).is_ok() {
+            return Ok(None);
+        }
+        if let Some(daemon) = read(&told(home)) {
+            return Ok(Some(daemon));
+        }
+        if Instant::now() > deadline {
+            bail!(
+                "a process holds {} and does not say in it who it is, as a daemon of this version does; end it: \
+                 fuser -k {0}",
+                home.lock().display()
+            );
+        }
+        std::thread::yield_now();
     }
-    let told = told(home);
-    let mut words = told.split(' ');
+}
+
+fn read(told: &str) -> Option<Daemon> {
+    let mut words = told.strip_suffix('\n')?.split(' ');
     Some(Daemon {
         pid: words.next()?.parse().ok()?,
         endpoint: words.next()?.to_owned(),
@@ -83,4 +107,18 @@ pub(crate) fn running(home: &Home) -> Option<Daemon> {
 
 fn told(home: &Home) -> String {
     fs::read_to_string(home.lock()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+
+    #[test]
+    fn only_a_whole_line_is_believed() {
+        let daemon = read("12 127.0.0.1:4566 8080\n").unwrap();
+        assert_eq!((daemon.pid, daemon.endpoint.as_str(), daemon.web_port), (12, "127.0.0.1:4566", 8080));
+        for told in ["", "12", "12\n", "12 127.0.0.1:4566 80", "12 127.0.0.1:4566 x\n"] {
+            assert!(read(told).is_none(), "{told:?}");
+        }
+    }
 }

@@ -27,14 +27,14 @@ pub(crate) async fn open(home: &Home, clock: &Clock) -> Result<Opened> {
     let preparation = opened.as_ref().ok().zip(newest).map(|((plane, _), major)| plane.prepare(major));
     let postgres = opened.map(|(plane, told)| (Arc::new(plane) as Arc<dyn Postgres>, told));
     let objects = escale_objects::Settings {
-        root: home.private_plane("objects")?,
+        root: home.private_folder("objects")?,
         clock: clock.clone(),
         durability: escale_objects::Durability::Power,
         limits: escale_objects::Limits::default(),
     };
-    let registry = escale_registry::Settings { root: home.private_plane("images")?, clock: clock.clone() };
+    let registry = escale_registry::Settings { root: home.private_folder("images")?, clock: clock.clone() };
     let logs =
-        escale_logstore::FileStore::open(&home.private_plane("logs")?).context("cannot open the logs")?;
+        escale_logstore::FileStore::open(&home.private_folder("logs")?).context("cannot open the logs")?;
     Ok(Opened {
         network: Arc::new(network),
         containers: Arc::new(containers(home, clock)?),
@@ -79,9 +79,11 @@ pub(crate) async fn take_down(home: &Home) -> Result<()> {
 
 /// Takes down everything and forgets it.
 pub(crate) async fn wipe(home: &Home) -> Result<()> {
-    // Where the plane cannot be opened (no user postgres) no database was ever made.
-    if let Ok((postgres, _)) = PostgresPlane::open(escale_postgres::Config::new(home.databases())) {
-        postgres.wipe().await?;
+    // Where none was ever made the plane need not open: a machine without PostgreSQL can be cleared, too.
+    let folder = home.databases();
+    if folder.exists() {
+        let opened = PostgresPlane::open(escale_postgres::Config::new(folder));
+        opened.context("cannot open the databases, to remove them")?.0.wipe().await?;
     }
     take_down(home).await
 }

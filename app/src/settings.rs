@@ -69,7 +69,7 @@ impl Settings {
     /// The same for the command line: where a daemon runs already, its own addresses count.
     pub(crate) fn of(home: &Home) -> Result<Settings> {
         let mut settings = Settings::from_environment()?;
-        if let Some(daemon) = lock::running(home) {
+        if let Some(daemon) = lock::running(home)? {
             settings.config.endpoint = daemon.endpoint;
             settings.config.web_port = daemon.web_port;
         }

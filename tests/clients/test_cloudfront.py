@@ -49,10 +49,14 @@ def test_the_life_of_a_distribution(aws):
     assert made["Distribution"]["DomainName"] == f"{id.lower()}.cloudfront.localhost"
     wait_until_deployed(client, id)
 
-    invalidation = client.create_invalidation(
-        DistributionId=id,
-        InvalidationBatch={"CallerReference": "1", "Paths": {"Quantity": 1, "Items": ["/*"]}},
-    )["Invalidation"]["Id"]
+    def invalidate(reference):
+        batch = {"CallerReference": reference, "Paths": {"Quantity": 1, "Items": ["/*"]}}
+        return client.create_invalidation(DistributionId=id, InvalidationBatch=batch)["Invalidation"]["Id"]
+
+    made = [invalidate(str(n)) for n in range(5)]
+    pages = client.get_paginator("list_invalidations").paginate(DistributionId=id, PaginationConfig={"PageSize": 2})
+    assert [i["Id"] for page in pages for i in page["InvalidationList"]["Items"]] == made[::-1], "the newest first"
+    invalidation = made[0]
     client.get_waiter("invalidation_completed").wait(
         DistributionId=id, Id=invalidation, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
     )

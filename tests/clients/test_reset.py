@@ -65,7 +65,10 @@ def mounts():
 
 
 def memory(pids):
-    """Shared memory below /dev/shm and of System V, by the processes that made or use it."""
+    """Shared memory below /dev/shm and of System V, by the processes that made or use it.
+
+    One that nobody has attached was left by a process that is long dead, whose pid may be another's by now.
+    """
     found = set()
     for pid in pids:
         try:
@@ -73,7 +76,7 @@ def memory(pids):
         except OSError:
             continue
     segments = [line.split() for line in (PROC / "sysvipc/shm").read_text().splitlines()[1:]]
-    return found, {segment[1] for segment in segments if int(segment[4]) in pids}
+    return found, {segment[1] for segment in segments if int(segment[4]) in pids and int(segment[6]) > 0}
 
 
 class Footprint:

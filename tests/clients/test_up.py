@@ -198,18 +198,40 @@ def test_a_dead_task_is_replaced(shop):
 
 
 def test_a_changed_static_file_is_served_at_once(shop):
-    folder = SHOP / "frontend/dist"
+    file = SHOP / "frontend/dist/shop.css"
+    s3 = shop.cloud.client("s3")
+    made = shop.cloud.client("cloudformation").describe_stack_resource(StackName="shop-local", LogicalResourceId="StaticBucket")
+    bucket = made["StackResourceDetail"]["PhysicalResourceId"]
+
+    def versions():
+        return len(s3.list_object_versions(Bucket=bucket, Prefix="static/shop.css")["Versions"])
+
+    def up():
+        shop.cloud.escale("up", SHOP, "--json", *postgres_setting(), timeout=180)
+
+    def served(words):
+        return eventually(lambda: words in shop.get("/static/shop.css").content, within=10)
+
     before = shop.get("/static/shop.css")
     assert before.status_code == 200
     assert shop.get("/static/shop.css").headers["x-cache"] == "Hit from cloudfront"
-    css = (folder / "shop.css").read_bytes()
+    css, count = file.read_bytes(), versions()
     try:
-        (folder / "shop.css").write_bytes(css + b"/* changed */")
-        shop.cloud.escale("up", SHOP, "--json", *postgres_setting(), timeout=180)
-        assert eventually(lambda: b"/* changed */" in shop.get("/static/shop.css").content, within=10)
+        file.write_bytes(css + b"/* changed */")
+        up()
+        assert served(b"/* changed */") and versions() == count + 1
+        shop.get("/static/shop.css")
+        up()
+        assert versions() == count + 1, "a file that stands is not uploaded again"
+        assert shop.get("/static/shop.css").headers["x-cache"] == "Hit from cloudfront", "nor forgotten by the edge"
+        # What an `up` leaves that ends between its upload and the edge's being told.
+        file.write_bytes(css + b"/* cut off */")
+        s3.put_object(Bucket=bucket, Key="static/shop.css", Body=file.read_bytes(), ContentType="text/css; charset=utf-8")
+        up()
+        assert served(b"/* cut off */")
     finally:
-        (folder / "shop.css").write_bytes(css)
-        shop.cloud.escale("up", SHOP, "--json", *postgres_setting(), timeout=180)
+        file.write_bytes(css)
+        up()
 
 
 def test_two_verbs_at_once_wait_for_each_other(shop):

@@ -3,7 +3,7 @@
 use super::Output;
 use anyhow::{Result, bail};
 use serde_json::json;
-use std::{net::ToSocketAddrs, path::Path, process::ExitCode};
+use std::{collections::BTreeSet, net::ToSocketAddrs, path::Path, process::ExitCode};
 
 /// One thing that was looked at.
 struct Finding {
@@ -36,7 +36,8 @@ pub(crate) fn run(out: &Output) -> Result<ExitCode> {
 /// Before anything is started: one error that names all that lacks. `engines` are the major versions of PostgreSQL that
 /// are wanted.
 pub(crate) fn require(engines: &[u32]) -> Result<()> {
-    let engines: Vec<Option<u32>> = engines.iter().copied().map(Some).collect();
+    let engines: BTreeSet<Option<u32>> = engines.iter().copied().map(Some).collect();
+    let engines: Vec<Option<u32>> = engines.into_iter().collect();
     let lacks: Vec<String> = look(&engines)
         .into_iter()
         .filter(|f| f.needed)
@@ -82,7 +83,8 @@ fn look(engines: &[Option<u32>]) -> Vec<Finding> {
     ];
     if !engines.is_empty() {
         let installed = escale_postgres::installed(Path::new("/usr/lib/postgresql"));
-        let lack = engines.iter().find_map(|wanted| postgres_lack(*wanted, &installed));
+        let lacks: Vec<String> = engines.iter().filter_map(|e| postgres_lack(*e, &installed)).collect();
+        let lack = (!lacks.is_empty()).then(|| lacks.join("; "));
         found.push(Finding { name: "postgresql", lack, needed: true });
     }
     found.push(Finding {

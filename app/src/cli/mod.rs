@@ -116,13 +116,23 @@ impl Output {
     }
 }
 
-/// Prints; whoever reads may have read enough (`| head`), and then there is nobody to tell more.
+/// Prints an answer. Whoever reads may have read enough (`| head`): then there is nobody to tell more. Anything else (a full
+/// disk) is a failure: half an answer is none.
 pub(crate) fn print(text: &str) {
+    match write(text) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => {
+            eprintln!("error: the answer could not be written: {error}");
+            std::process::exit(1);
+        }
+    }
+}
+
+fn write(text: &str) -> std::io::Result<()> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
-    }
+    out.write_all(text.as_bytes()).and_then(|()| out.flush())
 }
 
 /// An error with its causes, a line each. A script reads it where it reads an answer.
@@ -130,7 +140,9 @@ pub(crate) fn report(error: &anyhow::Error, json: bool) {
     let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
     if json {
         let value = serde_json::json!({"error": {"message": error.to_string(), "because": causes}});
-        return print(&format!("{value:#}\n"));
+        // Read or not, the verb has failed, and ends so.
+        let _ = write(&format!("{value:#}\n"));
+        return;
     }
     eprintln!("error: {error}");
     for cause in causes {

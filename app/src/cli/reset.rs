@@ -21,10 +21,8 @@ pub(crate) async fn run(home: &Home, out: &Output, reset: &Reset) -> Result<()> 
             home.path().display()
         );
     }
-    if !home.path().exists() {
-        out.say("there is nothing to remove", &json!({"removed": true}));
-        return Ok(());
-    }
+    // Without its folder, too: databases may lie elsewhere, and processes outlive files that were removed by hand.
+    let was_there = home.path().exists();
     let _alone = lock::alone(home)?;
     end_daemon(home)?;
     planes::wipe(home).await?;
@@ -37,6 +35,9 @@ pub(crate) async fn run(home: &Home, out: &Output, reset: &Reset) -> Result<()> 
     if elsewhere.exists() {
         fs::remove_dir_all(&elsewhere).with_context(|| format!("cannot remove {}", elsewhere.display()))?;
     }
+    if !was_there {
+        fs::remove_dir(home.path()).with_context(|| format!("cannot remove {}", home.path().display()))?;
+    }
     out.say("everything is removed", &json!({"removed": true}));
     Ok(())
 }
@@ -48,7 +49,7 @@ pub(crate) async fn leave_the_machine(home: &Home) -> Result<()> {
 }
 
 fn end_daemon(home: &Home) -> Result<()> {
-    match lock::running(home) {
+    match lock::running(home)? {
         Some(daemon) => stop::end(daemon.pid),
         None => Ok(()),
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 use std::{
     fs::OpenOptions,
     net::{TcpListener, UdpSocket},
-    os::unix::process::CommandExt,
+    os::unix::{fs::OpenOptionsExt, process::CommandExt},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -22,7 +22,7 @@ const PORT_FREE_WITHIN: Duration = Duration::from_millis(500);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 pub(crate) async fn run(home: &Home, out: &Output) -> Result<()> {
-    let was_running = lock::running(home).is_some();
+    let was_running = lock::running(home)?.is_some();
     let pid = ensure(home).await?;
     let settings = Settings::of(home)?;
     let text = match was_running {
@@ -37,7 +37,7 @@ pub(crate) async fn run(home: &Home, out: &Output) -> Result<()> {
 pub(crate) async fn ensure(home: &Home) -> Result<i32> {
     let deadline = Instant::now() + READY_WITHIN;
     // Who holds the lock may be starting, or dying of a kill: only an answer says that it lives.
-    while let Some(daemon) = lock::running(home) {
+    while let Some(daemon) = lock::running(home)? {
         let settings = Settings::of(home)?;
         if Client::new(&settings).answers().await {
             return Ok(daemon.pid);
@@ -55,7 +55,7 @@ async fn start(home: &Home, deadline: Instant) -> Result<i32> {
     doctor::require(&[])?;
     refuse_taken_ports(&settings).await?;
     home.create()?;
-    let log = OpenOptions::new().create(true).append(true).open(home.log());
+    let log = OpenOptions::new().create(true).append(true).mode(0o600).open(home.log());
     let log = log.with_context(|| format!("cannot write {}", home.log().display()))?;
     let from = log.metadata().map(|m| m.len()).unwrap_or(0);
     let mut command = Command::new(std::env::current_exe().context("cannot find this program's own file")?);
@@ -65,8 +65,11 @@ async fn start(home: &Home, deadline: Instant) -> Result<i32> {
     let mut child = command.spawn().context("cannot start the daemon")?;
     let client = Client::new(&settings);
     loop {
-        if client.answers().await {
-            return Ok(child.id() as i32);
+        // Of two who start it at once one is too late: its child ends, and it is the other's daemon that answers.
+        if client.answers().await
+            && let Some(daemon) = lock::running(home)?
+        {
+            return Ok(daemon.pid);
         }
         if let Some(status) = child.try_wait()? {
             bail!("the daemon ended at once ({status}):\n{}", log_since(home, from));
@@ -83,10 +86,17 @@ async fn start(home: &Home, deadline: Instant) -> Result<i32> {
 async fn refuse_taken_ports(settings: &Settings) -> Result<()> {
     let config = &settings.config;
     let local = |port: u16| format!("127.0.0.1:{port}");
+    let local6 = format!("[::1]:{}", config.web_port);
     let tcp = |at: &str| TcpListener::bind(at).map(drop);
     let both = |at: &str| tcp(at).and_then(|()| UdpSocket::bind(at).map(drop));
     free(&config.endpoint, "ESCALE_ENDPOINT=127.0.0.1:PORT", tcp).await?;
     free(&local(config.web_port), "ESCALE_WEB_PORT=PORT", tcp).await?;
+    // Many clients go there first for *.localhost. A machine without IPv6 has nobody there.
+    let tcp6 = |at: &str| match tcp(at) {
+        Err(error) if error.kind() != std::io::ErrorKind::AddrInUse => Ok(()),
+        tried => tried,
+    };
+    free(&local6, "ESCALE_WEB_PORT=PORT", tcp6).await?;
     free(&local(config.dns_port), "ESCALE_DNS_PORT=PORT", both).await
 }
 

@@ -14,7 +14,7 @@ pub(crate) struct Status {
 
 pub(crate) async fn run(home: &Home, out: &Output, status: &Status) -> Result<()> {
     let settings = Settings::of(home)?;
-    let pid = lock::running(home).map(|d| d.pid);
+    let pid = lock::running(home)?.map(|d| d.pid);
     let mut told = json!({"daemon": {"pid": pid}, "endpoint": settings.endpoint_url()});
     let application = match &status.app {
         Some(name) => Some(Application::find(home, Some(name))?),

@@ -15,7 +15,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 const GONE_WITHIN_MS: i32 = 10_000;
 
 pub(crate) fn run(home: &Home, out: &Output) -> Result<()> {
-    let Some(lock::Daemon { pid, .. }) = lock::running(home) else {
+    let Some(lock::Daemon { pid, .. }) = lock::running(home)? else {
         out.say("no daemon runs", &json!({"stopped": false}));
         return Ok(());
     };

@@ -29,13 +29,27 @@ type Known = BTreeSet<String>;
 #[async_trait]
 pub trait Driven: Send + Sync {
     /// One step of each thing, `times` over; how many things had one. `known` are the things that were met so far: the engine, too,
-    /// looks after a thing whose row has gone.
-    async fn drive(&self, store: &Store, now: Timestamp, times: usize, known: &mut Known) -> usize;
+    /// looks after a thing whose row has gone. What failed is told in `failed`.
+    async fn drive(
+        &self,
+        store: &Store,
+        now: Timestamp,
+        times: usize,
+        known: &mut Known,
+        failed: &mut Vec<String>,
+    ) -> usize;
 }
 
 #[async_trait]
 impl<R: Reconciler> Driven for R {
-    async fn drive(&self, store: &Store, now: Timestamp, times: usize, known: &mut Known) -> usize {
+    async fn drive(
+        &self,
+        store: &Store,
+        now: Timestamp,
+        times: usize,
+        known: &mut Known,
+        failed: &mut Vec<String>,
+    ) -> usize {
         let mut steps = 0;
         known.extend(self.all(&store.read()));
         for key in &*known {
@@ -45,24 +59,27 @@ impl<R: Reconciler> Driven for R {
                 let Plan::Step(step) = self.plan(&image, key, now) else { break };
                 steps += usize::from(time == 0);
                 // The engine comes back after a failure, and so does the next round.
-                let _ = self.act(key, step).await;
+                if let Err(error) = self.act(key, step).await {
+                    failed.push(format!("{key}: {error}"));
+                }
             }
         }
         steps
     }
 }
 
-/// A stage, with what each of its reconcilers has met.
+/// A stage, with what each of its reconcilers has met, and the steps that failed.
 struct Run<S> {
     stage: S,
     known: Vec<Known>,
+    failed: Vec<String>,
 }
 
 impl<S: Stage> Run<S> {
     /// Ids are made up alike in each run, so that worlds can be compared.
     async fn new(make: &impl AsyncFn(Arc<dyn Fate>) -> S, fate: Arc<dyn Fate>) -> Run<S> {
         ids::seed(SEED);
-        Run { stage: make(fate).await, known: Vec::new() }
+        Run { stage: make(fate).await, known: Vec::new(), failed: Vec::new() }
     }
 
     async fn settle(&mut self, times: usize) {
@@ -79,7 +96,8 @@ impl<S: Stage> Run<S> {
         let reconcilers = stage.reconcilers();
         self.known.resize(reconcilers.len(), Known::new());
         for (reconciler, known) in reconcilers.into_iter().zip(&mut self.known) {
-            steps += reconciler.drive(stage.store(), stage.clock().now(), times, known).await;
+            steps +=
+                reconciler.drive(stage.store(), stage.clock().now(), times, known, &mut self.failed).await;
         }
         steps
     }
@@ -94,12 +112,14 @@ pub async fn survives_repeat<S: Stage>(make: impl AsyncFn(Arc<dyn Fate>) -> S) {
     let expected = undisturbed(&make).await;
     let mut run = Run::new(&make, never()).await;
     run.settle(2).await;
+    assert_eq!(run.failed, Vec::<String>::new(), "no plane failed");
     assert_eq!(run.stage.world().await, expected, "each step was taken twice");
 }
 
 async fn undisturbed<S: Stage>(make: &impl AsyncFn(Arc<dyn Fate>) -> S) -> String {
     let mut run = Run::new(make, never()).await;
     run.settle(1).await;
+    assert_eq!(run.failed, Vec::<String>::new(), "no plane failed");
     run.stage.world().await
 }
 

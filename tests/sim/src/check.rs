@@ -139,7 +139,15 @@ async fn services(life: &Life, image: &Image) -> Result<()> {
         let input =
             json!({"cluster": service.cluster, "tasks": tasks.iter().map(|t| &t.id).collect::<Vec<_>>()});
         let shown = life.client.call("ecs", "DescribeTasks", input).await?;
-        for task in shown["tasks"].as_array().into_iter().flatten() {
+        let name = |task: &Value| {
+            task["taskArn"].as_str().and_then(|arn| arn.rsplit('/').next()).unwrap_or("").to_owned()
+        };
+        same(
+            "tasks shown",
+            tasks.iter().map(|t| t.id.clone()).collect(),
+            list(&shown["tasks"]).map(name).collect(),
+        )?;
+        for task in list(&shown["tasks"]) {
             ensure!(task["lastStatus"] == "RUNNING", "a task that runs is shown as {}", task["lastStatus"]);
         }
     }
@@ -148,7 +156,11 @@ async fn services(life: &Life, image: &Image) -> Result<()> {
 
 async fn databases(world: &World, life: &Life, image: &Image) -> Result<()> {
     let shown = life.client.call("rds", "DescribeDBInstances", json!({})).await?;
-    for (instance, shown) in image.scan::<rds::Instance>().zip(list(&shown["DBInstances"])) {
+    let shown: Vec<&Value> = list(&shown["DBInstances"]).collect();
+    let name = |shown: &Value| shown["DBInstanceIdentifier"].as_str().unwrap_or("").to_owned();
+    same("databases shown", rows::<rds::Instance>(image), shown.iter().copied().map(name).collect())?;
+    // Both in the order of their names.
+    for (instance, shown) in image.scan::<rds::Instance>().zip(shown) {
         let name = instance.resource_id.to_ascii_lowercase();
         let seen = world.postgres.observe(&name).await?.context("it was listed")?;
         ensure!(shown["DBInstanceStatus"] == "available", "{name} is {}", shown["DBInstanceStatus"]);

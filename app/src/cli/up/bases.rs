@@ -56,7 +56,7 @@ pub(super) fn forget_old(home: &Home) -> Result<()> {
 
 /// Beside the images that are built: no service's name begins with a dot.
 fn cache(home: &Home) -> Result<Cache> {
-    Ok(Cache::open(&home.path().join("builds/.bases"))?)
+    Ok(Cache::open(&home.private_folder(super::images::BUILDS)?.join(".bases"))?)
 }
 
 async fn pull_one(login: &Login, base: &Outside, cache: &Cache) -> Result<Layout> {

@@ -12,6 +12,9 @@ use escale_blueprint::{Image, Template};
 use escale_imagebuild::{Context as BuildContext, Layout, Progress, Recipe, build, build_with, push};
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
+/// Where images lie between their build and their push, below the home.
+pub(super) const BUILDS: &str = "builds";
+
 /// Builds these images, by service.
 pub(crate) fn build_all(
     home: &Home,
@@ -23,12 +26,13 @@ pub(crate) fn build_all(
     for source in sources {
         let service = &source.needed.service;
         phases.tell(format!("building {service}"));
-        let to = home.path().join("builds").join(service);
+        let builds = home.private_folder(BUILDS)?;
+        let to = builds.join(service);
         let made = make(source, bases, &to);
         if made.is_err() {
             // Half an image is of no use to anybody; that it could not be removed is no second error.
             let _ = fs::remove_dir_all(&to);
-            let _ = fs::remove_dir(home.path().join("builds"));
+            let _ = fs::remove_dir(builds);
         }
         layouts.insert(service.clone(), made.with_context(|| source.could_not_be_built())?);
     }

@@ -4,6 +4,7 @@
 //! static files. There is no side door.
 
 mod bases;
+mod buckets;
 mod ecr;
 mod images;
 mod keys;
@@ -42,8 +43,8 @@ pub(crate) struct Up {
     set: Vec<String>,
 }
 
+pub(crate) use buckets::empty_buckets;
 pub(crate) use stack::{describe, remove};
-pub(crate) use static_files::empty_buckets;
 
 /// The tasks were healthy when the stack was done: what is left is one round through the edge.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);

@@ -2,21 +2,19 @@
 
 use super::below;
 use crate::cli::{
-    client::{Client, encode, is_code},
+    client::{Client, encode},
     xml::Xml,
 };
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use escale_blueprint::Template;
 use http::Method;
+use md5::{Digest, Md5};
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
-
-/// Paths of one invalidation; of more files, all are forgotten.
-const AT_MOST_PATHS: usize = 1000;
 
 /// Uploads under way at once: enough to hide the round trips, few enough to be polite.
 const AT_ONCE: usize = 8;
@@ -32,6 +30,7 @@ pub(crate) fn check(folder: &Path, template: &Template) -> Result<()> {
     Ok(())
 }
 
+/// Uploads what the buckets do not have yet, and has the edge forget what it has of files that are others now.
 pub(crate) async fn sync_all(
     client: &Client,
     folder: &Path,
@@ -39,31 +38,21 @@ pub(crate) async fn sync_all(
     outputs: &BTreeMap<String, String>,
 ) -> Result<()> {
     let mut changed = Vec::new();
+    let forgotten = match outputs.get("DistributionId") {
+        Some(distribution) if !template.syncs.is_empty() => last_invalidation(client, distribution).await?,
+        _ => String::new(),
+    };
     for sync in &template.syncs {
         let bucket =
             outputs.get(&sync.output).with_context(|| format!("the stack has no output {}", sync.output))?;
         let from = below(folder, &sync.folder);
-        let before = etags(client, bucket, &sync.prefix).await?;
-        let mut files = Vec::new();
-        walk(&from, &mut files)?;
-        let mut uploads = tokio::task::JoinSet::new();
-        for file in files {
-            let relative = file.strip_prefix(&from).context("it was found below")?;
-            let key = format!("{}{}", sync.prefix, relative.to_string_lossy());
-            let (client, bucket) = (client.clone(), bucket.clone());
-            if uploads.len() >= AT_ONCE
-                && let Some(done) = uploads.join_next().await
-            {
-                done??;
-            }
-            uploads.spawn(async move { upload(&client, &bucket, &key, &file).await });
+        let there = objects(client, bucket, &sync.prefix).await?;
+        let uploaded = upload_all(client, bucket, &sync.prefix, &from, &there).await?;
+        // Also of an earlier `up`, which was cut off before it told the edge. The times are of one clock, in seconds.
+        let untold = there.values().any(|object| object.modified >= forgotten);
+        if uploaded > 0 || untold {
+            changed.push(format!("/{}*", sync.prefix));
         }
-        while let Some(done) = uploads.join_next().await {
-            done??;
-        }
-        let after = etags(client, bucket, &sync.prefix).await?;
-        let is_other = |(key, etag): &(&String, &String)| after.get(*key).is_some_and(|now| now != *etag);
-        changed.extend(before.iter().filter(is_other).map(|(key, _)| key.clone()));
     }
     match outputs.get("DistributionId") {
         Some(distribution) if !changed.is_empty() => invalidate(client, distribution, &changed).await,
@@ -71,16 +60,66 @@ pub(crate) async fn sync_all(
     }
 }
 
-/// What is in the bucket, and the mark of each content.
-async fn etags(client: &Client, bucket: &str, prefix: &str) -> Result<BTreeMap<String, String>> {
+/// Gives the number of files that were not there, or were others.
+async fn upload_all(
+    client: &Client,
+    bucket: &str,
+    prefix: &str,
+    from: &Path,
+    there: &BTreeMap<String, Object>,
+) -> Result<usize> {
+    let mut files = Vec::new();
+    walk(from, &mut files)?;
+    let mut uploads = tokio::task::JoinSet::new();
+    let mut uploaded = 0;
+    for file in files {
+        let relative = file.strip_prefix(from).context("it was found below")?;
+        let key = format!("{prefix}{}", relative.to_string_lossy());
+        let body = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        // The bucket keeps versions: a file that stands as it is would become one more.
+        if there.get(&key).is_some_and(|object| object.etag == etag(&body)) {
+            continue;
+        }
+        uploaded += 1;
+        let (client, bucket) = (client.clone(), bucket.to_owned());
+        if uploads.len() >= AT_ONCE
+            && let Some(done) = uploads.join_next().await
+        {
+            done??;
+        }
+        uploads.spawn(async move { upload(&client, &bucket, &key, content_type(&file), body).await });
+    }
+    while let Some(done) = uploads.join_next().await {
+        done??;
+    }
+    Ok(uploaded)
+}
+
+/// What a bucket says of a file in it.
+struct Object {
+    /// The MD5 of what was uploaded in one piece.
+    etag: String,
+    /// `2026-11-22T12:00:00.000Z`: compares as text.
+    modified: String,
+}
+
+fn etag(body: &[u8]) -> String {
+    format!("\"{:x}\"", Md5::digest(body))
+}
+
+async fn objects(client: &Client, bucket: &str, prefix: &str) -> Result<BTreeMap<String, Object>> {
     let mut found = BTreeMap::new();
     let mut from = String::new();
     loop {
         let path = format!("/{bucket}?list-type=2&prefix={}{from}", encode(prefix));
         let answer = client.rest("s3", Method::GET, &path, &[], Bytes::new()).await?;
         let page = Xml::parse(&answer.body)?;
-        let objects = page.children.iter().filter(|c| c.name == "Contents");
-        found.extend(objects.map(|o| (o.text_of("Key").to_owned(), o.text_of("ETag").to_owned())));
+        let contents = page.children.iter().filter(|c| c.name == "Contents");
+        found.extend(contents.map(|o| {
+            let object =
+                Object { etag: o.text_of("ETag").to_owned(), modified: o.text_of("LastModified").to_owned() };
+            (o.text_of("Key").to_owned(), object)
+        }));
         match page.text_of("NextContinuationToken") {
             "" => return Ok(found),
             token => from = format!("&continuation-token={}", encode(token)),
@@ -88,66 +127,34 @@ async fn etags(client: &Client, bucket: &str, prefix: &str) -> Result<BTreeMap<S
     }
 }
 
-/// The edge forgets what it has of files that are others now: it would serve them until their time is over.
-async fn invalidate(client: &Client, distribution: &str, keys: &[String]) -> Result<()> {
-    // Keys are the paths that viewers ask for: a bucket's prefix is its path in the distribution.
-    let path =
-        |key: &String| format!("<Path>/{}</Path>", key.split('/').map(encode).collect::<Vec<_>>().join("/"));
-    let (count, paths): (usize, String) = match keys.len() {
-        count @ ..=AT_MOST_PATHS => (count, keys.iter().map(path).collect()),
-        _ => (1, "<Path>/*</Path>".to_owned()),
-    };
+/// When the edge was last told to forget something; before all times if it never was.
+async fn last_invalidation(client: &Client, distribution: &str) -> Result<String> {
+    let path = format!("/2020-05-31/distribution/{distribution}/invalidation?MaxItems=1");
+    let answer = client.rest("cloudfront", Method::GET, &path, &[], Bytes::new()).await?;
+    let list = Xml::parse(&answer.body)?;
+    // Newest first.
+    let newest = list.list("Items").first().map(|i| i.text_of("CreateTime").to_owned());
+    Ok(newest.unwrap_or_default())
+}
+
+/// The edge would serve what it has until its time is over. A pattern is one path, however many files it stands for.
+async fn invalidate(client: &Client, distribution: &str, patterns: &[String]) -> Result<()> {
+    let paths: String =
+        patterns.iter().map(|p| format!("<Path>{}</Path>", quick_xml::escape::escape(p))).collect();
     let reference = escale_base::ids::random_hex(16);
     let body = format!(
-        "<InvalidationBatch xmlns=\"http://cloudfront.amazonaws.com/doc/2020-05-31/\"><Paths><Quantity>{count}</Quantity>\
-         <Items>{paths}</Items></Paths><CallerReference>{reference}</CallerReference></InvalidationBatch>"
+        "<InvalidationBatch xmlns=\"http://cloudfront.amazonaws.com/doc/2020-05-31/\"><Paths><Quantity>{}</Quantity>\
+         <Items>{paths}</Items></Paths><CallerReference>{reference}</CallerReference></InvalidationBatch>",
+        patterns.len()
     );
     let to = format!("/2020-05-31/distribution/{distribution}/invalidation");
     client.rest("cloudfront", Method::POST, &to, &[("content-type", "text/xml")], Bytes::from(body)).await?;
     Ok(())
 }
 
-/// Deletes every object and version of a stack's buckets: CloudFormation leaves a bucket that holds something.
-pub(crate) async fn empty_buckets(client: &Client, stack: &str) -> Result<()> {
-    let Some(_) = super::stack::describe(client, stack).await? else { return Ok(()) };
-    let found = client
-        .query("cloudformation", "DescribeStackResources", &[("StackName".into(), stack.into())])
-        .await?;
-    let buckets = found.list("StackResources").iter().filter(|r| {
-        r.text_of("ResourceType") == "AWS::S3::Bucket" && !r.text_of("PhysicalResourceId").is_empty()
-    });
-    for bucket in buckets {
-        empty(client, bucket.text_of("PhysicalResourceId")).await?;
-    }
-    Ok(())
-}
-
-async fn empty(client: &Client, bucket: &str) -> Result<()> {
-    loop {
-        let answer = client.rest("s3", Method::GET, &format!("/{bucket}?versions="), &[], Bytes::new()).await;
-        let page = match answer {
-            Ok(answer) => Xml::parse(&answer.body)?,
-            Err(error) if is_code(&error, "NoSuchBucket") => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        let versions: Vec<&Xml> =
-            page.children.iter().filter(|c| c.name == "Version" || c.name == "DeleteMarker").collect();
-        if versions.is_empty() {
-            return Ok(());
-        }
-        for version in versions {
-            let key = version.text_of("Key").split('/').map(encode).collect::<Vec<_>>().join("/");
-            let id = encode(version.text_of("VersionId"));
-            let path = format!("/{bucket}/{key}?versionId={id}");
-            client.rest("s3", Method::DELETE, &path, &[], Bytes::new()).await?;
-        }
-    }
-}
-
-async fn upload(client: &Client, bucket: &str, key: &str, file: &Path) -> Result<()> {
-    let body = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+async fn upload(client: &Client, bucket: &str, key: &str, content_type: &str, body: Vec<u8>) -> Result<()> {
     let path = key.split('/').map(encode).collect::<Vec<_>>().join("/");
-    let headers = [("content-type", content_type(file))];
+    let headers = [("content-type", content_type)];
     client.rest("s3", Method::PUT, &format!("/{bucket}/{path}"), &headers, Bytes::from(body)).await?;
     Ok(())
 }

@@ -39,8 +39,12 @@ impl Operation for ListInvalidations {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         rules::distribution(cx, &input.distribution_id)?;
         let (id, max) = (&input.distribution_id, input.max_items.as_deref());
-        let own = |i: &Invalidation| i.distribution == *id;
-        let page = rules::page::<Invalidation>(cx.tx, own, input.marker.as_deref(), max)?;
+        let own = |i: &Arc<Invalidation>| i.distribution == *id;
+        // The most recent ones are on the first page.
+        let key = |i: &Arc<Invalidation>| format!("{:020}/{}", i64::MAX - i.created.0, i.id);
+        let mut all: Vec<_> = cx.tx.scan::<Invalidation>().filter(own).collect();
+        all.sort_by_cached_key(key);
+        let page = rules::page_of(all, key, input.marker.as_deref(), max)?;
         let summary = |i: &Arc<Invalidation>| Summary {
             id: i.id.clone(),
             create_time: i.created,
