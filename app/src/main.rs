@@ -1,7 +1,7 @@
 //! `escale`: the one binary. It is the command line, and, as `escale daemon`, the cloud.
 //!
 //! The road: `cli/` reads what the user wants and talks to the daemon as any AWS client does; `daemon.rs` runs the
-//! cloud; `planes.rs` opens every plane, and the crate in `app/wiring` puts every service on them.
+//! cloud; `planes.rs` and `cloud.rs` open the planes, and the crate in `app/wiring` puts every service on them.
 
 mod cli;
 mod cloud;

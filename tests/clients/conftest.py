@@ -1,6 +1,7 @@
 """Black box: a cloud of its own for the session, unmodified clients against it.
 
-Everything here speaks only the wire, so a test that passes must hold on AWS too, apart from the endpoint.
+What is asserted of an answer should hold on AWS too, apart from the endpoint. Whether an answer is true is asked of the machine:
+of namespaces, cgroups, processes, and the kernel's tables.
 """
 
 import contextlib

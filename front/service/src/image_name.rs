@@ -38,13 +38,12 @@ impl<'a> ImageName<'a> {
     /// gives to a registry of the region.
     pub fn is_own(&self, config: &Config) -> bool {
         let name = self.registry.split(':').next().unwrap_or(self.registry);
-        let of_aws = name.strip_suffix(&format!(".dkr.ecr.{}.amazonaws.com", config.region));
+        let of_aws = format!("{}.dkr.ecr.{}.amazonaws.com", config.account, config.region);
         let port = config.endpoint.rsplit(':').next().unwrap_or("");
         self.registry == config.endpoint
             || self.registry == format!("localhost:{port}")
             || name == Config::api_name()
-            || of_aws
-                .is_some_and(|account| account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()))
+            || name == of_aws
     }
 }
 
@@ -64,6 +63,7 @@ mod tests {
             ("api.escale.internal/web", true, "web latest"),
             (with_digest.as_str(), true, &format!("web {digest}")),
             ("000000000000.dkr.ecr.eu-west-1.amazonaws.com/web", false, "web latest"),
+            ("111111111111.dkr.ecr.eu-west-3.amazonaws.com/web", false, "web latest"),
             ("1.dkr.ecr.eu-west-3.amazonaws.com/web", false, "web latest"),
             ("127.0.0.1:9/web", false, "web latest"),
             ("nginx", false, "nginx latest"),
