@@ -82,7 +82,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
 async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
     let out = Output { json: arguments.json };
     match arguments.verb {
-        Verb::Up(args) => up::run(home, &out, &args).await?,
+        Verb::Up(args) => return up::run(home, &out, &args).await,
         Verb::Down(args) => down::run(home, &out, &args).await?,
         Verb::Status(args) => status::run(home, &out, &args).await?,
         Verb::Logs(args) => logs::run(home, &out, &args).await?,
@@ -125,15 +125,49 @@ pub(crate) fn print(text: &str) {
     }
 }
 
+/// An error, and what was done about it since.
+#[derive(Debug)]
+pub(crate) struct Concluded {
+    error: anyhow::Error,
+    outcome: String,
+}
+
+impl Concluded {
+    /// The error stays the first thing that is told.
+    pub(crate) fn of(error: anyhow::Error, outcome: String) -> anyhow::Error {
+        anyhow::Error::new(Concluded { error, outcome })
+    }
+}
+
+impl std::fmt::Display for Concluded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for Concluded {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
+}
+
 /// An error with its causes, a line each. A script reads it where it reads an answer.
 pub(crate) fn report(error: &anyhow::Error, json: bool) {
     let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+    let outcome = error.downcast_ref::<Concluded>().map(|c| c.outcome.as_str());
     if json {
-        let value = serde_json::json!({"error": {"message": error.to_string(), "because": causes}});
+        let mut told = serde_json::json!({"message": error.to_string(), "because": causes});
+        if let Some(outcome) = outcome {
+            told["outcome"] = outcome.into();
+        }
+        let value = serde_json::json!({"error": told});
         return print(&format!("{value:#}\n"));
     }
     eprintln!("error: {error}");
     for cause in causes {
         eprintln!("  because: {cause}");
+    }
+    if let Some(outcome) = outcome {
+        eprintln!("{outcome}");
     }
 }
