@@ -323,7 +323,8 @@ def test_repositories_of_ones_own_outlive_an_up_that_fails(own_cloud, tmp_path):
 @pytest.fixture
 def hanging(own_cloud, tmp_path):
     """An `up` under way whose tasks never become healthy, once its stack is begun."""
-    sleeps = 'FROM scratch\nCOPY busybox /bin/busybox\nENTRYPOINT ["/bin/busybox", "sleep", "1000"]\n'
+    waits = "trap exit TERM; /bin/busybox sleep 1000 & wait"
+    sleeps = f'FROM scratch\nCOPY busybox /bin/busybox\nENTRYPOINT ["/bin/busybox", "sh", "-c", "{waits}"]\n'
     folder = application(tmp_path, dockerfile=sleeps)
     command = [ESCALE, "up", str(folder)]
     up = subprocess.Popen(command, env=own_cloud.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -346,6 +347,9 @@ def test_an_up_that_is_interrupted(hanging, sent):
     stacks = "the stack bad-local (CREATE_IN_PROGRESS) and the stack bad-registry (CREATE_COMPLETE)"
     assert said == f"error: interrupted; there is {stacks}: `escale up {folder}` goes on, `escale down bad` removes it"
     assert cloud.status()["stack"]["status"] == "CREATE_IN_PROGRESS"
+    # It goes on by itself, and what runs is not taken for what is healthy.
+    said = "2/2 running, being deployed: 2 of 2 new, not all healthy yet"
+    eventually(lambda: said in cloud.escale("status").stdout)
     cloud.escale("down", "bad")
     assert cloud.status()["daemon"]["pid"] is None
     cloud.escale("start")
