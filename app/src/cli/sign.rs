@@ -91,11 +91,7 @@ async fn refuse_what_is_not_private(
     let domain = outputs.get("DistributionDomain").map_or("", String::as_str);
     let site = application.url.split_once("://").map_or("", |(_, rest)| rest);
     if ![host(site), host(domain)].contains(&host(authority)) {
-        bail!(
-            "{url} is no address of {}: those are {} and http://{domain}",
-            application.app,
-            application.url
-        );
+        bail!("{url} is no address of {}, which is {}", application.app, application.url);
     }
     let path = path.split('?').next().unwrap_or_default();
     // The first behaviour that fits serves it; a pattern means the same with and without a first slash.
@@ -103,10 +99,7 @@ async fn refuse_what_is_not_private(
     let serves = |b: &&Xml| CLOUDFRONT.matches(&bare(b.text_of("PathPattern")), &bare(path));
     if !behaviours.iter().find(serves).is_some_and(is_private) {
         let path = if path.is_empty() { "/" } else { path };
-        bail!(
-            "{path} is not private, it needs no signature; private is what is below {}",
-            private.join(", ")
-        );
+        bail!("{path} is not private, it needs no signature; private paths: {}", private.join(", "));
     }
     Ok(())
 }
