@@ -310,11 +310,12 @@ def test_an_up_that_fails_in_its_last_steps(no_daemon, tmp_path):
 def test_repositories_of_ones_own_outlive_an_up_that_fails(own_cloud, tmp_path):
     """They were deployed by hand, with `escale template --registry`, and may hold what was pushed by hand."""
     folder = application(tmp_path, dockerfile='FROM scratch\nCOPY busybox /bin/busybox\nENTRYPOINT ["/bin/busybox", "false"]\n')
-    template = own_cloud.escale("template", folder, "--registry").stdout
+    template = own_cloud.escale("template", folder, "--registry", "--json").stdout.strip()
     client = own_cloud.client("cloudformation")
     client.create_stack(StackName="bad-registry", TemplateBody=template)
     client.get_waiter("stack_create_complete").wait(StackName="bad-registry", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
     done = own_cloud.escale("up", folder, check=False)
+    assert "the stack bad-local could not be made" in done.stderr
     assert "nothing of bad stays" in done.stderr and "the stack bad-registry was there before and stays" in done.stderr
     assert [s["StackName"] for s in client.describe_stacks()["Stacks"]] == ["bad-registry"]
     client.delete_stack(StackName="bad-registry")
