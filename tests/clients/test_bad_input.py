@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -14,7 +15,7 @@ import botocore.exceptions
 import pytest
 import requests
 
-from conftest import ESCALE, Cloud, eventually, host_tables, processes_of
+from conftest import ESCALE, Cloud, eventually, host_tables, make_cloud, processes_of, remove_cloud
 
 # What a program shows when it has not thought of its reader.
 DEBUG = re.compile(r"panicked|RUST_BACKTRACE|\b(Err|Ok|Some)\(|\bNone\b|\w+ \{ \w+: |\\n")
@@ -214,17 +215,30 @@ def test_subnets_that_overlap(aws):
     client.delete_stack(StackName=name)
 
 
-def failed_up(cloud, folder):
-    """An `up` that gets as far as the stack: gives the error, and sees that only the daemon and the images are left."""
-    done = cloud.escale("up", folder, "--json", check=False)
-    assert done.returncode != 0
-    text = json.loads(done.stdout)["error"]["message"]
-    assert not DEBUG.search(text), text
-    assert "the stack bad-local could not be made" in text and "mend it and say `escale up` again" in text
+def nothing_of_it(cloud):
+    """Of the application that failed nothing stays, neither in the cloud nor on the machine nor in the home."""
+    assert cloud.client("cloudformation").describe_stacks()["Stacks"] == []
     assert cloud.client("ec2").describe_vpcs()["Vpcs"] == []
-    mounts, processes, groups = marks_of(cloud)
-    assert processes == set() and groups == [], (processes, groups)
-    assert [m for m in mounts if "/vpcs/" in m or "/containers/" in m] == []
+    assert cloud.client("ecs").list_clusters()["clusterArns"] == []
+    assert [r["repositoryName"] for r in cloud.client("ecr").describe_repositories()["repositories"]] == []
+    apps = pathlib.Path(cloud.home, "apps")
+    assert not apps.exists() or list(apps.iterdir()) == []
+    # A daemon that has just begun prepares the first database.
+    eventually(lambda: processes_of(cloud) == set())
+    mounts, _, groups = marks_of(cloud)
+    assert groups == [] and [m for m in mounts if "/vpcs/" in m or "/containers/" in m] == []
+
+
+def failed_up(cloud, folder):
+    """An `up` that gets as far as the stack: gives the error, and sees that only the daemon, which was there before, is left."""
+    done = cloud.escale("up", folder, "--json", check=False)
+    assert done.returncode == 1
+    error = json.loads(done.stdout)["error"]
+    text = error["message"]
+    assert not DEBUG.search(text), text
+    assert "the stack bad-local could not be made" in text
+    assert error["outcome"] == "nothing of bad stays; mend it and say `escale up` again"
+    nothing_of_it(cloud)
     return text
 
 
@@ -236,7 +250,7 @@ def test_an_image_that_exits_at_once(own_cloud, tmp_path):
     # Which service and container, how it ended and why that is the end of the task, and what it said.
     assert "WebService: ECS Deployment Circuit Breaker was triggered: service web" in text
     assert "Essential container in task exited" in text and "Container web: exit code 3." in text
-    assert "It wrote last:\n    reading the settings\n    DATABASE_URL is not set\n" in text
+    assert text.endswith("It wrote last:\n    reading the settings\n    DATABASE_URL is not set")
 
     (folder / "web/Dockerfile").write_text(broken.replace(words, "exec nothing"))
     assert "exit code 127" in (text := failed_up(own_cloud, folder)) and "nothing: not found" in text
@@ -251,13 +265,150 @@ def test_an_image_that_exits_at_once(own_cloud, tmp_path):
     page = requests.get(f"http://127.0.0.1:{own_cloud.env['ESCALE_WEB_PORT']}/", headers={"Host": "bad.localhost"}, timeout=10)
     assert page.text == "well again"
 
+    # What stands is not removed by an `up` that fails.
+    (folder / "web/page").write_text("changed")
+    done = own_cloud.escale("up", folder, check=False)
+    assert done.returncode == 1 and "stacks cannot be updated here yet" in done.stderr
+    assert done.stderr.endswith("bad stood before and is left as it is\n"), done.stderr
+    page = requests.get(f"http://127.0.0.1:{own_cloud.env['ESCALE_WEB_PORT']}/", headers={"Host": "bad.localhost"}, timeout=10)
+    assert page.text == "well again" and own_cloud.status()["stack"]["status"] == "CREATE_COMPLETE"
 
-@pytest.mark.parametrize("image, told", [
-    ("some.registry.invalid/team/web:1", "the registry some.registry.invalid is not one that tasks can reach; push the image"),
-    ("127.0.0.1:{port}/team/web:1", "the repository 'team/web' does not exist: create it first"),
+
+@pytest.fixture
+def no_daemon():
+    """An installation without a daemon; after the test nothing may run for it."""
+    made, tables = make_cloud(), host_tables()
+    try:
+        yield made
+        assert made.status()["daemon"]["pid"] is None
+        assert marks_of(made) == ([], set(), []) and host_tables() == tables
+    finally:
+        remove_cloud(made)
+
+
+def test_an_up_that_fails_in_its_last_steps(no_daemon, tmp_path):
+    """The stack stood already; and the daemon that was started for it ends with it."""
+    serves = "trap exit TERM; /bin/busybox httpd -f -p 3000 & wait"  # a first process ends of a signal only if it says so
+    entry = f'ENTRYPOINT ["/bin/busybox", "sh", "-c", "{serves}"]'
+    folder = application(tmp_path, dockerfile=f"FROM scratch\nCOPY busybox /bin/busybox\nCOPY Dockerfile /index.html\n{entry}\n")
+    (folder / "dist").mkdir()
+    (folder / "dist/gone.css").symlink_to(folder / "nowhere")
+    with (folder / "escale.yaml").open("a") as manifest:
+        manifest.write("buckets:\n  static: { path: /static/*, sync: ./dist }\n  media: { path: /media/*, signed: true }\n")
+    done = no_daemon.escale("up", folder, check=False)
+    assert done.returncode == 1
+    text = done.stderr[done.stderr.index("error: ") :].splitlines()
+    assert text[0] == f"error: cannot read {folder}/dist/gone.css" and "No such file" in text[1]
+    assert text[2:] == ["nothing of bad stays; mend it and say `escale up` again", "the daemon that was started for it has stopped"]
+    assert no_daemon.status()["daemon"]["pid"] is None
+    no_daemon.escale("start")
+    nothing_of_it(no_daemon)
+    no_daemon.escale("stop")
+    no_daemon.escale("reset", "--yes")
+
+
+def test_repositories_of_ones_own_outlive_an_up_that_fails(own_cloud, tmp_path):
+    """They were deployed by hand, with `escale template --registry`, and may hold what was pushed by hand."""
+    folder = application(tmp_path, dockerfile='FROM scratch\nCOPY busybox /bin/busybox\nENTRYPOINT ["/bin/busybox", "false"]\n')
+    template = own_cloud.escale("template", folder, "--registry", "--json").stdout.strip()
+    client = own_cloud.client("cloudformation")
+    client.create_stack(StackName="bad-registry", TemplateBody=template)
+    client.get_waiter("stack_create_complete").wait(StackName="bad-registry", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    done = own_cloud.escale("up", folder, check=False)
+    assert "the stack bad-local could not be made" in done.stderr
+    assert "nothing of bad stays" in done.stderr and "the stack bad-registry was there before and stays" in done.stderr
+    assert [s["StackName"] for s in client.describe_stacks()["Stacks"]] == ["bad-registry"]
+    client.delete_stack(StackName="bad-registry")
+
+
+@pytest.fixture
+def hanging(own_cloud, tmp_path):
+    """An `up` under way whose tasks never become healthy, once its stack is begun."""
+    waits = "trap exit TERM; /bin/busybox sleep 1000 & wait"
+    sleeps = f'FROM scratch\nCOPY busybox /bin/busybox\nENTRYPOINT ["/bin/busybox", "sh", "-c", "{waits}"]\n'
+    folder = application(tmp_path, dockerfile=sleeps)
+    command = [ESCALE, "up", str(folder)]
+    up = subprocess.Popen(command, env=own_cloud.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        eventually(lambda: own_cloud.client("ecs").list_clusters()["clusterArns"])
+        yield own_cloud, up, folder
+    finally:
+        up.kill()
+        up.wait()
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_up_that_is_interrupted(hanging, sent):
+    """What was begun stays, for its user may want to go on; one line says what there is, and both ways."""
+    cloud, up, folder = hanging
+    up.send_signal(sent)
+    _, told = up.communicate(timeout=30)
+    assert up.returncode == 130
+    said = told.splitlines()[-1]
+    stacks = "the stack bad-local (CREATE_IN_PROGRESS) and the stack bad-registry (CREATE_COMPLETE)"
+    assert said == f"error: interrupted; there is {stacks}: `escale up {folder}` goes on, `escale down bad` removes it"
+    assert cloud.status()["stack"]["status"] == "CREATE_IN_PROGRESS"
+    # It goes on by itself, and what runs is not taken for what is healthy.
+    said = "2/2 running, being deployed: 2 of 2 new, not all healthy yet"
+    eventually(lambda: said in cloud.escale("status").stdout)
+    cloud.escale("down", "bad")
+    assert cloud.status()["daemon"]["pid"] is None
+    cloud.escale("start")
+    nothing_of_it(cloud)
+
+
+def test_a_daemon_that_dies_during_up(hanging):
+    """The error is the daemon's end; that the removal failed too is told beside it, with the command that removes what stays."""
+    cloud, up, _ = hanging
+    os.kill(cloud.status()["daemon"]["pid"], signal.SIGKILL)
+    _, told = up.communicate(timeout=30)
+    assert up.returncode == 1
+    said = told[told.index("error: ") :]
+    assert f"the daemon does not answer at 127.0.0.1:{cloud.port}" in said.splitlines()[0]
+    assert "what was made of bad could not be removed: the daemon" in said
+    assert said.endswith("`escale down bad` removes it\n")
+    cloud.escale("down", "bad")
+    cloud.escale("start")
+    nothing_of_it(cloud)
+
+
+def named(folder, image):
+    return application(folder, service=f'{{ image: "{image}", port: 3000, path: /, health: / }}')
+
+
+@pytest.mark.parametrize("image, registry, path", [
+    ("some.registry.invalid/team/web:1", "some.registry.invalid", "team/web:1"),
+    ("nginx", "docker.io", "nginx:latest"),
 ])
-def test_an_image_that_cannot_be_pulled(own_cloud, tmp_path, image, told):
-    image = image.format(port=own_cloud.port)
-    service = f'{{ image: "{image}", port: 3000, path: /, health: / }}'
-    text = failed_up(own_cloud, application(tmp_path, service=service))
-    assert "CannotPullContainerError" in text and image in text and told in text, text
+def test_an_image_of_a_foreign_registry(nothing, tmp_path, image, registry, path):
+    """It is told before anything is started; the commands that are told name this registry and this image."""
+    text = refused(nothing, "up", named(tmp_path, image))
+    assert f"the service web: tasks here start from the cloud's own registry alone, and {image} is in {registry}" in text
+    assert f"name it `image: 127.0.0.1:{nothing.port}/{path}`" in text
+    assert f"escale aws ecr create-repository --repository-name {path.partition(':')[0]}\n" in text
+    assert f"docker://{image} docker://127.0.0.1:{nothing.port}/{path}" in text
+    assert not nothing.home.exists()
+
+
+def test_an_image_that_is_not_in_the_registry(own_cloud, tmp_path):
+    """It is told before any stack is made."""
+    image = f"127.0.0.1:{own_cloud.port}/team/web:1"
+    folder = named(tmp_path, image)
+    text = refused(own_cloud, "up", folder)
+    assert f"the service web cannot start from {image}" in text
+    assert "escale aws ecr create-repository --repository-name team/web" in text
+    own_cloud.client("ecr").create_repository(repositoryName="team/web")
+    text = refused(own_cloud, "up", folder)
+    assert "the repository team/web has no image 1; push it: skopeo copy" in text
+    stacks = own_cloud.client("cloudformation")
+    assert stacks.describe_stacks()["Stacks"] == [] and stacks.list_stacks()["StackSummaries"] == []
+
+
+def test_what_is_told_early_leaves_the_daemon_that_the_way_out_needs(tmp_path):
+    cloud = make_cloud()
+    try:
+        done = cloud.escale("up", named(tmp_path, f"127.0.0.1:{cloud.port}/team/web:1"), check=False)
+        assert done.returncode == 1 and done.stderr.endswith("the daemon runs on; `escale stop` ends it\n"), done.stderr
+        assert cloud.client("ecr").describe_repositories()["repositories"] == []
+    finally:
+        remove_cloud(cloud)

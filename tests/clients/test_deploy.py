@@ -186,6 +186,20 @@ def test_what_is_wrong_or_not_enacted_is_told_by_name(own, change, told):
     assert left(own) == before
 
 
+def test_a_template_for_another_account_is_refused(own):
+    """`account` and `region` of an environment hold for whoever deploys its template."""
+    template, client = own.escale("template", SHOP, "--environment", "prod").stdout, own.client("cloudformation")
+    needed = ["FrontendImage", "BackendImage", "CdnPublicKeyPem", "CdnPrivateKeyPem"]
+    parameters = [{"ParameterKey": key, "ParameterValue": "x"} for key in needed]
+    options = {"Parameters": parameters, "Capabilities": ["CAPABILITY_NAMED_IAM"]}
+    with pytest.raises(botocore.exceptions.ClientError, match="the environment prod is for the account 123456789012"):
+        client.create_stack(StackName="elsewhere", TemplateBody=template, **options)
+    with pytest.raises(botocore.exceptions.ClientError, match="the environment prod is for the region eu-west-1"):
+        other = template.replace("eu-west-3", "eu-west-1")
+        client.create_stack(StackName="elsewhere", TemplateBody=other, **options)
+    assert "elsewhere" not in [s["StackName"] for s in client.describe_stacks()["Stacks"]]
+
+
 def test_the_template_of_the_shop(own, tmp_path):
     """The steps of `escale template --help`, with skopeo where they say docker."""
     cloud, before = own, left(own)

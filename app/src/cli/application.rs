@@ -30,13 +30,17 @@ impl Application {
             .with_context(|| format!("cannot write {}", path.display()))
     }
 
+    /// Its key goes with it: what it signed is gone too.
     pub(crate) fn forget(&self, home: &Home) -> Result<()> {
-        match fs::remove_file(file(home, &self.stack)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(error).context("cannot forget it")
+        for path in [key_file(home, &self.stack), file(home, &self.stack)] {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("cannot remove {}", path.display()));
+                }
+                _ => {}
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     /// Every application of this home.
@@ -86,6 +90,11 @@ impl Application {
 
 fn file(home: &Home, stack: &str) -> PathBuf {
     home.path().join("apps").join(format!("{stack}.json"))
+}
+
+/// The private key that signs an application's URLs.
+pub(crate) fn key_file(home: &Home, stack: &str) -> PathBuf {
+    home.path().join("apps").join(format!("{stack}.key.pem"))
 }
 
 /// The manifest's file: given itself, or as the folder it is in.

@@ -130,14 +130,21 @@ impl Client {
     }
 
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer> {
-        let stream = TcpStream::connect(&self.endpoint).await.with_context(|| {
-            format!("the daemon does not answer at {}; `escale start` starts it", self.endpoint)
-        })?;
-        stream.set_nodelay(true)?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
-        let (parts, body) = sender.send_request(request).await?.into_parts();
-        Ok(Answer { status: parts.status, body: body.collect().await?.to_bytes() })
+        let sent = async {
+            let stream = TcpStream::connect(&self.endpoint).await?;
+            stream.set_nodelay(true)?;
+            let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+            tokio::spawn(connection);
+            let (parts, body) = sender.send_request(request).await?.into_parts();
+            anyhow::Ok(Answer { status: parts.status, body: body.collect().await?.to_bytes() })
+        };
+        // Also in the middle of an answer: the daemon may die at any time, and loses nothing by it.
+        sent.await.with_context(|| {
+            format!(
+                "the daemon does not answer at {}; `escale start` starts it, and it goes on where it was: then say this again",
+                self.endpoint
+            )
+        })
     }
 }
 

@@ -27,38 +27,71 @@ pub(crate) async fn run(home: &Home, out: &Output, down: &Down) -> Result<()> {
     start::ensure(home).await?;
     let client = Client::new(&settings);
     let mut phases = Phases::new(out);
-    phases.begin("stack");
-    up::empty_buckets(&client, &application.stack).await?;
-    up::remove(&client, &application.stack, &phases).await?;
-    phases.begin("images");
-    up::remove(&client, &application.registry_stack, &phases).await?;
-    application.forget(home)?;
-    let snapshot = last_snapshot(&client, &application.stack).await?;
-    let ends = is_empty(&client).await?;
-    if ends {
-        // Nobody is left who needs the cloud: it leaves the machine as it found it. Its records and snapshots stay.
-        phases.begin("daemon");
-        reset::leave_the_machine(home).await?;
-    }
+    let snapshot = remove(home, &client, &application, Images::Remove, &mut phases).await?;
+    let ended = end_if_empty(home, &client, &mut phases).await?;
     phases.end();
     let mut text = format!("{} is gone", application.app);
     if let Some(snapshot) = &snapshot {
-        text += &format!(
-            "\nits database is kept as the snapshot {snapshot}: escale aws rds describe-db-snapshots"
-        );
+        text += &format!("\n{}", kept(snapshot));
     }
-    if ends {
+    if ended {
         text += "\nthe daemon has stopped, for no network is left; buckets and records of your own stay: escale start";
     }
     out.say(
         &text,
-        &json!({"app": application.app, "removed": true, "snapshot": snapshot, "daemon_stopped": ends}),
+        &json!({"app": application.app, "removed": true, "snapshot": snapshot, "daemon_stopped": ended}),
     );
     Ok(())
 }
 
-/// What CloudFormation kept of the application's database.
-async fn last_snapshot(client: &Client, stack: &str) -> Result<Option<String>> {
+/// What becomes of an application's image repositories.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Images {
+    Remove,
+    /// They were there before the application.
+    Keep,
+}
+
+/// Removes an application: what runs, what is stored, what is remembered of it. Gives the snapshot that stays of its database.
+pub(crate) async fn remove(
+    home: &Home,
+    client: &Client,
+    application: &Application,
+    images: Images,
+    phases: &mut Phases,
+) -> Result<Option<String>> {
+    phases.begin("remove stack");
+    let before = snapshots(client, &application.stack).await?;
+    up::empty_buckets(client, &application.stack).await?;
+    up::remove(client, &application.stack, phases).await?;
+    if images == Images::Remove {
+        phases.begin("remove images");
+        up::remove(client, &application.registry_stack, phases).await?;
+    }
+    let mut now = snapshots(client, &application.stack).await?;
+    now.retain(|snapshot| !before.contains(snapshot));
+    // The last thing: as long as anything stays, `escale down` must know it.
+    application.forget(home)?;
+    Ok(now.pop())
+}
+
+/// Ends the daemon if nobody is left who needs the cloud, which then leaves the machine as it found it. Its records and snapshots stay.
+pub(crate) async fn end_if_empty(home: &Home, client: &Client, phases: &mut Phases) -> Result<bool> {
+    if !is_empty(client).await? {
+        return Ok(false);
+    }
+    phases.begin("daemon");
+    reset::leave_the_machine(home).await?;
+    Ok(true)
+}
+
+/// What is told of a database's last snapshot.
+pub(crate) fn kept(snapshot: &str) -> String {
+    format!("its database is kept as the snapshot {snapshot}: escale aws rds describe-db-snapshots")
+}
+
+/// What CloudFormation kept of the databases of a stack.
+async fn snapshots(client: &Client, stack: &str) -> Result<Vec<String>> {
     let found =
         client.query("rds", "DescribeDBSnapshots", &[("SnapshotType".into(), "manual".into())]).await?;
     let prefix = format!("{stack}-");
@@ -66,8 +99,7 @@ async fn last_snapshot(client: &Client, stack: &str) -> Result<Option<String>> {
         .list("DBSnapshots")
         .iter()
         .filter(|snapshot| snapshot.text_of("DBInstanceIdentifier").starts_with(&prefix));
-    let newest = own.max_by_key(|snapshot| snapshot.text_of("SnapshotCreateTime").to_owned());
-    Ok(newest.map(|snapshot| snapshot.text_of("DBSnapshotIdentifier").to_owned()))
+    Ok(own.map(|snapshot| snapshot.text_of("DBSnapshotIdentifier").to_owned()).collect())
 }
 
 /// Whether no network is left: everything that runs stands in one.

@@ -2,7 +2,7 @@
 
 use super::{Output, application::Application, client::Client};
 use crate::{home::Home, settings::Settings};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use escale_base::Timestamp;
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ pub(crate) async fn run(home: &Home, out: &Output, logs: &Logs) -> Result<()> {
     let mut seen = BTreeSet::new();
     loop {
         let mut events = Vec::new();
-        for group in groups(&client, &application.stack, logs.service.as_deref()).await? {
+        for group in groups(&client, &application, logs.service.as_deref()).await? {
             events.extend(read(&client, &group, from).await?);
         }
         events.sort_by_key(|e| e["timestamp"].as_i64());
@@ -49,11 +49,32 @@ pub(crate) async fn run(home: &Home, out: &Output, logs: &Logs) -> Result<()> {
     }
 }
 
-async fn groups(client: &Client, stack: &str, service: Option<&str>) -> Result<Vec<String>> {
-    let prefix = format!("/ecs/{stack}/{}", service.unwrap_or_default());
-    let found = client.json("logs", "DescribeLogGroups", json!({"logGroupNamePrefix": prefix})).await?;
-    let groups = found["logGroups"].as_array().into_iter().flatten();
-    Ok(groups.filter_map(|g| g["logGroupName"].as_str().map(str::to_owned)).collect())
+/// The log groups of the application's services, or of the one that is named.
+async fn groups(client: &Client, application: &Application, service: Option<&str>) -> Result<Vec<String>> {
+    let (app, prefix) = (&application.app, format!("/ecs/{}/", application.stack));
+    let (mut groups, mut token) = (Vec::new(), Value::Null);
+    loop {
+        let mut input = json!({"logGroupNamePrefix": prefix});
+        if !token.is_null() {
+            input["nextToken"] = token;
+        }
+        let found = client.json("logs", "DescribeLogGroups", input).await?;
+        let page = found["logGroups"].as_array().into_iter().flatten();
+        groups.extend(page.filter_map(|g| g["logGroupName"].as_str().map(str::to_owned)));
+        token = found["nextToken"].clone();
+        if token.is_null() {
+            break;
+        }
+    }
+    let Some(service) = service else { return Ok(groups) };
+    let wished = format!("{prefix}{service}");
+    if groups.contains(&wished) {
+        return Ok(vec![wished]);
+    }
+    match groups.iter().filter_map(|g| g.strip_prefix(&prefix)).collect::<Vec<_>>().as_slice() {
+        [] => bail!("the service {service} has no logs: {app} has no service yet"),
+        known => bail!("there is no service {service} in {app}; there are {}", known.join(", ")),
+    }
 }
 
 async fn read(client: &Client, group: &str, from: i64) -> Result<Vec<Value>> {

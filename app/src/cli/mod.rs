@@ -8,6 +8,7 @@ mod doctor;
 mod down;
 mod logs;
 mod open;
+mod output;
 mod reset;
 mod sign;
 mod start;
@@ -20,6 +21,7 @@ mod xml;
 use crate::{daemon, home::Home, settings};
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+pub(crate) use output::{Concluded, Output, print, report};
 use std::process::ExitCode;
 
 /// AWS on one machine, for real.
@@ -82,7 +84,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
 async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
     let out = Output { json: arguments.json };
     match arguments.verb {
-        Verb::Up(args) => up::run(home, &out, &args).await?,
+        Verb::Up(args) => return up::run(home, &out, &args).await,
         Verb::Down(args) => down::run(home, &out, &args).await?,
         Verb::Status(args) => status::run(home, &out, &args).await?,
         Verb::Logs(args) => logs::run(home, &out, &args).await?,
@@ -98,54 +100,4 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Daemon => {}
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// How answers are printed.
-pub(crate) struct Output {
-    pub(crate) json: bool,
-}
-
-impl Output {
-    /// One answer, for a person or for a script.
-    pub(crate) fn say(&self, text: &str, value: &serde_json::Value) {
-        if self.json {
-            print(&format!("{value:#}\n"));
-        } else {
-            print(&format!("{text}\n"));
-        }
-    }
-}
-
-/// Prints an answer. Whoever reads may have read enough (`| head`): then there is nobody to tell more. Anything else (a full
-/// disk) is a failure: half an answer is none.
-pub(crate) fn print(text: &str) {
-    match write(text) {
-        Ok(()) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
-        Err(error) => {
-            eprintln!("error: the answer could not be written: {error}");
-            std::process::exit(1);
-        }
-    }
-}
-
-fn write(text: &str) -> std::io::Result<()> {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush())
-}
-
-/// An error with its causes, a line each. A script reads it where it reads an answer.
-pub(crate) fn report(error: &anyhow::Error, json: bool) {
-    let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
-    if json {
-        let value = serde_json::json!({"error": {"message": error.to_string(), "because": causes}});
-        // Read or not, the verb has failed, and ends so.
-        let _ = write(&format!("{value:#}\n"));
-        return;
-    }
-    eprintln!("error: {error}");
-    for cause in causes {
-        eprintln!("  because: {cause}");
-    }
 }

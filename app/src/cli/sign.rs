@@ -2,22 +2,28 @@
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-canned-policy.html>
 
-use super::{Output, application::Application, client::Client, up};
+use super::{Output, application::Application, client::Client, up, xml::Xml};
 use crate::{home::Home, settings::Settings};
 use anyhow::{Context, Result, bail};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use clap::Args;
-use escale_base::Clock;
+use escale_base::{
+    Clock,
+    glob::{Glob, One},
+};
+use http::Method;
 use rsa::Pkcs1v15Sign;
 use serde_json::json;
 use sha1::Digest;
+use std::collections::BTreeMap;
 
 #[derive(Args)]
 pub(crate) struct Sign {
     /// The file's path or whole URL: /media/cat.png
     path: String,
     /// How long it holds: 30s, 10m, 2h, 7d.
-    #[arg(long, default_value = "1h", value_parser = seconds)]
+    #[arg(long, default_value = "1h", value_parser = seconds, allow_hyphen_values = true)]
     expires: i64,
     /// The application, when several run.
     #[arg(long)]
@@ -27,14 +33,17 @@ pub(crate) struct Sign {
 pub(crate) async fn run(home: &Home, out: &Output, sign: &Sign) -> Result<()> {
     let application = Application::find(home, sign.app.as_deref())?;
     let client = Client::new(&Settings::of(home)?);
-    let key = up::private_key(home, &application.stack)?;
-    let key_id = key_id(&client, &application.stack).await?;
-    let url = if sign.path.starts_with("http") {
-        sign.path.clone()
-    } else {
-        format!("{}/{}", application.url, sign.path.trim_start_matches('/'))
+    let outputs = outputs(&client, &application).await?;
+    let is_url = sign.path.starts_with("http://") || sign.path.starts_with("https://");
+    let url = match is_url {
+        true => sign.path.clone(),
+        false => format!("{}/{}", application.url, sign.path.trim_start_matches('/')),
     };
-    let expires = Clock::machine().now().secs() + sign.expires;
+    refuse_what_is_not_private(&client, &application, &outputs, &url).await?;
+    let key = up::private_key(home, &application.stack)?;
+    let key_id = outputs.get("CdnKeyId").with_context(|| no_private_bucket(&application))?;
+    let expires = Clock::machine().now().secs().checked_add(sign.expires);
+    let expires = expires.with_context(|| format!("{} seconds from now is no time", sign.expires))?;
     let policy = format!(
         r#"{{"Statement":[{{"Resource":"{url}","Condition":{{"DateLessThan":{{"AWS:EpochTime":{expires}}}}}}}]}}"#
     );
@@ -48,24 +57,101 @@ pub(crate) async fn run(home: &Home, out: &Output, sign: &Sign) -> Result<()> {
     Ok(())
 }
 
-async fn key_id(client: &Client, stack: &str) -> Result<String> {
+async fn outputs(client: &Client, application: &Application) -> Result<BTreeMap<String, String>> {
+    let stack = &application.stack;
     let found =
         up::describe(client, stack).await?.with_context(|| format!("the stack {stack} is not there"))?;
     let outputs = found.list("Outputs").iter();
-    let key = outputs.into_iter().find(|o| o.text_of("OutputKey") == "CdnKeyId");
-    let key = key.with_context(|| format!("{stack} has no bucket with `signed: true`"))?;
-    Ok(key.text_of("OutputValue").to_owned())
+    Ok(outputs.map(|o| (o.text_of("OutputKey").to_owned(), o.text_of("OutputValue").to_owned())).collect())
 }
 
+/// A signature on what anybody may read, or on another site's address, is of no use: who asks for it has mistaken the path.
+async fn refuse_what_is_not_private(
+    client: &Client,
+    application: &Application,
+    outputs: &BTreeMap<String, String>,
+    url: &str,
+) -> Result<()> {
+    let id = outputs
+        .get("DistributionId")
+        .with_context(|| format!("{} has no distribution yet: the stack is not made", application.app))?;
+    let path = format!("/2020-05-31/distribution/{id}/config");
+    let answer = client.rest("cloudfront", Method::GET, &path, &[], Bytes::new()).await?;
+    let config = Xml::parse(&answer.body)?;
+    let config = config.find("DistributionConfig").context("CloudFront gave no configuration")?;
+    let behaviours = config.child("CacheBehaviors").map_or(&[][..], |b| b.list("Items"));
+    let private: Vec<&str> =
+        behaviours.iter().filter(|b| is_private(b)).map(|b| b.text_of("PathPattern")).collect();
+    if private.is_empty() {
+        bail!(no_private_bucket(application));
+    }
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let host = |authority: &str| authority.split(':').next().unwrap_or_default().to_owned();
+    let domain = outputs.get("DistributionDomain").map_or("", String::as_str);
+    let site = application.url.split_once("://").map_or("", |(_, rest)| rest);
+    if ![host(site), host(domain)].contains(&host(authority)) {
+        bail!("{url} is no address of {}, which is {}", application.app, application.url);
+    }
+    let path = path.split('?').next().unwrap_or_default();
+    // The first behaviour that fits serves it; a pattern means the same with and without a first slash.
+    let bare = |path: &str| path.strip_prefix('/').unwrap_or(path).to_owned();
+    let serves = |b: &&Xml| CLOUDFRONT.matches(&bare(b.text_of("PathPattern")), &bare(path));
+    if !behaviours.iter().find(serves).is_some_and(is_private) {
+        let path = if path.is_empty() { "/" } else { path };
+        bail!("{path} is not private, it needs no signature; private paths: {}", private.join(", "));
+    }
+    Ok(())
+}
+
+fn is_private(behaviour: &Xml) -> bool {
+    behaviour.child("TrustedKeyGroups").is_some_and(|groups| groups.text_of("Enabled") == "true")
+}
+
+fn no_private_bucket(application: &Application) -> String {
+    format!("{} has no bucket with `signed: true`", application.app)
+}
+
+/// Source: <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesCacheBehavior.html>
+const CLOUDFRONT: Glob = Glob { one: One::Byte, ignore_case: false, escape: false };
+
+/// A span of time, in seconds, from one on.
 fn seconds(text: &str) -> Result<i64> {
+    const FORM: &str = "is no span of time from now on: 30s, 10m, 2h, 7d";
     let (number, unit) = text.split_at(text.len() - text.chars().next_back().map_or(0, char::len_utf8));
-    let unit = match unit {
+    let unit: i64 = match unit {
         "s" => 1,
         "m" => 60,
         "h" => 3600,
         "d" => 86_400,
-        _ => bail!("'{text}' is no span of time: 30s, 10m, 2h, 7d"),
+        _ => bail!("'{text}' {FORM}"),
     };
-    Ok(number.parse::<i64>().with_context(|| format!("'{text}' is no span of time: 30s, 10m, 2h, 7d"))?
-        * unit)
+    let span = number.parse::<i64>().ok().and_then(|n| n.checked_mul(unit));
+    span.filter(|s| *s > 0).with_context(|| format!("'{text}' {FORM}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seconds;
+
+    #[test]
+    fn spans() {
+        for (text, expected) in [("30s", 30), ("10m", 600), ("2h", 7200), ("7d", 604_800)] {
+            assert_eq!(seconds(text).unwrap(), expected);
+        }
+        for bad in [
+            "",
+            "s",
+            "10",
+            "0s",
+            "-1h",
+            "1.5h",
+            "1w",
+            "5\u{fc}",
+            "9223372036854775807d",
+            "99999999999999999999s",
+        ] {
+            assert!(seconds(bad).unwrap_err().to_string().contains("no span of time"), "{bad}");
+        }
+    }
 }

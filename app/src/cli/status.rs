@@ -56,10 +56,24 @@ async fn services(client: &Client, cluster: &str) -> Result<Value> {
         all.push(json!({
             "name": service["serviceName"], "status": service["status"],
             "desired": service["desiredCount"], "running": service["runningCount"],
+            "deployment": deployment(service),
             "tasks": tasks(client, cluster, &service["serviceName"]).await?,
         }));
     }
     Ok(all.into())
+}
+
+/// How far the newest deployment is, and what of earlier ones still runs.
+fn deployment(service: &Value) -> Value {
+    let (newest, earlier): (Vec<_>, Vec<_>) =
+        service["deployments"].as_array().into_iter().flatten().partition(|d| d["status"] == "PRIMARY");
+    let old: i64 = earlier.iter().filter_map(|d| d["runningCount"].as_i64()).sum();
+    newest.first().map_or(Value::Null, |d| {
+        json!({
+            "state": d["rolloutState"], "reason": d["rolloutStateReason"], "desired": d["desiredCount"],
+            "running": d["runningCount"], "failed": d["failedTasks"], "old": old,
+        })
+    })
 }
 
 async fn tasks(client: &Client, cluster: &str, service: &Value) -> Result<Value> {
@@ -92,10 +106,17 @@ async fn database(client: &Client, stack: &str) -> Result<Value> {
             "id": d.text_of("DBInstanceIdentifier"), "status": d.text_of("DBInstanceStatus"),
             "engine": format!("{} {}", d.text_of("Engine"), d.text_of("EngineVersion")),
             "zone": d.text_of("AvailabilityZone"), "standby_zone": d.text_of("SecondaryAvailabilityZone"),
-            "multi_az": d.text_of("MultiAZ") == "true",
+            "multi_az": d.text_of("MultiAZ") == "true", "standby": standby_says(d),
             "endpoint": format!("{}:{}", endpoint.text_of("Address"), endpoint.text_of("Port")),
         })
     }))
+}
+
+/// What a Multi-AZ instance says of its standby; null for one without.
+fn standby_says(instance: &Xml) -> Value {
+    let infos = instance.list("StatusInfos").iter();
+    let mut own = infos.filter(|info| info.text_of("StatusType") == "standby replication");
+    own.next().map_or(Value::Null, |info| info.text_of("Message").into())
 }
 
 fn text(told: &Value) -> String {
@@ -111,7 +132,8 @@ fn text(told: &Value) -> String {
     }
     for service in told["services"].as_array().into_iter().flatten() {
         let (running, desired) = (&service["running"], &service["desired"]);
-        lines.push(format!("  {:<12} {running}/{desired} running", word(&service["name"])));
+        let deployed = deployed(&service["deployment"]);
+        lines.push(format!("  {:<12} {running}/{desired} running{deployed}", word(&service["name"])));
         for task in service["tasks"].as_array().into_iter().flatten() {
             let id: String = word(&task["id"]).chars().take(8).collect();
             lines.push(format!(
@@ -125,9 +147,13 @@ fn text(told: &Value) -> String {
     if told["database"].is_object() {
         let d = &told["database"];
         lines.push(format!("  {:<12} {}, {}", word(&d["id"]), word(&d["status"]), word(&d["engine"])));
-        let standby = match word(&d["standby_zone"]).as_str() {
-            "" => "no standby".to_owned(),
-            zone => format!("standby in {zone}"),
+        let standby = match (word(&d["standby_zone"]).as_str(), d["multi_az"] == true) {
+            ("", false) => "no standby".to_owned(),
+            // A failover would have nowhere to go, for as long as that is so.
+            ("", true) => {
+                format!("no standby now ({})", d["standby"].as_str().unwrap_or("no reason is known"))
+            }
+            (zone, _) => format!("standby in {zone}"),
         };
         lines.push(format!("    primary in {}, {standby}, {}", word(&d["zone"]), word(&d["endpoint"])));
     }
@@ -136,4 +162,62 @@ fn text(told: &Value) -> String {
         None => lines.push("no daemon runs; `escale up` starts one".to_owned()),
     }
     lines.join("\n")
+}
+
+/// What stands behind the numbers of a service that is being deployed, or could not be.
+fn deployed(deployment: &Value) -> String {
+    let count = |key: &str| deployment[key].as_i64().unwrap_or(0);
+    let some = |n: i64, what: &str| if n > 0 { format!(", {n} {what}") } else { String::new() };
+    let (failed, old) = (some(count("failed"), "failed"), some(count("old"), "old"));
+    match deployment["state"].as_str() {
+        Some("IN_PROGRESS") => {
+            let (running, desired) = (count("running"), count("desired"));
+            format!(", being deployed: {running} of {desired} new, not all healthy yet{old}{failed}")
+        }
+        Some("FAILED") => {
+            let why = deployment["reason"].as_str().unwrap_or("no reason is known");
+            format!(", its deployment failed: {why}{old}{failed}")
+        }
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deployments_are_told_plainly() {
+        let of = |state: &str, running: i64, failed: i64, old: i64| {
+            let deployments = json!([
+                {"status": "ACTIVE", "runningCount": old, "rolloutState": "IN_PROGRESS"},
+                {"status": "PRIMARY", "runningCount": running, "desiredCount": 2, "failedTasks": failed,
+                 "rolloutState": state, "rolloutStateReason": "tasks failed to start."},
+            ]);
+            deployed(&deployment(&json!({"deployments": deployments})))
+        };
+        assert_eq!(of("COMPLETED", 2, 0, 0), "");
+        assert_eq!(of("IN_PROGRESS", 1, 0, 2), ", being deployed: 1 of 2 new, not all healthy yet, 2 old");
+        assert_eq!(of("IN_PROGRESS", 0, 3, 0), ", being deployed: 0 of 2 new, not all healthy yet, 3 failed");
+        assert_eq!(of("FAILED", 0, 3, 2), ", its deployment failed: tasks failed to start., 2 old, 3 failed");
+        assert_eq!(deployed(&deployment(&json!({"deployments": []}))), "");
+    }
+
+    #[test]
+    fn a_standby_that_is_away_is_told_with_its_reason() {
+        let said = |zone: &str, multi_az: bool| {
+            let database = json!({
+                "id": "db", "status": "available", "engine": "postgres 15", "zone": "a", "standby_zone": zone,
+                "multi_az": multi_az, "standby": "it is rebuilt", "endpoint": "db:5432",
+            });
+            text(&json!({"database": database, "daemon": {"pid": 1}, "endpoint": "e"}))
+                .lines()
+                .nth(1)
+                .unwrap()
+                .to_owned()
+        };
+        assert_eq!(said("b", true), "    primary in a, standby in b, db:5432");
+        assert_eq!(said("", true), "    primary in a, no standby now (it is rebuilt), db:5432");
+        assert_eq!(said("", false), "    primary in a, no standby, db:5432");
+    }
 }

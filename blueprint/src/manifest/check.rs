@@ -1,10 +1,31 @@
-//! What only the whole manifest can show: names used twice, references that lead nowhere, paths that overlap.
+//! What only the whole manifest can show: names used twice, references that lead nowhere, paths that overlap, and what the
+//! embedded cloud cannot run.
 
-use super::{Manifest, Network, reader::Reader};
+use super::{Cidr, Manifest, Nat, Network, reader::Reader};
 use crate::{
-    problem::{Place, nearest},
+    problem::{Place, Problem, nearest},
+    template::pascal,
     yaml::{Kind, Node},
 };
+use std::net::Ipv4Addr;
+
+/// Addresses that no network can have.
+const NOBODYS: [(Cidr, &str); 4] = [
+    (block([0, 0, 0, 0], 8), "reserved addresses"),
+    (block([127, 0, 0, 0], 8), "loopback addresses"),
+    (block([169, 254, 0, 0], 16), "link-local addresses"),
+    (block([224, 0, 0, 0], 3), "multicast and reserved addresses"),
+];
+
+/// Addresses that mean something else in the embedded cloud.
+const TAKEN_HERE: [(Cidr, &str); 2] = [
+    (block([198, 18, 0, 0], 15), "the Internet of the embedded cloud"),
+    (block([100, 64, 0, 0], 10), "the service endpoints of the embedded cloud"),
+];
+
+const fn block([a, b, c, d]: [u8; 4], prefix: u32) -> Cidr {
+    Cidr { address: Ipv4Addr::new(a, b, c, d), prefix }
+}
 
 impl Network {
     /// Public, application and data, in every zone.
@@ -23,6 +44,61 @@ pub(crate) fn references(r: &mut Reader, root: &Node, manifest: &Manifest) {
     uses(r, root, manifest);
     injected(r, root, manifest);
     paths(r, root, manifest);
+    addresses(r, root, manifest);
+}
+
+fn addresses(r: &mut Reader, root: &Node, manifest: &Manifest) {
+    let Network { cidr, nat, .. } = manifest.network;
+    let is_here = manifest.environment.name == "local";
+    let place = |key| root.get("network").and_then(|n| n.get(key)).map_or(root.place, |n| n.place);
+    let here: &[_] = if is_here { &TAKEN_HERE } else { &[] };
+    if let Some((taken, what)) = NOBODYS.iter().chain(here).find(|(taken, _)| cidr.meets(*taken)) {
+        let message = format!("the network cannot be {cidr}: {taken} are {what}");
+        r.fault_hint(place("cidr"), message, "take a private block, like `10.0.0.0/16`");
+    }
+    if is_here && nat == Nat::None {
+        r.fault_hint(
+            place("nat"),
+            "`nat: none` needs interface endpoints, which the embedded cloud does not have yet",
+            "take `per-az` or `single`; an environment for AWS can have it: `environments: { prod: { nat: none } }`",
+        );
+    }
+}
+
+/// Parts whose names lead to one logical id: `a`, with its execution role, and `a-execution`, with its role.
+pub(crate) fn meeting(manifest: &Manifest, twice: &[String]) -> Vec<Problem> {
+    let root = &manifest.origin.root;
+    let sections = ["services", "database", "buckets"];
+    let keys = sections.iter().flat_map(|s| root.get(s).map(Node::entries).unwrap_or_default());
+    let parts: Vec<_> = keys.map(|(key, _)| (pascal(&key.text), key)).collect();
+    let mut found: Vec<Problem> = Vec::new();
+    let mut told = Vec::new();
+    for id in twice {
+        // An id starts with the name of the part that it belongs to, and goes on with a word.
+        let is_of =
+            |name: &str| id.strip_prefix(name).is_some_and(|rest| rest.starts_with(char::is_uppercase));
+        let mut of: Vec<_> = parts.iter().filter(|(name, _)| is_of(name)).collect();
+        // Of names that begin alike it is the longer ones.
+        of.sort_by_key(|(name, key)| (std::cmp::Reverse(name.len()), key.place.line, key.place.column));
+        of.truncate(2);
+        of.sort_by_key(|(_, key)| (key.place.line, key.place.column));
+        let (place, message) = match of.as_slice() {
+            [(_, first), (_, second)] => (
+                second.place,
+                format!("`{}` and `{}` would both make `{id}` of the template", first.text, second.text),
+            ),
+            [(_, only)] => {
+                (only.place, format!("`{}` would make a second `{id}` of the template", only.text))
+            }
+            // It ends with the name; whoever meets there has met before.
+            _ => continue,
+        };
+        if !told.contains(&place) {
+            told.push(place);
+            found.push(Problem::new(&manifest.origin.source, place, message).hint("choose another name"));
+        }
+    }
+    found
 }
 
 /// Names become logical ids and variables, so that no two parts may share one.

@@ -38,7 +38,23 @@ pub(crate) fn apply(r: &mut Reader, root: &mut Node, name: &str) -> Environment 
     }
     for (key, value) in overlay.entries() {
         match key.text.as_str() {
-            "region" => environment.region = r.text(value, "`region`"),
+            "region" => {
+                let word = |w: &str| {
+                    !w.is_empty() && w.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+                };
+                environment.region = r.text(value, "`region`");
+                if environment
+                    .region
+                    .as_ref()
+                    .is_some_and(|t| t.split('-').count() < 3 || !t.split('-').all(word))
+                {
+                    r.fault_hint(
+                        value.place,
+                        "`region` must be the name of an AWS region",
+                        "write it like `eu-west-3`",
+                    );
+                }
+            }
             "protect" => environment.protect = r.flag(value, "`protect`").unwrap_or_default(),
             "account" => {
                 let digits = |t: &String| t.len() == 12 && t.chars().all(|c| c.is_ascii_digit());

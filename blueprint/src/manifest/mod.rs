@@ -2,7 +2,7 @@
 //!
 //! [`Manifest::parse`] reads it, with every environment's overlay; [`Manifest::for_environment`] gives the one to use.
 
-mod check;
+pub(crate) mod check;
 mod environments;
 mod read;
 mod reader;
@@ -47,8 +47,9 @@ pub(crate) struct Origin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Environment {
     pub name: String,
+    /// The region that a deployment must find itself in: a rule of the template.
     pub region: Option<String>,
-    /// The 12 digits that a deployment must find itself in.
+    /// The 12 digits of the account that a deployment must find itself in: a rule, too.
     pub account: Option<String>,
     /// Whether databases and load balancers refuse to be deleted.
     pub protect: bool,

@@ -153,6 +153,14 @@ impl FromStr for Cidr {
     }
 }
 
+impl Cidr {
+    /// Whether they have an address in common.
+    pub(crate) fn meets(self, other: Cidr) -> bool {
+        let prefix = self.prefix.min(other.prefix);
+        (self.address.to_bits() ^ other.address.to_bits()) >> (32 - prefix) == 0
+    }
+}
+
 impl fmt::Display for Cidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.prefix)

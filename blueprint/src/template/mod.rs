@@ -13,7 +13,7 @@ mod storage;
 mod yaml_text;
 
 use crate::{
-    manifest::{Image, Manifest},
+    manifest::{Environment, Image, Manifest, check},
     problem::Problem,
 };
 use serde_json::{Map, Value, json};
@@ -98,8 +98,8 @@ impl Template {
     }
 }
 
-/// The application's template. Problems can only come from `overrides`, the one part that is checked against
-/// what was made; [`Manifest::parse`] has already tried them all.
+/// The application's template. Problems can only come from what is checked against what was made: logical ids that meet, and
+/// `overrides`; [`Manifest::parse`] has already tried them all.
 pub fn template(manifest: &Manifest) -> Result<Template, Vec<Problem>> {
     let mut sheet = Sheet::default();
     sheet.parameter(
@@ -108,6 +108,7 @@ pub fn template(manifest: &Manifest) -> Result<Template, Vec<Problem>> {
         Some(manifest.environment.name.clone()),
         json!({"Description": "The environment's name; part of the names of its secrets"}),
     );
+    only_there(&mut sheet, manifest);
     let mut images = Vec::new();
     for service in &manifest.services {
         images.push(services::image(&mut sheet, manifest, service));
@@ -119,6 +120,10 @@ pub fn template(manifest: &Manifest) -> Result<Template, Vec<Problem>> {
     balancer::resources(&mut sheet, manifest);
     cdn::resources(&mut sheet, manifest);
     services::resources(&mut sheet, manifest);
+    let meeting = check::meeting(manifest, &sheet.twice);
+    if !meeting.is_empty() {
+        return Err(meeting);
+    }
     overrides::apply(&mut sheet.resources, manifest)?;
 
     let sync = |b: &crate::Bucket| {
@@ -144,6 +149,20 @@ pub fn template(manifest: &Manifest) -> Result<Template, Vec<Problem>> {
     })
 }
 
+/// A template that was made for one region or account is refused by CloudFormation in every other.
+fn only_there(sheet: &mut Sheet, manifest: &Manifest) {
+    let Environment { name, region, account, .. } = &manifest.environment;
+    let place = [("Region", "region", region), ("AccountId", "account", account)];
+    for (pseudo, word, wished) in place {
+        let Some(wished) = wished else { continue };
+        let rule = json!({"Assertions": [{
+            "Assert": {"Fn::Equals": [reference(&format!("AWS::{pseudo}")), wished]},
+            "AssertDescription": format!("the environment {name} is for the {word} {wished}"),
+        }]});
+        sheet.rules.insert(format!("Only{pseudo}"), rule);
+    }
+}
+
 /// The template of the image repositories, deployed before everything else and shared by all environments: a service
 /// cannot start from an image that is not there yet. `None` when no service is built from source.
 pub fn registry_template(manifest: &Manifest) -> Option<Template> {
@@ -166,15 +185,20 @@ pub fn registry_template(manifest: &Manifest) -> Option<Template> {
 pub(crate) struct Sheet {
     pub(crate) resources: Map<String, Value>,
     parameters: Map<String, Value>,
+    rules: Map<String, Value>,
     conditions: Map<String, Value>,
     outputs: Map<String, Value>,
     needed: Vec<Parameter>,
+    /// Logical ids that two parts have made.
+    twice: Vec<String>,
 }
 
 impl Sheet {
     pub(crate) fn add(&mut self, id: &str, kind: &str, properties: Value) {
-        debug_assert!(!self.resources.contains_key(id), "{id} is made twice");
-        self.resources.insert(id.to_owned(), json!({"Type": kind, "Properties": properties}));
+        let made = json!({"Type": kind, "Properties": properties});
+        if self.resources.insert(id.to_owned(), made).is_some() {
+            self.twice.push(id.to_owned());
+        }
     }
 
     /// Sets what stands beside a resource's properties: `DependsOn`, `DeletionPolicy`, …
@@ -213,6 +237,7 @@ impl Sheet {
         all.insert("Description".into(), description.into());
         let sections = [
             ("Parameters", self.parameters),
+            ("Rules", self.rules),
             ("Conditions", self.conditions),
             ("Resources", self.resources),
             ("Outputs", self.outputs),

@@ -539,3 +539,141 @@ fn single_values_can_be_set() {
         assert!(problems.contains(setting.split('=').next().unwrap()), "{problems}");
     }
 }
+
+/// What stands for itself on AWS, and not here.
+#[test]
+fn networks_that_cannot_be() {
+    check(
+        &with(
+            "network: { cidr: 198.19.0.0/16, nat: none }\nenvironments: { prod: { nat: none, network.cidr: 100.64.0.0/16 } }\n",
+        ),
+        expect![[r#"
+            the network cannot be 198.19.0.0/16: 198.18.0.0/15 are the Internet of the embedded cloud
+             --> escale.yaml:7:18
+              |
+            7 | network: { cidr: 198.19.0.0/16, nat: none }
+              |                  ^^^^^^^^^^^^^
+              = take a private block, like `10.0.0.0/16`
+
+            `nat: none` needs interface endpoints, which the embedded cloud does not have yet
+             --> escale.yaml:7:38
+              |
+            7 | network: { cidr: 198.19.0.0/16, nat: none }
+              |                                      ^^^^
+              = take `per-az` or `single`; an environment for AWS can have it: `environments: { prod: { nat: none } }`
+        "#]],
+    );
+    // An environment for AWS may have both.
+    check(
+        &with(
+            "network: { nat: none }\nenvironments: { local: { nat: single }, prod: { network.cidr: 198.19.0.0/16 } }\n",
+        ),
+        expect![[r#""#]],
+    );
+    for (cidr, meets) in [
+        ("127.0.0.0/16", "127.0.0.0/8 are loopback addresses"),
+        ("169.254.8.0/24", "169.254.0.0/16 are link-local addresses"),
+        ("0.1.0.0/16", "0.0.0.0/8 are reserved addresses"),
+        ("239.0.0.0/16", "224.0.0.0/3 are multicast and reserved addresses"),
+        ("198.18.0.0/16", "198.18.0.0/15 are the Internet of the embedded cloud"),
+        ("100.127.0.0/16", "100.64.0.0/10 are the service endpoints of the embedded cloud"),
+    ] {
+        let told =
+            Manifest::parse(&with(&format!("network: {{ cidr: {cidr} }}\n")), "escale.yaml").unwrap_err();
+        let [one] = told.as_slice() else { panic!("{}", all(&told)) };
+        assert_eq!(one.message, format!("the network cannot be {cidr}: {meets}"));
+        assert_eq!((one.place.line, one.place.column), (7, 18));
+    }
+    for cidr in
+        ["198.17.0.0/16", "198.20.0.0/16", "100.63.0.0/16", "126.0.0.0/16", "128.0.0.0/16", "223.255.0.0/16"]
+    {
+        let fits = Manifest::parse(&with(&format!("network: {{ cidr: {cidr} }}\n")), "escale.yaml");
+        assert!(fits.is_ok(), "{cidr}");
+    }
+}
+
+#[test]
+fn names_that_meet_in_a_logical_id() {
+    let services = |names: &str| {
+        let each = names.split(' ').map(|n| format!("  {n}: {{ image: x, port: 80, path: /{n} }}\n"));
+        format!("app: shop\nservices:\n{}", each.collect::<String>())
+    };
+    check(
+        &services("a a-b a-b-execution"),
+        expect![[r#"
+        `a-b` and `a-b-execution` would both make `ABExecutionRole` of the template
+         --> escale.yaml:5:3
+          |
+        5 |   a-b-execution: { image: x, port: 80, path: /a-b-execution }
+          |   ^^^^^^^^^^^^^
+          = choose another name
+    "#]],
+    );
+    check(
+        &services("a-execution a"),
+        expect![[r#"
+        `a-execution` and `a` would both make `AExecutionRole` of the template
+         --> escale.yaml:4:3
+          |
+        4 |   a: { image: x, port: 80, path: /a }
+          |   ^
+          = choose another name
+    "#]],
+    );
+    check(
+        &services("a1 a-1"),
+        expect![[r#"
+            `a1` and `a-1` would both make `A1SecurityGroup` of the template
+             --> escale.yaml:4:3
+              |
+            4 |   a-1: { image: x, port: 80, path: /a-1 }
+              |   ^^^
+              = choose another name
+        "#]],
+    );
+    assert!(Manifest::parse(&services("a a-exec a-b ab execution"), "escale.yaml").is_ok());
+    let used = "  b: { image: x, uses: [c] }\n  a: { image: x, uses: [b-to-c] }\n  a-to-b: { image: x, uses: [c] }\ndatabase:\n  c: { engine: postgres 15 }\n  b-to-c: { engine: postgres 15 }\n";
+    check(
+        &with(used),
+        expect![[r#"
+        `a` and `a-to-b` would both make `AToBToC` of the template
+         --> escale.yaml:9:3
+          |
+        9 |   a-to-b: { image: x, uses: [c] }
+          |   ^^^^^^
+          = choose another name
+    "#]],
+    );
+    // A part of the template that is nobody's.
+    check(
+        &with("  endpoint: { image: x }\nenvironments: { prod: { nat: none } }\n"),
+        expect![[r#"
+        `endpoint` would make a second `EndpointSecurityGroup` of the template
+         --> escale.yaml:7:3
+          |
+        7 |   endpoint: { image: x }
+          |   ^^^^^^^^
+          = choose another name
+    "#]],
+    );
+}
+
+#[test]
+fn a_region_has_its_form() {
+    for bad in ["Paris", "eu-west", "eu_west_3", "eu--3"] {
+        let told = Manifest::parse(
+            &with(&format!("environments: {{ prod: {{ region: {bad} }} }}\n")),
+            "escale.yaml",
+        );
+        assert!(all(&told.unwrap_err()).contains("write it like `eu-west-3`"), "{bad}");
+    }
+    for good in ["eu-west-3", "us-gov-east-1"] {
+        assert!(
+            Manifest::parse(
+                &with(&format!("environments: {{ prod: {{ region: {good} }} }}\n")),
+                "escale.yaml"
+            )
+            .is_ok()
+        );
+    }
+}

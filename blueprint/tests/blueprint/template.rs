@@ -137,8 +137,11 @@ fn nothing_local_in_it() {
         "escale.yaml",
     )
     .unwrap();
-    let prod = of(&shop().for_environment("prod").unwrap()).to_json_min();
+    let prod = of(&shop().for_environment("prod").unwrap());
+    let rules = format!("\"Rules\":{},", prod.value()["Rules"]);
     let same = prod
+        .to_json_min()
+        .replace(&rules, "")
         .replace("\"prod\"", "\"local\"")
         .replace("(prod)", "(local)")
         .replace("\"DeletionProtection\":true", "\"DeletionProtection\":false")
@@ -158,6 +161,7 @@ fn clean_under_cfn_lint() {
     let wide = Manifest::parse(
         "app: wide-app
 network: { cidr: 10.1.0.0/22, azs: 3, nat: none }
+environments: { local: { nat: single }, far: {} }
 services:
   web: { build: web, port: 80, path: /web/*, secrets: [API_KEY], uses: [main-db, other-db] }
   api: { build: api, port: 81, path: /web/api/*, uses: [uploads], count: 3 }
@@ -176,6 +180,7 @@ overrides: { WebService.EnableExecuteCommand: true, MainDbInstance.DeletionPolic
     for manifest in [
         &least,
         &wide,
+        &wide.for_environment("far").unwrap(),
         &shop(),
         &shop().for_environment("staging").unwrap(),
         &shop().for_environment("prod").unwrap(),
@@ -203,4 +208,23 @@ overrides: { WebService.EnableExecuteCommand: true, MainDbInstance.DeletionPolic
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
+}
+
+/// `region` and `account` hold wherever the template is deployed, whoever deploys it.
+#[test]
+fn an_environment_s_place_is_a_rule() {
+    let rules = |name| of(&shop().for_environment(name).unwrap()).value()["Rules"].clone();
+    assert_eq!(rules("local"), serde_json::Value::Null);
+    let only = |pseudo: &str, value: &str, told: &str| {
+        serde_json::json!({"Assertions": [
+            {"Assert": {"Fn::Equals": [{"Ref": pseudo}, value]}, "AssertDescription": told}
+        ]})
+    };
+    let region = |told| only("AWS::Region", "eu-west-3", told);
+    let staging = region("the environment staging is for the region eu-west-3");
+    assert_eq!(rules("staging"), serde_json::json!({"OnlyRegion": staging}));
+    let told = "the environment prod is for the account 123456789012";
+    let prod = region("the environment prod is for the region eu-west-3");
+    let account = only("AWS::AccountId", "123456789012", told);
+    assert_eq!(rules("prod"), serde_json::json!({"OnlyRegion": prod, "OnlyAccountId": account}));
 }

@@ -83,23 +83,25 @@ fn name(base: &Outside) -> Result<ImageName<'_>> {
     ImageName::parse(&base.image).context("this is not the name of an image")
 }
 
-fn with_way_out(login: &Login, name: &ImageName<'_>, error: RegistryError) -> Error {
+pub(super) fn with_way_out(login: &Login, name: &ImageName<'_>, error: RegistryError) -> Error {
     match &error {
         RegistryError::NoSuchRepository { .. } => anyhow!(
             "{error}; make it: escale aws ecr create-repository --repository-name {}; then push the image: {}",
             name.repository,
-            push_by_hand(login, name)
+            push_by_hand(&login.address, name, "SOURCE")
         ),
-        RegistryError::NoSuchImage { .. } => anyhow!("{error}; push it: {}", push_by_hand(login, name)),
+        RegistryError::NoSuchImage { .. } => {
+            anyhow!("{error}; push it: {}", push_by_hand(&login.address, name, "SOURCE"))
+        }
         _ => error.into(),
     }
 }
 
-/// The command with which an image of that name gets there.
-fn push_by_hand(login: &Login, name: &ImageName<'_>) -> String {
+/// The command with which an image of that name gets into the registry at `address`.
+pub(super) fn push_by_hand(address: &str, name: &ImageName<'_>, source: &str) -> String {
     let joint = if name.reference.contains(':') { '@' } else { ':' };
     format!(
-        "skopeo copy --dest-tls-verify=false --dest-creds \"AWS:$(escale aws ecr get-login-password)\" docker://SOURCE docker://{}/{}{joint}{}",
-        login.address, name.repository, name.reference
+        "skopeo copy --dest-tls-verify=false --dest-creds \"AWS:$(escale aws ecr get-login-password)\" docker://{source} docker://{address}/{}{joint}{}",
+        name.repository, name.reference
     )
 }

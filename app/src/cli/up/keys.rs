@@ -1,6 +1,6 @@
-//! The key pair that signs media URLs: made once for an application, kept in the home.
+//! The key pair that signs media URLs: made once for an application, kept in the home until `down`.
 
-use crate::home::Home;
+use crate::{cli::application::key_file, home::Home};
 use anyhow::{Context, Result};
 use rsa::{
     RsaPrivateKey, RsaPublicKey,
@@ -23,7 +23,7 @@ pub(crate) struct Pair {
 
 /// The pair of a stack; the same one each time, so that a later deploy does not break URLs that are out.
 pub(crate) fn pair(home: &Home, stack: &str) -> Result<Pair> {
-    let path = file(home, stack);
+    let path = key_file(home, stack);
     let private = match fs::read_to_string(&path) {
         Ok(text) => {
             RsaPrivateKey::from_pkcs8_pem(&text).with_context(|| format!("{} is damaged", path.display()))?
@@ -37,7 +37,7 @@ pub(crate) fn pair(home: &Home, stack: &str) -> Result<Pair> {
 
 /// The private half alone, of a stack that is up.
 pub(crate) fn private(home: &Home, stack: &str) -> Result<RsaPrivateKey> {
-    let path = file(home, stack);
+    let path = key_file(home, stack);
     let text = fs::read_to_string(&path).with_context(|| format!("{stack} has no key for signed URLs"))?;
     RsaPrivateKey::from_pkcs8_pem(&text).with_context(|| format!("{} is damaged", path.display()))
 }
@@ -51,8 +51,4 @@ fn make(path: &PathBuf) -> Result<RsaPrivateKey> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())?;
     Ok(key)
-}
-
-fn file(home: &Home, stack: &str) -> PathBuf {
-    home.path().join("apps").join(format!("{stack}.key.pem"))
 }

@@ -4,17 +4,19 @@
 //! static files. There is no side door.
 
 mod bases;
+mod begun;
 mod buckets;
 mod ecr;
 mod images;
 mod keys;
+mod named;
 mod phases;
 mod sources;
 mod stack;
 mod static_files;
 
 use super::{
-    Output,
+    Concluded, Output,
     application::{Application, LOCAL, manifest_path, read_manifest},
     client::{self, Client},
     doctor, start,
@@ -22,16 +24,21 @@ use super::{
 use crate::{home::Home, lock, settings::Settings};
 use anyhow::{Context, Result, bail};
 use bases::Bases;
+use begun::Begun;
 use clap::Args;
 use escale_blueprint::{Manifest, Purpose, Template, registry_template, template};
+use escale_imagebuild::Layout;
 pub(crate) use keys::private as private_key;
 pub(crate) use phases::Phases;
 use serde_json::json;
+use sources::Source;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    process::ExitCode,
     time::{Duration, Instant},
 };
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[derive(Args)]
 pub(crate) struct Up {
@@ -49,7 +56,10 @@ pub(crate) use stack::{describe, remove};
 /// The tasks were healthy when the stack was done: what is left is one round through the edge.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
-pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<()> {
+/// What shells tell of a program that Ctrl-C has ended.
+const INTERRUPTED: u8 = 130;
+
+pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<ExitCode> {
     let path = manifest_path(&up.manifest)?;
     let manifest = read_manifest(&path, LOCAL, &up.set)?;
     let folder = path.parent().context("a file has a folder")?;
@@ -57,64 +67,139 @@ pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<()> {
     static_files::check(folder, &template)?;
     let engines: Vec<u32> = manifest.databases.iter().map(|d| d.engine.major()).collect();
     doctor::require(&engines)?;
-    let sources = sources::sources(folder, &template, &Settings::of(home)?.config)?;
+    let config = Settings::of(home)?.config;
+    named::check(&template, &config)?;
+    let sources = sources::sources(folder, &template, &config)?;
     let (later, first): (Vec<_>, Vec<_>) = sources.iter().partition(|source| !source.own_bases.is_empty());
 
     let _alone = lock::alone(home)?;
     let mut phases = Phases::new(out);
     // Before anything is started: what cannot be built leaves nothing behind.
     phases.begin("build");
-    let mut layouts = images::build_all(home, first, &Bases::default(), &phases)?;
-    phases.begin("daemon");
+    let layouts = images::build_all(home, first, &Bases::default(), &phases)?;
+
+    let daemon_is_ours = lock::running(home).is_none();
     let settings = Settings::of(home)?;
-    start::ensure(home).await?;
     let client = Client::new(&settings);
-    refuse_missing_secrets(&client, &template).await?;
-
-    // What builds on images in the cloud's registry, before anything of the application is made.
-    if !later.is_empty() {
-        phases.begin("base images");
-        let bases = bases::pull_all(home, &client, &later, &phases).await?;
-        phases.begin("build on them");
-        layouts.extend(images::build_all(home, later, &bases, &phases)?);
-        bases::forget_old(home)?;
-    }
-
-    phases.begin("push");
-    let registry_stack = manifest.registry_stack_name();
-    if let Some(registry) = registry_template(&manifest) {
-        stack::deploy(&client, &registry_stack, &registry.to_json_min(), &[], &phases).await?;
-    }
-    let references = images::push_all(&client, &template, &layouts, &phases).await?;
-
-    phases.begin("stack");
-    let name = manifest.stack_name();
-    let url = site_url(&manifest, &settings)?;
-    let parameters = parameters(home, &name, &template, &references, &url)?;
-    let application = Application {
-        app: manifest.app.clone(),
-        stack: name.clone(),
-        registry_stack,
-        manifest: path.clone(),
-        url: url.clone(),
+    let mut begun = None;
+    let mut stopped = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+    let work =
+        Work { home, path: &path, folder, manifest: &manifest, template: &template, settings: &settings };
+    let done = tokio::select! {
+        done = work.deploy(&client, layouts, later, &mut begun, &mut phases) => done,
+        () = any(&mut stopped) => {
+            drop(phases);
+            let told = begun::interrupted(home, begun.as_ref(), &client, &up.manifest).await;
+            super::report(&told, out.json);
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
     };
-    application.save(home)?;
-    let outputs = stack::deploy(&client, &name, &template.to_json_min(), &parameters, &phases).await?;
-
-    phases.begin("static files");
-    static_files::sync_all(&client, folder, &template, &outputs).await?;
-
-    phases.begin("first answer");
-    first_answer(&url).await?;
+    let deployed = match (done, &begun) {
+        (Ok(deployed), _) => deployed,
+        // The way out of what is refused so early goes through the cloud: it stays.
+        (Err(error), None) if daemon_is_ours && lock::running(home).is_some() => {
+            return Err(Concluded::of(error, "the daemon runs on; `escale stop` ends it".to_owned()));
+        }
+        (Err(error), None) => return Err(error),
+        (Err(error), Some(begun)) => {
+            let outcome = tokio::select! {
+                outcome = begun.undo(home, &client, daemon_is_ours, &mut phases) => outcome,
+                () = any(&mut stopped) => {
+                    format!("interrupted while it was removed; `escale down {}` removes what stays", manifest.app)
+                }
+            };
+            return Err(Concluded::of(error, outcome));
+        }
+    };
     phases.end();
+    let Deployed { url, outputs } = deployed;
     let text =
         format!("\n{} runs at {url}\nThe AWS API answers at {}", manifest.app, settings.endpoint_url());
     let value = json!({
-        "app": manifest.app, "stack": name, "url": url, "endpoint": settings.endpoint_url(),
+        "app": manifest.app, "stack": manifest.stack_name(), "url": url, "endpoint": settings.endpoint_url(),
         "outputs": outputs, "seconds": phases.seconds(),
     });
     out.say(&text, &value);
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The first of these signals. One that cannot come any more is as good as none.
+async fn any([interrupt, terminate]: &mut [Signal; 2]) {
+    tokio::select! {
+        Some(()) = interrupt.recv() => {}
+        Some(()) = terminate.recv() => {}
+        else => std::future::pending().await,
+    }
+}
+
+/// What an `up` works on.
+struct Work<'a> {
+    home: &'a Home,
+    path: &'a Path,
+    folder: &'a Path,
+    manifest: &'a Manifest,
+    template: &'a Template,
+    settings: &'a Settings,
+}
+
+/// What stands when it is done.
+struct Deployed {
+    url: String,
+    outputs: BTreeMap<String, String>,
+}
+
+impl Work<'_> {
+    /// From the daemon to the first answer. What it begins to make is in `begun`, also when this fails or is dropped on the way.
+    async fn deploy(
+        &self,
+        client: &Client,
+        mut layouts: BTreeMap<String, Layout>,
+        later: Vec<&Source<'_>>,
+        begun: &mut Option<Begun>,
+        phases: &mut Phases,
+    ) -> Result<Deployed> {
+        let Work { home, manifest, template, .. } = *self;
+        phases.begin("daemon");
+        start::ensure(home).await?;
+        refuse_missing_secrets(client, template).await?;
+        named::look(client, template).await?;
+
+        // What builds on images in the cloud's registry, before anything of the application is made.
+        if !later.is_empty() {
+            phases.begin("base images");
+            let bases = bases::pull_all(home, client, &later, phases).await?;
+            phases.begin("build on them");
+            layouts.extend(images::build_all(home, later, &bases, phases)?);
+            bases::forget_old(home)?;
+        }
+
+        phases.begin("push");
+        let (name, registry_stack) = (manifest.stack_name(), manifest.registry_stack_name());
+        let url = site_url(manifest, self.settings)?;
+        let application = Application {
+            app: manifest.app.clone(),
+            stack: name.clone(),
+            registry_stack: registry_stack.clone(),
+            manifest: self.path.to_owned(),
+            url: url.clone(),
+        };
+        *begun = Some(Begun::now(home, client, application).await?);
+        if let Some(registry) = registry_template(manifest) {
+            stack::deploy(client, &registry_stack, &registry.to_json_min(), &[], phases).await?;
+        }
+        let references = images::push_all(client, template, &layouts, phases).await?;
+
+        phases.begin("stack");
+        let parameters = parameters(home, &name, template, &references, &url)?;
+        let outputs = stack::deploy(client, &name, &template.to_json_min(), &parameters, phases).await?;
+
+        phases.begin("static files");
+        static_files::sync_all(client, self.folder, template, &outputs).await?;
+
+        phases.begin("first answer");
+        first_answer(&url).await?;
+        Ok(Deployed { url, outputs })
+    }
 }
 
 /// What a browser on this machine types.

@@ -91,3 +91,12 @@ impl Phases {
         Value::Object(all)
     }
 }
+
+impl Drop for Phases {
+    /// What is told next stands on a line of its own.
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -94,13 +94,7 @@ async fn wait_until_made(
             }
             "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_COMPLETE" => {
                 let why = failures(client, name).await?;
-                let left = match stack.text_of("StackStatus") {
-                    "ROLLBACK_COMPLETE" => {
-                        "\nwhat was made of it is removed again; mend it and say `escale up` again"
-                    }
-                    _ => "",
-                };
-                bail!("the stack {name} could not be made:\n{why}{left}");
+                bail!("the stack {name} could not be made:\n{why}");
             }
             _ => phases.tell(waiting_for(client, name, all).await?),
         }
