@@ -112,7 +112,7 @@ pub(super) async fn interrupted(
     };
     let told = match begun {
         Some(begun) => begun.interrupted(client, &up).await,
-        None if lock::running(home).is_some() => {
+        None if matches!(lock::running(home), Ok(Some(_))) => {
             format!(
                 "of the application nothing was touched, the daemon runs: `{up}` goes on, `escale stop` ends it"
             )

@@ -78,7 +78,7 @@ pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<ExitCode> 
     phases.begin("build");
     let layouts = images::build_all(home, first, &Bases::default(), &phases)?;
 
-    let daemon_is_ours = lock::running(home).is_none();
+    let daemon_is_ours = lock::running(home)?.is_none();
     let settings = Settings::of(home)?;
     let client = Client::new(&settings);
     let mut begun = None;
@@ -97,7 +97,7 @@ pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<ExitCode> 
     let deployed = match (done, &begun) {
         (Ok(deployed), _) => deployed,
         // The way out of what is refused so early goes through the cloud: it stays.
-        (Err(error), None) if daemon_is_ours && lock::running(home).is_some() => {
+        (Err(error), None) if daemon_is_ours && matches!(lock::running(home), Ok(Some(_))) => {
             return Err(Concluded::of(error, "the daemon runs on; `escale stop` ends it".to_owned()));
         }
         (Err(error), None) => return Err(error),
