@@ -96,6 +96,29 @@ impl Client {
         Err(refused(&tree).into())
     }
 
+    /// What stands in a list, over all its pages. `token` is the name that the list's token has in answers and in requests.
+    pub(crate) async fn query_all(
+        &self,
+        service: &str,
+        operation: &str,
+        parameters: &[(String, String)],
+        list: &str,
+        token: &str,
+    ) -> Result<Vec<Xml>> {
+        let (mut all, mut request) = (Vec::new(), parameters.to_vec());
+        loop {
+            let page = self.query(service, operation, &request).await?;
+            all.extend(page.list(list).iter().cloned());
+            match page.text_of(token) {
+                "" => return Ok(all),
+                next => {
+                    request.truncate(parameters.len());
+                    request.push((token.to_owned(), next.to_owned()));
+                }
+            }
+        }
+    }
+
     /// A request of a REST service: S3, CloudFront, Route 53.
     pub(crate) async fn rest(
         &self,

@@ -27,19 +27,17 @@ pub(crate) async fn run(home: &Home, out: &Output, down: &Down) -> Result<()> {
     start::ensure(home).await?;
     let client = Client::new(&settings);
     let mut phases = Phases::new(out);
-    let snapshot = remove(home, &client, &application, Images::Remove, &mut phases).await?;
+    let snapshots = remove(home, &client, &application, Images::Remove, &mut phases).await?;
     let ended = end_if_empty(home, &client, &mut phases).await?;
     phases.end();
     let mut text = format!("{} is gone", application.app);
-    if let Some(snapshot) = &snapshot {
-        text += &format!("\n{}", kept(snapshot));
-    }
+    text += &kept(&snapshots);
     if ended {
         text += "\nthe daemon has stopped, for no network is left; buckets and records of your own stay: escale start";
     }
     out.say(
         &text,
-        &json!({"app": application.app, "removed": true, "snapshot": snapshot, "daemon_stopped": ended}),
+        &json!({"app": application.app, "removed": true, "snapshots": snapshots, "daemon_stopped": ended}),
     );
     Ok(())
 }
@@ -52,14 +50,14 @@ pub(crate) enum Images {
     Keep,
 }
 
-/// Removes an application: what runs, what is stored, what is remembered of it. Gives the snapshot that stays of its database.
+/// Removes an application: what runs, what is stored, what is remembered of it. Gives the snapshots that stay of its databases.
 pub(crate) async fn remove(
     home: &Home,
     client: &Client,
     application: &Application,
     images: Images,
     phases: &mut Phases,
-) -> Result<Option<String>> {
+) -> Result<Vec<String>> {
     phases.begin("remove stack");
     let before = snapshots(client, &application.stack).await?;
     up::empty_buckets(client, &application.stack).await?;
@@ -72,7 +70,7 @@ pub(crate) async fn remove(
     now.retain(|snapshot| !before.contains(snapshot));
     // The last thing: as long as anything stays, `escale down` must know it.
     application.forget(home)?;
-    Ok(now.pop())
+    Ok(now)
 }
 
 /// Ends the daemon if nobody is left who needs the cloud, which then leaves the machine as it found it. Its records and snapshots stay.
@@ -85,21 +83,23 @@ pub(crate) async fn end_if_empty(home: &Home, client: &Client, phases: &mut Phas
     Ok(true)
 }
 
-/// What is told of a database's last snapshot.
-pub(crate) fn kept(snapshot: &str) -> String {
-    format!("its database is kept as the snapshot {snapshot}: escale aws rds describe-db-snapshots")
+/// What is told of the last snapshots of databases: a line, or nothing.
+pub(crate) fn kept(snapshots: &[String]) -> String {
+    let what = match snapshots {
+        [] => return String::new(),
+        [one] => format!("its database is kept as the snapshot {one}"),
+        several => format!("its databases are kept as the snapshots {}", several.join(", ")),
+    };
+    format!("\n{what}: escale aws rds describe-db-snapshots")
 }
 
 /// What CloudFormation kept of the databases of a stack.
 async fn snapshots(client: &Client, stack: &str) -> Result<Vec<String>> {
-    let found =
-        client.query("rds", "DescribeDBSnapshots", &[("SnapshotType".into(), "manual".into())]).await?;
+    let request = [("SnapshotType".into(), "manual".into())];
+    let found = client.query_all("rds", "DescribeDBSnapshots", &request, "DBSnapshots", "Marker").await?;
     let prefix = format!("{stack}-");
-    let own = found
-        .list("DBSnapshots")
-        .iter()
-        .filter(|snapshot| snapshot.text_of("DBInstanceIdentifier").starts_with(&prefix));
-    Ok(own.map(|snapshot| snapshot.text_of("DBSnapshotIdentifier").to_owned()).collect())
+    let own = found.iter().filter(|s| s.text_of("DBInstanceIdentifier").starts_with(&prefix));
+    Ok(own.map(|s| s.text_of("DBSnapshotIdentifier").to_owned()).collect())
 }
 
 /// Whether no network is left: everything that runs stands in one.

@@ -46,17 +46,15 @@ impl Begun {
         if self.stood {
             return format!("{app} stood before and is left as it is");
         }
-        let snapshot = match down::remove(home, client, &self.application, self.images, phases).await {
-            Ok(snapshot) => snapshot,
+        let snapshots = match down::remove(home, client, &self.application, self.images, phases).await {
+            Ok(snapshots) => snapshots,
             Err(error) => return self.stays(client, &error).await,
         };
         let mut told = format!("nothing of {app} stays; mend it and say `escale up` again");
         if self.images == Images::Keep {
             told += &format!("\nthe stack {} was there before and stays", self.application.registry_stack);
         }
-        if let Some(snapshot) = snapshot {
-            told += &format!("\n{}", down::kept(&snapshot));
-        }
+        told += &down::kept(&snapshots);
         if daemon_is_ours {
             match down::end_if_empty(home, client, phases).await {
                 Ok(true) => told += "\nthe daemon that was started for it has stopped",

@@ -148,28 +148,18 @@ async fn waiting_for(client: &Client, name: &str, all: usize) -> Result<String> 
 
 /// The resources that failed, each with its reason, first failure first.
 async fn failures(client: &Client, name: &str) -> Result<String> {
-    let mut failed = Vec::new();
-    let mut request: Vec<(String, String)> = vec![("StackName".into(), name.into())];
-    loop {
-        let found = client.query("cloudformation", "DescribeStackEvents", &request).await;
-        let Ok(found) = found else { return Ok("its events are gone".into()) };
-        let events = found.list("StackEvents").iter();
-        failed.extend(
-            events
-                .filter(|e| {
-                    e.text_of("ResourceStatus").ends_with("_FAILED")
-                        && e.text_of("ResourceStatusReason") != "Resource creation cancelled"
-                })
-                .cloned(),
-        );
-        match found.text_of("NextToken") {
-            "" => break,
-            token => {
-                request.truncate(1);
-                request.push(("NextToken".into(), token.into()));
-            }
-        }
-    }
+    let request = [("StackName".into(), name.into())];
+    let events =
+        client.query_all("cloudformation", "DescribeStackEvents", &request, "StackEvents", "NextToken").await;
+    let mut failed = match events {
+        // Deleted since, by somebody else.
+        Err(error) if is_code(&error, "ValidationError") => return Ok("  its events are gone".into()),
+        events => events?,
+    };
+    failed.retain(|e| {
+        e.text_of("ResourceStatus").ends_with("_FAILED")
+            && e.text_of("ResourceStatusReason") != "Resource creation cancelled"
+    });
     let lines: Vec<String> = failed
         .iter()
         .rev()
