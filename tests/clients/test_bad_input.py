@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import textwrap
+import time
 
 import botocore.exceptions
 import pytest
@@ -250,6 +251,26 @@ def test_an_image_that_exits_at_once(own_cloud, tmp_path):
     own_cloud.escale("up", folder)
     page = requests.get(f"http://127.0.0.1:{own_cloud.env['ESCALE_WEB_PORT']}/", headers={"Host": "bad.localhost"}, timeout=10)
     assert page.text == "well again"
+
+
+# Ends when it is told to, as a shell that is a container's first process does not by itself.
+ENDS = 'ENTRYPOINT ["/bin/busybox", "sh", "-c", "trap exit TERM; /bin/busybox httpd -f -p 3000 & wait"]'
+
+
+@pytest.mark.parametrize("service, request_sent, saw", [
+    ("port: 9999, path: /, health: /", r"GET http://10\.9\.\d+\.\d+:9999/", "connection refused, nothing listens on port 9999"),
+    ("port: 3000, path: /, health: { path: /nope, grace: 5s }", r"GET http://10\.9\.\d+\.\d+:3000/nope", "answered 404, and 200 is asked for"),
+])
+def test_a_wrong_port_or_health_path(own_cloud, tmp_path, service, request_sent, saw):
+    dockerfile = f"FROM scratch\nCOPY busybox /bin/busybox\n{ENDS}\n"
+    folder, began = application(tmp_path, service=f"{{ build: ./web, {service} }}", dockerfile=dockerfile), time.monotonic()
+    text = failed_up(own_cloud, folder)
+    # The default grace period is waited for twice: less than a minute when the machine is not loaded.
+    assert time.monotonic() - began < 90
+    assert "WebService: ECS Deployment Circuit Breaker was triggered: service web" in text
+    assert re.search(r"Task failed ELB health checks in \(target-group arn:aws:elasticloadbalancing:[^)]*\)", text), text
+    assert re.search(rf"Its last check: {request_sent}: {saw}\.", text), text
+    assert "(HealthCheckGracePeriodSeconds)" in text
 
 
 @pytest.mark.parametrize("image, told", [

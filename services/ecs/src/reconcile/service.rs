@@ -1,11 +1,13 @@
 //! Keeps services at their number: asks the scheduler, and does what it decides in one transaction.
 
+use super::task::progress_of;
 use crate::{
     Error,
     calls::ECS,
     place::{self, Wanted},
     rules,
     scheduler::{self, Decision, Life, Member, Sickness, Version, Wish},
+    sight,
     status::{Known, Status},
 };
 use escale_base::{AwsError, Timestamp, ids};
@@ -263,16 +265,33 @@ fn stop(cx: &mut Cx<'_>, service: &Service, list: Vec<(String, String)>) {
     for (id, words) in list {
         let reason = match words.strip_suffix("deployment") {
             Some(head) => format!("{head}(deployment {newest})"),
+            None if words == scheduler::FAILED_BALANCER => failed_balancer(cx, service, &id),
             None => words,
         };
         let stop = Stop { at: cx.now, code: "ServiceSchedulerInitiated".into(), reason: reason.clone() };
-        if reason.starts_with("Task failed") {
-            tell(cx, &key, &format!("(task {id}) is unhealthy: {reason}."));
+        if reason == scheduler::FAILED_CONTAINER {
+            tell(cx, &key, &format!("(task {id}) failed container health checks."));
         }
         cx.tx.update(&id, |t: &mut Task| t.stop.get_or_insert(stop).at);
         stopped.push(format!("(task {id})"));
     }
     tell(cx, &key, &format!("has stopped {} running tasks: {}.", stopped.len(), stopped.join(" ")));
+}
+
+/// Gives the words for why it stops, and keeps what the check saw: the target is gone when somebody asks.
+fn failed_balancer(cx: &mut Cx<'_>, service: &Service, id: &str) -> String {
+    let sight = cx.tx.get::<Task>(id).and_then(|task| sight::of_task(cx.tx, service, &task));
+    let Some(sight) = sight else { return scheduler::FAILED_BALANCER.into() };
+    let place = format!("(target-group {})", sight.group);
+    let words = format!(
+        "(task {id}) (port {}) is unhealthy in {place} due to (reason {}).",
+        sight.port, sight.description
+    );
+    tell(cx, &service.key(), &words);
+    let mut row = progress_of(cx.tx, id);
+    row.check = Some(sight.told);
+    cx.tx.put(row);
+    format!("{} in {place}", scheduler::FAILED_BALANCER)
 }
 
 fn complete(cx: &mut Cx<'_>, service: &Service) {
