@@ -32,6 +32,9 @@ pub const FORWARDED_CONNECTIONS: usize = 4096;
 pub const FORWARDED_HEAD_BYTES: usize = 32 * 1024;
 pub const FORWARDED_HEAD_MS: u64 = 10_000;
 pub const FORWARDED_CONNECT_MS: u64 = 5_000;
+/// How long a task's start tries to reach the API from the task's interface, in milliseconds: the kernel's first try and those after
+/// one and after three seconds. Longer is AWS's way, and tells nothing more on one machine.
+pub const TASK_ROAD_MS: u64 = 4_000;
 /// The dns plane's bounds.
 pub mod dns {
     /// Largest answer over UDP, in bytes, whatever the client offers: stays below any path's MTU, so that

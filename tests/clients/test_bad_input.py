@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 import textwrap
+import time
 
 import botocore.exceptions
 import pytest
@@ -274,6 +275,26 @@ def test_an_image_that_exits_at_once(own_cloud, tmp_path):
     assert page.text == "well again" and own_cloud.status()["stack"]["status"] == "CREATE_COMPLETE"
 
 
+# Ends when it is told to, as a shell that is a container's first process does not by itself.
+ENDS = 'ENTRYPOINT ["/bin/busybox", "sh", "-c", "trap exit TERM; /bin/busybox httpd -f -p 3000 & wait"]'
+
+
+@pytest.mark.parametrize("service, request_sent, saw", [
+    ("port: 9999, path: /, health: { path: /, grace: 5s }", r"GET http://10\.9\.\d+\.\d+:9999/", "connection refused, nothing listens on port 9999"),
+    ("port: 3000, path: /, health: { path: /nope, grace: 5s }", r"GET http://10\.9\.\d+\.\d+:3000/nope", "answered 404, and 200 is asked for"),
+])
+def test_a_wrong_port_or_health_path(own_cloud, tmp_path, service, request_sent, saw):
+    dockerfile = f"FROM scratch\nCOPY busybox /bin/busybox\n{ENDS}\n"
+    folder, began = application(tmp_path, service=f"{{ build: ./web, {service} }}", dockerfile=dockerfile), time.monotonic()
+    text = failed_up(own_cloud, folder)
+    # The grace period is waited for twice.
+    assert time.monotonic() - began < 60
+    assert "WebService: ECS Deployment Circuit Breaker was triggered: service web" in text
+    assert re.search(r"Task failed ELB health checks in \(target-group arn:aws:elasticloadbalancing:[^)]*\)", text), text
+    assert re.search(rf"Its last check: {request_sent}: {saw}\.", text), text
+    assert "(HealthCheckGracePeriodSeconds)" in text
+
+
 @pytest.fixture
 def no_daemon():
     """An installation without a daemon; after the test nothing may run for it."""
@@ -288,9 +309,7 @@ def no_daemon():
 
 def test_an_up_that_fails_in_its_last_steps(no_daemon, tmp_path):
     """The stack stood already; and the daemon that was started for it ends with it."""
-    serves = "trap exit TERM; /bin/busybox httpd -f -p 3000 & wait"  # a first process ends of a signal only if it says so
-    entry = f'ENTRYPOINT ["/bin/busybox", "sh", "-c", "{serves}"]'
-    folder = application(tmp_path, dockerfile=f"FROM scratch\nCOPY busybox /bin/busybox\nCOPY Dockerfile /index.html\n{entry}\n")
+    folder = application(tmp_path, dockerfile=f"FROM scratch\nCOPY busybox /bin/busybox\nCOPY Dockerfile /index.html\n{ENDS}\n")
     (folder / "dist").mkdir()
     (folder / "dist/gone.css").symlink_to(folder / "nowhere")
     with (folder / "escale.yaml").open("a") as manifest:

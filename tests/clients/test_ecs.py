@@ -4,131 +4,17 @@ import json
 import pathlib
 import shutil
 import subprocess
-import uuid
 
 import botocore.exceptions
-import images
 import pytest
 
 from conftest import REGION, address_of, container_pid, eventually, processes_of
+from tasks import cluster  # noqa: F401 (a fixture)
 
 pytestmark = pytest.mark.skipif(shutil.which("skopeo") is None, reason="needs skopeo")
 
-APPLETS = ["cat", "date", "dd", "echo", "env", "grep", "head", "id", "kill", "pwd", "sh", "sleep", "tail", "touch", "true", "wget"]
-
-# What lets a task be started: its image, its log, what it is told. Narrow, as AWS's own examples are.
-EXECUTION = {
-    "ecr:GetAuthorizationToken": "*",
-    "ecr:BatchCheckLayerAvailability": "*",
-    "ecr:GetDownloadUrlForLayer": "*",
-    "ecr:BatchGetImage": "*",
-    "logs:CreateLogStream": "*",
-    "logs:PutLogEvents": "*",
-    "secretsmanager:GetSecretValue": "arn:aws:secretsmanager:*:*:secret:ecs/*",
-    "ssm:GetParameters": "arn:aws:ssm:*:*:parameter/ecs/*",
-}
-
-
-class Cluster:
-    """A cluster with what tasks need: two subnets, an image, roles, a log group."""
-
-    def __init__(self, cloud, folder):
-        self.cloud, self.name = cloud, f"ecs-{uuid.uuid4().hex[:8]}"
-        self.ecs, self.logs, self.ec2 = (cloud.client(s) for s in ("ecs", "logs", "ec2"))
-        self.cluster = self.ecs.create_cluster(clusterName=self.name)["cluster"]["clusterArn"]
-        self.logs.create_log_group(logGroupName=f"/{self.name}")
-        self.vpc = self.ec2.create_vpc(CidrBlock="10.71.0.0/16")["Vpc"]["VpcId"]
-        self.subnets = [
-            self.ec2.create_subnet(VpcId=self.vpc, CidrBlock=f"10.71.{i}.0/24", AvailabilityZone=REGION + zone)["Subnet"]["SubnetId"]
-            for i, zone in enumerate("ab")
-        ]
-        self.execution = self.role("execution", EXECUTION)
-        self.push(folder)
-
-    def role(self, name, allowed):
-        iam, trust = self.cloud.client("iam"), {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        made = iam.create_role(RoleName=f"{self.name}-{name}", AssumeRolePolicyDocument=policy(trust))["Role"]["Arn"]
-        statements = [{"Effect": "Allow", "Action": action, "Resource": on} for action, on in allowed.items()]
-        iam.put_role_policy(RoleName=f"{self.name}-{name}", PolicyName="own", PolicyDocument=policy(*statements))
-        return made
-
-    def push(self, folder):
-        """skopeo brings the image, as it would to AWS."""
-        ecr = self.cloud.client("ecr")
-        repository = ecr.create_repository(repositoryName=self.name)["repository"]["repositoryUri"]
-        programs = {f"bin/{name}": "-> /bin/busybox" for name in APPLETS}
-        files = {"bin/busybox": pathlib.Path("/bin/busybox").read_bytes(), **programs, "tmp/": None}
-        self.digest = images.layout(folder, files, config={"Env": ["PATH=/bin", "FROM_IMAGE=yes"]})
-        images.push(folder, repository, "1", images.token(ecr))
-        self.image = f"{repository}:1"
-
-    def container(self, name, script, **more):
-        log = {"awslogs-group": f"/{self.name}", "awslogs-region": REGION, "awslogs-stream-prefix": "t"}
-        return {
-            "name": name, "image": self.image, "command": ["sh", "-c", script],
-            "logConfiguration": {"logDriver": "awslogs", "options": log}, **more,
-        }
-
-    def define(self, *containers, **more):
-        wanted = {
-            "family": f"{self.name}-{uuid.uuid4().hex[:6]}", "networkMode": "awsvpc", "cpu": "256", "memory": "512",
-            "requiresCompatibilities": ["FARGATE"], "executionRoleArn": self.execution, **more,
-        }
-        return self.ecs.register_task_definition(containerDefinitions=list(containers), **wanted)["taskDefinition"]["taskDefinitionArn"]
-
-    def network(self):
-        return {"awsvpcConfiguration": {"subnets": self.subnets, "assignPublicIp": "DISABLED"}}
-
-    def run(self, definition, **more):
-        started = self.ecs.run_task(
-            cluster=self.name, taskDefinition=definition, launchType="FARGATE", networkConfiguration=self.network(), **more
-        )
-        assert started["failures"] == []
-        return started["tasks"][0]["taskArn"]
-
-    def task(self, arn):
-        return self.ecs.describe_tasks(cluster=self.name, tasks=[arn])["tasks"][0]
-
-    def until(self, arn, status, within=30):
-        def reached():
-            task = self.task(arn)
-            assert status == "STOPPED" or task["lastStatus"] != "STOPPED", task
-            return task if task["lastStatus"] == status else None
-
-        return eventually(reached, within=within)
-
-    def done(self, definition, **more):
-        """Runs a task to its end."""
-        return self.until(self.run(definition, **more), "STOPPED")
-
-    def lines(self, arn, container="main"):
-        stream = f"t/{container}/{arn.rpartition('/')[2]}"
-        try:
-            found = self.logs.get_log_events(logGroupName=f"/{self.name}", logStreamName=stream, startFromHead=True)
-        except self.logs.exceptions.ResourceNotFoundException:
-            return []  # it has not been started yet
-        return [e["message"] for e in found["events"]]
-
-    def said(self, arn, line, container="main"):
-        eventually(lambda: line in self.lines(arn, container))
-
-
-def policy(*statements):
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
-
-
 def codes(task):
     return {c["name"]: c.get("exitCode") for c in task["containers"]}
-
-
-@pytest.fixture(scope="module")
-def cluster(cloud, tmp_path_factory):
-    made = Cluster(cloud, tmp_path_factory.mktemp("image") / "layout")
-    yield made
-    for arn in made.ecs.list_services(cluster=made.name)["serviceArns"]:
-        made.ecs.delete_service(cluster=made.name, service=arn, force=True)
-    for arn in made.ecs.list_tasks(cluster=made.name)["taskArns"]:
-        made.ecs.stop_task(cluster=made.name, task=arn)
 
 
 def test_skopeo_s_image_runs_with_what_the_task_definition_says(cluster):

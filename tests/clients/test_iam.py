@@ -7,6 +7,8 @@ import uuid
 import botocore.exceptions
 import pytest
 
+from conftest import eventually
+
 ACCOUNT = "000000000000"
 
 
@@ -286,3 +288,82 @@ def test_simulation_says_what_the_gate_would(aws, user):
         "s3:DeleteObject": "explicitDeny",
         "ec2:CreateVpc": "implicitDeny",
     }
+
+
+def passes(role, **condition):
+    """May hand the role over, under a condition on whom it goes to."""
+    return allow("iam:PassRole", role, **({"Condition": condition} if condition else {}))
+
+
+def test_who_hands_a_role_to_tasks_may_pass_it(aws, user, name):
+    iam, ecs = aws("iam"), user("ecs")
+    made = {"AssumeRolePolicyDocument": trust({"Service": "ecs-tasks.amazonaws.com"}), "Path": "/app/"}
+    role, other = (iam.create_role(RoleName=f"{name}-{which}", **made)["Role"]["Arn"] for which in ("own", "other"))
+
+    def may(*statements):
+        iam.put_user_policy(UserName=user.name, PolicyName="p", PolicyDocument=document(allow("ecs:*"), *statements))
+
+    def register(**roles):
+        container = {"name": "main", "image": "127.0.0.1/none:1"}
+        return ecs.register_task_definition(
+            family=name, networkMode="awsvpc", cpu="256", memory="512", containerDefinitions=[container], **roles
+        )["taskDefinition"]["taskDefinitionArn"]
+
+    def run(definition, **more):
+        network = {"awsvpcConfiguration": {"subnets": ["subnet-0123456789abcdef0"]}}
+        return ecs.run_task(cluster=name, taskDefinition=definition, launchType="FARGATE", networkConfiguration=network, **more)
+
+    def denied(call, *args, on=role, **kwargs):
+        code, message = refused(call, *args, **kwargs)
+        told = f"User: {user.arn} is not authorized to perform: iam:PassRole on resource: {on} because no identity-based policy"
+        assert code == "AccessDeniedException" and message.startswith(told), (code, message)
+
+    may()
+    register()
+    denied(register, taskRoleArn=role)
+    denied(register, executionRoleArn=role)
+    # A name stands for the role of that name, and an ARN with another path does not make it another one.
+    denied(register, taskRoleArn=f"{name}-own")
+    may(passes(role.replace("/app/", "/")))
+    denied(register, taskRoleArn=role.replace("/app/", "/"))
+    may(passes(role, StringEquals={"iam:PassedToService": "rds.amazonaws.com"}))
+    denied(register, taskRoleArn=role)
+
+    may(passes(role, StringEquals={"iam:PassedToService": "ecs-tasks.amazonaws.com"}))
+    definition = register(taskRoleArn=role, executionRoleArn=role)
+    denied(register, taskRoleArn=role, executionRoleArn=other, on=other)
+
+    # To run it hands the roles over again, the definition's as well as the request's own.
+    ecs.create_cluster(clusterName=name)
+    assert refused(run, definition)[0] != "AccessDeniedException"
+    denied(run, definition, overrides={"executionRoleArn": other}, on=other)
+    may()
+    denied(run, definition)
+
+
+def test_a_stack_passes_roles_as_the_one_who_made_it(aws, user, name):
+    made = aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust({"Service": "ecs-tasks.amazonaws.com"}))
+    role, cloudformation = made["Role"]["Arn"], user("cloudformation")
+    task = {
+        "Family": name, "NetworkMode": "awsvpc", "Cpu": "256", "Memory": "512", "RequiresCompatibilities": ["FARGATE"],
+        "TaskRoleArn": role, "ContainerDefinitions": [{"Name": "main", "Image": "127.0.0.1/none:1"}],
+    }
+    template = json.dumps({"Resources": {"Task": {"Type": "AWS::ECS::TaskDefinition", "Properties": task}}})
+
+    def deploy(*statements):
+        statements = [allow(["cloudformation:*", "ecs:*"]), *statements]
+        aws("iam").put_user_policy(UserName=user.name, PolicyName="p", PolicyDocument=document(*statements))
+        cloudformation.create_stack(StackName=name, TemplateBody=template)
+        status = lambda: cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]  # noqa: E731
+        eventually(lambda: not status().endswith("IN_PROGRESS"))
+        events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+        failed = [e["ResourceStatusReason"] for e in events if e["ResourceStatus"] == "CREATE_FAILED"]
+        reached = status()
+        cloudformation.delete_stack(StackName=name)
+        cloudformation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+        return reached, failed
+
+    reached, [why] = deploy()
+    assert reached == "ROLLBACK_COMPLETE"
+    assert f"User: {user.arn} is not authorized to perform: iam:PassRole on resource: {role}" in why, why
+    assert deploy(passes(role)) == ("CREATE_COMPLETE", [])

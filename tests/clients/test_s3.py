@@ -77,6 +77,15 @@ def test_names_and_places(s3):
         Bucket="elsewhere-1",
         CreateBucketConfiguration={"LocationConstraint": "us-west-2"},
     )
+    # Only in us-east-1 a place goes without saying.
+    error = refused("IllegalLocationConstraintException", s3.create_bucket, Bucket="nowhere-1")["Error"]
+    assert error["Message"].startswith("The unspecified location constraint is incompatible for the region specific endpoint")
+    refused(
+        "InvalidLocationConstraint",
+        s3.create_bucket,
+        Bucket="nowhere-1",
+        CreateBucketConfiguration={"LocationConstraint": "us-east-1"},
+    )
 
 
 def test_an_object_and_what_is_laid_beside_it(s3, bucket):

@@ -83,6 +83,7 @@ const KEYS: &[&str] = &[
     "aws:sourceip",
     "aws:userid",
     "aws:username",
+    "iam:passedtoservice",
     "sts:externalid",
     "sts:rolesessionname",
 ];

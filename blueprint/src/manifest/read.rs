@@ -12,6 +12,10 @@ use crate::{
 };
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
+/// How long a task may take to come up, unless the manifest says another: enough for large programs on a quarter of a CPU. A deployment
+/// whose tasks fail their checks waits for that twice before it is given up.
+const GRACE_SECS: u32 = 60;
+
 /// Reads the whole manifest in one environment.
 pub(crate) fn manifest(origin: &Origin, environment: &str) -> Result<Manifest, Vec<Problem>> {
     let mut r = Reader { source: origin.source.clone(), problems: Vec::new() };
@@ -127,7 +131,7 @@ fn service(r: &mut Reader, name: String, mut f: Fields<'_>) -> Service {
 }
 
 fn health(r: &mut Reader, node: Option<&Node>) -> Health {
-    let mut health = Health { path: "/".into(), grace_s: 60 };
+    let mut health = Health { path: "/".into(), grace_s: GRACE_SECS };
     let Some(node) = node else { return health };
     let mut path = Some(node);
     if matches!(node.kind, Kind::Map(_)) {

@@ -2,7 +2,7 @@
 
 use crate::service_keys::ServiceKeys;
 use crate::{
-    Caller, Config, Credential, Cx, Decision, Entry, Identity, Kind, Principal, ResourceType, Service,
+    Asked, Caller, Config, Credential, Cx, Decision, Entry, Identity, Kind, Principal, ResourceType, Service,
 };
 use escale_base::{AwsError, Clock, Secret, wire::Value};
 use escale_store::{Image, Store, StoreError, Tx};
@@ -168,21 +168,24 @@ impl Cloud {
         input: &Value,
         resources: &[String],
     ) -> Result<(), AwsError> {
+        let service = self.services.get(service);
+        let policies = service.map(|s| s.resource_policies(image, operation, input)).unwrap_or_default();
+        self.ask(image, caller, &Asked { action, resources, keys: &[], policies: &policies })
+    }
+
+    /// Asks IAM. The account itself and the cloud's own services may do all.
+    pub(crate) fn ask(&self, image: &Image, caller: &Caller, asked: &Asked<'_>) -> Result<(), AwsError> {
         if matches!(caller.principal, Principal::Root | Principal::Service(_)) {
             return Ok(());
         }
-        let policies = self
-            .services
-            .get(service)
-            .map(|s| s.resource_policies(image, operation, input))
-            .unwrap_or_default();
-        match self.identity.decide(image, caller, action, resources, &policies) {
+        match self.identity.decide(image, caller, asked) {
             Decision::Allow => Ok(()),
             Decision::Deny { why } => {
                 let who = caller.principal.arn(&self.config.account);
-                let on = resources.first().map_or("*", String::as_str);
+                let on = asked.resources.first().map_or("*", String::as_str);
                 let message = format!(
-                    "User: {who} is not authorized to perform: {action} on resource: {on} because {why}"
+                    "User: {who} is not authorized to perform: {} on resource: {on} because {why}",
+                    asked.action
                 );
                 Err(AwsError::new("AccessDenied", 403, message))
             }

@@ -1,6 +1,6 @@
 //! What a synchronous operation gets.
 
-use crate::{Caller, Cloud, Config};
+use crate::{Asked, Caller, Cloud, Config};
 use escale_base::{Arn, AwsError, Timestamp, wire::Value};
 use escale_store::Tx;
 
@@ -18,6 +18,20 @@ impl Cx<'_> {
     /// The ARN of a regional resource of the caller's account.
     pub fn arn(&self, service: &str, resource: impl Into<String>) -> Arn {
         Arn::new(service, &self.config.region, &self.config.account, resource)
+    }
+
+    /// May the caller hand this role to a service (`ecs-tasks.amazonaws.com`), which then acts under it? To be asked by every operation
+    /// that takes a role, or whoever may call it has all rights of any role.
+    ///
+    /// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html>
+    pub fn pass_role(&self, role_arn: &str, service: &str) -> Result<(), AwsError> {
+        let asked = Asked {
+            action: "iam:PassRole",
+            resources: &[role_arn.to_owned()],
+            keys: &[("iam:passedtoservice", service)],
+            policies: &[],
+        };
+        self.cloud.ask(self.tx, self.caller, &asked)
     }
 
     /// Calls another service's operation as the same caller, in the same transaction: IAM decides as if the

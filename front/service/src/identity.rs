@@ -29,17 +29,23 @@ pub struct ResourcePolicy {
     pub document: String,
 }
 
+/// What somebody wants to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// `s3:GetObject`
+    pub action: &'a str,
+    /// All of them; none stands for `*`.
+    pub resources: &'a [String],
+    /// Condition keys that this request alone has, in lower case: `iam:passedtoservice`.
+    pub keys: &'a [(&'static str, &'a str)],
+    /// The policies that hang on the resources.
+    pub policies: &'a [ResourcePolicy],
+}
+
 /// Implemented by the IAM service; the gate asks it for every request.
 pub trait Identity: Send + Sync + 'static {
     fn credential(&self, image: &Image, access_key: &str) -> Option<Credential>;
 
-    /// May `caller` do `action` (`s3:GetObject`) on all of `resources`?
-    fn decide(
-        &self,
-        image: &Image,
-        caller: &Caller,
-        action: &str,
-        resources: &[String],
-        policies: &[ResourcePolicy],
-    ) -> Decision;
+    /// May `caller` do what is asked?
+    fn decide(&self, image: &Image, caller: &Caller, asked: &Asked<'_>) -> Decision;
 }

@@ -25,7 +25,7 @@ pub use cfn::{Created, Props, Readiness, ResourceType, Resources};
 pub use cloud::Cloud;
 pub use config::Config;
 pub use cx::Cx;
-pub use identity::{Credential, Decision, Identity, ResourcePolicy};
+pub use identity::{Asked, Credential, Decision, Identity, ResourcePolicy};
 pub use image_name::ImageName;
 pub use mount::Mount;
 pub use operation::{Entry, Kind, Operation, SyncHandler};

@@ -1,14 +1,17 @@
 //! The network plane in memory: the same checks and the same answers, no packets. Listeners in it can be opened and held;
 //! nobody ever calls.
 
-use crate::{Applied, Namespace, Network, Observed, ObservedInterface, Place, check, firewall, spec::*};
+use crate::{
+    Applied, Namespace, Network, Observed, ObservedInterface, Place, check, firewall, road, spec::*,
+};
 use async_trait::async_trait;
 use escale_base::PlaneError;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddrV4},
     path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 #[derive(Default)]
@@ -101,6 +104,24 @@ impl Network for FakeNetwork {
             Observed { interfaces: interfaces.collect(), internet: spec.internet_gateway }
         };
         Ok(self.lock().vpcs.get(vpc).map(seen))
+    }
+
+    /// As the specification says at once; what stands on the Internet answers at every port.
+    async fn answers(
+        &self,
+        vpc: &str,
+        interface: &str,
+        to: SocketAddrV4,
+        _within: Duration,
+    ) -> Result<bool, PlaneError> {
+        let state = self.lock();
+        let stands = |a| {
+            state.internet.service_addresses.contains(&a)
+                || state.internet.hosts.iter().any(|h| h.address == a)
+        };
+        let answer = state.vpcs.get(vpc).and_then(|spec| road::leads(spec, interface, to, stands));
+        answer
+            .ok_or_else(|| PlaneError::asked(format!("{} does not stand", Place::interface(vpc, interface))))
     }
 
     fn namespace(&self, place: &Place) -> Result<Namespace, PlaneError> {

@@ -13,10 +13,12 @@ use escale_base::{PlaneError, error::Context as _};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    fs, io,
+    net::SocketAddrV4,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 use tokio::sync::Mutex as AsyncMutex;
 
@@ -138,6 +140,27 @@ impl Network for KernelNetwork {
             seen.interfaces.insert(name, interface);
         }
         Ok(Some(seen))
+    }
+
+    async fn answers(
+        &self,
+        vpc: &str,
+        interface: &str,
+        to: SocketAddrV4,
+        within: Duration,
+    ) -> Result<bool, PlaneError> {
+        let from = self.namespace(&Place::interface(vpc, interface))?;
+        match tokio::time::timeout(within, from.tcp_connect(to.into())).await {
+            Ok(Ok(_)) => Ok(true),
+            Ok(Err(e)) => match e.kind() {
+                io::ErrorKind::ConnectionRefused => Ok(true),
+                io::ErrorKind::TimedOut
+                | io::ErrorKind::NetworkUnreachable
+                | io::ErrorKind::HostUnreachable => Ok(false),
+                _ => Err(e).machine(|| format!("connect from {} to {to}", from.path().display())),
+            },
+            Err(_) => Ok(false),
+        }
     }
 
     fn namespace(&self, place: &Place) -> Result<Namespace, PlaneError> {

@@ -21,6 +21,7 @@ mod internet;
 mod kernel;
 mod namespace;
 mod netlink;
+mod road;
 mod router;
 mod ruleset;
 mod spec;
@@ -37,8 +38,9 @@ use escale_base::PlaneError;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddrV4},
     path::PathBuf,
+    time::Duration,
 };
 
 /// What a network plane does. Every call may be repeated.
@@ -59,6 +61,16 @@ pub trait Network: Send + Sync {
 
     /// What really stands of a network; `None` when there is none.
     async fn observe(&self, vpc: &str) -> Result<Option<Observed>, PlaneError>;
+
+    /// Tries a TCP connection from an interface and gives it up again: whether anybody answers, if only to refuse. Then packets
+    /// go there and come back; who is silent for as long as `within`, or cannot be reached, does not answer.
+    async fn answers(
+        &self,
+        vpc: &str,
+        interface: &str,
+        to: SocketAddrV4,
+        within: Duration,
+    ) -> Result<bool, PlaneError>;
 
     /// A handle to open sockets with.
     fn namespace(&self, place: &Place) -> Result<Namespace, PlaneError>;

@@ -2,7 +2,7 @@
 
 use crate::Ec2;
 use escale_base::{AwsError, Clock, Timestamp, wire::Value};
-use escale_service::{Caller, Cloud, Config, Credential, Decision, Identity, Principal, ResourcePolicy};
+use escale_service::{Asked, Caller, Cloud, Config, Credential, Decision, Identity, Principal};
 use escale_store::{Image, Store};
 use serde_json::json;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ impl Identity for Anybody {
     fn credential(&self, _: &Image, _: &str) -> Option<Credential> {
         None
     }
-    fn decide(&self, _: &Image, _: &Caller, _: &str, _: &[String], _: &[ResourcePolicy]) -> Decision {
+    fn decide(&self, _: &Image, _: &Caller, _: &Asked<'_>) -> Decision {
         Decision::Allow
     }
 }

@@ -35,16 +35,22 @@ pub(crate) fn of_deployment(
     let failed = tasks.filter(|k| k.is_stopping() && !k.was_scaled()).collect::<Vec<_>>();
     let last = failed.iter().filter(|k| k.progress.stopped.is_some()).max_by_key(|k| k.progress.stopped);
     match last {
-        Some(known) => Ok(format!(" {}", of_task(image, known))),
+        Some(known) => Ok(format!(" {}", of_task(image, service, known))),
         None if failed.is_empty() => Ok(String::new()),
         None => Err(format!("the failed tasks of {key} to stop")),
     }
 }
 
 /// `Task 0f…: Essential container in task exited. Container web: exit code 3. It wrote last:` and the lines.
-fn of_task(image: &Image, known: &Known) -> String {
+fn of_task(image: &Image, service: &Service, known: &Known) -> String {
     let reason = known.stop().map_or_else(|| "no reason is known".to_owned(), |s| s.1);
     let mut told = format!("Task {}: {}.", known.task.id, reason.trim_end_matches('.'));
+    if let Some(check) = &known.progress.check {
+        let _ = write!(told, " Its last check: {check}.");
+        if let Some(grace) = service.grace_secs.filter(|grace| *grace > 0) {
+            let _ = write!(told, " Checks count {grace} s after the start (HealthCheckGracePeriodSeconds).");
+        }
+    }
     let (Some(definition), Some(seen)) = (&known.definition, &known.seen) else { return told };
     let output = image.get::<TaskOutput>(&known.task.id);
     let ended = definition.containers.iter().filter_map(|c| match &seen.containers.get(&c.name)?.state {

@@ -1,6 +1,6 @@
 //! CloudFormation: clusters, their capacity providers, task definitions, services.
 
-use crate::{autopsy, rules, shapes};
+use crate::{autopsy, rules, shapes, sight};
 use escale_base::{AwsError, wire::Value};
 use escale_service::{Created, Cx, Props, Readiness, ResourceType, Resources};
 use escale_store::{Image, Row};
@@ -254,9 +254,11 @@ fn service_ready(image: &Image, created: &Created) -> Readiness {
         },
         (Outcome::Completed, None) if service.deployments.len() == 1 => Readiness::ready(),
         _ => {
-            // Without a circuit breaker nothing else would ever say why.
-            let why = autopsy::of_deployment(image, &service, newest).unwrap_or_default();
-            let why = why.lines().next().map(|w| format!(" (of late:{w})")).unwrap_or_default();
+            // It may take minutes until a failure is certain, and without a circuit breaker it never is.
+            let now = sight::of_service(image, &service).map(|sight| sight.told);
+            let of_late = || autopsy::of_deployment(image, &service, newest).unwrap_or_default();
+            let why = now.or_else(|| of_late().lines().next().map(|last| format!("of late:{last}")));
+            let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
             Readiness::Pending(format!("the service {} to reach a steady state{why}", service.key()))
         }
     }

@@ -24,6 +24,7 @@ mod rules;
 mod scheduler;
 mod secrets;
 mod shapes;
+mod sight;
 mod status;
 mod tagged;
 

@@ -1,10 +1,13 @@
 //! Lookups and names that operations share.
 
-use crate::Error;
+use crate::{Error, calls::ECS_TASKS};
 use escale_base::{Arn, Tag, Wire};
 use escale_service::{Config, Cx};
 use escale_store::Image;
-use escale_tables::ecs::{Cluster, Service, StrategyItem, Task, TaskDefinition};
+use escale_tables::{
+    ecs::{Cluster, Service, StrategyItem, Task, TaskDefinition},
+    iam::Role,
+};
 use std::sync::Arc;
 
 /// A tag in ECS's spelling.
@@ -159,6 +162,20 @@ pub(crate) fn platform_version(given: Option<&str>) -> Result<String, Error> {
 
 pub(crate) fn caller_arn(cx: &Cx<'_>) -> String {
     cx.caller.principal.arn(&cx.config.account)
+}
+
+/// Whether the caller may have tasks act under these roles, given as ARN or name.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html>
+pub(crate) fn may_pass<'a>(cx: &Cx<'_>, roles: impl IntoIterator<Item = &'a str>) -> Result<(), Error> {
+    for given in roles.into_iter().filter(|r| !r.is_empty()) {
+        // Tasks find the role by its name alone: the right is asked for the one that they will get.
+        let arn = cx.tx.get::<Role>(last_part(given)).map(|role| {
+            Arn::new("iam", "", &cx.config.account, format!("role{}{}", role.path, role.name)).to_string()
+        });
+        cx.pass_role(arn.as_deref().unwrap_or(given), ECS_TASKS)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

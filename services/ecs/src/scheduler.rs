@@ -75,6 +75,11 @@ pub(crate) enum Decision {
     Rest(Option<Timestamp>),
 }
 
+/// AWS's words for why a sick task stops.
+pub(crate) const FAILED_CONTAINER: &str = "Task failed container health checks";
+/// Its target group follows.
+pub(crate) const FAILED_BALANCER: &str = "Task failed ELB health checks";
+
 /// Failures after which the circuit breaker trips.
 pub(crate) fn threshold(desired: u32) -> u32 {
     desired.div_ceil(2).clamp(3, 200)
@@ -158,8 +163,8 @@ fn sick(
             continue;
         }
         let words = match sickness {
-            Sickness::Container => "Task failed container health checks",
-            Sickness::Balancer => "Task failed ELB health checks",
+            Sickness::Container => FAILED_CONTAINER,
+            Sickness::Balancer => FAILED_BALANCER,
         };
         stop.push((member.id.clone(), words.to_owned()));
     }
@@ -333,10 +338,7 @@ mod tests {
         let sick = members(&["new:sick"]);
         assert_eq!(decide(&w, &sick, NOW), Decision::Rest(Some(Timestamp(2_000_000))));
         w.grace_ms = 0;
-        assert_eq!(
-            decide(&w, &sick, NOW),
-            Decision::Stop(vec![("0".into(), "Task failed ELB health checks".into())])
-        );
+        assert_eq!(decide(&w, &sick, NOW), Decision::Stop(vec![("0".into(), FAILED_BALANCER.into())]));
     }
 
     #[test]

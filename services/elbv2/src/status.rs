@@ -85,7 +85,7 @@ pub(crate) fn target(image: &Image, target: &Target) -> Health {
             format!("Health checks failed with these codes: [{status}]"),
         ),
         TargetHealth::TimedOut => Health::of(HealthState::Unhealthy, "Target.Timeout", "Request timed out"),
-        TargetHealth::Failed => {
+        TargetHealth::Refused | TargetHealth::NotHttp | TargetHealth::Unreachable(_) => {
             Health::of(HealthState::Unhealthy, "Target.FailedHealthChecks", "Health checks failed")
         }
         TargetHealth::Unused => {

@@ -3,8 +3,7 @@
 use crate::Elbv2;
 use escale_base::{AwsError, Clock, Timestamp, Wire, wire::Value};
 use escale_service::{
-    Caller, Cloud, Config, Credential, Cx, Decision, Entry, Identity, Operation, Principal, ResourcePolicy,
-    Service,
+    Asked, Caller, Cloud, Config, Credential, Cx, Decision, Entry, Identity, Operation, Principal, Service,
 };
 use escale_store::{Image, Store};
 use escale_tables::ec2::*;
@@ -137,7 +136,7 @@ impl Identity for Nobody {
     fn credential(&self, _: &Image, _: &str) -> Option<Credential> {
         None
     }
-    fn decide(&self, _: &Image, _: &Caller, _: &str, _: &[String], _: &[ResourcePolicy]) -> Decision {
+    fn decide(&self, _: &Image, _: &Caller, _: &Asked<'_>) -> Decision {
         Decision::Deny { why: "nobody is known".into() }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{Iam, aws_managed, bearer::Bearer};
 use escale_policy::{Context, Document, Kind, Outcome, Question, Who, decide};
-use escale_service::{Caller, Credential, Decision, Identity, Principal, ResourcePolicy};
+use escale_service::{Asked, Caller, Credential, Decision, Identity, Principal, ResourcePolicy};
 use escale_store::Image;
 use escale_tables::iam::{AccessKey, Holder, Policy, Role, SessionOf, User};
 
@@ -29,27 +29,22 @@ impl Identity for Iam {
         Some(Credential { principal, secret: key.secret.clone(), session_token, expires })
     }
 
-    fn decide(
-        &self,
-        image: &Image,
-        caller: &Caller,
-        action: &str,
-        resources: &[String],
-        policies: &[ResourcePolicy],
-    ) -> Decision {
+    fn decide(&self, image: &Image, caller: &Caller, asked: &Asked<'_>) -> Decision {
+        let action = asked.action;
         if FREE.contains(&action) {
             return Decision::Allow;
         }
         let own = documents_of(image, &caller.principal);
         // Where the resource is a role, this is its trust document.
         let read = |p: &ResourcePolicy| Document::parse(&p.document, Kind::Resource);
-        let Ok(attached) = policies.iter().map(read).collect::<Result<Vec<_>, _>>() else {
+        let Ok(attached) = asked.policies.iter().map(read).collect::<Result<Vec<_>, _>>() else {
             // Skipping one that cannot be read would skip its denials.
             return denied("the resource's policy cannot be read");
         };
-        let context = self.context(image, caller);
+        let mut context = self.context(image, caller);
+        context.given = asked.keys.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
         let all = ["*".to_owned()];
-        let resources = if resources.is_empty() { &all[..] } else { resources };
+        let resources = if asked.resources.is_empty() { &all[..] } else { asked.resources };
         for resource in resources {
             let question = Question { context: &context, action, resource };
             match decide(&question, &own, &attached) {

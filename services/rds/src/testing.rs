@@ -2,8 +2,7 @@
 
 use escale_base::{AwsError, Clock, Timestamp, Wire, wire::Value};
 use escale_service::{
-    Caller, Cloud, Config, Credential, Cx, Decision, Entry, Identity, Operation, Principal, ResourcePolicy,
-    Service,
+    Asked, Caller, Cloud, Config, Credential, Cx, Decision, Entry, Identity, Operation, Principal, Service,
 };
 use escale_store::{Image, Store, StoreError};
 use escale_tables::{
@@ -25,7 +24,7 @@ impl Identity for Nobody {
     fn credential(&self, _: &Image, _: &str) -> Option<Credential> {
         None
     }
-    fn decide(&self, _: &Image, _: &Caller, _: &str, _: &[String], _: &[ResourcePolicy]) -> Decision {
+    fn decide(&self, _: &Image, _: &Caller, _: &Asked<'_>) -> Decision {
         Decision::Allow
     }
 }

@@ -47,6 +47,9 @@ fn create_bucket(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError
     if let Some(acl) = acl {
         input["ACL"] = json!(acl);
     }
+    if cx.config.region != rules::UNSPOKEN_REGION {
+        input["CreateBucketConfiguration"] = json!({"LocationConstraint": cx.config.region});
+    }
     cx.call("s3", "CreateBucket", input)?;
     let of_bucket = |member: &str, value: &Value| json!({"Bucket": name, member: value});
     if let Some(block) = props.get("PublicAccessBlockConfiguration") {

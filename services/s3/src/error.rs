@@ -15,8 +15,11 @@ pub enum Error {
     BeingDeleted(String),
     #[error("The specified bucket is not valid.")]
     InvalidBucketName(String),
-    #[error("The specified location-constraint is not valid: this cloud is {0}")]
-    InvalidLocation(String),
+    #[error(
+        "The {} location constraint is incompatible for the region specific endpoint this request was sent to: this \
+         cloud is {region}", given.as_deref().unwrap_or("unspecified")
+    )]
+    IllegalLocation { given: Option<String>, region: String },
     #[error("At least one of the pre-conditions you specified did not hold")]
     Precondition(&'static str),
     #[error("{why}")]
@@ -58,7 +61,7 @@ impl From<Error> for AwsError {
             }
             Error::BeingDeleted(name) => say("OperationAborted", 409).with("BucketName", name),
             Error::InvalidBucketName(name) => say("InvalidBucketName", 400).with("BucketName", name),
-            Error::InvalidLocation(_) => say("IllegalLocationConstraintException", 400),
+            Error::IllegalLocation { .. } => say("IllegalLocationConstraintException", 400),
             Error::Precondition(condition) => say("PreconditionFailed", 412).with("Condition", condition),
             Error::InvalidArgument { name, value, .. } => {
                 say("InvalidArgument", 400).with("ArgumentName", name).with("ArgumentValue", value)

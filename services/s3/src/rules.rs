@@ -9,6 +9,9 @@ use escale_tables::s3::Bucket;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::sync::Arc;
 
+/// The region that goes without saying: a bucket's location has no word for it.
+pub(crate) const UNSPOKEN_REGION: &str = "us-east-1";
+
 pub(crate) fn bucket_arn(bucket: &str) -> String {
     format!("arn:aws:s3:::{bucket}")
 }

@@ -1,7 +1,7 @@
 //! A cloud with this service alone, for tests.
 
 use escale_base::{AwsError, Clock, Timestamp, wire::Value};
-use escale_service::{Caller, Cloud, Config, Credential, Decision, Identity, ResourcePolicy};
+use escale_service::{Asked, Caller, Cloud, Config, Credential, Decision, Identity};
 use escale_store::{Image, Store};
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ impl Identity for Nobody {
     fn credential(&self, _: &Image, _: &str) -> Option<Credential> {
         None
     }
-    fn decide(&self, _: &Image, _: &Caller, _: &str, _: &[String], _: &[ResourcePolicy]) -> Decision {
+    fn decide(&self, _: &Image, _: &Caller, _: &Asked<'_>) -> Decision {
         Decision::Allow
     }
 }

@@ -12,6 +12,7 @@ use escale_postgres::{DatabaseSpec, Failover, Postgres, Step};
 use escale_proxy::{BalancerSpec, NodeCounts, Proxies, Seen};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::SocketAddrV4,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -71,6 +72,10 @@ impl<P: Network + ?Sized> Network for Risky<P> {
     }
     async fn observe(&self, vpc: &str) -> Result<Option<Observed>> {
         call(&*self.fate, "network observe", Kind::Unknown, self.plane.observe(vpc)).await
+    }
+    async fn answers(&self, vpc: &str, interface: &str, to: SocketAddrV4, within: Duration) -> Result<bool> {
+        let answer = self.plane.answers(vpc, interface, to, within);
+        call(&*self.fate, "network answers", Kind::Unknown, answer).await
     }
     fn namespace(&self, place: &Place) -> Result<Namespace> {
         at_once(&*self.fate, "network namespace", || self.plane.namespace(place))

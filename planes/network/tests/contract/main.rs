@@ -10,7 +10,8 @@ mod rig;
 use escale_base::error::Fault;
 use escale_network::*;
 use expect_test::{Expect, expect};
-use rig::{Rig, route, shop};
+use rig::{ANSWERED, DROPPED, Rig, SERVICE, route, shop};
+use std::net::SocketAddrV4;
 
 /// Runs a contract on both planes.
 macro_rules! on_both {
@@ -34,6 +35,7 @@ on_both!(
     public_addresses_belong_to_one,
     removal_and_wipe_leave_nothing,
     sockets_open_where_something_stands,
+    who_answers_follows_routes_and_groups,
 );
 
 async fn stands_as_told_and_again_changes_nothing(network: &dyn Network) {
@@ -120,6 +122,53 @@ async fn sockets_open_where_something_stands(network: &dyn Network) {
         assert_eq!(network.namespace(&absent).unwrap_err().fault, Fault::Asked, "{absent}");
     }
     drop((udp, tcp));
+}
+
+/// Nobody listens anywhere here: that packets come back is what counts.
+async fn who_answers_follows_routes_and_groups(network: &dyn Network) {
+    let internet = InternetSpec { service_addresses: [SERVICE].into(), ..InternetSpec::default() };
+    network.apply_internet(internet).await.unwrap();
+    let mut spec = shop();
+    let to = |text: &str| text.parse::<SocketAddrV4>().unwrap();
+    let service = SocketAddrV4::new(SERVICE, 443);
+    network.apply(spec.clone()).await.unwrap();
+    let answers = async |from, to, expected: bool| {
+        let within = if expected { ANSWERED } else { DROPPED };
+        let answer = network.answers("shop", from, to, within).await.unwrap();
+        assert_eq!(answer, expected, "{from} to {to}");
+    };
+    // By NAT; under an address of its own; without one.
+    answers("app1", service, true).await;
+    answers("web", service, true).await;
+    answers("bare", service, false).await;
+    answers("app1", to("198.18.2.99:443"), false).await;
+    // Inside, the groups of both ends decide.
+    answers("web", to("10.0.10.11:8080"), true).await;
+    answers("web", to("10.0.10.11:8081"), false).await;
+    answers("app2", to("10.0.10.11:8080"), false).await;
+    answers("app1", to("10.0.10.99:8080"), false).await;
+
+    let app = spec.groups.iter_mut().find(|g| g.name == "app").unwrap();
+    app.egress[0].protocol = Protocol::Tcp(Ports::one(80));
+    network.apply(spec.clone()).await.unwrap();
+    answers("app1", service, false).await;
+    answers("app1", SocketAddrV4::new(SERVICE, 80), true).await;
+    answers("app2", service, true).await;
+
+    spec.route_tables[1].routes.clear();
+    network.apply(spec.clone()).await.unwrap();
+    answers("app2", service, false).await;
+    spec.route_tables[1].routes = vec![route("198.18.2.0/24", Target::ServiceEndpoint)];
+    network.apply(spec.clone()).await.unwrap();
+    answers("app2", service, true).await;
+    spec.route_tables[1].routes.push(route("198.18.2.1/32", Target::Blackhole));
+    network.apply(spec).await.unwrap();
+    answers("app2", service, false).await;
+
+    for (vpc, interface) in [("shop", "nobody"), ("other", "app1")] {
+        let error = network.answers(vpc, interface, service, DROPPED).await.unwrap_err();
+        assert_eq!(error.fault, Fault::Asked, "{error}");
+    }
 }
 
 async fn refuses(change: impl FnOnce(&mut VpcSpec), words: Expect) {

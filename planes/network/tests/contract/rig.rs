@@ -19,10 +19,10 @@ pub(crate) const NAT_PUBLIC: Ipv4Addr = Ipv4Addr::new(198, 18, 1, 9);
 pub(crate) const SERVICE: Ipv4Addr = Ipv4Addr::new(198, 18, 2, 1);
 
 /// A packet that is answered is answered within microseconds; a dropped one is given this long to prove us wrong.
-const DROPPED: Duration = Duration::from_millis(400);
+pub(crate) const DROPPED: Duration = Duration::from_millis(400);
 
 /// Until a call that must succeed counts as failed: long, since the machine may be busy.
-const ANSWERED: Duration = Duration::from_secs(10);
+pub(crate) const ANSWERED: Duration = Duration::from_secs(10);
 
 pub(crate) struct Rig {
     pub(crate) network: Box<KernelNetwork>,

@@ -4,8 +4,8 @@ use super::*;
 use crate::CloudFormation;
 use escale_base::{Clock, wire::Value};
 use escale_service::{
-    Config, Decision, DeleteWithSnapshot, Entry, Identity, Kind, Props, ResourcePolicy, ResourceType,
-    Service, StreamCx,
+    Asked, Config, Decision, DeleteWithSnapshot, Entry, Identity, Kind, Props, ResourceType, Service,
+    StreamCx,
 };
 use escale_store::{Row, TableDef};
 use http_body_util::BodyExt;
@@ -119,7 +119,7 @@ impl Identity for Anybody {
     fn credential(&self, _: &Image, _: &str) -> Option<escale_service::Credential> {
         None
     }
-    fn decide(&self, _: &Image, _: &Caller, _: &str, _: &[String], _: &[ResourcePolicy]) -> Decision {
+    fn decide(&self, _: &Image, _: &Caller, _: &Asked<'_>) -> Decision {
         Decision::Allow
     }
 }

@@ -89,6 +89,8 @@ impl Operation for RegisterTaskDefinition {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        let roles = [input.task_role_arn.as_deref(), input.execution_role_arn.as_deref()];
+        rules::may_pass(cx, roles.into_iter().flatten())?;
         rules::check_name("family", &input.family)?;
         let size = definition::size(input.cpu.as_deref(), input.memory.as_deref())?;
         check(&input)?;

@@ -74,6 +74,11 @@ impl Operation for RunTask {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let cluster = rules::cluster(cx.tx, input.cluster.as_deref())?;
         let definition = rules::active_definition(cx.tx, &input.task_definition)?;
+        let own = input.overrides.as_ref();
+        let task_role = own.and_then(|o| o.task_role_arn.as_deref()).or(definition.task_role.as_deref());
+        let execution_role =
+            own.and_then(|o| o.execution_role_arn.as_deref()).or(definition.execution_role.as_deref());
+        rules::may_pass(cx, [task_role, execution_role].into_iter().flatten())?;
         if let Some(token) = &input.client_token {
             let same = |t: &Arc<Task>| t.client_token.as_ref() == Some(token) && t.cluster == cluster.name;
             let there: Vec<Arc<Task>> = cx.tx.scan::<Task>().filter(same).collect();

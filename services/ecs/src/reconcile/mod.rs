@@ -3,6 +3,7 @@
 mod group;
 mod logs;
 mod observe;
+mod road;
 mod service;
 mod start;
 mod targets;

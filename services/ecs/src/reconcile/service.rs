@@ -1,17 +1,19 @@
 //! Keeps services at their number: asks the scheduler, and does what it decides in one transaction.
 
+use super::task::progress_of;
 use crate::{
     Error,
     calls::ECS,
     place::{self, Wanted},
     rules,
     scheduler::{self, Decision, Life, Member, Sickness, Version, Wish},
+    sight,
     status::{Known, Status},
 };
 use escale_base::{AwsError, Timestamp, ids};
 use escale_engine::{Plan, Reconciler, StepError};
 use escale_service::{Caller, Cloud, Cx};
-use escale_store::{Change, Image, Row, Store};
+use escale_store::{Change, Image, Row, Store, Tx};
 use escale_tables::{
     ec2::Subnet,
     ecs::{
@@ -75,7 +77,7 @@ impl Reconciler for Services {
             let last =
                 cx.tx.get::<ServiceEvents>(key).and_then(|e| e.events.first().map(|e| e.message.clone()));
             if !last.is_some_and(|m| m.ends_with(&words)) {
-                tell(cx, key, &words);
+                tell(cx.tx, cx.now, key, &words);
             }
             Ok(())
         });
@@ -252,7 +254,7 @@ fn start(cx: &mut Cx<'_>, service: &Service, many: u32) -> Result<(), Error> {
         started.push(place::place(cx, wanted)?.id);
     }
     let list: Vec<String> = started.iter().map(|id| format!("(task {id})")).collect();
-    tell(cx, &key, &format!("has started {} tasks: {}.", started.len(), list.join(" ")));
+    tell(cx.tx, cx.now, &key, &format!("has started {} tasks: {}.", started.len(), list.join(" ")));
     Ok(())
 }
 
@@ -263,16 +265,38 @@ fn stop(cx: &mut Cx<'_>, service: &Service, list: Vec<(String, String)>) {
     for (id, words) in list {
         let reason = match words.strip_suffix("deployment") {
             Some(head) => format!("{head}(deployment {newest})"),
+            None if words == scheduler::FAILED_BALANCER => failed_balancer(cx, service, &id),
             None => words,
         };
         let stop = Stop { at: cx.now, code: "ServiceSchedulerInitiated".into(), reason: reason.clone() };
-        if reason.starts_with("Task failed") {
-            tell(cx, &key, &format!("(task {id}) is unhealthy: {reason}."));
+        if reason == scheduler::FAILED_CONTAINER {
+            tell(cx.tx, cx.now, &key, &format!("(task {id}) failed container health checks."));
         }
         cx.tx.update(&id, |t: &mut Task| t.stop.get_or_insert(stop).at);
         stopped.push(format!("(task {id})"));
     }
-    tell(cx, &key, &format!("has stopped {} running tasks: {}.", stopped.len(), stopped.join(" ")));
+    tell(
+        cx.tx,
+        cx.now,
+        &key,
+        &format!("has stopped {} running tasks: {}.", stopped.len(), stopped.join(" ")),
+    );
+}
+
+/// Gives the words for why it stops, and keeps what the check saw: the target is gone when somebody asks.
+fn failed_balancer(cx: &mut Cx<'_>, service: &Service, id: &str) -> String {
+    let sight = cx.tx.get::<Task>(id).and_then(|task| sight::of_task(cx.tx, service, &task));
+    let Some(sight) = sight else { return scheduler::FAILED_BALANCER.into() };
+    let place = format!("(target-group {})", sight.group);
+    let words = format!(
+        "(task {id}) (port {}) is unhealthy in {place} due to (reason {}).",
+        sight.port, sight.description
+    );
+    tell(cx.tx, cx.now, &service.key(), &words);
+    let mut row = progress_of(cx.tx, id);
+    row.check = Some(sight.told);
+    cx.tx.put(row);
+    format!("{} in {place}", scheduler::FAILED_BALANCER)
 }
 
 fn complete(cx: &mut Cx<'_>, service: &Service) {
@@ -289,9 +313,9 @@ fn complete(cx: &mut Cx<'_>, service: &Service) {
         Some(newest.id.clone())
     });
     if let Some(Some(id)) = done {
-        tell(cx, &key, &format!("(deployment {id}) deployment completed."));
+        tell(cx.tx, cx.now, &key, &format!("(deployment {id}) deployment completed."));
     }
-    tell(cx, &key, "has reached a steady state.");
+    tell(cx.tx, cx.now, &key, "has reached a steady state.");
 }
 
 /// The newest deployment failed. With rollback, the last one that was complete is the newest again.
@@ -321,18 +345,17 @@ fn trip(cx: &mut Cx<'_>, service: &Service) {
         told
     });
     for words in told.into_iter().flatten() {
-        tell(cx, &key, &words);
+        tell(cx.tx, cx.now, &key, &words);
     }
 }
 
 /// Adds to the list that DescribeServices shows.
-fn tell(cx: &mut Cx<'_>, key: &str, words: &str) {
-    let mut row = cx
-        .tx
+pub(super) fn tell(tx: &mut Tx, now: Timestamp, key: &str, words: &str) {
+    let mut row = tx
         .get::<ServiceEvents>(key)
         .map_or_else(|| ServiceEvents { service: key.to_owned(), events: Vec::new() }, |row| (*row).clone());
     let message = format!("(service {}) {words}", rules::last_part(key));
-    row.events.insert(0, ServiceEvent { id: ids::random_uuid(), at: cx.now, message });
+    row.events.insert(0, ServiceEvent { id: ids::random_uuid(), at: now, message });
     row.events.truncate(EVENTS);
-    cx.tx.put(row);
+    tx.put(row);
 }

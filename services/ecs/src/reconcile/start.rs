@@ -2,6 +2,7 @@
 
 use super::{
     group::{self, Parts},
+    road, service,
     task::progress_of,
 };
 use crate::{
@@ -16,7 +17,7 @@ use escale_service::{Caller, Cloud};
 use escale_store::Store;
 use escale_tables::{
     ec2::{InterfaceSeen, Vpc},
-    ecs::{ContainerDefinition, TaskDefinition, TaskProgress},
+    ecs::{ContainerDefinition, Task, TaskDefinition},
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
@@ -39,23 +40,30 @@ impl Starter<'_> {
         let began = self.cloud.clock.now();
         let done = self.try_start(id).await;
         let now = self.cloud.clock.now();
-        let progress = |change: &dyn Fn(&mut TaskProgress)| {
-            self.store.write(|tx| {
-                let mut row = progress_of(tx, id);
-                row.pull_started.get_or_insert(began);
-                change(&mut row);
-                tx.put(row);
-                Ok::<_, StepError>(())
-            })
+        let done = match done {
+            Ok(images) => Ok(images),
+            Err(Problem::Failed(why)) => Err(why),
+            Err(Problem::Passing(error)) => return Err(error),
         };
-        match done {
-            Ok(images) => progress(&|p| {
-                p.images = images.clone();
-                p.pull_stopped = Some(now);
-            }),
-            Err(Problem::Failed(why)) => progress(&|p| p.failed = Some(why.clone())),
-            Err(Problem::Passing(error)) => Err(error),
-        }
+        self.store.write(|tx| {
+            let mut row = progress_of(tx, id);
+            row.pull_started.get_or_insert(began);
+            match &done {
+                Ok(images) => {
+                    row.images.clone_from(images);
+                    row.pull_stopped = Some(now);
+                }
+                Err(why) => {
+                    row.failed = Some(why.clone());
+                    let service = tx.get::<Task>(id).and_then(|t| t.service.as_ref().map(|s| s.key.clone()));
+                    if let Some(key) = service {
+                        service::tell(tx, now, &key, &format!("(task {id}) failed to start: {why}"));
+                    }
+                }
+            }
+            tx.put(row);
+            Ok::<_, StepError>(())
+        })
     }
 
     async fn try_start(&self, id: &str) -> Result<BTreeMap<String, String>, Problem> {
@@ -66,8 +74,12 @@ impl Starter<'_> {
         let seen =
             image.get::<InterfaceSeen>(known.task.interface.as_str()).ok_or_else(|| gone("interface"))?;
         let vpc = image.get::<Vpc>(known.task.vpc.as_str()).ok_or_else(|| gone("VPC"))?;
+        let is_there = self.planes.containers.observe(id).is_some();
+        if !is_there {
+            road::check(&*self.planes.network, &self.cloud.config, &known.task).await?;
+        }
         let images = self.resolve(&known, &definition).await?;
-        if self.planes.containers.observe(id).is_some() {
+        if is_there {
             return Ok(images);
         }
         self.log_streams(&known, &definition).await?;

@@ -79,9 +79,9 @@ fn health(state: &TargetState) -> Option<TargetHealth> {
         TargetState::Healthy => TargetHealth::Healthy,
         TargetState::Unhealthy(Reason::Timeout) => TargetHealth::TimedOut,
         TargetState::Unhealthy(Reason::FailedCode(status)) => TargetHealth::WrongStatus(*status),
-        TargetState::Unhealthy(Reason::ConnectionRefused | Reason::BadAnswer | Reason::Unreachable(_)) => {
-            TargetHealth::Failed
-        }
+        TargetState::Unhealthy(Reason::ConnectionRefused) => TargetHealth::Refused,
+        TargetState::Unhealthy(Reason::BadAnswer) => TargetHealth::NotHttp,
+        TargetState::Unhealthy(Reason::Unreachable(why)) => TargetHealth::Unreachable(why.clone()),
         TargetState::Draining => TargetHealth::Draining,
         TargetState::Drained => return None,
     })

@@ -49,9 +49,7 @@ impl Operation for CreateBucket {
         }
         let (location, tags) =
             input.create_bucket_configuration.map_or((None, Vec::new()), |c| (c.location_constraint, c.tags));
-        if location.is_some_and(|l| l != cx.config.region) {
-            return Err(Error::InvalidLocation(cx.config.region.clone()));
-        }
+        check_location(location, &cx.config.region)?;
         metadata::check_tags(&tags)?;
         match cx.tx.get::<Bucket>(&input.bucket) {
             Some(row) if row.deleting => return Err(Error::BeingDeleted(input.bucket)),
@@ -70,5 +68,34 @@ impl Operation for CreateBucket {
             deleting: false,
         });
         Ok(Output { location: format!("/{}", input.bucket), bucket_arn: rules::bucket_arn(&input.bucket) })
+    }
+}
+
+/// A bucket's place is said, and is the region that is asked; us-east-1 alone is what goes without saying, and may not be said.
+fn check_location(given: Option<String>, region: &str) -> Result<(), Error> {
+    let expected = (region != rules::UNSPOKEN_REGION).then_some(region);
+    match given.as_deref() == expected {
+        true => Ok(()),
+        false => Err(Error::IllegalLocation { given, region: region.to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_is_where_it_is_asked_for() {
+        for (given, region, told) in [
+            (Some("eu-west-3"), "eu-west-3", None),
+            (None, "eu-west-3", Some("The unspecified location constraint is incompatible")),
+            (Some("eu-west-1"), "eu-west-3", Some("The eu-west-1 location constraint is incompatible")),
+            (None, "us-east-1", None),
+            (Some("eu-west-3"), "us-east-1", Some("The eu-west-3 location constraint is incompatible")),
+        ] {
+            let error = check_location(given.map(str::to_owned), region).err().map(|e| e.to_string());
+            let fits = error.as_deref().map_or(told.is_none(), |e| told.is_some_and(|t| e.starts_with(t)));
+            assert!(fits, "{given:?} in {region}: {error:?}");
+        }
     }
 }

@@ -30,6 +30,6 @@ impl Operation for GetBucketLocation {
         rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
         // The oldest region is the one without a name.
         let region = cx.config.region.as_str();
-        Ok(Output { location_constraint: (region != "us-east-1").then(|| region.to_owned()) })
+        Ok(Output { location_constraint: (region != rules::UNSPOKEN_REGION).then(|| region.to_owned()) })
     }
 }

@@ -89,6 +89,8 @@ pub struct TaskProgress {
     pub pull_stopped: Option<Timestamp>,
     /// It could not be started; AWS's words.
     pub failed: Option<String>,
+    /// What the load balancer's check saw last, when the task was stopped for that; for a person.
+    pub check: Option<String>,
     /// Its addresses are in the target groups.
     pub registered: bool,
     /// They were taken out; traffic under way may go on until then.

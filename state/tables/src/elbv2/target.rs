@@ -75,7 +75,11 @@ pub enum TargetHealth {
     /// Answered with this status.
     WrongStatus(u16),
     TimedOut,
-    /// Could not be reached, or gave no answer that is HTTP.
-    Failed,
+    /// Nothing listens there.
+    Refused,
+    /// What came back is no HTTP answer, or the connection broke.
+    NotHttp,
+    /// Could not be reached at all, in the machine's words.
+    Unreachable(String),
     Draining,
 }

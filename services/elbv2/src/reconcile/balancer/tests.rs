@@ -127,6 +127,13 @@ async fn waits_for_interfaces_then_serves() {
         (TargetState::Unhealthy(Reason::FailedCode(502)), ("unhealthy", "Target.ResponseCodeMismatch")),
         (TargetState::Unhealthy(Reason::Timeout), ("unhealthy", "Target.Timeout")),
         (TargetState::Unhealthy(Reason::ConnectionRefused), ("unhealthy", "Target.FailedHealthChecks")),
+        (TargetState::Unhealthy(Reason::FailedCode(404)), ("unhealthy", "Target.ResponseCodeMismatch")),
+        (TargetState::Unhealthy(Reason::BadAnswer), ("unhealthy", "Target.FailedHealthChecks")),
+        (TargetState::Unhealthy(Reason::Timeout), ("unhealthy", "Target.Timeout")),
+        (
+            TargetState::Unhealthy(Reason::Unreachable("gone".into())),
+            ("unhealthy", "Target.FailedHealthChecks"),
+        ),
         (TargetState::Initial, ("initial", "Elb.InitialHealthChecking")),
         (TargetState::Healthy, ("healthy", "")),
     ] {

@@ -1,0 +1,71 @@
+//! Whether a specification lets a connection through: how the network in memory answers, since it has no packets to try.
+//!
+//! Follows the way a packet would take: out of the interface's groups, along its subnet's routes, through whatever translates it.
+
+use crate::spec::*;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+/// Whether somebody at `to` would answer the interface; `None` when there is no such interface. `stands`: what has an address on the Internet.
+pub(crate) fn leads(
+    vpc: &VpcSpec,
+    interface: &str,
+    to: SocketAddrV4,
+    stands: impl Fn(Ipv4Addr) -> bool,
+) -> Option<bool> {
+    let from = vpc.interface(interface)?;
+    if !allows(vpc, from, |g| &g.egress, to.port(), *to.ip()) {
+        return Some(false);
+    }
+    if vpc.cidr.contains(to.ip()) {
+        let there = vpc.interfaces.iter().find(|i| i.address == *to.ip());
+        return Some(there.is_some_and(|i| allows(vpc, i, |g| &g.ingress, to.port(), from.address)));
+    }
+    Some(stands(*to.ip()) && is_routed(vpc, from, *to.ip(), true))
+}
+
+/// Along the routes of the interface's subnet, the longest prefix first.
+fn is_routed(vpc: &VpcSpec, from: &Interface, to: Ipv4Addr, may_translate: bool) -> bool {
+    let table = vpc.subnet(&from.subnet).map(|s| &s.route_table);
+    let table = vpc.route_tables.iter().find(|t| Some(&t.name) == table);
+    let routes = table.into_iter().flat_map(|t| &t.routes).filter(|r| r.destination.contains(&to));
+    match routes.max_by_key(|r| r.destination.prefix_len()).map(|r| &r.target) {
+        Some(Target::InternetGateway) => vpc.internet_gateway && from.public_address.is_some(),
+        Some(Target::ServiceEndpoint) => true,
+        // A NAT gateway behind another one would go in circles. What a plain interface forwards is its program's: here there is none.
+        Some(Target::Interface(name)) if may_translate => {
+            vpc.interface(name).is_some_and(|i| i.kind == Kind::Nat && is_routed(vpc, i, to, false))
+        }
+        Some(Target::Interface(_) | Target::Local | Target::Blackhole) | None => false,
+    }
+}
+
+fn allows(
+    vpc: &VpcSpec,
+    interface: &Interface,
+    side: impl Fn(&Group) -> &Vec<Rule>,
+    port: u16,
+    peer: Ipv4Addr,
+) -> bool {
+    let groups = vpc.groups.iter().filter(|g| interface.groups.contains(&g.name));
+    let mut rules = groups.flat_map(side);
+    rules.any(|rule| takes(rule.protocol, port) && is_peer(vpc, &rule.peer, peer))
+}
+
+/// TCP's own number.
+const TCP: u8 = 6;
+
+fn takes(protocol: Protocol, port: u16) -> bool {
+    match protocol {
+        Protocol::Any | Protocol::Number(TCP) => true,
+        Protocol::Tcp(ports) => (ports.first..=ports.last).contains(&port),
+        Protocol::Udp(_) | Protocol::Icmp { .. } | Protocol::Number(_) => false,
+    }
+}
+
+fn is_peer(vpc: &VpcSpec, peer: &Peer, address: Ipv4Addr) -> bool {
+    match peer {
+        Peer::Cidr(net) => net.contains(&address),
+        Peer::Prefixes(nets) => nets.iter().any(|net| net.contains(&address)),
+        Peer::Group(group) => vpc.interfaces.iter().any(|i| i.address == address && i.groups.contains(group)),
+    }
+}
