@@ -32,7 +32,7 @@ pub(crate) fn of_deployment(
         |t: &Arc<Task>| t.service.as_ref().is_some_and(|s| s.key == key && s.deployment == deployment.id);
     let tasks = image.scan::<Task>().filter(failed).map(|t| Known::of(image, t));
     // The one whose end came last, unless it was stopped for another reason than its own.
-    let failed = tasks.filter(|k| k.is_stopping() && !k.was_scaled()).collect::<Vec<_>>();
+    let failed = tasks.filter(|k| k.is_stopping() && !k.was_called_off()).collect::<Vec<_>>();
     let last = failed.iter().filter(|k| k.progress.stopped.is_some()).max_by_key(|k| k.progress.stopped);
     match last {
         Some(known) => Ok(format!(" {}", of_task(image, service, known))),

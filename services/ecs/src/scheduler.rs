@@ -65,8 +65,7 @@ pub(crate) struct Member {
 pub(crate) enum Decision {
     /// So many tasks of the newest deployment.
     Start(u32),
-    /// These, with AWS's words.
-    Stop(Vec<(String, String)>),
+    Stop(Vec<(String, Why)>),
     /// The newest deployment is done: old ones leave the list.
     Complete,
     /// Its circuit breaker trips.
@@ -75,10 +74,15 @@ pub(crate) enum Decision {
     Rest(Option<Timestamp>),
 }
 
-/// AWS's words for why a sick task stops.
-pub(crate) const FAILED_CONTAINER: &str = "Task failed container health checks";
-/// Its target group follows.
-pub(crate) const FAILED_BALANCER: &str = "Task failed ELB health checks";
+/// For what a service stops a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    Sick(Sickness),
+    /// A newer deployment takes its place.
+    Deployment,
+    /// It is one too many.
+    ScaleIn,
+}
 
 /// Failures after which the circuit breaker trips.
 pub(crate) fn threshold(desired: u32) -> u32 {
@@ -162,39 +166,28 @@ fn sick(
             later(until);
             continue;
         }
-        let words = match sickness {
-            Sickness::Container => FAILED_CONTAINER,
-            Sickness::Balancer => FAILED_BALANCER,
-        };
-        stop.push((member.id.clone(), words.to_owned()));
+        stop.push((member.id.clone(), Why::Sick(sickness)));
     }
     (!stop.is_empty()).then_some(Decision::Stop(stop))
 }
 
 /// Old tasks go first when they are not up anyway, and else as many as are not needed for the lower limit, and never
 /// more than there are new ones to stand in for them.
-fn old_to_stop(
-    wish: &Wish,
-    members: &[Member],
-    newest: &str,
-    up_new: u32,
-    spare: u32,
-) -> Vec<(String, String)> {
-    let words = || "Scaling activity initiated by deployment".to_owned();
+fn old_to_stop(wish: &Wish, members: &[Member], newest: &str, up_new: u32, spare: u32) -> Vec<(String, Why)> {
     let old: Vec<&Member> =
         members.iter().filter(|m| m.deployment != newest && m.life != Life::Going).collect();
     let idle: Vec<_> =
-        old.iter().filter(|m| m.life == Life::Coming).map(|m| (m.id.clone(), words())).collect();
+        old.iter().filter(|m| m.life == Life::Coming).map(|m| (m.id.clone(), Why::Deployment)).collect();
     if !idle.is_empty() {
         return idle;
     }
     let is_full = up_new >= wish.desired;
     let many = if is_full { old.len() as u32 } else { spare };
-    old.iter().take(many as usize).map(|m| (m.id.clone(), words())).collect()
+    old.iter().take(many as usize).map(|m| (m.id.clone(), Why::Deployment)).collect()
 }
 
 /// Those too many: what is not up first, then from the fullest zone, then the newest.
-fn surplus<'a>(members: impl Iterator<Item = &'a Member>, many: u32) -> Vec<(String, String)> {
+fn surplus<'a>(members: impl Iterator<Item = &'a Member>, many: u32) -> Vec<(String, Why)> {
     let mut left: Vec<&Member> = members.collect();
     let mut out = Vec::new();
     for _ in 0..many {
@@ -205,7 +198,7 @@ fn surplus<'a>(members: impl Iterator<Item = &'a Member>, many: u32) -> Vec<(Str
         });
         let Some(worst) = worst else { break };
         let member = left.remove(worst);
-        out.push((member.id.clone(), "Scaling activity initiated by service scale-in".to_owned()));
+        out.push((member.id.clone(), Why::ScaleIn));
     }
     out
 }
@@ -338,7 +331,7 @@ mod tests {
         let sick = members(&["new:sick"]);
         assert_eq!(decide(&w, &sick, NOW), Decision::Rest(Some(Timestamp(2_000_000))));
         w.grace_ms = 0;
-        assert_eq!(decide(&w, &sick, NOW), Decision::Stop(vec![("0".into(), FAILED_BALANCER.into())]));
+        assert_eq!(decide(&w, &sick, NOW), Decision::Stop(vec![("0".into(), Why::Sick(Sickness::Balancer))]));
     }
 
     #[test]

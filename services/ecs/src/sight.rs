@@ -1,6 +1,6 @@
 //! What a load balancer's health check saw of a task that it found unhealthy: for events, stop reasons and people.
 
-use escale_store::Image;
+use escale_store::{Image, Row};
 use escale_tables::{
     ecs::{Service, TargetSeen, Task},
     elbv2::{self, TargetGroup, TargetHealth},

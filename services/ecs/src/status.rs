@@ -4,7 +4,7 @@ use escale_base::{Timestamp, choice};
 use escale_store::Image;
 use escale_tables::{
     ec2::InterfaceSeen,
-    ecs::{ContainerState, Health, Phase, Service, Task, TaskDefinition, TaskProgress, TaskSeen},
+    ecs::{ContainerState, Health, Phase, Service, StopCause, Task, TaskDefinition, TaskProgress, TaskSeen},
 };
 use std::sync::Arc;
 
@@ -60,9 +60,9 @@ impl Known {
             || matches!(self.phase(), Some(Phase::Stopping | Phase::Stopped))
     }
 
-    /// Whether its service stopped it for another reason than its health: it is not that the task failed.
-    pub(crate) fn was_scaled(&self) -> bool {
-        self.task.stop.as_ref().is_some_and(|s| !s.reason.starts_with("Task failed"))
+    /// Whether somebody, its service too, did not want it any more: it is not that the task failed.
+    pub(crate) fn was_called_off(&self) -> bool {
+        self.task.stop.as_ref().is_some_and(|s| s.cause != StopCause::Sick)
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -94,7 +94,11 @@ impl Known {
             return Some(("TaskFailedToStart".into(), failed.clone()));
         }
         if let Some(stop) = &self.task.stop {
-            return Some((stop.code.clone(), stop.reason.clone()));
+            let code = match stop.cause {
+                StopCause::Asked => "UserInitiated",
+                StopCause::Scaled | StopCause::Sick => "ServiceSchedulerInitiated",
+            };
+            return Some((code.into(), stop.reason.clone()));
         }
         let why = self.seen.as_ref()?.why.as_ref()?;
         let never_ran = self.seen.as_ref().is_some_and(|s| s.started.is_none());

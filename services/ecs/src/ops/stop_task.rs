@@ -4,7 +4,7 @@ use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use crate::{shapes, status::Known};
-use escale_tables::ecs::{Stop, Task};
+use escale_tables::ecs::{Stop, StopCause, Task};
 use std::sync::Arc;
 
 pub(crate) struct StopTask;
@@ -38,7 +38,7 @@ impl Operation for StopTask {
         let task = rules::task(cx.tx, &cluster.name, &input.task).ok_or(Error::NoTask)?;
         if !Known::of(cx.tx, Arc::clone(&task)).is_stopping() {
             let reason = input.reason.unwrap_or_else(|| "Task stopped by user".into());
-            let stop = Stop { at: cx.now, code: "UserInitiated".into(), reason };
+            let stop = Stop { at: cx.now, cause: StopCause::Asked, reason };
             cx.tx.update(&task.id, |t: &mut Task| t.stop = Some(stop));
         }
         let task = cx.tx.get::<Task>(&task.id).ok_or(Error::NoTask)?;

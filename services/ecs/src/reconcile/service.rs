@@ -6,7 +6,7 @@ use crate::{
     calls::ECS,
     place::{self, Wanted},
     rules,
-    scheduler::{self, Decision, Life, Member, Sickness, Version, Wish},
+    scheduler::{self, Decision, Life, Member, Sickness, Version, Why, Wish},
     sight,
     status::{Known, Status},
 };
@@ -18,7 +18,7 @@ use escale_tables::{
     ec2::Subnet,
     ecs::{
         Deployment, Health, Launch, Outcome, Overrides, Service, ServiceEvent, ServiceEvents, Stop,
-        TargetSeen, Task, TaskDefinition, TaskOfService, TaskProgress, TaskSeen,
+        StopCause, TargetSeen, Task, TaskDefinition, TaskOfService, TaskProgress, TaskSeen,
     },
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -181,9 +181,8 @@ pub(crate) fn failures(image: &Image, key: &str, deployment: &Deployment) -> (u3
         }
         let Some(at) = known.stopping_at().or(known.progress.pull_started) else { continue };
         let short = started.is_none_or(|s| at.since_ms(s) < SHORT_LIFE_MS);
-        // Stopped by its service, and not scaled: for its health.
         let sick = known.task.stop.is_some();
-        if !known.was_scaled() {
+        if !known.was_called_off() {
             let counts =
                 sick || known.progress.failed.is_some() || short || deployment.outcome == Outcome::InProgress;
             ends.push((at, counts));
@@ -258,20 +257,24 @@ fn start(cx: &mut Cx<'_>, service: &Service, many: u32) -> Result<(), Error> {
     Ok(())
 }
 
-fn stop(cx: &mut Cx<'_>, service: &Service, list: Vec<(String, String)>) {
+fn stop(cx: &mut Cx<'_>, service: &Service, list: Vec<(String, Why)>) {
     let key = service.key();
     let newest = service.deployments.first().map(|d| d.id.clone()).unwrap_or_default();
     let mut stopped = Vec::new();
-    for (id, words) in list {
-        let reason = match words.strip_suffix("deployment") {
-            Some(head) => format!("{head}(deployment {newest})"),
-            None if words == scheduler::FAILED_BALANCER => failed_balancer(cx, service, &id),
-            None => words,
+    for (id, why) in list {
+        // AWS's words.
+        let (cause, reason) = match why {
+            Why::Sick(Sickness::Container) => {
+                tell(cx.tx, cx.now, &key, &format!("(task {id}) failed container health checks."));
+                (StopCause::Sick, "Task failed container health checks".into())
+            }
+            Why::Sick(Sickness::Balancer) => (StopCause::Sick, failed_balancer(cx, service, &id)),
+            Why::Deployment => {
+                (StopCause::Scaled, format!("Scaling activity initiated by (deployment {newest})"))
+            }
+            Why::ScaleIn => (StopCause::Scaled, "Scaling activity initiated by service scale-in".into()),
         };
-        let stop = Stop { at: cx.now, code: "ServiceSchedulerInitiated".into(), reason: reason.clone() };
-        if reason == scheduler::FAILED_CONTAINER {
-            tell(cx.tx, cx.now, &key, &format!("(task {id}) failed container health checks."));
-        }
+        let stop = Stop { at: cx.now, cause, reason };
         cx.tx.update(&id, |t: &mut Task| t.stop.get_or_insert(stop).at);
         stopped.push(format!("(task {id})"));
     }
@@ -286,7 +289,8 @@ fn stop(cx: &mut Cx<'_>, service: &Service, list: Vec<(String, String)>) {
 /// Gives the words for why it stops, and keeps what the check saw: the target is gone when somebody asks.
 fn failed_balancer(cx: &mut Cx<'_>, service: &Service, id: &str) -> String {
     let sight = cx.tx.get::<Task>(id).and_then(|task| sight::of_task(cx.tx, service, &task));
-    let Some(sight) = sight else { return scheduler::FAILED_BALANCER.into() };
+    const FAILED: &str = "Task failed ELB health checks";
+    let Some(sight) = sight else { return FAILED.into() };
     let place = format!("(target-group {})", sight.group);
     let words = format!(
         "(task {id}) (port {}) is unhealthy in {place} due to (reason {}).",
@@ -296,7 +300,7 @@ fn failed_balancer(cx: &mut Cx<'_>, service: &Service, id: &str) -> String {
     let mut row = progress_of(cx.tx, id);
     row.check = Some(sight.told);
     cx.tx.put(row);
-    format!("{} in {place}", scheduler::FAILED_BALANCER)
+    format!("{FAILED} in {place}")
 }
 
 fn complete(cx: &mut Cx<'_>, service: &Service) {

@@ -245,7 +245,14 @@ impl Tasks {
         let Some(group) = containers.observe(id) else { return Ok(()) };
         let mut output = TaskOutput { task: id.to_owned(), lines: BTreeMap::new() };
         for name in group.containers.keys() {
-            let lines = containers.tail(id, name, autopsy::LINES).await?;
+            // They help whoever asks, and the task must be able to go without them.
+            let lines = match containers.tail(id, name, autopsy::LINES).await {
+                Ok(lines) => lines,
+                Err(error) => {
+                    tracing::warn!(task = id, container = name, %error, "its last lines cannot be read");
+                    continue;
+                }
+            };
             output.lines.insert(name.clone(), lines.iter().map(|l| autopsy::readable(&l.text)).collect());
         }
         self.store.write(|tx| {

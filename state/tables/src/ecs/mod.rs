@@ -14,8 +14,8 @@ pub use service::{
     AccountSetting, AwsVpc, Deployment, Launch, LoadBalancer, Outcome, Service, ServiceEvent, ServiceEvents,
 };
 pub use task::{
-    ContainerOverride, ContainerSeen, ContainerState, Health, LogCursor, Overrides, Phase, Stop, TargetSeen,
-    Task, TaskOfService, TaskOutput, TaskProgress, TaskSeen,
+    ContainerOverride, ContainerSeen, ContainerState, Health, LogCursor, Overrides, Phase, Stop, StopCause,
+    TargetSeen, Task, TaskOfService, TaskOutput, TaskProgress, TaskSeen,
 };
 
 use escale_store::TableDef;

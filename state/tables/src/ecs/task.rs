@@ -50,12 +50,22 @@ pub struct TaskOfService {
     pub deployment: String,
 }
 
-/// It shall stop: since when, AWS's code for why, and the words.
+/// It shall stop: since when, why, and the words for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stop {
     pub at: Timestamp,
-    pub code: String,
+    pub cause: StopCause,
     pub reason: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StopCause {
+    /// StopTask.
+    Asked,
+    /// Its service needs it no more.
+    Scaled,
+    /// Its service found it unhealthy.
+    Sick,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Wire)]
