@@ -95,7 +95,11 @@ mod tests {
                 created: Timestamp(0),
                 changed: Timestamp(0),
             };
-            self.store.write(|tx| Ok::<_, StoreError>(tx.put(row))).unwrap();
+            let put = self.store.write(|tx| {
+                tx.put(row);
+                Ok::<_, StoreError>(())
+            });
+            put.unwrap();
         }
 
         fn next(&self, name: &str) -> Plan<Remove> {

@@ -77,7 +77,11 @@ async fn house(fate: Arc<dyn Fate>) -> House {
             empty_on_delete: false,
             deletion,
         };
-        store.write(|tx| Ok::<_, StoreError>(tx.put(row))).unwrap();
+        let put = store.write(|tx| {
+            tx.put(row);
+            Ok::<_, StoreError>(())
+        });
+        put.unwrap();
     }
     clock.advance_ms(DAY_MS + 1);
     let risky: Arc<dyn Registry> = Risky::new(&registry, &fate);

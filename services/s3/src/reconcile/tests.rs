@@ -55,7 +55,11 @@ async fn shelf(fate: Arc<dyn Fate>) -> Shelf {
             bucket_key: false,
             deleting: name != "kept",
         };
-        store.write(|tx| Ok::<_, StoreError>(tx.put(row))).unwrap();
+        let put = store.write(|tx| {
+            tx.put(row);
+            Ok::<_, StoreError>(())
+        });
+        put.unwrap();
     }
     let buckets = Arc::new(Buckets::new(Risky::new(&plane, &fate)));
     let removals = Removals { store: store.clone(), clock: clock.clone(), buckets };
