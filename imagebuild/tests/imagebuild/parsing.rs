@@ -1,5 +1,5 @@
 use escale_base::Secret;
-use escale_imagebuild::{Credentials, Dockerfile, Engine, EngineLogin, Ignore, Target};
+use escale_imagebuild::{Credentials, Dockerfile, Engine, EngineLogin, Ignore, Target, build_with};
 use expect_test::{Expect, expect};
 use std::{collections::BTreeMap, ffi::OsStr, os::unix::fs::PermissionsExt, path::Path};
 
@@ -201,8 +201,8 @@ fn engines_are_found_and_told_what_to_do() {
         .collect();
     expect![[r#"
         docker build --file app/Dockerfile --tag app:1 --build-arg V=1 app
-        docker save --output out.tar app:1
-        tar --extract --file out.tar --directory out
+        docker save --output out/saved.tar app:1
+        tar --extract --file out/saved.tar --directory out
         podman build --file app/Dockerfile --tag app:1 --build-arg V=1 app
         podman push app:1 oci:out:app:1
         buildah build --file app/Dockerfile --tag app:1 --build-arg V=1 app
@@ -219,7 +219,13 @@ fn engines_pull_with_a_login_of_their_own() {
         reference: String::new(),
         credentials: Some(Credentials { user: "AWS".into(), password: Secret::new("token".into()) }),
     };
-    let login = EngineLogin::new(&registry).unwrap();
+    let users = tempfile::tempdir().unwrap();
+    let contexts = users.path().join("contexts");
+    std::fs::create_dir(&contexts).unwrap();
+    std::fs::write(contexts.join("kept"), "").unwrap();
+    let told = r#"{"auths":{"elsewhere":{"auth":"eA=="}},"currentContext":"rootless"}"#;
+    std::fs::write(users.path().join("config.json"), told).unwrap();
+    let login = EngineLogin::beside(Some(users.path()), &registry).unwrap();
     let lines: Vec<String> =
         Engine::ALL.iter().map(|e| e.pull("127.0.0.1:4566/base:1", &login).join(" ")).collect();
     let folder = lines[0].split_once("--config=").unwrap().1.split_once(' ').unwrap().0.to_owned();
@@ -229,11 +235,28 @@ fn engines_pull_with_a_login_of_their_own() {
         buildah pull --authfile=LOGIN/config.json --tls-verify=false 127.0.0.1:4566/base:1"#]]
     .assert_eq(&lines.join("\n").replace(&folder, "LOGIN"));
     let text = std::fs::read_to_string(format!("{folder}/config.json")).unwrap();
-    assert_eq!(text, r#"{"auths":{"127.0.0.1:4566":{"auth":"QVdTOnRva2Vu"}}}"#);
+    assert_eq!(text, r#"{"auths":{"127.0.0.1:4566":{"auth":"QVdTOnRva2Vu"}},"currentContext":"rootless"}"#);
+    assert_eq!(std::fs::read_link(format!("{folder}/contexts")).unwrap(), contexts);
     let mode = std::fs::metadata(&folder).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0, "a token is nobody else's");
     drop(login);
     assert!(!Path::new(&folder).exists());
+    assert!(contexts.join("kept").exists(), "the user's own stay");
+}
+
+#[test]
+fn a_failed_save_leaves_no_archive() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("out");
+    let mut commands =
+        Engine::Docker.commands(Path::new("x"), Path::new("x"), &BTreeMap::new(), "app:1", &to);
+    // what docker does before it fails
+    let archive = commands[1][3].clone();
+    commands[0] = vec!["touch".into(), archive.clone()];
+    commands[1] = vec!["false".into()];
+    let error = build_with(&commands, &to, "amd64", &mut |_| {}).unwrap_err();
+    assert!(error.to_string().starts_with("`false` failed"), "{error}");
+    assert!(!Path::new(&archive).exists() && Path::new(&archive).starts_with(&to));
 }
 
 #[test]
