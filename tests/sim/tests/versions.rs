@@ -1,5 +1,7 @@
 //! What a manifest's `postgres 15` stands for is what RDS says that 15 stands for.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by it; clippy only knows of #[test] functions")]
+
 use escale_base::{Clock, Timestamp};
 use escale_blueprint::Engine;
 use escale_service::{Caller, Cloud, Credential, Decision, Identity, Principal, ResourcePolicy, Service};
