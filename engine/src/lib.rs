@@ -8,9 +8,11 @@
 //! nothing but the repetition of one. Start at [`Reconciler`].
 
 mod driver;
+mod periodic;
 mod trouble;
 
 pub use driver::Engine;
+pub use periodic::Periodic;
 pub use trouble::{Trouble, Troubles};
 
 use escale_base::{AwsError, PlaneError, Timestamp};
@@ -26,7 +28,8 @@ pub trait Reconciler: Send + Sync + 'static {
     /// The tables whose changes concern it.
     const WATCHES: &'static [&'static str];
 
-    /// The keys of the things that may need work because of `change`.
+    /// The keys of the things that may need work because of `change`. Only looks: what it notes would be missing where nobody told of
+    /// the change.
     fn concerned(&self, image: &Image, change: &Change) -> BTreeSet<String>;
 
     /// The keys of all things: asked once, at the start.

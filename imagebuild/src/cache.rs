@@ -12,7 +12,7 @@ use std::{
 /// runs them.
 const KEPT_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 
-/// A folder of blobs. A file that stands under its name is whole.
+/// A folder of blobs. A file that stands under its name was whole, and on the disk, when it got the name.
 #[derive(Clone, Debug)]
 pub struct Cache {
     folder: PathBuf,
@@ -59,10 +59,14 @@ impl Cache {
         &self.folder
     }
 
-    /// Whether a blob is there. It counts as used now.
-    pub(crate) fn has(&self, digest: &str) -> Result<bool, LayoutError> {
+    /// Whether a blob is there, with all its bytes. It counts as used now.
+    pub(crate) fn has(&self, digest: &str, size_bytes: u64) -> Result<bool, LayoutError> {
         let path = blob_path(&self.folder, digest)?;
         let Ok(file) = fs::File::open(&path) else { return Ok(false) };
+        // A disk may have lost what it said it had.
+        if file.metadata().map_err(|e| at(&path, e))?.len() != size_bytes {
+            return Ok(false);
+        }
         let now = u64::try_from(Clock::machine().now().0).unwrap_or_default();
         file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_millis(now)).map_err(|e| at(&path, e))?;
         Ok(true)
@@ -74,7 +78,7 @@ impl Cache {
         tempfile::NamedTempFile::new_in(&blobs).map_err(|e| at(&blobs, e))
     }
 
-    /// Takes a file whose bytes were seen to have the digest.
+    /// Takes a file whose bytes were seen to have the digest, and are on the disk: a power cut could leave the name alone.
     pub(crate) fn keep(&self, file: tempfile::NamedTempFile, digest: &str) -> Result<(), LayoutError> {
         let path = blob_path(&self.folder, digest)?;
         file.persist(&path).map(drop).map_err(|e| at(&path, e.error))
@@ -83,9 +87,10 @@ impl Cache {
     /// Keeps bytes that are in memory; gives their digest.
     pub(crate) fn put(&self, bytes: &[u8]) -> Result<String, LayoutError> {
         let digest = digest_of(bytes);
-        if !self.has(&digest)? {
+        if !self.has(&digest, bytes.len() as u64)? {
             let file = self.temporary()?;
-            fs::write(file.path(), bytes).map_err(|e| at(file.path(), e))?;
+            let written = fs::write(file.path(), bytes).and_then(|()| file.as_file().sync_all());
+            written.map_err(|e| at(file.path(), e))?;
             self.keep(file, &digest)?;
         }
         Ok(digest)
@@ -95,6 +100,19 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_lacks_bytes_is_not_there_and_comes_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let digest = cache.put(b"bytes").unwrap();
+        let path = blob_path(folder.path(), &digest).unwrap();
+        fs::write(&path, b"").unwrap();
+        assert!(!cache.has(&digest, 5).unwrap());
+        cache.put(b"bytes").unwrap();
+        assert!(cache.has(&digest, 5).unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"bytes");
+    }
 
     #[test]
     fn forgets_what_was_used_longest_ago() {
@@ -112,7 +130,7 @@ mod tests {
         let there =
             || digests.iter().map(|d| blob_path(folder.path(), d).unwrap().exists()).collect::<Vec<_>>();
         assert_eq!(there(), [true, true, false]);
-        assert!(cache.has(&digests[1]).unwrap());
+        assert!(cache.has(&digests[1], 4).unwrap());
         cache.trim_to(4).unwrap();
         assert_eq!(there(), [false, true, false], "what was asked for was used");
     }

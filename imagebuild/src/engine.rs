@@ -37,6 +37,9 @@ pub enum EngineError {
     Layout(#[from] LayoutError),
 }
 
+/// What `docker save` writes, within the layout that is made of it.
+const ARCHIVE: &str = "saved.tar";
+
 impl Engine {
     pub const ALL: [Engine; 3] = [Engine::Docker, Engine::Podman, Engine::Buildah];
 
@@ -99,7 +102,7 @@ impl Engine {
         match self {
             // since version 25 what `docker save` writes is an OCI layout
             Engine::Docker => {
-                let archive = format!("{to}.tar");
+                let archive = format!("{to}/{ARCHIVE}");
                 vec![
                     build,
                     words(&[program, "save", "--output", &archive, reference]),
@@ -115,7 +118,7 @@ impl Engine {
 }
 
 /// A registry's credentials as engines read them, in a folder that goes with this value. The users' own logins stay as
-/// they are.
+/// they are. Docker also finds in it which daemon it speaks to, so that it pulls into the one that builds.
 pub struct EngineLogin {
     folder: tempfile::TempDir,
 }
@@ -124,6 +127,13 @@ impl EngineLogin {
     const FILE: &'static str = "config.json";
 
     pub fn new(registry: &Target) -> Result<EngineLogin, EngineError> {
+        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let users = set("DOCKER_CONFIG").or_else(|| Some(set("HOME")?.join(".docker")));
+        EngineLogin::beside(users.as_deref(), registry)
+    }
+
+    /// With the contexts of docker that stand in this folder, the user's own. <https://docs.docker.com/engine/manage-resources/contexts/>
+    pub fn beside(users: Option<&Path>, registry: &Target) -> Result<EngineLogin, EngineError> {
         // a token is nobody else's
         let own = std::fs::Permissions::from_mode(0o700);
         let made = tempfile::Builder::new().permissions(own).tempdir();
@@ -131,8 +141,19 @@ impl EngineLogin {
         let path = folder.path().join(EngineLogin::FILE);
         let pair = registry.credentials.as_ref().map(|c| format!("{}:{}", c.user, c.password.reveal()));
         let auth = STANDARD.encode(pair.unwrap_or_default());
-        let text = serde_json::json!({"auths": {registry.address.as_str(): {"auth": auth}}}).to_string();
-        std::fs::write(&path, text).map_err(|e| at(&path, e))?;
+        let mut config = serde_json::json!({"auths": {registry.address.as_str(): {"auth": auth}}});
+        if let Some(users) = users {
+            // none, or one that docker itself could not read: then there is no choice of a context in it
+            let text = std::fs::read(users.join(EngineLogin::FILE)).unwrap_or_default();
+            let told: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+            if let Some(current) = told.get("currentContext") {
+                config["currentContext"] = current.clone();
+            }
+            let (contexts, link) = (users.join("contexts"), folder.path().join("contexts"));
+            let linked = std::path::absolute(contexts).and_then(|to| std::os::unix::fs::symlink(to, &link));
+            linked.map_err(|e| at(&link, e))?;
+        }
+        std::fs::write(&path, config.to_string()).map_err(|e| at(&path, e))?;
         Ok(EngineLogin { folder })
     }
 }
@@ -145,13 +166,14 @@ pub fn build_with(
     line: &mut dyn FnMut(&str),
 ) -> Result<Layout, EngineError> {
     std::fs::create_dir_all(to).map_err(|e| at(to, e))?;
-    for words in commands {
-        run(words, line)?;
+    let built = commands.iter().try_for_each(|words| run(words, line));
+    // It is as large as the image, also when only a half was saved.
+    let archive = to.join(ARCHIVE);
+    match std::fs::remove_file(&archive) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(at(&archive, e).into()),
+        _ => {}
     }
-    let archive = PathBuf::from(format!("{}.tar", to.display()));
-    if archive.exists() {
-        std::fs::remove_file(&archive).map_err(|e| at(&archive, e))?;
-    }
+    built?;
     Ok(Layout::open(to, architecture)?)
 }
 

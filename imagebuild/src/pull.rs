@@ -50,7 +50,7 @@ pub async fn pull(source: &Target, architecture: &str, cache: &Cache) -> Result<
             }
         }
         for (digest, size_bytes) in layout.blobs() {
-            if !cache.has(&digest)? {
+            if !cache.has(&digest, size_bytes)? {
                 registry.fetch_blob(&digest, size_bytes, cache).await?;
             }
         }
@@ -117,7 +117,7 @@ impl Registry<'_> {
             hash.update(&bytes);
             file.write_all(&bytes).await.map_err(fault)?;
         }
-        file.flush().await.map_err(fault)?;
+        file.sync_all().await.map_err(fault)?;
         if left > 0 || format!("sha256:{}", hex::encode(hash.finalize())) != digest {
             return Err(other());
         }

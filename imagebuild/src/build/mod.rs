@@ -5,7 +5,7 @@ mod image;
 
 use crate::{
     context::Context,
-    dockerfile::{Base, COPY_FROM, Dockerfile, DockerfileError, FROM},
+    dockerfile::{Base, COPY_FROM, Dockerfile, DockerfileError, FROM, NeedsEngine},
     layout::{Layout, LayoutError, Writer},
 };
 use image::Image;
@@ -58,6 +58,10 @@ pub enum BuildError {
 
 /// Builds into `to`, a folder that is made when it is not there. Nothing is executed.
 pub fn build(recipe: &Recipe<'_>, bases: &dyn Bases, to: &Path) -> Result<Built, BuildError> {
+    if let Some(NeedsEngine { line, reason, .. }) = recipe.dockerfile.needs_engine() {
+        let message = format!("{reason} needs docker, podman or buildah");
+        return Err(recipe.dockerfile.error(line, message).into());
+    }
     let writer = Writer::create(to)?;
     let stages = recipe.dockerfile.stages(&recipe.args)?;
     let mut images: Vec<Option<Image<'_>>> = Vec::new();

@@ -34,6 +34,8 @@ pub enum Instruction {
         image: String,
         /// `AS name`: what later stages call this one.
         name: Option<String>,
+        /// Why only an engine can open this stage. Its image has to be there for the engine too.
+        foreign: Option<String>,
     },
     Arg(Vec<(String, Option<String>)>),
     Env(Vec<(String, String)>),
@@ -62,6 +64,8 @@ pub struct CopyFiles {
     pub chmod: Option<String>,
     /// `user` or `user:group`, by number or by name.
     pub chown: Option<String>,
+    /// Why only an engine can do it. What `from` names has to be there for the engine too.
+    pub foreign: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,21 +111,18 @@ impl Dockerfile {
     /// Reads a Dockerfile; `file` is the name that errors call it by.
     pub fn parse(text: &str, file: &str) -> Result<Dockerfile, DockerfileError> {
         let fail = |line, message| DockerfileError { file: file.to_owned(), line, message };
+        let opened = |s: &Step| matches!(s.instruction, Instruction::From { .. });
         let mut steps: Vec<Step> = Vec::new();
         for line in lines::read(text).map_err(|(line, message)| fail(line, message))? {
             let instruction = instruction(&line).map_err(|message| fail(line.number, message))?;
-            // even a FROM that only an engine understands opens a stage
-            let opens = line.word.eq_ignore_ascii_case("FROM") || matches!(instruction, Instruction::Arg(_));
-            let opened =
-                |s: &Step| matches!(s.instruction, Instruction::From { .. } | Instruction::Foreign(_));
+            let opens = matches!(instruction, Instruction::From { .. } | Instruction::Arg(_));
             if !opens && !steps.iter().any(opened) {
                 let message = "FROM must come first (only ARG may stand before it)".to_owned();
                 return Err(fail(line.number, message));
             }
             steps.push(Step { line: line.number, instruction });
         }
-        if !steps.iter().any(|s| matches!(s.instruction, Instruction::From { .. } | Instruction::Foreign(_)))
-        {
+        if !steps.iter().any(opened) {
             return Err(fail(1, "there is no FROM".into()));
         }
         Ok(Dockerfile { file: file.to_owned(), steps })
@@ -129,16 +130,27 @@ impl Dockerfile {
 
     /// The first instruction that [`crate::build()`] cannot do.
     pub fn needs_engine(&self) -> Option<NeedsEngine> {
-        self.steps.iter().find_map(|step| match &step.instruction {
-            Instruction::Foreign(reason) => {
-                Some(NeedsEngine { file: self.file.clone(), line: step.line, reason: reason.clone() })
-            }
-            _ => None,
+        self.steps.iter().find_map(|step| {
+            let reason = step.instruction.foreign()?.to_owned();
+            Some(NeedsEngine { file: self.file.clone(), line: step.line, reason })
         })
     }
 
     pub(crate) fn error(&self, line: usize, message: impl Into<String>) -> DockerfileError {
         DockerfileError { file: self.file.clone(), line, message: message.into() }
+    }
+}
+
+impl Instruction {
+    /// Why only an engine can do it.
+    pub(crate) fn foreign(&self) -> Option<&str> {
+        match self {
+            Instruction::Foreign(reason) => Some(reason),
+            Instruction::From { foreign, .. } | Instruction::Copy(CopyFiles { foreign, .. }) => {
+                foreign.as_deref()
+            }
+            _ => None,
+        }
     }
 }
 
@@ -186,13 +198,11 @@ fn instruction(line: &Line) -> Result<Instruction, String> {
 
 fn from(rest: &str, escape: char) -> Result<Instruction, String> {
     let (flags, words) = flags(split(rest, escape)?);
-    if let Some((name, _)) = flags.first() {
-        return Ok(Instruction::Foreign(format!("FROM --{name}")));
-    }
+    let foreign = flags.first().map(|(name, _)| format!("FROM --{name}"));
     match words.as_slice() {
-        [image] => Ok(Instruction::From { image: image.clone(), name: None }),
+        [image] => Ok(Instruction::From { image: image.clone(), name: None, foreign }),
         [image, r#as, name] if r#as.eq_ignore_ascii_case("as") => {
-            Ok(Instruction::From { image: image.clone(), name: Some(name.clone()) })
+            Ok(Instruction::From { image: image.clone(), name: Some(name.clone()), foreign })
         }
         _ => Err("FROM takes an image: `FROM image [AS name]`".into()),
     }
@@ -219,7 +229,8 @@ fn copy(word: &str, rest: &str, escape: char) -> Result<Instruction, String> {
             // how an engine lays it out in its cache; the image is the same
             ("link", None) => {}
             ("link", Some(flag)) if flag == "true" || flag == "false" => {}
-            (name, _) => return Ok(Instruction::Foreign(format!("{word} --{name}"))),
+            // the first one is told, and those behind it are still read
+            (name, _) => copy.foreign = copy.foreign.or(Some(format!("{word} --{name}"))),
         }
     }
     let to = words.pop().filter(|_| !words.is_empty());
@@ -230,7 +241,8 @@ fn copy(word: &str, rest: &str, escape: char) -> Result<Instruction, String> {
             |s: &String| [".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst"].iter().any(|e| s.ends_with(e));
         let remote = |s: &String| s.contains("://") || s.starts_with("git@");
         if let Some(source) = copy.sources.iter().find(|s| remote(s) || archive(s)) {
-            return Ok(Instruction::Foreign(format!("ADD of `{source}` (an address or an archive)")));
+            let reason = || format!("ADD of `{source}` (an address or an archive)");
+            copy.foreign = copy.foreign.or_else(|| Some(reason()));
         }
     }
     Ok(Instruction::Copy(copy))

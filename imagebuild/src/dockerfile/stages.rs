@@ -86,7 +86,7 @@ impl Dockerfile {
                         stages.args.extend(value.map(|value| (name.clone(), value)));
                     }
                 }
-                Instruction::From { image, name } => {
+                Instruction::From { image, name, .. } => {
                     let image = stages.expand(self, step.line, image)?;
                     let base = match image.as_str() {
                         "scratch" => Base::Scratch,

@@ -8,3 +8,4 @@ mod on_bases;
 mod parsing;
 mod pulling;
 mod pushing;
+mod serving;

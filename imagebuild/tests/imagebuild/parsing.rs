@@ -1,5 +1,5 @@
 use escale_base::Secret;
-use escale_imagebuild::{Credentials, Dockerfile, Engine, EngineLogin, Ignore, Target};
+use escale_imagebuild::{Credentials, Dockerfile, Engine, EngineLogin, Ignore, Target, build_with};
 use expect_test::{Expect, expect};
 use std::{collections::BTreeMap, ffi::OsStr, os::unix::fs::PermissionsExt, path::Path};
 
@@ -22,13 +22,13 @@ fn instructions() {
         "# syntax=docker/dockerfile:1\n\n# a comment\nARG V=1\nFROM base:$V AS b\nENV A=1 B=\"2 3\" C=a\\ b\nENV OLD some words\nLABEL a.b=c\nCOPY --chmod=0755 --chown=1:2 a b/*.txt /to/\ncopy [\"with blank\", \"/x\"]\nADD plain.txt /\nWORKDIR /srv\nUSER 65534:65534\nEXPOSE 80 53/udp\nVOLUME [\"/data\"]\nENTRYPOINT [\"/x\", \"-v\"]\nCMD run it\nSTOPSIGNAL SIGQUIT\nHEALTHCHECK --interval=1m30s --timeout=500ms --retries=5 CMD [\"/x\", \"check\"]\n",
         expect![[r#"
             4 Arg([("V", Some("1"))])
-            5 From { image: "base:$V", name: Some("b") }
+            5 From { image: "base:$V", name: Some("b"), foreign: None }
             6 Env([("A", "1"), ("B", "\"2 3\""), ("C", "a\\ b")])
             7 Env([("OLD", "some words")])
             8 Label([("a.b", "c")])
-            9 Copy(CopyFiles { sources: ["a", "b/*.txt"], to: "/to/", from: None, chmod: Some("0755"), chown: Some("1:2") })
-            10 Copy(CopyFiles { sources: ["with blank"], to: "/x", from: None, chmod: None, chown: None })
-            11 Copy(CopyFiles { sources: ["plain.txt"], to: "/", from: None, chmod: None, chown: None })
+            9 Copy(CopyFiles { sources: ["a", "b/*.txt"], to: "/to/", from: None, chmod: Some("0755"), chown: Some("1:2"), foreign: None })
+            10 Copy(CopyFiles { sources: ["with blank"], to: "/x", from: None, chmod: None, chown: None, foreign: None })
+            11 Copy(CopyFiles { sources: ["plain.txt"], to: "/", from: None, chmod: None, chown: None, foreign: None })
             12 Workdir("/srv")
             13 User("65534:65534")
             14 Expose(["80", "53/udp"])
@@ -45,14 +45,14 @@ fn continued_lines() {
     check(
         "FROM scratch\nENV A=1 \\\n  # in between\n\n  B=2\nLABEL x=y\n",
         expect![[r#"
-            1 From { image: "scratch", name: None }
+            1 From { image: "scratch", name: None, foreign: None }
             2 Env([("A", "1"), ("B", "2")])
             6 Label([("x", "y")])"#]],
     );
     check(
         "# escape=`\nFROM scratch\nENV A=1 `\n  B=c:\\x\n",
         expect![[r#"
-            2 From { image: "scratch", name: None }
+            2 From { image: "scratch", name: None, foreign: None }
             3 Env([("A", "1"), ("B", "c:\\x")])"#]],
     );
 }
@@ -62,35 +62,35 @@ fn what_only_an_engine_can_do() {
     check(
         "FROM debian\nRUN apt-get update\n",
         expect![[r#"
-            1 From { image: "debian", name: None }
+            1 From { image: "debian", name: None, foreign: None }
             2 Foreign("RUN")
             needs an engine: Dockerfile:2: RUN"#]],
     );
     check(
         "FROM rust AS b\nFROM scratch\nCOPY --from=b /x /x\n",
         expect![[r#"
-            1 From { image: "rust", name: Some("b") }
-            2 From { image: "scratch", name: None }
-            3 Copy(CopyFiles { sources: ["/x"], to: "/x", from: Some("b"), chmod: None, chown: None })"#]],
+            1 From { image: "rust", name: Some("b"), foreign: None }
+            2 From { image: "scratch", name: None, foreign: None }
+            3 Copy(CopyFiles { sources: ["/x"], to: "/x", from: Some("b"), chmod: None, chown: None, foreign: None })"#]],
     );
     check(
         "FROM scratch\nADD https://example.com/x /x\n",
         expect![[r#"
-            1 From { image: "scratch", name: None }
-            2 Foreign("ADD of `https://example.com/x` (an address or an archive)")
+            1 From { image: "scratch", name: None, foreign: None }
+            2 Copy(CopyFiles { sources: ["https://example.com/x"], to: "/x", from: None, chmod: None, chown: None, foreign: Some("ADD of `https://example.com/x` (an address or an archive)") })
             needs an engine: Dockerfile:2: ADD of `https://example.com/x` (an address or an archive)"#]],
     );
     check(
         "FROM scratch\nADD x.tar.gz /\n",
         expect![[r#"
-            1 From { image: "scratch", name: None }
-            2 Foreign("ADD of `x.tar.gz` (an address or an archive)")
+            1 From { image: "scratch", name: None, foreign: None }
+            2 Copy(CopyFiles { sources: ["x.tar.gz"], to: "/", from: None, chmod: None, chown: None, foreign: Some("ADD of `x.tar.gz` (an address or an archive)") })
             needs an engine: Dockerfile:2: ADD of `x.tar.gz` (an address or an archive)"#]],
     );
     check(
         "FROM scratch\nCOPY <<EOF /x\nRUN no instruction\nEOF\nUSER 1\n",
         expect![[r#"
-            1 From { image: "scratch", name: None }
+            1 From { image: "scratch", name: None, foreign: None }
             2 Foreign("COPY with a here-document")
             5 User("1")
             needs an engine: Dockerfile:2: COPY with a here-document"#]],
@@ -98,8 +98,15 @@ fn what_only_an_engine_can_do() {
     check(
         "FROM --platform=linux/arm64 scratch\n",
         expect![[r#"
-            1 Foreign("FROM --platform")
+            1 From { image: "scratch", name: None, foreign: Some("FROM --platform") }
             needs an engine: Dockerfile:1: FROM --platform"#]],
+    );
+    check(
+        "FROM scratch\nCOPY --parents --chmod=0755 --exclude=*.md --from=x /a /b\n",
+        expect![[r#"
+            1 From { image: "scratch", name: None, foreign: None }
+            2 Copy(CopyFiles { sources: ["/a"], to: "/b", from: Some("x"), chmod: Some("0755"), chown: None, foreign: Some("COPY --parents") })
+            needs an engine: Dockerfile:2: COPY --parents"#]],
     );
 }
 
@@ -119,6 +126,11 @@ fn images_from_outside() {
         (
             "FROM scratch\nCOPY --from=x /b /b\nFROM scratch AS x\nCOPY --from=0 / /\n",
             vec!["2 COPY --from=x"],
+        ),
+        // what an engine builds takes them as well
+        (
+            "FROM --platform=linux/amd64 a AS x\nFROM b\nCOPY --from=c /c /c\nCOPY --parents --from=d /d /\nRUN y\nCOPY --from=x / /\n",
+            vec!["1 FROM a", "2 FROM b", "3 COPY --from=c", "4 COPY --from=d"],
         ),
     ] {
         let outside = Dockerfile::parse(text, "Dockerfile").unwrap().outside(&args).unwrap();
@@ -189,8 +201,8 @@ fn engines_are_found_and_told_what_to_do() {
         .collect();
     expect![[r#"
         docker build --file app/Dockerfile --tag app:1 --build-arg V=1 app
-        docker save --output out.tar app:1
-        tar --extract --file out.tar --directory out
+        docker save --output out/saved.tar app:1
+        tar --extract --file out/saved.tar --directory out
         podman build --file app/Dockerfile --tag app:1 --build-arg V=1 app
         podman push app:1 oci:out:app:1
         buildah build --file app/Dockerfile --tag app:1 --build-arg V=1 app
@@ -207,7 +219,13 @@ fn engines_pull_with_a_login_of_their_own() {
         reference: String::new(),
         credentials: Some(Credentials { user: "AWS".into(), password: Secret::new("token".into()) }),
     };
-    let login = EngineLogin::new(&registry).unwrap();
+    let users = tempfile::tempdir().unwrap();
+    let contexts = users.path().join("contexts");
+    std::fs::create_dir(&contexts).unwrap();
+    std::fs::write(contexts.join("kept"), "").unwrap();
+    let told = r#"{"auths":{"elsewhere":{"auth":"eA=="}},"currentContext":"rootless"}"#;
+    std::fs::write(users.path().join("config.json"), told).unwrap();
+    let login = EngineLogin::beside(Some(users.path()), &registry).unwrap();
     let lines: Vec<String> =
         Engine::ALL.iter().map(|e| e.pull("127.0.0.1:4566/base:1", &login).join(" ")).collect();
     let folder = lines[0].split_once("--config=").unwrap().1.split_once(' ').unwrap().0.to_owned();
@@ -217,11 +235,28 @@ fn engines_pull_with_a_login_of_their_own() {
         buildah pull --authfile=LOGIN/config.json --tls-verify=false 127.0.0.1:4566/base:1"#]]
     .assert_eq(&lines.join("\n").replace(&folder, "LOGIN"));
     let text = std::fs::read_to_string(format!("{folder}/config.json")).unwrap();
-    assert_eq!(text, r#"{"auths":{"127.0.0.1:4566":{"auth":"QVdTOnRva2Vu"}}}"#);
+    assert_eq!(text, r#"{"auths":{"127.0.0.1:4566":{"auth":"QVdTOnRva2Vu"}},"currentContext":"rootless"}"#);
+    assert_eq!(std::fs::read_link(format!("{folder}/contexts")).unwrap(), contexts);
     let mode = std::fs::metadata(&folder).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0, "a token is nobody else's");
     drop(login);
     assert!(!Path::new(&folder).exists());
+    assert!(contexts.join("kept").exists(), "the user's own stay");
+}
+
+#[test]
+fn a_failed_save_leaves_no_archive() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("out");
+    let mut commands =
+        Engine::Docker.commands(Path::new("x"), Path::new("x"), &BTreeMap::new(), "app:1", &to);
+    // what docker does before it fails
+    let archive = commands[1][3].clone();
+    commands[0] = vec!["touch".into(), archive.clone()];
+    commands[1] = vec!["false".into()];
+    let error = build_with(&commands, &to, "amd64", &mut |_| {}).unwrap_err();
+    assert!(error.to_string().starts_with("`false` failed"), "{error}");
+    assert!(!Path::new(&archive).exists() && Path::new(&archive).starts_with(&to));
 }
 
 #[test]

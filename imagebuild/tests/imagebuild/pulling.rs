@@ -1,20 +1,18 @@
-use super::base::{Base, digest};
+use super::{
+    base::{Base, digest},
+    serving::serve,
+};
 use escale_base::Secret;
 use escale_imagebuild::{Cache, Credentials, Target, pull};
 use expect_test::expect;
 use http_body_util::Full;
-use hyper::{
-    Request, Response, StatusCode, body::Bytes, body::Incoming, server::conn::http1, service::service_fn,
-};
-use hyper_util::rt::TokioIo;
+use hyper::{Request, Response, StatusCode, body::Bytes, body::Incoming};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
-    convert::Infallible,
     sync::{Arc, Mutex},
 };
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 
 /// A registry of one repository, which believes nobody and says what it was asked for.
 #[derive(Default)]
@@ -38,23 +36,7 @@ impl Registry {
         digest(&manifest)
     }
 
-    async fn serve(self: Arc<Registry>) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let registry = self.clone();
-                let service = service_fn(move |request| {
-                    let answer = registry.answer(&request);
-                    async move { Ok::<_, Infallible>(answer) }
-                });
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-            }
-        });
-        address
-    }
-
-    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(self: Arc<Registry>, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let header = |name: &str| request.headers().get(name).map(|v| v.to_str().unwrap().to_owned());
         let status = |status: StatusCode| Response::builder().status(status);
         if header("authorization").as_deref() != Some("Basic QVdTOnRva2Vu") {
@@ -92,7 +74,7 @@ struct Bench {
 impl Bench {
     async fn new() -> Bench {
         let registry = Arc::new(Registry::default());
-        let address = registry.clone().serve().await;
+        let address = serve(&registry, Registry::answer).await;
         Bench { registry, address, folder: tempfile::tempdir().unwrap() }
     }
 

@@ -1,16 +1,14 @@
-use super::building::{Bench, DOCKERFILE, nothing};
+use super::{
+    building::{Bench, DOCKERFILE, nothing},
+    serving::serve,
+};
 use escale_base::Secret;
 use escale_imagebuild::{Credentials, Progress, RegistryError, Target, push};
 use http_body_util::{BodyExt, Full};
-use hyper::{
-    Method, Request, Response, StatusCode, body::Bytes, body::Incoming, server::conn::http1,
-    service::service_fn,
-};
-use hyper_util::rt::TokioIo;
+use hyper::{Method, Request, Response, StatusCode, body::Bytes, body::Incoming};
 use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
-    convert::Infallible,
     sync::{Arc, Mutex},
 };
 use tokio::net::TcpListener;
@@ -23,23 +21,7 @@ struct Registry {
 }
 
 impl Registry {
-    async fn serve(self: Arc<Registry>) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let registry = self.clone();
-                let service = service_fn(move |request| registry.clone().answer(request));
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-            }
-        });
-        address
-    }
-
-    async fn answer(
-        self: Arc<Registry>,
-        request: Request<Incoming>,
-    ) -> Result<Response<Full<Bytes>>, Infallible> {
+    async fn answer(self: Arc<Registry>, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let answer = |status: StatusCode| Response::builder().status(status);
         let (parts, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
@@ -67,7 +49,7 @@ impl Registry {
             }
             _ => answer(StatusCode::BAD_REQUEST),
         };
-        Ok(answer.body(Full::default()).unwrap())
+        answer.body(Full::default()).unwrap()
     }
 }
 
@@ -89,7 +71,7 @@ async fn sends_what_is_not_there() {
     std::fs::write(bench.folder.path().join("context/server"), vec![7; 300_000]).unwrap();
     let built = bench.build(DOCKERFILE, "out", &nothing()).unwrap();
     let registry = Arc::new(Registry::default());
-    let target = target(registry.clone().serve().await, "token");
+    let target = target(serve(&registry, Registry::answer).await, "token");
     let mut seen = Vec::new();
     let digest = push(&built.layout, &target, &mut |p| seen.push(p)).await.unwrap();
     assert_eq!(digest, built.digest);
@@ -110,7 +92,7 @@ async fn sends_what_is_not_there() {
 async fn a_wrong_token_and_a_registry_that_is_not_there() {
     let bench = Bench::new();
     let built = bench.build(DOCKERFILE, "out", &nothing()).unwrap();
-    let address = Arc::new(Registry::default()).serve().await;
+    let address = serve(&Arc::new(Registry::default()), Registry::answer).await;
     let refused = push(&built.layout, &target(address, "wrong"), &mut |_| {}).await.unwrap_err();
     assert!(matches!(refused, RegistryError::Unauthorized { .. }), "{refused}");
     let closed = {

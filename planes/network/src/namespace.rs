@@ -13,7 +13,7 @@ use std::{
     fs::{self, File},
     io,
     net::SocketAddr,
-    os::fd::{AsFd, AsRawFd, RawFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd},
     path::{Path, PathBuf},
     process::Stdio,
     sync::Arc,
@@ -30,9 +30,15 @@ const BACKLOG: u32 = 1024;
 /// A handle that keeps the namespace alive and opens sockets in it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Namespace {
-    /// None: of the network in memory. Nobody can enter it or reach its listeners.
-    fd: Option<Arc<File>>,
+    inside: Inside,
     path: Arc<PathBuf>,
+}
+
+#[derive(Clone, Debug)]
+enum Inside {
+    Kernel(Arc<File>),
+    /// Of the network in memory. Nobody can enter it or reach its listeners.
+    Memory,
 }
 
 /// Where the sockets of the network in memory really are: nothing outside of the machine can reach them, and as each has
@@ -47,16 +53,13 @@ impl Namespace {
 
     /// Listens in the namespace. `addr` must be one of its addresses, or unspecified for all.
     pub async fn tcp_listen(&self, addr: SocketAddr) -> Result<TcpListener, PlaneError> {
-        if self.fd.is_none() {
-            return TcpListener::bind(NOWHERE).await.machine(|| format!("listen on {NOWHERE} for {addr}"));
-        }
-        let listen = || {
+        let listen = |addr| {
             let socket = TcpSocket::new_v4()?;
             socket.set_reuseaddr(true)?;
             socket.bind(addr)?;
             socket.listen(BACKLOG)
         };
-        self.hop(listen).machine(|| format!("listen on {addr} in {}", self.path.display()))
+        self.receive(addr, listen).machine(|| format!("listen on {addr} in {}", self.path.display()))
     }
 
     /// Connects from the namespace. Gives the plain I/O error, which health checks and proxies tell apart;
@@ -74,25 +77,28 @@ impl Namespace {
     }
 
     pub async fn udp_bind(&self, addr: SocketAddr) -> Result<UdpSocket, PlaneError> {
-        if self.fd.is_none() {
-            return UdpSocket::bind(NOWHERE).await.machine(|| format!("bind UDP {NOWHERE} for {addr}"));
-        }
-        let bind = || {
+        let bind = |addr| {
             let socket = std::net::UdpSocket::bind(addr)?;
             socket.set_nonblocking(true)?;
             UdpSocket::from_std(socket)
         };
-        self.hop(bind).machine(|| format!("bind UDP {addr} in {}", self.path.display()))
+        self.receive(addr, bind).machine(|| format!("bind UDP {addr} in {}", self.path.display()))
+    }
+
+    /// Opens what waits for somebody to call.
+    fn receive<T>(&self, addr: SocketAddr, open: impl FnOnce(SocketAddr) -> io::Result<T>) -> io::Result<T> {
+        match self.inside {
+            Inside::Kernel(_) => self.hop(|| open(addr)),
+            Inside::Memory => open(NOWHERE),
+        }
     }
 
     /// Runs `f` with the calling thread inside the namespace. `f` must be short and cannot await; what it opens
     /// (sockets, child processes) stays in the namespace.
     pub fn hop<T>(&self, f: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        let Some(fd) = &self.fd else {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "a network in memory cannot be entered"));
-        };
+        let fd = self.fd()?;
         let home = File::open("/proc/thread-self/ns/net")?;
-        setns(fd.as_fd(), CloneFlags::CLONE_NEWNET)?;
+        setns(fd, CloneFlags::CLONE_NEWNET)?;
         let back = WayBack(home);
         let result = f();
         drop(back);
@@ -151,12 +157,22 @@ impl Namespace {
         }
     }
 
-    pub(crate) fn raw_fd(&self) -> RawFd {
-        self.fd.as_ref().map_or(-1, AsRawFd::as_raw_fd)
+    /// The kernel's own, which stays open as long as this handle.
+    pub(crate) fn fd(&self) -> io::Result<BorrowedFd<'_>> {
+        match &self.inside {
+            Inside::Kernel(file) => Ok(file.as_fd()),
+            Inside::Memory => {
+                Err(io::Error::new(io::ErrorKind::Unsupported, "a network in memory cannot be entered"))
+            }
+        }
     }
 
     pub(crate) fn in_memory(path: PathBuf) -> Namespace {
-        Namespace { fd: None, path: Arc::new(path) }
+        Namespace { inside: Inside::Memory, path: Arc::new(path) }
+    }
+
+    fn in_kernel(file: File, path: &Path) -> Namespace {
+        Namespace { inside: Inside::Kernel(Arc::new(file)), path: Arc::new(path.to_owned()) }
     }
 
     /// Makes a new one that is to stand at `path`. It is not pinned yet, so a crash before [`Namespace::pin`]
@@ -176,7 +192,7 @@ impl Namespace {
                 path.display()
             )
         })?;
-        Ok(Namespace { fd: Some(Arc::new(fd)), path: Arc::new(path.to_owned()) })
+        Ok(Namespace::in_kernel(fd, path))
     }
 
     pub(crate) fn pin(&self) -> Result<(), PlaneError> {
@@ -185,7 +201,7 @@ impl Namespace {
                 fs::create_dir_all(dir)?;
             }
             File::create(&*self.path)?;
-            let fd = format!("/proc/self/fd/{}", self.raw_fd());
+            let fd = format!("/proc/self/fd/{}", self.fd()?.as_raw_fd());
             mount(Some(fd.as_str()), &*self.path, None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
             io::Result::Ok(())
         };
@@ -200,7 +216,7 @@ impl Namespace {
         match File::open(path) {
             Ok(fd) => {
                 let pinned = statfs(path).machine(what)?.filesystem_type() == NSFS_MAGIC;
-                Ok(pinned.then(|| Namespace { fd: Some(Arc::new(fd)), path: Arc::new(path.to_owned()) }))
+                Ok(pinned.then(|| Namespace::in_kernel(fd, path)))
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e).machine(what),

@@ -17,6 +17,7 @@ use rtnetlink::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
+    os::fd::AsRawFd,
 };
 
 /// `lo` is always the first link of a namespace.
@@ -113,14 +114,14 @@ impl Netlink {
 
     /// A pair of links: `name` here, up; `peer` inside `namespace`, down. Gives the number of the one here.
     pub(crate) async fn add_pair(&self, name: &str, peer: Peer<'_>) -> Result<u32, PlaneError> {
+        let what = || format!("add the link '{name}' in {}", self.place);
         let mut there = LinkMessageBuilder::<LinkUnspec>::default()
             .name(peer.name.to_owned())
-            .setns_by_fd(peer.namespace.raw_fd());
+            .setns_by_fd(peer.namespace.fd().machine(what)?.as_raw_fd());
         if let Some(index) = peer.index {
             there = there.index(index);
         }
         let pair = LinkVeth::new(name, "unused").set_info_data(InfoData::Veth(InfoVeth::Peer(there.build())));
-        let what = || format!("add the link '{name}' in {}", self.place);
         self.handle.link().add(pair.up().build()).execute().await.machine(what)?;
         self.index(name).await
     }

@@ -7,7 +7,7 @@
 
 use crate::{
     plane::Inner,
-    process::Process,
+    process::{self, Process},
     record::Record,
     spec::*,
     steps::{mark, until},
@@ -39,7 +39,8 @@ impl Inner {
                     "standby '{standby}' of '{database}' does not answer"
                 )));
             }
-            self.fence(database, away_from).await?;
+            let left = process::kill(&self.data(database, away_from)).await?;
+            drop(left.remove_later());
             record.primary = standby.clone();
             record.protection = Protection::Alone;
             record.epoch += 1;
@@ -64,7 +65,8 @@ impl Inner {
         let session = self.session(database, node, record.port).await?;
         if session.value::<bool>("select pg_is_in_recovery()").await? {
             if let Some(other) = record.standby() {
-                self.fence(database, &other.name).await?;
+                let left = process::kill(&self.data(database, &other.name)).await?;
+                drop(left.remove_later());
             }
             let file = data.join("promote");
             std::fs::write(&file, b"").machine(what)?;

@@ -1,11 +1,13 @@
 //! The shared memory of servers that are killed. One that ends by itself removes it; one that is killed leaves it for its
 //! next start to remove, which a deleted database never has.
 
+use crate::process::Process;
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
     process::Command,
 };
+use tokio::task::JoinHandle;
 
 /// What servers have in the kernel that outlives them.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -18,8 +20,12 @@ pub(crate) struct SharedMemory {
 
 impl SharedMemory {
     /// Adds what a living process has mapped.
-    pub(crate) fn note(&mut self, pid: u32) {
-        self.read(&std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default());
+    pub(crate) fn note(&mut self, process: &Process) {
+        let maps = std::fs::read_to_string(format!("/proc/{}/maps", process.pid)).unwrap_or_default();
+        // Asked after it was read: the pid of one that is dead may be that of another server, which needs its memory.
+        if process.lives() {
+            self.read(&maps);
+        }
     }
 
     /// `address permissions offset device inode path`; the inode of a System V segment is its id.
@@ -35,8 +41,21 @@ impl SharedMemory {
         }
     }
 
-    /// Once all that used it are dead. What cannot be removed is told and left: it is small, and nobody waits for it.
-    pub(crate) fn remove(&self) {
+    /// Once all that used it are dead. What cannot be removed is told and left: it is small.
+    pub(crate) async fn remove(self) {
+        if self != SharedMemory::default()
+            && let Err(error) = self.remove_later().await
+        {
+            tracing::warn!(%error, "shared memory was not removed");
+        }
+    }
+
+    /// As [`SharedMemory::remove`]; nobody need wait for it.
+    pub(crate) fn remove_later(self) -> JoinHandle<()> {
+        tokio::task::spawn_blocking(move || self.remove_now())
+    }
+
+    fn remove_now(&self) {
         for file in &self.files {
             remove_file(file);
         }

@@ -36,7 +36,7 @@ impl Logs {
 
 /// Starts what drops old events.
 pub fn start(engine: &mut Engine, store: Store, plane: Arc<dyn LogStore>) {
-    engine.add(reconcile::Sweep { store, plane, swept: reconcile::Swept::default() });
+    engine.add(reconcile::Sweep::new(store, plane));
 }
 
 /// How the wiring holds the service: its stream operations share it.

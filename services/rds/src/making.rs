@@ -6,7 +6,7 @@ use escale_service::Cx;
 use escale_store::Image;
 use escale_tables::{
     ec2::{GroupId, InterfaceId, Subnet, VpcId},
-    rds::{Instance, InstanceSeen, Node, Snapshot, SnapshotKind, SubnetGroup},
+    rds::{Credentials, Instance, InstanceSeen, Node, Recorded, Snapshot, SnapshotKind, SubnetGroup},
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, sync::Arc};
@@ -14,13 +14,72 @@ use std::{collections::BTreeSet, sync::Arc};
 /// As whom RDS calls other services.
 pub(crate) const PRINCIPAL: &str = "rds.amazonaws.com";
 
+/// What is asked of an instance, whether it begins empty or from a snapshot.
+pub(crate) struct Wanted<'a> {
+    pub id: String,
+    pub resource_id: String,
+    /// The major version, and the full one.
+    pub version: (u32, String),
+    pub credentials: Credentials,
+    pub db_name: Option<String>,
+    pub place: Asked<'a>,
+    pub parameter_group: Option<&'a str>,
+    pub restore_from: Option<String>,
+    pub deletion_protection: Option<bool>,
+    pub backup_retention_period: Option<i32>,
+    pub copy_tags_to_snapshot: Option<bool>,
+    pub recorded: Recorded,
+    pub tags: Vec<Tag>,
+}
+
+/// Writes the row of a new instance, with all that it needs in the network.
+pub(crate) fn instance(cx: &mut Cx<'_>, wanted: Wanted<'_>) -> Result<Instance, Error> {
+    let (major, engine_version) = wanted.version;
+    let default_group = rules::default_parameter_group(major);
+    let group = wanted.parameter_group.unwrap_or(&default_group);
+    let parameter_group = rules::parameter_group(cx.tx, group, major)?;
+    let backup_retention_days = rules::backup_retention(wanted.backup_retention_period.unwrap_or(1))?;
+    let (port, multi_az) = (wanted.place.port, wanted.place.multi_az);
+    let place = place(cx, &wanted.id, wanted.place)?;
+    let row = Instance {
+        id: wanted.id,
+        resource_id: wanted.resource_id,
+        major,
+        engine_version,
+        credentials: wanted.credentials,
+        db_name: wanted.db_name,
+        port,
+        multi_az,
+        subnet_group: place.subnet_group,
+        vpc: place.vpc,
+        security_groups: place.security_groups,
+        replication_group: place.replication_group,
+        parameter_group,
+        nodes: place.nodes,
+        leaving: vec![],
+        running: true,
+        restore_from: wanted.restore_from,
+        reboot: None,
+        deletion: None,
+        deletion_protection: wanted.deletion_protection.unwrap_or(false),
+        backup_retention_days,
+        copy_tags_to_snapshot: wanted.copy_tags_to_snapshot.unwrap_or(false),
+        recorded: wanted.recorded,
+        revision: 1,
+        tags: wanted.tags,
+        created: cx.now,
+    };
+    cx.tx.put(row.clone());
+    Ok(row)
+}
+
 /// Where an instance stands.
-pub(crate) struct Place {
-    pub subnet_group: String,
-    pub vpc: VpcId,
-    pub security_groups: Vec<GroupId>,
-    pub replication_group: Option<GroupId>,
-    pub nodes: Vec<Node>,
+struct Place {
+    subnet_group: String,
+    vpc: VpcId,
+    security_groups: Vec<GroupId>,
+    replication_group: Option<GroupId>,
+    nodes: Vec<Node>,
 }
 
 /// What is asked of an instance's place.
@@ -33,7 +92,7 @@ pub(crate) struct Asked<'a> {
 }
 
 /// Chooses zones and makes an interface for each node.
-pub(crate) fn place(cx: &mut Cx<'_>, id: &str, asked: Asked<'_>) -> Result<Place, Error> {
+fn place(cx: &mut Cx<'_>, id: &str, asked: Asked<'_>) -> Result<Place, Error> {
     let Asked { subnet_group, groups, zone, multi_az, port } = asked;
     let name = subnet_group.ok_or_else(|| {
         Error::Network("There is no default VPC to put the instance in: give DBSubnetGroupName".into())

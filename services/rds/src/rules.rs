@@ -199,6 +199,13 @@ pub(crate) fn refuse(asked: bool, what: &str) -> Result<(), Error> {
     }
 }
 
+pub(crate) fn backup_retention(days: i32) -> Result<i32, Error> {
+    match days {
+        0..=35 => Ok(days),
+        _ => Err(Error::Value(format!("Invalid backup retention period: {days}. Must be between 0 and 35."))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

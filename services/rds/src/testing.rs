@@ -40,6 +40,7 @@ impl Service for Network {
         vec![
             Entry::of::<CreateNetworkInterface>("CreateNetworkInterface"),
             Entry::of::<DeleteNetworkInterface>("DeleteNetworkInterface"),
+            Entry::of::<Group1>("ModifyNetworkInterfaceAttribute"),
             Entry::of::<Group1>("CreateSecurityGroup"),
             Entry::of::<Group1>("RevokeSecurityGroupEgress"),
             Entry::of::<Group1>("AuthorizeSecurityGroupEgress"),

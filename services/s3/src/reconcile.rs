@@ -66,3 +66,6 @@ fn plan(image: &Image, key: &str) -> Plan<Remove> {
         _ => Plan::Done,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,7 +112,8 @@ fn delete(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     }
 }
 
-/// Writes where the database is into the secret that holds its password, under the names that AWS's libraries read.
+/// Writes where the database is into the secret that holds its password, under the names that AWS's libraries read. What is
+/// written is not written again later, so a database that has no address yet is refused.
 fn attach(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let word = |name: &str| Ok::<_, AwsError>(props.required(name)?.as_str().unwrap_or_default().to_owned());
     let (secret, target, kind) = (word("SecretId")?, word("TargetId")?, word("TargetType")?);
@@ -136,6 +137,13 @@ fn with_connection(secret: &str, database: &Value) -> Result<String, AwsError> {
             "A secret that is attached to a database holds a JSON structure".into(),
         ))
     })?;
+    if database["Endpoint"]["Address"].is_null() {
+        let id = database["DBInstanceIdentifier"].as_str().unwrap_or_default();
+        let what = format!(
+            "DB instance {id} has no endpoint yet: name it with Ref or DependsOn, so that its creation is waited for"
+        );
+        return Err(Error::Request(what).into());
+    }
     for (name, value) in [
         ("engine", &database["Engine"]),
         ("host", &database["Endpoint"]["Address"]),
@@ -182,5 +190,8 @@ mod tests {
         });
         assert_eq!(made, expected);
         assert!(with_connection("plain", &database).is_err());
+        let in_the_making = json!({"Engine": "postgres", "DBInstanceIdentifier": "db"});
+        let error = with_connection("{}", &in_the_making).unwrap_err();
+        assert!(error.message.starts_with("DB instance db has no endpoint yet"), "{error}");
     }
 }

@@ -48,3 +48,98 @@ impl Reconciler for Purge {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_trait::async_trait;
+    use escale_base::Clock;
+    use escale_faults::{Driven, Fate, FaultAt, Stage, survives_repeat};
+    use escale_tables::secretsmanager::Deletion;
+    use std::sync::Arc;
+
+    struct Secrets {
+        store: Store,
+        clock: Clock,
+        purge: Purge,
+        _dir: tempfile::TempDir,
+    }
+
+    #[async_trait]
+    impl Stage for Secrets {
+        fn store(&self) -> &Store {
+            &self.store
+        }
+        fn clock(&self) -> &Clock {
+            &self.clock
+        }
+        fn reconcilers(&self) -> Vec<&dyn Driven> {
+            vec![&self.purge]
+        }
+        async fn world(&self) -> String {
+            format!("{:?}", self.store.read().keys(StoredSecret::TABLE).collect::<Vec<_>>())
+        }
+    }
+
+    impl Secrets {
+        fn put(&self, name: &str, deletion: Option<Deletion>) {
+            let row = StoredSecret {
+                name: name.into(),
+                arn: format!("arn:aws:secretsmanager:eu-west-3:0:secret:{name}-abcdef").parse().unwrap(),
+                description: None,
+                kms_key_id: None,
+                owning_service: None,
+                versions: vec![],
+                deletion,
+                tags: vec![],
+                created: Timestamp(0),
+                changed: Timestamp(0),
+            };
+            let put = self.store.write(|tx| {
+                tx.put(row);
+                Ok::<_, StoreError>(())
+            });
+            put.unwrap();
+        }
+
+        fn next(&self, name: &str) -> Plan<Remove> {
+            self.purge.plan(&self.store.read(), name, self.clock.now())
+        }
+    }
+
+    fn until(at: i64) -> Option<Deletion> {
+        Some(Deletion { asked: Timestamp(0), at: Timestamp(at) })
+    }
+
+    /// At the time 10: one whose time has come, one whose time comes, and one that stays. No plane is asked, so that none can fail.
+    async fn secrets(_: Arc<dyn Fate>) -> Secrets {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("state.db"), escale_tables::secretsmanager::TABLES).unwrap();
+        let purge = Purge { store: store.clone() };
+        let secrets = Secrets { store, clock: Clock::by_hand(Timestamp(10)), purge, _dir: dir };
+        secrets.put("gone", until(10));
+        secrets.put("later", until(11));
+        secrets.put("kept", None);
+        secrets
+    }
+
+    #[tokio::test]
+    async fn survives() {
+        survives_repeat(secrets).await;
+    }
+
+    #[tokio::test]
+    async fn goes_when_its_window_ends_unless_it_was_restored() {
+        let all = secrets(Arc::new(FaultAt::never())).await;
+        assert_eq!(all.next("kept"), Plan::Done);
+        assert_eq!(all.next("later"), Plan::wait_until(Timestamp(11), "the recovery window"));
+        for (meanwhile, left) in [(None, true), (until(99), true), (until(10), false)] {
+            all.put("gone", until(10));
+            let Plan::Step(step) = all.next("gone") else { panic!("its time has come") };
+            all.put("gone", meanwhile);
+            all.purge.act("gone", step).await.unwrap();
+            assert_eq!(all.store.read().has::<StoredSecret>("gone"), left, "{meanwhile:?}");
+        }
+        assert_eq!(all.next("gone"), Plan::Done);
+    }
+}

@@ -6,6 +6,7 @@
 
 mod fate;
 mod risky;
+mod stores;
 mod survives;
 
 pub use fate::{Fate, FaultAt, Kind, MadeUp};

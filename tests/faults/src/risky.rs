@@ -21,8 +21,8 @@ use tokio::sync::watch;
 
 /// A plane, and what may happen on the way to it.
 pub struct Risky<P: ?Sized> {
-    plane: Arc<P>,
-    fate: Arc<dyn Fate>,
+    pub(crate) plane: Arc<P>,
+    pub(crate) fate: Arc<dyn Fate>,
 }
 
 impl<P: ?Sized> Risky<P> {
@@ -31,7 +31,7 @@ impl<P: ?Sized> Risky<P> {
     }
 }
 
-async fn call<T, E: MadeUp>(
+pub(crate) async fn call<T, E: MadeUp>(
     fate: &dyn Fate,
     name: &'static str,
     kind: Kind,

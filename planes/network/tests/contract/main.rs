@@ -109,7 +109,6 @@ async fn removal_and_wipe_leave_nothing(network: &dyn Network) {
     network.wipe().await.unwrap();
 }
 
-/// Both planes refuse this, in the same words.
 async fn sockets_open_where_something_stands(network: &dyn Network) {
     network.apply(shop()).await.unwrap();
     let router = network.namespace(&Place::Router("shop".into())).unwrap();
@@ -171,6 +170,7 @@ async fn who_answers_follows_routes_and_groups(network: &dyn Network) {
     }
 }
 
+/// Both planes ask the same check first: what one refuses the other refuses, in the same words.
 async fn refuses(change: impl FnOnce(&mut VpcSpec), words: Expect) {
     let mut spec = shop();
     change(&mut spec);

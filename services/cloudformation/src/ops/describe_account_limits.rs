@@ -8,7 +8,6 @@ pub(crate) struct DescribeAccountLimits;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    #[allow(dead_code)] // one page holds them all
     next_token: Option<String>,
 }
 
@@ -28,7 +27,8 @@ impl Operation for DescribeAccountLimits {
     type Output = Output;
     type Error = Error;
 
-    fn run(_: &mut Cx<'_>, _: Input) -> Result<Output, Error> {
+    fn run(_: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        super::only_page(input.next_token.as_deref())?;
         // The number of stacks has no limit here; what a template may have does.
         let account_limits = vec![Limit { name: "StackOutputsLimit", value: limits::OUTPUTS }];
         Ok(Output { account_limits })

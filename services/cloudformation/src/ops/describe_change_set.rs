@@ -2,7 +2,10 @@
 
 use crate::{
     Error, find, scope, shapes, status,
-    template::{self, EvaluateError, Origin, Scope, expression::Form},
+    template::{
+        self, EvaluateError, Origin, Scope,
+        expression::{Expression, Form},
+    },
 };
 use escale_base::{Tag, Timestamp, Wire};
 use escale_service::{Cx, Operation};
@@ -12,6 +15,8 @@ use std::collections::BTreeMap;
 
 /// What AWS writes for a property that hangs on a resource which does not exist yet.
 const LATER: &str = "{{changeSet:KNOWN_AFTER_APPLY}}";
+/// What stands for a value that nobody may read.
+const HIDDEN: &str = "****";
 
 pub(crate) struct DescribeChangeSet;
 
@@ -19,7 +24,6 @@ pub(crate) struct DescribeChangeSet;
 pub(crate) struct Input {
     change_set_name: String,
     stack_name: Option<String>,
-    #[allow(dead_code)] // one page holds all changes: a template has at most 500 resources
     next_token: Option<String>,
     include_property_values: Option<bool>,
 }
@@ -74,6 +78,8 @@ impl Operation for DescribeChangeSet {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
+        // one page holds all changes: a template has at most 500 resources
+        super::only_page(input.next_token.as_deref())?;
         let (stack, row) = find::change_set(cx.tx, &input.change_set_name, input.stack_name.as_deref())?;
         let after = match input.include_property_values {
             Some(true) => properties(cx, &stack, &row)?,
@@ -86,28 +92,38 @@ impl Operation for DescribeChangeSet {
 /// The properties of every resource, as far as they are known before anything is made.
 fn properties(cx: &Cx<'_>, stack: &Stack, row: &ChangeSet) -> Result<BTreeMap<String, Value>, Error> {
     let parsed = template::parse(&row.content.template, Origin::File)?;
-    let mut bound = scope::bound(&parsed, &row.content)?;
-    for hidden in &row.content.hidden {
-        bound.values.insert(hidden.clone(), "****".into());
-    }
+    let bound = scope::bound(&parsed, &row.content)?;
+    let mut shown = bound.values.clone();
+    shown.extend(row.content.hidden.iter().map(|name| (name.clone(), HIDDEN.into())));
     let world = scope::World::new(cx.tx, cx.config, &stack.uuid);
     let pseudo = scope::pseudo(cx.config, &stack.arn, &stack.name);
     let scope = Scope::new(&parsed, &bound.values, &pseudo, &world)?;
+    let shown = scope.showing(&shown);
     let mut all = BTreeMap::new();
     for planned in &row.content.resources {
         let Some(resource) = parsed.resources.get(&planned.logical_id) else { continue };
         let Form::Map(entries) = &resource.properties.form else { continue };
         let mut known = Map::new();
         for (name, expression) in entries {
-            match scope.value(expression) {
-                Ok(value) => known.extend(value.map(|v| (name.clone(), v))),
-                Err(EvaluateError::NotYet { .. }) => drop(known.insert(name.clone(), LATER.into())),
-                Err(error) => return Err(error.into()),
-            }
+            known.extend(known_now(&scope, &shown, expression)?.map(|value| (name.clone(), value)));
         }
         all.insert(planned.logical_id.clone(), known.into());
     }
     Ok(all)
+}
+
+/// A property as it will be, or what stands for it; `None` leaves it out.
+fn known_now(
+    scope: &Scope<'_>,
+    shown: &Scope<'_>,
+    expression: &Expression,
+) -> Result<Option<Value>, EvaluateError> {
+    let value = match scope.value(expression) {
+        Err(EvaluateError::NotYet { .. }) => return Ok(Some(LATER.into())),
+        value => value?,
+    };
+    // What cannot be made of a hidden value's stand-in, as a key of a mapping, hangs on that value: all of it is hidden.
+    Ok(value.map(|_| shown.value(expression).ok().flatten().unwrap_or_else(|| HIDDEN.into())))
 }
 
 fn output(stack: &Stack, row: &ChangeSet, after: &BTreeMap<String, Value>) -> Output {

@@ -21,6 +21,14 @@ escale_service::operations! {
 
 use escale_service::Cx;
 
+/// For what is always one page: no token was ever given.
+fn only_page(token: Option<&str>) -> Result<(), crate::Error> {
+    match token {
+        None => Ok(()),
+        Some(token) => Err(crate::Error::invalid(format!("'{token}' is not a token of this list"))),
+    }
+}
+
 /// The ARN that a policy names: a stack's, by name whatever its uuid.
 fn stack_arns(cx: &Cx<'_>, named: &str) -> Vec<String> {
     if named.starts_with("arn:") {

@@ -72,6 +72,11 @@ impl<'a> Scope<'a> {
         Ok(scope)
     }
 
+    /// The same with other values of the parameters, and what was decided with the true ones.
+    pub fn showing<'b>(&'b self, parameters: &'b Parameters) -> Scope<'b> {
+        Scope { parameters, conditions: self.conditions.clone(), ..*self }
+    }
+
     pub fn conditions(&self) -> &Conditions {
         &self.conditions
     }

@@ -1,23 +1,11 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeManagedPrefixLists.html>
 
-use super::describe_prefix_lists::found;
-use crate::{
-    Error,
-    filters::{self, Filter},
-    prefix_lists::PrefixList,
-};
+use super::describe_prefix_lists::{Input, page};
+use crate::{Error, prefix_lists::PrefixList};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 
 pub(crate) struct DescribeManagedPrefixLists;
-
-#[derive(Wire)]
-pub(crate) struct Input {
-    prefix_list_ids: Vec<String>,
-    filters: Vec<Filter>,
-    next_token: Option<String>,
-    max_results: Option<usize>,
-}
 
 #[derive(Wire)]
 pub(crate) struct Output {
@@ -41,7 +29,7 @@ impl Operation for DescribeManagedPrefixLists {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let found = found(cx, &input.prefix_list_ids, &input.filters)?;
+        let (found, next_token) = page(cx, input)?;
         let shape = |l: PrefixList| Shape {
             prefix_list_id: l.id,
             prefix_list_name: l.name,
@@ -50,9 +38,6 @@ impl Operation for DescribeManagedPrefixLists {
             state: "create-complete",
             owner_id: "AWS",
         };
-        let found: Vec<Shape> = found.into_iter().map(shape).collect();
-        let key = |l: &Shape| l.prefix_list_id.to_owned();
-        let (prefix_lists, next_token) = filters::page(found, key, input.next_token, input.max_results)?;
-        Ok(Output { prefix_lists, next_token })
+        Ok(Output { prefix_lists: found.into_iter().map(shape).collect(), next_token })
     }
 }

@@ -38,21 +38,23 @@ impl Operation for DescribePrefixLists {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let found = found(cx, &input.prefix_list_ids, &input.filters)?;
+        let (found, next_token) = page(cx, input)?;
         let shape = |l: PrefixList| Shape {
             prefix_list_id: l.id,
             prefix_list_name: l.name,
             cidrs: l.blocks.iter().map(ToString::to_string).collect(),
         };
-        let found: Vec<Shape> = found.into_iter().map(shape).collect();
-        let key = |l: &Shape| l.prefix_list_id.to_owned();
-        let (prefix_lists, next_token) = filters::page(found, key, input.next_token, input.max_results)?;
-        Ok(Output { prefix_lists, next_token })
+        Ok(Output { prefix_lists: found.into_iter().map(shape).collect(), next_token })
     }
 }
 
-/// The lists that a request names, in the order of their ids.
-pub(super) fn found(cx: &Cx<'_>, ids: &[String], filters: &[Filter]) -> Result<Vec<PrefixList>, Error> {
+/// A page of the lists that a request names, in the order of their ids; and where the next one begins.
+pub(super) fn page(cx: &Cx<'_>, input: Input) -> Result<(Vec<PrefixList>, Option<String>), Error> {
+    let found = found(cx, &input.prefix_list_ids, &input.filters)?;
+    filters::page(found, |l| l.id.to_owned(), input.next_token, input.max_results)
+}
+
+fn found(cx: &Cx<'_>, ids: &[String], filters: &[Filter]) -> Result<Vec<PrefixList>, Error> {
     if let Some(id) = ids.iter().find(|id| prefix_lists::find(cx.config, id).is_none()) {
         return Err(Error::NotFound(Kind::PrefixList, id.clone()));
     }

@@ -1,6 +1,8 @@
 //! What of ECR takes time: removing repositories, and freeing what no image needs any more.
 
 mod removals;
+#[cfg(test)]
+mod tests;
 mod unused;
 
 use crate::Repositories;

@@ -1,16 +1,13 @@
 //! Frees the disk of what no repository has any more, and of what was pushed and never became part of an image.
 
 use escale_base::Timestamp;
-use escale_engine::{Plan, Reconciler, StepError};
+use escale_engine::{Periodic, Plan, Reconciler, StepError};
 use escale_registry::{COLLECTED_AT_ONCE, Digest, Registry};
 use escale_store::{Change, Image, Store};
 use escale_tables::{ecr::Repository, ecs::TaskProgress};
 use std::{
-    collections::{BTreeSet, HashSet},
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::Arc,
 };
 
 /// How often it looks for images that were deleted, and pushes that were given up. Nobody waits for the disk.
@@ -21,19 +18,22 @@ const PUSH_MS: i64 = 24 * 3_600_000;
 pub(super) struct Unused {
     store: Store,
     registry: Arc<dyn Registry>,
-    /// When it last looked; 0 when a repository has gone since, and after a start.
-    looked: AtomicI64,
+    collected: Periodic<Repositories>,
 }
+
+/// Which there are, and since when: one that has gone leaves files.
+type Repositories = BTreeMap<String, Timestamp>;
 
 impl Unused {
     pub(super) fn new(store: Store, registry: Arc<dyn Registry>) -> Unused {
-        Unused { store, registry, looked: AtomicI64::new(0) }
+        Unused { store, registry, collected: Periodic::new(EVERY_MS) }
     }
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Collect {
     now: Timestamp,
+    repositories: Repositories,
 }
 
 impl Reconciler for Unused {
@@ -41,11 +41,7 @@ impl Reconciler for Unused {
     const NAME: &'static str = "ecr unused files";
     const WATCHES: &'static [&'static str] = &["ecr_repository"];
 
-    fn concerned(&self, image: &Image, change: &Change) -> BTreeSet<String> {
-        if image.has::<Repository>(&change.key) {
-            return BTreeSet::new();
-        }
-        self.looked.store(0, Ordering::Relaxed);
+    fn concerned(&self, image: &Image, _: &Change) -> BTreeSet<String> {
         self.all(image)
     }
 
@@ -53,22 +49,18 @@ impl Reconciler for Unused {
         BTreeSet::from(["all".to_owned()])
     }
 
-    fn plan(&self, _: &Image, _: &str, now: Timestamp) -> Plan<Collect> {
-        let next = Timestamp(self.looked.load(Ordering::Relaxed)).plus_ms(EVERY_MS);
-        match now < next {
-            true => Plan::wait_until(next, "files to become unused"),
-            false => Plan::Step(Collect { now }),
+    fn plan(&self, image: &Image, _: &str, now: Timestamp) -> Plan<Collect> {
+        let repositories = image.scan::<Repository>().map(|r| (r.name.clone(), r.created)).collect();
+        match self.collected.rests_until(now, &repositories) {
+            Some(next) => Plan::wait_until(next, "files to become unused"),
+            None => Plan::Step(Collect { now, repositories }),
         }
     }
 
     async fn act(&self, _: &str, step: Collect) -> Result<(), StepError> {
-        // Before it looks: what goes meanwhile sets it back.
-        self.looked.store(step.now.0, Ordering::Relaxed);
-        let done = self.collect().await;
-        if done.is_err() {
-            self.looked.store(0, Ordering::Relaxed);
-        }
-        done
+        self.collect().await?;
+        self.collected.done(step.now, step.repositories);
+        Ok(())
     }
 }
 
@@ -208,12 +200,12 @@ mod tests {
     async fn a_repository_that_goes_is_looked_after_at_once() {
         let b = Bench::new().await;
         b.wake().await;
-        let change = Change { table: "ecr_repository", key: "shop".into() };
-        assert!(b.unused.concerned(&b.store.read(), &change).is_empty(), "it is still there");
+        let plan = || b.unused.plan(&b.store.read(), "all", b.clock.now());
+        assert!(matches!(plan(), Plan::Wait { .. }), "it is still there");
         b.store.write(|tx| Ok::<_, StepError>(tx.delete::<Repository>("shop"))).unwrap();
+        let change = Change { table: "ecr_repository", key: "shop".into() };
         assert!(!b.unused.concerned(&b.store.read(), &change).is_empty());
-        let now = b.clock.now();
-        assert_eq!(b.unused.plan(&b.store.read(), "all", now), Plan::Step(Collect { now }));
+        assert_eq!(plan(), Plan::Step(Collect { now: b.clock.now(), repositories: Repositories::new() }));
     }
 
     #[tokio::test]

@@ -2,4 +2,4 @@
 
 mod sweep;
 
-pub(crate) use sweep::{Sweep, Swept};
+pub(crate) use sweep::Sweep;

@@ -1,16 +1,13 @@
 //! Drops events older than their group's retention, and those whose stream is gone.
 
 use escale_base::Timestamp;
-use escale_engine::{Plan, Reconciler, StepError};
+use escale_engine::{Periodic, Plan, Reconciler, StepError};
 use escale_logstore::LogStore;
 use escale_store::{Change, Image, Store};
 use escale_tables::logs::{LogGroup, LogStream};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::Arc,
 };
 
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -18,22 +15,18 @@ const DAY_MS: i64 = 24 * 3_600_000;
 const EVERY_MS: i64 = 3_600_000;
 
 pub(crate) struct Sweep {
-    pub(crate) store: Store,
-    pub(crate) plane: Arc<dyn LogStore>,
-    pub(crate) swept: Swept,
+    store: Store,
+    plane: Arc<dyn LogStore>,
+    swept: Periodic<Wanted>,
 }
 
-/// When the last sweep ended, and which version of the rows it saw. Lost with the daemon: then it sweeps again.
-#[derive(Default)]
-pub(crate) struct Swept {
-    at: AtomicI64,
-}
+/// Ids of the streams that are wanted, with the days for which their events are.
+type Wanted = BTreeMap<String, Option<i32>>;
 
-/// Ids of the streams that are wanted, with the time before which their events go.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Step {
     now: Timestamp,
-    keep: BTreeMap<String, Option<Timestamp>>,
+    wanted: Wanted,
 }
 
 impl Reconciler for Sweep {
@@ -42,7 +35,6 @@ impl Reconciler for Sweep {
     const WATCHES: &'static [&'static str] = &["logs_group", "logs_stream"];
 
     fn concerned(&self, image: &Image, _: &Change) -> BTreeSet<String> {
-        self.swept.at.store(0, Ordering::Relaxed);
         self.all(image)
     }
 
@@ -51,32 +43,35 @@ impl Reconciler for Sweep {
     }
 
     fn plan(&self, image: &Image, _: &str, now: Timestamp) -> Plan<Step> {
-        let next = Timestamp(self.swept.at.load(Ordering::Relaxed)).plus_ms(EVERY_MS);
-        if now < next {
-            return Plan::wait_until(next, "events to grow too old");
+        let wanted = wanted(image);
+        match self.swept.rests_until(now, &wanted) {
+            Some(next) => Plan::wait_until(next, "events to grow too old"),
+            None => Plan::Step(Step { now, wanted }),
         }
-        Plan::Step(Step { now, keep: keep(image, now) })
     }
 
     async fn act(&self, _: &str, step: Step) -> Result<(), StepError> {
-        // Before it, so that a row that changes meanwhile asks for another sweep.
-        self.swept.at.store(step.now.0, Ordering::Relaxed);
-        let done = self.sweep(&step).await;
-        if done.is_err() {
-            self.swept.at.store(0, Ordering::Relaxed);
-        }
-        done
+        self.sweep(&step).await?;
+        self.swept.done(step.now, step.wanted);
+        Ok(())
     }
 }
 
 impl Sweep {
+    pub(crate) fn new(store: Store, plane: Arc<dyn LogStore>) -> Sweep {
+        Sweep { store, plane, swept: Periodic::new(EVERY_MS) }
+    }
+
     async fn sweep(&self, step: &Step) -> Result<(), StepError> {
         for stream in self.plane.streams().await? {
-            match step.keep.get(&stream) {
-                Some(Some(before)) => drop(self.plane.expire(&stream, *before).await?),
+            match step.wanted.get(&stream) {
+                Some(Some(days)) => {
+                    let before = step.now.plus_ms(-i64::from(*days) * DAY_MS);
+                    self.plane.expire(&stream, before).await?;
+                }
                 Some(None) => {}
                 // A stream that was made after this plan is none of those that are gone.
-                None if keep(&self.store.read(), step.now).contains_key(&stream) => {}
+                None if wanted(&self.store.read()).contains_key(&stream) => {}
                 None => self.plane.forget(&stream).await?,
             }
         }
@@ -84,10 +79,9 @@ impl Sweep {
     }
 }
 
-fn keep(image: &Image, now: Timestamp) -> BTreeMap<String, Option<Timestamp>> {
-    let retention = |s: &LogStream| image.get::<LogGroup>(&s.group).and_then(|g| g.retention_days);
-    let before = |s: &LogStream| retention(s).map(|days| now.plus_ms(-i64::from(days) * DAY_MS));
-    image.scan::<LogStream>().map(|s| (s.id.clone(), before(&s))).collect()
+fn wanted(image: &Image) -> Wanted {
+    let days = |s: &LogStream| image.get::<LogGroup>(&s.group).and_then(|g| g.retention_days);
+    image.scan::<LogStream>().map(|s| (s.id.clone(), days(&s))).collect()
 }
 
 #[cfg(test)]
@@ -131,7 +125,7 @@ mod tests {
             let new = Message { at: now, text: "new".into() };
             plane.append(id, vec![old, new], now).await.unwrap();
         }
-        let sweep = Sweep { store: store.clone(), plane: plane.clone(), swept: Swept::default() };
+        let sweep = Sweep::new(store.clone(), plane.clone());
         let Plan::Step(step) = sweep.plan(&store.read(), "all", now) else { panic!("it must sweep") };
         sweep.act("all", step).await.unwrap();
         assert!(matches!(sweep.plan(&store.read(), "all", now), Plan::Wait { until: Some(_), .. }));
@@ -139,6 +133,14 @@ mod tests {
         let left = plane.summaries(&ids).await.unwrap();
         assert_eq!((left["a"].bytes, left["b"].bytes), (3, 6));
         assert_eq!(plane.streams().await.unwrap().len(), 2);
+        store
+            .write(|tx| {
+                tx.put(group("long", Some(1)));
+                Ok::<_, escale_store::StoreError>(())
+            })
+            .unwrap();
+        let again = sweep.plan(&store.read(), "all", now);
+        assert!(matches!(again, Plan::Step(_)), "another retention is not waited with: {again:?}");
     }
 
     struct Streams {
@@ -174,7 +176,7 @@ mod tests {
             plane.append(id, vec![Message { at: now, text: "said".into() }], now).await.unwrap();
         }
         let risky = Risky::new(&plane, &fate);
-        let sweep = Sweep { store: store.clone(), plane: risky, swept: Swept::default() };
+        let sweep = Sweep::new(store.clone(), risky);
         Streams { store, clock: Clock::by_hand(now), plane, sweep, _dir: dir }
     }
 

@@ -84,54 +84,33 @@ impl Operation for CreateDBInstance {
             return Err(Error::InstanceExists(id));
         }
         refuse_what_is_not_enacted(&input)?;
-        let (major, engine_version) = engines::version(cx.tx, &input.engine, input.engine_version.as_deref())?;
-        let default_group = rules::default_parameter_group(major);
-        let group = input.parameter_group.as_deref().unwrap_or(&default_group);
-        let parameter_group = rules::parameter_group(cx.tx, group, major)?;
+        let version = engines::version(cx.tx, &input.engine, input.engine_version.as_deref())?;
         let db_name = rules::database_name(input.db_name.clone())?;
         let port = port(input.port)?;
-        let backup_retention_days = backup_retention(input.backup_retention_period.unwrap_or(1))?;
         let recorded = recorded(&input)?;
-        let multi_az = input.multi_az.unwrap_or(false);
         let resource_id = making::resource_id();
-        let credentials = credentials(cx, &input, &id, &resource_id)?;
-        let asked = making::Asked {
-            subnet_group: input.subnet_group.as_deref(),
-            groups: input.vpc_security_group_ids,
-            zone: input.availability_zone.as_deref(),
-            multi_az,
-            port,
-        };
-        let place = making::place(cx, &id, asked)?;
-        let row = Instance {
+        let wanted = making::Wanted {
+            credentials: credentials(cx, &input, &id, &resource_id)?,
             id,
             resource_id,
-            major,
-            engine_version,
-            credentials,
+            version,
             db_name,
-            port,
-            multi_az,
-            subnet_group: place.subnet_group,
-            vpc: place.vpc,
-            security_groups: place.security_groups,
-            replication_group: place.replication_group,
-            parameter_group,
-            nodes: place.nodes,
-            leaving: vec![],
-            running: true,
+            place: making::Asked {
+                subnet_group: input.subnet_group.as_deref(),
+                groups: input.vpc_security_group_ids,
+                zone: input.availability_zone.as_deref(),
+                multi_az: input.multi_az.unwrap_or(false),
+                port,
+            },
+            parameter_group: input.parameter_group.as_deref(),
             restore_from: None,
-            reboot: None,
-            deletion: None,
-            deletion_protection: input.deletion_protection.unwrap_or(false),
-            backup_retention_days,
-            copy_tags_to_snapshot: input.copy_tags_to_snapshot.unwrap_or(false),
+            deletion_protection: input.deletion_protection,
+            backup_retention_period: input.backup_retention_period,
+            copy_tags_to_snapshot: input.copy_tags_to_snapshot,
             recorded,
-            revision: 1,
             tags: input.tags,
-            created: cx.now,
         };
-        cx.tx.put(row.clone());
+        let row = making::instance(cx, wanted)?;
         events::instance(cx.tx, cx.config, cx.now, &row.id, "creation", "DB instance creation started");
         Ok(InstanceAnswer { db_instance: shapes::instance(cx, &row) })
     }
@@ -155,13 +134,6 @@ pub(crate) fn port(asked: Option<i32>) -> Result<u16, Error> {
     let port = asked.unwrap_or(5432);
     let fits = u16::try_from(port).ok().filter(|p| *p >= 1150);
     fits.ok_or_else(|| Error::Value(format!("Invalid port {port}: ports are between 1150 and 65535")))
-}
-
-pub(crate) fn backup_retention(days: i32) -> Result<i32, Error> {
-    match days {
-        0..=35 => Ok(days),
-        _ => Err(Error::Value(format!("Invalid backup retention period: {days}. Must be between 0 and 35."))),
-    }
 }
 
 /// `hh:mm-hh:mm`, as the reconciler of backups reads it.

@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html>
 
-use super::create_db_instance::{backup_retention, backup_window};
+use super::create_db_instance::backup_window;
 use crate::{
     Error, making, rules,
     shapes::{self, InstanceAnswer},
@@ -113,7 +113,7 @@ fn records(row: &mut Instance, input: &Input) -> Result<(), Error> {
         kept.auto_minor_version_upgrade = minor;
     }
     if let Some(days) = input.backup_retention_period {
-        row.backup_retention_days = backup_retention(days)?;
+        row.backup_retention_days = rules::backup_retention(days)?;
     }
     row.copy_tags_to_snapshot = input.copy_tags_to_snapshot.unwrap_or(row.copy_tags_to_snapshot);
     row.deletion_protection = input.deletion_protection.unwrap_or(row.deletion_protection);

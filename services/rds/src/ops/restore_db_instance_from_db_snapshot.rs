@@ -69,53 +69,32 @@ impl Operation for RestoreDBInstanceFromDBSnapshot {
         }
         rules::refuse(input.publicly_accessible == Some(true), "PubliclyAccessible=true")?;
         let engine = input.engine.as_deref().unwrap_or("postgres");
-        let (major, engine_version) = engines::version(cx.tx, engine, Some(&from.engine_version))?;
-        let default_group = rules::default_parameter_group(major);
-        let group = input.parameter_group.as_deref().unwrap_or(&default_group);
-        let parameter_group = rules::parameter_group(cx.tx, group, major)?;
+        let version = engines::version(cx.tx, engine, Some(&from.engine_version))?;
         let port = port(input.port.or(Some(i32::from(from.port))))?;
         let recorded = recorded(&input, &from)?;
         let resource_id = making::resource_id();
-        let credentials = credentials(cx, &input, &from, &id, &resource_id)?;
-        let days = super::create_db_instance::backup_retention(input.backup_retention_period.unwrap_or(1))?;
-        let multi_az = input.multi_az.unwrap_or(false);
-        let asked = making::Asked {
-            subnet_group: input.subnet_group.as_deref(),
-            groups: input.vpc_security_group_ids,
-            zone: input.availability_zone.as_deref(),
-            multi_az,
-            port,
-        };
-        let place = making::place(cx, &id, asked)?;
-        let row = Instance {
+        let wanted = making::Wanted {
+            credentials: credentials(cx, &input, &from, &id, &resource_id)?,
             id,
             resource_id,
-            major,
-            engine_version,
-            credentials,
+            version,
             db_name: from.db_name.clone(),
-            port,
-            multi_az,
-            subnet_group: place.subnet_group,
-            vpc: place.vpc,
-            security_groups: place.security_groups,
-            replication_group: place.replication_group,
-            parameter_group,
-            nodes: place.nodes,
-            leaving: vec![],
-            running: true,
+            place: making::Asked {
+                subnet_group: input.subnet_group.as_deref(),
+                groups: input.vpc_security_group_ids,
+                zone: input.availability_zone.as_deref(),
+                multi_az: input.multi_az.unwrap_or(false),
+                port,
+            },
+            parameter_group: input.parameter_group.as_deref(),
             restore_from: Some(from.copy.clone()),
-            reboot: None,
-            deletion: None,
-            deletion_protection: input.deletion_protection.unwrap_or(false),
-            backup_retention_days: days,
-            copy_tags_to_snapshot: input.copy_tags_to_snapshot.unwrap_or(false),
+            deletion_protection: input.deletion_protection,
+            backup_retention_period: input.backup_retention_period,
+            copy_tags_to_snapshot: input.copy_tags_to_snapshot,
             recorded,
-            revision: 1,
             tags: input.tags,
-            created: cx.now,
         };
-        cx.tx.put(row.clone());
+        let row = making::instance(cx, wanted)?;
         let message = format!("Restoring from snapshot {}", from.id);
         events::instance(cx.tx, cx.config, cx.now, &row.id, "restoration", &message);
         Ok(InstanceAnswer { db_instance: shapes::instance(cx, &row) })

@@ -147,8 +147,10 @@ impl Instances {
         hands
             .look(id, |tx, instance, seen| {
                 is_whole = whole(instance, seen);
-                // An instance is made when all of it is there, not sooner.
-                if !is_whole && seen.enacted.is_none() {
+                seen.error = None;
+                // An instance is made, and a standby added, when all of it is there, not sooner.
+                let adds = |enacted: &String| wish::lacks_node(enacted, instance);
+                if !is_whole && seen.enacted.as_ref().is_none_or(adds) {
                     return;
                 }
                 let message = match &seen.enacted {
@@ -167,7 +169,6 @@ impl Instances {
                     events::instance(tx, &config, now, &instance.id, category, message);
                 }
                 seen.enacted = Some(fingerprint);
-                seen.error = None;
             })
             .await?;
         self.give_up_leaving(id, spec)?;

@@ -247,6 +247,37 @@ async fn a_pair_whose_second_zone_is_dark_stays_in_the_making() {
 }
 
 #[tokio::test]
+async fn a_standby_that_is_asked_for_later_is_added_when_it_streams() {
+    let life = Life::new();
+    life.world.create("shop", json!({})).unwrap();
+    life.settle().await;
+    let finished = || {
+        let asked = json!({"SourceIdentifier": "shop", "SourceType": "db-instance"});
+        let told = life.world.call("DescribeEvents", asked).unwrap();
+        let messages = told["Events"].as_array().unwrap().iter().filter_map(|e| e["Message"].as_str());
+        messages.filter(|m| m.starts_with("Finished applying modification")).count()
+    };
+    life.fake.power_off("eu-west-3b").await.unwrap();
+    let pair = json!({"DBInstanceIdentifier": "shop", "MultiAZ": true});
+    life.world.call("ModifyDBInstance", pair).unwrap();
+    let error = Instances(life.hands.clone()).act("shop", life.next("shop")).await.unwrap_err();
+    assert!(error.what.contains("no power"), "{}", error.what);
+    assert_eq!((life.shown("shop").as_str(), finished()), ("modifying/a/none/[false]", 0));
+    life.fake.power_on("eu-west-3b").await.unwrap();
+    life.settle().await;
+    assert_eq!((life.shown("shop").as_str(), finished()), ("available/a/b/[true]", 1));
+
+    // A change that adds none does not wait for the one that is rebuilt.
+    let wish = life.world.store.read().get::<Instance>("shop").unwrap();
+    life.fake.kill(&super::plane_name(&wish), &wish.nodes[1].name);
+    life.fake.power_off("eu-west-3b").await.unwrap();
+    let password = json!({"DBInstanceIdentifier": "shop", "MasterUserPassword": "another-one"});
+    life.world.call("ModifyDBInstance", password).unwrap();
+    Instances(life.hands.clone()).act("shop", life.next("shop")).await.unwrap_err();
+    assert_eq!((life.shown("shop").as_str(), finished()), ("available/a/none/[false]", 2));
+}
+
+#[tokio::test]
 async fn while_the_standby_is_rebuilt_none_is_shown() {
     let life = Life::new();
     life.world.create("shop", json!({"MultiAZ": true})).unwrap();

@@ -35,6 +35,11 @@ pub(crate) fn is_stopped(fingerprint: &str) -> bool {
     fingerprint.starts_with(STOPPED)
 }
 
+/// Whether what was enacted lacks a node that is wished: nodes are never given another's name.
+pub(crate) fn lacks_node(fingerprint: &str, instance: &Instance) -> bool {
+    instance.nodes.iter().any(|n| !fingerprint.contains(&format!(":{}=", n.name)))
+}
+
 /// The network namespace of each node, once all stand.
 fn namespaces(image: &Image, instance: &Instance) -> Result<Vec<(String, PathBuf)>, String> {
     let one = |node: &escale_tables::rds::Node| {

@@ -1,10 +1,14 @@
 //! From rows to answers, without a packet; and what each reconciler does next.
 
 use super::{Parts, servers::Servers, servers::Step, zones::Zones};
+use async_trait::async_trait;
 use escale_base::{Clock, Timestamp};
 use escale_dns::{Code, DnsPlane, Kind, View};
 use escale_engine::{Plan, Reconciler};
-use escale_network::{FakeNetwork, Place};
+use escale_faults::{
+    Driven, Fate, Risky, Stage, survives_failure_at_each_step, survives_regret_at_each_step, survives_repeat,
+};
+use escale_network::{FakeNetwork, Place, RevokedFlows, VpcSpec};
 use escale_service::Config;
 use escale_store::{Row, Store, StoreError};
 use escale_tables::{
@@ -194,4 +198,74 @@ async fn the_host_is_served_and_again_after_a_repeat() {
         assert!(row.address.ip().is_loopback() && row.address.port() != 0);
     }
     assert_eq!(servers.plan(&parts.store.read(), DnsServer::LOOPBACK, Timestamp(0)), Plan::Done);
+}
+
+struct Names {
+    parts: Parts,
+    all: (Zones, Servers),
+    _dir: tempfile::TempDir,
+}
+
+#[async_trait]
+impl Stage for Names {
+    fn store(&self) -> &Store {
+        &self.parts.store
+    }
+    fn clock(&self) -> &Clock {
+        &self.parts.clock
+    }
+    fn reconcilers(&self) -> Vec<&dyn Driven> {
+        vec![&self.all.0, &self.all.1]
+    }
+    /// What the VPC's tasks are answered, and by whom.
+    async fn world(&self) -> String {
+        let image = self.parts.store.read();
+        let server = image.get::<DnsServer>("vpc-a").map(|s| s.run.clone());
+        let answer = self.parts.dns.ask(&View::Network("vpc-a".into()), "x.inner.test", Kind::A);
+        let answer = answer.map(|a| a.records.into_iter().map(|r| r.value).collect::<Vec<_>>());
+        format!("{server:?} {answer:?}")
+    }
+}
+
+fn network(name: &str) -> VpcSpec {
+    VpcSpec {
+        name: name.into(),
+        cidr: "10.0.0.0/16".parse().unwrap(),
+        service_addresses: [Ipv4Addr::new(10, 0, 0, 2)].into(),
+        subnets: vec![],
+        route_tables: vec![],
+        interfaces: vec![],
+        groups: vec![],
+        internet_gateway: false,
+        revoked_flows: RevokedFlows::default(),
+    }
+}
+
+/// A VPC that stands, with a zone of its own.
+async fn names(fate: Arc<dyn Fate>) -> Names {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = parts(&dir, "one");
+    put(&plain, vpc("vpc-a"));
+    put(&plain, VpcSeen { id: "vpc-a".into(), applied: String::new(), at: Timestamp(0) });
+    zone(&plain, "Z1", "inner.test.", &["vpc-a"]);
+    record(&plain, "Z1", "x.inner.test.", RecordType::A, values(&["10.0.0.9"]));
+    plain.network.apply(network("vpc-a")).await.unwrap();
+    let (dns, network) = (Risky::new(&plain.dns, &fate), Risky::new(&plain.network, &fate));
+    let parts = Parts { dns, network, ..plain };
+    Names { all: (Zones(parts.clone()), Servers::new(parts.clone())), parts, _dir: dir }
+}
+
+#[tokio::test]
+async fn survives() {
+    survives_repeat(names).await;
+    survives_failure_at_each_step(names).await;
+    survives_regret_at_each_step(names, |names| {
+        let gone = names.parts.store.write(|tx| {
+            tx.delete::<Vpc>("vpc-a");
+            tx.delete::<VpcSeen>("vpc-a");
+            Ok::<_, StoreError>(())
+        });
+        gone.unwrap();
+    })
+    .await;
 }

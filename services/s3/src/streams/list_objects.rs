@@ -52,29 +52,76 @@ impl StreamOperation<Buckets> for ListObjects {
         input: Input,
         _body: Body,
     ) -> Result<StreamReply<Output>, Error> {
-        let encoding = Encoding::of(input.encoding_type.as_deref())?;
-        let limit = rules::page_size("max-keys", input.max_keys)?;
-        service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
-        let prefix = input.prefix.unwrap_or_default();
-        let after = input.marker.clone().filter(|m| !m.is_empty());
-        let spec = List { prefix: prefix.clone(), delimiter: input.delimiter.clone(), after, limit };
-        let found = service.objects.list(&input.bucket, &spec).await?;
-        let owner = shapes::owner(&cx.config.account);
-        let object = |o| shapes::object(o, encoding.write(&o.key), Some(owner.clone()));
+        let asked = Asked {
+            bucket: &input.bucket,
+            expected_owner: input.expected_bucket_owner.as_deref(),
+            prefix: input.prefix,
+            delimiter: input.delimiter,
+            after: input.marker.clone().filter(|m| !m.is_empty()),
+            encoding: input.encoding_type.as_deref(),
+            max_keys: input.max_keys,
+            with_owner: true,
+        };
+        let page = page(&service, &cx, asked).await?;
         // Without a delimiter the last key is the next marker, and AWS leaves it out.
-        let next = found.next.as_deref().filter(|_| input.delimiter.is_some());
+        let next = page.next.as_deref().filter(|_| page.delimiter.is_some());
         Ok(Output {
-            is_truncated: found.next.is_some(),
-            marker: encoding.write(input.marker.as_deref().unwrap_or_default()),
-            next_marker: encoding.write_some(next),
-            contents: found.objects.iter().map(object).collect(),
+            is_truncated: page.next.is_some(),
+            marker: page.encoding.write(input.marker.as_deref().unwrap_or_default()),
+            next_marker: page.encoding.write_some(next),
+            contents: page.contents,
             name: input.bucket,
-            prefix: encoding.write(&prefix),
-            delimiter: encoding.write_some(input.delimiter.as_deref()),
-            max_keys: limit,
-            common_prefixes: shapes::common_prefixes(&found.common_prefixes, encoding),
+            prefix: page.prefix,
+            delimiter: page.delimiter,
+            max_keys: page.max_keys,
+            common_prefixes: page.common_prefixes,
             encoding_type: input.encoding_type,
         }
         .into())
     }
+}
+
+/// What both forms of the operation are asked.
+pub(super) struct Asked<'a> {
+    pub(super) bucket: &'a str,
+    pub(super) expected_owner: Option<&'a str>,
+    pub(super) prefix: Option<String>,
+    pub(super) delimiter: Option<String>,
+    pub(super) after: Option<String>,
+    pub(super) encoding: Option<&'a str>,
+    pub(super) max_keys: Option<i64>,
+    pub(super) with_owner: bool,
+}
+
+/// What both answer, with its texts as they are sent.
+pub(super) struct Page {
+    pub(super) contents: Vec<ObjectShape>,
+    pub(super) common_prefixes: Vec<CommonPrefix>,
+    pub(super) prefix: String,
+    pub(super) delimiter: Option<String>,
+    pub(super) max_keys: usize,
+    pub(super) encoding: Encoding,
+    /// Where the next page begins: as it is, not as it is sent.
+    pub(super) next: Option<String>,
+}
+
+/// A page of a bucket's current objects.
+pub(super) async fn page(service: &Buckets, cx: &StreamCx, asked: Asked<'_>) -> Result<Page, Error> {
+    let encoding = Encoding::of(asked.encoding)?;
+    let limit = rules::page_size("max-keys", asked.max_keys)?;
+    service.ready(cx, asked.bucket, asked.expected_owner).await?;
+    let prefix = asked.prefix.unwrap_or_default();
+    let spec = List { prefix, delimiter: asked.delimiter, after: asked.after, limit };
+    let found = service.objects.list(asked.bucket, &spec).await?;
+    let owner = asked.with_owner.then(|| shapes::owner(&cx.config.account));
+    let object = |o| shapes::object(o, encoding.write(&o.key), owner.clone());
+    Ok(Page {
+        contents: found.objects.iter().map(object).collect(),
+        common_prefixes: shapes::common_prefixes(&found.common_prefixes, encoding),
+        prefix: encoding.write(&spec.prefix),
+        delimiter: encoding.write_some(spec.delimiter.as_deref()),
+        max_keys: limit,
+        encoding,
+        next: found.next,
+    })
 }

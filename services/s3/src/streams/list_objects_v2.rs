@@ -1,12 +1,11 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>
 
+use super::list_objects::{Asked, page};
 use crate::{
-    Buckets, Error,
-    rules::{self, Encoding},
-    shapes::{self, CommonPrefix, ObjectShape},
+    Buckets, Error, rules,
+    shapes::{CommonPrefix, ObjectShape},
 };
 use escale_base::Wire;
-use escale_objects::List;
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
 use std::sync::Arc;
 
@@ -56,36 +55,34 @@ impl StreamOperation<Buckets> for ListObjectsV2 {
         input: Input,
         _body: Body,
     ) -> Result<StreamReply<Output>, Error> {
-        let encoding = Encoding::of(input.encoding_type.as_deref())?;
-        let limit = rules::page_size("max-keys", input.max_keys)?;
-        service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
         let after = match &input.continuation_token {
             Some(token) => Some(rules::place(token)?),
             None => input.start_after.clone(),
         };
-        let prefix = input.prefix.unwrap_or_default();
-        let spec = List { prefix: prefix.clone(), delimiter: input.delimiter.clone(), after, limit };
-        let found = service.objects.list(&input.bucket, &spec).await?;
-        let owner = input.fetch_owner.unwrap_or(false).then(|| shapes::owner(&cx.config.account));
-        let contents: Vec<ObjectShape> = found
-            .objects
-            .iter()
-            .map(|o| shapes::object(o, encoding.write(&o.key), owner.clone()))
-            .collect();
-        let common_prefixes = shapes::common_prefixes(&found.common_prefixes, encoding);
+        let asked = Asked {
+            bucket: &input.bucket,
+            expected_owner: input.expected_bucket_owner.as_deref(),
+            prefix: input.prefix,
+            delimiter: input.delimiter,
+            after,
+            encoding: input.encoding_type.as_deref(),
+            max_keys: input.max_keys,
+            with_owner: input.fetch_owner.unwrap_or(false),
+        };
+        let page = page(&service, &cx, asked).await?;
         Ok(Output {
-            is_truncated: found.next.is_some(),
-            key_count: contents.len() + common_prefixes.len(),
-            contents,
+            is_truncated: page.next.is_some(),
+            key_count: page.contents.len() + page.common_prefixes.len(),
+            contents: page.contents,
             name: input.bucket,
-            prefix: encoding.write(&prefix),
-            delimiter: encoding.write_some(input.delimiter.as_deref()),
-            max_keys: limit,
-            common_prefixes,
+            prefix: page.prefix,
+            delimiter: page.delimiter,
+            max_keys: page.max_keys,
+            common_prefixes: page.common_prefixes,
             encoding_type: input.encoding_type,
             continuation_token: input.continuation_token,
-            next_continuation_token: found.next.as_deref().map(rules::token),
-            start_after: encoding.write_some(input.start_after.as_deref()),
+            next_continuation_token: page.next.as_deref().map(rules::token),
+            start_after: page.encoding.write_some(input.start_after.as_deref()),
         }
         .into())
     }

@@ -329,9 +329,12 @@ fn a_change_set_shows_what_properties_will_be_but_no_secrets() {
     let lab = Lab::new();
     let template = "
 Parameters: { Word: { Type: String, NoEcho: true, AllowedPattern: '[a-z]+' } }
+Conditions: { IsHush: !Equals [!Ref Word, hush] }
+Mappings: { Words: { hush: { Size: large } } }
 Resources:
   A: { Type: Test::Thing, Properties: { Of: !Ref Word } }
   B: { Type: Test::Thing, Properties: { Of: !Ref A, Name: !Sub 'b-${AWS::StackName}' } }
+  C: { Type: Test::Thing, Properties: { Of: !If [IsHush, then, otherwise], Name: !FindInMap [Words, !Ref Word, Size] } }
 ";
     let input = json!({
         "StackName": "shop", "ChangeSetName": "cs", "ChangeSetType": "CREATE", "TemplateBody": template,
@@ -347,6 +350,15 @@ Resources:
     let after = |i: usize| shown["Changes"][i]["ResourceChange"]["AfterContext"].as_str().unwrap().to_owned();
     assert_eq!(after(0), r#"{"Properties":{"Of":"****"}}"#);
     assert_eq!(after(1), r#"{"Properties":{"Of":"{{changeSet:KNOWN_AFTER_APPLY}}","Name":"b-shop"}}"#);
+    assert_eq!(after(2), r#"{"Properties":{"Of":"then","Name":"****"}}"#);
+    for operation in ["DescribeChangeSet", "DescribeAccountLimits"] {
+        let mut asked = json!({"NextToken": "00"});
+        if operation == "DescribeChangeSet" {
+            (asked["StackName"], asked["ChangeSetName"]) = ("shop".into(), "cs".into());
+        }
+        let error = lab.call(operation, asked).unwrap_err();
+        assert_eq!((error.code.as_str(), error.message.contains("'00'")), ("ValidationError", true));
+    }
 }
 
 #[test]
