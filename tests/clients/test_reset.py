@@ -79,6 +79,12 @@ def memory(pids):
     return found, {segment[1] for segment in segments if int(segment[4]) in pids and int(segment[6]) > 0}
 
 
+def orphans():
+    """PostgreSQL's files in shared memory that no process uses: what a killed server had, and has left."""
+    used = memory(all_pids())[0]
+    return {str(f) for f in pathlib.Path("/dev/shm").glob("PostgreSQL.*")} - used
+
+
 class Footprint:
     """What an installation has on the machine while it runs."""
 
@@ -115,7 +121,7 @@ class Footprint:
 
 def test_reset_leaves_nothing_on_the_machine():
     subprocess.run([SHOP / "build"], check=True)
-    cloud, before = make_cloud(), host()
+    cloud, before, left_by_others = make_cloud(), host(), orphans()
     # Nobody but root may enter: the database then lies outside of the home, which is one thing more to remove.
     os.chmod(cloud.home, 0o700)
     try:
@@ -130,5 +136,6 @@ def test_reset_leaves_nothing_on_the_machine():
     # What init has to collect is gone a moment after its end.
     eventually(lambda: not own.left()["processes"], within=5)
     assert {what: found for what, found in own.left().items() if found} == {}
+    assert orphans() <= left_by_others
     assert host() == before
     os.rmdir(cloud.home)

@@ -43,6 +43,11 @@ pub(crate) fn server(
     put("max_slot_wal_keep_size", SLOT_KEEP);
     // Found by measuring: with the default of 5 s a standby that comes a moment too early waits that long.
     put("wal_retrieve_retry_interval", "100ms");
+    if spec.version >= 14 {
+        // Where segments are taken from that no process has mapped for a while (the server's own statistics): they die with the
+        // server's main memory when it is killed, where a file of /dev/shm would stay for ever.
+        put("min_dynamic_shared_memory", "4MB");
+    }
     let asked: BTreeMap<String, &String> =
         spec.parameters.iter().map(|(k, v)| (k.to_ascii_lowercase(), v)).collect();
     asked.iter().for_each(|(key, value)| put(key, value));
