@@ -1,5 +1,6 @@
 """Bad input: each is refused by an error that names the thing, the place and the way out, and leaves nothing behind."""
 
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -280,13 +281,26 @@ ENDS = 'ENTRYPOINT ["/bin/busybox", "sh", "-c", "trap exit TERM; /bin/busybox ht
 
 
 @pytest.mark.parametrize("service, request_sent, saw", [
-    ("port: 9999, path: /, health: { path: /, grace: 5s }", r"GET http://10\.9\.\d+\.\d+:9999/", "connection refused, nothing listens on port 9999"),
-    ("port: 3000, path: /, health: { path: /nope, grace: 5s }", r"GET http://10\.9\.\d+\.\d+:3000/nope", "answered 404, and 200 is asked for"),
+    ("port: 9999, path: /, health: { path: /, grace: 9s }", r"GET http://10\.9\.\d+\.\d+:9999/", "connection refused, nothing listens on port 9999"),
+    ("port: 3000, path: /, health: { path: /nope, grace: 9s }", r"GET http://10\.9\.\d+\.\d+:3000/nope", "answered 404, and 200 is asked for"),
 ])
 def test_a_wrong_port_or_health_path(own_cloud, tmp_path, service, request_sent, saw):
     dockerfile = f"FROM scratch\nCOPY busybox /bin/busybox\n{ENDS}\n"
     folder, began = application(tmp_path, service=f"{{ build: ./web, {service} }}", dockerfile=dockerfile), time.monotonic()
-    text = failed_up(own_cloud, folder)
+    stack = {"StackName": "bad-local", "LogicalResourceId": "WebService"}
+
+    def waited_for():
+        try:
+            shown = own_cloud.client("cloudformation").describe_stack_resource(**stack)["StackResourceDetail"]
+        except botocore.exceptions.ClientError:
+            return None  # it has not begun
+        return re.fullmatch(f"{request_sent}: {saw}", shown.get("ResourceStatusReason", ""))
+
+    with concurrent.futures.ThreadPoolExecutor() as beside:
+        failing = beside.submit(failed_up, own_cloud, folder)
+        # Long before it fails; the progress view shows it.
+        assert eventually(waited_for, within=30)
+        text = failing.result()
     # The grace period is waited for twice.
     assert time.monotonic() - began < 60
     assert "WebService: ECS Deployment Circuit Breaker was triggered: service web" in text

@@ -258,8 +258,7 @@ fn service_ready(image: &Image, created: &Created) -> Readiness {
             let now = sight::of_service(image, &service).map(|sight| sight.told);
             let of_late = || autopsy::of_deployment(image, &service, newest).unwrap_or_default();
             let why = now.or_else(|| of_late().lines().next().map(|last| format!("of late:{last}")));
-            let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
-            Readiness::Pending(format!("the service {} to reach a steady state{why}", service.key()))
+            Readiness::Pending(why.unwrap_or_else(|| format!("{} to reach a steady state", service.key())))
         }
     }
 }
