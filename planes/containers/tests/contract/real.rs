@@ -322,7 +322,7 @@ async fn a_damaged_or_hostile_layer_is_refused() {
 async fn what_cannot_be_executed_says_so() {
     let rig = Rig::real();
     for (n, (program, says)) in
-        [("/etc/not-executable", "ermission denied"), ("not-on-path", "not-on-path")].iter().enumerate()
+        [("/etc/not-executable", "/etc/not-executable"), ("not-on-path", "not-on-path")].iter().enumerate()
     {
         let mut c = spec("main", &rig.machine().image);
         c.command = Some(vec![program.to_string()]);
