@@ -50,6 +50,9 @@ fn exclusively(mut file: File) -> Result<Flock<File>> {
 
 /// One verb that changes something at a time in a home; it is the folder itself that is locked, so that nothing is left of it.
 pub(crate) fn alone(home: &Home) -> Result<Flock<File>> {
+    if !nix::unistd::geteuid().is_root() {
+        bail!("what this changes needs root; run it as root, for example through sudo");
+    }
     home.create()?;
     let open = || File::open(home.path()).with_context(|| format!("cannot open {}", home.path().display()));
     match Flock::lock(open()?, FlockArg::LockExclusiveNonblock) {

@@ -2,7 +2,7 @@
 
 use super::Output;
 use crate::cloud;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use escale_base::wire::Field;
 use escale_service::Cloud;
@@ -19,6 +19,9 @@ pub(crate) struct Coverage {
 }
 
 pub(crate) fn run(out: &Output, args: &Coverage) -> Result<()> {
+    if let Some(unknown) = args.service.as_deref().filter(|s| !escale_model::services().contains(s)) {
+        bail!("there is no service {unknown} here; there are {}", escale_model::services().join(", "));
+    }
     let (all, types) = lists(args.service.as_deref())?;
     let text = if args.markdown { markdown(&all, &types) } else { table(&all) };
     out.say(text.trim_end(), &json!({"services": all, "resource_types": types}));

@@ -2,6 +2,7 @@
 
 use super::Output;
 use anyhow::{Result, bail};
+use nix::sched::{CloneFlags, setns, unshare};
 use serde_json::json;
 use std::{collections::BTreeSet, net::ToSocketAddrs, path::Path, process::ExitCode};
 
@@ -64,9 +65,9 @@ fn look(engines: &[Option<u32>]) -> Vec<Finding> {
         },
         Finding {
             name: "root folder",
-            lack: (!is_mount("/")).then(|| {
-                "it is no mount point (a plain chroot?), and containers could not leave it: mount --bind FOLDER FOLDER \
-                 before chroot FOLDER"
+            lack: is_chroot().then(|| {
+                "this is a chroot: containers could not leave it, and health checks would run outside of it. Enter the \
+                 folder as a root of its own: systemd-nspawn, or unshare --mount and pivot_root"
                     .to_owned()
             }),
             needed: true,
@@ -112,10 +113,18 @@ fn postgres_lack(wanted: Option<u32>, installed: &[u32]) -> Option<String> {
     ))
 }
 
-/// Whether a file system is mounted there, as this process sees it.
-fn is_mount(place: &str) -> bool {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    mounts.lines().any(|line| line.split(' ').nth(4) == Some(place))
+/// Whether the root folder is another than that of the mount namespace, which is where `setns` leads. Unknown to who is not root.
+fn is_chroot() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let look = || std::fs::metadata("/").map(|root| (root.dev(), root.ino()));
+    let here = look();
+    // In a thread of its own, which alone goes there.
+    let there = std::thread::spawn(move || {
+        unshare(CloneFlags::CLONE_FS).ok()?;
+        setns(std::fs::File::open("/proc/thread-self/ns/mnt").ok()?, CloneFlags::CLONE_NEWNS).ok()?;
+        look().ok()
+    });
+    matches!((here, there.join()), (Ok(here), Ok(Some(there))) if here != there)
 }
 
 fn filesystems() -> String {

@@ -107,7 +107,10 @@ async fn database(client: &Client, stack: &str) -> Result<Value> {
             "engine": format!("{} {}", d.text_of("Engine"), d.text_of("EngineVersion")),
             "zone": d.text_of("AvailabilityZone"), "standby_zone": d.text_of("SecondaryAvailabilityZone"),
             "multi_az": d.text_of("MultiAZ") == "true", "standby": standby_says(d),
-            "endpoint": format!("{}:{}", endpoint.text_of("Address"), endpoint.text_of("Port")),
+            "endpoint": match endpoint.text_of("Address") {
+                "" => Value::Null,
+                address => format!("{address}:{}", endpoint.text_of("Port")).into(),
+            },
         })
     }))
 }
@@ -149,13 +152,15 @@ fn text(told: &Value) -> String {
         lines.push(format!("  {:<12} {}, {}", word(&d["id"]), word(&d["status"]), word(&d["engine"])));
         let standby = match (word(&d["standby_zone"]).as_str(), d["multi_az"] == true) {
             ("", false) => "no standby".to_owned(),
+            ("", true) if d["status"] == "creating" => "no standby yet".to_owned(),
             // A failover would have nowhere to go, for as long as that is so.
             ("", true) => {
                 format!("no standby now ({})", d["standby"].as_str().unwrap_or("no reason is known"))
             }
             (zone, _) => format!("standby in {zone}"),
         };
-        lines.push(format!("    primary in {}, {standby}, {}", word(&d["zone"]), word(&d["endpoint"])));
+        let endpoint = d["endpoint"].as_str().unwrap_or("no endpoint yet");
+        lines.push(format!("    primary in {}, {standby}, {endpoint}", word(&d["zone"])));
     }
     match told["daemon"]["pid"].as_i64() {
         Some(pid) => lines.push(format!("AWS API at {} (daemon {pid})", word(&told["endpoint"]))),
@@ -219,5 +224,8 @@ mod tests {
         assert_eq!(said("b", true), "    primary in a, standby in b, db:5432");
         assert_eq!(said("", true), "    primary in a, no standby now (it is rebuilt), db:5432");
         assert_eq!(said("", false), "    primary in a, no standby, db:5432");
+        let coming = json!({"status": "creating", "zone": "a", "standby_zone": "", "multi_az": true, "endpoint": null});
+        let told = text(&json!({"database": coming, "daemon": {"pid": 1}, "endpoint": "e"}));
+        assert_eq!(told.lines().nth(1), Some("    primary in a, no standby yet, no endpoint yet"));
     }
 }

@@ -268,7 +268,7 @@ fn network(r: &mut Reader, node: Option<&Node>) -> Network {
     let mut f = r.fields(node, "`network`");
     let cidr = f.take("cidr");
     if let Some(block) =
-        cidr.and_then(|n| r.parsed(n, "`cidr`", "`10.0.0.0/16`: /16 to /28, on its own boundary"))
+        cidr.and_then(|n| r.parsed(n, "`cidr`", "`10.0.0.0/16`: /16 to /24, on its own boundary"))
     {
         network.cidr = block;
     }

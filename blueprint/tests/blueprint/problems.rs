@@ -290,7 +290,7 @@ fn values_have_their_units() {
                |
             13 | network: { cidr: 10.0.0.1/16, azs: 1, nat: two }
                |                  ^^^^^^^^^^^
-               = write it like `10.0.0.0/16`: /16 to /28, on its own boundary
+               = write it like `10.0.0.0/16`: /16 to /24, on its own boundary
 
             `azs` must be a whole number from 2 to 3, not `1`
               --> escale.yaml:13:36

@@ -63,10 +63,17 @@ fn of_task(image: &Image, service: &Service, known: &Known) -> String {
         |code: Option<i32>, reason: Option<&str>| code.is_some_and(|c| c != 0) || reason.is_some();
     let any = ended.iter().any(|(_, code, reason)| has_failed(*code, *reason));
     for (c, code, reason) in ended.iter().filter(|(_, code, reason)| !any || has_failed(*code, *reason)) {
+        let lines = output.as_ref().and_then(|o| o.lines.get(&c.name)).filter(|l| !l.is_empty());
+        // How one ended that was made to end says nothing about why.
+        if known.task.stop.is_some() {
+            if let Some(lines) = lines {
+                let _ = write!(told, " Container {} wrote last:\n{}\n", c.name, lines.join("\n"));
+            }
+            continue;
+        }
         let code = code.map_or_else(|| "no exit code".to_owned(), |c| format!("exit code {c}"));
         let reason = reason.map(|r| format!(" ({r})")).unwrap_or_default();
         let _ = write!(told, " Container {}: {code}{reason}.", c.name);
-        let lines = output.as_ref().and_then(|o| o.lines.get(&c.name)).filter(|l| !l.is_empty());
         match lines {
             Some(lines) => {
                 let _ = write!(told, " It wrote last:\n{}\n", lines.join("\n"));

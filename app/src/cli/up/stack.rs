@@ -108,7 +108,11 @@ async fn wait_until_gone(client: &Client, name: &str, phases: &Phases) -> Result
         match stack.text_of("StackStatus") {
             "DELETE_COMPLETE" => return Ok(()),
             "DELETE_FAILED" => {
-                bail!("the stack {name} could not be deleted:\n{}", failures(client, name).await?)
+                let why = failures(client, name).await?;
+                bail!(
+                    "the stack {name} could not be deleted:\n{why}\nwhat is left of it may be held by something of your \
+                     own in it (a task, a record): remove that, and say it again"
+                )
             }
             _ => phases.tell(waiting_for(client, name, 0).await?),
         }
@@ -156,6 +160,12 @@ async fn failures(client: &Client, name: &str) -> Result<String> {
         Err(error) if is_code(&error, "ValidationError") => return Ok("  its events are gone".into()),
         events => events?,
     };
+    // Newest first, and of this attempt alone: each begins with an event of the stack itself.
+    let began = |e: &Xml| {
+        e.text_of("ResourceType") == "AWS::CloudFormation::Stack"
+            && matches!(e.text_of("ResourceStatus"), "CREATE_IN_PROGRESS" | "DELETE_IN_PROGRESS")
+    };
+    failed.truncate(failed.iter().position(began).unwrap_or(failed.len()));
     failed.retain(|e| {
         e.text_of("ResourceStatus").ends_with("_FAILED")
             && e.text_of("ResourceStatusReason") != "Resource creation cancelled"
