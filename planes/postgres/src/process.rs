@@ -39,8 +39,11 @@ impl Process {
         let fd = pidfd_open(raw, PidfdFlags::NONBLOCK).ok()?;
         let proc = PathBuf::from(format!("/proc/{pid}"));
         let program = std::fs::read_link(proc.join("exe")).ok()?;
-        let ours = std::fs::read_link(proc.join("cwd")).ok()? == data
-            && program.file_name().is_some_and(|name| name.to_string_lossy().starts_with("postgres"));
+        let (folder, program) = (std::fs::read_link(proc.join("cwd")).ok()?, program.file_name()?.to_owned());
+        let program = program.to_string_lossy();
+        // On its way to being a server, it is `setsid` first.
+        let ours = (folder == data || folder == removed(data))
+            && (program.starts_with("postgres") || program == "setsid");
         ours.then_some(Process { pid: pid.unsigned_abs(), fd })
     }
 
@@ -66,6 +69,13 @@ impl Process {
         let fd = AsyncFd::with_interest(self.fd, Interest::READABLE).machine(what)?;
         fd.readable().await.map(|_| ()).machine(|| format!("watch process {}", self.pid))
     }
+}
+
+/// What the kernel calls the data directory of a process after that was removed.
+fn removed(data: &Path) -> PathBuf {
+    let mut name = data.as_os_str().to_owned();
+    name.push(" (deleted)");
+    name.into()
 }
 
 /// Every process that works in this data directory: the server and what it forked.
@@ -102,9 +112,10 @@ pub(crate) async fn kill(data: &Path) -> Result<SharedMemory, PlaneError> {
 }
 
 /// Starts a server that outlives the daemon: in a session of its own (`setsid` execs it under the same pid),
-/// output to a file. A thread reaps it.
+/// output to a file. It begins in its data directory, so that a [`fence`] finds it from its first moment on. A thread reaps it.
 pub(crate) fn start(
     program: &Path,
+    data: &Path,
     args: &[String],
     log: &Path,
     namespace: Option<&Path>,
@@ -114,7 +125,7 @@ pub(crate) fn start(
     let out = File::create(log).machine(|| format!("make {}", log.display()))?;
     let err = out.try_clone().machine(what)?;
     let mut command = Command::new("setsid");
-    command.arg(program).args(args).stdin(Stdio::null()).stdout(out).stderr(err);
+    command.current_dir(data).arg(program).args(args).stdin(Stdio::null()).stdout(out).stderr(err);
     environment(&mut command, user);
     let mut child = in_namespace(namespace, || command.spawn().machine(what))?;
     let pid = child.id();

@@ -139,7 +139,7 @@ impl Inner {
         let (user, log) = (self.user.clone(), dir.join("start.log"));
         let namespace = record.node(node)?.namespace.clone();
         let started = tokio::task::spawn_blocking(move || {
-            process::start(&program, &args, &log, namespace.as_deref(), &user)
+            process::start(&program, &data, &args, &log, namespace.as_deref(), &user)
         });
         let pid = started.await.plane(|| format!("start node '{node}'"))??;
         self.await_answer(database, record, node, Some(pid)).await?;
