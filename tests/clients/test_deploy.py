@@ -12,7 +12,7 @@ import botocore.exceptions
 import pytest
 import requests
 
-from conftest import SHOP, eventually, running_cloud
+from conftest import SHOP, eventually, postgres_setting, running_cloud
 from images import busybox, layout, push, token
 
 TEMPLATES = pathlib.Path(__file__).parent / "templates"
@@ -206,7 +206,7 @@ def test_the_template_of_the_shop(own, tmp_path):
     subprocess.run([SHOP / "build"], check=True)
     create(cloud, "shop-images", cloud.escale("template", "--registry", SHOP).stdout)
     template = tmp_path / "shop.yaml"
-    template.write_text(cloud.escale("template", SHOP).stdout)
+    template.write_text(cloud.escale("template", SHOP, *postgres_setting()).stdout)
 
     images = {}
     for service in ("frontend", "backend"):

@@ -119,7 +119,7 @@ def test_managed_password_is_a_secret(cloud, rds, network):
 
 def test_stop_modify_start_and_parameters(rds, network):
     rds.create_db_parameter_group(
-        DBParameterGroupName="tuned", DBParameterGroupFamily="postgres15", Description="tuned"
+        DBParameterGroupName="tuned", DBParameterGroupFamily=f"postgres{POSTGRES_MAJORS[-1]}", Description="tuned"
     )
     create(rds, network, "changing", DBParameterGroupName="tuned")
     available(rds, "changing")

@@ -9,7 +9,7 @@ import pathlib
 import re
 import subprocess
 
-from conftest import SHOP, Cloud, eventually, host_tables, make_cloud
+from conftest import SHOP, Cloud, eventually, host_tables, make_cloud, postgres_setting
 
 PROC = pathlib.Path("/proc")
 NETWORK = (
@@ -125,7 +125,7 @@ def test_reset_leaves_nothing_on_the_machine():
     # Nobody but root may enter: the database then lies outside of the home, which is one thing more to remove.
     os.chmod(cloud.home, 0o700)
     try:
-        cloud.escale("up", SHOP, timeout=180)
+        cloud.escale("up", SHOP, *postgres_setting(), timeout=180)
         assert host() == before
         own = Footprint(cloud)
         standing = own.left()
