@@ -22,10 +22,11 @@ const PORT_FREE_WITHIN: Duration = Duration::from_millis(500);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 pub(crate) async fn run(home: &Home, out: &Output) -> Result<()> {
-    let was_running = lock::running(home)?.is_some();
+    let before = lock::running(home)?.map(|daemon| daemon.pid);
     let pid = ensure(home).await?;
     let settings = Settings::of(home)?;
-    let text = match was_running {
+    // One that was dying, of a kill, held the lock still.
+    let text = match before == Some(pid) {
         true => format!("runs already: {} (pid {pid})", settings.endpoint_url()),
         false => format!("up: {} (pid {pid})", settings.endpoint_url()),
     };
