@@ -1,13 +1,13 @@
 //! The cloud of the daemon: what `escale-wiring` wires, on the real planes, with its doors open.
 
-use crate::{home::Home, planes, settings::Settings};
+use crate::{home::Home, planes, root_key, settings::Settings};
 use anyhow::{Context, Result, bail};
-use escale_base::{Clock, Secret};
+use escale_base::Clock;
 use escale_dns::DnsPlane;
 use escale_engine::Engine;
 use escale_gate::Gate;
 use escale_network::{Network, Place};
-use escale_service::Cloud;
+use escale_service::{Cloud, Entrance};
 use escale_store::Store;
 use escale_wiring::{DataPlanes, Planes, RootKey, Services};
 use std::sync::Arc;
@@ -20,14 +20,14 @@ pub(crate) struct Running {
     _tasks: JoinSet<()>,
 }
 
-pub(crate) async fn start(home: &Home, settings: &Settings) -> Result<Running> {
+pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey) -> Result<Running> {
     let store = Store::open(&home.state(), &escale_tables::all()).context("cannot open the state")?;
     let clock = Clock::machine();
     let planes::Opened { network, containers, postgres, data, preparation } =
         planes::open(home, &clock).await?;
     let dns = Arc::clone(&data.dns);
     let services = Services::new(data);
-    let cloud = Arc::new(services.cloud(settings.config.clone(), root_key(settings), clock.clone()));
+    let cloud = Arc::new(services.cloud(settings.config.clone(), key, clock.clone()));
     if cfg!(debug_assertions) {
         let faults = escale_gate::check_against_models(&cloud);
         if !faults.is_empty() {
@@ -74,17 +74,13 @@ async fn listen(
     for address in [config.api_address, config.s3_address] {
         let at = (address, config.port).into();
         let inside = network.namespace(&Place::Internet)?.tcp_listen(at).await?;
-        listeners.spawn(escale_gate::serve(Arc::clone(gate), inside));
+        listeners.spawn(escale_gate::serve(Arc::clone(gate), inside, Entrance::Cloud));
     }
     let viewers = (config.edge_address, 80).into();
     let viewers = network.namespace(&Place::Internet)?.tcp_listen(viewers).await?;
     listeners.spawn(async move { edge.serve(viewers, false, CancellationToken::new()).await });
-    listeners.spawn(escale_gate::serve(Arc::clone(gate), listener));
+    listeners.spawn(escale_gate::serve(Arc::clone(gate), listener, Entrance::HostLoopback));
     Ok(listeners)
-}
-
-fn root_key(settings: &Settings) -> RootKey {
-    RootKey { id: settings.access_key.clone(), secret: Secret::new(settings.secret_key.clone()) }
 }
 
 /// The services on planes that run nothing: for who only wants to know what they can.
@@ -97,7 +93,7 @@ pub(crate) fn services_only() -> Result<Cloud> {
         objects: Arc::new(escale_objects::Fake::new(clock.clone(), escale_objects::Limits::default())),
         registry: Arc::new(escale_registry::Fake::new(clock.clone())),
     };
-    Ok(Services::new(planes).cloud(settings.config.clone(), root_key(&settings), clock))
+    Ok(Services::new(planes).cloud(settings.config.clone(), root_key::random(), clock))
 }
 
 #[cfg(test)]

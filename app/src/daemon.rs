@@ -3,8 +3,9 @@
 //! It may be killed at any moment: containers and databases are processes of their own, and the next daemon
 //! finds them.
 
-use crate::{cloud, home::Home, lock::Lock, settings::Settings};
+use crate::{cloud, home::Home, lock::Lock, root_key, settings::Settings};
 use anyhow::{Context, Result};
+use escale_wiring::RootKey;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs until SIGTERM or SIGINT.
@@ -12,21 +13,22 @@ pub(crate) fn run(home: &Home) -> Result<()> {
     start_log()?;
     home.create()?;
     let settings = Settings::from_environment()?;
-    let lock = Lock::take(home, &settings.config.endpoint, settings.config.web_port)?;
+    let key = root_key::of_daemon(home)?;
+    let lock = Lock::take(home, &settings.config.endpoint, settings.config.web_port, &key)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("escale")
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(serve(home, &settings))?;
+    runtime.block_on(serve(home, &settings, key))?;
     drop(lock);
     Ok(())
 }
 
-async fn serve(home: &Home, settings: &Settings) -> Result<()> {
+async fn serve(home: &Home, settings: &Settings, key: RootKey) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let cloud = cloud::start(home, settings).await?;
+    let cloud = cloud::start(home, settings, key).await?;
     tracing::info!(endpoint = settings.config.endpoint, home = %home.path().display(), "escale is up");
     tokio::select! {
         _ = terminate.recv() => {}

@@ -46,6 +46,16 @@ impl Home {
         self.0.join("daemon.lock")
     }
 
+    /// This installation's own root key.
+    pub(crate) fn root_key(&self) -> PathBuf {
+        self.0.join("root-key.json")
+    }
+
+    /// The root key that the running daemon accepts.
+    pub(crate) fn root_key_in_use(&self) -> PathBuf {
+        self.0.join("root-key-in-use.json")
+    }
+
     pub(crate) fn log(&self) -> PathBuf {
         self.0.join("daemon.log")
     }

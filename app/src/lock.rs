@@ -1,7 +1,8 @@
 //! Who is the daemon of a home: a file that it holds a lock on, and where it answers.
 
-use crate::home::Home;
+use crate::{home::Home, root_key};
 use anyhow::{Context, Result, bail};
+use escale_wiring::RootKey;
 use nix::fcntl::{Flock, FlockArg};
 use std::{
     fs::{self, File, OpenOptions},
@@ -18,8 +19,8 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Takes it, and tells the command line who the daemon is and where it will answer.
-    pub(crate) fn take(home: &Home, endpoint: &str, web_port: u16) -> Result<Lock> {
+    /// Takes it, and tells the command line who the daemon is, where it will answer and which root key it accepts.
+    pub(crate) fn take(home: &Home, endpoint: &str, web_port: u16, key: &RootKey) -> Result<Lock> {
         let path = home.lock();
         let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
         let file = file.with_context(|| format!("cannot open {}", path.display()))?;
@@ -27,6 +28,7 @@ impl Lock {
             format!("a daemon runs already in {} ({})", home.path().display(), told(home).trim_end())
         })?;
         file.set_len(0)?;
+        root_key::publish(home, key)?;
         // The line's end says that all of it is there.
         let told = format!("{} {endpoint} {web_port}\n", std::process::id());
         file.write_all(told.as_bytes()).context("cannot write the lock")?;

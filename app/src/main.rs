@@ -10,6 +10,7 @@ mod home;
 mod lock;
 mod path;
 mod planes;
+mod root_key;
 mod settings;
 
 use clap::Parser;

@@ -5,11 +5,9 @@ use anyhow::{Context, Result, bail};
 use escale_network::InternetHost;
 use escale_service::Config;
 
-/// The root key and the configuration of the cloud.
+/// The configuration of the cloud. The root key is apart: see [`crate::root_key`].
 pub(crate) struct Settings {
     pub(crate) config: Config,
-    pub(crate) access_key: String,
-    pub(crate) secret_key: String,
     /// Machines on the cloud's Internet that belong to nobody's network.
     pub(crate) internet_hosts: Vec<InternetHost>,
 }
@@ -23,8 +21,9 @@ Environment:
   ESCALE_DNS_PORT     port of 127.0.0.1 that answers hosted zones, over UDP and TCP; 0 is any [default: 5354]
   ESCALE_REGION       the region that this cloud is [default: eu-west-3]
   ESCALE_ACCOUNT      the account's number, 12 digits [default: 000000000000]
-  ESCALE_ACCESS_KEY   the root key's id [default: test]
-  ESCALE_SECRET_KEY   the root key's secret [default: test]
+  ESCALE_ACCESS_KEY   fixes the root key's id, together with its secret [default: a random key of this installation, which
+                      `escale env` prints]
+  ESCALE_SECRET_KEY   fixes the root key's secret; both are set, or neither
   ESCALE_INTERNET_HOSTS  machines on the cloud's Internet for tests and drills, for example
                       visitor=198.18.200.1,rogue=198.18.200.2 (from 198.18.200.0 upward) [default: none]
   ESCALE_LOG          what the daemon logs, for example info or escale_engine=debug [default: info]";
@@ -60,8 +59,6 @@ impl Settings {
         }
         Ok(Settings {
             config,
-            access_key: get("ESCALE_ACCESS_KEY").unwrap_or_else(|| "test".into()),
-            secret_key: get("ESCALE_SECRET_KEY").unwrap_or_else(|| "test".into()),
             internet_hosts: internet_hosts(&get("ESCALE_INTERNET_HOSTS").unwrap_or_default())?,
         })
     }

@@ -56,13 +56,12 @@ class Cloud:
             "ESCALE_DNS_PORT": str(free_port()),
             "ESCALE_INTERNET_HOSTS": "outside=198.18.200.1",
             "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_DEFAULT_REGION": REGION,
             "AWS_PAGER": "",
             "AWS_EC2_METADATA_DISABLED": "true",
         }
-        self.env.pop("AWS_PROFILE", None)
+        for other in ("AWS_PROFILE", "ESCALE_ACCESS_KEY", "ESCALE_SECRET_KEY"):
+            self.env.pop(other, None)
 
     def escale(self, *args, check=True, timeout=300):
         """Runs the binary; its output is in the result, and in the error when it fails."""
@@ -76,16 +75,21 @@ class Cloud:
     def status(self):
         return json.loads(self.escale("status", "--json").stdout)
 
+    def root(self):
+        """The variables of `escale env`, with this installation's root key. Read anew each time: a reset makes another key."""
+        return json.loads(self.escale("env", "--json").stdout)
+
     def aws_cli(self, *args, check=True):
         """The aws CLI of the venv that runs the tests."""
         program = pathlib.Path(sys.executable).parent / "aws"
-        done = subprocess.run([str(program), *args], env=self.env, capture_output=True, text=True, timeout=300)
+        done = subprocess.run([str(program), *args], env={**self.env, **self.root()}, capture_output=True, text=True, timeout=300)
         if check and done.returncode != 0:
             raise AssertionError(f"aws {' '.join(args)}: {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
 
-    def client(self, service, key="test", secret="test", token=None, **config):
-        """A boto3 client without retries: the first answer counts."""
+    def client(self, service, key=None, secret=None, token=None, **config):
+        """A boto3 client without retries: the first answer counts. With the root key unless another is given."""
+        root = self.root() if key is None or secret is None else {}
         defaults = {"retries": {"max_attempts": 1, "mode": "standard"}}
         if service == "s3":
             defaults["s3"] = {"addressing_style": "path"}
@@ -93,8 +97,8 @@ class Cloud:
             service,
             endpoint_url=self.endpoint,
             region_name=REGION,
-            aws_access_key_id=key,
-            aws_secret_access_key=secret,
+            aws_access_key_id=key or root["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=secret or root["AWS_SECRET_ACCESS_KEY"],
             aws_session_token=token,
             config=botocore.config.Config(**{**defaults, **config}),
         )

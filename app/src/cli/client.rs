@@ -1,17 +1,21 @@
 //! A small AWS client: signs a request, sends it, reads the answer. The command line has no other door than users have.
 
 use super::xml::Xml;
-use crate::settings::Settings;
+use crate::{home::Home, root_key, settings::Settings};
 use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
-use escale_base::{Clock, Secret};
+use escale_base::Clock;
 use escale_wire::sigv4::{self, Content, Credentials, Signer};
+use escale_wiring::RootKey;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tokio::net::TcpStream;
 
 /// A handle on the daemon's API with the root key.
@@ -19,8 +23,9 @@ use tokio::net::TcpStream;
 pub(crate) struct Client {
     endpoint: String,
     region: String,
-    access_key: String,
-    secret: Secret<String>,
+    home: Home,
+    /// Read for the first request that needs it: a daemon that is only just started makes it.
+    key: Arc<OnceLock<RootKey>>,
 }
 
 /// What AWS answered when it refused.
@@ -38,13 +43,21 @@ pub(crate) struct Answer {
 }
 
 impl Client {
-    pub(crate) fn new(settings: &Settings) -> Client {
+    pub(crate) fn new(home: &Home, settings: &Settings) -> Client {
         Client {
             endpoint: settings.config.endpoint.clone(),
             region: settings.config.region.clone(),
-            access_key: settings.access_key.clone(),
-            secret: Secret::new(settings.secret_key.clone()),
+            home: home.clone(),
+            key: Arc::default(),
         }
+    }
+
+    fn key(&self) -> Result<&RootKey> {
+        if let Some(key) = self.key.get() {
+            return Ok(key);
+        }
+        let found = root_key::find(&self.home)?;
+        Ok(self.key.get_or_init(|| found))
     }
 
     /// Whether the API answers. A connection alone says nothing: the kernel takes it for a process that is dying, too.
@@ -145,8 +158,8 @@ impl Client {
     async fn signed(&self, service: &str, request: http::request::Builder, body: Bytes) -> Result<Answer> {
         let request = request.header(header::HOST, &self.endpoint).body(()).context("a request")?;
         let (mut parts, ()) = request.into_parts();
-        let credentials =
-            Credentials { access_key: &self.access_key, secret: &self.secret, session_token: None };
+        let key = self.key()?;
+        let credentials = Credentials { access_key: &key.id, secret: &key.secret, session_token: None };
         let signer = Signer { credentials, region: &self.region, service };
         sigv4::sign(&mut parts, &signer, Content::Whole(&body), Clock::machine().now())?;
         self.send(Request::from_parts(parts, Full::new(body))).await

@@ -25,7 +25,7 @@ pub(crate) async fn run(home: &Home, out: &Output, down: &Down) -> Result<()> {
     let application = Application::find(home, down.app.as_deref())?;
     let settings = Settings::of(home)?;
     start::ensure(home).await?;
-    let client = Client::new(&settings);
+    let client = Client::new(home, &settings);
     let mut phases = Phases::new(out);
     let snapshots = remove(home, &client, &application, Images::Remove, &mut phases).await?;
     let ended = end_if_empty(home, &client, &mut phases).await?;

@@ -25,7 +25,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(300);
 
 pub(crate) async fn run(home: &Home, out: &Output, logs: &Logs) -> Result<()> {
     let application = Application::find(home, logs.app.as_deref())?;
-    let client = Client::new(&Settings::of(home)?);
+    let client = Client::new(home, &Settings::of(home)?);
     let mut from = 0i64;
     // Events of the last look's newest millisecond can come again: they are known by their ids.
     let mut seen = BTreeSet::new();

@@ -6,6 +6,7 @@ mod client;
 mod coverage;
 mod doctor;
 mod down;
+mod env;
 mod logs;
 mod open;
 mod output;
@@ -51,6 +52,8 @@ enum Verb {
     Sign(sign::Sign),
     /// Print the CloudFormation template that a manifest becomes.
     Template(template::TemplateArgs),
+    /// Print the variables that lead the aws CLI and the SDKs here, with the root key: eval "$(escale env)".
+    Env,
     /// Run the aws CLI against this cloud.
     Aws(aws::Aws),
     /// Check that this machine has what is needed.
@@ -91,6 +94,7 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Open(args) => open::run(home, &out, &args)?,
         Verb::Sign(args) => sign::run(home, &out, &args).await?,
         Verb::Template(args) => template::run(&out, &args)?,
+        Verb::Env => env::run(home, &out)?,
         Verb::Aws(args) => return aws::run(home, &args),
         Verb::Doctor => return doctor::run(&out),
         Verb::Coverage(args) => coverage::run(&out, &args)?,

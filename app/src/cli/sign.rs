@@ -32,7 +32,7 @@ pub(crate) struct Sign {
 
 pub(crate) async fn run(home: &Home, out: &Output, sign: &Sign) -> Result<()> {
     let application = Application::find(home, sign.app.as_deref())?;
-    let client = Client::new(&Settings::of(home)?);
+    let client = Client::new(home, &Settings::of(home)?);
     let outputs = outputs(&client, &application).await?;
     let is_url = sign.path.starts_with("http://") || sign.path.starts_with("https://");
     let url = match is_url {

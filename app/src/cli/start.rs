@@ -40,7 +40,7 @@ pub(crate) async fn ensure(home: &Home) -> Result<i32> {
     // Who holds the lock may be starting, or dying of a kill: only an answer says that it lives.
     while let Some(daemon) = lock::running(home)? {
         let settings = Settings::of(home)?;
-        if Client::new(&settings).answers().await {
+        if Client::new(home, &settings).answers().await {
             return Ok(daemon.pid);
         }
         if Instant::now() > deadline {
@@ -64,7 +64,7 @@ async fn start(home: &Home, deadline: Instant) -> Result<i32> {
     // A group of its own: Ctrl-C at the terminal is not meant for the cloud.
     command.process_group(0);
     let mut child = command.spawn().context("cannot start the daemon")?;
-    let client = Client::new(&settings);
+    let client = Client::new(home, &settings);
     loop {
         // Of two who start it at once one is too late: its child ends, and it is the other's daemon that answers.
         if client.answers().await

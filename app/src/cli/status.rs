@@ -25,7 +25,7 @@ pub(crate) async fn run(home: &Home, out: &Output, status: &Status) -> Result<()
         told["applications"] = all.iter().map(|a| json!({"app": a.app, "url": a.url})).collect();
     }
     if let (Some(application), Some(_)) = (&application, pid) {
-        let client = Client::new(&settings);
+        let client = Client::new(home, &settings);
         told["app"] = application.app.clone().into();
         told["url"] = application.url.clone().into();
         told["stack"] = stack(&client, &application.stack).await?;

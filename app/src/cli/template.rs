@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 /// What `up` does, by hand: the road to AWS, and to this cloud from where there is no manifest.
 const STEPS: &str = "\
-To deploy it with AWS's own tools, here or on AWS:
+To deploy it with AWS's own tools, on AWS, or here after `eval \"$(escale env)\"`:
   1. The repositories, and the images in them:
      escale template --registry > registry.yaml
      aws cloudformation deploy --stack-name shop-images --template-file registry.yaml

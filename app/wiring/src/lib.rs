@@ -48,6 +48,7 @@ pub struct Planes {
 }
 
 /// The account's root key.
+#[derive(Debug)]
 pub struct RootKey {
     pub id: String,
     pub secret: Secret<String>,

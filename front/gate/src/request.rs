@@ -8,20 +8,20 @@ use bytes::Bytes;
 use escale_base::{AwsError, ids, limits, wire::Value};
 use escale_model::Operation;
 use escale_service::{
-    Body, Caller, Credential, Entry, Kind, Principal, StreamCx, StreamHandler, StreamReply,
+    Arrival, Body, Caller, Credential, Entry, Kind, Principal, StreamCx, StreamHandler, StreamReply,
 };
 use escale_wire::{
     Target,
     sigv4::{Authentication, BodyReader, Claim, Payload},
 };
 use http::{Request, Response, request::Parts};
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 /// Answers any request: whatever goes wrong becomes an error in the form of the service that was meant.
-pub(crate) async fn answer(gate: &Gate, request: Request<Body>, peer: SocketAddr) -> Response<Body> {
+pub(crate) async fn answer(gate: &Gate, request: Request<Body>, arrival: Arrival) -> Response<Body> {
     let (parts, body) = request.into_parts();
     if let Some(mount) = gate.mounts.iter().find(|m| m.claims(&parts)) {
-        return mount.serve(Request::from_parts(parts, body), peer).await;
+        return mount.serve(Request::from_parts(parts, body), arrival).await;
     }
     let request_id = ids::random_uuid();
     let streams = escale_wire::identify(&parts, &[]).ok().is_some_and(|target| {
@@ -39,7 +39,7 @@ pub(crate) async fn answer(gate: &Gate, request: Request<Body>, peer: SocketAddr
         Ok(target) => target,
         Err(error) => return unidentified(&parts, &error, &request_id),
     };
-    let call = Call { gate, target: &target, parts: &parts, request_id: &request_id, peer };
+    let call = Call { gate, target: &target, parts: &parts, request_id: &request_id, arrival };
     match call.run(body).await {
         Ok(response) => response,
         Err(error) => call.fail(error),
@@ -70,7 +70,7 @@ struct Call<'a> {
     target: &'a Target,
     parts: &'a Parts,
     request_id: &'a str,
-    peer: SocketAddr,
+    arrival: Arrival,
 }
 
 impl Call<'_> {
@@ -145,13 +145,8 @@ impl Call<'_> {
             None => Payload::anonymous(&self.parts.headers),
         };
         let host = self.parts.headers.get("host").and_then(|h| h.to_str().ok()).unwrap_or_default();
-        let caller = Caller {
-            principal,
-            in_session,
-            request_id: self.request_id.to_owned(),
-            source_ip: Some(self.peer.ip()),
-            host: host.to_owned(),
-        };
+        let request_id = self.request_id.to_owned();
+        let caller = Caller::arriving(principal, in_session, request_id, self.arrival, host.to_owned())?;
         Ok((caller, payload))
     }
 

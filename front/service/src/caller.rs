@@ -1,12 +1,13 @@
 //! Who calls.
 
-use escale_base::Arn;
+use crate::{Arrival, Entrance, Source};
+use escale_base::{Arn, AwsError};
 use serde::{Deserialize, Serialize};
 
 /// The identity behind a request, as IAM policies name it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Principal {
-    /// The account's root key: may do all.
+    /// The account's root key: may do all. It is accepted at the host's endpoint only: see [`Caller::arriving`].
     Root,
     User {
         name: String,
@@ -52,21 +53,71 @@ pub struct Caller {
     /// Whether temporary credentials prove it: a session of a role, but also one of a user or the root account.
     pub in_session: bool,
     pub request_id: String,
-    /// The peer's address; `None` for calls from inside.
-    pub source_ip: Option<std::net::IpAddr>,
+    pub source: Source,
     /// Host and port under which the client reached the API: for URLs in answers.
     pub host: String,
 }
 
+/// The root principal, proven elsewhere than at the host's endpoint.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "The credentials are those of the account's root, which is accepted at the API's endpoint on the host's loopback address \
+     only. This request came through an address inside the cloud. Use the credentials of a role or a user here."
+)]
+pub struct RootRefused;
+
+impl From<RootRefused> for AwsError {
+    fn from(refused: RootRefused) -> AwsError {
+        AwsError::new("AccessDenied", 403, refused.to_string())
+    }
+}
+
 impl Caller {
+    /// A client whose credentials were verified; every listener makes its callers here. The root principal is refused from
+    /// anywhere but the host's loopback, whatever proves it: the key, a session, a presigned URL, a registry token.
+    /// Otherwise anything that runs in the cloud and learns the key, or reaches it through another program's fault, would be
+    /// the whole account.
+    pub fn arriving(
+        principal: Principal,
+        in_session: bool,
+        request_id: String,
+        arrival: Arrival,
+        host: String,
+    ) -> Result<Caller, RootRefused> {
+        match (&principal, arrival.entrance) {
+            (Principal::Root, Entrance::Cloud) => Err(RootRefused),
+            _ => Ok(Caller { principal, in_session, request_id, source: Source::client(arrival), host }),
+        }
+    }
+
     /// A call that a service makes on its own account, for example ECS creating an interface.
     pub fn service(name: &str) -> Caller {
         Caller {
             principal: Principal::Service(name.to_owned()),
             in_session: false,
             request_id: escale_base::ids::random_uuid(),
-            source_ip: None,
+            source: Source::DAEMON,
             host: String::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_arrives_at_the_host_only() {
+        let arrive = |principal, entrance, in_session| {
+            let arrival = Arrival { entrance, peer: ([198, 18, 0, 9], 1).into() };
+            Caller::arriving(principal, in_session, String::new(), arrival, String::new()).is_ok()
+        };
+        for in_session in [false, true] {
+            assert!(arrive(Principal::Root, Entrance::HostLoopback, in_session));
+            assert!(!arrive(Principal::Root, Entrance::Cloud, in_session));
+            let user = || Principal::User { name: "u".into() };
+            assert!(arrive(user(), Entrance::HostLoopback, in_session));
+            assert!(arrive(user(), Entrance::Cloud, in_session));
         }
     }
 }

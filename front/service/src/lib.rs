@@ -7,6 +7,7 @@
 //!
 //! This crate knows no service by name and no protocol. Start at [`Operation`].
 
+mod arrival;
 mod caller;
 mod cfn;
 mod cloud;
@@ -20,7 +21,8 @@ mod recorded;
 mod service_keys;
 mod stream;
 
-pub use caller::{Caller, Principal};
+pub use arrival::{Arrival, Entrance, Source};
+pub use caller::{Caller, Principal, RootRefused};
 pub use cfn::{Created, Props, Readiness, ResourceType, Resources};
 pub use cloud::Cloud;
 pub use config::Config;

@@ -7,22 +7,22 @@ use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use escale_base::{ids, wire::Value};
 use escale_registry::{Access, Action, Denied, Http};
-use escale_service::{Body, Caller, Cloud, Mount, Principal};
+use escale_service::{Arrival, Body, Caller, Cloud, Mount, Principal};
 use escale_store::Store;
 use escale_tables::ecr::{Holder, Token};
 use http::{HeaderMap, Method, Request, Response, StatusCode, request::Parts};
-use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 /// The guest at the API's door that speaks the distribution API.
 pub fn door(store: Store, cloud: Arc<Cloud>, repositories: Arc<Repositories>) -> Arc<dyn Mount> {
-    let guard = Arc::new(Guard { store, cloud, repositories });
-    let http = Http::new(Arc::clone(&guard.repositories.registry), Arc::clone(&guard) as Arc<dyn Access>);
-    Arc::new(Door { http, guard })
+    Arc::new(Door { store, cloud, repositories })
 }
 
+#[derive(Clone)]
 struct Door {
-    http: Http,
-    guard: Arc<Guard>,
+    store: Store,
+    cloud: Arc<Cloud>,
+    repositories: Arc<Repositories>,
 }
 
 impl Mount for Door {
@@ -34,18 +34,18 @@ impl Mount for Door {
     fn serve(
         &self,
         request: Request<Body>,
-        _peer: SocketAddr,
+        arrival: Arrival,
     ) -> Pin<Box<dyn Future<Output = Response<Body>> + Send + '_>> {
+        let guard = Arc::new(Guard { door: self.clone(), arrival });
         Box::pin(async move {
             // A layer's bytes are an action of their own, which the plane does not tell from a manifest's.
             let fetches = blob_repository(request.uri().path()).filter(|_| request.method() == Method::GET);
             if let Some(repository) = fetches
-                && let Err(no) =
-                    self.guard.may(request.headers(), repository, &["ecr:GetDownloadUrlForLayer"])
+                && let Err(no) = guard.may(request.headers(), repository, &["ecr:GetDownloadUrlForLayer"])
             {
                 return refusal(&no);
             }
-            self.http.handle(request).await
+            Http::new(Arc::clone(&self.repositories.registry), guard).handle(request).await
         })
     }
 }
@@ -68,11 +68,10 @@ fn refusal(no: &Denied) -> Response<Body> {
     response
 }
 
-/// Asks whose token it is, and whether they may.
+/// Asks whose token one request shows, and whether they may.
 struct Guard {
-    store: Store,
-    cloud: Arc<Cloud>,
-    repositories: Arc<Repositories>,
+    door: Door,
+    arrival: Arrival,
 }
 
 #[async_trait]
@@ -93,8 +92,8 @@ impl Access for Guard {
             return self.caller(headers).map(|_| ());
         };
         self.may(headers, repository, actions)?;
-        let account = &self.cloud.config.account;
-        match self.repositories.ready(&self.store, account, repository).await {
+        let account = &self.door.cloud.config.account;
+        match self.door.repositories.ready(&self.door.store, account, repository).await {
             // The plane has not got it either, and says so in the form that clients know.
             Ok(_) | Err(Error::NoSuchRepository { .. }) => Ok(()),
             Err(error) => {
@@ -114,18 +113,14 @@ impl Guard {
     fn may(&self, headers: &HeaderMap, repository: &str, actions: &[&str]) -> Result<(), Denied> {
         let caller = self.caller(headers)?;
         let input = Value::Object([("repositoryName".to_owned(), repository.into())].into_iter().collect());
-        let resources = [rules::arn(&self.cloud.config, repository)];
-        let image = self.store.read();
+        let resources = [rules::arn(&self.door.cloud.config, repository)];
+        let image = self.door.store.read();
         for action in actions {
             let operation = action.trim_start_matches("ecr:");
-            self.cloud
+            self.door
+                .cloud
                 .authorize_action(&image, &caller, "ecr", (action, operation), &input, &resources)
-                .map_err(|error| Denied {
-                    status: StatusCode::FORBIDDEN,
-                    challenge: None,
-                    code: "DENIED".into(),
-                    message: error.message,
-                })?;
+                .map_err(|error| denied(error.message))?;
         }
         Ok(())
     }
@@ -133,7 +128,7 @@ impl Guard {
     /// Who holds the token that the request shows.
     fn caller(&self, headers: &HeaderMap) -> Result<Caller, Denied> {
         let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
-        let host = header("host").unwrap_or(&self.cloud.config.endpoint);
+        let host = header("host").unwrap_or(&self.door.cloud.config.endpoint);
         let unknown = |message: &str| Denied {
             status: StatusCode::UNAUTHORIZED,
             challenge: Some(format!("Basic realm=\"http://{host}/\",service=\"ecr.amazonaws.com\"")),
@@ -142,21 +137,22 @@ impl Guard {
         };
         let shown = header("authorization").ok_or_else(|| unknown("Not Authorized"))?;
         let (id, secret) = credentials(shown).ok_or_else(|| unknown("Not Authorized"))?;
-        let token = self.store.read().get::<Token>(&id).ok_or_else(|| unknown("Not Authorized"))?;
+        let token = self.door.store.read().get::<Token>(&id).ok_or_else(|| unknown("Not Authorized"))?;
         if *token.secret.reveal() != secret {
             return Err(unknown("Not Authorized"));
         }
-        if token.expires < self.cloud.clock.now() {
+        if token.expires < self.door.cloud.clock.now() {
             return Err(unknown("Your authorization token has expired. Reauthenticate and try again."));
         }
-        Ok(Caller {
-            principal: principal(&token.holder),
-            in_session: true,
-            request_id: ids::random_uuid(),
-            source_ip: None,
-            host: host.to_owned(),
-        })
+        let request_id = ids::random_uuid();
+        Caller::arriving(principal(&token.holder), true, request_id, self.arrival, host.to_owned())
+            .map_err(|refused| denied(refused.to_string()))
     }
+}
+
+/// The credentials are good, and not for this.
+fn denied(message: String) -> Denied {
+    Denied { status: StatusCode::FORBIDDEN, challenge: None, code: "DENIED".into(), message }
 }
 
 /// `Basic base64(AWS:<id>.<secret>)`

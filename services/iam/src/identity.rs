@@ -108,7 +108,7 @@ impl Iam {
             account: account.to_owned(),
             region: self.region.clone(),
             now: self.clock.now(),
-            source_ip: caller.source_ip,
+            source_ip: caller.source.ip(),
             given: Vec::new(),
         }
     }

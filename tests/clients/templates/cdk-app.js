@@ -1,6 +1,6 @@
 // Made cdk-repository.json and cdk-shop.json, with aws-cdk 2.1148.1 and aws-cdk-lib 2.271.0, in a folder of its own:
 //   npm install aws-cdk@2.1148.1 aws-cdk-lib@2.271.0 constructs
-//   AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test npx cdk --app 'node cdk-app.js' synth --all
+//   eval "$(escale env)"; npx cdk --app 'node cdk-app.js' synth --all
 // `cdk deploy` and `cdk destroy` work likewise. No stack is bootstrapped: the synthesizer below hands the template over
 // as it is, by the key of who calls.
 const cdk = require('aws-cdk-lib');

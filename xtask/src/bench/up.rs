@@ -108,6 +108,8 @@ impl Cloud {
             .env("ESCALE_WEB_PORT", self.web.to_string())
             .env("ESCALE_DNS_PORT", self.dns.to_string())
             .env("AWS_ENDPOINT_URL", format!("http://{}", self.endpoint))
+            // A fixed key: the same that moto's server, which stands beside it, accepts.
+            .envs([("ESCALE_ACCESS_KEY", "test"), ("ESCALE_SECRET_KEY", "test")])
             .envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
             .env("AWS_DEFAULT_REGION", "eu-west-3");
         command

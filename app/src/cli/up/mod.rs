@@ -80,7 +80,7 @@ pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<ExitCode> 
 
     let daemon_is_ours = lock::running(home)?.is_none();
     let settings = Settings::of(home)?;
-    let client = Client::new(&settings);
+    let client = Client::new(home, &settings);
     let mut begun = None;
     let mut stopped = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
     let work =

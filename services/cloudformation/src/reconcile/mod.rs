@@ -13,7 +13,7 @@ mod tests;
 use crate::{error, events, template};
 use escale_base::{AwsError, Timestamp, ids};
 use escale_engine::{Plan, Reconciler, StepError};
-use escale_service::{Caller, Cloud, Created, Cx, Principal, Readiness};
+use escale_service::{Caller, Cloud, Created, Cx, Principal, Readiness, Source};
 use escale_store::{ALL_TABLES, Change, Image, Store};
 use escale_tables::cloudformation::{Busy, Phase, ResourceState, Stack, StackResource};
 use std::{
@@ -63,7 +63,7 @@ impl Stacks {
                 .unwrap_or_else(|_| Principal::Service("cloudformation.amazonaws.com".into())),
             in_session: false,
             request_id: ids::random_uuid(),
-            source_ip: None,
+            source: Source::DAEMON,
             host: String::new(),
         };
         self.cloud.transact(&self.store, &caller, work).map_err(|failed| failed.0)

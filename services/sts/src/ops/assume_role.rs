@@ -124,7 +124,7 @@ fn context(cx: &Cx<'_>, input: &Input) -> Context {
         account: account.to_owned(),
         region: cx.config.region.clone(),
         now: cx.now,
-        source_ip: cx.caller.source_ip,
+        source_ip: cx.caller.source.ip(),
         given,
     }
 }

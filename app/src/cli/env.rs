@@ -1,0 +1,59 @@
+//! `escale env`: what the aws CLI, the SDKs and Terraform read to reach this cloud, as `eval "$(escale env)"` takes it.
+
+use super::Output;
+use crate::{home::Home, root_key, settings::Settings};
+use anyhow::Result;
+use serde_json::{Map, Value};
+
+/// Variables that would lead a client elsewhere, or make it send another identity's credentials.
+pub(crate) const UNSET: [&str; 4] =
+    ["AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN"];
+
+/// The variables with their values.
+pub(crate) fn variables(home: &Home) -> Result<[(&'static str, String); 5]> {
+    let settings = Settings::of(home)?;
+    let key = root_key::find(home)?;
+    let region = &settings.config.region;
+    Ok([
+        ("AWS_ENDPOINT_URL", settings.endpoint_url()),
+        ("AWS_REGION", region.clone()),
+        ("AWS_DEFAULT_REGION", region.clone()),
+        ("AWS_ACCESS_KEY_ID", key.id),
+        ("AWS_SECRET_ACCESS_KEY", key.secret.reveal().clone()),
+    ])
+}
+
+pub(crate) fn run(home: &Home, out: &Output) -> Result<()> {
+    let variables = variables(home)?;
+    let json: Map<String, Value> = variables.iter().map(|(n, v)| ((*n).into(), v.as_str().into())).collect();
+    out.say(&script(&variables), &json.into());
+    Ok(())
+}
+
+fn script(variables: &[(&str, String)]) -> String {
+    let exports = variables.iter().map(|(name, value)| format!("export {name}={}\n", quoted(value)));
+    exports.collect::<String>() + "unset " + &UNSET.join(" ")
+}
+
+/// A word of the POSIX shell: nothing in single quotes is special.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn values_survive_the_shell() {
+        let secret = r#"a'b"c$(d)`e`\f!g"#;
+        let script = super::script(&[("AWS_SECRET_ACCESS_KEY", secret.to_owned())]);
+        let mut shell = std::process::Command::new("sh");
+        shell.args([
+            "-c",
+            r#"eval "$1"; printf %s "$AWS_SECRET_ACCESS_KEY:${AWS_PROFILE-none}""#,
+            "sh",
+            &script,
+        ]);
+        let printed = shell.env("AWS_PROFILE", "other").output().unwrap().stdout;
+        assert_eq!(String::from_utf8(printed).unwrap(), format!("{secret}:none"));
+    }
+}
