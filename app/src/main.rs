@@ -11,6 +11,7 @@ mod lock;
 mod path;
 mod planes;
 mod settings;
+mod unit;
 
 use clap::Parser;
 use std::process::ExitCode;
