@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use std::{
-    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -60,6 +60,12 @@ impl Home {
         self.0.join("daemon.log")
     }
 
+    /// To write at its end; only its owner may read it.
+    pub(crate) fn open_log(&self) -> Result<std::fs::File> {
+        let log = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(self.log());
+        log.with_context(|| format!("cannot write {}", self.log().display()))
+    }
+
     /// A plane's own folder.
     pub(crate) fn plane(&self, name: &str) -> PathBuf {
         self.0.join(name)
@@ -106,10 +112,32 @@ impl Home {
     }
 }
 
+/// Makes what is missing on the way. Each folder belongs to whom the one around it belongs to: `sudo` often keeps the user's
+/// HOME, and a `~/.local` of root's would lock the user's other programs out of it.
+fn make_parents(folder: &Path) -> std::io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let Some(parent) = folder.parent() else { return Ok(()) };
+    make_parents(parent)?;
+    let owner = std::fs::metadata(parent)?;
+    match std::fs::create_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && folder.is_dir() => return Ok(()),
+        made => made?,
+    }
+    if nix::unistd::geteuid().is_root() {
+        // By descriptor, and never through a link: the folder's owner may put something else in its place meanwhile.
+        let flags = nix::libc::O_DIRECTORY | nix::libc::O_NOFOLLOW;
+        let made = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(folder)?;
+        std::os::unix::fs::fchown(&made, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    Ok(())
+}
+
 /// With this mode if it is made; one that is there keeps its own.
 fn make_folder(folder: &Path, mode: u32) -> std::io::Result<()> {
     if let Some(parent) = folder.parent() {
-        std::fs::create_dir_all(parent)?;
+        make_parents(parent)?;
     }
     match std::fs::DirBuilder::new().mode(mode).create(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),

@@ -80,6 +80,15 @@ pub(crate) fn running(home: &Home) -> Result<Option<Daemon>> {
         let file = match File::open(home.lock()) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                return Err(error).with_context(|| {
+                    format!(
+                        "whether a daemon runs cannot be read from {}: this user may not open it. Run the same command as \
+                         root, for example through sudo",
+                        home.lock().display()
+                    )
+                });
+            }
             Err(error) => {
                 return Err(error).with_context(|| format!("cannot open {}", home.lock().display()));
             }

@@ -12,6 +12,7 @@ mod path;
 mod planes;
 mod root_key;
 mod settings;
+mod unit;
 
 use clap::Parser;
 use std::process::ExitCode;

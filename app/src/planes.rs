@@ -1,14 +1,14 @@
 //! The real planes: opened on a home, and taken down again.
 
-use crate::home::Home;
+use crate::{home::Home, unit};
 use anyhow::{Context, Result};
 use escale_base::Clock;
-use escale_containers::{Containers, Machine, ShimCommand};
+use escale_containers::{Containers, DaemonCgroup, Machine, ShimCommand};
 use escale_dns::DnsPlane;
 use escale_network::{KernelNetwork, Network};
 use escale_postgres::{Postgres, PostgresPlane};
 use escale_wiring::DataPlanes;
-use std::{path::Path, pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc};
 
 /// The planes that run things. What CloudFront and the load balancers need besides is made where the cloud is.
 pub(crate) struct Opened {
@@ -67,14 +67,40 @@ fn containers(home: &Home, clock: &Clock) -> Result<impl Containers + use<>> {
 
 /// The versions of PostgreSQL that are installed.
 pub(crate) fn postgres_majors() -> Vec<u32> {
-    escale_postgres::installed(Path::new("/usr/lib/postgresql"))
+    escale_postgres::Installed::find().majors()
 }
 
 /// Takes down what stands on the machine outside of the home and would outlive the daemon without use.
 pub(crate) async fn take_down(home: &Home) -> Result<()> {
     containers(home, &Clock::machine())?.wipe().await?;
     KernelNetwork::open(&home.plane("network")).await?.wipe().await?;
-    Ok(())
+    // Databases that go on are in it.
+    Ok(DaemonCgroup::of(&home.tag()).remove_if_empty()?)
+}
+
+/// Stops what runs, tasks first and then databases, before the machine goes down. No daemon may run. All of it is there again
+/// after the next start.
+pub(crate) async fn halt(home: &Home) -> Result<()> {
+    let tasks = halt_tasks(home).await;
+    let databases = halt_databases(home).await;
+    tasks.and(databases)
+}
+
+async fn halt_tasks(home: &Home) -> Result<()> {
+    if !home.plane("containers").exists() {
+        return Ok(());
+    }
+    containers(home, &Clock::machine())?.halt(unit::TASKS_WITHIN).await.context("cannot stop all tasks")
+}
+
+async fn halt_databases(home: &Home) -> Result<()> {
+    let folder = home.databases();
+    if !folder.exists() {
+        return Ok(());
+    }
+    let (plane, _) =
+        PostgresPlane::open(escale_postgres::Config::new(folder)).context("cannot open the databases")?;
+    plane.halt(unit::DATABASES_WITHIN).await.context("cannot stop all databases")
 }
 
 /// Takes down everything and forgets it.
@@ -85,5 +111,7 @@ pub(crate) async fn wipe(home: &Home) -> Result<()> {
         let opened = PostgresPlane::open(escale_postgres::Config::new(folder));
         opened.context("cannot open the databases, to remove them")?.0.wipe().await?;
     }
-    take_down(home).await
+    take_down(home).await?;
+    // Nothing is left that could be in it.
+    Ok(DaemonCgroup::of(&home.tag()).remove()?)
 }

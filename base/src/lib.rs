@@ -1,7 +1,8 @@
 //! Words that everybody uses: names ([`arn`], [`ids`]), [`tags`], [`paging`], [`glob`]s, errors ([`error`]), time
-//! ([`clock`]), [`secret`]s, [`limits`], and how a value looks on the wire ([`wire`]).
+//! ([`clock`]), [`secret`]s, [`limits`], how a missing program is installed ([`packages`]), and how a value looks on the
+//! wire ([`wire`]).
 //!
-//! This crate never does I/O and knows no service. Start at [`error`] if you write a plane, at [`wire`] if
+//! This crate does no I/O, except that [`packages`] reads `/etc/os-release`, and knows no service. Start at [`error`] if you write a plane, at [`wire`] if
 //! you write an operation.
 
 pub mod arn;
@@ -11,6 +12,7 @@ pub mod error;
 pub mod glob;
 pub mod ids;
 pub mod limits;
+pub mod packages;
 pub mod paging;
 pub mod secret;
 pub mod tags;

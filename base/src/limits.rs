@@ -88,3 +88,7 @@ pub mod template {
     /// Depth of nesting; ours, so that no template can exhaust the stack.
     pub const DEPTH: usize = 100;
 }
+
+/// Longest that a client of this machine's own waits for a connection to it, in milliseconds. Loopback answers at once, yes or no;
+/// only a firewall that drops packets does not.
+pub const LOCAL_CONNECT_MS: u64 = 5_000;

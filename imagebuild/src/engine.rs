@@ -7,6 +7,7 @@ use crate::{
     registry::Target,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use escale_base::packages::{self, Package};
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
@@ -26,7 +27,8 @@ pub enum Engine {
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     #[error(
-        "{0}, and none of docker (with its daemon), podman, buildah works here. Install one (apt install buildah), or build the image elsewhere and name it with `image:`"
+        "{0}, and none of docker (with its daemon), podman, buildah works here. Install one ({install}), or build the image elsewhere and name it with `image:`",
+        install = packages::install(Package::Buildah)
     )]
     None(NeedsEngine),
     #[error("`{command}` failed ({status}); its last lines:\n{output}")]

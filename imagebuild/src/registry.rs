@@ -3,7 +3,7 @@
 use crate::layout::LayoutError;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::{Bytes, BytesMut};
-use escale_base::Secret;
+use escale_base::{Secret, limits::LOCAL_CONNECT_MS};
 use http_body::Frame;
 use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::{Method, Request, Response, StatusCode, Uri, body::Incoming, client::conn::http1, header};
@@ -68,6 +68,9 @@ pub enum RegistryError {
 }
 
 pub(crate) type Body = Either<Full<Bytes>, Pieces>;
+
+/// Longest wait for a connection to a registry elsewhere: the kernel alone would try for minutes.
+const CONNECT_MS: u64 = 30_000;
 
 /// More of an error's text is not read.
 const ANSWER_BYTES: usize = 64 * 1024;
@@ -140,10 +143,14 @@ impl Registry<'_> {
         let address = &self.target.address;
         let (host, port) = address.rsplit_once(':').unwrap_or((address, "80"));
         let port: u16 = port.parse().map_err(|_| io::Error::other(format!("`{port}` is not a port")))?;
-        match host == "localhost" || host.ends_with(".localhost") {
-            true => TcpStream::connect(("127.0.0.1", port)).await,
-            false => TcpStream::connect((host, port)).await,
-        }
+        let here = host == "localhost" || host.ends_with(".localhost");
+        let host = if here { "127.0.0.1" } else { host };
+        let within = std::time::Duration::from_millis(if here { LOCAL_CONNECT_MS } else { CONNECT_MS });
+        let connected = tokio::time::timeout(within, TcpStream::connect((host, port))).await;
+        connected.unwrap_or_else(|_| {
+            let hint = if here { "; a firewall may drop packets on the loopback interface `lo`" } else { "" };
+            Err(io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {within:?}{hint}")))
+        })
     }
 }
 

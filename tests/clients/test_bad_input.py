@@ -46,7 +46,8 @@ def nothing():
 def marks_of(cloud):
     """What an installation leaves on a machine while it runs: mounts, processes, cgroups."""
     mounts = [m for m in pathlib.Path("/proc/mounts").read_text().splitlines() if str(cloud.home) in m]
-    groups = [str(c) for top in pathlib.Path("/sys/fs/cgroup").glob(f"**/{cloud.tag()}") for c in top.rglob("*/")]
+    tops = [top for name in (cloud.tag(), f"escale.{cloud.tag()}") for top in pathlib.Path("/sys/fs/cgroup").glob(f"**/{name}")]
+    groups = [str(c) for top in tops for c in top.rglob("*/")]
     return mounts, processes_of(cloud), groups
 
 
@@ -128,7 +129,7 @@ def test_a_base_image_whose_registry_does_not_answer(nothing, tmp_path):
         assert "no such host" in text or "dial" in text, text
     text = refused(nothing, "up", folder, program=hidden("docker", "podman", "buildah"))
     assert "web/Dockerfile:1: FROM some.registry.invalid/team/base:1, which has to be pulled" in text
-    assert "apt install buildah" in text
+    assert "apt-get install buildah" in text
 
 
 @pytest.mark.parametrize("lacks, told", [

@@ -4,7 +4,7 @@ use super::xml::Xml;
 use crate::{home::Home, root_key, settings::Settings};
 use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
-use escale_base::Clock;
+use escale_base::{Clock, limits::LOCAL_CONNECT_MS};
 use escale_wire::sigv4::{self, Content, Credentials, Signer};
 use escale_wiring::RootKey;
 use http::{Method, Request, StatusCode, header};
@@ -167,7 +167,7 @@ impl Client {
 
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer> {
         let sent = async {
-            let stream = TcpStream::connect(&self.endpoint).await?;
+            let stream = connect(&self.endpoint).await?;
             stream.set_nodelay(true)?;
             let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
             tokio::spawn(connection);
@@ -181,6 +181,19 @@ impl Client {
                 self.endpoint
             )
         })
+    }
+}
+
+/// A connection to this machine. A packet filter that drops what goes over `lo` would let it hang for minutes.
+async fn connect(at: &str) -> Result<TcpStream> {
+    let within = Duration::from_millis(LOCAL_CONNECT_MS);
+    match tokio::time::timeout(within, TcpStream::connect(at)).await {
+        Ok(connected) => Ok(connected?),
+        Err(_) => bail!(
+            "connecting to {at} took longer than {within:?}: a firewall on this machine drops packets on the loopback \
+             interface. Allow them, for example with `iptables -I INPUT -i lo -j ACCEPT`, or in the nftables chain that drops \
+             them with `iif lo accept`"
+        ),
     }
 }
 
@@ -210,8 +223,8 @@ pub(crate) async fn get(url: &str) -> Result<(StatusCode, Bytes)> {
     let port: u16 = port.parse().with_context(|| format!("{url}: no port"))?;
     // RFC 6761: localhost and all below it is this machine.
     let address = if host == "localhost" || host.ends_with(".localhost") { "127.0.0.1" } else { host };
-    let stream =
-        TcpStream::connect((address, port)).await.with_context(|| format!("{url} does not answer"))?;
+    let at = format!("{address}:{port}");
+    let stream = connect(&at).await.with_context(|| format!("{url} does not answer"))?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     let request =

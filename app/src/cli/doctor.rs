@@ -2,9 +2,11 @@
 
 use super::Output;
 use anyhow::{Result, bail};
+use escale_base::packages::{self, Package};
+use escale_postgres::Installed;
 use nix::sched::{CloneFlags, setns, unshare};
 use serde_json::json;
-use std::{collections::BTreeSet, net::ToSocketAddrs, path::Path, process::ExitCode};
+use std::{collections::BTreeSet, net::ToSocketAddrs, process::ExitCode};
 
 /// One thing that was looked at.
 struct Finding {
@@ -55,10 +57,11 @@ const POSTGRES_AT_ALL: Option<u32> = None;
 
 /// `engines` are the major versions of PostgreSQL that are wanted.
 fn look(engines: &[Option<u32>]) -> Vec<Finding> {
+    let root = nix::unistd::geteuid().is_root();
     let mut found = vec![
         Finding {
             name: "root",
-            lack: (!nix::unistd::geteuid().is_root()).then(|| {
+            lack: (!root).then(|| {
                 "networks and container limits need root; run it as root, for example through sudo".to_owned()
             }),
             needed: true,
@@ -72,18 +75,13 @@ fn look(engines: &[Option<u32>]) -> Vec<Finding> {
             }),
             needed: true,
         },
-        program("nft", "nftables", "security groups and NAT are nftables rules"),
-        program("conntrack", "conntrack", "it looks after connections that a rule allowed"),
-        either(&["crun", "runc"], "crun", "containers are run by an OCI runtime"),
-        Finding {
-            name: "overlayfs",
-            lack: (!filesystems().contains("overlay"))
-                .then(|| "the kernel has no overlayfs; load it: modprobe overlay".to_owned()),
-            needed: true,
-        },
+        program("nft", Package::Nftables, "security groups and NAT are nftables rules"),
+        program("conntrack", Package::Conntrack, "it looks after connections that a rule allowed"),
+        either(&["crun", "runc"], Package::Crun, "containers are run by an OCI runtime"),
     ];
+    found.extend(kernel(root && found.iter().all(|f| f.lack.is_none())));
     if !engines.is_empty() {
-        let installed = escale_postgres::installed(Path::new("/usr/lib/postgresql"));
+        let installed = Installed::find().majors();
         let lacks: Vec<String> = engines.iter().filter_map(|e| postgres_lack(*e, &installed)).collect();
         let lack = (!lacks.is_empty()).then(|| lacks.join("; "));
         found.push(Finding { name: "postgresql", lack, needed: true });
@@ -91,25 +89,45 @@ fn look(engines: &[Option<u32>]) -> Vec<Finding> {
     found.push(Finding {
         name: "names",
         lack: ("shop.localhost", 80).to_socket_addrs().is_err().then(|| {
-            "browsers and curl know that *.localhost is this machine, other programs do not: \
-             apt-get install libnss-myhostname"
-                .to_owned()
+            format!(
+                "browsers and curl know that *.localhost is this machine, other programs do not: {}",
+                packages::install(Package::MyHostname)
+            )
         }),
         needed: false,
     });
-    found.push(Finding { needed: false, ..program("aws", "awscli", "`escale aws` passes on to it") });
+    found.push(Finding { needed: false, ..program("aws", Package::AwsCli, "`escale aws` passes on to it") });
     found
 }
 
+/// What the kernel can do, found out by doing it in namespaces of its own: it loads most modules at their first use, so that
+/// lists of what is loaded say nothing. Cannot be tried without root or the programs above, whose lack is reported first.
+fn kernel(can_try: bool) -> Vec<Finding> {
+    if !can_try {
+        let lack = Some("not tried yet, as something above is missing".to_owned());
+        return vec![Finding { name: "kernel", lack, needed: false }];
+    }
+    let overlay = Finding { name: "overlayfs", lack: escale_containers::probe_overlay().err(), needed: true };
+    let network = escale_network::probe().into_iter().map(|probe| Finding {
+        name: probe.part,
+        lack: probe.failed.map(|why| {
+            let part = probe.part;
+            format!("networks need it of the kernel, and it does not work: {why}; its module may be missing: modprobe {part}")
+        }),
+        needed: true,
+    });
+    std::iter::once(overlay).chain(network).collect()
+}
+
 fn postgres_lack(wanted: Option<u32>, installed: &[u32]) -> Option<String> {
+    let install = packages::install(Package::Postgres(wanted));
     let Some(newest) = installed.last() else {
-        let package = wanted.map_or("postgresql".to_owned(), |major| format!("postgresql-{major}"));
-        return Some(format!("databases need PostgreSQL's programs: apt-get install {package}"));
+        return Some(format!("databases need PostgreSQL's programs: {install}"));
     };
     let wanted = wanted.filter(|major| !installed.contains(major))?;
     Some(format!(
-        "the manifest asks for `postgres {wanted}` and {newest} is installed: apt-get install postgresql-{wanted}, or \
-         try with what there is: --set 'database.NAME.engine=postgres {newest}'"
+        "the manifest asks for `postgres {wanted}` and {newest} is installed: {install}, or try with what there is: \
+         --set 'database.NAME.engine=postgres {newest}'"
     ))
 }
 
@@ -127,17 +145,13 @@ fn is_chroot() -> bool {
     matches!((here, there.join()), (Ok(here), Ok(Some(there))) if here != there)
 }
 
-fn filesystems() -> String {
-    std::fs::read_to_string("/proc/filesystems").unwrap_or_default()
-}
-
-fn program(name: &'static str, package: &str, why: &str) -> Finding {
+fn program(name: &'static str, package: Package, why: &str) -> Finding {
     either(&[name], package, why)
 }
 
-fn either(names: &[&'static str], package: &str, why: &str) -> Finding {
+fn either(names: &[&'static str], package: Package, why: &str) -> Finding {
     let there = names.iter().any(|n| on_path(n));
-    let lack = (!there).then(|| format!("{why}, and it is not installed: apt-get install {package}"));
+    let lack = (!there).then(|| format!("{why}, and it is not installed: {}", packages::install(package)));
     Finding { name: names.first().copied().unwrap_or_default(), lack, needed: true }
 }
 

@@ -11,6 +11,7 @@ mod logs;
 mod open;
 mod output;
 mod reset;
+mod service;
 mod sign;
 mod start;
 mod status;
@@ -66,15 +67,21 @@ enum Verb {
     Stop,
     /// Remove everything of this home: applications, resources, data.
     Reset(reset::Reset),
+    /// Make the daemon a systemd service, which is there again after a reboot.
+    Service(service::Service),
     /// The cloud in the foreground; what `start` starts.
     #[command(hide = true)]
-    Daemon,
+    Daemon {
+        /// Write to the home's daemon.log instead of stderr.
+        #[arg(long)]
+        to_log: bool,
+    },
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     let home = Home::find()?;
-    if matches!(arguments.verb, Verb::Daemon) {
-        return daemon::run(&home).map(|()| ExitCode::SUCCESS);
+    if let Verb::Daemon { to_log } = arguments.verb {
+        return daemon::run(&home, to_log).map(|()| ExitCode::SUCCESS);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -101,7 +108,8 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Start => start::run(home, &out).await?,
         Verb::Stop => stop::run(home, &out)?,
         Verb::Reset(args) => reset::run(home, &out, &args).await?,
-        Verb::Daemon => {}
+        Verb::Service(args) => service::run(home, &out, &args).await?,
+        Verb::Daemon { .. } => {}
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,13 +1,12 @@
 //! `escale start`: the daemon in the background, ready when this returns.
 
-use super::{Output, client::Client, doctor};
+use super::{Output, client::Client, doctor, service};
 use crate::{home::Home, lock, settings::Settings};
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use std::{
-    fs::OpenOptions,
     net::{TcpListener, UdpSocket},
-    os::unix::{fs::OpenOptionsExt, process::CommandExt},
+    os::unix::process::CommandExt,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -44,7 +43,13 @@ pub(crate) async fn ensure(home: &Home) -> Result<i32> {
             return Ok(daemon.pid);
         }
         if Instant::now() > deadline {
-            bail!("the daemon (pid {}) does not answer; see {}", daemon.pid, home.log().display());
+            let at = &settings.config.endpoint;
+            bail!(
+                "the daemon (pid {}) does not answer at {at}; see {}. If that names no error, a firewall may drop packets on the \
+                 loopback interface `lo`",
+                daemon.pid,
+                home.log().display()
+            );
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
@@ -56,9 +61,11 @@ async fn start(home: &Home, deadline: Instant) -> Result<i32> {
     doctor::require(&[])?;
     refuse_taken_ports(&settings).await?;
     home.create()?;
-    let log = OpenOptions::new().create(true).append(true).mode(0o600).open(home.log());
-    let log = log.with_context(|| format!("cannot write {}", home.log().display()))?;
+    let log = home.open_log()?;
     let from = log.metadata().map(|m| m.len()).unwrap_or(0);
+    if service::is_installed(home)? {
+        return service::start(home, &settings, deadline).await;
+    }
     let mut command = Command::new(std::env::current_exe().context("cannot find this program's own file")?);
     command.arg("daemon").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     // A group of its own: Ctrl-C at the terminal is not meant for the cloud.

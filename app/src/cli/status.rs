@@ -16,6 +16,9 @@ pub(crate) async fn run(home: &Home, out: &Output, status: &Status) -> Result<()
     let settings = Settings::of(home)?;
     let pid = lock::running(home)?.map(|d| d.pid);
     let mut told = json!({"daemon": {"pid": pid}, "endpoint": settings.endpoint_url()});
+    if pid.is_none() && Client::new(home, &settings).answers().await {
+        told["other_home"] = home.path().display().to_string().into();
+    }
     let application = match &status.app {
         Some(name) => Some(Application::find(home, Some(name))?),
         None => Application::find(home, None).ok(),
@@ -164,7 +167,14 @@ fn text(told: &Value) -> String {
     }
     match told["daemon"]["pid"].as_i64() {
         Some(pid) => lines.push(format!("AWS API at {} (daemon {pid})", word(&told["endpoint"]))),
-        None => lines.push("no daemon runs; `escale up` starts one".to_owned()),
+        None => lines.push(match told["other_home"].as_str() {
+            Some(home) => format!(
+                "no daemon runs for {home}, but one answers at {}: of another user, or of another ESCALE_HOME. Ask it as root, \
+                 for example: sudo escale status",
+                word(&told["endpoint"])
+            ),
+            None => "no daemon runs; `escale up` starts one".to_owned(),
+        }),
     }
     lines.join("\n")
 }

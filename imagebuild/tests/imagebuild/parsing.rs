@@ -185,7 +185,7 @@ fn engines_are_found_and_told_what_to_do() {
     let needed =
         || Dockerfile::parse("FROM debian\nRUN x\n", "app/Dockerfile").unwrap().needs_engine().unwrap();
     let none = Engine::find(OsStr::new("/nowhere"), needed()).unwrap_err();
-    expect!["app/Dockerfile:2: RUN, and none of docker (with its daemon), podman, buildah works here. Install one (apt install buildah), or build the image elsewhere and name it with `image:`"].assert_eq(&none.to_string());
+    expect!["app/Dockerfile:2: RUN, and none of docker (with its daemon), podman, buildah works here. Install one (apt-get install buildah), or build the image elsewhere and name it with `image:`"].assert_eq(&none.to_string());
     let folder = tempfile::tempdir().unwrap();
     // links, not scripts: a file just written may still be open in a child that another test forks
     std::os::unix::fs::symlink("/bin/false", folder.path().join("docker")).unwrap();

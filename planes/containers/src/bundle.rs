@@ -84,11 +84,14 @@ fn process(p: &Parts<'_>, capabilities: &[String]) -> Result<Value, String> {
     let c = p.container;
     // As execve would leave it: an unprivileged user holds nothing, but may still be bounded.
     let held: &[String] = if p.user.uid == 0 { capabilities } else { &[] };
-    let rlimits: Vec<Value> = c
-        .ulimits
-        .iter()
-        .map(|u| json!({"type": format!("RLIMIT_{}", u.name.to_uppercase()), "soft": u.soft, "hard": u.hard}))
-        .collect();
+    let rlimit = |name: &str, soft: u64, hard: u64| json!({"type": format!("RLIMIT_{}", name.to_uppercase()), "soft": soft, "hard": hard});
+    let mut rlimits: Vec<Value> = c.ulimits.iter().map(|u| rlimit(&u.name, u.soft, u.hard)).collect();
+    if !c.ulimits.iter().any(|u| u.name == OPEN_FILES) {
+        // Never what the daemon happens to have, which depends on the login that started it.
+        let most =
+            hard_limit(OPEN_FILES).unwrap_or(limits::DEFAULT_OPEN_FILES).min(limits::DEFAULT_OPEN_FILES);
+        rlimits.push(rlimit(OPEN_FILES, most, most));
+    }
     Ok(json!({
         "terminal": false,
         "user": {"uid": p.user.uid, "gid": p.user.gid, "additionalGids": p.user.groups},
@@ -172,7 +175,9 @@ fn resources(p: &Parts<'_>) -> Value {
     let mut memory = json!({});
     if let Some(bytes) = l.memory_bytes {
         memory["limit"] = bytes.into();
-        if p.cgroups.limits_swap() {
+        // The group's cgroup, one level up, exists already.
+        let group = Path::new(p.cgroup).parent().and_then(Path::to_str).unwrap_or_default();
+        if p.cgroups.limits_swap(group) {
             // Memory and swap together: none of it may be swap.
             memory["swap"] = bytes.into();
         }
@@ -213,9 +218,12 @@ fn devices() -> Value {
     Value::Array(rules)
 }
 
-/// Refuses a limit that the kernel would refuse: this process cannot hand out more than it has.
-pub(crate) fn check_ulimit(u: &Ulimit) -> Result<(), String> {
-    let row = match u.name.as_str() {
+/// `RLIMIT_NOFILE`.
+const OPEN_FILES: &str = "nofile";
+
+/// The row of `/proc/PID/limits` for the kernel's name of a limit.
+fn limit_row(name: &str) -> Option<&'static str> {
+    Some(match name {
         "core" => "Max core file size",
         "cpu" => "Max cpu time",
         "data" => "Max data size",
@@ -231,14 +239,27 @@ pub(crate) fn check_ulimit(u: &Ulimit) -> Result<(), String> {
         "rttime" => "Max realtime timeout",
         "sigpending" => "Max pending signals",
         "stack" => "Max stack size",
-        other => return Err(format!("'{other}' is not a ulimit; see getrlimit(2)")),
-    };
+        _ => return None,
+    })
+}
+
+/// This process's hard limit; `None` when it has none.
+fn hard_limit(name: &str) -> Option<u64> {
+    let row = limit_row(name)?;
+    let table = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let hard = table.lines().find_map(|l| l.strip_prefix(row)?.split_whitespace().nth(1).map(str::to_owned));
+    hard?.parse().ok()
+}
+
+/// Refuses a limit that the kernel would refuse: this process cannot hand out more than it has.
+pub(crate) fn check_ulimit(u: &Ulimit) -> Result<(), String> {
+    if limit_row(&u.name).is_none() {
+        return Err(format!("'{}' is not a ulimit; see getrlimit(2)", u.name));
+    }
     if u.soft > u.hard {
         return Err(format!("ulimit {}: soft {} is above hard {}", u.name, u.soft, u.hard));
     }
-    let table = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let ours = table.lines().find_map(|l| l.strip_prefix(row)?.split_whitespace().nth(1).map(str::to_owned));
-    match ours.and_then(|word| word.parse::<u64>().ok()) {
+    match hard_limit(&u.name) {
         Some(ours) if u.hard > ours => Err(format!(
             "ulimit {}: {} is above this machine's hard limit {ours}; ask for less or raise it for the daemon",
             u.name, u.hard

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-const ROOT: &str = "/sys/fs/cgroup";
+pub(crate) const ROOT: &str = "/sys/fs/cgroup";
 
 /// Period of the CPU ceiling, the kernel's default.
 const CPU_PERIOD_US: u64 = 100_000;
@@ -63,7 +63,23 @@ impl Cgroups {
             let file = self.file(controller, path, name);
             fs::write(&file, &value).machine(|| format!("write {value} to {}", file.display()))?;
         }
+        if let Some((name, value)) = self.no_swap(limits)
+            && self.limits_swap(path)
+        {
+            let file = self.file("memory", path, name);
+            fs::write(&file, &value).machine(|| format!("write {value} to {}", file.display()))?;
+        }
         Ok(())
+    }
+
+    /// What is over a limit of memory is killed, as on AWS, and never swapped: v1 limits memory and swap together, v2 swap by
+    /// itself. Written after the limit of memory, which v1's must not be below.
+    fn no_swap(&self, limits: &Limits) -> Option<(&'static str, String)> {
+        let bytes = limits.memory_bytes?;
+        Some(match self {
+            Cgroups::V1 => ("memory.memsw.limit_in_bytes", bytes.to_string()),
+            Cgroups::V2 => ("memory.swap.max", "0".to_owned()),
+        })
     }
 
     /// On v2 a controller works in a cgroup only if each one above passes it down.
@@ -109,12 +125,14 @@ impl Cgroups {
         all
     }
 
-    /// Whether a limit of memory can include swap here.
-    pub(crate) fn limits_swap(&self) -> bool {
-        match self {
-            Cgroups::V1 => self.file("memory", "", "memory.memsw.limit_in_bytes").exists(),
-            Cgroups::V2 => Path::new("/proc/swaps").exists(),
-        }
+    /// Whether swap can be limited in this cgroup: kernels can be built or booted without it. The root cgroup of v2 never has
+    /// the file.
+    pub(crate) fn limits_swap(&self, path: &str) -> bool {
+        let name = match self {
+            Cgroups::V1 => "memory.memsw.limit_in_bytes",
+            Cgroups::V2 => "memory.swap.max",
+        };
+        self.file("memory", path, name).exists()
     }
 
     /// How many processes the kernel killed in this cgroup for want of memory. Gone with the cgroup.
@@ -180,7 +198,7 @@ pub(crate) const fn period_us() -> u64 {
 
 /// A process that was killed stays in its cgroup until its parent has taken note of its end; nothing tells when that is.
 #[allow(clippy::disallowed_methods)]
-fn remove_when_empty(dir: &Path) -> io::Result<()> {
+pub(crate) fn remove_when_empty(dir: &Path) -> io::Result<()> {
     let deadline = Instant::now() + EMPTY_WITHIN;
     loop {
         match remove_below(dir) {
@@ -192,7 +210,7 @@ fn remove_when_empty(dir: &Path) -> io::Result<()> {
     }
 }
 
-fn remove_below(dir: &Path) -> io::Result<()> {
+pub(crate) fn remove_below(dir: &Path) -> io::Result<()> {
     let entries = match fs::read_dir(dir) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         other => other?,
@@ -211,4 +229,18 @@ fn remove_below(dir: &Path) -> io::Result<()> {
 /// `name value` lines, as in memory.stat.
 fn keyed(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_of_memory_leaves_no_swap() {
+        let limits = Limits { memory_bytes: Some(1 << 30), ..Limits::default() };
+        let v1 = Some(("memory.memsw.limit_in_bytes", "1073741824".to_owned()));
+        assert_eq!(Cgroups::V1.no_swap(&limits), v1);
+        assert_eq!(Cgroups::V2.no_swap(&limits), Some(("memory.swap.max", "0".to_owned())));
+        assert_eq!(Cgroups::V2.no_swap(&Limits::default()), None);
+    }
 }

@@ -115,6 +115,29 @@ impl<H: Host> Containers for Engine<H> {
         self.group(id)?.stop(StopReason::Asked(reason.to_owned()), false)
     }
 
+    async fn halt(&self, within: Duration) -> Result<(), PlaneError> {
+        let groups: Vec<_> = self.groups().values().map(|e| Arc::clone(&e.group)).collect();
+        for group in &groups {
+            group.stop(StopReason::Halted, false)?;
+        }
+        let all = async {
+            for group in &groups {
+                // Never closed while the group is held here.
+                let _ = group.stopped.subscribe().wait_for(|stopped| *stopped).await;
+            }
+        };
+        if tokio::time::timeout(within, all).await.is_ok() {
+            return Ok(());
+        }
+        for group in &groups {
+            group.stop(StopReason::Halted, true)?;
+        }
+        for group in &groups {
+            self.ended(group).await?;
+        }
+        Ok(())
+    }
+
     async fn remove(&self, id: &str) -> Result<(), PlaneError> {
         let Ok(group) = self.group(id) else { return Ok(()) };
         group.stop(StopReason::Asked("removed".into()), true)?;

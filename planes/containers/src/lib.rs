@@ -13,6 +13,7 @@
 mod bundle;
 mod caps;
 mod cgroup;
+mod daemon_cgroup;
 mod driver;
 mod engine;
 mod exec;
@@ -24,6 +25,7 @@ mod layers;
 pub mod limits;
 mod logs;
 mod machine;
+mod overlay;
 mod plan;
 mod runtime;
 mod seccomp;
@@ -36,8 +38,10 @@ mod unpack;
 mod user;
 mod watcher;
 
+pub use daemon_cgroup::DaemonCgroup;
 pub use fake::{Behaviour, Fake};
 pub use machine::{Machine, Settings, ShimCommand};
+pub use overlay::probe as probe_overlay;
 pub use runtime::{Kind, Runtime};
 pub use seen::*;
 pub use shim::shim_main;
@@ -49,7 +53,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 /// What the plane does. Every operation may be repeated; none waits for a container to come up or end, except
-/// `remove` and `wipe`.
+/// `halt`, `remove` and `wipe`.
 #[async_trait]
 pub trait Containers: Send + Sync {
     /// Takes on a group. An error of the caller's (no such image, wrong platform, contradiction) comes at once;
@@ -58,6 +62,10 @@ pub trait Containers: Send + Sync {
 
     /// Begins to stop it: stop signal, then SIGKILL, those that others depend on last. Logs and exits stay readable.
     async fn stop(&self, group: &str, reason: &str) -> Result<(), PlaneError>;
+
+    /// Stops all groups at once, as before the machine goes down, and waits for their end: each container gets its stop
+    /// signal and its own time to end, but no longer than `within`. They stay described, as after `stop`.
+    async fn halt(&self, within: Duration) -> Result<(), PlaneError>;
 
     /// Kills what runs and forgets the group: volumes, logs, cgroup. One that is not there is no error.
     async fn remove(&self, group: &str) -> Result<(), PlaneError>;

@@ -32,3 +32,7 @@ pub const KILL_WAIT_MS: u64 = 10_000;
 
 /// Processes and threads of a container that names no limit of its own. A fork bomb ends here.
 pub const DEFAULT_PIDS: u32 = 4096;
+
+/// Descriptors that a container's processes may open, soft and hard, if it names no limit of its own and the machine allows as
+/// many: Fargate's default. <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Ulimit.html>
+pub const DEFAULT_OPEN_FILES: u64 = 65_535;

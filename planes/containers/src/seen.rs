@@ -37,6 +37,8 @@ pub enum StopReason {
     EssentialExited(String),
     /// This container never became what another one waits for; the second says why.
     Dependency(String, String),
+    /// All groups are stopped, as before the machine goes down.
+    Halted,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -16,10 +16,14 @@ use nix::{
     mount::{MntFlags, MsFlags, mount, umount2},
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sched::{CloneFlags, unshare},
+    sys::{
+        signal::{SigSet, Signal},
+        signalfd::{SfdFlags, SignalFd},
+    },
 };
 use rustix::{
     fs::OFlags,
-    process::{Pid, PidfdFlags, WaitOptions, pidfd_open, waitpid},
+    process::{Pid, PidfdFlags, WaitOptions, WaitStatus, pidfd_open, wait, waitpid},
 };
 use std::{
     ffi::OsString,
@@ -93,6 +97,8 @@ struct Kept {
     stdout: Option<PipeReader>,
     stderr: Option<PipeReader>,
     log: LogWriter,
+    /// How the container's first process ended, once it did.
+    status: Option<WaitStatus>,
 }
 
 fn start(dir: &ContainerDir) -> Result<Kept, String> {
@@ -130,7 +136,7 @@ fn start(dir: &ContainerDir) -> Result<Kept, String> {
     };
     store::write_json(&dir.path("running.json"), &running, false)
         .map_err(|e| format!("write running.json: {e}"))?;
-    Ok(Kept { order, pid, stdout: Some(stdout), stderr: Some(stderr), log })
+    Ok(Kept { order, pid, stdout: Some(stdout), stderr: Some(stderr), log, status: None })
 }
 
 /// A mount namespace of its own; slave, so that what the host unmounts is not held here.
@@ -166,9 +172,12 @@ impl Kept {
         self.log.finish();
         let oom = Cgroups::detect().oom_kills(&self.order.cgroup) > 0;
         delete(&self.order);
-        let status = ended.and_then(|()| Ok(waitpid(Some(self.pid), WaitOptions::empty())?));
+        let status = ended.and_then(|()| match self.status {
+            Some(status) => Ok(Some(status)),
+            None => Ok(waitpid(Some(self.pid), WaitOptions::empty())?.map(|(_, status)| status)),
+        });
         match status {
-            Ok(Some((_, status))) => Exit {
+            Ok(Some(status)) => Exit {
                 at,
                 code: status.exit_status(),
                 signal: status.terminating_signal(),
@@ -184,11 +193,15 @@ impl Kept {
 
     fn copy_until_end(&mut self) -> io::Result<()> {
         let pidfd = pidfd_open(self.pid, PidfdFlags::empty())?;
+        let children = Children::watch()?;
+        // Those that ended before the watch began.
+        self.reap()?;
         for pipe in [&self.stdout, &self.stderr].into_iter().flatten() {
             rustix::fs::fcntl_setfl(pipe, OFlags::NONBLOCK)?;
         }
         loop {
             let mut watched = vec![PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+            watched.push(PollFd::new(children.0.as_fd(), PollFlags::POLLIN));
             for pipe in [&self.stdout, &self.stderr].into_iter().flatten() {
                 watched.push(PollFd::new(pipe.as_fd(), PollFlags::POLLIN));
             }
@@ -196,14 +209,61 @@ impl Kept {
                 Err(nix::errno::Errno::EINTR) => continue,
                 other => other?,
             };
-            let ended = watched[0].any() == Some(true);
+            let (ended, child) = (watched[0].any() == Some(true), watched[1].any() == Some(true));
             drop(watched);
+            if child {
+                children.clear()?;
+                self.reap()?;
+            }
             // All that is in the pipes now; after the end that is all there will be.
             copy(&mut self.stdout, Stream::Stdout, &mut self.log, ended);
             copy(&mut self.stderr, Stream::Stderr, &mut self.log, ended);
             if ended {
                 return Ok(());
             }
+        }
+    }
+}
+
+impl Kept {
+    /// Takes note of every child that ended. As a subreaper the shim inherits what the runtime leaves behind, and each
+    /// would stay a zombie for as long as the container runs.
+    fn reap(&mut self) -> io::Result<()> {
+        loop {
+            match wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) if pid == self.pid => self.status = Some(status),
+                Ok(Some(_)) => {}
+                Ok(None) | Err(rustix::io::Errno::CHILD) => return Ok(()),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+}
+
+/// SIGCHLD as something to poll. What the shim starts while this exists inherits a blocked SIGCHLD.
+struct Children(SignalFd);
+
+impl Children {
+    fn watch() -> io::Result<Children> {
+        let mut signals = SigSet::empty();
+        signals.add(Signal::SIGCHLD);
+        signals.thread_block()?;
+        Ok(Children(SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?))
+    }
+
+    fn clear(&self) -> io::Result<()> {
+        while self.0.read_signal()?.is_some() {}
+        Ok(())
+    }
+}
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        let mut signals = SigSet::empty();
+        signals.add(Signal::SIGCHLD);
+        if let Err(e) = signals.thread_unblock() {
+            eprintln!("container shim: unblock SIGCHLD: {e}");
         }
     }
 }

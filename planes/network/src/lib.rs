@@ -21,6 +21,7 @@ mod internet;
 mod kernel;
 mod namespace;
 mod netlink;
+mod probe;
 mod road;
 mod router;
 mod ruleset;
@@ -31,6 +32,7 @@ pub use fake::FakeNetwork;
 pub use forward::{Forwarder, forward};
 pub use kernel::KernelNetwork;
 pub use namespace::Namespace;
+pub use probe::{Probe, probe};
 pub use spec::*;
 
 use async_trait::async_trait;

@@ -1,8 +1,17 @@
 //! Where PostgreSQL's programs stand, and as whom they run.
 
-use escale_base::{PlaneError, error::Context};
+use escale_base::{
+    PlaneError,
+    error::Context,
+    packages::{self, Package},
+};
 use nix::unistd::{Gid, Uid, User};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 /// Whom the servers run as. PostgreSQL refuses to run as root.
 #[derive(Clone, Debug)]
@@ -26,11 +35,86 @@ impl RunAs {
         }
         let user = User::from_name("postgres").machine(|| "look up the user 'postgres'".into())?;
         let user = user.ok_or_else(|| {
-            PlaneError::machine("there is no user 'postgres'; install a server: apt-get install postgresql")
+            let install = packages::install(Package::Postgres(None));
+            PlaneError::machine(format!("there is no user 'postgres'; install a server: {install}"))
                 .retry(false)
         })?;
         Ok(RunAs { uid: user.uid, gid: user.gid, name: user.name, daemon: daemon.name })
     }
+}
+
+/// Folders that hold one version each, `<before><major><after>`, as the distributions and postgresql.org lay them out.
+const VERSIONED: [(&str, &str, &str); 4] = [
+    // Debian, Ubuntu; openSUSE; postgresql.org's packages for Red Hat's family; Alpine.
+    ("usr/lib/postgresql", "", "bin"),
+    ("usr/lib", "postgresql", "bin"),
+    ("usr", "pgsql-", "bin"),
+    ("usr/libexec", "postgresql", ""),
+];
+
+/// Folders with whichever version is the distribution's own (Fedora, Arch), or was built by hand.
+const UNVERSIONED: [&str; 3] = ["usr/bin", "usr/local/bin", "usr/local/pgsql/bin"];
+
+/// What a server, its standby and its failover need.
+const PROGRAMS: [&str; 6] =
+    ["postgres", "initdb", "pg_basebackup", "pg_rewind", "pg_resetwal", "pg_controldata"];
+
+/// The versions of PostgreSQL on this machine: the folder of each one's programs, by major version.
+#[derive(Clone, Debug, Default)]
+pub struct Installed(BTreeMap<u32, PathBuf>);
+
+impl Installed {
+    /// Looks in every place where packages put them. Of a version that is there twice, a versioned folder wins.
+    pub fn find() -> Installed {
+        Installed::below(Path::new("/"))
+    }
+
+    fn below(root: &Path) -> Installed {
+        let mut found = BTreeMap::new();
+        for (parent, before, after) in VERSIONED {
+            let entries = fs::read_dir(root.join(parent)).into_iter().flatten().flatten();
+            for entry in entries {
+                let name = entry.file_name();
+                let major = name.to_str().and_then(|n| n.strip_prefix(before)?.parse::<u32>().ok());
+                // An empty `after` is the folder itself, without a slash at its end.
+                let dir = if after.is_empty() { entry.path() } else { entry.path().join(after) };
+                if let Some(major) = major.filter(|_| dir.join("postgres").is_file()) {
+                    found.entry(major).or_insert(dir);
+                }
+            }
+        }
+        for dir in UNVERSIONED.map(|dir| root.join(dir)) {
+            if let Some(major) = version_of(&dir.join("postgres")) {
+                found.entry(major).or_insert(dir);
+            }
+        }
+        Installed(found)
+    }
+
+    /// Ascending.
+    pub fn majors(&self) -> Vec<u32> {
+        self.0.keys().copied().collect()
+    }
+
+    pub fn newest(&self) -> Option<u32> {
+        self.0.keys().next_back().copied()
+    }
+
+    /// The folder of a version's programs.
+    pub fn folder(&self, major: u32) -> Option<&Path> {
+        self.0.get(&major).map(PathBuf::as_path)
+    }
+}
+
+/// `postgres (PostgreSQL) 16.3` is 16.
+fn version_of(program: &Path) -> Option<u32> {
+    if !program.is_file() {
+        return None;
+    }
+    let answer = Command::new(program).arg("--version").output().ok()?;
+    let text = String::from_utf8_lossy(&answer.stdout).into_owned();
+    let number = text.split_once("(PostgreSQL) ")?.1;
+    number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// The programs of one major version.
@@ -40,18 +124,25 @@ pub(crate) struct Binaries {
 }
 
 impl Binaries {
-    pub(crate) fn probe(root: &Path, version: u32) -> Result<Binaries, PlaneError> {
-        let dir = root.join(version.to_string()).join("bin");
-        let needed = ["postgres", "initdb", "pg_basebackup", "pg_rewind", "pg_resetwal", "pg_controldata"];
-        match needed.iter().find(|program| !dir.join(program).is_file()) {
-            None => Ok(Binaries { dir }),
-            Some(program) => Err(PlaneError::machine(format!(
-                "PostgreSQL {version} is not installed: no {}; apt-get install postgresql-{version}, or ask for \
-                 one of {:?}",
-                dir.join(program).display(),
-                installed(root)
-            ))
-            .retry(false)),
+    /// Looked for anew each time: a version may be installed while the daemon runs.
+    pub(crate) fn probe(version: u32) -> Result<Binaries, PlaneError> {
+        let installed = Installed::find();
+        let install = packages::install(Package::Postgres(Some(version)));
+        let Some(dir) = installed.folder(version) else {
+            let rest = match installed.majors().as_slice() {
+                [] => String::new(),
+                some => format!(", or ask for one of {some:?}"),
+            };
+            let text = format!("PostgreSQL {version} is not installed: {install}{rest}");
+            return Err(PlaneError::machine(text).retry(false));
+        };
+        match PROGRAMS.iter().find(|program| !dir.join(program).is_file()) {
+            None => Ok(Binaries { dir: dir.to_owned() }),
+            Some(program) => {
+                let missing = dir.join(program);
+                let text = format!("PostgreSQL {version} has no {}: {install}", missing.display());
+                Err(PlaneError::machine(text).retry(false))
+            }
         }
     }
 
@@ -60,14 +151,42 @@ impl Binaries {
     }
 }
 
-/// Major versions found under `root` (`/usr/lib/postgresql` on Debian), ascending.
-pub fn installed(root: &Path) -> Vec<u32> {
-    let mut found: Vec<u32> = std::fs::read_dir(root)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
-        .filter(|v: &u32| root.join(v.to_string()).join("bin/postgres").is_file())
-        .collect();
-    found.sort_unstable();
-    found
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// Puts a program there that answers as that version's server.
+    fn install(root: &Path, dir: &str, version: &str) {
+        let dir = root.join(dir);
+        fs::create_dir_all(&dir).unwrap();
+        let program = dir.join("postgres");
+        fs::write(&program, format!("#!/bin/sh\necho 'postgres (PostgreSQL) {version}'\n")).unwrap();
+        fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    #[test]
+    fn servers_are_found_where_each_distribution_puts_them() {
+        for (dirs, found) in [
+            (&[][..], &[][..]),
+            (&[("usr/lib/postgresql/15/bin", "15.4")], &[(15, "usr/lib/postgresql/15/bin")][..]),
+            (&[("usr/lib/postgresql16/bin", "16.1")], &[(16, "usr/lib/postgresql16/bin")]),
+            (&[("usr/pgsql-17/bin", "17.0")], &[(17, "usr/pgsql-17/bin")]),
+            (&[("usr/libexec/postgresql15", "15.4")], &[(15, "usr/libexec/postgresql15")]),
+            (&[("usr/bin", "16.3 (Fedora 41)")], &[(16, "usr/bin")]),
+            (&[("usr/local/bin", "18beta1")], &[(18, "usr/local/bin")]),
+            (
+                &[("usr/bin", "16.3"), ("usr/pgsql-16/bin", "16.9"), ("usr/lib/postgresql/15/bin", "15.4")],
+                &[(15, "usr/lib/postgresql/15/bin"), (16, "usr/pgsql-16/bin")],
+            ),
+            // A client alone is no server, and a program of that name may be anything.
+            (&[("usr/bin", "unknown")], &[]),
+        ] {
+            let root = tempfile::tempdir().unwrap();
+            dirs.iter().for_each(|(dir, version)| install(root.path(), dir, version));
+            let expected: BTreeMap<u32, PathBuf> =
+                found.iter().map(|(major, dir)| (*major, root.path().join(dir))).collect();
+            assert_eq!(Installed::below(root.path()).0, expected, "{dirs:?}");
+        }
+    }
 }

@@ -25,7 +25,7 @@ mod steps;
 mod storage;
 mod supervise;
 
-pub use binaries::installed;
+pub use binaries::Installed;
 pub use fake::FakePostgres;
 pub use plan::Step;
 pub use plane::Config;
@@ -35,8 +35,11 @@ use crate::{plane::Inner, steps::remove_dir};
 use async_trait::async_trait;
 use escale_base::{PlaneError, Timestamp, error::Context, limits::PLANE_EVENTS};
 use nix::fcntl::{Flock, FlockArg};
-use std::{fs::File, sync::Arc};
-use tokio::{sync::mpsc, task::JoinHandle};
+use std::{fs::File, sync::Arc, time::Duration};
+use tokio::{
+    sync::mpsc,
+    task::{JoinHandle, JoinSet},
+};
 
 /// Databases that really run. All calls may be repeated; calls on one database take turns.
 #[async_trait]
@@ -110,6 +113,24 @@ impl PostgresPlane {
         })?;
         let supervision = tokio::spawn(supervise::run(inner.clone()));
         Ok((PostgresPlane { inner, supervision, _one: one }, events))
+    }
+
+    /// Ends every server for a time, as before the machine goes down; nothing is forgotten. Databases in parallel, in each
+    /// the primary first: its fast shutdown sends its standby everything. What has not ended in time is killed, and recovers
+    /// from its WAL at its next start.
+    pub async fn halt(&self, within: Duration) -> Result<(), PlaneError> {
+        let mut stops = JoinSet::new();
+        for name in self.inner.names()? {
+            let inner = self.inner.clone();
+            stops.spawn(async move { inner.halt(&name, within).await });
+        }
+        let mut result = Ok(());
+        while let Some(stopped) = stops.join_next().await {
+            let stopped = stopped.unwrap_or_else(|e| Err(PlaneError::plane("stop a database").because(e)));
+            // All are tried before the first error is given.
+            result = result.and(stopped);
+        }
+        result
     }
 
     /// Runs `initdb` of a version before a database asks, so that the first one need not wait for it.

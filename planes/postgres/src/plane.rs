@@ -24,8 +24,6 @@ use tokio::sync::{Notify, mpsc};
 pub struct Config {
     /// Everything that the plane makes is below it. The user `postgres` must be able to enter it.
     pub state: PathBuf,
-    /// Where the versions stand, `<root>/<major>/bin`: `/usr/lib/postgresql` on Debian.
-    pub installed: PathBuf,
     /// How often a server is asked whether it answers.
     pub heartbeat: Duration,
     /// How long commits wait for a standby that is gone before they go on without it.
@@ -37,7 +35,6 @@ impl Config {
     pub fn new(state: impl Into<PathBuf>) -> Config {
         Config {
             state: state.into(),
-            installed: "/usr/lib/postgresql".into(),
             heartbeat: Duration::from_secs(1),
             standby_grace: Duration::from_secs(10),
             clock: Clock::machine(),
@@ -93,7 +90,7 @@ impl Inner {
     }
 
     pub(crate) fn binaries(&self, version: u32) -> Result<Binaries, PlaneError> {
-        Binaries::probe(&self.config.installed, version)
+        Binaries::probe(version)
     }
 
     /// An error when there is no such database.

@@ -7,7 +7,7 @@
 use crate::{binaries::RunAs, shared_memory::SharedMemory};
 use escale_base::{PlaneError, error::Context};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, pidfd_open, pidfd_send_signal};
 use std::{
     fs::File,
     os::{
@@ -129,8 +129,25 @@ pub(crate) fn start(
     environment(&mut command, user);
     let mut child = in_namespace(namespace, || command.spawn().machine(what))?;
     let pid = child.id();
+    limit_descriptors(pid);
     std::thread::Builder::new().name(format!("reap-{pid}")).spawn(move || child.wait()).machine(what)?;
     Ok(pid)
+}
+
+/// Descriptors that a server and each of its backends may open. PostgreSQL uses up to `max_files_per_process` (1,000) of them,
+/// connections and extensions come on top; what the daemon has depends on how it was started.
+const OPEN_FILES: u64 = 65_536;
+
+fn limit_descriptors(pid: u32) {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let most = limit.maximum.map_or(OPEN_FILES, |hard| hard.min(OPEN_FILES));
+    let wanted = Rlimit { current: Some(most), maximum: Some(most) };
+    // The server runs with the daemon's own limit if this fails.
+    if let Err(e) =
+        rustix::process::prlimit(i32::try_from(pid).ok().and_then(Pid::from_raw), Resource::Nofile, wanted)
+    {
+        tracing::warn!(pid, "its limit of open files cannot be set: {e}");
+    }
 }
 
 /// Runs one of PostgreSQL's tools to its end. A future that is dropped leaves the tool running; what it

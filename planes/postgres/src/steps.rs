@@ -190,6 +190,28 @@ impl Inner {
         if lines.is_empty() { "its log names no error".into() } else { lines.join("; ") }
     }
 
+    /// See `PostgresPlane::halt`.
+    pub(crate) async fn halt(&self, database: &str, within: Duration) -> Result<(), PlaneError> {
+        let _one = self.lock(database).await;
+        let record = self.record(database)?;
+        let (first, rest): (Vec<_>, Vec<_>) = record.nodes.iter().partition(|n| n.name == record.primary);
+        let nodes: Vec<_> = first.into_iter().chain(rest).collect();
+        let stops = async {
+            for node in &nodes {
+                self.stop(database, &node.name).await?;
+            }
+            Ok(())
+        };
+        let Ok(stopped) = tokio::time::timeout(within, stops).await else {
+            tracing::warn!(database, "no fast shutdown within {within:?}; its servers are killed");
+            for node in &nodes {
+                self.fence(database, &node.name).await?;
+            }
+            return Ok(());
+        };
+        stopped
+    }
+
     pub(crate) async fn stop(&self, database: &str, node: &str) -> Result<(), PlaneError> {
         let data = self.data(database, node);
         if let Some(server) = Process::server_of(&data) {

@@ -1,11 +1,11 @@
 //! Placing a task: its zone, its interface, its row, in one transaction.
 
-use crate::{Error, calls::ECS, rules};
+use crate::{Error, calls::ECS, rules, status::Known};
 use escale_base::{Tag, ids, tags};
 use escale_service::Cx;
 use escale_tables::{
     ec2::{AllocationId, InterfaceId, Subnet},
-    ecs::{AwsVpc, Overrides, Task, TaskDefinition, TaskOfService, TaskProgress},
+    ecs::{AwsVpc, Overrides, Task, TaskDefinition, TaskOfService},
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc};
@@ -29,7 +29,7 @@ pub(crate) struct Wanted<'a> {
 /// Chooses, has the interface made, and writes the row.
 pub(crate) fn place(cx: &mut Cx<'_>, wanted: Wanted<'_>) -> Result<Task, Error> {
     let subnets = subnets(cx, wanted.network)?;
-    let subnet = choose(&subnets, &load(cx, wanted.cluster, &wanted.group))
+    let subnet = choose(&subnets, &load(cx, &wanted))
         .ok_or_else(|| Error::Invalid("subnets can not be empty.".into()))?;
     let subnet = Arc::clone(subnet);
     let id = ids::random_hex(32);
@@ -130,22 +130,52 @@ pub(crate) fn subnets(cx: &Cx<'_>, network: &AwsVpc) -> Result<Vec<Arc<Subnet>>,
     Ok(found)
 }
 
-/// Tasks of the group that live, by zone and by subnet.
-fn load(cx: &Cx<'_>, cluster: &str, group: &str) -> BTreeMap<String, usize> {
-    let mut load = BTreeMap::new();
-    for task in cx.tx.scan::<Task>().filter(|t| t.cluster == cluster && t.group == group) {
-        let gone = cx.tx.get::<TaskProgress>(&task.id).is_some_and(|p| p.stopped.is_some());
-        if !gone && task.stop.is_none() {
-            *load.entry(task.zone.clone()).or_insert(0) += 1;
-            *load.entry(task.subnet.to_string()).or_insert(0) += 1;
+/// How many living tasks of the group are in a zone or a subnet: first those of the same deployment, since an older one's are on
+/// their way out, then all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Count {
+    deployment: usize,
+    group: usize,
+}
+
+type Load = BTreeMap<String, Count>;
+
+/// One task of the group that is not on its way out.
+struct Placed<'a> {
+    zone: &'a str,
+    subnet: &'a str,
+    same_deployment: bool,
+}
+
+/// The tasks that count are those that nobody stops and that were not seen to end: one that died is not in its zone any more,
+/// long before its last record is written.
+fn load(cx: &Cx<'_>, wanted: &Wanted<'_>) -> Load {
+    let deployment = |service: &Option<TaskOfService>| service.as_ref().map(|s| s.deployment.clone());
+    let own = deployment(&wanted.service);
+    let tasks = cx.tx.scan::<Task>().filter(|t| t.cluster == wanted.cluster && t.group == wanted.group);
+    let living: Vec<_> = tasks.filter(|t| Known::of(cx.tx, Arc::clone(t)).lives()).collect();
+    count(living.iter().map(|t| Placed {
+        zone: &t.zone,
+        subnet: t.subnet.as_str(),
+        same_deployment: deployment(&t.service) == own,
+    }))
+}
+
+fn count<'a>(living: impl Iterator<Item = Placed<'a>>) -> Load {
+    let mut load = Load::new();
+    for task in living {
+        for key in [task.zone, task.subnet] {
+            let count = load.entry(key.to_owned()).or_default();
+            count.group += 1;
+            count.deployment += usize::from(task.same_deployment);
         }
     }
     load
 }
 
 /// The subnet in the zone with the fewest, and there the one with the fewest; the first of equals.
-fn choose<'a>(subnets: &'a [Arc<Subnet>], load: &BTreeMap<String, usize>) -> Option<&'a Arc<Subnet>> {
-    let of = |key: &str| load.get(key).copied().unwrap_or(0);
+fn choose<'a>(subnets: &'a [Arc<Subnet>], load: &Load) -> Option<&'a Arc<Subnet>> {
+    let of = |key: &str| load.get(key).copied().unwrap_or_default();
     subnets.iter().min_by_key(|s| (of(&s.zone), of(s.id.as_str())))
 }
 
@@ -154,29 +184,90 @@ mod tests {
     use super::*;
     use escale_base::Timestamp;
 
-    #[test]
-    fn tasks_spread_over_zones_and_then_over_subnets() {
-        let subnet = |id: &str, zone: &str| {
+    fn subnets(list: &[(&str, &str)]) -> Vec<Arc<Subnet>> {
+        let subnet = |(id, zone): &(&str, &str)| {
             Arc::new(Subnet {
-                id: id.into(),
+                id: (*id).into(),
                 vpc: "vpc-1".into(),
                 cidr: "10.0.0.0/24".parse().unwrap(),
-                zone: zone.into(),
+                zone: (*zone).into(),
                 map_public_ip: false,
                 route_table: None,
                 tags: vec![],
                 created: Timestamp(0),
             })
         };
-        let subnets = [subnet("a1", "a"), subnet("a2", "a"), subnet("b1", "b")];
-        let mut load = BTreeMap::new();
-        let mut order = Vec::new();
-        for _ in 0..6 {
-            let next = choose(&subnets, &load).unwrap();
-            *load.entry(next.zone.clone()).or_insert(0) += 1;
-            *load.entry(next.id.to_string()).or_insert(0) += 1;
-            order.push(next.id.to_string());
+        list.iter().map(subnet).collect()
+    }
+
+    /// Where the next task goes beside these, given as `subnet` and whether it is of the same deployment. A subnet's zone is the
+    /// first letter of its name.
+    fn next(subnets: &[Arc<Subnet>], living: &[(&str, bool)]) -> String {
+        let placed =
+            living.iter().map(|(subnet, same)| Placed { zone: &subnet[..1], subnet, same_deployment: *same });
+        choose(subnets, &count(placed)).unwrap().id.to_string()
+    }
+
+    #[test]
+    fn tasks_spread_over_zones_and_then_over_subnets() {
+        let subnets = subnets(&[("a1", "a"), ("a2", "a"), ("b1", "b")]);
+        let mut living: Vec<(String, bool)> = Vec::new();
+        for expected in ["a1", "b1", "a2", "b1", "a1", "b1"] {
+            let so_far: Vec<_> = living.iter().map(|(subnet, same)| (subnet.as_str(), *same)).collect();
+            assert_eq!(next(&subnets, &so_far), expected, "{so_far:?}");
+            living.push((expected.to_owned(), true));
         }
-        assert_eq!(order, ["a1", "b1", "a2", "b1", "a1", "b1"]);
+    }
+
+    #[test]
+    fn an_older_deployment_counts_only_between_equals() {
+        let subnets = subnets(&[("a1", "a"), ("b1", "b")]);
+        for (living, expected) in [
+            (&[][..], "a1"),
+            (&[("a1", false)], "b1"),
+            // The old task in b goes soon: two new ones in a would stay there for good.
+            (&[("a1", true), ("b1", false)], "b1"),
+            (&[("a1", true), ("b1", false), ("b1", false)], "b1"),
+            (&[("a1", true), ("b1", true), ("b1", false)], "a1"),
+        ] {
+            assert_eq!(next(&subnets, living), expected, "{living:?}");
+        }
+    }
+
+    /// Tasks die, some at once as after a restart of the machine, and are seen to have died one after the other in any order; each is
+    /// replaced as soon as it is seen. In the end the zones are in balance, each time.
+    #[test]
+    fn zones_stay_in_balance_over_recoveries() {
+        use rand::{Rng, SeedableRng, seq::IndexedRandom};
+        for seed in 0..200 {
+            let mut random = rand::rngs::StdRng::seed_from_u64(seed);
+            let zones = random.random_range(2..=3);
+            let subnets = subnets(&[("a1", "a"), ("b1", "b"), ("c1", "c")][..zones]);
+            let desired = random.random_range(1..=6);
+            let mut believed: Vec<String> = Vec::new();
+            for recovery in 0..5 {
+                let mut dead: Vec<String> = believed.clone();
+                if recovery % 2 == 1 {
+                    dead.retain(|_| random.random_bool(0.5));
+                }
+                loop {
+                    while believed.len() < desired {
+                        let living: Vec<_> = believed.iter().map(|s| (s.as_str(), true)).collect();
+                        let placed = next(&subnets, &living);
+                        believed.push(placed);
+                    }
+                    let Some(seen) = dead.choose(&mut random).cloned() else { break };
+                    for list in [&mut dead, &mut believed] {
+                        let at = list.iter().position(|s| *s == seen).unwrap();
+                        list.remove(at);
+                    }
+                }
+                let in_zone =
+                    |s: &Arc<Subnet>| believed.iter().filter(|b| b.as_str() == s.id.as_str()).count();
+                let counts: Vec<usize> = subnets.iter().map(in_zone).collect();
+                let (most, least) = (counts.iter().max().unwrap(), counts.iter().min().unwrap());
+                assert!(most - least <= 1, "seed {seed}, recovery {recovery}: {counts:?}");
+            }
+        }
     }
 }

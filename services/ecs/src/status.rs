@@ -60,6 +60,11 @@ impl Known {
             || matches!(self.phase(), Some(Phase::Stopping | Phase::Stopped))
     }
 
+    /// Whether it runs or is about to: nobody wants it gone, and it was not seen to end.
+    pub(crate) fn lives(&self) -> bool {
+        !self.is_stopping() && self.progress.stopped.is_none()
+    }
+
     /// Whether somebody, its service too, did not want it any more: it is not that the task failed.
     pub(crate) fn was_called_off(&self) -> bool {
         self.task.stop.as_ref().is_some_and(|s| s.cause != StopCause::Sick)
@@ -85,7 +90,7 @@ impl Known {
     }
 
     pub(crate) fn desired(&self) -> &'static str {
-        if self.is_stopping() || self.progress.stopped.is_some() { "STOPPED" } else { "RUNNING" }
+        if self.lives() { "RUNNING" } else { "STOPPED" }
     }
 
     /// AWS's code and words for why it stops.

@@ -1,6 +1,7 @@
 //! Which engines can be asked for. What is installed was noted at the daemon's start.
 
 use crate::Error;
+use escale_base::packages::{self, Package};
 use escale_store::{Image, Store, StoreError};
 use escale_tables::rds::EngineSeen;
 
@@ -46,7 +47,8 @@ pub(crate) fn version(image: &Image, engine: &str, asked: Option<&str>) -> Resul
     let Some(asked) = asked else {
         let newest_installed = installed.last().copied();
         return newest_installed.map(|major| (major, newest(major))).ok_or_else(|| {
-            Error::Value("No version of postgres is installed: apt-get install postgresql".into())
+            let install = packages::install(Package::Postgres(None));
+            Error::Value(format!("No version of postgres is installed: {install}, and restart the daemon"))
         });
     };
     let cannot = |why: String| Error::Value(format!("Cannot find version {asked} for postgres: {why}"));
@@ -58,9 +60,9 @@ pub(crate) fn version(image: &Image, engine: &str, asked: Option<&str>) -> Resul
     };
     let most = newest_minor(major).ok_or_else(|| cannot("RDS has no such version".into()))?;
     if !installed.contains(&major) {
+        let install = packages::install(Package::Postgres(Some(major)));
         return Err(cannot(format!(
-            "PostgreSQL {major} is not installed on this machine (installed: {list}); apt-get install postgresql-{major} \
-             and restart the daemon"
+            "PostgreSQL {major} is not installed on this machine (installed: {list}); {install}, and restart the daemon"
         )));
     }
     match minor {

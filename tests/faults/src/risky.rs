@@ -157,6 +157,9 @@ impl Containers for RiskyContainers {
     async fn stop(&self, group: &str, reason: &str) -> Result<()> {
         call(&*self.fate, "containers stop", Kind::Unknown, self.plane.stop(group, reason)).await
     }
+    async fn halt(&self, within: Duration) -> Result<()> {
+        call(&*self.fate, "containers halt", Kind::Unknown, self.plane.halt(within)).await
+    }
     async fn remove(&self, group: &str) -> Result<()> {
         call(&*self.fate, "containers remove", Kind::Unknown, self.plane.remove(group)).await
     }

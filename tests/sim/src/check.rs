@@ -136,6 +136,7 @@ async fn services(life: &Life, image: &Image) -> Result<()> {
             "{key}: {wished} tasks wished, {count} of {} run",
             tasks.len()
         );
+        in_balance(image, &service, &tasks)?;
         let input =
             json!({"cluster": service.cluster, "tasks": tasks.iter().map(|t| &t.id).collect::<Vec<_>>()});
         let shown = life.client.call("ecs", "DescribeTasks", input).await?;
@@ -151,6 +152,23 @@ async fn services(life: &Life, image: &Image) -> Result<()> {
             ensure!(task["lastStatus"] == "RUNNING", "a task that runs is shown as {}", task["lastStatus"]);
         }
     }
+    Ok(())
+}
+
+/// The tasks are spread over the zones that the service may use, whatever died and was replaced before.
+fn in_balance(image: &Image, service: &ecs::Service, tasks: &[Arc<ecs::Task>]) -> Result<()> {
+    let newest = service.deployments.first().context("a service without a deployment")?;
+    let zones: Names = newest
+        .network
+        .subnets
+        .iter()
+        .filter_map(|s| image.get::<ec2::Subnet>(s))
+        .map(|s| s.zone.clone())
+        .collect();
+    let counts: Vec<usize> =
+        zones.iter().map(|zone| tasks.iter().filter(|t| t.zone == *zone).count()).collect();
+    let (most, least) = (counts.iter().max().unwrap_or(&0), counts.iter().min().unwrap_or(&0));
+    ensure!(most - least <= 1, "{}: its tasks in the zones {zones:?} are {counts:?}", service.key());
     Ok(())
 }
 

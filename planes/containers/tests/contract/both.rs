@@ -6,6 +6,7 @@ use escale_containers::{
     Behaviour, ExitReason, Health, Phase, State, StopReason,
     spec::{Condition, DependsOn},
 };
+use std::time::Duration;
 
 macro_rules! contract {
     ($($name:ident),* $(,)?) => {
@@ -28,6 +29,7 @@ contract!(
     a_broken_container_says_why,
     essential_end_stops_the_rest,
     stop_is_kill_after_the_timeout,
+    halts_all_groups_within_its_time,
     waits_for_health,
     waits_for_success,
     a_dependency_that_fails_stops_the_group,
@@ -156,6 +158,30 @@ async fn stop_is_kill_after_the_timeout(rig: Rig) {
     assert_eq!((exit.code, exit.signal), (None, Some(9)));
     assert!(before.elapsed().as_millis() >= 300);
     assert_eq!(rig.stopped("g").await.stop, Some(StopReason::Asked("the test says so".into())));
+    rig.done().await;
+}
+
+async fn halts_all_groups_within_its_time(mut rig: Rig) {
+    let polite = rig.container("main", Behaviour::default());
+    let stubborn =
+        rig.container("main", Behaviour { ignores_stop: true, lines: lines(&["up"]), ..Default::default() });
+    rig.plane().start(group("polite", vec![polite])).await.unwrap();
+    rig.plane().start(group("stubborn", vec![stubborn])).await.unwrap();
+    rig.running("polite", "main").await;
+    rig.running("stubborn", "main").await;
+    assert_eq!(rig.plane().logs("stubborn", "main", 0, 100, true).await.unwrap().lines.len(), 1);
+    let before = std::time::Instant::now();
+    rig.plane().halt(Duration::from_millis(1_500)).await.unwrap();
+    // Its own time to end would be 20 s.
+    assert!(before.elapsed() < Duration::from_secs(10), "{:?}", before.elapsed());
+    let exit = rig.exit("polite", "main").await;
+    assert!(exit.code == Some(143) || exit.signal == Some(15), "{exit:?}");
+    assert_eq!(rig.exit("stubborn", "main").await.signal, Some(9));
+    // The next daemon learns why they ended.
+    rig.restart();
+    for id in ["polite", "stubborn"] {
+        assert_eq!(rig.stopped(id).await.stop, Some(StopReason::Halted), "{id}");
+    }
     rig.done().await;
 }
 

@@ -7,7 +7,7 @@ use crate::{
 use escale_base::{Secret, error::Fault};
 use escale_containers::{
     ExitReason, Stream,
-    spec::{ContainerSpec, GroupSpec, Limits, Mount, MountSource, Network},
+    spec::{ContainerSpec, GroupSpec, Limits, Mount, MountSource, Network, Ulimit},
 };
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
@@ -91,6 +91,9 @@ async fn limits_stand_in_the_cgroup() {
         text.split_whitespace().next().unwrap().parse::<u64>().unwrap()
     };
     assert_eq!((quota(&path), quota(&format!("{path}/main"))), (50_000, 25_000));
+    for (path, bytes) in [(path.clone(), 128_u64 << 20), (format!("{path}/main"), 64 << 20)] {
+        assert_eq!(most_swap(&path, bytes), Some(0), "{path}");
+    }
     // A busy loop uses CPU: the count goes up.
     let busy = async {
         while rig.plane().stats("g").await.unwrap().containers["main"].cpu_us < 50_000 {
@@ -98,6 +101,71 @@ async fn limits_stand_in_the_cgroup() {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), busy).await.unwrap();
+    rig.done().await;
+}
+
+/// How much of its memory a cgroup with this limit may swap; `None` where this kernel cannot limit it.
+fn most_swap(path: &str, limit: u64) -> Option<u64> {
+    let v1 = fs::read_to_string(format!("/sys/fs/cgroup/memory/{path}/memory.memsw.limit_in_bytes"));
+    let number = |text: String| text.trim().parse::<u64>().unwrap();
+    if let Ok(both) = v1 {
+        return Some(number(both) - limit);
+    }
+    fs::read_to_string(format!("/sys/fs/cgroup/{path}/memory.swap.max")).ok().map(number)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn descriptors_are_limited_as_on_fargate_unless_asked_otherwise() {
+    let rig = Rig::real();
+    let limits = |c: ContainerSpec| async {
+        let g = group(&c.name.clone(), vec![c]);
+        let (lines, _) = output(&rig, g).await;
+        let line = lines.iter().find(|l| l.starts_with("Max open files")).unwrap();
+        line.split_whitespace().skip(3).take(2).map(|n| n.parse().unwrap()).collect::<Vec<u64>>()
+    };
+    let table = fs::read_to_string("/proc/self/limits").unwrap();
+    let own = table.lines().find(|l| l.starts_with("Max open files")).unwrap();
+    let hard: u64 = own.split_whitespace().nth(4).unwrap().parse().unwrap();
+    let most = hard.min(65_535);
+    assert_eq!(limits(sh(&rig, "default", "cat /proc/self/limits")).await, [most, most]);
+    let mut asked = sh(&rig, "asked", "cat /proc/self/limits");
+    asked.ulimits = vec![Ulimit { name: "nofile".into(), soft: 512, hard: 1024 }];
+    assert_eq!(limits(asked).await, [512, 1024]);
+    rig.done().await;
+}
+
+/// The children of a process, as `pid (name) state`.
+fn children(pid: i32) -> Vec<String> {
+    let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    let stat = |pid: &str| fs::read_to_string(format!("/proc/{pid}/stat")).ok();
+    let short = |text: String| text.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
+    list.split_whitespace().filter_map(stat).map(short).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shim_keeps_no_zombie() {
+    let rig = Rig::real();
+    rig.plane().start(group("g", vec![sh(&rig, "main", "while :; do sleep 1; done")])).await.unwrap();
+    let pid = rig.running("g", "main").await;
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let shim = status.lines().find_map(|l| l.strip_prefix("PPid:")).unwrap().trim().parse().unwrap();
+    // A command in the container leaves nothing behind either.
+    rig.plane()
+        .exec("g", "main", &["/bin/test".into(), "-e".into(), "/".into()], Duration::from_secs(10))
+        .await
+        .unwrap();
+    let only_the_container = async {
+        loop {
+            let left = children(shim);
+            assert!(left.iter().any(|c| c.starts_with(&format!("{pid} "))), "{left:?}");
+            if left.len() == 1 {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let reaped = tokio::time::timeout(Duration::from_secs(10), only_the_container).await;
+    assert!(reaped.is_ok(), "{:?}", children(shim));
     rig.done().await;
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn pair(tag: &str, name: &str) -> DatabaseSpec {
     };
     DatabaseSpec {
         name: format!("{tag}-{name}"),
-        version: *installed("/usr/lib/postgresql".as_ref()).last().expect("no PostgreSQL is installed"),
+        version: Installed::find().newest().expect("no PostgreSQL is installed"),
         nodes: vec![node("a-1", "127.0.0.2", "zone-a"), node("b-1", "127.0.0.3", "zone-b")],
         port: free_port(),
         running: true,

@@ -175,6 +175,50 @@ async fn a_new_instance_takes_over_the_same_servers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn servers_may_open_as_many_files_whatever_the_daemon_may() {
+    let place = Place::new();
+    let (plane, _events) = place.open();
+    let spec = single("files", "one");
+    plane.ensure(&spec).await.unwrap();
+    let pid = seen(&plane, &spec).await.nodes[0].pid.unwrap().to_string();
+    let row = |pid: &str| {
+        let table = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+        let line = table.lines().find(|l| l.starts_with("Max open files")).unwrap().to_owned();
+        line.split_whitespace().skip(3).take(2).map(|n| n.parse().unwrap()).collect::<Vec<u64>>()
+    };
+    let most = row("self")[1].min(65_536);
+    assert_eq!(row(&pid), [most, most]);
+    plane.wipe().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn halted_servers_are_down_in_time_and_come_back_without_recovery() {
+    let place = Place::new();
+    let (plane, _events) = place.open();
+    let spec = pair("halt", "pair");
+    plane.ensure(&spec).await.unwrap();
+    let open = client(&spec, "a-1", PASSWORD).await.unwrap();
+    open.batch_execute("create table t (n bigint); insert into t values (1)").await.unwrap();
+    plane.halt(Duration::from_secs(20)).await.unwrap();
+    place.assert_no_process();
+    plane.ensure(&spec).await.unwrap();
+    let after = seen(&plane, &spec).await;
+    assert_eq!((after.primary.as_str(), after.protection), ("a-1", Protection::Protected));
+    assert_eq!(count(&client(&spec, "a-1", PASSWORD).await.unwrap()).await, 1);
+    // A server that does not end is killed when the time is over, and recovers.
+    let stuck = after.node("a-1").unwrap().pid.unwrap();
+    let stop = nix::sys::signal::Signal::SIGSTOP;
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(stuck as i32), stop).unwrap();
+    let before = Instant::now();
+    plane.halt(Duration::from_millis(500)).await.unwrap();
+    assert!(before.elapsed() < Duration::from_secs(10), "{:?}", before.elapsed());
+    place.assert_no_process();
+    plane.ensure(&spec).await.unwrap();
+    assert_eq!(count(&client(&spec, "a-1", PASSWORD).await.unwrap()).await, 1);
+    plane.wipe().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn password_parameters_snapshot_restore() {
     let place = Place::new();
     let (plane, _events) = place.open();
@@ -296,8 +340,9 @@ async fn measure_create() {
 fn by_hand(place: &Place, name: &str, version: u32) -> Duration {
     let dir = place.path().join(name);
     std::fs::create_dir(&dir).unwrap();
+    let programs = Installed::find().folder(version).unwrap().display().to_string();
     let as_pg = |program: &str, args: &str| {
-        let line = format!("/usr/lib/postgresql/{version}/bin/{program} {args}");
+        let line = format!("{programs}/{program} {args}");
         let user = ["--reuid=postgres", "--regid=postgres", "--clear-groups", "sh", "-c"];
         let status =
             Command::new("setpriv").args(user).arg(line).current_dir(&dir).stdout(Stdio::null()).status();

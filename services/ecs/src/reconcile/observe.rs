@@ -96,6 +96,7 @@ fn look(group: &GroupSeen, before: Option<&TaskSeen>, now: Timestamp) -> TaskSee
 fn why(group: &GroupSeen) -> Option<String> {
     match group.stop.as_ref()? {
         StopReason::Asked(_) => None,
+        StopReason::Halted => Some("ContainerRuntimeError: the machine was shut down".to_owned()),
         StopReason::EssentialExited(name) => {
             let words = match group.containers.get(name).map(container).map(|c| c.state) {
                 Some(ContainerState::Ended { reason: Some(reason), .. }) if reason.starts_with("Cannot") => {
