@@ -11,8 +11,8 @@ use escale_service::{Cloud, Entrance};
 use escale_store::Store;
 use escale_wiring::{DataPlanes, Planes, RootKey, Services};
 use std::sync::Arc;
-use tokio::{net::TcpListener, task::JoinSet};
-use tokio_util::sync::CancellationToken;
+use tokio::{net::TcpListener, runtime::Handle, task::JoinSet};
+use tokio_util::{context::TokioContext, sync::CancellationToken};
 
 /// The running cloud; dropping it ends what it serves, not what it runs.
 pub(crate) struct Running {
@@ -20,13 +20,14 @@ pub(crate) struct Running {
     _tasks: JoinSet<()>,
 }
 
-pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey) -> Result<Running> {
+/// What answers applications runs on the threads of `data`, everything else on the caller's.
+pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey, data: &Handle) -> Result<Running> {
     let store = Store::open(&home.state(), &escale_tables::all()).context("cannot open the state")?;
     let clock = Clock::machine();
-    let planes::Opened { network, containers, postgres, data, preparation } =
-        planes::open(home, &clock).await?;
-    let dns = Arc::clone(&data.dns);
-    let services = Services::new(data);
+    let planes::Opened { network, containers, postgres, data: data_planes, preparation } =
+        planes::open(home, &clock, data).await?;
+    let dns = Arc::clone(&data_planes.dns);
+    let services = Services::new(data_planes);
     let cloud = Arc::new(services.cloud(settings.config.clone(), key, clock.clone()));
     if cfg!(debug_assertions) {
         let faults = escale_gate::check_against_models(&cloud);
@@ -44,18 +45,19 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey) -> Res
         containers,
         postgres,
         postgres_majors: planes::postgres_majors(),
-        proxies: Arc::new(escale_proxy::Balancers::new(sockets, clock)),
+        proxies: Arc::new(escale_proxy::Balancers::new(sockets, clock).on(data.clone())),
         cdn: Arc::new(edge.clone()),
         internet_hosts: settings.internet_hosts.clone(),
     };
     escale_wiring::start(&mut engine, &store, &cloud, &services, planes).await?;
-    escale_route53::start_web(&mut engine, store.clone(), &settings.config, dns, &*network)
-        .await
-        .context("cannot serve public names")?;
+    // Within the context of its runtime: what it listens on and the tasks it starts belong there.
+    let web = escale_route53::start_web(&mut engine, store.clone(), &settings.config, dns, &*network);
+    TokioContext::new(web, data.clone()).await.context("cannot serve public names")?;
     let mounts = services.mounts(&store, &cloud);
-    let gate = Arc::new(Gate::new(cloud, store, mounts));
+    let gate = Gate::new(cloud, store, mounts).context("cannot start the threads that decode requests")?;
+    let gate = Arc::new(gate);
     // Last: who can connect finds a cloud that answers.
-    let mut tasks = listen(settings, &*network, &gate, edge).await?;
+    let mut tasks = listen(settings, &*network, &gate, edge, data).await?;
     tasks.spawn(preparation);
     Ok(Running { _engine: engine, _tasks: tasks })
 }
@@ -65,6 +67,7 @@ async fn listen(
     network: &dyn Network,
     gate: &Arc<Gate>,
     edge: escale_cdn::Edge,
+    data: &Handle,
 ) -> Result<JoinSet<()>> {
     let config = &settings.config;
     let listener = TcpListener::bind(&config.endpoint)
@@ -77,8 +80,9 @@ async fn listen(
         listeners.spawn(escale_gate::serve(Arc::clone(gate), inside, Entrance::Cloud));
     }
     let viewers = (config.edge_address, 80).into();
-    let viewers = network.namespace(&Place::Internet)?.tcp_listen(viewers).await?;
-    listeners.spawn(async move { edge.serve(viewers, false, CancellationToken::new()).await });
+    let internet = network.namespace(&Place::Internet)?;
+    let viewers = TokioContext::new(internet.tcp_listen(viewers), data.clone()).await?;
+    listeners.spawn_on(async move { edge.serve(viewers, false, CancellationToken::new()).await }, data);
     listeners.spawn(escale_gate::serve(Arc::clone(gate), listener, Entrance::HostLoopback));
     Ok(listeners)
 }

@@ -2,6 +2,9 @@
 //!
 //! It may be killed at any moment: containers and databases are processes of their own, and the next daemon
 //! finds them.
+//!
+//! Two sets of threads: one for the API and the reconcilers, one for the planes that answer applications (load balancers,
+//! distributions, DNS), so that no request to the API can occupy what serves an application.
 
 use crate::{cloud, home::Home, lock::Lock, planes, root_key, settings::Settings};
 use anyhow::{Context, Result};
@@ -9,7 +12,10 @@ use escale_containers::DaemonCgroup;
 use escale_wiring::RootKey;
 use rustix::process::{Resource, Rlimit};
 use std::fs;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    runtime::{Handle, Runtime},
+    signal::unix::{SignalKind, signal},
+};
 
 /// What systemd's PID 1 becomes when it ends whatever its units did not end; the kernel cuts names at 15 letters.
 const SHUTDOWN: &str = "systemd-shutdow";
@@ -28,18 +34,19 @@ pub(crate) fn run(home: &Home, to_log: bool) -> Result<()> {
     // Before any thread or child: both inherit where this process is, and what it may.
     leave_the_login(home);
     raise_descriptor_limit();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_name("escale")
-        .build()
-        .context("cannot start the runtime")?;
-    runtime.block_on(serve(home, &settings, key))?;
+    let (control, data) = (runtime("escale")?, runtime("escale-data")?);
+    control.block_on(serve(home, &settings, key, data.handle()))?;
     drop(lock);
     if fs::read_to_string("/proc/1/comm").is_ok_and(|name| name.trim_end() == SHUTDOWN) {
         // No service of systemd's ran this daemon, or tasks and databases would have ended by now: see `cli/service.rs`.
-        runtime.block_on(planes::halt(home))?;
+        control.block_on(planes::halt(home))?;
     }
     Ok(())
+}
+
+fn runtime(thread_name: &str) -> Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.enable_all().thread_name(thread_name).build().context("cannot start the runtime")
 }
 
 /// A login ends with everything in its cgroup, and the daemon and all that it starts shall not.
@@ -72,12 +79,12 @@ fn raise_descriptor_limit() {
     }
 }
 
-async fn serve(home: &Home, settings: &Settings, key: RootKey) -> Result<()> {
+async fn serve(home: &Home, settings: &Settings, key: RootKey, data: &Handle) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     // A terminal that is closed is not meant for the cloud: with a handler the signal does nothing.
     let _hangup = signal(SignalKind::hangup())?;
-    let cloud = cloud::start(home, settings, key).await?;
+    let cloud = cloud::start(home, settings, key, data).await?;
     tracing::info!(endpoint = settings.config.endpoint, home = %home.path().display(), "escale is up");
     tokio::select! {
         _ = terminate.recv() => {}

@@ -9,6 +9,7 @@ use escale_network::{KernelNetwork, Network};
 use escale_postgres::{Postgres, PostgresPlane};
 use escale_wiring::DataPlanes;
 use std::{pin::Pin, sync::Arc};
+use tokio::runtime::Handle;
 
 /// The planes that run things. What CloudFront and the load balancers need besides is made where the cloud is.
 pub(crate) struct Opened {
@@ -20,7 +21,8 @@ pub(crate) struct Opened {
     pub(crate) preparation: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
-pub(crate) async fn open(home: &Home, clock: &Clock) -> Result<Opened> {
+/// The planes that answer applications serve on the threads of `data`.
+pub(crate) async fn open(home: &Home, clock: &Clock, data: &Handle) -> Result<Opened> {
     let network = KernelNetwork::open(&home.plane("network")).await.context("cannot open the network")?;
     let opened = PostgresPlane::open(escale_postgres::Config::new(home.databases()));
     let newest = postgres_majors().last().copied();
@@ -45,7 +47,7 @@ pub(crate) async fn open(home: &Home, clock: &Clock) -> Result<Opened> {
             }
         }),
         data: DataPlanes {
-            dns: Arc::new(DnsPlane::new()),
+            dns: Arc::new(DnsPlane::new().on(data.clone())),
             logs: Arc::new(logs),
             objects: Arc::new(escale_objects::Store::open(objects).context("cannot open the objects")?),
             registry: Arc::new(escale_registry::Store::open(registry).context("cannot open the images")?),

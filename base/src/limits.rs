@@ -35,6 +35,57 @@ pub const FORWARDED_CONNECT_MS: u64 = 5_000;
 /// How long a task's start tries to reach the API from the task's interface, in milliseconds: the kernel's first try and those after
 /// one and after three seconds. Longer is AWS's way, and tells nothing more on one machine.
 pub const TASK_ROAD_MS: u64 = 4_000;
+/// What one request may cost before its caller is known, and when it is decoded. AWS's clients stay far below.
+pub mod request {
+    /// Bytes of a request's head. S3's own bound is 8 KiB of headers; presigned URLs and session tokens add to it.
+    pub const HEAD_BYTES: usize = 64 * 1024;
+    /// How long a client may take for its head, and how long a kept connection may be idle, in milliseconds.
+    pub const HEAD_MS: u64 = 60_000;
+    /// Connections of one listener; more wait in the kernel's queue. Each may hold two descriptors and a head.
+    pub const CONNECTIONS: usize = 1024;
+    /// Requests that one HTTP/2 connection may have under way, and what it may send ahead of who reads it, in bytes.
+    pub const HTTP2_STREAMS: u32 = 64;
+    pub const HTTP2_WINDOW_BYTES: u32 = 256 * 1024;
+
+    /// Largest body of a request without a signature. The largest that AWS takes is STS's: a SAML assertion of
+    /// 100,000 characters.
+    pub const ANONYMOUS_BODY_BYTES: usize = 128 * 1024;
+    /// Bytes that all bodies of unsigned requests may hold at one time.
+    pub const ANONYMOUS_BODIES_BYTES: usize = 4 * 1024 * 1024;
+    /// A body up to this is small: it is decoded where it is read, and has a budget of its own, so that a few large
+    /// bodies never keep out the many small ones. A describe call has some 100 bytes.
+    pub const SMALL_BODY_BYTES: usize = 64 * 1024;
+    /// Bytes that all small, and all larger, bodies of signed requests may hold at one time.
+    pub const SMALL_BODIES_BYTES: usize = 32 * 1024 * 1024;
+    pub const LARGE_BODIES_BYTES: usize = 48 * 1024 * 1024;
+    /// How long a body waits for its share of the budget, in milliseconds: shorter than any client's patience.
+    pub const BUDGET_WAIT_MS: u64 = 2_000;
+
+    /// Longest pause within a body that is collected, in milliseconds; and the time that the whole may take: so many
+    /// milliseconds, and one more for each so many bytes. The network is this machine's own.
+    pub const BODY_PAUSE_MS: u64 = 5_000;
+    pub const BODY_MS: u64 = 10_000;
+    pub const BODY_BYTES_PER_MS: u64 = 256;
+    /// Longest pause within a body that is streamed (an object, an image's layer): clients read slow disks.
+    pub const STREAM_PAUSE_MS: u64 = 60_000;
+
+    /// Of a body that was refused, so much is read away, for so long, at so many connections at a time: a client that
+    /// sends first and reads then would otherwise see a reset in place of the answer.
+    pub const DISCARDED_BYTES: usize = 1024 * 1024;
+    pub const DISCARD_MS: u64 = 2_000;
+    pub const DISCARDS: usize = 64;
+
+    /// Elements and attributes of an XML body. S3's largest has 10,000 parts with up to nine elements each.
+    pub const XML_NODES: usize = 100_000;
+    /// Attributes of one element. Modelled ones have two.
+    pub const XML_ATTRIBUTES: usize = 16;
+    /// Values of a JSON or CBOR body, however nested. CloudWatch's largest has 1,000 metrics of 150 values, twice.
+    pub const VALUES: usize = 400_000;
+    /// Fields of a form, and the steps of all their dotted names, each a node of a tree.
+    pub const FORM_FIELDS: usize = 20_000;
+    pub const FORM_STEPS: usize = 50_000;
+}
+
 /// The dns plane's bounds.
 pub mod dns {
     /// Largest answer over UDP, in bytes, whatever the client offers: stays below any path's MTU, so that

@@ -1,23 +1,29 @@
 //! The front door: bytes from a socket become a call of an operation, and its answer bytes again.
 //!
-//! The road, in `request.rs`: which service and operation (`escale-wire`), who signed (`escale-wire::sigv4`, the
-//! secret from [`escale_service::Identity`]), may they ([`escale_service::Cloud::authorize`]), run, encode. It knows no
-//! service by name: all come through the [`Cloud`].
+//! The path of a request, in `request.rs`: is the head in order (`head.rs`) and no web page's (`web_pages.rs`), which
+//! service and operation (`escale-wire`), who signed (`escale-wire::sigv4`, the secret from [`escale_service::Identity`]);
+//! then the body (`body.rs`), decoded apart if it is large (`decoders.rs`); may they
+//! ([`escale_service::Cloud::authorize`]), run, encode. It knows no service by name: all come through the [`Cloud`].
 //!
 //! What is not AWS's API but stands at the same address (an image registry's `/v2/`) is a [`Mount`].
 
 mod body;
 mod check;
+mod decoders;
+mod head;
 mod request;
 mod serve;
+mod web_pages;
 
 pub use check::check_against_models;
 pub use serve::serve;
 
+use body::Budget;
+use decoders::Decoders;
 use escale_service::{Cloud, Mount};
 use escale_store::Store;
 use escale_wire::sigv4::Verifier;
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 /// The door itself; shared by all connections.
 pub struct Gate {
@@ -25,10 +31,14 @@ pub struct Gate {
     pub(crate) store: Store,
     pub(crate) verifier: Verifier,
     pub(crate) mounts: Vec<Arc<dyn Mount>>,
+    pub(crate) budget: Budget,
+    pub(crate) decoders: Decoders,
 }
 
 impl Gate {
-    pub fn new(cloud: Arc<Cloud>, store: Store, mounts: Vec<Arc<dyn Mount>>) -> Gate {
-        Gate { cloud, store, verifier: Verifier::new(), mounts }
+    /// Fails when no thread can be started.
+    pub fn new(cloud: Arc<Cloud>, store: Store, mounts: Vec<Arc<dyn Mount>>) -> io::Result<Gate> {
+        let (budget, decoders) = (Budget::new(), Decoders::start()?);
+        Ok(Gate { cloud, store, verifier: Verifier::new(), mounts, budget, decoders })
     }
 }

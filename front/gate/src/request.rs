@@ -1,46 +1,57 @@
-//! One request, from its head to its answer.
+//! One request, from its head to its answer: what the head alone can refuse, then the body, then the operation.
+//!
+//! Nothing of a body is read before the head has named a key that exists, or an operation that takes unsigned requests;
+//! nothing of it is decoded before its signature holds.
 
 use crate::{
     Gate,
-    body::{collect, full, verified},
+    body::{Arriving, Collected, full, verified},
+    head,
+    web_pages::{self, Purpose},
 };
 use bytes::Bytes;
-use escale_base::{AwsError, ids, limits, wire::Value};
+use escale_base::{AwsError, ids, limits::request as limits, wire::Value};
 use escale_model::Operation;
 use escale_service::{
     Arrival, Body, Caller, Credential, Entry, Kind, Principal, StreamCx, StreamHandler, StreamReply,
 };
 use escale_wire::{
     Target,
-    sigv4::{Authentication, BodyReader, Claim, Payload},
+    sigv4::{self, BodyReader, Claim, Payload, Unproven},
 };
-use http::{Request, Response, request::Parts};
-use std::sync::Arc;
+use http::{Method, Request, Response, request::Parts};
+use std::{net::SocketAddr, sync::Arc};
+
+/// Both ends of the connection that a request came on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ends {
+    pub(crate) arrival: Arrival,
+    pub(crate) local: SocketAddr,
+}
 
 /// Answers any request: whatever goes wrong becomes an error in the form of the service that was meant.
-pub(crate) async fn answer(gate: &Gate, request: Request<Body>, arrival: Arrival) -> Response<Body> {
+pub(crate) async fn answer(gate: Arc<Gate>, request: Request<Body>, ends: Ends) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    if let Some(mount) = gate.mounts.iter().find(|m| m.claims(&parts)) {
-        return mount.serve(Request::from_parts(parts, body), arrival).await;
-    }
+    let mut arriving = Arriving::new(body);
     let request_id = ids::random_uuid();
-    let streams = escale_wire::identify(&parts, &[]).ok().is_some_and(|target| {
-        escale_wire::operation(&target, &parts, &[]).is_ok_and(|o| o.streams_in().is_some())
-    });
-    let body = if streams {
-        Incoming::Stream(body)
-    } else {
-        match collect(body, limits::OPERATION_BODY_BYTES).await {
-            Ok(whole) => Incoming::Whole(whole),
-            Err(error) => return unidentified(&parts, &error, &request_id),
-        }
-    };
-    let target = match escale_wire::identify(&parts, body.seen()) {
-        Ok(target) => target,
+    let checked = head::check(&parts)
+        .and_then(|()| web_pages::check_host(&parts, ends.local, &gate.cloud.config).map(str::to_owned));
+    let authority = match checked {
+        Ok(authority) => authority,
         Err(error) => return unidentified(&parts, &error, &request_id),
     };
-    let call = Call { gate, target: &target, parts: &parts, request_id: &request_id, arrival };
-    match call.run(body).await {
+    if let Some(mount) = gate.mounts.iter().find(|m| m.claims(&parts)) {
+        return match web_pages::check_page(&parts, &authority, Purpose::Other) {
+            Ok(()) => mount.serve(Request::from_parts(parts, arriving.stream()), ends.arrival).await,
+            Err(error) => unidentified(&parts, &error, &request_id),
+        };
+    }
+    let (target, form) = match identify(&gate, &parts, &mut arriving).await {
+        Ok(found) => found,
+        Err(error) => return unidentified(&parts, &error, &request_id),
+    };
+    let call = Arc::new(Call { gate, target, parts, authority, request_id, arrival: ends.arrival });
+    match call.run(arriving, form).await {
         Ok(response) => response,
         Err(error) => call.fail(error),
     }
@@ -50,52 +61,141 @@ fn unidentified(parts: &Parts, error: &AwsError, request_id: &str) -> Response<B
     escale_wire::encode_unidentified(parts, error, request_id).map(full)
 }
 
-enum Incoming {
-    Whole(Bytes),
-    Stream(Body),
-}
-
-impl Incoming {
-    fn seen(&self) -> &[u8] {
-        match self {
-            Incoming::Whole(bytes) => bytes,
-            Incoming::Stream(_) => &[],
-        }
+/// The target, from the head. Only of an unsigned form the body has to be read for it, if it is as small as those are that
+/// take no signature.
+async fn identify(
+    gate: &Gate,
+    parts: &Parts,
+    arriving: &mut Arriving,
+) -> Result<(Target, Option<Collected>), AwsError> {
+    let form = parts.method == Method::POST && escale_wire::is_form(&parts.headers);
+    if !form || sigv4::scope_service(parts).is_some() {
+        return Ok((escale_wire::identify(parts, &[])?, None));
     }
+    let declared = head::declared_bytes(parts);
+    let unsigned = |_| {
+        let message = "Request is missing Authentication Token";
+        AwsError::new("MissingAuthenticationToken", 403, message)
+    };
+    let form = arriving.collect(&gate.budget.share(false, declared), declared).await.map_err(unsigned)?;
+    Ok((escale_wire::identify(parts, &form.bytes)?, Some(form)))
 }
 
 /// What is known of a request once its service is.
-struct Call<'a> {
-    gate: &'a Gate,
-    target: &'a Target,
-    parts: &'a Parts,
-    request_id: &'a str,
+struct Call {
+    gate: Arc<Gate>,
+    target: Target,
+    parts: Parts,
+    /// Host and port by which the client reached us.
+    authority: String,
+    request_id: String,
     arrival: Arrival,
 }
 
-impl Call<'_> {
-    async fn run(&self, body: Incoming) -> Result<Response<Body>, AwsError> {
-        let whole = match &body {
-            Incoming::Whole(bytes) => Some(&bytes[..]),
-            Incoming::Stream(_) => None,
-        };
-        let (caller, payload) = self.authenticate(whole)?;
-        let (decoded, body) = match body {
-            Incoming::Whole(bytes) => {
-                let (bytes, _) = BodyReader::read_all(&payload, &self.parts.headers, bytes)?;
-                (bytes, full(Bytes::new()))
-            }
-            Incoming::Stream(stream) => {
-                let reader = BodyReader::new(&payload, &self.parts.headers)?;
-                (Bytes::new(), verified(stream, reader))
-            }
-        };
-        let request = escale_wire::decode(self.target, self.parts, &decoded)?;
-        let operation = request.operation;
-        if matches!(caller.principal, Principal::Anonymous) && !self.takes_anonymous(operation) {
-            return Err(escale_wire::missing_authentication(self.target));
+/// Whether the signature holds already, or is still to be checked against the body.
+enum Proof {
+    Done(Payload),
+    NeedsBody(Unproven),
+}
+
+impl Call {
+    async fn run(
+        self: &Arc<Self>,
+        arriving: Arriving,
+        form: Option<Collected>,
+    ) -> Result<Response<Body>, AwsError> {
+        let seen = form.as_ref().map_or(&[][..], |form| &form.bytes);
+        // The query protocols name it in the body; then it is known only once that was read.
+        let operation = escale_wire::operation(&self.target, &self.parts, seen);
+        self.check_page(operation.as_ref().ok().copied())?;
+        let (caller, unproven) = self.examine()?;
+        let signed = unproven.is_some();
+        if !signed && !operation.as_ref().is_ok_and(|o| self.takes_anonymous(o)) {
+            // S3 answers unsigned requests to what it does not have as any others.
+            let unknown = operation.err().filter(|_| self.target.service.id == "s3");
+            return Err(unknown.unwrap_or_else(|| escale_wire::missing_authentication(&self.target)));
         }
-        escale_wire::validate(self.target, operation, &request.input)?;
+        let proof = match unproven {
+            None => Proof::Done(Payload::anonymous(&self.parts.headers)),
+            Some(unproven) if unproven.needs_no_body(&self.parts) => {
+                Proof::Done(unproven.prove(&self.target, &self.parts, None)?.payload)
+            }
+            Some(unproven) => Proof::NeedsBody(unproven),
+        };
+        match (operation.ok().and_then(Operation::streams_in), proof) {
+            (Some(_), Proof::Done(payload)) => self.run_stream(caller, &payload, arriving).await,
+            (_, proof) => self.run_whole(caller, signed, proof, arriving, form).await,
+        }
+    }
+
+    /// An operation that takes its body as it comes.
+    async fn run_stream(
+        &self,
+        caller: Caller,
+        payload: &Payload,
+        arriving: Arriving,
+    ) -> Result<Response<Body>, AwsError> {
+        let request = escale_wire::decode(&self.target, &self.parts, &[])?;
+        escale_wire::validate(&self.target, request.operation, &request.input)?;
+        let reader = BodyReader::new(payload, &self.parts.headers)?;
+        let body = || verified(arriving.stream(), reader);
+        self.perform(caller, request, body).await
+    }
+
+    /// An operation whose body is a part of its input.
+    async fn run_whole(
+        self: &Arc<Self>,
+        caller: Caller,
+        signed: bool,
+        proof: Proof,
+        mut arriving: Arriving,
+        form: Option<Collected>,
+    ) -> Result<Response<Body>, AwsError> {
+        let collected = match form {
+            Some(form) => form,
+            None => {
+                let declared = head::declared_bytes(&self.parts);
+                let share = self.gate.budget.share(signed, declared);
+                let collected = arriving.collect(&share, declared).await;
+                collected.map_err(|refused| refused.into_error(&self.target))?
+            }
+        };
+        let bytes = collected.bytes.clone();
+        let compressed = self.parts.headers.contains_key(http::header::CONTENT_ENCODING) && !bytes.is_empty();
+        let request = if compressed || bytes.len() > limits::SMALL_BODY_BYTES {
+            let call = Arc::clone(self);
+            let decoded = self.gate.decoders.run(move || call.decode(proof, bytes)).await;
+            decoded.ok_or_else(AwsError::internal)??
+        } else {
+            self.decode(proof, bytes)?
+        };
+        if matches!(caller.principal, Principal::Anonymous) && !self.takes_anonymous(request.operation) {
+            return Err(escale_wire::missing_authentication(&self.target));
+        }
+        let response = self.perform(caller, request, || full(Bytes::new())).await;
+        drop(collected);
+        response
+    }
+
+    /// The operation and its input, once the signature covers the body.
+    fn decode(&self, proof: Proof, body: Bytes) -> Result<escale_wire::Request, AwsError> {
+        let payload = match proof {
+            Proof::Done(payload) => payload,
+            Proof::NeedsBody(unproven) => unproven.prove(&self.target, &self.parts, Some(&body))?.payload,
+        };
+        let (body, _) = BodyReader::read_all(&payload, &self.parts.headers, body)?;
+        let request = escale_wire::decode(&self.target, &self.parts, &body)?;
+        escale_wire::validate(&self.target, request.operation, &request.input)?;
+        Ok(request)
+    }
+
+    async fn perform(
+        &self,
+        caller: Caller,
+        request: escale_wire::Request,
+        body: impl FnOnce() -> Body,
+    ) -> Result<Response<Body>, AwsError> {
+        let operation = request.operation;
         let service = self.target.service.id;
         let entry = self.gate.cloud.entry(service, &operation.name).ok_or_else(|| {
             AwsError::not_supported(format_args!("The operation {service}:{}", operation.name))
@@ -106,7 +206,7 @@ impl Call<'_> {
                 let output =
                     cloud.call(&self.gate.store, &caller, service, &operation.name, request.input)?;
                 self.check_output(operation, &output)?;
-                Ok(escale_wire::encode_output(self.target, operation, &output, self.request_id).map(full))
+                Ok(escale_wire::encode_output(&self.target, operation, &output, &self.request_id).map(full))
             }
             Kind::Stream(handler) => {
                 self.stream(operation, entry, handler, caller, request.input, body).await
@@ -114,15 +214,15 @@ impl Call<'_> {
         }
     }
 
-    /// Who sent it, and what its body must be.
-    fn authenticate(&self, whole: Option<&[u8]>) -> Result<(Caller, Payload), AwsError> {
-        let gate = self.gate;
+    /// Who says to have sent it, as far as the head can prove that.
+    fn examine(&self) -> Result<(Caller, Option<Unproven>), AwsError> {
+        let gate = &self.gate;
         let now = gate.cloud.clock.now();
         let mut principal = Principal::Anonymous;
         let mut in_session = false;
         let secret_of = |claim: &Claim| {
             let image = gate.store.read();
-            let unknown = || escale_wire::unknown_access_key(self.target, &claim.access_key);
+            let unknown = || escale_wire::unknown_access_key(&self.target, &claim.access_key);
             let found = gate.cloud.credential(&image, &claim.access_key).ok_or_else(unknown)?;
             let Credential { principal: who, secret, session_token, expires } = found;
             if session_token.as_ref().map(|t| t.reveal()) != claim.session_token.as_ref() {
@@ -136,29 +236,46 @@ impl Call<'_> {
             in_session = session_token.is_some();
             Ok(secret)
         };
-        let proven = gate.verifier.authenticate(self.target, self.parts, whole, now, secret_of)?;
-        let payload = match proven {
-            Some(proven) => {
-                self.check_region(&proven)?;
-                proven.payload
-            }
-            None => Payload::anonymous(&self.parts.headers),
+        let unproven = gate.verifier.examine(&self.target, &self.parts, now, secret_of)?;
+        if let Some(unproven) = &unproven {
+            self.check_region(&unproven.claim().region)?;
+        }
+        let (request_id, host) = (self.request_id.clone(), self.authority.clone());
+        let caller = Caller::arriving(principal, in_session, request_id, self.arrival, host)?;
+        Ok((caller, unproven))
+    }
+
+    /// A page of another origin may only read what a policy or a presigned URL lets it. What a distribution fetches for
+    /// such a page is the distribution's request: it signs with a key that no page has.
+    fn check_page(&self, operation: Option<&Operation>) -> Result<(), AwsError> {
+        let s3 = self.target.service.id == "s3";
+        let presigned = || escale_wire::query_pairs(&self.parts).iter().any(|(k, _)| k == "X-Amz-Signature");
+        let purpose = match operation.map(|o| o.name.as_str()) {
+            Some("GetObject" | "HeadObject") if s3 => Purpose::ObjectRead,
+            _ if presigned() => Purpose::Presigned,
+            _ => Purpose::Other,
         };
-        let host = self.parts.headers.get("host").and_then(|h| h.to_str().ok()).unwrap_or_default();
-        let request_id = self.request_id.to_owned();
-        let caller = Caller::arriving(principal, in_session, request_id, self.arrival, host.to_owned())?;
-        Ok((caller, payload))
+        let refused = match web_pages::check_page(&self.parts, &self.authority, purpose) {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        let claim = Claim::read(&self.target, &self.parts).ok().flatten();
+        let image = self.gate.store.read();
+        let credential = claim.and_then(|claim| self.gate.cloud.credential(&image, &claim.access_key));
+        match credential.map(|c| c.principal) {
+            Some(Principal::OnBehalf { .. }) => Ok(()),
+            _ => Err(refused),
+        }
     }
 
     /// This cloud is one region. A client set to another one would look for its resources in vain: it is told.
-    fn check_region(&self, proven: &Authentication) -> Result<(), AwsError> {
+    fn check_region(&self, theirs: &str) -> Result<(), AwsError> {
         let ours = &self.gate.cloud.config.region;
         let service = self.target.service.id;
         let global = self.gate.cloud.service(service).is_none_or(|s| s.global());
-        if global || proven.region == *ours {
+        if global || theirs == ours {
             return Ok(());
         }
-        let theirs = &proven.region;
         Err(match service {
             "s3" => {
                 let message = format!(
@@ -188,7 +305,7 @@ impl Call<'_> {
         handler: &Arc<dyn StreamHandler>,
         caller: Caller,
         input: Value,
-        body: Body,
+        body: impl FnOnce() -> Body,
     ) -> Result<Response<Body>, AwsError> {
         let cloud = &self.gate.cloud;
         let service = self.target.service.id;
@@ -204,13 +321,13 @@ impl Call<'_> {
         let image = self.gate.store.read();
         cloud.authorize(&image, &cx.caller, service, entry, &input, &resources)?;
         drop(image);
-        let StreamReply { output, body, status } = handler.run(cx, input, body).await?;
+        let StreamReply { output, body, status } = handler.run(cx, input, body()).await?;
         self.check_output(operation, &output)?;
         let mut response = match body {
             Some(body) => {
-                escale_wire::encode_head(self.target, operation, &output, self.request_id).map(|()| body)
+                escale_wire::encode_head(&self.target, operation, &output, &self.request_id).map(|()| body)
             }
-            None => escale_wire::encode_output(self.target, operation, &output, self.request_id).map(full),
+            None => escale_wire::encode_output(&self.target, operation, &output, &self.request_id).map(full),
         };
         if let Some(status) = status.and_then(|s| http::StatusCode::from_u16(s).ok()) {
             *response.status_mut() = status;
@@ -234,7 +351,7 @@ impl Call<'_> {
 
     fn fail(&self, error: AwsError) -> Response<Body> {
         let error = match error.code.as_str() {
-            "AccessDenied" => escale_wire::access_denied(self.target, error.message),
+            "AccessDenied" => escale_wire::access_denied(&self.target, error.message),
             _ => error,
         };
         let service = self.target.service.id;
@@ -243,6 +360,6 @@ impl Call<'_> {
         } else {
             tracing::debug!(service, request_id = self.request_id, %error, "refused");
         }
-        escale_wire::encode_error(self.target, &error, self.request_id, self.parts.uri.path()).map(full)
+        escale_wire::encode_error(&self.target, &error, &self.request_id, self.parts.uri.path()).map(full)
     }
 }

@@ -5,6 +5,9 @@ use crate::Target;
 use escale_base::AwsError;
 use escale_model::{Protocol, ServiceModel};
 
+/// Characters of a wrong value that its error repeats: enough to recognise it.
+const FOUND_CHARS: usize = 256;
+
 /// A request whose bytes do not have the form of the operation's input.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Malformed {
@@ -18,7 +21,9 @@ pub(crate) enum Malformed {
 
 impl Malformed {
     pub(crate) fn value(at: &str, found: &str, wanted: &'static str) -> Malformed {
-        Malformed::Value { at: at.to_owned(), found: found.to_owned(), wanted }
+        // The error repeats it: what is megabytes long must not make an answer of megabytes.
+        let found = found.chars().take(FOUND_CHARS).collect();
+        Malformed::Value { at: at.to_owned(), found, wanted }
     }
 
     /// Puts the name of the enclosing member in front.
@@ -164,6 +169,24 @@ pub fn access_denied(target: &Target, message: impl Into<String>) -> AwsError {
         (_, Protocol::Json | Protocol::Cbor) => AwsError::new("AccessDeniedException", 400, message),
         _ => AwsError::new("AccessDenied", 403, message),
     }
+}
+
+/// The cloud holds as many bodies of requests as it may. Clients try again after a pause.
+pub fn too_busy(target: &Target) -> AwsError {
+    let (code, message) = match (target.service.id, target.protocol) {
+        ("s3" | "s3control", _) => ("SlowDown", "Please reduce your request rate."),
+        ("ec2", _) => ("RequestLimitExceeded", "Request limit exceeded."),
+        (_, Protocol::Json | Protocol::Cbor) => ("ThrottlingException", "Rate exceeded"),
+        _ => ("Throttling", "Rate exceeded"),
+    };
+    AwsError::new(code, 503, message)
+}
+
+/// The body did not come in time.
+pub fn too_slow(target: &Target) -> AwsError {
+    let message = "Your socket connection to the server was not read from or written to within the timeout period. Idle \
+                   connections will be closed.";
+    AwsError::new("RequestTimeout", if target.service.id == "s3" { 400 } else { 408 }, message)
 }
 
 /// The signature is not the one that the secret gives.

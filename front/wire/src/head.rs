@@ -41,6 +41,7 @@ pub(crate) fn percent_decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-pub(crate) fn is_form(headers: &HeaderMap) -> bool {
+/// Whether the body is said to be a form, as the query protocols send it.
+pub fn is_form(headers: &HeaderMap) -> bool {
     header(headers, "content-type").is_some_and(|t| t.starts_with("application/x-www-form-urlencoded"))
 }

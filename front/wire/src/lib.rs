@@ -20,8 +20,10 @@ mod validate;
 mod xml;
 
 pub use check::{check_fields, check_output};
-pub use fault::{access_denied, missing_authentication, unknown_access_key, unknown_operation};
-pub use head::{host, query_pairs};
+pub use fault::{
+    access_denied, missing_authentication, too_busy, too_slow, unknown_access_key, unknown_operation,
+};
+pub use head::{host, is_form, query_pairs};
 pub use protocol::{Request, decode, encode_error, encode_head, encode_output, operation};
-pub use target::{Target, encode_unidentified, identify};
+pub use target::{Target, encode_unidentified, identify, is_own_host};
 pub use validate::validate;

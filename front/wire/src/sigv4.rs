@@ -1,8 +1,9 @@
 //! Signature Version 4: who signed a request, whether they did, and what its body must be.
 //! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html>
 //!
-//! [`Verifier::authenticate`] checks the head; [`BodyReader`] then takes the body as it comes, undoes its framing and
-//! checks its hash, chunk signatures and checksums. [`sign()`] is the other side.
+//! [`Verifier::examine`] checks what the head alone can say, [`Unproven::prove`] the signature; [`BodyReader`] then takes
+//! the body as it comes, undoes its framing and checks its hash, chunk signatures and checksums. [`sign()`] is the other
+//! side.
 
 mod body;
 mod canonical;
@@ -14,7 +15,7 @@ mod verify;
 pub use body::{BodyEnd, BodyReader, Payload};
 pub use claim::{Claim, scope_service};
 pub use sign::{Content, Credentials, SignError, Signer, sign};
-pub use verify::{Authentication, Verifier};
+pub use verify::{Authentication, Unproven, Verifier};
 
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};

@@ -120,6 +120,11 @@ fn bucket_of_host(host: &str) -> Option<&str> {
     (domain == ".localhost" && !name.is_empty()).then_some(name)
 }
 
+/// Whether AWS's clients reach a service by this host name: `ecs.eu-west-3.amazonaws.com`, `bucket.s3.localhost`.
+pub fn is_own_host(host: &str) -> bool {
+    by_host(host).is_some() || bucket_of_host(host).is_some()
+}
+
 /// The answer to a request whose target could not be found: in JSON to who sent a JSON target, else in XML.
 pub fn encode_unidentified(parts: &Parts, error: &AwsError, request_id: &str) -> Response<Bytes> {
     let json = header(&parts.headers, "x-amz-target").is_some();

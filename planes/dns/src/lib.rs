@@ -29,6 +29,7 @@ use std::{
     net::{TcpListener, UdpSocket},
     sync::Arc,
 };
+use tokio::runtime::Handle;
 
 /// The plane, real or fake.
 pub trait Dns: Send + Sync {
@@ -76,11 +77,18 @@ pub enum Code {
 #[derive(Clone, Debug, Default)]
 pub struct DnsPlane {
     shared: Arc<Shared>,
+    runtime: Option<Handle>,
 }
 
 impl DnsPlane {
     pub fn new() -> DnsPlane {
         DnsPlane::default()
+    }
+
+    /// Serves on the threads of this runtime, whoever calls; without it, on the caller's.
+    pub fn on(mut self, runtime: Handle) -> DnsPlane {
+        self.runtime = Some(runtime);
+        self
     }
 }
 
@@ -111,6 +119,7 @@ impl Dns for DnsPlane {
 
     fn serve(&self, view: View, udp: UdpSocket, tcp: TcpListener) -> Result<Server, PlaneError> {
         known(&self.shared, &view)?;
+        let _on_runtime = self.runtime.as_ref().map(Handle::enter);
         server::start(view, self.shared.clone(), udp, tcp)
     }
 }

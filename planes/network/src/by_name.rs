@@ -69,7 +69,9 @@ async fn connection(mut client: TcpStream, way: Way, directory: Arc<dyn Director
         Head::Closed => return Ok(()),
     };
     let Some(address) = directory.find(&host) else {
-        let page = unknown(&host, &directory.names(), client.local_addr()?.port());
+        // A page whose name leads here (DNS rebinding) reads this answer: it is not shown what else there is.
+        let names = is_own_name(&host).then(|| directory.names());
+        let page = unknown(&host, names.as_deref(), client.local_addr()?.port());
         return refuse(client, is_head, 404, "Not Found", &page).await;
     };
     match timeout(Duration::from_millis(limits::FORWARDED_CONNECT_MS), way.connect(address)).await {
@@ -128,14 +130,21 @@ fn host(request: &httparse::Request<'_, '_>) -> Head {
     Head::Host { name, is_head: request.method == Some("HEAD") }
 }
 
-fn unknown(host: &str, names: &[String], port: u16) -> String {
+/// Whether no one but this machine decides where the name leads.
+fn is_own_name(host: &str) -> bool {
+    let ip = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    host == "localhost" || host.ends_with(".localhost") || ip.is_ok_and(|ip| ip.is_loopback())
+}
+
+fn unknown(host: &str, names: Option<&[String]>, port: u16) -> String {
     let link = |name: &String| {
         let name = escaped(name);
         format!("<li><a href=\"http://{name}:{port}/\">{name}</a></li>")
     };
     let known = match names {
-        [] => "<p>No name is known yet.</p>".to_owned(),
-        names => format!("<p>Known are:</p><ul>{}</ul>", names.iter().map(link).collect::<String>()),
+        None => String::new(),
+        Some([]) => "<p>No name is known yet.</p>".to_owned(),
+        Some(names) => format!("<p>Known are:</p><ul>{}</ul>", names.iter().map(link).collect::<String>()),
     };
     format!("<p>There is no public name {}.</p>{known}", escaped(host))
 }
@@ -230,12 +239,17 @@ mod tests {
         let (first, second) = ("POST /x HTTP/1.1\r\nho", "st: B.TEST.\r\ncontent-length: 2\r\n\r\nhi");
         assert_eq!(ask(at, &[first, second]).await, format!("B:{first}{second}"));
 
-        let missing = ask(at, &["GET / HTTP/1.1\r\nHost: <x>\r\n\r\n"]).await;
-        assert!(
-            missing.starts_with("HTTP/1.1 404 ")
-                && missing.contains("a.test")
-                && missing.contains("&lt;x&gt;")
-        );
+        for (host, listed) in [
+            ("x.localhost:1", true),
+            ("127.0.0.1", true),
+            ("[::1]:1", true),
+            ("<x>", false),
+            ("x.evil.example", false),
+        ] {
+            let missing = ask(at, &[&format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")]).await;
+            assert!(missing.starts_with("HTTP/1.1 404 ") && !missing.contains("<x>"), "{host}");
+            assert_eq!(missing.contains("a.test"), listed, "{host}");
+        }
         assert!(!ask(at, &["HEAD / HTTP/1.1\r\nHost: x\r\n\r\n"]).await.contains("<h1>"));
         assert!(ask(at, &["GET / HTTP/1.1\r\nHost: gone.test\r\n\r\n"]).await.starts_with("HTTP/1.1 502 "));
         assert!(ask(at, &["GET / HTTP/1.1\r\n\r\n"]).await.starts_with("HTTP/1.1 400 "));

@@ -20,7 +20,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
     time::Duration,
 };
-use tokio::sync::{Notify, watch};
+use tokio::{
+    runtime::{EnterGuard, Handle},
+    sync::{Notify, watch},
+};
 use tokio_util::{sync::CancellationToken, sync::DropGuard, task::AbortOnDropHandle};
 
 /// How often idle upstream connections are looked through.
@@ -29,12 +32,25 @@ const SWEEP: Duration = Duration::from_secs(10);
 pub struct Balancers {
     sockets: Arc<dyn Sockets>,
     clock: Clock,
+    runtime: Option<Handle>,
     balancers: Mutex<BTreeMap<String, Arc<Balancer>>>,
 }
 
 impl Balancers {
+    /// Everything that is started runs where it is applied, or on the runtime that [`Balancers::on`] names.
     pub fn new(sockets: Arc<dyn Sockets>, clock: Clock) -> Balancers {
-        Balancers { sockets, clock, balancers: Mutex::default() }
+        Balancers { sockets, clock, runtime: None, balancers: Mutex::default() }
+    }
+
+    /// Listens, forwards and checks targets on the threads of this runtime, whoever applies.
+    pub fn on(mut self, runtime: Handle) -> Balancers {
+        self.runtime = Some(runtime);
+        self
+    }
+
+    /// Tasks, timers and sockets that are made while this is held belong to the runtime.
+    fn enter(&self) -> Option<EnterGuard<'_>> {
+        self.runtime.as_ref().map(Handle::enter)
     }
 
     fn get(&self, name: &str) -> Option<Arc<Balancer>> {
@@ -46,6 +62,7 @@ impl Balancers {
 impl Proxies for Balancers {
     async fn apply(&self, spec: BalancerSpec) -> Result<(), PlaneError> {
         check(&spec)?;
+        let _on_runtime = self.enter();
         let balancer = lock(&self.balancers)
             .entry(spec.name.clone())
             .or_insert_with(|| Balancer::new(self.sockets.clone(), self.clock.clone()))
@@ -54,6 +71,7 @@ impl Proxies for Balancers {
     }
 
     async fn remove(&self, name: &str) -> Result<(), PlaneError> {
+        let _on_runtime = self.enter();
         if let Some(balancer) = lock(&self.balancers).remove(name) {
             lock(&balancer.running).nodes.clear();
         }

@@ -34,7 +34,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 
 /// Credentials are good for so long.
 const SESSION_SECS: i64 = 3600;
@@ -44,6 +44,8 @@ const RENEW_MS: i64 = 600_000;
 const AGAIN: Duration = Duration::from_millis(500);
 /// A task that sends no request's head for so long is let go.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections of one VPC's tasks; more wait in the kernel's queue. Each client asks once an hour.
+const CONNECTIONS: usize = 1024;
 
 struct Endpoint {
     store: Store,
@@ -94,7 +96,11 @@ impl Endpoint {
     }
 
     async fn accept(self: Arc<Self>, vpc: &str, listener: TcpListener) {
-        while let Ok((stream, peer)) = listener.accept().await {
+        let slots = Arc::new(Semaphore::new(CONNECTIONS));
+        // Never closed, so there is always a slot in the end.
+        while let Ok(slot) = Arc::clone(&slots).acquire_owned().await
+            && let Ok((stream, peer)) = listener.accept().await
+        {
             let (endpoint, vpc) = (Arc::clone(&self), vpc.to_owned());
             tokio::spawn(async move {
                 let answer = service_fn(|request: Request<Incoming>| {
@@ -107,6 +113,7 @@ impl Endpoint {
                 http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
                 // A task that hangs up has nobody to tell.
                 let _ = http.serve_connection(TokioIo::new(stream), answer).await;
+                drop(slot);
             });
         }
     }

@@ -13,6 +13,7 @@ pub(super) fn decode(model: &ServiceModel, operation: &Operation, body: &[u8]) -
     let Some(input) = operation.input.filter(|_| !body.is_empty()) else {
         return Ok(Value::Object(Map::new()));
     };
+    super::count::cbor(body)?;
     let tree: Cbor =
         ciborium::from_reader(body).map_err(|e| Malformed::Body(format!("the body is no CBOR: {e}")))?;
     read(model, input, tree)

@@ -10,6 +10,7 @@ pub(super) fn decode(model: &ServiceModel, operation: &Operation, body: &[u8]) -
     if body.is_empty() {
         return Ok(Value::Object(Map::new()));
     }
+    super::count::json(body)?;
     let tree: Value =
         serde_json::from_slice(body).map_err(|e| Malformed::Body(format!("the body is no JSON: {e}")))?;
     match operation.input {

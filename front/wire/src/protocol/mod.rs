@@ -1,6 +1,7 @@
 //! One file a protocol; here is only which one, and what they share.
 
 mod cbor;
+mod count;
 mod json;
 mod query;
 mod rest_xml;
@@ -86,6 +87,7 @@ fn fields(parts: &Parts, body: &[u8]) -> Result<Vec<(String, String)>, Malformed
     if is_form(&parts.headers) || !body.is_empty() {
         let body =
             std::str::from_utf8(body).map_err(|e| Malformed::Body(format!("the form is no UTF-8: {e}")))?;
+        count::form(body)?;
         fields.extend(form_pairs(body));
     }
     Ok(fields)

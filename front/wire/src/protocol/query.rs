@@ -4,7 +4,7 @@
 use crate::fault::Malformed;
 use crate::scalar;
 use crate::xml::Writer;
-use escale_base::AwsError;
+use escale_base::{AwsError, limits::request as limits};
 use escale_model::{Kind, Member, Operation, ServiceModel, ShapeId};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -22,12 +22,17 @@ struct Tree<'a> {
 }
 
 impl<'a> Tree<'a> {
-    fn put(&mut self, key: &'a str, value: &'a str) -> Result<(), Malformed> {
+    /// `left` is how many more steps the parameters may have in all.
+    fn put(&mut self, key: &'a str, value: &'a str, left: &mut usize) -> Result<(), Malformed> {
         let mut tree = self;
         for (depth, step) in key.split('.').enumerate() {
             if depth == MAX_DEPTH {
                 return Err(Malformed::Body(format!("a parameter has more than {MAX_DEPTH} steps")));
             }
+            *left = left.checked_sub(1).ok_or_else(|| {
+                let most = limits::FORM_STEPS;
+                Malformed::Body(format!("the names of the parameters have more than {most} steps in all"))
+            })?;
             tree = tree.below.entry(step).or_default();
         }
         tree.value = Some(value);
@@ -54,9 +59,10 @@ pub(super) fn decode(
     ec2: bool,
 ) -> Result<Value, Malformed> {
     let mut tree = Tree::default();
+    let mut left = limits::FORM_STEPS;
     for (key, value) in fields {
         if !COMMON.contains(&key.as_str()) && !key.starts_with("X-Amz-") {
-            tree.put(key, value)?;
+            tree.put(key, value, &mut left)?;
         }
     }
     let Some(input) = operation.input else { return Ok(Value::Object(Map::new())) };

@@ -7,6 +7,18 @@ use crate::{Target, sigv4::canonical};
 use escale_base::{AwsError, Timestamp};
 use http::request::Parts;
 
+/// The parameters of a presigned query. Each must be there at most once: the signature covers both values, and which of
+/// them counts would be a guess.
+const QUERY: [&str; 7] = [
+    "X-Amz-Algorithm",
+    "X-Amz-Credential",
+    "X-Amz-Date",
+    "X-Amz-Expires",
+    "X-Amz-SignedHeaders",
+    "X-Amz-Signature",
+    "X-Amz-Security-Token",
+];
+
 /// A signature with its scope, from the `Authorization` header or a presigned query.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claim {
@@ -28,15 +40,20 @@ pub struct Claim {
 impl Claim {
     /// `None` when the request is not signed at all.
     pub fn read(target: &Target, parts: &Parts) -> Result<Option<Claim>, AwsError> {
+        let query = query_pairs(parts);
+        let has = |name: &str| query.iter().any(|(k, _)| k == name);
+        let in_query = has("X-Amz-Algorithm") || has("X-Amz-Credential");
+        let version_2 = has("AWSAccessKeyId") && has("Signature");
         if let Some(line) = header(&parts.headers, "authorization") {
+            if in_query || version_2 {
+                return Err(two_signatures(target, line));
+            }
             return from_header(target, parts, line).map(Some);
         }
-        let query = query_pairs(parts);
-        let signed = |name: &str| query.iter().any(|(k, _)| k == name);
-        if signed("X-Amz-Algorithm") || signed("X-Amz-Credential") {
+        if in_query {
             return from_query(target, &query).map(Some);
         }
-        if signed("AWSAccessKeyId") && signed("Signature") {
+        if version_2 {
             return Err(refused(target, "Signature Version 2 (AWSAccessKeyId in the URL)"));
         }
         Ok(None)
@@ -71,6 +88,18 @@ fn refused(target: &Target, what: &str) -> AwsError {
         return AwsError::new("InvalidRequest", 400, message);
     }
     incomplete_signature(target, format!("{what} is not supported; please use {ALGORITHM}."))
+}
+
+/// A header and a query that both sign: which of them counts would be a guess.
+/// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>
+fn two_signatures(target: &Target, line: &str) -> AwsError {
+    let message = "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string \
+                   parameter or the Authorization header should be specified";
+    if target.service.id == "s3" {
+        let error = AwsError::new("InvalidArgument", 400, message);
+        return error.with("ArgumentName", "Authorization").with("ArgumentValue", line);
+    }
+    incomplete_signature(target, message)
 }
 
 fn from_header(target: &Target, parts: &Parts, line: &str) -> Result<Claim, AwsError> {
@@ -112,6 +141,9 @@ fn from_query(target: &Target, query: &[(String, String)]) -> Result<Claim, AwsE
         incomplete_signature(target, message)
     };
     let find = |name: &str| query.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str());
+    if let Some(name) = QUERY.iter().find(|name| query.iter().filter(|(k, _)| k == *name).count() > 1) {
+        return Err(incomplete(format!("The query-string authentication has the parameter {name} twice.")));
+    }
     let needed = |name: &str| {
         let missing =
             || incomplete(format!("The query-string authentication requires the parameter {name}."));

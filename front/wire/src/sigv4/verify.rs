@@ -35,6 +35,48 @@ pub struct Authentication {
     pub payload: Payload,
 }
 
+/// A request whose head is in order and whose signature is still to be checked.
+pub struct Unproven {
+    claim: Claim,
+    key: Key,
+}
+
+impl Unproven {
+    pub fn claim(&self) -> &Claim {
+        &self.claim
+    }
+
+    /// Whether the head alone proves the signature, because it declares what the body is. Then nothing of the body need
+    /// be read for a forged one.
+    pub fn needs_no_body(&self, parts: &Parts) -> bool {
+        self.claim.service == "s3" || parts.headers.contains_key("x-amz-content-sha256")
+    }
+
+    /// Checks the signature. `body` is needed where the head does not declare the body's hash
+    /// ([`Unproven::needs_no_body`]). For a body that is still to come, pass `None`; what it must be is then in
+    /// [`Authentication::payload`].
+    pub fn prove(
+        self,
+        target: &Target,
+        parts: &Parts,
+        body: Option<&[u8]>,
+    ) -> Result<Authentication, AwsError> {
+        let Unproven { claim, key } = self;
+        let declared = declared_hash(target, parts, &claim, body)?;
+        check_signature(target, parts, &claim, &declared, &key)?;
+        let payload = payload(parts, &claim, &declared, key, body.is_some())?;
+        Ok(Authentication {
+            access_key: claim.access_key,
+            region: claim.region,
+            service: claim.service,
+            session_token: claim.session_token,
+            signed_at: claim.at,
+            presigned: claim.expires_secs.is_some(),
+            payload,
+        })
+    }
+}
+
 /// Verifies signatures; keeps the derived keys.
 #[derive(Default)]
 pub struct Verifier {
@@ -47,12 +89,28 @@ impl Verifier {
         Verifier::default()
     }
 
-    /// `Ok(None)` for a request without a signature: whether that is allowed is the caller's to say
-    /// ([`crate::missing_authentication`]).
+    /// All that a request's head can say, before its body is read: who claims to have signed it, that the scope fits, that
+    /// the host is signed, that the key exists and that the date is near. `Ok(None)` for a request without a signature:
+    /// whether that is allowed is the caller's decision ([`crate::missing_authentication`]).
     ///
-    /// `body` is needed where the head does not declare the body's hash: all services but S3. For a body that is
-    /// still to come, pass `None`; what it must be is then in [`Authentication::payload`]. `secret_of` looks up the
-    /// secret of the claim's access key, and checks its session token.
+    /// `secret_of` looks up the secret of the claim's access key, and checks its session token.
+    pub fn examine(
+        &self,
+        target: &Target,
+        parts: &Parts,
+        now: Timestamp,
+        secret_of: impl FnOnce(&Claim) -> Result<Secret<String>, AwsError>,
+    ) -> Result<Option<Unproven>, AwsError> {
+        let Some(claim) = Claim::read(target, parts)? else { return Ok(None) };
+        check_scope(target, &claim)?;
+        check_signed_headers(target, parts, &claim)?;
+        let secret = secret_of(&claim)?;
+        check_time(target, &claim, now)?;
+        let key = self.key(&secret, &claim);
+        Ok(Some(Unproven { claim, key }))
+    }
+
+    /// [`Verifier::examine`] and [`Unproven::prove`] in one, for a body that is there already or not needed.
     pub fn authenticate(
         &self,
         target: &Target,
@@ -61,24 +119,8 @@ impl Verifier {
         now: Timestamp,
         secret_of: impl FnOnce(&Claim) -> Result<Secret<String>, AwsError>,
     ) -> Result<Option<Authentication>, AwsError> {
-        let Some(claim) = Claim::read(target, parts)? else { return Ok(None) };
-        check_scope(target, &claim)?;
-        check_signed_headers(target, parts, &claim)?;
-        let secret = secret_of(&claim)?;
-        check_time(target, &claim, now)?;
-        let declared = declared_hash(target, parts, &claim, body)?;
-        let key = self.key(&secret, &claim);
-        check_signature(target, parts, &claim, &declared, &key)?;
-        let payload = payload(parts, &claim, &declared, key, body.is_some())?;
-        Ok(Some(Authentication {
-            access_key: claim.access_key,
-            region: claim.region,
-            service: claim.service,
-            session_token: claim.session_token,
-            signed_at: claim.at,
-            presigned: claim.expires_secs.is_some(),
-            payload,
-        }))
+        let examined = self.examine(target, parts, now, secret_of)?;
+        examined.map(|unproven| unproven.prove(target, parts, body)).transpose()
     }
 
     fn key(&self, secret: &Secret<String>, claim: &Claim) -> Key {

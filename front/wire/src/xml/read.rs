@@ -1,8 +1,10 @@
 //! An XML body as a tree of elements, and the value that a shape sees in it. DTDs are refused, so there are no
-//! entities to expand; the depth is bounded, so nothing below can exhaust the stack.
+//! entities to expand; the depth is bounded, so nothing below can exhaust the stack; elements and attributes are
+//! counted, so that a small body cannot become a large tree.
 
 use crate::fault::Malformed;
 use crate::scalar;
+use escale_base::limits::request as limits;
 use escale_model::{Kind, Location, Member, ServiceModel, ShapeId};
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, escape};
@@ -25,6 +27,7 @@ pub(crate) fn parse(body: &[u8]) -> Result<Element, Malformed> {
     let text = std::str::from_utf8(body).map_err(|e| malformed(e.to_string()))?;
     let mut reader = Reader::from_str(text);
     let mut open = vec![Element::default()];
+    let mut left = limits::XML_NODES;
     loop {
         let event = reader.read_event().map_err(|e| malformed(e.to_string()))?;
         let depth = open.len();
@@ -34,9 +37,9 @@ pub(crate) fn parse(body: &[u8]) -> Result<Element, Malformed> {
                 if depth > MAX_DEPTH {
                     return Err(malformed(format!("it nests deeper than {MAX_DEPTH}")));
                 }
-                open.push(element(&start)?);
+                open.push(element(&start, &mut left)?);
             }
-            Event::Empty(start) => inner.children.push(element(&start)?),
+            Event::Empty(start) => inner.children.push(element(&start, &mut left)?),
             Event::End(_) => {
                 if let (Some(done), Some(outer)) = (open.pop(), open.last_mut()) {
                     outer.children.push(done);
@@ -65,14 +68,35 @@ pub(crate) fn parse(body: &[u8]) -> Result<Element, Malformed> {
     root.ok_or_else(|| malformed("there is no element".into()))
 }
 
-fn element(start: &BytesStart<'_>) -> Result<Element, Malformed> {
+/// `left` is how many more elements and attributes the body may have.
+fn element(start: &BytesStart<'_>, left: &mut usize) -> Result<Element, Malformed> {
     let malformed = |what: String| Malformed::Body(format!("the body is no well-formed XML: {what}"));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let mut attributes = Vec::new();
-    for attribute in start.attributes() {
+    let mut count = |kind: &str| {
+        *left = left.checked_sub(1).ok_or_else(|| {
+            let most = limits::XML_NODES;
+            Malformed::Body(format!(
+                "the body has one {kind} too many: {most} elements and attributes are allowed"
+            ))
+        })?;
+        Ok(())
+    };
+    count("element")?;
+    let mut attributes: Vec<(String, String)> = Vec::new();
+    // The library's own check for doubles compares each attribute with all before it: for a tag of thousands, minutes.
+    for attribute in start.attributes().with_checks(false) {
+        count("attribute")?;
+        if attributes.len() == limits::XML_ATTRIBUTES {
+            let most = limits::XML_ATTRIBUTES;
+            return Err(malformed(format!("an element has more than {most} attributes")));
+        }
         let attribute = attribute.map_err(|e| malformed(e.to_string()))?;
         let value = attribute.unescape_value().map_err(|e| malformed(e.to_string()))?;
-        attributes.push((text(attribute.key.as_ref()), value.into_owned()));
+        let name = text(attribute.key.as_ref());
+        if attributes.iter().any(|(known, _)| *known == name) {
+            return Err(malformed(format!("an element has the attribute {name} twice")));
+        }
+        attributes.push((name, value.into_owned()));
     }
     Ok(Element { name: text(start.local_name().as_ref()), attributes, ..Element::default() })
 }

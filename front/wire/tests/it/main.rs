@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests
 
+mod bounds;
 mod random;
 mod signed;
 mod streams;

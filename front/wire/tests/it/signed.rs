@@ -269,3 +269,55 @@ fn unsigned_is_none() {
     let never = |_: &sigv4::Claim| Err(AwsError::internal());
     assert!(Verifier::new().authenticate(&target, &parts, None, now(), never).unwrap().is_none());
 }
+
+/// The head is examined before the body is there: a key that does not exist is refused then, and a signature that declares
+/// the body's hash is decided then.
+#[test]
+fn the_head_is_enough_to_refuse() {
+    for v in vectors() {
+        let target = identify(&v.parts, &v.body).unwrap();
+        let verifier = Verifier::new();
+        let unknown = verifier.examine(&target, &v.parts, now(), |_| Err(AwsError::new("Unknown", 403, "")));
+        assert_eq!(unknown.map(|_| ()).map_err(|e| e.code), Err("Unknown".to_owned()), "{}", v.name);
+        let late = Timestamp(now().0 + 8 * 86_400_000);
+        let secret = || Secret::new(v.secret.clone());
+        assert!(verifier.examine(&target, &v.parts, late, |_| Ok(secret())).is_err(), "{}: too late", v.name);
+
+        let wrong = |_: &sigv4::Claim| Ok(Secret::new("wrong".to_owned()));
+        let forged = verifier.examine(&target, &v.parts, now(), wrong).unwrap().unwrap();
+        if forged.needs_no_body(&v.parts) {
+            assert!(forged.prove(&target, &v.parts, None).is_err(), "{}: another secret", v.name);
+            let true_one = verifier.examine(&target, &v.parts, now(), |_| Ok(secret())).unwrap().unwrap();
+            assert!(true_one.prove(&target, &v.parts, None).is_ok(), "{}", v.name);
+        }
+    }
+}
+
+#[test]
+fn one_signature_and_one_of_each_parameter() {
+    let presigned = "/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=A%2F20261122%2Fr%2Fs3%2Faws4_request\
+                     &X-Amz-Date=20261122T093900Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=0";
+    let check = |id: &str, uri: &str, authorization: Option<&str>, expected: &str| {
+        let service = escale_model::service(id).unwrap();
+        let target = Target { service, protocol: service.protocols[0], path: "/".into() };
+        let mut request = http::Request::get(uri).header("host", "localhost");
+        if let Some(line) = authorization {
+            request = request.header("authorization", line).header("x-amz-date", "20261122T093900Z");
+        }
+        let claim = sigv4::Claim::read(&target, &request.body(()).unwrap().into_parts().0);
+        assert_eq!(claim.map(|c| c.is_some()).map_err(|e| e.code), Err(expected.to_owned()), "{id} {uri}");
+    };
+    let line = "AWS4-HMAC-SHA256 Credential=A/20261122/r/s3/aws4_request, SignedHeaders=host, Signature=0";
+    check("s3", presigned, Some(line), "InvalidArgument");
+    check("s3", "/b/k?AWSAccessKeyId=A&Signature=x", Some(line), "InvalidArgument");
+    check("iam", presigned, Some(line), "IncompleteSignature");
+    for twice in [
+        "X-Amz-Credential=B",
+        "X-Amz-Signature=1",
+        "X-Amz-Date=1",
+        "X-Amz-Expires=61",
+        "X-Amz-SignedHeaders=x",
+    ] {
+        check("s3", &format!("{presigned}&{twice}"), None, "AuthorizationQueryParametersError");
+    }
+}

@@ -1,0 +1,91 @@
+//! What a request's head must be before anything else is looked at: whole, and in one reading only.
+
+use escale_base::AwsError;
+use http::{HeaderMap, header, request::Parts};
+
+/// Headers that have one value. Of two, the signature would cover both and the rest of the code read the first.
+const SINGLE: &[&str] = &[
+    "host",
+    "authorization",
+    "content-length",
+    "content-type",
+    "content-md5",
+    "date",
+    "expect",
+    "origin",
+    "sec-fetch-site",
+    "smithy-protocol",
+    "transfer-encoding",
+    "x-amz-content-sha256",
+    "x-amz-copy-source",
+    "x-amz-date",
+    "x-amz-decoded-content-length",
+    "x-amz-security-token",
+    "x-amz-target",
+];
+
+/// Refuses what two readers could read in two ways.
+pub(crate) fn check(parts: &Parts) -> Result<(), AwsError> {
+    let refuse = |message: String| Err(AwsError::new("InvalidRequest", 400, message));
+    if let Some(name) = SINGLE.iter().find(|name| values(&parts.headers, name) > 1) {
+        return refuse(format!(
+            "The request has the header {name} more than once, and which of its values counts is not defined. Send it once."
+        ));
+    }
+    let (length, encoding) = (header::CONTENT_LENGTH, header::TRANSFER_ENCODING);
+    if parts.headers.contains_key(length) && parts.headers.contains_key(encoding) {
+        return refuse(
+            "The request has both Content-Length and Transfer-Encoding, which may differ. Send one of them."
+                .into(),
+        );
+    }
+    let named = parts.headers.get(header::HOST).map(|host| host.as_bytes());
+    match (named, parts.uri.authority().map(|a| a.as_str().as_bytes())) {
+        (None, None) => refuse("The request has no Host header. Send one (RFC 9112, section 3.2).".into()),
+        (Some(host), Some(authority)) if !host.eq_ignore_ascii_case(authority) => refuse(
+            "The request's target and its Host header name different hosts. Send the same in both.".into(),
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn values(headers: &HeaderMap, name: &str) -> usize {
+    headers.get_all(name).iter().take(2).count()
+}
+
+/// The bytes of the body, where the head says how many.
+pub(crate) fn declared_bytes(parts: &Parts) -> Option<u64> {
+    parts.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(uri: &str, headers: &[(&str, &str)]) -> String {
+        let mut request = http::Request::get(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        check(&request.body(()).unwrap().into_parts().0).map_or_else(|e| e.message, |()| "fine".into())
+    }
+
+    #[test]
+    fn what_has_one_value_is_there_once() {
+        for name in SINGLE {
+            let twice = [("host", "a"), (name, "b"), (name, "b")];
+            assert!(found("/", &twice).contains(&format!("the header {name} more than once")), "{name}");
+        }
+        assert_eq!(found("/", &[("host", "a"), ("x-amz-meta-a", "1"), ("x-amz-meta-a", "2")]), "fine");
+    }
+
+    #[test]
+    fn one_length_and_one_host() {
+        let both = [("host", "a"), ("content-length", "1"), ("transfer-encoding", "chunked")];
+        assert!(found("/", &both).contains("both Content-Length and Transfer-Encoding"));
+        assert!(found("/", &[]).contains("no Host header"));
+        assert!(found("http://a/", &[("host", "b")]).contains("different hosts"));
+        assert_eq!(found("http://a:1/", &[("host", "A:1")]), "fine");
+        assert_eq!(found("http://a/", &[]), "fine");
+    }
+}

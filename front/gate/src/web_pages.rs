@@ -1,0 +1,234 @@
+//! Which requests a web page may not make. Any page can have its visitor's browser send requests to loopback, and with a
+//! name of its own that resolves there (DNS rebinding) also read the answers. Two marks tell such a request, and a page
+//! can forge neither: the host that the browser was sent to, and what the browser says of the page
+//! (`Origin`, `Sec-Fetch-Site`).
+//!
+//! The API and the registry refuse every host that is not this cloud's, and every page of another origin. Pages may load
+//! objects, since a bucket's policy or a presigned URL allows that to everybody or to its holder; CORS rules of buckets are
+//! not enacted, so a page cannot read more than that. Applications are not served here: on the port of load balancers and
+//! distributions, only a name that the cloud does not serve is refused.
+//!
+//! Source: <https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site>
+
+use escale_base::AwsError;
+use escale_service::Config;
+use http::{HeaderMap, Method, header, request::Parts, uri::Authority};
+use std::net::{IpAddr, SocketAddr};
+
+/// What a page may make its visitor's browser ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// GetObject or HeadObject: the bucket's policy decides.
+    ObjectRead,
+    /// A presigned URL: its signature decides.
+    Presigned,
+    Other,
+}
+
+/// The authority by which the client reached us, if it is one of ours. `local` is the address that the connection came to.
+pub(crate) fn check_host<'a>(
+    parts: &'a Parts,
+    local: SocketAddr,
+    config: &Config,
+) -> Result<&'a str, AwsError> {
+    let named = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let named = named.or_else(|| parts.uri.authority().map(|a| a.as_str())).unwrap_or("");
+    let ours = named.parse::<Authority>().is_ok_and(|authority| is_ours(&authority, local, config));
+    if ours {
+        return Ok(named);
+    }
+    let message = format!(
+        "The request names the host {named:?}, under which this API is not served. Use {} as the endpoint.",
+        if local.ip().is_loopback() { config.endpoint.clone() } else { Config::api_name() }
+    );
+    Err(AwsError::new("AccessDenied", 403, message))
+}
+
+fn is_ours(authority: &Authority, local: SocketAddr, config: &Config) -> bool {
+    if authority.as_str().contains('@') {
+        return false;
+    }
+    let host = authority.host().trim_end_matches('.').to_ascii_lowercase();
+    // A port that is no number is none of ours either.
+    let port = match authority.as_str().strip_prefix(authority.host()) {
+        Some("") => 80,
+        _ => authority.port_u16().unwrap_or(0),
+    };
+    let same_port = port == local.port();
+    if let Ok(ip) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        return same_port && (ip == local.ip() || (ip.is_loopback() && local.ip().is_loopback()));
+    }
+    if host == "localhost" || host.ends_with(".localhost") {
+        return same_port;
+    }
+    let s3 = Config::s3_name();
+    if host == Config::api_name() || host == s3 || host.strip_suffix(&s3).is_some_and(|b| b.ends_with('.')) {
+        return same_port;
+    }
+    // AWS's own names, for clients that are led here by a proxy or a resolver: they speak of AWS's ports.
+    let registry = format!("{}.dkr.ecr.{}.amazonaws.com", config.account, config.region);
+    let of_aws = host.ends_with(".amazonaws.com") && escale_wire::is_own_host(&host);
+    (of_aws || host == registry) && (same_port || matches!(port, 80 | 443))
+}
+
+/// Refuses what a page of another origin makes a browser send. `authority` is what [`check_host`] gave.
+pub(crate) fn check_page(parts: &Parts, authority: &str, purpose: Purpose) -> Result<(), AwsError> {
+    if is_same_origin(&parts.headers, authority) {
+        return Ok(());
+    }
+    let preflight = parts.method == Method::OPTIONS;
+    match purpose {
+        Purpose::ObjectRead | Purpose::Presigned if !preflight => Ok(()),
+        // A refusal is the answer that keeps the browser from sending what it asks about.
+        _ if preflight => {
+            let message = "CORSResponse: CORS is not enabled for this bucket.";
+            Err(AwsError::new("AccessForbidden", 403, message))
+        }
+        _ => {
+            let of = text(&parts.headers, "origin").unwrap_or("another site");
+            let message = format!(
+                "A web page of {of} made this request. Pages of other origins cannot call this API; they can load objects that \
+                 a bucket policy or a presigned URL allows."
+            );
+            Err(AwsError::new("AccessDenied", 403, message))
+        }
+    }
+}
+
+/// Also what no page made: programs send neither header, and a browser's user who typed an address sends `none`.
+fn is_same_origin(headers: &HeaderMap, authority: &str) -> bool {
+    // All names below `localhost` are one site, whoever serves them: `same-site` says nothing.
+    let site =
+        headers.get("sec-fetch-site").is_none_or(|site| matches!(site.as_bytes(), b"same-origin" | b"none"));
+    let origin = headers.get(header::ORIGIN).is_none_or(|origin| {
+        let page = origin.to_str().ok().and_then(|o| o.strip_prefix("http://"));
+        page.is_some_and(|page| without_port_80(page).eq_ignore_ascii_case(without_port_80(authority)))
+    });
+    site && origin
+}
+
+fn without_port_80(authority: &str) -> &str {
+    authority.strip_suffix(":80").unwrap_or(authority)
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(method: &str, headers: &[(&str, &str)]) -> Parts {
+        let mut request = http::Request::builder().method(method).uri("/");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn hosts() {
+        let config = Config::default();
+        let (host, inside) = ("127.0.0.1:4566".parse().unwrap(), "198.18.0.2:80".parse().unwrap());
+        let check = |name: &str, local: SocketAddr, expected: bool| {
+            let found = check_host(&parts("GET", &[("host", name)]), local, &config).is_ok();
+            assert_eq!(found, expected, "{name} at {local}");
+        };
+        for ours in [
+            "127.0.0.1:4566",
+            "127.1.2.3:4566",
+            "[::1]:4566",
+            "localhost:4566",
+            "LOCALHOST:4566",
+            "bucket.s3.localhost:4566",
+            "my.bucket.localhost:4566",
+            "ecs.localhost:4566",
+            "api.escale.internal:4566",
+            "ec2.eu-west-3.amazonaws.com",
+            "s3.amazonaws.com:443",
+            "bucket.s3.eu-west-3.amazonaws.com:4566",
+            "000000000000.dkr.ecr.eu-west-3.amazonaws.com",
+        ] {
+            check(ours, host, true);
+        }
+        for foreign in [
+            "",
+            "evil.example",
+            "evil.example:4566",
+            "127.0.0.1",
+            "127.0.0.1:80",
+            "127.0.0.1:8080",
+            "localhost",
+            "localhost:8080",
+            "notlocalhost:4566",
+            "localhost.evil.example:4566",
+            "127.0.0.1.nip.io:4566",
+            "127.0.0.1:4566@evil.example",
+            "user@127.0.0.1:4566",
+            "127.0.0.1:",
+            "127.0.0.1:x",
+            "127.0.0.1:4566:4566",
+            "0.0.0.0:4566",
+            "192.0.2.1:4566",
+            "198.18.0.2:4566",
+            "[::2]:4566",
+            "2130706433:4566",
+            "evil.amazonaws.com:4566",
+            "ec2-192-0-2-1.compute.amazonaws.com:4566",
+            "ec2.amazonaws.com.evil.example:4566",
+            "000000000001.dkr.ecr.eu-west-3.amazonaws.com",
+            "escale.internal:4566",
+            "xs3.escale.internal:4566",
+        ] {
+            check(foreign, host, false);
+        }
+        check("api.escale.internal", inside, true);
+        check("api.escale.internal.:80", inside, true);
+        check("b.s3.escale.internal", inside, true);
+        check("198.18.0.2", inside, true);
+        check("127.0.0.1", inside, false);
+        check("198.18.0.9", inside, false);
+        check("api.escale.internal:4566", inside, false);
+    }
+
+    #[test]
+    fn pages() {
+        let us = "127.0.0.1:4566";
+        let check = |method: &str, headers: &[(&str, &str)], purpose: Purpose, expected: &str| {
+            let found =
+                check_page(&parts(method, headers), us, purpose).map_or_else(|e| e.code, |()| "fine".into());
+            assert_eq!(found, expected, "{method} {headers:?} {purpose:?}");
+        };
+        use Purpose::{ObjectRead, Other, Presigned};
+        for (headers, expected) in [
+            (&[][..], "fine"),
+            (&[("origin", "http://127.0.0.1:4566")], "fine"),
+            (&[("sec-fetch-site", "same-origin")], "fine"),
+            (&[("sec-fetch-site", "none")], "fine"),
+            (&[("origin", "https://127.0.0.1:4566")], "AccessDenied"),
+            (&[("origin", "http://127.0.0.1:8080")], "AccessDenied"),
+            (&[("origin", "http://127.0.0.1")], "AccessDenied"),
+            (&[("origin", "http://evil.example")], "AccessDenied"),
+            (&[("origin", "null")], "AccessDenied"),
+            (&[("origin", "")], "AccessDenied"),
+            (&[("sec-fetch-site", "cross-site")], "AccessDenied"),
+            (&[("sec-fetch-site", "same-site")], "AccessDenied"),
+            (&[("sec-fetch-site", "")], "AccessDenied"),
+            (&[("origin", "http://127.0.0.1:4566"), ("sec-fetch-site", "cross-site")], "AccessDenied"),
+            (&[("origin", "http://evil.example"), ("sec-fetch-site", "same-origin")], "AccessDenied"),
+        ] {
+            for method in ["GET", "POST", "DELETE"] {
+                check(method, headers, Other, expected);
+            }
+            check("GET", headers, ObjectRead, "fine");
+            check("PUT", headers, Presigned, "fine");
+        }
+        let foreign = [("origin", "http://evil.example")];
+        for purpose in [ObjectRead, Presigned, Other] {
+            check("OPTIONS", &foreign, purpose, "AccessForbidden");
+        }
+        let page = check_page(&parts("GET", &[("origin", "http://b.localhost")]), "b.localhost:80", Other);
+        assert!(page.is_ok(), "port 80 need not be said");
+    }
+}
