@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import re
 import shutil
 import subprocess
 import threading
@@ -34,6 +35,9 @@ def foreign(cloud):
     }
 
 
+# The code is each service's own.
+REFUSED = re.compile("this API is not served|A web page of|has no Host header")
+
 NAMES = list(foreign(type("Cloud", (), {"port": 0})))
 
 
@@ -45,7 +49,7 @@ def test_a_page_creates_nothing(cloud, name):
     own = raw.signed(cloud, "ec2", "GET", CREATE, host=host)
     headers = marks + [h for h in own if h[0] != "Host"]
     status, text, _ = raw.ask(cloud, "GET", CREATE, headers)
-    assert status in (400, 403) and ("AccessDenied" in text or "InvalidRequest" in text), (status, text)
+    assert status in (400, 403) and REFUSED.search(text), (status, text)
     assert vpcs(cloud) == before
 
 
@@ -55,7 +59,7 @@ def test_a_page_lists_no_buckets_and_no_images(cloud, name):
     for path in ("/", "/v2/", "/v2/_catalog"):
         status, text, _ = raw.ask(cloud, "GET", path, marks)
         assert status in (400, 403) and "ListAllMyBuckets" not in text, (path, status, text)
-        assert "AccessDenied" in text or "InvalidRequest" in text, text
+        assert REFUSED.search(text), text
 
 
 def test_a_page_that_asks_first_is_told_no(cloud):
@@ -113,27 +117,28 @@ def test_pages_load_what_policies_and_presigned_urls_allow(cloud, public):
 
 
 @pytest.mark.parametrize("twice", [
-    "Host", "Authorization", "Content-Length", "Content-Type", "X-Amz-Date", "X-Amz-Content-Sha256", "X-Amz-Security-Token", "X-Amz-Target",
+    "Host", "Authorization", "Content-Type", "Transfer-Encoding", "X-Amz-Date", "X-Amz-Content-Sha256", "X-Amz-Security-Token", "X-Amz-Target",
 ])
 def test_a_header_of_one_value_is_there_once(cloud, twice):
     body = b"Action=GetCallerIdentity&Version=2011-06-15"
     more = [("Content-Type", "application/x-www-form-urlencoded")]
     headers = raw.signed(cloud, "sts", "POST", "/", body, more)
     assert raw.ask(cloud, "POST", "/", headers, body)[0] == 200
-    value = dict(headers).get(twice, "x")
+    value = dict(headers).get(twice, "chunked" if twice == "Transfer-Encoding" else "x")
     missing = [(twice, value)] if twice not in dict(headers) else []
     status, text, _ = raw.ask(cloud, "POST", "/", headers + missing + [(twice, value)], body)
     assert status == 400, (status, text)
-    if twice == "Host":
+    if twice == "Host":  # also where the first is another one
         status, text, _ = raw.ask(cloud, "POST", "/", [("Host", "evil.example")] + headers, body)
         assert status == 400, (status, text)
 
 
 def test_two_lengths_and_two_signatures(cloud):
+    """Two equal lengths are one (RFC 9110, section 8.6)."""
     body = b"Action=GetCallerIdentity&Version=2011-06-15"
     form = [("Content-Type", "application/x-www-form-urlencoded")]
     headers = raw.signed(cloud, "sts", "POST", "/", body, form)
-    status, text, _ = raw.ask(cloud, "POST", "/", headers + [("Transfer-Encoding", "chunked")], b"2b\r\n" + body + b"\r\n0\r\n\r\n")
+    status, text, _ = raw.ask(cloud, "POST", "/", headers + [("Content-Length", "1")], body)
     assert status == 400, (status, text)
     url = cloud.client("s3").generate_presigned_url("list_buckets")
     path = url.removeprefix(cloud.endpoint)
