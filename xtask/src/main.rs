@@ -5,8 +5,10 @@ mod check;
 mod demo;
 mod run;
 mod setup;
+mod soak;
 mod test;
 mod tidy;
+mod vm;
 
 use anyhow::{Result, bail};
 
@@ -17,7 +19,9 @@ const USAGE: &str = "usage: cargo xtask <verb>
   check            fmt, clippy, tidy, doc: what needs no root and no network
   tidy             the rules of CONTRIBUTING.md that a program can check
   models           make models/*.json anew from a pinned botocore
-  bench NAME       measure against what a user would pick instead";
+  bench NAME       measure against what a user would pick instead
+  vm [SUITE]       run the shop on a real Debian in QEMU: debian-12, debian-13 [--fresh] [--only TEXT]
+  soak [PART]      what takes long, into docs/reliability.md: debian-12, debian-13, memory [--minutes N]";
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -31,6 +35,8 @@ fn main() -> Result<()> {
         ["tidy"] => tidy::all(),
         ["models"] => setup::models(),
         ["bench", name] => bench::bench(name),
+        ["soak", words @ ..] => soak::soak(words),
+        ["vm", words @ ..] => vm::vm(words),
         _ => bail!("{USAGE}"),
     }
 }

@@ -46,6 +46,19 @@ const TESTS: &[Package] = &[
     Package { name: "chromium", shows: "/usr/bin/chromium", why: "opens the pages" },
 ];
 
+/// What `cargo xtask vm` needs on top.
+const VM: &[Package] = &[
+    Package { name: "mmdebstrap", shows: "/usr/bin/mmdebstrap", why: "builds a Debian from its packages" },
+    Package {
+        name: "qemu-system-x86",
+        shows: "/usr/bin/qemu-system-x86_64",
+        why: "is the machine that it boots on",
+    },
+    Package { name: "e2fsprogs", shows: "/usr/sbin/mke2fs", why: "makes the machine's disk" },
+    Package { name: "openssh-client", shows: "/usr/bin/ssh", why: "logs in there" },
+    Package { name: "binutils", shows: "/usr/bin/strip", why: "makes the program small enough to copy" },
+];
+
 pub(crate) fn all() -> Result<()> {
     runtime()?;
     packages(TESTS)?;
@@ -55,6 +68,10 @@ pub(crate) fn all() -> Result<()> {
 
 pub(crate) fn runtime() -> Result<()> {
     packages(RUNTIME)
+}
+
+pub(crate) fn vm() -> Result<()> {
+    packages(VM)
 }
 
 /// The newest major version of PostgreSQL whose server is installed.

@@ -160,7 +160,11 @@ impl Endpoint {
         match calls::call(&self.cloud, &self.store, &caller, "sts", "AssumeRole", input).await {
             Ok(answer) => {
                 let (value, until) = credentials_of(&role, &answer["Credentials"], now);
-                self.given().insert(task.id.clone(), (value.clone(), until));
+                let mut given = self.given();
+                // A task that is gone asks no more: what it had would stay for good.
+                given.retain(|_, (_, until)| until.since_ms(now) > 0);
+                given.insert(task.id.clone(), (value.clone(), until));
+                drop(given);
                 reply(StatusCode::OK, &value)
             }
             Err(e) => reply(

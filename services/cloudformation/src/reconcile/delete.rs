@@ -2,12 +2,13 @@
 
 use super::{Stacks, created, is_in, plan, refused};
 use crate::{error, events, find};
-use escale_base::AwsError;
+use escale_base::{AwsError, Timestamp};
 use escale_service::Cx;
 use escale_store::Row;
 use escale_tables::cloudformation::{
     ChangeSet, Export, Phase, Removal, ResourceState, Stack, StackEvent, StackResource,
 };
+use std::sync::Arc;
 
 impl Stacks {
     /// Asks the resource's service to delete it, or leaves it alone if that is its policy.
@@ -86,12 +87,16 @@ impl Stacks {
     }
 }
 
-/// Drops what was deleted longer ago than AWS shows it.
+/// How long AWS shows a deleted stack.
+const SHOWN_MS: i64 = 90 * 24 * 3_600_000;
+
+/// Deleted stacks that are kept at most: each holds its template and all its events in memory, some 200 KiB for the shop's, and a
+/// pipeline that makes and deletes one for every change would fill the memory long before the 90 days are over.
+const DELETED_KEPT: usize = 100;
+
+/// Drops what was deleted longer ago than AWS shows it, and the oldest beyond what is kept.
 fn forget_old(cx: &mut Cx<'_>) {
-    const SHOWN_MS: i64 = 90 * 24 * 3_600_000;
-    let is_old = |s: &Stack| s.deleted.is_some_and(|at| cx.now.since_ms(at) > SHOWN_MS);
-    let old: Vec<_> = cx.tx.scan::<Stack>().filter(|s| is_old(s)).collect();
-    for stack in old {
+    for stack in forgettable(cx.tx.scan::<Stack>(), cx.now) {
         let below = format!("{}/", stack.uuid);
         for row in cx.tx.prefix::<StackResource>(&below).collect::<Vec<_>>() {
             cx.tx.delete::<StackResource>(&row.key());
@@ -104,6 +109,17 @@ fn forget_old(cx: &mut Cx<'_>) {
         }
         cx.tx.delete::<Stack>(&stack.uuid);
     }
+}
+
+fn forgettable(stacks: impl Iterator<Item = Arc<Stack>>, now: Timestamp) -> Vec<Arc<Stack>> {
+    let deleted = stacks.filter_map(|s| Some((s.deleted?, s)));
+    let mut newest_first: Vec<(Timestamp, Arc<Stack>)> = deleted.collect();
+    newest_first.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    let numbered = newest_first.into_iter().enumerate();
+    numbered
+        .filter(|(n, (at, _))| *n >= DELETED_KEPT || now.since_ms(*at) > SHOWN_MS)
+        .map(|(_, (_, s))| s)
+        .collect()
 }
 
 /// The resource's row if its service is still to be asked.

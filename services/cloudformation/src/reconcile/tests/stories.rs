@@ -501,3 +501,21 @@ fn old_stacks_are_forgotten() {
     let events: Vec<_> = lab.store.read().scan::<escale_tables::cloudformation::StackEvent>().collect();
     assert!(events.iter().all(|e| second.ends_with(&e.stack)));
 }
+
+#[test]
+fn deleted_stacks_are_bounded_in_number() {
+    let lab = Lab::new();
+    let made: Vec<String> = (0..102)
+        .map(|_| {
+            lab.clock.advance_ms(1000);
+            let made = lab.create("shop", "Resources: { A: { Type: Test::Thing } }").unwrap();
+            lab.run();
+            lab.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
+            lab.run();
+            made["StackId"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    let kept: Vec<bool> = made.iter().map(|id| lab.status(id) == "DELETE_COMPLETE").collect();
+    assert_eq!(kept.iter().filter(|kept| **kept).count(), 100);
+    assert_eq!(kept[..3], [false, false, true], "the oldest go first");
+}

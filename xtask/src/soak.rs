@@ -1,0 +1,106 @@
+//! `cargo xtask soak [PART]`: what takes too long for every change. Each part writes its section of docs/reliability.md.
+
+mod memory;
+mod report;
+
+use crate::vm;
+use anyhow::{Result, bail};
+
+/// What a part has found.
+pub(crate) struct Finding {
+    /// Markdown, below the part's heading.
+    pub(crate) text: String,
+    pub(crate) passed: bool,
+}
+
+/// One long series. A new one is a line in [`PARTS`].
+struct Part {
+    name: &'static str,
+    /// The heading of its section, and what it shows, for a reader.
+    title: &'static str,
+    shows: &'static str,
+    run: fn(&Options) -> Result<Finding>,
+}
+
+const PARTS: &[Part] = &[
+    Part {
+        name: "debian-12",
+        title: "Debian 12 from its packages",
+        shows: vm::SHOWS,
+        run: |_| vm::suite("debian-12"),
+    },
+    Part {
+        name: "debian-13",
+        title: "Debian 13 from its packages",
+        shows: vm::SHOWS,
+        run: |_| vm::suite("debian-13"),
+    },
+    Part { name: "memory", title: "Memory under a mixed load", shows: memory::SHOWS, run: memory::soak },
+];
+
+/// What can be said beside the part's name.
+pub(crate) struct Options {
+    /// How long the load of `memory` goes on.
+    pub(crate) minutes: u64,
+}
+
+/// `[PART…] [--minutes N]`; without a part, all of them. One that fails does not hide the next.
+pub(crate) fn soak(words: &[&str]) -> Result<()> {
+    let (chosen, options) = parse(words)?;
+    let mut failed = Vec::new();
+    for part in chosen {
+        println!("▶ soak: {}", part.name);
+        let finding = (part.run)(&options).unwrap_or_else(|error| Finding {
+            text: format!("It could not be run to its end: {error:#}"),
+            passed: false,
+        });
+        println!("\n{}", finding.text);
+        report::write(part.name, part.title, part.shows, &finding)?;
+        failed.extend((!finding.passed).then_some(part.name));
+    }
+    match failed.is_empty() {
+        true => Ok(()),
+        false => bail!("these parts failed: {}", failed.join(", ")),
+    }
+}
+
+fn parse(words: &[&str]) -> Result<(Vec<&'static Part>, Options)> {
+    let mut chosen = Vec::new();
+    let mut options = Options { minutes: 60 };
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match (*word, PARTS.iter().find(|part| part.name == *word)) {
+            (_, Some(part)) => chosen.push(part),
+            ("--minutes", _) => match words.next().map(|n| n.parse()) {
+                Some(Ok(minutes)) if minutes > memory::SETTLED_MIN => options.minutes = minutes,
+                _ => bail!("--minutes needs a number greater than {}", memory::SETTLED_MIN),
+            },
+            _ => {
+                let names: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
+                bail!("no part is called '{word}'; there are: {}", names.join(", "))
+            }
+        }
+    }
+    if chosen.is_empty() {
+        chosen.extend(PARTS);
+    }
+    Ok((chosen, options))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_chosen_by_name() {
+        let names = |words: &[&str]| {
+            let (parts, options) = parse(words).ok()?;
+            Some((parts.iter().map(|p| p.name).collect::<Vec<_>>(), options.minutes))
+        };
+        assert_eq!(names(&[]).unwrap().0.len(), PARTS.len());
+        assert_eq!(names(&["memory", "--minutes", "20"]), Some((vec!["memory"], 20)));
+        assert_eq!(names(&["memory", "--minutes", "5"]), None);
+        assert_eq!(names(&["memory", "--minutes"]), None);
+        assert_eq!(names(&["memories"]), None);
+    }
+}

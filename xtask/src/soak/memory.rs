@@ -1,0 +1,188 @@
+//! The daemon's memory under a mixed load: what it has after an hour, beside what it had after five minutes.
+
+use super::{Finding, Options};
+use crate::{
+    run::{cargo, root, run, run_command},
+    setup, test,
+};
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+pub(super) const SHOWS: &str = "One daemon runs the shop while unmodified clients load it: pages and items through the load balancer, objects put, read and \
+                                deleted, describe calls, tasks that are stopped and replaced, stacks made and deleted, log lines. Its resident memory is \
+                                sampled every 10 s. What it has at the end may be at most 1.15 times what it had after 5 minutes.";
+
+/// Minutes until everything that is loaded once has been loaded: what comes later is growth.
+pub(super) const SETTLED_MIN: u64 = 5;
+
+/// The greatest growth from then to the end that passes.
+const GROWTH: f64 = 1.15;
+
+const SAMPLE: Duration = Duration::from_secs(10);
+
+/// Samples around a moment whose median is its figure: a single one may fall into a burst.
+const AROUND: usize = 6;
+
+pub(super) fn soak(options: &Options) -> Result<Finding> {
+    setup::all()?;
+    run(&cargo(), &["build", "--package", "escale", "--locked"])?;
+    run("examples/shop/build", &[])?;
+    let cloud = Cloud::new()?;
+    let measured = measure(&cloud, options);
+    let cleaned = cloud.escale(&["reset", "--yes"]);
+    let log = cloud.home.join("daemon.log");
+    if let Err(error) = &measured {
+        println!("{error:#}; the daemon's last lines:\n{}", fs::read_to_string(log).unwrap_or_default());
+    }
+    let _ = fs::remove_dir_all(&cloud.home);
+    let finding = measured?;
+    cleaned?;
+    Ok(finding)
+}
+
+/// What the load counts, as it prints it in the end.
+type Counts = serde_json::Map<String, Value>;
+
+fn measure(cloud: &Cloud, options: &Options) -> Result<Finding> {
+    let setting = setup::postgres_setting()?;
+    let words: Vec<&str> =
+        ["up", "examples/shop"].into_iter().chain(setting.iter().map(String::as_str)).collect();
+    cloud.escale(&words)?;
+    let status: Value =
+        serde_json::from_slice(&cloud.command(&["status", "shop", "--json"]).output()?.stdout)?;
+    let pid = status["daemon"]["pid"].as_i64().context("status names no daemon")?;
+    let mut load = cloud.environment(Command::new(setup::venv().join("bin/python")));
+    load.arg("xtask/src/soak/load.py").args(["--seconds", &(options.minutes * 60).to_string()]);
+    let started = Instant::now();
+    let mut load = load.stdout(Stdio::piped()).spawn().context("cannot start the load")?;
+    let mut samples = vec![resident_kib(pid)?];
+    while load.try_wait()?.is_none() {
+        if started.elapsed() > Duration::from_secs(options.minutes * 60 + 300) {
+            load.kill()?;
+            bail!("the load did not end in time");
+        }
+        pause();
+        samples.push(resident_kib(pid).context("the daemon has ended under the load")?);
+        if samples.len() % 30 == 0 {
+            println!("  {:>4} s: {} MiB", started.elapsed().as_secs(), samples.last().unwrap_or(&0) / 1024);
+        }
+    }
+    let done = load.wait_with_output()?;
+    if !done.status.success() {
+        bail!("the load failed: {}", done.status);
+    }
+    let counts: Counts = serde_json::from_slice(&done.stdout).context("the load prints its counts")?;
+    finding(&samples, &counts, options.minutes)
+}
+
+fn finding(samples: &[u64], counts: &Counts, minutes: u64) -> Result<Finding> {
+    let per_minute = (60 / SAMPLE.as_secs()) as usize;
+    let settled = around(samples, SETTLED_MIN as usize * per_minute)?;
+    let end = around(samples, samples.len())?;
+    let ratio = end as f64 / settled as f64;
+    let mib = |kib: u64| format!("{:.1} MiB", kib as f64 / 1024.0);
+    let mut text = format!("| | {minutes} min of load |\n| --- | --- |\n");
+    text += &format!("| before the load | {} |\n", mib(*samples.first().context("no sample")?));
+    text += &format!("| after {SETTLED_MIN} min | {} |\n| at the end | {} |\n", mib(settled), mib(end));
+    text += &format!(
+        "| most | {} |\n| ratio | {ratio:.2} of at most {GROWTH} |\n",
+        mib(*samples.iter().max().context("no sample")?)
+    );
+    for (what, count) in counts {
+        text += &format!("| {what} | {count} |\n");
+    }
+    Ok(Finding { text, passed: ratio <= GROWTH })
+}
+
+/// The median of the samples that end at `end`.
+fn around(samples: &[u64], end: usize) -> Result<u64> {
+    let mut window =
+        samples.get(end.saturating_sub(AROUND)..end).context("the load ended too soon")?.to_vec();
+    window.sort_unstable();
+    window.get(window.len() / 2).copied().context("no sample")
+}
+
+fn resident_kib(pid: i64) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
+}
+
+/// A cloud of its own, beside any other on the machine.
+struct Cloud {
+    home: PathBuf,
+    endpoint: String,
+    web: String,
+    dns: String,
+}
+
+impl Cloud {
+    fn new() -> Result<Cloud> {
+        let port = || -> Result<u16> { Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port()) };
+        let home = PathBuf::from(format!("/var/tmp/escale-soak-{}", std::process::id()));
+        fs::create_dir_all(&home)?;
+        // Databases run as a user of their own, who must be able to enter.
+        fs::set_permissions(&home, fs::Permissions::from_mode(0o755))?;
+        let endpoint = format!("127.0.0.1:{}", port()?);
+        Ok(Cloud { home, endpoint, web: port()?.to_string(), dns: port()?.to_string() })
+    }
+
+    fn environment(&self, mut command: Command) -> Command {
+        command
+            .current_dir(root())
+            .env("ESCALE_HOME", &self.home)
+            .env("ESCALE_ENDPOINT", &self.endpoint)
+            .env("ESCALE_WEB_PORT", &self.web)
+            .env("ESCALE_DNS_PORT", &self.dns)
+            .envs([("ESCALE_ACCESS_KEY", "soak"), ("ESCALE_SECRET_KEY", "soak-secret")])
+            .env("AWS_ENDPOINT_URL", format!("http://{}", self.endpoint))
+            .envs([("AWS_ACCESS_KEY_ID", "soak"), ("AWS_SECRET_ACCESS_KEY", "soak-secret")])
+            .env("AWS_DEFAULT_REGION", "eu-west-3");
+        command
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.environment(Command::new(test::target().join("debug/escale")));
+        command.args(arguments);
+        command
+    }
+
+    fn escale(&self, arguments: &[&str]) -> Result<()> {
+        run_command(&mut self.command(arguments))
+    }
+}
+
+/// Samples are taken in time; there is nothing else to wait for.
+#[allow(clippy::disallowed_methods)]
+fn pause() {
+    std::thread::sleep(SAMPLE);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growth_after_five_minutes_fails() {
+        let passes = |later: u64| {
+            let samples: Vec<u64> = (0..120).map(|n| if n < 30 { 1000 } else { later }).collect();
+            finding(&samples, &Counts::new(), 20).unwrap().passed
+        };
+        assert!(passes(1000));
+        assert!(passes(1149));
+        assert!(!passes(1160));
+    }
+
+    #[test]
+    fn a_load_that_ended_too_soon_is_an_error() {
+        assert!(finding(&[1000; 20], &Counts::new(), 20).is_err());
+    }
+}

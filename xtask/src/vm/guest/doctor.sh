@@ -1,0 +1,6 @@
+! grep -q overlay /proc/filesystems || fail "the machine is not fresh: overlay is registered already"
+out=$(escale doctor)
+code=$?
+echo "$out"
+[ $code = 0 ] || fail "exit $code: $(echo "$out" | grep LACKS)"
+echo "exit 0"

@@ -1,0 +1,36 @@
+//! What is brought to the machine: a tar archive that QEMU shows it as a second disk. ssh would encrypt it on an emulated processor.
+
+use crate::{
+    run::{root, run_command},
+    test,
+};
+use anyhow::{Context, Result};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Packs the program, the shop with its compiled servers, and the application of the memory check.
+pub(super) fn pack(escale: &Path, shop: &Path) -> Result<PathBuf> {
+    let folder = test::target().join("vm/payload");
+    let archive = test::target().join("vm/payload.tar");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    }
+    fs::create_dir_all(folder.join("shop"))?;
+    // Symbols are four fifths of it.
+    run_command(Command::new("strip").arg("-o").arg(folder.join("escale")).arg(escale))?;
+    for name in ["escale.yaml", "frontend", "backend"] {
+        copy(&shop.join(name), &folder.join("shop"))?;
+    }
+    copy(&root().join("xtask/src/vm/guest/eater"), &folder)?;
+    let mut tar = Command::new("tar");
+    tar.args(["--owner=0", "--group=0", "-cf"]).arg(&archive).arg("-C").arg(&folder).arg(".");
+    run_command(&mut tar)?;
+    Ok(archive)
+}
+
+fn copy(what: &Path, into: &Path) -> Result<()> {
+    run_command(Command::new("cp").arg("-a").arg(what).arg(into))
+}
