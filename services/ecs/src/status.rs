@@ -158,3 +158,72 @@ pub(crate) fn count<'a>(image: &Image, tasks: impl Iterator<Item = &'a Arc<Task>
     }
     (running, pending)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use escale_tables::ecs::{Overrides, Stop};
+
+    fn task(stop: Option<Stop>) -> Task {
+        Task {
+            id: "t".into(),
+            cluster: "c".into(),
+            family: "f".into(),
+            revision: 1,
+            group: "service:s".into(),
+            started_by: None,
+            service: None,
+            capacity_provider: None,
+            platform_version: "1.4.0".into(),
+            vpc: "vpc-1".into(),
+            subnet: "subnet-1".into(),
+            zone: "a".into(),
+            interface: "eni-1".into(),
+            private_ip: std::net::Ipv4Addr::LOCALHOST,
+            allocation: None,
+            overrides: Overrides::default(),
+            credentials_id: String::new(),
+            client_token: None,
+            stop,
+            tags: vec![],
+            created: Timestamp(0),
+        }
+    }
+
+    /// Placement and DescribeTasks go by this: a task that died does not wait for its last record to be gone.
+    #[test]
+    fn a_task_lives_until_its_end_is_wanted_or_seen() {
+        let wanted_gone = || Some(Stop { at: Timestamp(1), cause: StopCause::Scaled, reason: String::new() });
+        for (stop, failed, phase, recorded, lives) in [
+            (None, false, None, false, true),
+            (None, false, Some(Phase::Starting), false, true),
+            (None, false, Some(Phase::Running), false, true),
+            (None, false, Some(Phase::Stopping), false, false),
+            (None, false, Some(Phase::Stopped), false, false),
+            (None, false, Some(Phase::Stopped), true, false),
+            (None, true, None, false, false),
+            (wanted_gone(), false, Some(Phase::Running), false, false),
+        ] {
+            let seen = phase.map(|phase| {
+                let containers = Default::default();
+                let (started, stopping, ended, why) = (None, None, None, None);
+                Arc::new(TaskSeen { id: "t".into(), phase, started, stopping, ended, why, containers })
+            });
+            let progress = TaskProgress {
+                failed: failed.then(|| "CannotPullContainerError".to_owned()),
+                stopped: recorded.then_some(Timestamp(2)),
+                ..TaskProgress::default()
+            };
+            let shown = format!("{stop:?} {failed} {phase:?} {recorded}");
+            let known = Known {
+                task: Arc::new(task(stop)),
+                progress: Arc::new(progress),
+                seen,
+                definition: None,
+                has_interface: true,
+                behind_balancer: false,
+            };
+            assert_eq!(known.lives(), lives, "{shown}");
+        }
+    }
+}
