@@ -48,12 +48,15 @@ def ask(cloud, method, path, headers, body=b"", within=10):
         return status, text, time.monotonic() - began
 
 
-def signed(cloud, service, method, path, body=b"", headers=(), key="test", secret="test", region=REGION, host=None):
-    """The headers of a request as botocore signs them for its endpoint, as pairs."""
+def signed(cloud, service, method, path, body=b"", headers=(), key=None, secret=None, region=REGION, host=None):
+    """The headers of a request as botocore signs them for its endpoint, as pairs. With the root key unless another is given."""
+    root = getattr(cloud, "root", lambda: cloud.env)()
     request = botocore.awsrequest.AWSRequest(
         method, f"http://{host or f'127.0.0.1:{cloud.port}'}{path}", headers=dict(headers), data=body
     )
-    credentials = botocore.credentials.Credentials(key, secret)
+    credentials = botocore.credentials.Credentials(
+        key or root["AWS_ACCESS_KEY_ID"], secret or root["AWS_SECRET_ACCESS_KEY"]
+    )
     kind = botocore.auth.S3SigV4Auth if service == "s3" else botocore.auth.SigV4Auth
     kind(credentials, service, region).add_auth(request)
     own = [("Host", host or f"127.0.0.1:{cloud.port}"), ("Content-Length", str(len(body)))]
