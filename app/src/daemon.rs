@@ -3,12 +3,13 @@
 //! It may be killed at any moment: containers and databases are processes of their own, and the next daemon
 //! finds them.
 
-use crate::{cloud, home::Home, lock::Lock, settings::Settings};
+use crate::{cloud, home::Home, lock::Lock, memory, settings::Settings};
 use anyhow::{Context, Result};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) fn run(home: &Home) -> Result<()> {
+    memory::share_arenas();
     start_log()?;
     home.create()?;
     let settings = Settings::from_environment()?;
@@ -29,6 +30,7 @@ async fn serve(home: &Home, settings: &Settings) -> Result<()> {
     let cloud = cloud::start(home, settings).await?;
     tracing::info!(endpoint = settings.config.endpoint, home = %home.path().display(), "escale is up");
     tokio::select! {
+        () = memory::give_back() => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
