@@ -6,7 +6,7 @@
 //! Two sets of threads: one for the API and the reconcilers, one for the planes that answer applications (load balancers,
 //! distributions, DNS), so that no request to the API can occupy what serves an application.
 
-use crate::{cloud, home::Home, lock::Lock, planes, root_key, settings::Settings};
+use crate::{cloud, home::Home, lock::Lock, memory, planes, root_key, settings::Settings};
 use anyhow::{Context, Result};
 use escale_containers::DaemonCgroup;
 use escale_wiring::RootKey;
@@ -22,6 +22,7 @@ const SHUTDOWN: &str = "systemd-shutdow";
 
 /// Runs until SIGTERM or SIGINT. `to_log`: writes to the home's log instead of stderr.
 pub(crate) fn run(home: &Home, to_log: bool) -> Result<()> {
+    memory::share_arenas();
     if to_log {
         home.create()?;
         nix::unistd::dup2_stderr(home.open_log()?).context("cannot write to the log instead of stderr")?;
@@ -87,6 +88,7 @@ async fn serve(home: &Home, settings: &Settings, key: RootKey, data: &Handle) ->
     let cloud = cloud::start(home, settings, key, data).await?;
     tracing::info!(endpoint = settings.config.endpoint, home = %home.path().display(), "escale is up");
     tokio::select! {
+        () = memory::give_back() => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }

@@ -8,6 +8,7 @@ mod cloud;
 mod daemon;
 mod home;
 mod lock;
+mod memory;
 mod path;
 mod planes;
 mod root_key;

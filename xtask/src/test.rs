@@ -5,8 +5,8 @@ use crate::{
     run::{cargo, root, run, run_command},
     setup,
 };
-use anyhow::Result;
-use std::{ffi::OsString, process::Command};
+use anyhow::{Context, Result};
+use std::{ffi::OsString, path::PathBuf, process::Command};
 
 pub(crate) fn all() -> Result<()> {
     setup::all()?;
@@ -41,6 +41,15 @@ fn path_with_clients() -> Result<OsString> {
 }
 
 /// Where cargo builds to.
-pub(crate) fn target() -> std::path::PathBuf {
+pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into)
+}
+
+/// The program to measure or to try: the one that `ESCALE` names, else a release build, as users have it.
+pub(crate) fn program() -> Result<PathBuf> {
+    if let Some(given) = std::env::var_os("ESCALE").filter(|given| !given.is_empty()) {
+        return std::path::absolute(&given).with_context(|| format!("ESCALE={}", given.display()));
+    }
+    run(&cargo(), &["build", "--release", "--package", "escale", "--locked"])?;
+    Ok(target().join("release/escale"))
 }

@@ -4,6 +4,9 @@ use crate::{StoreError, image::Image, row::TableDef, tx::Written};
 use rusqlite::{Connection, params};
 use std::path::{Path, PathBuf};
 
+/// What SQLite may have in memory in this process. The state is read from the image, not from here.
+const SQLITE_BYTES: i64 = 4 << 20;
+
 pub(crate) struct Disk {
     path: PathBuf,
     connection: Connection,
@@ -22,6 +25,9 @@ impl Disk {
         // the last commits, never the file's consistency. FULL would cost an fsync for each of a deploy's writes.
         connection.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
         connection.pragma_update(None, "synchronous", "NORMAL").map_err(fail)?;
+        // For all connections of the process, whichever plane has them: each would fill 2 MiB of its own. SQLite drops pages that
+        // are least used, and reads them again from the kernel's cache.
+        connection.pragma_update(None, "soft_heap_limit", SQLITE_BYTES).map_err(fail)?;
         for table in tables {
             let sql = format!(
                 "CREATE TABLE IF NOT EXISTS \"{}\" (key TEXT PRIMARY KEY, version INTEGER NOT NULL, body TEXT NOT NULL) \

@@ -2,13 +2,13 @@
 
 use super::{Finding, Options};
 use crate::{
-    run::{cargo, root, run, run_command},
+    run::{root, run, run_command},
     setup, test,
 };
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::{
-    fs,
+    fmt, fs,
     net::TcpListener,
     os::unix::fs::PermissionsExt,
     path::PathBuf,
@@ -33,9 +33,9 @@ const AROUND: usize = 6;
 
 pub(super) fn soak(options: &Options) -> Result<Finding> {
     setup::all()?;
-    run(&cargo(), &["build", "--package", "escale", "--locked"])?;
+    let program = test::program()?;
     run("examples/shop/build", &[])?;
-    let cloud = Cloud::new()?;
+    let cloud = Cloud::new(program)?;
     let measured = measure(&cloud, options);
     let cleaned = cloud.escale(&["reset", "--yes"]);
     let log = cloud.home.join("daemon.log");
@@ -63,17 +63,18 @@ fn measure(cloud: &Cloud, options: &Options) -> Result<Finding> {
     load.arg("xtask/src/soak/load.py").args(["--seconds", &(options.minutes * 60).to_string()]);
     let started = Instant::now();
     let mut load = load.stdout(Stdio::piped()).spawn().context("cannot start the load")?;
-    let mut samples = vec![resident_kib(pid)?];
+    let mut samples = vec![Sample::of(pid)?];
     while load.try_wait()?.is_none() {
         if started.elapsed() > Duration::from_secs(options.minutes * 60 + 300) {
             load.kill()?;
             bail!("the load did not end in time");
         }
         pause();
-        samples.push(resident_kib(pid).context("the daemon has ended under the load")?);
-        if samples.len() % 30 == 0 {
-            println!("  {:>4} s: {} MiB", started.elapsed().as_secs(), samples.last().unwrap_or(&0) / 1024);
+        let sample = Sample::of(pid).context("the daemon has ended under the load")?;
+        if samples.len() % 6 == 0 {
+            println!("  {:>4} s: {}", started.elapsed().as_secs(), sample);
         }
+        samples.push(sample);
     }
     let done = load.wait_with_output()?;
     if !done.status.success() {
@@ -83,41 +84,60 @@ fn measure(cloud: &Cloud, options: &Options) -> Result<Finding> {
     finding(&samples, &counts, options.minutes)
 }
 
-fn finding(samples: &[u64], counts: &Counts, minutes: u64) -> Result<Finding> {
+/// The daemon's memory at one moment, in KiB.
+#[derive(Clone, Copy)]
+struct Sample {
+    resident: u64,
+    /// What of it belongs to no file: without the program's own pages, of which more are read as more of it runs.
+    anonymous: u64,
+}
+
+impl Sample {
+    fn of(pid: i64) -> Result<Sample> {
+        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let field = |name: &str| {
+            let line =
+                status.lines().find_map(|l| l.strip_prefix(name)).with_context(|| format!("no {name}"))?;
+            Ok::<u64, anyhow::Error>(line.trim().trim_end_matches(" kB").parse()?)
+        };
+        Ok(Sample { resident: field("VmRSS:")?, anonymous: field("RssAnon:")? })
+    }
+}
+
+impl fmt::Display for Sample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mib = |kib: u64| kib as f64 / 1024.0;
+        write!(f, "{:.1} MiB, of which {:.1} MiB anonymous", mib(self.resident), mib(self.anonymous))
+    }
+}
+
+fn finding(samples: &[Sample], counts: &Counts, minutes: u64) -> Result<Finding> {
     let per_minute = (60 / SAMPLE.as_secs()) as usize;
     let settled = around(samples, SETTLED_MIN as usize * per_minute)?;
     let end = around(samples, samples.len())?;
-    let ratio = end as f64 / settled as f64;
-    let mib = |kib: u64| format!("{:.1} MiB", kib as f64 / 1024.0);
-    let mut text = format!("| | {minutes} min of load |\n| --- | --- |\n");
-    text += &format!("| before the load | {} |\n", mib(*samples.first().context("no sample")?));
-    text += &format!("| after {SETTLED_MIN} min | {} |\n| at the end | {} |\n", mib(settled), mib(end));
-    text += &format!(
-        "| most | {} |\n| ratio | {ratio:.2} of at most {GROWTH} |\n",
-        mib(*samples.iter().max().context("no sample")?)
-    );
+    let ratio = end.resident as f64 / settled.resident as f64;
+    let first = samples.first().context("no sample")?;
+    let most = samples.iter().max_by_key(|s| s.resident).context("no sample")?;
+    let mut text = format!("| | {minutes} min of load |\n| --- | --- |\n| before the load | {first} |\n");
+    text += &format!("| after {SETTLED_MIN} min | {settled} |\n| at the end | {end} |\n| most | {most} |\n");
+    text += &format!("| ratio | {ratio:.2} of at most {GROWTH} |\n");
     for (what, count) in counts {
-        text += &format!("| {what} | {count} |\n");
+        text += &format!("| {what} | {} |\n", count.as_str().unwrap_or_default());
     }
     Ok(Finding { text, passed: ratio <= GROWTH })
 }
 
 /// The median of the samples that end at `end`.
-fn around(samples: &[u64], end: usize) -> Result<u64> {
+fn around(samples: &[Sample], end: usize) -> Result<Sample> {
     let mut window =
         samples.get(end.saturating_sub(AROUND)..end).context("the load ended too soon")?.to_vec();
-    window.sort_unstable();
+    window.sort_unstable_by_key(|s| s.resident);
     window.get(window.len() / 2).copied().context("no sample")
-}
-
-fn resident_kib(pid: i64) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
 /// A cloud of its own, beside any other on the machine.
 struct Cloud {
+    program: PathBuf,
     home: PathBuf,
     endpoint: String,
     web: String,
@@ -125,14 +145,14 @@ struct Cloud {
 }
 
 impl Cloud {
-    fn new() -> Result<Cloud> {
+    fn new(program: PathBuf) -> Result<Cloud> {
         let port = || -> Result<u16> { Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port()) };
         let home = PathBuf::from(format!("/var/tmp/escale-soak-{}", std::process::id()));
         fs::create_dir_all(&home)?;
         // Databases run as a user of their own, who must be able to enter.
         fs::set_permissions(&home, fs::Permissions::from_mode(0o755))?;
         let endpoint = format!("127.0.0.1:{}", port()?);
-        Ok(Cloud { home, endpoint, web: port()?.to_string(), dns: port()?.to_string() })
+        Ok(Cloud { program, home, endpoint, web: port()?.to_string(), dns: port()?.to_string() })
     }
 
     fn environment(&self, mut command: Command) -> Command {
@@ -150,7 +170,7 @@ impl Cloud {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.environment(Command::new(test::target().join("debug/escale")));
+        let mut command = self.environment(Command::new(&self.program));
         command.args(arguments);
         command
     }
@@ -173,7 +193,8 @@ mod tests {
     #[test]
     fn growth_after_five_minutes_fails() {
         let passes = |later: u64| {
-            let samples: Vec<u64> = (0..120).map(|n| if n < 30 { 1000 } else { later }).collect();
+            let sample = |resident| Sample { resident, anonymous: resident };
+            let samples: Vec<Sample> = (0..120).map(|n| sample(if n < 30 { 1000 } else { later })).collect();
             finding(&samples, &Counts::new(), 20).unwrap().passed
         };
         assert!(passes(1000));
@@ -183,6 +204,6 @@ mod tests {
 
     #[test]
     fn a_load_that_ended_too_soon_is_an_error() {
-        assert!(finding(&[1000; 20], &Counts::new(), 20).is_err());
+        assert!(finding(&[Sample { resident: 1000, anonymous: 1000 }; 20], &Counts::new(), 20).is_err());
     }
 }

@@ -10,7 +10,7 @@ mod machine;
 mod payload;
 
 use crate::{
-    run::{cargo, root, run},
+    run::{root, run},
     setup,
     soak::Finding,
     test,
@@ -86,10 +86,10 @@ pub(crate) fn suite(name: &str) -> Result<Finding> {
 
 fn run_suite(suite: Suite, wanted: &Wanted) -> Result<Vec<Outcome>> {
     setup::vm()?;
-    run(&cargo(), &["build", "--package", "escale", "--locked"])?;
+    let program = test::program()?;
     run("examples/shop/build", &[])?;
     let image = image::build(suite, wanted.fresh)?;
-    let payload = payload::pack(&test::target().join("debug/escale"), &root().join("examples/shop"))?;
+    let payload = payload::pack(&program, &root().join("examples/shop"))?;
     let mut machine = Machine::boot(&image, &payload)?;
     println!("▶ {suite} answers after {} s; log: {}", machine.booted_s(), machine.serial_log().display());
     checks::run_all(&mut machine, wanted.only.as_deref())

@@ -163,7 +163,6 @@ fn connect(path: &Path, durability: Durability) -> rusqlite::Result<Connection> 
     };
     conn.pragma_update(None, "journal_mode", "WAL")?;
     conn.pragma_update(None, "synchronous", synchronous)?;
-    conn.pragma_update(None, "mmap_size", 256 << 20)?;
     Ok(conn)
 }
 

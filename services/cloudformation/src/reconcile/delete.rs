@@ -92,7 +92,7 @@ const SHOWN_MS: i64 = 90 * 24 * 3_600_000;
 
 /// Deleted stacks that are kept at most: each holds its template and all its events in memory, some 200 KiB for the shop's, and a
 /// pipeline that makes and deletes one for every change would fill the memory long before the 90 days are over.
-const DELETED_KEPT: usize = 100;
+const DELETED_KEPT: usize = 40;
 
 /// Drops what was deleted longer ago than AWS shows it, and the oldest beyond what is kept.
 fn forget_old(cx: &mut Cx<'_>) {

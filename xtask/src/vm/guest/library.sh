@@ -68,7 +68,7 @@ all_alive() {
 eval "$(escale env 2> /dev/null)"
 : "${AWS_ACCESS_KEY_ID:=test}" "${AWS_SECRET_ACCESS_KEY:=test}"
 
-# api SERVICE OPERATION [MEMBER=VALUE…]: a request of the query protocol; prints the answer.
+# query SERVICE VERSION OPERATION [MEMBER=VALUE…]: a request of the query protocol; prints the answer.
 query() {
     local service=$1 version=$2 operation=$3
     shift 3
@@ -81,4 +81,16 @@ ecs() {
     curl -s -m 60 --aws-sigv4 aws:amz:eu-west-3:ecs --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \
         -H 'content-type: application/x-amz-json-1.1' -H "x-amz-target: AmazonEC2ContainerServiceV20141113.$1" \
         -d "$2" http://127.0.0.1:4566/
+}
+
+# In which zones each service's tasks run.
+zones() {
+    local cluster
+    cluster=$(ecs ListClusters '{}' | jq -r '.clusterArns[]' | grep shop)
+    ecs DescribeTasks "{\"cluster\":\"$cluster\",\"tasks\":$(ecs ListTasks "{\"cluster\":\"$cluster\"}" | jq -c .taskArns)}" |
+        jq -c '[.tasks[] | select(.lastStatus == "RUNNING") | {group, availabilityZone}] | group_by(.group)
+            | map({(.[0].group): (map(.availabilityZone) | sort)}) | add'
+}
+both() {
+    zones | jq -e 'length == 2 and all(.[]; length == 2 and .[0] != .[1])' > /dev/null
 }
