@@ -1,5 +1,5 @@
 //! Words that everybody uses: names ([`arn`], [`ids`]), [`tags`], [`paging`], [`glob`]s, errors ([`error`]), time
-//! ([`clock`]), [`secret`]s, [`limits`], and how a value looks on the wire ([`wire`]).
+//! ([`clock`]), [`secret`]s, [`limits`], the views of a request's [`path`], and how a value looks on the wire ([`wire`]).
 //!
 //! This crate never does I/O and knows no service. Start at [`error`] if you write a plane, at [`wire`] if
 //! you write an operation.
@@ -12,6 +12,7 @@ pub mod glob;
 pub mod ids;
 pub mod limits;
 pub mod paging;
+pub mod path;
 pub mod secret;
 pub mod tags;
 pub mod wire;

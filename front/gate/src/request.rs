@@ -82,7 +82,8 @@ impl Call<'_> {
         let (caller, payload) = self.authenticate(whole)?;
         let (decoded, body) = match body {
             Incoming::Whole(bytes) => {
-                let (bytes, _) = BodyReader::read_all(&payload, &self.parts.headers, bytes)?;
+                let headers = escale_wire::body_headers(self.target, self.parts);
+                let (bytes, _) = BodyReader::read_all(&payload, &headers, bytes)?;
                 (bytes, full(Bytes::new()))
             }
             Incoming::Stream(stream) => {

@@ -22,6 +22,6 @@ mod xml;
 pub use check::{check_fields, check_output};
 pub use fault::{access_denied, missing_authentication, unknown_access_key, unknown_operation};
 pub use head::{host, query_pairs};
-pub use protocol::{Request, decode, encode_error, encode_head, encode_output, operation};
+pub use protocol::{Request, body_headers, decode, encode_error, encode_head, encode_output, operation};
 pub use target::{Target, encode_unidentified, identify};
 pub use validate::validate;
