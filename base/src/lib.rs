@@ -1,6 +1,6 @@
 //! Words that everybody uses: names ([`arn`], [`ids`]), [`tags`], [`paging`], [`glob`]s, errors ([`error`]), time
-//! ([`clock`]), [`secret`]s, [`limits`], how a missing program is installed ([`packages`]), and how a value looks on the
-//! wire ([`wire`]).
+//! ([`clock`]), [`secret`]s, [`limits`], the views of a request's [`path`], how a missing program is installed
+//! ([`packages`]), and how a value looks on the wire ([`wire`]).
 //!
 //! This crate does no I/O, except that [`packages`] reads `/etc/os-release`, and knows no service. Start at [`error`] if you write a plane, at [`wire`] if
 //! you write an operation.
@@ -14,6 +14,7 @@ pub mod ids;
 pub mod limits;
 pub mod packages;
 pub mod paging;
+pub mod path;
 pub mod secret;
 pub mod tags;
 pub mod wire;

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import uuid
+import zlib
 
 import boto3.s3.transfer
 import botocore.exceptions
@@ -149,6 +150,81 @@ def test_preconditions(s3, bucket):
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"y"
 
 
+def test_preconditions_of_parts_copies_and_deletes(s3, bucket):
+    old = s3.put_object(Bucket=bucket, Key="k", Body=b"old")["ETag"]
+
+    def complete(key, **conditions):
+        at = {"Bucket": bucket, "Key": key}
+        upload = s3.create_multipart_upload(**at)["UploadId"]
+        part = s3.upload_part(**at, UploadId=upload, PartNumber=1, Body=b"new")["ETag"]
+        parts = {"Parts": [{"PartNumber": 1, "ETag": part}]}
+        try:
+            return s3.complete_multipart_upload(**at, UploadId=upload, MultipartUpload=parts, **conditions)
+        except botocore.exceptions.ClientError:
+            s3.abort_multipart_upload(**at, UploadId=upload)  # it is still there: a failed condition ends nothing
+            raise
+
+    error = refused("PreconditionFailed", complete, key="k", IfNoneMatch="*")
+    assert error["Error"]["Condition"] == "If-None-Match" and error["ResponseMetadata"]["HTTPStatusCode"] == 412
+    assert refused("PreconditionFailed", complete, key="k", IfMatch='"other"')["Error"]["Condition"] == "If-Match"
+    refused("NoSuchKey", complete, key="none", IfMatch=old)
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"old"
+    complete("fresh", IfNoneMatch="*")
+    new = complete("k", IfMatch=old)["ETag"]
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"new"
+
+    source = {"Bucket": bucket, "Key": "fresh"}
+    refused("PreconditionFailed", s3.copy_object, Bucket=bucket, Key="k", CopySource=source, IfNoneMatch="*")
+    refused("PreconditionFailed", s3.copy_object, Bucket=bucket, Key="k", CopySource=source, IfMatch=old)
+    s3.copy_object(Bucket=bucket, Key="k", CopySource=source, IfMatch=new)
+    s3.copy_object(Bucket=bucket, Key="copy", CopySource=source, IfNoneMatch="*")
+
+    refused("PreconditionFailed", s3.delete_object, Bucket=bucket, Key="copy", IfMatch=old)
+    refused("NoSuchKey", s3.delete_object, Bucket=bucket, Key="none", IfMatch="*")
+    s3.delete_object(Bucket=bucket, Key="copy", IfMatch="*")
+    refused("404", s3.head_object, Bucket=bucket, Key="copy")
+    wrong = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "fresh", "ETag": old}]})
+    assert [e["Code"] for e in wrong["Errors"]] == ["PreconditionFailed"]
+
+
+def test_preconditions_of_presigned_puts(s3, bucket):
+    old = s3.put_object(Bucket=bucket, Key="k", Body=b"old")["ETag"]
+    url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "k"})
+    # In a header that is not signed …
+    assert requests.put(url, data=b"new", headers={"If-None-Match": "*"}).status_code == 412
+    assert requests.put(url, data=b"new", headers={"If-Match": '"other"'}).status_code == 412
+    # … in one that is, and in the query, where signers put it.
+    for member, name, value in [("IfNoneMatch", "If-None-Match", "*"), ("IfMatch", "If-Match", '"other"')]:
+        signed = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "k", member: value})
+        assert requests.put(signed, data=b"new", headers={name: value}).status_code == 412
+        assert requests.put(signed, data=b"new").status_code in (403, 412), "never without the condition"
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"old"
+    assert requests.put(url, data=b"new", headers={"If-Match": old}).status_code == 200
+
+
+def test_a_condition_on_an_etag_needs_the_right_to_read(cloud, aws, s3, bucket):
+    iam, user = aws("iam"), f"u-{uuid.uuid4().hex[:8]}"
+    etag = s3.put_object(Bucket=bucket, Key="k", Body=b"x")["ETag"]
+    iam.create_user(UserName=user)
+    actions = ["s3:PutObject", "s3:DeleteObject"]
+    statement = {"Effect": "Allow", "Action": actions, "Resource": f"arn:aws:s3:::{bucket}/*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=document)
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    try:
+        own = cloud.client("s3", key["AccessKeyId"], key["SecretAccessKey"])
+        at = {"Bucket": bucket, "Key": "k"}
+        refused("AccessDenied", own.put_object, **at, Body=b"y", IfMatch=etag)
+        refused("AccessDenied", own.delete_object, **at, IfMatch=etag)
+        refused("PreconditionFailed", own.put_object, **at, Body=b"y", IfNoneMatch="*")
+        own.put_object(**at, Body=b"y")
+        own.delete_object(**at, IfMatch="*")
+    finally:
+        iam.delete_access_key(UserName=user, AccessKeyId=key["AccessKeyId"])
+        iam.delete_user_policy(UserName=user, PolicyName="p")
+        iam.delete_user(UserName=user)
+
+
 # Of b"123456789": the check values that the algorithms are published with.
 CHECKSUMS = {
     "CRC32": "cbf43926",
@@ -179,6 +255,120 @@ def test_a_wrong_checksum_stores_nothing(s3, bucket):
     refused("BadDigest", s3.put_object, Bucket=bucket, Key="k", Body=b"x", ChecksumSHA256="A" * 43 + "=")
     refused("BadDigest", s3.put_object, Bucket=bucket, Key="k", Body=b"x", ContentMD5="A" * 22 + "==")
     refused("404", s3.head_object, Bucket=bucket, Key="k")
+
+
+@pytest.mark.parametrize("algorithm", ["CRC32", "CRC32C", "CRC64NVME"])
+def test_a_checksum_of_the_whole_object_completes_an_upload(s3, bucket, algorithm):
+    """The header is of the object, not of the list of parts in the request's body."""
+    name, at = f"Checksum{algorithm}", {"Bucket": bucket, "Key": "k"}
+    right = base64.b64encode(bytes.fromhex(CHECKSUMS[algorithm])).decode()
+    kind = {"ChecksumAlgorithm": algorithm, "ChecksumType": "FULL_OBJECT"}
+    upload = s3.create_multipart_upload(**at, **kind)["UploadId"]
+    part = s3.upload_part(**at, UploadId=upload, PartNumber=1, Body=b"123456789", **{name: right})
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"], name: part[name]}]}
+
+    def complete(**more):
+        return s3.complete_multipart_upload(**at, UploadId=upload, MultipartUpload=parts, **more)
+
+    wrong = base64.b64encode(bytes(len(bytes.fromhex(CHECKSUMS[algorithm])))).decode()
+    refused("BadDigest", complete, **{name: wrong}, ChecksumType="FULL_OBJECT")
+    error = refused("InvalidRequest", complete, **{name: right}, ChecksumType="COMPOSITE")
+    assert "FULL_OBJECT checksum mode" in error["Error"]["Message"]
+    done = complete(**{name: right}, ChecksumType="FULL_OBJECT")
+    assert (done[name], done["ChecksumType"]) == (right, "FULL_OBJECT")
+    assert s3.head_object(**at, ChecksumMode="ENABLED")[name] == right
+
+
+@pytest.mark.parametrize("algorithm", ["CRC32", "SHA1", "SHA256"])
+def test_a_checksum_of_checksums_completes_an_upload(s3, bucket, algorithm):
+    name, at = f"Checksum{algorithm}", {"Bucket": bucket, "Key": "k"}
+    upload = s3.create_multipart_upload(**at, ChecksumAlgorithm=algorithm)["UploadId"]
+    part = s3.upload_part(**at, UploadId=upload, PartNumber=1, Body=b"123456789", ChecksumAlgorithm=algorithm)
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"], name: part[name]}]}
+    inner = base64.b64decode(part[name])
+    outer = {
+        "CRC32": lambda: zlib.crc32(inner).to_bytes(4, "big"),
+        "SHA1": lambda: hashlib.sha1(inner).digest(),
+        "SHA256": lambda: hashlib.sha256(inner).digest(),
+    }[algorithm]()
+    right = base64.b64encode(outer).decode() + "-1"
+    done = s3.complete_multipart_upload(**at, UploadId=upload, MultipartUpload=parts, **{name: right})
+    assert (done[name], done["ChecksumType"]) == (right, "COMPOSITE")
+
+
+# What AWS answers on success where it is not 200; the model does not say it of all.
+STATUS = {
+    "put_bucket_policy": 204,
+    "put_bucket_tagging": 204,
+    "delete_bucket_policy": 204,
+    "delete_bucket_tagging": 204,
+    "delete_bucket_cors": 204,
+    "delete_bucket_encryption": 204,
+    "delete_public_access_block": 204,
+    "delete_object": 204,
+    "delete_object_tagging": 204,
+    "abort_multipart_upload": 204,
+    "put_bucket_acl": 200,
+    "put_bucket_encryption": 200,
+    "put_bucket_ownership_controls": 200,
+    "put_bucket_versioning": 200,
+    "put_public_access_block": 200,
+    "put_object": 200,
+    "put_object_tagging": 200,
+    "copy_object": 200,
+    "delete_objects": 200,
+    "create_multipart_upload": 200,
+    "upload_part": 200,
+    "complete_multipart_upload": 200,
+    "head_bucket": 200,
+    "head_object": 200,
+}
+
+
+def test_statuses_of_success(s3, bucket):
+    at = {"Bucket": bucket, "Key": "k"}
+    seen = {}
+
+    def call(operation, **arguments):
+        answer = getattr(s3, operation)(**arguments)
+        seen[operation] = answer["ResponseMetadata"]["HTTPStatusCode"]
+        return answer
+
+    tags = {"TagSet": [{"Key": "a", "Value": "b"}]}
+    statement = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:GetObjectTorrent",
+        "Resource": f"arn:aws:s3:::{bucket}/*",
+    }
+    call("head_bucket", Bucket=bucket)
+    call("put_bucket_policy", Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    call("delete_bucket_policy", Bucket=bucket)
+    call("put_bucket_tagging", Bucket=bucket, Tagging=tags)
+    call("delete_bucket_tagging", Bucket=bucket)
+    call("delete_bucket_cors", Bucket=bucket)
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    call("put_bucket_encryption", Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    call("delete_bucket_encryption", Bucket=bucket)
+    owner = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    call("put_bucket_ownership_controls", Bucket=bucket, OwnershipControls=owner)
+    call("put_bucket_acl", Bucket=bucket, ACL="private")
+    call("put_public_access_block", Bucket=bucket, PublicAccessBlockConfiguration={"BlockPublicAcls": True})
+    call("delete_public_access_block", Bucket=bucket)
+    call("put_object", **at, Body=b"x")
+    call("put_object_tagging", **at, Tagging=tags)
+    call("delete_object_tagging", **at)
+    call("head_object", **at)
+    call("copy_object", Bucket=bucket, Key="c", CopySource=at)
+    call("delete_objects", Bucket=bucket, Delete={"Objects": [{"Key": "c"}]})
+    upload = call("create_multipart_upload", **at)["UploadId"]
+    part = call("upload_part", **at, UploadId=upload, PartNumber=1, Body=b"y")["ETag"]
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part}]}
+    call("complete_multipart_upload", **at, UploadId=upload, MultipartUpload=parts)
+    call("abort_multipart_upload", **at, UploadId=s3.create_multipart_upload(**at)["UploadId"])
+    call("delete_object", **at)
+    call("put_bucket_versioning", Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    assert seen == STATUS
 
 
 def test_lists(s3, bucket):

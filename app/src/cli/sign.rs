@@ -11,12 +11,27 @@ use clap::Args;
 use escale_base::{
     Clock,
     glob::{Glob, One},
+    path::RawPath,
 };
 use http::Method;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use rsa::Pkcs1v15Sign;
 use serde_json::json;
 use sha1::Digest;
 use std::collections::BTreeMap;
+
+/// What no URL has as it is (RFC 3986, 2). An encoding that is there already stays.
+const NEVER_SENT: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 #[derive(Args)]
 pub(crate) struct Sign {
@@ -39,6 +54,8 @@ pub(crate) async fn run(home: &Home, out: &Output, sign: &Sign) -> Result<()> {
         true => sign.path.clone(),
         false => format!("{}/{}", application.url, sign.path.trim_start_matches('/')),
     };
+    // A URL is signed as it is sent, and clients send these characters encoded.
+    let url = utf8_percent_encode(&url, NEVER_SENT).to_string();
     refuse_what_is_not_private(&client, &application, &outputs, &url).await?;
     let key = up::private_key(home, &application.stack)?;
     let key_id = outputs.get("CdnKeyId").with_context(|| no_private_bucket(&application))?;
@@ -93,10 +110,11 @@ async fn refuse_what_is_not_private(
     if ![host(site), host(domain)].contains(&host(authority)) {
         bail!("{url} is no address of {}, which is {}", application.app, application.url);
     }
-    let path = path.split('?').next().unwrap_or_default();
+    let path = RawPath::new(path.split('?').next().unwrap_or_default());
+    let (path, matched) = (path.as_str(), path.collapsed());
     // The first behaviour that fits serves it; a pattern means the same with and without a first slash.
     let bare = |path: &str| path.strip_prefix('/').unwrap_or(path).to_owned();
-    let serves = |b: &&Xml| CLOUDFRONT.matches(&bare(b.text_of("PathPattern")), &bare(path));
+    let serves = |b: &&Xml| CLOUDFRONT.matches(&bare(b.text_of("PathPattern")), &bare(matched.as_str()));
     if !behaviours.iter().find(serves).is_some_and(is_private) {
         let path = if path.is_empty() { "/" } else { path };
         bail!("{path} is not private, it needs no signature; private paths: {}", private.join(", "));

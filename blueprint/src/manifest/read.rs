@@ -10,6 +10,7 @@ use crate::{
     problem::{Problem, nearest},
     yaml::{Key, Kind, Node},
 };
+use escale_base::path::RawPath;
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
 /// How long a task may take to come up, unless the manifest says another: enough for large programs on a quarter of a CPU. A deployment
@@ -326,6 +327,16 @@ fn path_pattern(r: &mut Reader, node: &Node, what: &str) -> Option<String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.$/~\"'@:+*?&".contains(c);
     if !text.starts_with('/') || !text.chars().all(allowed) || text.len() > 128 {
         r.fault_hint(node.place, format!("{what} cannot be `{text}`"), "write it like `/` or `/api/*`");
+    }
+    let normal = RawPath::new(&text).collapsed();
+    if normal.as_str() != text {
+        r.fault_hint(
+            node.place,
+            format!(
+                "{what} cannot be `{text}`: no request is found by it, since paths are normalized before"
+            ),
+            format!("write it as `{}`", normal.as_str()),
+        );
     }
     Some(text)
 }

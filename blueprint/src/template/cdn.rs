@@ -1,8 +1,11 @@
 //! The one front door: a CloudFront distribution before the load balancer and the buckets, and the domain's zone.
 
 use super::{Purpose, Sheet, get_att, pascal, reference, site_url, sub};
-use crate::manifest::{Bucket, Manifest};
-use serde_json::{Value, json};
+use crate::{
+    manifest::{Bucket, Manifest},
+    problem::{Place, Problem},
+};
+use serde_json::{Map, Value, json};
 
 // AWS's managed policies.
 // Source: <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html>
@@ -138,6 +141,61 @@ fn bucket_behaviour(bucket: &Bucket) -> Value {
         behaviour["TrustedKeyGroups"] = json!([reference("CdnKeyGroup")]);
     }
     behaviour
+}
+
+/// No behaviour without signed access leads to a bucket whose objects are served signed. CloudFront compares patterns with
+/// a path in which `%2F` is no slash and sends on the path as it came, in which S3 decodes it: an open default behaviour
+/// on such a bucket serves `/media%2Fx` to everybody, on AWS as here.
+/// <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesCacheBehavior.html>
+pub(super) fn check_signed_buckets(
+    resources: &Map<String, Value>,
+    manifest: &Manifest,
+) -> Result<(), Vec<Problem>> {
+    let distributions = resources.iter().filter(|(_, r)| r["Type"] == "AWS::CloudFront::Distribution");
+    let mut problems = Vec::new();
+    for (id, distribution) in distributions {
+        let config = &distribution["Properties"]["DistributionConfig"];
+        let signed: Vec<&str> =
+            manifest.buckets.iter().filter(|b| b.signed).map(|b| b.name.as_str()).collect();
+        for (pattern, origin) in open_on_signed(config, &signed) {
+            // The template alone never makes one: an override did.
+            let made_by = manifest.overrides.iter().find(|o| o.path.first() == Some(id));
+            let message = format!(
+                "the behaviour `{pattern}` of `{id}` needs no signature, but objects of its origin {origin} are served \
+                 signed: by paths like `/media%2Fx` they would be open to everybody"
+            );
+            let problem = Problem::new(
+                &manifest.origin.source,
+                made_by.map_or_else(Place::default, |o| o.place),
+                message,
+            );
+            problems.push(problem.hint("give open paths a bucket of their own"));
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// Pattern and origin of each behaviour without trusted keys whose origin another one serves only signed, or is one of the
+/// `signed` buckets.
+fn open_on_signed(config: &Value, signed: &[&str]) -> Vec<(String, String)> {
+    let listed = config["CacheBehaviors"].as_array().into_iter().flatten();
+    let behaviours: Vec<&Value> = listed.chain([&config["DefaultCacheBehavior"]]).collect();
+    let is_signed = |b: &&&Value| ["TrustedKeyGroups", "TrustedSigners"].iter().any(|k| !is_empty(&b[*k]));
+    // Two origins may have one domain name.
+    let origins: Vec<&Value> = config["Origins"].as_array().into_iter().flatten().collect();
+    let domain = |id: &Value| origins.iter().find(|o| o["Id"] == *id).map(|o| &o["DomainName"]);
+    let of_behaviours = behaviours.iter().filter(is_signed).map(|b| &b["TargetOriginId"]);
+    let of_buckets =
+        origins.iter().map(|o| &o["Id"]).filter(|id| id.as_str().is_some_and(|i| signed.contains(&i)));
+    let signed: Vec<&Value> = of_behaviours.chain(of_buckets).filter_map(domain).collect();
+    let is_open_on_it = |b: &&&Value| domain(&b["TargetOriginId"]).is_some_and(|d| signed.contains(&d));
+    let open = behaviours.iter().filter(|b| !is_signed(b)).filter(is_open_on_it);
+    open.map(|b| (b["PathPattern"].as_str().unwrap_or("*").to_owned(), b["TargetOriginId"].to_string()))
+        .collect()
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.is_null() || value.as_array().is_some_and(Vec::is_empty)
 }
 
 fn zone(sheet: &mut Sheet, domain: &str) {

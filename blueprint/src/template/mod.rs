@@ -125,6 +125,7 @@ pub fn template(manifest: &Manifest) -> Result<Template, Vec<Problem>> {
         return Err(meeting);
     }
     overrides::apply(&mut sheet.resources, manifest)?;
+    cdn::check_signed_buckets(&sheet.resources, manifest)?;
 
     let sync = |b: &crate::Bucket| {
         let output = format!("{}BucketName", pascal(&b.name));

@@ -327,6 +327,52 @@ fn values_have_their_units() {
 }
 
 #[test]
+fn an_override_may_not_open_a_signed_bucket() {
+    let manifest = with("buckets: { media: { path: /media/*, signed: true } }\noverrides:\n  OVERRIDE\n");
+    check(
+        &manifest.replace(
+            "OVERRIDE",
+            "Distribution.DistributionConfig.DefaultCacheBehavior.TargetOriginId: media",
+        ),
+        expect![[r#"
+            the behaviour `*` of `Distribution` needs no signature, but objects of its origin "media" are served signed: by paths like `/media%2Fx` they would be open to everybody
+             --> escale.yaml:9:3
+              |
+            9 |   Distribution.DistributionConfig.DefaultCacheBehavior.TargetOriginId: media
+              |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+              = give open paths a bucket of their own
+        "#]],
+    );
+    check(
+        &manifest
+            .replace("OVERRIDE", "Distribution.DistributionConfig.CacheBehaviors.0.TrustedKeyGroups: []"),
+        expect![[r#"
+            the behaviour `/media/*` of `Distribution` needs no signature, but objects of its origin "media" are served signed: by paths like `/media%2Fx` they would be open to everybody
+             --> escale.yaml:9:3
+              |
+            9 |   Distribution.DistributionConfig.CacheBehaviors.0.TrustedKeyGroups: []
+              |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+              = give open paths a bucket of their own
+        "#]],
+    );
+}
+
+#[test]
+fn paths_are_in_normal_form() {
+    check(
+        &with("buckets: { media: { path: /media//x/../* } }\n"),
+        expect![[r#"
+        `path` cannot be `/media//x/../*`: no request is found by it, since paths are normalized before
+         --> escale.yaml:7:27
+          |
+        7 | buckets: { media: { path: /media//x/../* } }
+          |                           ^^^^^^^^^^^^^^
+          = write it as `/media/*`
+    "#]],
+    );
+}
+
+#[test]
 fn names_and_paths_belong_to_one() {
     check(
         &with("  Web_2: { image: x }\nbuckets:\n  web: { path: /static/* }\n  b: { path: /static/* }\n"),

@@ -22,6 +22,39 @@ fn fits_into_a_template_body() {
     }
 }
 
+/// The distribution's behaviours as `pattern origin signed`, the default one last.
+fn behaviours(template: &Template) -> Vec<(String, String, bool)> {
+    let config = &template.resources()["Distribution"]["Properties"]["DistributionConfig"];
+    let listed = config["CacheBehaviors"].as_array().cloned().unwrap_or_default();
+    let all = listed.into_iter().chain([config["DefaultCacheBehavior"].clone()]);
+    let text = |v: &serde_json::Value| v.as_str().unwrap_or("*").to_owned();
+    all.map(|b| (text(&b["PathPattern"]), text(&b["TargetOriginId"]), b["TrustedKeyGroups"].is_array()))
+        .collect()
+}
+
+#[test]
+fn no_open_behaviour_leads_to_a_signed_bucket() {
+    let many = "app: shop\nservices: { web: { image: x, port: 80, path: / } }\nbuckets:\n";
+    let buckets = [
+        "a: { path: /media/* }",
+        "b: { path: /media/open/*, signed: true }",
+        "c: { path: /c/*, signed: true }",
+    ];
+    let many = format!("{many}{}", buckets.map(|b| format!("  {b}\n")).concat());
+    for manifest in [shop(), Manifest::parse(&many, "escale.yaml").unwrap()] {
+        let template = of(&manifest);
+        let all = behaviours(&template);
+        assert!(all.iter().any(|(_, _, signed)| *signed), "{all:?}");
+        assert_eq!(all.last().unwrap().1, "load-balancer", "the default leads to no bucket");
+        for (pattern, origin, signed) in &all {
+            let opens = !signed && all.iter().any(|(_, other, signed)| other == origin && *signed);
+            assert!(!opens, "{pattern} opens {origin}: {all:?}");
+            let bucket = manifest.buckets.iter().find(|b| b.name == *origin);
+            assert_eq!(bucket.is_some_and(|b| b.signed), *signed, "{pattern}");
+        }
+    }
+}
+
 #[test]
 fn says_what_a_deployment_needs() {
     let template = of(&shop());

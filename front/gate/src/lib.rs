@@ -14,6 +14,7 @@ mod head;
 mod request;
 mod serve;
 mod web_pages;
+mod withheld;
 
 pub use check::check_against_models;
 pub use serve::serve;

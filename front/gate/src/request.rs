@@ -183,7 +183,8 @@ impl Call {
             Proof::Done(payload) => payload,
             Proof::NeedsBody(unproven) => unproven.prove(&self.target, &self.parts, Some(&body))?.payload,
         };
-        let (body, _) = BodyReader::read_all(&payload, &self.parts.headers, body)?;
+        let headers = escale_wire::body_headers(&self.target, &self.parts);
+        let (body, _) = BodyReader::read_all(&payload, &headers, body)?;
         let request = escale_wire::decode(&self.target, &self.parts, &body)?;
         escale_wire::validate(&self.target, request.operation, &request.input)?;
         Ok(request)

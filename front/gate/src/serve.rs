@@ -3,11 +3,11 @@
 use crate::{
     Gate,
     request::{self, Ends},
+    withheld,
 };
 use escale_base::limits::request as limits;
 use escale_service::{Arrival, Body, Entrance};
 use http::{Request, Response};
-use http_body_util::BodyExt;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -71,8 +71,12 @@ type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + 
 async fn connection(gate: Arc<Gate>, stream: TcpStream, ends: Ends) {
     let service = service_fn(move |incoming: Request<Incoming>| -> Answer {
         let gate = Arc::clone(&gate);
-        let incoming = incoming.map(|b| -> Body { b.map_err(|e| Box::new(e).into()).boxed_unsync() });
-        Box::pin(async move { Ok(request::answer(gate, incoming, ends).await) })
+        let (incoming, withheld) = withheld::watch(incoming);
+        Box::pin(async move {
+            let mut response = request::answer(gate, incoming, ends).await;
+            withheld.end(&mut response);
+            Ok(response)
+        })
     });
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(limits::HEAD_BYTES);

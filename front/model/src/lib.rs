@@ -73,6 +73,9 @@ pub struct Operation {
     pub host_prefix: Option<String>,
     /// May be called without a signature (`AssumeRoleWithWebIdentity`).
     pub anonymous: bool,
+    /// `x-amz-checksum-*` headers of the request are of its body. In others they say something else: those of
+    /// CompleteMultipartUpload are of the object that the parts make.
+    pub checksum_of_body: bool,
     /// A checksum of the request's body is demanded.
     pub checksum_required: bool,
     streams_in: Option<String>,

@@ -236,6 +236,7 @@ fn operation(name: &str, v: &Value, ids: &Ids<'_>, shapes: &[Shape]) -> Result<O
         errors: strings(v, "errors"),
         host_prefix: v.get("endpoint").and_then(|e| text(e, "hostPrefix")),
         anonymous,
+        checksum_of_body: checksum.get("requestAlgorithmMember").is_some(),
         checksum_required: flag(checksum, "requestChecksumRequired") || flag(v, "httpChecksumRequired"),
         streams_in: stream(input, shapes),
         streams_out: stream(output, shapes),

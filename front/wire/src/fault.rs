@@ -2,7 +2,7 @@
 //! operation's own errors stand in its service.
 
 use crate::Target;
-use escale_base::AwsError;
+use escale_base::{AwsError, path::BadEncoding};
 use escale_model::{Protocol, ServiceModel};
 
 /// Characters of a wrong value that its error repeats: enough to recognise it.
@@ -17,6 +17,8 @@ pub(crate) enum Malformed {
     Value { at: String, found: String, wanted: &'static str },
     /// EC2 only: a parameter that the operation does not have.
     Unknown(String),
+    /// A label of the path cannot be decoded.
+    Uri(BadEncoding),
 }
 
 impl Malformed {
@@ -49,7 +51,9 @@ impl Malformed {
                     let message = format!("Invalid value '{found}' for {at}");
                     AwsError::new("InvalidParameterValue", 400, message)
                 }
-                Malformed::Body(what) => AwsError::new("InvalidRequest", 400, what),
+                Malformed::Body(_) | Malformed::Uri(_) => {
+                    AwsError::new("InvalidRequest", 400, self.sentence())
+                }
             },
             Protocol::Query => AwsError::new("MalformedInput", 400, self.sentence()),
             Protocol::RestXml => self.into_rest(target.service),
@@ -59,6 +63,7 @@ impl Malformed {
     fn into_rest(self, service: &ServiceModel) -> AwsError {
         let code = match (service.id, &self) {
             ("s3", Malformed::Value { .. }) => "InvalidArgument",
+            ("s3" | "s3control", Malformed::Uri(_)) => "InvalidURI",
             ("s3" | "s3control", _) => "MalformedXML",
             ("cloudfront", _) => "MalformedInput",
             _ => "InvalidInput",
@@ -83,6 +88,7 @@ impl Malformed {
                 format!("{at}: {found} can not be converted to {wanted}")
             }
             Malformed::Unknown(name) => format!("The parameter {name} is not recognized"),
+            Malformed::Uri(why) => format!("Couldn't parse the specified URI: {why}."),
         }
     }
 }

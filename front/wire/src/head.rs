@@ -37,7 +37,7 @@ fn pairs(text: &str, decode: impl Fn(&str) -> String) -> Vec<(String, String)> {
 }
 
 /// Bytes that are no UTF-8 become U+FFFD: no AWS name allows them, so the name's own check refuses it.
-pub(crate) fn percent_decoded(text: &str) -> String {
+fn percent_decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 

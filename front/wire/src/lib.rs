@@ -24,6 +24,6 @@ pub use fault::{
     access_denied, missing_authentication, too_busy, too_slow, unknown_access_key, unknown_operation,
 };
 pub use head::{host, is_form, query_pairs};
-pub use protocol::{Request, decode, encode_error, encode_head, encode_output, operation};
+pub use protocol::{Request, body_headers, decode, encode_error, encode_head, encode_output, operation};
 pub use target::{Target, encode_unidentified, identify, is_own_host};
 pub use validate::validate;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use escale_base::AwsError;
 use escale_model::{Protocol, Service, ServiceModel, listed, service};
 use http::{Response, request::Parts};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The service and protocol of a request, and its path with an S3 bucket in front, wherever the client put it.
 #[derive(Clone, Debug)]
@@ -15,6 +16,9 @@ pub struct Target {
     /// Percent-encoded; `/bucket/key` for S3 even when the bucket was in the host name.
     pub path: String,
 }
+
+/// All that a bucket's name has stays as it is.
+const LABEL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
 /// Names inside which the host's first labels mean something.
 const DOMAINS: [&str; 2] = [".localhost", ".amazonaws.com"];
@@ -44,7 +48,9 @@ pub fn identify(parts: &Parts, body: &[u8]) -> Result<Target, AwsError> {
     }
     let host = host(parts);
     let bucket = if model.id == "s3" { bucket_of_host(&host) } else { None };
-    let path = bucket.map_or_else(|| path.to_owned(), |bucket| format!("/{bucket}{path}"));
+    // Encoded, so that nothing of a host's label is read as a separator or as an encoding of the path.
+    let label = |bucket: &str| utf8_percent_encode(bucket, LABEL).to_string();
+    let path = bucket.map_or_else(|| path.to_owned(), |bucket| format!("/{}{path}", label(bucket)));
     Ok(Target { service: model, protocol, path })
 }
 
@@ -193,6 +199,8 @@ mod tests {
             "",
             "s3 RestXml /b/k",
         );
+        check("GET /k%2Fl", &[("host", "b/x.s3.localhost")], "", "s3 RestXml /b%2Fx/k%2Fl");
+        check("GET //k", &[("host", "b%2fx.s3.localhost")], "", "s3 RestXml /b%252fx//k");
         check("GET /b/k", &[("host", "s3.us-east-1.amazonaws.com")], "", "s3 RestXml /b/k");
         check("GET /b/k", &[("host", "localhost:4566")], "", "s3 RestXml /b/k");
         check("GET /b/k", &[("host", "127.0.0.1:4566")], "", "s3 RestXml /b/k");

@@ -2,10 +2,10 @@
 
 use crate::{
     Cdn, Connector, Counts, OriginSigner,
-    blob::{Body, Directory},
+    blob::Directory,
     check::{check, check_invalidation},
     flight::Flights,
-    key::matches,
+    key,
     origin::Origins,
     serve,
     signed::SignedAccess,
@@ -14,17 +14,13 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use escale_base::{Clock, PlaneError, error::Context};
-use http::{HeaderName, HeaderValue, Request, Response};
-use hyper::{body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
-};
+use escale_base::{Clock, PlaneError, error::Context, path::MatchPath};
+use escale_httpguard::{Guard, Limits, Link, Upgrades};
+use http::{HeaderName, HeaderValue};
+use hyper::service::service_fn;
 use std::{
     collections::BTreeMap,
     convert::Infallible,
-    net::SocketAddr,
     path::PathBuf,
     sync::{
         Arc, Mutex,
@@ -41,6 +37,9 @@ const CONNECTIONS: usize = 16_384;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A viewer may take so long for the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// A connection on which nothing moves is closed. Longer than any origin may take between two bytes of an answer (AWS
+/// allows at most 180 s), so that a slow origin is a 504 and no broken connection.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 
 pub struct Settings {
     /// Owned by this edge alone: wiped when it opens.
@@ -134,17 +133,7 @@ impl Edge {
         })))
     }
 
-    /// Answers one request of `client`. `https` is how the viewer came.
-    pub async fn handle(
-        &self,
-        request: Request<Incoming>,
-        client: SocketAddr,
-        https: bool,
-    ) -> Response<Body> {
-        serve::handle(self.0.clone(), request, client, https).await
-    }
-
-    /// Answers on `listener` until `stop`; requests under way are finished.
+    /// Answers on `listener` until `stop`; requests under way are finished. `https` is how the viewer came.
     pub async fn serve(&self, listener: TcpListener, https: bool, stop: CancellationToken) {
         let slots = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
@@ -168,25 +157,13 @@ impl Edge {
             let _ = stream.set_nodelay(true);
             let (edge, stop) = (self.clone(), stop.clone());
             tokio::spawn(async move {
+                let link: Arc<Link> = Arc::default();
+                let guard = Guard::new(stream, link.clone(), Arc::new(()), Upgrades::Never, IDLE_TIMEOUT);
                 let service = service_fn(move |request| {
-                    let edge = edge.clone();
-                    async move { Ok::<_, Infallible>(edge.handle(request, client, https).await) }
+                    let (edge, link) = (edge.clone(), link.clone());
+                    async move { Ok::<_, Infallible>(serve::handle(edge.0, request, client, https, &link).await) }
                 });
-                let mut builder = auto::Builder::new(TokioExecutor::new());
-                builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-                builder.http2().timer(TokioTimer::new());
-                let serving = builder.serve_connection(TokioIo::new(stream), service);
-                tokio::pin!(serving);
-                let result = tokio::select! {
-                    result = serving.as_mut() => result,
-                    () = stop.cancelled() => {
-                        serving.as_mut().graceful_shutdown();
-                        serving.await
-                    }
-                };
-                if let Err(error) = result {
-                    tracing::debug!(%error, "viewer connection ended");
-                }
+                escale_httpguard::serve(guard, Limits { head: Some(HEAD_TIMEOUT) }, service, stop).await;
                 drop(slot);
             });
         }
@@ -194,11 +171,11 @@ impl Edge {
 }
 
 impl Inner {
+    /// `host` is in lower case.
     pub(crate) fn distribution(&self, host: &str) -> Option<Arc<Distribution>> {
-        let host = host.to_ascii_lowercase();
         let table = self.table.load();
         let parent = || Some(format!("*.{}", host.split_once('.')?.1));
-        table.by_host.get(&host).or_else(|| table.by_host.get(&parent()?)).cloned()
+        table.by_host.get(host).or_else(|| table.by_host.get(&parent()?)).cloned()
     }
 
     fn change<T>(
@@ -234,9 +211,10 @@ impl Distribution {
     }
 
     /// A pattern means the same with and without a first slash.
-    pub(crate) fn behaviour(&self, path: &str) -> Option<&Compiled> {
-        let bare = path.strip_prefix('/').unwrap_or(path);
-        let found = self.behaviours.iter().find(|(p, _)| matches(p.strip_prefix('/').unwrap_or(p), bare));
+    pub(crate) fn behaviour(&self, path: &MatchPath) -> Option<&Compiled> {
+        let bare = path.as_str().strip_prefix('/').unwrap_or(path.as_str());
+        let found =
+            self.behaviours.iter().find(|(p, _)| key::matches(p.strip_prefix('/').unwrap_or(p), bare));
         found.map(|(_, compiled)| compiled)
     }
 }
@@ -262,7 +240,8 @@ impl Cdn for Edge {
     async fn invalidate(&self, id: &str, paths: &[String]) -> Result<usize, PlaneError> {
         paths.iter().try_for_each(|p| check_invalidation(p))?;
         let id = self.0.table.load().by_id.get(id).map(|d| d.id.clone()).ok_or_else(|| no_such(id))?;
-        Ok(paths.iter().map(|path| self.0.flights.invalidate(&self.0.store, &id, path)).sum())
+        let patterns = paths.iter().map(|path| key::invalidation(path));
+        Ok(patterns.map(|pattern| self.0.flights.invalidate(&self.0.store, &id, &pattern)).sum())
     }
 
     fn ids(&self) -> Vec<String> {

@@ -1,21 +1,26 @@
 //! What of a request distinguishes cached answers, and what of it goes to the origin.
 
 use crate::spec::{Pick, Selection};
-use escale_base::glob::{Glob, One};
+use escale_base::{
+    glob::{Glob, One},
+    path::RawPath,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::sync::Arc;
 
-/// Identifies one cached answer. `path` is what invalidations are matched against.
+/// Identifies one cached answer. The raw path is part of it, since that is what the origin answers to: two spellings
+/// may have two answers, and one must not take the place of the other. `path` is the compared view, with the query:
+/// an invalidation drops all spellings.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub(crate) distribution: Arc<str>,
     pub(crate) path: Arc<str>,
-    /// Method kind, encoding, headers, cookies: unambiguously framed.
+    /// Raw path, method kind, encoding, headers, cookies: unambiguously framed.
     rest: Arc<[u8]>,
 }
 
 pub(crate) struct Viewer<'a> {
-    pub(crate) path: &'a str,
+    pub(crate) path: RawPath<'a>,
     /// Without the parameters of signed access.
     pub(crate) query: Option<&'a str>,
     pub(crate) headers: &'a HeaderMap,
@@ -24,7 +29,7 @@ pub(crate) struct Viewer<'a> {
 
 impl Key {
     pub(crate) fn of(distribution: &Arc<str>, method: &str, by: &Selection, viewer: &Viewer<'_>) -> Key {
-        let mut path = viewer.path.to_owned();
+        let mut path = viewer.path.collapsed().as_str().to_owned();
         if let Some(query) = pick_query(&[&by.query], viewer.query) {
             path.push('?');
             path.push_str(&query);
@@ -34,6 +39,7 @@ impl Key {
             rest.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
             rest.extend_from_slice(bytes);
         };
+        part(viewer.path.as_str().as_bytes());
         part(if method == "OPTIONS" { b"O" } else { b"G" });
         part(if viewer.takes_gzip { b"gzip" } else { b"" });
         let mut names: Vec<&HeaderName> = viewer.headers.keys().filter(|n| by.takes_header(n)).collect();
@@ -47,6 +53,13 @@ impl Key {
         part(pick_cookies(&[&by.cookies], viewer.headers).unwrap_or_default().as_bytes());
         Key { distribution: distribution.clone(), path: path.into(), rest: rest.into() }
     }
+}
+
+/// The path of an invalidation in the form that [`Key::path`] has.
+pub(crate) fn invalidation(pattern: &str) -> String {
+    let (path, query) = pattern.split_once('?').map_or((pattern, None), |(p, q)| (p, Some(q)));
+    let path = RawPath::new(path).collapsed();
+    query.map_or_else(|| path.as_str().to_owned(), |query| format!("{}?{query}", path.as_str()))
 }
 
 impl Selection {
@@ -163,7 +176,7 @@ mod tests {
                 &"d".into(),
                 "GET",
                 &by,
-                &Viewer { path: "/", query: Some("x"), headers: &headers, takes_gzip: false },
+                &Viewer { path: RawPath::new("/"), query: Some("x"), headers: &headers, takes_gzip: false },
             )
         };
         assert_ne!(key(&[("a", "bc")]), key(&[("ab", "c")]));

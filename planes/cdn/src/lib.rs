@@ -8,6 +8,7 @@
 //! Start at [`spec`] for all that it can be told, at `serve.rs` for the road of a request, at `freshness.rs`
 //! for what may be stored and for how long.
 
+mod authority;
 mod blob;
 mod check;
 mod compress;
@@ -41,7 +42,8 @@ pub trait Cdn: Send + Sync {
     async fn apply(&self, spec: DistributionSpec) -> Result<(), PlaneError>;
     /// The distribution answers no more, and what it cached is dropped. One that is not there is no error.
     async fn remove(&self, id: &str) -> Result<(), PlaneError>;
-    /// Drops what is cached under these paths, query string included; a final `*` stands for anything.
+    /// Drops what is cached under these paths, query string included; a final `*` stands for anything. Every
+    /// spelling of a path is meant (`RawPath::collapsed` of `escale-base`).
     /// In force when it returns, also for answers that are just coming in. Returns how many were dropped.
     async fn invalidate(&self, id: &str, paths: &[String]) -> Result<usize, PlaneError>;
     fn ids(&self) -> Vec<String>;

@@ -1,6 +1,7 @@
 //! The road of a request: distribution, behaviour, may they, cache, origin; then the headers that say so.
 
 use crate::{
+    authority::Authority,
     blob::{Body, full},
     compress,
     conditional::{self, Range},
@@ -12,12 +13,17 @@ use crate::{
     spec::ViewerProtocol,
     store::Entry,
 };
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use escale_base::path::RawPath;
+use escale_httpguard::Link;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::{
     net::SocketAddr,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 mod fetch;
@@ -61,32 +67,57 @@ pub(crate) struct Road {
     distribution: Arc<Distribution>,
     client: SocketAddr,
     https: bool,
-    host: String,
+    authority: Authority,
     id: String,
+    /// The viewer's body broke off or broke its framing: a request that failed then is the viewer's fault.
+    body_broke: Arc<AtomicBool>,
 }
 
+/// Answers one request of `client`. `https` is how the viewer came, `link` leads to the guard of its connection.
 pub(crate) async fn handle(
     edge: Arc<Inner>,
     request: Request<Incoming>,
     client: SocketAddr,
     https: bool,
+    link: &Link,
 ) -> Response<Body> {
     let id = format!("{:032x}{:016x}", rand::random::<u128>(), rand::random::<u64>());
-    let host = match request.uri().authority() {
-        Some(authority) => authority.as_str(),
-        None => request.headers().get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or(""),
+    let is_http1 = request.version() != Version::HTTP_2;
+    let refuse = |status: StatusCode| {
+        let mut response = pages::error(status, BAD_REQUEST, &edge.identity, &id);
+        mark(&edge, &mut response, Word::Error, &id);
+        close(&mut response, is_http1);
+        response
     };
-    let host =
-        host.rsplit_once(':').filter(|(_, p)| p.bytes().all(|b| b.is_ascii_digit())).map_or(host, |(h, _)| h);
-    let Some(distribution) = edge.distribution(host) else {
+    if let Some(status) = link.refusal(request.uri().path()) {
+        return refuse(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST));
+    }
+    let path = RawPath::new(request.uri().path());
+    // `*` is a path for servers, not for what they serve; and which behaviour counts must be certain.
+    let is_certain = path.as_str().starts_with('/') && !path.has_two_readings();
+    let Some(authority) = Authority::of(request.uri(), request.headers()).filter(|_| is_certain) else {
+        return refuse(StatusCode::BAD_REQUEST);
+    };
+    let Some(distribution) = edge.distribution(&authority.host()) else {
         let mut response = pages::error(StatusCode::FORBIDDEN, BAD_REQUEST, &edge.identity, &id);
         mark(&edge, &mut response, Word::Error, &id);
+        if link.is_body_withheld() {
+            close(&mut response, is_http1);
+        }
         return response;
     };
     let counters = distribution.counters.clone();
     counters.requests.fetch_add(1, Relaxed);
-    let road =
-        Road { edge: edge.clone(), distribution, client, https, host: host.to_owned(), id: id.clone() };
+    let body_broke: Arc<AtomicBool> = Arc::default();
+    let road = Road {
+        edge: edge.clone(),
+        distribution,
+        client,
+        https,
+        authority,
+        id: id.clone(),
+        body_broke: body_broke.clone(),
+    };
     let (mut response, word) = Box::pin(road.answer(request)).await;
     match word {
         Word::Hit => counters.hits.fetch_add(1, Relaxed),
@@ -100,7 +131,17 @@ pub(crate) async fn handle(
         _ => 0,
     };
     mark(&edge, &mut response, word, &id);
+    if body_broke.load(Relaxed) || link.is_body_withheld() {
+        close(&mut response, is_http1);
+    }
     response
+}
+
+/// Ends the connection after a request that was refused: what else is on it may not be what it seems.
+fn close(response: &mut Response<Body>, is_http1: bool) {
+    if is_http1 {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
 }
 
 /// Says who answered and how.
@@ -129,18 +170,23 @@ impl Road {
     async fn answer(self, request: Request<Incoming>) -> (Response<Body>, Word) {
         let identity = &self.edge.identity;
         let (mut parts, body) = request.into_parts();
+        if let Ok(host) = HeaderValue::from_str(self.authority.as_str()) {
+            // The origin is asked for the host that was decided on, also where the viewer named it in the request line.
+            parts.headers.insert(header::HOST, host);
+        }
         let path = match (parts.uri.path(), &self.distribution.spec.default_root) {
             ("/", Some(root)) => format!("/{root}"),
             (path, _) => path.to_owned(),
         };
-        let Some(compiled) = self.distribution.behaviour(&path) else {
+        let path = RawPath::new(&path);
+        let Some(compiled) = self.distribution.behaviour(&path.collapsed()) else {
             return (pages::error(StatusCode::FORBIDDEN, BAD_REQUEST, identity, &self.id), Word::Error);
         };
         let behaviour = &compiled.behaviour;
         match behaviour.viewer {
             ViewerProtocol::RedirectToHttps if !self.https => {
                 let target = parts.uri.path_and_query().map_or("/", |p| p.as_str());
-                return (pages::to_https(&self.host, target, identity), Word::Redirect);
+                return (pages::to_https(&self.authority.host(), target, identity), Word::Redirect);
             }
             ViewerProtocol::HttpsOnly if !self.https => {
                 return (pages::error(StatusCode::FORBIDDEN, BAD_REQUEST, identity, &self.id), Word::Error);
@@ -155,12 +201,10 @@ impl Road {
         }
         let mut query = parts.uri.query().map(str::to_owned);
         if let Some(access) = &compiled.access {
-            // With the port, if the viewer typed one: it is part of the URL that was signed.
-            let authority = parts.headers.get(header::HOST).and_then(|h| h.to_str().ok());
             let asked = Asked {
                 https: self.https,
-                host: authority.unwrap_or(&self.host),
-                path: parts.uri.path(),
+                authority: &self.authority,
+                path: RawPath::new(parts.uri.path()),
                 query: query.as_deref(),
                 headers: &parts.headers,
                 client: self.client.ip(),
@@ -172,9 +216,13 @@ impl Road {
             query = query.as_deref().and_then(signed::strip_query);
             signed::strip_cookies(&mut parts.headers);
         }
-        let (response, word) = self
-            .content(compiled, &path, query.as_deref(), &parts, body.map_err(Into::into).boxed_unsync())
-            .await;
+        let broke = self.body_broke.clone();
+        let body = body.map_err(move |error| {
+            broke.store(true, Relaxed);
+            error.into()
+        });
+        let (response, word) =
+            self.content(compiled, path, query.as_deref(), &parts, body.boxed_unsync()).await;
         let page = self.distribution.spec.errors.iter().find(|e| e.status == response.status().as_u16());
         match page.and_then(|e| e.page.as_ref()) {
             Some((page, status)) => (self.page(page, *status, response).await, Word::Error),
@@ -184,7 +232,8 @@ impl Road {
 
     /// Another object of the distribution in place of an error; the error itself when that fails too.
     async fn page(&self, path: &str, status: u16, error: Response<Body>) -> Response<Body> {
-        let Some(compiled) = self.distribution.behaviour(path) else { return error };
+        let path = RawPath::new(path);
+        let Some(compiled) = self.distribution.behaviour(&path.collapsed()) else { return error };
         let mut parts = Request::new(()).into_parts().0;
         parts.method = Method::GET;
         let (mut page, _) = self.content(compiled, path, None, &parts, origin::empty()).await;
@@ -201,7 +250,7 @@ impl Road {
     async fn content(
         &self,
         compiled: &Compiled,
-        path: &str,
+        path: RawPath<'_>,
         query: Option<&str>,
         parts: &Parts,
         body: Body,

@@ -3,9 +3,9 @@
 //! Parameter and condition names, the base64 alphabet and the canned policy's text are the protocol of the
 //! signers in use, byte for byte; they stand in the constants below.
 
-use crate::{key, spec::TrustedKey};
+use crate::{authority::Authority, key, spec::TrustedKey};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use escale_base::Timestamp;
+use escale_base::{Timestamp, path::RawPath};
 use http::{HeaderMap, HeaderValue, header};
 use ipnet::IpNet;
 use rsa::{
@@ -41,8 +41,10 @@ const DENIED: Denied = Denied("AccessDenied", "Access denied");
 
 pub(crate) struct Asked<'a> {
     pub(crate) https: bool,
-    pub(crate) host: &'a str,
-    pub(crate) path: &'a str,
+    /// The same that chose the distribution.
+    pub(crate) authority: &'a Authority,
+    /// A URL is signed as it is sent.
+    pub(crate) path: RawPath<'a>,
     pub(crate) query: Option<&'a str>,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) client: IpAddr,
@@ -135,7 +137,7 @@ fn parameters(asked: &Asked<'_>) -> HashMap<&'static str, String> {
 fn url(asked: &Asked<'_>) -> String {
     let scheme = if asked.https { "https" } else { "http" };
     let query = asked.query.and_then(strip_query).map(|q| format!("?{q}")).unwrap_or_default();
-    format!("{scheme}://{}{}{query}", asked.host, asked.path)
+    format!("{scheme}://{}{}{query}", asked.authority.as_str(), asked.path.as_str())
 }
 
 /// base64 with `+`, `=` and `/` made fit for a URL in the protocol's own way.
@@ -164,7 +166,10 @@ fn allows(policy: &Value, url: &str, asked: &Asked<'_>) -> Result<(), Denied> {
         _ => return Err(MALFORMED_POLICY),
     };
     // `http*://` covers both schemes; otherwise the scheme is part of the pattern.
-    if !key::matches(resource, url) {
+    // A wildcard covers what is below it. A path that an origin may read as one outside (`/a/../b`, in any encoding)
+    // must be signed as it is.
+    let covered = resource == url || (key::matches(resource, url) && !asked.path.may_climb());
+    if !covered {
         return Err(DENIED);
     }
     let time = |name: &str| match &condition[name] {
@@ -217,14 +222,25 @@ mod tests {
 
     impl Signing {
         fn ask(&self, query: &str, cookie: Option<&str>, client: [u8; 4]) -> Result<(), Denied> {
+            self.ask_for("/a/b.png", query, cookie, client)
+        }
+
+        fn ask_for(
+            &self,
+            path: &str,
+            query: &str,
+            cookie: Option<&str>,
+            client: [u8; 4],
+        ) -> Result<(), Denied> {
             let mut headers = HeaderMap::new();
             if let Some(cookie) = cookie {
                 headers.insert(header::COOKIE, cookie.parse().unwrap());
             }
+            let authority = Authority::of(&"https://cdn.test/".parse().unwrap(), &HeaderMap::new()).unwrap();
             self.access.verify(&Asked {
                 https: true,
-                host: "cdn.test",
-                path: "/a/b.png",
+                authority: &authority,
+                path: RawPath::new(path),
                 query: Some(query).filter(|q| !q.is_empty()),
                 headers: &headers,
                 client: client.into(),
@@ -281,6 +297,36 @@ mod tests {
             Err(DENIED)
         );
         assert_eq!(ask(custom("*", r#","DateGreaterThan":{"AWS:EpochTime":"x"}"#)), Err(MALFORMED_POLICY));
+    }
+
+    #[test]
+    fn wildcards_cover_what_is_below_them() {
+        let s = signing();
+        let ask = |resource: &str, path: &str| {
+            let policy = format!(
+                r#"{{"Statement":[{{"Resource":"{resource}","Condition":{{"DateLessThan":{{"AWS:EpochTime":{}}}}}}}]}}"#,
+                NOW + 9
+            );
+            let query =
+                format!("Policy={}&Signature={}&Key-Pair-Id=K1", encode(policy.as_bytes()), s.sign(&policy));
+            s.ask_for(path, &query, None, [10, 0, 0, 1])
+        };
+        let all = "https://cdn.test/m/public/*";
+        assert_eq!(ask(all, "/m/public/x%20y"), Ok(()));
+        assert_eq!(ask(all, "/m/public/a/..b"), Ok(()));
+        for outside in [
+            "/m/public/../private/x",
+            "/m/public/%2e%2E/private/x",
+            "/m/public/..%2fprivate/x",
+            "/m/public/%252e%252e/private/x",
+            "/m/public/..%5cprivate/x",
+            "/m/public/./x",
+            "/m//public/x",
+            "/m/%70ublic/x",
+        ] {
+            assert_eq!(ask(all, outside), Err(DENIED), "{outside}");
+        }
+        assert_eq!(ask("https://cdn.test/m/a/../b", "/m/a/../b"), Ok(()), "signed as it is");
     }
 
     #[test]

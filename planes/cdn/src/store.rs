@@ -266,7 +266,12 @@ mod tests {
             &"d".into(),
             "GET",
             &none,
-            &Viewer { path, query, headers: &HeaderMap::new(), takes_gzip: false },
+            &Viewer {
+                path: escale_base::path::RawPath::new(path),
+                query,
+                headers: &HeaderMap::new(),
+                takes_gzip: false,
+            },
         )
     }
 
@@ -298,9 +303,10 @@ mod tests {
     async fn invalidation_takes_what_it_names() {
         let temp = tempfile::tempdir().unwrap();
         let store = Store::new(Directory::open(temp.path()).unwrap(), 50_000, 100_000);
-        for path in ["/a", "/a?x=1", "/a/b", "/ab", "/c"] {
+        for path in ["/a", "/a?x=1", "/a/b", "/ab", "/c", "/d/e", "/%64/e", "//d/e"] {
             put(&store, path, 1).await;
         }
+        assert_eq!(store.invalidate(&"d".into(), "/d/e"), 3, "every spelling");
         assert_eq!(store.invalidate(&"other".into(), "/*"), 0);
         assert_eq!(store.invalidate(&"d".into(), "/a"), 1);
         assert_eq!(store.invalidate(&"d".into(), "/a?*"), 1);

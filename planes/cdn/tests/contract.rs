@@ -1,12 +1,15 @@
 //! The contract that real and fake plane keep, and the real one's traffic over loopback sockets.
 #![allow(clippy::unwrap_used)] // helpers of tests are not marked as tests
 
+#[path = "../../httpguard/tests/attacks/mod.rs"]
+mod attacks;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use escale_base::{Clock, PlaneError, Timestamp};
 use escale_cdn::{Cdn, Connector, Edge, FakeCdn, OriginSigner, Settings, spec::*};
 use http::{Method, Request, Response};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
 use std::{
@@ -57,13 +60,18 @@ impl Origin1 {
             }
         }
         self.asked.lock().unwrap().push(text);
-        let path = request.uri().path();
+        let path = request.uri().path().to_owned();
+        let (head, body) = request.into_parts();
+        if head.method == Method::POST && body.collect().await.is_err() {
+            return Response::builder().status(500).body(Full::from("the body broke off")).unwrap();
+        }
+        let path = path.as_str();
         let response = Response::builder();
         if self.broken.load(std::sync::atomic::Ordering::SeqCst) {
             return response.status(500).body(Full::from("broken")).unwrap();
         }
         match path {
-            "/tagged" if request.headers().contains_key("if-none-match") => {
+            "/tagged" if head.headers.contains_key("if-none-match") => {
                 response.status(304).header("etag", "\"t\"").body(Full::default())
             }
             "/tagged" => response
@@ -387,4 +395,106 @@ async fn viewers_protocol_and_signed_access() {
     );
     assert!(r.asked().is_empty(), "the origin saw none of it");
     assert_eq!(r.get("/", "").await.body(), "page /index.html");
+}
+
+#[tokio::test]
+async fn refuses_the_attacks_of_the_shared_table() {
+    let r = start(|spec| {
+        spec.default.allowed_methods = vec![Method::GET, Method::POST];
+        spec.default.ttl = Ttl { min_s: 0, default_s: 0, max_s: 0 };
+    })
+    .await;
+    for (name, request, status) in attacks::REFUSED {
+        let answer = ask(r.addr, request).await;
+        assert_eq!(answer.status(), status.to_string(), "{name}: {}", answer.0);
+        assert_eq!(attacks::answers(&answer.0), 1, "{name}: {}", answer.0);
+        assert_eq!(answer.header("connection"), Some("close"), "{name}: {}", answer.0);
+        assert_eq!(answer.header("server"), Some("Edge"), "{name}: {}", answer.0);
+    }
+    assert!(r.asked().is_empty(), "nothing of it reached the origin");
+    for (name, body) in attacks::BROKEN_BODIES {
+        let answer = ask(r.addr, &attacks::with_body("cdn.test", body)).await;
+        assert_eq!(answer.status(), "400", "{name}: {}", answer.0);
+        assert_eq!(attacks::answers(&answer.0), 1, "{name}: {}", answer.0);
+    }
+    assert!(!r.asked().iter().any(|a| a.contains("smuggled")));
+}
+
+#[tokio::test]
+async fn an_answer_instead_of_continue_ends_the_connection() {
+    let r = start(|_| {}).await;
+    // The method is refused without the body, and the host is unknown.
+    for host in ["cdn.test", "other.test"] {
+        let answer = ask(r.addr, &attacks::withheld(host, "/")).await;
+        assert_eq!((answer.status(), answer.header("connection")), ("403", Some("close")), "{}", answer.0);
+    }
+}
+
+#[tokio::test]
+async fn one_authority_decides() {
+    let r = start(|_| {}).await;
+    let get = |target: &str, host: &str| {
+        let text = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        async move { ask(r.addr, &text).await }
+    };
+    assert_eq!(get("http://cdn.test/a", "cdn.test").await.body(), "page /a");
+    assert_eq!(get("http://CDN.test:80/a", "cdn.test").await.body(), "page /a");
+    assert_eq!(get("http://cdn.test/a", "other.test").await.status(), "400");
+    assert_eq!(get("http://other.test/a", "cdn.test").await.status(), "400");
+    assert_eq!(get("http://other.test/a", "other.test").await.status(), "403", "no distribution's host");
+    assert_eq!(get("http://me@cdn.test/a", "cdn.test").await.status(), "400");
+    // Each request of a kept connection is decided anew.
+    let two = ask(
+        r.addr,
+        "GET /a HTTP/1.1\r\nHost: cdn.test\r\n\r\nGET http://other.test/a HTTP/1.1\r\nHost: other.test\r\n\
+         Connection: close\r\n\r\n",
+    )
+    .await;
+    assert_eq!(two.status(), "200");
+    assert_eq!(attacks::answers(&two.0), 2);
+    assert!(two.0.contains("HTTP/1.1 403 "), "{}", two.0);
+}
+
+#[tokio::test]
+async fn behaviours_see_through_encodings_and_origins_get_the_raw_path() {
+    use rsa::pkcs8::EncodePublicKey;
+    let private = rsa::RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 1024).unwrap();
+    let public_key_pem = private.to_public_key().to_public_key_pem(Default::default()).unwrap();
+    let r = start(|spec| {
+        let key = TrustedKey { id: "K".into(), public_key_pem };
+        let signed = Behaviour { trusted_keys: vec![key], ..behaviour() };
+        spec.behaviours = vec![("/media/*".into(), signed)];
+    })
+    .await;
+    for path in [
+        "/media/x",
+        "/%6dedia/x",
+        "/medi%61/x",
+        "/%6D%65%64%69%61/x",
+        "//media/x",
+        "/media//x",
+        "///media///x",
+        "/./media/x",
+        "/%2e/media/x",
+        "/open/../media/x",
+        "/open/%2E%2e/media/x",
+        "/media/./x",
+        "/media/y/../x",
+        "http://cdn.test/%6dedia/x",
+    ] {
+        assert_eq!(r.get(path, "").await.status(), "403", "{path}");
+    }
+    assert_eq!(r.get("/open//../media/x", "").await.status(), "400", "/media/x or /open/media/x");
+    assert!(r.asked().is_empty(), "the origin saw none of it");
+    // What is no other spelling of it (RFC 3986, 2.2) is sent on as it came.
+    for path in ["/media%2Fx", "/%256dedia/x", "/open/..%2fmedia/x", "/a//b/%7Ec", "/a+b;c/%20"] {
+        assert_eq!(r.get(path, "").await.status(), "200", "{path}");
+        assert_eq!(r.asked(), [format!("GET {path} x-signature=d1/o")]);
+    }
+    // One spelling's answer is not another's, and an invalidation means all of them.
+    for path in ["/a/b", "/%61/b", "//a/b"] {
+        assert_eq!(r.get(path, "").await.body(), format!("page {path}"));
+        r.kept(path).await;
+    }
+    assert_eq!(r.edge.invalidate("d1", &["/a/b".into()]).await.unwrap(), 3);
 }

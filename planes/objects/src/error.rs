@@ -1,6 +1,6 @@
 //! What can go wrong, one enum: most of it is the caller's to hear.
 
-use crate::{Algorithm, VersionId};
+use crate::{Algorithm, Condition, VersionId};
 use escale_base::{PlaneError, Timestamp, error::Fault};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -54,7 +54,7 @@ pub enum Error {
     #[error("{0:?} was announced to follow the body, but was not among the checksums to compute")]
     NotComputed(Algorithm),
     #[error("the condition on '{key}' does not hold: {why}")]
-    PreconditionFailed { key: String, why: String },
+    PreconditionFailed { key: String, condition: Condition, why: String },
     #[error("the range asked for is outside of the object's {size_bytes} bytes")]
     RangeNotSatisfiable { size_bytes: u64 },
     #[error("a read names a range or a part, not both")]

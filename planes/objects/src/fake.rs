@@ -291,9 +291,7 @@ impl Objects for Fake {
     async fn delete(&self, bucket: &str, key: &str, spec: Delete) -> Result<Deleted> {
         rules::check_key(key)?;
         let mut state = self.state();
-        if let Some(etag) = spec.if_match {
-            state.check(bucket, key, &Condition::Etag(etag))?;
-        }
+        state.check(bucket, key, &spec.condition)?;
         let held = state.held(bucket)?;
         let versions = held.keys.entry(key.to_owned()).or_default();
         if let Some(version) = spec.version {

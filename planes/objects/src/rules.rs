@@ -32,11 +32,13 @@ pub(crate) fn check_condition(
     (bucket, key): (&str, &str),
     current: Option<&Entry>,
 ) -> Result<()> {
-    let failed = |why: String| Err(Error::PreconditionFailed { key: key.to_owned(), why });
+    let failed = |why: String| {
+        Err(Error::PreconditionFailed { key: key.to_owned(), condition: condition.clone(), why })
+    };
     match (condition, current) {
-        (Condition::None, _) | (Condition::Absent, None) => Ok(()),
+        (Condition::None, _) | (Condition::Absent, None) | (Condition::Present, Some(_)) => Ok(()),
         (Condition::Absent, Some(_)) => failed("the object is there".into()),
-        (Condition::Etag(_), None) => {
+        (Condition::Etag(_) | Condition::Present, None) => {
             Err(Error::NoSuchKey { bucket: bucket.to_owned(), key: key.to_owned(), marker: None })
         }
         (Condition::Etag(etag), Some(entry)) if *etag == entry.etag => Ok(()),

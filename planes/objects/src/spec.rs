@@ -170,6 +170,8 @@ pub enum Condition {
     None,
     /// Only if the key has no current object (`If-None-Match: *`).
     Absent,
+    /// Only if the key has a current object (`If-Match: *`).
+    Present,
     /// Only if the current object has this etag (`If-Match`).
     Etag(String),
 }
@@ -201,8 +203,8 @@ pub struct Got {
 pub struct Delete {
     /// Removes exactly this version; without it the key's current object is deleted as versioning says.
     pub version: Option<VersionId>,
-    /// Only if the current object has this etag.
-    pub if_match: Option<String>,
+    /// On the key's current object, also when a version is named.
+    pub condition: Condition,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

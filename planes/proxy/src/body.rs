@@ -2,6 +2,7 @@
 
 use crate::target::Lease;
 use bytes::Bytes;
+use escale_httpguard::IdleTimer;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -12,7 +13,7 @@ use std::{
     task::{Context, Poll, ready},
     time::Duration,
 };
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -84,35 +85,6 @@ impl Streamed {
         }
         ready!(self.timer.poll(cx));
         Poll::Ready(Some(Err("the target sent nothing for as long as the idle timeout".into())))
-    }
-}
-
-/// Ready once nothing has moved for a while. Moving is cheap: the timer itself is set again only when it rings.
-pub(crate) struct IdleTimer {
-    after: Duration,
-    last: Instant,
-    sleep: Option<Pin<Box<Sleep>>>,
-}
-
-impl IdleTimer {
-    pub(crate) fn new(after: Duration) -> IdleTimer {
-        IdleTimer { after, last: Instant::now(), sleep: None }
-    }
-
-    pub(crate) fn moved(&mut self) {
-        self.last = Instant::now();
-    }
-
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            let due = self.last + self.after;
-            let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
-            ready!(sleep.as_mut().poll(cx));
-            if Instant::now() >= due {
-                return Poll::Ready(());
-            }
-            sleep.as_mut().reset(due);
-        }
     }
 }
 

@@ -74,6 +74,16 @@ pub(crate) struct ListenerCounters {
     pub(crate) sent: AtomicU64,
 }
 
+impl escale_httpguard::Meter for ListenerCounters {
+    fn received(&self, bytes: u64) {
+        self.received.fetch_add(bytes, Relaxed);
+    }
+
+    fn sent(&self, bytes: u64) {
+        self.sent.fetch_add(bytes, Relaxed);
+    }
+}
+
 impl ListenerCounters {
     pub(crate) fn read(&self, port: u16) -> ListenerCount {
         ListenerCount {

@@ -2,7 +2,6 @@
 
 use crate::{
     body::{Body, Progress, Upload, UploadState},
-    guard::Awaiting,
     headers,
     pool::{self, ConnectError},
     serve::Connection,
@@ -10,6 +9,7 @@ use crate::{
     target::Lease,
     upgrade,
 };
+use escale_httpguard::Awaiting;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, request::Parts};
 use hyper::{
     body::Incoming,
@@ -38,7 +38,7 @@ pub(crate) async fn forward(
     prepare(&mut parts, connection, table, upgrade.as_ref());
     let (upload, progress) = Upload::new(body);
     lease.counters.requests.fetch_add(1, Relaxed);
-    let awaiting = connection.link.await_target();
+    let awaiting = connection.link.await_answer();
     let exchange =
         Exchange { connection, lease: &lease, progress: &progress, idle: table.idle, _awaiting: awaiting };
     let sent = Instant::now();

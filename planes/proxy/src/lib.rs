@@ -6,15 +6,14 @@
 //! plane needs no privilege and knows no namespace. It stores nothing: a new process that applies the same
 //! specs listens again. It terminates no TLS.
 //!
-//! Start at [`spec`] for all that it can be told, at `serve.rs` for what happens to a request, at `guard.rs`
-//! for what a client may send.
+//! Start at [`spec`] for all that it can be told, at `serve.rs` for what happens to a request, at
+//! `escale-httpguard` for what a client may send.
 
 mod body;
 mod compile;
 mod counters;
 pub mod fake;
 mod forward;
-mod guard;
 mod headers;
 mod health;
 mod pages;

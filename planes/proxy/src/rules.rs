@@ -4,7 +4,10 @@ use crate::{
     spec::{Condition, QueryPattern, Redirect},
     table::{Port, Step},
 };
-use escale_base::glob::{Glob, One};
+use escale_base::{
+    glob::{Glob, One},
+    path::{MatchPath, RawPath},
+};
 use http::{HeaderMap, Method};
 use std::net::IpAddr;
 
@@ -18,7 +21,10 @@ pub(crate) struct Facts<'a> {
     pub(crate) method: &'a Method,
     /// Without the port.
     pub(crate) host: &'a str,
-    pub(crate) path: &'a str,
+    /// Sent on, and part of where redirects lead.
+    pub(crate) path: RawPath<'a>,
+    /// What conditions are compared with: [`RawPath::normalized`].
+    pub(crate) matched: MatchPath,
     pub(crate) query: Option<&'a str>,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) source: IpAddr,
@@ -38,7 +44,7 @@ impl Port {
 impl Condition {
     pub(crate) fn holds(&self, facts: &Facts<'_>) -> bool {
         match self {
-            Condition::Path(patterns) => patterns.iter().any(|p| CASED.matches(p, facts.path)),
+            Condition::Path(patterns) => patterns.iter().any(|p| CASED.matches(p, facts.matched.as_str())),
             Condition::Host(patterns) => patterns.iter().any(|p| CASELESS.matches(p, facts.host)),
             Condition::Method(methods) => methods.iter().any(|m| m == facts.method.as_str()),
             Condition::Header { name, values } => facts.headers.get_all(name.as_str()).iter().any(|sent| {
@@ -79,7 +85,10 @@ impl Redirect {
                     "protocol" => out.push_str(facts.protocol),
                     "host" => out.push_str(facts.host),
                     "port" => out.push_str(&port),
-                    "path" => out.push_str(facts.path.strip_prefix('/').unwrap_or(facts.path)),
+                    "path" => {
+                        let path = facts.path.as_str();
+                        out.push_str(path.strip_prefix('/').unwrap_or(path));
+                    }
                     "query" => out.push_str(facts.query.unwrap_or("")),
                     other => {
                         out.push_str("#{");
@@ -113,7 +122,8 @@ mod tests {
         Facts {
             method,
             host: "Shop.Example.com",
-            path,
+            path: RawPath::new(path),
+            matched: RawPath::new(path).normalized(),
             query: Some(query).filter(|q| !q.is_empty()),
             headers,
             source: [10, 0, 1, 7].into(),
@@ -179,6 +189,21 @@ mod tests {
             false Source([10.1.0.0/16])
         "#]]
         .assert_eq(&shown);
+    }
+
+    #[test]
+    fn path_conditions_see_through_encodings() {
+        let headers = HeaderMap::new();
+        let admin = Condition::Path(vec!["/admin/*".into()]);
+        let holds = |path: &str| admin.holds(&facts(&Method::GET, path, "", &headers));
+        for path in
+            ["/admin/x", "/%61dmin/x", "/adm%69n/x", "/a/../admin/x", "/a/%2e%2e/admin/x", "/./admin/"]
+        {
+            assert!(holds(path), "{path}");
+        }
+        for path in ["/Admin/x", "/admin%2Fx", "//admin/x", "/%2561dmin/x", "/admin/../x"] {
+            assert!(!holds(path), "{path}");
+        }
     }
 
     #[test]

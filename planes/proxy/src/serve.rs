@@ -6,21 +6,16 @@ use crate::{
     body::Body,
     counters::ListenerCounters,
     forward::forward,
-    guard::{Guard, Link},
     headers, pages,
     rules::Facts,
     spec::{Fixed, Redirect},
     table::{Port, Step, Table, by_weight},
 };
 use arc_swap::ArcSwap;
-use escale_base::Clock;
+use escale_base::{Clock, path::RawPath};
+use escale_httpguard::{Guard, Limits, Link, Upgrades};
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
-use hyper::{
-    body::Incoming,
-    server::conn::{http1, http2},
-    service::service_fn,
-};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::{body::Incoming, service::service_fn};
 use std::{
     convert::Infallible,
     net::SocketAddr,
@@ -37,9 +32,6 @@ use tokio_util::sync::CancellationToken;
 const CONNECTIONS: usize = 16_384;
 /// Pause after an accept that failed for want of file descriptors or memory, which only time gives back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-const HEADERS: usize = 200;
-const HTTP2_HEADER_LIST_BYTES: u32 = 64 * 1024;
-const HTTP2_STREAMS: u32 = 128;
 
 /// What all connections of a node share.
 pub(crate) struct NodeContext {
@@ -116,46 +108,14 @@ async fn serve(
     // Without it small answers wait for delayed acknowledgements. A socket that refuses is closed already.
     let _ = stream.set_nodelay(true);
     let idle = connection.node.table.load().idle;
-    let mut guard = Guard::new(stream, connection.link.clone(), counters, idle);
-    let Ok(is_http2) = guard.is_http2().await else { return };
+    let guard = Guard::new(stream, connection.link.clone(), counters, Upgrades::Decided, idle);
     let connection = Arc::new(connection);
     let service = service_fn(move |request| {
         let connection = connection.clone();
         async move { Ok::<_, Infallible>(handle(&connection, request).await) }
     });
-    let io = TokioIo::new(guard);
-    let result = if is_http2 {
-        let serving = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .max_header_list_size(HTTP2_HEADER_LIST_BYTES)
-            .max_concurrent_streams(HTTP2_STREAMS)
-            .serve_connection(io, service);
-        tokio::pin!(serving);
-        tokio::select! {
-            result = serving.as_mut() => result,
-            () = stop.cancelled() => {
-                serving.as_mut().graceful_shutdown();
-                serving.await
-            }
-        }
-    } else {
-        let serving = http1::Builder::new()
-            .max_headers(HEADERS)
-            .header_read_timeout(None)
-            .serve_connection(io, service)
-            .with_upgrades();
-        tokio::pin!(serving);
-        tokio::select! {
-            result = serving.as_mut() => result,
-            () = stop.cancelled() => {
-                serving.as_mut().graceful_shutdown();
-                serving.await
-            }
-        }
-    };
-    if let Err(error) = result {
-        tracing::debug!(%error, "client connection ended");
-    }
+    // No limit of its own for heads: the idle timeout covers them.
+    escale_httpguard::serve(guard, Limits { head: None }, service, stop).await;
 }
 
 async fn handle(connection: &Connection, request: Request<Incoming>) -> Response<Body> {
@@ -181,6 +141,9 @@ async fn handle(connection: &Connection, request: Request<Incoming>) -> Response
             page
         }
     };
+    if is_http1 && connection.link.is_body_withheld() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if waits_for_decision {
         connection.link.upgraded(response.status() == StatusCode::SWITCHING_PROTOCOLS);
     }
@@ -212,7 +175,8 @@ async fn answer(
         let facts = Facts {
             method: request.method(),
             host: headers::split_host(host).0,
-            path: uri.path(),
+            path: RawPath::new(uri.path()),
+            matched: RawPath::new(uri.path()).normalized(),
             query: uri.query(),
             headers: request.headers(),
             source: connection.client.ip(),

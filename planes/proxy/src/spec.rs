@@ -76,7 +76,7 @@ pub struct Rule {
 /// a backslash makes the next one literal.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Condition {
-    /// Of the path as it was sent, percent-encoding included; case matters.
+    /// Of the normalized path (`RawPath::normalized` of `escale-base`); case matters.
     Path(Vec<String>),
     /// Of the host without its port; case does not matter.
     Host(Vec<String>),

@@ -1,6 +1,9 @@
 //! The contract that real and fake plane keep, and the real one's traffic over loopback sockets.
 #![allow(clippy::unwrap_used)] // helpers of tests are not marked as tests
 
+#[path = "../../httpguard/tests/attacks/mod.rs"]
+mod attacks;
+
 mod contract {
     pub(crate) mod parts;
 

@@ -59,16 +59,12 @@ fn locate(url: &str, own: &[&str]) -> Option<(String, String, Option<String>)> {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
     let (host, path) = rest.split_once('/')?;
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().ok().map(String::from);
+    let decode = |text: &str| escale_base::path::decode_once(text).ok();
     let version = query.split('&').find_map(|q| q.strip_prefix("versionId=")).and_then(decode);
-    let path = decode(path)?;
-    let bucket = match s3_host(host, own)? {
-        "" => None,
-        bucket => Some(bucket.to_owned()),
-    };
-    let (bucket, key) = match bucket {
-        Some(bucket) => (bucket, path),
-        None => path.split_once('/').map(|(b, k)| (b.to_owned(), k.to_owned()))?,
+    // Parted before it is decoded, as S3 itself reads it.
+    let (bucket, key) = match s3_host(host, own)? {
+        "" => path.split_once('/').and_then(|(b, k)| Some((decode(b)?, decode(k)?)))?,
+        bucket => (bucket.to_owned(), decode(path)?),
     };
     (!bucket.is_empty() && !key.is_empty()).then_some((bucket, key, version))
 }

@@ -10,7 +10,7 @@ use escale_registry::{Access, Action, Denied, Http};
 use escale_service::{Arrival, Body, Caller, Cloud, Mount, Principal};
 use escale_store::Store;
 use escale_tables::ecr::{Holder, Token};
-use http::{HeaderMap, Method, Request, Response, StatusCode, request::Parts};
+use http::{HeaderMap, Request, Response, StatusCode, request::Parts};
 use std::{future::Future, pin::Pin, sync::Arc};
 
 /// The guest at the API's door that speaks the distribution API.
@@ -37,35 +37,9 @@ impl Mount for Door {
         arrival: Arrival,
     ) -> Pin<Box<dyn Future<Output = Response<Body>> + Send + '_>> {
         let guard = Arc::new(Guard { door: self.clone(), arrival });
-        Box::pin(async move {
-            // A layer's bytes are an action of their own, which the plane does not tell from a manifest's.
-            let fetches = blob_repository(request.uri().path()).filter(|_| request.method() == Method::GET);
-            if let Some(repository) = fetches
-                && let Err(no) = guard.may(request.headers(), repository, &["ecr:GetDownloadUrlForLayer"])
-            {
-                return refusal(&no);
-            }
-            Http::new(Arc::clone(&self.repositories.registry), guard).handle(request).await
-        })
+        let http = Http::new(Arc::clone(&self.repositories.registry), guard);
+        Box::pin(async move { http.handle(request).await })
     }
-}
-
-fn blob_repository(path: &str) -> Option<&str> {
-    let (name, digest) = path.strip_prefix("/v2/")?.rsplit_once("/blobs/")?;
-    digest.starts_with("sha256").then_some(name)
-}
-
-fn refusal(no: &Denied) -> Response<Body> {
-    use http_body_util::{BodyExt, Full};
-    let errors = serde_json::json!({"errors": [{"code": no.code, "message": no.message}]});
-    let body = Full::new(errors.to_string().into()).map_err(|never| match never {}).boxed_unsync();
-    let mut response = Response::new(body);
-    *response.status_mut() = no.status;
-    response.headers_mut().insert("content-type", http::HeaderValue::from_static("application/json"));
-    if let Some(challenge) = no.challenge.as_deref().and_then(|c| http::HeaderValue::from_str(c).ok()) {
-        response.headers_mut().insert("www-authenticate", challenge);
-    }
-    response
 }
 
 /// Asks whose token one request shows, and whether they may.
@@ -85,6 +59,7 @@ impl Access for Guard {
         let actions: &[&str] = match action {
             Action::Ping => &[],
             Action::Pull => &["ecr:BatchGetImage"],
+            Action::PullBlob => &["ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"],
             Action::Push => &["ecr:InitiateLayerUpload", "ecr:PutImage"],
             Action::Delete => &["ecr:BatchDeleteImage"],
         };
@@ -186,12 +161,5 @@ mod tests {
         assert_eq!(basic("me:id.secret"), None);
         assert_eq!(basic("AWS:none"), None);
         assert_eq!(credentials("Bearer x"), None);
-    }
-
-    #[test]
-    fn blobs_in_a_path() {
-        assert_eq!(blob_repository("/v2/shop/backend/blobs/sha256:00"), Some("shop/backend"));
-        assert_eq!(blob_repository("/v2/shop/blobs/uploads/1"), None);
-        assert_eq!(blob_repository("/v2/shop/manifests/latest"), None);
     }
 }

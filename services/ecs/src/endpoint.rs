@@ -14,7 +14,10 @@ use crate::{
     status::Known,
 };
 use bytes::Bytes;
-use escale_base::Timestamp;
+use escale_base::{
+    Timestamp,
+    path::{RawPath, Segments},
+};
 use escale_network::Place;
 use escale_service::{Caller, Cloud};
 use escale_store::{Row, Store};
@@ -119,7 +122,8 @@ impl Endpoint {
     }
 
     async fn answer(&self, vpc: &str, peer: IpAddr, path: &str) -> Response<Full<Bytes>> {
-        let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+        let segments = RawPath::new(path.trim_end_matches('/')).segments();
+        let parts = segments.as_ref().ok().and_then(Segments::plain).unwrap_or_default();
         let Some(task) = self.task_at(vpc, peer) else {
             return reply(StatusCode::NOT_FOUND, &json!({ "message": "no task has this address" }));
         };

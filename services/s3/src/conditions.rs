@@ -1,8 +1,9 @@
-//! Preconditions of reads (RFC 9110, 13), as S3 combines them.
+//! Preconditions of requests (RFC 9110, 13), as S3 combines them.
 
-use crate::Error;
-use escale_base::Timestamp;
+use crate::{Error, rules};
+use escale_base::{AwsError, Timestamp};
 use escale_objects::{Condition, Entry};
+use escale_service::StreamCx;
 
 #[derive(Default)]
 pub(crate) struct Conditions<'a> {
@@ -47,13 +48,40 @@ pub(crate) fn bare(tag: &str) -> &str {
 }
 
 /// The precondition of a write: `If-None-Match: *` or `If-Match: <etag>`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>
 pub(crate) fn of_write(if_match: Option<&str>, if_none_match: Option<&str>) -> Result<Condition, Error> {
     match (if_match, if_none_match) {
         (None, None) => Ok(Condition::None),
         (None, Some("*")) => Ok(Condition::Absent),
         (None, Some(_)) => Err(Error::NotSupported("If-None-Match with a value other than *".into())),
+        (Some("*"), None) => Err(Error::NotSupported("If-Match with the value * on a write".into())),
         (Some(tag), None) => Ok(Condition::Etag(bare(tag).to_owned())),
         (Some(_), Some(_)) => Err(Error::NotSupported("If-Match together with If-None-Match".into())),
+    }
+}
+
+/// The precondition of a delete: an etag, or `*` for any object.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html>
+pub(crate) fn of_delete(if_match: Option<&str>) -> Condition {
+    match if_match.map(str::trim) {
+        None => Condition::None,
+        Some("*") => Condition::Present,
+        Some(tag) => Condition::Etag(bare(tag).to_owned()),
+    }
+}
+
+/// A condition on an etag tells what the object is, so AWS asks for `s3:GetObject` as well.
+pub(crate) fn allowed(
+    cx: &StreamCx,
+    operation: &str,
+    (bucket, key): (&str, &str),
+    condition: &Condition,
+) -> Result<(), AwsError> {
+    match condition {
+        Condition::Etag(_) => {
+            rules::allowed(cx, "s3:GetObject", operation, bucket, rules::object_arn(bucket, key))
+        }
+        Condition::None | Condition::Absent | Condition::Present => Ok(()),
     }
 }
 

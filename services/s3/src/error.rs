@@ -147,6 +147,9 @@ fn of_plane(error: plane::Error) -> AwsError {
             let name = crate::checksums::name(algorithm);
             say("BadDigest", 400, &format!("The {name} you specified did not match the calculated checksum."))
         }
+        E::PreconditionFailed { condition: plane::Condition::Absent, .. } => {
+            Error::Precondition("If-None-Match").into()
+        }
         E::PreconditionFailed { .. } => Error::Precondition("If-Match").into(),
         E::RangeNotSatisfiable { size_bytes } => {
             say("InvalidRange", 416, "The requested range is not satisfiable")

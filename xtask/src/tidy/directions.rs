@@ -7,7 +7,9 @@ use serde_json::Value;
 /// The layers, lowest first, with what each may know besides `base`. A crate's layer follows from its folder.
 const LAYERS: &[(&str, &[&str])] = &[
     ("base", &["base"]),
-    ("planes", &[]),
+    // What planes that serve HTTP share; it is no plane itself (docs/decisions/022).
+    ("planes/httpguard", &[]),
+    ("planes", &["planes/httpguard"]),
     ("state", &["state"]),
     ("engine", &["state"]),
     ("front/model", &[]),

@@ -14,6 +14,16 @@ const UNFINISHED: &[&str] = &["TODO", "FIXME", "XXX", "HACK"];
 /// For simulations alone, with what it does to everybody else.
 const SIMULATED: &[(&str, &str)] = &[("ids::seed(", "makes passwords that can be foretold")];
 
+/// Who may decode percent-encoding besides `base/src/path.rs`, and what, for it is never a path: two readers of a path
+/// who decode it each in their way are a hole.
+const DECODERS: &[(&str, &str)] = &[
+    ("base/src/path.rs", "paths, in their three views"),
+    ("front/wire/src/head.rs", "queries and forms"),
+    ("front/wire/src/sigv4/canonical.rs", "what a signature covers"),
+    ("planes/registry/src/http/mod.rs", "queries"),
+    ("services/s3/src/metadata.rs", "the header x-amz-tagging"),
+];
+
 pub(crate) fn check() -> Result<Vec<String>> {
     let list = output("git", &["ls-files", "*.rs"]).context("git ls-files failed")?;
     let mut faults = Vec::new();
@@ -31,6 +41,13 @@ pub(crate) fn check() -> Result<Vec<String>> {
         if !name.starts_with("tests/") {
             let used = SIMULATED.iter().filter(|(call, _)| text.contains(call));
             faults.extend(used.map(|(call, why)| format!("{name}: {call}…) {why}: only tests/ may call it")));
+        }
+        if text.contains("percent_decode") && !DECODERS.iter().any(|(known, _)| *known == name) {
+            faults.push(format!(
+                "{name}: decodes percent-encoding by itself; a path is read through escale_base::path, anything else \
+                 is listed in {}",
+                file!()
+            ));
         }
         faults.extend(long_functions(name, &lines));
         if opens_a_crate(name) && !text.starts_with("//!") {

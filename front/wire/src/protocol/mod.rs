@@ -69,6 +69,21 @@ pub fn decode(target: &Target, parts: &Parts, body: &[u8]) -> Result<Request, Aw
     Ok(Request { operation, input: input.map_err(|e| e.into_error(target))? })
 }
 
+/// The headers that describe the body. Without the checksums of operations where these are not the body's.
+pub fn body_headers<'a>(target: &Target, parts: &'a Parts) -> Cow<'a, HeaderMap> {
+    let of_body = target.protocol != Protocol::RestXml
+        || route(target, parts).is_ok_and(|(operation, _)| operation.checksum_of_body);
+    let is_checksum = |name: &HeaderName| crate::checksum::Algorithm::from_header(name.as_str()).is_some();
+    if of_body || !parts.headers.keys().any(is_checksum) {
+        return Cow::Borrowed(&parts.headers);
+    }
+    let mut headers = parts.headers.clone();
+    for algorithm in crate::checksum::ALGORITHMS {
+        headers.remove(algorithm.header());
+    }
+    Cow::Owned(headers)
+}
+
 fn route(target: &Target, parts: &Parts) -> Result<(&'static Operation, Labels), AwsError> {
     let query = query_pairs(parts);
     let request = RouteQuery {

@@ -2,12 +2,12 @@
 
 use super::{query::extra_members, query::message, request_ids, s3_names, set};
 use crate::fault::Malformed;
-use crate::head::{header, percent_decoded, query_pairs};
+use crate::head::{header, query_pairs};
 use crate::scalar;
 use crate::xml::{self, Writer};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use escale_base::AwsError;
+use escale_base::{AwsError, path::decode_once};
 use escale_model::{Kind, Labels, Location, Member, Operation, ServiceModel, ShapeId};
 use http::{HeaderMap, Response, StatusCode, request::Parts};
 use serde_json::{Map, Value};
@@ -27,7 +27,8 @@ pub(super) fn decode(
             Location::Uri => labels
                 .iter()
                 .find(|(name, _)| name == member.wire_name())
-                .map(|(_, text)| scalar_of(model, member.shape, &percent_decoded(text)))
+                // Once, and exactly: the ARN that IAM decides on and the object that is read come from this text.
+                .map(|(_, text)| scalar_of(model, member.shape, &decode_once(text).map_err(Malformed::Uri)?))
                 .transpose(),
             Location::Query => from_query(model, operation, member, &query),
             Location::Header => from_header(model, member, &parts.headers),
@@ -190,7 +191,9 @@ pub(super) fn encode_head(
     request_id: &str,
 ) -> Response<()> {
     let mut response = Response::new(());
-    *response.status_mut() = StatusCode::from_u16(operation.status).unwrap_or(StatusCode::OK);
+    let of_s3 = if model.id == "s3" { s3_names::status(&operation.name) } else { None };
+    let status = of_s3.unwrap_or(operation.status);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
     request_ids(&mut response, request_id);
     for member in operation.output.map_or(&[][..], |o| model.members(o)) {
         let Some(value) = output.get(&member.name).filter(|v| !v.is_null()) else { continue };

@@ -1,4 +1,4 @@
-//! Root elements of S3's answers. They are not in the model; source: the "Response Syntax" of each operation in
+//! What S3's model does not say of its answers. Root elements; source: the "Response Syntax" of each operation in
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>.
 
 /// The root of an operation's answer, for those without a payload member.
@@ -30,6 +30,13 @@ pub(super) fn root(operation: &str) -> Option<&'static str> {
         "ListParts" => "ListPartsResult",
         _ => return None,
     })
+}
+
+/// The status of success that S3 answers with where its model says nothing, so 200. Source: the sample responses of
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html> and
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketTagging.html>.
+pub(super) fn status(operation: &str) -> Option<u16> {
+    matches!(operation, "PutBucketPolicy" | "PutBucketTagging").then_some(204)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A request to the origin, and what becomes of its answer.
 
-use super::{NO_CONNECTION, Road, Word};
+use super::{BAD_REQUEST, NO_CONNECTION, Road, Word};
 use crate::{
     blob::{Blob, Body, full},
     compress::Gzip,
@@ -11,6 +11,7 @@ use crate::{
     spec::{Behaviour, Origin},
     store::Entry,
 };
+use escale_base::path::RawPath;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header,
     request::Parts,
@@ -39,7 +40,8 @@ pub(super) struct Fetch<'a> {
     pub(super) road: &'a Road,
     pub(super) behaviour: &'a Behaviour,
     pub(super) origin: &'a Origin,
-    pub(super) path: &'a str,
+    /// Sent on as it came.
+    pub(super) path: RawPath<'a>,
     pub(super) query: Option<&'a str>,
     pub(super) viewer: &'a Parts,
     pub(super) takes_gzip: bool,
@@ -63,6 +65,11 @@ impl Fetch<'_> {
         }
         match self.send(body, more).await {
             Ok(answer) => (self.pass(answer), Word::Miss),
+            Err(_) if self.road.body_broke.load(Relaxed) => {
+                let status = StatusCode::BAD_REQUEST;
+                let page = pages::error(status, BAD_REQUEST, &self.road.edge.identity, &self.road.id);
+                (page, Word::Error)
+            }
             Err(failure) => {
                 let status = status_of(failure);
                 (pages::error(status, NO_CONNECTION, &self.road.edge.identity, &self.road.id), Word::Error)
@@ -239,8 +246,8 @@ impl Fetch<'_> {
         }
         let query = key::pick_query(&[&behaviour.key.query, &behaviour.forward.query], self.query);
         let query = query.map(|q| format!("?{q}")).unwrap_or_default();
-        let uri =
-            Uri::try_from(format!("{}{}{query}", self.origin.path, self.path)).map_err(|_| Failure::Bad)?;
+        let target = format!("{}{}{query}", self.origin.path, self.path.as_str());
+        let uri = Uri::try_from(target).map_err(|_| Failure::Bad)?;
 
         let mut request = Request::new(body);
         *request.method_mut() = self.viewer.method.clone();

@@ -279,10 +279,8 @@ pub(crate) fn delete_object(
     let bucket_row = bucket(tx.sql, bucket_name)?;
     let bucket = bucket_row.id;
     let newest = newest(tx.sql, bucket, key)?;
-    if let Some(etag) = &spec.if_match {
-        let current = newest.as_ref().map(|r| &r.object.entry).filter(|e| !e.is_delete_marker);
-        rules::check_condition(&Condition::Etag(etag.clone()), (bucket_name, key), current)?;
-    }
+    let current = newest.as_ref().map(|r| &r.object.entry).filter(|e| !e.is_delete_marker);
+    rules::check_condition(&spec.condition, (bucket_name, key), current)?;
     if let Some(version) = &spec.version {
         let found = by_version(tx.sql, bucket, key, version)?;
         let is_delete_marker = found.as_ref().is_some_and(|r| r.object.entry.is_delete_marker);

@@ -211,9 +211,12 @@ async fn conditions() {
             Err(Error::PreconditionFailed { .. })
         ));
         o.put("b", "k", cond(Condition::Etag(first.entry.etag.clone())), body("2")).await.unwrap();
-        let spec = Delete { if_match: Some(first.entry.etag), ..Delete::default() };
+        let spec = Delete { condition: Condition::Etag(first.entry.etag), ..Delete::default() };
         assert!(matches!(o.delete("b", "k", spec).await, Err(Error::PreconditionFailed { .. })));
         assert_eq!(content(&*o, "b", "k", Read::default()).await, b"2");
+        let any = || Delete { condition: Condition::Present, ..Delete::default() };
+        o.delete("b", "k", any()).await.unwrap();
+        assert!(matches!(o.delete("b", "k", any()).await, Err(Error::NoSuchKey { .. })));
         // Exactly one of many that race wins.
         let racers = (0..20).map(|i| {
             let o = o.clone();

@@ -148,6 +148,39 @@ async fn refuses_what_could_be_read_in_two_ways() {
 }
 
 #[tokio::test]
+async fn refuses_the_attacks_of_the_shared_table() {
+    let (running, server) = Running::to(Behaviour::Echo).await;
+    for (name, request, status) in crate::attacks::REFUSED {
+        let answer = running.ask(request).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{name}: {answer}");
+        assert_eq!(crate::attacks::answers(&answer), 1, "{name}: {answer}");
+        assert!(answer.contains("connection: close"), "{name}: {answer}");
+    }
+    assert_eq!(server.connections.load(SeqCst), 0, "nothing of it reached the target");
+    for (name, body) in crate::attacks::BROKEN_BODIES {
+        let answer = running.ask(&crate::attacks::with_body("a", body)).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{name}: {answer}");
+        assert_eq!(crate::attacks::answers(&answer), 1, "{name}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_instead_of_continue_ends_the_connection() {
+    let mut spec = balancer(Vec::new());
+    spec.listeners[0].default = fixed(200, "no body wanted");
+    let running = Running::start(spec).await;
+    let answer = running.ask(&crate::attacks::withheld("a", "/")).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("connection: close"), "{answer}");
+    // A body that came, or that a target asks for, leaves the connection open.
+    let (running, _server) = Running::to(Behaviour::Echo).await;
+    let mut client = Client::connect(running.addr).await;
+    client.send(&crate::attacks::withheld("a", "/")).await;
+    client.send("xGET /2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+    let all = String::from_utf8(client.rest().await).unwrap();
+    assert_eq!(all.matches("HTTP/1.1 200 ").count(), 2, "{all}");
+}
+
+#[tokio::test]
 async fn pipelined_requests_are_answered_in_turn() {
     let (running, _server) = Running::to(Behaviour::Echo).await;
     let mut client = Client::connect(running.addr).await;

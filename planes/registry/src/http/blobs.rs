@@ -50,7 +50,7 @@ impl Http {
         if let Some(digest) = query.get("mount") {
             let digest = digest.parse()?;
             if let Some(from) = query.get("from")
-                && self.access.check(&parts.headers, Some(from), Action::Pull).await.is_ok()
+                && self.access.check(&parts.headers, Some(from), Action::PullBlob).await.is_ok()
                 && self.registry.mount_blob(name, from, &digest).await?
             {
                 return Ok(created(name, &digest));

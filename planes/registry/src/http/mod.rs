@@ -12,6 +12,7 @@ use crate::{Digest, Error, Reference, Registry, Result, manifest};
 use answer::{denied, error, plain, status};
 use async_trait::async_trait;
 use bytes::Bytes;
+use escale_base::path::RawPath;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use std::sync::Arc;
@@ -21,7 +22,10 @@ use std::sync::Arc;
 pub enum Action {
     /// Only to know that this is a registry, and to log in: `GET /v2/`.
     Ping,
+    /// To read manifests and tags, and to learn which blobs there are.
     Pull,
+    /// To read a blob's bytes, also by mounting it into another repository.
+    PullBlob,
     Push,
     Delete,
 }
@@ -80,16 +84,15 @@ impl Endpoint {
     }
 }
 
-/// `None` for a path that the specification does not have.
-fn find(path: &str) -> Option<Result<Endpoint>> {
-    let path = percent_encoding::percent_decode_str(path).decode_utf8().ok()?;
-    let rest = path.strip_prefix("/v2")?;
-    if rest.is_empty() || rest == "/" {
-        return Some(Ok(Endpoint::Root));
-    }
-    let words: Vec<&str> = rest.strip_prefix('/')?.split('/').collect();
+/// `None` for a path that the specification does not have. Names are read from the segments, each decoded once: an
+/// encoded slash is no separator, and no name has one.
+fn find(path: RawPath<'_>) -> Option<Result<Endpoint>> {
+    let segments = path.segments().ok()?;
+    let words = segments.plain()?;
+    let ["v2", words @ ..] = words.as_slice() else { return None };
     type Make = fn(String, &str) -> Result<Endpoint>;
-    let (name, endpoint): (&[&str], Make) = match words.as_slice() {
+    let (name, endpoint): (&[&str], Make) = match words {
+        [] | [""] => return Some(Ok(Endpoint::Root)),
         [name @ .., "blobs", "uploads"] | [name @ .., "blobs", "uploads", ""] => {
             (name, |name, _| Ok(Endpoint::Uploads(name)))
         }
@@ -135,7 +138,7 @@ impl Http {
         B::Error: Into<crate::BodyError>,
     {
         let (parts, body) = request.into_parts();
-        let Some(endpoint) = find(parts.uri.path()) else {
+        let Some(endpoint) = find(RawPath::new(parts.uri.path())) else {
             return Ok(plain(
                 StatusCode::NOT_FOUND,
                 "NOT_FOUND",
@@ -147,6 +150,7 @@ impl Http {
             (Endpoint::Root, _) => Action::Ping,
             // What is cancelled was pushed by the same client.
             (Endpoint::Uploads(_) | Endpoint::Upload(..), _) => Action::Push,
+            (Endpoint::Blob(..), &Method::GET) => Action::PullBlob,
             (_, &Method::GET | &Method::HEAD) => Action::Pull,
             (_, &Method::DELETE) => Action::Delete,
             _ => Action::Push,
@@ -211,5 +215,52 @@ impl Query {
 
     fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_found_by_decoded_segments() {
+        let blob = format!("sha256:{}", "0".repeat(64));
+        let show = |path: &str| match find(RawPath::new(path)) {
+            None => "none".to_owned(),
+            Some(Err(error)) => error.code().word.to_owned(),
+            Some(Ok(endpoint)) => match endpoint {
+                Endpoint::Root => "root".to_owned(),
+                Endpoint::Blob(name, digest) => format!("blob {name} {}", digest == blob.parse().unwrap()),
+                Endpoint::Uploads(name) => format!("uploads {name}"),
+                Endpoint::Upload(name, id) => format!("upload {name} {id}"),
+                Endpoint::Manifest(name, reference) => format!("manifest {name} {reference}"),
+                Endpoint::Tags(name) => format!("tags {name}"),
+                Endpoint::Referrers(name, _) => format!("referrers {name}"),
+            },
+        };
+        for (path, expected) in [
+            ("/v2", "root"),
+            ("/v2/", "root"),
+            ("/%762/", "root"),
+            ("/v2/shop/web/manifests/1.0", "manifest shop/web 1.0"),
+            ("/v2/shop/w%65b/manifests/1%2E0", "manifest shop/web 1.0"),
+            ("/v2/shop%2Fweb/manifests/1", "none"),
+            ("/v2/shop/web%2Fblobs/manifests/1", "none"),
+            ("/v2/shop/../web/manifests/1", "NAME_INVALID"),
+            ("/v2/shop/%2e%2e/web/manifests/1", "NAME_INVALID"),
+            ("/v2//web/manifests/1", "NAME_INVALID"),
+            ("/v2/web/manifests/%00", "TAG_INVALID"),
+            ("/v2/web/manifests/%ff", "none"),
+            ("/v2/web/manifests/%zz", "none"),
+            ("/v2/web/tags/list", "tags web"),
+            ("/v2x/web/tags/list", "none"),
+        ] {
+            assert_eq!(show(path), expected, "{path}");
+        }
+        for digest in [blob.clone(), blob.replace("sha", "%73ha"), blob.replace(':', "%3A")] {
+            assert_eq!(show(&format!("/v2/web/blobs/{digest}")), "blob web true", "{digest}");
+            assert_eq!(show(&format!("/v2/w%65b/%62lobs/{digest}")), "blob web true", "{digest}");
+            assert_eq!(show(&format!("/v2/web%2Fblobs/{digest}")), "none", "{digest}");
+        }
     }
 }

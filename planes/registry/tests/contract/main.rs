@@ -16,7 +16,7 @@ pub(crate) const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 
-/// Lets in who sends the password; nobody may delete in `shop/locked`.
+/// Lets in who sends the password. Nobody may delete in `shop/locked`, or read blobs of `shop/sealed`.
 pub(crate) struct Guard;
 
 #[async_trait::async_trait]
@@ -35,6 +35,7 @@ impl Access for Guard {
         };
         match (known, action, repository) {
             (false, ..) => deny(StatusCode::UNAUTHORIZED, Some("Basic realm=\"x\""), "UNAUTHORIZED"),
+            (true, Action::PullBlob, Some("shop/sealed")) => deny(StatusCode::FORBIDDEN, None, "DENIED"),
             (true, Action::Delete, Some("shop/locked")) => deny(StatusCode::FORBIDDEN, None, "DENIED"),
             _ => Ok(()),
         }
@@ -190,6 +191,32 @@ async fn blobs() {
         assert_eq!(c.call("HEAD", &format!("/v2/shop/web/blobs/{wrong}"), &[], "").await.status, 404);
         let odd = c.call("GET", "/v2/shop/web/blobs/sha512:00", &[], "").await;
         assert_eq!(odd.error(), (400, "DIGEST_INVALID".into()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn blobs_are_an_action_of_their_own_in_every_spelling() {
+    on_both(async |c| {
+        c.registry.create_repository("shop/sealed", RepositorySpec::default()).await.unwrap();
+        let digest = c.push_blob("shop/sealed", b"secret").await;
+        let at = format!("/v2/shop/sealed/blobs/{digest}");
+        for path in [
+            at.clone(),
+            at.replace("sha256:", "%73ha256:"),
+            at.replace("sha256:", "sha256%3A"),
+            at.replace("blobs", "%62lobs"),
+            at.replace("sealed", "seale%64"),
+        ] {
+            assert_eq!(c.call("GET", &path, &[], "").await.error(), (403, "DENIED".into()), "{path}");
+            assert_eq!(c.call("HEAD", &path, &[], "").await.status, 200, "{path}");
+        }
+        for path in [at.replace("sealed/blobs", "sealed%2Fblobs"), at.replace("shop/sealed", "shop%2Fsealed")]
+        {
+            assert_eq!(c.call("GET", &path, &[], "").await.status, 404, "{path}");
+        }
+        let mount = format!("/v2/shop/web/blobs/uploads/?mount={digest}&from=shop/sealed");
+        assert_eq!(c.call("POST", &mount, &[], "").await.status, 202, "not mounted: an upload was started");
     })
     .await;
 }

@@ -72,11 +72,20 @@ impl StreamOperation<Buckets> for CompleteMultipartUpload {
         if let Some(pair) = named.windows(2).find(|pair| pair[0].part_number >= pair[1].part_number) {
             return Err(escale_objects::Error::PartOrder(pair[1].part_number, pair[0].part_number).into());
         }
-        let at = UploadAt {
-            bucket: input.bucket.clone(),
-            key: input.key.clone(),
-            id: UploadId(input.upload_id),
-        };
+        let condition = conditions::of_write(input.if_match.as_deref(), input.if_none_match.as_deref())?;
+        conditions::allowed(&cx, "CompleteMultipartUpload", (&input.bucket, &input.key), &condition)?;
+        let at =
+            UploadAt { bucket: input.bucket.clone(), key: input.key.clone(), id: UploadId(input.upload_id) };
+        if let Some(named) = &input.checksum_type {
+            let upload = service.objects.list_parts(&at, 0, 1).await?.upload;
+            let started = upload.checksum.map(|(_, kind)| checksums::kind_name(kind));
+            if let Some(started) = started.filter(|started| started != named) {
+                return Err(Error::InvalidRequest(format!(
+                    "The upload was created using the {started} checksum mode. The complete request must use the \
+                     same checksum mode."
+                )));
+            }
+        }
         if let Some(wanted) = input.mpu_object_size {
             check_size(&service, &at, &named, wanted).await?;
         }
@@ -85,11 +94,8 @@ impl StreamOperation<Buckets> for CompleteMultipartUpload {
             let etag = conditions::bare(&part.e_tag).to_owned();
             Ok(CompletePart { number: part.part_number, etag, expect })
         };
-        let spec = Complete {
-            parts: named.into_iter().map(part).collect::<Result<_, Error>>()?,
-            condition: conditions::of_write(input.if_match.as_deref(), input.if_none_match.as_deref())?,
-            expect,
-        };
+        let spec =
+            Complete { parts: named.into_iter().map(part).collect::<Result<_, Error>>()?, condition, expect };
         let stored = service.objects.complete_upload(&at, spec).await?.entry;
         let mut output = Output {
             location: format!("http://{}/{}/{}", cx.caller.host, input.bucket, input.key),
@@ -121,6 +127,8 @@ async fn check_size(service: &Buckets, at: &UploadAt, named: &[Part], wanted: u6
     if sum == wanted {
         return Ok(());
     }
-    let why = format!("The provided 'x-amz-mp-object-size' header value {wanted} does not match what was computed: {sum}");
+    let why = format!(
+        "The provided 'x-amz-mp-object-size' header value {wanted} does not match what was computed: {sum}"
+    );
     Err(Error::InvalidRequest(why))
 }

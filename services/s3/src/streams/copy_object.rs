@@ -8,10 +8,9 @@ use crate::{
     metadata::{self, described},
     rules, shapes,
 };
-use escale_base::{Timestamp, Wire};
+use escale_base::{Timestamp, Wire, path::decode_once};
 use escale_objects::{Copy, Object, VersionId};
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
-use percent_encoding::percent_decode_str;
 use std::sync::Arc;
 
 pub(crate) struct CopyObject;
@@ -95,6 +94,8 @@ impl StreamOperation<Buckets> for CopyObject {
                        attributes.";
             return Err(Error::InvalidRequest(why.into()));
         }
+        let condition = conditions::of_write(input.if_match.as_deref(), input.if_none_match.as_deref())?;
+        conditions::allowed(&cx, "CopyObject", (&input.bucket, &input.key), &condition)?;
         let compute = input.checksum_algorithm.as_deref().map(checksums::by_name).transpose()?;
         let source_version = shapes::version(&from_bucket, &found.entry.version);
         let spec = Copy {
@@ -107,7 +108,7 @@ impl StreamOperation<Buckets> for CopyObject {
             meta,
             tags,
             compute: compute.into_iter().collect(),
-            condition: conditions::of_write(input.if_match.as_deref(), input.if_none_match.as_deref())?,
+            condition,
         };
         let made = service.objects.copy(spec).await?.entry;
         let mut copied = Copied {
@@ -127,7 +128,8 @@ impl StreamOperation<Buckets> for CopyObject {
     }
 }
 
-/// `bucket/key?versionId=…`, percent-encoded, perhaps with a slash in front.
+/// `bucket/key?versionId=…`, percent-encoded, perhaps with a slash in front. It is decoded before it is parted: clients
+/// may encode the slash behind the bucket, too.
 fn source(text: &str) -> Result<Source, Error> {
     let bad = || Error::InvalidArgument {
         name: "x-amz-copy-source",
@@ -141,7 +143,7 @@ fn source(text: &str) -> Result<Source, Error> {
         Some((path, version)) => (path, Some(VersionId(version.to_owned()))),
         None => (text, None),
     };
-    let path = percent_decode_str(path).decode_utf8().map_err(|_| bad())?;
+    let path = decode_once(path).map_err(|_| bad())?;
     let (bucket, key) = path.trim_start_matches('/').split_once('/').ok_or_else(bad)?;
     if bucket.is_empty() || key.is_empty() {
         return Err(bad());
@@ -168,10 +170,14 @@ mod tests {
     #[test]
     fn sources() {
         let of = |text: &str| super::source(text).ok().map(|s| (s.bucket, s.key, s.version.map(|v| v.0)));
-        let some = |b: &str, k: &str, v: Option<&str>| Some((b.to_owned(), k.to_owned(), v.map(str::to_owned)));
+        let some =
+            |b: &str, k: &str, v: Option<&str>| Some((b.to_owned(), k.to_owned(), v.map(str::to_owned)));
         assert_eq!(of("b/k/l"), some("b", "k/l", None));
         assert_eq!(of("/b/k%20%C3%BC?versionId=v1"), some("b", "k ü", Some("v1")));
         assert_eq!(of("b"), None);
         assert_eq!(of("b/"), None);
+        assert_eq!(of("b%2Fk%252F"), some("b", "k%2F", None));
+        assert_eq!(of("b/%ff"), None);
+        assert_eq!(of("b/100%"), None);
     }
 }

@@ -42,10 +42,9 @@ impl StreamOperation<Buckets> for DeleteObject {
         let version = input.version_id.as_deref();
         rules::allowed_version(&cx, "s3:DeleteObjectVersion", "DeleteObject", at, version)?;
         service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
-        let spec = Delete {
-            version: input.version_id.map(VersionId),
-            if_match: input.if_match.as_deref().map(|t| conditions::bare(t).to_owned()),
-        };
+        let condition = conditions::of_delete(input.if_match.as_deref());
+        conditions::allowed(&cx, "DeleteObject", at, &condition)?;
+        let spec = Delete { version: input.version_id.map(VersionId), condition };
         let deleted = service.objects.delete(&input.bucket, &input.key, spec).await?;
         Ok(Output {
             delete_marker: deleted.is_delete_marker.then_some(true),

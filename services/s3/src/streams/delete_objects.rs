@@ -90,18 +90,12 @@ impl StreamOperation<Buckets> for DeleteObjects {
     }
 }
 
-async fn one(
-    service: &Buckets,
-    cx: &StreamCx,
-    bucket: &str,
-    object: &Identifier,
-) -> Result<Deleted, Error> {
+async fn one(service: &Buckets, cx: &StreamCx, bucket: &str, object: &Identifier) -> Result<Deleted, Error> {
     let version = object.version_id.as_deref();
     rules::allowed_version(cx, "s3:DeleteObjectVersion", "DeleteObjects", (bucket, &object.key), version)?;
-    let spec = Delete {
-        version: object.version_id.clone().map(VersionId),
-        if_match: object.e_tag.as_deref().map(|t| conditions::bare(t).to_owned()),
-    };
+    let condition = conditions::of_delete(object.e_tag.as_deref());
+    conditions::allowed(cx, "DeleteObjects", (bucket, &object.key), &condition)?;
+    let spec = Delete { version: object.version_id.clone().map(VersionId), condition };
     let done = service.objects.delete(bucket, &object.key, spec).await?;
     let marker = done.is_delete_marker.then_some(done.version).flatten().map(|v| v.0);
     Ok(Deleted {

@@ -68,16 +68,17 @@ impl StreamOperation<Buckets> for PutObject {
             let arn = rules::object_arn(&input.bucket, &input.key);
             rules::allowed(&cx, "s3:PutObjectTagging", "PutObject", &input.bucket, arn)?;
         }
+        let condition = conditions::of_write(input.if_match.as_deref(), input.if_none_match.as_deref())?;
+        conditions::allowed(&cx, "PutObject", (&input.bucket, &input.key), &condition)?;
         // The values of announced checksums, of Content-MD5 and of the length are compared by the gate, in the body.
         let spec = Put {
             meta,
             tags: metadata::tags_of_header(input.tagging.as_deref())?,
             compute: checksums::announced(&cx.headers, input.checksum_algorithm.as_deref())?,
-            condition: conditions::of_write(input.if_match.as_deref(), input.if_none_match.as_deref())?,
+            condition,
             ..Put::default()
         };
-        let stored =
-            service.objects.put(&input.bucket, &input.key, spec, body::to_plane(body)).await?.entry;
+        let stored = service.objects.put(&input.bucket, &input.key, spec, body::to_plane(body)).await?.entry;
         let mut output = Output {
             e_tag: shapes::quoted(&stored.etag),
             checksum_type: checksums::kind(&stored.checksums),

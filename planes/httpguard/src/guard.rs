@@ -1,32 +1,23 @@
-//! What a client may send: stands between the socket and the HTTP/1 server and releases a request's head only
-//! when it is whole, unambiguous and within limits (RFC 9112, request smuggling).
-//!
-//! A head that is refused is replaced by one that nobody outside can write (its path is a secret of this
-//! process); the server then answers the error page in its turn and closes. The guard follows the framing of
-//! bodies too, because it must know where the next head begins.
+//! The stream between the socket and the HTTP/1 server.
 
-use crate::{body::IdleTimer, counters::ListenerCounters};
+use crate::{
+    Meter,
+    chunked::Chunks,
+    head::{self, Framing},
+    idle::IdleTimer,
+};
 use bytes::{Buf, BytesMut};
 use std::{
     io,
     pin::Pin,
     sync::{
         Arc, LazyLock, Mutex, PoisonError,
-        atomic::{
-            AtomicU8, AtomicU16, AtomicUsize,
-            Ordering::{Relaxed, SeqCst},
-        },
+        atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicUsize, Ordering::SeqCst},
     },
     task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-mod chunked;
-mod head;
-
-use chunked::Chunks;
-use head::Framing;
 
 /// Path of the request that stands for a refused one.
 static REFUSED_PATH: LazyLock<String> =
@@ -36,13 +27,15 @@ const READ_BYTES: usize = 16 * 1024;
 const LINGER_BYTES: usize = 1024 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
 
-/// What guard and server tell each other about one connection.
+/// What guard and server report to each other about one connection.
 #[derive(Default)]
-pub(crate) struct Link {
+pub struct Link {
     refused: AtomicU16,
-    /// Requests that wait for a target's answer: silence is then the target's, not the client's.
+    /// Requests that wait for a server's answer: silence is then the server's, not the client's.
     awaiting: AtomicUsize,
     upgrade: AtomicU8,
+    /// The last head released has a body of which nothing came yet, and its client may be waiting to be asked for it.
+    withheld: AtomicBool,
     waker: Mutex<Option<Waker>>,
 }
 
@@ -52,18 +45,25 @@ const UPGRADE_REFUSED: u8 = 2;
 
 impl Link {
     /// The status to refuse with, when `path` is that of a refused request.
-    pub(crate) fn refusal(&self, path: &str) -> Option<u16> {
+    pub fn refusal(&self, path: &str) -> Option<u16> {
         let refused = self.refused.load(SeqCst);
         (refused != 0 && path == *REFUSED_PATH).then_some(refused)
     }
 
-    pub(crate) fn await_target(self: &Arc<Link>) -> Awaiting {
+    pub fn await_answer(self: &Arc<Link>) -> Awaiting {
         self.awaiting.fetch_add(1, SeqCst);
         Awaiting(self.clone())
     }
 
-    /// Says what became of a request to upgrade. Until then nothing more is read.
-    pub(crate) fn upgraded(&self, tunnel: bool) {
+    /// Whether the client may never send the body of the request that is being answered: it waits for `100 Continue`, and an
+    /// answer comes instead. Then the bytes that come next may be the body or the next request, and the connection
+    /// must end with this answer (RFC 9110, 10.1.1).
+    pub fn is_body_withheld(&self) -> bool {
+        self.withheld.load(SeqCst)
+    }
+
+    /// Reports what became of a request to upgrade. Until then nothing more is read.
+    pub fn upgraded(&self, tunnel: bool) {
         self.upgrade.store(if tunnel { UPGRADE_TUNNEL } else { UPGRADE_REFUSED }, SeqCst);
         if let Some(waker) = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take() {
             waker.wake();
@@ -71,7 +71,8 @@ impl Link {
     }
 }
 
-pub(crate) struct Awaiting(Arc<Link>);
+/// While it exists, the client's silence is no reason to close the connection.
+pub struct Awaiting(Arc<Link>);
 
 impl Drop for Awaiting {
     fn drop(&mut self) {
@@ -79,10 +80,21 @@ impl Drop for Awaiting {
     }
 }
 
-pub(crate) struct Guard<S> {
+/// Whether the server behind the guard lets a client leave HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upgrades {
+    /// The server decides on each request, and says so by [`Link::upgraded`].
+    Decided,
+    /// Never: a request to upgrade is a request like any other.
+    Never,
+}
+
+/// Releases to its reader only heads that are whole and unambiguous, and the bodies that belong to them.
+pub struct Guard<S> {
     inner: S,
     link: Arc<Link>,
-    counters: Arc<ListenerCounters>,
+    meter: Arc<dyn Meter>,
+    upgrades: Upgrades,
     /// Read from the socket; the first `released` bytes may go on.
     buf: BytesMut,
     released: usize,
@@ -103,19 +115,20 @@ enum State {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
-    pub(crate) fn new(
+    pub fn new(
         inner: S,
         link: Arc<Link>,
-        counters: Arc<ListenerCounters>,
+        meter: Arc<dyn Meter>,
+        upgrades: Upgrades,
         idle: Duration,
     ) -> Guard<S> {
         let idle = IdleTimer::new(idle);
         let buf = BytesMut::new();
-        Guard { inner, link, counters, buf, released: 0, state: State::Head, idle, linger: None }
+        Guard { inner, link, meter, upgrades, buf, released: 0, state: State::Head, idle, linger: None }
     }
 
     /// Whether the client opens with HTTP/2's preface. Reads, but releases nothing.
-    pub(crate) async fn is_http2(&mut self) -> io::Result<bool> {
+    pub async fn is_http2(&mut self) -> io::Result<bool> {
         const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
         loop {
             let known = self.buf.len().min(PREFACE.len());
@@ -143,7 +156,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
                 let got = read.filled();
                 self.buf.extend_from_slice(got);
                 self.idle.moved();
-                self.counters.received.fetch_add(got.len() as u64, Relaxed);
+                self.meter.received(got.len() as u64);
                 Poll::Ready(Ok(got.len()))
             }
         }
@@ -155,7 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
             if self.link.awaiting.load(SeqCst) == 0 {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
-            // The one who waits for the target has a timer of its own; ask again later.
+            // Whatever waits for the answer has a timer of its own; check again later.
             self.idle.moved();
         }
         Poll::Pending
@@ -178,12 +191,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
                     // An end in mid-head: the server sees the end, nobody waits for an answer.
                     return Poll::Ready(Ok(ready!(self.fill(cx))? > 0));
                 }
-                Ok(Some((len, framing))) => {
-                    self.released = len;
-                    self.state = match framing {
+                Ok(Some(head)) => {
+                    self.released = head.len;
+                    self.link.withheld.store(head.waits_to_continue, SeqCst);
+                    self.state = match head.framing {
                         Framing::Sized(0) => State::Head,
                         Framing::Sized(n) => State::Sized(n),
                         Framing::Chunked => State::Chunked(Chunks::default()),
+                        Framing::Upgrade if self.upgrades == Upgrades::Never => State::Head,
                         Framing::Upgrade => {
                             self.link.upgrade.store(UPGRADE_OPEN, SeqCst);
                             State::Undecided
@@ -205,6 +220,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
             _ if self.buf.is_empty() => return Poll::Ready(Ok(ready!(self.fill(cx))? > 0)),
             State::Tunnel => self.released = self.buf.len(),
             State::Sized(left) => {
+                self.link.withheld.store(false, SeqCst);
                 let part = usize::try_from(*left).map_or(self.buf.len(), |n| n.min(self.buf.len()));
                 self.released = part;
                 *left -= part as u64;
@@ -213,6 +229,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
                 }
             }
             State::Chunked(chunks) => {
+                self.link.withheld.store(false, SeqCst);
                 let (part, end) = chunks.advance(&self.buf).map_err(io::Error::other)?;
                 self.released = part;
                 if end {
@@ -283,7 +300,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
             Poll::Pending => return self.check_idle(cx),
             Poll::Ready(Ok(n)) => {
                 self.idle.moved();
-                self.counters.sent.fetch_add(*n as u64, Relaxed);
+                self.meter.sent(*n as u64);
             }
             Poll::Ready(Err(_)) => {}
         }

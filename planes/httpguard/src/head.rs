@@ -5,20 +5,29 @@ const LINE_BYTES: usize = 16 * 1024;
 /// One header, at most.
 const HEADER_BYTES: usize = 16 * 1024;
 /// The whole head, at most.
-pub(super) const HEAD_BYTES: usize = 64 * 1024;
+pub(crate) const HEAD_BYTES: usize = 64 * 1024;
 const HEADERS: usize = 200;
 
 /// What follows a head.
 #[derive(Debug, PartialEq)]
-pub(super) enum Framing {
+pub(crate) enum Framing {
     Sized(u64),
     Chunked,
     /// Nothing, until the server has decided about the upgrade.
     Upgrade,
 }
 
-/// `None` while the head is not whole; else its length and what follows; or the status to refuse with.
-pub(super) fn examine(buf: &[u8]) -> Result<Option<(usize, Framing)>, u16> {
+/// A head that may go on.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Head {
+    pub(crate) len: usize,
+    pub(crate) framing: Framing,
+    /// The client may hold back the body until it is asked for it (RFC 9110, 10.1.1).
+    pub(crate) waits_to_continue: bool,
+}
+
+/// `None` while the head is not whole; else what is known of it; or the status to refuse with.
+pub(crate) fn examine(buf: &[u8]) -> Result<Option<Head>, u16> {
     let line_end = buf.iter().position(|&b| b == b'\n');
     if line_end.unwrap_or(buf.len()) > LINE_BYTES {
         return Err(414);
@@ -37,7 +46,10 @@ pub(super) fn examine(buf: &[u8]) -> Result<Option<(usize, Framing)>, u16> {
     }
     let v11 = request.version == Some(1);
     check_target(request.method.unwrap_or(""), request.path.unwrap_or(""))?;
-    framing(request.headers, v11).map(|framing| Some((len, framing)))
+    let framing = framing(request.headers, v11)?;
+    let expects = request.headers.iter().any(|h| h.name.eq_ignore_ascii_case("expect"));
+    let has_body = matches!(framing, Framing::Chunked | Framing::Sized(1..));
+    Ok(Some(Head { len, framing, waits_to_continue: expects && has_body }))
 }
 
 /// Some servers end a line at a lone LF, others do not: what the next one would read is uncertain.
@@ -109,6 +121,15 @@ mod tests {
     use expect_test::expect;
     use proptest::prelude::*;
 
+    fn show(found: Result<Option<Head>, u16>) -> String {
+        match found {
+            Ok(Some(Head { len, framing, waits_to_continue: false })) => format!("{len} {framing:?}"),
+            Ok(Some(Head { len, framing, waits_to_continue: true })) => format!("{len} {framing:?} waits"),
+            Ok(None) => "not whole".to_owned(),
+            Err(status) => status.to_string(),
+        }
+    }
+
     #[test]
     fn heads() {
         let cases = [
@@ -139,37 +160,41 @@ mod tests {
             "GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n",
+            "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n",
+            "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n",
         ];
         let shown: String =
-            cases.iter().map(|case| format!("{:?} <- {case:?}\n", examine(case.as_bytes()))).collect();
+            cases.iter().map(|case| format!("{} <- {case:?}\n", show(examine(case.as_bytes())))).collect();
         expect![[r#"
-            Ok(Some((27, Sized(0)))) <- "GET / HTTP/1.1\r\nHost: a\r\n\r\nrest"
-            Ok(None) <- "GET / HTTP/1.1\r\nHost: a\r\n"
-            Err(400) <- "GET / HTTP/1.1\r\n\r\n"
-            Ok(Some((18, Sized(0)))) <- "GET / HTTP/1.0\r\n\r\n"
-            Err(505) <- "GET / HTTP/2.0\r\nHost: a\r\n\r\n"
-            Err(400) <- "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"
-            Ok(Some((35, Sized(0)))) <- "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n"
-            Err(400) <- "GET x HTTP/1.1\r\nHost: a\r\n\r\n"
-            Ok(Some((31, Sized(0)))) <- "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"
-            Err(405) <- "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n"
-            Ok(Some((47, Sized(5)))) <- "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
-            Err(400) <- "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nhello"
-            Err(400) <- "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 5\r\n\r\nhello"
-            Err(400) <- "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello"
-            Err(400) <- "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n"
-            Ok(Some((56, Chunked))) <- "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
-            Err(400) <- "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\nContent-Length: 3\r\n\r\n"
-            Err(400) <- "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
-            Err(501) <- "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n"
-            Err(501) <- "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
-            Err(400) <- "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-            Err(400) <- "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n"
-            Err(400) <- "GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n folded\r\n\r\n"
-            Err(400) <- "GET / HTTP/1.1\nHost: a\n\n"
-            Err(400) <- "GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n"
-            Ok(Some((80, Upgrade))) <- "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n"
-            Err(400) <- "GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n"
+            27 Sized(0) <- "GET / HTTP/1.1\r\nHost: a\r\n\r\nrest"
+            not whole <- "GET / HTTP/1.1\r\nHost: a\r\n"
+            400 <- "GET / HTTP/1.1\r\n\r\n"
+            18 Sized(0) <- "GET / HTTP/1.0\r\n\r\n"
+            505 <- "GET / HTTP/2.0\r\nHost: a\r\n\r\n"
+            400 <- "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"
+            35 Sized(0) <- "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n"
+            400 <- "GET x HTTP/1.1\r\nHost: a\r\n\r\n"
+            31 Sized(0) <- "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"
+            405 <- "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n"
+            47 Sized(5) <- "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
+            400 <- "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nhello"
+            400 <- "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 5\r\n\r\nhello"
+            400 <- "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello"
+            400 <- "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n"
+            56 Chunked <- "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+            400 <- "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\nContent-Length: 3\r\n\r\n"
+            400 <- "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
+            501 <- "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n"
+            501 <- "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
+            400 <- "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+            400 <- "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n"
+            400 <- "GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n folded\r\n\r\n"
+            400 <- "GET / HTTP/1.1\nHost: a\n\n"
+            400 <- "GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n"
+            80 Upgrade <- "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n"
+            400 <- "GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n"
+            68 Sized(1) waits <- "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"
+            68 Sized(0) <- "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n"
         "#]]
         .assert_eq(&shown);
     }

@@ -1,0 +1,32 @@
+//! What a client may send to a listener that speaks HTTP: the guard that the load balancer and the CDN share. It is
+//! between the socket and hyper's HTTP/1 server and releases a request's head only when it is whole, unambiguous and
+//! within limits (RFC 9112, request smuggling). It follows the framing of bodies, too, because it must know where the
+//! next head begins.
+//!
+//! A refused head is replaced by one that no client can write (its path is a secret of this process); the server
+//! answers its own error page in turn and closes the connection.
+//!
+//! It never routes, forwards or changes a request, and opens no socket. Start at [`serve`] for a connection from its
+//! first byte to its last, at `head.rs` for what is refused, at [`Guard`] for how bytes are released.
+
+mod chunked;
+mod guard;
+mod head;
+mod idle;
+mod serve;
+
+pub use guard::{Awaiting, Guard, Link, Upgrades};
+pub use idle::IdleTimer;
+pub use serve::{Limits, serve};
+
+/// Counts the bytes of a connection.
+pub trait Meter: Send + Sync + 'static {
+    fn received(&self, bytes: u64);
+    fn sent(&self, bytes: u64);
+}
+
+/// Counts nothing.
+impl Meter for () {
+    fn received(&self, _bytes: u64) {}
+    fn sent(&self, _bytes: u64) {}
+}

@@ -1,0 +1,82 @@
+//! One connection, served through a guard.
+
+use crate::Guard;
+use http::Response;
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::HttpService,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use std::time::Duration;
+use tokio::{net::TcpStream, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+/// Header fields of one request.
+const HEADERS: usize = 200;
+const HTTP2_HEADER_LIST_BYTES: u32 = 64 * 1024;
+const HTTP2_STREAMS: u32 = 128;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// How long a client may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// From the first wait for a head to its last byte. `None`: the guard's idle timeout alone counts.
+    pub head: Option<Duration>,
+}
+
+/// Answers the requests of a connection by `service` until the client or an error ends it. After `stop` the requests
+/// under way are finished and no more are taken. The service asks [`crate::Link::refusal`] before anything else.
+pub async fn serve<S, B>(mut guard: Guard<TcpStream>, limits: Limits, service: S, stop: CancellationToken)
+where
+    S: HttpService<Incoming, ResBody = B>,
+    S: hyper::service::Service<http::Request<Incoming>, Response = Response<B>>,
+    <S as HttpService<Incoming>>::Error: Into<BoxError>,
+    <S as HttpService<Incoming>>::Future: Send + 'static,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    let opening = guard.is_http2();
+    let opened = match limits.head {
+        Some(limit) => timeout(limit, opening).await,
+        None => Ok(opening.await),
+    };
+    // Neither a whole preface nor anything else came: there is no request to answer.
+    let Ok(Ok(is_http2)) = opened else { return };
+    let io = TokioIo::new(guard);
+    let result = if is_http2 {
+        let serving = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_header_list_size(HTTP2_HEADER_LIST_BYTES)
+            .max_concurrent_streams(HTTP2_STREAMS)
+            .serve_connection(io, service);
+        tokio::pin!(serving);
+        tokio::select! {
+            result = serving.as_mut() => result,
+            () = stop.cancelled() => {
+                serving.as_mut().graceful_shutdown();
+                serving.await
+            }
+        }
+    } else {
+        let serving = http1::Builder::new()
+            .max_headers(HEADERS)
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.head)
+            .serve_connection(io, service)
+            .with_upgrades();
+        tokio::pin!(serving);
+        tokio::select! {
+            result = serving.as_mut() => result,
+            () = stop.cancelled() => {
+                serving.as_mut().graceful_shutdown();
+                serving.await
+            }
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "a client's connection ended");
+    }
+}

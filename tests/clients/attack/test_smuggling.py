@@ -1,0 +1,240 @@
+"""Requests that two programs could read in two ways: neither the load balancer nor CloudFront lets one through.
+
+Each attack is the second request of a kept connection, so it arrives where the first one went. One answer comes, it is an error, the
+connection ends, and nothing of the bytes behind it is taken for a request.
+"""
+
+import json
+import uuid
+
+import pytest
+
+from conftest import REGION, eventually
+from raw_http import Connection
+
+BEHIND = "GET /smuggled HTTP/1.1\r\nHost: {host}\r\n\r\n"
+
+# Name, the request, the status.
+HEADS = {
+    "length, then chunked": ("POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    "chunked, then length": ("POST / HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n", 400),
+    "two lengths": ("POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\nContent-Length: 40\r\n\r\n", 400),
+    "a list of lengths": ("POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0, 0\r\n\r\n", 400),
+    "a length with a sign": ("POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: +0\r\n\r\n", 400),
+    "a space before the colon": ("POST / HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400),
+    "a folded header": ("GET / HTTP/1.1\r\nHost: {host}\r\nX: a\r\n Transfer-Encoding: chunked\r\n\r\n", 400),
+    "chunked twice": ("POST / HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    "chunked after another coding": ("POST / HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
+    "a coding that looks like it": ("POST / HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501),
+    "chunked in HTTP/1.0": ("POST / HTTP/1.0\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    "bare line feeds": ("GET / HTTP/1.1\nHost: {host}\n\n", 400),
+    "one bare line feed": ("GET / HTTP/1.1\r\nHost: {host}\nX: b\r\n\r\n", 400),
+    "a hidden header": ("POST / HTTP/1.1\r\nHost: {host}\r\nX: b\nTransfer-Encoding: chunked\r\n\r\n", 400),
+    "no host": ("GET / HTTP/1.1\r\n\r\n", 400),
+    "two hosts": ("GET / HTTP/1.1\r\nHost: {host}\r\nHost: {host}\r\n\r\n", 400),
+    "a NUL": ("GET / HTTP/1.1\r\nHost: {host}\r\nX: \0\r\n\r\n", 400),
+    "a target without a slash": ("GET x HTTP/1.1\r\nHost: {host}\r\n\r\n", 400),
+    "a tunnel": ("CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n", 405),
+}
+
+BODIES = {
+    "longer than its size": "3\r\nabcX\r\n0\r\n\r\n",
+    "a bare line feed after the size": "3\nabc\r\n0\r\n\r\n",
+    "a bare line feed after the data": "3\r\nabc\n0\r\n\r\n",
+    "a size with a sign": "+3\r\nabc\r\n0\r\n\r\n",
+    "a size with a prefix": "0x3\r\nabc\r\n0\r\n\r\n",
+    "a size beyond 64 bits": "ffffffffffffffff3\r\nabc\r\n0\r\n\r\n",
+    "no size": "\r\nabc\r\n0\r\n\r\n",
+}
+
+
+class Front:
+    """What is attacked: the port, the host, and a path that takes a body."""
+
+    def __init__(self, cloud, domain):
+        self.port = int(cloud.env["ESCALE_WEB_PORT"])
+        self.host = f"{domain}:{self.port}"
+
+    def open(self):
+        connection = Connection(self.port)
+        status, _, _ = connection.ask(f"GET /well HTTP/1.1\r\nHost: {self.host}\r\n\r\n")
+        assert status == 200
+        return connection
+
+
+@pytest.fixture(scope="module")
+def balancer(cloud, aws):
+    ec2, elb = aws("ec2"), aws("elbv2")
+    vpc = ec2.create_vpc(CidrBlock="10.78.0.0/16")["Vpc"]["VpcId"]
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    zones = [z["ZoneName"] for z in ec2.describe_availability_zones()["AvailabilityZones"]][:2]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.78.{i}.0/24", AvailabilityZone=zone)["Subnet"]["SubnetId"]
+        for i, zone in enumerate(zones)
+    ]
+    group = ec2.create_security_group(GroupName=f"g-{uuid.uuid4().hex[:8]}", Description="web", VpcId=vpc)["GroupId"]
+    ec2.authorize_security_group_ingress(
+        GroupId=group,
+        IpPermissions=[{"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}],
+    )
+    for table in ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]:
+        ec2.create_route(RouteTableId=table["RouteTableId"], DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+    made = elb.create_load_balancer(Name=f"web-{uuid.uuid4().hex[:8]}", Subnets=subnets, SecurityGroups=[group])["LoadBalancers"][0]
+    arn = made["LoadBalancerArn"]
+    nothing = elb.create_target_group(
+        Name=f"g-{uuid.uuid4().hex[:8]}", Protocol="HTTP", Port=8080, VpcId=vpc, TargetType="ip"
+    )["TargetGroups"][0]["TargetGroupArn"]
+    listener = elb.create_listener(
+        LoadBalancerArn=arn, Protocol="HTTP", Port=80, DefaultActions=[{"Type": "forward", "TargetGroupArn": nothing}]
+    )["Listeners"][0]["ListenerArn"]
+    answer = {"StatusCode": "200", "ContentType": "text/plain", "MessageBody": "well"}
+    elb.create_rule(
+        ListenerArn=listener,
+        Priority=1,
+        Conditions=[{"Field": "path-pattern", "Values": ["/well*"]}],
+        Actions=[{"Type": "fixed-response", "FixedResponseConfig": answer}],
+    )
+    front = Front(cloud, made["DNSName"])
+    elb.get_waiter("load_balancer_available").wait(LoadBalancerArns=[arn], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+    def answers():
+        with Connection(front.port) as connection:
+            return connection.ask(f"GET /well HTTP/1.1\r\nHost: {front.host}\r\n\r\n")[0] == 200
+
+    eventually(answers)
+    return front
+
+
+@pytest.fixture(scope="module")
+def cdn(cloud, aws, balancer):
+    """A distribution in front of a bucket and, for bodies, of the load balancer."""
+    s3, cloudfront = aws("s3"), aws("cloudfront")
+    bucket = f"front-{uuid.uuid4().hex[:12]}"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket=bucket, Key="well", Body=b"well")
+    access = cloudfront.create_origin_access_control(
+        OriginAccessControlConfig={
+            "Name": uuid.uuid4().hex,
+            "SigningProtocol": "sigv4",
+            "SigningBehavior": "always",
+            "OriginAccessControlOriginType": "s3",
+        }
+    )["OriginAccessControl"]["Id"]
+    methods = ["GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE"]
+    made = cloudfront.create_distribution(
+        DistributionConfig={
+            "CallerReference": uuid.uuid4().hex,
+            "Comment": "",
+            "Enabled": True,
+            "Origins": {
+                "Quantity": 1,
+                "Items": [
+                    {
+                        "Id": "bucket",
+                        "DomainName": f"{bucket}.s3.{REGION}.amazonaws.com",
+                        "OriginAccessControlId": access,
+                        "S3OriginConfig": {"OriginAccessIdentity": ""},
+                    }
+                ],
+            },
+            "DefaultCacheBehavior": {
+                "TargetOriginId": "bucket",
+                "ViewerProtocolPolicy": "allow-all",
+                "AllowedMethods": {"Quantity": len(methods), "Items": methods},
+                "CachePolicyId": "4135ea2d-6df8-44a3-9df3-4b5a84be39ad",
+            },
+        }
+    )["Distribution"]
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudfront.amazonaws.com"},
+        "Action": ["s3:GetObject", "s3:PutObject"],
+        "Resource": f"arn:aws:s3:::{bucket}/*",
+        "Condition": {"StringEquals": {"AWS:SourceArn": made["ARN"]}},
+    }
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    cloudfront.get_waiter("distribution_deployed").wait(Id=made["Id"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    front = Front(cloud, made["DomainName"])
+
+    def answers():
+        with Connection(front.port) as connection:
+            return connection.ask(f"GET /well HTTP/1.1\r\nHost: {front.host}\r\n\r\n")[0] == 200
+
+    eventually(answers)
+    return front
+
+
+@pytest.fixture(params=["balancer", "cdn"])
+def front(request):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_an_ambiguous_head_is_refused(front, name):
+    head, expected = HEADS[name]
+    with front.open() as connection:
+        status, headers, _ = connection.ask((head + BEHIND).replace("{host}", front.host))
+        assert status == expected
+        assert headers.get("connection", "close") == "close"
+        assert connection.ends(), "an answer to what was behind it"
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_broken_chunk_is_the_client_s_fault(cdn, name):
+    head = f"PUT /well HTTP/1.1\r\nHost: {cdn.host}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with cdn.open() as connection:
+        status, _, _ = connection.ask(head + BODIES[name] + BEHIND.replace("{host}", cdn.host))
+        assert status == 400
+        assert connection.ends(), "an answer to what was behind it"
+
+
+def test_what_is_unambiguous_goes_on(front):
+    with front.open() as connection:
+        for _ in range(3):
+            two = f"GET /well HTTP/1.1\r\nHost: {front.host}\r\n\r\n" * 2
+            assert connection.ask(two)[2] == b"well"
+            assert connection.ask("")[2] == b"well", "pipelined"
+        whole = f"GET http://{front.host}/well HTTP/1.1\r\nHost: {front.host}\r\nConnection: close\r\n\r\n"
+        assert connection.ask(whole)[2] == b"well"
+        assert connection.ends()
+
+
+# A client that sent `Expect: 100-continue` may never send the body when an answer comes instead: then the next request must not be
+# taken for it (its first bytes would be missing, or another would be hidden in it).
+
+
+def test_an_answer_instead_of_continue_ends_the_connection(front):
+    with front.open() as connection:
+        head = f"TRY /nowhere HTTP/1.1\r\nHost: {front.host}\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"
+        status, headers, _ = connection.ask(head)
+        assert status >= 400 and headers["connection"] == "close"
+        connection.send(f"GET /well HTTP/1.1\r\nHost: {front.host}\r\n\r\n")
+        assert connection.ends()
+
+
+@pytest.mark.parametrize("path", ["/nobucket/k", "/v2/none/blobs/uploads/"])
+def test_the_api_does_so_too(cloud, path):
+    with Connection(cloud.port) as connection:
+        host = f"127.0.0.1:{cloud.port}"
+        status, headers, _ = connection.ask(
+            f"PUT {path} HTTP/1.1\r\nHost: {host}\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"
+        )
+        assert status >= 400 and headers["connection"] == "close"
+        connection.send(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")
+        assert connection.ends()
+
+
+def test_refused_uploads_do_not_spoil_the_next_request(cloud, aws):
+    """As boto3 does it: a body that is announced, refused, never sent; then another request on the same connection."""
+    import botocore.exceptions
+
+    s3 = cloud.client("s3", max_pool_connections=1)
+    bucket = f"b-{uuid.uuid4().hex[:12]}"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    for _ in range(100):
+        with pytest.raises(botocore.exceptions.ClientError) as error:
+            s3.put_object(Bucket=bucket, Key="k", Body=b"x", StorageClass="GLACIER")
+        assert error.value.response["Error"]["Code"] == "NotImplemented"
+        s3.put_bucket_acl(Bucket=bucket, ACL="private")
+    s3.delete_bucket(Bucket=bucket)
