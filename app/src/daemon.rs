@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(crate) fn run(home: &Home) -> Result<()> {
     start_log()?;
     home.create()?;
+    home.close()?;
     let settings = Settings::from_environment()?;
     let lock = Lock::take(home, &settings.config.endpoint, settings.config.web_port)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -42,6 +43,13 @@ fn start_log() -> Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(&wanted).with_context(|| {
         format!("ESCALE_LOG={wanted}: not a filter; use for example info or escale_engine=debug")
     })?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_writer(std::io::stderr)
+        // It would print that a line could not be written to where it could not be written, and panic: a full disk would end
+        // whatever task has something to say.
+        .log_internal_errors(false)
+        .init();
     Ok(())
 }

@@ -24,12 +24,27 @@ impl Home {
         Ok(Home(real.map_or_else(|| home.clone(), |(there, rest)| there.join(rest).components().collect())))
     }
 
-    /// Makes its folder, if it is not there yet.
+    /// Makes its folder, if it does not exist yet.
     /// Others may pass through it, as PostgreSQL's user must, and see nothing.
     pub(crate) fn create(&self) -> Result<()> {
-        make_folder(&self.0, 0o711).with_context(|| {
+        make_folder(&self.0, PASSED_THROUGH).with_context(|| {
             format!("cannot create {}; say where the data shall lie: ESCALE_HOME=DIR", self.0.display())
         })
+    }
+
+    /// Takes away what earlier versions gave to others: reading the home, and files in it. New files are made without
+    /// (see `main`).
+    pub(crate) fn close(&self) -> Result<()> {
+        let closed = close(&self.0, PASSED_THROUGH).and_then(|()| {
+            for folder in PRIVATE {
+                close(&self.0.join(folder), 0o700)?;
+                close_files(&self.0.join(folder))?;
+            }
+            close_files(&self.0)?;
+            close_files(&self.databases())?;
+            Ok(())
+        });
+        closed.with_context(|| format!("cannot close {} to other users", self.0.display()))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -96,13 +111,60 @@ impl Home {
     }
 }
 
-/// With this mode if it is made; one that is there keeps its own.
-fn make_folder(folder: &Path, mode: u32) -> std::io::Result<()> {
-    if let Some(parent) = folder.parent() {
-        std::fs::create_dir_all(parent)?;
+/// Folders that nobody else may enter.
+const PRIVATE: [&str; 7] = ["apps", "builds", "containers", "images", "logs", "network", "objects"];
+
+/// What others may do with a folder on the way to databases: enter it, and not list it.
+const PASSED_THROUGH: u32 = 0o711;
+
+/// Takes rights away, gives none.
+fn close(path: &Path, most: u32) -> std::io::Result<()> {
+    let metadata = match path.symlink_metadata() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        metadata => metadata?,
+    };
+    let mode = metadata.permissions().mode() & 0o7777;
+    match mode & !most {
+        0 => Ok(()),
+        _ if metadata.is_symlink() => Ok(()),
+        _ => std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode & most)),
     }
+}
+
+/// The files right in a folder, if it exists.
+fn close_files(folder: &Path) -> std::io::Result<()> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        match entry.file_type()?.is_file().then(|| close(&entry.path(), 0o700)) {
+            // SQLite removes files of its own at any time.
+            Some(Err(error)) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// With this mode if it is made; one that exists keeps its own. So are the folders above it, whatever the umask: one that
+/// nobody may pass through would lock out PostgreSQL's user.
+fn make_folder(folder: &Path, mode: u32) -> std::io::Result<()> {
+    for parent in folder.ancestors().skip(1).collect::<Vec<_>>().into_iter().rev() {
+        if !parent.as_os_str().is_empty() {
+            make_one(parent, PASSED_THROUGH)?;
+        }
+    }
+    make_one(folder, mode)
+}
+
+fn make_one(folder: &Path, mode: u32) -> std::io::Result<()> {
     match std::fs::DirBuilder::new().mode(mode).create(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
-        made => made,
+        // Not all file systems answer "exists" first: a read-only one may not.
+        Err(_) if folder.is_dir() => Ok(()),
+        Err(error) => Err(error),
+        // The umask took some of it away.
+        Ok(()) => std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode)),
     }
 }

@@ -1,7 +1,9 @@
 //! `escale doctor`: has this machine what is needed? Each lack with its way out.
 
 use super::Output;
+use crate::home::Home;
 use anyhow::{Result, bail};
+use escale_containers::Accounting;
 use nix::sched::{CloneFlags, setns, unshare};
 use serde_json::json;
 use std::{collections::BTreeSet, net::ToSocketAddrs, path::Path, process::ExitCode};
@@ -13,6 +15,8 @@ struct Finding {
     lack: Option<String>,
     /// Whether nothing works without it.
     needed: bool,
+    /// Which of several ways is used, when it is well.
+    way: Option<&'static str>,
 }
 
 pub(crate) fn run(out: &Output) -> Result<ExitCode> {
@@ -20,14 +24,16 @@ pub(crate) fn run(out: &Output) -> Result<ExitCode> {
     let lines: Vec<String> = found
         .iter()
         .map(|f| match &f.lack {
-            None => format!("  ok      {}", f.name),
+            None => {
+                format!("  ok      {}{}", f.name, f.way.map(|way| format!(": {way}")).unwrap_or_default())
+            }
             Some(lack) if f.needed => format!("  LACKS   {}: {lack}", f.name),
             Some(lack) => format!("  without {}: {lack}", f.name),
         })
         .collect();
     let list: Vec<_> = found
         .iter()
-        .map(|f| json!({"name": f.name, "ok": f.lack.is_none(), "needed": f.needed, "lack": f.lack}))
+        .map(|f| json!({"name": f.name, "ok": f.lack.is_none(), "needed": f.needed, "lack": f.lack, "way": f.way}))
         .collect();
     out.say(&lines.join("\n"), &json!({"findings": list}));
     let well = found.iter().all(|f| f.lack.is_none() || !f.needed);
@@ -62,6 +68,7 @@ fn look(engines: &[Option<u32>]) -> Vec<Finding> {
                 "networks and container limits need root; run it as root, for example through sudo".to_owned()
             }),
             needed: true,
+            way: None,
         },
         Finding {
             name: "root folder",
@@ -71,6 +78,7 @@ fn look(engines: &[Option<u32>]) -> Vec<Finding> {
                     .to_owned()
             }),
             needed: true,
+            way: None,
         },
         program("nft", "nftables", "security groups and NAT are nftables rules"),
         program("conntrack", "conntrack", "it looks after connections that a rule allowed"),
@@ -80,13 +88,14 @@ fn look(engines: &[Option<u32>]) -> Vec<Finding> {
             lack: (!filesystems().contains("overlay"))
                 .then(|| "the kernel has no overlayfs; load it: modprobe overlay".to_owned()),
             needed: true,
+            way: None,
         },
     ];
     if !engines.is_empty() {
         let installed = escale_postgres::installed(Path::new("/usr/lib/postgresql"));
         let lacks: Vec<String> = engines.iter().filter_map(|e| postgres_lack(*e, &installed)).collect();
         let lack = (!lacks.is_empty()).then(|| lacks.join("; "));
-        found.push(Finding { name: "postgresql", lack, needed: true });
+        found.push(Finding { name: "postgresql", lack, needed: true, way: None });
     }
     found.push(Finding {
         name: "names",
@@ -96,7 +105,9 @@ fn look(engines: &[Option<u32>]) -> Vec<Finding> {
                 .to_owned()
         }),
         needed: false,
+        way: None,
     });
+    found.push(task_storage());
     found.push(Finding { needed: false, ..program("aws", "awscli", "`escale aws` passes on to it") });
     found
 }
@@ -127,6 +138,18 @@ fn is_chroot() -> bool {
     matches!((here, there.join()), (Ok(here), Ok(Some(there))) if here != there)
 }
 
+/// How a task is kept within its `ephemeralStorage`.
+fn task_storage() -> Finding {
+    let home = Home::find().map(|home| home.plane("containers"));
+    let way = home.map(|dir| match escale_containers::storage_accounting(&dir) {
+        Accounting::ProjectQuota => "project quota: the kernel refuses what a task writes above its ephemeralStorage",
+        Accounting::Measured => {
+            "measured: a task that is found above its ephemeralStorage is stopped (ext4 or xfs mounted with prjquota would refuse the write)"
+        }
+    });
+    Finding { name: "task storage", lack: None, needed: false, way: way.ok() }
+}
+
 fn filesystems() -> String {
     std::fs::read_to_string("/proc/filesystems").unwrap_or_default()
 }
@@ -138,7 +161,7 @@ fn program(name: &'static str, package: &str, why: &str) -> Finding {
 fn either(names: &[&'static str], package: &str, why: &str) -> Finding {
     let there = names.iter().any(|n| on_path(n));
     let lack = (!there).then(|| format!("{why}, and it is not installed: apt-get install {package}"));
-    Finding { name: names.first().copied().unwrap_or_default(), lack, needed: true }
+    Finding { name: names.first().copied().unwrap_or_default(), lack, needed: true, way: None }
 }
 
 /// Where the planes look, too: see `path.rs`.

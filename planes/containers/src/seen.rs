@@ -37,6 +37,8 @@ pub enum StopReason {
     EssentialExited(String),
     /// This container never became what another one waits for; the second says why.
     Dependency(String, String),
+    /// Its containers wrote more than they may.
+    StorageFull { used_bytes: u64, limit_bytes: u64 },
 }
 
 #[derive(Clone, Debug, PartialEq)]
