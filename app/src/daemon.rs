@@ -29,6 +29,7 @@ pub(crate) fn run(home: &Home, to_log: bool) -> Result<()> {
     }
     start_log()?;
     home.create()?;
+    home.close()?;
     let settings = Settings::from_environment()?;
     let key = root_key::of_daemon(home)?;
     let lock = Lock::take(home, &settings.config.endpoint, settings.config.web_port, &key)?;
@@ -102,6 +103,13 @@ fn start_log() -> Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(&wanted).with_context(|| {
         format!("ESCALE_LOG={wanted}: not a filter; use for example info or escale_engine=debug")
     })?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_writer(std::io::stderr)
+        // It would print that a line could not be written to where it could not be written, and panic: a full disk would end
+        // whatever task has something to say.
+        .log_internal_errors(false)
+        .init();
     Ok(())
 }

@@ -24,12 +24,27 @@ impl Home {
         Ok(Home(real.map_or_else(|| home.clone(), |(there, rest)| there.join(rest).components().collect())))
     }
 
-    /// Makes its folder, if it is not there yet.
+    /// Makes its folder, if it does not exist yet.
     /// Others may pass through it, as PostgreSQL's user must, and see nothing.
     pub(crate) fn create(&self) -> Result<()> {
-        make_folder(&self.0, 0o711).with_context(|| {
+        make_folder(&self.0, PASSED_THROUGH).with_context(|| {
             format!("cannot create {}; say where the data shall lie: ESCALE_HOME=DIR", self.0.display())
         })
+    }
+
+    /// Takes away what earlier versions gave to others: reading the home, and files in it. New files are made without
+    /// (see `main`).
+    pub(crate) fn close(&self) -> Result<()> {
+        let closed = close(&self.0, PASSED_THROUGH).and_then(|()| {
+            for folder in PRIVATE {
+                close(&self.0.join(folder), 0o700)?;
+                close_files(&self.0.join(folder))?;
+            }
+            close_files(&self.0)?;
+            close_files(&self.databases())?;
+            Ok(())
+        });
+        closed.with_context(|| format!("cannot close {} to other users", self.0.display()))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -112,35 +127,73 @@ impl Home {
     }
 }
 
-/// Makes what is missing on the way. Each folder belongs to whom the one around it belongs to: `sudo` often keeps the user's
-/// HOME, and a `~/.local` of root's would lock the user's other programs out of it.
-fn make_parents(folder: &Path) -> std::io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
+/// Folders that nobody else may enter.
+const PRIVATE: [&str; 7] = ["apps", "builds", "containers", "images", "logs", "network", "objects"];
+
+/// What others may do with a folder on the way to databases: enter it, and not list it.
+const PASSED_THROUGH: u32 = 0o711;
+
+/// Takes rights away, gives none.
+fn close(path: &Path, most: u32) -> std::io::Result<()> {
+    let metadata = match path.symlink_metadata() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        metadata => metadata?,
+    };
+    let mode = metadata.permissions().mode() & 0o7777;
+    match mode & !most {
+        0 => Ok(()),
+        _ if metadata.is_symlink() => Ok(()),
+        _ => std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode & most)),
     }
-    let Some(parent) = folder.parent() else { return Ok(()) };
-    make_parents(parent)?;
-    let owner = std::fs::metadata(parent)?;
-    match std::fs::create_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && folder.is_dir() => return Ok(()),
-        made => made?,
-    }
-    if nix::unistd::geteuid().is_root() {
-        // By descriptor, and never through a link: the folder's owner may put something else in its place meanwhile.
-        let flags = nix::libc::O_DIRECTORY | nix::libc::O_NOFOLLOW;
-        let made = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(folder)?;
-        std::os::unix::fs::fchown(&made, Some(owner.uid()), Some(owner.gid()))?;
+}
+
+/// The files right in a folder, if it exists.
+fn close_files(folder: &Path) -> std::io::Result<()> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        match entry.file_type()?.is_file().then(|| close(&entry.path(), 0o700)) {
+            // SQLite removes files of its own at any time.
+            Some(Err(error)) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
     }
     Ok(())
 }
 
-/// With this mode if it is made; one that is there keeps its own.
+/// With this mode if it is made; one that exists keeps its own.
 fn make_folder(folder: &Path, mode: u32) -> std::io::Result<()> {
-    if let Some(parent) = folder.parent() {
-        make_parents(parent)?;
-    }
+    make_parents(folder)?;
+    make_one(folder, mode, None)
+}
+
+/// Makes what is missing on the way. Others may pass through it whatever the umask, as PostgreSQL's user must. Each folder belongs to
+/// the owner of the one around it: `sudo` often keeps the user's HOME, and a `~/.local` of root's would lock the user's other
+/// programs out of it.
+fn make_parents(folder: &Path) -> std::io::Result<()> {
+    let above = |path: &Path| path.parent().filter(|p| !p.as_os_str().is_empty()).map(Path::to_owned);
+    let Some(parent) = above(folder).filter(|p| !p.is_dir()) else { return Ok(()) };
+    make_parents(&parent)?;
+    let around = above(&parent).map(std::fs::metadata).transpose()?;
+    let owner = around.filter(|_| nix::unistd::geteuid().is_root()).map(|m| (m.uid(), m.gid()));
+    make_one(&parent, PASSED_THROUGH, owner)
+}
+
+fn make_one(folder: &Path, mode: u32, owner: Option<(u32, u32)>) -> std::io::Result<()> {
     match std::fs::DirBuilder::new().mode(mode).create(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
-        made => made,
+        // Not all file systems answer "exists" first: a read-only one may not.
+        Err(_) if folder.is_dir() => return Ok(()),
+        made => made?,
     }
+    // By descriptor, and never through a link: the owner of the folder around it may put something else in its place meanwhile.
+    let flags = nix::libc::O_DIRECTORY | nix::libc::O_NOFOLLOW;
+    let made = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(folder)?;
+    if let Some((user, group)) = owner {
+        std::os::unix::fs::fchown(&made, Some(user), Some(group))?;
+    }
+    // The umask took some of it away.
+    made.set_permissions(std::fs::Permissions::from_mode(mode))
 }

@@ -7,6 +7,7 @@ use nix::fcntl::{Flock, FlockArg};
 use std::{
     fs::{self, File, OpenOptions},
     io::{ErrorKind, Write},
+    os::unix::fs::OpenOptionsExt,
     time::{Duration, Instant},
 };
 
@@ -22,7 +23,8 @@ impl Lock {
     /// Takes it, and tells the command line who the daemon is, where it will answer and which root key it accepts.
     pub(crate) fn take(home: &Home, endpoint: &str, web_port: u16, key: &RootKey) -> Result<Lock> {
         let path = home.lock();
-        let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
+        let file =
+            OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(&path);
         let file = file.with_context(|| format!("cannot open {}", path.display()))?;
         let mut file = exclusively(file).with_context(|| {
             format!("a daemon runs already in {} ({})", home.path().display(), told(home).trim_end())

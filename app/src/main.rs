@@ -26,6 +26,12 @@ fn main() -> ExitCode {
     }
     let arguments = cli::Arguments::parse();
     let json = arguments.json;
+    // The home holds keys, passwords, and what users stored. Whatever is made below it, by whichever library, is its owner's
+    // alone; what others must enter (folders on the way to databases, files of images) is given its mode by who makes it.
+    // The aws CLI writes files for the user: it keeps the user's own.
+    if !arguments.runs_another_program() {
+        nix::sys::stat::umask(nix::sys::stat::Mode::S_IRWXG | nix::sys::stat::Mode::S_IRWXO);
+    }
     match path::complete().and_then(|()| cli::run(arguments)) {
         Ok(code) => code,
         Err(error) => {

@@ -8,7 +8,7 @@ use escale_dns::DnsPlane;
 use escale_network::{KernelNetwork, Network};
 use escale_postgres::{Postgres, PostgresPlane};
 use escale_wiring::DataPlanes;
-use std::{pin::Pin, sync::Arc};
+use std::{path::Path, pin::Pin, sync::Arc};
 use tokio::runtime::Handle;
 
 /// The planes that run things. What CloudFront and the load balancers need besides is made where the cloud is.
@@ -72,10 +72,29 @@ pub(crate) fn postgres_majors() -> Vec<u32> {
     escale_postgres::Installed::find().majors()
 }
 
+/// A file or a folder with all in it. One that does not exist is fine.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    let removed = match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Takes down what stands on the machine outside of the home and would outlive the daemon without use.
 pub(crate) async fn take_down(home: &Home) -> Result<()> {
-    containers(home, &Clock::machine())?.wipe().await?;
-    KernelNetwork::open(&home.plane("network")).await?.wipe().await?;
+    escale_containers::clear(&home.plane("containers"), &home.tag()).await?;
+    // Opening it makes it: where none was there is nothing to take down.
+    let network = home.plane("network");
+    if network.exists() {
+        KernelNetwork::open(&network).await?.wipe().await?;
+    }
     // Databases that go on are in it.
     Ok(DaemonCgroup::of(&home.tag()).remove_if_empty()?)
 }
@@ -105,8 +124,16 @@ async fn halt_databases(home: &Home) -> Result<()> {
     plane.halt(unit::DATABASES_WITHIN).await.context("cannot stop all databases")
 }
 
-/// Takes down everything and forgets it.
+/// What nothing that runs holds on to, once the daemon has ended.
+const UNUSED: [&str; 8] =
+    ["builds", "logs", "objects", "images", "state.db", "state.db-wal", "state.db-shm", "daemon.log"];
+
+/// Takes down everything and forgets it. On a full disk, too: what only takes space goes first, and what is done then writes
+/// nothing that it could not do without.
 pub(crate) async fn wipe(home: &Home) -> Result<()> {
+    for name in UNUSED {
+        remove(&home.plane(name))?;
+    }
     // Where none was ever made the plane need not open: a machine without PostgreSQL can be cleared, too.
     let folder = home.databases();
     if folder.exists() {

@@ -32,6 +32,11 @@ impl AwsError {
         AwsError::new("InternalFailure", 500, "An internal fault of Escale; the daemon's log has the cause")
     }
 
+    /// The machine lacks something for a while, as space on its disk. Says what, for here the caller can help.
+    pub fn unavailable(why: impl Into<String>) -> AwsError {
+        AwsError::new("ServiceUnavailable", 503, why)
+    }
+
     /// A further member of the error's shape.
     pub fn member(&self, name: &str) -> Option<&Value> {
         self.extra.iter().find(|(n, _)| n == name).map(|(_, v)| v)

@@ -1,88 +1,85 @@
 //! The build context: a folder, and what `.dockerignore` hides of it.
 
 use crate::glob;
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use escale_files::{Entry, FileError, Folder, Kind};
+use std::{path::Path, sync::Arc};
+
+/// Largest `.dockerignore`. Real ones have some hundred bytes; a huge one must not be held in memory.
+const IGNORE_BYTES: u64 = 1024 * 1024;
 
 /// The files that a Dockerfile can copy.
 pub struct Context {
-    folder: PathBuf,
+    folder: Arc<Folder>,
     ignore: Ignore,
 }
 
-/// A file, folder or link of the context.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
-    /// Relative to the context, with `/`.
-    pub(crate) path: String,
-    /// Where it is.
-    pub(crate) full: PathBuf,
-}
-
 impl Context {
-    /// Opens a folder; reads `<Dockerfile>.dockerignore` or else `.dockerignore` in it.
-    pub fn open(folder: &Path, dockerfile: &str) -> io::Result<Context> {
+    /// Reads `<Dockerfile>.dockerignore` or else `.dockerignore` of a folder.
+    pub fn open(folder: Arc<Folder>, dockerfile: &str) -> Result<Context, FileError> {
         let mut ignore = Ignore::default();
         for name in [format!("{dockerfile}.dockerignore"), ".dockerignore".to_owned()] {
-            match fs::read_to_string(folder.join(name)) {
+            match folder.read(&name, IGNORE_BYTES) {
                 Ok(text) => {
-                    ignore = Ignore::parse(&text);
+                    ignore = Ignore::parse(&String::from_utf8_lossy(&text));
                     break;
                 }
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                Err(e) if e.is_missing() => {}
                 Err(e) => return Err(e),
             }
         }
-        Ok(Context { folder: folder.to_owned(), ignore })
+        Ok(Context { folder, ignore })
     }
 
-    pub fn folder(&self) -> &Path {
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn folder(&self) -> &Arc<Folder> {
         &self.folder
     }
 
-    /// Everything below a folder of the context that is not ignored, sorted by path.
-    pub(crate) fn below(&self, path: &str) -> io::Result<Vec<Found>> {
+    /// Everything below a folder of the context that is not ignored, sorted by path. Links stay links.
+    pub(crate) fn below(&self, path: &str) -> Result<Vec<(String, Entry)>, FileError> {
         let mut found = Vec::new();
         self.walk(path, &mut found)?;
-        found.sort_by(|a, b| a.path.cmp(&b.path));
+        found.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(found)
     }
 
-    /// What a source of `COPY` names: itself, or all that its pattern matches.
-    pub(crate) fn select(&self, source: &str) -> io::Result<Vec<Found>> {
+    /// What a source of `COPY` names: itself, or all that its pattern matches. Paths relative to the context.
+    pub(crate) fn select(&self, source: &str) -> Result<Vec<String>, FileError> {
         if source.is_empty() {
-            return Ok(vec![Found { path: String::new(), full: self.folder.clone() }]);
+            return Ok(vec![String::new()]);
         }
         if source.contains(['*', '?', '[', '\\']) {
-            let all = self.below("")?;
-            return Ok(all.into_iter().filter(|f| glob::matches(source, &f.path)).collect());
+            let paths = self.below("")?.into_iter().map(|(path, _)| path);
+            return Ok(paths.filter(|path| glob::matches(source, path)).collect());
         }
-        let full = self.folder.join(source);
-        let there = full.symlink_metadata().is_ok() && (full.is_dir() || !self.ignore.hides(source));
-        Ok(there.then(|| Found { path: source.to_owned(), full }).into_iter().collect())
+        let hidden = self.ignore.hides(source);
+        match self.folder.look(source, true) {
+            // A hidden folder may hold something that is not.
+            Ok(entry) if entry.kind == Kind::Folder || !hidden => Ok(vec![source.to_owned()]),
+            Err(e) if !hidden && !e.is_missing() => Err(e),
+            _ => Ok(Vec::new()),
+        }
     }
 
-    /// Whether a path is there but hidden, for messages.
+    /// Whether a path exists but is hidden, for messages.
     pub(crate) fn is_ignored(&self, source: &str) -> bool {
-        self.folder.join(source).symlink_metadata().is_ok() && self.ignore.hides(source)
+        self.folder.look(source, false).is_ok() && self.ignore.hides(source)
     }
 
-    fn walk(&self, path: &str, found: &mut Vec<Found>) -> io::Result<()> {
-        let folder = self.folder.join(path);
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            let name = entry.file_name().into_string().map_err(|name| {
-                io::Error::other(format!("the name {name:?} is not UTF-8, and an image's names must be"))
-            })?;
+    fn walk(&self, path: &str, found: &mut Vec<(String, Entry)>) -> Result<(), FileError> {
+        for name in self.folder.names(path)? {
             let path = if path.is_empty() { name } else { format!("{path}/{name}") };
+            let entry = self.folder.look(&path, false)?;
             let hidden = self.ignore.hides(&path);
+            let is_folder = entry.kind == Kind::Folder;
             if !hidden {
-                found.push(Found { path: path.clone(), full: entry.path() });
+                found.push((path.clone(), entry));
             }
             // a later pattern may bring something below a hidden folder back
-            if entry.file_type()?.is_dir() && (!hidden || self.ignore.has_exceptions) {
+            if is_folder && (!hidden || self.ignore.has_exceptions) {
                 self.walk(&path, found)?;
             }
         }

@@ -188,7 +188,9 @@ fn run(words: &[String], line: &mut dyn FnMut(&str)) -> Result<(), EngineError> 
     let (reader, writer) = io::pipe().map_err(start)?;
     let both = writer.try_clone().map_err(start)?;
     // the command, with its ends of the pipe, is dropped at the end of this statement
-    let mut child = Command::new(program)
+    // Escale's own files are nobody else's, and its umask says so. Engines would make the folders of an image by it.
+    let mut child = Command::new("/bin/sh")
+        .args(["-c", "umask 022 && exec \"$@\"", "sh", program])
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(both)

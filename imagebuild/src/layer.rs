@@ -1,6 +1,7 @@
 //! One layer: a tar whose bytes depend on nothing but paths, modes, owners and contents.
 
 use crate::layout::{LayoutError, Writer, at};
+use escale_files::Folder;
 use flate2::{Compression, write::GzEncoder};
 use sha2::{Digest, Sha256};
 use std::{
@@ -8,6 +9,7 @@ use std::{
     fs::File,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// A file of a layer.
@@ -22,8 +24,26 @@ pub(crate) struct Entry {
 #[derive(Clone, Debug)]
 pub(crate) enum What {
     Folder,
-    File(PathBuf),
+    File(Bytes),
     Link(PathBuf),
+}
+
+/// Where a file's bytes are until they are in the layer. Thousands of files are not kept open: each is opened when it is written.
+#[derive(Clone, Debug)]
+pub(crate) enum Bytes {
+    /// A file of Escale's own.
+    Path(PathBuf),
+    /// A file of the build context, opened without leaving that.
+    Context(Arc<Folder>, String),
+}
+
+impl Bytes {
+    fn open(&self) -> Result<File, LayoutError> {
+        match self {
+            Bytes::Path(path) => File::open(path).map_err(|e| at(path, e)),
+            Bytes::Context(folder, path) => Ok(folder.file(path)?),
+        }
+    }
 }
 
 /// Paths inside the image, relative to its root, in the order in which they are written.
@@ -73,8 +93,9 @@ fn append<W: Write>(tar: &mut tar::Builder<W>, name: &str, entry: &Entry) -> Res
             header.set_entry_type(tar::EntryType::Symlink);
             tar.append_link(&mut header, name, to).map_err(|e| at(Path::new(name), e))
         }
-        What::File(path) => {
-            let file = File::open(path).map_err(|e| at(path, e))?;
+        What::File(bytes) => {
+            let file = bytes.open()?;
+            let path = Path::new(name);
             let size = file.metadata().map_err(|e| at(path, e))?.len();
             header.set_entry_type(tar::EntryType::Regular);
             header.set_size(size);

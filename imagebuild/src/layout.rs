@@ -2,6 +2,7 @@
 //!
 //! Source: <https://github.com/opencontainers/image-spec/blob/main/image-layout.md>
 
+use escale_files::disk;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::{
@@ -27,6 +28,10 @@ pub struct Layout {
 pub enum LayoutError {
     #[error("{path}: {error}")]
     Io { path: String, error: io::Error },
+    #[error("cannot write {path}: {why}")]
+    Full { path: String, why: String },
+    #[error(transparent)]
+    File(#[from] escale_files::FileError),
     #[error("{path} is not what an OCI layout has there: {what}")]
     Form { path: String, what: String },
     #[error("{place} has no image for {architecture}; it has {there}")]
@@ -219,6 +224,9 @@ fn read_json(path: &Path) -> Result<Value, LayoutError> {
 }
 
 pub(crate) fn at(path: &Path, error: io::Error) -> LayoutError {
+    if disk::is_full(&error) {
+        return LayoutError::Full { path: path.display().to_string(), why: disk::full(path) };
+    }
     LayoutError::Io { path: path.display().to_string(), error }
 }
 

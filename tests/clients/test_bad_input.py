@@ -325,15 +325,17 @@ def no_daemon():
 def test_an_up_that_fails_in_its_last_steps(no_daemon, tmp_path):
     """The stack stood already; and the daemon that was started for it ends with it."""
     folder = application(tmp_path, dockerfile=f"FROM scratch\nCOPY busybox /bin/busybox\nCOPY Dockerfile /index.html\n{ENDS}\n")
-    (folder / "dist").mkdir()
-    (folder / "dist/gone.css").symlink_to(folder / "nowhere")
+    # Longer than a key of S3 may be: the file system takes it, the bucket does not.
+    deep = folder.joinpath("dist", *["d" * 200] * 6)
+    deep.mkdir(parents=True)
+    (deep / "page.css").write_text("a")
     with (folder / "escale.yaml").open("a") as manifest:
         manifest.write("buckets:\n  static: { path: /static/*, sync: ./dist }\n  media: { path: /media/*, signed: true }\n")
     done = no_daemon.escale("up", folder, check=False)
     assert done.returncode == 1
     text = done.stderr[done.stderr.index("error: ") :].splitlines()
-    assert text[0] == f"error: cannot read {folder}/dist/gone.css" and "No such file" in text[1]
-    assert text[2:] == ["nothing of bad stays; mend it and say `escale up` again", "the daemon that was started for it has stopped"]
+    assert "KeyTooLongError" in text[0]
+    assert text[1:] == ["nothing of bad stays; mend it and say `escale up` again", "the daemon that was started for it has stopped"]
     assert no_daemon.status()["daemon"]["pid"] is None
     no_daemon.escale("start")
     nothing_of_it(no_daemon)

@@ -269,6 +269,7 @@ def test_a_task_that_becomes_unhealthy_is_replaced(cluster):
     ({"launchType": "EC2"}, None, "EC2"),
     ({"enableExecuteCommand": True}, "NotImplemented", "enableExecuteCommand"),
     ({"overrides": {"containerOverrides": [{"name": "nobody"}]}}, "InvalidParameterException", "nobody"),
+    ({"overrides": {"ephemeralStorage": {"sizeInGiB": 201}}}, "ClientException", "between 21 and 200"),
 ])
 def test_tasks_that_are_refused(cluster, change, code, told):
     wanted = {
@@ -279,6 +280,32 @@ def test_tasks_that_are_refused(cluster, change, code, told):
         cluster.ecs.run_task(**wanted)
     answer = error.value.response["Error"]
     assert told in answer["Message"] and code in (None, answer["Code"]), answer
+
+
+def test_ephemeral_storage_is_shown_as_asked(cluster):
+    """20 GiB unless the definition says more, and RunTask has the last word."""
+    plain = cluster.define(cluster.container("main", "true"))
+    more = cluster.define(cluster.container("main", "true"), ephemeralStorage={"sizeInGiB": 30})
+    shown = cluster.ecs.describe_task_definition(taskDefinition=more)["taskDefinition"]["ephemeralStorage"]
+    assert shown == {"sizeInGiB": 30}
+    for definition, overrides, size in [(plain, {}, 20), (more, {}, 30), (more, {"ephemeralStorage": {"sizeInGiB": 25}}, 25)]:
+        task = cluster.task(cluster.run(definition, overrides=overrides))
+        assert task["ephemeralStorage"] == {"sizeInGiB": size}
+        assert task["overrides"].get("ephemeralStorage") == overrides.get("ephemeralStorage")
+    for size in (0, 20, 201):
+        with pytest.raises(botocore.exceptions.ClientError, match="between 21 and 200"):
+            cluster.define(cluster.container("main", "true"), ephemeralStorage={"sizeInGiB": size})
+
+
+@pytest.mark.skipif(shutil.disk_usage("/var/tmp").free < 40 << 30, reason="the task reserves 22 GiB of the disk for a moment")
+def test_a_task_above_its_ephemeral_storage_is_stopped(cluster):
+    """The space is reserved, not written: it is taken, and costs no time."""
+    script = "busybox fallocate -l 23622320128 /big && echo reserved; while :; do sleep 1; done"
+    arn = cluster.run(cluster.define(cluster.container("main", script), ephemeralStorage={"sizeInGiB": 21}))
+    stopped = cluster.until(arn, "STOPPED", within=60)
+    assert stopped["stoppedReason"].startswith("ContainerRuntimeError: no space left on device: the task had written 22.0 GiB"), stopped
+    assert stopped["stoppedReason"].endswith("to its ephemeralStorage of 21 GiB")
+    assert stopped["containers"][0]["exitCode"] == 137
 
 
 def test_what_has_ended_leaves_nothing_on_the_machine(cluster):

@@ -265,7 +265,7 @@ def test_down_leaves_nothing_and_up_works_again(shop):
         mounts = pathlib.Path("/proc/mounts").read_text().splitlines()
         return [m for m in mounts if home in m and "/vpcs/" in m or home in m and " nsfs " not in m]
 
-    shop.cloud.escale("down", timeout=180)
+    shop.cloud.escale("down", "--yes", timeout=180)
     assert processes_of(shop.cloud) == set()
     assert (namespaces(), cgroups()) == ([], [])
     assert host_tables() == shop.host_tables

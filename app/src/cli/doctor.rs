@@ -1,8 +1,10 @@
 //! `escale doctor`: has this machine what is needed? Each lack with its way out.
 
 use super::Output;
+use crate::home::Home;
 use anyhow::{Result, bail};
 use escale_base::packages::{self, Package};
+use escale_containers::Accounting;
 use escale_postgres::Installed;
 use nix::sched::{CloneFlags, setns, unshare};
 use serde_json::json;
@@ -15,6 +17,20 @@ struct Finding {
     lack: Option<String>,
     /// Whether nothing works without it.
     needed: bool,
+    /// Which of several ways is used, when it is well.
+    way: Option<&'static str>,
+}
+
+impl Finding {
+    /// Of what nothing works without.
+    fn needed(name: &'static str, lack: Option<String>) -> Finding {
+        Finding { name, lack, needed: true, way: None }
+    }
+
+    /// Of what is only better to have.
+    fn useful(name: &'static str, lack: Option<String>) -> Finding {
+        Finding { needed: false, ..Finding::needed(name, lack) }
+    }
 }
 
 pub(crate) fn run(out: &Output) -> Result<ExitCode> {
@@ -22,14 +38,16 @@ pub(crate) fn run(out: &Output) -> Result<ExitCode> {
     let lines: Vec<String> = found
         .iter()
         .map(|f| match &f.lack {
-            None => format!("  ok      {}", f.name),
+            None => {
+                format!("  ok      {}{}", f.name, f.way.map(|way| format!(": {way}")).unwrap_or_default())
+            }
             Some(lack) if f.needed => format!("  LACKS   {}: {lack}", f.name),
             Some(lack) => format!("  without {}: {lack}", f.name),
         })
         .collect();
     let list: Vec<_> = found
         .iter()
-        .map(|f| json!({"name": f.name, "ok": f.lack.is_none(), "needed": f.needed, "lack": f.lack}))
+        .map(|f| json!({"name": f.name, "ok": f.lack.is_none(), "needed": f.needed, "lack": f.lack, "way": f.way}))
         .collect();
     out.say(&lines.join("\n"), &json!({"findings": list}));
     let well = found.iter().all(|f| f.lack.is_none() || !f.needed);
@@ -59,22 +77,20 @@ const POSTGRES_AT_ALL: Option<u32> = None;
 fn look(engines: &[Option<u32>]) -> Vec<Finding> {
     let root = nix::unistd::geteuid().is_root();
     let mut found = vec![
-        Finding {
-            name: "root",
-            lack: (!root).then(|| {
+        Finding::needed(
+            "root",
+            (!root).then(|| {
                 "networks and container limits need root; run it as root, for example through sudo".to_owned()
             }),
-            needed: true,
-        },
-        Finding {
-            name: "root folder",
-            lack: is_chroot().then(|| {
+        ),
+        Finding::needed(
+            "root folder",
+            is_chroot().then(|| {
                 "this is a chroot: containers could not leave it, and health checks would run outside of it. Enter the \
                  folder as a root of its own: systemd-nspawn, or unshare --mount and pivot_root"
                     .to_owned()
             }),
-            needed: true,
-        },
+        ),
         program("nft", Package::Nftables, "security groups and NAT are nftables rules"),
         program("conntrack", Package::Conntrack, "it looks after connections that a rule allowed"),
         either(&["crun", "runc"], Package::Crun, "containers are run by an OCI runtime"),
@@ -84,18 +100,16 @@ fn look(engines: &[Option<u32>]) -> Vec<Finding> {
         let installed = Installed::find().majors();
         let lacks: Vec<String> = engines.iter().filter_map(|e| postgres_lack(*e, &installed)).collect();
         let lack = (!lacks.is_empty()).then(|| lacks.join("; "));
-        found.push(Finding { name: "postgresql", lack, needed: true });
+        found.push(Finding::needed("postgresql", lack));
     }
-    found.push(Finding {
-        name: "names",
-        lack: ("shop.localhost", 80).to_socket_addrs().is_err().then(|| {
-            format!(
-                "browsers and curl know that *.localhost is this machine, other programs do not: {}",
-                packages::install(Package::MyHostname)
-            )
-        }),
-        needed: false,
+    let names = ("shop.localhost", 80).to_socket_addrs().is_err().then(|| {
+        format!(
+            "browsers and curl know that *.localhost is this machine, other programs do not: {}",
+            packages::install(Package::MyHostname)
+        )
     });
+    found.push(Finding::useful("names", names));
+    found.push(task_storage());
     found.push(Finding { needed: false, ..program("aws", Package::AwsCli, "`escale aws` passes on to it") });
     found
 }
@@ -105,16 +119,15 @@ fn look(engines: &[Option<u32>]) -> Vec<Finding> {
 fn kernel(can_try: bool) -> Vec<Finding> {
     if !can_try {
         let lack = Some("not tried yet, as something above is missing".to_owned());
-        return vec![Finding { name: "kernel", lack, needed: false }];
+        return vec![Finding::useful("kernel", lack)];
     }
-    let overlay = Finding { name: "overlayfs", lack: escale_containers::probe_overlay().err(), needed: true };
-    let network = escale_network::probe().into_iter().map(|probe| Finding {
-        name: probe.part,
-        lack: probe.failed.map(|why| {
-            let part = probe.part;
+    let overlay = Finding::needed("overlayfs", escale_containers::probe_overlay().err());
+    let network = escale_network::probe().into_iter().map(|probe| {
+        let part = probe.part;
+        let lack = probe.failed.map(|why| {
             format!("networks need it of the kernel, and it does not work: {why}; its module may be missing: modprobe {part}")
-        }),
-        needed: true,
+        });
+        Finding::needed(part, lack)
     });
     std::iter::once(overlay).chain(network).collect()
 }
@@ -145,6 +158,18 @@ fn is_chroot() -> bool {
     matches!((here, there.join()), (Ok(here), Ok(Some(there))) if here != there)
 }
 
+/// How a task is kept within its `ephemeralStorage`.
+fn task_storage() -> Finding {
+    let home = Home::find().map(|home| home.plane("containers"));
+    let way = home.map(|dir| match escale_containers::storage_accounting(&dir) {
+        Accounting::ProjectQuota => "project quota: the kernel refuses what a task writes above its ephemeralStorage",
+        Accounting::Measured => {
+            "measured: a task that is found above its ephemeralStorage is stopped (ext4 or xfs mounted with prjquota would refuse the write)"
+        }
+    });
+    Finding { way: way.ok(), ..Finding::useful("task storage", None) }
+}
+
 fn program(name: &'static str, package: Package, why: &str) -> Finding {
     either(&[name], package, why)
 }
@@ -152,7 +177,7 @@ fn program(name: &'static str, package: Package, why: &str) -> Finding {
 fn either(names: &[&'static str], package: Package, why: &str) -> Finding {
     let there = names.iter().any(|n| on_path(n));
     let lack = (!there).then(|| format!("{why}, and it is not installed: {}", packages::install(package)));
-    Finding { name: names.first().copied().unwrap_or_default(), lack, needed: true }
+    Finding::needed(names.first().copied().unwrap_or_default(), lack)
 }
 
 /// Where the planes look, too: see `path.rs`.

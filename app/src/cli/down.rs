@@ -8,14 +8,18 @@ use super::{
     up::{self, Phases},
 };
 use crate::{home::Home, lock, settings::Settings};
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::json;
+use std::io::{IsTerminal, Write};
 
 #[derive(Args)]
 pub(crate) struct Down {
     /// The application, when several run.
     app: Option<String>,
+    /// Do not ask before data is lost: objects in buckets, databases without a snapshot.
+    #[arg(long)]
+    yes: bool,
 }
 
 pub(crate) async fn run(home: &Home, out: &Output, down: &Down) -> Result<()> {
@@ -26,6 +30,9 @@ pub(crate) async fn run(home: &Home, out: &Output, down: &Down) -> Result<()> {
     let settings = Settings::of(home)?;
     start::ensure(home).await?;
     let client = Client::new(home, &settings);
+    if !down.yes {
+        ask(out, &application, &up::losses(&client, &application.stack).await?)?;
+    }
     let mut phases = Phases::new(out);
     let snapshots = remove(home, &client, &application, Images::Remove, &mut phases).await?;
     let ended = end_if_empty(home, &client, &mut phases).await?;
@@ -40,6 +47,28 @@ pub(crate) async fn run(home: &Home, out: &Output, down: &Down) -> Result<()> {
         &json!({"app": application.app, "removed": true, "snapshots": snapshots, "daemon_stopped": ended}),
     );
     Ok(())
+}
+
+/// Nothing is asked when nothing is lost: what `up` makes again, and databases of which a snapshot is kept.
+fn ask(out: &Output, application: &Application, losses: &[String]) -> Result<()> {
+    if losses.is_empty() {
+        return Ok(());
+    }
+    let app = &application.app;
+    let list: String = losses.iter().map(|loss| format!("\n  {loss}")).collect();
+    if out.json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        bail!(
+            "removing {app} deletes for good:{list}\nnothing was removed; pass --yes to remove it with this data"
+        );
+    }
+    eprint!("Removing {app} deletes for good:{list}\nRemove it? [y/N] ");
+    std::io::stderr().flush().context("cannot ask")?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).context("cannot read the answer")?;
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => bail!("nothing of {app} was removed"),
+    }
 }
 
 /// What becomes of an application's image repositories.

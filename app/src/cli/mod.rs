@@ -41,7 +41,8 @@ pub(crate) struct Arguments {
 enum Verb {
     /// Run the application of a manifest: start the daemon if needed, build, push, deploy, wait until it answers.
     Up(up::Up),
-    /// Remove an application and everything that ran for it. A snapshot of its database is kept; its buckets are emptied.
+    /// Remove an application and everything that ran for it. A snapshot of its database is kept; its buckets are emptied,
+    /// which is asked before.
     Down(down::Down),
     /// What runs: services, tasks, the database, addresses.
     Status(status::Status),
@@ -76,6 +77,13 @@ enum Verb {
         #[arg(long)]
         to_log: bool,
     },
+}
+
+impl Arguments {
+    /// Whether the verb only passes on to a program of the user's.
+    pub(crate) fn runs_another_program(&self) -> bool {
+        matches!(self.verb, Verb::Aws(_))
+    }
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {

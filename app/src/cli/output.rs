@@ -1,5 +1,7 @@
 //! How answers and errors are printed: as text, or as JSON for a script.
 
+use escale_files::disk;
+
 /// How answers are printed.
 pub(crate) struct Output {
     pub(crate) json: bool,
@@ -61,9 +63,21 @@ impl std::error::Error for Concluded {
     }
 }
 
+/// "No space left on device" does not say on which. What this program writes is in the home, or in the folder for temporary files.
+fn full_disk(error: &anyhow::Error) -> Option<String> {
+    if !disk::is_full(error.as_ref()) {
+        return None;
+    }
+    let home = crate::home::Home::find().ok()?;
+    let temporary = std::env::temp_dir();
+    // Of several the one with the least left: `full_among` may find none when a quota is exceeded.
+    disk::full_among([home.path(), temporary.as_path()]).or_else(|| Some(disk::full(home.path())))
+}
+
 /// An error with its causes, a line each. A script reads it where it reads an answer.
 pub(crate) fn report(error: &anyhow::Error, json: bool) {
-    let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+    let mut causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+    causes.extend(full_disk(error));
     let outcome = error.downcast_ref::<Concluded>().map(|c| c.outcome.as_str());
     if json {
         let mut told = serde_json::json!({"message": error.to_string(), "because": causes});

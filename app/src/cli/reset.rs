@@ -17,7 +17,7 @@ pub(crate) struct Reset {
 pub(crate) async fn run(home: &Home, out: &Output, reset: &Reset) -> Result<()> {
     if !reset.yes {
         bail!(
-            "this removes every application, database, bucket and image below {}; say --yes to do it",
+            "this removes every application, database, bucket and image below {}; pass --yes to do it",
             home.path().display()
         );
     }
@@ -27,14 +27,9 @@ pub(crate) async fn run(home: &Home, out: &Output, reset: &Reset) -> Result<()> 
     end_daemon(home)?;
     planes::wipe(home).await?;
     for entry in fs::read_dir(home.path()).context("cannot read the home")? {
-        let path = entry?.path();
-        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-        removed.with_context(|| format!("cannot remove {}", path.display()))?;
+        planes::remove(&entry?.path())?;
     }
-    let elsewhere = home.databases_elsewhere();
-    if elsewhere.exists() {
-        fs::remove_dir_all(&elsewhere).with_context(|| format!("cannot remove {}", elsewhere.display()))?;
-    }
+    planes::remove(&home.databases_elsewhere())?;
     if !was_there {
         fs::remove_dir(home.path()).with_context(|| format!("cannot remove {}", home.path().display()))?;
     }

@@ -3,6 +3,7 @@
 use super::{Output, client::Client, doctor, service};
 use crate::{home::Home, lock, settings::Settings};
 use anyhow::{Context, Result, bail};
+use escale_files::disk;
 use serde_json::json;
 use std::{
     net::{TcpListener, UdpSocket},
@@ -80,7 +81,12 @@ async fn start(home: &Home, deadline: Instant) -> Result<i32> {
             return Ok(daemon.pid);
         }
         if let Some(status) = child.try_wait()? {
-            bail!("the daemon ended at once ({status}):\n{}", log_since(home, from));
+            let mut why = log_since(home, from);
+            // Its log is on that disk, too.
+            if let Some(full) = disk::full_among([home.path(), home.databases().as_path()]) {
+                why = format!("{full}\n{why}");
+            }
+            bail!("the daemon ended at once ({status}):\n{}", why.trim_end());
         }
         if Instant::now() > deadline {
             bail!("the daemon does not answer after {READY_WITHIN:?}; see {}", home.log().display());

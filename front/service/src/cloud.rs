@@ -200,6 +200,9 @@ pub struct Failed(pub AwsError);
 impl From<StoreError> for Failed {
     fn from(error: StoreError) -> Failed {
         tracing::error!(%error, "a transaction could not be committed");
-        Failed(AwsError::internal())
+        Failed(match error {
+            StoreError::Full { .. } => AwsError::unavailable(error.to_string()),
+            _ => AwsError::internal(),
+        })
     }
 }

@@ -6,17 +6,17 @@ use super::{
     join,
 };
 use crate::{
-    context::Found,
     dockerfile::{CopyFiles, DockerfileError},
     glob,
-    layer::{Entries, Entry, What},
+    layer::{Bytes, Entries, Entry, What},
     tree::{Content, Kind, Node, extract},
 };
+use escale_files::{FileError, Kind as FileKind};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// What one source, or one match of its pattern, stands for.
@@ -102,43 +102,46 @@ impl<'a> Image<'a> {
     fn of_context(&self, line: usize, source: &str) -> Result<Vec<Selected>, BuildError> {
         let path = self.inside(line, source, "the build context")?;
         let context = self.recipe.context;
-        let found = context.select(&path).map_err(|e| self.context_error(e))?;
+        let fault = |error: FileError| self.context_error(line, error);
+        let found = context.select(&path).map_err(fault)?;
         if found.is_empty() {
-            let folder = context.folder().display();
+            let folder = context.path().display();
             let message = match context.is_ignored(&path) {
                 true => format!("`{source}` is hidden by .dockerignore in {folder}"),
                 false => format!("there is no `{source}` in {folder}"),
             };
             return Err(self.error(line, message).into());
         }
-        // what a link leads to must be in the context as well
-        let root = context.folder().canonicalize().map_err(|e| self.context_error(e))?;
-        for one in &found {
-            let real = one.full.canonicalize().map_err(|e| self.context_error(e))?;
-            if !real.starts_with(&root) {
-                return Err(self
-                    .error(line, format!("`{}` leads out of the build context", one.path))
-                    .into());
-            }
-        }
-        found.iter().map(|f| self.read_context(f).map_err(|e| self.context_error(e))).collect()
+        found.iter().map(|path| self.read_context(path).map_err(fault)).collect()
     }
 
-    fn read_context(&self, found: &Found) -> io::Result<Selected> {
-        let name = found.path.rsplit('/').next().unwrap_or_default().to_owned();
+    fn read_context(&self, path: &str) -> Result<Selected, FileError> {
+        let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+        let context = self.recipe.context;
         // a link named outright is followed; links in folders stay links
-        let metadata = fs::metadata(&found.full)?;
-        if !metadata.is_dir() {
-            let what = vec![(String::new(), file_entry(&found.full, &metadata)?)];
+        let entry = context.folder().look(path, true)?;
+        if entry.kind != FileKind::Folder {
+            let what = vec![(String::new(), self.context_entry(path, entry)?)];
             return Ok(Selected { name, what, is_folder: false });
         }
         let mut what = Vec::new();
-        for below in self.recipe.context.below(&found.path)? {
-            let rest = below.path.strip_prefix(&found.path).unwrap_or(&below.path).trim_start_matches('/');
-            let metadata = fs::symlink_metadata(&below.full)?;
-            what.push((rest.to_owned(), file_entry(&below.full, &metadata)?));
+        for (below, entry) in context.below(path)? {
+            let rest = below.strip_prefix(path).unwrap_or(&below).trim_start_matches('/').to_owned();
+            what.push((rest, self.context_entry(&below, entry)?));
         }
         Ok(Selected { name, what, is_folder: true })
+    }
+
+    fn context_entry(&self, path: &str, entry: escale_files::Entry) -> Result<Entry, FileError> {
+        let folder = self.recipe.context.folder();
+        let mode = if matches!(entry.kind, FileKind::Link(_)) { 0o777 } else { entry.mode };
+        let what = match entry.kind {
+            FileKind::Folder => What::Folder,
+            FileKind::Link(to) => What::Link(to),
+            FileKind::File => What::File(Bytes::Context(Arc::clone(folder), path.to_owned())),
+            FileKind::Special(kind) => return Err(folder.special(path, kind)),
+        };
+        Ok(Entry { what, mode, uid: 0, gid: 0 })
     }
 
     /// What a source names in this image. The files get their places on the shelf, which is filled later.
@@ -171,7 +174,7 @@ impl<'a> Image<'a> {
                 let what = match &node.kind {
                     Kind::Folder => What::Folder,
                     Kind::Link(to) => What::Link(to.clone()),
-                    Kind::File(content) => What::File(shelf.place(content)),
+                    Kind::File(content) => What::File(Bytes::Path(shelf.place(content))),
                     Kind::Special => return Err(fault(format!("`/{path}` is a device or a pipe"))),
                 };
                 Ok(Entry { what, mode: node.mode, uid: node.uid, gid: node.gid })
@@ -210,8 +213,11 @@ impl<'a> Image<'a> {
         Ok(clean.join("/"))
     }
 
-    fn context_error(&self, error: io::Error) -> BuildError {
-        BuildError::Context { folder: self.recipe.context.folder().display().to_string(), error }
+    fn context_error(&self, line: usize, error: FileError) -> BuildError {
+        match error {
+            FileError::Io { path, error } => BuildError::Context { path, error },
+            refused => self.error(line, refused.to_string()).into(),
+        }
     }
 }
 
@@ -242,19 +248,4 @@ impl Shelf {
         }
         Ok(())
     }
-}
-
-fn file_entry(path: &Path, metadata: &fs::Metadata) -> io::Result<Entry> {
-    let kind = metadata.file_type();
-    let what = if kind.is_dir() {
-        What::Folder
-    } else if kind.is_symlink() {
-        What::Link(fs::read_link(path)?)
-    } else if kind.is_file() {
-        What::File(path.to_owned())
-    } else {
-        return Err(io::Error::other(format!("{} is neither file, folder nor link", path.display())));
-    };
-    let mode = if kind.is_symlink() { 0o777 } else { metadata.permissions().mode() & 0o7777 };
-    Ok(Entry { what, mode, uid: 0, gid: 0 })
 }

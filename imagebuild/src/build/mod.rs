@@ -50,8 +50,8 @@ pub enum BuildError {
     Dockerfile(#[from] DockerfileError),
     #[error(transparent)]
     Layout(#[from] LayoutError),
-    #[error("reading the build context {folder}: {error}")]
-    Context { folder: String, error: io::Error },
+    #[error("cannot read {path} of the build context: {error}")]
+    Context { path: String, error: io::Error },
     #[error("reading the layer {blob}: {error}")]
     Layer { blob: String, error: io::Error },
 }

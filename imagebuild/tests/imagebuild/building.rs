@@ -6,6 +6,7 @@ use std::{
     os::unix::fs::{PermissionsExt, symlink},
     path::Path,
     process::Command,
+    sync::Arc,
 };
 use tempfile::TempDir;
 
@@ -39,7 +40,8 @@ impl Bench {
 
     pub(crate) fn build(&self, dockerfile: &str, to: &str, bases: &dyn Bases) -> Result<Built, String> {
         let dockerfile = Dockerfile::parse(dockerfile, "Dockerfile").unwrap();
-        let context = Context::open(&self.folder.path().join("context"), "Dockerfile").unwrap();
+        let folder = escale_files::Folder::open(&self.folder.path().join("context")).unwrap();
+        let context = Context::open(Arc::new(folder), "Dockerfile").unwrap();
         let args = BTreeMap::from([("VERSION".to_owned(), "7".to_owned())]);
         let recipe = Recipe {
             dockerfile: &dockerfile,
@@ -212,7 +214,7 @@ fn says_what_cannot_be_built() {
         Dockerfile:2: there is no `*.nothing` in /context
         Dockerfile:2: `web/x.tmp` is hidden by .dockerignore in /context
         Dockerfile:2: `../x` leads out of the build context
-        Dockerfile:2: `outside` leads out of the build context
+        Dockerfile:2: /context/outside is a symbolic link to /etc/passwd, which is outside of /context. Replace the link by a copy of what it points to, or move that into /context and link to it by a relative path
         Dockerfile:2: with more than one source the destination must end with `/`, unlike `/x`
         Dockerfile:2: the image's /etc/passwd has no user `nobody`; use its number
         Dockerfile:2: --chmod takes an octal mode, not `rwx`

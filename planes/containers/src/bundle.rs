@@ -94,7 +94,8 @@ fn process(p: &Parts<'_>, capabilities: &[String]) -> Result<Value, String> {
     }
     Ok(json!({
         "terminal": false,
-        "user": {"uid": p.user.uid, "gid": p.user.gid, "additionalGids": p.user.groups},
+        // Docker's and Fargate's; the daemon's own is stricter.
+        "user": {"uid": p.user.uid, "gid": p.user.gid, "umask": 0o022, "additionalGids": p.user.groups},
         "args": image::arguments(p.image, c.entrypoint.as_ref(), c.command.as_ref())?,
         "env": environment(p),
         "cwd": workdir(p),

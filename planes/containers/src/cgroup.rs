@@ -54,7 +54,8 @@ impl Cgroups {
     pub(crate) fn make(&self, path: &str, limits: &Limits) -> Result<(), PlaneError> {
         for controller in ["cpu", "cpuacct", "memory", "pids"] {
             let dir = self.file(controller, path, "");
-            fs::create_dir_all(&dir).machine(|| format!("make the cgroup {}", dir.display()))?;
+            // Open whatever the umask: programs in containers read their limits there, as any user.
+            crate::store::open_dir(&dir).machine(|| format!("make the cgroup {}", dir.display()))?;
         }
         if *self == Cgroups::V2 {
             self.delegate(path)?;
@@ -175,6 +176,18 @@ impl Cgroups {
     pub(crate) fn processes(&self, path: &str) -> Vec<i32> {
         let text = fs::read_to_string(self.file("pids", path, "cgroup.procs")).unwrap_or_default();
         text.lines().filter_map(|l| l.parse().ok()).collect()
+    }
+
+    /// The processes of a cgroup and of all below it.
+    pub(crate) fn processes_below(&self, path: &str) -> Vec<i32> {
+        let mut found = self.processes(path);
+        for entry in fs::read_dir(self.file("pids", path, "")).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                found
+                    .extend(self.processes_below(&format!("{path}/{}", entry.file_name().to_string_lossy())));
+            }
+        }
+        found
     }
 
     /// Removes a cgroup and all below it, in every hierarchy. Its processes must be gone.

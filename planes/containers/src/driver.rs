@@ -8,6 +8,7 @@ use crate::{
     plan::{self, Step, View},
     seen::{ExitReason, GroupSeen, Health, Phase, Snapshot, State},
     spec::{ContainerSpec, GroupSpec},
+    storage,
     store::{Facts, Notes, StopNote},
     watcher::{Wake, wake},
 };
@@ -94,6 +95,11 @@ impl<H: Host> Group<H> {
             tracing::error!(group = self.spec.id, "changes will be seen late: {e}");
         }
         let mut doing = Doing::default();
+        if let Some(limit_bytes) = self.spec.limits.storage_bytes
+            && self.host.measures_storage()
+        {
+            doing.probers.spawn(storage::watch(Arc::clone(&self), limit_bytes));
+        }
         loop {
             changes.mark_unchanged();
             let (steps, wake_at, stopped) = self.look(&doing);

@@ -32,6 +32,8 @@ pub struct Behaviour {
     pub healthy_after_ms: Option<u64>,
     /// Ends by SIGKILL only.
     pub ignores_stop: bool,
+    /// What it has written to its root, from its start on; `None`: that is not measured.
+    pub stored_bytes: Option<u64>,
 }
 
 /// The fake machine. A clone is the same machine: planes opened on it one after the other see the same containers.
@@ -268,6 +270,19 @@ impl Host for FakeHost {
     /// A fake container writes at its start only, and that is a change of the group.
     fn watch_logs(&self, _: &str, _: &str, _: &Wake) -> Result<(), PlaneError> {
         Ok(())
+    }
+
+    fn measures_storage(&self) -> bool {
+        self.world.world().images.values().any(|image| image.stored_bytes.is_some())
+    }
+
+    fn storage_used(&self, group: &GroupSpec) -> Result<u64, PlaneError> {
+        let world = self.world.world();
+        let of = |c: &ContainerSpec| {
+            let container = world.containers.get(&(group.id.clone(), c.name.clone()))?;
+            container.behaviour.stored_bytes.filter(|_| container.facts.running.is_some())
+        };
+        Ok(group.containers.iter().filter_map(of).sum())
     }
 
     fn stats(&self, group: &GroupSpec) -> Result<Stats, PlaneError> {

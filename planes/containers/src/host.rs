@@ -58,6 +58,10 @@ pub(crate) trait Host: Send + Sync + 'static {
     ) -> Result<LogChunk, PlaneError>;
     fn tail(&self, group: &str, container: &str, lines: usize) -> Result<Vec<LogLine>, PlaneError>;
     fn watch_logs(&self, group: &str, container: &str, wake: &Wake) -> Result<(), PlaneError>;
+    /// Whether [`Host::storage_used`] says anything.
+    fn measures_storage(&self) -> bool;
+    /// Bytes that its containers have written and not removed. Blocks.
+    fn storage_used(&self, group: &GroupSpec) -> Result<u64, PlaneError>;
     fn stats(&self, group: &GroupSpec) -> Result<Stats, PlaneError>;
 
     fn powered(&self, zone: &str) -> bool;

@@ -5,6 +5,7 @@
 
 use crate::{image::Layer, store, unpack};
 use escale_base::{PlaneError, error::Context, ids};
+use escale_files::disk::OnDisk;
 use std::{
     collections::HashMap,
     fs, io,
@@ -59,11 +60,11 @@ impl Layers {
         let temporary = self.dir.join(format!("{TEMPORARY}{}", ids::random_hex(16)));
         let place = || format!("unpack layer sha256:{}", layer.hex);
         let made = fs::create_dir(&temporary)
-            .and_then(|()| fs::create_dir(temporary.join("fs")))
+            .and_then(|()| store::open_dir(&temporary.join("fs")))
             .and_then(|()| fs::write(temporary.join("boot"), store::boot_id()))
-            .machine(place)
+            .on_disk(&self.dir, place)
             .and_then(|()| unpack::unpack(layer, &temporary.join("fs")))
-            .and_then(|()| fs::rename(&temporary, home).machine(place));
+            .and_then(|()| fs::rename(&temporary, home).on_disk(&self.dir, place));
         if made.is_err() {
             // The error that counts is the first; what cannot be removed now goes at the next start.
             let _ = fs::remove_dir_all(&temporary);

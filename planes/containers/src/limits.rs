@@ -27,6 +27,17 @@ pub const LAYER_UNPACKED_BYTES: u64 = 64 * 1024 * 1024 * 1024;
 /// Layers of one image, as overlayfs and Docker have it.
 pub const LAYERS: usize = 127;
 
+/// Shortest pause between two measurements of what a group has written, in milliseconds. A disk that writes 1 GB/s adds 2 GB to
+/// what a group may exceed its limit by.
+pub const STORAGE_EVERY_MS: u64 = 2_000;
+
+/// A measurement is followed by a pause of so many times what it took: measuring costs at most 5 % of one CPU.
+pub const STORAGE_REST: u64 = 20;
+
+/// Nested directories that a measurement enters, each with a descriptor of its own. Real trees have some 50; deeper ones could
+/// hide what they hold, so their group is stopped.
+pub const STORAGE_DEPTH: usize = 256;
+
 /// Longest wait for a process after SIGKILL before a removal reports that it is stuck, in milliseconds.
 pub const KILL_WAIT_MS: u64 = 10_000;
 

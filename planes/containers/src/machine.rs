@@ -9,21 +9,24 @@ use crate::{
     image::{self, Image},
     layers::Layers,
     logs,
+    quota::{Project, Quotas},
     runtime::{self, Runtime},
     seen::{ExecOutput, Exit, ExitReason, LogChunk, LogLine, Stats},
     spec::{ContainerSpec, GroupSpec, MountSource, Network},
+    storage::Measure,
     store::{self, ContainerDir, Facts, Notes, ShimOrder},
     user::Accounts,
     watcher::{Wake, Watcher, wake},
 };
 use async_trait::async_trait;
 use escale_base::{Clock, PlaneError, error::Context};
+use escale_files::disk::OnDisk;
 use std::{
     collections::{BTreeSet, HashMap},
     ffi::OsString,
     fmt::Write,
     fs::{self, File},
-    os::unix::fs::{DirBuilderExt, symlink},
+    os::unix::fs::{DirBuilderExt, MetadataExt, symlink},
     path::{Path, PathBuf},
     process::Stdio,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -59,7 +62,7 @@ impl ShimCommand {
 }
 
 /// What is made below the state directory, and emptied by a wipe.
-const DIRECTORIES: [&str; 5] = ["groups", "gone", "layers", "zones-off", "runtime"];
+pub(crate) const DIRECTORIES: [&str; 5] = ["groups", "gone", "layers", "zones-off", "runtime"];
 
 /// Containers on this machine.
 pub struct Machine(());
@@ -86,6 +89,7 @@ impl Machine {
             layers: Layers::open(dir.join("layers"))?,
             watcher: Watcher::new()?,
             cgroups: Cgroups::detect(),
+            quotas: Quotas::of(&dir),
             children: Arc::default(),
             images: Mutex::default(),
             settings: Settings { state_dir: dir, ..settings },
@@ -114,6 +118,8 @@ pub(crate) struct RealHost {
     settings: Settings,
     runtime: Runtime,
     cgroups: Cgroups,
+    /// If the file system has them.
+    quotas: Option<Quotas>,
     layers: Layers,
     watcher: Watcher,
     clock: Clock,
@@ -167,13 +173,16 @@ impl RealHost {
                 c.image
             )));
         }
-        for below in ["rootfs", "upper", "work", "l", "x", "logs"] {
-            fs::create_dir_all(dir.path(below)).machine(place)?;
+        for below in ["rootfs", "work", "l", "x", "logs"] {
+            fs::create_dir_all(dir.path(below)).on_disk(&dir.0, place)?;
         }
+        self.within_quota(group, &dir.path("work")).on_disk(&dir.0, place)?;
+        store::open_dir(&dir.path("upper")).on_disk(&dir.0, place)?;
+        self.within_quota(group, &dir.path("upper")).on_disk(&dir.0, place)?;
         for (n, layer) in layers.iter().enumerate() {
             let link = dir.path("l").join(n.to_string());
             let _ = fs::remove_file(&link); // left by an interrupted preparation, if at all
-            symlink(layer, &link).machine(place)?;
+            symlink(layer, &link).on_disk(&dir.0, place)?;
         }
         let wanted = c.user.as_deref().or(image.config.user.as_deref()).unwrap_or_default();
         let asked = |text| PlaneError::asked(format!("container '{}': {text}", c.name));
@@ -190,7 +199,7 @@ impl RealHost {
             group_dir: &group_dir,
         };
         let config = bundle::config(&parts).map_err(asked)?;
-        store::write_json(&dir.path("config.json"), &config, false).machine(place)?;
+        store::write_json(&dir.path("config.json"), &config, false).on_disk(&dir.0, place)?;
         let order = ShimOrder {
             runtime: self.runtime.clone(),
             root: self.runtime_root(),
@@ -199,7 +208,7 @@ impl RealHost {
             workdir: bundle::workdir(&parts),
             layers: layers.len(),
         };
-        store::write_json(&dir.path("shim.json"), &order, false).machine(place)
+        store::write_json(&dir.path("shim.json"), &order, false).on_disk(&dir.0, place)
     }
 
     fn spawn_shim(&self, dir: &ContainerDir, wake_up: Wake) -> Result<(), PlaneError> {
@@ -234,9 +243,26 @@ impl RealHost {
         Ok(())
     }
 
+    /// Has the kernel count what is written to an empty directory for the group's limit, where it can.
+    fn within_quota(&self, group: &GroupSpec, dir: &Path) -> std::io::Result<()> {
+        match (&self.quotas, group.limits.storage_bytes) {
+            (Some(quotas), Some(bytes)) => {
+                let project = Project::of(&self.settings.tag, &group.id);
+                quotas.limit(project, bytes)?;
+                quotas.mark(dir, project)
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn delete_files(&self, group: &str) -> Result<(), PlaneError> {
         let dir = self.group_dir(group);
         self.cgroups.remove(&self.cgroup(group))?;
+        if let Some(quotas) = &self.quotas
+            && let Err(e) = quotas.limit(Project::of(&self.settings.tag, group), 0)
+        {
+            tracing::warn!(group, "its quota is not removed: {e}");
+        }
         // Out of the way first: from here on the group does not exist, and nobody late can write into it.
         let gone = self.settings.state_dir.join("gone").join(escale_base::ids::random_hex(16));
         match fs::rename(&dir, &gone) {
@@ -340,22 +366,24 @@ impl Host for RealHost {
         let dir = self.group_dir(&spec.id);
         let place = || format!("save group '{}'", spec.id);
         for volume in &spec.volumes {
-            fs::create_dir_all(dir.join("volumes").join(volume)).machine(place)?;
+            let volume = dir.join("volumes").join(volume);
+            store::open_dir(&volume).on_disk(&dir, place)?;
+            self.within_quota(spec, &volume).on_disk(&dir, place)?;
         }
         for c in &spec.containers {
-            fs::create_dir_all(self.container_dir(&spec.id, &c.name).path("logs")).machine(place)?;
+            fs::create_dir_all(self.container_dir(&spec.id, &c.name).path("logs")).on_disk(&dir, place)?;
         }
         for (name, text) in etc_files(spec) {
-            fs::write(dir.join(name), text).machine(place)?;
+            store::open_file(&dir.join(name), &text).on_disk(&dir, place)?;
         }
         self.cgroups.make(&self.cgroup(&spec.id), &spec.limits)?;
         // Last: with this file the group exists. Not synced: a loss of power ends the group in any case.
-        store::write_json(&dir.join("spec.json"), spec, false).machine(place)
+        store::write_json(&dir.join("spec.json"), spec, false).on_disk(&dir, place)
     }
 
     fn save_notes(&self, group: &str, notes: &Notes) -> Result<(), PlaneError> {
         let path = self.group_dir(group).join("notes.json");
-        store::write_json(&path, notes, false).machine(|| format!("write {}", path.display()))
+        store::write_json(&path, notes, false).on_disk(&path, || format!("write {}", path.display()))
     }
 
     async fn delete_group(self: Arc<Self>, group: &str) -> Result<(), PlaneError> {
@@ -472,6 +500,29 @@ impl Host for RealHost {
 
     fn watch_logs(&self, group: &str, container: &str, wake: &Wake) -> Result<(), PlaneError> {
         self.watcher.watch(&self.container_dir(group, container).path("logs"), true, wake)
+    }
+
+    fn measures_storage(&self) -> bool {
+        true
+    }
+
+    fn storage_used(&self, group: &GroupSpec) -> Result<u64, PlaneError> {
+        let dir = self.group_dir(&group.id);
+        let mut measure = Measure::default();
+        let trees = group.containers.iter().map(|c| self.container_dir(&group.id, &c.name).path("upper"));
+        let measured = trees.chain([dir.join("volumes")]).try_for_each(|tree| measure.add_tree(&tree));
+        if let Err(e) = measured {
+            // What cannot be measured could be anything: containers must not get out of their limit by it.
+            tracing::warn!(group = group.id, "its storage cannot be measured and counts as full: {e}");
+            return Ok(u64::MAX);
+        }
+        let device = dir.metadata().machine(|| format!("look at {}", dir.display()))?.dev();
+        for c in &group.containers {
+            for pid in self.cgroups.processes(&format!("{}/{}", self.cgroup(&group.id), c.name)) {
+                measure.add_unnamed(pid, device);
+            }
+        }
+        Ok(measure.bytes())
     }
 
     fn stats(&self, group: &GroupSpec) -> Result<Stats, PlaneError> {

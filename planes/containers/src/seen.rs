@@ -39,6 +39,8 @@ pub enum StopReason {
     Dependency(String, String),
     /// All groups are stopped, as before the machine goes down.
     Halted,
+    /// Its containers wrote more than they may.
+    StorageFull { used_bytes: u64, limit_bytes: u64 },
 }
 
 #[derive(Clone, Debug, PartialEq)]

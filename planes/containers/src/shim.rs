@@ -28,7 +28,7 @@ use rustix::{
 use std::{
     ffi::OsString,
     fs,
-    io::{self, PipeReader, Read},
+    io::{self, PipeReader, Read, Write},
     os::{fd::AsFd, unix::process::CommandExt},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -116,11 +116,13 @@ fn start(dir: &ContainerDir) -> Result<Kept, String> {
     let (stderr, err) = io::pipe().map_err(|e| format!("make a pipe: {e}"))?;
     fs::write(dir.path("begun"), store::boot_id()).map_err(|e| format!("write 'begun': {e}"))?;
 
+    let own = as_containers_expect();
     let mut command = order.runtime.command(&order.root, Path::new("runtime.log"));
     command.args(["run", "--detach", "--pid-file", "pid", "--bundle"]).arg(&dir.0).arg(&order.id);
     let status = command.stdin(std::process::Stdio::null()).stdout(out).stderr(err).status();
     // The command keeps the writing ends; without them the pipes end with the container.
     drop(command);
+    nix::sys::stat::umask(own);
     let status = status.map_err(|e| format!("call {}: {e}", order.runtime.program.display()))?;
     if !status.success() {
         let text = runtime::error_text(&fs::read_to_string("runtime.log").unwrap_or_default());
@@ -137,6 +139,12 @@ fn start(dir: &ContainerDir) -> Result<Kept, String> {
     store::write_json(&dir.path("running.json"), &running, false)
         .map_err(|e| format!("write running.json: {e}"))?;
     Ok(Kept { order, pid, stdout: Some(stdout), stderr: Some(stderr), log, status: None })
+}
+
+/// The umask of container runtimes, which the processes of a container begin with: the daemon's own is stricter. Gives the one
+/// that was.
+fn as_containers_expect() -> nix::sys::stat::Mode {
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022))
 }
 
 /// A mount namespace of its own; slave, so that what the host unmounts is not held here.
@@ -291,7 +299,8 @@ fn delete(order: &ShimOrder) {
     let quiet = std::process::Stdio::null;
     let done = command.args(["delete", "--force"]).arg(&order.id).stdout(quiet()).stderr(quiet()).status();
     if let Err(e) = done {
-        eprintln!("container shim: delete {}: {e}", order.id);
+        // On a full disk this cannot be said; the container's end is still to be written.
+        let _ = writeln!(io::stderr(), "container shim: delete {}: {e}", order.id);
     }
 }
 
@@ -299,6 +308,7 @@ fn delete(order: &ShimOrder) {
 fn exec(dir: &Path, process: &Path, pid: &Path, log: &Path) -> Result<(), String> {
     let order: ShimOrder = store::read_json(&dir.join("shim.json")).ok_or("its shim.json cannot be read")?;
     own_mounts(&order)?;
+    as_containers_expect();
     let mut command = order.runtime.command(&order.root, log);
     command.arg("exec").arg("--process").arg(process).arg("--pid-file").arg(pid).arg(&order.id);
     Err(format!("call {}: {}", order.runtime.program.display(), command.exec()))

@@ -55,6 +55,9 @@ pub struct Limits {
     /// What is left to it when the machine is short of memory.
     pub memory_reservation_bytes: Option<u64>,
     pub pids: Option<u32>,
+    /// Of a group: what its containers may write to their roots and volumes together. A group that is found above it is killed.
+    #[serde(default)]
+    pub storage_bytes: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -219,6 +222,9 @@ impl GroupSpec {
             return Err("its name may have letters, digits, '-' and '_', at most 255".into());
         }
         crate::image::blob_hex(&c.image)?;
+        if c.limits.storage_bytes.is_some() {
+            return Err("a storage limit is a group's; a container of its own cannot have one".into());
+        }
         for key in c.env.keys() {
             if key.is_empty() || key.contains(['=', '\0']) {
                 return Err(format!("'{key}' cannot be the name of an environment variable"));

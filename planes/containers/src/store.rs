@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     fs::{self, File},
     io::{self, Write},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -142,6 +143,19 @@ pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T, durable: bool) ->
 fn private(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
     File::options().create(true).truncate(true).write(true).mode(0o600).open(path)
+}
+
+/// A directory that becomes part of a container's file system: its users may enter and list it, whatever the daemon's umask.
+/// Above it stands one that nobody else may enter.
+pub(crate) fn open_dir(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+}
+
+/// The same for a file that a container's users may read.
+pub(crate) fn open_file(path: &Path, text: &str) -> io::Result<()> {
+    fs::write(path, text)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644))
 }
 
 /// Changes with every start of the machine.

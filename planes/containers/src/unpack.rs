@@ -8,6 +8,7 @@ use crate::{
     limits,
 };
 use escale_base::{PlaneError, error::Context};
+use escale_files::disk;
 use flate2::read::MultiGzDecoder;
 use rustix::{
     fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags, XattrFlags},
@@ -36,11 +37,9 @@ pub(crate) fn unpack(layer: &Layer, into: &Path) -> Result<(), PlaneError> {
         Compression::Plain => work.all(&mut hashed),
         Compression::Gzip => work.all(MultiGzDecoder::new(&mut hashed)),
     };
-    done.map_err(|e| match e.kind() {
-        io::ErrorKind::StorageFull => {
-            PlaneError::machine(format!("no space to unpack layer sha256:{name}; free some disk")).because(e)
-        }
-        _ => PlaneError::asked(format!("layer sha256:{name} cannot be unpacked")).because(e),
+    done.map_err(|e| match disk::is_full(&e) {
+        true => disk::plane_error(into, format!("unpack layer sha256:{name}"), e),
+        false => PlaneError::asked(format!("layer sha256:{name} cannot be unpacked")).because(e),
     })?;
     io::copy(&mut hashed, &mut io::sink()).machine(|| format!("read layer sha256:{name}"))?;
     let found = hex::encode(hashed.hash.finalize());
@@ -85,12 +84,16 @@ pub(crate) fn make_dirs(root: impl AsFd, path: &Path) -> io::Result<OwnedFd> {
         at.push(part);
         open = match open_in(&root, &at, dir) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                fs::mkdirat(&open, part.as_os_str(), Mode::from_raw_mode(0o755)).map_err(|e| match e {
+                let mode = Mode::from_raw_mode(0o755);
+                fs::mkdirat(&open, part.as_os_str(), mode).map_err(|e| match e {
                     // There is something, and yet it cannot be opened.
                     Errno::EXIST => io::Error::other(format!("'{}' is a link to nowhere", at.display())),
                     other => other.into(),
                 })?;
-                open_in(&root, &at, dir)?
+                let made = open_in(&root, &at, dir)?;
+                // The daemon's umask is not the container's.
+                fs::fchmod(&made, mode)?;
+                made
             }
             other => other?,
         };

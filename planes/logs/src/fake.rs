@@ -1,6 +1,6 @@
 //! The log plane in memory, for tests of who uses it.
 
-use crate::{Kept, LogStore, Message, Page, Position, Query, SCANNED_PER_READ, Summary};
+use crate::{Kept, LogStore, MESSAGE_BYTES, Message, Page, Position, Query, SCANNED_PER_READ, Summary};
 use async_trait::async_trait;
 use escale_base::{PlaneError, Timestamp};
 use std::{
@@ -79,6 +79,7 @@ impl LogStore for Fake {
             last_arrival: s.last_arrival,
             count: s.count,
             bytes: s.messages.iter().map(|m| m.text.len() as u64).sum(),
+            kept: s.messages.len() as u64,
         };
         Ok(streams.iter().filter_map(|n| Some((n.clone(), summary(all.get(n)?)))).collect())
     }
@@ -93,6 +94,34 @@ impl LogStore for Fake {
         let was = here.messages.len();
         here.messages.retain(|m| m.position.at >= before);
         Ok((was - here.messages.len()) as u64)
+    }
+
+    async fn trim(&self, streams: &[String], most_bytes: u64, note: &str) -> Result<u64, PlaneError> {
+        let mut all = self.lock();
+        let of = streams.iter().collect::<BTreeSet<_>>();
+        let mut messages: Vec<Kept> =
+            of.iter().filter_map(|s| all.get(*s)).flat_map(|s| s.messages.clone()).collect();
+        messages.sort_by(|a, b| a.position.cmp(&b.position));
+        let size = |m: &Kept| m.text.len() as u64 + MESSAGE_BYTES;
+        let mut held: u64 = messages.iter().map(size).sum();
+        if held <= most_bytes {
+            return Ok(0);
+        }
+        let dropped: Vec<Kept> = messages
+            .into_iter()
+            .take_while(|m| {
+                let over = held > most_bytes - most_bytes / 16;
+                held -= size(m);
+                over
+            })
+            .collect();
+        for last in &dropped {
+            let Some(here) = all.get_mut(&last.position.stream) else { continue };
+            // Of several in a stream the note of the last one stays.
+            here.messages.retain(|m| m.position > last.position);
+            here.messages.insert(0, Kept { text: note.to_owned(), ..last.clone() });
+        }
+        Ok(dropped.len() as u64)
     }
 
     async fn forget(&self, stream: &str) -> Result<(), PlaneError> {

@@ -3,9 +3,12 @@
 //! Messages lie in order of stream and time, so that a read of the last minutes costs only those. The file is written
 //! ahead (WAL) without a flush at each append: a killed process loses nothing, a power cut the last moments.
 
+mod trim;
+
 use crate::{Kept, LogStore, Message, Page, Pattern, Position, Query, SCANNED_PER_READ, Summary};
 use async_trait::async_trait;
 use escale_base::{PlaneError, Timestamp, error::Context};
+use escale_files::disk::OnDisk;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter, types::Value};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +19,7 @@ use std::{
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS streams(
   id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, count INTEGER NOT NULL, last_arrival INTEGER NOT NULL,
-  bytes INTEGER NOT NULL);
+  bytes INTEGER NOT NULL, kept INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS messages(
   stream INTEGER NOT NULL, at INTEGER NOT NULL, number INTEGER NOT NULL, arrived INTEGER NOT NULL,
   text TEXT NOT NULL, PRIMARY KEY(stream, at, number)) WITHOUT ROWID;
@@ -43,6 +46,7 @@ impl FileStore {
             conn.pragma_update(None, "synchronous", "NORMAL")?;
             conn.busy_timeout(std::time::Duration::from_secs(10))?;
             conn.execute_batch(SCHEMA)?;
+            count_kept(&conn)?;
             Ok(conn)
         };
         let what = || format!("open the log file {}", path.display());
@@ -62,7 +66,7 @@ impl FileStore {
             work(&mut lock.lock().unwrap_or_else(PoisonError::into_inner))
         };
         let result = tokio::task::spawn_blocking(run).await.plane(|| "run a query on the log file".into())?;
-        result.machine(|| format!("use the log file {}", self.0.path.display()))
+        result.on_disk(&self.0.path, || format!("use the log file {}", self.0.path.display()))
     }
 }
 
@@ -111,11 +115,17 @@ impl LogStore for FileStore {
                 |row| row.get(0),
             )?;
             let gone = tx.execute("DELETE FROM messages WHERE stream=? AND at<?", params![id, before.0])?;
-            tx.execute("UPDATE streams SET bytes=bytes-? WHERE id=?", params![freed, id])?;
+            let change = "UPDATE streams SET bytes=bytes-?, kept=kept-? WHERE id=?";
+            tx.execute(change, params![freed, gone as i64, id])?;
             tx.commit()?;
             Ok(gone as u64)
         })
         .await
+    }
+
+    async fn trim(&self, streams: &[String], most_bytes: u64, note: &str) -> Result<u64, PlaneError> {
+        let (streams, note) = (streams.to_vec(), note.to_owned());
+        self.with(true, move |conn| trim::trim(conn, &streams, most_bytes, &note)).await
     }
 
     async fn forget(&self, stream: &str) -> Result<(), PlaneError> {
@@ -129,6 +139,24 @@ impl LogStore for FileStore {
             tx.commit()
         })
         .await
+    }
+}
+
+/// A file of a version that did not count the messages kept.
+fn count_kept(conn: &Connection) -> rusqlite::Result<()> {
+    let known: bool = conn.query_row(
+        "SELECT EXISTS(SELECT 1 FROM pragma_table_info('streams') WHERE name='kept')",
+        [],
+        |row| row.get(0),
+    )?;
+    match known {
+        true => Ok(()),
+        false => conn.execute_batch(
+            "BEGIN IMMEDIATE;
+             ALTER TABLE streams ADD COLUMN kept INTEGER NOT NULL DEFAULT 0;
+             UPDATE streams SET kept=(SELECT count(*) FROM messages WHERE stream=streams.id);
+             COMMIT;",
+        ),
     }
 }
 
@@ -156,8 +184,8 @@ fn append(conn: &mut Connection, stream: &str, messages: &[Message], at: Timesta
         }
     }
     tx.execute(
-        "UPDATE streams SET count=?, last_arrival=?, bytes=bytes+? WHERE id=?",
-        params![count, at.0, bytes, id],
+        "UPDATE streams SET count=?, last_arrival=?, bytes=bytes+?, kept=kept+? WHERE id=?",
+        params![count, at.0, bytes, messages.len() as i64, id],
     )?;
     tx.commit()?;
     Ok(count as u64)
@@ -231,11 +259,12 @@ fn select(ids: &[i64], query: &Query) -> (String, Vec<Value>) {
 
 fn summary(conn: &Connection, name: &str) -> rusqlite::Result<Option<Summary>> {
     let known = conn
-        .query_row("SELECT id, count, last_arrival, bytes FROM streams WHERE name=?", [name], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?, row.get::<_, i64>(3)?))
+        .query_row("SELECT id, count, last_arrival, bytes, kept FROM streams WHERE name=?", [name], |row| {
+            let number = |column| row.get::<_, i64>(column);
+            Ok((number(0)?, number(1)?, number(2)?, number(3)?, number(4)?))
         })
         .optional()?;
-    let Some((id, count, last_arrival, bytes)) = known else { return Ok(None) };
+    let Some((id, count, last_arrival, bytes, kept)) = known else { return Ok(None) };
     let (first, last): (Option<i64>, Option<i64>) = conn.query_row(
         "SELECT (SELECT min(at) FROM messages WHERE stream=?1), (SELECT max(at) FROM messages WHERE stream=?1)",
         [id],
@@ -247,5 +276,6 @@ fn summary(conn: &Connection, name: &str) -> rusqlite::Result<Option<Summary>> {
         last_arrival: Timestamp(last_arrival),
         count: count as u64,
         bytes: bytes as u64,
+        kept: kept as u64,
     }))
 }

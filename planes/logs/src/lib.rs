@@ -36,6 +36,11 @@ pub trait LogStore: Send + Sync + 'static {
     /// Drops the messages of a stream that are older than `before`. Gives how many.
     async fn expire(&self, stream: &str, before: Timestamp) -> Result<u64, PlaneError>;
 
+    /// When some streams together hold more than `most_bytes`: drops their oldest messages until they hold a sixteenth less than
+    /// that. In each stream that lost some, `note` takes the place of the last one dropped. A message counts its text and
+    /// [`MESSAGE_BYTES`]. Gives how many were dropped.
+    async fn trim(&self, streams: &[String], most_bytes: u64, note: &str) -> Result<u64, PlaneError>;
+
     /// Drops a stream with everything in it. None of that name is all right.
     async fn forget(&self, stream: &str) -> Result<(), PlaneError>;
 }

@@ -78,7 +78,12 @@ pub struct Summary {
     pub count: u64,
     /// Bytes of the messages kept.
     pub bytes: u64,
+    /// Messages kept.
+    pub kept: u64,
 }
+
+/// What a message takes besides its text: its place in the order and its time. Without it a billion empty lines would be nothing.
+pub const MESSAGE_BYTES: u64 = 48;
 
 /// Messages that one read looks at. A pattern that matches rarely must not hold a reader for minutes: it gets an
 /// empty page, and goes on.

@@ -6,6 +6,7 @@ use crate::digest::{Hasher, Sums};
 use crate::{Algorithm, Body, Durability, Error, Expected, Result, Trailer};
 use bytes::Bytes;
 use escale_base::{PlaneError, error::Context};
+use escale_files::disk::OnDisk;
 use futures_util::stream::{self, StreamExt};
 use std::{
     collections::HashMap,
@@ -214,21 +215,21 @@ pub(crate) async fn receive(files: &Files, id: i64, mut body: Body, mut intake: 
             Ok(chunk) => chunk,
             Err(e) => {
                 // So that its file is gone when the sender hears of it.
-                drop(writing.ended().await);
+                drop(writing.ended(&files.root).await);
                 return Err(e);
             }
         };
         waiting_bytes += chunk.len();
         waiting.push(chunk);
         if waiting_bytes >= CHUNK {
-            writing = writing.then(std::mem::take(&mut waiting)).await?;
+            writing = writing.then(&files.root, std::mem::take(&mut waiting)).await?;
             waiting_bytes = 0;
         }
     }
     let expect = match ended_well(size_bytes, &mut intake) {
         Ok(expect) => expect,
         Err(e) => {
-            drop(writing.ended().await);
+            drop(writing.ended(&files.root).await);
             return Err(e);
         }
     };
@@ -241,18 +242,18 @@ pub(crate) async fn receive(files: &Files, id: i64, mut body: Body, mut intake: 
         sums.verify(&expect)?;
         return Ok(Received { size_bytes, sums, stored: Stored::Inline(bytes) });
     }
-    let mut sink = writing.ended().await?;
+    let mut sink = writing.ended(&files.root).await?;
     let (path, durability) = (files.path(id), files.durability);
     let finish = move || -> Result<Received> {
         let place = || format!("write the object file {}", path.display());
-        sink.write(&waiting).machine(place)?;
+        sink.write(&waiting).on_disk(&path, place)?;
         let sums = sink.hasher.finish();
         sums.verify(&expect)?;
         let (file, mut staged) = sink.file.take().ok_or_else(|| PlaneError::plane(place()))?;
         if durability == Durability::Power {
-            file.sync_all().machine(place)?;
+            file.sync_all().on_disk(&path, place)?;
         }
-        std::fs::rename(&staged.path, &path).machine(place)?;
+        std::fs::rename(&staged.path, &path).on_disk(&path, place)?;
         staged.path.clone_from(&path);
         if let (Durability::Power, Some(shard)) = (durability, path.parent()) {
             File::open(shard).and_then(|dir| dir.sync_all()).machine(place)?;
@@ -290,17 +291,17 @@ enum Writing {
 }
 
 impl Writing {
-    async fn ended(self) -> Result<Sink> {
+    async fn ended(self, path: &Path) -> Result<Sink> {
         let what = || "write the bytes of an object".to_owned();
         match self {
             Writing::Idle(sink) => Ok(sink),
-            Writing::Busy(task) => Ok(task.await.plane(what)?.machine(what)?),
+            Writing::Busy(task) => Ok(task.await.plane(what)?.on_disk(path, what)?),
         }
     }
 
     /// Starts to write once what was given before is written.
-    async fn then(self, chunks: Vec<Bytes>) -> Result<Writing> {
-        let mut sink = self.ended().await?;
+    async fn then(self, path: &Path, chunks: Vec<Bytes>) -> Result<Writing> {
+        let mut sink = self.ended(path).await?;
         Ok(Writing::Busy(spawn_blocking(move || sink.write(&chunks).map(|()| sink))))
     }
 }

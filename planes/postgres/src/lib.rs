@@ -225,13 +225,18 @@ impl Postgres for PostgresPlane {
     async fn wipe(&self) -> Result<(), PlaneError> {
         let _no_template = self.inner.lock("").await;
         for name in self.inner.names()? {
-            self.delete(&name, None).await?;
+            let _one = self.inner.lock(&name).await;
+            // Nothing is noted on the way, as a deletion does: on a full disk it could not be, and whoever wipes begins again.
+            for node in plane::names_in(&self.inner.dir(&name))? {
+                self.inner.fence(&name, &node).await?;
+            }
+            remove_dir(&self.inner.dir(&name))?;
         }
         let state = &self.inner.config.state;
         for dir in ["databases", "snapshots", "templates"] {
             remove_dir(&state.join(dir))?;
             plane::make_dir(&state.join(dir), None, 0o711)?;
         }
-        self.inner.set_dark_zones(&Default::default())
+        self.inner.forget_dark_zones()
     }
 }

@@ -112,6 +112,17 @@ impl Inner {
         Ok(read_json(&self.config.state.join("dark-zones.json"))?.unwrap_or_default())
     }
 
+    /// All zones have power.
+    pub(crate) fn forget_dark_zones(&self) -> Result<(), PlaneError> {
+        let path = self.config.state.join("dark-zones.json");
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(e).machine(|| format!("remove {}", path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn set_dark_zones(&self, zones: &BTreeSet<String>) -> Result<(), PlaneError> {
         write_json(&self.config.state.join("dark-zones.json"), zones)
     }
@@ -359,12 +370,26 @@ impl Answer {
 
 pub(crate) fn make_dir(dir: &Path, owner: Option<&RunAs>, mode: u32) -> Result<(), PlaneError> {
     let what = || format!("make the directory {}", dir.display());
-    std::fs::create_dir_all(dir).machine(what)?;
+    // Whatever the umask: the servers' user must get through all of them, and nobody needs to list them.
+    for above in dir.ancestors().skip(1).collect::<Vec<_>>().into_iter().rev() {
+        if !above.as_os_str().is_empty() && !above.exists() {
+            make_one(above).machine(what)?;
+            std::fs::set_permissions(above, std::fs::Permissions::from_mode(0o711)).machine(what)?;
+        }
+    }
+    make_one(dir).machine(what)?;
     std::fs::set_permissions(dir, std::fs::Permissions::from_mode(mode)).machine(what)?;
     if let Some(user) = owner {
         std::os::unix::fs::chown(dir, Some(user.uid.as_raw()), Some(user.gid.as_raw())).machine(what)?;
     }
     Ok(())
+}
+
+fn make_one(dir: &Path) -> std::io::Result<()> {
+    match std::fs::create_dir(dir) {
+        Err(_) if dir.is_dir() => Ok(()),
+        made => made,
+    }
 }
 
 pub(crate) fn names_in(dir: &Path) -> Result<Vec<String>, PlaneError> {

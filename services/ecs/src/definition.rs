@@ -5,8 +5,8 @@
 use crate::Error;
 use escale_base::{Wire, wire::Value};
 use escale_tables::ecs::{
-    ContainerDefinition, Dependency, HealthCheck, KeyValue, LinuxParameters, LogConfiguration, MountPoint,
-    PortMapping, SecretRef, Ulimit,
+    ContainerDefinition, Dependency, EphemeralStorage, HealthCheck, KeyValue, LinuxParameters,
+    LogConfiguration, MountPoint, PortMapping, SecretRef, Ulimit,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -88,6 +88,17 @@ pub(crate) fn size(cpu: Option<&str>, memory: Option<&str>) -> Result<(u32, u32)
         )));
     }
     Ok((cpu_units, memory_mib))
+}
+
+/// Source: <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_EphemeralStorage.html>
+pub(crate) fn check_storage(storage: Option<&EphemeralStorage>) -> Result<(), Error> {
+    match storage {
+        Some(storage) if !(21..=200).contains(&storage.size_gib) => Err(Error::Client(format!(
+            "Invalid 'ephemeralStorage.sizeInGiB' setting for task: {}. It is between 21 and 200.",
+            storage.size_gib
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// A plain number, or one with a unit of which each is 1024.

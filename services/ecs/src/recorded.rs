@@ -20,10 +20,6 @@ pub(crate) const RECORDED: &[Recorded] = &[
         reason: "In awsvpc mode every port of a task is its own; a load balancer and a client name one, nothing opens it",
     },
     Recorded {
-        name: "RegisterTaskDefinition.ephemeralStorage",
-        reason: "A task's scratch space is the machine's disk; nothing is set aside",
-    },
-    Recorded {
         name: "RegisterTaskDefinition.containerDefinitions.logConfiguration.options.mode",
         reason: "Logs go through files, so a container neither blocks nor loses lines in either mode",
     },

@@ -8,8 +8,9 @@ use escale_base::{Timestamp, Wire, wire::Value};
 use escale_service::Config;
 use escale_store::Image;
 use escale_tables::ecs::{
-    AwsVpc, Cluster, ClusterSetting, ContainerDefinition, ContainerState, Deployment, KeyValue, Launch,
-    LoadBalancer, Outcome, Overrides, Platform, Service, ServiceEvents, StrategyItem, Task, TaskDefinition,
+    AwsVpc, Cluster, ClusterSetting, ContainerDefinition, ContainerState, Deployment, EphemeralStorage,
+    KeyValue, Launch, LoadBalancer, Outcome, Overrides, Platform, Service, ServiceEvents, StrategyItem, Task,
+    TaskDefinition,
 };
 use std::sync::Arc;
 
@@ -69,7 +70,7 @@ pub(crate) struct DefinitionShape {
     pub runtime_platform: Option<Platform>,
     pub cpu: String,
     pub memory: String,
-    pub ephemeral_storage: Option<Ephemeral>,
+    pub ephemeral_storage: Option<EphemeralStorage>,
     pub registered_at: Timestamp,
     pub registered_by: String,
     pub deregistered_at: Option<Timestamp>,
@@ -80,13 +81,6 @@ pub(crate) struct DefinitionShape {
 #[wire(camelCase)]
 pub(crate) struct VolumeShape {
     pub name: String,
-}
-
-#[derive(Clone, Debug, Wire)]
-#[wire(camelCase)]
-pub(crate) struct Ephemeral {
-    #[wire("sizeInGiB")]
-    pub size_gib: u32,
 }
 
 pub(crate) fn definition(config: &Config, row: &TaskDefinition) -> DefinitionShape {
@@ -110,7 +104,7 @@ pub(crate) fn definition(config: &Config, row: &TaskDefinition) -> DefinitionSha
         runtime_platform: row.platform.clone(),
         cpu: row.cpu.to_string(),
         memory: row.memory_mib.to_string(),
-        ephemeral_storage: row.ephemeral_gib.map(|size_gib| Ephemeral { size_gib }),
+        ephemeral_storage: row.ephemeral_gib.map(|size_gib| EphemeralStorage { size_gib }),
         registered_at: row.registered,
         registered_by: row.registered_by.clone(),
         deregistered_at: row.deregistered,
@@ -133,6 +127,7 @@ pub(crate) struct TaskShape {
     pub created_at: Timestamp,
     pub desired_status: &'static str,
     pub enable_execute_command: bool,
+    pub ephemeral_storage: Option<EphemeralStorage>,
     pub execution_stopped_at: Option<Timestamp>,
     pub group: String,
     pub health_status: &'static str,
@@ -215,6 +210,7 @@ pub(crate) fn task(image: &Image, config: &Config, row: Arc<Task>, with_tags: bo
         created_at: task.created,
         desired_status: known.desired(),
         enable_execute_command: false,
+        ephemeral_storage: known.definition.as_ref().map(|d| ephemeral_storage(d, &task.overrides)),
         execution_stopped_at: seen.and_then(|s| s.ended),
         group: task.group.clone(),
         health_status: status::health_word(known.health()),
@@ -245,6 +241,17 @@ pub(crate) fn size_of(definition: &TaskDefinition, overrides: &Overrides) -> (u3
     let cpu = overrides.cpu.as_deref().unwrap_or(&cpu);
     let memory = overrides.memory.as_deref().unwrap_or(&memory);
     crate::definition::size(Some(cpu), Some(memory)).unwrap_or((definition.cpu, definition.memory_mib))
+}
+
+/// What a task that says nothing has.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-storage.html>
+const EPHEMERAL_GIB: u32 = 20;
+
+pub(crate) fn ephemeral_storage(definition: &TaskDefinition, overrides: &Overrides) -> EphemeralStorage {
+    let of_definition = definition.ephemeral_gib.map(|size_gib| EphemeralStorage { size_gib });
+    let asked = overrides.ephemeral_storage.or(of_definition);
+    asked.unwrap_or(EphemeralStorage { size_gib: EPHEMERAL_GIB })
 }
 
 fn attachment(task: &Task, status: Status) -> AttachmentShape {

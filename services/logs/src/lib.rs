@@ -6,6 +6,7 @@
 //!
 //! Start at `streams/put_log_events.rs`.
 
+mod bound;
 mod cfn;
 mod error;
 mod ops;
@@ -26,11 +27,12 @@ pub use error::Error;
 /// The service, for the wiring.
 pub struct Logs {
     plane: Arc<dyn LogStore>,
+    bound: bound::Bound,
 }
 
 impl Logs {
     pub fn new(plane: Arc<dyn LogStore>) -> Arc<Logs> {
-        Arc::new(Logs { plane })
+        Arc::new(Logs { plane, bound: bound::Bound::default() })
     }
 }
 

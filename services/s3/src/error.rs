@@ -160,6 +160,10 @@ fn of_plane(error: plane::Error) -> AwsError {
             Ok(found) => *found,
             Err(other) => say("IncompleteBody", 400, &format!("The request's body broke off: {other}")),
         },
+        E::Plane(fault) if escale_files::disk::is_full(&fault) => {
+            tracing::error!(%fault, "the objects plane failed");
+            say("ServiceUnavailable", 503, &fault.what)
+        }
         E::Plane(fault) => {
             tracing::error!(%fault, "the objects plane failed");
             say("InternalError", 500, "We encountered an internal error. Please try again.")

@@ -1,6 +1,7 @@
 //! The SQLite file: a table each, `key`, `version`, `body` (JSON). A person can open it with `sqlite3`.
 
 use crate::{StoreError, image::Image, row::TableDef, tx::Written};
+use escale_files::disk;
 use rusqlite::{Connection, params};
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,7 @@ pub(crate) struct Disk {
 
 impl Disk {
     pub(crate) fn open(path: &Path, tables: &[TableDef]) -> Result<Disk, StoreError> {
-        let fail = |source| StoreError::Sqlite { path: path.to_owned(), source };
+        let fail = |source| sqlite(path, source);
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)
                 .map_err(|source| StoreError::Io { path: folder.to_owned(), source })?;
@@ -79,7 +80,7 @@ impl Disk {
     }
 
     pub(crate) fn commit(&mut self, written: &[Written]) -> Result<(), StoreError> {
-        self.write(written).map_err(|source| StoreError::Sqlite { path: self.path.clone(), source })
+        self.write(written).map_err(|source| self.fail(source))
     }
 
     fn write(&mut self, written: &[Written]) -> Result<(), rusqlite::Error> {
@@ -100,8 +101,22 @@ impl Disk {
         tx.commit()
     }
 
+    /// No more pages than these, or as many as it has.
+    #[cfg(test)]
+    pub(crate) fn set_page_limit(&self, most: u32) {
+        self.connection.query_row(&format!("PRAGMA max_page_count = {most}"), [], |_| Ok(())).unwrap();
+    }
+
     fn fail(&self, source: rusqlite::Error) -> StoreError {
-        StoreError::Sqlite { path: self.path.clone(), source }
+        sqlite(&self.path, source)
+    }
+}
+
+fn sqlite(path: &Path, source: rusqlite::Error) -> StoreError {
+    let path = path.to_owned();
+    match disk::is_full(&source) {
+        true => StoreError::Full { why: disk::full(&path), path },
+        false => StoreError::Sqlite { path, source },
     }
 }
 

@@ -35,6 +35,8 @@ pub enum StoreError {
     Sqlite { path: PathBuf, source: rusqlite::Error },
     #[error("state file {path}: {source}", path = path.display())]
     Io { path: PathBuf, source: std::io::Error },
+    #[error("nothing was changed, for the state cannot be written to {path}: {why}", path = path.display())]
+    Full { path: PathBuf, why: String },
     #[error("row '{key}' of table '{table}' cannot be read: {why}")]
     Row { table: String, key: String, why: String },
     #[error(

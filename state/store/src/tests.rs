@@ -121,3 +121,28 @@ fn nothing_is_committed_after_the_cut() {
     drop(store);
     assert_eq!(open(&dir).read().scan::<Port>().count(), 1);
 }
+
+/// SQLite answers as on a full disk when a file may not grow.
+#[test]
+fn full_disk_refuses_the_transaction_and_the_next_one_works_when_there_is_space() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    put(&store, port("a", 1));
+    let pages = |most: u32| store.lock().set_page_limit(most);
+    pages(1);
+    let big = || port(&"x".repeat(100_000), 2);
+    let refused = store.write::<(), StoreError>(|tx| {
+        tx.put(big());
+        Ok(())
+    });
+    let error = refused.unwrap_err();
+    assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
+    let text = error.to_string();
+    assert!(text.starts_with("nothing was changed, for the state cannot be written to "), "{text}");
+    assert!(text.contains("bytes are free; free some space on it"), "{text}");
+    assert_eq!(store.read().scan::<Port>().count(), 1, "nobody sees what was refused");
+    pages(1 << 30);
+    put(&store, big());
+    drop(store);
+    assert_eq!(open(&dir).read().scan::<Port>().count(), 2);
+}

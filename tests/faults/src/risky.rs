@@ -301,6 +301,10 @@ impl<P: Cdn + ?Sized> Cdn for Risky<P> {
 
 #[async_trait]
 impl<P: LogStore + ?Sized> LogStore for Risky<P> {
+    async fn trim(&self, streams: &[String], most_bytes: u64, note: &str) -> Result<u64> {
+        call(&*self.fate, "logs trim", Kind::Unknown, self.plane.trim(streams, most_bytes, note)).await
+    }
+
     async fn append(&self, stream: &str, messages: Vec<Message>, at: Timestamp) -> Result<u64> {
         // Messages that were added and said not to be would be added twice, rightly.
         call(&*self.fate, "logs append", Kind::Nothing, self.plane.append(stream, messages, at)).await

@@ -1,5 +1,6 @@
 //! Empties an application's buckets, so that they can go.
 
+use super::removal;
 use crate::cli::{
     client::{Client, encode, is_code},
     xml::Xml,
@@ -8,17 +9,11 @@ use anyhow::Result;
 use bytes::Bytes;
 use http::Method;
 
-/// Deletes every object and version of a stack's buckets: CloudFormation leaves a bucket that holds something.
+/// Deletes every object and version of the buckets that go with a stack: CloudFormation leaves a bucket that holds something.
+/// One that the template retains keeps what it has.
 pub(crate) async fn empty_buckets(client: &Client, stack: &str) -> Result<()> {
-    let Some(_) = super::stack::describe(client, stack).await? else { return Ok(()) };
-    let found = client
-        .query("cloudformation", "DescribeStackResources", &[("StackName".into(), stack.into())])
-        .await?;
-    let buckets = found.list("StackResources").iter().filter(|r| {
-        r.text_of("ResourceType") == "AWS::S3::Bucket" && !r.text_of("PhysicalResourceId").is_empty()
-    });
-    for bucket in buckets {
-        empty(client, bucket.text_of("PhysicalResourceId")).await?;
+    for bucket in removal::buckets(client, stack).await? {
+        empty(client, &bucket).await?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::{cli::client::Client, home::Home};
 use anyhow::{Context, Result, bail};
 use escale_blueprint::{Image, Template};
 use escale_imagebuild::{Context as BuildContext, Layout, Progress, Recipe, build, build_with, push};
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
 
 /// Where images lie between their build and their push, below the home.
 pub(super) const BUILDS: &str = "builds";
@@ -45,8 +45,8 @@ fn make(source: &Source<'_>, bases: &Bases, to: &PathBuf) -> Result<Layout> {
     let reference = format!("{repository}:latest");
     match source.engine {
         None => {
-            let context = BuildContext::open(folder, "Dockerfile")
-                .with_context(|| format!("cannot read the build context {}", folder.display()))?;
+            let context = BuildContext::open(Arc::clone(folder), "Dockerfile")
+                .with_context(|| format!("cannot read the build context {}", folder.path().display()))?;
             let recipe = Recipe {
                 dockerfile,
                 context: &context,
@@ -57,6 +57,8 @@ fn make(source: &Source<'_>, bases: &Bases, to: &PathBuf) -> Result<Layout> {
             Ok(build(&recipe, &bases.pulled, to)?.layout)
         }
         Some(engine) => {
+            // It opens the folder by its name, as the user would who calls it by hand.
+            let folder = folder.path();
             let file = folder.join("Dockerfile");
             let own = source.own_bases.iter();
             let mut commands: Vec<_> = bases

@@ -11,6 +11,7 @@ mod images;
 mod keys;
 mod named;
 mod phases;
+mod removal;
 mod sources;
 mod stack;
 mod static_files;
@@ -27,6 +28,7 @@ use bases::Bases;
 use begun::Begun;
 use clap::Args;
 use escale_blueprint::{Manifest, Purpose, Template, registry_template, template};
+use escale_files::{FileError, Folder};
 use escale_imagebuild::Layout;
 pub(crate) use keys::private as private_key;
 pub(crate) use phases::Phases;
@@ -51,6 +53,7 @@ pub(crate) struct Up {
 }
 
 pub(crate) use buckets::empty_buckets;
+pub(crate) use removal::losses;
 pub(crate) use stack::{describe, remove};
 
 /// The tasks were healthy when the stack was done: what is left is one round through the edge.
@@ -263,7 +266,48 @@ async fn first_answer(url: &str) -> Result<()> {
     }
 }
 
+/// Opens a folder that the manifest names. One within the manifest's own folder is opened without leaving that: a link there is
+/// not what the manifest says. What lies outside (`../web`, `/srv/web`) the manifest itself has to name.
+fn named_folder(folder: &Path, named: &str) -> Result<Folder, FileError> {
+    match within(named) {
+        Some(path) => Folder::open(folder)?.folder(&path),
+        None => Folder::open(&below(folder, named)),
+    }
+}
+
+/// The path without `.` and `..`; `None` when it leads above where it begins.
+fn within(named: &str) -> Option<String> {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in named.split('/').filter(|part| !part.is_empty() && *part != ".") {
+        match part {
+            ".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
+    }
+    (!named.starts_with('/')).then(|| parts.join("/"))
+}
+
 /// A path that the manifest names, from the manifest's folder.
-pub(super) fn below(folder: &Path, named: &str) -> PathBuf {
+fn below(folder: &Path, named: &str) -> PathBuf {
     folder.join(named).components().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::within;
+
+    #[test]
+    fn knows_which_paths_of_a_manifest_stay_in_its_folder() {
+        for (named, expected) in [
+            ("dist", Some("dist")),
+            ("./web//dist/", Some("web/dist")),
+            (".", Some("")),
+            ("web/../dist", Some("dist")),
+            ("../dist", None),
+            ("web/../../dist", None),
+            ("/srv/dist", None),
+        ] {
+            assert_eq!(within(named).as_deref(), expected, "{named}");
+        }
+    }
 }

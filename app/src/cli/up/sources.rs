@@ -1,15 +1,15 @@
 //! What images are built from: looked at before anything is made.
 
-use super::below;
+use super::named_folder;
 use anyhow::{Context, Error, Result, anyhow};
 use escale_blueprint::{Image, ImageNeeded, Template};
+use escale_files::Folder;
 use escale_imagebuild::{Dockerfile, Engine, Outside};
 use escale_service::{Config, ImageName};
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+/// Largest Dockerfile. Generated ones have some hundred KiB; it is held in memory.
+const DOCKERFILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Containers run on this machine, so images are for it.
 pub(super) const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
@@ -18,7 +18,7 @@ pub(super) const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64"
 pub(super) struct Source<'a> {
     pub(super) needed: &'a ImageNeeded,
     pub(super) repository: &'a str,
-    pub(super) folder: PathBuf,
+    pub(super) folder: Arc<Folder>,
     pub(super) dockerfile: Dockerfile,
     /// The images in the cloud's own registry that it builds on: if there are any, it can be built only when the cloud runs.
     pub(super) own_bases: Vec<Outside>,
@@ -45,7 +45,9 @@ pub(super) fn sources<'a>(folder: &Path, template: &'a Template, config: &Config
         let repository = needed.repository.as_deref();
         let repository = repository
             .with_context(|| format!("{}: an image that is built needs a repository", needed.service))?;
-        let folder = below(folder, named);
+        let folder =
+            named_folder(folder, named).with_context(|| unreadable(&needed.service, &folder.join(named)))?;
+        let folder = Arc::new(folder);
         let dockerfile = dockerfile(&folder, &needed.service)?;
         let outside = dockerfile.outside(&BTreeMap::new())?;
         let is_own = |o: &Outside| ImageName::parse(&o.image).is_some_and(|name| name.is_own(config));
@@ -60,13 +62,18 @@ pub(super) fn sources<'a>(folder: &Path, template: &'a Template, config: &Config
     Ok(sources)
 }
 
-fn dockerfile(folder: &Path, service: &str) -> Result<Dockerfile> {
-    let path = folder.join("Dockerfile");
-    let text = fs::read_to_string(&path).with_context(|| {
-        format!(
-            "the service {service} is built from {}, which cannot be read; write it, or name a finished image with `image:`",
-            path.display()
-        )
-    })?;
+fn dockerfile(folder: &Folder, service: &str) -> Result<Dockerfile> {
+    let path = folder.path().join("Dockerfile");
+    let text =
+        folder.read("Dockerfile", DOCKERFILE_BYTES).with_context(|| unreadable(service, folder.path()))?;
+    let text = String::from_utf8(text).with_context(|| format!("{} is not UTF-8", path.display()))?;
     Ok(Dockerfile::parse(&text, &path.display().to_string())?)
+}
+
+fn unreadable(service: &str, folder: &Path) -> String {
+    let path: std::path::PathBuf = folder.join("Dockerfile").components().collect();
+    format!(
+        "the service {service} is built from {}, which cannot be read; write it, or name a finished image with `image:`",
+        path.display()
+    )
 }

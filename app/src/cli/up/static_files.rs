@@ -1,33 +1,42 @@
 //! Copies folders of static files into their buckets.
 
-use super::below;
+use super::named_folder;
 use crate::cli::{
     client::{Client, encode},
     xml::Xml,
 };
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
 use escale_blueprint::Template;
+use escale_files::Folder;
 use http::Method;
 use md5::{Digest, Md5};
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, io::Read, path::Path};
 
 /// Uploads under way at once: enough to hide the round trips, few enough to be polite.
 const AT_ONCE: usize = 8;
 
-/// Before anything is started: are the folders there?
+/// Before anything is started: are the folders there, and can all of their files be read? A link out of one, or a pipe in it,
+/// is an error now and not when half of the bucket is filled.
 pub(crate) fn check(folder: &Path, template: &Template) -> Result<()> {
     for sync in &template.syncs {
-        let from = below(folder, &sync.folder);
-        if !from.is_dir() {
-            bail!("the bucket {} is filled from {}, which is no folder", sync.bucket, from.display());
-        }
+        open(folder, &sync.bucket, &sync.folder)?
+            .files()
+            .with_context(|| format!("the bucket {} cannot be filled", sync.bucket))?;
     }
     Ok(())
+}
+
+fn open(folder: &Path, bucket: &str, named: &str) -> Result<Folder> {
+    named_folder(folder, named).map_err(|error| match error {
+        error if error.is_missing() || error.is_no_folder() => {
+            anyhow!(
+                "the bucket {bucket} is filled from {}, which is no folder",
+                super::below(folder, named).display()
+            )
+        }
+        error => anyhow::Error::new(error).context(format!("the bucket {bucket} cannot be filled")),
+    })
 }
 
 /// Uploads what the buckets do not have yet, and has the edge forget what it has of files that are others now.
@@ -45,7 +54,7 @@ pub(crate) async fn sync_all(
     for sync in &template.syncs {
         let bucket =
             outputs.get(&sync.output).with_context(|| format!("the stack has no output {}", sync.output))?;
-        let from = below(folder, &sync.folder);
+        let from = open(folder, &sync.bucket, &sync.folder)?;
         let there = objects(client, bucket, &sync.prefix).await?;
         let uploaded = upload_all(client, bucket, &sync.prefix, &from, &there).await?;
         // Also of an earlier `up`, which was cut off before it told the edge. The times are of one clock, in seconds.
@@ -65,17 +74,16 @@ async fn upload_all(
     client: &Client,
     bucket: &str,
     prefix: &str,
-    from: &Path,
+    from: &Folder,
     there: &BTreeMap<String, Object>,
 ) -> Result<usize> {
-    let mut files = Vec::new();
-    walk(from, &mut files)?;
     let mut uploads = tokio::task::JoinSet::new();
     let mut uploaded = 0;
-    for file in files {
-        let relative = file.strip_prefix(from).context("it was found below")?;
-        let key = format!("{prefix}{}", relative.to_string_lossy());
-        let body = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    for file in from.files()? {
+        let key = format!("{prefix}{file}");
+        let mut body = Vec::new();
+        let read = from.file(&file)?.read_to_end(&mut body);
+        read.with_context(|| format!("cannot read {}", from.path().join(&file).display()))?;
         // The bucket keeps versions: a file that stands as it is would become one more.
         if there.get(&key).is_some_and(|object| object.etag == etag(&body)) {
             continue;
@@ -87,7 +95,8 @@ async fn upload_all(
         {
             done??;
         }
-        uploads.spawn(async move { upload(&client, &bucket, &key, content_type(&file), body).await });
+        uploads
+            .spawn(async move { upload(&client, &bucket, &key, content_type(Path::new(&file)), body).await });
     }
     while let Some(done) = uploads.join_next().await {
         done??;
@@ -156,18 +165,6 @@ async fn upload(client: &Client, bucket: &str, key: &str, content_type: &str, bo
     let path = key.split('/').map(encode).collect::<Vec<_>>().join("/");
     let headers = [("content-type", content_type)];
     client.rest("s3", Method::PUT, &format!("/{bucket}/{path}"), &headers, Bytes::from(body)).await?;
-    Ok(())
-}
-
-fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    let mut entries: Vec<PathBuf> = fs::read_dir(folder)
-        .with_context(|| format!("cannot read {}", folder.display()))?
-        .map(|e| e.map(|e| e.path()))
-        .collect::<Result<_, _>>()?;
-    entries.sort();
-    for path in entries {
-        if path.is_dir() { walk(&path, found)? } else { found.push(path) }
-    }
     Ok(())
 }
 

@@ -38,6 +38,8 @@ contract!(
     stops_dependents_first,
     survives_the_daemon,
     power_off_kills_and_bars,
+    too_much_written_kills_the_group,
+    a_container_has_no_storage_limit_of_its_own,
 );
 
 fn lines(words: &[&str]) -> Vec<String> {
@@ -262,6 +264,38 @@ async fn stops_dependents_first(rig: Rig) {
     rig.stopped("g").await;
     let (base, main) = (rig.exit("g", "base").await, rig.exit("g", "main").await);
     assert!(base.at >= main.at && main.signal == Some(9), "{base:?} {main:?}");
+    rig.done().await;
+}
+
+async fn too_much_written_kills_the_group(rig: Rig) {
+    const MIB: u64 = 1 << 20;
+    let writes = |mib| Behaviour { stored_bytes: Some(mib * MIB), ignores_stop: true, ..Default::default() };
+    for (id, limit) in [("within", 32 * MIB), ("above", 12 * MIB)] {
+        // Together they are above the smaller limit, each alone is not.
+        let mut g = group(id, vec![rig.container("one", writes(8)), rig.container("two", writes(8))]);
+        g.limits.storage_bytes = Some(limit);
+        rig.plane().start(g).await.unwrap();
+    }
+    let seen = rig.stopped("above").await;
+    match &seen.stop {
+        Some(StopReason::StorageFull { used_bytes, limit_bytes }) => {
+            assert_eq!(*limit_bytes, 12 * MIB);
+            assert!((12 * MIB..=18 * MIB).contains(used_bytes), "{used_bytes}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let exit = rig.exit("above", "one").await;
+    assert_eq!(exit.signal, Some(9), "it would go on writing until it is killed: {exit:?}");
+    rig.running("within", "one").await;
+    rig.done().await;
+}
+
+async fn a_container_has_no_storage_limit_of_its_own(rig: Rig) {
+    let mut c = rig.container("main", Behaviour::default());
+    c.limits.storage_bytes = Some(1);
+    let error = rig.plane().start(group("g", vec![c])).await.unwrap_err();
+    assert_eq!(error.fault, Fault::Asked);
+    assert!(error.to_string().contains("a storage limit is a group's"), "{error}");
     rig.done().await;
 }
 

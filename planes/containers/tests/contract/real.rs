@@ -6,7 +6,7 @@ use crate::{
 };
 use escale_base::{Secret, error::Fault};
 use escale_containers::{
-    ExitReason, Stream,
+    ExitReason, StopReason, Stream,
     spec::{ContainerSpec, GroupSpec, Limits, Mount, MountSource, Network, Ulimit},
 };
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
@@ -166,6 +166,52 @@ async fn a_shim_keeps_no_zombie() {
     };
     let reaped = tokio::time::timeout(Duration::from_secs(10), only_the_container).await;
     assert!(reaped.is_ok(), "{:?}", children(shim));
+    rig.done().await;
+}
+
+/// A file without a name takes space as long as a process has it open; a volume counts as a root does.
+#[tokio::test(flavor = "multi_thread")]
+async fn storage_is_found_wherever_it_is() {
+    let rig = Rig::real();
+    let unnamed = "exec 3>/f; rm /f; dd if=/dev/zero bs=1M count=8 >&3; while :; do sleep 1; done";
+    let to_volume = "dd if=/dev/zero of=/shared/f bs=1M count=8; while :; do sleep 1; done";
+    for (id, script) in [("unnamed", unnamed), ("volume", to_volume)] {
+        let mut c = sh(&rig, "main", script);
+        c.mounts = vec![Mount {
+            source: MountSource::Volume("v".into()),
+            target: "/shared".into(),
+            readonly: false,
+        }];
+        let mut g = group(id, vec![c]);
+        g.volumes = vec!["v".into()];
+        g.limits.storage_bytes = Some(4 << 20);
+        rig.plane().start(g).await.unwrap();
+    }
+    for id in ["unnamed", "volume"] {
+        let stop = rig.stopped(id).await.stop.clone();
+        assert!(matches!(stop, Some(StopReason::StorageFull { .. })), "{id}: {stop:?}");
+    }
+    rig.done().await;
+}
+
+/// Without a plane, as on a machine whose disk is full.
+#[tokio::test(flavor = "multi_thread")]
+async fn clears_what_another_daemon_left_running() {
+    let mut rig = Rig::real();
+    let mut c = sh(&rig, "main", "trap '' TERM; echo up; while :; do sleep 1; done");
+    c.stop_timeout_ms = 60_000;
+    rig.plane().start(group("g", vec![c])).await.unwrap();
+    let pid = rig.running("g", "main").await;
+    let (state, tag) = (rig.machine().state(), rig.machine().tag.clone());
+    let error = escale_containers::clear(&state, &tag).await.unwrap_err();
+    assert!(error.to_string().contains("in use by a daemon"), "{error}");
+    rig.plane = None;
+    escale_containers::clear(&state, &tag).await.unwrap();
+    assert!(!std::path::Path::new(&format!("/proc/{pid}/exe")).exists(), "it is killed");
+    assert!(!state.join("groups").exists() && !state.join("layers").exists());
+    escale_containers::clear(&state, &tag).await.unwrap();
+    rig.restart();
+    assert!(rig.plane().list().is_empty());
     rig.done().await;
 }
 

@@ -178,6 +178,9 @@ fn script(does: &Behaviour) -> String {
     if does.ignores_stop {
         text += "trap '' TERM\n";
     }
+    if let Some(bytes) = does.stored_bytes {
+        text += &format!("dd if=/dev/zero of=/written bs=1024 count={}\n", bytes / 1024);
+    }
     for line in &does.lines {
         text += &format!("echo '{line}'\n");
     }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)] // a test may panic
 
 use escale_base::Timestamp;
-use escale_logstore::{Fake, FileStore, LogStore, Message, Pattern, Query};
+use escale_logstore::{Fake, FileStore, LogStore, MESSAGE_BYTES, Message, Pattern, Query};
 
 fn messages(list: &[(i64, &str)]) -> Vec<Message> {
     list.iter().map(|(at, text)| Message { at: Timestamp(*at), text: (*text).to_owned() }).collect()
@@ -53,15 +53,46 @@ async fn contract(store: &dyn LogStore) {
     assert_eq!(store.streams().await.unwrap().into_iter().collect::<Vec<_>>(), ["b"]);
 }
 
+/// Three streams that take turns: what goes is the oldest of all of them.
+async fn trims(store: &dyn LogStore) {
+    let streams = ["a", "b", "c"].map(str::to_owned);
+    for (turn, stream) in streams.iter().enumerate() {
+        let own: Vec<(i64, String)> =
+            (0..300).map(|i| (i * 10 + turn as i64, format!("{stream}{i:03}"))).collect();
+        let own: Vec<(i64, &str)> = own.iter().map(|(at, text)| (*at, text.as_str())).collect();
+        store.append(stream, messages(&own), Timestamp(5000)).await.unwrap();
+    }
+    store.append("other", messages(&[(1, "of another group")]), Timestamp(5000)).await.unwrap();
+    let each = 4 + MESSAGE_BYTES;
+    assert_eq!(store.trim(&streams, 900 * each, "note").await.unwrap(), 0, "it is not above the bound");
+    // To fifteen sixteenths of 800: 750 are left, and 150 go, fifty of each stream; the notes come on top.
+    assert_eq!(store.trim(&streams, 800 * each, "note").await.unwrap(), 150);
+    let page = store.read(&streams, &Query { limit: 5, ..Query::default() }).await.unwrap();
+    assert_eq!(texts(&page), ["note", "note", "note", "a050", "b050"]);
+    let of = store.summaries(&streams).await.unwrap();
+    for stream in &streams {
+        assert_eq!((of[stream].kept, of[stream].bytes, of[stream].count), (251, 251 * 4, 300), "{stream}");
+    }
+    // The notes are the oldest now, and go with the next ones.
+    assert_eq!(store.trim(&streams, 700 * each, "note").await.unwrap(), 753 - 656);
+    let page = store.read(&streams, &Query { limit: 9, ..Query::default() }).await.unwrap();
+    assert_eq!(page.messages.iter().filter(|m| m.text == "note").count(), 3);
+    assert_eq!(store.append("a", messages(&[(9999, "more")]), Timestamp(9999)).await.unwrap(), 301);
+    assert_eq!(store.summaries(&["other".to_owned()]).await.unwrap()["other"].kept, 1);
+}
+
 #[tokio::test]
 async fn in_memory() {
     contract(&Fake::default()).await;
+    trims(&Fake::default()).await;
 }
 
 #[tokio::test]
 async fn in_a_file_that_is_opened_again() {
     let dir = tempfile::tempdir().unwrap();
     contract(&FileStore::open(dir.path()).unwrap()).await;
+    let trimmed = tempfile::tempdir().unwrap();
+    trims(&FileStore::open(trimmed.path()).unwrap()).await;
     let again = FileStore::open(dir.path()).unwrap();
     let page = again.read(&["b".to_owned()], &Query { limit: 9, ..Query::default() }).await.unwrap();
     assert_eq!(texts(&page), ["two", "drei"]);

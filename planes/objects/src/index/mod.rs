@@ -14,6 +14,7 @@ pub(crate) use uploads::*;
 use crate::files::{Files, Staged};
 use crate::{Durability, Error, Result};
 use escale_base::{PlaneError, error::Context};
+use escale_files::disk::OnDisk;
 use rusqlite::Connection;
 use std::{
     path::{Path, PathBuf},
@@ -92,8 +93,9 @@ pub(crate) struct Index {
 
 impl Index {
     pub(crate) fn open(path: &Path, durability: Durability, files: Arc<Files>) -> Result<Index, PlaneError> {
-        let conn = connect(path, durability).machine(|| format!("open the index {}", path.display()))?;
-        let start = begin(&conn).machine(|| format!("prepare the index {}", path.display()))?;
+        let conn =
+            connect(path, durability).on_disk(path, || format!("open the index {}", path.display()))?;
+        let start = begin(&conn).on_disk(path, || format!("prepare the index {}", path.display()))?;
         let ids = Arc::new(Ids::of_start(start));
         let (jobs, queue) = mpsc::channel(QUEUE);
         let thread_ids = ids.clone();

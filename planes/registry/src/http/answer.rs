@@ -56,6 +56,8 @@ pub(super) fn error(e: &Error) -> Response<ResponseBody> {
     let code = e.code();
     let status = StatusCode::from_u16(code.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let message = match e {
+        // Whose machine it is can help; the client shows it.
+        Error::Plane(fault) if escale_files::disk::is_full(fault) => fault.what.clone(),
         // The detail is the log's.
         Error::Plane(_) => "an internal fault of the registry".to_owned(),
         e => e.to_string(),

@@ -10,6 +10,7 @@ use crate::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use escale_base::{PlaneError, error::Context, ids::random_uuid, limits::PLANE_EVENTS};
+use escale_files::disk::OnDisk;
 use futures_util::stream::{self, StreamExt};
 use rusqlite::Connection;
 use std::{
@@ -150,9 +151,9 @@ fn drop_strays(sql: &Connection, root: &Path) -> Result<()> {
 fn place_blob(inner: &Inner, from: &Path, digest: &Digest) -> Result<()> {
     let to = inner.blob(digest);
     let place = || format!("put the blob {digest} in its place");
-    std::fs::rename(from, &to).machine(place)?;
+    std::fs::rename(from, &to).on_disk(&to, place)?;
     let dir = File::open(inner.settings.root.join("blobs/sha256")).machine(place)?;
-    Ok(dir.sync_all().machine(place)?)
+    Ok(dir.sync_all().on_disk(&to, place)?)
 }
 
 #[async_trait]
@@ -222,7 +223,7 @@ impl Registry for Store {
         let start = move |sql: &Connection, inner: &Inner| {
             rows::start_upload(sql, &name, &id, inner.now_ms())?;
             let path = inner.upload(&id);
-            File::create_new(&path).machine(|| format!("create the upload {}", path.display()))?;
+            File::create_new(&path).on_disk(&path, || format!("create the upload {}", path.display()))?;
             Ok(UploadId(id))
         };
         self.index(start).await
@@ -297,7 +298,7 @@ impl Registry for Store {
                 file.write_all(&bytes)?;
                 file.sync_all()
             };
-            write().machine(|| format!("write the manifest {}", parsed.digest))?;
+            write().on_disk(&tmp, || format!("write the manifest {}", parsed.digest))?;
             place_blob(inner, &tmp, &parsed.digest)?;
             Ok(match reference {
                 Reference::Tag(tag) if moved => Some(Pushed { repository: name, tag, digest: parsed.digest }),

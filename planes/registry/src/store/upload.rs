@@ -3,6 +3,7 @@
 use crate::{Body, Digest, Error, Result};
 use bytes::Bytes;
 use escale_base::error::Context;
+use escale_files::disk::OnDisk;
 use futures_util::StreamExt;
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -67,8 +68,9 @@ impl Session {
     /// The digest and size of all of it, once it is on the disk for good.
     pub(super) fn finish(&mut self) -> Result<(Digest, u64)> {
         let place = format!("finish the upload {}", self.path.display());
+        let path = self.path.clone();
         let (file, size, hash) = self.open().machine(|| place.clone())?;
-        file.sync_all().machine(|| place)?;
+        file.sync_all().on_disk(&path, || place)?;
         Ok((Digest::from_hash(hash.clone()), *size))
     }
 }
@@ -83,8 +85,9 @@ impl Session {
 type Held = OwnedMutexGuard<Session>;
 
 async fn write(mut session: Held, chunks: Vec<Bytes>) -> Result<(Held, u64)> {
+    let path = session.path.clone();
     let task = spawn_blocking(move || session.write(&chunks).map(|size| (session, size)));
-    Ok(task.await.plane(|| "write an upload".into())?.machine(|| "write an upload".into())?)
+    Ok(task.await.plane(|| "write an upload".into())?.on_disk(&path, || "write an upload".into())?)
 }
 
 pub(super) async fn append(

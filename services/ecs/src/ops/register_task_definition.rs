@@ -7,7 +7,7 @@ use crate::{
     definition::{self, ContainerInput},
     shapes,
 };
-use escale_tables::ecs::{Platform, TaskDefinition, TaskFamily};
+use escale_tables::ecs::{EphemeralStorage, Platform, TaskDefinition, TaskFamily};
 
 #[derive(Wire)]
 #[wire(camelCase)]
@@ -35,9 +35,7 @@ fn check(input: &Input) -> Result<(), Error> {
     if input.volumes.iter().any(|v| v.host.as_ref().is_some_and(|h| h.source_path.is_some())) {
         return Err(Error::Client("Fargate does not support a volume's host.sourcePath.".into()));
     }
-    if input.ephemeral_storage.as_ref().is_some_and(|e| !(21..=200).contains(&e.size_gib)) {
-        return Err(Error::Client("ephemeralStorage.sizeInGiB is between 21 and 200.".into()));
-    }
+    definition::check_storage(input.ephemeral_storage.as_ref())?;
     if let Some(platform) = &input.runtime_platform {
         let machine = if cfg!(target_arch = "aarch64") { "ARM64" } else { "X86_64" };
         if platform.cpu_architecture.as_deref().is_some_and(|a| a != machine) {
@@ -67,7 +65,7 @@ pub(crate) struct Input {
     requires_compatibilities: Vec<String>,
     cpu: Option<String>,
     memory: Option<String>,
-    ephemeral_storage: Option<shapes::Ephemeral>,
+    ephemeral_storage: Option<EphemeralStorage>,
     runtime_platform: Option<Platform>,
     tags: Vec<rules::TagShape>,
 }

@@ -16,6 +16,7 @@ fn tasks_of(tasks: &[shapes::TaskShape], provider: &str) -> i32 {
 }
 
 fn check_overrides(overrides: &Overrides, row: &TaskDefinition) -> Result<(), Error> {
+    definition::check_storage(overrides.ephemeral_storage.as_ref())?;
     for c in &overrides.container_overrides {
         if !row.containers.iter().any(|d| d.name == c.name) {
             return Err(Error::Invalid(format!(

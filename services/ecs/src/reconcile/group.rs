@@ -57,11 +57,16 @@ pub(crate) fn spec(known: &Known, definition: &TaskDefinition, parts: &Parts<'_>
         limits: Limits {
             cpu_millis: Some(cpu * 1000 / 1024),
             memory_bytes: Some(mib(memory_mib)),
+            storage_bytes: Some(gib(shapes::ephemeral_storage(definition, &task.overrides).size_gib)),
             ..Limits::default()
         },
         volumes: definition.volumes.clone(),
         containers: definition.containers.iter().map(|c| container(task, definition, c, parts)).collect(),
     }
+}
+
+fn gib(gib: u32) -> u64 {
+    u64::from(gib) * 1024 * 1024 * 1024
 }
 
 fn mib(mib: u32) -> u64 {
@@ -97,6 +102,7 @@ fn container(
             memory_bytes: memory.map(mib),
             memory_reservation_bytes: reservation.map(mib),
             pids: None,
+            storage_bytes: None,
         },
         security: Security {
             readonly_root: c.readonly_root_filesystem == Some(true),

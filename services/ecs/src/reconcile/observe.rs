@@ -109,9 +109,23 @@ fn why(group: &GroupSeen) -> Option<String> {
             };
             Some(words)
         }
+        // On Fargate the task's disk is full, and its programs get this error of the kernel. Here the disk is that of the
+        // machine: the task must not go on.
+        StopReason::StorageFull { used_bytes, limit_bytes } => Some(format!(
+            "ContainerRuntimeError: no space left on device: the task had written {} to its ephemeralStorage of {} GiB",
+            gib(*used_bytes),
+            limit_bytes >> 30
+        )),
         StopReason::Dependency(name, why) => Some(format!(
             "CannotStartContainerError: dependency graph: container {name} did not become what others wait for: {why}"
         )),
+    }
+}
+
+fn gib(bytes: u64) -> String {
+    match bytes {
+        u64::MAX => "more than can be measured (its folders nest too deep)".to_owned(),
+        bytes => format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
     }
 }
 

@@ -1,10 +1,10 @@
 //! <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html>
 
-use crate::{Error, Logs, rules};
+use crate::{Error, Logs, bound, rules};
 use escale_base::{Timestamp, Wire};
-use escale_logstore::Message;
+use escale_logstore::{MESSAGE_BYTES, Message};
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
-use escale_tables::logs::LogGroup;
+use escale_tables::logs::{LogGroup, LogStream};
 use std::sync::Arc;
 
 pub(crate) struct PutLogEvents;
@@ -67,8 +67,22 @@ impl StreamOperation<Logs> for PutLogEvents {
         let stream = rules::stream(&image, &input.log_group_name, &input.log_stream_name)?;
         check(&input.log_events)?;
         let (taken, rejected) = sift(input.log_events, &group, cx.now);
+        let bytes: u64 = taken.iter().map(|m| m.text.len() as u64 + MESSAGE_BYTES).sum();
         let count = service.plane.append(&stream.id, taken, cx.now).await?;
-        let output = Output { next_sequence_token: format!("{count:056}"), rejected_log_events_info: rejected };
+        if service.bound.is_due(&group.name, bytes) {
+            let of = format!("{}:", group.name);
+            let ids: Vec<String> = image.prefix::<LogStream>(&of).map(|s| s.id.clone()).collect();
+            // The events are stored: that older ones were not dropped is no error of who sent them, and is tried again.
+            match service.plane.trim(&ids, bound::GROUP_BYTES, bound::NOTE).await {
+                Ok(0) => {}
+                Ok(dropped) => tracing::warn!(group = group.name, dropped, "{}", bound::NOTE),
+                Err(error) => {
+                    tracing::error!(group = group.name, %error, "older events could not be dropped")
+                }
+            }
+        }
+        let output =
+            Output { next_sequence_token: format!("{count:056}"), rejected_log_events_info: rejected };
         Ok(output.into())
     }
 }

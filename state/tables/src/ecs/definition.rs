@@ -84,6 +84,14 @@ pub struct ContainerDefinition {
     pub system_controls: Vec<escale_base::wire::Value>,
 }
 
+/// What the containers of a task may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Wire)]
+#[wire(camelCase)]
+pub struct EphemeralStorage {
+    #[wire("sizeInGiB")]
+    pub size_gib: u32,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
 #[wire(camelCase)]
 pub struct KeyValue {

@@ -7,8 +7,8 @@ mod task;
 
 pub use cluster::{Cluster, ClusterSetting, StrategyItem};
 pub use definition::{
-    Capabilities, ContainerDefinition, Dependency, HealthCheck, KeyValue, LinuxParameters, LogConfiguration,
-    MountPoint, Platform, PortMapping, SecretRef, TaskDefinition, TaskFamily, Ulimit,
+    Capabilities, ContainerDefinition, Dependency, EphemeralStorage, HealthCheck, KeyValue, LinuxParameters,
+    LogConfiguration, MountPoint, Platform, PortMapping, SecretRef, TaskDefinition, TaskFamily, Ulimit,
 };
 pub use service::{
     AccountSetting, AwsVpc, Deployment, Launch, LoadBalancer, Outcome, Service, ServiceEvent, ServiceEvents,

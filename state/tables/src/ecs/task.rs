@@ -1,6 +1,6 @@
 //! Tasks: what was asked, how far ECS is with it, and what the machine shows.
 
-use super::KeyValue;
+use super::{EphemeralStorage, KeyValue};
 use crate::{
     ec2::{AllocationId, InterfaceId, SubnetId, VpcId},
     row,
@@ -76,6 +76,7 @@ pub struct Overrides {
     pub memory: Option<String>,
     pub execution_role_arn: Option<String>,
     pub task_role_arn: Option<String>,
+    pub ephemeral_storage: Option<EphemeralStorage>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]

@@ -1,0 +1,193 @@
+//! Project quotas: the kernel itself refuses what a group writes above its limit, with an error at the write.
+//!
+//! ext4 and xfs have them, when they are mounted with `prjquota`. All directories that the containers of a group write to belong to
+//! one project, what is made in them inherits it, and the project has the limit. A program that owns a file may move it to another
+//! project, so groups are measured as well (see `storage.rs`).
+//!
+//! Sources: <https://man7.org/linux/man-pages/man2/quotactl.2.html>, and `struct fsxattr` in the kernel's `include/uapi/linux/fs.h`.
+
+use escale_files::disk::Disk;
+use nix::libc;
+use std::{fs::File, io, os::fd::AsRawFd, path::Path};
+
+/// How the storage of groups is kept within its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accounting {
+    /// The kernel refuses what is above it.
+    ProjectQuota,
+    /// A group that is found above it is killed.
+    Measured,
+}
+
+/// What is used for groups below a directory. It need not exist yet.
+pub fn storage_accounting(dir: &Path) -> Accounting {
+    match Quotas::of(dir) {
+        Some(_) => Accounting::ProjectQuota,
+        None => Accounting::Measured,
+    }
+}
+
+/// The project quotas of a file system.
+pub(crate) struct Quotas(File);
+
+/// A project: all that one group writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Project(u32);
+
+const Q_GETQUOTA: u32 = 0x80_0007;
+const Q_SETQUOTA: u32 = 0x80_0008;
+const PRJQUOTA: u32 = 2;
+/// The kernel counts limits in these.
+const BLOCK_BYTES: u64 = 1024;
+/// Of `dqb_valid`: the limits of space, and nothing else, are set.
+const QIF_BLIMITS: u32 = 1;
+
+const FS_IOC_FSGETXATTR: libc::c_ulong = 0x801c_581f;
+const FS_IOC_FSSETXATTR: libc::c_ulong = 0x401c_5820;
+/// New files belong to the project of their directory.
+const FS_XFLAG_PROJINHERIT: u32 = 0x200;
+
+#[repr(C)]
+#[derive(Default)]
+struct FsXattr {
+    xflags: u32,
+    extsize: u32,
+    nextents: u32,
+    projid: u32,
+    cowextsize: u32,
+    pad: [u8; 8],
+}
+
+impl Project {
+    /// The same after a restart, for nobody keeps a list. Of two groups with one number each would count for the other's limit;
+    /// with a thousand groups that has a chance of one in a thousand.
+    pub(crate) fn of(tag: &str, group: &str) -> Project {
+        // FNV-1a, as the tag is made itself.
+        let hash = tag
+            .bytes()
+            .chain([b'/'])
+            .chain(group.bytes())
+            .fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+        // Far from the small numbers that people and other programs use.
+        Project((hash as u32 & 0x3fff_ffff) | 0x4000_0000)
+    }
+}
+
+impl Quotas {
+    /// Those of the file system that a directory is on, if it has them and they are enforced.
+    pub(crate) fn of(dir: &Path) -> Option<Quotas> {
+        let disk = Disk::of(dir)?;
+        let enforced = disk.options.iter().any(|option| option == "prjquota" || option == "pquota");
+        if !enforced || !matches!(disk.kind.as_str(), "ext4" | "xfs") {
+            return None;
+        }
+        let quotas = Quotas(File::open(disk.mount).ok()?);
+        // A kernel before 5.14 has no quotactl_fd.
+        quotas.control(Q_GETQUOTA, Project(0), &mut unset()).ok()?;
+        Some(quotas)
+    }
+
+    /// What all directories of a project may hold together; 0: any.
+    pub(crate) fn limit(&self, project: Project, bytes: u64) -> io::Result<()> {
+        let mut limits = unset();
+        limits.dqb_bhardlimit = bytes.div_ceil(BLOCK_BYTES);
+        limits.dqb_bsoftlimit = limits.dqb_bhardlimit;
+        limits.dqb_valid = QIF_BLIMITS;
+        self.control(Q_SETQUOTA, project, &mut limits)
+    }
+
+    /// Makes an empty directory, and all that is ever made in it, part of a project.
+    pub(crate) fn mark(&self, dir: &Path, project: Project) -> io::Result<()> {
+        let dir = File::open(dir)?;
+        let mut attributes = FsXattr::default();
+        // SAFETY: the call fills a `struct fsxattr`, which FsXattr is, on an open descriptor.
+        check(unsafe { libc::ioctl(dir.as_raw_fd(), FS_IOC_FSGETXATTR as _, &raw mut attributes) })?;
+        attributes.projid = project.0;
+        attributes.xflags |= FS_XFLAG_PROJINHERIT;
+        // SAFETY: the call reads a `struct fsxattr`, which FsXattr is, on an open descriptor.
+        check(unsafe { libc::ioctl(dir.as_raw_fd(), FS_IOC_FSSETXATTR as _, &raw const attributes) })
+    }
+
+    fn control(&self, command: u32, project: Project, limits: &mut libc::dqblk) -> io::Result<()> {
+        let command = command << 8 | PRJQUOTA;
+        // SAFETY: both commands take a `struct if_dqblk`, which dqblk is, and keep no pointer to it.
+        let done = unsafe {
+            libc::syscall(libc::SYS_quotactl_fd, self.0.as_raw_fd(), command, project.0, &raw mut *limits)
+        };
+        check(done as i32)
+    }
+}
+
+/// No limits, and none of them valid.
+fn unset() -> libc::dqblk {
+    libc::dqblk {
+        dqb_bhardlimit: 0,
+        dqb_bsoftlimit: 0,
+        dqb_curspace: 0,
+        dqb_ihardlimit: 0,
+        dqb_isoftlimit: 0,
+        dqb_curinodes: 0,
+        dqb_btime: 0,
+        dqb_itime: 0,
+        dqb_valid: 0,
+    }
+}
+
+fn check(done: i32) -> io::Result<()> {
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn projects_are_the_same_each_time_and_far_from_small_numbers() {
+        assert_eq!(Project::of("tag", "g"), Project::of("tag", "g"));
+        assert_ne!(Project::of("tag", "g"), Project::of("tag", "h"));
+        assert_ne!(Project::of("a", "b/c"), Project::of("a/b", "d"));
+        for group in 0..1000 {
+            let Project(number) = Project::of("tag", &group.to_string());
+            assert!((0x4000_0000..0x8000_0000).contains(&number), "{number:x}");
+        }
+    }
+
+    /// On a file system that is mounted with `prjquota`: `ESCALE_QUOTA_DIR=/mnt/x cargo test -p escale-containers quota`.
+    #[test]
+    #[ignore = "needs a file system with project quotas"]
+    fn the_kernel_refuses_what_is_above_the_limit() {
+        let dir = std::env::var_os("ESCALE_QUOTA_DIR")
+            .expect("ESCALE_QUOTA_DIR names a directory on such a file system");
+        let dir = tempfile::tempdir_in(dir).unwrap();
+        assert_eq!(storage_accounting(dir.path()), Accounting::ProjectQuota);
+        let quotas = Quotas::of(dir.path()).unwrap();
+        let project = Project::of("test", &std::process::id().to_string());
+        quotas.limit(project, 4 << 20).unwrap();
+        let (upper, work) = (dir.path().join("upper"), dir.path().join("work"));
+        for marked in [&upper, &work] {
+            std::fs::create_dir(marked).unwrap();
+            quotas.mark(marked, project).unwrap();
+        }
+        std::fs::create_dir(upper.join("below")).unwrap();
+        let mut file = File::create(upper.join("below/file")).unwrap();
+        let mut written = 0;
+        let error = loop {
+            match file.write_all(&[1; 65536]).and_then(|()| file.sync_all()) {
+                Ok(()) => written += 65536,
+                Err(error) => break error,
+            }
+            assert!(written < 16 << 20, "nothing is refused");
+        };
+        assert!(escale_files::disk::is_full(&error), "{error:?}");
+        assert!(((3 << 20)..=(4 << 20)).contains(&written), "{written}");
+        // As overlayfs copies up.
+        std::fs::write(work.join("small"), b"x").unwrap_err();
+        file.set_len(0).unwrap();
+        std::fs::write(work.join("small"), b"x").unwrap();
+        std::fs::rename(work.join("small"), upper.join("small")).unwrap();
+        std::fs::write(dir.path().join("outside"), vec![1; 8 << 20]).unwrap();
+        quotas.limit(project, 0).unwrap();
+        std::fs::write(upper.join("more"), vec![1; 8 << 20]).unwrap();
+    }
+}

@@ -1,0 +1,110 @@
+"""`escale down` asks before data is lost for good, and says what that is."""
+
+import os
+import pty
+import re
+import select
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from conftest import ESCALE, postgres_setting
+
+MANIFEST = """
+app: lost
+services:
+  web: { build: ./web, port: 3000, path: /, health: / }
+database:
+  db: { engine: postgres 15, multi_az: false }
+network: { cidr: 10.9.0.0/16, azs: 2 }
+buckets:
+  static: { path: /static/*, sync: ./dist }
+  media: { path: /media/*, signed: true }
+  kept: { path: /kept/*, signed: true }
+overrides:
+  DbDbInstance.DeletionPolicy: Delete
+  KeptBucket.DeletionPolicy: Retain
+"""
+
+
+@pytest.fixture
+def application(own_cloud, tmp_path):
+    """One with files in a bucket, and with a database of which its manifest keeps no snapshot."""
+    (tmp_path / "web").mkdir()
+    shutil.copy("/bin/busybox", tmp_path / "web/busybox")
+    serve = 'ENTRYPOINT ["/bin/busybox", "httpd", "-f", "-p", "3000", "-h", "/www"]'
+    (tmp_path / "web/Dockerfile").write_text(f"FROM scratch\nCOPY busybox /bin/busybox\nCOPY Dockerfile /www/index.html\n{serve}\n")
+    (tmp_path / "dist").mkdir()
+    for name in ("a.css", "b.css"):
+        (tmp_path / "dist" / name).write_text(name)
+    (tmp_path / "escale.yaml").write_text(MANIFEST)
+    own_cloud.escale("up", tmp_path, *postgres_setting(), timeout=300)
+    return own_cloud
+
+
+def at_a_terminal(cloud, answer, *words):
+    """What is shown, and how it ends."""
+    leader, follower = pty.openpty()
+    running = subprocess.Popen([ESCALE, *words], env=cloud.env, stdin=follower, stdout=follower, stderr=follower, close_fds=True)
+    os.close(follower)
+    shown, until = b"", time.monotonic() + 120
+    while time.monotonic() < until:
+        if select.select([leader], [], [], 1)[0]:
+            try:
+                shown += os.read(leader, 4096)
+            except OSError:
+                break  # the other end is closed
+        if answer is not None and b"[y/N] " in shown:
+            os.write(leader, answer)
+            answer = None
+    os.close(leader)
+    return shown.decode().replace("\r\n", "\n"), running.wait(timeout=60)
+
+
+def test_what_is_lost_is_asked_for_and_what_is_retained_is_kept(application):
+    cloud, s3 = application, application.client("s3")
+    buckets = {b["Name"].split("-")[2] if b["Name"].count("-") > 2 else b["Name"]: b["Name"] for b in s3.list_buckets()["Buckets"]}
+    [static] = [name for name in buckets.values() if "static" in name]
+    [kept] = [name for name in buckets.values() if "kept" in name]
+    s3.put_object(Bucket=kept, Key="kept/file", Body=b"mine")
+    running = cloud.status()["stack"]["status"]
+
+    def nothing_happened():
+        assert cloud.status()["stack"]["status"] == running == "CREATE_COMPLETE"
+        assert s3.list_objects_v2(Bucket=static)["KeyCount"] == 2
+
+    losses = [f"the bucket {static} with 2 objects (older versions counted)", "the database lost-local-db, of which no snapshot is kept"]
+    # A script is told what would be lost, and how to say that it is meant.
+    done = cloud.escale("down", check=False)
+    assert done.returncode == 1 and done.stdout == ""
+    assert all(loss in done.stderr for loss in losses), done.stderr
+    assert kept not in done.stderr, "what is retained is not lost"
+    assert "nothing was removed; pass --yes" in done.stderr
+    nothing_happened()
+    # A person is asked; no is the answer unless it is yes.
+    for answer in (b"n\n", b"\n", b"\x04"):
+        shown, code = at_a_terminal(cloud, answer, "down")
+        assert code == 1 and "nothing of lost was removed" in shown, shown
+        assert all(loss in shown for loss in losses), shown
+        nothing_happened()
+    shown, code = at_a_terminal(cloud, b"y\n", "down")
+    assert code == 0 and re.search(r"^lost is gone", shown, re.MULTILINE), shown
+    cloud.escale("start")
+    assert [b["Name"] for b in s3.list_buckets()["Buckets"]] == [kept]
+    assert s3.get_object(Bucket=kept, Key="kept/file")["Body"].read() == b"mine"
+    assert cloud.client("rds").describe_db_snapshots()["DBSnapshots"] == []
+
+
+def test_nothing_is_asked_when_nothing_is_lost(own_cloud, tmp_path):
+    (tmp_path / "web").mkdir()
+    shutil.copy("/bin/busybox", tmp_path / "web/busybox")
+    serve = 'ENTRYPOINT ["/bin/busybox", "httpd", "-f", "-p", "3000", "-h", "/www"]'
+    (tmp_path / "web/Dockerfile").write_text(f"FROM scratch\nCOPY busybox /bin/busybox\nCOPY Dockerfile /www/index.html\n{serve}\n")
+    (tmp_path / "escale.yaml").write_text(
+        "app: easy\nservices:\n  web: { build: ./web, port: 3000, path: /, health: / }\nnetwork: { cidr: 10.9.0.0/16, azs: 2 }\n"
+        "buckets:\n  media: { path: /media/*, signed: true }\n"
+    )
+    own_cloud.escale("up", tmp_path, timeout=180)
+    assert "easy is gone" in own_cloud.escale("down", timeout=120).stdout
