@@ -10,6 +10,7 @@ mod body;
 mod check;
 mod request;
 mod serve;
+mod trace;
 
 pub use check::check_against_models;
 pub use serve::serve;

@@ -3,6 +3,7 @@
 use crate::{
     Gate,
     body::{collect, full, verified},
+    trace::Trace,
 };
 use bytes::Bytes;
 use escale_base::{AwsError, ids, limits, wire::Value};
@@ -39,8 +40,18 @@ pub(crate) async fn answer(gate: &Gate, request: Request<Body>, arrival: Arrival
         Ok(target) => target,
         Err(error) => return unidentified(&parts, &error, &request_id),
     };
-    let call = Call { gate, target: &target, parts: &parts, request_id: &request_id, arrival };
-    match call.run(body).await {
+    let call = Call {
+        gate,
+        target: &target,
+        parts: &parts,
+        request_id: &request_id,
+        arrival,
+        trace: Trace::default(),
+    };
+    let result = call.run(body).await;
+    let answered = (&request_id[..], arrival);
+    call.trace.record(gate, &target, &parts, answered, result.as_ref().err());
+    match result {
         Ok(response) => response,
         Err(error) => call.fail(error),
     }
@@ -71,6 +82,7 @@ struct Call<'a> {
     parts: &'a Parts,
     request_id: &'a str,
     arrival: Arrival,
+    trace: Trace,
 }
 
 impl Call<'_> {
@@ -92,6 +104,7 @@ impl Call<'_> {
         };
         let request = escale_wire::decode(self.target, self.parts, &decoded)?;
         let operation = request.operation;
+        self.trace.operation(&operation.name);
         if matches!(caller.principal, Principal::Anonymous) && !self.takes_anonymous(operation) {
             return Err(escale_wire::missing_authentication(self.target));
         }
@@ -137,6 +150,7 @@ impl Call<'_> {
             Ok(secret)
         };
         let proven = gate.verifier.authenticate(self.target, self.parts, whole, now, secret_of)?;
+        let access_key = proven.as_ref().map(|p| p.access_key.clone());
         let payload = match proven {
             Some(proven) => {
                 self.check_region(&proven)?;
@@ -146,7 +160,19 @@ impl Call<'_> {
         };
         let host = self.parts.headers.get("host").and_then(|h| h.to_str().ok()).unwrap_or_default();
         let request_id = self.request_id.to_owned();
-        let caller = Caller::arriving(principal, in_session, request_id, self.arrival, host.to_owned())?;
+        let caller = Caller::arriving(principal, in_session, request_id, self.arrival, host.to_owned());
+        match &caller {
+            Ok(caller) => self.trace.caller(caller, access_key),
+            Err(_) => {
+                self.trace.refused_root(in_session, access_key);
+                if let Ok(operation) =
+                    escale_wire::operation(self.target, self.parts, whole.unwrap_or_default())
+                {
+                    self.trace.operation(&operation.name);
+                }
+            }
+        }
+        let caller = caller?;
         Ok((caller, payload))
     }
 
