@@ -160,7 +160,7 @@ impl Token {
 }
 
 fn filter(attribute: Option<&Attribute>, start: Option<Timestamp>, end: Option<Timestamp>) -> Filter {
-    let attribute = attribute.map(|a| (a.attribute_key.clone(), a.attribute_value.clone()));
+    let attribute = attribute.map(|a| (a.attribute_key, a.attribute_value.clone()));
     Arc::new(move |entry: &Entry| {
         // The record's moments have milliseconds, the request's are whole seconds.
         let second = entry.at.secs();
