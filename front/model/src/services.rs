@@ -93,9 +93,9 @@ mod tests {
             assert_eq!(model.signing_name, service.signing_name, "{}", service.id);
             operations += model.operations.len();
         }
-        assert_eq!(operations, 1026);
+        assert_eq!(operations, 1027);
         assert!(IDS.is_sorted());
-        assert_eq!(IDS.len(), 23);
+        assert_eq!(IDS.len(), 24);
     }
 
     #[test]
