@@ -96,6 +96,8 @@ pub(crate) fn services_only() -> Result<Cloud> {
         logs: Arc::new(escale_logstore::Fake::default()),
         objects: Arc::new(escale_objects::Fake::new(clock.clone(), escale_objects::Limits::default())),
         registry: Arc::new(escale_registry::Fake::new(clock.clone())),
+        calls: Arc::new(escale_journal::Fake::default()),
+        denials: Arc::new(escale_journal::Fake::default()),
     };
     Ok(Services::new(planes).cloud(settings.config.clone(), root_key::random(), clock))
 }

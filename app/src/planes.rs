@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use escale_base::Clock;
 use escale_containers::{Containers, DaemonCgroup, Machine, ShimCommand};
 use escale_dns::DnsPlane;
+use escale_journal::FileJournal;
 use escale_network::{KernelNetwork, Network};
 use escale_postgres::{Postgres, PostgresPlane};
 use escale_wiring::DataPlanes;
@@ -35,6 +36,13 @@ pub(crate) async fn open(home: &Home, clock: &Clock, data: &Handle) -> Result<Op
         limits: escale_objects::Limits::default(),
     };
     let registry = escale_registry::Settings { root: home.private_folder("images")?, clock: clock.clone() };
+    // Calls: the last 48 MiB, some 60,000 of them; denials: the last 16 MiB. A segment of 4 MiB is what one lookup holds in memory.
+    let journal = |name: &str, segments| {
+        let limits = escale_journal::Limits { segment_bytes: 4 * 1024 * 1024, segments };
+        let folder = home.private_folder("trail")?.join(name);
+        FileJournal::open(&folder, limits).context("cannot open the record of calls")
+    };
+    let (calls, denials) = (journal("calls", 12)?, journal("denials", 4)?);
     let logs =
         escale_logstore::FileStore::open(&home.private_folder("logs")?).context("cannot open the logs")?;
     Ok(Opened {
@@ -51,6 +59,8 @@ pub(crate) async fn open(home: &Home, clock: &Clock, data: &Handle) -> Result<Op
             logs: Arc::new(logs),
             objects: Arc::new(escale_objects::Store::open(objects).context("cannot open the objects")?),
             registry: Arc::new(escale_registry::Store::open(registry).context("cannot open the images")?),
+            calls: Arc::new(calls),
+            denials: Arc::new(denials),
         },
     })
 }

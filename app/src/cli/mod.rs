@@ -17,6 +17,7 @@ mod start;
 mod status;
 mod stop;
 mod template;
+mod trail;
 mod up;
 mod xml;
 
@@ -48,6 +49,8 @@ enum Verb {
     Status(status::Status),
     /// What an application's tasks have written.
     Logs(logs::Logs),
+    /// Print who called what, from where, and which policy statement denied it. The last 48 MiB of calls and 16 MiB of denials are kept.
+    Trail(trail::Trail),
     /// Open an application in the browser.
     Open(open::Open),
     /// Make a signed URL for a private file.
@@ -106,6 +109,7 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Down(args) => down::run(home, &out, &args).await?,
         Verb::Status(args) => status::run(home, &out, &args).await?,
         Verb::Logs(args) => logs::run(home, &out, &args).await?,
+        Verb::Trail(args) => trail::run(home, &out, &args).await?,
         Verb::Open(args) => open::run(home, &out, &args)?,
         Verb::Sign(args) => sign::run(home, &out, &args).await?,
         Verb::Template(args) => template::run(&out, &args)?,

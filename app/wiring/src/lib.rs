@@ -8,11 +8,13 @@
 use anyhow::{Context, Result};
 use escale_base::{Clock, Secret};
 use escale_cdn::Cdn;
+use escale_cloudtrail::{CloudTrail, Trail};
 use escale_containers::Containers;
 use escale_dns::Dns;
 use escale_ecr::Ecr;
 use escale_engine::Engine;
 use escale_iam::Iam;
+use escale_journal::Journal;
 use escale_logs::{Logs, LogsService};
 use escale_logstore::LogStore;
 use escale_network::{InternetHost, Network};
@@ -31,6 +33,9 @@ pub struct DataPlanes {
     pub logs: Arc<dyn LogStore>,
     pub objects: Arc<dyn Objects>,
     pub registry: Arc<dyn Registry>,
+    /// The record of calls: those that were not denied, and those that were.
+    pub calls: Arc<dyn Journal>,
+    pub denials: Arc<dyn Journal>,
 }
 
 /// The planes that reconcilers alone work on.
@@ -83,9 +88,12 @@ impl Services {
             region: config.region.clone(),
             clock: clock.clone(),
         };
+        let (calls, denials) = (Arc::clone(&self.planes.calls), Arc::clone(&self.planes.denials));
+        let trail = Trail::new(calls, denials, &config.account, &config.region);
         let services: Vec<Arc<dyn Service>> = vec![
             Arc::new(escale_cloudformation::CloudFormation),
             Arc::new(escale_cloudfront::CloudFront),
+            Arc::new(CloudTrail(Arc::clone(&trail))),
             Arc::new(escale_ec2::Ec2),
             Arc::clone(&self.ecr) as _,
             Arc::new(escale_ecs::Ecs),
@@ -99,7 +107,7 @@ impl Services {
             Arc::new(escale_ssm::Ssm),
             Arc::new(escale_sts::Sts),
         ];
-        Cloud::new(Arc::new(config), clock, Arc::new(iam), services)
+        Cloud::new(Arc::new(config), clock, Arc::new(iam), services).with_audit(trail)
     }
 
     /// What answers at the gate besides AWS's API.

@@ -26,6 +26,7 @@ pub enum Kind {
 
 #[derive(Clone, Debug)]
 struct Statement {
+    sid: Option<String>,
     allows: bool,
     action: Match,
     resource: Option<Match>,
@@ -78,6 +79,13 @@ impl Document {
 
     pub fn evaluate(&self, question: &Question<'_>) -> Verdict {
         self.statements.iter().map(|s| s.say(question, self.variables)).max().unwrap_or(Verdict::Silent)
+    }
+
+    /// The first statement that denies it: its place, beginning with 0, and its Sid.
+    pub fn denying(&self, question: &Question<'_>) -> Option<(usize, Option<&str>)> {
+        let denies = |(_, s): &(usize, &Statement)| s.say(question, self.variables) == Verdict::Denies;
+        let (index, statement) = self.statements.iter().enumerate().find(denies)?;
+        Some((index, statement.sid.as_deref()))
     }
 }
 
@@ -160,7 +168,8 @@ fn statement(value: &Value, kind: Kind, variables: bool) -> Result<Statement, St
         _ => {}
     }
     let condition = condition::read(object.get("Condition"), variables)?;
-    Ok(Statement { allows, action, resource, principals, condition })
+    let sid = object.get("Sid").and_then(Value::as_str).map(str::to_owned);
+    Ok(Statement { sid, allows, action, resource, principals, condition })
 }
 
 fn pick(object: &Map<String, Value>, yes: &str, no: &str) -> Result<Option<Match>, String> {

@@ -13,6 +13,7 @@ mod decoders;
 mod head;
 mod request;
 mod serve;
+mod trace;
 mod web_pages;
 mod withheld;
 

@@ -7,6 +7,7 @@ use crate::{
     Gate,
     body::{Arriving, Collected, full, verified},
     head,
+    trace::Trace,
     web_pages::{self, Purpose},
 };
 use bytes::Bytes;
@@ -50,8 +51,12 @@ pub(crate) async fn answer(gate: Arc<Gate>, request: Request<Body>, ends: Ends) 
         Ok(found) => found,
         Err(error) => return unidentified(&parts, &error, &request_id),
     };
-    let call = Arc::new(Call { gate, target, parts, authority, request_id, arrival: ends.arrival });
-    match call.run(arriving, form).await {
+    let (arrival, trace) = (ends.arrival, Trace::default());
+    let call = Arc::new(Call { gate, target, parts, authority, request_id, arrival, trace });
+    let result = call.run(arriving, form).await;
+    let answered = (&call.request_id[..], arrival);
+    call.trace.record(&call.gate, &call.target, &call.parts, answered, result.as_ref().err());
+    match result {
         Ok(response) => response,
         Err(error) => call.fail(error),
     }
@@ -90,6 +95,14 @@ struct Call {
     authority: String,
     request_id: String,
     arrival: Arrival,
+    trace: Trace,
+}
+
+/// Who the head says to have sent the request, before anything is proven.
+struct Claimant {
+    principal: Principal,
+    in_session: bool,
+    access_key: Option<String>,
 }
 
 /// Whether the signature holds already, or is still to be checked against the body.
@@ -108,7 +121,7 @@ impl Call {
         // The query protocols name it in the body; then it is known only once that was read.
         let operation = escale_wire::operation(&self.target, &self.parts, seen);
         self.check_page(operation.as_ref().ok().copied())?;
-        let (caller, unproven) = self.examine()?;
+        let (claimant, unproven) = self.examine()?;
         let signed = unproven.is_some();
         if !signed && !operation.as_ref().is_ok_and(|o| self.takes_anonymous(o)) {
             // S3 answers unsigned requests to what it does not have as any others.
@@ -123,19 +136,20 @@ impl Call {
             Some(unproven) => Proof::NeedsBody(unproven),
         };
         match (operation.ok().and_then(Operation::streams_in), proof) {
-            (Some(_), Proof::Done(payload)) => self.run_stream(caller, &payload, arriving).await,
-            (_, proof) => self.run_whole(caller, signed, proof, arriving, form).await,
+            (Some(_), Proof::Done(payload)) => self.run_stream(claimant, &payload, arriving).await,
+            (_, proof) => self.run_whole(claimant, signed, proof, arriving, form).await,
         }
     }
 
     /// An operation that takes its body as it comes.
     async fn run_stream(
         &self,
-        caller: Caller,
+        claimant: Claimant,
         payload: &Payload,
         arriving: Arriving,
     ) -> Result<Response<Body>, AwsError> {
         let request = escale_wire::decode(&self.target, &self.parts, &[])?;
+        let caller = self.caller(claimant, request.operation)?;
         escale_wire::validate(&self.target, request.operation, &request.input)?;
         let reader = BodyReader::new(payload, &self.parts.headers)?;
         let body = || verified(arriving.stream(), reader);
@@ -145,7 +159,7 @@ impl Call {
     /// An operation whose body is a part of its input.
     async fn run_whole(
         self: &Arc<Self>,
-        caller: Caller,
+        claimant: Claimant,
         signed: bool,
         proof: Proof,
         mut arriving: Arriving,
@@ -162,12 +176,12 @@ impl Call {
         };
         let bytes = collected.bytes.clone();
         let compressed = self.parts.headers.contains_key(http::header::CONTENT_ENCODING) && !bytes.is_empty();
-        let request = if compressed || bytes.len() > limits::SMALL_BODY_BYTES {
+        let (caller, request) = if compressed || bytes.len() > limits::SMALL_BODY_BYTES {
             let call = Arc::clone(self);
-            let decoded = self.gate.decoders.run(move || call.decode(proof, bytes)).await;
+            let decoded = self.gate.decoders.run(move || call.decode(claimant, proof, bytes)).await;
             decoded.ok_or_else(AwsError::internal)??
         } else {
-            self.decode(proof, bytes)?
+            self.decode(claimant, proof, bytes)?
         };
         if matches!(caller.principal, Principal::Anonymous) && !self.takes_anonymous(request.operation) {
             return Err(escale_wire::missing_authentication(&self.target));
@@ -177,8 +191,13 @@ impl Call {
         response
     }
 
-    /// The operation and its input, once the signature covers the body.
-    fn decode(&self, proof: Proof, body: Bytes) -> Result<escale_wire::Request, AwsError> {
+    /// Who calls, the operation and its input, once the signature covers the body.
+    fn decode(
+        &self,
+        claimant: Claimant,
+        proof: Proof,
+        body: Bytes,
+    ) -> Result<(Caller, escale_wire::Request), AwsError> {
         let payload = match proof {
             Proof::Done(payload) => payload,
             Proof::NeedsBody(unproven) => unproven.prove(&self.target, &self.parts, Some(&body))?.payload,
@@ -186,8 +205,22 @@ impl Call {
         let headers = escale_wire::body_headers(&self.target, &self.parts);
         let (body, _) = BodyReader::read_all(&payload, &headers, body)?;
         let request = escale_wire::decode(&self.target, &self.parts, &body)?;
+        let caller = self.caller(claimant, request.operation)?;
         escale_wire::validate(&self.target, request.operation, &request.input)?;
-        Ok(request)
+        Ok((caller, request))
+    }
+
+    /// Who calls, now that the signature holds and the operation is known: only then may the record name them.
+    fn caller(&self, claimant: Claimant, operation: &Operation) -> Result<Caller, AwsError> {
+        let Claimant { principal, in_session, access_key } = claimant;
+        let (request_id, host) = (self.request_id.clone(), self.authority.clone());
+        let caller = Caller::arriving(principal, in_session, request_id, self.arrival, host);
+        self.trace.operation(&operation.name);
+        match &caller {
+            Ok(caller) => self.trace.caller(caller, access_key),
+            Err(_) => self.trace.refused_root(in_session, access_key),
+        }
+        Ok(caller?)
     }
 
     async fn perform(
@@ -216,7 +249,7 @@ impl Call {
     }
 
     /// Who says to have sent it, as far as the head can prove that.
-    fn examine(&self) -> Result<(Caller, Option<Unproven>), AwsError> {
+    fn examine(&self) -> Result<(Claimant, Option<Unproven>), AwsError> {
         let gate = &self.gate;
         let now = gate.cloud.clock.now();
         let mut principal = Principal::Anonymous;
@@ -241,9 +274,8 @@ impl Call {
         if let Some(unproven) = &unproven {
             self.check_region(&unproven.claim().region)?;
         }
-        let (request_id, host) = (self.request_id.clone(), self.authority.clone());
-        let caller = Caller::arriving(principal, in_session, request_id, self.arrival, host)?;
-        Ok((caller, unproven))
+        let access_key = unproven.as_ref().map(|u| u.claim().access_key.clone());
+        Ok((Claimant { principal, in_session, access_key }, unproven))
     }
 
     /// A page of another origin may only read what a policy or a presigned URL lets it. What a distribution fetches for

@@ -17,7 +17,7 @@ pub struct Service {
 
 macro_rules! services {
     ($($id:literal $version:literal $target:literal $signing:literal [$($host:literal),*];)*) => {
-        static LISTED: [Service; 23] = [$(Service {
+        static LISTED: [Service; 24] = [$(Service {
             id: $id, api_version: $version, target_prefix: $target, signing_name: $signing, hosts: &[$($host),*],
             text: include_str!(concat!("../../../models/", $id, ".json")),
             parsed: OnceLock::new(),
@@ -33,6 +33,7 @@ services! {
     "autoscaling" "2011-01-01" "" "autoscaling" ["autoscaling"];
     "cloudformation" "2010-05-15" "" "cloudformation" ["cloudformation"];
     "cloudfront" "2020-05-31" "" "cloudfront" ["cloudfront"];
+    "cloudtrail" "2013-11-01" "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101" "cloudtrail" ["cloudtrail"];
     "cloudwatch" "2010-08-01" "GraniteServiceVersion20100801" "monitoring" ["monitoring"];
     "ec2" "2016-11-15" "" "ec2" ["ec2"];
     "ecr" "2015-09-21" "AmazonEC2ContainerRegistry_V20150921" "ecr" ["api.ecr", "ecr"];
@@ -92,9 +93,9 @@ mod tests {
             assert_eq!(model.signing_name, service.signing_name, "{}", service.id);
             operations += model.operations.len();
         }
-        assert_eq!(operations, 1026);
+        assert_eq!(operations, 1027);
         assert!(IDS.is_sorted());
-        assert_eq!(IDS.len(), 23);
+        assert_eq!(IDS.len(), 24);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Who calls.
 
-use crate::{Arrival, Entrance, Source};
+use crate::{Arrival, CallNotes, Entrance, Source};
 use escale_base::{Arn, AwsError};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// The identity behind a request, as IAM policies name it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +57,8 @@ pub struct Caller {
     pub source: Source,
     /// Host and port under which the client reached the API: for URLs in answers.
     pub host: String,
+    /// What authorization finds out, for the record of calls; `None` for the daemon's own calls.
+    pub notes: Option<Arc<CallNotes>>,
 }
 
 /// The root principal, proven elsewhere than at the host's endpoint.
@@ -86,7 +89,10 @@ impl Caller {
     ) -> Result<Caller, RootRefused> {
         match (&principal, arrival.entrance) {
             (Principal::Root, Entrance::Cloud) => Err(RootRefused),
-            _ => Ok(Caller { principal, in_session, request_id, source: Source::client(arrival), host }),
+            _ => {
+                let (source, notes) = (Source::client(arrival), Some(Arc::default()));
+                Ok(Caller { principal, in_session, request_id, source, host, notes })
+            }
         }
     }
 
@@ -98,6 +104,7 @@ impl Caller {
             request_id: escale_base::ids::random_uuid(),
             source: Source::DAEMON,
             host: String::new(),
+            notes: None,
         }
     }
 }

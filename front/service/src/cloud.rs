@@ -2,7 +2,8 @@
 
 use crate::service_keys::ServiceKeys;
 use crate::{
-    Asked, Caller, Config, Credential, Cx, Decision, Entry, Identity, Kind, Principal, ResourceType, Service,
+    Asked, Audit, AuditedCall, Caller, Config, Credential, Cx, Decision, Denial, Entry, EventKind, Identity,
+    Kind, Noted, Principal, ResourceType, Service,
 };
 use escale_base::{AwsError, Clock, Secret, wire::Value};
 use escale_store::{Image, Store, StoreError, Tx};
@@ -20,6 +21,7 @@ pub struct Cloud {
     operations: HashMap<&'static str, HashMap<&'static str, Entry>>,
     types: BTreeMap<&'static str, ResourceType>,
     service_keys: ServiceKeys,
+    audit: Option<Arc<dyn Audit>>,
 }
 
 impl Cloud {
@@ -36,7 +38,29 @@ impl Cloud {
             types.extend(service.resource_types().into_iter().map(|t| (t.name, t)));
         }
         let services = services.into_iter().map(|s| (s.id(), s)).collect();
-        Cloud { config, clock, identity, services, operations, types, service_keys: ServiceKeys::default() }
+        let service_keys = ServiceKeys::default();
+        Cloud { config, clock, identity, services, operations, types, service_keys, audit: None }
+    }
+
+    /// The same cloud with a record of its calls.
+    pub fn with_audit(self, audit: Arc<dyn Audit>) -> Cloud {
+        Cloud { audit: Some(audit), ..self }
+    }
+
+    /// Records a call, if it is one that is recorded.
+    pub fn record(&self, call: AuditedCall) {
+        let is_kept = call.kind == EventKind::Management || call.is_denied();
+        if let Some(audit) = self.audit.as_ref().filter(|_| is_kept) {
+            audit.record(call);
+        }
+    }
+
+    /// What records say of a service's operation: its source, and its category.
+    pub fn event_of(&self, service: &str, operation: &str) -> (String, EventKind) {
+        let found = self.services.get(service);
+        let prefix = found.map_or(service, |s| s.action_prefix());
+        let kind = found.map_or(EventKind::Management, |s| s.event_kind(operation));
+        (format!("{prefix}.amazonaws.com"), kind)
     }
 
     pub fn services(&self) -> impl Iterator<Item = &Arc<dyn Service>> {
@@ -175,21 +199,53 @@ impl Cloud {
 
     /// Asks IAM. The account itself and the cloud's own services may do all.
     pub(crate) fn ask(&self, image: &Image, caller: &Caller, asked: &Asked<'_>) -> Result<(), AwsError> {
+        if let Some(notes) = &caller.notes {
+            notes.asked(asked.resources);
+        }
         if matches!(caller.principal, Principal::Root | Principal::Service(_)) {
             return Ok(());
         }
         match self.identity.decide(image, caller, asked) {
             Decision::Allow => Ok(()),
-            Decision::Deny { why } => {
+            Decision::Deny { why, reason } => {
                 let who = caller.principal.arn(&self.config.account);
                 let on = asked.resources.first().map_or("*", String::as_str);
                 let message = format!(
                     "User: {who} is not authorized to perform: {} on resource: {on} because {why}",
                     asked.action
                 );
+                let denial = Denial {
+                    action: Some(asked.action.to_owned()),
+                    resource: asked.resources.first().cloned(),
+                    reason,
+                };
+                match &caller.notes {
+                    Some(notes) => notes.denied(denial),
+                    None => self.record_own(caller, asked, denial, &message),
+                }
                 Err(AwsError::new("AccessDenied", 403, message))
             }
         }
+    }
+
+    /// A denial of what the cloud itself does under somebody's rights: a task's start, a stack. No listener records it.
+    fn record_own(&self, caller: &Caller, asked: &Asked<'_>, denial: Denial, message: &str) {
+        let (prefix, operation) = asked.action.split_once(':').unwrap_or(("", asked.action));
+        self.record(AuditedCall {
+            at: self.clock.now(),
+            principal: caller.principal.clone(),
+            in_session: caller.in_session,
+            access_key: None,
+            arrival: None,
+            request_id: caller.request_id.clone(),
+            user_agent: String::new(),
+            event_source: format!("{prefix}.amazonaws.com"),
+            operation: operation.to_owned(),
+            kind: EventKind::Management,
+            notes: Noted { resources: asked.resources.to_vec(), denial: Some(denial) },
+            error_code: Some("AccessDenied".to_owned()),
+            denial_message: Some(message.to_owned()),
+        });
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who holds a key, and what they may do: asked of the service that keeps identities.
 
-use crate::{Caller, Principal};
+use crate::{Caller, DenialReason, Principal};
 use escale_base::{Secret, Timestamp};
 use escale_store::Image;
 
@@ -20,6 +20,7 @@ pub enum Decision {
     /// An explicit `Deny`, or no `Allow`: says which, in AWS's words.
     Deny {
         why: String,
+        reason: DenialReason,
     },
 }
 

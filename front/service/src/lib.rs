@@ -8,6 +8,7 @@
 //! This crate knows no service by name and no protocol. Start at [`Operation`].
 
 mod arrival;
+mod audit;
 mod caller;
 mod cfn;
 mod cloud;
@@ -22,6 +23,9 @@ mod service_keys;
 mod stream;
 
 pub use arrival::{Arrival, Entrance, Source};
+pub use audit::{
+    Audit, AuditedCall, CallNotes, DecidingStatement, Denial, DenialReason, EventKind, Noted, PolicyName,
+};
 pub use caller::{Caller, Principal, RootRefused};
 pub use cfn::{Created, Props, Readiness, ResourceType, Resources};
 pub use cloud::Cloud;
@@ -53,6 +57,11 @@ pub trait Service: Send + Sync + 'static {
     /// Whether its resources are of no region: requests signed for any region are then taken.
     fn global(&self) -> bool {
         false
+    }
+
+    /// Which category of CloudTrail's events an operation is.
+    fn event_kind(&self, _operation: &str) -> EventKind {
+        EventKind::Management
     }
 
     /// Every operation it enacts. What the model has and this list has not is refused by name.

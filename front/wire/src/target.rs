@@ -30,7 +30,7 @@ pub fn identify(parts: &Parts, body: &[u8]) -> Result<Target, AwsError> {
         let prefix = rpc.split('/').next().unwrap_or("");
         (by_target_prefix(prefix)?, Protocol::Cbor)
     } else if let Some(target) = header(&parts.headers, "x-amz-target") {
-        let prefix = target.split_once('.').map_or(target, |(prefix, _)| prefix);
+        let prefix = target.rsplit_once('.').map_or(target, |(prefix, _)| prefix);
         (by_target_prefix(prefix)?, Protocol::Json)
     } else {
         let found = by_scope_or_form(parts, body)?;
@@ -173,6 +173,9 @@ mod tests {
     fn by_what_clients_send() {
         let target = "AmazonEC2ContainerServiceV20141113.ListClusters";
         check("POST /", &[("x-amz-target", target)], "", "ecs Json /");
+        // The prefix may have dots of its own.
+        let target = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents";
+        check("POST /", &[("x-amz-target", target)], "", "cloudtrail Json /");
         check("POST /", &[("authorization", &signed("ec2"))], "", "ec2 Ec2 /");
         check("POST /", &[("authorization", &signed("monitoring"))], "", "cloudwatch Query /");
         let cbor = "/service/GraniteServiceVersion20100801/operation/ListMetrics";

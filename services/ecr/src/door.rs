@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use escale_base::{ids, wire::Value};
 use escale_registry::{Access, Action, Denied, Http};
-use escale_service::{Arrival, Body, Caller, Cloud, Mount, Principal};
+use escale_service::{
+    Arrival, AuditedCall, Body, Caller, Cloud, Denial, DenialReason, Mount, Noted, Principal,
+};
 use escale_store::Store;
 use escale_tables::ecr::{Holder, Token};
 use http::{HeaderMap, Request, Response, StatusCode, request::Parts};
@@ -64,7 +66,7 @@ impl Access for Guard {
             Action::Delete => &["ecr:BatchDeleteImage"],
         };
         let Some(repository) = repository else {
-            return self.caller(headers).map(|_| ());
+            return self.caller(headers, None).map(|_| ());
         };
         self.may(headers, repository, actions)?;
         let account = &self.door.cloud.config.account;
@@ -86,7 +88,8 @@ impl Access for Guard {
 
 impl Guard {
     fn may(&self, headers: &HeaderMap, repository: &str, actions: &[&str]) -> Result<(), Denied> {
-        let caller = self.caller(headers)?;
+        let operation = actions.first().map(|action| action.trim_start_matches("ecr:"));
+        let caller = self.caller(headers, operation)?;
         let input = Value::Object([("repositoryName".to_owned(), repository.into())].into_iter().collect());
         let resources = [rules::arn(&self.door.cloud.config, repository)];
         let image = self.door.store.read();
@@ -95,13 +98,17 @@ impl Guard {
             self.door
                 .cloud
                 .authorize_action(&image, &caller, "ecr", (action, operation), &input, &resources)
-                .map_err(|error| denied(error.message))?;
+                .map_err(|error| {
+                    let noted = caller.notes.as_ref().map(|n| n.take()).unwrap_or_default();
+                    self.record(headers, &caller.principal, operation, noted, &error.message);
+                    denied(error.message)
+                })?;
         }
         Ok(())
     }
 
-    /// Who holds the token that the request shows.
-    fn caller(&self, headers: &HeaderMap) -> Result<Caller, Denied> {
+    /// Who holds the token that the request shows. `operation` is what a refusal is recorded under.
+    fn caller(&self, headers: &HeaderMap, operation: Option<&str>) -> Result<Caller, Denied> {
         let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
         let host = header("host").unwrap_or(&self.door.cloud.config.endpoint);
         let unknown = |message: &str| Denied {
@@ -120,8 +127,46 @@ impl Guard {
             return Err(unknown("Your authorization token has expired. Reauthenticate and try again."));
         }
         let request_id = ids::random_uuid();
-        Caller::arriving(principal(&token.holder), true, request_id, self.arrival, host.to_owned())
-            .map_err(|refused| denied(refused.to_string()))
+        Caller::arriving(principal(&token.holder), true, request_id, self.arrival, host.to_owned()).map_err(
+            |refused| {
+                let reason = DenialReason::RootInsideCloud;
+                let denial = Some(Denial { action: None, resource: None, reason });
+                let noted = Noted { resources: Vec::new(), denial };
+                if let Some(operation) = operation {
+                    self.record(headers, &Principal::Root, operation, noted, &refused.to_string());
+                }
+                denied(refused.to_string())
+            },
+        )
+    }
+
+    /// Denials alone are recorded: a push is dozens of requests.
+    fn record(
+        &self,
+        headers: &HeaderMap,
+        principal: &Principal,
+        operation: &str,
+        notes: Noted,
+        message: &str,
+    ) {
+        let cloud = &self.door.cloud;
+        let (event_source, kind) = cloud.event_of("ecr", operation);
+        let user_agent = headers.get("user-agent").and_then(|v| v.to_str().ok()).unwrap_or_default();
+        cloud.record(AuditedCall {
+            at: cloud.clock.now(),
+            principal: principal.clone(),
+            in_session: true,
+            access_key: None,
+            arrival: Some(self.arrival),
+            request_id: ids::random_uuid(),
+            user_agent: user_agent.to_owned(),
+            event_source,
+            operation: operation.to_owned(),
+            kind,
+            notes,
+            error_code: Some("DENIED".into()),
+            denial_message: Some(message.to_owned()),
+        });
     }
 }
 

@@ -3,7 +3,8 @@
 use crate::Elbv2;
 use escale_base::{AwsError, Clock, Timestamp, Wire, wire::Value};
 use escale_service::{
-    Asked, Caller, Cloud, Config, Credential, Cx, Decision, Entry, Identity, Operation, Principal, Service,
+    Asked, Caller, Cloud, Config, Credential, Cx, Decision, DenialReason, Entry, Identity, Operation,
+    Principal, Service,
 };
 use escale_store::{Image, Store};
 use escale_tables::ec2::*;
@@ -137,7 +138,7 @@ impl Identity for Nobody {
         None
     }
     fn decide(&self, _: &Image, _: &Caller, _: &Asked<'_>) -> Decision {
-        Decision::Deny { why: "nobody is known".into() }
+        Decision::Deny { why: "nobody is known".into(), reason: DenialReason::NoAllow }
     }
 }
 

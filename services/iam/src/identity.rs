@@ -2,7 +2,10 @@
 
 use crate::{Iam, aws_managed, bearer::Bearer};
 use escale_policy::{Context, Document, Kind, Outcome, Question, Who, decide};
-use escale_service::{Asked, Caller, Credential, Decision, Identity, Principal, ResourcePolicy};
+use escale_service::{
+    Asked, Caller, Credential, DecidingStatement, Decision, DenialReason, Identity, PolicyName, Principal,
+    ResourcePolicy,
+};
 use escale_store::Image;
 use escale_tables::iam::{AccessKey, Holder, Policy, Role, SessionOf, User};
 
@@ -39,7 +42,7 @@ impl Identity for Iam {
         let read = |p: &ResourcePolicy| Document::parse(&p.document, Kind::Resource);
         let Ok(attached) = asked.policies.iter().map(read).collect::<Result<Vec<_>, _>>() else {
             // Skipping one that cannot be read would skip its denials.
-            return denied("the resource's policy cannot be read");
+            return denied("the resource's policy cannot be read", DenialReason::ExplicitDeny(None));
         };
         let mut context = self.context(image, caller);
         context.given = asked.keys.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
@@ -50,13 +53,22 @@ impl Identity for Iam {
             match decide(&question, &own, &attached) {
                 Outcome::Allowed => {}
                 Outcome::DeniedBy { resource: true } => {
-                    return denied("of an explicit deny in a resource-based policy");
+                    let by = on_resource(&attached, &question);
+                    return denied(
+                        "of an explicit deny in a resource-based policy",
+                        DenialReason::ExplicitDeny(by),
+                    );
                 }
                 Outcome::DeniedBy { resource: false } => {
-                    return denied("of an explicit deny in an identity-based policy");
+                    let by = self.on_caller(image, &caller.principal, &question);
+                    return denied(
+                        "of an explicit deny in an identity-based policy",
+                        DenialReason::ExplicitDeny(by),
+                    );
                 }
                 Outcome::NotAllowed => {
-                    return denied(&format!("no identity-based policy allows the {action} action"));
+                    let why = format!("no identity-based policy allows the {action} action");
+                    return denied(&why, DenialReason::NoAllow);
                 }
             }
         }
@@ -79,11 +91,51 @@ fn session_principal(image: &Image, of: &SessionOf) -> Option<Principal> {
     }
 }
 
-fn denied(why: &str) -> Decision {
-    Decision::Deny { why: why.to_owned() }
+fn denied(why: &str, reason: DenialReason) -> Decision {
+    Decision::Deny { why: why.to_owned(), reason }
+}
+
+fn deciding(document: &Document, question: &Question<'_>, policy: PolicyName) -> Option<DecidingStatement> {
+    let (index, sid) = document.denying(question)?;
+    Some(DecidingStatement { policy, index, sid: sid.map(str::to_owned) })
+}
+
+fn on_resource(attached: &[Document], question: &Question<'_>) -> Option<DecidingStatement> {
+    let policy = || PolicyName::Resource(question.resource.to_owned());
+    attached.iter().find_map(|document| deciding(document, question, policy()))
 }
 
 impl Iam {
+    /// The statement that denies it in the caller's own policies.
+    fn on_caller(
+        &self,
+        image: &Image,
+        principal: &Principal,
+        question: &Question<'_>,
+    ) -> Option<DecidingStatement> {
+        match principal {
+            Principal::User { name } => self.on_bearer(image, &*image.get::<User>(name)?, question),
+            Principal::Role { name, .. } => self.on_bearer(image, &*image.get::<Role>(name)?, question),
+            _ => None,
+        }
+    }
+
+    fn on_bearer<B: Bearer>(
+        &self,
+        image: &Image,
+        row: &B,
+        question: &Question<'_>,
+    ) -> Option<DecidingStatement> {
+        let bearer = format!("arn:aws:iam::{}:{}{}{}", self.account, B::ARN, row.path(), row.name());
+        named_documents(image, row).find_map(|(policy, document)| {
+            let policy = match policy {
+                Named::Inline(name) => PolicyName::Inline { name: name.clone(), bearer: bearer.clone() },
+                Named::Managed(arn) => PolicyName::Managed(arn.clone()),
+            };
+            deciding(&document, question, policy)
+        })
+    }
+
     fn context(&self, image: &Image, caller: &Caller) -> Context {
         let account = self.account.as_str();
         let (who, tags) = match &caller.principal {
@@ -127,12 +179,27 @@ fn documents_of(image: &Image, principal: &Principal) -> Vec<Document> {
     }
 }
 
+/// A policy of a user or role, as they know it.
+enum Named<'a> {
+    Inline(&'a String),
+    Managed(&'a String),
+}
+
 /// The documents that a user or role bears. Operations store none that cannot be read.
 pub(crate) fn documents<B: Bearer>(image: &Image, row: &B) -> Vec<Document> {
+    named_documents(image, row).map(|(_, document)| document).collect()
+}
+
+fn named_documents<'a, B: Bearer>(
+    image: &'a Image,
+    row: &'a B,
+) -> impl Iterator<Item = (Named<'a>, Document)> {
+    let inline = row.inline().iter().map(|(name, text)| (Named::Inline(name), text.clone()));
     let managed = row.attached().iter().filter_map(|arn| {
         let own = image.get::<Policy>(arn).map(|p| p.document().to_owned());
-        own.or_else(|| aws_managed::find(arn).map(|p| p.document.to_owned()))
+        let text = own.or_else(|| aws_managed::find(arn).map(|p| p.document.to_owned()))?;
+        Some((Named::Managed(arn), text))
     });
-    let all = row.inline().values().cloned().chain(managed);
-    all.filter_map(|text| Document::parse(&text, Kind::Identity).ok()).collect()
+    let all = inline.chain(managed);
+    all.filter_map(|(name, text)| Some((name, Document::parse(&text, Kind::Identity).ok()?)))
 }

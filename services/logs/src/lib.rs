@@ -18,7 +18,7 @@ mod streams;
 
 use escale_engine::Engine;
 use escale_logstore::LogStore;
-use escale_service::{Entry, Recorded, ResourceType, Service};
+use escale_service::{Entry, EventKind, Recorded, ResourceType, Service};
 use escale_store::Store;
 use std::sync::Arc;
 
@@ -47,6 +47,12 @@ pub struct LogsService(pub Arc<Logs>);
 impl Service for LogsService {
     fn id(&self) -> &'static str {
         "logs"
+    }
+    fn event_kind(&self, operation: &str) -> EventKind {
+        match operation {
+            "PutLogEvents" | "GetLogEvents" | "FilterLogEvents" => EventKind::Data,
+            _ => EventKind::Management,
+        }
     }
     fn operations(&self) -> Vec<Entry> {
         let mut all = ops::all();

@@ -28,7 +28,7 @@ pub use reconcile::start;
 
 use escale_base::wire::Value;
 use escale_objects::Objects;
-use escale_service::{Entry, Recorded, ResourcePolicy, ResourceType, Service};
+use escale_service::{Entry, EventKind, Recorded, ResourcePolicy, ResourceType, Service};
 use escale_store::Image;
 use std::sync::Arc;
 
@@ -51,6 +51,15 @@ impl S3 {
 impl Service for S3 {
     fn id(&self) -> &'static str {
         "s3"
+    }
+    fn event_kind(&self, operation: &str) -> EventKind {
+        // Configuration is the bucket's, whatever its name holds.
+        let of_bucket = operation.contains("ObjectLockConfiguration") || operation.contains("Bucket");
+        let of_objects = ["Object", "Upload", "Part"].iter().any(|word| operation.contains(word));
+        match of_objects && !of_bucket {
+            true => EventKind::Data,
+            false => EventKind::Management,
+        }
     }
     fn operations(&self) -> Vec<Entry> {
         let mut all = ops::all();

@@ -243,3 +243,14 @@ def test_a_forwarded_public_address_is_inside(cloud):
 def test_the_key_file_is_its_owners(cloud):
     for name in ("root-key.json", "root-key-in-use.json"):
         assert pathlib.Path(cloud.home, name).stat().st_mode & 0o777 == 0o600
+
+
+def test_refused_attempts_are_in_the_trail(cloud, inside):
+    key = cloud.root()
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    inside.calls([(API, "iam", "list_roles", {})], **{name: key[name] for name in names})
+    by_name = [{"AttributeKey": "EventName", "AttributeValue": "ListRoles"}]
+    events = [json.loads(e["CloudTrailEvent"]) for e in cloud.client("cloudtrail").lookup_events(LookupAttributes=by_name)["Events"]]
+    attempt = next(e for e in events if e.get("errorCode") == "AccessDenied")
+    assert attempt["additionalEventData"] == {"entrance": "cloud", "denial": {"reason": "root-inside-cloud"}}
+    assert attempt["userIdentity"]["type"] == "Root" and attempt["sourceIPAddress"] != "127.0.0.1"

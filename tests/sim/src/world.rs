@@ -138,6 +138,8 @@ impl World {
             logs: self.risky(&self.logs),
             objects: Arc::clone(&self.objects) as _,
             registry: Arc::clone(&self.registry) as _,
+            calls: Arc::new(escale_journal::Fake::default()),
+            denials: Arc::new(escale_journal::Fake::default()),
         });
         let root = RootKey { id: "test".into(), secret: Secret::new("test".into()) };
         let config = Config { dns_port: 0, web_port: 0, ..Config::default() };

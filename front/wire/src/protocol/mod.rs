@@ -32,7 +32,7 @@ pub fn operation(target: &Target, parts: &Parts, body: &[u8]) -> Result<&'static
         Protocol::RestXml => return route(target, parts).map(|(operation, _)| operation),
         Protocol::Json => {
             let target = header(&parts.headers, "x-amz-target").unwrap_or("");
-            target.split_once('.').map_or("", |(_, name)| name).to_owned()
+            target.rsplit_once('.').map_or("", |(_, name)| name).to_owned()
         }
         Protocol::Cbor => parts.uri.path().rsplit('/').next().unwrap_or("").to_owned(),
         Protocol::Query | Protocol::Ec2 => {

@@ -11,9 +11,9 @@ mod plan;
 mod tests;
 
 use crate::{error, events, template};
-use escale_base::{AwsError, Timestamp, ids};
+use escale_base::{AwsError, Timestamp};
 use escale_engine::{Plan, Reconciler, StepError};
-use escale_service::{Caller, Cloud, Created, Cx, Principal, Readiness, Source};
+use escale_service::{Caller, Cloud, Created, Cx, Principal, Readiness};
 use escale_store::{ALL_TABLES, Change, Image, Store};
 use escale_tables::cloudformation::{Busy, Phase, ResourceState, Stack, StackResource};
 use std::{
@@ -61,10 +61,7 @@ impl Stacks {
         let caller = Caller {
             principal: principal
                 .unwrap_or_else(|_| Principal::Service("cloudformation.amazonaws.com".into())),
-            in_session: false,
-            request_id: ids::random_uuid(),
-            source: Source::DAEMON,
-            host: String::new(),
+            ..Caller::service("cloudformation.amazonaws.com")
         };
         self.cloud.transact(&self.store, &caller, work).map_err(|failed| failed.0)
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use escale_base::{AwsError, wire::Value};
 use escale_cdn::FakeCdn;
 use escale_faults::{Driven, Fate, FaultAt, Risky, Stage, survives_failure_at_each_step, survives_repeat};
-use escale_service::{Asked, Caller, Cloud, Config, Credential, Decision, Identity, Principal};
+use escale_service::{Asked, Caller, Cloud, Config, Credential, Decision, DenialReason, Identity, Principal};
 use serde_json::json;
 
 struct Nobody;
@@ -16,7 +16,7 @@ impl Identity for Nobody {
         None
     }
     fn decide(&self, _: &Image, _: &Caller, _: &Asked<'_>) -> Decision {
-        Decision::Deny { why: "nobody is known".into() }
+        Decision::Deny { why: "nobody is known".into(), reason: DenialReason::NoAllow }
     }
 }
 

@@ -1,0 +1,26 @@
+//! The journal plane: an append-only log of bounded size, read from its end.
+//!
+//! Appending never waits and never fails, so that what is recorded is not slowed by its record. The journal never interprets a
+//! text. When it is full, its oldest entries go.
+//!
+//! Start at [`Journal`]; [`FileJournal`] is the real one, [`Fake`] the one in memory.
+
+mod fake;
+mod file;
+pub mod spec;
+
+pub use fake::Fake;
+pub use file::FileJournal;
+pub use spec::*;
+
+use async_trait::async_trait;
+use escale_base::PlaneError;
+
+#[async_trait]
+pub trait Journal: Send + Sync + 'static {
+    /// Adds an entry behind all others. A killed process loses at most what its queue holds, a power cut the last moments.
+    fn append(&self, entry: Entry);
+
+    /// Up to [`Query::limit`] entries that pass the filter, newest first, among all that were appended before the call.
+    async fn read(&self, query: Query) -> Result<Vec<Kept>, PlaneError>;
+}

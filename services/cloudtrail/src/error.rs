@@ -1,0 +1,35 @@
+//! CloudTrail's errors: code and HTTP status are here and nowhere else.
+
+use escale_base::{AwsError, PlaneError};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("Only one lookup attribute is supported per lookup.")]
+    LookupAttributes,
+    #[error("StartTime {start} is after EndTime {end}.")]
+    TimeRange { start: String, end: String },
+    #[error(
+        "The token in the request is not valid: use the NextToken of an earlier answer to the same lookup."
+    )]
+    NextToken,
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    #[error(transparent)]
+    Plane(#[from] PlaneError),
+}
+
+impl From<Error> for AwsError {
+    fn from(error: Error) -> AwsError {
+        let code = match &error {
+            Error::LookupAttributes => "InvalidLookupAttributesException",
+            Error::TimeRange { .. } => "InvalidTimeRangeException",
+            Error::NextToken => "InvalidNextTokenException",
+            Error::Aws(e) => return e.clone(),
+            Error::Plane(error) => {
+                tracing::error!(%error, "the record of calls cannot be read");
+                return AwsError::internal();
+            }
+        };
+        AwsError::new(code, 400, error.to_string())
+    }
+}
