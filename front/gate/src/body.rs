@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 use escale_base::{AwsError, limits::request as limits};
 use escale_service::Body;
 use escale_wire::{Target, sigv4::BodyReader};
+use http::{HeaderMap, header};
 use http_body::{Body as HttpBody, Frame};
 use http_body_util::{BodyExt, Full};
 use std::{
@@ -88,16 +89,20 @@ fn too_large(most: usize) -> AwsError {
 
 /// A body of which nothing was read yet. Dropped unread, for a request that is refused, it is read away within bounds: a
 /// client that sends first and reads then would otherwise see a reset in place of the answer.
-pub(crate) struct Arriving(Option<Body>);
+pub(crate) struct Arriving {
+    body: Option<Body>,
+    /// The client sends it only when it is told to (`Expect: 100-continue`), which the first read does.
+    on_demand: bool,
+}
 
 impl Arriving {
-    pub(crate) fn new(body: Body) -> Arriving {
-        Arriving(Some(body))
+    pub(crate) fn new(body: Body, headers: &HeaderMap) -> Arriving {
+        Arriving { body: Some(body), on_demand: headers.contains_key(header::EXPECT) }
     }
 
     /// For whom streams it. Ends with an error when the client pauses for too long.
     pub(crate) fn stream(mut self) -> Body {
-        match self.0.take() {
+        match self.body.take() {
             Some(body) if !body.is_end_stream() => Paced::new(body).boxed_unsync(),
             Some(body) => body,
             None => full(Bytes::new()),
@@ -113,7 +118,9 @@ impl Arriving {
         if declared.is_some_and(|bytes| bytes > share.most as u64) {
             return Err(Refused::TooLarge(share.most));
         }
-        let Some(body) = self.0.as_mut() else { return Err(Refused::Broken("it was read already".into())) };
+        let Some(body) = self.body.as_mut() else {
+            return Err(Refused::Broken("it was read already".into()));
+        };
         if body.is_end_stream() {
             return Ok(Collected { bytes: Bytes::new(), _held: None });
         }
@@ -153,7 +160,8 @@ impl Drop for Arriving {
     fn drop(&mut self) {
         static PLACES: LazyLock<Arc<Semaphore>> =
             LazyLock::new(|| Arc::new(Semaphore::new(limits::DISCARDS)));
-        let Some(mut body) = self.0.take().filter(|body| !body.is_end_stream()) else { return };
+        let unread = self.body.take().filter(|body| !self.on_demand && !body.is_end_stream());
+        let Some(mut body) = unread else { return };
         // One that announces more than is read away, or one too many at a time, is cut off.
         let announced = body.size_hint().lower();
         let place = Arc::clone(&PLACES).try_acquire_owned();
@@ -288,7 +296,7 @@ mod tests {
         let end = stream::once(then);
         let end = futures_util::StreamExt::map(end, |()| Ok(Frame::data(Bytes::new())));
         let all = futures_util::StreamExt::chain(stream::iter(frames.collect::<Vec<_>>()), end);
-        Arriving::new(StreamBody::new(all).boxed_unsync())
+        Arriving::new(StreamBody::new(all).boxed_unsync(), &HeaderMap::new())
     }
 
     #[tokio::test(start_paused = true)]
@@ -306,14 +314,14 @@ mod tests {
         let mut announced = pieces(vec![], async { panic!("it was read") });
         let refused = announced.collect(&share, Some(limits::ANONYMOUS_BODY_BYTES as u64 + 1)).await;
         assert!(matches!(refused, Err(Refused::TooLarge(_))));
-        drop(announced.0.take());
+        drop(announced.body.take());
 
         let mut longer = pieces(vec![&[0; limits::ANONYMOUS_BODY_BYTES], b"x"], async {});
         assert!(matches!(longer.collect(&share, None).await, Err(Refused::TooLarge(_))));
 
         let mut slow = pieces(vec![b"ab"], std::future::pending());
         assert!(matches!(slow.collect(&share, Some(3)).await, Err(Refused::TooSlow)));
-        drop(slow.0.take());
+        drop(slow.body.take());
         assert_eq!(budget.anonymous.available_permits(), limits::ANONYMOUS_BODIES_BYTES, "given back");
 
         let all = reserve(&budget.anonymous, limits::ANONYMOUS_BODIES_BYTES).await.unwrap();

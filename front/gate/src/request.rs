@@ -33,7 +33,7 @@ pub(crate) struct Ends {
 /// Answers any request: whatever goes wrong becomes an error in the form of the service that was meant.
 pub(crate) async fn answer(gate: Arc<Gate>, request: Request<Body>, ends: Ends) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let mut arriving = Arriving::new(body);
+    let mut arriving = Arriving::new(body, &parts.headers);
     let request_id = ids::random_uuid();
     let checked = head::check(&parts)
         .and_then(|()| web_pages::check_host(&parts, ends.local, &gate.cloud.config).map(str::to_owned));

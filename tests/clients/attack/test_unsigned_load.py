@@ -100,6 +100,13 @@ def test_a_client_that_sends_first_still_gets_its_answer(cloud):
         assert status == 403 and "MissingAuthenticationToken" in text
 
 
+def test_a_client_that_waits_to_be_told_is_not_told_to_send(cloud):
+    for _ in range(20):
+        headers = own(cloud, XML, ("Expect", "100-continue"))
+        status, text, _ = raw.ask(cloud, "POST", "/2013-04-01/hostedzone", headers)
+        assert status == 403, text
+
+
 def test_a_signed_body_that_stops_is_given_up(cloud):
     body = b"Action=DescribeVpcs&Version=2016-11-15"
     headers = raw.signed(cloud, "ec2", "POST", "/", body, [FORM])
@@ -182,6 +189,36 @@ def p99_ms(cloud, request, seconds):
     return statistics.quantiles(took, n=100)[98]
 
 
+def ticks(pid, name):
+    """Processor time of the daemon's threads of this name, in hundredths of a second."""
+    total = 0
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if (task / "comm").read_text().strip() == name:
+                user, system = (task / "stat").read_text().rpartition(")")[2].split()[11:13]
+                total += int(user) + int(system)
+    return total
+
+
+def reachable(cloud, request):
+    def answers():
+        try:
+            return p99_ms(cloud, request, 0.2)
+        except (AssertionError, ConnectionError):
+            return None
+
+    eventually(answers, within=60)
+
+
+def test_applications_are_served_by_threads_of_their_own(cloud, balancer):
+    reachable(cloud, balancer)
+    pid = cloud.status()["daemon"]["pid"]
+    data, control = ticks(pid, "escale-data"), ticks(pid, "escale")
+    p99_ms(cloud, balancer, 3)
+    data, control = ticks(pid, "escale-data") - data, ticks(pid, "escale") - control
+    assert data > 10 and data > 4 * control, (data, control)
+
+
 def attack(port, top, body, seconds):
     """Sends the same request over and over; gives how many were answered."""
     sent, end = 0, time.monotonic() + seconds
@@ -201,14 +238,7 @@ def test_an_attack_slows_no_application(cloud, low, balancer, who):
     if who != "nobody":
         headers = raw.signed(cloud, "route53", "POST", path, body, [XML], **low)
     pid = cloud.status()["daemon"]["pid"]
-
-    def answers():
-        try:
-            return p99_ms(cloud, balancer, 0.2)
-        except (AssertionError, ConnectionError):
-            return None
-
-    eventually(answers, within=60)
+    reachable(cloud, balancer)
     before, memory = p99_ms(cloud, balancer, 3), rss_kib(pid)
     with contextlib.ExitStack() as open_ones, concurrent.futures.ProcessPoolExecutor(5) as pool:
         attacks = [pool.submit(attack, cloud.port, raw.head("POST", path, headers), body, seconds) for _ in range(4)]
