@@ -150,7 +150,14 @@ fn seconds(text: &str) -> Result<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::seconds;
+    use super::{NEVER_SENT, seconds, utf8_percent_encode};
+
+    #[test]
+    fn urls_are_signed_as_they_are_sent() {
+        let sent = |url: &str| utf8_percent_encode(url, NEVER_SENT).to_string();
+        assert_eq!(sent("http://shop/media/a b+ü.png?v=1&w=2"), "http://shop/media/a%20b+%C3%BC.png?v=1&w=2");
+        assert_eq!(sent("http://shop/media/a%20b%2B100%25.png"), "http://shop/media/a%20b%2B100%25.png");
+    }
 
     #[test]
     fn spans() {
