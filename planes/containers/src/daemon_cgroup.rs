@@ -111,7 +111,7 @@ impl Membership<'_> {
         let below = |slice: &&str| Path::new(self.path).starts_with(slice);
         // elogind has a hierarchy of its own and short paths: `/c2`.
         let elogind = self.hierarchy == "name=elogind" && self.path != "/";
-        elogind || SYSTEMD.iter().any(|slice| below(&slice))
+        elogind || SYSTEMD.iter().any(below)
     }
 }
 
