@@ -1,4 +1,4 @@
-//! Words that everybody uses: names ([`arn`], [`ids`]), [`tags`], [`paging`], [`glob`]s, errors ([`error`]), time
+//! Words that everybody uses: names ([`arn`], [`ids`]), [`tags`], [`paging`], [`glob`]s, [`json`] without duplicate keys, errors ([`error`]), time
 //! ([`clock`]), [`secret`]s, [`limits`], and how a value looks on the wire ([`wire`]).
 //!
 //! This crate never does I/O and knows no service. Start at [`error`] if you write a plane, at [`wire`] if
@@ -10,6 +10,7 @@ pub mod clock;
 pub mod error;
 pub mod glob;
 pub mod ids;
+pub mod json;
 pub mod limits;
 pub mod paging;
 pub mod secret;

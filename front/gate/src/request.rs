@@ -95,11 +95,11 @@ impl Call<'_> {
         if matches!(caller.principal, Principal::Anonymous) && !self.takes_anonymous(operation) {
             return Err(escale_wire::missing_authentication(self.target));
         }
-        escale_wire::validate(self.target, operation, &request.input)?;
         let service = self.target.service.id;
         let entry = self.gate.cloud.entry(service, &operation.name).ok_or_else(|| {
             AwsError::not_supported(format_args!("The operation {service}:{}", operation.name))
         })?;
+        escale_wire::validate(self.target, operation, &request.input)?;
         match &entry.kind {
             Kind::Sync(_) => {
                 let cloud = &self.gate.cloud;
@@ -205,9 +205,9 @@ impl Call<'_> {
             now: cloud.clock.now(),
             headers: self.parts.headers.clone(),
         };
-        let resources = handler.resources(&input, &cx)?;
+        let needs = handler.needs(&input, &cx)?;
         let image = self.gate.store.read();
-        cloud.authorize(&image, &cx.caller, service, entry, &input, &resources)?;
+        cloud.authorize(&image, &cx.caller, service, entry, &input, &needs)?;
         drop(image);
         let StreamReply { output, body, status } = handler.run(cx, input, body).await?;
         self.check_output(operation, &output)?;

@@ -85,8 +85,15 @@ impl Access for Guard {
     ) -> Result<(), Denied> {
         let actions: &[&str] = match action {
             Action::Ping => &[],
-            Action::Pull => &["ecr:BatchGetImage"],
-            Action::Push => &["ecr:InitiateLayerUpload", "ecr:PutImage"],
+            // <https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-push-iam.html>
+            Action::Pull => &["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+            Action::Push => &[
+                "ecr:BatchCheckLayerAvailability",
+                "ecr:InitiateLayerUpload",
+                "ecr:UploadLayerPart",
+                "ecr:CompleteLayerUpload",
+                "ecr:PutImage",
+            ],
             Action::Delete => &["ecr:BatchDeleteImage"],
         };
         let Some(repository) = repository else {

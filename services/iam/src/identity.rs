@@ -34,11 +34,13 @@ impl Identity for Iam {
         if FREE.contains(&action) {
             return Decision::Allow;
         }
-        let own = documents_of(image, &caller.principal);
+        let Some(own) = documents_of(image, &caller.principal) else {
+            // Skipping one that cannot be read would skip its denials.
+            return denied("a policy of the caller cannot be read");
+        };
         // Where the resource is a role, this is its trust document.
         let read = |p: &ResourcePolicy| Document::parse(&p.document, Kind::Resource);
         let Ok(attached) = asked.policies.iter().map(read).collect::<Result<Vec<_>, _>>() else {
-            // Skipping one that cannot be read would skip its denials.
             return denied("the resource's policy cannot be read");
         };
         let mut context = self.context(image, caller);
@@ -114,25 +116,23 @@ impl Iam {
     }
 }
 
-/// The policies that hang on the caller.
-fn documents_of(image: &Image, principal: &Principal) -> Vec<Document> {
+/// The policies that are attached to the caller; `None` if one of them cannot be read.
+fn documents_of(image: &Image, principal: &Principal) -> Option<Vec<Document>> {
+    let none = || Some(Vec::new());
     match principal {
-        Principal::User { name } => image.get::<User>(name).map_or_else(Vec::new, |u| documents(image, &*u)),
-        Principal::Role { name, .. } => {
-            image.get::<Role>(name).map_or_else(Vec::new, |r| documents(image, &*r))
-        }
-        Principal::Root | Principal::Service(_) | Principal::OnBehalf { .. } | Principal::Anonymous => {
-            Vec::new()
-        }
+        Principal::User { name } => image.get::<User>(name).map_or_else(none, |u| documents(image, &*u)),
+        Principal::Role { name, .. } => image.get::<Role>(name).map_or_else(none, |r| documents(image, &*r)),
+        Principal::Root | Principal::Service(_) | Principal::OnBehalf { .. } | Principal::Anonymous => none(),
     }
 }
 
-/// The documents that a user or role bears. Operations store none that cannot be read.
-pub(crate) fn documents<B: Bearer>(image: &Image, row: &B) -> Vec<Document> {
-    let managed = row.attached().iter().filter_map(|arn| {
+/// The documents of a user or role; `None` if one cannot be read. Operations store none that cannot, but what an earlier
+/// version of Escale could read and stored may be refused by this one.
+pub(crate) fn documents<B: Bearer>(image: &Image, row: &B) -> Option<Vec<Document>> {
+    let managed = row.attached().iter().map(|arn| {
         let own = image.get::<Policy>(arn).map(|p| p.document().to_owned());
         own.or_else(|| aws_managed::find(arn).map(|p| p.document.to_owned()))
     });
-    let all = row.inline().values().cloned().chain(managed);
-    all.filter_map(|text| Document::parse(&text, Kind::Identity).ok()).collect()
+    let all = row.inline().values().cloned().map(Some).chain(managed);
+    all.map(|text| Document::parse(&text?, Kind::Identity).ok()).collect()
 }
