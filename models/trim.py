@@ -4,7 +4,8 @@
     python3 models/trim.py [output-directory]
 
 models/operations.json is {service id: [operation, ...]}: which operations a complete Escale answers. botocore must be
-installed at the version pinned below. What is
+installed at the version pinned below. Of every other operation of these services the name is kept (`others`), and of every
+other service its names (models/services.json), so that Escale can say what it does not do. What is
 left out: prose, deprecation notes, endpoint rules, waiters, paginators, and every shape that no kept operation reaches.
 What is kept is byte-for-byte botocore's wording (Apache-2.0, see NOTICE). The output is deterministic.
 """
@@ -73,6 +74,49 @@ def references(shape):
         yield member["shape"]
 
 
+def other_operations(model, names):
+    """The operations that are not kept: their names, and for REST what tells a request of theirs from one of a kept operation."""
+    others = sorted(set(model["operations"]) - set(names))
+    if not model["metadata"]["protocol"].startswith("rest"):
+        return others
+    return {name: other_route(model, model["operations"][name]) for name in others}
+
+
+def other_route(model, operation):
+    shape = model["shapes"][operation["input"]["shape"]] if "input" in operation else {}
+    members = [shape["members"][name] for name in shape.get("required", [])]
+    route = {"http": {k: v for k, v in operation["http"].items() if k in ("method", "requestUri")}}
+    for location in ("querystring", "header"):
+        demanded = [m["locationName"] for m in members if m.get("location") == location]
+        if demanded:
+            route[location] = demanded
+    return route
+
+
+def other_services(ours):
+    """What recognises a request for any service of AWS that is not among ours."""
+    import botocore
+
+    root = os.path.join(os.path.dirname(botocore.__file__), "data")
+    listed = []
+    for service in sorted(os.listdir(root)):
+        versions = os.path.join(root, service)
+        if service in ours or not os.path.isdir(versions):
+            continue
+        metadata = model_of(service)["metadata"]
+        entry = {"name": metadata["serviceId"], "version": metadata["apiVersion"], "protocol": metadata["protocol"],
+                 "signing": metadata.get("signingName") or metadata["endpointPrefix"],
+                 "target": metadata.get("targetPrefix")}
+        listed.append({k: v for k, v in entry.items() if v})
+    return listed
+
+
+def write(path, value, indent=None):
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, indent=indent)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text + "\n")
+
+
 def trim(model, names):
     missing = [name for name in names if name not in model["operations"]]
     if missing:
@@ -88,7 +132,8 @@ def trim(model, names):
             reached[name] = trimmed_shape(model["shapes"][name])
             waiting += references(reached[name])
     metadata = {k: v for k, v in model["metadata"].items() if k in METADATA}
-    return {"metadata": metadata, "operations": operations, "shapes": dict(sorted(reached.items()))}
+    others = other_operations(model, names)
+    return {"metadata": metadata, "operations": operations, "others": others, "shapes": dict(sorted(reached.items()))}
 
 
 def main():
@@ -102,9 +147,8 @@ def main():
     with open(os.path.join(here, "operations.json"), encoding="utf-8") as file:
         operations = json.load(file)
     for service, names in operations.items():
-        text = json.dumps(trim(model_of(service), names), separators=(",", ":"), ensure_ascii=False)
-        with open(os.path.join(out, f"{service}.json"), "w", encoding="utf-8") as file:
-            file.write(text + "\n")
+        write(os.path.join(out, f"{service}.json"), trim(model_of(service), names))
+    write(os.path.join(out, "services.json"), other_services(operations), indent=0)
 
 
 if __name__ == "__main__":

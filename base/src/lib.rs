@@ -1,5 +1,5 @@
-//! Words that everybody uses: names ([`arn`], [`ids`]), [`tags`], [`paging`], [`glob`]s, errors ([`error`]), time
-//! ([`clock`]), [`secret`]s, [`limits`], the views of a request's [`path`], how a missing program is installed
+//! Words that everybody uses: names ([`arn`], [`ids`]), [`tags`], [`paging`], [`glob`]s, [`json`] without duplicate keys, errors
+//! ([`error`]), time ([`clock`]), [`secret`]s, [`limits`], the views of a request's [`path`], how a missing program is installed
 //! ([`packages`]), and how a value looks on the wire ([`wire`]).
 //!
 //! This crate does no I/O, except that [`packages`] reads `/etc/os-release`, and knows no service. Start at [`error`] if you write a plane, at [`wire`] if
@@ -11,6 +11,7 @@ pub mod clock;
 pub mod error;
 pub mod glob;
 pub mod ids;
+pub mod json;
 pub mod limits;
 pub mod packages;
 pub mod paging;

@@ -55,6 +55,8 @@ fn service(cloud: &Cloud, id: &str) -> Option<Value> {
             .collect();
         enacted.push(json!({"operation": name, "refused_parameters": missing}));
     }
+    refused.extend(model.others.iter().map(|other| other.name.clone()));
+    refused.sort();
     let recorded: Vec<Value> = cloud
         .service(id)
         .map(|s| s.recorded().iter().map(|r| json!({"name": r.name, "reason": r.reason})).collect())

@@ -83,6 +83,10 @@ const KEYS: &[&str] = &[
     "aws:sourceip",
     "aws:userid",
     "aws:username",
+    "cloudformation:createaction",
+    "ec2:createaction",
+    "ecs:create-action",
+    "elasticloadbalancing:createaction",
     "iam:passedtoservice",
     "sts:externalid",
     "sts:rolesessionname",
@@ -115,8 +119,9 @@ impl Context {
             },
             "aws:principaltype" => Some(self.principal_type().to_owned()),
             "aws:requestedregion" => Some(self.region.clone()),
-            // The API is served in plain HTTP on loopback and inside the cloud's own network; policies that demand TLS
-            // are meant against a wire that does not exist here.
+            // The API has no TLS yet: it is served in plain HTTP on loopback and inside the cloud's own network. Policies that
+            // demand TLS are meant against an untrusted network, which does not exist here, and would otherwise lock everybody
+            // out. Listed as recorded only (`services/iam/src/recorded.rs`) until the API has TLS.
             "aws:securetransport" => Some("true".to_owned()),
             "aws:sourceaccount" => matches!(self.who, Who::Service { .. }).then(|| self.account.clone()),
             "aws:sourcearn" => match &self.who {

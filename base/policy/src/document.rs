@@ -4,6 +4,7 @@ use crate::{
     Question, condition, pattern,
     principal::{Naming, Principals},
 };
+use escale_base::json;
 use serde_json::{Map, Value};
 
 #[derive(Clone, Debug)]
@@ -56,7 +57,7 @@ impl Document {
     /// Reads a document; `Err` says what is wrong in the words of IAM's MalformedPolicyDocument.
     pub fn parse(text: &str, kind: Kind) -> Result<Document, String> {
         let tree: Value =
-            serde_json::from_str(text).map_err(|e| format!("This policy contains invalid Json: {e}"))?;
+            json::with_unique_keys(text).map_err(|e| format!("This policy contains invalid Json: {e}"))?;
         let tree = tree.as_object().ok_or("Syntax errors in policy: it is not an object")?;
         if let Some(key) = tree.keys().find(|k| !["Version", "Id", "Statement"].contains(&k.as_str())) {
             return Err(format!("Syntax errors in policy: unknown element {key}"));
@@ -198,6 +199,16 @@ mod tests {
     fn malformed_documents_say_why() {
         for (text, kind, why) in [
             ("{", Kind::Identity, "invalid Json"),
+            (
+                r#"{"Statement": [{"Effect": "Deny", "Effect": "Allow", "Action": "*", "Resource": "*"}]}"#,
+                Kind::Identity,
+                "duplicate key \"Effect\"",
+            ),
+            (
+                r#"{"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*", "AWS": "000000000000"}}]}"#,
+                Kind::Trust,
+                "duplicate key \"AWS\"",
+            ),
             (r#"{"Version": "2012-10-18", "Statement": {}}"#, Kind::Identity, "version"),
             (r#"{"Statement": [{"Effect": "Maybe", "Action": "*"}]}"#, Kind::Identity, "Effect"),
             (r#"{"Statement": [{"Effect": "Allow", "Action": "*", "Oops": 1}]}"#, Kind::Identity, "Oops"),

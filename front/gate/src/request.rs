@@ -150,7 +150,7 @@ impl Call {
     ) -> Result<Response<Body>, AwsError> {
         let request = escale_wire::decode(&self.target, &self.parts, &[])?;
         let caller = self.caller(claimant, request.operation)?;
-        escale_wire::validate(&self.target, request.operation, &request.input)?;
+        self.check_input(&request)?;
         let reader = BodyReader::new(payload, &self.parts.headers)?;
         let body = || verified(arriving.stream(), reader);
         self.perform(caller, request, body).await
@@ -206,8 +206,20 @@ impl Call {
         let (body, _) = BodyReader::read_all(&payload, &headers, body)?;
         let request = escale_wire::decode(&self.target, &self.parts, &body)?;
         let caller = self.caller(claimant, request.operation)?;
-        escale_wire::validate(&self.target, request.operation, &request.input)?;
+        self.check_input(&request)?;
         Ok((caller, request))
+    }
+
+    /// An operation that Escale does not have is refused by name, whatever its input is.
+    fn check_input(&self, request: &escale_wire::Request) -> Result<(), AwsError> {
+        self.entry(request.operation)?;
+        escale_wire::validate(&self.target, request.operation, &request.input)
+    }
+
+    fn entry(&self, operation: &Operation) -> Result<&Entry, AwsError> {
+        let service = self.target.service.id;
+        let missing = || AwsError::not_supported(format_args!("The operation {service}:{}", operation.name));
+        self.gate.cloud.entry(service, &operation.name).ok_or_else(missing)
     }
 
     /// Who calls, now that the signature holds and the operation is known: only then may the record name them.
@@ -231,9 +243,7 @@ impl Call {
     ) -> Result<Response<Body>, AwsError> {
         let operation = request.operation;
         let service = self.target.service.id;
-        let entry = self.gate.cloud.entry(service, &operation.name).ok_or_else(|| {
-            AwsError::not_supported(format_args!("The operation {service}:{}", operation.name))
-        })?;
+        let entry = self.entry(operation)?;
         match &entry.kind {
             Kind::Sync(_) => {
                 let cloud = &self.gate.cloud;
@@ -350,9 +360,9 @@ impl Call {
             now: cloud.clock.now(),
             headers: self.parts.headers.clone(),
         };
-        let resources = handler.resources(&input, &cx)?;
+        let needs = handler.needs(&input, &cx)?;
         let image = self.gate.store.read();
-        cloud.authorize(&image, &cx.caller, service, entry, &input, &resources)?;
+        cloud.authorize(&image, &cx.caller, service, entry, &input, &needs)?;
         drop(image);
         let StreamReply { output, body, status } = handler.run(cx, input, body()).await?;
         self.check_output(operation, &output)?;

@@ -5,11 +5,13 @@
 //! protocol's bytes: `escale-wire` interprets what is told here. Start at [`service`] and [`ServiceModel`].
 
 mod load;
+mod outside;
 mod route;
 mod services;
 mod shape;
 
-pub use route::{Labels, RouteQuery};
+pub use outside::{Form, Other, OtherService, other_services};
+pub use route::{Labels, RouteQuery, Routed};
 pub use services::{Service, listed, service, services};
 pub use shape::{ErrorTraits, Kind, Location, Member, Shape, ShapeId, Structure, TimeFormat, XmlNamespace};
 
@@ -46,6 +48,8 @@ pub struct ServiceModel {
     /// Whether errors also travel under their former query code, in `x-amzn-query-error`.
     pub query_compatible: bool,
     pub operations: BTreeMap<String, Operation>,
+    /// The service's operations that the model leaves out, by name only.
+    pub others: Vec<Other>,
     shapes: Vec<Shape>,
     /// Error shapes by shape name and by wire code.
     errors: HashMap<String, ShapeId>,
@@ -118,6 +122,11 @@ impl ServiceModel {
 
     pub fn operation(&self, name: &str) -> Option<&Operation> {
         self.operations.get(name)
+    }
+
+    /// Whether AWS's service has an operation of this name that the model leaves out.
+    pub fn leaves_out(&self, name: &str) -> bool {
+        self.others.iter().any(|other| other.name == name)
     }
 
     pub fn shape(&self, id: ShapeId) -> &Shape {

@@ -1,5 +1,6 @@
 //! From a model's JSON to [`ServiceModel`].
 
+use crate::outside::{Other, Route};
 use crate::shape::{
     ErrorTraits, Kind, Location, Member, Shape, ShapeId, Structure, TimeFormat, XmlNamespace,
 };
@@ -9,7 +10,7 @@ use std::collections::HashMap;
 
 type Ids<'a> = HashMap<&'a str, ShapeId>;
 
-fn text(value: &Value, key: &str) -> Option<String> {
+pub(crate) fn text(value: &Value, key: &str) -> Option<String> {
     value.get(key).and_then(Value::as_str).map(str::to_owned)
 }
 
@@ -43,6 +44,7 @@ pub(crate) fn model(id: &'static str, tree: &Value) -> Result<ServiceModel, Stri
     for (name, v) in object(tree, "operations")? {
         operations.insert(name.clone(), operation(name, v, &ids, &shapes)?);
     }
+    let others = tree.get("others").map_or(Ok(Vec::new()), others)?;
     Ok(ServiceModel {
         id,
         protocols: protocols(metadata)?,
@@ -55,9 +57,46 @@ pub(crate) fn model(id: &'static str, tree: &Value) -> Result<ServiceModel, Stri
             .unwrap_or_default(),
         query_compatible: metadata.get("awsQueryCompatible").is_some(),
         operations,
+        others,
         shapes,
         errors,
     })
+}
+
+/// A list of names, or a map of names and routes.
+fn others(tree: &Value) -> Result<Vec<Other>, String> {
+    let named = |name: &Value| {
+        let name = name.as_str().ok_or_else(|| format!("`others` holds {name}, which is no name"))?;
+        Ok(Other { name: name.to_owned(), route: None })
+    };
+    let routed =
+        |(name, route): (&String, &Value)| Other { name: name.clone(), route: Some(other_route(route)) };
+    match tree {
+        Value::Array(names) => names.iter().map(named).collect(),
+        Value::Object(routes) => Ok(routes.iter().map(routed).collect()),
+        _ => Err("`others` is neither a list nor a map".into()),
+    }
+}
+
+fn other_route(tree: &Value) -> Route {
+    let (method, path, query) = http_of(tree);
+    let (demanded_query, demanded_headers) = (strings(tree, "querystring"), strings(tree, "header"));
+    Route { method, path, query, demanded_query, demanded_headers }
+}
+
+/// Query keys, with the value where it is fixed.
+type QueryKeys = Vec<(String, Option<String>)>;
+
+/// Method, path and query keys of an operation.
+fn http_of(tree: &Value) -> (String, Vec<Segment>, QueryKeys) {
+    let http = tree.get("http").unwrap_or(&Value::Null);
+    let uri = text(http, "requestUri").unwrap_or_else(|| "/".into());
+    let (path, query) = uri.split_once('?').unwrap_or((&uri, ""));
+    (
+        text(http, "method").unwrap_or_else(|| "POST".into()),
+        path.split('/').filter(|piece| !piece.is_empty()).map(segment).collect(),
+        query.split('&').filter(|pair| !pair.is_empty()).map(query_literal).collect(),
+    )
 }
 
 fn protocols(metadata: &Value) -> Result<Vec<Protocol>, String> {
@@ -210,8 +249,7 @@ fn member(name: &str, v: &Value, required: bool, ids: &Ids<'_>) -> Result<Member
 
 fn operation(name: &str, v: &Value, ids: &Ids<'_>, shapes: &[Shape]) -> Result<Operation, String> {
     let http = v.get("http").unwrap_or(&Value::Null);
-    let uri = text(http, "requestUri").unwrap_or_else(|| "/".into());
-    let (path, query) = uri.split_once('?').unwrap_or((&uri, ""));
+    let (method, path, query) = http_of(v);
     let side = |key: &str| -> Result<Option<ShapeId>, String> {
         let Some(target) = v.get(key).and_then(|side| text(side, "shape")) else { return Ok(None) };
         let id = ids.get(target.as_str()).ok_or_else(|| format!("{name}: shape `{target}` is missing"))?;
@@ -225,9 +263,9 @@ fn operation(name: &str, v: &Value, ids: &Ids<'_>, shapes: &[Shape]) -> Result<O
         || strings(v, "auth").iter().any(|a| a == "smithy.api#noAuth");
     Ok(Operation {
         name: name.to_owned(),
-        method: text(http, "method").unwrap_or_else(|| "POST".into()),
-        path: path.split('/').filter(|piece| !piece.is_empty()).map(segment).collect(),
-        query: query.split('&').filter(|pair| !pair.is_empty()).map(query_literal).collect(),
+        method,
+        path,
+        query,
         status: http.get("responseCode").and_then(Value::as_u64).unwrap_or(200) as u16,
         input,
         input_root: text(raw_in, "locationName"),

@@ -1,6 +1,6 @@
 //! REST routing: which operation a method, a path and a query mean.
 
-use crate::{Location, Operation, Segment, ServiceModel};
+use crate::{Location, Operation, Segment, ServiceModel, outside::Route};
 
 /// The path's labels with their percent-encoded values.
 pub type Labels = Vec<(String, String)>;
@@ -15,10 +15,21 @@ pub struct RouteQuery<'a> {
     pub has_header: &'a dyn Fn(&str) -> bool,
 }
 
+/// Whose request it is.
+pub enum Routed<'a> {
+    Modelled(&'a Operation, Labels),
+    /// An operation that the model leaves out: its name.
+    LeftOut(&'a str),
+}
+
+/// How well an operation fits: query keys, required members, and literals of the path that are there.
+type Fit = (usize, usize, usize);
+
 impl ServiceModel {
     /// The most specific operation that fits. Its required headers and query keys must be there: they alone tell
-    /// `CopyObject` from `PutObject` and `UploadPart` from both.
-    pub fn route(&self, request: &RouteQuery<'_>) -> Option<(&Operation, Labels)> {
+    /// `CopyObject` from `PutObject` and `UploadPart` from both. One that the model leaves out takes part, or its request would be
+    /// taken for that of a less specific operation: `PUT /bucket/key?renameObject` for PutObject.
+    pub fn route(&self, request: &RouteQuery<'_>) -> Option<Routed<'_>> {
         let mut pieces: Vec<&str> =
             request.path.strip_prefix('/').unwrap_or(request.path).split('/').collect();
         if pieces == [""] {
@@ -27,18 +38,27 @@ impl ServiceModel {
         let candidates = self.operations.values().filter(|o| o.method == request.method);
         let fitting = candidates.filter_map(|operation| {
             let (labels, literals) = fit_path(&operation.path, &pieces)?;
-            let query = fit_query(operation, request.query)?;
+            let query = fit_query(&operation.query, request.query)?;
             let required = self.fit_required(operation, request)?;
             Some(((query, required, literals), operation, labels))
         });
         // `max_by_key` would take the last of equals; the first keeps the answer stable.
-        let mut best: Option<((usize, usize, usize), &Operation, Labels)> = None;
+        let mut best: Option<(Fit, &Operation, Labels)> = None;
         for found in fitting {
             if best.as_ref().is_none_or(|b| found.0 > b.0) {
                 best = Some(found);
             }
         }
-        best.map(|(_, operation, labels)| (operation, labels))
+        let left_out = self.others.iter().filter_map(|other| {
+            Some((fit_other(other.route.as_ref()?, request, &pieces)?, other.name.as_str()))
+        });
+        let left_out = left_out.max_by_key(|(fit, _)| *fit);
+        match (best, left_out) {
+            (Some((fit, ..)), Some((other, name))) if other > fit => Some(Routed::LeftOut(name)),
+            (Some((_, operation, labels)), _) => Some(Routed::Modelled(operation, labels)),
+            (None, Some((_, name))) => Some(Routed::LeftOut(name)),
+            (None, None) => None,
+        }
     }
 
     /// How many required query and header members are there; `None` if one is not.
@@ -58,6 +78,17 @@ impl ServiceModel {
         }
         Some(found)
     }
+}
+
+/// How well an operation that the model leaves out fits.
+fn fit_other(route: &Route, request: &RouteQuery<'_>, pieces: &[&str]) -> Option<Fit> {
+    let (_, literals) = fit_path(&route.path, pieces).filter(|_| route.method == request.method)?;
+    let query = fit_query(&route.query, request.query)?;
+    let has_query = |name: &String| request.query.iter().any(|(k, _)| k == name);
+    let there = route.demanded_query.iter().all(has_query)
+        && route.demanded_headers.iter().all(|name| (request.has_header)(name));
+    let demanded = route.demanded_query.len() + route.demanded_headers.len();
+    there.then_some((query, demanded, literals))
 }
 
 /// The labels, and how many literals matched.
@@ -93,14 +124,14 @@ fn fit_path(pattern: &[Segment], pieces: &[&str]) -> Option<(Labels, usize)> {
 }
 
 /// How many query literals matched; `None` if one did not.
-fn fit_query(operation: &Operation, query: &[(String, String)]) -> Option<usize> {
-    for (key, value) in &operation.query {
+fn fit_query(wanted: &[(String, Option<String>)], query: &[(String, String)]) -> Option<usize> {
+    for (key, value) in wanted {
         let there = query.iter().any(|(k, v)| k == key && value.as_ref().is_none_or(|wanted| wanted == v));
         if !there {
             return None;
         }
     }
-    Some(operation.query.len())
+    Some(wanted.len())
 }
 
 #[cfg(test)]
@@ -119,10 +150,14 @@ mod tests {
         let has_header = |name: &str| headers.contains(&name);
         let query = RouteQuery { method, path, query: &query, has_header: &has_header };
         let found = crate::service(service).unwrap().route(&query);
-        let found = found.map_or("-".to_owned(), |(operation, labels)| {
-            let labels: Vec<String> = labels.iter().map(|(k, v)| format!(" {k}={v}")).collect();
-            format!("{}{}", operation.name, labels.concat())
-        });
+        let found = match found {
+            None => "-".to_owned(),
+            Some(Routed::LeftOut(name)) => format!("left out: {name}"),
+            Some(Routed::Modelled(operation, labels)) => {
+                let labels: Vec<String> = labels.iter().map(|(k, v)| format!(" {k}={v}")).collect();
+                format!("{}{}", operation.name, labels.concat())
+            }
+        };
         assert_eq!(found, expected, "{request}");
     }
 
@@ -146,6 +181,11 @@ mod tests {
         check("s3", "POST /b/k?uploads", &[], "CreateMultipartUpload Bucket=b Key=k");
         check("s3", "POST /b?delete", &[], "DeleteObjects Bucket=b");
         check("s3", "PATCH /b", &[], "-");
+        // Without the list of what is left out these would be PutObject, GetObject and ListObjects.
+        check("s3", "PUT /b/k?renameObject", &["x-amz-rename-source"], "left out: RenameObject");
+        check("s3", "PUT /b/k?encryption", &[], "left out: UpdateObjectEncryption");
+        check("s3", "GET /b/k?torrent", &[], "left out: GetObjectTorrent");
+        check("s3", "GET /b?session", &[], "left out: CreateSession");
     }
 
     #[test]

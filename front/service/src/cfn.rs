@@ -96,6 +96,15 @@ impl Props<'_> {
         })
     }
 
+    /// A text that must be there.
+    pub fn text(&self, name: &str) -> Result<&str, AwsError> {
+        self.required(name)?.as_str().filter(|text| !text.is_empty()).ok_or_else(|| {
+            let message =
+                format!("Value of property {name} of {} must be a string that is not empty", self.logical_id);
+            AwsError::new("ValidationError", 400, message)
+        })
+    }
+
     /// CloudFormation takes `"true"` for `true`.
     pub fn bool(&self, name: &str) -> Option<bool> {
         match self.get(name)? {

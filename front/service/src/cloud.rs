@@ -3,7 +3,7 @@
 use crate::service_keys::ServiceKeys;
 use crate::{
     Asked, Audit, AuditedCall, Caller, Config, Credential, Cx, Decision, Denial, Entry, EventKind, Identity,
-    Kind, Noted, Principal, ResourceType, Service,
+    Kind, Needs, Noted, Principal, ResourcePolicy, ResourceType, Service,
 };
 use escale_base::{AwsError, Clock, Secret, wire::Value};
 use escale_store::{Image, Store, StoreError, Tx};
@@ -11,6 +11,11 @@ use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
 };
+
+/// What the account itself may do to a bucket although the bucket's policy denies it, so that nobody is locked out for good. A
+/// `Deny` of any other action binds the account like everybody else:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html>
+const POLICY_RECOVERY: [&str; 3] = ["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"];
 
 /// The registry of services. Built once, in the binary's wiring.
 pub struct Cloud {
@@ -150,8 +155,8 @@ impl Cloud {
             )));
         };
         let dry_run = input.as_object_mut().and_then(|o| o.remove("DryRun")) == Some(Value::Bool(true));
-        let resources = (handler.resources)(&input, cx)?;
-        self.authorize(cx.tx, cx.caller, service, entry, &input, &resources)?;
+        let needs = (handler.needs)(&input, cx)?;
+        self.authorize(cx.tx, cx.caller, service, entry, &input, &needs)?;
         if dry_run {
             let message = "Request would have succeeded, but DryRun flag is set.";
             return Err(AwsError::new("DryRunOperation", 412, message));
@@ -159,7 +164,8 @@ impl Cloud {
         (handler.run)(cx, &input)
     }
 
-    /// May the caller do this operation? The error is AWS's AccessDenied, with who, what and why.
+    /// May the caller do this operation, and all that the request does besides? The error is AWS's AccessDenied, with who, what
+    /// and why.
     #[allow(clippy::too_many_arguments)] // each is a part of the question
     pub fn authorize(
         &self,
@@ -168,16 +174,36 @@ impl Cloud {
         service: &str,
         entry: &Entry,
         input: &Value,
-        resources: &[String],
+        needs: &Needs,
     ) -> Result<(), AwsError> {
-        let action = match entry.action {
+        let asked = self.services.get(service);
+        let prefix = asked.map_or(service, |s| s.action_prefix());
+        let action = match needs.action.or(entry.action) {
             Some(action) => action.to_owned(),
-            None => {
-                let prefix = self.services.get(service).map_or(service, |s| s.action_prefix());
-                format!("{prefix}:{}", entry.name)
-            }
+            None => format!("{prefix}:{}", entry.name),
         };
-        self.authorize_action(image, caller, service, (&action, entry.name), input, resources)
+        let found = match needs.resources.as_slice() {
+            [] => asked.map(|s| s.resources(image, &self.config, entry.name, input)).unwrap_or_default(),
+            named => named.to_vec(),
+        };
+        let policies = self.policies(image, service, entry.name, input);
+        let keys = borrowed(&needs.keys);
+        let own = Asked { action: &action, resources: &found, keys: &keys, policies: &policies };
+        self.ask(image, caller, &own)?;
+        let tagging = asked.and_then(|s| s.tagging(entry.name, input, &found));
+        for also in tagging.iter().chain(&needs.also) {
+            // A resource's policy says nothing of other services' actions.
+            let same = also.action.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(':'));
+            let policies = if same { policies.as_slice() } else { &[] };
+            let (resources, keys) = (&also.resources, borrowed(&also.keys));
+            self.ask(image, caller, &Asked { action: also.action, resources, keys: &keys, policies })?;
+        }
+        Ok(())
+    }
+
+    fn policies(&self, image: &Image, service: &str, operation: &str, input: &Value) -> Vec<ResourcePolicy> {
+        let service = self.services.get(service);
+        service.map(|s| s.resource_policies(image, operation, input)).unwrap_or_default()
     }
 
     /// The same for an action (`s3:DeleteObjectVersion`) that an operation needs besides its own, or that a guest at the
@@ -192,18 +218,21 @@ impl Cloud {
         input: &Value,
         resources: &[String],
     ) -> Result<(), AwsError> {
-        let service = self.services.get(service);
-        let policies = service.map(|s| s.resource_policies(image, operation, input)).unwrap_or_default();
+        let policies = self.policies(image, service, operation, input);
         self.ask(image, caller, &Asked { action, resources, keys: &[], policies: &policies })
     }
 
-    /// Asks IAM. The account itself and the cloud's own services may do all.
+    /// Asks IAM. The account itself may do all that no resource's policy denies; the cloud's own services may do all.
     pub(crate) fn ask(&self, image: &Image, caller: &Caller, asked: &Asked<'_>) -> Result<(), AwsError> {
         if let Some(notes) = &caller.notes {
             notes.asked(asked.resources);
         }
-        if matches!(caller.principal, Principal::Root | Principal::Service(_)) {
-            return Ok(());
+        match caller.principal {
+            Principal::Service(_) => return Ok(()),
+            Principal::Root if asked.policies.is_empty() || POLICY_RECOVERY.contains(&asked.action) => {
+                return Ok(());
+            }
+            _ => {}
         }
         match self.identity.decide(image, caller, asked) {
             Decision::Allow => Ok(()),
@@ -247,6 +276,10 @@ impl Cloud {
             denial_message: Some(message.to_owned()),
         });
     }
+}
+
+fn borrowed<'a>(keys: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
+    keys.iter().map(|(key, value)| (*key, value.as_str())).collect()
 }
 
 /// An operation's error, or the store's own as an internal one.

@@ -7,6 +7,7 @@
 //!
 //! This crate knows no service by name and no protocol. Start at [`Operation`].
 
+pub mod answer;
 mod arrival;
 mod audit;
 mod caller;
@@ -17,6 +18,7 @@ mod cx;
 mod identity;
 mod image_name;
 mod mount;
+mod needs;
 mod operation;
 mod recorded;
 mod service_keys;
@@ -34,6 +36,7 @@ pub use cx::Cx;
 pub use identity::{Asked, Credential, Decision, Identity, ResourcePolicy};
 pub use image_name::ImageName;
 pub use mount::Mount;
+pub use needs::{Also, Needs, gives_tags};
 pub use operation::{Entry, Kind, Operation, SyncHandler};
 pub use recorded::Recorded;
 pub use stream::{Body, StreamCx, StreamHandler, StreamOperation, StreamReply};
@@ -75,6 +78,18 @@ pub trait Service: Send + Sync + 'static {
     /// Policies that hang on the resource which a request is about: a bucket's.
     fn resource_policies(&self, _image: &Image, _operation: &str, _input: &Value) -> Vec<ResourcePolicy> {
         Vec::new()
+    }
+
+    /// ARNs of the resources that a request is about, by the members of its input: for operations that do not name them
+    /// themselves.
+    fn resources(&self, _image: &Image, _config: &Config, _operation: &str, _input: &Value) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The right to tag, for a request that gives tags to what it creates: without it, whoever may create could tag as well, and
+    /// tags decide access. `resources` are the request's own.
+    fn tagging(&self, _operation: &str, _input: &Value, _resources: &[String]) -> Option<Also> {
+        None
     }
 
     /// Its CloudFormation resource types.

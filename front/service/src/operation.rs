@@ -1,6 +1,6 @@
 //! An operation, and the list of them.
 
-use crate::{Cx, StreamHandler};
+use crate::{Also, Cx, Needs, StreamHandler};
 use escale_base::{
     AwsError,
     wire::{self, Field, Value, Wire},
@@ -14,6 +14,17 @@ pub trait Operation {
 
     /// ARNs that IAM matches against a policy's `Resource`; none stands for `*`.
     fn resources(_input: &Self::Input, _cx: &Cx<'_>) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Condition keys that only this request has, in lower case.
+    fn keys(_input: &Self::Input) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    /// Actions that the request needs besides the operation's own. Tags given at creation are not among them: the service
+    /// asks for those of all its operations ([`crate::Service::tagging`]).
+    fn also(_input: &Self::Input, _cx: &Cx<'_>) -> Vec<Also> {
         Vec::new()
     }
 
@@ -35,10 +46,10 @@ pub enum Kind {
     Stream(std::sync::Arc<dyn StreamHandler>),
 }
 
-/// The two halves of a synchronous operation: which resources, and the work.
+/// The two halves of a synchronous operation: what IAM is asked, and the work.
 #[derive(Clone, Copy)]
 pub struct SyncHandler {
-    pub resources: fn(&Value, &Cx<'_>) -> Result<Vec<String>, AwsError>,
+    pub needs: fn(&Value, &Cx<'_>) -> Result<Needs, AwsError>,
     pub run: fn(&mut Cx<'_>, &Value) -> Result<Value, AwsError>,
 }
 
@@ -49,7 +60,7 @@ impl Entry {
             action: None,
             input: O::Input::FIELDS,
             output: O::Output::FIELDS,
-            kind: Kind::Sync(SyncHandler { resources: resources::<O>, run: run::<O> }),
+            kind: Kind::Sync(SyncHandler { needs: needs::<O>, run: run::<O> }),
         }
     }
 
@@ -64,8 +75,10 @@ impl Entry {
     }
 }
 
-fn resources<O: Operation>(input: &Value, cx: &Cx<'_>) -> Result<Vec<String>, AwsError> {
-    Ok(O::resources(&read::<O::Input>(input)?, cx))
+fn needs<O: Operation>(input: &Value, cx: &Cx<'_>) -> Result<Needs, AwsError> {
+    let input = read::<O::Input>(input)?;
+    let (resources, keys) = (O::resources(&input, cx), O::keys(&input));
+    Ok(Needs { action: None, resources, keys, also: O::also(&input, cx) })
 }
 
 fn run<O: Operation>(cx: &mut Cx<'_>, input: &Value) -> Result<Value, AwsError> {

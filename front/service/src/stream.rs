@@ -1,6 +1,6 @@
 //! Operations whose payload is a stream of bytes, or whose answer a plane must give.
 
-use crate::{Caller, Cloud, Config, Entry, Kind, operation};
+use crate::{Also, Caller, Cloud, Config, Entry, Kind, Needs, operation};
 use bytes::Bytes;
 use escale_base::{
     AwsError, Timestamp,
@@ -51,6 +51,16 @@ pub trait StreamOperation<S>: 'static {
         Vec::new()
     }
 
+    /// The action in place of the operation's own, where the input decides.
+    fn action(_input: &Self::Input) -> Option<&'static str> {
+        None
+    }
+
+    /// As [`crate::Operation::also`].
+    fn also(_input: &Self::Input, _cx: &StreamCx) -> Vec<Also> {
+        Vec::new()
+    }
+
     fn run(
         service: Arc<S>,
         cx: StreamCx,
@@ -63,7 +73,7 @@ type Answer = Pin<Box<dyn Future<Output = Result<StreamReply<Value>, AwsError>> 
 
 /// A stream operation with its types gone.
 pub trait StreamHandler: Send + Sync {
-    fn resources(&self, input: &Value, cx: &StreamCx) -> Result<Vec<String>, AwsError>;
+    fn needs(&self, input: &Value, cx: &StreamCx) -> Result<Needs, AwsError>;
     fn run(&self, cx: StreamCx, input: Value, body: Body) -> Answer;
 }
 
@@ -73,8 +83,10 @@ struct Bound<S, O> {
 }
 
 impl<S: Send + Sync + 'static, O: StreamOperation<S>> StreamHandler for Bound<S, O> {
-    fn resources(&self, input: &Value, cx: &StreamCx) -> Result<Vec<String>, AwsError> {
-        Ok(O::resources(&operation::read::<O::Input>(input)?, cx))
+    fn needs(&self, input: &Value, cx: &StreamCx) -> Result<Needs, AwsError> {
+        let input = operation::read::<O::Input>(input)?;
+        let (action, resources) = (O::action(&input), O::resources(&input, cx));
+        Ok(Needs { action, resources, keys: Vec::new(), also: O::also(&input, cx) })
     }
 
     fn run(&self, cx: StreamCx, input: Value, body: Body) -> Answer {

@@ -3,7 +3,7 @@
 
 use crate::Target;
 use escale_base::{AwsError, path::BadEncoding};
-use escale_model::{Protocol, ServiceModel};
+use escale_model::{OtherService, Protocol, ServiceModel};
 
 /// Characters of a wrong value that its error repeats: enough to recognise it.
 const FOUND_CHARS: usize = 256;
@@ -108,9 +108,18 @@ pub(crate) fn validation_code(service: &ServiceModel, protocol: Protocol) -> &'s
     }
 }
 
-/// No operation of this name, or none at this path.
+/// A service that AWS has and Escale does not.
+pub(crate) fn other_service(service: &OtherService) -> AwsError {
+    AwsError::not_supported(format_args!("The service {}", service.name))
+}
+
+/// No operation of this name in the model, or none at this path: one that AWS has is refused by its name, any other as AWS
+/// refuses it.
 pub fn unknown_operation(target: &Target, name: &str) -> AwsError {
     let service = target.service;
+    if service.leaves_out(name) {
+        return AwsError::not_supported(format_args!("The operation {}:{name}", service.id));
+    }
     match target.protocol {
         Protocol::Json => AwsError::new("UnknownOperationException", 400, format!("{}.{name}", service.id)),
         Protocol::Cbor => AwsError::new("UnknownOperationException", 404, format!("{}.{name}", service.id)),

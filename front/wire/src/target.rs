@@ -4,7 +4,7 @@ use crate::head::{form_pairs, header, host, is_form, query_pairs};
 use crate::{fault, sigv4};
 use bytes::Bytes;
 use escale_base::AwsError;
-use escale_model::{Protocol, Service, ServiceModel, listed, service};
+use escale_model::{Form, OtherService, Protocol, Service, ServiceModel, listed, other_services, service};
 use http::{Response, request::Parts};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -60,7 +60,14 @@ fn is_smithy(parts: &Parts) -> bool {
 
 fn by_target_prefix(prefix: &str) -> Result<&'static Service, AwsError> {
     let found = listed().iter().find(|s| !s.target_prefix.is_empty() && s.target_prefix == prefix);
-    found.ok_or_else(|| AwsError::not_supported(format!("the service behind the target {prefix:?}")))
+    found.ok_or_else(|| match other_services().iter().find(|s| s.target_prefix == prefix) {
+        Some(other) => fault::other_service(other),
+        None => AwsError::not_supported(format_args!("The service behind the target {prefix:?}")),
+    })
+}
+
+fn by_signing_name(scope: &str) -> Option<&'static OtherService> {
+    other_services().iter().find(|s| s.signing_name == scope)
 }
 
 /// The credential scope says most; path, version and host stand in when nothing is signed.
@@ -69,7 +76,10 @@ fn by_scope_or_form(parts: &Parts, body: &[u8]) -> Result<&'static Service, AwsE
     if let Some(scope) = sigv4::scope_service(parts) {
         let named = |s: &&Service| s.signing_name == scope && (s.id == "s3control") == is_s3control(path);
         let found = listed().iter().find(named);
-        return found.ok_or_else(|| AwsError::not_supported(format!("the service {scope:?}")));
+        return found.ok_or_else(|| match by_signing_name(&scope) {
+            Some(other) => fault::other_service(other),
+            None => AwsError::not_supported(format_args!("The service {scope:?}")),
+        });
     }
     let by_path = [("/2013-04-01/", "route53"), ("/2020-05-31/", "cloudfront"), ("/v20180820/", "s3control")];
     if let Some((_, id)) = by_path.iter().find(|(prefix, _)| path.starts_with(prefix)) {
@@ -84,7 +94,17 @@ fn by_scope_or_form(parts: &Parts, body: &[u8]) -> Result<&'static Service, AwsE
         let found = listed().iter().find(|s| s.target_prefix.is_empty() && s.api_version == version);
         let found = found.or_else(|| listed().iter().find(|s| s.api_version == version));
         return found.ok_or_else(|| {
-            AwsError::not_supported(format!("the action {action} of the API version {version:?}"))
+            let of_version =
+                other_services().iter().filter(|s| s.api_version == version && s.form == Form::Xml);
+            match of_version.collect::<Vec<_>>().as_slice() {
+                [other] => AwsError::not_supported(format_args!(
+                    "The operation {action} of the service {}",
+                    other.name
+                )),
+                _ => AwsError::not_supported(format_args!(
+                    "The action {action} of the API version {version:?}"
+                )),
+            }
         });
     }
     by_host(&host(parts)).map_or_else(|| by_id("s3"), Ok)
@@ -96,7 +116,7 @@ fn is_s3control(path: &str) -> bool {
 
 fn by_id(id: &str) -> Result<&'static Service, AwsError> {
     let found = listed().iter().find(|s| s.id == id);
-    found.ok_or_else(|| AwsError::not_supported(format!("the service {id:?}")))
+    found.ok_or_else(|| AwsError::not_supported(format_args!("The service {id:?}")))
 }
 
 /// `ecs.us-east-1.amazonaws.com`, `ecs.localhost`, `data-servicediscovery.…`
@@ -131,11 +151,20 @@ pub fn is_own_host(host: &str) -> bool {
     by_host(host).is_some() || bucket_of_host(host).is_some()
 }
 
-/// The answer to a request whose target could not be found: in JSON to who sent a JSON target, else in XML.
+/// The answer to a request whose target could not be found, in the form that the client of the service that was meant reads.
 pub fn encode_unidentified(parts: &Parts, error: &AwsError, request_id: &str) -> Response<Bytes> {
-    let json = header(&parts.headers, "x-amz-target").is_some();
+    let signed_for = || sigv4::scope_service(parts).as_deref().and_then(by_signing_name).map(|s| s.form);
+    let form = match () {
+        () if is_smithy(parts) => Form::Cbor,
+        () if header(&parts.headers, "x-amz-target").is_some() => Form::Json,
+        () => signed_for().unwrap_or(Form::Xml),
+    };
     // Any service of the protocol gives the form of an error that none of them owns.
-    let (id, protocol) = if json { ("ecs", Protocol::Json) } else { ("sts", Protocol::Query) };
+    let (id, protocol) = match form {
+        Form::Json => ("ecs", Protocol::Json),
+        Form::Cbor => ("cloudwatch", Protocol::Cbor),
+        Form::Xml => ("sts", Protocol::Query),
+    };
     match service(id) {
         Some(service) => {
             let target = Target { service, protocol, path: parts.uri.path().to_owned() };
@@ -216,13 +245,39 @@ mod tests {
             "POST /",
             &[("x-amz-target", "DynamoDB_20120810.PutItem")],
             "",
-            "NotImplemented: the service behind the target \"DynamoDB_20120810\" is not supported by Escale",
+            "NotImplemented: The service DynamoDB is not supported by Escale",
+        );
+        check(
+            "POST /",
+            &[("x-amz-target", "Nothing_1.Do")],
+            "",
+            "NotImplemented: The service behind the target \"Nothing_1\" is not supported by Escale",
         );
         check(
             "POST /",
             &[("authorization", &signed("sqs"))],
             "",
-            "NotImplemented: the service \"sqs\" is not supported by Escale",
+            "NotImplemented: The service SQS is not supported by Escale",
+        );
+        check(
+            "POST /",
+            &[("authorization", &signed("nothing"))],
+            "",
+            "NotImplemented: The service \"nothing\" is not supported by Escale",
+        );
+        let form = [("content-type", "application/x-www-form-urlencoded")];
+        check(
+            "POST /",
+            &form,
+            "Action=Select&Version=2009-04-15",
+            "NotImplemented: The operation Select of the service SimpleDB is not supported by Escale",
+        );
+        // The version of several services.
+        check(
+            "POST /",
+            &form,
+            "Action=SendEmail&Version=2010-12-01",
+            "NotImplemented: The action SendEmail of the API version \"2010-12-01\" is not supported by Escale",
         );
         check(
             "POST /",

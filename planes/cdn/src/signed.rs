@@ -5,7 +5,7 @@
 
 use crate::{authority::Authority, key, spec::TrustedKey};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use escale_base::{Timestamp, path::RawPath};
+use escale_base::{Timestamp, json, path::RawPath};
 use http::{HeaderMap, HeaderValue, header};
 use ipnet::IpNet;
 use rsa::{
@@ -17,7 +17,7 @@ use rsa::{
     signature::Verifier,
 };
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha1::Sha1;
 use std::{collections::HashMap, net::IpAddr};
 
@@ -91,7 +91,8 @@ impl SignedAccess {
             Some(_) => return Err(DENIED),
         };
         good.map_err(|_| DENIED)?;
-        let policy: Value = serde_json::from_slice(&policy).map_err(|_| MALFORMED_POLICY)?;
+        let policy = std::str::from_utf8(&policy).map_err(|_| MALFORMED_POLICY)?;
+        let policy = json::with_unique_keys(policy).map_err(|_| MALFORMED_POLICY)?;
         allows(&policy, &url, asked)
     }
 }
@@ -154,16 +155,29 @@ fn decode(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(plain).ok()
 }
 
+/// An object that has no member besides these. A member that is not evaluated could be a limit that the signer relies on,
+/// so it is refused rather than ignored.
+fn only<'a>(value: &'a Value, known: &[&str]) -> Result<&'a Map<String, Value>, Denied> {
+    let object = value.as_object().ok_or(MALFORMED_POLICY)?;
+    match object.keys().all(|key| known.contains(&key.as_str())) {
+        true => Ok(object),
+        false => Err(MALFORMED_POLICY),
+    }
+}
+
+/// The members of a custom policy are these and no others:
+/// <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-custom-policy.html>
 fn allows(policy: &Value, url: &str, asked: &Asked<'_>) -> Result<(), Denied> {
-    let statement = match policy["Statement"].as_array().map(Vec::as_slice) {
-        Some([statement]) => statement,
+    let statement = match only(policy, &["Statement"])?.get("Statement").and_then(Value::as_array) {
+        Some(statements) if statements.len() == 1 => only(&statements[0], &["Resource", "Condition"])?,
         _ => return Err(MALFORMED_POLICY),
     };
-    let condition = &statement["Condition"];
-    let resource = match &statement["Resource"] {
-        Value::Null => "*",
-        Value::String(text) => text,
-        _ => return Err(MALFORMED_POLICY),
+    let condition = statement.get("Condition").ok_or(MALFORMED_POLICY)?;
+    let condition = only(condition, &["DateLessThan", "DateGreaterThan", "IpAddress"])?;
+    let resource = match statement.get("Resource") {
+        None => "*",
+        Some(Value::String(text)) => text,
+        Some(_) => return Err(MALFORMED_POLICY),
     };
     // `http*://` covers both schemes; otherwise the scheme is part of the pattern.
     // A wildcard covers what is below it. A path that an origin may read as one outside (`/a/../b`, in any encoding)
@@ -172,16 +186,19 @@ fn allows(policy: &Value, url: &str, asked: &Asked<'_>) -> Result<(), Denied> {
     if !covered {
         return Err(DENIED);
     }
-    let time = |name: &str| match &condition[name] {
-        Value::Null => Ok(None),
-        given => given[EPOCH].as_i64().map(Some).ok_or(MALFORMED_POLICY),
+    let time = |name: &str| match condition.get(name) {
+        None => Ok(None),
+        Some(given) => {
+            let at = only(given, &[EPOCH])?.get(EPOCH).and_then(Value::as_i64);
+            at.map(Some).ok_or(MALFORMED_POLICY)
+        }
     };
     let until = time("DateLessThan")?.ok_or(MALFORMED_POLICY)?;
     let from = time("DateGreaterThan")?;
-    let net = match &condition["IpAddress"] {
-        Value::Null => None,
-        given => {
-            let text = given[SOURCE].as_str().ok_or(MALFORMED_POLICY)?;
+    let net = match condition.get("IpAddress") {
+        None => None,
+        Some(given) => {
+            let text = only(given, &[SOURCE])?.get(SOURCE).and_then(Value::as_str).ok_or(MALFORMED_POLICY)?;
             let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
             Some(net.map_err(|_| MALFORMED_POLICY)?)
         }
@@ -297,6 +314,19 @@ mod tests {
             Err(DENIED)
         );
         assert_eq!(ask(custom("*", r#","DateGreaterThan":{"AWS:EpochTime":"x"}"#)), Err(MALFORMED_POLICY));
+        // A limit that is not evaluated, and a member that is there twice, must not widen what the signer meant.
+        for unknown in [
+            r#","NotIpAddress":{"AWS:SourceIp":"203.0.113.7"}"#,
+            r#","IpAddress":{"AWS:SourceIP":"203.0.113.7"}"#,
+            r#","IpAddress":{"AWS:SourceIp":"0.0.0.0/0","aws:SourceVpc":"vpc-1"}"#,
+            r#","IpAddress":null"#,
+            r#","DateGreaterThan":{"AWS:EpochTime":1,"aws:CurrentTime":1}"#,
+            r#","DateLessThan":{"AWS:EpochTime":9999999999}"#,
+            r#"},"Effect":{"#,
+        ] {
+            assert_eq!(ask(custom("*", unknown)), Err(MALFORMED_POLICY), "{unknown}");
+        }
+        assert_eq!(ask(custom(r#"https://cdn.test/other","Resource":"*"#, "")), Err(MALFORMED_POLICY));
     }
 
     #[test]

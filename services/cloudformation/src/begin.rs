@@ -87,5 +87,5 @@ pub(crate) fn name_form(member: &str, name: &str) -> Result<(), Error> {
 
 /// The caller, to act in their name later.
 pub(crate) fn principal(caller: &Caller) -> Value {
-    serde_json::to_value(&caller.principal).unwrap_or_default()
+    serde_json::to_value(&caller.principal).expect("a principal is plain data with text for keys")
 }

@@ -23,6 +23,11 @@ pub enum Error {
     Invalid(String),
     #[error("{0} does not exist yet")]
     NotYet(String),
+    #[error(
+        "The principal that stack [{0}] acts for cannot be read from the state ({1}), so the stack may change nothing. Delete the \
+         stack: it then acts for whoever deletes it."
+    )]
+    UnreadablePrincipal(String, String),
     /// AWS does it and Escale does not.
     #[error("{0}")]
     NotSupported(AwsError),
@@ -60,6 +65,7 @@ impl From<Error> for AwsError {
             Error::NoChangeSet(_) => ("ChangeSetNotFound", 404),
             Error::ChangeSetStatus(..) => ("InvalidChangeSetStatus", 400),
             Error::Capabilities(_) => ("InsufficientCapabilitiesException", 400),
+            Error::UnreadablePrincipal(..) => ("InternalFailure", 500),
             Error::NoStack(_) | Error::Invalid(_) | Error::NotYet(_) => ("ValidationError", 400),
             Error::Template(e) => {
                 let place = e.at.map(|at| format!(" ({at})")).unwrap_or_default();

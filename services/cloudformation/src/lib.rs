@@ -24,8 +24,9 @@ pub mod template;
 
 pub use error::Error;
 
+use escale_base::wire::Value;
 use escale_engine::Engine;
-use escale_service::{Cloud, Entry, Recorded, ResourceType, Service};
+use escale_service::{Also, Cloud, Entry, Recorded, ResourceType, Service, gives_tags};
 use escale_store::Store;
 use std::sync::Arc;
 
@@ -40,6 +41,13 @@ impl Service for CloudFormation {
         let mut all = ops::all();
         all.extend(streams::all(&Arc::new(CloudFormation)));
         all
+    }
+    fn tagging(&self, operation: &str, input: &Value, resources: &[String]) -> Option<Also> {
+        let tagged = gives_tags(input, "/Tags");
+        tagged.then(|| {
+            Also::tagging("cloudformation:TagResource", resources)
+                .with("cloudformation:createaction", operation)
+        })
     }
     fn recorded(&self) -> &'static [Recorded] {
         recorded::RECORDED

@@ -17,12 +17,12 @@ mod roads;
 mod rules;
 mod shapes;
 
-use escale_base::PlaneError;
+use escale_base::{Arn, PlaneError, wire::Value};
 use escale_cdn::{Cdn, Edge, Settings, spec::Identity};
 use escale_engine::Engine;
 use escale_network::Network;
-use escale_service::{Cloud, Entry, Recorded, ResourceType, Service};
-use escale_store::{Store, StoreError};
+use escale_service::{Also, Cloud, Config, Entry, Recorded, ResourceType, Service, gives_tags};
+use escale_store::{Image, Store, StoreError};
 use std::{path::PathBuf, sync::Arc};
 
 pub use error::{Error, Kind};
@@ -46,6 +46,29 @@ impl Service for CloudFront {
     }
     fn operations(&self) -> Vec<Entry> {
         ops::all()
+    }
+    fn resources(&self, _image: &Image, config: &Config, operation: &str, input: &Value) -> Vec<String> {
+        let text = |member: &str| input.get(member).and_then(Value::as_str);
+        if let Some(arn) = text("Resource") {
+            return vec![arn.to_owned()];
+        }
+        let kinds = [
+            ("OriginAccessControl", "origin-access-control"),
+            ("OriginRequestPolicy", "origin-request-policy"),
+            ("CachePolicy", "cache-policy"),
+        ];
+        let by_id = kinds.iter().find(|(word, _)| operation.contains(word)).map(|(_, kind)| *kind);
+        let found = match text("DistributionId") {
+            Some(id) => Some(("distribution", id)),
+            None => by_id.zip(text("Id")),
+        };
+        let arn =
+            |(kind, id)| Arn::new("cloudfront", "", &config.account, format!("{kind}/{id}")).to_string();
+        found.map(arn).into_iter().collect()
+    }
+    fn tagging(&self, _operation: &str, input: &Value, resources: &[String]) -> Option<Also> {
+        let tagged = gives_tags(input, "/DistributionConfigWithTags/Tags/Items");
+        tagged.then(|| Also::tagging("cloudfront:TagResource", resources))
     }
     fn recorded(&self) -> &'static [Recorded] {
         recorded::RECORDED

@@ -8,6 +8,7 @@
 //! `ops/create_vpc.rs`.
 
 mod addresses;
+mod arns;
 mod cfn;
 mod error;
 mod filters;
@@ -25,7 +26,9 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-use escale_service::{Entry, Recorded, ResourceType, Service};
+use escale_base::wire::Value;
+use escale_service::{Also, Config, Entry, Recorded, ResourceType, Service, gives_tags};
+use escale_store::Image;
 
 pub use error::Error;
 pub use reconcile::start;
@@ -39,6 +42,14 @@ impl Service for Ec2 {
     }
     fn operations(&self) -> Vec<Entry> {
         ops::all()
+    }
+    fn resources(&self, image: &Image, config: &Config, operation: &str, input: &Value) -> Vec<String> {
+        arns::of(image, config, operation, input)
+    }
+    fn tagging(&self, operation: &str, input: &Value, resources: &[String]) -> Option<Also> {
+        let specifications = input.get("TagSpecifications").and_then(Value::as_array).into_iter().flatten();
+        let tagged = specifications.filter(|s| gives_tags(s, "/Tags")).count() > 0;
+        tagged.then(|| Also::tagging("ec2:CreateTags", resources).with("ec2:createaction", operation))
     }
     fn recorded(&self) -> &'static [Recorded] {
         recorded::RECORDED

@@ -60,9 +60,16 @@ impl Access for Guard {
     ) -> Result<(), Denied> {
         let actions: &[&str] = match action {
             Action::Ping => &[],
+            // <https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-push-iam.html>
             Action::Pull => &["ecr:BatchGetImage"],
             Action::PullBlob => &["ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"],
-            Action::Push => &["ecr:InitiateLayerUpload", "ecr:PutImage"],
+            Action::Push => &[
+                "ecr:BatchCheckLayerAvailability",
+                "ecr:InitiateLayerUpload",
+                "ecr:UploadLayerPart",
+                "ecr:CompleteLayerUpload",
+                "ecr:PutImage",
+            ],
             Action::Delete => &["ecr:BatchDeleteImage"],
         };
         let Some(repository) = repository else {

@@ -25,7 +25,7 @@ pub use repositories::Repositories;
 
 use escale_base::wire::Value;
 use escale_registry::Registry;
-use escale_service::{Entry, Recorded, ResourcePolicy, ResourceType, Service};
+use escale_service::{Also, Entry, Recorded, ResourcePolicy, ResourceType, Service, gives_tags};
 use escale_store::Image;
 use escale_tables::ecr::Repository;
 use std::sync::Arc;
@@ -54,6 +54,10 @@ impl Service for Ecr {
         let mut all = ops::all();
         all.extend(streams::all(&self.repositories));
         all
+    }
+    fn tagging(&self, operation: &str, input: &Value, resources: &[String]) -> Option<Also> {
+        let tagged = operation != "TagResource" && gives_tags(input, "/tags");
+        tagged.then(|| Also::tagging("ecr:TagResource", resources))
     }
     fn recorded(&self) -> &'static [Recorded] {
         recorded::RECORDED

@@ -1,7 +1,7 @@
 //! Whether a repository's policy may be kept. Evaluation is IAM's.
 
 use crate::Error;
-use escale_base::wire::Value;
+use escale_base::{json, wire::Value};
 use escale_policy::{Document, Kind};
 
 pub(crate) fn check(document: &str) -> Result<(), Error> {
@@ -9,7 +9,7 @@ pub(crate) fn check(document: &str) -> Result<(), Error> {
         parameter: "PolicyText",
         why: format!("Invalid repository policy provided: {why}"),
     };
-    let tree: Value = serde_json::from_str(document).map_err(|_| bad("it is no JSON"))?;
+    let tree = json::with_unique_keys(document).map_err(|e| bad(&format!("invalid Json: {e}")))?;
     let statements = match tree.get("Statement") {
         Some(Value::Array(items)) => items.as_slice(),
         Some(one) => std::slice::from_ref(one),
@@ -55,8 +55,15 @@ mod tests {
             bad[key] = value;
             assert!(with(bad).is_err(), "{key}");
         }
-        for bad in ["", "[]", "{}", r#"{"Statement": []}"#, r#"{"Statement": [1]}"#, r#"{"Statements": []}"#]
-        {
+        for bad in [
+            r#"{"Statement": [{"Effect": "Deny", "Effect": "Allow", "Principal": "*", "Action": "ecr:*"}]}"#,
+            "",
+            "[]",
+            "{}",
+            r#"{"Statement": []}"#,
+            r#"{"Statement": [1]}"#,
+            r#"{"Statements": []}"#,
+        ] {
             assert!(check(bad).is_err(), "{bad}");
         }
         let mut after = good;

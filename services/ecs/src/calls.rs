@@ -32,9 +32,9 @@ pub(crate) async fn call(
         now: cloud.clock.now(),
         headers: http::HeaderMap::new(),
     };
-    let resources = handler.resources(&input, &cx)?;
+    let needs = handler.needs(&input, &cx)?;
     if let Some(entry) = cloud.entry(service, operation) {
-        cloud.authorize(&store.read(), caller, service, entry, &input, &resources)?;
+        cloud.authorize(&store.read(), caller, service, entry, &input, &needs)?;
     }
     let body: Body = Empty::new().map_err(|e| match e {}).boxed_unsync();
     Ok(handler.run(cx, input, body).await?.output)

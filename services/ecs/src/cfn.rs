@@ -2,7 +2,7 @@
 
 use crate::{autopsy, rules, shapes, sight};
 use escale_base::{AwsError, wire::Value};
-use escale_service::{Created, Cx, Props, Readiness, ResourceType, Resources};
+use escale_service::{Created, Cx, Props, Readiness, ResourceType, Resources, answer};
 use escale_store::{Image, Row};
 use escale_tables::ecs::{Cluster, Outcome, Service};
 use serde_json::{Map, json};
@@ -166,7 +166,7 @@ fn create_cluster(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsErro
     if let Some(settings) = input.as_object_mut().and_then(|o| o.remove("clusterSettings")) {
         input["settings"] = settings;
     }
-    let name = input["clusterName"].as_str().unwrap_or_default().to_owned();
+    let name = answer::text(&input, "/clusterName")?.to_owned();
     if rules::cluster(cx.tx, Some(&name)).is_ok() {
         return Err(crate::Error::Invalid(format!("{name} already exists")).into());
     }
@@ -210,7 +210,7 @@ fn create_definition(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsE
         }
     }
     let answer = cx.call("ecs", "RegisterTaskDefinition", input)?;
-    let arn = answer["taskDefinition"]["taskDefinitionArn"].as_str().unwrap_or_default().to_owned();
+    let arn = answer::text(&answer, "/taskDefinition/taskDefinitionArn")?.to_owned();
     Ok(Created::new(arn.clone()).with("TaskDefinitionArn", arn))
 }
 
@@ -227,7 +227,7 @@ fn create_service(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsErro
     input["serviceName"] = props.name_or_generated("ServiceName", 255).into();
     let answer = cx.call("ecs", "CreateService", input)?;
     let service = &answer["service"];
-    let arn = service["serviceArn"].as_str().unwrap_or_default().to_owned();
+    let arn = answer::text(service, "/serviceArn")?.to_owned();
     Ok(Created::new(arn.clone()).with("ServiceArn", arn).with("Name", service["serviceName"].clone()))
 }
 

@@ -28,11 +28,12 @@ mod sight;
 mod status;
 mod tagged;
 
+use escale_base::wire::Value;
 use escale_containers::Containers;
 use escale_engine::Engine;
 use escale_network::Network;
 use escale_registry::Registry;
-use escale_service::{Cloud, Entry, Recorded, ResourceType, Service};
+use escale_service::{Also, Cloud, Entry, Recorded, ResourceType, Service, gives_tags};
 use escale_store::Store;
 use std::sync::Arc;
 
@@ -65,6 +66,16 @@ impl Service for Ecs {
     }
     fn operations(&self) -> Vec<Entry> {
         ops::all()
+    }
+    fn tagging(&self, operation: &str, input: &Value, resources: &[String]) -> Option<Also> {
+        let tagged = operation != "TagResource" && gives_tags(input, "/tags");
+        // What RunTask tags are the tasks, not the definition that it runs.
+        let task = |arn: &String| format!("{}:task/*", arn.split(":task-definition/").next().unwrap_or(arn));
+        let resources = match operation {
+            "RunTask" => resources.iter().map(task).collect(),
+            _ => resources.to_vec(),
+        };
+        tagged.then(|| Also::tagging("ecs:TagResource", &resources).with("ecs:create-action", operation))
     }
     fn recorded(&self) -> &'static [Recorded] {
         recorded::RECORDED

@@ -81,6 +81,14 @@ pub(crate) fn task(image: &Image, cluster: &str, given: &str) -> Option<Arc<Task
     image.get::<Task>(last_part(given)).filter(|t| t.cluster == cluster)
 }
 
+/// The ARN that policies name for a definition, whether or not it exists.
+pub(crate) fn definition_resource(cx: &Cx<'_>, named: &str) -> String {
+    match definition(cx.tx, named) {
+        Some(d) => definition_arn(cx.config, &d.family, d.revision),
+        None => arn(cx.config, format!("task-definition/{}", last_part(named))),
+    }
+}
+
 /// `family`, `family:revision` or an ARN, with the latest active revision for a family alone.
 pub(crate) fn definition(image: &Image, given: &str) -> Option<Arc<TaskDefinition>> {
     let text = given.rsplit_once("task-definition/").map_or(given, |(_, rest)| rest);

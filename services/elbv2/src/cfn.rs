@@ -4,7 +4,7 @@
 
 use crate::status::{self, BalancerState};
 use escale_base::{AwsError, wire::Value};
-use escale_service::{Created, Cx, Props, Readiness, ResourceType, Resources};
+use escale_service::{Created, Cx, Props, Readiness, ResourceType, Resources, answer};
 use escale_store::Image;
 use escale_tables::elbv2::{BalancerSeen, LoadBalancer};
 use serde_json::{Map, json};
@@ -87,7 +87,7 @@ fn create_balancer(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsErr
         let wish = json!({"LoadBalancerArn": arn, "Attributes": words(attributes)});
         cx.call("elbv2", "ModifyLoadBalancerAttributes", wish)?;
     }
-    let arn = arn.as_str().unwrap_or_default();
+    let arn = answer::text(arn, "")?;
     Ok(Created::new(arn)
         .with("LoadBalancerArn", arn)
         .with("DNSName", made["DNSName"].clone())
@@ -121,7 +121,7 @@ fn create_group(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError>
     wish.insert("Tags".into(), props.tags());
     let made = cx.call("elbv2", "CreateTargetGroup", Value::Object(wish))?;
     let made = &made["TargetGroups"][0];
-    let arn = made["TargetGroupArn"].as_str().unwrap_or_default();
+    let arn = answer::text(made, "/TargetGroupArn")?;
     if let Some(attributes) = props.get("TargetGroupAttributes") {
         let wish = json!({"TargetGroupArn": arn, "Attributes": words(attributes)});
         cx.call("elbv2", "ModifyTargetGroupAttributes", wish)?;
@@ -139,13 +139,13 @@ fn create_group(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError>
 
 fn create_listener(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let made = cx.call("elbv2", "CreateListener", Value::Object(request(props, &[])))?;
-    let arn = made["Listeners"][0]["ListenerArn"].as_str().unwrap_or_default();
+    let arn = answer::text(&made, "/Listeners/0/ListenerArn")?;
     Ok(Created::new(arn).with("ListenerArn", arn))
 }
 
 fn create_rule(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let made = cx.call("elbv2", "CreateRule", Value::Object(request(props, &[])))?;
-    let arn = made["Rules"][0]["RuleArn"].as_str().unwrap_or_default();
+    let arn = answer::text(&made, "/Rules/0/RuleArn")?;
     Ok(Created::new(arn).with("RuleArn", arn).with("IsDefault", false))
 }
 

@@ -21,10 +21,11 @@ mod status;
 #[cfg(test)]
 mod testing;
 
+use escale_base::{Arn, wire::Value};
 use escale_engine::Engine;
 use escale_proxy::Proxies;
-use escale_service::{Entry, Recorded, ResourceType, Service};
-use escale_store::{Store, StoreError};
+use escale_service::{Also, Config, Entry, Recorded, ResourceType, Service, gives_tags};
+use escale_store::{Image, Store, StoreError};
 use std::sync::Arc;
 
 pub use error::{Error, TooMany};
@@ -45,6 +46,33 @@ impl Service for Elbv2 {
     }
     fn operations(&self) -> Vec<Entry> {
         ops::all()
+    }
+    /// Of those that are created: their ARNs end in an id that is not known yet.
+    fn resources(&self, _image: &Image, config: &Config, operation: &str, input: &Value) -> Vec<String> {
+        let kind = match operation {
+            "CreateLoadBalancer" => "loadbalancer/app",
+            "CreateTargetGroup" => "targetgroup",
+            _ => return Vec::new(),
+        };
+        let name = input.get("Name").and_then(Value::as_str).unwrap_or("*");
+        let resource = format!("{kind}/{name}/*");
+        vec![Arn::new("elasticloadbalancing", &config.region, &config.account, resource).to_string()]
+    }
+    fn tagging(&self, operation: &str, input: &Value, resources: &[String]) -> Option<Also> {
+        let tagged = operation != "AddTags" && gives_tags(input, "/Tags");
+        // A listener is named below its load balancer, a rule below its listener.
+        let below = |from: &str, to: &str| -> Vec<String> {
+            resources.iter().map(|arn| format!("{}/*", arn.replacen(from, to, 1))).collect()
+        };
+        let new = match operation {
+            "CreateListener" => below(":loadbalancer/", ":listener/"),
+            "CreateRule" => below(":listener/", ":listener-rule/"),
+            _ => resources.to_vec(),
+        };
+        tagged.then(|| {
+            Also::tagging("elasticloadbalancing:AddTags", &new)
+                .with("elasticloadbalancing:createaction", operation)
+        })
     }
     fn recorded(&self) -> &'static [Recorded] {
         recorded::RECORDED

@@ -1,7 +1,7 @@
 //! `AWS::IAM::…`, in terms of IAM's own operations.
 
 use escale_base::{AwsError, wire::Value};
-use escale_service::{Created, Cx, Props, Readiness, ResourceType};
+use escale_service::{Created, Cx, Props, Readiness, ResourceType, answer};
 use escale_store::Image;
 use serde_json::{Map, json};
 
@@ -166,7 +166,7 @@ fn create_inline_policy(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, A
             )?;
         }
     }
-    Ok(Created::new(policy_name.as_str().unwrap_or_default())
+    Ok(Created::new(props.text("PolicyName")?)
         .with(POLICY_NAME, policy_name.clone())
         .with(ROLES, roles)
         .with(USERS, users))
@@ -176,7 +176,7 @@ fn delete_inline_policy(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsErr
     let policy_name = Value::from(created.attribute(POLICY_NAME));
     for (words, names) in [(&ROLE, ROLES), (&USER, USERS)] {
         for name in created.attributes.get(names).and_then(Value::as_array).into_iter().flatten() {
-            let name = name.as_str().unwrap_or_default();
+            let name = answer::text(name, "")?;
             unless_gone(words.call(cx, ("Delete", "Policy"), name, &[("PolicyName", &policy_name)]))?;
         }
     }
@@ -196,7 +196,7 @@ fn create_managed_policy(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, 
             words.call(cx, ("Attach", "Policy"), name, &[("PolicyArn", arn)])?;
         }
     }
-    Ok(Created::new(arn.as_str().unwrap_or_default())
+    Ok(Created::new(answer::text(&answer, "/Policy/Arn")?)
         .with("PolicyArn", arn.clone())
         .with("PolicyId", answer["Policy"]["PolicyId"].clone())
         .with("DefaultVersionId", answer["Policy"]["DefaultVersionId"].clone()))
@@ -210,7 +210,7 @@ fn delete_managed_policy(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsEr
     };
     for (words, list) in [(&ROLE, "PolicyRoles"), (&USER, "PolicyUsers")] {
         for entity in each(&entities, list) {
-            let name = entity[words.name].as_str().unwrap_or_default();
+            let name = answer::text(&entity[words.name], "")?;
             words.call(cx, ("Detach", "Policy"), name, &[("PolicyArn", &arn)])?;
         }
     }
@@ -231,7 +231,7 @@ fn create_access_key(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsE
         let input = json!({"UserName": user, "AccessKeyId": key["AccessKeyId"], "Status": status});
         cx.call("iam", "UpdateAccessKey", input)?;
     }
-    Ok(Created::new(key["AccessKeyId"].as_str().unwrap_or_default())
+    Ok(Created::new(answer::text(key, "/AccessKeyId")?)
         .with("SecretAccessKey", key["SecretAccessKey"].clone())
         .with("UserName", user.clone()))
 }

@@ -37,11 +37,13 @@ impl Identity for Iam {
         if FREE.contains(&action) {
             return Decision::Allow;
         }
-        let own = documents_of(image, &caller.principal);
+        let Some(own) = documents_of(image, &caller.principal) else {
+            // Skipping one that cannot be read would skip its denials.
+            return denied("a policy of the caller cannot be read", DenialReason::ExplicitDeny(None));
+        };
         // Where the resource is a role, this is its trust document.
         let read = |p: &ResourcePolicy| Document::parse(&p.document, Kind::Resource);
         let Ok(attached) = asked.policies.iter().map(read).collect::<Result<Vec<_>, _>>() else {
-            // Skipping one that cannot be read would skip its denials.
             return denied("the resource's policy cannot be read", DenialReason::ExplicitDeny(None));
         };
         let mut context = self.context(image, caller);
@@ -127,7 +129,7 @@ impl Iam {
         question: &Question<'_>,
     ) -> Option<DecidingStatement> {
         let bearer = format!("arn:aws:iam::{}:{}{}{}", self.account, B::ARN, row.path(), row.name());
-        named_documents(image, row).find_map(|(policy, document)| {
+        named_documents(image, row)?.into_iter().find_map(|(policy, document)| {
             let policy = match policy {
                 Named::Inline(name) => PolicyName::Inline { name: name.clone(), bearer: bearer.clone() },
                 Named::Managed(arn) => PolicyName::Managed(arn.clone()),
@@ -166,16 +168,13 @@ impl Iam {
     }
 }
 
-/// The policies that hang on the caller.
-fn documents_of(image: &Image, principal: &Principal) -> Vec<Document> {
+/// The policies that are attached to the caller; `None` if one of them cannot be read.
+fn documents_of(image: &Image, principal: &Principal) -> Option<Vec<Document>> {
+    let none = || Some(Vec::new());
     match principal {
-        Principal::User { name } => image.get::<User>(name).map_or_else(Vec::new, |u| documents(image, &*u)),
-        Principal::Role { name, .. } => {
-            image.get::<Role>(name).map_or_else(Vec::new, |r| documents(image, &*r))
-        }
-        Principal::Root | Principal::Service(_) | Principal::OnBehalf { .. } | Principal::Anonymous => {
-            Vec::new()
-        }
+        Principal::User { name } => image.get::<User>(name).map_or_else(none, |u| documents(image, &*u)),
+        Principal::Role { name, .. } => image.get::<Role>(name).map_or_else(none, |r| documents(image, &*r)),
+        Principal::Root | Principal::Service(_) | Principal::OnBehalf { .. } | Principal::Anonymous => none(),
     }
 }
 
@@ -185,21 +184,19 @@ enum Named<'a> {
     Managed(&'a String),
 }
 
-/// The documents that a user or role bears. Operations store none that cannot be read.
-pub(crate) fn documents<B: Bearer>(image: &Image, row: &B) -> Vec<Document> {
-    named_documents(image, row).map(|(_, document)| document).collect()
+/// The documents of a user or role; `None` if one cannot be read. Operations store none that cannot, but what an earlier
+/// version of Escale could read and stored may be refused by this one.
+pub(crate) fn documents<B: Bearer>(image: &Image, row: &B) -> Option<Vec<Document>> {
+    Some(named_documents(image, row)?.into_iter().map(|(_, document)| document).collect())
 }
 
-fn named_documents<'a, B: Bearer>(
-    image: &'a Image,
-    row: &'a B,
-) -> impl Iterator<Item = (Named<'a>, Document)> {
-    let inline = row.inline().iter().map(|(name, text)| (Named::Inline(name), text.clone()));
-    let managed = row.attached().iter().filter_map(|arn| {
+fn named_documents<'a, B: Bearer>(image: &Image, row: &'a B) -> Option<Vec<(Named<'a>, Document)>> {
+    let inline = row.inline().iter().map(|(name, text)| (Named::Inline(name), Some(text.clone())));
+    let managed = row.attached().iter().map(|arn| {
         let own = image.get::<Policy>(arn).map(|p| p.document().to_owned());
-        let text = own.or_else(|| aws_managed::find(arn).map(|p| p.document.to_owned()))?;
-        Some((Named::Managed(arn), text))
+        let text = own.or_else(|| aws_managed::find(arn).map(|p| p.document.to_owned()));
+        (Named::Managed(arn), text)
     });
     let all = inline.chain(managed);
-    all.filter_map(|(name, text)| Some((name, Document::parse(&text, Kind::Identity).ok()?)))
+    all.map(|(name, text)| Some((name, Document::parse(&text?, Kind::Identity).ok()?))).collect()
 }

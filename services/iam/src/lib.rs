@@ -16,8 +16,8 @@ mod paging;
 mod recorded;
 mod shapes;
 
-use escale_base::{Clock, Secret};
-use escale_service::{Entry, Recorded, ResourceType, Service};
+use escale_base::{Clock, Secret, wire::Value};
+use escale_service::{Also, Entry, Recorded, ResourceType, Service, gives_tags};
 
 pub use error::Error;
 
@@ -41,6 +41,15 @@ impl Service for Iam {
     }
     fn operations(&self) -> Vec<Entry> {
         ops::all()
+    }
+    fn tagging(&self, operation: &str, input: &Value, resources: &[String]) -> Option<Also> {
+        let action = match operation {
+            "CreateRole" => "iam:TagRole",
+            "CreateUser" => "iam:TagUser",
+            "CreatePolicy" => "iam:TagPolicy",
+            _ => return None,
+        };
+        gives_tags(input, "/Tags").then(|| Also::tagging(action, resources))
     }
     fn recorded(&self) -> &'static [Recorded] {
         recorded::RECORDED

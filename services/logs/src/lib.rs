@@ -16,9 +16,10 @@ mod recorded;
 mod rules;
 mod streams;
 
+use escale_base::wire::Value;
 use escale_engine::Engine;
 use escale_logstore::LogStore;
-use escale_service::{Entry, EventKind, Recorded, ResourceType, Service};
+use escale_service::{Also, Entry, EventKind, Recorded, ResourceType, Service, gives_tags};
 use escale_store::Store;
 use std::sync::Arc;
 
@@ -58,6 +59,10 @@ impl Service for LogsService {
         let mut all = ops::all();
         all.extend(streams::all(&self.0));
         all
+    }
+    fn tagging(&self, operation: &str, input: &Value, resources: &[String]) -> Option<Also> {
+        let tagged = operation.starts_with("Create") && gives_tags(input, "/tags");
+        tagged.then(|| Also::tagging("logs:TagResource", resources))
     }
     fn recorded(&self) -> &'static [Recorded] {
         recorded::RECORDED

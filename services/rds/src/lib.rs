@@ -26,10 +26,10 @@ mod tags;
 #[cfg(test)]
 mod testing;
 
-use escale_base::{Clock, PlaneError};
+use escale_base::{Clock, PlaneError, wire::Value};
 use escale_engine::Engine;
 use escale_postgres::{Event, Postgres};
-use escale_service::{Cloud, DeleteWithSnapshot, Entry, Recorded, ResourceType, Service};
+use escale_service::{Also, Cloud, DeleteWithSnapshot, Entry, Recorded, ResourceType, Service, gives_tags};
 use escale_store::Store;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -45,6 +45,10 @@ impl Service for Rds {
     }
     fn operations(&self) -> Vec<Entry> {
         ops::all()
+    }
+    fn tagging(&self, operation: &str, input: &Value, resources: &[String]) -> Option<Also> {
+        let tagged = operation != "AddTagsToResource" && gives_tags(input, "/Tags");
+        tagged.then(|| Also::tagging("rds:AddTagsToResource", resources))
     }
     fn recorded(&self) -> &'static [Recorded] {
         recorded::RECORDED

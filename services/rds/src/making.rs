@@ -2,7 +2,7 @@
 
 use crate::{Error, rules};
 use escale_base::{AwsError, Secret, Tag, ids};
-use escale_service::Cx;
+use escale_service::{Cx, answer};
 use escale_store::Image;
 use escale_tables::{
     ec2::{GroupId, InterfaceId, Subnet, VpcId},
@@ -127,7 +127,7 @@ pub(crate) fn replication_group(cx: &mut Cx<'_>, id: &str, vpc: &VpcId, port: u1
         "VpcId": vpc.as_str(),
     });
     let made = cx.call_as(PRINCIPAL, "ec2", "CreateSecurityGroup", input)?;
-    let group = made["GroupId"].as_str().unwrap_or_default().to_owned();
+    let group = answer::text(&made, "/GroupId")?.to_owned();
     let everywhere = json!([{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]);
     let each_other = json!([{
         "IpProtocol": "tcp", "FromPort": port, "ToPort": port, "UserIdGroupPairs": [{"GroupId": group}],
@@ -178,8 +178,7 @@ pub(crate) fn node(cx: &mut Cx<'_>, id: &str, subnet: &Subnet, groups: &[GroupId
     });
     let made = cx.call_as(PRINCIPAL, "ec2", "CreateNetworkInterface", input)?;
     let interface = &made["NetworkInterface"];
-    let text = |member: &str| interface[member].as_str().unwrap_or_default().to_owned();
-    let address = text("PrivateIpAddress").parse().map_err(|_| {
+    let address = answer::text(interface, "/PrivateIpAddress")?.parse().map_err(|_| {
         tracing::error!(%made, "an interface was made without an address");
         AwsError::internal()
     })?;
@@ -187,7 +186,7 @@ pub(crate) fn node(cx: &mut Cx<'_>, id: &str, subnet: &Subnet, groups: &[GroupId
         name,
         zone: subnet.zone.clone(),
         subnet: subnet.id.clone(),
-        interface: InterfaceId(text("NetworkInterfaceId")),
+        interface: InterfaceId(answer::text(interface, "/NetworkInterfaceId")?.to_owned()),
         address,
     })
 }
@@ -201,7 +200,8 @@ pub(crate) fn managed_password(
 ) -> Result<(Secret<String>, String), Error> {
     let wanted = json!({"PasswordLength": 28, "ExcludeCharacters": "/@\"'\\ `$"});
     let password = cx.call_as(PRINCIPAL, "secretsmanager", "GetRandomPassword", wanted)?;
-    let password = password["RandomPassword"].as_str().unwrap_or_default().to_owned();
+    let password = answer::text(&password, "/RandomPassword")?.to_owned();
+    rules::password(&Secret::new(password.clone()))?;
     let input = json!({
         "Name": format!("rds!db-{}", ids::random_uuid()),
         "Description": format!("Secret associated with primary RDS DB instance: {instance_arn}"),
@@ -213,14 +213,15 @@ pub(crate) fn managed_password(
         ],
     });
     let made = cx.call_as(PRINCIPAL, "secretsmanager", "CreateSecret", input)?;
-    Ok((Secret::new(password), made["ARN"].as_str().unwrap_or_default().to_owned()))
+    Ok((Secret::new(password), answer::text(&made, "/ARN")?.to_owned()))
 }
 
 /// Writes another password into the secret.
 pub(crate) fn rotate_password(cx: &mut Cx<'_>, arn: &str, username: &str) -> Result<Secret<String>, Error> {
     let wanted = json!({"PasswordLength": 28, "ExcludeCharacters": "/@\"'\\ `$"});
     let password = cx.call_as(PRINCIPAL, "secretsmanager", "GetRandomPassword", wanted)?;
-    let password = password["RandomPassword"].as_str().unwrap_or_default().to_owned();
+    let password = answer::text(&password, "/RandomPassword")?.to_owned();
+    rules::password(&Secret::new(password.clone()))?;
     let text = json!({"username": username, "password": password}).to_string();
     let input = json!({"SecretId": arn, "SecretString": text});
     cx.call_as(PRINCIPAL, "secretsmanager", "PutSecretValue", input)?;

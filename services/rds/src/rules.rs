@@ -2,7 +2,7 @@
 
 use crate::Error;
 use escale_base::{AwsError, Secret};
-use escale_service::{Config, Cx};
+use escale_service::{Also, Config, Cx};
 use escale_store::Image;
 use escale_tables::{
     ec2::{Group, GroupId, Subnet, SubnetId, VpcId},
@@ -180,6 +180,21 @@ pub(crate) fn parameter_group(image: &Image, name: &str, major: u32) -> Result<S
             group.family
         ))),
     }
+}
+
+/// What RDS does in the caller's name to keep a password in Secrets Manager. Which secret it is, is not known yet.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html>
+pub(crate) fn managed_secret(cx: &Cx<'_>, manage: Option<bool>, rotate: Option<bool>) -> Vec<Also> {
+    let secrets = [cx.arn("secretsmanager", "secret:rds!db-*").to_string()];
+    let mut actions = Vec::new();
+    if manage == Some(true) {
+        actions.extend(["secretsmanager:CreateSecret", "secretsmanager:TagResource"]);
+    }
+    if rotate == Some(true) {
+        actions.push("secretsmanager:RotateSecret");
+    }
+    actions.into_iter().map(|action| Also::new(action, secrets.clone())).collect()
 }
 
 /// What `resources()` of operations on an instance gives.

@@ -50,6 +50,34 @@ impl Service for Network {
     }
 }
 
+/// A Secrets Manager that answers without a password.
+struct Secrets;
+
+impl Service for Secrets {
+    fn id(&self) -> &'static str {
+        "secretsmanager"
+    }
+    fn operations(&self) -> Vec<Entry> {
+        vec![
+            Entry::of::<EmptyPassword>("GetRandomPassword"),
+            Entry::of::<EmptyPassword>("CreateSecret"),
+            Entry::of::<EmptyPassword>("PutSecretValue"),
+        ]
+    }
+}
+
+struct EmptyPassword;
+
+impl Operation for EmptyPassword {
+    type Input = Value;
+    type Output = Value;
+    type Error = AwsError;
+
+    fn run(_: &mut Cx<'_>, _: Value) -> Result<Value, AwsError> {
+        Ok(json!({"RandomPassword": "", "ARN": "arn:aws:secretsmanager:eu-west-3:000000000000:secret:rds"}))
+    }
+}
+
 /// Whatever is done with groups is done with the one there is.
 struct Group1;
 
@@ -133,7 +161,8 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("state.db"), &escale_tables::all()).unwrap();
         let clock = Clock::by_hand(Timestamp(1_700_000_000_000));
-        let services: Vec<Arc<dyn Service>> = vec![Arc::new(crate::Rds), Arc::new(Network)];
+        let services: Vec<Arc<dyn Service>> =
+            vec![Arc::new(crate::Rds), Arc::new(Network), Arc::new(Secrets)];
         let cloud = Cloud::new(Arc::new(Config::default()), clock, Arc::new(Nobody), services);
         let world = World { store, cloud: Arc::new(cloud), _dir: dir };
         crate::engines::note(&world.store, &[15]).unwrap();

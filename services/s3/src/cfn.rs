@@ -129,7 +129,7 @@ fn bucket_gone(image: &Image, created: &Created) -> Readiness {
 }
 
 fn create_policy(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let bucket = props.required("Bucket")?.as_str().unwrap_or_default().to_owned();
+    let bucket = props.text("Bucket")?.to_owned();
     let document = match props.required("PolicyDocument")? {
         Value::String(text) => text.clone(),
         tree => tree.to_string(),

@@ -28,7 +28,7 @@ pub use reconcile::start;
 
 use escale_base::wire::Value;
 use escale_objects::Objects;
-use escale_service::{Entry, EventKind, Recorded, ResourcePolicy, ResourceType, Service};
+use escale_service::{Also, Entry, EventKind, Recorded, ResourcePolicy, ResourceType, Service, gives_tags};
 use escale_store::Image;
 use std::sync::Arc;
 
@@ -65,6 +65,10 @@ impl Service for S3 {
         let mut all = ops::all();
         all.extend(streams::all(&self.buckets));
         all
+    }
+    fn tagging(&self, _operation: &str, input: &Value, resources: &[String]) -> Option<Also> {
+        let tagged = gives_tags(input, "/CreateBucketConfiguration/Tags");
+        tagged.then(|| Also::tagging("s3:TagResource", resources))
     }
     fn recorded(&self) -> &'static [Recorded] {
         recorded::RECORDED

@@ -4,7 +4,7 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html>
 
 use crate::{Error, rules};
-use escale_base::wire::Value;
+use escale_base::{json as strict, wire::Value};
 use escale_policy::{Document, Kind};
 use escale_service::ResourcePolicy;
 use escale_store::Image;
@@ -39,9 +39,14 @@ pub(crate) fn in_force(image: &Image, bucket: &str) -> Vec<ResourcePolicy> {
 }
 
 fn restrict(document: &str) -> String {
-    let Ok(mut tree) = serde_json::from_str::<Value>(document) else { return document.to_owned() };
+    // The gate refuses every request under a document that cannot be read.
+    let Ok(mut tree) = strict::with_unique_keys(document) else { return document.to_owned() };
     for statement in statements_mut(&mut tree) {
-        if statement.get("Effect") == Some(&json!("Allow")) && names_everybody(statement) {
+        let everybody = names_everybody(statement) || statement.get("NotPrincipal").is_some();
+        if statement.get("Effect") == Some(&json!("Allow")) && everybody {
+            if let Some(object) = statement.as_object_mut() {
+                object.remove("NotPrincipal");
+            }
             statement["Principal"] = json!({"AWS": "arn:aws:iam::000000000000:root"});
         }
     }
@@ -50,7 +55,8 @@ fn restrict(document: &str) -> String {
 
 /// Whether anybody in the world gets something by this document.
 pub(crate) fn is_public(document: &str) -> bool {
-    let Ok(mut tree) = serde_json::from_str::<Value>(document) else { return false };
+    // Nobody can say what a document that cannot be read lets in.
+    let Ok(mut tree) = strict::with_unique_keys(document) else { return true };
     statements_mut(&mut tree).iter().any(|s| {
         s.get("Effect") == Some(&json!("Allow"))
             && (names_everybody(s) || s.get("NotPrincipal").is_some())
@@ -91,8 +97,8 @@ pub(crate) fn check(document: &str, bucket: &str) -> Result<(), Error> {
     if document.len() > POLICY_BYTES {
         return Err(malformed("Policy exceeds the maximum allowed document size."));
     }
-    let mut tree: Value = serde_json::from_str(document)
-        .map_err(|_| malformed("Policies must be valid JSON and the first byte must be '{'"))?;
+    let mut tree = strict::with_unique_keys(document)
+        .map_err(|e| Error::MalformedPolicy(format!("This policy contains invalid Json: {e}")))?;
     let Some(top) = tree.as_object() else {
         return Err(malformed("Policies must be valid JSON and the first byte must be '{'"));
     };
@@ -219,6 +225,11 @@ mod tests {
         let left = restrict(&allow(json!("*"), json!({})));
         assert!(!is_public(&left));
         assert!(left.contains(":root"), "{left}");
+        let but_one = json!([{"Effect": "Allow", "NotPrincipal": {"AWS": "000000000000"}, "Action": "s3:GetObject",
+            "Resource": "arn:aws:s3:::media/*"}]);
+        assert!(is_public(&document(but_one.clone())));
+        assert!(!is_public(&restrict(&document(but_one))));
+        assert!(is_public("no JSON"), "what cannot be read counts as public");
     }
 
     #[test]
@@ -227,7 +238,9 @@ mod tests {
             let error = check(text, "media").unwrap_err().to_string();
             assert!(error.contains(why), "{error}");
         };
-        check("no", "valid JSON");
+        check("no", "invalid Json");
+        let twice = allow(json!("*"), json!({})).replace(r#""Effect":"#, r#""Effect":"Deny","Effect":"#);
+        check(&twice, "duplicate key \"Effect\"");
         check(r#"{"Version": "2012-10-17"}"#, "Statement");
         check(&allow(json!("somebody"), json!({})), "principal");
         check(&allow(json!("*"), json!({"ForAnyValue:StringLike": {"aws:username": "x"}})), "ForAnyValue");

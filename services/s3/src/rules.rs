@@ -53,20 +53,6 @@ pub(crate) fn allowed(
     cx.cloud.authorize_action(&image, &cx.caller, "s3", (action, operation), &input, &[arn])
 }
 
-/// A version is named: that is an action of its own (`s3:GetObjectVersion`).
-pub(crate) fn allowed_version(
-    cx: &StreamCx,
-    action: &str,
-    operation: &str,
-    (bucket, key): (&str, &str),
-    version: Option<&str>,
-) -> Result<(), AwsError> {
-    match version {
-        Some(_) => allowed(cx, action, operation, bucket, object_arn(bucket, key)),
-        None => Ok(()),
-    }
-}
-
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
 pub(crate) fn bucket_name(name: &str) -> Result<(), Error> {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.' || b == b'-';

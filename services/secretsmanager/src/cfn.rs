@@ -2,7 +2,7 @@
 
 use crate::{Error, password};
 use escale_base::{AwsError, Wire, wire};
-use escale_service::{Created, Cx, Props, Readiness, ResourceType};
+use escale_service::{Created, Cx, Props, Readiness, ResourceType, answer};
 use serde_json::{Value, json};
 
 const SECRET: &str = "AWS::SecretsManager::Secret";
@@ -49,7 +49,7 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
         (None, None) => {}
     }
     let made = cx.call("secretsmanager", "CreateSecret", input)?;
-    let arn = made["ARN"].as_str().unwrap_or_default();
+    let arn = answer::text(&made, "/ARN")?;
     Ok(Created::new(arn).with("Id", arn))
 }
 
@@ -115,17 +115,16 @@ fn delete(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
 /// Writes where the database is into the secret that holds its password, under the names that AWS's libraries read. What is
 /// written is not written again later, so a database that has no address yet is refused.
 fn attach(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let word = |name: &str| Ok::<_, AwsError>(props.required(name)?.as_str().unwrap_or_default().to_owned());
+    let word = |name: &str| props.text(name).map(str::to_owned);
     let (secret, target, kind) = (word("SecretId")?, word("TargetId")?, word("TargetType")?);
     if kind != "AWS::RDS::DBInstance" {
         return Err(AwsError::not_supported(format_args!("A secret's attachment to {kind}")));
     }
     let found = cx.call("rds", "DescribeDBInstances", json!({ "DBInstanceIdentifier": target }))?;
     let stored = cx.call("secretsmanager", "GetSecretValue", json!({ "SecretId": secret }))?;
-    let value =
-        with_connection(stored["SecretString"].as_str().unwrap_or_default(), &found["DBInstances"][0])?;
+    let value = with_connection(answer::text(&stored, "/SecretString")?, &found["DBInstances"][0])?;
     cx.call("secretsmanager", "PutSecretValue", json!({ "SecretId": secret, "SecretString": value }))?;
-    let arn = stored["ARN"].as_str().unwrap_or_default();
+    let arn = answer::text(&stored, "/ARN")?;
     Ok(Created::new(arn).with("Id", arn))
 }
 

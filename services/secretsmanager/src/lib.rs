@@ -15,8 +15,9 @@ mod shapes;
 #[cfg(test)]
 mod testing;
 
+use escale_base::wire::Value;
 use escale_engine::Engine;
-use escale_service::{Entry, Recorded, ResourceType, Service};
+use escale_service::{Also, Entry, Recorded, ResourceType, Service, gives_tags};
 use escale_store::Store;
 
 pub use error::Error;
@@ -30,6 +31,10 @@ impl Service for SecretsManager {
     }
     fn operations(&self) -> Vec<Entry> {
         ops::all()
+    }
+    fn tagging(&self, operation: &str, input: &Value, resources: &[String]) -> Option<Also> {
+        let tagged = operation != "TagResource" && gives_tags(input, "/Tags");
+        tagged.then(|| Also::tagging("secretsmanager:TagResource", resources))
     }
     fn recorded(&self) -> &'static [Recorded] {
         recorded::RECORDED

@@ -13,7 +13,8 @@ mod shapes;
 #[cfg(test)]
 mod testing;
 
-use escale_service::{Entry, Recorded, ResourceType, Service};
+use escale_base::wire::Value;
+use escale_service::{Also, Entry, Recorded, ResourceType, Service, gives_tags};
 
 pub use error::Error;
 
@@ -26,6 +27,10 @@ impl Service for Ssm {
     }
     fn operations(&self) -> Vec<Entry> {
         ops::all()
+    }
+    fn tagging(&self, operation: &str, input: &Value, resources: &[String]) -> Option<Also> {
+        let tagged = operation != "AddTagsToResource" && gives_tags(input, "/Tags");
+        tagged.then(|| Also::tagging("ssm:AddTagsToResource", resources))
     }
     fn recorded(&self) -> &'static [Recorded] {
         recorded::RECORDED

@@ -12,7 +12,9 @@ use crate::fault::{self, Malformed};
 use crate::head::{form_pairs, header, is_form, query_pairs};
 use bytes::Bytes;
 use escale_base::{AwsError, limits};
-use escale_model::{Labels, Operation, Protocol, RouteQuery, ServiceModel};
+use escale_model::{
+    Labels, Operation, OtherService, Protocol, RouteQuery, Routed, ServiceModel, other_services,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, request::Parts};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -38,6 +40,7 @@ pub fn operation(target: &Target, parts: &Parts, body: &[u8]) -> Result<&'static
         Protocol::Query | Protocol::Ec2 => {
             let body = inflated(&parts.headers, body)?;
             let fields = fields(parts, &body).map_err(|e| e.into_error(target))?;
+            same_service(target, &fields)?;
             let action = fields.into_iter().find(|(k, _)| k == "Action").map(|(_, v)| v);
             action.ok_or_else(|| {
                 AwsError::new("MissingAction", 400, "The request must contain the parameter Action")
@@ -92,8 +95,22 @@ fn route(target: &Target, parts: &Parts) -> Result<(&'static Operation, Labels),
         query: &query,
         has_header: &|name| parts.headers.contains_key(name),
     };
-    let place = || format!("at {} {}", parts.method, target.path);
-    target.service.route(&request).ok_or_else(|| fault::unknown_operation(target, &place()))
+    match target.service.route(&request) {
+        Some(Routed::Modelled(operation, labels)) => Ok((operation, labels)),
+        Some(Routed::LeftOut(name)) => Err(fault::unknown_operation(target, name)),
+        None => Err(fault::unknown_operation(target, &format!("at {} {}", parts.method, target.path))),
+    }
+}
+
+/// Services that share a signing name (the classic load balancer and its successor) are told apart by the version of the API.
+fn same_service(target: &Target, fields: &[(String, String)]) -> Result<(), AwsError> {
+    let service = target.service;
+    let version = fields.iter().find(|(k, _)| k == "Version").map_or("", |(_, v)| v.as_str());
+    let is_meant = |o: &&OtherService| o.signing_name == service.signing_name && o.api_version == version;
+    match other_services().iter().find(is_meant).filter(|_| version != service.api_version) {
+        Some(other) => Err(fault::other_service(other)),
+        None => Ok(()),
+    }
 }
 
 /// The fields of a query request: of its URI, and of its form body.

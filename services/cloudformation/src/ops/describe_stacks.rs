@@ -2,7 +2,7 @@
 
 use crate::{Error, find, shapes};
 use escale_base::{Wire, limits, paging};
-use escale_service::{Cx, Operation};
+use escale_service::{Also, Cx, Operation};
 use escale_tables::cloudformation::{Phase, Stack};
 
 pub(crate) struct DescribeStacks;
@@ -28,13 +28,22 @@ impl Operation for DescribeStacks {
         input.stack_name.as_deref().map(|name| super::stack_arns(cx, name)).unwrap_or_default()
     }
 
+    /// Whoever names no stack lists them all.
+    fn also(input: &Input, _cx: &Cx<'_>) -> Vec<Also> {
+        match input.stack_name {
+            Some(_) => Vec::new(),
+            None => vec![Also::new("cloudformation:ListStacks", [])],
+        }
+    }
+
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         if let Some(named) = &input.stack_name {
             let row = find::stack(cx.tx, named)?;
             return Ok(Output { stacks: vec![shapes::stack(&row)], next_token: None });
         }
         let there = cx.tx.scan::<Stack>().filter(|s| s.phase != Phase::Deleted);
-        let page = paging::page(there, |s| s.uuid.clone(), input.next_token.as_deref(), limits::PAGE_DEFAULT)?;
+        let page =
+            paging::page(there, |s| s.uuid.clone(), input.next_token.as_deref(), limits::PAGE_DEFAULT)?;
         Ok(Output { stacks: page.items.iter().map(|s| shapes::stack(s)).collect(), next_token: page.next })
     }
 }

@@ -19,7 +19,7 @@ impl Stacks {
         match made {
             Ok(()) => Ok(()),
             Err(error) if error.code.contains("Throttl") => Err(error),
-            Err(error) => self.transact(stack, |cx| {
+            Err(error) => self.record(|cx| {
                 let Some(mut row) = startable(cx, stack, logical) else { return Ok(()) };
                 events::told(cx.tx, &row, "CREATE_IN_PROGRESS", None, cx.now);
                 let ours = error.code == "ValidationError";
@@ -76,7 +76,7 @@ impl Stacks {
 
     /// All resources stand: the outputs are known.
     pub(super) fn complete(&self, stack: &Stack) -> Result<(), AwsError> {
-        let done = self.transact(stack, |cx| {
+        let done = self.record(|cx| {
             if !is_in(cx, stack, &[Phase::Creating]) {
                 return Ok(());
             }
@@ -115,7 +115,7 @@ impl Stacks {
 
     /// Stops what is under way and does what the stack's owner wished for this case.
     pub(super) fn give_up(&self, stack: &Stack, why: Option<&str>) -> Result<(), AwsError> {
-        self.transact(stack, |cx| {
+        self.record(|cx| {
             if !is_in(cx, stack, &[Phase::Creating]) {
                 return Ok(());
             }

@@ -40,7 +40,7 @@ impl Stacks {
         });
         let Err(error) = asked else { return Ok(()) };
         let mut again = error::may_pass(&error);
-        self.transact(stack, |cx| {
+        self.record(|cx| {
             let Some(mut row) = deletable(cx, stack, logical) else { return Ok(()) };
             let tried = matches!(row.state, ResourceState::Deleting { .. });
             again &= !(tried && cx.now >= plan::deadline(&row));
@@ -58,7 +58,7 @@ impl Stacks {
 
     /// The end of a deletion: all gone, or some could not.
     pub(super) fn finish(&self, stack: &Stack) -> Result<(), AwsError> {
-        self.transact(stack, |cx| {
+        self.record(|cx| {
             if !is_in(cx, stack, &[Phase::Deleting, Phase::RollingBack]) {
                 return Ok(());
             }

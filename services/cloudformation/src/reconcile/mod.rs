@@ -10,7 +10,7 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
-use crate::{error, events, template};
+use crate::{Error, error, events, template};
 use escale_base::{AwsError, Timestamp};
 use escale_engine::{Plan, Reconciler, StepError};
 use escale_service::{Caller, Cloud, Created, Cx, Principal, Readiness};
@@ -47,22 +47,37 @@ pub(crate) enum Action {
     Finish,
 }
 
+/// In whose name a stack acts: whoever asked for the change. If that cannot be read, the stack may do nothing at all.
+fn acting(stack: &Stack) -> Result<Principal, AwsError> {
+    serde_json::from_value(stack.principal.clone())
+        .map_err(|error| Error::UnreadablePrincipal(stack.name.clone(), error.to_string()).into())
+}
+
 impl Stacks {
     pub(crate) fn new(store: Store, cloud: Arc<Cloud>) -> Stacks {
         Stacks { store, cloud, parsed: Mutex::default() }
     }
 
+    /// Calls operations of other services, in the name of whoever asked for the stack's change.
     fn transact(
         &self,
         stack: &Stack,
         work: impl FnOnce(&mut Cx<'_>) -> Result<(), AwsError>,
     ) -> Result<(), AwsError> {
-        let principal = serde_json::from_value(stack.principal.clone());
-        let caller = Caller {
-            principal: principal
-                .unwrap_or_else(|_| Principal::Service("cloudformation.amazonaws.com".into())),
-            ..Caller::service("cloudformation.amazonaws.com")
-        };
+        self.transact_as(acting(stack)?, work)
+    }
+
+    /// Writes what became of a stack. It calls no operation, and could not: nobody is its caller.
+    fn record(&self, work: impl FnOnce(&mut Cx<'_>) -> Result<(), AwsError>) -> Result<(), AwsError> {
+        self.transact_as(Principal::Anonymous, work)
+    }
+
+    fn transact_as(
+        &self,
+        principal: Principal,
+        work: impl FnOnce(&mut Cx<'_>) -> Result<(), AwsError>,
+    ) -> Result<(), AwsError> {
+        let caller = Caller { principal, ..Caller::service("cloudformation.amazonaws.com") };
         self.cloud.transact(&self.store, &caller, work).map_err(|failed| failed.0)
     }
 
@@ -92,7 +107,7 @@ impl Stacks {
 
     /// Writes what became of a resource since.
     fn look(&self, stack: &Stack, logical: &str) -> Result<(), AwsError> {
-        self.transact(stack, |cx| {
+        self.record(|cx| {
             let key = format!("{}/{logical}", stack.uuid);
             let Some(row) = cx.tx.get::<StackResource>(&key) else { return Ok(()) };
             let now = cx.now;

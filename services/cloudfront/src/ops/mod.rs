@@ -2,7 +2,7 @@
 
 escale_service::operations! {
     CreateDistribution => create_distribution,
-    CreateDistributionWithTags => create_distribution_with_tags,
+    CreateDistributionWithTags => create_distribution_with_tags as "cloudfront:CreateDistribution",
     CreateInvalidation => create_invalidation,
     CreateKeyGroup => create_key_group,
     CreateOriginAccessControl => create_origin_access_control,

@@ -107,7 +107,7 @@ fn inline<'a>(props: &Props<'a>, name: &str) -> Vec<&'a Map<String, Value>> {
 }
 
 fn own_rule(cx: &mut Cx<'_>, props: &Props<'_>, way: Way) -> Result<Created, AwsError> {
-    let group = props.required("GroupId")?.as_str().unwrap_or_default().to_owned();
+    let group = props.text("GroupId")?.to_owned();
     let id = authorize(cx, &group, way, props.values)?;
     Ok(Created::new(id.as_str()).with("Id", id))
 }

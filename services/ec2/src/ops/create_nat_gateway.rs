@@ -3,7 +3,7 @@
 use super::associate_address::associate;
 use crate::{Error, rules, shapes};
 use escale_base::Wire;
-use escale_service::{Cx, Operation};
+use escale_service::{Cx, Operation, answer};
 use escale_tables::ec2::{Address, AllocationId, Interface, NatGateway, NatGatewayId, Subnet, SubnetId};
 use serde_json::json;
 
@@ -87,7 +87,7 @@ fn interface(
         input["PrivateIpAddress"] = ip.into();
     }
     let made = cx.call_as(PRINCIPAL, "ec2", "CreateNetworkInterface", input)?;
-    let id = made["NetworkInterface"]["NetworkInterfaceId"].as_str().unwrap_or_default();
+    let id = answer::text(&made, "/NetworkInterface/NetworkInterfaceId")?;
     rules::find::<Interface>(cx, id)
 }
 
@@ -96,6 +96,6 @@ fn forget_old(cx: &mut Cx<'_>) {
     let past = |n: &std::sync::Arc<NatGateway>| shapes::gateway::is_past(cx.tx, n, cx.now);
     let old: Vec<_> = cx.tx.scan::<NatGateway>().filter(past).collect();
     for n in &old {
- cx.tx.delete::<NatGateway>(n.id.as_str());
- }
+        cx.tx.delete::<NatGateway>(n.id.as_str());
+    }
 }

@@ -88,7 +88,7 @@ pub(super) fn route_table(cx: &Cx<'_>, vpc: &Vpc, id: &RouteTableId, service: &s
 /// Endpoint policies are not evaluated, so only the one that allows everything is taken.
 pub(super) fn policy(text: Option<String>) -> Result<Option<String>, Error> {
     let Some(text) = text else { return Ok(None) };
-    let document: serde_json::Value = serde_json::from_str(&text)
+    let document = escale_base::json::with_unique_keys(&text)
         .map_err(|e| Error::invalid("policyDocument", &text, format!("It is not JSON: {e}.")))?;
     let statements = match &document["Statement"] {
         serde_json::Value::Array(all) => all.clone(),
@@ -97,7 +97,13 @@ pub(super) fn policy(text: Option<String>) -> Result<Option<String>, Error> {
     let full = |s: &serde_json::Value| {
         let any = |v: &serde_json::Value| *v == "*" || *v == serde_json::json!(["*"]);
         let everyone = any(&s["Principal"]) || any(&s["Principal"]["AWS"]);
-        s["Effect"] == "Allow" && everyone && any(&s["Action"]) && any(&s["Resource"]) && s["Condition"].is_null()
+        let known = ["Sid", "Effect", "Principal", "Action", "Resource", "Condition"];
+        s.as_object().is_some_and(|s| s.keys().all(|key| known.contains(&key.as_str())))
+            && s["Effect"] == "Allow"
+            && everyone
+            && any(&s["Action"])
+            && any(&s["Resource"])
+            && s["Condition"].is_null()
     };
     match statements.len() == 1 && full(&statements[0]) {
         true => Ok(Some(text)),

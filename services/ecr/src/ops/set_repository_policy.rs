@@ -5,6 +5,7 @@ use crate::{Error, policy, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::ecr::Repository;
+use serde_json::json;
 
 pub(crate) struct SetRepositoryPolicy;
 
@@ -31,6 +32,16 @@ impl Operation for SetRepositoryPolicy {
         policy::check(&input.policy_text)?;
         let (name, policy_text) = (input.repository_name, input.policy_text);
         cx.tx.update::<Repository, ()>(&name, |r| r.policy = Some(policy_text.clone()));
+        if input.force != Some(true) {
+            // A policy that would keep its author from changing it again must be forced: here it is tried at once.
+            let again = json!({"repositoryName": name, "policyText": policy_text, "force": true});
+            cx.call("ecr", "SetRepositoryPolicy", again).map_err(|_| Error::Invalid {
+                parameter: "PolicyText",
+                why: "The policy would deny you ecr:SetRepositoryPolicy, so you could not change it again. Set force to \
+                      keep it all the same."
+                    .into(),
+            })?;
+        }
         Ok(Output { registry_id: cx.config.account.clone(), repository_name: name, policy_text })
     }
 }

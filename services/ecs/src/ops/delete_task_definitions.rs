@@ -1,9 +1,9 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeleteTaskDefinitions.html>
 
+use crate::shapes;
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use crate::shapes;
 use escale_store::Row;
 use escale_tables::ecs::{Service, Task, TaskDefinition};
 
@@ -27,11 +27,18 @@ impl Operation for DeleteTaskDefinitions {
     type Output = Output;
     type Error = Error;
 
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        input.task_definitions.iter().map(|named| rules::definition_resource(cx, named)).collect()
+    }
+
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let (mut task_definitions, mut failures) = (Vec::new(), Vec::new());
         for given in &input.task_definitions {
             let Some(row) = rules::definition(cx.tx, given) else {
-                failures.push(rules::Failure { arn: given.clone(), reason: "The specified task definition does not exist." });
+                failures.push(rules::Failure {
+                    arn: given.clone(),
+                    reason: "The specified task definition does not exist.",
+                });
                 continue;
             };
             if row.deregistered.is_none() {

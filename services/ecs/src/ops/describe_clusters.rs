@@ -1,9 +1,9 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeClusters.html>
 
+use crate::shapes;
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use crate::shapes;
 use escale_tables::ecs::Cluster;
 
 pub(crate) struct DescribeClusters;
@@ -26,6 +26,14 @@ impl Operation for DescribeClusters {
     type Input = Input;
     type Output = Output;
     type Error = Error;
+
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        let arn = |named: Option<&str>| rules::cluster_arn(cx.config, &rules::cluster_name(named));
+        match input.clusters.as_slice() {
+            [] => vec![arn(None)],
+            named => named.iter().map(|name| arn(Some(name))).collect(),
+        }
+    }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let names = if input.clusters.is_empty() { vec!["default".to_owned()] } else { input.clusters };

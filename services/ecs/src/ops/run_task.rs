@@ -1,13 +1,13 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html>
 
 use crate::{Error, rules};
-use escale_base::Wire;
-use escale_service::{Cx, Operation};
 use crate::{
     definition,
     place::{self, Wanted},
     shapes,
 };
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
 use escale_tables::ecs::{Overrides, StrategyItem, Task, TaskDefinition};
 use std::sync::Arc;
 
@@ -66,10 +66,7 @@ impl Operation for RunTask {
     type Error = Error;
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
-        rules::definition(cx.tx, &input.task_definition)
-            .map(|d| rules::definition_arn(cx.config, &d.family, d.revision))
-            .into_iter()
-            .collect()
+        vec![rules::definition_resource(cx, &input.task_definition)]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
@@ -95,17 +92,22 @@ impl Operation for RunTask {
         if input.enable_execute_command == Some(true) {
             return Err(Error::NotSupported("enableExecuteCommand: true".into()));
         }
-        let strategy = super::strategy(input.launch_type.as_deref(), input.capacity_provider_strategy, &cluster)?;
+        let strategy =
+            super::strategy(input.launch_type.as_deref(), input.capacity_provider_strategy, &cluster)?;
         let platform_version = rules::platform_version(input.platform_version.as_deref())?;
         let network = input.network_configuration.and_then(|n| n.awsvpc_configuration).ok_or_else(|| {
-            Error::Invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified.".into())
+            Error::Invalid(
+                "Network Configuration must be provided when networkMode 'awsvpc' is specified.".into(),
+            )
         })?;
         let overrides = input.overrides.unwrap_or_default();
         check_overrides(&overrides, &definition)?;
         let mut tags = match input.propagate_tags.as_deref() {
             Some("TASK_DEFINITION") => definition.tags.clone(),
             None | Some("NONE") => Vec::new(),
-            Some(other) => return Err(Error::Invalid(format!("propagateTags {other} is none of RunTask's."))),
+            Some(other) => {
+                return Err(Error::Invalid(format!("propagateTags {other} is none of RunTask's.")));
+            }
         };
         escale_base::tags::merge(&mut tags, rules::tags_in(input.tags));
         let mut tasks = Vec::new();

@@ -5,12 +5,7 @@ use super::{
     road, service,
     task::progress_of,
 };
-use crate::{
-    Planes,
-    calls::{self, ECS},
-    image, secrets,
-    status::Known,
-};
+use crate::{Planes, calls, image, secrets, status::Known};
 use escale_base::{AwsError, Secret, error::Fault};
 use escale_engine::StepError;
 use escale_service::{Caller, Cloud};
@@ -21,6 +16,10 @@ use escale_tables::{
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+/// The actions of pulling an image, and whether they are about its repository.
+const PULL: [(&str, bool); 3] =
+    [("ecr:GetAuthorizationToken", false), ("ecr:BatchGetImage", true), ("ecr:GetDownloadUrlForLayer", true)];
 
 /// Why a task cannot be started: AWS's words, kept with the task; or something that may pass.
 pub(crate) enum Problem {
@@ -126,6 +125,11 @@ impl Starter<'_> {
         Ok(images)
     }
 
+    fn arn(&self, service: &str, resource: String) -> String {
+        let config = &self.cloud.config;
+        escale_base::Arn::new(service, &config.region, &config.account, resource).to_string()
+    }
+
     fn may_pull(&self, role: Option<&Caller>, repository: &str, name: &str) -> Result<(), Problem> {
         let Some(role) = role else {
             return Err(Problem::Failed(format!(
@@ -133,14 +137,16 @@ impl Starter<'_> {
                  executionRoleArn in the task definition"
             )));
         };
-        let Some(entry) = self.cloud.entry("ecr", "BatchGetImage") else { return Ok(()) };
-        let config = &self.cloud.config;
-        let arn =
-            escale_base::Arn::new("ecr", &config.region, &config.account, format!("repository/{repository}"));
+        let (arn, all) = ([self.arn("ecr", format!("repository/{repository}"))], ["*".to_owned()]);
         let input = json!({ "repositoryName": repository });
         let image = self.store.read();
-        let allowed = self.cloud.authorize(&image, role, "ecr", entry, &input, &[arn.to_string()]);
-        allowed.map_err(|e| {
+        // What AmazonECSTaskExecutionRolePolicy allows for a pull.
+        let mut asked = PULL.iter().map(|(action, on_repository)| {
+            let resources = if *on_repository { &arn } else { &all };
+            let operation = action.trim_start_matches("ecr:");
+            self.cloud.authorize_action(&image, role, "ecr", (action, operation), &input, resources)
+        });
+        asked.try_for_each(|allowed| allowed).map_err(|e| {
             Problem::Failed(format!(
                 "CannotPullContainerError: pull image manifest has been retried 1 time(s): {}",
                 e.message
@@ -150,11 +156,17 @@ impl Starter<'_> {
 
     /// Streams are made before the containers, so that a group that is missing is told at once.
     async fn log_streams(&self, known: &Known, definition: &TaskDefinition) -> Result<(), Problem> {
+        let role = self.execution_role(known, definition)?;
         for c in &definition.containers {
             let Some((group, stream)) = super::logs::stream_of(c, &known.task.id) else { continue };
+            let role = role.as_ref().ok_or_else(|| {
+                Problem::Failed(
+                    "ResourceInitializationError: the awslogs log driver needs an execution role".into(),
+                )
+            })?;
             let options = c.log_configuration.as_ref().map(|l| &l.options);
             let make_group = options.and_then(|o| o.get("awslogs-create-group")).is_some_and(|v| v == "true");
-            let made = self.create_stream(&group, &stream, make_group).await;
+            let made = self.create_stream(role, &group, &stream, make_group).await;
             made.map_err(|e| {
                 Problem::Failed(format!(
                     "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 \
@@ -165,18 +177,27 @@ impl Starter<'_> {
         Ok(())
     }
 
-    async fn create_stream(&self, group: &str, stream: &str, make_group: bool) -> Result<(), AwsError> {
-        let caller = Caller::service(ECS);
+    /// The execution role must allow what is done with the log, also the writing of what the containers will print.
+    async fn create_stream(
+        &self,
+        role: &Caller,
+        group: &str,
+        stream: &str,
+        make_group: bool,
+    ) -> Result<(), AwsError> {
         let there = |result: Result<Value, AwsError>| match result {
             Err(e) if e.code == "ResourceAlreadyExistsException" => Ok(()),
             other => other.map(|_| ()),
         };
-        let call = |operation, input| calls::call(self.cloud, self.store, &caller, "logs", operation, input);
+        let call = |operation, input| calls::call(self.cloud, self.store, role, "logs", operation, input);
         if make_group {
             there(call("CreateLogGroup", json!({ "logGroupName": group })).await)?;
         }
         let input = json!({ "logGroupName": group, "logStreamName": stream });
-        there(call("CreateLogStream", input).await)
+        there(call("CreateLogStream", input.clone()).await)?;
+        let stream = self.arn("logs", format!("log-group:{group}:log-stream:{stream}"));
+        let action = ("logs:PutLogEvents", "PutLogEvents");
+        self.cloud.authorize_action(&self.store.read(), role, "logs", action, &input, &[stream])
     }
 
     async fn secrets(

@@ -80,6 +80,7 @@ impl Operation for SimulatePrincipalPolicy {
 /// Whom an ARN names, and what hangs on them.
 fn source(cx: &Cx<'_>, arn: &str) -> Result<(Who, Vec<Tag>, Vec<Document>), Error> {
     let invalid = |why: &str| Error::Invalid(format!("Invalid Entity Arn: {arn} {why}"));
+    let unreadable = || Error::Invalid(format!("A policy of {arn} cannot be read. Write it again."));
     let parsed: Arn = arn.parse().map_err(|_| invalid("is not an ARN"))?;
     let name = parsed.resource.rsplit('/').next().unwrap_or_default();
     let account = cx.config.account.as_str();
@@ -87,12 +88,12 @@ fn source(cx: &Cx<'_>, arn: &str) -> Result<(Who, Vec<Tag>, Vec<Document>), Erro
         User::ARN => {
             let row = bearer::get::<User>(cx.tx, name)?;
             let who = Who::user(account, &row.path, &row.name, &row.id);
-            Ok((who, row.tags.clone(), identity::documents(cx.tx, &*row)))
+            Ok((who, row.tags.clone(), identity::documents(cx.tx, &*row).ok_or_else(unreadable)?))
         }
         Role::ARN => {
             let row = bearer::get::<Role>(cx.tx, name)?;
             let who = Who::role(account, &row.path, &row.name, &row.id, "simulation");
-            Ok((who, row.tags.clone(), identity::documents(cx.tx, &*row)))
+            Ok((who, row.tags.clone(), identity::documents(cx.tx, &*row).ok_or_else(unreadable)?))
         }
         _ => Err(invalid("does not name a user or role")),
     }

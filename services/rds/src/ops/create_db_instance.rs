@@ -5,7 +5,7 @@ use crate::{
     shapes::{self, InstanceAnswer},
 };
 use escale_base::{Secret, Tag, Wire, wire::Value};
-use escale_service::{Cx, Operation};
+use escale_service::{Also, Cx, Operation};
 use escale_tables::{
     ec2::GroupId,
     rds::{Credentials, Instance, Recorded},
@@ -78,6 +78,10 @@ impl Operation for CreateDBInstance {
         rules::instance_arn(cx, &input.id)
     }
 
+    fn also(input: &Input, cx: &Cx<'_>) -> Vec<Also> {
+        rules::managed_secret(cx, input.manage_master_user_password, None)
+    }
+
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<InstanceAnswer, Error> {
         let id = rules::identifier("DBInstanceIdentifier", &input.id, 63)?;
         if cx.tx.has::<Instance>(&id) {
@@ -117,13 +121,19 @@ impl Operation for CreateDBInstance {
 }
 
 fn refuse_what_is_not_enacted(input: &Input) -> Result<(), Error> {
-    rules::refuse(input.publicly_accessible == Some(true), "PubliclyAccessible=true (a database in its VPC alone)")?;
+    rules::refuse(
+        input.publicly_accessible == Some(true),
+        "PubliclyAccessible=true (a database in its VPC alone)",
+    )?;
     rules::refuse(input.iam_authentication == Some(true), "EnableIAMDatabaseAuthentication")?;
     rules::refuse(input.enable_performance_insights == Some(true), "EnablePerformanceInsights")?;
     rules::refuse(input.monitoring_interval.is_some_and(|s| s > 0), "MonitoringInterval above 0")?;
     rules::refuse(!input.enable_cloudwatch_logs_exports.is_empty(), "EnableCloudwatchLogsExports")?;
     rules::refuse(!input.db_security_groups.is_empty(), "DBSecurityGroups (use VpcSecurityGroupIds)")?;
-    rules::refuse(input.network_type.as_deref().is_some_and(|t| t != "IPV4"), "A NetworkType other than IPV4")?;
+    rules::refuse(
+        input.network_type.as_deref().is_some_and(|t| t != "IPV4"),
+        "A NetworkType other than IPV4",
+    )?;
     if let Some(model) = input.license_model.as_deref().filter(|m| *m != "postgresql-license") {
         return Err(Error::Value(format!("Invalid license model '{model}' for engine 'postgres'.")));
     }
@@ -143,12 +153,18 @@ pub(crate) fn backup_window(text: &str) -> Result<String, Error> {
         cell.and_then(|c| c.parse::<u32>().ok()).is_some_and(|n| n < below)
     };
     let good = text.len() == 11
-        && digits(0..2, 24) && text.get(2..3) == Some(":") && digits(3..5, 60)
+        && digits(0..2, 24)
+        && text.get(2..3) == Some(":")
+        && digits(3..5, 60)
         && text.get(5..6) == Some("-")
-        && digits(6..8, 24) && text.get(8..9) == Some(":") && digits(9..11, 60);
+        && digits(6..8, 24)
+        && text.get(8..9) == Some(":")
+        && digits(9..11, 60);
     match good {
         true => Ok(text.to_owned()),
-        false => Err(Error::Value(format!("Invalid backup window format: {text}. Should be specified as hh24:mi-hh24:mi"))),
+        false => Err(Error::Value(format!(
+            "Invalid backup window format: {text}. Should be specified as hh24:mi-hh24:mi"
+        ))),
     }
 }
 
@@ -164,7 +180,9 @@ fn recorded(input: &Input) -> Result<Recorded, Error> {
         Error::Combination("The parameter AllocatedStorage must be provided and must not be blank.".into())
     })?;
     if !(5..=65_536).contains(&allocated) {
-        let what = format!("Invalid storage size for engine name postgres and storage type {storage_type}: {allocated}");
+        let what = format!(
+            "Invalid storage size for engine name postgres and storage type {storage_type}: {allocated}"
+        );
         return Err(Error::Combination(what));
     }
     if input.max_allocated_storage.is_some_and(|max| max <= allocated) {
@@ -180,7 +198,10 @@ fn recorded(input: &Input) -> Result<Recorded, Error> {
         storage_encrypted: input.storage_encrypted.unwrap_or(false),
         kms_key_id: input.kms_key_id.clone(),
         backup_window: backup_window(input.preferred_backup_window.as_deref().unwrap_or(BACKUP_WINDOW))?,
-        maintenance_window: input.preferred_maintenance_window.clone().unwrap_or_else(|| MAINTENANCE_WINDOW.into()),
+        maintenance_window: input
+            .preferred_maintenance_window
+            .clone()
+            .unwrap_or_else(|| MAINTENANCE_WINDOW.into()),
         auto_minor_version_upgrade: input.auto_minor_version_upgrade.unwrap_or(true),
         ca_certificate: input.ca_certificate.clone().unwrap_or_else(|| CERTIFICATE.into()),
         option_group: None,
@@ -189,9 +210,8 @@ fn recorded(input: &Input) -> Result<Recorded, Error> {
 
 /// The password that is given, or one of RDS's own in a secret.
 fn credentials(cx: &mut Cx<'_>, input: &Input, id: &str, resource_id: &str) -> Result<Credentials, Error> {
-    let missing = |what: &str| {
-        Error::Value(format!("The parameter {what} must be provided and must not be blank."))
-    };
+    let missing =
+        |what: &str| Error::Value(format!("The parameter {what} must be provided and must not be blank."));
     let username = input.master_username.clone().ok_or_else(|| missing("MasterUsername"))?;
     rules::username(&username)?;
     let managed = input.manage_master_user_password == Some(true);
@@ -234,6 +254,16 @@ mod tests {
     }
 
     #[test]
+    fn refuses_an_empty_password_from_another_service() {
+        let world = World::new();
+        let managed = json!({"ManageMasterUserPassword": true, "MasterUserPassword": null});
+        assert_eq!(world.create("shop", managed).unwrap_err().code, "InternalFailure");
+        world.create("shop", json!({})).unwrap();
+        let rotated = json!({"DBInstanceIdentifier": "shop", "ManageMasterUserPassword": true});
+        assert_eq!(world.call("ModifyDBInstance", rotated).unwrap_err().code, "InternalFailure");
+    }
+
+    #[test]
     fn refuses_by_name() {
         let world = World::new();
         for (extra, code, word) in [
@@ -244,8 +274,16 @@ mod tests {
             (json!({"MasterUsername": "admin"}), "InvalidParameterValue", "admin"),
             (json!({"MasterUserPassword": "short"}), "InvalidParameterValue", "MasterUserPassword"),
             (json!({"DBSubnetGroupName": "nope"}), "DBSubnetGroupNotFoundFault", "nope"),
-            (json!({"MultiAZ": true, "AvailabilityZone": "eu-west-3a"}), "InvalidParameterCombination", "zone"),
-            (json!({"ManageMasterUserPassword": true}), "InvalidParameterCombination", "ManageMasterUserPassword"),
+            (
+                json!({"MultiAZ": true, "AvailabilityZone": "eu-west-3a"}),
+                "InvalidParameterCombination",
+                "zone",
+            ),
+            (
+                json!({"ManageMasterUserPassword": true}),
+                "InvalidParameterCombination",
+                "ManageMasterUserPassword",
+            ),
             (json!({"Timezone": "UTC"}), "NotImplemented", "Timezone"),
         ] {
             let error = world.create("x", extra).unwrap_err();

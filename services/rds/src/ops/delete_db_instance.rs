@@ -6,7 +6,7 @@ use crate::{
     status::{self, Status},
 };
 use escale_base::Wire;
-use escale_service::{Cx, Operation};
+use escale_service::{Also, Cx, Operation};
 use escale_tables::rds::{Deletion, Instance, SnapshotKind};
 
 pub(crate) struct DeleteDBInstance;
@@ -30,6 +30,11 @@ impl Operation for DeleteDBInstance {
         rules::instance_arn(cx, &input.id)
     }
 
+    fn also(input: &Input, cx: &Cx<'_>) -> Vec<Also> {
+        let arn = |id: &String| Also::new("rds:CreateDBSnapshot", [rules::arn(cx, "snapshot", id)]);
+        input.final_snapshot.iter().map(arn).collect()
+    }
+
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<InstanceAnswer, Error> {
         let row = rules::instance(cx.tx, &input.id)?;
         let status = status::instance(cx.tx, &row);
@@ -37,7 +42,8 @@ impl Operation for DeleteDBInstance {
             return Err(Error::InstanceState(format!("Instance {} is already being deleted.", row.id)));
         }
         if row.deletion_protection {
-            let what = "Cannot delete protected DB Instance, please disable deletion protection and try again.";
+            let what =
+                "Cannot delete protected DB Instance, please disable deletion protection and try again.";
             return Err(Error::Combination(what.into()));
         }
         rules::refuse(input.delete_automated_backups == Some(false), "DeleteAutomatedBackups=false")?;
@@ -84,7 +90,10 @@ mod tests {
         assert_eq!(delete(skip.clone()).unwrap_err(), "InvalidParameterCombination");
         let off = json!({"DBInstanceIdentifier": "shop", "DeletionProtection": false});
         world.call("ModifyDBInstance", off).unwrap();
-        assert_eq!(delete(json!({"DBInstanceIdentifier": "shop"})).unwrap_err(), "InvalidParameterCombination");
+        assert_eq!(
+            delete(json!({"DBInstanceIdentifier": "shop"})).unwrap_err(),
+            "InvalidParameterCombination"
+        );
         let both = json!({"DBInstanceIdentifier": "shop", "SkipFinalSnapshot": true, "FinalDBSnapshotIdentifier": "f"});
         assert_eq!(delete(both).unwrap_err(), "InvalidParameterCombination");
         let early = json!({"DBInstanceIdentifier": "shop", "FinalDBSnapshotIdentifier": "f"});

@@ -33,6 +33,10 @@ impl Operation for DescribeDBParameterGroups {
     type Output = Output;
     type Error = Error;
 
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        vec![rules::arn(cx, "pg", input.name.as_deref().unwrap_or("*"))]
+    }
+
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         filters::passes(&input.filters, |_| None)?;
         let mut all: BTreeMap<String, ParameterGroup> =
@@ -41,10 +45,11 @@ impl Operation for DescribeDBParameterGroups {
             let default = default_group(major);
             all.insert(default.name.clone(), default);
         }
-        let rows: Vec<ParameterGroup> = match input.name.map(|n| n.to_ascii_lowercase()).filter(|n| !n.is_empty()) {
-            Some(name) => vec![all.remove(&name).ok_or(Error::NoParameterGroup(name))?],
-            None => all.into_values().collect(),
-        };
+        let rows: Vec<ParameterGroup> =
+            match input.name.map(|n| n.to_ascii_lowercase()).filter(|n| !n.is_empty()) {
+                Some(name) => vec![all.remove(&name).ok_or(Error::NoParameterGroup(name))?],
+                None => all.into_values().collect(),
+            };
         let page = filters::page(rows, |r| r.name.clone(), input.marker.as_deref(), input.max_records)?;
         let parameter_groups = page.items.iter().map(|row| shapes::parameter_group(cx, row)).collect();
         Ok(Output { marker: page.next, parameter_groups })

@@ -38,6 +38,11 @@ impl Operation for DescribeDBSnapshots {
     type Output = Output;
     type Error = Error;
 
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        let any = |id: &Option<String>| id.clone().unwrap_or_else(|| "*".into());
+        vec![rules::arn(cx, "snapshot", &any(&input.id)), rules::arn(cx, "db", &any(&input.instance))]
+    }
+
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         // Snapshots of other accounts: there is one account, so including them adds nothing.
         let _ = (input.include_shared, input.include_public);

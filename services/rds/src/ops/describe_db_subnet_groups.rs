@@ -32,6 +32,10 @@ impl Operation for DescribeDBSubnetGroups {
     type Output = Output;
     type Error = Error;
 
+    fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
+        vec![rules::arn(cx, "subgrp", input.name.as_deref().unwrap_or("*"))]
+    }
+
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let rows = match input.name.as_deref().filter(|n| !n.is_empty()) {
             Some(name) => vec![rules::subnet_group(cx.tx, name)?],

@@ -7,7 +7,7 @@ use crate::{
     status::{self, Status},
 };
 use escale_base::{Secret, Wire};
-use escale_service::{Cx, Operation};
+use escale_service::{Also, Cx, Operation};
 use escale_tables::{
     ec2::GroupId,
     rds::{Instance, InstanceSeen, Node},
@@ -58,6 +58,10 @@ impl Operation for ModifyDBInstance {
         rules::instance_arn(cx, &input.id)
     }
 
+    fn also(input: &Input, cx: &Cx<'_>) -> Vec<Also> {
+        rules::managed_secret(cx, input.manage_master_user_password, input.rotate_master_user_password)
+    }
+
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<InstanceAnswer, Error> {
         let mut row = Instance::clone(&*rules::instance(cx.tx, &input.id)?);
         let status = status::instance(cx.tx, &row);
@@ -78,7 +82,8 @@ impl Operation for ModifyDBInstance {
         }
         if let Some(multi_az) = input.multi_az.filter(|m| *m != row.multi_az) {
             if !matches!(status, Status::Available | Status::BackingUp) {
-                let what = format!("Instance {} is {status}: MultiAZ is changed while it is available.", row.id);
+                let what =
+                    format!("Instance {} is {status}: MultiAZ is changed while it is available.", row.id);
                 return Err(Error::InstanceState(what));
             }
             zones(cx, &mut row, multi_az)?;
@@ -93,7 +98,9 @@ impl Operation for ModifyDBInstance {
 fn records(row: &mut Instance, input: &Input) -> Result<(), Error> {
     let set = |to: &mut i32, from: Option<i32>| *to = from.unwrap_or(*to);
     if input.allocated_storage.is_some_and(|gb| gb < row.recorded.allocated_storage_gb) {
-        return Err(Error::Combination("Requested storage size must not be less than the current one".into()));
+        return Err(Error::Combination(
+            "Requested storage size must not be less than the current one".into(),
+        ));
     }
     let kept = &mut row.recorded;
     set(&mut kept.allocated_storage_gb, input.allocated_storage);
@@ -129,7 +136,8 @@ fn password(cx: &mut Cx<'_>, row: &mut Instance, input: &Input) -> Result<(), Er
             return Err(Error::Combination(what.into()));
         }
         (Some(_), None) if secret.is_some() => {
-            let what = "You can't change the password of an instance whose password is managed in Secrets Manager.";
+            let what =
+                "You can't change the password of an instance whose password is managed in Secrets Manager.";
             return Err(Error::Combination(what.into()));
         }
         (None, Some(false)) if secret.is_some() => {

@@ -6,7 +6,7 @@ use crate::{
     shapes::{self, InstanceAnswer},
 };
 use escale_base::{Tag, Wire};
-use escale_service::{Cx, Operation};
+use escale_service::{Also, Cx, Operation};
 use escale_tables::{
     ec2::GroupId,
     rds::{Credentials, Instance, Recorded, Snapshot, SnapshotSeen},
@@ -56,6 +56,10 @@ impl Operation for RestoreDBInstanceFromDBSnapshot {
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
         vec![rules::arn(cx, "db", &input.id), rules::arn(cx, "snapshot", &input.snapshot)]
+    }
+
+    fn also(input: &Input, cx: &Cx<'_>) -> Vec<Also> {
+        rules::managed_secret(cx, input.manage_master_user_password, None)
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<InstanceAnswer, Error> {

@@ -6,7 +6,7 @@ use crate::{
     status::{self, Status},
 };
 use escale_base::Wire;
-use escale_service::{Cx, Operation};
+use escale_service::{Also, Cx, Operation};
 use escale_tables::rds::{Instance, SnapshotKind};
 
 pub(crate) struct StopDBInstance;
@@ -28,11 +28,19 @@ impl Operation for StopDBInstance {
         rules::instance_arn(cx, &input.id)
     }
 
+    fn also(input: &Input, cx: &Cx<'_>) -> Vec<Also> {
+        let arn = |id: &String| Also::new("rds:CreateDBSnapshot", [rules::arn(cx, "snapshot", id)]);
+        input.snapshot.iter().map(arn).collect()
+    }
+
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<InstanceAnswer, Error> {
         let mut row = Instance::clone(&*rules::instance(cx.tx, &input.id)?);
         let status = status::instance(cx.tx, &row);
         if status != Status::Available {
-            let what = format!("Instance {} is {status}: only an instance that is available can be stopped.", row.id);
+            let what = format!(
+                "Instance {} is {status}: only an instance that is available can be stopped.",
+                row.id
+            );
             return Err(Error::InstanceState(what));
         }
         if let Some(snapshot) = &input.snapshot {

@@ -2,7 +2,7 @@
 
 use crate::{Error, rules, shapes, system};
 use escale_base::Wire;
-use escale_service::{Cx, Operation};
+use escale_service::{Also, Cx, Operation};
 use escale_tables::route53::{HostedZone, RecordData, RecordSet, RecordType, Routing};
 
 pub(crate) struct CreateHostedZone;
@@ -30,6 +30,10 @@ impl Operation for CreateHostedZone {
     type Input = Input;
     type Output = Output;
     type Error = Error;
+
+    fn also(input: &Input, _cx: &Cx<'_>) -> Vec<Also> {
+        input.vpc.iter().map(|_| Also::new("ec2:DescribeVpcs", [])).collect()
+    }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         if cx.tx.scan::<HostedZone>().any(|z| z.caller_reference == input.caller_reference) {

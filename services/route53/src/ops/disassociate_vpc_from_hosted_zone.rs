@@ -2,7 +2,7 @@
 
 use crate::{Error, rules, shapes};
 use escale_base::Wire;
-use escale_service::{Cx, Operation};
+use escale_service::{Also, Cx, Operation};
 use escale_tables::{ec2::VpcId, route53::HostedZone};
 
 pub(crate) struct DisassociateVPCFromHostedZone;
@@ -27,6 +27,10 @@ impl Operation for DisassociateVPCFromHostedZone {
 
     fn resources(input: &Input, _: &Cx<'_>) -> Vec<String> {
         vec![rules::zone_arn(&input.hosted_zone_id)]
+    }
+
+    fn also(_input: &Input, _cx: &Cx<'_>) -> Vec<Also> {
+        vec![Also::new("ec2:DescribeVpcs", [])]
     }
 
     /// The VPC itself may be gone already.

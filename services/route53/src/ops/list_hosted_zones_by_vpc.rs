@@ -2,7 +2,7 @@
 
 use crate::{Error, rules, shapes};
 use escale_base::{Wire, limits, paging};
-use escale_service::{Cx, Operation};
+use escale_service::{Also, Cx, Operation};
 use escale_tables::{ec2::VpcId, route53::HostedZone};
 
 pub(crate) struct ListHostedZonesByVPC;
@@ -41,6 +41,10 @@ impl Operation for ListHostedZonesByVPC {
     type Output = Output;
     type Error = Error;
 
+    fn also(_input: &Input, _cx: &Cx<'_>) -> Vec<Also> {
+        vec![Also::new("ec2:DescribeVpcs", [])]
+    }
+
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let size = rules::max_items(input.max_items.as_deref(), limits::dns::ZONES_PAGE)?;
         let named = shapes::VpcShape { vpc_region: Some(input.vpc_region), vpc_id: Some(input.vpc_id) };
@@ -52,10 +56,6 @@ impl Operation for ListHostedZonesByVPC {
         };
         let rows = cx.tx.scan::<HostedZone>().filter(|z| z.vpcs.contains(&vpc)).map(|z| summary(&z));
         let page = paging::page(rows, |s| s.hosted_zone_id.clone(), input.next_token.as_deref(), size)?;
-        Ok(Output {
-            hosted_zone_summaries: page.items,
-            max_items: size.to_string(),
-            next_token: page.next,
-        })
+        Ok(Output { hosted_zone_summaries: page.items, max_items: size.to_string(), next_token: page.next })
     }
 }

@@ -10,7 +10,7 @@ use crate::{
 };
 use escale_base::{Timestamp, Wire, path::decode_once};
 use escale_objects::{Copy, Object, VersionId};
-use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_service::{Also, Body, StreamCx, StreamOperation, StreamReply};
 use std::sync::Arc;
 
 pub(crate) struct CopyObject;
@@ -65,6 +65,10 @@ impl StreamOperation<Buckets> for CopyObject {
         vec![rules::object_arn(&input.bucket, &input.key)]
     }
 
+    fn also(input: &Input, cx: &StreamCx) -> Vec<Also> {
+        input.tagging.iter().map(|_| Also::new("s3:PutObjectTagging", Self::resources(input, cx))).collect()
+    }
+
     async fn run(
         service: Arc<Buckets>,
         cx: StreamCx,
@@ -80,6 +84,17 @@ impl StreamOperation<Buckets> for CopyObject {
         let found = service.objects.head(&from.bucket, &from.key, from.version.as_ref()).await;
         let found = found.map_err(|error| read::absent(&cx, &from.bucket, error))?;
         check_source(&input, &found)?;
+        if !found.tags.is_empty() && input.tagging_directive.as_deref() != Some("REPLACE") {
+            // The tags come along: they are read there and written here.
+            let read = match from.version {
+                Some(_) => "s3:GetObjectVersionTagging",
+                None => "s3:GetObjectTagging",
+            };
+            let (there, here) =
+                (rules::object_arn(&from.bucket, &from.key), rules::object_arn(&input.bucket, &input.key));
+            rules::allowed(&cx, read, "GetObjectTagging", &from.bucket, there)?;
+            rules::allowed(&cx, "s3:PutObjectTagging", "CopyObject", &input.bucket, here)?;
+        }
         let meta = input.meta()?;
         let replaces = |directive: &Option<String>| directive.as_deref() == Some("REPLACE");
         let meta = replaces(&input.metadata_directive).then_some(meta);

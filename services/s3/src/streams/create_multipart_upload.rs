@@ -7,7 +7,7 @@ use crate::{
 };
 use escale_base::Wire;
 use escale_objects::{Algorithm, ChecksumKind, NewUpload};
-use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_service::{Also, Body, StreamCx, StreamOperation, StreamReply};
 use std::sync::Arc;
 
 pub(crate) struct CreateMultipartUpload;
@@ -41,6 +41,10 @@ impl StreamOperation<Buckets> for CreateMultipartUpload {
         vec![rules::object_arn(&input.bucket, &input.key)]
     }
 
+    fn also(input: &Input, cx: &StreamCx) -> Vec<Also> {
+        input.tagging.iter().map(|_| Also::new("s3:PutObjectTagging", Self::resources(input, cx))).collect()
+    }
+
     async fn run(
         service: Arc<Buckets>,
         cx: StreamCx,
@@ -50,10 +54,6 @@ impl StreamOperation<Buckets> for CreateMultipartUpload {
         service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
         let meta = input.meta()?;
         let tags = metadata::tags_of_header(input.tagging.as_deref())?;
-        if !tags.is_empty() {
-            let arn = rules::object_arn(&input.bucket, &input.key);
-            rules::allowed(&cx, "s3:PutObjectTagging", "PutObject", &input.bucket, arn)?;
-        }
         let checksum = checksum(input.checksum_algorithm.as_deref(), input.checksum_type.as_deref())?;
         let id = service
             .objects
@@ -72,10 +72,7 @@ impl StreamOperation<Buckets> for CreateMultipartUpload {
 }
 
 /// Who names none gets CRC-64/NVME of the full object, as on AWS.
-fn checksum(
-    algorithm: Option<&str>,
-    kind: Option<&str>,
-) -> Result<Option<(Algorithm, ChecksumKind)>, Error> {
+fn checksum(algorithm: Option<&str>, kind: Option<&str>) -> Result<Option<(Algorithm, ChecksumKind)>, Error> {
     let algorithm = match algorithm {
         Some(name) => checksums::by_name(name)?,
         None if kind == Some("COMPOSITE") => {

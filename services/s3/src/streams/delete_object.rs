@@ -28,6 +28,10 @@ impl StreamOperation<Buckets> for DeleteObject {
     type Output = Output;
     type Error = Error;
 
+    fn action(input: &Input) -> Option<&'static str> {
+        input.version_id.as_ref().map(|_| "s3:DeleteObjectVersion")
+    }
+
     fn resources(input: &Input, _cx: &StreamCx) -> Vec<String> {
         vec![rules::object_arn(&input.bucket, &input.key)]
     }
@@ -38,12 +42,9 @@ impl StreamOperation<Buckets> for DeleteObject {
         input: Input,
         _body: Body,
     ) -> Result<StreamReply<Output>, Error> {
-        let at = (input.bucket.as_str(), input.key.as_str());
-        let version = input.version_id.as_deref();
-        rules::allowed_version(&cx, "s3:DeleteObjectVersion", "DeleteObject", at, version)?;
         service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
         let condition = conditions::of_delete(input.if_match.as_deref());
-        conditions::allowed(&cx, "DeleteObject", at, &condition)?;
+        conditions::allowed(&cx, "DeleteObject", (&input.bucket, &input.key), &condition)?;
         let spec = Delete { version: input.version_id.map(VersionId), condition };
         let deleted = service.objects.delete(&input.bucket, &input.key, spec).await?;
         Ok(Output {

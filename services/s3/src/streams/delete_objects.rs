@@ -3,7 +3,7 @@
 use crate::{Buckets, Error, conditions, rules};
 use escale_base::{AwsError, Wire};
 use escale_objects::{Delete, VersionId};
-use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_service::{Also, Body, StreamCx, StreamOperation, StreamReply};
 use std::sync::Arc;
 
 pub(crate) struct DeleteObjects;
@@ -59,8 +59,22 @@ impl StreamOperation<Buckets> for DeleteObjects {
     type Output = Output;
     type Error = Error;
 
+    /// Where all of them name a version, deleting versions is all that is asked.
+    fn action(input: &Input) -> Option<&'static str> {
+        input.delete.objects.iter().all(|o| o.version_id.is_some()).then_some("s3:DeleteObjectVersion")
+    }
+
     fn resources(input: &Input, _cx: &StreamCx) -> Vec<String> {
-        input.delete.objects.iter().map(|o| rules::object_arn(&input.bucket, &o.key)).collect()
+        let versions = Self::action(input).is_some();
+        arns(input, |o| o.version_id.is_some() == versions)
+    }
+
+    fn also(input: &Input, _cx: &StreamCx) -> Vec<Also> {
+        let versions = arns(input, |o| o.version_id.is_some());
+        match versions.is_empty() || Self::action(input).is_some() {
+            true => Vec::new(),
+            false => vec![Also::new("s3:DeleteObjectVersion", versions)],
+        }
     }
 
     async fn run(
@@ -90,9 +104,12 @@ impl StreamOperation<Buckets> for DeleteObjects {
     }
 }
 
+fn arns(input: &Input, which: impl Fn(&Identifier) -> bool) -> Vec<String> {
+    let chosen = input.delete.objects.iter().filter(|o| which(o));
+    chosen.map(|o| rules::object_arn(&input.bucket, &o.key)).collect()
+}
+
 async fn one(service: &Buckets, cx: &StreamCx, bucket: &str, object: &Identifier) -> Result<Deleted, Error> {
-    let version = object.version_id.as_deref();
-    rules::allowed_version(cx, "s3:DeleteObjectVersion", "DeleteObjects", (bucket, &object.key), version)?;
     let condition = conditions::of_delete(object.e_tag.as_deref());
     conditions::allowed(cx, "DeleteObjects", (bucket, &object.key), &condition)?;
     let spec = Delete { version: object.version_id.clone().map(VersionId), condition };

@@ -16,6 +16,10 @@ impl StreamOperation<Buckets> for GetObject {
     type Output = Output;
     type Error = Error;
 
+    fn action(input: &Input) -> Option<&'static str> {
+        input.version_id.as_ref().map(|_| "s3:GetObjectVersion")
+    }
+
     fn resources(input: &Input, _cx: &StreamCx) -> Vec<String> {
         vec![rules::object_arn(&input.bucket, &input.key)]
     }
@@ -26,7 +30,7 @@ impl StreamOperation<Buckets> for GetObject {
         input: Input,
         _body: Body,
     ) -> Result<StreamReply<Output>, Error> {
-        let bucket = read::prepare(&service, &cx, &input).await?;
+        let bucket = service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
         let (name, key) = (&input.bucket, &input.key);
         let missing = |error| read::absent(&cx, name, error);
         let mut version = input.version();

@@ -8,7 +8,7 @@ use crate::{
 };
 use escale_base::{Timestamp, Wire};
 use escale_objects::VersionId;
-use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_service::{Also, Body, StreamCx, StreamOperation, StreamReply};
 use std::sync::Arc;
 
 pub(crate) struct GetObjectAttributes;
@@ -49,8 +49,20 @@ impl StreamOperation<Buckets> for GetObjectAttributes {
     type Output = Output;
     type Error = Error;
 
+    fn action(input: &Input) -> Option<&'static str> {
+        input.version_id.as_ref().map(|_| "s3:GetObjectVersion")
+    }
+
     fn resources(input: &Input, _cx: &StreamCx) -> Vec<String> {
         vec![rules::object_arn(&input.bucket, &input.key)]
+    }
+
+    fn also(input: &Input, cx: &StreamCx) -> Vec<Also> {
+        let action = match input.version_id {
+            Some(_) => "s3:GetObjectVersionAttributes",
+            None => "s3:GetObjectAttributes",
+        };
+        vec![Also::new(action, Self::resources(input, cx))]
     }
 
     async fn run(
@@ -59,9 +71,6 @@ impl StreamOperation<Buckets> for GetObjectAttributes {
         input: Input,
         _body: Body,
     ) -> Result<StreamReply<Output>, Error> {
-        let at = (input.bucket.as_str(), input.key.as_str());
-        let named = input.version_id.as_deref();
-        rules::allowed_version(&cx, "s3:GetObjectVersion", "GetObject", at, named)?;
         let bucket = service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
         let version = input.version_id.map(VersionId);
         let found = service.objects.head(&input.bucket, &input.key, version.as_ref()).await;

@@ -28,6 +28,10 @@ impl StreamOperation<Buckets> for GetObjectTagging {
     type Output = Output;
     type Error = Error;
 
+    fn action(input: &Input) -> Option<&'static str> {
+        input.version_id.as_ref().map(|_| "s3:GetObjectVersionTagging")
+    }
+
     fn resources(input: &Input, _cx: &StreamCx) -> Vec<String> {
         vec![rules::object_arn(&input.bucket, &input.key)]
     }
@@ -38,9 +42,6 @@ impl StreamOperation<Buckets> for GetObjectTagging {
         input: Input,
         _body: Body,
     ) -> Result<StreamReply<Output>, Error> {
-        let at = (input.bucket.as_str(), input.key.as_str());
-        let named = input.version_id.as_deref();
-        rules::allowed_version(&cx, "s3:GetObjectVersionTagging", "GetObjectTagging", at, named)?;
         let bucket = service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
         let version = input.version_id.map(VersionId);
         let found = service.objects.head(&input.bucket, &input.key, version.as_ref()).await;

@@ -13,6 +13,10 @@ impl StreamOperation<Buckets> for HeadObject {
     type Output = Output;
     type Error = Error;
 
+    fn action(input: &Input) -> Option<&'static str> {
+        input.version_id.as_ref().map(|_| "s3:GetObjectVersion")
+    }
+
     fn resources(input: &Input, _cx: &StreamCx) -> Vec<String> {
         vec![rules::object_arn(&input.bucket, &input.key)]
     }
@@ -23,7 +27,7 @@ impl StreamOperation<Buckets> for HeadObject {
         input: Input,
         _body: Body,
     ) -> Result<StreamReply<Output>, Error> {
-        let bucket = read::prepare(&service, &cx, &input).await?;
+        let bucket = service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
         let range = if input.part_number.is_none() { rules::range(input.range.as_deref()) } else { None };
         let missing = |error| read::absent(&cx, &input.bucket, error);
         let (object, range) = if range.is_some() || input.part_number.is_some() {

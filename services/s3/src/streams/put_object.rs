@@ -9,7 +9,7 @@ use crate::{
     rules, shapes,
 };
 use escale_objects::Put;
-use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_service::{Also, Body, StreamCx, StreamOperation, StreamReply};
 use std::sync::Arc;
 
 pub(crate) struct PutObject;
@@ -56,6 +56,10 @@ impl StreamOperation<Buckets> for PutObject {
         vec![rules::object_arn(&input.bucket, &input.key)]
     }
 
+    fn also(input: &Input, cx: &StreamCx) -> Vec<Also> {
+        input.tagging.iter().map(|_| Also::new("s3:PutObjectTagging", Self::resources(input, cx))).collect()
+    }
+
     async fn run(
         service: Arc<Buckets>,
         cx: StreamCx,
@@ -64,10 +68,6 @@ impl StreamOperation<Buckets> for PutObject {
     ) -> Result<StreamReply<Output>, Error> {
         let bucket = service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
         let meta = input.meta()?;
-        if input.tagging.is_some() {
-            let arn = rules::object_arn(&input.bucket, &input.key);
-            rules::allowed(&cx, "s3:PutObjectTagging", "PutObject", &input.bucket, arn)?;
-        }
         let condition = conditions::of_write(input.if_match.as_deref(), input.if_none_match.as_deref())?;
         conditions::allowed(&cx, "PutObject", (&input.bucket, &input.key), &condition)?;
         // The values of announced checksums, of Content-MD5 and of the length are compared by the gate, in the body.

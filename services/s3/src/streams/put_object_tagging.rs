@@ -30,6 +30,10 @@ impl StreamOperation<Buckets> for PutObjectTagging {
     type Output = Output;
     type Error = Error;
 
+    fn action(input: &Input) -> Option<&'static str> {
+        input.version_id.as_ref().map(|_| "s3:PutObjectVersionTagging")
+    }
+
     fn resources(input: &Input, _cx: &StreamCx) -> Vec<String> {
         vec![rules::object_arn(&input.bucket, &input.key)]
     }
@@ -40,9 +44,6 @@ impl StreamOperation<Buckets> for PutObjectTagging {
         input: Input,
         _body: Body,
     ) -> Result<StreamReply<Output>, Error> {
-        let at = (input.bucket.as_str(), input.key.as_str());
-        let named = input.version_id.as_deref();
-        rules::allowed_version(&cx, "s3:PutObjectVersionTagging", "PutObjectTagging", at, named)?;
         let bucket = service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
         let tags = metadata::object_tags(input.tagging.tag_set)?;
         let version = input.version_id.map(VersionId);

@@ -1,7 +1,7 @@
 //! What GetObject and HeadObject have in common: which bytes, which headers, whether at all.
 
 use crate::{
-    Buckets, Error, checksums,
+    Error, checksums,
     checksums::Summed,
     conditions::{Conditions, Verdict},
     rules, shapes,
@@ -140,17 +140,6 @@ pub(super) fn absent(cx: &StreamCx, bucket: &str, error: plane::Error) -> Error 
     let missing = matches!(error, plane::Error::NoSuchKey { .. } | plane::Error::NoSuchVersion { .. });
     let listing = || rules::allowed(cx, "s3:ListBucket", "ListObjectsV2", bucket, rules::bucket_arn(bucket));
     if missing && listing().is_err() { Error::Denied } else { error.into() }
-}
-
-/// Checked for both: the version is an action of its own.
-pub(super) async fn prepare(
-    service: &Buckets,
-    cx: &StreamCx,
-    input: &Input,
-) -> Result<std::sync::Arc<Bucket>, Error> {
-    let at = (input.bucket.as_str(), input.key.as_str());
-    rules::allowed_version(cx, "s3:GetObjectVersion", "GetObject", at, input.version_id.as_deref())?;
-    service.ready(cx, &input.bucket, input.expected_bucket_owner.as_deref()).await
 }
 
 impl Output {

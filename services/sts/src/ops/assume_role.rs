@@ -48,6 +48,10 @@ impl Operation for AssumeRole {
         vec![input.role_arn.clone()]
     }
 
+    fn keys(input: &Input) -> Vec<(&'static str, String)> {
+        given(input)
+    }
+
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let arn: Arn = input
             .role_arn
@@ -98,6 +102,13 @@ fn duration(cx: &Cx<'_>, input: &Input, role: &Role) -> Result<i64, Error> {
     Ok(secs)
 }
 
+/// The condition keys that the request itself gives.
+fn given(input: &Input) -> Vec<(&'static str, String)> {
+    let mut given = vec![("sts:rolesessionname", input.role_session_name.clone())];
+    given.extend(input.external_id.clone().map(|id| ("sts:externalid", id)));
+    given
+}
+
 fn context(cx: &Cx<'_>, input: &Input) -> Context {
     let account = cx.config.account.as_str();
     let (who, tags) = match &cx.caller.principal {
@@ -116,8 +127,6 @@ fn context(cx: &Cx<'_>, input: &Input) -> Context {
         }
         Principal::Anonymous => (Who::Anonymous, Vec::new()),
     };
-    let mut given = vec![("sts:rolesessionname", input.role_session_name.clone())];
-    given.extend(input.external_id.clone().map(|id| ("sts:externalid", id)));
     Context {
         who,
         tags,
@@ -125,6 +134,6 @@ fn context(cx: &Cx<'_>, input: &Input) -> Context {
         region: cx.config.region.clone(),
         now: cx.now,
         source_ip: cx.caller.source.ip(),
-        given,
+        given: given(input),
     }
 }

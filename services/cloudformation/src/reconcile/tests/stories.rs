@@ -519,3 +519,37 @@ fn deleted_stacks_are_bounded_in_number() {
     assert_eq!(kept.iter().filter(|kept| **kept).count(), 40);
     assert_eq!(kept[..3], [false, false, true], "the oldest go first");
 }
+
+/// A stack acts for whoever asked for it. If the state does not say who that is, it acts for nobody, and no longer for
+/// CloudFormation itself, which may do everything.
+#[test]
+fn a_stack_whose_principal_cannot_be_read_makes_and_deletes_nothing() {
+    let forget = |lab: &Lab| {
+        let written = lab.store.write::<(), escale_store::StoreError>(|tx| {
+            let uuid = tx.scan::<Stack>().next().unwrap().uuid.clone();
+            tx.update::<Stack, _>(&uuid, |s| s.principal = json!({"Rooot": null}));
+            Ok(())
+        });
+        written.unwrap();
+    };
+    let lab = Lab::new();
+    lab.create("shop", "Resources: { A: { Type: Test::Thing } }").unwrap();
+    forget(&lab);
+    lab.run();
+    assert_eq!(lab.things(), Vec::<String>::new());
+    let events = lab.events("shop").join("\n");
+    assert!(events.contains("A CREATE_FAILED"), "{events}");
+    assert!(events.contains("The principal that stack [shop] acts for cannot be read"), "{events}");
+
+    let lab = Lab::new();
+    lab.create("shop", "Resources: { A: { Type: Test::Thing } }").unwrap();
+    lab.run();
+    lab.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
+    forget(&lab);
+    lab.run();
+    assert_eq!((lab.things(), lab.status("shop")), (vec!["thing-A".to_owned()], "DELETE_FAILED".to_owned()));
+    // Whoever deletes it again is known.
+    lab.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
+    lab.run();
+    assert_eq!(lab.things(), Vec::<String>::new());
+}

@@ -1,0 +1,92 @@
+//! Which resources a request is about, as policies name them.
+//!
+//! An id says its type by its prefix, so the members of the input are enough: no operation lists its resources by hand, and
+//! none can forget them. Source: <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html>
+
+use escale_base::{Arn, wire::Value};
+use escale_service::Config;
+use escale_store::Image;
+use escale_tables::ec2::{Address, RouteTable};
+
+/// The prefixes of ids, and the type in ARNs.
+const TYPES: [(&str, &str); 13] = [
+    ("vpc-", "vpc"),
+    ("subnet-", "subnet"),
+    ("rtb-", "route-table"),
+    ("igw-", "internet-gateway"),
+    ("nat-", "natgateway"),
+    ("eipalloc-", "elastic-ip"),
+    ("sg-", "security-group"),
+    ("sgr-", "security-group-rule"),
+    ("eni-", "network-interface"),
+    ("vpce-", "vpc-endpoint"),
+    ("pl-", "prefix-list"),
+    ("acl-", "network-acl"),
+    ("dopt-", "dhcp-options"),
+];
+
+/// What operations create: its ARN has no id yet.
+const CREATED: [(&str, &str); 9] = [
+    ("AllocateAddress", "elastic-ip"),
+    ("CreateInternetGateway", "internet-gateway"),
+    ("CreateNatGateway", "natgateway"),
+    ("CreateNetworkInterface", "network-interface"),
+    ("CreateRouteTable", "route-table"),
+    ("CreateSecurityGroup", "security-group"),
+    ("CreateSubnet", "subnet"),
+    ("CreateVpc", "vpc"),
+    ("CreateVpcEndpoint", "vpc-endpoint"),
+];
+
+/// Of the operations that describe, AWS lets policies restrict only this one to resources.
+const DESCRIBES_ONE: &str = "DescribeVpcAttribute";
+
+pub(crate) fn of(image: &Image, config: &Config, operation: &str, input: &Value) -> Vec<String> {
+    if operation.starts_with("Describe") && operation != DESCRIBES_ONE {
+        return Vec::new();
+    }
+    let arn = |kind: &str, id: &str| {
+        Arn::new("ec2", &config.region, &config.account, format!("{kind}/{id}")).to_string()
+    };
+    let mut found: Vec<String> =
+        named(input).filter_map(|id| resource(image, id)).map(|(kind, id)| arn(kind, &id)).collect();
+    found.extend(CREATED.iter().filter(|(name, _)| *name == operation).map(|(_, kind)| arn(kind, "*")));
+    found.dedup();
+    found
+}
+
+/// The texts of the input's members, of their lists, and of the lists' structures: ids and all else. What is nested deeper names
+/// peers of rules, which AWS does not authorise.
+fn named(input: &Value) -> impl Iterator<Item = &str> {
+    let members = input.as_object().into_iter().flatten().filter(|(name, _)| *name != "IpPermissions");
+    members.flat_map(|(_, value)| match value {
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        one => texts(one),
+    })
+}
+
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Object(members) => members.values().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Type and id of what an id or a public address stands for. An association stands for what it is an association of.
+fn resource(image: &Image, text: &str) -> Option<(&'static str, String)> {
+    if text.starts_with("eipassoc-") {
+        let mut all = image.scan::<Address>();
+        let address = all.find(|a| a.association.as_ref().is_some_and(|(id, _)| id.as_str() == text))?;
+        return Some(("elastic-ip", address.id.to_string()));
+    }
+    if text.starts_with("rtbassoc-") {
+        let table = image.scan::<RouteTable>().find(|t| t.associations.iter().any(|a| a.id == text))?;
+        return Some(("route-table", table.id.to_string()));
+    }
+    if let Ok(public) = text.parse::<std::net::Ipv4Addr>() {
+        let address = image.scan::<Address>().find(|a| a.public_ip == public)?;
+        return Some(("elastic-ip", address.id.to_string()));
+    }
+    TYPES.iter().find(|(prefix, _)| text.starts_with(prefix)).map(|(_, kind)| (*kind, text.to_owned()))
+}

@@ -1,0 +1,163 @@
+//! No operation without permission.
+
+use crate::{
+    cloud::{Answer, Key, World},
+    input,
+};
+use escale_store::StoreError;
+use escale_tables::{
+    ec2::{Address, RouteTable},
+    iam::User,
+};
+use serde_json::{Value, json};
+
+/// What AWS lets every signed caller do, whatever policies say:
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html> and
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html> ("No permissions are required").
+const FREE: [(&str, &str); 2] = [("sts", "GetCallerIdentity"), ("sts", "GetSessionToken")];
+
+/// Operations whose actions have no resource types in the Service Authorization Reference, besides those that describe or list:
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>
+const WITHOUT_RESOURCES: &[(&str, &str)] = &[
+    ("cloudformation", "GetTemplateSummary"), // A template that belongs to no stack.
+    ("cloudformation", "ValidateTemplate"),
+    ("cloudfront", "CreateDistribution"),
+    ("cloudfront", "CreateDistributionWithTags"),
+    ("cloudfront", "CreateKeyGroup"),
+    ("cloudfront", "CreateOriginAccessControl"),
+    ("cloudfront", "CreatePublicKey"),
+    ("cloudfront", "DeleteKeyGroup"),
+    ("cloudfront", "DeletePublicKey"),
+    ("cloudfront", "GetKeyGroup"),
+    ("cloudfront", "GetKeyGroupConfig"),
+    ("cloudfront", "GetPublicKey"),
+    ("cloudfront", "GetPublicKeyConfig"),
+    ("cloudfront", "UpdateKeyGroup"),
+    ("cloudfront", "UpdatePublicKey"),
+    ("ecr", "GetAuthorizationToken"),
+    ("ecs", "DeregisterTaskDefinition"),
+    ("ecs", "PutAccountSetting"),
+    ("iam", "GetAccountSummary"),
+    ("route53", "CreateHostedZone"),
+    ("route53", "GetHostedZoneCount"),
+    ("route53", "TestDNSAnswer"),
+    ("secretsmanager", "GetRandomPassword"),
+    ("sts", "GetAccessKeyInfo"),
+];
+
+#[tokio::test]
+async fn every_operation_is_denied_without_a_policy_and_by_an_explicit_deny() {
+    let world = World::open().await;
+    let all = json!({"Effect": "Allow", "Action": "*", "Resource": "*"});
+    let nothing = json!({"Effect": "Deny", "Action": "*", "Resource": "*"});
+    let nobody = world.user("nobody", json!([]));
+    let denied = world.user("denied", json!([all, nothing]));
+    let mut faults = Vec::new();
+    let operations = world.operations();
+    for (service, name) in &operations {
+        for (who, key) in [("nobody", &nobody), ("denied", &denied)] {
+            let answer = call(&world, Some(key), service, name).await;
+            let allowed = answer.status < 300;
+            let free = FREE.contains(&(*service, *name));
+            if free != allowed || (!free && !answer.is_denied()) {
+                faults.push(format!("{service}:{name} as {who}: {answer:?}"));
+            }
+        }
+        // The one operation of STS that AWS takes unsigned makes credentials from a token; it is not enacted.
+        let unsigned = call(&world, None, service, name).await;
+        let refused = ["MissingAuthenticationToken", "MissingAuthenticationTokenException", "AuthFailure"];
+        if !unsigned.is_denied() && !refused.contains(&unsigned.code.as_str()) {
+            faults.push(format!("{service}:{name} unsigned: {unsigned:?}"));
+        }
+    }
+    assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), operations.len(), faults.join("\n"));
+    assert!(operations.len() > 350, "{}", operations.len());
+}
+
+/// A `Deny` of particular resources binds only if the request names its resources to IAM.
+#[tokio::test]
+async fn every_operation_on_resources_is_denied_by_a_deny_of_their_arns() {
+    let world = World::open().await;
+    let all = json!({"Effect": "Allow", "Action": "*", "Resource": "*"});
+    let arns = json!({"Effect": "Deny", "Action": "*", "Resource": "arn:aws:*"});
+    let user = world.user("denied", json!([all, arns]));
+    // An association and a public address stand for the resources that they belong to, which are looked up.
+    world.seed("ec2", "CreateVpc", json!({"CidrBlock": "10.0.0.0/16"}));
+    world.seed("ec2", "AllocateAddress", json!({}));
+    let mut faults = Vec::new();
+    for (service, name) in world.operations() {
+        let lists = ["Describe", "List"].iter().any(|verb| name.starts_with(verb));
+        if lists || FREE.contains(&(service, name)) || WITHOUT_RESOURCES.contains(&(service, name)) {
+            continue;
+        }
+        let answer = call(&world, Some(&user), service, name).await;
+        if !answer.is_denied() {
+            faults.push(format!("{service}:{name}: {answer:?}"));
+        }
+    }
+    assert!(faults.is_empty(), "{}:\n{}", faults.len(), faults.join("\n"));
+}
+
+/// A policy that cannot be read may hold a `Deny`: what an earlier version stored, and this one refuses, must not be skipped.
+#[tokio::test]
+async fn a_stored_policy_that_cannot_be_read_denies() {
+    let world = World::open().await;
+    let all = json!({"Effect": "Allow", "Action": "*", "Resource": "*"});
+    let user = world.user("unreadable", json!([all]));
+    assert_eq!(call(&world, Some(&user), "ecs", "ListClusters").await.status, 200);
+    let change = |text: &str| {
+        let written = world.store.write::<(), StoreError>(|tx| {
+            tx.update::<User, _>("unreadable", |u| u.inline.insert("other".into(), text.into()));
+            Ok(())
+        });
+        written.unwrap();
+    };
+    change(r#"{"Statement": [{"Effect": "Deny", "Effect": "Allow", "Action": "*", "Resource": "*"}]}"#);
+    assert!(call(&world, Some(&user), "ecs", "ListClusters").await.is_denied());
+    change(r#"{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}"#);
+    assert_eq!(call(&world, Some(&user), "ecs", "ListClusters").await.status, 200);
+}
+
+async fn call(world: &World, key: Option<&Key>, service: &str, name: &str) -> Answer {
+    let model = escale_model::service(service).unwrap();
+    let mut least = input::least(model, model.operation(name).unwrap());
+    complete(world, service, name, &mut least);
+    world.call(key, service, name, least).await
+}
+
+/// Members that a model does not demand and the service does, so that what is asked for is known.
+fn complete(world: &World, service: &str, name: &str, input: &mut Value) {
+    let more = match (service, name) {
+        ("ec2", "AssociateAddress") => json!({"AllocationId": "eipalloc-1", "NetworkInterfaceId": "eni-1"}),
+        ("ec2", "AssociateRouteTable") => json!({"RouteTableId": "rtb-1", "SubnetId": "subnet-1"}),
+        ("ec2", "ReleaseAddress") => json!({"AllocationId": "eipalloc-1"}),
+        ("ec2", "DisassociateAddress") => {
+            let address = world.store.read().scan::<Address>().next().map(|a| a.public_ip.to_string());
+            json!({"PublicIp": address.unwrap_or_else(|| "198.18.0.1".into())})
+        }
+        ("ec2", "DisassociateRouteTable" | "ReplaceRouteTableAssociation") => {
+            let table = world.store.read().scan::<RouteTable>().find_map(|t| t.associations.first().cloned());
+            json!({"AssociationId": table.map_or_else(|| "rtbassoc-1".into(), |a| a.id)})
+        }
+        (
+            "ec2",
+            "AuthorizeSecurityGroupIngress"
+            | "DeleteSecurityGroup"
+            | "RevokeSecurityGroupIngress"
+            | "UpdateSecurityGroupRuleDescriptionsEgress"
+            | "UpdateSecurityGroupRuleDescriptionsIngress",
+        ) => json!({"GroupId": "sg-1"}),
+        ("cloudformation", "DeleteChangeSet" | "ExecuteChangeSet" | "GetTemplate") => {
+            json!({"StackName": "walk"})
+        }
+        ("cloudfront", "TagResource" | "UntagResource") => {
+            json!({"Resource": "arn:aws:cloudfront::000000000000:distribution/E1"})
+        }
+        ("logs", "FilterLogEvents" | "GetLogEvents") => json!({"logGroupName": "walk"}),
+        ("rds", "AddTagsToResource" | "RemoveTagsFromResource") => {
+            json!({"ResourceName": "arn:aws:rds:eu-west-3:000000000000:db:walk"})
+        }
+        _ => return,
+    };
+    input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+}

@@ -1,0 +1,125 @@
+//! What AWS has and Escale does not is refused by its name; what AWS does not have either is refused as AWS does.
+
+use crate::{
+    cloud::World,
+    encode::{self, named},
+    input,
+};
+use bytes::Bytes;
+use escale_model::{Protocol, other_services};
+use http::Request;
+
+#[tokio::test]
+async fn every_operation_that_is_not_enacted_is_refused_by_its_name() {
+    let world = World::open().await;
+    let root = World::root();
+    let (mut faults, mut count) = (Vec::new(), 0);
+    for service in escale_model::services() {
+        let model = escale_model::service(service).unwrap();
+        let in_model = model.operations.values().filter(|o| world.cloud.entry(service, &o.name).is_none());
+        // Without any input: the name alone decides.
+        let mut requests: Vec<(String, Request<Bytes>)> = in_model
+            .map(|o| (o.name.clone(), encode::request(model, o, &input::least(model, o), false)))
+            .collect();
+        if model.protocols[0] != Protocol::RestXml {
+            requests
+                .extend(model.others.iter().map(|o| (o.name.clone(), named(model, &o.name, String::new()))));
+        }
+        for (name, request) in requests {
+            count += 1;
+            let answer = world.send(Some(&root), &model.signing_name, request).await;
+            let head = answer.body.is_empty() && answer.status == 501;
+            let told = answer.says("NotImplemented") && answer.body.contains(&format!("{service}:{name} "));
+            if !head && !told {
+                faults.push(format!("{service}:{name}: {answer:?}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{} of {count}:\n{}", faults.len(), faults.join("\n"));
+    assert!(count > 1500, "{count}");
+}
+
+/// By method, path and query alone: without them these would run PutObject, ListObjects and others.
+#[tokio::test]
+async fn rest_operations_outside_of_the_models_are_refused_by_their_names() {
+    let world = World::open().await;
+    let root = World::root();
+    for (service, request, headers, name) in [
+        ("s3", "PUT /walk-bucket/key?renameObject", &["x-amz-rename-source"][..], "RenameObject"),
+        ("s3", "PUT /walk-bucket/key?encryption", &[], "UpdateObjectEncryption"),
+        ("s3", "GET /walk-bucket/key?torrent", &[], "GetObjectTorrent"),
+        ("s3", "GET /walk-bucket?session", &[], "CreateSession"),
+        ("s3", "POST /walk-bucket?metadataTable", &[], "CreateBucketMetadataTableConfiguration"),
+        ("s3control", "GET /v20180820/accesspoint", &["x-amz-account-id"], "ListAccessPoints"),
+        ("cloudfront", "GET /2020-05-31/streaming-distribution", &[], "ListStreamingDistributions"),
+        ("route53", "GET /2013-04-01/trafficpolicies", &[], "ListTrafficPolicies"),
+    ] {
+        let model = escale_model::service(service).unwrap();
+        let (method, target) = request.split_once(' ').unwrap();
+        let mut builder = Request::builder().method(method).uri(target);
+        for name in headers {
+            builder = builder.header(*name, "000000000000");
+        }
+        let answer = world.send(Some(&root), &model.signing_name, builder.body(Bytes::new()).unwrap()).await;
+        assert_eq!(answer.code, "NotImplemented", "{request}: {answer:?}");
+        assert!(answer.body.contains(&format!("{service}:{name} is not supported")), "{request}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_other_service_is_refused_by_its_name() {
+    let world = World::open().await;
+    let root = World::root();
+    let ours: Vec<&str> = escale_model::listed().iter().map(|s| s.signing_name).collect();
+    for other in other_services() {
+        let mut builder = Request::builder().method("POST").uri("/");
+        // Where the signing name is shared with a service of ours, the version of the API tells.
+        let shared = ours.contains(&other.signing_name.as_str());
+        if shared && escale_model::listed().iter().any(|s| s.api_version == other.api_version) {
+            continue;
+        }
+        let mut body = String::new();
+        if !other.target_prefix.is_empty() {
+            builder = builder.header("x-amz-target", format!("{}.Anything", other.target_prefix));
+        } else if shared {
+            builder = builder.header("content-type", "application/x-www-form-urlencoded");
+            body = format!("Action=DescribeLoadBalancers&Version={}", other.api_version);
+        }
+        let request = builder.body(Bytes::from(body)).unwrap();
+        let answer = world.send(Some(&root), &other.signing_name, request).await;
+        assert!(answer.says("NotImplemented"), "{other:?}: {answer:?}");
+        // Some share a signing name or a target, and only the first of them can be told.
+        let named = other_services().iter().any(|s| {
+            (s.signing_name == other.signing_name || s.target_prefix == other.target_prefix)
+                && answer.body.contains(&format!("The service {} is not supported", s.name))
+        });
+        assert!(named, "{other:?}: {answer:?}");
+    }
+}
+
+/// The codes are AWS's own for a name that it does not know.
+#[tokio::test]
+async fn an_operation_that_no_service_has_is_refused_as_aws_does() {
+    let world = World::open().await;
+    let root = World::root();
+    for service in escale_model::services() {
+        let model = escale_model::service(service).unwrap();
+        let (request, code) = match model.protocols[0] {
+            Protocol::RestXml => {
+                let request =
+                    Request::builder().method("PATCH").uri("/walk-bucket").body(Bytes::new()).unwrap();
+                (request, if *service == "s3" { "MethodNotAllowed" } else { "UnknownOperationException" })
+            }
+            Protocol::Json | Protocol::Cbor => {
+                (named(model, "MakeCoffee", String::new()), "UnknownOperationException")
+            }
+            Protocol::Query | Protocol::Ec2 => (named(model, "MakeCoffee", String::new()), "InvalidAction"),
+        };
+        if *service == "s3control" {
+            // Without its path it cannot be told from S3.
+            continue;
+        }
+        let answer = world.send(Some(&root), &model.signing_name, request).await;
+        assert!(answer.says(code), "{service}: {answer:?}");
+    }
+}

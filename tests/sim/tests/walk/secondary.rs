@@ -1,0 +1,289 @@
+//! Actions that a request needs besides its operation's own.
+
+use crate::{
+    cloud::{Answer, Key, World},
+    encode, input,
+};
+use escale_base::wire::Field;
+use serde_json::{Value, json};
+
+/// Everything is allowed but one action.
+fn all_but(action: &str) -> Value {
+    json!([
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {"Effect": "Deny", "Action": action, "Resource": "*"},
+    ])
+}
+
+async fn send(world: &World, key: &Key, service: &str, name: &str, input: &Value) -> Answer {
+    let model = escale_model::service(service).unwrap();
+    let request = encode::request(model, model.operation(name).unwrap(), input, false);
+    world.send(Some(key), &model.signing_name, request).await
+}
+
+/// Operation, input, and the action without which it is denied. Sources: the Service Authorization Reference ("dependent
+/// actions") and the page of each operation in its service's API reference.
+fn table() -> Vec<(&'static str, &'static str, Value, &'static str)> {
+    let object = |more: Value| {
+        let mut input = json!({"Bucket": "walk-bucket", "Key": "key"});
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        input
+    };
+    let version = || object(json!({"VersionId": "v1"}));
+    let attributes = |more: Value| {
+        let mut input = object(json!({"ObjectAttributes": ["ETag"]}));
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        input
+    };
+    let tag_set = json!({"TagSet": [{"Key": "a", "Value": "b"}]});
+    let copy = |source: &str| object(json!({"CopySource": source}));
+    let role = "arn:aws:iam::000000000000:role/walk";
+    let definition = |more: Value| {
+        let mut input = json!({
+            "family": "walk", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512",
+            "containerDefinitions": [{"name": "a", "image": "b"}],
+        });
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        input
+    };
+    let network = json!({"awsvpcConfiguration": {"subnets": ["subnet-1"]}});
+    let run = |more: Value| {
+        let mut input =
+            json!({"taskDefinition": "seeded", "networkConfiguration": network, "launchType": "FARGATE"});
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        input
+    };
+    let instance = |more: Value| {
+        let mut input = json!({"DBInstanceIdentifier": "walk"});
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        input
+    };
+    let new =
+        json!({"DBInstanceClass": "db.t4g.micro", "Engine": "postgres", "ManageMasterUserPassword": true});
+    let restored = json!({"DBSnapshotIdentifier": "s", "ManageMasterUserPassword": true});
+    let zone = json!({"HostedZoneId": "Z1", "VPC": {"VPCRegion": "eu-west-3", "VPCId": "vpc-1"}});
+    let vpc = json!({"VPCRegion": "eu-west-3", "VPCId": "vpc-1"});
+    vec![
+        ("s3", "GetObject", version(), "s3:GetObjectVersion"),
+        ("s3", "HeadObject", version(), "s3:GetObjectVersion"),
+        ("s3", "GetObjectAttributes", attributes(json!({})), "s3:GetObject"),
+        ("s3", "GetObjectAttributes", attributes(json!({})), "s3:GetObjectAttributes"),
+        ("s3", "GetObjectAttributes", attributes(json!({"VersionId": "v1"})), "s3:GetObjectVersion"),
+        (
+            "s3",
+            "GetObjectAttributes",
+            attributes(json!({"VersionId": "v1"})),
+            "s3:GetObjectVersionAttributes",
+        ),
+        ("s3", "GetObjectTagging", version(), "s3:GetObjectVersionTagging"),
+        (
+            "s3",
+            "PutObjectTagging",
+            object(json!({"VersionId": "v1", "Tagging": tag_set})),
+            "s3:PutObjectVersionTagging",
+        ),
+        ("s3", "DeleteObjectTagging", version(), "s3:DeleteObjectVersionTagging"),
+        ("s3", "DeleteObject", version(), "s3:DeleteObjectVersion"),
+        (
+            "s3",
+            "DeleteObjects",
+            json!({"Bucket": "walk-bucket", "Delete": {"Objects": [{"Key": "a"}, {"Key": "b", "VersionId": "v1"}]}}),
+            "s3:DeleteObjectVersion",
+        ),
+        ("s3", "PutObject", object(json!({"Tagging": "a=b"})), "s3:PutObjectTagging"),
+        ("s3", "CreateMultipartUpload", object(json!({"Tagging": "a=b"})), "s3:PutObjectTagging"),
+        ("s3", "CopyObject", copy("walk-bucket/tagged"), "s3:PutObject"),
+        ("s3", "CopyObject", copy("walk-bucket/tagged"), "s3:GetObject"),
+        ("s3", "CopyObject", copy("walk-bucket/tagged?versionId=null"), "s3:GetObjectVersion"),
+        ("s3", "CopyObject", copy("walk-bucket/tagged"), "s3:GetObjectTagging"),
+        ("s3", "CopyObject", copy("walk-bucket/tagged?versionId=null"), "s3:GetObjectVersionTagging"),
+        ("s3", "CopyObject", copy("walk-bucket/tagged"), "s3:PutObjectTagging"),
+        (
+            "s3",
+            "CopyObject",
+            object(
+                json!({"CopySource": "walk-bucket/plain", "TaggingDirective": "REPLACE", "Tagging": "a=b"}),
+            ),
+            "s3:PutObjectTagging",
+        ),
+        (
+            "s3",
+            "CompleteMultipartUpload",
+            object(json!({"UploadId": "u", "MultipartUpload": {"Parts": []}})),
+            "s3:PutObject",
+        ),
+        ("s3", "UploadPart", object(json!({"UploadId": "u", "PartNumber": 1})), "s3:PutObject"),
+        ("ecs", "RegisterTaskDefinition", definition(json!({"taskRoleArn": role})), "iam:PassRole"),
+        ("ecs", "RegisterTaskDefinition", definition(json!({"executionRoleArn": role})), "iam:PassRole"),
+        ("ecs", "RunTask", run(json!({})), "iam:PassRole"),
+        ("ecs", "RunTask", run(json!({"overrides": {"taskRoleArn": role}})), "iam:PassRole"),
+        ("ecs", "RunTask", run(json!({"overrides": {"executionRoleArn": role}})), "iam:PassRole"),
+        (
+            "rds",
+            "DeleteDBInstance",
+            instance(json!({"FinalDBSnapshotIdentifier": "s"})),
+            "rds:CreateDBSnapshot",
+        ),
+        ("rds", "StopDBInstance", instance(json!({"DBSnapshotIdentifier": "s"})), "rds:CreateDBSnapshot"),
+        ("rds", "CreateDBInstance", instance(new.clone()), "secretsmanager:CreateSecret"),
+        ("rds", "CreateDBInstance", instance(new), "secretsmanager:TagResource"),
+        ("rds", "RestoreDBInstanceFromDBSnapshot", instance(restored), "secretsmanager:CreateSecret"),
+        (
+            "rds",
+            "ModifyDBInstance",
+            instance(json!({"ManageMasterUserPassword": true})),
+            "secretsmanager:CreateSecret",
+        ),
+        (
+            "rds",
+            "ModifyDBInstance",
+            instance(json!({"RotateMasterUserPassword": true})),
+            "secretsmanager:RotateSecret",
+        ),
+        ("route53", "AssociateVPCWithHostedZone", zone.clone(), "ec2:DescribeVpcs"),
+        ("route53", "DisassociateVPCFromHostedZone", zone, "ec2:DescribeVpcs"),
+        (
+            "route53",
+            "CreateHostedZone",
+            json!({"Name": "a.test", "CallerReference": "1", "VPC": vpc}),
+            "ec2:DescribeVpcs",
+        ),
+        ("route53", "ListHostedZonesByVPC", vpc, "ec2:DescribeVpcs"),
+        ("cloudformation", "DescribeStacks", json!({}), "cloudformation:ListStacks"),
+        (
+            "cloudformation",
+            "CreateStack",
+            json!({"StackName": "walk", "TemplateURL": "http://s3.eu-west-3.amazonaws.com/walk-bucket/template"}),
+            "s3:GetObject",
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn a_request_is_denied_without_each_of_its_secondary_actions() {
+    let world = World::open().await;
+    let user = world.user("walk", json!([]));
+    seed(&world).await;
+    let mut faults = Vec::new();
+    for (service, name, input, action) in table() {
+        world.rule("walk", all_but(action));
+        let answer = send(&world, &user, service, name, &input).await;
+        // A template's object is refused in the words of CloudFormation; an answer to HEAD has none.
+        let named = answer.body.contains(&format!("not authorized to perform: {action} "));
+        let head = name == "HeadObject" && answer.status == 403;
+        if !head && !(named && (answer.is_denied() || answer.body.contains("AccessDenied"))) {
+            faults.push(format!("{service}:{name} without {action}: {answer:?}"));
+        }
+    }
+    assert!(faults.is_empty(), "{}:\n{}", faults.len(), faults.join("\n"));
+}
+
+/// A version is an action in place of the operation's own: it is enough alone.
+#[tokio::test]
+async fn a_version_needs_no_right_to_what_is_current() {
+    let world = World::open().await;
+    let user = world.user("walk", json!([]));
+    seed(&world).await;
+    let input = json!({"Bucket": "walk-bucket", "Key": "tagged", "VersionId": "null"});
+    for (name, instead) in [
+        ("GetObject", "s3:GetObjectVersion"),
+        ("GetObjectTagging", "s3:GetObjectVersionTagging"),
+        ("DeleteObjectTagging", "s3:DeleteObjectVersionTagging"),
+        ("DeleteObject", "s3:DeleteObjectVersion"),
+    ] {
+        world.rule("walk", json!([{"Effect": "Allow", "Action": instead, "Resource": "*"}]));
+        let answer = send(&world, &user, "s3", name, &input).await;
+        assert!(answer.status < 300, "{name}: {answer:?}");
+    }
+}
+
+async fn seed(world: &World) {
+    let role = "arn:aws:iam::000000000000:role/walk";
+    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+        "Principal": {"Service": "ecs-tasks.amazonaws.com"}}]});
+    world.seed(
+        "iam",
+        "CreateRole",
+        json!({"RoleName": "walk", "AssumeRolePolicyDocument": trust.to_string()}),
+    );
+    let configuration = json!({"LocationConstraint": "eu-west-3"});
+    world.seed(
+        "s3",
+        "CreateBucket",
+        json!({"Bucket": "walk-bucket", "CreateBucketConfiguration": configuration}),
+    );
+    world.seed("ecs", "CreateCluster", json!({}));
+    let definition = json!({
+        "family": "seeded", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512",
+        "taskRoleArn": role, "containerDefinitions": [{"name": "a", "image": "b"}],
+    });
+    world.seed("ecs", "RegisterTaskDefinition", definition);
+    let root = World::root();
+    for (key, tagging) in [("tagged", Some("a=b")), ("plain", None)] {
+        let mut input = json!({"Bucket": "walk-bucket", "Key": key});
+        if let Some(tagging) = tagging {
+            input["Tagging"] = tagging.into();
+        }
+        let answer = send(world, &root, "s3", "PutObject", &input).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+}
+
+/// The members by which tags are given at creation.
+const TAGS: [&[&str]; 5] = [
+    &["TagSpecifications", "Tags"],
+    &["Tags"],
+    &["tags"],
+    &["CreateBucketConfiguration", "Tags"],
+    &["DistributionConfigWithTags", "Tags", "Items"],
+];
+
+/// Whoever may create but not tag gives no tags at creation, with any operation that takes some.
+#[tokio::test]
+async fn tags_at_creation_need_the_right_to_tag() {
+    let world = World::open().await;
+    let user = world.user("walk", all_but("*:*Tag*"));
+    let (mut faults, mut count) = (Vec::new(), 0);
+    for (service, name) in world.operations() {
+        let model = escale_model::service(service).unwrap();
+        let operation = model.operation(name).unwrap();
+        let fields = world.cloud.entry(service, name).unwrap().input;
+        let Some(path) = TAGS.iter().find(|path| reads(fields, path)) else { continue };
+        if name.to_lowercase().contains("tag") && name != "CreateDistributionWithTags" {
+            continue;
+        }
+        count += 1;
+        let path: Vec<String> = path.iter().map(|step| (*step).to_owned()).collect();
+        let mut with = input::with(model, operation, &path);
+        fill(&mut with, &path);
+        let answer = world.call(Some(&user), service, name, with.clone()).await;
+        if !answer.is_denied() || !answer.body.contains("Tag") {
+            faults.push(format!("{service}:{name} with {with}: {answer:?}"));
+        }
+    }
+    assert!(faults.is_empty(), "{} of {count}:\n{}", faults.len(), faults.join("\n"));
+    assert!(count > 30, "{count}");
+}
+
+fn reads(fields: &'static [Field], path: &[&str]) -> bool {
+    let Some((first, rest)) = path.split_first() else { return true };
+    fields.iter().find(|f| f.name == *first).is_some_and(|f| f.open || reads((f.below)(), rest))
+}
+
+/// A tag, where the model demands none of its parts.
+fn fill(input: &mut Value, path: &[String]) {
+    let last = path.iter().fold(Some(input), |at, step| {
+        let at = at?;
+        let at = if at.is_array() { at.get_mut(0)? } else { at };
+        at.get_mut(step)
+    });
+    if let Some(Value::Array(tags)) = last {
+        for tag in tags.iter_mut().filter_map(Value::as_object_mut) {
+            if tag.is_empty() {
+                // ECS spells them small, and demands none.
+                let (key, value) = if path == ["tags"] { ("key", "value") } else { ("Key", "Value") };
+                tag.extend([(key.to_owned(), "a".into()), (value.to_owned(), "b".into())]);
+            }
+        }
+    }
+}
