@@ -9,8 +9,10 @@
 
 mod addresses;
 mod cfn;
+mod default_vpc;
 mod error;
 mod filters;
+mod initial;
 mod ops;
 mod permissions;
 mod prefix_lists;
