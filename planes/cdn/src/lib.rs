@@ -16,6 +16,8 @@ mod edge;
 mod fake;
 mod flight;
 mod freshness;
+#[doc(hidden)]
+pub mod fuzzing;
 mod key;
 mod origin;
 mod pages;

@@ -152,7 +152,7 @@ fn decode(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(plain).ok()
 }
 
-fn allows(policy: &Value, url: &str, asked: &Asked<'_>) -> Result<(), Denied> {
+pub(crate) fn allows(policy: &Value, url: &str, asked: &Asked<'_>) -> Result<(), Denied> {
     let statement = match policy["Statement"].as_array().map(Vec::as_slice) {
         Some([statement]) => statement,
         _ => return Err(MALFORMED_POLICY),

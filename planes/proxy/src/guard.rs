@@ -25,8 +25,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 mod chunked;
 mod head;
 
-use chunked::Chunks;
-use head::Framing;
+pub(crate) use chunked::Chunks;
+pub(crate) use head::{Framing, examine};
 
 /// Path of the request that stands for a refused one.
 static REFUSED_PATH: LazyLock<String> =

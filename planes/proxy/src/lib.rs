@@ -14,6 +14,8 @@ mod compile;
 mod counters;
 pub mod fake;
 mod forward;
+#[doc(hidden)]
+pub mod fuzzing;
 mod guard;
 mod headers;
 mod health;

@@ -6,7 +6,7 @@ const LINE_BYTES: usize = 4096;
 const TRAILER_BYTES: usize = 16 * 1024;
 
 #[derive(Debug, Default)]
-pub(super) struct Chunks {
+pub(crate) struct Chunks {
     at: At,
     size: u64,
     digits: u8,
@@ -31,7 +31,7 @@ enum At {
 
 impl Chunks {
     /// How much of `buf` belongs to this body, and whether it ends there.
-    pub(super) fn advance(&mut self, buf: &[u8]) -> Result<(usize, bool), &'static str> {
+    pub(crate) fn advance(&mut self, buf: &[u8]) -> Result<(usize, bool), &'static str> {
         let mut i = 0;
         while let Some(&byte) = buf.get(i) {
             if self.at == At::Data {

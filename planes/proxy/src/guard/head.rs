@@ -10,7 +10,7 @@ const HEADERS: usize = 200;
 
 /// What follows a head.
 #[derive(Debug, PartialEq)]
-pub(super) enum Framing {
+pub(crate) enum Framing {
     Sized(u64),
     Chunked,
     /// Nothing, until the server has decided about the upgrade.
@@ -18,7 +18,7 @@ pub(super) enum Framing {
 }
 
 /// `None` while the head is not whole; else its length and what follows; or the status to refuse with.
-pub(super) fn examine(buf: &[u8]) -> Result<Option<(usize, Framing)>, u16> {
+pub(crate) fn examine(buf: &[u8]) -> Result<Option<(usize, Framing)>, u16> {
     let line_end = buf.iter().position(|&b| b == b'\n');
     if line_end.unwrap_or(buf.len()) > LINE_BYTES {
         return Err(414);
