@@ -221,7 +221,7 @@ def test_subnets_that_overlap(aws):
 def nothing_of_it(cloud):
     """Of the application that failed nothing stays, neither in the cloud nor on the machine nor in the home."""
     assert cloud.client("cloudformation").describe_stacks()["Stacks"] == []
-    assert cloud.client("ec2").describe_vpcs()["Vpcs"] == []
+    assert [v["VpcId"] for v in cloud.client("ec2").describe_vpcs()["Vpcs"] if not v["IsDefault"]] == []
     assert cloud.client("ecs").list_clusters()["clusterArns"] == []
     assert [r["repositoryName"] for r in cloud.client("ecr").describe_repositories()["repositories"]] == []
     apps = pathlib.Path(cloud.home, "apps")
@@ -239,7 +239,7 @@ def failed_up(cloud, folder):
     error = json.loads(done.stdout)["error"]
     text = error["message"]
     assert not DEBUG.search(text), text
-    assert "the stack bad-local could not be made" in text
+    assert "the stack bad-local could not be created" in text
     assert error["outcome"] == "nothing of bad stays; mend it and say `escale up` again"
     nothing_of_it(cloud)
     return text
@@ -283,7 +283,7 @@ ENDS = 'ENTRYPOINT ["/bin/busybox", "sh", "-c", "trap exit TERM; /bin/busybox ht
 
 @pytest.mark.parametrize("service, request_sent, saw", [
     ("port: 9999, path: /, health: { path: /, grace: 9s }", r"GET http://10\.9\.\d+\.\d+:9999/", "connection refused, nothing listens on port 9999"),
-    ("port: 3000, path: /, health: { path: /nope, grace: 9s }", r"GET http://10\.9\.\d+\.\d+:3000/nope", "answered 404, and 200 is asked for"),
+    ("port: 3000, path: /, health: { path: /nope, grace: 9s }", r"GET http://10\.9\.\d+\.\d+:3000/nope", "answered 404, expected 200"),
 ])
 def test_a_wrong_port_or_health_path(own_cloud, tmp_path, service, request_sent, saw):
     dockerfile = f"FROM scratch\nCOPY busybox /bin/busybox\n{ENDS}\n"
@@ -295,7 +295,7 @@ def test_a_wrong_port_or_health_path(own_cloud, tmp_path, service, request_sent,
             shown = own_cloud.client("cloudformation").describe_stack_resource(**stack)["StackResourceDetail"]
         except botocore.exceptions.ClientError:
             return None  # it has not begun
-        return re.fullmatch(f"{request_sent}: {saw}", shown.get("ResourceStatusReason", ""))
+        return re.fullmatch(f"failing: health check {request_sent}: {saw}", shown.get("ResourceStatusReason", ""))
 
     with concurrent.futures.ThreadPoolExecutor() as beside:
         failing = beside.submit(failed_up, own_cloud, folder)
@@ -308,6 +308,33 @@ def test_a_wrong_port_or_health_path(own_cloud, tmp_path, service, request_sent,
     assert re.search(r"Task failed ELB health checks in \(target-group arn:aws:elasticloadbalancing:[^)]*\)", text), text
     assert re.search(rf"Its last check: {request_sent}: {saw}\.", text), text
     assert "(HealthCheckGracePeriodSeconds)" in text
+
+
+@pytest.mark.parametrize("service, line", [
+    ("port: 3000, path: /, health: { path: /nope }", r"GET http://10\.9\.\d+\.\d+:3000/nope: answered 404, expected 200"),
+    ("port: 9999, path: /, health: { path: / }", r"GET http://10\.9\.\d+\.\d+:9999/: connection refused, nothing listens on port 9999"),
+])
+def test_a_failing_check_is_reported_at_once(own_cloud, tmp_path, service, line):
+    """Not after the minutes that a deployment takes to fail for good: as a line that stays, also where there is no terminal."""
+    dockerfile = f"FROM scratch\nCOPY busybox /bin/busybox\n{ENDS}\n"
+    folder = application(tmp_path, service=f"{{ build: ./web, {service} }}", dockerfile=dockerfile)
+    up = subprocess.Popen([ESCALE, "up", str(folder)], env=own_cloud.env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    try:
+        ecs = own_cloud.client("ecs")
+        running = lambda: ecs.list_tasks(cluster=ecs.list_clusters()["clusterArns"][0], desiredStatus="RUNNING")["taskArns"]
+        with concurrent.futures.ThreadPoolExecutor() as beside:
+            reported = beside.submit(next, (l for l in up.stderr if re.fullmatch(f"  WebService: health check {line}\n", l)), None)
+            found = reported.result(timeout=90)
+            assert found and up.poll() is None
+            # The first task has not been given up for it: what AWS does, happens as it does there.
+            assert running()
+    finally:
+        up.send_signal(signal.SIGINT)
+        up.wait(timeout=30)
+        up.stderr.close()
+    # The default VPC, in which nothing runs, keeps no daemon alive.
+    assert "the daemon has stopped" in own_cloud.escale("down", "bad").stdout
+    assert own_cloud.status()["daemon"]["pid"] is None
 
 
 @pytest.fixture
@@ -351,7 +378,7 @@ def test_repositories_of_ones_own_outlive_an_up_that_fails(own_cloud, tmp_path):
     client.create_stack(StackName="bad-registry", TemplateBody=template)
     client.get_waiter("stack_create_complete").wait(StackName="bad-registry", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
     done = own_cloud.escale("up", folder, check=False)
-    assert "the stack bad-local could not be made" in done.stderr
+    assert "the stack bad-local could not be created" in done.stderr
     assert "nothing of bad stays" in done.stderr and "the stack bad-registry was there before and stays" in done.stderr
     assert [s["StackName"] for s in client.describe_stacks()["Stacks"]] == ["bad-registry"]
     client.delete_stack(StackName="bad-registry")

@@ -57,11 +57,12 @@ def left(cloud):
     """What a cloud has of all that these templates make."""
     ec2, elb, ecs, iam = (cloud.client(name) for name in ("ec2", "elbv2", "ecs", "iam"))
     return {
-        "vpcs": ec2.describe_vpcs()["Vpcs"],
+        "vpcs": [v for v in ec2.describe_vpcs()["Vpcs"] if not v["IsDefault"]],
         "interfaces": ec2.describe_network_interfaces()["NetworkInterfaces"],
         "addresses": ec2.describe_addresses()["Addresses"],
         "nat": [n for n in ec2.describe_nat_gateways()["NatGateways"] if n["State"] != "deleted"],
-        "gateways": ec2.describe_internet_gateways()["InternetGateways"],
+        # Besides the one of the default VPC.
+        "gateways": ec2.describe_internet_gateways()["InternetGateways"][1:],
         "balancers": elb.describe_load_balancers()["LoadBalancers"],
         "target groups": elb.describe_target_groups()["TargetGroups"],
         "clusters": ecs.list_clusters()["clusterArns"],

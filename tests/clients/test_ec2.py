@@ -1,5 +1,6 @@
 """EC2's network, as boto3 sees it, and as packets see it."""
 
+import json
 import subprocess
 import uuid
 
@@ -145,6 +146,69 @@ def test_a_nat_gateway_comes_and_goes(ec2, vpc):
     ec2.delete_nat_gateway(NatGatewayId=nat)
     ec2.get_waiter("nat_gateway_deleted").wait(NatGatewayIds=[nat], WaiterConfig=FAST)
     ec2.release_address(AllocationId=address["AllocationId"])
+
+
+def test_a_nat_gateway_without_an_internet_gateway_fails(aws, ec2, vpc):
+    """AWS accepts the request; what is wrong is in the gateway's own state."""
+    at = subnet(ec2, vpc, "10.20.9.0/24")
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    made = ec2.create_nat_gateway(SubnetId=at, AllocationId=address)["NatGateway"]
+    assert made["State"] == "pending" and "FailureCode" not in made
+    with pytest.raises(botocore.exceptions.WaiterError):
+        ec2.get_waiter("nat_gateway_available").wait(NatGatewayIds=[made["NatGatewayId"]], WaiterConfig=FAST)
+    [failed] = ec2.describe_nat_gateways(NatGatewayIds=[made["NatGatewayId"]])["NatGateways"]
+    assert (failed["State"], failed["FailureCode"]) == ("failed", "Gateway.NotAttached")
+    assert failed["FailureMessage"] == f"Network {vpc} has no Internet gateway attached"
+    # Its address is free again.
+    ec2.release_address(AllocationId=address)
+
+    cfn, name = aws("cloudformation"), f"nat-{uuid.uuid4().hex[:8]}"
+    template = {"Resources": {
+        "Ip": {"Type": "AWS::EC2::EIP", "Properties": {"Domain": "vpc"}},
+        "Nat": {"Type": "AWS::EC2::NatGateway", "Properties": {
+            "SubnetId": at, "AllocationId": {"Fn::GetAtt": ["Ip", "AllocationId"]}}},
+    }}
+    cfn.create_stack(StackName=name, TemplateBody=json.dumps(template))
+    eventually(lambda: cfn.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"] == "ROLLBACK_COMPLETE")
+    events = cfn.describe_stack_events(StackName=name)["StackEvents"]
+    [why] = [e["ResourceStatusReason"] for e in events if e["ResourceStatus"] == "CREATE_FAILED"]
+    assert f"Network {vpc} has no Internet gateway attached" in why, why
+    cfn.delete_stack(StackName=name)
+
+
+def test_host_bits_of_a_block_are_cut_off(aws, ec2, vpc):
+    made = ec2.create_vpc(CidrBlock="10.21.1.5/16")["Vpc"]
+    try:
+        assert made["CidrBlock"] == "10.21.0.0/16"
+        at = ec2.create_subnet(VpcId=made["VpcId"], CidrBlock="10.21.7.7/24")["Subnet"]
+        assert at["CidrBlock"] == "10.21.7.0/24"
+    finally:
+        take_down(ec2, made["VpcId"])
+    cfn, name = aws("cloudformation"), f"cidr-{uuid.uuid4().hex[:8]}"
+    rule = lambda cidr: {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "CidrIp": cidr}
+    template = {
+        "Resources": {
+            "V": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.22.3.4/16"}},
+            "S": {"Type": "AWS::EC2::Subnet", "Properties": {"VpcId": {"Ref": "V"}, "CidrBlock": "10.22.3.4/24"}},
+            # One rule, three times: it is there once.
+            "G": {"Type": "AWS::EC2::SecurityGroup", "Properties": {
+                "GroupDescription": "g", "VpcId": {"Ref": "V"},
+                "SecurityGroupIngress": [rule("10.0.0.0/8"), rule("10.0.0.0/8"), rule("10.9.9.9/8")]}},
+        },
+        "Outputs": {
+            "V": {"Value": {"Fn::GetAtt": ["V", "CidrBlock"]}},
+            "S": {"Value": {"Fn::GetAtt": ["S", "CidrBlock"]}},
+            "G": {"Value": {"Ref": "G"}},
+        },
+    }
+    cfn.create_stack(StackName=name, TemplateBody=json.dumps(template))
+    cfn.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig=FAST)
+    outputs = {o["OutputKey"]: o["OutputValue"] for o in cfn.describe_stacks(StackName=name)["Stacks"][0]["Outputs"]}
+    assert (outputs["V"], outputs["S"]) == ("10.22.0.0/16", "10.22.3.0/24")
+    [group] = ec2.describe_security_groups(GroupIds=[outputs["G"]])["SecurityGroups"]
+    assert [p["IpRanges"] for p in group["IpPermissions"]] == [[{"CidrIp": "10.0.0.0/8"}]]
+    cfn.delete_stack(StackName=name)
+    cfn.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig=FAST)
 
 
 def test_groups_and_rules(ec2, vpc):

@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod demo;
+mod fuzz;
 mod run;
 mod setup;
 mod soak;
@@ -17,6 +18,8 @@ const USAGE: &str = "usage: cargo xtask <verb>
   demo             setup, build, `escale up examples/shop`, print the URLs and the status
   test [FILTER]    setup, then everything: check, unit, contract, sim and client tests
   check            fmt, clippy, tidy, doc: what needs no root and no network
+  fuzz [TARGET] [--inputs N] [--seed N]
+                   random inputs for every parser of outside bytes, a million each; prints a table for docs/reliability.md
   tidy             the rules of CONTRIBUTING.md that a program can check
   models           make models/*.json anew from a pinned botocore
   bench NAME       measure against what a user would pick instead
@@ -32,6 +35,7 @@ fn main() -> Result<()> {
         ["test"] => test::all(),
         ["test", filter] => test::some(filter),
         ["check"] => check::all(),
+        ["fuzz", arguments @ ..] => fuzz::fuzz(arguments),
         ["tidy"] => tidy::all(),
         ["models"] => setup::models(),
         ["bench", name] => bench::bench(name),

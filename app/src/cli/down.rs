@@ -6,6 +6,7 @@ use super::{
     client::Client,
     reset, start,
     up::{self, Phases},
+    xml::Xml,
 };
 use crate::{home::Home, lock, settings::Settings};
 use anyhow::{Context, Result, bail};
@@ -131,8 +132,11 @@ async fn snapshots(client: &Client, stack: &str) -> Result<Vec<String>> {
     Ok(own.map(|s| s.text_of("DBSnapshotIdentifier").to_owned()).collect())
 }
 
-/// Whether no network is left: everything that runs stands in one.
+/// Whether no VPC is left but the account's default one, and nothing runs in that: everything that runs has a network interface.
 async fn is_empty(client: &Client) -> Result<bool> {
-    let found = client.query("ec2", "DescribeVpcs", &[]).await?;
-    Ok(found.find("vpcSet").is_none_or(|set| set.children.is_empty()))
+    let own: [(String, String); 2] =
+        [("Filter.1.Name".into(), "is-default".into()), ("Filter.1.Value.1".into(), "false".into())];
+    let none = |found: Xml, set: &str| found.find(set).is_none_or(|set| set.children.is_empty());
+    Ok(none(client.query("ec2", "DescribeVpcs", &own).await?, "vpcSet")
+        && none(client.query("ec2", "DescribeNetworkInterfaces", &[]).await?, "networkInterfaceSet"))
 }

@@ -63,8 +63,17 @@ pub enum Readiness {
 }
 
 impl Readiness {
+    /// What the text of [`Readiness::failing`] begins with.
+    pub const FAILING: &'static str = "failing: ";
+
     pub fn ready() -> Readiness {
         Readiness::Ready(BTreeMap::new())
+    }
+
+    /// Not yet, and something went wrong already that its owner should know of now: a health check fails, a task died. The stack
+    /// goes on waiting, as AWS's does; `escale up` prints the text at once.
+    pub fn failing(what: &str) -> Readiness {
+        Readiness::Pending(format!("{}{what}", Readiness::FAILING))
     }
 }
 

@@ -17,6 +17,8 @@ mod edge;
 mod fake;
 mod flight;
 mod freshness;
+#[doc(hidden)]
+pub mod fuzzing;
 mod key;
 mod origin;
 mod pages;

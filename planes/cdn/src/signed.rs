@@ -167,7 +167,7 @@ fn only<'a>(value: &'a Value, known: &[&str]) -> Result<&'a Map<String, Value>, 
 
 /// The members of a custom policy are these and no others:
 /// <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-custom-policy.html>
-fn allows(policy: &Value, url: &str, asked: &Asked<'_>) -> Result<(), Denied> {
+pub(crate) fn allows(policy: &Value, url: &str, asked: &Asked<'_>) -> Result<(), Denied> {
     let statement = match only(policy, &["Statement"])?.get("Statement").and_then(Value::as_array) {
         Some(statements) if statements.len() == 1 => only(&statements[0], &["Resource", "Condition"])?,
         _ => return Err(MALFORMED_POLICY),

@@ -8,6 +8,8 @@
 //! Start at [`spec`], then `lookup.rs`, where a question becomes an answer.
 
 pub mod fake;
+#[doc(hidden)]
+pub mod fuzzing;
 mod lookup;
 mod message;
 mod rate;

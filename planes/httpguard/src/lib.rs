@@ -10,6 +10,8 @@
 //! first byte to its last, at `head.rs` for what is refused, at [`Guard`] for how bytes are released.
 
 mod chunked;
+#[doc(hidden)]
+pub mod fuzzing;
 mod guard;
 mod head;
 mod idle;

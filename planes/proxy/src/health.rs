@@ -14,6 +14,9 @@ use tokio::{net::TcpStream, sync::Notify};
 
 /// How soon a target that has never answered is asked again; doubled each time.
 const NEW_TARGET_PAUSE: Duration = Duration::from_millis(50);
+/// So long a new target that cannot be connected to is taken for one whose process has not opened its port yet. A wrong answer is
+/// reported at once.
+const STARTING: Duration = Duration::from_millis(1500);
 
 pub(crate) struct Checker {
     pub(crate) sockets: Arc<dyn Sockets>,
@@ -32,33 +35,59 @@ impl Checker {
         let mut tick = tokio::time::interval(Duration::from_millis(self.check.interval_ms));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut row = Row::default();
+        let mut waited = Duration::ZERO;
         loop {
-            let outcome = match self.answered_before(&mut tick, addr).await {
+            let outcome = match self.answered_before(&mut tick, addr, &mut waited).await {
                 true => Ok(()),
                 false => self.probe(addr).await,
             };
-            let next = row.next(&self.target.state(), outcome, &self.check);
-            if next.is_some_and(|state| !self.target.is_draining() && self.target.set_state(state)) {
-                self.changed.notify_one();
+            let failed = outcome.as_ref().err().cloned();
+            match (row.next(&self.target.state(), outcome, &self.check), failed) {
+                (Some(state), _) => self.set(state),
+                (None, Some(reason)) => self.report(reason, waited),
+                (None, None) => {}
             }
         }
     }
 
     /// Waits for the next regular check; `true` when a new target answered well before that. Checks out of turn count
-    /// only when they succeed: a target that starts slowly fails no sooner than its thresholds say.
-    async fn answered_before(&self, tick: &mut tokio::time::Interval, addr: SocketAddr) -> bool {
+    /// only when they succeed: a target that starts slowly fails no sooner than its thresholds say. What they see is reported.
+    async fn answered_before(
+        &self,
+        tick: &mut tokio::time::Interval,
+        addr: SocketAddr,
+        waited: &mut Duration,
+    ) -> bool {
         let mut pause = NEW_TARGET_PAUSE;
-        while self.target.state() == TargetState::Initial {
+        while matches!(self.target.state(), TargetState::Initial(_)) {
             if tokio::time::timeout(pause, tick.tick()).await.is_ok() {
+                *waited += pause;
                 return false;
             }
-            if self.probe(addr).await.is_ok() {
-                return true;
+            *waited += pause;
+            match self.probe(addr).await {
+                Ok(()) => return true,
+                Err(reason) => self.report(reason, *waited),
             }
             pause = pause.saturating_mul(2);
         }
         tick.tick().await;
         false
+    }
+
+    fn set(&self, state: TargetState) {
+        if !self.target.is_draining() && self.target.set_state(state) {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Shows why a check of a new target failed, long before the failures are enough to call it unhealthy.
+    fn report(&self, reason: Reason, waited: Duration) {
+        let answered = matches!(reason, Reason::FailedCode(_) | Reason::BadAnswer);
+        let new = matches!(self.target.state(), TargetState::Initial(_));
+        if new && (answered || waited >= STARTING) {
+            self.set(TargetState::Initial(Some(reason)));
+        }
     }
 
     async fn probe(&self, addr: SocketAddr) -> Result<(), Reason> {
@@ -126,7 +155,7 @@ impl Row {
                 self.failures = 0;
                 // A new target serves after its first success.
                 let enough = self.successes >= check.healthy_threshold;
-                (enough || *now == TargetState::Initial).then_some(TargetState::Healthy)
+                (enough || matches!(now, TargetState::Initial(_))).then_some(TargetState::Healthy)
             }
             Err(reason) => {
                 self.failures = self.failures.saturating_add(1);
@@ -156,7 +185,7 @@ mod tests {
         };
         let mut shown = String::new();
         for outcomes in ["+", "--", "-+--", "--++", "--+++", "--+-++"] {
-            let (mut row, mut state) = (Row::default(), TargetState::Initial);
+            let (mut row, mut state) = (Row::default(), TargetState::Initial(None));
             for outcome in outcomes.chars() {
                 let outcome = if outcome == '+' { Ok(()) } else { Err(Reason::Timeout) };
                 state = row.next(&state, outcome, &check).unwrap_or(state);

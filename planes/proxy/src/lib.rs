@@ -93,8 +93,8 @@ pub struct TargetSeen {
 pub enum TargetState {
     /// No listener forwards to its group, or no node may send to its zone.
     Unused,
-    /// Not yet checked often enough to say.
-    Initial,
+    /// Not yet checked often enough to say; with why the last check failed, if it did.
+    Initial(Option<Reason>),
     Healthy,
     Unhealthy(Reason),
     /// Gets no new requests; some are still under way.

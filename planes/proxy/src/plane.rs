@@ -307,7 +307,7 @@ impl Running {
             target.set_state(TargetState::Unused);
         } else if member.checker.as_ref().is_none_or(|(check, _)| *check != group.health) {
             if target.state() == TargetState::Unused {
-                target.set_state(TargetState::Initial);
+                target.set_state(TargetState::Initial(None));
             }
             let checker = Checker {
                 sockets: self.sockets.clone(),
@@ -360,13 +360,16 @@ impl Running {
 }
 
 /// One state out of those on all nodes: what a client can hope for.
-fn over_all<'a>(states: impl Iterator<Item = &'a TargetState> + Clone) -> TargetState {
-    let best = [TargetState::Healthy, TargetState::Initial, TargetState::Draining];
-    best.into_iter()
-        .find(|state| states.clone().any(|s| s == state))
-        .or_else(|| states.clone().find(|s| matches!(s, TargetState::Unhealthy(_))).cloned())
-        .or_else(|| states.clone().next().cloned())
-        .unwrap_or(TargetState::Unused)
+fn over_all<'a>(states: impl Iterator<Item = &'a TargetState>) -> TargetState {
+    let rank = |state: &&TargetState| match state {
+        TargetState::Healthy => 0,
+        TargetState::Initial(Some(_)) => 1,
+        TargetState::Initial(None) => 2,
+        TargetState::Draining => 3,
+        TargetState::Unhealthy(_) => 4,
+        TargetState::Unused | TargetState::Drained => 5,
+    };
+    states.min_by_key(rank).cloned().unwrap_or(TargetState::Unused)
 }
 
 fn used_groups(spec: &BalancerSpec) -> BTreeSet<&str> {

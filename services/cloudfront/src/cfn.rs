@@ -63,7 +63,7 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>, kind: &str) -> Result<Created, Aws
     let wish = json!({ config.as_str(): props.required(&config)? });
     let made = cx.call("cloudfront", &format!("Create{kind}"), wish)?;
     let made = &made[kind];
-    let id = answer::text(&made, "/Id")?;
+    let id = answer::text(made, "/Id")?;
     let created = Created::new(id).with("Id", id);
     Ok(match (&made["LastModifiedTime"], &made["CreatedTime"]) {
         (Value::Null, Value::Null) => created,
@@ -94,7 +94,7 @@ fn create_distribution(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, Aw
     }});
     let made = cx.call("cloudfront", "CreateDistributionWithTags", wish)?;
     let made = &made["Distribution"];
-    let id = answer::text(&made, "/Id")?;
+    let id = answer::text(made, "/Id")?;
     Ok(Created::new(id).with("Id", id).with("DomainName", made["DomainName"].clone()))
 }
 

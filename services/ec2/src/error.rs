@@ -66,9 +66,7 @@ pub enum Error {
     /// The message says what is in the way.
     #[error("{0}")]
     InUse(String),
-    #[error(
-        "The CIDR '{0}' is invalid: a VPC's block is between /16 and /28, written with its network address."
-    )]
+    #[error("The CIDR '{0}' is invalid: a VPC's block is between /16 and /28.")]
     VpcRange(String),
     #[error("The CIDR '{0}' is invalid.{1}")]
     SubnetRange(String, String),
@@ -88,6 +86,16 @@ pub enum Error {
         "resource {0} is already associated with {1}; to replace it, set AllowReassociation or disassociate it first"
     )]
     AlreadyAssociated(String, String),
+    #[error(
+        "No default VPC for this user: name a VPC or a subnet in the request, or create a default VPC with CreateDefaultVpc."
+    )]
+    NoDefaultVpc,
+    #[error("A Default VPC already exists for this account in this region: {0}")]
+    DefaultVpcExists(String),
+    #[error("'{0}' is already the default subnet in {1}.")]
+    DefaultSubnetExists(String, String),
+    #[error("The default VPC {0} has no free /20 block for a default subnet.")]
+    DefaultVpcFull(String),
     #[error("{0}")]
     GatewayNotAttached(String),
     #[error("{0}")]
@@ -171,6 +179,10 @@ impl From<Error> for AwsError {
             Error::NoPublicAddress(_) => "InsufficientAddressCapacity",
             Error::NoAddress(_) => "InvalidAddress.NotFound",
             Error::AlreadyAssociated(..) => "Resource.AlreadyAssociated",
+            Error::NoDefaultVpc => "VPCIdNotSpecified",
+            Error::DefaultVpcExists(_) => "DefaultVpcAlreadyExists",
+            Error::DefaultSubnetExists(..) => "DefaultSubnetAlreadyExistsInAvailabilityZone",
+            Error::DefaultVpcFull(_) => "InsufficientFreeAddressesInSubnet",
             Error::GatewayNotAttached(_) => "Gateway.NotAttached",
             Error::RouteExists(_) => "RouteAlreadyExists",
             Error::NoRoute(..) => "InvalidRoute.NotFound",

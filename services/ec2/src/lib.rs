@@ -10,8 +10,10 @@
 mod addresses;
 mod arns;
 mod cfn;
+mod default_vpc;
 mod error;
 mod filters;
+mod initial;
 mod ops;
 mod permissions;
 mod prefix_lists;

@@ -105,7 +105,7 @@ fn one(cx: &Cx<'_>, group: &Group, permission: IpPermission, all: &mut Vec<Wante
     }
     for range in permission.ip_ranges {
         let text = range.cidr_ip.ok_or(Error::Missing("cidrIp"))?;
-        add(Peer::Cidr(rules::any_cidr("cidrIp", &text)?.trunc()), range.description)?;
+        add(Peer::Cidr(rules::cidr("cidrIp", &text)?), range.description)?;
     }
     for pair in permission.user_id_group_pairs {
         add(Peer::Group(peer_group(cx, group, pair.group_id, pair.group_name)?), pair.description)?;

@@ -1,11 +1,12 @@
 //! Checks that operations share.
 
-use crate::{Error, error::Kind};
+use crate::{Error, default_vpc, error::Kind};
 use escale_base::AwsError;
 use escale_service::{Cx, Principal};
 use escale_store::Row;
 use escale_tables::ec2::{
-    Address, Endpoint, Group, GroupRule, Interface, InternetGateway, NatGateway, RouteTable, Subnet, Vpc,
+    Address, Endpoint, Group, GroupId, GroupRule, Interface, InternetGateway, NatGateway, RouteTable, Subnet,
+    Vpc,
 };
 use ipnet::Ipv4Net;
 use std::sync::Arc;
@@ -29,6 +30,22 @@ pub(crate) fn find<R: Named>(cx: &Cx<'_>, id: &str) -> Result<Arc<R>, Error> {
     cx.tx.get::<R>(id).ok_or_else(|| Error::NotFound(R::KIND, id.to_owned()))
 }
 
+/// The security group that a request names, by its id or, in the default VPC, by its name.
+/// Source: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AuthorizeSecurityGroupIngress.html>
+pub(crate) fn group(cx: &Cx<'_>, id: Option<GroupId>, name: Option<String>) -> Result<Arc<Group>, Error> {
+    let name = match (id, name) {
+        (Some(id), _) => return find::<Group>(cx, id.as_str()),
+        (None, None) => return Err(Error::Missing("groupId")),
+        (None, Some(name)) => name,
+    };
+    let vpc = default_vpc::required(cx.tx)?;
+    let found = cx.tx.scan::<Group>().find(|g| g.vpc == vpc.id && g.name == name);
+    found.ok_or_else(|| {
+        let what = format!("{name}' in the default VPC '{}", vpc.id);
+        Error::NotFound(Kind::Group, what)
+    })
+}
+
 /// Rows that a describe operation was asked for by id: all there must be; no id stands for all rows.
 pub(crate) fn named<R: Named>(cx: &Cx<'_>, ids: &[impl AsRef<str>]) -> Result<Vec<Arc<R>>, Error> {
     if ids.is_empty() {
@@ -40,18 +57,18 @@ pub(crate) fn named<R: Named>(cx: &Cx<'_>, ids: &[impl AsRef<str>]) -> Result<Ve
     Ok(rows)
 }
 
-/// A block as AWS takes it: well-formed, and between /16 and /28.
-pub(crate) fn cidr(parameter: &'static str, text: &str) -> Result<Ipv4Net, Error> {
-    let block = any_cidr(parameter, text)?;
-    if !(16..=28).contains(&block.prefix_len()) || block.trunc() != block {
-        return Err(Error::VpcRange(text.to_owned()));
-    }
-    Ok(block)
-}
+/// The prefixes that a VPC's and a subnet's block may have.
+/// Source: <https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html>
+pub(crate) const VPC_PREFIXES: std::ops::RangeInclusive<u8> = 16..=28;
 
-/// Any block, host bits cut off as AWS does for routes and rules.
-pub(crate) fn any_cidr(parameter: &'static str, text: &str) -> Result<Ipv4Net, Error> {
-    text.parse().map_err(|_| Error::invalid(parameter, text, "This is not a valid CIDR block."))
+/// A CIDR block of a request: the only place where text becomes one, so that every operation stores the canonical form, without host
+/// bits, as AWS does ("100.68.0.18/18 is modified to 100.68.0.0/18").
+/// Sources: `CidrBlock` of <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpc.html>, `CidrIp` of
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AuthorizeSecurityGroupIngress.html>
+pub(crate) fn cidr(parameter: &'static str, text: &str) -> Result<Ipv4Net, Error> {
+    let block: Result<Ipv4Net, _> = text.parse();
+    let block = block.map_err(|_| Error::invalid(parameter, text, "This is not a valid CIDR block."))?;
+    Ok(block.trunc())
 }
 
 /// The service principal that calls, if one does.

@@ -1,5 +1,6 @@
 //! The words that AWS shows, from wish and observation.
 
+use crate::default_vpc;
 use escale_base::choice;
 use escale_store::Image;
 use escale_tables::ec2::{
@@ -13,14 +14,17 @@ choice! {
 }
 choice! {
     pub(crate) enum NatState {
-        Pending = "pending", Available = "available", Deleting = "deleting", Deleted = "deleted",
+        Pending = "pending", Failed = "failed", Available = "available", Deleting = "deleting", Deleted = "deleted",
     }
 }
 choice! { pub(crate) enum RouteState { Active = "active", Blackhole = "blackhole" } }
 
-/// A VPC is available once the plane has it.
+/// A VPC is available once the plane has it, and one that needs no network at once.
 pub(crate) fn vpc(image: &Image, id: &VpcId) -> VpcState {
-    if image.has::<VpcSeen>(id.as_str()) { VpcState::Available } else { VpcState::Pending }
+    match image.has::<VpcSeen>(id.as_str()) || !default_vpc::needs_network(image, id) {
+        true => VpcState::Available,
+        false => VpcState::Pending,
+    }
 }
 
 /// An interface that a service made is in use by what it was made for.
@@ -34,8 +38,9 @@ pub(crate) fn interface(image: &Image, row: &Interface) -> InterfaceStatus {
 
 /// A NAT gateway is available once its interface stands with its public address.
 pub(crate) fn nat(image: &Image, row: &NatGateway) -> NatState {
-    let seen = image.get::<InterfaceSeen>(row.interface.as_str());
+    let seen = row.interface.as_ref().and_then(|i| image.get::<InterfaceSeen>(i.as_str()));
     match (row.deleted, seen) {
+        (None, _) if row.failure.is_some() => NatState::Failed,
         (None, Some(seen)) if seen.public_ip == Some(row.public_ip) => NatState::Available,
         (None, _) => NatState::Pending,
         (Some(_), Some(_)) => NatState::Deleting,

@@ -66,6 +66,16 @@ impl Bench {
             .into()
     }
 
+    /// What each start of the daemon does.
+    pub(crate) fn install(&self) {
+        let (config, now) = (&self.cloud.config, self.cloud.clock.now());
+        let done = self.store.write(|tx| {
+            crate::default_vpc::install(tx, config, now);
+            Ok::<(), escale_store::StoreError>(())
+        });
+        done.unwrap();
+    }
+
     pub(crate) fn vpc(&self) -> String {
         self.id("CreateVpc", json!({"CidrBlock": "10.0.0.0/16"}), "/Vpc/VpcId")
     }

@@ -35,7 +35,6 @@ fn blocks_of_vpcs_and_subnets() {
     for (cidr, code) in [
         ("10.0.0.0/15", "InvalidVpc.Range"),
         ("10.0.0.0/29", "InvalidVpc.Range"),
-        ("10.0.0.1/16", "InvalidVpc.Range"),
         ("10.0.0.0", "InvalidParameterValue"),
         ("198.18.0.0/16", "InvalidParameterValue"),
         ("169.254.0.0/16", "InvalidParameterValue"),
@@ -205,7 +204,11 @@ fn a_nat_gateway_holds_its_address_until_it_is_deleted() {
     let allocation = b.id("AllocateAddress", json!({}), "/AllocationId");
     let input = json!({"SubnetId": subnet, "AllocationId": allocation});
     let id = b.id("CreateNatGateway", input.clone(), "/NatGateway/NatGatewayId");
-    assert_eq!(b.fails("CreateNatGateway", input), "Resource.AlreadyAssociated");
+    let second = b.id("CreateNatGateway", input, "/NatGateway/NatGatewayId");
+    let failed = b.call("DescribeNatGateways", json!({"NatGatewayIds": [second]}))["NatGateways"][0].clone();
+    assert_eq!(failed["FailureCode"], "Resource.AlreadyAssociated");
+    let message = format!("Elastic IP address {allocation} is already associated");
+    assert_eq!(failed["FailureMessage"], message);
     let interface = b.call("DescribeNetworkInterfaces", json!({}))["NetworkInterfaces"][0].clone();
     assert_eq!(interface["InterfaceType"], "nat_gateway");
     assert_eq!(interface["Association"]["AllocationId"], allocation);
@@ -219,6 +222,142 @@ fn a_nat_gateway_holds_its_address_until_it_is_deleted() {
     b.call("DeleteNatGateway", json!({"NatGatewayId": id}));
     assert_eq!(b.fails("DeleteNatGateway", json!({"NatGatewayId": id})), "NatGatewayNotFound");
     b.call("ReleaseAddress", json!({"AllocationId": allocation}));
+}
+
+#[test]
+fn a_nat_gateway_without_an_internet_gateway_fails() {
+    let b = Bench::new();
+    let vpc = b.vpc();
+    let subnet = b.subnet(&vpc, "10.0.1.0/24");
+    let allocation = b.id("AllocateAddress", json!({}), "/AllocationId");
+    let made = b.call("CreateNatGateway", json!({"SubnetId": subnet, "AllocationId": allocation}));
+    assert_eq!(made["NatGateway"]["State"], "pending");
+    assert!(made["NatGateway"].get("FailureCode").is_none_or(serde_json::Value::is_null));
+    let id = made["NatGateway"]["NatGatewayId"].as_str().unwrap();
+    let shown = || b.call("DescribeNatGateways", json!({}))["NatGateways"].clone();
+    let failed = shown()[0].clone();
+    assert_eq!((&failed["State"], &failed["FailureCode"]), (&json!("failed"), &json!("Gateway.NotAttached")));
+    assert_eq!(failed["FailureMessage"], format!("Network {vpc} has no Internet gateway attached"));
+    assert_eq!(failed["NatGatewayAddresses"][0]["Status"], "failed");
+    let failed = json!([{"Name": "state", "Values": ["failed"]}]);
+    assert_eq!(
+        b.call("DescribeNatGateways", json!({"Filter": failed}))["NatGateways"][0]["NatGatewayId"],
+        id
+    );
+    // It holds nothing: no interface, no address; nothing can be routed to it.
+    assert_eq!(b.call("DescribeNetworkInterfaces", json!({}))["NetworkInterfaces"], json!([]));
+    let table = b.id("CreateRouteTable", json!({"VpcId": vpc}), "/RouteTable/RouteTableId");
+    let route = json!({"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": id});
+    assert_eq!(b.fails("CreateRoute", route), "NatGatewayNotFound");
+    b.call("ReleaseAddress", json!({"AllocationId": allocation}));
+    b.call("DeleteNatGateway", json!({"NatGatewayId": id}));
+    assert_eq!(shown()[0]["State"], "deleted");
+    b.call("DeleteRouteTable", json!({"RouteTableId": table}));
+    b.call("DeleteSubnet", json!({"SubnetId": subnet}));
+    b.call("DeleteVpc", json!({"VpcId": vpc}));
+}
+
+/// As AWS's pages say of each of these members: "we modify the specified CIDR block to its canonical form".
+#[test]
+fn host_bits_of_a_block_are_cut_off() {
+    let b = Bench::new();
+    let vpc = b.call("CreateVpc", json!({"CidrBlock": "10.0.1.5/16"}))["Vpc"].clone();
+    assert_eq!(vpc["CidrBlock"], "10.0.0.0/16");
+    let id = vpc["VpcId"].as_str().unwrap();
+    let subnet = b.call("CreateSubnet", json!({"VpcId": id, "CidrBlock": "10.0.1.5/24"}));
+    assert_eq!(subnet["Subnet"]["CidrBlock"], "10.0.1.0/24");
+    let group =
+        b.id("CreateSecurityGroup", json!({"GroupName": "web", "Description": "d", "VpcId": id}), "/GroupId");
+    let rule = |cidr: &str| {
+        json!({"GroupId": group, "IpPermissions": [{"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80,
+            "IpRanges": [{"CidrIp": cidr}]}]})
+    };
+    for (authorize, revoke) in [
+        ("AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress"),
+        ("AuthorizeSecurityGroupEgress", "RevokeSecurityGroupEgress"),
+    ] {
+        let made = b.call(authorize, rule("100.68.0.18/18"));
+        assert_eq!(made["SecurityGroupRules"][0]["CidrIpv4"], "100.68.0.0/18");
+        assert_eq!(b.fails(authorize, rule("100.68.0.0/18")), "InvalidPermission.Duplicate");
+        b.call(revoke, rule("100.68.1.1/18"));
+    }
+    let made = b.call("AuthorizeSecurityGroupIngress", rule("0.0.0.0/0"));
+    let change = json!({"SecurityGroupRuleId": made["SecurityGroupRules"][0]["SecurityGroupRuleId"],
+        "SecurityGroupRule": {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "CidrIpv4": "192.168.7.7/16"}});
+    b.call("ModifySecurityGroupRules", json!({"GroupId": group, "SecurityGroupRules": [change]}));
+    let rules = b.call("DescribeSecurityGroupRules", json!({})).to_string();
+    assert!(rules.contains("192.168.0.0/16") && !rules.contains("192.168.7.7"), "{rules}");
+    let gateway = b.internet(id);
+    let table = b.id("CreateRouteTable", json!({"VpcId": id}), "/RouteTable/RouteTableId");
+    let route = |to: &str| json!({"RouteTableId": table, "DestinationCidrBlock": to});
+    let mut wanted = route("192.168.7.7/16");
+    wanted["GatewayId"] = gateway.into();
+    b.call("CreateRoute", wanted.clone());
+    let shown = b.call("DescribeRouteTables", json!({"RouteTableIds": [table]}));
+    assert_eq!(shown["RouteTables"][0]["Routes"][1]["DestinationCidrBlock"], "192.168.0.0/16");
+    b.call("ReplaceRoute", wanted);
+    b.call("DeleteRoute", route("192.168.0.0/16"));
+}
+
+#[test]
+fn default_vpc() {
+    let b = Bench::new();
+    let group = json!({"GroupName": "web", "Description": "d"});
+    assert_eq!(b.fails("CreateSecurityGroup", group.clone()), "VPCIdNotSpecified");
+    assert_eq!(
+        b.fails("CreateDefaultSubnet", json!({"AvailabilityZone": "eu-west-3a"})),
+        "VPCIdNotSpecified"
+    );
+    let vpc = b.call("CreateDefaultVpc", json!({}))["Vpc"].clone();
+    assert_eq!((&vpc["CidrBlock"], &vpc["IsDefault"]), (&json!("172.31.0.0/16"), &json!(true)));
+    assert_eq!(vpc["State"], "available", "it needs no network yet");
+    assert_eq!(b.fails("CreateDefaultVpc", json!({})), "DefaultVpcAlreadyExists");
+    let id = vpc["VpcId"].as_str().unwrap();
+    let other = b.vpc();
+    let only = json!([{"Name": "is-default", "Values": ["true"]}]);
+    let found = b.call("DescribeVpcs", json!({"Filters": only}))["Vpcs"].clone();
+    assert_eq!((found.as_array().unwrap().len(), &found[0]["VpcId"]), (1, &json!(id)));
+    b.subnet(&other, "10.0.0.0/24");
+    let only = json!([{"Name": "default-for-az", "Values": ["true"]}]);
+    let subnets = b.call("DescribeSubnets", json!({"Filters": only}))["Subnets"].clone();
+    let mut blocks: Vec<_> = subnets.as_array().unwrap().iter().map(|s| s["CidrBlock"].clone()).collect();
+    blocks.sort_by_key(ToString::to_string);
+    assert_eq!(blocks, ["172.31.0.0/20", "172.31.16.0/20", "172.31.32.0/20"]);
+    assert!(subnets.as_array().unwrap().iter().all(|s| s["MapPublicIpOnLaunch"] == true && s["VpcId"] == id));
+    let tables = b.call("DescribeRouteTables", json!({"Filters": [{"Name": "vpc-id", "Values": [id]}]}));
+    assert!(tables["RouteTables"][0]["Routes"][1]["GatewayId"].as_str().unwrap().starts_with("igw-"));
+    let attributes = b.call("DescribeAccountAttributes", json!({"AttributeNames": ["default-vpc"]}));
+    assert_eq!(attributes["AccountAttributes"][0]["AttributeValues"][0]["AttributeValue"], id);
+
+    // A request that names no VPC means this one; only its groups are found by name.
+    let web = b.id("CreateSecurityGroup", group.clone(), "/GroupId");
+    let named = b.call("DescribeSecurityGroups", json!({"GroupNames": ["web"]}))["SecurityGroups"][0].clone();
+    assert_eq!((&named["GroupId"], &named["VpcId"]), (&json!(web), &json!(id)));
+    let rule =
+        json!({"GroupName": "web", "IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "CidrIp": "10.0.0.0/8"});
+    b.call("AuthorizeSecurityGroupIngress", rule.clone());
+    b.call("RevokeSecurityGroupIngress", rule);
+    b.call("DeleteSecurityGroup", json!({"GroupName": "web"}));
+    assert_eq!(b.fails("DeleteSecurityGroup", json!({"GroupName": "web"})), "InvalidGroup.NotFound");
+
+    let zone = json!({"AvailabilityZone": subnets[0]["AvailabilityZone"]});
+    assert_eq!(b.fails("CreateDefaultSubnet", zone.clone()), "DefaultSubnetAlreadyExistsInAvailabilityZone");
+    b.call("DeleteSubnet", json!({"SubnetId": subnets[0]["SubnetId"]}));
+    let again = b.call("CreateDefaultSubnet", zone)["Subnet"].clone();
+    assert_eq!((&again["DefaultForAz"], &again["CidrBlock"]), (&json!(true), &subnets[0]["CidrBlock"]));
+
+    // Once deleted it is gone until someone asks for a new one: an installation gets one only once.
+    let gateways = b.call("DescribeInternetGateways", json!({}))["InternetGateways"][0].clone();
+    let gateway = json!({"InternetGatewayId": gateways["InternetGatewayId"], "VpcId": id});
+    b.call("DetachInternetGateway", gateway);
+    for subnet in b.call("DescribeSubnets", json!({}))["Subnets"].as_array().unwrap() {
+        b.call("DeleteSubnet", json!({"SubnetId": subnet["SubnetId"]}));
+    }
+    b.call("DeleteVpc", json!({"VpcId": id}));
+    assert_eq!(b.fails("CreateSecurityGroup", group), "VPCIdNotSpecified");
+    b.install();
+    assert_eq!(b.call("DescribeVpcs", json!({}))["Vpcs"].as_array().unwrap().len(), 1);
+    b.call("CreateDefaultVpc", json!({}));
 }
 
 #[test]

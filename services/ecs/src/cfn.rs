@@ -255,10 +255,12 @@ fn service_ready(image: &Image, created: &Created) -> Readiness {
         (Outcome::Completed, None) if service.deployments.len() == 1 => Readiness::ready(),
         _ => {
             // It may take minutes until a failure is certain, and without a circuit breaker it never is.
-            let now = sight::of_service(image, &service).map(|sight| sight.told);
+            let check = sight::failing_check(image, &service).map(|check| format!("health check {check}"));
             let of_late = || autopsy::of_deployment(image, &service, newest).unwrap_or_default();
-            let why = now.or_else(|| of_late().lines().next().map(|last| format!("of late:{last}")));
-            Readiness::Pending(why.unwrap_or_else(|| format!("{} to reach a steady state", service.key())))
+            match check.or_else(|| of_late().lines().next().map(|last| last.trim_start().to_owned())) {
+                Some(why) => Readiness::failing(&why),
+                None => Readiness::Pending(format!("{} to reach a steady state", service.key())),
+            }
         }
     }
 }

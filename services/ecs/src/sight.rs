@@ -1,4 +1,4 @@
-//! What a load balancer's health check saw of a task that it found unhealthy: for events, stop reasons and people.
+//! What a load balancer's health check saw of a task: for events, stop reasons and people.
 
 use escale_store::{Image, Row};
 use escale_tables::{
@@ -17,11 +17,34 @@ pub(crate) struct Sight {
     pub told: String,
 }
 
-/// Of any of its tasks that are still there.
-pub(crate) fn of_service(image: &Image, service: &Service) -> Option<Sight> {
+/// The request of a failing health check and what came of it, of any of the service's tasks that are still there: also before the
+/// check has failed so often that its target is unhealthy.
+pub(crate) fn failing_check(image: &Image, service: &Service) -> Option<String> {
     let key = service.key();
-    let mut tasks = image.scan::<Task>().filter(|t| t.service.as_ref().is_some_and(|s| s.key == key));
-    tasks.find_map(|task| of_task(image, service, &task))
+    let tasks = image.scan::<Task>().filter(|t| t.service.as_ref().is_some_and(|s| s.key == key));
+    let tasks: Vec<_> = tasks.collect();
+    let unhealthy = tasks.iter().find_map(|task| of_task(image, service, task)).map(|sight| sight.told);
+    unhealthy.or_else(|| tasks.iter().find_map(|task| initially_failing(image, service, task)))
+}
+
+fn initially_failing(image: &Image, service: &Service, task: &Task) -> Option<String> {
+    service.load_balancers.iter().find_map(|b| {
+        let group = image.get::<TargetGroup>(b.target_group_arn.as_ref()?)?;
+        let port = u16::try_from(b.container_port?).ok()?;
+        let seen =
+            image.get::<elbv2::TargetSeen>(&elbv2::Target::key_of(&group.arn, task.private_ip, port))?;
+        match &seen.health {
+            TargetHealth::InitialFailing(health) => Some(report(&group, task, port, health, "")),
+            _ => None,
+        }
+    })
+}
+
+/// `GET http://10.9.2.7:3000/nope: answered 404, expected 200`
+fn report(group: &TargetGroup, task: &Task, port: u16, health: &TargetHealth, description: &str) -> String {
+    let checked = group.health.port.unwrap_or(port);
+    let request = format!("GET http://{}:{checked}{}", task.private_ip, group.health.path);
+    format!("{request}: {}", outcome(group, checked, health, description))
 }
 
 pub(crate) fn of_task(image: &Image, service: &Service, task: &Task) -> Option<Sight> {
@@ -33,9 +56,7 @@ pub(crate) fn of_task(image: &Image, service: &Service, task: &Task) -> Option<S
         let port = u16::try_from(b.container_port?).ok()?;
         let key = elbv2::Target::key_of(&group.arn, task.private_ip, port);
         let health = image.get::<elbv2::TargetSeen>(&key)?.health.clone();
-        let checked = group.health.port.unwrap_or(port);
-        let request = format!("GET http://{}:{checked}{}", task.private_ip, group.health.path);
-        let told = format!("{request}: {}", outcome(&group, checked, &health, description));
+        let told = report(&group, task, port, &health, description);
         Some(Sight { group: group.arn.clone(), port, description: description.clone(), told })
     })
 }
@@ -43,16 +64,18 @@ pub(crate) fn of_task(image: &Image, service: &Service, task: &Task) -> Option<S
 fn outcome(group: &TargetGroup, port: u16, health: &TargetHealth, description: &str) -> String {
     match health {
         TargetHealth::WrongStatus(status) => {
-            format!("answered {status}, and {} is asked for", group.health.matcher)
+            format!("answered {status}, expected {}", group.health.matcher)
         }
         TargetHealth::TimedOut => format!("no answer within {} s", group.health.timeout_secs),
         TargetHealth::Refused => format!("connection refused, nothing listens on port {port}"),
         TargetHealth::NotHttp => "what answers there is not HTTP, or hangs up".into(),
         TargetHealth::Unreachable(why) => why.clone(),
         // Not unhealthy any more; what it was is known by its words alone.
-        TargetHealth::Unused | TargetHealth::Initial | TargetHealth::Healthy | TargetHealth::Draining => {
-            description.to_owned()
-        }
+        TargetHealth::Unused
+        | TargetHealth::Initial
+        | TargetHealth::InitialFailing(_)
+        | TargetHealth::Healthy
+        | TargetHealth::Draining => description.to_owned(),
     }
 }
 
@@ -60,7 +83,7 @@ fn outcome(group: &TargetGroup, port: u16, health: &TargetHealth, description: &
 mod tests {
     use super::*;
     use escale_base::Timestamp;
-    use escale_tables::elbv2::HealthCheck;
+    use escale_tables::elbv2::{HealthCheck, TargetType};
 
     #[test]
     fn says_what_came_of_the_request() {
@@ -77,6 +100,7 @@ mod tests {
             arn: String::new(),
             name: String::new(),
             vpc: "vpc-0".into(),
+            targets: TargetType::Ip,
             port: 80,
             health,
             attributes: Default::default(),
@@ -84,7 +108,7 @@ mod tests {
             created: Timestamp(0),
         };
         for (health, told) in [
-            (TargetHealth::WrongStatus(503), "answered 503, and 200-299 is asked for"),
+            (TargetHealth::WrongStatus(503), "answered 503, expected 200-299"),
             (TargetHealth::TimedOut, "no answer within 3 s"),
             (TargetHealth::Refused, "connection refused, nothing listens on port 81"),
             (TargetHealth::NotHttp, "what answers there is not HTTP, or hangs up"),

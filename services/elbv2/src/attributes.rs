@@ -58,6 +58,8 @@ pub(crate) const GROUP: &[Known] = &[
     known("stickiness.enabled", "false", DefaultOnly),
     known("stickiness.type", "lb_cookie", DefaultOnly),
     known("stickiness.lb_cookie.duration_seconds", "86400", DefaultOnly),
+    known("stickiness.app_cookie.cookie_name", "", DefaultOnly),
+    known("stickiness.app_cookie.duration_seconds", "86400", DefaultOnly),
     known("load_balancing.cross_zone.enabled", "use_load_balancer_configuration", OneOf(CROSS_ZONE)),
     known(
         "load_balancing.algorithm.type",

@@ -10,7 +10,7 @@ use escale_service::Cx;
 use escale_store::Image;
 use escale_tables::{
     ec2::{GroupId, SubnetId, VpcId},
-    elbv2::{Listener, LoadBalancer, Rule, Scheme, TargetGroup},
+    elbv2::{Listener, LoadBalancer, Rule, Scheme, TargetGroup, TargetType},
 };
 
 #[derive(Debug, Wire)]
@@ -114,7 +114,7 @@ pub(crate) struct GroupShape {
     pub health_check_path: String,
     pub matcher: MatcherShape,
     pub load_balancer_arns: Vec<String>,
-    pub target_type: &'static str,
+    pub target_type: TargetType,
     pub protocol_version: &'static str,
     pub ip_address_type: &'static str,
 }
@@ -142,7 +142,7 @@ pub(crate) fn group(image: &Image, row: &TargetGroup) -> GroupShape {
         health_check_path: health.path.clone(),
         matcher: MatcherShape { http_code: Some(health.matcher.clone()) },
         load_balancer_arns: rules::balancers_of(image, &row.arn).into_iter().collect(),
-        target_type: "ip",
+        target_type: row.targets,
         protocol_version: "HTTP1",
         ip_address_type: "ipv4",
     }

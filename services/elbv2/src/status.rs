@@ -93,7 +93,7 @@ pub(crate) fn target(image: &Image, target: &Target) -> Health {
             Health::of(HealthState::Unused, "Target.NotInUse", text)
         }
         // `Draining` here means that the plane has not heard yet of its being registered again.
-        TargetHealth::Initial | TargetHealth::Draining => {
+        TargetHealth::Initial | TargetHealth::InitialFailing(_) | TargetHealth::Draining => {
             Health::of(HealthState::Initial, "Elb.InitialHealthChecking", "Initial health checks in progress")
         }
     }

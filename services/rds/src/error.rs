@@ -24,6 +24,8 @@ pub enum Error {
         "Cannot delete the subnet group '{0}' because at least one database instance: {1} is still using it."
     )]
     SubnetGroupInUse(String, String),
+    #[error("The subnet group 'default' cannot be deleted: instances without a DBSubnetGroupName use it.")]
+    DefaultSubnetGroup,
     #[error(
         "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. Current AZ coverage: {0}. Add \
          subnets to cover at least 2 AZs."
@@ -58,7 +60,9 @@ impl From<Error> for AwsError {
             Error::SnapshotState(_) => ("InvalidDBSnapshotState", 400),
             Error::NoSubnetGroup(_) => ("DBSubnetGroupNotFoundFault", 404),
             Error::SubnetGroupExists(_) => ("DBSubnetGroupAlreadyExists", 400),
-            Error::SubnetGroupInUse(..) => ("InvalidDBSubnetGroupStateFault", 400),
+            Error::SubnetGroupInUse(..) | Error::DefaultSubnetGroup => {
+                ("InvalidDBSubnetGroupStateFault", 400)
+            }
             Error::TooFewZones(_) => ("DBSubnetGroupDoesNotCoverEnoughAZs", 400),
             Error::Subnet(_) => ("InvalidSubnet", 400),
             Error::Network(_) => ("InvalidVPCNetworkStateFault", 400),

@@ -5,7 +5,7 @@ use escale_base::{AwsError, Secret, Tag, ids};
 use escale_service::{Cx, answer};
 use escale_store::Image;
 use escale_tables::{
-    ec2::{GroupId, InterfaceId, Subnet, VpcId},
+    ec2::{DefaultSubnet, DefaultVpc, GroupId, InterfaceId, Subnet, VpcId},
     rds::{Credentials, Instance, InstanceSeen, Node, Recorded, Snapshot, SnapshotKind, SubnetGroup},
 };
 use serde_json::{Value, json};
@@ -94,10 +94,10 @@ pub(crate) struct Asked<'a> {
 /// Chooses zones and makes an interface for each node.
 fn place(cx: &mut Cx<'_>, id: &str, asked: Asked<'_>) -> Result<Place, Error> {
     let Asked { subnet_group, groups, zone, multi_az, port } = asked;
-    let name = subnet_group.ok_or_else(|| {
-        Error::Network("There is no default VPC to put the instance in: give DBSubnetGroupName".into())
-    })?;
-    let group = rules::subnet_group(cx.tx, name)?;
+    let group = match subnet_group {
+        Some(name) => rules::subnet_group(cx.tx, name)?,
+        None => default_subnet_group(cx)?,
+    };
     let security_groups = rules::security_groups(cx.tx, &group.vpc, groups)?;
     if multi_az && zone.is_some() {
         let what = "Requesting a specific availability zone is not valid for Multi-AZ instances.";
@@ -116,6 +116,27 @@ fn place(cx: &mut Cx<'_>, id: &str, asked: Asked<'_>) -> Result<Place, Error> {
     let nodes = subnets.iter().map(|s| node(cx, id, s, &all)).collect::<Result<_, _>>()?;
     let (subnet_group, vpc) = (group.name.clone(), group.vpc.clone());
     Ok(Place { subnet_group, vpc, security_groups, replication_group, nodes })
+}
+
+/// The group `default`, which AWS creates with the first instance that names no group: the default VPC's default subnets.
+/// Source: <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_VPC.WorkingWithRDSInstanceinaVPC.html#USER_VPC.Subnets>
+fn default_subnet_group(cx: &mut Cx<'_>) -> Result<Arc<SubnetGroup>, Error> {
+    let vpc = DefaultVpc::of(cx.tx).ok_or_else(|| {
+        Error::Network(
+            "The request has no DBSubnetGroupName and the account has no default VPC: name a DB subnet group, or create a \
+             default VPC with CreateDefaultVpc."
+                .into(),
+        )
+    })?;
+    // A group of an earlier default VPC has no instance left, or its VPC could not have been deleted.
+    if let Some(group) = cx.tx.get::<SubnetGroup>(SubnetGroup::DEFAULT).filter(|g| g.vpc == vpc) {
+        return Ok(group);
+    }
+    let subnets: Vec<_> = cx.tx.scan::<DefaultSubnet>().map(|d| d.subnet.clone()).collect();
+    rules::subnets(cx.tx, &subnets)?;
+    let name = SubnetGroup::DEFAULT.to_owned();
+    cx.tx.put(SubnetGroup { description: name.clone(), name, vpc, subnets, tags: vec![] });
+    rules::subnet_group(cx.tx, SubnetGroup::DEFAULT)
 }
 
 /// A security group whose members reach each other's database port. On AWS the two copies of a Multi-AZ instance are

@@ -26,6 +26,14 @@ pub(crate) const RECORDED: &[Recorded] = &[
     Recorded { name: "CreateDBInstance.PreferredMaintenanceWindow", reason: WINDOW },
     Recorded { name: "CreateDBInstance.CACertificateIdentifier", reason: CA },
     Recorded {
+        name: "CreateDBInstance.EnablePerformanceInsights",
+        reason: "It is a view of AWS's console; the database itself is the same with it and without it",
+    },
+    Recorded {
+        name: "CreateDBInstance.EnableCloudwatchLogsExports",
+        reason: "The server's log stays in the database's own folder; it is not sent to CloudWatch Logs yet",
+    },
+    Recorded {
         name: "CreateDBInstance.LicenseModel",
         reason: "PostgreSQL has one licence, and only it is taken",
     },

@@ -5,7 +5,7 @@ use escale_base::{Tag, Timestamp, Wire};
 use escale_service::Cx;
 use escale_tables::{
     ec2::Subnet,
-    rds::{Instance, InstanceSeen, ParameterGroup, Snapshot, SnapshotSeen, SubnetGroup},
+    rds::{Instance, InstanceSeen, LogExport, ParameterGroup, Snapshot, SnapshotSeen, SubnetGroup},
 };
 
 #[derive(Debug, Wire)]
@@ -66,6 +66,7 @@ pub(crate) struct InstanceShape {
     #[wire("IAMDatabaseAuthenticationEnabled")]
     pub iam_database_authentication_enabled: bool,
     pub performance_insights_enabled: bool,
+    pub enabled_cloudwatch_logs_exports: Vec<LogExport>,
     pub deletion_protection: bool,
     pub max_allocated_storage: Option<i32>,
     pub tag_list: Vec<Tag>,
@@ -172,7 +173,8 @@ pub(crate) fn instance(cx: &Cx<'_>, row: &Instance) -> InstanceShape {
         monitoring_interval: 0,
         arn: rules::arn(cx, "db", &row.id),
         iam_database_authentication_enabled: false,
-        performance_insights_enabled: false,
+        performance_insights_enabled: kept.performance_insights,
+        enabled_cloudwatch_logs_exports: kept.log_exports,
         deletion_protection: row.deletion_protection,
         max_allocated_storage: kept.max_allocated_storage_gb,
         tag_list: row.tags.clone(),

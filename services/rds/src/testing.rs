@@ -6,7 +6,10 @@ use escale_service::{
 };
 use escale_store::{Image, Store, StoreError};
 use escale_tables::{
-    ec2::{Group, GroupId, Interface, InterfaceId, InterfaceSeen, Subnet, SubnetId, VpcId},
+    ec2::{
+        DefaultSubnet, DefaultVpc, Group, GroupId, Interface, InterfaceId, InterfaceSeen, Subnet, SubnetId,
+        VpcId,
+    },
     rds::Instance,
 };
 use serde_json::json;
@@ -195,6 +198,19 @@ impl World {
                 description: String::new(),
                 tags: vec![],
             });
+            Ok::<(), StoreError>(())
+        });
+        done.unwrap();
+    }
+
+    /// From here on the one VPC is the account's default VPC.
+    pub(crate) fn make_default(&self) {
+        let done = self.store.write(|tx| {
+            tx.put(DefaultVpc { vpc: Some(VpcId::from("vpc-1")) });
+            for zone in ["a", "b"] {
+                let subnet = SubnetId(format!("subnet-{zone}"));
+                tx.put(DefaultSubnet { zone: format!("eu-west-3{zone}"), subnet });
+            }
             Ok::<(), StoreError>(())
         });
         done.unwrap();

@@ -18,7 +18,7 @@ pub(crate) fn spec(image: &Image, config: &Config) -> Spec {
     public.extend(zones.iter().filter(|(_, row)| !row.private).map(|(zone, _)| Arc::clone(zone)));
     let of_all = system::private(image, config);
     let resolver = |vpc: &Vpc| {
-        let mut own = vec![Arc::clone(&of_all)];
+        let mut own = of_all.clone();
         let associated = zones.iter().filter(|(_, row)| row.private && row.vpcs.contains(&vpc.id));
         own.extend(associated.map(|(zone, _)| Arc::clone(zone)));
         Resolver { zones: own, upstream: None, queries_per_second: Some(limits::dns::VPC_PACKETS_PER_SECOND) }

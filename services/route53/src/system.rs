@@ -12,6 +12,9 @@ pub(crate) const NAME_SERVER: &str = "ns-1.dns.localhost.";
 
 const DNS: &str = "dns.localhost";
 const LOAD_BALANCERS: &str = "elb.localhost";
+/// Internal load balancers are below `escale.internal`, not below `localhost`: curl, browsers and nss-myhostname answer
+/// every name below `localhost` with the loopback address themselves (RFC 6761 section 6.3), also inside a VPC.
+const INTERNAL_LOAD_BALANCERS: &str = "elb.escale.internal";
 const DISTRIBUTIONS: &str = "cloudfront.localhost";
 const TTL_SECS: u32 = 60;
 
@@ -28,36 +31,51 @@ impl SystemName {
     }
 }
 
-/// Zones that everybody may ask for.
+/// Zones that everybody may ask for. As on AWS, the public DNS also answers an internal load balancer's name, with its
+/// private addresses.
+/// Source: <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#load-balancer-scheme>
 pub(crate) fn public(image: &Image, config: &Config) -> Vec<Arc<Zone>> {
     let name_server = SystemName::new(NAME_SERVER, vec![config.dns_address], 172_800);
     vec![
         zone(DNS, vec![name_server]),
-        zone(LOAD_BALANCERS, load_balancers(image)),
+        zone(LOAD_BALANCERS, load_balancers(image, Reach::Public)),
+        zone(INTERNAL_LOAD_BALANCERS, load_balancers(image, Reach::Internal)),
         zone(DISTRIBUTIONS, distributions(image)),
     ]
 }
 
-/// The zone that every VPC's resolver has.
-pub(crate) fn private(image: &Image, config: &Config) -> Arc<Zone> {
+/// The zones that every VPC's resolver has. The name of an internal load balancer lies within `escale.internal`, so its zone
+/// is here as well: a resolver asks its own zones before the public ones.
+pub(crate) fn private(image: &Image, config: &Config) -> Vec<Arc<Zone>> {
     let api = SystemName::new(Config::api_name(), vec![config.api_address], TTL_SECS);
     let s3 = SystemName::new(Config::s3_name(), vec![config.s3_address], TTL_SECS);
-    zone(Config::PRIVATE_SUFFIX, [api, s3].into_iter().chain(databases(image)).collect())
+    vec![
+        zone(Config::PRIVATE_SUFFIX, [api, s3].into_iter().chain(databases(image)).collect()),
+        zone(INTERNAL_LOAD_BALANCERS, load_balancers(image, Reach::Internal)),
+    ]
 }
 
 /// Whether a name can be an alias's target without being in a hosted zone.
 pub(crate) fn is_alias_target(name: &str) -> bool {
-    [LOAD_BALANCERS, DISTRIBUTIONS].iter().any(|zone| crate::names::within(name, &format!("{zone}.")))
+    [LOAD_BALANCERS, INTERNAL_LOAD_BALANCERS, DISTRIBUTIONS]
+        .iter()
+        .any(|zone| crate::names::within(name, &format!("{zone}.")))
 }
 
 /// The zone of the cloud's own that has this very name.
 pub(crate) fn is_apex(name: &str) -> bool {
     let name = name.trim_end_matches('.');
-    [DNS, LOAD_BALANCERS, DISTRIBUTIONS, Config::PRIVATE_SUFFIX].contains(&name)
+    [DNS, LOAD_BALANCERS, INTERNAL_LOAD_BALANCERS, DISTRIBUTIONS, Config::PRIVATE_SUFFIX].contains(&name)
 }
 
-fn load_balancers(image: &Image) -> Vec<SystemName> {
-    let rows = image.scan::<LoadBalancerName>();
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    Public,
+    Internal,
+}
+
+fn load_balancers(image: &Image, reach: Reach) -> Vec<SystemName> {
+    let rows = image.scan::<LoadBalancerName>().filter(|r| r.public == (reach == Reach::Public));
     rows.map(|r| SystemName::new(&r.name, r.addresses.clone(), TTL_SECS)).collect()
 }
 

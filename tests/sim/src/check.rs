@@ -31,9 +31,9 @@ pub(crate) async fn stands(world: &World, life: &Life) -> Result<()> {
 /// Every wish has its counterpart in the planes, and they have nothing else.
 pub(crate) async fn mirrored(world: &World, life: &Life) -> Result<()> {
     let image = life.store.read();
-    same("networks", rows::<ec2::Vpc>(&image), world.network.vpcs().await?)?;
-    for vpc in image.scan::<ec2::Vpc>() {
-        let spec = world.network.spec(vpc.id.as_str()).context("it was there a moment ago")?;
+    same("networks", networks(&image), world.network.vpcs().await?)?;
+    for vpc in networks(&image) {
+        let spec = world.network.spec(&vpc).context("it was there a moment ago")?;
         interfaces(&image, &spec)?;
     }
     addresses(&image)?;
@@ -78,7 +78,7 @@ fn interfaces(image: &Image, spec: &VpcSpec) -> Result<()> {
     let nodes = image.scan::<rds::Instance>();
     owned.extend(nodes.flat_map(|i| i.nodes.iter().map(|n| n.interface.to_string()).collect::<Vec<_>>()));
     let gateways = image.scan::<ec2::NatGateway>().filter(|g| g.deleted.is_none());
-    owned.extend(gateways.map(|g| g.interface.to_string()));
+    owned.extend(gateways.filter_map(|g| g.interface.as_ref().map(ToString::to_string)));
     same("interfaces with an owner", owned, spec.interfaces.iter().map(|i| i.name.clone()).collect())
 }
 
@@ -105,7 +105,7 @@ fn names(life: &Life, image: &Image) -> Result<()> {
         ensure!(public.contains(name), "the zone {name} is not served; served are {public:?}");
     }
     same("networks with a resolver", rows::<ec2::Vpc>(image), told.networks.keys().cloned().collect())?;
-    let mut places = rows::<ec2::Vpc>(image);
+    let mut places = networks(image);
     places.extend([DnsServer::LOOPBACK, DnsServer::INTERNET].map(str::to_owned));
     same("DNS servers", places, rows::<DnsServer>(image))?;
     let served: Vec<String> =
@@ -249,7 +249,7 @@ pub(crate) async fn nothing(world: &World, life: &Life) -> Result<()> {
             left.extend(life.store.read().keys(table.name()).map(|key| format!("{} {key}", table.name())));
         }
     }
-    same("rows that are left", Names::new(), left)
+    same("rows that are left", of_default_vpc(&life.store.read()), left)
 }
 
 /// Tables that may have rows when nothing is there: histories, and what the installation itself has.
@@ -271,6 +271,37 @@ const KEPT: &[&str] = &[
     "route53_change_counter",
     "route53_server",
 ];
+
+/// The rows of the account's default VPC, by table and key: every installation has them.
+fn of_default_vpc(image: &Image) -> Names {
+    let Some(id) = ec2::DefaultVpc::of(image) else { return Names::new() };
+    let groups: Vec<_> = image.scan::<ec2::Group>().filter(|g| g.vpc == id).collect();
+    let mut names = Names::from([named(&ec2::DefaultVpc { vpc: Some(id.clone()) })]);
+    names.extend(image.scan::<ec2::Vpc>().filter(|v| v.id == id).map(|r| named(&*r)));
+    names.extend(image.scan::<ec2::DefaultSubnet>().map(|r| named(&*r)));
+    names.extend(image.scan::<ec2::Subnet>().filter(|s| s.vpc == id).map(|r| named(&*r)));
+    names.extend(image.scan::<ec2::RouteTable>().filter(|t| t.vpc == id).map(|r| named(&*r)));
+    let gateways = image.scan::<ec2::InternetGateway>().filter(|g| g.vpc.as_ref() == Some(&id));
+    names.extend(gateways.map(|r| named(&*r)));
+    for group in groups {
+        names.insert(named(&*group));
+        names.extend(image.prefix::<ec2::GroupRule>(&format!("{}/", group.id)).map(|r| named(&*r)));
+    }
+    names
+}
+
+fn named<R: Row>(row: &R) -> String {
+    format!("{} {}", R::TABLE, row.key())
+}
+
+/// The VPCs with a network: the default VPC, in which nothing runs here, has none.
+fn networks(image: &Image) -> Names {
+    let mut vpcs = rows::<ec2::Vpc>(image);
+    if let Some(unused) = ec2::DefaultVpc::of(image) {
+        vpcs.remove(unused.as_str());
+    }
+    vpcs
+}
 
 fn rows<R: Row>(image: &Image) -> Names {
     image.keys(R::TABLE).cloned().collect()

@@ -25,6 +25,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("app/wiring", &["front/service", "services", "state", "engine", "planes"]),
     ("app", &["app/wiring", "front", "services", "state", "engine", "planes", "blueprint", "imagebuild"]),
     ("tests/faults", &["state", "engine", "planes"]),
+    ("tests/fuzz", &["front/model", "front/wire", "services/cloudformation", "planes", "blueprint"]),
     (
         "tests/sim",
         &["app/wiring", "tests/faults", "front", "services", "state", "engine", "planes", "blueprint"],

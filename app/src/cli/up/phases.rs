@@ -74,7 +74,8 @@ impl Phases {
         }
     }
 
-    fn line(&self, text: &str) {
+    /// A line that stays.
+    pub(crate) fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),
             None if !self.quiet => eprintln!("{text}"),

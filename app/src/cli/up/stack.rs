@@ -6,7 +6,11 @@ use crate::cli::{
     xml::Xml,
 };
 use anyhow::{Result, bail};
-use std::{collections::BTreeMap, time::Duration};
+use escale_service::Readiness;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// Pause between two looks at a stack under way.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -83,6 +87,7 @@ async fn wait_until_made(
     all: usize,
     phases: &Phases,
 ) -> Result<BTreeMap<String, String>> {
+    let mut reports = Reports::default();
     loop {
         let Some(stack) = describe(client, name).await? else { bail!("the stack {name} has vanished") };
         match stack.text_of("StackStatus") {
@@ -94,11 +99,49 @@ async fn wait_until_made(
             }
             "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_COMPLETE" => {
                 let why = failures(client, name).await?;
-                bail!("the stack {name} could not be made:\n{why}");
+                bail!("the stack {name} could not be created:\n{why}{}", reports.beside(&why));
             }
-            _ => phases.tell(waiting_for(client, name, all).await?),
+            _ => {
+                let resources = resources(client, name).await?;
+                for line in reports.news(&resources) {
+                    phases.line(&line);
+                }
+                phases.tell(waiting_for(&resources, all));
+            }
         }
         tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// What resources under way reported of a failure: by logical id, the last report. Each is printed once, as soon as it is there: until
+/// a service has failed for good, minutes may pass, and without a deployment circuit breaker it never does.
+#[derive(Default)]
+struct Reports {
+    last: BTreeMap<String, String>,
+    printed: BTreeSet<(String, String)>,
+}
+
+impl Reports {
+    /// The lines to print now.
+    fn news(&mut self, resources: &[Xml]) -> Vec<String> {
+        let mut lines = Vec::new();
+        for resource in resources {
+            let id = resource.text_of("LogicalResourceId").to_owned();
+            let Some(what) = resource.text_of("ResourceStatusReason").strip_prefix(Readiness::FAILING) else {
+                continue;
+            };
+            self.last.insert(id.clone(), what.to_owned());
+            if self.printed.insert((id.clone(), what.to_owned())) {
+                lines.push(format!("  {id}: {what}"));
+            }
+        }
+        lines
+    }
+
+    /// For the error at the end: the last reports of resources of which it says nothing.
+    fn beside(&self, told: &str) -> String {
+        let missing = self.last.iter().filter(|(id, _)| !told.contains(&format!("  {id}: ")));
+        missing.map(|(id, what)| format!("\n  {id}: {what}")).collect()
     }
 }
 
@@ -114,7 +157,7 @@ async fn wait_until_gone(client: &Client, name: &str, phases: &Phases) -> Result
                      own in it (a task, a record): remove that, and say it again"
                 )
             }
-            _ => phases.tell(waiting_for(client, name, 0).await?),
+            _ => phases.tell(waiting_for(&resources(client, name).await?, 0)),
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
@@ -128,16 +171,18 @@ pub(crate) async fn describe(client: &Client, name: &str) -> Result<Option<Xml>>
     }
 }
 
+async fn resources(client: &Client, name: &str) -> Result<Vec<Xml>> {
+    let request = [("StackName".into(), name.into())];
+    match client.query("cloudformation", "DescribeStackResources", &request).await {
+        // Its deletion ended since the last look; the next one says so.
+        Err(error) if is_code(&error, "ValidationError") => Ok(Vec::new()),
+        found => Ok(found?.list("StackResources").to_vec()),
+    }
+}
+
 /// `41 of 73, waiting for DbInstance (the standby catches up)`. `all` are those of the template; a resource is in the stack only
 /// once it was begun.
-async fn waiting_for(client: &Client, name: &str, all: usize) -> Result<String> {
-    let request = [("StackName".into(), name.into())];
-    let found = match client.query("cloudformation", "DescribeStackResources", &request).await {
-        // Its deletion ended since the last look; the next one says so.
-        Err(error) if is_code(&error, "ValidationError") => return Ok(String::new()),
-        found => found?,
-    };
-    let resources = found.list("StackResources");
+fn waiting_for(resources: &[Xml], all: usize) -> String {
     let done = resources.iter().filter(|r| r.text_of("ResourceStatus").ends_with("_COMPLETE")).count();
     let open: Vec<String> = resources
         .iter()
@@ -147,7 +192,7 @@ async fn waiting_for(client: &Client, name: &str, all: usize) -> Result<String> 
             why => format!("{} ({why})", r.text_of("LogicalResourceId")),
         })
         .collect();
-    Ok(format!("{done} of {}, waiting for {}", all.max(resources.len()), open.join(", ")))
+    format!("{done} of {}, waiting for {}", all.max(resources.len()), open.join(", "))
 }
 
 /// The resources that failed, each with its reason, first failure first.

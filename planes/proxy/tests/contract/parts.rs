@@ -85,7 +85,7 @@ impl Running {
         plane.apply(spec).await.unwrap();
         let mut seen = plane.seen("web").unwrap();
         let seen = seen
-            .wait_for(|s| s.targets.iter().all(|t| t.state != TargetState::Initial))
+            .wait_for(|s| s.targets.iter().all(|t| !matches!(t.state, TargetState::Initial(_))))
             .await
             .unwrap()
             .clone();

@@ -177,7 +177,7 @@ async fn a_new_target_need_not_wait_for_the_next_interval() {
     let plane = Balancers::new(Arc::new(StillStarts(3.into())), escale_base::Clock::machine());
     plane.apply(balancer(vec![group])).await.unwrap();
     let mut seen = plane.seen("web").unwrap();
-    let seen = seen.wait_for(|s| s.targets[0].state != TargetState::Initial).await.unwrap();
+    let seen = seen.wait_for(|s| !matches!(s.targets[0].state, TargetState::Initial(_))).await.unwrap();
     assert_eq!(seen.targets[0].state, TargetState::Healthy, "refusals out of turn do not count");
 }
 

@@ -214,10 +214,18 @@ impl<'a> Scope<'a> {
         })
     }
 
-    /// The text of a value that must be one; of a literal, what was written.
+    /// The name of a map or of a key in one: as it was written, as keys are.
+    fn name(&self, expression: &Expression, function: &str) -> Result<String, EvaluateError> {
+        match &expression.form {
+            Form::Scalar(scalar) => Ok(scalar.text.clone()),
+            _ => self.text(expression, function),
+        }
+    }
+
+    /// The text of a value that must be one. A literal number keeps the digits that were written.
     pub(super) fn text(&self, expression: &Expression, function: &str) -> Result<String, EvaluateError> {
         if let Form::Scalar(scalar) = &expression.form {
-            return Ok(scalar.text.clone());
+            return Ok(scalar.string().to_owned());
         }
         let value = self.value(expression)?;
         let text = value.as_ref().and_then(text_of);
@@ -235,7 +243,7 @@ impl<'a> Scope<'a> {
             let mut texts = Vec::new();
             for item in items {
                 match &item.form {
-                    Form::Scalar(scalar) => texts.push(scalar.text.clone()),
+                    Form::Scalar(scalar) => texts.push(scalar.string().to_owned()),
                     _ => match self.value(item)? {
                         None => {}
                         Some(Value::Array(inner)) => texts.extend(inner.iter().filter_map(text_of)),
@@ -311,7 +319,7 @@ impl<'a> Scope<'a> {
         key: &Expression,
         second: &Expression,
     ) -> Result<Value, EvaluateError> {
-        let name = |e| self.text(e, "Fn::FindInMap");
+        let name = |e| self.name(e, "Fn::FindInMap");
         let (map, key, second) = (name(map)?, name(key)?, name(second)?);
         let Some(mapping) = self.template.mappings.get(&map) else {
             let message =

@@ -78,7 +78,7 @@ impl Scope<'_> {
     /// What `Fn::Equals` compares: texts, for which `8000` and `"8000"` are the same, or whole values.
     fn comparable(&self, expression: &Expression) -> Result<Value, EvaluateError> {
         if let Form::Scalar(scalar) = &expression.form {
-            return Ok(scalar.text.clone().into());
+            return Ok(scalar.string().into());
         }
         let value = self.value(expression)?.unwrap_or(Value::Null);
         Ok(text_of(&value).map_or(value, Value::from))

@@ -35,14 +35,31 @@ impl Scalar {
     /// YAML 1.1's booleans and decimal numbers. Dates, octals and numbers with leading zeros (account ids) stay
     /// text.
     pub fn value(&self) -> Value {
-        if !self.plain {
-            return self.text.clone().into();
+        match (self.plain, self.text.as_str(), self.boolean()) {
+            (false, text, _) => text.into(),
+            (true, _, Some(truth)) => truth.into(),
+            (true, "" | "~" | "null" | "Null" | "NULL", _) => Value::Null,
+            (true, text, None) => number(text).unwrap_or_else(|| text.into()),
         }
+    }
+
+    /// The scalar where a string is needed. A boolean is `true` or `false`, however YAML spells it: `Default: True` and
+    /// `Default: yes` are the string `true`. A number keeps the digits that were written.
+    pub fn string(&self) -> &str {
+        match self.boolean() {
+            Some(true) => "true",
+            Some(false) => "false",
+            None => &self.text,
+        }
+    }
+
+    /// Source: <https://yaml.org/type/bool.html>, without the single letters, which CloudFormation leaves as they are.
+    fn boolean(&self) -> Option<bool> {
         match self.text.as_str() {
-            "" | "~" | "null" | "Null" | "NULL" => Value::Null,
-            "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => true.into(),
-            "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => false.into(),
-            text => number(text).unwrap_or_else(|| text.into()),
+            _ if !self.plain => None,
+            "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some(true),
+            "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Some(false),
+            _ => None,
         }
     }
 }
@@ -70,9 +87,14 @@ impl Node {
         if let Kind::List(items) = &self.kind { Some(items) } else { None }
     }
 
-    /// The text of a scalar, whatever its type; CloudFormation takes numbers and booleans for strings.
+    /// A scalar as it was written: for names, which are compared with keys.
     pub fn text(&self) -> Option<&str> {
         if let Kind::Scalar(scalar) = &self.kind { Some(&scalar.text) } else { None }
+    }
+
+    /// A scalar as a string value, whatever its type; CloudFormation takes numbers and booleans for strings.
+    pub fn string(&self) -> Option<&str> {
+        if let Kind::Scalar(scalar) = &self.kind { Some(scalar.string()) } else { None }
     }
 
     pub fn get(&self, key: &str) -> Option<&Node> {

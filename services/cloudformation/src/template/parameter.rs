@@ -205,7 +205,7 @@ pub(crate) fn read(name: &str, node: &Node) -> Result<Parameter, TemplateError> 
     let (mut type_name, mut default, mut description, mut no_echo) = (None, None, None, false);
     let mut constraints = Constraints::default();
     for (key, value) in entries {
-        let text = || match value.text() {
+        let text = || match value.string() {
             Some(text) => Ok(text.to_owned()),
             None => Err(wrong(format!("Every {} member must be a string.", key.text)).at(value.at)),
         };
@@ -222,7 +222,7 @@ pub(crate) fn read(name: &str, node: &Node) -> Result<Parameter, TemplateError> 
             "AllowedValues" => {
                 let items: Option<Vec<String>> = value
                     .list()
-                    .and_then(|items| items.iter().map(|i| i.text().map(str::to_owned)).collect());
+                    .and_then(|items| items.iter().map(|i| i.string().map(str::to_owned)).collect());
                 let items =
                     items.ok_or_else(|| wrong("AllowedValues must be a list of strings.".to_owned()))?;
                 constraints.allowed_values = Some(items);

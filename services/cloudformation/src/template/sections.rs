@@ -172,8 +172,8 @@ fn mapping(name: &str, node: &Node) -> Result<IndexMap<String, IndexMap<String, 
     for (key, attributes) in node.map().ok_or_else(|| wrong(node.at))? {
         let mut values = IndexMap::new();
         for (attribute, value) in attributes.map().ok_or_else(|| wrong(attributes.at))? {
-            // What was written, so that an account id keeps its leading zeros and 'yes' stays a word.
-            let text = |node: &Node| node.text().map(Value::from).ok_or_else(|| wrong(node.at));
+            // The digits that were written, so that an account id keeps its leading zeros.
+            let text = |node: &Node| node.string().map(Value::from).ok_or_else(|| wrong(node.at));
             let value = match value.list() {
                 Some(items) => items.iter().map(text).collect::<Result<Value, _>>()?,
                 None => text(value)?,

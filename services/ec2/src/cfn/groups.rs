@@ -3,7 +3,7 @@
 use super::{Input, at_once, gone_is_fine, text};
 use escale_base::{AwsError, wire::Value};
 use escale_service::{Created, Cx, Props, ResourceType};
-use escale_tables::ec2::GroupRule;
+use escale_tables::ec2::{Group, GroupRule};
 use serde_json::{Map, json};
 
 pub(super) const TYPES: &[ResourceType] = &[
@@ -83,7 +83,7 @@ fn group(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
         .tags(props, "security-group");
     let id = text(&input.call(cx, "CreateSecurityGroup")?, "/GroupId");
     for rule in inline(props, "SecurityGroupIngress") {
-        authorize(cx, &id, Way::In, rule)?;
+        inline_rule(cx, &id, Way::In, rule)?;
     }
     // Rules of its own take the place of the one that lets everything out.
     let egress = inline(props, "SecurityGroupEgress");
@@ -93,12 +93,18 @@ fn group(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
         input.call(cx, "RevokeSecurityGroupEgress")?;
     }
     for rule in egress {
-        authorize(cx, &id, Way::Out, rule)?;
+        inline_rule(cx, &id, Way::Out, rule)?;
     }
-    Ok(Created::new(id.as_str())
-        .with("GroupId", id.as_str())
-        .with("Id", id.as_str())
-        .with("VpcId", props.str("VpcId").unwrap_or("")))
+    let vpc = cx.tx.get::<Group>(&id).map(|g| g.vpc.to_string()).unwrap_or_default();
+    Ok(Created::new(id.as_str()).with("GroupId", id.as_str()).with("Id", id.as_str()).with("VpcId", vpc))
+}
+
+/// A rule that is in the list twice, in whichever spelling, is there once, as on AWS.
+fn inline_rule(cx: &mut Cx<'_>, id: &str, way: Way, rule: &Map<String, Value>) -> Result<(), AwsError> {
+    match authorize(cx, id, way, rule) {
+        Err(error) if error.code == "InvalidPermission.Duplicate" => Ok(()),
+        other => other.map(drop),
+    }
 }
 
 fn inline<'a>(props: &Props<'a>, name: &str) -> Vec<&'a Map<String, Value>> {

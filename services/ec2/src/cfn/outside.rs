@@ -1,7 +1,10 @@
 //! What leads outside: InternetGateway, VPCGatewayAttachment, EIP, EIPAssociation, NatGateway.
 
 use super::{Input, at_once, gone_is_fine, text};
-use crate::status::{self, NatState};
+use crate::{
+    shapes::gateway,
+    status::{self, NatState},
+};
 use escale_base::AwsError;
 use escale_service::{Created, Cx, Props, Readiness, ResourceType};
 use escale_store::Image;
@@ -100,11 +103,19 @@ fn nat(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
 }
 
 fn nat_ready(image: &Image, created: &Created) -> Readiness {
-    let state = image.get::<NatGateway>(&created.physical_id).map(|n| status::nat(image, &n));
-    match state {
-        Some(NatState::Available) => Readiness::ready(),
-        Some(NatState::Pending) => Readiness::Pending("the NAT gateway is being made".into()),
-        _ => Readiness::Failed(format!("The NAT gateway {} was deleted", created.physical_id)),
+    let row = image.get::<NatGateway>(&created.physical_id);
+    let row = row.filter(|row| row.deleted.is_none());
+    let Some(row) = row else {
+        return Readiness::Failed(format!("The NAT gateway {} was deleted", created.physical_id));
+    };
+    match row.failure {
+        Some(failure) => Readiness::Failed(format!(
+            "NatGateway {} is in state failed and hence failed to stabilize. Detailed failure message: {}",
+            row.id,
+            gateway::failure_message(&row, failure)
+        )),
+        None if status::nat(image, &row) == NatState::Available => Readiness::ready(),
+        None => Readiness::Pending("the NAT gateway is being created".into()),
     }
 }
 

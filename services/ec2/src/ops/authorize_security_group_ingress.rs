@@ -18,6 +18,7 @@ pub(crate) struct AuthorizeSecurityGroupIngress;
 #[derive(Wire)]
 pub(crate) struct Input {
     group_id: Option<GroupId>,
+    group_name: Option<String>,
     ip_permissions: Vec<IpPermission>,
     ip_protocol: Option<String>,
     from_port: Option<i32>,
@@ -39,22 +40,28 @@ impl Operation for AuthorizeSecurityGroupIngress {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        authorize(cx, input, false)
+        let group = rules::group(cx, input.group_id, input.group_name)?;
+        let asked = Asked {
+            permissions: input.ip_permissions,
+            ip_protocol: input.ip_protocol,
+            from_port: input.from_port,
+            to_port: input.to_port,
+            cidr_ip: input.cidr_ip,
+        };
+        authorize(cx, &group, asked, &input.tag_specifications, false)
     }
 }
 
 /// Adds the rules that a request names, in one of the two directions.
-pub(super) fn authorize(cx: &mut Cx<'_>, input: Input, egress: bool) -> Result<Output, Error> {
-    let group = rules::find::<Group>(cx, input.group_id.ok_or(Error::Missing("groupId"))?.as_str())?;
-    let tags = shapes::tags_for(&input.tag_specifications, "security-group-rule")?;
-    let asked = Asked {
-        permissions: input.ip_permissions,
-        ip_protocol: input.ip_protocol,
-        from_port: input.from_port,
-        to_port: input.to_port,
-        cidr_ip: input.cidr_ip,
-    };
-    let wanted = permissions::wanted(cx, &group, asked)?;
+pub(super) fn authorize(
+    cx: &mut Cx<'_>,
+    group: &Group,
+    asked: Asked,
+    tags: &[shapes::TagSpecification],
+    egress: bool,
+) -> Result<Output, Error> {
+    let tags = shapes::tags_for(tags, "security-group-rule")?;
+    let wanted = permissions::wanted(cx, group, asked)?;
     let added = permissions::add(cx, &group.id, egress, wanted, &tags)?;
     let security_group_rules = added.iter().map(|r| group::rule(cx, r)).collect();
     Ok(Output { done: true, security_group_rules })

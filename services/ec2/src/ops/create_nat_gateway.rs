@@ -1,10 +1,12 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNatGateway.html>
 
 use super::associate_address::associate;
-use crate::{Error, rules, shapes};
+use crate::{Error, rules, shapes, status::NatState};
 use escale_base::Wire;
 use escale_service::{Cx, Operation, answer};
-use escale_tables::ec2::{Address, AllocationId, Interface, NatGateway, NatGatewayId, Subnet, SubnetId};
+use escale_tables::ec2::{
+    Address, AllocationId, Interface, NatFailure, NatGateway, NatGatewayId, Subnet, SubnetId, Vpc,
+};
 use serde_json::json;
 
 pub(crate) struct CreateNatGateway;
@@ -46,29 +48,46 @@ impl Operation for CreateNatGateway {
         let allocation = input.allocation_id.ok_or(Error::Missing("allocationId"))?;
         let address = rules::find::<Address>(cx, allocation.as_str())?;
         rules::may_touch(cx, address.requester.as_deref(), address.id.as_str())?;
-        if let Some((association, _)) = &address.association {
-            return Err(Error::AlreadyAssociated(address.id.to_string(), association.to_string()));
-        }
         let id = NatGatewayId::random();
-        let interface = interface(cx, &id, &subnet, input.private_ip_address)?;
-        associate(cx, &address, &interface, Some(false))?;
+        let failure = failure(cx, &subnet, &address)?;
+        let interface = match failure {
+            Some(_) => None,
+            None => {
+                let interface = interface(cx, &id, &subnet, input.private_ip_address)?;
+                associate(cx, &address, &interface, Some(false))?;
+                Some(interface)
+            }
+        };
         let gateway = NatGateway {
             id,
             vpc: subnet.vpc.clone(),
             subnet: subnet.id.clone(),
-            interface: interface.id.clone(),
+            interface: interface.as_ref().map(|i| i.id.clone()),
             allocation,
-            private_ip: interface.private_ip,
+            private_ip: interface.map(|i| i.private_ip),
             public_ip: address.public_ip,
+            failure,
             deleted: None,
             tags: shapes::tags_for(&input.tag_specifications, "natgateway")?,
             created: cx.now,
         };
         forget_old(cx);
-        let nat_gateway = shapes::gateway::nat(cx, &gateway);
+        // The request itself is accepted, whatever becomes of the gateway: AWS answers `pending`, and the next DescribeNatGateways
+        // shows whether it failed.
+        let nat_gateway = shapes::gateway::nat_as(cx, &gateway, NatState::Pending);
         cx.tx.put(gateway);
         Ok(Output { nat_gateway, client_token: input.client_token })
     }
+}
+
+/// Why a gateway with this address cannot work in this subnet.
+fn failure(cx: &Cx<'_>, subnet: &Subnet, address: &Address) -> Result<Option<NatFailure>, Error> {
+    let vpc = rules::find::<Vpc>(cx, subnet.vpc.as_str())?;
+    Ok(match (shapes::gateway::attached_to(cx.tx, &vpc), &address.association) {
+        (None, _) => Some(NatFailure::GatewayNotAttached),
+        (Some(_), Some(_)) => Some(NatFailure::AlreadyAssociated),
+        (Some(_), None) => None,
+    })
 }
 
 /// A NAT gateway's own interface, made as any service makes its.

@@ -70,7 +70,7 @@ pub(super) fn wanted(cx: &Cx<'_>, input: Input) -> Result<(std::sync::Arc<RouteT
 }
 
 pub(super) fn destination(vpc: &Vpc, text: &str) -> Result<Ipv4Net, Error> {
-    let destination = rules::any_cidr("destinationCidrBlock", text)?.trunc();
+    let destination = rules::cidr("destinationCidrBlock", text)?;
     if destination == vpc.cidr {
         let why = "It is the local route's, which every table has and which cannot be changed.";
         return Err(Error::invalid("destinationCidrBlock", text, why));
@@ -104,7 +104,7 @@ fn gateway(cx: &Cx<'_>, vpc: &Vpc, id: String) -> Result<Target, Error> {
 }
 
 fn nat(cx: &Cx<'_>, vpc: &Vpc, id: NatGatewayId) -> Result<Target, Error> {
-    let gateway = cx.tx.get::<NatGateway>(id.as_str()).filter(|n| n.deleted.is_none());
+    let gateway = cx.tx.get::<NatGateway>(id.as_str()).filter(|n| n.deleted.is_none() && n.failure.is_none());
     let gateway = gateway.ok_or_else(|| Error::NotFound(Kind::NatGateway, id.to_string()))?;
     same_vpc(vpc, &gateway.vpc, id.as_str())?;
     Ok(Target::NatGateway(id))

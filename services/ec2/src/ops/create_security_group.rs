@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html>
 
-use crate::{Error, rules, shapes};
+use crate::{Error, default_vpc, initial, rules, shapes};
 use escale_base::{Tag, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::{Group, GroupId, Peer, Vpc, VpcId};
@@ -29,8 +29,10 @@ impl Operation for CreateSecurityGroup {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        // There is no default VPC that could be meant.
-        let vpc = rules::find::<Vpc>(cx, input.vpc_id.ok_or(Error::Missing("vpcId"))?.as_str())?;
+        let vpc = match input.vpc_id {
+            Some(id) => rules::find::<Vpc>(cx, id.as_str())?,
+            None => default_vpc::required(cx.tx)?,
+        };
         let name = name(input.group_name)?;
         text("groupDescription", &input.description)?;
         if cx.tx.scan::<Group>().any(|g| g.vpc == vpc.id && g.name == name) {
@@ -44,7 +46,7 @@ impl Operation for CreateSecurityGroup {
             tags: shapes::tags_for(&input.tag_specifications, "security-group")?,
         };
         let everywhere = Peer::Cidr(Ipv4Net::default());
-        cx.tx.put(super::create_vpc::all_traffic(&group.id, true, everywhere));
+        cx.tx.put(initial::all_traffic(&group.id, true, everywhere));
         cx.tx.put(group.clone());
         let security_group_arn = shapes::group::arn(cx, &group.id);
         Ok(Output { group_id: group.id, security_group_arn, tags: group.tags })

@@ -51,24 +51,29 @@ impl Operation for CreateSubnet {
 
 /// Inside the VPC's block, and beside all other subnets'.
 fn block(cx: &Cx<'_>, vpc: &Vpc, text: &str) -> Result<Ipv4Net, Error> {
-    let cidr = rules::any_cidr("cidrBlock", text)?;
-    if !(16..=28).contains(&cidr.prefix_len()) || cidr.trunc() != cidr {
-        let why = " A subnet's block is between /16 and /28, written with its network address.".into();
+    let cidr = rules::cidr("cidrBlock", text)?;
+    if !rules::VPC_PREFIXES.contains(&cidr.prefix_len()) {
+        let why = " A subnet's block is between /16 and /28.".into();
         return Err(Error::SubnetRange(text.to_owned(), why));
     }
     if !vpc.cidr.contains(&cidr) {
         let why = format!(" It lies outside of {}, the block of {}.", vpc.cidr, vpc.id);
         return Err(Error::SubnetRange(text.to_owned(), why));
     }
-    let overlaps = |s: &Subnet| s.cidr.contains(&cidr.network()) || cidr.contains(&s.cidr.network());
-    match cx.tx.scan::<Subnet>().find(|s| s.vpc == vpc.id && overlaps(s)) {
+    match overlapping(cx, vpc, cidr) {
         Some(other) => Err(Error::SubnetConflict(cidr, other.id.to_string(), other.cidr)),
         None => Ok(cidr),
     }
 }
 
+/// A subnet of the VPC that has addresses of this block.
+pub(super) fn overlapping(cx: &Cx<'_>, vpc: &Vpc, cidr: Ipv4Net) -> Option<std::sync::Arc<Subnet>> {
+    let overlaps = |s: &Subnet| s.cidr.contains(&cidr.network()) || cidr.contains(&s.cidr.network());
+    cx.tx.scan::<Subnet>().find(|s| s.vpc == vpc.id && overlaps(s))
+}
+
 /// The zone asked for, by name or id; otherwise the one with the fewest subnets of this VPC.
-fn zone(cx: &Cx<'_>, vpc: &Vpc, name: Option<String>, id: Option<String>) -> Result<String, Error> {
+pub(super) fn zone(cx: &Cx<'_>, vpc: &Vpc, name: Option<String>, id: Option<String>) -> Result<String, Error> {
     let zones = &cx.config.zones;
     let known = || zones.join(", ");
     match (name, id) {

@@ -1,11 +1,9 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpc.html>
 
-use crate::{Error, rules, shapes, status};
-use escale_base::{Wire, ids};
+use crate::{Error, initial, rules, shapes, status};
+use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::ec2::{
-    Group, GroupId, GroupRule, Peer, RouteTable, RouteTableAssociation, RouteTableId, RuleId, Vpc, VpcId,
-};
+use escale_tables::ec2::{Vpc, VpcId};
 use ipnet::Ipv4Net;
 
 pub(crate) struct CreateVpc;
@@ -29,7 +27,11 @@ impl Operation for CreateVpc {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let cidr = rules::cidr("cidrBlock", &input.cidr_block.ok_or(Error::Missing("cidrBlock"))?)?;
+        let text = input.cidr_block.ok_or(Error::Missing("cidrBlock"))?;
+        let cidr = rules::cidr("cidrBlock", &text)?;
+        if !rules::VPC_PREFIXES.contains(&cidr.prefix_len()) {
+            return Err(Error::VpcRange(text));
+        }
         reserved(cidr)?;
         if let Some(tenancy) = input.instance_tenancy.filter(|t| t != "default") {
             let why = "Hardware of one's own is the only one there is; 'default' is taken.";
@@ -46,9 +48,9 @@ impl Operation for CreateVpc {
             tags: shapes::tags_for(&input.tag_specifications, "vpc")?,
             created: cx.now,
         };
-        main_route_table(cx, &vpc);
-        default_group(cx, &vpc);
-        let shape = shapes::vpc::vpc(&vpc, status::vpc(cx.tx, &vpc.id), cx.config);
+        cx.tx.put(initial::main_route_table(&vpc, Vec::new()));
+        initial::default_group(cx.tx, &vpc);
+        let shape = shapes::vpc::vpc(cx, &vpc, status::vpc(cx.tx, &vpc.id));
         cx.tx.put(vpc);
         Ok(Output { vpc: shape })
     }
@@ -68,51 +70,4 @@ fn reserved(cidr: Ipv4Net) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-fn main_route_table(cx: &mut Cx<'_>, vpc: &Vpc) {
-    cx.tx.put(RouteTable {
-        id: RouteTableId::random(),
-        vpc: vpc.id.clone(),
-        main: true,
-        routes: Vec::new(),
-        associations: vec![RouteTableAssociation {
-            id: format!("rtbassoc-{}", ids::random_hex(17)),
-            subnet: None,
-        }],
-        tags: Vec::new(),
-        created: cx.now,
-    });
-}
-
-/// Lets in what comes from its own members, and everything out.
-fn default_group(cx: &mut Cx<'_>, vpc: &Vpc) {
-    let group = Group {
-        id: GroupId::random(),
-        vpc: vpc.id.clone(),
-        name: "default".into(),
-        description: "default VPC security group".into(),
-        tags: Vec::new(),
-    };
-    for (egress, peer) in
-        [(false, Peer::Group(group.id.clone())), (true, Peer::Cidr(Ipv4Net::default()))]
-    {
-        cx.tx.put(all_traffic(&group.id, egress, peer));
-    }
-    cx.tx.put(group);
-}
-
-/// A rule for every protocol and port.
-pub(super) fn all_traffic(group: &GroupId, egress: bool, peer: Peer) -> GroupRule {
-    GroupRule {
-        id: RuleId::random(),
-        group: group.clone(),
-        egress,
-        protocol: "-1".into(),
-        from_port: -1,
-        to_port: -1,
-        peer,
-        description: None,
-        tags: Vec::new(),
-    }
 }

@@ -27,10 +27,12 @@ impl Operation for DeleteNatGateway {
         if gateway.deleted.is_some() {
             return Err(shapes::gateway::no_nat(gateway.id.as_str()));
         }
-        if let Some(address) = shapes::interface::elastic(cx.tx, &gateway.interface) {
-            cx.tx.update(address.id.as_str(), |a: &mut Address| a.association = None);
+        if let Some(interface) = &gateway.interface {
+            if let Some(address) = shapes::interface::elastic(cx.tx, interface) {
+                cx.tx.update(address.id.as_str(), |a: &mut Address| a.association = None);
+            }
+            cx.tx.delete::<Interface>(interface.as_str());
         }
-        cx.tx.delete::<Interface>(gateway.interface.as_str());
         let now = cx.now;
         cx.tx.update(gateway.id.as_str(), |n: &mut NatGateway| n.deleted = Some(now));
         Ok(Output { nat_gateway_id: gateway.id.clone() })

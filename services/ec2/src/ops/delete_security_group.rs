@@ -10,6 +10,7 @@ pub(crate) struct DeleteSecurityGroup;
 #[derive(Wire)]
 pub(crate) struct Input {
     group_id: Option<GroupId>,
+    group_name: Option<String>,
 }
 
 #[derive(Wire)]
@@ -25,7 +26,7 @@ impl Operation for DeleteSecurityGroup {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let group = rules::find::<Group>(cx, input.group_id.ok_or(Error::Missing("groupId"))?.as_str())?;
+        let group = rules::group(cx, input.group_id, input.group_name)?;
         if group.name == "default" {
             return Err(Error::CannotDelete(format!(
                 "the specified group: \"{}\" name: \"default\" cannot be deleted by a user",

@@ -1,9 +1,9 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteSubnet.html>
 
-use crate::{Error, rules};
+use crate::{Error, default_vpc, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::ec2::{Interface, RouteTable, Subnet, SubnetId};
+use escale_tables::ec2::{DefaultSubnet, Interface, RouteTable, Subnet, SubnetId};
 
 pub(crate) struct DeleteSubnet;
 
@@ -32,6 +32,9 @@ impl Operation for DeleteSubnet {
             cx.tx.update(table.as_str(), |t: &mut RouteTable| {
                 t.associations.retain(|a| a.subnet.as_ref() != Some(&subnet.id));
             });
+        }
+        if default_vpc::is_default_subnet(cx.tx, &subnet) {
+            cx.tx.delete::<DefaultSubnet>(&subnet.zone);
         }
         cx.tx.delete::<Subnet>(subnet.id.as_str());
         Ok(())

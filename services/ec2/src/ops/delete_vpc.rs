@@ -4,7 +4,7 @@ use crate::{Error, rules, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::{
-    Endpoint, Group, GroupRule, Interface, InternetGateway, NatGateway, RouteTable, Subnet, Vpc, VpcId,
+    DefaultVpc, Endpoint, Group, GroupRule, Interface, InternetGateway, NatGateway, RouteTable, Subnet, Vpc, VpcId,
 };
 
 pub(crate) struct DeleteVpc;
@@ -44,6 +44,9 @@ impl Operation for DeleteVpc {
         for n in &gateways {
  cx.tx.delete::<NatGateway>(n.id.as_str());
  }
+        if DefaultVpc::of(cx.tx).as_ref() == Some(&vpc.id) {
+            cx.tx.put(DefaultVpc { vpc: None });
+        }
         cx.tx.delete::<Vpc>(vpc.id.as_str());
         Ok(())
     }

@@ -33,13 +33,12 @@ impl Operation for DescribeSecurityGroups {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        if !input.group_names.is_empty() {
-            // Names are looked up in the default VPC, and there is none.
-            let why = "Names find groups of a default VPC only; use GroupIds, or the filters group-name and vpc-id.";
-            return Err(Error::invalid("groupNames", input.group_names.join(", "), why));
+        let mut ids = input.group_ids;
+        for name in input.group_names {
+            ids.push(rules::group(cx, None, Some(name))?.id.clone());
         }
         let mut found = Vec::new();
-        for row in rules::named::<Group>(cx, &input.group_ids)? {
+        for row in rules::named::<Group>(cx, &ids)? {
             let shape = group::group(cx, &row);
             if filters::passes(&input.filters, &row.tags, |name| value_of(&shape, name))? {
                 found.push(shape);

@@ -42,7 +42,7 @@ impl Operation for DescribeSubnets {
                 "availability-zone-id" | "availabilityZoneId" => one(&shape.availability_zone_id),
                 "available-ip-address-count" => one(shape.available_ip_address_count),
                 "state" => one(shape.state),
-                "default-for-az" | "defaultForAz" => one(false),
+                "default-for-az" | "defaultForAz" => one(shape.default_for_az),
                 "map-public-ip-on-launch" => one(row.map_public_ip),
                 "owner-id" => one(&shape.owner_id),
                 "subnet-arn" => one(&shape.subnet_arn),

@@ -33,20 +33,20 @@ impl Operation for DescribeVpcs {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let mut found = Vec::new();
         for row in rules::named::<Vpc>(cx, &input.vpc_ids)? {
-            let state = status::vpc(cx.tx, &row.id);
+            let shape = shapes::vpc::vpc(cx, &row, status::vpc(cx.tx, &row.id));
             let value_of = |name: &str| match name {
                 "vpc-id" => one(&row.id),
                 "cidr" | "cidr-block" | "cidrBlock" | "cidr-block-association.cidr-block" => one(row.cidr),
                 "cidr-block-association.association-id" => one(shapes::vpc::cidr_association_id(&row)),
                 "cidr-block-association.state" => one("associated"),
                 "dhcp-options-id" => one(shapes::vpc::DHCP_OPTIONS),
-                "state" => one(state),
-                "is-default" | "isDefault" => one(false),
+                "state" => one(shape.state),
+                "is-default" | "isDefault" => one(shape.is_default),
                 "owner-id" => one(&cx.config.account),
                 _ => None,
             };
             if filters::passes(&input.filters, &row.tags, value_of)? {
-                found.push(shapes::vpc::vpc(&row, state, cx.config));
+                found.push(shape);
             }
         }
         let key = |v: &shapes::vpc::VpcShape| v.vpc_id.to_string();

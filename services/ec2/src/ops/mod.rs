@@ -7,6 +7,8 @@ escale_service::operations! {
     AttachInternetGateway => attach_internet_gateway,
     AuthorizeSecurityGroupEgress => authorize_security_group_egress,
     AuthorizeSecurityGroupIngress => authorize_security_group_ingress,
+    CreateDefaultSubnet => create_default_subnet,
+    CreateDefaultVpc => create_default_vpc,
     CreateInternetGateway => create_internet_gateway,
     CreateNatGateway => create_nat_gateway,
     CreateNetworkInterface => create_network_interface,

@@ -64,7 +64,7 @@ fn changed(cx: &Cx<'_>, group: &Group, old: &GroupRule, new: New) -> Result<Grou
     let (protocol, from_port, to_port) = permissions::ports(protocol, new.from_port, new.to_port)?;
     permissions::check_description(new.description.as_deref())?;
     let peer = match (new.cidr_ipv4, new.prefix_list_id, new.referenced_group_id) {
-        (Some(cidr), None, None) => Peer::Cidr(rules::any_cidr("cidrIpv4", &cidr)?.trunc()),
+        (Some(cidr), None, None) => Peer::Cidr(rules::cidr("cidrIpv4", &cidr)?),
         (None, Some(id), None) => permissions::prefix_list(cx, &id)?,
         (None, None, Some(id)) => Peer::Group(permissions::peer_group(cx, group, Some(id), None)?),
         _ => return Err(Error::Missing("one of cidrIpv4, prefixListId and referencedGroupId")),

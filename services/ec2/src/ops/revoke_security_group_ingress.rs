@@ -15,6 +15,7 @@ pub(crate) struct RevokeSecurityGroupIngress;
 #[derive(Wire)]
 pub(crate) struct Input {
     group_id: Option<GroupId>,
+    group_name: Option<String>,
     security_group_rule_ids: Vec<RuleId>,
     ip_permissions: Vec<IpPermission>,
     ip_protocol: Option<String>,
@@ -36,21 +37,27 @@ impl Operation for RevokeSecurityGroupIngress {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        revoke(cx, input, false)
+        let group = rules::group(cx, input.group_id, input.group_name)?;
+        let asked = Asked {
+            permissions: input.ip_permissions,
+            ip_protocol: input.ip_protocol,
+            from_port: input.from_port,
+            to_port: input.to_port,
+            cidr_ip: input.cidr_ip,
+        };
+        revoke(cx, &group, asked, &input.security_group_rule_ids, false)
     }
 }
 
 /// Takes away the rules that a request names, in one of the two directions.
-pub(super) fn revoke(cx: &mut Cx<'_>, input: Input, egress: bool) -> Result<Output, Error> {
-    let group = rules::find::<Group>(cx, input.group_id.ok_or(Error::Missing("groupId"))?.as_str())?;
-    let asked = Asked {
-        permissions: input.ip_permissions,
-        ip_protocol: input.ip_protocol,
-        from_port: input.from_port,
-        to_port: input.to_port,
-        cidr_ip: input.cidr_ip,
-    };
-    let revoked = permissions::revoke(cx, &group, egress, &input.security_group_rule_ids, asked)?;
+pub(super) fn revoke(
+    cx: &mut Cx<'_>,
+    group: &Group,
+    asked: Asked,
+    ids: &[RuleId],
+    egress: bool,
+) -> Result<Output, Error> {
+    let revoked = permissions::revoke(cx, group, egress, ids, asked)?;
     let revoked_security_group_rules = revoked.iter().map(|r| RevokedRule::of(r)).collect();
     Ok(Output { done: true, revoked_security_group_rules })
 }

@@ -8,13 +8,14 @@ use crate::{
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::ec2::{Group, GroupId};
+use escale_tables::ec2::GroupId;
 
 pub(crate) struct UpdateSecurityGroupRuleDescriptionsIngress;
 
 #[derive(Wire)]
 pub(crate) struct Input {
     group_id: Option<GroupId>,
+    group_name: Option<String>,
     ip_permissions: Vec<IpPermission>,
     security_group_rule_descriptions: Vec<Described>,
 }
@@ -31,7 +32,7 @@ impl Operation for UpdateSecurityGroupRuleDescriptionsIngress {
 
 /// Writes the descriptions that a request gives, of rules in one of the two directions.
 pub(super) fn describe(cx: &mut Cx<'_>, input: Input, egress: bool) -> Result<Return, Error> {
-    let group = rules::find::<Group>(cx, input.group_id.ok_or(Error::Missing("groupId"))?.as_str())?;
+    let group = rules::group(cx, input.group_id, input.group_name)?;
     permissions::describe(cx, &group, egress, input.ip_permissions, input.security_group_rule_descriptions)?;
     Ok(Return { done: true })
 }

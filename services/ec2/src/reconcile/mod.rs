@@ -6,6 +6,7 @@ mod spec;
 mod tests;
 mod vpc;
 
+use crate::default_vpc;
 use escale_base::{PlaneError, Timestamp};
 use escale_engine::{Engine, StepError};
 use escale_network::{InternetHost, Network};
@@ -29,7 +30,11 @@ pub async fn start(
     network.apply_internet(internet::spec(&cloud.config, hosts)).await?;
     let standing = standing(&store.read(), network.as_ref()).await?;
     let now = cloud.clock.now();
-    store.write(|tx| take_over(tx, &standing, now))?;
+    store.write(|tx| {
+        // With the other rows: a first start waits for the disk once.
+        default_vpc::install(tx, &cloud.config, now);
+        take_over(tx, &standing, now)
+    })?;
     engine.add(vpc::Vpcs { network, store, cloud });
     Ok(())
 }

@@ -97,7 +97,9 @@ fn target(image: &Image, vpc: &Vpc, target: &Target) -> net::Target {
             _ => net::Target::Blackhole,
         },
         Target::NatGateway(id) => match image.get::<NatGateway>(id.as_str()) {
-            Some(gateway) if gateway.deleted.is_none() => to_interface(gateway.interface.as_str()),
+            Some(gateway) if gateway.deleted.is_none() => {
+                gateway.interface.as_ref().map_or(net::Target::Blackhole, |i| to_interface(i.as_str()))
+            }
             _ => net::Target::Blackhole,
         },
         Target::Interface(id) => to_interface(id.as_str()),

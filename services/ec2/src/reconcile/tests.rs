@@ -88,6 +88,26 @@ async fn survives() {
     .await;
 }
 
+/// An installation that never uses its default VPC has no network for it.
+#[tokio::test]
+async fn the_default_vpc_is_built_with_its_first_interface() {
+    let r = Rig::new();
+    let b = &r.bench;
+    b.install();
+    let vpc = b.call("DescribeVpcs", json!({}))["Vpcs"][0].clone();
+    assert_eq!((&vpc["IsDefault"], &vpc["State"]), (&json!(true), &json!("available")));
+    let id = vpc["VpcId"].as_str().unwrap();
+    assert_eq!(r.settle(id).await, None);
+    let subnet = b.call("DescribeSubnets", json!({}))["Subnets"][0]["SubnetId"].as_str().unwrap().to_owned();
+    let interface = b.interface(&subnet);
+    let spec = r.settle(id).await.unwrap();
+    assert!(spec.internet_gateway && spec.subnets.len() == 3);
+    assert_eq!(spec.interfaces[0].name, interface);
+    // It stays when nothing is left in it, as any VPC's does.
+    b.call("DeleteNetworkInterface", json!({"NetworkInterfaceId": interface}));
+    assert!(r.settle(id).await.is_some());
+}
+
 #[tokio::test]
 async fn a_network_follows_its_rows_and_goes_with_them() {
     let r = Rig::new();

@@ -1,6 +1,7 @@
 //! Keeps each VPC's network as its rows say: one apply for however many rows changed.
 
 use super::spec::spec;
+use crate::default_vpc;
 use escale_base::Timestamp;
 use escale_engine::{Plan, Reconciler, StepError};
 use escale_network::{Network, Place, VpcSpec};
@@ -158,6 +159,9 @@ pub(super) fn plan(image: &Image, config: &escale_service::Config, key: &str) ->
         let told = image.has::<VpcTold>(key);
         return if seen.is_some() || told { Plan::Step(Step::Remove) } else { Plan::Done };
     };
+    if !default_vpc::needs_network(image, &vpc.id) {
+        return Plan::Done;
+    }
     let spec = spec(image, config, &vpc);
     let fingerprint = fingerprint(&spec);
     if seen.is_some_and(|s| s.applied == fingerprint) {

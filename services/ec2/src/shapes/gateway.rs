@@ -5,11 +5,12 @@ use escale_base::{Tag, Timestamp, Wire};
 use escale_service::Cx;
 use escale_store::Image;
 use escale_tables::ec2::{
-    AllocationId, Endpoint, EndpointId, InternetGateway, InternetGatewayId, NatGateway, NatGatewayId,
-    SubnetId, Vpc, VpcId,
+    AllocationId, Endpoint, EndpointId, InternetGateway, InternetGatewayId, NatFailure, NatGateway,
+    NatGatewayId, SubnetId, Vpc, VpcId,
 };
 
-/// A deleted NAT gateway is shown this long, as on AWS.
+/// A NAT gateway that was deleted or failed is shown this long, as on AWS.
+/// Source: <https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html#nat-gateway-troubleshooting-failed>
 const DELETED_SHOWN_MS: i64 = 60 * 60 * 1000;
 
 #[derive(Debug, Wire)]
@@ -44,6 +45,8 @@ pub(crate) struct NatGatewayShape {
     pub vpc_id: VpcId,
     pub subnet_id: SubnetId,
     pub state: status::NatState,
+    pub failure_code: Option<&'static str>,
+    pub failure_message: Option<String>,
     pub connectivity_type: &'static str,
     pub availability_mode: &'static str,
     pub nat_gateway_addresses: Vec<NatGatewayAddress>,
@@ -56,33 +59,44 @@ pub(crate) struct NatGatewayShape {
 pub(crate) struct NatGatewayAddress {
     pub allocation_id: AllocationId,
     pub association_id: Option<String>,
-    pub network_interface_id: String,
-    pub private_ip: String,
+    pub network_interface_id: Option<String>,
+    pub private_ip: Option<String>,
     pub public_ip: String,
     pub is_primary: bool,
+    pub failure_message: Option<String>,
     pub status: &'static str,
 }
 
 pub(crate) fn nat(cx: &Cx<'_>, row: &NatGateway) -> NatGatewayShape {
+    nat_as(cx, row, status::nat(cx.tx, row))
+}
+
+/// A NAT gateway in this state.
+pub(crate) fn nat_as(cx: &Cx<'_>, row: &NatGateway, state: status::NatState) -> NatGatewayShape {
     let address = cx.tx.get::<escale_tables::ec2::Address>(row.allocation.as_str());
-    let association = address.and_then(|a| a.association.clone()).filter(|(_, i)| *i == row.interface);
-    let state = status::nat(cx.tx, row);
+    let association = address.and_then(|a| a.association.clone());
+    let association = association.filter(|(_, i)| row.interface.as_ref() == Some(i));
+    let failure = row.failure.filter(|_| state != status::NatState::Pending);
     NatGatewayShape {
         nat_gateway_id: row.id.clone(),
         vpc_id: row.vpc.clone(),
         subnet_id: row.subnet.clone(),
         state,
+        failure_code: failure.map(failure_code),
+        failure_message: failure.map(|f| failure_message(row, f)),
         connectivity_type: "public",
         availability_mode: "zonal",
         nat_gateway_addresses: vec![NatGatewayAddress {
             allocation_id: row.allocation.clone(),
             association_id: association.map(|(id, _)| id.to_string()),
-            network_interface_id: row.interface.to_string(),
-            private_ip: row.private_ip.to_string(),
+            network_interface_id: row.interface.as_ref().map(ToString::to_string),
+            private_ip: row.private_ip.map(|ip| ip.to_string()),
             public_ip: row.public_ip.to_string(),
             is_primary: true,
+            failure_message: failure.map(|f| failure_message(row, f)),
             status: match state {
                 status::NatState::Pending => "associating",
+                status::NatState::Failed => "failed",
                 status::NatState::Available => "succeeded",
                 status::NatState::Deleting | status::NatState::Deleted => "disassociating",
             },
@@ -93,10 +107,28 @@ pub(crate) fn nat(cx: &Cx<'_>, row: &NatGateway) -> NatGatewayShape {
     }
 }
 
-/// Whether a NAT gateway was deleted so long ago that it is no longer shown.
+/// The codes and messages are AWS's: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NatGateway.html>
+fn failure_code(failure: NatFailure) -> &'static str {
+    match failure {
+        NatFailure::GatewayNotAttached => "Gateway.NotAttached",
+        NatFailure::AlreadyAssociated => "Resource.AlreadyAssociated",
+    }
+}
+
+pub(crate) fn failure_message(row: &NatGateway, failure: NatFailure) -> String {
+    match failure {
+        NatFailure::GatewayNotAttached => format!("Network {} has no Internet gateway attached", row.vpc),
+        NatFailure::AlreadyAssociated => {
+            format!("Elastic IP address {} is already associated", row.allocation)
+        }
+    }
+}
+
+/// Whether a NAT gateway was deleted, or failed, so long ago that it is no longer shown.
 pub(crate) fn is_past(image: &Image, row: &NatGateway, now: Timestamp) -> bool {
-    row.deleted.is_some_and(|at| now.since_ms(at) > DELETED_SHOWN_MS)
-        && status::nat(image, row) == status::NatState::Deleted
+    let ended = row.deleted.or(row.failure.map(|_| row.created));
+    ended.is_some_and(|at| now.since_ms(at) > DELETED_SHOWN_MS)
+        && matches!(status::nat(image, row), status::NatState::Deleted | status::NatState::Failed)
 }
 
 #[derive(Debug, Wire)]

@@ -1,6 +1,6 @@
 //! Subnets.
 
-use crate::addresses;
+use crate::{addresses, default_vpc};
 use escale_base::{Tag, Wire};
 use escale_service::Cx;
 use escale_tables::ec2::{Subnet, SubnetId, VpcId};
@@ -34,7 +34,7 @@ pub(crate) fn subnet(cx: &Cx<'_>, row: &Subnet) -> SubnetShape {
         availability_zone_id: cx.config.zone_id(&row.zone),
         available_ip_address_count: addresses::free_in(cx.tx, row),
         map_public_ip_on_launch: row.map_public_ip,
-        default_for_az: false,
+        default_for_az: default_vpc::is_default_subnet(cx.tx, row),
         assign_ipv6_address_on_creation: false,
         ipv6_native: false,
         enable_dns64: false,

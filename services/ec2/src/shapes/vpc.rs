@@ -2,9 +2,9 @@
 
 use crate::status::VpcState;
 use escale_base::{Tag, Wire};
-use escale_service::Config;
+use escale_service::{Config, Cx};
 use escale_store::Image;
-use escale_tables::ec2::{Subnet, Vpc, VpcId};
+use escale_tables::ec2::{DefaultVpc, Subnet, Vpc, VpcId};
 
 #[derive(Debug, Wire)]
 pub(crate) struct VpcShape {
@@ -35,7 +35,7 @@ pub(crate) struct CidrState {
 pub(crate) const DHCP_OPTIONS: &str = "dopt-default";
 
 /// `state` is derived by `crate::status`.
-pub(crate) fn vpc(row: &Vpc, state: VpcState, config: &Config) -> VpcShape {
+pub(crate) fn vpc(cx: &Cx<'_>, row: &Vpc, state: VpcState) -> VpcShape {
     VpcShape {
         vpc_id: row.id.clone(),
         cidr_block: row.cidr.to_string(),
@@ -45,8 +45,8 @@ pub(crate) fn vpc(row: &Vpc, state: VpcState, config: &Config) -> VpcShape {
             cidr_block_state: CidrState { state: "associated" },
         }],
         state,
-        owner_id: config.account.clone(),
-        is_default: false,
+        owner_id: cx.config.account.clone(),
+        is_default: DefaultVpc::of(cx.tx).as_ref() == Some(&row.id),
         instance_tenancy: "default",
         dhcp_options_id: DHCP_OPTIONS,
         tags: row.tags.clone(),

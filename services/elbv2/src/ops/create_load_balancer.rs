@@ -178,6 +178,7 @@ fn address(answer: &Value, member: &str) -> Result<Ipv4Addr, AwsError> {
     text(answer, member)?.parse().map_err(|_| AwsError::internal())
 }
 
+/// Each below a zone of `escale_route53::system`, which says why an internal name is not below `localhost`.
 fn dns_name(config: &Config, name: &str, id: &str, scheme: Scheme) -> String {
     let region = &config.region;
     let name = name.to_ascii_lowercase();

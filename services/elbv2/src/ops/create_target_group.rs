@@ -6,7 +6,7 @@ use escale_base::{AwsError, Tag, Wire, ids};
 use escale_service::{Cx, Operation};
 use escale_tables::{
     ec2::{Vpc, VpcId},
-    elbv2::{HealthCheck, TargetGroup},
+    elbv2::{HealthCheck, TargetGroup, TargetType},
 };
 
 pub(crate) struct CreateTargetGroup;
@@ -50,6 +50,7 @@ impl Operation for CreateTargetGroup {
         if !cx.tx.has::<Vpc>(vpc.as_str()) {
             return Err(invalid(format!("The VPC ID '{vpc}' is not found")));
         }
+        let targets = target_type(input.target_type.as_deref())?;
         let port = input.port.filter(|p| *p > 0).ok_or_else(|| invalid("A port must be specified"))?;
         let health = Health {
             protocol: input.health_check_protocol,
@@ -64,7 +65,7 @@ impl Operation for CreateTargetGroup {
         };
         let health = health.over(defaults())?;
         if let Some(found) = cx.tx.scan::<TargetGroup>().find(|g| g.name == input.name) {
-            if found.vpc == vpc && found.port == port && found.health == health {
+            if found.vpc == vpc && found.targets == targets && found.port == port && found.health == health {
                 return Ok(Output { target_groups: vec![shapes::group(cx.tx, &found)] });
             }
             return Err(Error::DuplicateTargetGroup(input.name));
@@ -74,6 +75,7 @@ impl Operation for CreateTargetGroup {
             arn: cx.arn("elasticloadbalancing", format!("targetgroup/{}/{id}", input.name)).to_string(),
             name: input.name,
             vpc,
+            targets,
             port,
             health,
             attributes: Default::default(),
@@ -93,9 +95,6 @@ fn refuse_unsupported(input: &Input) -> Result<(), Error> {
         }
         _ => Ok(()),
     };
-    // AWS's default is `instance`, so the type has to be said.
-    let kind = input.target_type.clone().unwrap_or_else(|| "instance".into());
-    only("A target group of type", &Some(kind), "ip")?;
     let protocol = input.protocol.clone().ok_or_else(|| invalid("A protocol must be specified"))?;
     only("A target group of protocol", &Some(protocol), "HTTP")?;
     only("The protocol version", &input.protocol_version, "HTTP1")?;
@@ -103,7 +102,14 @@ fn refuse_unsupported(input: &Input) -> Result<(), Error> {
     Ok(())
 }
 
-/// Of HTTP target groups with addresses.
+/// AWS's default is `instance`.
+fn target_type(asked: Option<&str>) -> Result<TargetType, Error> {
+    let Some(text) = asked else { return Ok(TargetType::Instance) };
+    let other = |_| AwsError::not_supported(format_args!("A target group of type '{text}'"));
+    Ok(text.parse().map_err(other)?)
+}
+
+/// Of HTTP target groups.
 fn defaults() -> HealthCheck {
     HealthCheck {
         path: "/".into(),
@@ -125,8 +131,8 @@ mod tests {
     fn refused() {
         let bench = Bench::new();
         for (change, code) in [
-            (json!({"TargetType": "instance"}), "NotImplemented"),
-            (json!({"TargetType": null}), "NotImplemented"),
+            (json!({"TargetType": "lambda"}), "NotImplemented"),
+            (json!({"TargetType": "alb"}), "NotImplemented"),
             (json!({"Protocol": "HTTPS"}), "NotImplemented"),
             (json!({"ProtocolVersion": "GRPC"}), "NotImplemented"),
             (json!({"VpcId": "vpc-0"}), "ValidationError"),
@@ -142,5 +148,20 @@ mod tests {
             input.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
             assert_eq!(bench.error("CreateTargetGroup", input).code, code, "{change}");
         }
+    }
+
+    /// As in the first target group of many templates: a placeholder that never has a target.
+    #[test]
+    fn without_a_type_its_targets_are_instances() {
+        let bench = Bench::new();
+        let input = json!({"Name": "web", "Protocol": "HTTP", "Port": 80, "VpcId": bench.vpc});
+        let made = bench.ok("CreateTargetGroup", input)["TargetGroups"][0].clone();
+        assert_eq!(made["TargetType"], "instance");
+        for id in ["i-0123456789abcdef0", "10.0.0.9"] {
+            let register = json!({"TargetGroupArn": made["TargetGroupArn"], "Targets": [{"Id": id}]});
+            assert_eq!(bench.error("RegisterTargets", register).code, "InvalidTarget", "{id}");
+        }
+        let same_name = json!({"Name": "web", "Protocol": "HTTP", "Port": 80, "VpcId": bench.vpc, "TargetType": "ip"});
+        assert_eq!(bench.error("CreateTargetGroup", same_name).code, "DuplicateTargetGroupName");
     }
 }

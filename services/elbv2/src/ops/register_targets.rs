@@ -9,7 +9,7 @@ use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::{
     ec2::{Subnet, Vpc},
-    elbv2::{Target, TargetGroup},
+    elbv2::{Target, TargetGroup, TargetType},
 };
 use std::net::Ipv4Addr;
 
@@ -58,6 +58,13 @@ impl Operation for RegisterTargets {
 }
 
 fn target(cx: &Cx<'_>, group: &TargetGroup, shape: TargetShape) -> Result<Target, Error> {
+    if group.targets == TargetType::Instance {
+        return Err(Error::InvalidTarget(format!(
+            "The target '{}' is not valid: the target group has the target type 'instance', and there are no EC2 instances. \
+             Create the target group with TargetType 'ip' to register addresses",
+            shape.id
+        )));
+    }
     let ip: Ipv4Addr = shape
         .id
         .parse()

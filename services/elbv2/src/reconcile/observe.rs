@@ -75,14 +75,21 @@ fn key(seen: &proxy::TargetSeen) -> Option<String> {
 fn health(state: &TargetState) -> Option<TargetHealth> {
     Some(match state {
         TargetState::Unused => TargetHealth::Unused,
-        TargetState::Initial => TargetHealth::Initial,
+        TargetState::Initial(None) => TargetHealth::Initial,
+        TargetState::Initial(Some(reason)) => TargetHealth::InitialFailing(Box::new(failed(reason))),
         TargetState::Healthy => TargetHealth::Healthy,
-        TargetState::Unhealthy(Reason::Timeout) => TargetHealth::TimedOut,
-        TargetState::Unhealthy(Reason::FailedCode(status)) => TargetHealth::WrongStatus(*status),
-        TargetState::Unhealthy(Reason::ConnectionRefused) => TargetHealth::Refused,
-        TargetState::Unhealthy(Reason::BadAnswer) => TargetHealth::NotHttp,
-        TargetState::Unhealthy(Reason::Unreachable(why)) => TargetHealth::Unreachable(why.clone()),
+        TargetState::Unhealthy(reason) => failed(reason),
         TargetState::Draining => TargetHealth::Draining,
         TargetState::Drained => return None,
     })
+}
+
+fn failed(reason: &Reason) -> TargetHealth {
+    match reason {
+        Reason::Timeout => TargetHealth::TimedOut,
+        Reason::FailedCode(status) => TargetHealth::WrongStatus(*status),
+        Reason::ConnectionRefused => TargetHealth::Refused,
+        Reason::BadAnswer => TargetHealth::NotHttp,
+        Reason::Unreachable(why) => TargetHealth::Unreachable(why.clone()),
+    }
 }

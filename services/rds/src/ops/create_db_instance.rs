@@ -4,11 +4,11 @@ use crate::{
     Error, engines, events, making, rules,
     shapes::{self, InstanceAnswer},
 };
-use escale_base::{Secret, Tag, Wire, wire::Value};
+use escale_base::{Secret, Tag, Wire};
 use escale_service::{Also, Cx, Operation};
 use escale_tables::{
     ec2::GroupId,
-    rds::{Credentials, Instance, Recorded},
+    rds::{Credentials, Instance, LogExport, Recorded},
 };
 
 pub(crate) struct CreateDBInstance;
@@ -58,7 +58,7 @@ pub(crate) struct Input {
     #[wire("EnableIAMDatabaseAuthentication")]
     iam_authentication: Option<bool>,
     enable_performance_insights: Option<bool>,
-    enable_cloudwatch_logs_exports: Vec<Value>,
+    enable_cloudwatch_logs_exports: Vec<String>,
     deletion_protection: Option<bool>,
     max_allocated_storage: Option<i32>,
     network_type: Option<String>,
@@ -126,9 +126,7 @@ fn refuse_what_is_not_enacted(input: &Input) -> Result<(), Error> {
         "PubliclyAccessible=true (a database in its VPC alone)",
     )?;
     rules::refuse(input.iam_authentication == Some(true), "EnableIAMDatabaseAuthentication")?;
-    rules::refuse(input.enable_performance_insights == Some(true), "EnablePerformanceInsights")?;
     rules::refuse(input.monitoring_interval.is_some_and(|s| s > 0), "MonitoringInterval above 0")?;
-    rules::refuse(!input.enable_cloudwatch_logs_exports.is_empty(), "EnableCloudwatchLogsExports")?;
     rules::refuse(!input.db_security_groups.is_empty(), "DBSecurityGroups (use VpcSecurityGroupIds)")?;
     rules::refuse(
         input.network_type.as_deref().is_some_and(|t| t != "IPV4"),
@@ -205,7 +203,15 @@ fn recorded(input: &Input) -> Result<Recorded, Error> {
         auto_minor_version_upgrade: input.auto_minor_version_upgrade.unwrap_or(true),
         ca_certificate: input.ca_certificate.clone().unwrap_or_else(|| CERTIFICATE.into()),
         option_group: None,
+        performance_insights: input.enable_performance_insights.unwrap_or(false),
+        log_exports: log_exports(&input.enable_cloudwatch_logs_exports)?,
     })
+}
+
+fn log_exports(asked: &[String]) -> Result<Vec<LogExport>, Error> {
+    let unknown =
+        |text| Error::Combination(format!("You cannot use the log type '{text}' with the engine postgres."));
+    asked.iter().map(|text| text.parse().map_err(|_| unknown(text))).collect()
 }
 
 /// The password that is given, or one of RDS's own in a secret.
@@ -251,6 +257,39 @@ mod tests {
         assert!(made["Endpoint"].is_null());
         assert_eq!(world.interfaces(), 2);
         assert_eq!(world.create("Shop", json!({})).unwrap_err().code, "DBInstanceAlreadyExists");
+    }
+
+    /// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html>: `DBSubnetGroupName`
+    #[test]
+    fn without_a_subnet_group_it_is_in_the_default_vpc() {
+        let world = World::new();
+        let nowhere = json!({"DBSubnetGroupName": null});
+        let error = world.create("shop", nowhere.clone()).unwrap_err();
+        assert_eq!(error.code, "InvalidVPCNetworkStateFault");
+        assert!(error.message.contains("CreateDefaultVpc"), "{error}");
+        world.make_default();
+        let made = world.create("shop", nowhere).unwrap();
+        let group = &made["DBInstance"]["DBSubnetGroup"];
+        assert_eq!((&group["DBSubnetGroupName"], &group["VpcId"]), (&json!("default"), &json!("vpc-1")));
+        assert_eq!(group["Subnets"].as_array().unwrap().len(), 2);
+        let named = json!({"DBSubnetGroupName": "default"});
+        assert_eq!(
+            world.call("DeleteDBSubnetGroup", named.clone()).unwrap_err().code,
+            "InvalidDBSubnetGroupStateFault"
+        );
+        world.create("other", named).unwrap();
+    }
+
+    #[test]
+    fn settings_are_read_back() {
+        let world = World::new();
+        let logs = json!(["postgresql", "upgrade"]);
+        let extra = json!({"EnableCloudwatchLogsExports": logs, "EnablePerformanceInsights": true});
+        let made = world.create("shop", extra).unwrap();
+        assert_eq!(made["DBInstance"]["EnabledCloudwatchLogsExports"], logs);
+        assert_eq!(made["DBInstance"]["PerformanceInsightsEnabled"], true);
+        let unknown = world.create("other", json!({"EnableCloudwatchLogsExports": ["audit"]})).unwrap_err();
+        assert_eq!(unknown.code, "InvalidParameterCombination");
     }
 
     #[test]

@@ -24,6 +24,9 @@ impl Operation for DeleteDBSubnetGroup {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         let row = rules::subnet_group(cx.tx, &input.name)?;
+        if row.name == SubnetGroup::DEFAULT {
+            return Err(Error::DefaultSubnetGroup);
+        }
         let user = cx.tx.scan::<Instance>().find(|i| i.subnet_group == row.name).map(|i| i.id.clone());
         if let Some(instance) = user {
             return Err(Error::SubnetGroupInUse(row.name.clone(), instance));

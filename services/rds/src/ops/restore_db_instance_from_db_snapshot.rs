@@ -123,6 +123,8 @@ fn recorded(input: &Input, from: &Snapshot) -> Result<Recorded, Error> {
         auto_minor_version_upgrade: input.auto_minor_version_upgrade.unwrap_or(true),
         ca_certificate: input.ca_certificate.clone().unwrap_or_else(|| CERTIFICATE.into()),
         option_group: None,
+        performance_insights: false,
+        log_exports: vec![],
     })
 }
 

@@ -104,6 +104,9 @@ async fn who_is_answered_what() {
     put(&parts, vpc("vpc-b"));
     let name = "web-1.eu-west-3.elb.localhost".to_owned();
     put(&parts, LoadBalancerName { name, addresses: vec![address(1)], public: true, vpc: "vpc-a".into() });
+    let name = "internal-api-1.eu-west-3.elb.escale.internal".to_owned();
+    let inside = Ipv4Addr::new(10, 0, 2, 7);
+    put(&parts, LoadBalancerName { name, addresses: vec![inside], public: false, vpc: "vpc-a".into() });
     put(&parts, DistributionName { name: "d1.cloudfront.localhost".into(), addresses: vec![address(2)] });
     put(&parts, DistributionName { name: "stray.elsewhere".into(), addresses: vec![address(2)] });
     let name = "db.eu-west-3.rds.escale.internal".to_owned();
@@ -114,6 +117,9 @@ async fn who_is_answered_what() {
     zone(&parts, "Z2", "inner.test.", &["vpc-a"]);
     record(&parts, "Z2", "x.inner.test.", RecordType::A, values(&["10.0.0.9"]));
     record(&parts, "Z2", "lb.inner.test.", RecordType::A, alias("web-1.eu-west-3.elb.localhost."));
+    let internal = "internal-api-1.eu-west-3.elb.escale.internal";
+    record(&parts, "Z1", "api.shop.localhost.", RecordType::A, alias(&format!("{internal}.")));
+    record(&parts, "Z2", "api.inner.test.", RecordType::A, alias(&format!("{internal}.")));
     apply(&Zones(parts.clone())).await;
 
     let (public, a, b) = (View::Public, View::Network("vpc-a".into()), View::Network("vpc-b".into()));
@@ -129,6 +135,12 @@ async fn who_is_answered_what() {
         (&b, "db.eu-west-3.rds.escale.internal", "10.0.1.4"),
         (&b, "api.escale.internal", "198.18.0.2"),
         (&b, "s3.escale.internal", "198.18.0.3"),
+        // As on AWS: an internal load balancer's name is public, its addresses are private.
+        (&public, internal, "10.0.2.7"),
+        (&public, "api.shop.localhost", "10.0.2.7"),
+        (&a, internal, "10.0.2.7"),
+        (&b, internal, "10.0.2.7"),
+        (&a, "api.inner.test", "10.0.2.7"),
     ] {
         assert_eq!(answer(&parts, view, name), (Code::NoError, vec![expected.to_owned()]), "{view} {name}");
     }

@@ -17,19 +17,32 @@ pub struct InternetGateway {
 }
 row!(InternetGateway, "ec2_internet_gateway", |r| r.id.to_string());
 
-/// A public NAT gateway. Its interface is a row of its own.
+/// A public NAT gateway. Its interface is a row of its own; one that failed has none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NatGateway {
     pub id: NatGatewayId,
     pub vpc: VpcId,
     pub subnet: SubnetId,
-    pub interface: InterfaceId,
+    pub interface: Option<InterfaceId>,
     pub allocation: AllocationId,
-    pub private_ip: Ipv4Addr,
+    pub private_ip: Option<Ipv4Addr>,
     pub public_ip: Ipv4Addr,
+    /// Why it could not be created.
+    #[serde(default)]
+    pub failure: Option<NatFailure>,
     /// Set when its deletion was asked; the row stays visible for a while, as on AWS.
     pub deleted: Option<Timestamp>,
     pub tags: Vec<Tag>,
     pub created: Timestamp,
 }
 row!(NatGateway, "ec2_nat_gateway", |r| r.id.to_string());
+
+/// What AWS finds out only after it has accepted the request.
+/// Source: `failureCode` of <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NatGateway.html>
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NatFailure {
+    /// The VPC has no Internet gateway.
+    GatewayNotAttached,
+    /// The Elastic IP address is associated with another interface.
+    AlreadyAssociated,
+}

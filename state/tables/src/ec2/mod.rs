@@ -1,6 +1,7 @@
 //! The network that was asked for (VPCs, subnets, routes, gateways, groups, interfaces) and what stands of it.
 
 mod address;
+mod default_vpc;
 mod endpoint;
 mod gateway;
 mod group;
@@ -10,8 +11,9 @@ mod subnet;
 mod vpc;
 
 pub use address::{Address, AllocationId, AssociationId};
+pub use default_vpc::{DefaultSubnet, DefaultVpc};
 pub use endpoint::{Endpoint, EndpointId};
-pub use gateway::{InternetGateway, InternetGatewayId, NatGateway, NatGatewayId};
+pub use gateway::{InternetGateway, InternetGatewayId, NatFailure, NatGateway, NatGatewayId};
 pub use group::{Group, GroupId, GroupRule, Peer, RuleId};
 pub use interface::{Interface, InterfaceId, InterfaceSeen};
 pub use route_table::{Route, RouteTable, RouteTableAssociation, RouteTableId, Target};
@@ -22,6 +24,8 @@ use escale_store::TableDef;
 
 pub const TABLES: &[TableDef] = &[
     TableDef::of::<Address>(),
+    TableDef::of::<DefaultSubnet>(),
+    TableDef::of::<DefaultVpc>(),
     TableDef::of::<Endpoint>(),
     TableDef::of::<Group>(),
     TableDef::of::<GroupRule>(),

@@ -9,7 +9,7 @@ mod target;
 pub use listener::{Action, Condition, FixedResponse, Listener, QueryPair, Redirect, Rule};
 pub use load_balancer::{BalancerSeen, LoadBalancer, Node, PublicAddress, Scheme, SeenFault};
 pub use name::LoadBalancerName;
-pub use target::{HealthCheck, Target, TargetGroup, TargetHealth, TargetSeen};
+pub use target::{HealthCheck, Target, TargetGroup, TargetHealth, TargetSeen, TargetType};
 
 use escale_store::TableDef;
 

@@ -5,13 +5,15 @@ use escale_base::{Tag, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
-/// A group of HTTP targets that are addresses.
+/// A group of HTTP targets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetGroup {
     /// `…:targetgroup/<name>/<16 hexadecimal digits>`
     pub arn: String,
     pub name: String,
     pub vpc: VpcId,
+    #[serde(default)]
+    pub targets: TargetType,
     /// The port of targets that are registered without one.
     pub port: u16,
     pub health: HealthCheck,
@@ -21,6 +23,18 @@ pub struct TargetGroup {
     pub created: Timestamp,
 }
 row!(TargetGroup, "elbv2_target_group", |r| r.arn.clone());
+
+escale_base::choice! {
+    /// What is registered as a target.
+    #[derive(Default)]
+    pub enum TargetType {
+        /// Addresses. Groups from before there was a choice have this type.
+        #[default]
+        Ip = "ip",
+        /// EC2 instances, of which there are none: such a group has no targets.
+        Instance = "instance",
+    }
+}
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HealthCheck {
@@ -71,6 +85,8 @@ pub enum TargetHealth {
     Unused,
     /// Not yet checked often enough to say.
     Initial,
+    /// As `Initial`; and the last check ended like this.
+    InitialFailing(Box<TargetHealth>),
     Healthy,
     /// Answered with this status.
     WrongStatus(u16),

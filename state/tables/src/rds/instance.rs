@@ -97,6 +97,20 @@ pub struct Recorded {
     pub auto_minor_version_upgrade: bool,
     pub ca_certificate: String,
     pub option_group: Option<String>,
+    #[serde(default)]
+    pub performance_insights: bool,
+    #[serde(default)]
+    pub log_exports: Vec<LogExport>,
+}
+
+escale_base::choice! {
+    /// A log that AWS can send to CloudWatch Logs, of the engine PostgreSQL.
+    /// Source: <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_LogAccess.Concepts.PostgreSQL.html>
+    pub enum LogExport {
+        Postgresql = "postgresql",
+        Upgrade = "upgrade",
+        IamDbAuthError = "iam-db-auth-error",
+    }
 }
 
 /// An instance as it was last seen. No row: it was never there.

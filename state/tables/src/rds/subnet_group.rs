@@ -17,3 +17,8 @@ pub struct SubnetGroup {
     pub tags: Vec<Tag>,
 }
 row!(SubnetGroup, "rds_subnet_group", |r| r.name.clone());
+
+impl SubnetGroup {
+    /// The name of the group of the account's default VPC.
+    pub const DEFAULT: &'static str = "default";
+}

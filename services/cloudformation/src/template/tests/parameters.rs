@@ -15,7 +15,7 @@ fn check(declaration: &str, value: Option<&str>, expected: Expect) {
 fn values() {
     check("{Type: String}", Some("x"), expect![[r#"{"P":"x"} {}"#]]);
     check("{Type: String}", None, expect!["Parameters: [P] must have values"]);
-    check("{Type: String, Default: no}", None, expect![[r#"{"P":"no"} {}"#]]);
+    check("{Type: String, Default: 'no'}", None, expect![[r#"{"P":"no"} {}"#]]);
     check("{Type: Number}", Some("8000"), expect![[r#"{"P":"8000"} {}"#]]);
     check("{Type: Number}", Some("x"), expect!["Parameter 'P' must be a number @ line 1, column 17"]);
     check("{Type: CommaDelimitedList}", Some("a, b,c"), expect![[r#"{"P":["a","b","c"]} {}"#]]);
@@ -35,7 +35,19 @@ fn values() {
 
 #[test]
 fn constraints() {
-    check("{Type: String, AllowedValues: [yes, no]}", Some("yes"), expect![[r#"{"P":"yes"} {}"#]]);
+    check("{Type: String, AllowedValues: ['yes', 'no']}", Some("yes"), expect![[r#"{"P":"yes"} {}"#]]);
+    // YAML's booleans are `true` and `false`, however they are spelled.
+    check(
+        "{Type: String, Default: True, AllowedValues: [true, false]}",
+        None,
+        expect![[r#"{"P":"true"} {}"#]],
+    );
+    check("{Type: String, AllowedValues: [yes, no]}", Some("false"), expect![[r#"{"P":"false"} {}"#]]);
+    check(
+        "{Type: String, Default: 'True', AllowedValues: ['True', off]}",
+        None,
+        expect![[r#"{"P":"True"} {}"#]],
+    );
     check("{Type: String, AllowedValues: [a, 5]}", Some("5"), expect![[r#"{"P":"5"} {}"#]]);
     check(
         "{Type: String, AllowedValues: [a, b]}",

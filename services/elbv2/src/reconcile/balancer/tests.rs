@@ -134,7 +134,8 @@ async fn waits_for_interfaces_then_serves() {
             TargetState::Unhealthy(Reason::Unreachable("gone".into())),
             ("unhealthy", "Target.FailedHealthChecks"),
         ),
-        (TargetState::Initial, ("initial", "Elb.InitialHealthChecking")),
+        (TargetState::Initial(None), ("initial", "Elb.InitialHealthChecking")),
+        (TargetState::Initial(Some(Reason::FailedCode(404))), ("initial", "Elb.InitialHealthChecking")),
         (TargetState::Healthy, ("healthy", "")),
     ] {
         world.plane.set_target(world.target, state);

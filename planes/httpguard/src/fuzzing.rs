@@ -1,0 +1,76 @@
+//! For `tests/fuzz`: where the guard finds the ends of requests.
+
+use crate::{
+    chunked::Chunks,
+    head::{Framing, Head, examine},
+};
+
+/// The requests on a connection that sends these bytes in pieces of this size, until it is refused, ends or asks for an upgrade.
+pub fn requests(bytes: &[u8], piece: usize) -> Vec<String> {
+    let (mut seen, mut buf, mut pieces) = (Vec::new(), Vec::new(), bytes.chunks(piece.max(1)));
+    loop {
+        match examine(&buf) {
+            Ok(None) => {
+                let Some(more) = pieces.next() else { return seen };
+                buf.extend_from_slice(more);
+            }
+            Ok(Some(Head { len: length, framing, .. })) => {
+                seen.push(format!("head of {length} bytes, {framing:?}"));
+                buf.drain(..length);
+                let whole = match framing {
+                    Framing::Sized(size) => sized(size, &mut buf, &mut pieces),
+                    Framing::Chunked => chunked(&mut buf, &mut pieces, &mut seen),
+                    Framing::Upgrade => false,
+                };
+                if !whole {
+                    return seen;
+                }
+            }
+            // With which status depends on what is seen first.
+            Err(_) => {
+                seen.push("refused".to_owned());
+                return seen;
+            }
+        }
+    }
+}
+
+/// Whether the body came whole.
+fn sized<'a>(size: u64, buf: &mut Vec<u8>, pieces: &mut impl Iterator<Item = &'a [u8]>) -> bool {
+    let mut left = size;
+    loop {
+        let part = usize::try_from(left).map_or(buf.len(), |n| n.min(buf.len()));
+        buf.drain(..part);
+        left -= part as u64;
+        if left == 0 {
+            return true;
+        }
+        let Some(more) = pieces.next() else { return false };
+        buf.extend_from_slice(more);
+    }
+}
+
+fn chunked<'a>(
+    buf: &mut Vec<u8>,
+    pieces: &mut impl Iterator<Item = &'a [u8]>,
+    seen: &mut Vec<String>,
+) -> bool {
+    let mut chunks = Chunks::default();
+    loop {
+        match chunks.advance(buf) {
+            Ok((part, end)) => {
+                buf.drain(..part);
+                if end {
+                    seen.push("end of chunks".to_owned());
+                    return true;
+                }
+            }
+            Err(_) => {
+                seen.push("bad chunk".to_owned());
+                return false;
+            }
+        }
+        let Some(more) = pieces.next() else { return false };
+        buf.extend_from_slice(more);
+    }
+}

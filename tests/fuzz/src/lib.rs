@@ -1,0 +1,33 @@
+//! The parsers that meet bytes from outside, each as a function `check(bytes)` that must neither panic nor take long.
+//!
+//! Three users share them: `fuzz/` (libFuzzer, guided by coverage), `cargo xtask fuzz` (random mutations of the kept corpus, on a
+//! stable compiler), and the test `corpus`, which runs the corpus and some mutations with every `cargo test`. A `check` also asserts what
+//! must hold whatever comes in: nobody is authenticated by accident, an accepted text is accepted again.
+//!
+//! It starts no process and opens no socket. Start at [`TARGETS`]; a new target is a file in `targets/`, a line there, a folder in
+//! `fuzz/corpus/` and a file in `fuzz/fuzz_targets/`.
+
+mod mutate;
+mod run;
+mod targets;
+
+pub use run::{Figures, Limits, corpus, run};
+pub use targets::{TARGETS, Target};
+
+use http::request::{Builder, Parts};
+
+/// Runs a target by its name.
+pub fn check(target: &str, bytes: &[u8]) {
+    let found = TARGETS.iter().find(|t| t.name == target);
+    (found.expect("the name is one of TARGETS").check)(bytes);
+}
+
+/// Bytes as an HTTP/1.1 request: its head, and what follows as the body. `None` when the head is none.
+pub(crate) fn request(bytes: &[u8]) -> Option<(Parts, &[u8])> {
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut head = httparse::Request::new(&mut headers);
+    let httparse::Status::Complete(length) = head.parse(bytes).ok()? else { return None };
+    let request = Builder::new().method(head.method?).uri(head.path?);
+    let request = head.headers.iter().fold(request, |r, h| r.header(h.name, h.value));
+    Some((request.body(()).ok()?.into_parts().0, &bytes[length..]))
+}

@@ -1,0 +1,111 @@
+//! Runs a target over its corpus and random mutations of it.
+
+use crate::{Target, mutate::mutate};
+use anyhow::{Context, Result, bail};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use sha2::{Digest, Sha256};
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// When a run ends.
+pub enum Limits {
+    Inputs(u64),
+    Time(Duration),
+}
+
+/// What a run was.
+#[derive(Debug)]
+pub struct Figures {
+    pub inputs: u64,
+    pub took: Duration,
+    /// The slowest input.
+    pub slowest: Duration,
+}
+
+/// An input that takes longer is a fault: on an unoptimised build, and on a machine with other work.
+const SLOW: Duration = Duration::from_secs(2);
+
+/// The kept inputs of a target, in the order of their names.
+pub fn corpus(target: &Target) -> Result<Vec<Vec<u8>>> {
+    let folder = folder().join("corpus").join(target.name);
+    let what =
+        || format!("the corpus of the fuzz target {} cannot be read at {}", target.name, folder.display());
+    let files =
+        fs::read_dir(&folder).with_context(what)?.collect::<Result<Vec<_>, _>>().with_context(what)?;
+    let mut files: Vec<PathBuf> = files.into_iter().map(|f| f.path()).collect();
+    files.sort();
+    files.iter().map(|file| fs::read(file).with_context(what)).collect()
+}
+
+/// Checks all kept inputs, and mutations of them until the limit. An input that fails is kept in `fuzz/artifacts` and is the error.
+pub fn run(target: &Target, limits: &Limits, seed: u64) -> Result<Figures> {
+    let kept = corpus(target)?;
+    if kept.is_empty() {
+        bail!(
+            "the fuzz target {} has no input in fuzz/corpus/{}: add one that is accepted",
+            target.name,
+            target.name
+        );
+    }
+    let mut random = StdRng::seed_from_u64(seed);
+    let began = Instant::now();
+    let mut figures = Figures { inputs: 0, took: Duration::ZERO, slowest: Duration::ZERO };
+    let mut pool = kept.clone();
+    loop {
+        let input = match kept.get(figures.inputs as usize) {
+            Some(input) => input.clone(),
+            None => {
+                let (a, b) = (random.random_range(0..pool.len()), random.random_range(0..pool.len()));
+                mutate(&pool[a], &pool[b], &mut random)
+            }
+        };
+        let took = one(target, &input)?;
+        figures.inputs += 1;
+        figures.slowest = figures.slowest.max(took);
+        // Changes of changes, too; the pool forgets them again, so that it stays near to what is accepted.
+        if input.len() < 4096 && random.random_ratio(1, 64) {
+            if pool.len() >= 4 * kept.len().max(16) {
+                pool.truncate(kept.len());
+            }
+            pool.push(input);
+        }
+        figures.took = began.elapsed();
+        let done = match limits {
+            Limits::Inputs(inputs) => figures.inputs >= *inputs,
+            Limits::Time(time) => figures.took >= *time,
+        };
+        if done && figures.inputs >= kept.len() as u64 {
+            return Ok(figures);
+        }
+    }
+}
+
+fn one(target: &Target, input: &[u8]) -> Result<Duration> {
+    let began = Instant::now();
+    let outcome = catch_unwind(AssertUnwindSafe(|| (target.check)(input)));
+    let took = began.elapsed();
+    if outcome.is_ok() && took < SLOW {
+        return Ok(took);
+    }
+    let what = if outcome.is_err() { "panicked".to_owned() } else { format!("took {took:?}") };
+    let file = keep(target, input)?;
+    bail!("the fuzz target {} {what} on the input {} ({} bytes)", target.name, file.display(), input.len())
+}
+
+fn keep(target: &Target, input: &[u8]) -> Result<PathBuf> {
+    let folder = folder().join("artifacts").join(target.name);
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("the folder {} cannot be created", folder.display()))?;
+    let name = hex::encode(&Sha256::digest(input)[..8]);
+    let file = folder.join(name);
+    fs::write(&file, input).with_context(|| format!("the input cannot be written to {}", file.display()))?;
+    Ok(file)
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz")
+}

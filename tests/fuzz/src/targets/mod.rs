@@ -1,0 +1,31 @@
+//! One file a target.
+
+mod guard;
+mod manifest;
+mod packet;
+mod policy;
+mod signature;
+mod signed_url;
+mod template;
+mod wire;
+mod xml;
+
+/// A parser, and what must hold of it for every input.
+pub struct Target {
+    /// Also the name of its folder in `fuzz/corpus` and of its file in `fuzz/fuzz_targets`.
+    pub name: &'static str,
+    /// Panics when something does not hold.
+    pub check: fn(&[u8]),
+}
+
+pub const TARGETS: &[Target] = &[
+    Target { name: "guard", check: guard::check },
+    Target { name: "manifest", check: manifest::check },
+    Target { name: "packet", check: packet::check },
+    Target { name: "policy", check: policy::check },
+    Target { name: "signature", check: signature::check },
+    Target { name: "signed_url", check: signed_url::check },
+    Target { name: "template", check: template::check },
+    Target { name: "wire", check: wire::check },
+    Target { name: "xml", check: xml::check },
+];
