@@ -123,6 +123,10 @@ async fn descriptors_are_limited_as_on_fargate_unless_asked_otherwise() {
         let line = lines.iter().find(|l| l.starts_with("Max open files")).unwrap();
         line.split_whitespace().skip(3).take(2).map(|n| n.parse().unwrap()).collect::<Vec<u64>>()
     };
+    // As in a login: a soft limit far below the hard one. It must not be what containers get.
+    let own = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let login = rustix::process::Rlimit { current: Some(2_048), ..own };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, login).unwrap();
     let table = fs::read_to_string("/proc/self/limits").unwrap();
     let own = table.lines().find(|l| l.starts_with("Max open files")).unwrap();
     let hard: u64 = own.split_whitespace().nth(4).unwrap().parse().unwrap();
