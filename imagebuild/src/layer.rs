@@ -1,7 +1,7 @@
 //! One layer: a tar whose bytes depend on nothing but paths, modes, owners and contents.
 
 use crate::layout::{LayoutError, Writer, at};
-use escale_files::Folder;
+use escale_files::{Folder, disk};
 use flate2::{Compression, write::GzEncoder};
 use sha2::{Digest, Sha256};
 use std::{
@@ -65,7 +65,7 @@ pub(crate) fn write(writer: &Writer, entries: &Entries) -> Result<Layer, LayoutE
     let gzip = GzEncoder::new(packed, Compression::fast());
     let mut tar = tar::Builder::new(Hashing::new(gzip));
     for (name, entry) in entries {
-        append(&mut tar, name, entry)?;
+        append(&mut tar, name, entry, &path)?;
     }
     let finish = |e| at(&path, e);
     let plain = tar.into_inner().map_err(finish)?;
@@ -77,7 +77,15 @@ pub(crate) fn write(writer: &Writer, entries: &Entries) -> Result<Layer, LayoutE
     Ok(Layer { digest, diff_id, size_bytes })
 }
 
-fn append<W: Write>(tar: &mut tar::Builder<W>, name: &str, entry: &Entry) -> Result<(), LayoutError> {
+/// Adds a file to the archive that is written to `to`.
+fn append<W: Write>(
+    tar: &mut tar::Builder<W>,
+    name: &str,
+    entry: &Entry,
+    to: &Path,
+) -> Result<(), LayoutError> {
+    // It is the archive for which there is no space.
+    let fault = |e: io::Error| at(if disk::is_full(&e) { to } else { Path::new(name) }, e);
     let mut header = tar::Header::new_gnu();
     header.set_mode(entry.mode);
     header.set_uid(entry.uid);
@@ -87,21 +95,20 @@ fn append<W: Write>(tar: &mut tar::Builder<W>, name: &str, entry: &Entry) -> Res
     match &entry.what {
         What::Folder => {
             header.set_entry_type(tar::EntryType::Directory);
-            tar.append_data(&mut header, format!("{name}/"), io::empty()).map_err(|e| at(Path::new(name), e))
+            tar.append_data(&mut header, format!("{name}/"), io::empty()).map_err(fault)
         }
         What::Link(to) => {
             header.set_entry_type(tar::EntryType::Symlink);
-            tar.append_link(&mut header, name, to).map_err(|e| at(Path::new(name), e))
+            tar.append_link(&mut header, name, to).map_err(fault)
         }
         What::File(bytes) => {
             let file = bytes.open()?;
-            let path = Path::new(name);
-            let size = file.metadata().map_err(|e| at(path, e))?.len();
+            let size = file.metadata().map_err(fault)?.len();
             header.set_entry_type(tar::EntryType::Regular);
             header.set_size(size);
             // a file that grows or shrinks meanwhile would break the archive
             let mut counted = Exactly { file, left: size };
-            tar.append_data(&mut header, name, &mut counted).map_err(|e| at(path, e))
+            tar.append_data(&mut header, name, &mut counted).map_err(fault)
         }
     }
 }

@@ -2,7 +2,6 @@
 
 import os
 import pty
-import re
 import select
 import shutil
 import subprocess
@@ -24,7 +23,7 @@ buckets:
   media: { path: /media/*, signed: true }
   kept: { path: /kept/*, signed: true }
 overrides:
-  DbDbInstance.DeletionPolicy: Delete
+  DbInstance.DeletionPolicy: Delete
   KeptBucket.DeletionPolicy: Retain
 """
 
@@ -65,9 +64,8 @@ def at_a_terminal(cloud, answer, *words):
 
 def test_what_is_lost_is_asked_for_and_what_is_retained_is_kept(application):
     cloud, s3 = application, application.client("s3")
-    buckets = {b["Name"].split("-")[2] if b["Name"].count("-") > 2 else b["Name"]: b["Name"] for b in s3.list_buckets()["Buckets"]}
-    [static] = [name for name in buckets.values() if "static" in name]
-    [kept] = [name for name in buckets.values() if "kept" in name]
+    names = [b["Name"] for b in s3.list_buckets()["Buckets"]]
+    [static], [kept] = ([name for name in names if part in name] for part in ("static", "kept"))
     s3.put_object(Bucket=kept, Key="kept/file", Body=b"mine")
     running = cloud.status()["stack"]["status"]
 
@@ -90,7 +88,7 @@ def test_what_is_lost_is_asked_for_and_what_is_retained_is_kept(application):
         assert all(loss in shown for loss in losses), shown
         nothing_happened()
     shown, code = at_a_terminal(cloud, b"y\n", "down")
-    assert code == 0 and re.search(r"^lost is gone", shown, re.MULTILINE), shown
+    assert code == 0 and "lost is gone" in shown, shown
     cloud.escale("start")
     assert [b["Name"] for b in s3.list_buckets()["Buckets"]] == [kept]
     assert s3.get_object(Bucket=kept, Key="kept/file")["Body"].read() == b"mine"

@@ -1,8 +1,9 @@
 //! Project quotas: the kernel itself refuses what a group writes above its limit, with an error at the write.
 //!
 //! ext4 and xfs have them, when they are mounted with `prjquota`. All directories that the containers of a group write to belong to
-//! one project, what is made in them inherits it, and the project has the limit. A program that owns a file may move it to another
-//! project, so groups are measured as well (see `storage.rs`).
+//! one project, what is made in them inherits it, and the project has the limit. Root may exceed a quota (CAP_SYS_RESOURCE); overlayfs
+//! gives that right up, and so do containers. A program that owns a file may move it to another project, so groups are measured as
+//! well (see `storage.rs`).
 //!
 //! Sources: <https://man7.org/linux/man-pages/man2/quotactl.2.html>, and `struct fsxattr` in the kernel's `include/uapi/linux/fs.h`.
 
@@ -140,6 +141,7 @@ fn check(done: i32) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nix::mount::{MntFlags, MsFlags, mount, umount2};
     use std::io::Write;
 
     #[test]
@@ -164,13 +166,25 @@ mod tests {
         let quotas = Quotas::of(dir.path()).unwrap();
         let project = Project::of("test", &std::process::id().to_string());
         quotas.limit(project, 4 << 20).unwrap();
-        let (upper, work) = (dir.path().join("upper"), dir.path().join("work"));
-        for marked in [&upper, &work] {
-            std::fs::create_dir(marked).unwrap();
-            quotas.mark(marked, project).unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for name in ["upper", "work", "lower", "merged"] {
+            std::fs::create_dir(at(name)).unwrap();
         }
-        std::fs::create_dir(upper.join("below")).unwrap();
-        let mut file = File::create(upper.join("below/file")).unwrap();
+        std::fs::write(at("lower/copied-up"), vec![1; 100_000]).unwrap();
+        for marked in ["upper", "work"] {
+            quotas.mark(&at(marked), project).unwrap();
+        }
+        // As a container's root is: overlayfs writes without the right of root to exceed a quota.
+        let options = format!(
+            "lowerdir={},upperdir={},workdir={}",
+            at("lower").display(),
+            at("upper").display(),
+            at("work").display()
+        );
+        let merged = at("merged");
+        mount(Some("overlay"), &merged, Some("overlay"), MsFlags::empty(), Some(options.as_str())).unwrap();
+        std::fs::create_dir(merged.join("below")).unwrap();
+        let mut file = File::create(merged.join("below/file")).unwrap();
         let mut written = 0;
         let error = loop {
             match file.write_all(&[1; 65536]).and_then(|()| file.sync_all()) {
@@ -181,13 +195,15 @@ mod tests {
         };
         assert!(escale_files::disk::is_full(&error), "{error:?}");
         assert!(((3 << 20)..=(4 << 20)).contains(&written), "{written}");
-        // As overlayfs copies up.
-        std::fs::write(work.join("small"), b"x").unwrap_err();
+        let copy_up = || File::options().append(true).open(merged.join("copied-up"));
+        copy_up().unwrap_err();
         file.set_len(0).unwrap();
-        std::fs::write(work.join("small"), b"x").unwrap();
-        std::fs::rename(work.join("small"), upper.join("small")).unwrap();
+        copy_up().unwrap();
+        std::fs::rename(merged.join("copied-up"), merged.join("below/moved")).unwrap();
         std::fs::write(dir.path().join("outside"), vec![1; 8 << 20]).unwrap();
         quotas.limit(project, 0).unwrap();
-        std::fs::write(upper.join("more"), vec![1; 8 << 20]).unwrap();
+        std::fs::write(merged.join("more"), vec![1; 8 << 20]).unwrap();
+        drop(file);
+        umount2(&merged, MntFlags::MNT_DETACH).unwrap();
     }
 }

@@ -168,3 +168,30 @@ fn lost(id: &str, before: Option<&TaskSeen>, now: Timestamp) -> TaskSeen {
     seen.why.get_or_insert(why);
     seen
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn a_task_above_its_storage_says_what_it_wrote_and_what_it_may() {
+        for (used_bytes, said) in [
+            (22 << 30, "22.0 GiB"),
+            ((20 << 30) + (100 << 20), "20.1 GiB"),
+            (u64::MAX, "more than can be measured (its folders nest too deep)"),
+        ] {
+            let group = GroupSeen {
+                id: "t".into(),
+                zone: "a".into(),
+                phase: plane::Phase::Stopped,
+                stop: Some(StopReason::StorageFull { used_bytes, limit_bytes: 20 << 30 }),
+                containers: BTreeMap::new(),
+            };
+            let expected = format!(
+                "ContainerRuntimeError: no space left on device: the task had written {said} to its ephemeralStorage of 20 GiB"
+            );
+            assert_eq!(why(&group), Some(expected));
+        }
+    }
+}
