@@ -2,19 +2,23 @@
 
 use crate::{
     chunked::Chunks,
-    head::{Framing, Head, examine},
+    head::{Framing, Head, examine, has_news},
 };
 
 /// The requests on a connection that sends these bytes in pieces of this size, until it is refused, ends or asks for an upgrade.
 pub fn requests(bytes: &[u8], piece: usize) -> Vec<String> {
     let (mut seen, mut buf, mut pieces) = (Vec::new(), Vec::new(), bytes.chunks(piece.max(1)));
+    let mut examined = 0;
     loop {
-        match examine(&buf) {
+        let found = if examined > 0 && !has_news(&buf, examined) { Ok(None) } else { examine(&buf) };
+        match found {
             Ok(None) => {
+                examined = buf.len();
                 let Some(more) = pieces.next() else { return seen };
                 buf.extend_from_slice(more);
             }
             Ok(Some(Head { len: length, framing, .. })) => {
+                examined = 0;
                 seen.push(format!("head of {length} bytes, {framing:?}"));
                 buf.drain(..length);
                 let whole = match framing {

@@ -98,6 +98,8 @@ pub struct Guard<S> {
     /// Read from the socket; the first `released` bytes may go on.
     buf: BytesMut,
     released: usize,
+    /// So many bytes of `buf` were examined and are no whole head.
+    examined: usize,
     state: State,
     idle: IdleTimer,
     linger: Option<(Pin<Box<tokio::time::Sleep>>, usize)>,
@@ -124,7 +126,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
     ) -> Guard<S> {
         let idle = IdleTimer::new(idle);
         let buf = BytesMut::new();
-        Guard { inner, link, meter, upgrades, buf, released: 0, state: State::Head, idle, linger: None }
+        let (state, linger) = (State::Head, None);
+        Guard { inner, link, meter, upgrades, buf, released: 0, examined: 0, state, idle, linger }
     }
 
     /// Whether the client opens with HTTP/2's preface. Reads, but releases nothing.
@@ -186,13 +189,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
     /// One step towards released bytes; `Ready(Ok(false))` is the end of the stream.
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         match &mut self.state {
+            State::Head if self.examined > 0 && !head::has_news(&self.buf, self.examined) => {
+                self.examined = self.buf.len();
+                return Poll::Ready(Ok(ready!(self.fill(cx))? > 0));
+            }
             State::Head => match head::examine(&self.buf) {
                 Ok(None) => {
+                    self.examined = self.buf.len();
                     // An end in mid-head: the server sees the end, nobody waits for an answer.
                     return Poll::Ready(Ok(ready!(self.fill(cx))? > 0));
                 }
                 Ok(Some(head)) => {
-                    self.released = head.len;
+                    (self.released, self.examined) = (head.len, 0);
                     self.link.withheld.store(head.waits_to_continue, SeqCst);
                     self.state = match head.framing {
                         Framing::Sized(0) => State::Head,

@@ -26,6 +26,13 @@ pub(crate) struct Head {
     pub(crate) waits_to_continue: bool,
 }
 
+/// Whether more can be said of `buf` than of its first `examined` bytes, which [`examine`] found to be no whole head. Without
+/// this, a head that arrives byte by byte would be parsed once for each byte: its cost would grow with the square of its length.
+pub(crate) fn has_news(buf: &[u8], examined: usize) -> bool {
+    let crossed = |limit: usize| examined <= limit && buf.len() > limit;
+    buf[examined..].contains(&b'\n') || crossed(LINE_BYTES) || crossed(HEAD_BYTES)
+}
+
 /// `None` while the head is not whole; else what is known of it; or the status to refuse with.
 pub(crate) fn examine(buf: &[u8]) -> Result<Option<Head>, u16> {
     let line_end = buf.iter().position(|&b| b == b'\n');

@@ -118,6 +118,28 @@ async fn a_stored_policy_that_cannot_be_read_denies() {
     assert_eq!(call(&world, Some(&user), "ecs", "ListClusters").await.status, 200);
 }
 
+/// AWS exempts three actions, so that nobody is locked out of a bucket for good.
+#[tokio::test]
+async fn a_bucket_policy_binds_the_account_itself() {
+    let world = World::open().await;
+    let root = World::root();
+    let configuration = json!({"LocationConstraint": "eu-west-3"});
+    let bucket = json!({"Bucket": "walk-bucket", "CreateBucketConfiguration": configuration});
+    world.seed("s3", "CreateBucket", bucket);
+    let deny = json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Deny", "Principal": "*", "Action": "s3:*",
+        "Resource": ["arn:aws:s3:::walk-bucket", "arn:aws:s3:::walk-bucket/*"],
+    }]});
+    world.seed("s3", "PutBucketPolicy", json!({"Bucket": "walk-bucket", "Policy": deny.to_string()}));
+    for name in ["GetObject", "PutObject", "ListObjectsV2", "DeleteBucket", "GetBucketTagging"] {
+        assert!(call(&world, Some(&root), "s3", name).await.is_denied(), "{name}");
+    }
+    for name in ["GetBucketPolicy", "DeleteBucketPolicy", "ListObjectsV2"] {
+        let answer = call(&world, Some(&root), "s3", name).await;
+        assert!(answer.status < 300, "{name}: {answer:?}");
+    }
+}
+
 async fn call(world: &World, key: Option<&Key>, service: &str, name: &str) -> Answer {
     let model = escale_model::service(service).unwrap();
     let mut least = input::least(model, model.operation(name).unwrap());

@@ -21,48 +21,22 @@ async fn send(world: &World, key: &Key, service: &str, name: &str, input: &Value
     world.send(Some(key), &model.signing_name, request).await
 }
 
-/// Operation, input, and the action without which it is denied. Sources: the Service Authorization Reference ("dependent
-/// actions") and the page of each operation in its service's API reference.
-fn table() -> Vec<(&'static str, &'static str, Value, &'static str)> {
-    let object = |more: Value| {
-        let mut input = json!({"Bucket": "walk-bucket", "Key": "key"});
-        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        input
-    };
+/// Operation, input, and the action without which it is denied.
+type Row = (&'static str, &'static str, Value, &'static str);
+
+/// An input with more members.
+fn with(mut input: Value, more: Value) -> Value {
+    input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    input
+}
+
+/// Sources: the Service Authorization Reference ("dependent actions") and the page of each operation in S3's API reference.
+fn objects() -> Vec<Row> {
+    let object = |more: Value| with(json!({"Bucket": "walk-bucket", "Key": "key"}), more);
     let version = || object(json!({"VersionId": "v1"}));
-    let attributes = |more: Value| {
-        let mut input = object(json!({"ObjectAttributes": ["ETag"]}));
-        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        input
-    };
+    let attributes = |more: Value| with(object(json!({"ObjectAttributes": ["ETag"]})), more);
     let tag_set = json!({"TagSet": [{"Key": "a", "Value": "b"}]});
     let copy = |source: &str| object(json!({"CopySource": source}));
-    let role = "arn:aws:iam::000000000000:role/walk";
-    let definition = |more: Value| {
-        let mut input = json!({
-            "family": "walk", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512",
-            "containerDefinitions": [{"name": "a", "image": "b"}],
-        });
-        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        input
-    };
-    let network = json!({"awsvpcConfiguration": {"subnets": ["subnet-1"]}});
-    let run = |more: Value| {
-        let mut input =
-            json!({"taskDefinition": "seeded", "networkConfiguration": network, "launchType": "FARGATE"});
-        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        input
-    };
-    let instance = |more: Value| {
-        let mut input = json!({"DBInstanceIdentifier": "walk"});
-        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        input
-    };
-    let new =
-        json!({"DBInstanceClass": "db.t4g.micro", "Engine": "postgres", "ManageMasterUserPassword": true});
-    let restored = json!({"DBSnapshotIdentifier": "s", "ManageMasterUserPassword": true});
-    let zone = json!({"HostedZoneId": "Z1", "VPC": {"VPCRegion": "eu-west-3", "VPCId": "vpc-1"}});
-    let vpc = json!({"VPCRegion": "eu-west-3", "VPCId": "vpc-1"});
     vec![
         ("s3", "GetObject", version(), "s3:GetObjectVersion"),
         ("s3", "HeadObject", version(), "s3:GetObjectVersion"),
@@ -113,6 +87,35 @@ fn table() -> Vec<(&'static str, &'static str, Value, &'static str)> {
             "s3:PutObject",
         ),
         ("s3", "UploadPart", object(json!({"UploadId": "u", "PartNumber": 1})), "s3:PutObject"),
+    ]
+}
+
+/// Sources: the Service Authorization Reference and the page of each operation in its service's API reference.
+fn resources() -> Vec<Row> {
+    let role = "arn:aws:iam::000000000000:role/walk";
+    let definition = |more: Value| {
+        with(
+            json!({
+                "family": "walk", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512",
+                "containerDefinitions": [{"name": "a", "image": "b"}],
+            }),
+            more,
+        )
+    };
+    let network = json!({"awsvpcConfiguration": {"subnets": ["subnet-1"]}});
+    let run = |more: Value| {
+        with(
+            json!({"taskDefinition": "seeded", "networkConfiguration": network, "launchType": "FARGATE"}),
+            more,
+        )
+    };
+    let instance = |more: Value| with(json!({"DBInstanceIdentifier": "walk"}), more);
+    let new =
+        json!({"DBInstanceClass": "db.t4g.micro", "Engine": "postgres", "ManageMasterUserPassword": true});
+    let restored = json!({"DBSnapshotIdentifier": "s", "ManageMasterUserPassword": true});
+    let zone = json!({"HostedZoneId": "Z1", "VPC": {"VPCRegion": "eu-west-3", "VPCId": "vpc-1"}});
+    let vpc = json!({"VPCRegion": "eu-west-3", "VPCId": "vpc-1"});
+    vec![
         ("ecs", "RegisterTaskDefinition", definition(json!({"taskRoleArn": role})), "iam:PassRole"),
         ("ecs", "RegisterTaskDefinition", definition(json!({"executionRoleArn": role})), "iam:PassRole"),
         ("ecs", "RunTask", run(json!({})), "iam:PassRole"),
@@ -165,7 +168,7 @@ async fn a_request_is_denied_without_each_of_its_secondary_actions() {
     let user = world.user("walk", json!([]));
     seed(&world).await;
     let mut faults = Vec::new();
-    for (service, name, input, action) in table() {
+    for (service, name, input, action) in objects().into_iter().chain(resources()) {
         world.rule("walk", all_but(action));
         let answer = send(&world, &user, service, name, &input).await;
         // A template's object is refused in the words of CloudFormation; an answer to HEAD has none.
