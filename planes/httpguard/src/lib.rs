@@ -6,7 +6,7 @@
 //! A refused head is replaced by one that no client can write (its path is a secret of this process); the server
 //! answers its own error page in turn and closes the connection.
 //!
-//! It never routes, forwards or changes a request, and opens no socket. Start at [`serve`] for a connection from its
+//! It never routes, forwards or changes a request, and opens no socket. Start at [`serve()`] for a connection from its
 //! first byte to its last, at `head.rs` for what is refused, at [`Guard`] for how bytes are released.
 
 mod chunked;

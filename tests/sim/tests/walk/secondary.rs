@@ -275,8 +275,7 @@ fn reads(fields: &'static [Field], path: &[&str]) -> bool {
 
 /// A tag, where the model demands none of its parts.
 fn fill(input: &mut Value, path: &[String]) {
-    let last = path.iter().fold(Some(input), |at, step| {
-        let at = at?;
+    let last = path.iter().try_fold(input, |at, step| {
         let at = if at.is_array() { at.get_mut(0)? } else { at };
         at.get_mut(step)
     });
