@@ -14,7 +14,13 @@ pub fn requests(bytes: &[u8], piece: usize) -> Vec<String> {
         match found {
             Ok(None) => {
                 examined = buf.len();
-                let Some(more) = pieces.next() else { return seen };
+                let Some(more) = pieces.next() else {
+                    // A wrong byte in a line without an end is found when the line ends or grows too long: here, never.
+                    if examine(&buf).is_err() {
+                        seen.push("refused".to_owned());
+                    }
+                    return seen;
+                };
                 buf.extend_from_slice(more);
             }
             Ok(Some(Head { len: length, framing, .. })) => {
