@@ -26,8 +26,10 @@ const TYPES: [(&str, &str); 13] = [
 ];
 
 /// What operations create: its ARN has no id yet.
-const CREATED: [(&str, &str); 9] = [
+const CREATED: [(&str, &str); 11] = [
     ("AllocateAddress", "elastic-ip"),
+    ("CreateDefaultSubnet", "subnet"),
+    ("CreateDefaultVpc", "vpc"),
     ("CreateInternetGateway", "internet-gateway"),
     ("CreateNatGateway", "natgateway"),
     ("CreateNetworkInterface", "network-interface"),

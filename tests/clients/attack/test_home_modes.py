@@ -33,7 +33,10 @@ def offenders(home):
             stopped += [str(here / name) for name in OF_CONTAINERS]
             folders[:] = [name for name in folders if name not in OF_CONTAINERS]
         for path in [here / name for name in files] + [here]:
-            found_mode = path.lstat()
+            try:
+                found_mode = path.lstat()
+            except FileNotFoundError:
+                continue  # databases remove files of their own at any time
             mode, walked = stat.S_IMODE(found_mode.st_mode), walked + 1
             if stat.S_ISLNK(found_mode.st_mode):
                 continue  # a link has no mode of its own

@@ -21,6 +21,7 @@ const FREE: [(&str, &str); 2] = [("sts", "GetCallerIdentity"), ("sts", "GetSessi
 const WITHOUT_RESOURCES: &[(&str, &str)] = &[
     ("cloudformation", "GetTemplateSummary"), // A template that belongs to no stack.
     ("cloudformation", "ValidateTemplate"),
+    ("cloudtrail", "LookupEvents"),
     ("cloudfront", "CreateDistribution"),
     ("cloudfront", "CreateDistributionWithTags"),
     ("cloudfront", "CreateKeyGroup"),
