@@ -104,9 +104,13 @@ impl<R: Reconciler> Driver<R> {
         let mut failures = 0u32;
         loop {
             bell.take();
-            let image = self.store.read();
             let now = self.clock.now();
-            match self.reconciler.plan(&image, key, now) {
+            // A worker may wait for an hour, and whoever holds an image keeps all rows that it shows in memory.
+            let (plan, version) = {
+                let image = self.store.read();
+                (self.reconciler.plan(&image, key, now), image.version())
+            };
+            match plan {
                 Plan::Done => {
                     self.troubles.clear(R::NAME, key);
                     if self.finish(key, bell) {
@@ -128,7 +132,7 @@ impl<R: Reconciler> Driver<R> {
                     let text = format!("{step:?}");
                     tracing::debug!(reconciler = R::NAME, key, step = text, "step");
                     match self.reconciler.act(key, step).await {
-                        Ok(()) if self.store.read().version() != image.version() => failures = 0,
+                        Ok(()) if self.store.read().version() != version => failures = 0,
                         // A step that leaves no trace would be planned again at once, for ever.
                         Ok(()) => {
                             failures = (failures + 1).min(16);

@@ -92,3 +92,53 @@ async fn wishes_come_true_in_spite_of_failures() {
         tokio::task::yield_now().await;
     }
 }
+
+/// Waits for an hour with the hall's lamp.
+struct Sleeper(tokio::sync::mpsc::UnboundedSender<()>);
+
+impl Reconciler for Sleeper {
+    type Step = ();
+    const NAME: &'static str = "sleeper";
+    const WATCHES: &'static [&'static str] = &["lamp"];
+
+    fn concerned(&self, _: &Image, change: &Change) -> BTreeSet<String> {
+        Some(change.key.clone()).filter(|key| key == "hall").into_iter().collect()
+    }
+    fn all(&self, _: &Image) -> BTreeSet<String> {
+        ["hall".to_owned()].into()
+    }
+    fn plan(&self, _: &Image, _: &str, now: Timestamp) -> Plan<()> {
+        let _ = self.0.send(());
+        Plan::wait_until(now.plus_ms(3_600_000), "the morning")
+    }
+    async fn act(&self, _: &str, (): ()) -> Result<(), StepError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_waits_keeps_no_replaced_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&dir.path().join("s.db"), &[TableDef::of::<Lamp>()]).unwrap();
+    let put = |name: &str, wished| {
+        let row = Lamp { name: name.into(), wished, seen: false };
+        let written = store.write::<(), StoreError>(|tx| {
+            tx.put(row);
+            Ok(())
+        });
+        written.unwrap();
+    };
+    put("hall", true);
+    put("cellar", true);
+    let (planned, mut plans) = tokio::sync::mpsc::unbounded_channel();
+    let mut engine = Engine::new(store.clone(), Clock::machine());
+    engine.add(Sleeper(planned));
+    plans.recv().await.unwrap();
+    let cellar = Arc::downgrade(&store.read().get::<Lamp>("cellar").unwrap());
+    put("cellar", false);
+    // The worker goes on from its plan to its wait.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(cellar.upgrade().is_none(), "the row that was replaced is still in memory");
+}

@@ -83,6 +83,8 @@ def test_a_daemon_that_dies_while_it_is_asked(shop, tmp_path):
         threading.Thread(target=break_off, args=[listener], daemon=True).start()
         at = f"127.0.0.1:{listener.getsockname()[1]}"
         env = {**shop.cloud.env, "ESCALE_HOME": str(tmp_path), "ESCALE_ENDPOINT": at}
+        # No daemon has made a key in this home.
+        env |= {"ESCALE_ACCESS_KEY": "AKIAXXXXXXXXXXXXXXXX", "ESCALE_SECRET_KEY": "any"}
         done = subprocess.run([ESCALE, "logs"], env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: the daemon does not answer at {at}; `escale start` starts it")

@@ -31,7 +31,7 @@ use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     convert::Infallible,
     net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
@@ -64,17 +64,18 @@ pub(crate) async fn serve(store: Store, cloud: Arc<Cloud>, planes: Planes) {
     let endpoint = Arc::new(Endpoint { store: store.clone(), cloud, planes, given: Mutex::default() });
     let mut servers: HashMap<String, JoinHandle<()>> = HashMap::new();
     loop {
-        let image = store.read();
+        let vpcs: BTreeSet<String> = store.read().keys(VpcSeen::TABLE).cloned().collect();
         servers.retain(|vpc, server| {
-            let stays = image.has::<VpcSeen>(vpc);
+            let stays = vpcs.contains(vpc);
             if !stays {
                 server.abort();
             }
             stays
         });
-        for vpc in
-            image.keys(VpcSeen::TABLE).filter(|v| !servers.contains_key(*v)).cloned().collect::<Vec<_>>()
-        {
+        for vpc in vpcs {
+            if servers.contains_key(&vpc) {
+                continue;
+            }
             let server = tokio::spawn(endpoint.clone().serve_vpc(vpc.clone()));
             servers.insert(vpc, server);
         }

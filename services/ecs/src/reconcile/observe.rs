@@ -14,9 +14,11 @@ pub(crate) async fn observe(store: Store, cloud: Arc<Cloud>, containers: Arc<dyn
     loop {
         // In this order: a task that was handed over when the rows were read is in the snapshot, or it was lost. The other
         // way round, one that was handed over in between would be taken for lost, and killed.
-        let image = store.read();
-        let snapshot = changes.borrow_and_update().clone();
-        write(&store, &image, &snapshot, cloud.clock.now());
+        {
+            let image = store.read();
+            let snapshot = changes.borrow_and_update().clone();
+            write(&store, &image, &snapshot, cloud.clock.now());
+        }
         // A plane that is gone tells nothing more; rows may still change.
         tokio::select! {
             // In a fixed order, so that a simulation repeats itself.

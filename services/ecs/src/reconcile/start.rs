@@ -66,13 +66,16 @@ impl Starter<'_> {
     }
 
     async fn try_start(&self, id: &str) -> Result<BTreeMap<String, String>, Problem> {
-        let image = self.store.read();
         let gone = |what: &str| Problem::Passing(StepError::new(format!("the task's {what} is not there")));
-        let known = Known::find(&image, id).ok_or_else(|| gone("row"))?;
-        let definition = known.definition.clone().ok_or_else(|| gone("definition"))?;
-        let seen =
-            image.get::<InterfaceSeen>(known.task.interface.as_str()).ok_or_else(|| gone("interface"))?;
-        let vpc = image.get::<Vpc>(known.task.vpc.as_str()).ok_or_else(|| gone("VPC"))?;
+        let (known, definition, seen, vpc) = {
+            let image = self.store.read();
+            let known = Known::find(&image, id).ok_or_else(|| gone("row"))?;
+            let definition = known.definition.clone().ok_or_else(|| gone("definition"))?;
+            let interface = known.task.interface.as_str();
+            let seen = image.get::<InterfaceSeen>(interface).ok_or_else(|| gone("interface"))?;
+            let vpc = image.get::<Vpc>(known.task.vpc.as_str()).ok_or_else(|| gone("VPC"))?;
+            (known, definition, seen, vpc)
+        };
         let is_there = self.planes.containers.observe(id).is_some();
         if !is_there {
             road::check(&*self.planes.network, &self.cloud.config, &known.task).await?;

@@ -18,8 +18,7 @@ type Health = BTreeMap<String, BTreeMap<(String, i64), (String, String)>>;
 pub(crate) async fn watch(store: Store, cloud: Arc<Cloud>) {
     let mut changes = store.subscribe(ALL_TABLES);
     loop {
-        let image = store.read();
-        let tasks = registered(&image);
+        let tasks = registered(&store.read());
         if !tasks.is_empty() {
             let health = ask(&store, &cloud, &tasks).await;
             write(&store, &tasks, &health, cloud.clock.now());

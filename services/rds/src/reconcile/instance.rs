@@ -222,9 +222,11 @@ impl Instances {
 
     async fn delete(&self, id: &str) -> Result<(), StepError> {
         let hands = &self.0;
-        let image = hands.store.read();
-        let Some(instance) = image.get::<Instance>(id) else { return Ok(()) };
-        let made = image.get::<InstanceSeen>(id).is_some_and(|s| s.enacted.is_some());
+        let (instance, made) = {
+            let image = hands.store.read();
+            let Some(instance) = image.get::<Instance>(id) else { return Ok(()) };
+            (instance, image.get::<InstanceSeen>(id).is_some_and(|s| s.enacted.is_some()))
+        };
         match hands.plane() {
             Ok(plane) => plane.delete(&plane_name(&instance), None).await?,
             // Nothing can have been made without a plane.
