@@ -2,7 +2,7 @@
 [ "$(bash -lc 'ulimit -Sn')" = 1024 ] || fail "this login's soft limit is not 1024: the check would prove nothing"
 wanted=500
 before=$(tasks)
-lines=$(wc -l < /root/.local/share/escale/daemon.log)
+lines=$(wc -l < "$HOME/.local/share/escale/daemon.log")
 ulimit -Sn 4096
 open=()
 for _ in $(seq $wanted); do
@@ -20,7 +20,7 @@ while [ $SECONDS -lt $end ]; do
     answers || fail "the shop does not answer beside $wanted open connections; $answered of them had an answer"
     sleep 5
 done
-new=$(tail -n +$((lines + 1)) /root/.local/share/escale/daemon.log)
+new=$(tail -n +$((lines + 1)) "$HOME/.local/share/escale/daemon.log")
 ! grep -q 'Too many open files' <<< "$new" || fail "the daemon logged: $(grep -m 1 'Too many open files' <<< "$new" | tail -c 160)"
 [ $answered = $wanted ] || fail "$answered of $wanted connections were answered"
 [ "$(tasks)" = "$before" ] || fail "tasks were replaced: $before, now $(tasks)"

@@ -1,4 +1,4 @@
-within 300 answers || fail "the shop does not answer $(cut -d. -f1 /proc/uptime) s after the boot: $(systemctl is-active escale), $(tail -1 /root/.local/share/escale/daemon.log | tail -c 200)"
+within 300 answers || fail "the shop does not answer $(cut -d. -f1 /proc/uptime) s after the boot: $(systemctl is-active escale), $(tail -1 $HOME/.local/share/escale/daemon.log | tail -c 200)"
 back=$(cut -d. -f1 /proc/uptime)
 id=$(cat /root/item)
 status_of "$web/api/items?limit=1000" > /dev/null

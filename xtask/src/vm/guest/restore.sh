@@ -8,5 +8,5 @@ modprobe overlay
 escale reset --yes
 started=$SECONDS
 up /root/shop > /tmp/up.out 2>&1 || fail "up failed after modprobe overlay and reset: $(grep -v '^ *$' /tmp/up.out | tail -1)"
-within 60 answers || fail "the shop does not answer after up: $(tail -1 /root/.local/share/escale/daemon.log)"
+within 60 answers || fail "the shop does not answer after up: $(tail -1 $HOME/.local/share/escale/daemon.log)"
 echo "restored by modprobe overlay, reset and up in $((SECONDS - started)) s"
