@@ -4,10 +4,33 @@
 use serde_json::Value;
 use std::fmt;
 
+/// What kind of failure an [`AwsError`] is. Code decides by it; the code and the message are for the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The object of the request does not exist.
+    NotFound,
+    AlreadyExists,
+    /// Another object uses it, or its own state forbids this now. It can succeed later without a change of the request.
+    InUse,
+    /// The request itself must change.
+    Invalid,
+    /// Who asks may not, or is not known.
+    Denied,
+    /// A quota is reached.
+    LimitExceeded,
+    /// The same request can succeed a little later.
+    Throttled,
+    /// AWS has it and Escale does not.
+    NotSupported,
+    /// A fault of Escale's own.
+    Internal,
+}
+
 /// An error as AWS words it. Services build it from their own error enum (`error.rs`), nowhere else.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct AwsError {
+    pub kind: ErrorKind,
     /// The code as on the wire, for example `InvalidVpcID.NotFound`.
     pub code: String,
     /// What the caller reads: names the thing, the place and the way out.
@@ -18,23 +41,37 @@ pub struct AwsError {
 }
 
 impl AwsError {
-    pub fn new(code: &str, status: u16, message: impl Into<String>) -> AwsError {
-        AwsError { code: code.into(), message: message.into(), status, extra: Vec::new() }
+    pub fn new(kind: ErrorKind, code: &str, status: u16, message: impl Into<String>) -> AwsError {
+        AwsError { kind, code: code.into(), message: message.into(), status, extra: Vec::new() }
     }
 
     /// An operation, parameter or value that AWS has and Escale does not enact. Always names it.
     pub fn not_supported(what: impl fmt::Display) -> AwsError {
-        AwsError::new("NotImplemented", 501, format!("{what} is not supported by Escale"))
+        AwsError::new(
+            ErrorKind::NotSupported,
+            "NotImplemented",
+            501,
+            format!("{what} is not supported by Escale"),
+        )
     }
 
     /// A fault of Escale's own. The detail goes to the log, never to the caller.
     pub fn internal() -> AwsError {
-        AwsError::new("InternalFailure", 500, "An internal fault of Escale; the daemon's log has the cause")
+        AwsError::new(
+            ErrorKind::Internal,
+            "InternalFailure",
+            500,
+            "An internal fault of Escale; the daemon's log has the cause",
+        )
     }
 
     /// The machine lacks something for a while, as space on its disk. Says what, for here the caller can help.
     pub fn unavailable(why: impl Into<String>) -> AwsError {
-        AwsError::new("ServiceUnavailable", 503, why)
+        AwsError::new(ErrorKind::Throttled, "ServiceUnavailable", 503, why)
+    }
+
+    pub fn is_not_found(&self) -> bool {
+        self.kind == ErrorKind::NotFound
     }
 
     /// A further member of the error's shape.
@@ -112,4 +149,18 @@ impl<T, E: Into<Box<dyn std::error::Error + Send + Sync>>> Context<T> for Result
     fn plane(self, what: impl FnOnce() -> String) -> Result<T, PlaneError> {
         self.map_err(|e| PlaneError::plane(what()).because(e))
     }
+}
+
+/// The answer, or `None` when the object of the request does not exist.
+pub fn found<T>(result: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
+    match result {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// For deletions: an object that does not exist has been deleted before.
+pub fn already_gone<T>(result: Result<T, AwsError>) -> Result<(), AwsError> {
+    found(result).map(|_| ())
 }

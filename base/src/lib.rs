@@ -22,7 +22,7 @@ pub mod wire;
 
 pub use arn::Arn;
 pub use clock::{Clock, Timestamp};
-pub use error::{AwsError, PlaneError};
+pub use error::{AwsError, ErrorKind, PlaneError, already_gone, found};
 pub use secret::Secret;
 pub use tags::Tag;
 pub use wire::Wire;

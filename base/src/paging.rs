@@ -1,6 +1,6 @@
 //! Paging: one list, cut by a token that names where to go on.
 
-use crate::AwsError;
+use crate::{AwsError, ErrorKind};
 
 /// One page of a list.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,7 +34,14 @@ fn encode(key: &str) -> String {
 }
 
 fn decode(token: &str) -> Result<String, AwsError> {
-    let bad = || AwsError::new("InvalidNextToken", 400, format!("'{token}' is not a token of this list"));
+    let bad = || {
+        AwsError::new(
+            ErrorKind::Invalid,
+            "InvalidNextToken",
+            400,
+            format!("'{token}' is not a token of this list"),
+        )
+    };
     if !token.len().is_multiple_of(2) || !token.is_ascii() {
         return Err(bad());
     }

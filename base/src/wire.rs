@@ -152,6 +152,17 @@ impl Wire for f64 {
     }
 }
 
+/// An address, in its dotted form.
+impl Wire for std::net::Ipv4Addr {
+    fn read(value: &Value) -> Result<Self, ReadError> {
+        let text = String::read(value)?;
+        text.parse().map_err(|_| ReadError::new(format!("'{text}' is not an IPv4 address")))
+    }
+    fn write(&self) -> Value {
+        self.to_string().into()
+    }
+}
+
 /// An untyped value: policy documents and the like, whose form their reader checks.
 impl Wire for Value {
     const OPEN: bool = true;

@@ -1,7 +1,7 @@
 //! Bodies on their way in: collected within a budget and a time, or verified while they stream.
 
 use bytes::{Bytes, BytesMut};
-use escale_base::{AwsError, limits::request as limits};
+use escale_base::{AwsError, ErrorKind, limits::request as limits};
 use escale_service::Body;
 use escale_wire::{Target, sigv4::BodyReader};
 use http::{HeaderMap, header};
@@ -76,15 +76,23 @@ impl Refused {
             Refused::NoBudget => escale_wire::too_busy(target),
             Refused::TooSlow => escale_wire::too_slow(target),
             Refused::TooLarge(most) => too_large(most),
-            Refused::Broken(error) => {
-                AwsError::new("IncompleteBody", 400, format!("The request's body could not be read: {error}"))
-            }
+            Refused::Broken(error) => AwsError::new(
+                ErrorKind::Invalid,
+                "IncompleteBody",
+                400,
+                format!("The request's body could not be read: {error}"),
+            ),
         }
     }
 }
 
 fn too_large(most: usize) -> AwsError {
-    AwsError::new("RequestEntityTooLarge", 413, format!("The request's body is larger than {most} bytes"))
+    AwsError::new(
+        ErrorKind::Invalid,
+        "RequestEntityTooLarge",
+        413,
+        format!("The request's body is larger than {most} bytes"),
+    )
 }
 
 /// A body of which nothing was read yet. Dropped unread, for a request that is refused, it is read away within bounds: a
@@ -219,7 +227,7 @@ impl HttpBody for Paced {
         }
         ready!(self.pause.as_mut().poll(cx));
         let message = "The client sent nothing of the body for too long.";
-        Poll::Ready(Some(Err(AwsError::new("RequestTimeout", 400, message).into())))
+        Poll::Ready(Some(Err(AwsError::new(ErrorKind::Invalid, "RequestTimeout", 400, message).into())))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,6 +1,6 @@
 //! What a request's head must be before anything else is looked at: whole, and in one reading only.
 
-use escale_base::AwsError;
+use escale_base::{AwsError, ErrorKind};
 use http::{HeaderMap, header, request::Parts};
 
 /// Headers that have one value. Of two, the signature would cover both and the rest of the code read the first. What says
@@ -27,7 +27,7 @@ const SINGLE: &[&str] = &[
 
 /// Refuses what two readers could read in two ways.
 pub(crate) fn check(parts: &Parts) -> Result<(), AwsError> {
-    let refuse = |message: String| Err(AwsError::new("InvalidRequest", 400, message));
+    let refuse = |message: String| Err(AwsError::new(ErrorKind::Invalid, "InvalidRequest", 400, message));
     if let Some(name) = SINGLE.iter().find(|name| values(&parts.headers, name) > 1) {
         return refuse(format!(
             "The request has the header {name} more than once, and which of its values counts is not defined. Send it once."

@@ -11,7 +11,7 @@ use crate::{
     web_pages::{self, Purpose},
 };
 use bytes::Bytes;
-use escale_base::{AwsError, ids, limits::request as limits, wire::Value};
+use escale_base::{AwsError, ErrorKind, ids, limits::request as limits, wire::Value};
 use escale_model::Operation;
 use escale_service::{
     Arrival, Body, Caller, Credential, Entry, Kind, Principal, StreamCx, StreamHandler, StreamReply,
@@ -80,7 +80,7 @@ async fn identify(
     let declared = head::declared_bytes(parts);
     let unsigned = |_| {
         let message = "Request is missing Authentication Token";
-        AwsError::new("MissingAuthenticationToken", 403, message)
+        AwsError::new(ErrorKind::Denied, "MissingAuthenticationToken", 403, message)
     };
     let form = arriving.collect(&gate.budget.share(false, declared), declared).await.map_err(unsigned)?;
     Ok((escale_wire::identify(parts, &form.bytes)?, Some(form)))
@@ -274,7 +274,7 @@ impl Call {
             }
             if expires.is_some_and(|at| at < now) {
                 let message = "The security token included in the request is expired";
-                return Err(AwsError::new("ExpiredToken", 403, message));
+                return Err(AwsError::new(ErrorKind::Denied, "ExpiredToken", 403, message));
             }
             principal = who;
             in_session = session_token.is_some();
@@ -324,13 +324,14 @@ impl Call {
                 let message = format!(
                     "The authorization header is malformed; the region '{theirs}' is wrong; expecting '{ours}'"
                 );
-                AwsError::new("AuthorizationHeaderMalformed", 400, message).with("Region", ours.as_str())
+                AwsError::new(ErrorKind::Invalid, "AuthorizationHeaderMalformed", 400, message)
+                    .with("Region", ours.as_str())
             }
             _ => {
                 let message = format!(
                     "Credential should be scoped to a valid region: this cloud is {ours}, not {theirs}."
                 );
-                AwsError::new("SignatureDoesNotMatch", 403, message)
+                AwsError::new(ErrorKind::Denied, "SignatureDoesNotMatch", 403, message)
             }
         })
     }
@@ -394,6 +395,7 @@ impl Call {
 
     fn fail(&self, error: AwsError) -> Response<Body> {
         let error = match error.code.as_str() {
+            // The one code whose spelling depends on the service that answers.
             "AccessDenied" => escale_wire::access_denied(&self.target, error.message),
             _ => error,
         };

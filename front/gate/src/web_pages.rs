@@ -10,7 +10,7 @@
 //!
 //! Source: <https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site>
 
-use escale_base::AwsError;
+use escale_base::{AwsError, ErrorKind};
 use escale_service::Config;
 use http::{HeaderMap, Method, header, request::Parts, uri::Authority};
 use std::net::{IpAddr, SocketAddr};
@@ -41,7 +41,7 @@ pub(crate) fn check_host<'a>(
         "The request names the host {named:?}, under which this API is not served. Use {} as the endpoint.",
         if local.ip().is_loopback() { config.endpoint.clone() } else { Config::api_name() }
     );
-    Err(AwsError::new("AccessDenied", 403, message))
+    Err(AwsError::new(ErrorKind::Denied, "AccessDenied", 403, message))
 }
 
 fn is_ours(authority: &Authority, local: SocketAddr, config: &Config) -> bool {
@@ -82,7 +82,7 @@ pub(crate) fn check_page(parts: &Parts, authority: &str, purpose: Purpose) -> Re
         // A refusal is the answer that keeps the browser from sending what it asks about.
         _ if preflight => {
             let message = "CORSResponse: CORS is not enabled for this bucket.";
-            Err(AwsError::new("AccessForbidden", 403, message))
+            Err(AwsError::new(ErrorKind::Denied, "AccessForbidden", 403, message))
         }
         _ => {
             let of = text(&parts.headers, "origin").unwrap_or("another site");
@@ -90,7 +90,7 @@ pub(crate) fn check_page(parts: &Parts, authority: &str, purpose: Purpose) -> Re
                 "A web page of {of} made this request. Pages of other origins cannot call this API; they can load objects that \
                  a bucket policy or a presigned URL allows."
             );
-            Err(AwsError::new("AccessDenied", 403, message))
+            Err(AwsError::new(ErrorKind::Denied, "AccessDenied", 403, message))
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Who calls.
 
 use crate::{Arrival, CallNotes, Entrance, Source};
-use escale_base::{Arn, AwsError};
+use escale_base::{Arn, AwsError, ErrorKind};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -71,7 +71,7 @@ pub struct RootRefused;
 
 impl From<RootRefused> for AwsError {
     fn from(refused: RootRefused) -> AwsError {
-        AwsError::new("AccessDenied", 403, refused.to_string())
+        AwsError::new(ErrorKind::Denied, "AccessDenied", 403, refused.to_string())
     }
 }
 

@@ -1,7 +1,7 @@
 //! A CloudFormation resource type, told in terms of its service's own operations.
 
 use crate::Cx;
-use escale_base::{AwsError, wire::Value};
+use escale_base::{AwsError, ErrorKind, wire::Value};
 use escale_store::Image;
 use serde_json::Map;
 use std::collections::BTreeMap;
@@ -98,6 +98,7 @@ impl Props<'_> {
     pub fn required(&self, name: &str) -> Result<&Value, AwsError> {
         self.get(name).ok_or_else(|| {
             AwsError::new(
+                ErrorKind::Invalid,
                 "ValidationError",
                 400,
                 format!("Property {name} of {} cannot be empty", self.logical_id),
@@ -110,7 +111,7 @@ impl Props<'_> {
         self.required(name)?.as_str().filter(|text| !text.is_empty()).ok_or_else(|| {
             let message =
                 format!("Value of property {name} of {} must be a string that is not empty", self.logical_id);
-            AwsError::new("ValidationError", 400, message)
+            AwsError::new(ErrorKind::Invalid, "ValidationError", 400, message)
         })
     }
 

@@ -1,11 +1,14 @@
 //! All services together: finds an operation by name, authorises it, runs it.
 
-use crate::service_keys::ServiceKeys;
 use crate::{
     Asked, Audit, AuditedCall, Caller, Config, Credential, Cx, Decision, Denial, Entry, EventKind, Identity,
-    Kind, Needs, Noted, Principal, ResourcePolicy, ResourceType, Service,
+    Kind, Named, Needs, Noted, Principal, ResourcePolicy, ResourceType, Service,
 };
-use escale_base::{AwsError, Clock, Secret, wire::Value};
+use crate::{operation::typed_needs, service_keys::ServiceKeys};
+use escale_base::{
+    AwsError, Clock, ErrorKind, Secret,
+    wire::{Value, Wire},
+};
 use escale_store::{Image, Store, StoreError, Tx};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -159,9 +162,22 @@ impl Cloud {
         self.authorize(cx.tx, cx.caller, service, entry, &input, &needs)?;
         if dry_run {
             let message = "Request would have succeeded, but DryRun flag is set.";
-            return Err(AwsError::new("DryRunOperation", 412, message));
+            return Err(AwsError::new(ErrorKind::Invalid, "DryRunOperation", 412, message));
         }
         (handler.run)(cx, &input)
+    }
+
+    /// As [`Cloud::run`], of an operation that the caller knows by its type.
+    pub(crate) fn run_typed<O: Named>(
+        &self,
+        cx: &mut Cx<'_>,
+        input: O::Input,
+    ) -> Result<O::Output, AwsError> {
+        let missing = || AwsError::not_supported(format_args!("The operation {}:{}", O::SERVICE, O::NAME));
+        let entry = self.entry(O::SERVICE, O::NAME).ok_or_else(missing)?;
+        let needs = typed_needs::<O>(&input, cx);
+        self.authorize(cx.tx, cx.caller, O::SERVICE, entry, &input.write(), &needs)?;
+        O::run(cx, input).map_err(Into::into)
     }
 
     /// May the caller do this operation, and all that the request does besides? The error is AWS's AccessDenied, with who, what
@@ -252,7 +268,7 @@ impl Cloud {
                     Some(notes) => notes.denied(denial),
                     None => self.record_own(caller, asked, denial, &message),
                 }
-                Err(AwsError::new("AccessDenied", 403, message))
+                Err(AwsError::new(ErrorKind::Denied, "AccessDenied", 403, message))
             }
         }
     }

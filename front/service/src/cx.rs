@@ -1,7 +1,7 @@
 //! What a synchronous operation gets.
 
 use crate::{Asked, Caller, Cloud, Config};
-use escale_base::{Arn, AwsError, Timestamp, wire::Value};
+use escale_base::{Arn, AwsError, Timestamp};
 use escale_store::Tx;
 
 /// One operation's surroundings: its transaction, its caller, the time.
@@ -32,36 +32,5 @@ impl Cx<'_> {
             policies: &[],
         };
         self.cloud.ask(self.tx, self.caller, &asked)
-    }
-
-    /// Calls another service's operation as the same caller, in the same transaction: IAM decides as if the
-    /// client had sent it. Its failure leaves this transaction as it was before the call.
-    pub fn call(&mut self, service: &str, operation: &str, input: Value) -> Result<Value, AwsError> {
-        self.call_for(self.caller, service, operation, input)
-    }
-
-    /// The same as the service principal `name`: what AWS does through a service-linked role.
-    pub fn call_as(
-        &mut self,
-        name: &str,
-        service: &str,
-        operation: &str,
-        input: Value,
-    ) -> Result<Value, AwsError> {
-        self.call_for(&Caller::service(name), service, operation, input)
-    }
-
-    fn call_for(
-        &mut self,
-        caller: &Caller,
-        service: &str,
-        operation: &str,
-        input: Value,
-    ) -> Result<Value, AwsError> {
-        let (cloud, config, now) = (self.cloud, self.config, self.now);
-        self.tx.nested(|tx| {
-            let mut cx = Cx { tx, caller, config, now, cloud };
-            cloud.run(&mut cx, service, operation, input)
-        })
     }
 }

@@ -21,6 +21,7 @@ mod mount;
 mod needs;
 mod operation;
 mod recorded;
+mod request;
 mod service_keys;
 mod stream;
 
@@ -39,6 +40,7 @@ pub use mount::Mount;
 pub use needs::{Also, Needs, gives_tags};
 pub use operation::{Entry, Kind, Operation, SyncHandler};
 pub use recorded::Recorded;
+pub use request::{Named, Request, request};
 pub use stream::{Body, StreamCx, StreamHandler, StreamOperation, StreamReply};
 
 use escale_base::wire::Value;

@@ -2,7 +2,7 @@
 
 use crate::{Also, Cx, Needs, StreamHandler};
 use escale_base::{
-    AwsError,
+    AwsError, ErrorKind,
     wire::{self, Field, Value, Wire},
 };
 
@@ -76,9 +76,13 @@ impl Entry {
 }
 
 fn needs<O: Operation>(input: &Value, cx: &Cx<'_>) -> Result<Needs, AwsError> {
-    let input = read::<O::Input>(input)?;
-    let (resources, keys) = (O::resources(&input, cx), O::keys(&input));
-    Ok(Needs { action: None, resources, keys, also: O::also(&input, cx) })
+    Ok(typed_needs::<O>(&read::<O::Input>(input)?, cx))
+}
+
+/// What IAM is asked for a request.
+pub(crate) fn typed_needs<O: Operation>(input: &O::Input, cx: &Cx<'_>) -> Needs {
+    let (resources, keys) = (O::resources(input, cx), O::keys(input));
+    Needs { action: None, resources, keys, also: O::also(input, cx) }
 }
 
 fn run<O: Operation>(cx: &mut Cx<'_>, input: &Value) -> Result<Value, AwsError> {
@@ -91,16 +95,20 @@ pub(crate) fn read<I: Wire>(input: &Value) -> Result<I, AwsError> {
     if let Some(member) = wire::unread::<I>(input).first() {
         return Err(AwsError::not_supported(format_args!("The parameter {member}")));
     }
-    I::read(input).map_err(|e| AwsError::new("ValidationException", 400, e.to_string()))
+    I::read(input).map_err(|e| AwsError::new(ErrorKind::Invalid, "ValidationException", 400, e.to_string()))
 }
 
-/// The list of a service's operations: one line each, `Name => module,` in the folder `ops/`.
+/// The list of a service's operations: the service's id, then one line each, `Name => module,` in the folder `ops/`.
 ///
 /// Each module has a type of the operation's name that implements [`Operation`].
 #[macro_export]
 macro_rules! operations {
-    ($($name:ident => $module:ident $(as $action:literal)?),* $(,)?) => {
+    ($service:literal; $($name:ident => $module:ident $(as $action:literal)?),* $(,)?) => {
         $(mod $module;)*
+        $(impl $crate::Named for $module::$name {
+            const SERVICE: &'static str = $service;
+            const NAME: &'static str = stringify!($name);
+        })*
         pub(crate) fn all() -> Vec<$crate::Entry> {
             vec![$($crate::Entry::of::<$module::$name>(stringify!($name))$(.action($action))?),*]
         }

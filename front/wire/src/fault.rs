@@ -2,7 +2,7 @@
 //! operation's own errors stand in its service.
 
 use crate::Target;
-use escale_base::{AwsError, path::BadEncoding};
+use escale_base::{AwsError, ErrorKind, path::BadEncoding};
 use escale_model::{OtherService, Protocol, ServiceModel};
 
 /// Characters of a wrong value that its error repeats: enough to recognise it.
@@ -41,21 +41,23 @@ impl Malformed {
 
     pub(crate) fn into_error(self, target: &Target) -> AwsError {
         match target.protocol {
-            Protocol::Json | Protocol::Cbor => AwsError::new("SerializationException", 400, self.sentence()),
+            Protocol::Json | Protocol::Cbor => {
+                AwsError::new(ErrorKind::Invalid, "SerializationException", 400, self.sentence())
+            }
             Protocol::Ec2 => match self {
                 Malformed::Unknown(name) => {
                     let message = format!("The parameter {name} is not recognized");
-                    AwsError::new("UnknownParameter", 400, message)
+                    AwsError::new(ErrorKind::Invalid, "UnknownParameter", 400, message)
                 }
                 Malformed::Value { at, found, .. } => {
                     let message = format!("Invalid value '{found}' for {at}");
-                    AwsError::new("InvalidParameterValue", 400, message)
+                    AwsError::new(ErrorKind::Invalid, "InvalidParameterValue", 400, message)
                 }
                 Malformed::Body(_) | Malformed::Uri(_) => {
-                    AwsError::new("InvalidRequest", 400, self.sentence())
+                    AwsError::new(ErrorKind::Invalid, "InvalidRequest", 400, self.sentence())
                 }
             },
-            Protocol::Query => AwsError::new("MalformedInput", 400, self.sentence()),
+            Protocol::Query => AwsError::new(ErrorKind::Invalid, "MalformedInput", 400, self.sentence()),
             Protocol::RestXml => self.into_rest(target.service),
         }
     }
@@ -75,7 +77,7 @@ impl Malformed {
             }
             _ => self.sentence(),
         };
-        AwsError::new(code, 400, message)
+        AwsError::new(ErrorKind::Invalid, code, 400, message)
     }
 
     fn sentence(&self) -> String {
@@ -121,43 +123,67 @@ pub fn unknown_operation(target: &Target, name: &str) -> AwsError {
         return AwsError::not_supported(format_args!("The operation {}:{name}", service.id));
     }
     match target.protocol {
-        Protocol::Json => AwsError::new("UnknownOperationException", 400, format!("{}.{name}", service.id)),
-        Protocol::Cbor => AwsError::new("UnknownOperationException", 404, format!("{}.{name}", service.id)),
+        Protocol::Json => AwsError::new(
+            ErrorKind::Invalid,
+            "UnknownOperationException",
+            400,
+            format!("{}.{name}", service.id),
+        ),
+        Protocol::Cbor => AwsError::new(
+            ErrorKind::Invalid,
+            "UnknownOperationException",
+            404,
+            format!("{}.{name}", service.id),
+        ),
         Protocol::Ec2 => {
             let message = format!("The action {name} is not valid for this web service.");
-            AwsError::new("InvalidAction", 400, message)
+            AwsError::new(ErrorKind::Invalid, "InvalidAction", 400, message)
         }
         Protocol::Query => {
             let message = format!("Could not find operation {name} for version {}", service.api_version);
-            AwsError::new("InvalidAction", 400, message)
+            AwsError::new(ErrorKind::Invalid, "InvalidAction", 400, message)
         }
         Protocol::RestXml if service.id == "s3" => {
             let message = "The specified method is not allowed against this resource.";
-            AwsError::new("MethodNotAllowed", 405, message)
+            AwsError::new(ErrorKind::Invalid, "MethodNotAllowed", 405, message)
         }
-        Protocol::RestXml => {
-            AwsError::new("UnknownOperationException", 404, format!("{} has no operation {name}", service.id))
-        }
+        Protocol::RestXml => AwsError::new(
+            ErrorKind::Invalid,
+            "UnknownOperationException",
+            404,
+            format!("{} has no operation {name}", service.id),
+        ),
     }
 }
 
 pub(crate) fn no_target_header(service: &ServiceModel) -> AwsError {
     let message =
         format!("{} takes its operation from the header X-Amz-Target, which is missing", service.id);
-    AwsError::new("MissingAction", 400, message)
+    AwsError::new(ErrorKind::Invalid, "MissingAction", 400, message)
 }
 
 /// An operation that demands a signature was called without one.
 pub fn missing_authentication(target: &Target) -> AwsError {
     match (target.service.id, target.protocol) {
-        ("s3", _) => AwsError::new("AccessDenied", 403, "Access Denied"),
-        ("ec2", _) => {
-            AwsError::new("AuthFailure", 401, "AWS was not able to validate the provided access credentials")
-        }
-        (_, Protocol::Json | Protocol::Cbor) => {
-            AwsError::new("MissingAuthenticationTokenException", 400, "Missing Authentication Token")
-        }
-        _ => AwsError::new("MissingAuthenticationToken", 403, "Request is missing Authentication Token"),
+        ("s3", _) => AwsError::new(ErrorKind::Denied, "AccessDenied", 403, "Access Denied"),
+        ("ec2", _) => AwsError::new(
+            ErrorKind::Denied,
+            "AuthFailure",
+            401,
+            "AWS was not able to validate the provided access credentials",
+        ),
+        (_, Protocol::Json | Protocol::Cbor) => AwsError::new(
+            ErrorKind::Denied,
+            "MissingAuthenticationTokenException",
+            400,
+            "Missing Authentication Token",
+        ),
+        _ => AwsError::new(
+            ErrorKind::Denied,
+            "MissingAuthenticationToken",
+            403,
+            "Request is missing Authentication Token",
+        ),
     }
 }
 
@@ -167,22 +193,30 @@ pub fn unknown_access_key(target: &Target, access_key: &str) -> AwsError {
     match (target.service.id, target.protocol) {
         ("s3" | "s3control", _) => {
             let message = "The AWS Access Key Id you provided does not exist in our records.";
-            AwsError::new("InvalidAccessKeyId", 403, message).with("AWSAccessKeyId", access_key)
+            AwsError::new(ErrorKind::Denied, "InvalidAccessKeyId", 403, message)
+                .with("AWSAccessKeyId", access_key)
         }
-        ("ec2", _) => {
-            AwsError::new("AuthFailure", 401, "AWS was not able to validate the provided access credentials")
+        ("ec2", _) => AwsError::new(
+            ErrorKind::Denied,
+            "AuthFailure",
+            401,
+            "AWS was not able to validate the provided access credentials",
+        ),
+        (_, Protocol::Json | Protocol::Cbor) => {
+            AwsError::new(ErrorKind::Denied, "UnrecognizedClientException", 400, invalid)
         }
-        (_, Protocol::Json | Protocol::Cbor) => AwsError::new("UnrecognizedClientException", 400, invalid),
-        _ => AwsError::new("InvalidClientTokenId", 403, invalid),
+        _ => AwsError::new(ErrorKind::Denied, "InvalidClientTokenId", 403, invalid),
     }
 }
 
 /// Who signed may not do this. `message` says who, what and on which resource.
 pub fn access_denied(target: &Target, message: impl Into<String>) -> AwsError {
     match (target.service.id, target.protocol) {
-        ("ec2", _) => AwsError::new("UnauthorizedOperation", 403, message),
-        (_, Protocol::Json | Protocol::Cbor) => AwsError::new("AccessDeniedException", 400, message),
-        _ => AwsError::new("AccessDenied", 403, message),
+        ("ec2", _) => AwsError::new(ErrorKind::Denied, "UnauthorizedOperation", 403, message),
+        (_, Protocol::Json | Protocol::Cbor) => {
+            AwsError::new(ErrorKind::Denied, "AccessDeniedException", 400, message)
+        }
+        _ => AwsError::new(ErrorKind::Denied, "AccessDenied", 403, message),
     }
 }
 
@@ -194,30 +228,39 @@ pub fn too_busy(target: &Target) -> AwsError {
         (_, Protocol::Json | Protocol::Cbor) => ("ThrottlingException", "Rate exceeded"),
         _ => ("Throttling", "Rate exceeded"),
     };
-    AwsError::new(code, 503, message)
+    AwsError::new(ErrorKind::Throttled, code, 503, message)
 }
 
 /// The body did not come in time.
 pub fn too_slow(target: &Target) -> AwsError {
     let message = "Your socket connection to the server was not read from or written to within the timeout period. Idle \
                    connections will be closed.";
-    AwsError::new("RequestTimeout", if target.service.id == "s3" { 400 } else { 408 }, message)
+    AwsError::new(
+        ErrorKind::Invalid,
+        "RequestTimeout",
+        if target.service.id == "s3" { 400 } else { 408 },
+        message,
+    )
 }
 
 /// The signature is not the one that the secret gives.
 pub(crate) fn signature_mismatch(target: &Target, message: impl Into<String>) -> AwsError {
     match (target.service.id, target.protocol) {
-        ("ec2", _) => AwsError::new("AuthFailure", 401, message),
-        (_, Protocol::Json | Protocol::Cbor) => AwsError::new("InvalidSignatureException", 400, message),
-        _ => AwsError::new("SignatureDoesNotMatch", 403, message),
+        ("ec2", _) => AwsError::new(ErrorKind::Denied, "AuthFailure", 401, message),
+        (_, Protocol::Json | Protocol::Cbor) => {
+            AwsError::new(ErrorKind::Denied, "InvalidSignatureException", 400, message)
+        }
+        _ => AwsError::new(ErrorKind::Denied, "SignatureDoesNotMatch", 403, message),
     }
 }
 
 /// The signature lacks a part.
 pub(crate) fn incomplete_signature(target: &Target, message: impl Into<String>) -> AwsError {
     match (target.service.id, target.protocol) {
-        ("s3", _) => AwsError::new("AuthorizationHeaderMalformed", 400, message),
-        (_, Protocol::Json | Protocol::Cbor) => AwsError::new("IncompleteSignatureException", 400, message),
-        _ => AwsError::new("IncompleteSignature", 400, message),
+        ("s3", _) => AwsError::new(ErrorKind::Invalid, "AuthorizationHeaderMalformed", 400, message),
+        (_, Protocol::Json | Protocol::Cbor) => {
+            AwsError::new(ErrorKind::Denied, "IncompleteSignatureException", 400, message)
+        }
+        _ => AwsError::new(ErrorKind::Denied, "IncompleteSignature", 400, message),
     }
 }

@@ -3,7 +3,7 @@
 use crate::head::{form_pairs, header, host, is_form, query_pairs};
 use crate::{fault, sigv4};
 use bytes::Bytes;
-use escale_base::AwsError;
+use escale_base::{AwsError, ErrorKind};
 use escale_model::{Form, OtherService, Protocol, Service, ServiceModel, listed, other_services, service};
 use http::{Response, request::Parts};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -44,7 +44,7 @@ pub fn identify(parts: &Parts, body: &[u8]) -> Result<Target, AwsError> {
     let model = listed.model();
     if !model.speaks(protocol) {
         let message = format!("the service {} does not speak this protocol ({protocol:?})", model.id);
-        return Err(AwsError::new("UnsupportedProtocol", 415, message));
+        return Err(AwsError::new(ErrorKind::Invalid, "UnsupportedProtocol", 415, message));
     }
     let host = host(parts);
     let bucket = if model.id == "s3" { bucket_of_host(&host) } else { None };

@@ -3,7 +3,7 @@
 
 use crate::Target;
 use crate::fault::validation_code;
-use escale_base::AwsError;
+use escale_base::{AwsError, ErrorKind};
 use escale_model::{Kind, Member, Operation, Protocol, ServiceModel, Shape, ShapeId};
 use serde_json::Value;
 
@@ -140,40 +140,49 @@ fn worded(target: &Target, first: &Violation, all: &[Violation]) -> AwsError {
     match (service.id, &first.rule) {
         ("ec2" | "rds", Rule::Missing) => {
             let message = format!("The request must contain the parameter {name}");
-            AwsError::new("MissingParameter", 400, message)
+            AwsError::new(ErrorKind::Invalid, "MissingParameter", 400, message)
         }
         ("ec2", Rule::Broken { value, .. }) => {
             let value = value.trim_matches('\'');
             let message =
                 format!("Value ({value}) for parameter {} is invalid. {}", first.path, first.sentence());
-            AwsError::new("InvalidParameterValue", 400, message)
+            AwsError::new(ErrorKind::Invalid, "InvalidParameterValue", 400, message)
         }
-        ("rds", Rule::Broken { .. }) => AwsError::new("InvalidParameterValue", 400, first.sentence()),
+        ("rds", Rule::Broken { .. }) => {
+            AwsError::new(ErrorKind::Invalid, "InvalidParameterValue", 400, first.sentence())
+        }
         ("cloudwatch", Rule::Missing) => {
             let query = target.protocol == Protocol::Query;
             let code = if query { "MissingParameter" } else { "MissingRequiredParameterException" };
-            AwsError::new(code, 400, format!("The parameter {name} is required."))
+            AwsError::new(ErrorKind::Invalid, code, 400, format!("The parameter {name} is required."))
         }
-        ("s3", Rule::Broken { choice_of: Some(choice), .. }) if choice == "StorageClass" => {
-            AwsError::new("InvalidStorageClass", 400, "The storage class you specified is not valid")
-        }
+        ("s3", Rule::Broken { choice_of: Some(choice), .. }) if choice == "StorageClass" => AwsError::new(
+            ErrorKind::Invalid,
+            "InvalidStorageClass",
+            400,
+            "The storage class you specified is not valid",
+        ),
         ("s3", Rule::Broken { choice_of: Some(choice), .. }) if choice == "BucketLocationConstraint" => {
-            AwsError::new("InvalidLocationConstraint", 400, "The specified location-constraint is not valid")
+            AwsError::new(
+                ErrorKind::Invalid,
+                "InvalidLocationConstraint",
+                400,
+                "The specified location-constraint is not valid",
+            )
         }
         ("s3", _) if first.path.contains('.') => {
             // Below the top stands only what came as XML.
             let message =
                 "The XML you provided was not well-formed or did not validate against our published schema";
-            AwsError::new("MalformedXML", 400, message)
+            AwsError::new(ErrorKind::Invalid, "MalformedXML", 400, message)
         }
-        ("s3", _) => {
-            AwsError::new("InvalidArgument", 400, first.sentence()).with("ArgumentName", name.as_str())
-        }
+        ("s3", _) => AwsError::new(ErrorKind::Invalid, "InvalidArgument", 400, first.sentence())
+            .with("ArgumentName", name.as_str()),
         _ => {
             let listed: Vec<String> = all.iter().take(MAX_LISTED).map(Violation::sentence).collect();
             let plural = if all.len() == 1 { "" } else { "s" };
             let message = format!("{} validation error{plural} detected: {}", all.len(), listed.join("; "));
-            AwsError::new(validation_code(service, target.protocol), 400, message)
+            AwsError::new(ErrorKind::Invalid, validation_code(service, target.protocol), 400, message)
         }
     }
 }

@@ -3,7 +3,7 @@
 //! The model declares a few; the rest is `ValidationError`, as on AWS.
 
 use crate::template::{EvaluateError, TemplateError};
-use escale_base::AwsError;
+use escale_base::{AwsError, ErrorKind};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -60,39 +60,47 @@ impl From<EvaluateError> for Error {
 
 impl From<Error> for AwsError {
     fn from(error: Error) -> AwsError {
-        let (code, status) = match &error {
-            Error::StackExists(_) | Error::ChangeSetExists(_) => ("AlreadyExistsException", 400),
-            Error::NoChangeSet(_) => ("ChangeSetNotFound", 404),
-            Error::ChangeSetStatus(..) => ("InvalidChangeSetStatus", 400),
-            Error::Capabilities(_) => ("InsufficientCapabilitiesException", 400),
-            Error::UnreadablePrincipal(..) => ("InternalFailure", 500),
-            Error::NoStack(_) | Error::Invalid(_) | Error::NotYet(_) => ("ValidationError", 400),
+        let (kind, code, status) = match &error {
+            Error::StackExists(_) | Error::ChangeSetExists(_) => {
+                (ErrorKind::AlreadyExists, "AlreadyExistsException", 400)
+            }
+            Error::NoChangeSet(_) => (ErrorKind::NotFound, "ChangeSetNotFound", 404),
+            Error::ChangeSetStatus(..) => (ErrorKind::InUse, "InvalidChangeSetStatus", 400),
+            Error::Capabilities(_) => (ErrorKind::Invalid, "InsufficientCapabilitiesException", 400),
+            Error::UnreadablePrincipal(..) => (ErrorKind::Internal, "InternalFailure", 500),
+            Error::NoStack(_) => (ErrorKind::NotFound, "ValidationError", 400),
+            Error::Invalid(_) | Error::NotYet(_) => (ErrorKind::Invalid, "ValidationError", 400),
             Error::Template(e) => {
                 let place = e.at.map(|at| format!(" ({at})")).unwrap_or_default();
-                return AwsError::new("ValidationError", 400, format!("{}{place}", e.message));
+                return AwsError::new(
+                    ErrorKind::Invalid,
+                    "ValidationError",
+                    400,
+                    format!("{}{place}", e.message),
+                );
             }
             Error::NotSupported(e) | Error::Aws(e) => return e.clone(),
         };
-        AwsError::new(code, status, error.to_string())
+        AwsError::new(kind, code, status, error.to_string())
     }
 }
 
 /// Whether a client that asks again may get another answer: only then a resource's deletion is tried again.
 pub(crate) fn may_pass(error: &AwsError) -> bool {
-    ["Throttl", "RequestLimitExceeded", "DependencyViolation", "InUse", "ClusterContains", "InvalidDB"]
-        .iter()
-        .any(|part| error.code.contains(part))
+    matches!(error.kind, ErrorKind::Throttled | ErrorKind::InUse)
 }
 
-/// The word by which CloudFormation classes what a resource's service answered.
+/// The word by which CloudFormation classes what a resource's service answered:
+/// <https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-test-contract-errors.html>
 pub(crate) fn handler_code(error: &AwsError) -> &'static str {
-    let has = |parts: &[&str]| parts.iter().any(|p| error.code.contains(p));
-    match () {
-        () if has(&["AlreadyExist", "AlreadyOwned", "Duplicate", "InUse"]) => "AlreadyExists",
-        () if has(&["AccessDenied", "Unauthorized"]) => "AccessDenied",
-        () if has(&["NotFound", "NoSuch"]) => "NotFound",
-        () if has(&["LimitExceeded"]) => "ServiceLimitExceeded",
-        () if error.status >= 500 => "GeneralServiceException",
-        () => "InvalidRequest",
+    match error.kind {
+        ErrorKind::AlreadyExists => "AlreadyExists",
+        ErrorKind::InUse => "ResourceConflict",
+        ErrorKind::Denied => "AccessDenied",
+        ErrorKind::NotFound => "NotFound",
+        ErrorKind::LimitExceeded => "ServiceLimitExceeded",
+        ErrorKind::Throttled => "Throttling",
+        ErrorKind::Internal => "GeneralServiceException",
+        ErrorKind::Invalid | ErrorKind::NotSupported => "InvalidRequest",
     }
 }

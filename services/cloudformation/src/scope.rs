@@ -4,10 +4,12 @@ use crate::{
     Error,
     template::{self, DynamicReference, Environment, Pseudo, Template, TemplateError},
 };
+use escale_base::Secret;
+use escale_requests::{secretsmanager::GetSecretValue, ssm::GetParameter};
 use escale_service::{Config, Cx};
 use escale_store::Image;
 use escale_tables::cloudformation::{Content, Export, ResourceState, Stack, StackResource};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{cell::RefCell, collections::BTreeSet};
 
 /// A stack as its template's expressions see it.
@@ -93,20 +95,18 @@ pub(crate) fn resolve(cx: &mut Cx<'_>, reference: &DynamicReference) -> Result<S
         DynamicReference::Ssm { name, version } => parameter(cx, name, *version, false),
         DynamicReference::SsmSecure { name, version } => parameter(cx, name, *version, true),
         DynamicReference::Secret { id, json_key, version_stage, version_id } => {
-            let mut input = json!({"SecretId": id});
-            for (member, given) in [("VersionStage", version_stage), ("VersionId", version_id)] {
-                if let Some(given) = given {
-                    input[member] = given.as_str().into();
-                }
-            }
-            let answer = cx.call("secretsmanager", "GetSecretValue", input)?;
-            let Some(text) = answer["SecretString"].as_str() else {
+            let get = GetSecretValue {
+                secret_id: id.clone(),
+                version_stage: version_stage.clone(),
+                version_id: version_id.clone(),
+            };
+            let Some(text) = cx.call(get)?.secret_string.map(Secret::into_inner) else {
                 return Err(Error::invalid(format!(
                     "Secret {id} holds bytes; a dynamic reference needs text"
                 )));
             };
-            let Some(key) = json_key else { return Ok(text.to_owned()) };
-            let parsed: Value = serde_json::from_str(text)
+            let Some(key) = json_key else { return Ok(text) };
+            let parsed: Value = serde_json::from_str(&text)
                 .map_err(|_| Error::invalid(format!("Could not parse SecretString JSON of secret {id}")))?;
             template::coerce::string(&parsed[key]).ok_or_else(|| {
                 Error::invalid(format!(
@@ -125,13 +125,6 @@ pub(crate) fn parameter(
     secure: bool,
 ) -> Result<String, Error> {
     let named = version.map_or_else(|| name.to_owned(), |v| format!("{name}:{v}"));
-    let mut input = json!({"Name": named});
-    if secure {
-        input["WithDecryption"] = true.into();
-    }
-    let answer = cx.call("ssm", "GetParameter", input)?;
-    answer["Parameter"]["Value"]
-        .as_str()
-        .map(str::to_owned)
-        .ok_or_else(|| Error::invalid(format!("Parameter {named} has no value")))
+    let get = GetParameter { name: named, with_decryption: secure.then_some(true) };
+    Ok(cx.call(get)?.parameter.value.into_inner())
 }

@@ -4,7 +4,7 @@
 //! Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_CloudFront.html>
 
 use crate::shapes::{self, Status};
-use escale_base::{AwsError, ids, wire::Value};
+use escale_base::{AwsError, found, ids, wire::Value};
 use escale_service::{Created, Cx, Props, Readiness, ResourceType, Resources, answer};
 use escale_tables::cloudfront::{Distribution, DistributionSeen};
 use serde_json::{Map, json};
@@ -61,7 +61,7 @@ pub(crate) fn types() -> Resources {
 fn create(cx: &mut Cx<'_>, props: &Props<'_>, kind: &str) -> Result<Created, AwsError> {
     let config = format!("{kind}Config");
     let wish = json!({ config.as_str(): props.required(&config)? });
-    let made = cx.call("cloudfront", &format!("Create{kind}"), wish)?;
+    let made = cx.call_untyped("cloudfront", &format!("Create{kind}"), wish)?;
     let made = &made[kind];
     let id = answer::text(made, "/Id")?;
     let created = Created::new(id).with("Id", id);
@@ -75,11 +75,10 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>, kind: &str) -> Result<Created, Aws
 /// What is gone already is a success.
 fn delete(cx: &mut Cx<'_>, created: &Created, kind: &str) -> Result<(), AwsError> {
     let id = &created.physical_id;
-    let got = match cx.call("cloudfront", &format!("Get{kind}"), json!({"Id": id})) {
-        Err(e) if e.status == 404 => return Ok(()),
-        got => got?,
+    let Some(got) = found(cx.call_untyped("cloudfront", &format!("Get{kind}"), json!({"Id": id})))? else {
+        return Ok(());
     };
-    cx.call("cloudfront", &format!("Delete{kind}"), json!({"Id": id, "IfMatch": got["ETag"]}))?;
+    cx.call_untyped("cloudfront", &format!("Delete{kind}"), json!({"Id": id, "IfMatch": got["ETag"]}))?;
     Ok(())
 }
 
@@ -92,7 +91,7 @@ fn create_distribution(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, Aw
     let wish = json!({"DistributionConfigWithTags": {
         "DistributionConfig": config, "Tags": {"Items": props.tags()},
     }});
-    let made = cx.call("cloudfront", "CreateDistributionWithTags", wish)?;
+    let made = cx.call_untyped("cloudfront", "CreateDistributionWithTags", wish)?;
     let made = &made["Distribution"];
     let id = answer::text(made, "/Id")?;
     Ok(Created::new(id).with("Id", id).with("DomainName", made["DomainName"].clone()))
@@ -101,17 +100,17 @@ fn create_distribution(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, Aw
 /// A distribution must be disabled before; both happen here.
 fn delete_distribution(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     let id = &created.physical_id;
-    let mut got = match cx.call("cloudfront", "GetDistributionConfig", json!({"Id": id})) {
-        Err(e) if e.status == 404 => return Ok(()),
-        got => got?,
+    let Some(mut got) = found(cx.call_untyped("cloudfront", "GetDistributionConfig", json!({"Id": id})))?
+    else {
+        return Ok(());
     };
     let mut etag = got["ETag"].clone();
     if got["DistributionConfig"]["Enabled"] == true {
         got["DistributionConfig"]["Enabled"] = false.into();
         let wish = json!({"Id": id, "IfMatch": etag, "DistributionConfig": got["DistributionConfig"]});
-        etag = cx.call("cloudfront", "UpdateDistribution", wish)?["ETag"].clone();
+        etag = cx.call_untyped("cloudfront", "UpdateDistribution", wish)?["ETag"].clone();
     }
-    cx.call("cloudfront", "DeleteDistribution", json!({"Id": id, "IfMatch": etag}))?;
+    cx.call_untyped("cloudfront", "DeleteDistribution", json!({"Id": id, "IfMatch": etag}))?;
     Ok(())
 }
 

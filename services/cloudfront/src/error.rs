@@ -1,6 +1,6 @@
 //! CloudFront's errors: code and HTTP status stand here and nowhere else.
 
-use escale_base::AwsError;
+use escale_base::{AwsError, ErrorKind};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -62,35 +62,41 @@ pub(crate) fn invalid(what: impl Into<String>) -> Error {
 
 impl From<Error> for AwsError {
     fn from(error: Error) -> AwsError {
-        let (code, status) = match &error {
-            Error::NoDistribution(_) => ("NoSuchDistribution", 404),
-            Error::NoInvalidation(_) => ("NoSuchInvalidation", 404),
-            Error::NoOriginAccessControl(_) => ("NoSuchOriginAccessControl", 404),
-            Error::NoPublicKey(_) => ("NoSuchPublicKey", 404),
-            Error::NoKeyGroup(_) => ("NoSuchResource", 404),
-            Error::NoCachePolicy(_) => ("NoSuchCachePolicy", 404),
-            Error::NoOriginRequestPolicy(_) => ("NoSuchOriginRequestPolicy", 404),
-            Error::NoOrigin(_) => ("NoSuchOrigin", 404),
-            Error::NoTrustedKeyGroup(_) => ("TrustedKeyGroupDoesNotExist", 400),
-            Error::NoTagged(_) => ("NoSuchResource", 404),
-            Error::IfMatchMissing => ("InvalidIfMatchVersion", 400),
-            Error::Precondition => ("PreconditionFailed", 412),
-            Error::NotDisabled => ("DistributionNotDisabled", 409),
-            Error::DistributionExists(_) => ("DistributionAlreadyExists", 409),
-            Error::AliasTaken(_) => ("CNAMEAlreadyExists", 409),
+        let (kind, code, status) = match &error {
+            Error::NoDistribution(_) => (ErrorKind::NotFound, "NoSuchDistribution", 404),
+            Error::NoInvalidation(_) => (ErrorKind::NotFound, "NoSuchInvalidation", 404),
+            Error::NoOriginAccessControl(_) => (ErrorKind::NotFound, "NoSuchOriginAccessControl", 404),
+            Error::NoPublicKey(_) => (ErrorKind::NotFound, "NoSuchPublicKey", 404),
+            Error::NoKeyGroup(_) => (ErrorKind::NotFound, "NoSuchResource", 404),
+            Error::NoCachePolicy(_) => (ErrorKind::NotFound, "NoSuchCachePolicy", 404),
+            Error::NoOriginRequestPolicy(_) => (ErrorKind::NotFound, "NoSuchOriginRequestPolicy", 404),
+            Error::NoOrigin(_) => (ErrorKind::NotFound, "NoSuchOrigin", 404),
+            Error::NoTrustedKeyGroup(_) => (ErrorKind::Invalid, "TrustedKeyGroupDoesNotExist", 400),
+            Error::NoTagged(_) => (ErrorKind::NotFound, "NoSuchResource", 404),
+            Error::IfMatchMissing => (ErrorKind::Invalid, "InvalidIfMatchVersion", 400),
+            Error::Precondition => (ErrorKind::Invalid, "PreconditionFailed", 412),
+            Error::NotDisabled => (ErrorKind::InUse, "DistributionNotDisabled", 409),
+            Error::DistributionExists(_) => (ErrorKind::AlreadyExists, "DistributionAlreadyExists", 409),
+            Error::AliasTaken(_) => (ErrorKind::AlreadyExists, "CNAMEAlreadyExists", 409),
             Error::Exists { kind: Kind::OriginAccessControl, .. } => {
-                ("OriginAccessControlAlreadyExists", 409)
+                (ErrorKind::AlreadyExists, "OriginAccessControlAlreadyExists", 409)
             }
-            Error::Exists { kind: Kind::PublicKey, .. } => ("PublicKeyAlreadyExists", 409),
-            Error::Exists { kind: Kind::KeyGroup, .. } => ("KeyGroupAlreadyExists", 409),
-            Error::InUse { kind: Kind::OriginAccessControl, .. } => ("OriginAccessControlInUse", 409),
-            Error::InUse { kind: Kind::PublicKey, .. } => ("PublicKeyInUse", 409),
-            Error::InUse { kind: Kind::KeyGroup, .. } => ("ResourceInUse", 409),
-            Error::KeyIsFixed => ("CannotChangeImmutablePublicKeyFields", 400),
-            Error::IllegalUpdate(_) => ("IllegalUpdate", 400),
-            Error::InvalidArgument(_) => ("InvalidArgument", 400),
+            Error::Exists { kind: Kind::PublicKey, .. } => {
+                (ErrorKind::AlreadyExists, "PublicKeyAlreadyExists", 409)
+            }
+            Error::Exists { kind: Kind::KeyGroup, .. } => {
+                (ErrorKind::AlreadyExists, "KeyGroupAlreadyExists", 409)
+            }
+            Error::InUse { kind: Kind::OriginAccessControl, .. } => {
+                (ErrorKind::InUse, "OriginAccessControlInUse", 409)
+            }
+            Error::InUse { kind: Kind::PublicKey, .. } => (ErrorKind::InUse, "PublicKeyInUse", 409),
+            Error::InUse { kind: Kind::KeyGroup, .. } => (ErrorKind::InUse, "ResourceInUse", 409),
+            Error::KeyIsFixed => (ErrorKind::Invalid, "CannotChangeImmutablePublicKeyFields", 400),
+            Error::IllegalUpdate(_) => (ErrorKind::Invalid, "IllegalUpdate", 400),
+            Error::InvalidArgument(_) => (ErrorKind::Invalid, "InvalidArgument", 400),
             Error::Aws(e) => return e.clone(),
         };
-        AwsError::new(code, status, error.to_string())
+        AwsError::new(kind, code, status, error.to_string())
     }
 }

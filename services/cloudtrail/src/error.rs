@@ -1,6 +1,6 @@
 //! CloudTrail's errors: code and HTTP status are here and nowhere else.
 
-use escale_base::{AwsError, PlaneError};
+use escale_base::{AwsError, ErrorKind, PlaneError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -20,16 +20,16 @@ pub enum Error {
 
 impl From<Error> for AwsError {
     fn from(error: Error) -> AwsError {
-        let code = match &error {
-            Error::LookupAttributes => "InvalidLookupAttributesException",
-            Error::TimeRange { .. } => "InvalidTimeRangeException",
-            Error::NextToken => "InvalidNextTokenException",
+        let (kind, code) = match &error {
+            Error::LookupAttributes => (ErrorKind::Invalid, "InvalidLookupAttributesException"),
+            Error::TimeRange { .. } => (ErrorKind::Invalid, "InvalidTimeRangeException"),
+            Error::NextToken => (ErrorKind::Invalid, "InvalidNextTokenException"),
             Error::Aws(e) => return e.clone(),
             Error::Plane(error) => {
                 tracing::error!(%error, "the record of calls cannot be read");
                 return AwsError::internal();
             }
         };
-        AwsError::new(code, 400, error.to_string())
+        AwsError::new(kind, code, 400, error.to_string())
     }
 }

@@ -3,7 +3,7 @@
 //! The model declares none; they are AWS's documented codes:
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>
 
-use escale_base::AwsError;
+use escale_base::{AwsError, ErrorKind};
 use ipnet::Ipv4Net;
 use std::net::Ipv4Addr;
 
@@ -168,38 +168,40 @@ impl Error {
 
 impl From<Error> for AwsError {
     fn from(error: Error) -> AwsError {
-        let code = match &error {
-            Error::NotFound(kind, _) => kind.words().0,
-            Error::InUse(_) => "DependencyViolation",
-            Error::VpcRange(_) => "InvalidVpc.Range",
-            Error::SubnetRange(..) => "InvalidSubnet.Range",
-            Error::SubnetConflict(..) => "InvalidSubnet.Conflict",
-            Error::SubnetFull(_) => "InsufficientFreeAddressesInSubnet",
-            Error::AddressTaken(_) => "InvalidIPAddress.InUse",
-            Error::NoPublicAddress(_) => "InsufficientAddressCapacity",
-            Error::NoAddress(_) => "InvalidAddress.NotFound",
-            Error::AlreadyAssociated(..) => "Resource.AlreadyAssociated",
-            Error::NoDefaultVpc => "VPCIdNotSpecified",
-            Error::DefaultVpcExists(_) => "DefaultVpcAlreadyExists",
-            Error::DefaultSubnetExists(..) => "DefaultSubnetAlreadyExistsInAvailabilityZone",
-            Error::DefaultVpcFull(_) => "InsufficientFreeAddressesInSubnet",
-            Error::GatewayNotAttached(_) => "Gateway.NotAttached",
-            Error::RouteExists(_) => "RouteAlreadyExists",
-            Error::NoRoute(..) => "InvalidRoute.NotFound",
-            Error::AlreadyAttached(..) => "Resource.AlreadyAssociated",
-            Error::DuplicateGroup(..) => "InvalidGroup.Duplicate",
-            Error::DuplicateRule(_) => "InvalidPermission.Duplicate",
-            Error::NoRule(_) => "InvalidPermission.NotFound",
-            Error::TooMany(limit, _) => limit.code(),
-            Error::NotPermitted(_) => "OperationNotPermitted",
-            Error::InterfaceInUse(_) => "InvalidNetworkInterface.InUse",
-            Error::CannotDelete(_) => "CannotDelete",
-            Error::WrongVpc(_) => "InvalidParameter",
-            Error::Invalid { .. } => "InvalidParameterValue",
-            Error::Combination(_) => "InvalidParameterCombination",
-            Error::Missing(_) => "MissingParameter",
+        let (kind, code) = match &error {
+            Error::NotFound(kind, _) => (ErrorKind::NotFound, kind.words().0),
+            Error::InUse(_) => (ErrorKind::InUse, "DependencyViolation"),
+            Error::VpcRange(_) => (ErrorKind::Invalid, "InvalidVpc.Range"),
+            Error::SubnetRange(..) => (ErrorKind::Invalid, "InvalidSubnet.Range"),
+            Error::SubnetConflict(..) => (ErrorKind::Invalid, "InvalidSubnet.Conflict"),
+            Error::SubnetFull(_) => (ErrorKind::LimitExceeded, "InsufficientFreeAddressesInSubnet"),
+            Error::AddressTaken(_) => (ErrorKind::InUse, "InvalidIPAddress.InUse"),
+            Error::NoPublicAddress(_) => (ErrorKind::LimitExceeded, "InsufficientAddressCapacity"),
+            Error::NoAddress(_) => (ErrorKind::NotFound, "InvalidAddress.NotFound"),
+            Error::AlreadyAssociated(..) => (ErrorKind::AlreadyExists, "Resource.AlreadyAssociated"),
+            Error::NoDefaultVpc => (ErrorKind::Invalid, "VPCIdNotSpecified"),
+            Error::DefaultVpcExists(_) => (ErrorKind::AlreadyExists, "DefaultVpcAlreadyExists"),
+            Error::DefaultSubnetExists(..) => {
+                (ErrorKind::AlreadyExists, "DefaultSubnetAlreadyExistsInAvailabilityZone")
+            }
+            Error::DefaultVpcFull(_) => (ErrorKind::LimitExceeded, "InsufficientFreeAddressesInSubnet"),
+            Error::GatewayNotAttached(_) => (ErrorKind::Invalid, "Gateway.NotAttached"),
+            Error::RouteExists(_) => (ErrorKind::AlreadyExists, "RouteAlreadyExists"),
+            Error::NoRoute(..) => (ErrorKind::NotFound, "InvalidRoute.NotFound"),
+            Error::AlreadyAttached(..) => (ErrorKind::AlreadyExists, "Resource.AlreadyAssociated"),
+            Error::DuplicateGroup(..) => (ErrorKind::AlreadyExists, "InvalidGroup.Duplicate"),
+            Error::DuplicateRule(_) => (ErrorKind::AlreadyExists, "InvalidPermission.Duplicate"),
+            Error::NoRule(_) => (ErrorKind::NotFound, "InvalidPermission.NotFound"),
+            Error::TooMany(limit, _) => (ErrorKind::LimitExceeded, limit.code()),
+            Error::NotPermitted(_) => (ErrorKind::Invalid, "OperationNotPermitted"),
+            Error::InterfaceInUse(_) => (ErrorKind::InUse, "InvalidNetworkInterface.InUse"),
+            Error::CannotDelete(_) => (ErrorKind::Invalid, "CannotDelete"),
+            Error::WrongVpc(_) => (ErrorKind::Invalid, "InvalidParameter"),
+            Error::Invalid { .. } => (ErrorKind::Invalid, "InvalidParameterValue"),
+            Error::Combination(_) => (ErrorKind::Invalid, "InvalidParameterCombination"),
+            Error::Missing(_) => (ErrorKind::Invalid, "MissingParameter"),
             Error::Aws(e) => return e.clone(),
         };
-        AwsError::new(code, 400, error.to_string())
+        AwsError::new(kind, code, 400, error.to_string())
     }
 }

@@ -44,10 +44,10 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
             input[member] = members.iter().map(|(k, v)| (lower_first(k), truth(v))).collect();
         }
     }
-    cx.call("ecr", "CreateRepository", input)?;
+    cx.call_untyped("ecr", "CreateRepository", input)?;
     if let Some(policy) = props.get("RepositoryPolicyText") {
         let text = policy.as_str().map_or_else(|| policy.to_string(), str::to_owned);
-        cx.call("ecr", "SetRepositoryPolicy", json!({"repositoryName": name, "policyText": text}))?;
+        cx.call_untyped("ecr", "SetRepositoryPolicy", json!({"repositoryName": name, "policyText": text}))?;
     }
     if props.bool("EmptyOnDelete") == Some(true) {
         cx.tx.update::<Repository, ()>(&name, |r| r.empty_on_delete = true);

@@ -1,6 +1,6 @@
 //! ECR's errors: code and HTTP status stand here and nowhere else.
 
-use escale_base::AwsError;
+use escale_base::{AwsError, ErrorKind};
 use escale_registry as plane;
 
 #[derive(Debug, thiserror::Error)]
@@ -42,39 +42,42 @@ pub enum Error {
 impl From<Error> for AwsError {
     fn from(error: Error) -> AwsError {
         let message = error.to_string();
-        let code = match error {
-            Error::NoSuchRepository { .. } => "RepositoryNotFoundException",
-            Error::RepositoryExists { .. } => "RepositoryAlreadyExistsException",
-            Error::NotEmpty { .. } => "RepositoryNotEmptyException",
-            Error::NoSuchImage { .. } => "ImageNotFoundException",
-            Error::ImageExists { .. } => "ImageAlreadyExistsException",
-            Error::NoPolicy { .. } => "RepositoryPolicyNotFoundException",
-            Error::NoLifecyclePolicy { .. } => "LifecyclePolicyNotFoundException",
-            Error::Invalid { .. } => "InvalidParameterException",
-            Error::NotSupported(_) => return AwsError::new("NotImplemented", 501, message),
+        let (kind, code) = match error {
+            Error::NoSuchRepository { .. } => (ErrorKind::NotFound, "RepositoryNotFoundException"),
+            Error::RepositoryExists { .. } => (ErrorKind::AlreadyExists, "RepositoryAlreadyExistsException"),
+            Error::NotEmpty { .. } => (ErrorKind::Invalid, "RepositoryNotEmptyException"),
+            Error::NoSuchImage { .. } => (ErrorKind::NotFound, "ImageNotFoundException"),
+            Error::ImageExists { .. } => (ErrorKind::AlreadyExists, "ImageAlreadyExistsException"),
+            Error::NoPolicy { .. } => (ErrorKind::NotFound, "RepositoryPolicyNotFoundException"),
+            Error::NoLifecyclePolicy { .. } => (ErrorKind::NotFound, "LifecyclePolicyNotFoundException"),
+            Error::Invalid { .. } => (ErrorKind::Invalid, "InvalidParameterException"),
+            Error::NotSupported(_) => {
+                return AwsError::new(ErrorKind::NotSupported, "NotImplemented", 501, message);
+            }
             Error::Plane(error) => return of_plane(error),
             Error::Aws(error) => return error,
         };
-        AwsError::new(code, 400, message)
+        AwsError::new(kind, code, 400, message)
     }
 }
 
 fn of_plane(error: plane::Error) -> AwsError {
     use plane::Error as E;
-    let code = match &error {
-        E::NoSuchRepository(_) => "RepositoryNotFoundException",
-        E::NoSuchImage { .. } => "ImageNotFoundException",
-        E::ImmutableTag { .. } => "ImageTagAlreadyExistsException",
-        E::ManifestNames(_) => "LayersNotFoundException",
+    let (kind, code) = match &error {
+        E::NoSuchRepository(_) => (ErrorKind::NotFound, "RepositoryNotFoundException"),
+        E::NoSuchImage { .. } => (ErrorKind::NotFound, "ImageNotFoundException"),
+        E::ImmutableTag { .. } => (ErrorKind::AlreadyExists, "ImageTagAlreadyExistsException"),
+        E::ManifestNames(_) => (ErrorKind::NotFound, "LayersNotFoundException"),
         E::Plane(fault) => {
             tracing::error!(%fault, "the registry plane failed");
             return AwsError::new(
+                ErrorKind::Internal,
                 "ServerException",
                 500,
                 "The registry failed; the daemon's log has the cause",
             );
         }
-        _ => "InvalidParameterException",
+        _ => (ErrorKind::Invalid, "InvalidParameterException"),
     };
-    AwsError::new(code, 400, error.to_string())
+    AwsError::new(kind, code, 400, error.to_string())
 }

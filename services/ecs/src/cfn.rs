@@ -170,7 +170,7 @@ fn create_cluster(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsErro
     if rules::cluster(cx.tx, Some(&name)).is_ok() {
         return Err(crate::Error::Invalid(format!("{name} already exists")).into());
     }
-    let answer = cx.call("ecs", "CreateCluster", input)?;
+    let answer = cx.call_untyped("ecs", "CreateCluster", input)?;
     Ok(Created::new(name).with("Arn", answer["cluster"]["clusterArn"].clone()))
 }
 
@@ -178,7 +178,7 @@ fn delete_cluster(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     if rules::cluster(cx.tx, Some(&created.physical_id)).is_err() {
         return Ok(());
     }
-    cx.call("ecs", "DeleteCluster", json!({ "cluster": created.physical_id })).map(|_| ())
+    cx.call_untyped("ecs", "DeleteCluster", json!({ "cluster": created.physical_id })).map(|_| ())
 }
 
 fn create_associations(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
@@ -186,7 +186,7 @@ fn create_associations(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, Aw
     if let Some(object) = input.as_object_mut() {
         object.remove("tags");
     }
-    cx.call("ecs", "PutClusterCapacityProviders", input)?;
+    cx.call_untyped("ecs", "PutClusterCapacityProviders", input)?;
     Ok(Created::new(rules::cluster_name(props.str("Cluster"))))
 }
 
@@ -198,7 +198,7 @@ fn delete_associations(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsErro
     let input = json!({
         "cluster": created.physical_id, "capacityProviders": none, "defaultCapacityProviderStrategy": none,
     });
-    cx.call("ecs", "PutClusterCapacityProviders", input).map(|_| ())
+    cx.call_untyped("ecs", "PutClusterCapacityProviders", input).map(|_| ())
 }
 
 fn create_definition(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
@@ -209,7 +209,7 @@ fn create_definition(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsE
             input[name] = number.to_string().into();
         }
     }
-    let answer = cx.call("ecs", "RegisterTaskDefinition", input)?;
+    let answer = cx.call_untyped("ecs", "RegisterTaskDefinition", input)?;
     let arn = answer::text(&answer, "/taskDefinition/taskDefinitionArn")?.to_owned();
     Ok(Created::new(arn.clone()).with("TaskDefinitionArn", arn))
 }
@@ -219,13 +219,13 @@ fn delete_definition(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError>
         return Ok(());
     }
     let input = json!({ "taskDefinition": created.physical_id });
-    cx.call("ecs", "DeregisterTaskDefinition", input).map(|_| ())
+    cx.call_untyped("ecs", "DeregisterTaskDefinition", input).map(|_| ())
 }
 
 fn create_service(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let mut input = input(props);
     input["serviceName"] = props.name_or_generated("ServiceName", 255).into();
-    let answer = cx.call("ecs", "CreateService", input)?;
+    let answer = cx.call_untyped("ecs", "CreateService", input)?;
     let service = &answer["service"];
     let arn = answer::text(service, "/serviceArn")?.to_owned();
     Ok(Created::new(arn.clone()).with("ServiceArn", arn).with("Name", service["serviceName"].clone()))
@@ -269,7 +269,7 @@ fn delete_service(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     match service_of(cx.tx, created) {
         Some(service) if service.deleted.is_none() => {
             let input = json!({ "cluster": service.cluster, "service": service.name, "force": true });
-            cx.call("ecs", "DeleteService", input).map(|_| ())
+            cx.call_untyped("ecs", "DeleteService", input).map(|_| ())
         }
         _ => Ok(()),
     }

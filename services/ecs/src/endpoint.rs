@@ -9,7 +9,7 @@ mod metadata;
 
 use crate::{
     Planes,
-    calls::{self, ECS_TASKS},
+    calls::ECS_TASKS,
     reconcile::{ENDPOINT, role_of},
     status::Known,
 };
@@ -19,6 +19,7 @@ use escale_base::{
     path::{RawPath, Segments},
 };
 use escale_network::Place;
+use escale_requests::sts::{AssumeRole, Credentials};
 use escale_service::{Caller, Cloud};
 use escale_store::{Row, Store};
 use escale_tables::{
@@ -160,11 +161,16 @@ impl Endpoint {
         let Some(role) = role else {
             return reply(StatusCode::NOT_FOUND, &json!({ "message": "the task has no role" }));
         };
-        let input = json!({ "RoleArn": role, "RoleSessionName": task.id, "DurationSeconds": SESSION_SECS });
+        let assume = AssumeRole {
+            role_arn: role.clone(),
+            role_session_name: task.id.clone(),
+            duration_seconds: SESSION_SECS,
+        };
         let caller = Caller::service(ECS_TASKS);
-        match calls::call(&self.cloud, &self.store, &caller, "sts", "AssumeRole", input).await {
+        match escale_service::request(&self.cloud, &self.store, &caller, assume).await {
             Ok(answer) => {
-                let (value, until) = credentials_of(&role, &answer["Credentials"], now);
+                let until = answer.credentials.expiration;
+                let value = shown(&role, &answer.credentials);
                 let mut given = self.given();
                 // A task that is gone asks no more: what it had would stay for good.
                 given.retain(|_, (_, until)| until.since_ms(now) > 0);
@@ -208,17 +214,14 @@ impl Endpoint {
     }
 }
 
-fn credentials_of(role: &str, given: &Value, now: Timestamp) -> (Value, Timestamp) {
-    let until = given["Expiration"].as_f64().map(|secs| Timestamp((secs * 1000.0) as i64));
-    let until = until.unwrap_or_else(|| now.plus_ms(SESSION_SECS * 1000));
-    let value = json!({
+fn shown(role: &str, credentials: &Credentials) -> Value {
+    json!({
         "RoleArn": role,
-        "AccessKeyId": given["AccessKeyId"],
-        "SecretAccessKey": given["SecretAccessKey"],
-        "Token": given["SessionToken"],
-        "Expiration": until.iso8601(),
-    });
-    (value, until)
+        "AccessKeyId": credentials.access_key_id,
+        "SecretAccessKey": credentials.secret_access_key.reveal(),
+        "Token": credentials.session_token.reveal(),
+        "Expiration": credentials.expiration.iso8601(),
+    })
 }
 
 fn reply(status: StatusCode, value: &Value) -> Response<Full<Bytes>> {

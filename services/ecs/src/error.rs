@@ -1,6 +1,6 @@
 //! ECS's errors: code and HTTP status stand here and nowhere else.
 
-use escale_base::AwsError;
+use escale_base::{AwsError, ErrorKind};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -36,18 +36,20 @@ pub enum Error {
 
 impl From<Error> for AwsError {
     fn from(error: Error) -> AwsError {
-        let code = match &error {
-            Error::NoCluster => "ClusterNotFoundException",
-            Error::NoService => "ServiceNotFoundException",
-            Error::ServiceNotActive => "ServiceNotActiveException",
-            Error::NoDefinition | Error::Client(_) => "ClientException",
-            Error::NoActiveDefinition | Error::NoTask | Error::Invalid(_) => "InvalidParameterException",
-            Error::NoResource(_) => "ResourceNotFoundException",
-            Error::ClusterHasServices => "ClusterContainsServicesException",
-            Error::ClusterHasTasks => "ClusterContainsTasksException",
+        let (kind, code) = match &error {
+            Error::NoCluster => (ErrorKind::NotFound, "ClusterNotFoundException"),
+            Error::NoService => (ErrorKind::NotFound, "ServiceNotFoundException"),
+            Error::ServiceNotActive => (ErrorKind::Invalid, "ServiceNotActiveException"),
+            Error::NoDefinition => (ErrorKind::NotFound, "ClientException"),
+            Error::Client(_) => (ErrorKind::Invalid, "ClientException"),
+            Error::NoActiveDefinition | Error::NoTask => (ErrorKind::NotFound, "InvalidParameterException"),
+            Error::Invalid(_) => (ErrorKind::Invalid, "InvalidParameterException"),
+            Error::NoResource(_) => (ErrorKind::NotFound, "ResourceNotFoundException"),
+            Error::ClusterHasServices => (ErrorKind::InUse, "ClusterContainsServicesException"),
+            Error::ClusterHasTasks => (ErrorKind::InUse, "ClusterContainsTasksException"),
             Error::NotSupported(what) => return AwsError::not_supported(what),
             Error::Aws(e) => return e.clone(),
         };
-        AwsError::new(code, 400, error.to_string())
+        AwsError::new(kind, code, 400, error.to_string())
     }
 }

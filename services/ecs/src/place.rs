@@ -2,12 +2,12 @@
 
 use crate::{Error, calls::ECS, rules, status::Known};
 use escale_base::{Tag, ids, tags};
+use escale_requests::ec2::{AllocateAddress, AssociateAddress, CreateNetworkInterface};
 use escale_service::Cx;
 use escale_tables::{
-    ec2::{AllocationId, InterfaceId, Subnet},
+    ec2::{AllocationId, GroupId, InterfaceId, Subnet},
     ecs::{AwsVpc, Overrides, Task, TaskDefinition, TaskOfService},
 };
-use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// A task to be placed.
@@ -34,15 +34,16 @@ pub(crate) fn place(cx: &mut Cx<'_>, wanted: Wanted<'_>) -> Result<Task, Error> 
     let subnet = Arc::clone(subnet);
     let id = ids::random_hex(32);
     let arn = rules::arn(cx.config, format!("task/{}/{id}", wanted.cluster));
-    let mut input = json!({ "SubnetId": subnet.id, "Description": format!("{arn}") });
-    if !wanted.network.security_groups.is_empty() {
-        input["Groups"] = json!(wanted.network.security_groups);
-    }
-    let answer = cx.call_as(ECS, "ec2", "CreateNetworkInterface", input)?;
-    let interface = &answer["NetworkInterface"];
-    let interface_id = InterfaceId(text(interface, "NetworkInterfaceId")?);
-    let private_ip = text(interface, "PrivateIpAddress")?;
-    let private_ip = private_ip.parse().map_err(|_| Error::Invalid(format!("EC2 gave {private_ip}")))?;
+    let groups = &wanted.network.security_groups;
+    let request = CreateNetworkInterface {
+        subnet_id: subnet.id.clone(),
+        description: arn.to_string(),
+        groups: (!groups.is_empty()).then(|| groups.iter().cloned().map(GroupId).collect()),
+        interface_type: None,
+        private_ip_address: None,
+    };
+    let made = cx.call_as(ECS, request)?.network_interface;
+    let (interface_id, private_ip) = (made.network_interface_id, made.private_ip_address);
     let public = wanted.network.assign_public_ip.as_deref() == Some("ENABLED");
     let allocation = if public { Some(public_address(cx, &interface_id)?) } else { None };
     let mut all_tags = wanted.tags;
@@ -80,17 +81,11 @@ pub(crate) fn place(cx: &mut Cx<'_>, wanted: Wanted<'_>) -> Result<Task, Error> 
     Ok(task)
 }
 
-fn text(value: &Value, member: &str) -> Result<String, Error> {
-    let found = value[member].as_str().map(str::to_owned);
-    found.ok_or_else(|| Error::Invalid(format!("EC2's answer has no {member}")))
-}
-
 fn public_address(cx: &mut Cx<'_>, interface: &InterfaceId) -> Result<AllocationId, Error> {
-    let answer = cx.call_as(ECS, "ec2", "AllocateAddress", json!({ "Domain": "vpc" }))?;
-    let allocation = text(&answer, "AllocationId")?;
-    let input = json!({ "AllocationId": allocation, "NetworkInterfaceId": interface });
-    cx.call_as(ECS, "ec2", "AssociateAddress", input)?;
-    Ok(AllocationId(allocation))
+    let allocation_id = cx.call_as(ECS, AllocateAddress {})?.allocation_id;
+    let network_interface_id = interface.clone();
+    cx.call_as(ECS, AssociateAddress { allocation_id: allocation_id.clone(), network_interface_id })?;
+    Ok(allocation_id)
 }
 
 /// Checks what every `awsvpcConfiguration` must be.

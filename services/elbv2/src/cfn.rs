@@ -3,7 +3,7 @@
 //! Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_ElasticLoadBalancingV2.html>
 
 use crate::status::{self, BalancerState};
-use escale_base::{AwsError, wire::Value};
+use escale_base::{AwsError, already_gone, wire::Value};
 use escale_service::{Created, Cx, Props, Readiness, ResourceType, Resources, answer};
 use escale_store::Image;
 use escale_tables::elbv2::{BalancerSeen, LoadBalancer};
@@ -80,12 +80,12 @@ fn create_balancer(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsErr
     let mut wish = request(props, &["LoadBalancerAttributes", "Tags", "Name"]);
     wish.insert("Name".into(), props.name_or_generated("Name", 32).into());
     wish.insert("Tags".into(), props.tags());
-    let made = cx.call("elbv2", "CreateLoadBalancer", Value::Object(wish))?;
+    let made = cx.call_untyped("elbv2", "CreateLoadBalancer", Value::Object(wish))?;
     let made = &made["LoadBalancers"][0];
     let arn = &made["LoadBalancerArn"];
     if let Some(attributes) = props.get("LoadBalancerAttributes") {
         let wish = json!({"LoadBalancerArn": arn, "Attributes": words(attributes)});
-        cx.call("elbv2", "ModifyLoadBalancerAttributes", wish)?;
+        cx.call_untyped("elbv2", "ModifyLoadBalancerAttributes", wish)?;
     }
     let arn = answer::text(arn, "")?;
     Ok(Created::new(arn)
@@ -119,16 +119,16 @@ fn create_group(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError>
     let mut wish = request(props, &["TargetGroupAttributes", "Targets", "Tags", "Name"]);
     wish.insert("Name".into(), props.name_or_generated("Name", 32).into());
     wish.insert("Tags".into(), props.tags());
-    let made = cx.call("elbv2", "CreateTargetGroup", Value::Object(wish))?;
+    let made = cx.call_untyped("elbv2", "CreateTargetGroup", Value::Object(wish))?;
     let made = &made["TargetGroups"][0];
     let arn = answer::text(made, "/TargetGroupArn")?;
     if let Some(attributes) = props.get("TargetGroupAttributes") {
         let wish = json!({"TargetGroupArn": arn, "Attributes": words(attributes)});
-        cx.call("elbv2", "ModifyTargetGroupAttributes", wish)?;
+        cx.call_untyped("elbv2", "ModifyTargetGroupAttributes", wish)?;
     }
     if let Some(targets) = props.get("Targets").filter(|t| **t != json!([])) {
         let wish = json!({"TargetGroupArn": arn, "Targets": typed(targets)});
-        cx.call("elbv2", "RegisterTargets", wish)?;
+        cx.call_untyped("elbv2", "RegisterTargets", wish)?;
     }
     Ok(Created::new(arn)
         .with("TargetGroupArn", arn)
@@ -138,23 +138,20 @@ fn create_group(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError>
 }
 
 fn create_listener(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let made = cx.call("elbv2", "CreateListener", Value::Object(request(props, &[])))?;
+    let made = cx.call_untyped("elbv2", "CreateListener", Value::Object(request(props, &[])))?;
     let arn = answer::text(&made, "/Listeners/0/ListenerArn")?;
     Ok(Created::new(arn).with("ListenerArn", arn))
 }
 
 fn create_rule(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let made = cx.call("elbv2", "CreateRule", Value::Object(request(props, &[])))?;
+    let made = cx.call_untyped("elbv2", "CreateRule", Value::Object(request(props, &[])))?;
     let arn = answer::text(&made, "/Rules/0/RuleArn")?;
     Ok(Created::new(arn).with("RuleArn", arn).with("IsDefault", false))
 }
 
 /// What is gone already is a success: some of these operations say so themselves, the others by their error.
 fn delete(cx: &mut Cx<'_>, operation: &str, member: &str, created: &Created) -> Result<(), AwsError> {
-    match cx.call("elbv2", operation, json!({ member: created.physical_id })) {
-        Err(e) if !e.code.ends_with("NotFound") => Err(e),
-        _ => Ok(()),
-    }
+    already_gone(cx.call_untyped("elbv2", operation, json!({ member: created.physical_id })))
 }
 
 fn after(arn: &str, mark: &str) -> String {

@@ -1,6 +1,6 @@
 //! ELB's errors: code and HTTP status stand here and nowhere else.
 
-use escale_base::AwsError;
+use escale_base::{AwsError, ErrorKind};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -69,33 +69,33 @@ pub(crate) fn invalid(what: impl Into<String>) -> Error {
 
 impl From<Error> for AwsError {
     fn from(error: Error) -> AwsError {
-        let code = match &error {
-            Error::NoLoadBalancer(_) => "LoadBalancerNotFound",
-            Error::NoTargetGroup(_) => "TargetGroupNotFound",
-            Error::NoListener(_) => "ListenerNotFound",
-            Error::NoRule(_) => "RuleNotFound",
-            Error::NoTagged(_) => "ResourceNotFound",
-            Error::NoSubnet(_) => "SubnetNotFound",
-            Error::DuplicateLoadBalancer(_) => "DuplicateLoadBalancerName",
-            Error::DuplicateTargetGroup(_) => "DuplicateTargetGroupName",
-            Error::DuplicateListener(_) => "DuplicateListener",
-            Error::PriorityInUse(_) => "PriorityInUse",
-            Error::InUse(_) => "ResourceInUse",
-            Error::NotPermitted(_) => "OperationNotPermitted",
-            Error::InvalidSubnet(_) => "InvalidSubnet",
-            Error::InvalidGroup(_) => "InvalidSecurityGroup",
-            Error::InvalidTarget(_) => "InvalidTarget",
-            Error::InvalidConfiguration(_) => "InvalidConfigurationRequest",
-            Error::InvalidAction(_) => "InvalidLoadBalancerAction",
-            Error::UnsupportedProtocol(_) => "UnsupportedProtocol",
-            Error::AssociationLimit(_) => "TargetGroupAssociationLimit",
-            Error::TooMany(TooMany::Rules) => "TooManyRules",
-            Error::TooMany(TooMany::Listeners) => "TooManyListeners",
-            Error::TooMany(TooMany::Actions) => "TooManyActions",
-            Error::TooMany(TooMany::Targets) => "TooManyTargets",
-            Error::Invalid(_) => "ValidationError",
+        let (kind, code) = match &error {
+            Error::NoLoadBalancer(_) => (ErrorKind::NotFound, "LoadBalancerNotFound"),
+            Error::NoTargetGroup(_) => (ErrorKind::NotFound, "TargetGroupNotFound"),
+            Error::NoListener(_) => (ErrorKind::NotFound, "ListenerNotFound"),
+            Error::NoRule(_) => (ErrorKind::NotFound, "RuleNotFound"),
+            Error::NoTagged(_) => (ErrorKind::NotFound, "ResourceNotFound"),
+            Error::NoSubnet(_) => (ErrorKind::NotFound, "SubnetNotFound"),
+            Error::DuplicateLoadBalancer(_) => (ErrorKind::AlreadyExists, "DuplicateLoadBalancerName"),
+            Error::DuplicateTargetGroup(_) => (ErrorKind::AlreadyExists, "DuplicateTargetGroupName"),
+            Error::DuplicateListener(_) => (ErrorKind::AlreadyExists, "DuplicateListener"),
+            Error::PriorityInUse(_) => (ErrorKind::AlreadyExists, "PriorityInUse"),
+            Error::InUse(_) => (ErrorKind::InUse, "ResourceInUse"),
+            Error::NotPermitted(_) => (ErrorKind::Invalid, "OperationNotPermitted"),
+            Error::InvalidSubnet(_) => (ErrorKind::Invalid, "InvalidSubnet"),
+            Error::InvalidGroup(_) => (ErrorKind::Invalid, "InvalidSecurityGroup"),
+            Error::InvalidTarget(_) => (ErrorKind::Invalid, "InvalidTarget"),
+            Error::InvalidConfiguration(_) => (ErrorKind::Invalid, "InvalidConfigurationRequest"),
+            Error::InvalidAction(_) => (ErrorKind::Invalid, "InvalidLoadBalancerAction"),
+            Error::UnsupportedProtocol(_) => (ErrorKind::Invalid, "UnsupportedProtocol"),
+            Error::AssociationLimit(_) => (ErrorKind::LimitExceeded, "TargetGroupAssociationLimit"),
+            Error::TooMany(TooMany::Rules) => (ErrorKind::LimitExceeded, "TooManyRules"),
+            Error::TooMany(TooMany::Listeners) => (ErrorKind::LimitExceeded, "TooManyListeners"),
+            Error::TooMany(TooMany::Actions) => (ErrorKind::LimitExceeded, "TooManyActions"),
+            Error::TooMany(TooMany::Targets) => (ErrorKind::LimitExceeded, "TooManyTargets"),
+            Error::Invalid(_) => (ErrorKind::Invalid, "ValidationError"),
             Error::Aws(e) => return e.clone(),
         };
-        AwsError::new(code, 400, error.to_string())
+        AwsError::new(kind, code, 400, error.to_string())
     }
 }

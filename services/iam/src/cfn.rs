@@ -1,6 +1,6 @@
 //! `AWS::IAM::…`, in terms of IAM's own operations.
 
-use escale_base::{AwsError, wire::Value};
+use escale_base::{AwsError, ErrorKind, found, wire::Value};
 use escale_service::{Created, Cx, Props, Readiness, ResourceType, answer};
 use escale_store::Image;
 use serde_json::{Map, json};
@@ -90,7 +90,7 @@ impl Words {
         let mut input = Map::new();
         input.insert(self.name.to_owned(), name.into());
         input.extend(more.iter().map(|(k, v)| ((*k).to_owned(), (*v).clone())));
-        cx.call("iam", &format!("{before}{}{after}", self.kind), Value::Object(input))
+        cx.call_untyped("iam", &format!("{before}{}{after}", self.kind), Value::Object(input))
     }
 }
 
@@ -105,7 +105,7 @@ fn create_role(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> 
         input.insert("MaxSessionDuration".into(), secs.into());
     }
     input.insert("Tags".into(), props.tags());
-    let answer = cx.call("iam", "CreateRole", Value::Object(input))?;
+    let answer = cx.call_untyped("iam", "CreateRole", Value::Object(input))?;
     lay_policies(cx, &ROLE, &name, props)?;
     let role = &answer["Role"];
     Ok(Created::new(name).with("Arn", role["Arn"].clone()).with("RoleId", role["RoleId"].clone()))
@@ -117,7 +117,7 @@ fn create_user(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> 
     input.insert("UserName".into(), name.as_str().into());
     copy(props, &mut input, &["Path"]);
     input.insert("Tags".into(), props.tags());
-    let answer = cx.call("iam", "CreateUser", Value::Object(input))?;
+    let answer = cx.call_untyped("iam", "CreateUser", Value::Object(input))?;
     lay_policies(cx, &USER, &name, props)?;
     Ok(Created::new(name).with("Arn", answer["User"]["Arn"].clone()))
 }
@@ -140,7 +140,7 @@ fn lay_policies(cx: &mut Cx<'_>, words: &Words, name: &str, props: &Props<'_>) -
 /// Takes off what hangs on it, then deletes it.
 fn delete_bearer(cx: &mut Cx<'_>, words: &Words, name: &str) -> Result<(), AwsError> {
     // Their numbers are bounded by quotas below one page.
-    let Some(inline) = unless_gone(words.call(cx, ("List", "Policies"), name, &[]))? else { return Ok(()) };
+    let Some(inline) = found(words.call(cx, ("List", "Policies"), name, &[]))? else { return Ok(()) };
     for policy in each(&inline, "PolicyNames") {
         words.call(cx, ("Delete", "Policy"), name, &[("PolicyName", policy)])?;
     }
@@ -177,7 +177,7 @@ fn delete_inline_policy(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsErr
     for (words, names) in [(&ROLE, ROLES), (&USER, USERS)] {
         for name in created.attributes.get(names).and_then(Value::as_array).into_iter().flatten() {
             let name = answer::text(name, "")?;
-            unless_gone(words.call(cx, ("Delete", "Policy"), name, &[("PolicyName", &policy_name)]))?;
+            found(words.call(cx, ("Delete", "Policy"), name, &[("PolicyName", &policy_name)]))?;
         }
     }
     Ok(())
@@ -188,7 +188,7 @@ fn create_managed_policy(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, 
     input.insert("PolicyName".into(), props.name_or_generated("ManagedPolicyName", 128).into());
     input.insert("PolicyDocument".into(), document(props.required("PolicyDocument")?));
     copy(props, &mut input, &["Path", "Description"]);
-    let answer = cx.call("iam", "CreatePolicy", Value::Object(input))?;
+    let answer = cx.call_untyped("iam", "CreatePolicy", Value::Object(input))?;
     let arn = &answer["Policy"]["Arn"];
     let (roles, users) = bearers(props)?;
     for (words, names) in [(&ROLE, roles), (&USER, users)] {
@@ -205,7 +205,7 @@ fn create_managed_policy(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, 
 fn delete_managed_policy(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     let arn = Value::from(created.physical_id.as_str());
     let policy = json!({"PolicyArn": arn});
-    let Some(entities) = unless_gone(cx.call("iam", "ListEntitiesForPolicy", policy.clone()))? else {
+    let Some(entities) = found(cx.call_untyped("iam", "ListEntitiesForPolicy", policy.clone()))? else {
         return Ok(());
     };
     for (words, list) in [(&ROLE, "PolicyRoles"), (&USER, "PolicyUsers")] {
@@ -214,22 +214,22 @@ fn delete_managed_policy(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsEr
             words.call(cx, ("Detach", "Policy"), name, &[("PolicyArn", &arn)])?;
         }
     }
-    let versions = cx.call("iam", "ListPolicyVersions", policy.clone())?;
+    let versions = cx.call_untyped("iam", "ListPolicyVersions", policy.clone())?;
     for version in each(&versions, "Versions").filter(|v| v["IsDefaultVersion"] != true) {
         let input = json!({"PolicyArn": arn, "VersionId": version["VersionId"]});
-        cx.call("iam", "DeletePolicyVersion", input)?;
+        cx.call_untyped("iam", "DeletePolicyVersion", input)?;
     }
-    cx.call("iam", "DeletePolicy", policy)?;
+    cx.call_untyped("iam", "DeletePolicy", policy)?;
     Ok(())
 }
 
 fn create_access_key(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let user = props.required("UserName")?;
-    let answer = cx.call("iam", "CreateAccessKey", json!({"UserName": user}))?;
+    let answer = cx.call_untyped("iam", "CreateAccessKey", json!({"UserName": user}))?;
     let key = &answer["AccessKey"];
     if let Some(status) = props.get("Status") {
         let input = json!({"UserName": user, "AccessKeyId": key["AccessKeyId"], "Status": status});
-        cx.call("iam", "UpdateAccessKey", input)?;
+        cx.call_untyped("iam", "UpdateAccessKey", input)?;
     }
     Ok(Created::new(answer::text(key, "/AccessKeyId")?)
         .with("SecretAccessKey", key["SecretAccessKey"].clone())
@@ -238,7 +238,7 @@ fn create_access_key(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsE
 
 fn delete_access_key(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     let input = json!({"UserName": created.attribute("UserName"), "AccessKeyId": created.physical_id});
-    unless_gone(cx.call("iam", "DeleteAccessKey", input)).map(|_| ())
+    found(cx.call_untyped("iam", "DeleteAccessKey", input)).map(|_| ())
 }
 
 /// A document as text: templates write it as an object.
@@ -271,20 +271,11 @@ fn list<'a>(props: &'a Props<'_>, property: &str) -> Result<&'a [Value], AwsErro
 
 fn invalid(props: &Props<'_>, property: &str, why: &str) -> AwsError {
     let message = format!("Property {property} of {}: {why}", props.logical_id);
-    AwsError::new("ValidationError", 400, message)
+    AwsError::new(ErrorKind::Invalid, "ValidationError", 400, message)
 }
 
 fn each<'a>(answer: &'a Value, list: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
     answer.get(list).and_then(Value::as_array).into_iter().flatten()
-}
-
-/// What is gone already needs no deletion.
-fn unless_gone(answer: Result<Value, AwsError>) -> Result<Option<Value>, AwsError> {
-    match answer {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.code == "NoSuchEntity" => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 #[cfg(test)]

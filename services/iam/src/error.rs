@@ -1,6 +1,6 @@
 //! IAM's errors.
 
-use escale_base::AwsError;
+use escale_base::{AwsError, ErrorKind};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -34,17 +34,19 @@ pub enum Error {
 
 impl From<Error> for AwsError {
     fn from(error: Error) -> AwsError {
-        let (code, status) = match &error {
-            Error::NotFound { .. } | Error::NoSuch(_) => ("NoSuchEntity", 404),
-            Error::Exists { .. } | Error::PolicyExists(_) => ("EntityAlreadyExists", 409),
-            Error::MalformedPolicy(_) => ("MalformedPolicyDocument", 400),
-            Error::DeleteConflict(_) | Error::DeleteRefused(_) => ("DeleteConflict", 409),
-            Error::Quota { .. } | Error::Limit(_) => ("LimitExceeded", 409),
-            Error::Invalid(_) => ("InvalidInput", 400),
-            Error::Validation(_) => ("ValidationError", 400),
-            Error::Protected(_) => ("UnmodifiableEntity", 400),
+        let (kind, code, status) = match &error {
+            Error::NotFound { .. } | Error::NoSuch(_) => (ErrorKind::NotFound, "NoSuchEntity", 404),
+            Error::Exists { .. } | Error::PolicyExists(_) => {
+                (ErrorKind::AlreadyExists, "EntityAlreadyExists", 409)
+            }
+            Error::MalformedPolicy(_) => (ErrorKind::Invalid, "MalformedPolicyDocument", 400),
+            Error::DeleteConflict(_) | Error::DeleteRefused(_) => (ErrorKind::InUse, "DeleteConflict", 409),
+            Error::Quota { .. } | Error::Limit(_) => (ErrorKind::LimitExceeded, "LimitExceeded", 409),
+            Error::Invalid(_) => (ErrorKind::Invalid, "InvalidInput", 400),
+            Error::Validation(_) => (ErrorKind::Invalid, "ValidationError", 400),
+            Error::Protected(_) => (ErrorKind::Invalid, "UnmodifiableEntity", 400),
             Error::Aws(e) => return e.clone(),
         };
-        AwsError::new(code, status, error.to_string())
+        AwsError::new(kind, code, status, error.to_string())
     }
 }

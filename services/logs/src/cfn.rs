@@ -28,10 +28,10 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     if let Some(class) = props.str("LogGroupClass") {
         input["logGroupClass"] = class.into();
     }
-    cx.call("logs", "CreateLogGroup", input)?;
+    cx.call_untyped("logs", "CreateLogGroup", input)?;
     if let Some(days) = props.int("RetentionInDays") {
         let input = json!({ "logGroupName": name, "retentionInDays": days });
-        cx.call("logs", "PutRetentionPolicy", input)?;
+        cx.call_untyped("logs", "PutRetentionPolicy", input)?;
     }
     let arn = rules::group_resource(cx.config, &name);
     Ok(Created::new(name).with("Arn", arn))
@@ -41,5 +41,5 @@ fn delete(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     if !cx.tx.has::<LogGroup>(&created.physical_id) {
         return Ok(());
     }
-    cx.call("logs", "DeleteLogGroup", json!({ "logGroupName": created.physical_id })).map(|_| ())
+    cx.call_untyped("logs", "DeleteLogGroup", json!({ "logGroupName": created.physical_id })).map(|_| ())
 }

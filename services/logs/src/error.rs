@@ -1,6 +1,6 @@
 //! CloudWatch Logs' errors: code and HTTP status stand here and nowhere else.
 
-use escale_base::{AwsError, PlaneError};
+use escale_base::{AwsError, ErrorKind, PlaneError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -24,14 +24,18 @@ pub enum Error {
 
 impl From<Error> for AwsError {
     fn from(error: Error) -> AwsError {
-        let code = match &error {
-            Error::NoGroup | Error::NoStream => "ResourceNotFoundException",
-            Error::GroupExists | Error::StreamExists => "ResourceAlreadyExistsException",
-            Error::Invalid(_) => "InvalidParameterException",
+        let (kind, code) = match &error {
+            Error::NoGroup | Error::NoStream => (ErrorKind::NotFound, "ResourceNotFoundException"),
+            Error::GroupExists | Error::StreamExists => {
+                (ErrorKind::AlreadyExists, "ResourceAlreadyExistsException")
+            }
+            Error::Invalid(_) => (ErrorKind::Invalid, "InvalidParameterException"),
             Error::NotSupported(what) => return AwsError::not_supported(what),
             Error::Aws(e) => return e.clone(),
-            Error::Plane(e) => return AwsError::new("ServiceUnavailableException", 500, e.to_string()),
+            Error::Plane(e) => {
+                return AwsError::new(ErrorKind::Internal, "ServiceUnavailableException", 500, e.to_string());
+            }
         };
-        AwsError::new(code, 400, error.to_string())
+        AwsError::new(kind, code, 400, error.to_string())
     }
 }

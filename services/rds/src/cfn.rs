@@ -4,7 +4,7 @@ use crate::{
     Error, rules,
     status::{self, Status},
 };
-use escale_base::AwsError;
+use escale_base::{AwsError, already_gone};
 use escale_service::{Created, Cx, Props, Readiness, ResourceType};
 use escale_store::Image;
 use escale_tables::rds::{Instance, InstanceSeen};
@@ -112,7 +112,7 @@ pub(crate) fn types() -> Vec<ResourceType> {
             ready: |_, _| Readiness::ready(),
             delete: |cx, created| {
                 let input = json!({"DBSubnetGroupName": created.physical_id});
-                unless_gone(cx.call("rds", "DeleteDBSubnetGroup", input), "DBSubnetGroupNotFoundFault")
+                already_gone(cx.call_untyped("rds", "DeleteDBSubnetGroup", input))
             },
             gone: |_, _| Readiness::ready(),
         },
@@ -123,7 +123,7 @@ pub(crate) fn types() -> Vec<ResourceType> {
             ready: |_, _| Readiness::ready(),
             delete: |cx, created| {
                 let input = json!({"DBParameterGroupName": created.physical_id});
-                unless_gone(cx.call("rds", "DeleteDBParameterGroup", input), "DBParameterGroupNotFound")
+                already_gone(cx.call_untyped("rds", "DeleteDBParameterGroup", input))
             },
             gone: |_, _| Readiness::ready(),
         },
@@ -189,7 +189,7 @@ fn create_instance(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsErr
             "RestoreDBInstanceFromDBSnapshot"
         }
     };
-    let made = cx.call("rds", operation, Value::Object(input))?;
+    let made = cx.call_untyped("rds", operation, Value::Object(input))?;
     let made = &made["DBInstance"];
     let port = made["DbInstancePort"].as_i64().filter(|p| *p != 0);
     let port = port.or_else(|| cx.tx.get::<Instance>(&id).map(|i| i64::from(i.port))).unwrap_or(5432);
@@ -255,7 +255,7 @@ fn delete(cx: &mut Cx<'_>, created: &Created, mut input: Value) -> Result<(), Aw
         Some(_) => {}
     }
     input["DBInstanceIdentifier"] = created.physical_id.clone().into();
-    cx.call("rds", "DeleteDBInstance", input).map(drop)
+    cx.call_untyped("rds", "DeleteDBInstance", input).map(drop)
 }
 
 fn instance_gone(image: &Image, created: &Created) -> Readiness {
@@ -273,7 +273,7 @@ fn create_subnet_group(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, Aw
         "SubnetIds": props.required("SubnetIds")?,
         "Tags": props.tags(),
     });
-    cx.call("rds", "CreateDBSubnetGroup", input)?;
+    cx.call_untyped("rds", "CreateDBSubnetGroup", input)?;
     Ok(Created::new(name))
 }
 
@@ -285,7 +285,7 @@ fn create_parameter_group(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created,
         "Description": props.required("Description")?,
         "Tags": props.tags(),
     });
-    cx.call("rds", "CreateDBParameterGroup", input)?;
+    cx.call_untyped("rds", "CreateDBParameterGroup", input)?;
     let parameters = props.get("Parameters").and_then(Value::as_object);
     let settings: Vec<Value> = parameters
         .into_iter()
@@ -297,16 +297,9 @@ fn create_parameter_group(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created,
         .collect();
     if !settings.is_empty() {
         let input = json!({"DBParameterGroupName": name, "Parameters": settings});
-        cx.call("rds", "ModifyDBParameterGroup", input)?;
+        cx.call_untyped("rds", "ModifyDBParameterGroup", input)?;
     }
     Ok(Created::new(name.clone()).with("DBParameterGroupName", name))
-}
-
-fn unless_gone(answer: Result<Value, AwsError>, code: &str) -> Result<(), AwsError> {
-    match answer {
-        Err(error) if error.code != code => Err(error),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! RDS's errors: code and HTTP status stand here and nowhere else.
 
-use escale_base::AwsError;
+use escale_base::{AwsError, ErrorKind};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -51,28 +51,30 @@ pub enum Error {
 
 impl From<Error> for AwsError {
     fn from(error: Error) -> AwsError {
-        let (code, status) = match &error {
-            Error::NoInstance(_) => ("DBInstanceNotFound", 404),
-            Error::InstanceExists(_) => ("DBInstanceAlreadyExists", 400),
-            Error::InstanceState(_) => ("InvalidDBInstanceState", 400),
-            Error::NoSnapshot(_) => ("DBSnapshotNotFound", 404),
-            Error::SnapshotExists(_) => ("DBSnapshotAlreadyExists", 400),
-            Error::SnapshotState(_) => ("InvalidDBSnapshotState", 400),
-            Error::NoSubnetGroup(_) => ("DBSubnetGroupNotFoundFault", 404),
-            Error::SubnetGroupExists(_) => ("DBSubnetGroupAlreadyExists", 400),
+        let (kind, code, status) = match &error {
+            Error::NoInstance(_) => (ErrorKind::NotFound, "DBInstanceNotFound", 404),
+            Error::InstanceExists(_) => (ErrorKind::AlreadyExists, "DBInstanceAlreadyExists", 400),
+            Error::InstanceState(_) => (ErrorKind::InUse, "InvalidDBInstanceState", 400),
+            Error::NoSnapshot(_) => (ErrorKind::NotFound, "DBSnapshotNotFound", 404),
+            Error::SnapshotExists(_) => (ErrorKind::AlreadyExists, "DBSnapshotAlreadyExists", 400),
+            Error::SnapshotState(_) => (ErrorKind::InUse, "InvalidDBSnapshotState", 400),
+            Error::NoSubnetGroup(_) => (ErrorKind::NotFound, "DBSubnetGroupNotFoundFault", 404),
+            Error::SubnetGroupExists(_) => (ErrorKind::AlreadyExists, "DBSubnetGroupAlreadyExists", 400),
             Error::SubnetGroupInUse(..) | Error::DefaultSubnetGroup => {
-                ("InvalidDBSubnetGroupStateFault", 400)
+                (ErrorKind::InUse, "InvalidDBSubnetGroupStateFault", 400)
             }
-            Error::TooFewZones(_) => ("DBSubnetGroupDoesNotCoverEnoughAZs", 400),
-            Error::Subnet(_) => ("InvalidSubnet", 400),
-            Error::Network(_) => ("InvalidVPCNetworkStateFault", 400),
-            Error::NoParameterGroup(_) => ("DBParameterGroupNotFound", 404),
-            Error::ParameterGroupExists(_) => ("DBParameterGroupAlreadyExists", 400),
-            Error::ParameterGroupState(_) => ("InvalidDBParameterGroupState", 400),
-            Error::Value(_) => ("InvalidParameterValue", 400),
-            Error::Combination(_) => ("InvalidParameterCombination", 400),
+            Error::TooFewZones(_) => (ErrorKind::Invalid, "DBSubnetGroupDoesNotCoverEnoughAZs", 400),
+            Error::Subnet(_) => (ErrorKind::Invalid, "InvalidSubnet", 400),
+            Error::Network(_) => (ErrorKind::Invalid, "InvalidVPCNetworkStateFault", 400),
+            Error::NoParameterGroup(_) => (ErrorKind::NotFound, "DBParameterGroupNotFound", 404),
+            Error::ParameterGroupExists(_) => {
+                (ErrorKind::AlreadyExists, "DBParameterGroupAlreadyExists", 400)
+            }
+            Error::ParameterGroupState(_) => (ErrorKind::InUse, "InvalidDBParameterGroupState", 400),
+            Error::Value(_) => (ErrorKind::Invalid, "InvalidParameterValue", 400),
+            Error::Combination(_) => (ErrorKind::Invalid, "InvalidParameterCombination", 400),
             Error::Aws(e) => return e.clone(),
         };
-        AwsError::new(code, status, error.to_string())
+        AwsError::new(kind, code, status, error.to_string())
     }
 }

@@ -1,14 +1,22 @@
 //! What creation, restoration and change of an instance share: places in the network, passwords, snapshots.
 
 use crate::{Error, rules};
-use escale_base::{AwsError, Secret, Tag, ids};
-use escale_service::{Cx, answer};
+use escale_base::{AwsError, Secret, Tag, already_gone, ids};
+use escale_requests::{
+    ec2::{
+        AuthorizeSecurityGroupEgress, AuthorizeSecurityGroupIngress, CreateNetworkInterface,
+        CreateSecurityGroup, DeleteNetworkInterface, DeleteSecurityGroup, IpPermission, IpRange,
+        RevokeSecurityGroupEgress, UserIdGroupPair,
+    },
+    secretsmanager::{CreateSecret, DeleteSecret, GetRandomPassword, PutSecretValue},
+};
+use escale_service::Cx;
 use escale_store::Image;
 use escale_tables::{
-    ec2::{DefaultSubnet, DefaultVpc, GroupId, InterfaceId, Subnet, VpcId},
+    ec2::{DefaultSubnet, DefaultVpc, GroupId, Subnet, VpcId},
     rds::{Credentials, Instance, InstanceSeen, Node, Recorded, Snapshot, SnapshotKind, SubnetGroup},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{collections::BTreeSet, sync::Arc};
 
 /// As whom RDS calls other services.
@@ -142,26 +150,35 @@ fn default_subnet_group(cx: &mut Cx<'_>) -> Result<Arc<SubnetGroup>, Error> {
 /// A security group whose members reach each other's database port. On AWS the two copies of a Multi-AZ instance are
 /// kept in step outside of the VPC, and no rule of the user's is needed; here they talk over the instance's interfaces.
 pub(crate) fn replication_group(cx: &mut Cx<'_>, id: &str, vpc: &VpcId, port: u16) -> Result<GroupId, Error> {
-    let input = json!({
-        "GroupName": format!("rds-replication-{id}-{}", ids::random_hex(6)),
-        "Description": format!("Made by RDS: replication between the nodes of {id}"),
-        "VpcId": vpc.as_str(),
-    });
-    let made = cx.call_as(PRINCIPAL, "ec2", "CreateSecurityGroup", input)?;
-    let group = answer::text(&made, "/GroupId")?.to_owned();
-    let everywhere = json!([{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]);
-    let each_other = json!([{
-        "IpProtocol": "tcp", "FromPort": port, "ToPort": port, "UserIdGroupPairs": [{"GroupId": group}],
-    }]);
-    for (operation, permissions) in [
-        ("RevokeSecurityGroupEgress", everywhere),
-        ("AuthorizeSecurityGroupEgress", each_other.clone()),
-        ("AuthorizeSecurityGroupIngress", each_other),
-    ] {
-        let input = json!({"GroupId": group, "IpPermissions": permissions});
-        cx.call_as(PRINCIPAL, "ec2", operation, input)?;
-    }
-    Ok(GroupId(group))
+    let request = CreateSecurityGroup {
+        group_name: format!("rds-replication-{id}-{}", ids::random_hex(6)),
+        description: format!("Made by RDS: replication between the nodes of {id}"),
+        vpc_id: vpc.clone(),
+    };
+    let group = cx.call_as(PRINCIPAL, request)?.group_id;
+    let everywhere = vec![IpPermission {
+        ip_protocol: "-1".into(),
+        from_port: None,
+        to_port: None,
+        ip_ranges: vec![IpRange { cidr_ip: "0.0.0.0/0".into() }],
+        user_id_group_pairs: vec![],
+    }];
+    let each_other = vec![IpPermission {
+        ip_protocol: "tcp".into(),
+        from_port: Some(port),
+        to_port: Some(port),
+        ip_ranges: vec![],
+        user_id_group_pairs: vec![UserIdGroupPair { group_id: group.clone() }],
+    }];
+    let group_id = || group.clone();
+    cx.call_as(PRINCIPAL, RevokeSecurityGroupEgress { group_id: group_id(), ip_permissions: everywhere })?;
+    let out = AuthorizeSecurityGroupEgress { group_id: group_id(), ip_permissions: each_other.clone() };
+    cx.call_as(PRINCIPAL, out)?;
+    cx.call_as(
+        PRINCIPAL,
+        AuthorizeSecurityGroupIngress { group_id: group_id(), ip_permissions: each_other },
+    )?;
+    Ok(group)
 }
 
 /// The groups of an instance's interfaces: the user's, and RDS's own.
@@ -170,8 +187,7 @@ pub(crate) fn groups_of(instance: &Instance) -> Vec<GroupId> {
 }
 
 pub(crate) fn delete_group(cx: &mut Cx<'_>, group: &GroupId) -> Result<(), AwsError> {
-    let answer = cx.call_as(PRINCIPAL, "ec2", "DeleteSecurityGroup", json!({"GroupId": group.as_str()}));
-    unless_gone(answer, "InvalidGroup.NotFound")
+    already_gone(cx.call_as(PRINCIPAL, DeleteSecurityGroup { group_id: group.clone() }))
 }
 
 /// The group's first subnet whose zone is none of `taken`, or is the one asked for.
@@ -192,23 +208,20 @@ pub(crate) fn subnet_outside(
 /// A node of a new name, with an interface of its own.
 pub(crate) fn node(cx: &mut Cx<'_>, id: &str, subnet: &Subnet, groups: &[GroupId]) -> Result<Node, Error> {
     let name = format!("n{}", ids::random_hex(8));
-    let input = json!({
-        "SubnetId": subnet.id.as_str(),
-        "Groups": groups.iter().map(|g| g.as_str()).collect::<Vec<_>>(),
-        "Description": format!("RDSNetworkInterface {id}"),
-    });
-    let made = cx.call_as(PRINCIPAL, "ec2", "CreateNetworkInterface", input)?;
-    let interface = &made["NetworkInterface"];
-    let address = answer::text(interface, "/PrivateIpAddress")?.parse().map_err(|_| {
-        tracing::error!(%made, "an interface was made without an address");
-        AwsError::internal()
-    })?;
+    let request = CreateNetworkInterface {
+        subnet_id: subnet.id.clone(),
+        description: format!("RDSNetworkInterface {id}"),
+        groups: Some(groups.to_vec()),
+        interface_type: None,
+        private_ip_address: None,
+    };
+    let interface = cx.call_as(PRINCIPAL, request)?.network_interface;
     Ok(Node {
         name,
         zone: subnet.zone.clone(),
         subnet: subnet.id.clone(),
-        interface: InterfaceId(answer::text(interface, "/NetworkInterfaceId")?.to_owned()),
-        address,
+        interface: interface.network_interface_id,
+        address: interface.private_ip_address,
     })
 }
 
@@ -219,53 +232,49 @@ pub(crate) fn managed_password(
     resource_id: &str,
     instance_arn: &str,
 ) -> Result<(Secret<String>, String), Error> {
-    let wanted = json!({"PasswordLength": 28, "ExcludeCharacters": "/@\"'\\ `$"});
-    let password = cx.call_as(PRINCIPAL, "secretsmanager", "GetRandomPassword", wanted)?;
-    let password = answer::text(&password, "/RandomPassword")?.to_owned();
-    rules::password(&Secret::new(password.clone()))?;
-    let input = json!({
-        "Name": format!("rds!db-{}", ids::random_uuid()),
-        "Description": format!("Secret associated with primary RDS DB instance: {instance_arn}"),
-        "SecretString": json!({"username": username, "password": password}).to_string(),
-        "Tags": [
-            {"Key": "aws:rds:primaryDBInstanceArn", "Value": instance_arn},
-            {"Key": "aws:secretsmanager:owningService", "Value": "rds"},
-            {"Key": "aws:rds:resourceId", "Value": resource_id},
+    let password = random_password(cx)?;
+    let request = CreateSecret {
+        name: format!("rds!db-{}", ids::random_uuid()),
+        description: format!("Secret associated with primary RDS DB instance: {instance_arn}"),
+        secret_string: login(username, &password),
+        tags: vec![
+            Tag::new("aws:rds:primaryDBInstanceArn", instance_arn),
+            Tag::new("aws:secretsmanager:owningService", "rds"),
+            Tag::new("aws:rds:resourceId", resource_id),
         ],
-    });
-    let made = cx.call_as(PRINCIPAL, "secretsmanager", "CreateSecret", input)?;
-    Ok((Secret::new(password), answer::text(&made, "/ARN")?.to_owned()))
+    };
+    let arn = cx.call_as(PRINCIPAL, request)?.arn;
+    Ok((password, arn))
+}
+
+fn random_password(cx: &mut Cx<'_>) -> Result<Secret<String>, Error> {
+    let request = GetRandomPassword { password_length: 28, exclude_characters: "/@\"'\\ `$".into() };
+    let password = cx.call_as(PRINCIPAL, request)?.random_password;
+    rules::password(&password)?;
+    Ok(password)
+}
+
+/// What such a secret holds.
+fn login(username: &str, password: &Secret<String>) -> Secret<String> {
+    Secret::new(json!({"username": username, "password": password.reveal()}).to_string())
 }
 
 /// Writes another password into the secret.
 pub(crate) fn rotate_password(cx: &mut Cx<'_>, arn: &str, username: &str) -> Result<Secret<String>, Error> {
-    let wanted = json!({"PasswordLength": 28, "ExcludeCharacters": "/@\"'\\ `$"});
-    let password = cx.call_as(PRINCIPAL, "secretsmanager", "GetRandomPassword", wanted)?;
-    let password = answer::text(&password, "/RandomPassword")?.to_owned();
-    rules::password(&Secret::new(password.clone()))?;
-    let text = json!({"username": username, "password": password}).to_string();
-    let input = json!({"SecretId": arn, "SecretString": text});
-    cx.call_as(PRINCIPAL, "secretsmanager", "PutSecretValue", input)?;
-    Ok(Secret::new(password))
+    let password = random_password(cx)?;
+    let secret_string = login(username, &password);
+    cx.call_as(PRINCIPAL, PutSecretValue { secret_id: arn.to_owned(), secret_string })?;
+    Ok(password)
 }
 
 pub(crate) fn delete_secret(cx: &mut Cx<'_>, arn: &str) -> Result<(), AwsError> {
-    let input = json!({"SecretId": arn, "ForceDeleteWithoutRecovery": true});
-    unless_gone(cx.call_as(PRINCIPAL, "secretsmanager", "DeleteSecret", input), "ResourceNotFoundException")
+    let request = DeleteSecret { secret_id: arn.to_owned(), force_delete_without_recovery: true };
+    already_gone(cx.call_as(PRINCIPAL, request))
 }
 
 pub(crate) fn delete_interface(cx: &mut Cx<'_>, node: &Node) -> Result<(), AwsError> {
-    let input = json!({"NetworkInterfaceId": node.interface.as_str()});
-    let answer = cx.call_as(PRINCIPAL, "ec2", "DeleteNetworkInterface", input);
-    unless_gone(answer, "InvalidNetworkInterfaceID.NotFound")
-}
-
-/// What is gone already is deleted.
-fn unless_gone(answer: Result<Value, AwsError>, code: &str) -> Result<(), AwsError> {
-    match answer {
-        Err(error) if error.code != code => Err(error),
-        _ => Ok(()),
-    }
+    let network_interface_id = node.interface.clone();
+    already_gone(cx.call_as(PRINCIPAL, DeleteNetworkInterface { network_interface_id }))
 }
 
 /// A snapshot of an instance as it is now.

@@ -65,17 +65,17 @@ fn create_zone(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> 
     if let Some(first) = vpcs.next() {
         input["VPC"] = first;
     }
-    let made = cx.call("route53", "CreateHostedZone", input)?;
+    let made = cx.call_untyped("route53", "CreateHostedZone", input)?;
     let id = rules::bare(text(&made["HostedZone"]["Id"])).to_owned();
     let mut change = made["ChangeInfo"]["Id"].clone();
     for vpc in vpcs {
         let input = json!({"HostedZoneId": id, "VPC": vpc});
-        change = cx.call("route53", "AssociateVPCWithHostedZone", input)?["ChangeInfo"]["Id"].clone();
+        change = cx.call_untyped("route53", "AssociateVPCWithHostedZone", input)?["ChangeInfo"]["Id"].clone();
     }
     let tags = zone_tags(props);
     if !tags.is_empty() {
         let input = json!({"ResourceType": "hostedzone", "ResourceId": id, "AddTags": tags});
-        cx.call("route53", "ChangeTagsForResource", input)?;
+        cx.call_untyped("route53", "ChangeTagsForResource", input)?;
     }
     let created = Created::new(id.clone()).with("Id", id).with(CHANGE, change);
     Ok(match made["DelegationSet"]["NameServers"].as_array() {
@@ -95,7 +95,7 @@ fn zone_tags(props: &Props<'_>) -> Vec<Value> {
 
 fn delete_zone(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     if cx.tx.has::<HostedZone>(&created.physical_id) {
-        cx.call("route53", "DeleteHostedZone", json!({"Id": created.physical_id}))?;
+        cx.call_untyped("route53", "DeleteHostedZone", json!({"Id": created.physical_id}))?;
     }
     Ok(())
 }
@@ -143,7 +143,7 @@ fn create(
         batch["Comment"] = comment.clone();
     }
     let input = json!({"HostedZoneId": zone, "ChangeBatch": batch});
-    let made = cx.call("route53", "ChangeResourceRecordSets", input)?;
+    let made = cx.call_untyped("route53", "ChangeResourceRecordSets", input)?;
     Ok(Created::new(physical_id).with(CHANGE, made["ChangeInfo"]["Id"].clone()).with(SETS, keys))
 }
 
@@ -213,7 +213,7 @@ fn delete_sets(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
         |row: &RecordSet| json!({"Action": "DELETE", "ResourceRecordSet": shapes::record_set(row).write()});
     let changes: Vec<Value> = rows.iter().map(|row| delete(row)).collect();
     let input = json!({"HostedZoneId": zone, "ChangeBatch": {"Changes": changes}});
-    cx.call("route53", "ChangeResourceRecordSets", input).map(drop)
+    cx.call_untyped("route53", "ChangeResourceRecordSets", input).map(drop)
 }
 
 fn sets_gone(image: &Image, created: &Created) -> Readiness {

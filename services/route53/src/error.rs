@@ -1,6 +1,6 @@
 //! Route 53's errors: code and HTTP status stand here and nowhere else.
 
-use escale_base::AwsError;
+use escale_base::{AwsError, ErrorKind};
 use escale_tables::ec2::VpcId;
 
 #[derive(Debug, thiserror::Error)]
@@ -39,22 +39,22 @@ pub enum Error {
 
 impl From<Error> for AwsError {
     fn from(error: Error) -> AwsError {
-        let (code, status) = match &error {
-            Error::NoZone(_) => ("NoSuchHostedZone", 404),
-            Error::NoHealthCheck => ("NoSuchHealthCheck", 404),
-            Error::NoChange(_) => ("NoSuchChange", 404),
-            Error::ZoneExists => ("HostedZoneAlreadyExists", 409),
-            Error::ZoneNotEmpty => ("HostedZoneNotEmpty", 400),
-            Error::InvalidDomainName(..) => ("InvalidDomainName", 400),
-            Error::ConflictingDomain(_) => ("ConflictingDomainExists", 400),
-            Error::InvalidVpc(..) => ("InvalidVPCId", 400),
-            Error::PublicZone(_) => ("PublicZoneVPCAssociation", 400),
-            Error::NotAssociated(..) => ("VPCAssociationNotFound", 404),
-            Error::LastAssociation(..) => ("LastVPCAssociation", 400),
-            Error::InvalidBatch(_) => ("InvalidChangeBatch", 400),
-            Error::InvalidInput(_) => ("InvalidInput", 400),
+        let (kind, code, status) = match &error {
+            Error::NoZone(_) => (ErrorKind::NotFound, "NoSuchHostedZone", 404),
+            Error::NoHealthCheck => (ErrorKind::NotFound, "NoSuchHealthCheck", 404),
+            Error::NoChange(_) => (ErrorKind::NotFound, "NoSuchChange", 404),
+            Error::ZoneExists => (ErrorKind::AlreadyExists, "HostedZoneAlreadyExists", 409),
+            Error::ZoneNotEmpty => (ErrorKind::Invalid, "HostedZoneNotEmpty", 400),
+            Error::InvalidDomainName(..) => (ErrorKind::Invalid, "InvalidDomainName", 400),
+            Error::ConflictingDomain(_) => (ErrorKind::AlreadyExists, "ConflictingDomainExists", 400),
+            Error::InvalidVpc(..) => (ErrorKind::Invalid, "InvalidVPCId", 400),
+            Error::PublicZone(_) => (ErrorKind::Invalid, "PublicZoneVPCAssociation", 400),
+            Error::NotAssociated(..) => (ErrorKind::NotFound, "VPCAssociationNotFound", 404),
+            Error::LastAssociation(..) => (ErrorKind::InUse, "LastVPCAssociation", 400),
+            Error::InvalidBatch(_) => (ErrorKind::Invalid, "InvalidChangeBatch", 400),
+            Error::InvalidInput(_) => (ErrorKind::Invalid, "InvalidInput", 400),
             Error::Aws(e) => return e.clone(),
         };
-        AwsError::new(code, status, error.to_string())
+        AwsError::new(kind, code, status, error.to_string())
     }
 }

@@ -3,7 +3,7 @@
 //! Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-s3-bucket.html>
 
 use crate::rules;
-use escale_base::{AwsError, wire::Value};
+use escale_base::{AwsError, ErrorKind, already_gone, wire::Value};
 use escale_service::{Created, Cx, Props, Readiness, ResourceType};
 use escale_store::Image;
 use escale_tables::s3::{Bucket, BucketSeen};
@@ -50,26 +50,26 @@ fn create_bucket(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError
     if cx.config.region != rules::UNSPOKEN_REGION {
         input["CreateBucketConfiguration"] = json!({"LocationConstraint": cx.config.region});
     }
-    cx.call("s3", "CreateBucket", input)?;
+    cx.call_untyped("s3", "CreateBucket", input)?;
     let of_bucket = |member: &str, value: &Value| json!({"Bucket": name, member: value});
     if let Some(block) = props.get("PublicAccessBlockConfiguration") {
         let input = of_bucket("PublicAccessBlockConfiguration", &truths(block));
-        cx.call("s3", "PutPublicAccessBlock", input)?;
+        cx.call_untyped("s3", "PutPublicAccessBlock", input)?;
     }
     if let Some(controls) = props.get("OwnershipControls") {
-        cx.call("s3", "PutBucketOwnershipControls", of_bucket("OwnershipControls", controls))?;
+        cx.call_untyped("s3", "PutBucketOwnershipControls", of_bucket("OwnershipControls", controls))?;
     }
     // `Suspended` is how a template says "not versioned".
     if let Some(versioning) = props.get("VersioningConfiguration").filter(|v| v["Status"] != "Suspended") {
-        cx.call("s3", "PutBucketVersioning", of_bucket("VersioningConfiguration", versioning))?;
+        cx.call_untyped("s3", "PutBucketVersioning", of_bucket("VersioningConfiguration", versioning))?;
     }
     if let Some(encryption) = props.get("BucketEncryption") {
         let input = of_bucket("ServerSideEncryptionConfiguration", &encryption_of(encryption)?);
-        cx.call("s3", "PutBucketEncryption", input)?;
+        cx.call_untyped("s3", "PutBucketEncryption", input)?;
     }
     let tags = props.tags();
     if tags.as_array().is_some_and(|t| !t.is_empty()) {
-        cx.call("s3", "PutBucketTagging", json!({"Bucket": name, "Tagging": {"TagSet": tags}}))?;
+        cx.call_untyped("s3", "PutBucketTagging", json!({"Bucket": name, "Tagging": {"TagSet": tags}}))?;
     }
     let region = &cx.config.region;
     Ok(Created::new(&name)
@@ -105,7 +105,7 @@ fn encryption_of(property: &Value) -> Result<Value, AwsError> {
     };
     let rules = rules.ok_or_else(|| {
         let message = "BucketEncryption needs ServerSideEncryptionConfiguration, a list of rules";
-        AwsError::new("ValidationError", 400, message)
+        AwsError::new(ErrorKind::Invalid, "ValidationError", 400, message)
     })?;
     Ok(json!({"Rules": rules.iter().map(rule).collect::<Vec<_>>()}))
 }
@@ -134,13 +134,10 @@ fn create_policy(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError
         Value::String(text) => text.clone(),
         tree => tree.to_string(),
     };
-    cx.call("s3", "PutBucketPolicy", json!({"Bucket": bucket, "Policy": document}))?;
+    cx.call_untyped("s3", "PutBucketPolicy", json!({"Bucket": bucket, "Policy": document}))?;
     Ok(Created::new(bucket))
 }
 
 fn delete_policy(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
-    match cx.call("s3", "DeleteBucketPolicy", json!({"Bucket": created.physical_id})) {
-        Err(error) if error.code == "NoSuchBucket" => Ok(()),
-        other => other.map(|_| ()),
-    }
+    already_gone(cx.call_untyped("s3", "DeleteBucketPolicy", json!({"Bucket": created.physical_id})))
 }

@@ -2,7 +2,7 @@
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
 
-use escale_base::AwsError;
+use escale_base::{AwsError, ErrorKind};
 use escale_objects as plane;
 
 #[derive(Debug, thiserror::Error)]
@@ -53,27 +53,39 @@ pub enum Error {
 impl From<Error> for AwsError {
     fn from(error: Error) -> AwsError {
         let message = error.to_string();
-        let say = |code: &str, status: u16| AwsError::new(code, status, message.as_str());
+        let say = |kind, code: &str, status: u16| AwsError::new(kind, code, status, message.as_str());
         match error {
-            Error::NoSuchBucket(name) => say("NoSuchBucket", 404).with("BucketName", name),
+            Error::NoSuchBucket(name) => {
+                say(ErrorKind::NotFound, "NoSuchBucket", 404).with("BucketName", name)
+            }
             Error::BucketAlreadyOwnedByYou(name) => {
-                say("BucketAlreadyOwnedByYou", 409).with("BucketName", name)
+                say(ErrorKind::AlreadyExists, "BucketAlreadyOwnedByYou", 409).with("BucketName", name)
             }
-            Error::BeingDeleted(name) => say("OperationAborted", 409).with("BucketName", name),
-            Error::InvalidBucketName(name) => say("InvalidBucketName", 400).with("BucketName", name),
-            Error::IllegalLocation { .. } => say("IllegalLocationConstraintException", 400),
-            Error::Precondition(condition) => say("PreconditionFailed", 412).with("Condition", condition),
-            Error::InvalidArgument { name, value, .. } => {
-                say("InvalidArgument", 400).with("ArgumentName", name).with("ArgumentValue", value)
+            Error::BeingDeleted(name) => {
+                say(ErrorKind::InUse, "OperationAborted", 409).with("BucketName", name)
             }
-            Error::InvalidRequest(_) => say("InvalidRequest", 400),
-            Error::InvalidTag(_) => say("InvalidTag", 400),
-            Error::MalformedPolicy(_) => say("MalformedPolicy", 400),
-            Error::MalformedXml => say("MalformedXML", 400),
-            Error::AclsNotSupported => say("AccessControlListNotSupported", 400),
-            Error::NotConfigured { code, bucket, .. } => say(code, 404).with("BucketName", bucket),
-            Error::Denied | Error::PublicPolicy => say("AccessDenied", 403),
-            Error::NotSupported(_) => say("NotImplemented", 501),
+            Error::InvalidBucketName(name) => {
+                say(ErrorKind::Invalid, "InvalidBucketName", 400).with("BucketName", name)
+            }
+            Error::IllegalLocation { .. } => {
+                say(ErrorKind::Invalid, "IllegalLocationConstraintException", 400)
+            }
+            Error::Precondition(condition) => {
+                say(ErrorKind::Invalid, "PreconditionFailed", 412).with("Condition", condition)
+            }
+            Error::InvalidArgument { name, value, .. } => say(ErrorKind::Invalid, "InvalidArgument", 400)
+                .with("ArgumentName", name)
+                .with("ArgumentValue", value),
+            Error::InvalidRequest(_) => say(ErrorKind::Invalid, "InvalidRequest", 400),
+            Error::InvalidTag(_) => say(ErrorKind::Invalid, "InvalidTag", 400),
+            Error::MalformedPolicy(_) => say(ErrorKind::Invalid, "MalformedPolicy", 400),
+            Error::MalformedXml => say(ErrorKind::Invalid, "MalformedXML", 400),
+            Error::AclsNotSupported => say(ErrorKind::Invalid, "AccessControlListNotSupported", 400),
+            Error::NotConfigured { code, bucket, .. } => {
+                say(ErrorKind::NotFound, code, 404).with("BucketName", bucket)
+            }
+            Error::Denied | Error::PublicPolicy => say(ErrorKind::Denied, "AccessDenied", 403),
+            Error::NotSupported(_) => say(ErrorKind::NotSupported, "NotImplemented", 501),
             Error::Plane(error) => of_plane(error),
             Error::Aws(error) => error,
         }
@@ -83,90 +95,123 @@ impl From<Error> for AwsError {
 fn of_plane(error: plane::Error) -> AwsError {
     use plane::Error as E;
     let own = error.to_string();
-    let say = |code: &str, status: u16, message: &str| AwsError::new(code, status, message);
+    let say = |kind, code: &str, status: u16, message: &str| AwsError::new(kind, code, status, message);
     match error {
         E::NoSuchBucket(name) => Error::NoSuchBucket(name).into(),
         E::BucketExists(name) => Error::BucketAlreadyOwnedByYou(name).into(),
         E::BucketNotEmpty(name) => {
-            say("BucketNotEmpty", 409, "The bucket you tried to delete is not empty").with("BucketName", name)
+            say(ErrorKind::Invalid, "BucketNotEmpty", 409, "The bucket you tried to delete is not empty")
+                .with("BucketName", name)
         }
-        E::BadBucketName(_) => say("InvalidBucketName", 400, "The specified bucket is not valid."),
-        E::VersioningStays(_) => say("IllegalVersioningConfigurationException", 400, &own),
-        E::BadKey(_) => say("KeyTooLongError", 400, "Your key is too long"),
+        E::BadBucketName(_) => {
+            say(ErrorKind::Invalid, "InvalidBucketName", 400, "The specified bucket is not valid.")
+        }
+        E::VersioningStays(_) => {
+            say(ErrorKind::Invalid, "IllegalVersioningConfigurationException", 400, &own)
+        }
+        E::BadKey(_) => say(ErrorKind::Invalid, "KeyTooLongError", 400, "Your key is too long"),
         E::NoSuchKey { key, .. } => {
-            say("NoSuchKey", 404, "The specified key does not exist.").with("Key", key)
+            say(ErrorKind::NotFound, "NoSuchKey", 404, "The specified key does not exist.").with("Key", key)
         }
         E::NoSuchVersion { key, version, .. } => {
-            say("NoSuchVersion", 404, "The specified version does not exist.")
+            say(ErrorKind::NotFound, "NoSuchVersion", 404, "The specified version does not exist.")
                 .with("Key", key)
                 .with("VersionId", version.0)
         }
-        E::IsDeleteMarker { .. } => {
-            say("MethodNotAllowed", 405, "The specified method is not allowed against this resource.")
-        }
+        E::IsDeleteMarker { .. } => say(
+            ErrorKind::Invalid,
+            "MethodNotAllowed",
+            405,
+            "The specified method is not allowed against this resource.",
+        ),
         E::NoSuchUpload { id, .. } => {
             let message = "The specified upload does not exist. The upload ID may be invalid, or the upload may \
                            have been aborted or completed.";
-            say("NoSuchUpload", 404, message).with("UploadId", id)
+            say(ErrorKind::NotFound, "NoSuchUpload", 404, message).with("UploadId", id)
         }
         E::BadPartNumber(_) => {
             let message = "Part number must be an integer between 1 and 10000, inclusive";
-            say("InvalidArgument", 400, message).with("ArgumentName", "partNumber")
+            say(ErrorKind::Invalid, "InvalidArgument", 400, message).with("ArgumentName", "partNumber")
         }
         E::InvalidPart(number) => {
             let message = "One or more of the specified parts could not be found.  The part may not have been \
                            uploaded, or the specified entity tag may not match the part's entity tag.";
-            say("InvalidPart", 400, message).with("PartNumber", number.to_string())
+            say(ErrorKind::Invalid, "InvalidPart", 400, message).with("PartNumber", number.to_string())
         }
         E::PartOrder(..) => {
             let message =
                 "The list of parts was not in ascending order. Parts must be ordered by part number.";
-            say("InvalidPartOrder", 400, message)
+            say(ErrorKind::Invalid, "InvalidPartOrder", 400, message)
         }
         E::NoParts => Error::MalformedXml.into(),
-        E::PartTooSmall { number, size_bytes, min_bytes, etag } => {
-            say("EntityTooSmall", 400, "Your proposed upload is smaller than the minimum allowed size")
-                .with("ProposedSize", size_bytes.to_string())
-                .with("MinSizeAllowed", min_bytes.to_string())
-                .with("PartNumber", number.to_string())
-                .with("ETag", etag)
+        E::PartTooSmall { number, size_bytes, min_bytes, etag } => say(
+            ErrorKind::Invalid,
+            "EntityTooSmall",
+            400,
+            "Your proposed upload is smaller than the minimum allowed size",
+        )
+        .with("ProposedSize", size_bytes.to_string())
+        .with("MinSizeAllowed", min_bytes.to_string())
+        .with("PartNumber", number.to_string())
+        .with("ETag", etag),
+        E::NoSuchPart { .. } => {
+            say(ErrorKind::Invalid, "InvalidPartNumber", 416, "The requested partnumber is not satisfiable")
         }
-        E::NoSuchPart { .. } => say("InvalidPartNumber", 416, "The requested partnumber is not satisfiable"),
-        E::ChecksumKind { .. } | E::NotComputed(_) | E::RangeAndPart => say("InvalidRequest", 400, &own),
-        E::TooLarge { size_bytes, limit_bytes } => {
-            say("EntityTooLarge", 400, "Your proposed upload exceeds the maximum allowed size")
-                .with("ProposedSize", size_bytes.to_string())
-                .with("MaxSizeAllowed", limit_bytes.to_string())
+        E::ChecksumKind { .. } | E::NotComputed(_) | E::RangeAndPart => {
+            say(ErrorKind::Invalid, "InvalidRequest", 400, &own)
         }
+        E::TooLarge { size_bytes, limit_bytes } => say(
+            ErrorKind::Invalid,
+            "EntityTooLarge",
+            400,
+            "Your proposed upload exceeds the maximum allowed size",
+        )
+        .with("ProposedSize", size_bytes.to_string())
+        .with("MaxSizeAllowed", limit_bytes.to_string()),
         E::SizeMismatch { .. } => {
             let message =
                 "You did not provide the number of bytes specified by the Content-Length HTTP header";
-            say("IncompleteBody", 400, message)
+            say(ErrorKind::Invalid, "IncompleteBody", 400, message)
         }
         E::ChecksumMismatch { algorithm, .. } => {
             let name = crate::checksums::name(algorithm);
-            say("BadDigest", 400, &format!("The {name} you specified did not match the calculated checksum."))
+            say(
+                ErrorKind::Invalid,
+                "BadDigest",
+                400,
+                &format!("The {name} you specified did not match the calculated checksum."),
+            )
         }
         E::PreconditionFailed { condition: plane::Condition::Absent, .. } => {
             Error::Precondition("If-None-Match").into()
         }
         E::PreconditionFailed { .. } => Error::Precondition("If-Match").into(),
         E::RangeNotSatisfiable { size_bytes } => {
-            say("InvalidRange", 416, "The requested range is not satisfiable")
+            say(ErrorKind::Invalid, "InvalidRange", 416, "The requested range is not satisfiable")
                 .with("ActualObjectSize", size_bytes.to_string())
         }
         E::Body(error) => match error.downcast::<AwsError>() {
             // The gate found a wrong signature or checksum in what passed.
             Ok(found) => *found,
-            Err(other) => say("IncompleteBody", 400, &format!("The request's body broke off: {other}")),
+            Err(other) => say(
+                ErrorKind::Invalid,
+                "IncompleteBody",
+                400,
+                &format!("The request's body broke off: {other}"),
+            ),
         },
         E::Plane(fault) if escale_files::disk::is_full(&fault) => {
             tracing::error!(%fault, "the objects plane failed");
-            say("ServiceUnavailable", 503, &fault.what)
+            say(ErrorKind::Throttled, "ServiceUnavailable", 503, &fault.what)
         }
         E::Plane(fault) => {
             tracing::error!(%fault, "the objects plane failed");
-            say("InternalError", 500, "We encountered an internal error. Please try again.")
+            say(
+                ErrorKind::Internal,
+                "InternalError",
+                500,
+                "We encountered an internal error. Please try again.",
+            )
         }
     }
 }

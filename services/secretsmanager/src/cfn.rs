@@ -1,7 +1,7 @@
 //! CloudFormation: `AWS::SecretsManager::Secret` and its attachment to a database. `Ref` is the secret's ARN.
 
 use crate::{Error, password};
-use escale_base::{AwsError, Wire, wire};
+use escale_base::{AwsError, Wire, already_gone, wire};
 use escale_service::{Created, Cx, Props, Readiness, ResourceType, answer};
 use serde_json::{Value, json};
 
@@ -48,7 +48,7 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
         (None, Some(wanted)) => input["SecretString"] = generate(wanted)?.into(),
         (None, None) => {}
     }
-    let made = cx.call("secretsmanager", "CreateSecret", input)?;
+    let made = cx.call_untyped("secretsmanager", "CreateSecret", input)?;
     let arn = answer::text(&made, "/ARN")?;
     Ok(Created::new(arn).with("Id", arn))
 }
@@ -106,10 +106,7 @@ fn typed(value: &Value) -> Value {
 fn delete(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     // As on AWS, a stack's secret goes at once: its name is free for the next stack.
     let input = json!({"SecretId": created.physical_id, "ForceDeleteWithoutRecovery": true});
-    match cx.call("secretsmanager", "DeleteSecret", input) {
-        Err(e) if e.code != "ResourceNotFoundException" => Err(e),
-        _ => Ok(()),
-    }
+    already_gone(cx.call_untyped("secretsmanager", "DeleteSecret", input))
 }
 
 /// Writes where the database is into the secret that holds its password, under the names that AWS's libraries read. What is
@@ -120,10 +117,14 @@ fn attach(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     if kind != "AWS::RDS::DBInstance" {
         return Err(AwsError::not_supported(format_args!("A secret's attachment to {kind}")));
     }
-    let found = cx.call("rds", "DescribeDBInstances", json!({ "DBInstanceIdentifier": target }))?;
-    let stored = cx.call("secretsmanager", "GetSecretValue", json!({ "SecretId": secret }))?;
+    let found = cx.call_untyped("rds", "DescribeDBInstances", json!({ "DBInstanceIdentifier": target }))?;
+    let stored = cx.call_untyped("secretsmanager", "GetSecretValue", json!({ "SecretId": secret }))?;
     let value = with_connection(answer::text(&stored, "/SecretString")?, &found["DBInstances"][0])?;
-    cx.call("secretsmanager", "PutSecretValue", json!({ "SecretId": secret, "SecretString": value }))?;
+    cx.call_untyped(
+        "secretsmanager",
+        "PutSecretValue",
+        json!({ "SecretId": secret, "SecretString": value }),
+    )?;
     let arn = answer::text(&stored, "/ARN")?;
     Ok(Created::new(arn).with("Id", arn))
 }

@@ -1,6 +1,6 @@
 //! Secrets Manager's errors: code and HTTP status stand here and nowhere else.
 
-use escale_base::AwsError;
+use escale_base::{AwsError, ErrorKind};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -32,13 +32,15 @@ impl Error {
 
 impl From<Error> for AwsError {
     fn from(error: Error) -> AwsError {
-        let code = match &error {
-            Error::NoSecret | Error::NoVersion(_) => "ResourceNotFoundException",
-            Error::Exists(_) | Error::VersionExists(_) => "ResourceExistsException",
-            Error::Request(_) => "InvalidRequestException",
-            Error::Parameter(_) => "InvalidParameterException",
+        let (kind, code) = match &error {
+            Error::NoSecret | Error::NoVersion(_) => (ErrorKind::NotFound, "ResourceNotFoundException"),
+            Error::Exists(_) | Error::VersionExists(_) => {
+                (ErrorKind::AlreadyExists, "ResourceExistsException")
+            }
+            Error::Request(_) => (ErrorKind::Invalid, "InvalidRequestException"),
+            Error::Parameter(_) => (ErrorKind::Invalid, "InvalidParameterException"),
             Error::Aws(e) => return e.clone(),
         };
-        AwsError::new(code, 400, error.to_string())
+        AwsError::new(kind, code, 400, error.to_string())
     }
 }

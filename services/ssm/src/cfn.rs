@@ -1,6 +1,6 @@
 //! CloudFormation: `AWS::SSM::Parameter`. Its `Ref` is the name.
 
-use escale_base::AwsError;
+use escale_base::{AwsError, ErrorKind, already_gone};
 use escale_service::{Created, Cx, Props, Readiness, ResourceType};
 use serde_json::{Map, Value, json};
 
@@ -19,7 +19,7 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let kind = props.required("Type")?.clone();
     if kind == "SecureString" {
         let what = "AWS::SSM::Parameter does not support the type SecureString; use a Secrets Manager secret";
-        return Err(AwsError::new("ValidationException", 400, what));
+        return Err(AwsError::new(ErrorKind::Invalid, "ValidationException", 400, what));
     }
     let value = match props.required("Value")? {
         Value::String(text) => text.clone(),
@@ -32,7 +32,7 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
             input[member] = given.clone();
         }
     }
-    cx.call("ssm", "PutParameter", input)?;
+    cx.call_untyped("ssm", "PutParameter", input)?;
     Ok(Created::new(name).with("Type", kind).with("Value", value))
 }
 
@@ -47,8 +47,5 @@ fn tags(props: &Props<'_>) -> Value {
 }
 
 fn delete(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
-    match cx.call("ssm", "DeleteParameter", json!({"Name": created.physical_id})) {
-        Err(e) if e.code != "ParameterNotFound" => Err(e),
-        _ => Ok(()),
-    }
+    already_gone(cx.call_untyped("ssm", "DeleteParameter", json!({"Name": created.physical_id})))
 }

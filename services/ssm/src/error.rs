@@ -1,6 +1,6 @@
 //! Systems Manager's errors: code and HTTP status stand here and nowhere else.
 
-use escale_base::AwsError;
+use escale_base::{AwsError, ErrorKind};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -26,16 +26,16 @@ pub enum Error {
 
 impl From<Error> for AwsError {
     fn from(error: Error) -> AwsError {
-        let code = match &error {
-            Error::NotFound(_) => "ParameterNotFound",
-            Error::NoVersion(..) => "ParameterVersionNotFound",
-            Error::Exists => "ParameterAlreadyExists",
-            Error::Validation(_) => "ValidationException",
-            Error::NoResource(_) => "InvalidResourceId",
-            Error::FilterKey(_) => "InvalidFilterKey",
-            Error::FilterOption(_) => "InvalidFilterOption",
+        let (kind, code) = match &error {
+            Error::NotFound(_) => (ErrorKind::NotFound, "ParameterNotFound"),
+            Error::NoVersion(..) => (ErrorKind::NotFound, "ParameterVersionNotFound"),
+            Error::Exists => (ErrorKind::AlreadyExists, "ParameterAlreadyExists"),
+            Error::Validation(_) => (ErrorKind::Invalid, "ValidationException"),
+            Error::NoResource(_) => (ErrorKind::NotFound, "InvalidResourceId"),
+            Error::FilterKey(_) => (ErrorKind::Invalid, "InvalidFilterKey"),
+            Error::FilterOption(_) => (ErrorKind::Invalid, "InvalidFilterOption"),
             Error::Aws(e) => return e.clone(),
         };
-        AwsError::new(code, 400, error.to_string())
+        AwsError::new(kind, code, 400, error.to_string())
     }
 }

@@ -1,6 +1,6 @@
 //! STS's errors.
 
-use escale_base::AwsError;
+use escale_base::{AwsError, ErrorKind};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -16,11 +16,11 @@ pub(crate) enum Error {
 
 impl From<Error> for AwsError {
     fn from(error: Error) -> AwsError {
-        let (code, status) = match &error {
-            Error::NotTrusted { .. } | Error::SessionCannot(_) => ("AccessDenied", 403),
-            Error::Validation(_) => ("ValidationError", 400),
+        let (kind, code, status) = match &error {
+            Error::NotTrusted { .. } | Error::SessionCannot(_) => (ErrorKind::Denied, "AccessDenied", 403),
+            Error::Validation(_) => (ErrorKind::Invalid, "ValidationError", 400),
             Error::Aws(e) => return e.clone(),
         };
-        AwsError::new(code, status, error.to_string())
+        AwsError::new(kind, code, status, error.to_string())
     }
 }

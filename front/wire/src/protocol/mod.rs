@@ -11,7 +11,7 @@ use crate::Target;
 use crate::fault::{self, Malformed};
 use crate::head::{form_pairs, header, is_form, query_pairs};
 use bytes::Bytes;
-use escale_base::{AwsError, limits};
+use escale_base::{AwsError, ErrorKind, limits};
 use escale_model::{
     Labels, Operation, OtherService, Protocol, RouteQuery, Routed, ServiceModel, other_services,
 };
@@ -43,7 +43,12 @@ pub fn operation(target: &Target, parts: &Parts, body: &[u8]) -> Result<&'static
             same_service(target, &fields)?;
             let action = fields.into_iter().find(|(k, _)| k == "Action").map(|(_, v)| v);
             action.ok_or_else(|| {
-                AwsError::new("MissingAction", 400, "The request must contain the parameter Action")
+                AwsError::new(
+                    ErrorKind::Invalid,
+                    "MissingAction",
+                    400,
+                    "The request must contain the parameter Action",
+                )
             })?
         }
     };
@@ -135,10 +140,15 @@ fn inflated<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<Cow<'a, [u8]>, Aw
     let mut out = Vec::new();
     let read = flate2::read::GzDecoder::new(body).take(limit as u64 + 1).read_to_end(&mut out);
     match read {
-        Err(e) => Err(AwsError::new("InvalidRequest", 400, format!("the gzip body cannot be inflated: {e}"))),
+        Err(e) => Err(AwsError::new(
+            ErrorKind::Invalid,
+            "InvalidRequest",
+            400,
+            format!("the gzip body cannot be inflated: {e}"),
+        )),
         Ok(_) if out.len() > limit => {
             let message = format!("the inflated body is larger than {limit} bytes");
-            Err(AwsError::new("RequestEntityTooLarge", 413, message))
+            Err(AwsError::new(ErrorKind::Invalid, "RequestEntityTooLarge", 413, message))
         }
         Ok(_) => Ok(Cow::Owned(out)),
     }

@@ -7,7 +7,7 @@ use crate::checksum::{Algorithm, Hasher};
 use crate::head::header;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use escale_base::AwsError;
+use escale_base::{AwsError, ErrorKind};
 use http::{HeaderMap, request::Parts};
 use md5::{Digest, Md5};
 use sha2::Sha256;
@@ -68,7 +68,7 @@ pub(super) fn payload(
                 let message = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, \
                                STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a \
                                valid sha256 value.";
-                let error = AwsError::new("InvalidArgument", 400, message);
+                let error = AwsError::new(ErrorKind::Invalid, "InvalidArgument", 400, message);
                 return Err(error.with("ArgumentName", "x-amz-content-sha256").with("ArgumentValue", hash));
             }
             let declared_in_head = parts.headers.contains_key("x-amz-content-sha256");
@@ -101,7 +101,7 @@ impl BodyReader {
                         let message = format!(
                             "The value specified in the x-amz-trailer header is not supported: {name}"
                         );
-                        AwsError::new("InvalidRequest", 400, message)
+                        AwsError::new(ErrorKind::Invalid, "InvalidRequest", 400, message)
                     })?;
                     hashers.push((Hasher::new(algorithm), None));
                 }
@@ -111,11 +111,16 @@ impl BodyReader {
         };
         let declared_size = match (&chunks, header(headers, "x-amz-decoded-content-length")) {
             (Some(_), Some(text)) => Some(text.parse().map_err(|_| {
-                AwsError::new("InvalidArgument", 400, "x-amz-decoded-content-length must be a number")
+                AwsError::new(
+                    ErrorKind::Invalid,
+                    "InvalidArgument",
+                    400,
+                    "x-amz-decoded-content-length must be a number",
+                )
             })?),
             (Some(_), None) => {
                 let message = "You must provide the x-amz-decoded-content-length HTTP header.";
-                return Err(AwsError::new("MissingContentLength", 411, message));
+                return Err(AwsError::new(ErrorKind::Invalid, "MissingContentLength", 411, message));
             }
             (None, _) => None,
         };
@@ -168,7 +173,7 @@ impl BodyReader {
             let computed: [u8; 32] = sha.finalize().into();
             if computed != declared {
                 let message = "The provided 'x-amz-content-sha256' header does not match what was computed.";
-                let error = AwsError::new("XAmzContentSHA256Mismatch", 400, message);
+                let error = AwsError::new(ErrorKind::Invalid, "XAmzContentSHA256Mismatch", 400, message);
                 let error = error.with("ClientComputedContentSHA256", hex::encode(declared));
                 return Err(error.with("S3ComputedContentSHA256", hex::encode(computed)));
             }
@@ -177,6 +182,7 @@ impl BodyReader {
             && md5.finalize().as_slice() != declared
         {
             return Err(AwsError::new(
+                ErrorKind::Invalid,
                 "BadDigest",
                 400,
                 "The Content-MD5 you specified did not match what we received.",
@@ -189,13 +195,13 @@ impl BodyReader {
                 || trailers.iter().find(|(k, _)| k == algorithm.header()).map(|(_, v)| v.clone());
             let Some(declared) = declared.or_else(in_trailer) else {
                 let message = format!("The trailer lacks the announced {}", algorithm.header());
-                return Err(AwsError::new("MalformedTrailerError", 400, message));
+                return Err(AwsError::new(ErrorKind::Invalid, "MalformedTrailerError", 400, message));
             };
             let computed = hasher.finish();
             if computed != declared {
                 let message =
                     format!("The {} you specified did not match the calculated checksum.", algorithm.name());
-                return Err(AwsError::new("BadDigest", 400, message));
+                return Err(AwsError::new(ErrorKind::Invalid, "BadDigest", 400, message));
             }
             checksums.push((algorithm, computed));
         }
@@ -223,13 +229,18 @@ impl BodyReader {
 fn incomplete() -> AwsError {
     let message =
         "You did not provide the number of bytes specified by the x-amz-decoded-content-length HTTP header";
-    AwsError::new("IncompleteBody", 400, message)
+    AwsError::new(ErrorKind::Invalid, "IncompleteBody", 400, message)
 }
 
 fn content_md5(headers: &HeaderMap) -> Result<Option<(Vec<u8>, Md5)>, AwsError> {
     let Some(text) = header(headers, "content-md5") else { return Ok(None) };
     match STANDARD.decode(text) {
         Ok(bytes) if bytes.len() == 16 => Ok(Some((bytes, Md5::default()))),
-        _ => Err(AwsError::new("InvalidDigest", 400, "The Content-MD5 you specified was invalid.")),
+        _ => Err(AwsError::new(
+            ErrorKind::Invalid,
+            "InvalidDigest",
+            400,
+            "The Content-MD5 you specified was invalid.",
+        )),
     }
 }

@@ -4,7 +4,7 @@
 
 use super::{EMPTY_SHA256, Key, hmac, sha256_hex};
 use bytes::{Buf, Bytes};
-use escale_base::{AwsError, limits};
+use escale_base::{AwsError, ErrorKind, limits};
 use hmac::Mac;
 use sha2::{Digest, Sha256};
 
@@ -192,7 +192,7 @@ impl Chunks {
     pub(super) fn finish(self) -> Result<Vec<(String, String)>, AwsError> {
         if !matches!(self.state, State::Done) {
             let message = "The body ends before its last chunk does.";
-            return Err(AwsError::new("IncompleteBody", 400, message));
+            return Err(AwsError::new(ErrorKind::Invalid, "IncompleteBody", 400, message));
         }
         // A trailer could be cut off or put in; where chunks are signed, it must be signed as well.
         if self.signing.is_some() && self.trailer_allowed && !self.trailer_signed {
@@ -203,15 +203,25 @@ impl Chunks {
 }
 
 fn malformed(what: &str) -> AwsError {
-    AwsError::new("InvalidChunkSizeError", 400, format!("The body's aws-chunked framing is wrong: {what}"))
+    AwsError::new(
+        ErrorKind::Invalid,
+        "InvalidChunkSizeError",
+        400,
+        format!("The body's aws-chunked framing is wrong: {what}"),
+    )
 }
 
 fn bad_trailer(what: &str) -> AwsError {
-    AwsError::new("MalformedTrailerError", 400, format!("The request's trailer is wrong: {what}"))
+    AwsError::new(
+        ErrorKind::Invalid,
+        "MalformedTrailerError",
+        400,
+        format!("The request's trailer is wrong: {what}"),
+    )
 }
 
 fn mismatch() -> AwsError {
     let message = "The chunk or request signature we calculated does not match the signature you provided. Check your \
                    AWS Secret Access Key and signing method.";
-    AwsError::new("SignatureDoesNotMatch", 403, message)
+    AwsError::new(ErrorKind::Denied, "SignatureDoesNotMatch", 403, message)
 }

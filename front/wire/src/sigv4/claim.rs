@@ -4,7 +4,7 @@ use super::ALGORITHM;
 use crate::fault::incomplete_signature;
 use crate::head::{header, query_pairs};
 use crate::{Target, sigv4::canonical};
-use escale_base::{AwsError, Timestamp};
+use escale_base::{AwsError, ErrorKind, Timestamp};
 use http::request::Parts;
 
 /// The parameters of a presigned query. Each must be there at most once: the signature covers both values, and which of
@@ -85,7 +85,7 @@ fn refused(target: &Target, what: &str) -> AwsError {
     if target.service.id == "s3" {
         let message =
             "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.";
-        return AwsError::new("InvalidRequest", 400, message);
+        return AwsError::new(ErrorKind::Invalid, "InvalidRequest", 400, message);
     }
     incomplete_signature(target, format!("{what} is not supported; please use {ALGORITHM}."))
 }
@@ -96,7 +96,7 @@ fn two_signatures(target: &Target, line: &str) -> AwsError {
     let message = "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string \
                    parameter or the Authorization header should be specified";
     if target.service.id == "s3" {
-        let error = AwsError::new("InvalidArgument", 400, message);
+        let error = AwsError::new(ErrorKind::Invalid, "InvalidArgument", 400, message);
         return error.with("ArgumentName", "Authorization").with("ArgumentValue", line);
     }
     incomplete_signature(target, message)
@@ -136,7 +136,7 @@ fn from_header(target: &Target, parts: &Parts, line: &str) -> Result<Claim, AwsE
 fn from_query(target: &Target, query: &[(String, String)]) -> Result<Claim, AwsError> {
     let incomplete = |message: String| {
         if target.service.id == "s3" {
-            return AwsError::new("AuthorizationQueryParametersError", 400, message);
+            return AwsError::new(ErrorKind::Invalid, "AuthorizationQueryParametersError", 400, message);
         }
         incomplete_signature(target, message)
     };

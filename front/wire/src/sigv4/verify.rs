@@ -6,7 +6,7 @@ use super::{Claim, EMPTY_SHA256, Key, UNSIGNED, sha256_hex, signing_key};
 use crate::fault::{incomplete_signature, missing_authentication, signature_mismatch};
 use crate::head::header;
 use crate::{Target, sigv4::hmac};
-use escale_base::{AwsError, Secret, Timestamp, limits};
+use escale_base::{AwsError, ErrorKind, Secret, Timestamp, limits};
 use hmac::Mac;
 use http::request::Parts;
 use sha2::{Digest, Sha256};
@@ -177,7 +177,8 @@ fn check_signed_headers(target: &Target, parts: &Parts, claim: &Claim) -> Result
         return Ok(());
     }
     let message = "There were headers present in the request which were not signed";
-    Err(AwsError::new("AccessDenied", 403, message).with("HeadersNotSigned", unsigned.join(", ")))
+    Err(AwsError::new(ErrorKind::Denied, "AccessDenied", 403, message)
+        .with("HeadersNotSigned", unsigned.join(", ")))
 }
 
 fn check_time(target: &Target, claim: &Claim, now: Timestamp) -> Result<(), AwsError> {
@@ -188,7 +189,7 @@ fn check_time(target: &Target, claim: &Claim, now: Timestamp) -> Result<(), AwsE
         if now > end {
             let message = if s3 { "Request has expired".into() } else { expired(claim, end, now) };
             let error = if s3 {
-                AwsError::new("AccessDenied", 403, message)
+                AwsError::new(ErrorKind::Denied, "AccessDenied", 403, message)
             } else {
                 signature_mismatch(target, message)
             };
@@ -197,7 +198,7 @@ fn check_time(target: &Target, claim: &Claim, now: Timestamp) -> Result<(), AwsE
         if early > SKEW_MS {
             let message = "Request is not valid yet";
             return Err(if s3 {
-                AwsError::new("AccessDenied", 403, message)
+                AwsError::new(ErrorKind::Denied, "AccessDenied", 403, message)
             } else {
                 signature_mismatch(target, message)
             });
@@ -209,7 +210,7 @@ fn check_time(target: &Target, claim: &Claim, now: Timestamp) -> Result<(), AwsE
     }
     if s3 {
         let message = "The difference between the request time and the current time is too large.";
-        let error = AwsError::new("RequestTimeTooSkewed", 403, message);
+        let error = AwsError::new(ErrorKind::Denied, "RequestTimeTooSkewed", 403, message);
         return Err(error.with("RequestTime", claim.amz_date.clone()).with("ServerTime", now.iso8601()));
     }
     if early > 0 {
@@ -244,7 +245,7 @@ fn declared_hash(
         (true, true, _) => Ok(UNSIGNED.to_owned()),
         (true, false, _) => {
             let message = "Missing required header for this request: x-amz-content-sha256";
-            Err(AwsError::new("InvalidRequest", 400, message))
+            Err(AwsError::new(ErrorKind::Invalid, "InvalidRequest", 400, message))
         }
         (false, _, Some([])) => Ok(EMPTY_SHA256.to_owned()),
         (false, _, Some(body)) => Ok(sha256_hex(body)),

@@ -1,7 +1,7 @@
 //! Requests that botocore signed (`vectors/make.py`): each holds, and none does when a byte of it changes.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use escale_base::{AwsError, Secret, Timestamp};
+use escale_base::{AwsError, ErrorKind, Secret, Timestamp};
 use escale_wire::sigv4::{self, Authentication, BodyReader, Verifier};
 use escale_wire::{Target, identify};
 use http::{HeaderName, HeaderValue, request::Parts};
@@ -277,7 +277,9 @@ fn the_head_is_enough_to_refuse() {
     for v in vectors() {
         let target = identify(&v.parts, &v.body).unwrap();
         let verifier = Verifier::new();
-        let unknown = verifier.examine(&target, &v.parts, now(), |_| Err(AwsError::new("Unknown", 403, "")));
+        let unknown = verifier.examine(&target, &v.parts, now(), |_| {
+            Err(AwsError::new(ErrorKind::Invalid, "Unknown", 403, ""))
+        });
         assert_eq!(unknown.map(|_| ()).map_err(|e| e.code), Err("Unknown".to_owned()), "{}", v.name);
         let late = Timestamp(now().0 + 8 * 86_400_000);
         let secret = || Secret::new(v.secret.clone());

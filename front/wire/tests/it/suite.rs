@@ -5,7 +5,7 @@
 use crate::suite_compare::{same_body, settled_json, tree};
 use crate::suite_skips::SKIPPED;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use escale_base::AwsError;
+use escale_base::{AwsError, ErrorKind};
 use escale_model::{Protocol, ServiceModel};
 use escale_wire::{Target, decode, encode_error, encode_output};
 use http::{Response, request::Parts};
@@ -122,8 +122,13 @@ fn check_answer(case: &Case) -> Result<(), String> {
             let message = message.unwrap_or("").to_owned();
             members.retain(|key, _| !key.eq_ignore_ascii_case("message"));
             let status = answer["status_code"].as_u64().unwrap() as u16;
-            let error =
-                AwsError { code: code.to_owned(), message, status, extra: members.into_iter().collect() };
+            let error = AwsError {
+                kind: ErrorKind::Invalid,
+                code: code.to_owned(),
+                message,
+                status,
+                extra: members.into_iter().collect(),
+            };
             encode_error(&case.target, &error, "foo-id", "/")
         }
         None => {

@@ -1,6 +1,6 @@
 //! The operations of CloudFormation that need no template from outside, a line each.
 
-escale_service::operations! {
+escale_service::operations! { "cloudformation";
     DeleteChangeSet => delete_change_set,
     DeleteStack => delete_stack,
     DescribeAccountLimits => describe_account_limits,

@@ -5,7 +5,7 @@ use crate::{
     Error, events, find, scope,
     template::{self, Scope},
 };
-use escale_base::AwsError;
+use escale_base::{AwsError, ErrorKind};
 use escale_service::{Cx, Props};
 use escale_tables::cloudformation::{
     Export, OnFailure, Phase, ResourceState, Stack, StackOutput, StackResource,
@@ -18,7 +18,7 @@ impl Stacks {
         let made = self.transact(stack, |cx| self.make(cx, stack, logical).map_err(AwsError::from));
         match made {
             Ok(()) => Ok(()),
-            Err(error) if error.code.contains("Throttl") => Err(error),
+            Err(error) if error.kind == ErrorKind::Throttled => Err(error),
             Err(error) => self.record(|cx| {
                 let Some(mut row) = startable(cx, stack, logical) else { return Ok(()) };
                 events::told(cx.tx, &row, "CREATE_IN_PROGRESS", None, cx.now);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::CloudFormation;
-use escale_base::{Clock, wire::Value};
+use escale_base::{Clock, ErrorKind, wire::Value};
 use escale_service::{
     Asked, Config, Decision, DeleteWithSnapshot, Entry, Identity, Kind, Props, ResourceType, Service,
     StreamCx,
@@ -73,7 +73,12 @@ fn delete_with_snapshot(cx: &mut Cx<'_>, created: &Created, name: &str) -> Resul
 fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let id = format!("thing-{}", props.logical_id);
     if cx.tx.has::<Thing>(&id) {
-        return Err(AwsError::new("ThingAlreadyExists", 400, format!("{id} exists")));
+        return Err(AwsError::new(
+            ErrorKind::AlreadyExists,
+            "ThingAlreadyExists",
+            400,
+            format!("{id} exists"),
+        ));
     }
     let slow = props.bool("Slow").unwrap_or(false);
     let of = props.str("Of").unwrap_or("").to_owned();
@@ -81,7 +86,7 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     cx.tx.put(Thing { id: id.clone(), ready: !slow, dying: false, held, of, slow });
     // After the write: it must not stay.
     match props.str("Fail") {
-        Some(why) => Err(AwsError::new("ThingLimitExceeded", 400, why)),
+        Some(why) => Err(AwsError::new(ErrorKind::LimitExceeded, "ThingLimitExceeded", 400, why)),
         None => Ok(Created::new(&id).with("Name", format!("{id}!"))),
     }
 }
@@ -97,7 +102,8 @@ fn ready(image: &Image, created: &Created) -> Readiness {
 fn delete(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     let Some(thing) = cx.tx.get::<Thing>(&created.physical_id) else { return Ok(()) };
     if let Some(code) = &thing.held {
-        return Err(AwsError::new(code, 400, "it is held"));
+        let kind = if code == "DependencyViolation" { ErrorKind::InUse } else { ErrorKind::Invalid };
+        return Err(AwsError::new(kind, code, 400, "it is held"));
     }
     match thing.slow {
         true => drop(cx.tx.update::<Thing, _>(&thing.id, |t| t.dying = true)),

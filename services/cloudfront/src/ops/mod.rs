@@ -1,6 +1,6 @@
 //! The operations of CloudFront, a line each.
 
-escale_service::operations! {
+escale_service::operations! { "cloudfront";
     CreateDistribution => create_distribution,
     CreateDistributionWithTags => create_distribution_with_tags as "cloudfront:CreateDistribution",
     CreateInvalidation => create_invalidation,

@@ -1,7 +1,7 @@
 //! SecurityGroup with its inline rules, SecurityGroupIngress, SecurityGroupEgress.
 
-use super::{Input, at_once, gone_is_fine, text};
-use escale_base::{AwsError, wire::Value};
+use super::{Input, at_once, text};
+use escale_base::{AwsError, ErrorKind, already_gone, wire::Value};
 use escale_service::{Created, Cx, Props, ResourceType};
 use escale_tables::ec2::{Group, GroupRule};
 use serde_json::{Map, json};
@@ -21,7 +21,7 @@ pub(super) const TYPES: &[ResourceType] = &[
         ready: at_once,
         delete: |cx, c| {
             let input = Input::new().with("GroupId", c.physical_id.as_str());
-            gone_is_fine(input.call(cx, "DeleteSecurityGroup"))
+            already_gone(input.call(cx, "DeleteSecurityGroup"))
         },
         gone: at_once,
     },
@@ -102,7 +102,7 @@ fn group(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
 /// A rule that is in the list twice, in whichever spelling, is there once, as on AWS.
 fn inline_rule(cx: &mut Cx<'_>, id: &str, way: Way, rule: &Map<String, Value>) -> Result<(), AwsError> {
     match authorize(cx, id, way, rule) {
-        Err(error) if error.code == "InvalidPermission.Duplicate" => Ok(()),
+        Err(error) if error.kind == ErrorKind::AlreadyExists => Ok(()),
         other => other.map(drop),
     }
 }
@@ -162,7 +162,7 @@ fn permission(rule: &Map<String, Value>, way: Way) -> Result<Value, AwsError> {
         };
         if peer.replace((member, json!({key: value}))).is_some() {
             let why = format!("A rule has one peer; {name} is a second one");
-            return Err(AwsError::new("ValidationError", 400, why));
+            return Err(AwsError::new(ErrorKind::Invalid, "ValidationError", 400, why));
         }
     }
     if let Some((member, mut peer)) = peer {
@@ -177,7 +177,9 @@ fn permission(rule: &Map<String, Value>, way: Way) -> Result<Value, AwsError> {
 /// CloudFormation takes `"80"` for `80`.
 fn number(name: &str, value: &Value) -> Result<Value, AwsError> {
     let number = value.as_i64().or_else(|| value.as_str()?.parse().ok());
-    let wrong = || AwsError::new("ValidationError", 400, format!("{name}: {value} is not a number"));
+    let wrong = || {
+        AwsError::new(ErrorKind::Invalid, "ValidationError", 400, format!("{name}: {value} is not a number"))
+    };
     number.map(Value::from).ok_or_else(wrong)
 }
 
@@ -187,7 +189,7 @@ fn revoke(cx: &mut Cx<'_>, created: &Created, way: Way) -> Result<(), AwsError> 
     let input = Input::new()
         .with("GroupId", rule.group.as_str())
         .with("SecurityGroupRuleIds", json!([created.physical_id]));
-    gone_is_fine(input.call(cx, &format!("RevokeSecurityGroup{}", way.word())))
+    already_gone(input.call(cx, &format!("RevokeSecurityGroup{}", way.word())))
 }
 
 #[cfg(test)]

@@ -50,21 +50,13 @@ impl Input {
     }
 
     fn call(self, cx: &mut Cx<'_>, operation: &str) -> Result<Value, AwsError> {
-        cx.call("ec2", operation, Value::Object(self.0))
+        cx.call_untyped("ec2", operation, Value::Object(self.0))
     }
 }
 
 /// The text at a path of an answer.
 fn text(answer: &Value, pointer: &str) -> String {
     answer.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
-}
-
-/// A deletion of what is gone already has come true.
-fn gone_is_fine(result: Result<Value, AwsError>) -> Result<(), AwsError> {
-    match result {
-        Err(e) if !e.code.ends_with("NotFound") => Err(e),
-        _ => Ok(()),
-    }
 }
 
 /// For what is true as soon as it is written.

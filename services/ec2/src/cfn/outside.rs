@@ -1,11 +1,11 @@
 //! What leads outside: InternetGateway, VPCGatewayAttachment, EIP, EIPAssociation, NatGateway.
 
-use super::{Input, at_once, gone_is_fine, text};
+use super::{Input, at_once, text};
 use crate::{
     shapes::gateway,
     status::{self, NatState},
 };
-use escale_base::AwsError;
+use escale_base::{AwsError, already_gone};
 use escale_service::{Created, Cx, Props, Readiness, ResourceType};
 use escale_store::Image;
 use escale_tables::ec2::{InternetGateway, NatGateway};
@@ -22,7 +22,7 @@ pub(super) const TYPES: &[ResourceType] = &[
         ready: at_once,
         delete: |cx, c| {
             let input = Input::new().with("InternetGatewayId", c.physical_id.as_str());
-            gone_is_fine(input.call(cx, "DeleteInternetGateway"))
+            already_gone(input.call(cx, "DeleteInternetGateway"))
         },
         gone: at_once,
     },
@@ -52,7 +52,7 @@ pub(super) const TYPES: &[ResourceType] = &[
         ready: at_once,
         delete: |cx, c| {
             let input = Input::new().with("AllocationId", c.attribute("AllocationId"));
-            gone_is_fine(input.call(cx, "ReleaseAddress"))
+            already_gone(input.call(cx, "ReleaseAddress"))
         },
         gone: at_once,
     },
@@ -68,7 +68,7 @@ pub(super) const TYPES: &[ResourceType] = &[
         ready: at_once,
         delete: |cx, c| {
             let input = Input::new().with("AssociationId", c.physical_id.as_str());
-            gone_is_fine(input.call(cx, "DisassociateAddress"))
+            already_gone(input.call(cx, "DisassociateAddress"))
         },
         gone: at_once,
     },
@@ -79,7 +79,7 @@ pub(super) const TYPES: &[ResourceType] = &[
         ready: nat_ready,
         delete: |cx, c| {
             let input = Input::new().with("NatGatewayId", c.physical_id.as_str());
-            gone_is_fine(input.call(cx, "DeleteNatGateway"))
+            already_gone(input.call(cx, "DeleteNatGateway"))
         },
         gone: nat_gone,
     },
@@ -90,7 +90,7 @@ fn detach(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     let gateway = cx.tx.scan::<InternetGateway>().find(|g| g.vpc.as_ref().is_some_and(|v| *v == *vpc));
     let Some(gateway) = gateway else { return Ok(()) };
     let input = Input::new().with("InternetGatewayId", gateway.id.as_str()).with("VpcId", vpc);
-    gone_is_fine(input.call(cx, "DetachInternetGateway"))
+    already_gone(input.call(cx, "DetachInternetGateway"))
 }
 
 fn nat(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {

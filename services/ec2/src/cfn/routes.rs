@@ -1,7 +1,7 @@
 //! RouteTable, Route, SubnetRouteTableAssociation, VPCEndpoint.
 
-use super::{Input, at_once, gone_is_fine, text};
-use escale_base::{AwsError, wire::Value};
+use super::{Input, at_once, text};
+use escale_base::{AwsError, already_gone, wire::Value};
 use escale_service::{Created, Cx, Props, Readiness, ResourceType};
 use escale_tables::ec2::Endpoint;
 use serde_json::json;
@@ -18,7 +18,7 @@ pub(super) const TYPES: &[ResourceType] = &[
         ready: at_once,
         delete: |cx, c| {
             let input = Input::new().with("RouteTableId", c.physical_id.as_str());
-            gone_is_fine(input.call(cx, "DeleteRouteTable"))
+            already_gone(input.call(cx, "DeleteRouteTable"))
         },
         gone: at_once,
     },
@@ -47,7 +47,7 @@ pub(super) const TYPES: &[ResourceType] = &[
         ready: at_once,
         delete: |cx, c| {
             let input = Input::new().with("AssociationId", c.physical_id.as_str());
-            gone_is_fine(input.call(cx, "DisassociateRouteTable"))
+            already_gone(input.call(cx, "DisassociateRouteTable"))
         },
         gone: at_once,
     },
@@ -73,7 +73,7 @@ pub(super) const TYPES: &[ResourceType] = &[
         },
         delete: |cx, c| {
             let input = Input::new().with("VpcEndpointIds", json!([c.physical_id]));
-            gone_is_fine(input.call(cx, "DeleteVpcEndpoints"))
+            already_gone(input.call(cx, "DeleteVpcEndpoints"))
         },
         gone: at_once,
     },
@@ -90,7 +90,7 @@ fn route(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
 fn delete_route(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     let (table, to) = created.physical_id.split_once('|').unwrap_or((created.physical_id.as_str(), ""));
     let input = Input::new().with("RouteTableId", table).with("DestinationCidrBlock", to);
-    gone_is_fine(input.call(cx, "DeleteRoute"))
+    already_gone(input.call(cx, "DeleteRoute"))
 }
 
 fn endpoint(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {

@@ -1,11 +1,11 @@
 //! VPC, Subnet, NetworkInterface.
 
-use super::{Input, at_once, gone_is_fine, text};
+use super::{Input, at_once, text};
 use crate::{
     shapes,
     status::{self, InterfaceStatus, VpcState},
 };
-use escale_base::AwsError;
+use escale_base::{AwsError, already_gone};
 use escale_service::{Created, Cx, Props, Readiness, ResourceType};
 use escale_store::Image;
 use escale_tables::ec2::{Group, Interface, InterfaceSeen, Vpc, VpcId, VpcSeen, VpcTold};
@@ -18,7 +18,7 @@ pub(super) const TYPES: &[ResourceType] = &[
         create: vpc,
         ready: vpc_ready,
         delete: |cx, c| {
-            gone_is_fine(Input::new().with("VpcId", c.physical_id.as_str()).call(cx, "DeleteVpc"))
+            already_gone(Input::new().with("VpcId", c.physical_id.as_str()).call(cx, "DeleteVpc"))
         },
         gone: vpc_gone,
     },
@@ -35,7 +35,7 @@ pub(super) const TYPES: &[ResourceType] = &[
         create: subnet,
         ready: at_once,
         delete: |cx, c| {
-            gone_is_fine(Input::new().with("SubnetId", c.physical_id.as_str()).call(cx, "DeleteSubnet"))
+            already_gone(Input::new().with("SubnetId", c.physical_id.as_str()).call(cx, "DeleteSubnet"))
         },
         gone: at_once,
     },
@@ -54,7 +54,7 @@ pub(super) const TYPES: &[ResourceType] = &[
         ready: interface_ready,
         delete: |cx, c| {
             let input = Input::new().with("NetworkInterfaceId", c.physical_id.as_str());
-            gone_is_fine(input.call(cx, "DeleteNetworkInterface"))
+            already_gone(input.call(cx, "DeleteNetworkInterface"))
         },
         gone: |image, c| match image.has::<InterfaceSeen>(&c.physical_id) {
             true => Readiness::Pending("the interface still stands".into()),

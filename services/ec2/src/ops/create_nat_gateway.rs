@@ -3,11 +3,11 @@
 use super::associate_address::associate;
 use crate::{Error, rules, shapes, status::NatState};
 use escale_base::Wire;
-use escale_service::{Cx, Operation, answer};
+use escale_requests::ec2::CreateNetworkInterface;
+use escale_service::{Cx, Operation};
 use escale_tables::ec2::{
     Address, AllocationId, Interface, NatFailure, NatGateway, NatGatewayId, Subnet, SubnetId, Vpc,
 };
-use serde_json::json;
 
 pub(crate) struct CreateNatGateway;
 
@@ -97,17 +97,15 @@ fn interface(
     subnet: &Subnet,
     private_ip: Option<String>,
 ) -> Result<std::sync::Arc<Interface>, Error> {
-    let mut input = json!({
-        "SubnetId": subnet.id.as_str(),
-        "Description": format!("Interface for NAT Gateway {id}"),
-        "InterfaceType": "nat_gateway",
-    });
-    if let Some(ip) = private_ip {
-        input["PrivateIpAddress"] = ip.into();
-    }
-    let made = cx.call_as(PRINCIPAL, "ec2", "CreateNetworkInterface", input)?;
-    let id = answer::text(&made, "/NetworkInterface/NetworkInterfaceId")?;
-    rules::find::<Interface>(cx, id)
+    let request = CreateNetworkInterface {
+        subnet_id: subnet.id.clone(),
+        description: format!("Interface for NAT Gateway {id}"),
+        groups: None,
+        interface_type: Some("nat_gateway".into()),
+        private_ip_address: private_ip,
+    };
+    let made = cx.call_as(PRINCIPAL, request)?.network_interface;
+    rules::find::<Interface>(cx, made.network_interface_id.as_str())
 }
 
 /// Rows that are no longer shown go when the next one comes.

@@ -1,6 +1,6 @@
 //! The operations of EC2, a line each.
 
-escale_service::operations! {
+escale_service::operations! { "ec2";
     AllocateAddress => allocate_address,
     AssociateAddress => associate_address,
     AssociateRouteTable => associate_route_table,

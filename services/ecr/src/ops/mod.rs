@@ -1,6 +1,6 @@
 //! The operations of ECR on repositories, a line each.
 
-escale_service::operations! {
+escale_service::operations! { "ecr";
     CreateRepository => create_repository,
     DeleteRepositoryPolicy => delete_repository_policy,
     DescribeRepositories => describe_repositories,

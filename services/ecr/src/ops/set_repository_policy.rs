@@ -35,7 +35,7 @@ impl Operation for SetRepositoryPolicy {
         if input.force != Some(true) {
             // A policy that would keep its author from changing it again must be forced: here it is tried at once.
             let again = json!({"repositoryName": name, "policyText": policy_text, "force": true});
-            cx.call("ecr", "SetRepositoryPolicy", again).map_err(|_| Error::Invalid {
+            cx.call_untyped("ecr", "SetRepositoryPolicy", again).map_err(|_| Error::Invalid {
                 parameter: "PolicyText",
                 why: "The policy would deny you ecr:SetRepositoryPolicy, so you could not change it again. Set force to \
                       keep it all the same."

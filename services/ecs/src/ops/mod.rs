@@ -1,6 +1,6 @@
 //! The operations of ECS, a line each.
 
-escale_service::operations! {
+escale_service::operations! { "ecs";
     CreateCluster => create_cluster,
     CreateService => create_service,
     DeleteCluster => delete_cluster,

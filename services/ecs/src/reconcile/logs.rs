@@ -3,13 +3,13 @@
 //! The cursor is written after the events are. After a crash in between, the stream has been given more events than the
 //! cursor says; so many lines are then left out. That holds because nobody else writes to a task's stream.
 
-use crate::calls::{self, ECS};
-use escale_base::AwsError;
+use crate::calls::ECS;
+use escale_base::{already_gone, found};
 use escale_containers::{Containers, LogLine};
-use escale_service::{Caller, Cloud};
+use escale_requests::logs::{DescribeLogStreams, LogEvent, PutLogEvents};
+use escale_service::{Caller, Cloud, request};
 use escale_store::{Row, Store, StoreError};
 use escale_tables::ecs::{ContainerDefinition, LogCursor, Task, TaskDefinition, TaskProgress, TaskSeen};
-use serde_json::{Value, json};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 
@@ -134,13 +134,15 @@ impl Shipper {
 
     /// Events that the stream was ever given.
     async fn given(&self, store: &Store, cloud: &Arc<Cloud>) -> Result<u64, String> {
-        let input = json!({ "logGroupName": self.group, "logStreamNamePrefix": self.stream, "limit": 1 });
-        let answer = match self.call(store, cloud, "DescribeLogStreams", input).await {
-            Ok(answer) => answer,
-            Err(e) if e.code == "ResourceNotFoundException" => return Ok(0),
-            Err(e) => return Err(e.to_string()),
+        let describe = DescribeLogStreams {
+            log_group_name: self.group.clone(),
+            log_stream_name_prefix: self.stream.clone(),
+            limit: 1,
         };
-        let token = answer["logStreams"][0]["uploadSequenceToken"].as_str().unwrap_or("0");
+        let answer = found(request(cloud, store, &Caller::service(ECS), describe).await);
+        let streams = answer.map_err(|e| e.to_string())?.map(|a| a.log_streams).unwrap_or_default();
+        let token = streams.first().and_then(|s| s.upload_sequence_token.as_deref()).unwrap_or("0");
+        // A token of zeros alone is that of a stream without events.
         Ok(token.trim_start_matches('0').parse().unwrap_or(0))
     }
 
@@ -151,23 +153,14 @@ impl Shipper {
         for line in lines {
             // Two streams of one container may be a moment out of order.
             latest = line.at.0.max(latest);
-            events.push(json!({ "timestamp": latest, "message": String::from_utf8_lossy(&line.text) }));
+            let message = String::from_utf8_lossy(&line.text).into_owned();
+            events.push(LogEvent { timestamp: latest, message });
         }
-        let input = json!({ "logGroupName": self.group, "logStreamName": self.stream, "logEvents": events });
-        match self.call(store, cloud, "PutLogEvents", input).await {
-            Ok(_) => Ok(()),
-            Err(e) if e.code == "ResourceNotFoundException" => Ok(()),
-            Err(e) => Err(e.to_string()),
-        }
-    }
-
-    async fn call(
-        &self,
-        store: &Store,
-        cloud: &Arc<Cloud>,
-        op: &str,
-        input: Value,
-    ) -> Result<Value, AwsError> {
-        calls::call(cloud, store, &Caller::service(ECS), "logs", op, input).await
+        let put = PutLogEvents {
+            log_group_name: self.group.clone(),
+            log_stream_name: self.stream.clone(),
+            log_events: events,
+        };
+        already_gone(request(cloud, store, &Caller::service(ECS), put).await).map_err(|e| e.to_string())
     }
 }

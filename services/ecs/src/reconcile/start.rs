@@ -6,9 +6,14 @@ use super::{
     task::progress_of,
 };
 use crate::{Planes, calls, image, secrets, status::Known};
-use escale_base::{AwsError, Secret, error::Fault};
+use escale_base::{AwsError, ErrorKind, Secret, Wire, error::Fault};
 use escale_engine::StepError;
-use escale_service::{Caller, Cloud};
+use escale_requests::{
+    logs::{CreateLogGroup, CreateLogStream},
+    secretsmanager::GetSecretValue,
+    ssm::GetParameters,
+};
+use escale_service::{Caller, Cloud, Request};
 use escale_store::Store;
 use escale_tables::{
     ec2::{InterfaceSeen, Vpc},
@@ -188,16 +193,18 @@ impl Starter<'_> {
         stream: &str,
         make_group: bool,
     ) -> Result<(), AwsError> {
-        let there = |result: Result<Value, AwsError>| match result {
-            Err(e) if e.code == "ResourceAlreadyExistsException" => Ok(()),
-            other => other.map(|_| ()),
+        let unless_there = |result: Result<(), AwsError>| match result {
+            Err(e) if e.kind == ErrorKind::AlreadyExists => Ok(()),
+            other => other,
         };
-        let call = |operation, input| calls::call(self.cloud, self.store, role, "logs", operation, input);
+        let (log_group_name, log_stream_name) = (group.to_owned(), stream.to_owned());
         if make_group {
-            there(call("CreateLogGroup", json!({ "logGroupName": group })).await)?;
+            let make = CreateLogGroup { log_group_name: log_group_name.clone() };
+            unless_there(self.call(role, make).await)?;
         }
-        let input = json!({ "logGroupName": group, "logStreamName": stream });
-        there(call("CreateLogStream", input.clone()).await)?;
+        let make = CreateLogStream { log_group_name, log_stream_name };
+        let input = make.write();
+        unless_there(self.call(role, make).await)?;
         let stream = self.arn("logs", format!("log-group:{group}:log-stream:{stream}"));
         let action = ("logs:PutLogEvents", "PutLogEvents");
         self.cloud.authorize_action(&self.store.read(), role, "logs", action, &input, &[stream])
@@ -224,33 +231,24 @@ impl Starter<'_> {
         Ok(all)
     }
 
+    async fn call<R: Request>(&self, role: &Caller, request: R) -> Result<R::Answer, AwsError> {
+        escale_service::request(self.cloud, self.store, role, request).await
+    }
+
     async fn secret(&self, role: &Caller, value_from: &str) -> Result<Secret<String>, String> {
-        let call =
-            |service, operation, input| calls::call(self.cloud, self.store, role, service, operation, input);
-        let text = |value: &Value| value.as_str().map(str::to_owned);
         match secrets::parse(value_from)? {
             secrets::Source::Parameter(name) => {
-                // The operation whose permission AWS asks of an execution role.
-                let input = json!({ "Names": [name], "WithDecryption": true });
-                let answer = call("ssm", "GetParameters", input).await.map_err(|e| e.to_string())?;
-                text(&answer["Parameters"][0]["Value"])
-                    .map(Secret::new)
-                    .ok_or_else(|| format!("invalid ssm parameters: {name}"))
+                let get = GetParameters { names: vec![name.clone()], with_decryption: true };
+                let answer = self.call(role, get).await.map_err(|e| e.to_string())?;
+                let parameter = answer.parameters.into_iter().next();
+                parameter.map(|p| p.value).ok_or_else(|| format!("invalid ssm parameters: {name}"))
             }
             secrets::Source::Secret { id, key, stage, version } => {
-                let mut input = json!({ "SecretId": id });
-                if let Some(stage) = stage {
-                    input["VersionStage"] = stage.into();
-                }
-                if let Some(version) = version {
-                    input["VersionId"] = version.into();
-                }
-                let answer =
-                    call("secretsmanager", "GetSecretValue", input).await.map_err(|e| e.to_string())?;
-                let whole =
-                    text(&answer["SecretString"]).ok_or_else(|| format!("{id} is binary, not text"))?;
-                let Some(key) = key else { return Ok(Secret::new(whole)) };
-                let object: Value = serde_json::from_str(&whole)
+                let get = GetSecretValue { secret_id: id.clone(), version_stage: stage, version_id: version };
+                let answer = self.call(role, get).await.map_err(|e| e.to_string())?;
+                let whole = answer.secret_string.ok_or_else(|| format!("{id} is binary, not text"))?;
+                let Some(key) = key else { return Ok(whole) };
+                let object: Value = serde_json::from_str(whole.reveal())
                     .map_err(|_| format!("invalid character: the value of {id} is not JSON"))?;
                 match object.get(&key) {
                     Some(Value::String(s)) => Ok(Secret::new(s.clone())),

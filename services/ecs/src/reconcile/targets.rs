@@ -1,18 +1,19 @@
 //! Follows what load balancers say of tasks.
 
-use crate::calls::{self, ECS};
+use crate::calls::ECS;
 use escale_base::Timestamp;
+use escale_requests::elbv2::{DescribeTargetHealth, TargetHealthDescription};
 use escale_service::{Caller, Cloud};
 use escale_store::{ALL_TABLES, Image, Store, StoreError};
 use escale_tables::ecs::{Service, TargetSeen, Task, TaskProgress};
-use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
     sync::Arc,
 };
 
 /// By target group: address and port of each target, with its state and the reason.
-type Health = BTreeMap<String, BTreeMap<(String, i64), (String, String)>>;
+type Health = BTreeMap<String, BTreeMap<(Ipv4Addr, i64), (String, String)>>;
 
 /// Looks after each change of any row: health is a row of the load balancer's own, which only that service knows.
 pub(crate) async fn watch(store: Store, cloud: Arc<Cloud>) {
@@ -52,20 +53,15 @@ async fn ask(store: &Store, cloud: &Arc<Cloud>, tasks: &[Registered]) -> Health 
         tasks.iter().flat_map(|(_, places)| places).map(|(group, _)| group).collect();
     let mut health = Health::new();
     for group in groups {
-        let input = json!({ "TargetGroupArn": group });
-        let caller = Caller::service(ECS);
-        let Ok(answer) = calls::call(cloud, store, &caller, "elbv2", "DescribeTargetHealth", input).await
-        else {
+        let describe = DescribeTargetHealth { target_group_arn: group.clone() };
+        let Ok(answer) = escale_service::request(cloud, store, &Caller::service(ECS), describe).await else {
             continue;
         };
-        let mut of = BTreeMap::new();
-        for d in answer["TargetHealthDescriptions"].as_array().into_iter().flatten() {
-            let id = d["Target"]["Id"].as_str().unwrap_or_default().to_owned();
-            let port = d["Target"]["Port"].as_i64().unwrap_or_default();
-            let word = |name: &str| d["TargetHealth"][name].as_str().unwrap_or_default().to_owned();
-            of.insert((id, port), (word("State"), word("Description")));
-        }
-        health.insert(group.clone(), of);
+        let state = |d: TargetHealthDescription| {
+            let why = d.target_health.description.unwrap_or_default();
+            ((d.target.id, d.target.port), (d.target_health.state, why))
+        };
+        health.insert(group.clone(), answer.target_health_descriptions.into_iter().map(state).collect());
     }
     health
 }
@@ -75,10 +71,9 @@ fn write(store: &Store, tasks: &[Registered], health: &Health, now: Timestamp) {
     let mut news = Vec::new();
     for (task, places) in tasks {
         let before = image.get::<TargetSeen>(&task.id);
-        let ip = task.private_ip.to_string();
         let state = |(group, port): &(String, i64)| {
             let of = health.get(group)?;
-            let known = of.get(&(ip.clone(), *port)).cloned();
+            let known = of.get(&(task.private_ip, *port)).cloned();
             Some((group.clone(), known.unwrap_or_else(|| ("unused".into(), "not registered".into()))))
         };
         let groups: BTreeMap<_, _> = places.iter().filter_map(state).collect();

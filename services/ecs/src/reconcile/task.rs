@@ -1,20 +1,19 @@
 //! One task's life: interface, containers, target groups; and back.
 
 use super::start::Starter;
-use crate::{
-    Planes, autopsy,
-    calls::{self, ECS},
-    status::Known,
-};
-use escale_base::{AwsError, Timestamp};
+use crate::{Planes, autopsy, calls::ECS, status::Known};
+use escale_base::{AwsError, Timestamp, already_gone, found};
 use escale_engine::{Plan, Reconciler, StepError};
-use escale_service::{Caller, Cloud};
+use escale_requests::{
+    ec2::{DeleteNetworkInterface, DisassociateAddress, ReleaseAddress},
+    elbv2::{DeregisterTargets, DescribeTargetGroupAttributes, RegisterTargets, Target},
+};
+use escale_service::{Caller, Cloud, Request};
 use escale_store::{Change, Image, Row, Store};
 use escale_tables::{
     ec2::InterfaceSeen,
     ecs::{LoadBalancer, LogCursor, Phase, Service, TargetSeen, Task, TaskOutput, TaskProgress, TaskSeen},
 };
-use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -165,20 +164,16 @@ impl Tasks {
         Some((task, service.load_balancers.clone()))
     }
 
-    async fn elb(&self, operation: &str, input: Value) -> Result<Value, AwsError> {
-        calls::call(&self.cloud, &self.store, &Caller::service(ECS), "elbv2", operation, input).await
+    async fn call<R: Request>(&self, request: R) -> Result<R::Answer, AwsError> {
+        escale_service::request(&self.cloud, &self.store, &Caller::service(ECS), request).await
     }
 
     async fn register(&self, id: &str) -> Result<(), StepError> {
         let Some((task, balancers)) = self.balancers(id) else { return Ok(()) };
         for balancer in &balancers {
-            let target = json!({
-                "Id": task.private_ip.to_string(),
-                "Port": balancer.container_port,
-                "AvailabilityZone": task.zone,
-            });
-            let input = json!({ "TargetGroupArn": balancer.target_group_arn, "Targets": [target] });
-            self.elb("RegisterTargets", input).await?;
+            let Some((target_group_arn, mut target)) = target(&task, balancer) else { continue };
+            target.availability_zone = Some(task.zone.clone());
+            self.call(RegisterTargets { target_group_arn, targets: vec![target] }).await?;
         }
         self.progress(id, |p| p.registered = true)
     }
@@ -191,25 +186,24 @@ impl Tasks {
         };
         let mut longest = 0;
         for balancer in &balancers {
-            let target = json!({ "Id": task.private_ip.to_string(), "Port": balancer.container_port });
-            let input = json!({ "TargetGroupArn": balancer.target_group_arn, "Targets": [target] });
-            match self.elb("DeregisterTargets", input).await {
-                Ok(_) => longest = longest.max(self.drain_secs(balancer).await),
-                // The group was deleted before the service: nothing is left to leave.
-                Err(e) if e.code.starts_with("TargetGroupNotFound") || e.code == "InvalidTarget" => {}
-                Err(e) => return Err(e.into()),
+            let Some((target_group_arn, target)) = target(&task, balancer) else { continue };
+            let request =
+                DeregisterTargets { target_group_arn: target_group_arn.clone(), targets: vec![target] };
+            // A group that was deleted before the service has no connections to drain.
+            if found(self.call(request).await)?.is_some() {
+                longest = longest.max(self.drain_secs(target_group_arn).await);
             }
         }
         let until = self.cloud.clock.now().plus_ms(longest * 1000);
         self.progress(id, |p| p.draining_until = Some(until))
     }
 
-    async fn drain_secs(&self, balancer: &LoadBalancer) -> i64 {
-        let input = json!({ "TargetGroupArn": balancer.target_group_arn });
-        let Ok(answer) = self.elb("DescribeTargetGroupAttributes", input).await else { return DRAIN_SECS };
-        let all = answer["Attributes"].as_array().cloned().unwrap_or_default();
-        let delay = all.iter().find(|a| a["Key"] == "deregistration_delay.timeout_seconds");
-        delay.and_then(|a| a["Value"].as_str()?.parse().ok()).unwrap_or(DRAIN_SECS)
+    async fn drain_secs(&self, target_group_arn: String) -> i64 {
+        let Ok(answer) = self.call(DescribeTargetGroupAttributes { target_group_arn }).await else {
+            return DRAIN_SECS;
+        };
+        let delay = answer.attributes.iter().find(|a| a.key == "deregistration_delay.timeout_seconds");
+        delay.and_then(|a| a.value.parse().ok()).unwrap_or(DRAIN_SECS)
     }
 
     /// Containers, addresses and the interface go; then the task is stopped.
@@ -221,15 +215,14 @@ impl Tasks {
             let Some(task) = cx.tx.get::<Task>(id) else { return Ok(()) };
             if let Some(allocation) = &task.allocation {
                 let address = cx.tx.get::<escale_tables::ec2::Address>(allocation.as_str());
-                if let Some((association, _)) = address.and_then(|a| a.association.clone()) {
-                    let input = json!({ "AssociationId": association });
-                    gone_is_fine(cx.call_as(ECS, "ec2", "DisassociateAddress", input))?;
+                if let Some((association_id, _)) = address.and_then(|a| a.association.clone()) {
+                    already_gone(cx.call_as(ECS, DisassociateAddress { association_id }))?;
                 }
-                let input = json!({ "AllocationId": allocation });
-                gone_is_fine(cx.call_as(ECS, "ec2", "ReleaseAddress", input))?;
+                let allocation_id = allocation.clone();
+                already_gone(cx.call_as(ECS, ReleaseAddress { allocation_id }))?;
             }
-            let input = json!({ "NetworkInterfaceId": task.interface });
-            gone_is_fine(cx.call_as(ECS, "ec2", "DeleteNetworkInterface", input))?;
+            let network_interface_id = task.interface.clone();
+            already_gone(cx.call_as(ECS, DeleteNetworkInterface { network_interface_id }))?;
             let mut row = progress_of(cx.tx, id);
             row.stopped = Some(cx.now);
             cx.tx.put(row);
@@ -279,9 +272,9 @@ pub(super) fn progress_of(image: &Image, id: &str) -> TaskProgress {
     image.get::<TaskProgress>(id).map_or_else(begin, |row| (*row).clone())
 }
 
-fn gone_is_fine(result: Result<Value, AwsError>) -> Result<(), AwsError> {
-    match result {
-        Err(e) if e.code.ends_with(".NotFound") => Ok(()),
-        other => other.map(|_| ()),
-    }
+/// The task as a target, and of which group.
+fn target(task: &Task, balancer: &LoadBalancer) -> Option<(String, Target)> {
+    let port = i64::from(balancer.container_port?);
+    let target = Target { id: task.private_ip, port, availability_zone: None };
+    Some((balancer.target_group_arn.clone()?, target))
 }

@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_AddTags.html>
 
 use crate::{Error, rules};
-use escale_base::{AwsError, Tag, Wire, tags};
+use escale_base::{AwsError, ErrorKind, Tag, Wire, tags};
 use escale_service::{Cx, Operation};
 use escale_store::Tx;
 use escale_tables::elbv2::{Listener, LoadBalancer, Rule, TargetGroup};
@@ -35,7 +35,7 @@ impl Operation for AddTags {
             })?;
             if count > TAGS {
                 let message = format!("The maximum number of tags, {TAGS}, has been reached on '{arn}'");
-                return Err(AwsError::new("TooManyTags", 400, message).into());
+                return Err(AwsError::new(ErrorKind::LimitExceeded, "TooManyTags", 400, message).into());
             }
         }
         Ok(())

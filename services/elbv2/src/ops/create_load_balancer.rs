@@ -1,14 +1,14 @@
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html>
 
 use crate::{Error, PRINCIPAL, error::invalid, rules, shapes};
-use escale_base::{AwsError, Tag, Wire, ids, wire::Value};
+use escale_base::{AwsError, Tag, Wire, ids};
+use escale_requests::ec2::{AllocateAddress, AssociateAddress, CreateNetworkInterface};
 use escale_service::{Config, Cx, Operation};
 use escale_tables::{
-    ec2::{AllocationId, AssociationId, GroupId, InternetGateway, Subnet, SubnetId, VpcId},
+    ec2::{GroupId, InternetGateway, Subnet, SubnetId, VpcId},
     elbv2::{LoadBalancer, LoadBalancerName, Node, PublicAddress, Scheme},
 };
-use serde_json::json;
-use std::{net::Ipv4Addr, sync::Arc};
+use std::sync::Arc;
 
 pub(crate) struct CreateLoadBalancer;
 
@@ -140,42 +140,33 @@ fn node(
     scheme: Scheme,
     description: &str,
 ) -> Result<Node, AwsError> {
-    let wish = json!({"SubnetId": subnet.id, "Groups": groups, "Description": description});
-    let made = cx.call_as(PRINCIPAL, "ec2", "CreateNetworkInterface", wish)?;
-    let interface = &made["NetworkInterface"];
-    let interface_id = text(interface, "NetworkInterfaceId")?;
+    let request = CreateNetworkInterface {
+        subnet_id: subnet.id.clone(),
+        description: description.to_owned(),
+        groups: Some(groups.to_vec()),
+        interface_type: None,
+        private_ip_address: None,
+    };
+    let interface = cx.call_as(PRINCIPAL, request)?.network_interface;
     let public = match scheme {
         Scheme::Internal => None,
         Scheme::InternetFacing => {
-            let allocated = cx.call_as(PRINCIPAL, "ec2", "AllocateAddress", json!({"Domain": "vpc"}))?;
-            let allocation = text(&allocated, "AllocationId")?;
-            let wish = json!({"AllocationId": allocation, "NetworkInterfaceId": interface_id});
-            let associated = cx.call_as(PRINCIPAL, "ec2", "AssociateAddress", wish)?;
-            Some(PublicAddress {
-                allocation: AllocationId(allocation),
-                association: AssociationId(text(&associated, "AssociationId")?),
-                ip: address(&allocated, "PublicIp")?,
-            })
+            let allocated = cx.call_as(PRINCIPAL, AllocateAddress {})?;
+            let request = AssociateAddress {
+                allocation_id: allocated.allocation_id.clone(),
+                network_interface_id: interface.network_interface_id.clone(),
+            };
+            let association = cx.call_as(PRINCIPAL, request)?.association_id;
+            Some(PublicAddress { allocation: allocated.allocation_id, association, ip: allocated.public_ip })
         }
     };
     Ok(Node {
         zone: subnet.zone.clone(),
         subnet: subnet.id.clone(),
-        private_ip: address(interface, "PrivateIpAddress")?,
-        interface: interface_id.into(),
+        private_ip: interface.private_ip_address,
+        interface: interface.network_interface_id,
         public,
     })
-}
-
-fn text(answer: &Value, member: &str) -> Result<String, AwsError> {
-    answer[member].as_str().map(str::to_owned).ok_or_else(|| {
-        tracing::error!(member, "EC2's answer lacks it");
-        AwsError::internal()
-    })
-}
-
-fn address(answer: &Value, member: &str) -> Result<Ipv4Addr, AwsError> {
-    text(answer, member)?.parse().map_err(|_| AwsError::internal())
 }
 
 /// Each below a zone of `escale_route53::system`, which says why an internal name is not below `localhost`.

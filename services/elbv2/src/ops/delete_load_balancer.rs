@@ -2,9 +2,9 @@
 
 use crate::{Error, PRINCIPAL, attributes, rules};
 use escale_base::{AwsError, Wire};
+use escale_requests::ec2::{DeleteNetworkInterface, DisassociateAddress, ReleaseAddress};
 use escale_service::{Cx, Operation};
 use escale_tables::elbv2::{Listener, LoadBalancer, LoadBalancerName, Node, Rule};
-use serde_json::json;
 
 pub(crate) struct DeleteLoadBalancer;
 
@@ -50,12 +50,10 @@ impl Operation for DeleteLoadBalancer {
 
 fn release(cx: &mut Cx<'_>, node: &Node) -> Result<(), AwsError> {
     if let Some(public) = &node.public {
-        let wish = json!({"AssociationId": public.association});
-        cx.call_as(PRINCIPAL, "ec2", "DisassociateAddress", wish)?;
-        cx.call_as(PRINCIPAL, "ec2", "ReleaseAddress", json!({"AllocationId": public.allocation}))?;
+        cx.call_as(PRINCIPAL, DisassociateAddress { association_id: public.association.clone() })?;
+        cx.call_as(PRINCIPAL, ReleaseAddress { allocation_id: public.allocation.clone() })?;
     }
-    cx.call_as(PRINCIPAL, "ec2", "DeleteNetworkInterface", json!({"NetworkInterfaceId": node.interface}))?;
-    Ok(())
+    cx.call_as(PRINCIPAL, DeleteNetworkInterface { network_interface_id: node.interface.clone() })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The operations of Elastic Load Balancing, a line each.
 
-escale_service::operations! {
+escale_service::operations! { "elbv2";
     AddTags => add_tags,
     CreateListener => create_listener,
     CreateLoadBalancer => create_load_balancer,

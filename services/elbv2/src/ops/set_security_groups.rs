@@ -2,9 +2,9 @@
 
 use crate::{Error, PRINCIPAL, error::invalid, rules};
 use escale_base::Wire;
+use escale_requests::ec2::ModifyNetworkInterfaceAttribute;
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::GroupId;
-use serde_json::json;
 
 pub(crate) struct SetSecurityGroups;
 
@@ -35,8 +35,9 @@ impl Operation for SetSecurityGroups {
         }
         balancer.groups = rules::groups(cx, &balancer.vpc, input.security_groups)?;
         for node in &balancer.nodes {
-            let wish = json!({"NetworkInterfaceId": node.interface, "Groups": balancer.groups});
-            cx.call_as(PRINCIPAL, "ec2", "ModifyNetworkInterfaceAttribute", wish)?;
+            let network_interface_id = node.interface.clone();
+            let groups = balancer.groups.clone();
+            cx.call_as(PRINCIPAL, ModifyNetworkInterfaceAttribute { network_interface_id, groups })?;
         }
         let security_group_ids = balancer.groups.clone();
         cx.tx.put(balancer);

@@ -5,7 +5,7 @@ use escale_service::{Cx, Principal};
 use escale_tables::iam::{AccessKey, Holder, Policy, PolicyVersion};
 use std::sync::Arc;
 
-escale_service::operations! {
+escale_service::operations! { "iam";
     AttachRolePolicy => attach_role_policy,
     AttachUserPolicy => attach_user_policy,
     CreateAccessKey => create_access_key,

@@ -1,6 +1,6 @@
 //! The operations on groups and streams, a line each.
 
-escale_service::operations! {
+escale_service::operations! { "logs";
     CreateLogGroup => create_log_group,
     CreateLogStream => create_log_stream,
     DeleteLogGroup => delete_log_group,

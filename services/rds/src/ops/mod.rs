@@ -1,6 +1,6 @@
 //! The operations of RDS, a line each.
 
-escale_service::operations! {
+escale_service::operations! { "rds";
     AddTagsToResource => add_tags_to_resource,
     CreateDBInstance => create_db_instance,
     CreateDBParameterGroup => create_db_parameter_group,

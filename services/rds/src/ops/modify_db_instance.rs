@@ -7,12 +7,12 @@ use crate::{
     status::{self, Status},
 };
 use escale_base::{Secret, Wire};
+use escale_requests::ec2::ModifyNetworkInterfaceAttribute;
 use escale_service::{Also, Cx, Operation};
 use escale_tables::{
     ec2::GroupId,
     rds::{Instance, InstanceSeen, Node},
 };
-use serde_json::json;
 use std::collections::BTreeSet;
 
 pub(crate) struct ModifyDBInstance;
@@ -177,11 +177,9 @@ fn security_groups(cx: &mut Cx<'_>, row: &mut Instance, asked: Vec<GroupId>) -> 
 fn regroup(cx: &mut Cx<'_>, row: &Instance) -> Result<(), Error> {
     let groups = making::groups_of(row);
     for node in &row.nodes {
-        let input = json!({
-            "NetworkInterfaceId": node.interface.as_str(),
-            "Groups": groups.iter().map(|g| g.as_str()).collect::<Vec<_>>(),
-        });
-        cx.call_as(making::PRINCIPAL, "ec2", "ModifyNetworkInterfaceAttribute", input)?;
+        let network_interface_id = node.interface.clone();
+        let request = ModifyNetworkInterfaceAttribute { network_interface_id, groups: groups.clone() };
+        cx.call_as(making::PRINCIPAL, request)?;
     }
     Ok(())
 }

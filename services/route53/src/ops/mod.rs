@@ -1,6 +1,6 @@
 //! The operations of Route 53, a line each.
 
-escale_service::operations! {
+escale_service::operations! { "route53";
     AssociateVPCWithHostedZone => associate_vpc_with_hosted_zone,
     ChangeResourceRecordSets => change_resource_record_sets,
     ChangeTagsForResource => change_tags_for_resource,

@@ -1,6 +1,6 @@
 //! The operations of S3 on buckets' configuration, a line each.
 
-escale_service::operations! {
+escale_service::operations! { "s3";
     CreateBucket => create_bucket,
     DeleteBucketCors => delete_bucket_cors as "s3:PutBucketCORS",
     DeleteBucketEncryption => delete_bucket_encryption as "s3:PutEncryptionConfiguration",

@@ -1,6 +1,6 @@
 //! The operations of Secrets Manager, a line each.
 
-escale_service::operations! {
+escale_service::operations! { "secretsmanager";
     CreateSecret => create_secret,
     DeleteSecret => delete_secret,
     DescribeSecret => describe_secret,

@@ -1,6 +1,6 @@
 //! The operations of the parameter store, a line each.
 
-escale_service::operations! {
+escale_service::operations! { "ssm";
     AddTagsToResource => add_tags_to_resource,
     DeleteParameter => delete_parameter,
     DeleteParameters => delete_parameters,

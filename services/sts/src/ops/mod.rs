@@ -1,6 +1,6 @@
 //! The operations of STS, a line each.
 
-escale_service::operations! {
+escale_service::operations! { "sts";
     AssumeRole => assume_role,
     GetAccessKeyInfo => get_access_key_info,
     GetCallerIdentity => get_caller_identity,

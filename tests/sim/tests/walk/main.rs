@@ -12,4 +12,5 @@ mod encode;
 mod input;
 mod members;
 mod names;
+mod requests;
 mod secondary;

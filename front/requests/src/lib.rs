@@ -1,0 +1,56 @@
+//! Operations that services call of each other, as types.
+//!
+//! A service knows no other service's crate; it calls operations as a client does, by name and in AWS's shapes. Each
+//! module here has one service's shapes, reduced to the members that callers use. [`ALL`] lists them: a test compares
+//! them with the operations that the running cloud has.
+//!
+//! This crate has no behaviour. Start at [`ec2::CreateNetworkInterface`]; [`escale_service::Cx::call`] sends one.
+
+pub mod ec2;
+pub mod elbv2;
+pub mod logs;
+pub mod rds;
+pub mod secretsmanager;
+pub mod ssm;
+pub mod sts;
+
+use escale_base::wire::Field;
+
+/// A request of this crate, for the comparison with the operation of its name.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    pub service: &'static str,
+    pub name: &'static str,
+    pub input: &'static [Field],
+    pub answer: &'static [Field],
+}
+
+/// All requests.
+pub const ALL: &[&[Shape]] = &[
+    ec2::SHAPES,
+    elbv2::SHAPES,
+    logs::SHAPES,
+    rds::SHAPES,
+    secretsmanager::SHAPES,
+    ssm::SHAPES,
+    sts::SHAPES,
+];
+
+/// Makes structs requests of a service, `Request => Answer`, and lists them as `SHAPES`.
+macro_rules! requests {
+    ($service:literal; $($request:ident => $answer:ty),+ $(,)?) => {
+        $(impl escale_service::Request for $request {
+            const SERVICE: &'static str = $service;
+            const NAME: &'static str = stringify!($request);
+            type Answer = $answer;
+        })+
+
+        pub(crate) const SHAPES: &[crate::Shape] = &[$(crate::Shape {
+            service: $service,
+            name: stringify!($request),
+            input: <$request as escale_base::Wire>::FIELDS,
+            answer: <$answer as escale_base::Wire>::FIELDS,
+        }),+];
+    };
+}
+use requests;
