@@ -17,6 +17,7 @@ const USAGE: &str = "usage: cargo xtask <verb>
   setup            install what is missing: Debian packages, Python clients for the tests
   demo             setup, build, `escale up examples/shop`, print the URLs and the status
   test [FILTER]    setup, then everything: check, unit, contract, sim and client tests
+  fmt              format every Rust file, also those that `cargo fmt` does not see
   check            fmt, clippy, tidy, doc: what needs no root and no network
   fuzz [TARGET] [--inputs N] [--seed N]
                    random inputs for every parser of outside bytes, a million each; prints a table for docs/reliability.md
@@ -24,7 +25,7 @@ const USAGE: &str = "usage: cargo xtask <verb>
   models           make models/*.json anew from a pinned botocore
   bench NAME       measure against what a user would pick instead
   vm [SUITE]       run the shop on a real Debian in QEMU: debian-12, debian-13 [--fresh] [--only TEXT]
-  soak [PART]      what takes long, into docs/reliability.md: debian-12, debian-13, memory [--minutes N]";
+  soak [PART]      what takes long, into docs/reliability.md: debian-12, debian-13, fuzz, memory [--minutes N]";
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -34,6 +35,7 @@ fn main() -> Result<()> {
         ["demo"] => demo::demo(),
         ["test"] => test::all(),
         ["test", filter] => test::some(filter),
+        ["fmt"] => check::format(&[]),
         ["check"] => check::all(),
         ["fuzz", arguments @ ..] => fuzz::fuzz(arguments),
         ["tidy"] => tidy::all(),

@@ -54,10 +54,10 @@ impl Operation for DescribeStackResources {
                 return Err(Error::invalid("Either StackName or PhysicalResourceId must be specified"));
             }
         };
-        let wanted = |r: &StackResource| input.logical_resource_id.as_ref().is_none_or(|l| *l == r.logical_id);
+        let wanted =
+            |r: &StackResource| input.logical_resource_id.as_ref().is_none_or(|l| *l == r.logical_id);
         let rows = find::resources(cx.tx, &stack.uuid);
-        let stack_resources =
-            rows.iter().filter(|r| wanted(r)).filter_map(|r| shape(&stack, r)).collect();
+        let stack_resources = rows.iter().filter(|r| wanted(r)).filter_map(|r| shape(&stack, r)).collect();
         Ok(Output { stack_resources })
     }
 }

@@ -42,7 +42,9 @@ impl Operation for GetTemplate {
             }
             // Empty of a stack that is still under review: the CDK compares with it.
             (None, Some(named)) => find::stack(cx.tx, named)?.content.template.clone(),
-            (None, None) => return Err(Error::invalid("Either StackName or ChangeSetName must be specified")),
+            (None, None) => {
+                return Err(Error::invalid("Either StackName or ChangeSetName must be specified"));
+            }
         };
         Ok(Output { template_body, stages_available: vec!["Original", "Processed"] })
     }

@@ -43,7 +43,8 @@ impl Operation for ListStacks {
             filter.is_empty() || filter.iter().any(|f| f == status::stack(s.phase))
         };
         let there = cx.tx.scan::<Stack>().filter(|s| wanted(s));
-        let page = paging::page(there, |s| s.uuid.clone(), input.next_token.as_deref(), limits::PAGE_DEFAULT)?;
+        let page =
+            paging::page(there, |s| s.uuid.clone(), input.next_token.as_deref(), limits::PAGE_DEFAULT)?;
         let stack_summaries = page.items.iter().map(|s| summary(s)).collect();
         Ok(Output { stack_summaries, next_token: page.next })
     }

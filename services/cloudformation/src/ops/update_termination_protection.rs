@@ -31,7 +31,9 @@ impl Operation for UpdateTerminationProtection {
         let stack = find::stack(cx.tx, &input.stack_name)?;
         if matches!(stack.phase, Phase::Deleting | Phase::Deleted) {
             let name = &stack.name;
-            return Err(Error::invalid(format!("Stack [{name}] is deleted or being deleted; nothing protects it")));
+            return Err(Error::invalid(format!(
+                "Stack [{name}] is deleted or being deleted; nothing protects it"
+            )));
         }
         cx.tx.update::<Stack, _>(&stack.uuid, |s| {
             s.termination_protection = input.enable_termination_protection;

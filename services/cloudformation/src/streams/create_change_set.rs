@@ -69,9 +69,9 @@ impl StreamOperation<CloudFormation> for CreateChangeSet {
             tags: tags.or_else(|| there.map(|s| s.content.tags.clone())).unwrap_or_default(),
         };
         let cloud = Arc::clone(&cx.cloud);
-        let made = cx.cloud.transact(&cx.store, &cx.caller, |cx| {
-            create(&cloud, cx, &input, wanted).map_err(AwsError::from)
-        });
+        let made = cx
+            .cloud
+            .transact(&cx.store, &cx.caller, |cx| create(&cloud, cx, &input, wanted).map_err(AwsError::from));
         Ok(made.map_err(|failed| failed.0)?.into())
     }
 }

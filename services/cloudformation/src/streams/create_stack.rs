@@ -60,9 +60,9 @@ impl StreamOperation<CloudFormation> for CreateStack {
             tags: std::mem::take(&mut input.tags),
         };
         let cloud = Arc::clone(&cx.cloud);
-        let made = cx.cloud.transact(&cx.store, &cx.caller, |cx| {
-            create(&cloud, cx, input, wanted).map_err(AwsError::from)
-        });
+        let made = cx
+            .cloud
+            .transact(&cx.store, &cx.caller, |cx| create(&cloud, cx, input, wanted).map_err(AwsError::from));
         let stack_id = made.map_err(|failed| failed.0)?;
         Ok(Output { stack_id }.into())
     }

@@ -54,7 +54,8 @@ impl StreamOperation<CloudFormation> for GetTemplateSummary {
         };
         let parsed = template::parse(&text, origin)?;
         let needs = parsed.capabilities();
-        let version = template::tree(&text)?.get("AWSTemplateFormatVersion").and_then(|n| n.text()).map(str::to_owned);
+        let version =
+            template::tree(&text)?.get("AWSTemplateFormatVersion").and_then(|n| n.text()).map(str::to_owned);
         let output = Output {
             parameters: shapes::declarations(&parsed),
             resource_types: parsed.resource_types().into_iter().map(str::to_owned).collect(),

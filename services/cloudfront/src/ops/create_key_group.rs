@@ -1,6 +1,10 @@
 //! <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CreateKeyGroup.html>
 
-use crate::{Error, error::{Kind, invalid}, rules};
+use crate::{
+    Error,
+    error::{Kind, invalid},
+    rules,
+};
 use escale_base::{Timestamp, Wire, ids};
 use escale_service::{Cx, Operation};
 use escale_tables::cloudfront::{KeyGroup, KeyGroupConfig};
@@ -42,8 +46,7 @@ impl Operation for CreateKeyGroup {
         if cx.tx.scan::<KeyGroup>().any(|r| r.config.name == config.name) {
             return Err(Error::Exists { kind: Kind::KeyGroup, name: config.name });
         }
-        let row =
-            KeyGroup { id: ids::random_uuid(), config, etag: rules::random_id('E'), modified: cx.now };
+        let row = KeyGroup { id: ids::random_uuid(), config, etag: rules::random_id('E'), modified: cx.now };
         let output = output(cx, &row);
         cx.tx.put(row);
         Ok(output)

@@ -41,8 +41,12 @@ impl Operation for CreateOriginAccessControl {
         if cx.tx.scan::<OriginAccessControl>().any(|r| r.config.name == config.name) {
             return Err(Error::Exists { kind: Kind::OriginAccessControl, name: config.name });
         }
-        let row =
-            OriginAccessControl { id: rules::random_id('E'), config, etag: rules::random_id('E'), modified: cx.now };
+        let row = OriginAccessControl {
+            id: rules::random_id('E'),
+            config,
+            etag: rules::random_id('E'),
+            modified: cx.now,
+        };
         let output = output(cx, &row);
         cx.tx.put(row);
         Ok(output)

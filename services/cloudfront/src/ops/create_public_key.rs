@@ -1,6 +1,10 @@
 //! <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CreatePublicKey.html>
 
-use crate::{Error, error::{Kind, invalid}, rules};
+use crate::{
+    Error,
+    error::{Kind, invalid},
+    rules,
+};
 use escale_base::{Timestamp, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::cloudfront::{PublicKey, PublicKeyConfig};

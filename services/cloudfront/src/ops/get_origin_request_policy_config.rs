@@ -26,6 +26,9 @@ impl Operation for GetOriginRequestPolicyConfig {
 
     fn run(_cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let policy = policies::request(&input.id).ok_or(Error::NoOriginRequestPolicy(input.id))?;
-        Ok(Output { origin_request_policy_config: shapes::request_policy(policy).origin_request_policy_config, etag: ETAG })
+        Ok(Output {
+            origin_request_policy_config: shapes::request_policy(policy).origin_request_policy_config,
+            etag: ETAG,
+        })
     }
 }

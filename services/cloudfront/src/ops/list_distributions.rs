@@ -8,8 +8,8 @@ use crate::{
 use escale_base::{Timestamp, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::cloudfront::{
-    CacheBehavior, CustomErrorResponse, DefaultCacheBehavior, Distribution, GeoRestriction, Items, Origin, Restrictions,
-    ViewerCertificate,
+    CacheBehavior, CustomErrorResponse, DefaultCacheBehavior, Distribution, GeoRestriction, Items, Origin,
+    Restrictions, ViewerCertificate,
 };
 
 pub(crate) struct ListDistributions;

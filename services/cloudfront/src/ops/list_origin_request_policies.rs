@@ -40,8 +40,10 @@ impl Operation for ListOriginRequestPolicies {
         let all = if input.kind.as_deref() == Some("custom") { &[] } else { policies::REQUEST };
         let max = input.max_items.as_deref();
         let page = rules::page_of(all, |p| p.id.to_owned(), input.marker.as_deref(), max)?;
-        let origin_request_policy_list =
-            List::of(page, max, |p| Summary { kind: "managed", origin_request_policy: shapes::request_policy(p) })?;
+        let origin_request_policy_list = List::of(page, max, |p| Summary {
+            kind: "managed",
+            origin_request_policy: shapes::request_policy(p),
+        })?;
         Ok(Output { origin_request_policy_list })
     }
 }

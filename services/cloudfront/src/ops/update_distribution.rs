@@ -34,7 +34,9 @@ impl Operation for UpdateDistribution {
         let (row, config) = (rules::distribution(cx, &input.id)?, input.distribution_config);
         rules::matches(input.if_match.as_deref(), &row.etag)?;
         if config.caller_reference != row.config.caller_reference {
-            return Err(Error::IllegalUpdate("The CallerReference of a distribution cannot be changed".into()));
+            return Err(Error::IllegalUpdate(
+                "The CallerReference of a distribution cannot be changed".into(),
+            ));
         }
         check::config(cx, Some(&row.id), &config)?;
         let etag = rules::random_id('E');

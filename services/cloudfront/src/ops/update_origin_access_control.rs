@@ -28,10 +28,12 @@ impl Operation for UpdateOriginAccessControl {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let (row, config) = (rules::origin_access_control(cx, &input.id)?, input.origin_access_control_config);
+        let (row, config) =
+            (rules::origin_access_control(cx, &input.id)?, input.origin_access_control_config);
         rules::matches(input.if_match.as_deref(), &row.etag)?;
         check(&config)?;
-        let row = OriginAccessControl { config, etag: rules::random_id('E'), modified: cx.now, ..(*row).clone() };
+        let row =
+            OriginAccessControl { config, etag: rules::random_id('E'), modified: cx.now, ..(*row).clone() };
         let output = Output { origin_access_control: shape(&row), etag: row.etag.clone() };
         cx.tx.put(row);
         Ok(output)

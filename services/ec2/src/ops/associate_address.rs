@@ -1,6 +1,9 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AssociateAddress.html>
 
-use crate::{Error, rules, shapes::{address, interface}};
+use crate::{
+    Error, rules,
+    shapes::{address, interface},
+};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::{Address, AllocationId, AssociationId, Interface, InterfaceId};
@@ -63,7 +66,12 @@ pub(super) fn associate(
         }
         cx.tx.update(other.id.as_str(), |a: &mut Address| a.association = None);
     }
-    if cx.tx.get::<escale_tables::ec2::Vpc>(to.vpc.as_str()).and_then(|v| crate::shapes::gateway::attached_to(cx.tx, &v)).is_none() {
+    if cx
+        .tx
+        .get::<escale_tables::ec2::Vpc>(to.vpc.as_str())
+        .and_then(|v| crate::shapes::gateway::attached_to(cx.tx, &v))
+        .is_none()
+    {
         return Err(Error::GatewayNotAttached(format!(
             "Network {} is not attached to any internet gateway",
             to.vpc

@@ -1,6 +1,9 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AssociateRouteTable.html>
 
-use crate::{Error, rules, shapes::route_table::{AssociationState, associated}};
+use crate::{
+    Error, rules,
+    shapes::route_table::{AssociationState, associated},
+};
 use escale_base::{Wire, ids};
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::{RouteTable, RouteTableAssociation, RouteTableId, Subnet, SubnetId};
@@ -43,8 +46,10 @@ pub(super) fn associate(cx: &mut Cx<'_>, table: &RouteTable, subnet: &Subnet) ->
     if let Some(other) = &subnet.route_table {
         return Err(Error::AlreadyAttached(subnet.id.to_string(), other.to_string()));
     }
-    let association =
-        RouteTableAssociation { id: format!("rtbassoc-{}", ids::random_hex(17)), subnet: Some(subnet.id.clone()) };
+    let association = RouteTableAssociation {
+        id: format!("rtbassoc-{}", ids::random_hex(17)),
+        subnet: Some(subnet.id.clone()),
+    };
     let id = association.id.clone();
     cx.tx.update(table.id.as_str(), |t: &mut RouteTable| t.associations.push(association));
     cx.tx.update(subnet.id.as_str(), |s: &mut Subnet| s.route_table = Some(table.id.clone()));

@@ -89,7 +89,8 @@ pub(super) fn groups(cx: &Cx<'_>, subnet: &Subnet, asked: Vec<GroupId>) -> Resul
     }
     let most = Limit::GroupsPerInterface.most();
     if asked.len() > most {
-        let why = format!("You have exceeded the maximum number of security groups per network interface: {most}");
+        let why =
+            format!("You have exceeded the maximum number of security groups per network interface: {most}");
         return Err(Error::TooMany(Limit::GroupsPerInterface, why));
     }
     let mut groups: Vec<GroupId> = Vec::new();
@@ -108,17 +109,15 @@ pub(super) fn groups(cx: &Cx<'_>, subnet: &Subnet, asked: Vec<GroupId>) -> Resul
     Ok(groups)
 }
 
-fn asked_address(
-    one: Option<String>,
-    list: Vec<AskedAddress>,
-) -> Result<Option<std::net::Ipv4Addr>, Error> {
+fn asked_address(one: Option<String>, list: Vec<AskedAddress>) -> Result<Option<std::net::Ipv4Addr>, Error> {
     if list.len() > 1 || list.iter().any(|a| a.primary == Some(false)) {
         return Err(rules::refuse("More than one private address of an interface (PrivateIpAddresses)"));
     }
     let listed = list.into_iter().find_map(|a| a.private_ip_address);
     let text = match (one, listed) {
         (Some(_), Some(_)) => {
-            let why = "Specify the primary address in privateIpAddress or in privateIpAddresses, not in both.";
+            let why =
+                "Specify the primary address in privateIpAddress or in privateIpAddresses, not in both.";
             return Err(Error::Combination(why.into()));
         }
         (one, listed) => one.or(listed),

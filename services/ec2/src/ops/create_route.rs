@@ -8,7 +8,8 @@ use crate::{
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::{
-    Interface, InterfaceId, InternetGateway, NatGateway, NatGatewayId, Route, RouteTable, RouteTableId, Target, Vpc,
+    Interface, InterfaceId, InternetGateway, NatGateway, NatGatewayId, Route, RouteTable, RouteTableId,
+    Target, Vpc,
 };
 use ipnet::Ipv4Net;
 
@@ -37,7 +38,10 @@ impl Operation for CreateRoute {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let (table, route) = wanted(cx, input)?;
         if table.routes.iter().any(|r| r.destination == route.destination) {
-            return Err(Error::RouteExists(format!("The route identified by {} already exists.", route.destination)));
+            return Err(Error::RouteExists(format!(
+                "The route identified by {} already exists.",
+                route.destination
+            )));
         }
         if table.routes.len() >= Limit::RoutesPerTable.most() {
             return Err(Error::TooMany(
@@ -91,7 +95,11 @@ fn gateway(cx: &Cx<'_>, vpc: &Vpc, id: String) -> Result<Target, Error> {
     }
     if !id.starts_with("igw-") {
         let what = format!("A route to the gateway {id}, which is no Internet gateway,");
-        return Err(if id.starts_with("vgw-") { rules::refuse(what) } else { Error::NotFound(Kind::InternetGateway, id) });
+        return Err(if id.starts_with("vgw-") {
+            rules::refuse(what)
+        } else {
+            Error::NotFound(Kind::InternetGateway, id)
+        });
     }
     let gateway = rules::find::<InternetGateway>(cx, &id)?;
     if gateway.vpc.as_ref() != Some(&vpc.id) {

@@ -73,7 +73,12 @@ pub(super) fn overlapping(cx: &Cx<'_>, vpc: &Vpc, cidr: Ipv4Net) -> Option<std::
 }
 
 /// The zone asked for, by name or id; otherwise the one with the fewest subnets of this VPC.
-pub(super) fn zone(cx: &Cx<'_>, vpc: &Vpc, name: Option<String>, id: Option<String>) -> Result<String, Error> {
+pub(super) fn zone(
+    cx: &Cx<'_>,
+    vpc: &Vpc,
+    name: Option<String>,
+    id: Option<String>,
+) -> Result<String, Error> {
     let zones = &cx.config.zones;
     let known = || zones.join(", ");
     match (name, id) {
@@ -82,7 +87,10 @@ pub(super) fn zone(cx: &Cx<'_>, vpc: &Vpc, name: Option<String>, id: Option<Stri
             false => Err(Error::invalid(
                 "availabilityZone",
                 name,
-                format!("Subnets can currently only be created in the following availability zones: {}.", known()),
+                format!(
+                    "Subnets can currently only be created in the following availability zones: {}.",
+                    known()
+                ),
             )),
         },
         (None, Some(id)) => zones.iter().find(|z| cx.config.zone_id(z) == id).cloned().ok_or_else(|| {

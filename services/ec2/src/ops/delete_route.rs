@@ -27,7 +27,9 @@ impl Operation for DeleteRoute {
         if !there {
             return Err(Error::NoRoute(table.id.to_string(), destination));
         }
-        cx.tx.update(table.id.as_str(), |t: &mut RouteTable| t.routes.retain(|r| r.destination != destination));
+        cx.tx.update(table.id.as_str(), |t: &mut RouteTable| {
+            t.routes.retain(|r| r.destination != destination)
+        });
         Ok(())
     }
 }

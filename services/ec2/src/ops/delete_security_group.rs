@@ -35,7 +35,11 @@ impl Operation for DeleteSecurityGroup {
         }
         let users = permissions::users_of(cx, &group.id);
         if !users.is_empty() {
-            return Err(Error::InUse(format!("resource {} has a dependent object: {}", group.id, users.join(", "))));
+            return Err(Error::InUse(format!(
+                "resource {} has a dependent object: {}",
+                group.id,
+                users.join(", ")
+            )));
         }
         for rule in shapes::group::rules(cx, &group.id) {
             cx.tx.delete::<GroupRule>(&format!("{}/{}", rule.group, rule.id));

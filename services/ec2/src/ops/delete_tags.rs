@@ -28,9 +28,8 @@ impl Operation for DeleteTags {
         for id in &input.resources {
             let tagged = Tagged::find(cx, id)?;
             let gone = |key: &str, value: &str| {
-                let hit = |g: &Gone| {
-                    g.key.as_deref() == Some(key) && g.value.as_deref().is_none_or(|v| v == value)
-                };
+                let hit =
+                    |g: &Gone| g.key.as_deref() == Some(key) && g.value.as_deref().is_none_or(|v| v == value);
                 // No list at all takes all tags but those of AWS.
                 if input.tags.is_empty() { !key.starts_with("aws:") } else { input.tags.iter().any(hit) }
             };

@@ -4,7 +4,8 @@ use crate::{Error, rules, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::{
-    DefaultVpc, Endpoint, Group, GroupRule, Interface, InternetGateway, NatGateway, RouteTable, Subnet, Vpc, VpcId,
+    DefaultVpc, Endpoint, Group, GroupRule, Interface, InternetGateway, NatGateway, RouteTable, Subnet, Vpc,
+    VpcId,
 };
 
 pub(crate) struct DeleteVpc;
@@ -31,8 +32,8 @@ impl Operation for DeleteVpc {
         }
         let tables: Vec<_> = cx.tx.scan::<RouteTable>().filter(|t| t.vpc == vpc.id).collect();
         for t in &tables {
- cx.tx.delete::<RouteTable>(t.id.as_str());
- }
+            cx.tx.delete::<RouteTable>(t.id.as_str());
+        }
         let groups: Vec<_> = cx.tx.scan::<Group>().filter(|g| g.vpc == vpc.id).collect();
         for group in groups {
             for rule in shapes::group::rules(cx, &group.id) {
@@ -42,8 +43,8 @@ impl Operation for DeleteVpc {
         }
         let gateways: Vec<_> = cx.tx.scan::<NatGateway>().filter(|n| n.vpc == vpc.id).collect();
         for n in &gateways {
- cx.tx.delete::<NatGateway>(n.id.as_str());
- }
+            cx.tx.delete::<NatGateway>(n.id.as_str());
+        }
         if DefaultVpc::of(cx.tx).as_ref() == Some(&vpc.id) {
             cx.tx.put(DefaultVpc { vpc: None });
         }

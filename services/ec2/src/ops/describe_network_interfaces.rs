@@ -67,7 +67,9 @@ fn value_of(shape: &InterfaceShape, name: &str) -> Option<Vec<String>> {
         "attachment.attachment-id" => maybe(shape.attachment.as_ref().map(|a| &a.attachment_id)),
         "attachment.status" => maybe(shape.attachment.as_ref().map(|a| a.status)),
         "attachment.instance-id" => Some(Vec::new()),
-        "association.public-ip" | "addresses.association.public-ip" => maybe(association.map(|a| &a.public_ip)),
+        "association.public-ip" | "addresses.association.public-ip" => {
+            maybe(association.map(|a| &a.public_ip))
+        }
         "association.allocation-id" => maybe(association.and_then(|a| a.allocation_id.as_ref())),
         "association.association-id" => maybe(association.and_then(|a| a.association_id.as_ref())),
         "association.ip-owner-id" => maybe(association.map(|a| &a.ip_owner_id)),

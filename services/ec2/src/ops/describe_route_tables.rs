@@ -58,7 +58,9 @@ fn value_of(shape: &RouteTableShape, name: &str) -> Option<Vec<String>> {
         "association.subnet-id" => many(associations.iter().filter_map(|a| a.subnet_id.as_ref())),
         "association.main" => many(associations.iter().map(|a| a.main)),
         "association.gateway-id" => Some(Vec::new()),
-        "route.destination-cidr-block" => many(routes.iter().filter_map(|r| r.destination_cidr_block.as_ref())),
+        "route.destination-cidr-block" => {
+            many(routes.iter().filter_map(|r| r.destination_cidr_block.as_ref()))
+        }
         "route.destination-prefix-list-id" => {
             many(routes.iter().filter_map(|r| r.destination_prefix_list_id.as_ref()))
         }

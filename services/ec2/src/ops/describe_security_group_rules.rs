@@ -50,7 +50,8 @@ impl Operation for DescribeSecurityGroupRules {
         // Rows come by group; a page's token is a rule's id.
         found.sort_by(|a, b| a.security_group_rule_id.cmp(&b.security_group_rule_id));
         let key = |r: &RuleShape| r.security_group_rule_id.to_string();
-        let (security_group_rules, next_token) = filters::page(found, key, input.next_token, input.max_results)?;
+        let (security_group_rules, next_token) =
+            filters::page(found, key, input.next_token, input.max_results)?;
         Ok(Output { security_group_rules, next_token })
     }
 }

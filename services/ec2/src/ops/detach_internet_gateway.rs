@@ -22,7 +22,10 @@ impl Operation for DetachInternetGateway {
         let gateway = rules::find::<InternetGateway>(cx, input.internet_gateway_id.as_str())?;
         let vpc = rules::find::<Vpc>(cx, input.vpc_id.as_str())?;
         if gateway.vpc.as_ref() != Some(&vpc.id) {
-            return Err(Error::GatewayNotAttached(format!("resource {} is not attached to network {}", gateway.id, vpc.id)));
+            return Err(Error::GatewayNotAttached(format!(
+                "resource {} is not attached to network {}",
+                gateway.id, vpc.id
+            )));
         }
         let public = cx.tx.scan::<Interface>().filter(|i| i.vpc == vpc.id);
         let public = public.filter_map(|i| Some(format!("{} has {}", i.id, public_ip(cx.tx, &i)?)));

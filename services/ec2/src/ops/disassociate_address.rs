@@ -24,7 +24,10 @@ impl Operation for DisassociateAddress {
             None => address::named(cx, None, input.public_ip)?,
         };
         let Some((_, interface)) = &address.association else {
-            return Err(Error::NotFound(crate::error::Kind::AddressAssociation, address.public_ip.to_string()));
+            return Err(Error::NotFound(
+                crate::error::Kind::AddressAssociation,
+                address.public_ip.to_string(),
+            ));
         };
         if let Some(interface) = cx.tx.get::<Interface>(interface.as_str()) {
             rules::may_touch(cx, interface.requester.as_deref(), interface.id.as_str())?;

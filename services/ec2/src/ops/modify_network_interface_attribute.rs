@@ -38,7 +38,11 @@ impl Operation for ModifyNetworkInterfaceAttribute {
             input.associate_public_ip_address.is_some(),
         ];
         match asked.iter().filter(|a| **a).count() {
-            0 => return Err(Error::Missing("groups, description, sourceDestCheck or associatePublicIpAddress")),
+            0 => {
+                return Err(Error::Missing(
+                    "groups, description, sourceDestCheck or associatePublicIpAddress",
+                ));
+            }
             1 => {}
             _ => {
                 let why = "Fields for multiple attribute types specified: one attribute a call.";
@@ -56,7 +60,9 @@ impl Operation for ModifyNetworkInterfaceAttribute {
             row.groups = super::create_network_interface::groups(cx, &subnet, input.groups)?;
         }
         match input.associate_public_ip_address {
-            Some(true) if row.auto_public_ip.is_none() => row.auto_public_ip = Some(addresses::public(cx.tx)?),
+            Some(true) if row.auto_public_ip.is_none() => {
+                row.auto_public_ip = Some(addresses::public(cx.tx)?)
+            }
             Some(false) => row.auto_public_ip = None,
             _ => {}
         }

@@ -1,9 +1,6 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifySecurityGroupRules.html>
 
-use crate::{
-    Error, permissions, rules,
-    shapes::Return,
-};
+use crate::{Error, permissions, rules, shapes::Return};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::{Group, GroupId, GroupRule, Peer, RuleId};

@@ -1,7 +1,10 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ReplaceRouteTableAssociation.html>
 
 use super::associate_route_table::{associate, dissociate};
-use crate::{Error, rules, shapes::route_table::{AssociationState, associated, of_association}};
+use crate::{
+    Error, rules,
+    shapes::route_table::{AssociationState, associated, of_association},
+};
 use escale_base::{Wire, ids};
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::{RouteTable, RouteTableAssociation, RouteTableId, Subnet};

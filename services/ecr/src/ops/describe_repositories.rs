@@ -36,13 +36,11 @@ impl Operation for DescribeRepositories {
         rules::registry(cx.config, input.registry_id.as_deref())?;
         let rows: Vec<_> = match input.repository_names.as_slice() {
             [] => cx.tx.scan::<Repository>().collect(),
-            names => names
-                .iter()
-                .map(|name| rules::row(cx, None, name))
-                .collect::<Result<_, _>>()?,
+            names => names.iter().map(|name| rules::row(cx, None, name)).collect::<Result<_, _>>()?,
         };
         // Asked for by name, all are given at once, as on AWS.
-        let size = if input.repository_names.is_empty() { input.max_results.unwrap_or(100) } else { rows.len() };
+        let size =
+            if input.repository_names.is_empty() { input.max_results.unwrap_or(100) } else { rows.len() };
         let page = paging::page(rows, |r| r.name.clone(), input.next_token.as_deref(), size)?;
         let repositories = page.items.iter().map(|r| shapes::repository(r, cx.config)).collect();
         Ok(Output { repositories, next_token: page.next })

@@ -1,10 +1,10 @@
 //! <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html>
 
 use crate::{Error, rules};
-use escale_base::{Secret, Timestamp, Wire, ids};
-use escale_service::{Cx, Operation};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use escale_base::{Secret, Timestamp, Wire, ids};
 use escale_service::Principal;
+use escale_service::{Cx, Operation};
 use escale_tables::ecr::{Holder, Token};
 
 pub(crate) struct GetAuthorizationToken;

@@ -2,8 +2,8 @@
 
 use crate::{Error, Repositories, rules};
 use escale_base::Wire;
-use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
 use escale_registry::Digest;
+use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
 use std::sync::Arc;
 
 pub(crate) struct BatchCheckLayerAvailability;

@@ -1,11 +1,12 @@
 //! <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchDeleteImage.html>
 
-use crate::{Error, Repositories, rules,
+use crate::{
+    Error, Repositories, rules,
     shapes::{ImageFailure, ImageId, failure},
 };
 use escale_base::Wire;
-use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
 use escale_registry::Reference;
+use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
 use std::sync::Arc;
 
 pub(crate) struct BatchDeleteImage;

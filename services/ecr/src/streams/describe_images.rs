@@ -1,11 +1,12 @@
 //! <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html>
 
-use crate::{Error, Repositories, rules,
+use crate::{
+    Error, Repositories, rules,
     shapes::{Filter, ImageId},
 };
 use escale_base::{Timestamp, Wire, paging};
-use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
 use escale_registry as plane;
+use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
 use std::sync::Arc;
 
 pub(crate) struct DescribeImages;

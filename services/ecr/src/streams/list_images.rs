@@ -1,6 +1,7 @@
 //! <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ListImages.html>
 
-use crate::{Error, Repositories, rules,
+use crate::{
+    Error, Repositories, rules,
     shapes::{Filter, ImageId},
 };
 use escale_base::{Wire, paging};
@@ -51,12 +52,14 @@ impl StreamOperation<Repositories> for ListImages {
             let untagged = ImageId { image_digest: digest.clone(), image_tag: None };
             found.extend(image.tags.is_empty().then_some(untagged));
             found.extend(
-                image.tags.into_iter().map(|tag| ImageId { image_digest: digest.clone(), image_tag: Some(tag) }),
+                image
+                    .tags
+                    .into_iter()
+                    .map(|tag| ImageId { image_digest: digest.clone(), image_tag: Some(tag) }),
             );
         }
         found.sort_by_key(key);
-        let page =
-            paging::page(found, key, input.next_token.as_deref(), input.max_results.unwrap_or(100))?;
+        let page = paging::page(found, key, input.next_token.as_deref(), input.max_results.unwrap_or(100))?;
         Ok(Output { image_ids: page.items, next_token: page.next }.into())
     }
 }

@@ -1,9 +1,9 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateCluster.html>
 
+use crate::shapes;
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use crate::shapes;
 use escale_tables::ecs::{Cluster, ClusterSetting, StrategyItem};
 
 pub(crate) struct CreateCluster;

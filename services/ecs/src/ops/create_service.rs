@@ -132,8 +132,9 @@ fn check_balancers(balancers: &[LoadBalancer], definition: &TaskDefinition) -> R
             ));
         };
         let container = definition.containers.iter().find(|c| c.name == *name);
-        let container = container
-            .ok_or_else(|| Error::Invalid(format!("The container {name} does not exist in the task definition.")))?;
+        let container = container.ok_or_else(|| {
+            Error::Invalid(format!("The container {name} does not exist in the task definition."))
+        })?;
         if !container.port_mappings.iter().any(|p| p.container_port == port) {
             return Err(Error::Invalid(format!(
                 "The container {name} did not have a container port {port} defined."

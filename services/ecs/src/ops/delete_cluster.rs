@@ -1,12 +1,12 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeleteCluster.html>
 
 use crate::{Error, rules};
-use escale_base::Wire;
-use escale_service::{Cx, Operation};
 use crate::{
     shapes,
     status::{Known, Status},
 };
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
 use escale_tables::ecs::{Cluster, Service, Task};
 
 pub(crate) struct DeleteCluster;

@@ -1,9 +1,9 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTaskDefinition.html>
 
+use crate::shapes;
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use crate::shapes;
 
 pub(crate) struct DescribeTaskDefinition;
 

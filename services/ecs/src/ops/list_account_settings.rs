@@ -1,10 +1,10 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListAccountSettings.html>
 
+use super::put_account_setting::{SETTINGS, Setting};
 use crate::Error;
 use escale_base::Wire;
-use escale_service::{Cx, Operation};
-use super::put_account_setting::{SETTINGS, Setting};
 use escale_service::Principal;
+use escale_service::{Cx, Operation};
 use escale_tables::ecs::AccountSetting;
 
 pub(crate) struct ListAccountSettings;
@@ -40,7 +40,8 @@ impl Operation for ListAccountSettings {
             Some(Setting { name: (*name).to_owned(), value, principal_arn: principal_arn.clone() })
         });
         let wanted = |s: &Setting| {
-            input.name.as_ref().is_none_or(|n| *n == s.name) && input.value.as_ref().is_none_or(|v| *v == s.value)
+            input.name.as_ref().is_none_or(|n| *n == s.name)
+                && input.value.as_ref().is_none_or(|v| *v == s.value)
         };
         Ok(Output { settings: all.filter(wanted).collect() })
     }

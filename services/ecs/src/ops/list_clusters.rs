@@ -2,8 +2,8 @@
 
 use crate::{Error, rules};
 use escale_base::Wire;
-use escale_service::{Cx, Operation};
 use escale_base::{limits, paging};
+use escale_service::{Cx, Operation};
 use escale_tables::ecs::Cluster;
 
 pub(crate) struct ListClusters;

@@ -2,8 +2,8 @@
 
 use crate::{Error, rules};
 use escale_base::Wire;
-use escale_service::{Cx, Operation};
 use escale_base::paging;
+use escale_service::{Cx, Operation};
 use escale_tables::ecs::Service;
 
 pub(crate) struct ListServices;

@@ -2,8 +2,8 @@
 
 use crate::{Error, rules};
 use escale_base::Wire;
-use escale_service::{Cx, Operation};
 use escale_base::{limits, paging};
+use escale_service::{Cx, Operation};
 use escale_tables::ecs::TaskDefinition;
 use std::sync::Arc;
 
@@ -44,7 +44,8 @@ impl Operation for ListTaskDefinitions {
         let numbered = found.iter().enumerate();
         let size = input.max_results.unwrap_or(limits::PAGE_DEFAULT);
         let page = paging::page(numbered, |(i, _)| format!("{i:010}"), input.next_token.as_deref(), size)?;
-        let arn = |(_, d): &(usize, &Arc<TaskDefinition>)| rules::definition_arn(cx.config, &d.family, d.revision);
+        let arn =
+            |(_, d): &(usize, &Arc<TaskDefinition>)| rules::definition_arn(cx.config, &d.family, d.revision);
         Ok(Output { task_definition_arns: page.items.iter().map(arn).collect(), next_token: page.next })
     }
 }

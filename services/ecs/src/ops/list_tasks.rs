@@ -1,10 +1,10 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html>
 
+use crate::status::Known;
 use crate::{Error, rules};
 use escale_base::Wire;
-use escale_service::{Cx, Operation};
-use crate::status::Known;
 use escale_base::{limits, paging};
+use escale_service::{Cx, Operation};
 use escale_store::Row;
 use escale_tables::ecs::Task;
 use std::sync::Arc;

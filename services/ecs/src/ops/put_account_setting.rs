@@ -2,8 +2,8 @@
 
 use crate::Error;
 use escale_base::Wire;
-use escale_service::{Cx, Operation};
 use escale_service::Principal;
+use escale_service::{Cx, Operation};
 use escale_tables::ecs::AccountSetting;
 
 /// Settings that AWS has, with their defaults. Recorded: the long ARNs that most of them turn on are the only ones here.

@@ -1,9 +1,9 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PutClusterCapacityProviders.html>
 
+use crate::shapes;
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use crate::shapes;
 use escale_tables::ecs::{Cluster, StrategyItem};
 
 pub(crate) struct PutClusterCapacityProviders;
@@ -36,7 +36,8 @@ impl Operation for PutClusterCapacityProviders {
         input.capacity_providers.iter().try_for_each(|p| rules::check_provider(p))?;
         let strategy = input.default_capacity_provider_strategy;
         rules::check_strategy(&strategy)?;
-        if let Some(item) = strategy.iter().find(|i| !input.capacity_providers.contains(&i.capacity_provider)) {
+        if let Some(item) = strategy.iter().find(|i| !input.capacity_providers.contains(&i.capacity_provider))
+        {
             return Err(Error::Invalid(format!(
                 "The capacity provider {} of the default strategy is not associated with the cluster.",
                 item.capacity_provider

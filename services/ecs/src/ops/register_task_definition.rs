@@ -1,12 +1,12 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html>
 
 use crate::{Error, rules};
-use escale_base::Wire;
-use escale_service::{Cx, Operation};
 use crate::{
     definition::{self, ContainerInput},
     shapes,
 };
+use escale_base::Wire;
+use escale_service::{Cx, Operation};
 use escale_tables::ecs::{EphemeralStorage, Platform, TaskDefinition, TaskFamily};
 
 #[derive(Wire)]

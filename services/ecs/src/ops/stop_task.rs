@@ -1,9 +1,9 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopTask.html>
 
 use crate::{Error, rules};
+use crate::{shapes, status::Known};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use crate::{shapes, status::Known};
 use escale_tables::ecs::{Stop, StopCause, Task};
 use std::sync::Arc;
 

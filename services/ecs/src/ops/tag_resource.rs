@@ -1,9 +1,9 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TagResource.html>
 
+use crate::tagged;
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use crate::tagged;
 
 pub(crate) struct TagResource;
 

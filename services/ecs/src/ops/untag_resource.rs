@@ -1,9 +1,9 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UntagResource.html>
 
 use crate::Error;
+use crate::tagged;
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use crate::tagged;
 
 pub(crate) struct UntagResource;
 

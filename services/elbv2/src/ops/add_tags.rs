@@ -43,11 +43,7 @@ impl Operation for AddTags {
 }
 
 /// Changes the tags of the resource with this ARN.
-pub(super) fn change<T>(
-    tx: &mut Tx,
-    arn: &str,
-    change: impl FnOnce(&mut Vec<Tag>) -> T,
-) -> Result<T, Error> {
+pub(super) fn change<T>(tx: &mut Tx, arn: &str, change: impl FnOnce(&mut Vec<Tag>) -> T) -> Result<T, Error> {
     let changed = match arn.split(':').nth(5).and_then(|r| r.split('/').next()) {
         Some("loadbalancer") => tx.update(arn, |r: &mut LoadBalancer| change(&mut r.tags)),
         Some("targetgroup") => tx.update(arn, |r: &mut TargetGroup| change(&mut r.tags)),

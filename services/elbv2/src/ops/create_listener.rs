@@ -76,10 +76,13 @@ impl Operation for CreateListener {
 pub(super) fn http(protocol: &str) -> Result<(), Error> {
     match protocol {
         "HTTP" => Ok(()),
-        "HTTPS" => Err(AwsError::not_supported("A listener of protocol HTTPS: it comes later; until then HTTP").into()),
-        other => {
-            Err(Error::UnsupportedProtocol(format!("Protocol '{other}' is not one of an application load balancer")))
+        "HTTPS" => {
+            Err(AwsError::not_supported("A listener of protocol HTTPS: it comes later; until then HTTP")
+                .into())
         }
+        other => Err(Error::UnsupportedProtocol(format!(
+            "Protocol '{other}' is not one of an application load balancer"
+        ))),
     }
 }
 
@@ -105,7 +108,10 @@ mod tests {
             (json!({"LoadBalancerArn": other, "DefaultActions": forward}), "TargetGroupAssociationLimit"),
             (json!({"LoadBalancerArn": "arn:nope"}), "LoadBalancerNotFound"),
             (json!({"DefaultActions": []}), "TooManyActions"),
-            (json!({"DefaultActions": [{"Type": "forward", "TargetGroupArn": "arn:no"}]}), "TargetGroupNotFound"),
+            (
+                json!({"DefaultActions": [{"Type": "forward", "TargetGroupArn": "arn:no"}]}),
+                "TargetGroupNotFound",
+            ),
             (json!({"DefaultActions": [{"Type": "authenticate-oidc"}]}), "NotImplemented"),
             (
                 json!({"DefaultActions": [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "302"}}]}),

@@ -103,7 +103,8 @@ fn subnets(cx: &Cx<'_>, ids: Vec<SubnetId>) -> Result<Vec<Arc<Subnet>>, Error> {
             return Err(Error::InvalidConfiguration(message));
         }
         if subnets[..i].iter().any(|s| s.zone == subnet.zone) {
-            let message = "A load balancer cannot be attached to multiple subnets in the same Availability Zone";
+            let message =
+                "A load balancer cannot be attached to multiple subnets in the same Availability Zone";
             return Err(Error::InvalidConfiguration(message.into()));
         }
     }

@@ -143,8 +143,7 @@ mod tests {
             (json!({"Matcher": {"HttpCode": "600"}}), "ValidationError"),
             (json!({"Matcher": {"GrpcCode": "0"}}), "NotImplemented"),
         ] {
-            let mut input =
-                json!({"Name": "web", "Protocol": "HTTP", "Port": 80, "VpcId": bench.vpc, "TargetType": "ip"});
+            let mut input = json!({"Name": "web", "Protocol": "HTTP", "Port": 80, "VpcId": bench.vpc, "TargetType": "ip"});
             input.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
             assert_eq!(bench.error("CreateTargetGroup", input).code, code, "{change}");
         }
@@ -161,7 +160,8 @@ mod tests {
             let register = json!({"TargetGroupArn": made["TargetGroupArn"], "Targets": [{"Id": id}]});
             assert_eq!(bench.error("RegisterTargets", register).code, "InvalidTarget", "{id}");
         }
-        let same_name = json!({"Name": "web", "Protocol": "HTTP", "Port": 80, "VpcId": bench.vpc, "TargetType": "ip"});
+        let same_name =
+            json!({"Name": "web", "Protocol": "HTTP", "Port": 80, "VpcId": bench.vpc, "TargetType": "ip"});
         assert_eq!(bench.error("CreateTargetGroup", same_name).code, "DuplicateTargetGroupName");
     }
 }

@@ -48,7 +48,8 @@ impl Operation for DescribeRules {
 }
 
 fn one(cx: &Cx<'_>, arn: &str) -> Result<shapes::RuleShape, Error> {
-    let of_default = shapes::listener_of_default(arn).and_then(|listener| rules::listener(cx, &listener).ok());
+    let of_default =
+        shapes::listener_of_default(arn).and_then(|listener| rules::listener(cx, &listener).ok());
     match of_default {
         Some(listener) => Ok(shapes::default_rule(&listener)),
         None => Ok(shapes::rule(&*rules::rule(cx, arn)?)),

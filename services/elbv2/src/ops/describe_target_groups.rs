@@ -43,7 +43,9 @@ impl Operation for DescribeTargetGroups {
             .iter()
             .filter(|g| any || input.target_group_arns.contains(&g.arn) || input.names.contains(&g.name))
             .map(|g| shapes::group(cx.tx, g))
-            .filter(|g| input.load_balancer_arn.as_ref().is_none_or(|arn| g.load_balancer_arns.contains(arn)));
+            .filter(|g| {
+                input.load_balancer_arn.as_ref().is_none_or(|arn| g.load_balancer_arns.contains(arn))
+            });
         let size = rules::page_size(input.page_size)?;
         let page = paging::page(chosen, |g| g.target_group_arn.clone(), input.marker.as_deref(), size)?;
         Ok(Output { target_groups: page.items, next_marker: page.next })

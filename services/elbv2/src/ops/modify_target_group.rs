@@ -113,7 +113,9 @@ impl Health {
         }
         if !matches_statuses(&new.matcher) {
             let matcher = &new.matcher;
-            return Err(invalid(format!("Health check matcher HTTP code '{matcher}' must be within 200-499")));
+            return Err(invalid(format!(
+                "Health check matcher HTTP code '{matcher}' must be within 200-499"
+            )));
         }
         Ok(new)
     }

@@ -65,10 +65,9 @@ fn target(cx: &Cx<'_>, group: &TargetGroup, shape: TargetShape) -> Result<Target
             shape.id
         )));
     }
-    let ip: Ipv4Addr = shape
-        .id
-        .parse()
-        .map_err(|_| Error::InvalidTarget(format!("The IP address '{}' is not a valid IPv4 address", shape.id)))?;
+    let ip: Ipv4Addr = shape.id.parse().map_err(|_| {
+        Error::InvalidTarget(format!("The IP address '{}' is not a valid IPv4 address", shape.id))
+    })?;
     let inside = cx.tx.get::<Vpc>(group.vpc.as_str()).is_some_and(|v| v.cidr.contains(&ip));
     let everywhere = shape.availability_zone.as_deref() == Some("all");
     let zone = match cx.tx.scan::<Subnet>().find(|s| s.vpc == group.vpc && s.cidr.contains(&ip)) {
@@ -86,8 +85,11 @@ fn target(cx: &Cx<'_>, group: &TargetGroup, shape: TargetShape) -> Result<Target
         }
         _ => None,
     };
-    if let Some(named) = shape.availability_zone.filter(|z| inside && Some(z) != zone.as_ref() && z != "all") {
-        return Err(Error::InvalidTarget(format!("The target '{ip}' is not in the Availability Zone '{named}'")));
+    if let Some(named) = shape.availability_zone.filter(|z| inside && Some(z) != zone.as_ref() && z != "all")
+    {
+        return Err(Error::InvalidTarget(format!(
+            "The target '{ip}' is not in the Availability Zone '{named}'"
+        )));
     }
     let zone = zone.filter(|_| !everywhere);
     let port = shape.port.unwrap_or(group.port);

@@ -46,7 +46,8 @@ impl Operation for CreateServiceLinkedRole {
         }
         let service = input.service;
         let known = NAMES.iter().find(|(s, _)| *s == service);
-        let name = known.ok_or_else(|| Error::Invalid(format!("{service} has no service-linked role in Escale")))?.1;
+        let name =
+            known.ok_or_else(|| Error::Invalid(format!("{service} has no service-linked role in Escale")))?.1;
         if cx.tx.has::<Role>(name) {
             return Err(Error::Invalid(format!(
                 "Service role name {name} has been taken in this account, please try a different suffix."

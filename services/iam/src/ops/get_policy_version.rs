@@ -27,7 +27,9 @@ impl Operation for GetPolicyVersion {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        if let Some(managed) = aws_managed::find(&input.policy_arn).filter(|_| input.version_id == shapes::AWS_VERSION) {
+        if let Some(managed) =
+            aws_managed::find(&input.policy_arn).filter(|_| input.version_id == shapes::AWS_VERSION)
+        {
             let policy_version = shapes::VersionShape {
                 document: Some(shapes::percent_encode(managed.document)),
                 version_id: input.version_id,

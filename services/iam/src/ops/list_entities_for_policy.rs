@@ -57,7 +57,9 @@ impl Operation for ListEntitiesForPolicy {
             return Err(Error::Validation(format!("Invalid Marker: {marker}.")));
         }
         let prefix = input.path_prefix.as_deref().unwrap_or("/");
-        let bears = |attached: &[String], path: &str| attached.contains(&input.policy_arn) && path.starts_with(prefix);
+        let bears = |attached: &[String], path: &str| {
+            attached.contains(&input.policy_arn) && path.starts_with(prefix)
+        };
         let mut policy_users: Vec<_> = cx
             .tx
             .scan::<User>()

@@ -2,8 +2,8 @@
 
 use crate::{Error, rules};
 use escale_base::Wire;
-use escale_service::{Cx, Operation};
 use escale_base::ids;
+use escale_service::{Cx, Operation};
 use escale_tables::logs::LogStream;
 
 pub(crate) struct CreateLogStream;

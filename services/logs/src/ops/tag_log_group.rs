@@ -2,8 +2,8 @@
 
 use crate::{Error, rules};
 use escale_base::Wire;
-use escale_service::{Cx, Operation};
 use escale_base::tags;
+use escale_service::{Cx, Operation};
 use escale_tables::logs::LogGroup;
 use std::collections::BTreeMap;
 

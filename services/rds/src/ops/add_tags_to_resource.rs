@@ -1,10 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_AddTagsToResource.html>
 
-use crate::{
-    Error,
-
-    tags,
-};
+use crate::{Error, tags};
 use escale_base::{Tag, Wire};
 use escale_service::{Cx, Operation};
 

@@ -34,7 +34,10 @@ impl Operation for CreateDBSnapshot {
         let instance = rules::instance(cx.tx, &input.instance)?;
         let status = status::instance(cx.tx, &instance);
         if matches!(status, Status::Creating | Status::Deleting | Status::Failed) {
-            let what = format!("Cannot create a snapshot because the database instance {} is {status}.", instance.id);
+            let what = format!(
+                "Cannot create a snapshot because the database instance {} is {status}.",
+                instance.id
+            );
             return Err(Error::InstanceState(what));
         }
         let row = making::snapshot(cx, &instance, id, SnapshotKind::Manual, input.tags)?;

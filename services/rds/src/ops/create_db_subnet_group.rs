@@ -38,8 +38,13 @@ impl Operation for CreateDBSubnetGroup {
             return Err(Error::SubnetGroupExists(name));
         }
         let vpc = rules::subnets(cx.tx, &input.subnet_ids)?;
-        let row =
-            SubnetGroup { name, description: input.description, vpc, subnets: input.subnet_ids, tags: input.tags };
+        let row = SubnetGroup {
+            name,
+            description: input.description,
+            vpc,
+            subnets: input.subnet_ids,
+            tags: input.tags,
+        };
         cx.tx.put(row.clone());
         Ok(Output { subnet_group: shapes::subnet_group(cx, &row) })
     }
@@ -47,7 +52,8 @@ impl Operation for CreateDBSubnetGroup {
 
 fn name(text: &str) -> Result<String, Error> {
     let fits = |c: char| c.is_ascii_alphanumeric() || " ._-".contains(c);
-    if text.is_empty() || text.len() > 255 || !text.chars().all(fits) || text.eq_ignore_ascii_case("default") {
+    if text.is_empty() || text.len() > 255 || !text.chars().all(fits) || text.eq_ignore_ascii_case("default")
+    {
         return Err(Error::Value(format!(
             "DBSubnetGroupName '{text}' must contain no more than 255 letters, numbers, periods, underscores, spaces, or \
              hyphens, and must not be 'default'."
@@ -65,7 +71,8 @@ mod tests {
     fn two_zones() {
         let world = World::new();
         let make = |subnets: &[&str]| {
-            let input = json!({"DBSubnetGroupName": "G", "DBSubnetGroupDescription": "g", "SubnetIds": subnets});
+            let input =
+                json!({"DBSubnetGroupName": "G", "DBSubnetGroupDescription": "g", "SubnetIds": subnets});
             world.call("CreateDBSubnetGroup", input)
         };
         assert_eq!(make(&["subnet-a"]).unwrap_err().code, "DBSubnetGroupDoesNotCoverEnoughAZs");

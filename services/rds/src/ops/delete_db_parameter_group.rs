@@ -28,7 +28,10 @@ impl Operation for DeleteDBParameterGroup {
             return Err(Error::ParameterGroupState("Default DBParameterGroup cannot be deleted.".into()));
         }
         if let Some(instance) = cx.tx.scan::<Instance>().find(|i| i.parameter_group == name) {
-            let what = format!("One or more database instances are still members of this parameter group {name}: {}", instance.id);
+            let what = format!(
+                "One or more database instances are still members of this parameter group {name}: {}",
+                instance.id
+            );
             return Err(Error::ParameterGroupState(what));
         }
         match cx.tx.delete::<ParameterGroup>(&name) {

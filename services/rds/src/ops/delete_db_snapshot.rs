@@ -32,7 +32,8 @@ impl Operation for DeleteDBSnapshot {
             return Err(Error::SnapshotState(what));
         }
         if !cx.tx.has::<SnapshotSeen>(&row.id) {
-            let what = format!("Cannot delete the snapshot {} because it is currently being created.", row.id);
+            let what =
+                format!("Cannot delete the snapshot {} because it is currently being created.", row.id);
             return Err(Error::SnapshotState(what));
         }
         row.deleted = true;

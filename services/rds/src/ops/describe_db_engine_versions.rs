@@ -76,7 +76,9 @@ impl Operation for DescribeDBEngineVersions {
                 "status" => Some(vec!["available".to_owned()]),
                 _ => None,
             };
-            if input.family.as_ref().is_none_or(|f| *f == family) && filters::passes(&input.filters, values_of)? {
+            if input.family.as_ref().is_none_or(|f| *f == family)
+                && filters::passes(&input.filters, values_of)?
+            {
                 shown.push(Shown {
                     engine: "postgres",
                     major_engine_version: major.to_string(),

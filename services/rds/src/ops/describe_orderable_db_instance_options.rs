@@ -12,8 +12,16 @@ pub(crate) struct DescribeOrderableDBInstanceOptions;
 
 /// Classes are recorded only, so any is taken; these are the ones that the list names.
 const CLASSES: &[&str] = &[
-    "db.m6g.large", "db.m7g.large", "db.r6g.large", "db.t3.medium", "db.t3.micro", "db.t3.small", "db.t4g.large",
-    "db.t4g.medium", "db.t4g.micro", "db.t4g.small",
+    "db.m6g.large",
+    "db.m7g.large",
+    "db.r6g.large",
+    "db.t3.medium",
+    "db.t3.micro",
+    "db.t3.small",
+    "db.t4g.large",
+    "db.t4g.medium",
+    "db.t4g.micro",
+    "db.t4g.small",
 ];
 
 #[derive(Wire)]
@@ -65,7 +73,9 @@ impl Operation for DescribeOrderableDBInstanceOptions {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         filters::passes(&input.filters, |_| None)?;
         let versions: Vec<String> = match input.engine_version.as_deref() {
-            Some(asked) => engines::version(cx.tx, &input.engine, Some(asked)).map(|v| vec![v.1]).unwrap_or_default(),
+            Some(asked) => {
+                engines::version(cx.tx, &input.engine, Some(asked)).map(|v| vec![v.1]).unwrap_or_default()
+            }
             None if input.engine == "postgres" => {
                 engines::majors(cx.tx).into_iter().map(engines::newest).collect()
             }

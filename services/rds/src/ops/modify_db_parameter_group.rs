@@ -71,9 +71,10 @@ pub(super) fn group(cx: &Cx<'_>, name: &str) -> Result<ParameterGroup, Error> {
 
 pub(super) fn modifiable(name: &str) -> Result<&'static parameters::Known, Error> {
     match parameters::find(name) {
-        None if name.starts_with("rds.") => {
-            Err(escale_base::AwsError::not_supported(format_args!("The parameter {name} of a parameter group")).into())
-        }
+        None if name.starts_with("rds.") => Err(escale_base::AwsError::not_supported(format_args!(
+            "The parameter {name} of a parameter group"
+        ))
+        .into()),
         None => Err(Error::Value(format!("Could not find parameter with name: {name}"))),
         Some(known) if !known.is_modifiable() => {
             Err(Error::Value(format!("The parameter {name} cannot be modified.")))
@@ -105,7 +106,8 @@ mod tests {
     #[test]
     fn settings() {
         let world = World::new();
-        let group = json!({"DBParameterGroupName": "g", "DBParameterGroupFamily": "postgres15", "Description": "g"});
+        let group =
+            json!({"DBParameterGroupName": "g", "DBParameterGroupFamily": "postgres15", "Description": "g"});
         world.call("CreateDBParameterGroup", group).unwrap();
         let set = |name: &str, value: &str, method: &str| {
             let one = json!({"ParameterName": name, "ParameterValue": value, "ApplyMethod": method});
@@ -121,7 +123,8 @@ mod tests {
         assert_eq!(set("rds.force_ssl", "0", "immediate"), Ok(()));
         let users = json!({"DBParameterGroupName": "g", "Source": "user"});
         let shown = world.call("DescribeDBParameters", users).unwrap();
-        let names: Vec<_> = shown["Parameters"].as_array().unwrap().iter().map(|p| p["ParameterName"].clone()).collect();
+        let names: Vec<_> =
+            shown["Parameters"].as_array().unwrap().iter().map(|p| p["ParameterName"].clone()).collect();
         assert_eq!(names, ["max_connections", "rds.force_ssl", "work_mem"]);
     }
 }

@@ -42,7 +42,8 @@ impl Operation for RebootDBInstance {
                 return Err(Error::Combination(what.into()));
             }
             Some(seen) if seen.replication != Replication::Protected => {
-                let what = format!("Instance {}: its standby does not hold every commit yet; try again.", row.id);
+                let what =
+                    format!("Instance {}: its standby does not hold every commit yet; try again.", row.id);
                 return Err(Error::InstanceState(what));
             }
             Some(seen) => Some(seen.primary.clone()),

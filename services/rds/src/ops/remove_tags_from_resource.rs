@@ -1,11 +1,7 @@
 //! <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RemoveTagsFromResource.html>
 
-use crate::{
-    Error,
-
-    tags,
-};
-use escale_base::{Wire};
+use crate::{Error, tags};
+use escale_base::Wire;
 use escale_service::{Cx, Operation};
 
 pub(crate) struct RemoveTagsFromResource;

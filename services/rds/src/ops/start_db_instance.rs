@@ -7,7 +7,7 @@ use crate::{
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::rds::{Instance};
+use escale_tables::rds::Instance;
 
 pub(crate) struct StartDBInstance;
 
@@ -30,7 +30,8 @@ impl Operation for StartDBInstance {
         let mut row = Instance::clone(&*rules::instance(cx.tx, &input.id)?);
         let status = status::instance(cx.tx, &row);
         if status != Status::Stopped {
-            let what = format!("Instance {} is {status}: only an instance that is stopped can be started.", row.id);
+            let what =
+                format!("Instance {} is {status}: only an instance that is stopped can be started.", row.id);
             return Err(Error::InstanceState(what));
         }
         row.running = true;

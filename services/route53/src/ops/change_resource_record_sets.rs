@@ -78,7 +78,8 @@ impl Operation for ChangeResourceRecordSets {
 fn size(changes: &[Change]) -> Option<String> {
     let times = |c: &Change| if c.action == Action::Upsert { 2 } else { 1 };
     let records: usize = changes.iter().map(|c| times(c) * c.values().len().max(1)).sum();
-    let chars: usize = changes.iter().map(|c| times(c) * c.values().iter().map(String::len).sum::<usize>()).sum();
+    let chars: usize =
+        changes.iter().map(|c| times(c) * c.values().iter().map(String::len).sum::<usize>()).sum();
     if records > limits::dns::BATCH_RECORDS {
         return Some(format!("Number of records limit of {} exceeded.", limits::dns::BATCH_RECORDS));
     }

@@ -65,7 +65,8 @@ fn start(input: &Input) -> Result<Position, Error> {
     let (name, kind, identifier) =
         (&input.start_record_name, &input.start_record_type, &input.start_record_identifier);
     if (kind.is_some() && name.is_none()) || (identifier.is_some() && kind.is_none()) {
-        let why = "The input is not valid: a start type goes with a start name, a start identifier with both.";
+        let why =
+            "The input is not valid: a start type goes with a start name, a start identifier with both.";
         return Err(Error::InvalidInput(why.to_owned()));
     }
     let name = name.as_deref().map(rules::domain_name).transpose()?;

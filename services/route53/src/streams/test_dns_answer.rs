@@ -38,7 +38,12 @@ impl StreamOperation<Plane> for TestDNSAnswer {
     }
 
     /// What the plane answers now, not what the rows promise.
-    async fn run(plane: Arc<Plane>, cx: StreamCx, input: Input, _: Body) -> Result<StreamReply<Output>, Error> {
+    async fn run(
+        plane: Arc<Plane>,
+        cx: StreamCx,
+        input: Input,
+        _: Body,
+    ) -> Result<StreamReply<Output>, Error> {
         let zone = rules::zone(&cx.store.read(), &input.hosted_zone_id)?;
         if zone.private {
             return Err(Error::InvalidInput("TestDNSAnswer supports public hosted zones only.".to_owned()));

@@ -22,6 +22,8 @@ impl Operation for DeletePublicAccessBlock {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
-        rules::update(cx, &input.bucket, input.expected_bucket_owner.as_deref(), |b| b.public_access_block = None)
+        rules::update(cx, &input.bucket, input.expected_bucket_owner.as_deref(), |b| {
+            b.public_access_block = None
+        })
     }
 }

@@ -44,6 +44,8 @@ impl Operation for PutBucketVersioning {
             _ => return Err(Error::MalformedXml),
         };
         // The plane follows before the next object is touched: see `Buckets::ready`.
-        rules::update(cx, &input.bucket, input.expected_bucket_owner.as_deref(), |b| b.versioning = versioning)
+        rules::update(cx, &input.bucket, input.expected_bucket_owner.as_deref(), |b| {
+            b.versioning = versioning
+        })
     }
 }

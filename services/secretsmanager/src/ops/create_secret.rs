@@ -40,7 +40,8 @@ impl Operation for CreateSecret {
         if let Ok(there) = rules::find(cx.tx, &input.name, cx.now) {
             return exists(&there, input.client_request_token, value.as_ref());
         }
-        let tail: String = escale_base::ids::rng().sample_iter(Alphanumeric).take(6).map(char::from).collect();
+        let tail: String =
+            escale_base::ids::rng().sample_iter(Alphanumeric).take(6).map(char::from).collect();
         let mut secret = StoredSecret {
             arn: cx.arn("secretsmanager", format!("secret:{}-{tail}", input.name)),
             name: input.name,
@@ -73,7 +74,8 @@ fn exists(
     value: Option<&escale_tables::secretsmanager::VersionValue>,
 ) -> Result<NamedVersion, Error> {
     if there.deletion.is_some() {
-        let what = "You can't create this secret because a secret with this name is already scheduled for deletion.";
+        let what =
+            "You can't create this secret because a secret with this name is already scheduled for deletion.";
         return Err(Error::Request(what.into()));
     }
     let same = there.versions.iter().find(|v| token.as_ref() == Some(&v.id) && Some(&v.value) == value);

@@ -39,7 +39,8 @@ impl Operation for DeleteSecret {
         let force = input.force_delete_without_recovery == Some(true);
         let at = match input.recovery_window_in_days {
             Some(_) if force => {
-                let what = "You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.";
+                let what =
+                    "You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.";
                 return Err(Error::Parameter(what.into()));
             }
             Some(days) if !(7..=30).contains(&days) => {
@@ -54,7 +55,9 @@ impl Operation for DeleteSecret {
         } else if secret.deletion.is_some() {
             return Err(Error::marked_for_deletion());
         } else {
-            cx.tx.update(&secret.name, |s: &mut StoredSecret| s.deletion = Some(Deletion { asked: cx.now, at }));
+            cx.tx.update(&secret.name, |s: &mut StoredSecret| {
+                s.deletion = Some(Deletion { asked: cx.now, at })
+            });
         }
         Ok(Output { arn: secret.arn.to_string(), name: secret.name.clone(), deletion_date: at })
     }

@@ -166,7 +166,8 @@ mod tests {
             }
         }
         assert_eq!(names, ["c", "b", "a"]);
-        let filtered = world.call("ListSecrets", json!({"Filters": [{"Key": "name", "Values": ["b"]}]})).unwrap();
+        let filtered =
+            world.call("ListSecrets", json!({"Filters": [{"Key": "name", "Values": ["b"]}]})).unwrap();
         assert_eq!(filtered["SecretList"].as_array().unwrap().len(), 1);
     }
 }

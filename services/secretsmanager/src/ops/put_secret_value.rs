@@ -36,8 +36,9 @@ impl Operation for PutSecretValue {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let mut secret = (*rules::find_live(cx, &input.secret_id)?).clone();
         rules::may_change(cx, &secret)?;
-        let value = rules::value(input.secret_string, input.secret_binary)?
-            .ok_or_else(|| Error::Parameter("You must provide either SecretString or SecretBinary.".into()))?;
+        let value = rules::value(input.secret_string, input.secret_binary)?.ok_or_else(|| {
+            Error::Parameter("You must provide either SecretString or SecretBinary.".into())
+        })?;
         let stages = match input.version_stages {
             none if none.is_empty() => vec![rules::CURRENT.to_owned()],
             some => some,

@@ -35,9 +35,13 @@ impl Operation for UpdateSecretVersionStage {
         }
         let holder = rules::holder(&secret, stage).map(|v| v.id.clone());
         match (&holder, from, to) {
-            (_, None, None) => return Err(Error::Parameter("Give MoveToVersionId or RemoveFromVersionId.".into())),
+            (_, None, None) => {
+                return Err(Error::Parameter("Give MoveToVersionId or RemoveFromVersionId.".into()));
+            }
             (_, _, None) if stage == rules::CURRENT => {
-                return Err(Error::Parameter("You can't remove the staging label AWSCURRENT, only move it.".into()));
+                return Err(Error::Parameter(
+                    "You can't remove the staging label AWSCURRENT, only move it.".into(),
+                ));
             }
             (Some(held), _, Some(to)) if held == to => {}
             (Some(held), from, _) if from != Some(held) => {

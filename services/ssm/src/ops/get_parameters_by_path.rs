@@ -47,7 +47,9 @@ impl Operation for GetParametersByPath {
         let recursive = input.recursive == Some(true);
         let mut found = Vec::new();
         for row in cx.tx.scan::<Parameter>() {
-            if filters::below(&row.name, &input.path, recursive) && filters::passes(&row, &input.parameter_filters)? {
+            if filters::below(&row.name, &input.path, recursive)
+                && filters::passes(&row, &input.parameter_filters)?
+            {
                 found.push(row);
             }
         }

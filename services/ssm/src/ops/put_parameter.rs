@@ -116,7 +116,8 @@ fn tier(asked: &str, size: usize) -> Result<&'static str, Error> {
         0 => Err(Error::Validation("A parameter's value cannot be empty.".into())),
         _ if size > most => {
             let advice = if tier == "Standard" { " Use the tier Advanced." } else { "" };
-            let what = format!("{tier} tier parameters support a maximum parameter value of {most} characters.");
+            let what =
+                format!("{tier} tier parameters support a maximum parameter value of {most} characters.");
             Err(Error::Validation(what + advice))
         }
         _ => Ok(tier),

@@ -21,7 +21,9 @@ impl Operation for GetCallerIdentity {
     fn run(cx: &mut Cx<'_>, _: ()) -> Result<Output, AwsError> {
         let principal = &cx.caller.principal;
         let user_id = match principal {
-            Principal::User { name } => cx.tx.get::<User>(name).map_or_else(|| name.clone(), |u| u.id.clone()),
+            Principal::User { name } => {
+                cx.tx.get::<User>(name).map_or_else(|| name.clone(), |u| u.id.clone())
+            }
             Principal::Role { role_id, session, .. } => format!("{role_id}:{session}"),
             _ => cx.config.account.clone(),
         };
