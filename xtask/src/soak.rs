@@ -3,7 +3,7 @@
 mod memory;
 mod report;
 
-use crate::vm;
+use crate::{fuzz, vm};
 use anyhow::{Result, bail};
 
 /// What a part has found.
@@ -35,6 +35,7 @@ const PARTS: &[Part] = &[
         shows: vm::SHOWS,
         run: |_| vm::suite("debian-13"),
     },
+    Part { name: "fuzz", title: "Random input for parsers", shows: fuzz::SHOWS, run: |_| fuzz::soak() },
     Part { name: "memory", title: "Memory under a mixed load", shows: memory::SHOWS, run: memory::soak },
 ];
 

@@ -362,9 +362,7 @@ impl Call {
             headers: self.parts.headers.clone(),
         };
         let needs = handler.needs(&input, &cx)?;
-        let image = self.gate.store.read();
-        cloud.authorize(&image, &cx.caller, service, entry, &input, &needs)?;
-        drop(image);
+        cloud.authorize(&self.gate.store.read(), &cx.caller, service, entry, &input, &needs)?;
         let StreamReply { output, body, status } = handler.run(cx, input, body()).await?;
         self.check_output(operation, &output)?;
         let mut response = match body {

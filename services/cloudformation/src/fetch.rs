@@ -37,8 +37,7 @@ async fn object(cx: &StreamCx, url: &str) -> Result<String, Error> {
     let mut inner = cx.clone();
     inner.headers = http::HeaderMap::new();
     let needs = handler.needs(&input, &inner).map_err(refused)?;
-    let image = cx.store.read();
-    cx.cloud.authorize(&image, &cx.caller, "s3", entry, &input, &needs).map_err(refused)?;
+    cx.cloud.authorize(&cx.store.read(), &cx.caller, "s3", entry, &input, &needs).map_err(refused)?;
     let nothing: Body = Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
     let reply = handler.run(inner, input, nothing).await.map_err(refused)?;
     let Some(mut body) = reply.body else { return Ok(String::new()) };

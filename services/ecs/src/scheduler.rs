@@ -56,8 +56,18 @@ pub(crate) struct Member {
     pub deployment: String,
     pub zone: String,
     pub life: Life,
+    /// A health check, its container's or the load balancer's, says what `life` says.
+    pub is_checked: bool,
     pub started: Option<Timestamp>,
     pub created: Timestamp,
+}
+
+impl Member {
+    /// From when on it may stand in for an old task, if it is up.
+    fn settles(&self) -> Timestamp {
+        let started = self.started.unwrap_or(self.created);
+        if self.is_checked { started } else { started.plus_ms(SETTLE_MS) }
+    }
 }
 
 /// What to do, all in one transaction.
@@ -83,6 +93,10 @@ pub(crate) enum Why {
     /// It is one too many.
     ScaleIn,
 }
+
+/// How long a task that nothing checks must have run before an old one is stopped for it. AWS counts it from the moment
+/// it runs, but looks at it seconds later; without this, a program that exits at once costs a service its old tasks.
+const SETTLE_MS: i64 = 2_000;
 
 /// Failures after which the circuit breaker trips.
 pub(crate) fn threshold(desired: u32) -> u32 {
@@ -122,8 +136,17 @@ pub(crate) fn decide(wish: &Wish, members: &[Member], now: Timestamp) -> Decisio
         return Decision::Stop(surplus(living().filter(|m| m.deployment == newest.id), new - wish.desired));
     }
     if old > 0 {
-        let healthy = living().filter(|m| m.life == Life::Up).count() as u32;
-        let first = old_to_stop(wish, members, &newest.id, up_new, healthy.saturating_sub(least));
+        let (mut healthy, mut ready) = (0u32, 0u32);
+        for member in living().filter(|m| m.life == Life::Up) {
+            let is_new = member.deployment == newest.id;
+            if is_new && member.settles() > now {
+                later(member.settles());
+                continue;
+            }
+            healthy += 1;
+            ready += u32::from(is_new);
+        }
+        let first = old_to_stop(wish, members, &newest.id, ready, healthy.saturating_sub(least));
         if !first.is_empty() {
             return Decision::Stop(first);
         }
@@ -259,6 +282,7 @@ mod tests {
                     "going" => Life::Going,
                     other => panic!("{other}"),
                 },
+                is_checked: true,
                 started: Some(Timestamp(0)),
                 created: Timestamp(i as i64),
             }
@@ -300,6 +324,18 @@ mod tests {
         let waiting = members(&["old:going", "new:up", "new:up"]);
         assert_eq!(decide(&w, &waiting, NOW), Decision::Rest(None));
         assert_eq!(decide(&w, &members(&["new:up", "new:up"]), NOW), Decision::Complete);
+    }
+
+    #[test]
+    fn an_old_task_stays_until_an_unchecked_new_one_has_run_for_a_while() {
+        let w = wish(2, &["new", "old"]);
+        let mut all = members(&["old:up", "old:up", "new:up", "new:up"]);
+        for new in &mut all[2..] {
+            (new.is_checked, new.started) = (false, Some(NOW));
+        }
+        let settled = NOW.plus_ms(SETTLE_MS);
+        assert_eq!(decide(&w, &all, NOW), Decision::Rest(Some(settled)));
+        assert_eq!(stopped(decide(&w, &all, settled)), ["0", "1"]);
     }
 
     #[test]

@@ -16,6 +16,11 @@ pub(crate) fn group(image: &Image, name: &str) -> Result<Arc<LogGroup>, Error> {
     image.get::<LogGroup>(name).ok_or(Error::NoGroup)
 }
 
+/// The ids under which the plane has the group's streams.
+pub(crate) fn stream_ids(image: &Image, group_name: &str) -> Vec<String> {
+    image.prefix::<LogStream>(&format!("{group_name}:")).map(|s| s.id.clone()).collect()
+}
+
 pub(crate) fn stream(image: &Image, group_name: &str, name: &str) -> Result<Arc<LogStream>, Error> {
     group(image, group_name)?;
     image.get::<LogStream>(&format!("{group_name}:{name}")).ok_or(Error::NoStream)

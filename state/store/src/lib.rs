@@ -1,6 +1,6 @@
 //! The engine of record: typed rows in one SQLite file, read from memory, written in transactions, watched.
 //!
-//! - [`Store::read`] gives an [`Image`]: an immutable picture of all tables. It costs no disk and no lock.
+//! - [`Store::read`] gives a [`View`] of an [`Image`]: an immutable picture of all tables. It costs no disk and no lock.
 //! - [`Store::write`] runs a closure on a [`Tx`]; what it wrote becomes durable and visible at once, or not
 //!   at all. One writer at a time.
 //! - [`Store::subscribe`] tells which rows changed since the last look.
@@ -21,6 +21,7 @@ pub use watch::{ALL_TABLES, Change, Subscription};
 use arc_swap::ArcSwap;
 use disk::Disk;
 use std::{
+    ops::Deref,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -46,6 +47,20 @@ pub enum StoreError {
     UnknownTable { table: String },
     #[error("the process is as good as dead: nothing is committed any more")]
     Cut,
+}
+
+/// The state as of one commit, from [`Store::read`].
+///
+/// It keeps that whole state in memory, so nobody may wait with one in hand: clippy refuses it across an `await`.
+#[must_use]
+pub struct View(Arc<Image>);
+
+impl Deref for View {
+    type Target = Image;
+
+    fn deref(&self) -> &Image {
+        &self.0
+    }
 }
 
 /// A handle on the store; clones share it.
@@ -75,8 +90,8 @@ impl Store {
     }
 
     /// The state as of the last commit.
-    pub fn read(&self) -> Arc<Image> {
-        self.0.image.load_full()
+    pub fn read(&self) -> View {
+        View(self.0.image.load_full())
     }
 
     /// Runs `work` as the one writer. `Err` leaves everything as it was.

@@ -53,10 +53,13 @@ impl<R: Reconciler> Driven for R {
         let mut steps = 0;
         known.extend(self.all(&store.read()));
         for key in &*known {
-            let image = store.read();
-            for time in 0..times {
-                // The same image, the same step.
-                let Plan::Step(step) = self.plan(&image, key, now) else { break };
+            // Each of them is planned on the same image, as after a crash before the step was recorded.
+            let plans: Vec<_> = {
+                let image = store.read();
+                (0..times).map(|_| self.plan(&image, key, now)).collect()
+            };
+            for (time, plan) in plans.into_iter().enumerate() {
+                let Plan::Step(step) = plan else { break };
                 steps += usize::from(time == 0);
                 // The engine comes back after a failure, and so does the next round.
                 if let Err(error) = self.act(key, step).await {

@@ -11,7 +11,7 @@ mod mutate;
 mod run;
 mod targets;
 
-pub use run::{Figures, Limits, corpus, run};
+pub use run::{Figures, corpus, run};
 pub use targets::{TARGETS, Target};
 
 use http::request::{Builder, Parts};

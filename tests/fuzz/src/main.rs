@@ -1,7 +1,7 @@
 //! `escale-fuzz [TARGET] [--inputs N] [--seed N]`: what `cargo xtask fuzz` runs.
 
 use anyhow::{Context, Result, bail};
-use escale_fuzz::{Limits, TARGETS, Target, run};
+use escale_fuzz::{TARGETS, Target, run};
 
 /// The inputs of each target when none are given: what the figures of docs/reliability.md are for.
 const INPUTS: u64 = 1_000_000;
@@ -26,7 +26,7 @@ fn main() -> Result<()> {
         "seed {seed}\n\n| target | inputs | seconds | per second | slowest |\n| --- | ---: | ---: | ---: | ---: |"
     );
     for target in targets {
-        let figures = run(target, &Limits::Inputs(inputs), seed)?;
+        let figures = run(target, inputs, seed)?;
         let seconds = figures.took.as_secs_f64();
         println!(
             "| {} | {} | {seconds:.0} | {:.0} | {:.1} ms |",

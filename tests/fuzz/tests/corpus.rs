@@ -1,14 +1,14 @@
-//! Every kept input, and some seconds of mutations, with every `cargo test`. `FUZZ_SECONDS` makes it longer.
+//! Every kept input, and some mutations of them, with every `cargo test`.
 
-use escale_fuzz::{Limits, TARGETS, run};
-use std::time::Duration;
+use escale_fuzz::{TARGETS, run};
+
+/// For each target: some seconds for all of them. `cargo xtask fuzz` takes a million.
+const INPUTS: u64 = 300;
 
 #[test]
 fn every_target_endures_its_corpus_and_mutations_of_it() {
-    let seconds = std::env::var("FUZZ_SECONDS").ok().and_then(|s| s.parse::<u64>().ok()).unwrap_or(1);
     for target in TARGETS {
-        let figures = run(target, &Limits::Time(Duration::from_secs(seconds)), rand::random()).unwrap();
-        assert!(figures.inputs > 10, "{}: {figures:?}", target.name);
+        run(target, INPUTS, rand::random()).unwrap();
     }
 }
 

@@ -5,12 +5,13 @@ use crate::world::{Life, World};
 use anyhow::Result;
 use escale_postgres::Postgres;
 use escale_proxy::{Proxies, Reason, TargetState};
+use escale_store::Image;
 use escale_tables::{
     ecs::{Service, Task},
     rds::Instance,
 };
 use rand::{Rng, seq::IteratorRandom};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{convert::Infallible, time::Duration};
 
 /// Between two accidents, at most.
@@ -71,24 +72,27 @@ async fn sicken_a_target(world: &World, life: &Life) {
 
 /// What cannot be done at this moment is refused, and then it is not done.
 async fn errand(world: &World, life: &Life) {
-    let image = life.store.read();
-    let (service, operation, input) = match world.hazard.random(|r| r.random_range(0..3)) {
+    let Some((service, operation, input)) = chosen(world, &life.store.read()) else { return };
+    let done = life.client.call(service, operation, input).await;
+    tracing::info!(operation, error = done.err().map(|e| e.to_string()), "errand");
+}
+
+fn chosen(world: &World, image: &Image) -> Option<(&'static str, &'static str, Value)> {
+    Some(match world.hazard.random(|r| r.random_range(0..3)) {
         0 => {
-            let Some(task) = world.hazard.random(|r| image.scan::<Task>().choose(r)) else { return };
+            let task = world.hazard.random(|r| image.scan::<Task>().choose(r))?;
             ("ecs", "StopTask", json!({"cluster": task.cluster, "task": task.id}))
         }
         1 => {
-            let Some(service) = world.hazard.random(|r| image.scan::<Service>().choose(r)) else { return };
+            let service = world.hazard.random(|r| image.scan::<Service>().choose(r))?;
             let input =
                 json!({"cluster": service.cluster, "service": service.name, "forceNewDeployment": true});
             ("ecs", "UpdateService", input)
         }
         _ => {
-            let Some(database) = image.scan::<Instance>().next() else { return };
+            let database = image.scan::<Instance>().next()?;
             let input = json!({"DBInstanceIdentifier": database.id, "ForceFailover": true});
             ("rds", "RebootDBInstance", input)
         }
-    };
-    let done = life.client.call(service, operation, input).await;
-    tracing::info!(operation, error = done.err().map(|e| e.to_string()), "errand");
+    })
 }

@@ -11,7 +11,7 @@ use escale_base::{PlaneError, Timestamp};
 use escale_engine::{Engine, StepError};
 use escale_network::{InternetHost, Network};
 use escale_service::Cloud;
-use escale_store::{Image, Store, StoreError, Tx};
+use escale_store::{Store, StoreError, Tx};
 use escale_tables::ec2::{InterfaceSeen, Vpc, VpcId, VpcSeen};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,7 +28,8 @@ pub async fn start(
     hosts: Vec<InternetHost>,
 ) -> Result<(), StepError> {
     network.apply_internet(internet::spec(&cloud.config, hosts)).await?;
-    let standing = standing(&store.read(), network.as_ref()).await?;
+    let known = store.read().scan::<VpcSeen>().map(|v| v.id.to_string()).collect();
+    let standing = standing(known, network.as_ref()).await?;
     let now = cloud.clock.now();
     store.write(|tx| {
         // With the other rows: a first start waits for the disk once.
@@ -39,14 +40,14 @@ pub async fn start(
     Ok(())
 }
 
-/// The interfaces that really stand, by network.
+/// The interfaces that really stand, by network; `known` are networks that the plane need not list.
 async fn standing(
-    image: &Image,
+    known: Vec<String>,
     network: &dyn Network,
 ) -> Result<BTreeMap<String, BTreeSet<String>>, PlaneError> {
     let mut standing = BTreeMap::new();
     let mut names = network.vpcs().await?;
-    names.extend(image.scan::<VpcSeen>().map(|v| v.id.to_string()));
+    names.extend(known);
     for name in names {
         if let Some(observed) = network.observe(&name).await? {
             let up = observed.interfaces.into_iter().filter(|(_, i)| i.up).map(|(id, _)| id);

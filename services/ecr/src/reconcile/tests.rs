@@ -34,9 +34,9 @@ impl Stage for House {
     }
     /// Also the files that should have been freed.
     async fn world(&self) -> String {
-        let image = self.store.read();
-        let rows: Vec<_> = image.scan::<Repository>().map(|r| (r.name.clone(), r.deletion)).collect();
-        let seen: Vec<_> = image.scan::<RepositorySeen>().collect();
+        let rows: Vec<_> =
+            self.store.read().scan::<Repository>().map(|r| (r.name.clone(), r.deletion)).collect();
+        let seen: Vec<_> = self.store.read().scan::<RepositorySeen>().collect();
         let left = self.registry.collect(HashSet::new(), DAY_MS).await.unwrap().files;
         format!("{rows:?} {seen:?} {:?} {left}", self.registry.repositories().await)
     }

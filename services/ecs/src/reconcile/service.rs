@@ -139,19 +139,22 @@ fn member(image: &Image, task: Arc<Task>) -> Option<Member> {
         deployment,
         zone: known.task.zone.clone(),
         life,
+        is_checked: is_checked(&known) || known.behind_balancer,
         started: known.seen.as_ref().and_then(|s| s.started),
         created: known.task.created,
     })
 }
 
+/// Whether the health of a container decides over the task's.
+fn is_checked(known: &Known) -> bool {
+    let definition = known.definition.as_ref();
+    definition.is_some_and(|d| d.containers.iter().any(|c| c.essential && c.health_check.is_some()))
+}
+
 fn life(image: &Image, known: &Known) -> Life {
-    let checked = known
-        .definition
-        .as_ref()
-        .is_some_and(|d| d.containers.iter().any(|c| c.essential && c.health_check.is_some()));
     match known.health() {
         Health::Unhealthy => return Life::Sick(Sickness::Container),
-        Health::Unknown if checked => return Life::Coming,
+        Health::Unknown if is_checked(known) => return Life::Coming,
         _ => {}
     }
     if !known.behind_balancer {

@@ -3,7 +3,7 @@
 use crate::{Error, Logs, rules};
 use escale_base::{Wire, paging};
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
-use escale_tables::logs::{LogGroup, LogStream};
+use escale_tables::logs::LogGroup;
 use std::sync::Arc;
 
 pub(crate) struct DescribeLogGroups;
@@ -63,7 +63,6 @@ impl StreamOperation<Logs> for DescribeLogGroups {
         let named: Result<Vec<String>, Error> =
             input.log_group_identifiers.iter().map(|i| rules::group_name(None, Some(i.clone()))).collect();
         let named = named?;
-        let image = cx.store.read();
         let pattern = input.log_group_name_pattern.map(|p| p.to_lowercase());
         let wanted = |g: &Arc<LogGroup>| {
             (named.is_empty() || named.contains(&g.name))
@@ -71,12 +70,14 @@ impl StreamOperation<Logs> for DescribeLogGroups {
                 && input.log_group_class.as_ref().is_none_or(|c| *c == g.class)
         };
         let prefix = input.log_group_name_prefix.unwrap_or_default();
-        let found = image.prefix::<LogGroup>(&prefix).filter(wanted);
-        let page = paging::page(found, |g| g.name.clone(), input.next_token.as_deref(), limit)?;
+        let page = {
+            let image = cx.store.read();
+            let found = image.prefix::<LogGroup>(&prefix).filter(wanted);
+            paging::page(found, |g| g.name.clone(), input.next_token.as_deref(), limit)?
+        };
         let mut log_groups = Vec::new();
         for group in page.items {
-            let of = format!("{}:", group.name);
-            let ids: Vec<String> = image.prefix::<LogStream>(&of).map(|s| s.id.clone()).collect();
+            let ids = rules::stream_ids(&cx.store.read(), &group.name);
             let bytes: u64 = service.plane.summaries(&ids).await?.values().map(|s| s.bytes).sum();
             log_groups.push(Shape {
                 log_group_name: group.name.clone(),

@@ -59,8 +59,7 @@ impl StreamOperation<Logs> for DescribeLogStreams {
         _: Body,
     ) -> Result<StreamReply<Output>, Error> {
         let group = rules::group_name(input.log_group_name, input.log_group_identifier)?;
-        let image = cx.store.read();
-        rules::group(&image, &group)?;
+        rules::group(&cx.store.read(), &group)?;
         let by_time = match input.order_by.as_deref() {
             None | Some("LogStreamName") => false,
             Some("LastEventTime") if input.log_stream_name_prefix.is_some() => {
@@ -75,7 +74,7 @@ impl StreamOperation<Logs> for DescribeLogStreams {
             n => return Err(Error::Invalid(format!("limit {n} is not between 1 and 50"))),
         };
         let prefix = format!("{group}:{}", input.log_stream_name_prefix.as_deref().unwrap_or(""));
-        let rows: Vec<Arc<LogStream>> = image.prefix::<LogStream>(&prefix).collect();
+        let rows: Vec<Arc<LogStream>> = cx.store.read().prefix::<LogStream>(&prefix).collect();
         let ids: Vec<String> = rows.iter().map(|r| r.id.clone()).collect();
         let summaries = service.plane.summaries(&ids).await?;
         let mut all: Vec<(String, Shape)> = rows

@@ -4,7 +4,7 @@ use crate::{Error, Logs, bound, rules};
 use escale_base::{Timestamp, Wire};
 use escale_logstore::{MESSAGE_BYTES, Message};
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
-use escale_tables::logs::{LogGroup, LogStream};
+use escale_tables::logs::LogGroup;
 use std::sync::Arc;
 
 pub(crate) struct PutLogEvents;
@@ -62,16 +62,17 @@ impl StreamOperation<Logs> for PutLogEvents {
         input: Input,
         _: Body,
     ) -> Result<StreamReply<Output>, Error> {
-        let image = cx.store.read();
-        let group = rules::group(&image, &input.log_group_name)?;
-        let stream = rules::stream(&image, &input.log_group_name, &input.log_stream_name)?;
+        let (group, stream) = {
+            let image = cx.store.read();
+            let group = rules::group(&image, &input.log_group_name)?;
+            (group, rules::stream(&image, &input.log_group_name, &input.log_stream_name)?)
+        };
         check(&input.log_events)?;
         let (taken, rejected) = sift(input.log_events, &group, cx.now);
         let bytes: u64 = taken.iter().map(|m| m.text.len() as u64 + MESSAGE_BYTES).sum();
         let count = service.plane.append(&stream.id, taken, cx.now).await?;
         if service.bound.is_due(&group.name, bytes) {
-            let of = format!("{}:", group.name);
-            let ids: Vec<String> = image.prefix::<LogStream>(&of).map(|s| s.id.clone()).collect();
+            let ids = rules::stream_ids(&cx.store.read(), &group.name);
             // The events are stored: that older ones were not dropped is no error of who sent them, and is tried again.
             match service.plane.trim(&ids, bound::GROUP_BYTES, bound::NOTE).await {
                 Ok(0) => {}

@@ -52,8 +52,10 @@ impl Life {
 
     async fn go<R: Reconciler>(&self, reconciler: &R) -> bool {
         let mut did = false;
-        for key in reconciler.all(&self.world.store.read()) {
-            if let Plan::Step(step) = reconciler.plan(&self.world.store.read(), &key, self.clock.now()) {
+        let keys = reconciler.all(&self.world.store.read());
+        for key in keys {
+            let plan = reconciler.plan(&self.world.store.read(), &key, self.clock.now());
+            if let Plan::Step(step) = plan {
                 reconciler.act(&key, step).await.unwrap();
                 did = true;
             }

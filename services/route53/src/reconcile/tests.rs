@@ -81,7 +81,8 @@ fn record(parts: &Parts, zone: &str, name: &str, kind: RecordType, data: RecordD
 }
 
 async fn apply(zones: &Zones) {
-    match zones.plan(&zones.0.store.read(), "zones", Timestamp(0)) {
+    let plan = zones.plan(&zones.0.store.read(), "zones", Timestamp(0));
+    match plan {
         Plan::Step(step) => zones.act("zones", step).await.unwrap(),
         other => panic!("{other:?}"),
     }

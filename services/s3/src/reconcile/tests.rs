@@ -25,9 +25,8 @@ impl Stage for Shelf {
         vec![&self.removals]
     }
     async fn world(&self) -> String {
-        let image = self.store.read();
-        let rows: Vec<_> = image.scan::<Bucket>().map(|b| (b.name.clone(), b.deleting)).collect();
-        let seen: Vec<_> = image.scan::<BucketSeen>().map(|b| b.name.clone()).collect();
+        let rows: Vec<_> = self.store.read().scan::<Bucket>().map(|b| (b.name.clone(), b.deleting)).collect();
+        let seen: Vec<_> = self.store.read().scan::<BucketSeen>().map(|b| b.name.clone()).collect();
         let buckets = self.plane.list_buckets().await.unwrap();
         let there: Vec<_> = buckets.iter().map(|b| b.name.as_str()).collect();
         format!("rows {rows:?}, not deleted {seen:?}, there {there:?}")
@@ -69,12 +68,12 @@ async fn shelf(fate: Arc<dyn Fate>) -> Shelf {
 #[tokio::test]
 async fn what_is_empty_goes_and_what_is_not_is_told() {
     let shelf = shelf(Arc::new(FaultAt::never())).await;
-    for name in shelf.removals.all(&shelf.store.read()) {
-        let Plan::Step(step) = shelf.removals.plan(&shelf.store.read(), &name, Timestamp(1)) else {
-            panic!("{name} is to go")
-        };
+    let plan = |name: &str| shelf.removals.plan(&shelf.store.read(), name, Timestamp(1));
+    let all = shelf.removals.all(&shelf.store.read());
+    for name in all {
+        let Plan::Step(step) = plan(&name) else { panic!("{name} is to go") };
         shelf.removals.act(&name, step).await.unwrap();
-        assert_eq!(shelf.removals.plan(&shelf.store.read(), &name, Timestamp(1)), Plan::Done, "{name}");
+        assert_eq!(plan(&name), Plan::Done, "{name}");
     }
     let left = r#"rows [("full", false), ("kept", false)], not deleted ["full"], there ["full", "kept"]"#;
     assert_eq!(shelf.world().await, left);

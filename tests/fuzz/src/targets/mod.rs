@@ -3,6 +3,7 @@
 mod guard;
 mod manifest;
 mod packet;
+mod path;
 mod policy;
 mod signature;
 mod signed_url;
@@ -22,6 +23,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "guard", check: guard::check },
     Target { name: "manifest", check: manifest::check },
     Target { name: "packet", check: packet::check },
+    Target { name: "path", check: path::check },
     Target { name: "policy", check: policy::check },
     Target { name: "signature", check: signature::check },
     Target { name: "signed_url", check: signed_url::check },
