@@ -1,13 +1,17 @@
 //! The rules of CONTRIBUTING.md that a program can check.
 
+mod dependencies;
 mod directions;
 mod files;
+pub(crate) mod ratchet;
 
 use anyhow::{Result, bail};
 
 pub(crate) fn all() -> Result<()> {
     let mut faults = directions::check()?;
+    faults.extend(dependencies::check()?);
     faults.extend(files::check()?);
+    faults.extend(ratchet::check()?);
     for fault in &faults {
         eprintln!("tidy: {fault}");
     }

@@ -4,7 +4,7 @@
 //! hand or with the machine, tasks and databases are stopped first, each within its time. The manual pages behind this are systemd.service(5)
 //! and systemd.kill(5).
 
-use super::{Output, client::Client, doctor, stop};
+use super::{Output, client::Client, doctor, start::Patience, stop};
 use crate::{home::Home, lock, planes, settings::Settings, unit};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
@@ -15,7 +15,6 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::Path,
     process::Command,
-    time::{Duration, Instant},
 };
 
 #[derive(Args)]
@@ -45,12 +44,6 @@ const ENVIRONMENT: &str = "/etc/systemd/system/escale.service.env";
 
 /// Exists as long as systemd is the init system: sd_booted(3).
 const BOOTED: &str = "/run/systemd/system";
-
-/// A cold machine takes its time.
-const READY_WITHIN: Duration = Duration::from_secs(30);
-
-/// Pause between two looks.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 pub(crate) async fn run(home: &Home, out: &Output, service: &Service) -> Result<()> {
     match service.verb {
@@ -83,7 +76,7 @@ async fn install(home: &Home, out: &Output) -> Result<()> {
         _ => {}
     }
     systemctl(&["restart", NAME])?;
-    let pid = answers(home, &settings, Instant::now() + READY_WITHIN).await?;
+    let pid = answers(home, &settings, Patience::new()).await?;
     let url = settings.endpoint_url();
     let text = format!(
         "{NAME} is installed and runs: {url} (pid {pid})\nstop it with its tasks and databases: systemctl stop escale; undo \
@@ -152,12 +145,12 @@ pub(crate) fn is_installed(home: &Home) -> Result<bool> {
 }
 
 /// Starts the service; gives the daemon's pid once the API answers.
-pub(crate) async fn start(home: &Home, settings: &Settings, deadline: Instant) -> Result<i32> {
+pub(crate) async fn start(home: &Home, settings: &Settings, patience: Patience) -> Result<i32> {
     systemctl(&["start", NAME])?;
-    answers(home, settings, deadline).await
+    answers(home, settings, patience).await
 }
 
-async fn answers(home: &Home, settings: &Settings, deadline: Instant) -> Result<i32> {
+async fn answers(home: &Home, settings: &Settings, mut patience: Patience) -> Result<i32> {
     let client = Client::new(home, settings);
     loop {
         if let Some(daemon) = lock::running(home)?
@@ -165,15 +158,8 @@ async fn answers(home: &Home, settings: &Settings, deadline: Instant) -> Result<
         {
             return Ok(daemon.pid);
         }
-        if Instant::now() > deadline {
-            bail!(
-                "the service does not answer at {}; see {} and `systemctl status escale`",
-                settings.config.endpoint,
-                home.log().display()
-            );
-        }
-        // Nothing tells when another process listens.
-        tokio::time::sleep(LOOK_AGAIN).await;
+        let waited = patience.wait(home, settings).await;
+        waited.context("see `systemctl status escale`")?;
     }
 }
 

@@ -12,8 +12,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A cold disk may take its time; an error ends the wait at once.
-const READY_WITHIN: Duration = Duration::from_secs(20);
+/// A cold disk or a busy processor may take its time; a daemon that ends, ends the wait at once.
+const READY_WITHIN: Duration = Duration::from_secs(120);
+
+/// After so long without an answer, the user reads what is waited for.
+const NOTE_AFTER: Duration = Duration::from_secs(10);
 
 /// A daemon that is killed lets go of its lock a moment before its port.
 const PORT_FREE_WITHIN: Duration = Duration::from_millis(500);
@@ -34,30 +37,53 @@ pub(crate) async fn run(home: &Home, out: &Output) -> Result<()> {
     Ok(())
 }
 
+/// A wait for the daemon's answer.
+pub(super) struct Patience {
+    began: Instant,
+    is_noted: bool,
+}
+
+impl Patience {
+    pub(super) fn new() -> Patience {
+        Patience { began: Instant::now(), is_noted: false }
+    }
+
+    /// Waits a moment longer, and says so once if it takes unusually long. An error when it has taken too long.
+    pub(super) async fn wait(&mut self, home: &Home, settings: &Settings) -> Result<()> {
+        let (at, log, waited) = (&settings.config.endpoint, home.log(), self.began.elapsed());
+        let hint = "if the log has no error, a firewall may drop packets on the loopback interface `lo`";
+        if waited > READY_WITHIN {
+            let most = READY_WITHIN.as_secs();
+            bail!(
+                "the daemon runs, but does not answer at {at} within {most} s; see {}; {hint}",
+                log.display()
+            );
+        }
+        if waited > NOTE_AFTER && !self.is_noted {
+            self.is_noted = true;
+            eprintln!("waiting for the daemon to answer at {at}; its log is {}; {hint}", log.display());
+        }
+        // The kernel does not notify of another process that listens.
+        tokio::time::sleep(LOOK_AGAIN).await;
+        Ok(())
+    }
+}
+
 /// Starts the daemon if none runs; gives its pid once the API answers.
 pub(crate) async fn ensure(home: &Home) -> Result<i32> {
-    let deadline = Instant::now() + READY_WITHIN;
+    let mut patience = Patience::new();
     // Who holds the lock may be starting, or dying of a kill: only an answer says that it lives.
     while let Some(daemon) = lock::running(home)? {
         let settings = Settings::of(home)?;
         if Client::new(home, &settings).answers().await {
             return Ok(daemon.pid);
         }
-        if Instant::now() > deadline {
-            let at = &settings.config.endpoint;
-            bail!(
-                "the daemon (pid {}) does not answer at {at}; see {}. If that names no error, a firewall may drop packets on the \
-                 loopback interface `lo`",
-                daemon.pid,
-                home.log().display()
-            );
-        }
-        tokio::time::sleep(LOOK_AGAIN).await;
+        patience.wait(home, &settings).await?;
     }
-    start(home, deadline).await
+    start(home, patience).await
 }
 
-async fn start(home: &Home, deadline: Instant) -> Result<i32> {
+async fn start(home: &Home, mut patience: Patience) -> Result<i32> {
     let settings = Settings::of(home)?;
     doctor::require(&[])?;
     refuse_taken_ports(&settings).await?;
@@ -65,7 +91,7 @@ async fn start(home: &Home, deadline: Instant) -> Result<i32> {
     let log = home.open_log()?;
     let from = log.metadata().map(|m| m.len()).unwrap_or(0);
     if service::is_installed(home)? {
-        return service::start(home, &settings, deadline).await;
+        return service::start(home, &settings, patience).await;
     }
     let mut command = Command::new(std::env::current_exe().context("cannot find this program's own file")?);
     command.arg("daemon").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
@@ -88,11 +114,7 @@ async fn start(home: &Home, deadline: Instant) -> Result<i32> {
             }
             bail!("the daemon ended at once ({status}):\n{}", why.trim_end());
         }
-        if Instant::now() > deadline {
-            bail!("the daemon does not answer after {READY_WITHIN:?}; see {}", home.log().display());
-        }
-        // Nobody tells when another process listens.
-        tokio::time::sleep(LOOK_AGAIN).await;
+        patience.wait(home, &settings).await?;
     }
 }
 

@@ -95,88 +95,74 @@ impl From<Error> for AwsError {
 fn of_plane(error: plane::Error) -> AwsError {
     use plane::Error as E;
     let own = error.to_string();
-    let say = |kind, code: &str, status: u16, message: &str| AwsError::new(kind, code, status, message);
+    let invalid =
+        |code: &str, status: u16, message: &str| AwsError::new(ErrorKind::Invalid, code, status, message);
+    let missing = |code: &str, message: &str| AwsError::new(ErrorKind::NotFound, code, 404, message);
     match error {
         E::NoSuchBucket(name) => Error::NoSuchBucket(name).into(),
         E::BucketExists(name) => Error::BucketAlreadyOwnedByYou(name).into(),
         E::BucketNotEmpty(name) => {
-            say(ErrorKind::Invalid, "BucketNotEmpty", 409, "The bucket you tried to delete is not empty")
+            invalid("BucketNotEmpty", 409, "The bucket you tried to delete is not empty")
                 .with("BucketName", name)
         }
-        E::BadBucketName(_) => {
-            say(ErrorKind::Invalid, "InvalidBucketName", 400, "The specified bucket is not valid.")
-        }
-        E::VersioningStays(_) => {
-            say(ErrorKind::Invalid, "IllegalVersioningConfigurationException", 400, &own)
-        }
-        E::BadKey(_) => say(ErrorKind::Invalid, "KeyTooLongError", 400, "Your key is too long"),
+        E::BadBucketName(_) => invalid("InvalidBucketName", 400, "The specified bucket is not valid."),
+        E::VersioningStays(_) => invalid("IllegalVersioningConfigurationException", 400, &own),
+        E::BadKey(_) => invalid("KeyTooLongError", 400, "Your key is too long"),
         E::NoSuchKey { key, .. } => {
-            say(ErrorKind::NotFound, "NoSuchKey", 404, "The specified key does not exist.").with("Key", key)
+            missing("NoSuchKey", "The specified key does not exist.").with("Key", key)
         }
         E::NoSuchVersion { key, version, .. } => {
-            say(ErrorKind::NotFound, "NoSuchVersion", 404, "The specified version does not exist.")
+            missing("NoSuchVersion", "The specified version does not exist.")
                 .with("Key", key)
                 .with("VersionId", version.0)
         }
-        E::IsDeleteMarker { .. } => say(
-            ErrorKind::Invalid,
-            "MethodNotAllowed",
-            405,
-            "The specified method is not allowed against this resource.",
-        ),
+        E::IsDeleteMarker { .. } => {
+            invalid("MethodNotAllowed", 405, "The specified method is not allowed against this resource.")
+        }
         E::NoSuchUpload { id, .. } => {
             let message = "The specified upload does not exist. The upload ID may be invalid, or the upload may \
                            have been aborted or completed.";
-            say(ErrorKind::NotFound, "NoSuchUpload", 404, message).with("UploadId", id)
+            missing("NoSuchUpload", message).with("UploadId", id)
         }
         E::BadPartNumber(_) => {
             let message = "Part number must be an integer between 1 and 10000, inclusive";
-            say(ErrorKind::Invalid, "InvalidArgument", 400, message).with("ArgumentName", "partNumber")
+            invalid("InvalidArgument", 400, message).with("ArgumentName", "partNumber")
         }
         E::InvalidPart(number) => {
             let message = "One or more of the specified parts could not be found.  The part may not have been \
                            uploaded, or the specified entity tag may not match the part's entity tag.";
-            say(ErrorKind::Invalid, "InvalidPart", 400, message).with("PartNumber", number.to_string())
+            invalid("InvalidPart", 400, message).with("PartNumber", number.to_string())
         }
         E::PartOrder(..) => {
             let message =
                 "The list of parts was not in ascending order. Parts must be ordered by part number.";
-            say(ErrorKind::Invalid, "InvalidPartOrder", 400, message)
+            invalid("InvalidPartOrder", 400, message)
         }
         E::NoParts => Error::MalformedXml.into(),
-        E::PartTooSmall { number, size_bytes, min_bytes, etag } => say(
-            ErrorKind::Invalid,
-            "EntityTooSmall",
-            400,
-            "Your proposed upload is smaller than the minimum allowed size",
-        )
-        .with("ProposedSize", size_bytes.to_string())
-        .with("MinSizeAllowed", min_bytes.to_string())
-        .with("PartNumber", number.to_string())
-        .with("ETag", etag),
+        E::PartTooSmall { number, size_bytes, min_bytes, etag } => {
+            invalid("EntityTooSmall", 400, "Your proposed upload is smaller than the minimum allowed size")
+                .with("ProposedSize", size_bytes.to_string())
+                .with("MinSizeAllowed", min_bytes.to_string())
+                .with("PartNumber", number.to_string())
+                .with("ETag", etag)
+        }
         E::NoSuchPart { .. } => {
-            say(ErrorKind::Invalid, "InvalidPartNumber", 416, "The requested partnumber is not satisfiable")
+            invalid("InvalidPartNumber", 416, "The requested partnumber is not satisfiable")
         }
-        E::ChecksumKind { .. } | E::NotComputed(_) | E::RangeAndPart => {
-            say(ErrorKind::Invalid, "InvalidRequest", 400, &own)
+        E::ChecksumKind { .. } | E::NotComputed(_) | E::RangeAndPart => invalid("InvalidRequest", 400, &own),
+        E::TooLarge { size_bytes, limit_bytes } => {
+            invalid("EntityTooLarge", 400, "Your proposed upload exceeds the maximum allowed size")
+                .with("ProposedSize", size_bytes.to_string())
+                .with("MaxSizeAllowed", limit_bytes.to_string())
         }
-        E::TooLarge { size_bytes, limit_bytes } => say(
-            ErrorKind::Invalid,
-            "EntityTooLarge",
-            400,
-            "Your proposed upload exceeds the maximum allowed size",
-        )
-        .with("ProposedSize", size_bytes.to_string())
-        .with("MaxSizeAllowed", limit_bytes.to_string()),
         E::SizeMismatch { .. } => {
             let message =
                 "You did not provide the number of bytes specified by the Content-Length HTTP header";
-            say(ErrorKind::Invalid, "IncompleteBody", 400, message)
+            invalid("IncompleteBody", 400, message)
         }
         E::ChecksumMismatch { algorithm, .. } => {
             let name = crate::checksums::name(algorithm);
-            say(
-                ErrorKind::Invalid,
+            invalid(
                 "BadDigest",
                 400,
                 &format!("The {name} you specified did not match the calculated checksum."),
@@ -187,26 +173,21 @@ fn of_plane(error: plane::Error) -> AwsError {
         }
         E::PreconditionFailed { .. } => Error::Precondition("If-Match").into(),
         E::RangeNotSatisfiable { size_bytes } => {
-            say(ErrorKind::Invalid, "InvalidRange", 416, "The requested range is not satisfiable")
+            invalid("InvalidRange", 416, "The requested range is not satisfiable")
                 .with("ActualObjectSize", size_bytes.to_string())
         }
         E::Body(error) => match error.downcast::<AwsError>() {
             // The gate found a wrong signature or checksum in what passed.
             Ok(found) => *found,
-            Err(other) => say(
-                ErrorKind::Invalid,
-                "IncompleteBody",
-                400,
-                &format!("The request's body broke off: {other}"),
-            ),
+            Err(other) => invalid("IncompleteBody", 400, &format!("The request's body broke off: {other}")),
         },
         E::Plane(fault) if escale_files::disk::is_full(&fault) => {
             tracing::error!(%fault, "the objects plane failed");
-            say(ErrorKind::Throttled, "ServiceUnavailable", 503, &fault.what)
+            AwsError::new(ErrorKind::Throttled, "ServiceUnavailable", 503, fault.what.as_str())
         }
         E::Plane(fault) => {
             tracing::error!(%fault, "the objects plane failed");
-            say(
+            AwsError::new(
                 ErrorKind::Internal,
                 "InternalError",
                 500,

@@ -40,7 +40,6 @@ const LAYERS: &[(&str, &[&str])] = &[
         "tests/sim",
         &["app/wiring", "tests/faults", "front", "services", "state", "engine", "planes", "blueprint"],
     ),
-    ("bench", &["app", "front", "services", "state", "engine", "planes", "blueprint", "imagebuild"]),
     ("xtask", &[]),
 ];
 
@@ -72,6 +71,10 @@ pub(crate) fn check() -> Result<Vec<String>> {
             }
         }
     }
+    let folders: Vec<String> =
+        packages.iter().filter_map(|p| folder_of(p["name"].as_str().unwrap_or_default())).collect();
+    let ghosts = LAYERS.iter().filter(|(layer, _)| !folders.iter().any(|folder| within(folder, layer)));
+    faults.extend(ghosts.map(|(layer, _)| format!("{}: no crate is in the layer {layer}", file!())));
     Ok(faults)
 }
 

@@ -72,26 +72,27 @@ fn opens_a_crate(name: &str) -> bool {
     name.ends_with("src/lib.rs") || name.ends_with("src/main.rs")
 }
 
-/// Functions by rustfmt's own indentation: from the line with `fn` to the closing brace under its first column.
 fn long_functions(name: &str, lines: &[&str]) -> Vec<String> {
-    let mut faults = Vec::new();
-    for (start, line) in lines.iter().enumerate() {
+    let long = functions(lines).filter(|(_, length)| *length > MAX_FUNCTION_LINES);
+    let fault = |(start, length)| {
+        format!("{name}:{}: a function of {length} lines (at most {MAX_FUNCTION_LINES})", start + 1)
+    };
+    long.map(fault).collect()
+}
+
+/// First line and length of each function by rustfmt's own indentation: from the line with `fn` to the closing brace under its
+/// first column.
+pub(crate) fn functions(lines: &[&str]) -> impl Iterator<Item = (usize, usize)> {
+    lines.iter().enumerate().filter_map(|(start, line)| {
         let code = line.trim_start();
         let indent = line.len() - code.len();
         let is_fn = code.starts_with("fn ")
             || (code.contains(" fn ")
                 && (code.starts_with("pub") || code.starts_with("async") || code.starts_with("const")));
         if !is_fn || code.ends_with(';') || code.ends_with('}') {
-            continue;
+            return None;
         }
         let close = format!("{}}}", " ".repeat(indent));
-        let Some(length) = lines[start..].iter().position(|l| **l == close) else { continue };
-        if length > MAX_FUNCTION_LINES {
-            faults.push(format!(
-                "{name}:{}: a function of {length} lines (at most {MAX_FUNCTION_LINES})",
-                start + 1
-            ));
-        }
-    }
-    faults
+        Some((start, lines[start..].iter().position(|l| **l == close)?))
+    })
 }
