@@ -1,7 +1,7 @@
 //! Whether a distribution's configuration can be enacted. Everything that AWS has and Escale has not is refused by name.
 
 use crate::{Error, error::invalid, policies, rules};
-use escale_base::{AwsError, ErrorKind};
+use escale_base::AwsError;
 use escale_service::Cx;
 use escale_tables::cloudfront::{
     AllowedMethods, DefaultCacheBehavior, Distribution, DistributionConfig, Origin, Trusted,
@@ -24,13 +24,7 @@ pub(crate) fn config(cx: &Cx<'_>, id: Option<&str>, config: &DistributionConfig)
     }
     let root = config.default_root_object.as_deref().unwrap_or("");
     if root.starts_with('/') {
-        return Err(AwsError::new(
-            ErrorKind::Invalid,
-            "InvalidDefaultRootObject",
-            400,
-            "The default root object must not begin with '/'",
-        )
-        .into());
+        return Err(Error::DefaultRootObject);
     }
     for alias in config.aliases.iter().flat_map(|a| &a.0) {
         let name = alias.to_ascii_lowercase();
@@ -47,13 +41,7 @@ pub(crate) fn config(cx: &Cx<'_>, id: Option<&str>, config: &DistributionConfig)
             return Err(invalid("ResponsePagePath and ResponseCode must be given together"));
         }
         if error.response_code.as_deref().is_some_and(|c| !c.is_empty() && c.parse::<u16>().is_err()) {
-            return Err(AwsError::new(
-                ErrorKind::Invalid,
-                "InvalidResponseCode",
-                400,
-                "A CustomErrorResponse has an invalid response code",
-            )
-            .into());
+            return Err(Error::ResponseCode);
         }
     }
     Ok(())

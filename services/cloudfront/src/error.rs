@@ -48,6 +48,10 @@ pub enum Error {
     IllegalUpdate(String),
     #[error("{0}")]
     InvalidArgument(String),
+    #[error("The default root object must not begin with '/'")]
+    DefaultRootObject,
+    #[error("A CustomErrorResponse has an invalid response code")]
+    ResponseCode,
     #[error(transparent)]
     Aws(#[from] AwsError),
 }
@@ -94,6 +98,8 @@ impl From<Error> for AwsError {
             Error::InUse { kind: Kind::KeyGroup, .. } => (ErrorKind::InUse, "ResourceInUse", 409),
             Error::KeyIsFixed => (ErrorKind::Invalid, "CannotChangeImmutablePublicKeyFields", 400),
             Error::IllegalUpdate(_) => (ErrorKind::Invalid, "IllegalUpdate", 400),
+            Error::DefaultRootObject => (ErrorKind::Invalid, "InvalidDefaultRootObject", 400),
+            Error::ResponseCode => (ErrorKind::Invalid, "InvalidResponseCode", 400),
             Error::InvalidArgument(_) => (ErrorKind::Invalid, "InvalidArgument", 400),
             Error::Aws(e) => return e.clone(),
         };

@@ -1,7 +1,7 @@
 //! Conditions of rules: between AWS's shape and the stored one.
 
 use crate::{Error, error::invalid};
-use escale_base::{AwsError, ErrorKind, Wire};
+use escale_base::Wire;
 use escale_tables::elbv2::{Condition, QueryPair};
 use ipnet::IpNet;
 
@@ -57,8 +57,7 @@ pub(crate) fn read(shapes: Vec<ConditionShape>) -> Result<Vec<Condition>, Error>
     }
     let count: usize = conditions.iter().map(count).sum();
     if count > VALUES {
-        let message = format!("A rule can have {VALUES} condition values in all, this one has {count}");
-        return Err(AwsError::new(ErrorKind::LimitExceeded, "TooManyRules", 400, message).into());
+        return Err(Error::TooManyValues { most: VALUES, count });
     }
     Ok(conditions)
 }

@@ -46,6 +46,12 @@ pub enum Error {
     TooMany(TooMany),
     #[error("{0}")]
     Invalid(String),
+    #[error("The maximum number of tags, {most}, has been reached on '{arn}'")]
+    TooManyTags { most: usize, arn: String },
+    #[error("A rule can have {most} condition values in all, this one has {count}")]
+    TooManyValues { most: usize, count: usize },
+    #[error("Tag keys must be unique in one request")]
+    DuplicateTagKeys,
     #[error(transparent)]
     Aws(#[from] AwsError),
 }
@@ -89,6 +95,9 @@ impl From<Error> for AwsError {
             Error::InvalidAction(_) => (ErrorKind::Invalid, "InvalidLoadBalancerAction"),
             Error::UnsupportedProtocol(_) => (ErrorKind::Invalid, "UnsupportedProtocol"),
             Error::AssociationLimit(_) => (ErrorKind::LimitExceeded, "TargetGroupAssociationLimit"),
+            Error::TooManyTags { .. } => (ErrorKind::LimitExceeded, "TooManyTags"),
+            Error::TooManyValues { .. } => (ErrorKind::LimitExceeded, "TooManyRules"),
+            Error::DuplicateTagKeys => (ErrorKind::Invalid, "DuplicateTagKeys"),
             Error::TooMany(TooMany::Rules) => (ErrorKind::LimitExceeded, "TooManyRules"),
             Error::TooMany(TooMany::Listeners) => (ErrorKind::LimitExceeded, "TooManyListeners"),
             Error::TooMany(TooMany::Actions) => (ErrorKind::LimitExceeded, "TooManyActions"),

@@ -58,14 +58,7 @@ pub(crate) fn groups(cx: &Cx<'_>, vpc: &VpcId, given: Vec<GroupId>) -> Result<Ve
 pub(crate) fn tags(tags: &[Tag]) -> Result<(), Error> {
     let keys: BTreeSet<&str> = tags.iter().map(|t| t.key.as_str()).collect();
     if keys.len() < tags.len() {
-        let message = "Tag keys must be unique in one request";
-        return Err(escale_base::AwsError::new(
-            escale_base::ErrorKind::AlreadyExists,
-            "DuplicateTagKeys",
-            400,
-            message,
-        )
-        .into());
+        return Err(Error::DuplicateTagKeys);
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_AddTags.html>
 
 use crate::{Error, rules};
-use escale_base::{AwsError, ErrorKind, Tag, Wire, tags};
+use escale_base::{Tag, Wire, tags};
 use escale_service::{Cx, Operation};
 use escale_store::Tx;
 use escale_tables::elbv2::{Listener, LoadBalancer, Rule, TargetGroup};
@@ -34,8 +34,7 @@ impl Operation for AddTags {
                 tags.len()
             })?;
             if count > TAGS {
-                let message = format!("The maximum number of tags, {TAGS}, has been reached on '{arn}'");
-                return Err(AwsError::new(ErrorKind::LimitExceeded, "TooManyTags", 400, message).into());
+                return Err(Error::TooManyTags { most: TAGS, arn: arn.clone() });
             }
         }
         Ok(())
