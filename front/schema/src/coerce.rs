@@ -15,6 +15,8 @@ use std::{collections::BTreeMap, fmt};
 pub struct Fault {
     /// Names of properties, positions in lists.
     pub path: Vec<String>,
+    /// The key below the path that is too much.
+    pub member: Option<String>,
     pub what: String,
 }
 
@@ -45,7 +47,7 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn fault(&mut self, what: impl Into<String>) {
-        self.faults.push(Fault { path: self.path.clone(), what: what.into() });
+        self.faults.push(Fault { path: self.path.clone(), member: None, what: what.into() });
     }
 
     fn below(&mut self, step: impl Into<String>, node: &'a Node, value: &Value) -> Value {
@@ -62,7 +64,8 @@ impl<'a> Walk<'a> {
         }
         if let Some(name) = &node.reference {
             // A reference that leads nowhere cannot be: a test follows all of them.
-            let target = name.strip_prefix("#/definitions/").and_then(|name| self.schema.definitions.get(name));
+            let target =
+                name.strip_prefix("#/definitions/").and_then(|name| self.schema.definitions.get(name));
             return target.map_or(Value::Null, |target| self.value(target, value));
         }
         let Some(value) = as_one_of(&node.types.0, value) else {
@@ -103,13 +106,16 @@ impl<'a> Walk<'a> {
         }
         let mut coerced = Map::new();
         for (name, value) in members {
-            let by_pattern = || {
-                patterns.iter().find(|(pattern, _)| pattern.matches(name)).map(|(_, node)| node)
-            };
+            let by_pattern =
+                || patterns.iter().find(|(pattern, _)| pattern.matches(name)).map(|(_, node)| node);
             let value = match own.get(name).or_else(by_pattern) {
                 Some(node) => self.below(name, node, value),
                 None if closed => {
-                    self.fault(format!("extraneous key [{name}] is not permitted"));
+                    self.faults.push(Fault {
+                        path: self.path.clone(),
+                        member: Some(name.clone()),
+                        what: format!("extraneous key [{name}] is not permitted"),
+                    });
                     continue;
                 }
                 None => value.clone(),
@@ -145,10 +151,14 @@ impl<'a> Walk<'a> {
 
     fn number(&mut self, node: &Node, number: f64) {
         if let Some(least) = node.minimum.filter(|least| number < *least) {
-            self.fault(format!("failed validation constraint for keyword [minimum]: {least} or more is valid"));
+            self.fault(format!(
+                "failed validation constraint for keyword [minimum]: {least} or more is valid"
+            ));
         }
         if let Some(most) = node.maximum.filter(|most| number > *most) {
-            self.fault(format!("failed validation constraint for keyword [maximum]: {most} or less is valid"));
+            self.fault(format!(
+                "failed validation constraint for keyword [maximum]: {most} or less is valid"
+            ));
         }
     }
 
@@ -164,7 +174,10 @@ impl<'a> Walk<'a> {
             self.fault(format!("failed validation constraint for keyword [enum]: valid are [{valid}]"));
         }
         if let Some(constant) = node.constant.as_ref().filter(|constant| *constant != value) {
-            self.fault(format!("failed validation constraint for keyword [const]: valid is {}", plain(constant)));
+            self.fault(format!(
+                "failed validation constraint for keyword [const]: valid is {}",
+                plain(constant)
+            ));
         }
     }
 

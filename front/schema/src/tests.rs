@@ -28,7 +28,11 @@ fn every_schema_is_read_and_its_references_lead_somewhere() {
         let schemas: HashMap<String, Schema> = serde_json::from_str(file.text).unwrap();
         for (name, schema) in &schemas {
             assert!(name.starts_with(&format!("AWS::{namespace}::")), "{name} is not in {namespace}");
-            schema.properties.values().chain(schema.definitions.values()).for_each(|n| follow(schema, name, n));
+            schema
+                .properties
+                .values()
+                .chain(schema.definitions.values())
+                .for_each(|n| follow(schema, name, n));
             count += 1;
         }
     }
@@ -82,13 +86,21 @@ fn every_fault_is_named_with_its_path() {
             #/ContainerDefinitions/1/Secrets/0: required key [ValueFrom] not found
             #/ContainerDefinitions/1/Secrets/0: extraneous key [ValueForm] is not permitted"#]],
     );
-    check("AWS::EC2::Subnet", json!({"CidrBlock": ["10.0.0.0/24"]}), expect![[r#"
+    check(
+        "AWS::EC2::Subnet",
+        json!({"CidrBlock": ["10.0.0.0/24"]}),
+        expect![[r#"
         #: required key [VpcId] not found
-        #/CidrBlock: expected type: String, found: JSONArray"#]]);
-    check("AWS::Logs::LogGroup", json!({"RetentionInDays": 8, "LogGroupName": "a b", "Arn": "x"}), expect![[r#"
+        #/CidrBlock: expected type: String, found: JSONArray"#]],
+    );
+    check(
+        "AWS::Logs::LogGroup",
+        json!({"RetentionInDays": 8, "LogGroupName": "a b", "Arn": "x"}),
+        expect![[r#"
         #/RetentionInDays: failed validation constraint for keyword [enum]: valid are [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653]
         #/LogGroupName: failed validation constraint for keyword [pattern]
-        #/Arn: is a read-only property: it cannot be set"#]]);
+        #/Arn: is a read-only property: it cannot be set"#]],
+    );
     check(
         "AWS::RDS::DBInstance",
         json!({"MasterUserSecret": {"SecretArn": "x"}, "MonitoringInterval": "often"}),
