@@ -1,21 +1,26 @@
 #!/usr/bin/env python3
-"""Makes models/*.json: botocore's API models, cut down to the operations that Escale answers.
+"""Makes models/*.json: botocore's API models, cut down to the operations that Escale answers; and models/cfn/*.json: the
+schemas of CloudFormation's resource types, as the package cfn-lint ships them.
 
-    python3 models/trim.py [output-directory]
+    python3 models/trim.py            # writes the files
+    python3 models/trim.py --check    # fails if a file is not what it would write
 
-models/operations.json is {service id: [operation, ...]}: which operations a complete Escale answers. botocore must be
-installed at the version pinned below. Of every other operation of these services the name is kept (`others`), and of every
+models/operations.json is {service id: [operation, ...]}: which operations a complete Escale answers. models/types.json is
+{service id: [type, ...]}: which resource types. botocore and cfn-lint must be installed at the versions pinned below.
+Of every other operation of these services the name is kept (`others`), and of every
 other service its names (models/services.json), so that Escale can say what it does not do. What is
 left out: prose, deprecation notes, endpoint rules, waiters, paginators, and every shape that no kept operation reaches.
-What is kept is byte-for-byte botocore's wording (Apache-2.0, see NOTICE). The output is deterministic.
+What is kept is byte-for-byte botocore's wording (Apache-2.0, see NOTICE) and that of the public schemas (MIT-0).
+The output is deterministic.
 """
 
 import gzip
+import importlib.metadata
 import json
 import os
 import sys
 
-PINNED = "1.43.11"
+PINNED = {"botocore": "1.44.8", "cfn-lint": "1.58.0"}
 
 METADATA = (
     "apiVersion protocol protocols jsonVersion targetPrefix xmlNamespace endpointPrefix signingName serviceId "
@@ -28,6 +33,16 @@ OPERATION = (
 DROPPED_OF_SHAPES = {
     "documentation", "deprecated", "deprecatedMessage", "deprecatedSince", "synthetic", "box", "contextParam",
 }
+
+# Of a resource type's schema: what says which properties there are, and what an update may change.
+SCHEMA = (
+    "required readOnlyProperties writeOnlyProperties createOnlyProperties conditionalCreateOnlyProperties primaryIdentifier"
+).split()
+# Of a property: what its value must look like.
+PROPERTY = (
+    "$ref type enum enumCaseInsensitive const pattern minLength maxLength minimum maximum minItems maxItems required "
+    "additionalProperties"
+).split()
 
 
 def model_of(service):
@@ -111,10 +126,53 @@ def other_services(ours):
     return listed
 
 
-def write(path, value, indent=None):
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, indent=indent)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text + "\n")
+def text_of(value, indent=None):
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, indent=indent) + "\n"
+
+
+def trimmed_property(node):
+    """One property, the items of a list, or a definition."""
+    kept = {k: node[k] for k in PROPERTY if k in node}
+    for part in ("properties", "patternProperties"):
+        if part in node:
+            kept[part] = {name: trimmed_property(inner) for name, inner in sorted(node[part].items())}
+    if "items" in node:
+        kept["items"] = trimmed_property(node["items"])
+    return kept
+
+
+def definitions_in(node):
+    if isinstance(node, dict):
+        if "$ref" in node:
+            yield node["$ref"].removeprefix("#/definitions/")
+        for inner in node.values():
+            yield from definitions_in(inner)
+
+
+def trimmed_schema(schema):
+    """A resource type's schema with the definitions that its properties reach."""
+    kept = {k: schema[k] for k in SCHEMA if k in schema}
+    kept["properties"] = {name: trimmed_property(p) for name, p in sorted(schema["properties"].items())}
+    reached, waiting = {}, list(definitions_in(kept["properties"]))
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached[name] = trimmed_property(schema["definitions"][name])
+            waiting += definitions_in(reached[name])
+    kept["definitions"] = dict(sorted(reached.items()))
+    return kept
+
+
+def schemas(types):
+    """The schemas of `types`, those of us-east-1, the region that has every type."""
+    import cfnlint
+
+    root = os.path.join(os.path.dirname(cfnlint.__file__), "data", "schemas")
+    with open(os.path.join(root, "providers", "us-east-1.json"), encoding="utf-8") as file:
+        files = json.load(file)
+    for name in sorted(types):
+        with open(os.path.join(root, "resources", f"{files[name]}.json"), encoding="utf-8") as file:
+            yield name, trimmed_schema(json.load(file))
 
 
 def trim(model, names):
@@ -136,19 +194,40 @@ def trim(model, names):
     return {"metadata": metadata, "operations": operations, "others": others, "shapes": dict(sorted(reached.items()))}
 
 
-def main():
-    import botocore
-
-    if botocore.__version__ != PINNED:
-        sys.exit(f"botocore {botocore.__version__} is installed, the models are made from {PINNED}: "
-                 f"pip install botocore=={PINNED}")
-    here = os.path.dirname(os.path.abspath(__file__))
-    out = sys.argv[1] if len(sys.argv) == 2 else here
+def everything(here):
+    """Every file, by its path below models/."""
     with open(os.path.join(here, "operations.json"), encoding="utf-8") as file:
         operations = json.load(file)
     for service, names in operations.items():
-        write(os.path.join(out, f"{service}.json"), trim(model_of(service), names))
-    write(os.path.join(out, "services.json"), other_services(operations), indent=0)
+        yield f"{service}.json", text_of(trim(model_of(service), names))
+    yield "services.json", text_of(other_services(operations), indent=0)
+    with open(os.path.join(here, "types.json"), encoding="utf-8") as file:
+        types = json.load(file)
+    for service, names in types.items():
+        # A type a line: a newer schema shows in the difference as the type that changed.
+        yield f"cfn/{service}.json", text_of(dict(schemas(names)), indent=None).replace(',"AWS::', ',\n"AWS::')
+
+
+def main():
+    for package, pinned in PINNED.items():
+        installed = importlib.metadata.version(package)
+        if installed != pinned:
+            sys.exit(f"{package} {installed} is installed, the models are made from {pinned}: pip install {package}=={pinned}")
+    here = os.path.dirname(os.path.abspath(__file__))
+    check = sys.argv[1:] == ["--check"]
+    if sys.argv[1:] and not check:
+        sys.exit(__doc__)
+    stale = []
+    for name, text in everything(here):
+        path = os.path.join(here, name)
+        if not check:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+        elif not os.path.exists(path) or open(path, encoding="utf-8").read() != text:
+            stale.append(name)
+    if stale:
+        sys.exit(f"not as trim.py makes them: {', '.join(stale)}. Run `cargo xtask models`.")
 
 
 if __name__ == "__main__":

@@ -142,7 +142,10 @@ def test_a_failure_rolls_back_and_says_why(aws, stack):
 
 @pytest.mark.parametrize("template, told", [
     ("Resources: { A: { Type: AWS::X::Y } }", "Template format error: Unrecognized resource types: [AWS::X::Y]"),
-    ("Resources: { A: { Type: AWS::EC2::VPC, Properties: { Colour: red } } }", "Resources/A/Properties/Colour"),
+    ("Resources: { A: { Type: AWS::EC2::VPC, Properties: { Colour: red } } }", "extraneous key [Colour] is not permitted"),
+    ("Resources: { A: { Type: AWS::EC2::Subnet, Properties: { CidrBlock: [] } } }", "#: required key [VpcId] not found"),
+    ("Resources: { A: { Type: AWS::EC2::Subnet, Properties: { CidrBlock: [] } } }", "#/CidrBlock: expected type: String, found: JSONArray"),
+    ("Resources: { A: { Type: AWS::Logs::LogGroup, Properties: { RetentionInDays: 8 } } }", "keyword [enum]"),
     ("Resources: { A: { Type: AWS::EC2::VPC, Properties: { CidrBlock: !Ref B } } }", "Unresolved resource dependencies [B]"),
     ("Resources: { A: { Type: AWS::CloudFormation::Stack } }", "[AWS::CloudFormation::Stack]"),
     ("Resources: {}", "At least one Resources member must be defined."),

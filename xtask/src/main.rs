@@ -23,7 +23,7 @@ const USAGE: &str = "usage: cargo xtask <verb>
                    random inputs for every parser of outside bytes, a million each; prints a table for docs/reliability.md
   tidy             the rules of CONTRIBUTING.md that a program can check
   ratchet          lower the figures of xtask/ratchet.txt to what is measured
-  models           make models/*.json anew from a pinned botocore
+  models [--check] make models/*.json anew from pinned packages (botocore, cfn-lint), or check that they are as these make them
   bench NAME       measure against what a user would pick instead
   vm [SUITE]       run the shop on a real Debian in QEMU: debian-12, debian-13 [--fresh] [--only TEXT]
   soak [PART]      what takes long, into docs/reliability.md: debian-12, debian-13, fuzz, memory [--minutes N]";
@@ -41,7 +41,8 @@ fn main() -> Result<()> {
         ["fuzz", arguments @ ..] => fuzz::fuzz(arguments),
         ["tidy"] => tidy::all(),
         ["ratchet"] => tidy::ratchet::lower(),
-        ["models"] => setup::models(),
+        ["models"] => setup::models(&[]),
+        ["models", "--check"] => setup::models(&["--check"]),
         ["bench", name] => bench::bench(name),
         ["soak", words @ ..] => soak::soak(words),
         ["vm", words @ ..] => vm::vm(words),

@@ -182,9 +182,9 @@ fn clients() -> Result<()> {
     Ok(())
 }
 
-/// Makes models/*.json from the botocore that the tests use.
-pub(crate) fn models() -> Result<()> {
+/// Makes models/*.json from the packages that the tests use. Apart from `cargo xtask check`, since these come from the network.
+pub(crate) fn models(arguments: &[&str]) -> Result<()> {
     clients()?;
     let python = venv().join("bin/python");
-    run_command(Command::new(python).arg("models/trim.py").current_dir(root()))
+    run_command(Command::new(python).arg("models/trim.py").args(arguments).current_dir(root()))
 }

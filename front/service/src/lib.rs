@@ -7,7 +7,6 @@
 //!
 //! This crate knows no service by name and no protocol. Start at [`Operation`].
 
-pub mod answer;
 mod arrival;
 mod audit;
 mod caller;
@@ -30,7 +29,7 @@ pub use audit::{
     Audit, AuditedCall, CallNotes, DecidingStatement, Denial, DenialReason, EventKind, Noted, PolicyName,
 };
 pub use caller::{Caller, Principal, RootRefused};
-pub use cfn::{Created, Props, Readiness, ResourceType, Resources};
+pub use cfn::{Change, Created, InputDraft, Props, Readiness, ResourceType, Resources};
 pub use cloud::Cloud;
 pub use config::Config;
 pub use cx::Cx;

@@ -104,7 +104,7 @@ pub(crate) fn read<I: Wire>(input: &Value) -> Result<I, AwsError> {
 #[macro_export]
 macro_rules! operations {
     ($service:literal; $($name:ident => $module:ident $(as $action:literal)?),* $(,)?) => {
-        $(mod $module;)*
+        $(pub(crate) mod $module;)*
         $(impl $crate::Named for $module::$name {
             const SERVICE: &'static str = $service;
             const NAME: &'static str = stringify!($name);

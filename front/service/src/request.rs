@@ -42,12 +42,6 @@ impl Cx<'_> {
         self.nested(caller, |cx| cloud.run_typed::<O>(cx, input))
     }
 
-    /// As [`Cx::call`], of an operation that no type describes.
-    pub fn call_untyped(&mut self, service: &str, operation: &str, input: Value) -> Result<Value, AwsError> {
-        let (cloud, caller) = (self.cloud, self.caller);
-        self.nested(caller, |cx| cloud.run(cx, service, operation, input))
-    }
-
     fn call_for<R: Request>(&mut self, caller: &Caller, request: R) -> Result<R::Answer, AwsError> {
         let cloud = self.cloud;
         let answer = self.nested(caller, |cx| cloud.run(cx, R::SERVICE, R::NAME, request.write()))?;

@@ -1,12 +1,9 @@
 //! All that is checked before anything is made: after this, only what a resource's service answers can fail.
 
 use crate::{
-    Error, scope,
+    Error, properties, scope,
     shapes::ParameterShape,
-    template::{
-        self, Conditions, EvaluateError, Expression, Origin, RemovalPolicy, Resource, Scope, Template,
-        expression::Form,
-    },
+    template::{self, Conditions, EvaluateError, Origin, RemovalPolicy, Resource, Scope, Template},
 };
 use escale_base::{AwsError, Tag};
 use escale_service::{Cloud, Cx};
@@ -61,7 +58,8 @@ pub(crate) fn content(
     types(cloud, &parsed, scope.conditions())?;
     scope.check_rules()?;
     let plan = parsed.plan(scope.conditions())?;
-    evaluate(&parsed, &scope, plan.dependencies.keys())?;
+    properties::check(cloud, &parsed, &scope, plan.dependencies.keys())?;
+    outputs(&scope)?;
     let resources = plan
         .dependencies
         .into_iter()
@@ -95,11 +93,10 @@ pub(crate) fn is_same(new: &Content, old: &Content) -> bool {
         && (new.template == old.template || matches!((tree(new), tree(old)), (Ok(a), Ok(b)) if a == b))
 }
 
-/// Every type exists here, and reads every property that the template gives it. What a condition leaves out is not asked
-/// about: a certificate, say, that a template takes only where there is one.
+/// Every type exists here, and can do what the template's policies want of it. What a condition leaves out does not matter:
+/// a certificate, say, that a template takes only where there is one.
 pub(crate) fn types(cloud: &Cloud, template: &Template, conditions: &Conditions) -> Result<(), Error> {
-    let holds = |condition: &String| conditions.get(condition) == Some(&true);
-    let made = || template.resources.iter().filter(|(_, r)| r.condition.as_ref().is_none_or(holds));
+    let made = || properties::made(template, conditions);
     let names: BTreeSet<&str> = made().map(|(_, r)| r.type_name.as_str()).collect();
     let unknown: Vec<&str> = names.into_iter().filter(|name| cloud.resource_type(name).is_none()).collect();
     if !unknown.is_empty() {
@@ -110,41 +107,17 @@ pub(crate) fn types(cloud: &Cloud, template: &Template, conditions: &Conditions)
         )));
     }
     for (logical, resource) in made() {
-        let Some(kind) = cloud.resource_type(&resource.type_name) else { continue };
-        if let Form::Map(entries) = &resource.properties.form {
-            for (name, value) in entries {
-                if !kind.properties.contains(&name.as_str()) && is_given(value, conditions) {
-                    return Err(Error::invalid(format!(
-                        "Resources/{logical}/Properties/{name}: {} has no property {name} that Escale enacts ({})",
-                        kind.name, value.at
-                    )));
-                }
-            }
-        }
         let snapshots = [resource.deletion_policy, resource.update_replace_policy];
         if snapshots.contains(&Some(RemovalPolicy::Snapshot))
-            && cloud.delete_with_snapshot(kind.name).is_none()
+            && cloud.delete_with_snapshot(&resource.type_name).is_none()
         {
             return Err(Error::invalid(format!(
                 "Template error: resource type {} does not support deletion policy Snapshot ({logical}, {})",
-                kind.name, resource.at
+                resource.type_name, resource.at
             )));
         }
     }
     Ok(())
-}
-
-/// Whether a property has a value, as far as conditions alone decide on it.
-fn is_given(value: &Expression, conditions: &Conditions) -> bool {
-    match &value.form {
-        Form::Ref(name) => name != "AWS::NoValue",
-        Form::If { condition, then, otherwise } => match conditions.get(condition) {
-            Some(true) => is_given(then, conditions),
-            Some(false) => is_given(otherwise, conditions),
-            None => false,
-        },
-        _ => true,
-    }
 }
 
 fn parameters(
@@ -181,22 +154,8 @@ fn parameters(
     Ok(values)
 }
 
-/// Evaluates what can be evaluated while nothing exists, so that a wrong map key or index shows now.
-fn evaluate<'a>(
-    template: &Template,
-    scope: &Scope<'_>,
-    active: impl Iterator<Item = &'a String>,
-) -> Result<(), Error> {
-    for logical in active {
-        match scope.properties(logical) {
-            Ok(value) => drop(template::dynamic::find(&value).map_err(|e| {
-                let at = template.resources.get(logical).map(|r| r.at).unwrap_or_default();
-                e.at(at)
-            })?),
-            Err(EvaluateError::NotYet { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
+/// Evaluates what can be evaluated of the outputs while nothing exists, so that a wrong map key or index shows now.
+fn outputs(scope: &Scope<'_>) -> Result<(), Error> {
     match scope.outputs() {
         Ok(_) | Err(EvaluateError::NotYet { .. }) => Ok(()),
         Err(error) => Err(error.into()),

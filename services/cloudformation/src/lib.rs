@@ -14,6 +14,7 @@ mod events;
 mod fetch;
 mod find;
 mod ops;
+mod properties;
 mod reconcile;
 mod recorded;
 mod scope;

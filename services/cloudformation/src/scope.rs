@@ -108,7 +108,7 @@ pub(crate) fn resolve(cx: &mut Cx<'_>, reference: &DynamicReference) -> Result<S
             let Some(key) = json_key else { return Ok(text) };
             let parsed: Value = serde_json::from_str(&text)
                 .map_err(|_| Error::invalid(format!("Could not parse SecretString JSON of secret {id}")))?;
-            template::coerce::string(&parsed[key]).ok_or_else(|| {
+            template::evaluate::text_of(&parsed[key]).ok_or_else(|| {
                 Error::invalid(format!(
                     "Could not find a value associated with JSONKey {key} in SecretString of {id}"
                 ))

@@ -1,267 +1,199 @@
 //! AWS::CloudFront::*, in terms of this service's operations.
 //!
-//! Templates write lists as lists, where the API wants `{Quantity, Items}`.
 //! Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_CloudFront.html>
 
-use crate::shapes::{self, Status};
-use escale_base::{AwsError, found, ids, wire::Value};
-use escale_service::{Created, Cx, Props, Readiness, ResourceType, Resources, answer};
+use crate::{
+    ops::{
+        create_distribution::CreateDistribution,
+        create_distribution_with_tags::{self, CreateDistributionWithTags, Tags, WithTags},
+        create_key_group::CreateKeyGroup,
+        create_origin_access_control::CreateOriginAccessControl,
+        create_public_key::CreatePublicKey,
+        delete_distribution::DeleteDistribution,
+        delete_key_group::DeleteKeyGroup,
+        delete_origin_access_control::DeleteOriginAccessControl,
+        delete_public_key::DeletePublicKey,
+        get_distribution_config::GetDistributionConfig,
+        get_key_group::GetKeyGroup,
+        get_origin_access_control::GetOriginAccessControl,
+        get_public_key::GetPublicKey,
+        update_distribution::UpdateDistribution,
+    },
+    shapes::{self, Status},
+};
+use escale_base::{AwsError, found, ids};
+use escale_service::{Created, Cx, InputDraft, Named, Props, Readiness, ResourceType, Resources};
 use escale_tables::cloudfront::{Distribution, DistributionSeen};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 pub(crate) fn types() -> Resources {
     vec![
-        ResourceType {
-            name: "AWS::CloudFront::Distribution",
-            properties: &["DistributionConfig", "Tags"],
-            create: create_distribution,
-            ready: |image, created| match image.get::<Distribution>(&created.physical_id) {
-                None => Readiness::Failed(format!("{} was deleted", created.physical_id)),
-                Some(row) if shapes::status(image, &row) == Status::Deployed => Readiness::ready(),
-                Some(row) => {
-                    let seen = image.get::<DistributionSeen>(&row.id);
-                    let why = seen.and_then(|s| s.fault.clone());
-                    Readiness::Pending(why.unwrap_or_else(|| "the edge does not have it yet".into()))
-                }
+        ResourceType::new(
+            "AWS::CloudFront::Distribution",
+            &["DistributionConfig", "Tags"],
+            create_distribution,
+            delete_distribution,
+        )
+        .ready(|image, created| match image.get::<Distribution>(&created.physical_id) {
+            None => Readiness::Failed(format!("{} was deleted", created.physical_id)),
+            Some(row) if shapes::status(image, &row) == Status::Deployed => Readiness::ready(),
+            Some(row) => {
+                let seen = image.get::<DistributionSeen>(&row.id);
+                let why = seen.and_then(|s| s.fault.clone());
+                Readiness::Pending(why.unwrap_or_else(|| "the edge does not have it yet".into()))
+            }
+        })
+        .gone(|image, created| match image.has::<DistributionSeen>(&created.physical_id) {
+            true => Readiness::Pending("the edge still has it".into()),
+            false => Readiness::ready(),
+        }),
+        ResourceType::new(
+            "AWS::CloudFront::OriginAccessControl",
+            &["OriginAccessControlConfig"],
+            |cx, props| {
+                let made =
+                    props.input_without::<CreateOriginAccessControl>(&[]).call(cx)?.origin_access_control;
+                Ok(Created::new(made.id.as_str()).with("Id", made.id))
             },
-            delete: delete_distribution,
-            gone: |image, created| match image.has::<DistributionSeen>(&created.physical_id) {
-                true => Readiness::Pending("the edge still has it".into()),
-                false => Readiness::ready(),
+            |cx, created| match found(by_id::<GetOriginAccessControl>(created).call(cx))? {
+                Some(got) => delete::<DeleteOriginAccessControl>(cx, created, &got.etag),
+                None => Ok(()),
             },
-        },
-        ResourceType {
-            name: "AWS::CloudFront::OriginAccessControl",
-            properties: &["OriginAccessControlConfig"],
-            create: |cx, props| create(cx, props, "OriginAccessControl"),
-            ready: |_, _| Readiness::ready(),
-            delete: |cx, created| delete(cx, created, "OriginAccessControl"),
-            gone: |_, _| Readiness::ready(),
-        },
-        ResourceType {
-            name: "AWS::CloudFront::PublicKey",
-            properties: &["PublicKeyConfig"],
-            create: |cx, props| create(cx, props, "PublicKey"),
-            ready: |_, _| Readiness::ready(),
-            delete: |cx, created| delete(cx, created, "PublicKey"),
-            gone: |_, _| Readiness::ready(),
-        },
-        ResourceType {
-            name: "AWS::CloudFront::KeyGroup",
-            properties: &["KeyGroupConfig"],
-            create: |cx, props| create(cx, props, "KeyGroup"),
-            ready: |_, _| Readiness::ready(),
-            delete: |cx, created| delete(cx, created, "KeyGroup"),
-            gone: |_, _| Readiness::ready(),
-        },
+        ),
+        ResourceType::new(
+            "AWS::CloudFront::PublicKey",
+            &["PublicKeyConfig"],
+            |cx, props| {
+                let made = props.input_without::<CreatePublicKey>(&[]).call(cx)?.public_key;
+                let created = Created::new(made.id.as_str()).with("Id", made.id);
+                Ok(created.with("CreatedTime", made.created_time.iso8601()))
+            },
+            |cx, created| match found(by_id::<GetPublicKey>(created).call(cx))? {
+                Some(got) => delete::<DeletePublicKey>(cx, created, &got.etag),
+                None => Ok(()),
+            },
+        ),
+        ResourceType::new(
+            "AWS::CloudFront::KeyGroup",
+            &["KeyGroupConfig"],
+            |cx, props| {
+                let made = props.input_without::<CreateKeyGroup>(&[]).call(cx)?.key_group;
+                let created = Created::new(made.id.as_str()).with("Id", made.id);
+                Ok(created.with("LastModifiedTime", made.last_modified_time.iso8601()))
+            },
+            |cx, created| match found(by_id::<GetKeyGroup>(created).call(cx))? {
+                Some(got) => delete::<DeleteKeyGroup>(cx, created, &got.etag),
+                None => Ok(()),
+            },
+        ),
     ]
 }
 
-/// Those whose configuration has the same form in both.
-fn create(cx: &mut Cx<'_>, props: &Props<'_>, kind: &str) -> Result<Created, AwsError> {
-    let config = format!("{kind}Config");
-    let wish = json!({ config.as_str(): props.required(&config)? });
-    let made = cx.call_untyped("cloudfront", &format!("Create{kind}"), wish)?;
-    let made = &made[kind];
-    let id = answer::text(made, "/Id")?;
-    let created = Created::new(id).with("Id", id);
-    Ok(match (&made["LastModifiedTime"], &made["CreatedTime"]) {
-        (Value::Null, Value::Null) => created,
-        (Value::Null, time) => created.with("CreatedTime", time.to_string()),
-        (time, _) => created.with("LastModifiedTime", time.to_string()),
-    })
+fn by_id<O: Named>(created: &Created) -> InputDraft<O> {
+    InputDraft::new().with("Id", &created.physical_id)
 }
 
-/// What is gone already is a success.
-fn delete(cx: &mut Cx<'_>, created: &Created, kind: &str) -> Result<(), AwsError> {
-    let id = &created.physical_id;
-    let Some(got) = found(cx.call_untyped("cloudfront", &format!("Get{kind}"), json!({"Id": id})))? else {
-        return Ok(());
-    };
-    cx.call_untyped("cloudfront", &format!("Delete{kind}"), json!({"Id": id, "IfMatch": got["ETag"]}))?;
-    Ok(())
+fn delete<O: Named>(cx: &mut Cx<'_>, created: &Created, etag: &String) -> Result<(), AwsError> {
+    by_id::<O>(created).with("IfMatch", etag).call(cx).map(drop)
 }
+
+/// Members that the API calls otherwise.
+const RENAMES: &[(&str, &str)] =
+    &[("IPV6Enabled", "IsIPV6Enabled"), ("OriginCustomHeaders", "CustomHeaders")];
 
 fn create_distribution(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let mut config = api_form(props.required("DistributionConfig")?);
-    if let Some(config) = config.as_object_mut() {
-        config.insert("CallerReference".into(), ids::random_uuid().into());
-        config.entry("Comment").or_insert_with(|| "".into());
-    }
-    let wish = json!({"DistributionConfigWithTags": {
-        "DistributionConfig": config, "Tags": {"Items": props.tags()},
-    }});
-    let made = cx.call_untyped("cloudfront", "CreateDistributionWithTags", wish)?;
-    let made = &made["Distribution"];
-    let id = answer::text(made, "/Id")?;
-    Ok(Created::new(id).with("Id", id).with("DomainName", made["DomainName"].clone()))
+    let config = props.get("DistributionConfig").and_then(Value::as_object);
+    let config = with_defaults(config.ok_or_else(|| props.invalid("DistributionConfig is not a structure"))?);
+    let input = InputDraft::<CreateDistribution>::new().with("DistributionConfig", &Value::Object(config));
+    let distribution_config = input.renamed(RENAMES).read()?.distribution_config;
+    let tags = Tags { items: props.tags()? };
+    let made = cx.call_own::<CreateDistributionWithTags>(create_distribution_with_tags::Input {
+        distribution_config_with_tags: WithTags { distribution_config, tags },
+    })?;
+    let made = made.distribution;
+    Ok(Created::new(made.id.as_str()).with("Id", made.id).with("DomainName", made.domain_name))
 }
 
 /// A distribution must be disabled before; both happen here.
 fn delete_distribution(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
-    let id = &created.physical_id;
-    let Some(mut got) = found(cx.call_untyped("cloudfront", "GetDistributionConfig", json!({"Id": id})))?
-    else {
-        return Ok(());
-    };
-    let mut etag = got["ETag"].clone();
-    if got["DistributionConfig"]["Enabled"] == true {
-        got["DistributionConfig"]["Enabled"] = false.into();
-        let wish = json!({"Id": id, "IfMatch": etag, "DistributionConfig": got["DistributionConfig"]});
-        etag = cx.call_untyped("cloudfront", "UpdateDistribution", wish)?["ETag"].clone();
+    let Some(got) = found(by_id::<GetDistributionConfig>(created).call(cx))? else { return Ok(()) };
+    let (mut config, mut etag) = (got.distribution_config, got.etag);
+    if config.enabled {
+        config.enabled = false;
+        let input = by_id::<UpdateDistribution>(created).with("IfMatch", &etag);
+        etag = input.with("DistributionConfig", &config).call(cx)?.etag;
     }
-    cx.call_untyped("cloudfront", "DeleteDistribution", json!({"Id": id, "IfMatch": etag}))?;
-    Ok(())
+    delete::<DeleteDistribution>(cx, created, &etag)
 }
 
-/// The template's form of a distribution's configuration as the API's.
-fn api_form(config: &Value) -> Value {
-    let Some(object) = config.as_object() else { return config.clone() };
-    let one = |(name, value): (&String, &Value)| {
-        let (name, value) = match name.as_str() {
-            "Aliases" => ("Aliases", items(value, Value::clone)),
-            "Origins" => ("Origins", items(value, origin)),
-            "CacheBehaviors" => ("CacheBehaviors", items(value, behaviour)),
-            "DefaultCacheBehavior" => ("DefaultCacheBehavior", behaviour(value)),
-            "CustomErrorResponses" => ("CustomErrorResponses", items(value, error_response)),
-            "IPV6Enabled" => ("IsIPV6Enabled", truth(value)),
-            "Enabled" | "Staging" => (name.as_str(), truth(value)),
-            "ViewerCertificate" => {
-                ("ViewerCertificate", renamed(value, &[("SslSupportMethod", "SSLSupportMethod")]))
-            }
-            other => (other, value.clone()),
-        };
-        (name.to_owned(), value)
-    };
-    Value::Object(object.iter().map(one).collect())
-}
-
-fn origin(value: &Value) -> Value {
-    members(value, |name, value| match name {
-        "OriginCustomHeaders" => ("CustomHeaders", items(value, Value::clone)),
-        "CustomOriginConfig" => ("CustomOriginConfig", custom_origin(value)),
-        "ConnectionAttempts" | "ConnectionTimeout" => (name, number(value)),
-        other => (other, value.clone()),
-    })
-}
-
-fn custom_origin(value: &Value) -> Value {
-    let mut made = members(value, |name, value| match name {
-        "OriginSSLProtocols" => ("OriginSslProtocols", items(value, Value::clone)),
-        "HTTPPort" | "HTTPSPort" | "OriginReadTimeout" | "OriginKeepaliveTimeout" => (name, number(value)),
-        other => (other, value.clone()),
-    });
-    if let Some(object) = made.as_object_mut() {
-        object.entry("HTTPPort").or_insert(80.into());
-        object.entry("HTTPSPort").or_insert(443.into());
-    }
-    made
-}
-
-fn behaviour(value: &Value) -> Value {
-    let mut made = members(value, |name, value| match name {
-        "TrustedKeyGroups" | "TrustedSigners" => {
-            let list = value.as_array().cloned().unwrap_or_default();
-            (name, json!({"Enabled": !list.is_empty(), "Quantity": list.len(), "Items": list}))
+/// What the API demands of a distribution and a template may leave out.
+fn with_defaults(config: &Map<String, Value>) -> Map<String, Value> {
+    let mut config = config.clone();
+    config.insert("CallerReference".into(), ids::random_uuid().into());
+    config.entry("Comment").or_insert_with(|| "".into());
+    for origin in items(&mut config, "Origins") {
+        if let Some(Value::Object(custom)) = origin.get_mut("CustomOriginConfig") {
+            custom.entry("HTTPPort").or_insert(80.into());
+            custom.entry("HTTPSPort").or_insert(443.into());
         }
-        "AllowedMethods" => {
-            let count = value.as_array().map_or(0, Vec::len);
-            (name, json!({"Quantity": count, "Items": value}))
-        }
-        "LambdaFunctionAssociations" | "FunctionAssociations" => (name, items(value, Value::clone)),
-        "Compress" | "SmoothStreaming" => (name, truth(value)),
-        other => (other, value.clone()),
-    });
-    // A member of its own here, of AllowedMethods there.
-    let cached = made.as_object_mut().and_then(|o| o.remove("CachedMethods"));
-    if let Some(cached) = cached {
-        let few = json!({"Quantity": 2, "Items": ["GET", "HEAD"]});
-        if made["AllowedMethods"].is_null() {
-            made["AllowedMethods"] = few;
-        }
-        made["AllowedMethods"]["CachedMethods"] = items(&cached, Value::clone);
     }
-    made
-}
-
-fn error_response(value: &Value) -> Value {
-    members(value, |name, value| match (name, value) {
-        ("ResponseCode", Value::Number(n)) => (name, n.to_string().into()),
-        ("ErrorCode" | "ErrorCachingMinTTL", _) => (name, number(value)),
-        _ => (name, value.clone()),
-    })
-}
-
-fn members<'a>(value: &'a Value, change: impl Fn(&'a str, &'a Value) -> (&'a str, Value)) -> Value {
-    let Some(object) = value.as_object() else { return value.clone() };
-    let changed = object.iter().map(|(name, value)| {
-        let (name, value) = change(name, value);
-        (name.to_owned(), value)
-    });
-    Value::Object(changed.collect::<Map<_, _>>())
-}
-
-fn renamed(value: &Value, names: &[(&'static str, &'static str)]) -> Value {
-    members(value, |name, value| {
-        let to = names.iter().find(|(from, _)| *from == name).map_or(name, |(_, to)| to);
-        (to, if name.starts_with("CloudFrontDefault") { truth(value) } else { value.clone() })
-    })
-}
-
-fn items(value: &Value, change: impl Fn(&Value) -> Value) -> Value {
-    match value {
-        Value::Array(list) => {
-            json!({"Quantity": list.len(), "Items": list.iter().map(change).collect::<Vec<_>>()})
-        }
-        other => other.clone(),
+    items(&mut config, "CacheBehaviors").for_each(cached_methods);
+    if let Some(Value::Object(behaviour)) = config.get_mut("DefaultCacheBehavior") {
+        cached_methods(behaviour);
     }
+    config
 }
 
-/// Templates may write `"80"` for 80.
-fn number(value: &Value) -> Value {
-    let read = value.as_str().and_then(|s| s.parse::<i64>().ok());
-    read.map_or_else(|| value.clone(), Value::from)
+/// A member of the behaviour in templates, of its allowed methods in the API.
+fn cached_methods(behaviour: &mut Map<String, Value>) {
+    let Some(cached) = behaviour.remove("CachedMethods") else { return };
+    let allowed = behaviour.remove("AllowedMethods").unwrap_or_else(|| json!(["GET", "HEAD"]));
+    let quantity = allowed.as_array().map_or(0, Vec::len);
+    behaviour.insert(
+        "AllowedMethods".into(),
+        json!({"Quantity": quantity, "Items": allowed, "CachedMethods": cached}),
+    );
 }
 
-fn truth(value: &Value) -> Value {
-    match value.as_str() {
-        Some("true") => true.into(),
-        Some("false") => false.into(),
-        _ => value.clone(),
-    }
+fn items<'a>(
+    config: &'a mut Map<String, Value>,
+    list: &str,
+) -> impl Iterator<Item = &'a mut Map<String, Value>> + use<'a> {
+    config.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::api_form;
-    use serde_json::json;
+    use super::*;
+    use escale_base::wire::Wire;
 
     #[test]
-    fn lists_become_items() {
+    fn a_templates_configuration_becomes_the_apis() {
         let template = json!({
-            "Enabled": "true",
+            "Enabled": true, "IPV6Enabled": true,
             "Aliases": ["shop.example.com"],
-            "Origins": [{"Id": "o", "DomainName": "x", "CustomOriginConfig": {"OriginProtocolPolicy": "http-only", "HTTPPort": "80"}}],
+            "Origins": [{
+                "Id": "o", "DomainName": "x", "OriginCustomHeaders": [],
+                "CustomOriginConfig": {"OriginProtocolPolicy": "http-only", "OriginSSLProtocols": ["TLSv1.2"]},
+            }],
             "DefaultCacheBehavior": {
                 "TargetOriginId": "o", "ViewerProtocolPolicy": "allow-all", "TrustedKeyGroups": ["g"],
-                "AllowedMethods": ["GET", "HEAD"], "CachedMethods": ["GET", "HEAD"],
+                "CachedMethods": ["GET", "HEAD"],
             },
         });
-        let api = json!({
-            "Enabled": true,
-            "Aliases": {"Quantity": 1, "Items": ["shop.example.com"]},
-            "Origins": {"Quantity": 1, "Items": [{"Id": "o", "DomainName": "x", "CustomOriginConfig": {
-                "OriginProtocolPolicy": "http-only", "HTTPPort": 80, "HTTPSPort": 443,
-            }}]},
-            "DefaultCacheBehavior": {
-                "TargetOriginId": "o", "ViewerProtocolPolicy": "allow-all",
-                "TrustedKeyGroups": {"Enabled": true, "Quantity": 1, "Items": ["g"]},
-                "AllowedMethods": {
-                    "Quantity": 2, "Items": ["GET", "HEAD"],
-                    "CachedMethods": {"Quantity": 2, "Items": ["GET", "HEAD"]},
-                },
-            },
-        });
-        assert_eq!(api_form(&template), api);
+        let config = with_defaults(template.as_object().unwrap());
+        let input =
+            InputDraft::<CreateDistribution>::new().with("DistributionConfig", &Value::Object(config));
+        let config = input.renamed(RENAMES).read().unwrap().distribution_config.write();
+        assert_eq!(config["Comment"], "");
+        assert_eq!(config["IsIPV6Enabled"], true);
+        assert_eq!(config["Aliases"], json!({"Quantity": 1, "Items": ["shop.example.com"]}));
+        let origin = &config["Origins"]["Items"][0]["CustomOriginConfig"];
+        assert_eq!((&origin["HTTPPort"], &origin["HTTPSPort"]), (&json!(80), &json!(443)));
+        assert_eq!(origin["OriginSslProtocols"]["Items"], json!(["TLSv1.2"]));
+        let behaviour = &config["DefaultCacheBehavior"];
+        assert_eq!(behaviour["TrustedKeyGroups"]["Enabled"], true);
+        assert_eq!(behaviour["AllowedMethods"]["CachedMethods"]["Items"], json!(["GET", "HEAD"]));
+        assert_eq!(behaviour["AllowedMethods"]["Items"], json!(["GET", "HEAD"]));
     }
 }

@@ -1,39 +1,43 @@
 //! CloudFormation: clusters, their capacity providers, task definitions, services.
 
-use crate::{autopsy, rules, shapes, sight};
-use escale_base::{AwsError, wire::Value};
-use escale_service::{Created, Cx, Props, Readiness, ResourceType, Resources, answer};
+use crate::{
+    autopsy,
+    ops::{
+        create_cluster::CreateCluster, create_service::CreateService, delete_cluster::DeleteCluster,
+        delete_service::DeleteService, deregister_task_definition::DeregisterTaskDefinition,
+        put_cluster_capacity_providers::PutClusterCapacityProviders,
+        register_task_definition::RegisterTaskDefinition,
+    },
+    rules, shapes, sight,
+};
+use escale_base::AwsError;
+use escale_service::{Created, Cx, InputDraft, Props, Readiness, ResourceType, Resources};
 use escale_store::{Image, Row};
 use escale_tables::ecs::{Cluster, Outcome, Service};
-use serde_json::{Map, json};
 
 pub(crate) fn types() -> Resources {
     vec![
-        ResourceType {
-            name: "AWS::ECS::Cluster",
-            properties: &[
+        ResourceType::new(
+            "AWS::ECS::Cluster",
+            &[
                 "ClusterName",
                 "ClusterSettings",
                 "CapacityProviders",
                 "DefaultCapacityProviderStrategy",
                 "Tags",
             ],
-            create: create_cluster,
-            ready: |_, _| Readiness::ready(),
-            delete: delete_cluster,
-            gone: |_, _| Readiness::ready(),
-        },
-        ResourceType {
-            name: "AWS::ECS::ClusterCapacityProviderAssociations",
-            properties: &["Cluster", "CapacityProviders", "DefaultCapacityProviderStrategy"],
-            create: create_associations,
-            ready: |_, _| Readiness::ready(),
-            delete: delete_associations,
-            gone: |_, _| Readiness::ready(),
-        },
-        ResourceType {
-            name: "AWS::ECS::TaskDefinition",
-            properties: &[
+            create_cluster,
+            delete_cluster,
+        ),
+        ResourceType::new(
+            "AWS::ECS::ClusterCapacityProviderAssociations",
+            &["Cluster", "CapacityProviders", "DefaultCapacityProviderStrategy"],
+            create_associations,
+            delete_associations,
+        ),
+        ResourceType::new(
+            "AWS::ECS::TaskDefinition",
+            &[
                 "Family",
                 "TaskRoleArn",
                 "ExecutionRoleArn",
@@ -47,14 +51,12 @@ pub(crate) fn types() -> Resources {
                 "RuntimePlatform",
                 "Tags",
             ],
-            create: create_definition,
-            ready: |_, _| Readiness::ready(),
-            delete: delete_definition,
-            gone: |_, _| Readiness::ready(),
-        },
-        ResourceType {
-            name: "AWS::ECS::Service",
-            properties: &[
+            create_definition,
+            delete_definition,
+        ),
+        ResourceType::new(
+            "AWS::ECS::Service",
+            &[
                 "ServiceName",
                 "Cluster",
                 "TaskDefinition",
@@ -74,119 +76,34 @@ pub(crate) fn types() -> Resources {
                 "PropagateTags",
                 "Tags",
             ],
-            create: create_service,
-            ready: service_ready,
-            delete: delete_service,
-            gone: service_gone,
-        },
+            create_service,
+            delete_service,
+        )
+        .ready(service_ready)
+        .gone(service_gone),
     ]
 }
 
-/// Members whose text CloudFormation takes for a number or a boolean.
-const NUMBERS: &[&str] = &[
-    "containerPort",
-    "hostPort",
-    "desiredCount",
-    "healthCheckGracePeriodSeconds",
-    "maximumPercent",
-    "minimumHealthyPercent",
-    "weight",
-    "base",
-    "interval",
-    "timeout",
-    "retries",
-    "startPeriod",
-    "startTimeout",
-    "stopTimeout",
-    "memoryReservation",
-    "softLimit",
-    "hardLimit",
-    "sizeInGiB",
-];
-const BOOLEANS: &[&str] = &[
-    "essential",
-    "readOnly",
-    "readonlyRootFilesystem",
-    "privileged",
-    "enable",
-    "rollback",
-    "enableECSManagedTags",
-    "enableExecuteCommand",
-    "initProcessEnabled",
-    "interactive",
-    "pseudoTerminal",
-];
-/// Members below which keys are data.
-const MAPS: &[&str] = &["options", "dockerLabels"];
-
-/// A template's spelling as the API's: `ContainerPort` as `containerPort`.
-fn api(value: &Value) -> Value {
-    match value {
-        Value::Array(items) => items.iter().map(api).collect(),
-        Value::Object(object) => {
-            let convert = |(key, inner): (&String, &Value)| {
-                let name = small(key);
-                let inner = match inner {
-                    map if MAPS.contains(&name.as_str()) => map.clone(),
-                    Value::String(s) if NUMBERS.contains(&name.as_str()) => {
-                        s.parse::<i64>().map_or_else(|_| inner.clone(), Value::from)
-                    }
-                    // Of a container they are numbers, of a task they are texts.
-                    Value::String(s) if ["cpu", "memory"].contains(&name.as_str()) => {
-                        s.parse::<i64>().map_or_else(|_| inner.clone(), Value::from)
-                    }
-                    Value::String(s) if BOOLEANS.contains(&name.as_str()) => {
-                        s.parse::<bool>().map_or_else(|_| inner.clone(), Value::from)
-                    }
-                    other => api(other),
-                };
-                (name, inner)
-            };
-            Value::Object(object.iter().map(convert).collect::<Map<_, _>>())
-        }
-        other => other.clone(),
-    }
-}
-
-fn small(key: &str) -> String {
-    let mut letters = key.chars();
-    letters.next().map(|c| c.to_ascii_lowercase().to_string() + letters.as_str()).unwrap_or_default()
-}
-
-/// The properties in the API's spelling; tags apart.
-fn input(props: &Props<'_>) -> Value {
-    let mut value = api(&Value::Object(props.values.clone()));
-    value["tags"] = api(&props.tags());
-    value
-}
-
 fn create_cluster(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let mut input = input(props);
-    input["clusterName"] = props.name_or_generated("ClusterName", 255).into();
-    if let Some(settings) = input.as_object_mut().and_then(|o| o.remove("clusterSettings")) {
-        input["settings"] = settings;
-    }
-    let name = answer::text(&input, "/clusterName")?.to_owned();
+    let name = props.name_or_generated("ClusterName", 255);
     if rules::cluster(cx.tx, Some(&name)).is_ok() {
         return Err(crate::Error::Invalid(format!("{name} already exists")).into());
     }
-    let answer = cx.call_untyped("ecs", "CreateCluster", input)?;
-    Ok(Created::new(name).with("Arn", answer["cluster"]["clusterArn"].clone()))
+    let input = props.input_without::<CreateCluster>(&["ClusterName", "Tags"]);
+    let input = input.renamed(&[("ClusterSettings", "settings")]);
+    let made = input.with("clusterName", &name).with("tags", &props.tags()?).call(cx)?.cluster;
+    Ok(Created::new(name).with("Arn", made.cluster_arn))
 }
 
 fn delete_cluster(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     if rules::cluster(cx.tx, Some(&created.physical_id)).is_err() {
         return Ok(());
     }
-    cx.call_untyped("ecs", "DeleteCluster", json!({ "cluster": created.physical_id })).map(|_| ())
+    created.delete_by::<DeleteCluster>(cx, "cluster")
 }
 
 fn create_associations(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let mut input = input(props);
-    if let Some(object) = input.as_object_mut() {
-        object.remove("tags");
-    }
-    cx.call_untyped("ecs", "PutClusterCapacityProviders", input)?;
+    props.input_without::<PutClusterCapacityProviders>(&[]).call(cx)?;
     Ok(Created::new(rules::cluster_name(props.str("Cluster"))))
 }
 
@@ -194,41 +111,33 @@ fn delete_associations(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsErro
     if cx.tx.get::<Cluster>(&created.physical_id).is_none_or(|c| c.deleted.is_some()) {
         return Ok(());
     }
-    let none: [&str; 0] = [];
-    let input = json!({
-        "cluster": created.physical_id, "capacityProviders": none, "defaultCapacityProviderStrategy": none,
-    });
-    cx.call_untyped("ecs", "PutClusterCapacityProviders", input).map(|_| ())
+    let none: Vec<String> = Vec::new();
+    let input = InputDraft::<PutClusterCapacityProviders>::new().with("cluster", &created.physical_id);
+    input.with("capacityProviders", &none).with("defaultCapacityProviderStrategy", &none).call(cx).map(drop)
 }
 
 fn create_definition(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let mut input = input(props);
-    input["family"] = props.name_or_generated("Family", 255).into();
-    for name in ["cpu", "memory"] {
-        if let Some(number) = input[name].as_i64() {
-            input[name] = number.to_string().into();
-        }
-    }
-    let answer = cx.call_untyped("ecs", "RegisterTaskDefinition", input)?;
-    let arn = answer::text(&answer, "/taskDefinition/taskDefinitionArn")?.to_owned();
-    Ok(Created::new(arn.clone()).with("TaskDefinitionArn", arn))
+    let input = props.input_without::<RegisterTaskDefinition>(&["Family", "Tags"]);
+    let input = input.with("family", &props.name_or_generated("Family", 255)).with("tags", &props.tags()?);
+    let arn = input.call(cx)?.task_definition.task_definition_arn;
+    Ok(Created::new(arn.as_str()).with("TaskDefinitionArn", arn))
 }
 
 fn delete_definition(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     if rules::definition(cx.tx, &created.physical_id).is_none() {
         return Ok(());
     }
-    let input = json!({ "taskDefinition": created.physical_id });
-    cx.call_untyped("ecs", "DeregisterTaskDefinition", input).map(|_| ())
+    created.delete_by::<DeregisterTaskDefinition>(cx, "taskDefinition")
 }
 
 fn create_service(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let mut input = input(props);
-    input["serviceName"] = props.name_or_generated("ServiceName", 255).into();
-    let answer = cx.call_untyped("ecs", "CreateService", input)?;
-    let service = &answer["service"];
-    let arn = answer::text(service, "/serviceArn")?.to_owned();
-    Ok(Created::new(arn.clone()).with("ServiceArn", arn).with("Name", service["serviceName"].clone()))
+    let input = props.input_without::<CreateService>(&["ServiceName", "Tags"]);
+    let input =
+        input.with("serviceName", &props.name_or_generated("ServiceName", 255)).with("tags", &props.tags()?);
+    let made = input.call(cx)?.service;
+    Ok(Created::new(made.service_arn.as_str())
+        .with("ServiceArn", made.service_arn)
+        .with("Name", made.service_name))
 }
 
 /// `arn:…:service/CLUSTER/NAME`
@@ -268,8 +177,8 @@ fn service_ready(image: &Image, created: &Created) -> Readiness {
 fn delete_service(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     match service_of(cx.tx, created) {
         Some(service) if service.deleted.is_none() => {
-            let input = json!({ "cluster": service.cluster, "service": service.name, "force": true });
-            cx.call_untyped("ecs", "DeleteService", input).map(|_| ())
+            let input = InputDraft::<DeleteService>::new().with("cluster", &service.cluster);
+            input.with("service", &service.name).with("force", &true).call(cx).map(drop)
         }
         _ => Ok(()),
     }

@@ -2,18 +2,30 @@
 //!
 //! Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_ElasticLoadBalancingV2.html>
 
-use crate::status::{self, BalancerState};
-use escale_base::{AwsError, already_gone, wire::Value};
-use escale_service::{Created, Cx, Props, Readiness, ResourceType, Resources, answer};
+use crate::{
+    ops::{
+        create_listener::CreateListener, create_load_balancer::CreateLoadBalancer, create_rule::CreateRule,
+        create_target_group::CreateTargetGroup, delete_listener::DeleteListener,
+        delete_load_balancer::DeleteLoadBalancer, delete_rule::DeleteRule,
+        delete_target_group::DeleteTargetGroup,
+        modify_load_balancer_attributes::ModifyLoadBalancerAttributes,
+        modify_target_group_attributes::ModifyTargetGroupAttributes, register_targets::RegisterTargets,
+    },
+    status::{self, BalancerState},
+};
+use escale_base::{
+    AwsError,
+    wire::{Value, Wire},
+};
+use escale_service::{Created, Cx, Props, Readiness, ResourceType, Resources};
 use escale_store::Image;
 use escale_tables::elbv2::{BalancerSeen, LoadBalancer};
-use serde_json::{Map, json};
 
 pub(crate) fn types() -> Resources {
     vec![
-        ResourceType {
-            name: "AWS::ElasticLoadBalancingV2::LoadBalancer",
-            properties: &[
+        ResourceType::new(
+            "AWS::ElasticLoadBalancingV2::LoadBalancer",
+            &[
                 "IpAddressType",
                 "LoadBalancerAttributes",
                 "Name",
@@ -24,14 +36,14 @@ pub(crate) fn types() -> Resources {
                 "Tags",
                 "Type",
             ],
-            create: create_balancer,
-            ready: balancer_ready,
-            delete: |cx, created| delete(cx, "DeleteLoadBalancer", "LoadBalancerArn", created),
-            gone: balancer_gone,
-        },
-        ResourceType {
-            name: "AWS::ElasticLoadBalancingV2::TargetGroup",
-            properties: &[
+            create_balancer,
+            |cx, created| created.delete_by::<DeleteLoadBalancer>(cx, "LoadBalancerArn"),
+        )
+        .ready(balancer_ready)
+        .gone(balancer_gone),
+        ResourceType::new(
+            "AWS::ElasticLoadBalancingV2::TargetGroup",
+            &[
                 "HealthCheckEnabled",
                 "HealthCheckIntervalSeconds",
                 "HealthCheckPath",
@@ -52,49 +64,41 @@ pub(crate) fn types() -> Resources {
                 "UnhealthyThresholdCount",
                 "VpcId",
             ],
-            create: create_group,
-            ready: |_, _| Readiness::ready(),
-            delete: |cx, created| delete(cx, "DeleteTargetGroup", "TargetGroupArn", created),
-            gone: |_, _| Readiness::ready(),
-        },
-        ResourceType {
-            name: "AWS::ElasticLoadBalancingV2::Listener",
-            properties: &["DefaultActions", "LoadBalancerArn", "Port", "Protocol"],
-            create: create_listener,
-            ready: |_, _| Readiness::ready(),
-            delete: |cx, created| delete(cx, "DeleteListener", "ListenerArn", created),
-            gone: |_, _| Readiness::ready(),
-        },
-        ResourceType {
-            name: "AWS::ElasticLoadBalancingV2::ListenerRule",
-            properties: &["Actions", "Conditions", "ListenerArn", "Priority"],
-            create: create_rule,
-            ready: |_, _| Readiness::ready(),
-            delete: |cx, created| delete(cx, "DeleteRule", "RuleArn", created),
-            gone: |_, _| Readiness::ready(),
-        },
+            create_group,
+            |cx, created| created.delete_by::<DeleteTargetGroup>(cx, "TargetGroupArn"),
+        ),
+        ResourceType::new(
+            "AWS::ElasticLoadBalancingV2::Listener",
+            &["DefaultActions", "LoadBalancerArn", "Port", "Protocol"],
+            create_listener,
+            |cx, created| created.delete_by::<DeleteListener>(cx, "ListenerArn"),
+        ),
+        ResourceType::new(
+            "AWS::ElasticLoadBalancingV2::ListenerRule",
+            &["Actions", "Conditions", "ListenerArn", "Priority"],
+            create_rule,
+            |cx, created| created.delete_by::<DeleteRule>(cx, "RuleArn"),
+        ),
     ]
 }
 
 fn create_balancer(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let mut wish = request(props, &["LoadBalancerAttributes", "Tags", "Name"]);
-    wish.insert("Name".into(), props.name_or_generated("Name", 32).into());
-    wish.insert("Tags".into(), props.tags());
-    let made = cx.call_untyped("elbv2", "CreateLoadBalancer", Value::Object(wish))?;
-    let made = &made["LoadBalancers"][0];
-    let arn = &made["LoadBalancerArn"];
-    if let Some(attributes) = props.get("LoadBalancerAttributes") {
-        let wish = json!({"LoadBalancerArn": arn, "Attributes": words(attributes)});
-        cx.call_untyped("elbv2", "ModifyLoadBalancerAttributes", wish)?;
+    let input = props.input_without::<CreateLoadBalancer>(&["LoadBalancerAttributes", "Tags", "Name"]);
+    let input = input.with("Name", &props.name_or_generated("Name", 32)).with("Tags", &props.tags()?);
+    let made = only(input.call(cx)?.load_balancers)?;
+    let arn = made.load_balancer_arn;
+    if props.get("LoadBalancerAttributes").is_some() {
+        let input = props.input::<ModifyLoadBalancerAttributes>(&["LoadBalancerAttributes"]);
+        input.renamed(&[("LoadBalancerAttributes", "Attributes")]).with("LoadBalancerArn", &arn).call(cx)?;
     }
-    let arn = answer::text(arn, "")?;
-    Ok(Created::new(arn)
+    let full_name = after(&arn, ":loadbalancer/")?.to_owned();
+    Ok(Created::new(arn.as_str())
         .with("LoadBalancerArn", arn)
-        .with("DNSName", made["DNSName"].clone())
-        .with("CanonicalHostedZoneID", made["CanonicalHostedZoneId"].clone())
-        .with("LoadBalancerFullName", after(arn, ":loadbalancer/"))
-        .with("LoadBalancerName", made["LoadBalancerName"].clone())
-        .with("SecurityGroups", made["SecurityGroups"].clone()))
+        .with("DNSName", made.dns_name)
+        .with("CanonicalHostedZoneID", made.canonical_hosted_zone_id)
+        .with("LoadBalancerFullName", full_name)
+        .with("LoadBalancerName", made.load_balancer_name)
+        .with("SecurityGroups", made.security_groups.write()))
 }
 
 fn balancer_ready(image: &Image, created: &Created) -> Readiness {
@@ -116,122 +120,68 @@ fn balancer_gone(image: &Image, created: &Created) -> Readiness {
 }
 
 fn create_group(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let mut wish = request(props, &["TargetGroupAttributes", "Targets", "Tags", "Name"]);
-    wish.insert("Name".into(), props.name_or_generated("Name", 32).into());
-    wish.insert("Tags".into(), props.tags());
-    let made = cx.call_untyped("elbv2", "CreateTargetGroup", Value::Object(wish))?;
-    let made = &made["TargetGroups"][0];
-    let arn = answer::text(made, "/TargetGroupArn")?;
-    if let Some(attributes) = props.get("TargetGroupAttributes") {
-        let wish = json!({"TargetGroupArn": arn, "Attributes": words(attributes)});
-        cx.call_untyped("elbv2", "ModifyTargetGroupAttributes", wish)?;
+    let without = ["TargetGroupAttributes", "Targets", "Tags", "Name"];
+    let input = props.input_without::<CreateTargetGroup>(&without);
+    let input = input.with("Name", &props.name_or_generated("Name", 32)).with("Tags", &props.tags()?);
+    let made = only(input.call(cx)?.target_groups)?;
+    let arn = made.target_group_arn;
+    if props.get("TargetGroupAttributes").is_some() {
+        let input = props.input::<ModifyTargetGroupAttributes>(&["TargetGroupAttributes"]);
+        input.renamed(&[("TargetGroupAttributes", "Attributes")]).with("TargetGroupArn", &arn).call(cx)?;
     }
-    if let Some(targets) = props.get("Targets").filter(|t| **t != json!([])) {
-        let wish = json!({"TargetGroupArn": arn, "Targets": typed(targets)});
-        cx.call_untyped("elbv2", "RegisterTargets", wish)?;
+    if props.get("Targets").and_then(Value::as_array).is_some_and(|targets| !targets.is_empty()) {
+        props.input::<RegisterTargets>(&["Targets"]).with("TargetGroupArn", &arn).call(cx)?;
     }
-    Ok(Created::new(arn)
+    let full_name = format!("targetgroup/{}", after(&arn, ":targetgroup/")?);
+    Ok(Created::new(arn.as_str())
         .with("TargetGroupArn", arn)
-        .with("TargetGroupFullName", format!("targetgroup/{}", after(arn, ":targetgroup/")))
-        .with("TargetGroupName", made["TargetGroupName"].clone())
-        .with("LoadBalancerArns", made["LoadBalancerArns"].clone()))
+        .with("TargetGroupFullName", full_name)
+        .with("TargetGroupName", made.target_group_name)
+        .with("LoadBalancerArns", made.load_balancer_arns))
 }
 
 fn create_listener(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let made = cx.call_untyped("elbv2", "CreateListener", Value::Object(request(props, &[])))?;
-    let arn = answer::text(&made, "/Listeners/0/ListenerArn")?;
-    Ok(Created::new(arn).with("ListenerArn", arn))
+    let arn = only(props.input_without::<CreateListener>(&[]).call(cx)?.listeners)?.listener_arn;
+    Ok(Created::new(arn.as_str()).with("ListenerArn", arn))
 }
 
 fn create_rule(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let made = cx.call_untyped("elbv2", "CreateRule", Value::Object(request(props, &[])))?;
-    let arn = answer::text(&made, "/Rules/0/RuleArn")?;
-    Ok(Created::new(arn).with("RuleArn", arn).with("IsDefault", false))
+    let arn = only(props.input_without::<CreateRule>(&[]).call(cx)?.rules)?.rule_arn;
+    Ok(Created::new(arn.as_str()).with("RuleArn", arn).with("IsDefault", false))
 }
 
-/// What is gone already is a success: some of these operations say so themselves, the others by their error.
-fn delete(cx: &mut Cx<'_>, operation: &str, member: &str, created: &Created) -> Result<(), AwsError> {
-    already_gone(cx.call_untyped("elbv2", operation, json!({ member: created.physical_id })))
+/// What a creation answers with: a list of one.
+fn only<T>(made: Vec<T>) -> Result<T, AwsError> {
+    made.into_iter().next().ok_or_else(AwsError::internal)
 }
 
-fn after(arn: &str, mark: &str) -> String {
-    arn.split_once(mark).map_or_else(String::new, |(_, rest)| rest.to_owned())
-}
-
-/// The properties as members of the operation's input: they have the same names.
-fn request(props: &Props<'_>, without: &[&str]) -> Map<String, Value> {
-    let own =
-        props.values.iter().filter(|(name, value)| !without.contains(&name.as_str()) && !value.is_null());
-    own.map(|(name, value)| (name.clone(), member(name, value))).collect()
-}
-
-/// Templates may write `"80"` for a number and `80` for a word; the API takes each only as what it is.
-fn typed(value: &Value) -> Value {
-    match value {
-        Value::Object(object) => {
-            Value::Object(object.iter().map(|(n, v)| (n.clone(), member(n, v))).collect())
-        }
-        Value::Array(items) => items.iter().map(typed).collect(),
-        other => other.clone(),
-    }
-}
-
-fn member(name: &str, value: &Value) -> Value {
-    match (name, value) {
-        // Of a redirect it is a word (`#{port}`), elsewhere a number; see `RedirectConfig` below.
-        ("RedirectConfig", config) => words(config),
-        ("StatusCode" | "HttpCode" | "HealthCheckPort", Value::Number(n)) => n.to_string().into(),
-        ("Enabled" | "HealthCheckEnabled", Value::String(s)) if s == "true" || s == "false" => {
-            (s == "true").into()
-        }
-        (
-            "Order"
-            | "Port"
-            | "Priority"
-            | "Weight"
-            | "DurationSeconds"
-            | "HealthCheckIntervalSeconds"
-            | "HealthCheckTimeoutSeconds"
-            | "HealthyThresholdCount"
-            | "UnhealthyThresholdCount",
-            Value::String(s),
-        ) => s.parse::<i64>().map_or_else(|_| value.clone(), Value::from),
-        (_, other) => typed(other),
-    }
-}
-
-/// Numbers and truth values as words.
-fn words(value: &Value) -> Value {
-    match value {
-        Value::Object(object) => Value::Object(object.iter().map(|(n, v)| (n.clone(), words(v))).collect()),
-        Value::Array(items) => items.iter().map(words).collect(),
-        Value::Number(n) => n.to_string().into(),
-        Value::Bool(b) => b.to_string().into(),
-        other => other.clone(),
-    }
+fn after<'a>(arn: &'a str, mark: &str) -> Result<&'a str, AwsError> {
+    arn.split_once(mark).map(|(_, rest)| rest).ok_or_else(AwsError::internal)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::typed;
+    use super::*;
     use serde_json::json;
 
+    /// Ports and status codes are numbers in one place and texts in another; templates write both in both.
     #[test]
-    fn what_templates_write() {
+    fn actions_take_the_types_of_the_api() {
         let written = json!({
-            "Port": "80", "Priority": "10",
+            "LoadBalancerArn": "arn:aws:x", "Port": "80", "Protocol": "HTTP",
             "DefaultActions": [
                 {"Type": "redirect", "Order": "1", "RedirectConfig": {"Port": 443, "StatusCode": "HTTP_301"}},
                 {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": 404}},
             ],
         });
-        let expected = json!({
-            "Port": 80, "Priority": 10,
-            "DefaultActions": [
-                {"Type": "redirect", "Order": 1, "RedirectConfig": {"Port": "443", "StatusCode": "HTTP_301"}},
-                {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}},
-            ],
-        });
-        assert_eq!(typed(&written), expected);
+        let schema = escale_schema::schema("AWS::ElasticLoadBalancingV2::Listener").unwrap();
+        let values = schema.coerce(written.as_object().unwrap()).unwrap();
+        let props = Props { values: &values, stack_name: "shop", logical_id: "Web", stack_tags: &[] };
+        let input = props.input_without::<CreateListener>(&[]).read().unwrap().write();
+        let config = |at: usize, name: &str| input["DefaultActions"][at][name].clone();
+        assert_eq!(input["Port"], 80);
+        assert_eq!(config(0, "Order"), 1);
+        assert_eq!(config(0, "RedirectConfig")["Port"], "443");
+        assert_eq!(config(1, "FixedResponseConfig")["StatusCode"], "404");
     }
 }

@@ -1,9 +1,36 @@
 //! `AWS::IAM::…`, in terms of IAM's own operations.
 
-use escale_base::{AwsError, ErrorKind, found, wire::Value};
-use escale_service::{Created, Cx, Props, Readiness, ResourceType, answer};
-use escale_store::Image;
-use serde_json::{Map, json};
+use crate::ops::{
+    attach_role_policy::AttachRolePolicy,
+    attach_user_policy::AttachUserPolicy,
+    create_access_key::CreateAccessKey,
+    create_policy::CreatePolicy,
+    create_role::CreateRole,
+    create_user::CreateUser,
+    delete_access_key::DeleteAccessKey,
+    delete_policy::DeletePolicy,
+    delete_policy_version::DeletePolicyVersion,
+    delete_role::DeleteRole,
+    delete_role_policy::DeleteRolePolicy,
+    delete_user::DeleteUser,
+    delete_user_policy::DeleteUserPolicy,
+    detach_role_policy::DetachRolePolicy,
+    detach_user_policy::DetachUserPolicy,
+    list_attached_role_policies::{self, ListAttachedRolePolicies},
+    list_attached_user_policies::ListAttachedUserPolicies,
+    list_entities_for_policy::ListEntitiesForPolicy,
+    list_policy_versions::ListPolicyVersions,
+    list_role_policies::{self, ListRolePolicies},
+    list_user_policies::ListUserPolicies,
+    put_role_policy::PutRolePolicy,
+    put_user_policy::PutUserPolicy,
+    update_access_key::UpdateAccessKey,
+};
+use escale_base::{
+    AwsError, already_gone, found,
+    wire::{Value, Wire},
+};
+use escale_service::{Created, Cx, InputDraft, Named, Props, ResourceType};
 
 /// Names of what an inline policy was laid on, kept for its deletion.
 const ROLES: &str = "Roles";
@@ -12,9 +39,9 @@ const POLICY_NAME: &str = "PolicyName";
 
 pub(crate) fn types() -> Vec<ResourceType> {
     vec![
-        ResourceType {
-            name: "AWS::IAM::Role",
-            properties: &[
+        ResourceType::new(
+            "AWS::IAM::Role",
+            &[
                 "AssumeRolePolicyDocument",
                 "Description",
                 "ManagedPolicyArns",
@@ -24,258 +51,204 @@ pub(crate) fn types() -> Vec<ResourceType> {
                 "RoleName",
                 "Tags",
             ],
-            create: create_role,
-            ready: at_once,
-            delete: |cx, created| delete_bearer(cx, &ROLE, &created.physical_id),
-            gone: at_once,
-        },
-        ResourceType {
-            name: "AWS::IAM::User",
-            properties: &["ManagedPolicyArns", "Path", "Policies", "Tags", "UserName"],
-            create: create_user,
-            ready: at_once,
-            delete: |cx, created| delete_bearer(cx, &USER, &created.physical_id),
-            gone: at_once,
-        },
-        ResourceType {
-            name: "AWS::IAM::Policy",
-            properties: &["PolicyDocument", "PolicyName", "Roles", "Users"],
-            create: create_inline_policy,
-            ready: at_once,
-            delete: delete_inline_policy,
-            gone: at_once,
-        },
-        ResourceType {
-            name: "AWS::IAM::ManagedPolicy",
-            properties: &["Description", "ManagedPolicyName", "Path", "PolicyDocument", "Roles", "Users"],
-            create: create_managed_policy,
-            ready: at_once,
-            delete: delete_managed_policy,
-            gone: at_once,
-        },
-        ResourceType {
-            name: "AWS::IAM::AccessKey",
-            properties: &["Serial", "Status", "UserName"],
-            create: create_access_key,
-            ready: at_once,
-            delete: delete_access_key,
-            gone: at_once,
-        },
+            create_role,
+            |cx, created| delete_bearer::<OfRole>(cx, &created.physical_id),
+        ),
+        ResourceType::new(
+            "AWS::IAM::User",
+            &["ManagedPolicyArns", "Path", "Policies", "Tags", "UserName"],
+            create_user,
+            |cx, created| delete_bearer::<OfUser>(cx, &created.physical_id),
+        ),
+        ResourceType::new(
+            "AWS::IAM::Policy",
+            &["PolicyDocument", "PolicyName", "Roles", "Users"],
+            create_inline_policy,
+            delete_inline_policy,
+        ),
+        ResourceType::new(
+            "AWS::IAM::ManagedPolicy",
+            &["Description", "ManagedPolicyName", "Path", "PolicyDocument", "Roles", "Users"],
+            create_managed_policy,
+            delete_managed_policy,
+        ),
+        ResourceType::new(
+            "AWS::IAM::AccessKey",
+            &["Serial", "Status", "UserName"],
+            create_access_key,
+            delete_access_key,
+        ),
     ]
 }
 
-/// Rows are all there is to them: what is written is true.
-fn at_once(_: &Image, _: &Created) -> Readiness {
-    Readiness::ready()
-}
+/// The operations on the policies of a role or a user.
+trait Bearer {
+    /// The member that names it, in all of them.
+    const NAME: &'static str;
+    type Put: Named;
+    type ListInline: Named<Output = list_role_policies::Output>;
+    type DeleteInline: Named;
+    type Attach: Named;
+    type ListAttached: Named<Output = list_attached_role_policies::Output>;
+    type Detach: Named;
+    type Delete: Named;
 
-/// The words of one kind of bearer of policies.
-struct Words {
-    kind: &'static str,
-    name: &'static str,
-}
-
-const ROLE: Words = Words { kind: "Role", name: "RoleName" };
-const USER: Words = Words { kind: "User", name: "UserName" };
-
-impl Words {
-    /// Calls the operation made of `before`, the kind, and `after`.
-    fn call(
-        &self,
-        cx: &mut Cx<'_>,
-        (before, after): (&str, &str),
-        name: &str,
-        more: &[(&str, &Value)],
-    ) -> Result<Value, AwsError> {
-        let mut input = Map::new();
-        input.insert(self.name.to_owned(), name.into());
-        input.extend(more.iter().map(|(k, v)| ((*k).to_owned(), (*v).clone())));
-        cx.call_untyped("iam", &format!("{before}{}{after}", self.kind), Value::Object(input))
+    fn of<O: Named>(name: &str) -> InputDraft<O> {
+        InputDraft::new().with(Self::NAME, &name.to_owned())
     }
+}
+
+struct OfRole;
+
+impl Bearer for OfRole {
+    const NAME: &'static str = "RoleName";
+    type Put = PutRolePolicy;
+    type ListInline = ListRolePolicies;
+    type DeleteInline = DeleteRolePolicy;
+    type Attach = AttachRolePolicy;
+    type ListAttached = ListAttachedRolePolicies;
+    type Detach = DetachRolePolicy;
+    type Delete = DeleteRole;
+}
+
+struct OfUser;
+
+impl Bearer for OfUser {
+    const NAME: &'static str = "UserName";
+    type Put = PutUserPolicy;
+    type ListInline = ListUserPolicies;
+    type DeleteInline = DeleteUserPolicy;
+    type Attach = AttachUserPolicy;
+    type ListAttached = ListAttachedUserPolicies;
+    type Detach = DetachUserPolicy;
+    type Delete = DeleteUser;
 }
 
 fn create_role(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let name = props.name_or_generated("RoleName", 64);
-    let mut input = Map::new();
-    input.insert("RoleName".into(), name.as_str().into());
-    let trust = document(props.required("AssumeRolePolicyDocument")?);
-    input.insert("AssumeRolePolicyDocument".into(), trust);
-    copy(props, &mut input, &["Path", "Description"]);
-    if let Some(secs) = props.int("MaxSessionDuration") {
-        input.insert("MaxSessionDuration".into(), secs.into());
-    }
-    input.insert("Tags".into(), props.tags());
-    let answer = cx.call_untyped("iam", "CreateRole", Value::Object(input))?;
-    lay_policies(cx, &ROLE, &name, props)?;
-    let role = &answer["Role"];
-    Ok(Created::new(name).with("Arn", role["Arn"].clone()).with("RoleId", role["RoleId"].clone()))
+    let members = ["AssumeRolePolicyDocument", "Path", "Description", "MaxSessionDuration"];
+    let input = props.input::<CreateRole>(&members).with("RoleName", &name);
+    let role = input.with("Tags", &props.tags()?).call(cx)?.role;
+    lay_policies::<OfRole>(cx, &name, props)?;
+    Ok(Created::new(name).with("Arn", role.arn).with("RoleId", role.role_id))
 }
 
 fn create_user(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let name = props.name_or_generated("UserName", 64);
-    let mut input = Map::new();
-    input.insert("UserName".into(), name.as_str().into());
-    copy(props, &mut input, &["Path"]);
-    input.insert("Tags".into(), props.tags());
-    let answer = cx.call_untyped("iam", "CreateUser", Value::Object(input))?;
-    lay_policies(cx, &USER, &name, props)?;
-    Ok(Created::new(name).with("Arn", answer["User"]["Arn"].clone()))
+    let input = props.input::<CreateUser>(&["Path"]).with("UserName", &name);
+    let user = input.with("Tags", &props.tags()?).call(cx)?.user;
+    lay_policies::<OfUser>(cx, &name, props)?;
+    Ok(Created::new(name).with("Arn", user.arn))
+}
+
+#[derive(Wire)]
+struct InlinePolicy {
+    policy_name: String,
+    /// An object or a text.
+    policy_document: Value,
 }
 
 /// `Policies` and `ManagedPolicyArns` of a role or user.
-fn lay_policies(cx: &mut Cx<'_>, words: &Words, name: &str, props: &Props<'_>) -> Result<(), AwsError> {
-    for policy in list(props, "Policies")? {
-        let (Some(policy_name), Some(text)) = (policy.get("PolicyName"), policy.get("PolicyDocument")) else {
-            return Err(invalid(props, "Policies", "each needs a PolicyName and a PolicyDocument"));
-        };
-        let more = [("PolicyName", policy_name), ("PolicyDocument", &document(text))];
-        words.call(cx, ("Put", "Policy"), name, &more)?;
+fn lay_policies<B: Bearer>(cx: &mut Cx<'_>, name: &str, props: &Props<'_>) -> Result<(), AwsError> {
+    for policy in props.read::<Vec<InlinePolicy>>("Policies")? {
+        let input = B::of::<B::Put>(name).with("PolicyName", &policy.policy_name);
+        input.with("PolicyDocument", &policy.policy_document).call(cx)?;
     }
-    for arn in list(props, "ManagedPolicyArns")? {
-        words.call(cx, ("Attach", "Policy"), name, &[("PolicyArn", arn)])?;
+    for arn in props.read::<Vec<String>>("ManagedPolicyArns")? {
+        B::of::<B::Attach>(name).with("PolicyArn", &arn).call(cx)?;
     }
     Ok(())
 }
 
 /// Takes off what hangs on it, then deletes it.
-fn delete_bearer(cx: &mut Cx<'_>, words: &Words, name: &str) -> Result<(), AwsError> {
+fn delete_bearer<B: Bearer>(cx: &mut Cx<'_>, name: &str) -> Result<(), AwsError> {
     // Their numbers are bounded by quotas below one page.
-    let Some(inline) = found(words.call(cx, ("List", "Policies"), name, &[]))? else { return Ok(()) };
-    for policy in each(&inline, "PolicyNames") {
-        words.call(cx, ("Delete", "Policy"), name, &[("PolicyName", policy)])?;
+    let Some(inline) = found(B::of::<B::ListInline>(name).call(cx))? else { return Ok(()) };
+    for policy in inline.policy_names {
+        B::of::<B::DeleteInline>(name).with("PolicyName", &policy).call(cx)?;
     }
-    let attached = words.call(cx, ("ListAttached", "Policies"), name, &[])?;
-    for policy in each(&attached, "AttachedPolicies") {
-        words.call(cx, ("Detach", "Policy"), name, &[("PolicyArn", &policy["PolicyArn"])])?;
+    for policy in B::of::<B::ListAttached>(name).call(cx)?.attached_policies {
+        B::of::<B::Detach>(name).with("PolicyArn", &policy.policy_arn).call(cx)?;
     }
-    words.call(cx, ("Delete", ""), name, &[])?;
-    Ok(())
+    B::of::<B::Delete>(name).call(cx).map(drop)
 }
 
 fn create_inline_policy(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let policy_name = props.required("PolicyName")?;
-    let text = document(props.required("PolicyDocument")?);
-    let (roles, users) = bearers(props)?;
-    for (words, names) in [(&ROLE, &roles), (&USER, &users)] {
-        for name in names {
-            words.call(
-                cx,
-                ("Put", "Policy"),
-                name,
-                &[("PolicyName", policy_name), ("PolicyDocument", &text)],
-            )?;
-        }
+    fn put<B: Bearer>(cx: &mut Cx<'_>, props: &Props<'_>, names: &[String]) -> Result<(), AwsError> {
+        names.iter().try_for_each(|name| {
+            let input = props.input::<B::Put>(&["PolicyName", "PolicyDocument"]);
+            input.with(B::NAME, name).call(cx).map(drop)
+        })
     }
-    Ok(Created::new(props.text("PolicyName")?)
-        .with(POLICY_NAME, policy_name.clone())
-        .with(ROLES, roles)
-        .with(USERS, users))
+    let name = props.text("PolicyName")?;
+    let (roles, users) = (props.read::<Vec<String>>(ROLES)?, props.read::<Vec<String>>(USERS)?);
+    put::<OfRole>(cx, props, &roles)?;
+    put::<OfUser>(cx, props, &users)?;
+    Ok(Created::new(name).with(POLICY_NAME, name).with(ROLES, roles).with(USERS, users))
 }
 
 fn delete_inline_policy(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
-    let policy_name = Value::from(created.attribute(POLICY_NAME));
-    for (words, names) in [(&ROLE, ROLES), (&USER, USERS)] {
-        for name in created.attributes.get(names).and_then(Value::as_array).into_iter().flatten() {
-            let name = answer::text(name, "")?;
-            found(words.call(cx, ("Delete", "Policy"), name, &[("PolicyName", &policy_name)]))?;
+    fn delete<B: Bearer>(cx: &mut Cx<'_>, created: &Created, list: &str) -> Result<(), AwsError> {
+        let names = created.attributes.get(list).into_iter().filter_map(Value::as_array).flatten();
+        let policy = created.attribute(POLICY_NAME).to_owned();
+        for name in names.filter_map(Value::as_str) {
+            already_gone(B::of::<B::DeleteInline>(name).with("PolicyName", &policy).call(cx))?;
         }
+        Ok(())
     }
-    Ok(())
+    delete::<OfRole>(cx, created, ROLES)?;
+    delete::<OfUser>(cx, created, USERS)
 }
 
 fn create_managed_policy(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let mut input = Map::new();
-    input.insert("PolicyName".into(), props.name_or_generated("ManagedPolicyName", 128).into());
-    input.insert("PolicyDocument".into(), document(props.required("PolicyDocument")?));
-    copy(props, &mut input, &["Path", "Description"]);
-    let answer = cx.call_untyped("iam", "CreatePolicy", Value::Object(input))?;
-    let arn = &answer["Policy"]["Arn"];
-    let (roles, users) = bearers(props)?;
-    for (words, names) in [(&ROLE, roles), (&USER, users)] {
-        for name in &names {
-            words.call(cx, ("Attach", "Policy"), name, &[("PolicyArn", arn)])?;
-        }
+    let input = props.input::<CreatePolicy>(&["PolicyDocument", "Path", "Description"]);
+    let policy =
+        input.with("PolicyName", &props.name_or_generated("ManagedPolicyName", 128)).call(cx)?.policy;
+    for name in props.read::<Vec<String>>(ROLES)? {
+        OfRole::of::<AttachRolePolicy>(&name).with("PolicyArn", &policy.arn).call(cx)?;
     }
-    Ok(Created::new(answer::text(&answer, "/Policy/Arn")?)
-        .with("PolicyArn", arn.clone())
-        .with("PolicyId", answer["Policy"]["PolicyId"].clone())
-        .with("DefaultVersionId", answer["Policy"]["DefaultVersionId"].clone()))
+    for name in props.read::<Vec<String>>(USERS)? {
+        OfUser::of::<AttachUserPolicy>(&name).with("PolicyArn", &policy.arn).call(cx)?;
+    }
+    Ok(Created::new(policy.arn.as_str())
+        .with("PolicyArn", policy.arn)
+        .with("PolicyId", policy.policy_id.ok_or_else(AwsError::internal)?)
+        .with("DefaultVersionId", policy.default_version_id))
 }
 
 fn delete_managed_policy(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
-    let arn = Value::from(created.physical_id.as_str());
-    let policy = json!({"PolicyArn": arn});
-    let Some(entities) = found(cx.call_untyped("iam", "ListEntitiesForPolicy", policy.clone()))? else {
-        return Ok(());
-    };
-    for (words, list) in [(&ROLE, "PolicyRoles"), (&USER, "PolicyUsers")] {
-        for entity in each(&entities, list) {
-            let name = answer::text(&entity[words.name], "")?;
-            words.call(cx, ("Detach", "Policy"), name, &[("PolicyArn", &arn)])?;
-        }
+    let arn = &created.physical_id;
+    let entities = InputDraft::<ListEntitiesForPolicy>::new().with("PolicyArn", arn).call(cx);
+    let Some(entities) = found(entities)? else { return Ok(()) };
+    for role in entities.policy_roles {
+        OfRole::of::<DetachRolePolicy>(&role.role_name).with("PolicyArn", arn).call(cx)?;
     }
-    let versions = cx.call_untyped("iam", "ListPolicyVersions", policy.clone())?;
-    for version in each(&versions, "Versions").filter(|v| v["IsDefaultVersion"] != true) {
-        let input = json!({"PolicyArn": arn, "VersionId": version["VersionId"]});
-        cx.call_untyped("iam", "DeletePolicyVersion", input)?;
+    for user in entities.policy_users {
+        OfUser::of::<DetachUserPolicy>(&user.user_name).with("PolicyArn", arn).call(cx)?;
     }
-    cx.call_untyped("iam", "DeletePolicy", policy)?;
-    Ok(())
+    let versions = InputDraft::<ListPolicyVersions>::new().with("PolicyArn", arn).call(cx)?.versions;
+    for version in versions.iter().filter(|version| !version.is_default_version) {
+        let input = InputDraft::<DeletePolicyVersion>::new().with("PolicyArn", arn);
+        input.with("VersionId", &version.version_id).call(cx)?;
+    }
+    InputDraft::<DeletePolicy>::new().with("PolicyArn", arn).call(cx).map(drop)
 }
 
 fn create_access_key(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let user = props.required("UserName")?;
-    let answer = cx.call_untyped("iam", "CreateAccessKey", json!({"UserName": user}))?;
-    let key = &answer["AccessKey"];
-    if let Some(status) = props.get("Status") {
-        let input = json!({"UserName": user, "AccessKeyId": key["AccessKeyId"], "Status": status});
-        cx.call_untyped("iam", "UpdateAccessKey", input)?;
+    let user = props.text("UserName")?;
+    let key = props.input::<CreateAccessKey>(&["UserName"]).call(cx)?.access_key;
+    if props.get("Status").is_some() {
+        let input = props.input::<UpdateAccessKey>(&["UserName", "Status"]);
+        input.with("AccessKeyId", &key.access_key_id).call(cx)?;
     }
-    Ok(Created::new(answer::text(key, "/AccessKeyId")?)
-        .with("SecretAccessKey", key["SecretAccessKey"].clone())
-        .with("UserName", user.clone()))
+    Ok(Created::new(key.access_key_id)
+        .with("SecretAccessKey", key.secret_access_key.into_inner())
+        .with("UserName", user))
 }
 
 fn delete_access_key(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
-    let input = json!({"UserName": created.attribute("UserName"), "AccessKeyId": created.physical_id});
-    found(cx.call_untyped("iam", "DeleteAccessKey", input)).map(|_| ())
-}
-
-/// A document as text: templates write it as an object.
-fn document(value: &Value) -> Value {
-    match value {
-        Value::String(text) => text.as_str().into(),
-        other => other.to_string().into(),
-    }
-}
-
-fn copy(props: &Props<'_>, input: &mut Map<String, Value>, names: &[&str]) {
-    input.extend(names.iter().filter_map(|n| Some(((*n).to_owned(), props.get(n)?.clone()))));
-}
-
-/// The names in `Roles` and `Users`.
-fn bearers(props: &Props<'_>) -> Result<(Vec<String>, Vec<String>), AwsError> {
-    let names = |property| -> Result<Vec<String>, AwsError> {
-        Ok(list(props, property)?.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect())
-    };
-    Ok((names(ROLES)?, names(USERS)?))
-}
-
-fn list<'a>(props: &'a Props<'_>, property: &str) -> Result<&'a [Value], AwsError> {
-    match props.get(property) {
-        None => Ok(&[]),
-        Some(Value::Array(items)) => Ok(items),
-        Some(_) => Err(invalid(props, property, "is a list")),
-    }
-}
-
-fn invalid(props: &Props<'_>, property: &str, why: &str) -> AwsError {
-    let message = format!("Property {property} of {}: {why}", props.logical_id);
-    AwsError::new(ErrorKind::Invalid, "ValidationError", 400, message)
-}
-
-fn each<'a>(answer: &'a Value, list: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
-    answer.get(list).and_then(Value::as_array).into_iter().flatten()
+    let input = InputDraft::<DeleteAccessKey>::new().with("AccessKeyId", &created.physical_id);
+    already_gone(input.with("UserName", &created.attribute("UserName").to_owned()).call(cx))
 }
 
 #[cfg(test)]
@@ -286,6 +259,7 @@ mod tests {
     use escale_service::{Caller, Cloud, Config, Principal};
     use escale_store::Store;
     use escale_tables::iam::{Policy, Role, User};
+    use serde_json::json;
     use std::sync::Arc;
 
     struct Harness {
@@ -314,12 +288,9 @@ mod tests {
     impl Harness {
         fn create(&self, kind: &str, values: Value) -> Result<Created, AwsError> {
             let create = self.cloud.resource_type(kind).unwrap().create;
-            let props = Props {
-                values: values.as_object().unwrap(),
-                stack_name: "shop",
-                logical_id: "Thing",
-                stack_tags: &[],
-            };
+            let schema = escale_schema::schema(kind).unwrap();
+            let values = schema.coerce(values.as_object().unwrap()).unwrap();
+            let props = Props { values: &values, stack_name: "shop", logical_id: "Thing", stack_tags: &[] };
             self.cloud.transact(&self.store, &self.caller, |cx| create(cx, &props)).map_err(|e| e.0)
         }
 

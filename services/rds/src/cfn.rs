@@ -1,64 +1,33 @@
 //! CloudFormation: instances, subnet groups and parameter groups.
 
 use crate::{
-    Error, rules,
+    ops::{
+        create_db_instance::CreateDBInstance,
+        create_db_parameter_group::CreateDBParameterGroup,
+        create_db_subnet_group::CreateDBSubnetGroup,
+        delete_db_instance::DeleteDBInstance,
+        delete_db_parameter_group::DeleteDBParameterGroup,
+        delete_db_subnet_group::DeleteDBSubnetGroup,
+        modify_db_parameter_group::{ModifyDBParameterGroup, Setting},
+        restore_db_instance_from_db_snapshot::RestoreDBInstanceFromDBSnapshot,
+    },
+    rules,
     status::{self, Status},
 };
-use escale_base::{AwsError, already_gone};
-use escale_service::{Created, Cx, Props, Readiness, ResourceType};
+use escale_base::{AwsError, Wire};
+use escale_service::{Change, Created, Cx, InputDraft, Named, Props, Readiness, ResourceType};
 use escale_store::Image;
 use escale_tables::rds::{Instance, InstanceSeen};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 pub(crate) const INSTANCE: &str = "AWS::RDS::DBInstance";
 
-/// Of the properties, those that are text in the operation and those that templates may write as text.
-const TEXTS: &[&str] = &[
-    "AvailabilityZone",
-    "CACertificateIdentifier",
-    "DBInstanceClass",
-    "DBName",
-    "DBParameterGroupName",
-    "DBSubnetGroupName",
-    "Engine",
-    "EngineLifecycleSupport",
-    "EngineVersion",
-    "KmsKeyId",
-    "LicenseModel",
-    "MasterUsername",
-    "MasterUserPassword",
-    "NetworkType",
-    "PreferredBackupWindow",
-    "PreferredMaintenanceWindow",
-    "StorageType",
-];
-const NUMBERS: &[&str] = &[
-    "AllocatedStorage",
-    "BackupRetentionPeriod",
-    "Iops",
-    "MaxAllocatedStorage",
-    "MonitoringInterval",
-    "Port",
-    "StorageThroughput",
-];
-const BOOLEANS: &[&str] = &[
-    "AutoMinorVersionUpgrade",
-    "CopyTagsToSnapshot",
-    "DeletionProtection",
-    "EnableIAMDatabaseAuthentication",
-    "EnablePerformanceInsights",
-    "ManageMasterUserPassword",
-    "MultiAZ",
-    "PubliclyAccessible",
-    "StorageEncrypted",
-];
-
 pub(crate) fn types() -> Vec<ResourceType> {
     vec![
-        ResourceType {
-            name: INSTANCE,
-            properties: &[
+        ResourceType::new(
+            INSTANCE,
+            &[
                 "AllocatedStorage",
                 "AutoMinorVersionUpgrade",
                 "AvailabilityZone",
@@ -100,112 +69,109 @@ pub(crate) fn types() -> Vec<ResourceType> {
                 "Tags",
                 "VPCSecurityGroups",
             ],
-            create: create_instance,
-            ready: instance_ready,
-            delete: delete_instance,
-            gone: instance_gone,
-        },
-        ResourceType {
-            name: "AWS::RDS::DBSubnetGroup",
-            properties: &["DBSubnetGroupDescription", "DBSubnetGroupName", "SubnetIds", "Tags"],
-            create: create_subnet_group,
-            ready: |_, _| Readiness::ready(),
-            delete: |cx, created| {
-                let input = json!({"DBSubnetGroupName": created.physical_id});
-                already_gone(cx.call_untyped("rds", "DeleteDBSubnetGroup", input))
-            },
-            gone: |_, _| Readiness::ready(),
-        },
-        ResourceType {
-            name: "AWS::RDS::DBParameterGroup",
-            properties: &["DBParameterGroupName", "Description", "Family", "Parameters", "Tags"],
-            create: create_parameter_group,
-            ready: |_, _| Readiness::ready(),
-            delete: |cx, created| {
-                let input = json!({"DBParameterGroupName": created.physical_id});
-                already_gone(cx.call_untyped("rds", "DeleteDBParameterGroup", input))
-            },
-            gone: |_, _| Readiness::ready(),
-        },
+            create_instance,
+            |cx, created| delete(cx, created, None),
+        )
+        .ready(instance_ready)
+        .gone(instance_gone)
+        .replaces_if(instance_is_replaced),
+        ResourceType::new(
+            "AWS::RDS::DBSubnetGroup",
+            &["DBSubnetGroupDescription", "DBSubnetGroupName", "SubnetIds", "Tags"],
+            create_subnet_group,
+            |cx, created| created.delete_by::<DeleteDBSubnetGroup>(cx, "DBSubnetGroupName"),
+        ),
+        ResourceType::new(
+            "AWS::RDS::DBParameterGroup",
+            &["DBParameterGroupName", "Description", "Family", "Parameters", "Tags"],
+            create_parameter_group,
+            |cx, created| created.delete_by::<DeleteDBParameterGroup>(cx, "DBParameterGroupName"),
+        ),
     ]
 }
 
+/// What a snapshot has already: as on AWS, the template's values are not looked at.
+const OF_THE_SNAPSHOT: &[&str] = &[
+    "DBName",
+    "EngineVersion",
+    "KmsKeyId",
+    "MasterUserPassword",
+    "MasterUsername",
+    "MaxAllocatedStorage",
+    "PreferredMaintenanceWindow",
+    "StorageEncrypted",
+];
+
+#[derive(Wire)]
+struct SecretOfMasterUser {
+    kms_key_id: Option<String>,
+}
+
 fn create_instance(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let id = props.name_or_generated("DBInstanceIdentifier", 63).to_ascii_lowercase();
-    let mut input = Map::new();
-    input.insert("DBInstanceIdentifier".into(), id.clone().into());
-    input.insert("Tags".into(), props.tags());
-    for name in TEXTS {
-        if let Some(value) = props.get(name) {
-            // `EngineVersion: 15` is a number in YAML.
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            input.insert((*name).into(), text.into());
-        }
-    }
-    for name in NUMBERS {
-        if let Some(value) = props.get(name) {
-            let number = props.int(name).ok_or_else(|| odd(props, name, value, "a number"))?;
-            input.insert((*name).into(), number.into());
-        }
-    }
-    for name in BOOLEANS {
-        if let Some(value) = props.get(name) {
-            let truth = props.bool(name).ok_or_else(|| odd(props, name, value, "true or false"))?;
-            input.insert((*name).into(), truth.into());
-        }
-    }
-    for (property, member) in [
-        ("VPCSecurityGroups", "VpcSecurityGroupIds"),
-        ("EnableCloudwatchLogsExports", "EnableCloudwatchLogsExports"),
-    ] {
-        if let Some(list) = props.get(property) {
-            input.insert(member.into(), list.clone());
-        }
-    }
-    if let Some(key) = props.get("MasterUserSecret").and_then(|s| s.get("KmsKeyId")) {
-        input.insert("MasterUserSecretKmsKeyId".into(), key.clone());
-    }
     if props.bool("DeleteAutomatedBackups") == Some(false) {
         return Err(AwsError::not_supported("DeleteAutomatedBackups: false"));
     }
-    let operation = match props.str("DBSnapshotIdentifier").filter(|s| !s.is_empty()) {
-        None => "CreateDBInstance",
+    let id = props.name_or_generated("DBInstanceIdentifier", 63).to_ascii_lowercase();
+    let snapshot = props.str("DBSnapshotIdentifier").filter(|s| !s.is_empty()).map(str::to_owned);
+    let made = match snapshot {
+        None => {
+            let secret = props.read::<Option<SecretOfMasterUser>>("MasterUserSecret")?;
+            let key = secret.and_then(|secret| secret.kms_key_id);
+            let input = instance_input::<CreateDBInstance>(props, &id, &[])?;
+            input.with("MasterUserSecretKmsKeyId", &key).call(cx)?
+        }
         Some(snapshot) => {
-            input.insert("DBSnapshotIdentifier".into(), snapshot.into());
-            // The snapshot has these; as on AWS, the template's are not looked at.
-            for name in [
-                "DBName",
-                "EngineVersion",
-                "KmsKeyId",
-                "MasterUsername",
-                "MasterUserPassword",
-                "StorageEncrypted",
-                "MaxAllocatedStorage",
-                "PreferredMaintenanceWindow",
-                "MasterUserSecretKmsKeyId",
-            ] {
-                input.remove(name);
-            }
-            "RestoreDBInstanceFromDBSnapshot"
+            let input = instance_input::<RestoreDBInstanceFromDBSnapshot>(props, &id, OF_THE_SNAPSHOT)?;
+            input.with("DBSnapshotIdentifier", &snapshot).call(cx)?
         }
     };
-    let made = cx.call_untyped("rds", operation, Value::Object(input))?;
-    let made = &made["DBInstance"];
-    let port = made["DbInstancePort"].as_i64().filter(|p| *p != 0);
-    let port = port.or_else(|| cx.tx.get::<Instance>(&id).map(|i| i64::from(i.port))).unwrap_or(5432);
-    let mut created = Created::new(id.clone())
+    let made = made.db_instance;
+    let port = cx.tx.get::<Instance>(&id).ok_or_else(AwsError::internal)?.port;
+    let created = Created::new(id.as_str())
         .with("Endpoint.Address", rules::endpoint(cx.config, &id))
         .with("Endpoint.Port", port.to_string())
-        .with("DBInstanceArn", made["DBInstanceArn"].clone())
-        .with("DbiResourceId", made["DbiResourceId"].clone());
-    if let Some(arn) = made["MasterUserSecret"]["SecretArn"].as_str() {
-        created = created.with("MasterUserSecret.SecretArn", arn);
-    }
-    Ok(created)
+        .with("DBInstanceArn", made.arn)
+        .with("DbiResourceId", made.dbi_resource_id);
+    Ok(match made.master_user_secret {
+        Some(secret) => created.with("MasterUserSecret.SecretArn", secret.secret_arn),
+        None => created,
+    })
 }
 
-fn odd(props: &Props<'_>, name: &str, value: &Value, wanted: &str) -> AwsError {
-    Error::Value(format!("{}: {name} is {value}, expected {wanted}", props.logical_id)).into()
+fn instance_input<O: Named>(
+    props: &Props<'_>,
+    id: &String,
+    without: &[&str],
+) -> Result<InputDraft<O>, AwsError> {
+    let special = [
+        "DBInstanceIdentifier",
+        "DBSnapshotIdentifier",
+        "DeleteAutomatedBackups",
+        "MasterUserSecret",
+        "Tags",
+    ];
+    let input = props.input_without::<O>(&[&special, without].concat());
+    let input = input.renamed(&[("VPCSecurityGroups", "VpcSecurityGroupIds")]);
+    Ok(input.with("DBInstanceIdentifier", id).with("Tags", &props.tags()?))
+}
+
+/// The conditions of AWS's own handler, for the properties that exist here. Those that it does not name (MultiAZ among them)
+/// never replace a database:
+/// <https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-rds/blob/master/aws-rds-dbinstance/src/main/java/software/amazon/rds/dbinstance/util/ImmutabilityHelper.java>
+fn instance_is_replaced(change: &Change<'_>) -> bool {
+    let after = |name: &str| change.after.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    match change.property {
+        // Its exceptions are of engines that do not exist here.
+        "Engine" => true,
+        // Without a zone of its own, an instance with a standby stays where it is.
+        "AvailabilityZone" => {
+            let multi_az = change.after.get("MultiAZ").and_then(Value::as_bool) == Some(true);
+            after("AvailabilityZone").is_some() || !multi_az
+        }
+        // The snapshot's name may go from the template; another one is another database.
+        "DBSnapshotIdentifier" => after("DBSnapshotIdentifier").is_some(),
+        _ => false,
+    }
 }
 
 fn instance_ready(image: &Image, created: &Created) -> Readiness {
@@ -222,18 +188,13 @@ fn instance_ready(image: &Image, created: &Created) -> Readiness {
     }
 }
 
-fn delete_instance(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
-    delete(cx, created, json!({"SkipFinalSnapshot": true}))
-}
-
 /// Under `DeletionPolicy: Snapshot`. The name is CloudFormation's: what it deletes, and something random.
 pub(crate) fn delete_instance_with_snapshot(
     cx: &mut Cx<'_>,
     created: &Created,
     name: &str,
 ) -> Result<(), AwsError> {
-    let id = snapshot_id(name, &escale_base::ids::random_hex(12));
-    delete(cx, created, json!({"FinalDBSnapshotIdentifier": id}))
+    delete(cx, created, Some(snapshot_id(name, &escale_base::ids::random_hex(12))))
 }
 
 /// A snapshot's id may be 255 characters long and has no two hyphens in a row; a stack's name may have them.
@@ -244,18 +205,17 @@ fn snapshot_id(name: &str, tail: &str) -> String {
     format!("{}-{tail}", id.trim_end_matches('-'))
 }
 
-fn delete(cx: &mut Cx<'_>, created: &Created, mut input: Value) -> Result<(), AwsError> {
-    match cx.tx.get::<Instance>(&created.physical_id) {
+fn delete(cx: &mut Cx<'_>, created: &Created, snapshot: Option<String>) -> Result<(), AwsError> {
+    let snapshot = match cx.tx.get::<Instance>(&created.physical_id) {
         None => return Ok(()),
         Some(row) if row.deletion.is_some() => return Ok(()),
         // Never made: there is nothing to keep.
-        Some(row) if matches!(status::instance(cx.tx, &row), Status::Failed | Status::Creating) => {
-            input = json!({"SkipFinalSnapshot": true});
-        }
-        Some(_) => {}
-    }
-    input["DBInstanceIdentifier"] = created.physical_id.clone().into();
-    cx.call_untyped("rds", "DeleteDBInstance", input).map(drop)
+        Some(row) if matches!(status::instance(cx.tx, &row), Status::Failed | Status::Creating) => None,
+        Some(_) => snapshot,
+    };
+    let input = InputDraft::<DeleteDBInstance>::new().with("DBInstanceIdentifier", &created.physical_id);
+    let input = input.with("SkipFinalSnapshot", &snapshot.is_none().then_some(true));
+    input.with("FinalDBSnapshotIdentifier", &snapshot).call(cx).map(drop)
 }
 
 fn instance_gone(image: &Image, created: &Created) -> Readiness {
@@ -267,44 +227,61 @@ fn instance_gone(image: &Image, created: &Created) -> Readiness {
 
 fn create_subnet_group(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let name = props.name_or_generated("DBSubnetGroupName", 255).to_ascii_lowercase();
-    let input = json!({
-        "DBSubnetGroupName": name,
-        "DBSubnetGroupDescription": props.required("DBSubnetGroupDescription")?,
-        "SubnetIds": props.required("SubnetIds")?,
-        "Tags": props.tags(),
-    });
-    cx.call_untyped("rds", "CreateDBSubnetGroup", input)?;
+    let input = props.input::<CreateDBSubnetGroup>(&["DBSubnetGroupDescription", "SubnetIds"]);
+    input.with("DBSubnetGroupName", &name).with("Tags", &props.tags()?).call(cx)?;
     Ok(Created::new(name))
 }
 
 fn create_parameter_group(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let name = props.name_or_generated("DBParameterGroupName", 255).to_ascii_lowercase();
-    let input = json!({
-        "DBParameterGroupName": name,
-        "DBParameterGroupFamily": props.required("Family")?,
-        "Description": props.required("Description")?,
-        "Tags": props.tags(),
-    });
-    cx.call_untyped("rds", "CreateDBParameterGroup", input)?;
-    let parameters = props.get("Parameters").and_then(Value::as_object);
-    let settings: Vec<Value> = parameters
-        .into_iter()
-        .flatten()
-        .map(|(name, value)| {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            json!({"ParameterName": name, "ParameterValue": text})
-        })
-        .collect();
+    let input = props.input::<CreateDBParameterGroup>(&["Family", "Description"]);
+    let input = input.renamed(&[("Family", "DBParameterGroupFamily")]);
+    input.with("DBParameterGroupName", &name).with("Tags", &props.tags()?).call(cx)?;
+    let settings = settings(&props.read("Parameters")?);
     if !settings.is_empty() {
-        let input = json!({"DBParameterGroupName": name, "Parameters": settings});
-        cx.call_untyped("rds", "ModifyDBParameterGroup", input)?;
+        let input = InputDraft::<ModifyDBParameterGroup>::new().with("DBParameterGroupName", &name);
+        input.with("Parameters", &settings).call(cx)?;
     }
-    Ok(Created::new(name.clone()).with("DBParameterGroupName", name))
+    Ok(Created::new(name.as_str()).with("DBParameterGroupName", name))
+}
+
+/// The schema says nothing of the values: templates write numbers and booleans, too.
+fn settings(parameters: &BTreeMap<String, Value>) -> Vec<Setting> {
+    let setting = |(name, value): (&String, &Value)| Setting {
+        parameter_name: name.clone(),
+        parameter_value: Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
+        apply_method: None,
+    };
+    parameters.iter().map(setting).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_update_replaces_a_database_only_where_aws_does() {
+        let instance = types().into_iter().find(|kind| kind.name == INSTANCE).unwrap();
+        let check = |property: &str, before: Value, after: Value, replaces: bool| {
+            let (before, after) = (before.as_object().unwrap(), after.as_object().unwrap());
+            let change = Change { property, before, after };
+            assert_eq!(instance.replaces(&change), replaces, "{property}: {before:?}, then {after:?}");
+        };
+        check("MultiAZ", json!({"MultiAZ": false}), json!({"MultiAZ": true}), false);
+        check("MultiAZ", json!({"MultiAZ": true}), json!({}), false);
+        check("BackupRetentionPeriod", json!({}), json!({"BackupRetentionPeriod": 7}), false);
+        check("AvailabilityZone", json!({"AvailabilityZone": "a"}), json!({"AvailabilityZone": "b"}), true);
+        check("AvailabilityZone", json!({"AvailabilityZone": "a"}), json!({}), true);
+        check("AvailabilityZone", json!({"AvailabilityZone": "a"}), json!({"MultiAZ": true}), false);
+        check("DBSnapshotIdentifier", json!({"DBSnapshotIdentifier": "s"}), json!({}), false);
+        check("DBSnapshotIdentifier", json!({}), json!({"DBSnapshotIdentifier": "s"}), true);
+        check("Engine", json!({"Engine": "postgres"}), json!({"Engine": "mysql"}), true);
+        // What the schema says without a condition.
+        check("DBName", json!({"DBName": "a"}), json!({"DBName": "b"}), true);
+        check("DBInstanceClass", json!({"DBInstanceClass": "a"}), json!({"DBInstanceClass": "b"}), false);
+        check("Engine", json!({"Engine": "postgres"}), json!({"Engine": "postgres"}), false);
+    }
 
     #[test]
     fn a_last_snapshot_has_an_id_that_rds_takes() {

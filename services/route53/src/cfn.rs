@@ -1,39 +1,47 @@
 //! Route 53's CloudFormation types.
 
-use crate::{record::Action, rules, shapes, system};
-use escale_base::{AwsError, Wire, wire::Value};
-use escale_service::{Created, Cx, Props, Readiness, ResourceType, Resources};
-use escale_store::Image;
-use escale_tables::route53::DnsApplied;
-use escale_tables::route53::{Change, HostedZone, RecordSet};
-use serde_json::{Map, json};
+use crate::{
+    ops::{
+        associate_vpc_with_hosted_zone::AssociateVPCWithHostedZone,
+        change_resource_record_sets::{self, ChangeBatch, ChangeResourceRecordSets, ChangeShape},
+        change_tags_for_resource::ChangeTagsForResource,
+        create_hosted_zone::CreateHostedZone,
+        delete_hosted_zone::DeleteHostedZone,
+    },
+    record::{self, Action},
+    rules,
+    shapes::{self, AliasTarget, RecordSetShape, ResourceRecord, VpcShape},
+    system,
+};
+use escale_base::{
+    AwsError, Wire,
+    wire::{self, Value},
+};
+use escale_service::{Created, Cx, InputDraft, Props, Readiness, ResourceType, Resources};
+use escale_store::{Image, Row};
+use escale_tables::route53::{Change, DnsApplied, HostedZone, RecordSet};
 
 pub(crate) fn types() -> Resources {
     vec![
-        ResourceType {
-            name: "AWS::Route53::HostedZone",
-            properties: &["Name", "HostedZoneConfig", "HostedZoneTags", "VPCs"],
-            create: create_zone,
-            ready: in_sync,
-            delete: delete_zone,
-            gone: zone_gone,
-        },
-        ResourceType {
-            name: "AWS::Route53::RecordSet",
-            properties: RECORD_SET,
-            create: create_set,
-            ready: in_sync,
-            delete: delete_sets,
-            gone: sets_gone,
-        },
-        ResourceType {
-            name: "AWS::Route53::RecordSetGroup",
-            properties: &["HostedZoneId", "HostedZoneName", "Comment", "RecordSets"],
-            create: create_group,
-            ready: in_sync,
-            delete: delete_sets,
-            gone: sets_gone,
-        },
+        ResourceType::new(
+            "AWS::Route53::HostedZone",
+            &["Name", "HostedZoneConfig", "HostedZoneTags", "VPCs"],
+            create_zone,
+            delete_zone,
+        )
+        .ready(in_sync)
+        .gone(zone_gone),
+        ResourceType::new("AWS::Route53::RecordSet", RECORD_SET, create_set, delete_sets)
+            .ready(in_sync)
+            .gone(sets_gone),
+        ResourceType::new(
+            "AWS::Route53::RecordSetGroup",
+            &["HostedZoneId", "HostedZoneName", "Comment", "RecordSets"],
+            create_group,
+            delete_sets,
+        )
+        .ready(in_sync)
+        .gone(sets_gone),
     ]
 }
 
@@ -56,48 +64,33 @@ const CHANGE: &str = "ChangeId";
 const SETS: &str = "RecordSetKeys";
 
 fn create_zone(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let mut vpcs = props.get("VPCs").and_then(Value::as_array).cloned().unwrap_or_default().into_iter();
-    let mut input = json!({
-        "Name": props.required("Name")?,
-        "CallerReference": escale_base::ids::random_uuid(),
-        "HostedZoneConfig": props.get("HostedZoneConfig").cloned().unwrap_or_else(|| json!({})),
-    });
-    if let Some(first) = vpcs.next() {
-        input["VPC"] = first;
-    }
-    let made = cx.call_untyped("route53", "CreateHostedZone", input)?;
-    let id = rules::bare(text(&made["HostedZone"]["Id"])).to_owned();
-    let mut change = made["ChangeInfo"]["Id"].clone();
+    let mut vpcs = props.read::<Vec<VpcShape>>("VPCs")?.into_iter();
+    let input = props.input::<CreateHostedZone>(&["Name", "HostedZoneConfig"]).with("VPC", &vpcs.next());
+    let made = input.with("CallerReference", &escale_base::ids::random_uuid()).call(cx)?;
+    let id = rules::bare(&made.hosted_zone.id).to_owned();
+    let mut change = made.change_info.id;
     for vpc in vpcs {
-        let input = json!({"HostedZoneId": id, "VPC": vpc});
-        change = cx.call_untyped("route53", "AssociateVPCWithHostedZone", input)?["ChangeInfo"]["Id"].clone();
+        let input = InputDraft::<AssociateVPCWithHostedZone>::new().with("HostedZoneId", &id);
+        change = input.with("VPC", &vpc).call(cx)?.change_info.id;
     }
-    let tags = zone_tags(props);
+    // The stack's own among them: `aws:` ones cannot be set through the API by anybody.
+    let tags = props.tags_in("HostedZoneTags")?;
     if !tags.is_empty() {
-        let input = json!({"ResourceType": "hostedzone", "ResourceId": id, "AddTags": tags});
-        cx.call_untyped("route53", "ChangeTagsForResource", input)?;
+        let input = InputDraft::<ChangeTagsForResource>::new().with("ResourceType", &"hostedzone".to_owned());
+        input.with("ResourceId", &id).with("AddTags", &tags).call(cx)?;
     }
-    let created = Created::new(id.clone()).with("Id", id).with(CHANGE, change);
-    Ok(match made["DelegationSet"]["NameServers"].as_array() {
-        Some(servers) => created.with("NameServers", servers.clone()),
+    let created = Created::new(id.as_str()).with("Id", id).with(CHANGE, change);
+    Ok(match made.delegation_set {
+        Some(set) => created.with("NameServers", set.name_servers),
         None => created,
     })
 }
 
-/// `HostedZoneTags` over the stack's own; `aws:` ones cannot be set through the API by anybody.
-fn zone_tags(props: &Props<'_>) -> Vec<Value> {
-    let mut tags = props.stack_tags.to_vec();
-    let own = props.get("HostedZoneTags").and_then(Value::as_array).into_iter().flatten();
-    let own = own.filter_map(|t| Some(escale_base::Tag::new(t["Key"].as_str()?, t["Value"].as_str()?)));
-    escale_base::tags::merge(&mut tags, own);
-    tags.iter().map(Wire::write).collect()
-}
-
 fn delete_zone(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
-    if cx.tx.has::<HostedZone>(&created.physical_id) {
-        cx.call_untyped("route53", "DeleteHostedZone", json!({"Id": created.physical_id}))?;
+    if !cx.tx.has::<HostedZone>(&created.physical_id) {
+        return Ok(());
     }
-    Ok(())
+    created.delete_by::<DeleteHostedZone>(cx, "Id")
 }
 
 fn zone_gone(image: &Image, created: &Created) -> Readiness {
@@ -107,18 +100,39 @@ fn zone_gone(image: &Image, created: &Created) -> Readiness {
     }
 }
 
+/// A record set as templates write it; the zone and the comment are of the whole batch.
+#[derive(Wire)]
+struct TemplateSet {
+    name: String,
+    r#type: String,
+    set_identifier: Option<String>,
+    weight: Option<u16>,
+    multi_value_answer: Option<bool>,
+    #[wire("TTL")]
+    ttl: Option<String>,
+    resource_records: Option<Vec<String>>,
+    alias_target: Option<TemplateAlias>,
+    hosted_zone_id: Option<String>,
+    hosted_zone_name: Option<String>,
+    comment: Option<String>,
+}
+
+#[derive(Wire)]
+struct TemplateAlias {
+    hosted_zone_id: String,
+    #[wire("DNSName")]
+    dns_name: String,
+    evaluate_target_health: Option<bool>,
+}
+
 fn create_set(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let set = set_shape(props.values)?;
-    create(cx, props, text(props.required("Name")?).to_owned(), vec![set])
+    let set = set_shape(props, &Value::Object(props.values.clone()))?;
+    create(cx, props, set.name.clone(), vec![set])
 }
 
 fn create_group(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let sets = props.get("RecordSets").and_then(Value::as_array).cloned().unwrap_or_default();
-    let sets = sets.iter().map(|set| match set.as_object() {
-        Some(set) => set_shape(set),
-        None => Err(bad(props, "RecordSets is not a list of record sets")),
-    });
-    let sets = sets.collect::<Result<Vec<_>, _>>()?;
+    let sets = props.read::<Vec<Value>>("RecordSets")?;
+    let sets = sets.iter().map(|set| set_shape(props, set)).collect::<Result<Vec<_>, _>>()?;
     create(cx, props, props.name_or_generated("GroupName", 128), sets)
 }
 
@@ -126,63 +140,56 @@ fn create(
     cx: &mut Cx<'_>,
     props: &Props<'_>,
     physical_id: String,
-    sets: Vec<Value>,
+    sets: Vec<RecordSetShape>,
 ) -> Result<Created, AwsError> {
     let zone = zone_of(cx.tx, props)?;
+    let row = rules::zone(cx.tx, &zone)?;
     let mut keys = Vec::new();
     for set in &sets {
-        let shape = shapes::RecordSetShape::read(set).map_err(|e| bad(props, &e.to_string()))?;
-        let row = rules::zone(cx.tx, &zone)?;
-        let read = crate::record::read(&row, Action::Create, shape)?;
-        keys.push(Value::from(escale_store::Row::key(&read.set)));
+        keys.push(record::read(&row, Action::Create, set.clone())?.set.key());
     }
-    let changes: Vec<Value> =
-        sets.into_iter().map(|set| json!({"Action": "CREATE", "ResourceRecordSet": set})).collect();
-    let mut batch = json!({"Changes": changes});
-    if let Some(comment) = props.get("Comment") {
-        batch["Comment"] = comment.clone();
-    }
-    let input = json!({"HostedZoneId": zone, "ChangeBatch": batch});
-    let made = cx.call_untyped("route53", "ChangeResourceRecordSets", input)?;
-    Ok(Created::new(physical_id).with(CHANGE, made["ChangeInfo"]["Id"].clone()).with(SETS, keys))
+    let made = change(cx, zone, props.read("Comment")?, Action::Create, sets)?;
+    Ok(Created::new(physical_id).with(CHANGE, made.change_info.id).with(SETS, keys))
 }
 
-/// A template writes numbers and booleans as text, too, and values as plain strings.
-fn set_shape(props: &Map<String, Value>) -> Result<Value, AwsError> {
-    let mut shape = Map::new();
-    for (name, value) in props {
-        let value = match name.as_str() {
-            "HostedZoneId" | "HostedZoneName" | "Comment" => continue,
-            "TTL" | "Weight" => number(value),
-            "MultiValueAnswer" => boolean(value),
-            "ResourceRecords" => {
-                let values = value.as_array().into_iter().flatten();
-                values.map(|v| json!({"Value": v})).collect()
-            }
-            "AliasTarget" => {
-                let mut alias = value.clone();
-                let evaluate = alias.get("EvaluateTargetHealth").map_or(Value::Bool(false), boolean);
-                if let Some(members) = alias.as_object_mut() {
-                    members.insert("EvaluateTargetHealth".into(), evaluate);
-                }
-                alias
-            }
-            other if RECORD_SET.contains(&other) => value.clone(),
-            other => {
-                return Err(AwsError::not_supported(format_args!("The property {other} of a record set")));
-            }
-        };
-        shape.insert(name.clone(), value);
+fn change(
+    cx: &mut Cx<'_>,
+    hosted_zone_id: String,
+    comment: Option<String>,
+    action: Action,
+    sets: Vec<RecordSetShape>,
+) -> Result<change_resource_record_sets::Output, AwsError> {
+    let changes =
+        sets.into_iter().map(|resource_record_set| ChangeShape { action, resource_record_set }).collect();
+    let change_batch = ChangeBatch { comment, changes };
+    cx.call_own::<ChangeResourceRecordSets>(change_resource_record_sets::Input {
+        hosted_zone_id,
+        change_batch,
+    })
+}
+
+fn set_shape(props: &Props<'_>, written: &Value) -> Result<RecordSetShape, AwsError> {
+    if let Some(odd) = wire::unread::<TemplateSet>(written).first() {
+        return Err(AwsError::not_supported(format_args!("The property {odd} of a record set")));
     }
-    Ok(Value::Object(shape))
-}
-
-fn number(value: &Value) -> Value {
-    value.as_str().and_then(|s| s.parse::<i64>().ok()).map_or_else(|| value.clone(), Value::from)
-}
-
-fn boolean(value: &Value) -> Value {
-    value.as_str().and_then(|s| s.parse::<bool>().ok()).map_or_else(|| value.clone(), Value::from)
+    let set = TemplateSet::read(written).map_err(|error| bad(props, &error.to_string()))?;
+    let ttl = set.ttl.map(|ttl| ttl.parse().map_err(|_| bad(props, &format!("TTL: {ttl} is not a number"))));
+    let alias = |alias: TemplateAlias| AliasTarget {
+        hosted_zone_id: alias.hosted_zone_id,
+        dns_name: alias.dns_name,
+        evaluate_target_health: alias.evaluate_target_health.unwrap_or(false),
+    };
+    let records = |values: Vec<String>| values.into_iter().map(|value| ResourceRecord { value }).collect();
+    Ok(RecordSetShape {
+        name: set.name,
+        r#type: set.r#type,
+        set_identifier: set.set_identifier,
+        weight: set.weight,
+        multi_value_answer: set.multi_value_answer,
+        ttl: ttl.transpose()?,
+        resource_records: set.resource_records.map(records),
+        alias_target: set.alias_target.map(alias),
+    })
 }
 
 fn zone_of(image: &Image, props: &Props<'_>) -> Result<String, AwsError> {
@@ -209,11 +216,8 @@ fn bad(props: &Props<'_>, why: &str) -> AwsError {
 fn delete_sets(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     let rows: Vec<_> = keys(created).filter_map(|key| cx.tx.get::<RecordSet>(key)).collect();
     let Some(zone) = rows.first().map(|row| row.zone.clone()) else { return Ok(()) };
-    let delete =
-        |row: &RecordSet| json!({"Action": "DELETE", "ResourceRecordSet": shapes::record_set(row).write()});
-    let changes: Vec<Value> = rows.iter().map(|row| delete(row)).collect();
-    let input = json!({"HostedZoneId": zone, "ChangeBatch": {"Changes": changes}});
-    cx.call_untyped("route53", "ChangeResourceRecordSets", input).map(drop)
+    let sets = rows.iter().map(|row| shapes::record_set(row)).collect();
+    change(cx, zone.to_string(), None, Action::Delete, sets).map(drop)
 }
 
 fn sets_gone(image: &Image, created: &Created) -> Readiness {
@@ -237,8 +241,4 @@ fn in_sync(image: &Image, created: &Created) -> Readiness {
         }
         _ => Readiness::ready(),
     }
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or("")
 }

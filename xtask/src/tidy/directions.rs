@@ -13,8 +13,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("state", &["state"]),
     ("engine", &["state"]),
     ("front/model", &[]),
+    ("front/schema", &[]),
     ("front/wire", &["front/model"]),
-    ("front/service", &["state"]),
+    ("front/service", &["front/model", "front/schema", "state"]),
     ("front/requests", &["front/service", "state"]),
     ("front/gate", &["front/wire", "front/model", "front/service", "state"]),
     (
@@ -24,6 +25,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "front/requests",
             "front/wire",
             "front/model",
+            "front/schema",
             "state",
             "engine",
             "planes",

@@ -2,7 +2,7 @@
 
 use super::{Stacks, is_in, refused};
 use crate::{
-    Error, events, find, scope,
+    Error, events, find, properties, scope,
     template::{self, Scope},
 };
 use escale_base::{AwsError, ErrorKind};
@@ -10,6 +10,7 @@ use escale_service::{Cx, Props};
 use escale_tables::cloudformation::{
     Export, OnFailure, Phase, ResourceState, Stack, StackOutput, StackResource,
 };
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 impl Stacks {
@@ -39,15 +40,13 @@ impl Stacks {
             .resource_type(&row.type_name)
             .ok_or_else(|| Error::not_supported(&format!("The resource type {}", row.type_name)))?;
         let (properties, imports) = self.evaluated(cx, stack, |scope| Ok(scope.properties(logical)?))?;
-        let properties = template::dynamic::replace(&properties, &mut |r| scope::resolve(cx, r))?;
-        let nothing = serde_json::Map::new();
+        let properties =
+            template::dynamic::replace(&Value::Object(properties), &mut |r| scope::resolve(cx, r))?;
+        let Value::Object(properties) = properties else { return Ok(()) };
+        let properties = properties::coerced(&kind, logical, properties)?;
         let tags = scope::tags(stack, logical);
-        let props = Props {
-            values: properties.as_object().unwrap_or(&nothing),
-            stack_name: &stack.name,
-            logical_id: logical,
-            stack_tags: &tags,
-        };
+        let props =
+            Props { values: &properties, stack_name: &stack.name, logical_id: logical, stack_tags: &tags };
         let created = (kind.create)(cx, &props)?;
         cx.tx.update::<Stack, _>(&stack.uuid, |s| s.imports.extend(imports));
         events::told(cx.tx, &row, "CREATE_IN_PROGRESS", None, cx.now);

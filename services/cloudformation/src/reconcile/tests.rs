@@ -45,21 +45,20 @@ impl Service for Things {
         Vec::new()
     }
     fn resource_types(&self) -> Vec<ResourceType> {
-        ["Test::Thing", KEPT]
-            .map(|name| ResourceType {
-                name,
-                properties: &["Name", "Of", "Slow", "Fail", "Held"],
-                create,
-                ready,
-                delete,
-                gone,
-            })
-            .into()
+        let properties = &["Name", "Of", "Slow", "Fail", "Held"];
+        let things = ["Test::Thing", KEPT]
+            .map(|name| ResourceType::new(name, properties, create, delete).ready(ready).gone(gone));
+        let with_schema =
+            ResourceType::new(WITH_SCHEMA, &["LogGroupName", "RetentionInDays", "Tags"], create, delete);
+        things.into_iter().chain([with_schema]).collect()
     }
     fn delete_with_snapshot(&self, type_name: &str) -> Option<DeleteWithSnapshot> {
         (type_name == KEPT).then_some(delete_with_snapshot as DeleteWithSnapshot)
     }
 }
+
+/// A type whose properties have a schema.
+const WITH_SCHEMA: &str = "AWS::Logs::LogGroup";
 
 /// A type that knows snapshots: a snapshot is a thing of the name that it is given.
 const KEPT: &str = "Test::Kept";
@@ -80,7 +79,7 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
             format!("{id} exists"),
         ));
     }
-    let slow = props.bool("Slow").unwrap_or(false);
+    let slow = props.get("Slow").is_some_and(|slow| *slow == true || *slow == "true");
     let of = props.str("Of").unwrap_or("").to_owned();
     let held = props.str("Held").map(str::to_owned);
     cx.tx.put(Thing { id: id.clone(), ready: !slow, dying: false, held, of, slow });

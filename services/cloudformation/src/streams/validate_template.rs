@@ -46,6 +46,7 @@ impl StreamOperation<CloudFormation> for ValidateTemplate {
         let template = template::parse(&text, origin)?;
         // Nobody has said yet what the parameters are: only what is made under no condition is asked about.
         crate::accept::types(&cx.cloud, &template, &Default::default())?;
+        crate::properties::enacted(&cx.cloud, &template, &Default::default())?;
         let needs = template.capabilities();
         let parameters = template.parameters.iter().map(|(name, p)| Parameter {
             parameter_key: name.clone(),

@@ -1,6 +1,7 @@
 //! Evaluation: from expressions to plain values, given parameters and an environment. No I/O: the environment
 //! answers from what its owner already knows.
 
+use super::dynamic;
 use super::error::TemplateError;
 use super::expression::{Expression, Form, Part};
 use super::network;
@@ -81,15 +82,54 @@ impl<'a> Scope<'a> {
         &self.conditions
     }
 
-    /// A resource's properties. Numbers and booleans are as written: `"8000"` stays a string (see
-    /// [`coerce`](super::coerce)).
-    pub fn properties(&self, logical: &str) -> Result<Value, EvaluateError> {
-        let Some(resource) = self.template.resources.get(logical) else {
-            return Err(
-                TemplateError::plain(format!("Resource {logical} does not exist in the template")).into()
-            );
-        };
-        Ok(self.value(&resource.properties)?.unwrap_or_else(|| Value::Object(Map::new())))
+    /// A resource's properties. Numbers and booleans are as written: `"8000"` stays a string.
+    pub fn properties(&self, logical: &str) -> Result<Map<String, Value>, EvaluateError> {
+        self.map(self.members(logical)?)
+    }
+
+    /// The same before any resource exists: `null` stands for what is not known yet, and for `{{resolve:…}}`.
+    pub fn known_properties(&self, logical: &str) -> Result<Map<String, Value>, EvaluateError> {
+        self.known_map(self.members(logical)?)
+    }
+
+    fn members(&self, logical: &str) -> Result<&'a [(String, Expression)], EvaluateError> {
+        match self.template.resources.get(logical).map(|resource| &resource.properties.form) {
+            Some(Form::Map(entries)) => Ok(entries),
+            _ => {
+                Err(TemplateError::plain(format!("Resource {logical} does not exist in the template")).into())
+            }
+        }
+    }
+
+    fn known(&self, expression: &Expression) -> Evaluated {
+        match &expression.form {
+            Form::List(items) => {
+                let known: Result<Vec<_>, _> = items.iter().map(|item| self.known(item)).collect();
+                Ok(Some(known?.into_iter().flatten().collect()))
+            }
+            Form::Map(entries) => Ok(Some(self.known_map(entries)?.into())),
+            Form::If { condition, then, otherwise } => {
+                self.known(if self.holds(condition)? { then } else { otherwise })
+            }
+            _ => match self.value(expression) {
+                Err(EvaluateError::NotYet { .. }) => Ok(Some(Value::Null)),
+                Ok(Some(value)) => {
+                    let references = dynamic::find(&value).map_err(|e| e.at(expression.at))?;
+                    Ok(Some(if references.is_empty() { value } else { Value::Null }))
+                }
+                other => other,
+            },
+        }
+    }
+
+    fn known_map(&self, entries: &[(String, Expression)]) -> Result<Map<String, Value>, EvaluateError> {
+        let mut object = Map::new();
+        for (key, expression) in entries {
+            if let Some(value) = self.known(expression)? {
+                object.insert(key.clone(), value);
+            }
+        }
+        Ok(object)
     }
 
     /// The outputs whose condition holds: name → (value, export name).
@@ -140,7 +180,7 @@ impl<'a> Scope<'a> {
                 let values: Result<Vec<_>, _> = items.iter().map(|item| self.value(item)).collect();
                 values.map(|values| Some(values.into_iter().flatten().collect()))
             }
-            Form::Map(entries) => self.map(entries).map(Some),
+            Form::Map(entries) => self.map(entries).map(|members| Some(members.into())),
             Form::Ref(name) => self.reference(name),
             Form::GetAtt { resource, attribute } => {
                 self.text(attribute, "Fn::GetAtt").and_then(|a| self.attribute(resource, &a)).map(Some)
@@ -174,14 +214,14 @@ impl<'a> Scope<'a> {
         })
     }
 
-    fn map(&self, entries: &[(String, Expression)]) -> Result<Value, EvaluateError> {
+    fn map(&self, entries: &[(String, Expression)]) -> Result<Map<String, Value>, EvaluateError> {
         let mut object = Map::new();
         for (key, expression) in entries {
             if let Some(value) = self.value(expression)? {
                 object.insert(key.clone(), value);
             }
         }
-        Ok(object.into())
+        Ok(object)
     }
 
     fn reference(&self, name: &str) -> Evaluated {

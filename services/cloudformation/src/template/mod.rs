@@ -7,7 +7,6 @@
 //! It never resolves an SSM parameter, secret or export itself: those come through [`Bound::resolve`],
 //! [`dynamic::replace`] and [`Environment`]. Start at [`sections`].
 
-pub mod coerce;
 pub mod dynamic;
 pub mod error;
 pub mod evaluate;

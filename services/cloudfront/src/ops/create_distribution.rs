@@ -9,15 +9,15 @@ pub(crate) struct CreateDistribution;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    distribution_config: DistributionConfig,
+    pub(crate) distribution_config: DistributionConfig,
 }
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    distribution: shapes::DistributionShape,
-    location: String,
+    pub(crate) distribution: shapes::DistributionShape,
+    pub(crate) location: String,
     #[wire("ETag")]
-    etag: String,
+    pub(crate) etag: String,
 }
 
 impl Operation for CreateDistribution {

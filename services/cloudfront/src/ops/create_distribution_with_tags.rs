@@ -10,13 +10,13 @@ pub(crate) struct CreateDistributionWithTags;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    distribution_config_with_tags: WithTags,
+    pub(crate) distribution_config_with_tags: WithTags,
 }
 
 #[derive(Wire)]
 pub(crate) struct WithTags {
-    distribution_config: DistributionConfig,
-    tags: Tags,
+    pub(crate) distribution_config: DistributionConfig,
+    pub(crate) tags: Tags,
 }
 
 #[derive(Wire)]

@@ -18,10 +18,10 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    key_group: Shape,
-    location: String,
+    pub(crate) key_group: Shape,
+    pub(crate) location: String,
     #[wire("ETag")]
-    etag: String,
+    pub(crate) etag: String,
 }
 
 #[derive(Debug, Wire)]

@@ -14,10 +14,10 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    origin_access_control: Shape,
-    location: String,
+    pub(crate) origin_access_control: Shape,
+    pub(crate) location: String,
     #[wire("ETag")]
-    etag: String,
+    pub(crate) etag: String,
 }
 
 #[derive(Debug, Wire)]

@@ -18,10 +18,10 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    public_key: Shape,
-    location: String,
+    pub(crate) public_key: Shape,
+    pub(crate) location: String,
     #[wire("ETag")]
-    etag: String,
+    pub(crate) etag: String,
 }
 
 #[derive(Debug, Wire)]

@@ -14,9 +14,9 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    distribution_config: DistributionConfig,
+    pub(crate) distribution_config: DistributionConfig,
     #[wire("ETag")]
-    etag: String,
+    pub(crate) etag: String,
 }
 
 impl Operation for GetDistributionConfig {

@@ -14,9 +14,9 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    key_group: Shape,
+    pub(crate) key_group: Shape,
     #[wire("ETag")]
-    etag: String,
+    pub(crate) etag: String,
 }
 
 impl Operation for GetKeyGroup {

@@ -14,9 +14,9 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    origin_access_control: Shape,
+    pub(crate) origin_access_control: Shape,
     #[wire("ETag")]
-    etag: String,
+    pub(crate) etag: String,
 }
 
 impl Operation for GetOriginAccessControl {

@@ -14,9 +14,9 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    public_key: Shape,
+    pub(crate) public_key: Shape,
     #[wire("ETag")]
-    etag: String,
+    pub(crate) etag: String,
 }
 
 impl Operation for GetPublicKey {

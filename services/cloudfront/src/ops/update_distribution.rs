@@ -16,9 +16,9 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    distribution: shapes::DistributionShape,
+    pub(crate) distribution: shapes::DistributionShape,
     #[wire("ETag")]
-    etag: String,
+    pub(crate) etag: String,
 }
 
 impl Operation for UpdateDistribution {

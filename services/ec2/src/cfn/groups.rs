@@ -1,33 +1,30 @@
 //! SecurityGroup with its inline rules, SecurityGroupIngress, SecurityGroupEgress.
 
-use super::{Input, at_once, text};
-use escale_base::{AwsError, ErrorKind, already_gone, wire::Value};
-use escale_service::{Created, Cx, Props, ResourceType};
-use escale_tables::ec2::{Group, GroupRule};
-use serde_json::{Map, json};
+use super::tags;
+use crate::{
+    ops::{
+        authorize_security_group_egress::AuthorizeSecurityGroupEgress,
+        authorize_security_group_ingress::AuthorizeSecurityGroupIngress,
+        create_security_group::CreateSecurityGroup, delete_security_group::DeleteSecurityGroup,
+        revoke_security_group_egress::RevokeSecurityGroupEgress,
+        revoke_security_group_ingress::RevokeSecurityGroupIngress,
+    },
+    shapes::group::{GroupPair, IpPermission, IpRange, Ipv6Range, PrefixListPeer},
+};
+use escale_base::{AwsError, ErrorKind, Wire, already_gone};
+use escale_service::{Created, Cx, InputDraft, Props, ResourceType};
+use escale_tables::ec2::{Group, GroupId, GroupRule};
 
 pub(super) const TYPES: &[ResourceType] = &[
-    ResourceType {
-        name: "AWS::EC2::SecurityGroup",
-        properties: &[
-            "GroupDescription",
-            "GroupName",
-            "SecurityGroupEgress",
-            "SecurityGroupIngress",
-            "Tags",
-            "VpcId",
-        ],
-        create: group,
-        ready: at_once,
-        delete: |cx, c| {
-            let input = Input::new().with("GroupId", c.physical_id.as_str());
-            already_gone(input.call(cx, "DeleteSecurityGroup"))
-        },
-        gone: at_once,
-    },
-    ResourceType {
-        name: "AWS::EC2::SecurityGroupIngress",
-        properties: &[
+    ResourceType::new(
+        "AWS::EC2::SecurityGroup",
+        &["GroupDescription", "GroupName", "SecurityGroupEgress", "SecurityGroupIngress", "Tags", "VpcId"],
+        group,
+        |cx, c| c.delete_by::<DeleteSecurityGroup>(cx, "GroupId"),
+    ),
+    ResourceType::new(
+        "AWS::EC2::SecurityGroupIngress",
+        &[
             "CidrIp",
             "Description",
             "FromPort",
@@ -39,14 +36,12 @@ pub(super) const TYPES: &[ResourceType] = &[
             "SourceSecurityGroupOwnerId",
             "ToPort",
         ],
-        create: |cx, props| own_rule(cx, props, Way::In),
-        ready: at_once,
-        delete: |cx, c| revoke(cx, c, Way::In),
-        gone: at_once,
-    },
-    ResourceType {
-        name: "AWS::EC2::SecurityGroupEgress",
-        properties: &[
+        |cx, props| own_rule(cx, props, Way::In),
+        |cx, c| revoke(cx, c, Way::In),
+    ),
+    ResourceType::new(
+        "AWS::EC2::SecurityGroupEgress",
+        &[
             "CidrIp",
             "Description",
             "DestinationPrefixListId",
@@ -56,11 +51,9 @@ pub(super) const TYPES: &[ResourceType] = &[
             "IpProtocol",
             "ToPort",
         ],
-        create: |cx, props| own_rule(cx, props, Way::Out),
-        ready: at_once,
-        delete: |cx, c| revoke(cx, c, Way::Out),
-        gone: at_once,
-    },
+        |cx, props| own_rule(cx, props, Way::Out),
+        |cx, c| revoke(cx, c, Way::Out),
+    ),
 ];
 
 #[derive(Clone, Copy, PartialEq)]
@@ -69,144 +62,148 @@ enum Way {
     Out,
 }
 
-impl Way {
-    fn word(self) -> &'static str {
-        if self == Way::In { "Ingress" } else { "Egress" }
-    }
+/// A rule as templates write it, of either direction.
+#[derive(Clone, Default, Wire)]
+struct Rule {
+    ip_protocol: Option<String>,
+    from_port: Option<i32>,
+    to_port: Option<i32>,
+    description: Option<String>,
+    cidr_ip: Option<String>,
+    cidr_ipv6: Option<String>,
+    source_security_group_id: Option<String>,
+    source_security_group_name: Option<String>,
+    destination_security_group_id: Option<String>,
+    source_prefix_list_id: Option<String>,
+    destination_prefix_list_id: Option<String>,
 }
 
 fn group(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let input = Input::new()
-        .with("GroupName", props.name_or_generated("GroupName", 255))
-        .with("Description", props.required("GroupDescription")?.clone())
-        .texts(props, &["VpcId"])
-        .tags(props, "security-group");
-    let id = text(&input.call(cx, "CreateSecurityGroup")?, "/GroupId");
-    for rule in inline(props, "SecurityGroupIngress") {
+    let input = props.input::<CreateSecurityGroup>(&["GroupDescription", "VpcId"]);
+    let input = input.renamed(&[("GroupDescription", "Description")]);
+    let input = input.with("GroupName", &props.name_or_generated("GroupName", 255));
+    let id = input.with("TagSpecifications", &tags(props, "security-group")?).call(cx)?.group_id;
+    for rule in props.read::<Vec<Rule>>("SecurityGroupIngress")? {
         inline_rule(cx, &id, Way::In, rule)?;
     }
     // Rules of its own take the place of the one that lets everything out.
-    let egress = inline(props, "SecurityGroupEgress");
+    let egress = props.read::<Vec<Rule>>("SecurityGroupEgress")?;
     if !egress.is_empty() {
-        let all = json!([{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]);
-        let input = Input::new().with("GroupId", id.as_str()).with("IpPermissions", all);
-        input.call(cx, "RevokeSecurityGroupEgress")?;
+        let everywhere = IpRange { cidr_ip: Some("0.0.0.0/0".into()), description: None };
+        let ip_ranges = vec![everywhere];
+        let all = IpPermission { ip_protocol: Some("-1".into()), ip_ranges, ..IpPermission::default() };
+        let input = InputDraft::<RevokeSecurityGroupEgress>::new().with("GroupId", &id);
+        input.with("IpPermissions", &vec![all]).call(cx)?;
     }
     for rule in egress {
         inline_rule(cx, &id, Way::Out, rule)?;
     }
-    let vpc = cx.tx.get::<Group>(&id).map(|g| g.vpc.to_string()).unwrap_or_default();
+    let vpc = cx.tx.get::<Group>(id.as_str()).ok_or_else(AwsError::internal)?.vpc.to_string();
     Ok(Created::new(id.as_str()).with("GroupId", id.as_str()).with("Id", id.as_str()).with("VpcId", vpc))
 }
 
 /// A rule that is in the list twice, in whichever spelling, is there once, as on AWS.
-fn inline_rule(cx: &mut Cx<'_>, id: &str, way: Way, rule: &Map<String, Value>) -> Result<(), AwsError> {
+fn inline_rule(cx: &mut Cx<'_>, id: &GroupId, way: Way, rule: Rule) -> Result<(), AwsError> {
     match authorize(cx, id, way, rule) {
         Err(error) if error.kind == ErrorKind::AlreadyExists => Ok(()),
         other => other.map(drop),
     }
 }
 
-fn inline<'a>(props: &Props<'a>, name: &str) -> Vec<&'a Map<String, Value>> {
-    let list = props.values.get(name).and_then(Value::as_array);
-    list.into_iter().flatten().filter_map(Value::as_object).collect()
-}
-
 fn own_rule(cx: &mut Cx<'_>, props: &Props<'_>, way: Way) -> Result<Created, AwsError> {
-    let group = props.text("GroupId")?.to_owned();
-    let id = authorize(cx, &group, way, props.values)?;
+    let group = GroupId::from(props.text("GroupId")?);
+    let rule = Rule::read(&props.values.clone().into()).map_err(|error| props.invalid(error))?;
+    let id = authorize(cx, &group, way, rule)?;
     Ok(Created::new(id.as_str()).with("Id", id))
 }
 
 /// Adds one rule and gives its id.
-fn authorize(cx: &mut Cx<'_>, group: &str, way: Way, rule: &Map<String, Value>) -> Result<String, AwsError> {
-    let permission = permission(rule, way)?;
-    let input = Input::new().with("GroupId", group).with("IpPermissions", json!([permission]));
-    let made = input.call(cx, &format!("AuthorizeSecurityGroup{}", way.word()))?;
-    Ok(text(&made, "/SecurityGroupRules/0/SecurityGroupRuleId"))
+fn authorize(cx: &mut Cx<'_>, group: &GroupId, way: Way, rule: Rule) -> Result<String, AwsError> {
+    let permissions = vec![permission(rule)?];
+    let made = match way {
+        Way::In => {
+            let input = InputDraft::<AuthorizeSecurityGroupIngress>::new().with("GroupId", group);
+            input.with("IpPermissions", &permissions).call(cx)?
+        }
+        Way::Out => {
+            let input = InputDraft::<AuthorizeSecurityGroupEgress>::new().with("GroupId", group);
+            input.with("IpPermissions", &permissions).call(cx)?
+        }
+    };
+    let rule = made.security_group_rules.into_iter().next().ok_or_else(AwsError::internal)?;
+    Ok(rule.security_group_rule_id.to_string())
 }
 
-/// A rule as templates write it, as a permission of one peer.
-fn permission(rule: &Map<String, Value>, way: Way) -> Result<Value, AwsError> {
-    let mut permission = json!({});
-    let (mut peer, mut description) = (None, None);
-    for (name, value) in rule {
-        let (member, key) = match (name.as_str(), way) {
-            ("IpProtocol", _) => {
-                // Templates write -1 as a number, too.
-                let protocol = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                permission["IpProtocol"] = protocol.into();
-                continue;
-            }
-            ("FromPort" | "ToPort", _) => {
-                permission[name.as_str()] = number(name, value)?;
-                continue;
-            }
-            ("Description", _) => {
-                description = Some(value.clone());
-                continue;
-            }
-            ("GroupId", _) => continue,
-            // The account is the only one there is.
-            ("SourceSecurityGroupOwnerId", Way::In) => continue,
-            ("CidrIp", _) => ("IpRanges", "CidrIp"),
-            ("CidrIpv6", _) => ("Ipv6Ranges", "CidrIpv6"),
-            ("SourceSecurityGroupId", Way::In) | ("DestinationSecurityGroupId", Way::Out) => {
-                ("UserIdGroupPairs", "GroupId")
-            }
-            ("SourceSecurityGroupName", Way::In) => ("UserIdGroupPairs", "GroupName"),
-            ("SourcePrefixListId", Way::In) | ("DestinationPrefixListId", Way::Out) => {
-                ("PrefixListIds", "PrefixListId")
-            }
-            _ => return Err(AwsError::not_supported(format_args!("The member {name} of a rule"))),
-        };
-        if peer.replace((member, json!({key: value}))).is_some() {
-            let why = format!("A rule has one peer; {name} is a second one");
-            return Err(AwsError::new(ErrorKind::Invalid, "ValidationError", 400, why));
-        }
+/// A rule as a permission of one peer.
+fn permission(rule: Rule) -> Result<IpPermission, AwsError> {
+    let Rule { ip_protocol, from_port, to_port, description, .. } = rule;
+    let mut permission = IpPermission { ip_protocol, from_port, to_port, ..IpPermission::default() };
+    let mut peers = 0;
+    if let Some(cidr_ip) = rule.cidr_ip {
+        peers += 1;
+        permission.ip_ranges.push(IpRange { cidr_ip: Some(cidr_ip), description: description.clone() });
     }
-    if let Some((member, mut peer)) = peer {
-        if let Some(description) = description {
-            peer["Description"] = description;
-        }
-        permission[member] = json!([peer]);
+    if let Some(cidr_ipv6) = rule.cidr_ipv6 {
+        peers += 1;
+        permission
+            .ipv6_ranges
+            .push(Ipv6Range { cidr_ipv6: Some(cidr_ipv6), description: description.clone() });
+    }
+    let group_id = rule.source_security_group_id.or(rule.destination_security_group_id);
+    let group_name = rule.source_security_group_name;
+    peers += usize::from(group_id.is_some()) + usize::from(group_name.is_some());
+    if group_id.is_some() || group_name.is_some() {
+        // The owner's account is the only one there is.
+        let (user_id, vpc_id, description) = (None, None, description.clone());
+        permission.user_id_group_pairs.push(GroupPair { group_id, group_name, user_id, vpc_id, description });
+    }
+    if let Some(list) = rule.source_prefix_list_id.or(rule.destination_prefix_list_id) {
+        peers += 1;
+        permission.prefix_list_ids.push(PrefixListPeer { prefix_list_id: Some(list), description });
+    }
+    if peers > 1 {
+        let why = "A security group rule has one peer: a CIDR block, a security group or a prefix list";
+        return Err(AwsError::new(ErrorKind::Invalid, "ValidationError", 400, why));
     }
     Ok(permission)
-}
-
-/// CloudFormation takes `"80"` for `80`.
-fn number(name: &str, value: &Value) -> Result<Value, AwsError> {
-    let number = value.as_i64().or_else(|| value.as_str()?.parse().ok());
-    let wrong = || {
-        AwsError::new(ErrorKind::Invalid, "ValidationError", 400, format!("{name}: {value} is not a number"))
-    };
-    number.map(Value::from).ok_or_else(wrong)
 }
 
 fn revoke(cx: &mut Cx<'_>, created: &Created, way: Way) -> Result<(), AwsError> {
     let rule = cx.tx.scan::<GroupRule>().find(|r| r.id == *created.physical_id.as_str());
     let Some(rule) = rule else { return Ok(()) };
-    let input = Input::new()
-        .with("GroupId", rule.group.as_str())
-        .with("SecurityGroupRuleIds", json!([created.physical_id]));
-    already_gone(input.call(cx, &format!("RevokeSecurityGroup{}", way.word())))
+    let ids = vec![created.physical_id.clone()];
+    already_gone(match way {
+        Way::In => {
+            let input = InputDraft::<RevokeSecurityGroupIngress>::new().with("GroupId", &rule.group);
+            input.with("SecurityGroupRuleIds", &ids).call(cx)
+        }
+        Way::Out => {
+            let input = InputDraft::<RevokeSecurityGroupEgress>::new().with("GroupId", &rule.group);
+            input.with("SecurityGroupRuleIds", &ids).call(cx)
+        }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
+
+    fn permission_of(rule: Value) -> Result<Value, AwsError> {
+        permission(Rule::read(&rule).unwrap()).map(|permission| permission.write())
+    }
 
     #[test]
     fn rules_of_templates_become_permissions() {
-        let rule = json!({"IpProtocol": -1, "CidrIp": "10.0.0.0/8", "Description": "all"});
-        let want = json!({"IpProtocol": "-1", "IpRanges": [{"CidrIp": "10.0.0.0/8", "Description": "all"}]});
-        assert_eq!(permission(rule.as_object().unwrap(), Way::In).unwrap(), want);
-        let rule = json!({"GroupId": "sg-1", "IpProtocol": "tcp", "FromPort": "80", "ToPort": 81,
-            "DestinationSecurityGroupId": "sg-2"});
-        let want = json!({"IpProtocol": "tcp", "FromPort": 80, "ToPort": 81,
-            "UserIdGroupPairs": [{"GroupId": "sg-2"}]});
-        assert_eq!(permission(rule.as_object().unwrap(), Way::Out).unwrap(), want);
-        let wrong = permission(rule.as_object().unwrap(), Way::In).unwrap_err();
-        assert_eq!(wrong.code, "NotImplemented");
+        let rule = json!({"IpProtocol": "-1", "CidrIp": "10.0.0.0/8", "Description": "all"});
+        let permission = permission_of(rule).unwrap();
+        assert_eq!(permission["IpRanges"], json!([{"CidrIp": "10.0.0.0/8", "Description": "all"}]));
+        let rule =
+            json!({"IpProtocol": "tcp", "FromPort": 80, "ToPort": 81, "DestinationSecurityGroupId": "sg-2"});
+        let permission = permission_of(rule).unwrap();
+        assert_eq!(permission["UserIdGroupPairs"], json!([{"GroupId": "sg-2"}]));
+        assert_eq!((&permission["FromPort"], &permission["ToPort"]), (&json!(80), &json!(81)));
+        let two = json!({"IpProtocol": "tcp", "CidrIp": "10.0.0.0/8", "SourceSecurityGroupId": "sg-1"});
+        assert_eq!(permission_of(two).unwrap_err().code, "ValidationError");
     }
 }

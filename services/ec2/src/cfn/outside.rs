@@ -1,105 +1,98 @@
 //! What leads outside: InternetGateway, VPCGatewayAttachment, EIP, EIPAssociation, NatGateway.
 
-use super::{Input, at_once, text};
+use super::tags;
 use crate::{
+    ops::{
+        allocate_address::AllocateAddress, associate_address::AssociateAddress,
+        attach_internet_gateway::AttachInternetGateway, create_internet_gateway::CreateInternetGateway,
+        create_nat_gateway::CreateNatGateway, delete_internet_gateway::DeleteInternetGateway,
+        delete_nat_gateway::DeleteNatGateway, detach_internet_gateway::DetachInternetGateway,
+        disassociate_address::DisassociateAddress, release_address::ReleaseAddress,
+    },
     shapes::gateway,
     status::{self, NatState},
 };
 use escale_base::{AwsError, already_gone};
-use escale_service::{Created, Cx, Props, Readiness, ResourceType};
+use escale_service::{Created, Cx, InputDraft, Props, Readiness, ResourceType};
 use escale_store::Image;
 use escale_tables::ec2::{InternetGateway, NatGateway};
 
 pub(super) const TYPES: &[ResourceType] = &[
-    ResourceType {
-        name: "AWS::EC2::InternetGateway",
-        properties: &["Tags"],
-        create: |cx, props| {
-            let made = Input::new().tags(props, "internet-gateway").call(cx, "CreateInternetGateway")?;
-            let id = text(&made, "/InternetGateway/InternetGatewayId");
-            Ok(Created::new(id.as_str()).with("InternetGatewayId", id))
+    ResourceType::new(
+        "AWS::EC2::InternetGateway",
+        &["Tags"],
+        |cx, props| {
+            let tags = tags(props, "internet-gateway")?;
+            let input = InputDraft::<CreateInternetGateway>::new().with("TagSpecifications", &tags);
+            let id = input.call(cx)?.internet_gateway.internet_gateway_id;
+            Ok(Created::new(id.as_str()).with("InternetGatewayId", id.as_str()))
         },
-        ready: at_once,
-        delete: |cx, c| {
-            let input = Input::new().with("InternetGatewayId", c.physical_id.as_str());
-            already_gone(input.call(cx, "DeleteInternetGateway"))
+        |cx, c| c.delete_by::<DeleteInternetGateway>(cx, "InternetGatewayId"),
+    ),
+    ResourceType::new(
+        "AWS::EC2::VPCGatewayAttachment",
+        &["InternetGatewayId", "VpcId"],
+        |cx, props| {
+            props.input::<AttachInternetGateway>(&["InternetGatewayId", "VpcId"]).call(cx)?;
+            Ok(Created::new(format!("IGW|{}", props.text("VpcId")?)).with("AttachmentType", "IGW"))
         },
-        gone: at_once,
-    },
-    ResourceType {
-        name: "AWS::EC2::VPCGatewayAttachment",
-        properties: &["InternetGatewayId", "VpcId"],
-        create: |cx, props| {
-            Input::new().texts(props, &["InternetGatewayId", "VpcId"]).call(cx, "AttachInternetGateway")?;
-            let vpc = props.str("VpcId").unwrap_or("");
-            Ok(Created::new(format!("IGW|{vpc}")).with("AttachmentType", "IGW"))
+        detach,
+    ),
+    ResourceType::new(
+        "AWS::EC2::EIP",
+        &["Domain", "NetworkBorderGroup", "Tags"],
+        |cx, props| {
+            let input = props.input::<AllocateAddress>(&["Domain", "NetworkBorderGroup"]);
+            let made = input.with("TagSpecifications", &tags(props, "elastic-ip")?).call(cx)?;
+            Ok(Created::new(made.public_ip.as_str())
+                .with("PublicIp", made.public_ip)
+                .with("AllocationId", made.allocation_id.as_str()))
         },
-        ready: at_once,
-        delete: detach,
-        gone: at_once,
-    },
-    ResourceType {
-        name: "AWS::EC2::EIP",
-        properties: &["Domain", "NetworkBorderGroup", "Tags"],
-        create: |cx, props| {
-            let input = Input::new().texts(props, &["Domain", "NetworkBorderGroup"]);
-            let made = input.tags(props, "elastic-ip").call(cx, "AllocateAddress")?;
-            let ip = text(&made, "/PublicIp");
-            Ok(Created::new(ip.as_str())
-                .with("PublicIp", ip)
-                .with("AllocationId", text(&made, "/AllocationId")))
+        |cx, c| {
+            let allocation = c.attribute("AllocationId").to_owned();
+            already_gone(InputDraft::<ReleaseAddress>::new().with("AllocationId", &allocation).call(cx))
         },
-        ready: at_once,
-        delete: |cx, c| {
-            let input = Input::new().with("AllocationId", c.attribute("AllocationId"));
-            already_gone(input.call(cx, "ReleaseAddress"))
-        },
-        gone: at_once,
-    },
-    ResourceType {
-        name: "AWS::EC2::EIPAssociation",
-        properties: &["AllocationId", "NetworkInterfaceId", "PrivateIpAddress"],
-        create: |cx, props| {
+    ),
+    ResourceType::new(
+        "AWS::EC2::EIPAssociation",
+        &["AllocationId", "NetworkInterfaceId", "PrivateIpAddress"],
+        |cx, props| {
             let names = ["AllocationId", "NetworkInterfaceId", "PrivateIpAddress"];
-            let made = Input::new().texts(props, &names).call(cx, "AssociateAddress")?;
-            let id = text(&made, "/AssociationId");
-            Ok(Created::new(id.as_str()).with("Id", id))
+            let id = props.input::<AssociateAddress>(&names).call(cx)?.association_id;
+            Ok(Created::new(id.as_str()).with("Id", id.as_str()))
         },
-        ready: at_once,
-        delete: |cx, c| {
-            let input = Input::new().with("AssociationId", c.physical_id.as_str());
-            already_gone(input.call(cx, "DisassociateAddress"))
-        },
-        gone: at_once,
-    },
-    ResourceType {
-        name: "AWS::EC2::NatGateway",
-        properties: &["AllocationId", "ConnectivityType", "PrivateIpAddress", "SubnetId", "Tags"],
-        create: nat,
-        ready: nat_ready,
-        delete: |cx, c| {
-            let input = Input::new().with("NatGatewayId", c.physical_id.as_str());
-            already_gone(input.call(cx, "DeleteNatGateway"))
-        },
-        gone: nat_gone,
-    },
+        |cx, c| c.delete_by::<DisassociateAddress>(cx, "AssociationId"),
+    ),
+    ResourceType::new(
+        "AWS::EC2::NatGateway",
+        &["AllocationId", "ConnectivityType", "PrivateIpAddress", "SubnetId", "Tags"],
+        nat,
+        |cx, c| c.delete_by::<DeleteNatGateway>(cx, "NatGatewayId"),
+    )
+    .ready(nat_ready)
+    .gone(nat_gone),
 ];
 
 fn detach(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     let vpc = created.physical_id.trim_start_matches("IGW|");
     let gateway = cx.tx.scan::<InternetGateway>().find(|g| g.vpc.as_ref().is_some_and(|v| *v == *vpc));
     let Some(gateway) = gateway else { return Ok(()) };
-    let input = Input::new().with("InternetGatewayId", gateway.id.as_str()).with("VpcId", vpc);
-    already_gone(input.call(cx, "DetachInternetGateway"))
+    let input = InputDraft::<DetachInternetGateway>::new().with("InternetGatewayId", &gateway.id);
+    already_gone(input.with("VpcId", &vpc.to_owned()).call(cx))
 }
 
 fn nat(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let names = ["AllocationId", "ConnectivityType", "PrivateIpAddress", "SubnetId"];
-    let made = Input::new().texts(props, &names).tags(props, "natgateway").call(cx, "CreateNatGateway")?;
-    let id = text(&made, "/NatGateway/NatGatewayId");
-    Ok(Created::new(id.as_str())
-        .with("NatGatewayId", id)
-        .with("EniId", text(&made, "/NatGateway/NatGatewayAddresses/0/NetworkInterfaceId")))
+    let input = props.input::<CreateNatGateway>(&names);
+    let made = input.with("TagSpecifications", &tags(props, "natgateway")?).call(cx)?.nat_gateway;
+    let interface =
+        made.nat_gateway_addresses.first().and_then(|address| address.network_interface_id.as_deref());
+    let created =
+        Created::new(made.nat_gateway_id.as_str()).with("NatGatewayId", made.nat_gateway_id.as_str());
+    Ok(match interface {
+        Some(interface) => created.with("EniId", interface),
+        None => created,
+    })
 }
 
 fn nat_ready(image: &Image, created: &Created) -> Readiness {

@@ -1,47 +1,40 @@
 //! VPC, Subnet, NetworkInterface.
 
-use super::{Input, at_once, text};
+use super::tags;
 use crate::{
-    shapes,
+    ops::{
+        create_network_interface::CreateNetworkInterface, create_subnet::CreateSubnet, create_vpc::CreateVpc,
+        delete_network_interface::DeleteNetworkInterface, delete_subnet::DeleteSubnet, delete_vpc::DeleteVpc,
+        modify_network_interface_attribute::ModifyNetworkInterfaceAttribute,
+        modify_subnet_attribute::ModifySubnetAttribute, modify_vpc_attribute::ModifyVpcAttribute,
+    },
+    shapes::{self, Flag},
     status::{self, InterfaceStatus, VpcState},
 };
-use escale_base::{AwsError, already_gone};
-use escale_service::{Created, Cx, Props, Readiness, ResourceType};
+use escale_base::AwsError;
+use escale_service::{Created, Cx, InputDraft, Props, Readiness, ResourceType};
 use escale_store::Image;
 use escale_tables::ec2::{Group, Interface, InterfaceSeen, Vpc, VpcId, VpcSeen, VpcTold};
 use serde_json::json;
 
 pub(super) const TYPES: &[ResourceType] = &[
-    ResourceType {
-        name: "AWS::EC2::VPC",
-        properties: &["CidrBlock", "EnableDnsHostnames", "EnableDnsSupport", "InstanceTenancy", "Tags"],
-        create: vpc,
-        ready: vpc_ready,
-        delete: |cx, c| {
-            already_gone(Input::new().with("VpcId", c.physical_id.as_str()).call(cx, "DeleteVpc"))
-        },
-        gone: vpc_gone,
-    },
-    ResourceType {
-        name: "AWS::EC2::Subnet",
-        properties: &[
-            "AvailabilityZone",
-            "AvailabilityZoneId",
-            "CidrBlock",
-            "MapPublicIpOnLaunch",
-            "Tags",
-            "VpcId",
-        ],
-        create: subnet,
-        ready: at_once,
-        delete: |cx, c| {
-            already_gone(Input::new().with("SubnetId", c.physical_id.as_str()).call(cx, "DeleteSubnet"))
-        },
-        gone: at_once,
-    },
-    ResourceType {
-        name: "AWS::EC2::NetworkInterface",
-        properties: &[
+    ResourceType::new(
+        "AWS::EC2::VPC",
+        &["CidrBlock", "EnableDnsHostnames", "EnableDnsSupport", "InstanceTenancy", "Tags"],
+        vpc,
+        |cx, c| c.delete_by::<DeleteVpc>(cx, "VpcId"),
+    )
+    .ready(vpc_ready)
+    .gone(vpc_gone),
+    ResourceType::new(
+        "AWS::EC2::Subnet",
+        &["AvailabilityZone", "AvailabilityZoneId", "CidrBlock", "MapPublicIpOnLaunch", "Tags", "VpcId"],
+        subnet,
+        |cx, c| c.delete_by::<DeleteSubnet>(cx, "SubnetId"),
+    ),
+    ResourceType::new(
+        "AWS::EC2::NetworkInterface",
+        &[
             "Description",
             "GroupSet",
             "InterfaceType",
@@ -50,38 +43,38 @@ pub(super) const TYPES: &[ResourceType] = &[
             "SubnetId",
             "Tags",
         ],
-        create: interface,
-        ready: interface_ready,
-        delete: |cx, c| {
-            let input = Input::new().with("NetworkInterfaceId", c.physical_id.as_str());
-            already_gone(input.call(cx, "DeleteNetworkInterface"))
-        },
-        gone: |image, c| match image.has::<InterfaceSeen>(&c.physical_id) {
-            true => Readiness::Pending("the interface still stands".into()),
-            false => Readiness::ready(),
-        },
-    },
+        interface,
+        |cx, c| c.delete_by::<DeleteNetworkInterface>(cx, "NetworkInterfaceId"),
+    )
+    .ready(interface_ready)
+    .gone(|image, c| match image.has::<InterfaceSeen>(&c.physical_id) {
+        true => Readiness::Pending("the interface still stands".into()),
+        false => Readiness::ready(),
+    }),
 ];
 
+fn flag(value: bool) -> Flag {
+    Flag { value: Some(value) }
+}
+
 fn vpc(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    props.required("CidrBlock")?;
-    let input = Input::new().texts(props, &["CidrBlock", "InstanceTenancy"]).tags(props, "vpc");
-    let made = input.call(cx, "CreateVpc")?;
-    let id = text(&made, "/Vpc/VpcId");
+    props.text("CidrBlock")?;
+    let input = props.input::<CreateVpc>(&["CidrBlock", "InstanceTenancy"]);
+    let vpc = input.with("TagSpecifications", &tags(props, "vpc")?).call(cx)?.vpc;
     for name in ["EnableDnsSupport", "EnableDnsHostnames"] {
         if let Some(value) = props.bool(name) {
-            let input = Input::new().with("VpcId", id.as_str()).with(name, json!({"Value": value}));
-            input.call(cx, "ModifyVpcAttribute")?;
+            let input = InputDraft::<ModifyVpcAttribute>::new().with("VpcId", &vpc.vpc_id);
+            input.with(name, &flag(value)).call(cx)?;
         }
     }
-    let group = cx.tx.scan::<Group>().find(|g| g.vpc == *id.as_str() && g.name == "default");
-    let associations = made.pointer("/Vpc/CidrBlockAssociationSet/0/AssociationId");
-    Ok(Created::new(id.as_str())
-        .with("VpcId", id.as_str())
-        .with("CidrBlock", text(&made, "/Vpc/CidrBlock"))
-        .with("CidrBlockAssociations", json!([associations]))
-        .with("DefaultSecurityGroup", group.map(|g| g.id.to_string()).unwrap_or_default())
-        .with("DefaultNetworkAcl", shapes::vpc::acl_id(&VpcId(id.clone())))
+    let group = cx.tx.scan::<Group>().find(|g| g.vpc == vpc.vpc_id && g.name == "default");
+    let associations = vpc.cidr_block_association_set.iter().map(|a| a.association_id.as_str());
+    Ok(Created::new(vpc.vpc_id.as_str())
+        .with("VpcId", vpc.vpc_id.as_str())
+        .with("CidrBlock", vpc.cidr_block.as_str())
+        .with("CidrBlockAssociations", associations.collect::<Vec<_>>())
+        .with("DefaultSecurityGroup", group.ok_or_else(AwsError::internal)?.id.as_str())
+        .with("DefaultNetworkAcl", shapes::vpc::acl_id(&vpc.vpc_id))
         .with("Ipv6CidrBlocks", json!([])))
 }
 
@@ -102,37 +95,39 @@ fn vpc_gone(image: &Image, created: &Created) -> Readiness {
 
 fn subnet(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let names = ["AvailabilityZone", "AvailabilityZoneId", "CidrBlock", "VpcId"];
-    let made = Input::new().texts(props, &names).tags(props, "subnet").call(cx, "CreateSubnet")?;
-    let id = text(&made, "/Subnet/SubnetId");
+    let input = props.input::<CreateSubnet>(&names).with("TagSpecifications", &tags(props, "subnet")?);
+    let subnet = input.call(cx)?.subnet;
+    let id = subnet.subnet_id.as_str();
     if let Some(value) = props.bool("MapPublicIpOnLaunch") {
-        let input = Input::new().with("SubnetId", id.as_str());
-        input.with("MapPublicIpOnLaunch", json!({"Value": value})).call(cx, "ModifySubnetAttribute")?;
+        let input = InputDraft::<ModifySubnetAttribute>::new().with("SubnetId", &subnet.subnet_id);
+        input.with("MapPublicIpOnLaunch", &flag(value)).call(cx)?;
     }
-    let created = Created::new(id.as_str())
-        .with("SubnetId", id.as_str())
+    Ok(Created::new(id)
+        .with("SubnetId", id)
         .with("NetworkAclAssociationId", id.replacen("subnet-", "aclassoc-", 1))
-        .with("Ipv6CidrBlocks", json!([]));
-    let attributes = ["AvailabilityZone", "AvailabilityZoneId", "CidrBlock", "VpcId"];
-    Ok(attributes.iter().fold(created, |c, a| c.with(a, text(&made, &format!("/Subnet/{a}")))))
+        .with("Ipv6CidrBlocks", json!([]))
+        .with("AvailabilityZone", subnet.availability_zone)
+        .with("AvailabilityZoneId", subnet.availability_zone_id)
+        .with("CidrBlock", subnet.cidr_block)
+        .with("VpcId", subnet.vpc_id.as_str()))
 }
 
 fn interface(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let names = ["Description", "InterfaceType", "PrivateIpAddress", "SubnetId"];
-    let mut input = Input::new().texts(props, &names).tags(props, "network-interface");
-    if let Some(groups) = props.get("GroupSet") {
-        input = input.with("Groups", groups.clone());
-    }
-    let made = input.call(cx, "CreateNetworkInterface")?;
-    let id = text(&made, "/NetworkInterface/NetworkInterfaceId");
+    let names = ["Description", "GroupSet", "InterfaceType", "PrivateIpAddress", "SubnetId"];
+    let input = props.input::<CreateNetworkInterface>(&names).renamed(&[("GroupSet", "Groups")]);
+    let made =
+        input.with("TagSpecifications", &tags(props, "network-interface")?).call(cx)?.network_interface;
+    let id = made.network_interface_id.as_str();
     if let Some(value) = props.bool("SourceDestCheck") {
-        let input = Input::new().with("NetworkInterfaceId", id.as_str());
-        input.with("SourceDestCheck", json!({"Value": value})).call(cx, "ModifyNetworkInterfaceAttribute")?;
+        let input = InputDraft::<ModifyNetworkInterfaceAttribute>::new();
+        let input = input.with("NetworkInterfaceId", &made.network_interface_id);
+        input.with("SourceDestCheck", &flag(value)).call(cx)?;
     }
-    Ok(Created::new(id.as_str())
-        .with("Id", id.as_str())
-        .with("PrimaryPrivateIpAddress", text(&made, "/NetworkInterface/PrivateIpAddress"))
+    Ok(Created::new(id)
+        .with("Id", id)
+        .with("PrimaryPrivateIpAddress", made.private_ip_address)
         .with("SecondaryPrivateIpAddresses", json!([]))
-        .with("VpcId", text(&made, "/NetworkInterface/VpcId")))
+        .with("VpcId", made.vpc_id.as_str()))
 }
 
 fn interface_ready(image: &Image, created: &Created) -> Readiness {

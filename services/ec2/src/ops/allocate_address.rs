@@ -16,11 +16,11 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    allocation_id: AllocationId,
-    public_ip: String,
-    public_ipv4_pool: &'static str,
-    domain: &'static str,
-    network_border_group: String,
+    pub(crate) allocation_id: AllocationId,
+    pub(crate) public_ip: String,
+    pub(crate) public_ipv4_pool: &'static str,
+    pub(crate) domain: &'static str,
+    pub(crate) network_border_group: String,
 }
 
 impl Operation for AllocateAddress {

@@ -21,7 +21,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    association_id: AssociationId,
+    pub(crate) association_id: AssociationId,
 }
 
 impl Operation for AssociateAddress {

@@ -18,8 +18,8 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    association_id: String,
-    association_state: AssociationState,
+    pub(crate) association_id: String,
+    pub(crate) association_state: AssociationState,
 }
 
 impl Operation for AssociateRouteTable {

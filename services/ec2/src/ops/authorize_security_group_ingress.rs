@@ -30,8 +30,8 @@ pub(crate) struct Input {
 #[derive(Wire)]
 pub(crate) struct Output {
     #[wire("Return")]
-    done: bool,
-    security_group_rules: Vec<RuleShape>,
+    pub(crate) done: bool,
+    pub(crate) security_group_rules: Vec<RuleShape>,
 }
 
 impl Operation for AuthorizeSecurityGroupIngress {

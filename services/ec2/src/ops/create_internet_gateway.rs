@@ -14,7 +14,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    internet_gateway: shapes::gateway::InternetGatewayShape,
+    pub(crate) internet_gateway: shapes::gateway::InternetGatewayShape,
 }
 
 impl Operation for CreateInternetGateway {

@@ -24,8 +24,8 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    nat_gateway: shapes::gateway::NatGatewayShape,
-    client_token: Option<String>,
+    pub(crate) nat_gateway: shapes::gateway::NatGatewayShape,
+    pub(crate) client_token: Option<String>,
 }
 
 /// Owns the interfaces of NAT gateways.

@@ -30,8 +30,8 @@ pub(crate) struct AskedAddress {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    network_interface: shapes::interface::InterfaceShape,
-    client_token: Option<String>,
+    pub(crate) network_interface: shapes::interface::InterfaceShape,
+    pub(crate) client_token: Option<String>,
 }
 
 impl Operation for CreateNetworkInterface {

@@ -16,8 +16,8 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    route_table: shapes::route_table::RouteTableShape,
-    client_token: Option<String>,
+    pub(crate) route_table: shapes::route_table::RouteTableShape,
+    pub(crate) client_token: Option<String>,
 }
 
 impl Operation for CreateRouteTable {

@@ -18,9 +18,9 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    group_id: GroupId,
-    security_group_arn: String,
-    tags: Vec<Tag>,
+    pub(crate) group_id: GroupId,
+    pub(crate) security_group_arn: String,
+    pub(crate) tags: Vec<Tag>,
 }
 
 impl Operation for CreateSecurityGroup {

@@ -19,7 +19,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    subnet: shapes::subnet::SubnetShape,
+    pub(crate) subnet: shapes::subnet::SubnetShape,
 }
 
 impl Operation for CreateSubnet {

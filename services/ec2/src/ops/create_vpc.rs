@@ -18,7 +18,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    vpc: shapes::vpc::VpcShape,
+    pub(crate) vpc: shapes::vpc::VpcShape,
 }
 
 impl Operation for CreateVpc {

@@ -22,8 +22,8 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    vpc_endpoint: shapes::gateway::EndpointShape,
-    client_token: Option<String>,
+    pub(crate) vpc_endpoint: shapes::gateway::EndpointShape,
+    pub(crate) client_token: Option<String>,
 }
 
 impl Operation for CreateVpcEndpoint {

@@ -5,7 +5,6 @@ use crate::{Error, policy, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::ecr::Repository;
-use serde_json::json;
 
 pub(crate) struct SetRepositoryPolicy;
 
@@ -34,8 +33,9 @@ impl Operation for SetRepositoryPolicy {
         cx.tx.update::<Repository, ()>(&name, |r| r.policy = Some(policy_text.clone()));
         if input.force != Some(true) {
             // A policy that would keep its author from changing it again must be forced: here it is tried at once.
-            let again = json!({"repositoryName": name, "policyText": policy_text, "force": true});
-            cx.call_untyped("ecr", "SetRepositoryPolicy", again).map_err(|_| Error::Invalid {
+            let (repository_name, policy_text) = (name.clone(), policy_text.clone());
+            let again = Input { registry_id: None, repository_name, policy_text, force: Some(true) };
+            cx.call_own::<SetRepositoryPolicy>(again).map_err(|_| Error::Invalid {
                 parameter: "PolicyText",
                 why: "The policy would deny you ecr:SetRepositoryPolicy, so you could not change it again. Set force to \
                       keep it all the same."

@@ -21,7 +21,7 @@ pub(crate) struct Input {
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Output {
-    cluster: shapes::ClusterShape,
+    pub(crate) cluster: shapes::ClusterShape,
 }
 
 impl Operation for CreateCluster {

@@ -40,7 +40,7 @@ pub(crate) struct Input {
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Output {
-    service: shapes::ServiceShape,
+    pub(crate) service: shapes::ServiceShape,
 }
 
 impl Operation for CreateService {

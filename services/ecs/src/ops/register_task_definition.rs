@@ -73,8 +73,8 @@ pub(crate) struct Input {
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Output {
-    task_definition: shapes::DefinitionShape,
-    tags: Vec<rules::TagShape>,
+    pub(crate) task_definition: shapes::DefinitionShape,
+    pub(crate) tags: Vec<rules::TagShape>,
 }
 
 impl Operation for RegisterTaskDefinition {

@@ -23,7 +23,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    listeners: Vec<shapes::ListenerShape>,
+    pub(crate) listeners: Vec<shapes::ListenerShape>,
 }
 
 /// AWS's quota of listeners on a load balancer.

@@ -33,7 +33,7 @@ pub(crate) struct Mapping {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    load_balancers: Vec<shapes::BalancerShape>,
+    pub(crate) load_balancers: Vec<shapes::BalancerShape>,
 }
 
 impl Operation for CreateLoadBalancer {

@@ -24,7 +24,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    rules: Vec<shapes::RuleShape>,
+    pub(crate) rules: Vec<shapes::RuleShape>,
 }
 
 /// AWS's quota of rules on a listener.

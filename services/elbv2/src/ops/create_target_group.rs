@@ -34,7 +34,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    target_groups: Vec<shapes::GroupShape>,
+    pub(crate) target_groups: Vec<shapes::GroupShape>,
 }
 
 impl Operation for CreateTargetGroup {

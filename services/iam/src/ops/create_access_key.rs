@@ -14,15 +14,15 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    access_key: Key,
+    pub(crate) access_key: Key,
 }
 
 #[derive(Wire)]
 pub(crate) struct Key {
     user_name: String,
-    access_key_id: String,
+    pub(crate) access_key_id: String,
     status: &'static str,
-    secret_access_key: Secret<String>,
+    pub(crate) secret_access_key: Secret<String>,
     create_date: Timestamp,
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    user: shapes::UserShape,
+    pub(crate) user: shapes::UserShape,
 }
 
 impl Operation for CreateUser {

@@ -17,9 +17,9 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    attached_policies: Vec<shapes::AttachedPolicy>,
-    is_truncated: bool,
-    marker: Option<String>,
+    pub(crate) attached_policies: Vec<shapes::AttachedPolicy>,
+    pub(crate) is_truncated: bool,
+    pub(crate) marker: Option<String>,
 }
 
 impl Operation for ListAttachedRolePolicies {

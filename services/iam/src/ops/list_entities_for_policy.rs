@@ -19,21 +19,21 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    policy_groups: Vec<Value>,
-    policy_users: Vec<UserRef>,
-    policy_roles: Vec<RoleRef>,
-    is_truncated: bool,
+    pub(crate) policy_groups: Vec<Value>,
+    pub(crate) policy_users: Vec<UserRef>,
+    pub(crate) policy_roles: Vec<RoleRef>,
+    pub(crate) is_truncated: bool,
 }
 
 #[derive(Wire)]
 pub(crate) struct UserRef {
-    user_name: String,
+    pub(crate) user_name: String,
     user_id: String,
 }
 
 #[derive(Wire)]
 pub(crate) struct RoleRef {
-    role_name: String,
+    pub(crate) role_name: String,
     role_id: String,
 }
 

@@ -15,9 +15,9 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    versions: Vec<shapes::VersionShape>,
-    is_truncated: bool,
-    marker: Option<String>,
+    pub(crate) versions: Vec<shapes::VersionShape>,
+    pub(crate) is_truncated: bool,
+    pub(crate) marker: Option<String>,
 }
 
 impl Operation for ListPolicyVersions {

@@ -17,9 +17,9 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    policy_names: Vec<String>,
-    is_truncated: bool,
-    marker: Option<String>,
+    pub(crate) policy_names: Vec<String>,
+    pub(crate) is_truncated: bool,
+    pub(crate) marker: Option<String>,
 }
 
 impl Operation for ListRolePolicies {

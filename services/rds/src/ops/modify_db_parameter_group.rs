@@ -13,9 +13,9 @@ escale_base::choice! {
 
 #[derive(Wire)]
 pub(crate) struct Setting {
-    pub(super) parameter_name: String,
-    pub(super) parameter_value: Option<String>,
-    pub(super) apply_method: Option<ApplyMethod>,
+    pub(crate) parameter_name: String,
+    pub(crate) parameter_value: Option<String>,
+    pub(crate) apply_method: Option<ApplyMethod>,
 }
 
 #[derive(Wire)]

@@ -19,25 +19,25 @@ pub(crate) struct ChangeResourceRecordSets;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    hosted_zone_id: String,
-    change_batch: ChangeBatch,
+    pub(crate) hosted_zone_id: String,
+    pub(crate) change_batch: ChangeBatch,
 }
 
 #[derive(Wire)]
-struct ChangeBatch {
-    comment: Option<String>,
-    changes: Vec<ChangeShape>,
+pub(crate) struct ChangeBatch {
+    pub(crate) comment: Option<String>,
+    pub(crate) changes: Vec<ChangeShape>,
 }
 
 #[derive(Wire)]
-struct ChangeShape {
-    action: Action,
-    resource_record_set: shapes::RecordSetShape,
+pub(crate) struct ChangeShape {
+    pub(crate) action: Action,
+    pub(crate) resource_record_set: shapes::RecordSetShape,
 }
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    change_info: shapes::ChangeInfo,
+    pub(crate) change_info: shapes::ChangeInfo,
 }
 
 impl Operation for ChangeResourceRecordSets {

@@ -18,12 +18,12 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    hosted_zone: shapes::ZoneShape,
-    change_info: shapes::ChangeInfo,
-    delegation_set: Option<shapes::DelegationSet>,
+    pub(crate) hosted_zone: shapes::ZoneShape,
+    pub(crate) change_info: shapes::ChangeInfo,
+    pub(crate) delegation_set: Option<shapes::DelegationSet>,
     #[wire("VPC")]
-    vpc: Option<shapes::VpcShape>,
-    location: String,
+    pub(crate) vpc: Option<shapes::VpcShape>,
+    pub(crate) location: String,
 }
 
 impl Operation for CreateHostedZone {

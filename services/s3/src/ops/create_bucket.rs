@@ -18,9 +18,9 @@ pub(crate) struct Input {
 }
 
 #[derive(Wire)]
-struct Configuration {
-    location_constraint: Option<String>,
-    tags: Vec<Tag>,
+pub(crate) struct Configuration {
+    pub(crate) location_constraint: Option<String>,
+    pub(crate) tags: Vec<Tag>,
 }
 
 #[derive(Wire)]

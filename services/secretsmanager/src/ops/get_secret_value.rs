@@ -17,13 +17,13 @@ pub(crate) struct Input {
 #[derive(Wire)]
 pub(crate) struct Output {
     #[wire("ARN")]
-    arn: String,
-    name: String,
-    version_id: String,
-    secret_binary: Option<Secret<String>>,
-    secret_string: Option<Secret<String>>,
-    version_stages: Vec<String>,
-    created_date: Timestamp,
+    pub(crate) arn: String,
+    pub(crate) name: String,
+    pub(crate) version_id: String,
+    pub(crate) secret_binary: Option<Secret<String>>,
+    pub(crate) secret_string: Option<Secret<String>>,
+    pub(crate) version_stages: Vec<String>,
+    pub(crate) created_date: Timestamp,
 }
 
 impl Operation for GetSecretValue {

@@ -14,3 +14,4 @@ mod members;
 mod names;
 mod requests;
 mod secondary;
+mod types;

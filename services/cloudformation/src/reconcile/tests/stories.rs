@@ -553,3 +553,53 @@ fn a_stack_whose_principal_cannot_be_read_makes_and_deletes_nothing() {
     lab.run();
     assert_eq!(lab.things(), Vec::<String>::new());
 }
+
+#[test]
+fn refuses_all_faults_of_properties_at_once_and_says_where() {
+    let lab = Lab::new();
+    let template = r#"
+Parameters: { Days: { Type: String, Default: "8" } }
+Resources:
+  A: { Type: Test::Thing, Properties: { Colour: red } }
+  Logs:
+    Type: AWS::Logs::LogGroup
+    Properties:
+      LogGroupName: two words
+      Retention: 7
+      RetentionInDays: !Ref Days
+      LogGroupClass: DELIVERY
+      Tags:
+        - !Ref AWS::NoValue
+        - { Key: !Ref A, Worth: 1 }
+"#;
+    expect![[r#"
+        ValidationError: Resources/A/Properties/Colour: Test::Thing has no property Colour that Escale enacts (line 4, column 49)
+        Resources/Logs/Properties/LogGroupClass: AWS::Logs::LogGroup has no property LogGroupClass that Escale enacts (line 11, column 22)
+        Properties validation failed for resource Logs with message:
+        #/LogGroupName: failed validation constraint for keyword [pattern] (line 8, column 21)
+        #: extraneous key [Retention] is not permitted (line 9, column 18)
+        #/RetentionInDays: failed validation constraint for keyword [enum]: valid are [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653] (line 10, column 24)
+        #/Tags/0: required key [Value] not found (line 14, column 11)
+        #/Tags/0: extraneous key [Worth] is not permitted (line 14, column 33)"#]]
+    .assert_eq(&lab.error(template));
+    assert_eq!(lab.things(), [""; 0]);
+}
+
+#[test]
+fn checks_and_coerces_what_is_known_only_when_a_resource_is_created() {
+    let lab = Lab::new();
+    let template = r#"
+Resources:
+  A: { Type: Test::Thing }
+  Logs: { Type: AWS::Logs::LogGroup, Properties: { RetentionInDays: "7", LogGroupName: !Sub "${A.Name} a" } }
+"#;
+    lab.create("shop", template).unwrap();
+    lab.run();
+    lab.pass();
+    lab.run();
+    let failed = lab.events("shop").into_iter().find(|event| event.starts_with("Logs CREATE_FAILED"));
+    expect![[r#"
+        Logs CREATE_FAILED Properties validation failed for resource Logs with message:
+        #/LogGroupName: failed validation constraint for keyword [pattern]"#]]
+    .assert_eq(&failed.unwrap());
+}

@@ -28,7 +28,7 @@ fn production() {
             Service"#]].assert_eq(&plan.waves.iter().map(|wave| wave.join(" ")).collect::<Vec<_>>().join("\n"));
         expect![[r#"{"SecondNat": ("natb", None), "Url": ("http://Balancer.DNSName/", Some("shop-url"))}"#]]
             .assert_eq(&format!("{:?}", scope.outputs().unwrap()));
-        let found = dynamic::find(&scope.properties("TaskDefinition").unwrap()).unwrap();
+        let found = dynamic::find(&Value::Object(scope.properties("TaskDefinition").unwrap())).unwrap();
         expect![[
             r#"[Secret { id: "shop/db", json_key: Some("password"), version_stage: None, version_id: None }]"#
         ]]
