@@ -2,12 +2,14 @@
 
 mod directions;
 mod files;
+mod stored;
 
 use anyhow::{Result, bail};
 
 pub(crate) fn all() -> Result<()> {
     let mut faults = directions::check()?;
     faults.extend(files::check()?);
+    faults.extend(stored::check()?);
     for fault in &faults {
         eprintln!("tidy: {fault}");
     }

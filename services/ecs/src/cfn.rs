@@ -1,5 +1,6 @@
 //! CloudFormation: clusters, their capacity providers, task definitions, services.
 
+use crate::choices::ServiceStatus;
 use crate::{autopsy, rules, shapes, sight};
 use escale_base::{AwsError, wire::Value};
 use escale_service::{Created, Cx, Props, Readiness, ResourceType, Resources, answer};
@@ -277,7 +278,7 @@ fn delete_service(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
 
 fn service_gone(image: &Image, created: &Created) -> Readiness {
     match service_of(image, created) {
-        Some(service) if shapes::service_status(image, &service) != "INACTIVE" => {
+        Some(service) if shapes::service_status(image, &service) != ServiceStatus::Inactive => {
             Readiness::Pending(format!("the tasks of {} to stop", service.key()))
         }
         _ => Readiness::ready(),

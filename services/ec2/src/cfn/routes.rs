@@ -66,7 +66,10 @@ pub(super) const TYPES: &[ResourceType] = &[
         create: endpoint,
         ready: |image, c| match image.get::<Endpoint>(&c.physical_id) {
             None => Readiness::Failed(format!("The endpoint {} was deleted", c.physical_id)),
-            Some(row) if crate::shapes::gateway::endpoint_state(image, &row) == "pending" => {
+            Some(row)
+                if crate::shapes::gateway::endpoint_state(image, &row)
+                    == crate::choices::EndpointState::Pending =>
+            {
                 Readiness::Pending("the network is being made".into())
             }
             Some(_) => Readiness::ready(),
