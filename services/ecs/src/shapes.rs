@@ -352,7 +352,7 @@ pub(crate) struct ServiceShape {
     pub pending_count: i32,
     pub launch_type: Option<LaunchType>,
     pub capacity_provider_strategy: Option<Vec<StrategyItem>>,
-    pub platform_version: PlatformVersion,
+    pub platform_version: Option<PlatformVersion>,
     pub platform_family: &'static str,
     pub task_definition: String,
     pub deployment_configuration: DeploymentConfigurationShape,
@@ -465,7 +465,7 @@ pub(crate) fn service(image: &Image, config: &Config, row: &Service, with_tags: 
         pending_count: pending,
         launch_type,
         capacity_provider_strategy: strategy,
-        platform_version: newest.map_or(PlatformVersion::V1_4, |d| d.platform_version),
+        platform_version: newest.map(|d| d.platform_version),
         platform_family: "Linux",
         task_definition: newest
             .map_or_else(String::new, |d| rules::definition_arn(config, &d.family, d.revision)),

@@ -250,7 +250,8 @@ pub(crate) fn managed_password(
 fn random_password(cx: &mut Cx<'_>) -> Result<Secret<String>, Error> {
     let request = GetRandomPassword { password_length: 28, exclude_characters: "/@\"'\\ `$".into() };
     let password = cx.call_as(PRINCIPAL, request)?.random_password;
-    rules::password(&password)?;
+    // Its caller did not choose it: a bad one is not the caller's fault.
+    rules::password(&password).map_err(|_| AwsError::internal())?;
     Ok(password)
 }
 
