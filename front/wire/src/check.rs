@@ -172,9 +172,10 @@ mod tests {
     use serde_json::json;
     use std::collections::BTreeMap;
 
+    escale_base::choice! { enum TaggedType { Subnet = "subnet" } }
     #[derive(Wire)]
     struct TagSet {
-        resource_type: Option<String>,
+        resource_type: Option<TaggedType>,
         tags: Vec<escale_base::Tag>,
     }
     #[derive(Wire)]
