@@ -144,7 +144,7 @@ pub(crate) fn peer_group(
 pub(crate) fn prefix_list(cx: &Cx<'_>, id: &str) -> Result<Peer, Error> {
     let list = prefix_lists::find(cx.config, id);
     let list = list.ok_or_else(|| Error::NotFound(crate::error::Kind::PrefixList, id.to_owned()))?;
-    Ok(Peer::PrefixList(list.id.to_owned().into()))
+    Ok(Peer::PrefixList(list.id.into()))
 }
 
 /// Protocol by its name, and the range as it is stored: -1 stands for all.

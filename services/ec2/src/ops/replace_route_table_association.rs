@@ -51,7 +51,7 @@ fn become_main(cx: &mut Cx<'_>, old: &RouteTable, new: &RouteTable) -> String {
     cx.tx.update(old.id.as_str(), |t: &mut RouteTable| t.main = false);
     cx.tx.update(new.id.as_str(), |t: &mut RouteTable| {
         t.main = true;
-        t.associations.push(RouteTableAssociation { id: id.clone().into(), subnet: None });
+        t.associations.push(RouteTableAssociation { id: id.clone(), subnet: None });
     });
     id.to_string()
 }

@@ -156,7 +156,7 @@ fn container(seen: &plane::ContainerSeen) -> ContainerSeen {
 fn lost(id: &str, before: Option<&TaskSeen>, now: Timestamp) -> TaskSeen {
     let why = "ContainerRuntimeError: the machine has nothing of the task any more".to_owned();
     let mut seen = before.cloned().unwrap_or_else(|| TaskSeen {
-        id: id.to_owned().into(),
+        id: id.into(),
         phase: Phase::Stopped,
         started: None,
         stopping: None,

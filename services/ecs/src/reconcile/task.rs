@@ -239,7 +239,7 @@ impl Tasks {
         let containers = &self.planes.containers;
         // Of a second try after a crash: they are gone, and what they wrote was kept before.
         let Some(group) = containers.observe(id) else { return Ok(()) };
-        let mut output = TaskOutput { task: id.to_owned().into(), lines: BTreeMap::new() };
+        let mut output = TaskOutput { task: id.into(), lines: BTreeMap::new() };
         for name in group.containers.keys() {
             // They help whoever asks, and the task must be able to go without them.
             let lines = match containers.tail(id, name, autopsy::LINES).await {
@@ -271,7 +271,7 @@ impl Tasks {
 
 /// The row, or the one to begin with.
 pub(super) fn progress_of(image: &Image, id: &str) -> TaskProgress {
-    let begin = || TaskProgress { id: id.to_owned().into(), ..TaskProgress::default() };
+    let begin = || TaskProgress { id: id.into(), ..TaskProgress::default() };
     image.get::<TaskProgress>(id).map_or_else(begin, |row| (*row).clone())
 }
 

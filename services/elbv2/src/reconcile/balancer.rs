@@ -62,7 +62,7 @@ impl Balancers {
                 Ok(fingerprint) => (Some(Fingerprint(fingerprint)), None),
                 Err(e) => (before, Some(SeenFault { what: e.to_string(), retry: e.retry })),
             };
-            tx.put(BalancerSeen { arn: arn.to_owned().into(), applied, fault, at });
+            tx.put(BalancerSeen { arn: arn.into(), applied, fault, at });
             Ok(())
         })
     }

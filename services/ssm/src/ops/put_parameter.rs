@@ -83,14 +83,14 @@ impl Operation for PutParameter {
                 key_id: input.key_id,
                 description: input.description,
                 allowed_pattern: None,
-                tier: tier,
+                tier,
                 versions: vec![version(1)],
                 tags: input.tags,
             },
         };
         let number = parameter.versions.last().map_or(1, |v| v.number);
         cx.tx.put(parameter);
-        Ok(Output { version: number, tier: tier })
+        Ok(Output { version: number, tier })
     }
 }
 
