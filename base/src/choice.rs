@@ -41,6 +41,7 @@ macro_rules! choice {
             }
         }
         impl $crate::Wire for $name {
+            const CHOICES: Option<&'static [&'static str]> = Some(&[$($word),+]);
             fn read(value: &$crate::wire::Value) -> Result<Self, $crate::wire::ReadError> {
                 <String as $crate::Wire>::read(value)?.parse()
                     .map_err(|e: $crate::choice::UnknownWord| $crate::wire::ReadError::new(e.to_string()))

@@ -117,6 +117,63 @@ macro_rules! id {
     )+ };
 }
 
+/// Declares types for names, ARNs and other ids that have no prefix of their own: text that names one kind of thing. One is
+/// read wherever `&str` is.
+///
+/// ```
+/// escale_base::name! { /// A cluster's name.
+///     ClusterName; }
+/// let name = ClusterName::from("shop");
+/// assert_eq!(name, "shop");
+/// assert!(name.starts_with('s'));
+/// ```
+#[macro_export]
+macro_rules! name {
+    ($($(#[$meta:meta])* $name:ident;)+) => { $(
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub String);
+
+        impl $name {
+            pub fn as_str(&self) -> &str { &self.0 }
+        }
+        impl ::std::ops::Deref for $name {
+            type Target = str;
+            fn deref(&self) -> &str { &self.0 }
+        }
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result { f.pad(&self.0) }
+        }
+        impl From<String> for $name { fn from(text: String) -> Self { Self(text) } }
+        impl From<&str> for $name { fn from(text: &str) -> Self { Self(text.to_owned()) } }
+        impl From<$name> for String { fn from(name: $name) -> String { name.0 } }
+        impl AsRef<str> for $name { fn as_ref(&self) -> &str { &self.0 } }
+        impl ::std::borrow::Borrow<str> for $name { fn borrow(&self) -> &str { &self.0 } }
+        impl PartialEq<str> for $name { fn eq(&self, other: &str) -> bool { self.0 == other } }
+        impl PartialEq<&str> for $name { fn eq(&self, other: &&str) -> bool { self.0 == *other } }
+        impl PartialEq<String> for $name { fn eq(&self, other: &String) -> bool { self.0 == *other } }
+        impl PartialEq<$name> for String { fn eq(&self, other: &$name) -> bool { *self == other.0 } }
+        impl PartialEq<$name> for str { fn eq(&self, other: &$name) -> bool { self == other.0 } }
+        impl PartialEq<$name> for &str { fn eq(&self, other: &$name) -> bool { *self == other.0 } }
+        impl $crate::Wire for $name {
+            fn read(value: &$crate::wire::Value) -> Result<Self, $crate::wire::ReadError> {
+                <String as $crate::Wire>::read(value).map(Self)
+            }
+            fn write(&self) -> $crate::wire::Value { self.0.clone().into() }
+        }
+        impl $crate::choice::serde::Serialize for $name {
+            fn serialize<S: $crate::choice::serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.serialize_str(&self.0)
+            }
+        }
+        impl<'de> $crate::choice::serde::Deserialize<'de> for $name {
+            fn deserialize<D: $crate::choice::serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                <String as $crate::choice::serde::Deserialize>::deserialize(d).map(Self)
+            }
+        }
+    )+ };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

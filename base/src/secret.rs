@@ -34,4 +34,5 @@ impl<T: crate::Wire> crate::Wire for Secret<T> {
         self.0.write()
     }
     const FIELDS: &'static [crate::wire::Field] = T::FIELDS;
+    const CHOICES: Option<&'static [&'static str]> = T::CHOICES;
 }

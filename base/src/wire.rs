@@ -16,6 +16,8 @@ pub struct Field {
     pub name: &'static str,
     /// Whether anything may stand below: maps and untyped values.
     pub open: bool,
+    /// The words of an enumeration; `None` for every other value. Those of the items for a list.
+    pub choices: Option<&'static [&'static str]>,
     /// The members below it, empty for scalars. A function, because shapes can be recursive.
     pub below: fn() -> &'static [Field],
 }
@@ -30,6 +32,9 @@ pub trait Wire: Sized {
 
     /// Whether everything below may be there: an untyped value, checked by who reads it.
     const OPEN: bool = false;
+
+    /// The words that are read and written, where the type is an enumeration made by [`choice!`](crate::choice!).
+    const CHOICES: Option<&'static [&'static str]> = None;
 
     /// What an absent member reads as; `None` makes the member required.
     fn absent() -> Option<Self> {
@@ -177,6 +182,7 @@ impl Wire for Value {
 impl<T: Wire> Wire for Option<T> {
     const FIELDS: &'static [Field] = T::FIELDS;
     const OPEN: bool = T::OPEN;
+    const CHOICES: Option<&'static [&'static str]> = T::CHOICES;
     fn read(value: &Value) -> Result<Option<T>, ReadError> {
         T::read(value).map(Some)
     }
@@ -195,6 +201,7 @@ impl<T: Wire> Wire for Option<T> {
 impl<T: Wire> Wire for Vec<T> {
     const FIELDS: &'static [Field] = T::FIELDS;
     const OPEN: bool = T::OPEN;
+    const CHOICES: Option<&'static [&'static str]> = T::CHOICES;
     fn read(value: &Value) -> Result<Vec<T>, ReadError> {
         let items = value.as_array().ok_or_else(|| ReadError::kind("a list", value))?;
         let read = |(i, item)| T::read(item).map_err(|e| e.below(&format!("[{i}]")));
@@ -227,6 +234,7 @@ impl<T: Wire> Wire for BTreeMap<String, T> {
 impl<T: Wire> Wire for Box<T> {
     const FIELDS: &'static [Field] = T::FIELDS;
     const OPEN: bool = T::OPEN;
+    const CHOICES: Option<&'static [&'static str]> = T::CHOICES;
     fn read(value: &Value) -> Result<Box<T>, ReadError> {
         T::read(value).map(Box::new)
     }

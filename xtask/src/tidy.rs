@@ -4,6 +4,7 @@ mod dependencies;
 mod directions;
 mod files;
 pub(crate) mod ratchet;
+mod stored;
 
 use anyhow::{Result, bail};
 
@@ -12,6 +13,7 @@ pub(crate) fn all() -> Result<()> {
     faults.extend(dependencies::check()?);
     faults.extend(files::check()?);
     faults.extend(ratchet::check()?);
+    faults.extend(stored::check()?);
     for fault in &faults {
         eprintln!("tidy: {fault}");
     }

@@ -38,6 +38,7 @@ fn expand(input: &DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
             #base::wire::Field {
                 name: #name,
                 open: <#ty as #base::wire::Wire>::OPEN,
+                choices: <#ty as #base::wire::Wire>::CHOICES,
                 below: || <#ty as #base::wire::Wire>::FIELDS,
             }
         });

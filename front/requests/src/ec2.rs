@@ -1,7 +1,7 @@
 //! EC2: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Operations.html>
 
 use escale_base::Wire;
-use escale_tables::ec2::{AllocationId, AssociationId, GroupId, InterfaceId, SubnetId, VpcId};
+use escale_tables::ec2::{AllocationId, AssociationId, GroupId, InterfaceId, InterfaceType, SubnetId, VpcId};
 use std::net::Ipv4Addr;
 
 crate::requests! { "ec2";
@@ -25,7 +25,7 @@ pub struct CreateNetworkInterface {
     pub description: String,
     /// Without any, EC2 takes the VPC's default group.
     pub groups: Option<Vec<GroupId>>,
-    pub interface_type: Option<String>,
+    pub interface_type: Option<InterfaceType>,
     pub private_ip_address: Option<String>,
 }
 

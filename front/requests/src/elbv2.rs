@@ -1,6 +1,7 @@
 //! Elastic Load Balancing: <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_Operations.html>
 
 use escale_base::Wire;
+use escale_tables::elbv2::TargetHealthState;
 use std::net::Ipv4Addr;
 
 crate::requests! { "elbv2";
@@ -64,6 +65,6 @@ pub struct TargetHealthDescription {
 
 #[derive(Clone, Debug, Wire)]
 pub struct TargetHealth {
-    pub state: String,
+    pub state: TargetHealthState,
     pub description: Option<String>,
 }

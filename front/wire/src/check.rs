@@ -1,7 +1,7 @@
 //! Checks of Escale itself: that typed shapes name members which exist, and that answers have the model's form.
 
 use escale_base::wire::Field;
-use escale_model::{Kind, Operation, ServiceModel, ShapeId};
+use escale_model::{Kind, Operation, ServiceModel, Shape, ShapeId};
 use serde_json::Value;
 use std::collections::HashSet;
 
@@ -12,6 +12,12 @@ pub fn check_fields(model: &ServiceModel, shape: ShapeId, fields: &'static [Fiel
     walk_fields(model, shape, fields, &model.shape(shape).name, &mut HashSet::new(), &mut found);
     found
 }
+
+/// Shapes that the model lists words for and that stay text here, by service, with the reason.
+const OPEN_ENDED: &[(&str, &str, &str)] = &[
+    ("route53", "VPCRegion", "regions, which come and go: `ESCALE_REGION` names the only one"),
+    ("s3", "BucketLocationConstraint", "regions, which come and go: `ESCALE_REGION` names the only one"),
+];
 
 fn walk_fields(
     model: &ServiceModel,
@@ -36,7 +42,10 @@ fn walk_fields(
                 match structure.member(field.name) {
                     None => found.push(format!("{at}: no such member{}", nearest(structure, field.name))),
                     Some(_) if field.open => {}
-                    Some(member) => walk_fields(model, member.shape, (field.below)(), &at, seen, found),
+                    Some(member) => {
+                        check_choices(model, member.shape, field.choices, &at, found);
+                        walk_fields(model, member.shape, (field.below)(), &at, seen, found);
+                    }
                 }
             }
         }
@@ -50,13 +59,50 @@ fn walk_fields(
     }
 }
 
+/// A member whose words the model lists is an enumeration here too, and has no other words. It may have fewer: what is
+/// not enacted is refused by its name.
+fn check_choices(
+    model: &ServiceModel,
+    shape: ShapeId,
+    choices: Option<&'static [&'static str]>,
+    path: &str,
+    found: &mut Vec<String>,
+) {
+    let shape = model.shape(shape);
+    match &shape.kind {
+        Kind::List { item, .. } => check_choices(model, item.shape, choices, path, found),
+        Kind::String if !shape.choices.is_empty() => match choices {
+            None if may_be_text(model, shape) => {}
+            None => {
+                found.push(format!("{path}: the model lists the words of {}, so it is a choice!", shape.name))
+            }
+            Some(words) => found.extend(
+                words
+                    .iter()
+                    .filter(|word| !is_listed(shape, word))
+                    .map(|word| format!("{path}: {word:?} is none of {}", shape.name)),
+            ),
+        },
+        _ => {}
+    }
+}
+
+fn may_be_text(model: &ServiceModel, shape: &Shape) -> bool {
+    let is = |service: &str, name: &str| service == model.id && name == shape.name;
+    OPEN_ENDED.iter().any(|(service, name, _)| is(service, name))
+}
+
+fn is_listed(shape: &Shape, word: &str) -> bool {
+    shape.choices.iter().any(|choice| choice == word) || UNLISTED.contains(&(shape.name.as_str(), word))
+}
+
 /// A member that differs in case alone is what was meant.
 fn nearest(structure: &escale_model::Structure, name: &str) -> String {
     let near = structure.members.iter().find(|m| m.name.eq_ignore_ascii_case(name));
     near.map_or_else(String::new, |m| format!(" (the model spells it {})", m.name))
 }
 
-/// Words that AWS answers although its own model does not list them, by shape; clients compare with these.
+/// Words that AWS has although its own model does not list them, by shape; clients compare with these.
 const UNLISTED: &[(&str, &str)] = &[
     ("AttachmentStatus", "available"), // of an Internet gateway
     ("NetworkInterfaceStatus", "pending"),
@@ -64,6 +110,9 @@ const UNLISTED: &[(&str, &str)] = &[
     ("NetworkInterfaceType", "nat_gateway"),
     ("State", "available"), // of a VPC endpoint
     ("State", "pending"),
+    ("AccountAttributeName", "vpc-max-security-groups-per-interface"),
+    ("NetworkInterfaceCreationType", "interface"),
+    ("NetworkInterfaceCreationType", "nat_gateway"), // by services only: the gate refuses a client's
 ];
 
 /// What in an answer is not in the model or has the wrong kind, as paths; empty if nothing is.
@@ -103,8 +152,7 @@ fn walk_value(model: &ServiceModel, shape: ShapeId, value: &Value, path: &str, f
         }
         (Kind::String, Value::String(text)) => {
             // An answer with a choice that AWS does not have breaks typed clients.
-            let listed = target.choices.is_empty() || target.choices.contains(text);
-            if !listed && !UNLISTED.contains(&(target.name.as_str(), text.as_str())) {
+            if !target.choices.is_empty() && !is_listed(target, text) {
                 found.push(format!("{path}: {text:?} is none of {}", target.name));
             }
         }
@@ -124,9 +172,10 @@ mod tests {
     use serde_json::json;
     use std::collections::BTreeMap;
 
+    escale_base::choice! { enum TaggedType { Subnet = "subnet" } }
     #[derive(Wire)]
     struct TagSet {
-        resource_type: Option<String>,
+        resource_type: Option<TaggedType>,
         tags: Vec<escale_base::Tag>,
     }
     #[derive(Wire)]
@@ -140,6 +189,16 @@ mod tests {
         vpc_id: String,
         tag_specifications: Vec<String>,
         cidr_block: Option<TagSet>,
+    }
+    escale_base::choice! { enum Tenancy { Default = "default", Shared = "shared" } }
+    #[derive(Wire)]
+    struct Choices {
+        instance_tenancy: Option<Tenancy>,
+        ipv6_pool: Option<String>,
+    }
+    #[derive(Wire)]
+    struct Untyped {
+        scheme: String,
     }
     #[derive(Wire)]
     #[wire(camelCase)]
@@ -164,6 +223,24 @@ mod tests {
         let list = ecs.operation("RegisterTaskDefinition").unwrap().input.unwrap();
         let member = ecs.shape(list).structure().unwrap().member("containerDefinitions").unwrap();
         assert_eq!(check_fields(ecs, member.shape, Labels::FIELDS), Vec::<String>::new());
+    }
+
+    #[test]
+    fn choices_are_enumerations_with_the_words_of_the_model() {
+        let ec2 = service("ec2").unwrap();
+        let shape = ec2.operation("CreateVpc").unwrap().input.unwrap();
+        assert_eq!(
+            check_fields(ec2, shape, Choices::FIELDS),
+            ["CreateVpcRequest.InstanceTenancy: \"shared\" is none of Tenancy"]
+        );
+        let elbv2 = service("elbv2").unwrap();
+        let shape = elbv2.operation("CreateLoadBalancer").unwrap().input.unwrap();
+        assert_eq!(
+            check_fields(elbv2, shape, Untyped::FIELDS),
+            [
+                "CreateLoadBalancerInput.Scheme: the model lists the words of LoadBalancerSchemeEnum, so it is a choice!"
+            ]
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::{
 };
 use escale_base::{AwsError, Tag};
 use escale_service::{Cloud, Cx};
-use escale_tables::cloudformation::{Content, Planned, Removal};
+use escale_tables::cloudformation::{Capability, Content, Planned, Removal};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A template with everything that a request gives with it.
@@ -15,7 +15,7 @@ pub(crate) struct Wanted {
     pub(crate) template: String,
     pub(crate) origin: Origin,
     pub(crate) parameters: Vec<ParameterShape>,
-    pub(crate) capabilities: Vec<String>,
+    pub(crate) capabilities: Vec<Capability>,
     pub(crate) tags: Vec<Tag>,
 }
 
@@ -29,10 +29,9 @@ pub(crate) fn content(
 ) -> Result<(Content, BTreeSet<String>), Error> {
     let parsed = template::parse(&wanted.template, wanted.origin)?;
     let given = parameters(&wanted.parameters, previous)?;
-    let missing =
-        parsed.capabilities_missing(&wanted.capabilities.iter().map(String::as_str).collect::<Vec<_>>());
+    let missing = parsed.capabilities_missing(&wanted.capabilities);
     if !missing.is_empty() {
-        return Err(Error::Capabilities(missing.join(", ")));
+        return Err(Error::Capabilities(missing.iter().map(|c| c.as_str()).collect::<Vec<_>>().join(", ")));
     }
     if let Some(tag) = wanted.tags.iter().find(|t| t.key.starts_with("aws:")) {
         return Err(Error::invalid(format!(

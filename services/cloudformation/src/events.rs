@@ -3,7 +3,7 @@
 use crate::status;
 use escale_base::{Timestamp, ids};
 use escale_store::Tx;
-use escale_tables::cloudformation::{Busy, Phase, Stack, StackEvent, StackResource};
+use escale_tables::cloudformation::{Busy, Phase, ResourceStatus, Stack, StackEvent, StackResource};
 
 /// The stack's own event type.
 pub(crate) const STACK: &str = "AWS::CloudFormation::Stack";
@@ -26,7 +26,7 @@ pub(crate) fn enter(
         false => drop(tx.delete::<Busy>(uuid)),
     }
     let id = ids::random_uuid();
-    append(tx, uuid, id, (name, arn, STACK.into()), status::stack(phase), told, now);
+    append(tx, uuid, id, (name, arn, STACK.into()), status::stack_event(phase), told, now);
     Some(())
 }
 
@@ -36,7 +36,13 @@ pub(crate) fn resource(tx: &mut Tx, row: &StackResource, reason: Option<String>,
     told(tx, row, status, reason, now);
 }
 
-pub(crate) fn told(tx: &mut Tx, row: &StackResource, status: &str, reason: Option<String>, now: Timestamp) {
+pub(crate) fn told(
+    tx: &mut Tx,
+    row: &StackResource,
+    status: ResourceStatus,
+    reason: Option<String>,
+    now: Timestamp,
+) {
     let id = format!("{}-{status}-{}", row.logical_id, now.iso8601());
     let physical = row.physical_id.clone().unwrap_or_default();
     let what = (row.logical_id.clone(), physical, row.type_name.clone());
@@ -49,7 +55,7 @@ fn append(
     uuid: &str,
     id: String,
     (logical_id, physical_id, type_name): (String, String, String),
-    status: &str,
+    status: ResourceStatus,
     reason: Option<String>,
     at: Timestamp,
 ) {
@@ -58,7 +64,6 @@ fn append(
         (s.events - 1, s.token.clone())
     });
     let Some((number, token)) = counted else { return };
-    let status = status.to_owned();
     let stack = uuid.to_owned();
     tx.put(StackEvent { stack, number, id, logical_id, physical_id, type_name, status, reason, token, at });
 }

@@ -9,6 +9,7 @@
 mod accept;
 mod begin;
 mod cfn;
+mod choices;
 mod error;
 mod events;
 mod fetch;

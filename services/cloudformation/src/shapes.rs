@@ -1,11 +1,12 @@
 //! Shapes that several operations share, and how rows look on the wire.
 
 use crate::{
+    choices::{StackDriftStatus, StackResourceDriftStatus, StackStatus},
     status,
     template::{Parameter, Template},
 };
 use escale_base::{Tag, Timestamp, Wire};
-use escale_tables::cloudformation::{Content, OnFailure, Stack};
+use escale_tables::cloudformation::{Capability, Content, OnFailure, Stack};
 
 #[derive(Clone, Debug, Default, Wire)]
 pub(crate) struct ParameterShape {
@@ -40,20 +41,20 @@ pub(crate) struct OutputShape {
 /// Drift is never looked for.
 #[derive(Wire)]
 pub(crate) struct Drift {
-    stack_drift_status: &'static str,
+    stack_drift_status: StackDriftStatus,
 }
 
 pub(crate) fn drift() -> Drift {
-    Drift { stack_drift_status: "NOT_CHECKED" }
+    Drift { stack_drift_status: StackDriftStatus::NotChecked }
 }
 
 #[derive(Wire)]
 pub(crate) struct ResourceDrift {
-    stack_resource_drift_status: &'static str,
+    stack_resource_drift_status: StackResourceDriftStatus,
 }
 
 pub(crate) fn resource_drift() -> ResourceDrift {
-    ResourceDrift { stack_resource_drift_status: "NOT_CHECKED" }
+    ResourceDrift { stack_resource_drift_status: StackResourceDriftStatus::NotChecked }
 }
 
 #[derive(Wire)]
@@ -67,13 +68,13 @@ pub(crate) struct StackShape {
     deletion_time: Option<Timestamp>,
     last_updated_time: Option<Timestamp>,
     rollback_configuration: escale_base::wire::Value,
-    stack_status: &'static str,
+    stack_status: StackStatus,
     stack_status_reason: Option<String>,
     disable_rollback: bool,
     #[wire("NotificationARNs")]
     notification_arns: Vec<String>,
     timeout_in_minutes: Option<u32>,
-    capabilities: Vec<String>,
+    capabilities: Vec<Capability>,
     outputs: Vec<OutputShape>,
     tags: Vec<Tag>,
     enable_termination_protection: bool,

@@ -1,33 +1,52 @@
 //! AWS's words for phases and states.
 
-use escale_tables::cloudformation::{ChangeSet, ChangeSetPhase, Phase, ResourceState, StackResource};
+use crate::choices::{ChangeSetStatus, ExecutionStatus, StackStatus};
+use escale_tables::cloudformation::{
+    ChangeSet, ChangeSetPhase, Phase, ResourceState, ResourceStatus, StackResource,
+};
 
-pub(crate) fn stack(phase: Phase) -> &'static str {
+pub(crate) fn stack(phase: Phase) -> StackStatus {
     match phase {
-        Phase::Review => "REVIEW_IN_PROGRESS",
-        Phase::Creating => "CREATE_IN_PROGRESS",
-        Phase::Created => "CREATE_COMPLETE",
-        Phase::CreateFailed => "CREATE_FAILED",
-        Phase::RollingBack => "ROLLBACK_IN_PROGRESS",
-        Phase::RolledBack => "ROLLBACK_COMPLETE",
-        Phase::RollbackFailed => "ROLLBACK_FAILED",
-        Phase::Deleting => "DELETE_IN_PROGRESS",
-        Phase::DeleteFailed => "DELETE_FAILED",
-        Phase::Deleted => "DELETE_COMPLETE",
+        Phase::Review => StackStatus::ReviewInProgress,
+        Phase::Creating => StackStatus::CreateInProgress,
+        Phase::Created => StackStatus::CreateComplete,
+        Phase::CreateFailed => StackStatus::CreateFailed,
+        Phase::RollingBack => StackStatus::RollbackInProgress,
+        Phase::RolledBack => StackStatus::RollbackComplete,
+        Phase::RollbackFailed => StackStatus::RollbackFailed,
+        Phase::Deleting => StackStatus::DeleteInProgress,
+        Phase::DeleteFailed => StackStatus::DeleteFailed,
+        Phase::Deleted => StackStatus::DeleteComplete,
+    }
+}
+
+/// The same word, in the event of the stack itself.
+pub(crate) fn stack_event(phase: Phase) -> ResourceStatus {
+    match phase {
+        Phase::Review => ResourceStatus::ReviewInProgress,
+        Phase::Creating => ResourceStatus::CreateInProgress,
+        Phase::Created => ResourceStatus::CreateComplete,
+        Phase::CreateFailed => ResourceStatus::CreateFailed,
+        Phase::RollingBack => ResourceStatus::RollbackInProgress,
+        Phase::RolledBack => ResourceStatus::RollbackComplete,
+        Phase::RollbackFailed => ResourceStatus::RollbackFailed,
+        Phase::Deleting => ResourceStatus::DeleteInProgress,
+        Phase::DeleteFailed => ResourceStatus::DeleteFailed,
+        Phase::Deleted => ResourceStatus::DeleteComplete,
     }
 }
 
 /// `None` for a resource that was never begun: AWS does not list it.
-pub(crate) fn resource(state: ResourceState) -> Option<&'static str> {
+pub(crate) fn resource(state: ResourceState) -> Option<ResourceStatus> {
     Some(match state {
         ResourceState::Waiting => return None,
-        ResourceState::Creating => "CREATE_IN_PROGRESS",
-        ResourceState::Created => "CREATE_COMPLETE",
-        ResourceState::CreateFailed => "CREATE_FAILED",
-        ResourceState::Deleting { .. } => "DELETE_IN_PROGRESS",
-        ResourceState::Deleted => "DELETE_COMPLETE",
-        ResourceState::DeleteFailed => "DELETE_FAILED",
-        ResourceState::Retained => "DELETE_SKIPPED",
+        ResourceState::Creating => ResourceStatus::CreateInProgress,
+        ResourceState::Created => ResourceStatus::CreateComplete,
+        ResourceState::CreateFailed => ResourceStatus::CreateFailed,
+        ResourceState::Deleting { .. } => ResourceStatus::DeleteInProgress,
+        ResourceState::Deleted => ResourceStatus::DeleteComplete,
+        ResourceState::DeleteFailed => ResourceStatus::DeleteFailed,
+        ResourceState::Retained => ResourceStatus::DeleteSkipped,
     })
 }
 
@@ -37,10 +56,10 @@ pub(crate) fn why(row: &StackResource) -> Option<String> {
 }
 
 /// Status and execution status.
-pub(crate) fn change_set(row: &ChangeSet) -> (&'static str, &'static str) {
+pub(crate) fn change_set(row: &ChangeSet) -> (ChangeSetStatus, ExecutionStatus) {
     match row.phase {
-        ChangeSetPhase::Available => ("CREATE_COMPLETE", "AVAILABLE"),
-        ChangeSetPhase::Failed(_) => ("FAILED", "UNAVAILABLE"),
-        ChangeSetPhase::Executed => ("CREATE_COMPLETE", "EXECUTE_COMPLETE"),
+        ChangeSetPhase::Available => (ChangeSetStatus::CreateComplete, ExecutionStatus::Available),
+        ChangeSetPhase::Failed(_) => (ChangeSetStatus::Failed, ExecutionStatus::Unavailable),
+        ChangeSetPhase::Executed => (ChangeSetStatus::CreateComplete, ExecutionStatus::ExecuteComplete),
     }
 }

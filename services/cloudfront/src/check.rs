@@ -4,7 +4,8 @@ use crate::{Error, error::invalid, policies, rules};
 use escale_base::AwsError;
 use escale_service::Cx;
 use escale_tables::cloudfront::{
-    AllowedMethods, DefaultCacheBehavior, Distribution, DistributionConfig, Origin, Trusted,
+    AllowedMethods, DefaultCacheBehavior, Distribution, DistributionConfig, GeoRestrictionType, Method,
+    Origin, OriginProtocolPolicy, Trusted,
 };
 
 pub(crate) fn config(cx: &Cx<'_>, id: Option<&str>, config: &DistributionConfig) -> Result<(), Error> {
@@ -75,8 +76,8 @@ fn refuse_unsupported(config: &DistributionConfig) -> Result<(), Error> {
     if certificate.is_some_and(|c| c.cloud_front_default_certificate != Some(true)) {
         return refuse("A DistributionConfig.ViewerCertificate other than CloudFrontDefaultCertificate");
     }
-    match config.restrictions.as_ref().map(|r| r.geo_restriction.restriction_type.as_str()) {
-        None | Some("none") => Ok(()),
+    match config.restrictions.as_ref().map(|r| r.geo_restriction.restriction_type) {
+        None | Some(GeoRestrictionType::None) => Ok(()),
         Some(_) => refuse("DistributionConfig.Restrictions.GeoRestriction"),
     }
 }
@@ -100,7 +101,7 @@ fn check_origin(cx: &Cx<'_>, origin: &Origin) -> Result<(), Error> {
             }
         }
         (None, Some(custom)) => {
-            if custom.origin_protocol_policy == "https-only" {
+            if custom.origin_protocol_policy == OriginProtocolPolicy::HttpsOnly {
                 return refuse("OriginProtocolPolicy 'https-only'");
             }
         }
@@ -153,13 +154,6 @@ fn behaviour(
     if let Some(id) = behaviour.origin_request_policy_id.as_deref().filter(|i| !i.is_empty()) {
         policies::request(id).ok_or_else(|| Error::NoOriginRequestPolicy(id.to_owned()))?;
     }
-    if !["allow-all", "redirect-to-https", "https-only"].contains(&behaviour.viewer_protocol_policy.as_str())
-    {
-        return Err(invalid(format!(
-            "The ViewerProtocolPolicy '{}' is not valid",
-            behaviour.viewer_protocol_policy
-        )));
-    }
     match &behaviour.allowed_methods {
         Some(methods) => allowed(methods),
         None => Ok(()),
@@ -172,7 +166,7 @@ pub(crate) fn trusted(trusted: Option<&Trusted>) -> impl Iterator<Item = &String
 }
 
 fn allowed(methods: &AllowedMethods) -> Result<(), Error> {
-    let mut items: Vec<&str> = methods.items.iter().map(String::as_str).collect();
+    let mut items: Vec<&str> = methods.items.iter().map(|m| m.as_str()).collect();
     items.sort_unstable();
     let known: [&[&str]; 3] = [
         &["GET", "HEAD"],
@@ -183,7 +177,7 @@ fn allowed(methods: &AllowedMethods) -> Result<(), Error> {
         return Err(invalid("AllowedMethods must be GET and HEAD; these and OPTIONS; or all seven methods"));
     }
     let cached = methods.cached_methods.iter().flat_map(|c| &c.0);
-    if cached.clone().any(|m| !["GET", "HEAD", "OPTIONS"].contains(&m.as_str())) {
+    if cached.clone().any(|m| !matches!(m, Method::Get | Method::Head | Method::Options)) {
         return Err(invalid("CachedMethods must be GET and HEAD, or these and OPTIONS"));
     }
     Ok(())

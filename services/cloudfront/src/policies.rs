@@ -32,15 +32,46 @@ impl Choose {
         }
     }
 
-    /// `all` of headers is called `allViewer`.
-    pub(crate) fn word(self, all: &'static str) -> &'static str {
+    pub(crate) fn selection(self) -> SelectionWord {
         match self {
-            Choose::None => "none",
-            Choose::All => all,
-            Choose::Only(_) => "whitelist",
-            Choose::Except(_) => "allExcept",
+            Choose::None => SelectionWord::None,
+            Choose::All => SelectionWord::All,
+            Choose::Only(_) => SelectionWord::Whitelist,
+            Choose::Except(_) => SelectionWord::AllExcept,
         }
     }
+
+    /// Of headers, `all` is called `allViewer`.
+    pub(crate) fn headers(self) -> HeaderSelection {
+        match self {
+            Choose::None => HeaderSelection::None,
+            Choose::All => HeaderSelection::AllViewer,
+            Choose::Only(_) => HeaderSelection::Whitelist,
+            Choose::Except(_) => HeaderSelection::AllExcept,
+        }
+    }
+
+    /// A cache key has some headers, or none.
+    pub(crate) fn key_headers(self) -> KeyHeaderSelection {
+        match self {
+            Choose::Only(_) => KeyHeaderSelection::Whitelist,
+            Choose::None | Choose::All | Choose::Except(_) => KeyHeaderSelection::None,
+        }
+    }
+}
+
+escale_base::choice! {
+    pub(crate) enum SelectionWord { None = "none", Whitelist = "whitelist", AllExcept = "allExcept", All = "all" }
+}
+escale_base::choice! {
+    pub(crate) enum HeaderSelection {
+        None = "none", Whitelist = "whitelist", AllViewer = "allViewer", AllExcept = "allExcept",
+    }
+}
+escale_base::choice! { pub(crate) enum KeyHeaderSelection { None = "none", Whitelist = "whitelist" } }
+escale_base::choice! {
+    /// Whose a policy is.
+    pub(crate) enum PolicyType { Managed = "managed", Custom = "custom" }
 }
 
 pub(crate) struct CachePolicy {

@@ -1,5 +1,6 @@
 //! Shapes that several operations give.
 
+use crate::policies::{HeaderSelection, KeyHeaderSelection, SelectionWord};
 use crate::{
     check::{hosts, trusted},
     policies::{CachePolicy, Choose, RequestPolicy},
@@ -153,26 +154,32 @@ pub(crate) struct CachePolicyConfigShape {
 pub(crate) struct ParametersShape {
     pub enable_accept_encoding_gzip: bool,
     pub enable_accept_encoding_brotli: bool,
-    pub headers_config: HeadersShape,
+    pub headers_config: KeyHeadersShape,
     pub cookies_config: CookiesShape,
     pub query_strings_config: QueryStringsShape,
 }
 
 #[derive(Debug, Wire)]
 pub(crate) struct HeadersShape {
-    pub header_behavior: &'static str,
+    pub header_behavior: HeaderSelection,
+    pub headers: Option<Items<String>>,
+}
+
+#[derive(Debug, Wire)]
+pub(crate) struct KeyHeadersShape {
+    pub header_behavior: KeyHeaderSelection,
     pub headers: Option<Items<String>>,
 }
 
 #[derive(Debug, Wire)]
 pub(crate) struct CookiesShape {
-    pub cookie_behavior: &'static str,
+    pub cookie_behavior: SelectionWord,
     pub cookies: Option<Items<String>>,
 }
 
 #[derive(Debug, Wire)]
 pub(crate) struct QueryStringsShape {
-    pub query_string_behavior: &'static str,
+    pub query_string_behavior: SelectionWord,
     pub query_strings: Option<Items<String>>,
 }
 
@@ -197,7 +204,10 @@ pub(crate) fn cache_policy(policy: &CachePolicy) -> CachePolicyShape {
             parameters_in_cache_key_and_forwarded_to_origin: ParametersShape {
                 enable_accept_encoding_gzip: policy.compressed,
                 enable_accept_encoding_brotli: policy.compressed,
-                headers_config: headers(policy.headers),
+                headers_config: KeyHeadersShape {
+                    header_behavior: policy.headers.key_headers(),
+                    headers: names_of(policy.headers),
+                },
                 cookies_config: cookies(policy.cookies),
                 query_strings_config: query_strings(policy.query),
             },
@@ -206,15 +216,15 @@ pub(crate) fn cache_policy(policy: &CachePolicy) -> CachePolicyShape {
 }
 
 fn headers(choose: Choose) -> HeadersShape {
-    HeadersShape { header_behavior: choose.word("allViewer"), headers: names_of(choose) }
+    HeadersShape { header_behavior: choose.headers(), headers: names_of(choose) }
 }
 
 fn cookies(choose: Choose) -> CookiesShape {
-    CookiesShape { cookie_behavior: choose.word("all"), cookies: names_of(choose) }
+    CookiesShape { cookie_behavior: choose.selection(), cookies: names_of(choose) }
 }
 
 fn query_strings(choose: Choose) -> QueryStringsShape {
-    QueryStringsShape { query_string_behavior: choose.word("all"), query_strings: names_of(choose) }
+    QueryStringsShape { query_string_behavior: choose.selection(), query_strings: names_of(choose) }
 }
 
 #[derive(Debug, Wire)]

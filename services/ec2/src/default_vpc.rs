@@ -57,13 +57,13 @@ pub(crate) fn put_subnet(tx: &mut Tx, vpc: &VpcId, zone: &str, cidr: Ipv4Net, no
         id: SubnetId::random(),
         vpc: vpc.clone(),
         cidr,
-        zone: zone.to_owned(),
+        zone: zone.to_owned().into(),
         map_public_ip: true,
         route_table: None,
         tags: Vec::new(),
         created: now,
     };
-    tx.put(DefaultSubnet { zone: zone.to_owned(), subnet: subnet.id.clone() });
+    tx.put(DefaultSubnet { zone: zone.to_owned().into(), subnet: subnet.id.clone() });
     tx.put(subnet.clone());
     subnet
 }

@@ -1,9 +1,9 @@
 //! What every VPC is created with: its main route table and its security group `default`.
 
-use escale_base::ids;
 use escale_store::Tx;
 use escale_tables::ec2::{
-    Group, GroupId, GroupRule, Peer, Route, RouteTable, RouteTableAssociation, RouteTableId, RuleId, Vpc,
+    Group, GroupId, GroupRule, Peer, Route, RouteTable, RouteTableAssociation, RouteTableAssociationId,
+    RouteTableId, RuleId, Vpc,
 };
 use ipnet::Ipv4Net;
 
@@ -13,10 +13,7 @@ pub(crate) fn main_route_table(vpc: &Vpc, routes: Vec<Route>) -> RouteTable {
         vpc: vpc.id.clone(),
         main: true,
         routes,
-        associations: vec![RouteTableAssociation {
-            id: format!("rtbassoc-{}", ids::random_hex(17)),
-            subnet: None,
-        }],
+        associations: vec![RouteTableAssociation { id: RouteTableAssociationId::random(), subnet: None }],
         tags: Vec::new(),
         created: vpc.created,
     }

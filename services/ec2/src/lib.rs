@@ -10,6 +10,7 @@
 mod addresses;
 mod arns;
 mod cfn;
+mod choices;
 mod default_vpc;
 mod error;
 mod filters;

@@ -31,7 +31,7 @@ impl Wanted {
         let peer = match &self.peer {
             Peer::Cidr(cidr) => cidr.to_string(),
             Peer::Group(id) => id.to_string(),
-            Peer::PrefixList(id) => id.clone(),
+            Peer::PrefixList(id) => id.to_string(),
         };
         match self.protocol.as_str() {
             "-1" => format!("peer: {peer}, ALL, ALLOW"),
@@ -144,7 +144,7 @@ pub(crate) fn peer_group(
 pub(crate) fn prefix_list(cx: &Cx<'_>, id: &str) -> Result<Peer, Error> {
     let list = prefix_lists::find(cx.config, id);
     let list = list.ok_or_else(|| Error::NotFound(crate::error::Kind::PrefixList, id.to_owned()))?;
-    Ok(Peer::PrefixList(list.id.to_owned()))
+    Ok(Peer::PrefixList(list.id.into()))
 }
 
 /// Protocol by its name, and the range as it is stored: -1 stands for all.
@@ -213,7 +213,7 @@ pub(crate) fn add(
             id: RuleId::random(),
             group: group.clone(),
             egress,
-            protocol: w.protocol,
+            protocol: w.protocol.into(),
             from_port: w.from_port,
             to_port: w.to_port,
             peer: w.peer,

@@ -4,6 +4,7 @@ use crate::{Error, default_vpc, error::Kind};
 use escale_base::AwsError;
 use escale_service::{Cx, Principal};
 use escale_store::Row;
+use escale_tables::ServicePrincipal;
 use escale_tables::ec2::{
     Address, Endpoint, Group, GroupId, GroupRule, Interface, InternetGateway, NatGateway, RouteTable, Subnet,
     Vpc,
@@ -72,9 +73,9 @@ pub(crate) fn cidr(parameter: &'static str, text: &str) -> Result<Ipv4Net, Error
 }
 
 /// The service principal that calls, if one does.
-pub(crate) fn service(cx: &Cx<'_>) -> Option<String> {
+pub(crate) fn service(cx: &Cx<'_>) -> Option<ServicePrincipal> {
     match &cx.caller.principal {
-        Principal::Service(name) => Some(name.clone()),
+        Principal::Service(name) => Some(name.as_str().into()),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Rows that carry tags, of whichever type.
 
-use crate::{Error, error::Kind};
+use crate::{Error, choices::ResourceType, error::Kind};
 use escale_base::Tag;
 use escale_service::Cx;
 use escale_store::Image;
@@ -10,13 +10,13 @@ use escale_tables::ec2::{
 
 /// One such row: its type and its key.
 pub(crate) struct Tagged {
-    kind: &'static str,
+    kind: ResourceType,
     key: String,
 }
 
 /// The types, each with the prefix of its ids and AWS's word for it.
 macro_rules! tagged {
-    ($($row:ty, $prefix:literal, $kind:literal);* $(;)?) => {
+    ($($row:ty, $prefix:literal, $kind:ident);* $(;)?) => {
         impl Tagged {
             /// The row with this id.
             pub(crate) fn find(cx: &Cx<'_>, id: &str) -> Result<Tagged, Error> {
@@ -25,7 +25,7 @@ macro_rules! tagged {
                         let row = cx.tx.scan::<$row>().find(|r| r.id.as_str() == id);
                         let key = row.map(|r| escale_store::Row::key(r.as_ref()));
                         let key = key.ok_or_else(|| Error::NotFound(Kind::Any, id.to_owned()))?;
-                        return Ok(Tagged { kind: $kind, key });
+                        return Ok(Tagged { kind: ResourceType::$kind, key });
                     }
                 )*
                 Err(Error::NotFound(Kind::Any, id.to_owned()))
@@ -33,25 +33,25 @@ macro_rules! tagged {
 
             pub(crate) fn tags(&self, cx: &Cx<'_>) -> Vec<Tag> {
                 match self.kind {
-                    $($kind => cx.tx.get::<$row>(&self.key).map(|r| r.tags.clone()).unwrap_or_default(),)*
+                    $(ResourceType::$kind => cx.tx.get::<$row>(&self.key).map(|r| r.tags.clone()).unwrap_or_default(),)*
                     _ => Vec::new(),
                 }
             }
 
             pub(crate) fn write(&self, cx: &mut Cx<'_>, tags: Vec<Tag>) {
                 match self.kind {
-                    $($kind => drop(cx.tx.update(&self.key, |r: &mut $row| r.tags = tags)),)*
+                    $(ResourceType::$kind => drop(cx.tx.update(&self.key, |r: &mut $row| r.tags = tags)),)*
                     _ => {}
                 }
             }
         }
 
         /// Every tag there is, with the type and the id of what carries it.
-        pub(crate) fn all(image: &Image) -> Vec<(&'static str, String, Tag)> {
+        pub(crate) fn all(image: &Image) -> Vec<(ResourceType, String, Tag)> {
             let mut all = Vec::new();
             $(
                 for row in image.scan::<$row>() {
-                    all.extend(row.tags.iter().map(|t| ($kind, row.id.to_string(), t.clone())));
+                    all.extend(row.tags.iter().map(|t| (ResourceType::$kind, row.id.to_string(), t.clone())));
                 }
             )*
             all
@@ -60,14 +60,14 @@ macro_rules! tagged {
 }
 
 tagged! {
-    Vpc, "vpc-", "vpc";
-    Subnet, "subnet-", "subnet";
-    RouteTable, "rtb-", "route-table";
-    InternetGateway, "igw-", "internet-gateway";
-    NatGateway, "nat-", "natgateway";
-    Address, "eipalloc-", "elastic-ip";
-    Group, "sg-", "security-group";
-    GroupRule, "sgr-", "security-group-rule";
-    Interface, "eni-", "network-interface";
-    Endpoint, "vpce-", "vpc-endpoint";
+    Vpc, "vpc-", Vpc;
+    Subnet, "subnet-", Subnet;
+    RouteTable, "rtb-", RouteTable;
+    InternetGateway, "igw-", InternetGateway;
+    NatGateway, "nat-", Natgateway;
+    Address, "eipalloc-", ElasticIp;
+    Group, "sg-", SecurityGroup;
+    GroupRule, "sgr-", SecurityGroupRule;
+    Interface, "eni-", NetworkInterface;
+    Endpoint, "vpce-", VpcEndpoint;
 }

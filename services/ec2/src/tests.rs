@@ -89,7 +89,7 @@ fn what_a_service_made_only_services_take_away() {
     let b = Bench::new();
     let vpc = b.vpc();
     let subnet = b.subnet(&vpc, "10.0.1.0/24");
-    let input = json!({"SubnetId": subnet, "InterfaceType": "load_balancer", "Description": "ELB app/web/1"});
+    let input = json!({"SubnetId": subnet, "InterfaceType": "nat_gateway", "Description": "NAT"});
     let refused = b.fails("CreateNetworkInterface", input.clone());
     assert_eq!(refused, "NotImplemented", "only services choose the type");
     let made = b.service("CreateNetworkInterface", input);

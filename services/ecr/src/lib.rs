@@ -7,6 +7,7 @@
 //! `reconcile/` removes repositories and frees what no image needs. Nothing here stores a blob. Start at `door.rs`.
 
 mod cfn;
+mod choices;
 mod door;
 mod error;
 mod ops;

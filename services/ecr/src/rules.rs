@@ -1,5 +1,6 @@
 //! Checks that several operations share.
 
+use crate::choices::ImageTagMutability;
 use crate::{Error, Repositories, repositories};
 use escale_base::Arn;
 use escale_registry::{Digest, Reference};
@@ -64,11 +65,11 @@ pub(crate) fn repository_name(name: &str) -> Result<(), Error> {
     Err(Error::Invalid { parameter: "repositoryName", why: why.into() })
 }
 
-/// `MUTABLE` or `IMMUTABLE`.
-pub(crate) fn immutable(asked: Option<&str>) -> Result<bool, Error> {
+/// Whether tags cannot be moved.
+pub(crate) fn immutable(asked: Option<ImageTagMutability>) -> Result<bool, Error> {
     match asked {
-        None | Some("MUTABLE") => Ok(false),
-        Some("IMMUTABLE") => Ok(true),
+        None | Some(ImageTagMutability::Mutable) => Ok(false),
+        Some(ImageTagMutability::Immutable) => Ok(true),
         Some(other) => Err(Error::NotSupported(format!("The image tag mutability {other}"))),
     }
 }

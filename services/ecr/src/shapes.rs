@@ -1,5 +1,6 @@
 //! Shapes that several operations give and take.
 
+use crate::choices::{EncryptionType, ImageFailureCode, ImageTagMutability, TagStatus};
 use escale_base::{Timestamp, Wire};
 use escale_service::Config;
 use escale_tables::ecr;
@@ -12,7 +13,7 @@ pub(crate) struct RepositoryShape {
     pub repository_name: String,
     pub repository_uri: String,
     pub created_at: Timestamp,
-    pub image_tag_mutability: &'static str,
+    pub image_tag_mutability: ImageTagMutability,
     pub image_scanning_configuration: Scanning,
     pub encryption_configuration: EncryptionShape,
 }
@@ -26,7 +27,7 @@ pub(crate) struct Scanning {
 #[derive(Clone, Debug, Wire)]
 #[wire(camelCase)]
 pub(crate) struct EncryptionShape {
-    pub encryption_type: &'static str,
+    pub encryption_type: EncryptionType,
 }
 
 pub(crate) fn repository(row: &ecr::Repository, config: &Config) -> RepositoryShape {
@@ -38,7 +39,7 @@ pub(crate) fn repository(row: &ecr::Repository, config: &Config) -> RepositorySh
         created_at: row.created,
         image_tag_mutability: mutability(row.immutable_tags),
         image_scanning_configuration: Scanning { scan_on_push: Some(false) },
-        encryption_configuration: EncryptionShape { encryption_type: "AES256" },
+        encryption_configuration: EncryptionShape { encryption_type: EncryptionType::Aes256 },
     }
 }
 
@@ -47,8 +48,8 @@ pub(crate) fn uri(name: &str, config: &Config) -> String {
     format!("{}/{name}", config.endpoint)
 }
 
-pub(crate) fn mutability(immutable: bool) -> &'static str {
-    if immutable { "IMMUTABLE" } else { "MUTABLE" }
+pub(crate) fn mutability(immutable: bool) -> ImageTagMutability {
+    if immutable { ImageTagMutability::Immutable } else { ImageTagMutability::Mutable }
 }
 
 /// Key and value: ECR spells them as most services do.
@@ -65,7 +66,7 @@ pub(crate) struct ImageId {
 #[wire(camelCase)]
 pub(crate) struct ImageFailure {
     pub image_id: ImageId,
-    pub failure_code: &'static str,
+    pub failure_code: ImageFailureCode,
     pub failure_reason: String,
 }
 
@@ -83,15 +84,15 @@ pub(crate) struct ImageShape {
 #[derive(Clone, Debug, Wire)]
 #[wire(camelCase)]
 pub(crate) struct Filter {
-    tag_status: Option<String>,
+    tag_status: Option<TagStatus>,
 }
 
 impl Filter {
     pub(crate) fn passes(filter: Option<&Filter>, tagged: bool) -> bool {
-        match filter.and_then(|f| f.tag_status.as_deref()) {
-            Some("TAGGED") => tagged,
-            Some("UNTAGGED") => !tagged,
-            _ => true,
+        match filter.and_then(|f| f.tag_status) {
+            Some(TagStatus::Tagged) => tagged,
+            Some(TagStatus::Untagged) => !tagged,
+            Some(TagStatus::Any) | None => true,
         }
     }
 }
@@ -100,14 +101,14 @@ impl Filter {
 pub(crate) fn failure(image_id: ImageId, error: crate::Error) -> Result<ImageFailure, crate::Error> {
     use escale_registry::Error as Plane;
     let failure_code = match &error {
-        crate::Error::Plane(Plane::NoSuchImage { .. }) => "ImageNotFound",
-        crate::Error::Plane(Plane::BadDigest(_)) => "InvalidImageDigest",
-        crate::Error::Plane(Plane::BadTag(_)) => "InvalidImageTag",
-        crate::Error::Invalid { .. } => "MissingDigestAndTag",
+        crate::Error::Plane(Plane::NoSuchImage { .. }) => ImageFailureCode::ImageNotFound,
+        crate::Error::Plane(Plane::BadDigest(_)) => ImageFailureCode::InvalidImageDigest,
+        crate::Error::Plane(Plane::BadTag(_)) => ImageFailureCode::InvalidImageTag,
+        crate::Error::Invalid { .. } => ImageFailureCode::MissingDigestAndTag,
         _ => return Err(error),
     };
     let failure_reason = match failure_code {
-        "ImageNotFound" => "Requested image not found".to_owned(),
+        ImageFailureCode::ImageNotFound => "Requested image not found".to_owned(),
         _ => error.to_string(),
     };
     Ok(ImageFailure { image_id, failure_code, failure_reason })

@@ -53,17 +53,18 @@ fn of_task(image: &Image, service: &Service, known: &Known) -> String {
     }
     let (Some(definition), Some(seen)) = (&known.definition, &known.seen) else { return told };
     let output = image.get::<TaskOutput>(&known.task.id);
-    let ended = definition.containers.iter().filter_map(|c| match &seen.containers.get(&c.name)?.state {
-        ContainerState::Ended { code, reason } => Some((c, *code, reason.as_deref())),
-        _ => None,
-    });
+    let ended =
+        definition.containers.iter().filter_map(|c| match &seen.containers.get(c.name.as_str())?.state {
+            ContainerState::Ended { code, reason } => Some((c, *code, reason.as_deref())),
+            _ => None,
+        });
     let ended: Vec<_> = ended.collect();
     // Those that went well are of interest only when none did not: an essential container that has nothing more to do.
     let has_failed =
         |code: Option<i32>, reason: Option<&str>| code.is_some_and(|c| c != 0) || reason.is_some();
     let any = ended.iter().any(|(_, code, reason)| has_failed(*code, *reason));
     for (c, code, reason) in ended.iter().filter(|(_, code, reason)| !any || has_failed(*code, *reason)) {
-        let lines = output.as_ref().and_then(|o| o.lines.get(&c.name)).filter(|l| !l.is_empty());
+        let lines = output.as_ref().and_then(|o| o.lines.get(c.name.as_str())).filter(|l| !l.is_empty());
         // How one ended that was made to end says nothing about why.
         if known.task.stop.is_some() {
             if let Some(lines) = lines {

@@ -2,6 +2,7 @@
 
 use crate::{
     autopsy,
+    choices::ServiceStatus,
     ops::{
         create_cluster::CreateCluster, create_service::CreateService, delete_cluster::DeleteCluster,
         delete_service::DeleteService, deregister_task_definition::DeregisterTaskDefinition,
@@ -137,7 +138,7 @@ fn create_service(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsErro
     let made = input.call(cx)?.service;
     Ok(Created::new(made.service_arn.as_str())
         .with("ServiceArn", made.service_arn)
-        .with("Name", made.service_name))
+        .with("Name", made.service_name.as_str()))
 }
 
 /// `arn:…:service/CLUSTER/NAME`
@@ -186,7 +187,7 @@ fn delete_service(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
 
 fn service_gone(image: &Image, created: &Created) -> Readiness {
     match service_of(image, created) {
-        Some(service) if shapes::service_status(image, &service) != "INACTIVE" => {
+        Some(service) if shapes::service_status(image, &service) != ServiceStatus::Inactive => {
             Readiness::Pending(format!("the tasks of {} to stop", service.key()))
         }
         _ => Readiness::ready(),

@@ -2,11 +2,12 @@
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>
 
-use crate::Error;
+use crate::{Error, choices::VersionConsistency};
 use escale_base::{Wire, wire::Value};
 use escale_tables::ecs::{
-    ContainerDefinition, Dependency, EphemeralStorage, HealthCheck, KeyValue, LinuxParameters,
-    LogConfiguration, MountPoint, PortMapping, SecretRef, Ulimit,
+    ApplicationProtocol, ContainerCondition, ContainerDefinition, ContainerName, Dependency,
+    EphemeralStorage, HealthCheck, KeyValue, LinuxParameters, LogConfiguration, LogDriver, MountPoint,
+    PortMapping, SecretRef, TransportProtocol, Ulimit, VolumeName,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug, Wire)]
 #[wire(camelCase)]
 pub(crate) struct ContainerInput {
-    pub name: Option<String>,
+    pub name: Option<ContainerName>,
     pub image: Option<String>,
     cpu: Option<i32>,
     memory: Option<i32>,
@@ -31,7 +32,7 @@ pub(crate) struct ContainerInput {
     depends_on: Vec<Dependency>,
     start_timeout: Option<i32>,
     stop_timeout: Option<i32>,
-    version_consistency: Option<String>,
+    version_consistency: Option<VersionConsistency>,
     user: Option<String>,
     working_directory: Option<String>,
     readonly_root_filesystem: Option<bool>,
@@ -50,9 +51,9 @@ pub(crate) struct ContainerInput {
 struct PortInput {
     container_port: Option<i32>,
     host_port: Option<i32>,
-    protocol: Option<String>,
+    protocol: Option<TransportProtocol>,
     name: Option<String>,
-    app_protocol: Option<String>,
+    app_protocol: Option<ApplicationProtocol>,
 }
 
 /// CPU units with the memory sizes that go with them: from, to, step, in MiB.
@@ -116,7 +117,7 @@ fn number(text: &str, unit: &str) -> Option<u32> {
 /// Checks all containers, and fills in what AWS fills in.
 pub(crate) fn containers(
     inputs: Vec<ContainerInput>,
-    volumes: &[String],
+    volumes: &[VolumeName],
     has_execution_role: bool,
     (cpu, memory): (u32, u32),
 ) -> Result<Vec<ContainerDefinition>, Error> {
@@ -155,7 +156,7 @@ pub(crate) fn containers(
 
 fn container(
     c: ContainerInput,
-    volumes: &[String],
+    volumes: &[VolumeName],
     has_execution_role: bool,
 ) -> Result<ContainerDefinition, Error> {
     let missing = |what| Error::Client(format!("Container.{what} should not be null or empty."));
@@ -241,7 +242,7 @@ fn refuse(c: &ContainerInput, bad: &dyn Fn(String) -> Error) -> Result<(), Error
             c.linux_parameters.as_ref().is_some_and(|l| l.init_process_enabled == Some(true)),
             "linuxParameters.initProcessEnabled: true",
         ),
-        (c.version_consistency.as_deref().is_some_and(|v| v != "enabled"), "versionConsistency: disabled"),
+        (c.version_consistency == Some(VersionConsistency::Disabled), "versionConsistency: disabled"),
     ];
     for (is_there, what) in unsupported {
         if is_there {
@@ -268,14 +269,10 @@ fn port(p: PortInput, container: &str) -> Result<PortMapping, Error> {
             "When networkMode=awsvpc, the host ports and container ports in port mappings must match.".into(),
         ));
     }
-    let protocol = p.protocol.unwrap_or_else(|| "tcp".into());
-    if !["tcp", "udp"].contains(&protocol.as_str()) {
-        return Err(bad(format!("protocol '{protocol}' is neither tcp nor udp.")));
-    }
     Ok(PortMapping {
         container_port: port,
         host_port: port,
-        protocol,
+        protocol: p.protocol.unwrap_or(TransportProtocol::Tcp),
         name: p.name,
         app_protocol: p.app_protocol,
     })
@@ -284,7 +281,7 @@ fn port(p: PortInput, container: &str) -> Result<PortMapping, Error> {
 fn check_ports(all: &[ContainerDefinition]) -> Result<(), Error> {
     let mut taken = BTreeSet::new();
     for mapping in all.iter().flat_map(|c| &c.port_mappings) {
-        if !taken.insert((mapping.container_port, mapping.protocol.as_str())) {
+        if !taken.insert((mapping.container_port, mapping.protocol)) {
             return Err(Error::Client(format!(
                 "The port {} is used by two containers of the task.",
                 mapping.container_port
@@ -303,7 +300,7 @@ fn check_log(log: &LogConfiguration) -> Result<(), String> {
         "mode",
         "max-buffer-size",
     ];
-    if log.log_driver != "awslogs" {
+    if log.log_driver != LogDriver::Awslogs {
         return Err(format!("The log driver '{}' is not supported by Escale; awslogs is.", log.log_driver));
     }
     for needed in ["awslogs-group", "awslogs-region", "awslogs-stream-prefix"] {
@@ -348,17 +345,16 @@ fn check_dependencies(all: &[ContainerDefinition]) -> Result<(), Error> {
             let bad = |what: &str| Error::Client(format!("Container '{}': {what}", c.name));
             let other = all.iter().find(|o| o.name == d.container_name);
             let other = other.ok_or_else(|| bad("it depends on a container that is not in the task."))?;
-            match d.condition.as_str() {
-                "START" => {}
-                "COMPLETE" | "SUCCESS" if other.essential => {
+            match d.condition {
+                ContainerCondition::Start => {}
+                ContainerCondition::Complete | ContainerCondition::Success if other.essential => {
                     return Err(bad("it waits for the end of an essential container."));
                 }
-                "COMPLETE" | "SUCCESS" => {}
-                "HEALTHY" if other.health_check.is_none() => {
+                ContainerCondition::Complete | ContainerCondition::Success => {}
+                ContainerCondition::Healthy if other.health_check.is_none() => {
                     return Err(bad("it waits for a container to be healthy that has no healthCheck."));
                 }
-                "HEALTHY" => {}
-                _ => return Err(bad("its condition is one of START, COMPLETE, SUCCESS, HEALTHY.")),
+                ContainerCondition::Healthy => {}
             }
         }
     }
@@ -401,7 +397,7 @@ mod tests {
 
     fn check(list: serde_json::Value) -> Result<Vec<ContainerDefinition>, String> {
         let inputs: Vec<ContainerInput> = Wire::read(&list).map_err(|e| e.to_string())?;
-        containers(inputs, &["scratch".to_owned()], true, (256, 512)).map_err(|e| e.to_string())
+        containers(inputs, &["scratch".into()], true, (256, 512)).map_err(|e| e.to_string())
     }
 
     #[test]
@@ -410,7 +406,7 @@ mod tests {
             .unwrap();
         assert!(all[0].essential);
         let port = &all[0].port_mappings[0];
-        assert_eq!((port.container_port, port.host_port, port.protocol.as_str()), (80, 80, "tcp"));
+        assert_eq!((port.container_port, port.host_port, port.protocol), (80, 80, TransportProtocol::Tcp));
     }
 
     #[test]

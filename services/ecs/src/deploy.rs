@@ -1,10 +1,11 @@
 //! What operations on services share: deployments and their configuration.
 
-use crate::{Error, shapes::BreakerShape};
+use crate::{Error, choices::DeploymentStrategy, shapes::BreakerShape};
 use escale_base::{Timestamp, Wire, ids};
 use escale_service::Cx;
 use escale_tables::ecs::{
-    AwsVpc, Deployment, Launch, LoadBalancer, Outcome, Service, ServiceEvents, TaskDefinition,
+    AwsVpc, Deployment, DeploymentId, Launch, LoadBalancer, Outcome, PlatformVersion, Service, ServiceEvents,
+    TaskDefinition,
 };
 
 #[derive(Default, Wire)]
@@ -13,7 +14,7 @@ pub(crate) struct ConfigurationInput {
     deployment_circuit_breaker: Option<BreakerShape>,
     maximum_percent: Option<u32>,
     minimum_healthy_percent: Option<u32>,
-    strategy: Option<String>,
+    strategy: Option<DeploymentStrategy>,
     bake_time_in_minutes: Option<i32>,
     alarms: Option<AlarmsInput>,
 }
@@ -36,7 +37,7 @@ pub(crate) struct Configuration {
 
 impl ConfigurationInput {
     pub(crate) fn read(self) -> Result<Configuration, Error> {
-        if let Some(other) = self.strategy.filter(|s| s != "ROLLING") {
+        if let Some(other) = self.strategy.filter(|s| *s != DeploymentStrategy::Rolling) {
             return Err(Error::NotSupported(format!("The deployment strategy {other} (ROLLING is)")));
         }
         if self.bake_time_in_minutes.is_some_and(|b| b != 0) {
@@ -75,35 +76,16 @@ pub(crate) fn grace(given: Option<i64>, balancers: &[LoadBalancer]) -> Result<Op
     }
 }
 
-pub(crate) fn rebalance(given: Option<&str>) -> Result<Option<bool>, Error> {
-    match given {
-        None => Ok(None),
-        Some("DISABLED") => Ok(Some(false)),
-        Some("ENABLED") => Ok(Some(true)),
-        Some(other) => Err(Error::Invalid(format!(
-            "availabilityZoneRebalancing '{other}' is neither ENABLED nor DISABLED."
-        ))),
-    }
-}
-
-pub(crate) fn propagate(given: Option<String>) -> Result<String, Error> {
-    let word = given.unwrap_or_else(|| "NONE".into());
-    if !["NONE", "SERVICE", "TASK_DEFINITION"].contains(&word.as_str()) {
-        return Err(Error::Invalid(format!("propagateTags '{word}' is not known.")));
-    }
-    Ok(word)
-}
-
 /// What a new deployment is made of.
 pub(crate) struct NewDeployment<'a> {
     pub definition: &'a TaskDefinition,
     pub network: AwsVpc,
     pub launch: Launch,
-    pub platform_version: String,
+    pub platform_version: PlatformVersion,
 }
 
 pub(crate) fn deployment(now: Timestamp, new: NewDeployment<'_>) -> Deployment {
-    let id = format!("ecs-svc/{}", digits());
+    let id = DeploymentId(format!("ecs-svc/{}", digits()));
     Deployment {
         reason: format!("ECS deployment {id} in progress."),
         id,

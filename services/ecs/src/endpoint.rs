@@ -152,7 +152,8 @@ impl Endpoint {
 
     async fn credentials(&self, task: &Arc<Task>) -> Response<Full<Bytes>> {
         let now = self.cloud.clock.now();
-        let cached = self.given().get(&task.id).filter(|(_, until)| until.since_ms(now) > RENEW_MS).cloned();
+        let cached =
+            self.given().get(task.id.as_str()).filter(|(_, until)| until.since_ms(now) > RENEW_MS).cloned();
         if let Some((value, _)) = cached {
             return reply(StatusCode::OK, &value);
         }
@@ -163,7 +164,7 @@ impl Endpoint {
         };
         let assume = AssumeRole {
             role_arn: role.clone(),
-            role_session_name: task.id.clone(),
+            role_session_name: task.id.to_string(),
             duration_seconds: SESSION_SECS,
         };
         let caller = Caller::service(ECS_TASKS);
@@ -174,7 +175,7 @@ impl Endpoint {
                 let mut given = self.given();
                 // A task that is gone asks no more: what it had would stay for good.
                 given.retain(|_, (_, until)| until.since_ms(now) > 0);
-                given.insert(task.id.clone(), (value.clone(), until));
+                given.insert(task.id.to_string(), (value.clone(), until));
                 drop(given);
                 reply(StatusCode::OK, &value)
             }

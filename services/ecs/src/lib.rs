@@ -11,6 +11,7 @@
 mod autopsy;
 mod calls;
 mod cfn;
+mod choices;
 mod definition;
 mod deploy;
 mod endpoint;

@@ -5,21 +5,24 @@ use escale_base::{Tag, ids, tags};
 use escale_requests::ec2::{AllocateAddress, AssociateAddress, CreateNetworkInterface};
 use escale_service::Cx;
 use escale_tables::{
-    ec2::{AllocationId, GroupId, InterfaceId, Subnet},
-    ecs::{AwsVpc, Overrides, Task, TaskDefinition, TaskOfService},
+    ec2::{AllocationId, InterfaceId, Subnet},
+    ecs::{
+        AssignPublicIp, AwsVpc, CapacityProvider, ClusterName, CredentialsId, Overrides, PlatformVersion,
+        Task, TaskDefinition, TaskId, TaskOfService,
+    },
 };
 use std::{collections::BTreeMap, sync::Arc};
 
 /// A task to be placed.
 pub(crate) struct Wanted<'a> {
-    pub cluster: &'a str,
+    pub cluster: &'a ClusterName,
     pub definition: &'a TaskDefinition,
     pub network: &'a AwsVpc,
     pub group: String,
     pub started_by: Option<String>,
     pub service: Option<TaskOfService>,
-    pub capacity_provider: Option<String>,
-    pub platform_version: String,
+    pub capacity_provider: Option<CapacityProvider>,
+    pub platform_version: PlatformVersion,
     pub overrides: Overrides,
     pub tags: Vec<Tag>,
     pub managed_tags: bool,
@@ -32,23 +35,23 @@ pub(crate) fn place(cx: &mut Cx<'_>, wanted: Wanted<'_>) -> Result<Task, Error> 
     let subnet = choose(&subnets, &load(cx, &wanted))
         .ok_or_else(|| Error::Invalid("subnets can not be empty.".into()))?;
     let subnet = Arc::clone(subnet);
-    let id = ids::random_hex(32);
+    let id = TaskId(ids::random_hex(32));
     let arn = rules::arn(cx.config, format!("task/{}/{id}", wanted.cluster));
     let groups = &wanted.network.security_groups;
     let request = CreateNetworkInterface {
         subnet_id: subnet.id.clone(),
         description: arn.to_string(),
-        groups: (!groups.is_empty()).then(|| groups.iter().cloned().map(GroupId).collect()),
+        groups: (!groups.is_empty()).then(|| groups.clone()),
         interface_type: None,
         private_ip_address: None,
     };
     let made = cx.call_as(ECS, request)?.network_interface;
     let (interface_id, private_ip) = (made.network_interface_id, made.private_ip_address);
-    let public = wanted.network.assign_public_ip.as_deref() == Some("ENABLED");
+    let public = wanted.network.assign_public_ip == Some(AssignPublicIp::Enabled);
     let allocation = if public { Some(public_address(cx, &interface_id)?) } else { None };
     let mut all_tags = wanted.tags;
     if wanted.managed_tags {
-        let mut managed = vec![Tag::new("aws:ecs:clusterName", wanted.cluster)];
+        let mut managed = vec![Tag::new("aws:ecs:clusterName", wanted.cluster.as_str())];
         if let Some(name) = wanted.service.as_ref().map(|s| rules::last_part(&s.key)) {
             managed.push(Tag::new("aws:ecs:serviceName", name));
         }
@@ -56,7 +59,7 @@ pub(crate) fn place(cx: &mut Cx<'_>, wanted: Wanted<'_>) -> Result<Task, Error> 
     }
     let task = Task {
         id,
-        cluster: wanted.cluster.to_owned(),
+        cluster: wanted.cluster.clone(),
         family: wanted.definition.family.clone(),
         revision: wanted.definition.revision,
         group: wanted.group,
@@ -71,7 +74,7 @@ pub(crate) fn place(cx: &mut Cx<'_>, wanted: Wanted<'_>) -> Result<Task, Error> 
         private_ip,
         allocation,
         overrides: wanted.overrides,
-        credentials_id: ids::random_uuid(),
+        credentials_id: CredentialsId(ids::random_uuid()),
         client_token: wanted.client_token,
         stop: None,
         tags: all_tags,
@@ -96,11 +99,6 @@ pub(crate) fn subnets(cx: &Cx<'_>, network: &AwsVpc) -> Result<Vec<Arc<Subnet>>,
     if network.security_groups.len() > 5 {
         return Err(Error::Invalid("awsvpcConfiguration has at most 5 security groups.".into()));
     }
-    if let Some(word) = network.assign_public_ip.as_deref()
-        && !["ENABLED", "DISABLED"].contains(&word)
-    {
-        return Err(Error::Invalid(format!("assignPublicIp '{word}' is neither ENABLED nor DISABLED.")));
-    }
     let mut found: Vec<Arc<Subnet>> = Vec::new();
     for id in &network.subnets {
         let missing = || {
@@ -108,13 +106,13 @@ pub(crate) fn subnets(cx: &Cx<'_>, network: &AwsVpc) -> Result<Vec<Arc<Subnet>>,
                 "Error retrieving subnet information for [{id}]: The subnet ID '{id}' does not exist"
             ))
         };
-        found.push(cx.tx.get::<Subnet>(id).ok_or_else(missing)?);
+        found.push(cx.tx.get::<Subnet>(id.as_str()).ok_or_else(missing)?);
     }
     if found.windows(2).any(|w| w[0].vpc != w[1].vpc) {
         return Err(Error::Invalid("The subnets of a network configuration belong to one VPC.".into()));
     }
     for id in &network.security_groups {
-        let group = cx.tx.get::<escale_tables::ec2::Group>(id);
+        let group = cx.tx.get::<escale_tables::ec2::Group>(id.as_str());
         if group.is_none_or(|g| g.vpc != found[0].vpc) {
             return Err(Error::Invalid(format!(
                 "Error retrieving security group information for [{id}]: The security group '{id}' does not exist \
@@ -147,7 +145,7 @@ struct Placed<'a> {
 fn load(cx: &Cx<'_>, wanted: &Wanted<'_>) -> Load {
     let deployment = |service: &Option<TaskOfService>| service.as_ref().map(|s| s.deployment.clone());
     let own = deployment(&wanted.service);
-    let tasks = cx.tx.scan::<Task>().filter(|t| t.cluster == wanted.cluster && t.group == wanted.group);
+    let tasks = cx.tx.scan::<Task>().filter(|t| t.cluster == *wanted.cluster && t.group == wanted.group);
     let living: Vec<_> = tasks.filter(|t| Known::of(cx.tx, Arc::clone(t)).lives()).collect();
     count(living.iter().map(|t| Placed {
         zone: &t.zone,

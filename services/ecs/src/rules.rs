@@ -5,7 +5,7 @@ use escale_base::{Arn, Tag, Wire};
 use escale_service::{Config, Cx};
 use escale_store::Image;
 use escale_tables::{
-    ecs::{Cluster, Service, StrategyItem, Task, TaskDefinition},
+    ecs::{CapacityProvider, Cluster, PlatformVersion, Service, StrategyItem, Task, TaskDefinition},
     iam::Role,
 };
 use std::sync::Arc;
@@ -123,17 +123,31 @@ pub(crate) fn check_name(what: &str, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-const PROVIDERS: [&str; 2] = ["FARGATE", "FARGATE_SPOT"];
-
-pub(crate) fn check_provider(name: &str) -> Result<(), Error> {
-    if PROVIDERS.contains(&name) {
-        return Ok(());
-    }
-    Err(Error::NotSupported(format!("The capacity provider {name} (FARGATE and FARGATE_SPOT are)")))
+/// A part of a strategy as a client writes it: the name may be that of a provider of EC2 instances.
+#[derive(Wire)]
+#[wire(camelCase)]
+pub(crate) struct StrategyInput {
+    capacity_provider: String,
+    weight: Option<i32>,
+    base: Option<i32>,
 }
 
-pub(crate) fn check_strategy(items: &[StrategyItem]) -> Result<(), Error> {
-    items.iter().try_for_each(|i| check_provider(&i.capacity_provider))?;
+pub(crate) fn provider(name: &str) -> Result<CapacityProvider, Error> {
+    let not_supported =
+        |_| Error::NotSupported(format!("The capacity provider {name} (FARGATE and FARGATE_SPOT are)"));
+    name.parse().map_err(not_supported)
+}
+
+pub(crate) fn providers(names: &[String]) -> Result<Vec<CapacityProvider>, Error> {
+    names.iter().map(|name| provider(name)).collect()
+}
+
+pub(crate) fn strategy(given: Vec<StrategyInput>) -> Result<Vec<StrategyItem>, Error> {
+    let item = |i: StrategyInput| {
+        let capacity_provider = provider(&i.capacity_provider)?;
+        Ok(StrategyItem { capacity_provider, weight: i.weight, base: i.base })
+    };
+    let items = given.into_iter().map(item).collect::<Result<Vec<_>, Error>>()?;
     if items.iter().filter(|i| i.base.unwrap_or(0) > 0).count() > 1 {
         return Err(Error::Invalid(
             "The capacity provider strategy may have a base for one provider only.".into(),
@@ -144,27 +158,31 @@ pub(crate) fn check_strategy(items: &[StrategyItem]) -> Result<(), Error> {
             "The capacity provider strategy needs one provider with a weight above 0.".into(),
         ));
     }
-    Ok(())
+    Ok(items)
 }
 
 /// The provider of the next task, when `counts` gives how many each has: bases first, then by weight.
-pub(crate) fn next_provider(items: &[StrategyItem], counts: impl Fn(&str) -> i32) -> Option<String> {
-    let base = items.iter().find(|i| counts(&i.capacity_provider) < i.base.unwrap_or(0));
-    let above = |i: &StrategyItem| counts(&i.capacity_provider) - i.base.unwrap_or(0);
+pub(crate) fn next_provider(
+    items: &[StrategyItem],
+    counts: impl Fn(CapacityProvider) -> i32,
+) -> Option<CapacityProvider> {
+    let base = items.iter().find(|i| counts(i.capacity_provider) < i.base.unwrap_or(0));
+    let above = |i: &StrategyItem| counts(i.capacity_provider) - i.base.unwrap_or(0);
     let weight = |i: &StrategyItem| i.weight.unwrap_or(1);
     let by_weight = || {
         let weighted = items.iter().filter(|i| weight(i) > 0);
         weighted.min_by_key(|i| (i64::from(above(i)) * 1000) / i64::from(weight(i)))
     };
-    base.or_else(by_weight).map(|i| i.capacity_provider.clone())
+    base.or_else(by_weight).map(|i| i.capacity_provider)
 }
 
 /// Which version of the platform: recorded, `LATEST` stands for the newest.
-pub(crate) fn platform_version(given: Option<&str>) -> Result<String, Error> {
+pub(crate) fn platform_version(given: Option<&str>) -> Result<PlatformVersion, Error> {
     match given {
-        None | Some("LATEST") | Some("1.4.0") => Ok("1.4.0".to_owned()),
-        Some("1.3.0") => Ok("1.3.0".to_owned()),
-        Some(other) => Err(Error::Invalid(format!("The platform version {other} does not exist."))),
+        None | Some("LATEST") => Ok(PlatformVersion::V1_4),
+        Some(given) => {
+            given.parse().map_err(|_| Error::Invalid(format!("The platform version {given} does not exist.")))
+        }
     }
 }
 
@@ -199,17 +217,15 @@ mod tests {
 
     #[test]
     fn a_strategy_fills_bases_first_and_then_by_weight() {
-        let item = |name: &str, weight, base| StrategyItem {
-            capacity_provider: name.into(),
-            weight: Some(weight),
-            base,
-        };
-        let items = [item("FARGATE", 1, Some(1)), item("FARGATE_SPOT", 3, None)];
+        use CapacityProvider::{Fargate, FargateSpot};
+        let item =
+            |capacity_provider, weight, base| StrategyItem { capacity_provider, weight: Some(weight), base };
+        let items = [item(Fargate, 1, Some(1)), item(FargateSpot, 3, None)];
         let mut counts = std::collections::BTreeMap::new();
         for _ in 0..9 {
-            let next = next_provider(&items, |p| counts.get(p).copied().unwrap_or(0)).unwrap();
+            let next = next_provider(&items, |p| counts.get(&p).copied().unwrap_or(0)).unwrap();
             *counts.entry(next).or_insert(0) += 1;
         }
-        assert_eq!((counts["FARGATE"], counts["FARGATE_SPOT"]), (3, 6));
+        assert_eq!((counts[&Fargate], counts[&FargateSpot]), (3, 6));
     }
 }

@@ -4,6 +4,10 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html>
 
 use escale_base::Timestamp;
+use escale_tables::{
+    ec2::ZoneName,
+    ecs::{DeploymentId, TaskId},
+};
 
 /// A service as the scheduler sees it.
 #[derive(Clone, Debug)]
@@ -17,12 +21,12 @@ pub(crate) struct Wish {
     /// The newest first.
     pub deployments: Vec<Version>,
     /// Zones that the newest deployment may use.
-    pub zones: Vec<String>,
+    pub zones: Vec<ZoneName>,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Version {
-    pub id: String,
+    pub id: DeploymentId,
     pub in_progress: bool,
     pub has_failed: bool,
     /// Tasks that did not come up, in a row.
@@ -52,9 +56,9 @@ pub(crate) enum Sickness {
 /// A task of the service that is not gone yet.
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
-    pub id: String,
-    pub deployment: String,
-    pub zone: String,
+    pub id: TaskId,
+    pub deployment: DeploymentId,
+    pub zone: ZoneName,
     pub life: Life,
     /// A health check, its container's or the load balancer's, says what `life` says.
     pub is_checked: bool,
@@ -75,7 +79,7 @@ impl Member {
 pub(crate) enum Decision {
     /// So many tasks of the newest deployment.
     Start(u32),
-    Stop(Vec<(String, Why)>),
+    Stop(Vec<(TaskId, Why)>),
     /// The newest deployment is done: old ones leave the list.
     Complete,
     /// Its circuit breaker trips.
@@ -196,7 +200,7 @@ fn sick(
 
 /// Old tasks go first when they are not up anyway, and else as many as are not needed for the lower limit, and never
 /// more than there are new ones to stand in for them.
-fn old_to_stop(wish: &Wish, members: &[Member], newest: &str, up_new: u32, spare: u32) -> Vec<(String, Why)> {
+fn old_to_stop(wish: &Wish, members: &[Member], newest: &str, up_new: u32, spare: u32) -> Vec<(TaskId, Why)> {
     let old: Vec<&Member> =
         members.iter().filter(|m| m.deployment != newest && m.life != Life::Going).collect();
     let idle: Vec<_> =
@@ -210,7 +214,7 @@ fn old_to_stop(wish: &Wish, members: &[Member], newest: &str, up_new: u32, spare
 }
 
 /// Those too many: what is not up first, then from the fullest zone, then the newest.
-fn surplus<'a>(members: impl Iterator<Item = &'a Member>, many: u32) -> Vec<(String, Why)> {
+fn surplus<'a>(members: impl Iterator<Item = &'a Member>, many: u32) -> Vec<(TaskId, Why)> {
     let mut left: Vec<&Member> = members.collect();
     let mut out = Vec::new();
     for _ in 0..many {
@@ -229,7 +233,7 @@ fn surplus<'a>(members: impl Iterator<Item = &'a Member>, many: u32) -> Vec<(Str
 /// One task too many in a zone, by two or more against another: a new one starts (placing takes the emptiest zone), and
 /// the surplus is then stopped in the fullest one.
 fn unbalanced(wish: &Wish, members: &[Member]) -> Option<Decision> {
-    let count = |zone: &String| members.iter().filter(|m| m.zone == *zone).count();
+    let count = |zone: &ZoneName| members.iter().filter(|m| m.zone == *zone).count();
     let counts = || wish.zones.iter().map(count);
     let (most, least) = (counts().max()?, counts().min()?);
     if most < least + 2 {
@@ -272,7 +276,7 @@ mod tests {
             let (deployment, rest) = text.split_once(':').unwrap();
             let (life, zone) = rest.split_once('@').unwrap_or((rest, "a"));
             Member {
-                id: format!("{i}"),
+                id: TaskId(format!("{i}")),
                 deployment: deployment.into(),
                 zone: zone.into(),
                 life: match life {
@@ -290,7 +294,7 @@ mod tests {
         list.iter().enumerate().map(member).collect()
     }
 
-    fn stopped(decision: Decision) -> Vec<String> {
+    fn stopped(decision: Decision) -> Vec<TaskId> {
         match decision {
             Decision::Stop(list) => list.into_iter().map(|(id, _)| id).collect(),
             other => panic!("{other:?}"),

@@ -1,16 +1,23 @@
 //! Shapes that several operations give.
 
 use crate::{
+    choices::{
+        AvailabilityZoneRebalancing, ClusterStatus, Connectivity, DeploymentControllerType, DeploymentStatus,
+        DeploymentStrategy, DesiredStatus, HealthStatus, LaunchType, NetworkMode, RolloutState,
+        SchedulingStrategy, ServiceStatus, TaskDefinitionStatus, TaskStopCode,
+    },
     rules::{self, TagShape},
     status::{self, Known, Status},
 };
 use escale_base::{Timestamp, Wire, wire::Value};
 use escale_service::Config;
 use escale_store::Image;
+use escale_tables::ec2::ZoneName;
 use escale_tables::ecs::{
-    AwsVpc, Cluster, ClusterSetting, ContainerDefinition, ContainerState, Deployment, EphemeralStorage,
-    KeyValue, Launch, LoadBalancer, Outcome, Overrides, Platform, Service, ServiceEvents, StrategyItem, Task,
-    TaskDefinition,
+    AwsVpc, CapacityProvider, Cluster, ClusterName, ClusterSetting, Compatibility, ContainerDefinition,
+    ContainerName, ContainerState, Deployment, DeploymentId, EphemeralStorage, Family, KeyValue, Launch,
+    LoadBalancer, Outcome, Overrides, Platform, PlatformVersion, PropagateTags, Service, ServiceEvents,
+    ServiceName, StrategyItem, Task, TaskDefinition, VolumeName,
 };
 use std::sync::Arc;
 
@@ -18,8 +25,8 @@ use std::sync::Arc;
 #[wire(camelCase)]
 pub(crate) struct ClusterShape {
     pub cluster_arn: String,
-    pub cluster_name: String,
-    pub status: &'static str,
+    pub cluster_name: ClusterName,
+    pub status: ClusterStatus,
     pub registered_container_instances_count: i32,
     pub running_tasks_count: i32,
     pub pending_tasks_count: i32,
@@ -27,7 +34,7 @@ pub(crate) struct ClusterShape {
     pub statistics: Vec<KeyValue>,
     pub tags: Vec<TagShape>,
     pub settings: Vec<ClusterSetting>,
-    pub capacity_providers: Vec<String>,
+    pub capacity_providers: Vec<CapacityProvider>,
     pub default_capacity_provider_strategy: Vec<StrategyItem>,
 }
 
@@ -39,7 +46,7 @@ pub(crate) fn cluster(image: &Image, config: &Config, row: &Cluster) -> ClusterS
     ClusterShape {
         cluster_arn: rules::cluster_arn(config, &row.name),
         cluster_name: row.name.clone(),
-        status: if row.deleted.is_some() { "INACTIVE" } else { "ACTIVE" },
+        status: if row.deleted.is_some() { ClusterStatus::Inactive } else { ClusterStatus::Active },
         registered_container_instances_count: 0,
         running_tasks_count: running,
         pending_tasks_count: pending,
@@ -57,16 +64,16 @@ pub(crate) fn cluster(image: &Image, config: &Config, row: &Cluster) -> ClusterS
 pub(crate) struct DefinitionShape {
     pub task_definition_arn: String,
     pub container_definitions: Vec<ContainerDefinition>,
-    pub family: String,
+    pub family: Family,
     pub task_role_arn: Option<String>,
     pub execution_role_arn: Option<String>,
-    pub network_mode: &'static str,
+    pub network_mode: NetworkMode,
     pub revision: u32,
     pub volumes: Vec<VolumeShape>,
-    pub status: &'static str,
+    pub status: TaskDefinitionStatus,
     pub placement_constraints: Vec<Value>,
-    pub compatibilities: Vec<&'static str>,
-    pub requires_compatibilities: Vec<String>,
+    pub compatibilities: Vec<Compatibility>,
+    pub requires_compatibilities: Vec<Compatibility>,
     pub runtime_platform: Option<Platform>,
     pub cpu: String,
     pub memory: String,
@@ -80,7 +87,7 @@ pub(crate) struct DefinitionShape {
 #[derive(Debug, Wire)]
 #[wire(camelCase)]
 pub(crate) struct VolumeShape {
-    pub name: String,
+    pub name: VolumeName,
 }
 
 pub(crate) fn definition(config: &Config, row: &TaskDefinition) -> DefinitionShape {
@@ -90,16 +97,12 @@ pub(crate) fn definition(config: &Config, row: &TaskDefinition) -> DefinitionSha
         family: row.family.clone(),
         task_role_arn: row.task_role.clone(),
         execution_role_arn: row.execution_role.clone(),
-        network_mode: "awsvpc",
+        network_mode: NetworkMode::Awsvpc,
         revision: row.revision,
         volumes: row.volumes.iter().map(|name| VolumeShape { name: name.clone() }).collect(),
-        status: match (row.delete_requested, row.deregistered) {
-            (Some(_), _) => "DELETE_IN_PROGRESS",
-            (None, Some(_)) => "INACTIVE",
-            (None, None) => "ACTIVE",
-        },
+        status: definition_status(row),
         placement_constraints: Vec::new(),
-        compatibilities: vec!["EC2", "FARGATE"],
+        compatibilities: vec![Compatibility::Ec2, Compatibility::Fargate],
         requires_compatibilities: row.requires.clone(),
         runtime_platform: row.platform.clone(),
         cpu: row.cpu.to_string(),
@@ -112,36 +115,44 @@ pub(crate) fn definition(config: &Config, row: &TaskDefinition) -> DefinitionSha
     }
 }
 
+pub(crate) fn definition_status(row: &TaskDefinition) -> TaskDefinitionStatus {
+    match (row.delete_requested, row.deregistered) {
+        (Some(_), _) => TaskDefinitionStatus::DeleteInProgress,
+        (None, Some(_)) => TaskDefinitionStatus::Inactive,
+        (None, None) => TaskDefinitionStatus::Active,
+    }
+}
+
 #[derive(Debug, Wire)]
 #[wire(camelCase)]
 pub(crate) struct TaskShape {
     pub attachments: Vec<AttachmentShape>,
     pub attributes: Vec<KeyValue>,
-    pub availability_zone: String,
-    pub capacity_provider_name: Option<String>,
+    pub availability_zone: ZoneName,
+    pub capacity_provider_name: Option<CapacityProvider>,
     pub cluster_arn: String,
-    pub connectivity: Option<&'static str>,
+    pub connectivity: Option<Connectivity>,
     pub connectivity_at: Option<Timestamp>,
     pub containers: Vec<ContainerShape>,
     pub cpu: String,
     pub created_at: Timestamp,
-    pub desired_status: &'static str,
+    pub desired_status: DesiredStatus,
     pub enable_execute_command: bool,
     pub ephemeral_storage: Option<EphemeralStorage>,
     pub execution_stopped_at: Option<Timestamp>,
     pub group: String,
-    pub health_status: &'static str,
-    pub last_status: &'static str,
-    pub launch_type: &'static str,
+    pub health_status: HealthStatus,
+    pub last_status: Status,
+    pub launch_type: LaunchType,
     pub memory: String,
     pub overrides: Overrides,
-    pub platform_version: String,
+    pub platform_version: PlatformVersion,
     pub platform_family: &'static str,
     pub pull_started_at: Option<Timestamp>,
     pub pull_stopped_at: Option<Timestamp>,
     pub started_at: Option<Timestamp>,
     pub started_by: Option<String>,
-    pub stop_code: Option<String>,
+    pub stop_code: Option<TaskStopCode>,
     pub stopped_at: Option<Timestamp>,
     pub stopped_reason: Option<String>,
     pub stopping_at: Option<Timestamp>,
@@ -166,16 +177,16 @@ pub(crate) struct AttachmentShape {
 pub(crate) struct ContainerShape {
     pub container_arn: String,
     pub task_arn: String,
-    pub name: String,
+    pub name: ContainerName,
     pub image: String,
     pub image_digest: Option<String>,
     pub runtime_id: Option<String>,
-    pub last_status: &'static str,
+    pub last_status: Status,
     pub exit_code: Option<i32>,
     pub reason: Option<String>,
     pub network_bindings: Vec<Value>,
     pub network_interfaces: Vec<InterfaceShape>,
-    pub health_status: &'static str,
+    pub health_status: HealthStatus,
     pub cpu: String,
     pub memory: Option<String>,
     pub memory_reservation: Option<String>,
@@ -201,9 +212,9 @@ pub(crate) fn task(image: &Image, config: &Config, row: Arc<Task>, with_tags: bo
         attachments: vec![attachment(task, status)],
         attributes: vec![KeyValue { name: "ecs.cpu-architecture".into(), value: "x86_64".into() }],
         availability_zone: task.zone.clone(),
-        capacity_provider_name: task.capacity_provider.clone(),
+        capacity_provider_name: task.capacity_provider,
         cluster_arn: rules::cluster_arn(config, &task.cluster),
-        connectivity: connected.map(|_| "CONNECTED"),
+        connectivity: connected.map(|_| Connectivity::Connected),
         connectivity_at: connected,
         containers: containers(config, &known),
         cpu: size.0.to_string(),
@@ -213,18 +224,18 @@ pub(crate) fn task(image: &Image, config: &Config, row: Arc<Task>, with_tags: bo
         ephemeral_storage: known.definition.as_ref().map(|d| ephemeral_storage(d, &task.overrides)),
         execution_stopped_at: seen.and_then(|s| s.ended),
         group: task.group.clone(),
-        health_status: status::health_word(known.health()),
-        last_status: status.as_str(),
-        launch_type: "FARGATE",
+        health_status: status::health_status(known.health()),
+        last_status: status,
+        launch_type: LaunchType::Fargate,
         memory: size.1.to_string(),
         overrides: task.overrides.clone(),
-        platform_version: task.platform_version.clone(),
+        platform_version: task.platform_version,
         platform_family: "Linux",
         pull_started_at: known.progress.pull_started,
         pull_stopped_at: known.progress.pull_stopped,
         started_at: connected,
         started_by: task.started_by.clone(),
-        stop_code: stop.as_ref().map(|s| s.0.clone()),
+        stop_code: stop.as_ref().map(|s| s.0),
         stopped_at: known.progress.stopped,
         stopped_reason: stop.map(|s| s.1),
         stopping_at: if known.is_stopping() { known.stopping_at() } else { None },
@@ -279,7 +290,7 @@ fn containers(config: &Config, known: &Known) -> Vec<ContainerShape> {
     let task_arn = rules::task_arn(config, task);
     let over = known.progress.stopped.is_some();
     let shape = |c: &ContainerDefinition| {
-        let seen = known.seen.as_ref().and_then(|s| s.containers.get(&c.name));
+        let seen = known.seen.as_ref().and_then(|s| s.containers.get(c.name.as_str()));
         let (exit_code, reason) = match seen.map(|s| &s.state) {
             Some(ContainerState::Ended { code, reason }) => (*code, reason.clone()),
             _ => (None, known.progress.failed.clone()),
@@ -292,9 +303,13 @@ fn containers(config: &Config, known: &Known) -> Vec<ContainerShape> {
             task_arn: task_arn.clone(),
             name: c.name.clone(),
             image: c.image.clone(),
-            image_digest: known.progress.images.get(&c.name).cloned(),
+            image_digest: known.progress.images.get(c.name.as_str()).cloned(),
             runtime_id: seen.map(|_| format!("{}-{}", task.id, uuid_of(&task.id, &c.name).replace('-', ""))),
-            last_status: if over { "STOPPED" } else { status::container_word(seen.map(|s| &s.state)) },
+            last_status: if over {
+                Status::Stopped
+            } else {
+                status::container_status(seen.map(|s| &s.state))
+            },
             exit_code,
             reason,
             network_bindings: Vec::new(),
@@ -302,7 +317,7 @@ fn containers(config: &Config, known: &Known) -> Vec<ContainerShape> {
                 attachment_id: uuid_of(&task.id, "interface"),
                 address: task.private_ip.to_string(),
             }],
-            health_status: status::health_word(
+            health_status: status::health_status(
                 seen.map_or(escale_tables::ecs::Health::Unknown, |s| s.health),
             ),
             cpu: c.cpu.to_string(),
@@ -327,17 +342,17 @@ pub(crate) fn uuid_of(task: &str, name: &str) -> String {
 #[wire(camelCase)]
 pub(crate) struct ServiceShape {
     pub service_arn: String,
-    pub service_name: String,
+    pub service_name: ServiceName,
     pub cluster_arn: String,
     pub load_balancers: Vec<LoadBalancer>,
     pub service_registries: Vec<Value>,
-    pub status: &'static str,
+    pub status: ServiceStatus,
     pub desired_count: u32,
     pub running_count: i32,
     pub pending_count: i32,
-    pub launch_type: Option<&'static str>,
+    pub launch_type: Option<LaunchType>,
     pub capacity_provider_strategy: Option<Vec<StrategyItem>>,
-    pub platform_version: String,
+    pub platform_version: Option<PlatformVersion>,
     pub platform_family: &'static str,
     pub task_definition: String,
     pub deployment_configuration: DeploymentConfigurationShape,
@@ -349,14 +364,14 @@ pub(crate) struct ServiceShape {
     pub placement_strategy: Vec<Value>,
     pub network_configuration: NetworkShape,
     pub health_check_grace_period_seconds: Option<i64>,
-    pub scheduling_strategy: &'static str,
+    pub scheduling_strategy: SchedulingStrategy,
     pub deployment_controller: ControllerShape,
     pub tags: Vec<TagShape>,
     #[wire("enableECSManagedTags")]
     pub managed_tags: bool,
-    pub propagate_tags: String,
+    pub propagate_tags: PropagateTags,
     pub enable_execute_command: bool,
-    pub availability_zone_rebalancing: &'static str,
+    pub availability_zone_rebalancing: AvailabilityZoneRebalancing,
 }
 
 #[derive(Debug, Wire)]
@@ -365,7 +380,7 @@ pub(crate) struct DeploymentConfigurationShape {
     pub deployment_circuit_breaker: BreakerShape,
     pub maximum_percent: u32,
     pub minimum_healthy_percent: u32,
-    pub strategy: &'static str,
+    pub strategy: DeploymentStrategy,
 }
 
 #[derive(Clone, Debug, Wire)]
@@ -379,7 +394,7 @@ pub(crate) struct BreakerShape {
 #[wire(camelCase)]
 pub(crate) struct ControllerShape {
     #[wire("type")]
-    pub kind: String,
+    pub kind: DeploymentControllerType,
 }
 
 #[derive(Clone, Debug, Wire)]
@@ -399,8 +414,8 @@ pub(crate) struct EventShape {
 #[derive(Debug, Wire)]
 #[wire(camelCase)]
 pub(crate) struct DeploymentShape {
-    pub id: String,
-    pub status: &'static str,
+    pub id: DeploymentId,
+    pub status: DeploymentStatus,
     pub task_definition: String,
     pub desired_count: i32,
     pub pending_count: i32,
@@ -409,17 +424,17 @@ pub(crate) struct DeploymentShape {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub capacity_provider_strategy: Option<Vec<StrategyItem>>,
-    pub launch_type: Option<&'static str>,
-    pub platform_version: String,
+    pub launch_type: Option<LaunchType>,
+    pub platform_version: PlatformVersion,
     pub platform_family: &'static str,
     pub network_configuration: NetworkShape,
-    pub rollout_state: &'static str,
+    pub rollout_state: RolloutState,
     pub rollout_state_reason: String,
 }
 
-fn launch(launch: &Launch) -> (Option<&'static str>, Option<Vec<StrategyItem>>) {
+fn launch(launch: &Launch) -> (Option<LaunchType>, Option<Vec<StrategyItem>>) {
     match launch {
-        Launch::Fargate => (Some("FARGATE"), None),
+        Launch::Fargate => (Some(LaunchType::Fargate), None),
         Launch::Strategy(items) => (None, Some(items.clone())),
     }
 }
@@ -450,7 +465,7 @@ pub(crate) fn service(image: &Image, config: &Config, row: &Service, with_tags: 
         pending_count: pending,
         launch_type,
         capacity_provider_strategy: strategy,
-        platform_version: newest.map_or_else(String::new, |d| d.platform_version.clone()),
+        platform_version: newest.map(|d| d.platform_version),
         platform_family: "Linux",
         task_definition: newest
             .map_or_else(String::new, |d| rules::definition_arn(config, &d.family, d.revision)),
@@ -458,7 +473,7 @@ pub(crate) fn service(image: &Image, config: &Config, row: &Service, with_tags: 
             deployment_circuit_breaker: BreakerShape { enable: row.circuit_breaker, rollback: row.rollback },
             maximum_percent: row.maximum_percent,
             minimum_healthy_percent: row.minimum_percent,
-            strategy: "ROLLING",
+            strategy: DeploymentStrategy::Rolling,
         },
         deployments: row.deployments.iter().enumerate().map(deployment).collect(),
         events: events.collect(),
@@ -468,25 +483,28 @@ pub(crate) fn service(image: &Image, config: &Config, row: &Service, with_tags: 
         placement_strategy: Vec::new(),
         network_configuration: NetworkShape { awsvpc_configuration: newest.map(|d| d.network.clone()) },
         health_check_grace_period_seconds: row.grace_secs,
-        scheduling_strategy: "REPLICA",
-        deployment_controller: ControllerShape { kind: "ECS".into() },
+        scheduling_strategy: SchedulingStrategy::Replica,
+        deployment_controller: ControllerShape { kind: DeploymentControllerType::Ecs },
         tags: if with_tags { rules::tags_out(&row.tags) } else { Vec::new() },
         managed_tags: row.managed_tags,
-        propagate_tags: row.propagate_tags.clone(),
+        propagate_tags: row.propagate_tags,
         enable_execute_command: false,
-        availability_zone_rebalancing: if row.rebalance { "ENABLED" } else { "DISABLED" },
+        availability_zone_rebalancing: match row.rebalance {
+            true => AvailabilityZoneRebalancing::Enabled,
+            false => AvailabilityZoneRebalancing::Disabled,
+        },
     }
 }
 
 /// A deleted one drains until its last task is gone.
-pub(crate) fn service_status(image: &Image, row: &Service) -> &'static str {
+pub(crate) fn service_status(image: &Image, row: &Service) -> ServiceStatus {
     if row.deleted.is_none() {
-        return "ACTIVE";
+        return ServiceStatus::Active;
     }
     let key = escale_store::Row::key(row);
     let mut tasks = image.scan::<Task>().filter(|t| t.service.as_ref().is_some_and(|s| s.key == key));
     let left = tasks.any(|t| Known::of(image, t).status() != Status::Stopped);
-    if left { "DRAINING" } else { "INACTIVE" }
+    if left { ServiceStatus::Draining } else { ServiceStatus::Inactive }
 }
 
 fn deployment(
@@ -502,7 +520,7 @@ fn deployment(
     let (launch_type, capacity_provider_strategy) = launch(&row.launch);
     DeploymentShape {
         id: row.id.clone(),
-        status: if newest { "PRIMARY" } else { "ACTIVE" },
+        status: if newest { DeploymentStatus::Primary } else { DeploymentStatus::Active },
         task_definition: rules::definition_arn(config, &row.family, row.revision),
         desired_count: if newest { service.desired as i32 } else { 0 },
         pending_count: pending,
@@ -512,13 +530,13 @@ fn deployment(
         updated_at: row.updated,
         capacity_provider_strategy,
         launch_type,
-        platform_version: row.platform_version.clone(),
+        platform_version: row.platform_version,
         platform_family: "Linux",
         network_configuration: NetworkShape { awsvpc_configuration: Some(row.network.clone()) },
         rollout_state: match row.outcome {
-            Outcome::InProgress => "IN_PROGRESS",
-            Outcome::Completed => "COMPLETED",
-            Outcome::Failed => "FAILED",
+            Outcome::InProgress => RolloutState::InProgress,
+            Outcome::Completed => RolloutState::Completed,
+            Outcome::Failed => RolloutState::Failed,
         },
         rollout_state_reason: row.reason.clone(),
     }

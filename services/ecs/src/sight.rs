@@ -3,13 +3,13 @@
 use escale_store::{Image, Row};
 use escale_tables::{
     ecs::{Service, TargetSeen, Task},
-    elbv2::{self, TargetGroup, TargetHealth},
+    elbv2::{self, TargetGroup, TargetGroupArn, TargetHealth, TargetHealthState},
 };
 
 /// The first of a task's target groups that calls it unhealthy.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Sight {
-    pub group: String,
+    pub group: TargetGroupArn,
     pub port: u16,
     /// The load balancer's own words: `Health checks failed with these codes: [404]`
     pub description: String,
@@ -52,7 +52,10 @@ pub(crate) fn of_task(image: &Image, service: &Service, task: &Task) -> Option<S
     let mut balancers = service.load_balancers.iter();
     balancers.find_map(|b| {
         let group = image.get::<TargetGroup>(b.target_group_arn.as_ref()?)?;
-        let (_, description) = seen.groups.get(&group.arn).filter(|(state, _)| state == "unhealthy")?;
+        let (_, description) = seen
+            .groups
+            .get(group.arn.as_str())
+            .filter(|(state, _)| *state == TargetHealthState::Unhealthy)?;
         let port = u16::try_from(b.container_port?).ok()?;
         let key = elbv2::Target::key_of(&group.arn, task.private_ip, port);
         let health = image.get::<elbv2::TargetSeen>(&key)?.health.clone();
@@ -97,7 +100,7 @@ mod tests {
             matcher: "200-299".into(),
         };
         let group = TargetGroup {
-            arn: String::new(),
+            arn: "".into(),
             name: String::new(),
             vpc: "vpc-0".into(),
             targets: TargetType::Ip,

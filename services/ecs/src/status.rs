@@ -1,5 +1,6 @@
 //! The words that AWS shows, from wish, progress and observation.
 
+use crate::choices::{DesiredStatus, HealthStatus, TaskStopCode};
 use escale_base::{Timestamp, choice};
 use escale_store::Image;
 use escale_tables::{
@@ -89,26 +90,29 @@ impl Known {
         }
     }
 
-    pub(crate) fn desired(&self) -> &'static str {
-        if self.lives() { "RUNNING" } else { "STOPPED" }
+    pub(crate) fn desired(&self) -> DesiredStatus {
+        if self.lives() { DesiredStatus::Running } else { DesiredStatus::Stopped }
     }
 
     /// AWS's code and words for why it stops.
-    pub(crate) fn stop(&self) -> Option<(String, String)> {
+    pub(crate) fn stop(&self) -> Option<(TaskStopCode, String)> {
         if let Some(failed) = &self.progress.failed {
-            return Some(("TaskFailedToStart".into(), failed.clone()));
+            return Some((TaskStopCode::TaskFailedToStart, failed.clone()));
         }
         if let Some(stop) = &self.task.stop {
             let code = match stop.cause {
-                StopCause::Asked => "UserInitiated",
-                StopCause::Scaled | StopCause::Sick => "ServiceSchedulerInitiated",
+                StopCause::Asked => TaskStopCode::UserInitiated,
+                StopCause::Scaled | StopCause::Sick => TaskStopCode::ServiceSchedulerInitiated,
             };
-            return Some((code.into(), stop.reason.clone()));
+            return Some((code, stop.reason.clone()));
         }
         let why = self.seen.as_ref()?.why.as_ref()?;
         let never_ran = self.seen.as_ref().is_some_and(|s| s.started.is_none());
-        let code = if never_ran { "TaskFailedToStart" } else { "EssentialContainerExited" };
-        Some((code.into(), why.clone()))
+        let code = match never_ran {
+            true => TaskStopCode::TaskFailedToStart,
+            false => TaskStopCode::EssentialContainerExited,
+        };
+        Some((code, why.clone()))
     }
 
     pub(crate) fn stopping_at(&self) -> Option<Timestamp> {
@@ -120,7 +124,8 @@ impl Known {
     pub(crate) fn health(&self) -> Health {
         let (Some(definition), Some(seen)) = (&self.definition, &self.seen) else { return Health::Unknown };
         let checked = definition.containers.iter().filter(|c| c.essential && c.health_check.is_some());
-        let mut all = checked.map(|c| seen.containers.get(&c.name).map_or(Health::Unknown, |s| s.health));
+        let mut all =
+            checked.map(|c| seen.containers.get(c.name.as_str()).map_or(Health::Unknown, |s| s.health));
         let Some(first) = all.next() else { return Health::Unknown };
         all.fold(first, |worst, next| match (worst, next) {
             (Health::Unhealthy, _) | (_, Health::Unhealthy) => Health::Unhealthy,
@@ -130,19 +135,19 @@ impl Known {
     }
 }
 
-pub(crate) fn health_word(health: Health) -> &'static str {
+pub(crate) fn health_status(health: Health) -> HealthStatus {
     match health {
-        Health::Unknown => "UNKNOWN",
-        Health::Healthy => "HEALTHY",
-        Health::Unhealthy => "UNHEALTHY",
+        Health::Unknown => HealthStatus::Unknown,
+        Health::Healthy => HealthStatus::Healthy,
+        Health::Unhealthy => HealthStatus::Unhealthy,
     }
 }
 
-pub(crate) fn container_word(state: Option<&ContainerState>) -> &'static str {
+pub(crate) fn container_status(state: Option<&ContainerState>) -> Status {
     match state {
-        None | Some(ContainerState::Pending) => "PENDING",
-        Some(ContainerState::Running) => "RUNNING",
-        Some(ContainerState::Ended { .. }) => "STOPPED",
+        None | Some(ContainerState::Pending) => Status::Pending,
+        Some(ContainerState::Running) => Status::Running,
+        Some(ContainerState::Ended { .. }) => Status::Stopped,
     }
 }
 
@@ -162,7 +167,7 @@ pub(crate) fn count<'a>(image: &Image, tasks: impl Iterator<Item = &'a Arc<Task>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use escale_tables::ecs::{Overrides, Stop};
+    use escale_tables::ecs::{Overrides, PlatformVersion, Stop};
 
     fn task(stop: Option<Stop>) -> Task {
         Task {
@@ -174,7 +179,7 @@ mod tests {
             started_by: None,
             service: None,
             capacity_provider: None,
-            platform_version: "1.4.0".into(),
+            platform_version: PlatformVersion::V1_4,
             vpc: "vpc-1".into(),
             subnet: "subnet-1".into(),
             zone: "a".into(),
@@ -182,7 +187,7 @@ mod tests {
             private_ip: std::net::Ipv4Addr::LOCALHOST,
             allocation: None,
             overrides: Overrides::default(),
-            credentials_id: String::new(),
+            credentials_id: "".into(),
             client_token: None,
             stop,
             tags: vec![],

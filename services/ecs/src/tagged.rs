@@ -17,7 +17,7 @@ fn find(cx: &Cx<'_>, arn: &str) -> Result<Tagged, Error> {
     let missing = || Error::NoResource(arn.to_owned());
     let parsed: Arn = arn.parse().map_err(|e| Error::Invalid(format!("{e}")))?;
     match parsed.resource_type() {
-        "cluster" => Ok(Tagged::Cluster(rules::cluster(cx.tx, Some(arn))?.name.clone())),
+        "cluster" => Ok(Tagged::Cluster(rules::cluster(cx.tx, Some(arn))?.name.to_string())),
         "service" => {
             let key = parsed.resource_id().to_owned();
             cx.tx.has::<Service>(&key).then_some(Tagged::Service(key)).ok_or_else(missing)

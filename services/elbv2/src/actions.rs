@@ -2,10 +2,11 @@
 
 use crate::{
     Error,
+    choices::RedirectStatus,
     error::{TooMany, invalid},
 };
 use escale_base::{AwsError, Wire, choice};
-use escale_tables::elbv2::{Action, FixedResponse, Redirect};
+use escale_tables::elbv2::{Action, FixedResponse, Redirect, TargetGroupArn};
 
 choice! {
     pub(crate) enum ActionType {
@@ -22,7 +23,7 @@ choice! {
 pub(crate) struct ActionShape {
     #[wire("Type")]
     pub kind: ActionType,
-    pub target_group_arn: Option<String>,
+    pub target_group_arn: Option<TargetGroupArn>,
     pub order: Option<i32>,
     pub redirect_config: Option<RedirectShape>,
     pub fixed_response_config: Option<FixedShape>,
@@ -36,7 +37,7 @@ pub(crate) struct RedirectShape {
     pub host: Option<String>,
     pub path: Option<String>,
     pub query: Option<String>,
-    pub status_code: Option<String>,
+    pub status_code: Option<RedirectStatus>,
 }
 
 #[derive(Clone, Debug, Wire)]
@@ -54,7 +55,7 @@ pub(crate) struct ForwardShape {
 
 #[derive(Clone, Debug, Wire)]
 pub(crate) struct TupleShape {
-    pub target_group_arn: Option<String>,
+    pub target_group_arn: Option<TargetGroupArn>,
     pub weight: Option<u32>,
 }
 
@@ -110,13 +111,10 @@ fn redirect(config: Option<RedirectShape>) -> Result<Action, Error> {
     let config =
         config.ok_or_else(|| invalid("RedirectConfig is required for an action of type 'redirect'"))?;
     let part = |given: Option<String>, default: &str| given.unwrap_or_else(|| default.to_owned());
-    let permanent = match config.status_code.as_deref() {
-        Some("HTTP_301") => true,
-        Some("HTTP_302") => false,
-        other => {
-            let given = other.unwrap_or("");
-            return Err(invalid(format!("The redirect status code '{given}' must be HTTP_301 or HTTP_302")));
-        }
+    let permanent = match config.status_code {
+        Some(RedirectStatus::Http301) => true,
+        Some(RedirectStatus::Http302) => false,
+        None => return Err(invalid("The redirect status code '' must be HTTP_301 or HTTP_302")),
     };
     let redirect = Redirect {
         protocol: part(config.protocol, "#{protocol}"),
@@ -179,7 +177,7 @@ pub(crate) fn show(action: &Action) -> Vec<ActionShape> {
             shape.order = None;
             shape.target_group_arn =
                 if let [(arn, _)] = groups.as_slice() { Some(arn.clone()) } else { None };
-            let tuple = |(arn, weight): &(String, u32)| TupleShape {
+            let tuple = |(arn, weight): &(TargetGroupArn, u32)| TupleShape {
                 target_group_arn: Some(arn.clone()),
                 weight: Some(*weight),
             };
@@ -199,7 +197,11 @@ pub(crate) fn show(action: &Action) -> Vec<ActionShape> {
                 host: Some(r.host.clone()),
                 path: Some(r.path.clone()),
                 query: Some(r.query.clone()),
-                status_code: Some(if r.permanent { "HTTP_301" } else { "HTTP_302" }.into()),
+                status_code: Some(if r.permanent {
+                    RedirectStatus::Http301
+                } else {
+                    RedirectStatus::Http302
+                }),
             });
         }
         Action::Fixed(f) => {

@@ -9,6 +9,7 @@
 mod actions;
 mod attributes;
 mod cfn;
+mod choices;
 mod conditions;
 mod error;
 mod ops;

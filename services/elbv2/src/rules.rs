@@ -85,7 +85,7 @@ pub(crate) fn balancers_of(image: &Image, group: &str) -> BTreeSet<String> {
     let by_default = image.scan::<Listener>().filter(|l| targets_group(&l.default, group));
     let by_rule = image.scan::<Rule>().filter(|r| targets_group(&r.action, group));
     let by_rule = by_rule.filter_map(|r| image.get::<Listener>(&r.listener));
-    by_default.chain(by_rule).map(|l| l.load_balancer.clone()).collect()
+    by_default.chain(by_rule).map(|l| l.load_balancer.to_string()).collect()
 }
 
 /// Whether the balancer may forward to these groups: they exist, are of its VPC, and no other's.
@@ -100,7 +100,7 @@ pub(crate) fn may_forward(cx: &Cx<'_>, balancer: &LoadBalancer, action: &Action)
             )));
         }
         if balancers_of(cx.tx, arn).iter().any(|other| *other != balancer.arn) {
-            return Err(Error::AssociationLimit(arn.clone()));
+            return Err(Error::AssociationLimit(arn.to_string()));
         }
     }
     Ok(())
@@ -111,7 +111,7 @@ pub(crate) fn may_forward(cx: &Cx<'_>, balancer: &LoadBalancer, action: &Action)
 pub(crate) fn settle(tx: &mut Tx) {
     let loose: Vec<String> = tx
         .scan::<TargetGroup>()
-        .map(|g| g.arn.clone())
+        .map(|g| g.arn.to_string())
         .filter(|arn| balancers_of(tx, arn).is_empty())
         .collect();
     for group in loose {

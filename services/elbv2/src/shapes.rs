@@ -2,6 +2,7 @@
 
 use crate::{
     actions::{self, ActionShape},
+    choices::{IpAddressType, LoadBalancerType, Protocol, TargetGroupIpAddressType},
     conditions::{self, ConditionShape},
     rules, status,
 };
@@ -25,10 +26,10 @@ pub(crate) struct BalancerShape {
     pub vpc_id: VpcId,
     pub state: StateShape,
     #[wire("Type")]
-    pub kind: &'static str,
+    pub kind: LoadBalancerType,
     pub availability_zones: Vec<ZoneShape>,
     pub security_groups: Vec<GroupId>,
-    pub ip_address_type: &'static str,
+    pub ip_address_type: IpAddressType,
 }
 
 #[derive(Debug, Wire)]
@@ -53,23 +54,23 @@ pub(crate) struct AddressShape {
 pub(crate) fn balancer(cx: &Cx<'_>, row: &LoadBalancer) -> BalancerShape {
     let (code, reason) = status::balancer(cx.tx, row);
     let zone = |n: &escale_tables::elbv2::Node| ZoneShape {
-        zone_name: n.zone.clone(),
+        zone_name: n.zone.to_string(),
         subnet_id: n.subnet.clone(),
         load_balancer_addresses: Vec::new(),
     };
     BalancerShape {
-        load_balancer_arn: row.arn.clone(),
-        dns_name: row.dns_name.clone(),
+        load_balancer_arn: row.arn.to_string(),
+        dns_name: row.dns_name.to_string(),
         canonical_hosted_zone_id: hosted_zone(&cx.config.region),
         created_time: row.created,
         load_balancer_name: row.name.clone(),
         scheme: row.scheme,
         vpc_id: row.vpc.clone(),
         state: StateShape { code, reason },
-        kind: "application",
+        kind: LoadBalancerType::Application,
         availability_zones: row.nodes.iter().map(zone).collect(),
         security_groups: row.groups.clone(),
-        ip_address_type: "ipv4",
+        ip_address_type: IpAddressType::Ipv4,
     }
 }
 
@@ -101,10 +102,10 @@ pub(crate) fn hosted_zone(region: &str) -> &'static str {
 pub(crate) struct GroupShape {
     pub target_group_arn: String,
     pub target_group_name: String,
-    pub protocol: &'static str,
+    pub protocol: Protocol,
     pub port: u16,
     pub vpc_id: VpcId,
-    pub health_check_protocol: &'static str,
+    pub health_check_protocol: Protocol,
     pub health_check_port: String,
     pub health_check_enabled: bool,
     pub health_check_interval_seconds: u32,
@@ -116,7 +117,7 @@ pub(crate) struct GroupShape {
     pub load_balancer_arns: Vec<String>,
     pub target_type: TargetType,
     pub protocol_version: &'static str,
-    pub ip_address_type: &'static str,
+    pub ip_address_type: TargetGroupIpAddressType,
 }
 
 #[derive(Clone, Debug, Wire)]
@@ -127,12 +128,12 @@ pub(crate) struct MatcherShape {
 pub(crate) fn group(image: &Image, row: &TargetGroup) -> GroupShape {
     let health = &row.health;
     GroupShape {
-        target_group_arn: row.arn.clone(),
+        target_group_arn: row.arn.to_string(),
         target_group_name: row.name.clone(),
-        protocol: "HTTP",
+        protocol: Protocol::Http,
         port: row.port,
         vpc_id: row.vpc.clone(),
-        health_check_protocol: "HTTP",
+        health_check_protocol: Protocol::Http,
         health_check_port: health.port.map_or_else(|| "traffic-port".to_owned(), |p| p.to_string()),
         health_check_enabled: true,
         health_check_interval_seconds: health.interval_secs,
@@ -144,7 +145,7 @@ pub(crate) fn group(image: &Image, row: &TargetGroup) -> GroupShape {
         load_balancer_arns: rules::balancers_of(image, &row.arn).into_iter().collect(),
         target_type: row.targets,
         protocol_version: "HTTP1",
-        ip_address_type: "ipv4",
+        ip_address_type: TargetGroupIpAddressType::Ipv4,
     }
 }
 
@@ -153,16 +154,16 @@ pub(crate) struct ListenerShape {
     pub listener_arn: String,
     pub load_balancer_arn: String,
     pub port: u16,
-    pub protocol: &'static str,
+    pub protocol: Protocol,
     pub default_actions: Vec<ActionShape>,
 }
 
 pub(crate) fn listener(row: &Listener) -> ListenerShape {
     ListenerShape {
-        listener_arn: row.arn.clone(),
-        load_balancer_arn: row.load_balancer.clone(),
+        listener_arn: row.arn.to_string(),
+        load_balancer_arn: row.load_balancer.to_string(),
         port: row.port,
-        protocol: "HTTP",
+        protocol: Protocol::Http,
         default_actions: actions::show(&row.default),
     }
 }
@@ -178,7 +179,7 @@ pub(crate) struct RuleShape {
 
 pub(crate) fn rule(row: &Rule) -> RuleShape {
     RuleShape {
-        rule_arn: row.arn.clone(),
+        rule_arn: row.arn.to_string(),
         priority: row.priority.to_string(),
         conditions: row.conditions.iter().map(conditions::show).collect(),
         actions: actions::show(&row.action),

@@ -1,9 +1,10 @@
 //! The words that AWS shows, from wish and observation.
 
-use crate::rules;
+use crate::{choices::TargetHealthReason, rules};
 use escale_base::choice;
 use escale_store::Image;
-use escale_tables::elbv2::{BalancerSeen, LoadBalancer, Target, TargetHealth, TargetSeen};
+use escale_tables::ec2::ZoneName;
+use escale_tables::elbv2::{BalancerSeen, LoadBalancer, Target, TargetHealth, TargetHealthState, TargetSeen};
 
 choice! {
     pub(crate) enum BalancerState {
@@ -29,72 +30,74 @@ pub(crate) fn balancer(image: &Image, row: &LoadBalancer) -> (BalancerState, Opt
     (state, why)
 }
 
-choice! {
-    pub(crate) enum HealthState {
-        Initial = "initial",
-        Healthy = "healthy",
-        Unhealthy = "unhealthy",
-        Unused = "unused",
-        Draining = "draining",
-    }
-}
-
 /// Source: <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetHealth.html>
 pub(crate) struct Health {
-    pub state: HealthState,
-    pub reason: Option<&'static str>,
+    pub state: TargetHealthState,
+    pub reason: Option<TargetHealthReason>,
     pub description: Option<String>,
 }
 
 impl Health {
-    fn of(state: HealthState, reason: &'static str, description: impl Into<String>) -> Health {
+    fn of(state: TargetHealthState, reason: TargetHealthReason, description: impl Into<String>) -> Health {
         Health { state, reason: Some(reason), description: Some(description.into()) }
     }
 
     pub(crate) fn not_registered() -> Health {
         let text = "Target is not registered to the target group";
-        Health::of(HealthState::Unused, "Target.NotRegistered", text)
+        Health::of(TargetHealthState::Unused, TargetHealthReason::TargetNotRegistered, text)
     }
 }
 
 pub(crate) fn target(image: &Image, target: &Target) -> Health {
     if target.draining.is_some() {
         let text = "Target deregistration is in progress";
-        return Health::of(HealthState::Draining, "Target.DeregistrationInProgress", text);
+        return Health::of(
+            TargetHealthState::Draining,
+            TargetHealthReason::TargetDeregistrationInProgress,
+            text,
+        );
     }
     let balancers = rules::balancers_of(image, &target.group);
     let Some(balancer) = balancers.first().and_then(|arn| image.get::<LoadBalancer>(arn)) else {
         let text = "Target group is not configured to receive traffic from the load balancer";
-        return Health::of(HealthState::Unused, "Target.NotInUse", text);
+        return Health::of(TargetHealthState::Unused, TargetHealthReason::TargetNotInUse, text);
     };
-    let enabled = |zone: &String| balancer.nodes.iter().any(|n| n.zone == *zone);
+    let enabled = |zone: &ZoneName| balancer.nodes.iter().any(|n| n.zone == *zone);
     if target.zone.as_ref().is_some_and(|z| !enabled(z)) {
         let text = "Target is in an Availability Zone that is not enabled for the load balancer";
-        return Health::of(HealthState::Unused, "Target.NotInUse", text);
+        return Health::of(TargetHealthState::Unused, TargetHealthReason::TargetNotInUse, text);
     }
     let seen = image.get::<TargetSeen>(&Target::key_of(&target.group, target.ip, target.port));
     let Some(seen) = seen else {
         let text = "Target registration is in progress";
-        return Health::of(HealthState::Initial, "Elb.RegistrationInProgress", text);
+        return Health::of(TargetHealthState::Initial, TargetHealthReason::ElbRegistrationInProgress, text);
     };
     match &seen.health {
-        TargetHealth::Healthy => Health { state: HealthState::Healthy, reason: None, description: None },
+        TargetHealth::Healthy => {
+            Health { state: TargetHealthState::Healthy, reason: None, description: None }
+        }
         TargetHealth::WrongStatus(status) => Health::of(
-            HealthState::Unhealthy,
-            "Target.ResponseCodeMismatch",
+            TargetHealthState::Unhealthy,
+            TargetHealthReason::TargetResponseCodeMismatch,
             format!("Health checks failed with these codes: [{status}]"),
         ),
-        TargetHealth::TimedOut => Health::of(HealthState::Unhealthy, "Target.Timeout", "Request timed out"),
-        TargetHealth::Refused | TargetHealth::NotHttp | TargetHealth::Unreachable(_) => {
-            Health::of(HealthState::Unhealthy, "Target.FailedHealthChecks", "Health checks failed")
+        TargetHealth::TimedOut => {
+            Health::of(TargetHealthState::Unhealthy, TargetHealthReason::TargetTimeout, "Request timed out")
         }
+        TargetHealth::Refused | TargetHealth::NotHttp | TargetHealth::Unreachable(_) => Health::of(
+            TargetHealthState::Unhealthy,
+            TargetHealthReason::TargetFailedHealthChecks,
+            "Health checks failed",
+        ),
         TargetHealth::Unused => {
             let text = "Target group is not configured to receive traffic from the load balancer";
-            Health::of(HealthState::Unused, "Target.NotInUse", text)
+            Health::of(TargetHealthState::Unused, TargetHealthReason::TargetNotInUse, text)
         }
         // `Draining` here means that the plane has not heard yet of its being registered again.
-        TargetHealth::Initial | TargetHealth::InitialFailing(_) | TargetHealth::Draining => {
-            Health::of(HealthState::Initial, "Elb.InitialHealthChecking", "Initial health checks in progress")
-        }
+        TargetHealth::Initial | TargetHealth::InitialFailing(_) | TargetHealth::Draining => Health::of(
+            TargetHealthState::Initial,
+            TargetHealthReason::ElbInitialHealthChecking,
+            "Initial health checks in progress",
+        ),
     }
 }

@@ -9,6 +9,7 @@
 mod aws_managed;
 mod bearer;
 mod cfn;
+mod choices;
 mod error;
 mod identity;
 mod ops;

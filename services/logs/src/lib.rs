@@ -8,6 +8,7 @@
 
 mod bound;
 mod cfn;
+mod choices;
 mod error;
 mod ops;
 mod pattern;

@@ -3,7 +3,7 @@
 use escale_base::{Arn, Timestamp, ids};
 use escale_service::Config;
 use escale_store::Tx;
-use escale_tables::rds::Event;
+use escale_tables::rds::{Event, SourceType};
 
 /// AWS keeps events for 14 days.
 const KEPT_MS: i64 = 14 * 24 * 60 * 60 * 1000;
@@ -17,7 +17,7 @@ pub(crate) fn instance(
     category: &str,
     message: &str,
 ) {
-    record(tx, config, now, ("db-instance", "db", id), category, message);
+    record(tx, config, now, (SourceType::DbInstance, "db", id), category, message);
 }
 
 pub(crate) fn snapshot(
@@ -28,14 +28,14 @@ pub(crate) fn snapshot(
     category: &str,
     message: &str,
 ) {
-    record(tx, config, now, ("db-snapshot", "snapshot", id), category, message);
+    record(tx, config, now, (SourceType::DbSnapshot, "snapshot", id), category, message);
 }
 
 fn record(
     tx: &mut Tx,
     config: &Config,
     now: Timestamp,
-    (source_type, arn_type, id): (&str, &str, &str),
+    (source_type, arn_type, id): (SourceType, &str, &str),
     category: &str,
     message: &str,
 ) {
@@ -52,7 +52,7 @@ fn record(
     let before = tx.prefix::<Event>(&format!("{:016}/", now.0)).count();
     tx.put(Event {
         nonce: format!("{before:04}{}", ids::random_hex(6)),
-        source_type: source_type.into(),
+        source_type,
         source: id.into(),
         source_arn: arn.to_string(),
         message: message.into(),

@@ -114,7 +114,7 @@ fn place(cx: &mut Cx<'_>, id: &str, asked: Asked<'_>) -> Result<Place, Error> {
     let first = subnet_outside(cx.tx, &group, &BTreeSet::new(), zone)?;
     let mut subnets = vec![first];
     if multi_az {
-        subnets.push(subnet_outside(cx.tx, &group, &BTreeSet::from([subnets[0].zone.clone()]), None)?);
+        subnets.push(subnet_outside(cx.tx, &group, &BTreeSet::from([subnets[0].zone.to_string()]), None)?);
     }
     let replication_group = match multi_az {
         true => Some(replication_group(cx, id, &group.vpc, port)?),
@@ -198,7 +198,7 @@ pub(crate) fn subnet_outside(
     zone: Option<&str>,
 ) -> Result<Arc<Subnet>, Error> {
     let mut subnets = group.subnets.iter().filter_map(|id| image.get::<Subnet>(id.as_str()));
-    let found = subnets.find(|s| !taken.contains(&s.zone) && zone.is_none_or(|z| z == s.zone));
+    let found = subnets.find(|s| !taken.contains(s.zone.as_str()) && zone.is_none_or(|z| z == s.zone));
     found.ok_or_else(|| match zone {
         Some(zone) => Error::Network(format!("DB subnet group '{}' has no subnet in {zone}", group.name)),
         None => Error::TooFewZones(taken.iter().cloned().collect::<Vec<_>>().join(", ")),
@@ -218,7 +218,7 @@ pub(crate) fn node(cx: &mut Cx<'_>, id: &str, subnet: &Subnet, groups: &[GroupId
     let interface = cx.call_as(PRINCIPAL, request)?.network_interface;
     Ok(Node {
         name,
-        zone: subnet.zone.clone(),
+        zone: subnet.zone.to_string(),
         subnet: subnet.id.clone(),
         interface: interface.network_interface_id,
         address: interface.private_ip_address,

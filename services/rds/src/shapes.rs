@@ -242,7 +242,7 @@ pub(crate) fn subnet_group(cx: &Cx<'_>, row: &SubnetGroup) -> SubnetGroupShape {
         SubnetShape {
             subnet_identifier: id.to_string(),
             subnet_status: if subnet.is_some() { "Active" } else { "Deleted" },
-            subnet_availability_zone: subnet.map(|s| ZoneShape { name: s.zone.clone() }),
+            subnet_availability_zone: subnet.map(|s| ZoneShape { name: s.zone.to_string() }),
         }
     });
     SubnetGroupShape {

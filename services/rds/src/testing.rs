@@ -122,7 +122,7 @@ impl Operation for CreateNetworkInterface {
             groups: input.groups,
             source_dest_check: true,
             description: input.description,
-            interface_type: "interface".into(),
+            interface_type: escale_tables::ec2::InterfaceType::Interface,
             requester: Some("rds.amazonaws.com".into()),
             tags: vec![],
             created: cx.now,
@@ -184,7 +184,7 @@ impl World {
                     id: SubnetId(format!("subnet-{zone}")),
                     vpc: vpc.clone(),
                     cidr: "10.0.0.0/24".parse().expect("a block"),
-                    zone: format!("eu-west-3{zone}"),
+                    zone: format!("eu-west-3{zone}").into(),
                     map_public_ip: false,
                     route_table: None,
                     tags: vec![],
@@ -209,7 +209,7 @@ impl World {
             tx.put(DefaultVpc { vpc: Some(VpcId::from("vpc-1")) });
             for zone in ["a", "b"] {
                 let subnet = SubnetId(format!("subnet-{zone}"));
-                tx.put(DefaultSubnet { zone: format!("eu-west-3{zone}"), subnet });
+                tx.put(DefaultSubnet { zone: format!("eu-west-3{zone}").into(), subnet });
             }
             Ok::<(), StoreError>(())
         });

@@ -1,6 +1,7 @@
 //! Route 53's CloudFormation types.
 
 use crate::{
+    choices::RRType,
     ops::{
         associate_vpc_with_hosted_zone::AssociateVPCWithHostedZone,
         change_resource_record_sets::{self, ChangeBatch, ChangeResourceRecordSets, ChangeShape},
@@ -104,7 +105,7 @@ fn zone_gone(image: &Image, created: &Created) -> Readiness {
 #[derive(Wire)]
 struct TemplateSet {
     name: String,
-    r#type: String,
+    r#type: RRType,
     set_identifier: Option<String>,
     weight: Option<u16>,
     multi_value_answer: Option<bool>,

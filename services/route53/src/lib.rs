@@ -8,6 +8,7 @@
 //! Start at `ops/change_resource_record_sets.rs`, then `compile.rs`.
 
 mod cfn;
+mod choices;
 mod compile;
 mod error;
 mod names;

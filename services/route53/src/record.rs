@@ -1,6 +1,10 @@
 //! One record set of a change: from the wire's shape to a row, and the checks that need no other set.
 
-use crate::{Error, names, rules, shapes::RecordSetShape, system};
+use crate::{
+    Error, names, rules,
+    shapes::{self, RecordSetShape},
+    system,
+};
 use escale_base::AwsError;
 use escale_store::Image;
 use escale_tables::route53::{HostedZone, RecordData, RecordSet, RecordType, Routing};
@@ -32,8 +36,7 @@ pub(crate) fn read(zone: &HostedZone, action: Action, shape: RecordSetShape) -> 
         shape.name, shape.r#type
     );
     let invalid = |what: &str| Error::InvalidInput(format!("Invalid request: {what} {place}"));
-    let unknown = |_| AwsError::not_supported(format_args!("The record type {}", shape.r#type));
-    let kind: RecordType = shape.r#type.parse().map_err(unknown)?;
+    let kind = shapes::served_type(shape.r#type)?;
     let name = rules::domain_name(&shape.name)?;
     let routing = match (shape.weight, shape.multi_value_answer.unwrap_or(false), shape.set_identifier) {
         (None, false, None) => Routing::Simple,

@@ -1,12 +1,12 @@
 //! Shapes that several operations give or take.
 
-use crate::{status::ChangeStatus, system};
-use escale_base::{Timestamp, Wire};
+use crate::{choices::RRType, status::ChangeStatus, system};
+use escale_base::{AwsError, Timestamp, Wire};
 use escale_service::Config;
 use escale_store::Image;
 use escale_tables::{
     ec2::VpcId,
-    route53::{Change, HostedZone, RecordData, RecordSet, Routing},
+    route53::{Change, HostedZone, RecordData, RecordSet, RecordType, Routing},
 };
 
 #[derive(Clone, Debug, Wire)]
@@ -48,8 +48,7 @@ pub(crate) struct ChangeInfo {
 #[derive(Clone, Debug, Wire)]
 pub(crate) struct RecordSetShape {
     pub name: String,
-    /// Text, since types that are not served must be refused by their names.
-    pub r#type: String,
+    pub r#type: RRType,
     pub set_identifier: Option<String>,
     pub weight: Option<u16>,
     pub multi_value_answer: Option<bool>,
@@ -103,10 +102,32 @@ pub(crate) fn change_info(row: &Change, status: ChangeStatus) -> ChangeInfo {
     }
 }
 
+/// Each type that is served is one of AWS's.
+pub(crate) fn record_type(kind: RecordType) -> RRType {
+    match kind {
+        RecordType::A => RRType::A,
+        RecordType::Aaaa => RRType::Aaaa,
+        RecordType::Caa => RRType::Caa,
+        RecordType::Cname => RRType::Cname,
+        RecordType::Mx => RRType::Mx,
+        RecordType::Ns => RRType::Ns,
+        RecordType::Ptr => RRType::Ptr,
+        RecordType::Soa => RRType::Soa,
+        RecordType::Srv => RRType::Srv,
+        RecordType::Txt => RRType::Txt,
+    }
+}
+
+/// The type, if it is served.
+pub(crate) fn served_type(named: RRType) -> Result<RecordType, AwsError> {
+    let unknown = |_| AwsError::not_supported(format_args!("The record type {named}"));
+    named.as_str().parse().map_err(unknown)
+}
+
 pub(crate) fn record_set(row: &RecordSet) -> RecordSetShape {
     let mut shape = RecordSetShape {
         name: row.name.clone(),
-        r#type: row.kind.to_string(),
+        r#type: record_type(row.kind),
         set_identifier: row.routing.set_identifier().map(str::to_owned),
         weight: None,
         multi_value_answer: None,

@@ -76,17 +76,17 @@ enum Reach {
 
 fn load_balancers(image: &Image, reach: Reach) -> Vec<SystemName> {
     let rows = image.scan::<LoadBalancerName>().filter(|r| r.public == (reach == Reach::Public));
-    rows.map(|r| SystemName::new(&r.name, r.addresses.clone(), TTL_SECS)).collect()
+    rows.map(|r| SystemName::new(r.name.as_str(), r.addresses.clone(), TTL_SECS)).collect()
 }
 
 fn distributions(image: &Image) -> Vec<SystemName> {
     let rows = image.scan::<DistributionName>();
-    rows.map(|r| SystemName::new(&r.name, r.addresses.clone(), TTL_SECS)).collect()
+    rows.map(|r| SystemName::new(r.name.as_str(), r.addresses.clone(), TTL_SECS)).collect()
 }
 
 fn databases(image: &Image) -> Vec<SystemName> {
     let rows = image.scan::<RdsEndpoint>();
-    rows.map(|r| SystemName::new(&r.name, vec![r.address], r.ttl_secs)).collect()
+    rows.map(|r| SystemName::new(r.name.as_str(), vec![r.address], r.ttl_secs)).collect()
 }
 
 /// A name that is not the zone's is left out: one bad row must not take all other names down.

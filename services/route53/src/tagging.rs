@@ -1,24 +1,28 @@
 //! Tags of hosted zones; health checks, which could have tags too, do not exist here.
 
-use crate::{Error, rules};
+use crate::{Error, choices::TagResourceType, rules};
 use escale_base::{Tag, Wire};
 use escale_store::Image;
 use escale_tables::route53::HostedZone;
 
 #[derive(Wire)]
 pub(crate) struct TagSet {
-    resource_type: String,
+    resource_type: TagResourceType,
     resource_id: String,
     tags: Vec<Tag>,
 }
 
-pub(crate) fn zone(image: &Image, resource_type: &str, id: &str) -> Result<HostedZone, Error> {
-    if resource_type != "hostedzone" {
+pub(crate) fn zone(image: &Image, resource_type: TagResourceType, id: &str) -> Result<HostedZone, Error> {
+    if resource_type != TagResourceType::Hostedzone {
         return Err(Error::NoHealthCheck);
     }
     rules::zone(image, id).map(|zone| HostedZone::clone(&zone))
 }
 
 pub(crate) fn set(zone: &HostedZone) -> TagSet {
-    TagSet { resource_type: "hostedzone".to_owned(), resource_id: zone.id.clone(), tags: zone.tags.clone() }
+    TagSet {
+        resource_type: TagResourceType::Hostedzone,
+        resource_id: zone.id.clone(),
+        tags: zone.tags.clone(),
+    }
 }

@@ -67,7 +67,7 @@ impl Directory for PublicNames {
         let image = self.store.read();
         let zones = image.scan::<HostedZone>().filter(|zone| !zone.private);
         let hosted: Vec<String> = zones.flat_map(|zone| hosted(&image, &zone)).collect();
-        let balancers = image.scan::<LoadBalancerName>().map(|row| row.name.clone());
+        let balancers = image.scan::<LoadBalancerName>().map(|row| row.name.to_string());
         let all: BTreeSet<String> = hosted
             .into_iter()
             .chain(balancers)

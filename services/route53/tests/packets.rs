@@ -130,7 +130,7 @@ async fn names_are_answered_where_they_are_asked() {
         &store,
         Vpc { id: VPC.into(), cidr, dns_support: true, dns_hostnames: false, tags: vec![], created: at },
     );
-    put(&store, VpcSeen { id: VPC.into(), applied: String::new(), at });
+    put(&store, VpcSeen { id: VPC.into(), applied: String::new().into(), at });
 
     let mut engine = Engine::new(store.clone(), Clock::machine());
     let clock = Clock::machine();

@@ -3,6 +3,7 @@
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html>
 
 use crate::Error;
+use crate::choices::{ChecksumAlgorithm, ChecksumType};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use escale_objects::{Algorithm, Checksums, Expected};
 use http::HeaderMap;
@@ -86,14 +87,22 @@ pub(crate) fn name(algorithm: Algorithm) -> &'static str {
     KEPT.iter().find(|(a, ..)| *a == algorithm).map_or("Content-MD5", |(_, name, _)| name)
 }
 
-pub(crate) fn by_name(name: &str) -> Result<Algorithm, Error> {
-    let found = KEPT.iter().find(|(_, n, _)| *n == name).map(|(a, ..)| *a);
-    found.ok_or_else(|| Error::NotSupported(format!("The checksum algorithm {name}")))
+/// AWS's word for one that is kept.
+pub(crate) fn shown(algorithm: Algorithm) -> Option<ChecksumAlgorithm> {
+    name(algorithm).parse().ok()
+}
+
+pub(crate) fn named(asked: ChecksumAlgorithm) -> Result<Algorithm, Error> {
+    let found = KEPT.iter().find(|(_, name, _)| *name == asked.as_str()).map(|(a, ..)| *a);
+    found.ok_or_else(|| Error::NotSupported(format!("The checksum algorithm {asked}")))
 }
 
 /// What has to be computed of a body: what its sender announces in headers or for the trailer (the gate compares
 /// the values while the bytes pass). A sender that says nothing gets CRC-64/NVME, as on AWS.
-pub(crate) fn announced(headers: &HeaderMap, named: Option<&str>) -> Result<Vec<Algorithm>, Error> {
+pub(crate) fn announced(
+    headers: &HeaderMap,
+    asked: Option<ChecksumAlgorithm>,
+) -> Result<Vec<Algorithm>, Error> {
     let trailer = headers.get("x-amz-trailer").and_then(|v| v.to_str().ok()).unwrap_or_default();
     let mut found: Vec<Algorithm> = KEPT
         .iter()
@@ -102,8 +111,8 @@ pub(crate) fn announced(headers: &HeaderMap, named: Option<&str>) -> Result<Vec<
         })
         .map(|(a, ..)| *a)
         .collect();
-    if let (true, Some(named)) = (found.is_empty(), named) {
-        found.push(by_name(named)?);
+    if let (true, Some(asked)) = (found.is_empty(), asked) {
+        found.push(named(asked)?);
     }
     if found.is_empty() {
         found.push(Algorithm::Crc64nvme);
@@ -111,15 +120,15 @@ pub(crate) fn announced(headers: &HeaderMap, named: Option<&str>) -> Result<Vec<
     Ok(found)
 }
 
-/// `COMPOSITE` for checksums of parts' checksums.
-pub(crate) fn kind(found: &Checksums) -> Option<&'static str> {
+/// Composite for checksums of parts' checksums.
+pub(crate) fn kind(found: &Checksums) -> Option<ChecksumType> {
     let first = found.values().next()?;
-    Some(if first.parts.is_some() { "COMPOSITE" } else { "FULL_OBJECT" })
+    Some(if first.parts.is_some() { ChecksumType::Composite } else { ChecksumType::FullObject })
 }
 
-pub(crate) fn kind_name(kind: escale_objects::ChecksumKind) -> &'static str {
+pub(crate) fn kind_name(kind: escale_objects::ChecksumKind) -> ChecksumType {
     match kind {
-        escale_objects::ChecksumKind::Composite => "COMPOSITE",
-        escale_objects::ChecksumKind::FullObject => "FULL_OBJECT",
+        escale_objects::ChecksumKind::Composite => ChecksumType::Composite,
+        escale_objects::ChecksumKind::FullObject => ChecksumType::FullObject,
     }
 }

@@ -11,6 +11,7 @@
 mod buckets;
 mod cfn;
 mod checksums;
+mod choices;
 mod conditions;
 mod error;
 mod metadata;

@@ -1,6 +1,7 @@
 //! What a client lays beside the bytes: headers, its own metadata, tags; and what it may not ask for.
 
 use crate::Error;
+use crate::choices::{ObjectCannedAcl, ServerSideEncryption, StorageClass};
 use escale_base::Tag;
 use escale_objects::{Labels, Meta};
 use percent_encoding::percent_decode_str;
@@ -25,16 +26,16 @@ macro_rules! described {
             content_type: Option<String>,
             expires: Option<String>,
             metadata: ::std::collections::BTreeMap<String, String>,
-            storage_class: Option<String>,
-            server_side_encryption: Option<String>,
+            storage_class: Option<$crate::choices::StorageClass>,
+            server_side_encryption: Option<$crate::choices::ServerSideEncryption>,
             #[wire("ACL")]
-            acl: Option<String>,
+            acl: Option<$crate::choices::ObjectCannedAcl>,
             tagging: Option<String>,
         }
         impl $name {
             /// Takes the members that describe the object out of the input.
             fn meta(&mut self) -> Result<::escale_objects::Meta, $crate::Error> {
-                $crate::metadata::refuse(&self.storage_class, &self.server_side_encryption, &self.acl)?;
+                $crate::metadata::refuse(self.storage_class, self.server_side_encryption, self.acl)?;
                 $crate::metadata::meta(
                     [
                         ("cache-control", self.cache_control.take()),
@@ -77,19 +78,19 @@ fn without_framing(encodings: &str) -> String {
 
 /// Values that ask for what is not enacted.
 pub(crate) fn refuse(
-    storage_class: &Option<String>,
-    encryption: &Option<String>,
-    acl: &Option<String>,
+    storage_class: Option<StorageClass>,
+    encryption: Option<ServerSideEncryption>,
+    acl: Option<ObjectCannedAcl>,
 ) -> Result<(), Error> {
-    if let Some(class) = storage_class.as_deref().filter(|c| *c != "STANDARD") {
+    if let Some(class) = storage_class.filter(|c| *c != StorageClass::Standard) {
         return Err(Error::NotSupported(format!("The storage class {class}")));
     }
-    if let Some(encryption) = encryption.as_deref().filter(|e| *e != "AES256") {
+    if let Some(encryption) = encryption.filter(|e| *e != ServerSideEncryption::Aes256) {
         return Err(Error::NotSupported(format!("The server-side encryption {encryption}")));
     }
     // Buckets are BucketOwnerEnforced: the two that say just that are taken, as on AWS.
-    match acl.as_deref() {
-        None | Some("private" | "bucket-owner-full-control") => Ok(()),
+    match acl {
+        None | Some(ObjectCannedAcl::Private | ObjectCannedAcl::BucketOwnerFullControl) => Ok(()),
         Some(_) => Err(Error::AclsNotSupported),
     }
 }

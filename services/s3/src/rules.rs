@@ -1,6 +1,7 @@
 //! Checks that several operations share.
 
 use crate::Error;
+use crate::choices::EncodingType;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use escale_base::{AwsError, wire::Value};
 use escale_objects::ByteRange;
@@ -107,16 +108,8 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_'
 pub(crate) struct Encoding(bool);
 
 impl Encoding {
-    pub(crate) fn of(asked: Option<&str>) -> Result<Encoding, Error> {
-        match asked {
-            None => Ok(Encoding(false)),
-            Some("url") => Ok(Encoding(true)),
-            Some(other) => Err(Error::InvalidArgument {
-                name: "encoding-type",
-                value: other.to_owned(),
-                why: "Invalid Encoding Method specified in Request".into(),
-            }),
-        }
+    pub(crate) fn of(asked: Option<EncodingType>) -> Encoding {
+        Encoding(asked == Some(EncodingType::Url))
     }
 
     pub(crate) fn write(self, text: &str) -> String {
@@ -165,8 +158,7 @@ mod tests {
 
     #[test]
     fn encoding() {
-        let url = Encoding::of(Some("url")).unwrap();
+        let url = Encoding::of(Some(EncodingType::Url));
         assert_eq!(url.write("a b/ü+\u{1}"), "a%20b/%C3%BC%2B%01");
-        assert!(Encoding::of(Some("x")).is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! Shapes that several operations give.
 
+use crate::choices::{ChecksumAlgorithm, ChecksumType, StoredClass};
 use crate::rules::Encoding;
 use escale_base::{Timestamp, Wire};
 use escale_objects as plane;
@@ -31,15 +32,15 @@ pub(crate) struct ObjectShape {
     pub key: String,
     pub last_modified: Timestamp,
     pub e_tag: String,
-    pub checksum_algorithm: Option<Vec<&'static str>>,
-    pub checksum_type: Option<&'static str>,
+    pub checksum_algorithm: Option<Vec<ChecksumAlgorithm>>,
+    pub checksum_type: Option<ChecksumType>,
     pub size: u64,
-    pub storage_class: &'static str,
+    pub storage_class: StoredClass,
     pub owner: Option<Owner>,
 }
 
 pub(crate) fn object(entry: &plane::Entry, key: String, owner: Option<Owner>) -> ObjectShape {
-    let algorithms: Vec<&str> = entry.checksums.keys().map(|a| crate::checksums::name(*a)).collect();
+    let algorithms: Vec<_> = entry.checksums.keys().filter_map(|a| crate::checksums::shown(*a)).collect();
     ObjectShape {
         key,
         last_modified: entry.modified,
@@ -47,7 +48,7 @@ pub(crate) fn object(entry: &plane::Entry, key: String, owner: Option<Owner>) ->
         checksum_type: crate::checksums::kind(&entry.checksums),
         checksum_algorithm: (!algorithms.is_empty()).then_some(algorithms),
         size: entry.size_bytes,
-        storage_class: "STANDARD",
+        storage_class: StoredClass::Standard,
         owner,
     }
 }

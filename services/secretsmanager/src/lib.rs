@@ -5,6 +5,7 @@
 //! policy nobody evaluates yet: those operations are refused by name. Start at `ops/create_secret.rs`.
 
 mod cfn;
+mod choices;
 mod error;
 mod ops;
 mod password;

@@ -36,7 +36,7 @@ fn one(row: &Parameter, filter: &Filter) -> Result<bool, Error> {
         "Name" => Ok(compare(&row.name)? || compare(row.name.trim_start_matches('/'))?),
         "Type" => compare(row.kind.as_str()),
         "KeyId" => row.key_id.as_deref().map_or(Ok(false), compare),
-        "Tier" => compare(&row.tier),
+        "Tier" => compare(row.tier.as_str()),
         "DataType" => compare("text"),
         "Path" => match option.unwrap_or("OneLevel") {
             "OneLevel" => Ok(filter.values.iter().any(|path| below(&row.name, path, false))),

@@ -4,6 +4,7 @@
 //! and references to secrets (`/aws/reference/…`) are refused by name, as are labels. Start at `ops/put_parameter.rs`.
 
 mod cfn;
+mod choices;
 mod error;
 mod filters;
 mod ops;

@@ -38,7 +38,10 @@ pub enum StoreError {
     Io { path: PathBuf, source: std::io::Error },
     #[error("nothing was changed, for the state cannot be written to {path}: {why}", path = path.display())]
     Full { path: PathBuf, why: String },
-    #[error("row '{key}' of table '{table}' cannot be read: {why}")]
+    #[error(
+        "another version of escale wrote the state file: row '{key}' of table '{table}' cannot be read ({why}). Run that \
+         version again, use another ESCALE_HOME, or remove this installation and its data with `escale reset --yes`."
+    )]
     Row { table: String, key: String, why: String },
     #[error(
         "the state file has a table '{table}' that this version of escale does not know: it was written by a newer \

@@ -146,3 +146,33 @@ fn full_disk_refuses_the_transaction_and_the_next_one_works_when_there_is_space(
     drop(store);
     assert_eq!(open(&dir).read().scan::<Port>().count(), 2);
 }
+
+#[test]
+fn refuses_a_row_of_another_version_and_names_the_way_out() {
+    #[derive(Clone, Serialize, Deserialize)]
+    struct Older {
+        number: String,
+    }
+    impl Row for Older {
+        const TABLE: &'static str = Port::TABLE;
+        fn key(&self) -> String {
+            self.number.clone()
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state.db");
+    let older = Store::open(&path, &[TableDef::of::<Older>()]).unwrap();
+    older
+        .write::<_, StoreError>(|tx| {
+            tx.put(Older { number: "80".into() });
+            Ok(())
+        })
+        .unwrap();
+    drop(older);
+    let refused = Store::open(&path, TABLES).err().unwrap();
+    let text = refused.to_string();
+    assert!(matches!(&refused, StoreError::Row { key, .. } if key == "80"), "{refused:?}");
+    for part in ["another version of escale", "row '80' of table 'port'", "ESCALE_HOME", "escale reset"] {
+        assert!(text.contains(part), "{part} is missing: {text}");
+    }
+}

@@ -23,6 +23,13 @@ pub mod ssm;
 
 use escale_store::TableDef;
 
+escale_base::name! {
+    /// Of the specification that a plane was given: equal ones ask for the same.
+    Fingerprint;
+    /// A service that acts in its own name: `elasticloadbalancing.amazonaws.com`.
+    ServicePrincipal;
+}
+
 /// Every table, for the store to open.
 pub fn all() -> Vec<TableDef> {
     [

@@ -43,7 +43,11 @@ pub(crate) async fn mirrored(world: &World, life: &Life) -> Result<()> {
     }
     addresses(&image)?;
     let tasks = image.scan::<ecs::Task>().filter(|t| lives(&image, t)).map(|t| t.id.clone());
-    same("groups of containers", tasks.collect(), life.containers.list().keys().cloned().collect())?;
+    same(
+        "groups of containers",
+        tasks.map(Into::into).collect(),
+        life.containers.list().keys().cloned().collect(),
+    )?;
     let databases = image.scan::<rds::Instance>().map(|i| i.resource_id.to_ascii_lowercase());
     same("databases", databases.collect(), world.postgres.list().await?.into_iter().collect())?;
     let snapshots = world.postgres.snapshots().await?.len();
@@ -150,7 +154,7 @@ async fn services(life: &Life, image: &Image) -> Result<()> {
         };
         same(
             "tasks shown",
-            tasks.iter().map(|t| t.id.clone()).collect(),
+            tasks.iter().map(|t| t.id.to_string()).collect(),
             list(&shown["tasks"]).map(name).collect(),
         )?;
         for task in list(&shown["tasks"]) {
@@ -167,8 +171,8 @@ fn in_balance(image: &Image, service: &ecs::Service, tasks: &[Arc<ecs::Task>]) -
         .network
         .subnets
         .iter()
-        .filter_map(|s| image.get::<ec2::Subnet>(s))
-        .map(|s| s.zone.clone())
+        .filter_map(|s| image.get::<ec2::Subnet>(s.as_str()))
+        .map(|s| s.zone.to_string())
         .collect();
     let counts: Vec<usize> =
         zones.iter().map(|zone| tasks.iter().filter(|t| t.zone == *zone).count()).collect();

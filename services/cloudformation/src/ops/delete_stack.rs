@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStack.html>
 
+use crate::choices::DeletionMode;
 use crate::{Error, begin, events, find};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -12,7 +13,7 @@ pub(crate) struct Input {
     stack_name: String,
     retain_resources: Vec<String>,
     client_request_token: Option<String>,
-    deletion_mode: Option<String>,
+    deletion_mode: Option<DeletionMode>,
 }
 
 impl Operation for DeleteStack {
@@ -27,7 +28,7 @@ impl Operation for DeleteStack {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         // What is not there is deleted, as on AWS.
         let Some(stack) = find::stack_if_any(cx.tx, &input.stack_name) else { return Ok(()) };
-        if let Some(mode) = input.deletion_mode.filter(|m| m != "STANDARD") {
+        if let Some(mode) = input.deletion_mode.filter(|m| *m != DeletionMode::Standard) {
             return Err(Error::not_supported(&format!("DeletionMode {mode}")));
         }
         let name = &stack.name;

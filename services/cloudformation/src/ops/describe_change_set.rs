@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeChangeSet.html>
 
+use crate::choices::{ChangeAction, ChangeSetStatus, ChangeType, ExecutionStatus, ResourceAttribute};
 use crate::{
     Error, find, scope, shapes, status,
     template::{
@@ -9,6 +10,7 @@ use crate::{
 };
 use escale_base::{Tag, Timestamp, Wire};
 use escale_service::{Cx, Operation};
+use escale_tables::cloudformation::Capability;
 use escale_tables::cloudformation::{ChangeSet, ChangeSetPhase, OnFailure, Planned, Stack};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -37,32 +39,32 @@ pub(crate) struct Output {
     description: Option<String>,
     parameters: Vec<shapes::ParameterShape>,
     creation_time: Timestamp,
-    execution_status: &'static str,
-    status: &'static str,
+    execution_status: ExecutionStatus,
+    status: ChangeSetStatus,
     status_reason: Option<String>,
     #[wire("NotificationARNs")]
     notification_arns: Vec<String>,
     rollback_configuration: escale_base::wire::Value,
-    capabilities: Vec<String>,
+    capabilities: Vec<Capability>,
     tags: Vec<Tag>,
     changes: Vec<Change>,
     include_nested_stacks: bool,
-    on_stack_failure: Option<&'static str>,
+    on_stack_failure: Option<OnFailure>,
 }
 
 #[derive(Wire)]
 pub(crate) struct Change {
     #[wire("Type")]
-    kind: &'static str,
+    kind: ChangeType,
     resource_change: ResourceChange,
 }
 
 #[derive(Wire)]
 pub(crate) struct ResourceChange {
-    action: &'static str,
+    action: ChangeAction,
     logical_resource_id: String,
     resource_type: String,
-    scope: Vec<String>,
+    scope: Vec<ResourceAttribute>,
     details: Vec<escale_base::wire::Value>,
     /// The resource as it will be, as JSON in a text.
     after_context: Option<String>,
@@ -132,11 +134,6 @@ fn output(stack: &Stack, row: &ChangeSet, after: &BTreeMap<String, Value>) -> Ou
         ChangeSetPhase::Failed(why) => (Some(why.clone()), &[]),
         _ => (None, &row.content.resources),
     };
-    let on_stack_failure = row.on_failure.map(|on| match on {
-        OnFailure::Rollback => "ROLLBACK",
-        OnFailure::Delete => "DELETE",
-        OnFailure::DoNothing => "DO_NOTHING",
-    });
     Output {
         change_set_name: row.name.clone(),
         change_set_id: row.arn.clone(),
@@ -154,15 +151,15 @@ fn output(stack: &Stack, row: &ChangeSet, after: &BTreeMap<String, Value>) -> Ou
         tags: row.content.tags.clone(),
         changes: planned.iter().map(|p| added(p, after.get(&p.logical_id))).collect(),
         include_nested_stacks: row.include_nested_stacks,
-        on_stack_failure,
+        on_stack_failure: row.on_failure,
     }
 }
 
 fn added(planned: &Planned, properties: Option<&Value>) -> Change {
     Change {
-        kind: "Resource",
+        kind: ChangeType::Resource,
         resource_change: ResourceChange {
-            action: "Add",
+            action: ChangeAction::Add,
             logical_resource_id: planned.logical_id.clone(),
             resource_type: planned.type_name.clone(),
             scope: Vec::new(),

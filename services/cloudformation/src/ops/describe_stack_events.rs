@@ -3,6 +3,7 @@
 use crate::{Error, find};
 use escale_base::{Timestamp, Wire, limits, paging};
 use escale_service::{Cx, Operation};
+use escale_tables::cloudformation::ResourceStatus;
 use escale_tables::cloudformation::{Stack, StackEvent};
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ pub(crate) struct Event {
     physical_resource_id: String,
     resource_type: String,
     timestamp: Timestamp,
-    resource_status: String,
+    resource_status: ResourceStatus,
     resource_status_reason: Option<String>,
     client_request_token: Option<String>,
 }
@@ -65,7 +66,7 @@ fn shape(stack: &Stack, row: &StackEvent) -> Event {
         physical_resource_id: row.physical_id.clone(),
         resource_type: row.type_name.clone(),
         timestamp: row.at,
-        resource_status: row.status.clone(),
+        resource_status: row.status,
         resource_status_reason: row.reason.clone(),
         client_request_token: row.token.clone(),
     }

@@ -3,6 +3,7 @@
 use crate::{Error, find, shapes, status, template};
 use escale_base::{Timestamp, Wire};
 use escale_service::{Cx, Operation};
+use escale_tables::cloudformation::ResourceStatus;
 use escale_tables::cloudformation::{Stack, StackResource};
 
 pub(crate) struct DescribeStackResource;
@@ -26,7 +27,7 @@ pub(crate) struct Detail {
     physical_resource_id: Option<String>,
     resource_type: String,
     last_updated_timestamp: Timestamp,
-    resource_status: &'static str,
+    resource_status: ResourceStatus,
     resource_status_reason: Option<String>,
     metadata: String,
     drift_information: shapes::ResourceDrift,

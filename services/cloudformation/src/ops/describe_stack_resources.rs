@@ -3,6 +3,7 @@
 use crate::{Error, find, shapes, status};
 use escale_base::{Timestamp, Wire};
 use escale_service::{Cx, Operation};
+use escale_tables::cloudformation::ResourceStatus;
 use escale_tables::cloudformation::{Stack, StackResource};
 
 pub(crate) struct DescribeStackResources;
@@ -27,7 +28,7 @@ pub(crate) struct Shape {
     physical_resource_id: Option<String>,
     resource_type: String,
     timestamp: Timestamp,
-    resource_status: &'static str,
+    resource_status: ResourceStatus,
     resource_status_reason: Option<String>,
     drift_information: shapes::ResourceDrift,
 }

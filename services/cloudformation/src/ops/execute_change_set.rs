@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ExecuteChangeSet.html>
 
+use crate::choices::ChangeSetStatus;
 use crate::{Error, begin, find, status};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -33,8 +34,11 @@ impl Operation for ExecuteChangeSet {
         }
         if set.phase != ChangeSetPhase::Available || stack.phase != Phase::Review {
             let (status, execution) = status::change_set(&set);
-            let status = if status == "FAILED" { status } else { execution };
-            return Err(Error::ChangeSetStatus(set.arn.clone(), status.to_owned()));
+            let status = match status {
+                ChangeSetStatus::Failed => status.to_string(),
+                _ => execution.to_string(),
+            };
+            return Err(Error::ChangeSetStatus(set.arn.clone(), status));
         }
         let on_failure = match (set.on_failure, input.disable_rollback) {
             (Some(_), Some(_)) => {

@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_GetTemplate.html>
 
+use crate::choices::TemplateStage;
 use crate::{Error, find};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -10,13 +11,15 @@ pub(crate) struct GetTemplate;
 pub(crate) struct Input {
     stack_name: Option<String>,
     change_set_name: Option<String>,
-    template_stage: Option<String>,
+    /// Without transforms, which are refused, both stages are the same.
+    #[wire("TemplateStage")]
+    _template_stage: Option<TemplateStage>,
 }
 
 #[derive(Wire)]
 pub(crate) struct Output {
     template_body: String,
-    stages_available: Vec<&'static str>,
+    stages_available: Vec<TemplateStage>,
 }
 
 impl Operation for GetTemplate {
@@ -29,13 +32,6 @@ impl Operation for GetTemplate {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        // Without transforms, which are refused, both stages are the same.
-        if let Some(stage) = input.template_stage.filter(|s| s != "Original" && s != "Processed") {
-            return Err(Error::invalid(format!(
-                "1 validation error detected: Value '{stage}' at 'templateStage' failed to satisfy constraint: Member must \
-                 satisfy enum value set: [Original, Processed]"
-            )));
-        }
         let template_body = match (&input.change_set_name, &input.stack_name) {
             (Some(named), stack) => {
                 find::change_set(cx.tx, named, stack.as_deref())?.1.content.template.clone()
@@ -46,6 +42,6 @@ impl Operation for GetTemplate {
                 return Err(Error::invalid("Either StackName or ChangeSetName must be specified"));
             }
         };
-        Ok(Output { template_body, stages_available: vec!["Original", "Processed"] })
+        Ok(Output { template_body, stages_available: TemplateStage::ALL.to_vec() })
     }
 }

@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListChangeSets.html>
 
+use crate::choices::{ChangeSetStatus, ExecutionStatus};
 use crate::{Error, find, status};
 use escale_base::{Timestamp, Wire, limits, paging};
 use escale_service::{Cx, Operation};
@@ -25,8 +26,8 @@ pub(crate) struct Summary {
     stack_name: String,
     change_set_id: String,
     change_set_name: String,
-    execution_status: &'static str,
-    status: &'static str,
+    execution_status: ExecutionStatus,
+    status: ChangeSetStatus,
     status_reason: Option<String>,
     creation_time: Timestamp,
     description: Option<String>,

@@ -3,6 +3,7 @@
 use crate::{Error, find, shapes, status};
 use escale_base::{Timestamp, Wire, limits, paging};
 use escale_service::{Cx, Operation};
+use escale_tables::cloudformation::ResourceStatus;
 use escale_tables::cloudformation::StackResource;
 
 pub(crate) struct ListStackResources;
@@ -25,7 +26,7 @@ pub(crate) struct Summary {
     physical_resource_id: Option<String>,
     resource_type: String,
     last_updated_timestamp: Timestamp,
-    resource_status: &'static str,
+    resource_status: ResourceStatus,
     resource_status_reason: Option<String>,
     drift_information: shapes::ResourceDrift,
 }

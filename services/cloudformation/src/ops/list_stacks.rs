@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStacks.html>
 
+use crate::choices::StackStatus;
 use crate::{Error, shapes, status};
 use escale_base::{Timestamp, Wire, limits, paging};
 use escale_service::{Cx, Operation};
@@ -10,7 +11,7 @@ pub(crate) struct ListStacks;
 #[derive(Wire)]
 pub(crate) struct Input {
     next_token: Option<String>,
-    stack_status_filter: Vec<String>,
+    stack_status_filter: Vec<StackStatus>,
 }
 
 #[derive(Wire)]
@@ -27,7 +28,7 @@ pub(crate) struct Summary {
     creation_time: Timestamp,
     last_updated_time: Option<Timestamp>,
     deletion_time: Option<Timestamp>,
-    stack_status: &'static str,
+    stack_status: StackStatus,
     stack_status_reason: Option<String>,
     drift_information: shapes::Drift,
 }
@@ -40,7 +41,7 @@ impl Operation for ListStacks {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let wanted = |s: &Stack| {
             let filter = &input.stack_status_filter;
-            filter.is_empty() || filter.iter().any(|f| f == status::stack(s.phase))
+            filter.is_empty() || filter.contains(&status::stack(s.phase))
         };
         let there = cx.tx.scan::<Stack>().filter(|s| wanted(s));
         let page =

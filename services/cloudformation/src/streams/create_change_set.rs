@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html>
 
+use crate::choices::ChangeSetType;
 use crate::{
     CloudFormation, Error,
     accept::{self, Wanted},
@@ -18,19 +19,19 @@ pub(crate) struct CreateChangeSet;
 pub(crate) struct Input {
     stack_name: String,
     change_set_name: String,
-    change_set_type: Option<String>,
+    change_set_type: Option<ChangeSetType>,
     template_body: Option<String>,
     #[wire("TemplateURL")]
     template_url: Option<String>,
     use_previous_template: Option<bool>,
     parameters: Vec<ParameterShape>,
-    capabilities: Vec<String>,
+    capabilities: Vec<escale_tables::cloudformation::Capability>,
     tags: Option<Vec<Tag>>,
     client_token: Option<String>,
     description: Option<String>,
     include_nested_stacks: Option<bool>,
     import_existing_resources: Option<bool>,
-    on_stack_failure: Option<String>,
+    on_stack_failure: Option<OnFailure>,
 }
 
 #[derive(Wire)]
@@ -81,13 +82,7 @@ fn create(cloud: &Cloud, cx: &mut Cx<'_>, input: &Input, wanted: Wanted) -> Resu
     if input.import_existing_resources == Some(true) {
         return Err(Error::not_supported("ImportExistingResources"));
     }
-    let on_failure = match input.on_stack_failure.as_deref() {
-        None => None,
-        Some("ROLLBACK") => Some(OnFailure::Rollback),
-        Some("DELETE") => Some(OnFailure::Delete),
-        Some("DO_NOTHING") => Some(OnFailure::DoNothing),
-        Some(other) => return Err(Error::not_supported(&format!("OnStackFailure {other}"))),
-    };
+    let on_failure = input.on_stack_failure;
     let there = find::stack_if_any(cx.tx, &input.stack_name);
     if let Some(stack) = &there
         && let Some(old) = cx.tx.get::<ChangeSet>(&format!("{}/{}", stack.uuid, input.change_set_name))
@@ -97,8 +92,8 @@ fn create(cloud: &Cloud, cx: &mut Cx<'_>, input: &Input, wanted: Wanted) -> Resu
         }
         return Err(Error::ChangeSetExists(old.arn.clone()));
     }
-    match (input.change_set_type.as_deref().unwrap_or("UPDATE"), there) {
-        ("CREATE", there) => {
+    match (input.change_set_type.unwrap_or(ChangeSetType::Update), there) {
+        (ChangeSetType::Create, there) => {
             if let Some(stack) = there.as_ref().filter(|s| s.phase != Phase::Review) {
                 let word = crate::status::stack(stack.phase);
                 return Err(Error::invalid(format!(
@@ -117,7 +112,7 @@ fn create(cloud: &Cloud, cx: &mut Cx<'_>, input: &Input, wanted: Wanted) -> Resu
             }
             put(cx, input, &uuid, content, ChangeSetPhase::Available, on_failure)
         }
-        ("UPDATE", Some(stack)) => {
+        (ChangeSetType::Update, Some(stack)) => {
             super::update_stack::updatable(&stack)?;
             let of = (stack.arn.as_str(), stack.name.as_str());
             let (content, _) = accept::content(cloud, cx, wanted, of, Some(&stack.content))?;
@@ -128,8 +123,12 @@ fn create(cloud: &Cloud, cx: &mut Cx<'_>, input: &Input, wanted: Wanted) -> Resu
                        set.";
             put(cx, input, &stack.uuid, content, ChangeSetPhase::Failed(why.into()), on_failure)
         }
-        ("UPDATE", None) => Err(Error::invalid(format!("Stack [{}] does not exist", input.stack_name))),
-        (other, _) => Err(Error::not_supported(&format!("A change set of type {other}"))),
+        (ChangeSetType::Update, None) => {
+            Err(Error::invalid(format!("Stack [{}] does not exist", input.stack_name)))
+        }
+        (other @ ChangeSetType::Import, _) => {
+            Err(Error::not_supported(&format!("A change set of type {other}")))
+        }
     }
 }
 

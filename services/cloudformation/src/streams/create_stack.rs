@@ -22,8 +22,8 @@ pub(crate) struct Input {
     parameters: Vec<ParameterShape>,
     disable_rollback: Option<bool>,
     timeout_in_minutes: Option<u32>,
-    capabilities: Vec<String>,
-    on_failure: Option<String>,
+    capabilities: Vec<escale_tables::cloudformation::Capability>,
+    on_failure: Option<OnFailure>,
     tags: Vec<Tag>,
     client_request_token: Option<String>,
     enable_termination_protection: Option<bool>,
@@ -104,16 +104,12 @@ fn create(
 }
 
 fn on_failure(input: &Input) -> Result<OnFailure, Error> {
-    match (input.on_failure.as_deref(), input.disable_rollback) {
+    match (input.on_failure, input.disable_rollback) {
         (Some(_), Some(_)) => {
             Err(Error::invalid("You can specify only one of DisableRollback and OnFailure"))
         }
-        (None, Some(true)) | (Some("DO_NOTHING"), None) => Ok(OnFailure::DoNothing),
-        (None, _) | (Some("ROLLBACK"), None) => Ok(OnFailure::Rollback),
-        (Some("DELETE"), None) => Ok(OnFailure::Delete),
-        (Some(other), None) => Err(Error::invalid(format!(
-            "1 validation error detected: Value '{other}' at 'onFailure' failed to satisfy constraint: Member must \
-             satisfy enum value set: [ROLLBACK, DELETE, DO_NOTHING]"
-        ))),
+        (None, Some(true)) => Ok(OnFailure::DoNothing),
+        (None, _) => Ok(OnFailure::Rollback),
+        (Some(asked), None) => Ok(asked),
     }
 }

@@ -19,7 +19,7 @@ pub(crate) struct Input {
 pub(crate) struct Output {
     parameters: Vec<shapes::ParameterDeclaration>,
     description: Option<String>,
-    capabilities: Vec<&'static str>,
+    capabilities: Vec<escale_tables::cloudformation::Capability>,
     capabilities_reason: Option<String>,
     resource_types: Vec<String>,
     version: Option<String>,

@@ -23,7 +23,7 @@ pub(crate) struct Input {
     template_url: Option<String>,
     use_previous_template: Option<bool>,
     parameters: Vec<ParameterShape>,
-    capabilities: Vec<String>,
+    capabilities: Vec<escale_tables::cloudformation::Capability>,
     tags: Option<Vec<Tag>>,
 }
 

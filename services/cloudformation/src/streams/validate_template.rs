@@ -18,7 +18,7 @@ pub(crate) struct Input {
 pub(crate) struct Output {
     parameters: Vec<Parameter>,
     description: Option<String>,
-    capabilities: Vec<&'static str>,
+    capabilities: Vec<escale_tables::cloudformation::Capability>,
     capabilities_reason: Option<String>,
     declared_transforms: Vec<String>,
 }

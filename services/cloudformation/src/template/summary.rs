@@ -2,13 +2,14 @@
 
 use super::expression::Form;
 use super::sections::{Resource, Template};
+use escale_tables::cloudformation::Capability;
 use std::collections::BTreeSet;
 
 /// What a template can do that its user must acknowledge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// `CAPABILITY_IAM`, `CAPABILITY_NAMED_IAM`; empty if none is needed.
-    pub needed: Vec<&'static str>,
+    /// Empty if none is needed.
+    pub needed: Vec<Capability>,
     pub reason: Option<String>,
 }
 
@@ -29,16 +30,17 @@ impl Template {
         let types: BTreeSet<&str> = iam.iter().map(|r| r.type_name.as_str()).collect();
         let types = types.into_iter().collect::<Vec<_>>().join(", ");
         Capabilities {
-            needed: vec![if named { "CAPABILITY_NAMED_IAM" } else { "CAPABILITY_IAM" }],
+            needed: vec![if named { Capability::CapabilityNamedIam } else { Capability::CapabilityIam }],
             reason: Some(format!("The following resource(s) require capabilities: [{types}]")),
         }
     }
 
     /// What must still be acknowledged; the wider capability covers the narrower.
-    pub fn capabilities_missing(&self, acknowledged: &[&str]) -> Vec<&'static str> {
-        let covers = |needed: &str| {
-            acknowledged.contains(&needed)
-                || needed == "CAPABILITY_IAM" && acknowledged.contains(&"CAPABILITY_NAMED_IAM")
+    pub fn capabilities_missing(&self, acknowledged: &[Capability]) -> Vec<Capability> {
+        let covers = |needed: &Capability| {
+            acknowledged.contains(needed)
+                || *needed == Capability::CapabilityIam
+                    && acknowledged.contains(&Capability::CapabilityNamedIam)
         };
         self.capabilities().needed.into_iter().filter(|needed| !covers(needed)).collect()
     }

@@ -4,6 +4,7 @@ use crate::{Error, error::Kind, rules};
 use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::cloudfront::{OriginAccessControl, OriginAccessControlConfig};
+use escale_tables::cloudfront::{OriginAccessControlOriginType, SigningBehavior, SigningProtocol};
 
 pub(crate) struct CreateOriginAccessControl;
 
@@ -59,12 +60,17 @@ fn output(cx: &Cx<'_>, row: &OriginAccessControl) -> Output {
 }
 
 pub(super) fn check(config: &OriginAccessControlConfig) -> Result<(), Error> {
-    let only = |what: &str, given: &str, taken: &[&str]| match taken.contains(&given) {
-        true => Ok(()),
-        false => Err(AwsError::not_supported(format_args!("{what} '{given}'"))),
-    };
-    only("OriginAccessControlOriginType", &config.origin_access_control_origin_type, &["s3"])?;
-    only("SigningBehavior", &config.signing_behavior, &["always", "never"])?;
-    only("SigningProtocol", &config.signing_protocol, &["sigv4"])?;
-    Ok(())
+    let SigningProtocol::Sigv4 = config.signing_protocol;
+    match config.origin_access_control_origin_type {
+        OriginAccessControlOriginType::S3 => {}
+        other => {
+            return Err(
+                AwsError::not_supported(format_args!("OriginAccessControlOriginType '{other}'")).into()
+            );
+        }
+    }
+    match config.signing_behavior {
+        SigningBehavior::Always | SigningBehavior::Never => Ok(()),
+        other => Err(AwsError::not_supported(format_args!("SigningBehavior '{other}'")).into()),
+    }
 }

@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_ListCachePolicies.html>
 
+use crate::policies::PolicyType;
 use crate::{
     Error, policies,
     rules::{self, List},
@@ -13,7 +14,7 @@ pub(crate) struct ListCachePolicies;
 #[derive(Wire)]
 pub(crate) struct Input {
     #[wire("Type")]
-    kind: Option<String>,
+    kind: Option<PolicyType>,
     marker: Option<String>,
     max_items: Option<String>,
 }
@@ -26,7 +27,7 @@ pub(crate) struct Output {
 #[derive(Wire)]
 pub(crate) struct Summary {
     #[wire("Type")]
-    kind: &'static str,
+    kind: PolicyType,
     cache_policy: shapes::CachePolicyShape,
 }
 
@@ -37,11 +38,13 @@ impl Operation for ListCachePolicies {
 
     /// The managed ones: there are no others.
     fn run(_cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let all = if input.kind.as_deref() == Some("custom") { &[] } else { policies::CACHE };
+        let all = if input.kind == Some(PolicyType::Custom) { &[] } else { policies::CACHE };
         let max = input.max_items.as_deref();
         let page = rules::page_of(all, |p| p.id.to_owned(), input.marker.as_deref(), max)?;
-        let cache_policy_list =
-            List::of(page, max, |p| Summary { kind: "managed", cache_policy: shapes::cache_policy(p) })?;
+        let cache_policy_list = List::of(page, max, |p| Summary {
+            kind: PolicyType::Managed,
+            cache_policy: shapes::cache_policy(p),
+        })?;
         Ok(Output { cache_policy_list })
     }
 }

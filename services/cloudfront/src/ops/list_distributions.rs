@@ -11,6 +11,7 @@ use escale_tables::cloudfront::{
     CacheBehavior, CustomErrorResponse, DefaultCacheBehavior, Distribution, GeoRestriction, Items, Origin,
     Restrictions, ViewerCertificate,
 };
+use escale_tables::cloudfront::{GeoRestrictionType, HttpVersion, PriceClass};
 
 pub(crate) struct ListDistributions;
 
@@ -41,13 +42,13 @@ pub(crate) struct Summary {
     cache_behaviors: Items<CacheBehavior>,
     custom_error_responses: Items<CustomErrorResponse>,
     comment: String,
-    price_class: String,
+    price_class: PriceClass,
     enabled: bool,
     viewer_certificate: ViewerCertificate,
     restrictions: Restrictions,
     #[wire("WebACLId")]
     web_acl_id: &'static str,
-    http_version: String,
+    http_version: HttpVersion,
     #[wire("IsIPV6Enabled")]
     is_ipv6_enabled: bool,
     staging: bool,
@@ -75,7 +76,11 @@ fn summary(cx: &Cx<'_>, row: &Distribution) -> Summary {
         certificate_source: None,
     };
     let everywhere = Restrictions {
-        geo_restriction: GeoRestriction { restriction_type: "none".into(), quantity: Some(0), items: None },
+        geo_restriction: GeoRestriction {
+            restriction_type: GeoRestrictionType::None,
+            quantity: Some(0),
+            items: None,
+        },
     };
     Summary {
         id: row.id.clone(),
@@ -90,12 +95,12 @@ fn summary(cx: &Cx<'_>, row: &Distribution) -> Summary {
         cache_behaviors: config.cache_behaviors.unwrap_or_default(),
         custom_error_responses: config.custom_error_responses.unwrap_or_default(),
         comment: config.comment,
-        price_class: config.price_class.unwrap_or_else(|| "PriceClass_All".into()),
+        price_class: config.price_class.unwrap_or(PriceClass::PriceClassAll),
         enabled: config.enabled,
         viewer_certificate: config.viewer_certificate.unwrap_or(certificate),
         restrictions: config.restrictions.unwrap_or(everywhere),
         web_acl_id: "",
-        http_version: config.http_version.unwrap_or_else(|| "http2".into()),
+        http_version: config.http_version.unwrap_or(HttpVersion::Http2),
         is_ipv6_enabled: config.is_ipv6_enabled.unwrap_or(false),
         staging: false,
     }

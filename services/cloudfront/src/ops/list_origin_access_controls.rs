@@ -7,6 +7,7 @@ use crate::{
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::cloudfront::OriginAccessControl;
+use escale_tables::cloudfront::{OriginAccessControlOriginType, SigningBehavior, SigningProtocol};
 use std::sync::Arc;
 
 pub(crate) struct ListOriginAccessControls;
@@ -27,9 +28,9 @@ pub(crate) struct Summary {
     id: String,
     description: String,
     name: String,
-    signing_protocol: String,
-    signing_behavior: String,
-    origin_access_control_origin_type: String,
+    signing_protocol: SigningProtocol,
+    signing_behavior: SigningBehavior,
+    origin_access_control_origin_type: OriginAccessControlOriginType,
 }
 
 impl Operation for ListOriginAccessControls {
@@ -44,9 +45,9 @@ impl Operation for ListOriginAccessControls {
             id: r.id.clone(),
             description: r.config.description.clone().unwrap_or_default(),
             name: r.config.name.clone(),
-            signing_protocol: r.config.signing_protocol.clone(),
-            signing_behavior: r.config.signing_behavior.clone(),
-            origin_access_control_origin_type: r.config.origin_access_control_origin_type.clone(),
+            signing_protocol: r.config.signing_protocol,
+            signing_behavior: r.config.signing_behavior,
+            origin_access_control_origin_type: r.config.origin_access_control_origin_type,
         };
         let list = List::of(page, max, summary)?.marked(input.marker);
         Ok(Output { origin_access_control_list: list })

@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_ListOriginRequestPolicies.html>
 
+use crate::policies::PolicyType;
 use crate::{
     Error, policies,
     rules::{self, List},
@@ -13,7 +14,7 @@ pub(crate) struct ListOriginRequestPolicies;
 #[derive(Wire)]
 pub(crate) struct Input {
     #[wire("Type")]
-    kind: Option<String>,
+    kind: Option<PolicyType>,
     marker: Option<String>,
     max_items: Option<String>,
 }
@@ -26,7 +27,7 @@ pub(crate) struct Output {
 #[derive(Wire)]
 pub(crate) struct Summary {
     #[wire("Type")]
-    kind: &'static str,
+    kind: PolicyType,
     origin_request_policy: shapes::RequestPolicyShape,
 }
 
@@ -37,11 +38,11 @@ impl Operation for ListOriginRequestPolicies {
 
     /// The managed ones: there are no others.
     fn run(_cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let all = if input.kind.as_deref() == Some("custom") { &[] } else { policies::REQUEST };
+        let all = if input.kind == Some(PolicyType::Custom) { &[] } else { policies::REQUEST };
         let max = input.max_items.as_deref();
         let page = rules::page_of(all, |p| p.id.to_owned(), input.marker.as_deref(), max)?;
         let origin_request_policy_list = List::of(page, max, |p| Summary {
-            kind: "managed",
+            kind: PolicyType::Managed,
             origin_request_policy: shapes::request_policy(p),
         })?;
         Ok(Output { origin_request_policy_list })

@@ -13,6 +13,7 @@ use escale_tables::cloudfront::{
     self as rows, AllowedMethods, CustomErrorResponse, DefaultCacheBehavior, Distribution, KeyGroup,
     OriginAccessControl, PublicKey,
 };
+use escale_tables::cloudfront::{SigningBehavior, ViewerProtocolPolicy};
 use http::Method;
 use std::{
     collections::BTreeMap,
@@ -51,10 +52,10 @@ fn behaviour(image: &Image, row: &DefaultCacheBehavior) -> Behaviour {
     let (allowed, cached) = methods(row.allowed_methods.as_ref());
     Behaviour {
         origin: row.target_origin_id.clone(),
-        viewer: match row.viewer_protocol_policy.as_str() {
-            "redirect-to-https" => ViewerProtocol::RedirectToHttps,
-            "https-only" => ViewerProtocol::HttpsOnly,
-            _ => ViewerProtocol::Any,
+        viewer: match row.viewer_protocol_policy {
+            ViewerProtocolPolicy::RedirectToHttps => ViewerProtocol::RedirectToHttps,
+            ViewerProtocolPolicy::HttpsOnly => ViewerProtocol::HttpsOnly,
+            ViewerProtocolPolicy::AllowAll => ViewerProtocol::Any,
         },
         allowed_methods: allowed,
         cached_methods: cached,
@@ -69,7 +70,7 @@ fn behaviour(image: &Image, row: &DefaultCacheBehavior) -> Behaviour {
 }
 
 fn methods(row: Option<&AllowedMethods>) -> (Vec<Method>, Vec<Method>) {
-    let read = |names: &[String]| names.iter().filter_map(|m| m.parse().ok()).collect();
+    let read = |names: &[rows::Method]| names.iter().filter_map(|m| m.as_str().parse().ok()).collect();
     let few = || vec![Method::GET, Method::HEAD];
     let cached = row.and_then(|r| r.cached_methods.as_ref()).map(|c| read(&c.0));
     (row.map_or_else(few, |r| read(&r.items)), cached.unwrap_or_else(few))
@@ -100,7 +101,7 @@ fn origin(image: &Image, row: &rows::Origin) -> Origin {
         port: custom.map_or(80, |c| c.http_port),
         path,
         headers,
-        signed: control.is_some_and(|c| c.config.signing_behavior == "always"),
+        signed: control.is_some_and(|c| c.config.signing_behavior == SigningBehavior::Always),
         connect_timeout_ms: u64::from(row.connection_timeout.unwrap_or(10)) * 1000,
         read_timeout_ms: u64::from(custom.and_then(|c| c.origin_read_timeout).unwrap_or(30)) * 1000,
     }

@@ -2,6 +2,7 @@
 
 use super::tags;
 use crate::{
+    choices,
     ops::{
         authorize_security_group_egress::AuthorizeSecurityGroupEgress,
         authorize_security_group_ingress::AuthorizeSecurityGroupIngress,
@@ -82,7 +83,10 @@ fn group(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let input = props.input::<CreateSecurityGroup>(&["GroupDescription", "VpcId"]);
     let input = input.renamed(&[("GroupDescription", "Description")]);
     let input = input.with("GroupName", &props.name_or_generated("GroupName", 255));
-    let id = input.with("TagSpecifications", &tags(props, "security-group")?).call(cx)?.group_id;
+    let id = input
+        .with("TagSpecifications", &tags(props, choices::ResourceType::SecurityGroup)?)
+        .call(cx)?
+        .group_id;
     for rule in props.read::<Vec<Rule>>("SecurityGroupIngress")? {
         inline_rule(cx, &id, Way::In, rule)?;
     }

@@ -8,7 +8,7 @@ mod outside;
 mod routes;
 mod vpc;
 
-use crate::shapes::TagSpecification;
+use crate::{choices::ResourceType, shapes::TagSpecification};
 use escale_base::AwsError;
 use escale_service::{Props, Resources};
 
@@ -17,9 +17,8 @@ pub(crate) fn resources() -> Resources {
 }
 
 /// The tags of the template and the stack.
-fn tags(props: &Props<'_>, resource_type: &str) -> Result<Vec<TagSpecification>, AwsError> {
+fn tags(props: &Props<'_>, resource_type: ResourceType) -> Result<Vec<TagSpecification>, AwsError> {
     let tags = props.tags()?;
-    let given =
-        (!tags.is_empty()).then(|| TagSpecification { resource_type: Some(resource_type.into()), tags });
+    let given = (!tags.is_empty()).then_some(TagSpecification { resource_type: Some(resource_type), tags });
     Ok(given.into_iter().collect())
 }

@@ -2,6 +2,7 @@
 
 use super::tags;
 use crate::{
+    choices,
     ops::{
         allocate_address::AllocateAddress, associate_address::AssociateAddress,
         attach_internet_gateway::AttachInternetGateway, create_internet_gateway::CreateInternetGateway,
@@ -22,7 +23,7 @@ pub(super) const TYPES: &[ResourceType] = &[
         "AWS::EC2::InternetGateway",
         &["Tags"],
         |cx, props| {
-            let tags = tags(props, "internet-gateway")?;
+            let tags = tags(props, choices::ResourceType::InternetGateway)?;
             let input = InputDraft::<CreateInternetGateway>::new().with("TagSpecifications", &tags);
             let id = input.call(cx)?.internet_gateway.internet_gateway_id;
             Ok(Created::new(id.as_str()).with("InternetGatewayId", id.as_str()))
@@ -43,7 +44,8 @@ pub(super) const TYPES: &[ResourceType] = &[
         &["Domain", "NetworkBorderGroup", "Tags"],
         |cx, props| {
             let input = props.input::<AllocateAddress>(&["Domain", "NetworkBorderGroup"]);
-            let made = input.with("TagSpecifications", &tags(props, "elastic-ip")?).call(cx)?;
+            let made =
+                input.with("TagSpecifications", &tags(props, choices::ResourceType::ElasticIp)?).call(cx)?;
             Ok(Created::new(made.public_ip.as_str())
                 .with("PublicIp", made.public_ip)
                 .with("AllocationId", made.allocation_id.as_str()))
@@ -84,7 +86,10 @@ fn detach(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
 fn nat(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let names = ["AllocationId", "ConnectivityType", "PrivateIpAddress", "SubnetId"];
     let input = props.input::<CreateNatGateway>(&names);
-    let made = input.with("TagSpecifications", &tags(props, "natgateway")?).call(cx)?.nat_gateway;
+    let made = input
+        .with("TagSpecifications", &tags(props, choices::ResourceType::Natgateway)?)
+        .call(cx)?
+        .nat_gateway;
     let interface =
         made.nat_gateway_addresses.first().and_then(|address| address.network_interface_id.as_deref());
     let created =

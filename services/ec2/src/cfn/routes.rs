@@ -2,6 +2,7 @@
 
 use super::tags;
 use crate::{
+    choices::{self, EndpointState},
     ops::{
         associate_route_table::AssociateRouteTable, create_route::CreateRoute,
         create_route_table::CreateRouteTable, create_vpc_endpoint::CreateVpcEndpoint,
@@ -21,7 +22,8 @@ pub(super) const TYPES: &[ResourceType] = &[
         &["Tags", "VpcId"],
         |cx, props| {
             let input = props.input::<CreateRouteTable>(&["VpcId"]);
-            let made = input.with("TagSpecifications", &tags(props, "route-table")?).call(cx)?;
+            let made =
+                input.with("TagSpecifications", &tags(props, choices::ResourceType::RouteTable)?).call(cx)?;
             let id = made.route_table.route_table_id;
             Ok(Created::new(id.as_str()).with("RouteTableId", id.as_str()))
         },
@@ -58,7 +60,7 @@ pub(super) const TYPES: &[ResourceType] = &[
     )
     .ready(|image, c| match image.get::<Endpoint>(&c.physical_id) {
         None => Readiness::Failed(format!("The endpoint {} was deleted", c.physical_id)),
-        Some(row) if gateway::endpoint_state(image, &row) == "pending" => {
+        Some(row) if gateway::endpoint_state(image, &row) == EndpointState::Pending => {
             Readiness::Pending("the network is being made".into())
         }
         Some(_) => Readiness::ready(),
@@ -82,7 +84,7 @@ fn delete_route(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
 
 fn endpoint(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let input = props.input_without::<CreateVpcEndpoint>(&["Tags"]);
-    let made = input.with("TagSpecifications", &tags(props, "vpc-endpoint")?).call(cx)?;
+    let made = input.with("TagSpecifications", &tags(props, choices::ResourceType::VpcEndpoint)?).call(cx)?;
     let id = made.vpc_endpoint.vpc_endpoint_id;
     Ok(Created::new(id.as_str())
         .with("Id", id.as_str())

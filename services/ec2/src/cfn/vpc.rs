@@ -2,6 +2,7 @@
 
 use super::tags;
 use crate::{
+    choices,
     ops::{
         create_network_interface::CreateNetworkInterface, create_subnet::CreateSubnet, create_vpc::CreateVpc,
         delete_network_interface::DeleteNetworkInterface, delete_subnet::DeleteSubnet, delete_vpc::DeleteVpc,
@@ -60,7 +61,7 @@ fn flag(value: bool) -> Flag {
 fn vpc(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     props.text("CidrBlock")?;
     let input = props.input::<CreateVpc>(&["CidrBlock", "InstanceTenancy"]);
-    let vpc = input.with("TagSpecifications", &tags(props, "vpc")?).call(cx)?.vpc;
+    let vpc = input.with("TagSpecifications", &tags(props, choices::ResourceType::Vpc)?).call(cx)?.vpc;
     for name in ["EnableDnsSupport", "EnableDnsHostnames"] {
         if let Some(value) = props.bool(name) {
             let input = InputDraft::<ModifyVpcAttribute>::new().with("VpcId", &vpc.vpc_id);
@@ -95,7 +96,9 @@ fn vpc_gone(image: &Image, created: &Created) -> Readiness {
 
 fn subnet(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let names = ["AvailabilityZone", "AvailabilityZoneId", "CidrBlock", "VpcId"];
-    let input = props.input::<CreateSubnet>(&names).with("TagSpecifications", &tags(props, "subnet")?);
+    let input = props
+        .input::<CreateSubnet>(&names)
+        .with("TagSpecifications", &tags(props, choices::ResourceType::Subnet)?);
     let subnet = input.call(cx)?.subnet;
     let id = subnet.subnet_id.as_str();
     if let Some(value) = props.bool("MapPublicIpOnLaunch") {
@@ -115,8 +118,10 @@ fn subnet(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
 fn interface(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let names = ["Description", "GroupSet", "InterfaceType", "PrivateIpAddress", "SubnetId"];
     let input = props.input::<CreateNetworkInterface>(&names).renamed(&[("GroupSet", "Groups")]);
-    let made =
-        input.with("TagSpecifications", &tags(props, "network-interface")?).call(cx)?.network_interface;
+    let made = input
+        .with("TagSpecifications", &tags(props, choices::ResourceType::NetworkInterface)?)
+        .call(cx)?
+        .network_interface;
     let id = made.network_interface_id.as_str();
     if let Some(value) = props.bool("SourceDestCheck") {
         let input = InputDraft::<ModifyNetworkInterfaceAttribute>::new();

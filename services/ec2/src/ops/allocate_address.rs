@@ -1,6 +1,10 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AllocateAddress.html>
 
-use crate::{Error, addresses, rules, shapes};
+use crate::{
+    Error, addresses,
+    choices::{DomainType, ResourceType},
+    rules, shapes,
+};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::{Address, AllocationId};
@@ -9,7 +13,7 @@ pub(crate) struct AllocateAddress;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    domain: Option<String>,
+    domain: Option<DomainType>,
     network_border_group: Option<String>,
     tag_specifications: Vec<shapes::TagSpecification>,
 }
@@ -19,7 +23,7 @@ pub(crate) struct Output {
     pub(crate) allocation_id: AllocationId,
     pub(crate) public_ip: String,
     pub(crate) public_ipv4_pool: &'static str,
-    pub(crate) domain: &'static str,
+    pub(crate) domain: DomainType,
     pub(crate) network_border_group: String,
 }
 
@@ -29,7 +33,7 @@ impl Operation for AllocateAddress {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        if input.domain.as_deref() == Some("standard") {
+        if input.domain == Some(DomainType::Standard) {
             return Err(rules::refuse("Domain=standard (EC2-Classic, which AWS has ended)"));
         }
         if let Some(group) = input.network_border_group.filter(|g| *g != cx.config.region) {
@@ -41,14 +45,14 @@ impl Operation for AllocateAddress {
             public_ip: addresses::public(cx.tx)?,
             association: None,
             requester: rules::service(cx),
-            tags: shapes::tags_for(&input.tag_specifications, "elastic-ip")?,
+            tags: shapes::tags_for(&input.tag_specifications, ResourceType::ElasticIp)?,
         };
         cx.tx.put(address.clone());
         Ok(Output {
             allocation_id: address.id,
             public_ip: address.public_ip.to_string(),
             public_ipv4_pool: "amazon",
-            domain: "vpc",
+            domain: DomainType::Vpc,
             network_border_group: cx.config.region.clone(),
         })
     }

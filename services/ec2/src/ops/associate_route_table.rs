@@ -4,9 +4,11 @@ use crate::{
     Error, rules,
     shapes::route_table::{AssociationState, associated},
 };
-use escale_base::{Wire, ids};
+use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::ec2::{RouteTable, RouteTableAssociation, RouteTableId, Subnet, SubnetId};
+use escale_tables::ec2::{
+    RouteTable, RouteTableAssociation, RouteTableAssociationId, RouteTableId, Subnet, SubnetId,
+};
 
 pub(crate) struct AssociateRouteTable;
 
@@ -46,14 +48,12 @@ pub(super) fn associate(cx: &mut Cx<'_>, table: &RouteTable, subnet: &Subnet) ->
     if let Some(other) = &subnet.route_table {
         return Err(Error::AlreadyAttached(subnet.id.to_string(), other.to_string()));
     }
-    let association = RouteTableAssociation {
-        id: format!("rtbassoc-{}", ids::random_hex(17)),
-        subnet: Some(subnet.id.clone()),
-    };
+    let association =
+        RouteTableAssociation { id: RouteTableAssociationId::random(), subnet: Some(subnet.id.clone()) };
     let id = association.id.clone();
     cx.tx.update(table.id.as_str(), |t: &mut RouteTable| t.associations.push(association));
     cx.tx.update(subnet.id.as_str(), |s: &mut Subnet| s.route_table = Some(table.id.clone()));
-    Ok(id)
+    Ok(id.to_string())
 }
 
 /// Takes both ends of an association away.

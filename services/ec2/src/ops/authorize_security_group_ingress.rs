@@ -2,6 +2,7 @@
 
 use crate::{
     Error,
+    choices::ResourceType,
     permissions::{self, Asked},
     rules,
     shapes::{
@@ -60,7 +61,7 @@ pub(super) fn authorize(
     tags: &[shapes::TagSpecification],
     egress: bool,
 ) -> Result<Output, Error> {
-    let tags = shapes::tags_for(tags, "security-group-rule")?;
+    let tags = shapes::tags_for(tags, ResourceType::SecurityGroupRule)?;
     let wanted = permissions::wanted(cx, group, asked)?;
     let added = permissions::add(cx, &group.id, egress, wanted, &tags)?;
     let security_group_rules = added.iter().map(|r| group::rule(cx, r)).collect();

@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateInternetGateway.html>
 
-use crate::{Error, shapes};
+use crate::{Error, choices::ResourceType, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::{InternetGateway, InternetGatewayId};
@@ -26,7 +26,7 @@ impl Operation for CreateInternetGateway {
         let gateway = InternetGateway {
             id: InternetGatewayId::random(),
             vpc: None,
-            tags: shapes::tags_for(&input.tag_specifications, "internet-gateway")?,
+            tags: shapes::tags_for(&input.tag_specifications, ResourceType::InternetGateway)?,
         };
         let internet_gateway = shapes::gateway::internet(cx, &gateway);
         cx.tx.put(gateway);

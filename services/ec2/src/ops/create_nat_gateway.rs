@@ -1,7 +1,12 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNatGateway.html>
 
 use super::associate_address::associate;
-use crate::{Error, rules, shapes, status::NatState};
+use crate::{
+    Error,
+    choices::{AvailabilityMode, ConnectivityType, ResourceType},
+    rules, shapes,
+    status::NatState,
+};
 use escale_base::Wire;
 use escale_requests::ec2::CreateNetworkInterface;
 use escale_service::{Cx, Operation};
@@ -15,8 +20,8 @@ pub(crate) struct CreateNatGateway;
 pub(crate) struct Input {
     subnet_id: Option<SubnetId>,
     allocation_id: Option<AllocationId>,
-    connectivity_type: Option<String>,
-    availability_mode: Option<String>,
+    connectivity_type: Option<ConnectivityType>,
+    availability_mode: Option<AvailabilityMode>,
     private_ip_address: Option<String>,
     client_token: Option<String>,
     tag_specifications: Vec<shapes::TagSpecification>,
@@ -37,10 +42,10 @@ impl Operation for CreateNatGateway {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        if let Some(kind) = input.connectivity_type.filter(|k| k != "public") {
+        if let Some(kind) = input.connectivity_type.filter(|k| *k != ConnectivityType::Public) {
             return Err(rules::refuse(format_args!("ConnectivityType={kind}")));
         }
-        if let Some(mode) = input.availability_mode.filter(|m| m != "zonal") {
+        if let Some(mode) = input.availability_mode.filter(|m| *m != AvailabilityMode::Zonal) {
             return Err(rules::refuse(format_args!("AvailabilityMode={mode}")));
         }
         let subnet = input.subnet_id.ok_or(Error::Missing("subnetId"))?;
@@ -68,7 +73,7 @@ impl Operation for CreateNatGateway {
             public_ip: address.public_ip,
             failure,
             deleted: None,
-            tags: shapes::tags_for(&input.tag_specifications, "natgateway")?,
+            tags: shapes::tags_for(&input.tag_specifications, ResourceType::Natgateway)?,
             created: cx.now,
         };
         forget_old(cx);
@@ -101,7 +106,7 @@ fn interface(
         subnet_id: subnet.id.clone(),
         description: format!("Interface for NAT Gateway {id}"),
         groups: None,
-        interface_type: Some("nat_gateway".into()),
+        interface_type: Some(escale_tables::ec2::InterfaceType::NatGateway),
         private_ip_address: private_ip,
     };
     let made = cx.call_as(PRINCIPAL, request)?.network_interface;

@@ -1,12 +1,17 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNetworkInterface.html>
 //!
 //! Other services make their interfaces here too, as their service principal: such an interface is requester-managed,
-//! and has the type that they name (`load_balancer`, `nat_gateway`).
+//! and has the type that they name (`nat_gateway`).
 
-use crate::{Error, addresses, error::Limit, rules, shapes};
+use crate::{
+    Error, addresses,
+    choices::{InterfaceCreationType, ResourceType},
+    error::Limit,
+    rules, shapes,
+};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::ec2::{Group, GroupId, Interface, InterfaceId, Subnet, SubnetId};
+use escale_tables::ec2::{Group, GroupId, Interface, InterfaceId, InterfaceType, Subnet, SubnetId};
 
 pub(crate) struct CreateNetworkInterface;
 
@@ -17,7 +22,7 @@ pub(crate) struct Input {
     private_ip_address: Option<String>,
     private_ip_addresses: Vec<AskedAddress>,
     description: Option<String>,
-    interface_type: Option<String>,
+    interface_type: Option<InterfaceCreationType>,
     client_token: Option<String>,
     tag_specifications: Vec<shapes::TagSpecification>,
 }
@@ -50,14 +55,14 @@ impl Operation for CreateNetworkInterface {
         let subnet = rules::find::<Subnet>(cx, input.subnet_id.as_str())?;
         let requester = rules::service(cx);
         let interface_type = match input.interface_type {
-            None => "interface".to_owned(),
-            Some(kind) if requester.is_some() || kind == "interface" => kind,
+            None | Some(InterfaceCreationType::Interface) => InterfaceType::Interface,
+            Some(InterfaceCreationType::NatGateway) if requester.is_some() => InterfaceType::NatGateway,
             Some(kind) => return Err(rules::refuse(format_args!("InterfaceType={kind}"))),
         };
         // A NAT gateway's interface has no groups: AWS filters nothing there.
-        let groups = match interface_type.as_str() {
-            "nat_gateway" => Vec::new(),
-            _ => groups(cx, &subnet, input.groups)?,
+        let groups = match interface_type {
+            InterfaceType::NatGateway => Vec::new(),
+            InterfaceType::Interface => groups(cx, &subnet, input.groups)?,
         };
         let asked = asked_address(input.private_ip_address, input.private_ip_addresses)?;
         let interface = Interface {
@@ -68,11 +73,11 @@ impl Operation for CreateNetworkInterface {
             private_ip: addresses::private(cx.tx, &subnet, asked)?,
             auto_public_ip: None,
             groups,
-            source_dest_check: interface_type != "nat_gateway",
+            source_dest_check: interface_type != InterfaceType::NatGateway,
             description: input.description.unwrap_or_default(),
             interface_type,
             requester,
-            tags: shapes::tags_for(&input.tag_specifications, "network-interface")?,
+            tags: shapes::tags_for(&input.tag_specifications, ResourceType::NetworkInterface)?,
             created: cx.now,
         };
         cx.tx.put(interface.clone());

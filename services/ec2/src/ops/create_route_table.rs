@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateRouteTable.html>
 
-use crate::{Error, rules, shapes};
+use crate::{Error, choices::ResourceType, rules, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::{RouteTable, RouteTableId, Vpc, VpcId};
@@ -33,7 +33,7 @@ impl Operation for CreateRouteTable {
             main: false,
             routes: Vec::new(),
             associations: Vec::new(),
-            tags: shapes::tags_for(&input.tag_specifications, "route-table")?,
+            tags: shapes::tags_for(&input.tag_specifications, ResourceType::RouteTable)?,
             created: cx.now,
         };
         cx.tx.put(table.clone());

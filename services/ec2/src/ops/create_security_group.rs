@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html>
 
-use crate::{Error, default_vpc, initial, rules, shapes};
+use crate::{Error, choices::ResourceType, default_vpc, initial, rules, shapes};
 use escale_base::{Tag, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::{Group, GroupId, Peer, Vpc, VpcId};
@@ -43,7 +43,7 @@ impl Operation for CreateSecurityGroup {
             vpc: vpc.id.clone(),
             name,
             description: input.description,
-            tags: shapes::tags_for(&input.tag_specifications, "security-group")?,
+            tags: shapes::tags_for(&input.tag_specifications, ResourceType::SecurityGroup)?,
         };
         let everywhere = Peer::Cidr(Ipv4Net::default());
         cx.tx.put(initial::all_traffic(&group.id, true, everywhere));

@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSubnet.html>
 
-use crate::{Error, rules, shapes};
+use crate::{Error, choices::ResourceType, rules, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::{Subnet, SubnetId, Vpc, VpcId};
@@ -38,10 +38,10 @@ impl Operation for CreateSubnet {
             id: SubnetId::random(),
             vpc: vpc.id.clone(),
             cidr,
-            zone: zone(cx, &vpc, input.availability_zone, input.availability_zone_id)?,
+            zone: zone(cx, &vpc, input.availability_zone, input.availability_zone_id)?.into(),
             map_public_ip: false,
             route_table: None,
-            tags: shapes::tags_for(&input.tag_specifications, "subnet")?,
+            tags: shapes::tags_for(&input.tag_specifications, ResourceType::Subnet)?,
             created: cx.now,
         };
         cx.tx.put(subnet.clone());

@@ -1,6 +1,10 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpc.html>
 
-use crate::{Error, initial, rules, shapes, status};
+use crate::{
+    Error,
+    choices::{ResourceType, Tenancy},
+    initial, rules, shapes, status,
+};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::{Vpc, VpcId};
@@ -11,7 +15,7 @@ pub(crate) struct CreateVpc;
 #[derive(Wire)]
 pub(crate) struct Input {
     cidr_block: Option<String>,
-    instance_tenancy: Option<String>,
+    instance_tenancy: Option<Tenancy>,
     amazon_provided_ipv6_cidr_block: Option<bool>,
     tag_specifications: Vec<shapes::TagSpecification>,
 }
@@ -33,7 +37,7 @@ impl Operation for CreateVpc {
             return Err(Error::VpcRange(text));
         }
         reserved(cidr)?;
-        if let Some(tenancy) = input.instance_tenancy.filter(|t| t != "default") {
+        if let Some(tenancy) = input.instance_tenancy.filter(|t| *t != Tenancy::Default) {
             let why = "Hardware of one's own is the only one there is; 'default' is taken.";
             return Err(Error::invalid("instanceTenancy", tenancy, why));
         }
@@ -45,7 +49,7 @@ impl Operation for CreateVpc {
             cidr,
             dns_support: true,
             dns_hostnames: false,
-            tags: shapes::tags_for(&input.tag_specifications, "vpc")?,
+            tags: shapes::tags_for(&input.tag_specifications, ResourceType::Vpc)?,
             created: cx.now,
         };
         cx.tx.put(initial::main_route_table(&vpc, Vec::new()));

@@ -1,6 +1,10 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpcEndpoint.html>
 
-use crate::{Error, prefix_lists, rules, shapes};
+use crate::{
+    Error,
+    choices::{IpAddressType, ResourceType, VpcEndpointType},
+    prefix_lists, rules, shapes,
+};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::{Endpoint, EndpointId, RouteTable, RouteTableId, Vpc, VpcId};
@@ -11,11 +15,11 @@ pub(crate) struct CreateVpcEndpoint;
 pub(crate) struct Input {
     vpc_id: VpcId,
     service_name: Option<String>,
-    vpc_endpoint_type: Option<String>,
+    vpc_endpoint_type: Option<VpcEndpointType>,
     route_table_ids: Vec<RouteTableId>,
     policy_document: Option<String>,
     private_dns_enabled: Option<bool>,
-    ip_address_type: Option<String>,
+    ip_address_type: Option<IpAddressType>,
     client_token: Option<String>,
     tag_specifications: Vec<shapes::TagSpecification>,
 }
@@ -34,7 +38,7 @@ impl Operation for CreateVpcEndpoint {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let vpc = rules::find::<Vpc>(cx, input.vpc_id.as_str())?;
         let service_name = input.service_name.ok_or(Error::Missing("serviceName"))?;
-        if let Some(kind) = input.vpc_endpoint_type.filter(|k| k != "Gateway") {
+        if let Some(kind) = input.vpc_endpoint_type.filter(|k| *k != VpcEndpointType::Gateway) {
             return Err(rules::refuse(format_args!("VpcEndpointType={kind} (for {service_name})")));
         }
         if service_name != prefix_lists::s3_service(cx.config) {
@@ -44,7 +48,7 @@ impl Operation for CreateVpcEndpoint {
             let why = "Private DNS can only be set to true for interface endpoints.";
             return Err(Error::invalid("privateDnsEnabled", true, why));
         }
-        if let Some(kind) = input.ip_address_type.filter(|t| t != "ipv4") {
+        if let Some(kind) = input.ip_address_type.filter(|t| *t != IpAddressType::Ipv4) {
             return Err(rules::refuse(format_args!("IpAddressType={kind}")));
         }
         let mut route_tables = Vec::new();
@@ -60,7 +64,7 @@ impl Operation for CreateVpcEndpoint {
             service_name,
             route_tables,
             policy: policy(input.policy_document)?,
-            tags: shapes::tags_for(&input.tag_specifications, "vpc-endpoint")?,
+            tags: shapes::tags_for(&input.tag_specifications, ResourceType::VpcEndpoint)?,
             created: cx.now,
         };
         cx.tx.put(endpoint.clone());

@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeAccountAttributes.html>
 
-use crate::{Error, error::Limit};
+use crate::{Error, choices::AccountAttributeName, error::Limit};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::DefaultVpc;
@@ -9,7 +9,7 @@ pub(crate) struct DescribeAccountAttributes;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    attribute_names: Vec<String>,
+    attribute_names: Vec<AccountAttributeName>,
 }
 
 #[derive(Wire)]
@@ -19,7 +19,7 @@ pub(crate) struct Output {
 
 #[derive(Wire)]
 pub(crate) struct Attribute {
-    attribute_name: &'static str,
+    attribute_name: AccountAttributeName,
     attribute_values: Vec<AttributeValue>,
 }
 
@@ -28,13 +28,13 @@ pub(crate) struct AttributeValue {
     attribute_value: String,
 }
 
-const ATTRIBUTES: &[&str] = &["supported-platforms", "default-vpc", "vpc-max-security-groups-per-interface"];
-
-fn value(cx: &Cx<'_>, name: &str) -> String {
+fn value(cx: &Cx<'_>, name: AccountAttributeName) -> String {
     match name {
-        "default-vpc" => DefaultVpc::of(cx.tx).map_or_else(|| "none".into(), |id| id.to_string()),
-        "vpc-max-security-groups-per-interface" => Limit::GroupsPerInterface.most().to_string(),
-        _ => "VPC".into(),
+        AccountAttributeName::DefaultVpc => {
+            DefaultVpc::of(cx.tx).map_or_else(|| "none".into(), |id| id.to_string())
+        }
+        AccountAttributeName::MaxGroupsPerInterface => Limit::GroupsPerInterface.most().to_string(),
+        AccountAttributeName::SupportedPlatforms => "VPC".into(),
     }
 }
 
@@ -45,15 +45,10 @@ impl Operation for DescribeAccountAttributes {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let names = &input.attribute_names;
-        let known = |name: &String| ATTRIBUTES.contains(&name.as_str());
-        if let Some(name) = names.iter().find(|n| !known(n)) {
-            let why = "Known are supported-platforms, default-vpc and vpc-max-security-groups-per-interface.";
-            return Err(Error::invalid("attributeName", name, why));
-        }
-        let wanted = ATTRIBUTES.iter().filter(|n| names.is_empty() || names.iter().any(|x| x == *n));
+        let wanted = AccountAttributeName::ALL.iter().filter(|n| names.is_empty() || names.contains(n));
         let account_attributes = wanted.map(|name| Attribute {
-            attribute_name: name,
-            attribute_values: vec![AttributeValue { attribute_value: value(cx, name) }],
+            attribute_name: *name,
+            attribute_values: vec![AttributeValue { attribute_value: value(cx, *name) }],
         });
         Ok(Output { account_attributes: account_attributes.collect() })
     }

@@ -45,7 +45,7 @@ impl Operation for DescribeAddresses {
             let value_of = |name: &str| match name {
                 "allocation-id" => one(&row.id),
                 "public-ip" => one(row.public_ip),
-                "domain" => one(shape.domain),
+                "domain" => one(shape.domain.as_str()),
                 "association-id" => maybe(shape.association_id.as_ref()),
                 "network-interface-id" => maybe(shape.network_interface_id.as_ref()),
                 "network-interface-owner-id" => maybe(shape.network_interface_owner_id.as_ref()),

@@ -2,6 +2,7 @@
 
 use crate::{
     Error,
+    choices::{OptInStatus, ZoneState},
     error::Kind,
     filters::{self, Filter, one},
 };
@@ -32,8 +33,8 @@ pub(crate) struct Zone {
     group_name: String,
     network_border_group: String,
     zone_type: &'static str,
-    state: &'static str,
-    opt_in_status: &'static str,
+    state: ZoneState,
+    opt_in_status: OptInStatus,
 }
 
 impl Operation for DescribeAvailabilityZones {
@@ -71,8 +72,8 @@ impl Operation for DescribeAvailabilityZones {
                     group_name: region.clone(),
                     network_border_group: region.clone(),
                     zone_type: "availability-zone",
-                    state: "available",
-                    opt_in_status: "opt-in-not-required",
+                    state: ZoneState::Available,
+                    opt_in_status: OptInStatus::OptInNotRequired,
                 });
             }
         }

@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeManagedPrefixLists.html>
 
 use super::describe_prefix_lists::{Input, page};
-use crate::{Error, prefix_lists::PrefixList};
+use crate::{Error, choices::PrefixListState, prefix_lists::PrefixList};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 
@@ -19,7 +19,7 @@ pub(crate) struct Shape {
     prefix_list_name: String,
     prefix_list_arn: String,
     address_family: &'static str,
-    state: &'static str,
+    state: PrefixListState,
     owner_id: &'static str,
 }
 
@@ -35,7 +35,7 @@ impl Operation for DescribeManagedPrefixLists {
             prefix_list_name: l.name,
             prefix_list_arn: format!("arn:aws:ec2:{}:aws:prefix-list/{}", cx.config.region, l.id),
             address_family: "IPv4",
-            state: "create-complete",
+            state: PrefixListState::CreateComplete,
             owner_id: "AWS",
         };
         Ok(Output { prefix_lists: found.into_iter().map(shape).collect(), next_token })

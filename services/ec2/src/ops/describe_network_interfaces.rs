@@ -56,7 +56,7 @@ fn value_of(shape: &InterfaceShape, name: &str) -> Option<Vec<String>> {
         "description" => one(&shape.description),
         "group-id" => many(shape.groups.iter().map(|g| &g.group_id)),
         "group-name" => many(shape.groups.iter().map(|g| &g.group_name)),
-        "interface-type" => one(&shape.interface_type),
+        "interface-type" => one(shape.interface_type.as_str()),
         "owner-id" => one(&shape.owner_id),
         "private-ip-address" | "addresses.private-ip-address" => one(&shape.private_ip_address),
         "addresses.primary" => one(true),

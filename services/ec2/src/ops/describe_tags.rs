@@ -2,6 +2,7 @@
 
 use crate::{
     Error,
+    choices::ResourceType,
     filters::{self, Filter, one},
     tagged,
 };
@@ -28,7 +29,7 @@ pub(crate) struct Shape {
     key: String,
     value: String,
     resource_id: String,
-    resource_type: &'static str,
+    resource_type: ResourceType,
 }
 
 impl Operation for DescribeTags {
@@ -43,7 +44,7 @@ impl Operation for DescribeTags {
                 "key" => one(&tag.key),
                 "value" => one(&tag.value),
                 "resource-id" => one(&resource_id),
-                "resource-type" => one(resource_type),
+                "resource-type" => one(resource_type.as_str()),
                 _ => None,
             };
             if filters::passes(&input.filters, std::slice::from_ref(&tag), value_of)? {

@@ -40,7 +40,7 @@ impl Operation for DescribeVpcEndpoints {
                 "vpc-id" => one(&row.vpc),
                 "service-name" => one(&row.service_name),
                 "vpc-endpoint-state" => one(shape.state),
-                "vpc-endpoint-type" => one(shape.vpc_endpoint_type),
+                "vpc-endpoint-type" => one(shape.vpc_endpoint_type.as_str()),
                 _ => None,
             };
             if filters::passes(&input.filters, &row.tags, value_of)? {

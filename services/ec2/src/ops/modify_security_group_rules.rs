@@ -66,5 +66,12 @@ fn changed(cx: &Cx<'_>, group: &Group, old: &GroupRule, new: New) -> Result<Grou
         (None, None, Some(id)) => Peer::Group(permissions::peer_group(cx, group, Some(id), None)?),
         _ => return Err(Error::Missing("one of cidrIpv4, prefixListId and referencedGroupId")),
     };
-    Ok(GroupRule { protocol, from_port, to_port, peer, description: new.description, ..old.clone() })
+    Ok(GroupRule {
+        protocol: protocol.into(),
+        from_port,
+        to_port,
+        peer,
+        description: new.description,
+        ..old.clone()
+    })
 }

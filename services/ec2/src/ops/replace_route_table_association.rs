@@ -5,9 +5,9 @@ use crate::{
     Error, rules,
     shapes::route_table::{AssociationState, associated, of_association},
 };
-use escale_base::{Wire, ids};
+use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::ec2::{RouteTable, RouteTableAssociation, RouteTableId, Subnet};
+use escale_tables::ec2::{RouteTable, RouteTableAssociation, RouteTableAssociationId, RouteTableId, Subnet};
 
 pub(crate) struct ReplaceRouteTableAssociation;
 
@@ -47,11 +47,11 @@ impl Operation for ReplaceRouteTableAssociation {
 }
 
 fn become_main(cx: &mut Cx<'_>, old: &RouteTable, new: &RouteTable) -> String {
-    let id = format!("rtbassoc-{}", ids::random_hex(17));
+    let id = RouteTableAssociationId::random();
     cx.tx.update(old.id.as_str(), |t: &mut RouteTable| t.main = false);
     cx.tx.update(new.id.as_str(), |t: &mut RouteTable| {
         t.main = true;
         t.associations.push(RouteTableAssociation { id: id.clone(), subnet: None });
     });
-    id
+    id.to_string()
 }

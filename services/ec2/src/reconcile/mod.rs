@@ -74,7 +74,7 @@ fn take_over(
         tx.delete::<VpcSeen>(id);
     }
     for name in standing.keys() {
-        tx.put(VpcSeen { id: VpcId(name.clone()), applied: String::new(), at });
+        tx.put(VpcSeen { id: VpcId(name.clone()), applied: String::new().into(), at });
     }
     let stands = |i: &InterfaceSeen| standing.get(i.vpc.as_str()).is_some_and(|s| s.contains(i.id.as_str()));
     let gone: Vec<String> =

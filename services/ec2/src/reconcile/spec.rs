@@ -5,7 +5,8 @@ use escale_network as net;
 use escale_service::Config;
 use escale_store::Image;
 use escale_tables::ec2::{
-    Endpoint, Group, GroupRule, Interface, InternetGateway, NatGateway, Peer, RouteTable, Subnet, Target, Vpc,
+    Endpoint, Group, GroupRule, Interface, InterfaceType, InternetGateway, NatGateway, Peer, RouteTable,
+    Subnet, Target, Vpc,
 };
 use ipnet::Ipv4Net;
 use std::net::Ipv4Addr;
@@ -39,7 +40,7 @@ fn subnets(image: &Image, vpc: &Vpc) -> Vec<net::Subnet> {
     let subnet = |s: std::sync::Arc<Subnet>| net::Subnet {
         name: s.id.to_string(),
         cidr: s.cidr,
-        zone: s.zone.clone(),
+        zone: s.zone.to_string(),
         route_table: s.route_table.as_ref().map_or_else(|| main.clone(), ToString::to_string),
     };
     of_vpc.map(subnet).collect()
@@ -60,7 +61,7 @@ fn interfaces(image: &Image, vpc: &Vpc) -> Vec<net::Interface> {
 }
 
 fn kind(interface: &Interface) -> net::Kind {
-    if interface.interface_type == "nat_gateway" { net::Kind::Nat } else { net::Kind::Plain }
+    if interface.interface_type == InterfaceType::NatGateway { net::Kind::Nat } else { net::Kind::Plain }
 }
 
 fn route_table(image: &Image, config: &Config, vpc: &Vpc, table: &RouteTable) -> net::RouteTable {
@@ -139,7 +140,8 @@ fn peer(config: &Config, peer: &Peer) -> net::Peer {
         Peer::Cidr(cidr) => net::Peer::Cidr(*cidr),
         Peer::Group(id) => net::Peer::Group(id.to_string()),
         Peer::PrefixList(id) => {
-            let blocks: Vec<Ipv4Net> = prefix_lists::find(config, id).map(|l| l.blocks).unwrap_or_default();
+            let blocks: Vec<Ipv4Net> =
+                prefix_lists::find(config, id.as_str()).map(|l| l.blocks).unwrap_or_default();
             net::Peer::Prefixes(blocks)
         }
     }

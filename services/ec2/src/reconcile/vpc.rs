@@ -138,7 +138,7 @@ impl Vpcs {
         for (id, (namespace, public_ip)) in seen {
             tx.put(InterfaceSeen { id, vpc: VpcId(vpc.to_owned()), public_ip, namespace, at });
         }
-        tx.put(VpcSeen { id: VpcId(vpc.to_owned()), applied, at });
+        tx.put(VpcSeen { id: VpcId(vpc.to_owned()), applied: applied.into(), at });
         Ok(())
     }
 }

@@ -1,6 +1,11 @@
 //! Elastic IP addresses.
 
-use crate::{Error, error::Kind, rules};
+use crate::{
+    Error,
+    choices::{DomainType, ServiceManaged},
+    error::Kind,
+    rules,
+};
 use escale_base::{Tag, Wire};
 use escale_service::Cx;
 use escale_tables::ec2::{Address, AllocationId, Interface};
@@ -10,14 +15,14 @@ use std::{net::Ipv4Addr, sync::Arc};
 pub(crate) struct AddressShape {
     pub allocation_id: AllocationId,
     pub public_ip: String,
-    pub domain: &'static str,
+    pub domain: DomainType,
     pub public_ipv4_pool: &'static str,
     pub network_border_group: String,
     pub association_id: Option<String>,
     pub network_interface_id: Option<String>,
     pub network_interface_owner_id: Option<String>,
     pub private_ip_address: Option<String>,
-    pub service_managed: Option<&'static str>,
+    pub service_managed: Option<ServiceManaged>,
     pub tags: Vec<Tag>,
 }
 
@@ -26,7 +31,7 @@ pub(crate) fn address(cx: &Cx<'_>, row: &Address) -> AddressShape {
     AddressShape {
         allocation_id: row.id.clone(),
         public_ip: row.public_ip.to_string(),
-        domain: "vpc",
+        domain: DomainType::Vpc,
         public_ipv4_pool: "amazon",
         network_border_group: cx.config.region.clone(),
         association_id: row.association.as_ref().map(|(id, _)| id.to_string()),
@@ -34,8 +39,8 @@ pub(crate) fn address(cx: &Cx<'_>, row: &Address) -> AddressShape {
         network_interface_owner_id: interface.as_ref().map(|_| cx.config.account.clone()),
         private_ip_address: interface.as_ref().map(|i| i.private_ip.to_string()),
         service_managed: match row.requester.as_deref() {
-            Some("elasticloadbalancing.amazonaws.com") => Some("alb"),
-            Some("rds.amazonaws.com") => Some("rds"),
+            Some("elasticloadbalancing.amazonaws.com") => Some(ServiceManaged::Alb),
+            Some("rds.amazonaws.com") => Some(ServiceManaged::Rds),
             _ => None,
         },
         tags: row.tags.clone(),

@@ -1,6 +1,13 @@
 //! Internet gateways, NAT gateways, gateway endpoints.
 
-use crate::{error::Kind, status};
+use crate::{
+    choices::{
+        AttachmentStatus, AvailabilityMode, ConnectivityType, EndpointState, NatGatewayAddressStatus,
+        VpcEndpointType,
+    },
+    error::Kind,
+    status,
+};
 use escale_base::{Tag, Timestamp, Wire};
 use escale_service::Cx;
 use escale_store::Image;
@@ -24,13 +31,15 @@ pub(crate) struct InternetGatewayShape {
 #[derive(Debug, Wire)]
 pub(crate) struct InternetGatewayAttachment {
     pub vpc_id: VpcId,
-    pub state: &'static str,
+    pub state: AttachmentStatus,
 }
 
 pub(crate) fn internet(cx: &Cx<'_>, row: &InternetGateway) -> InternetGatewayShape {
     // The model says `attached`; AWS answers `available`, and clients wait for nothing else.
-    let attachment =
-        row.vpc.iter().map(|vpc| InternetGatewayAttachment { vpc_id: vpc.clone(), state: "available" });
+    let attachment = row
+        .vpc
+        .iter()
+        .map(|vpc| InternetGatewayAttachment { vpc_id: vpc.clone(), state: AttachmentStatus::Available });
     InternetGatewayShape {
         internet_gateway_id: row.id.clone(),
         attachments: attachment.collect(),
@@ -47,8 +56,8 @@ pub(crate) struct NatGatewayShape {
     pub state: status::NatState,
     pub failure_code: Option<&'static str>,
     pub failure_message: Option<String>,
-    pub connectivity_type: &'static str,
-    pub availability_mode: &'static str,
+    pub connectivity_type: ConnectivityType,
+    pub availability_mode: AvailabilityMode,
     pub nat_gateway_addresses: Vec<NatGatewayAddress>,
     pub create_time: Timestamp,
     pub delete_time: Option<Timestamp>,
@@ -64,7 +73,7 @@ pub(crate) struct NatGatewayAddress {
     pub public_ip: String,
     pub is_primary: bool,
     pub failure_message: Option<String>,
-    pub status: &'static str,
+    pub status: NatGatewayAddressStatus,
 }
 
 pub(crate) fn nat(cx: &Cx<'_>, row: &NatGateway) -> NatGatewayShape {
@@ -84,8 +93,8 @@ pub(crate) fn nat_as(cx: &Cx<'_>, row: &NatGateway, state: status::NatState) -> 
         state,
         failure_code: failure.map(failure_code),
         failure_message: failure.map(|f| failure_message(row, f)),
-        connectivity_type: "public",
-        availability_mode: "zonal",
+        connectivity_type: ConnectivityType::Public,
+        availability_mode: AvailabilityMode::Zonal,
         nat_gateway_addresses: vec![NatGatewayAddress {
             allocation_id: row.allocation.clone(),
             association_id: association.map(|(id, _)| id.to_string()),
@@ -95,10 +104,12 @@ pub(crate) fn nat_as(cx: &Cx<'_>, row: &NatGateway, state: status::NatState) -> 
             is_primary: true,
             failure_message: failure.map(|f| failure_message(row, f)),
             status: match state {
-                status::NatState::Pending => "associating",
-                status::NatState::Failed => "failed",
-                status::NatState::Available => "succeeded",
-                status::NatState::Deleting | status::NatState::Deleted => "disassociating",
+                status::NatState::Pending => NatGatewayAddressStatus::Associating,
+                status::NatState::Failed => NatGatewayAddressStatus::Failed,
+                status::NatState::Available => NatGatewayAddressStatus::Succeeded,
+                status::NatState::Deleting | status::NatState::Deleted => {
+                    NatGatewayAddressStatus::Disassociating
+                }
             },
         }],
         create_time: row.created,
@@ -134,10 +145,10 @@ pub(crate) fn is_past(image: &Image, row: &NatGateway, now: Timestamp) -> bool {
 #[derive(Debug, Wire)]
 pub(crate) struct EndpointShape {
     pub vpc_endpoint_id: EndpointId,
-    pub vpc_endpoint_type: &'static str,
+    pub vpc_endpoint_type: VpcEndpointType,
     pub vpc_id: VpcId,
     pub service_name: String,
-    pub state: &'static str,
+    pub state: EndpointState,
     pub policy_document: String,
     pub route_table_ids: Vec<String>,
     pub private_dns_enabled: bool,
@@ -153,7 +164,7 @@ pub(crate) const FULL_ACCESS: &str = "{\"Version\":\"2008-10-17\",\"Statement\":
 pub(crate) fn endpoint(cx: &Cx<'_>, row: &Endpoint) -> EndpointShape {
     EndpointShape {
         vpc_endpoint_id: row.id.clone(),
-        vpc_endpoint_type: "Gateway",
+        vpc_endpoint_type: VpcEndpointType::Gateway,
         vpc_id: row.vpc.clone(),
         service_name: row.service_name.clone(),
         state: endpoint_state(cx.tx, row),
@@ -168,10 +179,10 @@ pub(crate) fn endpoint(cx: &Cx<'_>, row: &Endpoint) -> EndpointShape {
 }
 
 /// An endpoint is routes of its VPC, hence stands with it. The words are AWS's own, not the model's capital ones.
-pub(crate) fn endpoint_state(image: &Image, row: &Endpoint) -> &'static str {
+pub(crate) fn endpoint_state(image: &Image, row: &Endpoint) -> EndpointState {
     match status::vpc(image, &row.vpc) {
-        status::VpcState::Available => "available",
-        status::VpcState::Pending => "pending",
+        status::VpcState::Available => EndpointState::Available,
+        status::VpcState::Pending => EndpointState::Pending,
     }
 }
 

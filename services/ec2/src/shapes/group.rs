@@ -115,7 +115,7 @@ pub(crate) fn rule(cx: &Cx<'_>, row: &GroupRule) -> RuleShape {
         group_id: row.group.clone(),
         group_owner_id: cx.config.account.clone(),
         is_egress: row.egress,
-        ip_protocol: row.protocol.clone(),
+        ip_protocol: row.protocol.to_string(),
         from_port: row.from_port,
         to_port: row.to_port,
         cidr_ipv4,
@@ -134,7 +134,7 @@ pub(crate) fn rule(cx: &Cx<'_>, row: &GroupRule) -> RuleShape {
 fn peer(peer: &Peer) -> (Option<String>, Option<String>, Option<&GroupId>) {
     match peer {
         Peer::Cidr(cidr) => (Some(cidr.to_string()), None, None),
-        Peer::PrefixList(id) => (None, Some(id.clone()), None),
+        Peer::PrefixList(id) => (None, Some(id.to_string()), None),
         Peer::Group(id) => (None, None, Some(id)),
     }
 }
@@ -152,7 +152,7 @@ pub(crate) fn permissions<'a>(cx: &Cx<'_>, rules: impl Iterator<Item = &'a Group
         };
         let at = all.iter().position(same).unwrap_or_else(|| {
             all.push(IpPermission {
-                ip_protocol: Some(rule.protocol.clone()),
+                ip_protocol: Some(rule.protocol.to_string()),
                 from_port,
                 to_port,
                 ..IpPermission::default()
@@ -174,7 +174,7 @@ pub(crate) fn permissions<'a>(cx: &Cx<'_>, rules: impl Iterator<Item = &'a Group
             }),
             Peer::PrefixList(id) => permission
                 .prefix_list_ids
-                .push(PrefixListPeer { prefix_list_id: Some(id.clone()), description }),
+                .push(PrefixListPeer { prefix_list_id: Some(id.to_string()), description }),
         }
     }
     all
@@ -201,7 +201,7 @@ impl RevokedRule {
             security_group_rule_id: row.id.clone(),
             group_id: row.group.clone(),
             is_egress: row.egress,
-            ip_protocol: row.protocol.clone(),
+            ip_protocol: row.protocol.to_string(),
             from_port: row.from_port,
             to_port: row.to_port,
             cidr_ipv4,

@@ -1,10 +1,14 @@
 //! Network interfaces.
 
-use crate::status::{self, InterfaceStatus};
+use crate::{
+    choices::AttachmentStatus,
+    status::{self, InterfaceStatus},
+};
 use escale_base::{Tag, Wire};
 use escale_service::Cx;
 use escale_store::Image;
-use escale_tables::ec2::{Address, Group, Interface, InterfaceId, SubnetId, VpcId};
+use escale_tables::ServicePrincipal;
+use escale_tables::ec2::{Address, Group, Interface, InterfaceId, InterfaceType, SubnetId, VpcId};
 use std::{net::Ipv4Addr, sync::Arc};
 
 #[derive(Debug, Wire)]
@@ -21,9 +25,9 @@ pub(crate) struct InterfaceShape {
     pub groups: Vec<GroupIdentifier>,
     pub source_dest_check: bool,
     pub description: String,
-    pub interface_type: String,
+    pub interface_type: InterfaceType,
     pub owner_id: String,
-    pub requester_id: Option<String>,
+    pub requester_id: Option<ServicePrincipal>,
     pub requester_managed: bool,
     pub status: InterfaceStatus,
     pub tag_set: Vec<Tag>,
@@ -49,7 +53,7 @@ pub(crate) struct Attachment {
     pub attachment_id: String,
     pub delete_on_termination: bool,
     pub instance_owner_id: String,
-    pub status: &'static str,
+    pub status: AttachmentStatus,
 }
 
 #[derive(Clone, Debug, Wire)]
@@ -74,14 +78,18 @@ pub(crate) fn interface(cx: &Cx<'_>, row: &Interface) -> InterfaceShape {
     let attachment = row.requester.as_ref().map(|requester| Attachment {
         attachment_id: row.id.as_str().replacen("eni-", "eni-attach-", 1),
         delete_on_termination: false,
-        instance_owner_id: requester.clone(),
-        status: if status == InterfaceStatus::InUse { "attached" } else { "attaching" },
+        instance_owner_id: requester.to_string(),
+        status: if status == InterfaceStatus::InUse {
+            AttachmentStatus::Attached
+        } else {
+            AttachmentStatus::Attaching
+        },
     });
     InterfaceShape {
         network_interface_id: row.id.clone(),
         vpc_id: row.vpc.clone(),
         subnet_id: row.subnet.clone(),
-        availability_zone: row.zone.clone(),
+        availability_zone: row.zone.to_string(),
         availability_zone_id: cx.config.zone_id(&row.zone),
         private_ip_address: row.private_ip.to_string(),
         private_ip_addresses: vec![PrivateAddress {
@@ -94,7 +102,7 @@ pub(crate) fn interface(cx: &Cx<'_>, row: &Interface) -> InterfaceShape {
         groups: row.groups.iter().map(|id| identifier(cx, id.as_str())).collect(),
         source_dest_check: row.source_dest_check,
         description: row.description.clone(),
-        interface_type: row.interface_type.clone(),
+        interface_type: row.interface_type,
         owner_id: cx.config.account.clone(),
         requester_id: row.requester.clone(),
         requester_managed: row.requester.is_some(),
@@ -108,7 +116,7 @@ fn association(cx: &Cx<'_>, row: &Interface) -> Option<Association> {
         return Some(Association {
             allocation_id: Some(address.id.to_string()),
             association_id: address.association.as_ref().map(|(id, _)| id.to_string()),
-            ip_owner_id: address.requester.clone().unwrap_or_else(|| cx.config.account.clone()),
+            ip_owner_id: address.requester.as_deref().unwrap_or(&cx.config.account).to_owned(),
             public_ip: address.public_ip.to_string(),
         });
     }

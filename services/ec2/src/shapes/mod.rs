@@ -8,22 +8,25 @@ pub(crate) mod route_table;
 pub(crate) mod subnet;
 pub(crate) mod vpc;
 
-use crate::{Error, error::Limit};
+use crate::{Error, choices::ResourceType, error::Limit};
 use escale_base::{Tag, Wire};
 
 /// Tags given at creation: `TagSpecifications=[{ResourceType, Tags}]`.
 #[derive(Clone, Debug, Wire)]
 pub(crate) struct TagSpecification {
-    pub resource_type: Option<String>,
+    pub resource_type: Option<ResourceType>,
     pub tags: Vec<Tag>,
 }
 
 /// The tags for a resource of this type; a specification for another type is an error, as on AWS.
-pub(crate) fn tags_for(specifications: &[TagSpecification], resource_type: &str) -> Result<Vec<Tag>, Error> {
+pub(crate) fn tags_for(
+    specifications: &[TagSpecification],
+    resource_type: ResourceType,
+) -> Result<Vec<Tag>, Error> {
     let mut tags = Vec::new();
     for specification in specifications {
-        let named = specification.resource_type.as_deref().unwrap_or_default();
-        if named != resource_type {
+        if specification.resource_type != Some(resource_type) {
+            let named = specification.resource_type.map_or("", ResourceType::as_str);
             let why = format!("'{resource_type}' is the type of what this operation creates.");
             return Err(Error::invalid("tagSpecification", named, why));
         }

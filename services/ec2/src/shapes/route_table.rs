@@ -1,6 +1,10 @@
 //! Route tables.
 
-use crate::{Error, prefix_lists, status};
+use crate::{
+    Error,
+    choices::{AssociationStateCode, RouteOrigin},
+    prefix_lists, status,
+};
 use escale_base::{Tag, Wire};
 use escale_service::Cx;
 use escale_tables::ec2::{Endpoint, RouteTable, RouteTableAssociation, RouteTableId, Target, VpcId};
@@ -23,7 +27,7 @@ pub(crate) struct RouteShape {
     pub gateway_id: Option<String>,
     pub nat_gateway_id: Option<String>,
     pub network_interface_id: Option<String>,
-    pub origin: Option<&'static str>,
+    pub origin: Option<RouteOrigin>,
     pub state: Option<status::RouteState>,
 }
 
@@ -38,17 +42,17 @@ pub(crate) struct AssociationShape {
 
 #[derive(Debug, Wire)]
 pub(crate) struct AssociationState {
-    pub state: &'static str,
+    pub state: AssociationStateCode,
 }
 
 /// What an association answers: it is a fact as soon as it is written.
 pub(crate) fn associated() -> AssociationState {
-    AssociationState { state: "associated" }
+    AssociationState { state: AssociationStateCode::Associated }
 }
 
 pub(crate) fn route_table(cx: &Cx<'_>, row: &RouteTable) -> RouteTableShape {
     let associations = row.associations.iter().map(|a| AssociationShape {
-        route_table_association_id: a.id.clone(),
+        route_table_association_id: a.id.to_string(),
         route_table_id: row.id.clone(),
         subnet_id: a.subnet.as_ref().map(ToString::to_string),
         main: a.subnet.is_none(),
@@ -69,14 +73,14 @@ fn routes(cx: &Cx<'_>, row: &RouteTable) -> Vec<RouteShape> {
     let local = cx.tx.get::<escale_tables::ec2::Vpc>(row.vpc.as_str()).map(|vpc| RouteShape {
         destination_cidr_block: Some(vpc.cidr.to_string()),
         gateway_id: Some("local".into()),
-        origin: Some("CreateRouteTable"),
+        origin: Some(RouteOrigin::CreateRouteTable),
         state: Some(status::RouteState::Active),
         ..RouteShape::default()
     });
     let made = row.routes.iter().map(|route| {
         let mut shape = RouteShape {
             destination_cidr_block: Some(route.destination.to_string()),
-            origin: Some("CreateRoute"),
+            origin: Some(RouteOrigin::CreateRoute),
             state: Some(status::route(cx.tx, row, &route.target)),
             ..RouteShape::default()
         };
@@ -92,7 +96,7 @@ fn routes(cx: &Cx<'_>, row: &RouteTable) -> Vec<RouteShape> {
     let endpoints = endpoints.map(|e| RouteShape {
         destination_prefix_list_id: Some(prefix_lists::s3(cx.config).id.into()),
         gateway_id: Some(e.id.to_string()),
-        origin: Some("CreateRoute"),
+        origin: Some(RouteOrigin::CreateRoute),
         state: Some(status::RouteState::Active),
         ..RouteShape::default()
     });

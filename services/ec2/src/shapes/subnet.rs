@@ -1,6 +1,6 @@
 //! Subnets.
 
-use crate::{addresses, default_vpc};
+use crate::{addresses, choices::SubnetState, default_vpc};
 use escale_base::{Tag, Wire};
 use escale_service::Cx;
 use escale_tables::ec2::{Subnet, SubnetId, VpcId};
@@ -20,7 +20,7 @@ pub(crate) struct SubnetShape {
     pub ipv6_native: bool,
     pub enable_dns64: bool,
     pub owner_id: String,
-    pub state: &'static str,
+    pub state: SubnetState,
     pub tags: Vec<Tag>,
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn subnet(cx: &Cx<'_>, row: &Subnet) -> SubnetShape {
         subnet_arn: cx.arn("ec2", format!("subnet/{}", row.id)).to_string(),
         vpc_id: row.vpc.clone(),
         cidr_block: row.cidr.to_string(),
-        availability_zone: row.zone.clone(),
+        availability_zone: row.zone.to_string(),
         availability_zone_id: cx.config.zone_id(&row.zone),
         available_ip_address_count: addresses::free_in(cx.tx, row),
         map_public_ip_on_launch: row.map_public_ip,
@@ -40,7 +40,7 @@ pub(crate) fn subnet(cx: &Cx<'_>, row: &Subnet) -> SubnetShape {
         enable_dns64: false,
         owner_id: cx.config.account.clone(),
         // A subnet is a range and a route table: nothing of its own has to be brought about.
-        state: "available",
+        state: SubnetState::Available,
         tags: row.tags.clone(),
     }
 }

@@ -1,6 +1,9 @@
 //! VPCs and their default NACL.
 
-use crate::status::VpcState;
+use crate::{
+    choices::{CidrBlockState, RuleAction, Tenancy},
+    status::VpcState,
+};
 use escale_base::{Tag, Wire};
 use escale_service::{Config, Cx};
 use escale_store::Image;
@@ -14,7 +17,7 @@ pub(crate) struct VpcShape {
     pub state: VpcState,
     pub owner_id: String,
     pub is_default: bool,
-    pub instance_tenancy: &'static str,
+    pub instance_tenancy: Tenancy,
     pub dhcp_options_id: &'static str,
     pub tags: Vec<Tag>,
 }
@@ -28,7 +31,7 @@ pub(crate) struct CidrAssociation {
 
 #[derive(Debug, Wire)]
 pub(crate) struct CidrState {
-    pub state: &'static str,
+    pub state: CidrBlockState,
 }
 
 /// The one set of DHCP options there is: the VPC's own resolver.
@@ -42,12 +45,12 @@ pub(crate) fn vpc(cx: &Cx<'_>, row: &Vpc, state: VpcState) -> VpcShape {
         cidr_block_association_set: vec![CidrAssociation {
             association_id: cidr_association_id(row),
             cidr_block: row.cidr.to_string(),
-            cidr_block_state: CidrState { state: "associated" },
+            cidr_block_state: CidrState { state: CidrBlockState::Associated },
         }],
         state,
         owner_id: cx.config.account.clone(),
         is_default: DefaultVpc::of(cx.tx).as_ref() == Some(&row.id),
-        instance_tenancy: "default",
+        instance_tenancy: Tenancy::Default,
         dhcp_options_id: DHCP_OPTIONS,
         tags: row.tags.clone(),
     }
@@ -73,7 +76,7 @@ pub(crate) struct AclEntry {
     pub cidr_block: &'static str,
     pub egress: bool,
     pub protocol: &'static str,
-    pub rule_action: &'static str,
+    pub rule_action: RuleAction,
     pub rule_number: i32,
 }
 
@@ -110,10 +113,10 @@ pub(crate) fn acl(image: &Image, row: &Vpc, config: &Config) -> AclShape {
         is_default: true,
         owner_id: config.account.clone(),
         entries: vec![
-            entry(true, 100, "allow"),
-            entry(true, 32767, "deny"),
-            entry(false, 100, "allow"),
-            entry(false, 32767, "deny"),
+            entry(true, 100, RuleAction::Allow),
+            entry(true, 32767, RuleAction::Deny),
+            entry(false, 100, RuleAction::Allow),
+            entry(false, 32767, RuleAction::Deny),
         ],
         associations: associations.collect(),
         tags: Vec::new(),

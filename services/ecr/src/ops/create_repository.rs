@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html>
 
+use crate::choices::{EncryptionType, ImageTagMutability};
 use crate::{Error, rules, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -13,7 +14,7 @@ pub(crate) struct Input {
     registry_id: Option<String>,
     repository_name: String,
     tags: Vec<shapes::Tag>,
-    image_tag_mutability: Option<String>,
+    image_tag_mutability: Option<ImageTagMutability>,
     image_scanning_configuration: Option<shapes::Scanning>,
     encryption_configuration: Option<Encryption>,
 }
@@ -27,7 +28,7 @@ pub(crate) struct Output {
 #[derive(Wire)]
 #[wire(camelCase)]
 struct Encryption {
-    encryption_type: String,
+    encryption_type: EncryptionType,
 }
 
 impl Operation for CreateRepository {
@@ -45,7 +46,9 @@ impl Operation for CreateRepository {
         if input.image_scanning_configuration.and_then(|s| s.scan_on_push) == Some(true) {
             return Err(Error::NotSupported("imageScanningConfiguration.scanOnPush=true".into()));
         }
-        if let Some(asked) = input.encryption_configuration.filter(|e| e.encryption_type != "AES256") {
+        if let Some(asked) =
+            input.encryption_configuration.filter(|e| e.encryption_type != EncryptionType::Aes256)
+        {
             return Err(Error::NotSupported(format!("The encryption type {}", asked.encryption_type)));
         }
         let name = input.repository_name;
@@ -55,7 +58,7 @@ impl Operation for CreateRepository {
         let row = Repository {
             name: name.clone(),
             created: cx.now,
-            immutable_tags: rules::immutable(input.image_tag_mutability.as_deref())?,
+            immutable_tags: rules::immutable(input.image_tag_mutability)?,
             policy: None,
             tags: input.tags,
             empty_on_delete: false,

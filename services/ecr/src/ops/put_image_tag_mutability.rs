@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImageTagMutability.html>
 
+use crate::choices::ImageTagMutability;
 use crate::{Error, rules, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -12,7 +13,7 @@ pub(crate) struct PutImageTagMutability;
 pub(crate) struct Input {
     registry_id: Option<String>,
     repository_name: String,
-    image_tag_mutability: String,
+    image_tag_mutability: ImageTagMutability,
 }
 
 #[derive(Wire)]
@@ -20,7 +21,7 @@ pub(crate) struct Input {
 pub(crate) struct Output {
     registry_id: String,
     repository_name: String,
-    image_tag_mutability: &'static str,
+    image_tag_mutability: ImageTagMutability,
 }
 
 impl Operation for PutImageTagMutability {
@@ -34,7 +35,7 @@ impl Operation for PutImageTagMutability {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         rules::row(cx, input.registry_id.as_deref(), &input.repository_name)?;
-        let immutable = rules::immutable(Some(&input.image_tag_mutability))?;
+        let immutable = rules::immutable(Some(input.image_tag_mutability))?;
         let name = input.repository_name;
         // The plane follows before the next push: see `Repositories::ready`.
         cx.tx.update::<Repository, ()>(&name, |r| r.immutable_tags = immutable);

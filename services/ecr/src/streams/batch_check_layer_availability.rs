@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchCheckLayerAvailability.html>
 
+use crate::choices::{LayerAvailability, LayerFailureCode};
 use crate::{Error, Repositories, rules};
 use escale_base::Wire;
 use escale_registry::Digest;
@@ -27,7 +28,7 @@ pub(crate) struct Output {
 #[wire(camelCase)]
 struct Layer {
     layer_digest: String,
-    layer_availability: &'static str,
+    layer_availability: LayerAvailability,
     layer_size: Option<u64>,
 }
 
@@ -35,7 +36,7 @@ struct Layer {
 #[wire(camelCase)]
 struct LayerFailure {
     layer_digest: String,
-    failure_code: &'static str,
+    failure_code: LayerFailureCode,
     failure_reason: String,
 }
 
@@ -61,7 +62,7 @@ impl StreamOperation<Repositories> for BatchCheckLayerAvailability {
                 let failure_reason = "Invalid layer digest provided".to_owned();
                 failures.push(LayerFailure {
                     layer_digest: text,
-                    failure_code: "InvalidLayerDigest",
+                    failure_code: LayerFailureCode::InvalidLayerDigest,
                     failure_reason,
                 });
                 continue;
@@ -71,7 +72,10 @@ impl StreamOperation<Repositories> for BatchCheckLayerAvailability {
                 Err(escale_registry::Error::NoSuchBlob { .. }) => None,
                 Err(error) => return Err(error.into()),
             };
-            let layer_availability = if size.is_some() { "AVAILABLE" } else { "UNAVAILABLE" };
+            let layer_availability = match size {
+                Some(_) => LayerAvailability::Available,
+                None => LayerAvailability::Unavailable,
+            };
             layers.push(Layer { layer_digest: text, layer_availability, layer_size: size });
         }
         Ok(Output { layers, failures }.into())

@@ -7,11 +7,11 @@ use crate::{
 };
 use escale_containers::{Stats, Usage};
 use escale_service::Config;
-use escale_tables::ecs::ContainerState;
+use escale_tables::ecs::{ContainerName, ContainerState};
 use serde_json::{Map, Value, json};
 
 /// The container that an id in a path names.
-pub(super) fn container_of(known: &Known, id: &str) -> Option<String> {
+pub(super) fn container_of(known: &Known, id: &str) -> Option<ContainerName> {
     let all = &known.definition.as_ref()?.containers;
     all.iter().map(|c| &c.name).find(|name| metadata_id(&known.task.id, name) == id).cloned()
 }
@@ -20,7 +20,7 @@ pub(super) fn container(known: &Known, name: &str, config: &Config) -> Value {
     let task = &known.task;
     let definition = known.definition.as_ref().and_then(|d| d.containers.iter().find(|c| c.name == name));
     let seen = known.seen.as_ref().and_then(|s| s.containers.get(name));
-    let word = status::container_word(seen.map(|s| &s.state));
+    let word = status::container_status(seen.map(|s| &s.state));
     let mut value = json!({
         "DockerId": metadata_id(&task.id, name),
         "Name": name,
@@ -34,8 +34,8 @@ pub(super) fn container(known: &Known, name: &str, config: &Config) -> Value {
             "com.amazonaws.ecs.task-definition-family": task.family,
             "com.amazonaws.ecs.task-definition-version": task.revision.to_string(),
         },
-        "DesiredStatus": known.desired(),
-        "KnownStatus": word,
+        "DesiredStatus": known.desired().as_str(),
+        "KnownStatus": word.as_str(),
         "Limits": { "CPU": definition.map_or(0, |c| c.cpu) },
         "CreatedAt": task.created.iso8601(),
         "Type": "NORMAL",
@@ -53,7 +53,7 @@ pub(super) fn container(known: &Known, name: &str, config: &Config) -> Value {
         value["ExitCode"] = (*code).into();
     }
     if let Some(log) = definition.and_then(|c| c.log_configuration.as_ref()) {
-        value["LogDriver"] = log.log_driver.clone().into();
+        value["LogDriver"] = log.log_driver.as_str().into();
         value["LogOptions"] = json!(log.options);
     }
     value
@@ -70,7 +70,7 @@ pub(super) fn task(known: &Known, config: &Config) -> Value {
         "TaskARN": rules::task_arn(config, task),
         "Family": task.family,
         "Revision": task.revision.to_string(),
-        "DesiredStatus": known.desired(),
+        "DesiredStatus": known.desired().as_str(),
         "KnownStatus": known.status().as_str(),
         "Limits": { "CPU": f64::from(cpu) / 1024.0, "Memory": memory },
         "AvailabilityZone": task.zone,

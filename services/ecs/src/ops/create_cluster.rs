@@ -4,17 +4,17 @@ use crate::shapes;
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::ecs::{Cluster, ClusterSetting, StrategyItem};
+use escale_tables::ecs::{Cluster, ClusterName, ClusterSetting};
 
 pub(crate) struct CreateCluster;
 
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Input {
-    cluster_name: Option<String>,
+    cluster_name: Option<ClusterName>,
     settings: Vec<ClusterSetting>,
     capacity_providers: Vec<String>,
-    default_capacity_provider_strategy: Vec<StrategyItem>,
+    default_capacity_provider_strategy: Vec<rules::StrategyInput>,
     tags: Vec<rules::TagShape>,
 }
 
@@ -39,13 +39,11 @@ impl Operation for CreateCluster {
         if let Ok(there) = rules::cluster(cx.tx, Some(&name)) {
             return Ok(Output { cluster: shapes::cluster(cx.tx, cx.config, &there) });
         }
-        input.capacity_providers.iter().try_for_each(|p| rules::check_provider(p))?;
-        rules::check_strategy(&input.default_capacity_provider_strategy)?;
         let row = Cluster {
             name,
             settings: input.settings,
-            capacity_providers: input.capacity_providers,
-            default_strategy: input.default_capacity_provider_strategy,
+            capacity_providers: rules::providers(&input.capacity_providers)?,
+            default_strategy: rules::strategy(input.default_capacity_provider_strategy)?,
             deleted: None,
             tags: rules::tags_in(input.tags),
             created: cx.now,

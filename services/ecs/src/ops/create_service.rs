@@ -2,13 +2,16 @@
 
 use crate::{
     Error,
+    choices::{
+        AvailabilityZoneRebalancing, DeploymentControllerType, LaunchType, SchedulingStrategy, ServiceStatus,
+    },
     deploy::{self, ConfigurationInput, NewDeployment},
     place, rules, shapes,
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_store::Row;
-use escale_tables::ecs::{Launch, LoadBalancer, Service, StrategyItem, TaskDefinition};
+use escale_tables::ecs::{Launch, LoadBalancer, PropagateTags, Service, ServiceName, TaskDefinition};
 
 pub(crate) struct CreateService;
 
@@ -16,24 +19,24 @@ pub(crate) struct CreateService;
 #[wire(camelCase)]
 pub(crate) struct Input {
     cluster: Option<String>,
-    service_name: String,
+    service_name: ServiceName,
     task_definition: Option<String>,
-    availability_zone_rebalancing: Option<String>,
+    availability_zone_rebalancing: Option<AvailabilityZoneRebalancing>,
     load_balancers: Vec<LoadBalancer>,
     desired_count: Option<u32>,
     client_token: Option<String>,
-    launch_type: Option<String>,
-    capacity_provider_strategy: Vec<StrategyItem>,
+    launch_type: Option<LaunchType>,
+    capacity_provider_strategy: Vec<rules::StrategyInput>,
     platform_version: Option<String>,
     deployment_configuration: Option<ConfigurationInput>,
     network_configuration: Option<shapes::NetworkShape>,
     health_check_grace_period_seconds: Option<i64>,
-    scheduling_strategy: Option<String>,
+    scheduling_strategy: Option<SchedulingStrategy>,
     deployment_controller: Option<shapes::ControllerShape>,
     tags: Vec<rules::TagShape>,
     #[wire("enableECSManagedTags")]
     managed_tags: Option<bool>,
-    propagate_tags: Option<String>,
+    propagate_tags: Option<PropagateTags>,
     enable_execute_command: Option<bool>,
 }
 
@@ -59,11 +62,13 @@ impl Operation for CreateService {
         let key = format!("{}/{}", cluster.name, input.service_name);
         if let Some(there) = cx.tx.get::<Service>(&key) {
             match shapes::service_status(cx.tx, &there) {
-                "ACTIVE" => return Err(Error::Invalid("Creation of service was not idempotent.".into())),
-                "DRAINING" => {
+                ServiceStatus::Active => {
+                    return Err(Error::Invalid("Creation of service was not idempotent.".into()));
+                }
+                ServiceStatus::Draining => {
                     return Err(Error::Invalid("Unable to Start a service that is still Draining.".into()));
                 }
-                _ => deploy::forget(cx, &key),
+                ServiceStatus::Inactive => deploy::forget(cx, &key),
             }
         }
         check(&input)?;
@@ -78,8 +83,7 @@ impl Operation for CreateService {
         place::subnets(cx, &network)?;
         check_balancers(&input.load_balancers, &definition)?;
         let grace_secs = deploy::grace(input.health_check_grace_period_seconds, &input.load_balancers)?;
-        let strategy =
-            super::strategy(input.launch_type.as_deref(), input.capacity_provider_strategy, &cluster)?;
+        let strategy = super::strategy(input.launch_type, input.capacity_provider_strategy, &cluster)?;
         let launch = if strategy.is_empty() { Launch::Fargate } else { Launch::Strategy(strategy) };
         let platform_version = rules::platform_version(input.platform_version.as_deref())?;
         let configuration = input.deployment_configuration.unwrap_or_default().read()?;
@@ -94,9 +98,9 @@ impl Operation for CreateService {
             circuit_breaker: configuration.breaker.as_ref().is_some_and(|b| b.enable),
             rollback: configuration.breaker.as_ref().is_some_and(|b| b.rollback),
             grace_secs,
-            rebalance: deploy::rebalance(input.availability_zone_rebalancing.as_deref())?.unwrap_or(false),
+            rebalance: input.availability_zone_rebalancing == Some(AvailabilityZoneRebalancing::Enabled),
             managed_tags: input.managed_tags.unwrap_or(false),
-            propagate_tags: deploy::propagate(input.propagate_tags)?,
+            propagate_tags: input.propagate_tags.unwrap_or(PropagateTags::None),
             deployments: vec![deploy::deployment(cx.now, new)],
             deleted: None,
             created_by: rules::caller_arn(cx),
@@ -113,10 +117,12 @@ fn check(input: &Input) -> Result<(), Error> {
     if input.enable_execute_command == Some(true) {
         return Err(Error::NotSupported("enableExecuteCommand: true".into()));
     }
-    if let Some(other) = input.scheduling_strategy.as_deref().filter(|s| *s != "REPLICA") {
+    if let Some(other) = input.scheduling_strategy.filter(|s| *s != SchedulingStrategy::Replica) {
         return Err(Error::NotSupported(format!("The scheduling strategy {other} (REPLICA is)")));
     }
-    if let Some(other) = input.deployment_controller.as_ref().filter(|c| c.kind != "ECS") {
+    if let Some(other) =
+        input.deployment_controller.as_ref().filter(|c| c.kind != DeploymentControllerType::Ecs)
+    {
         return Err(Error::NotSupported(format!("The deployment controller {} (ECS is)", other.kind)));
     }
     Ok(())

@@ -1,15 +1,20 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeCapacityProviders.html>
 
-use crate::{Error, rules};
+use crate::{
+    Error,
+    choices::{CapacityProviderField, CapacityProviderStatus},
+    rules,
+};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::ecs::CapacityProvider;
 
 #[derive(Wire)]
 #[wire(camelCase)]
 struct Provider {
     capacity_provider_arn: String,
-    name: String,
-    status: &'static str,
+    name: CapacityProvider,
+    status: CapacityProviderStatus,
     tags: Vec<rules::TagShape>,
 }
 
@@ -19,7 +24,7 @@ pub(crate) struct DescribeCapacityProviders;
 #[wire(camelCase)]
 pub(crate) struct Input {
     capacity_providers: Vec<String>,
-    include: Vec<String>,
+    include: Vec<CapacityProviderField>,
 }
 
 #[derive(Wire)]
@@ -37,16 +42,16 @@ impl Operation for DescribeCapacityProviders {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let arn = |name: &str| rules::arn(cx.config, format!("capacity-provider/{name}"));
         let asked = match input.capacity_providers.is_empty() {
-            true => vec!["FARGATE".to_owned(), "FARGATE_SPOT".to_owned()],
+            true => CapacityProvider::ALL.iter().map(ToString::to_string).collect(),
             false => input.capacity_providers,
         };
         let (mut capacity_providers, mut failures) = (Vec::new(), Vec::new());
         for name in asked.iter().map(|a| rules::last_part(a)) {
-            match rules::check_provider(name) {
-                Ok(()) => capacity_providers.push(Provider {
+            match rules::provider(name) {
+                Ok(provider) => capacity_providers.push(Provider {
                     capacity_provider_arn: arn(name),
-                    name: name.to_owned(),
-                    status: "ACTIVE",
+                    name: provider,
+                    status: CapacityProviderStatus::Active,
                     tags: Vec::new(),
                 }),
                 Err(_) => failures.push(rules::Failure { arn: arn(name), reason: "MISSING" }),

@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeClusters.html>
 
+use crate::choices::ClusterField;
 use crate::shapes;
 use crate::{Error, rules};
 use escale_base::Wire;
@@ -12,7 +13,7 @@ pub(crate) struct DescribeClusters;
 #[wire(camelCase)]
 pub(crate) struct Input {
     clusters: Vec<String>,
-    include: Vec<String>,
+    include: Vec<ClusterField>,
 }
 
 #[derive(Wire)]
@@ -42,11 +43,11 @@ impl Operation for DescribeClusters {
             match cx.tx.get::<Cluster>(&name) {
                 Some(row) => {
                     let mut shape = shapes::cluster(cx.tx, cx.config, &row);
-                    let asked = |word: &str| input.include.iter().any(|i| i == word);
-                    if !asked("TAGS") {
+                    let asked = |field| input.include.contains(&field);
+                    if !asked(ClusterField::Tags) {
                         shape.tags.clear();
                     }
-                    if !asked("SETTINGS") && !asked("CONFIGURATIONS") {
+                    if !asked(ClusterField::Settings) && !asked(ClusterField::Configurations) {
                         shape.settings.clear();
                     }
                     clusters.push(shape);

@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html>
 
+use crate::choices::ServiceField;
 use crate::shapes;
 use crate::{Error, rules};
 use escale_base::Wire;
@@ -12,7 +13,7 @@ pub(crate) struct DescribeServices;
 pub(crate) struct Input {
     cluster: Option<String>,
     services: Vec<String>,
-    include: Vec<String>,
+    include: Vec<ServiceField>,
 }
 
 #[derive(Wire)]
@@ -38,7 +39,7 @@ impl Operation for DescribeServices {
         if input.services.is_empty() || input.services.len() > 10 {
             return Err(Error::Invalid("Services: between 1 and 10 can be described.".into()));
         }
-        let with_tags = input.include.iter().any(|i| i == "TAGS");
+        let with_tags = input.include.contains(&ServiceField::Tags);
         let (mut services, mut failures) = (Vec::new(), Vec::new());
         for given in &input.services {
             match rules::service(cx.tx, &cluster.name, given) {

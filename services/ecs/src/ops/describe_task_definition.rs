@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTaskDefinition.html>
 
+use crate::choices::TaskDefinitionField;
 use crate::shapes;
 use crate::{Error, rules};
 use escale_base::Wire;
@@ -11,7 +12,7 @@ pub(crate) struct DescribeTaskDefinition;
 #[wire(camelCase)]
 pub(crate) struct Input {
     task_definition: String,
-    include: Vec<String>,
+    include: Vec<TaskDefinitionField>,
 }
 
 #[derive(Wire)]
@@ -28,7 +29,7 @@ impl Operation for DescribeTaskDefinition {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let row = rules::definition(cx.tx, &input.task_definition).ok_or(Error::NoDefinition)?;
-        let with_tags = input.include.iter().any(|i| i == "TAGS");
+        let with_tags = input.include.contains(&TaskDefinitionField::Tags);
         let tags = if with_tags { rules::tags_out(&row.tags) } else { Vec::new() };
         Ok(Output { task_definition: shapes::definition(cx.config, &row), tags })
     }

@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html>
 
+use crate::choices::TaskField;
 use crate::shapes;
 use crate::{Error, rules};
 use escale_base::Wire;
@@ -12,7 +13,7 @@ pub(crate) struct DescribeTasks;
 pub(crate) struct Input {
     cluster: Option<String>,
     tasks: Vec<String>,
-    include: Vec<String>,
+    include: Vec<TaskField>,
 }
 
 #[derive(Wire)]
@@ -38,7 +39,7 @@ impl Operation for DescribeTasks {
         if input.tasks.is_empty() || input.tasks.len() > 100 {
             return Err(Error::Invalid("Tasks: between 1 and 100 can be described.".into()));
         }
-        let with_tags = input.include.iter().any(|i| i == "TAGS");
+        let with_tags = input.include.contains(&TaskField::Tags);
         let (mut tasks, mut failures) = (Vec::new(), Vec::new());
         for given in &input.tasks {
             match rules::task(cx.tx, &cluster.name, given) {

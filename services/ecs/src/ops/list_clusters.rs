@@ -30,7 +30,7 @@ impl Operation for ListClusters {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let names = cx.tx.scan::<Cluster>().filter(|c| c.deleted.is_none()).map(|c| c.name.clone());
         let size = input.max_results.unwrap_or(limits::PAGE_DEFAULT);
-        let page = paging::page(names, String::clone, input.next_token.as_deref(), size)?;
+        let page = paging::page(names, ToString::to_string, input.next_token.as_deref(), size)?;
         let cluster_arns = page.items.iter().map(|n| rules::cluster_arn(cx.config, n)).collect();
         Ok(Output { cluster_arns, next_token: page.next })
     }

@@ -1,6 +1,10 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListServices.html>
 
-use crate::{Error, rules};
+use crate::{
+    Error,
+    choices::{LaunchType, SchedulingStrategy},
+    rules,
+};
 use escale_base::Wire;
 use escale_base::paging;
 use escale_service::{Cx, Operation};
@@ -12,8 +16,8 @@ pub(crate) struct ListServices;
 #[wire(camelCase)]
 pub(crate) struct Input {
     cluster: Option<String>,
-    launch_type: Option<String>,
-    scheduling_strategy: Option<String>,
+    launch_type: Option<LaunchType>,
+    scheduling_strategy: Option<SchedulingStrategy>,
     next_token: Option<String>,
     max_results: Option<usize>,
 }
@@ -33,11 +37,11 @@ impl Operation for ListServices {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let cluster = rules::cluster(cx.tx, input.cluster.as_deref())?;
         let prefix = format!("{}/", cluster.name);
-        let is = |given: &Option<String>, word: &str| given.as_deref().is_none_or(|g| g == word);
-        let all_are = is(&input.launch_type, "FARGATE") && is(&input.scheduling_strategy, "REPLICA");
+        let all_are = input.launch_type.is_none_or(|l| l == LaunchType::Fargate)
+            && input.scheduling_strategy.is_none_or(|s| s == SchedulingStrategy::Replica);
         let found = cx.tx.prefix::<Service>(&prefix).filter(|s| s.deleted.is_none() && all_are);
         let size = input.max_results.unwrap_or(10);
-        let page = paging::page(found, |s| s.name.clone(), input.next_token.as_deref(), size)?;
+        let page = paging::page(found, |s| s.name.to_string(), input.next_token.as_deref(), size)?;
         let service_arns = page.items.iter().map(|s| rules::service_arn(cx.config, s)).collect();
         Ok(Output { service_arns, next_token: page.next })
     }

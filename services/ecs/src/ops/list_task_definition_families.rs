@@ -1,10 +1,10 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTaskDefinitionFamilies.html>
 
-use crate::Error;
+use crate::{Error, choices::TaskDefinitionFamilyStatus as Status};
 use escale_base::Wire;
 use escale_base::{limits, paging};
 use escale_service::{Cx, Operation};
-use escale_tables::ecs::TaskDefinition;
+use escale_tables::ecs::{Family, TaskDefinition};
 use std::collections::BTreeSet;
 
 pub(crate) struct ListTaskDefinitionFamilies;
@@ -13,7 +13,7 @@ pub(crate) struct ListTaskDefinitionFamilies;
 #[wire(camelCase)]
 pub(crate) struct Input {
     family_prefix: Option<String>,
-    status: Option<String>,
+    status: Option<Status>,
     next_token: Option<String>,
     max_results: Option<usize>,
 }
@@ -21,7 +21,7 @@ pub(crate) struct Input {
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Output {
-    families: Vec<String>,
+    families: Vec<Family>,
     next_token: Option<String>,
 }
 
@@ -40,14 +40,13 @@ impl Operation for ListTaskDefinitionFamilies {
                 active.insert(d.family.clone());
             }
         }
-        let found: BTreeSet<String> = match input.status.as_deref() {
-            None | Some("ALL") => all,
-            Some("ACTIVE") => active,
-            Some("INACTIVE") => all.difference(&active).cloned().collect(),
-            Some(other) => return Err(Error::Invalid(format!("The status {other} is not known."))),
+        let found: BTreeSet<Family> = match input.status {
+            None | Some(Status::All) => all,
+            Some(Status::Active) => active,
+            Some(Status::Inactive) => all.difference(&active).cloned().collect(),
         };
         let size = input.max_results.unwrap_or(limits::PAGE_DEFAULT);
-        let page = paging::page(found, String::clone, input.next_token.as_deref(), size)?;
+        let page = paging::page(found, ToString::to_string, input.next_token.as_deref(), size)?;
         Ok(Output { families: page.items, next_token: page.next })
     }
 }

@@ -1,6 +1,10 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTaskDefinitions.html>
 
-use crate::{Error, rules};
+use crate::{
+    Error,
+    choices::{SortOrder, TaskDefinitionStatus},
+    rules,
+};
 use escale_base::Wire;
 use escale_base::{limits, paging};
 use escale_service::{Cx, Operation};
@@ -13,8 +17,8 @@ pub(crate) struct ListTaskDefinitions;
 #[wire(camelCase)]
 pub(crate) struct Input {
     family_prefix: Option<String>,
-    status: Option<String>,
-    sort: Option<String>,
+    status: Option<TaskDefinitionStatus>,
+    sort: Option<SortOrder>,
     next_token: Option<String>,
     max_results: Option<usize>,
 }
@@ -32,13 +36,13 @@ impl Operation for ListTaskDefinitions {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let status = input.status.as_deref().unwrap_or("ACTIVE");
+        let status = input.status.unwrap_or(TaskDefinitionStatus::Active);
         let wanted = |d: &Arc<TaskDefinition>| {
             let named = input.family_prefix.as_ref().is_none_or(|f| *f == d.family);
-            named && crate::shapes::definition(cx.config, d).status == status
+            named && crate::shapes::definition_status(d) == status
         };
         let mut found: Vec<Arc<TaskDefinition>> = cx.tx.scan::<TaskDefinition>().filter(wanted).collect();
-        if input.sort.as_deref() == Some("DESC") {
+        if input.sort == Some(SortOrder::Desc) {
             found.reverse();
         }
         let numbered = found.iter().enumerate();

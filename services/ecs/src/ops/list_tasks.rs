@@ -1,7 +1,11 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html>
 
 use crate::status::Known;
-use crate::{Error, rules};
+use crate::{
+    Error,
+    choices::{DesiredStatus, LaunchType},
+    rules,
+};
 use escale_base::Wire;
 use escale_base::{limits, paging};
 use escale_service::{Cx, Operation};
@@ -18,8 +22,8 @@ pub(crate) struct Input {
     family: Option<String>,
     started_by: Option<String>,
     service_name: Option<String>,
-    desired_status: Option<String>,
-    launch_type: Option<String>,
+    desired_status: Option<DesiredStatus>,
+    launch_type: Option<LaunchType>,
     next_token: Option<String>,
     max_results: Option<usize>,
 }
@@ -38,7 +42,7 @@ impl Operation for ListTasks {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let cluster = rules::cluster(cx.tx, input.cluster.as_deref())?;
-        let desired = input.desired_status.as_deref().unwrap_or("RUNNING");
+        let desired = input.desired_status.unwrap_or(DesiredStatus::Running);
         let key = match &input.service_name {
             Some(name) => Some(rules::service(cx.tx, &cluster.name, name)?.key()),
             None => None,
@@ -48,12 +52,12 @@ impl Operation for ListTasks {
                 && input.family.as_ref().is_none_or(|f| *f == t.family)
                 && input.started_by.as_ref().is_none_or(|s| t.started_by.as_ref() == Some(s))
                 && key.as_ref().is_none_or(|k| t.service.as_ref().is_some_and(|s| s.key == *k))
-                && input.launch_type.as_deref().is_none_or(|l| l == "FARGATE")
+                && input.launch_type.is_none_or(|l| l == LaunchType::Fargate)
                 && Known::of(cx.tx, Arc::clone(t)).desired() == desired
         };
         let found: Vec<Arc<Task>> = cx.tx.scan::<Task>().filter(wanted).collect();
         let size = input.max_results.unwrap_or(limits::PAGE_DEFAULT);
-        let page = paging::page(found, |t| t.id.clone(), input.next_token.as_deref(), size)?;
+        let page = paging::page(found, |t| t.id.to_string(), input.next_token.as_deref(), size)?;
         let task_arns = page.items.iter().map(|t| rules::task_arn(cx.config, t)).collect();
         Ok(Output { task_arns, next_token: page.next })
     }

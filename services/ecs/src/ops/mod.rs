@@ -31,13 +31,13 @@ escale_service::operations! { "ecs";
     UpdateService => update_service,
 }
 
-use crate::{Error, rules};
+use crate::{Error, choices::LaunchType, rules};
 use escale_tables::ecs::{Cluster, StrategyItem};
 
 /// How a task is launched: an empty strategy stands for the launch type FARGATE. Without either, the cluster's default.
 fn strategy(
-    launch_type: Option<&str>,
-    given: Vec<StrategyItem>,
+    launch_type: Option<LaunchType>,
+    given: Vec<rules::StrategyInput>,
     cluster: &Cluster,
 ) -> Result<Vec<StrategyItem>, Error> {
     match launch_type {
@@ -45,12 +45,9 @@ fn strategy(
             "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again."
                 .into(),
         )),
-        Some("FARGATE") => Ok(Vec::new()),
+        Some(LaunchType::Fargate) => Ok(Vec::new()),
         Some(other) => Err(Error::NotSupported(format!("The launch type {other} (FARGATE is)"))),
-        None => {
-            let items = if given.is_empty() { cluster.default_strategy.clone() } else { given };
-            rules::check_strategy(&items)?;
-            Ok(items)
-        }
+        None if given.is_empty() => Ok(cluster.default_strategy.clone()),
+        None => rules::strategy(given),
     }
 }

@@ -4,24 +4,23 @@ use crate::Error;
 use escale_base::Wire;
 use escale_service::Principal;
 use escale_service::{Cx, Operation};
-use escale_tables::ecs::AccountSetting;
+use escale_tables::ecs::{AccountSetting, SettingName};
 
 /// Settings that AWS has, with their defaults. Recorded: the long ARNs that most of them turn on are the only ones here.
-pub(super) const SETTINGS: &[(&str, &str)] = &[
-    ("awsvpcTrunking", "disabled"),
-    ("containerInsights", "disabled"),
-    ("containerInstanceLongArnFormat", "enabled"),
-    ("dualStackIPv6", "disabled"),
-    ("fargateFIPSMode", "disabled"),
-    ("serviceLongArnFormat", "enabled"),
-    ("tagResourceAuthorization", "off"),
-    ("taskLongArnFormat", "enabled"),
+pub(super) const SETTINGS: &[(SettingName, &str)] = &[
+    (SettingName::AwsvpcTrunking, "disabled"),
+    (SettingName::ContainerInsights, "disabled"),
+    (SettingName::ContainerInstanceLongArnFormat, "enabled"),
+    (SettingName::FargateFIPSMode, "disabled"),
+    (SettingName::ServiceLongArnFormat, "enabled"),
+    (SettingName::TagResourceAuthorization, "off"),
+    (SettingName::TaskLongArnFormat, "enabled"),
 ];
 
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(super) struct Setting {
-    pub(super) name: String,
+    pub(super) name: SettingName,
     pub(super) value: String,
     pub(super) principal_arn: String,
 }
@@ -31,7 +30,7 @@ pub(crate) struct PutAccountSetting;
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Input {
-    name: String,
+    name: SettingName,
     value: String,
 }
 
@@ -50,7 +49,7 @@ impl Operation for PutAccountSetting {
         if !SETTINGS.iter().any(|(name, _)| *name == input.name) {
             return Err(Error::NotSupported(format!("The account setting {}", input.name)));
         }
-        cx.tx.put(AccountSetting { name: input.name.clone(), value: input.value.clone() });
+        cx.tx.put(AccountSetting { name: input.name, value: input.value.clone() });
         let principal_arn = Principal::Root.arn(&cx.config.account);
         Ok(Output { setting: Setting { name: input.name, value: input.value, principal_arn } })
     }

@@ -4,7 +4,7 @@ use crate::shapes;
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::ecs::{Cluster, StrategyItem};
+use escale_tables::ecs::Cluster;
 
 pub(crate) struct PutClusterCapacityProviders;
 
@@ -13,7 +13,7 @@ pub(crate) struct PutClusterCapacityProviders;
 pub(crate) struct Input {
     cluster: String,
     capacity_providers: Vec<String>,
-    default_capacity_provider_strategy: Vec<StrategyItem>,
+    default_capacity_provider_strategy: Vec<rules::StrategyInput>,
 }
 
 #[derive(Wire)]
@@ -33,18 +33,16 @@ impl Operation for PutClusterCapacityProviders {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let name = rules::cluster(cx.tx, Some(&input.cluster))?.name.clone();
-        input.capacity_providers.iter().try_for_each(|p| rules::check_provider(p))?;
-        let strategy = input.default_capacity_provider_strategy;
-        rules::check_strategy(&strategy)?;
-        if let Some(item) = strategy.iter().find(|i| !input.capacity_providers.contains(&i.capacity_provider))
-        {
+        let providers = rules::providers(&input.capacity_providers)?;
+        let strategy = rules::strategy(input.default_capacity_provider_strategy)?;
+        if let Some(item) = strategy.iter().find(|i| !providers.contains(&i.capacity_provider)) {
             return Err(Error::Invalid(format!(
                 "The capacity provider {} of the default strategy is not associated with the cluster.",
                 item.capacity_provider
             )));
         }
         let row = cx.tx.update(&name, |c: &mut Cluster| {
-            c.capacity_providers = input.capacity_providers;
+            c.capacity_providers = providers;
             c.default_strategy = strategy;
             c.clone()
         });

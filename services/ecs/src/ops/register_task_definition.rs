@@ -1,18 +1,22 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html>
 
-use crate::{Error, rules};
 use crate::{
+    Error,
+    choices::NetworkMode,
     definition::{self, ContainerInput},
-    shapes,
+    rules, shapes,
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::ecs::{EphemeralStorage, Platform, TaskDefinition, TaskFamily};
+use escale_tables::ecs::{
+    Compatibility, CpuArchitecture, EphemeralStorage, Family, OsFamily, Platform, TaskDefinition, TaskFamily,
+    VolumeName,
+};
 
 #[derive(Wire)]
 #[wire(camelCase)]
 struct Volume {
-    name: String,
+    name: VolumeName,
     host: Option<Host>,
 }
 
@@ -24,12 +28,12 @@ struct Host {
 }
 
 fn check(input: &Input) -> Result<(), Error> {
-    if input.network_mode.as_deref() != Some("awsvpc") {
+    if input.network_mode != Some(NetworkMode::Awsvpc) {
         return Err(Error::Client("Fargate only supports network mode ‘awsvpc’.".into()));
     }
     let requires = &input.requires_compatibilities;
-    if !requires.is_empty() && !requires.iter().any(|r| r == "FARGATE") {
-        let what = requires.join(", ");
+    if !requires.is_empty() && !requires.contains(&Compatibility::Fargate) {
+        let what = requires.iter().map(|r| r.as_str()).collect::<Vec<_>>().join(", ");
         return Err(Error::NotSupported(format!("requiresCompatibilities {what} without FARGATE")));
     }
     if input.volumes.iter().any(|v| v.host.as_ref().is_some_and(|h| h.source_path.is_some())) {
@@ -37,14 +41,14 @@ fn check(input: &Input) -> Result<(), Error> {
     }
     definition::check_storage(input.ephemeral_storage.as_ref())?;
     if let Some(platform) = &input.runtime_platform {
-        let machine = if cfg!(target_arch = "aarch64") { "ARM64" } else { "X86_64" };
-        if platform.cpu_architecture.as_deref().is_some_and(|a| a != machine) {
+        let machine =
+            if cfg!(target_arch = "aarch64") { CpuArchitecture::Arm64 } else { CpuArchitecture::X8664 };
+        if let Some(other) = platform.cpu_architecture.filter(|a| *a != machine) {
             return Err(Error::NotSupported(format!(
-                "cpuArchitecture {} on this machine, which is {machine},",
-                platform.cpu_architecture.as_deref().unwrap_or_default()
+                "cpuArchitecture {other} on this machine, which is {machine},"
             )));
         }
-        if platform.operating_system_family.as_deref().is_some_and(|f| f != "LINUX") {
+        if platform.operating_system_family.is_some_and(|f| f != OsFamily::Linux) {
             return Err(Error::NotSupported("An operatingSystemFamily other than LINUX".into()));
         }
     }
@@ -56,13 +60,13 @@ pub(crate) struct RegisterTaskDefinition;
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Input {
-    family: String,
+    family: Family,
     task_role_arn: Option<String>,
     execution_role_arn: Option<String>,
-    network_mode: Option<String>,
+    network_mode: Option<NetworkMode>,
     container_definitions: Vec<ContainerInput>,
     volumes: Vec<Volume>,
-    requires_compatibilities: Vec<String>,
+    requires_compatibilities: Vec<Compatibility>,
     cpu: Option<String>,
     memory: Option<String>,
     ephemeral_storage: Option<EphemeralStorage>,
@@ -92,7 +96,7 @@ impl Operation for RegisterTaskDefinition {
         rules::check_name("family", &input.family)?;
         let size = definition::size(input.cpu.as_deref(), input.memory.as_deref())?;
         check(&input)?;
-        let volumes: Vec<String> = input.volumes.into_iter().map(|v| v.name).collect();
+        let volumes: Vec<VolumeName> = input.volumes.into_iter().map(|v| v.name).collect();
         let has_role = input.execution_role_arn.is_some();
         let containers = definition::containers(input.container_definitions, &volumes, has_role, size)?;
         let last = cx.tx.get::<TaskFamily>(&input.family).map_or(0, |f| f.last);

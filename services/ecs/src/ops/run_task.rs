@@ -1,18 +1,19 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html>
 
-use crate::{Error, rules};
 use crate::{
+    Error,
+    choices::LaunchType,
     definition,
     place::{self, Wanted},
-    shapes,
+    rules, shapes,
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::ecs::{Overrides, StrategyItem, Task, TaskDefinition};
+use escale_tables::ecs::{CapacityProvider, Overrides, PropagateTags, Task, TaskDefinition};
 use std::sync::Arc;
 
-fn tasks_of(tasks: &[shapes::TaskShape], provider: &str) -> i32 {
-    tasks.iter().filter(|t| t.capacity_provider_name.as_deref() == Some(provider)).count() as i32
+fn tasks_of(tasks: &[shapes::TaskShape], provider: CapacityProvider) -> i32 {
+    tasks.iter().filter(|t| t.capacity_provider_name == Some(provider)).count() as i32
 }
 
 fn check_overrides(overrides: &Overrides, row: &TaskDefinition) -> Result<(), Error> {
@@ -38,8 +39,8 @@ pub(crate) struct Input {
     cluster: Option<String>,
     task_definition: String,
     count: Option<i32>,
-    launch_type: Option<String>,
-    capacity_provider_strategy: Vec<StrategyItem>,
+    launch_type: Option<LaunchType>,
+    capacity_provider_strategy: Vec<rules::StrategyInput>,
     platform_version: Option<String>,
     network_configuration: Option<shapes::NetworkShape>,
     overrides: Option<Overrides>,
@@ -48,7 +49,7 @@ pub(crate) struct Input {
     tags: Vec<rules::TagShape>,
     #[wire("enableECSManagedTags")]
     managed_tags: Option<bool>,
-    propagate_tags: Option<String>,
+    propagate_tags: Option<PropagateTags>,
     enable_execute_command: Option<bool>,
     client_token: Option<String>,
 }
@@ -92,8 +93,7 @@ impl Operation for RunTask {
         if input.enable_execute_command == Some(true) {
             return Err(Error::NotSupported("enableExecuteCommand: true".into()));
         }
-        let strategy =
-            super::strategy(input.launch_type.as_deref(), input.capacity_provider_strategy, &cluster)?;
+        let strategy = super::strategy(input.launch_type, input.capacity_provider_strategy, &cluster)?;
         let platform_version = rules::platform_version(input.platform_version.as_deref())?;
         let network = input.network_configuration.and_then(|n| n.awsvpc_configuration).ok_or_else(|| {
             Error::Invalid(
@@ -102,17 +102,17 @@ impl Operation for RunTask {
         })?;
         let overrides = input.overrides.unwrap_or_default();
         check_overrides(&overrides, &definition)?;
-        let mut tags = match input.propagate_tags.as_deref() {
-            Some("TASK_DEFINITION") => definition.tags.clone(),
-            None | Some("NONE") => Vec::new(),
-            Some(other) => {
+        let mut tags = match input.propagate_tags {
+            Some(PropagateTags::TaskDefinition) => definition.tags.clone(),
+            None | Some(PropagateTags::None) => Vec::new(),
+            Some(other @ PropagateTags::Service) => {
                 return Err(Error::Invalid(format!("propagateTags {other} is none of RunTask's.")));
             }
         };
         escale_base::tags::merge(&mut tags, rules::tags_in(input.tags));
         let mut tasks = Vec::new();
         for _ in 0..count {
-            let of = |name: &str| tasks_of(&tasks, name);
+            let of = |provider| tasks_of(&tasks, provider);
             let wanted = Wanted {
                 cluster: &cluster.name,
                 definition: &definition,
@@ -121,7 +121,7 @@ impl Operation for RunTask {
                 started_by: input.started_by.clone(),
                 service: None,
                 capacity_provider: rules::next_provider(&strategy, of),
-                platform_version: platform_version.clone(),
+                platform_version,
                 overrides: overrides.clone(),
                 tags: tags.clone(),
                 managed_tags: input.managed_tags == Some(true),

@@ -2,12 +2,13 @@
 
 use crate::{
     Error,
+    choices::AvailabilityZoneRebalancing,
     deploy::{self, ConfigurationInput, NewDeployment},
     place, rules, shapes,
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::ecs::{Launch, Service, StrategyItem};
+use escale_tables::ecs::{Launch, PropagateTags, Service};
 
 pub(crate) struct UpdateService;
 
@@ -18,9 +19,9 @@ pub(crate) struct Input {
     service: String,
     desired_count: Option<u32>,
     task_definition: Option<String>,
-    capacity_provider_strategy: Option<Vec<StrategyItem>>,
+    capacity_provider_strategy: Option<Vec<rules::StrategyInput>>,
     deployment_configuration: Option<ConfigurationInput>,
-    availability_zone_rebalancing: Option<String>,
+    availability_zone_rebalancing: Option<AvailabilityZoneRebalancing>,
     network_configuration: Option<shapes::NetworkShape>,
     platform_version: Option<String>,
     force_new_deployment: Option<bool>,
@@ -28,7 +29,7 @@ pub(crate) struct Input {
     enable_execute_command: Option<bool>,
     #[wire("enableECSManagedTags")]
     managed_tags: Option<bool>,
-    propagate_tags: Option<String>,
+    propagate_tags: Option<PropagateTags>,
 }
 
 #[derive(Wire)]
@@ -67,12 +68,11 @@ impl Operation for UpdateService {
         if input.health_check_grace_period_seconds.is_some() {
             row.grace_secs = deploy::grace(input.health_check_grace_period_seconds, &row.load_balancers)?;
         }
-        let rebalance = deploy::rebalance(input.availability_zone_rebalancing.as_deref())?;
-        row.rebalance = rebalance.unwrap_or(row.rebalance);
-        row.managed_tags = input.managed_tags.unwrap_or(row.managed_tags);
-        if input.propagate_tags.is_some() {
-            row.propagate_tags = deploy::propagate(input.propagate_tags)?;
+        if let Some(given) = input.availability_zone_rebalancing {
+            row.rebalance = given == AvailabilityZoneRebalancing::Enabled;
         }
+        row.managed_tags = input.managed_tags.unwrap_or(row.managed_tags);
+        row.propagate_tags = input.propagate_tags.unwrap_or(row.propagate_tags);
         row.desired = input.desired_count.unwrap_or(row.desired);
         let last = row.deployments.first().cloned();
         let last = last.ok_or_else(|| Error::Invalid("The service has no deployment.".into()))?;
@@ -87,14 +87,14 @@ impl Operation for UpdateService {
         }
         let launch = match input.capacity_provider_strategy {
             Some(items) => {
-                rules::check_strategy(&items)?;
+                let items = rules::strategy(items)?;
                 if items.is_empty() { Launch::Fargate } else { Launch::Strategy(items) }
             }
             None => last.launch.clone(),
         };
         let platform_version = match &input.platform_version {
             Some(given) => rules::platform_version(Some(given))?,
-            None => last.platform_version.clone(),
+            None => last.platform_version,
         };
         let network = network.unwrap_or_else(|| last.network.clone());
         let differs = (definition.family.as_str(), definition.revision) != (&last.family, last.revision)

@@ -9,7 +9,7 @@ use escale_containers::spec::{
 use escale_service::Config;
 use escale_tables::{
     ec2::Vpc,
-    ecs::{ContainerDefinition, ContainerOverride, Task, TaskDefinition},
+    ecs::{ContainerCondition, ContainerDefinition, ContainerOverride, Task, TaskDefinition},
 };
 use std::{
     collections::BTreeMap,
@@ -45,8 +45,8 @@ pub(crate) fn spec(known: &Known, definition: &TaskDefinition, parts: &Parts<'_>
         parts.config.region
     );
     GroupSpec {
-        id: task.id.clone(),
-        zone: task.zone.clone(),
+        id: task.id.to_string(),
+        zone: task.zone.to_string(),
         network: Network::Namespace(parts.namespace.clone()),
         hosts: vec![(IpAddr::V4(task.private_ip), hostname.clone())],
         hostname,
@@ -60,7 +60,7 @@ pub(crate) fn spec(known: &Known, definition: &TaskDefinition, parts: &Parts<'_>
             storage_bytes: Some(gib(shapes::ephemeral_storage(definition, &task.overrides).size_gib)),
             ..Limits::default()
         },
-        volumes: definition.volumes.clone(),
+        volumes: definition.volumes.iter().map(ToString::to_string).collect(),
         containers: definition.containers.iter().map(|c| container(task, definition, c, parts)).collect(),
     }
 }
@@ -88,8 +88,8 @@ fn container(
     let (add, drop) = capabilities.map_or((Vec::new(), Vec::new()), |c| (c.add, c.drop));
     let millis = |secs: i32| u64::try_from(secs).unwrap_or(0) * 1000;
     ContainerSpec {
-        name: c.name.clone(),
-        image: parts.images.get(&c.name).cloned().unwrap_or_default(),
+        name: c.name.to_string(),
+        image: parts.images.get(c.name.as_str()).cloned().unwrap_or_default(),
         entrypoint: c.entry_point.clone(),
         command: over.and_then(|o| o.command.clone()).or_else(|| c.command.clone()),
         env: environment(task, definition, c, over, parts),
@@ -151,7 +151,7 @@ fn environment(
     for pair in over.iter().flat_map(|o| o.environment.iter().flatten()) {
         set(&pair.name, pair.value.clone());
     }
-    env.extend(parts.secrets.get(&c.name).cloned().unwrap_or_default());
+    env.extend(parts.secrets.get(c.name.as_str()).cloned().unwrap_or_default());
     env
 }
 
@@ -172,7 +172,7 @@ pub(crate) fn metadata_id(task: &str, container: &str) -> String {
 
 fn mount(m: &escale_tables::ecs::MountPoint) -> Mount {
     Mount {
-        source: MountSource::Volume(m.source_volume.clone()),
+        source: MountSource::Volume(m.source_volume.to_string()),
         target: m.container_path.clone(),
         readonly: m.read_only == Some(true),
     }
@@ -180,17 +180,17 @@ fn mount(m: &escale_tables::ecs::MountPoint) -> Mount {
 
 fn ulimit(u: &escale_tables::ecs::Ulimit) -> Ulimit {
     let number = |n: i64| u64::try_from(n).unwrap_or(u64::MAX);
-    Ulimit { name: u.name.clone(), soft: number(u.soft_limit), hard: number(u.hard_limit) }
+    Ulimit { name: u.name.to_string(), soft: number(u.soft_limit), hard: number(u.hard_limit) }
 }
 
 fn dependency(d: &escale_tables::ecs::Dependency) -> DependsOn {
-    let condition = match d.condition.as_str() {
-        "COMPLETE" => Condition::Complete,
-        "SUCCESS" => Condition::Success,
-        "HEALTHY" => Condition::Healthy,
-        _ => Condition::Start,
+    let condition = match d.condition {
+        ContainerCondition::Complete => Condition::Complete,
+        ContainerCondition::Success => Condition::Success,
+        ContainerCondition::Healthy => Condition::Healthy,
+        ContainerCondition::Start => Condition::Start,
     };
-    DependsOn { container: d.container_name.clone(), condition }
+    DependsOn { container: d.container_name.to_string(), condition }
 }
 
 /// Times as AWS fills them in.

@@ -66,8 +66,13 @@ fn unfollowed(store: &Store, followed: &mut BTreeSet<(String, String)>) -> Vec<S
             let Some((group, stream)) = stream_of(c, &task.id) else { continue };
             let ended =
                 image.get::<LogCursor>(&format!("{}/{}", task.id, c.name)).is_some_and(|cursor| cursor.ended);
-            if !ended && followed.insert((task.id.clone(), c.name.clone())) {
-                found.push(Shipper { task: task.id.clone(), container: c.name.clone(), group, stream });
+            if !ended && followed.insert((task.id.to_string(), c.name.to_string())) {
+                found.push(Shipper {
+                    task: task.id.to_string(),
+                    container: c.name.to_string(),
+                    group,
+                    stream,
+                });
             }
         }
     }
@@ -92,8 +97,8 @@ impl Shipper {
         let key = format!("{}/{}", self.task, self.container);
         let mut cursor = store.read().get::<LogCursor>(&key).map_or_else(
             || LogCursor {
-                task: self.task.clone(),
-                container: self.container.clone(),
+                task: self.task.clone().into(),
+                container: self.container.clone().into(),
                 ..LogCursor::default()
             },
             |row| (*row).clone(),

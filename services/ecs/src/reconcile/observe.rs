@@ -37,7 +37,7 @@ fn write(store: &Store, image: &Image, snapshot: &plane::Snapshot, now: Timestam
         if progress.as_ref().is_some_and(|p| p.stopped.is_some()) {
             continue;
         }
-        let seen = match snapshot.get(&task.id) {
+        let seen = match snapshot.get(task.id.as_str()) {
             Some(group) => look(group, before.as_deref(), now),
             // Handed over, and not there: the machine lost it.
             None if progress.is_some_and(|p| !p.images.is_empty() && p.failed.is_none()) => {
@@ -85,7 +85,7 @@ fn look(group: &GroupSeen, before: Option<&TaskSeen>, now: Timestamp) -> TaskSee
     };
     let first = |was: Option<Timestamp>, is: bool| was.or(is.then_some(now));
     TaskSeen {
-        id: group.id.clone(),
+        id: group.id.clone().into(),
         phase,
         started: first(before.and_then(|b| b.started), has_started),
         stopping: first(before.and_then(|b| b.stopping), matches!(phase, Phase::Stopping | Phase::Stopped)),
@@ -156,7 +156,7 @@ fn container(seen: &plane::ContainerSeen) -> ContainerSeen {
 fn lost(id: &str, before: Option<&TaskSeen>, now: Timestamp) -> TaskSeen {
     let why = "ContainerRuntimeError: the machine has nothing of the task any more".to_owned();
     let mut seen = before.cloned().unwrap_or_else(|| TaskSeen {
-        id: id.to_owned(),
+        id: id.into(),
         phase: Phase::Stopped,
         started: None,
         stopping: None,

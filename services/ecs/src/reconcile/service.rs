@@ -15,11 +15,12 @@ use escale_engine::{Plan, Reconciler, StepError};
 use escale_service::{Caller, Cloud, Cx};
 use escale_store::{Change, Image, Row, Store, Tx};
 use escale_tables::{
-    ec2::Subnet,
+    ec2::{Subnet, ZoneName},
     ecs::{
-        Deployment, Health, Launch, Outcome, Overrides, Service, ServiceEvent, ServiceEvents, Stop,
-        StopCause, TargetSeen, Task, TaskDefinition, TaskOfService, TaskProgress, TaskSeen,
+        Deployment, Health, Launch, Outcome, Overrides, PropagateTags, Service, ServiceEvent, ServiceEvents,
+        Stop, StopCause, TargetSeen, Task, TaskDefinition, TaskId, TaskOfService, TaskProgress, TaskSeen,
     },
+    elbv2::TargetHealthState,
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -44,7 +45,7 @@ impl Reconciler for Services {
             return BTreeSet::from([change.key.clone()]);
         }
         let task = image.get::<Task>(&change.key);
-        task.and_then(|t| t.service.as_ref().map(|s| s.key.clone())).into_iter().collect()
+        task.and_then(|t| t.service.as_ref().map(|s| s.key.to_string())).into_iter().collect()
     }
 
     fn all(&self, image: &Image) -> BTreeSet<String> {
@@ -110,8 +111,8 @@ fn wish(image: &Image, service: &Service) -> Wish {
         }
     };
     let subnets = service.deployments.first().map(|d| d.network.subnets.clone()).unwrap_or_default();
-    let zones: BTreeSet<String> =
-        subnets.iter().filter_map(|s| image.get::<Subnet>(s)).map(|s| s.zone.clone()).collect();
+    let zones: BTreeSet<ZoneName> =
+        subnets.iter().filter_map(|s| image.get::<Subnet>(s.as_str())).map(|s| s.zone.clone()).collect();
     Wish {
         desired: service.desired,
         minimum_percent: service.minimum_percent,
@@ -161,10 +162,10 @@ fn life(image: &Image, known: &Known) -> Life {
         return Life::Up;
     }
     let Some(seen) = image.get::<TargetSeen>(&known.task.id) else { return Life::Coming };
-    let is = |word: &str| seen.groups.values().any(|(state, _)| state == word);
+    let is = |word| seen.groups.values().any(|(state, _)| *state == word);
     match () {
-        () if is("unhealthy") => Life::Sick(Sickness::Balancer),
-        () if seen.groups.is_empty() || is("initial") => Life::Coming,
+        () if is(TargetHealthState::Unhealthy) => Life::Sick(Sickness::Balancer),
+        () if seen.groups.is_empty() || is(TargetHealthState::Initial) => Life::Coming,
         () => Life::Up,
     }
 }
@@ -221,19 +222,18 @@ fn start(cx: &mut Cx<'_>, service: &Service, many: u32) -> Result<(), Error> {
     let Some(deployment) = service.deployments.first() else { return Ok(()) };
     let definition = TaskDefinition::key_of(&deployment.family, deployment.revision);
     let definition = cx.tx.get::<TaskDefinition>(&definition).ok_or(Error::NoActiveDefinition)?;
-    let tags = match service.propagate_tags.as_str() {
-        "SERVICE" => service.tags.clone(),
-        "TASK_DEFINITION" => definition.tags.clone(),
-        _ => Vec::new(),
+    let tags = match service.propagate_tags {
+        PropagateTags::Service => service.tags.clone(),
+        PropagateTags::TaskDefinition => definition.tags.clone(),
+        PropagateTags::None => Vec::new(),
     };
     let mut started = Vec::new();
     for _ in 0..many {
         let capacity_provider = match &deployment.launch {
             Launch::Fargate => None,
             Launch::Strategy(items) => {
-                let count = |name: &str| {
-                    let has =
-                        |t: &Arc<Task>| t.capacity_provider.as_deref() == Some(name) && t.stop.is_none();
+                let count = |provider| {
+                    let has = |t: &Arc<Task>| t.capacity_provider == Some(provider) && t.stop.is_none();
                     tasks_of(cx.tx, &key).filter(has).count() as i32
                 };
                 rules::next_provider(items, count)
@@ -244,10 +244,10 @@ fn start(cx: &mut Cx<'_>, service: &Service, many: u32) -> Result<(), Error> {
             definition: &definition,
             network: &deployment.network,
             group: format!("service:{}", service.name),
-            started_by: Some(deployment.id.clone()),
-            service: Some(TaskOfService { key: key.clone(), deployment: deployment.id.clone() }),
+            started_by: Some(deployment.id.to_string()),
+            service: Some(TaskOfService { key: key.as_str().into(), deployment: deployment.id.clone() }),
             capacity_provider,
-            platform_version: deployment.platform_version.clone(),
+            platform_version: deployment.platform_version,
             overrides: Overrides::default(),
             tags: tags.clone(),
             managed_tags: service.managed_tags,
@@ -260,7 +260,7 @@ fn start(cx: &mut Cx<'_>, service: &Service, many: u32) -> Result<(), Error> {
     Ok(())
 }
 
-fn stop(cx: &mut Cx<'_>, service: &Service, list: Vec<(String, Why)>) {
+fn stop(cx: &mut Cx<'_>, service: &Service, list: Vec<(TaskId, Why)>) {
     let key = service.key();
     let newest = service.deployments.first().map(|d| d.id.clone()).unwrap_or_default();
     let mut stopped = Vec::new();
@@ -360,7 +360,7 @@ fn trip(cx: &mut Cx<'_>, service: &Service) {
 pub(super) fn tell(tx: &mut Tx, now: Timestamp, key: &str, words: &str) {
     let mut row = tx
         .get::<ServiceEvents>(key)
-        .map_or_else(|| ServiceEvents { service: key.to_owned(), events: Vec::new() }, |row| (*row).clone());
+        .map_or_else(|| ServiceEvents { service: key.into(), events: Vec::new() }, |row| (*row).clone());
     let message = format!("(service {}) {words}", rules::last_part(key));
     row.events.insert(0, ServiceEvent { id: ids::random_uuid(), at: now, message });
     row.events.truncate(EVENTS);

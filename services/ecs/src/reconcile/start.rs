@@ -128,7 +128,7 @@ impl Starter<'_> {
                     c.image
                 ))
             })?;
-            images.insert(c.name.clone(), digest.to_string());
+            images.insert(c.name.to_string(), digest.to_string());
         }
         Ok(images)
     }
@@ -226,7 +226,7 @@ impl Starter<'_> {
                 let value = self.secret(role, &secret.value_from).await.map_err(|why| unreadable(c, &why))?;
                 values.insert(secret.name.clone(), value);
             }
-            all.insert(c.name.clone(), values);
+            all.insert(c.name.to_string(), values);
         }
         Ok(all)
     }

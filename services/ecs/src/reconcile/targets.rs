@@ -5,7 +5,10 @@ use escale_base::Timestamp;
 use escale_requests::elbv2::{DescribeTargetHealth, TargetHealthDescription};
 use escale_service::{Caller, Cloud};
 use escale_store::{ALL_TABLES, Image, Store, StoreError};
-use escale_tables::ecs::{Service, TargetSeen, Task, TaskProgress};
+use escale_tables::{
+    ecs::{Service, TargetSeen, Task, TaskProgress},
+    elbv2::TargetHealthState,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
@@ -13,7 +16,7 @@ use std::{
 };
 
 /// By target group: address and port of each target, with its state and the reason.
-type Health = BTreeMap<String, BTreeMap<(Ipv4Addr, i64), (String, String)>>;
+type Health = BTreeMap<String, BTreeMap<(Ipv4Addr, i64), (TargetHealthState, String)>>;
 
 /// Looks after each change of any row: health is a row of the load balancer's own, which only that service knows.
 pub(crate) async fn watch(store: Store, cloud: Arc<Cloud>) {
@@ -42,7 +45,7 @@ fn registered(image: &Image) -> Vec<Registered> {
         let places = service
             .load_balancers
             .iter()
-            .filter_map(|b| Some((b.target_group_arn.clone()?, i64::from(b.container_port?))));
+            .filter_map(|b| Some((b.target_group_arn.as_ref()?.to_string(), i64::from(b.container_port?))));
         found.push((task, places.collect()));
     }
     found
@@ -74,10 +77,13 @@ fn write(store: &Store, tasks: &[Registered], health: &Health, now: Timestamp) {
         let state = |(group, port): &(String, i64)| {
             let of = health.get(group)?;
             let known = of.get(&(task.private_ip, *port)).cloned();
-            Some((group.clone(), known.unwrap_or_else(|| ("unused".into(), "not registered".into()))))
+            Some((
+                group.clone(),
+                known.unwrap_or_else(|| (TargetHealthState::Unused, "not registered".into())),
+            ))
         };
         let groups: BTreeMap<_, _> = places.iter().filter_map(state).collect();
-        let sick = groups.values().any(|(state, _)| state == "unhealthy");
+        let sick = groups.values().any(|(state, _)| *state == TargetHealthState::Unhealthy);
         let since = before.as_ref().and_then(|b| b.unhealthy_since).unwrap_or(now);
         let seen = TargetSeen { task: task.id.clone(), groups, unhealthy_since: sick.then_some(since) };
         if before.as_deref() != Some(&seen) {

@@ -13,6 +13,7 @@ use escale_store::{Change, Image, Row, Store};
 use escale_tables::{
     ec2::InterfaceSeen,
     ecs::{LoadBalancer, LogCursor, Phase, Service, TargetSeen, Task, TaskOutput, TaskProgress, TaskSeen},
+    elbv2::TargetHealthState,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -56,14 +57,14 @@ impl Reconciler for Tasks {
         match change.table {
             InterfaceSeen::TABLE => {
                 let of = |t: &Arc<Task>| t.interface.as_str() == change.key;
-                image.scan::<Task>().filter(of).map(|t| t.id.clone()).collect()
+                image.scan::<Task>().filter(of).map(|t| t.id.to_string()).collect()
             }
             _ => change.key.split('/').next().map(str::to_owned).into_iter().collect(),
         }
     }
 
     fn all(&self, image: &Image) -> BTreeSet<String> {
-        image.scan::<Task>().map(|t| t.id.clone()).collect()
+        image.scan::<Task>().map(|t| t.id.to_string()).collect()
     }
 
     fn plan(&self, image: &Image, id: &str, now: Timestamp) -> Plan<Step> {
@@ -145,7 +146,9 @@ fn plan_stop(image: &Image, known: &Known, now: Timestamp) -> Plan<Step> {
 /// Without an answer of the load balancer, the time decides alone.
 fn is_draining(image: &Image, task: &str) -> bool {
     let seen = image.get::<TargetSeen>(task);
-    seen.is_none_or(|s| s.groups.is_empty() || s.groups.values().any(|(state, _)| state == "draining"))
+    seen.is_none_or(|s| {
+        s.groups.is_empty() || s.groups.values().any(|(state, _)| *state == TargetHealthState::Draining)
+    })
 }
 
 fn logs_are_shipped(image: &Image, known: &Known) -> bool {
@@ -172,7 +175,7 @@ impl Tasks {
         let Some((task, balancers)) = self.balancers(id) else { return Ok(()) };
         for balancer in &balancers {
             let Some((target_group_arn, mut target)) = target(&task, balancer) else { continue };
-            target.availability_zone = Some(task.zone.clone());
+            target.availability_zone = Some(task.zone.to_string());
             self.call(RegisterTargets { target_group_arn, targets: vec![target] }).await?;
         }
         self.progress(id, |p| p.registered = true)
@@ -236,7 +239,7 @@ impl Tasks {
         let containers = &self.planes.containers;
         // Of a second try after a crash: they are gone, and what they wrote was kept before.
         let Some(group) = containers.observe(id) else { return Ok(()) };
-        let mut output = TaskOutput { task: id.to_owned(), lines: BTreeMap::new() };
+        let mut output = TaskOutput { task: id.into(), lines: BTreeMap::new() };
         for name in group.containers.keys() {
             // They help whoever asks, and the task must be able to go without them.
             let lines = match containers.tail(id, name, autopsy::LINES).await {
@@ -268,7 +271,7 @@ impl Tasks {
 
 /// The row, or the one to begin with.
 pub(super) fn progress_of(image: &Image, id: &str) -> TaskProgress {
-    let begin = || TaskProgress { id: id.to_owned(), ..TaskProgress::default() };
+    let begin = || TaskProgress { id: id.into(), ..TaskProgress::default() };
     image.get::<TaskProgress>(id).map_or_else(begin, |row| (*row).clone())
 }
 
@@ -276,5 +279,5 @@ pub(super) fn progress_of(image: &Image, id: &str) -> TaskProgress {
 fn target(task: &Task, balancer: &LoadBalancer) -> Option<(String, Target)> {
     let port = i64::from(balancer.container_port?);
     let target = Target { id: task.private_ip, port, availability_zone: None };
-    Some((balancer.target_group_arn.clone()?, target))
+    Some((balancer.target_group_arn.as_ref()?.to_string(), target))
 }

@@ -3,6 +3,7 @@
 use crate::{
     Error,
     actions::{self, ActionShape},
+    choices::Protocol,
     error::{TooMany, invalid},
     rules, shapes,
 };
@@ -15,7 +16,7 @@ pub(crate) struct CreateListener;
 #[derive(Wire)]
 pub(crate) struct Input {
     load_balancer_arn: String,
-    protocol: Option<String>,
+    protocol: Option<Protocol>,
     port: Option<u16>,
     default_actions: Vec<ActionShape>,
     tags: Vec<Tag>,
@@ -40,7 +41,7 @@ impl Operation for CreateListener {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let balancer = rules::load_balancer(cx, &input.load_balancer_arn)?;
-        http(input.protocol.as_deref().ok_or_else(|| invalid("A protocol must be specified"))?)?;
+        http(input.protocol.ok_or_else(|| invalid("A protocol must be specified"))?)?;
         let port = input.port.filter(|p| *p > 0).ok_or_else(|| invalid("A port must be specified"))?;
         rules::tags(&input.tags)?;
         let default = actions::read(input.default_actions)?;
@@ -50,7 +51,7 @@ impl Operation for CreateListener {
             if same.default == default {
                 return Ok(Output { listeners: vec![shapes::listener(same)] });
             }
-            return Err(Error::DuplicateListener(balancer.arn.clone()));
+            return Err(Error::DuplicateListener(balancer.arn.to_string()));
         }
         if others.len() >= LISTENERS {
             return Err(Error::TooMany(TooMany::Listeners));
@@ -60,7 +61,8 @@ impl Operation for CreateListener {
                 "{}/{}",
                 balancer.arn.replacen(":loadbalancer/", ":listener/", 1),
                 ids::random_hex(16)
-            ),
+            )
+            .into(),
             load_balancer: balancer.arn.clone(),
             port,
             default,
@@ -73,10 +75,10 @@ impl Operation for CreateListener {
     }
 }
 
-pub(super) fn http(protocol: &str) -> Result<(), Error> {
+pub(super) fn http(protocol: Protocol) -> Result<(), Error> {
     match protocol {
-        "HTTP" => Ok(()),
-        "HTTPS" => {
+        Protocol::Http => Ok(()),
+        Protocol::Https => {
             Err(AwsError::not_supported("A listener of protocol HTTPS: it comes later; until then HTTP")
                 .into())
         }

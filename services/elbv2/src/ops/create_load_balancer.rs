@@ -1,6 +1,11 @@
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html>
 
-use crate::{Error, PRINCIPAL, error::invalid, rules, shapes};
+use crate::{
+    Error, PRINCIPAL,
+    choices::{IpAddressType, LoadBalancerType},
+    error::invalid,
+    rules, shapes,
+};
 use escale_base::{AwsError, Tag, Wire, ids};
 use escale_requests::ec2::{AllocateAddress, AssociateAddress, CreateNetworkInterface};
 use escale_service::{Config, Cx, Operation};
@@ -21,8 +26,8 @@ pub(crate) struct Input {
     scheme: Option<Scheme>,
     tags: Vec<Tag>,
     #[wire("Type")]
-    kind: Option<String>,
-    ip_address_type: Option<String>,
+    kind: Option<LoadBalancerType>,
+    ip_address_type: Option<IpAddressType>,
 }
 
 /// The other members of a mapping are for network load balancers.
@@ -66,8 +71,11 @@ impl Operation for CreateLoadBalancer {
             .map(|subnet| node(cx, subnet, &groups, scheme, &format!("ELB app/{}/{id}", input.name)))
             .collect::<Result<Vec<_>, AwsError>>()?;
         let balancer = LoadBalancer {
-            arn: cx.arn("elasticloadbalancing", format!("loadbalancer/app/{}/{id}", input.name)).to_string(),
-            dns_name: dns_name(cx.config, &input.name, &id, scheme),
+            arn: cx
+                .arn("elasticloadbalancing", format!("loadbalancer/app/{}/{id}", input.name))
+                .to_string()
+                .into(),
+            dns_name: dns_name(cx.config, &input.name, &id, scheme).into(),
             name: input.name,
             scheme,
             vpc,
@@ -84,10 +92,10 @@ impl Operation for CreateLoadBalancer {
 }
 
 fn refuse_unsupported(input: &Input) -> Result<(), Error> {
-    if let Some(kind) = input.kind.as_deref().filter(|k| *k != "application") {
+    if let Some(kind) = input.kind.filter(|k| *k != LoadBalancerType::Application) {
         return Err(AwsError::not_supported(format_args!("A load balancer of type '{kind}'")).into());
     }
-    if let Some(kind) = input.ip_address_type.as_deref().filter(|k| *k != "ipv4") {
+    if let Some(kind) = input.ip_address_type.filter(|k| *k != IpAddressType::Ipv4) {
         return Err(AwsError::not_supported(format_args!("The IP address type '{kind}'")).into());
     }
     Ok(())

@@ -58,7 +58,8 @@ impl Operation for CreateRule {
                 "{}/{}",
                 listener.arn.replacen(":listener/", ":listener-rule/", 1),
                 ids::random_hex(16)
-            ),
+            )
+            .into(),
             listener: listener.arn.clone(),
             priority: input.priority,
             conditions: conditions::read(input.conditions)?,

@@ -1,7 +1,12 @@
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html>
 
 use super::modify_target_group::Health;
-use crate::{Error, error::invalid, rules, shapes};
+use crate::{
+    Error,
+    choices::{Protocol, TargetGroupIpAddressType, TargetTypeInput},
+    error::invalid,
+    rules, shapes,
+};
 use escale_base::{AwsError, Tag, Wire, ids};
 use escale_service::{Cx, Operation};
 use escale_tables::{
@@ -14,11 +19,11 @@ pub(crate) struct CreateTargetGroup;
 #[derive(Wire)]
 pub(crate) struct Input {
     name: String,
-    protocol: Option<String>,
+    protocol: Option<Protocol>,
     protocol_version: Option<String>,
     port: Option<u16>,
     vpc_id: Option<VpcId>,
-    health_check_protocol: Option<String>,
+    health_check_protocol: Option<Protocol>,
     health_check_port: Option<String>,
     health_check_enabled: Option<bool>,
     health_check_path: Option<String>,
@@ -27,9 +32,9 @@ pub(crate) struct Input {
     healthy_threshold_count: Option<u32>,
     unhealthy_threshold_count: Option<u32>,
     matcher: Option<shapes::MatcherShape>,
-    target_type: Option<String>,
+    target_type: Option<TargetTypeInput>,
     tags: Vec<Tag>,
-    ip_address_type: Option<String>,
+    ip_address_type: Option<TargetGroupIpAddressType>,
 }
 
 #[derive(Wire)]
@@ -50,7 +55,7 @@ impl Operation for CreateTargetGroup {
         if !cx.tx.has::<Vpc>(vpc.as_str()) {
             return Err(invalid(format!("The VPC ID '{vpc}' is not found")));
         }
-        let targets = target_type(input.target_type.as_deref())?;
+        let targets = target_type(input.target_type)?;
         let port = input.port.filter(|p| *p > 0).ok_or_else(|| invalid("A port must be specified"))?;
         let health = Health {
             protocol: input.health_check_protocol,
@@ -72,7 +77,10 @@ impl Operation for CreateTargetGroup {
         }
         let id = ids::random_hex(16);
         let group = TargetGroup {
-            arn: cx.arn("elasticloadbalancing", format!("targetgroup/{}/{id}", input.name)).to_string(),
+            arn: cx
+                .arn("elasticloadbalancing", format!("targetgroup/{}/{id}", input.name))
+                .to_string()
+                .into(),
             name: input.name,
             vpc,
             targets,
@@ -89,24 +97,29 @@ impl Operation for CreateTargetGroup {
 }
 
 fn refuse_unsupported(input: &Input) -> Result<(), Error> {
-    let only = |what: &str, given: &Option<String>, taken: &str| match given {
+    let only = |what: &str, given: Option<&str>, taken: &str| match given {
         Some(other) if other != taken => {
             Err(AwsError::not_supported(format_args!("{what} '{other}' (only '{taken}' is)")))
         }
         _ => Ok(()),
     };
-    let protocol = input.protocol.clone().ok_or_else(|| invalid("A protocol must be specified"))?;
-    only("A target group of protocol", &Some(protocol), "HTTP")?;
-    only("The protocol version", &input.protocol_version, "HTTP1")?;
-    only("The IP address type", &input.ip_address_type, "ipv4")?;
+    let protocol = input.protocol.ok_or_else(|| invalid("A protocol must be specified"))?;
+    only("A target group of protocol", Some(protocol.as_str()), Protocol::Http.as_str())?;
+    only("The protocol version", input.protocol_version.as_deref(), "HTTP1")?;
+    let addresses = input.ip_address_type.map(TargetGroupIpAddressType::as_str);
+    only("The IP address type", addresses, TargetGroupIpAddressType::Ipv4.as_str())?;
     Ok(())
 }
 
 /// AWS's default is `instance`.
-fn target_type(asked: Option<&str>) -> Result<TargetType, Error> {
-    let Some(text) = asked else { return Ok(TargetType::Instance) };
-    let other = |_| AwsError::not_supported(format_args!("A target group of type '{text}'"));
-    Ok(text.parse().map_err(other)?)
+fn target_type(asked: Option<TargetTypeInput>) -> Result<TargetType, Error> {
+    match asked {
+        None | Some(TargetTypeInput::Instance) => Ok(TargetType::Instance),
+        Some(TargetTypeInput::Ip) => Ok(TargetType::Ip),
+        Some(other @ (TargetTypeInput::Lambda | TargetTypeInput::Alb)) => {
+            Err(AwsError::not_supported(format_args!("A target group of type '{other}'")).into())
+        }
+    }
 }
 
 /// Of HTTP target groups.

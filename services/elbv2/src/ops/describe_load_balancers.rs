@@ -37,7 +37,10 @@ impl Operation for DescribeLoadBalancers {
         let any = input.load_balancer_arns.is_empty() && input.names.is_empty();
         let chosen = all
             .iter()
-            .filter(|b| any || input.load_balancer_arns.contains(&b.arn) || input.names.contains(&b.name))
+            .filter(|b| {
+                any || input.load_balancer_arns.iter().any(|arn| *arn == b.arn)
+                    || input.names.contains(&b.name)
+            })
             .map(|b| shapes::balancer(cx, b));
         let size = rules::page_size(input.page_size)?;
         let page = paging::page(chosen, |b| b.load_balancer_arn.clone(), input.marker.as_deref(), size)?;

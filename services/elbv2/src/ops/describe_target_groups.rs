@@ -41,7 +41,10 @@ impl Operation for DescribeTargetGroups {
         let any = input.target_group_arns.is_empty() && input.names.is_empty();
         let chosen = all
             .iter()
-            .filter(|g| any || input.target_group_arns.contains(&g.arn) || input.names.contains(&g.name))
+            .filter(|g| {
+                any || input.target_group_arns.iter().any(|arn| *arn == g.arn)
+                    || input.names.contains(&g.name)
+            })
             .map(|g| shapes::group(cx.tx, g))
             .filter(|g| {
                 input.load_balancer_arn.as_ref().is_none_or(|arn| g.load_balancer_arns.contains(arn))

@@ -2,12 +2,14 @@
 
 use super::register_targets::TargetShape;
 use crate::{
-    Error, rules,
-    status::{self, Health, HealthState},
+    Error,
+    choices::TargetHealthReason,
+    rules,
+    status::{self, Health},
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::elbv2::{Target, TargetGroup};
+use escale_tables::elbv2::{Target, TargetGroup, TargetHealthState};
 
 pub(crate) struct DescribeTargetHealth;
 
@@ -31,8 +33,8 @@ pub(crate) struct Description {
 
 #[derive(Wire)]
 pub(crate) struct HealthShape {
-    state: HealthState,
-    reason: Option<&'static str>,
+    state: TargetHealthState,
+    reason: Option<TargetHealthReason>,
     description: Option<String>,
 }
 
@@ -69,7 +71,7 @@ fn shape(target: &Target) -> TargetShape {
     TargetShape {
         id: target.ip.to_string(),
         port: Some(target.port),
-        availability_zone: Some(target.zone.clone().unwrap_or_else(|| "all".into())),
+        availability_zone: Some(target.zone.as_deref().unwrap_or("all").to_owned()),
     }
 }
 

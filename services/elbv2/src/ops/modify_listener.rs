@@ -4,6 +4,7 @@ use super::create_listener::http;
 use crate::{
     Error,
     actions::{self, ActionShape},
+    choices::Protocol,
     error::invalid,
     rules, shapes,
 };
@@ -16,7 +17,7 @@ pub(crate) struct ModifyListener;
 pub(crate) struct Input {
     listener_arn: String,
     port: Option<u16>,
-    protocol: Option<String>,
+    protocol: Option<Protocol>,
     default_actions: Vec<ActionShape>,
 }
 
@@ -36,7 +37,7 @@ impl Operation for ModifyListener {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let mut listener = (*rules::listener(cx, &input.listener_arn)?).clone();
-        if let Some(protocol) = &input.protocol {
+        if let Some(protocol) = input.protocol {
             http(protocol)?;
         }
         if let Some(port) = input.port {
@@ -45,7 +46,7 @@ impl Operation for ModifyListener {
             }
             let others = rules::listeners_of(cx.tx, &listener.load_balancer);
             if others.iter().any(|l| l.port == port && l.arn != listener.arn) {
-                return Err(Error::DuplicateListener(listener.load_balancer));
+                return Err(Error::DuplicateListener(listener.load_balancer.to_string()));
             }
             listener.port = port;
         }

@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_ModifyTargetGroup.html>
 
-use crate::{Error, error::invalid, rules, shapes};
+use crate::{Error, choices::Protocol, error::invalid, rules, shapes};
 use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::elbv2::HealthCheck;
@@ -10,7 +10,7 @@ pub(crate) struct ModifyTargetGroup;
 #[derive(Wire)]
 pub(crate) struct Input {
     target_group_arn: String,
-    health_check_protocol: Option<String>,
+    health_check_protocol: Option<Protocol>,
     health_check_port: Option<String>,
     health_check_enabled: Option<bool>,
     health_check_path: Option<String>,
@@ -57,7 +57,7 @@ impl Operation for ModifyTargetGroup {
 
 /// What a request says of the health check.
 pub(super) struct Health {
-    pub protocol: Option<String>,
+    pub protocol: Option<Protocol>,
     pub port: Option<String>,
     pub enabled: Option<bool>,
     pub path: Option<String>,
@@ -71,7 +71,7 @@ pub(super) struct Health {
 impl Health {
     /// Laid over `old` and checked.
     pub(super) fn over(self, old: HealthCheck) -> Result<HealthCheck, Error> {
-        if let Some(other) = self.protocol.filter(|p| p != "HTTP") {
+        if let Some(other) = self.protocol.filter(|p| *p != Protocol::Http) {
             return Err(AwsError::not_supported(format_args!("The health check protocol '{other}'")).into());
         }
         if self.enabled == Some(false) {

@@ -85,7 +85,8 @@ fn target(cx: &Cx<'_>, group: &TargetGroup, shape: TargetShape) -> Result<Target
         }
         _ => None,
     };
-    if let Some(named) = shape.availability_zone.filter(|z| inside && Some(z) != zone.as_ref() && z != "all")
+    if let Some(named) =
+        shape.availability_zone.filter(|z| inside && Some(z.as_str()) != zone.as_deref() && z != "all")
     {
         return Err(Error::InvalidTarget(format!(
             "The target '{ip}' is not in the Availability Zone '{named}'"

@@ -6,6 +6,7 @@ use escale_base::{Clock, PlaneError, Timestamp};
 use escale_engine::{Plan, Reconciler, StepError};
 use escale_proxy::{BalancerSpec, Proxies};
 use escale_store::{Change, Image, Store, StoreError};
+use escale_tables::Fingerprint;
 use escale_tables::{
     ec2::InterfaceSeen,
     elbv2::{BalancerSeen, LoadBalancer, SeenFault},
@@ -58,10 +59,10 @@ impl Balancers {
         self.store.write(|tx| {
             let before = tx.get::<BalancerSeen>(arn).and_then(|s| s.applied.clone());
             let (applied, fault) = match result {
-                Ok(fingerprint) => (Some(fingerprint), None),
+                Ok(fingerprint) => (Some(Fingerprint(fingerprint)), None),
                 Err(e) => (before, Some(SeenFault { what: e.to_string(), retry: e.retry })),
             };
-            tx.put(BalancerSeen { arn: arn.to_owned(), applied, fault, at });
+            tx.put(BalancerSeen { arn: arn.into(), applied, fault, at });
             Ok(())
         })
     }
@@ -93,13 +94,13 @@ impl Reconciler for Balancers {
             _ => image
                 .scan::<LoadBalancer>()
                 .filter(|b| b.nodes.iter().any(|n| n.interface.as_str() == change.key))
-                .map(|b| b.arn.clone())
+                .map(|b| b.arn.to_string())
                 .collect(),
         }
     }
 
     fn all(&self, image: &Image) -> BTreeSet<String> {
-        image.scan::<LoadBalancer>().map(|b| b.arn.clone()).collect()
+        image.scan::<LoadBalancer>().map(|b| b.arn.to_string()).collect()
     }
 
     fn plan(&self, image: &Image, key: &str, _now: Timestamp) -> Plan<Step> {
@@ -117,7 +118,9 @@ impl Reconciler for Balancers {
         let spec = spec::of(image, &balancer);
         let fingerprint = spec::fingerprint(&spec);
         match seen {
-            Some(seen) if seen.fault.is_none() && seen.applied.as_ref() == Some(&fingerprint) => Plan::Done,
+            Some(seen) if seen.fault.is_none() && seen.applied.as_deref() == Some(fingerprint.as_str()) => {
+                Plan::Done
+            }
             _ => Plan::Step(Step::Apply { spec: Box::new(spec), fingerprint }),
         }
     }

@@ -12,7 +12,7 @@ use escale_tables::elbv2::{BalancerSeen, TargetSeen};
 /// A plane that starts anew serves nothing: what an earlier one was seen to do says nothing any more.
 pub(crate) fn forget(store: &Store) -> Result<(), StoreError> {
     store.write(|tx| {
-        let balancers: Vec<String> = tx.scan::<BalancerSeen>().map(|r| r.arn.clone()).collect();
+        let balancers: Vec<String> = tx.scan::<BalancerSeen>().map(|r| r.arn.to_string()).collect();
         for key in balancers {
             tx.delete::<BalancerSeen>(&key);
         }

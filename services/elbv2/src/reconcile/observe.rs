@@ -51,7 +51,7 @@ fn one(tx: &mut Tx, at: Timestamp, seen: &proxy::TargetSeen) {
         Some(health) => {
             if tx.get::<TargetSeen>(&key).is_none_or(|r| r.health != health) {
                 let (ip, port) = (*addr.ip(), addr.port());
-                tx.put(TargetSeen { group: seen.group.clone(), ip, port, health, at });
+                tx.put(TargetSeen { group: seen.group.clone().into(), ip, port, health, at });
             }
         }
         None => {

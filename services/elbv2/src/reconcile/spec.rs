@@ -5,7 +5,7 @@ use escale_proxy::spec;
 use escale_store::Image;
 use escale_tables::elbv2::{
     Action, Condition, HealthCheck, Listener, LoadBalancer, Node, QueryPair, Redirect, Rule, Target,
-    TargetGroup,
+    TargetGroup, TargetGroupArn,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,10 +24,10 @@ pub(super) fn of(image: &Image, balancer: &LoadBalancer) -> spec::BalancerSpec {
     let actions = listeners
         .iter()
         .flat_map(|(rules, listener)| rules.iter().map(|r| &r.action).chain([&listener.default]));
-    let used: BTreeSet<&String> = actions.flat_map(groups_of).collect();
+    let used: BTreeSet<&TargetGroupArn> = actions.flat_map(groups_of).collect();
     let groups = used.into_iter().filter_map(|arn| image.get::<TargetGroup>(arn));
     spec::BalancerSpec {
-        name: balancer.arn.clone(),
+        name: balancer.arn.to_string(),
         nodes: balancer.nodes.iter().map(|n| node(balancer, n)).collect(),
         listeners: listeners.iter().map(|(rules, l)| listener(l, rules.iter().map(AsRef::as_ref))).collect(),
         groups: groups.map(|g| group(image, &g)).collect(),
@@ -42,7 +42,7 @@ pub(super) fn fingerprint(spec: &spec::BalancerSpec) -> String {
     format!("{:016x}", hasher.finish())
 }
 
-fn groups_of(action: &Action) -> Vec<&String> {
+fn groups_of(action: &Action) -> Vec<&TargetGroupArn> {
     match action {
         Action::Forward(to) => to.iter().map(|(arn, _)| arn).collect(),
         Action::Redirect(_) | Action::Fixed(_) => Vec::new(),
@@ -51,7 +51,7 @@ fn groups_of(action: &Action) -> Vec<&String> {
 
 /// Named as [`crate::NodeSockets`] reads it.
 fn node(balancer: &LoadBalancer, node: &Node) -> spec::NodeSpec {
-    spec::NodeSpec { node: format!("{}/{}", balancer.vpc, node.interface), zone: node.zone.clone() }
+    spec::NodeSpec { node: format!("{}/{}", balancer.vpc, node.interface), zone: node.zone.to_string() }
 }
 
 fn general(balancer: &LoadBalancer) -> spec::Attributes {
@@ -82,8 +82,10 @@ fn listener<'a>(row: &Listener, rules: impl Iterator<Item = &'a Rule>) -> spec::
 fn action(action: &Action) -> spec::Action {
     match action {
         Action::Forward(groups) => {
-            let weighted =
-                |(group, weight): &(String, u32)| spec::Weighted { group: group.clone(), weight: *weight };
+            let weighted = |(group, weight): &(TargetGroupArn, u32)| spec::Weighted {
+                group: group.to_string(),
+                weight: *weight,
+            };
             spec::Action::Forward(groups.iter().map(weighted).collect())
         }
         Action::Redirect(Redirect { protocol, host, port, path, query, permanent }) => {
@@ -125,11 +127,11 @@ fn group(image: &Image, row: &TargetGroup) -> spec::GroupSpec {
     let delay = get("deregistration_delay.timeout_seconds").parse::<u64>().unwrap_or(300);
     let target = |t: &Target| spec::TargetSpec {
         addr: SocketAddr::from((t.ip, t.port)),
-        zone: t.zone.clone(),
+        zone: t.zone.as_ref().map(ToString::to_string),
         draining: t.draining.is_some(),
     };
     spec::GroupSpec {
-        name: row.arn.clone(),
+        name: row.arn.to_string(),
         targets: image.prefix::<Target>(&format!("{}/", row.arn)).map(|t| target(&t)).collect(),
         algorithm: match get("load_balancing.algorithm.type") {
             "least_outstanding_requests" => spec::Algorithm::LeastOutstanding,

@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateAccessKey.html>
 
+use crate::choices::KeyStatus;
 use crate::{Error, bearer};
 use escale_base::{Secret, Timestamp, Wire, ids};
 use escale_service::{Cx, Operation};
@@ -21,7 +22,7 @@ pub(crate) struct Output {
 pub(crate) struct Key {
     user_name: String,
     pub(crate) access_key_id: String,
-    status: &'static str,
+    status: KeyStatus,
     pub(crate) secret_access_key: Secret<String>,
     create_date: Timestamp,
 }
@@ -56,7 +57,7 @@ impl Operation for CreateAccessKey {
         let shape = Key {
             user_name,
             access_key_id: key.id.clone(),
-            status: "Active",
+            status: KeyStatus::Active,
             secret_access_key: key.secret.clone(),
             create_date: key.created,
         };

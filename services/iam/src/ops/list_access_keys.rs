@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListAccessKeys.html>
 
+use crate::choices::KeyStatus;
 use crate::{Error, bearer, paging};
 use escale_base::{Timestamp, Wire};
 use escale_service::{Cx, Operation};
@@ -25,7 +26,7 @@ pub(crate) struct Output {
 pub(crate) struct Key {
     user_name: String,
     access_key_id: String,
-    status: &'static str,
+    status: KeyStatus,
     create_date: Timestamp,
 }
 
@@ -48,7 +49,7 @@ impl Operation for ListAccessKeys {
         let shape = |key: &AccessKey| Key {
             user_name: user_name.clone(),
             access_key_id: key.id.clone(),
-            status: if key.active { "Active" } else { "Inactive" },
+            status: if key.active { KeyStatus::Active } else { KeyStatus::Inactive },
             create_date: key.created,
         };
         Ok(Output {

@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListEntitiesForPolicy.html>
 
+use crate::choices::{EntityType, PolicyUsageType};
 use crate::{Error, aws_managed};
 use escale_base::{AwsError, Wire, wire::Value};
 use escale_service::{Cx, Operation};
@@ -10,9 +11,9 @@ pub(crate) struct ListEntitiesForPolicy;
 #[derive(Wire)]
 pub(crate) struct Input {
     policy_arn: String,
-    entity_filter: Option<String>,
+    entity_filter: Option<EntityType>,
     path_prefix: Option<String>,
-    policy_usage_filter: Option<String>,
+    policy_usage_filter: Option<PolicyUsageType>,
     marker: Option<String>,
     max_items: Option<usize>,
 }
@@ -50,7 +51,7 @@ impl Operation for ListEntitiesForPolicy {
         if aws_managed::find(&input.policy_arn).is_none() {
             super::policy(cx, &input.policy_arn)?;
         }
-        if let Some(filter) = input.policy_usage_filter.filter(|f| f != "PermissionsPolicy") {
+        if let Some(filter) = input.policy_usage_filter.filter(|f| *f != PolicyUsageType::PermissionsPolicy) {
             return Err(AwsError::not_supported(format_args!("The PolicyUsageFilter {filter}")).into());
         }
         if let Some(marker) = input.marker {
@@ -72,14 +73,14 @@ impl Operation for ListEntitiesForPolicy {
             .filter(|r| bears(&r.attached, &r.path))
             .map(|r| RoleRef { role_name: r.name.clone(), role_id: r.id.clone() })
             .collect();
-        match input.entity_filter.as_deref() {
-            Some("Role") => policy_users.clear(),
-            Some("User") => policy_roles.clear(),
-            Some("Group" | "LocalManagedPolicy" | "AWSManagedPolicy") => {
+        match input.entity_filter {
+            Some(EntityType::Role) => policy_users.clear(),
+            Some(EntityType::User) => policy_roles.clear(),
+            Some(EntityType::Group | EntityType::LocalManagedPolicy | EntityType::AWSManagedPolicy) => {
                 policy_users.clear();
                 policy_roles.clear();
             }
-            _ => {}
+            None => {}
         }
         let max = input.max_items.unwrap_or(usize::MAX);
         if policy_users.len() + policy_roles.len() > max {

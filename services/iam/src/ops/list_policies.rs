@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicies.html>
 
+use crate::choices::PolicyUsageType;
 use crate::{Error, aws_managed, paging, shapes};
 use escale_base::{AwsError, Wire, choice};
 use escale_service::{Cx, Operation};
@@ -12,7 +13,7 @@ pub(crate) struct Input {
     scope: Option<Scope>,
     only_attached: Option<bool>,
     path_prefix: Option<String>,
-    policy_usage_filter: Option<String>,
+    policy_usage_filter: Option<PolicyUsageType>,
     marker: Option<String>,
     max_items: Option<usize>,
 }
@@ -34,7 +35,7 @@ impl Operation for ListPolicies {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        if let Some(filter) = input.policy_usage_filter.filter(|f| f != "PermissionsPolicy") {
+        if let Some(filter) = input.policy_usage_filter.filter(|f| *f != PolicyUsageType::PermissionsPolicy) {
             return Err(AwsError::not_supported(format_args!("The PolicyUsageFilter {filter}")).into());
         }
         let scope = input.scope.unwrap_or(Scope::All);

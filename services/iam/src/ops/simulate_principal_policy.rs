@@ -3,6 +3,7 @@
 //! The documents that hang on a user or role now, asked by the evaluator that the gate asks. Documents of other resources
 //! have no part in it.
 
+use crate::choices::EvalDecision;
 use crate::{Error, bearer, bearer::Bearer, identity};
 use escale_base::{Arn, Tag, Wire};
 use escale_policy::{Context, Document, Kind, Outcome, Question, Who, decide};
@@ -30,7 +31,7 @@ pub(crate) struct Output {
 pub(crate) struct Evaluation {
     eval_action_name: String,
     eval_resource_name: String,
-    eval_decision: &'static str,
+    eval_decision: EvalDecision,
 }
 
 impl Operation for SimulatePrincipalPolicy {
@@ -66,9 +67,9 @@ impl Operation for SimulatePrincipalPolicy {
                     eval_action_name: action.clone(),
                     eval_resource_name: resource.clone(),
                     eval_decision: match decide(&question, &documents, &[]) {
-                        Outcome::Allowed => "allowed",
-                        Outcome::DeniedBy { .. } => "explicitDeny",
-                        Outcome::NotAllowed => "implicitDeny",
+                        Outcome::Allowed => EvalDecision::Allowed,
+                        Outcome::DeniedBy { .. } => EvalDecision::ExplicitDeny,
+                        Outcome::NotAllowed => EvalDecision::ImplicitDeny,
                     },
                 });
             }

@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccessKey.html>
 
-use crate::{Error, bearer};
-use escale_base::{Wire, choice};
+use crate::{Error, bearer, choices::KeyStatus};
+use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::iam::{AccessKey, User};
 
@@ -11,11 +11,7 @@ pub(crate) struct UpdateAccessKey;
 pub(crate) struct Input {
     user_name: Option<String>,
     access_key_id: String,
-    status: Status,
-}
-
-choice! {
-    pub(crate) enum Status { Active = "Active", Inactive = "Inactive" }
+    status: KeyStatus,
 }
 
 impl Operation for UpdateAccessKey {
@@ -31,7 +27,7 @@ impl Operation for UpdateAccessKey {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         let user_name = super::user_or_caller(cx, input.user_name)?;
         super::key_of(cx, &user_name, &input.access_key_id)?;
-        cx.tx.update::<AccessKey, _>(&input.access_key_id, |k| k.active = input.status == Status::Active);
+        cx.tx.update::<AccessKey, _>(&input.access_key_id, |k| k.active = input.status == KeyStatus::Active);
         Ok(())
     }
 }

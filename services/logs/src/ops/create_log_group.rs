@@ -1,9 +1,10 @@
 //! <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html>
 
+use crate::choices::ClassInput;
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::logs::LogGroup;
+use escale_tables::logs::{LogGroup, LogGroupClass};
 use std::collections::BTreeMap;
 
 pub(crate) struct CreateLogGroup;
@@ -12,7 +13,7 @@ pub(crate) struct CreateLogGroup;
 #[wire(camelCase)]
 pub(crate) struct Input {
     log_group_name: String,
-    log_group_class: Option<String>,
+    log_group_class: Option<ClassInput>,
     tags: BTreeMap<String, String>,
 }
 
@@ -30,10 +31,13 @@ impl Operation for CreateLogGroup {
         if cx.tx.has::<LogGroup>(&input.log_group_name) {
             return Err(Error::GroupExists);
         }
-        let class = input.log_group_class.unwrap_or_else(|| "STANDARD".into());
-        if !["STANDARD", "INFREQUENT_ACCESS"].contains(&class.as_str()) {
-            return Err(Error::NotSupported(format!("The log group class {class}")));
-        }
+        let class = match input.log_group_class {
+            None | Some(ClassInput::Standard) => LogGroupClass::Standard,
+            Some(ClassInput::InfrequentAccess) => LogGroupClass::InfrequentAccess,
+            Some(class @ ClassInput::Delivery) => {
+                return Err(Error::NotSupported(format!("The log group class {class}")));
+            }
+        };
         cx.tx.put(LogGroup {
             name: input.log_group_name,
             retention_days: None,

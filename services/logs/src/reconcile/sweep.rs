@@ -101,7 +101,7 @@ mod tests {
         let group = |name: &str, retention_days| LogGroup {
             name: name.into(),
             retention_days,
-            class: "STANDARD".into(),
+            class: escale_tables::logs::LogGroupClass::Standard,
             tags: vec![],
             created: now,
         };

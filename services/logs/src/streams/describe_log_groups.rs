@@ -1,9 +1,10 @@
 //! <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DescribeLogGroups.html>
 
+use crate::choices::ClassInput;
 use crate::{Error, Logs, rules};
 use escale_base::{Wire, paging};
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
-use escale_tables::logs::LogGroup;
+use escale_tables::logs::{LogGroup, LogGroupClass};
 use std::sync::Arc;
 
 pub(crate) struct DescribeLogGroups;
@@ -14,7 +15,7 @@ pub(crate) struct Input {
     log_group_name_prefix: Option<String>,
     log_group_name_pattern: Option<String>,
     log_group_identifiers: Vec<String>,
-    log_group_class: Option<String>,
+    log_group_class: Option<ClassInput>,
     include_linked_accounts: Option<bool>,
     next_token: Option<String>,
     limit: Option<i32>,
@@ -36,7 +37,7 @@ struct Shape {
     metric_filter_count: i32,
     arn: String,
     stored_bytes: i64,
-    log_group_class: String,
+    log_group_class: LogGroupClass,
     log_group_arn: String,
 }
 
@@ -67,7 +68,7 @@ impl StreamOperation<Logs> for DescribeLogGroups {
         let wanted = |g: &Arc<LogGroup>| {
             (named.is_empty() || named.contains(&g.name))
                 && pattern.as_ref().is_none_or(|p| g.name.to_lowercase().contains(p))
-                && input.log_group_class.as_ref().is_none_or(|c| *c == g.class)
+                && input.log_group_class.is_none_or(|c| c.as_str() == g.class.as_str())
         };
         let prefix = input.log_group_name_prefix.unwrap_or_default();
         let page = {
@@ -86,7 +87,7 @@ impl StreamOperation<Logs> for DescribeLogGroups {
                 metric_filter_count: 0,
                 arn: rules::group_resource(&cx.config, &group.name),
                 stored_bytes: bytes as i64,
-                log_group_class: group.class.clone(),
+                log_group_class: group.class,
                 log_group_arn: rules::group_arn(&cx.config, &group.name),
             });
         }

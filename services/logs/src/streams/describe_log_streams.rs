@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DescribeLogStreams.html>
 
+use crate::choices::OrderBy;
 use crate::{Error, Logs, rules};
 use escale_base::{Wire, paging};
 use escale_logstore::Summary;
@@ -15,7 +16,7 @@ pub(crate) struct Input {
     log_group_name: Option<String>,
     log_group_identifier: Option<String>,
     log_stream_name_prefix: Option<String>,
-    order_by: Option<String>,
+    order_by: Option<OrderBy>,
     descending: Option<bool>,
     next_token: Option<String>,
     limit: Option<i32>,
@@ -60,14 +61,13 @@ impl StreamOperation<Logs> for DescribeLogStreams {
     ) -> Result<StreamReply<Output>, Error> {
         let group = rules::group_name(input.log_group_name, input.log_group_identifier)?;
         rules::group(&cx.store.read(), &group)?;
-        let by_time = match input.order_by.as_deref() {
-            None | Some("LogStreamName") => false,
-            Some("LastEventTime") if input.log_stream_name_prefix.is_some() => {
+        let by_time = match input.order_by {
+            None | Some(OrderBy::LogStreamName) => false,
+            Some(OrderBy::LastEventTime) if input.log_stream_name_prefix.is_some() => {
                 let why = "Cannot order by LastEventTime with a logStreamNamePrefix.";
                 return Err(Error::Invalid(why.into()));
             }
-            Some("LastEventTime") => true,
-            Some(other) => return Err(Error::Invalid(format!("orderBy '{other}' is not known."))),
+            Some(OrderBy::LastEventTime) => true,
         };
         let limit = match input.limit.unwrap_or(50) {
             n @ 1..=50 => n as usize,

@@ -140,7 +140,7 @@ mod tests {
         let group = LogGroup {
             name: "g".into(),
             retention_days: Some(30),
-            class: "STANDARD".into(),
+            class: escale_tables::logs::LogGroupClass::Standard,
             tags: vec![],
             created: Timestamp(0),
         };

@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBParameters.html>
 
+use super::modify_db_parameter_group::ApplyMethod;
 use crate::{
     Error, engines,
     filters::{self, Filter},
@@ -32,7 +33,7 @@ pub(crate) struct Shown {
     data_type: &'static str,
     allowed_values: Option<String>,
     is_modifiable: bool,
-    apply_method: &'static str,
+    apply_method: ApplyMethod,
 }
 
 #[derive(Wire)]
@@ -78,6 +79,6 @@ fn show(known: &'static parameters::Known, set: Option<&String>) -> Shown {
         data_type: known.data_type(),
         allowed_values: known.allowed(),
         is_modifiable: known.is_modifiable(),
-        apply_method: if known.is_static() { "pending-reboot" } else { "immediate" },
+        apply_method: if known.is_static() { ApplyMethod::PendingReboot } else { ApplyMethod::Immediate },
     }
 }

@@ -7,14 +7,14 @@ use crate::{
 use escale_base::{Timestamp, Wire};
 use escale_service::{Cx, Operation};
 use escale_store::Row;
-use escale_tables::rds::Event;
+use escale_tables::rds::{Event, SourceType};
 
 pub(crate) struct DescribeEvents;
 
 #[derive(Wire)]
 pub(crate) struct Input {
     source_identifier: Option<String>,
-    source_type: Option<String>,
+    source_type: Option<SourceType>,
     start_time: Option<Timestamp>,
     end_time: Option<Timestamp>,
     /// Minutes back from now; 60 when nothing is said of the time.
@@ -28,7 +28,7 @@ pub(crate) struct Input {
 #[derive(Wire)]
 pub(crate) struct Shown {
     source_identifier: String,
-    source_type: String,
+    source_type: SourceType,
     message: String,
     event_categories: Vec<String>,
     date: Timestamp,
@@ -59,7 +59,7 @@ impl Operation for DescribeEvents {
         let found = cx.tx.scan::<Event>().filter(|e| {
             (from..=to).contains(&e.at)
                 && source.as_ref().is_none_or(|s| *s == e.source)
-                && input.source_type.as_ref().is_none_or(|t| *t == e.source_type)
+                && input.source_type.is_none_or(|t| t == e.source_type)
                 && (input.event_categories.is_empty()
                     || input.event_categories.iter().any(|c| e.categories.contains(c)))
         });
@@ -67,7 +67,7 @@ impl Operation for DescribeEvents {
         let page = filters::page(found, |e| e.key(), input.marker.as_deref(), input.max_records)?;
         let shown = page.items.iter().map(|e| Shown {
             source_identifier: e.source.clone(),
-            source_type: e.source_type.clone(),
+            source_type: e.source_type,
             message: e.message.clone(),
             event_categories: e.categories.clone(),
             date: e.at,

@@ -11,7 +11,7 @@ pub(crate) struct ListHostedZones;
 pub(crate) struct Input {
     marker: Option<String>,
     max_items: Option<String>,
-    hosted_zone_type: Option<String>,
+    hosted_zone_type: Option<crate::choices::HostedZoneType>,
 }
 
 #[derive(Wire)]

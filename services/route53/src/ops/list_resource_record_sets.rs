@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/Route53/latest/APIReference/API_ListResourceRecordSets.html>
 
+use crate::choices::RRType;
 use crate::{Error, rules, shapes};
 use escale_base::{Wire, limits};
 use escale_service::{Cx, Operation};
@@ -11,7 +12,7 @@ pub(crate) struct ListResourceRecordSets;
 pub(crate) struct Input {
     hosted_zone_id: String,
     start_record_name: Option<String>,
-    start_record_type: Option<String>,
+    start_record_type: Option<RRType>,
     start_record_identifier: Option<String>,
     max_items: Option<String>,
 }
@@ -21,7 +22,7 @@ pub(crate) struct Output {
     resource_record_sets: Vec<shapes::RecordSetShape>,
     is_truncated: bool,
     next_record_name: Option<String>,
-    next_record_type: Option<String>,
+    next_record_type: Option<RRType>,
     next_record_identifier: Option<String>,
     max_items: String,
 }
@@ -46,7 +47,7 @@ impl Operation for ListResourceRecordSets {
             resource_record_sets: sets.iter().map(|set| shapes::record_set(set)).collect(),
             is_truncated: next.is_some(),
             next_record_name: next.as_ref().map(|set| set.name.clone()),
-            next_record_type: next.as_ref().map(|set| set.kind.to_string()),
+            next_record_type: next.as_ref().map(|set| shapes::record_type(set.kind)),
             next_record_identifier: next.and_then(|set| set.routing.set_identifier().map(str::to_owned)),
             max_items: size.to_string(),
         })
@@ -63,7 +64,7 @@ fn place(set: &RecordSet) -> Position {
 
 fn start(input: &Input) -> Result<Position, Error> {
     let (name, kind, identifier) =
-        (&input.start_record_name, &input.start_record_type, &input.start_record_identifier);
+        (&input.start_record_name, input.start_record_type, &input.start_record_identifier);
     if (kind.is_some() && name.is_none()) || (identifier.is_some() && kind.is_none()) {
         let why =
             "The input is not valid: a start type goes with a start name, a start identifier with both.";
@@ -72,7 +73,7 @@ fn start(input: &Input) -> Result<Position, Error> {
     let name = name.as_deref().map(rules::domain_name).transpose()?;
     Ok((
         name.map(|n| RecordSet::reversed(&n)).unwrap_or_default(),
-        kind.clone().unwrap_or_default(),
+        kind.map(|k| k.to_string()).unwrap_or_default(),
         identifier.clone().unwrap_or_default(),
     ))
 }

@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/Route53/latest/APIReference/API_ListTagsForResource.html>
 
+use crate::choices::TagResourceType;
 use crate::{Error, tagging};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -8,7 +9,7 @@ pub(crate) struct ListTagsForResource;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    resource_type: String,
+    resource_type: TagResourceType,
     resource_id: String,
 }
 
@@ -27,7 +28,7 @@ impl Operation for ListTagsForResource {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let zone = tagging::zone(cx.tx, &input.resource_type, &input.resource_id)?;
+        let zone = tagging::zone(cx.tx, input.resource_type, &input.resource_id)?;
         Ok(Output { resource_tag_set: tagging::set(&zone) })
     }
 }

@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/Route53/latest/APIReference/API_ListTagsForResources.html>
 
+use crate::choices::TagResourceType;
 use crate::{Error, tagging};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -8,7 +9,7 @@ pub(crate) struct ListTagsForResources;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    resource_type: String,
+    resource_type: TagResourceType,
     resource_ids: Vec<String>,
 }
 
@@ -27,7 +28,7 @@ impl Operation for ListTagsForResources {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let zones = input.resource_ids.iter().map(|id| tagging::zone(cx.tx, &input.resource_type, id));
+        let zones = input.resource_ids.iter().map(|id| tagging::zone(cx.tx, input.resource_type, id));
         let sets = zones.map(|zone| Ok(tagging::set(&zone?))).collect::<Result<_, Error>>()?;
         Ok(Output { resource_tag_sets: sets })
     }

@@ -104,10 +104,21 @@ async fn who_is_answered_what() {
     put(&parts, vpc("vpc-a"));
     put(&parts, vpc("vpc-b"));
     let name = "web-1.eu-west-3.elb.localhost".to_owned();
-    put(&parts, LoadBalancerName { name, addresses: vec![address(1)], public: true, vpc: "vpc-a".into() });
+    put(
+        &parts,
+        LoadBalancerName {
+            name: name.into(),
+            addresses: vec![address(1)],
+            public: true,
+            vpc: "vpc-a".into(),
+        },
+    );
     let name = "internal-api-1.eu-west-3.elb.escale.internal".to_owned();
     let inside = Ipv4Addr::new(10, 0, 2, 7);
-    put(&parts, LoadBalancerName { name, addresses: vec![inside], public: false, vpc: "vpc-a".into() });
+    put(
+        &parts,
+        LoadBalancerName { name: name.into(), addresses: vec![inside], public: false, vpc: "vpc-a".into() },
+    );
     put(&parts, DistributionName { name: "d1.cloudfront.localhost".into(), addresses: vec![address(2)] });
     put(&parts, DistributionName { name: "stray.elsewhere".into(), addresses: vec![address(2)] });
     let name = "db.eu-west-3.rds.escale.internal".to_owned();
@@ -173,7 +184,7 @@ async fn servers_come_and_go_with_their_vpc() {
     assert_eq!(plan("vpc-a"), Plan::Done);
     put(&parts, vpc("vpc-a"));
     assert_eq!(plan("vpc-a"), Plan::Done);
-    put(&parts, VpcSeen { id: "vpc-a".into(), applied: String::new(), at: Timestamp(0) });
+    put(&parts, VpcSeen { id: "vpc-a".into(), applied: String::new().into(), at: Timestamp(0) });
     assert!(matches!(plan("vpc-a"), Plan::Wait { .. }));
     apply(&Zones(parts.clone())).await;
     let serve = Step::Serve {
@@ -259,7 +270,7 @@ async fn names(fate: Arc<dyn Fate>) -> Names {
     let dir = tempfile::tempdir().unwrap();
     let plain = parts(&dir, "one");
     put(&plain, vpc("vpc-a"));
-    put(&plain, VpcSeen { id: "vpc-a".into(), applied: String::new(), at: Timestamp(0) });
+    put(&plain, VpcSeen { id: "vpc-a".into(), applied: String::new().into(), at: Timestamp(0) });
     zone(&plain, "Z1", "inner.test.", &["vpc-a"]);
     record(&plain, "Z1", "x.inner.test.", RecordType::A, values(&["10.0.0.9"]));
     plain.network.apply(network("vpc-a")).await.unwrap();

@@ -1,10 +1,10 @@
 //! <https://docs.aws.amazon.com/Route53/latest/APIReference/API_TestDNSAnswer.html>
 
-use crate::{Error, Plane, compile, names, rules, system};
+use crate::choices::RRType;
+use crate::{Error, Plane, compile, names, rules, shapes, system};
 use escale_base::{AwsError, Wire};
 use escale_dns::{Code, View};
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
-use escale_tables::route53::RecordType;
 use std::sync::Arc;
 
 pub(crate) struct TestDNSAnswer;
@@ -13,7 +13,7 @@ pub(crate) struct TestDNSAnswer;
 pub(crate) struct Input {
     hosted_zone_id: String,
     record_name: String,
-    record_type: String,
+    record_type: RRType,
     #[wire("ResolverIP")]
     _resolver_ip: Option<String>,
 }
@@ -22,7 +22,7 @@ pub(crate) struct Input {
 pub(crate) struct Output {
     nameserver: String,
     record_name: String,
-    record_type: String,
+    record_type: RRType,
     record_data: Vec<String>,
     response_code: &'static str,
     protocol: &'static str,
@@ -48,8 +48,7 @@ impl StreamOperation<Plane> for TestDNSAnswer {
         if zone.private {
             return Err(Error::InvalidInput("TestDNSAnswer supports public hosted zones only.".to_owned()));
         }
-        let unknown = |_| AwsError::not_supported(format_args!("The record type {}", input.record_type));
-        let kind: RecordType = input.record_type.parse().map_err(unknown)?;
+        let kind = shapes::served_type(input.record_type)?;
         let name = rules::domain_name(&input.record_name)?;
         if !names::within(&name, &zone.name) {
             let why = format!("The name {name} is not in the hosted zone {}.", zone.name);

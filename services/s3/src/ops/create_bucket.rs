@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>
 
+use crate::choices::{BucketCannedAcl, ObjectOwnership};
 use crate::{Error, metadata, rules};
 use escale_base::{Tag, Wire};
 use escale_service::{Cx, Operation};
@@ -11,9 +12,9 @@ pub(crate) struct CreateBucket;
 pub(crate) struct Input {
     bucket: String,
     #[wire("ACL")]
-    acl: Option<String>,
+    acl: Option<BucketCannedAcl>,
     create_bucket_configuration: Option<Configuration>,
-    object_ownership: Option<String>,
+    object_ownership: Option<ObjectOwnership>,
     object_lock_enabled_for_bucket: Option<bool>,
 }
 
@@ -40,8 +41,10 @@ impl Operation for CreateBucket {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         rules::bucket_name(&input.bucket)?;
-        metadata::refuse(&None, &None, &input.acl)?;
-        if let Some(other) = input.object_ownership.filter(|o| o != "BucketOwnerEnforced") {
+        if input.acl.is_some_and(|acl| acl != BucketCannedAcl::Private) {
+            return Err(Error::AclsNotSupported);
+        }
+        if let Some(other) = input.object_ownership.filter(|o| *o != ObjectOwnership::BucketOwnerEnforced) {
             return Err(Error::NotSupported(format!("The object ownership {other}")));
         }
         if input.object_lock_enabled_for_bucket == Some(true) {

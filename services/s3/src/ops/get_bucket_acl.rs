@@ -2,6 +2,7 @@
 //!
 //! What BucketOwnerEnforced leaves: the owner may do all, and no other grant counts.
 
+use crate::choices::{GranteeType, Permission};
 use crate::{Error, rules, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -23,7 +24,7 @@ pub(crate) struct Output {
 #[derive(Wire)]
 struct Grant {
     grantee: Grantee,
-    permission: &'static str,
+    permission: Permission,
 }
 
 #[derive(Wire)]
@@ -31,7 +32,7 @@ struct Grantee {
     #[wire("ID")]
     id: String,
     #[wire("Type")]
-    kind: &'static str,
+    kind: GranteeType,
 }
 
 impl Operation for GetBucketAcl {
@@ -46,8 +47,8 @@ impl Operation for GetBucketAcl {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
         let id = shapes::owner(&cx.config.account).id;
-        let grantee = Grantee { id: id.clone(), kind: "CanonicalUser" };
-        let grants = vec![Grant { grantee, permission: "FULL_CONTROL" }];
+        let grantee = Grantee { id: id.clone(), kind: GranteeType::CanonicalUser };
+        let grants = vec![Grant { grantee, permission: Permission::FullControl }];
         Ok(Output { owner: shapes::Owner { id }, grants })
     }
 }

@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketOwnershipControls.html>
 
+use crate::choices::ObjectOwnership;
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -24,7 +25,7 @@ struct Controls {
 
 #[derive(Wire)]
 struct Rule {
-    object_ownership: &'static str,
+    object_ownership: ObjectOwnership,
 }
 
 impl Operation for GetBucketOwnershipControls {
@@ -38,7 +39,7 @@ impl Operation for GetBucketOwnershipControls {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
-        let rules = vec![Rule { object_ownership: "BucketOwnerEnforced" }];
+        let rules = vec![Rule { object_ownership: ObjectOwnership::BucketOwnerEnforced }];
         Ok(Output { ownership_controls: Controls { rules } })
     }
 }

@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketRequestPayment.html>
 
+use crate::choices::Payer;
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -14,7 +15,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    payer: &'static str,
+    payer: Payer,
 }
 
 impl Operation for GetBucketRequestPayment {
@@ -28,6 +29,6 @@ impl Operation for GetBucketRequestPayment {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
-        Ok(Output { payer: "BucketOwner" })
+        Ok(Output { payer: Payer::BucketOwner })
     }
 }

@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html>
 
+use crate::choices::BucketVersioningStatus;
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -15,7 +16,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    status: Option<&'static str>,
+    status: Option<BucketVersioningStatus>,
 }
 
 impl Operation for GetBucketVersioning {
@@ -31,7 +32,8 @@ impl Operation for GetBucketVersioning {
         let bucket = rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
         let status = match bucket.versioning {
             Versioning::Off => None,
-            set => Some(set.as_str()),
+            Versioning::Enabled => Some(BucketVersioningStatus::Enabled),
+            Versioning::Suspended => Some(BucketVersioningStatus::Suspended),
         };
         Ok(Output { status })
     }

@@ -2,6 +2,7 @@
 //!
 //! Only what is so already: `private`.
 
+use crate::choices::{BucketCannedAcl, ChecksumAlgorithm};
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -12,10 +13,10 @@ pub(crate) struct PutBucketAcl;
 pub(crate) struct Input {
     bucket: String,
     #[wire("ACL")]
-    acl: Option<String>,
+    acl: Option<BucketCannedAcl>,
     #[wire("ContentMD5")]
     content_md5: Option<String>,
-    checksum_algorithm: Option<String>,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
     expected_bucket_owner: Option<String>,
 }
 
@@ -30,8 +31,8 @@ impl Operation for PutBucketAcl {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
-        match input.acl.as_deref() {
-            Some("private") => Ok(()),
+        match input.acl {
+            Some(BucketCannedAcl::Private) => Ok(()),
             _ => Err(Error::AclsNotSupported),
         }
     }

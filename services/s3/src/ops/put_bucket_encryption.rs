@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketEncryption.html>
 
+use crate::choices::{ChecksumAlgorithm, ServerSideEncryption};
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -11,7 +12,7 @@ pub(crate) struct Input {
     bucket: String,
     #[wire("ContentMD5")]
     content_md5: Option<String>,
-    checksum_algorithm: Option<String>,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
     server_side_encryption_configuration: Configuration,
     expected_bucket_owner: Option<String>,
 }
@@ -30,7 +31,7 @@ struct Rule {
 #[derive(Wire)]
 struct ByDefault {
     #[wire("SSEAlgorithm")]
-    sse_algorithm: String,
+    sse_algorithm: ServerSideEncryption,
     #[wire("KMSMasterKeyID")]
     kms_master_key_id: Option<String>,
 }
@@ -50,8 +51,8 @@ impl Operation for PutBucketEncryption {
             return Err(Error::MalformedXml);
         };
         if let Some(by_default) = &rule.apply_server_side_encryption_by_default {
-            let algorithm = by_default.sse_algorithm.as_str();
-            if algorithm != "AES256" {
+            let algorithm = by_default.sse_algorithm;
+            if algorithm != ServerSideEncryption::Aes256 {
                 return Err(Error::NotSupported(format!("The server-side encryption {algorithm}")));
             }
             if by_default.kms_master_key_id.is_some() {

@@ -2,6 +2,7 @@
 //!
 //! The one ownership there is: everything in a bucket is its owner's, and ACLs do not count.
 
+use crate::choices::{ChecksumAlgorithm, ObjectOwnership};
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -13,7 +14,7 @@ pub(crate) struct Input {
     bucket: String,
     #[wire("ContentMD5")]
     content_md5: Option<String>,
-    checksum_algorithm: Option<String>,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
     ownership_controls: Controls,
     expected_bucket_owner: Option<String>,
 }
@@ -25,7 +26,7 @@ struct Controls {
 
 #[derive(Wire)]
 struct Rule {
-    object_ownership: String,
+    object_ownership: ObjectOwnership,
 }
 
 impl Operation for PutBucketOwnershipControls {
@@ -40,7 +41,7 @@ impl Operation for PutBucketOwnershipControls {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
         match input.ownership_controls.rules.as_slice() {
-            [Rule { object_ownership }] if object_ownership == "BucketOwnerEnforced" => Ok(()),
+            [Rule { object_ownership: ObjectOwnership::BucketOwnerEnforced }] => Ok(()),
             [Rule { object_ownership }] => {
                 Err(Error::NotSupported(format!("The object ownership {object_ownership}")))
             }

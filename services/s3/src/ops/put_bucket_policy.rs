@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html>
 
+use crate::choices::ChecksumAlgorithm;
 use crate::{Error, policy, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -11,7 +12,7 @@ pub(crate) struct Input {
     bucket: String,
     #[wire("ContentMD5")]
     content_md5: Option<String>,
-    checksum_algorithm: Option<String>,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
     confirm_remove_self_bucket_access: Option<bool>,
     policy: String,
     expected_bucket_owner: Option<String>,

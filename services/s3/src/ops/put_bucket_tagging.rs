@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketTagging.html>
 
+use crate::choices::ChecksumAlgorithm;
 use crate::{Error, metadata, rules, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -14,7 +15,7 @@ pub(crate) struct Input {
     bucket: String,
     #[wire("ContentMD5")]
     content_md5: Option<String>,
-    checksum_algorithm: Option<String>,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
     tagging: shapes::Tagging,
     expected_bucket_owner: Option<String>,
 }

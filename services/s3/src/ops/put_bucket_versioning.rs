@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketVersioning.html>
 
+use crate::choices::{BucketVersioningStatus, ChecksumAlgorithm, MfaDelete};
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -12,7 +13,7 @@ pub(crate) struct Input {
     bucket: String,
     #[wire("ContentMD5")]
     content_md5: Option<String>,
-    checksum_algorithm: Option<String>,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
     versioning_configuration: Configuration,
     expected_bucket_owner: Option<String>,
 }
@@ -20,8 +21,8 @@ pub(crate) struct Input {
 #[derive(Wire)]
 struct Configuration {
     #[wire("MFADelete")]
-    mfa_delete: Option<String>,
-    status: Option<String>,
+    mfa_delete: Option<MfaDelete>,
+    status: Option<BucketVersioningStatus>,
 }
 
 impl Operation for PutBucketVersioning {
@@ -35,13 +36,13 @@ impl Operation for PutBucketVersioning {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         let asked = input.versioning_configuration;
-        if asked.mfa_delete.as_deref() == Some("Enabled") {
+        if asked.mfa_delete == Some(MfaDelete::Enabled) {
             return Err(Error::NotSupported("VersioningConfiguration.MFADelete Enabled".into()));
         }
-        let versioning = match asked.status.as_deref() {
-            Some("Enabled") => Versioning::Enabled,
-            Some("Suspended") => Versioning::Suspended,
-            _ => return Err(Error::MalformedXml),
+        let versioning = match asked.status {
+            Some(BucketVersioningStatus::Enabled) => Versioning::Enabled,
+            Some(BucketVersioningStatus::Suspended) => Versioning::Suspended,
+            None => return Err(Error::MalformedXml),
         };
         // The plane follows before the next object is touched: see `Buckets::ready`.
         rules::update(cx, &input.bucket, input.expected_bucket_owner.as_deref(), |b| {

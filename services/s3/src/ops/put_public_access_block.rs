@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutPublicAccessBlock.html>
 
+use crate::choices::ChecksumAlgorithm;
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -12,7 +13,7 @@ pub(crate) struct Input {
     bucket: String,
     #[wire("ContentMD5")]
     content_md5: Option<String>,
-    checksum_algorithm: Option<String>,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
     public_access_block_configuration: Configuration,
     expected_bucket_owner: Option<String>,
 }

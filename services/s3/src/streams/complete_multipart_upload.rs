@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
 
+use crate::choices::{ChecksumType, ServerSideEncryption};
 use crate::{
     Buckets, Error,
     checksums::{self, Summed, summed},
@@ -18,7 +19,7 @@ summed! {
         key: String,
         multipart_upload: Option<Parts>,
         upload_id: String,
-        checksum_type: Option<String>,
+        checksum_type: Option<ChecksumType>,
         mpu_object_size: Option<u64>,
         if_match: Option<String>,
         if_none_match: Option<String>,
@@ -44,8 +45,8 @@ summed! {
         bucket: String,
         key: String,
         e_tag: String,
-        checksum_type: Option<&'static str>,
-        server_side_encryption: Option<&'static str>,
+        checksum_type: Option<ChecksumType>,
+        server_side_encryption: Option<ServerSideEncryption>,
         version_id: Option<String>,
     }
 }
@@ -76,10 +77,10 @@ impl StreamOperation<Buckets> for CompleteMultipartUpload {
         conditions::allowed(&cx, "CompleteMultipartUpload", (&input.bucket, &input.key), &condition)?;
         let at =
             UploadAt { bucket: input.bucket.clone(), key: input.key.clone(), id: UploadId(input.upload_id) };
-        if let Some(named) = &input.checksum_type {
+        if let Some(named) = input.checksum_type {
             let upload = service.objects.list_parts(&at, 0, 1).await?.upload;
             let started = upload.checksum.map(|(_, kind)| checksums::kind_name(kind));
-            if let Some(started) = started.filter(|started| started != named) {
+            if let Some(started) = started.filter(|started| *started != named) {
                 return Err(Error::InvalidRequest(format!(
                     "The upload was created using the {started} checksum mode. The complete request must use the \
                      same checksum mode."
@@ -103,7 +104,7 @@ impl StreamOperation<Buckets> for CompleteMultipartUpload {
             key: input.key,
             e_tag: shapes::quoted(&stored.etag),
             checksum_type: checksums::kind(&stored.checksums),
-            server_side_encryption: Some("AES256"),
+            server_side_encryption: Some(ServerSideEncryption::Aes256),
             version_id: shapes::version(&bucket, &stored.version),
             ..Output::default()
         };

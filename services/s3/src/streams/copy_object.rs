@@ -1,6 +1,7 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>
 
 use super::read;
+use crate::choices::{ChecksumAlgorithm, ChecksumType, Directive, ServerSideEncryption};
 use crate::{
     Buckets, Error,
     checksums::{self, Summed, summed},
@@ -26,9 +27,9 @@ described! {
         copy_source_if_unmodified_since: Option<Timestamp>,
         if_match: Option<String>,
         if_none_match: Option<String>,
-        metadata_directive: Option<String>,
-        tagging_directive: Option<String>,
-        checksum_algorithm: Option<String>,
+        metadata_directive: Option<Directive>,
+        tagging_directive: Option<Directive>,
+        checksum_algorithm: Option<ChecksumAlgorithm>,
         expected_bucket_owner: Option<String>,
         expected_source_bucket_owner: Option<String>,
     }
@@ -39,14 +40,14 @@ pub(crate) struct Output {
     copy_object_result: Copied,
     copy_source_version_id: Option<String>,
     version_id: Option<String>,
-    server_side_encryption: Option<&'static str>,
+    server_side_encryption: Option<ServerSideEncryption>,
 }
 
 summed! {
     pub(crate) struct Copied {
         e_tag: String,
         last_modified: Timestamp,
-        checksum_type: Option<&'static str>,
+        checksum_type: Option<ChecksumType>,
     }
 }
 
@@ -84,7 +85,7 @@ impl StreamOperation<Buckets> for CopyObject {
         let found = service.objects.head(&from.bucket, &from.key, from.version.as_ref()).await;
         let found = found.map_err(|error| read::absent(&cx, &from.bucket, error))?;
         check_source(&input, &found)?;
-        if !found.tags.is_empty() && input.tagging_directive.as_deref() != Some("REPLACE") {
+        if !found.tags.is_empty() && input.tagging_directive != Some(Directive::Replace) {
             // The tags come along: they are read there and written here.
             let read = match from.version {
                 Some(_) => "s3:GetObjectVersionTagging",
@@ -96,9 +97,9 @@ impl StreamOperation<Buckets> for CopyObject {
             rules::allowed(&cx, "s3:PutObjectTagging", "CopyObject", &input.bucket, here)?;
         }
         let meta = input.meta()?;
-        let replaces = |directive: &Option<String>| directive.as_deref() == Some("REPLACE");
-        let meta = replaces(&input.metadata_directive).then_some(meta);
-        let tags = match replaces(&input.tagging_directive) {
+        let replaces = |directive: Option<Directive>| directive == Some(Directive::Replace);
+        let meta = replaces(input.metadata_directive).then_some(meta);
+        let tags = match replaces(input.tagging_directive) {
             true => Some(metadata::tags_of_header(input.tagging.as_deref())?),
             false => None,
         };
@@ -111,7 +112,7 @@ impl StreamOperation<Buckets> for CopyObject {
         }
         let condition = conditions::of_write(input.if_match.as_deref(), input.if_none_match.as_deref())?;
         conditions::allowed(&cx, "CopyObject", (&input.bucket, &input.key), &condition)?;
-        let compute = input.checksum_algorithm.as_deref().map(checksums::by_name).transpose()?;
+        let compute = input.checksum_algorithm.map(checksums::named).transpose()?;
         let source_version = shapes::version(&from_bucket, &found.entry.version);
         let spec = Copy {
             from_bucket: from.bucket,
@@ -137,7 +138,7 @@ impl StreamOperation<Buckets> for CopyObject {
             copy_object_result: copied,
             copy_source_version_id: source_version,
             version_id: shapes::version(&bucket, &made.version),
-            server_side_encryption: Some("AES256"),
+            server_side_encryption: Some(ServerSideEncryption::Aes256),
         }
         .into())
     }

@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html>
 
+use crate::choices::{ChecksumAlgorithm, ChecksumType, ServerSideEncryption};
 use crate::{
     Buckets, Error, checksums,
     metadata::{self, described},
@@ -16,8 +17,8 @@ described! {
     pub(crate) struct Input {
         bucket: String,
         key: String,
-        checksum_algorithm: Option<String>,
-        checksum_type: Option<String>,
+        checksum_algorithm: Option<ChecksumAlgorithm>,
+        checksum_type: Option<ChecksumType>,
         expected_bucket_owner: Option<String>,
     }
 }
@@ -27,9 +28,9 @@ pub(crate) struct Output {
     bucket: String,
     key: String,
     upload_id: String,
-    server_side_encryption: Option<&'static str>,
-    checksum_algorithm: Option<&'static str>,
-    checksum_type: Option<&'static str>,
+    server_side_encryption: Option<ServerSideEncryption>,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
+    checksum_type: Option<ChecksumType>,
 }
 
 impl StreamOperation<Buckets> for CreateMultipartUpload {
@@ -54,7 +55,7 @@ impl StreamOperation<Buckets> for CreateMultipartUpload {
         service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
         let meta = input.meta()?;
         let tags = metadata::tags_of_header(input.tagging.as_deref())?;
-        let checksum = checksum(input.checksum_algorithm.as_deref(), input.checksum_type.as_deref())?;
+        let checksum = checksum(input.checksum_algorithm, input.checksum_type)?;
         let id = service
             .objects
             .create_upload(&input.bucket, &input.key, NewUpload { meta, tags, checksum })
@@ -63,8 +64,8 @@ impl StreamOperation<Buckets> for CreateMultipartUpload {
             bucket: input.bucket,
             key: input.key,
             upload_id: id.0,
-            server_side_encryption: Some("AES256"),
-            checksum_algorithm: checksum.map(|(algorithm, _)| checksums::name(algorithm)),
+            server_side_encryption: Some(ServerSideEncryption::Aes256),
+            checksum_algorithm: checksum.and_then(|(algorithm, _)| checksums::shown(algorithm)),
             checksum_type: checksum.map(|(_, kind)| checksums::kind_name(kind)),
         }
         .into())
@@ -72,18 +73,21 @@ impl StreamOperation<Buckets> for CreateMultipartUpload {
 }
 
 /// Who names none gets CRC-64/NVME of the full object, as on AWS.
-fn checksum(algorithm: Option<&str>, kind: Option<&str>) -> Result<Option<(Algorithm, ChecksumKind)>, Error> {
+fn checksum(
+    algorithm: Option<ChecksumAlgorithm>,
+    kind: Option<ChecksumType>,
+) -> Result<Option<(Algorithm, ChecksumKind)>, Error> {
     let algorithm = match algorithm {
-        Some(name) => checksums::by_name(name)?,
-        None if kind == Some("COMPOSITE") => {
+        Some(named) => checksums::named(named)?,
+        None if kind == Some(ChecksumType::Composite) => {
             let why = "The checksum type can only be specified together with a checksum algorithm.";
             return Err(Error::InvalidRequest(why.into()));
         }
         None => Algorithm::Crc64nvme,
     };
     let kind = match kind {
-        Some("FULL_OBJECT") => ChecksumKind::FullObject,
-        Some(_) => ChecksumKind::Composite,
+        Some(ChecksumType::FullObject) => ChecksumKind::FullObject,
+        Some(ChecksumType::Composite) => ChecksumKind::Composite,
         None if algorithm == Algorithm::Crc64nvme => ChecksumKind::FullObject,
         None => ChecksumKind::Composite,
     };

@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>
 
+use crate::choices::ChecksumAlgorithm;
 use crate::{Buckets, Error, conditions, rules};
 use escale_base::{AwsError, Wire};
 use escale_objects::{Delete, VersionId};
@@ -15,7 +16,7 @@ const MOST: usize = 1000;
 pub(crate) struct Input {
     bucket: String,
     delete: Objects,
-    checksum_algorithm: Option<String>,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
     expected_bucket_owner: Option<String>,
 }
 

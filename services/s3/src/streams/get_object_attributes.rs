@@ -1,6 +1,7 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html>
 
 use super::read;
+use crate::choices::{ChecksumType, ObjectAttribute, StoredClass};
 use crate::{
     Buckets, Error,
     checksums::{self, Summed, summed},
@@ -18,7 +19,7 @@ pub(crate) struct Input {
     bucket: String,
     key: String,
     version_id: Option<String>,
-    object_attributes: Vec<String>,
+    object_attributes: Vec<ObjectAttribute>,
     expected_bucket_owner: Option<String>,
 }
 
@@ -29,13 +30,13 @@ pub(crate) struct Output {
     e_tag: Option<String>,
     checksum: Option<Checksum>,
     object_parts: Option<Parts>,
-    storage_class: Option<&'static str>,
+    storage_class: Option<StoredClass>,
     object_size: Option<u64>,
 }
 
 summed! {
     pub(crate) struct Checksum {
-        checksum_type: Option<&'static str>,
+        checksum_type: Option<ChecksumType>,
     }
 }
 
@@ -76,8 +77,8 @@ impl StreamOperation<Buckets> for GetObjectAttributes {
         let found = service.objects.head(&input.bucket, &input.key, version.as_ref()).await;
         let object = found.map_err(|error| read::absent(&cx, &input.bucket, error))?;
         let entry = &object.entry;
-        let asked = |name: &str| input.object_attributes.iter().any(|a| a == name);
-        let checksum = (asked("Checksum") && !entry.checksums.is_empty()).then(|| {
+        let asked = |attribute| input.object_attributes.contains(&attribute);
+        let checksum = (asked(ObjectAttribute::Checksum) && !entry.checksums.is_empty()).then(|| {
             let mut shape =
                 Checksum { checksum_type: checksums::kind(&entry.checksums), ..Checksum::default() };
             shape.fill(&entry.checksums);
@@ -87,14 +88,14 @@ impl StreamOperation<Buckets> for GetObjectAttributes {
             last_modified: entry.modified,
             version_id: shapes::version(&bucket, &entry.version),
             // Here, and only here, S3 writes it without quotes.
-            e_tag: asked("ETag").then(|| entry.etag.clone()),
+            e_tag: asked(ObjectAttribute::ETag).then(|| entry.etag.clone()),
             checksum,
             object_parts: object
                 .parts
-                .filter(|_| asked("ObjectParts"))
+                .filter(|_| asked(ObjectAttribute::ObjectParts))
                 .map(|total_parts_count| Parts { total_parts_count }),
-            storage_class: asked("StorageClass").then_some("STANDARD"),
-            object_size: asked("ObjectSize").then_some(entry.size_bytes),
+            storage_class: asked(ObjectAttribute::StorageClass).then_some(StoredClass::Standard),
+            object_size: asked(ObjectAttribute::ObjectSize).then_some(entry.size_bytes),
         }
         .into())
     }

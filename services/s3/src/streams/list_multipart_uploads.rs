@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html>
 
+use crate::choices::{ChecksumAlgorithm, ChecksumType, EncodingType, StoredClass};
 use crate::{
     Buckets, Error, checksums,
     rules::{self, Encoding},
@@ -16,7 +17,7 @@ pub(crate) struct ListMultipartUploads;
 pub(crate) struct Input {
     bucket: String,
     delimiter: Option<String>,
-    encoding_type: Option<String>,
+    encoding_type: Option<EncodingType>,
     key_marker: Option<String>,
     max_uploads: Option<i64>,
     prefix: Option<String>,
@@ -37,7 +38,7 @@ pub(crate) struct Output {
     is_truncated: bool,
     uploads: Vec<Upload>,
     common_prefixes: Vec<CommonPrefix>,
-    encoding_type: Option<String>,
+    encoding_type: Option<EncodingType>,
 }
 
 #[derive(Wire)]
@@ -45,11 +46,11 @@ struct Upload {
     upload_id: String,
     key: String,
     initiated: Timestamp,
-    storage_class: &'static str,
+    storage_class: StoredClass,
     owner: Owner,
     initiator: Owner,
-    checksum_algorithm: Option<&'static str>,
-    checksum_type: Option<&'static str>,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
+    checksum_type: Option<ChecksumType>,
 }
 
 impl StreamOperation<Buckets> for ListMultipartUploads {
@@ -67,7 +68,7 @@ impl StreamOperation<Buckets> for ListMultipartUploads {
         input: Input,
         _body: Body,
     ) -> Result<StreamReply<Output>, Error> {
-        let encoding = Encoding::of(input.encoding_type.as_deref())?;
+        let encoding = Encoding::of(input.encoding_type);
         let limit = rules::page_size("max-uploads", input.max_uploads)?.max(1);
         service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
         let prefix = input.prefix.unwrap_or_default();
@@ -81,10 +82,10 @@ impl StreamOperation<Buckets> for ListMultipartUploads {
             upload_id: upload.id.0.clone(),
             key: encoding.write(&upload.key),
             initiated: upload.started,
-            storage_class: "STANDARD",
+            storage_class: StoredClass::Standard,
             owner: owner.clone(),
             initiator: owner.clone(),
-            checksum_algorithm: upload.checksum.map(|(algorithm, _)| checksums::name(algorithm)),
+            checksum_algorithm: upload.checksum.and_then(|(algorithm, _)| checksums::shown(algorithm)),
             checksum_type: upload.checksum.map(|(_, kind)| checksums::kind_name(kind)),
         };
         let uploads = found.uploads.iter().map(upload).collect();

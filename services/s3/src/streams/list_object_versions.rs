@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html>
 
+use crate::choices::{ChecksumAlgorithm, ChecksumType, EncodingType, StoredClass};
 use crate::{
     Buckets, Error,
     rules::{self, Encoding},
@@ -16,7 +17,7 @@ pub(crate) struct ListObjectVersions;
 pub(crate) struct Input {
     bucket: String,
     delimiter: Option<String>,
-    encoding_type: Option<String>,
+    encoding_type: Option<EncodingType>,
     key_marker: Option<String>,
     max_keys: Option<i64>,
     prefix: Option<String>,
@@ -38,16 +39,16 @@ pub(crate) struct Output {
     delimiter: Option<String>,
     max_keys: usize,
     common_prefixes: Vec<CommonPrefix>,
-    encoding_type: Option<String>,
+    encoding_type: Option<EncodingType>,
 }
 
 #[derive(Wire)]
 struct Version {
     e_tag: String,
-    checksum_algorithm: Option<Vec<&'static str>>,
-    checksum_type: Option<&'static str>,
+    checksum_algorithm: Option<Vec<ChecksumAlgorithm>>,
+    checksum_type: Option<ChecksumType>,
     size: u64,
-    storage_class: &'static str,
+    storage_class: StoredClass,
     key: String,
     version_id: String,
     is_latest: bool,
@@ -79,7 +80,7 @@ impl StreamOperation<Buckets> for ListObjectVersions {
         input: Input,
         _body: Body,
     ) -> Result<StreamReply<Output>, Error> {
-        let encoding = Encoding::of(input.encoding_type.as_deref())?;
+        let encoding = Encoding::of(input.encoding_type);
         let limit = rules::page_size("max-keys", input.max_keys)?;
         service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
         let prefix = input.prefix.unwrap_or_default();

@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html>
 
+use crate::choices::EncodingType;
 use crate::{
     Buckets, Error,
     rules::{self, Encoding},
@@ -16,7 +17,7 @@ pub(crate) struct ListObjects;
 pub(crate) struct Input {
     bucket: String,
     delimiter: Option<String>,
-    encoding_type: Option<String>,
+    encoding_type: Option<EncodingType>,
     marker: Option<String>,
     max_keys: Option<i64>,
     prefix: Option<String>,
@@ -34,7 +35,7 @@ pub(crate) struct Output {
     delimiter: Option<String>,
     max_keys: usize,
     common_prefixes: Vec<CommonPrefix>,
-    encoding_type: Option<String>,
+    encoding_type: Option<EncodingType>,
 }
 
 impl StreamOperation<Buckets> for ListObjects {
@@ -58,7 +59,7 @@ impl StreamOperation<Buckets> for ListObjects {
             prefix: input.prefix,
             delimiter: input.delimiter,
             after: input.marker.clone().filter(|m| !m.is_empty()),
-            encoding: input.encoding_type.as_deref(),
+            encoding: input.encoding_type,
             max_keys: input.max_keys,
             with_owner: true,
         };
@@ -88,7 +89,7 @@ pub(super) struct Asked<'a> {
     pub(super) prefix: Option<String>,
     pub(super) delimiter: Option<String>,
     pub(super) after: Option<String>,
-    pub(super) encoding: Option<&'a str>,
+    pub(super) encoding: Option<EncodingType>,
     pub(super) max_keys: Option<i64>,
     pub(super) with_owner: bool,
 }
@@ -107,7 +108,7 @@ pub(super) struct Page {
 
 /// A page of a bucket's current objects.
 pub(super) async fn page(service: &Buckets, cx: &StreamCx, asked: Asked<'_>) -> Result<Page, Error> {
-    let encoding = Encoding::of(asked.encoding)?;
+    let encoding = Encoding::of(asked.encoding);
     let limit = rules::page_size("max-keys", asked.max_keys)?;
     service.ready(cx, asked.bucket, asked.expected_owner).await?;
     let prefix = asked.prefix.unwrap_or_default();

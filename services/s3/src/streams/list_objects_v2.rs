@@ -1,6 +1,7 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>
 
 use super::list_objects::{Asked, page};
+use crate::choices::EncodingType;
 use crate::{
     Buckets, Error, rules,
     shapes::{CommonPrefix, ObjectShape},
@@ -15,7 +16,7 @@ pub(crate) struct ListObjectsV2;
 pub(crate) struct Input {
     bucket: String,
     delimiter: Option<String>,
-    encoding_type: Option<String>,
+    encoding_type: Option<EncodingType>,
     max_keys: Option<i64>,
     prefix: Option<String>,
     continuation_token: Option<String>,
@@ -33,7 +34,7 @@ pub(crate) struct Output {
     delimiter: Option<String>,
     max_keys: usize,
     common_prefixes: Vec<CommonPrefix>,
-    encoding_type: Option<String>,
+    encoding_type: Option<EncodingType>,
     key_count: usize,
     continuation_token: Option<String>,
     next_continuation_token: Option<String>,
@@ -65,7 +66,7 @@ impl StreamOperation<Buckets> for ListObjectsV2 {
             prefix: input.prefix,
             delimiter: input.delimiter,
             after,
-            encoding: input.encoding_type.as_deref(),
+            encoding: input.encoding_type,
             max_keys: input.max_keys,
             with_owner: input.fetch_owner.unwrap_or(false),
         };

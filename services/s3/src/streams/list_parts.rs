@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html>
 
+use crate::choices::{ChecksumAlgorithm, ChecksumType, StoredClass};
 use crate::{
     Buckets, Error,
     checksums::{self, Summed, summed},
@@ -35,9 +36,9 @@ pub(crate) struct Output {
     parts: Vec<Part>,
     initiator: Owner,
     owner: Owner,
-    storage_class: &'static str,
-    checksum_algorithm: Option<&'static str>,
-    checksum_type: Option<&'static str>,
+    storage_class: StoredClass,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
+    checksum_type: Option<ChecksumType>,
 }
 
 summed! {
@@ -94,8 +95,8 @@ impl StreamOperation<Buckets> for ListParts {
             parts: found.parts.iter().map(part).collect(),
             initiator: owner.clone(),
             owner,
-            storage_class: "STANDARD",
-            checksum_algorithm: checksum.map(|(algorithm, _)| checksums::name(algorithm)),
+            storage_class: StoredClass::Standard,
+            checksum_algorithm: checksum.and_then(|(algorithm, _)| checksums::shown(algorithm)),
             checksum_type: checksum.map(|(_, kind)| checksums::kind_name(kind)),
         }
         .into())

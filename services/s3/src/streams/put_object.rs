@@ -1,6 +1,7 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>
 
 use super::body;
+use crate::choices::{ChecksumAlgorithm, ChecksumType, ServerSideEncryption};
 use crate::{
     Buckets, Error,
     checksums::{self, Summed, summed},
@@ -21,7 +22,7 @@ described! {
         content_length: Option<u64>,
         #[wire("ContentMD5")]
         content_md5: Option<String>,
-        checksum_algorithm: Option<String>,
+        checksum_algorithm: Option<ChecksumAlgorithm>,
         #[wire("ChecksumCRC32")]
         crc32: Option<String>,
         #[wire("ChecksumCRC32C")]
@@ -41,9 +42,9 @@ described! {
 summed! {
     pub(crate) struct Output {
         e_tag: String,
-        checksum_type: Option<&'static str>,
+        checksum_type: Option<ChecksumType>,
         version_id: Option<String>,
-        server_side_encryption: Option<&'static str>,
+        server_side_encryption: Option<ServerSideEncryption>,
     }
 }
 
@@ -74,7 +75,7 @@ impl StreamOperation<Buckets> for PutObject {
         let spec = Put {
             meta,
             tags: metadata::tags_of_header(input.tagging.as_deref())?,
-            compute: checksums::announced(&cx.headers, input.checksum_algorithm.as_deref())?,
+            compute: checksums::announced(&cx.headers, input.checksum_algorithm)?,
             condition,
             ..Put::default()
         };
@@ -83,7 +84,7 @@ impl StreamOperation<Buckets> for PutObject {
             e_tag: shapes::quoted(&stored.etag),
             checksum_type: checksums::kind(&stored.checksums),
             version_id: shapes::version(&bucket, &stored.version),
-            server_side_encryption: Some("AES256"),
+            server_side_encryption: Some(ServerSideEncryption::Aes256),
             ..Output::default()
         };
         output.fill(&stored.checksums);

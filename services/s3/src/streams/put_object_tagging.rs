@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html>
 
+use crate::choices::ChecksumAlgorithm;
 use crate::{Buckets, Error, metadata, rules, shapes};
 use escale_base::Wire;
 use escale_objects::VersionId;
@@ -15,7 +16,7 @@ pub(crate) struct Input {
     version_id: Option<String>,
     #[wire("ContentMD5")]
     content_md5: Option<String>,
-    checksum_algorithm: Option<String>,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
     tagging: shapes::Tagging,
     expected_bucket_owner: Option<String>,
 }

@@ -1,5 +1,6 @@
 //! What GetObject and HeadObject have in common: which bytes, which headers, whether at all.
 
+use crate::choices::{ChecksumMode, ChecksumType, ServerSideEncryption};
 use crate::{
     Error, checksums,
     checksums::Summed,
@@ -29,7 +30,7 @@ pub(crate) struct Input {
     pub response_expires: Option<Timestamp>,
     pub version_id: Option<String>,
     pub part_number: Option<u32>,
-    pub checksum_mode: Option<String>,
+    pub checksum_mode: Option<ChecksumMode>,
     pub expected_bucket_owner: Option<String>,
 }
 
@@ -39,7 +40,7 @@ checksums::summed! {
         last_modified: Timestamp,
         content_length: Option<u64>,
         e_tag: String,
-        checksum_type: Option<&'static str>,
+        checksum_type: Option<ChecksumType>,
         version_id: Option<String>,
         cache_control: Option<String>,
         content_disposition: Option<String>,
@@ -48,7 +49,7 @@ checksums::summed! {
         content_range: Option<String>,
         content_type: Option<String>,
         expires: Option<String>,
-        server_side_encryption: Option<&'static str>,
+        server_side_encryption: Option<ServerSideEncryption>,
         metadata: BTreeMap<String, String>,
         parts_count: Option<u32>,
         tag_count: Option<usize>,
@@ -112,14 +113,14 @@ impl Input {
             content_type: header("content-type", &self.response_content_type)
                 .or_else(|| Some("binary/octet-stream".into())),
             expires: header("expires", &self.response_expires.map(Timestamp::http_date)),
-            server_side_encryption: Some("AES256"),
+            server_side_encryption: Some(ServerSideEncryption::Aes256),
             metadata: meta.user,
             parts_count: self.part_number.and(parts),
             tag_count: (!tags.is_empty()).then_some(tags.len()),
             ..Output::default()
         };
         // A checksum is of the whole: beside a part of the bytes it would only mislead who compares it.
-        if self.checksum_mode.as_deref() == Some("ENABLED") && part_of.is_none() {
+        if self.checksum_mode == Some(ChecksumMode::Enabled) && part_of.is_none() {
             output.fill(&entry.checksums);
             output.checksum_type = checksums::kind(&entry.checksums);
         }

@@ -1,6 +1,7 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html>
 
 use super::body;
+use crate::choices::{ChecksumAlgorithm, ServerSideEncryption};
 use crate::{
     Buckets, Error,
     checksums::{self, Summed, summed},
@@ -21,14 +22,14 @@ summed! {
         content_length: Option<u64>,
         #[wire("ContentMD5")]
         content_md5: Option<String>,
-        checksum_algorithm: Option<String>,
+        checksum_algorithm: Option<ChecksumAlgorithm>,
         expected_bucket_owner: Option<String>,
     }
 }
 
 summed! {
     pub(crate) struct Output {
-        server_side_encryption: Option<&'static str>,
+        server_side_encryption: Option<ServerSideEncryption>,
         e_tag: String,
     }
 }
@@ -49,12 +50,12 @@ impl StreamOperation<Buckets> for UploadPart {
         body: Body,
     ) -> Result<StreamReply<Output>, Error> {
         service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
-        let compute = checksums::announced(&cx.headers, input.checksum_algorithm.as_deref())?;
+        let compute = checksums::announced(&cx.headers, input.checksum_algorithm)?;
         let at = UploadAt { bucket: input.bucket, key: input.key, id: UploadId(input.upload_id) };
         let spec = PutPart { compute, ..PutPart::default() };
         let part = service.objects.upload_part(&at, input.part_number, spec, body::to_plane(body)).await?;
         let mut output = Output {
-            server_side_encryption: Some("AES256"),
+            server_side_encryption: Some(ServerSideEncryption::Aes256),
             e_tag: shapes::quoted(&part.etag),
             ..Output::default()
         };

@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html>
 
+use crate::choices::FilterKey;
 use crate::{Error, shapes};
 use escale_base::{Tag, Timestamp, Wire, limits, paging};
 use escale_service::{Cx, Operation};
@@ -15,7 +16,7 @@ escale_base::choice! {
 
 #[derive(Wire)]
 pub(crate) struct Filter {
-    key: String,
+    key: FilterKey,
     values: Vec<String>,
 }
 
@@ -110,23 +111,22 @@ fn listed(secret: &StoredSecret) -> Listed {
 /// All filters must hold; of a filter's values one. `!` before a value turns it round.
 fn passes(secret: &StoredSecret, filters: &[Filter]) -> Result<bool, Error> {
     for filter in filters {
-        let values: Vec<&str> = match filter.key.as_str() {
-            "name" => vec![&secret.name],
-            "description" => secret.description.iter().map(String::as_str).collect(),
-            "tag-key" => secret.tags.iter().map(|t| t.key.as_str()).collect(),
-            "tag-value" => secret.tags.iter().map(|t| t.value.as_str()).collect(),
-            "owning-service" => secret.owning_service.iter().map(String::as_str).collect(),
-            "primary-region" => vec![secret.arn.region.as_str()],
-            "all" => {
+        let values: Vec<&str> = match filter.key {
+            FilterKey::Name => vec![&secret.name],
+            FilterKey::Description => secret.description.iter().map(String::as_str).collect(),
+            FilterKey::TagKey => secret.tags.iter().map(|t| t.key.as_str()).collect(),
+            FilterKey::TagValue => secret.tags.iter().map(|t| t.value.as_str()).collect(),
+            FilterKey::OwningService => secret.owning_service.iter().map(String::as_str).collect(),
+            FilterKey::PrimaryRegion => vec![secret.arn.region.as_str()],
+            FilterKey::All => {
                 let tags = secret.tags.iter().flat_map(|t| [t.key.as_str(), t.value.as_str()]);
                 let description = secret.description.iter().map(String::as_str);
                 std::iter::once(secret.name.as_str()).chain(description).chain(tags).collect()
             }
-            other => return Err(Error::Parameter(format!("Filter {other} is not one of this operation's"))),
         };
-        let begins = |wanted: &str| match filter.key.as_str() {
+        let begins = |wanted: &str| match filter.key {
             // Only these two are matched without regard to case, as AWS documents.
-            "description" | "all" => {
+            FilterKey::Description | FilterKey::All => {
                 let wanted = wanted.to_lowercase();
                 values.iter().any(|v| v.to_lowercase().starts_with(&wanted))
             }

@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DescribeParameters.html>
 
+use crate::choices::ParametersFilterKey;
 use crate::{
     Error,
     filters::{self, Filter},
@@ -7,13 +8,13 @@ use crate::{
 };
 use escale_base::{Timestamp, Wire, paging};
 use escale_service::{Cx, Operation};
-use escale_tables::ssm::{Parameter, ParameterType};
+use escale_tables::ssm::{Parameter, ParameterType, Tier};
 
 pub(crate) struct DescribeParameters;
 
 #[derive(Wire)]
 pub(crate) struct OldFilter {
-    key: String,
+    key: ParametersFilterKey,
     values: Vec<String>,
 }
 
@@ -37,7 +38,7 @@ pub(crate) struct Shown {
     last_modified_user: String,
     description: Option<String>,
     version: i64,
-    tier: String,
+    tier: Tier,
     data_type: &'static str,
 }
 
@@ -55,8 +56,8 @@ impl Operation for DescribeParameters {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         // The old form compares names by their beginning.
         let old = input.filters.into_iter().map(|f| Filter {
-            option: (f.key == "Name").then(|| "BeginsWith".to_owned()),
-            key: f.key,
+            option: (f.key == ParametersFilterKey::Name).then(|| "BeginsWith".to_owned()),
+            key: f.key.to_string(),
             values: f.values,
         });
         let asked: Vec<Filter> = input.parameter_filters.into_iter().chain(old).collect();
@@ -81,7 +82,7 @@ impl Operation for DescribeParameters {
                 last_modified_user: last.by.clone(),
                 description: row.description.clone(),
                 version: last.number,
-                tier: row.tier.clone(),
+                tier: row.tier,
                 data_type: "text",
             })
         });

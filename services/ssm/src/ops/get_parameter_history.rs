@@ -24,7 +24,7 @@ pub(crate) struct Shown {
     description: Option<String>,
     value: Secret<String>,
     version: i64,
-    tier: String,
+    tier: escale_tables::ssm::Tier,
     data_type: &'static str,
 }
 
@@ -57,7 +57,7 @@ impl Operation for GetParameterHistory {
             description: row.description.clone(),
             value: shapes::shown(&row, version, decrypt),
             version: version.number,
-            tier: row.tier.clone(),
+            tier: row.tier,
             data_type: "text",
         });
         Ok(Output { parameters: shown.collect(), next_token: page.next })

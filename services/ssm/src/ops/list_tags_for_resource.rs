@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_ListTagsForResource.html>
 
+use crate::choices::ResourceTypeForTagging;
 use crate::{Error, rules};
 use escale_base::{AwsError, Tag, Wire};
 use escale_service::{Cx, Operation};
@@ -9,7 +10,7 @@ pub(crate) struct ListTagsForResource;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    resource_type: String,
+    resource_type: ResourceTypeForTagging,
     resource_id: String,
 }
 
@@ -28,7 +29,7 @@ impl Operation for ListTagsForResource {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        if input.resource_type != "Parameter" {
+        if input.resource_type != ResourceTypeForTagging::Parameter {
             let what = format!("The ResourceType {}", input.resource_type);
             return Err(AwsError::not_supported(what).into());
         }

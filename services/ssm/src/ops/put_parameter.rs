@@ -1,9 +1,10 @@
 //! <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html>
 
+use crate::choices::ParameterTier;
 use crate::{Error, rules};
 use escale_base::{AwsError, Secret, Tag, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::ssm::{Parameter, ParameterType, ParameterVersion};
+use escale_tables::ssm::{Parameter, ParameterType, ParameterVersion, Tier};
 
 pub(crate) struct PutParameter;
 
@@ -22,7 +23,7 @@ pub(crate) struct Input {
     overwrite: Option<bool>,
     allowed_pattern: Option<String>,
     tags: Vec<Tag>,
-    tier: Option<String>,
+    tier: Option<ParameterTier>,
     policies: Option<String>,
     data_type: Option<String>,
 }
@@ -30,7 +31,7 @@ pub(crate) struct Input {
 #[derive(Wire)]
 pub(crate) struct Output {
     version: i64,
-    tier: String,
+    tier: Tier,
 }
 
 impl Operation for PutParameter {
@@ -47,7 +48,7 @@ impl Operation for PutParameter {
         let name = rules::name_of(cx.tx, &input.name);
         rules::check_name(&name)?;
         let size = input.value.reveal().len();
-        let tier = tier(input.tier.as_deref().unwrap_or("Standard"), size)?;
+        let tier = tier(input.tier.unwrap_or(ParameterTier::Standard), size)?;
         let old = cx.tx.get::<Parameter>(&name);
         let version = |number| ParameterVersion {
             number,
@@ -71,7 +72,7 @@ impl Operation for PutParameter {
                 new.versions.drain(..surplus);
                 new.description = input.description.or(new.description);
                 new.key_id = input.key_id.or(new.key_id);
-                new.tier = tier.to_owned();
+                new.tier = tier;
                 new
             }
             None => Parameter {
@@ -82,14 +83,14 @@ impl Operation for PutParameter {
                 key_id: input.key_id,
                 description: input.description,
                 allowed_pattern: None,
-                tier: tier.to_owned(),
+                tier,
                 versions: vec![version(1)],
                 tags: input.tags,
             },
         };
         let number = parameter.versions.last().map_or(1, |v| v.number);
         cx.tx.put(parameter);
-        Ok(Output { version: number, tier: tier.to_owned() })
+        Ok(Output { version: number, tier })
     }
 }
 
@@ -106,16 +107,16 @@ fn refuse_what_is_not_enacted(input: &Input) -> Result<(), AwsError> {
     Ok(())
 }
 
-fn tier(asked: &str, size: usize) -> Result<&'static str, Error> {
+fn tier(asked: ParameterTier, size: usize) -> Result<Tier, Error> {
     let (tier, most) = match asked {
-        "Standard" => ("Standard", STANDARD_BYTES),
-        "Intelligent-Tiering" if size <= STANDARD_BYTES => ("Standard", STANDARD_BYTES),
-        _ => ("Advanced", ADVANCED_BYTES),
+        ParameterTier::Standard => (Tier::Standard, STANDARD_BYTES),
+        ParameterTier::IntelligentTiering if size <= STANDARD_BYTES => (Tier::Standard, STANDARD_BYTES),
+        ParameterTier::Advanced | ParameterTier::IntelligentTiering => (Tier::Advanced, ADVANCED_BYTES),
     };
     match size {
         0 => Err(Error::Validation("A parameter's value cannot be empty.".into())),
         _ if size > most => {
-            let advice = if tier == "Standard" { " Use the tier Advanced." } else { "" };
+            let advice = if tier == Tier::Standard { " Use the tier Advanced." } else { "" };
             let what =
                 format!("{tier} tier parameters support a maximum parameter value of {most} characters.");
             Err(Error::Validation(what + advice))

@@ -1,5 +1,6 @@
 //! <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_RemoveTagsFromResource.html>
 
+use crate::choices::ResourceTypeForTagging;
 use crate::{Error, rules};
 use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
@@ -9,7 +10,7 @@ pub(crate) struct RemoveTagsFromResource;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    resource_type: String,
+    resource_type: ResourceTypeForTagging,
     resource_id: String,
     tag_keys: Vec<String>,
 }
@@ -24,7 +25,7 @@ impl Operation for RemoveTagsFromResource {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
-        if input.resource_type != "Parameter" {
+        if input.resource_type != ResourceTypeForTagging::Parameter {
             let what = format!("The ResourceType {}", input.resource_type);
             return Err(AwsError::not_supported(what).into());
         }

@@ -4,6 +4,29 @@ use crate::row;
 use escale_base::Timestamp;
 use serde::{Deserialize, Serialize};
 
+escale_base::choice! {
+    /// A resource's or a stack's, as an event tells it.
+    pub enum ResourceStatus {
+        ReviewInProgress = "REVIEW_IN_PROGRESS", CreateInProgress = "CREATE_IN_PROGRESS", CreateFailed = "CREATE_FAILED",
+        CreateComplete = "CREATE_COMPLETE", DeleteInProgress = "DELETE_IN_PROGRESS",
+        DeleteFailed = "DELETE_FAILED", DeleteComplete = "DELETE_COMPLETE",
+        DeleteSkipped = "DELETE_SKIPPED", UpdateInProgress = "UPDATE_IN_PROGRESS",
+        UpdateFailed = "UPDATE_FAILED", UpdateComplete = "UPDATE_COMPLETE", ImportFailed = "IMPORT_FAILED",
+        ImportComplete = "IMPORT_COMPLETE", ImportInProgress = "IMPORT_IN_PROGRESS",
+        ImportRollbackInProgress = "IMPORT_ROLLBACK_IN_PROGRESS",
+        ImportRollbackFailed = "IMPORT_ROLLBACK_FAILED",
+        ImportRollbackComplete = "IMPORT_ROLLBACK_COMPLETE", ExportFailed = "EXPORT_FAILED",
+        ExportComplete = "EXPORT_COMPLETE", ExportInProgress = "EXPORT_IN_PROGRESS",
+        ExportRollbackInProgress = "EXPORT_ROLLBACK_IN_PROGRESS",
+        ExportRollbackFailed = "EXPORT_ROLLBACK_FAILED",
+        ExportRollbackComplete = "EXPORT_ROLLBACK_COMPLETE",
+        UpdateRollbackInProgress = "UPDATE_ROLLBACK_IN_PROGRESS",
+        UpdateRollbackComplete = "UPDATE_ROLLBACK_COMPLETE",
+        UpdateRollbackFailed = "UPDATE_ROLLBACK_FAILED", RollbackInProgress = "ROLLBACK_IN_PROGRESS",
+        RollbackComplete = "ROLLBACK_COMPLETE", RollbackFailed = "ROLLBACK_FAILED",
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackEvent {
     /// The stack's uuid.
@@ -14,8 +37,7 @@ pub struct StackEvent {
     pub logical_id: String,
     pub physical_id: String,
     pub type_name: String,
-    /// AWS's word, as it was told.
-    pub status: String,
+    pub status: ResourceStatus,
     pub reason: Option<String>,
     pub token: Option<String>,
     pub at: Timestamp,

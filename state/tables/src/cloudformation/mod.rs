@@ -7,10 +7,10 @@ mod resource;
 mod stack;
 
 pub use change_set::{ChangeSet, ChangeSetPhase};
-pub use event::StackEvent;
+pub use event::{ResourceStatus, StackEvent};
 pub use export::Export;
 pub use resource::{Removal, ResourceState, StackResource};
-pub use stack::{Busy, Content, OnFailure, Phase, Planned, Stack, StackOutput};
+pub use stack::{Busy, Capability, Content, OnFailure, Phase, Planned, Stack, StackOutput};
 
 use escale_store::TableDef;
 

@@ -55,7 +55,7 @@ pub struct Content {
     /// What the parameter store held, by name of the parameter.
     pub resolved: BTreeMap<String, String>,
     pub tags: Vec<Tag>,
-    pub capabilities: Vec<String>,
+    pub capabilities: Vec<Capability>,
     pub resources: Vec<Planned>,
 }
 
@@ -92,11 +92,16 @@ impl Phase {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum OnFailure {
-    Rollback,
-    Delete,
-    DoNothing,
+escale_base::choice! {
+    pub enum OnFailure { Rollback = "ROLLBACK", Delete = "DELETE", DoNothing = "DO_NOTHING" }
+}
+
+escale_base::choice! {
+    /// What the user of a template acknowledges that it does.
+    pub enum Capability {
+        CapabilityIam = "CAPABILITY_IAM", CapabilityNamedIam = "CAPABILITY_NAMED_IAM",
+        CapabilityAutoExpand = "CAPABILITY_AUTO_EXPAND",
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! How distributions reach their origins, and who may reach what they serve. The configurations have AWS's own form: they
 //! are shown again as they came.
 
+use super::{OriginAccessControlOriginType, SigningBehavior, SigningProtocol};
 use crate::row;
 use escale_base::{Timestamp, Wire};
 use serde::{Deserialize, Serialize};
@@ -9,9 +10,9 @@ use serde::{Deserialize, Serialize};
 pub struct OriginAccessControlConfig {
     pub name: String,
     pub description: Option<String>,
-    pub signing_protocol: String,
-    pub signing_behavior: String,
-    pub origin_access_control_origin_type: String,
+    pub signing_protocol: SigningProtocol,
+    pub signing_behavior: SigningBehavior,
+    pub origin_access_control_origin_type: OriginAccessControlOriginType,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,6 +3,10 @@
 //!
 //! Source: <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_DistributionConfig.html>
 
+use super::{
+    CertificateSource, GeoRestrictionType, HttpVersion, Method, MinimumProtocolVersion, OriginProtocolPolicy,
+    PriceClass, SslProtocol, SslSupportMethod, ViewerProtocolPolicy,
+};
 use escale_base::{
     Wire,
     wire::{Field, Map, ReadError, Value, member, structure},
@@ -21,8 +25,8 @@ impl<T> Default for Items<T> {
 
 impl<T: Wire> Wire for Items<T> {
     const FIELDS: &'static [Field] = &[
-        Field { name: "Quantity", open: false, below: || &[] },
-        Field { name: "Items", open: T::OPEN, below: || T::FIELDS },
+        Field { name: "Quantity", open: false, choices: None, below: || &[] },
+        Field { name: "Items", open: T::OPEN, choices: T::CHOICES, below: || T::FIELDS },
     ];
     fn read(value: &Value) -> Result<Items<T>, ReadError> {
         let object = structure(value)?;
@@ -64,13 +68,13 @@ pub struct DistributionConfig {
     pub custom_error_responses: Option<Items<CustomErrorResponse>>,
     pub comment: String,
     pub logging: Option<Logging>,
-    pub price_class: Option<String>,
+    pub price_class: Option<PriceClass>,
     pub enabled: bool,
     pub viewer_certificate: Option<ViewerCertificate>,
     pub restrictions: Option<Restrictions>,
     #[wire("WebACLId")]
     pub web_acl_id: Option<String>,
-    pub http_version: Option<String>,
+    pub http_version: Option<HttpVersion>,
     #[wire("IsIPV6Enabled")]
     pub is_ipv6_enabled: Option<bool>,
     pub continuous_deployment_policy_id: Option<String>,
@@ -123,8 +127,8 @@ pub struct CustomOriginConfig {
     pub http_port: u16,
     #[wire("HTTPSPort")]
     pub https_port: u16,
-    pub origin_protocol_policy: String,
-    pub origin_ssl_protocols: Option<Items<String>>,
+    pub origin_protocol_policy: OriginProtocolPolicy,
+    pub origin_ssl_protocols: Option<Items<SslProtocol>>,
     pub origin_read_timeout: Option<u32>,
     pub origin_keepalive_timeout: Option<u32>,
 }
@@ -143,7 +147,7 @@ macro_rules! behaviour {
             pub target_origin_id: String,
             pub trusted_signers: Option<Trusted>,
             pub trusted_key_groups: Option<Trusted>,
-            pub viewer_protocol_policy: String,
+            pub viewer_protocol_policy: ViewerProtocolPolicy,
             pub allowed_methods: Option<AllowedMethods>,
             pub smooth_streaming: Option<bool>,
             pub compress: Option<bool>,
@@ -181,8 +185,8 @@ impl CacheBehavior {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
 pub struct AllowedMethods {
     pub quantity: Option<usize>,
-    pub items: Vec<String>,
-    pub cached_methods: Option<Items<String>>,
+    pub items: Vec<Method>,
+    pub cached_methods: Option<Items<Method>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
@@ -206,9 +210,9 @@ pub struct Logging {
 pub struct ViewerCertificate {
     pub cloud_front_default_certificate: Option<bool>,
     #[wire("SSLSupportMethod")]
-    pub ssl_support_method: Option<String>,
-    pub minimum_protocol_version: Option<String>,
-    pub certificate_source: Option<String>,
+    pub ssl_support_method: Option<SslSupportMethod>,
+    pub minimum_protocol_version: Option<MinimumProtocolVersion>,
+    pub certificate_source: Option<CertificateSource>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
@@ -218,7 +222,7 @@ pub struct Restrictions {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
 pub struct GeoRestriction {
-    pub restriction_type: String,
+    pub restriction_type: GeoRestrictionType,
     pub quantity: Option<usize>,
     pub items: Option<Vec<String>>,
 }

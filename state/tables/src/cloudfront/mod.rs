@@ -1,6 +1,7 @@
 //! Distributions that were asked for, what they lean on, and what stands of them.
 
 mod access;
+mod choices;
 mod config;
 mod distribution;
 mod name;
@@ -8,6 +9,7 @@ mod name;
 pub use access::{
     KeyGroup, KeyGroupConfig, OriginAccessControl, OriginAccessControlConfig, PublicKey, PublicKeyConfig,
 };
+pub use choices::*;
 pub use config::*;
 pub use distribution::{Distribution, DistributionSeen, Invalidation, InvalidationSeen};
 pub use name::DistributionName;

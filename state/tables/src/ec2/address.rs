@@ -1,7 +1,7 @@
 //! Elastic IP addresses.
 
 use super::InterfaceId;
-use crate::row;
+use crate::{ServicePrincipal, row};
 use escale_base::Tag;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
@@ -15,7 +15,7 @@ pub struct Address {
     pub public_ip: Ipv4Addr,
     pub association: Option<(AssociationId, InterfaceId)>,
     /// The service principal that allocated it for a resource of its own; only that service releases it.
-    pub requester: Option<String>,
+    pub requester: Option<ServicePrincipal>,
     pub tags: Vec<Tag>,
 }
 row!(Address, "ec2_address", |r| r.id.to_string());

@@ -1,6 +1,6 @@
 //! Which VPC and which subnets are the account's default ones.
 
-use super::{SubnetId, VpcId};
+use super::{SubnetId, VpcId, ZoneName};
 use crate::row;
 use escale_store::Image;
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ impl DefaultVpc {
 /// The default subnet of an availability zone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DefaultSubnet {
-    pub zone: String,
+    pub zone: ZoneName,
     pub subnet: SubnetId,
 }
-row!(DefaultSubnet, "ec2_default_subnet", |r| r.zone.clone());
+row!(DefaultSubnet, "ec2_default_subnet", |r| r.zone.to_string());

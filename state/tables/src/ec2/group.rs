@@ -6,7 +6,11 @@ use escale_base::Tag;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-escale_base::id! { GroupId = "sg-"; RuleId = "sgr-"; }
+escale_base::name! {
+    /// `-1` (all), `tcp`, `udp`, `icmp`, or a number.
+    IpProtocol;
+}
+escale_base::id! { GroupId = "sg-"; RuleId = "sgr-"; PrefixListId = "pl-"; }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Group {
@@ -25,8 +29,7 @@ pub struct GroupRule {
     pub id: RuleId,
     pub group: GroupId,
     pub egress: bool,
-    /// `-1` (all), `tcp`, `udp`, `icmp`, or a number.
-    pub protocol: String,
+    pub protocol: IpProtocol,
     /// For tcp and udp the port range, for icmp type and code; -1 stands for all.
     pub from_port: i32,
     pub to_port: i32,
@@ -40,5 +43,5 @@ row!(GroupRule, "ec2_group_rule", |r| format!("{}/{}", r.group, r.id));
 pub enum Peer {
     Cidr(Ipv4Net),
     Group(GroupId),
-    PrefixList(String),
+    PrefixList(PrefixListId),
 }

@@ -1,19 +1,24 @@
 //! Network interfaces (ENIs): every address in a VPC is one's.
 
-use super::{GroupId, SubnetId, VpcId};
-use crate::row;
+use super::{GroupId, SubnetId, VpcId, ZoneName};
+use crate::{ServicePrincipal, row};
 use escale_base::{Tag, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{net::Ipv4Addr, path::PathBuf};
 
 escale_base::id! { InterfaceId = "eni-"; }
 
+escale_base::choice! {
+    /// What an interface was made for. AWS answers `nat_gateway` although its model spells it `natGateway`.
+    pub enum InterfaceType { Interface = "interface", NatGateway = "nat_gateway" }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interface {
     pub id: InterfaceId,
     pub vpc: VpcId,
     pub subnet: SubnetId,
-    pub zone: String,
+    pub zone: ZoneName,
     pub private_ip: Ipv4Addr,
     /// A public address that comes and goes with the interface (ModifyNetworkInterfaceAttribute with
     /// AssociatePublicIpAddress); an Elastic IP is an `Address` row instead, and comes before this one.
@@ -21,10 +26,9 @@ pub struct Interface {
     pub groups: Vec<GroupId>,
     pub source_dest_check: bool,
     pub description: String,
-    /// `interface`, `nat_gateway`, …: in AWS's spelling.
-    pub interface_type: String,
+    pub interface_type: InterfaceType,
     /// The service principal that made it for a resource of its own; such an interface only that service deletes.
-    pub requester: Option<String>,
+    pub requester: Option<ServicePrincipal>,
     pub tags: Vec<Tag>,
     pub created: Timestamp,
 }

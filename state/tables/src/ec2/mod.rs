@@ -14,10 +14,12 @@ pub use address::{Address, AllocationId, AssociationId};
 pub use default_vpc::{DefaultSubnet, DefaultVpc};
 pub use endpoint::{Endpoint, EndpointId};
 pub use gateway::{InternetGateway, InternetGatewayId, NatFailure, NatGateway, NatGatewayId};
-pub use group::{Group, GroupId, GroupRule, Peer, RuleId};
-pub use interface::{Interface, InterfaceId, InterfaceSeen};
-pub use route_table::{Route, RouteTable, RouteTableAssociation, RouteTableId, Target};
-pub use subnet::{Subnet, SubnetId};
+pub use group::{Group, GroupId, GroupRule, IpProtocol, Peer, PrefixListId, RuleId};
+pub use interface::{Interface, InterfaceId, InterfaceSeen, InterfaceType};
+pub use route_table::{
+    Route, RouteTable, RouteTableAssociation, RouteTableAssociationId, RouteTableId, Target,
+};
+pub use subnet::{Subnet, SubnetId, ZoneName};
 pub use vpc::{Vpc, VpcId, VpcSeen, VpcTold};
 
 use escale_store::TableDef;

@@ -6,7 +6,7 @@ use escale_base::{Tag, Timestamp};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-escale_base::id! { RouteTableId = "rtb-"; }
+escale_base::id! { RouteTableId = "rtb-"; RouteTableAssociationId = "rtbassoc-"; }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RouteTable {
@@ -24,7 +24,7 @@ row!(RouteTable, "ec2_route_table", |r| r.id.to_string());
 /// An explicit association with a subnet, or (`subnet: None`) the main one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RouteTableAssociation {
-    pub id: String,
+    pub id: RouteTableAssociationId,
     pub subnet: Option<SubnetId>,
 }
 

@@ -7,6 +7,8 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 escale_base::id! { SubnetId = "subnet-"; }
+escale_base::name! { /// An availability zone, by name.
+ZoneName; }
 
 /// A subnet as asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,8 +16,7 @@ pub struct Subnet {
     pub id: SubnetId,
     pub vpc: VpcId,
     pub cidr: Ipv4Net,
-    /// Availability zone, by name.
-    pub zone: String,
+    pub zone: ZoneName,
     pub map_public_ip: bool,
     /// The explicit association; `None` stands for the VPC's main route table.
     pub route_table: Option<RouteTableId>,

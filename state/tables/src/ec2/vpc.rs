@@ -1,6 +1,6 @@
 //! VPCs.
 
-use crate::row;
+use crate::{Fingerprint, row};
 use escale_base::{Tag, Timestamp};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
@@ -23,8 +23,8 @@ row!(Vpc, "ec2_vpc", |r| r.id.to_string());
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VpcSeen {
     pub id: VpcId,
-    /// Fingerprint of the specification that stands in the plane; empty when a new daemon has yet to take it over.
-    pub applied: String,
+    /// Of the specification that stands in the plane; empty when a new daemon has yet to take it over.
+    pub applied: Fingerprint,
     pub at: Timestamp,
 }
 row!(VpcSeen, "ec2_vpc_seen", |r| r.id.to_string());

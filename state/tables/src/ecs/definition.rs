@@ -1,14 +1,27 @@
 //! Task definitions.
 
+use super::{
+    ApplicationProtocol, Compatibility, ContainerCondition, CpuArchitecture, LogDriver, OsFamily,
+    TransportProtocol, UlimitName,
+};
 use crate::row;
 use escale_base::{Tag, Timestamp, Wire};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+escale_base::name! {
+    /// The name that the revisions of a task definition have in common.
+    Family;
+    /// A container's name within its task.
+    ContainerName;
+    /// A volume's name within its task.
+    VolumeName;
+}
+
 /// One revision of a family; it never changes, apart from being deregistered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskDefinition {
-    pub family: String,
+    pub family: Family,
     pub revision: u32,
     pub task_role: Option<String>,
     pub execution_role: Option<String>,
@@ -17,10 +30,10 @@ pub struct TaskDefinition {
     pub memory_mib: u32,
     pub containers: Vec<ContainerDefinition>,
     /// Scratch volumes: empty at a task's start, gone with it.
-    pub volumes: Vec<String>,
+    pub volumes: Vec<VolumeName>,
     pub ephemeral_gib: Option<u32>,
     pub platform: Option<Platform>,
-    pub requires: Vec<String>,
+    pub requires: Vec<Compatibility>,
     pub registered: Timestamp,
     pub registered_by: String,
     pub deregistered: Option<Timestamp>,
@@ -39,23 +52,23 @@ impl TaskDefinition {
 /// The last number given in a family: a number is never given twice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskFamily {
-    pub name: String,
+    pub name: Family,
     pub last: u32,
 }
-row!(TaskFamily, "ecs_task_family", |r| r.name.clone());
+row!(TaskFamily, "ecs_task_family", |r| r.name.to_string());
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
 #[wire(camelCase)]
 pub struct Platform {
-    pub cpu_architecture: Option<String>,
-    pub operating_system_family: Option<String>,
+    pub cpu_architecture: Option<CpuArchitecture>,
+    pub operating_system_family: Option<OsFamily>,
 }
 
 /// A container, with the members that are enacted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
 #[wire(camelCase)]
 pub struct ContainerDefinition {
-    pub name: String,
+    pub name: ContainerName,
     pub image: String,
     pub cpu: i32,
     pub memory: Option<i32>,
@@ -104,15 +117,15 @@ pub struct KeyValue {
 pub struct PortMapping {
     pub container_port: i32,
     pub host_port: i32,
-    pub protocol: String,
+    pub protocol: TransportProtocol,
     pub name: Option<String>,
-    pub app_protocol: Option<String>,
+    pub app_protocol: Option<ApplicationProtocol>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
 #[wire(camelCase)]
 pub struct MountPoint {
-    pub source_volume: String,
+    pub source_volume: VolumeName,
     pub container_path: String,
     pub read_only: Option<bool>,
 }
@@ -142,15 +155,14 @@ pub struct SecretRef {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
 #[wire(camelCase)]
 pub struct Dependency {
-    pub container_name: String,
-    /// `START`, `COMPLETE`, `SUCCESS` or `HEALTHY`.
-    pub condition: String,
+    pub container_name: ContainerName,
+    pub condition: ContainerCondition,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
 #[wire(camelCase)]
 pub struct Ulimit {
-    pub name: String,
+    pub name: UlimitName,
     pub soft_limit: i64,
     pub hard_limit: i64,
 }
@@ -158,7 +170,7 @@ pub struct Ulimit {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
 #[wire(camelCase)]
 pub struct LogConfiguration {
-    pub log_driver: String,
+    pub log_driver: LogDriver,
     pub options: BTreeMap<String, String>,
 }
 

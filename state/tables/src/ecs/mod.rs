@@ -1,21 +1,25 @@
 //! Clusters, task definitions, tasks and services: what was asked, how far ECS is, and what was seen.
 
+mod choices;
 mod cluster;
 mod definition;
 mod service;
 mod task;
 
-pub use cluster::{Cluster, ClusterSetting, StrategyItem};
+pub use choices::*;
+pub use cluster::{Cluster, ClusterName, ClusterSetting, StrategyItem};
 pub use definition::{
-    Capabilities, ContainerDefinition, Dependency, EphemeralStorage, HealthCheck, KeyValue, LinuxParameters,
-    LogConfiguration, MountPoint, Platform, PortMapping, SecretRef, TaskDefinition, TaskFamily, Ulimit,
+    Capabilities, ContainerDefinition, ContainerName, Dependency, EphemeralStorage, Family, HealthCheck,
+    KeyValue, LinuxParameters, LogConfiguration, MountPoint, Platform, PortMapping, SecretRef,
+    TaskDefinition, TaskFamily, Ulimit, VolumeName,
 };
 pub use service::{
-    AccountSetting, AwsVpc, Deployment, Launch, LoadBalancer, Outcome, Service, ServiceEvent, ServiceEvents,
+    AccountSetting, AwsVpc, Deployment, DeploymentId, Launch, LoadBalancer, Outcome, Service, ServiceEvent,
+    ServiceEvents, ServiceKey, ServiceName,
 };
 pub use task::{
-    ContainerOverride, ContainerSeen, ContainerState, Health, LogCursor, Overrides, Phase, Stop, StopCause,
-    TargetSeen, Task, TaskOfService, TaskOutput, TaskProgress, TaskSeen,
+    ContainerOverride, ContainerSeen, ContainerState, CredentialsId, Health, LogCursor, Overrides, Phase,
+    Stop, StopCause, TargetSeen, Task, TaskId, TaskOfService, TaskOutput, TaskProgress, TaskSeen,
 };
 
 use escale_store::TableDef;

@@ -1,15 +1,31 @@
 //! Services: a number of tasks that ECS keeps, and how it changes them.
 
-use super::StrategyItem;
-use crate::row;
+use super::{
+    AssignPublicIp, ClusterName, ContainerName, Family, PlatformVersion, PropagateTags, SettingName,
+    StrategyItem,
+};
+use crate::{
+    ec2::{GroupId, SubnetId},
+    elbv2::TargetGroupArn,
+    row,
+};
 use escale_base::{Tag, Timestamp, Wire};
 use serde::{Deserialize, Serialize};
+
+escale_base::name! {
+    /// A service's name within its cluster.
+    ServiceName;
+    /// The key of a service's row: `<cluster>/<service>`.
+    ServiceKey;
+    /// `ecs-svc/` and 19 digits.
+    DeploymentId;
+}
 
 /// A service as asked for, with its deployments.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Service {
-    pub cluster: String,
-    pub name: String,
+    pub cluster: ClusterName,
+    pub name: ServiceName,
     pub desired: u32,
     pub load_balancers: Vec<LoadBalancer>,
     pub minimum_percent: u32,
@@ -20,8 +36,8 @@ pub struct Service {
     /// Spread a service's tasks anew when zones are out of balance.
     pub rebalance: bool,
     pub managed_tags: bool,
-    /// `NONE`, `SERVICE` or `TASK_DEFINITION`: whose tags the tasks get.
-    pub propagate_tags: String,
+    /// Whose tags the tasks get.
+    pub propagate_tags: PropagateTags,
     /// The newest first: that one is PRIMARY.
     pub deployments: Vec<Deployment>,
     /// Set when its deletion was asked: its tasks go, then it is INACTIVE.
@@ -35,13 +51,12 @@ row!(Service, "ecs_service", |r| format!("{}/{}", r.cluster, r.name));
 /// One version of a service's tasks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deployment {
-    /// `ecs-svc/` and 19 digits.
-    pub id: String,
-    pub family: String,
+    pub id: DeploymentId,
+    pub family: Family,
     pub revision: u32,
     pub network: AwsVpc,
     pub launch: Launch,
-    pub platform_version: String,
+    pub platform_version: PlatformVersion,
     pub created: Timestamp,
     pub updated: Timestamp,
     pub outcome: Outcome,
@@ -67,28 +82,26 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
 #[wire(camelCase)]
 pub struct AwsVpc {
-    pub subnets: Vec<String>,
-    pub security_groups: Vec<String>,
-    /// `ENABLED` or `DISABLED`
-    pub assign_public_ip: Option<String>,
+    pub subnets: Vec<SubnetId>,
+    pub security_groups: Vec<GroupId>,
+    pub assign_public_ip: Option<AssignPublicIp>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
 #[wire(camelCase)]
 pub struct LoadBalancer {
-    pub target_group_arn: Option<String>,
-    pub container_name: Option<String>,
+    pub target_group_arn: Option<TargetGroupArn>,
+    pub container_name: Option<ContainerName>,
     pub container_port: Option<i32>,
 }
 
 /// What ECS told of a service, the newest first; at most a hundred.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ServiceEvents {
-    /// The service's key.
-    pub service: String,
+    pub service: ServiceKey,
     pub events: Vec<ServiceEvent>,
 }
-row!(ServiceEvents, "ecs_service_events", |r| r.service.clone());
+row!(ServiceEvents, "ecs_service_events", |r| r.service.to_string());
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ServiceEvent {
@@ -100,7 +113,7 @@ pub struct ServiceEvent {
 /// An account setting: recorded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AccountSetting {
-    pub name: String,
+    pub name: SettingName,
     pub value: String,
 }
-row!(AccountSetting, "ecs_account_setting", |r| r.name.clone());
+row!(AccountSetting, "ecs_account_setting", |r| r.name.to_string());

@@ -1,53 +1,61 @@
 //! Tasks: what was asked, how far ECS is with it, and what the machine shows.
 
-use super::{EphemeralStorage, KeyValue};
+use super::{
+    CapacityProvider, ClusterName, ContainerName, DeploymentId, EphemeralStorage, Family, KeyValue,
+    PlatformVersion, ServiceKey,
+};
 use crate::{
-    ec2::{AllocationId, InterfaceId, SubnetId, VpcId},
+    ec2::{AllocationId, InterfaceId, SubnetId, VpcId, ZoneName},
+    elbv2::TargetHealthState,
     row,
 };
 use escale_base::{Tag, Timestamp, Wire};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
+escale_base::name! {
+    /// 32 hexadecimal digits.
+    TaskId;
+    /// Names the credentials of a task's role to the endpoint that hands them out.
+    CredentialsId;
+}
+
 /// A task as asked for, with what was chosen for it: zone, interface, address.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Task {
-    /// 32 hexadecimal digits.
-    pub id: String,
-    pub cluster: String,
-    pub family: String,
+    pub id: TaskId,
+    pub cluster: ClusterName,
+    pub family: Family,
     pub revision: u32,
     /// `service:NAME` or `family:NAME`, or the caller's word.
     pub group: String,
     pub started_by: Option<String>,
     /// The service that wants it, and by which of its deployments.
     pub service: Option<TaskOfService>,
-    /// `FARGATE` or `FARGATE_SPOT` when it came through a strategy.
-    pub capacity_provider: Option<String>,
-    pub platform_version: String,
+    /// Set when it came through a strategy.
+    pub capacity_provider: Option<CapacityProvider>,
+    pub platform_version: PlatformVersion,
     pub vpc: VpcId,
     pub subnet: SubnetId,
-    pub zone: String,
+    pub zone: ZoneName,
     pub interface: InterfaceId,
     pub private_ip: Ipv4Addr,
     /// A public address that was taken for it, and is given back with it.
     pub allocation: Option<AllocationId>,
     pub overrides: Overrides,
-    /// Names the credentials of its role to the endpoint that hands them out.
-    pub credentials_id: String,
+    pub credentials_id: CredentialsId,
     /// Makes a repeated RunTask the same one.
     pub client_token: Option<String>,
     pub stop: Option<Stop>,
     pub tags: Vec<Tag>,
     pub created: Timestamp,
 }
-row!(Task, "ecs_task", |r| r.id.clone());
+row!(Task, "ecs_task", |r| r.id.to_string());
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskOfService {
-    /// The key of the service's row.
-    pub key: String,
-    pub deployment: String,
+    pub key: ServiceKey,
+    pub deployment: DeploymentId,
 }
 
 /// It shall stop: since when, why, and the words for it.
@@ -82,7 +90,7 @@ pub struct Overrides {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
 #[wire(camelCase)]
 pub struct ContainerOverride {
-    pub name: String,
+    pub name: ContainerName,
     pub command: Option<Vec<String>>,
     pub environment: Option<Vec<KeyValue>>,
     pub cpu: Option<i32>,
@@ -93,7 +101,7 @@ pub struct ContainerOverride {
 /// How far ECS itself is with a task. No row: nothing was done yet.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TaskProgress {
-    pub id: String,
+    pub id: TaskId,
     /// Digests of the images, by container; set when the containers were handed over.
     pub images: BTreeMap<String, String>,
     pub pull_started: Option<Timestamp>,
@@ -109,12 +117,12 @@ pub struct TaskProgress {
     /// Everything of it is gone.
     pub stopped: Option<Timestamp>,
 }
-row!(TaskProgress, "ecs_task_progress", |r| r.id.clone());
+row!(TaskProgress, "ecs_task_progress", |r| r.id.to_string());
 
 /// What the containers plane shows of a task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskSeen {
-    pub id: String,
+    pub id: TaskId,
     pub phase: Phase,
     /// When the first look showed all containers started.
     pub started: Option<Timestamp>,
@@ -126,7 +134,7 @@ pub struct TaskSeen {
     pub why: Option<String>,
     pub containers: BTreeMap<String, ContainerSeen>,
 }
-row!(TaskSeen, "ecs_task_seen", |r| r.id.clone());
+row!(TaskSeen, "ecs_task_seen", |r| r.id.to_string());
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
@@ -164,8 +172,8 @@ pub enum Health {
 /// How far a container's log is in CloudWatch Logs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LogCursor {
-    pub task: String,
-    pub container: String,
+    pub task: TaskId,
+    pub container: ContainerName,
     /// Where the plane's log goes on.
     pub next: u64,
     /// Events that the stream had been given when `next` was reached.
@@ -178,19 +186,19 @@ row!(LogCursor, "ecs_log_cursor", |r| format!("{}/{}", r.task, r.container));
 /// What the containers of a task that ended wrote last, read before the machine forgot them. Few lines, each of them cut.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskOutput {
-    pub task: String,
+    pub task: TaskId,
     /// By container.
     pub lines: BTreeMap<String, Vec<String>>,
 }
-row!(TaskOutput, "ecs_task_output", |r| r.task.clone());
+row!(TaskOutput, "ecs_task_output", |r| r.task.to_string());
 
 /// What the load balancer says of a task's targets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetSeen {
-    pub task: String,
-    /// By target group: `initial`, `healthy`, `unhealthy`, `draining`, `unused`, and the reason's words.
-    pub groups: BTreeMap<String, (String, String)>,
+    pub task: TaskId,
+    /// By target group: its state, and the reason's words.
+    pub groups: BTreeMap<String, (TargetHealthState, String)>,
     /// Since when one of them is unhealthy.
     pub unhealthy_since: Option<Timestamp>,
 }
-row!(TargetSeen, "ecs_target_seen", |r| r.task.clone());
+row!(TargetSeen, "ecs_target_seen", |r| r.task.to_string());

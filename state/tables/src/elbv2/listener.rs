@@ -1,41 +1,47 @@
 //! Listeners and their rules.
 
+use super::{LoadBalancerArn, TargetGroupArn};
 use crate::row;
 use escale_base::{Tag, Timestamp};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+escale_base::name! {
+    /// `…:listener/app/<name>/<load balancer's id>/<16 hexadecimal digits>`
+    ListenerArn;
+    /// `…:listener-rule/app/<name>/<load balancer's id>/<listener's id>/<16 hexadecimal digits>`
+    RuleArn;
+}
+
 /// An HTTP listener.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Listener {
-    /// `…:listener/app/<name>/<load balancer's id>/<16 hexadecimal digits>`
-    pub arn: String,
-    pub load_balancer: String,
+    pub arn: ListenerArn,
+    pub load_balancer: LoadBalancerArn,
     pub port: u16,
     pub default: Action,
     pub tags: Vec<Tag>,
     pub created: Timestamp,
 }
-row!(Listener, "elbv2_listener", |r| r.arn.clone());
+row!(Listener, "elbv2_listener", |r| r.arn.to_string());
 
 /// A rule beside the default one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rule {
-    /// `…:listener-rule/app/<name>/<load balancer's id>/<listener's id>/<16 hexadecimal digits>`
-    pub arn: String,
-    pub listener: String,
+    pub arn: RuleArn,
+    pub listener: ListenerArn,
     /// 1 to 50,000; unique in its listener.
     pub priority: u32,
     pub conditions: Vec<Condition>,
     pub action: Action,
     pub tags: Vec<Tag>,
 }
-row!(Rule, "elbv2_rule", |r| r.arn.clone());
+row!(Rule, "elbv2_rule", |r| r.arn.to_string());
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Action {
-    /// Target groups' ARNs with their weights.
-    Forward(Vec<(String, u32)>),
+    /// Target groups with their weights.
+    Forward(Vec<(TargetGroupArn, u32)>),
     Redirect(Redirect),
     Fixed(FixedResponse),
 }

@@ -1,12 +1,20 @@
 //! Application load balancers.
 
 use crate::{
-    ec2::{AllocationId, AssociationId, GroupId, InterfaceId, SubnetId, VpcId},
+    Fingerprint,
+    ec2::{AllocationId, AssociationId, GroupId, InterfaceId, SubnetId, VpcId, ZoneName},
     row,
 };
 use escale_base::{Tag, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::Ipv4Addr};
+
+escale_base::name! {
+    /// `arn:aws:elasticloadbalancing:<region>:<account>:loadbalancer/app/<name>/<16 hexadecimal digits>`
+    LoadBalancerArn;
+    /// The host name of a load balancer: lower case, without a final dot.
+    DnsName;
+}
 
 escale_base::choice! {
     pub enum Scheme { InternetFacing = "internet-facing", Internal = "internal" }
@@ -14,10 +22,9 @@ escale_base::choice! {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LoadBalancer {
-    /// `arn:aws:elasticloadbalancing:<region>:<account>:loadbalancer/app/<name>/<16 hexadecimal digits>`
-    pub arn: String,
+    pub arn: LoadBalancerArn,
     pub name: String,
-    pub dns_name: String,
+    pub dns_name: DnsName,
     pub scheme: Scheme,
     pub vpc: VpcId,
     pub groups: Vec<GroupId>,
@@ -28,11 +35,11 @@ pub struct LoadBalancer {
     pub tags: Vec<Tag>,
     pub created: Timestamp,
 }
-row!(LoadBalancer, "elbv2_load_balancer", |r| r.arn.clone());
+row!(LoadBalancer, "elbv2_load_balancer", |r| r.arn.to_string());
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Node {
-    pub zone: String,
+    pub zone: ZoneName,
     pub subnet: SubnetId,
     pub interface: InterfaceId,
     pub private_ip: Ipv4Addr,
@@ -50,14 +57,14 @@ pub struct PublicAddress {
 /// What the proxy plane made of a load balancer in this run of the daemon: the rows are deleted at its start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BalancerSeen {
-    pub arn: String,
-    /// Fingerprint of the specification that stands in the plane; `None` when none ever did.
-    pub applied: Option<String>,
+    pub arn: LoadBalancerArn,
+    /// Of the specification that stands in the plane; `None` when none ever did.
+    pub applied: Option<Fingerprint>,
     /// Why the last try did not come about.
     pub fault: Option<SeenFault>,
     pub at: Timestamp,
 }
-row!(BalancerSeen, "elbv2_balancer_seen", |r| r.arn.clone());
+row!(BalancerSeen, "elbv2_balancer_seen", |r| r.arn.to_string());
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SeenFault {

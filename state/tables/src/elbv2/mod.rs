@@ -6,10 +6,16 @@ mod load_balancer;
 mod name;
 mod target;
 
-pub use listener::{Action, Condition, FixedResponse, Listener, QueryPair, Redirect, Rule};
-pub use load_balancer::{BalancerSeen, LoadBalancer, Node, PublicAddress, Scheme, SeenFault};
+pub use listener::{
+    Action, Condition, FixedResponse, Listener, ListenerArn, QueryPair, Redirect, Rule, RuleArn,
+};
+pub use load_balancer::{
+    BalancerSeen, DnsName, LoadBalancer, LoadBalancerArn, Node, PublicAddress, Scheme, SeenFault,
+};
 pub use name::LoadBalancerName;
-pub use target::{HealthCheck, Target, TargetGroup, TargetHealth, TargetSeen, TargetType};
+pub use target::{
+    HealthCheck, Target, TargetGroup, TargetGroupArn, TargetHealth, TargetHealthState, TargetSeen, TargetType,
+};
 
 use escale_store::TableDef;
 

@@ -1,15 +1,22 @@
 //! Target groups and their targets.
 
-use crate::{ec2::VpcId, row};
+use crate::{
+    ec2::{VpcId, ZoneName},
+    row,
+};
 use escale_base::{Tag, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
+escale_base::name! {
+    /// `…:targetgroup/<name>/<16 hexadecimal digits>`
+    TargetGroupArn;
+}
+
 /// A group of HTTP targets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetGroup {
-    /// `…:targetgroup/<name>/<16 hexadecimal digits>`
-    pub arn: String,
+    pub arn: TargetGroupArn,
     pub name: String,
     pub vpc: VpcId,
     #[serde(default)]
@@ -22,7 +29,7 @@ pub struct TargetGroup {
     pub tags: Vec<Tag>,
     pub created: Timestamp,
 }
-row!(TargetGroup, "elbv2_target_group", |r| r.arn.clone());
+row!(TargetGroup, "elbv2_target_group", |r| r.arn.to_string());
 
 escale_base::choice! {
     /// What is registered as a target.
@@ -52,11 +59,11 @@ pub struct HealthCheck {
 /// One registered target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Target {
-    pub group: String,
+    pub group: TargetGroupArn,
     pub ip: Ipv4Addr,
     pub port: u16,
     /// Of the subnet it is in; `None` outside of the VPC.
-    pub zone: Option<String>,
+    pub zone: Option<ZoneName>,
     /// Since when it gets no new requests. The row goes when nothing is under way any more.
     pub draining: Option<Timestamp>,
 }
@@ -71,13 +78,20 @@ impl Target {
 /// What the load balancer's nodes found a target to be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetSeen {
-    pub group: String,
+    pub group: TargetGroupArn,
     pub ip: Ipv4Addr,
     pub port: u16,
     pub health: TargetHealth,
     pub at: Timestamp,
 }
 row!(TargetSeen, "elbv2_target_seen", |r| Target::key_of(&r.group, r.ip, r.port));
+
+escale_base::choice! {
+    /// AWS's word for a target's health.
+    pub enum TargetHealthState {
+        Initial = "initial", Healthy = "healthy", Unhealthy = "unhealthy", Unused = "unused", Draining = "draining",
+    }
+}
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TargetHealth {

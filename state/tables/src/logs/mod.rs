@@ -3,7 +3,7 @@
 mod group;
 mod stream;
 
-pub use group::LogGroup;
+pub use group::{LogGroup, LogGroupClass};
 pub use stream::LogStream;
 
 use escale_store::TableDef;

@@ -10,7 +10,7 @@ mod subnet_group;
 
 pub use endpoint::RdsEndpoint;
 pub use engine::EngineSeen;
-pub use event::Event;
+pub use event::{Event, SourceType};
 pub use instance::{
     Credentials, Deletion, Instance, InstanceSeen, LogExport, Node, NodeSeen, Reboot, Recorded, Replication,
     Role,

@@ -2,7 +2,7 @@
 
 mod parameter;
 
-pub use parameter::{Parameter, ParameterType, ParameterVersion};
+pub use parameter::{Parameter, ParameterType, ParameterVersion, Tier};
 
 use escale_store::TableDef;
 

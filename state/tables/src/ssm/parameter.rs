@@ -5,6 +5,11 @@ use escale_base::{Secret, Tag, Timestamp};
 use serde::{Deserialize, Serialize};
 
 escale_base::choice! {
+    /// What AWS bills by. A parameter has one of these two; the third one that a client may ask for chooses between them.
+    pub enum Tier { Standard = "Standard", Advanced = "Advanced" }
+}
+
+escale_base::choice! {
     pub enum ParameterType { String = "String", StringList = "StringList", SecureString = "SecureString" }
 }
 
@@ -15,7 +20,7 @@ pub struct Parameter {
     pub key_id: Option<String>,
     pub description: Option<String>,
     pub allowed_pattern: Option<String>,
-    pub tier: String,
+    pub tier: Tier,
     /// Oldest first, at least one; the last one is the parameter's value.
     pub versions: Vec<ParameterVersion>,
     pub tags: Vec<Tag>,

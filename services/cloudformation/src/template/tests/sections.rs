@@ -198,7 +198,7 @@ fn capabilities() {
         let Capabilities { needed, reason } = template.capabilities();
         expected.assert_eq(&format!(
             "{needed:?} {reason:?} {:?}",
-            template.capabilities_missing(&["CAPABILITY_IAM"])
+            template.capabilities_missing(&[escale_tables::cloudformation::Capability::CapabilityIam])
         ));
     };
     check("{}", "AWS::S3::Bucket", expect!["[] None []"]);
@@ -206,14 +206,14 @@ fn capabilities() {
         "{PolicyName: x}",
         "AWS::IAM::Policy",
         expect![[
-            r#"["CAPABILITY_IAM"] Some("The following resource(s) require capabilities: [AWS::IAM::Policy]") []"#
+            r#"[CapabilityIam] Some("The following resource(s) require capabilities: [AWS::IAM::Policy]") []"#
         ]],
     );
     check(
         "{RoleName: x}",
         "AWS::IAM::Role",
         expect![[
-            r#"["CAPABILITY_NAMED_IAM"] Some("The following resource(s) require capabilities: [AWS::IAM::Role]") ["CAPABILITY_NAMED_IAM"]"#
+            r#"[CapabilityNamedIam] Some("The following resource(s) require capabilities: [AWS::IAM::Role]") [CapabilityNamedIam]"#
         ]],
     );
 }

@@ -1,0 +1,73 @@
+//! Choices that are not stored, in AWS's words.
+
+use escale_base::choice;
+
+choice! { pub(crate) enum AvailabilityZoneRebalancing { Enabled = "ENABLED", Disabled = "DISABLED" } }
+choice! { pub(crate) enum CapacityProviderField { Tags = "TAGS" } }
+choice! {
+    pub(crate) enum CapacityProviderStatus {
+        Provisioning = "PROVISIONING", Active = "ACTIVE", Deprovisioning = "DEPROVISIONING",
+        Inactive = "INACTIVE",
+    }
+}
+choice! {
+    pub(crate) enum ClusterField {
+        Attachments = "ATTACHMENTS", Configurations = "CONFIGURATIONS", Settings = "SETTINGS",
+        Statistics = "STATISTICS", Tags = "TAGS",
+    }
+}
+choice! { pub(crate) enum Connectivity { Connected = "CONNECTED", Disconnected = "DISCONNECTED" } }
+choice! {
+    pub(crate) enum DeploymentControllerType {
+        Ecs = "ECS", CodeDeploy = "CODE_DEPLOY", External = "EXTERNAL",
+    }
+}
+choice! {
+    pub(crate) enum RolloutState { Completed = "COMPLETED", Failed = "FAILED", InProgress = "IN_PROGRESS" }
+}
+choice! {
+    pub(crate) enum DeploymentStrategy {
+        Rolling = "ROLLING", BlueGreen = "BLUE_GREEN", Linear = "LINEAR", Canary = "CANARY",
+    }
+}
+choice! {
+    pub(crate) enum DesiredStatus { Running = "RUNNING", Pending = "PENDING", Stopped = "STOPPED" }
+}
+choice! {
+    pub(crate) enum HealthStatus { Healthy = "HEALTHY", Unhealthy = "UNHEALTHY", Unknown = "UNKNOWN" }
+}
+choice! {
+    pub(crate) enum LaunchType {
+        Ec2 = "EC2", Fargate = "FARGATE", External = "EXTERNAL", ManagedInstances = "MANAGED_INSTANCES",
+    }
+}
+choice! {
+    pub(crate) enum NetworkMode { Bridge = "bridge", Host = "host", Awsvpc = "awsvpc", None = "none" }
+}
+choice! { pub(crate) enum SchedulingStrategy { Replica = "REPLICA", Daemon = "DAEMON" } }
+choice! { pub(crate) enum ServiceField { Tags = "TAGS" } }
+choice! { pub(crate) enum SortOrder { Asc = "ASC", Desc = "DESC" } }
+choice! {
+    pub(crate) enum TaskDefinitionFamilyStatus { Active = "ACTIVE", Inactive = "INACTIVE", All = "ALL" }
+}
+choice! { pub(crate) enum TaskDefinitionField { Tags = "TAGS" } }
+choice! {
+    pub(crate) enum TaskDefinitionStatus {
+        Active = "ACTIVE", Inactive = "INACTIVE", DeleteInProgress = "DELETE_IN_PROGRESS",
+    }
+}
+choice! { pub(crate) enum TaskField { Tags = "TAGS" } }
+choice! {
+    pub(crate) enum TaskStopCode {
+        TaskFailedToStart = "TaskFailedToStart", EssentialContainerExited = "EssentialContainerExited",
+        UserInitiated = "UserInitiated", ServiceSchedulerInitiated = "ServiceSchedulerInitiated",
+        SpotInterruption = "SpotInterruption", TerminationNotice = "TerminationNotice",
+    }
+}
+choice! { pub(crate) enum VersionConsistency { Enabled = "enabled", Disabled = "disabled" } }
+choice! {
+    /// Text in AWS's model, with these words in its documentation.
+    pub(crate) enum ServiceStatus { Active = "ACTIVE", Draining = "DRAINING", Inactive = "INACTIVE" }
+}
+choice! { pub(crate) enum ClusterStatus { Active = "ACTIVE", Inactive = "INACTIVE" } }
+choice! { pub(crate) enum DeploymentStatus { Primary = "PRIMARY", Active = "ACTIVE" } }

@@ -1,0 +1,10 @@
+//! Choices that are not stored, in AWS's words.
+
+use escale_base::choice;
+
+choice! {
+    pub(crate) enum ClassInput {
+        Standard = "STANDARD", InfrequentAccess = "INFREQUENT_ACCESS", Delivery = "DELIVERY",
+    }
+}
+choice! { pub(crate) enum OrderBy { LogStreamName = "LogStreamName", LastEventTime = "LastEventTime" } }

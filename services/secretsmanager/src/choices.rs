@@ -1,0 +1,10 @@
+//! Choices that are not stored, in AWS's words.
+
+use escale_base::choice;
+
+choice! {
+    pub(crate) enum FilterKey {
+        Description = "description", Name = "name", TagKey = "tag-key", TagValue = "tag-value",
+        PrimaryRegion = "primary-region", OwningService = "owning-service", All = "all",
+    }
+}

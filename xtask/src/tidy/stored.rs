@@ -1,0 +1,74 @@
+//! Stored text: what is a choice, an id or a number has its own type.
+
+use crate::run::{output, root};
+use anyhow::{Context, Result};
+
+/// How many of a hundred stored fields may be text at most: what a person wrote, a document, or somebody else's id. Only ever
+/// lowered.
+const MAX_TEXT_PERCENT: usize = 32;
+
+pub(crate) fn check() -> Result<Vec<String>> {
+    let list = output("git", &["ls-files", "state/tables/src/*.rs"]).context("git ls-files failed")?;
+    let (mut all, mut text) = (0, 0);
+    for name in list.lines() {
+        let Ok(file) = std::fs::read_to_string(root().join(name)) else { continue };
+        for kind in file.lines().filter_map(field_type) {
+            all += 1;
+            text += usize::from(is_text(kind));
+        }
+    }
+    anyhow::ensure!(all > 0, "state/tables/src has no stored fields");
+    Ok(fault(text, all).into_iter().collect())
+}
+
+fn fault(text: usize, all: usize) -> Option<String> {
+    (text * 100 > all * MAX_TEXT_PERCENT).then(|| {
+        format!(
+            "state/tables: {text} of {all} stored fields are String (at most {MAX_TEXT_PERCENT} %): give choices an enum \
+             (choice!) and names and ids a type (name!, id!)"
+        )
+    })
+}
+
+/// The type of a public field that stands on a line of its own, as rustfmt writes it.
+fn field_type(line: &str) -> Option<&str> {
+    let (name, kind) = line.strip_prefix("    ")?.trim_start().strip_prefix("pub ")?.split_once(": ")?;
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_#".contains(c));
+    is_name.then(|| kind.trim_end_matches(','))
+}
+
+/// Text, or a list of it.
+fn is_text(kind: &str) -> bool {
+    const AROUND: [&str; 3] = ["Option<", "Vec<", "BTreeSet<"];
+    match AROUND.iter().find_map(|outer| kind.strip_prefix(outer)) {
+        Some(inner) => is_text(inner.trim_end_matches('>')),
+        None => kind == "String",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_found_below_lists_and_options() {
+        for (line, expected) in [
+            ("    pub name: String,", Some(true)),
+            ("    pub r#type: Option<Vec<String>>,", Some(true)),
+            ("            pub policy_id: Option<String>,", Some(true)),
+            ("    pub id: TaskId,", Some(false)),
+            ("    pub secret: Secret<String>,", Some(false)),
+            ("    pub labels: BTreeMap<String, String>,", Some(false)),
+            ("    pub fn name(&self) -> String {", None),
+            ("pub struct Row {", None),
+        ] {
+            assert_eq!(field_type(line).map(is_text), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn more_text_than_allowed_is_a_fault() {
+        assert_eq!(fault(MAX_TEXT_PERCENT, 100), None);
+        assert!(fault(MAX_TEXT_PERCENT + 1, 100).is_some());
+    }
+}
