@@ -24,7 +24,7 @@ const USAGE: &str = "usage: cargo xtask <verb>
   tidy             the rules of CONTRIBUTING.md that a program can check
   ratchet          lower the figures of xtask/ratchet.txt to what is measured
   models           make models/*.json anew from a pinned botocore
-  bench NAME       measure against what a user would pick instead
+  bench NAME       measure, and compare with the alternatives
   vm [SUITE]       run the shop on a real Debian in QEMU: debian-12, debian-13 [--fresh] [--only TEXT]
   soak [PART]      what takes long, into docs/reliability.md: debian-12, debian-13, fuzz, memory [--minutes N]";
 
