@@ -76,8 +76,8 @@ mod tests {
             app:6: 1000 6
             5:extra: 5 7
             root: 0 0
-            nobody: the image's /etc/passwd has no user `nobody`; use its number
-            app:none: the image's /etc/group has no group `none`; use its number"#]]
+            nobody: the image's /etc/passwd has no user `nobody`. Use the numeric id
+            app:none: the image's /etc/group has no group `none`. Use the numeric id"#]]
         .assert_eq(&lines.join("\n"));
     }
 }
