@@ -1,4 +1,4 @@
-//! The cloud of the daemon: what `escale-wiring` wires, on the real planes, with its doors open.
+//! The daemon's cloud: the services of `escale-wiring` on the real planes, with their listeners.
 
 use crate::{home::Home, planes, root_key, settings::Settings};
 use anyhow::{Context, Result, bail};
@@ -14,15 +14,16 @@ use std::sync::Arc;
 use tokio::{net::TcpListener, runtime::Handle, task::JoinSet};
 use tokio_util::{context::TokioContext, sync::CancellationToken};
 
-/// The running cloud; dropping it ends what it serves, not what it runs.
+/// The running cloud. Dropping it closes its listeners; containers and databases keep running.
 pub(crate) struct Running {
     _engine: Engine,
     _tasks: JoinSet<()>,
 }
 
-/// What answers applications runs on the threads of `data`, everything else on the caller's.
+/// Starts the cloud. The planes that serve applications run on the threads of `data`, everything else on the caller's.
 pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey, data: &Handle) -> Result<Running> {
-    let store = Store::open(&home.state(), &escale_tables::all()).context("cannot open the state")?;
+    let store = Store::open(&home.state(), &escale_tables::all())
+        .with_context(|| format!("cannot open the state database {}", home.state().display()))?;
     let clock = Clock::machine();
     let planes::Opened { network, containers, postgres, data: data_planes, preparation } =
         planes::open(home, &clock, data).await?;
@@ -30,14 +31,14 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey, data: 
     let services = Services::new(data_planes);
     let cloud = Arc::new(services.cloud(settings.config.clone(), key, clock.clone()));
     if cfg!(debug_assertions) {
-        let faults = escale_gate::check_against_models(&cloud);
-        if !faults.is_empty() {
-            bail!("services and models disagree:\n  {}", faults.join("\n  "));
+        let differences = escale_gate::check_against_models(&cloud);
+        if !differences.is_empty() {
+            bail!("services and API models differ:\n  {}", differences.join("\n  "));
         }
     }
     let mut engine = Engine::new(store.clone(), clock.clone());
-    let (cdn, roads) = (home.private_folder("cdn")?.join("cache"), Arc::clone(&network));
-    let edge = escale_cloudfront::edge(cdn, roads, store.clone(), Arc::clone(&cloud))
+    let cache = home.private_folder("cdn")?.join("cache");
+    let edge = escale_cloudfront::edge(cache, Arc::clone(&network), store.clone(), Arc::clone(&cloud))
         .context("cannot open the content delivery network")?;
     let sockets = Arc::new(escale_elbv2::NodeSockets(Arc::clone(&network)));
     let planes = Planes {
@@ -50,13 +51,13 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey, data: 
         internet_hosts: settings.internet_hosts.clone(),
     };
     escale_wiring::start(&mut engine, &store, &cloud, &services, planes).await?;
-    // Within the context of its runtime: what it listens on and the tasks it starts belong there.
+    // In the context of the data runtime, because tokio registers sockets and tasks with the runtime that is current.
     let web = escale_route53::start_web(&mut engine, store.clone(), &settings.config, dns, &*network);
     TokioContext::new(web, data.clone()).await.context("cannot serve public names")?;
     let mounts = services.mounts(&store, &cloud);
     let gate = Gate::new(cloud, store, mounts).context("cannot start the threads that decode requests")?;
     let gate = Arc::new(gate);
-    // Last: who can connect finds a cloud that answers.
+    // The listeners open last, so that a client that can connect finds a cloud that answers.
     let mut tasks = listen(settings, &*network, &gate, edge, data).await?;
     tasks.spawn(preparation);
     Ok(Running { _engine: engine, _tasks: tasks })
@@ -87,7 +88,7 @@ async fn listen(
     Ok(listeners)
 }
 
-/// The services on planes that run nothing: for who only wants to know what they can.
+/// The services on fake planes, to list what they support.
 pub(crate) fn services_only() -> Result<Cloud> {
     let clock = Clock::machine();
     let settings = Settings::from_environment()?;
@@ -105,7 +106,7 @@ pub(crate) fn services_only() -> Result<Cloud> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn services_and_models_agree() {
+    fn services_match_the_api_models() {
         let cloud = super::services_only().unwrap();
         assert_eq!(escale_gate::check_against_models(&cloud), Vec::<String>::new());
     }

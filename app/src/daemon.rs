@@ -1,10 +1,9 @@
-//! The daemon: takes the lock, opens the store, wires the cloud, serves until it is told to stop.
+//! The daemon: takes the lock, opens the store, starts the cloud, serves until SIGTERM or SIGINT.
 //!
-//! It may be killed at any moment: containers and databases are processes of their own, and the next daemon
-//! finds them.
+//! It may be killed at any moment: containers and databases are processes of their own, and the next daemon adopts them.
 //!
-//! Two sets of threads: one for the API and the reconcilers, one for the planes that answer applications (load balancers,
-//! distributions, DNS), so that no request to the API can occupy what serves an application.
+//! It has two sets of threads: one for the API and the reconcilers, one for the planes that serve applications (load
+//! balancers, distributions, DNS), so that no request to the API can occupy the threads that serve an application.
 
 use crate::{cloud, home::Home, lock::Lock, memory, planes, root_key, settings::Settings};
 use anyhow::{Context, Result};
@@ -17,10 +16,10 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-/// What systemd's PID 1 becomes when it ends whatever its units did not end; the kernel cuts names at 15 letters.
+/// The name of PID 1 when systemd ends the processes that its units did not end; the kernel cuts names at 15 letters.
 const SHUTDOWN: &str = "systemd-shutdow";
 
-/// Runs until SIGTERM or SIGINT. `to_log`: writes to the home's log instead of stderr.
+/// Runs until SIGTERM or SIGINT. With `to_log` it writes to the home's log instead of stderr.
 pub(crate) fn run(home: &Home, to_log: bool) -> Result<()> {
     memory::share_arenas();
     if to_log {
@@ -33,14 +32,15 @@ pub(crate) fn run(home: &Home, to_log: bool) -> Result<()> {
     let settings = Settings::from_environment()?;
     let key = root_key::of_daemon(home)?;
     let lock = Lock::take(home, &settings.config.endpoint, settings.config.web_port, &key)?;
-    // Before any thread or child: both inherit where this process is, and what it may.
+    // Before any thread or child exists, because both inherit the cgroup and the limits of this process.
     leave_the_login(home);
     raise_descriptor_limit();
     let (control, data) = (runtime("escale")?, runtime("escale-data")?);
     control.block_on(serve(home, &settings, key, data.handle()))?;
     drop(lock);
     if fs::read_to_string("/proc/1/comm").is_ok_and(|name| name.trim_end() == SHUTDOWN) {
-        // No service of systemd's ran this daemon, or tasks and databases would have ended by now: see `cli/service.rs`.
+        // The machine shuts down and this daemon is not a systemd service, whose `ExecStop` would have stopped tasks and
+        // databases: see `cli/service.rs`.
         control.block_on(planes::halt(home))?;
     }
     Ok(())
@@ -51,40 +51,42 @@ fn runtime(thread_name: &str) -> Result<Runtime> {
     builder.enable_all().thread_name(thread_name).build().context("cannot start the runtime")
 }
 
-/// A login ends with everything in its cgroup, and the daemon and all that it starts shall not.
+/// Moves the daemon out of the login session's cgroup: systemd may kill everything in it when the session ends, and the daemon
+/// and its children must keep running.
 fn leave_the_login(home: &Home) {
     match DaemonCgroup::of(&home.tag()).enter() {
         Ok(left) if left.is_empty() => {}
-        Ok(left) => tracing::info!(left = left.join(", "), "the daemon is in a cgroup of its own"),
+        Ok(left) => tracing::info!(left = left.join(", "), "the daemon moved to its own cgroup"),
         Err(error) => tracing::warn!(
-            "the daemon stays in the cgroup of the login that started it and may end with it; `escale service install` \
-             makes it a service: {error}"
+            "the daemon could not leave the cgroup of the login session that started it, and may be killed when the session \
+             ends: {error}. `escale service install` makes it a systemd service"
         ),
     }
 }
 
-/// A login's soft limit is 1,024, and some hundred connections with their targets need more. Programs that cannot stand more are
-/// why it is so low; containers and databases get limits of their own.
+/// Raises the limit of open files. A login's soft limit is 1,024, and a few hundred connections with their targets need more.
+/// The limit is low for programs that use `select`; containers and databases get limits of their own.
 fn raise_descriptor_limit() {
     let before = rustix::process::getrlimit(Resource::Nofile);
     let set = |most: Option<u64>| {
         rustix::process::setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most })
     };
-    // The containers' default should be there to hand out. Above the hard limit that needs a privilege which root has, mostly.
+    // At least the default limit of containers, so that they can get it. Raising the hard limit needs CAP_SYS_RESOURCE, which
+    // root may lack in a container; then the hard limit has to do.
     let enough = before.maximum.map(|hard| hard.max(escale_containers::limits::DEFAULT_OPEN_FILES));
     match set(enough).or_else(|_| set(before.maximum)) {
         Ok(()) => {
             let after = rustix::process::getrlimit(Resource::Nofile);
-            tracing::info!(before = ?before.current, after = ?after.current, "open files are limited");
+            tracing::info!(before = ?before.current, after = ?after.current, "raised the limit of open files");
         }
-        Err(error) => tracing::warn!(?before, "the limit of open files cannot be raised: {error}"),
+        Err(error) => tracing::warn!(?before, "cannot raise the limit of open files: {error}"),
     }
 }
 
 async fn serve(home: &Home, settings: &Settings, key: RootKey, data: &Handle) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    // A terminal that is closed is not meant for the cloud: with a handler the signal does nothing.
+    // A closed terminal must not end the daemon. With this handler, SIGHUP has no effect.
     let _hangup = signal(SignalKind::hangup())?;
     let cloud = cloud::start(home, settings, key, data).await?;
     tracing::info!(endpoint = settings.config.endpoint, home = %home.path().display(), "escale is up");
@@ -93,7 +95,7 @@ async fn serve(home: &Home, settings: &Settings, key: RootKey, data: &Handle) ->
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    tracing::info!("escale stops; what it runs goes on");
+    tracing::info!("escale stops; tasks and databases keep running");
     drop(cloud);
     Ok(())
 }
@@ -101,14 +103,14 @@ async fn serve(home: &Home, settings: &Settings, key: RootKey, data: &Handle) ->
 fn start_log() -> Result<()> {
     let wanted = std::env::var("ESCALE_LOG").unwrap_or_else(|_| "info".into());
     let filter = tracing_subscriber::EnvFilter::try_new(&wanted).with_context(|| {
-        format!("ESCALE_LOG={wanted}: not a filter; use for example info or escale_engine=debug")
+        format!("ESCALE_LOG={wanted}: this is not a log filter. Use for example info or escale_engine=debug")
     })?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)
         .with_writer(std::io::stderr)
-        // It would print that a line could not be written to where it could not be written, and panic: a full disk would end
-        // whatever task has something to say.
+        // On a full disk the library would report the failed write to the same full disk and panic, which would end whichever
+        // task logs something.
         .log_internal_errors(false)
         .init();
     Ok(())

@@ -1,4 +1,4 @@
-//! Where everything of one installation lies.
+//! The folder of one installation, with everything that it stores.
 
 use anyhow::{Context, Result};
 use std::{
@@ -16,24 +16,29 @@ impl Home {
         let home = set("ESCALE_HOME")
             .or_else(|| set("XDG_DATA_HOME").map(|d| d.join("escale")))
             .or_else(|| set("HOME").map(|h| h.join(".local/share/escale")))
-            .context("neither ESCALE_HOME, XDG_DATA_HOME nor HOME is set: say where the data shall lie, ESCALE_HOME=DIR")?;
-        // Whoever only asks makes nothing: it need not be there yet.
+            .context(
+                "the folder for Escale's data is unknown, because neither ESCALE_HOME, XDG_DATA_HOME nor HOME is set. Set \
+                 ESCALE_HOME=DIR",
+            )?;
+        // Resolves links as far as the folder exists, and creates nothing: commands that only read call this, too.
         let home =
             std::path::absolute(&home).with_context(|| format!("cannot resolve {}", home.display()))?;
         let real = home.ancestors().find_map(|a| Some((a.canonicalize().ok()?, home.strip_prefix(a).ok()?)));
         Ok(Home(real.map_or_else(|| home.clone(), |(there, rest)| there.join(rest).components().collect())))
     }
 
-    /// Makes its folder, if it does not exist yet.
-    /// Others may pass through it, as PostgreSQL's user must, and see nothing.
+    /// Creates its folder, if it does not exist. Other users can traverse it, as PostgreSQL's user must, but not list it.
     pub(crate) fn create(&self) -> Result<()> {
         make_folder(&self.0, PASSED_THROUGH).with_context(|| {
-            format!("cannot create {}; say where the data shall lie: ESCALE_HOME=DIR", self.0.display())
+            format!(
+                "cannot create {}, the folder for Escale's data. Choose another folder with ESCALE_HOME=DIR",
+                self.0.display()
+            )
         })
     }
 
-    /// Takes away what earlier versions gave to others: reading the home, and files in it. New files are made without
-    /// (see `main`).
+    /// Removes permissions that earlier versions gave to other users on the home and its files. New files never have them (see
+    /// `main`).
     pub(crate) fn close(&self) -> Result<()> {
         let closed = close(&self.0, PASSED_THROUGH).and_then(|()| {
             for folder in PRIVATE {
@@ -44,24 +49,24 @@ impl Home {
             close_files(&self.databases())?;
             Ok(())
         });
-        closed.with_context(|| format!("cannot close {} to other users", self.0.display()))
+        closed.with_context(|| format!("cannot remove other users' permissions on {}", self.0.display()))
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
-    /// The engine of record.
+    /// The SQLite database with all rows.
     pub(crate) fn state(&self) -> PathBuf {
         self.0.join("state.db")
     }
 
-    /// Held by the running daemon, and says which process it is.
+    /// Locked by the running daemon; contains its pid and addresses.
     pub(crate) fn lock(&self) -> PathBuf {
         self.0.join("daemon.lock")
     }
 
-    /// This installation's own root key.
+    /// The installation's own root key.
     pub(crate) fn root_key(&self) -> PathBuf {
         self.0.join("root-key.json")
     }
@@ -75,7 +80,7 @@ impl Home {
         self.0.join("daemon.log")
     }
 
-    /// To write at its end; only its owner may read it.
+    /// Opens the log for appending; only its owner can read it.
     pub(crate) fn open_log(&self) -> Result<std::fs::File> {
         let log = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(self.log());
         log.with_context(|| format!("cannot write {}", self.log().display()))
@@ -86,19 +91,19 @@ impl Home {
         self.0.join(name)
     }
 
-    /// A folder whose files are nobody else's: what users stored, what tasks wrote, what is in images.
+    /// Creates a folder that only its owner can enter: for user data, logs of tasks and contents of images.
     pub(crate) fn private_folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.0.join(name);
         let made = make_folder(&folder, 0o700);
-        // One of an older version was open to all.
+        // An older version may have created the folder with more permissions.
         let own = std::fs::Permissions::from_mode(0o700);
         let closed = made.and_then(|()| std::fs::set_permissions(&folder, own));
-        closed.with_context(|| format!("cannot make {}, for its owner alone", folder.display()))?;
+        closed.with_context(|| format!("cannot create the private folder {}", folder.display()))?;
         Ok(folder)
     }
 
-    /// Where databases lie. Their servers run as a user of their own, who must be able to enter every folder on the way; root's
-    /// home lets nobody in, so then they lie below /var/lib/escale.
+    /// The folder of the databases. Their servers run as another user, who must be able to traverse every parent folder. If one
+    /// of them forbids that, as /root does, the databases are below /var/lib/escale.
     pub(crate) fn databases(&self) -> PathBuf {
         let open =
             |folder: &Path| std::fs::metadata(folder).is_ok_and(|m| m.permissions().mode() & 0o001 != 0);
@@ -108,15 +113,15 @@ impl Home {
         }
     }
 
-    /// What [`Home::databases`] falls back to.
+    /// The fallback of [`Home::databases`].
     pub(crate) fn databases_elsewhere(&self) -> PathBuf {
         Path::new("/var/lib/escale").join(self.tag())
     }
 
-    /// A short tag that marks what this installation leaves on the host (namespaces, cgroups), so that two of them
-    /// never meet. It follows from the path, hence is the same after a restart.
+    /// A short tag in the names of everything that this installation creates on the host (namespaces, cgroups), so that two
+    /// installations do not interfere. It is derived from the path, so it is the same after a restart.
     pub(crate) fn tag(&self) -> String {
-        // FNV-1a: it must be stable over versions of the compiler, and nothing more.
+        // FNV-1a, because the tag must not change with the compiler's version, as the standard library's hash may.
         let hash = self
             .0
             .as_os_str()
@@ -127,13 +132,13 @@ impl Home {
     }
 }
 
-/// Folders that nobody else may enter.
+/// Folders that only the owner may enter.
 const PRIVATE: [&str; 7] = ["apps", "builds", "containers", "images", "logs", "network", "objects"];
 
-/// What others may do with a folder on the way to databases: enter it, and not list it.
+/// The mode of parent folders of databases: other users can traverse them but not list them.
 const PASSED_THROUGH: u32 = 0o711;
 
-/// Takes rights away, gives none.
+/// Removes permissions beyond `most`; never adds any.
 fn close(path: &Path, most: u32) -> std::io::Result<()> {
     let metadata = match path.symlink_metadata() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -147,7 +152,7 @@ fn close(path: &Path, most: u32) -> std::io::Result<()> {
     }
 }
 
-/// The files right in a folder, if it exists.
+/// Applies [`close`] to the files directly in a folder, if it exists.
 fn close_files(folder: &Path) -> std::io::Result<()> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -156,7 +161,7 @@ fn close_files(folder: &Path) -> std::io::Result<()> {
     for entry in entries {
         let entry = entry?;
         match entry.file_type()?.is_file().then(|| close(&entry.path(), 0o700)) {
-            // SQLite removes files of its own at any time.
+            // A file may vanish meanwhile: SQLite deletes its journals at any time.
             Some(Err(error)) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
@@ -164,15 +169,15 @@ fn close_files(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// With this mode if it is made; one that exists keeps its own.
+/// Creates a folder with this mode; an existing one keeps its mode.
 fn make_folder(folder: &Path, mode: u32) -> std::io::Result<()> {
     make_parents(folder)?;
     make_one(folder, mode, None)
 }
 
-/// Makes what is missing on the way. Others may pass through it whatever the umask, as PostgreSQL's user must. Each folder belongs to
-/// the owner of the one around it: `sudo` often keeps the user's HOME, and a `~/.local` of root's would lock the user's other
-/// programs out of it.
+/// Creates missing parent folders. Whatever the umask, other users can traverse them, as PostgreSQL's user must. Each belongs
+/// to the owner of its parent: `sudo` often keeps the user's HOME, and a `~/.local` that root owns would lock the user's other
+/// programs out.
 fn make_parents(folder: &Path) -> std::io::Result<()> {
     let above = |path: &Path| path.parent().filter(|p| !p.as_os_str().is_empty()).map(Path::to_owned);
     let Some(parent) = above(folder).filter(|p| !p.is_dir()) else { return Ok(()) };
@@ -184,16 +189,17 @@ fn make_parents(folder: &Path) -> std::io::Result<()> {
 
 fn make_one(folder: &Path, mode: u32, owner: Option<(u32, u32)>) -> std::io::Result<()> {
     match std::fs::DirBuilder::new().mode(mode).create(folder) {
-        // Not all file systems answer "exists" first: a read-only one may not.
+        // Checked whatever the error: a read-only file system may not report that the folder exists.
         Err(_) if folder.is_dir() => return Ok(()),
         made => made?,
     }
-    // By descriptor, and never through a link: the owner of the folder around it may put something else in its place meanwhile.
+    // Through a descriptor that is not a link: the owner of the parent folder may replace the new folder meanwhile, and root
+    // must not change the mode of something else.
     let flags = nix::libc::O_DIRECTORY | nix::libc::O_NOFOLLOW;
     let made = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(folder)?;
     if let Some((user, group)) = owner {
         std::os::unix::fs::fchown(&made, Some(user), Some(group))?;
     }
-    // The umask took some of it away.
+    // `DirBuilder` applies the umask to the mode, so it is set again.
     made.set_permissions(std::fs::Permissions::from_mode(mode))
 }

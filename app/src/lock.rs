@@ -1,4 +1,4 @@
-//! Who is the daemon of a home: a file that it holds a lock on, and where it answers.
+//! The daemon's lock: the file that the daemon of a home keeps locked, with its pid and addresses.
 
 use crate::{home::Home, root_key};
 use anyhow::{Context, Result, bail};
@@ -11,58 +11,63 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// From the moment at which a daemon holds the lock to that at which the file says who it is: it only writes a line.
-const TOLD_WITHIN: Duration = Duration::from_secs(2);
+/// How long a daemon may take from taking the lock to writing its line into the file. It does little else between.
+const ANNOUNCED_WITHIN: Duration = Duration::from_secs(2);
 
-/// The lock that says which process is the daemon of a home. The kernel lets go of it when the process dies.
+/// The lock of a home's daemon. The kernel releases it when the process dies.
 pub(crate) struct Lock {
     _file: Flock<File>,
 }
 
 impl Lock {
-    /// Takes it, and tells the command line who the daemon is, where it will answer and which root key it accepts.
+    /// Takes the lock, and writes for the command line the daemon's pid, its addresses and the root key that it accepts.
     pub(crate) fn take(home: &Home, endpoint: &str, web_port: u16, key: &RootKey) -> Result<Lock> {
         let path = home.lock();
         let file =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(&path);
         let file = file.with_context(|| format!("cannot open {}", path.display()))?;
         let mut file = exclusively(file).with_context(|| {
-            format!("a daemon runs already in {} ({})", home.path().display(), told(home).trim_end())
+            format!(
+                "a daemon is already running in {} (pid and addresses: {}). Stop it first: `escale stop`",
+                home.path().display(),
+                announcement(home).trim_end()
+            )
         })?;
         file.set_len(0)?;
         root_key::publish(home, key)?;
-        // The line's end says that all of it is there.
-        let told = format!("{} {endpoint} {web_port}\n", std::process::id());
-        file.write_all(told.as_bytes()).context("cannot write the lock")?;
+        // A reader takes the newline as the sign that the line is complete.
+        let line = format!("{} {endpoint} {web_port}\n", std::process::id());
+        file.write_all(line.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Lock { _file: file })
     }
 }
 
-/// Who looks whether a daemon runs (see [`running`]) shares the lock for an instant: that is no reason to give up.
+/// Takes the exclusive lock. Commands that check for a daemon (see [`running`]) hold a shared lock for an instant, so a failure
+/// is retried unless the holder is a daemon.
 fn exclusively(mut file: File) -> Result<Flock<File>> {
     loop {
         file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(locked) => return Ok(locked),
             Err((file, _)) => file,
         };
-        // Only a daemon holds it against those who share.
+        // A shared lock fails only if another daemon holds the exclusive one.
         let shared = Flock::lock(file, FlockArg::LockSharedNonblock).map_err(|(_, error)| error)?;
         file = shared.unlock().map_err(|(_, error)| error)?;
         std::thread::yield_now();
     }
 }
 
-/// One verb that changes something at a time in a home; it is the folder itself that is locked, so that nothing is left of it.
+/// Lets only one command at a time change a home. The home's folder itself is locked, so that no lock file is left.
 pub(crate) fn alone(home: &Home) -> Result<Flock<File>> {
     if !nix::unistd::geteuid().is_root() {
-        bail!("what this changes needs root; run it as root, for example through sudo");
+        bail!("this command needs root. Run it as root, for example with sudo");
     }
     home.create()?;
     let open = || File::open(home.path()).with_context(|| format!("cannot open {}", home.path().display()));
     match Flock::lock(open()?, FlockArg::LockExclusiveNonblock) {
         Ok(locked) => Ok(locked),
         Err(_) => {
-            eprintln!("another escale is at work in {}; waiting for it to end", home.path().display());
+            eprintln!("waiting for another escale command in {} to end", home.path().display());
             Ok(Flock::lock(open()?, FlockArg::LockExclusive).map_err(|(_, error)| error)?)
         }
     }
@@ -75,9 +80,10 @@ pub(crate) struct Daemon {
     pub(crate) web_port: u16,
 }
 
-/// The daemon that runs in this home, if one does. Whoever holds the lock says who it is in the next instant.
+/// The daemon that runs in this home, if any. The holder of the lock writes its line within an instant, so a missing line is
+/// waited for.
 pub(crate) fn running(home: &Home) -> Result<Option<Daemon>> {
-    let deadline = Instant::now() + TOLD_WITHIN;
+    let deadline = Instant::now() + ANNOUNCED_WITHIN;
     loop {
         let file = match File::open(home.lock()) {
             Ok(file) => file,
@@ -85,8 +91,8 @@ pub(crate) fn running(home: &Home) -> Result<Option<Daemon>> {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                 return Err(error).with_context(|| {
                     format!(
-                        "whether a daemon runs cannot be read from {}: this user may not open it. Run the same command as \
-                         root, for example through sudo",
+                        "cannot check whether a daemon runs: this user may not open {}. Run this command as root, for example \
+                         with sudo",
                         home.lock().display()
                     )
                 });
@@ -98,13 +104,13 @@ pub(crate) fn running(home: &Home) -> Result<Option<Daemon>> {
         if Flock::lock(file, FlockArg::LockSharedNonblock).is_ok() {
             return Ok(None);
         }
-        if let Some(daemon) = read(&told(home)) {
+        if let Some(daemon) = read(&announcement(home)) {
             return Ok(Some(daemon));
         }
         if Instant::now() > deadline {
             bail!(
-                "a process holds {} and does not say in it who it is, as a daemon of this version does; end it: \
-                 fuser -k {0}",
+                "a process has locked {} and has not written its pid into it, so it is not a daemon of this version. End \
+                 it: fuser -k {0}",
                 home.lock().display()
             );
         }
@@ -112,8 +118,8 @@ pub(crate) fn running(home: &Home) -> Result<Option<Daemon>> {
     }
 }
 
-fn read(told: &str) -> Option<Daemon> {
-    let mut words = told.strip_suffix('\n')?.split(' ');
+fn read(announcement: &str) -> Option<Daemon> {
+    let mut words = announcement.strip_suffix('\n')?.split(' ');
     Some(Daemon {
         pid: words.next()?.parse().ok()?,
         endpoint: words.next()?.to_owned(),
@@ -121,7 +127,7 @@ fn read(told: &str) -> Option<Daemon> {
     })
 }
 
-fn told(home: &Home) -> String {
+fn announcement(home: &Home) -> String {
     fs::read_to_string(home.lock()).unwrap_or_default()
 }
 
@@ -130,11 +136,11 @@ mod tests {
     use super::read;
 
     #[test]
-    fn only_a_whole_line_is_believed() {
+    fn reads_only_a_complete_line() {
         let daemon = read("12 127.0.0.1:4566 8080\n").unwrap();
         assert_eq!((daemon.pid, daemon.endpoint.as_str(), daemon.web_port), (12, "127.0.0.1:4566", 8080));
-        for told in ["", "12", "12\n", "12 127.0.0.1:4566 80", "12 127.0.0.1:4566 x\n"] {
-            assert!(read(told).is_none(), "{told:?}");
+        for incomplete in ["", "12", "12\n", "12 127.0.0.1:4566 80", "12 127.0.0.1:4566 x\n"] {
+            assert!(read(incomplete).is_none(), "{incomplete:?}");
         }
     }
 }

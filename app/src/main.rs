@@ -1,7 +1,7 @@
 //! `escale`: the one binary. It is the command line, and, as `escale daemon`, the cloud.
 //!
-//! The road: `cli/` reads what the user wants and talks to the daemon as any AWS client does; `daemon.rs` runs the
-//! cloud; `planes.rs` and `cloud.rs` open the planes, and the crate in `app/wiring` puts every service on them.
+//! Where to start: `cli/` parses the command line and talks to the daemon as any AWS client does; `daemon.rs` runs the
+//! cloud; `planes.rs` and `cloud.rs` open the planes, and the crate in `app/wiring` connects every service to them.
 
 mod cli;
 mod cloud;
@@ -19,16 +19,17 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // A container's keeper is this same program; it must be alone in its process.
+    // The shim that supervises a container is this same program. It runs before anything else, because it must be the only
+    // thing in its process.
     let mut words = std::env::args_os().skip(1);
     if words.next().is_some_and(|w| w == "shim") {
         return escale_containers::shim_main(words);
     }
     let arguments = cli::Arguments::parse();
     let json = arguments.json;
-    // The home holds keys, passwords, and what users stored. Whatever is made below it, by whichever library, is its owner's
-    // alone; what others must enter (folders on the way to databases, files of images) is given its mode by who makes it.
-    // The aws CLI writes files for the user: it keeps the user's own.
+    // The home holds keys, passwords and user data. With this umask every file in it, whichever library creates it, is
+    // accessible to its owner only. Code that creates something for other users (parent folders of databases, files of
+    // images) sets the mode explicitly. The aws CLI writes files for the user and so keeps the user's own umask.
     if !arguments.runs_another_program() {
         nix::sys::stat::umask(nix::sys::stat::Mode::S_IRWXG | nix::sys::stat::Mode::S_IRWXO);
     }

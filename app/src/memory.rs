@@ -1,18 +1,18 @@
 //! How the daemon's memory stays small: docs/decisions/019.
 //!
-//! What a burst of requests used has been freed when it is over, but glibc's allocator keeps it: in an arena for each of many threads, below
-//! whatever is still used at their ends. Few arenas are shared, and what is free in them is given back to the kernel now and then.
+//! After a burst of requests, glibc's allocator keeps the freed memory: in one arena for each of many threads, below whatever is
+//! still in use at their ends. So threads share few arenas, and free memory is returned to the kernel regularly.
 
 use std::time::Duration;
 
-/// Threads share these. The processor time that they lose by waiting for one another could not be measured under a mixed load.
+/// The number of arenas that all threads share. Under a mixed load, no cost of the contention could be measured.
 #[cfg(target_env = "gnu")]
 const ARENAS: nix::libc::c_int = 2;
 
-/// Between two times of giving back. One takes some milliseconds, on a thread that nothing waits for.
+/// Pause between two trims. A trim takes some milliseconds, on a thread that no request waits for.
 const GIVE_BACK_EVERY: Duration = Duration::from_secs(30);
 
-/// Limits the allocator. Before the first thread is started: an arena that exists stays.
+/// Limits the allocator's arenas. Must be called before the first thread starts, because existing arenas are kept.
 pub(crate) fn share_arenas() {
     // SAFETY: mallopt takes two integers and may be called at any time.
     #[cfg(target_env = "gnu")]
@@ -21,12 +21,13 @@ pub(crate) fn share_arenas() {
     }
 }
 
-/// Gives free memory back to the kernel, for ever.
+/// Returns free memory to the kernel at each interval; never ends.
 pub(crate) async fn give_back() {
     let mut turns = tokio::time::interval(GIVE_BACK_EVERY);
     loop {
         turns.tick().await;
-        // It holds each arena's lock for a while: not on a thread that serves. Its failure would be a panic, of which it has none.
+        // On a blocking thread, because it holds each arena's lock for a while. The result is ignored: it is an error only if
+        // `trim` panics, and it cannot.
         let _ = tokio::task::spawn_blocking(trim).await;
     }
 }
@@ -51,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn freed_memory_below_a_used_piece_is_given_back() {
+    fn trim_returns_freed_memory_below_a_used_block() {
         let mut pieces: Vec<Vec<u8>> = (0..64 * 1024).map(|_| black_box(vec![1u8; 1024])).collect();
         let full = resident_kib();
         // The last piece keeps the heap's end where it is, as a row that was stored during a burst does.

@@ -1,21 +1,21 @@
-//! Where this machine's programs are looked for.
+//! The search path for this machine's programs.
 
 use anyhow::{Context, Result};
 use std::{ffi::OsString, os::unix::process::CommandExt, path::PathBuf, process::Command};
 
-/// Where Debian and Ubuntu put what the cloud stands on: nft, conntrack, crun, setsid.
+/// Where Debian and Ubuntu install the programs that the cloud uses: nft, conntrack, crun, setsid.
 const KNOWN: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-/// Root's `PATH` lacks the sbin folders when it came through `su`, and a service's may be empty. Then this program becomes
-/// itself again with a whole one, so that it and all that it starts look in the same places.
+/// Adds missing folders to `PATH`. It lacks the sbin folders after `su`, and may be empty in a service. This program then
+/// executes itself again with the complete `PATH`, so that it and its children search the same folders.
 pub(crate) fn complete() -> Result<()> {
     let Some(path) = completed(std::env::var_os("PATH").unwrap_or_default()) else { return Ok(()) };
     let this = std::env::current_exe().context("cannot find this program's own file")?;
     let failed = Command::new(this).args(std::env::args_os().skip(1)).env("PATH", path).exec();
-    Err(failed).context("cannot start this program again with a whole PATH")
+    Err(failed).context("cannot execute this program again with a complete PATH")
 }
 
-/// A search path with what it lacks; `None`: it lacks nothing.
+/// The search path with missing folders added; `None` if none is missing.
 fn completed(path: OsString) -> Option<OsString> {
     let mut folders: Vec<PathBuf> =
         std::env::split_paths(&path).filter(|folder| !folder.as_os_str().is_empty()).collect();
@@ -25,7 +25,7 @@ fn completed(path: OsString) -> Option<OsString> {
             folders.push(known);
         }
     }
-    // Folders that were in a search path can be in one again.
+    // `join_paths` fails only for folders with a colon, and folders from a search path have none.
     (folders.len() > there).then(|| std::env::join_paths(folders).unwrap_or_default())
 }
 
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_lacks_comes_last() {
+    fn missing_folders_are_appended() {
         for (path, whole) in [
             ("", Some("/usr/sbin:/usr/bin:/sbin:/bin")),
             ("/own:/bin:/usr/bin", Some("/own:/bin:/usr/bin:/usr/sbin:/sbin")),

@@ -1,4 +1,4 @@
-//! The real planes: opened on a home, and taken down again.
+//! Opens the real planes on a home, and removes them again.
 
 use crate::{home::Home, unit};
 use anyhow::{Context, Result};
@@ -12,23 +12,25 @@ use escale_wiring::DataPlanes;
 use std::{path::Path, pin::Pin, sync::Arc};
 use tokio::runtime::Handle;
 
-/// The planes that run things. What CloudFront and the load balancers need besides is made where the cloud is.
+/// The opened planes. `cloud.rs` creates those of CloudFront and the load balancers, which build on these.
 pub(crate) struct Opened {
     pub(crate) network: Arc<dyn Network>,
     pub(crate) containers: Arc<dyn Containers>,
     pub(crate) postgres: escale_rds::Plane,
     pub(crate) data: DataPlanes,
-    /// What makes the first requests quicker. For the time when the cloud answers.
+    /// Work that makes the first requests faster. It should run once the cloud answers.
     pub(crate) preparation: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
-/// The planes that answer applications serve on the threads of `data`.
+/// Opens the planes. Those that serve applications run on the threads of `data`.
 pub(crate) async fn open(home: &Home, clock: &Clock, data: &Handle) -> Result<Opened> {
-    let network = KernelNetwork::open(&home.plane("network")).await.context("cannot open the network")?;
+    let network =
+        KernelNetwork::open(&home.plane("network")).await.context("cannot open the network plane")?;
     let opened = PostgresPlane::open(escale_postgres::Config::new(home.databases()));
     let newest = postgres_majors().last().copied();
     let preparation = opened.as_ref().ok().zip(newest).map(|((plane, _), major)| plane.prepare(major));
-    let postgres = opened.map(|(plane, told)| (Arc::new(plane) as Arc<dyn Postgres>, told));
+    // Without PostgreSQL on this machine `opened` is an error. The cloud starts nevertheless, and RDS reports it.
+    let postgres = opened.map(|(plane, events)| (Arc::new(plane) as Arc<dyn Postgres>, events));
     let objects = escale_objects::Settings {
         root: home.private_folder("objects")?,
         clock: clock.clone(),
@@ -69,12 +71,12 @@ fn containers(home: &Home, clock: &Clock) -> Result<impl Containers + use<>> {
     let settings = escale_containers::Settings {
         state_dir: home.plane("containers"),
         tag: home.tag(),
-        // The registry's own files: an image that was pushed is there.
+        // The registry's own files, so that a pushed image needs no copy.
         blobs: home.plane("images").join("blobs"),
         shim: ShimCommand::this_program(),
         runtime: None,
     };
-    Machine::open(settings, clock.clone()).context("cannot open the containers")
+    Machine::open(settings, clock.clone()).context("cannot open the containers plane")
 }
 
 /// The versions of PostgreSQL that are installed.
@@ -82,7 +84,7 @@ pub(crate) fn postgres_majors() -> Vec<u32> {
     escale_postgres::Installed::find().majors()
 }
 
-/// A file or a folder with all in it. One that does not exist is fine.
+/// Removes a file or a folder with its content. A path that does not exist is no error.
 pub(crate) fn remove(path: &Path) -> Result<()> {
     let removed = match path.symlink_metadata() {
         Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(path),
@@ -97,20 +99,19 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// Takes down what stands on the machine outside of the home and would outlive the daemon without use.
+/// Removes what outlives the daemon on the machine outside of the home without being useful.
 pub(crate) async fn take_down(home: &Home) -> Result<()> {
     escale_containers::clear(&home.plane("containers"), &home.tag()).await?;
-    // Opening it makes it: where none was there is nothing to take down.
+    // Opening the plane creates its folder, so it is opened only if it exists.
     let network = home.plane("network");
     if network.exists() {
         KernelNetwork::open(&network).await?.wipe().await?;
     }
-    // Databases that go on are in it.
+    // The cgroup may contain databases that keep running.
     Ok(DaemonCgroup::of(&home.tag()).remove_if_empty()?)
 }
 
-/// Stops what runs, tasks first and then databases, before the machine goes down. No daemon may run. All of it is there again
-/// after the next start.
+/// Stops tasks and then databases before the machine shuts down. No daemon may run. The next start runs them again.
 pub(crate) async fn halt(home: &Home) -> Result<()> {
     let tasks = halt_tasks(home).await;
     let databases = halt_databases(home).await;
@@ -134,23 +135,23 @@ async fn halt_databases(home: &Home) -> Result<()> {
     plane.halt(unit::DATABASES_WITHIN).await.context("cannot stop all databases")
 }
 
-/// What nothing that runs holds on to, once the daemon has ended.
+/// Files that no process uses once the daemon has ended.
 const UNUSED: [&str; 8] =
     ["builds", "logs", "objects", "images", "state.db", "state.db-wal", "state.db-shm", "daemon.log"];
 
-/// Takes down everything and forgets it. On a full disk, too: what only takes space goes first, and what is done then writes
-/// nothing that it could not do without.
+/// Removes everything. It works on a full disk, too: files that only take space are removed first, and the later steps write
+/// only what they must.
 pub(crate) async fn wipe(home: &Home) -> Result<()> {
     for name in UNUSED {
         remove(&home.plane(name))?;
     }
-    // Where none was ever made the plane need not open: a machine without PostgreSQL can be cleared, too.
+    // Without databases the plane is not opened, so that a reset works on a machine without PostgreSQL.
     let folder = home.databases();
     if folder.exists() {
         let opened = PostgresPlane::open(escale_postgres::Config::new(folder));
-        opened.context("cannot open the databases, to remove them")?.0.wipe().await?;
+        opened.context("cannot open the databases in order to remove them")?.0.wipe().await?;
     }
     take_down(home).await?;
-    // Nothing is left that could be in it.
+    // Everything that could be in the cgroup has ended.
     Ok(DaemonCgroup::of(&home.tag()).remove()?)
 }

@@ -1,8 +1,8 @@
-//! The account's root key: random and of this installation alone, or fixed by the environment.
+//! The account's root key: random for each installation, or fixed by the environment.
 //!
-//! Two files of the home hold it, readable by their owner only: the installation's own key, made once, and the key that the
-//! running daemon accepts, which is another one when the environment fixed it. The command line reads the second while a
-//! daemon runs, so that both agree.
+//! Two files of the home contain root keys, readable by their owner only: the installation's own key, created once, and the
+//! key that the running daemon accepts, which differs if the environment fixes it. While a daemon runs, the command line reads
+//! the second, so that both agree.
 
 use crate::{home::Home, lock};
 use anyhow::{Context, Result, bail};
@@ -19,8 +19,8 @@ use std::{
 const ID: &str = "ESCALE_ACCESS_KEY";
 const SECRET: &str = "ESCALE_SECRET_KEY";
 
-/// AWS's lengths of an access key's id: <https://docs.aws.amazon.com/IAM/latest/APIReference/API_AccessKey.html>. The lower
-/// limit of 16 is not kept: `test` is what many scripts for local clouds use.
+/// The length of an access key's id: <https://docs.aws.amazon.com/IAM/latest/APIReference/API_AccessKey.html>. AWS's lower
+/// limit of 16 does not apply, because many scripts for local clouds use `test`.
 const ID_LENGTH: std::ops::RangeInclusive<usize> = 1..=128;
 
 #[derive(Serialize, Deserialize)]
@@ -30,7 +30,7 @@ struct Stored {
     secret_access_key: String,
 }
 
-/// The key of a daemon that starts: the environment's, else the installation's own, which the first start makes.
+/// The key of a starting daemon: the environment's, otherwise the installation's own, which the first start creates.
 pub(crate) fn of_daemon(home: &Home) -> Result<RootKey> {
     if let Some(fixed) = fixed()? {
         return Ok(fixed);
@@ -45,13 +45,13 @@ pub(crate) fn of_daemon(home: &Home) -> Result<RootKey> {
     }
 }
 
-/// Tells the command line which key this daemon accepts. Must be called by the holder of the daemon's lock, before it
-/// announces itself.
+/// Writes for the command line which key this daemon accepts. Must be called by the holder of the daemon's lock, before it
+/// writes its pid.
 pub(crate) fn publish(home: &Home, key: &RootKey) -> Result<()> {
     let path = home.root_key_in_use();
     let new = path.with_extension("new");
     let written = (|| {
-        // Only the holder of the lock writes it: what is there was left by a daemon that died.
+        // Only the holder of the lock writes this file, so an existing one was left by a daemon that died.
         remove(&new)?;
         write(&new, key)?;
         fs::rename(&new, &path)
@@ -59,7 +59,7 @@ pub(crate) fn publish(home: &Home, key: &RootKey) -> Result<()> {
     written.with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// The key for a client on this host: the environment's, else what the running daemon accepts, else the installation's own.
+/// The key for a client on this host: the environment's, otherwise the running daemon's, otherwise the installation's own.
 pub(crate) fn find(home: &Home) -> Result<RootKey> {
     if let Some(fixed) = fixed()? {
         return Ok(fixed);
@@ -69,18 +69,18 @@ pub(crate) fn find(home: &Home) -> Result<RootKey> {
     match read(&path)? {
         Some(key) => Ok(key),
         None if is_running => bail!(
-            "the running daemon has not written its root key to {}, so it is of an older version. Restart it: \
-             `escale stop`, then `escale start`",
+            "the running daemon has not written its root key to {}, so it is an older version. Restart it: run `escale \
+             stop`, then `escale start`",
             path.display()
         ),
         None => bail!(
-            "the installation in {} has no root key yet: its first start makes one. Run `escale start`",
+            "the installation in {} has no root key yet. Run `escale start`: the first start creates one",
             home.path().display()
         ),
     }
 }
 
-/// A key that nobody knows: for a cloud that serves no request.
+/// A new random key.
 pub(crate) fn random() -> RootKey {
     RootKey { id: format!("AKIA{}", ids::random_upper(16)), secret: Secret::new(ids::random_hex(40)) }
 }
@@ -94,16 +94,16 @@ fn fixed() -> Result<Option<RootKey>> {
 fn pair(id: Option<String>, secret: Option<String>) -> Result<Option<RootKey>> {
     match (id, secret) {
         (None, None) => Ok(None),
-        (Some(_), None) => bail!("{ID} is set and {SECRET} is not: set both to fix the root key, or neither"),
-        (None, Some(_)) => bail!("{SECRET} is set and {ID} is not: set both to fix the root key, or neither"),
+        (Some(_), None) => bail!("{ID} is set and {SECRET} is not. Set both to fix the root key, or neither"),
+        (None, Some(_)) => bail!("{SECRET} is set and {ID} is not. Set both to fix the root key, or neither"),
         (Some(id), Some(secret)) => {
-            // Anything else could not be told apart from the rest of a signature's credential scope.
+            // The id precedes `/` in a signature's credential scope, so other characters would be ambiguous.
             let is_word = |c: u8| c.is_ascii_alphanumeric() || c == b'_';
             if !ID_LENGTH.contains(&id.len()) || !id.bytes().all(is_word) {
-                bail!("{ID}={id}: an access key's id is 1 to 128 letters, digits or underscores");
+                bail!("{ID}={id}: the id of an access key must be 1 to 128 letters, digits or underscores");
             }
             if !secret.bytes().all(|c| c.is_ascii_graphic()) {
-                bail!("{SECRET}: a secret key is printable ASCII without spaces");
+                bail!("{SECRET}: a secret key must be printable ASCII without spaces");
             }
             Ok(Some(RootKey { id, secret: Secret::new(secret) }))
         }
@@ -117,26 +117,26 @@ fn read(path: &Path) -> Result<Option<RootKey>> {
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             return Err(error).with_context(|| {
                 format!(
-                    "the root key in {} is readable by its owner only. Run this as that user, for example through sudo, or \
-                     set {ID} and {SECRET}",
+                    "the root key in {} is readable by its owner only. Run this command as that user, for example with sudo, \
+                     or set {ID} and {SECRET}",
                     path.display()
                 )
             });
         }
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     };
-    // Not the parser's own error: it may quote the secret.
+    // The parser's error is dropped, because it may quote the secret.
     let Ok(Stored { access_key_id, secret_access_key }) = serde_json::from_slice(&text) else {
         bail!(
-            "the root key in {} is damaged. Remove the file and restart the daemon: it makes a new key, and everything \
-             else stays",
+            "the root key in {} is damaged. Remove the file and restart the daemon: it creates a new key and keeps \
+             everything else",
             path.display()
         );
     };
     Ok(Some(RootKey { id: access_key_id, secret: Secret::new(secret_access_key) }))
 }
 
-/// Makes the installation's key. A crash leaves all of it or nothing; of two that start at once, one's key counts.
+/// Creates the installation's key atomically. If two daemons start at once, both use the key of the first.
 fn make(path: &Path) -> std::io::Result<()> {
     let new = path.with_extension(format!("{}.new", std::process::id()));
     remove(&new)?;
@@ -173,7 +173,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
-    fn both_variables_or_neither() {
+    fn environment_must_set_both_variables_or_neither() {
         let pair = |id: &str, secret: &str| {
             let set = |text: &str| Some(text.to_owned()).filter(|t| !t.is_empty());
             pair(set(id), set(secret)).map(|key| key.map(|k| (k.id, k.secret.reveal().clone())))
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_made_once_and_for_its_owner_alone() {
+    fn key_is_created_once_and_readable_by_its_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("root-key.json");
         assert!(read(&path).unwrap().is_none());
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_key_is_named_without_its_text() {
+    fn error_about_a_damaged_key_does_not_quote_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("root-key.json");
         fs::write(&path, r#"{"accessKeyId":"AKIA","secretAccessKey":"hush"#).unwrap();

@@ -1,30 +1,30 @@
-//! What can be set from outside: environment variables, read once by the daemon.
+//! Settings from environment variables, which the daemon reads once.
 
 use crate::{home::Home, lock};
 use anyhow::{Context, Result, bail};
 use escale_network::InternetHost;
 use escale_service::Config;
 
-/// The configuration of the cloud. The root key is apart: see [`crate::root_key`].
+/// The configuration of the cloud, without the root key: see [`crate::root_key`].
 pub(crate) struct Settings {
     pub(crate) config: Config,
-    /// Machines on the cloud's Internet that belong to nobody's network.
+    /// Hosts on the cloud's Internet that belong to no VPC.
     pub(crate) internet_hosts: Vec<InternetHost>,
 }
 
-/// The variables, with what each means; `escale start --help` prints them.
+/// The variables and their meaning; `escale --help` prints them.
 pub(crate) const VARIABLES: &str = "\
 Environment:
-  ESCALE_HOME         where the data lies [default: $XDG_DATA_HOME/escale]
+  ESCALE_HOME         folder of this installation's data [default: $XDG_DATA_HOME/escale]
   ESCALE_ENDPOINT     host and port of the API [default: 127.0.0.1:4566]
   ESCALE_WEB_PORT     port that serves load balancers and distributions by name [default: 8080]
-  ESCALE_DNS_PORT     port of 127.0.0.1 that answers hosted zones, over UDP and TCP; 0 is any [default: 5354]
-  ESCALE_REGION       the region that this cloud is [default: eu-west-3]
-  ESCALE_ACCOUNT      the account's number, 12 digits [default: 000000000000]
-  ESCALE_ACCESS_KEY   fixes the root key's id, together with its secret [default: a random key of this installation, which
-                      `escale env` prints]
-  ESCALE_SECRET_KEY   fixes the root key's secret; both are set, or neither
-  ESCALE_INTERNET_HOSTS  machines on the cloud's Internet for tests and drills, for example
+  ESCALE_DNS_PORT     port of 127.0.0.1 that serves hosted zones over UDP and TCP; 0 chooses a free port [default: 5354]
+  ESCALE_REGION       region of this cloud [default: eu-west-3]
+  ESCALE_ACCOUNT      account id, 12 digits [default: 000000000000]
+  ESCALE_ACCESS_KEY   id of the root key; set it together with ESCALE_SECRET_KEY [default: a random key of this
+                      installation, which `escale env` prints]
+  ESCALE_SECRET_KEY   secret of the root key; set it together with ESCALE_ACCESS_KEY
+  ESCALE_INTERNET_HOSTS  hosts on the cloud's Internet, for tests, for example
                       visitor=198.18.200.1,rogue=198.18.200.2 (from 198.18.200.0 upward) [default: none]
   ESCALE_LOG          what the daemon logs, for example info or escale_engine=debug [default: info]";
 
@@ -38,24 +38,28 @@ impl Settings {
         }
         if let Some(account) = get("ESCALE_ACCOUNT") {
             if account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()) {
-                bail!("ESCALE_ACCOUNT={account}: an account's number has 12 digits");
+                bail!("ESCALE_ACCOUNT={account}: an account id must have 12 digits");
             }
             config.account = account;
         }
         if let Some(endpoint) = get("ESCALE_ENDPOINT") {
             let at: std::net::SocketAddr = endpoint.parse().with_context(|| {
-                format!("ESCALE_ENDPOINT={endpoint}: expected address:port, as 127.0.0.1:4566")
+                format!("ESCALE_ENDPOINT={endpoint}: expected address:port, for example 127.0.0.1:4566")
             })?;
             if !at.ip().is_loopback() {
-                bail!("ESCALE_ENDPOINT={endpoint}: the API is served on loopback only (127.x.x.x)");
+                bail!(
+                    "ESCALE_ENDPOINT={endpoint}: the API is served on loopback only. Use an address 127.x.x.x"
+                );
             }
             config.endpoint = at.to_string();
         }
         if let Some(port) = get("ESCALE_WEB_PORT") {
-            config.web_port = port.parse().with_context(|| format!("ESCALE_WEB_PORT={port}: not a port"))?;
+            config.web_port =
+                port.parse().with_context(|| format!("ESCALE_WEB_PORT={port}: this is not a port number"))?;
         }
         if let Some(port) = get("ESCALE_DNS_PORT") {
-            config.dns_port = port.parse().with_context(|| format!("ESCALE_DNS_PORT={port}: not a port"))?;
+            config.dns_port =
+                port.parse().with_context(|| format!("ESCALE_DNS_PORT={port}: this is not a port number"))?;
         }
         Ok(Settings {
             config,
@@ -63,7 +67,7 @@ impl Settings {
         })
     }
 
-    /// The same for the command line: where a daemon runs already, its own addresses count.
+    /// The settings for the command line. If a daemon runs, they have that daemon's addresses.
     pub(crate) fn of(home: &Home) -> Result<Settings> {
         let mut settings = Settings::from_environment()?;
         if let Some(daemon) = lock::running(home)? {
@@ -98,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn internet_hosts_are_read_or_refused() {
+    fn parses_internet_hosts_or_refuses_them() {
         let hosts = internet_hosts("a=198.18.200.1, b=198.18.200.2").unwrap();
         assert_eq!(hosts.iter().map(|h| h.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
         assert!(internet_hosts("").unwrap().is_empty());

@@ -1,18 +1,20 @@
-//! The text of the systemd unit, and of the file with its settings. Pure.
+//! The text of the systemd unit and of its environment file. Pure.
 
 use anyhow::{Context, Result, bail};
 use std::{ffi::OsString, path::Path, time::Duration};
 
-/// Tasks get their stop signal at once, and their own `stopTimeout` up to this: what ignores the signal must not hold a shutdown.
+/// Tasks get their stop signal at once and then their own `stopTimeout`, but at most this time: a task that ignores the signal
+/// must not block a shutdown.
 pub(crate) const TASKS_WITHIN: Duration = Duration::from_secs(20);
 
-/// For a fast shutdown of all database servers, a checkpoint each. What takes longer is killed and recovers from its WAL.
+/// The limit for a fast shutdown of all database servers, with a checkpoint each. A server that takes longer is killed and
+/// recovers from its WAL.
 pub(crate) const DATABASES_WITHIN: Duration = Duration::from_secs(30);
 
-/// systemd's own limit, above both together; what it then kills is only this program.
+/// systemd's own limit, which is longer than both together. With `KillMode=process` it then kills this program only.
 const STOP_WITHIN: Duration = Duration::from_secs(90);
 
-/// What a unit is made of.
+/// The paths in a unit.
 pub(crate) struct Unit<'a> {
     pub(crate) program: &'a Path,
     pub(crate) home: &'a Path,
@@ -40,11 +42,11 @@ ExecStart={program} daemon --to-log
 # Stops tasks, then databases, when the unit is stopped or the machine goes down; not at a restart.
 ExecStop={program} service halt
 TimeoutStopSec={stop}
-# Containers and databases are processes of their own: they outlive the daemon, and the next one finds them.
+# Containers and databases are processes of their own: they outlive the daemon, and the next one adopts them.
 KillMode=process
 Restart=always
 RestartSec=1
-# It ends with 0 when `escale stop`, `down` or `reset` ask it to.
+# The exit code is 0 after `escale stop`, `down` and `reset`: then systemd must not start it again.
 RestartPreventExitStatus=0
 OOMPolicy=continue
 TasksMax=infinity
@@ -57,7 +59,7 @@ WantedBy=multi-user.target
     ))
 }
 
-/// Whether a unit with this text is the one of a home.
+/// Whether a unit with this text belongs to this home.
 pub(crate) fn is_of(text: &str, home: &Path) -> bool {
     home_variable(home).is_ok_and(|variable| text.lines().any(|line| line == variable))
 }
@@ -66,7 +68,7 @@ fn home_variable(home: &Path) -> Result<String> {
     Ok(format!("Environment=\"ESCALE_HOME={}\"", escaped_in_quotes(home)?))
 }
 
-/// The variables that set the daemon up, in the form of systemd's `EnvironmentFile`. Where the data lies is in the unit.
+/// The daemon's settings as systemd's `EnvironmentFile`. ESCALE_HOME is in the unit itself, which [`is_of`] reads.
 pub(crate) fn environment(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<String> {
     let mut lines = Vec::new();
     for (name, value) in variables {
@@ -75,7 +77,10 @@ pub(crate) fn environment(variables: impl Iterator<Item = (OsString, OsString)>)
         };
         let value = value.to_str().with_context(|| format!("{name} is not UTF-8"))?;
         if value.chars().any(char::is_control) {
-            bail!("{name} has a control character in its value, which a service's settings cannot hold");
+            bail!(
+                "the value of {name} has a control character, which systemd's EnvironmentFile cannot contain. Remove the \
+                 character and install the service again"
+            );
         }
         let special = |c: char| matches!(c, '"' | '\\' | '`' | '$');
         let escaped: String =
@@ -86,7 +91,7 @@ pub(crate) fn environment(variables: impl Iterator<Item = (OsString, OsString)>)
     Ok(lines.concat())
 }
 
-/// Whether `systemctl list-jobs` names a job that stops the unit. At `systemctl restart` the job is `restart`.
+/// Whether the output of `systemctl list-jobs` has a job that stops the unit. After `systemctl restart` the job is `restart`.
 pub(crate) fn has_stop_job(jobs: &str, unit: &str) -> bool {
     jobs.lines().any(|line| {
         let mut words = line.split_whitespace().skip_while(|word| *word != unit).skip(1);
@@ -98,7 +103,7 @@ fn quoted(path: &Path) -> Result<String> {
     Ok(format!("\"{}\"", escaped_in_quotes(path)?))
 }
 
-/// Percent signs begin systemd's specifiers; backslashes and quotes are C's. systemd.syntax(7)
+/// Escapes backslashes and quotes as in C, and percent signs, which begin systemd's specifiers: systemd.syntax(7).
 fn escaped_in_quotes(path: &Path) -> Result<String> {
     Ok(escaped(path)?.replace('\\', "\\\\").replace('"', "\\\""))
 }
@@ -107,7 +112,8 @@ fn escaped(path: &Path) -> Result<String> {
     let text = path.to_str().filter(|t| !t.chars().any(char::is_control));
     let text = text.with_context(|| {
         format!(
-            "{}: a systemd unit cannot name a path with control characters or that is not UTF-8",
+            "{}: a systemd unit cannot contain this path, because it has control characters or is not UTF-8. Move it to \
+             another path",
             path.display()
         )
     })?;
@@ -128,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_unit_keeps_what_runs_and_stops_it_in_order() {
+    fn unit_restarts_the_daemon_and_stops_tasks_before_databases() {
         let unit = of("/var/lib/my \"50%\" home");
         for line in [
             "ExecStart=\"/usr/bin/escale\" daemon --to-log",
@@ -149,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_those_of_the_shell() {
+    fn environment_file_has_the_settings_of_the_shell() {
         let variables = |list: &[(&str, &str)]| {
             let owned: Vec<_> = list.iter().map(|(k, v)| (OsString::from(k), OsString::from(v))).collect();
             environment(owned.into_iter())
@@ -173,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_stop_is_a_stop() {
+    fn restart_is_not_a_stop_job() {
         for (jobs, stops) in [
             ("", false),
             ("123 escale.service stop running\n", true),

@@ -1,4 +1,4 @@
-//! What reaches what: the graph that diagrams, costs and checks are drawn from.
+//! The graph of connections between an application's parts, for diagrams, cost estimates and checks.
 
 use crate::manifest::{Manifest, Nat};
 

@@ -3,12 +3,11 @@
 //! ```text
 //! text ─ yaml ─▶ tree with places ─ environments ─▶ overlaid tree ─ read, check ─▶ Manifest ─ template ─▶ Template
 //! ```
-//! A key of the manifest is enacted or refused by name; nothing is accepted and ignored. The template is one for AWS
-//! and for Escale: what differs between them comes in as parameters. Here nothing is read, written or asked of the
-//! world, no clock, no file, no network: callers hand in text and get values.
+//! A key of the manifest is enacted or refused by name; nothing is accepted and ignored. The template is the same for AWS and
+//! for Escale: parameters hold the differences. This crate is pure: it uses no clock, no file and no network.
 //!
-//! Start at [`Manifest::parse`], go on to [`template()`]; [`registry_template`] is the small one that must be deployed before
-//! it, since services can only start from images that are there; [`graph()`] is what diagrams and costs are drawn from.
+//! Start at [`Manifest::parse`], then [`template()`]. [`registry_template`] is a small template that must be deployed first,
+//! because services can only start from images that exist. [`graph()`] is the input for diagrams and cost estimates.
 
 mod graph;
 mod manifest;

@@ -1,4 +1,4 @@
-//! What is wrong with a manifest, told so that its writer can mend it: where, what, and the nearest right word.
+//! Errors in a manifest: the place, the cause, and a hint how to fix it, such as the nearest known word.
 
 use std::{fmt, sync::Arc};
 
@@ -11,19 +11,19 @@ pub struct Place {
     pub length: usize,
 }
 
-/// A manifest's text and the name that errors call it by.
+/// A manifest's text, and its name in errors.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Source {
     pub file: String,
     pub text: String,
 }
 
-/// One fault. `Display` shows the line with the fault underlined, and the hint.
+/// One error. `Display` shows the line with the error underlined, and the hint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     pub place: Place,
     pub message: String,
-    /// The way out, when one is known.
+    /// How to fix it, if known.
     pub hint: Option<String>,
     source: Arc<Source>,
 }
@@ -70,7 +70,7 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// The known word that `word` was most likely meant to be: at most a third of its letters away.
+/// The known word that `word` probably means: at most a third of its letters differ.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let (distance, best) = known.into_iter().map(|k| (distance(word, k), k)).min_by_key(|(d, _)| *d)?;
     (distance <= (word.chars().count() / 3).max(1)).then_some(best)
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_the_word_that_was_meant() {
+    fn suggests_the_nearest_known_word() {
         let known = ["services", "database", "buckets"];
         assert_eq!(nearest("servces", known), Some("services"));
         assert_eq!(nearest("serivces", known), Some("services"));

@@ -1,10 +1,10 @@
-//! The environment variables that a service gets without asking: by its `port`, and by what it `uses`.
+//! The environment variables that a service gets automatically, for its `port` and for what it `uses`.
 //!
 //! | for | variables |
 //! | --- | --- |
 //! | `port` | `PORT` |
 //! | a database `db` | `DB_HOST` `DB_PORT` `DB_NAME` `DB_USER` `DB_PASSWORD` |
-//! | a bucket `media` | `MEDIA_BUCKET` `MEDIA_PREFIX` (what keys start with: `media/`) `MEDIA_URL` (what stands before the rest of the key: `https://shop.example.com/media`) |
+//! | a bucket `media` | `MEDIA_BUCKET` `MEDIA_PREFIX` (the prefix of all keys: `media/`) `MEDIA_URL` (the URL that replaces this prefix: `https://shop.example.com/media`) |
 //! | any signed bucket | `CDN_KEY_ID` `CDN_PRIVATE_KEY` (PEM), to sign URLs with |
 
 use crate::{
@@ -19,13 +19,13 @@ pub(crate) struct Variable {
 }
 
 pub(crate) enum Source {
-    /// In the task definition, for all to read.
+    /// A plain value in the task definition.
     Plain(Value),
     /// From Secrets Manager: `value_from` for the container, `arn` for the policy that lets it in.
     Secret { value_from: Value, arn: Value },
 }
 
-/// RDS's master user; its password is made and kept by RDS.
+/// RDS's master user. RDS generates and stores its password.
 pub(crate) const DATABASE_USER: &str = "app";
 
 pub(crate) fn injected(manifest: &Manifest, service: &Service) -> Vec<Variable> {

@@ -1,5 +1,5 @@
-//! YAML as a tree in which everything knows its place. Strict: one document, no tags, no anchors, no
-//! repeated keys, since each of them hides from a reader what the manifest says.
+//! YAML as a tree whose nodes know their places. It accepts one document without tags, anchors and repeated keys, because each
+//! of these hides from a reader what the manifest says.
 
 use crate::problem::{Place, Problem, Source};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
@@ -14,7 +14,7 @@ pub(crate) struct Node {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Kind {
-    /// Text; `plain` when it was not quoted, so that it may mean a number, a boolean or nothing.
+    /// Text; `plain` if it was not quoted, so that it can also mean a number, a boolean or null.
     Scalar {
         text: String,
         plain: bool,
@@ -29,7 +29,7 @@ pub(crate) struct Key {
     pub(crate) place: Place,
 }
 
-/// How deep a manifest may nest; what nests deeper is a mistake or an attack on the stack.
+/// The limit of nesting. Deeper nesting is a mistake or an attempt to overflow the stack.
 const DEPTH: usize = 32;
 
 impl Node {
@@ -48,7 +48,7 @@ impl Node {
         matches!(&self.kind, Kind::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null"))
     }
 
-    /// What kind of thing it is, for messages.
+    /// The kind of node, for messages.
     pub(crate) fn noun(&self) -> &'static str {
         match &self.kind {
             _ if self.is_nothing() => "nothing",
@@ -58,7 +58,7 @@ impl Node {
         }
     }
 
-    /// The JSON value that it stands for, by YAML's core schema.
+    /// The JSON value of the node, by YAML's core schema.
     pub(crate) fn to_json(&self) -> Value {
         match &self.kind {
             _ if self.is_nothing() => Value::Null,
@@ -181,12 +181,12 @@ impl<'a> TreeReader<'a> {
                 return Err(self.refuse(span, "a key must be a single word"));
             };
             if entries.iter().any(|(k, _)| k.text == text) {
-                return Err(self.refuse(span, &format!("`{text}` stands here a second time")));
+                return Err(self.refuse(span, &format!("the key `{text}` is repeated")));
             }
             let (event, span) = self.next()?;
             let mut value = self.node(event, span, depth + 1)?;
             if value.is_nothing() {
-                value.place = key.place; // what is not there can only be pointed at by its key
+                value.place = key.place; // an empty value has no place of its own, so errors point at its key
             }
             entries.push((Key { text, place: key.place }, value));
         }

@@ -1,4 +1,4 @@
-//! Users and groups by the names that an image's own `/etc/passwd` and `/etc/group` give them.
+//! Looks up users and groups in an image's own `/etc/passwd` and `/etc/group`.
 
 /// The two files' texts; empty when the image has none.
 #[derive(Default)]
@@ -29,9 +29,9 @@ impl Accounts {
         let numbers = row(&self.passwd, name).and_then(|r| r[2].parse().ok().zip(r.get(3)?.parse().ok()));
         match numbers {
             Some(numbers) => Ok(numbers),
-            // who has this name has number 0, whatever the file says
+            // `root` is always 0, whatever the file says
             None if name == "root" => Ok((0, 0)),
-            None => Err(format!("the image's /etc/passwd has no user `{name}`; use its number")),
+            None => Err(format!("the image's /etc/passwd has no user `{name}`. Use the numeric id")),
         }
     }
 
@@ -40,7 +40,7 @@ impl Accounts {
         let root = || (name == "root").then_some(0);
         number
             .or_else(root)
-            .ok_or_else(|| format!("the image's /etc/group has no group `{name}`; use its number"))
+            .ok_or_else(|| format!("the image's /etc/group has no group `{name}`. Use the numeric id"))
     }
 }
 
@@ -60,7 +60,7 @@ mod tests {
             passwd: "# users\nroot:x:0:0::/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n".into(),
             group: "app:x:1001:\nextra:x:7:app\n".into(),
         };
-        let told: Vec<String> =
+        let lines: Vec<String> =
             ["5", "5:6", "app", "app:extra", "app:6", "5:extra", "root", "nobody", "app:none"]
                 .iter()
                 .map(|text| match accounts.owner(text) {
@@ -76,8 +76,8 @@ mod tests {
             app:6: 1000 6
             5:extra: 5 7
             root: 0 0
-            nobody: the image's /etc/passwd has no user `nobody`; use its number
-            app:none: the image's /etc/group has no group `none`; use its number"#]]
-        .assert_eq(&told.join("\n"));
+            nobody: the image's /etc/passwd has no user `nobody`. Use the numeric id
+            app:none: the image's /etc/group has no group `none`. Use the numeric id"#]]
+        .assert_eq(&lines.join("\n"));
     }
 }

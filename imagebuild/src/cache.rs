@@ -1,4 +1,4 @@
-//! Blobs of images that were pulled, by their digests, so that what is there is not pulled again.
+//! A cache of the blobs of pulled images by digest, so that a blob is pulled only once.
 
 use crate::layout::{LayoutError, at, blob_path, digest_of};
 use escale_base::Clock;
@@ -8,26 +8,26 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// What is kept for the next build. Larger than the bases of a few applications, small beside the disk of a machine that
-/// runs them.
+/// The size of the cache after a trim: larger than the base images of a few applications, small compared to the disk of a
+/// machine that runs them.
 const KEPT_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 
-/// A folder of blobs. A file that stands under its name was whole, and on the disk, when it got the name.
+/// A folder of blobs. A file gets its final name only when it is complete and on disk.
 #[derive(Clone, Debug)]
 pub struct Cache {
     folder: PathBuf,
 }
 
 impl Cache {
-    /// Opens a folder, which is made when it is not there.
+    /// Opens a folder and creates it if it does not exist.
     pub fn open(folder: &Path) -> Result<Cache, LayoutError> {
         let blobs = folder.join("blobs/sha256");
         fs::create_dir_all(&blobs).map_err(|e| at(&blobs, e))?;
         Ok(Cache { folder: folder.to_owned() })
     }
 
-    /// Forgets what was used longest ago, until what is left is within the bound. Not while something is built: what was
-    /// just pulled may be more than that.
+    /// Removes the least recently used blobs until the rest is within the limit. Must not be called during a build, which may
+    /// need more than the limit.
     pub fn trim(&self) -> Result<(), LayoutError> {
         self.trim_to(KEPT_BYTES)
     }
@@ -59,11 +59,11 @@ impl Cache {
         &self.folder
     }
 
-    /// Whether a blob is there, with all its bytes. It counts as used now.
+    /// Whether a blob exists with all its bytes. Marks it as used now.
     pub(crate) fn has(&self, digest: &str, size_bytes: u64) -> Result<bool, LayoutError> {
         let path = blob_path(&self.folder, digest)?;
         let Ok(file) = fs::File::open(&path) else { return Ok(false) };
-        // A disk may have lost what it said it had.
+        // A disk may have lost data that it reported as written.
         if file.metadata().map_err(|e| at(&path, e))?.len() != size_bytes {
             return Ok(false);
         }
@@ -72,19 +72,19 @@ impl Cache {
         Ok(true)
     }
 
-    /// A file for a blob that is not whole yet. What a crash leaves of it is forgotten like a blob.
+    /// A file for an incomplete blob. After a crash it is removed like a blob that is no longer used.
     pub(crate) fn temporary(&self) -> Result<tempfile::NamedTempFile, LayoutError> {
         let blobs = self.folder.join("blobs/sha256");
         tempfile::NamedTempFile::new_in(&blobs).map_err(|e| at(&blobs, e))
     }
 
-    /// Takes a file whose bytes were seen to have the digest, and are on the disk: a power cut could leave the name alone.
+    /// Adds a file whose bytes have the digest and are on disk. A name before the bytes could be all that a power failure leaves.
     pub(crate) fn keep(&self, file: tempfile::NamedTempFile, digest: &str) -> Result<(), LayoutError> {
         let path = blob_path(&self.folder, digest)?;
         file.persist(&path).map(drop).map_err(|e| at(&path, e.error))
     }
 
-    /// Keeps bytes that are in memory; gives their digest.
+    /// Adds bytes from memory; returns their digest.
     pub(crate) fn put(&self, bytes: &[u8]) -> Result<String, LayoutError> {
         let digest = digest_of(bytes);
         if !self.has(&digest, bytes.len() as u64)? {
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_lacks_bytes_is_not_there_and_comes_again() {
+    fn truncated_blob_is_missing_and_can_be_added_again() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::open(folder.path()).unwrap();
         let digest = cache.put(b"bytes").unwrap();
@@ -115,12 +115,12 @@ mod tests {
     }
 
     #[test]
-    fn forgets_what_was_used_longest_ago() {
+    fn trim_removes_least_recently_used_blobs() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::open(folder.path()).unwrap();
         let digests: Vec<String> =
             ["aaaa", "bbbb", "cccc"].map(|text| cache.put(text.as_bytes()).unwrap()).into();
-        // as if they had been used one an hour, the last one longest ago
+        // as if one had been used each hour, the last one longest ago
         for (age, digest) in digests.iter().enumerate() {
             let file = fs::File::open(blob_path(folder.path(), digest).unwrap()).unwrap();
             let modified = file.metadata().unwrap().modified().unwrap();

@@ -1,4 +1,4 @@
-//! How a Dockerfile's words look in an image's configuration.
+//! Translates instructions into an image's configuration.
 
 use crate::{
     dockerfile::{Command, Healthcheck},
@@ -6,7 +6,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 
-/// `shell` is what the base image says of its own.
+/// `shell` is the base image's `SHELL`.
 pub(crate) fn argv(command: &Command, shell: Option<&Value>) -> Value {
     match (command, shell.and_then(Value::as_array)) {
         (Command::Exec(words), _) => json!(words),

@@ -1,4 +1,4 @@
-//! The build context: a folder, and what `.dockerignore` hides of it.
+//! The build context: a folder without the files that `.dockerignore` excludes.
 
 use crate::glob;
 use escale_files::{Entry, FileError, Folder, Kind};
@@ -46,7 +46,7 @@ impl Context {
         Ok(found)
     }
 
-    /// What a source of `COPY` names: itself, or all that its pattern matches. Paths relative to the context.
+    /// The files that a source of `COPY` names: one path, or all matches of its pattern. Paths are relative to the context.
     pub(crate) fn select(&self, source: &str) -> Result<Vec<String>, FileError> {
         if source.is_empty() {
             return Ok(vec![String::new()]);
@@ -57,14 +57,14 @@ impl Context {
         }
         let hidden = self.ignore.hides(source);
         match self.folder.look(source, true) {
-            // A hidden folder may hold something that is not.
+            // An ignored folder may contain a file that a later pattern includes again.
             Ok(entry) if entry.kind == Kind::Folder || !hidden => Ok(vec![source.to_owned()]),
             Err(e) if !hidden && !e.is_missing() => Err(e),
             _ => Ok(Vec::new()),
         }
     }
 
-    /// Whether a path exists but is hidden, for messages.
+    /// Whether a path exists but is ignored, for messages.
     pub(crate) fn is_ignored(&self, source: &str) -> bool {
         self.folder.look(source, false).is_ok() && self.ignore.hides(source)
     }
@@ -78,7 +78,7 @@ impl Context {
             if !hidden {
                 found.push((path.clone(), entry));
             }
-            // a later pattern may bring something below a hidden folder back
+            // a later pattern may include a file below an ignored folder again
             if is_folder && (!hidden || self.ignore.has_exceptions) {
                 self.walk(&path, found)?;
             }
@@ -113,7 +113,7 @@ impl Ignore {
         Ignore { has_exceptions: patterns.iter().any(|(hides, _)| !hides), patterns }
     }
 
-    /// Whether a path, relative to the context, is hidden.
+    /// Whether a path, relative to the context, is ignored.
     pub fn hides(&self, path: &str) -> bool {
         let ends = path.match_indices('/').map(|(i, _)| i).chain([path.len()]);
         let above: Vec<&str> = ends.map(|end| &path[..end]).collect();

@@ -1,5 +1,5 @@
-//! Docker, podman or buildah, for Dockerfiles that run commands: whichever is there builds, and its image comes
-//! back as an OCI layout.
+//! Builds Dockerfiles that run commands with docker, podman or buildah, whichever is installed, and reads the image back as
+//! an OCI layout.
 
 use crate::{
     dockerfile::NeedsEngine,
@@ -27,19 +27,19 @@ pub enum Engine {
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     #[error(
-        "{0}, and none of docker (with its daemon), podman, buildah works here. Install one ({install}), or build the image elsewhere and name it with `image:`",
+        "{0}, which needs docker (with its daemon), podman or buildah, and none of them works on this machine. Install one ({install}), or build the image elsewhere and name it with `image:`",
         install = packages::install(Package::Buildah)
     )]
     None(NeedsEngine),
-    #[error("`{command}` failed ({status}); its last lines:\n{output}")]
+    #[error("`{command}` failed ({status}). Its last lines are:\n{output}")]
     Failed { command: String, status: String, output: String },
-    #[error("starting `{command}`: {error}")]
+    #[error("cannot start `{command}`: {error}")]
     Start { command: String, error: io::Error },
     #[error(transparent)]
     Layout(#[from] LayoutError),
 }
 
-/// What `docker save` writes, within the layout that is made of it.
+/// The archive that `docker save` writes, in the folder of the layout.
 const ARCHIVE: &str = "saved.tar";
 
 impl Engine {
@@ -53,8 +53,8 @@ impl Engine {
         }
     }
 
-    /// The first engine in a search path (`$PATH`) that works: a docker without its daemon does not. The error tells
-    /// what it is needed for.
+    /// The first engine in a search path (`$PATH`) that works; docker without its daemon does not. The error includes the reason
+    /// that an engine is needed.
     pub fn find(path: &OsStr, needed: NeedsEngine) -> Result<Engine, EngineError> {
         let works = |engine: &Engine| {
             let programs = std::env::split_paths(path).map(|p| p.join(engine.program()));
@@ -68,12 +68,12 @@ impl Engine {
         Engine::ALL.into_iter().find(works).ok_or(EngineError::None(needed))
     }
 
-    /// The command that gets an image from where the login is for, so that the build finds it here.
+    /// The command that pulls an image with this login before the build.
     pub fn pull(self, image: &str, login: &EngineLogin) -> Vec<String> {
         let folder = login.folder.path();
         let (program, file) = (self.program().to_owned(), folder.join(EngineLogin::FILE));
         let option = |name: &str, path: &Path| format!("--{name}={}", path.display());
-        // to docker everything on loopback may speak plain HTTP; the others have to be told
+        // docker accepts plain HTTP on loopback; podman and buildah need a flag
         let words = match self {
             Engine::Docker => vec![program, option("config", folder), "pull".into()],
             Engine::Podman | Engine::Buildah => {
@@ -119,8 +119,8 @@ impl Engine {
     }
 }
 
-/// A registry's credentials as engines read them, in a folder that goes with this value. The users' own logins stay as
-/// they are. Docker also finds in it which daemon it speaks to, so that it pulls into the one that builds.
+/// A registry's credentials in the form that engines read, in a folder that is deleted with this value. The user's own logins
+/// are not changed. The folder also has the user's docker context, so that docker pulls into the daemon that builds.
 pub struct EngineLogin {
     folder: tempfile::TempDir,
 }
@@ -134,9 +134,9 @@ impl EngineLogin {
         EngineLogin::beside(users.as_deref(), registry)
     }
 
-    /// With the contexts of docker that stand in this folder, the user's own. <https://docs.docker.com/engine/manage-resources/contexts/>
+    /// Takes docker's contexts from this folder of the user. <https://docs.docker.com/engine/manage-resources/contexts/>
     pub fn beside(users: Option<&Path>, registry: &Target) -> Result<EngineLogin, EngineError> {
-        // a token is nobody else's
+        // the token must be readable by its owner only
         let own = std::fs::Permissions::from_mode(0o700);
         let made = tempfile::Builder::new().permissions(own).tempdir();
         let folder = made.map_err(|e| at(&std::env::temp_dir(), e))?;
@@ -145,10 +145,10 @@ impl EngineLogin {
         let auth = STANDARD.encode(pair.unwrap_or_default());
         let mut config = serde_json::json!({"auths": {registry.address.as_str(): {"auth": auth}}});
         if let Some(users) = users {
-            // none, or one that docker itself could not read: then there is no choice of a context in it
+            // a missing or unreadable file names no context
             let text = std::fs::read(users.join(EngineLogin::FILE)).unwrap_or_default();
-            let told: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
-            if let Some(current) = told.get("currentContext") {
+            let users_config: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+            if let Some(current) = users_config.get("currentContext") {
                 config["currentContext"] = current.clone();
             }
             let (contexts, link) = (users.join("contexts"), folder.path().join("contexts"));
@@ -160,7 +160,7 @@ impl EngineLogin {
     }
 }
 
-/// Builds with an engine; each line that it prints goes to `line`. Blocks until it is done.
+/// Builds with an engine, and passes each line of its output to `line`. Blocks until the build ends.
 pub fn build_with(
     commands: &[Vec<String>],
     to: &Path,
@@ -169,7 +169,7 @@ pub fn build_with(
 ) -> Result<Layout, EngineError> {
     std::fs::create_dir_all(to).map_err(|e| at(to, e))?;
     let built = commands.iter().try_for_each(|words| run(words, line));
-    // It is as large as the image, also when only a half was saved.
+    // The archive is as large as the image, so it is removed even after a failure.
     let archive = to.join(ARCHIVE);
     match std::fs::remove_file(&archive) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(at(&archive, e).into()),
@@ -187,8 +187,8 @@ fn run(words: &[String], line: &mut dyn FnMut(&str)) -> Result<(), EngineError> 
     let (program, arguments) = words.split_first().ok_or_else(|| start(io::Error::other("empty command")))?;
     let (reader, writer) = io::pipe().map_err(start)?;
     let both = writer.try_clone().map_err(start)?;
-    // the command, with its ends of the pipe, is dropped at the end of this statement
-    // Escale's own files are nobody else's, and its umask says so. Engines would make the folders of an image by it.
+    // the command and its ends of the pipe are dropped at the end of this statement, so that the reader sees the end
+    // Escale's umask makes its own files private. An engine would apply it to the folders of the image, so it is reset.
     let mut child = Command::new("/bin/sh")
         .args(["-c", "umask 022 && exec \"$@\"", "sh", program])
         .args(arguments)

@@ -7,14 +7,14 @@ pub(crate) fn matches(pattern: &str, path: &str) -> bool {
     folders(&pattern, &path) == Found::Yes
 }
 
-/// What is left of a text beside what is left of a pattern.
+/// The result of matching the rest of a text against the rest of a pattern.
 #[derive(PartialEq)]
 enum Found {
     Yes,
-    /// Not here; a star before may take more and try again.
+    /// No match; a star before may take more and try again.
     No,
-    /// Nor would it help if a star before took more: what it would leave was tried. Without this, each star would multiply
-    /// the work of those before it.
+    /// No match, and an earlier star cannot help either, because the rests that it would leave were tried. Without this, each
+    /// star would multiply the work of those before it.
     Never,
 }
 
@@ -49,7 +49,7 @@ fn segment(pattern: &[char], text: &[char]) -> Found {
     }
 }
 
-/// A star: it takes nothing, or one, or two, …
+/// Matches a star, which takes zero or more items.
 fn anywhere<T>(text: &[T], rest: impl Fn(&[T]) -> Found) -> Found {
     let tries = (0..=text.len()).map(|n| rest(&text[n..]));
     tries.into_iter().find(|found| *found != Found::No).unwrap_or(Found::Never)

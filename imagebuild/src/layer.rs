@@ -28,12 +28,12 @@ pub(crate) enum What {
     Link(PathBuf),
 }
 
-/// Where a file's bytes are until they are in the layer. Thousands of files are not kept open: each is opened when it is written.
+/// The source of a file's bytes. A file is opened only when it is written, because thousands cannot stay open.
 #[derive(Clone, Debug)]
 pub(crate) enum Bytes {
     /// A file of Escale's own.
     Path(PathBuf),
-    /// A file of the build context, opened without leaving that.
+    /// A file of the build context, opened without following links out of it.
     Context(Arc<Folder>, String),
 }
 
@@ -49,7 +49,7 @@ impl Bytes {
 /// Paths inside the image, relative to its root, in the order in which they are written.
 pub(crate) type Entries = BTreeMap<String, Entry>;
 
-/// A layer that stands in a layout.
+/// A layer in a layout.
 pub(crate) struct Layer {
     pub(crate) digest: String,
     /// The digest before compression.
@@ -84,7 +84,7 @@ fn append<W: Write>(
     entry: &Entry,
     to: &Path,
 ) -> Result<(), LayoutError> {
-    // It is the archive for which there is no space.
+    // A full disk is the one of the archive, because the source is only read.
     let fault = |e: io::Error| at(if disk::is_full(&e) { to } else { Path::new(name) }, e);
     let mut header = tar::Header::new_gnu();
     header.set_mode(entry.mode);
@@ -106,7 +106,7 @@ fn append<W: Write>(
             let size = file.metadata().map_err(fault)?.len();
             header.set_entry_type(tar::EntryType::Regular);
             header.set_size(size);
-            // a file that grows or shrinks meanwhile would break the archive
+            // a file whose size changes meanwhile would corrupt the archive
             let mut counted = Exactly { file, left: size };
             tar.append_data(&mut header, name, &mut counted).map_err(fault)
         }

@@ -32,15 +32,15 @@ pub enum LayoutError {
     Full { path: String, why: String },
     #[error(transparent)]
     File(#[from] escale_files::FileError),
-    #[error("{path} is not what an OCI layout has there: {what}")]
+    #[error("{path} is not valid in an OCI layout: {what}")]
     Form { path: String, what: String },
-    #[error("{place} has no image for {architecture}; it has {there}")]
+    #[error("{place} has no image for {architecture}. It has images for {there}")]
     NoSuchArchitecture { place: String, architecture: String, there: String },
 }
 
 impl Layout {
-    /// Opens a layout with one image, or with one for several architectures, of which it takes the one asked for
-    /// (in Go's words: `amd64`, `arm64`).
+    /// Opens a layout with one image. If the image supports several architectures, it selects this one (by Go's names:
+    /// `amd64`, `arm64`).
     pub fn open(folder: &Path, architecture: &str) -> Result<Layout, LayoutError> {
         let mut list = read_json(&folder.join("index.json"))?;
         // an index may name an index: an image for several architectures
@@ -57,12 +57,12 @@ impl Layout {
         Err(form(&folder.join("index.json"), "indexes nest too deep"))
     }
 
-    /// An image whose blobs are all there.
+    /// An image whose blobs all exist.
     pub(crate) fn of(folder: &Path, digest: String, manifest: Value) -> Layout {
         Layout { folder: folder.to_owned(), digest, manifest }
     }
 
-    /// Where a blob is, by its digest.
+    /// The path of a blob.
     pub fn blob(&self, digest: &str) -> Result<PathBuf, LayoutError> {
         blob_path(&self.folder, digest)
     }
@@ -92,7 +92,7 @@ impl Layout {
     }
 }
 
-/// Indexes that may lie in one another.
+/// The limit of nested indexes.
 pub(crate) const NESTED_INDEXES: usize = 4;
 
 pub(crate) fn is_index(media_type: &str) -> bool {
@@ -111,17 +111,17 @@ impl Writer {
         Ok(Writer { folder: folder.to_owned() })
     }
 
-    /// Where to write what is not yet named; on the same file system as the blobs.
+    /// The folder for files without a digest yet, on the same file system as the blobs.
     pub(crate) fn temporary(&self) -> Result<tempfile::NamedTempFile, LayoutError> {
         tempfile::NamedTempFile::new_in(&self.folder).map_err(|e| at(&self.folder, e))
     }
 
-    /// For files that are of the layout only for a while.
+    /// A folder for temporary files.
     pub(crate) fn temporary_folder(&self) -> Result<tempfile::TempDir, LayoutError> {
         tempfile::TempDir::new_in(&self.folder).map_err(|e| at(&self.folder, e))
     }
 
-    /// Where a blob is, or will be.
+    /// The path of a blob, which need not exist yet.
     pub(crate) fn path(&self, digest: &str) -> Result<PathBuf, LayoutError> {
         blob_path(&self.folder, digest)
     }
@@ -139,7 +139,7 @@ impl Writer {
         Ok(digest)
     }
 
-    /// Takes a blob over from another layout, without a copy where the file system allows it.
+    /// Adds a blob from another layout, without a copy if the file system allows it.
     pub(crate) fn take(&self, digest: &str, from: &Path) -> Result<(), LayoutError> {
         let to = blob_path(&self.folder, digest)?;
         if to.exists() || fs::hard_link(from, &to).is_ok() {
@@ -148,8 +148,8 @@ impl Writer {
         fs::copy(from, &to).map(|_| ()).map_err(|e| at(from, e))
     }
 
-    /// Writes manifest and index; the layout is whole only now. What the image does not name, as the layers of an earlier
-    /// stage, is removed.
+    /// Writes manifest and index, which complete the layout. Blobs that the image does not name, such as layers of an earlier
+    /// stage, are removed.
     pub(crate) fn finish(&self, manifest: Value, reference: &str) -> Result<Layout, LayoutError> {
         let bytes = manifest.to_string().into_bytes();
         let digest = self.blob(&bytes)?;
@@ -190,7 +190,7 @@ pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// The entry of an index that is for linux on this architecture. `place` is what errors call the index by.
+/// The entry of an index for linux on this architecture. `place` names the index in errors.
 pub(crate) fn choose(place: &str, list: &Value, architecture: &str) -> Result<Value, LayoutError> {
     let entries = list["manifests"].as_array().cloned().unwrap_or_default();
     let of = |e: &Value| text(&e["platform"]["architecture"]);

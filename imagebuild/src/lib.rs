@@ -1,14 +1,14 @@
-//! Images from Dockerfiles, without a daemon: what copies files and says how to run them is built right here into
-//! an OCI layout, the same content always into the same digest; what runs commands is handed to docker, podman or buildah.
+//! Builds images from Dockerfiles without a daemon. A Dockerfile without `RUN` is built by this crate into an OCI layout, and
+//! equal content always has an equal digest. A Dockerfile with `RUN` is built by docker, podman or buildah.
 //!
 //! ```text
 //! text ─ dockerfile ─▶ Dockerfile ─ build ─▶ OCI layout ─ push ─▶ registry
 //!                       │        └ engine: it has a RUN ┘
 //!                       └ outside ─ pull ─▶ cache, for Bases
 //! ```
-//! Nothing of an image is ever executed here, and its files are read out of its layers, never unpacked.
-//! Start at [`Dockerfile::parse`] and [`build()`]; [`Dockerfile::needs_engine`] says which way to go, and
-//! [`Dockerfile::outside`] what has to be pulled before.
+//! This crate never executes anything of an image, and reads its files from the layers without unpacking them.
+//! Start at [`Dockerfile::parse`] and [`build()`]. [`Dockerfile::needs_engine`] says whether an engine is needed, and
+//! [`Dockerfile::outside`] which images must be pulled first.
 
 mod accounts;
 mod build;

@@ -1,4 +1,4 @@
-//! Fetches an image from a registry: what is in the cache is not fetched again, and every byte is checked.
+//! Pulls an image from a registry. Blobs in the cache are not fetched again, and every digest is verified.
 //!
 //! Source: <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pull>
 
@@ -16,10 +16,10 @@ use tokio::io::AsyncWriteExt;
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
-/// Largest manifest, and largest configuration: what registries take. They are held in memory.
+/// The limit for manifests and configurations, which are held in memory. Registries have the same limit.
 const DOCUMENT_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Pulls an image into the cache. Of one for several architectures it takes the one asked for (in Go's words: `amd64`).
+/// Pulls an image into the cache. If the image supports several architectures, it selects this one (by Go's names: `amd64`).
 pub async fn pull(source: &Target, architecture: &str, cache: &Cache) -> Result<Layout, RegistryError> {
     let registry = Registry { target: source };
     let mut reference = source.reference.clone();
@@ -44,7 +44,7 @@ pub async fn pull(source: &Target, architecture: &str, cache: &Cache) -> Result<
             let kind = text(&layer["mediaType"]);
             if kind.contains(".foreign.") || kind.contains(".nondistributable.") {
                 return Err(unfit(format!(
-                    "its layer {} is in no registry ({kind})",
+                    "its layer {} is not in the registry, because its type is {kind}",
                     text(&layer["digest"])
                 )));
             }
@@ -59,7 +59,7 @@ pub async fn pull(source: &Target, architecture: &str, cache: &Cache) -> Result<
     Err(RegistryError::Unfit { image: name(source), why: "its indexes nest too deep".into() })
 }
 
-/// Fails unless the image is there, for whatever architecture.
+/// Fails unless the image exists, for any architecture.
 pub async fn exists(source: &Target) -> Result<(), RegistryError> {
     Registry { target: source }.manifest(&source.reference).await.map(drop)
 }
@@ -99,7 +99,8 @@ impl Registry<'_> {
         }
     }
 
-    /// Into a file, piece by piece: a layer is never whole in memory, and gets its name when its bytes are seen to be right.
+    /// Streams a blob into a file, so that a layer is never held in memory. The file gets its final name once the digest is
+    /// verified.
     async fn fetch_blob(&self, digest: &str, size_bytes: u64, cache: &Cache) -> Result<(), RegistryError> {
         let path = format!("/v2/{}/blobs/{digest}", self.target.repository);
         let request = self.request(Method::GET, &path)?;
@@ -112,7 +113,7 @@ impl Registry<'_> {
             || RegistryError::OtherBytes { address: self.target.address.clone(), digest: digest.to_owned() };
         while let Some(frame) = body.frame().await {
             let Ok(bytes) = frame.map_err(|e| self.broken(e))?.into_data() else { continue };
-            // no more than was announced
+            // never more than the manifest announces
             left = left.checked_sub(bytes.len() as u64).ok_or_else(other)?;
             hash.update(&bytes);
             file.write_all(&bytes).await.map_err(fault)?;
@@ -126,11 +127,11 @@ impl Registry<'_> {
 }
 
 fn content_type(answer: &Response<Incoming>) -> String {
-    let told = answer.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    told.split(';').next().unwrap_or_default().trim().to_owned()
+    let kind = answer.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().unwrap_or_default().trim().to_owned()
 }
 
-/// What errors call an image by.
+/// The image's name in errors.
 fn name(source: &Target) -> String {
     let joint = if source.reference.contains(':') { '@' } else { ':' };
     format!("{}/{}{joint}{}", source.address, source.repository, source.reference)

@@ -1,4 +1,4 @@
-//! Sends an image to a registry over plain HTTP: what is there already is not sent again.
+//! Pushes an image to a registry over plain HTTP. Blobs that the registry has already are not sent again.
 //!
 //! Source: <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#push>
 
@@ -10,7 +10,7 @@ use http_body_util::{Either, Full};
 use hyper::{Method, StatusCode, Uri, header};
 use tokio::fs::File;
 
-/// What just happened.
+/// A step of the push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// The registry has this blob already.
@@ -26,7 +26,7 @@ pub enum Progress {
         digest: String,
         size_bytes: u64,
     },
-    /// The image is there, under its tag.
+    /// The image is available under its tag.
     Tagged {
         digest: String,
     },

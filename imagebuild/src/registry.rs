@@ -1,4 +1,4 @@
-//! A client of registries, over plain HTTP.
+//! A client for registries over plain HTTP.
 
 use crate::layout::LayoutError;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -19,15 +19,15 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Where an image is pushed to, or pulled from.
+/// The location of an image in a registry.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// `host:port`; names below `localhost` are this machine (RFC 6761).
     pub address: String,
-    /// The Host header, when it is not `address`: registries tell accounts apart by it.
+    /// The Host header, if it differs from `address`: registries distinguish accounts by it.
     pub host: Option<String>,
     pub repository: String,
-    /// A tag; to pull, also a digest.
+    /// A tag; for a pull also a digest.
     pub reference: String,
     pub credentials: Option<Credentials>,
 }
@@ -43,9 +43,9 @@ pub struct Credentials {
 pub enum RegistryError {
     #[error("the registry {address} cannot be reached: {error}")]
     Unreachable { address: String, error: io::Error },
-    #[error("the registry {address} broke the connection off: {error}")]
+    #[error("the registry {address} closed the connection: {error}")]
     Broken { address: String, error: hyper::Error },
-    #[error("the registry {address} refuses these credentials for {repository} (401): ask for a new token")]
+    #[error("the registry {address} refuses these credentials for {repository} (401). Get a new token")]
     Unauthorized { address: String, repository: String },
     #[error("the registry {address} answered {status} to {request}: {body}")]
     Refused { address: String, status: u16, request: String, body: String },
@@ -53,13 +53,13 @@ pub enum RegistryError {
     NoSuchRepository { address: String, repository: String },
     #[error("the repository {repository} has no image {reference}")]
     NoSuchImage { repository: String, reference: String },
-    #[error("the registry {address} sent {digest} with other bytes than these")]
+    #[error("the registry {address} sent content that does not match the digest {digest}")]
     OtherBytes { address: String, digest: String },
-    #[error("{image} is no image that can be built on: {why}")]
+    #[error("{image} cannot be used as a base image: {why}")]
     Unfit { image: String, why: String },
-    #[error("`{0}` cannot stand in a registry's URL")]
+    #[error("`{0}` cannot be part of a registry's URL")]
     Name(String),
-    #[error("the registry's answer to {0} has no usable Location")]
+    #[error("the registry's response to {0} has no valid Location header")]
     NoLocation(String),
     #[error("{path}: {error}")]
     Blob { path: String, error: io::Error },
@@ -69,10 +69,10 @@ pub enum RegistryError {
 
 pub(crate) type Body = Either<Full<Bytes>, Pieces>;
 
-/// Longest wait for a connection to a registry elsewhere: the kernel alone would try for minutes.
+/// The limit for connecting to a remote registry; the kernel would try for minutes.
 const CONNECT_MS: u64 = 30_000;
 
-/// More of an error's text is not read.
+/// The limit for the body of an error response.
 const ANSWER_BYTES: usize = 64 * 1024;
 
 pub(crate) struct Registry<'a> {
@@ -95,7 +95,7 @@ impl Registry<'_> {
         Ok(request)
     }
 
-    /// Sends a request; any status but those expected is an error. The answer is read, up to a bound.
+    /// Sends a request and reads the response up to a limit; any status but the expected ones is an error.
     pub(crate) async fn expect(
         &self,
         request: hyper::http::request::Builder,
@@ -106,7 +106,7 @@ impl Registry<'_> {
         Ok(Response::from_parts(parts, short(body).await))
     }
 
-    /// The same, for an answer whose body is read by the caller. The connection lives as long as that.
+    /// The same for a response whose body the caller reads. The connection lives as long as the body.
     pub(crate) async fn open(
         &self,
         request: hyper::http::request::Builder,
@@ -120,7 +120,7 @@ impl Registry<'_> {
             self.connect().await.map_err(|error| RegistryError::Unreachable { address: address(), error })?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|e| self.broken(e))?;
-        // it ends with its only answer; its errors reach whoever reads that
+        // the connection ends with its only response; the reader of the body gets its errors
         tokio::spawn(connection);
         let answer = sender.send_request(request).await.map_err(|e| self.broken(e))?;
         if expected.contains(&answer.status()) {
@@ -162,7 +162,7 @@ pub(crate) fn empty() -> Body {
     Either::Left(Full::default())
 }
 
-/// A file, piece by piece: a layer is never whole in memory.
+/// A file as a stream, so that a layer is never held in memory.
 pub(crate) struct Pieces {
     file: File,
     buffer: BytesMut,

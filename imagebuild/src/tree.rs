@@ -1,5 +1,4 @@
-//! The files of an image, as its layers make them one after the other. Nothing is unpacked: what is needed of a file's
-//! content is read out of its layer.
+//! The file tree of an image, computed from its layers in order. Nothing is unpacked: contents are read from the layers.
 //!
 //! Source: <https://github.com/opencontainers/image-spec/blob/main/layer.md>
 
@@ -14,10 +13,10 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// Entries that one layer may have; the same as the containers that it is for may have.
+/// The limit of entries in one layer, the same as when a container unpacks it.
 const LAYER_ENTRIES: usize = 1_000_000;
 
-/// Links that lead from one to the next, as the kernel counts them.
+/// The limit of links in one path, as in the kernel.
 const LINKS: usize = 40;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +36,7 @@ pub(crate) enum Kind {
     Special,
 }
 
-/// Where a file's bytes are.
+/// The location of a file's bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Content {
     /// The layer's blob.
@@ -51,17 +50,17 @@ pub(crate) struct Content {
 pub(crate) struct Tree(BTreeMap<String, Node>);
 
 impl Tree {
-    /// What is at a path, taken literally.
+    /// The entry at a path, without following links.
     pub(crate) fn get(&self, path: &str) -> Option<&Node> {
         self.0.get(path)
     }
 
-    /// What is at a path, links followed.
+    /// The entry at a path, with links followed.
     pub(crate) fn follow(&self, path: &str) -> Option<&Node> {
         self.get(&self.resolve(path, true)?)
     }
 
-    /// The path without links on the way; the last part stays a link unless `last` is set. `None` when links run in circles.
+    /// Resolves the links in a path; the last part is resolved only if `last` is set. `None` if the links form a loop.
     pub(crate) fn resolve(&self, path: &str, last: bool) -> Option<String> {
         let mut ahead: Vec<String> = parts(path).rev().collect();
         let (mut at, mut links) = (Vec::<String>::new(), 0);
@@ -102,7 +101,7 @@ impl Tree {
         self.0.keys().map(String::as_str)
     }
 
-    /// Lays a layer that was just written over what is there.
+    /// Applies a layer that was just written.
     pub(crate) fn add(&mut self, entries: &Entries, blob: &Path) {
         for (path, entry) in entries {
             let kind = match &entry.what {
@@ -114,7 +113,7 @@ impl Tree {
         }
     }
 
-    /// Lays the layer of a blob over what is there.
+    /// Applies the layer of a blob.
     pub(crate) fn read(&mut self, blob: &Path) -> io::Result<()> {
         let mut archive = tar::Archive::new(open(blob)?);
         let (mut own, mut hidden, mut emptied) = (BTreeMap::<String, Node>::new(), Vec::new(), Vec::new());
@@ -150,7 +149,7 @@ impl Tree {
                     let to = clean(&linked()?)?;
                     let node = own.get(&to).or_else(|| self.get(&to));
                     node.ok_or_else(|| {
-                        io::Error::other(format!("`{path}` is a hard link to `{to}`, which is not there"))
+                        io::Error::other(format!("`{path}` is a hard link to `{to}`, which does not exist"))
                     })?
                     .kind
                     .clone()
@@ -160,7 +159,7 @@ impl Tree {
             let node = Node { kind, mode: header.mode()? & 0o7777, uid: header.uid()?, gid: header.gid()? };
             own.insert(path, node);
         }
-        // what a layer hides is of the layers below, wherever in the archive it says so
+        // a whiteout hides files of lower layers only, wherever in the archive it is
         emptied.iter().for_each(|folder| self.clear(folder));
         for path in hidden {
             self.clear(&path);
@@ -174,7 +173,7 @@ impl Tree {
         if node.kind != Kind::Folder {
             self.clear(&path);
         }
-        // archives need not say the folders on the way: an unpacker makes them like this
+        // archives need not contain parent folders; an unpacker creates them with these attributes
         for (end, _) in path.match_indices('/') {
             let usual = || Node { kind: Kind::Folder, mode: 0o755, uid: 0, gid: 0 };
             self.0.entry(path[..end].to_owned()).or_insert_with(usual);
@@ -182,14 +181,14 @@ impl Tree {
         self.0.insert(path, node);
     }
 
-    /// Takes away what is below a folder.
+    /// Removes everything below a folder.
     fn clear(&mut self, folder: &str) {
         let under: Vec<String> = self.below(folder).map(|(rest, _)| join(folder, rest)).collect();
         under.iter().for_each(|path| drop(self.0.remove(path)));
     }
 }
 
-/// Reads files out of a layer: `take` gets each path that is wanted, and its bytes.
+/// Reads files from a layer: `take` gets each wanted path and its bytes.
 pub(crate) fn extract(
     blob: &Path,
     wanted: &BTreeSet<&str>,
@@ -206,7 +205,7 @@ pub(crate) fn extract(
     Ok(())
 }
 
-/// Opens a layer by what it is packed with, which its first bytes tell.
+/// Opens a layer; its first bytes show the compression.
 fn open(blob: &Path) -> io::Result<Box<dyn Read>> {
     let mut file = BufReader::new(File::open(blob)?);
     Ok(match file.fill_buf()? {
@@ -218,7 +217,7 @@ fn open(blob: &Path) -> io::Result<Box<dyn Read>> {
     })
 }
 
-/// A member's path without root and `.`; one with `..` has no honest use.
+/// A member's path without root and `.`. A path with `..` is refused, because no valid layer needs it.
 fn clean(path: &Path) -> io::Result<String> {
     let mut cleaned = Vec::new();
     for part in path.components() {

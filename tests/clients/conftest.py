@@ -1,7 +1,7 @@
-"""Black box: a cloud of its own for the session, unmodified clients against it.
+"""Black-box tests: each session runs its own cloud, and unmodified clients call it.
 
-What is asserted of an answer should hold on AWS too, apart from the endpoint. Whether an answer is true is asked of the machine:
-of namespaces, cgroups, processes, and the kernel's tables.
+Assertions about responses should hold on AWS, too, apart from the endpoint. Whether a response is true is checked on the
+machine: in namespaces, cgroups, processes and the kernel's tables.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ POSTGRES_MAJORS = sorted(int(p.parent.parent.name) for p in pathlib.Path("/usr/l
 
 
 def postgres_setting():
-    """What `up` must be told when the shop's version of PostgreSQL is not this machine's."""
+    """The arguments of `up` if this machine does not have the shop's version of PostgreSQL."""
     return [] if 15 in POSTGRES_MAJORS else ["--set", f"database.db.engine=postgres {POSTGRES_MAJORS[-1]}"]
 
 
@@ -76,7 +76,7 @@ class Cloud:
         return json.loads(self.escale("status", "--json").stdout)
 
     def root(self):
-        """The variables of `escale env`, with this installation's root key. Read anew each time: a reset makes another key."""
+        """The variables of `escale env`, with this installation's root key. Read each time, because a reset changes the key."""
         return json.loads(self.escale("env", "--json").stdout)
 
     def aws_cli(self, *args, check=True):
@@ -104,7 +104,7 @@ class Cloud:
         )
 
     def tag(self):
-        """What marks its cgroups: FNV-1a of the home's path, as the binary has it."""
+        """The tag in the names of its cgroups: FNV-1a of the home's path, as in `app/src/home.rs`."""
         mark = 0xCBF29CE484222325
         for byte in os.path.realpath(self.home).encode():
             mark = ((mark ^ byte) * 0x100000001B3) % 2**64
@@ -123,14 +123,14 @@ def make_cloud():
 
 
 def remove_cloud(cloud):
-    # A home that cannot be reset stays: what it left on the machine is found by it alone.
+    # If the reset fails, the home is kept, because only with it can the leftovers on the machine be found.
     cloud.escale("reset", "--yes")
     os.rmdir(cloud.home)
 
 
 @contextlib.contextmanager
 def running_cloud():
-    """A daemon of its own, and nothing left of it afterwards."""
+    """A new installation with a running daemon, removed afterwards."""
     made = make_cloud()
     try:
         made.escale("start")
@@ -148,7 +148,7 @@ def cloud():
 
 @pytest.fixture
 def own_cloud():
-    """A daemon for one test alone: for those that kill it or fill it."""
+    """A daemon for one test, for tests that kill it or fill it."""
     with running_cloud() as made:
         yield made
 
@@ -161,7 +161,7 @@ def aws(cloud):
 
 
 def eventually(check, within=30, every=0.05):
-    """Waits until `check` gives something true, and gives it. For effects that AWS, too, promises only soon."""
+    """Waits until `check` returns something true, and returns it. For effects that AWS, too, promises only eventually."""
     deadline = time.monotonic() + within
     while True:
         found = check()
@@ -175,15 +175,15 @@ def eventually(check, within=30, every=0.05):
 class Shop:
     """The running application."""
 
-    def __init__(self, cloud, told, tables):
+    def __init__(self, cloud, result, tables):
         self.cloud = cloud
         self.host_tables = tables
-        self.told = told
-        self.url = told["url"]
-        self.stack = told["stack"]
+        self.result = result
+        self.url = result["url"]
+        self.stack = result["stack"]
 
     def get(self, path, **options):
-        # requests does not know that *.localhost is this machine; browsers and curl do.
+        # Unlike browsers and curl, requests does not resolve *.localhost to this machine.
         split = urllib.parse.urlsplit(self.url)
         headers = {"Host": split.netloc, **options.pop("headers", {})}
         return requests.get(f"http://127.0.0.1:{split.port}{path}", headers=headers, timeout=20, **options)
@@ -231,20 +231,20 @@ def database_of(shop):
 
 
 def host_tables():
-    """The packet filter's tables in the machine's own namespace, which are nobody's but the machine's."""
+    """The packet filter's tables in the machine's own network namespace, which Escale must not change."""
     return subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
 
 
 def processes_of(cloud):
-    """The pids of everything that an installation keeps running besides its daemon, from /proc: what is in its cgroups, and
-    what runs on its files."""
+    """The pids of an installation's processes besides its daemon, from /proc: those in its cgroups, and those that have its
+    home in their command line."""
     daemon, found = cloud.status()["daemon"]["pid"], set()
     for folder in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            told = (folder / "cmdline").read_bytes() + (folder / "cgroup").read_bytes()
+            text = (folder / "cmdline").read_bytes() + (folder / "cgroup").read_bytes()
         except (FileNotFoundError, ProcessLookupError):
             continue  # it ended while we looked
-        is_ours = str(cloud.home).encode() in told or f"/{cloud.tag()}/".encode() in told
+        is_ours = str(cloud.home).encode() in text or f"/{cloud.tag()}/".encode() in text
         if is_ours and int(folder.name) not in (daemon, os.getpid()):
             found.add(int(folder.name))
     return found
@@ -253,13 +253,13 @@ def processes_of(cloud):
 def container_pid(cloud, task):
     """The first process of a task's containers that holds its address."""
     for pid in processes_of(cloud):
-        # As the container itself counts it is number one.
+        # The container's first process has pid 1 in its own pid namespace.
         status = pathlib.Path(f"/proc/{pid}/status")
         if not status.exists() or not re.search(r"^NSpid:.*\t1$", status.read_text(), re.MULTILINE):
             continue
         if f"inet {address_of(task)}/" in inside(pid, "ip", "-4", "addr").stdout:
             return pid
-    raise AssertionError(f"nobody has {address_of(task)}")
+    raise AssertionError(f"no process has the address {address_of(task)}")
 
 
 def inside(pid, *program, **options):

@@ -11,7 +11,7 @@ from conftest import REGION, eventually
 
 APPLETS = ["cat", "date", "dd", "echo", "env", "grep", "head", "id", "kill", "pwd", "sh", "sleep", "tail", "touch", "true", "wget"]
 
-# What lets a task be started: its image, its log, what it is told. Narrow, as AWS's own examples are.
+# The execution role: pull the image, write the log, read the secrets. Narrow, as in AWS's own examples.
 EXECUTION = {
     "ecr:GetAuthorizationToken": "*",
     "ecr:BatchCheckLayerAvailability": "*",
@@ -42,7 +42,7 @@ class Cluster:
         return self.ec2.create_subnet(VpcId=self.vpc, CidrBlock=cidr, AvailabilityZone=REGION + zone)["Subnet"]["SubnetId"]
 
     def lead_out(self):
-        """Without a road to the API no task starts: a NAT gateway in a public subnet, and the main route table leads to it."""
+        """No task starts without a network path to the API: creates a NAT gateway in a public subnet, and routes to it in the main table."""
         public, internet = self.subnet("10.71.250.0/24"), self.ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
         self.ec2.attach_internet_gateway(InternetGatewayId=internet, VpcId=self.vpc)
         self.ec2.create_route(RouteTableId=self.route_table(public), DestinationCidrBlock="0.0.0.0/0", GatewayId=internet)

@@ -1,4 +1,4 @@
-"""Bad input: each is refused by an error that names the thing, the place and the way out, and leaves nothing behind."""
+"""Bad input: each error names the object, the place and the fix, and nothing is left behind."""
 
 import concurrent.futures
 import json
@@ -19,7 +19,7 @@ import requests
 
 from conftest import ESCALE, Cloud, eventually, host_tables, make_cloud, processes_of, remove_cloud
 
-# What a program shows when it has not thought of its reader.
+# Debug output that no user should see.
 DEBUG = re.compile(r"panicked|RUST_BACKTRACE|\b(Err|Ok|Some)\(|\bNone\b|\w+ \{ \w+: |\\n")
 
 SERVES = 'ENTRYPOINT ["/bin/busybox", "httpd", "-f", "-p", "3000"]'
@@ -27,14 +27,14 @@ SERVES = 'ENTRYPOINT ["/bin/busybox", "httpd", "-f", "-p", "3000"]'
 
 @pytest.fixture
 def nothing():
-    """An installation that is not there yet. After the test nothing of it may be left, and it must be possible to make it."""
+    """An installation that does not exist yet. After the test nothing of it may be left, and a start must succeed."""
     top = pathlib.Path(tempfile.mkdtemp(prefix="escale-test-", dir="/var/tmp"))
     top.chmod(0o755)
     cloud, tables = Cloud(top / "home"), host_tables()
     try:
         yield cloud
         files = [f for f in cloud.home.rglob("*") if f.is_file()] if cloud.home.exists() else []
-        assert [f for f in files if "builds" not in f.parts] == [], "a home half made"
+        assert [f for f in files if "builds" not in f.parts] == [], "the home is left half created"
         assert marks_of(cloud) == ([], set(), []) and host_tables() == tables
         cloud.escale("start")
         assert cloud.client("sts").get_caller_identity()["Account"]
@@ -44,7 +44,7 @@ def nothing():
 
 
 def marks_of(cloud):
-    """What an installation leaves on a machine while it runs: mounts, processes, cgroups."""
+    """What a running installation has on the machine: mounts, processes, cgroups."""
     mounts = [m for m in pathlib.Path("/proc/mounts").read_text().splitlines() if str(cloud.home) in m]
     tops = [top for name in (cloud.tag(), f"escale.{cloud.tag()}") for top in pathlib.Path("/sys/fs/cgroup").glob(f"**/{name}")]
     groups = [str(c) for top in tops for c in top.rglob("*/")]
@@ -52,23 +52,23 @@ def marks_of(cloud):
 
 
 def refused(cloud, *words, program=(ESCALE,), env=None):
-    """The error's text. With --json the same comes as JSON."""
-    told = []
+    """The error's text. Checks that --json prints the same error as JSON."""
+    results = []
     for form in ([], ["--json"]):
         command = [*program, *form, *map(str, words)]
         done = subprocess.run(command, env={**cloud.env, **(env or {})}, capture_output=True, text=True, timeout=120)
         assert done.returncode != 0, f"{done.stdout}\n{done.stderr}"
-        told.append(done)
-    text, answer = told[0].stderr, json.loads(told[1].stdout)["error"]
+        results.append(done)
+    text, answer = results[0].stderr, json.loads(results[1].stdout)["error"]
     assert not DEBUG.search(text), text
     last = text[text.index("error: ") :]
-    # Some errors name what is new each time (a process, a task): then the first line is compared.
+    # Later lines of some errors name something that differs each time, such as a process or a task.
     assert answer["message"].splitlines()[0] in last and len(answer["because"]) == last.count("  because: ")
     return last
 
 
 def application(folder, manifest=None, dockerfile=None, service="{ build: ./web, port: 3000, path: /, health: / }"):
-    """A manifest with one service, and what it is built from."""
+    """Writes a manifest with one service and the source of its image."""
     web = folder / "web"
     web.mkdir()
     shutil.copy("/bin/busybox", web / "busybox")
@@ -78,7 +78,7 @@ def application(folder, manifest=None, dockerfile=None, service="{ build: ./web,
     return folder
 
 
-@pytest.mark.parametrize("manifest, told", [
+@pytest.mark.parametrize("manifest, expected", [
     ("app: bad\nservices:\n  web: { build: ./web, port: 3000, path: /, helth: / }\n",
      ["error: unknown key `helth` in service `web`", "escale.yaml:3:45", "did you mean `health`?"]),
     ("app: bad\nservices:\n  web: { build: ./web, port: 3000 }\nnetwork: { cidr: 10.9.0.0/33 }\n",
@@ -87,42 +87,42 @@ def application(folder, manifest=None, dockerfile=None, service="{ build: ./web,
      ["`cidr` cannot be `10.9.1.0/16`", "escale.yaml:4:18", "on its own boundary"]),
     ("app: bad\nservices: {\n", ["escale.yaml:"]),
 ])
-def test_a_manifest_with_a_fault(nothing, tmp_path, manifest, told):
+def test_reports_error_in_manifest_with_its_place(nothing, tmp_path, manifest, expected):
     text = refused(nothing, "up", application(tmp_path, manifest))
-    assert all(t in text for t in told), text
+    assert all(t in text for t in expected), text
     assert not nothing.home.exists()
 
 
-def test_a_manifest_that_is_not_there(nothing, tmp_path):
+def test_reports_missing_manifest(nothing, tmp_path):
     text = refused(nothing, "up", tmp_path / "nowhere")
-    assert f"there is no manifest {tmp_path}/nowhere" in text and "`escale up FOLDER`" in text
+    assert f"the manifest {tmp_path}/nowhere" in text and "does not exist" in text and "`escale up FOLDER`" in text
 
 
-@pytest.mark.parametrize("dockerfile, told", [
-    (None, ["the service web", "web/Dockerfile, which cannot be read", "name a finished image with `image:`"]),
+@pytest.mark.parametrize("dockerfile, expected", [
+    (None, ["the service web", "web/Dockerfile, which cannot be read", "name an existing image with `image:`"]),
     ("FROM scratch\nCOPIE a /a\n", ["web/Dockerfile:2: unknown instruction `COPIE`"]),
     ("FROM scratch\nCOPY absent /a\n", ["the image of the service web", "web/Dockerfile:2: there is no `absent`"]),
 ])
-def test_an_image_that_cannot_be_built(nothing, tmp_path, dockerfile, told):
+def test_reports_why_an_image_cannot_be_built(nothing, tmp_path, dockerfile, expected):
     folder = application(tmp_path, dockerfile=dockerfile)
     if dockerfile is None:
         (folder / "web/Dockerfile").unlink()
     text = refused(nothing, "up", folder)
-    assert all(t in text for t in told), text
+    assert all(t in text for t in expected), text
 
 
 def hidden(*programs):
-    """Runs a command on a machine that lacks these programs, or folders: for it alone other things lie over them."""
+    """The command prefix that hides these programs or folders, by mounts in a namespace of its own."""
     paths = [shutil.which(p) for p in programs if not p.startswith("/")]
     over = [f"mount --bind /dev/null {os.path.realpath(p)}" for p in paths if p]
     over += [f"mount -t tmpfs none {p}" for p in programs if p.startswith("/")]
     return ["unshare", "--mount", "sh", "-c", " && ".join([*over, f'exec {ESCALE} "$@"']), "escale"]
 
 
-def test_a_base_image_whose_registry_does_not_answer(nothing, tmp_path):
+def test_reports_base_image_whose_registry_does_not_answer(nothing, tmp_path):
     dockerfile = f"FROM some.registry.invalid/team/base:1\nCOPY busybox /bin/busybox\n{SERVES}\n"
     folder = application(tmp_path, dockerfile=dockerfile)
-    # The name is reserved for what does not exist: nobody answers, with any builder.
+    # Names below .invalid never exist, so no builder gets an answer.
     if any(shutil.which(engine) for engine in ("podman", "buildah")):
         text = refused(nothing, "up", folder)
         assert "the image of the service web could not be built" in text and "some.registry.invalid" in text
@@ -132,43 +132,43 @@ def test_a_base_image_whose_registry_does_not_answer(nothing, tmp_path):
     assert "apt-get install buildah" in text
 
 
-@pytest.mark.parametrize("lacks, told", [
+@pytest.mark.parametrize("lacks, expected", [
     (["nft"], ["nft: ", "apt-get install nftables"]),
     (["conntrack"], ["conntrack: ", "apt-get install conntrack"]),
     (["crun", "runc"], ["crun: ", "OCI runtime", "apt-get install crun"]),
 ])
-def test_a_package_that_is_missing(nothing, tmp_path, lacks, told):
+def test_reports_missing_package(nothing, tmp_path, lacks, expected):
     folder = application(tmp_path)
     for words in (["up", folder], ["start"]):
         text = refused(nothing, *words, program=hidden(*lacks))
-        assert "this machine lacks something" in text and all(t in text for t in told), text
+        assert "this machine does not meet the requirements" in text and all(t in text for t in expected), text
     assert not nothing.home.exists()
 
 
-def test_a_database_without_postgresql(nothing, tmp_path):
+def test_reports_missing_postgresql_for_a_database(nothing, tmp_path):
     folder = application(tmp_path)
     with (folder / "escale.yaml").open("a") as manifest:
         manifest.write("database:\n  db: { engine: postgres 15, size: db.t4g.micro, storage: 20..100GB }\n")
     text = refused(nothing, "up", folder, program=hidden("/usr/lib/postgresql"))
-    assert "postgresql: databases need PostgreSQL's programs: apt-get install postgresql-15" in text
+    assert "postgresql: databases need PostgreSQL's programs. Install them: apt-get install postgresql-15" in text
 
 
-def test_a_search_path_that_lacks_the_machine_s_programs(nothing):
+def test_starts_with_an_incomplete_search_path(nothing):
     for path in ("/usr/bin:/bin", "/nowhere"):
         subprocess.run([ESCALE, "start"], env={**nothing.env, "PATH": path}, check=True, timeout=60)
         nothing.escale("reset", "--yes")
 
 
-def test_without_privileges(nothing):
+def test_reports_missing_root_privileges(nothing):
     top = nothing.home.parent
     program = top / "escale"
-    shutil.copy(ESCALE, program)  # the one that is tested may lie where nobody else may look
+    shutil.copy(ESCALE, program)  # the tested binary may be in a folder that other users cannot enter
     (folder := top / "application").mkdir()
     application(folder)
-    os.chown(top, 65534, 65534)  # it may make its home there, and does not get so far
-    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program]
+    os.chown(top, 65534, 65534)  # the user could create a home there, but must be refused before
+    unprivileged = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program]
     for words in (["up", folder], ["start"]):
-        text = refused(nothing, *words, program=nobody)
+        text = refused(nothing, *words, program=unprivileged)
         assert "root: networks and container limits need root" in text and "sudo" in text, text
     assert not nothing.home.exists()
 
@@ -179,7 +179,7 @@ def test_without_privileges(nothing):
     ("ESCALE_DNS_PORT", socket.SOCK_STREAM),
     ("ESCALE_DNS_PORT", socket.SOCK_DGRAM),
 ])
-def test_a_port_that_is_in_use(nothing, tmp_path, variable, kind):
+def test_reports_port_in_use(nothing, tmp_path, variable, kind):
     port, folder = int(nothing.env[variable].rpartition(":")[2]), application(tmp_path)
     with socket.socket(socket.AF_INET, kind) as holder:
         holder.bind(("127.0.0.1", port))
@@ -189,19 +189,18 @@ def test_a_port_that_is_in_use(nothing, tmp_path, variable, kind):
         assert f"127.0.0.1:{port} is in use by another program" in text and f"{variable}=" in text, text
 
 
-@pytest.mark.parametrize("variable, value, told", [
+@pytest.mark.parametrize("variable, value, expected", [
     ("ESCALE_ENDPOINT", "0.0.0.0:4566", "on loopback only"),
-    ("ESCALE_ENDPOINT", "somewhere", "expected address:port, as 127.0.0.1:4566"),
+    ("ESCALE_ENDPOINT", "somewhere", "expected address:port, for example 127.0.0.1:4566"),
     ("ESCALE_ACCOUNT", "12", "12 digits"),
-    ("ESCALE_WEB_PORT", "http", "not a port"),
+    ("ESCALE_WEB_PORT", "http", "this is not a port number"),
 ])
-def test_a_setting_that_cannot_be(nothing, variable, value, told):
+def test_refuses_invalid_setting(nothing, variable, value, expected):
     text = refused(nothing, "start", env={variable: value})
-    assert f"{variable}={value}: " in text and told in text, text
+    assert f"{variable}={value}: " in text and expected in text, text
 
 
-def test_subnets_that_overlap(aws):
-    """In a template: the reason is told, and what was made before is gone again."""
+def test_stack_with_overlapping_subnets_is_rolled_back_with_the_reason(aws):
     client, name = aws("cloudformation"), "overlap"
     subnet = {"Type": "AWS::EC2::Subnet", "Properties": {"VpcId": {"Ref": "Vpc"}, "CidrBlock": "10.79.0.0/24"}}
     other = {**subnet, "DependsOn": "One", "Properties": {**subnet["Properties"], "CidrBlock": "10.79.0.128/25"}}
@@ -219,38 +218,41 @@ def test_subnets_that_overlap(aws):
 
 
 def nothing_of_it(cloud):
-    """Of the application that failed nothing stays, neither in the cloud nor on the machine nor in the home."""
+    """Checks that nothing of the failed application is left, neither in the cloud nor on the machine nor in the home."""
     assert cloud.client("cloudformation").describe_stacks()["Stacks"] == []
     assert [v["VpcId"] for v in cloud.client("ec2").describe_vpcs()["Vpcs"] if not v["IsDefault"]] == []
     assert cloud.client("ecs").list_clusters()["clusterArns"] == []
     assert [r["repositoryName"] for r in cloud.client("ecr").describe_repositories()["repositories"]] == []
     apps = pathlib.Path(cloud.home, "apps")
     assert not apps.exists() or list(apps.iterdir()) == []
-    # A daemon that has just begun prepares the first database.
+    # A new daemon prepares the first database, whose processes end by themselves.
     eventually(lambda: processes_of(cloud) == set())
     mounts, _, groups = marks_of(cloud)
     assert groups == [] and [m for m in mounts if "/vpcs/" in m or "/containers/" in m] == []
 
 
+ROLLED_BACK = "All resources of `bad` were rolled back. Fix the error above and run `escale up` again."
+
+
 def failed_up(cloud, folder):
-    """An `up` that gets as far as the stack: gives the error, and sees that only the daemon, which was there before, is left."""
+    """Runs an `up` that fails at the stack, checks that only the daemon, which ran before, is left, and returns the error."""
     done = cloud.escale("up", folder, "--json", check=False)
     assert done.returncode == 1
     error = json.loads(done.stdout)["error"]
     text = error["message"]
     assert not DEBUG.search(text), text
     assert "the stack bad-local could not be created" in text
-    assert error["outcome"] == "nothing of bad stays; mend it and say `escale up` again"
+    assert error["outcome"] == ROLLED_BACK
     nothing_of_it(cloud)
     return text
 
 
-def test_an_image_that_exits_at_once(own_cloud, tmp_path):
+def test_up_reports_why_tasks_exit_and_works_after_the_fix(own_cloud, tmp_path):
     words = "echo reading the settings; echo 'DATABASE_URL is not set' >&2; exit 3"
     broken = f'FROM scratch\nCOPY busybox /bin/busybox\nENTRYPOINT ["/bin/busybox", "sh", "-c", "{words}"]\n'
     folder = application(tmp_path, dockerfile=broken)
     text = failed_up(own_cloud, folder)
-    # Which service and container, how it ended and why that is the end of the task, and what it said.
+    # The service, the container, its exit code, the reason that this ends the task, and its last output.
     assert "WebService: ECS Deployment Circuit Breaker was triggered: service web" in text
     assert "Essential container in task exited" in text and "Container web: exit code 3." in text
     assert text.endswith("It wrote last:\n    reading the settings\n    DATABASE_URL is not set")
@@ -261,23 +263,23 @@ def test_an_image_that_exits_at_once(own_cloud, tmp_path):
     text = failed_up(own_cloud, folder)
     assert "CannotStartContainerError" in text and "/bin/absent" in text
 
-    # Mended, it works.
+    # After the fix it works.
     (folder / "web/Dockerfile").write_text(f"FROM scratch\nCOPY busybox /bin/busybox\nCOPY page /index.html\n{SERVES}\n")
-    (folder / "web/page").write_text("well again")
+    (folder / "web/page").write_text("it works")
     own_cloud.escale("up", folder)
     page = requests.get(f"http://127.0.0.1:{own_cloud.env['ESCALE_WEB_PORT']}/", headers={"Host": "bad.localhost"}, timeout=10)
-    assert page.text == "well again"
+    assert page.text == "it works"
 
-    # What stands is not removed by an `up` that fails.
+    # A failed `up` does not remove an application that was deployed before.
     (folder / "web/page").write_text("changed")
     done = own_cloud.escale("up", folder, check=False)
-    assert done.returncode == 1 and "stacks cannot be updated here yet" in done.stderr
-    assert done.stderr.endswith("bad stood before and is left as it is\n"), done.stderr
+    assert done.returncode == 1 and "stack updates are not supported yet" in done.stderr
+    assert "\nbad was deployed before and was not changed." in done.stderr, done.stderr
     page = requests.get(f"http://127.0.0.1:{own_cloud.env['ESCALE_WEB_PORT']}/", headers={"Host": "bad.localhost"}, timeout=10)
-    assert page.text == "well again" and own_cloud.status()["stack"]["status"] == "CREATE_COMPLETE"
+    assert page.text == "it works" and own_cloud.status()["stack"]["status"] == "CREATE_COMPLETE"
 
 
-# Ends when it is told to, as a shell that is a container's first process does not by itself.
+# Ends on SIGTERM, which a shell as a container's first process ignores by default.
 ENDS = 'ENTRYPOINT ["/bin/busybox", "sh", "-c", "trap exit TERM; /bin/busybox httpd -f -p 3000 & wait"]'
 
 
@@ -285,7 +287,7 @@ ENDS = 'ENTRYPOINT ["/bin/busybox", "sh", "-c", "trap exit TERM; /bin/busybox ht
     ("port: 9999, path: /, health: { path: /, grace: 9s }", r"GET http://10\.9\.\d+\.\d+:9999/", "connection refused, nothing listens on port 9999"),
     ("port: 3000, path: /, health: { path: /nope, grace: 9s }", r"GET http://10\.9\.\d+\.\d+:3000/nope", "answered 404, expected 200"),
 ])
-def test_a_wrong_port_or_health_path(own_cloud, tmp_path, service, request_sent, saw):
+def test_up_reports_failing_health_check(own_cloud, tmp_path, service, request_sent, saw):
     dockerfile = f"FROM scratch\nCOPY busybox /bin/busybox\n{ENDS}\n"
     folder, began = application(tmp_path, service=f"{{ build: ./web, {service} }}", dockerfile=dockerfile), time.monotonic()
     stack = {"StackName": "bad-local", "LogicalResourceId": "WebService"}
@@ -299,10 +301,10 @@ def test_a_wrong_port_or_health_path(own_cloud, tmp_path, service, request_sent,
 
     with concurrent.futures.ThreadPoolExecutor() as beside:
         failing = beside.submit(failed_up, own_cloud, folder)
-        # Long before it fails; the progress view shows it.
+        # The progress view shows it long before the deployment fails.
         assert eventually(waited_for, within=30)
         text = failing.result()
-    # The grace period is waited for twice.
+    # The grace period passes twice.
     assert time.monotonic() - began < 60
     assert "WebService: ECS Deployment Circuit Breaker was triggered: service web" in text
     assert re.search(r"Task failed ELB health checks in \(target-group arn:aws:elasticloadbalancing:[^)]*\)", text), text
@@ -314,8 +316,8 @@ def test_a_wrong_port_or_health_path(own_cloud, tmp_path, service, request_sent,
     ("port: 3000, path: /, health: { path: /nope }", r"GET http://10\.9\.\d+\.\d+:3000/nope: answered 404, expected 200"),
     ("port: 9999, path: /, health: { path: / }", r"GET http://10\.9\.\d+\.\d+:9999/: connection refused, nothing listens on port 9999"),
 ])
-def test_a_failing_check_is_reported_at_once(own_cloud, tmp_path, service, line):
-    """Not after the minutes that a deployment takes to fail for good: as a line that stays, also where there is no terminal."""
+def test_up_prints_failing_health_check_at_once(own_cloud, tmp_path, service, line):
+    """It does not wait for the minutes that a deployment takes to fail. The line is printed without a terminal, too."""
     dockerfile = f"FROM scratch\nCOPY busybox /bin/busybox\n{ENDS}\n"
     folder = application(tmp_path, service=f"{{ build: ./web, {service} }}", dockerfile=dockerfile)
     up = subprocess.Popen([ESCALE, "up", str(folder)], env=own_cloud.env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
@@ -326,20 +328,20 @@ def test_a_failing_check_is_reported_at_once(own_cloud, tmp_path, service, line)
             reported = beside.submit(next, (l for l in up.stderr if re.fullmatch(f"  WebService: health check {line}\n", l)), None)
             found = reported.result(timeout=90)
             assert found and up.poll() is None
-            # The first task has not been given up for it: what AWS does, happens as it does there.
+            # As on AWS, the first task still runs: reporting the check does not stop it earlier.
             assert running()
     finally:
         up.send_signal(signal.SIGINT)
         up.wait(timeout=30)
         up.stderr.close()
-    # The default VPC, in which nothing runs, keeps no daemon alive.
-    assert "the daemon has stopped" in own_cloud.escale("down", "bad").stdout
+    # An empty default VPC does not keep the daemon running.
+    assert "The daemon has stopped" in own_cloud.escale("down", "bad").stdout
     assert own_cloud.status()["daemon"]["pid"] is None
 
 
 @pytest.fixture
 def no_daemon():
-    """An installation without a daemon; after the test nothing may run for it."""
+    """An installation without a daemon. After the test nothing of it may run."""
     made, tables = make_cloud(), host_tables()
     try:
         yield made
@@ -349,10 +351,10 @@ def no_daemon():
         remove_cloud(made)
 
 
-def test_an_up_that_fails_in_its_last_steps(no_daemon, tmp_path):
-    """The stack stood already; and the daemon that was started for it ends with it."""
+def test_up_that_fails_after_the_stack_is_rolled_back(no_daemon, tmp_path):
+    """The stack was complete already. The daemon that was started for this `up` ends, too."""
     folder = application(tmp_path, dockerfile=f"FROM scratch\nCOPY busybox /bin/busybox\nCOPY Dockerfile /index.html\n{ENDS}\n")
-    # Longer than a key of S3 may be: the file system takes it, the bucket does not.
+    # A path that the file system accepts but that is too long for an S3 key.
     deep = folder.joinpath("dist", *["d" * 200] * 6)
     deep.mkdir(parents=True)
     (deep / "page.css").write_text("a")
@@ -362,7 +364,7 @@ def test_an_up_that_fails_in_its_last_steps(no_daemon, tmp_path):
     assert done.returncode == 1
     text = done.stderr[done.stderr.index("error: ") :].splitlines()
     assert "KeyTooLongError" in text[0]
-    assert text[1:] == ["nothing of bad stays; mend it and say `escale up` again", "the daemon that was started for it has stopped"]
+    assert text[1:] == [ROLLED_BACK, "The daemon that was started for this command has stopped."]
     assert no_daemon.status()["daemon"]["pid"] is None
     no_daemon.escale("start")
     nothing_of_it(no_daemon)
@@ -370,8 +372,8 @@ def test_an_up_that_fails_in_its_last_steps(no_daemon, tmp_path):
     no_daemon.escale("reset", "--yes")
 
 
-def test_repositories_of_ones_own_outlive_an_up_that_fails(own_cloud, tmp_path):
-    """They were deployed by hand, with `escale template --registry`, and may hold what was pushed by hand."""
+def test_failed_up_keeps_repositories_that_existed_before(own_cloud, tmp_path):
+    """They were deployed by hand, with `escale template --registry`, and may contain images that a user pushed."""
     folder = application(tmp_path, dockerfile='FROM scratch\nCOPY busybox /bin/busybox\nENTRYPOINT ["/bin/busybox", "false"]\n')
     template = own_cloud.escale("template", folder, "--registry", "--json").stdout.strip()
     client = own_cloud.client("cloudformation")
@@ -379,14 +381,14 @@ def test_repositories_of_ones_own_outlive_an_up_that_fails(own_cloud, tmp_path):
     client.get_waiter("stack_create_complete").wait(StackName="bad-registry", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
     done = own_cloud.escale("up", folder, check=False)
     assert "the stack bad-local could not be created" in done.stderr
-    assert "nothing of bad stays" in done.stderr and "the stack bad-registry was there before and stays" in done.stderr
+    assert ROLLED_BACK in done.stderr and "The stack bad-registry existed before and was kept." in done.stderr
     assert [s["StackName"] for s in client.describe_stacks()["Stacks"]] == ["bad-registry"]
     client.delete_stack(StackName="bad-registry")
 
 
 @pytest.fixture
 def hanging(own_cloud, tmp_path):
-    """An `up` under way whose tasks never become healthy, once its stack is begun."""
+    """A running `up` whose stack is in progress and whose tasks never become healthy."""
     waits = "trap exit TERM; /bin/busybox sleep 1000 & wait"
     sleeps = f'FROM scratch\nCOPY busybox /bin/busybox\nENTRYPOINT ["/bin/busybox", "sh", "-c", "{waits}"]\n'
     folder = application(tmp_path, dockerfile=sleeps)
@@ -401,35 +403,36 @@ def hanging(own_cloud, tmp_path):
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_an_up_that_is_interrupted(hanging, sent):
-    """What was begun stays, for its user may want to go on; one line says what there is, and both ways."""
+def test_interrupted_up_keeps_its_stacks_and_names_the_next_commands(hanging, sent):
+    """The user may want to continue, so the stacks are kept; one line names them and both commands."""
     cloud, up, folder = hanging
     up.send_signal(sent)
-    _, told = up.communicate(timeout=30)
+    _, stderr = up.communicate(timeout=30)
     assert up.returncode == 130
-    said = told.splitlines()[-1]
-    stacks = "the stack bad-local (CREATE_IN_PROGRESS) and the stack bad-registry (CREATE_COMPLETE)"
-    assert said == f"error: interrupted; there is {stacks}: `escale up {folder}` goes on, `escale down bad` removes it"
+    stacks = "bad-local (CREATE_IN_PROGRESS), bad-registry (CREATE_COMPLETE)"
+    assert stderr.splitlines()[-1] == (
+        f"error: interrupted. These stacks exist: {stacks}. Run `escale up {folder}` to continue, or `escale down bad` to "
+        "remove the application"
+    )
     assert cloud.status()["stack"]["status"] == "CREATE_IN_PROGRESS"
-    # It goes on by itself, and what runs is not taken for what is healthy.
-    said = "2/2 running, being deployed: 2 of 2 new, not all healthy yet"
-    eventually(lambda: said in cloud.escale("status").stdout)
+    # The stack continues without the command, and running tasks are not reported as healthy.
+    progress = "2/2 running, deploying: 2 of 2 new tasks running, not all healthy yet"
+    eventually(lambda: progress in cloud.escale("status").stdout)
     cloud.escale("down", "bad")
     assert cloud.status()["daemon"]["pid"] is None
     cloud.escale("start")
     nothing_of_it(cloud)
 
 
-def test_a_daemon_that_dies_during_up(hanging):
-    """The error is the daemon's end; that the removal failed too is told beside it, with the command that removes what stays."""
+def test_up_reports_that_the_daemon_died_and_how_to_remove_the_resources(hanging):
     cloud, up, _ = hanging
     os.kill(cloud.status()["daemon"]["pid"], signal.SIGKILL)
-    _, told = up.communicate(timeout=30)
+    _, stderr = up.communicate(timeout=30)
     assert up.returncode == 1
-    said = told[told.index("error: ") :]
-    assert f"the daemon does not answer at 127.0.0.1:{cloud.port}" in said.splitlines()[0]
-    assert "what was made of bad could not be removed: the daemon" in said
-    assert said.endswith("`escale down bad` removes it\n")
+    error = stderr[stderr.index("error: ") :]
+    assert f"the daemon does not answer at 127.0.0.1:{cloud.port}" in error.splitlines()[0]
+    assert "The resources of `bad` could not be rolled back: the daemon" in error
+    assert error.endswith("Run `escale down bad` to remove them.\n")
     cloud.escale("down", "bad")
     cloud.escale("start")
     nothing_of_it(cloud)
@@ -443,18 +446,18 @@ def named(folder, image):
     ("some.registry.invalid/team/web:1", "some.registry.invalid", "team/web:1"),
     ("nginx", "docker.io", "nginx:latest"),
 ])
-def test_an_image_of_a_foreign_registry(nothing, tmp_path, image, registry, path):
-    """It is told before anything is started; the commands that are told name this registry and this image."""
+def test_refuses_image_of_another_registry(nothing, tmp_path, image, registry, path):
+    """The error comes before anything is started, and its commands name this registry and this image."""
     text = refused(nothing, "up", named(tmp_path, image))
-    assert f"the service web: tasks here start from the cloud's own registry alone, and {image} is in {registry}" in text
-    assert f"name it `image: 127.0.0.1:{nothing.port}/{path}`" in text
+    assert f"the service web cannot use the image {image} from {registry}: tasks pull images from the cloud's own registry" in text
+    assert f"write `image: 127.0.0.1:{nothing.port}/{path}` in the manifest" in text
     assert f"escale aws ecr create-repository --repository-name {path.partition(':')[0]}\n" in text
     assert f"docker://{image} docker://127.0.0.1:{nothing.port}/{path}" in text
     assert not nothing.home.exists()
 
 
-def test_an_image_that_is_not_in_the_registry(own_cloud, tmp_path):
-    """It is told before any stack is made."""
+def test_refuses_image_that_is_not_in_the_registry(own_cloud, tmp_path):
+    """The error comes before any stack is created."""
     image = f"127.0.0.1:{own_cloud.port}/team/web:1"
     folder = named(tmp_path, image)
     text = refused(own_cloud, "up", folder)
@@ -462,16 +465,16 @@ def test_an_image_that_is_not_in_the_registry(own_cloud, tmp_path):
     assert "escale aws ecr create-repository --repository-name team/web" in text
     own_cloud.client("ecr").create_repository(repositoryName="team/web")
     text = refused(own_cloud, "up", folder)
-    assert "the repository team/web has no image 1; push it: skopeo copy" in text
+    assert "the repository team/web has no image 1. Push it: skopeo copy" in text
     stacks = own_cloud.client("cloudformation")
     assert stacks.describe_stacks()["Stacks"] == [] and stacks.list_stacks()["StackSummaries"] == []
 
 
-def test_what_is_told_early_leaves_the_daemon_that_the_way_out_needs(tmp_path):
+def test_daemon_keeps_running_after_an_error_whose_fix_needs_it(tmp_path):
     cloud = make_cloud()
     try:
         done = cloud.escale("up", named(tmp_path, f"127.0.0.1:{cloud.port}/team/web:1"), check=False)
-        assert done.returncode == 1 and done.stderr.endswith("the daemon runs on; `escale stop` ends it\n"), done.stderr
+        assert done.returncode == 1 and done.stderr.endswith("The daemon keeps running. Run `escale stop` to stop it.\n"), done.stderr
         assert cloud.client("ecr").describe_repositories()["repositories"] == []
     finally:
         remove_cloud(cloud)

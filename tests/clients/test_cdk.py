@@ -1,4 +1,4 @@
-"""What the CDK makes of its usual constructs, deployed as its command line does it. templates/cdk-app.js tells how the
+"""What the CDK makes of its usual constructs, deployed as its command line does it. templates/cdk-app.js says how the
 templates were made."""
 
 import json

@@ -132,15 +132,15 @@ def test_a_failure_rolls_back_and_says_why(aws, stack):
 
     eventually(rolled_back, within=60)
     events = client.describe_stack_events(StackName=name)["StackEvents"]
-    told = {(e["LogicalResourceId"], e["ResourceStatus"]): e.get("ResourceStatusReason", "") for e in events}
-    assert "192.168.0.0/24" in told["Far", "CREATE_FAILED"]
-    assert told[name, "ROLLBACK_IN_PROGRESS"] == (
+    reasons = {(e["LogicalResourceId"], e["ResourceStatus"]): e.get("ResourceStatusReason", "") for e in events}
+    assert "192.168.0.0/24" in reasons["Far", "CREATE_FAILED"]
+    assert reasons[name, "ROLLBACK_IN_PROGRESS"] == (
         "The following resource(s) failed to create: [Far]. Rollback requested by user."
     )
     assert vpcs(aws, name) == []
 
 
-@pytest.mark.parametrize("template, told", [
+@pytest.mark.parametrize("template, expected", [
     ("Resources: { A: { Type: AWS::X::Y } }", "Template format error: Unrecognized resource types: [AWS::X::Y]"),
     ("Resources: { A: { Type: AWS::EC2::VPC, Properties: { Colour: red } } }", "extraneous key [Colour] is not permitted"),
     ("Resources: { A: { Type: AWS::EC2::Subnet, Properties: { CidrBlock: [] } } }", "#: required key [VpcId] not found"),
@@ -152,10 +152,10 @@ def test_a_failure_rolls_back_and_says_why(aws, stack):
     ("Resources: { A: { Type: AWS::EC2::VPC, DeletionPolicy: Snapshot } }", "does not support deletion policy Snapshot"),
     ("Parameters: { P: { Type: String } }\nResources: { A: { Type: AWS::EC2::VPC } }", "Parameters: [P] must have values"),
 ])
-def test_a_broken_template_makes_nothing(aws, template, told):
+def test_a_broken_template_makes_nothing(aws, template, expected):
     name = f"broken-{uuid.uuid4().hex[:8]}"
     error = refusal(aws("cloudformation").create_stack, StackName=name, TemplateBody=template)
-    assert error["Code"] == "ValidationError" and told in error["Message"]
+    assert error["Code"] == "ValidationError" and expected in error["Message"]
     assert refusal(aws("cloudformation").describe_stacks, StackName=name)["Code"] == "ValidationError"
 
 

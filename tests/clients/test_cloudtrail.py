@@ -53,12 +53,12 @@ def test_a_call_is_recorded_with_who_and_what(cloud):
     assert (event["EventName"], event["EventSource"], event["ReadOnly"]) == ("CreateUser", "iam.amazonaws.com", "false")
     assert event["Username"] == "root" and event["AccessKeyId"] == cloud.root()["AWS_ACCESS_KEY_ID"]
     assert abs((event["EventTime"] - datetime.datetime.now(datetime.timezone.utc)).total_seconds()) < 60
-    told = record(event)
-    assert told["eventID"] == event["EventId"] and told["eventName"] == "CreateUser" and told["awsRegion"] == REGION
-    identity = told["userIdentity"]
+    details = record(event)
+    assert details["eventID"] == event["EventId"] and details["eventName"] == "CreateUser" and details["awsRegion"] == REGION
+    identity = details["userIdentity"]
     assert (identity["type"], identity["arn"]) == ("Root", "arn:aws:iam::000000000000:root")
-    assert (told["sourceIPAddress"], told["additionalEventData"]["entrance"]) == ("127.0.0.1", "host-loopback")
-    assert told["requestParameters"] is None and "errorCode" not in told and "Boto3" in told["userAgent"]
+    assert (details["sourceIPAddress"], details["additionalEventData"]["entrance"]) == ("127.0.0.1", "host-loopback")
+    assert details["requestParameters"] is None and "errorCode" not in details and "Boto3" in details["userAgent"]
 
 
 def test_every_attribute_finds_its_events(cloud):
@@ -161,10 +161,10 @@ def test_denials_name_the_statement_that_decided(cloud):
 def test_neither_secrets_nor_bodies_are_kept(cloud):
     """Of calls that succeed, that fail, and that are denied."""
     name = unique("secret")
-    nobody = user(cloud, name)
+    unprivileged = user(cloud, name)
     cloud.client("secretsmanager").create_secret(Name=name, SecretString=SECRET)
     cloud.client("ssm").put_parameter(Name=f"/{name}", Value=SECRET, Type="SecureString")
-    denied(nobody("secretsmanager").create_secret, Name=unique("x"), SecretString=SECRET)
+    denied(unprivileged("secretsmanager").create_secret, Name=unique("x"), SecretString=SECRET)
     with pytest.raises(botocore.exceptions.ClientError):
         cloud.client("rds").create_db_instance(
             DBInstanceIdentifier=name, Engine="postgres", DBInstanceClass="db.t3.micro", MasterUsername="u",
@@ -208,8 +208,8 @@ def test_records_outlive_the_daemon(own_cloud):
 
 def test_trail_prints_calls_and_why_they_were_denied(cloud):
     name = unique("cli")
-    nobody = user(cloud, name)
-    denied(nobody("ec2").create_vpc, CidrBlock="10.0.0.0/16")
+    unprivileged = user(cloud, name)
+    denied(unprivileged("ec2").create_vpc, CidrBlock="10.0.0.0/16")
     text = cloud.escale("trail", "--denied", "-n", "1").stdout
     first, second = text.splitlines()
     assert f":user/{name}  127.0.0.1  ec2:CreateVpc" in first and first.endswith("UnauthorizedOperation")

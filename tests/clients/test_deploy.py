@@ -117,8 +117,8 @@ def network(own):
 
 
 def test_a_service_in_a_network_written_by_hand(own, network, image):
-    nobody, before = fetch(own, network), left(own)
-    assert (nobody.status_code, nobody.text) == (404, "no service here")
+    unserved, before = fetch(own, network), left(own)
+    assert (unserved.status_code, unserved.text) == (404, "no service here")
     deploy(own, "web", TEMPLATES / "fargate-service.yaml", StackName="public-vpc", ImageUrl=image)
     assert outputs(own, "web") == {"ServiceName": "web", "Url": network}
     page = fetch(own, network)
@@ -168,7 +168,7 @@ def test_an_image_that_is_missing_rolls_everything_back(own, network, image):
     assert left(own) == before
 
 
-@pytest.mark.parametrize("change, told", [
+@pytest.mark.parametrize("change, expected", [
     (("Default: ''\n    Description: A cert", "Default: arn:aws:acm:x\n    Description: A cert"), "Resources/SecureListener/Properties/Certificates"),
     (("Protocol: HTTP\n      DefaultActions", "Protocol: HTTPS\n      DefaultActions"), "HTTPS"),
     (("Type: application", "Type: network"), "network"),
@@ -179,11 +179,11 @@ def test_an_image_that_is_missing_rolls_everything_back(own, network, image):
     (("Default: test", "Default: nowhere"), "Parameter 'Stage' must be one of AllowedValues"),
     (("!Select [0, !Cidr", "!Select [9, !Cidr"), "Select"),
 ])
-def test_what_is_wrong_or_not_enacted_is_told_by_name(own, change, told):
+def test_what_is_wrong_or_not_enacted_is_told_by_name(own, change, expected):
     before, text = left(own), (TEMPLATES / "public-vpc.yaml").read_text()
     assert change[0] in text
     why = failure(own, f"broken-{uuid.uuid4().hex[:8]}", text.replace(*change))
-    assert told in why, why
+    assert expected in why, why
     assert left(own) == before
 
 
@@ -224,8 +224,8 @@ def test_the_template_of_the_shop(own, tmp_path):
         cloud, "shop", template, FrontendImage=images["frontend"], BackendImage=images["backend"],
         SiteUrl=site, CdnPublicKeyPem=public, CdnPrivateKeyPem=key.read_text(),
     )
-    told = outputs(cloud, "shop")
-    cloud.aws_cli("s3", "sync", str(SHOP / "frontend/dist"), f"s3://{told['StaticBucketName']}/static/")
+    shop = outputs(cloud, "shop")
+    cloud.aws_cli("s3", "sync", str(SHOP / "frontend/dist"), f"s3://{shop['StaticBucketName']}/static/")
 
     page = fetch(cloud, site)
     assert page.status_code == 200 and "<html" in page.text.lower()
@@ -233,11 +233,11 @@ def test_the_template_of_the_shop(own, tmp_path):
     assert (style.status_code, hashlib.sha256(style.content).digest()) == (
         200, hashlib.sha256((SHOP / "frontend/dist/shop.css").read_bytes()).digest())
     assert fetch(cloud, site, "/api/items").json() == []
-    balancer = f"http://{told['LoadBalancerDns']}"
+    balancer = f"http://{shop['LoadBalancerDns']}"
     assert fetch(cloud, balancer, "/api/health").status_code == 200
 
     # A bucket that holds something stays, here as on AWS, and one with versions holds what was removed.
-    empty(cloud.client("s3"), told["StaticBucketName"])
+    empty(cloud.client("s3"), shop["StaticBucketName"])
     delete(cloud, "shop")
     [snapshot] = cloud.client("rds").describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]
     assert re.fullmatch(r"shop-snapshot-dbinstance-[0-9a-z]+", snapshot["DBSnapshotIdentifier"])

@@ -1,4 +1,4 @@
-"""`escale down` asks before data is lost for good, and says what that is."""
+"""`escale down` asks for confirmation before data is lost for good, and lists that data."""
 
 import os
 import pty
@@ -30,7 +30,7 @@ overrides:
 
 @pytest.fixture
 def application(own_cloud, tmp_path):
-    """One with files in a bucket, and with a database of which its manifest keeps no snapshot."""
+    """An application with files in a bucket and with a database without a final snapshot."""
     (tmp_path / "web").mkdir()
     shutil.copy("/bin/busybox", tmp_path / "web/busybox")
     serve = 'ENTRYPOINT ["/bin/busybox", "httpd", "-f", "-p", "3000", "-h", "/www"]'
@@ -44,7 +44,7 @@ def application(own_cloud, tmp_path):
 
 
 def at_a_terminal(cloud, answer, *words):
-    """What is shown, and how it ends."""
+    """Runs a command at a terminal; returns its output and exit code."""
     leader, follower = pty.openpty()
     running = subprocess.Popen([ESCALE, *words], env=cloud.env, stdin=follower, stdout=follower, stderr=follower, close_fds=True)
     os.close(follower)
@@ -62,7 +62,7 @@ def at_a_terminal(cloud, answer, *words):
     return shown.decode().replace("\r\n", "\n"), running.wait(timeout=60)
 
 
-def test_what_is_lost_is_asked_for_and_what_is_retained_is_kept(application):
+def test_asks_before_losing_data_and_keeps_retained_buckets(application):
     cloud, s3 = application, application.client("s3")
     names = [b["Name"] for b in s3.list_buckets()["Buckets"]]
     [static], [kept] = ([name for name in names if part in name] for part in ("static", "kept"))
@@ -73,29 +73,29 @@ def test_what_is_lost_is_asked_for_and_what_is_retained_is_kept(application):
         assert cloud.status()["stack"]["status"] == running == "CREATE_COMPLETE"
         assert s3.list_objects_v2(Bucket=static)["KeyCount"] == 2
 
-    losses = [f"the bucket {static} with 2 objects (older versions counted)", "the database lost-local-db, of which no snapshot is kept"]
-    # A script is told what would be lost, and how to say that it is meant.
+    losses = [f"the bucket {static} with 2 objects (including older versions)", "the database lost-local-db, of which no snapshot is kept"]
+    # Without a terminal, the error lists the data and names the flag that confirms.
     done = cloud.escale("down", check=False)
     assert done.returncode == 1 and done.stdout == ""
     assert all(loss in done.stderr for loss in losses), done.stderr
-    assert kept not in done.stderr, "what is retained is not lost"
-    assert "nothing was removed; pass --yes" in done.stderr
+    assert kept not in done.stderr, "a retained bucket is not lost"
+    assert "Nothing was removed. Pass --yes" in done.stderr
     nothing_happened()
-    # A person is asked; no is the answer unless it is yes.
+    # At a terminal it asks, and any answer but yes is no.
     for answer in (b"n\n", b"\n", b"\x04"):
         shown, code = at_a_terminal(cloud, answer, "down")
-        assert code == 1 and "nothing of lost was removed" in shown, shown
+        assert code == 1 and "lost was not removed" in shown, shown
         assert all(loss in shown for loss in losses), shown
         nothing_happened()
     shown, code = at_a_terminal(cloud, b"y\n", "down")
-    assert code == 0 and "lost is gone" in shown, shown
+    assert code == 0 and "Removed lost." in shown, shown
     cloud.escale("start")
     assert [b["Name"] for b in s3.list_buckets()["Buckets"]] == [kept]
     assert s3.get_object(Bucket=kept, Key="kept/file")["Body"].read() == b"mine"
     assert cloud.client("rds").describe_db_snapshots()["DBSnapshots"] == []
 
 
-def test_nothing_is_asked_when_nothing_is_lost(own_cloud, tmp_path):
+def test_does_not_ask_if_no_data_is_lost(own_cloud, tmp_path):
     (tmp_path / "web").mkdir()
     shutil.copy("/bin/busybox", tmp_path / "web/busybox")
     serve = 'ENTRYPOINT ["/bin/busybox", "httpd", "-f", "-p", "3000", "-h", "/www"]'
@@ -105,4 +105,4 @@ def test_nothing_is_asked_when_nothing_is_lost(own_cloud, tmp_path):
         "buckets:\n  media: { path: /media/*, signed: true }\n"
     )
     own_cloud.escale("up", tmp_path, timeout=180)
-    assert "easy is gone" in own_cloud.escale("down", timeout=120).stdout
+    assert "Removed easy." in own_cloud.escale("down", timeout=120).stdout

@@ -1,4 +1,4 @@
-"""ECS as boto3 drives it, without `up`: tasks and services whose containers tell, from inside, what they were given."""
+"""ECS as boto3 drives it, without `up`: containers report from inside what their tasks and services were configured with."""
 
 import json
 import pathlib
@@ -47,16 +47,16 @@ def test_skopeo_s_image_runs_with_what_the_task_definition_says(cluster):
     assert "hush" not in json.dumps(cluster.ecs.describe_task_definition(taskDefinition=definition), default=str)
 
 
-@pytest.mark.parametrize("value, told", [
+@pytest.mark.parametrize("value, expected", [
     ("arn:aws:secretsmanager:eu-west-3:000000000000:secret:ecs/none-AbCdEf", "ResourceNotFoundException"),
     ("/ecs/none", "invalid ssm parameters: /ecs/none"),
     ("/other/parameter", "not authorized to perform: ssm:GetParameters"),
 ])
-def test_what_the_task_may_not_be_told_it_is_not_started_with(cluster, value, told):
+def test_task_does_not_start_when_a_secret_is_denied(cluster, value, expected):
     definition = cluster.define(cluster.container("main", "true", secrets=[{"name": "S", "valueFrom": value}]))
     task = cluster.done(definition)
     assert task["stopCode"] == "TaskFailedToStart" and codes(task) == {"main": None}
-    assert task["stoppedReason"].startswith("ResourceInitializationError: unable to pull secrets") and told in task["stoppedReason"], task
+    assert task["stoppedReason"].startswith("ResourceInitializationError: unable to pull secrets") and expected in task["stoppedReason"], task
 
 
 def test_limits_stand_in_the_cgroup(cluster):
@@ -266,15 +266,15 @@ def test_a_task_that_becomes_unhealthy_is_replaced(cluster):
         cluster.ecs.delete_service(cluster=cluster.name, service="sick", force=True)
 
 
-@pytest.mark.parametrize("change, code, told", [
-    ({"cluster": "nobody-s"}, "ClusterNotFoundException", "Cluster not found."),
-    ({"taskDefinition": "nobody-s"}, "InvalidParameterException", "TaskDefinition not found."),
+@pytest.mark.parametrize("change, code, expected", [
+    ({"cluster": "absent"}, "ClusterNotFoundException", "Cluster not found."),
+    ({"taskDefinition": "absent"}, "InvalidParameterException", "TaskDefinition not found."),
     ({"launchType": "EC2"}, None, "EC2"),
     ({"enableExecuteCommand": True}, "NotImplemented", "enableExecuteCommand"),
-    ({"overrides": {"containerOverrides": [{"name": "nobody"}]}}, "InvalidParameterException", "nobody"),
+    ({"overrides": {"containerOverrides": [{"name": "absent"}]}}, "InvalidParameterException", "absent"),
     ({"overrides": {"ephemeralStorage": {"sizeInGiB": 201}}}, "ClientException", "between 21 and 200"),
 ])
-def test_tasks_that_are_refused(cluster, change, code, told):
+def test_tasks_that_are_refused(cluster, change, code, expected):
     wanted = {
         "cluster": cluster.name, "taskDefinition": cluster.define(cluster.container("main", "true")), "launchType": "FARGATE",
         "networkConfiguration": cluster.network(), **change,
@@ -282,7 +282,7 @@ def test_tasks_that_are_refused(cluster, change, code, told):
     with pytest.raises(botocore.exceptions.ClientError) as error:
         cluster.ecs.run_task(**wanted)
     answer = error.value.response["Error"]
-    assert told in answer["Message"] and code in (None, answer["Code"]), answer
+    assert expected in answer["Message"] and code in (None, answer["Code"]), answer
 
 
 def test_ephemeral_storage_is_shown_as_asked(cluster):

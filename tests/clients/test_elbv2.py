@@ -1,4 +1,4 @@
-"""Application load balancers: what clients are told, and what is refused."""
+"""Application load balancers: responses to clients, and refused requests."""
 
 import uuid
 
@@ -80,7 +80,7 @@ def test_listeners_rules_and_groups(aws, balancer, vpc):
         elb.delete_target_group(TargetGroupArn=group)
     assert code(error) == "ResourceInUse"
 
-    # Nobody stands at the address: the health check says so.
+    # No target listens at the address, which the health check reports.
     elb.register_targets(TargetGroupArn=group, Targets=[{"Id": "10.77.0.200"}])
 
     def unhealthy():

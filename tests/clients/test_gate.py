@@ -1,4 +1,4 @@
-"""The front door: who may come in, and what is said to who may not."""
+"""Listeners and callers: which requests the gate accepts, and how it refuses the others."""
 
 import botocore.exceptions
 import pytest

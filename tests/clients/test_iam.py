@@ -197,7 +197,7 @@ def test_an_assumed_role(cloud, aws, user, name):
     assert refused(client("sts", token="wrong").get_caller_identity)[0] == "InvalidClientTokenId"
     assert refused(client("sts", token=None).get_caller_identity)[0] == "InvalidClientTokenId"
 
-    # A later role of the same name is another one: the session is nobody's.
+    # A later role of the same name is another one: so the session has no permissions.
     iam.delete_role_policy(RoleName=name, PolicyName="p")
     iam.delete_role(RoleName=name)
     iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust({"AWS": user.arn}))
@@ -315,14 +315,14 @@ def test_who_hands_a_role_to_tasks_may_pass_it(aws, user, name):
 
     def denied(call, *args, on=role, **kwargs):
         code, message = refused(call, *args, **kwargs)
-        told = f"User: {user.arn} is not authorized to perform: iam:PassRole on resource: {on} because no identity-based policy"
-        assert code == "AccessDeniedException" and message.startswith(told), (code, message)
+        expected = f"User: {user.arn} is not authorized to perform: iam:PassRole on resource: {on} because no identity-based policy"
+        assert code == "AccessDeniedException" and message.startswith(expected), (code, message)
 
     may()
     register()
     denied(register, taskRoleArn=role)
     denied(register, executionRoleArn=role)
-    # A name stands for the role of that name, and an ARN with another path does not make it another one.
+    # A name means the role of that name, and an ARN with another path does not make it another one.
     denied(register, taskRoleArn=f"{name}-own")
     may(passes(role.replace("/app/", "/")))
     denied(register, taskRoleArn=role.replace("/app/", "/"))
@@ -333,7 +333,7 @@ def test_who_hands_a_role_to_tasks_may_pass_it(aws, user, name):
     definition = register(taskRoleArn=role, executionRoleArn=role)
     denied(register, taskRoleArn=role, executionRoleArn=other, on=other)
 
-    # To run it hands the roles over again, the definition's as well as the request's own.
+    # RunTask passes the roles again, the definition's as well as the request's own.
     ecs.create_cluster(clusterName=name)
     assert refused(run, definition)[0] != "AccessDeniedException"
     denied(run, definition, overrides={"executionRoleArn": other}, on=other)

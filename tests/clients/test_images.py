@@ -36,7 +36,7 @@ exec httpd -f -p 3000 -h /srv
 
 
 def base(folder):
-    """What a team's own base image has: a shell, an account, a start script; and where its files go is told by a link."""
+    """A typical base image of a team: a shell, an account, a start script, and a symbolic link as /bin."""
     applets = {f"usr/bin/{name}": "-> busybox" for name in ("sh", "httpd", "id", "ls", "sleep")}
     files = {
         "usr/bin/busybox": pathlib.Path("/bin/busybox").read_bytes(),
@@ -100,13 +100,13 @@ def test_an_image_that_is_built_on_one_of_the_own_registry(own_cloud, tmp_path):
         f"FROM base\nWORKDIR app\nCOPY --chown=web page ./\nCOPY --from={OF_AWS}/team/base:tools /opt /tools\n"
         'USER web\nCMD ["of its own"]\n',
     )
-    told = json.loads(own_cloud.escale("up", folder, "--json").stdout)
+    result = json.loads(own_cloud.escale("up", folder, "--json").stdout)
     blobs = list(pathlib.Path(own_cloud.home, "builds/.bases/blobs/sha256").iterdir())
-    assert len(blobs) == 6, "of each image its manifest, configuration and layer, for the next time"
-    assert {"base images", "build on them"} <= set(told["seconds"])
+    assert len(blobs) == 6, "the cache keeps the manifest, configuration and layer of each image"
+    assert {"base images", "build on bases"} <= set(result["seconds"])
     assert get(own_cloud, "/app/page").text == "the page"
-    said, *listed = get(own_cloud, "/cgi-bin/answer").text.splitlines()
-    assert said == "user=1234:4321 folder=/srv/app base=kept own=new path=/bin"
+    first, *listed = get(own_cloud, "/cgi-bin/answer").text.splitlines()
+    assert first == "user=1234:4321 folder=/srv/app base=kept own=new path=/bin"
     listing = [line.split() for line in listed]
     owners = {words[-1]: words[2:4] for words in listing if len(words) > 4}
     assert owners == {"page": ["1234", "4321"], "tool": ["0", "0"]}
@@ -126,8 +126,8 @@ def test_an_image_that_is_built_on_one_of_the_own_registry(own_cloud, tmp_path):
     assert len(config["rootfs"]["diff_ids"]) == len(manifest["layers"])
 
 
-def test_a_base_that_is_not_there(own_cloud, tmp_path):
-    """The error names the place, the image and the way out; nothing of the application was made, and the way out works."""
+def test_reports_missing_base_image_and_how_to_push_it(own_cloud, tmp_path):
+    """The error names the place, the image and the fix. Nothing of the application was created, and the fix works."""
     uri = f"127.0.0.1:{own_cloud.port}/team/base"
     folder = application(tmp_path, f"# on the team's base\nFROM {uri}:1\nCOPY page app/\n")
 
@@ -145,7 +145,7 @@ def test_a_base_that_is_not_there(own_cloud, tmp_path):
     assert "escale aws ecr create-repository --repository-name team/base" in text
     own_cloud.client("ecr").create_repository(repositoryName="team/base")
     text = refused()
-    assert "the repository team/base has no image 1; push it: skopeo copy" in text
+    assert "the repository team/base has no image 1. Push it: skopeo copy" in text
     command = text[text.index("skopeo copy") :].splitlines()[0].replace("skopeo ", "skopeo --insecure-policy ", 1)
     base(tmp_path / "base")
     path = [os.path.dirname(ESCALE), os.path.dirname(sys.executable), os.environ["PATH"]]
@@ -156,11 +156,11 @@ def test_a_base_that_is_not_there(own_cloud, tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("buildah") is None, reason="needs buildah")
-def test_a_dockerfile_with_run_on_a_base_of_the_own_registry(own_cloud, tmp_path):
-    """Another program builds, and finds the base with a login that is made for it."""
+def test_engine_builds_on_a_base_image_of_this_cloud(own_cloud, tmp_path):
+    """The engine pulls the base image with a login that `up` creates for it."""
     store = tmp_path / "storage"
     (tmp_path / "storage.conf").write_text(f'[storage]\ndriver = "vfs"\nrunroot = "{store}/run"\ngraphroot = "{store}/graph"\n')
-    # What podman and buildah keep is the test's.
+    # The storage of podman and buildah is the test's own.
     own_cloud.env.update(CONTAINERS_STORAGE_CONF=str(tmp_path / "storage.conf"), BUILDAH_ISOLATION="chroot")
     uri = own_cloud.client("ecr").create_repository(repositoryName="team/base")["repository"]["repositoryUri"]
     base(tmp_path / "base")
@@ -170,7 +170,7 @@ def test_a_dockerfile_with_run_on_a_base_of_the_own_registry(own_cloud, tmp_path
     assert (get(own_cloud, "/app/page").text, get(own_cloud, "/app/ran").text) == ("the page", "0\n")
     (folder / "web/Dockerfile").write_text(f"FROM {uri}:2\nRUN id\n")
     done = own_cloud.escale("up", folder, check=False)
-    assert f"web/Dockerfile:1: FROM {uri}:2: the repository team/base has no image 2; push it: skopeo copy" in done.stderr
+    assert f"web/Dockerfile:1: FROM {uri}:2: the repository team/base has no image 2. Push it: skopeo copy" in done.stderr
     (folder / "web/Dockerfile").write_text(f"FROM {OF_AWS}/team/base:1\nRUN id\n")
     done = own_cloud.escale("up", folder, check=False)
-    assert f"web/Dockerfile:1: FROM {OF_AWS}/team/base:1: " in done.stderr and f"name it {uri}" in done.stderr
+    assert f"web/Dockerfile:1: FROM {OF_AWS}/team/base:1: " in done.stderr and f"this cloud's registry: {uri}" in done.stderr

@@ -69,7 +69,7 @@ def test_events_are_read_forward_and_backward(logs, group):
     assert texts(logs.get_log_events(**read, **token)) == ["late"]
     back = logs.get_log_events(**read, nextToken=page["nextBackwardToken"])
     assert texts(back) == [f"event {i}" for i in range(4, 8)]
-    # Without being told where to begin, it is the end that is read.
+    # Without a start, GetLogEvents reads the newest events.
     assert texts(logs.get_log_events(**read)) == ["event 7", "event 8", "event 9", "late"]
     assert refusal(logs.get_log_events, **read, nextToken="f/nonsense")["Code"] == "InvalidParameterException"
 
@@ -125,17 +125,17 @@ def test_what_is_too_old_or_too_new_is_left_out_and_told(logs, group):
     assert len(texts(logs.get_log_events(logGroupName=group, logStreamName="s"))) == 2
 
 
-@pytest.mark.parametrize("events, told", [
+@pytest.mark.parametrize("events, expected", [
     ([(0, "late"), (-5, "early")], "chronological order"),
     ([(-DAY_MS - 10, "first"), (0, "last")], "24 hours"),
     ([(0, "x" * 1_048_551)], "1048576 bytes"),
 ])
-def test_a_batch_that_is_refused_is_refused_whole(logs, group, events, told):
+def test_refuses_a_whole_batch_for_one_bad_event(logs, group, events, expected):
     logs.create_log_stream(logGroupName=group, logStreamName="s")
     now = now_ms()
     events = [{"timestamp": now + at, "message": message} for at, message in events]
     error = refusal(logs.put_log_events, logGroupName=group, logStreamName="s", logEvents=events)
-    assert error["Code"] == "InvalidParameterException" and told in error["Message"], error
+    assert error["Code"] == "InvalidParameterException" and expected in error["Message"], error
     assert logs.get_log_events(logGroupName=group, logStreamName="s")["events"] == []
 
 
@@ -176,8 +176,8 @@ def test_retention_is_one_of_aws_s(logs, group):
     # An event that the retention would drop at once is not taken.
     logs.create_log_stream(logGroupName=group, logStreamName="s")
     event = {"timestamp": now_ms() - 8 * DAY_MS, "message": "x"}
-    told = logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=[event])
-    assert told["rejectedLogEventsInfo"] == {"expiredLogEventEndIndex": 1}
+    answer = logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=[event])
+    assert answer["rejectedLogEventsInfo"] == {"expiredLogEventEndIndex": 1}
     logs.delete_retention_policy(logGroupName=group)
     assert shown() is None
 

@@ -1,6 +1,7 @@
-"""Real machines: fresh kernels, logins with narrow limits that end, firewalls, users besides root, and systemd.
+"""Conditions of real machines: fresh kernels, logins with low limits that end, firewalls, users besides root, and systemd.
 
-systemd does not run where the tests do. `SYSTEMCTL` stands in for it in a mount namespace, and does with the unit what systemd does.
+systemd does not run on test machines. `SYSTEMCTL` stands in for it in a mount namespace and starts and stops the unit as
+systemd does.
 """
 
 import contextlib
@@ -34,14 +35,14 @@ def open_files(pid):
 
 @pytest.fixture
 def home():
-    """A cloud that is not started yet; after the test it is gone."""
+    """A cloud that is not started yet, and is removed after the test."""
     made = make_cloud()
     yield made
     remove_cloud(made)
 
 
-def test_a_fresh_kernel_lists_overlayfs_only_after_its_first_use(tmp_path):
-    """As on Debian before anything mounted an overlay: the module is there and nothing has loaded it."""
+def test_doctor_accepts_kernel_that_has_not_loaded_overlayfs(tmp_path):
+    """As on Debian before anything mounted an overlay: the module exists, but nothing has loaded it."""
     listed = [line for line in pathlib.Path("/proc/filesystems").read_text().splitlines() if "overlay" not in line]
     (fresh := tmp_path / "filesystems").write_text("\n".join(listed) + "\n")
     command = f"mount --bind {fresh} /proc/filesystems && ! grep overlay /proc/filesystems && exec {ESCALE} doctor --json"
@@ -51,16 +52,16 @@ def test_a_fresh_kernel_lists_overlayfs_only_after_its_first_use(tmp_path):
         assert found[part]["ok"], found[part]
 
 
-def test_a_kernel_without_network_privileges_is_named():
-    """Tried, not read from a list: without CAP_NET_ADMIN no link can be made, whatever is loaded."""
+def test_doctor_reports_that_links_cannot_be_created():
+    """It tries the kernel's features: without CAP_NET_ADMIN creating a link fails, whichever modules are loaded."""
     bounded = ["setpriv", "--bounding-set=-net_admin", ESCALE, "doctor", "--json"]
     done = subprocess.run(bounded, capture_output=True, text=True, timeout=60)
     found = {f["name"]: f for f in json.loads(done.stdout)["findings"]}
     assert done.returncode != 0 and not found["veth"]["ok"] and "probe" in found["veth"]["lack"], found
 
 
-def test_a_login_s_descriptors_do_not_limit_the_daemon(home):
-    """300 kept-alive connections ended in `Too many open files` under the soft limit of 1,024; here fewer do under 256."""
+def test_daemon_raises_the_limit_of_open_files_of_a_login(home):
+    """300 kept-alive connections ended in `Too many open files` under the soft limit of 1,024; here it is 256."""
     narrow = subprocess.run(
         ["prlimit", "--nofile=256:20000", ESCALE, "start"], env=home.env, capture_output=True, text=True, timeout=60
     )
@@ -78,8 +79,8 @@ HIERARCHIES = [m for m in ("systemd", "unified", "pids", ".") if pathlib.Path(f"
 
 @contextlib.contextmanager
 def login():
-    """The cgroup of a login's session in each hierarchy, and the command prefix that starts a program in it. At the end it is
-    closed as systemd does with `KillUserProcesses=yes`."""
+    """The command prefix that starts a program in the cgroup of a login session, and a function that ends the session as
+    systemd does with `KillUserProcesses=yes`."""
     name = f"user.slice/user-0.slice/session-escale-test-{os.getpid()}.scope"
     scopes = [pathlib.Path("/sys/fs/cgroup") / h / name for h in HIERARCHIES]
     for scope in scopes:
@@ -103,7 +104,7 @@ def login():
                     parent.rmdir()
 
 
-def test_the_daemon_outlives_the_login_that_started_it(home):
+def test_daemon_outlives_the_login_that_started_it(home):
     with login() as (prefix, close):
         done = subprocess.run([*prefix, ESCALE, "start"], env=home.env, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
@@ -118,8 +119,8 @@ def test_the_daemon_outlives_the_login_that_started_it(home):
     assert left == []
 
 
-def test_folders_on_the_way_home_belong_to_the_user():
-    """`sudo` that keeps HOME: a ~/.local of root's locks the user's other programs out."""
+def test_created_parent_folders_belong_to_the_user():
+    """`sudo` may keep HOME, and a ~/.local that root owns would lock the user's other programs out."""
     top = pathlib.Path(tempfile.mkdtemp(prefix="escale-test-", dir="/var/tmp"))
     cloud = Cloud(top / ".local/share/escale")
     env = {k: v for k, v in cloud.env.items() if k != "ESCALE_HOME" and not k.startswith("XDG_")}
@@ -141,35 +142,35 @@ def other_user():
     """Runs the binary as an ordinary user with a home of its own."""
     top = pathlib.Path(tempfile.mkdtemp(prefix="escale-test-", dir="/var/tmp"))
     top.chmod(0o755)
-    shutil.copy(ESCALE, top / "escale")  # the one that is tested may lie where nobody else may look
+    shutil.copy(ESCALE, top / "escale")  # the tested binary may be in a folder that other users cannot enter
     (user := top / "user").mkdir()
     os.chown(user, 65534, 65534)
 
     def run(env, *words):
-        nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", top / "escale", *words]
-        return subprocess.run(nobody, env={**env, "HOME": str(user)}, capture_output=True, text=True, timeout=60)
+        unprivileged = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", top / "escale", *words]
+        return subprocess.run(unprivileged, env={**env, "HOME": str(user)}, capture_output=True, text=True, timeout=60)
 
     yield run
     shutil.rmtree(top)
 
 
-def test_status_of_a_home_that_the_user_may_not_open(own_cloud, other_user):
+def test_status_reports_that_the_home_is_not_readable(own_cloud, other_user):
     os.chmod(own_cloud.home, 0o700)
     done = other_user(own_cloud.env, "status")
-    assert done.returncode != 0 and "no daemon runs" not in done.stdout + done.stderr
-    assert f"cannot be read from {own_cloud.home}/daemon.lock" in done.stderr and "sudo" in done.stderr, done.stderr
+    assert done.returncode != 0 and "No daemon" not in done.stdout + done.stderr
+    assert f"this user may not open {own_cloud.home}/daemon.lock" in done.stderr and "sudo" in done.stderr, done.stderr
 
 
-def test_status_of_another_user_s_daemon(own_cloud, other_user):
+def test_status_names_the_daemon_of_another_user(own_cloud, other_user):
     env = {k: v for k, v in own_cloud.env.items() if k != "ESCALE_HOME" and not k.startswith("XDG_")}
     done = other_user(env, "status")
     assert done.returncode == 0, done.stderr
-    assert f"one answers at {own_cloud.endpoint}" in done.stdout and "sudo escale status" in done.stdout, done.stdout
+    assert f"another ESCALE_HOME answers at {own_cloud.endpoint}" in done.stdout and "sudo escale status" in done.stdout, done.stdout
 
 
-def test_a_firewall_that_drops_loopback_is_named(own_cloud):
-    """In a network namespace of its own, where nothing answers a connection: neither yes nor no."""
-    # An application that was put up once: `status` asks the API about it.
+def test_status_names_a_firewall_that_drops_loopback_packets(own_cloud):
+    """In a network namespace in which connections are neither accepted nor refused."""
+    # A deployed application, about which `status` asks the API.
     application = {"app": "shop", "stack": "shop", "registry_stack": "shop-images", "manifest": "/nowhere", "url": "http://shop.localhost:1"}
     (apps := pathlib.Path(own_cloud.home) / "apps").mkdir()
     (apps / "shop.json").write_text(json.dumps(application))
@@ -188,7 +189,7 @@ def test_a_firewall_that_drops_loopback_is_named(own_cloud):
 
 
 SYSTEMCTL = r'''#!/usr/bin/env python3
-"""Does with one unit what systemd does, as far as the test needs it. What it is called with is written down."""
+"""Handles one unit as systemd does, as far as the test needs it. Records its arguments."""
 import os, pathlib, re, shlex, signal, subprocess, sys, time
 
 run, unit = pathlib.Path(os.environ["FAKE_SYSTEMD"]), pathlib.Path("/etc/systemd/system/escale.service")
@@ -255,7 +256,7 @@ match words[0]:
 
 
 class Systemd:
-    """A machine with systemd: a mount namespace of its own over which the stand-in lies."""
+    """A machine with systemd: a mount namespace in which the stand-in replaces `systemctl`."""
 
     def __init__(self, folder, env):
         (folder / "bin").mkdir()
@@ -308,7 +309,7 @@ def alive(pid):
 
 
 def containers_of(cloud):
-    """The first processes of its containers: as they themselves count, each is number one."""
+    """The first processes of its containers: each has pid 1 in its own pid namespace."""
     found = set()
     for pid in processes_of(cloud):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
@@ -317,7 +318,7 @@ def containers_of(cloud):
     return found
 
 
-def test_the_service_stops_tasks_within_bounds_and_has_them_again(systemd, tmp_path):
+def test_service_stops_tasks_within_a_limit_and_starts_them_again(systemd, tmp_path):
     cloud, machine = systemd
     machine.run(ESCALE, "service", "install")
     daemon = daemon_of(cloud)
@@ -327,7 +328,7 @@ def test_the_service_stops_tasks_within_bounds_and_has_them_again(systemd, tmp_p
     assert "daemon-reload" in machine.calls() and "enable --quiet escale.service" in machine.calls()
 
     cluster = tasks.Cluster(cloud, tmp_path / "layout")
-    # It ignores SIGTERM and may take two minutes to end: a shutdown must not wait that long.
+    # The task ignores SIGTERM and its stopTimeout is two minutes: a shutdown must not wait that long.
     script = "trap '' TERM; echo up; while :; do sleep 1; done"
     definition = cluster.define(cluster.container("main", script, stopTimeout=120))
     service = cluster.ecs.create_service(
@@ -347,13 +348,13 @@ def test_the_service_stops_tasks_within_bounds_and_has_them_again(systemd, tmp_p
     assert len(before) == 2
 
     machine.run("systemctl", "restart", "escale.service")
-    machine.run(ESCALE, "start")  # it runs already; this returns once it answers
-    assert daemon_of(cloud) != daemon and containers_of(cloud) == before, "a restart ended what ran"
+    machine.run(ESCALE, "start")  # the daemon runs already; this returns once it answers
+    assert daemon_of(cloud) != daemon and containers_of(cloud) == before, "the restart ended containers"
     eventually(lambda: {t["taskArn"] for t in running()} == first)
 
     started = time.monotonic()
     machine.run("systemctl", "stop", "escale.service")
-    assert time.monotonic() - started < 45, "a task held the shutdown"
+    assert time.monotonic() - started < 45, "a task delayed the shutdown"
     assert not [pid for pid in before if alive(pid)]
     machine.run("systemctl", "start", "escale.service")
     machine.run(ESCALE, "start")
@@ -369,7 +370,7 @@ def test_the_service_stops_tasks_within_bounds_and_has_them_again(systemd, tmp_p
     cluster.ecs.delete_service(cluster=cluster.name, service=service, force=True)
 
 
-def test_the_service_is_removed_and_the_verbs_use_it(systemd):
+def test_start_and_stop_use_the_service_until_it_is_removed(systemd):
     cloud, machine = systemd
     machine.run(ESCALE, "start")
     by_hand = daemon_of(cloud)
@@ -385,10 +386,10 @@ def test_the_service_is_removed_and_the_verbs_use_it(systemd):
     machine.run(ESCALE, "service", "remove")
     assert list(machine.units.iterdir()) == [] and cloud.status()["daemon"]["pid"] is None
     again = machine.run(ESCALE, "service", "remove")
-    assert "there is no service" in again.stdout
+    assert "There is no service" in again.stdout
 
 
-def test_without_systemd_there_is_no_service(home):
+def test_service_install_needs_systemd(home):
     hidden = ["unshare", "--mount", "sh", "-c", f"mount -t tmpfs none /run && exec {ESCALE} service install"]
     done = subprocess.run(hidden, env=home.env, capture_output=True, text=True, timeout=60)
     assert done.returncode != 0 and "systemd is not the init system" in done.stderr, done.stderr

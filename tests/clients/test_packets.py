@@ -90,9 +90,9 @@ def pid_of(shop, service):
 
 
 def connect(pid, host, port, *, hear=False, patience=1):
-    told = inside(pid, sys.executable, "-c", CONNECT, host, str(port), str(patience), *(["hear"] if hear else []))
-    assert told.returncode == 0, told.stderr
-    return told.stdout.split()
+    result = inside(pid, sys.executable, "-c", CONNECT, host, str(port), str(patience), *(["hear"] if hear else []))
+    assert result.returncode == 0, result.stderr
+    return result.stdout.split()
 
 
 def database_address(shop):
@@ -128,25 +128,25 @@ def test_the_internet_sees_the_nat_gateway_of_the_zone(shop, outside):
 
 def test_the_internet_does_not_reach_a_task(shop, outside):
     task = pid_of(shop, "backend")[1]
-    told = subprocess.run(
+    result = subprocess.run(
         ["nsenter", f"--net={outside}", sys.executable, "-c", CONNECT, address_of(task), "8000", "1"],
         capture_output=True,
         text=True,
         timeout=60,
     )
-    assert told.stdout.startswith("failed"), told
+    assert result.stdout.startswith("failed"), result
 
 
 def knock(outside, host, port, from_port=0):
     """A connection that somebody on the Internet tries."""
-    told = subprocess.run(
+    result = subprocess.run(
         ["nsenter", f"--net={outside}", sys.executable, "-c", KNOCK, host, str(port), str(from_port)],
         capture_output=True,
         text=True,
         timeout=60,
         check=True,
     )
-    return told.stdout.split()[0]
+    return result.stdout.split()[0]
 
 
 class Sniffers:
@@ -168,8 +168,8 @@ class Sniffers:
 
     def seen(self):
         """The source ports by place."""
-        told = {place: process.communicate(timeout=20)[0] for place, process in self.running.items()}
-        return {place: {int(port) for port in ports.split()} for place, ports in told.items()}
+        result = {place: process.communicate(timeout=20)[0] for place, process in self.running.items()}
+        return {place: {int(port) for port in ports.split()} for place, ports in result.items()}
 
 
 def test_nothing_from_the_internet_gets_in_through_a_nat_gateway(shop, outside):
@@ -180,8 +180,8 @@ def test_nothing_from_the_internet_gets_in_through_a_nat_gateway(shop, outside):
     sniffers = Sniffers(shop)
     ports = [22, 80, PORT, 3000, 8000, 5432]
     knocks = {40000 + i: (address, port) for i, (address, port) in enumerate((a, p) for a in elastic for p in ports)}
-    told = {address_port: knock(outside, *address_port, own) for own, address_port in knocks.items()}
-    assert set(told.values()) == {"failed"}, told
+    result = {address_port: knock(outside, *address_port, own) for own, address_port in knocks.items()}
+    assert set(result.values()) == {"failed"}, result
     # What a task asked for comes back: the sniffers would have seen the others.
     assert connect(pid, OUTSIDE, PORT, hear=True)[0] == "connected"
     seen = sniffers.seen()
@@ -194,8 +194,8 @@ def test_the_internet_reaches_the_load_balancer_on_its_port_alone(shop, outside)
     public = [i["Association"]["PublicIp"] for i in interfaces if i["Description"].startswith("ELB app/")]
     assert len(public) == 2
     for address in public:
-        told = {port: knock(outside, address, port) for port in [80, 22, PORT, 3000, 8000, 8080]}
-        assert {port for port, answer in told.items() if answer == "connected"} == {80}, told
+        result = {port: knock(outside, address, port) for port in [80, 22, PORT, 3000, 8000, 8080]}
+        assert {port for port, answer in result.items() if answer == "connected"} == {80}, result
 
 
 def test_without_the_route_to_the_nat_gateway_nothing_gets_out(shop, outside):

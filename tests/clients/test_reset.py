@@ -20,9 +20,9 @@ NETWORK = (
 
 def host():
     """The machine's own network namespace and settings, in which an installation changes nothing even while it runs."""
-    told = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for command in NETWORK]
+    outputs = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for command in NETWORK]
     # How long an address is valid is counted down.
-    return [host_tables(), *(re.sub(r"\d+sec", "", text) for text in told)]
+    return [host_tables(), *(re.sub(r"\d+sec", "", text) for text in outputs)]
 
 
 def processes():
@@ -30,9 +30,9 @@ def processes():
     found = {}
     for folder in PROC.glob("[0-9]*"):
         try:
-            told = (folder / "cmdline").read_bytes() + (folder / "cgroup").read_bytes()
+            text = (folder / "cmdline").read_bytes() + (folder / "cgroup").read_bytes()
             started = (folder / "stat").read_text().rpartition(")")[2].split()[19]
-            found[int(folder.name), started] = told.decode(errors="replace")
+            found[int(folder.name), started] = text.decode(errors="replace")
         except OSError:
             continue  # it ended while we looked
     return found
@@ -54,20 +54,20 @@ def all_pids():
 
 
 def mounts():
-    """The mounts of every mount namespace; the namespaces that are mounted somewhere stand in them as `net:[inode]`."""
-    told = set()
+    """The mounts of every mount namespace; mounted namespaces appear in them as `net:[inode]`."""
+    lines = set()
     for pid in all_pids():
         try:
-            told |= set((PROC / str(pid) / "mountinfo").read_text().splitlines())
+            lines |= set((PROC / str(pid) / "mountinfo").read_text().splitlines())
         except OSError:
             continue
-    return told
+    return lines
 
 
 def memory(pids):
     """Shared memory below /dev/shm and of System V, by the processes that made or use it.
 
-    One that nobody has attached was left by a process that is long dead, whose pid may be another's by now.
+    A segment that no process has attached was left by a process that is long dead, whose pid may be another's by now.
     """
     found = set()
     for pid in pids:
@@ -91,8 +91,8 @@ class Footprint:
     def __init__(self, cloud: Cloud):
         self.cloud, self.tag, self.home = cloud, cloud.tag(), str(cloud.home)
         self.processes = {
-            key for key, told in processes().items()
-            if key[0] != os.getpid() and (self.home in told or f"/{self.tag}/" in told)
+            key for key, text in processes().items()
+            if key[0] != os.getpid() and (self.home in text or f"/{self.tag}/" in text)
         }
         pids = {pid for pid, _ in self.processes}
         self.namespaces = links(pids, "ns") - links([os.getpid()], "ns")
@@ -108,7 +108,7 @@ class Footprint:
         named = lambda where: [str(p) for p in pathlib.Path(where).rglob("*") if self.tag in p.name]
         return {
             "processes": [now[key] for key in self.processes & now.keys()]
-            + [told for key, told in now.items() if key[0] != os.getpid() and f"/{self.tag}/" in told],
+            + [text for key, text in now.items() if key[0] != os.getpid() and f"/{self.tag}/" in text],
             "namespaces": sorted(self.namespaces & alive),
             "sockets": sorted(self.sockets & links(pids, "fd")),
             "listeners": [line for line in (PROC / "net/unix").read_text().splitlines() if self.home in line],

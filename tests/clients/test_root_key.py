@@ -29,10 +29,10 @@ def identity(cloud, **credentials):
     return cloud.client("sts", **credentials).get_caller_identity()["Arn"]
 
 
-def test_the_shell_reads_env_and_the_aws_cli_is_root(cloud):
+def test_env_makes_the_aws_cli_the_root_principal(cloud):
     path = os.pathsep.join([os.path.dirname(ESCALE), os.path.dirname(sys.executable), os.environ["PATH"]])
     script = 'eval "$(escale env)" && aws sts get-caller-identity --query Arn --output text'
-    # What a user has set for AWS itself does not get in the way.
+    # The user's own settings for AWS must have no effect.
     env = {**cloud.env, "PATH": path, "AWS_PROFILE": "none-such", "AWS_SESSION_TOKEN": "stale"}
     done = subprocess.run(["sh", "-c", script], env=env, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout.strip()) == (0, ROOT_ARN), done.stderr
@@ -62,15 +62,15 @@ def test_environment_fixes_the_key(stopped_cloud):
     plain, cloud.env = cloud.env, {**cloud.env, **FIXED}
     cloud.escale("start")
     cloud.env = plain
-    told = cloud.root()
-    assert (told["AWS_ACCESS_KEY_ID"], told["AWS_SECRET_ACCESS_KEY"]) == ("test", "test")
+    variables = cloud.root()
+    assert (variables["AWS_ACCESS_KEY_ID"], variables["AWS_SECRET_ACCESS_KEY"]) == ("test", "test")
     assert identity(cloud, key="test", secret="test") == ROOT_ARN
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
     done = subprocess.run([ESCALE, "aws", "sts", "get-caller-identity"], env={**plain, "PATH": path}, capture_output=True, text=True)
     assert done.returncode == 0 and json.loads(done.stdout)["Arn"] == ROOT_ARN, done.stderr
     assert not pathlib.Path(cloud.home, "root-key.json").exists()
 
-    # Without the variables the next daemon makes the installation's own key, and the fixed one is nobody's.
+    # Without the variables the next daemon creates the installation's own key, and the fixed one is invalid.
     cloud.escale("stop")
     cloud.escale("start")
     assert cloud.root()["AWS_ACCESS_KEY_ID"].startswith("AKIA")

@@ -192,8 +192,8 @@ def test_answers_survive_a_killed_daemon(own_cloud):
 
 
 def test_an_unknown_host_is_told_which_there_are(cloud):
-    answer = requests.get(f"http://127.0.0.1:{cloud.env['ESCALE_WEB_PORT']}/", headers={"Host": "nobody.localhost"})
-    assert answer.status_code == 404 and "nobody.localhost" in answer.text
+    answer = requests.get(f"http://127.0.0.1:{cloud.env['ESCALE_WEB_PORT']}/", headers={"Host": "absent.localhost"})
+    assert answer.status_code == 404 and "absent.localhost" in answer.text
 
 
 def test_a_name_where_nothing_answers(cloud, route53, zone):

@@ -222,9 +222,9 @@ def test_a_changed_static_file_is_served_at_once(shop):
         assert served(b"/* changed */") and versions() == count + 1
         shop.get("/static/shop.css")
         up()
-        assert versions() == count + 1, "a file that stands is not uploaded again"
+        assert versions() == count + 1, "an unchanged file is not uploaded again"
         assert shop.get("/static/shop.css").headers["x-cache"] == "Hit from cloudfront", "nor forgotten by the edge"
-        # What an `up` leaves that ends between its upload and the edge's being told.
+        # What an `up` leaves that ends between its upload and the edge's being errors.
         file.write_bytes(css + b"/* cut off */")
         s3.put_object(Bucket=bucket, Key="static/shop.css", Body=file.read_bytes(), ContentType="text/css; charset=utf-8")
         up()
@@ -239,8 +239,8 @@ def test_two_verbs_at_once_wait_for_each_other(shop):
         subprocess.Popen([ESCALE, "up", SHOP, *postgres_setting()], env=shop.cloud.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         for _ in range(2)
     ]
-    told = [process.communicate(timeout=180)[1].decode() for process in again]
-    assert [process.returncode for process in again] == [0, 0], told
+    errors = [process.communicate(timeout=180)[1].decode() for process in again]
+    assert [process.returncode for process in again] == [0, 0], errors
 
 
 def test_the_state_is_nobody_else_s(shop):

@@ -1,4 +1,4 @@
-//! Measurements, each beside what a user would pick instead, in one run. Ratios count: machines are noisy.
+//! Measurements, each compared with the alternative that a user has, in one run. Compare ratios, because machines differ.
 
 mod describe;
 mod report;
@@ -13,7 +13,7 @@ use std::{
 pub(crate) fn bench(name: &str) -> Result<()> {
     match name {
         "up" => up::measure_up(),
-        _ => bail!("no measurement is called '{name}'; there is: up"),
+        _ => bail!("there is no measurement '{name}'. The measurements are: up"),
     }
 }
 

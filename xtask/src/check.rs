@@ -1,4 +1,4 @@
-//! What needs neither root nor network: format, lints, the project's own rules, documentation.
+//! `cargo xtask check`, which needs neither root nor network: format, lints, the project's own rules, documentation.
 
 use crate::{
     run::{cargo, output, run, run_command},
@@ -7,7 +7,7 @@ use crate::{
 use anyhow::{Context, Result};
 use std::process::Command;
 
-/// Every Rust file of the repository. `cargo fmt` does not see a file whose `mod` a macro writes, as those of all operations.
+/// Formats every Rust file of the repository. `cargo fmt` does not find files whose `mod` a macro writes, such as all operations.
 pub(crate) fn format(options: &[&str]) -> Result<()> {
     let listed = output("git", &["ls-files", "*.rs"]).context("git ls-files failed")?;
     let files: Vec<&str> = listed.lines().collect();

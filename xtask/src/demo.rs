@@ -1,4 +1,4 @@
-//! The whole thing for somebody who has just cloned it.
+//! `cargo xtask demo`: everything from a fresh clone to a running shop.
 
 use crate::{
     run::{cargo, root, run, run_command},

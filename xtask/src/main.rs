@@ -23,8 +23,8 @@ const USAGE: &str = "usage: cargo xtask <verb>
                    random inputs for every parser of outside bytes, a million each; prints a table for docs/reliability.md
   tidy             the rules of CONTRIBUTING.md that a program can check
   ratchet          lower the figures of xtask/ratchet.txt to what is measured
-  models [--check] make models/*.json anew from pinned packages (botocore, cfn-lint), or check that they are as these make them
-  bench NAME       measure against what a user would pick instead
+  models [--check] generate models/*.json from pinned packages (botocore, cfn-lint), or check that they are up to date
+  bench NAME       measure, and compare with the alternatives
   vm [SUITE]       run the shop on a real Debian in QEMU: debian-12, debian-13 [--fresh] [--only TEXT]
   soak [PART]      what takes long, into docs/reliability.md: debian-12, debian-13, fuzz, memory [--minutes N]";
 

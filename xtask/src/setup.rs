@@ -1,4 +1,4 @@
-//! Installs what is missing, and names it before it does.
+//! Installs missing packages, and lists them first.
 
 use crate::run::{output, root, run, run_command};
 use anyhow::{Context, Result, bail};
@@ -21,7 +21,7 @@ const POSTGRES: &str = "/usr/lib/postgresql";
 /// What examples/shop/escale.yaml asks for.
 const SHOPS_POSTGRES: u32 = 15;
 
-/// What `escale up` itself needs.
+/// The packages that `escale up` needs.
 const RUNTIME: &[Package] = &[
     Package { name: "nftables", shows: "/usr/sbin/nft", why: "security groups and NAT are nftables rules" },
     Package { name: "iproute2", shows: "/usr/sbin/ip", why: "the tests look at namespaces with it" },
@@ -36,7 +36,7 @@ const RUNTIME: &[Package] = &[
     Package { name: "postgresql", shows: POSTGRES, why: "is the database engine of RDS" },
 ];
 
-/// What the tests need on top.
+/// The additional packages of the tests.
 const TESTS: &[Package] = &[
     Package { name: "python3-venv", shows: "/usr/share/doc/python3-venv", why: "holds the Python clients" },
     Package { name: "skopeo", shows: "/usr/bin/skopeo", why: "pushes images as users do" },
@@ -46,7 +46,7 @@ const TESTS: &[Package] = &[
     Package { name: "chromium", shows: "/usr/bin/chromium", why: "opens the pages" },
 ];
 
-/// What `cargo xtask vm` needs on top.
+/// The additional packages of `cargo xtask vm`.
 const VM: &[Package] = &[
     Package { name: "mmdebstrap", shows: "/usr/bin/mmdebstrap", why: "builds a Debian from its packages" },
     Package {
@@ -84,7 +84,7 @@ pub(crate) fn postgres_major() -> Option<u32> {
     versions.max()
 }
 
-/// What `up` must be told when the shop's version of PostgreSQL is not this machine's.
+/// The arguments of `up` if this machine does not have the shop's version of PostgreSQL.
 pub(crate) fn postgres_setting() -> Result<Vec<String>> {
     if Path::new(POSTGRES).join(format!("{SHOPS_POSTGRES}/bin/postgres")).exists() {
         return Ok(Vec::new());
@@ -114,23 +114,23 @@ fn packages(wanted: &[Package]) -> Result<()> {
         println!("  {:<16} {}", package.name, package.why);
     }
     if output("apt-get", &["--version"]).is_none() {
-        bail!("this is no Debian or Ubuntu; install these by hand: {}", names.join(" "));
+        bail!("this system is not Debian or Ubuntu. Install these packages by hand: {}", names.join(" "));
     }
     if output("id", &["-u"]).is_none_or(|id| id.trim() != "0") {
-        bail!("root is needed to install them: sudo apt-get install {}", names.join(" "));
+        bail!("installing packages needs root. Run: sudo apt-get install {}", names.join(" "));
     }
     run("apt-get", &["update", "-qq"])?;
     let mut apt = Command::new("apt-get");
     apt.env("DEBIAN_FRONTEND", "noninteractive");
     apt.args(["install", "-y", "-qq", "--no-install-recommends"]).args(&names).current_dir(root());
-    // PostgreSQL's package would start a server of its own; it is not wanted here.
+    // PostgreSQL's package would start a server, which is not needed here.
     let policy = PolicyRcD::forbid_services()?;
     let installed = run_command(&mut apt);
     drop(policy);
     installed
 }
 
-/// `/usr/sbin/policy-rc.d` that says no, for as long as it lives. One that was there is left alone.
+/// A `/usr/sbin/policy-rc.d` that forbids starting services, removed on drop. An existing file is not changed.
 struct PolicyRcD(Option<PathBuf>);
 
 impl PolicyRcD {
@@ -140,7 +140,7 @@ impl PolicyRcD {
         if path.exists() {
             return Ok(PolicyRcD(None));
         }
-        fs::write(&path, "#!/bin/sh\nexit 101\n").context("write /usr/sbin/policy-rc.d")?;
+        fs::write(&path, "#!/bin/sh\nexit 101\n").context("cannot write /usr/sbin/policy-rc.d")?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
         Ok(PolicyRcD(Some(path)))
     }
@@ -156,7 +156,7 @@ impl Drop for PolicyRcD {
     }
 }
 
-/// Where the Python clients live: made from tests/clients/requirements.txt, anew when that changes.
+/// The virtual environment of the Python clients, made from tests/clients/requirements.txt and again when that changes.
 pub(crate) fn venv() -> PathBuf {
     root().join("target/clients")
 }
@@ -182,7 +182,7 @@ fn clients() -> Result<()> {
     Ok(())
 }
 
-/// Makes models/*.json from the packages that the tests use. Apart from `cargo xtask check`, since these come from the network.
+/// Generates models/*.json from the packages that the tests use. Not part of `cargo xtask check`, since they come from the network.
 pub(crate) fn models(arguments: &[&str]) -> Result<()> {
     clients()?;
     let python = venv().join("bin/python");

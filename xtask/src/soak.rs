@@ -1,4 +1,4 @@
-//! `cargo xtask soak [PART]`: what takes too long for every change. Each part writes its section of docs/reliability.md.
+//! `cargo xtask soak [PART]`: tests that take too long for every change. Each part writes its section of docs/reliability.md.
 
 mod memory;
 mod report;
@@ -6,7 +6,7 @@ mod report;
 use crate::{fuzz, vm};
 use anyhow::{Result, bail};
 
-/// What a part has found.
+/// The result of a part.
 pub(crate) struct Finding {
     /// Markdown, below the part's heading.
     pub(crate) text: String,
@@ -39,9 +39,9 @@ const PARTS: &[Part] = &[
     Part { name: "memory", title: "Memory under a mixed load", shows: memory::SHOWS, run: memory::soak },
 ];
 
-/// What can be said beside the part's name.
+/// The options beside the parts' names.
 pub(crate) struct Options {
-    /// How long the load of `memory` goes on.
+    /// The duration of the load of `memory`.
     pub(crate) minutes: u64,
 }
 
@@ -78,7 +78,7 @@ fn parse(words: &[&str]) -> Result<(Vec<&'static Part>, Options)> {
             },
             _ => {
                 let names: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
-                bail!("no part is called '{word}'; there are: {}", names.join(", "))
+                bail!("there is no part '{word}'. The parts are: {}", names.join(", "))
             }
         }
     }

@@ -1,4 +1,4 @@
-//! All tests, in the order in which they find faults soonest.
+//! All tests, fastest first.
 
 use crate::{
     check,
@@ -13,7 +13,7 @@ pub(crate) fn all() -> Result<()> {
     check::all()?;
     let mut tests = Command::new(cargo());
     tests.args(["test", "--workspace", "--locked", "--quiet"]).current_dir(root());
-    // Some of them ask a Python client: those of the requirements, and not what the machine may happen to have.
+    // Some of them call a Python client: it must be the one of the requirements, not one that happens to be on the machine.
     run_command(tests.env("PATH", path_with_clients()?))?;
     clients(None)
 }
@@ -45,7 +45,7 @@ pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into)
 }
 
-/// The program to measure or to try: the one that `ESCALE` names, else a release build, as users have it.
+/// The program under test: the one that `ESCALE` names, otherwise a release build, as users have it.
 pub(crate) fn program() -> Result<PathBuf> {
     if let Some(given) = std::env::var_os("ESCALE").filter(|given| !given.is_empty()) {
         return std::path::absolute(&given).with_context(|| format!("ESCALE={}", given.display()));

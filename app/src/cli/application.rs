@@ -1,4 +1,4 @@
-//! What the command line remembers of an application it put up: which manifest, which stacks, which address.
+//! What the command line remembers about an application that it deployed: the manifest, the stacks and the address.
 
 use crate::home::Home;
 use anyhow::{Context, Result, bail};
@@ -9,10 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The environment that the embedded cloud is.
+/// The manifest environment that is deployed to this cloud.
 pub(crate) const LOCAL: &str = "local";
 
-/// One application on this cloud; a file `apps/<stack>.json` of the home.
+/// One application on this cloud, stored in the home as `apps/<stack>.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Application {
     pub(crate) app: String,
@@ -30,10 +30,11 @@ impl Application {
             .with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Its key goes with it: what it signed is gone too.
+    /// Removes the record of the application and the key that signed its URLs: the files that they led to are gone.
     pub(crate) fn forget(&self, home: &Home) -> Result<()> {
         for path in [key_file(home, &self.stack), file(home, &self.stack)] {
             match fs::remove_file(&path) {
+                // An application without signed URLs has no key file.
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(error).with_context(|| format!("cannot remove {}", path.display()));
                 }
@@ -61,15 +62,20 @@ impl Application {
         Ok(found)
     }
 
-    /// The one that is meant: by name, by the manifest in the current folder, or the only one there is.
+    /// Chooses an application: by name, by the manifest in the current folder, or the only one that there is.
     pub(crate) fn find(home: &Home, named: Option<&str>) -> Result<Application> {
         let mut all = Application::all(home)?;
         if let Some(name) = named {
             let known: Vec<String> = all.iter().map(|a| a.app.clone()).collect();
             let found = all.into_iter().find(|a| a.app == name || a.stack == name);
             return found.with_context(|| match known.is_empty() {
-                true => format!("no application '{name}' runs here; `escale up` starts one"),
-                false => format!("no application '{name}' runs here; there is {}", known.join(", ")),
+                true => format!(
+                    "there is no application '{name}': no application is deployed. Deploy one with `escale up`"
+                ),
+                false => format!(
+                    "there is no application '{name}'. The deployed applications are: {}",
+                    known.join(", ")
+                ),
             });
         }
         if let Ok(here) = manifest_path(Path::new("."))
@@ -79,10 +85,14 @@ impl Application {
         }
         match (all.pop(), all.is_empty()) {
             (Some(only), true) => Ok(only),
-            (None, _) => bail!("no application runs here; `escale up` starts the one in this folder"),
+            (None, _) => {
+                bail!(
+                    "no application is deployed. Run `escale up` in the folder of an escale.yaml to deploy one"
+                )
+            }
             (Some(last), false) => {
                 let names: Vec<&str> = all.iter().chain([&last]).map(|a| a.app.as_str()).collect();
-                bail!("several applications run here, say which: {}", names.join(", "))
+                bail!("several applications are deployed. Name one of them: {}", names.join(", "))
             }
         }
     }
@@ -97,19 +107,19 @@ pub(crate) fn key_file(home: &Home, stack: &str) -> PathBuf {
     home.path().join("apps").join(format!("{stack}.key.pem"))
 }
 
-/// The manifest's file: given itself, or as the folder it is in.
+/// The path of the manifest, given the file itself or its folder.
 pub(crate) fn manifest_path(given: &Path) -> Result<PathBuf> {
     let path = if given.is_dir() { given.join("escale.yaml") } else { given.to_owned() };
     path.canonicalize().with_context(|| {
         format!(
-            "there is no manifest {}; `escale up FOLDER` takes the folder of an escale.yaml",
+            "the manifest {} does not exist. Pass the folder of an escale.yaml: `escale up FOLDER`",
             path.display()
         )
     })
 }
 
-/// Reads a manifest for an environment, with single values changed as `--set` says; problems come out with line,
-/// column and the way out.
+/// Reads a manifest for an environment and applies the values of `--set`. Every problem is reported with its line, its
+/// column and a hint.
 pub(crate) fn read_manifest(path: &Path, environment: &str, settings: &[String]) -> Result<Manifest> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let shown =
@@ -118,11 +128,12 @@ pub(crate) fn read_manifest(path: &Path, environment: &str, settings: &[String])
         .and_then(|m| m.for_environment(environment))
         .and_then(|m| m.set(settings));
     let mut manifest = manifest.map_err(|problems| {
-        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("{}", told.join("\n").trim_end().to_owned())
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("{}", lines.join("\n").trim_end().to_owned())
     })?;
     if environment == LOCAL {
-        // Here a name costs nothing, and browsers take all below localhost for this machine.
+        // Locally every application gets a name without configuration: browsers resolve every name below .localhost to this
+        // machine (RFC 6761).
         let app = &manifest.app;
         manifest.domain.get_or_insert_with(|| format!("{app}.localhost"));
     }

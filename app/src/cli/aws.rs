@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode};
 
 #[derive(Args)]
 pub(crate) struct Aws {
-    /// What the aws CLI gets.
+    /// Arguments of the aws CLI.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
@@ -16,13 +16,17 @@ pub(crate) struct Aws {
 pub(crate) fn run(home: &Home, aws: &Aws) -> Result<ExitCode> {
     let mut command = Command::new("aws");
     command.args(&aws.arguments).envs(env::variables(home)?);
+    // A profile or session token of the user's real AWS account must not be sent to this cloud.
     for name in env::UNSET {
         command.env_remove(name);
     }
     match command.status() {
         Ok(status) => Ok(ExitCode::from(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            bail!("the aws CLI is not installed; `pip install awscli` or your distribution has it")
+            bail!(
+                "the aws CLI is not installed. Install it with `pip install awscli` or from your distribution, then run this \
+                 command again"
+            )
         }
         Err(error) => Err(error.into()),
     }

@@ -1,4 +1,5 @@
-//! A small AWS client: signs a request, sends it, reads the answer. The command line has no other door than users have.
+//! A small AWS client: signs a request, sends it, reads the answer. The command line reaches the cloud only through the API
+//! that users have, too.
 
 use super::xml::Xml;
 use crate::{home::Home, root_key, settings::Settings};
@@ -24,11 +25,11 @@ pub(crate) struct Client {
     endpoint: String,
     region: String,
     home: Home,
-    /// Read for the first request that needs it: a daemon that is only just started makes it.
+    /// Read with the first request that needs it, because the first start of a daemon creates it.
     key: Arc<OnceLock<RootKey>>,
 }
 
-/// What AWS answered when it refused.
+/// An AWS error response.
 #[derive(Debug, thiserror::Error)]
 #[error("{code}: {message}")]
 pub(crate) struct Refused {
@@ -36,7 +37,7 @@ pub(crate) struct Refused {
     pub(crate) message: String,
 }
 
-/// A whole answer.
+/// A complete HTTP response.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) body: Bytes,
@@ -60,14 +61,15 @@ impl Client {
         Ok(self.key.get_or_init(|| found))
     }
 
-    /// Whether the API answers. A connection alone says nothing: the kernel takes it for a process that is dying, too.
+    /// Whether the API answers. An established connection is not enough: the kernel accepts connections for a process that is
+    /// dying, too.
     pub(crate) async fn answers(&self) -> bool {
         let request = Request::get("/").header(header::HOST, &self.endpoint).body(Full::default());
         let Ok(request) = request else { return false };
         matches!(tokio::time::timeout(Duration::from_secs(2), self.send(request)).await, Ok(Ok(_)))
     }
 
-    /// An operation of a service with a JSON protocol.
+    /// Calls an operation of a service with a JSON protocol.
     pub(crate) async fn json(&self, service: &str, operation: &str, input: Value) -> Result<Value> {
         let model = escale_model::service(service).ok_or_else(|| anyhow!("no service {service}"))?;
         let request = Request::builder()
@@ -85,7 +87,7 @@ impl Client {
         Err(Refused { code, message }.into())
     }
 
-    /// An operation of a service with a query protocol. Parameters as on the wire: `Tags.member.1.Key`.
+    /// Calls an operation of a service with a query protocol. Parameters are named as on the wire: `Tags.member.1.Key`.
     pub(crate) async fn query(
         &self,
         service: &str,
@@ -109,7 +111,7 @@ impl Client {
         Err(refused(&tree).into())
     }
 
-    /// What stands in a list, over all its pages. `token` is the name that the list's token has in answers and in requests.
+    /// The items of a list from all of its pages. `token` is the name of the pagination token in responses and in requests.
     pub(crate) async fn query_all(
         &self,
         service: &str,
@@ -132,7 +134,7 @@ impl Client {
         }
     }
 
-    /// A request of a REST service: S3, CloudFront, Route 53.
+    /// Sends a request to a REST service: S3, CloudFront, Route 53.
     pub(crate) async fn rest(
         &self,
         service: &str,
@@ -174,17 +176,20 @@ impl Client {
             let (parts, body) = sender.send_request(request).await?.into_parts();
             anyhow::Ok(Answer { status: parts.status, body: body.collect().await?.to_bytes() })
         };
-        // Also in the middle of an answer: the daemon may die at any time, and loses nothing by it.
+        // A connection that breaks in the middle of an answer gets the same hint: the daemon may die at any time, and a new
+        // one continues its work.
         sent.await.with_context(|| {
             format!(
-                "the daemon does not answer at {}; `escale start` starts it, and it goes on where it was: then say this again",
+                "the daemon does not answer at {}. Run `escale start`: it starts the daemon, which continues where it was. \
+                 Then run this command again",
                 self.endpoint
             )
         })
     }
 }
 
-/// A connection to this machine. A packet filter that drops what goes over `lo` would let it hang for minutes.
+/// Connects to this machine. The timeout exists because a packet filter that drops packets on `lo` would otherwise let the
+/// connect hang for minutes.
 async fn connect(at: &str) -> Result<TcpStream> {
     let within = Duration::from_millis(LOCAL_CONNECT_MS);
     match tokio::time::timeout(within, TcpStream::connect(at)).await {
@@ -202,12 +207,12 @@ fn refused(tree: &Xml) -> Refused {
     Refused { code: error.text_of("Code").to_owned(), message: error.text_of("Message").to_owned() }
 }
 
-/// Whether an error is AWS's refusal with this code.
+/// Whether an error is an AWS error response with this code.
 pub(crate) fn is_code(error: &anyhow::Error, code: &str) -> bool {
     error.downcast_ref::<Refused>().is_some_and(|r| r.code == code)
 }
 
-/// RFC 3986: everything but unreserved characters.
+/// Percent-encodes everything but RFC 3986's unreserved characters.
 pub(crate) fn encode(text: &str) -> String {
     let unreserved = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
     text.bytes()
@@ -215,13 +220,13 @@ pub(crate) fn encode(text: &str) -> String {
         .collect()
 }
 
-/// A plain HTTP GET without a signature, as a browser's: for the application's own address.
+/// Sends a plain HTTP GET without a signature, as a browser does, to the application's own address.
 pub(crate) async fn get(url: &str) -> Result<(StatusCode, Bytes)> {
     let rest = url.strip_prefix("http://").with_context(|| format!("{url}: not http://"))?;
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let (host, port) = authority.split_once(':').unwrap_or((authority, "80"));
     let port: u16 = port.parse().with_context(|| format!("{url}: no port"))?;
-    // RFC 6761: localhost and all below it is this machine.
+    // RFC 6761: localhost and every name below it is this machine. Not every system resolver knows that.
     let address = if host == "localhost" || host.ends_with(".localhost") { "127.0.0.1" } else { host };
     let at = format!("{address}:{port}");
     let stream = connect(&at).await.with_context(|| format!("{url} does not answer"))?;

@@ -1,4 +1,5 @@
-//! `escale coverage`: per service what is enacted, recorded only, refused; from the code's own lists.
+//! `escale coverage`: for each service the operations and parameters that are enacted, recorded only or refused, from the
+//! code's own lists.
 
 use super::Output;
 use crate::cloud;
@@ -20,7 +21,7 @@ pub(crate) struct Coverage {
 
 pub(crate) fn run(out: &Output, args: &Coverage) -> Result<()> {
     if let Some(unknown) = args.service.as_deref().filter(|s| !escale_model::services().contains(s)) {
-        bail!("there is no service {unknown} here; there are {}", escale_model::services().join(", "));
+        bail!("there is no service '{unknown}'. The services are: {}", escale_model::services().join(", "));
     }
     let (all, types) = lists(args.service.as_deref())?;
     let text = if args.markdown { markdown(&all, &types) } else { table(&all) };
@@ -28,7 +29,7 @@ pub(crate) fn run(out: &Output, args: &Coverage) -> Result<()> {
     Ok(())
 }
 
-/// The services, of which there may be only one, and the CloudFormation types.
+/// The services (only one if `only` names it), and the CloudFormation types.
 fn lists(only: Option<&str>) -> Result<(Vec<Value>, Vec<Value>)> {
     let cloud = cloud::services_only()?;
     let wanted = escale_model::services().iter().filter(|id| only.is_none_or(|s| s == **id));
@@ -47,7 +48,7 @@ fn service(cloud: &Cloud, id: &str) -> Option<Value> {
         };
         let known: BTreeSet<&str> = entry.input.iter().map(|f: &Field| f.name).collect();
         let members = operation.input.map(|shape| model.members(shape)).unwrap_or_default();
-        // Every EC2 operation takes DryRun; the front enacts it for all of them.
+        // `front/` enacts EC2's DryRun for every operation, so no operation's struct has it.
         let missing: Vec<&str> = members
             .iter()
             .map(|m| m.name.as_str())
@@ -124,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_in_docs_is_what_the_code_says() {
+    fn coverage_page_in_docs_is_up_to_date() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/coverage.md");
         let stored = std::fs::read_to_string(path).unwrap();
         let (all, types) = lists(None).unwrap();
@@ -132,7 +133,7 @@ mod tests {
         let differs = stored.lines().zip(made.lines()).find(|(old, new)| old != new);
         assert!(
             stored.trim_end() == made.trim_end(),
-            "docs/coverage.md is out of date, first in {differs:?}; renew it: cargo run --bin escale -- coverage --markdown > \
+            "docs/coverage.md is out of date, first in {differs:?}. Update it: cargo run --bin escale -- coverage --markdown > \
              docs/coverage.md"
         );
     }

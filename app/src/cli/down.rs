@@ -16,9 +16,9 @@ use std::io::{IsTerminal, Write};
 
 #[derive(Args)]
 pub(crate) struct Down {
-    /// The application, when several run.
+    /// The application, if several are deployed.
     app: Option<String>,
-    /// Do not ask before data is lost: objects in buckets, databases without a snapshot.
+    /// Do not ask for confirmation before data is deleted for good: objects in buckets, databases without a snapshot.
     #[arg(long)]
     yes: bool,
 }
@@ -26,7 +26,7 @@ pub(crate) struct Down {
 pub(crate) async fn run(home: &Home, out: &Output, down: &Down) -> Result<()> {
     Application::find(home, down.app.as_deref())?;
     let _alone = lock::alone(home)?;
-    // Who was waited for may have removed it.
+    // Looked up again under the lock: the command that held it may have removed the application.
     let application = Application::find(home, down.app.as_deref())?;
     let settings = Settings::of(home)?;
     start::ensure(home).await?;
@@ -38,10 +38,11 @@ pub(crate) async fn run(home: &Home, out: &Output, down: &Down) -> Result<()> {
     let snapshots = remove(home, &client, &application, Images::Remove, &mut phases).await?;
     let ended = end_if_empty(home, &client, &mut phases).await?;
     phases.end();
-    let mut text = format!("{} is gone", application.app);
+    let mut text = format!("Removed {}.", application.app);
     text += &kept(&snapshots);
     if ended {
-        text += "\nthe daemon has stopped, for no network is left; buckets and records of your own stay: escale start";
+        text += "\nThe daemon has stopped, because no network is left. Your own buckets and records are kept; `escale start` \
+                 makes them available again.";
     }
     out.say(
         &text,
@@ -50,7 +51,8 @@ pub(crate) async fn run(home: &Home, out: &Output, down: &Down) -> Result<()> {
     Ok(())
 }
 
-/// Nothing is asked when nothing is lost: what `up` makes again, and databases of which a snapshot is kept.
+/// Asks for confirmation if data would be lost. Resources that `up` creates again, and databases that leave a snapshot,
+/// need none.
 fn ask(out: &Output, application: &Application, losses: &[String]) -> Result<()> {
     if losses.is_empty() {
         return Ok(());
@@ -59,28 +61,29 @@ fn ask(out: &Output, application: &Application, losses: &[String]) -> Result<()>
     let list: String = losses.iter().map(|loss| format!("\n  {loss}")).collect();
     if out.json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         bail!(
-            "removing {app} deletes for good:{list}\nnothing was removed; pass --yes to remove it with this data"
+            "removing {app} would delete this data for good:{list}\nNothing was removed. Pass --yes to remove {app} with \
+             this data"
         );
     }
-    eprint!("Removing {app} deletes for good:{list}\nRemove it? [y/N] ");
-    std::io::stderr().flush().context("cannot ask")?;
+    eprint!("Removing {app} deletes this data for good:{list}\nRemove it? [y/N] ");
+    std::io::stderr().flush().context("cannot write the question")?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).context("cannot read the answer")?;
     match answer.trim().to_ascii_lowercase().as_str() {
         "y" | "yes" => Ok(()),
-        _ => bail!("nothing of {app} was removed"),
+        _ => bail!("{app} was not removed, because the answer was not `y`"),
     }
 }
 
-/// What becomes of an application's image repositories.
+/// Whether an application's image repositories are removed with it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Images {
     Remove,
-    /// They were there before the application.
+    /// They existed before the application.
     Keep,
 }
 
-/// Removes an application: what runs, what is stored, what is remembered of it. Gives the snapshots that stay of its databases.
+/// Removes an application: its resources, its data and the record of it. Returns the snapshots that are kept of its databases.
 pub(crate) async fn remove(
     home: &Home,
     client: &Client,
@@ -98,12 +101,13 @@ pub(crate) async fn remove(
     }
     let mut now = snapshots(client, &application.stack).await?;
     now.retain(|snapshot| !before.contains(snapshot));
-    // The last thing: as long as anything stays, `escale down` must know it.
+    // Last: as long as a resource of the application exists, `escale down` must find the application.
     application.forget(home)?;
     Ok(now)
 }
 
-/// Ends the daemon if nobody is left who needs the cloud, which then leaves the machine as it found it. Its records and snapshots stay.
+/// Ends the daemon and removes what it left on the machine, if no network needs the cloud any more. Records and snapshots are
+/// kept.
 pub(crate) async fn end_if_empty(home: &Home, client: &Client, phases: &mut Phases) -> Result<bool> {
     if !is_empty(client).await? {
         return Ok(false);
@@ -113,17 +117,17 @@ pub(crate) async fn end_if_empty(home: &Home, client: &Client, phases: &mut Phas
     Ok(true)
 }
 
-/// What is told of the last snapshots of databases: a line, or nothing.
+/// The line about the final snapshots of databases; empty without any.
 pub(crate) fn kept(snapshots: &[String]) -> String {
     let what = match snapshots {
         [] => return String::new(),
-        [one] => format!("its database is kept as the snapshot {one}"),
-        several => format!("its databases are kept as the snapshots {}", several.join(", ")),
+        [one] => format!("Its database is kept as the snapshot {one}"),
+        several => format!("Its databases are kept as the snapshots {}", several.join(", ")),
     };
-    format!("\n{what}: escale aws rds describe-db-snapshots")
+    format!("\n{what}. List snapshots with `escale aws rds describe-db-snapshots`.")
 }
 
-/// What CloudFormation kept of the databases of a stack.
+/// The manual snapshots of the databases of a stack.
 async fn snapshots(client: &Client, stack: &str) -> Result<Vec<String>> {
     let request = [("SnapshotType".into(), "manual".into())];
     let found = client.query_all("rds", "DescribeDBSnapshots", &request, "DBSnapshots", "Marker").await?;
@@ -132,7 +136,7 @@ async fn snapshots(client: &Client, stack: &str) -> Result<Vec<String>> {
     Ok(own.map(|s| s.text_of("DBSnapshotIdentifier").to_owned()).collect())
 }
 
-/// Whether no VPC is left but the account's default one, and nothing runs in that: everything that runs has a network interface.
+/// Whether only the account's default VPC is left and nothing runs in it. Everything that runs has a network interface.
 async fn is_empty(client: &Client) -> Result<bool> {
     let own: [(String, String); 2] =
         [("Filter.1.Name".into(), "is-default".into()), ("Filter.1.Value.1".into(), "false".into())];

@@ -1,11 +1,12 @@
-//! `escale env`: what the aws CLI, the SDKs and Terraform read to reach this cloud, as `eval "$(escale env)"` takes it.
+//! `escale env`: prints the environment variables with which the aws CLI, the SDKs and Terraform reach this cloud, for
+//! `eval "$(escale env)"`.
 
 use super::Output;
 use crate::{home::Home, root_key, settings::Settings};
 use anyhow::Result;
 use serde_json::{Map, Value};
 
-/// Variables that would lead a client elsewhere, or make it send another identity's credentials.
+/// Variables that would direct a client to another endpoint, or make it send another identity's credentials.
 pub(crate) const UNSET: [&str; 4] =
     ["AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN"];
 
@@ -35,7 +36,7 @@ fn script(variables: &[(&str, String)]) -> String {
     exports.collect::<String>() + "unset " + &UNSET.join(" ")
 }
 
-/// A word of the POSIX shell: nothing in single quotes is special.
+/// Quotes a word for the POSIX shell, where no character but the quote itself is special within single quotes.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }

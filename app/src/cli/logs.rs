@@ -1,4 +1,4 @@
-//! `escale logs`: what an application's tasks have written, from CloudWatch Logs.
+//! `escale logs`: prints the logs of an application's tasks from CloudWatch Logs.
 
 use super::{Output, application::Application, client::Client};
 use crate::{home::Home, settings::Settings};
@@ -10,24 +10,25 @@ use std::{collections::BTreeSet, time::Duration};
 
 #[derive(Args)]
 pub(crate) struct Logs {
-    /// Only this service.
+    /// Print the logs of this service only.
     service: Option<String>,
-    /// Go on with what comes.
+    /// Wait for further lines and print them.
     #[arg(short, long)]
     follow: bool,
-    /// The application, when several run.
+    /// The application, if several are deployed.
     #[arg(long)]
     app: Option<String>,
 }
 
-/// Pause between two looks for new lines.
+/// Pause between two requests for new lines.
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
 
 pub(crate) async fn run(home: &Home, out: &Output, logs: &Logs) -> Result<()> {
     let application = Application::find(home, logs.app.as_deref())?;
     let client = Client::new(home, &Settings::of(home)?);
     let mut from = 0i64;
-    // Events of the last look's newest millisecond can come again: they are known by their ids.
+    // Each request starts at the newest timestamp so far and returns the events of that millisecond again. Their ids tell
+    // which of them were printed.
     let mut seen = BTreeSet::new();
     loop {
         let mut events = Vec::new();
@@ -49,7 +50,7 @@ pub(crate) async fn run(home: &Home, out: &Output, logs: &Logs) -> Result<()> {
     }
 }
 
-/// The log groups of the application's services, or of the one that is named.
+/// The log groups of the application's services, or of the named one only.
 async fn groups(client: &Client, application: &Application, service: Option<&str>) -> Result<Vec<String>> {
     let (app, prefix) = (&application.app, format!("/ecs/{}/", application.stack));
     let (mut groups, mut token) = (Vec::new(), Value::Null);
@@ -67,13 +68,13 @@ async fn groups(client: &Client, application: &Application, service: Option<&str
         }
     }
     let Some(service) = service else { return Ok(groups) };
-    let wished = format!("{prefix}{service}");
-    if groups.contains(&wished) {
-        return Ok(vec![wished]);
+    let wanted = format!("{prefix}{service}");
+    if groups.contains(&wanted) {
+        return Ok(vec![wanted]);
     }
     match groups.iter().filter_map(|g| g.strip_prefix(&prefix)).collect::<Vec<_>>().as_slice() {
-        [] => bail!("the service {service} has no logs: {app} has no service yet"),
-        known => bail!("there is no service {service} in {app}; there are {}", known.join(", ")),
+        [] => bail!("the service {service} has no logs, because {app} has no services yet"),
+        known => bail!("{app} has no service '{service}'. Its services are: {}", known.join(", ")),
     }
 }
 

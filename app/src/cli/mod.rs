@@ -40,40 +40,42 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Run the application of a manifest: start the daemon if needed, build, push, deploy, wait until it answers.
+    /// Run the application of a manifest: start the daemon if needed, build and push images, deploy, wait until it answers.
     Up(up::Up),
-    /// Remove an application and everything that ran for it. A snapshot of its database is kept; its buckets are emptied,
-    /// which is asked before.
+    /// Remove an application with all of its resources. A snapshot of its database is kept; its buckets are emptied after a
+    /// confirmation.
     Down(down::Down),
-    /// What runs: services, tasks, the database, addresses.
+    /// Show the running services, tasks, database and addresses.
     Status(status::Status),
-    /// What an application's tasks have written.
+    /// Print the logs of an application's tasks.
     Logs(logs::Logs),
-    /// Print who called what, from where, and which policy statement denied it. The last 48 MiB of calls and 16 MiB of denials are kept.
+    /// Print the recorded API calls: caller, source address, and the policy statement that denied the call. The last 48 MiB of
+    /// calls and the last 16 MiB of denials are kept.
     Trail(trail::Trail),
     /// Open an application in the browser.
     Open(open::Open),
-    /// Make a signed URL for a private file.
+    /// Print a signed URL for a private file.
     Sign(sign::Sign),
-    /// Print the CloudFormation template that a manifest becomes.
+    /// Print the CloudFormation template of a manifest.
     Template(template::TemplateArgs),
-    /// Print the variables that lead the aws CLI and the SDKs here, with the root key: eval "$(escale env)".
+    /// Print the environment variables that point the aws CLI and the SDKs at this cloud, with the root key: eval "$(escale
+    /// env)".
     Env,
     /// Run the aws CLI against this cloud.
     Aws(aws::Aws),
-    /// Check that this machine has what is needed.
+    /// Check that this machine meets the requirements.
     Doctor,
-    /// List what is enacted, what is recorded only and why, what is refused.
+    /// List which operations and parameters are enacted, which are recorded only and why, and which are refused.
     Coverage(coverage::Coverage),
-    /// Run the cloud's daemon, without an application.
+    /// Start the daemon without deploying an application.
     Start,
-    /// Stop the daemon. The data stays; containers and databases go on and are found again.
+    /// Stop the daemon. Data is kept; containers and databases keep running, and the next daemon adopts them.
     Stop,
-    /// Remove everything of this home: applications, resources, data.
+    /// Delete this installation: all applications, resources and data.
     Reset(reset::Reset),
-    /// Make the daemon a systemd service, which is there again after a reboot.
+    /// Run the daemon as a systemd service, so that it starts again after a reboot.
     Service(service::Service),
-    /// The cloud in the foreground; what `start` starts.
+    /// Run the cloud in the foreground; `start` runs this in the background.
     #[command(hide = true)]
     Daemon {
         /// Write to the home's daemon.log instead of stderr.
@@ -83,7 +85,7 @@ enum Verb {
 }
 
 impl Arguments {
-    /// Whether the verb only passes on to a program of the user's.
+    /// Whether the verb only passes its arguments on to another program of the user.
     pub(crate) fn runs_another_program(&self) -> bool {
         matches!(self.verb, Verb::Aws(_))
     }

@@ -1,4 +1,4 @@
-//! `escale open`: the application in the browser.
+//! `escale open`: opens the application in the browser.
 
 use super::{Output, application::Application};
 use crate::home::Home;
@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 #[derive(Args)]
 pub(crate) struct Open {
-    /// The application, when several run.
+    /// The application, if several are deployed.
     app: Option<String>,
 }
 
@@ -19,8 +19,11 @@ pub(crate) fn run(home: &Home, out: &Output, open: &Open) -> Result<()> {
     let mut browser = Command::new("xdg-open");
     browser.arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let opened = browser.status().is_ok_and(|s| s.success());
-    let text =
-        if opened { url.clone() } else { format!("{url}\n(no browser could be started; open it by hand)") };
+    let text = if opened {
+        url.clone()
+    } else {
+        format!("{url}\nNo browser could be started. Open the URL by hand.")
+    };
     out.say(&text, &json!({"url": url, "opened": opened}));
     Ok(())
 }

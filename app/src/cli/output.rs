@@ -1,14 +1,14 @@
-//! How answers and errors are printed: as text, or as JSON for a script.
+//! Prints results and errors, as text or as JSON for scripts.
 
 use escale_files::disk;
 
-/// How answers are printed.
+/// The output format.
 pub(crate) struct Output {
     pub(crate) json: bool,
 }
 
 impl Output {
-    /// One answer, for a person or for a script.
+    /// Prints one result: `text` for a person, or `value` for a script.
     pub(crate) fn say(&self, text: &str, value: &serde_json::Value) {
         if self.json {
             print(&format!("{value:#}\n"));
@@ -18,14 +18,14 @@ impl Output {
     }
 }
 
-/// Prints an answer. Whoever reads may have read enough (`| head`): then there is nobody to tell more. Anything else (a full
-/// disk) is a failure: half an answer is none.
+/// Prints to stdout. If the reader closed the pipe (`| head`), the program ends successfully. Any other failure, such as a
+/// full disk, is an error: a script must not take half of a result for the whole.
 pub(crate) fn print(text: &str) {
     match write(text) {
         Ok(()) => {}
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
         Err(error) => {
-            eprintln!("error: the answer could not be written: {error}");
+            eprintln!("error: the result could not be written to stdout: {error}");
             std::process::exit(1);
         }
     }
@@ -37,7 +37,7 @@ fn write(text: &str) -> std::io::Result<()> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush())
 }
 
-/// An error, and what was done about it since.
+/// An error, and the outcome of what was done after it.
 #[derive(Debug)]
 pub(crate) struct Concluded {
     error: anyhow::Error,
@@ -45,7 +45,7 @@ pub(crate) struct Concluded {
 }
 
 impl Concluded {
-    /// The error stays the first thing that is told.
+    /// Adds an outcome, which is printed after the error.
     pub(crate) fn of(error: anyhow::Error, outcome: String) -> anyhow::Error {
         anyhow::Error::new(Concluded { error, outcome })
     }
@@ -63,29 +63,30 @@ impl std::error::Error for Concluded {
     }
 }
 
-/// "No space left on device" does not say on which. What this program writes is in the home, or in the folder for temporary files.
+/// Names the disk that is full, which "No space left on device" does not. This program writes only to the home and to the
+/// folder for temporary files.
 fn full_disk(error: &anyhow::Error) -> Option<String> {
     if !disk::is_full(error.as_ref()) {
         return None;
     }
     let home = crate::home::Home::find().ok()?;
     let temporary = std::env::temp_dir();
-    // Of several the one with the least left: `full_among` may find none when a quota is exceeded.
+    // `full_among` finds no full disk if only a quota is exceeded; then the home is the best guess.
     disk::full_among([home.path(), temporary.as_path()]).or_else(|| Some(disk::full(home.path())))
 }
 
-/// An error with its causes, a line each. A script reads it where it reads an answer.
+/// Prints an error with its causes, one a line. As JSON it goes to stdout, where a script reads results, too.
 pub(crate) fn report(error: &anyhow::Error, json: bool) {
     let mut causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
     causes.extend(full_disk(error));
     let outcome = error.downcast_ref::<Concluded>().map(|c| c.outcome.as_str());
     if json {
-        let mut told = serde_json::json!({"message": error.to_string(), "because": causes});
+        let mut body = serde_json::json!({"message": error.to_string(), "because": causes});
         if let Some(outcome) = outcome {
-            told["outcome"] = outcome.into();
+            body["outcome"] = outcome.into();
         }
-        let value = serde_json::json!({"error": told});
-        // Read or not, the verb has failed, and ends so.
+        let value = serde_json::json!({"error": body});
+        // A failure to print is ignored: the exit code reports the error that matters.
         let _ = write(&format!("{value:#}\n"));
         return;
     }

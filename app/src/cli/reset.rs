@@ -1,4 +1,4 @@
-//! `escale reset`: removes everything of this home, for good.
+//! `escale reset`: deletes this installation for good.
 
 use super::{Output, stop};
 use crate::{home::Home, lock, planes};
@@ -9,7 +9,7 @@ use std::fs;
 
 #[derive(Args)]
 pub(crate) struct Reset {
-    /// Yes, all applications and all data.
+    /// Confirm that all applications and all data are deleted.
     #[arg(long)]
     yes: bool,
 }
@@ -17,11 +17,13 @@ pub(crate) struct Reset {
 pub(crate) async fn run(home: &Home, out: &Output, reset: &Reset) -> Result<()> {
     if !reset.yes {
         bail!(
-            "this removes every application, database, bucket and image below {}; pass --yes to do it",
+            "nothing was removed: `escale reset` deletes every application, database, bucket and image below {} and needs a \
+             confirmation. Pass --yes to confirm",
             home.path().display()
         );
     }
-    // Without its folder, too: databases may lie elsewhere, and processes outlive files that were removed by hand.
+    // A reset works even if the home's folder does not exist: databases may be stored elsewhere, and processes outlive files
+    // that were removed by hand.
     let was_there = home.path().exists();
     let _alone = lock::alone(home)?;
     end_daemon(home)?;
@@ -33,11 +35,11 @@ pub(crate) async fn run(home: &Home, out: &Output, reset: &Reset) -> Result<()> 
     if !was_there {
         fs::remove_dir(home.path()).with_context(|| format!("cannot remove {}", home.path().display()))?;
     }
-    out.say("everything is removed", &json!({"removed": true}));
+    out.say("Removed all applications and all data.", &json!({"removed": true}));
     Ok(())
 }
 
-/// Ends the daemon and takes down what stands on the machine outside of the home: namespaces, processes. Data stays.
+/// Ends the daemon and removes what it left on the machine outside of the home: namespaces and processes. Data is kept.
 pub(crate) async fn leave_the_machine(home: &Home) -> Result<()> {
     end_daemon(home)?;
     planes::take_down(home).await

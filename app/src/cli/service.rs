@@ -1,8 +1,8 @@
-//! `escale service`: the daemon as a systemd service, which is there again after a reboot.
+//! `escale service`: runs the daemon as a systemd service, so that it starts again after a reboot.
 //!
-//! systemd starts the daemon and restarts it when it dies, and then what it runs goes on. When the service is stopped by
-//! hand or with the machine, tasks and databases are stopped first, each within its time. The manual pages behind this are systemd.service(5)
-//! and systemd.kill(5).
+//! systemd starts the daemon and restarts it when it dies; tasks and databases keep running meanwhile. When an administrator
+//! or a shutdown stops the service, it stops tasks and databases first, each within a limit. See systemd.service(5) and
+//! systemd.kill(5).
 
 use super::{Output, client::Client, doctor, start::Patience, stop};
 use crate::{home::Home, lock, planes, settings::Settings, unit};
@@ -25,24 +25,24 @@ pub(crate) struct Service {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Run the daemon as a systemd service: from now on, and again after each reboot.
+    /// Install the daemon as a systemd service and start it; it starts again after each reboot.
     Install,
-    /// Undo `install`: stop the daemon and remove the service. What it runs goes on, as with `escale stop`.
+    /// Stop the daemon and remove the service. Containers and databases keep running, as with `escale stop`.
     Remove,
-    /// What systemd calls to stop the service.
+    /// Stop tasks and databases; systemd calls this when it stops the service.
     #[command(hide = true)]
     Halt,
 }
 
-/// Where units of the administrator are.
+/// The unit's file, in the folder for the administrator's own units.
 const UNIT: &str = "/etc/systemd/system/escale.service";
 const NAME: &str = "escale.service";
 
-/// The settings of the service, for root's eyes only. Not in the unit: systemd shows a unit's `Environment=` to every user, and
-/// these hold a key.
+/// The settings of the service, readable by root only. They are not part of the unit, because systemd shows a unit's
+/// `Environment=` to every user, and the settings may contain the root key.
 const ENVIRONMENT: &str = "/etc/systemd/system/escale.service.env";
 
-/// Exists as long as systemd is the init system: sd_booted(3).
+/// Exists if systemd is the init system: sd_booted(3).
 const BOOTED: &str = "/run/systemd/system";
 
 pub(crate) async fn run(home: &Home, out: &Output, service: &Service) -> Result<()> {
@@ -70,7 +70,8 @@ async fn install(home: &Home, out: &Output) -> Result<()> {
     write(Path::new(UNIT), &text, 0o644)?;
     systemctl(&["daemon-reload"])?;
     systemctl(&["enable", "--quiet", NAME])?;
-    // One that was started by hand makes room; the service finds what it runs. A service that runs takes over new settings.
+    // A daemon that was started by hand is stopped first; the service adopts what it runs. A running service is restarted, so
+    // that it reads the new settings.
     match lock::running(home)? {
         Some(daemon) if main_pid()? != Some(daemon.pid) => stop::end(daemon.pid)?,
         _ => {}
@@ -79,8 +80,8 @@ async fn install(home: &Home, out: &Output) -> Result<()> {
     let pid = answers(home, &settings, Patience::new()).await?;
     let url = settings.endpoint_url();
     let text = format!(
-        "{NAME} is installed and runs: {url} (pid {pid})\nstop it with its tasks and databases: systemctl stop escale; undo \
-         this: escale service remove"
+        "Installed and started {NAME}: {url} (pid {pid}).\nTo stop it with its tasks and databases: systemctl stop escale. To \
+         remove it: escale service remove"
     );
     out.say(&text, &json!({"installed": true, "unit": UNIT, "endpoint": url, "daemon": {"pid": pid}}));
     Ok(())
@@ -89,7 +90,10 @@ async fn install(home: &Home, out: &Output) -> Result<()> {
 fn remove(home: &Home, out: &Output) -> Result<()> {
     let _alone = lock::alone(home)?;
     if !Path::new(UNIT).exists() {
-        out.say(&format!("there is no service: {UNIT} does not exist"), &json!({"removed": false}));
+        out.say(
+            &format!("There is no service to remove: {UNIT} does not exist."),
+            &json!({"removed": false}),
+        );
         return Ok(());
     }
     require_systemd()?;
@@ -106,13 +110,17 @@ fn remove(home: &Home, out: &Output) -> Result<()> {
     }
     systemctl(&["daemon-reload"])?;
     out.say(
-        &format!("{NAME} is removed and the daemon has stopped; what it runs goes on: escale start"),
+        &format!(
+            "Removed {NAME} and stopped the daemon. Tasks and databases keep running; `escale start` starts a daemon that \
+             adopts them."
+        ),
         &json!({"removed": true}),
     );
     Ok(())
 }
 
-/// Called by systemd. At a restart, or after the daemon ended by itself, tasks and databases go on.
+/// Called by systemd when it stops the unit. At a restart, or after the daemon ended by itself, tasks and databases keep
+/// running.
 async fn halt(home: &Home) -> Result<()> {
     if !is_to_stop() {
         return Ok(());
@@ -123,7 +131,8 @@ async fn halt(home: &Home) -> Result<()> {
     planes::halt(home).await
 }
 
-/// Whether systemd stops the unit: by hand, or with the machine. If systemd cannot be asked, the machine may be going down.
+/// Whether the unit is being stopped, by an administrator or a shutdown, and not restarted. If `systemctl` fails, the machine
+/// may be shutting down, so the answer is `true`.
 fn is_to_stop() -> bool {
     let jobs = Command::new("systemctl").args(["list-jobs", "--no-legend", "--plain", NAME]).output();
     match jobs {
@@ -144,7 +153,7 @@ pub(crate) fn is_installed(home: &Home) -> Result<bool> {
     }
 }
 
-/// Starts the service; gives the daemon's pid once the API answers.
+/// Starts the service and returns the daemon's pid once the API answers.
 pub(crate) async fn start(home: &Home, settings: &Settings, patience: Patience) -> Result<i32> {
     systemctl(&["start", NAME])?;
     answers(home, settings, patience).await
@@ -159,26 +168,26 @@ async fn answers(home: &Home, settings: &Settings, mut patience: Patience) -> Re
             return Ok(daemon.pid);
         }
         let waited = patience.wait(home, settings).await;
-        waited.context("see `systemctl status escale`")?;
+        waited.context("the service escale does not answer; run `systemctl status escale` for its state")?;
     }
 }
 
 fn require_systemd() -> Result<()> {
     if !Path::new(BOOTED).is_dir() {
         bail!(
-            "systemd is not the init system of this machine ({BOOTED} does not exist), and `escale service` writes a systemd \
-             unit. Let what starts programs at boot here run `escale start` instead"
+            "`escale service` needs systemd, and systemd is not the init system of this machine ({BOOTED} does not exist). \
+             Configure this machine's init system to run `escale start` at boot instead"
         );
     }
     Ok(())
 }
 
-/// One service a machine: two homes would be in each other's way.
+/// Refuses to replace the service of another home: the unit has one name, so there is one service a machine.
 fn require_own_unit(home: &Home) -> Result<()> {
     match fs::read_to_string(UNIT) {
         Ok(text) if !unit::is_of(&text, home.path()) => bail!(
-            "{UNIT} is the service of another home than {}. Remove that one first: run `escale service remove` with its \
-             ESCALE_HOME",
+            "{UNIT} is the service of another home than {}. Remove that service first: run `escale service remove` with \
+             its ESCALE_HOME",
             home.path().display()
         ),
         Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -198,19 +207,20 @@ fn systemctl(arguments: &[&str]) -> Result<String> {
     let output = Command::new("systemctl").args(arguments).output();
     let output = output.with_context(|| format!("cannot run `{}`", what()))?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("`{}` failed: {}; see `journalctl -u escale`", what(), said.trim());
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        bail!("`{}` failed: {}. See `journalctl -u escale` for the service's log", what(), stderr.trim());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Whole or not at all, and never open to more than `mode` says.
+/// Writes the file atomically. It never has more permissions than `mode`.
 fn write(path: &Path, text: &str, mode: u32) -> Result<()> {
     let place = || format!("cannot write {}", path.display());
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(place)?;
     }
     let temporary = path.with_extension("new");
+    // A file that a crash left may have another mode; `create_new` below applies `mode` to a new one only.
     match fs::remove_file(&temporary) {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         removed => removed.with_context(place)?,

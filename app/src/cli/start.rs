@@ -1,4 +1,4 @@
-//! `escale start`: the daemon in the background, ready when this returns.
+//! `escale start`: starts the daemon in the background and returns when the API answers.
 
 use super::{Output, client::Client, doctor, service};
 use crate::{home::Home, lock, settings::Settings};
@@ -12,32 +12,32 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A cold disk or a busy processor may take its time; a daemon that ends, ends the wait at once.
+/// Long enough for a cold disk or a busy processor. If the daemon ends, the wait ends at once.
 const READY_WITHIN: Duration = Duration::from_secs(120);
 
-/// After so long without an answer, the user reads what is waited for.
+/// After this time without an answer, a message says what the command waits for.
 const NOTE_AFTER: Duration = Duration::from_secs(10);
 
-/// A daemon that is killed lets go of its lock a moment before its port.
+/// The kernel releases the lock of a killed daemon a moment before its port.
 const PORT_FREE_WITHIN: Duration = Duration::from_millis(500);
 
-/// Pause between two looks.
+/// Pause between two checks.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 pub(crate) async fn run(home: &Home, out: &Output) -> Result<()> {
     let before = lock::running(home)?.map(|daemon| daemon.pid);
     let pid = ensure(home).await?;
     let settings = Settings::of(home)?;
-    // One that was dying, of a kill, held the lock still.
+    // The pids are compared because a killed daemon may still have held the lock before.
     let text = match before == Some(pid) {
-        true => format!("runs already: {} (pid {pid})", settings.endpoint_url()),
-        false => format!("up: {} (pid {pid})", settings.endpoint_url()),
+        true => format!("The daemon is already running: {} (pid {pid})", settings.endpoint_url()),
+        false => format!("Started the daemon: {} (pid {pid})", settings.endpoint_url()),
     };
     out.say(&text, &json!({"endpoint": settings.endpoint_url(), "daemon": {"pid": pid}}));
     Ok(())
 }
 
-/// A wait for the daemon's answer.
+/// Waits for the daemon's answer, with a limit.
 pub(super) struct Patience {
     began: Instant,
     is_noted: bool,
@@ -48,31 +48,31 @@ impl Patience {
         Patience { began: Instant::now(), is_noted: false }
     }
 
-    /// Waits a moment longer, and says so once if it takes unusually long. An error when it has taken too long.
+    /// Waits a moment longer. Prints a message once if the wait is unusually long, and fails if it is too long.
     pub(super) async fn wait(&mut self, home: &Home, settings: &Settings) -> Result<()> {
         let (at, log, waited) = (&settings.config.endpoint, home.log(), self.began.elapsed());
-        let hint = "if the log has no error, a firewall may drop packets on the loopback interface `lo`";
+        let hint = "If the log has no error, a firewall may drop packets on the loopback interface `lo`";
         if waited > READY_WITHIN {
             let most = READY_WITHIN.as_secs();
             bail!(
-                "the daemon runs, but does not answer at {at} within {most} s; see {}; {hint}",
+                "the daemon runs, but has not answered at {at} within {most} s. See its log {}. {hint}",
                 log.display()
             );
         }
         if waited > NOTE_AFTER && !self.is_noted {
             self.is_noted = true;
-            eprintln!("waiting for the daemon to answer at {at}; its log is {}; {hint}", log.display());
+            eprintln!("waiting for the daemon to answer at {at}; its log is {}. {hint}", log.display());
         }
-        // The kernel does not notify of another process that listens.
+        // Polls, because the kernel has no notification for another process that starts to listen.
         tokio::time::sleep(LOOK_AGAIN).await;
         Ok(())
     }
 }
 
-/// Starts the daemon if none runs; gives its pid once the API answers.
+/// Starts the daemon if none runs, and returns its pid once the API answers.
 pub(crate) async fn ensure(home: &Home) -> Result<i32> {
     let mut patience = Patience::new();
-    // Who holds the lock may be starting, or dying of a kill: only an answer says that it lives.
+    // The process that holds the lock may be starting, or dying after a kill. Only an answer shows that it serves.
     while let Some(daemon) = lock::running(home)? {
         let settings = Settings::of(home)?;
         if Client::new(home, &settings).answers().await {
@@ -95,12 +95,13 @@ async fn start(home: &Home, mut patience: Patience) -> Result<i32> {
     }
     let mut command = Command::new(std::env::current_exe().context("cannot find this program's own file")?);
     command.arg("daemon").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-    // A group of its own: Ctrl-C at the terminal is not meant for the cloud.
+    // A process group of its own, so that Ctrl-C at the terminal does not reach the daemon.
     command.process_group(0);
     let mut child = command.spawn().context("cannot start the daemon")?;
     let client = Client::new(home, &settings);
     loop {
-        // Of two who start it at once one is too late: its child ends, and it is the other's daemon that answers.
+        // If two commands start the daemon at once, only one gets the lock. The other's child ends, and the answer comes from
+        // the first one's daemon; so the answer is checked before the child.
         if client.answers().await
             && let Some(daemon) = lock::running(home)?
         {
@@ -108,17 +109,17 @@ async fn start(home: &Home, mut patience: Patience) -> Result<i32> {
         }
         if let Some(status) = child.try_wait()? {
             let mut why = log_since(home, from);
-            // Its log is on that disk, too.
+            // A full disk is checked for separately, because the log is on that disk, too, and may miss the error.
             if let Some(full) = disk::full_among([home.path(), home.databases().as_path()]) {
                 why = format!("{full}\n{why}");
             }
-            bail!("the daemon ended at once ({status}):\n{}", why.trim_end());
+            bail!("the daemon ended while it started ({status}). Its log says:\n{}", why.trim_end());
         }
         patience.wait(home, &settings).await?;
     }
 }
 
-/// Better said here than by a log: which port another program holds, and how to choose another.
+/// Names a port that another program holds, and the variable that changes it. The daemon would report this in its log only.
 async fn refuse_taken_ports(settings: &Settings) -> Result<()> {
     let config = &settings.config;
     let local = |port: u16| format!("127.0.0.1:{port}");
@@ -127,7 +128,8 @@ async fn refuse_taken_ports(settings: &Settings) -> Result<()> {
     let both = |at: &str| tcp(at).and_then(|()| UdpSocket::bind(at).map(drop));
     free(&config.endpoint, "ESCALE_ENDPOINT=127.0.0.1:PORT", tcp).await?;
     free(&local(config.web_port), "ESCALE_WEB_PORT=PORT", tcp).await?;
-    // Many clients go there first for *.localhost. A machine without IPv6 has nobody there.
+    // Many clients try ::1 first for *.localhost, so another program there would answer in place of the cloud. On a machine
+    // without IPv6 the bind fails, and no program can listen there.
     let tcp6 = |at: &str| match tcp(at) {
         Err(error) if error.kind() != std::io::ErrorKind::AddrInUse => Ok(()),
         tried => tried,
@@ -143,10 +145,12 @@ async fn free(at: &str, choose: &str, bind: impl Fn(&str) -> std::io::Result<()>
             Ok(()) => return Ok(()),
             Err(error) if error.kind() != std::io::ErrorKind::AddrInUse => {
                 return Err(error)
-                    .with_context(|| format!("cannot listen on {at}; choose another port: {choose}"));
+                    .with_context(|| format!("cannot listen on {at}. Choose another address with {choose}"));
             }
             Err(_) if Instant::now() > deadline => {
-                bail!("{at} is in use by another program; stop it, or choose another port: {choose}")
+                bail!(
+                    "{at} is in use by another program. Stop that program, or choose another port with {choose}"
+                )
             }
             Err(_) => tokio::time::sleep(LOOK_AGAIN).await,
         }

@@ -1,4 +1,4 @@
-//! `escale status`: what runs, as the cloud's API tells it.
+//! `escale status`: shows what runs, as the cloud's API reports it.
 
 use super::{Output, application::Application, client::Client, xml::Xml};
 use crate::{home::Home, lock, settings::Settings};
@@ -8,16 +8,16 @@ use serde_json::{Value, json};
 
 #[derive(Args)]
 pub(crate) struct Status {
-    /// The application, when several run.
+    /// The application, if several are deployed.
     app: Option<String>,
 }
 
 pub(crate) async fn run(home: &Home, out: &Output, status: &Status) -> Result<()> {
     let settings = Settings::of(home)?;
     let pid = lock::running(home)?.map(|d| d.pid);
-    let mut told = json!({"daemon": {"pid": pid}, "endpoint": settings.endpoint_url()});
+    let mut status_json = json!({"daemon": {"pid": pid}, "endpoint": settings.endpoint_url()});
     if pid.is_none() && Client::new(home, &settings).answers().await {
-        told["other_home"] = home.path().display().to_string().into();
+        status_json["other_home"] = home.path().display().to_string().into();
     }
     let application = match &status.app {
         Some(name) => Some(Application::find(home, Some(name))?),
@@ -25,17 +25,17 @@ pub(crate) async fn run(home: &Home, out: &Output, status: &Status) -> Result<()
     };
     if application.is_none() {
         let all = Application::all(home)?;
-        told["applications"] = all.iter().map(|a| json!({"app": a.app, "url": a.url})).collect();
+        status_json["applications"] = all.iter().map(|a| json!({"app": a.app, "url": a.url})).collect();
     }
     if let (Some(application), Some(_)) = (&application, pid) {
         let client = Client::new(home, &settings);
-        told["app"] = application.app.clone().into();
-        told["url"] = application.url.clone().into();
-        told["stack"] = stack(&client, &application.stack).await?;
-        told["services"] = services(&client, &application.stack).await?;
-        told["database"] = database(&client, &application.stack).await?;
+        status_json["app"] = application.app.clone().into();
+        status_json["url"] = application.url.clone().into();
+        status_json["stack"] = stack(&client, &application.stack).await?;
+        status_json["services"] = services(&client, &application.stack).await?;
+        status_json["database"] = database(&client, &application.stack).await?;
     }
-    out.say(&text(&told), &told);
+    out.say(&text(&status_json), &status_json);
     Ok(())
 }
 
@@ -66,7 +66,7 @@ async fn services(client: &Client, cluster: &str) -> Result<Value> {
     Ok(all.into())
 }
 
-/// How far the newest deployment is, and what of earlier ones still runs.
+/// The progress of the newest deployment, and how many tasks of earlier ones still run.
 fn deployment(service: &Value) -> Value {
     let (newest, earlier): (Vec<_>, Vec<_>) =
         service["deployments"].as_array().into_iter().flatten().partition(|d| d["status"] == "PRIMARY");
@@ -86,7 +86,7 @@ async fn tasks(client: &Client, cluster: &str, service: &Value) -> Result<Value>
         return Ok(json!([]));
     }
     let found = client.json("ecs", "DescribeTasks", json!({"cluster": cluster, "tasks": arns})).await?;
-    let told = found["tasks"].as_array().into_iter().flatten().map(|task| {
+    let shown = found["tasks"].as_array().into_iter().flatten().map(|task| {
         let details = task["attachments"][0]["details"].as_array();
         let address = details.into_iter().flatten().find(|d| d["name"] == "privateIPv4Address");
         let arn = task["taskArn"].as_str().unwrap_or_default();
@@ -95,7 +95,7 @@ async fn tasks(client: &Client, cluster: &str, service: &Value) -> Result<Value>
             "zone": task["availabilityZone"], "address": address.map(|d| d["value"].clone()),
         })
     });
-    Ok(told.collect())
+    Ok(shown.collect())
 }
 
 async fn database(client: &Client, stack: &str) -> Result<Value> {
@@ -109,7 +109,7 @@ async fn database(client: &Client, stack: &str) -> Result<Value> {
             "id": d.text_of("DBInstanceIdentifier"), "status": d.text_of("DBInstanceStatus"),
             "engine": format!("{} {}", d.text_of("Engine"), d.text_of("EngineVersion")),
             "zone": d.text_of("AvailabilityZone"), "standby_zone": d.text_of("SecondaryAvailabilityZone"),
-            "multi_az": d.text_of("MultiAZ") == "true", "standby": standby_says(d),
+            "multi_az": d.text_of("MultiAZ") == "true", "standby": standby_status(d),
             "endpoint": match endpoint.text_of("Address") {
                 "" => Value::Null,
                 address => format!("{address}:{}", endpoint.text_of("Port")).into(),
@@ -118,25 +118,25 @@ async fn database(client: &Client, stack: &str) -> Result<Value> {
     }))
 }
 
-/// What a Multi-AZ instance says of its standby; null for one without.
-fn standby_says(instance: &Xml) -> Value {
+/// The standby's replication status of a Multi-AZ instance; null for any other instance.
+fn standby_status(instance: &Xml) -> Value {
     let infos = instance.list("StatusInfos").iter();
     let mut own = infos.filter(|info| info.text_of("StatusType") == "standby replication");
     own.next().map_or(Value::Null, |info| info.text_of("Message").into())
 }
 
-fn text(told: &Value) -> String {
+fn text(status_json: &Value) -> String {
     let word = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
     let mut lines = Vec::new();
-    for other in told["applications"].as_array().into_iter().flatten() {
+    for other in status_json["applications"].as_array().into_iter().flatten() {
         let app = word(&other["app"]);
-        lines.push(format!("{app}  {}  (more: escale status {app})", word(&other["url"])));
+        lines.push(format!("{app}  {}  (details: escale status {app})", word(&other["url"])));
     }
-    if let Some(app) = told["app"].as_str() {
-        let stack = told["stack"]["status"].as_str().unwrap_or("not made yet");
-        lines.push(format!("{app}  {}  ({stack})", word(&told["url"])));
+    if let Some(app) = status_json["app"].as_str() {
+        let stack = status_json["stack"]["status"].as_str().unwrap_or("not created yet");
+        lines.push(format!("{app}  {}  ({stack})", word(&status_json["url"])));
     }
-    for service in told["services"].as_array().into_iter().flatten() {
+    for service in status_json["services"].as_array().into_iter().flatten() {
         let (running, desired) = (&service["running"], &service["desired"]);
         let deployed = deployed(&service["deployment"]);
         lines.push(format!("  {:<12} {running}/{desired} running{deployed}", word(&service["name"])));
@@ -150,36 +150,36 @@ fn text(told: &Value) -> String {
             ));
         }
     }
-    if told["database"].is_object() {
-        let d = &told["database"];
+    if status_json["database"].is_object() {
+        let d = &status_json["database"];
         lines.push(format!("  {:<12} {}, {}", word(&d["id"]), word(&d["status"]), word(&d["engine"])));
         let standby = match (word(&d["standby_zone"]).as_str(), d["multi_az"] == true) {
             ("", false) => "no standby".to_owned(),
             ("", true) if d["status"] == "creating" => "no standby yet".to_owned(),
-            // A failover would have nowhere to go, for as long as that is so.
+            // Shown with its reason, because until the standby is back a failover is impossible.
             ("", true) => {
-                format!("no standby now ({})", d["standby"].as_str().unwrap_or("no reason is known"))
+                format!("no standby now ({})", d["standby"].as_str().unwrap_or("the reason is unknown"))
             }
             (zone, _) => format!("standby in {zone}"),
         };
         let endpoint = d["endpoint"].as_str().unwrap_or("no endpoint yet");
         lines.push(format!("    primary in {}, {standby}, {endpoint}", word(&d["zone"])));
     }
-    match told["daemon"]["pid"].as_i64() {
-        Some(pid) => lines.push(format!("AWS API at {} (daemon {pid})", word(&told["endpoint"]))),
-        None => lines.push(match told["other_home"].as_str() {
+    match status_json["daemon"]["pid"].as_i64() {
+        Some(pid) => lines.push(format!("AWS API at {} (daemon {pid})", word(&status_json["endpoint"]))),
+        None => lines.push(match status_json["other_home"].as_str() {
             Some(home) => format!(
-                "no daemon runs for {home}, but one answers at {}: of another user, or of another ESCALE_HOME. Ask it as root, \
-                 for example: sudo escale status",
-                word(&told["endpoint"])
+                "No daemon runs for {home}, but a daemon of another user or another ESCALE_HOME answers at {}. To see its \
+                 status, run this command as that user, for example: sudo escale status",
+                word(&status_json["endpoint"])
             ),
-            None => "no daemon runs; `escale up` starts one".to_owned(),
+            None => "No daemon is running. `escale up` or `escale start` starts one.".to_owned(),
         }),
     }
     lines.join("\n")
 }
 
-/// What stands behind the numbers of a service that is being deployed, or could not be.
+/// The text after a service's numbers while its deployment is in progress or if it failed.
 fn deployed(deployment: &Value) -> String {
     let count = |key: &str| deployment[key].as_i64().unwrap_or(0);
     let some = |n: i64, what: &str| if n > 0 { format!(", {n} {what}") } else { String::new() };
@@ -187,11 +187,11 @@ fn deployed(deployment: &Value) -> String {
     match deployment["state"].as_str() {
         Some("IN_PROGRESS") => {
             let (running, desired) = (count("running"), count("desired"));
-            format!(", being deployed: {running} of {desired} new, not all healthy yet{old}{failed}")
+            format!(", deploying: {running} of {desired} new tasks running, not all healthy yet{old}{failed}")
         }
         Some("FAILED") => {
-            let why = deployment["reason"].as_str().unwrap_or("no reason is known");
-            format!(", its deployment failed: {why}{old}{failed}")
+            let why = deployment["reason"].as_str().unwrap_or("the reason is unknown");
+            format!(", deployment failed: {why}{old}{failed}")
         }
         _ => String::new(),
     }
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn deployments_are_told_plainly() {
+    fn text_shows_the_progress_of_a_deployment() {
         let of = |state: &str, running: i64, failed: i64, old: i64| {
             let deployments = json!([
                 {"status": "ACTIVE", "runningCount": old, "rolloutState": "IN_PROGRESS"},
@@ -212,15 +212,16 @@ mod tests {
             deployed(&deployment(&json!({"deployments": deployments})))
         };
         assert_eq!(of("COMPLETED", 2, 0, 0), "");
-        assert_eq!(of("IN_PROGRESS", 1, 0, 2), ", being deployed: 1 of 2 new, not all healthy yet, 2 old");
-        assert_eq!(of("IN_PROGRESS", 0, 3, 0), ", being deployed: 0 of 2 new, not all healthy yet, 3 failed");
-        assert_eq!(of("FAILED", 0, 3, 2), ", its deployment failed: tasks failed to start., 2 old, 3 failed");
+        let running = "new tasks running, not all healthy yet";
+        assert_eq!(of("IN_PROGRESS", 1, 0, 2), format!(", deploying: 1 of 2 {running}, 2 old"));
+        assert_eq!(of("IN_PROGRESS", 0, 3, 0), format!(", deploying: 0 of 2 {running}, 3 failed"));
+        assert_eq!(of("FAILED", 0, 3, 2), ", deployment failed: tasks failed to start., 2 old, 3 failed");
         assert_eq!(deployed(&deployment(&json!({"deployments": []}))), "");
     }
 
     #[test]
-    fn a_standby_that_is_away_is_told_with_its_reason() {
-        let said = |zone: &str, multi_az: bool| {
+    fn text_shows_why_the_standby_is_missing() {
+        let shown = |zone: &str, multi_az: bool| {
             let database = json!({
                 "id": "db", "status": "available", "engine": "postgres 15", "zone": "a", "standby_zone": zone,
                 "multi_az": multi_az, "standby": "it is rebuilt", "endpoint": "db:5432",
@@ -231,11 +232,11 @@ mod tests {
                 .unwrap()
                 .to_owned()
         };
-        assert_eq!(said("b", true), "    primary in a, standby in b, db:5432");
-        assert_eq!(said("", true), "    primary in a, no standby now (it is rebuilt), db:5432");
-        assert_eq!(said("", false), "    primary in a, no standby, db:5432");
-        let coming = json!({"status": "creating", "zone": "a", "standby_zone": "", "multi_az": true, "endpoint": null});
-        let told = text(&json!({"database": coming, "daemon": {"pid": 1}, "endpoint": "e"}));
-        assert_eq!(told.lines().nth(1), Some("    primary in a, no standby yet, no endpoint yet"));
+        assert_eq!(shown("b", true), "    primary in a, standby in b, db:5432");
+        assert_eq!(shown("", true), "    primary in a, no standby now (it is rebuilt), db:5432");
+        assert_eq!(shown("", false), "    primary in a, no standby, db:5432");
+        let creating = json!({"status": "creating", "zone": "a", "standby_zone": "", "multi_az": true, "endpoint": null});
+        let text = text(&json!({"database": creating, "daemon": {"pid": 1}, "endpoint": "e"}));
+        assert_eq!(text.lines().nth(1), Some("    primary in a, no standby yet, no endpoint yet"));
     }
 }

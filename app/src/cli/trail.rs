@@ -1,4 +1,4 @@
-//! `escale trail`: who called what, and why it was denied, from CloudTrail.
+//! `escale trail`: prints the recorded API calls, and why calls were denied, from CloudTrail.
 
 use super::{Output, client::Client};
 use crate::{home::Home, settings::Settings};
@@ -9,13 +9,13 @@ use std::{collections::BTreeMap, time::Duration};
 
 #[derive(Args)]
 pub(crate) struct Trail {
-    /// Wait for further calls and print them as they come.
+    /// Wait for further calls and print them.
     #[arg(short, long)]
     follow: bool,
-    /// Only calls that were denied, with the policy statement that decided.
+    /// Print only denied calls, with the policy statement that denied them.
     #[arg(long)]
     denied: bool,
-    /// How many of the newest calls are printed.
+    /// Print this many of the newest calls.
     #[arg(short = 'n', long, default_value_t = 50)]
     count: usize,
 }
@@ -29,7 +29,7 @@ const OVERLAP_SECS: i64 = 5;
 pub(crate) async fn run(home: &Home, out: &Output, trail: &Trail) -> Result<()> {
     let client = Client::new(home, &Settings::of(home)?);
     let mut events = lookup(&client, trail, None, trail.count).await?;
-    // The ids that an overlapping lookup can return again, by their second.
+    // The ids that an overlapping lookup can return again, by second.
     let mut seen: BTreeMap<i64, Vec<String>> = BTreeMap::new();
     loop {
         for event in events.iter().rev() {
@@ -91,7 +91,7 @@ fn print(out: &Output, event: &Value) -> Result<()> {
     Ok(())
 }
 
-/// A line for the call, and for a denial one that says which statement decided.
+/// A line for the call, and for a denial another one that names the deciding statement.
 fn line(event: &Value) -> String {
     let text = |member: &str| event[member].as_str().unwrap_or_default();
     let service = text("eventSource").split('.').next().unwrap_or_default();
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn denials_name_the_statement_that_decided() {
+    fn denial_names_the_deciding_statement() {
         let inline = json!({"type": "inline", "name": "own", "of": "arn:aws:iam::1:user/ada"});
         let managed = json!({"type": "managed", "arn": "arn:aws:iam::aws:policy/P"});
         let statement = json!({"index": 2, "sid": "NoVpc"});

@@ -1,4 +1,5 @@
-//! XML answers as a tree: names, texts, children. Attributes and namespaces say nothing here.
+//! XML responses as a tree of names, texts and children. Attributes and namespaces are dropped: AWS's responses need none of
+//! them.
 
 use anyhow::{Context, Result, bail};
 use quick_xml::{Reader, events::Event};
@@ -12,11 +13,11 @@ pub(crate) struct Xml {
 
 impl Xml {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Xml> {
-        let text = std::str::from_utf8(bytes).context("the answer is not UTF-8")?;
+        let text = std::str::from_utf8(bytes).context("the response is not UTF-8")?;
         let mut reader = Reader::from_str(text);
         let mut open = vec![Xml::default()];
         loop {
-            match reader.read_event().context("the answer is not XML")? {
+            match reader.read_event().context("the response is not XML")? {
                 Event::Start(start) => {
                     let name = String::from_utf8_lossy(start.local_name().as_ref()).into_owned();
                     open.push(Xml { name, ..Xml::default() });
@@ -28,25 +29,28 @@ impl Xml {
                     }
                 }
                 Event::End(_) => {
-                    let Some(done) = open.pop() else { bail!("the answer is not XML") };
+                    let Some(done) = open.pop() else { bail!("the response is not XML") };
                     match open.last_mut() {
                         Some(parent) => parent.children.push(done),
-                        None => bail!("the answer is not XML"),
+                        None => bail!("the response is not XML"),
                     }
                 }
                 Event::Text(text) => {
                     if let Some(element) = open.last_mut() {
-                        element.text.push_str(&text.decode().context("a text")?);
+                        element
+                            .text
+                            .push_str(&text.decode().context("the response has a text that is not UTF-8")?);
                     }
                 }
                 Event::GeneralRef(entity) => {
-                    let name = entity.decode().context("an entity")?;
-                    let resolved = match entity.resolve_char_ref().context("an entity")? {
-                        Some(character) => character.to_string(),
-                        None => quick_xml::escape::resolve_predefined_entity(&name)
-                            .with_context(|| format!("the entity &{name};"))?
-                            .to_owned(),
-                    };
+                    let name = entity.decode().context("the response has an invalid entity")?;
+                    let resolved =
+                        match entity.resolve_char_ref().context("the response has an invalid entity")? {
+                            Some(character) => character.to_string(),
+                            None => quick_xml::escape::resolve_predefined_entity(&name)
+                                .with_context(|| format!("the response has the unknown entity &{name};"))?
+                                .to_owned(),
+                        };
                     if let Some(element) = open.last_mut() {
                         element.text.push_str(&resolved);
                     }
@@ -56,7 +60,7 @@ impl Xml {
             }
         }
         let root = open.pop().and_then(|r| r.children.into_iter().next());
-        root.context("the answer is empty")
+        root.context("the response is empty")
     }
 
     pub(crate) fn child(&self, name: &str) -> Option<&Xml> {
@@ -76,7 +80,7 @@ impl Xml {
         self.child(name).map_or("", |c| c.text.trim())
     }
 
-    /// The items of a list, whatever each is called.
+    /// The items of a list. Their element names differ between services (`member`, `item`) and are not checked.
     pub(crate) fn list(&self, name: &str) -> &[Xml] {
         self.child(name).map_or(&[], |c| &c.children)
     }
@@ -87,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_an_answer() {
+    fn parses_a_response() {
         let tree = Xml::parse(
             b"<R xmlns=\"x\"><Stacks><member><Name>a &amp; b</Name><Empty/></member></Stacks></R>",
         )

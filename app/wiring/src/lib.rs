@@ -1,9 +1,9 @@
-//! The only place that names every service, a line each, and puts it on its planes.
+//! The only place that names every service, a line each, and connects it to its planes.
 //!
-//! Which planes these are is the caller's: the daemon opens real ones (`app/src/planes.rs`), the simulation made-up ones
-//! (`tests/sim`), and both run what is wired here. It opens nothing, listens nowhere and reads no environment.
+//! The caller chooses the planes: the daemon opens real ones (`app/src/planes.rs`), the simulation uses fakes (`tests/sim`).
+//! This crate opens no files, listens nowhere and reads no environment variables.
 //!
-//! Start at [`Services::cloud`] for what answers, at [`start`] for what then makes it true.
+//! Start at [`Services::cloud`] for the services that answer requests, and at [`start`] for their reconcilers.
 
 use anyhow::{Context, Result};
 use escale_base::{Clock, Secret};
@@ -27,28 +27,28 @@ use escale_service::{Cloud, Config, Mount, Service};
 use escale_store::Store;
 use std::sync::Arc;
 
-/// The planes that services themselves hold, since their operations answer from them.
+/// The planes that services hold, because their operations read from them.
 pub struct DataPlanes {
     pub dns: Arc<dyn Dns>,
     pub logs: Arc<dyn LogStore>,
     pub objects: Arc<dyn Objects>,
     pub registry: Arc<dyn Registry>,
-    /// The record of calls: those that were not denied, and those that were.
+    /// The record of API calls: `calls` has the allowed ones, `denials` the denied ones.
     pub calls: Arc<dyn Journal>,
     pub denials: Arc<dyn Journal>,
 }
 
-/// The planes that reconcilers alone work on.
+/// The planes that only reconcilers use.
 pub struct Planes {
     pub network: Arc<dyn Network>,
     pub containers: Arc<dyn Containers>,
-    /// Or why no database can run here: whoever creates one is told.
+    /// The plane, or the reason that no database can run here, which `CreateDBInstance` reports.
     pub postgres: escale_rds::Plane,
-    /// The versions of PostgreSQL that there are.
+    /// The installed major versions of PostgreSQL.
     pub postgres_majors: Vec<u32>,
     pub proxies: Arc<dyn Proxies>,
     pub cdn: Arc<dyn Cdn>,
-    /// Machines on the cloud's Internet that belong to nobody's network.
+    /// Hosts on the cloud's Internet that belong to no VPC.
     pub internet_hosts: Vec<InternetHost>,
 }
 
@@ -59,7 +59,7 @@ pub struct RootKey {
     pub secret: Secret<String>,
 }
 
-/// The services that hold a plane; the others are made where they are listed.
+/// The services that hold a plane. [`Services::cloud`] creates the others.
 pub struct Services {
     ecr: Arc<Ecr>,
     logs: Arc<Logs>,
@@ -79,7 +79,7 @@ impl Services {
         }
     }
 
-    /// Every service.
+    /// Creates the cloud with every service.
     pub fn cloud(&self, config: Config, root: RootKey, clock: Clock) -> Cloud {
         let iam = Iam {
             root_key: root.id,
@@ -110,13 +110,13 @@ impl Services {
         Cloud::new(Arc::new(config), clock, Arc::new(iam), services).with_audit(trail)
     }
 
-    /// What answers at the gate besides AWS's API.
+    /// The handlers at the gate for protocols other than AWS's API.
     pub fn mounts(&self, store: &Store, cloud: &Arc<Cloud>) -> Vec<Arc<dyn Mount>> {
         vec![escale_ecr::door(store.clone(), Arc::clone(cloud), self.ecr.repositories())]
     }
 }
 
-/// Starts every service's way of making its wishes true.
+/// Starts the reconcilers of every service.
 pub async fn start(
     engine: &mut Engine,
     store: &Store,

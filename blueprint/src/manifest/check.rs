@@ -1,5 +1,5 @@
-//! What only the whole manifest can show: names used twice, references that lead nowhere, paths that overlap, and what the
-//! embedded cloud cannot run.
+//! Checks that need the whole manifest: duplicate names, references to nothing, overlapping paths, and settings that this cloud
+//! cannot run.
 
 use super::{Cidr, Manifest, Nat, Network, reader::Reader};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 };
 use std::net::Ipv4Addr;
 
-/// Addresses that no network can have.
+/// Address blocks that no VPC can use.
 const NOBODYS: [(Cidr, &str); 4] = [
     (block([0, 0, 0, 0], 8), "reserved addresses"),
     (block([127, 0, 0, 0], 8), "loopback addresses"),
@@ -17,10 +17,10 @@ const NOBODYS: [(Cidr, &str); 4] = [
     (block([224, 0, 0, 0], 3), "multicast and reserved addresses"),
 ];
 
-/// Addresses that mean something else in the embedded cloud.
+/// Address blocks that have another meaning in this cloud.
 const TAKEN_HERE: [(Cidr, &str); 2] = [
-    (block([198, 18, 0, 0], 15), "the Internet of the embedded cloud"),
-    (block([100, 64, 0, 0], 10), "the service endpoints of the embedded cloud"),
+    (block([198, 18, 0, 0], 15), "the Internet inside Escale"),
+    (block([100, 64, 0, 0], 10), "the service endpoints of Escale"),
 ];
 
 const fn block([a, b, c, d]: [u8; 4], prefix: u32) -> Cidr {
@@ -59,26 +59,26 @@ fn addresses(r: &mut Reader, root: &Node, manifest: &Manifest) {
     if is_here && nat == Nat::None {
         r.fault_hint(
             place("nat"),
-            "`nat: none` needs interface endpoints, which the embedded cloud does not have yet",
-            "take `per-az` or `single`; an environment for AWS can have it: `environments: { prod: { nat: none } }`",
+            "`nat: none` needs interface endpoints, which Escale does not support yet",
+            "use `per-az` or `single`; an environment for AWS can use it: `environments: { prod: { nat: none } }`",
         );
     }
 }
 
-/// Parts whose names lead to one logical id: `a`, with its execution role, and `a-execution`, with its role.
+/// Reports parts whose resources would get the same logical id, such as the execution role of `a` and the role of `a-execution`.
 pub(crate) fn meeting(manifest: &Manifest, twice: &[String]) -> Vec<Problem> {
     let root = &manifest.origin.root;
     let sections = ["services", "database", "buckets"];
     let keys = sections.iter().flat_map(|s| root.get(s).map(Node::entries).unwrap_or_default());
     let parts: Vec<_> = keys.map(|(key, _)| (pascal(&key.text), key)).collect();
     let mut found: Vec<Problem> = Vec::new();
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for id in twice {
-        // An id starts with the name of the part that it belongs to, and goes on with a word.
+        // An id begins with the name of its part and continues with a word.
         let is_of =
             |name: &str| id.strip_prefix(name).is_some_and(|rest| rest.starts_with(char::is_uppercase));
         let mut of: Vec<_> = parts.iter().filter(|(name, _)| is_of(name)).collect();
-        // Of names that begin alike it is the longer ones.
+        // Several names may be a prefix of the id; the longest ones own it.
         of.sort_by_key(|(name, key)| (std::cmp::Reverse(name.len()), key.place.line, key.place.column));
         of.truncate(2);
         of.sort_by_key(|(_, key)| (key.place.line, key.place.column));
@@ -90,18 +90,18 @@ pub(crate) fn meeting(manifest: &Manifest, twice: &[String]) -> Vec<Problem> {
             [(_, only)] => {
                 (only.place, format!("`{}` would make a second `{id}` of the template", only.text))
             }
-            // It ends with the name; whoever meets there has met before.
+            // The id is the name itself: then the parts have equal names, which was reported already.
             _ => continue,
         };
-        if !told.contains(&place) {
-            told.push(place);
+        if !reported.contains(&place) {
+            reported.push(place);
             found.push(Problem::new(&manifest.origin.source, place, message).hint("choose another name"));
         }
     }
     found
 }
 
-/// Names become logical ids and variables, so that no two parts may share one.
+/// Names become logical ids and variable names, so two parts must not share one.
 fn names(r: &mut Reader, root: &Node) {
     let mut seen: Vec<(&str, &str)> = Vec::new();
     for section in ["services", "database", "buckets"] {
@@ -129,7 +129,7 @@ fn uses(r: &mut Reader, root: &Node, manifest: &Manifest) {
         for (i, name) in service.uses.iter().enumerate() {
             let place = item_place(root, &service.name, "uses", i);
             if service.uses[..i].contains(name) {
-                r.fault(place, format!("`{name}` stands twice in `uses`"));
+                r.fault(place, format!("`{name}` is in `uses` twice"));
             } else if !known.contains(&name.as_str()) {
                 let hint = match nearest(name, known.iter().copied()) {
                     Some(word) => format!("did you mean `{word}`?"),

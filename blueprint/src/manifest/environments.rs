@@ -1,5 +1,5 @@
-//! Lays an environment's overlay over the manifest's tree, before anything is read from it, so that a fault in
-//! an overlay is pointed at where it stands in the overlay.
+//! Merges an environment's overlay into the manifest's tree before anything is read from it. Nodes keep their places, so an
+//! error in an overlay points into the overlay.
 
 use super::{Environment, Origin, reader::Reader};
 use crate::{
@@ -8,20 +8,20 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Maps whose keys are names that the user chose: an overlay may change an entry, not invent one.
+/// Maps whose keys are names that the user chose. An overlay may change an entry but not add one.
 const NAMED: [&str; 3] = ["services", "database", "buckets"];
 
-/// Words an overlay may say without the path to them.
+/// Keys that an overlay may use without their full path.
 const SHORT: [(&str, &[&str]); 2] = [("nat", &["network", "nat"]), ("azs", &["network", "azs"])];
 
-/// Every environment of the manifest; `local` is always there.
+/// Every environment of the manifest; `local` always exists.
 pub(crate) fn names(root: &Node) -> Vec<String> {
     let named = root.get("environments").map(Node::entries).unwrap_or_default();
     let others = named.iter().map(|(k, _)| k.text.clone()).filter(|name| name != "local");
     std::iter::once("local".to_owned()).chain(others).collect()
 }
 
-/// Reads the environment `name` and lays its overlay over `root`.
+/// Reads the environment `name` and merges its overlay into `root`.
 pub(crate) fn apply(r: &mut Reader, root: &mut Node, name: &str) -> Environment {
     let mut environment = Environment { name: name.to_owned(), region: None, account: None, protect: false };
     let Some(all) = root.get("environments").cloned() else { return environment };
@@ -69,8 +69,8 @@ pub(crate) fn apply(r: &mut Reader, root: &mut Node, name: &str) -> Environment 
     environment
 }
 
-/// Adds `path=value` settings to the overlay of the environment `name`. They stand in the text after the manifest's last
-/// line, so that a fault in one shows it as it was given.
+/// Adds `path=value` settings to the overlay of the environment `name`. Their text is appended after the manifest's last line,
+/// so that an error can quote the setting.
 pub(crate) fn with_settings(origin: &Origin, name: &str, settings: &[String]) -> Result<Origin, Problem> {
     let written = origin.source.text.lines().count();
     let line = |n: usize| Place { line: written + 1 + n, column: 1, length: 1 };
@@ -107,7 +107,7 @@ fn append(node: &mut Node, added: Vec<(Key, Node)>) {
     }
 }
 
-/// The node below `key`, made when there is none.
+/// The node below `key`, created if there is none.
 fn entry<'n>(node: &'n mut Node, key: &str, place: Place) -> &'n mut Node {
     if !matches!(node.kind, Kind::Map(_)) {
         node.kind = Kind::Map(Vec::new());
@@ -150,7 +150,7 @@ fn overlay_path(r: &mut Reader, root: &mut Node, key: &Key, value: &Node) {
     }
 }
 
-/// Sets the value at `path[at..]` below `node`; `*` stands for every name.
+/// Sets the value at `path[at..]` below `node`; `*` matches every name.
 fn set(r: &mut Reader, node: &mut Node, path: &[&str], at: usize, key: &Key, value: &Node) {
     let Some(step) = path.get(at) else {
         *node = value.clone();
@@ -160,7 +160,7 @@ fn set(r: &mut Reader, node: &mut Node, path: &[&str], at: usize, key: &Key, val
         return r.fault(key.place, format!("`{}` has an empty step", key.text));
     }
     if !matches!(node.kind, Kind::Map(_)) {
-        // a short form (`health: /x`) or nothing gives way to the map that the overlay speaks of
+        // an overlay that sets a key of the long form replaces a short form (`health: /x`)
         *node = Node { kind: Kind::Map(Vec::new()), place: key.place };
     }
     let Kind::Map(entries) = &mut node.kind else { return };

@@ -1,6 +1,7 @@
-//! The manifest's types: what a user said, defaults filled in, nothing left to check.
+//! The manifest's types, with defaults filled in and everything checked.
 //!
-//! [`Manifest::parse`] reads it, with every environment's overlay; [`Manifest::for_environment`] gives the one to use.
+//! [`Manifest::parse`] reads the text with every environment's overlay; [`Manifest::for_environment`] returns the manifest of
+//! one environment.
 
 pub(crate) mod check;
 mod environments;
@@ -20,7 +21,7 @@ use std::{collections::BTreeMap, sync::Arc};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Manifest {
     pub app: String,
-    /// The one name that users type.
+    /// The application's domain name.
     pub domain: Option<String>,
     /// In the order of the manifest.
     pub services: Vec<Service>,
@@ -43,13 +44,13 @@ pub(crate) struct Origin {
     pub(crate) root: Arc<Node>,
 }
 
-/// Where an application runs.
+/// The environment in which an application is deployed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Environment {
     pub name: String,
-    /// The region that a deployment must find itself in: a rule of the template.
+    /// The only region in which the template can be deployed; a rule of the template enforces it.
     pub region: Option<String>,
-    /// The 12 digits of the account that a deployment must find itself in: a rule, too.
+    /// The only account (12 digits) in which the template can be deployed; also enforced by a rule.
     pub account: Option<String>,
     /// Whether databases and load balancers refuse to be deleted.
     pub protect: bool,
@@ -60,7 +61,7 @@ pub struct Environment {
 pub struct Service {
     pub name: String,
     pub image: Image,
-    /// Where it listens; there when `path` is.
+    /// The port it listens on; set if `path` is set.
     pub port: Option<u16>,
     /// The load balancer's path pattern; `/` is everything that no other service takes.
     pub path: Option<String>,
@@ -88,7 +89,7 @@ pub enum Image {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
     pub path: String,
-    /// How long a starting task is not judged.
+    /// How long health checks of a starting task are ignored.
     pub grace_s: u32,
 }
 
@@ -135,14 +136,14 @@ pub struct Network {
     pub nat: Nat,
 }
 
-/// The way out for private subnets.
+/// How private subnets reach the Internet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nat {
     /// A gateway in every zone: no zone depends on another.
     PerAz,
-    /// One for all: cheaper, and egress stops with its zone.
+    /// One gateway for all zones: cheaper, but if its zone fails, no zone has egress.
     Single,
-    /// None: interface endpoints lead to the AWS services that tasks need, and nowhere else.
+    /// No gateway: interface endpoints give access to the AWS services that tasks need, and to nothing else.
     None,
 }
 
@@ -166,7 +167,7 @@ impl Manifest {
             let mut problems: Vec<Problem> = Vec::new();
             for name in &manifest.environments {
                 let checked = read::manifest(&origin, name).and_then(|m| crate::template(&m));
-                // what is wrong everywhere is told once
+                // an error in the base manifest occurs in every environment and is reported once
                 let new = checked.err().unwrap_or_default().into_iter().filter(|p| !problems.contains(p));
                 let new: Vec<Problem> = new.collect();
                 problems.extend(new);
@@ -183,8 +184,7 @@ impl Manifest {
         read::manifest(&self.origin, name)
     }
 
-    /// The same environment with single values changed, each `PATH=VALUE` as its overlay would say it:
-    /// `services.*.count=1`.
+    /// The same environment with some values overridden, each as `PATH=VALUE` with a path as in overlays: `services.*.count=1`.
     pub fn set(&self, settings: &[String]) -> Result<Manifest, Vec<Problem>> {
         if settings.is_empty() {
             return Ok(self.clone());

@@ -13,8 +13,8 @@ use crate::{
 use escale_base::path::RawPath;
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
-/// How long a task may take to come up, unless the manifest says another: enough for large programs on a quarter of a CPU. A deployment
-/// whose tasks fail their checks waits for that twice before it is given up.
+/// The default of how long a task may take to start: enough for large programs on a quarter of a CPU. A deployment whose tasks
+/// fail their health checks fails after twice this time.
 const GRACE_SECS: u32 = 60;
 
 /// Reads the whole manifest in one environment.
@@ -290,7 +290,7 @@ fn network(r: &mut Reader, node: Option<&Node>) -> Network {
     network
 }
 
-/// Log retention: only the periods that CloudWatch Logs knows.
+/// Reads the log retention, one of CloudWatch Logs' periods.
 fn retention(r: &mut Reader, node: &Node) -> Option<Days> {
     const KNOWN: [u32; 17] = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827];
     let days: Days = r.parsed(node, "`logs`", "`30d`")?;
@@ -321,7 +321,7 @@ fn domain(r: &mut Reader, node: &Node) -> Option<String> {
     Some(text)
 }
 
-/// A path that the load balancer and the CDN can match: `/`, `/api/*`.
+/// Reads a path pattern of the load balancer and the CDN: `/`, `/api/*`.
 fn path_pattern(r: &mut Reader, node: &Node, what: &str) -> Option<String> {
     let text = r.text(node, what)?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.$/~\"'@:+*?&".contains(c);
@@ -333,7 +333,7 @@ fn path_pattern(r: &mut Reader, node: &Node, what: &str) -> Option<String> {
         r.fault_hint(
             node.place,
             format!(
-                "{what} cannot be `{text}`: no request is found by it, since paths are normalized before"
+                "{what} cannot be `{text}`: it matches no request, because paths are normalized before they are matched"
             ),
             format!("write it as `{}`", normal.as_str()),
         );

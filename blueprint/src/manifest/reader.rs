@@ -1,4 +1,4 @@
-//! Reads typed values out of the YAML tree and gathers every fault instead of stopping at the first.
+//! Reads typed values from the YAML tree, and collects all errors instead of stopping at the first.
 
 use crate::{
     problem::{Place, Problem, Source, nearest},
@@ -68,7 +68,7 @@ impl Reader {
         number
     }
 
-    /// A value with a grammar of its own; `form` shows an example of it.
+    /// Reads a value with its own grammar; `form` is an example for the hint.
     pub(crate) fn parsed<T: FromStr>(&mut self, node: &Node, what: &str, form: &str) -> Option<T> {
         let text = self.text(node, what)?;
         let value = text.parse().ok();
@@ -82,7 +82,7 @@ impl Reader {
         value
     }
 
-    /// One of a few words.
+    /// Reads one of several keywords.
     pub(crate) fn word<T: Copy>(&mut self, node: &Node, what: &str, words: &[(&str, T)]) -> Option<T> {
         let text = self.text(node, what)?;
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
@@ -108,7 +108,7 @@ impl Reader {
         }
     }
 
-    /// A list of words, each given once.
+    /// Reads a list of words without repetitions.
     pub(crate) fn words(&mut self, node: &Node, what: &str) -> Vec<String> {
         self.list(node, what).iter().map(|item| self.text(item, what).unwrap_or_default()).collect()
     }
@@ -126,7 +126,7 @@ impl Reader {
         }
     }
 
-    /// A name that becomes part of AWS names: small letters, digits, hyphens.
+    /// Reads a name that becomes part of AWS names: small letters, digits, hyphens.
     pub(crate) fn name(&mut self, key: &Key, what: &str, longest: usize) -> String {
         let text = &key.text;
         let fits = text.len() <= longest
@@ -147,7 +147,7 @@ impl Reader {
     }
 }
 
-/// A map that is being read: remembers the keys it was asked for, so that what is left over is unknown.
+/// A map that is being read. It records the keys that were taken, so that the rest can be reported as unknown.
 pub(crate) struct Fields<'n> {
     node: &'n Node,
     place: Place,
@@ -160,7 +160,7 @@ impl<'n> Fields<'n> {
         self.place
     }
 
-    /// Where to point for what is missing: at the name rather than at the map.
+    /// The place for errors about missing keys: the map's name, not its content.
     pub(crate) fn point_at(&mut self, place: Place) {
         self.place = place;
     }
@@ -188,7 +188,7 @@ impl<'n> Fields<'n> {
         found
     }
 
-    /// A key of the manifest's language that this version does not enact.
+    /// Refuses a key that the manifest format defines and this version does not support.
     pub(crate) fn refuse(&mut self, r: &mut Reader, key: &'static str, instead: &str) {
         if let Some((key, _)) = self.node.entries().iter().find(|(k, _)| k.text == key) {
             r.fault_hint(key.place, format!("`{}` is not supported yet in {}", key.text, self.what), instead);
@@ -196,7 +196,7 @@ impl<'n> Fields<'n> {
         self.known.push(key);
     }
 
-    /// Reports every key that nobody asked for.
+    /// Reports every key that was not taken.
     pub(crate) fn finish(self, r: &mut Reader) {
         for (key, _) in self.node.entries().iter().filter(|(k, _)| !self.known.contains(&k.text.as_str())) {
             let hint = match nearest(&key.text, self.known.iter().copied()) {

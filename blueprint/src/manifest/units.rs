@@ -2,7 +2,7 @@
 
 use std::{fmt, net::Ipv4Addr, str::FromStr};
 
-/// A value that does not follow its grammar; the reader says which grammar it is.
+/// A value that does not follow its grammar. The reader adds an example of the grammar to the error.
 #[derive(Debug)]
 pub struct NotInForm;
 
@@ -42,7 +42,7 @@ impl FromStr for Percent {
     }
 }
 
-/// What a task may use: CPU units (1024 is one vCPU) and MiB of memory.
+/// The size of a task: CPU units (1024 is one vCPU) and MiB of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
     pub cpu: u32,
@@ -109,7 +109,7 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// Every engine that can be asked for, and the minor version that a template names.
+    /// Every engine that a manifest can name, with the minor version in templates.
     pub(crate) const POSTGRES: [(u32, &str); 5] =
         [(14, "14.19"), (15, "15.14"), (16, "16.10"), (17, "17.6"), (18, "18.1")];
 
@@ -154,7 +154,7 @@ impl FromStr for Cidr {
 }
 
 impl Cidr {
-    /// Whether they have an address in common.
+    /// Whether the two blocks overlap.
     pub(crate) fn meets(self, other: Cidr) -> bool {
         let prefix = self.prefix.min(other.prefix);
         (self.address.to_bits() ^ other.address.to_bits()) >> (32 - prefix) == 0

@@ -20,7 +20,7 @@ pub(super) fn resources(sheet: &mut Sheet, manifest: &Manifest) {
             "Tags": name_tag("load-balancer"),
         }),
     );
-    // an internet-facing load balancer cannot be made before its subnets lead to the Internet
+    // AWS refuses an internet-facing load balancer in subnets without a route to the Internet
     sheet.attribute("LoadBalancer", "DependsOn", "PublicDefaultRoute");
     let routed: Vec<&Service> = manifest.services.iter().filter(|s| s.path.is_some()).collect();
     routed.iter().for_each(|service| target_group(sheet, service));
@@ -49,7 +49,7 @@ pub(super) fn resources(sheet: &mut Sheet, manifest: &Manifest) {
     sheet.output("LoadBalancerDns", "The load balancer's name", get_att("LoadBalancer", "DNSName"));
 }
 
-/// The resource that a service's target group hangs on; a service may only be made after it.
+/// The resource that connects a service's target group to the load balancer. ECS refuses a service before that.
 pub(super) fn attached_by(service: &Service) -> Option<String> {
     service.path.as_ref().map(|path| match path.as_str() {
         "/" => "Listener".to_owned(),
@@ -91,7 +91,7 @@ fn default_action(routed: &[&Service]) -> Value {
     }
 }
 
-/// Services with a path of their own, the most particular path first.
+/// Services with their own path, the most specific path first.
 fn by_precedence<'a>(routed: &[&'a Service]) -> Vec<&'a Service> {
     let mut ruled: Vec<&Service> =
         routed.iter().copied().filter(|s| s.path.as_deref() != Some("/")).collect();

@@ -1,4 +1,4 @@
-//! The one front door: a CloudFront distribution before the load balancer and the buckets, and the domain's zone.
+//! The entry point: a CloudFront distribution in front of the load balancer and the buckets, and the domain's zone.
 
 use super::{Purpose, Sheet, get_att, pascal, reference, site_url, sub};
 use crate::{
@@ -143,9 +143,9 @@ fn bucket_behaviour(bucket: &Bucket) -> Value {
     behaviour
 }
 
-/// No behaviour without signed access leads to a bucket whose objects are served signed. CloudFront compares patterns with
-/// a path in which `%2F` is no slash and sends on the path as it came, in which S3 decodes it: an open default behaviour
-/// on such a bucket serves `/media%2Fx` to everybody, on AWS as here.
+/// Refuses a behaviour without signed access whose origin is a bucket with signed access. CloudFront matches patterns against
+/// a path in which `%2F` is not a slash, and forwards the path unchanged; S3 then decodes it. So an open default behaviour on
+/// such a bucket serves `/media%2Fx` to everybody, on AWS as here.
 /// <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesCacheBehavior.html>
 pub(super) fn check_signed_buckets(
     resources: &Map<String, Value>,
@@ -158,7 +158,7 @@ pub(super) fn check_signed_buckets(
         let signed: Vec<&str> =
             manifest.buckets.iter().filter(|b| b.signed).map(|b| b.name.as_str()).collect();
         for (pattern, origin) in open_on_signed(config, &signed) {
-            // The template alone never makes one: an override did.
+            // The generated template never contains one, so the cause is an override.
             let made_by = manifest.overrides.iter().find(|o| o.path.first() == Some(id));
             let message = format!(
                 "the behaviour `{pattern}` of `{id}` needs no signature, but objects of its origin {origin} are served \
@@ -175,8 +175,8 @@ pub(super) fn check_signed_buckets(
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
-/// Pattern and origin of each behaviour without trusted keys whose origin another one serves only signed, or is one of the
-/// `signed` buckets.
+/// Pattern and origin of each behaviour without trusted keys whose origin is a `signed` bucket, or has another behaviour that
+/// requires signatures.
 fn open_on_signed(config: &Value, signed: &[&str]) -> Vec<(String, String)> {
     let listed = config["CacheBehaviors"].as_array().into_iter().flatten();
     let behaviours: Vec<&Value> = listed.chain([&config["DefaultCacheBehavior"]]).collect();

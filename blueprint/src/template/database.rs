@@ -1,4 +1,4 @@
-//! Databases: an encrypted RDS instance without a public address, its password made and kept by RDS.
+//! Databases: an encrypted RDS instance without a public address, whose password RDS generates and stores.
 
 use super::{Sheet, get_att, network, pascal, reference, security, sub};
 use crate::{
@@ -29,7 +29,7 @@ fn one(sheet: &mut Sheet, manifest: &Manifest, database: &Database) {
         json!({
             "Description": format!("Settings of {}", database.name),
             "Family": format!("postgres{}", database.engine.major()),
-            // PostgreSQL 15 and later refuse connections without TLS on RDS unless told otherwise
+            // from PostgreSQL 15 on, RDS's default refuses connections without TLS
             "Parameters": {"rds.force_ssl": "0", "log_min_duration_statement": "1000"},
         }),
     );

@@ -1,6 +1,6 @@
-//! The CloudFormation template of a manifest, and what its deployment needs: images, parameters, files to copy.
+//! The CloudFormation template of a manifest, and the inputs of its deployment: images, parameters, files to copy.
 //!
-//! One file a layer, each a function from the manifest to resources. [`Template`] writes the result as JSON or YAML.
+//! Each file covers one layer, as a function from the manifest to resources. [`Template`] writes the result as JSON or YAML.
 
 mod balancer;
 mod cdn;
@@ -18,10 +18,10 @@ use crate::{
 };
 use serde_json::{Map, Value, json};
 
-/// CloudFormation's limit for `TemplateBody`; beyond it a template has to be put into S3.
+/// CloudFormation's limit for `TemplateBody`; a larger template must be uploaded to S3.
 pub const TEMPLATE_BODY_BYTES: usize = 51_200;
 
-/// A template, and what has to be there when it is deployed.
+/// A template, and what must exist when it is deployed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template {
     value: Value,
@@ -37,7 +37,7 @@ pub struct Template {
 pub struct Parameter {
     pub name: String,
     pub purpose: Purpose,
-    /// What it is when nobody gives it; one without must be given.
+    /// The default; a parameter without a default must be given.
     pub default: Option<String>,
 }
 
@@ -47,7 +47,7 @@ pub enum Purpose {
     Environment,
     /// The image that a service runs.
     Image { service: String },
-    /// What users type before the path: `https://shop.example.com`. Signed URLs start with it.
+    /// The site's URL before the path: `https://shop.example.com`. Signed URLs start with it.
     SiteUrl,
     /// The RSA key pair that signs media URLs: the public half (PEM, SubjectPublicKeyInfo) …
     CdnPublicKey,
@@ -55,22 +55,22 @@ pub enum Purpose {
     CdnPrivateKey,
 }
 
-/// An image that must be in a registry before the stack is made.
+/// An image that must be in a registry before the stack is created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageNeeded {
     pub service: String,
     /// The parameter that takes its reference.
     pub parameter: String,
     pub image: Image,
-    /// The repository of [`registry_template`] to push it to, when it is built from source.
+    /// The repository of [`registry_template`] to which it is pushed, if it is built from source.
     pub repository: Option<String>,
 }
 
-/// A folder to copy into a bucket once the stack is there.
+/// A folder to copy into a bucket once the stack is complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sync {
     pub bucket: String,
-    /// The stack's output that holds the bucket's real name.
+    /// The stack's output with the bucket's name.
     pub output: String,
     pub folder: String,
     /// What the object keys start with: `static/`.
@@ -87,7 +87,7 @@ impl Template {
         self.value["Resources"].as_object().unwrap_or(&EMPTY)
     }
 
-    /// JSON without any blank: the form that fits best under [`TEMPLATE_BODY_BYTES`].
+    /// JSON without whitespace, the shortest form, to stay below [`TEMPLATE_BODY_BYTES`].
     pub fn to_json_min(&self) -> String {
         self.value.to_string()
     }
@@ -98,8 +98,8 @@ impl Template {
     }
 }
 
-/// The application's template. Problems can only come from what is checked against what was made: logical ids that meet, and
-/// `overrides`; [`Manifest::parse`] has already tried them all.
+/// The application's template. Only duplicate logical ids and `overrides` can cause problems here; [`Manifest::parse`] has
+/// checked both for every environment.
 pub fn template(manifest: &Manifest) -> Result<Template, Vec<Problem>> {
     let mut sheet = Sheet::default();
     sheet.parameter(
@@ -150,7 +150,7 @@ pub fn template(manifest: &Manifest) -> Result<Template, Vec<Problem>> {
     })
 }
 
-/// A template that was made for one region or account is refused by CloudFormation in every other.
+/// Adds rules by which CloudFormation refuses a template in any other region or account than the environment's.
 fn only_there(sheet: &mut Sheet, manifest: &Manifest) {
     let Environment { name, region, account, .. } = &manifest.environment;
     let place = [("Region", "region", region), ("AccountId", "account", account)];
@@ -165,7 +165,7 @@ fn only_there(sheet: &mut Sheet, manifest: &Manifest) {
 }
 
 /// The template of the image repositories, deployed before everything else and shared by all environments: a service
-/// cannot start from an image that is not there yet. `None` when no service is built from source.
+/// cannot start from an image that does not exist yet. `None` if no service is built from source.
 pub fn registry_template(manifest: &Manifest) -> Option<Template> {
     let mut sheet = Sheet::default();
     for service in manifest.services.iter().filter(|s| matches!(s.image, Image::Build(_))) {
@@ -181,7 +181,7 @@ pub fn registry_template(manifest: &Manifest) -> Option<Template> {
     Some(Template { value, parameters: vec![], images: vec![], syncs: vec![], secrets: vec![] })
 }
 
-/// A template in the making.
+/// A template that is being built.
 #[derive(Default)]
 pub(crate) struct Sheet {
     pub(crate) resources: Map<String, Value>,
@@ -190,7 +190,7 @@ pub(crate) struct Sheet {
     conditions: Map<String, Value>,
     outputs: Map<String, Value>,
     needed: Vec<Parameter>,
-    /// Logical ids that two parts have made.
+    /// Logical ids that two parts have added.
     twice: Vec<String>,
 }
 
@@ -202,7 +202,7 @@ impl Sheet {
         }
     }
 
-    /// Sets what stands beside a resource's properties: `DependsOn`, `DeletionPolicy`, …
+    /// Sets an attribute of a resource beside its properties: `DependsOn`, `DeletionPolicy`, …
     pub(crate) fn attribute(&mut self, id: &str, name: &str, value: impl Into<Value>) {
         if let Some(Value::Object(resource)) = self.resources.get_mut(id) {
             resource.insert(name.to_owned(), value.into());
@@ -276,7 +276,7 @@ pub(crate) fn site_url(manifest: &Manifest, path: &str) -> Value {
     }
 }
 
-/// `Name` tag: the stack's name and what it is.
+/// The `Name` tag: the stack's name and the resource's role.
 pub(crate) fn name_tag(what: &str) -> Value {
     json!([{"Key": "Name", "Value": sub(format!("${{AWS::StackName}}-{what}"))}])
 }

@@ -1,4 +1,4 @@
-//! The VPC: three layers of subnets in every zone (public, application, data), and the ways between them and out.
+//! The VPC: three layers of subnets in every zone (public, application, data), and the routes between them and to the Internet.
 
 use super::{Sheet, get_att, name_tag, reference, sub};
 use crate::manifest::{Manifest, Nat};
@@ -46,7 +46,7 @@ pub(super) fn subnets(manifest: &Manifest, layer: &str) -> Vec<Value> {
     (1..=manifest.network.azs).map(|zone| reference(&format!("{layer}Subnet{zone}"))).collect()
 }
 
-/// What must be there before a task in the application's subnets can reach anything outside.
+/// The resources that must exist before a task in the application's subnets can reach the Internet.
 pub(super) fn ways_out(manifest: &Manifest) -> Vec<String> {
     let zones = 1..=manifest.network.azs;
     match manifest.network.nat {
@@ -143,7 +143,7 @@ fn app_routes(sheet: &mut Sheet, manifest: &Manifest) {
     }
 }
 
-/// What tasks call without a way to the Internet: pulling images, logging, reading secrets.
+/// The endpoints for tasks without access to the Internet: to pull images, write logs and read secrets.
 const ENDPOINTS: [(&str, &str); 4] = [
     ("EcrApiEndpoint", "ecr.api"),
     ("EcrImagesEndpoint", "ecr.dkr"),

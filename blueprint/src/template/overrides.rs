@@ -1,4 +1,4 @@
-//! The way out when the manifest has no word for it: values set into the generated template.
+//! Overrides: values that a user sets directly in the generated template, where the manifest has no key for them.
 
 use crate::{
     manifest::{Manifest, Override},
@@ -6,7 +6,7 @@ use crate::{
 };
 use serde_json::{Map, Value};
 
-/// What stands beside `Properties` in a resource.
+/// The attributes of a resource beside `Properties`.
 const ATTRIBUTES: [&str; 5] =
     ["DependsOn", "DeletionPolicy", "UpdateReplacePolicy", "Metadata", "UpdatePolicy"];
 
@@ -44,7 +44,7 @@ fn one(resources: &mut Map<String, Value>, manifest: &Manifest, wanted: &Overrid
             }
             _ => {
                 return Err(fail(format!(
-                    "nothing can be set at `{step}`: there is a single value before it"
+                    "`{step}` cannot be set, because the value before it is neither a map nor a list"
                 )));
             }
         };

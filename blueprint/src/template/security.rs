@@ -1,5 +1,5 @@
-//! Security groups, one for the load balancer, one a service, one a database. What one lets in from another names
-//! its group, never an address; such rules are resources of their own, so that no two groups wait for each other.
+//! Security groups: one for the load balancer, one for each service and each database. Rules between them name a group, never
+//! an address. These rules are separate resources, so that the groups do not depend on each other in a circle.
 
 use super::{Sheet, get_att, name_tag, pascal, reference};
 use crate::manifest::{Manifest, Service};
@@ -35,7 +35,7 @@ pub(super) fn resources(sheet: &mut Sheet, manifest: &Manifest) {
     }
 }
 
-/// What a task needs before its first connection works: its own rules, both ends of each.
+/// The rules that must exist before a task's first connection works: both ends of each connection.
 pub(super) fn rules_of(manifest: &Manifest, service: &Service) -> Vec<String> {
     let name = pascal(&service.name);
     let mut pairs = Vec::new();
@@ -64,12 +64,13 @@ fn group(sheet: &mut Sheet, name: &str, description: &str, egress: Value) {
     );
 }
 
-/// A group made without egress rules gets one that allows everything; this rule leads nowhere and takes its place.
+/// A security group without egress rules gets AWS's default rule, which allows everything. This rule matches no real address
+/// and prevents the default.
 fn no_egress() -> Value {
     json!([{"IpProtocol": "-1", "CidrIp": "127.0.0.1/32", "Description": "Nowhere"}])
 }
 
-/// Web and names; everything else by group.
+/// Egress to the web and to DNS. Rules between groups allow everything else.
 fn service_egress() -> Value {
     let to = |protocol, port: u16, cidr: Value, description: &str| {
         json!({

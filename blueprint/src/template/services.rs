@@ -1,4 +1,4 @@
-//! Services: an ECS cluster, and for each service its tasks' definition, role, logs and number.
+//! The ECS cluster, and for each service its task definition, roles, log group and count.
 
 use super::{ImageNeeded, Purpose, Sheet, balancer, get_att, network, pascal, reference, security, sub};
 use crate::{
@@ -41,8 +41,8 @@ pub(super) fn resources(sheet: &mut Sheet, manifest: &Manifest) {
     }
 }
 
-/// What ECS itself may do to start a service's tasks: pull its image, write its logs, read its secrets. A role for each, so that
-/// no service is given another's secrets, and none waits for a database that it does not use.
+/// The execution role: ECS uses it to pull the image, write logs and read secrets. Each service has its own, so that no service
+/// can read another's secrets or waits for a database that it does not use.
 fn execution_role(sheet: &mut Sheet, manifest: &Manifest, service: &Service) {
     let name = pascal(&service.name);
     let repository = match &service.image {
@@ -78,7 +78,7 @@ fn execution_role(sheet: &mut Sheet, manifest: &Manifest, service: &Service) {
     role(sheet, &format!("{name}ExecutionRole"), "start-tasks", statements);
 }
 
-/// What the code in a task may do: only what its service `uses`.
+/// The task role, which allows the code in a task only what its service `uses`.
 fn task_role(sheet: &mut Sheet, manifest: &Manifest, service: &Service) {
     let buckets: Vec<Value> = service
         .uses

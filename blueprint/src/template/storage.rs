@@ -26,7 +26,7 @@ fn one(sheet: &mut Sheet, manifest: &Manifest, bucket: &Bucket) {
             "VersioningConfiguration": {"Status": "Enabled"},
         }),
     );
-    // what can be copied again is not worth keeping
+    // a bucket that `sync` fills can be filled again, so it is deleted with the stack
     let keep = manifest.environment.protect && bucket.sync.is_none();
     let policy = if keep { "Retain" } else { "Delete" };
     sheet.attribute(&id, "DeletionPolicy", policy);

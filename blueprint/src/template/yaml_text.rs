@@ -26,7 +26,7 @@ fn block(out: &mut String, value: &Value, indent: usize) {
                 if inline(item).is_some() {
                     below(out, item, indent);
                 } else {
-                    // the first line of the item stands beside its dash
+                    // the first line of the item follows its dash
                     let mut text = String::new();
                     block(&mut text, item, indent + 2);
                     out.push(' ');
@@ -50,7 +50,7 @@ fn below(out: &mut String, value: &Value, indent: usize) {
     }
 }
 
-/// What fits behind a key: scalars, empty collections, functions with a short form.
+/// Values that fit on the key's line: scalars, empty collections, functions with a short form.
 fn inline(value: &Value) -> Option<String> {
     match value {
         Value::Object(members) if members.is_empty() => Some("{}".into()),
@@ -74,7 +74,7 @@ fn inline(value: &Value) -> Option<String> {
     }
 }
 
-/// A string, bare where it can be nothing else, otherwise quoted as JSON, which YAML reads the same.
+/// A string, unquoted where it cannot be read as anything else, otherwise quoted as in JSON, which is valid YAML.
 fn word(text: &str) -> String {
     let bare = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "_./:-".contains(c))

@@ -7,13 +7,13 @@ fn check(manifest: &str, expected: Expect) {
     expected.assert_eq(&all(&problems));
 }
 
-/// A manifest that is right but for what is added to its one service.
+/// A valid manifest with `service` added to its only service.
 fn with(service: &str) -> String {
     format!("app: shop\nservices:\n  web:\n    image: web:1\n    port: 80\n    path: /\n{service}")
 }
 
 #[test]
-fn unknown_key_names_the_nearest() {
+fn unknown_key_suggests_the_nearest() {
     check(
         &with("    helth: /x\n"),
         expect![[r#"
@@ -28,7 +28,7 @@ fn unknown_key_names_the_nearest() {
 }
 
 #[test]
-fn unknown_key_without_a_neighbour_lists_what_is_known() {
+fn unknown_key_without_a_similar_one_lists_the_known_keys() {
     check(
         "app: shop\nqueue: x\nservices: { web: { image: x, port: 80, path: / } }\n",
         expect![[r#"
@@ -43,7 +43,7 @@ fn unknown_key_without_a_neighbour_lists_what_is_known() {
 }
 
 #[test]
-fn what_comes_later_is_refused_by_name() {
+fn refuses_unsupported_keys_by_name() {
     check(
         &with(
             "    scale: { min: 2 }\n    release: ./x\n    jobs: {}\n    sidecars: {}\n    deploy: { alarms: [5xx] }\n",
@@ -106,7 +106,7 @@ fn what_comes_later_is_refused_by_name() {
 }
 
 #[test]
-fn references_must_lead_somewhere() {
+fn refuses_references_to_unknown_names() {
     check(
         &with("    uses: [dd]\ndatabase:\n  db: { engine: postgres 15 }\n"),
         expect![[r#"
@@ -121,7 +121,7 @@ fn references_must_lead_somewhere() {
     check(
         &with("    uses: [db, db]\ndatabase:\n  db: { engine: postgres 15 }\n"),
         expect![[r#"
-        `db` stands twice in `uses`
+        `db` is in `uses` twice
          --> escale.yaml:7:16
           |
         7 |     uses: [db, db]
@@ -131,7 +131,7 @@ fn references_must_lead_somewhere() {
 }
 
 #[test]
-fn a_variable_has_one_source() {
+fn refuses_variable_with_two_sources() {
     check(
         &with("    env: { PORT: 1, A-B: 2 }\n    secrets: [PORT]\n"),
         expect![[r#"
@@ -158,7 +158,7 @@ fn a_variable_has_one_source() {
 }
 
 #[test]
-fn a_service_needs_an_image_and_a_port() {
+fn service_needs_an_image_and_a_port() {
     check(
         "app: shop\nservices:\n  web:\n    path: /\n  api:\n    build: x\n    image: y\n",
         expect![[r#"
@@ -220,7 +220,7 @@ fn a_service_needs_an_image_and_a_port() {
 }
 
 #[test]
-fn values_have_their_units() {
+fn refuses_values_outside_their_grammar() {
     check(
         &with(
             "    size: { cpu: 300 }\n    count: many\n    health: { path: x, grace: 60 }\ndatabase:\n  db: { engine: oracle, storage: 20, backups: 99d, multi_az: yes }\nlogs: 31d\nnetwork: { cidr: 10.0.0.1/16, azs: 1, nat: two }\n",
@@ -327,7 +327,7 @@ fn values_have_their_units() {
 }
 
 #[test]
-fn an_override_may_not_open_a_signed_bucket() {
+fn override_must_not_open_a_signed_bucket() {
     let manifest = with("buckets: { media: { path: /media/*, signed: true } }\noverrides:\n  OVERRIDE\n");
     check(
         &manifest.replace(
@@ -358,11 +358,11 @@ fn an_override_may_not_open_a_signed_bucket() {
 }
 
 #[test]
-fn paths_are_in_normal_form() {
+fn refuses_paths_that_are_not_normalized() {
     check(
         &with("buckets: { media: { path: /media//x/../* } }\n"),
         expect![[r#"
-        `path` cannot be `/media//x/../*`: no request is found by it, since paths are normalized before
+        `path` cannot be `/media//x/../*`: it matches no request, because paths are normalized before they are matched
          --> escale.yaml:7:27
           |
         7 | buckets: { media: { path: /media//x/../* } }
@@ -373,7 +373,7 @@ fn paths_are_in_normal_form() {
 }
 
 #[test]
-fn names_and_paths_belong_to_one() {
+fn refuses_duplicate_names_and_paths() {
     check(
         &with("  Web_2: { image: x }\nbuckets:\n  web: { path: /static/* }\n  b: { path: /static/* }\n"),
         expect![[r#"
@@ -411,11 +411,11 @@ fn names_and_paths_belong_to_one() {
 }
 
 #[test]
-fn yaml_that_hides_something_is_refused() {
+fn refuses_anchors_tags_and_repeated_keys() {
     check(
         "app: shop\napp: shop\n",
         expect![[r#"
-        `app` stands here a second time
+        the key `app` is repeated
          --> escale.yaml:2:1
           |
         2 | app: shop
@@ -462,7 +462,7 @@ fn yaml_that_hides_something_is_refused() {
 }
 
 #[test]
-fn overlays_are_read_where_they_stand() {
+fn errors_in_overlays_point_into_the_overlay() {
     check(
         &with("environments:\n  prod: { services.wbe.count: 3, servces.web.count: 1, account: 12 }\n"),
         expect![[r#"
@@ -507,7 +507,7 @@ fn overlays_are_read_where_they_stand() {
 }
 
 #[test]
-fn overrides_name_what_is_there() {
+fn overrides_must_name_existing_resources() {
     check(
         &with("overrides:\n  Web: 1\n"),
         expect![[r#"
@@ -519,7 +519,7 @@ fn overrides_name_what_is_there() {
           = write it like `LogicalId.Property: value`
     "#]],
     );
-    // wrong in every environment, told once
+    // wrong in every environment, reported once
     check(
         &with(
             "environments: { prod: {}, staging: {} }\noverrides:\n  WebServic.DesiredCount: 3\n  Vpc.Tags.9.Key: x\n  Vpc.CidrBlock.x: y\n",
@@ -538,7 +538,7 @@ fn overrides_name_what_is_there() {
             10 |   Vpc.Tags.9.Key: x
                |   ^^^^^^^^^^^^^^
 
-            nothing can be set at `x`: there is a single value before it
+            `x` cannot be set, because the value before it is neither a map nor a list
               --> escale.yaml:11:3
                |
             11 |   Vpc.CidrBlock.x: y
@@ -548,7 +548,7 @@ fn overrides_name_what_is_there() {
 }
 
 #[test]
-fn environments_differ_as_they_say() {
+fn overlays_change_only_their_environment() {
     let shop = shop();
     assert_eq!(shop.environments, ["local", "staging", "prod"]);
     assert_eq!(shop.domain.as_deref(), Some("shop.localhost"));
@@ -563,7 +563,7 @@ fn environments_differ_as_they_say() {
 }
 
 #[test]
-fn single_values_can_be_set() {
+fn set_changes_single_values() {
     let shop = shop();
     let set = |lines: &[&str]| shop.set(&lines.iter().map(|l| (*l).to_owned()).collect::<Vec<_>>());
     let one = set(&["services.*.count=1", "database.db.engine=postgres 17", "nat=single"]).unwrap();
@@ -573,7 +573,7 @@ fn single_values_can_be_set() {
     let staging = staging.set(&["services.backend.count=3".to_owned()]).unwrap();
     assert_eq!(staging.service("backend").unwrap().count, 3);
     assert!(!staging.databases[0].multi_az, "the environment's own overlay still holds");
-    for (setting, told) in [
+    for (setting, reported) in [
         ("database.db.engine=postgres 9", "`postgres 9`"),
         ("servces.backend.count=1", "did you mean `services`?"),
         ("services.backnd.count=1", "did you mean `backend`?"),
@@ -581,32 +581,32 @@ fn single_values_can_be_set() {
         ("services.backend.count=[", "--set"),
     ] {
         let problems = all(&set(&[setting]).unwrap_err());
-        assert!(problems.contains(told), "{setting}: {problems}");
+        assert!(problems.contains(reported), "{setting}: {problems}");
         assert!(problems.contains(setting.split('=').next().unwrap()), "{problems}");
     }
 }
 
-/// What stands for itself on AWS, and not here.
+/// Settings that work on AWS but not here.
 #[test]
-fn networks_that_cannot_be() {
+fn refuses_impossible_networks() {
     check(
         &with(
             "network: { cidr: 198.19.0.0/16, nat: none }\nenvironments: { prod: { nat: none, network.cidr: 100.64.0.0/16 } }\n",
         ),
         expect![[r#"
-            the network cannot be 198.19.0.0/16: 198.18.0.0/15 are the Internet of the embedded cloud
+            the network cannot be 198.19.0.0/16: 198.18.0.0/15 are the Internet inside Escale
              --> escale.yaml:7:18
               |
             7 | network: { cidr: 198.19.0.0/16, nat: none }
               |                  ^^^^^^^^^^^^^
               = take a private block, like `10.0.0.0/16`
 
-            `nat: none` needs interface endpoints, which the embedded cloud does not have yet
+            `nat: none` needs interface endpoints, which Escale does not support yet
              --> escale.yaml:7:38
               |
             7 | network: { cidr: 198.19.0.0/16, nat: none }
               |                                      ^^^^
-              = take `per-az` or `single`; an environment for AWS can have it: `environments: { prod: { nat: none } }`
+              = use `per-az` or `single`; an environment for AWS can use it: `environments: { prod: { nat: none } }`
         "#]],
     );
     // An environment for AWS may have both.
@@ -621,12 +621,12 @@ fn networks_that_cannot_be() {
         ("169.254.8.0/24", "169.254.0.0/16 are link-local addresses"),
         ("0.1.0.0/16", "0.0.0.0/8 are reserved addresses"),
         ("239.0.0.0/16", "224.0.0.0/3 are multicast and reserved addresses"),
-        ("198.18.0.0/16", "198.18.0.0/15 are the Internet of the embedded cloud"),
-        ("100.127.0.0/16", "100.64.0.0/10 are the service endpoints of the embedded cloud"),
+        ("198.18.0.0/16", "198.18.0.0/15 are the Internet inside Escale"),
+        ("100.127.0.0/16", "100.64.0.0/10 are the service endpoints of Escale"),
     ] {
-        let told =
+        let reported =
             Manifest::parse(&with(&format!("network: {{ cidr: {cidr} }}\n")), "escale.yaml").unwrap_err();
-        let [one] = told.as_slice() else { panic!("{}", all(&told)) };
+        let [one] = reported.as_slice() else { panic!("{}", all(&reported)) };
         assert_eq!(one.message, format!("the network cannot be {cidr}: {meets}"));
         assert_eq!((one.place.line, one.place.column), (7, 18));
     }
@@ -639,7 +639,7 @@ fn networks_that_cannot_be() {
 }
 
 #[test]
-fn names_that_meet_in_a_logical_id() {
+fn refuses_names_with_equal_logical_ids() {
     let services = |names: &str| {
         let each = names.split(' ').map(|n| format!("  {n}: {{ image: x, port: 80, path: /{n} }}\n"));
         format!("app: shop\nservices:\n{}", each.collect::<String>())
@@ -705,13 +705,13 @@ fn names_that_meet_in_a_logical_id() {
 }
 
 #[test]
-fn a_region_has_its_form() {
+fn refuses_malformed_region() {
     for bad in ["Paris", "eu-west", "eu_west_3", "eu--3"] {
-        let told = Manifest::parse(
+        let reported = Manifest::parse(
             &with(&format!("environments: {{ prod: {{ region: {bad} }} }}\n")),
             "escale.yaml",
         );
-        assert!(all(&told.unwrap_err()).contains("write it like `eu-west-3`"), "{bad}");
+        assert!(all(&reported.unwrap_err()).contains("write it like `eu-west-3`"), "{bad}");
     }
     for good in ["eu-west-3", "us-gov-east-1"] {
         assert!(

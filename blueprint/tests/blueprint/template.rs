@@ -8,7 +8,7 @@ fn of(manifest: &Manifest) -> Template {
 }
 
 #[test]
-fn the_shop_as_yaml() {
+fn writes_the_shop_as_yaml() {
     expect_file!["./golden/shop.yaml"].assert_eq(&of(&shop()).to_yaml());
     expect_file!["./golden/shop-registry.yaml"].assert_eq(&registry_template(&shop()).unwrap().to_yaml());
 }
@@ -33,7 +33,7 @@ fn behaviours(template: &Template) -> Vec<(String, String, bool)> {
 }
 
 #[test]
-fn no_open_behaviour_leads_to_a_signed_bucket() {
+fn behaviours_of_a_signed_bucket_require_signatures() {
     let many = "app: shop\nservices: { web: { image: x, port: 80, path: / } }\nbuckets:\n";
     let buckets = [
         "a: { path: /media/* }",
@@ -56,7 +56,7 @@ fn no_open_behaviour_leads_to_a_signed_bucket() {
 }
 
 #[test]
-fn says_what_a_deployment_needs() {
+fn lists_the_inputs_of_a_deployment() {
     let template = of(&shop());
     expect![[r#"
         (
@@ -137,7 +137,7 @@ fn says_what_a_deployment_needs() {
 }
 
 #[test]
-fn the_graph_follows_uses() {
+fn graph_follows_uses() {
     let lines: Vec<String> = graph(&shop())
         .edges
         .iter()
@@ -159,7 +159,7 @@ fn the_graph_follows_uses() {
 
 /// Only what an environment says may differ between environments; the template knows no other.
 #[test]
-fn nothing_local_in_it() {
+fn template_has_nothing_local() {
     let local = of(&shop()).to_json_min();
     for word in ["4566", "127.0.0.1:", "000000000000", "escale"] {
         assert!(!local.contains(word), "{word}");
@@ -186,7 +186,7 @@ fn nothing_local_in_it() {
     assert_eq!(of(&as_prod).to_json_min(), same);
 }
 
-/// Every manifest below must make a template in which AWS's own schemas find no fault.
+/// Every manifest below must give a template that is valid by AWS's own schemas.
 #[test]
 fn clean_under_cfn_lint() {
     let least =
@@ -245,19 +245,19 @@ overrides: { WebService.EnableExecuteCommand: true, MainDbInstance.DeletionPolic
 
 /// `region` and `account` hold wherever the template is deployed, whoever deploys it.
 #[test]
-fn an_environment_s_place_is_a_rule() {
+fn region_and_account_are_rules_of_the_template() {
     let rules = |name| of(&shop().for_environment(name).unwrap()).value()["Rules"].clone();
     assert_eq!(rules("local"), serde_json::Value::Null);
-    let only = |pseudo: &str, value: &str, told: &str| {
+    let only = |pseudo: &str, value: &str, description: &str| {
         serde_json::json!({"Assertions": [
-            {"Assert": {"Fn::Equals": [{"Ref": pseudo}, value]}, "AssertDescription": told}
+            {"Assert": {"Fn::Equals": [{"Ref": pseudo}, value]}, "AssertDescription": description}
         ]})
     };
-    let region = |told| only("AWS::Region", "eu-west-3", told);
+    let region = |description| only("AWS::Region", "eu-west-3", description);
     let staging = region("the environment staging is for the region eu-west-3");
     assert_eq!(rules("staging"), serde_json::json!({"OnlyRegion": staging}));
-    let told = "the environment prod is for the account 123456789012";
+    let description = "the environment prod is for the account 123456789012";
     let prod = region("the environment prod is for the region eu-west-3");
-    let account = only("AWS::AccountId", "123456789012", told);
+    let account = only("AWS::AccountId", "123456789012", description);
     assert_eq!(rules("prod"), serde_json::json!({"OnlyRegion": prod, "OnlyAccountId": account}));
 }

@@ -19,7 +19,7 @@ use std::{
     sync::Arc,
 };
 
-/// What one source, or one match of its pattern, stands for.
+/// The files of one source, or of one match of its pattern.
 struct Selected {
     /// The last part of its path.
     name: String,
@@ -83,7 +83,7 @@ impl<'a> Image<'a> {
                 if let (Some(mode), What::Folder | What::File(_)) = (mode, &entry.what) {
                     entry.mode = mode;
                 }
-                // a folder of the same name may be a link in the image
+                // in the image, the destination may be a link to a folder
                 let goes_on = matches!(entry.what, What::Folder);
                 let place = self.place(line, &join(&top, &below), goes_on)?;
                 entries.insert(place, entry);
@@ -107,7 +107,7 @@ impl<'a> Image<'a> {
         if found.is_empty() {
             let folder = context.path().display();
             let message = match context.is_ignored(&path) {
-                true => format!("`{source}` is hidden by .dockerignore in {folder}"),
+                true => format!("`{source}` is excluded by .dockerignore in {folder}"),
                 false => format!("there is no `{source}` in {folder}"),
             };
             return Err(self.error(line, message).into());
@@ -118,7 +118,7 @@ impl<'a> Image<'a> {
     fn read_context(&self, path: &str) -> Result<Selected, FileError> {
         let name = path.rsplit('/').next().unwrap_or_default().to_owned();
         let context = self.recipe.context;
-        // a link named outright is followed; links in folders stay links
+        // as in Docker, a link that the source names is followed, and links within folders are copied as links
         let entry = context.folder().look(path, true)?;
         if entry.kind != FileKind::Folder {
             let what = vec![(String::new(), self.context_entry(path, entry)?)];
@@ -144,7 +144,7 @@ impl<'a> Image<'a> {
         Ok(Entry { what, mode, uid: 0, gid: 0 })
     }
 
-    /// What a source names in this image. The files get their places on the shelf, which is filled later.
+    /// The files of a source in another image. Their bytes are assigned to files on the shelf, which is filled later.
     fn of_image(
         &mut self,
         line: usize,
@@ -200,7 +200,7 @@ impl<'a> Image<'a> {
         }
     }
 
-    /// A source's path, relative to where it is looked for.
+    /// A source's path, relative to `place`.
     fn inside(&self, line: usize, source: &str, place: &str) -> Result<String, DockerfileError> {
         let mut clean: Vec<&str> = Vec::new();
         for part in source.split('/').filter(|p| !p.is_empty() && *p != ".") {
@@ -221,7 +221,7 @@ impl<'a> Image<'a> {
     }
 }
 
-/// Where files of other images lie until they are in the layer.
+/// Temporary files with the contents of other images' files until they are in the layer.
 struct Shelf {
     folder: tempfile::TempDir,
     files: BTreeMap<Content, PathBuf>,
@@ -233,7 +233,7 @@ impl Shelf {
         self.files.entry(content.clone()).or_insert(next).clone()
     }
 
-    /// Each layer is read once, whatever is taken out of it.
+    /// Extracts all files in one pass over each layer.
     fn fill(&self) -> Result<(), BuildError> {
         let mut blobs: BTreeMap<&Path, BTreeMap<&str, &Path>> = BTreeMap::new();
         for (content, place) in &self.files {

@@ -1,4 +1,4 @@
-//! One stage in the making.
+//! One stage of a build.
 
 use super::{BuildError, Recipe, join};
 use crate::{
@@ -16,7 +16,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Opens what `COPY --from` names, for the Dockerfile's line.
+/// Opens the image that `COPY --from` on this line of the Dockerfile names.
 pub(super) type Open<'a, 'i> = &'i dyn Fn(usize, &str) -> Result<Image<'a>, BuildError>;
 
 #[derive(Clone)]
@@ -34,15 +34,15 @@ pub(super) struct Image<'a> {
     history: Vec<Value>,
     variant: Option<String>,
     own_cmd: bool,
-    /// Where `USER` stands, for a name that is looked up when all is there.
+    /// The line of `USER`: its name is looked up at the end, when all files of the image exist.
     user_line: Option<usize>,
     files: Tree,
-    /// The layers that `files` shows already.
+    /// The number of layers that `files` includes already.
     shown: usize,
 }
 
 impl<'a> Image<'a> {
-    /// An image without anything.
+    /// An empty image.
     pub(super) fn new(
         recipe: &'a Recipe<'a>,
         writer: &'a Writer,
@@ -66,7 +66,7 @@ impl<'a> Image<'a> {
         }
     }
 
-    /// An image that has all of its base; or why it cannot be built on.
+    /// An image that begins as a copy of its base, or the reason that the base cannot be used.
     pub(super) fn on(
         recipe: &'a Recipe<'a>,
         writer: &'a Writer,
@@ -86,10 +86,10 @@ impl<'a> Image<'a> {
             image.layers.push(oci_layer(layer));
         }
         image.history = config["history"].as_array().cloned().unwrap_or_default();
-        let told = image.history.iter().filter(|h| h["empty_layer"] != true).count();
-        // readers take the entries for the layers in their order, so a layer without one would shift them
-        for _ in told..layers.len() {
-            image.history.push(json!({"comment": "a layer of which the base image tells no history"}));
+        let entries = image.history.iter().filter(|h| h["empty_layer"] != true).count();
+        // readers assign the entries to the layers in order, so a layer without an entry would shift the later ones
+        for _ in entries..layers.len() {
+            image.history.push(json!({"comment": "a layer without history in the base image"}));
         }
         image.diff_ids = diff_ids;
         image.variant = config["variant"].as_str().map(str::to_owned);
@@ -103,7 +103,7 @@ impl<'a> Image<'a> {
         Ok(Ok(image))
     }
 
-    /// What holds for one stage alone does not go over into the next.
+    /// Removes the state that does not carry over into the next stage.
     pub(super) fn begin_stage(&mut self) {
         self.args.clear();
         self.own_cmd = false;
@@ -116,11 +116,11 @@ impl<'a> Image<'a> {
         open: Open<'a, '_>,
     ) -> Result<(), BuildError> {
         match instruction {
-            Instruction::From { .. } => {} // it opened the stage
-            Instruction::Foreign(_) => {}  // the build would not have begun
+            Instruction::From { .. } => {} // handled when the stage began
+            Instruction::Foreign(_) => {}  // refused before the build began
             Instruction::Arg(names) => self.arg(line, names)?,
             Instruction::Env(pairs) => {
-                // all values of one instruction see what was before it
+                // all values of one instruction see the variables from before it
                 let values: Vec<_> = pairs
                     .iter()
                     .map(|(_, v)| self.expand(line, v))
@@ -139,7 +139,7 @@ impl<'a> Image<'a> {
                 self.config.insert("WorkingDir".into(), path.clone().into());
                 let mut entries = Entries::new();
                 let place = self.place(line, &path, true)?;
-                // a folder that is there already is no reason for a layer
+                // a folder that exists already needs no layer
                 if self.files.get(&place).is_none() {
                     self.folder(line, &mut entries, &place)?;
                 }
@@ -159,7 +159,7 @@ impl<'a> Image<'a> {
             }
             Instruction::Entrypoint(command) => {
                 self.config.insert("Entrypoint".into(), argv(command, self.config.get("Shell")));
-                // the base image's arguments were for its own entry point
+                // the base image's CMD contains arguments of its own entry point
                 if !self.own_cmd {
                     self.config.remove("Cmd");
                 }
@@ -208,8 +208,8 @@ impl<'a> Image<'a> {
         Ok(())
     }
 
-    /// The image's files, with all layers that it has by now. `None` if one of them cannot be read here: it is handed on
-    /// as it is, and what needs to look into it is refused.
+    /// The image's files from all layers so far. `None` if a layer cannot be read here: it is kept unchanged, and instructions
+    /// that need its files are refused.
     pub(super) fn files(&mut self) -> Result<Option<&Tree>, BuildError> {
         while self.shown < self.layers.len() {
             let blob = self.blob(self.shown)?;
@@ -238,11 +238,11 @@ impl<'a> Image<'a> {
     fn accounts(&mut self, line: usize, name: &str) -> Result<Accounts, BuildError> {
         let Some(files) = self.files()? else {
             let message = format!(
-                "a layer of the base image is packed with zstd, so who `{name}` is cannot be looked up; use the number"
+                "`{name}` cannot be looked up, because a layer of the base image is compressed with zstd. Use the numeric id"
             );
             return Err(self.error(line, message).into());
         };
-        // No account file is larger; a huge one must not be held in memory.
+        // No real account file is larger, and a huge one must not be held in memory.
         const ACCOUNT_FILE_BYTES: u64 = 1024 * 1024;
         let text = |path: &str| -> Result<String, BuildError> {
             let Some(Kind::File(content)) = files.follow(path).map(|node| &node.kind) else {
@@ -259,19 +259,21 @@ impl<'a> Image<'a> {
         Ok(Accounts { passwd: text("etc/passwd")?, group: text("etc/group")? })
     }
 
-    /// Where a path of the image really is, relative to the root: links of the base image are followed.
+    /// Resolves a path through the links of the base image; the result is relative to the root.
     pub(super) fn place(&mut self, line: usize, path: &str, last: bool) -> Result<String, BuildError> {
         let path = path.trim_start_matches('/');
         let found = self.files()?.map(|files| files.resolve(path, last));
         match found {
             None => Ok(path.to_owned()),
             Some(Some(place)) => Ok(place),
-            Some(None) => Err(self.error(line, format!("the links at `/{path}` run in circles")).into()),
+            Some(None) => {
+                Err(self.error(line, format!("the symbolic links at `/{path}` form a loop")).into())
+            }
         }
     }
 
-    /// Says which folders lead to a path: those that are not there, and those that are not as an unpacker makes them
-    /// when a layer does not say.
+    /// Adds entries for the parent folders of a path: those that do not exist, and those whose mode or owner differs from an
+    /// unpacker's default.
     pub(super) fn folder(
         &mut self,
         line: usize,
@@ -285,7 +287,7 @@ impl<'a> Image<'a> {
             let entry = match files.get(folder) {
                 None => usual,
                 Some(node) if node.kind != Kind::Folder => {
-                    let message = format!("`/{folder}` is no folder in the image");
+                    let message = format!("`/{folder}` is not a folder in the image");
                     return Err(self.error(line, message).into());
                 }
                 Some(node) if (node.mode, node.uid, node.gid) == (usual.mode, usual.uid, usual.gid) => {
@@ -318,7 +320,7 @@ impl<'a> Image<'a> {
         self.check_user()?;
         let env: Vec<String> = self.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
         self.config.insert("Env".into(), env.into());
-        // a list of keys in the order of the alphabet, whatever order they came in
+        // sorted, so that the digest does not depend on the order in the Dockerfile
         self.config.sort_keys();
         for part in ["Labels", "ExposedPorts", "Volumes"] {
             if let Some(Value::Object(map)) = self.config.get_mut(part) {
@@ -343,13 +345,13 @@ impl<'a> Image<'a> {
         Ok(self.writer.finish(manifest, self.recipe.reference)?)
     }
 
-    /// A user whom the image does not know would let every container fail at its start.
+    /// Checks that the image has the user; otherwise every container would fail at its start.
     fn check_user(&mut self) -> Result<(), BuildError> {
         let user = self.config.get("User").and_then(Value::as_str).unwrap_or_default().to_owned();
         let names = user.split(':').any(|part| !part.is_empty() && part.parse::<u64>().is_err());
         let (Some(line), true) = (self.user_line, names) else { return Ok(()) };
         if self.files()?.is_none() {
-            return Ok(()); // whoever runs it looks
+            return Ok(()); // the runtime looks the user up
         }
         let accounts = self.accounts(line, &user)?;
         let (name, group) = user.split_once(':').map_or((user.as_str(), None), |(u, g)| (u, Some(g)));
@@ -367,7 +369,7 @@ impl<'a> Image<'a> {
         expand(text, &lookup).map_err(|what| self.error(line, what))
     }
 
-    /// An absolute path, from the working directory.
+    /// Makes a path absolute, relative to the working directory.
     pub(super) fn absolute(&self, path: &str) -> String {
         let base = self.config.get("WorkingDir").and_then(Value::as_str).unwrap_or("/");
         let whole = if path.starts_with('/') { path.to_owned() } else { join(base, path) };
@@ -394,7 +396,7 @@ impl<'a> Image<'a> {
     }
 }
 
-/// Why an image cannot be built on.
+/// The reason that an image cannot be used as a base.
 fn unfit(config: &Value, layers: &[Value], diff_ids: &[Value], architecture: &str) -> Option<String> {
     let there = config["architecture"].as_str().unwrap_or("an architecture that it does not name");
     if there != architecture || config["os"] != "linux" {
@@ -416,7 +418,7 @@ pub(super) fn layer_error(blob: &Path, error: std::io::Error) -> BuildError {
     BuildError::Layer { blob: blob.display().to_string(), error }
 }
 
-/// What Docker sets in every image that says nothing else.
+/// The PATH that Docker sets in images without one.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 fn set(env: &mut Vec<(String, String)>, name: &str, value: String) {

@@ -1,4 +1,4 @@
-//! Builds an image from a Dockerfile that runs nothing.
+//! Builds an image from a Dockerfile without `RUN`.
 
 mod copy;
 mod image;
@@ -11,20 +11,20 @@ use crate::{
 use image::Image;
 use std::{collections::BTreeMap, io, path::Path};
 
-/// Where `FROM image` and `COPY --from=image` find what they name.
+/// The source of the images that `FROM` and `COPY --from` name.
 pub trait Bases {
-    /// The image, already on disk; the error says why it is not there and what to do.
+    /// The image, already on disk. The error says why it is missing and how to fix that.
     fn find(&self, reference: &str) -> Result<Layout, String>;
 }
 
-/// Images that were pulled before, by the names that Dockerfiles give them.
+/// Images that were pulled before, by the names in Dockerfiles.
 impl Bases for BTreeMap<String, Layout> {
     fn find(&self, reference: &str) -> Result<Layout, String> {
         self.get(reference).cloned().ok_or_else(|| "it was not pulled".to_owned())
     }
 }
 
-/// What to build.
+/// The inputs of a build.
 pub struct Recipe<'a> {
     pub dockerfile: &'a Dockerfile,
     pub context: &'a Context,
@@ -32,7 +32,7 @@ pub struct Recipe<'a> {
     pub args: BTreeMap<String, String>,
     /// In Go's words: `amd64`, `arm64`.
     pub architecture: &'a str,
-    /// The name that the layout's index gives to the image: `shop/backend:1`.
+    /// The image's name in the layout's index: `shop/backend:1`.
     pub reference: &'a str,
 }
 
@@ -40,7 +40,7 @@ pub struct Recipe<'a> {
 #[derive(Clone, Debug)]
 pub struct Built {
     pub layout: Layout,
-    /// The manifest's digest. The same Dockerfile and files give the same one.
+    /// The manifest's digest. The same Dockerfile and files give the same digest.
     pub digest: String,
 }
 
@@ -52,11 +52,11 @@ pub enum BuildError {
     Layout(#[from] LayoutError),
     #[error("cannot read {path} of the build context: {error}")]
     Context { path: String, error: io::Error },
-    #[error("reading the layer {blob}: {error}")]
+    #[error("cannot read the layer {blob}: {error}")]
     Layer { blob: String, error: io::Error },
 }
 
-/// Builds into `to`, a folder that is made when it is not there. Nothing is executed.
+/// Builds into the folder `to`, which is created if it does not exist. Executes nothing of the image.
 pub fn build(recipe: &Recipe<'_>, bases: &dyn Bases, to: &Path) -> Result<Built, BuildError> {
     if let Some(NeedsEngine { line, reason, .. }) = recipe.dockerfile.needs_engine() {
         let message = format!("{reason} needs docker, podman or buildah");

@@ -1,4 +1,4 @@
-//! From bytes to instructions: parser directives, comments, continuation lines, here-documents stepped over.
+//! Splits the text into instructions: handles parser directives, comments and continuation lines, and skips here-documents.
 
 pub(super) struct Line {
     /// Where the instruction starts, from 1.
@@ -20,7 +20,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Line>, (usize, String)> {
         }
         let mut whole = String::new();
         let mut line = first;
-        // a line that ends with the escape character goes on; comments and empty lines in between do not count
+        // a line that ends with the escape character continues; comments and empty lines in between are skipped
         while let Some(begun) = line.trim_end().strip_suffix(escape) {
             whole.push_str(begun);
             let next = lines.by_ref().map(|(_, l)| l).find(|l| !is_comment(l) && !l.trim().is_empty());
@@ -35,7 +35,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Line>, (usize, String)> {
         let (word, rest) = whole.split_once(char::is_whitespace).unwrap_or((whole, ""));
         if ["RUN", "COPY", "ADD"].iter().any(|w| word.eq_ignore_ascii_case(w)) {
             for tag in heredocs(rest) {
-                // its lines are no instructions
+                // the lines of a here-document are not instructions
                 if !lines.by_ref().any(|(_, l)| l.trim_start_matches('\t').trim_end() == tag) {
                     return Err((index + 1, format!("the here-document `{tag}` does not end")));
                 }

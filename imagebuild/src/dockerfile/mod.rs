@@ -1,6 +1,6 @@
-//! Dockerfiles, read as Docker's reference tells: <https://docs.docker.com/reference/dockerfile/>.
+//! Parses Dockerfiles as Docker's reference specifies: <https://docs.docker.com/reference/dockerfile/>.
 //!
-//! Words are kept as written; variables are put in when the image is built.
+//! Words are kept as written; variables are substituted when the image is built.
 
 mod lines;
 mod stages;
@@ -16,7 +16,7 @@ use words::{pairs, split};
 /// A parsed Dockerfile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dockerfile {
-    /// The name that errors call it by.
+    /// Its name in errors.
     pub file: String,
     pub steps: Vec<Step>,
 }
@@ -34,7 +34,7 @@ pub enum Instruction {
         image: String,
         /// `AS name`: what later stages call this one.
         name: Option<String>,
-        /// Why only an engine can open this stage. Its image has to be there for the engine too.
+        /// Why only an engine can build this stage. The engine needs its image, too.
         foreign: Option<String>,
     },
     Arg(Vec<(String, Option<String>)>),
@@ -49,7 +49,7 @@ pub enum Instruction {
     Cmd(Command),
     StopSignal(String),
     Healthcheck(Healthcheck),
-    /// Right, but only an engine can do it; says why.
+    /// Valid, but only an engine can execute it; contains the reason.
     Foreign(String),
 }
 
@@ -58,13 +58,13 @@ pub enum Instruction {
 pub struct CopyFiles {
     pub sources: Vec<String>,
     pub to: String,
-    /// `--from`: the stage or the image that has the files, instead of the build context.
+    /// `--from`: the stage or image with the files, instead of the build context.
     pub from: Option<String>,
     /// Octal: `0755`.
     pub chmod: Option<String>,
     /// `user` or `user:group`, by number or by name.
     pub chown: Option<String>,
-    /// Why only an engine can do it. What `from` names has to be there for the engine too.
+    /// Why only an engine can execute it. The engine needs the image that `from` names, too.
     pub foreign: Option<String>,
 }
 
@@ -78,7 +78,7 @@ pub enum Command {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Healthcheck {
-    /// `NONE`: takes the base image's check away.
+    /// `NONE`: removes the base image's check.
     None,
     Check {
         command: Command,
@@ -89,7 +89,7 @@ pub enum Healthcheck {
     },
 }
 
-/// A fault, with its place: `Dockerfile:3: …`.
+/// An error with its place: `Dockerfile:3: …`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}: {message}")]
 pub struct DockerfileError {
@@ -98,7 +98,7 @@ pub struct DockerfileError {
     pub message: String,
 }
 
-/// Why a Dockerfile cannot be built without an engine.
+/// The reason that a Dockerfile needs an engine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}: {reason}")]
 pub struct NeedsEngine {
@@ -108,7 +108,7 @@ pub struct NeedsEngine {
 }
 
 impl Dockerfile {
-    /// Reads a Dockerfile; `file` is the name that errors call it by.
+    /// Parses a Dockerfile; `file` is its name in errors.
     pub fn parse(text: &str, file: &str) -> Result<Dockerfile, DockerfileError> {
         let fail = |line, message| DockerfileError { file: file.to_owned(), line, message };
         let opened = |s: &Step| matches!(s.instruction, Instruction::From { .. });
@@ -128,7 +128,7 @@ impl Dockerfile {
         Ok(Dockerfile { file: file.to_owned(), steps })
     }
 
-    /// The first instruction that [`crate::build()`] cannot do.
+    /// The first instruction that [`crate::build()`] cannot execute.
     pub fn needs_engine(&self) -> Option<NeedsEngine> {
         self.steps.iter().find_map(|step| {
             let reason = step.instruction.foreign()?.to_owned();
@@ -142,7 +142,7 @@ impl Dockerfile {
 }
 
 impl Instruction {
-    /// Why only an engine can do it.
+    /// Why only an engine can execute it.
     pub(crate) fn foreign(&self) -> Option<&str> {
         match self {
             Instruction::Foreign(reason) => Some(reason),
@@ -226,10 +226,10 @@ fn copy(word: &str, rest: &str, escape: char) -> Result<Instruction, String> {
             ("chmod", Some(mode)) => copy.chmod = Some(mode),
             ("chown", Some(owner)) => copy.chown = Some(owner),
             ("from", Some(from)) if word == "COPY" => copy.from = Some(from),
-            // how an engine lays it out in its cache; the image is the same
+            // `--link` affects an engine's cache only; the image is the same
             ("link", None) => {}
             ("link", Some(flag)) if flag == "true" || flag == "false" => {}
-            // the first one is told, and those behind it are still read
+            // the first such flag is reported; the rest is parsed nevertheless, so that syntax errors are found
             (name, _) => copy.foreign = copy.foreign.or(Some(format!("{word} --{name}"))),
         }
     }
@@ -248,7 +248,7 @@ fn copy(word: &str, rest: &str, escape: char) -> Result<Instruction, String> {
     Ok(Instruction::Copy(copy))
 }
 
-/// Splits the leading `--name=value` off.
+/// Splits off the leading `--name=value` flags.
 fn flags(words: Vec<String>) -> (Vec<(String, Option<String>)>, Vec<String>) {
     let count = words.iter().take_while(|w| w.starts_with("--")).count();
     let mut flags = words;
@@ -264,7 +264,7 @@ fn command(rest: &str) -> Command {
     exec_form(rest).map_or_else(|| Command::Shell(rest.to_owned()), Command::Exec)
 }
 
-/// A JSON list of strings; anything else is the shell form.
+/// Parses a JSON list of strings; anything else is the shell form.
 fn exec_form(rest: &str) -> Option<Vec<String>> {
     rest.starts_with('[').then(|| serde_json::from_str(rest).ok()).flatten()
 }

@@ -1,9 +1,9 @@
-//! Stages: what each `FROM` opens, which of them are needed, and what they take from outside.
+//! The stages that each `FROM` begins, which of them are needed, and the images that they need from registries.
 
 use super::{Dockerfile, DockerfileError, Instruction, NeedsEngine, Step, expand};
 use std::{collections::BTreeMap, fmt, iter};
 
-/// A `FROM` and what follows it.
+/// A `FROM` and the instructions after it.
 #[derive(Clone, Debug)]
 pub(crate) struct Stage<'a> {
     pub(crate) line: usize,
@@ -13,7 +13,7 @@ pub(crate) struct Stage<'a> {
     name: Option<&'a str>,
 }
 
-/// What a stage builds on, or `COPY --from` takes its files from.
+/// The base of a stage, or the source of `COPY --from`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Base {
     Scratch,
@@ -25,12 +25,12 @@ pub(crate) enum Base {
 pub(crate) const FROM: &str = "FROM ";
 pub(crate) const COPY_FROM: &str = "COPY --from=";
 
-/// An image that the build takes from outside, and where that is said.
+/// An image that the build needs from a registry, and the line that names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outside {
     pub line: usize,
     pub image: String,
-    /// What stands before its name: `FROM `, `COPY --from=`.
+    /// The text before its name: `FROM `, `COPY --from=`.
     pub word: &'static str,
 }
 
@@ -40,15 +40,15 @@ impl fmt::Display for Outside {
     }
 }
 
-/// All that is built.
+/// The stages of a Dockerfile.
 pub(crate) struct Stages<'a> {
     pub(crate) all: Vec<Stage<'a>>,
-    /// What `ARG` before the first `FROM` says: for `FROM` alone, unless an ARG behind it asks for the value.
+    /// The values of `ARG` before the first `FROM`. They apply to `FROM` only, unless an `ARG` in the stage declares them.
     pub(crate) args: BTreeMap<String, String>,
 }
 
 impl Dockerfile {
-    /// The images that have to be there before the build, each once. `args` are values for `ARG`, over the defaults.
+    /// The images that must exist before the build, each once. `args` override the defaults of `ARG`.
     pub fn outside(&self, args: &BTreeMap<String, String>) -> Result<Vec<Outside>, DockerfileError> {
         let stages = self.stages(args)?;
         let mut found: Vec<Outside> = Vec::new();
@@ -66,7 +66,7 @@ impl Dockerfile {
         Ok(found)
     }
 
-    /// Why an engine has to build what takes this image: nobody here can pull it.
+    /// The reason that an engine must build a stage with this image: Escale cannot pull it.
     pub fn pulled_by_engine(&self, outside: &Outside) -> NeedsEngine {
         let reason = format!("{outside}, which has to be pulled");
         NeedsEngine { file: self.file.clone(), line: outside.line, reason }
@@ -117,7 +117,7 @@ impl Stage<'_> {
 }
 
 impl Stages<'_> {
-    /// A name or a number among the first `before` stages; what is neither is an image.
+    /// A name or a number among the first `before` stages; anything else is an image.
     pub(crate) fn resolve(&self, from: &str, before: usize) -> Base {
         let earlier = &self.all[..before];
         let named = || earlier.iter().rposition(|s| s.name.is_some_and(|n| n.eq_ignore_ascii_case(from)));
@@ -127,7 +127,7 @@ impl Stages<'_> {
         }
     }
 
-    /// Which stages the last one is made of. The others are not built, as BuildKit does it.
+    /// The stages that the last one needs. The others are not built, as in BuildKit.
     pub(crate) fn needed(&self) -> Vec<bool> {
         let mut needed = vec![false; self.all.len()];
         if let Some(last) = needed.last_mut() {

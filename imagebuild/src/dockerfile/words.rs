@@ -47,7 +47,7 @@ pub(super) fn pairs(instruction: &str, text: &str, escape: char) -> Result<Vec<(
     words.into_iter().map(read).collect()
 }
 
-/// Takes quotes and escapes away and puts variables in: `$a`, `${a}`, `${a:-default}`, `${a:+instead}`.
+/// Removes quotes and escapes and substitutes variables: `$a`, `${a}`, `${a:-default}`, `${a:+instead}`.
 pub(crate) fn expand(word: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
     let letters: Vec<char> = word.chars().collect();
     let (mut out, mut quote, mut i) = (String::new(), None, 0);
@@ -72,7 +72,7 @@ pub(crate) fn expand(word: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Res
     Ok(out)
 }
 
-/// Reads the variable whose `$` stands before `at`; returns where to go on.
+/// Reads the variable whose `$` is before `at`; returns the position after it.
 fn variable(
     letters: &[char],
     at: usize,

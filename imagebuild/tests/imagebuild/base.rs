@@ -80,12 +80,12 @@ impl Base {
             ),
         };
         let of = |kind: &str, bytes: &[u8]| json!({"mediaType": kind, "digest": digest(bytes), "size": bytes.len()});
-        let told = self.config.to_string().into_bytes();
+        let lines = self.config.to_string().into_bytes();
         let layers: Vec<Value> =
             self.layers.iter().map(|(b, packed)| of(&format!("{layer}{packed}"), b)).collect();
         let manifest =
-            json!({"schemaVersion": 2, "mediaType": kind, "config": of(config, &told), "layers": layers});
-        let blobs = self.layers.iter().map(|(bytes, _)| bytes.clone()).chain([told]).collect();
+            json!({"schemaVersion": 2, "mediaType": kind, "config": of(config, &lines), "layers": layers});
+        let blobs = self.layers.iter().map(|(bytes, _)| bytes.clone()).chain([lines]).collect();
         (blobs, manifest.to_string().into_bytes(), kind)
     }
 

@@ -10,13 +10,13 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// A context with a few files, and a place for the image.
-pub(crate) struct Bench {
+/// A context with a few files, and a folder for the image.
+pub(crate) struct Fixture {
     pub(crate) folder: TempDir,
 }
 
-impl Bench {
-    pub(crate) fn new() -> Bench {
+impl Fixture {
+    pub(crate) fn new() -> Fixture {
         let folder = tempfile::tempdir().unwrap();
         let context = folder.path().join("context");
         fs::create_dir_all(context.join("web/deep")).unwrap();
@@ -35,7 +35,7 @@ impl Bench {
             fs::set_permissions(context.join(name), fs::Permissions::from_mode(0o755)).unwrap();
         }
         symlink("a.html", context.join("web/link")).unwrap();
-        Bench { folder }
+        Fixture { folder }
     }
 
     pub(crate) fn build(&self, dockerfile: &str, to: &str, bases: &dyn Bases) -> Result<Built, String> {
@@ -62,7 +62,7 @@ impl Bench {
     }
 }
 
-/// For images that start from nothing.
+/// No base images, for builds from scratch.
 pub(crate) fn nothing() -> BTreeMap<String, Layout> {
     BTreeMap::new()
 }
@@ -87,10 +87,10 @@ CMD [\"--port\", \"80\"]
 ";
 
 #[test]
-fn skopeo_accepts_it_and_reads_what_was_said() {
-    let bench = Bench::new();
-    let built = bench.build(DOCKERFILE, "out", &nothing()).unwrap();
-    let image = format!("oci:{}:shop/web:1", bench.folder.path().join("out").display());
+fn skopeo_reads_the_image_and_its_configuration() {
+    let fixture = Fixture::new();
+    let built = fixture.build(DOCKERFILE, "out", &nothing()).unwrap();
+    let image = format!("oci:{}:shop/web:1", fixture.folder.path().join("out").display());
     let inspected: serde_json::Value =
         serde_json::from_str(&run(Command::new("skopeo").args(["inspect", &image]))).unwrap();
     assert_eq!(inspected["Digest"], built.digest);
@@ -121,16 +121,16 @@ fn skopeo_accepts_it_and_reads_what_was_said() {
         }"#]]
     .assert_eq(&serde_json::to_string_pretty(&config["config"]).unwrap());
     // and it survives a copy, in which skopeo checks every digest
-    let copy = format!("dir:{}", bench.folder.path().join("copy").display());
+    let copy = format!("dir:{}", fixture.folder.path().join("copy").display());
     run(Command::new("skopeo").args(["--insecure-policy", "copy", &image, &copy]));
 }
 
 #[test]
-fn layers_hold_the_files() {
-    let bench = Bench::new();
-    let built = bench.build(DOCKERFILE, "out", &nothing()).unwrap();
+fn layers_contain_the_files() {
+    let fixture = Fixture::new();
+    let built = fixture.build(DOCKERFILE, "out", &nothing()).unwrap();
     let listing: Vec<String> =
-        (0..3).map(|i| Bench::tar(&built.layout, &built.layout.manifest["layers"][i])).collect();
+        (0..3).map(|i| Fixture::tar(&built.layout, &built.layout.manifest["layers"][i])).collect();
     expect![[r#"
         drwxr-xr-x 0/0               0 1970-01-01 00:00 srv/
         --
@@ -147,9 +147,9 @@ fn layers_hold_the_files() {
 }
 
 #[test]
-fn the_same_content_gives_the_same_digest() {
-    let (one, two) = (Bench::new(), Bench::new());
-    let digest = |bench: &Bench, to| bench.build(DOCKERFILE, to, &nothing()).unwrap().digest;
+fn equal_content_gives_an_equal_digest() {
+    let (one, two) = (Fixture::new(), Fixture::new());
+    let digest = |fixture: &Fixture, to| fixture.build(DOCKERFILE, to, &nothing()).unwrap().digest;
     let first = digest(&one, "out");
     assert_eq!(first, digest(&one, "again"));
     assert_eq!(first, digest(&two, "out"));
@@ -168,13 +168,13 @@ impl Bases for Folder<'_> {
 
 #[test]
 fn builds_on_another_image() {
-    let bench = Bench::new();
-    bench.build(DOCKERFILE, "base", &nothing()).unwrap();
-    let base = bench.folder.path().join("base");
+    let fixture = Fixture::new();
+    fixture.build(DOCKERFILE, "base", &nothing()).unwrap();
+    let base = fixture.folder.path().join("base");
     let text = "ARG VERSION\nFROM base:$VERSION\nCOPY web/a.html ./\nENV MODE=slow\nENTRYPOINT [\"/srv/bin/other\"]\n";
-    let built = bench.build(text, "out", &Folder(&base)).unwrap();
+    let built = fixture.build(text, "out", &Folder(&base)).unwrap();
     assert_eq!(built.layout.manifest["layers"].as_array().unwrap().len(), 4);
-    assert!(Bench::tar(&built.layout, &built.layout.manifest["layers"][3]).ends_with("srv/a.html\n"));
+    assert!(Fixture::tar(&built.layout, &built.layout.manifest["layers"][3]).ends_with("srv/a.html\n"));
     let config = built.layout.config().unwrap();
     assert_eq!(config["config"]["User"], "65534:65534");
     assert_eq!(
@@ -183,14 +183,14 @@ fn builds_on_another_image() {
         "an entry point takes the old arguments away"
     );
     assert_eq!(config["rootfs"]["diff_ids"].as_array().unwrap().len(), 4);
-    let image = format!("oci:{}", bench.folder.path().join("out").display());
+    let image = format!("oci:{}", fixture.folder.path().join("out").display());
     run(Command::new("skopeo").args(["inspect", &image]));
 }
 
 #[test]
-fn says_what_cannot_be_built() {
-    let bench = Bench::new();
-    symlink("/etc/passwd", bench.folder.path().join("context/outside")).unwrap();
+fn errors_name_the_line_and_the_cause() {
+    let fixture = Fixture::new();
+    symlink("/etc/passwd", fixture.folder.path().join("context/outside")).unwrap();
     let texts: Vec<String> = [
         "FROM debian:12\n",
         "FROM scratch\nCOPY nothing /x\n",
@@ -206,17 +206,17 @@ fn says_what_cannot_be_built() {
         "FROM scratch\nRUN x\n",
     ]
     .iter()
-    .map(|text| bench.build(text, "out", &nothing()).unwrap_err())
+    .map(|text| fixture.build(text, "out", &nothing()).unwrap_err())
     .collect();
     expect![[r#"
         Dockerfile:1: FROM debian:12: it was not pulled
         Dockerfile:2: there is no `nothing` in /context
         Dockerfile:2: there is no `*.nothing` in /context
-        Dockerfile:2: `web/x.tmp` is hidden by .dockerignore in /context
+        Dockerfile:2: `web/x.tmp` is excluded by .dockerignore in /context
         Dockerfile:2: `../x` leads out of the build context
         Dockerfile:2: /context/outside is a symbolic link to /etc/passwd, which is outside of /context. Replace the link by a copy of what it points to, or move that into /context and link to it by a relative path
         Dockerfile:2: with more than one source the destination must end with `/`, unlike `/x`
-        Dockerfile:2: the image's /etc/passwd has no user `nobody`; use its number
+        Dockerfile:2: the image's /etc/passwd has no user `nobody`. Use the numeric id
         Dockerfile:2: --chmod takes an octal mode, not `rwx`
         Dockerfile:2: EXPOSE takes a port like `8000` or `53/udp`, unlike `http`
         Dockerfile:2: `${B:?x}` is not supported: use ${a}, ${a:-b} or ${a:+b}

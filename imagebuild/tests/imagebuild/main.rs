@@ -1,4 +1,4 @@
-//! Images from outside: what a Dockerfile is read as, what comes out of a build, what a registry gets.
+//! Tests of the public interface: parsing Dockerfiles, building images, pushing and pulling.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by it; clippy only knows of #[test] functions")]
 

@@ -1,6 +1,6 @@
 use super::{
     base::{Base, Member},
-    building::Bench,
+    building::Fixture,
 };
 use escale_imagebuild::Layout;
 use expect_test::{Expect, expect};
@@ -28,7 +28,7 @@ const SYSTEM: &[&[Member]] = &[
         ("var/", 0o755, ""),
         ("var/gone", 0o644, "hidden"),
         ("loop", 0o777, "-> loop"),
-        ("opt/implied/file", 0o644, "in folders that the archive does not tell of"),
+        ("opt/implied/file", 0o644, "in folders without entries in the archive"),
     ],
     &[
         ("etc/passwd", 0o644, PASSWD),
@@ -42,30 +42,30 @@ fn system() -> Base {
     Base::new(json!({"Env": ["PATH=/bin"], "Entrypoint": ["/bin/tool"]}), SYSTEM)
 }
 
-/// Builds with `base` standing for `base:1`, the name of an image outside.
-fn build(base: &Base, dockerfile: &str) -> Result<(Bench, Layout), String> {
-    let bench = Bench::new();
-    let layout = base.write(&bench.folder.path().join("base"));
+/// Builds with `base` as the image `base:1`.
+fn build(base: &Base, dockerfile: &str) -> Result<(Fixture, Layout), String> {
+    let fixture = Fixture::new();
+    let layout = base.write(&fixture.folder.path().join("base"));
     let bases = BTreeMap::from([("base:1".to_owned(), layout)]);
-    let built = bench.build(dockerfile, "out", &bases)?;
-    Ok((bench, built.layout))
+    let built = fixture.build(dockerfile, "out", &bases)?;
+    Ok((fixture, built.layout))
 }
 
-/// The files of the layers that a build has laid over its base.
+/// The files of the layers that a build added to its base.
 fn check(dockerfile: &str, expected: Expect) {
     let found = match build(&system(), dockerfile) {
         Err(error) => error,
         Ok((_bench, layout)) => {
             let layers = layout.manifest["layers"].as_array().unwrap().clone();
             let own = if dockerfile.contains("FROM scratch\n") { 0 } else { 2 };
-            layers[own..].iter().map(|l| Bench::tar(&layout, l)).collect::<Vec<_>>().join("--\n")
+            layers[own..].iter().map(|l| Fixture::tar(&layout, l)).collect::<Vec<_>>().join("--\n")
         }
     };
     expected.assert_eq(&found);
 }
 
 #[test]
-fn what_is_copied_lands_where_the_base_s_links_lead() {
+fn copy_follows_links_of_the_base_image() {
     check(
         "FROM base:1\nCOPY server /bin/\n",
         expect![[r#"
@@ -106,16 +106,16 @@ fn what_is_copied_lands_where_the_base_s_links_lead() {
     );
     check(
         "FROM base:1\nCOPY server /etc/passwd/x\n",
-        expect!["Dockerfile:2: `/etc/passwd` is no folder in the image"],
+        expect!["Dockerfile:2: `/etc/passwd` is not a folder in the image"],
     );
     check(
         "FROM base:1\nCOPY server /loop/x\n",
-        expect!["Dockerfile:2: the links at `/loop/x` run in circles"],
+        expect!["Dockerfile:2: the symbolic links at `/loop/x` form a loop"],
     );
 }
 
 #[test]
-fn names_are_those_of_the_image_s_own_accounts() {
+fn looks_up_names_in_the_image_s_own_accounts() {
     check(
         "FROM base:1\nCOPY --chown=app server /a\nCOPY --chown=app:extra server /b\nUSER app:extra\n",
         expect![[r#"
@@ -126,15 +126,19 @@ fn names_are_those_of_the_image_s_own_accounts() {
     );
     check(
         "FROM base:1\nCOPY --chown=nobody server /a\n",
-        expect!["Dockerfile:2: the image's /etc/passwd has no user `nobody`; use its number"],
+        expect!["Dockerfile:2: the image's /etc/passwd has no user `nobody`. Use the numeric id"],
     );
     check(
         "FROM base:1\nEXPOSE 1\nUSER nobody\n",
-        expect!["Dockerfile:3: USER nobody: the image's /etc/passwd has no user `nobody`; use its number"],
+        expect![
+            "Dockerfile:3: USER nobody: the image's /etc/passwd has no user `nobody`. Use the numeric id"
+        ],
     );
     check(
         "FROM base:1\nUSER app:none\n",
-        expect!["Dockerfile:2: USER app:none: the image's /etc/group has no group `none`; use its number"],
+        expect![
+            "Dockerfile:2: USER app:none: the image's /etc/group has no group `none`. Use the numeric id"
+        ],
     );
     check(
         "FROM scratch\nUSER app\nCOPY --from=base:1 /etc/passwd /etc/\n",
@@ -146,7 +150,7 @@ fn names_are_those_of_the_image_s_own_accounts() {
 }
 
 #[test]
-fn files_of_other_images_and_stages() {
+fn copies_files_from_other_images_and_stages() {
     check(
         "FROM scratch\nCOPY --from=base:1 /bin/same /bin/tool /\nCOPY --from=base:1 /srv /srv\n",
         expect![[r#"
@@ -185,11 +189,11 @@ fn files_of_other_images_and_stages() {
 }
 
 #[test]
-fn a_file_of_another_image_has_its_bytes() {
+fn copied_file_has_the_bytes_of_the_other_image() {
     let dockerfile =
         "FROM scratch\nCOPY --from=base:1 /etc/passwd /bin/same /\nCOPY --from=base:1 /srv/new /\n";
-    let (bench, layout) = build(&system(), dockerfile).unwrap();
-    let out = bench.folder.path().join("files");
+    let (fixture, layout) = build(&system(), dockerfile).unwrap();
+    let out = fixture.folder.path().join("files");
     std::fs::create_dir(&out).unwrap();
     for layer in layout.manifest["layers"].as_array().unwrap() {
         let blob = std::fs::File::open(layout.blob(layer["digest"].as_str().unwrap()).unwrap()).unwrap();
@@ -200,12 +204,12 @@ fn a_file_of_another_image_has_its_bytes() {
         (read("passwd"), read("same"), read("new")),
         (PASSWD.into(), "the tool".into(), "shown".into())
     );
-    let blobs = std::fs::read_dir(bench.folder.path().join("out/blobs/sha256")).unwrap().count();
+    let blobs = std::fs::read_dir(fixture.folder.path().join("out/blobs/sha256")).unwrap().count();
     assert_eq!(blobs, 4, "two layers, configuration, manifest: nothing of the other image is left");
 }
 
 #[test]
-fn a_configuration_is_inherited() {
+fn image_inherits_the_configuration_of_its_base() {
     let config = json!({
         "Env": ["PATH=/bin", "A=1", "B=2"], "Entrypoint": ["/base"], "Cmd": ["x"], "User": "app", "WorkingDir": "/srv",
         "ExposedPorts": {"1/tcp": {}}, "Labels": {"a": "1", "b": "2"}, "Volumes": {"/v": {}}, "StopSignal": "SIGQUIT",
@@ -219,7 +223,7 @@ fn a_configuration_is_inherited() {
         ("both", "CMD [\"y\"]\nENTRYPOINT [\"/own\"]\n"),
         ("the base's shell", "ENTRYPOINT exec it\n"),
     ];
-    let told: Vec<String> = table
+    let lines: Vec<String> = table
         .iter()
         .map(|(what, lines)| {
             let base = Base::new(config.clone(), SYSTEM);
@@ -233,20 +237,20 @@ fn a_configuration_is_inherited() {
         CMD alone: {"Cmd":["y"],"Entrypoint":["/base"],"Env":["PATH=/bin","A=1","B=2"],"ExposedPorts":{"1/tcp":{}},"Labels":{"a":"1","b":"2"},"Shell":["/bin/bash","-ec"],"StopSignal":"SIGQUIT","User":"app","Volumes":{"/v":{}},"WorkingDir":"/srv"}
         ENTRYPOINT takes CMD away: {"Entrypoint":["/own"],"Env":["PATH=/bin","A=1","B=2"],"ExposedPorts":{"1/tcp":{}},"Labels":{"a":"1","b":"2"},"Shell":["/bin/bash","-ec"],"StopSignal":"SIGQUIT","User":"app","Volumes":{"/v":{}},"WorkingDir":"/srv"}
         both: {"Cmd":["y"],"Entrypoint":["/own"],"Env":["PATH=/bin","A=1","B=2"],"ExposedPorts":{"1/tcp":{}},"Labels":{"a":"1","b":"2"},"Shell":["/bin/bash","-ec"],"StopSignal":"SIGQUIT","User":"app","Volumes":{"/v":{}},"WorkingDir":"/srv"}
-        the base's shell: {"Entrypoint":["/bin/bash","-ec","exec it"],"Env":["PATH=/bin","A=1","B=2"],"ExposedPorts":{"1/tcp":{}},"Labels":{"a":"1","b":"2"},"Shell":["/bin/bash","-ec"],"StopSignal":"SIGQUIT","User":"app","Volumes":{"/v":{}},"WorkingDir":"/srv"}"#]].assert_eq(&told.join("\n"));
+        the base's shell: {"Entrypoint":["/bin/bash","-ec","exec it"],"Env":["PATH=/bin","A=1","B=2"],"ExposedPorts":{"1/tcp":{}},"Labels":{"a":"1","b":"2"},"Shell":["/bin/bash","-ec"],"StopSignal":"SIGQUIT","User":"app","Volumes":{"/v":{}},"WorkingDir":"/srv"}"#]].assert_eq(&lines.join("\n"));
 }
 
 #[test]
-fn layers_and_history_go_on_from_the_base() {
+fn layers_and_history_continue_those_of_the_base() {
     let mut base = system();
     base.docker = true;
     base.config["history"] =
         json!([{"created_by": "one"}, {"created_by": "env", "empty_layer": true}, {"created_by": "two"}]);
     let (_bench, layout) = build(&base, "FROM base:1\nCOPY server /x\n").unwrap();
     let config = layout.config().unwrap();
-    let told: Vec<&str> =
+    let lines: Vec<&str> =
         config["history"].as_array().unwrap().iter().map(|h| h["created_by"].as_str().unwrap()).collect();
-    assert_eq!(told, ["one", "env", "two", "COPY server /x"]);
+    assert_eq!(lines, ["one", "env", "two", "COPY server /x"]);
     let diff_ids = config["rootfs"]["diff_ids"].as_array().unwrap();
     assert_eq!(diff_ids[..2], base.config["rootfs"]["diff_ids"].as_array().unwrap()[..]);
     let kinds: Vec<&str> = layout.manifest["layers"]
@@ -263,7 +267,7 @@ fn layers_and_history_go_on_from_the_base() {
 }
 
 #[test]
-fn a_layer_packed_with_zstd_is_handed_on_and_not_looked_into() {
+fn zstd_layer_is_kept_but_not_read() {
     let mut base = system();
     let frame = [&[0x28, 0xb5, 0x2f, 0xfd][..], b"whatever follows"].concat();
     base.layers[1] = (frame.clone(), "zstd");
@@ -272,24 +276,24 @@ fn a_layer_packed_with_zstd_is_handed_on_and_not_looked_into() {
     assert_eq!(layer["mediaType"], "application/vnd.oci.image.layer.v1.tar+zstd");
     assert_eq!(std::fs::read(layout.blob(layer["digest"].as_str().unwrap()).unwrap()).unwrap(), frame);
     let refused = |text: &str| build(&base, text).map(drop).unwrap_err();
-    let told = [
+    let lines = [
         refused("FROM base:1\nCOPY --chown=app server /a\n"),
         refused("FROM scratch\nCOPY --from=base:1 /bin/tool /a\n"),
     ];
     expect![[r#"
-        Dockerfile:2: a layer of the base image is packed with zstd, so who `app` is cannot be looked up; use the number
+        Dockerfile:2: `app` cannot be looked up, because a layer of the base image is compressed with zstd. Use the numeric id
         Dockerfile:2: --from=base:1: a layer of this image is packed with zstd, which is not read here"#]]
-    .assert_eq(&told.join("\n"));
+    .assert_eq(&lines.join("\n"));
 }
 
 #[test]
-fn images_that_cannot_be_built_on() {
+fn refuses_unsuitable_base_images() {
     let with = |change: &dyn Fn(&mut Base)| {
         let mut base = system();
         change(&mut base);
         build(&base, "ARG X\nFROM base:1\n").map(drop).unwrap_err()
     };
-    let told = [
+    let lines = [
         with(&|b| b.config["architecture"] = json!("arm64")),
         with(&|b| b.config["os"] = json!("windows")),
         with(&|b| b.config["config"]["OnBuild"] = json!(["RUN x"])),
@@ -300,5 +304,5 @@ fn images_that_cannot_be_built_on() {
         Dockerfile:2: FROM base:1: the image is for windows on amd64, not for linux on amd64
         Dockerfile:2: FROM base:1: the image has ONBUILD instructions, which need docker, podman or buildah
         Dockerfile:2: FROM base:1: the image has 2 layers and names the content of 0"#]]
-    .assert_eq(&told.join("\n"));
+    .assert_eq(&lines.join("\n"));
 }

@@ -58,7 +58,7 @@ fn continued_lines() {
 }
 
 #[test]
-fn what_only_an_engine_can_do() {
+fn names_instructions_that_need_an_engine() {
     check(
         "FROM debian\nRUN apt-get update\n",
         expect![[r#"
@@ -111,7 +111,7 @@ fn what_only_an_engine_can_do() {
 }
 
 #[test]
-fn images_from_outside() {
+fn lists_images_that_must_be_pulled() {
     let args = BTreeMap::from([("TAG".to_owned(), "2".to_owned())]);
     for (text, expected) in [
         ("FROM scratch\nCOPY a /a\n", vec![]),
@@ -134,13 +134,13 @@ fn images_from_outside() {
         ),
     ] {
         let outside = Dockerfile::parse(text, "Dockerfile").unwrap().outside(&args).unwrap();
-        let told: Vec<String> = outside.iter().map(|o| format!("{} {o}", o.line)).collect();
-        assert_eq!(told, expected, "{text}");
+        let lines: Vec<String> = outside.iter().map(|o| format!("{} {o}", o.line)).collect();
+        assert_eq!(lines, expected, "{text}");
     }
 }
 
 #[test]
-fn faults_have_their_place() {
+fn errors_have_their_place() {
     check("", expect!["Dockerfile:1: there is no FROM"]);
     check("COPY a b\n", expect!["Dockerfile:1: FROM must come first (only ARG may stand before it)"]);
     check("FROM scratch\n\nCOYP a b\n", expect!["Dockerfile:3: unknown instruction `COYP`"]);
@@ -181,11 +181,11 @@ fn dockerignore_decides_by_the_last_match() {
 }
 
 #[test]
-fn engines_are_found_and_told_what_to_do() {
+fn finds_engines_and_makes_their_commands() {
     let needed =
         || Dockerfile::parse("FROM debian\nRUN x\n", "app/Dockerfile").unwrap().needs_engine().unwrap();
     let none = Engine::find(OsStr::new("/nowhere"), needed()).unwrap_err();
-    expect!["app/Dockerfile:2: RUN, and none of docker (with its daemon), podman, buildah works here. Install one (apt-get install buildah), or build the image elsewhere and name it with `image:`"].assert_eq(&none.to_string());
+    expect!["app/Dockerfile:2: RUN, which needs docker (with its daemon), podman or buildah, and none of them works on this machine. Install one (apt-get install buildah), or build the image elsewhere and name it with `image:`"].assert_eq(&none.to_string());
     let folder = tempfile::tempdir().unwrap();
     // links, not scripts: a file just written may still be open in a child that another test forks
     std::os::unix::fs::symlink("/bin/false", folder.path().join("docker")).unwrap();
@@ -211,7 +211,7 @@ fn engines_are_found_and_told_what_to_do() {
 }
 
 #[test]
-fn engines_pull_with_a_login_of_their_own() {
+fn engines_pull_with_a_separate_login() {
     let registry = Target {
         address: "127.0.0.1:4566".into(),
         host: None,
@@ -223,8 +223,8 @@ fn engines_pull_with_a_login_of_their_own() {
     let contexts = users.path().join("contexts");
     std::fs::create_dir(&contexts).unwrap();
     std::fs::write(contexts.join("kept"), "").unwrap();
-    let told = r#"{"auths":{"elsewhere":{"auth":"eA=="}},"currentContext":"rootless"}"#;
-    std::fs::write(users.path().join("config.json"), told).unwrap();
+    let lines = r#"{"auths":{"elsewhere":{"auth":"eA=="}},"currentContext":"rootless"}"#;
+    std::fs::write(users.path().join("config.json"), lines).unwrap();
     let login = EngineLogin::beside(Some(users.path()), &registry).unwrap();
     let lines: Vec<String> =
         Engine::ALL.iter().map(|e| e.pull("127.0.0.1:4566/base:1", &login).join(" ")).collect();
@@ -245,7 +245,7 @@ fn engines_pull_with_a_login_of_their_own() {
 }
 
 #[test]
-fn a_failed_save_leaves_no_archive() {
+fn failed_save_leaves_no_archive() {
     let folder = tempfile::tempdir().unwrap();
     let to = folder.path().join("out");
     let mut commands =
@@ -260,7 +260,7 @@ fn a_failed_save_leaves_no_archive() {
 }
 
 #[test]
-fn the_shop_needs_no_engine() {
+fn shop_needs_no_engine() {
     for text in [
         include_str!("../../../examples/shop/frontend/Dockerfile"),
         include_str!("../../../examples/shop/backend/Dockerfile"),

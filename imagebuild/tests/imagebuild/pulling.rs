@@ -14,7 +14,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// A registry of one repository, which believes nobody and says what it was asked for.
+/// A registry with one repository. It checks credentials and records its requests.
 #[derive(Default)]
 struct Registry {
     /// By the last part of the path: media type and bytes.
@@ -65,17 +65,17 @@ impl Registry {
     }
 }
 
-struct Bench {
+struct Fixture {
     registry: Arc<Registry>,
     address: String,
     folder: TempDir,
 }
 
-impl Bench {
-    async fn new() -> Bench {
+impl Fixture {
+    async fn new() -> Fixture {
         let registry = Arc::new(Registry::default());
         let address = serve(&registry, Registry::answer).await;
-        Bench { registry, address, folder: tempfile::tempdir().unwrap() }
+        Fixture { registry, address, folder: tempfile::tempdir().unwrap() }
     }
 
     fn cache(&self) -> Cache {
@@ -104,95 +104,95 @@ fn image(text: &'static str) -> Base {
 }
 
 #[tokio::test]
-async fn what_is_there_is_not_pulled_again() {
-    let bench = Bench::new().await;
+async fn cached_blobs_are_not_pulled_again() {
+    let fixture = Fixture::new().await;
     for docker in [false, true] {
         let mut image = image("one");
         image.docker = docker;
-        bench.registry.push("1", &image);
-        let pulled = bench.pull("team/base", "1").await.unwrap();
+        fixture.registry.push("1", &image);
+        let pulled = fixture.pull("team/base", "1").await.unwrap();
         assert_eq!(pulled.config().unwrap(), image.config);
         let layer = pulled.manifest["layers"][0]["digest"].as_str().unwrap();
         assert_eq!(std::fs::read(pulled.blob(layer).unwrap()).unwrap(), image.layers[0].0);
     }
-    assert_eq!(bench.asked().len(), 4, "two manifests, one layer, one configuration");
-    bench.pull("team/base", "1").await.unwrap();
-    assert_eq!(bench.asked(), ["1"], "a tag may have moved");
+    assert_eq!(fixture.asked().len(), 4, "two manifests, one layer, one configuration");
+    fixture.pull("team/base", "1").await.unwrap();
+    assert_eq!(fixture.asked(), ["1"], "a tag may have moved");
 }
 
 #[tokio::test]
-async fn of_several_architectures_the_one_asked_for() {
-    let bench = Bench::new().await;
+async fn pulls_the_requested_architecture() {
+    let fixture = Fixture::new().await;
     let (mut other, own) = (image("other"), image("own"));
     other.config["architecture"] = json!("arm64");
-    let (other, own) = (bench.registry.push("other", &other), bench.registry.push("own", &own));
+    let (other, own) = (fixture.registry.push("other", &other), fixture.registry.push("own", &own));
     let entry = |digest: &str, os: &str, architecture: &str| json!({"digest": digest, "platform": {"os": os, "architecture": architecture}});
     let mut list = json!({"manifests": [entry(&other, "linux", "arm64"), entry(&other, "windows", "amd64"), entry(&own, "linux", "amd64")]});
     for kind in [
         "application/vnd.oci.image.index.v1+json",
         "application/vnd.docker.distribution.manifest.list.v2+json",
     ] {
-        bench.registry.put("several", kind, list.to_string().as_bytes());
-        assert_eq!(bench.pull("team/base", "several").await.unwrap().digest, own);
+        fixture.registry.put("several", kind, list.to_string().as_bytes());
+        assert_eq!(fixture.pull("team/base", "several").await.unwrap().digest, own);
     }
     list["manifests"] = json!([entry(&other, "linux", "arm64")]);
-    bench.registry.put("several", "application/vnd.oci.image.index.v1+json", list.to_string().as_bytes());
-    expect!["HERE/team/base:several has no image for amd64; it has arm64"]
-        .assert_eq(&bench.pull("team/base", "several").await.unwrap_err());
+    fixture.registry.put("several", "application/vnd.oci.image.index.v1+json", list.to_string().as_bytes());
+    expect!["HERE/team/base:several has no image for amd64. It has images for arm64"]
+        .assert_eq(&fixture.pull("team/base", "several").await.unwrap_err());
 }
 
 #[tokio::test]
-async fn what_is_not_what_it_says() {
-    let bench = Bench::new().await;
+async fn refuses_content_that_differs_from_its_description() {
+    let fixture = Fixture::new().await;
     let good = image("one");
-    let pinned = bench.registry.push("1", &good);
-    assert_eq!(bench.pull("team/base", &pinned).await.unwrap().digest, pinned);
-    let mut told = vec![
-        bench.pull("team/other", "1").await.unwrap_err(),
-        bench.pull("team/base", "2").await.unwrap_err(),
-        bench.pull("team/base", "file name").await.unwrap_err(),
+    let pinned = fixture.registry.push("1", &good);
+    assert_eq!(fixture.pull("team/base", &pinned).await.unwrap().digest, pinned);
+    let mut lines = vec![
+        fixture.pull("team/other", "1").await.unwrap_err(),
+        fixture.pull("team/base", "2").await.unwrap_err(),
+        fixture.pull("team/base", "file name").await.unwrap_err(),
     ];
-    // other bytes, as many and more; under a tag that nobody has pulled yet
+    // wrong bytes of equal and of greater length, under a tag that was not pulled before
     for (n, (text, longer)) in [("two", false), ("three", true)].into_iter().enumerate() {
         let image = image(text);
-        bench.registry.push(&format!("bad{n}"), &image);
+        fixture.registry.push(&format!("bad{n}"), &image);
         let mut bytes = image.layers[0].0.clone();
         match longer {
             true => bytes.push(0),
             false => bytes[20] ^= 1,
         }
         let layer = digest(&image.layers[0].0);
-        bench.registry.put(&layer, "application/octet-stream", &bytes);
-        let error = bench.pull("team/base", &format!("bad{n}")).await.unwrap_err();
-        told.push(error.replace(&layer, "LAYER"));
-        let kept = walk(bench.folder.path());
+        fixture.registry.put(&layer, "application/octet-stream", &bytes);
+        let error = fixture.pull("team/base", &format!("bad{n}")).await.unwrap_err();
+        lines.push(error.replace(&layer, "LAYER"));
+        let kept = walk(fixture.folder.path());
         assert!(!kept.contains(&layer.trim_start_matches("sha256:").to_owned()), "it was kept");
         assert!(kept.iter().all(|name| name.len() == 64), "half a blob is left: {kept:?}");
     }
     // a manifest that is not the one whose digest was asked for
     let (_, manifest, kind) = image("four").parts();
     let other = digest(b"other");
-    bench.registry.put(&other, kind, &manifest);
-    told.push(bench.pull("team/base", &other).await.unwrap_err().replace(&other, "MANIFEST"));
-    // layers that no registry has, and documents that are no images
+    fixture.registry.put(&other, kind, &manifest);
+    lines.push(fixture.pull("team/base", &other).await.unwrap_err().replace(&other, "MANIFEST"));
+    // layers that are not in the registry, and documents that are not images
     let (_, manifest, kind) = good.parts();
     let mut foreign: Value = serde_json::from_slice(&manifest).unwrap();
     foreign["layers"][0]["mediaType"] = json!("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip");
-    bench.registry.put("foreign", kind, foreign.to_string().as_bytes());
-    told.push(
-        bench.pull("team/base", "foreign").await.unwrap_err().replace(&digest(&good.layers[0].0), "LAYER"),
+    fixture.registry.put("foreign", kind, foreign.to_string().as_bytes());
+    lines.push(
+        fixture.pull("team/base", "foreign").await.unwrap_err().replace(&digest(&good.layers[0].0), "LAYER"),
     );
-    bench.registry.put("page", "text/html", b"{}");
-    told.push(bench.pull("team/base", "page").await.unwrap_err());
+    fixture.registry.put("page", "text/html", b"{}");
+    lines.push(fixture.pull("team/base", "page").await.unwrap_err());
     expect![[r#"
         the registry HERE has no repository team/other
         the repository team/base has no image 2
-        `/v2/team/base/manifests/file name` cannot stand in a registry's URL
-        the registry HERE sent LAYER with other bytes than these
-        the registry HERE sent LAYER with other bytes than these
-        the registry HERE sent MANIFEST with other bytes than these
-        HERE/team/base:foreign is no image that can be built on: its layer LAYER is in no registry (application/vnd.docker.image.rootfs.foreign.diff.tar.gzip)
-        HERE/team/base:page is no image that can be built on: its manifest is of the type text/html"#]].assert_eq(&told.join("\n"));
+        `/v2/team/base/manifests/file name` cannot be part of a registry's URL
+        the registry HERE sent content that does not match the digest LAYER
+        the registry HERE sent content that does not match the digest LAYER
+        the registry HERE sent content that does not match the digest MANIFEST
+        HERE/team/base:foreign cannot be used as a base image: its layer LAYER is not in the registry, because its type is application/vnd.docker.image.rootfs.foreign.diff.tar.gzip
+        HERE/team/base:page cannot be used as a base image: its manifest is of the type text/html"#]].assert_eq(&lines.join("\n"));
 }
 
 fn walk(folder: &std::path::Path) -> Vec<String> {

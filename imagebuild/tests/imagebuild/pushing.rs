@@ -1,5 +1,5 @@
 use super::{
-    building::{Bench, DOCKERFILE, nothing},
+    building::{DOCKERFILE, Fixture, nothing},
     serving::serve,
 };
 use escale_base::Secret;
@@ -13,7 +13,7 @@ use std::{
 };
 use tokio::net::TcpListener;
 
-/// A registry that keeps what it is given, and believes no digest.
+/// A registry that stores uploads and verifies their digests.
 #[derive(Default)]
 struct Registry {
     blobs: Mutex<BTreeMap<String, usize>>,
@@ -65,11 +65,11 @@ fn target(address: String, password: &str) -> Target {
 }
 
 #[tokio::test]
-async fn sends_what_is_not_there() {
-    let bench = Bench::new();
+async fn pushes_only_missing_blobs() {
+    let fixture = Fixture::new();
     // larger than one piece of the body
-    std::fs::write(bench.folder.path().join("context/server"), vec![7; 300_000]).unwrap();
-    let built = bench.build(DOCKERFILE, "out", &nothing()).unwrap();
+    std::fs::write(fixture.folder.path().join("context/server"), vec![7; 300_000]).unwrap();
+    let built = fixture.build(DOCKERFILE, "out", &nothing()).unwrap();
     let registry = Arc::new(Registry::default());
     let target = target(serve(&registry, Registry::answer).await, "token");
     let mut seen = Vec::new();
@@ -89,9 +89,9 @@ async fn sends_what_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_wrong_token_and_a_registry_that_is_not_there() {
-    let bench = Bench::new();
-    let built = bench.build(DOCKERFILE, "out", &nothing()).unwrap();
+async fn reports_wrong_token_and_unreachable_registry() {
+    let fixture = Fixture::new();
+    let built = fixture.build(DOCKERFILE, "out", &nothing()).unwrap();
     let address = serve(&Arc::new(Registry::default()), Registry::answer).await;
     let refused = push(&built.layout, &target(address, "wrong"), &mut |_| {}).await.unwrap_err();
     assert!(matches!(refused, RegistryError::Unauthorized { .. }), "{refused}");

@@ -6,7 +6,7 @@ use hyper_util::rt::TokioIo;
 use std::{convert::Infallible, sync::Arc};
 use tokio::net::TcpListener;
 
-/// Answers until the test is over; gives the address.
+/// Serves until the test ends; returns the address.
 pub(crate) async fn serve<R, A>(registry: &Arc<R>, answer: fn(Arc<R>, Request<Incoming>) -> A) -> String
 where
     R: Send + Sync + 'static,

@@ -75,11 +75,11 @@ def processes_of_home(cloud):
     found = []
     for folder in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            told = (folder / "cmdline").read_bytes() + (folder / "cgroup").read_bytes()
+            text = (folder / "cmdline").read_bytes() + (folder / "cgroup").read_bytes()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if str(cloud.home).encode() in told or f"/{cloud.tag()}/".encode() in told:
-            found.append(told)
+        if str(cloud.home).encode() in text or f"/{cloud.tag()}/".encode() in text:
+            found.append(text)
     return found
 
 

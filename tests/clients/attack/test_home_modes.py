@@ -41,7 +41,7 @@ def offenders(home):
             if stat.S_ISLNK(found_mode.st_mode):
                 continue  # a link has no mode of its own
             if found_mode.st_dev != home.stat().st_dev:
-                # A network namespace that is mounted there: the kernel's own file, in a folder that nobody else may enter.
+                # A network namespace that is mounted there: the kernel's own file, in a folder that only its owner may enter.
                 assert stat.S_IMODE((home / path.relative_to(home).parts[0]).stat().st_mode) & 0o077 == 0, path
                 stopped.append(str(path))
                 continue
@@ -91,9 +91,9 @@ def test_nothing_below_the_home_is_readable_for_others(running):
     for name in ("state.db", "daemon.log", "daemon.lock", "logs/logs.db", "objects", "images", "apps", "postgres", "network"):
         assert (home / name).exists(), f"{name} is not where this test looks"
     # As another user sees it.
-    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    other_user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     for path in (home, home / "containers", home / "logs/logs.db", home / "state.db"):
-        seen = subprocess.run([*nobody, "ls" if path.is_dir() else "cat", str(path)], capture_output=True, text=True)
+        seen = subprocess.run([*other_user, "ls" if path.is_dir() else "cat", str(path)], capture_output=True, text=True)
         assert seen.returncode != 0 and "Permission denied" in seen.stderr, f"{path}: {seen}"
 
 

@@ -83,7 +83,7 @@ def test_a_bucket_policy_denies_the_account_itself(aws, bucket):
     assert code(s3.get_object, Bucket=bucket, Key="k") == "AccessDenied"
     assert code(s3.put_object, Bucket=bucket, Key="k", Body=b"y") == "AccessDenied"
     assert code(s3.delete_bucket, Bucket=bucket) == "AccessDenied"
-    # So that nobody is locked out for good: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html
+    # Prevents a permanent lockout: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html
     assert json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
     s3.put_bucket_policy(Bucket=bucket, Policy=document({**deny, "Resource": resources[:1]}))
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"

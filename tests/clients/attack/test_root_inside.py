@@ -203,11 +203,11 @@ def test_registry_tokens_of_root_are_refused_inside(cloud, cluster, inside):
 
 def test_roles_work_inside(inside):
     answers = inside.calls(AWS_CONTAINER_CREDENTIALS_FULL_URI=f"http://169.254.170.2{inside.role_uri}")
-    told = dict(zip([(endpoint, call) for endpoint, _, call, _ in CALLS], answers, strict=True))
-    assert ":assumed-role/" in told[API, "get_caller_identity"]
-    assert [told[API, c] for c in ("list_users", "describe_vpcs", "list_buckets")] == ["ok"] * 3 and told[S3, "list_buckets"] == "ok"
+    results = dict(zip([(endpoint, call) for endpoint, _, call, _ in CALLS], answers, strict=True))
+    assert ":assumed-role/" in results[API, "get_caller_identity"]
+    assert [results[API, c] for c in ("list_users", "describe_vpcs", "list_buckets")] == ["ok"] * 3 and results[S3, "list_buckets"] == "ok"
     # What its policies do not name stays shut, for another reason than root's.
-    assert told[API, "create_user"].startswith("AccessDenied:") and "loopback" not in told[API, "create_user"]
+    assert results[API, "create_user"].startswith("AccessDenied:") and "loopback" not in results[API, "create_user"]
 
 
 def test_a_forwarded_public_address_is_inside(cloud):

@@ -259,7 +259,7 @@ def test_one_authority_decides(worst, made_by_up):
     other = made_by_up.host
     signed = worst.sign("/media/x")
     assert worst.get(f"http://{worst.host}{signed}")[0] == 200
-    # Host and request line differ: nobody can say which one counts.
+    # Host and request line differ: it is ambiguous which one counts.
     status, _, body = get(worst.port, f"http://{worst.host}{signed}", other)
     assert status == 400 and SECRET not in body
     status, _, body = get(worst.port, f"http://{other}{signed}", worst.host)

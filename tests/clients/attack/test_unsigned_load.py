@@ -127,15 +127,15 @@ def low(cloud):
     iam.delete_user(UserName="low")
 
 
-@pytest.mark.parametrize("body, told", [
+@pytest.mark.parametrize("body, expected", [
     (many_attributes(), "more than 16 attributes"),
     (b"<a>" + b"<b/>" * 150_000 + b"</a>", "elements and attributes"),
     (b"<a>" * 200_000, "nests deeper"),
 ])
-def test_a_signed_body_is_decoded_within_bounds(cloud, low, body, told):
+def test_a_signed_body_is_decoded_within_bounds(cloud, low, body, expected):
     headers = raw.signed(cloud, "route53", "POST", "/2013-04-01/hostedzone", body, [XML], **low)
     status, text, seconds = raw.ask(cloud, "POST", "/2013-04-01/hostedzone", headers, body)
-    assert status == 400 and told in text and seconds < 5, text
+    assert status == 400 and expected in text and seconds < 5, text
 
 
 def rss_kib(pid):
@@ -231,11 +231,11 @@ def attack(port, top, body, seconds):
     return sent
 
 
-@pytest.mark.parametrize("who", ["nobody", "a user that may do nothing"])
+@pytest.mark.parametrize("who", ["an anonymous caller", "a user without permissions"])
 def test_an_attack_slows_no_application(cloud, low, balancer, who):
     body, path, seconds = many_attributes(), "/2013-04-01/hostedzone", 5
     headers = own(cloud, XML, size=len(body))
-    if who != "nobody":
+    if who != "an anonymous caller":
         headers = raw.signed(cloud, "route53", "POST", path, body, [XML], **low)
     pid = cloud.status()["daemon"]["pid"]
     reachable(cloud, balancer)

@@ -163,14 +163,14 @@ Promise.all([
   tried("post", fetch("%(api)s/", {method: "POST", mode: "no-cors", body: new URLSearchParams({Action: "CreateVpc", Version: "2016-11-15"})})),
   tried("put", fetch("%(api)s/bucket/key", {method: "PUT", body: "x"})),
   new Promise(done => { const i = new Image(); i.onload = () => done(out.image = "loaded"); i.onerror = () => done(out.image = "failed"); i.src = "%(image)s"; }),
-]).then(() => fetch("/told", {method: "POST", body: JSON.stringify(out)}));
+]).then(() => fetch("/report", {method: "POST", body: JSON.stringify(out)}));
 </script>"""
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium")
 def test_a_real_browser(cloud, public, tmp_path):
     """A page of another origin, on a name of the same site."""
-    told, asked = [], []
+    reports, asked = [], []
     pixel = bytes.fromhex(
         "47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b"
     )
@@ -187,7 +187,7 @@ def test_a_real_browser(cloud, public, tmp_path):
             self.wfile.write(page.encode())
 
         def do_POST(self):
-            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            reports.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(204)
             self.end_headers()
 
@@ -203,11 +203,11 @@ def test_a_real_browser(cloud, public, tmp_path):
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
         try:
-            eventually(lambda: told, within=60)
+            eventually(lambda: reports, within=60)
         finally:
             browser.kill()
             browser.wait()
             site.shutdown()
-    assert told[0]["image"] == "loaded"
-    assert told[0]["read"] == "blocked" and told[0]["put"] == "blocked"
+    assert reports[0]["image"] == "loaded"
+    assert reports[0]["read"] == "blocked" and reports[0]["put"] == "blocked"
     assert vpcs(cloud) == before

@@ -1,39 +1,39 @@
-//! Who decides what becomes of a call.
+//! Decides which calls of a plane fail.
 
 use async_trait::async_trait;
 use escale_base::PlaneError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Decides at every call of a plane.
+/// Decides about every call of a plane.
 #[async_trait]
 pub trait Fate: Send + Sync + 'static {
-    /// On the way to the plane, or back from it. May take time; whoever is dead never returns.
+    /// Called before and after the call. May take time; never returns if the caller has died.
     async fn border(&self, call: &'static str);
 
-    /// Whether the call fails here: before the plane has heard of it, or when it has done what was asked.
+    /// Whether the call fails here: before the plane gets it (`done` is false), or after the plane has executed it.
     fn fails(&self, call: &'static str, done: bool) -> bool;
 
-    /// Before what a plane shows is seen.
+    /// Called before an observation of a plane is delivered.
     async fn pause(&self);
 }
 
-/// What a call's failure can mean.
+/// The meaning of a failed call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It may have been done nevertheless.
+    /// The plane may have executed it nevertheless.
     Unknown,
-    /// Nothing was done: the plane promises all or nothing.
+    /// The plane has executed nothing, because the call is atomic.
     Nothing,
 }
 
-/// An error type of a plane that can be made up.
+/// An error type of a plane that can be injected.
 pub trait MadeUp {
     fn made_up(call: &str) -> Self;
 }
 
 impl MadeUp for PlaneError {
     fn made_up(call: &str) -> PlaneError {
-        PlaneError::machine(format!("{call}: a fault that was made up"))
+        PlaneError::machine(format!("{call}: an injected fault"))
     }
 }
 
@@ -49,7 +49,7 @@ impl MadeUp for escale_registry::Error {
     }
 }
 
-/// One fault, at the so-many-th place where one can be: before and after each call.
+/// One fault at the n-th place. Each call has two places: before and after it.
 pub struct FaultAt(AtomicU64);
 
 impl FaultAt {
@@ -61,7 +61,7 @@ impl FaultAt {
         FaultAt(AtomicU64::new(u64::MAX))
     }
 
-    /// Whether it has come.
+    /// Whether the fault has occurred.
     pub fn came(&self) -> bool {
         self.0.load(Ordering::SeqCst) == 0
     }

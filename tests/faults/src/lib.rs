@@ -1,7 +1,7 @@
-//! Planes whose calls fail as a test wants ([`Risky`]), and what every reconciler must survive (`survives.rs`): each step
-//! taken twice, a fault at each call of a plane, and a wish that is taken back after such a fault.
+//! Planes with injected faults ([`Risky`]), and the fault tests that every reconciler must pass (`survives.rs`): each step
+//! executed twice, a fault at each call of a plane, and a wish that is withdrawn after such a fault.
 //!
-//! For tests alone: no program depends on it. It decides nothing by itself; a [`Fate`] does.
+//! For tests only: no program depends on it. A [`Fate`] decides which calls fail.
 //! Start at [`Fate`].
 
 mod fate;

@@ -108,7 +108,7 @@ impl<T: Clone + Send + Sync + 'static> Hub<T> {
                 let mut all = followers.lock().unwrap_or_else(PoisonError::into_inner);
                 all.retain(|follower| follower.send(now.clone()).is_ok());
             }
-            // What is shown no longer ends: the followers are told by their channels.
+            // The source has ended; the followers notice by their closed channels.
             followers.lock().unwrap_or_else(PoisonError::into_inner).clear();
         });
         hub

@@ -29,7 +29,7 @@ type Known = BTreeSet<String>;
 #[async_trait]
 pub trait Driven: Send + Sync {
     /// One step of each thing, `times` over; how many things had one. `known` are the things that were met so far: the engine, too,
-    /// looks after a thing whose row has gone. What failed is told in `failed`.
+    /// looks after a thing whose row has gone. `failed` has what failed.
     async fn drive(
         &self,
         store: &Store,

@@ -25,7 +25,7 @@ use std::{collections::BTreeSet, fmt::Debug, sync::Arc};
 type Names = BTreeSet<String>;
 
 /// The stack was made.
-pub(crate) async fn stands(world: &World, life: &Life) -> Result<()> {
+pub(crate) async fn deployed(world: &World, life: &Life) -> Result<()> {
     mirrored(world, life).await?;
     let image = life.store.read();
     services(life, &image).await?;
@@ -106,19 +106,19 @@ fn lives(image: &Image, task: &ecs::Task) -> bool {
 
 /// What is answered is what there is to answer.
 fn names(life: &Life, image: &Image) -> Result<()> {
-    let told = life.dns.applied();
-    let told = told.last().context("the DNS plane was told nothing")?;
-    let public: Names = told.public.iter().map(|z| z.name.trim_end_matches('.').to_owned()).collect();
+    let applied = life.dns.applied();
+    let applied = applied.last().context("the DNS plane got no configuration")?;
+    let public: Names = applied.public.iter().map(|z| z.name.trim_end_matches('.').to_owned()).collect();
     for zone in image.scan::<HostedZone>().filter(|z| !z.private) {
         let name = zone.name.trim_end_matches('.');
         ensure!(public.contains(name), "the zone {name} is not served; served are {public:?}");
     }
-    same("networks with a resolver", rows::<ec2::Vpc>(image), told.networks.keys().cloned().collect())?;
+    same("networks with a resolver", rows::<ec2::Vpc>(image), applied.networks.keys().cloned().collect())?;
     let mut places = networks(image);
     places.extend([DnsServer::LOOPBACK, DnsServer::INTERNET].map(str::to_owned));
     same("DNS servers", places, rows::<DnsServer>(image))?;
     let served: Vec<String> =
-        told.public.iter().flat_map(|z| z.records.iter().map(|r| r.name.clone())).collect();
+        applied.public.iter().flat_map(|z| z.records.iter().map(|r| r.name.clone())).collect();
     for balancer in image.scan::<elbv2::LoadBalancerName>() {
         let name = &balancer.name;
         let there = served.iter().any(|s| s.trim_end_matches('.').eq_ignore_ascii_case(name));
@@ -204,7 +204,7 @@ async fn databases(world: &World, life: &Life, image: &Image) -> Result<()> {
     Ok(())
 }
 
-/// The load balancer sends to the tasks that run, and to nobody else.
+/// The load balancer sends requests only to running tasks.
 async fn targets(life: &Life, image: &Image) -> Result<()> {
     let groups = image.scan::<elbv2::TargetGroup>();
     for group in groups {
@@ -245,12 +245,12 @@ async fn targets(life: &Life, image: &Image) -> Result<()> {
 pub(crate) async fn nothing(world: &World, life: &Life) -> Result<()> {
     mirrored(world, life).await?;
     let image = life.store.read();
-    // What the stack was told to keep, as a user would take it away.
+    // Resources that the stack retains are deleted as a user would do it.
     for snapshot in image.scan::<rds::Snapshot>() {
         let input = json!({"DBSnapshotIdentifier": snapshot.id});
         life.client.call("rds", "DeleteDBSnapshot", input).await?;
     }
-    crate::story::quiet(life).await?;
+    crate::scenario::quiet(life).await?;
     mirrored(world, life).await?;
     let mut left = Names::new();
     for table in escale_tables::all() {

@@ -1,4 +1,4 @@
-//! Who uses the cloud: calls its operations as the gate does after it has let somebody in.
+//! The user of the cloud: calls operations as the gate does after it has authenticated a caller.
 
 use escale_base::{AwsError, wire::Value};
 use escale_service::{Body, Caller, Cloud, Kind, Principal, StreamCx};

@@ -1,19 +1,19 @@
-//! The whole cloud, wired as the daemon wires it, on planes in memory: with a time of its own, and with whatever can go wrong
-//! going wrong as a seed decides. Planes' calls fail, take long, or answer late; tasks and servers die; and the daemon
-//! dies between any two commits of the state and at any call of a plane, to be started again on the same state and planes.
+//! Simulates the whole cloud, wired as in the daemon, on fakes of the planes: with simulated time and with faults that a seed
+//! determines. Calls of planes fail, take long, or answer late. Tasks and servers die. The daemon dies between any two commits
+//! of the state and at any call of a plane, and is started again on the same state and planes.
 //!
-//! It opens no port that anybody could reach, needs no privilege, and proves nothing about the planes: that the ones in memory behave
-//! as the real ones is what each plane's contract test is for.
+//! It opens no reachable port and needs no privilege. It proves nothing about the real planes: each plane's contract test checks
+//! that its fake behaves like the real one.
 //!
-//! Start at [`run`], a story of one shop; `check.rs` has what must be true when it is over.
+//! Start at [`run`], one scenario with the shop; `check.rs` has the conditions that must hold at its end.
 
 mod accidents;
 mod check;
 mod client;
 mod hazard;
+mod scenario;
 mod shop;
-mod story;
 mod world;
 
 pub use hazard::Weather;
-pub use story::{Outcome, run};
+pub use scenario::{Outcome, run};

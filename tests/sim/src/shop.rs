@@ -94,7 +94,7 @@ impl Shop {
                 }
                 Purpose::SiteUrl => "http://shop.localhost:8080".into(),
                 Purpose::CdnPublicKey => PUBLIC_KEY.into(),
-                Purpose::CdnPrivateKey => "nobody signs here".into(),
+                Purpose::CdnPrivateKey => "not used in the simulation".into(),
             };
             given.push(json!({"ParameterKey": parameter.name, "ParameterValue": value}));
         }

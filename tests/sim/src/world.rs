@@ -105,7 +105,7 @@ impl World {
                 let life = self.begin().await?;
                 tokio::select! {
                     biased;
-                    // Its end is told by `is_dead` below.
+                    // `is_dead` below reports its end.
                     () = cut(&life.store) => bail!("the state is cut off"),
                     done = script(&life) => done,
                     broken = accidents::happen(self, &life) => match broken? {},

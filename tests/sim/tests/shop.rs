@@ -1,6 +1,6 @@
-//! The shop's story for many seeds, in bounded time.
+//! Runs the shop's scenario with many seeds, in bounded time.
 //!
-//! - `SIM_SEED=17` runs that seed alone, and `SIM_LOG=info` (any filter) tells what happens in it;
+//! - `SIM_SEED=17` runs that seed alone, and `SIM_LOG=info` (any filter) logs what happens in it;
 //! - `SIM_SECONDS=600` goes on for so long, with seeds that no run had before; `SIM_FROM=1000` begins there instead.
 
 use escale_sim::{Outcome, run};
@@ -24,7 +24,7 @@ const HANGS: Duration = Duration::from_secs(180);
 fn the_shop_survives_whatever_happens() {
     if let Some(seed) = variable("SIM_SEED") {
         log();
-        println!("{:?}", told(seed));
+        println!("{:?}", outcome(seed));
         return;
     }
     let (began, seconds) = (now(), Duration::from_secs(variable("SIM_SECONDS").unwrap_or(SECONDS)));
@@ -38,7 +38,7 @@ fn the_shop_survives_whatever_happens() {
                 if seed - first >= AT_LEAST && began.elapsed() > seconds {
                     return made;
                 }
-                made += u64::from(told(seed).stack == "CREATE_COMPLETE");
+                made += u64::from(outcome(seed).stack == "CREATE_COMPLETE");
             }
         };
         let threads = thread::available_parallelism().map_or(1, usize::from);
@@ -49,22 +49,22 @@ fn the_shop_survives_whatever_happens() {
     assert!(made > 0, "no stack at all was made: that is no simulation of a shop");
 }
 
-/// The same seed is the same story: else a failure that was found could not be looked at.
+/// The same seed must give the same run, so that a failure can be reproduced.
 #[test]
 fn a_seed_repeats_itself() {
     for seed in [1, 6] {
-        assert_eq!(told(seed), told(seed), "seed {seed}");
+        assert_eq!(outcome(seed), outcome(seed), "seed {seed}");
     }
 }
 
-fn told(seed: u64) -> Outcome {
+fn outcome(seed: u64) -> Outcome {
     let (sender, done) = mpsc::channel();
     thread::spawn(move || sender.send(run(seed)));
     match done.recv_timeout(HANGS) {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(error)) => panic!("SIM_SEED={seed}: {error:#}"),
         Err(mpsc::RecvTimeoutError::Timeout) => panic!("SIM_SEED={seed}: it does not end within {HANGS:?}"),
-        Err(mpsc::RecvTimeoutError::Disconnected) => panic!("SIM_SEED={seed}: it panicked, as told above"),
+        Err(mpsc::RecvTimeoutError::Disconnected) => panic!("SIM_SEED={seed}: it panicked, see above"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a manifest's `postgres 15` stands for is what RDS says that 15 stands for.
+//! The minor version of `postgres 15` in a manifest is RDS's default minor version of 15.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by it; clippy only knows of #[test] functions")]
 
@@ -33,12 +33,12 @@ fn newest_of_rds() -> BTreeMap<u32, String> {
     let services: Vec<Arc<dyn Service>> = vec![Arc::new(escale_rds::Rds)];
     let cloud = Cloud::new(Arc::default(), Clock::by_hand(Timestamp(0)), Arc::new(Anybody), services);
     let caller = Caller { principal: Principal::Root, ..Caller::service("") };
-    let told = cloud.call(&store, &caller, "rds", "DescribeDBEngineVersions", json!({})).unwrap();
+    let answer = cloud.call(&store, &caller, "rds", "DescribeDBEngineVersions", json!({})).unwrap();
     let version = |shown: &serde_json::Value| {
         let text = |member: &str| shown[member].as_str().unwrap().to_owned();
         (text("MajorEngineVersion").parse().unwrap(), text("EngineVersion"))
     };
-    told["DBEngineVersions"].as_array().unwrap().iter().map(version).collect()
+    answer["DBEngineVersions"].as_array().unwrap().iter().map(version).collect()
 }
 
 #[test]

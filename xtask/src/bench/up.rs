@@ -1,5 +1,5 @@
-//! `cargo xtask bench up`: from nothing to the first answer through the public name, by phase; and a database with a
-//! standby beside the same made by hand with PostgreSQL's own programs.
+//! `cargo xtask bench up`: the time of `escale up` from an empty home to the first answer at the public name, by phase; and a
+//! database with a standby, compared with the same by hand with PostgreSQL's own programs.
 
 use super::{describe, finished, free_port, report};
 use crate::{
@@ -31,9 +31,9 @@ pub(crate) fn measure_up() -> Result<()> {
 fn measure(cloud: &Cloud) -> Result<report::Rows> {
     cloud.make_home()?;
     let started = Instant::now();
-    let told: Value = serde_json::from_slice(&cloud.escale(&["start", "--json"])?.stdout)?;
+    let report: Value = serde_json::from_slice(&cloud.escale(&["start", "--json"])?.stdout)?;
     let start = started.elapsed();
-    let pid = told["daemon"]["pid"].as_i64().context("start names no pid")?;
+    let pid = report["daemon"]["pid"].as_i64().context("the output of `escale start` has no pid")?;
     let idle_kib = resident_kib(pid)?;
     // `up` from nothing: no daemon, and no `initdb` made beforehand.
     cloud.escale(&["reset", "--yes"])?;
@@ -50,7 +50,7 @@ fn measure(cloud: &Cloud) -> Result<report::Rows> {
     let mut row = |what: &str, value: String, wish: &str| rows.add(what, value, wish);
     row("`escale start` to the first answer of the API", format!("{} ms", start.as_millis()), "< 100 ms");
     row("memory of the idle daemon (RSS)", format!("{:.1} MiB", idle_kib as f64 / 1024.0), "< 40 MiB");
-    for (phase, seconds) in up["seconds"].as_object().context("up names no phases")? {
+    for (phase, seconds) in up["seconds"].as_object().context("the output of `escale up` has no phases")? {
         row(
             &format!("`escale up examples/shop`: {phase}"),
             format!("{:.2} s", seconds.as_f64().unwrap_or(0.0)),
@@ -74,7 +74,7 @@ fn measure(cloud: &Cloud) -> Result<report::Rows> {
     Ok(rows)
 }
 
-/// A cloud of its own, beside any other on the machine.
+/// A separate installation, beside any other on the machine.
 struct Cloud {
     home: PathBuf,
     endpoint: String,
@@ -108,7 +108,7 @@ impl Cloud {
             .env("ESCALE_WEB_PORT", self.web.to_string())
             .env("ESCALE_DNS_PORT", self.dns.to_string())
             .env("AWS_ENDPOINT_URL", format!("http://{}", self.endpoint))
-            // A fixed key: the same that moto's server, which stands beside it, accepts.
+            // A fixed key, because moto's server must accept the same one.
             .envs([("ESCALE_ACCESS_KEY", "test"), ("ESCALE_SECRET_KEY", "test")])
             .envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
             .env("AWS_DEFAULT_REGION", "eu-west-3");
@@ -151,7 +151,7 @@ fn millis(at: &str) -> Option<u64> {
     Some(((hours * 60 + minutes) * 60 + seconds) * 1000 + fraction)
 }
 
-/// A primary and a synchronous standby with PostgreSQL's own programs, as its manual tells it.
+/// A primary and a synchronous standby with PostgreSQL's own programs, as its manual describes.
 fn database_by_hand(folder: &Path) -> Result<Duration> {
     fs::create_dir_all(folder)?;
     let place = folder.to_str().context("a path of ours")?;

@@ -1,4 +1,4 @@
-//! The daemon's memory under a mixed load: what it has after an hour, beside what it had after five minutes.
+//! The daemon's memory under a mixed load: its size after an hour, compared with its size after five minutes.
 
 use super::{Finding, Options};
 use crate::{
@@ -20,7 +20,7 @@ pub(super) const SHOWS: &str = "One daemon runs the shop while unmodified client
                                 deleted, describe calls, tasks that are stopped and replaced, stacks made and deleted, log lines. Its resident memory is \
                                 sampled every 10 s. What it has at the end may be at most 1.15 times what it had after 5 minutes.";
 
-/// Minutes until everything that is loaded once has been loaded: what comes later is growth.
+/// Minutes until everything that is loaded once is loaded; any later increase is growth.
 pub(super) const SETTLED_MIN: u64 = 5;
 
 /// The greatest growth from then to the end that passes.
@@ -48,7 +48,7 @@ pub(super) fn soak(options: &Options) -> Result<Finding> {
     Ok(finding)
 }
 
-/// What the load counts, as it prints it in the end.
+/// The counts that the load prints at its end.
 type Counts = serde_json::Map<String, Value>;
 
 fn measure(cloud: &Cloud, options: &Options) -> Result<Finding> {
@@ -135,7 +135,7 @@ fn around(samples: &[Sample], end: usize) -> Result<Sample> {
     window.get(window.len() / 2).copied().context("no sample")
 }
 
-/// A cloud of its own, beside any other on the machine.
+/// A separate installation, beside any other on the machine.
 struct Cloud {
     program: PathBuf,
     home: PathBuf,
@@ -149,7 +149,7 @@ impl Cloud {
         let port = || -> Result<u16> { Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port()) };
         let home = PathBuf::from(format!("/var/tmp/escale-soak-{}", std::process::id()));
         fs::create_dir_all(&home)?;
-        // Databases run as a user of their own, who must be able to enter.
+        // Databases run as another user, who must be able to traverse the folder.
         fs::set_permissions(&home, fs::Permissions::from_mode(0o755))?;
         let endpoint = format!("127.0.0.1:{}", port()?);
         Ok(Cloud { program, home, endpoint, web: port()?.to_string(), dns: port()?.to_string() })
@@ -180,7 +180,7 @@ impl Cloud {
     }
 }
 
-/// Samples are taken in time; there is nothing else to wait for.
+/// Sleeps, because samples are taken by time; there is no event to wait for.
 #[allow(clippy::disallowed_methods)]
 fn pause() {
     std::thread::sleep(SAMPLE);

@@ -15,7 +15,7 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 const LIBRARIES: &[(&str, &str)] = &[("md-5", "md5")];
 
 pub(crate) fn check() -> Result<Vec<String>> {
-    // Without the filter, crates for systems that nobody builds for would have to be downloaded.
+    // Without the filter, cargo would download crates for other systems.
     let arguments = ["metadata", "--format-version", "1", "--locked", "--filter-platform", TARGET];
     let text = output(&cargo(), &arguments).context("cargo metadata failed")?;
     let metadata: Value = serde_json::from_str(&text)?;

@@ -1,13 +1,13 @@
-//! Which crate may know which: no arrow upward.
+//! Which crate may depend on which: never on a higher layer.
 
 use crate::run::{cargo, output};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-/// The layers, lowest first, with what each may know besides `base`. A crate's layer follows from its folder.
+/// The layers, lowest first, with the layers that each may depend on besides `base`. A crate's folder determines its layer.
 const LAYERS: &[(&str, &[&str])] = &[
     ("base", &["base"]),
-    // What planes that serve HTTP share; it is no plane itself (docs/decisions/022).
+    // Shared by planes that serve HTTP; not a plane itself (docs/decisions/022).
     ("planes/httpguard", &[]),
     ("planes", &["planes/httpguard"]),
     ("state", &["state"]),
@@ -61,7 +61,8 @@ pub(crate) fn check() -> Result<Vec<String>> {
         let name = package["name"].as_str().unwrap_or_default();
         let folder = folder_of(name).unwrap_or_default();
         let Some((layer, may_know)) = layer_of(&folder) else {
-            faults.push(format!("{folder}: stands in no layer of xtask/src/tidy/directions.rs"));
+            faults
+                .push(format!("{folder}: this crate is in no layer. Add it in xtask/src/tidy/directions.rs"));
             continue;
         };
         for dependency in package["dependencies"].as_array().into_iter().flatten() {

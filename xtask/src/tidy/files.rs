@@ -3,19 +3,19 @@
 use crate::run::{output, root};
 use anyhow::{Context, Result};
 
-/// Where a reader gets lost. Aim far below: the median is near 200.
+/// The limit of a file's lines. Aim far below: the median is near 200.
 const MAX_LINES: usize = 800;
 /// Longest function; `main` included.
 const MAX_FUNCTION_LINES: usize = 120;
 
-/// Words that mark unfinished work; `(owner)` after the word makes it somebody's.
+/// Words that mark unfinished work; they need an owner: `(owner)` after the word.
 const UNFINISHED: &[&str] = &["TODO", "FIXME", "XXX", "HACK"];
 
-/// For simulations alone, with what it does to everybody else.
-const SIMULATED: &[(&str, &str)] = &[("ids::seed(", "makes passwords that can be foretold")];
+/// Functions for simulations only, with the reason.
+const SIMULATED: &[(&str, &str)] = &[("ids::seed(", "makes passwords predictable")];
 
-/// Who may decode percent-encoding besides `base/src/path.rs`, and what, for it is never a path: two readers of a path
-/// who decode it each in their way are a hole.
+/// The files that may decode percent-encoding besides `base/src/path.rs`. None of them decodes a path: two parsers that decode a
+/// path differently are a vulnerability.
 const DECODERS: &[(&str, &str)] = &[
     ("base/src/path.rs", "paths, in their three views"),
     ("front/wire/src/head.rs", "queries and forms"),

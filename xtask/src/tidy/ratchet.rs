@@ -1,5 +1,5 @@
-//! Figures that may only get better: `xtask/ratchet.txt` has how bad each may be. `cargo xtask ratchet` lowers them to what is
-//! measured; raising one is a decision, with a record in docs/decisions.
+//! Figures that may only improve: `xtask/ratchet.txt` has the limit of each. `cargo xtask ratchet` lowers the limits to the
+//! measured values; raising one needs a record in docs/decisions.
 
 use super::files;
 use crate::run::{output, root};
@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fs};
 
 const FILE: &str = "xtask/ratchet.txt";
 
-/// Words of our own for which the field has others, by the figure that counts them: docs/glossary.md.
+/// Words that docs/glossary.md replaces, by the figure that counts them.
 const WORDS: &[(&str, &[&str])] = &[
     ("words.told", &["told", "mend", "mended"]),
     ("words.tell", &["tell", "tells"]),
@@ -19,7 +19,7 @@ const WORDS: &[(&str, &[&str])] = &[
     ("words.sight", &["sight", "autopsy", "door"]),
 ];
 
-/// A long file, and a long function: aim below, docs say so. Longer ones than `files` allows fail at once.
+/// The lines from which a file or a function counts as long. The limits in `files` are higher and fail at once.
 const FILE_LINES: usize = 500;
 const FUNCTION_LINES: usize = 70;
 
@@ -40,7 +40,7 @@ pub(crate) fn check() -> Result<Vec<String>> {
     Ok(faults)
 }
 
-/// Writes what is measured where it is better.
+/// Lowers limits to the measured values.
 pub(crate) fn lower() -> Result<()> {
     let allowed = read()?;
     let mut text = String::new();
@@ -65,7 +65,7 @@ fn measure() -> Result<BTreeMap<String, usize>> {
     let mut figures = BTreeMap::new();
     let listed =
         output("git", &["ls-files", "*.rs", "*.md", "*.py", "*.sh"]).context("git ls-files failed")?;
-    // What names the words to say what they are called instead.
+    // These two files name the words in order to replace them.
     let is_about_words = |name: &str| name == file!() || name == "docs/glossary.md";
     for name in listed.lines().filter(|name| !is_about_words(name)) {
         let Ok(text) = fs::read_to_string(root().join(name)) else { continue };

@@ -1,4 +1,4 @@
-//! What is tried on the machine, in order. Each check begins with a shop that works, so that one failure does not hide the next.
+//! The checks on the machine, in order. Each begins with a working shop, so that one failure does not hide the next.
 
 use super::machine::{Done, End, Machine, User};
 use anyhow::Result;
@@ -7,23 +7,23 @@ use std::time::{Duration, Instant};
 /// A row of the table.
 pub(super) struct Outcome {
     pub(super) name: &'static str,
-    /// The figure, or why it failed.
+    /// The figure, or the reason of the failure.
     pub(super) result: Result<String, String>,
 }
 
-/// One thing that is tried.
+/// One check.
 struct Check {
     name: &'static str,
     needs: Needs,
     steps: &'static [Step],
 }
 
-/// What a check finds when it begins.
+/// The state at the beginning of a check.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Needs {
-    /// The machine as the checks before have left it.
+    /// The machine as the previous checks left it.
     Nothing,
-    /// The shop runs and answers; it is brought back if it does not.
+    /// The shop runs and answers; it is restored if it does not.
     Shop,
 }
 
@@ -40,7 +40,7 @@ const fn script(user: User, text: &'static str, limit_s: u64) -> Step {
 /// Functions for all scripts.
 const LIBRARY: &str = include_str!("guest/library.sh");
 
-/// Brings the shop back, and says how if that was needed.
+/// Restores the shop, and prints how if that was needed.
 const RESTORE: &str = include_str!("guest/restore.sh");
 
 /// Minutes, since an emulated processor takes some 40 s for an `up` and three times that beside others.

@@ -8,11 +8,11 @@ use std::{
     process::Command,
 };
 
-/// What a machine has on which a user installs Escale by its documentation, and what the checks use.
+/// The packages of a machine on which a user installs Escale by its documentation, and those that the checks use.
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,udev,libpam-systemd,openssh-server,sudo,linux-image-amd64,kmod,procps,iproute2,\
                         nftables,conntrack,crun,postgresql,curl,jq,busybox-static,libnss-myhostname,ca-certificates";
 
-/// Sparse: what is not used is not stored.
+/// The size of the disk, whose file is sparse.
 const DISK_SIZE: &str = "10G";
 
 /// A release of Debian.
@@ -73,13 +73,13 @@ impl Image {
         self.folder.join("serial.log")
     }
 
-    /// Where QEMU keeps what the machine writes: the disk itself stays as it was built.
+    /// The folder for the machine's writes; QEMU does not change the disk itself.
     pub(super) fn scratch(&self) -> &Path {
         &self.folder
     }
 }
 
-/// Builds the disk, unless there is one that was built by the same recipe.
+/// Builds the disk, unless one from the same recipe exists.
 pub(super) fn build(suite: Suite, fresh: bool) -> Result<Image> {
     let folder = test::target().join("vm").join(suite.to_string());
     let image = Image { folder: folder.clone() };
@@ -98,7 +98,7 @@ pub(super) fn build(suite: Suite, fresh: bool) -> Result<Image> {
     let mut bootstrap = Command::new("timeout");
     bootstrap.args(["3600", "mmdebstrap", "--variant=apt", "--format=null", "--quiet"]);
     bootstrap.arg(format!("--include={PACKAGES}"));
-    // The release file of a mirror that follows slowly has expired; the signature counts.
+    // A slow mirror's release file may have expired; its signature is still verified.
     bootstrap.arg("--aptopt=Acquire::Check-Valid-Until \"false\"");
     bootstrap.arg(format!("--customize-hook={}", customize(&folder)?));
     bootstrap.args([suite.codename(), "/dev/null"]).arg(source(suite)?);
@@ -107,7 +107,7 @@ pub(super) fn build(suite: Suite, fresh: bool) -> Result<Image> {
     Ok(image)
 }
 
-/// Runs inside of the new system: users, keys, network.
+/// Runs inside the new system: users, keys, network.
 const SETUP: &str = include_str!("guest/setup.sh");
 
 /// What mmdebstrap runs when all packages are installed; `$1` is the new root folder.

@@ -14,7 +14,7 @@ use std::{
 /// From power-on to the first login, on an emulated processor that others use as well.
 const BOOT_WITHIN: Duration = Duration::from_secs(600);
 
-/// Who logs in.
+/// The user of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum User {
     Root,
@@ -31,7 +31,7 @@ impl User {
     }
 }
 
-/// What a script printed, and how it ended.
+/// The output of a script, and how it ended.
 pub(super) struct Done {
     pub(super) output: String,
     pub(super) end: End,
@@ -55,7 +55,7 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// Boots and waits for the first login. What the machine writes is gone with it.
+    /// Boots and waits for the first login. The machine's writes are discarded when it ends.
     pub(super) fn boot(image: &Image, payload: &Path) -> Result<Machine> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let disk = |file: &Path, rest: &str| format!("file={},format=raw,if=virtio,{rest}", file.display());
@@ -115,7 +115,7 @@ impl Machine {
             .stderr(Stdio::null())
             .spawn()?;
         let mut input = child.stdin.take().context("ssh has no input")?;
-        // A login that failed reads nothing; how it ended says more than the broken pipe.
+        // A failed login reads nothing. Its exit status says more than the broken pipe, so the write's error is ignored.
         let _ = input.write_all(script.as_bytes());
         drop(input);
         let done = child.wait_with_output()?;
@@ -130,7 +130,7 @@ impl Machine {
         Ok(Done { output, end })
     }
 
-    /// Restarts the machine in order; gives how long it took until it let somebody log in again.
+    /// Reboots the machine; returns the time until a login works again.
     pub(super) fn reboot(&mut self) -> Result<Duration> {
         let before = self.boot_id().context("the machine does not answer before the reboot")?;
         // The login may break off before systemctl has ended.
@@ -142,14 +142,14 @@ impl Machine {
         let started = Instant::now();
         while started.elapsed() < BOOT_WITHIN {
             if let Some(ended) = self.qemu.try_wait()? {
-                bail!("QEMU ended ({ended}); see qemu.log beside {}", self.serial_log.display());
+                bail!("QEMU ended ({ended}). See qemu.log beside {}", self.serial_log.display());
             }
             match self.boot_id() {
                 Some(id) if Some(id.as_str()) != not => return Ok((id, started.elapsed())),
                 _ => wait_a_second(),
             }
         }
-        bail!("no login within {} s; see {}", BOOT_WITHIN.as_secs(), self.serial_log.display());
+        bail!("no login succeeded within {} s. See {}", BOOT_WITHIN.as_secs(), self.serial_log.display());
     }
 
     fn boot_id(&self) -> Option<String> {
@@ -187,7 +187,7 @@ impl Drop for Machine {
     }
 }
 
-/// There is nothing to wait on: a machine that boots can only be asked again.
+/// Polls, because a booting machine sends no notification.
 #[allow(clippy::disallowed_methods)]
 fn wait_a_second() {
     std::thread::sleep(Duration::from_secs(1));

@@ -1,8 +1,8 @@
 //! `cargo xtask vm [SUITE]`: the shop on a real Debian in a virtual machine: systemd, cgroup v2 alone, the distribution's kernel.
 //!
-//! Most faults of a fresh machine cannot be seen on the developer's, which has been used before. `image` builds the disk from Debian's
-//! packages, `machine` boots it with QEMU and logs in by ssh, `checks` is the list of what is tried there. QEMU emulates the
-//! processor, so that this runs where there is no KVM; times are some ten times longer than on the metal.
+//! Most problems of a fresh machine do not occur on a developer's machine. `image` builds the disk from Debian's packages, `machine`
+//! boots it with QEMU and logs in by ssh, `checks` lists the checks. QEMU emulates the processor, so that this works without KVM; times
+//! are about ten times longer than on real hardware.
 
 mod checks;
 mod image;
@@ -20,10 +20,10 @@ use checks::Outcome;
 use image::Suite;
 use machine::Machine;
 
-/// What `cargo xtask vm` was asked for.
+/// The arguments of `cargo xtask vm`.
 pub(crate) struct Wanted {
     suites: Vec<Suite>,
-    /// Builds the disk again although there is one.
+    /// Builds the disk again, although one exists.
     fresh: bool,
     /// Only the checks whose name contains this.
     only: Option<String>,

@@ -1,4 +1,4 @@
-//! What is brought to the machine: a tar archive that QEMU shows it as a second disk. ssh would encrypt it on an emulated processor.
+//! The files for the machine: a tar archive as its second disk, because ssh would have to encrypt on an emulated processor.
 
 use crate::{
     run::{root, run_command},
@@ -19,7 +19,7 @@ pub(super) fn pack(escale: &Path, shop: &Path) -> Result<PathBuf> {
         fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     }
     fs::create_dir_all(folder.join("shop"))?;
-    // Symbols are four fifths of it.
+    // Symbols are four fifths of the program.
     run_command(Command::new("strip").arg("-o").arg(folder.join("escale")).arg(escale))?;
     for name in ["escale.yaml", "frontend", "backend"] {
         copy(&shop.join(name), &folder.join("shop"))?;

@@ -1,4 +1,4 @@
-//! Images of the cloud's own registry that others are built on.
+//! Base images from the cloud's own registry.
 
 use super::{
     ecr::Login,
@@ -11,16 +11,16 @@ use escale_imagebuild::{Cache, EngineLogin, Layout, Outside, RegistryError, exis
 use escale_service::ImageName;
 use std::collections::BTreeMap;
 
-/// What these are.
+/// The base images that were pulled.
 #[derive(Default)]
 pub(super) struct Bases {
-    /// By the names that Dockerfiles give them.
+    /// By the names that Dockerfiles use for them.
     pub(super) pulled: BTreeMap<String, Layout>,
-    /// For docker, podman or buildah, which pull for themselves.
+    /// Credentials for docker, podman or buildah, which pull base images themselves.
     pub(super) login: Option<EngineLogin>,
 }
 
-/// Gets what these images build on.
+/// Pulls the base images of these sources.
 pub(super) async fn pull_all(
     home: &Home,
     client: &Client,
@@ -32,13 +32,13 @@ pub(super) async fn pull_all(
     let mut bases = Bases::default();
     for source in sources {
         for base in &source.own_bases {
-            phases.tell(format!("pulling {}", base.image));
+            phases.set_message(format!("pulling {}", base.image));
             let found = match source.engine {
                 None if bases.pulled.contains_key(&base.image) => continue,
                 None => pull_one(&login, base, &cache).await.map(Some),
-                Some(_) => look(&login, base).await.map(|()| None),
+                Some(_) => check_for_engine(&login, base).await.map(|()| None),
             };
-            let found = found.map_err(|why| source.fault(base, &why));
+            let found = found.map_err(|why| source.base_error(base, &why));
             let layout = found.with_context(|| source.could_not_be_built())?;
             bases.pulled.extend(layout.map(|layout| (base.image.clone(), layout)));
         }
@@ -49,12 +49,12 @@ pub(super) async fn pull_all(
     Ok(bases)
 }
 
-/// What was pulled and has not been used for long.
+/// Deletes cached base images that have not been used for long.
 pub(super) fn forget_old(home: &Home) -> Result<()> {
     Ok(cache(home)?.trim()?)
 }
 
-/// Beside the images that are built: no service's name begins with a dot.
+/// The cache lies beside the built images. Its name begins with a dot, as no service's name does.
 fn cache(home: &Home) -> Result<Cache> {
     Ok(Cache::open(&home.private_folder(super::images::BUILDS)?.join(".bases"))?)
 }
@@ -62,42 +62,43 @@ fn cache(home: &Home) -> Result<Cache> {
 async fn pull_one(login: &Login, base: &Outside, cache: &Cache) -> Result<Layout> {
     let name = name(base)?;
     let found = pull(&login.image(name.repository, name.reference), ARCHITECTURE, cache).await;
-    found.map_err(|error| with_way_out(login, &name, error))
+    found.map_err(|error| with_fix(login, &name, error))
 }
 
-/// Whether an image that an engine is going to pull is there, and named so that an engine finds it.
-async fn look(login: &Login, base: &Outside) -> Result<()> {
+/// Checks that an image for an engine exists and has a name that the engine resolves to this registry.
+async fn check_for_engine(login: &Login, base: &Outside) -> Result<()> {
     let name = name(base)?;
     if name.registry != login.address {
         bail!(
-            "docker, podman and buildah look for it on the Internet; name it {}/{}",
+            "docker, podman and buildah would look for this image on the Internet. Write its name with this cloud's registry: \
+             {}/{}",
             login.address,
             name.repository
         );
     }
     let found = exists(&login.image(name.repository, name.reference)).await;
-    found.map_err(|error| with_way_out(login, &name, error))
+    found.map_err(|error| with_fix(login, &name, error))
 }
 
 fn name(base: &Outside) -> Result<ImageName<'_>> {
-    ImageName::parse(&base.image).context("this is not the name of an image")
+    ImageName::parse(&base.image).context("this is not a valid image name")
 }
 
-pub(super) fn with_way_out(login: &Login, name: &ImageName<'_>, error: RegistryError) -> Error {
+pub(super) fn with_fix(login: &Login, name: &ImageName<'_>, error: RegistryError) -> Error {
     match &error {
         RegistryError::NoSuchRepository { .. } => anyhow!(
-            "{error}; make it: escale aws ecr create-repository --repository-name {}; then push the image: {}",
+            "{error}. Create it: escale aws ecr create-repository --repository-name {}. Then push the image: {}",
             name.repository,
             push_by_hand(&login.address, name, "SOURCE")
         ),
         RegistryError::NoSuchImage { .. } => {
-            anyhow!("{error}; push it: {}", push_by_hand(&login.address, name, "SOURCE"))
+            anyhow!("{error}. Push it: {}", push_by_hand(&login.address, name, "SOURCE"))
         }
         _ => error.into(),
     }
 }
 
-/// The command with which an image of that name gets into the registry at `address`.
+/// The command that copies an image into the registry at `address` under this name.
 pub(super) fn push_by_hand(address: &str, name: &ImageName<'_>, source: &str) -> String {
     let joint = if name.reference.contains(':') { '@' } else { ':' };
     format!(

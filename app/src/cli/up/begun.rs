@@ -1,7 +1,7 @@
-//! What an `up` has begun to make, and what becomes of it when the `up` fails or is interrupted.
+//! The resources that an `up` has begun to create, and what happens to them when the `up` fails or is interrupted.
 //!
-//! An application that stood before is never touched. One that did not is removed again, as `escale down` does it; after
-//! Ctrl-C it stays, for its user may want to go on.
+//! An application that existed before is never touched. A new one is removed again after a failure, as `escale down` does
+//! it. After Ctrl-C it is kept, because the user may want to continue.
 
 use super::{Phases, stack};
 use crate::{
@@ -18,23 +18,23 @@ use std::path::Path;
 
 pub(super) struct Begun {
     application: Application,
-    stood: bool,
+    existed: bool,
     images: Images,
 }
 
 impl Begun {
-    /// Looks what is there already, and has the application remembered: from here on `escale down` finds it.
+    /// Records what exists already, and saves the application: from here on `escale down` finds it.
     pub(super) async fn now(home: &Home, client: &Client, application: Application) -> Result<Begun> {
         let remembered = Application::all(home)?.iter().any(|a| a.stack == application.stack);
-        let stood = stands(client, &application.stack).await?;
-        // Repositories without an application were made by hand, and hold what was pushed by hand.
-        let by_hand = !remembered && !stood && stands(client, &application.registry_stack).await?;
+        let existed = is_deployed(client, &application.stack).await?;
+        // Repositories without an application were created by hand and may hold images that a user pushed: they are kept.
+        let by_hand = !remembered && !existed && is_deployed(client, &application.registry_stack).await?;
         let images = if by_hand { Images::Keep } else { Images::Remove };
         application.save(home)?;
-        Ok(Begun { application, stood, images })
+        Ok(Begun { application, existed, images })
     }
 
-    /// After a failure: removes what did not stand before, and tells what came of it.
+    /// Rolls back after a failure: removes what did not exist before, and returns the outcome as text.
     pub(super) async fn undo(
         &self,
         home: &Home,
@@ -43,61 +43,68 @@ impl Begun {
         phases: &mut Phases,
     ) -> String {
         let app = &self.application.app;
-        if self.stood {
-            return format!("{app} stood before and is left as it is");
+        if self.existed {
+            return format!(
+                "{app} was deployed before and was not changed. Fix the error above and run `escale up` again."
+            );
         }
         let snapshots = match down::remove(home, client, &self.application, self.images, phases).await {
             Ok(snapshots) => snapshots,
-            Err(error) => return self.stays(client, &error).await,
+            Err(error) => return self.removal_failed(client, &error).await,
         };
-        let mut told = format!("nothing of {app} stays; mend it and say `escale up` again");
+        let mut outcome = format!(
+            "All resources of `{app}` were rolled back. Fix the error above and run `escale up` again."
+        );
         if self.images == Images::Keep {
-            told += &format!("\nthe stack {} was there before and stays", self.application.registry_stack);
+            outcome +=
+                &format!("\nThe stack {} existed before and was kept.", self.application.registry_stack);
         }
-        told += &down::kept(&snapshots);
+        outcome += &down::kept(&snapshots);
         if daemon_is_ours {
             match down::end_if_empty(home, client, phases).await {
-                Ok(true) => told += "\nthe daemon that was started for it has stopped",
+                Ok(true) => outcome += "\nThe daemon that was started for this command has stopped.",
                 Ok(false) => {}
-                Err(error) => told += &format!("\nthe daemon could not be stopped: {error:#}"),
+                Err(error) => outcome += &format!("\nThe daemon could not be stopped: {error:#}"),
             }
         }
-        told
+        outcome
     }
 
-    /// The removal failed, too.
-    async fn stays(&self, client: &Client, why: &Error) -> String {
+    /// The outcome if the removal failed, too.
+    async fn removal_failed(&self, client: &Client, why: &Error) -> String {
         let app = &self.application.app;
-        let left = match self.standing(client).await.as_slice() {
+        let left = match self.existing_stacks(client).await.as_slice() {
             [] => String::new(),
-            left => format!("\nthere stay {}", left.join(", ")),
+            left => format!("\nThese stacks are left: {}", left.join(", ")),
         };
-        format!("what was made of {app} could not be removed: {why:#}{left}\n`escale down {app}` removes it")
+        format!(
+            "The resources of `{app}` could not be rolled back: {why:#}{left}\nRun `escale down {app}` to remove them."
+        )
     }
 
-    /// The stacks that are there, with their statuses; none when nobody answers.
-    async fn standing(&self, client: &Client) -> Vec<String> {
-        let mut told = Vec::new();
+    /// The stacks that exist, with their statuses; empty if the daemon does not answer.
+    async fn existing_stacks(&self, client: &Client) -> Vec<String> {
+        let mut stacks = Vec::new();
         for name in [&self.application.stack, &self.application.registry_stack] {
             if let Ok(Some(stack)) = stack::describe(client, name).await {
-                told.push(format!("the stack {name} ({})", stack.text_of("StackStatus")));
+                stacks.push(format!("{name} ({})", stack.text_of("StackStatus")));
             }
         }
-        told
+        stacks
     }
 
-    /// After Ctrl-C: what stands, and which commands go on.
+    /// The message after Ctrl-C: the stacks that exist, and the commands that continue or remove them.
     async fn interrupted(&self, client: &Client, up: &str) -> String {
         let app = &self.application.app;
-        let standing = match self.standing(client).await.as_slice() {
-            [] => "no stack stands yet".to_owned(),
-            standing => format!("there is {}", standing.join(" and ")),
+        let stacks = match self.existing_stacks(client).await.as_slice() {
+            [] => "No stack was created yet.".to_owned(),
+            stacks => format!("These stacks exist: {}.", stacks.join(", ")),
         };
-        format!("{standing}: `{up}` goes on, `escale down {app}` removes it")
+        format!("{stacks} Run `{up}` to continue, or `escale down {app}` to remove the application")
     }
 }
 
-/// One line for who has interrupted.
+/// The error after Ctrl-C, in one line.
 pub(super) async fn interrupted(
     home: &Home,
     begun: Option<&Begun>,
@@ -108,20 +115,21 @@ pub(super) async fn interrupted(
         true => "escale up".to_owned(),
         false => format!("escale up {}", manifest.display()),
     };
-    let told = match begun {
+    let state = match begun {
         Some(begun) => begun.interrupted(client, &up).await,
         None if matches!(lock::running(home), Ok(Some(_))) => {
             format!(
-                "of the application nothing was touched, the daemon runs: `{up}` goes on, `escale stop` ends it"
+                "The application was not changed; the daemon is running. Run `{up}` to continue, or `escale stop` to stop the \
+                 daemon"
             )
         }
-        None => format!("nothing was made: `{up}` begins again"),
+        None => format!("Nothing was changed. Run `{up}` to start again"),
     };
-    anyhow::anyhow!("interrupted; {told}")
+    anyhow::anyhow!("interrupted. {state}")
 }
 
-/// Whether a stack was made, whole: one that is on the way or has failed does not count.
-async fn stands(client: &Client, name: &str) -> Result<bool> {
+/// Whether a stack was created completely. A stack that is in progress or failed does not count.
+async fn is_deployed(client: &Client, name: &str) -> Result<bool> {
     let found = stack::describe(client, name).await?;
     Ok(found.is_some_and(|stack| {
         let status = stack.text_of("StackStatus");

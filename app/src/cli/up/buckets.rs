@@ -1,4 +1,4 @@
-//! Empties an application's buckets, so that they can go.
+//! Empties an application's buckets, so that CloudFormation can delete them.
 
 use super::removal;
 use crate::cli::{
@@ -9,8 +9,8 @@ use anyhow::Result;
 use bytes::Bytes;
 use http::Method;
 
-/// Deletes every object and version of the buckets that go with a stack: CloudFormation leaves a bucket that holds something.
-/// One that the template retains keeps what it has.
+/// Deletes every object and version of the buckets that are deleted with a stack, because S3 refuses to delete a bucket that
+/// is not empty. Buckets that the template retains keep their objects.
 pub(crate) async fn empty_buckets(client: &Client, stack: &str) -> Result<()> {
     for bucket in removal::buckets(client, stack).await? {
         empty(client, &bucket).await?;
@@ -19,6 +19,7 @@ pub(crate) async fn empty_buckets(client: &Client, stack: &str) -> Result<()> {
 }
 
 async fn empty(client: &Client, bucket: &str) -> Result<()> {
+    // Lists the first page until it is empty: each pass deletes what the page names.
     loop {
         let answer = client.rest("s3", Method::GET, &format!("/{bucket}?versions="), &[], Bytes::new()).await;
         let page = match answer {

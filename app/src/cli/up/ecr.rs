@@ -1,4 +1,4 @@
-//! The cloud's registry, as docker would log in to it.
+//! Logs in to the cloud's registry as docker does.
 
 use crate::cli::client::Client;
 use anyhow::{Context, Result};
@@ -14,20 +14,26 @@ pub(super) struct Login {
 }
 
 impl Login {
-    /// The registry's address and a token, as `docker login` would take them.
+    /// Gets the registry's address and a token, as `docker login` takes them.
     pub(super) async fn new(client: &Client) -> Result<Login> {
         let answer = client.json("ecr", "GetAuthorizationToken", json!({})).await?;
         let data = &answer["authorizationData"][0];
-        let token = data["authorizationToken"].as_str().context("ECR gave no token")?;
+        let token = data["authorizationToken"]
+            .as_str()
+            .context("ECR's response to GetAuthorizationToken has no token")?;
         let plain = String::from_utf8(STANDARD.decode(token)?)?;
-        let (user, password) = plain.split_once(':').context("ECR's token has no user")?;
-        let endpoint = data["proxyEndpoint"].as_str().context("ECR named no endpoint")?;
+        let (user, password) = plain
+            .split_once(':')
+            .context("the token of ECR's GetAuthorizationToken is not in the form user:password")?;
+        let endpoint = data["proxyEndpoint"]
+            .as_str()
+            .context("ECR's response to GetAuthorizationToken has no endpoint")?;
         let address = endpoint.trim_start_matches("http://").trim_start_matches("https://").to_owned();
         let credentials = Credentials { user: user.to_owned(), password: Secret::new(password.to_owned()) };
         Ok(Login { address, credentials })
     }
 
-    /// Where an image of a repository is.
+    /// The location of an image in this registry.
     pub(super) fn image(&self, repository: &str, reference: &str) -> Target {
         Target {
             address: self.address.clone(),

@@ -1,4 +1,4 @@
-//! Builds images and pushes them into ECR.
+//! Builds images and pushes them to ECR.
 
 use super::{
     bases::Bases,
@@ -12,7 +12,7 @@ use escale_blueprint::{Image, Template};
 use escale_imagebuild::{Context as BuildContext, Layout, Progress, Recipe, build, build_with, push};
 use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
 
-/// Where images lie between their build and their push, below the home.
+/// The folder of the home that holds images between build and push.
 pub(super) const BUILDS: &str = "builds";
 
 /// Builds these images, by service.
@@ -25,12 +25,12 @@ pub(crate) fn build_all(
     let mut layouts = BTreeMap::new();
     for source in sources {
         let service = &source.needed.service;
-        phases.tell(format!("building {service}"));
+        phases.set_message(format!("building {service}"));
         let builds = home.private_folder(BUILDS)?;
         let to = builds.join(service);
         let made = make(source, bases, &to);
         if made.is_err() {
-            // Half an image is of no use to anybody; that it could not be removed is no second error.
+            // Half an image is useless. A failure to remove it must not hide the error of the build.
             let _ = fs::remove_dir_all(&to);
             let _ = fs::remove_dir(builds);
         }
@@ -57,7 +57,7 @@ fn make(source: &Source<'_>, bases: &Bases, to: &PathBuf) -> Result<Layout> {
             Ok(build(&recipe, &bases.pulled, to)?.layout)
         }
         Some(engine) => {
-            // It opens the folder by its name, as the user would who calls it by hand.
+            // The engine opens the folder by its path, as when a user runs it.
             let folder = folder.path();
             let file = folder.join("Dockerfile");
             let own = source.own_bases.iter();
@@ -72,7 +72,7 @@ fn make(source: &Source<'_>, bases: &Bases, to: &PathBuf) -> Result<Layout> {
     }
 }
 
-/// Pushes what was built; gives each service's image reference.
+/// Pushes the built images and returns each service's image reference.
 pub(crate) async fn push_all(
     client: &Client,
     template: &Template,
@@ -86,13 +86,13 @@ pub(crate) async fn push_all(
         let reference = match (&needed.image, &needed.repository, layouts.get(service)) {
             (Image::Reference(reference), ..) => reference.clone(),
             (Image::Build(_), Some(repository), Some(layout)) => {
-                phases.tell(format!("pushing {service}"));
+                phases.set_message(format!("pushing {service}"));
                 if login.is_none() {
                     login = Some(Login::new(client).await?);
                 }
                 send(login.as_ref().context("just made")?, repository, layout, phases).await?
             }
-            (Image::Build(_), ..) => bail!("{service}: its image was not built"),
+            (Image::Build(_), ..) => bail!("the image of the service {service} was not built"),
         };
         references.insert(service.clone(), reference);
     }
@@ -106,16 +106,17 @@ fn clear(folder: &PathBuf) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))
 }
 
-/// The tag is the content's own digest: the same content is the same image, and a stack names exactly one.
+/// Pushes one image. Its tag is derived from its digest, so that equal content gives an equal tag and the stack changes only
+/// with the image.
 async fn send(login: &Login, repository: &str, layout: &Layout, phases: &Phases) -> Result<String> {
     let tag: String = layout.digest.trim_start_matches("sha256:").chars().take(12).collect();
-    let mut told = |progress: Progress| {
+    let mut progress = |progress: Progress| {
         if let Progress::Sending { size_bytes, .. } = progress {
-            phases.tell(format!("pushing {repository}: {:.1} MB", size_bytes as f64 / 1e6));
+            phases.set_message(format!("pushing {repository}: {:.1} MB", size_bytes as f64 / 1e6));
         }
     };
     let address = &login.address;
-    push(layout, &login.image(repository, &tag), &mut told)
+    push(layout, &login.image(repository, &tag), &mut progress)
         .await
         .with_context(|| format!("cannot push {repository} to {address}"))?;
     Ok(format!("{address}/{repository}:{tag}"))

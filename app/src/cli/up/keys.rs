@@ -1,4 +1,4 @@
-//! The key pair that signs media URLs: made once for an application, kept in the home until `down`.
+//! The key pair that signs URLs: created once for an application, kept in the home until `down`.
 
 use crate::{cli::application::key_file, home::Home};
 use anyhow::{Context, Result};
@@ -13,7 +13,7 @@ use std::{
     path::PathBuf,
 };
 
-/// CloudFront takes RSA keys of this size.
+/// The size of RSA keys that CloudFront accepts.
 const BITS: usize = 2048;
 
 pub(crate) struct Pair {
@@ -21,13 +21,12 @@ pub(crate) struct Pair {
     pub(crate) private_pem: String,
 }
 
-/// The pair of a stack; the same one each time, so that a later deploy does not break URLs that are out.
+/// The key pair of a stack. It is the same each time, so that a later `up` does not invalidate URLs that users hold.
 pub(crate) fn pair(home: &Home, stack: &str) -> Result<Pair> {
     let path = key_file(home, stack);
     let private = match fs::read_to_string(&path) {
-        Ok(text) => {
-            RsaPrivateKey::from_pkcs8_pem(&text).with_context(|| format!("{} is damaged", path.display()))?
-        }
+        Ok(text) => RsaPrivateKey::from_pkcs8_pem(&text)
+            .with_context(|| format!("the key for signed URLs in {} is damaged", path.display()))?,
         Err(_) => make(&path)?,
     };
     let public_pem = RsaPublicKey::from(&private).to_public_key_pem(LineEnding::LF)?;
@@ -35,15 +34,21 @@ pub(crate) fn pair(home: &Home, stack: &str) -> Result<Pair> {
     Ok(Pair { public_pem, private_pem })
 }
 
-/// The private half alone, of a stack that is up.
+/// The private key of a deployed stack.
 pub(crate) fn private(home: &Home, stack: &str) -> Result<RsaPrivateKey> {
     let path = key_file(home, stack);
-    let text = fs::read_to_string(&path).with_context(|| format!("{stack} has no key for signed URLs"))?;
-    RsaPrivateKey::from_pkcs8_pem(&text).with_context(|| format!("{} is damaged", path.display()))
+    let text = fs::read_to_string(&path).with_context(|| {
+        format!(
+            "cannot read the key for signed URLs of the stack {stack}, {}. Run `escale up` to create it",
+            path.display()
+        )
+    })?;
+    RsaPrivateKey::from_pkcs8_pem(&text)
+        .with_context(|| format!("the key for signed URLs in {} is damaged", path.display()))
 }
 
 fn make(path: &PathBuf) -> Result<RsaPrivateKey> {
-    let key = RsaPrivateKey::new(&mut rsa::rand_core::OsRng, BITS).context("cannot make an RSA key")?;
+    let key = RsaPrivateKey::new(&mut rsa::rand_core::OsRng, BITS).context("cannot generate an RSA key")?;
     let text = key.to_pkcs8_pem(LineEnding::LF)?;
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;

@@ -1,7 +1,7 @@
 //! `escale up`: from a manifest to a running application.
 //!
-//! It goes through the cloud's own API like any client: CloudFormation for the stacks, ECR for the images, S3 for the
-//! static files. There is no side door.
+//! It uses only the cloud's own API, like any client: CloudFormation for the stacks, ECR for the images, S3 for the static
+//! files.
 
 mod bases;
 mod begun;
@@ -47,7 +47,7 @@ pub(crate) struct Up {
     /// The folder of an escale.yaml, or the file itself.
     #[arg(default_value = ".")]
     manifest: PathBuf,
-    /// Change one value of the manifest, as an environment would: `--set services.*.count=1`.
+    /// Override one value of the manifest, as an environment can: `--set services.*.count=1`.
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
 }
@@ -56,10 +56,10 @@ pub(crate) use buckets::empty_buckets;
 pub(crate) use removal::losses;
 pub(crate) use stack::{describe, remove};
 
-/// The tasks were healthy when the stack was done: what is left is one round through the edge.
+/// The tasks are healthy when the stack is complete, so only the request path through the distribution is left to wait for.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
-/// What shells tell of a program that Ctrl-C has ended.
+/// The exit code that shells use for a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 
 pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<ExitCode> {
@@ -77,7 +77,7 @@ pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<ExitCode> 
 
     let _alone = lock::alone(home)?;
     let mut phases = Phases::new(out);
-    // Before anything is started: what cannot be built leaves nothing behind.
+    // Built before anything is started, so that a failed build leaves nothing behind.
     phases.begin("build");
     let layouts = images::build_all(home, first, &Bases::default(), &phases)?;
 
@@ -92,23 +92,30 @@ pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<ExitCode> 
         done = work.deploy(&client, layouts, later, &mut begun, &mut phases) => done,
         () = any(&mut stopped) => {
             drop(phases);
-            let told = begun::interrupted(home, begun.as_ref(), &client, &up.manifest).await;
-            super::report(&told, out.json);
+            let error = begun::interrupted(home, begun.as_ref(), &client, &up.manifest).await;
+            super::report(&error, out.json);
             return Ok(ExitCode::from(INTERRUPTED));
         }
     };
     let deployed = match (done, &begun) {
         (Ok(deployed), _) => deployed,
-        // The way out of what is refused so early goes through the cloud: it stays.
+        // Nothing of the application was created yet. The usual cause is a missing secret or image, and the commands that
+        // create it need the daemon, so the daemon keeps running.
         (Err(error), None) if daemon_is_ours && matches!(lock::running(home), Ok(Some(_))) => {
-            return Err(Concluded::of(error, "the daemon runs on; `escale stop` ends it".to_owned()));
+            return Err(Concluded::of(
+                error,
+                "The daemon keeps running. Run `escale stop` to stop it.".to_owned(),
+            ));
         }
         (Err(error), None) => return Err(error),
         (Err(error), Some(begun)) => {
             let outcome = tokio::select! {
                 outcome = begun.undo(home, &client, daemon_is_ours, &mut phases) => outcome,
                 () = any(&mut stopped) => {
-                    format!("interrupted while it was removed; `escale down {}` removes what stays", manifest.app)
+                    format!(
+                        "The rollback was interrupted. Run `escale down {}` to remove the resources that are left.",
+                        manifest.app
+                    )
                 }
             };
             return Err(Concluded::of(error, outcome));
@@ -117,7 +124,7 @@ pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<ExitCode> 
     phases.end();
     let Deployed { url, outputs } = deployed;
     let text =
-        format!("\n{} runs at {url}\nThe AWS API answers at {}", manifest.app, settings.endpoint_url());
+        format!("\n{} is running at {url}\nThe AWS API is at {}", manifest.app, settings.endpoint_url());
     let value = json!({
         "app": manifest.app, "stack": manifest.stack_name(), "url": url, "endpoint": settings.endpoint_url(),
         "outputs": outputs, "seconds": phases.seconds(),
@@ -126,7 +133,7 @@ pub(crate) async fn run(home: &Home, out: &Output, up: &Up) -> Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-/// The first of these signals. One that cannot come any more is as good as none.
+/// Waits for the first of these signals. A closed signal stream is the same as no signal.
 async fn any([interrupt, terminate]: &mut [Signal; 2]) {
     tokio::select! {
         Some(()) = interrupt.recv() => {}
@@ -135,7 +142,7 @@ async fn any([interrupt, terminate]: &mut [Signal; 2]) {
     }
 }
 
-/// What an `up` works on.
+/// The inputs of an `up`.
 struct Work<'a> {
     home: &'a Home,
     path: &'a Path,
@@ -145,14 +152,15 @@ struct Work<'a> {
     settings: &'a Settings,
 }
 
-/// What stands when it is done.
+/// The result of an `up`.
 struct Deployed {
     url: String,
     outputs: BTreeMap<String, String>,
 }
 
 impl Work<'_> {
-    /// From the daemon to the first answer. What it begins to make is in `begun`, also when this fails or is dropped on the way.
+    /// Does everything from the start of the daemon to the first answer of the application. `begun` is set before anything of
+    /// the application is created, so that the caller can roll back if this fails or is dropped.
     async fn deploy(
         &self,
         client: &Client,
@@ -165,13 +173,14 @@ impl Work<'_> {
         phases.begin("daemon");
         start::ensure(home).await?;
         refuse_missing_secrets(client, template).await?;
-        named::look(client, template).await?;
+        named::check_images(client, template).await?;
 
-        // What builds on images in the cloud's registry, before anything of the application is made.
+        // Images on top of the cloud's own images need the daemon. They are built before any resource of the application is
+        // created, so that a failed build leaves none.
         if !later.is_empty() {
             phases.begin("base images");
             let bases = bases::pull_all(home, client, &later, phases).await?;
-            phases.begin("build on them");
+            phases.begin("build on bases");
             layouts.extend(images::build_all(home, later, &bases, phases)?);
             bases::forget_old(home)?;
         }
@@ -205,19 +214,20 @@ impl Work<'_> {
     }
 }
 
-/// What a browser on this machine types.
+/// The application's URL for browsers on this machine.
 fn site_url(manifest: &Manifest, settings: &Settings) -> Result<String> {
     let host = manifest.domain.as_ref().context("a manifest has a domain in the local environment")?;
     Ok(format!("http://{host}:{}", settings.config.web_port))
 }
 
-/// Secrets that the manifest names are the user's: nobody can make them up.
+/// Refuses a deployment whose manifest names a secret that does not exist: only the user knows its value.
 async fn refuse_missing_secrets(client: &Client, template: &Template) -> Result<()> {
     for name in &template.secrets {
         let found = client.json("secretsmanager", "DescribeSecret", json!({"SecretId": name})).await;
         match found {
             Err(error) if client::is_code(&error, "ResourceNotFoundException") => bail!(
-                "the secret {name} does not exist; make it: escale aws secretsmanager create-secret --name {name} --secret-string VALUE"
+                "the secret {name}, which the manifest names, does not exist. Create it: escale aws secretsmanager \
+                 create-secret --name {name} --secret-string VALUE"
             ),
             other => other?,
         };
@@ -242,32 +252,36 @@ fn parameters(
             Purpose::CdnPrivateKey => Some(keys::pair(home, stack)?.private_pem),
         };
         let value = value.or_else(|| parameter.default.clone());
-        let value = value.with_context(|| format!("nothing to give for the parameter {}", parameter.name))?;
+        let value =
+            value.with_context(|| format!("the template's parameter {} has no value", parameter.name))?;
         given.push((parameter.name.clone(), value));
     }
     Ok(given)
 }
 
-/// Waits for the first good answer through the public name.
+/// Waits for the first successful response at the application's public URL.
 #[allow(clippy::disallowed_methods)]
 async fn first_answer(url: &str) -> Result<()> {
     let deadline = Instant::now() + ANSWERS_WITHIN;
     loop {
         let why = match client::get(&format!("{url}/")).await {
             Ok((status, _)) if status.is_success() => return Ok(()),
-            Ok((status, _)) => format!("it answers {status}"),
+            Ok((status, _)) => format!("the response is {status}"),
             Err(error) => format!("{error:#}"),
         };
         if Instant::now() > deadline {
-            bail!("everything is up, but {url}/ has no good answer: {why}");
+            bail!(
+                "the stack is complete, but {url}/ gives no successful response within {} s: {why}. See `escale logs`",
+                ANSWERS_WITHIN.as_secs()
+            );
         }
-        // Another program's answer is asked for; nothing tells when it changes.
+        // Polls, because there is no notification for a change of the application's responses.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// Opens a folder that the manifest names. One within the manifest's own folder is opened without leaving that: a link there is
-/// not what the manifest says. What lies outside (`../web`, `/srv/web`) the manifest itself has to name.
+/// Opens a folder that the manifest names. A folder within the manifest's own folder is opened without following links out of
+/// it. A folder outside (`../web`, `/srv/web`) must be named by the manifest itself.
 fn named_folder(folder: &Path, named: &str) -> Result<Folder, FileError> {
     match within(named) {
         Some(path) => Folder::open(folder)?.folder(&path),
@@ -275,7 +289,7 @@ fn named_folder(folder: &Path, named: &str) -> Result<Folder, FileError> {
     }
 }
 
-/// The path without `.` and `..`; `None` when it leads above where it begins.
+/// Normalizes `.` and `..`; `None` if the path is absolute or leaves the folder.
 fn within(named: &str) -> Option<String> {
     let mut parts: Vec<&str> = Vec::new();
     for part in named.split('/').filter(|part| !part.is_empty() && *part != ".") {
@@ -287,7 +301,7 @@ fn within(named: &str) -> Option<String> {
     (!named.starts_with('/')).then(|| parts.join("/"))
 }
 
-/// A path that the manifest names, from the manifest's folder.
+/// Resolves a path of the manifest against the manifest's folder.
 fn below(folder: &Path, named: &str) -> PathBuf {
     folder.join(named).components().collect()
 }
@@ -297,7 +311,7 @@ mod tests {
     use super::within;
 
     #[test]
-    fn knows_which_paths_of_a_manifest_stay_in_its_folder() {
+    fn within_accepts_only_paths_inside_the_folder() {
         for (named, expected) in [
             ("dist", Some("dist")),
             ("./web//dist/", Some("web/dist")),

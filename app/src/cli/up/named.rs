@@ -1,7 +1,7 @@
-//! Images that the manifest names: they must be where tasks can pull them, before any stack is made.
+//! Images that the manifest names: checks that tasks can pull them before any stack is created.
 
 use super::{
-    bases::{push_by_hand, with_way_out},
+    bases::{push_by_hand, with_fix},
     ecr::Login,
 };
 use crate::cli::client::Client;
@@ -10,7 +10,7 @@ use escale_blueprint::{Image, Template};
 use escale_imagebuild::exists;
 use escale_service::{Config, ImageName};
 
-/// Are they all names of the cloud's own registry? Asked before anything is started.
+/// Checks that all of them are in the cloud's own registry by name. Needs no daemon, so it runs before anything is started.
 pub(super) fn check(template: &Template, config: &Config) -> Result<()> {
     for (service, image) in named(template) {
         let name = name(service, image)?;
@@ -21,8 +21,8 @@ pub(super) fn check(template: &Template, config: &Config) -> Result<()> {
         let own = format!("{}/{}{joint}{}", config.endpoint, name.repository, name.reference);
         let push = push_by_hand(&config.endpoint, &name, image);
         bail!(
-            "the service {service}: tasks here start from the cloud's own registry alone, and {image} is in {}; push it there \
-             (`escale start` runs the cloud) and name it `image: {own}`:\n  \
+            "the service {service} cannot use the image {image} from {}: tasks pull images from the cloud's own registry only. \
+             Run `escale start`, push the image with the commands below, and write `image: {own}` in the manifest:\n  \
              escale aws ecr create-repository --repository-name {}\n  {push}",
             name.registry,
             name.repository
@@ -31,8 +31,8 @@ pub(super) fn check(template: &Template, config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// Are they all there?
-pub(super) async fn look(client: &Client, template: &Template) -> Result<()> {
+/// Checks that all of them exist in the registry.
+pub(super) async fn check_images(client: &Client, template: &Template) -> Result<()> {
     let mut login = None;
     for (service, image) in named(template) {
         let name = name(service, image)?;
@@ -42,7 +42,7 @@ pub(super) async fn look(client: &Client, template: &Template) -> Result<()> {
         let login = login.as_ref().context("just made")?;
         let found = exists(&login.image(name.repository, name.reference)).await;
         found
-            .map_err(|error| with_way_out(login, &name, error))
+            .map_err(|error| with_fix(login, &name, error))
             .with_context(|| format!("the service {service} cannot start from {image}"))?;
     }
     Ok(())
@@ -58,5 +58,5 @@ fn named(template: &Template) -> impl Iterator<Item = (&str, &str)> {
 
 fn name<'a>(service: &str, image: &'a str) -> Result<ImageName<'a>> {
     ImageName::parse(image)
-        .with_context(|| format!("the service {service}: `{image}` is not the name of an image"))
+        .with_context(|| format!("the service {service}: `{image}` is not a valid image name"))
 }

@@ -1,4 +1,4 @@
-//! The live view of a long verb: what is done, what is being waited for, and how long each part took.
+//! The progress view of a long command: finished phases with their durations, and what the current phase waits for.
 
 use super::super::Output;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -48,8 +48,8 @@ impl Phases {
         }
     }
 
-    /// What is being waited for, and why.
-    pub(crate) fn tell(&self, text: impl Into<String>) {
+    /// Shows what the current phase waits for, and why.
+    pub(crate) fn set_message(&self, text: impl Into<String>) {
         if let Some(bar) = &self.bar {
             bar.set_message(text.into());
         }
@@ -60,7 +60,7 @@ impl Phases {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        self.line(&format!("  {:<14} {:>6.1} s", "together", self.started.elapsed().as_secs_f64()));
+        self.line(&format!("  {:<14} {:>6.1} s", "total", self.started.elapsed().as_secs_f64()));
     }
 
     fn close(&mut self) {
@@ -74,7 +74,7 @@ impl Phases {
         }
     }
 
-    /// A line that stays.
+    /// Prints a line above the progress bar, where it remains.
     pub(crate) fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),
@@ -94,7 +94,7 @@ impl Phases {
 }
 
 impl Drop for Phases {
-    /// What is told next stands on a line of its own.
+    /// Clears the bar, so that later output starts on a new line.
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

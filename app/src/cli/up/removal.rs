@@ -1,4 +1,4 @@
-//! What of a stack goes when the stack is deleted, and what is lost with it for good.
+//! What the deletion of a stack deletes with it, and which data is lost for good.
 
 use super::stack::describe;
 use crate::cli::{
@@ -18,7 +18,7 @@ struct Resource {
     kind: String,
     /// Its name.
     id: String,
-    /// What its `DeletionPolicy` says, or AWS's default.
+    /// Its `DeletionPolicy`, or AWS's default.
     policy: Policy,
 }
 
@@ -29,8 +29,8 @@ enum Policy {
     Retain,
 }
 
-/// What would be lost for good if the stack were deleted now, a line each: objects in buckets, and databases of which no
-/// snapshot is kept.
+/// The data that would be lost for good if the stack were deleted now, a line each: objects in buckets, and databases of
+/// which no snapshot is kept.
 pub(crate) async fn losses(client: &Client, stack: &str) -> Result<Vec<String>> {
     let mut losses = Vec::new();
     for Resource { kind, id, policy } in resources(client, stack).await? {
@@ -45,7 +45,7 @@ pub(crate) async fn losses(client: &Client, stack: &str) -> Result<Vec<String>> 
     Ok(losses)
 }
 
-/// The buckets that go with a stack.
+/// The buckets that are deleted with a stack.
 pub(super) async fn buckets(client: &Client, stack: &str) -> Result<Vec<String>> {
     let all = resources(client, stack).await?;
     let go = all.into_iter().filter(|r| r.kind == BUCKET && r.policy == Policy::Delete);
@@ -58,8 +58,8 @@ async fn resources(client: &Client, stack: &str) -> Result<Vec<Resource>> {
     let template = client.query("cloudformation", "GetTemplate", &named).await?;
     let template: Value = serde_json::from_str(template.text_of("TemplateBody")).with_context(|| {
         format!(
-            "the template of the stack {stack} is none that `escale up` makes; remove the stack with `escale aws \
-             cloudformation delete-stack --stack-name {stack}`"
+            "the stack {stack} was not created by `escale up`, because its template is not JSON. Remove the stack with `escale \
+             aws cloudformation delete-stack --stack-name {stack}`"
         )
     })?;
     let found = client.query("cloudformation", "DescribeStackResources", &named).await?;
@@ -69,15 +69,15 @@ async fn resources(client: &Client, stack: &str) -> Result<Vec<Resource>> {
     Ok(made
         .map(|r| {
             let kind = r.text_of("ResourceType").to_owned();
-            let said = template["Resources"][r.text_of("LogicalResourceId")]["DeletionPolicy"].as_str();
-            Resource { policy: policy(&kind, said), id: r.text_of("PhysicalResourceId").to_owned(), kind }
+            let given = template["Resources"][r.text_of("LogicalResourceId")]["DeletionPolicy"].as_str();
+            Resource { policy: policy(&kind, given), id: r.text_of("PhysicalResourceId").to_owned(), kind }
         })
         .collect())
 }
 
 /// Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html>
-fn policy(kind: &str, said: Option<&str>) -> Policy {
-    match said {
+fn policy(kind: &str, given: Option<&str>) -> Policy {
+    match given {
         Some("Retain" | "RetainExceptOnCreate") => Policy::Retain,
         Some("Snapshot") => Policy::Snapshot,
         None if kind == DATABASE => Policy::Snapshot,
@@ -85,7 +85,7 @@ fn policy(kind: &str, said: Option<&str>) -> Policy {
     }
 }
 
-/// What is in a bucket; nothing when it is empty, or gone.
+/// Describes the content of a bucket; `None` if it is empty or does not exist.
 async fn in_bucket(client: &Client, bucket: &str) -> Result<Option<String>> {
     let path = format!("/{}?versions=", encode(bucket));
     let answer = client.rest("s3", Method::GET, &path, &[], Bytes::new()).await;
@@ -98,7 +98,7 @@ async fn in_bucket(client: &Client, bucket: &str) -> Result<Option<String>> {
     let more = if page.text_of("IsTruncated") == "true" { " or more" } else { "" };
     Ok((count > 0).then(|| {
         let objects = if count == 1 && more.is_empty() { "object" } else { "objects" };
-        format!("the bucket {bucket} with {count}{more} {objects} (older versions counted)")
+        format!("the bucket {bucket} with {count}{more} {objects} (including older versions)")
     }))
 }
 
@@ -107,8 +107,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_policy_that_is_not_given_is_aws_default() {
-        for (kind, said, expected) in [
+    fn missing_policy_is_the_default_of_aws() {
+        for (kind, given, expected) in [
             (BUCKET, None, Policy::Delete),
             (BUCKET, Some("Delete"), Policy::Delete),
             (BUCKET, Some("Retain"), Policy::Retain),
@@ -117,7 +117,7 @@ mod tests {
             (DATABASE, Some("Snapshot"), Policy::Snapshot),
             (DATABASE, Some("Delete"), Policy::Delete),
         ] {
-            assert!(policy(kind, said) == expected, "{kind} {said:?}");
+            assert!(policy(kind, given) == expected, "{kind} {given:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What images are built from: looked at before anything is made.
+//! The folders and Dockerfiles of images, checked before anything is created.
 
 use super::named_folder;
 use anyhow::{Context, Error, Result, anyhow};
@@ -11,18 +11,18 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 /// Largest Dockerfile. Generated ones have some hundred KiB; it is held in memory.
 const DOCKERFILE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Containers run on this machine, so images are for it.
+/// Images are built for this machine's architecture, because their containers run on it.
 pub(super) const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
 
-/// What an image is built from.
+/// The source of one image.
 pub(super) struct Source<'a> {
     pub(super) needed: &'a ImageNeeded,
     pub(super) repository: &'a str,
     pub(super) folder: Arc<Folder>,
     pub(super) dockerfile: Dockerfile,
-    /// The images in the cloud's own registry that it builds on: if there are any, it can be built only when the cloud runs.
+    /// Its base images in the cloud's own registry. If there are any, the image can only be built while the daemon runs.
     pub(super) own_bases: Vec<Outside>,
-    /// Who builds it, when it is not built right here.
+    /// The external engine that builds it; `None` if Escale builds it.
     pub(super) engine: Option<Engine>,
 }
 
@@ -31,20 +31,21 @@ impl Source<'_> {
         format!("the image of the service {} could not be built", self.needed.service)
     }
 
-    /// What hung with an image that it builds on.
-    pub(super) fn fault(&self, base: &Outside, why: &Error) -> Error {
+    /// The error about one of its base images.
+    pub(super) fn base_error(&self, base: &Outside, why: &Error) -> Error {
         anyhow!("{}:{}: {base}: {why:#}", self.dockerfile.file, base.line)
     }
 }
 
-/// Are all Dockerfiles there, and well-formed, and is there somebody who can build them?
+/// Reads all Dockerfiles and checks that each can be built: by Escale, or by an engine that is installed.
 pub(super) fn sources<'a>(folder: &Path, template: &'a Template, config: &Config) -> Result<Vec<Source<'a>>> {
     let mut sources = Vec::new();
     for needed in &template.images {
         let Image::Build(named) = &needed.image else { continue };
         let repository = needed.repository.as_deref();
-        let repository = repository
-            .with_context(|| format!("{}: an image that is built needs a repository", needed.service))?;
+        let repository = repository.with_context(|| {
+            format!("the service {} has `build:` but no repository for its image", needed.service)
+        })?;
         let folder =
             named_folder(folder, named).with_context(|| unreadable(&needed.service, &folder.join(named)))?;
         let folder = Arc::new(folder);
@@ -73,7 +74,8 @@ fn dockerfile(folder: &Folder, service: &str) -> Result<Dockerfile> {
 fn unreadable(service: &str, folder: &Path) -> String {
     let path: std::path::PathBuf = folder.join("Dockerfile").components().collect();
     format!(
-        "the service {service} is built from {}, which cannot be read; write it, or name a finished image with `image:`",
+        "the service {service} is built from {}, which cannot be read. Create this file, or name an existing image with \
+         `image:`",
         path.display()
     )
 }

@@ -1,4 +1,4 @@
-//! Deploys a stack and follows it until it stands or has failed.
+//! Deploys a stack and follows it until it is complete or has failed.
 
 use super::phases::Phases;
 use crate::cli::{
@@ -12,10 +12,10 @@ use std::{
     time::Duration,
 };
 
-/// Pause between two looks at a stack under way.
+/// Pause between two requests for the state of a stack in progress.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Makes the stack, or finds that it stands as wished; gives its outputs.
+/// Creates the stack, or checks that it exists with this template and these parameters. Returns its outputs.
 pub(crate) async fn deploy(
     client: &Client,
     name: &str,
@@ -36,6 +36,7 @@ pub(crate) async fn deploy(
         None => drop(client.query("cloudformation", "CreateStack", &request).await?),
         Some(stack) => match stack.text_of("StackStatus") {
             "CREATE_COMPLETE" => update(client, name, &request).await?,
+            // An interrupted `up` left it in progress: this one waits for it.
             "CREATE_IN_PROGRESS" => {}
             "ROLLBACK_COMPLETE" | "CREATE_FAILED" | "DELETE_FAILED" | "ROLLBACK_FAILED" => {
                 remove(client, name, phases).await?;
@@ -45,7 +46,10 @@ pub(crate) async fn deploy(
                 wait_until_gone(client, name, phases).await?;
                 client.query("cloudformation", "CreateStack", &request).await?;
             }
-            other => bail!("the stack {name} is {other}; nothing can be done to it now"),
+            other => bail!(
+                "the stack {name} is in the status {other}, in which it cannot be deployed. Wait until the operation ends, or \
+                 remove the stack with `escale aws cloudformation delete-stack --stack-name {name}`"
+            ),
         },
     }
     let body: serde_json::Value = serde_json::from_str(template)?;
@@ -53,7 +57,8 @@ pub(crate) async fn deploy(
     wait_until_made(client, name, all, phases).await
 }
 
-/// A stack that stands already: the same wish is done, another one is refused by the API.
+/// Deploys over a stack that exists. An identical request is done already; the API refuses any other one, because stack
+/// updates are not supported yet.
 async fn update(client: &Client, name: &str, request: &[(String, String)]) -> Result<()> {
     match client.query("cloudformation", "UpdateStack", request).await {
         Err(error) if is_code(&error, "ValidationError") && error.to_string().contains("No updates") => {
@@ -62,17 +67,17 @@ async fn update(client: &Client, name: &str, request: &[(String, String)]) -> Re
         Err(error) => {
             Err(error
                 .context(format!(
-                    "the stack {name} stands, and what is asked now differs from it (a new image, another value); stacks \
-                     cannot be updated here yet. `escale down` and `escale up` make it anew: a snapshot of the database \
-                     is kept, the buckets are emptied. An image alone is rolled out with `escale aws ecs \
-                     register-task-definition` and `update-service`"
+                    "the stack {name} exists and differs from the manifest (a new image or another value), and stack \
+                     updates are not supported yet. Run `escale down`, then `escale up` to create it again: a snapshot of \
+                     the database is kept, the buckets are emptied. To roll out a new image only, use `escale aws ecs \
+                     register-task-definition` and `escale aws ecs update-service`"
                 )))
         }
         Ok(_) => Ok(()),
     }
 }
 
-/// Deletes a stack and waits until nothing of it is left. One that is not there is fine.
+/// Deletes a stack and waits until it is gone. A stack that does not exist is no error.
 pub(crate) async fn remove(client: &Client, name: &str, phases: &Phases) -> Result<()> {
     if describe(client, name).await?.is_none() {
         return Ok(());
@@ -89,7 +94,11 @@ async fn wait_until_made(
 ) -> Result<BTreeMap<String, String>> {
     let mut reports = Reports::default();
     loop {
-        let Some(stack) = describe(client, name).await? else { bail!("the stack {name} has vanished") };
+        let Some(stack) = describe(client, name).await? else {
+            bail!(
+                "the stack {name} was deleted by another client while it was being created. Run `escale up` again"
+            )
+        };
         match stack.text_of("StackStatus") {
             "CREATE_COMPLETE" => {
                 let outputs = stack.list("Outputs").iter();
@@ -99,22 +108,22 @@ async fn wait_until_made(
             }
             "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_COMPLETE" => {
                 let why = failures(client, name).await?;
-                bail!("the stack {name} could not be created:\n{why}{}", reports.beside(&why));
+                bail!("the stack {name} could not be created:\n{why}{}", reports.missing_in(&why));
             }
             _ => {
                 let resources = resources(client, name).await?;
-                for line in reports.news(&resources) {
+                for line in reports.new_lines(&resources) {
                     phases.line(&line);
                 }
-                phases.tell(waiting_for(&resources, all));
+                phases.set_message(waiting_for(&resources, all));
             }
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 
-/// What resources under way reported of a failure: by logical id, the last report. Each is printed once, as soon as it is there: until
-/// a service has failed for good, minutes may pass, and without a deployment circuit breaker it never does.
+/// Failures that resources in progress report, by logical id. Each is printed once and at once, because minutes may pass until
+/// a service has failed for good, and without a deployment circuit breaker it never does.
 #[derive(Default)]
 struct Reports {
     last: BTreeMap<String, String>,
@@ -122,8 +131,8 @@ struct Reports {
 }
 
 impl Reports {
-    /// The lines to print now.
-    fn news(&mut self, resources: &[Xml]) -> Vec<String> {
+    /// The lines that were not printed yet.
+    fn new_lines(&mut self, resources: &[Xml]) -> Vec<String> {
         let mut lines = Vec::new();
         for resource in resources {
             let id = resource.text_of("LogicalResourceId").to_owned();
@@ -138,9 +147,9 @@ impl Reports {
         lines
     }
 
-    /// For the error at the end: the last reports of resources of which it says nothing.
-    fn beside(&self, told: &str) -> String {
-        let missing = self.last.iter().filter(|(id, _)| !told.contains(&format!("  {id}: ")));
+    /// For the final error: the last reports of resources that it does not name.
+    fn missing_in(&self, error: &str) -> String {
+        let missing = self.last.iter().filter(|(id, _)| !error.contains(&format!("  {id}: ")));
         missing.map(|(id, what)| format!("\n  {id}: {what}")).collect()
     }
 }
@@ -153,11 +162,11 @@ async fn wait_until_gone(client: &Client, name: &str, phases: &Phases) -> Result
             "DELETE_FAILED" => {
                 let why = failures(client, name).await?;
                 bail!(
-                    "the stack {name} could not be deleted:\n{why}\nwhat is left of it may be held by something of your \
-                     own in it (a task, a record): remove that, and say it again"
+                    "the stack {name} could not be deleted:\n{why}\nResources that you created in it by hand, such as a task \
+                     or a record, may still use it. Remove these and run the command again"
                 )
             }
-            _ => phases.tell(waiting_for(&resources(client, name).await?, 0)),
+            _ => phases.set_message(waiting_for(&resources(client, name).await?, 0)),
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
@@ -174,14 +183,14 @@ pub(crate) async fn describe(client: &Client, name: &str) -> Result<Option<Xml>>
 async fn resources(client: &Client, name: &str) -> Result<Vec<Xml>> {
     let request = [("StackName".into(), name.into())];
     match client.query("cloudformation", "DescribeStackResources", &request).await {
-        // Its deletion ended since the last look; the next one says so.
+        // The stack was deleted since the last request; the caller's next `describe` finds that out.
         Err(error) if is_code(&error, "ValidationError") => Ok(Vec::new()),
         found => Ok(found?.list("StackResources").to_vec()),
     }
 }
 
-/// `41 of 73, waiting for DbInstance (the standby catches up)`. `all` are those of the template; a resource is in the stack only
-/// once it was begun.
+/// The progress line: `41 of 73, waiting for DbInstance (the standby catches up)`. `all` counts the template's resources,
+/// because the stack lists a resource only once its creation has begun.
 fn waiting_for(resources: &[Xml], all: usize) -> String {
     let done = resources.iter().filter(|r| r.text_of("ResourceStatus").ends_with("_COMPLETE")).count();
     let open: Vec<String> = resources
@@ -201,11 +210,14 @@ async fn failures(client: &Client, name: &str) -> Result<String> {
     let events =
         client.query_all("cloudformation", "DescribeStackEvents", &request, "StackEvents", "NextToken").await;
     let mut failed = match events {
-        // Deleted since, by somebody else.
-        Err(error) if is_code(&error, "ValidationError") => return Ok("  its events are gone".into()),
+        // Another client has deleted the stack since.
+        Err(error) if is_code(&error, "ValidationError") => {
+            return Ok("  its events are not available, because the stack was deleted".into());
+        }
         events => events?,
     };
-    // Newest first, and of this attempt alone: each begins with an event of the stack itself.
+    // Only the events of this attempt: events are listed newest first, and each attempt begins with an event of the stack
+    // itself.
     let began = |e: &Xml| {
         e.text_of("ResourceType") == "AWS::CloudFormation::Stack"
             && matches!(e.text_of("ResourceStatus"), "CREATE_IN_PROGRESS" | "DELETE_IN_PROGRESS")
@@ -226,7 +238,7 @@ async fn failures(client: &Client, name: &str) -> Result<String> {
     Ok(lines.join("\n"))
 }
 
-/// A reason without what CloudFormation puts around the words of a service.
+/// A reason without the text that CloudFormation puts around a service's message.
 fn plain(reason: &str) -> &str {
     let inner = reason.strip_prefix("Resource handler returned message: \"");
     inner.and_then(|r| r.rsplit_once("\" (HandlerErrorCode: ")).map_or(reason, |(words, _)| words)
@@ -237,8 +249,8 @@ mod tests {
     use super::plain;
 
     #[test]
-    fn reasons_are_told_plainly() {
-        for (reason, told) in [
+    fn strips_the_text_around_a_service_message() {
+        for (reason, expected) in [
             ("Resource creation failed", "Resource creation failed"),
             (
                 "Resource handler returned message: \"a \"b\"\nc\" (HandlerErrorCode: NotStabilized)",
@@ -246,7 +258,7 @@ mod tests {
             ),
             ("Resource handler returned message: \"cut", "Resource handler returned message: \"cut"),
         ] {
-            assert_eq!(plain(reason), told);
+            assert_eq!(plain(reason), expected);
         }
     }
 }

@@ -13,16 +13,16 @@ use http::Method;
 use md5::{Digest, Md5};
 use std::{collections::BTreeMap, io::Read, path::Path};
 
-/// Uploads under way at once: enough to hide the round trips, few enough to be polite.
+/// Concurrent uploads: enough to hide the round trips, few enough not to crowd out other clients.
 const AT_ONCE: usize = 8;
 
-/// Before anything is started: are the folders there, and can all of their files be read? A link out of one, or a pipe in it,
-/// is an error now and not when half of the bucket is filled.
+/// Checks before anything is started that the folders exist and all of their files can be read. Otherwise a link out of a
+/// folder, or a pipe in it, would be an error only when half of the bucket is filled.
 pub(crate) fn check(folder: &Path, template: &Template) -> Result<()> {
     for sync in &template.syncs {
         open(folder, &sync.bucket, &sync.folder)?
             .files()
-            .with_context(|| format!("the bucket {} cannot be filled", sync.bucket))?;
+            .with_context(|| format!("the files of the bucket {} cannot be read", sync.bucket))?;
     }
     Ok(())
 }
@@ -31,15 +31,15 @@ fn open(folder: &Path, bucket: &str, named: &str) -> Result<Folder> {
     named_folder(folder, named).map_err(|error| match error {
         error if error.is_missing() || error.is_no_folder() => {
             anyhow!(
-                "the bucket {bucket} is filled from {}, which is no folder",
+                "the bucket {bucket} is filled from {}, which is not a folder. Create it, or change `sync` in the manifest",
                 super::below(folder, named).display()
             )
         }
-        error => anyhow::Error::new(error).context(format!("the bucket {bucket} cannot be filled")),
+        error => anyhow::Error::new(error).context(format!("the files of the bucket {bucket} cannot be read")),
     })
 }
 
-/// Uploads what the buckets do not have yet, and has the edge forget what it has of files that are others now.
+/// Uploads files that are new or changed, and invalidates their paths in the distribution's cache.
 pub(crate) async fn sync_all(
     client: &Client,
     folder: &Path,
@@ -47,7 +47,7 @@ pub(crate) async fn sync_all(
     outputs: &BTreeMap<String, String>,
 ) -> Result<()> {
     let mut changed = Vec::new();
-    let forgotten = match outputs.get("DistributionId") {
+    let invalidated_at = match outputs.get("DistributionId") {
         Some(distribution) if !template.syncs.is_empty() => last_invalidation(client, distribution).await?,
         _ => String::new(),
     };
@@ -57,9 +57,10 @@ pub(crate) async fn sync_all(
         let from = open(folder, &sync.bucket, &sync.folder)?;
         let there = objects(client, bucket, &sync.prefix).await?;
         let uploaded = upload_all(client, bucket, &sync.prefix, &from, &there).await?;
-        // Also of an earlier `up`, which was cut off before it told the edge. The times are of one clock, in seconds.
-        let untold = there.values().any(|object| object.modified >= forgotten);
-        if uploaded > 0 || untold {
+        // An earlier `up` may have been interrupted between its upload and its invalidation. Both times are from the same
+        // clock, in seconds, so an equal time counts, too.
+        let not_invalidated = there.values().any(|object| object.modified >= invalidated_at);
+        if uploaded > 0 || not_invalidated {
             changed.push(format!("/{}*", sync.prefix));
         }
     }
@@ -69,7 +70,7 @@ pub(crate) async fn sync_all(
     }
 }
 
-/// Gives the number of files that were not there, or were others.
+/// Returns the number of files that were new or changed.
 async fn upload_all(
     client: &Client,
     bucket: &str,
@@ -84,7 +85,7 @@ async fn upload_all(
         let mut body = Vec::new();
         let read = from.file(&file)?.read_to_end(&mut body);
         read.with_context(|| format!("cannot read {}", from.path().join(&file).display()))?;
-        // The bucket keeps versions: a file that stands as it is would become one more.
+        // The bucket is versioned, so uploading an unchanged file would add a version.
         if there.get(&key).is_some_and(|object| object.etag == etag(&body)) {
             continue;
         }
@@ -104,11 +105,11 @@ async fn upload_all(
     Ok(uploaded)
 }
 
-/// What a bucket says of a file in it.
+/// An object in the bucket, as ListObjectsV2 returns it.
 struct Object {
-    /// The MD5 of what was uploaded in one piece.
+    /// The MD5 of the content, since every file is uploaded in one part.
     etag: String,
-    /// `2026-11-22T12:00:00.000Z`: compares as text.
+    /// `2026-11-22T12:00:00.000Z`. In this form times compare as text.
     modified: String,
 }
 
@@ -136,17 +137,18 @@ async fn objects(client: &Client, bucket: &str, prefix: &str) -> Result<BTreeMap
     }
 }
 
-/// When the edge was last told to forget something; before all times if it never was.
+/// The time of the last invalidation; empty, which is before all times, if there was none.
 async fn last_invalidation(client: &Client, distribution: &str) -> Result<String> {
     let path = format!("/2020-05-31/distribution/{distribution}/invalidation?MaxItems=1");
     let answer = client.rest("cloudfront", Method::GET, &path, &[], Bytes::new()).await?;
     let list = Xml::parse(&answer.body)?;
-    // Newest first.
+    // CloudFront lists invalidations newest first.
     let newest = list.list("Items").first().map(|i| i.text_of("CreateTime").to_owned());
     Ok(newest.unwrap_or_default())
 }
 
-/// The edge would serve what it has until its time is over. A pattern is one path, however many files it stands for.
+/// Invalidates cached files, which would otherwise be served until they expire. A pattern counts as one path, however many
+/// files it matches.
 async fn invalidate(client: &Client, distribution: &str, patterns: &[String]) -> Result<()> {
     let paths: String =
         patterns.iter().map(|p| format!("<Path>{}</Path>", quick_xml::escape::escape(p))).collect();
@@ -168,7 +170,7 @@ async fn upload(client: &Client, bucket: &str, key: &str, content_type: &str, bo
     Ok(())
 }
 
-/// The media type by the file's ending, as web servers do it; bytes otherwise.
+/// The media type by the file's extension, as web servers do it.
 fn content_type(file: &Path) -> &'static str {
     match file.extension().and_then(|e| e.to_str()).unwrap_or_default() {
         "html" | "htm" => "text/html; charset=utf-8",

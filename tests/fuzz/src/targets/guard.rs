@@ -1,6 +1,7 @@
 //! The load balancer's request guard: where heads and bodies end on a connection.
 
-/// Read in one piece or byte by byte, a connection has the same requests: whoever finds a difference smuggles a request.
+/// A connection must have the same requests whether it is read in one piece or byte by byte: a difference would allow request
+/// smuggling.
 pub(crate) fn check(bytes: &[u8]) {
     // A head is examined with every piece: one that is long would take its time.
     const MOST_BYTES: usize = 4096;

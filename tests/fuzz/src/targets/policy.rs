@@ -21,7 +21,7 @@ pub(crate) fn check(bytes: &[u8]) {
                 Question { context: &context, action: "s3:GetObject", resource: "arn:aws:s3:::bucket/key" };
             let verdict = document.evaluate(&question);
             assert_eq!(document.evaluate(&question), verdict, "the same question has the same answer");
-            // An identity's policy has no principals: it delegates to nobody.
+            // A policy of an identity has no principals, so it cannot delegate.
             assert!(kind != Kind::Identity || verdict != Verdict::Delegates);
         }
     }

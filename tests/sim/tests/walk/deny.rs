@@ -119,7 +119,7 @@ async fn a_stored_policy_that_cannot_be_read_denies() {
     assert_eq!(call(&world, Some(&user), "ecs", "ListClusters").await.status, 200);
 }
 
-/// AWS exempts three actions, so that nobody is locked out of a bucket for good.
+/// AWS exempts three actions, so that a policy cannot lock everybody out of a bucket for good.
 #[tokio::test]
 async fn a_bucket_policy_binds_the_account_itself() {
     let world = World::open().await;

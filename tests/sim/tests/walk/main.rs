@@ -1,6 +1,6 @@
 //! Every operation of the running cloud, called through the gate with the least input that its model takes.
 //!
-//! What holds for all operations is tested of all of them: nobody calls one without being allowed to, what is not enacted is
+//! What holds for all operations is tested of all of them: none can be called without permission, what is not enacted is
 //! refused by its name, and what no model knows is ignored. The lists come from the cloud and the models, so that an operation
 //! that is added tomorrow is walked over as well.
 

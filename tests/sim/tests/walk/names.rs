@@ -29,8 +29,9 @@ async fn every_operation_that_is_not_enacted_is_refused_by_its_name() {
             count += 1;
             let answer = world.send(Some(&root), &model.signing_name, request).await;
             let head = answer.body.is_empty() && answer.status == 501;
-            let told = answer.says("NotImplemented") && answer.body.contains(&format!("{service}:{name} "));
-            if !head && !told {
+            let is_named =
+                answer.says("NotImplemented") && answer.body.contains(&format!("{service}:{name} "));
+            if !head && !is_named {
                 faults.push(format!("{service}:{name}: {answer:?}"));
             }
         }
@@ -73,7 +74,7 @@ async fn every_other_service_is_refused_by_its_name() {
     let ours: Vec<&str> = escale_model::listed().iter().map(|s| s.signing_name).collect();
     for other in other_services() {
         let mut builder = Request::builder().method("POST").uri("/");
-        // Where the signing name is shared with a service of ours, the version of the API tells.
+        // If the service shares its signing name with one of ours, the API's version distinguishes them.
         let shared = ours.contains(&other.signing_name.as_str());
         if shared && escale_model::listed().iter().any(|s| s.api_version == other.api_version) {
             continue;
@@ -88,7 +89,7 @@ async fn every_other_service_is_refused_by_its_name() {
         let request = builder.body(Bytes::from(body)).unwrap();
         let answer = world.send(Some(&root), &other.signing_name, request).await;
         assert!(answer.says("NotImplemented"), "{other:?}: {answer:?}");
-        // Some share a signing name or a target, and only the first of them can be told.
+        // Some share a signing name or a target, and only the first of them can be recognized.
         let named = other_services().iter().any(|s| {
             (s.signing_name == other.signing_name || s.target_prefix == other.target_prefix)
                 && answer.body.contains(&format!("The service {} is not supported", s.name))
@@ -116,7 +117,7 @@ async fn an_operation_that_no_service_has_is_refused_as_aws_does() {
             Protocol::Query | Protocol::Ec2 => (named(model, "MakeCoffee", String::new()), "InvalidAction"),
         };
         if *service == "s3control" {
-            // Without its path it cannot be told from S3.
+            // Without its path it cannot be distinguished from S3.
             continue;
         }
         let answer = world.send(Some(&root), &model.signing_name, request).await;

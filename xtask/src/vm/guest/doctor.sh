@@ -2,5 +2,5 @@
 out=$(escale doctor)
 code=$?
 echo "$out"
-[ $code = 0 ] || fail "exit $code: $(echo "$out" | grep LACKS)"
+[ $code = 0 ] || fail "exit $code: $(echo "$out" | grep MISSING)"
 echo "exit 0"

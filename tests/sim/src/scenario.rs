@@ -1,4 +1,4 @@
-//! What happens in one run: a shop is deployed, things go wrong, all comes to rest, the shop is taken away.
+//! The scenario of one run: the shop is deployed under faults, the cloud settles and is checked, the shop is deleted.
 
 use crate::{
     check,
@@ -10,25 +10,25 @@ use anyhow::{Context, Result, bail, ensure};
 use escale_base::ids;
 use std::time::Duration;
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// Of the application's stack, before it was deleted.
+    /// The status of the application's stack before it was deleted.
     pub stack: String,
     pub lives: u32,
     pub faults: u64,
-    /// Simulated.
+    /// In simulated time.
     pub took_ms: i64,
 }
 
-/// Nothing happens for so long: then nothing will.
+/// If no row changes for this long, the cloud has settled.
 const QUIET: Duration = Duration::from_secs(400);
-/// Stopped tasks are shown, and logs that nobody wants any more are kept, for an hour.
+/// Stopped tasks stay visible, and deleted log streams are kept, for an hour.
 const FORGOTTEN: Duration = Duration::from_secs(3_700);
-/// A daemon may need several lives; a story that takes more than so many goes in circles.
+/// The limit of daemon starts in one run. A run that needs more makes no progress.
 const LIVES: u32 = 40;
 
-/// Where the user stands. Only what a user knows: the daemon's deaths are not told.
+/// The user's progress. It does not depend on the daemon's deaths, which a user does not notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Chapter {
     Registry,
@@ -41,7 +41,7 @@ enum Chapter {
     End,
 }
 
-/// Runs the story of a seed. The error tells what is wrong.
+/// Runs the scenario of a seed. The error says which condition failed.
 pub fn run(seed: u64) -> Result<Outcome> {
     ids::seed(seed);
     let world = World::new(seed)?;
@@ -52,11 +52,11 @@ pub fn run(seed: u64) -> Result<Outcome> {
         lives += 1;
         ensure!(
             lives <= LIVES,
-            "the daemon was started {LIVES} times, and still the story is at {chapter:?}"
+            "the daemon was started {LIVES} times, and the scenario is still at {chapter:?}"
         );
-        let told = world.live(async |life| {
+        let lived = world.live(async |life| {
             while chapter != Chapter::End {
-                chapter = tell(&world, life, &shop, chapter, &mut stack).await.with_context(|| {
+                chapter = advance(&world, life, &shop, chapter, &mut stack).await.with_context(|| {
                     let troubles = life.engine.troubles().list();
                     let troubles: Vec<String> =
                         troubles.iter().map(|t| format!("{} {}: {}", t.reconciler, t.key, t.why)).collect();
@@ -65,12 +65,12 @@ pub fn run(seed: u64) -> Result<Outcome> {
             }
             Ok(())
         });
-        told.with_context(|| format!("in life {lives}, weather {:?}", world.hazard.weather()))?;
+        lived.with_context(|| format!("in life {lives}, weather {:?}", world.hazard.weather()))?;
     }
     Ok(Outcome { stack, lives, faults: world.hazard.faults(), took_ms: world.now().since_ms(began) })
 }
 
-async fn tell(
+async fn advance(
     world: &World,
     life: &Life,
     shop: &Shop,
@@ -78,7 +78,7 @@ async fn tell(
     stack: &mut String,
 ) -> Result<Chapter> {
     let client = &life.client;
-    tracing::info!(?chapter, at_ms = world.now().0, "goes on");
+    tracing::info!(?chapter, at_ms = world.now().0, "next chapter");
     world.hazard.set_calm(matches!(chapter, Chapter::Checked | Chapter::End));
     match chapter {
         Chapter::Registry => {
@@ -100,9 +100,13 @@ async fn tell(
             }
             let status = shop::settled(client, &shop.stack).await?;
             tracing::info!(?status, at = world.now().0, "the stack is settled");
-            *stack = status.context("the stack has vanished")?;
+            *stack = status.context("the stack no longer exists")?;
             if stack != "CREATE_COMPLETE" {
-                tracing::warn!(stack, failures = shop::failures(client, &shop.stack).await?, "not made");
+                tracing::warn!(
+                    stack,
+                    failures = shop::failures(client, &shop.stack).await?,
+                    "the stack was not created"
+                );
             }
             Ok(Chapter::Checked)
         }
@@ -113,7 +117,7 @@ async fn tell(
         Chapter::Checked => {
             quiet(life).await?;
             match stack.as_str() {
-                "CREATE_COMPLETE" => check::stands(world, life).await?,
+                "CREATE_COMPLETE" => check::deployed(world, life).await?,
                 "ROLLBACK_COMPLETE" => check::mirrored(world, life).await?,
                 other => bail!("the stack is {other}:\n{}", shop::failures(client, &shop.stack).await?),
             }
@@ -137,7 +141,7 @@ async fn tell(
     }
 }
 
-/// Waits until a stack that was told to go is gone.
+/// Waits until a stack that is being deleted is gone.
 async fn gone(client: &Client, stack: &str) -> Result<()> {
     match shop::settled(client, stack).await? {
         None => Ok(()),
@@ -145,7 +149,7 @@ async fn gone(client: &Client, stack: &str) -> Result<()> {
     }
 }
 
-/// Waits until no row has changed for long.
+/// Waits until the rows stop changing.
 pub(crate) async fn quiet(life: &Life) -> Result<()> {
     let mut changes = life.store.subscribe(escale_store::ALL_TABLES);
     for _ in 0..10_000 {

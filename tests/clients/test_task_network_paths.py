@@ -9,7 +9,7 @@ from tasks import cluster  # noqa: F401 (a fixture)
 
 pytestmark = pytest.mark.skipif(shutil.which("skopeo") is None, reason="needs skopeo")
 
-NO_ROAD = "ResourceInitializationError: unable to pull secrets or registry auth"
+NO_NETWORK_PATH = "ResourceInitializationError: unable to pull secrets or registry auth"
 
 
 def ended(cluster, **network):
@@ -22,15 +22,15 @@ def has_run(task):
     return task["stopCode"] == "EssentialContainerExited" and task["containers"][0]["exitCode"] == 0
 
 
-def has_no_road(task):
-    return task["stopCode"] == "TaskFailedToStart" and task["stoppedReason"].startswith(NO_ROAD) and "startedAt" not in task
+def has_no_network_path(task):
+    return task["stopCode"] == "TaskFailedToStart" and task["stoppedReason"].startswith(NO_NETWORK_PATH) and "startedAt" not in task
 
 
-def test_a_private_subnet_needs_a_route_to_a_nat_gateway(cluster):
+def test_private_subnet_needs_a_route_to_a_nat_gateway(cluster):
     subnet = cluster.subnet("10.71.10.0/24")
     table = cluster.route_table(subnet)
     task = ended(cluster, subnets=[subnet])
-    assert has_no_road(task), task
+    assert has_no_network_path(task), task
     # What is missing, and where.
     assert "Please check your task network configuration" in task["stoppedReason"] and "a NAT gateway" in task["stoppedReason"]
     assert subnet in task["stoppedReason"] and task["attachments"][0]["type"] == "ElasticNetworkInterface"
@@ -42,7 +42,7 @@ def test_a_private_subnet_needs_a_route_to_a_nat_gateway(cluster):
 def test_a_public_subnet_needs_a_public_address(cluster):
     [gateway] = cluster.ec2.describe_nat_gateways(NatGatewayIds=[cluster.nat])["NatGateways"]
     public = [gateway["SubnetId"]]
-    assert has_no_road(task := ended(cluster, subnets=public)), task
+    assert has_no_network_path(task := ended(cluster, subnets=public)), task
     assert has_run(task := ended(cluster, subnets=public, assignPublicIp="ENABLED")), task
 
 
@@ -50,7 +50,7 @@ def test_the_security_group_must_let_https_out(cluster):
     group = cluster.ec2.create_security_group(GroupName="narrow", Description="test", VpcId=cluster.vpc)["GroupId"]
     every = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
     cluster.ec2.revoke_security_group_egress(GroupId=group, IpPermissions=[every])
-    assert has_no_road(task := ended(cluster, securityGroups=[group])), task
+    assert has_no_network_path(task := ended(cluster, securityGroups=[group])), task
     assert "TCP 443 out" in task["stoppedReason"]
 
     https = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
@@ -64,7 +64,7 @@ def test_layers_of_images_come_from_s3(cluster):
     table = cluster.route_table(subnet)
     service = f"com.amazonaws.{cluster.ec2.meta.region_name}.s3"
     endpoint = cluster.ec2.create_vpc_endpoint(VpcId=cluster.vpc, ServiceName=service, RouteTableIds=[table])["VpcEndpoint"]
-    assert has_no_road(task := ended(cluster, subnets=[subnet])), task
+    assert has_no_network_path(task := ended(cluster, subnets=[subnet])), task
 
     lists = [{"Name": "prefix-list-name", "Values": [service]}]
     [s3] = cluster.ec2.describe_prefix_lists(Filters=lists)["PrefixLists"]
@@ -78,7 +78,7 @@ def test_layers_of_images_come_from_s3(cluster):
     assert task["stopCode"] == "TaskFailedToStart" and task["stoppedReason"].startswith("CannotPullContainerError"), task
 
 
-def test_a_service_tells_that_its_tasks_have_no_road(cluster):
+def test_service_event_reports_missing_network_path(cluster):
     subnet = cluster.subnet("10.71.12.0/24")
     cluster.route_table(subnet)
     cluster.ecs.create_service(
@@ -86,9 +86,9 @@ def test_a_service_tells_that_its_tasks_have_no_road(cluster):
         taskDefinition=cluster.define(cluster.container("main", "sleep 300")), networkConfiguration=cluster.network(subnets=[subnet]),
     )
 
-    def told():
+    def reported():
         [service] = cluster.ecs.describe_services(cluster=cluster.name, services=["cut-off"])["services"]
-        return [e["message"] for e in service["events"] if f"failed to start: {NO_ROAD}" in e["message"]]
+        return [e["message"] for e in service["events"] if f"failed to start: {NO_NETWORK_PATH}" in e["message"]]
 
-    eventually(told)
+    eventually(reported)
     cluster.ecs.delete_service(cluster=cluster.name, service="cut-off", force=True)
