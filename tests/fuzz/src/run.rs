@@ -90,7 +90,8 @@ fn one(target: &Target, input: &[u8]) -> Result<Duration> {
 
 /// What this thread has had so far.
 fn processor_time() -> Result<Duration> {
-    let spent = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).context("the thread's time cannot be read")?;
+    let spent =
+        clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).context("the thread's time cannot be read")?;
     Ok(spent.into())
 }
 

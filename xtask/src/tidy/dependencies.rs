@@ -17,8 +17,7 @@ const LIBRARIES: &[(&str, &str)] = &[("md-5", "md5")];
 pub(crate) fn check() -> Result<Vec<String>> {
     // Without the filter, crates for systems that nobody builds for would have to be downloaded.
     let arguments = ["metadata", "--format-version", "1", "--locked", "--filter-platform", TARGET];
-    let text = output(&cargo(), &arguments)
-        .context("cargo metadata failed")?;
+    let text = output(&cargo(), &arguments).context("cargo metadata failed")?;
     let metadata: Value = serde_json::from_str(&text)?;
     let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut faults = unused(packages)?;
