@@ -69,7 +69,7 @@ impl crate::Wire for Timestamp {
     }
 }
 
-/// Where the time comes from: the machine, or a test.
+/// The source of the time: the machine, or a test.
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
 

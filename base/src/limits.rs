@@ -35,7 +35,7 @@ pub const FORWARDED_CONNECT_MS: u64 = 5_000;
 /// How long a starting task tries to reach the API from its interface, in milliseconds: the kernel's first attempt and those
 /// after one and three seconds. AWS waits longer, which would give no more information on one machine.
 pub const TASK_ROAD_MS: u64 = 4_000;
-/// What one request may cost before its caller is known, and while it is decoded. AWS's clients stay far below.
+/// Limits on the cost of one request before its caller is known, and while it is decoded. AWS's clients stay far below.
 pub mod request {
     /// Bytes of a request's head. S3's own bound is 8 KiB of headers; presigned URLs and session tokens add to it.
     pub const HEAD_BYTES: usize = 64 * 1024;

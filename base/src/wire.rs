@@ -31,7 +31,7 @@ pub trait Wire: Sized {
     /// Whether any members are allowed below: an untyped value that its consumer checks.
     const OPEN: bool = false;
 
-    /// What an absent member reads as; `None` makes the member required.
+    /// The value of an absent member; `None` makes the member required.
     fn absent() -> Option<Self> {
         None
     }

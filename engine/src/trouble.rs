@@ -11,7 +11,7 @@ use std::{
 pub struct Trouble {
     pub reconciler: &'static str,
     pub key: String,
-    /// What the object waits for, or the last error.
+    /// The condition that the object waits for, or the last error.
     pub why: String,
     /// Failed attempts in a row; 0 while the object only waits.
     pub failures: u32,

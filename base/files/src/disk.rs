@@ -77,7 +77,7 @@ pub fn plane_error(path: &Path, what: String, error: impl Into<Box<dyn Error + S
 /// A mounted file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disk {
-    /// Where it is mounted.
+    /// The mount point.
     pub mount: PathBuf,
     /// The kernel's name of the type: `ext4`.
     pub kind: String,

@@ -14,7 +14,7 @@ pub struct Document {
     variables: bool,
 }
 
-/// What a document is attached to; decides which elements a statement must and must not have.
+/// The kind of object that a document is attached to; decides which elements a statement must and must not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A user or role: the document lists what it may do.

@@ -1,4 +1,4 @@
-//! The road of a request: distribution, behaviour, may they, cache, origin; then the headers that say so.
+//! The path of a request: distribution, behaviour, authorization, cache, origin; then the headers that report the result.
 
 use crate::{
     authority::Authority,
@@ -30,7 +30,7 @@ mod fetch;
 
 use fetch::Fetched;
 
-/// A leader that left is replaced so many times before a request gives up waiting and fetches alone.
+/// How often a leader that gave up is replaced before a request stops waiting and fetches on its own.
 const TRIES: usize = 3;
 
 const METHOD_NOT_ALLOWED: &str = "This distribution is not configured to allow the HTTP request method that was used for this \
@@ -39,7 +39,7 @@ const BAD_REQUEST: &str = "Bad request.";
 const NO_CONNECTION: &str = "We can't connect to the server for this app or website at this time. There might be too much \
      traffic or a configuration error. Try again later, or contact the app or website owner.";
 
-/// How an answer came about, in the words of X-Cache.
+/// How an answer was produced, in the words of X-Cache.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Word {
     Hit,
@@ -61,19 +61,19 @@ impl Word {
     }
 }
 
-/// One request on its way.
-pub(crate) struct Road {
+/// One request in progress.
+pub(crate) struct Exchange {
     edge: Arc<Inner>,
     distribution: Arc<Distribution>,
     client: SocketAddr,
     https: bool,
     authority: Authority,
     id: String,
-    /// The viewer's body broke off or broke its framing: a request that failed then is the viewer's fault.
+    /// The viewer's body ended early or broke its framing: a failure of the request is then the viewer's fault.
     body_broke: Arc<AtomicBool>,
 }
 
-/// Answers one request of `client`. `https` is how the viewer came, `link` leads to the guard of its connection.
+/// Answers one request of `client`. `https` is the viewer's scheme, `link` leads to the guard of its connection.
 pub(crate) async fn handle(
     edge: Arc<Inner>,
     request: Request<Incoming>,
@@ -93,7 +93,7 @@ pub(crate) async fn handle(
         return refuse(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST));
     }
     let path = RawPath::new(request.uri().path());
-    // `*` is a path for servers, not for what they serve; and which behaviour counts must be certain.
+    // `*` is a path for servers, not for their content; and the behaviour must be unambiguous.
     let is_certain = path.as_str().starts_with('/') && !path.has_two_readings();
     let Some(authority) = Authority::of(request.uri(), request.headers()).filter(|_| is_certain) else {
         return refuse(StatusCode::BAD_REQUEST);
@@ -109,7 +109,7 @@ pub(crate) async fn handle(
     let counters = distribution.counters.clone();
     counters.requests.fetch_add(1, Relaxed);
     let body_broke: Arc<AtomicBool> = Arc::default();
-    let road = Road {
+    let exchange = Exchange {
         edge: edge.clone(),
         distribution,
         client,
@@ -118,7 +118,7 @@ pub(crate) async fn handle(
         id: id.clone(),
         body_broke: body_broke.clone(),
     };
-    let (mut response, word) = Box::pin(road.answer(request)).await;
+    let (mut response, word) = Box::pin(exchange.answer(request)).await;
     match word {
         Word::Hit => counters.hits.fetch_add(1, Relaxed),
         Word::Miss => counters.misses.fetch_add(1, Relaxed),
@@ -137,14 +137,14 @@ pub(crate) async fn handle(
     response
 }
 
-/// Ends the connection after a request that was refused: what else is on it may not be what it seems.
+/// Closes the connection after a refused request: the bytes that follow may be something else than they seem.
 fn close(response: &mut Response<Body>, is_http1: bool) {
     if is_http1 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
 }
 
-/// Says who answered and how.
+/// Adds the headers that name the edge and the result.
 fn mark(edge: &Inner, response: &mut Response<Body>, word: Word, id: &str) {
     let identity = &edge.identity;
     let place = identity.place.clone();
@@ -166,12 +166,12 @@ fn mark(edge: &Inner, response: &mut Response<Body>, word: Word, id: &str) {
     }
 }
 
-impl Road {
+impl Exchange {
     async fn answer(self, request: Request<Incoming>) -> (Response<Body>, Word) {
         let identity = &self.edge.identity;
         let (mut parts, body) = request.into_parts();
         if let Ok(host) = HeaderValue::from_str(self.authority.as_str()) {
-            // The origin is asked for the host that was decided on, also where the viewer named it in the request line.
+            // The origin gets the host that was decided on, also where the viewer named it in the request line.
             parts.headers.insert(header::HOST, host);
         }
         let path = match (parts.uri.path(), &self.distribution.spec.default_root) {
@@ -230,7 +230,7 @@ impl Road {
         }
     }
 
-    /// Another object of the distribution in place of an error; the error itself when that fails too.
+    /// Replaces an error by another object of the distribution; returns the error itself when that fails too.
     async fn page(&self, path: &str, status: u16, error: Response<Body>) -> Response<Body> {
         let path = RawPath::new(path);
         let Some(compiled) = self.distribution.behaviour(&path.collapsed()) else { return error };
@@ -246,7 +246,7 @@ impl Road {
         }
     }
 
-    /// From the cache if it may be, else from the origin.
+    /// From the cache if possible, else from the origin.
     async fn content(
         &self,
         compiled: &Compiled,
@@ -257,14 +257,15 @@ impl Road {
     ) -> (Response<Body>, Word) {
         let behaviour = &compiled.behaviour;
         let Some(origin) = self.distribution.spec.origins.iter().find(|o| o.id == behaviour.origin) else {
-            // `check` sees to it that there is one.
+            // `check` guarantees that the origin exists.
             return (
                 pages::error(StatusCode::BAD_GATEWAY, NO_CONNECTION, &self.edge.identity, &self.id),
                 Word::Error,
             );
         };
         let takes_gzip = behaviour.compress && compress::takes_gzip(&parts.headers);
-        let fetch = fetch::Fetch { road: self, behaviour, origin, path, query, viewer: parts, takes_gzip };
+        let fetch =
+            fetch::Fetch { exchange: self, behaviour, origin, path, query, viewer: parts, takes_gzip };
         let cached = behaviour.cached_methods.contains(&parts.method) && behaviour.ttl.max_s > 0;
         if !cached {
             return fetch.alone(body).await;
@@ -276,7 +277,7 @@ impl Road {
             if let Some(entry) = known.as_ref().filter(|e| e.is_fresh(self.edge.clock.now())) {
                 return (self.out_of_cache(entry, parts), Word::Hit);
             }
-            // What is not asked for whole cannot be kept.
+            // An answer to HEAD or to a range is incomplete and cannot be stored.
             if parts.method == Method::HEAD || (known.is_none() && parts.headers.contains_key(header::RANGE))
             {
                 return fetch.alone(body).await;
@@ -300,7 +301,7 @@ impl Road {
         fetch.alone(body).await
     }
 
-    /// The answer to this viewer out of a stored one: whole, a part, or only that it has not changed.
+    /// Answers from a stored entry: the whole, a range, or only that it has not changed.
     fn out_of_cache(&self, entry: &Arc<Entry>, parts: &Parts) -> Response<Body> {
         let mut response = Response::new(full(""));
         *response.status_mut() = StatusCode::from_u16(entry.status).unwrap_or(StatusCode::BAD_GATEWAY);

@@ -141,7 +141,7 @@ impl Host for FakeHost {
         let missing = spec.containers.iter().find(|c| !world.images.contains_key(&c.image));
         missing.map_or(Ok(()), |c| {
             Err(PlaneError::asked(format!(
-                "image manifest {}: no such blob here; push the image first",
+                "image manifest {}: the blob does not exist; push the image first",
                 c.image
             )))
         })

@@ -166,7 +166,7 @@ fn read_json<T: DeserializeOwned>(blobs: &Path, digest: &str, what: &str) -> Res
     let place = |text: String| PlaneError::asked(format!("image {what} {digest}: {text}"));
     let path = blobs.join("sha256").join(blob_hex(digest).map_err(place)?);
     let file = std::fs::File::open(&path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => place("no such blob here; push the image first".into()),
+        std::io::ErrorKind::NotFound => place("the blob does not exist; push the image first".into()),
         _ => PlaneError::machine(format!("read image {what} {digest}")).because(e),
     })?;
     let mut bytes = Vec::new();

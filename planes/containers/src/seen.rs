@@ -81,7 +81,7 @@ pub struct Exit {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExitReason {
-    /// The process ended; code or signal tell how.
+    /// The process ended; code or signal say how.
     Ended,
     /// It could not be started, for this reason (no such program, not executable, a broken image…).
     NotStarted(String),

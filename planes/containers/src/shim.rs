@@ -318,7 +318,7 @@ fn exec(dir: &Path, process: &Path, pid: &Path, log: &Path) -> Result<(), String
 
 /// Field 22 of `/proc/PID/stat`: when the process started, in ticks since the machine did.
 pub(crate) fn start_ticks(pid: i32) -> Option<u64> {
+    let stat = fs::read_to_string(PathBuf::from(format!("/proc/{pid}/stat"))).ok()?;
     // The name in brackets may contain blanks and brackets itself.
-    // The name in brackets may hold blanks and brackets itself.
     stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }

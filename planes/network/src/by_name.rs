@@ -231,8 +231,8 @@ mod tests {
         drop(closed);
         let directory =
             Fixed(vec![("a.test", echo("A:").await), ("b.test", echo("B:").await), ("gone.test", unused)]);
-        let door = start(Way::Here, "127.0.0.1:0".parse().unwrap(), Arc::new(directory)).await.unwrap();
-        let at = door.local_addr();
+        let forwarder = start(Way::Here, "127.0.0.1:0".parse().unwrap(), Arc::new(directory)).await.unwrap();
+        let at = forwarder.local_addr();
 
         let request = "GET / HTTP/1.1\r\nHost: a.test:8080\r\n\r\nrest";
         assert_eq!(ask(at, &[request]).await, format!("A:{request}"));
@@ -256,7 +256,7 @@ mod tests {
         assert!(ask(at, &["\u{16}\u{3}\u{1}\r\n\r\n"]).await.starts_with("HTTP/1.1 400 "));
         let long = format!("GET / HTTP/1.1\r\nx: {}", "y".repeat(limits::FORWARDED_HEAD_BYTES));
         assert!(ask(at, &[&long]).await.starts_with("HTTP/1.1 400 "));
-        door.stop().await;
+        forwarder.stop().await;
     }
 
     #[tokio::test]

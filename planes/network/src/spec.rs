@@ -30,7 +30,7 @@ pub struct VpcSpec {
     pub revoked_flows: RevokedFlows,
 }
 
-/// What happens to live connections when the rule that allowed them is removed. New ones are refused in either case.
+/// The effect on live connections of removing the rule that allowed them. New ones are refused in either case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub enum RevokedFlows {
     /// They continue until they end or time out.

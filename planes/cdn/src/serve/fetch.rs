@@ -1,6 +1,6 @@
-//! A request to the origin, and what becomes of its answer.
+//! A request to the origin, and the handling of its answer.
 
-use super::{BAD_REQUEST, NO_CONNECTION, Road, Word};
+use super::{BAD_REQUEST, Exchange, NO_CONNECTION, Word};
 use crate::{
     blob::{Blob, Body, full},
     compress::Gzip,
@@ -24,7 +24,7 @@ use std::{
 };
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// Of one connection, not of the answer (RFC 9110, 7.6.1).
+/// Headers of one connection, not of the answer (RFC 9110, 7.6.1).
 const HOP_BY_HOP: [&str; 8] = [
     "connection",
     "keep-alive",
@@ -37,10 +37,10 @@ const HOP_BY_HOP: [&str; 8] = [
 ];
 
 pub(super) struct Fetch<'a> {
-    pub(super) road: &'a Road,
+    pub(super) exchange: &'a Exchange,
     pub(super) behaviour: &'a Behaviour,
     pub(super) origin: &'a Origin,
-    /// Sent on as it came.
+    /// Sent to the origin unchanged.
     pub(super) path: RawPath<'a>,
     pub(super) query: Option<&'a str>,
     pub(super) viewer: &'a Parts,
@@ -49,12 +49,12 @@ pub(super) struct Fetch<'a> {
 
 pub(super) enum Fetched {
     Kept(Arc<Entry>, Word),
-    /// Not kept; only for who asked.
+    /// Not stored; only for this viewer.
     Passed(Box<Response<Body>>),
 }
 
 impl Fetch<'_> {
-    /// Straight through: nothing is kept, nobody shares.
+    /// Passes the request through: the answer is neither stored nor shared.
     pub(super) async fn alone(&self, body: Body) -> (Response<Body>, Word) {
         let conditions = [header::RANGE, header::IF_RANGE, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE];
         let mut more = HeaderMap::new();
@@ -65,21 +65,24 @@ impl Fetch<'_> {
         }
         match self.send(body, more).await {
             Ok(answer) => (self.pass(answer), Word::Miss),
-            Err(_) if self.road.body_broke.load(Relaxed) => {
+            Err(_) if self.exchange.body_broke.load(Relaxed) => {
                 let status = StatusCode::BAD_REQUEST;
-                let page = pages::error(status, BAD_REQUEST, &self.road.edge.identity, &self.road.id);
+                let page = pages::error(status, BAD_REQUEST, &self.exchange.edge.identity, &self.exchange.id);
                 (page, Word::Error)
             }
             Err(failure) => {
                 let status = status_of(failure);
-                (pages::error(status, NO_CONNECTION, &self.road.edge.identity, &self.road.id), Word::Error)
+                (
+                    pages::error(status, NO_CONNECTION, &self.exchange.edge.identity, &self.exchange.id),
+                    Word::Error,
+                )
             }
         }
     }
 
-    /// For everybody who wants the same. `known` is what is there, but no longer fresh.
+    /// Fetches for all requests with the same key. `known` is a stored entry that is no longer fresh.
     pub(super) async fn lead(&self, leader: Leader, known: Option<Arc<Entry>>) -> Fetched {
-        let edge = &self.road.edge;
+        let edge = &self.exchange.edge;
         let validators = known.as_ref().map(|k| validators(&k.headers)).unwrap_or_default();
         let result = self.send(origin::empty(), validators).await;
         let now = edge.clock.now();
@@ -119,7 +122,7 @@ impl Fetch<'_> {
         leader.ready(&entry);
         let limit = Duration::from_millis(self.origin.read_timeout_ms);
         let (edge, kept) = (edge.clone(), entry.clone());
-        // Goes on when the viewer leaves: others may be reading, and the next one finds it whole.
+        // Continues when the viewer leaves: other viewers may be reading, and the complete answer will be stored.
         tokio::spawn(async move {
             match fill(&edge, &kept, body, gzip, limit).await {
                 Ok(()) if expected.is_none_or(|e| e == kept.blob.len()) => {
@@ -129,16 +132,16 @@ impl Fetch<'_> {
                 }
                 result => {
                     kept.blob.finish(false);
-                    tracing::debug!(?result, "an answer broke off and is not kept");
+                    tracing::debug!(?result, "an answer ended early and is not stored");
                 }
             }
         });
         Fetched::Kept(entry, if status < 400 { Word::Miss } else { Word::Error })
     }
 
-    /// 304: the stored body with the new headers (RFC 9111, 4.3.4).
+    /// 304: combines the stored body with the new headers (RFC 9111, 4.3.4).
     async fn refresh(&self, leader: Leader, known: &Arc<Entry>, fresh: &HeaderMap) -> Fetched {
-        let edge = &self.road.edge;
+        let edge = &self.exchange.edge;
         let mut headers = known.headers.clone();
         let mut update = fresh.clone();
         strip(&mut update);
@@ -164,11 +167,11 @@ impl Fetch<'_> {
         Fetched::Kept(entry, Word::RefreshHit)
     }
 
-    /// An origin that cannot be reached is not asked again for a moment.
+    /// Stores the failure for a moment, so that an unreachable origin is not tried again at once.
     fn remember_failure(&self, leader: Leader, status: StatusCode) -> Fetched {
-        let (edge, code) = (&self.road.edge, status.as_u16());
+        let (edge, code) = (&self.exchange.edge, status.as_u16());
         let ttl = self.error_ttl(code).unwrap_or(freshness::ERROR_TTL_S);
-        let page = pages::html(code, NO_CONNECTION, &edge.identity, &self.road.id);
+        let page = pages::html(code, NO_CONNECTION, &edge.identity, &self.exchange.id);
         let entry = Entry::new(
             code,
             pages::headers(&edge.identity, "text/html"),
@@ -184,7 +187,7 @@ impl Fetch<'_> {
     }
 
     fn error_ttl(&self, status: u16) -> Option<u64> {
-        self.road.distribution.spec.errors.iter().find(|e| e.status == status).map(|e| e.ttl_s)
+        self.exchange.distribution.spec.errors.iter().find(|e| e.status == status).map(|e| e.ttl_s)
     }
 
     fn pass(&self, answer: Response<Incoming>) -> Response<Body> {
@@ -201,12 +204,12 @@ impl Fetch<'_> {
 
     async fn send(&self, body: Body, more: HeaderMap) -> Result<Response<Incoming>, Failure> {
         let request = self.request(body, more)?;
-        self.road.distribution.counters.origin_requests.fetch_add(1, Relaxed);
-        self.road.edge.origins.send(self.origin, request).await
+        self.exchange.distribution.counters.origin_requests.fetch_add(1, Relaxed);
+        self.exchange.edge.origins.send(self.origin, request).await
     }
 
     fn request(&self, body: Body, more: HeaderMap) -> Result<Request<Body>, Failure> {
-        let (road, behaviour, identity) = (self.road, self.behaviour, &self.road.edge.identity);
+        let (exchange, behaviour, identity) = (self.exchange, self.behaviour, &self.exchange.edge.identity);
         let has_body = !matches!(self.viewer.method, Method::GET | Method::HEAD | Method::OPTIONS);
         let mut headers =
             key::forwarded_headers(&behaviour.key, &behaviour.forward, &self.viewer.headers, has_body);
@@ -223,7 +226,7 @@ impl Fetch<'_> {
         let before = self.viewer.headers.get(FORWARDED_FOR).and_then(|v| v.to_str().ok());
         let chain = before.map(|b| format!("{b}, ")).unwrap_or_default();
         let mut set = vec![
-            (FORWARDED_FOR, format!("{chain}{}", road.client.ip())),
+            (FORWARDED_FOR, format!("{chain}{}", exchange.client.ip())),
             (header::VIA, format!("1.1 {} ({})", identity.via_host, identity.title)),
         ];
         if !headers.contains_key(header::HOST) {
@@ -236,7 +239,7 @@ impl Fetch<'_> {
             set.push((header::ACCEPT_ENCODING, "gzip".to_owned()));
         }
         if let Ok(name) = HeaderName::try_from(&identity.id_header) {
-            set.push((name, road.id.clone()));
+            set.push((name, exchange.id.clone()));
         }
         for (name, value) in &self.origin.headers {
             set.push((HeaderName::try_from(name).map_err(|_| Failure::Bad)?, value.clone()));
@@ -257,7 +260,7 @@ impl Fetch<'_> {
             return Ok(request);
         }
         let (mut head, body) = request.into_parts();
-        road.edge.signer.sign(&road.distribution.id, &self.origin.id, &mut head).map_err(|error| {
+        exchange.edge.signer.sign(&exchange.distribution.id, &self.origin.id, &mut head).map_err(|error| {
             tracing::warn!(origin = %self.origin.id, %error, "a request to the origin could not be signed");
             Failure::Bad
         })?;
@@ -265,7 +268,7 @@ impl Fetch<'_> {
     }
 }
 
-/// Reads the origin's body into the entry's.
+/// Copies the origin's body into the entry.
 async fn fill(
     edge: &crate::edge::Inner,
     entry: &Entry,
@@ -280,7 +283,9 @@ async fn fill(
             None => data,
         };
         if entry.blob.len() + data.len() as u64 > edge.store.largest() {
-            return Err(io::Error::other("larger than the cache takes, and its length was not told"));
+            return Err(io::Error::other(
+                "the answer is larger than the cache accepts, and had no Content-Length",
+            ));
         }
         if !data.is_empty() {
             entry.blob.write(data, directory).await?;
