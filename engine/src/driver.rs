@@ -72,6 +72,7 @@ impl Bell {
 }
 
 async fn drive<R: Reconciler>(driver: Arc<Driver<R>>) {
+    // Subscribed before the first read, so that no change falls between the two.
     let mut subscription = driver.store.subscribe(R::WATCHES);
     let mut workers = JoinSet::new();
     let mut keys = driver.reconciler.all(&driver.store.read());
@@ -79,6 +80,7 @@ async fn drive<R: Reconciler>(driver: Arc<Driver<R>>) {
         for key in keys {
             driver.wake(key, &mut workers);
         }
+        // Reaps finished workers, or the set would grow with every key that ever changed.
         while workers.try_join_next().is_some() {}
         let changes = subscription.changed().await;
         let image = driver.store.read();
@@ -103,6 +105,7 @@ impl<R: Reconciler> Driver<R> {
     async fn work(&self, key: &str, bell: &Bell) {
         let mut failures = 0u32;
         loop {
+            // Cleared before the state is read: a change after this point rings again and is planned for.
             bell.take();
             let now = self.clock.now();
             // A worker may wait for an hour, and an image keeps every row of its commit in memory: it is dropped before the wait.
@@ -132,6 +135,7 @@ impl<R: Reconciler> Driver<R> {
                     let text = format!("{step:?}");
                     tracing::debug!(reconciler = R::NAME, key, step = text, "step");
                     match self.reconciler.act(key, step).await {
+                        // Something was written since the plan, by this step or another writer: planning again at once can make progress.
                         Ok(()) if self.store.read().version() != version => failures = 0,
                         // A step that changes no row would be planned again at once, in an endless loop.
                         Ok(()) => {
@@ -151,6 +155,7 @@ impl<R: Reconciler> Driver<R> {
 
     /// Retires the worker, unless the bell rang in between: then it has to look again.
     fn finish(&self, key: &str, bell: &Bell) -> bool {
+        // Under the lock that `wake` takes: it either finds this worker and rings, or starts a new one.
         let mut all = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         if bell.take() {
             return false;

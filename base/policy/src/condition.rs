@@ -123,6 +123,7 @@ impl Test<'_> {
             other => (other, false),
         };
         match found {
+            // IAM evaluates a negated operator to true when the key is absent.
             None => negated || self.if_exists,
             Some(found) => wanted.iter().any(|w| self.fits(positive, w, found)) != negated,
         }
@@ -130,6 +131,7 @@ impl Test<'_> {
 
     fn fits(&self, operator: &str, wanted: &str, found: &str) -> bool {
         let variables = self.variables.then_some(self.context);
+        // Only these operators interpret wildcards; IAM treats ArnEquals and ArnLike alike.
         if matches!(operator, "StringLike" | "ArnEquals" | "ArnLike") {
             return pattern::matches(wanted, found, variables);
         }

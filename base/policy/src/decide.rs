@@ -29,6 +29,7 @@ pub fn decide(question: &Question<'_>, identity: &[Document], resource: &[Docume
         (Verdict::Denies, _) => Outcome::DeniedBy { resource: false },
         (_, Verdict::Denies) => Outcome::DeniedBy { resource: true },
         (Verdict::Allows, _) | (_, Verdict::Allows) => Outcome::Allowed,
+        // The account's root user needs no policy; only an explicit `Deny` stops it.
         _ if is_account => Outcome::Allowed,
         _ => Outcome::NotAllowed,
     }

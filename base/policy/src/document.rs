@@ -93,8 +93,10 @@ impl Document {
 impl Statement {
     fn say(&self, question: &Question<'_>, variables: bool) -> Verdict {
         let context = variables.then_some(question.context);
+        // A document without principals is attached to the principal itself.
         let naming = self.principals.as_ref().map_or(Naming::Directly, |p| p.name(question.context));
         let applies = naming != Naming::No
+            // Action names are case-insensitive in IAM, resource ARNs are not.
             && self.action.fits(&question.action.to_ascii_lowercase(), |p, t| {
                 pattern::matches(&p.to_ascii_lowercase(), t, None)
             })
@@ -105,6 +107,7 @@ impl Statement {
             && condition::holds(&self.condition, question.context, variables);
         match (applies, self.allows, naming) {
             (false, ..) => Verdict::Silent,
+            // A `Deny` that names only the account denies each of its principals as well.
             (true, false, _) => Verdict::Denies,
             (true, true, Naming::Account) => Verdict::Delegates,
             (true, true, _) => Verdict::Allows,

@@ -52,10 +52,12 @@ impl Directives {
 
 /// How long an answer is fresh, in seconds from its creation; `None`: it must not be stored.
 pub(crate) fn lifetime(status: u16, headers: &HeaderMap, ttl: Ttl, error_ttl_s: Option<u64>) -> Option<u64> {
+    // `Vary: *` never matches another request (RFC 9110, 12.5.5), and ranges are cut from whole answers only.
     if headers.get(header::VARY).is_some_and(|v| v.as_bytes().contains(&b'*')) || status == 206 {
         return None;
     }
     let said = Directives::of(headers);
+    // The order of RFC 9111, 4.2.1, for a shared cache.
     let explicit = said.s_maxage.or(said.max_age).or_else(|| expires_in(headers));
     match status {
         200 | 203 | 204 | 300 | 301 | 302 | 307 | 308 => {
@@ -63,6 +65,7 @@ pub(crate) fn lifetime(status: u16, headers: &HeaderMap, ttl: Ttl, error_ttl_s: 
                 return None;
             }
             if said.no_store || said.no_cache || said.private {
+                // A minimum TTL above zero overrides the origin: the operator asked for it explicitly.
                 return (ttl.min_s > 0).then_some(ttl.min_s);
             }
             Some(explicit.unwrap_or(ttl.default_s).min(ttl.max_s).max(ttl.min_s))

@@ -89,6 +89,7 @@ pub(crate) async fn handle(
         close(&mut response, is_http1);
         response
     };
+    // The guard replaced an ambiguous head by this request: nothing in it can be trusted.
     if let Some(status) = link.refusal(request.uri().path()) {
         return refuse(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST));
     }
@@ -174,6 +175,7 @@ impl Exchange {
             // The origin gets the host that was decided on, also where the viewer named it in the request line.
             parts.headers.insert(header::HOST, host);
         }
+        // Only the root path gets the default object, not every folder.
         let path = match (parts.uri.path(), &self.distribution.spec.default_root) {
             ("/", Some(root)) => format!("/{root}"),
             (path, _) => path.to_owned(),
@@ -201,6 +203,7 @@ impl Exchange {
         }
         let mut query = parts.uri.query().map(str::to_owned);
         if let Some(access) = &compiled.access {
+            // The signature covers the path as the viewer sent it, before the default root is added.
             let asked = Asked {
                 https: self.https,
                 authority: &self.authority,
@@ -213,9 +216,11 @@ impl Exchange {
             if let Err(denied) = access.verify(&asked) {
                 return (pages::denied(denied, identity), Word::Error);
             }
+            // The credentials are removed, so that all viewers share one cached answer and the origin does not see them.
             query = query.as_deref().and_then(signed::strip_query);
             signed::strip_cookies(&mut parts.headers);
         }
+        // Records who failed: an error of the viewer's body would otherwise look like one of the origin.
         let broke = self.body_broke.clone();
         let body = body.map_err(move |error| {
             broke.store(true, Relaxed);
@@ -234,6 +239,7 @@ impl Exchange {
     async fn page(&self, path: &str, status: u16, error: Response<Body>) -> Response<Body> {
         let path = RawPath::new(path);
         let Some(compiled) = self.distribution.behaviour(&path.collapsed()) else { return error };
+        // A request of its own: the viewer's headers and conditions apply to the object it asked for, not to the page.
         let mut parts = Request::new(()).into_parts().0;
         parts.method = Method::GET;
         let (mut page, _) = self.content(compiled, path, None, &parts, origin::empty()).await;
@@ -266,6 +272,7 @@ impl Exchange {
         let takes_gzip = behaviour.compress && compress::takes_gzip(&parts.headers);
         let fetch =
             fetch::Fetch { exchange: self, behaviour, origin, path, query, viewer: parts, takes_gzip };
+        // With a maximum TTL of zero no answer can be stored, so joining a flight would only delay the request.
         let cached = behaviour.cached_methods.contains(&parts.method) && behaviour.ttl.max_s > 0;
         if !cached {
             return fetch.alone(body).await;
@@ -294,7 +301,9 @@ impl Exchange {
             let state = state.wait_for(|s| !matches!(s, State::Waiting)).await.map(|s| s.clone());
             match state {
                 Ok(State::Ready(entry)) => return (self.out_of_cache(&entry, parts), Word::Hit),
+                // The leader's answer must not be shared, so waiting for another leader would not help.
                 Ok(State::Alone) => break,
+                // The leader gave up: look into the cache again, and perhaps lead.
                 Ok(State::Waiting | State::Left) | Err(_) => {}
             }
         }
@@ -312,6 +321,7 @@ impl Exchange {
         if age > 0 {
             headers.insert(header::AGE, age.into());
         }
+        // Conditions apply to a 200 only (RFC 9110, 13.2.1): an error is sent even if its validators match.
         if entry.status == 200 && conditional::is_not_modified(&parts.headers, headers) {
             headers.remove(header::CONTENT_LENGTH);
             headers.remove(header::CONTENT_TYPE);
@@ -319,6 +329,7 @@ impl Exchange {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             return response;
         }
+        // While the body is still arriving, its length is known from the origin's header at most.
         let said =
             headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
         let len: Option<u64> = if entry.blob.is_whole() { Some(entry.blob.len()) } else { said };
@@ -343,6 +354,7 @@ impl Exchange {
                 *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
             }
             (_, len) => {
+                // These statuses have no body, so they must have no length (RFC 9110, 8.6).
                 if let Some(len) = len.filter(|_| !matches!(entry.status, 204 | 304)) {
                     headers.insert(header::CONTENT_LENGTH, len.into());
                 }

@@ -57,6 +57,7 @@ pub(crate) fn authoritative(zones: &Zones, name: &Name, kind: RecordType, dice: 
             }
             Found::Cname { record, target } => {
                 reply.answers.push(record);
+                // The client looks up names of other zones itself: this server is not a resolver.
                 if zones.holding(&target).is_none_or(|z| !std::ptr::eq(z, zone)) {
                     return reply;
                 }
@@ -88,9 +89,11 @@ pub(crate) fn resolver(
     for _ in 0..limits::CNAME_LINKS {
         let found = match zones.iter().find_map(|zones| zones.holding(&name)) {
             Some(zone) => find(zone, &name, kind, dice),
+            // A name that no zone contains is treated like one that is delegated elsewhere.
             None => Found::Referral { ns: Vec::new(), glue: Vec::new() },
         };
         match found {
+            // Neither an unknown name nor a delegated one can be answered here; the upstream continues from this name.
             Found::Referral { .. } if has_upstream => {
                 reply.forward = Some(name);
                 return reply;
@@ -148,6 +151,7 @@ fn find(zone: &Zone, name: &Name, kind: RecordType, dice: &mut dyn RngCore) -> F
     }
     let soa = || Record::from_rdata(zone.apex.clone(), zone.negative_ttl, zone.soa.clone());
     let Some(node) = zone.node(name) else { return Found::NoSuchName(soa()) };
+    // Only a question for the CNAME itself is answered with the record alone (RFC 1034 section 3.6.2).
     if let Some(cname) = node.get(&Kind::CNAME).filter(|_| kind != RecordType::CNAME) {
         let (ttl, mut data) = pick(cname, dice);
         return match data.pop() {
@@ -180,11 +184,13 @@ fn referral(zone: &Zone, name: &Name, kind: RecordType, dice: &mut dyn RngCore) 
         let set = zone.nodes.get(&n)?.get(&Kind::NS)?;
         Some((n, set))
     })?;
+    // The DS record of a delegated zone is in the parent, above the cut (RFC 4035 section 3.1.4.1).
     if kind == RecordType::DS && cut == *name {
         return None;
     }
     let (ttl, data) = pick(ns, dice);
     let mut glue = Vec::new();
+    // Glue is given only for name servers inside of this zone: others are not its data.
     for host in data.iter().filter_map(|d| d.as_ns()).filter(|host| zone.apex.zone_of(host)) {
         let Some(node) = zone.nodes.get(&host.0) else { continue };
         for kind in [Kind::A, Kind::AAAA] {

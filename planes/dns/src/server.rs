@@ -123,6 +123,7 @@ pub(crate) fn start(
 }
 
 async fn udp_loop(subject: Subject, socket: Arc<UdpSocket>) {
+    // As large as any UDP packet: a shorter buffer would cut questions silently.
     let mut buffer = vec![0; usize::from(u16::MAX)];
     let mut rate = Rate::new();
     let mut waiting = JoinSet::new();
@@ -136,7 +137,9 @@ async fn udp_loop(subject: Subject, socket: Arc<UdpSocket>) {
                 continue;
             }
         };
+        // Reaps finished tasks, or the set would grow with every forwarded question.
         while waiting.try_join_next().is_some() {}
+        // Before anything is decoded: packets above the rate must cost as little as possible, and get no answer.
         if !rate.allows(client.ip(), subject.shared.queries_per_second(&subject.view)) {
             count(&subject.counters.limited);
             continue;
@@ -150,6 +153,7 @@ async fn udp_loop(subject: Subject, socket: Arc<UdpSocket>) {
             Begun::Refused(bytes) => send(&socket, &bytes, client).await,
             Begun::Forward(question, reply) => {
                 let (subject, socket) = (subject.clone(), socket.clone());
+                // On a task of its own, so that a slow upstream delays only the questions that need it.
                 waiting.spawn(async move {
                     let reply = subject.forward(&question, reply).await;
                     send(&socket, &question.answer(&reply, question.udp_bytes()), client).await;
@@ -250,6 +254,7 @@ impl Subject {
         let (Some(name), Some(upstream)) = (reply.forward.take(), self.shared.upstream(&self.view)) else {
             return reply;
         };
+        // Never waits: with a dead upstream the questions would pile up behind each other.
         let Ok(_permit) = self.forwards.try_acquire() else {
             count(&self.counters.upstream_failed);
             return reply;

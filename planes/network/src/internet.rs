@@ -79,6 +79,7 @@ impl Internet {
         let routed = self.routed().await?;
         let links = self.netlink.links().await?;
         for address in spec.service_addresses.iter().chain(spec.hosts.iter().map(|h| &h.address)) {
+            // A host's own link carries its address as the name; any other route to it belongs to a network.
             let own = links.get(&address.to_string()).map(|l| l.index);
             if routed.get(address).is_some_and(|link| Some(*link) != own) {
                 return Err(PlaneError::asked(format!(
@@ -110,6 +111,7 @@ impl Internet {
                 None => None,
             };
             let desired = spec.hosts.iter().find(|h| h.name == name);
+            // A host with the right address is kept, with the processes inside; any other is removed and created again.
             if desired.is_some_and(|h| found.as_ref().is_some_and(|(address, _)| *address == h.address)) {
                 current.insert(name);
                 continue;
@@ -193,6 +195,7 @@ impl Internet {
     ) -> Result<(), PlaneError> {
         let routed = self.routed().await?;
         let services = self.service_addresses().await?;
+        // All addresses are checked before any route changes, so that a refused request changes nothing.
         for address in addresses {
             if services.contains(address) || routed.get(address).is_some_and(|other| *other != link) {
                 return Err(PlaneError::asked(format!(

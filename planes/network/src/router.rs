@@ -85,6 +85,7 @@ impl Router {
                 ("ipv4/conf/default/proxy_arp", "1"),
             ])?;
             namespace.set_if_there("ipv6/conf/default/disable_ipv6", "1")?;
+            // Pinned last: a crash before leaves no namespace, so a pinned router always has these settings.
             netlink.up(LOOPBACK).await?;
             namespace.pin()?;
         }
@@ -121,9 +122,11 @@ impl Router {
 
     pub(crate) async fn apply(&mut self, spec: &VpcSpec, internet: &Internet) -> Result<Applied, PlaneError> {
         let mut applied = Applied::default();
+        // Reconcilers apply often; an equal spec costs no call of the kernel.
         if self.spec.as_ref() == Some(spec) {
             return Ok(applied);
         }
+        // First, so that an address of a removed interface is free for a new one.
         self.remove_interfaces(spec, &mut applied).await?;
         // Rules refer to interfaces by name and can exist before them: a new link is never unprotected, not even for a moment.
         let restricts = self.apply_firewall(spec, &mut applied).await?;
@@ -132,8 +135,10 @@ impl Router {
         for interface in &spec.interfaces {
             self.apply_interface(spec, interface, &mut applied).await?;
         }
+        // After the interfaces and uplinks, since routes refer to their links.
         self.apply_routes(spec, &mut applied).await?;
         self.apply_public(spec, internet).await?;
+        // Established flows bypass the rules, so removed permissions are enforced here.
         if restricts {
             applied.flows_cut = flows::cut_revoked(&self.namespace, spec).await?;
         }
@@ -161,6 +166,8 @@ impl Router {
             desired.get(name.as_str()).is_some_and(|i| {
                 let desired = Settings::of(spec, i);
                 let same = |s: Settings| desired.is_some_and(|t| Settings { forwards: s.forwards, ..t } == s);
+                // Only `forwards` can be changed in place; any other difference replaces the interface. Settings that are not
+                // known after a restart do not count as different: a restart must not interrupt traffic.
                 i.address == existing.address && existing.settings.is_none_or(same)
             })
         };
@@ -169,6 +176,7 @@ impl Router {
         for name in gone {
             if let Some(existing) = self.interfaces.remove(&name) {
                 self.netlink.delete_link(existing.link).await?;
+                // The kernel deleted the routes together with the link.
                 self.routes.retain(|r| r.link() != Some(existing.link));
             }
             Namespace::unpin(&self.interface_dir().join(&name))?;
@@ -200,6 +208,7 @@ impl Router {
             self.netlink.delete_address(LOOPBACK, *gone).await?;
         }
         for new in desired.difference(&self.addresses) {
+            // On the loopback device, so that the router answers at these addresses on every link.
             self.netlink.add_address(LOOPBACK, *new, 32).await?;
         }
         self.addresses = desired;
@@ -303,10 +312,12 @@ impl Router {
     async fn apply_routes(&mut self, spec: &VpcSpec, applied: &mut Applied) -> Result<(), PlaneError> {
         let desired = self.routes_of(spec);
         let keys: BTreeSet<_> = desired.iter().map(KernelRoute::key).collect();
+        // New routes before old ones are deleted: a changed route is replaced without a gap.
         for new in desired.difference(&self.routes) {
             self.netlink.put_route(new).await?;
             applied.routes += 1;
         }
+        // A route whose key is desired was already replaced above; deleting it would delete its successor.
         for gone in self.routes.difference(&desired).filter(|r| !keys.contains(&r.key())) {
             self.netlink.delete_route(gone).await?;
             applied.routes += 1;
@@ -357,6 +368,7 @@ impl Router {
 
     async fn apply_public(&mut self, spec: &VpcSpec, internet: &Internet) -> Result<(), PlaneError> {
         let desired: BTreeSet<Ipv4Addr> = spec.interfaces.iter().filter_map(|i| i.public_address).collect();
+        // Without an uplink there is nothing to route: the packets of the network cannot leave.
         if let (Some(uplink), true) = (self.uplinks.internet, self.public.as_ref() != Some(&desired)) {
             internet.route_public(uplink.there, &desired).await?;
             self.public = Some(desired);

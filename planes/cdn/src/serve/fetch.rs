@@ -56,6 +56,7 @@ pub(super) enum Fetched {
 impl Fetch<'_> {
     /// Passes the request through: the answer is neither stored nor shared.
     pub(super) async fn alone(&self, body: Body) -> (Response<Body>, Word) {
+        // The answer goes to this viewer only, so the viewer's own conditions can be evaluated by the origin.
         let conditions = [header::RANGE, header::IF_RANGE, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE];
         let mut more = HeaderMap::new();
         for name in conditions {
@@ -83,10 +84,12 @@ impl Fetch<'_> {
     /// Fetches for all requests with the same key. `known` is a stored entry that is no longer fresh.
     pub(super) async fn lead(&self, leader: Leader, known: Option<Arc<Entry>>) -> Fetched {
         let edge = &self.exchange.edge;
+        // The request is for the whole object with the cache's own validators, not with those of one viewer.
         let validators = known.as_ref().map(|k| validators(&k.headers)).unwrap_or_default();
         let result = self.send(origin::empty(), validators).await;
         let now = edge.clock.now();
         let failed = result.as_ref().map_or(true, |answer| answer.status().is_server_error());
+        // A stale answer is better than an error (RFC 5861, 4), unless the origin forbids it.
         if let Some(known) = known.as_ref().filter(|k| failed && k.may_stand_in(now)) {
             leader.ready(known);
             return Fetched::Kept(known.clone(), Word::Hit);
@@ -110,6 +113,7 @@ impl Fetch<'_> {
             .get(header::CONTENT_LENGTH)
             .and_then(|v| v.to_str().ok())
             .and_then(|v| v.parse().ok());
+        // Too large to store: streamed to this viewer, and every other request fetches its own.
         if length.is_some_and(|l| l > edge.store.largest()) {
             leader.alone();
             return Fetched::Passed(Box::new(self.pass(answer)));
@@ -117,8 +121,10 @@ impl Fetch<'_> {
         let (mut head, body) = answer.into_parts();
         strip(&mut head.headers);
         let gzip = if self.takes_gzip { Gzip::for_answer(status, &mut head.headers) } else { None };
+        // Compression changes the length, so it can be compared only for bodies that are stored as received.
         let expected = length.filter(|_| gzip.is_none());
         let entry = Entry::new(status, head.headers, Blob::new(), now, lifetime);
+        // From here on followers read the body while it arrives.
         leader.ready(&entry);
         let limit = Duration::from_millis(self.origin.read_timeout_ms);
         let (edge, kept) = (edge.clone(), entry.clone());
@@ -147,6 +153,7 @@ impl Fetch<'_> {
         strip(&mut update);
         headers.remove(header::AGE);
         for name in update.keys() {
+            // These describe the stored bytes, which may be compressed; the 304 is about the origin's.
             if ![header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::CONTENT_RANGE, header::ETAG]
                 .contains(name)
             {
@@ -160,6 +167,7 @@ impl Fetch<'_> {
         let entry =
             Entry::new(known.status, headers, known.blob.clone(), edge.clock.now(), lifetime.unwrap_or(0));
         leader.ready(&entry);
+        // The new headers may forbid storing; the waiting requests still get this answer.
         if lifetime.is_some() {
             leader.land(&edge.store, entry.clone());
             edge.store.settle().await;
@@ -196,6 +204,7 @@ impl Fetch<'_> {
         head.version = Version::HTTP_11;
         head.extensions.clear();
         let body = match self.viewer.method {
+            // An answer to HEAD keeps its Content-Length, but has no body to wait for.
             Method::HEAD => full(""),
             _ => origin::pass(body, Duration::from_millis(self.origin.read_timeout_ms)),
         };
@@ -241,6 +250,7 @@ impl Fetch<'_> {
         if let Ok(name) = HeaderName::try_from(&identity.id_header) {
             set.push((name, exchange.id.clone()));
         }
+        // Last, so that the origin's configured headers override those of the viewer and of the edge.
         for (name, value) in &self.origin.headers {
             set.push((HeaderName::try_from(name).map_err(|_| Failure::Bad)?, value.clone()));
         }
