@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-/// A parsed ARN. The resource part is kept whole: its inner form differs by service.
+/// A parsed ARN. The resource part is kept whole: its format differs by service.
 ///
 /// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html>
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,12 +27,12 @@ impl Arn {
         }
     }
 
-    /// What stands after the first `/` or `:` of the resource: `cluster/shop` gives `shop`.
+    /// The part after the first `/` or `:` of the resource: `cluster/shop` gives `shop`.
     pub fn resource_id(&self) -> &str {
         self.resource.split_once(['/', ':']).map_or(self.resource.as_str(), |(_, id)| id)
     }
 
-    /// What stands before the first `/` or `:` of the resource: `cluster/shop` gives `cluster`.
+    /// The part before the first `/` or `:` of the resource: `cluster/shop` gives `cluster`.
     pub fn resource_type(&self) -> &str {
         self.resource.split_once(['/', ':']).map_or("", |(kind, _)| kind)
     }
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_none() {
+    fn refuses_text_that_is_not_an_arn() {
         for text in ["", "arn:aws:s3", "arn:aws:s3:::", "urn:aws:s3:::x"] {
             assert!(text.parse::<Arn>().is_err(), "{text}");
         }

@@ -1,4 +1,4 @@
-//! `choice!`: an AWS enumeration as a Rust enum, with its words.
+//! `choice!`: an AWS enumeration as a Rust enum, with AWS's spellings.
 
 /// Declares an enum whose variants have AWS's spelling; gives `ALL`, `as_str`, `FromStr`, `Display`, serde
 /// and [`Wire`](crate::Wire), all by that spelling.
@@ -65,9 +65,9 @@ macro_rules! choice {
 #[doc(hidden)]
 pub use serde;
 
-/// A word that is not one of an enumeration's.
+/// A value that is not in an enumeration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{word}' is not a {what}; known are {}", known.join(", "))]
+#[error("'{word}' is not a {what}; expected one of {}", known.join(", "))]
 pub struct UnknownWord {
     pub word: String,
     pub what: &'static str,

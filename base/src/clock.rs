@@ -1,4 +1,4 @@
-//! Time: asked of a [`Clock`], so that a simulation can turn it by hand.
+//! Time comes from a [`Clock`], so that a simulation can control it.
 
 use serde::{Deserialize, Serialize};
 use std::sync::{
@@ -59,7 +59,7 @@ impl Timestamp {
 }
 
 impl crate::Wire for Timestamp {
-    /// Seconds, as a number: the wire layer gives each protocol its own form.
+    /// Seconds as a number; the wire layer converts them to each protocol's format.
     fn read(value: &serde_json::Value) -> Result<Timestamp, crate::wire::ReadError> {
         let secs = value.as_f64().ok_or_else(|| crate::wire::ReadError::kind("a timestamp", value))?;
         Ok(Timestamp((secs * 1000.0).round() as i64))
@@ -69,7 +69,7 @@ impl crate::Wire for Timestamp {
     }
 }
 
-/// Where the time comes from: the machine, or a test's hand.
+/// The source of the time: the machine, or a test.
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
 
@@ -77,7 +77,7 @@ pub struct Clock(Source);
 enum Source {
     Machine,
     Hand(Arc<AtomicI64>),
-    Told(Arc<dyn Fn() -> Timestamp + Send + Sync>),
+    Function(Arc<dyn Fn() -> Timestamp + Send + Sync>),
 }
 
 impl std::fmt::Debug for Source {
@@ -85,7 +85,7 @@ impl std::fmt::Debug for Source {
         f.write_str(match self {
             Source::Machine => "machine",
             Source::Hand(_) => "hand",
-            Source::Told(_) => "told",
+            Source::Function(_) => "function",
         })
     }
 }
@@ -95,21 +95,21 @@ impl Clock {
         Clock(Source::Machine)
     }
 
-    /// A clock that stands still until [`Clock::advance_ms`].
+    /// A clock that only [`Clock::advance_ms`] moves.
     pub fn by_hand(start: Timestamp) -> Clock {
         Clock(Source::Hand(Arc::new(AtomicI64::new(start.0))))
     }
 
-    /// A clock that says what it is told, for a simulation whose runtime keeps a time of its own.
+    /// A clock that calls `now`, for a simulation whose runtime keeps its own time.
     pub fn told_by(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Clock {
-        Clock(Source::Told(Arc::new(now)))
+        Clock(Source::Function(Arc::new(now)))
     }
 
     #[allow(clippy::disallowed_methods)] // the one place that asks the machine
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::Hand(at) => Timestamp(at.load(Ordering::SeqCst)),
-            Source::Told(now) => now(),
+            Source::Function(now) => now(),
             Source::Machine => {
                 let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
                 Timestamp(since.map(|d| d.as_millis() as i64).unwrap_or(0))
@@ -117,7 +117,7 @@ impl Clock {
         }
     }
 
-    /// Turns a clock made with [`Clock::by_hand`]; no other can be turned.
+    /// Advances a clock made with [`Clock::by_hand`]; has no effect on any other.
     pub fn advance_ms(&self, ms: i64) {
         if let Source::Hand(at) = &self.0 {
             at.fetch_add(ms, Ordering::SeqCst);

@@ -1,39 +1,39 @@
-//! Two errors cross crate borders: [`AwsError`], what a client reads, and [`PlaneError`], what a data plane
-//! says of its work.
+//! Two errors cross crate borders: [`AwsError`], which a client reads, and [`PlaneError`], which a data plane
+//! returns.
 
 use serde_json::Value;
 use std::fmt;
 
-/// What kind of failure an [`AwsError`] is. Code decides by it; the code and the message are for the client.
+/// The kind of failure of an [`AwsError`]. Code matches on the kind; the code and the message are for the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
     /// The object of the request does not exist.
     NotFound,
     AlreadyExists,
-    /// Another object uses it, or its own state forbids this now. It can succeed later without a change of the request.
+    /// Another object uses it, or its own state forbids this now. The same request can succeed later.
     InUse,
     /// The request itself must change.
     Invalid,
-    /// Who asks may not, or is not known.
+    /// The caller is unknown or not authorized.
     Denied,
     /// A quota is reached.
     LimitExceeded,
-    /// The same request can succeed a little later.
+    /// The same request can succeed after a short wait.
     Throttled,
-    /// AWS has it and Escale does not.
+    /// AWS supports it and Escale does not.
     NotSupported,
-    /// A fault of Escale's own.
+    /// A bug in Escale.
     Internal,
 }
 
-/// An error as AWS words it. Services build it from their own error enum (`error.rs`), nowhere else.
+/// An error in AWS's format. Services build it from their own error enum (`error.rs`), nowhere else.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct AwsError {
     pub kind: ErrorKind,
-    /// The code as on the wire, for example `InvalidVpcID.NotFound`.
+    /// The error code on the wire, for example `InvalidVpcID.NotFound`.
     pub code: String,
-    /// What the caller reads: names the thing, the place and the way out.
+    /// The text for the caller: what failed, on which object, why, and what to do next.
     pub message: String,
     pub status: u16,
     /// Further members of the modelled error shape.
@@ -45,7 +45,7 @@ impl AwsError {
         AwsError { kind, code: code.into(), message: message.into(), status, extra: Vec::new() }
     }
 
-    /// An operation, parameter or value that AWS has and Escale does not enact. Always names it.
+    /// For an operation, parameter or value that AWS supports and Escale does not. Always names it.
     pub fn not_supported(what: impl fmt::Display) -> AwsError {
         AwsError::new(
             ErrorKind::NotSupported,
@@ -55,7 +55,7 @@ impl AwsError {
         )
     }
 
-    /// A fault of Escale's own. The detail goes to the log, never to the caller.
+    /// For a bug in Escale. The detail goes to the log, never to the caller.
     pub fn internal() -> AwsError {
         AwsError::new(
             ErrorKind::Internal,
@@ -65,7 +65,7 @@ impl AwsError {
         )
     }
 
-    /// The machine lacks something for a while, as space on its disk. Says what, for here the caller can help.
+    /// The machine temporarily lacks something, such as disk space. The message names it, since the caller can help.
     pub fn unavailable(why: impl Into<String>) -> AwsError {
         AwsError::new(ErrorKind::Throttled, "ServiceUnavailable", 503, why)
     }
@@ -74,7 +74,7 @@ impl AwsError {
         self.kind == ErrorKind::NotFound
     }
 
-    /// A further member of the error's shape.
+    /// An additional member of the error's shape.
     pub fn member(&self, name: &str) -> Option<&Value> {
         self.extra.iter().find(|(n, _)| n == name).map(|(_, v)| v)
     }
@@ -85,25 +85,25 @@ impl AwsError {
     }
 }
 
-/// Whose fault a failed step is; decides who is told.
+/// Whose fault a failed step is; decides who gets to see the error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// What was asked cannot be done: an image that does not exist, a CIDR that overlaps.
+    /// The request cannot be fulfilled: its image does not exist, its CIDRs overlap.
     Asked,
     /// The machine lacks something: a program, a privilege, disk space.
     Machine,
-    /// The plane itself is wrong: a bug.
+    /// A bug in the plane itself.
     Plane,
 }
 
-/// What a data plane says when a step did not come about.
+/// The error of a data plane's step.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}{}", detail.as_ref().map(|d| format!(": {d}")).unwrap_or_default())]
 pub struct PlaneError {
     pub fault: Fault,
-    /// Whether the same step can succeed later without anybody changing anything.
+    /// Whether the same step can succeed later without any change by a person.
     pub retry: bool,
-    /// One sentence that names the thing, the place and the way out.
+    /// One sentence that names the object, the reason and the fix.
     pub what: String,
     pub detail: Option<String>,
     #[source]
@@ -136,7 +136,7 @@ impl PlaneError {
     }
 }
 
-/// `io_call().plane("write the bundle of {id}")?`: gives an error of the world its place.
+/// `io_call().plane("write the bundle of {id}")?`: adds to an error of the operating system what was being done.
 pub trait Context<T> {
     fn machine(self, what: impl FnOnce() -> String) -> Result<T, PlaneError>;
     fn plane(self, what: impl FnOnce() -> String) -> Result<T, PlaneError>;
@@ -160,7 +160,7 @@ pub fn found<T>(result: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
     }
 }
 
-/// For deletions: an object that does not exist has been deleted before.
+/// For deletions: an object that does not exist was deleted before.
 pub fn already_gone<T>(result: Result<T, AwsError>) -> Result<(), AwsError> {
     found(result).map(|_| ())
 }

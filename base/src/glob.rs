@@ -1,16 +1,16 @@
-//! Wildcards in text: `*` stands for any run of characters, also none, `?` for exactly one.
+//! Wildcards in text: `*` matches any run of characters, including none, `?` matches exactly one.
 //!
-//! Whose pattern it is decides the rest ([`Glob`]): what one character is, whether case counts, whether a backslash
-//! takes the meaning away. Patterns of files are none of these: there `*` ends at a slash.
+//! The rest depends on where the pattern is from ([`Glob`]): what counts as one character, whether case matters, whether a
+//! backslash escapes. File name patterns are out of scope: there `*` ends at a slash.
 
 /// The rules of one kind of pattern.
 #[derive(Clone, Copy, Debug)]
 pub struct Glob {
-    /// What `?` stands for.
+    /// What `?` matches.
     pub one: One,
-    /// Letters of ASCII fit each other in both cases.
+    /// ASCII letters match in both cases.
     pub ignore_case: bool,
-    /// After a backslash, a character stands for itself; at the end the backslash does.
+    /// A backslash makes the next character literal; a final backslash is literal itself.
     pub escape: bool,
 }
 
@@ -21,7 +21,7 @@ pub enum One {
 }
 
 impl Glob {
-    /// Whether the whole of `text` fits `pattern`.
+    /// Whether the whole of `text` matches `pattern`.
     pub fn matches(self, pattern: &str, text: &str) -> bool {
         let Glob { ignore_case, escape, .. } = self;
         match self.one {
@@ -45,16 +45,16 @@ pub enum Piece<T> {
     Any,
 }
 
-/// Whether the whole of `text` fits a pattern that its owner has read. Nothing is allocated, and only the last `*` is
-/// taken back: an earlier one that took the shortest run leaves the later ones every choice they could need. At
-/// worst it costs pattern × text, never more.
+/// Whether the whole of `text` matches a pattern that the caller has parsed. It allocates nothing and backtracks to the last
+/// `*` only: an earlier one that took the shortest run leaves the later ones every choice they could need. The worst
+/// case costs pattern × text steps.
 pub fn fits<T: Copy>(
     pattern: impl Iterator<Item = Piece<T>> + Clone,
     text: impl Iterator<Item = T> + Clone,
     same: impl Fn(T, T) -> bool,
 ) -> bool {
     let (mut pattern, mut text) = (pattern, text);
-    // The pattern behind the last star, and the text that the star has not taken.
+    // The pattern after the last star, and the text that the star has not taken.
     let mut star = None;
     loop {
         let rest = text.clone();
@@ -66,7 +66,7 @@ pub fn fits<T: Copy>(
             }
             (Some(Piece::One), Some(_)) => {}
             (Some(Piece::Just(wanted)), Some(found)) if same(wanted, found) => {}
-            // To take more from a text that is too short would not make it longer.
+            // Backtracking would only shorten a text that is too short already.
             (Some(_), None) => return false,
             (_, Some(_)) => {
                 let Some((behind, left)) = &mut star else { return false };
@@ -77,7 +77,7 @@ pub fn fits<T: Copy>(
     }
 }
 
-/// A pattern as its pieces, read on the way.
+/// Parses a pattern into its pieces lazily.
 #[derive(Clone)]
 struct Pieces<I> {
     units: I,
@@ -107,7 +107,7 @@ mod tests {
     const PLAIN: Glob = Glob { one: One::Character, ignore_case: false, escape: false };
 
     #[test]
-    fn table() {
+    fn matches_by_rule() {
         let bytes = Glob { one: One::Byte, ..PLAIN };
         let any_case = Glob { ignore_case: true, ..PLAIN };
         let escaped = Glob { escape: true, ..PLAIN };
@@ -145,12 +145,12 @@ mod tests {
     }
 
     #[test]
-    fn many_stars_do_not_explode() {
+    fn cost_stays_bounded_with_many_stars() {
         let (text, stars) = ("a".repeat(2000), "a*".repeat(200));
         let looks = std::cell::Cell::new(0_usize);
         let same = |a, b| {
             looks.set(looks.get() + 1);
-            // Trying every way to split the text, nobody would live to see the end.
+            // An implementation that tries every split of the text would not end in a lifetime.
             assert!(looks.get() <= stars.len() * text.len());
             a == b
         };

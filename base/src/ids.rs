@@ -1,4 +1,4 @@
-//! Ids: every kind has its own type, so that a subnet's is never taken for a VPC's.
+//! Ids: every kind has its own type, so that a subnet's id cannot be used as a VPC's.
 
 use rand::{RngCore, SeedableRng, rngs::StdRng};
 use std::cell::RefCell;
@@ -8,14 +8,14 @@ thread_local! {
     static SEEDED: RefCell<Option<StdRng>> = const { RefCell::new(None) };
 }
 
-/// Where all ids, names and passwords that are made up come from: the machine's randomness, unless this thread was
+/// The source of all generated ids, names and passwords: the machine's randomness, unless this thread was
 /// [seeded](seed).
 pub fn rng() -> impl RngCore {
     Random
 }
 
-/// From now on this thread makes up the same as every other one with this seed: for a simulation that can be repeated. Real
-/// secrets would be foretold: `cargo xtask tidy` sees to it that only `tests/` calls it.
+/// Makes this thread generate the same values as any other thread with this seed, for repeatable simulations. It would make
+/// real secrets predictable: `cargo xtask tidy` checks that only `tests/` calls it.
 pub fn seed(seed: u64) {
     SEEDED.with(|s| *s.borrow_mut() = Some(StdRng::seed_from_u64(seed)));
 }

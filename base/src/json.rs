@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
-/// Reads a document as `serde_json` does, but refuses an object that has the same key twice.
+/// Parses a document as `serde_json` does, but refuses an object that has the same key twice.
 pub fn with_unique_keys(text: &str) -> Result<Value, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = Unique.deserialize(&mut reader)?;

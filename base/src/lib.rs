@@ -1,9 +1,9 @@
-//! Words that everybody uses: names ([`arn`], [`ids`]), [`tags`], [`paging`], [`glob`]s, [`json`] without duplicate keys, errors
-//! ([`error`]), time ([`clock`]), [`secret`]s, [`limits`], the views of a request's [`path`], how a missing program is installed
-//! ([`packages`]), and how a value looks on the wire ([`wire`]).
+//! Types shared by all crates: names ([`arn`], [`ids`]), [`tags`], [`paging`], [`glob`]s, [`json`] without duplicate keys, errors
+//! ([`error`]), time ([`clock`]), [`secret`]s, [`limits`], the views of a request's [`path`], how to install a missing program
+//! ([`packages`]), and the wire format of a value ([`wire`]).
 //!
-//! This crate does no I/O, except that [`packages`] reads `/etc/os-release`, and knows no service. Start at [`error`] if you write a plane, at [`wire`] if
-//! you write an operation.
+//! This crate does no I/O, except that [`packages`] reads `/etc/os-release`, and knows no service. Start at [`error`] if you
+//! write a plane, at [`wire`] if you write an operation.
 
 pub mod arn;
 pub mod choice;

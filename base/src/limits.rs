@@ -1,4 +1,4 @@
-//! Every bound of a queue, cache, retry or body, with its reason. AWS's own quotas are named as such.
+//! The bounds of every queue, cache, retry and body, with their reasons. AWS's own quotas are named as such.
 
 /// Largest request body of an operation that is not a byte stream. AWS's largest is CloudFormation's and
 /// IAM's, far below; this bounds what one client can make the daemon hold.
@@ -15,27 +15,27 @@ pub const BACKOFF_MAX_MS: u64 = 5_000;
 /// First pause after a failed step, in milliseconds; doubled at each failure.
 pub const BACKOFF_MIN_MS: u64 = 50;
 
-/// Answers a page when the client names no number. Most of AWS's describe calls say 100 or 1,000.
+/// Items per page when the client gives no number. Most of AWS's describe calls return 100 or 1,000.
 pub const PAGE_DEFAULT: usize = 100;
 
-/// Signing keys kept by who verifies signatures. Each is 64 bytes and saves four HMACs a request; one is made per
-/// secret, day, region and service, so a full cache means a day has passed and it is emptied.
+/// Signing keys cached by a signature verifier. Each is 64 bytes and saves four HMACs per request; one exists per
+/// secret, day, region and service. A full cache therefore means that a day has passed, and it is emptied.
 pub const SIGNING_KEYS: usize = 4096;
 
 /// Longest chunk header, and longest trailer, of a body in `aws-chunked` framing. Real ones have some 100 bytes.
 pub const CHUNK_LINE_BYTES: usize = 4096;
-/// Connections that one loopback forwarder carries at a time: enough for any load test from one machine, and
-/// bounds the descriptors that a leaking client can take (two each).
+/// Connections that one loopback forwarder carries at a time: enough for any load test from one machine, and a
+/// bound on the file descriptors that a leaking client can take (two each).
 pub const FORWARDED_CONNECTIONS: usize = 4096;
-/// Largest request head that a connection forwarded by its host name may begin with, how long it may take to send
-/// it, and how long the far end may take to be reached, in milliseconds. Browsers send heads of some 2 KiB at once.
+/// Largest request head of a connection that is forwarded by its host name; the time for sending it, and for reaching
+/// the other end, in milliseconds. Browsers send heads of some 2 KiB at once.
 pub const FORWARDED_HEAD_BYTES: usize = 32 * 1024;
 pub const FORWARDED_HEAD_MS: u64 = 10_000;
 pub const FORWARDED_CONNECT_MS: u64 = 5_000;
-/// How long a task's start tries to reach the API from the task's interface, in milliseconds: the kernel's first try and those after
-/// one and after three seconds. Longer is AWS's way, and tells nothing more on one machine.
+/// How long a starting task tries to reach the API from its interface, in milliseconds: the kernel's first attempt and those
+/// after one and three seconds. AWS waits longer, which would give no more information on one machine.
 pub const TASK_ROAD_MS: u64 = 4_000;
-/// What one request may cost before its caller is known, and when it is decoded. AWS's clients stay far below.
+/// Limits on the cost of one request before its caller is known, and while it is decoded. AWS's clients stay far below.
 pub mod request {
     /// Bytes of a request's head. S3's own bound is 8 KiB of headers; presigned URLs and session tokens add to it.
     pub const HEAD_BYTES: usize = 64 * 1024;
@@ -43,34 +43,34 @@ pub mod request {
     pub const HEAD_MS: u64 = 60_000;
     /// Connections of one listener; more wait in the kernel's queue. Each may hold two descriptors and a head.
     pub const CONNECTIONS: usize = 1024;
-    /// Requests that one HTTP/2 connection may have under way, and what it may send ahead of who reads it, in bytes.
+    /// Concurrent requests of one HTTP/2 connection, and the bytes it may send ahead of the reader.
     pub const HTTP2_STREAMS: u32 = 64;
     pub const HTTP2_WINDOW_BYTES: u32 = 256 * 1024;
 
     /// Largest body of a request without a signature. The largest that AWS takes is STS's: a SAML assertion of
     /// 100,000 characters.
     pub const ANONYMOUS_BODY_BYTES: usize = 128 * 1024;
-    /// Bytes that all bodies of unsigned requests may hold at one time.
+    /// Bytes that all bodies of unsigned requests may occupy together.
     pub const ANONYMOUS_BODIES_BYTES: usize = 4 * 1024 * 1024;
     /// A body up to this is small: it is decoded where it is read, and has a budget of its own, so that a few large
     /// bodies never keep out the many small ones. A describe call has some 100 bytes.
     pub const SMALL_BODY_BYTES: usize = 64 * 1024;
-    /// Bytes that all small, and all larger, bodies of signed requests may hold at one time.
+    /// Bytes that all small bodies, and all larger bodies, of signed requests may occupy together.
     pub const SMALL_BODIES_BYTES: usize = 32 * 1024 * 1024;
     pub const LARGE_BODIES_BYTES: usize = 48 * 1024 * 1024;
-    /// How long a body waits for its share of the budget, in milliseconds: shorter than any client's patience.
+    /// How long a body waits for its share of the budget, in milliseconds: shorter than any client's timeout.
     pub const BUDGET_WAIT_MS: u64 = 2_000;
 
-    /// Longest pause within a body that is collected, in milliseconds; and the time that the whole may take: so many
-    /// milliseconds, and one more for each so many bytes. The network is this machine's own.
+    /// Longest pause within a body that is collected, in milliseconds; and the time for the whole body: a base in
+    /// milliseconds, plus one for each so many bytes. The network is this machine's own.
     pub const BODY_PAUSE_MS: u64 = 5_000;
     pub const BODY_MS: u64 = 10_000;
     pub const BODY_BYTES_PER_MS: u64 = 256;
-    /// Longest pause within a body that is streamed (an object, an image's layer): clients read slow disks.
+    /// Longest pause within a body that is streamed (an object, an image's layer): clients read from slow disks.
     pub const STREAM_PAUSE_MS: u64 = 60_000;
 
-    /// Of a body that was refused, so much is read away, for so long, at so many connections at a time: a client that
-    /// sends first and reads then would otherwise see a reset in place of the answer.
+    /// How much of a refused body is read and discarded, for how long, and at how many connections at a time. A client that
+    /// sends its whole body before it reads would otherwise see a connection reset instead of the answer.
     pub const DISCARDED_BYTES: usize = 1024 * 1024;
     pub const DISCARD_MS: u64 = 2_000;
     pub const DISCARDS: usize = 64;
@@ -81,48 +81,48 @@ pub mod request {
     pub const XML_ATTRIBUTES: usize = 16;
     /// Values of a JSON or CBOR body, however nested. CloudWatch's largest has 1,000 metrics of 150 values, twice.
     pub const VALUES: usize = 400_000;
-    /// Fields of a form, and the steps of all their dotted names, each a node of a tree.
+    /// Fields of a form, and the components of all their dotted names; each becomes a node of a tree.
     pub const FORM_FIELDS: usize = 20_000;
     pub const FORM_STEPS: usize = 50_000;
 }
 
-/// The dns plane's bounds.
+/// Bounds of the dns plane.
 pub mod dns {
-    /// Largest answer over UDP, in bytes, whatever the client offers: stays below any path's MTU, so that
-    /// an answer is never a fragment (DNS flag day 2020).
+    /// Largest answer over UDP, in bytes, whatever the client offers: smaller than any path's MTU, so that
+    /// an answer is never fragmented (DNS flag day 2020).
     pub const UDP_ANSWER_BYTES: usize = 1232;
-    /// Links of a CNAME chain that one answer follows. Longer ones are loops in all but name.
+    /// Links of a CNAME chain that one answer follows. A longer chain is as good as a loop.
     pub const CNAME_LINKS: usize = 16;
-    /// Values of a multivalue answer; what Route 53 documents.
+    /// Values of a multivalue answer, as documented by Route 53.
     pub const MULTIVALUE_ANSWERS: usize = 8;
     /// Packets a second that a VPC's resolver takes from one interface. AWS's own quota.
     pub const VPC_PACKETS_PER_SECOND: u32 = 1024;
-    /// Hosted zones, and record sets, that one page lists at most. What Route 53 documents.
+    /// Largest page of hosted zones and of record sets, as documented by Route 53.
     pub const ZONES_PAGE: usize = 100;
     pub const RECORD_SETS_PAGE: usize = 300;
     /// Records that one batch of changes may carry, an UPSERT's counted twice; and the characters of all their
     /// values. AWS's own quotas.
     pub const BATCH_RECORDS: usize = 1000;
     pub const BATCH_VALUE_CHARS: usize = 32_000;
-    /// How long GetChange knows a change: 30 days, in milliseconds. Bounds the table.
+    /// How long GetChange finds a change: 30 days, in milliseconds. Bounds the table.
     pub const CHANGES_KEPT_MS: i64 = 30 * 24 * 3_600_000;
-    /// Clients that share the rate table; two that fall on one slot share its budget. Bounds its memory.
+    /// Slots of the rate table; two clients that hash to one slot share its budget. Bounds its memory.
     pub const RATE_SLOTS: usize = 4096;
-    /// TCP connections that one server holds open. More wait in the listener's backlog.
+    /// TCP connections that one server keeps open. More wait in the listener's backlog.
     pub const TCP_CONNECTIONS: usize = 128;
-    /// A TCP connection without a whole question for this long is closed, in milliseconds (RFC 7766 asks for
+    /// A TCP connection without a complete query for this long is closed, in milliseconds (RFC 7766 asks for
     /// "a few seconds").
     pub const TCP_IDLE_MS: u64 = 5_000;
-    /// Questions that wait for the upstream at one time, per server. More are answered SERVFAIL at once.
+    /// Queries that wait for the upstream at one time, per server. Further queries are answered SERVFAIL at once.
     pub const FORWARDS: usize = 256;
-    /// How long one try at the upstream may take, in milliseconds; there are two, and stub resolvers wait five
+    /// How long one attempt at the upstream may take, in milliseconds; there are two, and stub resolvers wait five
     /// seconds by default.
     pub const UPSTREAM_TRY_MS: u64 = 1_800;
-    /// Links that one alias may take to its addresses, zones included.
+    /// Links that one alias may need to reach its addresses, across zones.
     pub const ALIAS_LINKS: usize = 16;
 }
 
-/// What a CloudFormation template may have. AWS's own quotas where it publishes one.
+/// Bounds of a CloudFormation template. AWS's own quotas where it publishes one.
 /// Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
 pub mod template {
     /// Passed in the request.
@@ -136,10 +136,10 @@ pub mod template {
     pub const PARAMETER_BYTES: usize = 4096;
     pub const LOGICAL_ID_CHARS: usize = 255;
     pub const DESCRIPTION_BYTES: usize = 1024;
-    /// Depth of nesting; ours, so that no template can exhaust the stack.
+    /// Nesting depth; Escale's own bound, so that no template can exhaust the stack.
     pub const DEPTH: usize = 100;
 }
 
-/// Longest that a client of this machine's own waits for a connection to it, in milliseconds. Loopback answers at once, yes or no;
+/// How long a client on this machine waits for a connection to it, in milliseconds. Loopback accepts or refuses at once;
 /// only a firewall that drops packets does not.
 pub const LOCAL_CONNECT_MS: u64 = 5_000;

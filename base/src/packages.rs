@@ -1,11 +1,11 @@
-//! How a missing program is installed on the machine at hand: every hint in an error message comes from [`install`].
+//! Installation hints for missing programs: every hint in an error message comes from [`install`].
 
 use std::sync::OnceLock;
 
-/// Where a system says which distribution it is. <https://www.freedesktop.org/software/systemd/man/latest/os-release.html>
+/// Files that name the distribution. <https://www.freedesktop.org/software/systemd/man/latest/os-release.html>
 const OS_RELEASE: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
 
-/// What Escale asks users to install.
+/// Programs that Escale may ask the user to install.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Package {
     Nftables,
@@ -13,15 +13,15 @@ pub enum Package {
     Crun,
     /// `modprobe`.
     Kmod,
-    /// The servers of a major version; `None`: whichever is the distribution's own.
+    /// The servers of a major version; `None` means the distribution's default.
     Postgres(Option<u32>),
-    /// Resolves `*.localhost` in programs that do not do so themselves.
+    /// Resolves `*.localhost` for programs that do not do so themselves.
     MyHostname,
     AwsCli,
     Buildah,
 }
 
-/// A package manager, by the command that installs.
+/// A package manager, named by its install command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Manager {
     Apt,
@@ -43,7 +43,7 @@ pub fn install(package: Package) -> String {
 
 fn hint(manager: Option<Manager>, package: Package) -> String {
     if package == Package::MyHostname && manager != Some(Manager::Apt) {
-        // Elsewhere it is part of systemd and only has to be switched on.
+        // Other distributions ship the module as a part of systemd; it only has to be enabled.
         return "add `myhostname` to the line `hosts:` of /etc/nsswitch.conf".to_owned();
     }
     let Some(manager) = manager else {
@@ -53,7 +53,7 @@ fn hint(manager: Option<Manager>, package: Package) -> String {
 }
 
 impl Manager {
-    /// From the text of `os-release`.
+    /// Parses the text of `os-release`.
     fn of(text: &str) -> Option<Manager> {
         let value = |key: &str| {
             let line = text.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix('='));

@@ -1,4 +1,4 @@
-//! Paging: one list, cut by a token that names where to go on.
+//! Paging: a list is cut by a token that names where to continue.
 
 use crate::{AwsError, ErrorKind};
 
@@ -6,12 +6,12 @@ use crate::{AwsError, ErrorKind};
 #[derive(Debug, PartialEq, Eq)]
 pub struct Page<T> {
     pub items: Vec<T>,
-    /// Hand it back to get the next page; `None` on the last one.
+    /// Pass it back to get the next page; `None` on the last one.
     pub next: Option<String>,
 }
 
-/// Cuts a page out of an ordered list. The token is the key of the last item given, so that rows which come
-/// or go between two calls neither repeat nor hide others.
+/// Cuts a page out of an ordered list. The token is the key of the last returned item, so rows that are
+/// added or deleted between two calls neither repeat nor hide others.
 pub fn page<T>(
     all: impl IntoIterator<Item = T>,
     key: impl Fn(&T) -> String,

@@ -1,5 +1,5 @@
 //! The path of an HTTP request in the three views that code may read. A percent-encoded path has many spellings, and
-//! access control fails where two parts of the program read two of them: each consumer takes one of these types.
+//! access control fails when two parts of the program interpret one differently: each consumer takes one of these types.
 //!
 //! | view | type | read by |
 //! | --- | --- | --- |
@@ -16,7 +16,7 @@ use percent_encoding::percent_decode_str;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RawPath<'a>(&'a str);
 
-/// The path that patterns are compared with. Two spellings of one path are equal here.
+/// The normalized path that patterns are matched against. Two spellings of one path are equal here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MatchPath(String);
 
@@ -45,7 +45,7 @@ impl<'a> RawPath<'a> {
     }
 
     /// RFC 3986, 6.2.2: unreserved characters decoded, the digits of other encodings in upper case, dot segments
-    /// removed. Repeated slashes stay; a percent sign that begins no encoding is one (`%25`).
+    /// removed. Repeated slashes stay; a percent sign that begins no valid encoding becomes `%25`.
     ///
     /// Load balancer rules are evaluated "only after URI normalization":
     /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html#path-conditions>
@@ -53,15 +53,15 @@ impl<'a> RawPath<'a> {
         MatchPath(without_dot_segments(&decode_unreserved(self.0)))
     }
 
-    /// As [`RawPath::normalized`], and repeated slashes are one. What CloudFront compares with the path patterns of
+    /// As [`RawPath::normalized`], with repeated slashes collapsed. CloudFront compares this with the path patterns of
     /// cache behaviours, while it sends the raw path to the origin:
     /// <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesCacheBehavior.html>
     pub fn collapsed(self) -> MatchPath {
         MatchPath(collapse(&self.normalized().0))
     }
 
-    /// Whether [`RawPath::collapsed`] depends on what is done first, as in `/a//../b`: `/a/b` for RFC 3986, `/b` for servers
-    /// that collapse slashes first. Access to such a path cannot be decided for both.
+    /// Whether [`RawPath::collapsed`] depends on the order of the two steps, as for `/a//../b`: `/a/b` by RFC 3986, `/b` for
+    /// servers that collapse slashes first. Access to such a path cannot be decided for both.
     pub fn has_two_readings(self) -> bool {
         let slashes_first = without_dot_segments(&collapse(&decode_unreserved(self.0)));
         collapse(&slashes_first) != self.collapsed().0
@@ -73,8 +73,8 @@ impl<'a> RawPath<'a> {
         path.split('/').map(decode_once).collect::<Result<_, _>>().map(Segments)
     }
 
-    /// Whether any reader of this path could climb out of a folder: a `.` or `..` between slashes or backslashes, however
-    /// they are encoded, also twice.
+    /// Whether any reader of this path could leave a folder through it: a `.` or `..` between slashes or backslashes, in any
+    /// encoding, including double encoding.
     pub fn may_climb(self) -> bool {
         let once: Vec<u8> = percent_decode_str(self.0).collect();
         let once = String::from_utf8_lossy(&once);
@@ -94,14 +94,14 @@ impl Segments {
         self.0.iter().map(String::as_str)
     }
 
-    /// The segments as slices, for pattern matching; `None` when one has a slash inside, which no name of this
-    /// kind may have.
+    /// The segments as slices, for pattern matching; `None` when a segment contains a slash, which these names
+    /// must not.
     pub fn plain(&self) -> Option<Vec<&str>> {
         self.0.iter().map(|s| (!s.contains('/')).then_some(s.as_str())).collect()
     }
 }
 
-/// Decodes percent-encoded text exactly once, or says why it cannot be.
+/// Decodes percent-encoded text exactly once; the error says why that failed.
 pub fn decode_once(text: &str) -> Result<String, BadEncoding> {
     let digits = |at: usize| text.as_bytes().get(at + 1..at + 3);
     let mut percents = text.bytes().enumerate().filter(|(_, b)| *b == b'%');
@@ -112,7 +112,7 @@ pub fn decode_once(text: &str) -> Result<String, BadEncoding> {
     decoded.map(|d| d.into_owned()).map_err(|_| BadEncoding::NotUtf8(text.to_owned()))
 }
 
-/// RFC 3986, 2.3 and 6.2.2.1 to 6.2.2.2. Bytes that no path may have as they are become encodings (RFC 3987, 3.1).
+/// RFC 3986, 2.3 and 6.2.2.1 to 6.2.2.2. Bytes that must not appear unencoded in a path are encoded (RFC 3987, 3.1).
 fn decode_unreserved(path: &str) -> String {
     use std::fmt::Write;
     let (bytes, mut out, mut at) = (path.as_bytes(), String::with_capacity(path.len()), 0);
@@ -149,7 +149,7 @@ fn collapse(path: &str) -> String {
 /// RFC 3986, 5.2.4.
 fn without_dot_segments(path: &str) -> String {
     if !path.starts_with('/') {
-        // `*` of `OPTIONS *`: no path at all.
+        // The `*` of `OPTIONS *` is not a path.
         return path.to_owned();
     }
     let mut kept: Vec<&str> = Vec::new();
@@ -177,7 +177,7 @@ mod tests {
     use expect_test::expect;
     use proptest::prelude::*;
 
-    /// RFC 3986's own examples first, then what attackers send.
+    /// RFC 3986's own examples first, then the spellings that attackers send.
     const CASES: [&str; 36] = [
         "/",
         "/a/b/c/./../../g",

@@ -11,7 +11,7 @@ impl<T> Secret<T> {
     pub fn new(value: T) -> Secret<T> {
         Secret(value)
     }
-    /// The value itself. Each call is a place to look at in a review.
+    /// The value itself. A review should check every call.
     pub fn reveal(&self) -> &T {
         &self.0
     }

@@ -16,7 +16,7 @@ impl Tag {
     }
 }
 
-/// Lays `new` over `tags`: a key that is there gets the new value.
+/// Merges `new` into `tags`: an existing key gets the new value.
 pub fn merge(tags: &mut Vec<Tag>, new: impl IntoIterator<Item = Tag>) {
     for tag in new {
         match tags.iter_mut().find(|t| t.key == tag.key) {

@@ -1,9 +1,9 @@
-//! How a Rust value looks between the wire layer and an operation.
+//! The representation of a Rust value between the wire layer and an operation.
 //!
-//! The wire layer turns bytes of any protocol into one [`Value`] tree whose keys are the model's member names;
-//! blobs are base64 text, timestamps are seconds. `#[derive(Wire)]` reads a struct out of that tree and
-//! writes it back: `vpc_id` is the member `VpcId`, or `vpcId` under `#[wire(camelCase)]`; a member with
-//! another spelling is named, `#[wire("DBName")]`.
+//! The wire layer decodes every protocol into one [`Value`] tree whose keys are the model's member names;
+//! blobs are base64 text, timestamps are seconds. `#[derive(Wire)]` reads a struct from that tree and
+//! writes it back: `vpc_id` is the member `VpcId`, or `vpcId` under `#[wire(camelCase)]`; another
+//! spelling is given explicitly, `#[wire("DBName")]`.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub use serde_json::{Map, Value};
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
     pub name: &'static str,
-    /// Whether anything may stand below: maps and untyped values.
+    /// Whether any members are allowed below: maps and untyped values.
     pub open: bool,
     /// The words of an enumeration; `None` for every other value. Those of the items for a list.
     pub choices: Option<&'static [&'static str]>,
@@ -30,13 +30,13 @@ pub trait Wire: Sized {
     /// The members of a struct; those of the item for a list; empty for a scalar or an untyped value.
     const FIELDS: &'static [Field] = &[];
 
-    /// Whether everything below may be there: an untyped value, checked by who reads it.
+    /// Whether any members are allowed below: an untyped value that its consumer checks.
     const OPEN: bool = false;
 
     /// The words that are read and written, where the type is an enumeration made by [`choice!`](crate::choice!).
     const CHOICES: Option<&'static [&'static str]> = None;
 
-    /// What an absent member reads as; `None` makes the member required.
+    /// The value of an absent member; `None` makes the member required.
     fn absent() -> Option<Self> {
         None
     }
@@ -47,7 +47,7 @@ pub trait Wire: Sized {
     }
 }
 
-/// A tree that does not have the form of the type: says where, from the root.
+/// The value does not have the form of the type; names the path from the root.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{what}", if path.is_empty() { String::new() } else { format!("{path}: ") })]
 pub struct ReadError {
@@ -82,7 +82,7 @@ impl ReadError {
     }
 }
 
-/// Reads the member `name` of a structure; what the derive calls for each field.
+/// Reads the member `name` of a structure; the derive calls it for each field.
 pub fn member<T: Wire>(object: &Map<String, Value>, name: &str) -> Result<T, ReadError> {
     match object.get(name) {
         None | Some(Value::Null) => T::absent().ok_or_else(|| ReadError::new("is required").below(name)),
@@ -90,7 +90,7 @@ pub fn member<T: Wire>(object: &Map<String, Value>, name: &str) -> Result<T, Rea
     }
 }
 
-/// Writes a member; what the derive calls for each field.
+/// Writes a member; the derive calls it for each field.
 pub fn put<T: Wire>(object: &mut Map<String, Value>, name: &str, value: &T) {
     if !value.is_absent() {
         object.insert(name.to_owned(), value.write());
@@ -111,10 +111,10 @@ impl Wire for String {
     }
 }
 
-/// A word that is fixed in the program: written only.
+/// A constant of the program: it can only be written.
 impl Wire for &'static str {
     fn read(_: &Value) -> Result<&'static str, ReadError> {
-        Err(ReadError::new("is a fixed word of an answer and cannot be read"))
+        Err(ReadError::new("is a constant of an answer and cannot be read"))
     }
     fn write(&self) -> Value {
         (*self).into()
@@ -168,7 +168,7 @@ impl Wire for std::net::Ipv4Addr {
     }
 }
 
-/// An untyped value: policy documents and the like, whose form their reader checks.
+/// An untyped value, such as a policy document; its consumer checks the form.
 impl Wire for Value {
     const OPEN: bool = true;
     fn read(value: &Value) -> Result<Value, ReadError> {
@@ -197,7 +197,7 @@ impl<T: Wire> Wire for Option<T> {
     }
 }
 
-/// An absent list reads as empty; an empty one is written, since AWS answers `[]`.
+/// An absent list reads as empty; an empty list is written, since AWS answers `[]`.
 impl<T: Wire> Wire for Vec<T> {
     const FIELDS: &'static [Field] = T::FIELDS;
     const OPEN: bool = T::OPEN;
@@ -253,7 +253,7 @@ impl Wire for () {
     }
 }
 
-/// Members of `value` that nobody reads, as paths (`TagSpecification[0].Foo`). Nothing may be accepted and ignored.
+/// Members of `value` that the type does not read, as paths (`TagSpecification[0].Foo`). Nothing may be accepted and ignored.
 pub fn unread<T: Wire>(value: &Value) -> Vec<String> {
     let mut found = Vec::new();
     if !T::OPEN {
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn says_where() {
+    fn error_names_the_path() {
         let bad = json!({"ImageId": "ami-1", "EBSOptimized": true, "Tags": [{"Key": "a"}]});
         assert_eq!(Launch::read(&bad).unwrap_err().to_string(), "Tags[0].Value: is required");
         let bad = json!({"ImageId": 3, "EBSOptimized": true});
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_what_nobody_reads() {
+    fn finds_members_that_are_not_read() {
         let tree = json!({"ImageId": "a", "EBSOptimized": true, "Nope": 1, "Tags": [{"Key": "a", "Value": "b", "Odd": 1}], "Labels": {"any": "x"}});
         assert_eq!(unread::<Launch>(&tree), ["Nope", "Tags[0].Odd"]);
     }

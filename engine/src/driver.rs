@@ -39,7 +39,7 @@ impl Engine {
         self.tasks.spawn(drive(driver));
     }
 
-    /// Runs a task that belongs to the engine's life: an observer that writes what a plane tells.
+    /// Runs a task for as long as the engine lives: an observer that records what a plane reports.
     pub fn run(&mut self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(task);
     }
@@ -50,7 +50,7 @@ struct Driver<R> {
     store: Store,
     clock: Clock,
     troubles: Troubles,
-    /// Things being worked on, each with the bell that tells its worker to look again.
+    /// Keys being worked on, each with the bell that wakes its worker to plan again.
     workers: Mutex<HashMap<String, Arc<Bell>>>,
 }
 
@@ -72,6 +72,7 @@ impl Bell {
 }
 
 async fn drive<R: Reconciler>(driver: Arc<Driver<R>>) {
+    // Subscribed before the first read, so that no change falls between the two.
     let mut subscription = driver.store.subscribe(R::WATCHES);
     let mut workers = JoinSet::new();
     let mut keys = driver.reconciler.all(&driver.store.read());
@@ -79,6 +80,7 @@ async fn drive<R: Reconciler>(driver: Arc<Driver<R>>) {
         for key in keys {
             driver.wake(key, &mut workers);
         }
+        // Reaps finished workers, or the set would grow with every key that ever changed.
         while workers.try_join_next().is_some() {}
         let changes = subscription.changed().await;
         let image = driver.store.read();
@@ -99,13 +101,14 @@ impl<R: Reconciler> Driver<R> {
         workers.spawn(async move { driver.work(&key, &bell).await });
     }
 
-    /// Takes steps for one thing until nothing is left to do and nobody rang.
+    /// Takes steps for one key until nothing is left to do and the bell has not rung.
     async fn work(&self, key: &str, bell: &Bell) {
         let mut failures = 0u32;
         loop {
+            // Cleared before the state is read: a change after this point rings again and is planned for.
             bell.take();
             let now = self.clock.now();
-            // A worker may wait for an hour, and whoever holds an image keeps all rows that it shows in memory.
+            // A worker may wait for an hour, and an image keeps every row of its commit in memory: it is dropped before the wait.
             let (plan, version) = {
                 let image = self.store.read();
                 (self.reconciler.plan(&image, key, now), image.version())
@@ -132,8 +135,9 @@ impl<R: Reconciler> Driver<R> {
                     let text = format!("{step:?}");
                     tracing::debug!(reconciler = R::NAME, key, step = text, "step");
                     match self.reconciler.act(key, step).await {
+                        // Something was written since the plan, by this step or another writer: planning again at once can make progress.
                         Ok(()) if self.store.read().version() != version => failures = 0,
-                        // A step that leaves no trace would be planned again at once, for ever.
+                        // A step that changes no row would be planned again at once, in an endless loop.
                         Ok(()) => {
                             failures = (failures + 1).min(16);
                             self.pause(bell, backoff_ms(failures, true)).await;
@@ -151,6 +155,7 @@ impl<R: Reconciler> Driver<R> {
 
     /// Retires the worker, unless the bell rang in between: then it has to look again.
     fn finish(&self, key: &str, bell: &Bell) -> bool {
+        // Under the lock that `wake` takes: it either finds this worker and rings, or starts a new one.
         let mut all = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         if bell.take() {
             return false;

@@ -1,11 +1,11 @@
-//! Makes wishes true.
+//! Drives the observed state towards the desired state.
 //!
-//! A [`Reconciler`] says, from the state alone, what the next step for one thing is ([`Reconciler::plan`], pure), and takes it
+//! A [`Reconciler`] computes the next step for one key from the state alone ([`Reconciler::plan`], pure) and takes it
 //! ([`Reconciler::act`], idempotent). The [`Engine`] wakes it when rows change, never runs two steps for the
-//! same thing at once, backs off when a step fails, and keeps [why](Trouble) something is not done yet.
+//! same key at once, backs off when a step fails, and records [why](Trouble) a key is not done yet.
 //!
-//! A wake-up carries no data and a plan chooses nothing at random, so that a crash between any two steps costs
-//! nothing but the repetition of one. Start at [`Reconciler`].
+//! A wake-up carries no data and a plan chooses nothing at random, so a crash between any two steps costs
+//! only the repetition of one step. Start at [`Reconciler`].
 
 mod driver;
 mod periodic;
@@ -19,7 +19,7 @@ use escale_base::{AwsError, PlaneError, Timestamp};
 use escale_store::{Change, Image};
 use std::{collections::BTreeSet, fmt::Debug, future::Future};
 
-/// Brings one kind of thing about.
+/// Reconciles one kind of object.
 pub trait Reconciler: Send + Sync + 'static {
     /// One idempotent step, with everything it needs.
     type Step: Debug + Send + 'static;
@@ -28,26 +28,26 @@ pub trait Reconciler: Send + Sync + 'static {
     /// The tables whose changes concern it.
     const WATCHES: &'static [&'static str];
 
-    /// The keys of the things that may need work because of `change`. Only looks: what it notes would be missing where nobody told of
-    /// the change.
+    /// The keys of the objects that may need work because of `change`. Must have no side effects: after a restart no change is
+    /// reported for rows that were written before, so whatever it noted would be missing.
     fn concerned(&self, image: &Image, change: &Change) -> BTreeSet<String>;
 
-    /// The keys of all things: asked once, at the start.
+    /// All keys. The engine asks once, at the start.
     fn all(&self, image: &Image) -> BTreeSet<String>;
 
-    /// What to do next for the thing `key`. Pure: same image, same answer.
+    /// The next step for the object `key`. Pure: the same image gives the same plan.
     fn plan(&self, image: &Image, key: &str, now: Timestamp) -> Plan<Self::Step>;
 
-    /// Does one step. May be cut off anywhere and repeated. No retries inside: the engine comes back.
+    /// Takes one step. It may be cut off anywhere and repeated. It never retries: the engine plans again after a failure.
     fn act(&self, key: &str, step: Self::Step) -> impl Future<Output = Result<(), StepError>> + Send;
 }
 
-/// What [`Reconciler::plan`] answers.
+/// The result of [`Reconciler::plan`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Plan<S> {
-    /// Wish and world agree.
+    /// Desired and observed state agree.
     Done,
-    /// Nothing to do until a row changes or the time comes; says what is being waited for.
+    /// Nothing to do until a row changes or the time comes; names what it waits for.
     Wait {
         why: String,
         until: Option<Timestamp>,
@@ -65,7 +65,7 @@ impl<S> Plan<S> {
     }
 }
 
-/// Why a step did not come about. The engine tries again either way, since the state may change; `retry: false` only starts
+/// Why a step failed. The engine tries again either way, since the state may change; with `retry: false` it starts
 /// with the longest pause.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]

@@ -1,9 +1,9 @@
-//! Work that has to be done now and then, and sooner when what it looks at has changed.
+//! Periodic work that runs earlier when its input rows have changed.
 
 use escale_base::Timestamp;
 use std::sync::{Mutex, PoisonError};
 
-/// When such work was last done, and what it had looked at: rows, as `L` tells them. Lost with the daemon: then it is done again.
+/// When the work was last done, and on which rows, summarised as `L`. Lost with the daemon, which then does the work again.
 pub struct Periodic<L> {
     every_ms: i64,
     last: Mutex<Option<(Timestamp, L)>>,
@@ -14,7 +14,7 @@ impl<L: PartialEq> Periodic<L> {
         Periodic { every_ms, last: Mutex::default() }
     }
 
-    /// Until when there is nothing to do; `None` when the work is due.
+    /// The time before which there is nothing to do; `None` when the work is due.
     pub fn rests_until(&self, now: Timestamp, looks_at: &L) -> Option<Timestamp> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let (began, looked_at) = last.as_ref()?;
@@ -22,8 +22,8 @@ impl<L: PartialEq> Periodic<L> {
         (now < next && looked_at == looks_at).then_some(next)
     }
 
-    /// Notes work that came to its end. It `began` with these rows; what changed meanwhile makes it due again. Work that
-    /// failed, or was cut off, is not noted and thus still due.
+    /// Records completed work. It `began` at that time with these rows; a later change makes it due again. Work that
+    /// failed or was cut off is not recorded and is therefore still due.
     pub fn done(&self, began: Timestamp, looked_at: L) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((began, looked_at));
     }

@@ -7,7 +7,7 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-/// A lamp that shall burn, and whether it does.
+/// A lamp with the desired and the observed state of its light.
 #[derive(Clone, Serialize, Deserialize)]
 struct Lamp {
     name: String,
@@ -93,7 +93,7 @@ async fn wishes_come_true_in_spite_of_failures() {
     }
 }
 
-/// Waits for an hour with the hall's lamp.
+/// Waits for an hour with the lamp of the hall.
 struct Sleeper(tokio::sync::mpsc::UnboundedSender<()>);
 
 impl Reconciler for Sleeper {
@@ -136,7 +136,7 @@ async fn a_worker_that_waits_keeps_no_replaced_rows() {
     plans.recv().await.unwrap();
     let cellar = Arc::downgrade(&store.read().get::<Lamp>("cellar").unwrap());
     put("cellar", false);
-    // The worker goes on from its plan to its wait.
+    // The worker continues from its plan to its wait.
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }

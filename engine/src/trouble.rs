@@ -1,4 +1,4 @@
-//! Why things are not done yet.
+//! Why objects have not reached their desired state yet.
 
 use escale_base::Timestamp;
 use std::{
@@ -6,19 +6,19 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// One thing that is not as wished, and what stands in its way.
+/// One object that differs from its desired state, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     pub reconciler: &'static str,
     pub key: String,
-    /// What is waited for, or the last error.
+    /// The condition that the object waits for, or the last error.
     pub why: String,
-    /// Failed tries in a row; 0 while it only waits.
+    /// Failed attempts in a row; 0 while the object only waits.
     pub failures: u32,
     pub since: Timestamp,
 }
 
-/// All troubles of the moment. Lives in memory: it is made anew by trying.
+/// The current reasons of all objects. Kept in memory only: after a restart the first attempts fill it again.
 #[derive(Clone, Default)]
 pub struct Troubles(Arc<Mutex<BTreeMap<(&'static str, String), Trouble>>>);
 
@@ -27,7 +27,7 @@ impl Troubles {
         self.lock().values().cloned().collect()
     }
 
-    /// What stands in the way of one thing.
+    /// The reason for one object.
     pub fn of(&self, reconciler: &'static str, key: &str) -> Option<Trouble> {
         self.lock().get(&(reconciler, key.to_owned())).cloned()
     }

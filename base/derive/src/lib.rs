@@ -1,9 +1,9 @@
 //! `#[derive(Wire)]`: reads a struct from the wire's value tree and writes it back.
 //!
-//! On the struct: `#[wire(camelCase)]` for services whose members begin small. On a field:
-//! `#[wire("DBName")]` for a member whose spelling does not follow from the field's name. Why a derive of our
-//! own and not serde's: a fraction of the code to compile, and the list of fields at run time (`FIELDS`), which
-//! is what start-up checks against the model and what refuses a member that nobody reads.
+//! On the struct: `#[wire(camelCase)]` for services whose members begin with a lower-case letter. On a field:
+//! `#[wire("DBName")]` for a member whose spelling does not follow from the field's name. Escale has its own derive
+//! instead of serde's because it compiles a fraction of the code, and because it gives the list of fields at run time
+//! (`FIELDS`): start-up checks that list against the model, and a member outside of it is refused.
 
 use proc_macro::TokenStream;
 use quote::quote;
@@ -65,7 +65,7 @@ fn expand(input: &DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
 
 struct Options {
     camel: bool,
-    /// The path of `escale_base`, which is `crate` inside of it.
+    /// The path of `escale_base`, which is `crate` inside of that crate.
     base: syn::Path,
 }
 
@@ -81,7 +81,7 @@ impl Options {
                     options.base = meta.value()?.parse::<LitStr>()?.parse()?;
                     Ok(())
                 } else {
-                    Err(meta.error("known are camelCase and crate = \"…\""))
+                    Err(meta.error("expected camelCase or crate = \"…\""))
                 }
             })?;
         }

@@ -1,4 +1,4 @@
-//! Which disk is full.
+//! Names the disk that is full.
 
 use escale_base::PlaneError;
 use std::{
@@ -7,10 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A file system on which a write was just refused has less than this left, apart from what is reserved for root.
+/// A file system that just refused a write has less free space than this, apart from what is reserved for root.
 const FULL_BELOW_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Whether somewhere in its causes an error is "no space left on device" or "disk quota exceeded".
+/// Whether "no space left on device" or "disk quota exceeded" is among an error's causes.
 pub fn is_full(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
@@ -28,7 +28,7 @@ pub fn is_full(error: &(dyn Error + 'static)) -> bool {
     false
 }
 
-/// SQLite says FULL when a write finds no space, and an I/O error of its own when the index of its log cannot grow.
+/// SQLite reports FULL when a write finds no space, and an I/O error of its own when the index of its log cannot grow.
 ///
 /// Source: <https://www.sqlite.org/rescode.html#ioerr_shmsize>
 #[cfg(feature = "sqlite")]
@@ -47,7 +47,7 @@ pub fn full(path: &Path) -> String {
     }
 }
 
-/// The first of some paths whose disk has almost nothing left: for errors that do not say where they were.
+/// The first of some paths whose disk is almost full: for errors that do not name a path.
 pub fn full_among<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Option<String> {
     let disks = paths.into_iter().filter_map(Disk::of);
     let is_full = |d: &Disk| d.free_bytes < FULL_BELOW_BYTES || d.free_files == Some(0);
@@ -77,9 +77,9 @@ pub fn plane_error(path: &Path, what: String, error: impl Into<Box<dyn Error + S
 /// A mounted file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disk {
-    /// Where it is mounted.
+    /// The mount point.
     pub mount: PathBuf,
-    /// As the kernel calls it: `ext4`.
+    /// The kernel's name of the type: `ext4`.
     pub kind: String,
     /// Mount options of this mount and of the file system.
     pub options: Vec<String>,
@@ -91,7 +91,7 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// The file system that a path is on. The path need not exist: the nearest folder above it decides.
+    /// The file system that holds a path. The path need not exist: the nearest existing folder above it decides.
     pub fn of(path: &Path) -> Option<Disk> {
         let (real, stat) = path.ancestors().find_map(|p| Some((p, rustix::fs::stat(p).ok()?)))?;
         let free = rustix::fs::statvfs(real).ok()?;
@@ -99,7 +99,7 @@ impl Disk {
         let real = real.canonicalize().ok()?;
         let table = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
         let mounts = table.lines().filter_map(Mount::read);
-        // btrfs gives its subvolumes numbers that the table does not have; there the longest path decides.
+        // btrfs gives its subvolumes device numbers that the mount table does not contain; there the longest path decides.
         let above = mounts.filter(|m| real.starts_with(&m.point));
         let mount = above.max_by_key(|m| (m.number == number, m.point.as_os_str().len()))?;
         Some(Disk {
@@ -160,7 +160,7 @@ impl Mount {
     }
 }
 
-/// Blanks, tabs, line ends and backslashes stand in the table as three octal digits.
+/// The table writes blanks, tabs, line ends and backslashes as three octal digits.
 fn unescape(text: &str) -> String {
     [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
         .iter()

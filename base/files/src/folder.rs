@@ -1,8 +1,8 @@
 //! A folder, and the files below it.
 //!
-//! Escale runs as root and reads folders that others wrote: a repository that was cloned, the output of a build. A link in it
-//! such as `dist/shadow → /etc/shadow` must not be followed. The kernel decides that at each open, not a check before it:
-//! whoever changes the folder meanwhile gains nothing.
+//! Escale runs as root and reads folders that others wrote: a cloned repository, the output of a build. A link in such a
+//! folder, for example `dist/shadow → /etc/shadow`, must not be followed. The kernel decides that at each open, not an
+//! earlier check, so a concurrent change of the folder gains an attacker nothing.
 //!
 //! Source: <https://man7.org/linux/man-pages/man2/openat2.2.html>
 
@@ -17,8 +17,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// openat2 answers EAGAIN when a rename somewhere on the machine crosses a `..` of the path. It is rare; a folder in which it
-/// never ends is under attack.
+/// openat2 answers EAGAIN when a rename somewhere on the machine crosses a `..` of the path. That is rare; a folder in which
+/// it never ends is under attack.
 const TRIES: usize = 64;
 
 /// Why a file below a folder is not read.
@@ -50,40 +50,40 @@ pub enum FileError {
 }
 
 impl FileError {
-    /// Whether there is nothing of that name.
+    /// Whether the name does not exist.
     pub fn is_missing(&self) -> bool {
         matches!(self, FileError::Io { error, .. } if error.kind() == io::ErrorKind::NotFound)
     }
 
-    /// Whether there is something of that name, but no folder.
+    /// Whether the name exists and is not a folder.
     pub fn is_no_folder(&self) -> bool {
         matches!(self, FileError::Io { error, .. } if error.kind() == io::ErrorKind::NotADirectory)
     }
 }
 
-/// What something below a folder is.
+/// The kind of an entry below a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     File,
     Folder,
-    /// With its target, as the link has it.
+    /// With its target, as stored in the link.
     Link(PathBuf),
-    /// A pipe, a device or a socket, in a word for messages.
+    /// A pipe, a device or a socket; the word is for messages.
     Special(&'static str),
 }
 
-/// Something below a folder.
+/// An entry below a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub kind: Kind,
-    /// Permissions alone.
+    /// Permission bits only.
     pub mode: u32,
     pub size_bytes: u64,
-    /// Which file it is, whatever its name.
+    /// Device and inode: identifies the file independently of its name.
     identity: (u64, u64),
 }
 
-/// A folder whose files are opened without leaving it. Paths are relative to it, with `/`; the empty one is itself.
+/// A folder whose files are opened without leaving it. Paths are relative to it, with `/`; the empty path is the folder itself.
 #[derive(Debug)]
 pub struct Folder {
     root: OwnedFd,
@@ -101,7 +101,7 @@ enum Resolver {
 }
 
 impl Folder {
-    /// Opens a folder that the caller was given by its user, links followed.
+    /// Opens a folder that the user named; links in its path are followed.
     pub fn open(path: &Path) -> Result<Folder, FileError> {
         let root = fs::open(path, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
         Folder::of(root.map_err(|e| io_error(path.display(), e))?, path)
@@ -111,14 +111,14 @@ impl Folder {
         let probed = openat2(root.as_fd(), Path::new("."), OFlags::PATH);
         let resolver = match probed {
             Ok(_) => Resolver::Beneath,
-            // EPERM is what sandboxes answer that do not know the call.
+            // Sandboxes that do not know the call answer EPERM.
             Err(Errno::NOSYS | Errno::PERM) => Resolver::NoLinks,
             Err(error) => return Err(io_error(path.display(), error)),
         };
         Ok(Folder { root, path: path.to_owned(), resolver })
     }
 
-    /// A folder below this one.
+    /// Opens a folder below this one.
     pub fn folder(&self, path: &str) -> Result<Folder, FileError> {
         let root = self.resolve(path, OFlags::DIRECTORY | OFlags::RDONLY)?;
         Ok(Folder { root, path: self.shown(path), resolver: self.resolver })
@@ -128,14 +128,14 @@ impl Folder {
         &self.path
     }
 
-    /// What is at a path. A link at its end is followed when `follow` says so, and stays a link otherwise.
+    /// Describes the entry at a path. A link at its end is followed only if `follow` is true.
     pub fn look(&self, path: &str, follow: bool) -> Result<Entry, FileError> {
         let flags = if follow { OFlags::PATH } else { OFlags::PATH | OFlags::NOFOLLOW };
         let found = self.resolve(path, flags)?;
         let stat = fs::fstat(&found).map_err(|e| self.io(path, e))?;
         let kind = match FileType::from_raw_mode(stat.st_mode) {
             FileType::Symlink => {
-                // Of the very link that was looked at, whatever has its name by now.
+                // Reads the link that was examined, even if its name was given to another file since.
                 let target = fs::readlinkat(&found, "", Vec::new()).map_err(|e| self.io(path, e))?;
                 Kind::Link(PathBuf::from(target.to_string_lossy().into_owned()))
             }
@@ -149,16 +149,16 @@ impl Folder {
         })
     }
 
-    /// Opens a regular file for reading. Nothing else is ever opened: a pipe would block, and a device may act.
+    /// Opens a regular file for reading. No other kind is ever opened: a pipe would block, and opening a device may have effects.
     pub fn file(&self, path: &str) -> Result<File, FileError> {
         self.regular(path, &self.resolve(path, OFlags::PATH)?)?;
-        // Whoever puts a pipe there between the two gets the same error a moment later.
+        // The file may be replaced by a pipe between the check and the open: the check below then gives the same error.
         let file = self.resolve(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
         self.regular(path, &file)?;
         Ok(File::from(file))
     }
 
-    /// All of a regular file, which may have up to `most_bytes`.
+    /// Reads a whole regular file of at most `most_bytes`.
     pub fn read(&self, path: &str, most_bytes: u64) -> Result<Vec<u8>, FileError> {
         let mut bytes = Vec::new();
         let read = self.file(path)?.take(most_bytes.saturating_add(1)).read_to_end(&mut bytes);
@@ -192,8 +192,8 @@ impl Folder {
         Ok(names)
     }
 
-    /// The paths of all regular files below the folder, sorted, links followed as long as they stay in it. A pipe, a device or a
-    /// socket is an error, as is a link that leads out, or round in a circle.
+    /// The paths of all regular files below the folder, sorted; links inside of the folder are followed. A pipe, a device or a
+    /// socket is an error, as is a link that leads out of the folder or forms a cycle.
     pub fn files(&self) -> Result<Vec<String>, FileError> {
         let mut found = Vec::new();
         let top = self.look("", true)?;
@@ -223,7 +223,7 @@ impl Folder {
                     above.pop();
                 }
                 Kind::Special(kind) => return Err(self.special(&path, kind)),
-                // Only a look that follows nothing gives a link.
+                // `look` returns a link only when it does not follow links.
                 Kind::Link(_) => return Err(self.io(&path, Errno::LOOP)),
             }
         }
@@ -248,9 +248,9 @@ impl Folder {
         opened.map_err(|error| self.refused(path, error))
     }
 
-    /// Finds the link because of which a path was not opened.
+    /// Finds the link that made the kernel refuse a path.
     fn refused(&self, path: &str, error: Errno) -> FileError {
-        // XDEV: out of the folder. LOOP: a link of /proc, or too many, or (without openat2) any.
+        // XDEV: the path leaves the folder. LOOP: a link of /proc, too many links, or (without openat2) any link.
         if !matches!(error, Errno::XDEV | Errno::LOOP) {
             return self.io(path, error);
         }
@@ -270,7 +270,7 @@ impl Folder {
         }
     }
 
-    /// What a link points to, for a message.
+    /// The target of a link, for a message.
     fn target(&self, link: &str) -> String {
         let flags = OFlags::PATH | OFlags::NOFOLLOW;
         let opened = match self.resolver {
@@ -305,7 +305,7 @@ fn io_error(path: impl ToString, error: Errno) -> FileError {
     FileError::Io { path: path.to_string(), error: error.into() }
 }
 
-/// Neither `..`, nor an absolute or relative link, nor a link of /proc leads out of `root`.
+/// Neither `..`, nor an absolute or relative link, nor a link of /proc can leave `root`.
 fn openat2(root: BorrowedFd<'_>, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
     for _ in 0..TRIES {
@@ -317,7 +317,7 @@ fn openat2(root: BorrowedFd<'_>, path: &Path, flags: OFlags) -> Result<OwnedFd, 
     Err(Errno::AGAIN)
 }
 
-/// The same for kernels without openat2: each component is opened in the one before, and none may be a link.
+/// The same for kernels without openat2: each component is opened relative to its parent, and none may be a link.
 fn without_links(root: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     if path.starts_with('/') || parts.contains(&"..") {
@@ -333,7 +333,7 @@ fn without_links(root: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result<Owne
         at = not_a_link(next)?;
     }
     let opened = fs::openat(&at, *last, flags | keep, Mode::empty())?;
-    // Who asks with NOFOLLOW wants the link itself.
+    // NOFOLLOW means that the caller wants the link itself.
     if flags.contains(OFlags::NOFOLLOW) { Ok(opened) } else { not_a_link(opened) }
 }
 

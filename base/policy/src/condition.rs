@@ -8,8 +8,8 @@ use escale_base::Timestamp;
 use serde_json::{Map, Value};
 use std::{cmp::Ordering, net::IpAddr};
 
-/// Operators that are evaluated; a document with another is refused when it is stored. Among them are none for keys with
-/// several values (`ForAllValues:`, `ForAnyValue:`), since no such key is known.
+/// Operators that are evaluated; a document with another is refused when it is stored. The set operators (`ForAllValues:`,
+/// `ForAnyValue:`) are not among them, because no supported key has several values.
 const OPERATORS: &[&str] = &[
     "StringEquals",
     "StringNotEquals",
@@ -39,12 +39,12 @@ const OPERATORS: &[&str] = &[
     "DateGreaterThanEquals",
 ];
 
-/// Whether a condition operator, with or without `IfExists`, is evaluated.
+/// Whether a condition operator, with or without `IfExists`, is supported.
 pub fn is_operator(name: &str) -> bool {
     OPERATORS.contains(&bare(name).0)
 }
 
-/// A block whose words are all known; `Err` names the first that is not.
+/// Reads a block whose operators, keys and variables are all supported; `Err` names the first that is not.
 pub(crate) fn read(block: Option<&Value>, variables: bool) -> Result<Map<String, Value>, String> {
     let Some(block) = block else { return Ok(Map::new()) };
     let block = block.as_object().ok_or("Syntax errors in policy: Condition is not an object")?;
@@ -73,7 +73,7 @@ pub(crate) fn read(block: Option<&Value>, variables: bool) -> Result<Map<String,
                 _ => true,
             };
             if let Some(bad) = wanted.iter().find(|w| !w.contains("${") && !well_formed(w)) {
-                return Err(format!("Syntax errors in policy: {bad} is no value for {operator}"));
+                return Err(format!("Syntax errors in policy: {bad} is not a valid value for {operator}"));
             }
         }
     }
@@ -123,6 +123,7 @@ impl Test<'_> {
             other => (other, false),
         };
         match found {
+            // IAM evaluates a negated operator to true when the key is absent.
             None => negated || self.if_exists,
             Some(found) => wanted.iter().any(|w| self.fits(positive, w, found)) != negated,
         }
@@ -130,6 +131,7 @@ impl Test<'_> {
 
     fn fits(&self, operator: &str, wanted: &str, found: &str) -> bool {
         let variables = self.variables.then_some(self.context);
+        // Only these operators interpret wildcards; IAM treats ArnEquals and ArnLike alike.
         if matches!(operator, "StringLike" | "ArnEquals" | "ArnLike") {
             return pattern::matches(wanted, found, variables);
         }
@@ -164,7 +166,7 @@ fn number(text: &str) -> Option<f64> {
     text.parse::<f64>().ok().filter(|n| n.is_finite())
 }
 
-/// Seconds since 1970: from such a number, a day, or a time with its zone.
+/// Seconds since 1970, from a number of seconds, a date, or a time with a time zone.
 fn date(text: &str) -> Option<f64> {
     let at = || {
         let day = (text.len() == 10).then(|| format!("{text}T00:00:00Z"));
@@ -184,7 +186,7 @@ fn texts(wanted: &Value) -> Vec<String> {
     }
 }
 
-/// An address block: its bits from the left, how many of them count, and how many there are.
+/// An address block: its address as bits, its prefix length, and the width of its family.
 fn block_of(text: &str) -> Option<(u128, u32)> {
     let (base, length) = match text.split_once('/') {
         Some((base, length)) => (base, Some(length.parse::<u32>().ok()?)),
@@ -195,7 +197,7 @@ fn block_of(text: &str) -> Option<(u128, u32)> {
     (length <= width).then_some((bits, length + (128 - width)))
 }
 
-/// An address as 128 bits; those of IPv4 lie in `::ffff:0:0/96`.
+/// An address as 128 bits; IPv4 addresses are mapped to `::ffff:0:0/96`.
 fn bits(address: IpAddr) -> (u128, u32) {
     match address {
         IpAddr::V4(v4) => (u128::from(v4.to_ipv6_mapped()), 32),
@@ -219,7 +221,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn operators() {
+    fn evaluates_every_operator() {
         let context = Context {
             who: Who::user("000000000000", "/", "ada", "AIDA1"),
             tags: Vec::new(),
@@ -258,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_evaluated_is_refused() {
+    fn refuses_operators_and_keys_that_are_not_evaluated() {
         for (block, named) in [
             (json!({"ForAllValues:StringEquals": {"aws:TagKeys": "a"}}), "ForAllValues:StringEquals"),
             (json!({"BinaryEquals": {"aws:username": "a"}}), "BinaryEquals"),

@@ -1,4 +1,4 @@
-//! Who asks, and in what circumstances.
+//! The principal of a request, and the request's context.
 
 use escale_base::{Arn, Tag, Timestamp, tags};
 use std::net::IpAddr;
@@ -45,7 +45,7 @@ impl Who {
     }
 }
 
-/// The circumstances of one request.
+/// The context of one request.
 #[derive(Clone, Debug)]
 pub struct Context {
     pub who: Who,
@@ -55,11 +55,11 @@ pub struct Context {
     pub region: String,
     pub now: Timestamp,
     pub source_ip: Option<IpAddr>,
-    /// Keys that one operation alone gives, in lower case: `sts:externalid`.
+    /// Keys that only one operation provides, in lower case: `sts:externalid`.
     pub given: Vec<(&'static str, String)>,
 }
 
-/// May the one in `context` do `action` on `resource`?
+/// The question whether the principal of `context` may do `action` on `resource`.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
     pub context: &'a Context,
@@ -67,7 +67,7 @@ pub struct Question<'a> {
     pub resource: &'a str,
 }
 
-/// Condition keys with a value in (some) requests, in lower case. `aws:PrincipalTag/…` is known besides.
+/// Condition keys that (some) requests have a value for, in lower case. `aws:PrincipalTag/…` is supported as well.
 const KEYS: &[&str] = &[
     "aws:currenttime",
     "aws:epochtime",
@@ -94,7 +94,7 @@ const KEYS: &[&str] = &[
 
 const PRINCIPAL_TAG: &str = "aws:principaltag/";
 
-/// Whether a condition may ask for this key.
+/// Whether a condition may use this key.
 pub(crate) fn is_known(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     KEYS.contains(&key.as_str()) || key.strip_prefix(PRINCIPAL_TAG).is_some_and(|tag| !tag.is_empty())
@@ -120,8 +120,8 @@ impl Context {
             "aws:principaltype" => Some(self.principal_type().to_owned()),
             "aws:requestedregion" => Some(self.region.clone()),
             // The API has no TLS yet: it is served in plain HTTP on loopback and inside the cloud's own network. Policies that
-            // demand TLS are meant against an untrusted network, which does not exist here, and would otherwise lock everybody
-            // out. Listed as recorded only (`services/iam/src/recorded.rs`) until the API has TLS.
+            // require TLS protect against an untrusted network, which does not exist here, and would otherwise deny every
+            // request. Listed as recorded only (`services/iam/src/recorded.rs`) until the API has TLS.
             "aws:securetransport" => Some("true".to_owned()),
             "aws:sourceaccount" => matches!(self.who, Who::Service { .. }).then(|| self.account.clone()),
             "aws:sourcearn" => match &self.who {
@@ -146,7 +146,7 @@ impl Context {
         match &self.who {
             Who::Account => Some(format!("arn:aws:iam::{}:root", self.account)),
             Who::User { arn, .. } => Some(arn.clone()),
-            // Conditions name the role itself, not its session.
+            // Conditions on the principal's ARN name the role, not its session.
             Who::Role { role_arn, .. } => Some(role_arn.clone()),
             Who::Service { .. } | Who::Anonymous => None,
         }

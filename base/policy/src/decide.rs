@@ -1,4 +1,4 @@
-//! Several documents together, inside of one account.
+//! Evaluates several documents together, within one account.
 //!
 //! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-basics.html>
 
@@ -7,18 +7,18 @@ use crate::{Document, Question, Verdict, Who};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Allowed,
-    /// A statement denies it; whether one on the resource does.
+    /// A statement denies it; the flag says whether it belongs to the resource's document.
     DeniedBy {
         resource: bool,
     },
-    /// Nothing allows it.
+    /// No statement allows it.
     NotAllowed,
 }
 
-/// May the asker, by the documents that hang on them (`identity`) and on the resource?
+/// Decides a question by the documents of the principal (`identity`) and of the resource.
 ///
-/// A `Deny` wins. The resource's document lets in by itself whom it names; where it names the account, the asker's own
-/// documents must allow it too. Without one, they alone decide.
+/// A `Deny` wins. A resource document that names the principal allows it alone; one that names the account requires an
+/// `Allow` of the principal's own documents too. Without a resource document, the principal's documents decide.
 pub fn decide(question: &Question<'_>, identity: &[Document], resource: &[Document]) -> Outcome {
     let strongest = |documents: &[Document]| {
         documents.iter().map(|d| d.evaluate(question)).max().unwrap_or(Verdict::Silent)
@@ -29,13 +29,14 @@ pub fn decide(question: &Question<'_>, identity: &[Document], resource: &[Docume
         (Verdict::Denies, _) => Outcome::DeniedBy { resource: false },
         (_, Verdict::Denies) => Outcome::DeniedBy { resource: true },
         (Verdict::Allows, _) | (_, Verdict::Allows) => Outcome::Allowed,
+        // The account's root user needs no policy; only an explicit `Deny` stops it.
         _ if is_account => Outcome::Allowed,
         _ => Outcome::NotAllowed,
     }
 }
 
-/// Whether a role's trust document lets the asker in as far as it is concerned. Unlike a bucket, a role is never open to
-/// its own account without it.
+/// Whether a role's trust document allows the principal to assume the role. A bucket is open to its own account without a
+/// document; a role never is.
 pub fn trusts(question: &Question<'_>, trust: &Document) -> bool {
     matches!(trust.evaluate(question), Verdict::Allows | Verdict::Delegates)
 }
@@ -95,7 +96,7 @@ mod tests {
         }
     }
 
-    /// The same account's table: what each side says, and what comes of it.
+    /// Within one account: what each document says, and the result.
     #[test]
     fn identity_and_resource_policies_together() {
         let own = |effect: &str| json!([{"Effect": effect, "Action": "s3:*", "Resource": "*"}]);

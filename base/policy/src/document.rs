@@ -10,18 +10,18 @@ use serde_json::{Map, Value};
 #[derive(Clone, Debug)]
 pub struct Document {
     statements: Vec<Statement>,
-    /// Whether `${…}` means something: only in version 2012-10-17.
+    /// Whether `${…}` is a variable: only in version 2012-10-17.
     variables: bool,
 }
 
-/// What a document hangs on; decides which elements a statement must and must not have.
+/// The kind of object that a document is attached to; decides which elements a statement must and must not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A user or role: it says what they may do.
+    /// A user or role: the document lists what it may do.
     Identity,
-    /// A role, and says who may assume it.
+    /// A role: the document lists who may assume it.
     Trust,
-    /// A resource such as a bucket: it says who may do what with it.
+    /// A resource such as a bucket: the document lists who may do what with it.
     Resource,
 }
 
@@ -35,26 +35,26 @@ struct Statement {
     condition: Map<String, Value>,
 }
 
-/// A list of patterns, or (`not`) everything but them.
+/// A list of patterns, or with `not` everything except them.
 #[derive(Clone, Debug)]
 struct Match {
     patterns: Vec<String>,
     not: bool,
 }
 
-/// What one document says to a question, weakest first.
+/// The answer of one document to a question, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// No statement applies.
     Silent,
-    /// It allows the asker's account, which has to allow the asker.
+    /// It allows the principal's account, which must itself allow the principal.
     Delegates,
     Allows,
     Denies,
 }
 
 impl Document {
-    /// Reads a document; `Err` says what is wrong in the words of IAM's MalformedPolicyDocument.
+    /// Parses a document; `Err` says what is wrong in the words of IAM's MalformedPolicyDocument.
     pub fn parse(text: &str, kind: Kind) -> Result<Document, String> {
         let tree: Value =
             json::with_unique_keys(text).map_err(|e| format!("This policy contains invalid Json: {e}"))?;
@@ -82,7 +82,7 @@ impl Document {
         self.statements.iter().map(|s| s.say(question, self.variables)).max().unwrap_or(Verdict::Silent)
     }
 
-    /// The first statement that denies it: its place, beginning with 0, and its Sid.
+    /// The first statement that denies the question: its index, starting at 0, and its Sid.
     pub fn denying(&self, question: &Question<'_>) -> Option<(usize, Option<&str>)> {
         let denies = |(_, s): &(usize, &Statement)| s.say(question, self.variables) == Verdict::Denies;
         let (index, statement) = self.statements.iter().enumerate().find(denies)?;
@@ -93,8 +93,10 @@ impl Document {
 impl Statement {
     fn say(&self, question: &Question<'_>, variables: bool) -> Verdict {
         let context = variables.then_some(question.context);
+        // A document without principals is attached to the principal itself.
         let naming = self.principals.as_ref().map_or(Naming::Directly, |p| p.name(question.context));
         let applies = naming != Naming::No
+            // Action names are case-insensitive in IAM, resource ARNs are not.
             && self.action.fits(&question.action.to_ascii_lowercase(), |p, t| {
                 pattern::matches(&p.to_ascii_lowercase(), t, None)
             })
@@ -105,6 +107,7 @@ impl Statement {
             && condition::holds(&self.condition, question.context, variables);
         match (applies, self.allows, naming) {
             (false, ..) => Verdict::Silent,
+            // A `Deny` that names only the account denies each of its principals as well.
             (true, false, _) => Verdict::Denies,
             (true, true, Naming::Account) => Verdict::Delegates,
             (true, true, _) => Verdict::Allows,
@@ -196,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn malformed_documents_say_why() {
+    fn malformed_documents_are_refused_with_a_reason() {
         for (text, kind, why) in [
             ("{", Kind::Identity, "invalid Json"),
             (

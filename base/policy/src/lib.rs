@@ -1,8 +1,9 @@
 //! IAM policy documents: reading ([`Document`]) and evaluating ([`decide()`]) them.
 //!
-//! Pure: it knows the words of policies and nothing of users, roles or requests; who asks, and in what circumstances, is
-//! told in a [`Context`]. What it does not evaluate (an operator, a condition key, a variable) makes a document
-//! unreadable, so that it is refused when it is stored: a condition that is silently false would open a `Deny`.
+//! Pure: it knows the policy language, and neither users nor roles nor HTTP requests; the principal and the request's
+//! context are passed in a [`Context`]. An element that it does not evaluate (an operator, a condition key, a variable)
+//! makes a document unreadable, so the document is refused when it is stored: a condition that is silently false would
+//! disable a `Deny`.
 //!
 //! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>
 

@@ -1,15 +1,15 @@
-//! Patterns: `*` stands for any characters, `?` for one, `${key}` for the context's value of a key.
+//! Patterns: `*` matches any characters, `?` matches one, `${key}` is replaced by the context's value of a key.
 
 use crate::context::{self, Context};
 use escale_base::glob::{self, Piece};
 
-/// Whether `text` fits `pattern`. Without a `context` there are no variables (documents of version 2008-10-17). A variable
-/// without a value fits nothing, and a `*` inside of a value stands for itself.
+/// Whether `text` matches `pattern`. Without a `context` there are no variables (documents of version 2008-10-17). A
+/// variable without a value matches nothing, and a `*` inside of a value is literal.
 pub(crate) fn matches(pattern: &str, text: &str, context: Option<&Context>) -> bool {
     pieces(pattern, context).is_some_and(|p| glob::fits(p.iter().copied(), text.bytes(), |a, b| a == b))
 }
 
-/// What stands for `pattern` where wildcards mean nothing.
+/// `pattern` with its variables replaced, for places where wildcards are literal.
 pub(crate) fn fill(pattern: &str, context: Option<&Context>) -> Option<String> {
     let bytes = pieces(pattern, context)?.into_iter().map(|p| match p {
         Piece::Just(b) => b,
@@ -19,7 +19,7 @@ pub(crate) fn fill(pattern: &str, context: Option<&Context>) -> Option<String> {
     String::from_utf8(bytes.collect()).ok()
 }
 
-/// The first variable that has no meaning here, if there is one.
+/// The first variable that is not supported.
 pub(crate) fn unknown_variable(pattern: &str) -> Option<&str> {
     let mut rest = pattern;
     while let Some(at) = rest.find("${") {

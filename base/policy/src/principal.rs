@@ -1,4 +1,4 @@
-//! Who a statement is about.
+//! The principals that a statement applies to.
 
 use crate::{Context, Who};
 use serde_json::Value;
@@ -18,13 +18,13 @@ enum Named {
     Service(String),
 }
 
-/// How a statement names the one who asks.
+/// How a statement names the principal of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Naming {
     No,
-    /// As one of its account: the account's own policies then decide.
+    /// Through its account: the account's own policies then decide.
     Account,
-    /// By name: that is enough inside of one account.
+    /// By name: sufficient within one account.
     Directly,
 }
 

@@ -1,16 +1,16 @@
-//! Which host a request is for. One answer for everything that depends on it: the distribution, the resource that a
+//! Determines the host of a request, once for everything that depends on it: the distribution, the resource that a
 //! signature must cover, the Host header of the request to the origin.
 
 use http::{HeaderMap, Uri, header};
 
-/// The host that the viewer named, and its port if one was named.
+/// The host that the viewer named, with the port if there was one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Authority(String);
 
 impl Authority {
-    /// From the absolute form of the request line or HTTP/2's `:authority`, and from the Host header; both may be
-    /// there only if they agree. RFC 9112 (3.2.2) lets the request line win, but then a second program that reads
-    /// the Host header would see another distribution. Neither is the empty host of HTTP/1.0.
+    /// From the absolute form of the request line or HTTP/2's `:authority`, and from the Host header; if both
+    /// exist they must agree. RFC 9112 (3.2.2) gives precedence to the request line, but then another program that reads
+    /// the Host header would see another distribution. A request without a host (HTTP/1.0) has none.
     pub(crate) fn of(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
         let mut hosts = headers.get_all(header::HOST).iter();
         let named = match (hosts.next(), hosts.next()) {
@@ -25,7 +25,7 @@ impl Authority {
         (!text.contains(['@', '/', '?', '#', '\\', ' ', '%'])).then(|| Authority(text.to_owned()))
     }
 
-    /// With the port, if the viewer typed one: it is part of the URL that was signed.
+    /// With the port, if the viewer sent one: it is part of the signed URL.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -43,7 +43,7 @@ fn split(authority: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The scheme's own port is no difference (RFC 9110, 4.2.3). Viewers come by HTTP alone so far.
+/// A scheme's default port makes no difference (RFC 9110, 4.2.3). Only HTTP is supported so far.
 fn same(a: &str, b: &str) -> bool {
     let ((a, a_port), (b, b_port)) = (split(a), split(b));
     let port = |port: Option<&str>| port.filter(|p| !p.is_empty()).unwrap_or("80").to_owned();
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_authority_or_none() {
+    fn request_has_one_authority_or_none() {
         let of = |target: &str, hosts: &[&str]| {
             let mut headers = HeaderMap::new();
             for host in hosts {

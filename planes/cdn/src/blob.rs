@@ -1,5 +1,5 @@
-//! The bytes of one answer: written once by whoever fetches them, read by many at once while they come and
-//! afterwards; in memory while small, in a file when large or when memory is wanted for others.
+//! The bytes of one answer: written once by the task that fetches them, read by many concurrently while they arrive and
+//! afterwards; in memory while small, in a file when large or when memory is short.
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -21,7 +21,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// The body of an answer to a viewer.
 pub type Body = UnsyncBoxBody<Bytes, BoxError>;
 
-/// Bodies up to this live in memory at first.
+/// Bodies up to this size start in memory.
 const MEMORY_BYTES: u64 = 1024 * 1024;
 const READ_BYTES: u64 = 256 * 1024;
 
@@ -29,14 +29,14 @@ pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
-/// Where files are made. Whoever makes a `Directory` owns its path alone.
+/// A directory for cache files. Only one `Directory` may use a path.
 pub(crate) struct Directory {
     path: PathBuf,
     next: AtomicU64,
 }
 
 impl Directory {
-    /// Wipes what an earlier process left.
+    /// Deletes the files of an earlier process.
     pub(crate) fn open(path: &Path) -> io::Result<Directory> {
         match std::fs::remove_dir_all(path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
@@ -96,7 +96,7 @@ impl Blob {
         })
     }
 
-    /// Whole from the start.
+    /// Complete from the start.
     pub(crate) fn filled(bytes: impl Into<Bytes>) -> Arc<Blob> {
         let bytes = bytes.into();
         let progress = Progress { len: bytes.len() as u64, state: State::Whole };
@@ -118,7 +118,7 @@ impl Blob {
         matches!(*self.place(), Place::Memory(_))
     }
 
-    /// Appends; one writer.
+    /// Appends; there is one writer.
     pub(crate) async fn write(self: &Arc<Blob>, bytes: Bytes, directory: &Arc<Directory>) -> io::Result<()> {
         let at = self.len();
         let len = at + bytes.len() as u64;
@@ -143,7 +143,7 @@ impl Blob {
         self.progress.send_modify(|p| p.state = if whole { State::Whole } else { State::Broken });
     }
 
-    /// Moves what is in memory to a file; readers go on there.
+    /// Moves the bytes in memory to a file; readers continue there.
     pub(crate) async fn to_disk(self: &Arc<Blob>, directory: &Arc<Directory>) -> io::Result<()> {
         let (blob, directory) = (self.clone(), directory.clone());
         blocking(move || {
@@ -163,7 +163,7 @@ impl Blob {
         .await
     }
 
-    /// Reads from `start` up to, not including, `end` (or to the end), waiting for what has not come yet.
+    /// Reads from `start` up to, not including, `end` (or to the end), and waits for bytes that have not arrived yet.
     pub(crate) fn read(self: &Arc<Blob>, start: u64, end: Option<u64>) -> Body {
         let reader = Reader { progress: self.progress.subscribe(), blob: self.clone(), at: start, end };
         let frames = stream::unfold(Some(reader), |reader| async {
@@ -198,7 +198,11 @@ impl Reader {
         let now = *self.progress.wait_for(|p| p.len > at || p.state != State::Coming).await?;
         let until = self.end.unwrap_or(u64::MAX).min(now.len);
         if until <= at {
-            return if now.state == State::Whole { Ok(None) } else { Err("the origin broke off".into()) };
+            return if now.state == State::Whole {
+                Ok(None)
+            } else {
+                Err("the origin ended the answer early".into())
+            };
         }
         let disk = match &*self.blob.place() {
             Place::Memory(chunks) => {
@@ -220,7 +224,7 @@ impl Reader {
     }
 }
 
-/// What of the chunk that holds `at` lies before `until`.
+/// The bytes before `until` of the chunk that contains `at`.
 fn chunk_at(chunks: &[Bytes], at: u64, until: u64) -> Bytes {
     let mut start = 0;
     for chunk in chunks {
@@ -265,7 +269,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_broken_writer_breaks_its_readers() {
+    async fn failed_writer_fails_its_readers() {
         let blob = Blob::new();
         let body = blob.read(0, None);
         blob.finish(false);

@@ -1,4 +1,4 @@
-//! Whether a spec can be enacted, before anything is changed.
+//! Validates a spec before anything is changed.
 
 use crate::{
     signed::SignedAccess,
@@ -7,17 +7,17 @@ use crate::{
 use escale_base::PlaneError;
 use http::{HeaderName, HeaderValue, Method};
 
-/// Names the first thing of `spec` that cannot be enacted. Real and fake plane both begin with it.
+/// The error names the first invalid part of `spec`. The real plane and the fake both call it first.
 pub fn check(spec: &DistributionSpec) -> Result<(), PlaneError> {
     let at = format!("distribution '{}'", spec.id);
     let wrong = |what: String| Err(PlaneError::asked(format!("{at}: {what}")));
     for (i, origin) in spec.origins.iter().enumerate() {
         if spec.origins[..i].iter().any(|o| o.id == origin.id) {
-            return wrong(format!("origin '{}' is there twice", origin.id));
+            return wrong(format!("origin '{}' is listed twice", origin.id));
         }
         if !(origin.path.is_empty() || (origin.path.starts_with('/') && !origin.path.ends_with('/'))) {
             return wrong(format!(
-                "the path '{}' of origin '{}' must begin and not end with '/'",
+                "the path '{}' of origin '{}' must begin with '/' and must not end with one",
                 origin.path, origin.id
             ));
         }
@@ -25,7 +25,7 @@ pub fn check(spec: &DistributionSpec) -> Result<(), PlaneError> {
             || HeaderValue::from_str(&origin.host).is_err()
         {
             return wrong(format!(
-                "host or path of origin '{}' has characters that no request may have",
+                "the host or path of origin '{}' has characters that are not allowed in a request",
                 origin.id
             ));
         }
@@ -34,7 +34,7 @@ pub fn check(spec: &DistributionSpec) -> Result<(), PlaneError> {
         }
         for (name, value) in &origin.headers {
             if HeaderName::try_from(name).is_err() || HeaderValue::from_str(value).is_err() {
-                return wrong(format!("'{name}' of origin '{}' is no header", origin.id));
+                return wrong(format!("'{name}' of origin '{}' is not a valid header", origin.id));
             }
         }
     }
@@ -62,7 +62,7 @@ pub fn check(spec: &DistributionSpec) -> Result<(), PlaneError> {
 fn check_behaviour(at: &str, spec: &DistributionSpec, behaviour: &Behaviour) -> Result<(), PlaneError> {
     let wrong = |what: String| Err(PlaneError::asked(format!("{at}: {what}")));
     if !spec.origins.iter().any(|o| o.id == behaviour.origin) {
-        return wrong(format!("origin '{}' is not one of the distribution's", behaviour.origin));
+        return wrong(format!("origin '{}' is not an origin of the distribution", behaviour.origin));
     }
     let ttl = behaviour.ttl;
     if ttl.min_s > ttl.max_s || ttl.default_s > ttl.max_s {
@@ -76,12 +76,12 @@ fn check_behaviour(at: &str, spec: &DistributionSpec, behaviour: &Behaviour) -> 
     Ok(())
 }
 
-/// A path that is to be invalidated.
+/// Validates the path of an invalidation.
 pub(crate) fn check_invalidation(path: &str) -> Result<(), PlaneError> {
     let star = path.find('*');
     if !path.starts_with('/') || star.is_some_and(|at| at + 1 != path.len()) {
         return Err(PlaneError::asked(format!(
-            "'{path}' cannot be invalidated: it must begin with '/', and '*' may stand only at its end"
+            "'{path}' cannot be invalidated: it must begin with '/', and '*' is allowed only at its end"
         )));
     }
     Ok(())

@@ -1,11 +1,11 @@
-//! gzip on the way into the cache.
+//! gzip compression of answers before they are cached.
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::{HeaderMap, HeaderValue, header};
 use std::io::{self, Write};
 
-/// Below, the header costs more than is won; above, it takes too long while a viewer waits.
+/// Shorter bodies gain less than the overhead; longer ones take too long while a viewer waits.
 const LENGTHS: std::ops::RangeInclusive<u64> = 1_000..=10_000_000;
 const TYPES: [&str; 14] = [
     "application/javascript",
@@ -27,7 +27,7 @@ const TYPES: [&str; 14] = [
 pub(crate) struct Gzip(GzEncoder<Vec<u8>>);
 
 impl Gzip {
-    /// An encoder, if an answer with these headers is worth it; the headers then say what comes out of it.
+    /// An encoder, if compressing an answer with these headers is worthwhile; also adapts the headers.
     pub(crate) fn for_answer(status: u16, headers: &mut HeaderMap) -> Option<Gzip> {
         let text = |name| headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
         let kind = text(header::CONTENT_TYPE)?.split(';').next()?.trim().to_ascii_lowercase();
@@ -46,7 +46,7 @@ impl Gzip {
         headers.remove(header::ACCEPT_RANGES);
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-        // The bytes differ from those that the strong tag stood for.
+        // A strong ETag would claim that the compressed bytes equal the original ones.
         let weak = headers.get(header::ETAG).and_then(|v| v.to_str().ok()).filter(|t| !t.starts_with("W/"));
         if let Some(weak) = weak.and_then(|t| HeaderValue::try_from(format!("W/{t}")).ok()) {
             headers.insert(header::ETAG, weak);

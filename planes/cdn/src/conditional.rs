@@ -3,7 +3,7 @@
 use escale_base::Timestamp;
 use http::{HeaderMap, HeaderValue, header};
 
-/// Whether the viewer already has this answer: a 304 is enough.
+/// Whether the viewer already has this answer, so that a 304 is sufficient.
 pub(crate) fn is_not_modified(request: &HeaderMap, answer: &HeaderMap) -> bool {
     if request.contains_key(header::IF_NONE_MATCH) {
         let Some(tag) = text(answer, header::ETAG) else { return false };
@@ -30,14 +30,14 @@ fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
 
 #[derive(Debug, PartialEq)]
 pub(crate) enum Range {
-    /// No range, several, or one that does not count: the whole.
+    /// No range, several ranges, or one that does not apply: the whole answer.
     Whole,
-    /// From the first up to, not including, the second.
+    /// From the first number up to, not including, the second.
     Part(u64, u64),
     Unsatisfiable,
 }
 
-/// The part that the viewer asks for, of an answer of `len` bytes.
+/// The range that the viewer requests of an answer of `len` bytes.
 pub(crate) fn range(request: &HeaderMap, answer: &HeaderMap, len: u64) -> Range {
     let Some(spec) = text(request, header::RANGE).and_then(|r| r.strip_prefix("bytes=")) else {
         return Range::Whole;

@@ -33,16 +33,16 @@ use tokio_util::sync::CancellationToken;
 
 /// Connections of one listener; more wait in the kernel's queue.
 const CONNECTIONS: usize = 16_384;
-/// Pause after an accept that failed for want of file descriptors or memory, which only time gives back.
+/// Pause after an accept that failed for lack of file descriptors or memory: no event reports when they are free again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// A viewer may take so long for the head of a request.
+/// The time a viewer has to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// A connection on which nothing moves is closed. Longer than any origin may take between two bytes of an answer (AWS
-/// allows at most 180 s), so that a slow origin is a 504 and no broken connection.
+/// A connection without any traffic for this long is closed. Longer than an origin may take between two bytes of an answer (AWS
+/// allows at most 180 s), so that a slow origin gives a 504 and not a broken connection.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 
 pub struct Settings {
-    /// Owned by this edge alone: wiped when it opens.
+    /// Used by this edge alone: deleted and created again when it opens.
     pub directory: PathBuf,
     pub memory_bytes: u64,
     pub disk_bytes: u64,
@@ -74,7 +74,7 @@ struct Table {
 pub(crate) struct Distribution {
     pub(crate) id: Arc<str>,
     pub(crate) spec: DistributionSpec,
-    /// The default one last, under `*`.
+    /// The default behaviour is last, under `*`.
     behaviours: Vec<(String, Compiled)>,
     pub(crate) counters: Arc<Counters>,
 }
@@ -96,7 +96,7 @@ pub(crate) struct Counters {
 }
 
 impl Edge {
-    /// Wipes the directory.
+    /// Deletes the contents of the directory.
     pub fn open(
         settings: Settings,
         connector: Arc<dyn Connector>,
@@ -107,7 +107,9 @@ impl Edge {
         let place = identity.place.as_ref();
         let names = [Some(&identity.id_header), place.map(|(name, _)| name)];
         if let Some(name) = names.into_iter().flatten().find(|n| HeaderName::try_from(*n).is_err()) {
-            return Err(PlaneError::asked(format!("'{name}' is no header name for the edge's identity")));
+            return Err(PlaneError::asked(format!(
+                "'{name}' is not a valid header name for the edge's identity"
+            )));
         }
         let values =
             [&identity.product, &identity.title, &identity.via_host, &identity.server, &identity.user_agent];
@@ -115,11 +117,11 @@ impl Edge {
             values.into_iter().chain(place.map(|(_, v)| v)).find(|v| HeaderValue::from_str(v).is_err())
         {
             return Err(PlaneError::asked(format!(
-                "'{value}' cannot stand in a header of the edge's identity"
+                "'{value}' is not a valid header value for the edge's identity"
             )));
         }
         let directory = Directory::open(&settings.directory).machine(|| {
-            format!("the cache directory {} cannot be made anew", settings.directory.display())
+            format!("the cache directory {} cannot be recreated", settings.directory.display())
         })?;
         Ok(Edge(Arc::new(Inner {
             identity,
@@ -133,14 +135,14 @@ impl Edge {
         })))
     }
 
-    /// Answers on `listener` until `stop`; requests under way are finished. `https` is how the viewer came.
+    /// Serves `listener` until `stop`; requests in progress are completed. `https` is the viewer's scheme.
     pub async fn serve(&self, listener: TcpListener, https: bool, stop: CancellationToken) {
         let slots = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => return,
                 accepted = async {
-                    // Never closed, so there is always a slot in the end.
+                    // The semaphore is never closed, so a permit always becomes free.
                     let slot = slots.clone().acquire_owned().await.ok();
                     (slot, listener.accept().await)
                 } => accepted,
@@ -171,7 +173,7 @@ impl Edge {
 }
 
 impl Inner {
-    /// `host` is in lower case.
+    /// `host` must be in lower case.
     pub(crate) fn distribution(&self, host: &str) -> Option<Arc<Distribution>> {
         let table = self.table.load();
         let parent = || Some(format!("*.{}", host.split_once('.')?.1));
@@ -210,7 +212,7 @@ impl Distribution {
         Ok(Distribution { id: spec.id.as_str().into(), behaviours, counters, spec })
     }
 
-    /// A pattern means the same with and without a first slash.
+    /// A pattern has the same meaning with and without a leading slash.
     pub(crate) fn behaviour(&self, path: &MatchPath) -> Option<&Compiled> {
         let bare = path.as_str().strip_prefix('/').unwrap_or(path.as_str());
         let found =
@@ -264,10 +266,10 @@ impl Cdn for Edge {
 }
 
 pub(crate) fn no_such(id: &str) -> PlaneError {
-    PlaneError::asked(format!("there is no distribution '{id}'; apply it first"))
+    PlaneError::asked(format!("distribution '{id}' does not exist; apply it first"))
 }
 
-/// A host belongs to one distribution.
+/// A host belongs to one distribution only.
 pub(crate) fn check_hosts<'a>(
     spec: &DistributionSpec,
     others: impl Iterator<Item = &'a DistributionSpec>,
@@ -277,7 +279,7 @@ pub(crate) fn check_hosts<'a>(
             spec.hostnames.iter().find(|h| other.hostnames.iter().any(|o| o.eq_ignore_ascii_case(h)))
         {
             return Err(PlaneError::asked(format!(
-                "distribution '{}': host '{host}' belongs to distribution '{}' already",
+                "distribution '{}': host '{host}' already belongs to distribution '{}'",
                 spec.id, other.id
             )));
         }

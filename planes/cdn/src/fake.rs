@@ -1,4 +1,4 @@
-//! The plane for simulations: keeps what it is told, answers nobody.
+//! The plane for simulations: it stores specs and serves no requests.
 
 use crate::{
     Cdn, Counts, DistributionSpec,
@@ -22,7 +22,7 @@ struct State {
 }
 
 impl FakeCdn {
-    /// The next `apply` or `invalidate` changes nothing and fails so.
+    /// The next `apply` or `invalidate` changes nothing and returns this error.
     pub fn fail_next(&self, error: PlaneError) {
         self.lock().fail_next = Some(error);
     }
@@ -31,7 +31,7 @@ impl FakeCdn {
         self.lock().distributions.get(id).cloned()
     }
 
-    /// Distribution and path of all that was invalidated, in order.
+    /// Distribution and path of all invalidations, in order.
     pub fn invalidated(&self) -> Vec<(String, String)> {
         self.lock().invalidated.clone()
     }
@@ -60,7 +60,7 @@ impl Cdn for FakeCdn {
         Ok(())
     }
 
-    /// Nothing is cached, so nothing is dropped.
+    /// Nothing is cached, so no entry is dropped.
     async fn invalidate(&self, id: &str, paths: &[String]) -> Result<usize, PlaneError> {
         paths.iter().try_for_each(|p| check_invalidation(p))?;
         let mut all = self.lock();

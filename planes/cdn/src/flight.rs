@@ -1,5 +1,5 @@
-//! Answers that are being fetched: one fetch for a key, whoever else wants the same waits for its head and
-//! then reads along.
+//! Answers that are being fetched: one fetch per key; other requests for the same key wait for its head and
+//! then read the body as it arrives.
 
 use crate::{
     key::Key,
@@ -19,18 +19,18 @@ pub(crate) struct Flights(Mutex<HashMap<Key, Arc<Flight>>>);
 
 struct Flight {
     state: watch::Sender<State>,
-    /// An invalidation came after the fetch began.
+    /// Set by an invalidation after the fetch began.
     stale: AtomicBool,
 }
 
 #[derive(Clone)]
 pub(crate) enum State {
     Waiting,
-    /// The head is there, the body is coming.
+    /// The head has arrived; the body follows.
     Ready(Arc<Entry>),
-    /// It may not be shared; everybody fetches for himself.
+    /// The answer must not be shared; every request fetches its own.
     Alone,
-    /// The leader went away; somebody else leads.
+    /// The leader gave up; another request becomes the leader.
     Left,
 }
 
@@ -39,7 +39,7 @@ pub(crate) enum Role {
     Follower(watch::Receiver<State>),
 }
 
-/// Who fetches. Dropped without a word, it makes room for another one.
+/// The request that fetches. If it is dropped without a result, another one takes its place.
 pub(crate) struct Leader {
     flights: Arc<Flights>,
     key: Key,
@@ -58,8 +58,8 @@ impl Flights {
         Role::Leader(Leader { flights: self.clone(), key: key.clone(), flight })
     }
 
-    /// What is in the air under `pattern` is not kept when it lands, and whoever asks from now on asks anew.
-    /// Then what `store` has. Both under the lock under which answers land, so none slips between.
+    /// Makes answers in flight under `pattern` stale, so that they are not stored and later requests fetch again.
+    /// Then drops stored answers. Both happen under the lock that also guards storing, so no answer is missed.
     pub(crate) fn invalidate(&self, store: &Store, distribution: &Arc<str>, pattern: &str) -> usize {
         let mut all = self.lock();
         all.retain(|key, flight| {
@@ -90,7 +90,7 @@ impl Leader {
         self.flight.state.send_replace(State::Alone);
     }
 
-    /// The answer is whole: keeps it, unless it was invalidated meanwhile.
+    /// The answer is complete: stores it, unless it was invalidated meanwhile.
     pub(crate) fn land(self, store: &Store, entry: Arc<Entry>) {
         let all = self.flights.lock();
         if !self.flight.stale.load(SeqCst) {

@@ -1,14 +1,14 @@
-//! RFC 9111 as far as a shared cache with a key policy and TTL bounds needs it: may an answer be stored, for
-//! how long is it fresh, how old is it. Pure.
+//! RFC 9111 as far as a shared cache with a key policy and TTL bounds needs it: whether an answer may be stored, how
+//! long it is fresh, how old it is. Pure.
 
 use crate::spec::Ttl;
 use escale_base::Timestamp;
 use http::{HeaderMap, header};
 
-/// How long an error is kept when nothing says otherwise, in seconds.
+/// How long an error is cached by default, in seconds.
 pub(crate) const ERROR_TTL_S: u64 = 10;
 
-/// The directives of Cache-Control that matter to a shared cache (RFC 9111, 5.2.2; RFC 5861).
+/// The directives of Cache-Control that apply to a shared cache (RFC 9111, 5.2.2; RFC 5861).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Directives {
     pub(crate) no_store: bool,
@@ -29,14 +29,14 @@ impl Directives {
                 Some((name, value)) => (name.trim(), value.trim().trim_matches('"')),
                 None => (directive.trim(), ""),
             };
-            // A number that is none means stale (4.2.1); one too large means for ever.
+            // An invalid number means stale (4.2.1); one that is too large means for ever.
             let seconds = || match value.bytes().all(|b| b.is_ascii_digit()) && !value.is_empty() {
                 true => value.parse().unwrap_or(u64::MAX / 4000),
                 false => 0,
             };
             match name.to_ascii_lowercase().as_str() {
                 "no-store" => found.no_store = true,
-                // With field names it concerns only those fields.
+                // With field names it applies only to those fields.
                 "no-cache" if value.is_empty() => found.no_cache = true,
                 "private" if value.is_empty() => found.private = true,
                 "must-revalidate" | "proxy-revalidate" => found.must_revalidate = true,
@@ -50,12 +50,14 @@ impl Directives {
     }
 }
 
-/// How long, in seconds from its making, an answer is fresh; `None`: it must not be stored.
+/// How long an answer is fresh, in seconds from its creation; `None`: it must not be stored.
 pub(crate) fn lifetime(status: u16, headers: &HeaderMap, ttl: Ttl, error_ttl_s: Option<u64>) -> Option<u64> {
+    // `Vary: *` never matches another request (RFC 9110, 12.5.5), and ranges are cut from whole answers only.
     if headers.get(header::VARY).is_some_and(|v| v.as_bytes().contains(&b'*')) || status == 206 {
         return None;
     }
     let said = Directives::of(headers);
+    // The order of RFC 9111, 4.2.1, for a shared cache.
     let explicit = said.s_maxage.or(said.max_age).or_else(|| expires_in(headers));
     match status {
         200 | 203 | 204 | 300 | 301 | 302 | 307 | 308 => {
@@ -63,6 +65,7 @@ pub(crate) fn lifetime(status: u16, headers: &HeaderMap, ttl: Ttl, error_ttl_s: 
                 return None;
             }
             if said.no_store || said.no_cache || said.private {
+                // A minimum TTL above zero overrides the origin: the operator asked for it explicitly.
                 return (ttl.min_s > 0).then_some(ttl.min_s);
             }
             Some(explicit.unwrap_or(ttl.default_s).min(ttl.max_s).max(ttl.min_s))
@@ -79,7 +82,7 @@ pub(crate) fn lifetime(status: u16, headers: &HeaderMap, ttl: Ttl, error_ttl_s: 
     }
 }
 
-/// Stale from the start, yet worth storing: it can be revalidated.
+/// Whether it has a validator: then even a stale answer is worth storing, since it can be revalidated.
 fn is_valid(headers: &HeaderMap) -> bool {
     headers.contains_key(header::ETAG) || headers.contains_key(header::LAST_MODIFIED)
 }
@@ -87,20 +90,20 @@ fn is_valid(headers: &HeaderMap) -> bool {
 fn expires_in(headers: &HeaderMap) -> Option<u64> {
     let expires = headers.get(header::EXPIRES)?;
     let at = |v: &http::HeaderValue| v.to_str().ok().and_then(Timestamp::parse_http_date);
-    // An Expires that is no date (`0`) is in the past (5.3).
+    // An Expires that is not a date (`0`) is in the past (5.3).
     let (Some(expires), Some(date)) = (at(expires), headers.get(header::DATE).and_then(at)) else {
         return Some(0);
     };
     Some(u64::try_from(expires.since_ms(date) / 1000).unwrap_or(0))
 }
 
-/// The age with which it came (4.2.3): what other caches said.
+/// The age on arrival (4.2.3), as reported by other caches.
 pub(crate) fn age_on_arrival(headers: &HeaderMap) -> u64 {
     let age = headers.get(header::AGE).and_then(|v| v.to_str().ok());
     age.and_then(|v| v.trim().parse().ok()).unwrap_or(0)
 }
 
-/// Whether a stale answer may stand in for an origin that fails, `stale_s` after it ceased to be fresh.
+/// Whether a stale answer may replace that of a failing origin, `stale_s` after it ceased to be fresh.
 pub(crate) fn may_serve_stale(headers: &HeaderMap, stale_s: u64) -> bool {
     let said = Directives::of(headers);
     !said.must_revalidate && !said.no_cache && said.stale_if_error.is_none_or(|limit| stale_s <= limit)

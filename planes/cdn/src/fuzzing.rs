@@ -1,4 +1,4 @@
-//! For `tests/fuzz`: what is read of a viewer's signature before and after it holds.
+//! For `tests/fuzz`: parsing of a viewer's signature before and after verification.
 
 use crate::{
     authority::Authority,
@@ -7,7 +7,7 @@ use crate::{
 use escale_base::{Timestamp, path::RawPath};
 use http::{HeaderMap, Uri};
 
-/// Reads the bytes as the query of a signed URL, as its cookies, and as the policy that it carries.
+/// Parses the bytes as the query of a signed URL, as its cookies, and as the policy that it carries.
 pub fn signed_policy(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let mut headers = HeaderMap::new();
@@ -29,11 +29,11 @@ pub fn signed_policy(bytes: &[u8]) {
     };
     let Ok(access) = SignedAccess::parse(&[]) else { return };
     for query in [Some(&*text), None] {
-        assert!(access.verify(&asked(query)).is_err(), "a signature holds, and there is no key");
+        assert!(access.verify(&asked(query)).is_err(), "a signature was accepted without any key");
     }
     if let Ok(policy) = serde_json::from_slice(bytes) {
         let asked = asked(None);
-        // Denied or not: what matters is that it is decided.
+        // Allowed or denied: the decision must not panic.
         let _ = allows(&policy, "https://cdn.test/a/b.png", &asked);
     }
 }

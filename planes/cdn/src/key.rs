@@ -1,4 +1,4 @@
-//! What of a request distinguishes cached answers, and what of it goes to the origin.
+//! Selects the parts of a request that distinguish cached answers, and those that are sent to the origin.
 
 use crate::spec::{Pick, Selection};
 use escale_base::{
@@ -8,14 +8,14 @@ use escale_base::{
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::sync::Arc;
 
-/// Identifies one cached answer. The raw path is part of it, since that is what the origin answers to: two spellings
-/// may have two answers, and one must not take the place of the other. `path` is the compared view, with the query:
+/// Identifies one cached answer. The raw path is part of it, since the origin answers to that: two spellings
+/// may have two answers, and one must not replace the other. `path` is the normalized view, with the query:
 /// an invalidation drops all spellings.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub(crate) distribution: Arc<str>,
     pub(crate) path: Arc<str>,
-    /// Raw path, method kind, encoding, headers, cookies: unambiguously framed.
+    /// Raw path, method kind, encoding, headers, cookies: framed unambiguously.
     rest: Arc<[u8]>,
 }
 
@@ -55,7 +55,7 @@ impl Key {
     }
 }
 
-/// The path of an invalidation in the form that [`Key::path`] has.
+/// The path of an invalidation in the format of [`Key::path`].
 pub(crate) fn invalidation(pattern: &str) -> String {
     let (path, query) = pattern.split_once('?').map_or((pattern, None), |(p, q)| (p, Some(q)));
     let path = RawPath::new(path).collapsed();
@@ -64,7 +64,7 @@ pub(crate) fn invalidation(pattern: &str) -> String {
 
 impl Selection {
     pub(crate) fn takes_header(&self, name: &HeaderName) -> bool {
-        // Cookies have a selection of their own; these others are the edge's business with each side.
+        // Cookies are selected separately; the edge handles the other headers itself on each side.
         let own =
             [header::COOKIE, header::ACCEPT_ENCODING, header::CONNECTION, header::RANGE, header::IF_RANGE];
         !own.contains(name)
@@ -85,7 +85,7 @@ impl Pick {
     }
 }
 
-/// The pairs that any of `picks` takes, in the viewer's order.
+/// The pairs that any of `picks` selects, in the viewer's order.
 pub(crate) fn pick_query(picks: &[&Pick], query: Option<&str>) -> Option<String> {
     let pairs = query?.split('&').filter(|pair| {
         let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
@@ -114,7 +114,7 @@ pub(crate) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)>
         .map(|whole| (whole.split_once('=').map_or(whole, |(name, _)| name), whole))
 }
 
-/// The headers that go to the origin: those of either selection, and what describes a body.
+/// The headers for the origin: those of either selection, and those that describe a body.
 pub(crate) fn forwarded_headers(
     key: &Selection,
     more: &Selection,
@@ -126,7 +126,7 @@ pub(crate) fn forwarded_headers(
     let mut to = HeaderMap::new();
     for (name, value) in from {
         let by_policy = key.takes_header(name)
-            // A cached answer must not depend on who was allowed, unless the key does.
+            // A cached answer must not depend on the viewer's authorization, unless the key does.
             || (more.takes_header(name) && *name != header::AUTHORIZATION);
         if by_policy || (has_body && body.contains(name)) {
             to.append(name, value.clone());
@@ -144,7 +144,7 @@ pub(crate) fn forwarded_headers(
     to
 }
 
-/// Whether `text` matches `pattern`, in which `*` is any run of bytes and `?` is one.
+/// Whether `text` matches `pattern`, in which `*` matches any run of bytes and `?` matches one.
 pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     Glob { one: One::Byte, ignore_case: false, escape: false }.matches(pattern, text)
 }
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_do_not_run_into_each_other() {
+    fn different_requests_have_different_keys() {
         let by = Selection { headers: Pick::All, cookies: Pick::All, query: Pick::None };
         let key = |pairs: &[(&'static str, &'static str)]| {
             let headers: HeaderMap = pairs

@@ -1,11 +1,11 @@
-//! The cdn plane: an HTTP cache (RFC 9111) between viewers and origins. Distributions are chosen by Host; a
-//! distribution has behaviours by path pattern, which say how to cache, what to forward, who may read.
+//! The cdn plane: an HTTP cache (RFC 9111) between viewers and origins. The Host header selects the distribution; its
+//! behaviours, selected by path pattern, say how to cache, what to forward, who may read.
 //!
 //! It terminates no TLS and opens no socket itself: listeners and the [`Connector`] are the caller's. The
 //! cache does not outlive the process: its directory is wiped at the start, because an index that a crash
 //! may have left half written cannot be trusted, and a cache can always be filled again.
 //!
-//! Start at [`spec`] for all that it can be told, at `serve.rs` for the road of a request, at `freshness.rs`
+//! Start at [`spec`] for the complete interface, at `serve.rs` for the path of a request, at `freshness.rs`
 //! for what may be stored and for how long.
 
 mod authority;
@@ -37,29 +37,29 @@ use async_trait::async_trait;
 use escale_base::PlaneError;
 use tokio::net::TcpStream;
 
-/// What the plane does. [`Edge`] is the real one, [`FakeCdn`] the one for simulations.
+/// The cdn plane. [`Edge`] is the real one, [`FakeCdn`] the one for simulations.
 #[async_trait]
 pub trait Cdn: Send + Sync {
-    /// Makes the distribution be exactly as `spec` says, from the next request on. What is cached stays.
+    /// Makes the distribution match `spec` from the next request on. Cached answers stay.
     async fn apply(&self, spec: DistributionSpec) -> Result<(), PlaneError>;
-    /// The distribution answers no more, and what it cached is dropped. One that is not there is no error.
+    /// Stops serving the distribution and drops its cached answers. A distribution that does not exist is no error.
     async fn remove(&self, id: &str) -> Result<(), PlaneError>;
-    /// Drops what is cached under these paths, query string included; a final `*` stands for anything. Every
-    /// spelling of a path is meant (`RawPath::collapsed` of `escale-base`).
-    /// In force when it returns, also for answers that are just coming in. Returns how many were dropped.
+    /// Drops cached answers for these paths, with any query string; a final `*` matches anything. Every
+    /// spelling of a path is included (`RawPath::collapsed` of `escale-base`).
+    /// In effect when it returns, also for answers in flight. Returns how many were dropped.
     async fn invalidate(&self, id: &str, paths: &[String]) -> Result<usize, PlaneError>;
     fn ids(&self) -> Vec<String>;
     fn counts(&self, id: &str) -> Option<Counts>;
 }
 
-/// How an origin is reached; the caller decides from where.
+/// Connects to an origin; the caller decides from which network.
 #[async_trait]
 pub trait Connector: Send + Sync + 'static {
     async fn connect(&self, host: &str, port: u16) -> std::io::Result<TcpStream>;
 }
 
-/// Signs a request to an origin that takes only signed ones. Called last, with the final head; the body of
-/// such a request is the viewer's, unread.
+/// Signs requests to origins that require a signature. Called last, with the final head; the body of
+/// such a request is the viewer's and has not been read.
 pub trait OriginSigner: Send + Sync + 'static {
     fn sign(
         &self,
@@ -69,7 +69,7 @@ pub trait OriginSigner: Send + Sync + 'static {
     ) -> Result<(), PlaneError>;
 }
 
-/// Ever growing from the distribution's creation in this process.
+/// Counted from the distribution's creation in this process; only increases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub requests: u64,

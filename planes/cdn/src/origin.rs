@@ -1,4 +1,4 @@
-//! Requests to origins, over connections that are used again.
+//! Requests to origins, over connections that are reused.
 
 use crate::{Connector, blob::Body, spec::Origin};
 use bytes::Bytes;
@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout};
 
 /// Idle connections kept per origin.
 const IDLE_MAX: usize = 32;
-/// We close before common servers do (60 to 75 s).
+/// Closed earlier than common servers do (60 to 75 s).
 const IDLE_AGE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Origins {
@@ -31,12 +31,12 @@ pub(crate) struct Origins {
 
 type Idle = HashMap<(String, u16), Vec<(SendRequest<Body>, Instant)>>;
 
-/// Why no answer came, as the status that a viewer gets.
+/// Why no answer was received, as the status for the viewer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Failure {
-    /// 502: not reached, or no HTTP came back.
+    /// 502: the origin was not reached, or its answer was not HTTP.
     Bad,
-    /// 504
+    /// 504: the origin did not answer in time.
     Slow,
 }
 
@@ -45,7 +45,7 @@ impl Origins {
         Origins { connector, idle: Arc::default() }
     }
 
-    /// The answer's head; its body follows at the reader's pace.
+    /// Returns the answer's head; its body follows at the reader's pace.
     pub(crate) async fn send(
         &self,
         origin: &Origin,
@@ -53,7 +53,7 @@ impl Origins {
     ) -> Result<Response<Incoming>, Failure> {
         let mut request = request;
         if let Some(mut sender) = self.take(origin) {
-            // The origin may have closed at this very moment; what does no harm twice is tried once more.
+            // The origin may have closed the idle connection at this moment; idempotent requests are tried once more.
             let again = is_replayable(&request).then(|| head_of(&request));
             match within(origin, sender.try_send_request(request)).await? {
                 Ok(answer) => return Ok(self.answered(origin, sender, answer)),
@@ -83,7 +83,7 @@ impl Origins {
             }
             Err(_) => return Err(Failure::Slow),
         };
-        // Without it small requests wait for delayed acknowledgements. A socket that refuses is closed already.
+        // Without it small requests wait for delayed acknowledgements. An error means that the socket is closed already.
         let _ = stream.set_nodelay(true);
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| Failure::Bad)?;
         tokio::spawn(async move {
@@ -94,7 +94,7 @@ impl Origins {
         Ok(sender)
     }
 
-    /// Once the answer is read, the connection is there for the next one.
+    /// Returns the connection for reuse once the answer has been read.
     fn answered(
         &self,
         origin: &Origin,
@@ -152,7 +152,7 @@ pub(crate) fn empty() -> Body {
     Empty::new().map_err(|never: std::convert::Infallible| match never {}).boxed_unsync()
 }
 
-/// The next bytes of an answer, within the origin's time.
+/// The next bytes of an answer, within the origin's read timeout.
 pub(crate) async fn next(body: &mut Incoming, limit: Duration) -> io::Result<Option<Bytes>> {
     loop {
         let frame = timeout(limit, body.frame()).await.map_err(|_| io::ErrorKind::TimedOut)?;
@@ -160,7 +160,7 @@ pub(crate) async fn next(body: &mut Incoming, limit: Duration) -> io::Result<Opt
             None => return Ok(None),
             Some(Err(e)) => return Err(io::Error::other(e)),
             Some(Ok(frame)) => {
-                // Trailers stop here: nothing in front of us has asked for them.
+                // Trailers are dropped: the viewer has not asked for them.
                 if let Ok(data) = frame.into_data() {
                     return Ok(Some(data));
                 }
@@ -169,7 +169,7 @@ pub(crate) async fn next(body: &mut Incoming, limit: Duration) -> io::Result<Opt
     }
 }
 
-/// An answer that is not kept, passed on at the viewer's pace.
+/// An answer that is not stored, passed on at the viewer's pace.
 pub(crate) fn pass(body: Incoming, limit: Duration) -> Body {
     let frames = stream::unfold(Some(body), move |body| async move {
         let mut body = body?;

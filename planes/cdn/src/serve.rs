@@ -1,4 +1,4 @@
-//! The road of a request: distribution, behaviour, may they, cache, origin; then the headers that say so.
+//! The path of a request: distribution, behaviour, authorization, cache, origin; then the headers that report the result.
 
 use crate::{
     authority::Authority,
@@ -30,7 +30,7 @@ mod fetch;
 
 use fetch::Fetched;
 
-/// A leader that left is replaced so many times before a request gives up waiting and fetches alone.
+/// How often a leader that gave up is replaced before a request stops waiting and fetches on its own.
 const TRIES: usize = 3;
 
 const METHOD_NOT_ALLOWED: &str = "This distribution is not configured to allow the HTTP request method that was used for this \
@@ -39,7 +39,7 @@ const BAD_REQUEST: &str = "Bad request.";
 const NO_CONNECTION: &str = "We can't connect to the server for this app or website at this time. There might be too much \
      traffic or a configuration error. Try again later, or contact the app or website owner.";
 
-/// How an answer came about, in the words of X-Cache.
+/// How an answer was produced, in the words of X-Cache.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Word {
     Hit,
@@ -61,19 +61,19 @@ impl Word {
     }
 }
 
-/// One request on its way.
-pub(crate) struct Road {
+/// One request in progress.
+pub(crate) struct Exchange {
     edge: Arc<Inner>,
     distribution: Arc<Distribution>,
     client: SocketAddr,
     https: bool,
     authority: Authority,
     id: String,
-    /// The viewer's body broke off or broke its framing: a request that failed then is the viewer's fault.
+    /// The viewer's body ended early or broke its framing: a failure of the request is then the viewer's fault.
     body_broke: Arc<AtomicBool>,
 }
 
-/// Answers one request of `client`. `https` is how the viewer came, `link` leads to the guard of its connection.
+/// Answers one request of `client`. `https` is the viewer's scheme, `link` leads to the guard of its connection.
 pub(crate) async fn handle(
     edge: Arc<Inner>,
     request: Request<Incoming>,
@@ -89,11 +89,12 @@ pub(crate) async fn handle(
         close(&mut response, is_http1);
         response
     };
+    // The guard replaced an ambiguous head by this request: nothing in it can be trusted.
     if let Some(status) = link.refusal(request.uri().path()) {
         return refuse(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST));
     }
     let path = RawPath::new(request.uri().path());
-    // `*` is a path for servers, not for what they serve; and which behaviour counts must be certain.
+    // `*` is a path for servers, not for their content; and the behaviour must be unambiguous.
     let is_certain = path.as_str().starts_with('/') && !path.has_two_readings();
     let Some(authority) = Authority::of(request.uri(), request.headers()).filter(|_| is_certain) else {
         return refuse(StatusCode::BAD_REQUEST);
@@ -109,7 +110,7 @@ pub(crate) async fn handle(
     let counters = distribution.counters.clone();
     counters.requests.fetch_add(1, Relaxed);
     let body_broke: Arc<AtomicBool> = Arc::default();
-    let road = Road {
+    let exchange = Exchange {
         edge: edge.clone(),
         distribution,
         client,
@@ -118,7 +119,7 @@ pub(crate) async fn handle(
         id: id.clone(),
         body_broke: body_broke.clone(),
     };
-    let (mut response, word) = Box::pin(road.answer(request)).await;
+    let (mut response, word) = Box::pin(exchange.answer(request)).await;
     match word {
         Word::Hit => counters.hits.fetch_add(1, Relaxed),
         Word::Miss => counters.misses.fetch_add(1, Relaxed),
@@ -137,14 +138,14 @@ pub(crate) async fn handle(
     response
 }
 
-/// Ends the connection after a request that was refused: what else is on it may not be what it seems.
+/// Closes the connection after a refused request: the bytes that follow may be something else than they seem.
 fn close(response: &mut Response<Body>, is_http1: bool) {
     if is_http1 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
 }
 
-/// Says who answered and how.
+/// Adds the headers that name the edge and the result.
 fn mark(edge: &Inner, response: &mut Response<Body>, word: Word, id: &str) {
     let identity = &edge.identity;
     let place = identity.place.clone();
@@ -166,14 +167,15 @@ fn mark(edge: &Inner, response: &mut Response<Body>, word: Word, id: &str) {
     }
 }
 
-impl Road {
+impl Exchange {
     async fn answer(self, request: Request<Incoming>) -> (Response<Body>, Word) {
         let identity = &self.edge.identity;
         let (mut parts, body) = request.into_parts();
         if let Ok(host) = HeaderValue::from_str(self.authority.as_str()) {
-            // The origin is asked for the host that was decided on, also where the viewer named it in the request line.
+            // The origin gets the host that was decided on, also where the viewer named it in the request line.
             parts.headers.insert(header::HOST, host);
         }
+        // Only the root path gets the default object, not every folder.
         let path = match (parts.uri.path(), &self.distribution.spec.default_root) {
             ("/", Some(root)) => format!("/{root}"),
             (path, _) => path.to_owned(),
@@ -201,6 +203,7 @@ impl Road {
         }
         let mut query = parts.uri.query().map(str::to_owned);
         if let Some(access) = &compiled.access {
+            // The signature covers the path as the viewer sent it, before the default root is added.
             let asked = Asked {
                 https: self.https,
                 authority: &self.authority,
@@ -213,9 +216,11 @@ impl Road {
             if let Err(denied) = access.verify(&asked) {
                 return (pages::denied(denied, identity), Word::Error);
             }
+            // The credentials are removed, so that all viewers share one cached answer and the origin does not see them.
             query = query.as_deref().and_then(signed::strip_query);
             signed::strip_cookies(&mut parts.headers);
         }
+        // Records who failed: an error of the viewer's body would otherwise look like one of the origin.
         let broke = self.body_broke.clone();
         let body = body.map_err(move |error| {
             broke.store(true, Relaxed);
@@ -230,10 +235,11 @@ impl Road {
         }
     }
 
-    /// Another object of the distribution in place of an error; the error itself when that fails too.
+    /// Replaces an error by another object of the distribution; returns the error itself when that fails too.
     async fn page(&self, path: &str, status: u16, error: Response<Body>) -> Response<Body> {
         let path = RawPath::new(path);
         let Some(compiled) = self.distribution.behaviour(&path.collapsed()) else { return error };
+        // A request of its own: the viewer's headers and conditions apply to the object it asked for, not to the page.
         let mut parts = Request::new(()).into_parts().0;
         parts.method = Method::GET;
         let (mut page, _) = self.content(compiled, path, None, &parts, origin::empty()).await;
@@ -246,7 +252,7 @@ impl Road {
         }
     }
 
-    /// From the cache if it may be, else from the origin.
+    /// From the cache if possible, else from the origin.
     async fn content(
         &self,
         compiled: &Compiled,
@@ -257,14 +263,16 @@ impl Road {
     ) -> (Response<Body>, Word) {
         let behaviour = &compiled.behaviour;
         let Some(origin) = self.distribution.spec.origins.iter().find(|o| o.id == behaviour.origin) else {
-            // `check` sees to it that there is one.
+            // `check` guarantees that the origin exists.
             return (
                 pages::error(StatusCode::BAD_GATEWAY, NO_CONNECTION, &self.edge.identity, &self.id),
                 Word::Error,
             );
         };
         let takes_gzip = behaviour.compress && compress::takes_gzip(&parts.headers);
-        let fetch = fetch::Fetch { road: self, behaviour, origin, path, query, viewer: parts, takes_gzip };
+        let fetch =
+            fetch::Fetch { exchange: self, behaviour, origin, path, query, viewer: parts, takes_gzip };
+        // With a maximum TTL of zero no answer can be stored, so joining a flight would only delay the request.
         let cached = behaviour.cached_methods.contains(&parts.method) && behaviour.ttl.max_s > 0;
         if !cached {
             return fetch.alone(body).await;
@@ -276,7 +284,7 @@ impl Road {
             if let Some(entry) = known.as_ref().filter(|e| e.is_fresh(self.edge.clock.now())) {
                 return (self.out_of_cache(entry, parts), Word::Hit);
             }
-            // What is not asked for whole cannot be kept.
+            // An answer to HEAD or to a range is incomplete and cannot be stored.
             if parts.method == Method::HEAD || (known.is_none() && parts.headers.contains_key(header::RANGE))
             {
                 return fetch.alone(body).await;
@@ -293,14 +301,16 @@ impl Road {
             let state = state.wait_for(|s| !matches!(s, State::Waiting)).await.map(|s| s.clone());
             match state {
                 Ok(State::Ready(entry)) => return (self.out_of_cache(&entry, parts), Word::Hit),
+                // The leader's answer must not be shared, so waiting for another leader would not help.
                 Ok(State::Alone) => break,
+                // The leader gave up: look into the cache again, and perhaps lead.
                 Ok(State::Waiting | State::Left) | Err(_) => {}
             }
         }
         fetch.alone(body).await
     }
 
-    /// The answer to this viewer out of a stored one: whole, a part, or only that it has not changed.
+    /// Answers from a stored entry: the whole, a range, or only that it has not changed.
     fn out_of_cache(&self, entry: &Arc<Entry>, parts: &Parts) -> Response<Body> {
         let mut response = Response::new(full(""));
         *response.status_mut() = StatusCode::from_u16(entry.status).unwrap_or(StatusCode::BAD_GATEWAY);
@@ -311,6 +321,7 @@ impl Road {
         if age > 0 {
             headers.insert(header::AGE, age.into());
         }
+        // Conditions apply to a 200 only (RFC 9110, 13.2.1): an error is sent even if its validators match.
         if entry.status == 200 && conditional::is_not_modified(&parts.headers, headers) {
             headers.remove(header::CONTENT_LENGTH);
             headers.remove(header::CONTENT_TYPE);
@@ -318,6 +329,7 @@ impl Road {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             return response;
         }
+        // While the body is still arriving, its length is known from the origin's header at most.
         let said =
             headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
         let len: Option<u64> = if entry.blob.is_whole() { Some(entry.blob.len()) } else { said };
@@ -342,6 +354,7 @@ impl Road {
                 *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
             }
             (_, len) => {
+                // These statuses have no body, so they must have no length (RFC 9110, 8.6).
                 if let Some(len) = len.filter(|_| !matches!(entry.status, 204 | 304)) {
                     headers.insert(header::CONTENT_LENGTH, len.into());
                 }

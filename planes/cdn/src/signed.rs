@@ -1,7 +1,7 @@
-//! Signed URLs and cookies: who holds a private key may let others read, for a time, from an address.
+//! Signed URLs and cookies: the holder of a private key lets others read, for a limited time, from certain addresses.
 //!
-//! Parameter and condition names, the base64 alphabet and the canned policy's text are the protocol of the
-//! signers in use, byte for byte; they stand in the constants below.
+//! Parameter and condition names, the base64 alphabet and the canned policy's text must equal those of existing
+//! signers byte for byte; they are the constants below.
 
 use crate::{authority::Authority, key, spec::TrustedKey};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -29,7 +29,7 @@ const SOURCE: &str = "AWS:SourceIp";
 /// The keys of a behaviour, parsed once.
 pub(crate) struct SignedAccess(HashMap<String, RsaPublicKey>);
 
-/// Why not: a code and a sentence.
+/// The reason of a denial: a code and a sentence.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Denied(pub(crate) &'static str, pub(crate) &'static str);
 
@@ -41,9 +41,9 @@ const DENIED: Denied = Denied("AccessDenied", "Access denied");
 
 pub(crate) struct Asked<'a> {
     pub(crate) https: bool,
-    /// The same that chose the distribution.
+    /// The same authority that selected the distribution.
     pub(crate) authority: &'a Authority,
-    /// A URL is signed as it is sent.
+    /// The raw path: a URL is signed as it is sent.
     pub(crate) path: RawPath<'a>,
     pub(crate) query: Option<&'a str>,
     pub(crate) headers: &'a HeaderMap,
@@ -59,7 +59,7 @@ impl SignedAccess {
                 .or_else(|first| RsaPublicKey::from_pkcs1_pem(pem).map_err(|_| first));
             public
                 .map(|k| (key.id.clone(), k))
-                .map_err(|e| format!("key '{}' is no RSA public key in PEM: {e}", key.id))
+                .map_err(|e| format!("key '{}' is not an RSA public key in PEM: {e}", key.id))
         });
         parsed.collect::<Result<_, _>>().map(SignedAccess)
     }
@@ -119,7 +119,7 @@ pub(crate) fn strip_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// From the query if it has any of them, else from cookies.
+/// From the query if it has any of them, otherwise from cookies.
 fn parameters(asked: &Asked<'_>) -> HashMap<&'static str, String> {
     let known = |name: &str| PARAMETERS.iter().find(|p| **p == name).copied();
     let pairs = asked.query.unwrap_or("").split('&').filter_map(|pair| pair.split_once('='));
@@ -141,7 +141,7 @@ fn url(asked: &Asked<'_>) -> String {
     format!("{scheme}://{}{}{query}", asked.authority.as_str(), asked.path.as_str())
 }
 
-/// base64 with `+`, `=` and `/` made fit for a URL in the protocol's own way.
+/// base64 in the protocol's URL-safe variant, which replaces `+`, `=` and `/`.
 fn decode(text: &str) -> Option<Vec<u8>> {
     let plain: String = text
         .chars()
@@ -155,7 +155,7 @@ fn decode(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(plain).ok()
 }
 
-/// An object that has no member besides these. A member that is not evaluated could be a limit that the signer relies on,
+/// Reads an object without any other members. A member that is not evaluated could be a restriction that the signer relies on,
 /// so it is refused rather than ignored.
 fn only<'a>(value: &'a Value, known: &[&str]) -> Result<&'a Map<String, Value>, Denied> {
     let object = value.as_object().ok_or(MALFORMED_POLICY)?;
@@ -180,8 +180,8 @@ pub(crate) fn allows(policy: &Value, url: &str, asked: &Asked<'_>) -> Result<(),
         Some(_) => return Err(MALFORMED_POLICY),
     };
     // `http*://` covers both schemes; otherwise the scheme is part of the pattern.
-    // A wildcard covers what is below it. A path that an origin may read as one outside (`/a/../b`, in any encoding)
-    // must be signed as it is.
+    // A wildcard covers the paths below it. A path that an origin may normalize to one outside (`/a/../b`, in any encoding)
+    // must be signed exactly.
     let covered = resource == url || (key::matches(resource, url) && !asked.path.may_climb());
     if !covered {
         return Err(DENIED);
@@ -314,7 +314,7 @@ mod tests {
             Err(DENIED)
         );
         assert_eq!(ask(custom("*", r#","DateGreaterThan":{"AWS:EpochTime":"x"}"#)), Err(MALFORMED_POLICY));
-        // A limit that is not evaluated, and a member that is there twice, must not widen what the signer meant.
+        // A restriction that is not evaluated, and a duplicate member, must not widen the signer's intent.
         for unknown in [
             r#","NotIpAddress":{"AWS:SourceIp":"203.0.113.7"}"#,
             r#","IpAddress":{"AWS:SourceIP":"203.0.113.7"}"#,

@@ -1,4 +1,4 @@
-//! All that the plane can be told: plain data.
+//! The complete interface of the plane, as plain data.
 
 use http::Method;
 use std::collections::BTreeMap;
@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, PartialEq)]
 pub struct DistributionSpec {
     pub id: String,
-    /// Hosts it answers for; `*.example.com` stands for one label more.
+    /// Hosts of the distribution; `*.example.com` matches one more label.
     pub hostnames: Vec<String>,
-    /// What `/` stands for, without a slash; for instance `index.html`.
+    /// The object for `/`, without a slash; for example `index.html`.
     pub default_root: Option<String>,
-    /// The first whose pattern matches the path counts.
+    /// The first one whose pattern matches the path applies.
     pub behaviours: Vec<(String, Behaviour)>,
     pub default: Behaviour,
     pub origins: Vec<Origin>,
@@ -23,16 +23,16 @@ pub struct Behaviour {
     pub origin: String,
     pub viewer: ViewerProtocol,
     pub allowed_methods: Vec<Method>,
-    /// GET and HEAD, and perhaps OPTIONS.
+    /// GET and HEAD, optionally OPTIONS.
     pub cached_methods: Vec<Method>,
     pub ttl: Ttl,
-    /// What distinguishes cached answers; all of it is forwarded.
+    /// The parts of a request that distinguish cached answers; all of them are forwarded.
     pub key: Selection,
-    /// What is forwarded besides.
+    /// Additional parts that are forwarded.
     pub forward: Selection,
-    /// gzip what the origin sent plain, for viewers that take it. (Brotli is not supported.)
+    /// Compress uncompressed answers of the origin with gzip for viewers that accept it. (Brotli is not supported.)
     pub compress: bool,
-    /// Not empty: only requests signed by one of these keys are answered.
+    /// If not empty, only requests signed by one of these keys are answered.
     pub trusted_keys: Vec<TrustedKey>,
 }
 
@@ -43,7 +43,7 @@ pub enum ViewerProtocol {
     HttpsOnly,
 }
 
-/// In seconds. What the origin says is kept within `min` and `max`; `default` is for when it says nothing.
+/// In seconds. The origin's value is limited to `min` and `max`; `default` applies when it gives none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ttl {
     pub min_s: u64,
@@ -78,38 +78,38 @@ pub struct Origin {
     pub id: String,
     pub host: String,
     pub port: u16,
-    /// Put before every path; begins with a slash, ends without; or empty.
+    /// Prepended to every path; begins with a slash, does not end with one; or empty.
     pub path: String,
     pub headers: BTreeMap<String, String>,
-    /// Requests go through the caller's [`crate::OriginSigner`].
+    /// Requests are signed by the caller's [`crate::OriginSigner`].
     pub signed: bool,
     pub connect_timeout_ms: u64,
-    /// For the first byte, and between any two.
+    /// For the first byte, and between two reads.
     pub read_timeout_ms: u64,
 }
 
-/// What an error of the origin becomes.
+/// The handling of an origin's error.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ErrorResponse {
     pub status: u16,
-    /// How long the error is cached, at least.
+    /// Minimum time for which the error is cached.
     pub ttl_s: u64,
-    /// Another object of the distribution is sent in its place, with this status.
+    /// Replaces it by another object of the distribution, with this status.
     pub page: Option<(String, u16)>,
 }
 
-/// The words by which the edge names itself.
+/// The names by which the edge identifies itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Identity {
     /// In X-Cache: `Hit from <product>`.
     pub product: String,
-    /// In Via and in error pages.
+    /// Used in Via and in error pages.
     pub title: String,
     /// In Via, after the version.
     pub via_host: String,
-    /// Header with an id for each request.
+    /// Header with the id of each request.
     pub id_header: String,
-    /// Header that says which edge answered, and what it says.
+    /// Header that names the edge, and its value.
     pub place: Option<(String, String)>,
     /// The Server header of the edge's own answers.
     pub server: String,

@@ -1,4 +1,4 @@
-//! Where whole answers are kept: sharded, least recently used first out; from memory to disk, from disk away.
+//! Storage of complete answers: sharded, least recently used first out; from memory to disk, from disk to nowhere.
 
 use crate::{
     blob::{Blob, Directory},
@@ -20,7 +20,7 @@ use std::{
     },
 };
 
-/// Enough that two cores rarely want the same one.
+/// Enough that two cores rarely need the same shard.
 const SHARDS: usize = 16;
 
 /// One answer.
@@ -49,7 +49,7 @@ impl Entry {
         self.age_then_s + u64::try_from(now.since_ms(self.came) / 1000).unwrap_or(0)
     }
 
-    /// To the millisecond, so that a lifetime of a second is one.
+    /// Exact to the millisecond, so that a lifetime of one second is that long.
     pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
         let age_ms = u64::try_from(now.since_ms(self.came)).unwrap_or(0) + self.age_then_s * 1000;
         age_ms < self.lifetime_s.saturating_mul(1000)
@@ -89,7 +89,7 @@ impl Tier {
 #[derive(Default)]
 struct Shard {
     slots: HashMap<Key, Slot>,
-    /// By last use; one order for each tier.
+    /// By last use; one order per tier.
     memory: BTreeMap<u64, Key>,
     disk: BTreeMap<u64, Key>,
     /// (distribution, path) to keys, for invalidations.
@@ -117,7 +117,7 @@ impl Store {
         }
     }
 
-    /// No single answer may take more than a quarter of the disk.
+    /// A single answer may take at most a quarter of the disk budget.
     pub(crate) fn largest(&self) -> u64 {
         self.disk.budget / 4
     }
@@ -135,7 +135,7 @@ impl Store {
         Some(slot.entry.clone())
     }
 
-    /// Keeps a whole answer in place of an older one. Call [`Store::settle`] after it.
+    /// Stores a complete answer, replacing an older one. Call [`Store::settle`] afterwards.
     pub(crate) fn insert(&self, key: &Key, entry: Arc<Entry>) {
         let tick = self.tick.fetch_add(1, Relaxed);
         let (size, in_memory) = (entry.size(), entry.blob.is_in_memory());
@@ -148,7 +148,7 @@ impl Store {
         shard.slots.insert(key.clone(), Slot { entry, tick, size, in_memory });
     }
 
-    /// Brings both tiers within their budgets.
+    /// Reduces both tiers to their budgets.
     pub(crate) async fn settle(&self) {
         while self.memory.is_over() {
             let Some((key, entry)) = self.demote() else { break };
@@ -170,7 +170,7 @@ impl Store {
         }
     }
 
-    /// Counts the least recently used of some shard to the disk from now on.
+    /// Assigns the least recently used entry of some shard to the disk tier.
     fn demote(&self) -> Option<(Key, Arc<Entry>)> {
         self.each_shard(|shard| {
             let (tick, key) = shard.memory.pop_first()?;
@@ -183,7 +183,7 @@ impl Store {
         })
     }
 
-    /// Drops what `pattern` (exact, or up to a final `*`) means; O(shards + what is dropped).
+    /// Drops the entries that match `pattern` (exact, or up to a final `*`); O(shards + dropped entries).
     pub(crate) fn invalidate(&self, distribution: &Arc<str>, pattern: &str) -> usize {
         let (prefix, exact) = match pattern.strip_suffix('*') {
             Some(prefix) => (prefix, false),
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn invalidation_takes_what_it_names() {
+    async fn invalidation_drops_matching_paths_only() {
         let temp = tempfile::tempdir().unwrap();
         let store = Store::new(Directory::open(temp.path()).unwrap(), 50_000, 100_000);
         for path in ["/a", "/a?x=1", "/a/b", "/ab", "/c", "/d/e", "/%64/e", "//d/e"] {

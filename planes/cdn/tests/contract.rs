@@ -1,4 +1,4 @@
-//! The contract that real and fake plane keep, and the real one's traffic over loopback sockets.
+//! The contract of the real plane and the fake, and traffic through the real one over loopback sockets.
 #![allow(clippy::unwrap_used)] // helpers of tests are not marked as tests
 
 #[path = "../../httpguard/tests/attacks/mod.rs"]
@@ -43,7 +43,7 @@ impl OriginSigner for Stamp {
     }
 }
 
-/// Answers by the first part of the path; remembers what it was asked.
+/// Answers according to the first part of the path; records the requests.
 #[derive(Clone)]
 struct Origin1 {
     asked: Arc<Mutex<Vec<String>>>,
@@ -63,7 +63,7 @@ impl Origin1 {
         let path = request.uri().path().to_owned();
         let (head, body) = request.into_parts();
         if head.method == Method::POST && body.collect().await.is_err() {
-            return Response::builder().status(500).body(Full::from("the body broke off")).unwrap();
+            return Response::builder().status(500).body(Full::from("the body ended early")).unwrap();
         }
         let path = path.as_str();
         let response = Response::builder();
@@ -201,7 +201,7 @@ impl Running {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
 
-    /// A body is kept a moment after its last byte was read.
+    /// An answer is stored a moment after its last byte was read.
     async fn kept(&self, path: &str) {
         let hits = || self.edge.counts("d1").unwrap().hits;
         let before = hits();
@@ -252,7 +252,7 @@ async fn both_planes_keep_the_contract() {
         assert!(plane.invalidate("d1", &["/*.png".into()]).await.unwrap_err().what.contains("/*.png"));
         assert!(plane.invalidate("no", &["/*".into()]).await.unwrap_err().what.contains("'no'"));
         let taken = plane.apply(DistributionSpec { id: "d2".into(), ..spec.clone() }).await.unwrap_err();
-        assert!(taken.what.contains("host 'cdn.test' belongs to distribution 'd1'"), "{taken}");
+        assert!(taken.what.contains("host 'cdn.test' already belongs to distribution 'd1'"), "{taken}");
         let mut wrong = spec;
         wrong.default.origin = "x".into();
         assert!(plane.apply(wrong).await.unwrap_err().what.contains("origin 'x'"));
@@ -268,7 +268,11 @@ async fn miss_hit_refresh_and_stale() {
     let first = r.get("/tagged?x=1", "Authorization: secret\r\n").await;
     assert_eq!((first.status(), first.cache(), first.body()), ("200", "Miss from edge", "0123456789"));
     assert_eq!(first.header("via"), Some("1.1 node1 (Edge)"));
-    assert_eq!(r.asked(), ["GET /tagged x-signature=d1/o"], "signed; neither query nor credentials");
+    assert_eq!(
+        r.asked(),
+        ["GET /tagged x-signature=d1/o"],
+        "the request must be signed, without query and credentials"
+    );
     r.kept("/tagged").await;
     r.clock.advance_ms(5_000);
     let hit = r.get("/tagged", "").await;
@@ -293,7 +297,7 @@ async fn miss_hit_refresh_and_stale() {
 }
 
 #[tokio::test]
-async fn what_may_not_be_kept_is_not() {
+async fn uncacheable_answers_are_not_stored() {
     let r = start(|_| {}).await;
     for _ in 0..3 {
         assert_eq!(r.get("/private", "").await.cache(), "Miss from edge");
@@ -311,7 +315,7 @@ async fn what_may_not_be_kept_is_not() {
 }
 
 #[tokio::test]
-async fn one_fetch_for_many_and_invalidation_of_what_is_in_the_air() {
+async fn concurrent_requests_share_one_fetch_and_invalidation_reaches_it() {
     let r = Arc::new(start(|_| {}).await);
     let ask = || {
         let r = r.clone();
@@ -331,7 +335,7 @@ async fn one_fetch_for_many_and_invalidation_of_what_is_in_the_air() {
         assert_eq!(one.await.unwrap().body(), "slow");
     }
     assert_eq!(r.asked(), ["GET /slow x-signature=d1/o"]);
-    // It was invalidated before it came, so it was not kept.
+    // It was invalidated before it arrived, so it was not stored.
     assert_eq!(r.get("/slow", "").await.cache(), "Miss from edge");
     r.kept("/slow").await;
     assert_eq!(r.edge.invalidate("d1", &["/slow".into()]).await.unwrap(), 1);
@@ -339,7 +343,7 @@ async fn one_fetch_for_many_and_invalidation_of_what_is_in_the_air() {
 }
 
 #[tokio::test]
-async fn errors_are_kept_for_a_moment_and_replaced_by_pages() {
+async fn errors_are_cached_briefly_and_replaced_by_pages() {
     let r = start(|spec| {
         spec.errors = vec![ErrorResponse { status: 404, ttl_s: 10, page: Some(("/sorry".into(), 200)) }];
     })
@@ -348,12 +352,12 @@ async fn errors_are_kept_for_a_moment_and_replaced_by_pages() {
         let answer = r.get("/missing", "").await;
         assert_eq!((answer.status(), answer.body()), ("200", "page /sorry"));
     }
-    // Nothing listens on the origin's port any more.
+    // No server listens on the origin's port any more.
     let dead = start(|spec| spec.origins[0].port = 1).await;
     let answer = dead.get("/x", "").await;
     assert_eq!((answer.status(), answer.cache()), ("502", "Error from edge"));
     dead.get("/x", "").await;
-    assert_eq!(dead.edge.counts("d1").unwrap().origin_requests, 1, "the failure is remembered");
+    assert_eq!(dead.edge.counts("d1").unwrap().origin_requests, 1, "the failure must be cached");
     dead.clock.advance_ms(11_000);
     dead.get("/x", "").await;
     assert_eq!(dead.edge.counts("d1").unwrap().origin_requests, 2);
@@ -393,7 +397,7 @@ async fn viewers_protocol_and_signed_access() {
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>MissingKey</Code><Message>Missing Key-Pair-Id \
          query parameter or cookie value</Message></Error>"
     );
-    assert!(r.asked().is_empty(), "the origin saw none of it");
+    assert!(r.asked().is_empty(), "the origin must not get any of it");
     assert_eq!(r.get("/", "").await.body(), "page /index.html");
 }
 
@@ -411,7 +415,7 @@ async fn refuses_the_attacks_of_the_shared_table() {
         assert_eq!(answer.header("connection"), Some("close"), "{name}: {}", answer.0);
         assert_eq!(answer.header("server"), Some("Edge"), "{name}: {}", answer.0);
     }
-    assert!(r.asked().is_empty(), "nothing of it reached the origin");
+    assert!(r.asked().is_empty(), "the origin must not get any of it");
     for (name, body) in attacks::BROKEN_BODIES {
         let answer = ask(r.addr, &attacks::with_body("cdn.test", body)).await;
         assert_eq!(answer.status(), "400", "{name}: {}", answer.0);
@@ -423,7 +427,7 @@ async fn refuses_the_attacks_of_the_shared_table() {
 #[tokio::test]
 async fn an_answer_instead_of_continue_ends_the_connection() {
     let r = start(|_| {}).await;
-    // The method is refused without the body, and the host is unknown.
+    // The method is refused without reading the body, and the host is unknown.
     for host in ["cdn.test", "other.test"] {
         let answer = ask(r.addr, &attacks::withheld(host, "/")).await;
         assert_eq!((answer.status(), answer.header("connection")), ("403", Some("close")), "{}", answer.0);
@@ -443,7 +447,7 @@ async fn one_authority_decides() {
     assert_eq!(get("http://other.test/a", "cdn.test").await.status(), "400");
     assert_eq!(get("http://other.test/a", "other.test").await.status(), "403", "no distribution's host");
     assert_eq!(get("http://me@cdn.test/a", "cdn.test").await.status(), "400");
-    // Each request of a kept connection is decided anew.
+    // Each request of a persistent connection is evaluated again.
     let two = ask(
         r.addr,
         "GET /a HTTP/1.1\r\nHost: cdn.test\r\n\r\nGET http://other.test/a HTTP/1.1\r\nHost: other.test\r\n\
@@ -456,7 +460,7 @@ async fn one_authority_decides() {
 }
 
 #[tokio::test]
-async fn behaviours_see_through_encodings_and_origins_get_the_raw_path() {
+async fn behaviours_match_decoded_paths_and_origins_get_the_raw_path() {
     use rsa::pkcs8::EncodePublicKey;
     let private = rsa::RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 1024).unwrap();
     let public_key_pem = private.to_public_key().to_public_key_pem(Default::default()).unwrap();
@@ -485,13 +489,13 @@ async fn behaviours_see_through_encodings_and_origins_get_the_raw_path() {
         assert_eq!(r.get(path, "").await.status(), "403", "{path}");
     }
     assert_eq!(r.get("/open//../media/x", "").await.status(), "400", "/media/x or /open/media/x");
-    assert!(r.asked().is_empty(), "the origin saw none of it");
-    // What is no other spelling of it (RFC 3986, 2.2) is sent on as it came.
+    assert!(r.asked().is_empty(), "the origin must not get any of it");
+    // A path that is not another spelling of it (RFC 3986, 2.2) is forwarded unchanged.
     for path in ["/media%2Fx", "/%256dedia/x", "/open/..%2fmedia/x", "/a//b/%7Ec", "/a+b;c/%20"] {
         assert_eq!(r.get(path, "").await.status(), "200", "{path}");
         assert_eq!(r.asked(), [format!("GET {path} x-signature=d1/o")]);
     }
-    // One spelling's answer is not another's, and an invalidation means all of them.
+    // The answer of one spelling is not served for another, and an invalidation covers all of them.
     for path in ["/a/b", "/%61/b", "//a/b"] {
         assert_eq!(r.get(path, "").await.body(), format!("page {path}"));
         r.kept(path).await;

@@ -16,7 +16,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What a configuration is made of.
+/// The input of a configuration.
 pub(crate) struct Parts<'a> {
     pub(crate) group: &'a GroupSpec,
     pub(crate) container: &'a ContainerSpec,
@@ -24,7 +24,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) user: &'a User,
     pub(crate) cgroup: &'a str,
     pub(crate) cgroups: &'a Cgroups,
-    /// Holds hostname, hosts, resolv.conf and the volumes.
+    /// Contains hostname, hosts, resolv.conf and the volumes.
     pub(crate) group_dir: &'a Path,
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn config(p: &Parts<'_>) -> Result<Value, String> {
             "seccomp": seccomp::profile(&capabilities),
             "maskedPaths": MASKED,
             "readonlyPaths": READONLY,
-            // As Docker does: port 80 needs no root, and ping no raw socket.
+            // As Docker does: binding port 80 needs no root, and ping needs no raw socket.
             "sysctl": {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"},
         },
     }))
@@ -82,19 +82,19 @@ pub(crate) fn config(p: &Parts<'_>) -> Result<Value, String> {
 
 fn process(p: &Parts<'_>, capabilities: &[String]) -> Result<Value, String> {
     let c = p.container;
-    // As execve would leave it: an unprivileged user holds nothing, but may still be bounded.
+    // As execve would leave it: an unprivileged user holds no capability, but the bounding set remains.
     let held: &[String] = if p.user.uid == 0 { capabilities } else { &[] };
     let rlimit = |name: &str, soft: u64, hard: u64| json!({"type": format!("RLIMIT_{}", name.to_uppercase()), "soft": soft, "hard": hard});
     let mut rlimits: Vec<Value> = c.ulimits.iter().map(|u| rlimit(&u.name, u.soft, u.hard)).collect();
     if !c.ulimits.iter().any(|u| u.name == OPEN_FILES) {
-        // Never what the daemon happens to have, which depends on the login that started it.
+        // Not inherited from the daemon, whose limits depend on the login that started it.
         let most =
             hard_limit(OPEN_FILES).unwrap_or(limits::DEFAULT_OPEN_FILES).min(limits::DEFAULT_OPEN_FILES);
         rlimits.push(rlimit(OPEN_FILES, most, most));
     }
     Ok(json!({
         "terminal": false,
-        // Docker's and Fargate's; the daemon's own is stricter.
+        // The umask of Docker and Fargate; the daemon's own is stricter.
         "user": {"uid": p.user.uid, "gid": p.user.gid, "umask": 0o022, "additionalGids": p.user.groups},
         "args": image::arguments(p.image, c.entrypoint.as_ref(), c.command.as_ref())?,
         "env": environment(p),
@@ -179,7 +179,7 @@ fn resources(p: &Parts<'_>) -> Value {
         // The group's cgroup, one level up, exists already.
         let group = Path::new(p.cgroup).parent().and_then(Path::to_str).unwrap_or_default();
         if p.cgroups.limits_swap(group) {
-            // Memory and swap together: none of it may be swap.
+            // v1 limits memory and swap together: the same value for both leaves no swap.
             memory["swap"] = bytes.into();
         }
     }
@@ -194,8 +194,8 @@ fn resources(p: &Parts<'_>) -> Value {
     })
 }
 
-/// All forbidden but the harmless ones: null, zero, full, random, urandom, tty, console, ptmx, pts; any may be
-/// made as a node, none of the others opened.
+/// All devices are forbidden except the harmless ones (null, zero, full, random, urandom, tty, console, ptmx, pts). Any device
+/// node may be created; only the harmless ones can be opened.
 fn devices() -> Value {
     let allow = |kind: &str, major: Option<i64>, minor: Option<i64>, access: &str| {
         let mut rule = json!({"allow": true, "type": kind, "access": access});
@@ -244,7 +244,7 @@ fn limit_row(name: &str) -> Option<&'static str> {
     })
 }
 
-/// This process's hard limit; `None` when it has none.
+/// This process's hard limit; `None` means unlimited.
 fn hard_limit(name: &str) -> Option<u64> {
     let row = limit_row(name)?;
     let table = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
@@ -252,7 +252,7 @@ fn hard_limit(name: &str) -> Option<u64> {
     hard?.parse().ok()
 }
 
-/// Refuses a limit that the kernel would refuse: this process cannot hand out more than it has.
+/// Refuses a limit that the kernel would refuse: a process cannot give its children more than it has.
 pub(crate) fn check_ulimit(u: &Ulimit) -> Result<(), String> {
     if limit_row(&u.name).is_none() {
         return Err(format!("'{}' is not a ulimit; see getrlimit(2)", u.name));
@@ -262,7 +262,7 @@ pub(crate) fn check_ulimit(u: &Ulimit) -> Result<(), String> {
     }
     match hard_limit(&u.name) {
         Some(ours) if u.hard > ours => Err(format!(
-            "ulimit {}: {} is above this machine's hard limit {ours}; ask for less or raise it for the daemon",
+            "ulimit {}: {} is above this machine's hard limit {ours}. Use a lower value, or raise the limit of the daemon",
             u.name, u.hard
         )),
         _ => Ok(()),

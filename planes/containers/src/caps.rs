@@ -1,4 +1,4 @@
-//! Linux capabilities: Docker's default set, plus and minus what a container asks for.
+//! Linux capabilities: Docker's default set, with the container's additions and removals.
 
 use crate::spec::Security;
 
@@ -31,7 +31,7 @@ const ALL: &[&str] = &[
     "CHECKPOINT_RESTORE",
 ];
 
-/// The set of a container, as `CAP_…` words. `ALL` is taken first, then the single ones.
+/// The capabilities of a container, as `CAP_…` names. `ALL` is applied first, then the single ones.
 pub(crate) fn resolve(security: &Security) -> Result<Vec<String>, String> {
     let add = words(&security.add_capabilities)?;
     let drop = words(&security.drop_capabilities)?;

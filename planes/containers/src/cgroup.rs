@@ -15,12 +15,12 @@ pub(crate) const ROOT: &str = "/sys/fs/cgroup";
 /// Period of the CPU ceiling, the kernel's default.
 const CPU_PERIOD_US: u64 = 100_000;
 
-/// How long ended processes may stay in a cgroup.
+/// How long processes that have ended may remain in a cgroup.
 const EMPTY_WITHIN: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Cgroups {
-    /// One hierarchy a controller; hybrid is this one, with an empty v2 beside it.
+    /// One hierarchy per controller; hybrid is this one, with an additional empty v2 hierarchy.
     V1,
     V2,
 }
@@ -50,11 +50,11 @@ impl Cgroups {
         }
     }
 
-    /// Makes the cgroup of a group and writes its limits. May be repeated.
+    /// Creates the cgroup of a group and writes its limits. May be repeated.
     pub(crate) fn make(&self, path: &str, limits: &Limits) -> Result<(), PlaneError> {
         for controller in ["cpu", "cpuacct", "memory", "pids"] {
             let dir = self.file(controller, path, "");
-            // Open whatever the umask: programs in containers read their limits there, as any user.
+            // Readable whatever the umask: programs in containers read their limits there, as any user.
             crate::store::open_dir(&dir).machine(|| format!("make the cgroup {}", dir.display()))?;
         }
         if *self == Cgroups::V2 {
@@ -73,8 +73,8 @@ impl Cgroups {
         Ok(())
     }
 
-    /// What is over a limit of memory is killed, as on AWS, and never swapped: v1 limits memory and swap together, v2 swap by
-    /// itself. Written after the limit of memory, which v1's must not be below.
+    /// A process above its memory limit is killed, as on AWS, and never swapped: v1 limits memory and swap together, v2 limits
+    /// swap by itself. Written after the memory limit, since v1 refuses a combined limit below it.
     fn no_swap(&self, limits: &Limits) -> Option<(&'static str, String)> {
         let bytes = limits.memory_bytes?;
         Some(match self {
@@ -83,7 +83,7 @@ impl Cgroups {
         })
     }
 
-    /// On v2 a controller works in a cgroup only if each one above passes it down.
+    /// On v2 a controller works in a cgroup only if all its ancestors delegate it.
     fn delegate(&self, path: &str) -> Result<(), PlaneError> {
         let mut at = PathBuf::from(ROOT);
         for part in std::iter::once("").chain(path.split('/')) {
@@ -109,7 +109,7 @@ impl Cgroups {
             let shares = u64::from(shares).clamp(2, 262_144);
             match v1 {
                 true => all.push(("cpu", "cpu.shares", shares.to_string())),
-                // The OCI runtimes' mapping of shares to weights.
+                // The mapping of shares to weights that OCI runtimes use.
                 false => all.push(("cpu", "cpu.weight", (1 + ((shares - 2) * 9999) / 262_142).to_string())),
             }
         }
@@ -136,7 +136,7 @@ impl Cgroups {
         self.file("memory", path, name).exists()
     }
 
-    /// How many processes the kernel killed in this cgroup for want of memory. Gone with the cgroup.
+    /// How many processes the kernel killed in this cgroup for lack of memory. Lost with the cgroup.
     pub(crate) fn oom_kills(&self, path: &str) -> u64 {
         let file = match self {
             Cgroups::V1 => self.file("memory", path, "memory.oom_control"),
@@ -145,7 +145,7 @@ impl Cgroups {
         keyed(&fs::read_to_string(file).unwrap_or_default(), "oom_kill").unwrap_or(0)
     }
 
-    /// `None` if the cgroup is not there.
+    /// `None` if the cgroup does not exist.
     pub(crate) fn usage(&self, path: &str) -> Option<Usage> {
         let text = |controller, name| fs::read_to_string(self.file(controller, path, name)).ok();
         let number = |controller, name| text(controller, name)?.trim().parse::<u64>().ok();
@@ -154,7 +154,7 @@ impl Cgroups {
                 number("cpuacct", "cpuacct.usage")? / 1000,
                 number("memory", "memory.usage_in_bytes")?,
                 keyed(&text("memory", "memory.stat")?, "total_inactive_file"),
-                // "No limit" is the largest multiple of the page size.
+                // v1 reports "no limit" as the largest multiple of the page size.
                 number("memory", "memory.limit_in_bytes").filter(|n| *n < i64::MAX as u64 - 65_536),
             ),
             Cgroups::V2 => (
@@ -172,13 +172,13 @@ impl Cgroups {
         })
     }
 
-    /// The processes in a cgroup itself, as the host counts.
+    /// The processes in the cgroup itself, by their pids on the host.
     pub(crate) fn processes(&self, path: &str) -> Vec<i32> {
         let text = fs::read_to_string(self.file("pids", path, "cgroup.procs")).unwrap_or_default();
         text.lines().filter_map(|l| l.parse().ok()).collect()
     }
 
-    /// The processes of a cgroup and of all below it.
+    /// The processes of a cgroup and of all its descendants.
     pub(crate) fn processes_below(&self, path: &str) -> Vec<i32> {
         let mut found = self.processes(path);
         for entry in fs::read_dir(self.file("pids", path, "")).into_iter().flatten().flatten() {
@@ -190,7 +190,7 @@ impl Cgroups {
         found
     }
 
-    /// Removes a cgroup and all below it, in every hierarchy. Its processes must be gone.
+    /// Removes a cgroup and its descendants, in every hierarchy. Its processes must have ended.
     pub(crate) fn remove(&self, path: &str) -> Result<(), PlaneError> {
         for hierarchy in self.hierarchies() {
             let dir = hierarchy.join(path);
@@ -201,7 +201,7 @@ impl Cgroups {
 }
 
 pub(crate) fn quota_us(cpu_millis: u32) -> u64 {
-    // The kernel takes no quota below a millisecond.
+    // The kernel refuses a quota below a millisecond.
     (u64::from(cpu_millis) * CPU_PERIOD_US / 1000).max(1000)
 }
 
@@ -209,7 +209,7 @@ pub(crate) const fn period_us() -> u64 {
     CPU_PERIOD_US
 }
 
-/// A process that was killed stays in its cgroup until its parent has taken note of its end; nothing tells when that is.
+/// A killed process stays in its cgroup until its parent reaps it, and the kernel sends no event for that: hence the polling.
 #[allow(clippy::disallowed_methods)]
 pub(crate) fn remove_when_empty(dir: &Path) -> io::Result<()> {
     let deadline = Instant::now() + EMPTY_WITHIN;
@@ -249,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_of_memory_leaves_no_swap() {
+    fn memory_limit_leaves_no_swap() {
         let limits = Limits { memory_bytes: Some(1 << 30), ..Limits::default() };
         let v1 = Some(("memory.memsw.limit_in_bytes", "1073741824".to_owned()));
         assert_eq!(Cgroups::V1.no_swap(&limits), v1);

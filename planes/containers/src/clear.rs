@@ -1,4 +1,4 @@
-//! Removes everything without taking it over first: for a machine whose disk is full, since nothing is written.
+//! Removes everything without adopting it first: for a machine whose disk is full, since it writes nothing.
 
 use crate::{
     cgroup::Cgroups,
@@ -15,11 +15,11 @@ use std::{
     time::Duration,
 };
 
-/// Kills what runs of a state directory and removes what it made. `tag` is the one of its [`crate::Settings`]. No daemon may be
-/// using it.
+/// Kills the processes of a state directory and removes everything that was made for it. `tag` is the one of its
+/// [`crate::Settings`]. No daemon may be using it.
 pub async fn clear(state_dir: &Path, tag: &str) -> Result<(), PlaneError> {
     let cgroups = Cgroups::detect();
-    // Nobody may take it over meanwhile. Without a file no daemon was ever there.
+    // The lock keeps a daemon from adopting the directory meanwhile. Without the file no daemon ever used it.
     let lock = File::open(state_dir.join("daemon.lock")).ok();
     if let Some(lock) = &lock
         && rustix::fs::flock(lock, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK)
@@ -37,7 +37,7 @@ pub async fn clear(state_dir: &Path, tag: &str) -> Result<(), PlaneError> {
                 .machine(|| format!("end container '{own}' of group '{name}'"))?;
         }
     }
-    // Also those of a state directory that was removed by hand.
+    // Includes the processes of a state directory that was removed by hand.
     exec::end_all(&cgroups.processes_below(tag))
         .await
         .machine(|| format!("end what runs in the cgroup {tag}"))?;
@@ -49,7 +49,7 @@ pub async fn clear(state_dir: &Path, tag: &str) -> Result<(), PlaneError> {
     Ok(())
 }
 
-/// Until its processes are gone, and its shim: one that was about to start it makes a new process.
+/// Ends a container's processes and its shim, in a loop: a shim that was about to start it makes a new process.
 async fn end(cgroups: &Cgroups, cgroup: &str, dir: ContainerDir) -> io::Result<()> {
     loop {
         let processes = cgroups.processes(cgroup);
@@ -65,13 +65,13 @@ async fn end(cgroups: &Cgroups, cgroup: &str, dir: ContainerDir) -> io::Result<(
     }
 }
 
-/// Waits for the end of the shim that holds a lock. It ends by itself when its container has.
+/// Waits for the end of the shim that holds a lock. A shim ends when its container has.
 async fn unlocked(lock: File) -> io::Result<()> {
     let wait = tokio::task::spawn_blocking(move || rustix::fs::flock(&lock, FlockOperation::LockShared));
     match tokio::time::timeout(Duration::from_millis(limits::KILL_WAIT_MS), wait).await {
         Ok(Ok(taken)) => Ok(taken?),
         Ok(Err(broken)) => Err(io::Error::other(broken)),
-        Err(_) => Err(io::Error::other("its shim does not end")),
+        Err(_) => Err(io::Error::other("the container's shim does not end")),
     }
 }
 

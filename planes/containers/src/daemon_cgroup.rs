@@ -1,12 +1,12 @@
 //! The daemon's own cgroup, outside of the login that started it.
 //!
-//! systemd ends a login by killing what is in the cgroup of its session (`KillUserProcesses=yes` in logind.conf, or a scope
-//! that is stopped). The daemon therefore moves itself to `escale.<tag>/daemon` before it starts anything; shims and
+//! systemd ends a login by killing the processes in the cgroup of its session (`KillUserProcesses=yes` in logind.conf, or a
+//! stopped scope). The daemon therefore moves itself to `escale.<tag>/daemon` before it starts anything; shims and
 //! database servers are forked there and stay.
 //!
-//! `escale.<tag>` never enables controllers for its children, so v2's rule that a cgroup with such children has no
-//! processes of its own is kept. What an outer container manager made (`/docker/…`, `/kubepods/…`) is not left: its limits hold
-//! for the daemon too.
+//! `escale.<tag>` never enables controllers for its children, which satisfies v2's rule that a cgroup with such children has no
+//! processes of its own. The cgroup of an outer container manager (`/docker/…`, `/kubepods/…`) is not left: its limits apply
+//! to the daemon too.
 
 use crate::cgroup::{self, ROOT};
 use escale_base::{PlaneError, error::Context};
@@ -15,10 +15,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Cgroups that systemd makes for logins and services.
+/// Cgroups that systemd creates for logins and services.
 const SYSTEMD: [&str; 3] = ["/user.slice", "/system.slice", "/init.scope"];
 
-/// The cgroup of one installation's daemon, in every hierarchy that could end it.
+/// The cgroup of one installation's daemon, in every hierarchy through which systemd could end it.
 #[derive(Clone, Debug)]
 pub struct DaemonCgroup {
     /// `/sys/fs/cgroup`.
@@ -40,7 +40,7 @@ impl DaemonCgroup {
         DaemonCgroup { root: ROOT.into(), name: format!("escale.{tag}") }
     }
 
-    /// Moves this process, with all its threads. Gives the cgroups that it left; none if no login or service holds it.
+    /// Moves this process, with all its threads. Returns the cgroups that it left; none if it was not in a login's or a service's.
     pub fn enter(&self) -> Result<Vec<String>, PlaneError> {
         let memberships =
             fs::read_to_string("/proc/self/cgroup").machine(|| "read /proc/self/cgroup".into())?;
@@ -53,7 +53,7 @@ impl DaemonCgroup {
             if !membership.ends_with_its_maker() || membership.path.starts_with(&format!("/{}/", self.name)) {
                 continue;
             }
-            // A hierarchy that is mounted nowhere here cannot be used by anyone here to end the daemon.
+            // A hierarchy that is not mounted here cannot be used to end the daemon.
             let Some(mounted) = self.mounted(membership.hierarchy) else { continue };
             let dir = mounted.join(&self.name).join("daemon");
             fs::create_dir_all(&dir).machine(|| format!("make the cgroup {}", dir.display()))?;
@@ -64,7 +64,7 @@ impl DaemonCgroup {
         Ok(left)
     }
 
-    /// Removes it where nothing runs in it any more; database servers that go on keep it.
+    /// Removes it where it is empty; database servers that keep running keep it.
     pub fn remove_if_empty(&self) -> Result<(), PlaneError> {
         for dir in self.directories() {
             match cgroup::remove_below(&dir) {
@@ -75,7 +75,7 @@ impl DaemonCgroup {
         Ok(())
     }
 
-    /// Removes it; waits for processes that were just killed. An error if some go on.
+    /// Removes it; waits for processes that were just killed. An error if some keep running.
     pub fn remove(&self) -> Result<(), PlaneError> {
         for dir in self.directories() {
             cgroup::remove_when_empty(&dir).machine(|| format!("remove the cgroup {}", dir.display()))?;
@@ -89,7 +89,7 @@ impl DaemonCgroup {
         mounts.map(|mount| mount.join(&self.name)).filter(|dir| dir.is_dir()).collect()
     }
 
-    /// Where a hierarchy is mounted: pure v2 at the root itself, beside v1 (hybrid) at `unified`, v1 by its name.
+    /// The mount point of a hierarchy: pure v2 at the root itself, hybrid v2 at `unified`, v1 by its name.
     fn mounted(&self, hierarchy: &str) -> Option<PathBuf> {
         let candidates = match hierarchy {
             "" => vec![self.root.clone(), self.root.join("unified")],
@@ -106,10 +106,10 @@ impl Membership<'_> {
         Some(Membership { hierarchy: fields.next()?, path: fields.next()? })
     }
 
-    /// Whether it is a login's or a service's.
+    /// Whether it belongs to a login or a service.
     fn ends_with_its_maker(&self) -> bool {
         let below = |slice: &&str| Path::new(self.path).starts_with(slice);
-        // elogind has a hierarchy of its own and short paths: `/c2`.
+        // elogind has its own hierarchy, with short paths: `/c2`.
         let elogind = self.hierarchy == "name=elogind" && self.path != "/";
         elogind || SYSTEMD.iter().any(below)
     }
@@ -124,7 +124,7 @@ mod tests {
     };
     use std::process::{Child, Command};
 
-    /// What is left of `memberships`, on a machine whose hierarchies are these folders. Files stand in for the kernel's.
+    /// What remains of `memberships`, on a machine with these hierarchies. Plain files replace the kernel's.
     fn moved(hierarchies: &[&str], memberships: &str) -> (Vec<String>, Vec<String>) {
         let root = tempfile::tempdir().unwrap();
         for hierarchy in hierarchies {
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn logins_and_services_are_left_on_v1_hybrid_and_v2() {
+    fn leaves_logins_and_services_on_v1_hybrid_and_v2() {
         let session = "/user.slice/user-1000.slice/session-3.scope";
         let other = "/user.slice/user-1000.slice";
         for (machine, hierarchies, memberships, left, entered) in [
@@ -188,7 +188,7 @@ mod tests {
         }
     }
 
-    /// On the kernel's own v2 hierarchy: the process and what it starts are in the new cgroup, which goes when they do.
+    /// On the kernel's own v2 hierarchy: the process and its children are in the new cgroup, which can be removed when they end.
     #[test]
     fn a_real_process_is_moved() {
         let run = || {
@@ -213,7 +213,7 @@ mod tests {
             assert!(of(pid).contains(&format!("0::/{name}/daemon\n")), "{}", of(pid));
             cgroup.remove_if_empty().unwrap();
             assert!(root.path().join(&name).is_dir(), "a cgroup with processes was removed");
-            // Started after the move, it is there as well.
+            // Started after the move, so it is in the new cgroup as well.
             drop(shell.0.stdin.take());
             let children = format!("/proc/{pid}/task/{pid}/children");
             let child = loop {

@@ -1,6 +1,6 @@
-//! One task a group: look at the facts, ask [`crate::plan`], do its steps, tell what was seen, wait.
+//! One task per group: read the facts, ask [`crate::plan`], take its steps, publish the observed state, wait.
 //!
-//! Nothing that matters is only in memory: a new plane on the same state goes on where the old one was.
+//! No important state is only in memory: a new plane on the same state directory continues where the old one stopped.
 
 use crate::{
     health,
@@ -28,13 +28,13 @@ pub(crate) struct Group<H> {
     pub(crate) clock: Clock,
     pub(crate) spec: GroupSpec,
     pub(crate) wake: Wake,
-    /// Whether nothing of it runs any more, and nothing will.
+    /// Whether none of its containers runs any more, and none will.
     pub(crate) stopped: watch::Sender<bool>,
     notes: Mutex<Notes>,
     seen: watch::Sender<Snapshot>,
 }
 
-/// What this daemon does for a group at the moment; gone with it, and started again by the next.
+/// The activities of this daemon for a group. They end with the daemon, and the next daemon starts them again.
 #[derive(Default)]
 struct Doing {
     launching: BTreeSet<String>,
@@ -61,7 +61,7 @@ impl<H: Host> Group<H> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the notes on disk first, then in memory.
+    /// Writes the notes to disk first, then to memory.
     pub(crate) fn note(&self, change: impl FnOnce(&mut Notes)) -> Result<(), PlaneError> {
         let mut notes = self.notes();
         let mut new = notes.clone();
@@ -75,7 +75,7 @@ impl<H: Host> Group<H> {
         Ok(())
     }
 
-    /// The first reason to stop is the one that stays; it can only become more urgent.
+    /// The first reason to stop is kept; the stop can only become more urgent.
     pub(crate) fn stop(&self, reason: crate::seen::StopReason, at_once: bool) -> Result<(), PlaneError> {
         let at = self.clock.now();
         self.note(|notes| match &mut notes.stop {
@@ -84,7 +84,7 @@ impl<H: Host> Group<H> {
         })
     }
 
-    /// Publishes what is there before anything is done for it.
+    /// Publishes the observed state before any step is taken.
     pub(crate) fn show(&self) {
         self.look(&Doing::default());
     }
@@ -92,7 +92,7 @@ impl<H: Host> Group<H> {
     pub(crate) async fn drive(self: Arc<Group<H>>) {
         let mut changes = self.wake.subscribe();
         if let Err(e) = self.host.watch(&self.spec, &self.wake) {
-            tracing::error!(group = self.spec.id, "changes will be seen late: {e}");
+            tracing::error!(group = self.spec.id, "changes will be noticed late: {e}");
         }
         let mut doing = Doing::default();
         if let Some(limit_bytes) = self.spec.limits.storage_bytes
@@ -124,7 +124,7 @@ impl<H: Host> Group<H> {
         }
     }
 
-    /// Reads the facts, publishes them, decides.
+    /// Reads the facts, publishes them, and plans.
     fn look(&self, doing: &Doing) -> (Vec<Step>, Option<escale_base::Timestamp>, bool) {
         let facts: BTreeMap<String, Facts> = self
             .spec
@@ -195,7 +195,7 @@ impl<H: Host> Group<H> {
             Step::Signal(name) => {
                 let now = self.clock.now();
                 let sent = self.each(name, |c| self.host.signal(&self.spec, c, false));
-                // Noted in any case: what cannot be asked to end is killed when its time is over.
+                // Recorded even if the signal fails: a container that does not react is killed when its stop timeout is over.
                 let noted =
                     self.note(|n| n.containers.entry(name.clone()).or_default().signalled = Some(now));
                 sent.and(noted)
@@ -203,7 +203,7 @@ impl<H: Host> Group<H> {
         };
         if let Err(e) = done {
             tracing::error!(group = id, ?step, "{e}");
-            // The same step again, but not at once: disks fill and empty.
+            // A failed step is planned again, after a pause: the machine may recover, for example a full disk.
             tokio::time::sleep(Duration::from_millis(escale_base::limits::BACKOFF_MIN_MS)).await;
         }
     }
@@ -224,10 +224,11 @@ impl<H: Host> Group<H> {
         let (name, result) = match done {
             Ok(done) => done,
             Err(e) => {
-                tracing::error!(group = self.spec.id, "a launch broke off: {e}");
+                tracing::error!(group = self.spec.id, "a launch was aborted: {e}");
                 let broken: Vec<String> = std::mem::take(&mut doing.launching).into_iter().collect();
                 for name in broken {
-                    let reason = ExitReason::NotStarted("a fault of the plane's own; see its log".into());
+                    let reason =
+                        ExitReason::NotStarted("an internal fault of the plane; see the daemon's log".into());
                     let _ = self.host.write_off(&self.spec.id, &name, reason);
                 }
                 return;
@@ -242,7 +243,7 @@ impl<H: Host> Group<H> {
         }
     }
 
-    /// Starts a prober for what runs, ends that of what ended.
+    /// Starts a health prober for each running container, and ends those of containers that ended.
     fn probe(self: &Arc<Group<H>>, doing: &mut Doing) {
         let seen = self.seen.borrow().get(&self.spec.id).cloned();
         let Some(seen) = seen else { return };

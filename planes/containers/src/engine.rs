@@ -1,4 +1,4 @@
-//! The plane over any [`Host`]: keeps the groups, answers the trait.
+//! The plane over any [`Host`]: holds the groups and implements the trait.
 
 use crate::{
     Containers,
@@ -31,7 +31,7 @@ struct Entry<H> {
 }
 
 impl<H: Host> Engine<H> {
-    /// Takes over every group that the host knows.
+    /// Adopts every group that the host knows.
     pub(crate) fn open(host: H, clock: Clock) -> Result<Engine<H>, PlaneError> {
         let engine = Engine {
             host: Arc::new(host),
@@ -48,7 +48,7 @@ impl<H: Host> Engine<H> {
     fn adopt(&self, spec: GroupSpec, notes: crate::store::Notes) {
         let id = spec.id.clone();
         let group = Group::new(Arc::clone(&self.host), self.clock.clone(), spec, notes, self.seen.clone());
-        // At once: whoever looks after an `open` or a `start` finds the group, or would take it for lost.
+        // At once: a caller that looks after `open` or `start` must find the group, or it would count it as lost.
         group.show();
         let task = tokio::spawn(Arc::clone(&group).drive());
         self.groups().insert(id, Entry { group, task });
@@ -76,7 +76,7 @@ impl<H: Host> Engine<H> {
         match tokio::time::timeout(wait, group.stopped.subscribe().wait_for(|stopped| *stopped)).await {
             Ok(_) => Ok(()),
             Err(_) => Err(PlaneError::machine(format!(
-                "group '{}' still has processes {} ms after SIGKILL; the kernel holds them (a dead disk or mount?)",
+                "group '{}' still has processes {} ms after SIGKILL; the kernel is blocked on them (check for a failed disk or mount)",
                 group.spec.id,
                 limits::KILL_WAIT_MS
             ))),
@@ -100,7 +100,7 @@ impl<H: Host> Containers for Engine<H> {
             return match there.spec == spec {
                 true => Ok(()),
                 false => Err(PlaneError::asked(format!(
-                    "group '{}' is there already with another content; remove it, or use another id",
+                    "group '{}' already exists with a different spec; remove it, or use another id",
                     spec.id
                 ))),
             };
@@ -122,7 +122,7 @@ impl<H: Host> Containers for Engine<H> {
         }
         let all = async {
             for group in &groups {
-                // Never closed while the group is held here.
+                // The channel is not closed while this function holds the group.
                 let _ = group.stopped.subscribe().wait_for(|stopped| *stopped).await;
             }
         };
@@ -146,7 +146,7 @@ impl<H: Host> Containers for Engine<H> {
             self.groups().get_mut(id).map(|e| std::mem::replace(&mut e.task, tokio::spawn(async {})));
         if let Some(driver) = driver {
             driver.abort();
-            // Its answer is only that it was aborted.
+            // The task always ends with "aborted".
             let _ = driver.await;
         }
         Arc::clone(&self.host).delete_group(id).await?;
@@ -183,7 +183,7 @@ impl<H: Host> Containers for Engine<H> {
         let mut seen = self.seen.subscribe();
         let mut watched = false;
         loop {
-            // Asked before the reading: what is written until the end is then read too.
+            // Asked before reading: output written until the end is then read too.
             let ended = self.host.facts(id, container).exit.is_some();
             let mut chunk = self.host.logs(id, container, cursor, max_bytes)?;
             chunk.end = ended && chunk.lines.is_empty();
@@ -191,7 +191,7 @@ impl<H: Host> Containers for Engine<H> {
                 return Ok(chunk);
             }
             if !watched {
-                // The first output may have come before the watch: read once more.
+                // The first output may have come before the watch was set: read once more.
                 watched = true;
                 self.host.watch_logs(id, container, &grown)?;
                 continue;
@@ -230,7 +230,7 @@ impl<H: Host> Containers for Engine<H> {
         match state {
             Some(State::Running(_)) => self.host.exec(id, container, argv, timeout).await,
             _ => Err(PlaneError::asked(format!(
-                "container '{container}' of group '{id}' does not run; no command can be run in it"
+                "container '{container}' of group '{id}' is not running, so no command can run in it"
             ))),
         }
     }
@@ -246,7 +246,7 @@ impl<H: Host> Containers for Engine<H> {
 
     async fn wipe(&self) -> Result<(), PlaneError> {
         let ids: Vec<String> = self.groups().keys().cloned().collect();
-        // All at once: a removal mostly waits for the kernel.
+        // Concurrently: a removal mostly waits for the kernel.
         let removed = futures_util::future::join_all(ids.iter().map(|id| self.remove(id))).await;
         removed.into_iter().collect::<Result<Vec<()>, _>>()?;
         self.host.wipe()

@@ -1,4 +1,4 @@
-//! Processes in containers: commands, signals, and the end of what is left.
+//! Processes in containers: commands, signals, and the end of leftover processes.
 
 use crate::{
     limits,
@@ -24,7 +24,7 @@ use std::{
 };
 use tokio::io::{AsyncRead, AsyncReadExt, unix::AsyncFd};
 
-/// Runs a command to its end.
+/// Runs a command and waits for its end.
 pub(crate) async fn run(
     shim: &ShimCommand,
     dir: &ContainerDir,
@@ -35,7 +35,10 @@ pub(crate) async fn run(
     let files = Files::new(dir);
     let config: Option<Value> = store::read_json(&dir.path("config.json"));
     let mut process = config.and_then(|c| c.get("process").cloned()).ok_or_else(|| {
-        PlaneError::plane(format!("{} has no process to take after", dir.path("config.json").display()))
+        PlaneError::plane(format!(
+            "{} has no process to copy the settings from",
+            dir.path("config.json").display()
+        ))
     })?;
     process["args"] = argv.into();
     store::write_json(&files.process, &process, false).machine(place)?;
@@ -59,7 +62,7 @@ pub(crate) async fn run(
         return Err(PlaneError::asked(format!("'{}' cannot be run: {text}", argv[0])));
     }
     use std::os::unix::process::ExitStatusExt;
-    // As a shell counts: a signal is 128 more.
+    // As shells count: 128 plus the number of the signal.
     let code = status.code().or(status.signal().map(|s| 128 + s)).unwrap_or(-1);
     Ok(ExecOutput { code, stdout: stdout.machine(place)?, stderr: stderr.machine(place)? })
 }
@@ -73,7 +76,7 @@ async fn gather(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
     Ok(kept)
 }
 
-/// The files of one command. If it is given up, its process is killed with them.
+/// The files of one command. When it is dropped early, the process is killed too.
 struct Files {
     process: PathBuf,
     pid: PathBuf,
@@ -98,7 +101,7 @@ impl Drop for Files {
         if !self.over.get()
             && let Some(pid) = read_pid(&self.pid)
         {
-            // It may just have ended: then there is nothing to kill.
+            // The process may just have ended.
             let _ = kill(pid, Signal::SIGKILL);
         }
         for path in [&self.process, &self.pid, &self.log] {
@@ -111,10 +114,10 @@ fn read_pid(path: &Path) -> Option<Pid> {
     fs::read_to_string(path).ok()?.trim().parse().ok().map(Pid::from_raw)
 }
 
-/// Sends a signal to a container's first process, and to no other that got its pid since.
+/// Sends a signal to a container's first process, and never to another process that got its pid later.
 pub(crate) fn send(to: &Running, number: i32) -> io::Result<()> {
     let Some(pid) = rustix::process::Pid::from_raw(to.pid) else { return Ok(()) };
-    // The descriptor first, then the look: it stays with the process it was opened for.
+    // The descriptor is opened before the check: it stays bound to the process it was opened for.
     let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
         Err(rustix::io::Errno::SRCH) => return Ok(()),
         other => other?,
@@ -149,7 +152,7 @@ pub(crate) async fn end_all(pids: &[i32]) -> io::Result<()> {
         // SAFETY: an OwnedFd is one open descriptor, the same until the AsyncFd drops it.
         let ended = unsafe { AsyncFd::register_with_interest(pidfd, tokio::io::Interest::READABLE)? };
         if tokio::time::timeout(wait, ended.readable()).await.is_err() {
-            return Err(io::Error::other("a process outlives SIGKILL"));
+            return Err(io::Error::other("a process still runs after SIGKILL"));
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The plane in memory: containers are scripts told beforehand, time is real. For tests of what stands above.
+//! The plane in memory: containers are scripts set up by the test, time is real. For tests of the layers above.
 
 use crate::{
     engine::Engine,
@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-/// What the containers of an image do.
+/// The behaviour of an image's containers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Behaviour {
     /// It cannot be started, for this reason.
@@ -28,11 +28,11 @@ pub struct Behaviour {
     pub lines: Vec<String>,
     /// Ends by itself: after so many milliseconds, with this exit code.
     pub exits: Option<(u64, i32)>,
-    /// Every command run in it (a health check, for example) succeeds from so many milliseconds on; `None`: never.
+    /// Every command run in it (a health check, for example) succeeds after so many milliseconds; `None`: never.
     pub healthy_after_ms: Option<u64>,
-    /// Ends by SIGKILL only.
+    /// Ends only on SIGKILL.
     pub ignores_stop: bool,
-    /// What it has written to its root, from its start on; `None`: that is not measured.
+    /// Bytes written to its root, from its start on; `None`: not measured.
     pub stored_bytes: Option<u64>,
 }
 
@@ -54,9 +54,9 @@ struct Container {
     facts: Facts,
     behaviour: Behaviour,
     lines: Vec<LogLine>,
-    /// When it ends by itself, and with which code. Whichever plane watches it then sees to that.
+    /// When it ends by itself, and with which code. The plane that watches it at that time ends it.
     ends: Option<(Timestamp, i32)>,
-    /// Of whoever launched it.
+    /// The clock of the plane that launched it.
     clock: Option<Clock>,
 }
 
@@ -75,7 +75,7 @@ impl Fake {
         Engine::open(FakeHost { world: self.clone(), clock: clock.clone() }, clock)
     }
 
-    /// What `kill -9` of its process does to a container.
+    /// The effect of a `kill -9` of the container's process.
     pub fn kill(&self, group: &str, container: &str) {
         let mut world = self.world();
         let key = (group.to_owned(), container.to_owned());
@@ -110,7 +110,7 @@ struct FakeHost {
 }
 
 impl FakeHost {
-    /// A container goes on when a plane is gone, so the next one waits for its end anew.
+    /// A container outlives its plane, so the next plane sets up the wait for its end again.
     fn end_in_time(&self, group: &str, container: &str) {
         let key = (group.to_owned(), container.to_owned());
         let known = self.world.world().containers.get(&key).map(|c| (c.ends, c.facts.exit.is_some()));
@@ -141,7 +141,7 @@ impl Host for FakeHost {
         let missing = spec.containers.iter().find(|c| !world.images.contains_key(&c.image));
         missing.map_or(Ok(()), |c| {
             Err(PlaneError::asked(format!(
-                "image manifest {}: no such blob here; push the image first",
+                "image manifest {}: the blob does not exist; push the image first",
                 c.image
             )))
         })
@@ -233,7 +233,7 @@ impl Host for FakeHost {
         Ok(())
     }
 
-    /// Nothing keeps a fake container but the world it is in.
+    /// A fake container has no shim that could die.
     async fn bury(&self, _: &str, _: &str) -> Result<(), PlaneError> {
         Ok(())
     }
@@ -267,7 +267,7 @@ impl Host for FakeHost {
         Ok(all.split_off(all.len().saturating_sub(lines)))
     }
 
-    /// A fake container writes at its start only, and that is a change of the group.
+    /// A fake container writes only at its start, which wakes its group anyway.
     fn watch_logs(&self, _: &str, _: &str, _: &Wake) -> Result<(), PlaneError> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Health checks: a command in the container, as Docker counts them.
+//! Health checks: a command in the container, counted by Docker's rules.
 //!
 //! Source: <https://docs.docker.com/reference/dockerfile/#healthcheck>
 
@@ -6,7 +6,7 @@ use crate::{driver::Group, host::Host, seen::Health, spec::HealthCheck};
 use escale_base::Timestamp;
 use std::{sync::Arc, time::Duration};
 
-/// Runs until it is aborted: when the container ends, or the daemon.
+/// Runs until it is aborted: when the container or the daemon ends.
 pub(crate) async fn probe<H: Host>(
     group: Arc<Group<H>>,
     container: String,

@@ -1,4 +1,4 @@
-//! The seam between deciding and doing: what the driver needs of a machine, real or made up.
+//! The interface between planning and acting: everything that the driver needs of a machine, real or fake.
 
 use crate::{
     seen::{ExecOutput, LogChunk, LogLine, Stats},
@@ -12,26 +12,26 @@ use std::{sync::Arc, time::Duration};
 
 #[async_trait]
 pub(crate) trait Host: Send + Sync + 'static {
-    /// Everything that was saved and not deleted.
+    /// All groups that were saved and not deleted.
     fn load(&self) -> Result<Vec<(GroupSpec, Notes)>, PlaneError>;
-    /// Whether the group could be started here: images complete, sources of mounts there.
+    /// Whether the group could be started here: its images are complete, and the sources of its mounts exist.
     fn check(&self, spec: &GroupSpec) -> Result<(), PlaneError>;
     fn save_group(&self, spec: &GroupSpec) -> Result<(), PlaneError>;
     fn save_notes(&self, group: &str, notes: &Notes) -> Result<(), PlaneError>;
-    /// Nothing of it may run any more.
+    /// None of its containers may be running.
     async fn delete_group(self: Arc<Self>, group: &str) -> Result<(), PlaneError>;
-    /// From now on `wake` goes up when the facts of the group may have changed.
+    /// From now on `wake` is incremented when the facts of the group may have changed.
     fn watch(&self, group: &GroupSpec, wake: &Wake) -> Result<(), PlaneError>;
 
     fn facts(&self, group: &str, container: &str) -> Facts;
-    /// Returns when somebody keeps the container, not when it runs.
+    /// Returns when a shim keeps the container, not when the container runs.
     async fn launch(
         self: Arc<Self>,
         group: &GroupSpec,
         container: &ContainerSpec,
         wake: &Wake,
     ) -> Result<(), PlaneError>;
-    /// Writes that it will never run.
+    /// Records that it will never run.
     fn write_off(
         &self,
         group: &str,
@@ -39,7 +39,7 @@ pub(crate) trait Host: Send + Sync + 'static {
         reason: crate::seen::ExitReason,
     ) -> Result<(), PlaneError>;
     fn signal(&self, group: &GroupSpec, container: &ContainerSpec, kill: bool) -> Result<(), PlaneError>;
-    /// Ends what a dead shim left and writes the exit.
+    /// Ends what a dead shim left running and writes the exit.
     async fn bury(&self, group: &str, container: &str) -> Result<(), PlaneError>;
 
     async fn exec(
@@ -58,7 +58,7 @@ pub(crate) trait Host: Send + Sync + 'static {
     ) -> Result<LogChunk, PlaneError>;
     fn tail(&self, group: &str, container: &str, lines: usize) -> Result<Vec<LogLine>, PlaneError>;
     fn watch_logs(&self, group: &str, container: &str, wake: &Wake) -> Result<(), PlaneError>;
-    /// Whether [`Host::storage_used`] says anything.
+    /// Whether [`Host::storage_used`] returns measurements.
     fn measures_storage(&self) -> bool;
     /// Bytes that its containers have written and not removed. Blocks.
     fn storage_used(&self, group: &GroupSpec) -> Result<u64, PlaneError>;
@@ -66,8 +66,8 @@ pub(crate) trait Host: Send + Sync + 'static {
 
     fn powered(&self, zone: &str) -> bool;
     fn set_power(&self, zone: &str, on: bool) -> Result<(), PlaneError>;
-    /// The plane is done with it; tasks of its may still hold it for a moment.
+    /// The plane no longer uses the host; some of its tasks may still hold it for a moment.
     fn close(&self);
-    /// Everything else that was ever made; the groups are gone by now.
+    /// Removes everything else that was ever made; all groups have been removed before.
     fn wipe(&self) -> Result<(), PlaneError>;
 }

@@ -1,8 +1,8 @@
 //! Image manifests and configurations (OCI image 1.1, Docker schema 2), read out of a blob directory
 //! `<blobs>/sha256/<hex>`.
 //!
-//! Of the configuration, `HEALTHCHECK` and `VOLUME` have no effect: health checks are told by the group, and what
-//! is written under a volume path stays in the container's own writable layer.
+//! `HEALTHCHECK` and `VOLUME` of the configuration have no effect: the group configures its health checks, and files
+//! written under a volume path stay in the container's own writable layer.
 
 use crate::limits;
 use escale_base::PlaneError;
@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// An image, found to be complete: configuration read, every layer's blob there.
+/// A complete image: its configuration was read, and every layer's blob exists.
 #[derive(Clone, Debug)]
 pub(crate) struct Image {
     pub(crate) config: Config,
@@ -32,7 +32,7 @@ pub(crate) enum Compression {
     Gzip,
 }
 
-/// What a container takes from its image unless it says otherwise.
+/// The defaults that a container takes from its image.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Config {
@@ -83,7 +83,7 @@ struct RootFs {
     diff_ids: Vec<String>,
 }
 
-/// This machine's architecture, in the words of images.
+/// This machine's architecture, in the terms of OCI images.
 pub(crate) fn architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
@@ -117,23 +117,19 @@ pub(crate) fn resolve(blobs: &Path, digest: &str) -> Result<Image, PlaneError> {
     let (Some(config), Some(layers)) = (&manifest.config, &manifest.layers) else {
         let kind = manifest.media_type.as_deref().unwrap_or("no media type");
         return Err(image(format!(
-            "its manifest ({kind}) names no configuration and layers: it is no image"
+            "its manifest ({kind}) has no configuration and layers, so it is not an image"
         )));
     };
     let file: ImageFile = read_json(blobs, &config.digest, "configuration")?;
     let (os, arch) = (file.os.unwrap_or_default(), file.architecture.unwrap_or_default());
     if os != "linux" || arch != architecture() {
         return Err(image(format!(
-            "it is made for {os}/{arch}, this machine is linux/{}; build it for this platform",
+            "it is built for {os}/{arch}, and this machine is linux/{}; build it for this platform",
             architecture()
         )));
     }
     if layers.len() > limits::LAYERS {
-        return Err(image(format!(
-            "it has {} layers; at most {} can be stacked",
-            layers.len(),
-            limits::LAYERS
-        )));
+        return Err(image(format!("it has {} layers; the limit is {}", layers.len(), limits::LAYERS)));
     }
     if file.rootfs.diff_ids.len() != layers.len() {
         let n = file.rootfs.diff_ids.len();
@@ -161,7 +157,7 @@ fn layer(blobs: &Path, d: &Descriptor) -> Result<Layer, String> {
     let hex = blob_hex(&d.digest)?;
     let blob = blobs.join("sha256").join(hex);
     if !blob.is_file() {
-        return Err(format!("the blob of layer {} is not there; push the image again", d.digest));
+        return Err(format!("the blob of layer {} is missing; push the image again", d.digest));
     }
     Ok(Layer { hex: hex.to_owned(), blob, compression })
 }
@@ -170,7 +166,7 @@ fn read_json<T: DeserializeOwned>(blobs: &Path, digest: &str, what: &str) -> Res
     let place = |text: String| PlaneError::asked(format!("image {what} {digest}: {text}"));
     let path = blobs.join("sha256").join(blob_hex(digest).map_err(place)?);
     let file = std::fs::File::open(&path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => place("no such blob here; push the image first".into()),
+        std::io::ErrorKind::NotFound => place("the blob does not exist; push the image first".into()),
         _ => PlaneError::machine(format!("read image {what} {digest}")).because(e),
     })?;
     let mut bytes = Vec::new();
@@ -179,10 +175,11 @@ fn read_json<T: DeserializeOwned>(blobs: &Path, digest: &str, what: &str) -> Res
     if bytes.len() as u64 > limits::MANIFEST_BYTES {
         return Err(place(format!("it is larger than {} bytes", limits::MANIFEST_BYTES)));
     }
-    serde_json::from_slice(&bytes).map_err(|e| place(format!("it is not what it should be ({e})")))
+    serde_json::from_slice(&bytes)
+        .map_err(|e| place(format!("its JSON is not valid for this media type ({e})")))
 }
 
-/// The hexadecimal part of a digest; only SHA-256 is known here.
+/// The hexadecimal part of a digest; only SHA-256 is supported.
 pub(crate) fn blob_hex(digest: &str) -> Result<&str, String> {
     let hex = digest.strip_prefix("sha256:").unwrap_or_default();
     let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
@@ -192,7 +189,7 @@ pub(crate) fn blob_hex(digest: &str) -> Result<&str, String> {
     }
 }
 
-/// The argument vector, by Docker's rules: a new entry point drops the image's command too.
+/// The argument vector, by Docker's rules: a new entry point also drops the image's command.
 ///
 /// Source: <https://docs.docker.com/reference/dockerfile/#understand-how-cmd-and-entrypoint-interact>
 pub(crate) fn arguments(
@@ -211,7 +208,7 @@ pub(crate) fn arguments(
         (None, None) => kept(&image.cmd),
     });
     match all.first().is_none_or(String::is_empty) {
-        true => Err("neither the image nor the container names a command; give one".into()),
+        true => Err("neither the image nor the container has a command; specify one".into()),
         false => Ok(all),
     }
 }
@@ -221,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn merges_like_docker() {
+    fn merges_entrypoint_and_command_like_docker() {
         let list = |words: &[&str]| words.iter().map(|w| w.to_string()).collect::<Vec<_>>();
         let image = Config { entrypoint: Some(list(&["/e"])), cmd: Some(list(&["c"])), ..Config::default() };
         let run = |e: Option<&[&str]>, c: Option<&[&str]>| {

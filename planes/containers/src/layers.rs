@@ -1,7 +1,7 @@
-//! Layers, unpacked once each: `<state>/layers/<hex>/fs`.
+//! Layers, each unpacked once: `<state>/layers/<hex>/fs`.
 //!
-//! A layer is unpacked under a temporary name and renamed when whole. Writing it to the disk goes on behind; one that
-//! was not known to be on disk when the machine went down is unpacked again.
+//! A layer is unpacked under a temporary name and renamed when complete. Syncing it to disk happens in the background; a layer
+//! that was not recorded as synced when the machine went down is unpacked again.
 
 use crate::{image::Layer, store, unpack};
 use escale_base::{PlaneError, error::Context, ids};
@@ -18,12 +18,12 @@ const TEMPORARY: &str = "tmp-";
 #[derive(Debug)]
 pub(crate) struct Layers {
     dir: PathBuf,
-    /// One unpacking a layer at a time; the others wait for it.
+    /// One task unpacks a layer; others that need it wait.
     busy: Mutex<HashMap<String, Arc<Mutex<()>>>>,
 }
 
 impl Layers {
-    /// Opens the directory and clears what a crash left half done.
+    /// Opens the directory and removes what a crash left incomplete.
     pub(crate) fn open(dir: PathBuf) -> Result<Layers, PlaneError> {
         fs::create_dir_all(&dir).machine(|| format!("make {}", dir.display()))?;
         let boot = store::boot_id();
@@ -39,7 +39,7 @@ impl Layers {
         Ok(Layers { dir, busy: Mutex::default() })
     }
 
-    /// The directory of a layer, unpacked now if it was not. Blocks.
+    /// The directory of a layer; unpacks it first if necessary. Blocks.
     pub(crate) fn ensure(&self, layer: &Layer) -> Result<PathBuf, PlaneError> {
         let home = self.dir.join(&layer.hex);
         if home.is_dir() {
@@ -66,7 +66,7 @@ impl Layers {
             .and_then(|()| unpack::unpack(layer, &temporary.join("fs")))
             .and_then(|()| fs::rename(&temporary, home).on_disk(&self.dir, place));
         if made.is_err() {
-            // The error that counts is the first; what cannot be removed now goes at the next start.
+            // Only the first error is reported; leftovers are removed at the next start.
             let _ = fs::remove_dir_all(&temporary);
             return made;
         }

@@ -1,14 +1,14 @@
-//! The containers plane: runs groups of containers from OCI images, in a network namespace that it is given.
+//! The containers plane: runs groups of containers from OCI images, in a network namespace that the caller provides.
 //!
 //! Images are blobs in a directory; layers are unpacked once and stacked by overlayfs; a runc-compatible runtime
-//! makes the containers; a small shim process stays with each, so that the daemon can die and another one take
-//! over: same processes, same exit codes, no log line lost.
+//! makes the containers; a small shim process stays with each, so that the daemon can die and another one can adopt
+//! them: same processes, same exit codes, no log line lost.
 //!
-//! It never pulls an image, never makes or changes a network, never restarts a container: who wants a new one
+//! It never pulls an image, never makes or changes a network, and never restarts a container: to replace one, the caller
 //! starts a new group. It never mounts anything where the host could see it.
 //!
-//! Start at [`spec`] for what it can be told, at [`Containers`] for what it does, at `plan.rs` for how a group
-//! lives, at `shim.rs` for how one container does. [`Machine::open`] is the real one, [`Fake`] stands in for it.
+//! Start at [`spec`] for the interface, at [`Containers`] for the operations, at `plan.rs` for the life of a group,
+//! at `shim.rs` for the life of a container. [`Machine::open`] is the real plane, [`Fake`] the one for tests.
 
 mod bundle;
 mod caps;
@@ -57,33 +57,33 @@ use spec::GroupSpec;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
-/// What the plane does. Every operation may be repeated; none waits for a container to come up or end, except
+/// The containers plane. Every operation may be repeated; none waits for a container to start or end, except
 /// `halt`, `remove` and `wipe`.
 #[async_trait]
 pub trait Containers: Send + Sync {
-    /// Takes on a group. An error of the caller's (no such image, wrong platform, contradiction) comes at once;
-    /// what goes wrong later is observed. The same group again changes nothing, another one of that id is refused.
+    /// Accepts a group. An error of the caller's (missing image, wrong platform, contradiction) is returned at once;
+    /// later failures are observed. The same group again changes nothing; a different one with that id is refused.
     async fn start(&self, group: GroupSpec) -> Result<(), PlaneError>;
 
-    /// Begins to stop it: stop signal, then SIGKILL, those that others depend on last. Logs and exits stay readable.
+    /// Begins to stop a group: stop signal, then SIGKILL, dependencies after their dependents. Logs and exits stay readable.
     async fn stop(&self, group: &str, reason: &str) -> Result<(), PlaneError>;
 
-    /// Stops all groups at once, as before the machine goes down, and waits for their end: each container gets its stop
-    /// signal and its own time to end, but no longer than `within`. They stay described, as after `stop`.
+    /// Stops all groups at once, as before a shutdown of the machine, and waits for their end: each container gets its stop
+    /// signal and its own stop timeout, but no longer than `within`. They remain observable, as after `stop`.
     async fn halt(&self, within: Duration) -> Result<(), PlaneError>;
 
-    /// Kills what runs and forgets the group: volumes, logs, cgroup. One that is not there is no error.
+    /// Kills the containers and deletes the group: volumes, logs, cgroup. A group that does not exist is no error.
     async fn remove(&self, group: &str) -> Result<(), PlaneError>;
 
     fn observe(&self, group: &str) -> Option<Arc<GroupSeen>>;
 
     fn list(&self) -> Snapshot;
 
-    /// Wakes at each change; always holds the latest. Groups that ended stay in it until they are removed, so a
+    /// Wakes at each change; always holds the latest state. Ended groups stay in it until they are removed, so a
     /// slow reader misses no end.
     fn changes(&self) -> watch::Receiver<Snapshot>;
 
-    /// Lines from `cursor` (0: the oldest) on; with `follow` waits until there is one or the container ended.
+    /// Lines from `cursor` (0: the oldest) on; with `follow` waits until there is one or the container has ended.
     async fn logs(
         &self,
         group: &str,
@@ -93,13 +93,13 @@ pub trait Containers: Send + Sync {
         follow: bool,
     ) -> Result<LogChunk, PlaneError>;
 
-    /// The last lines there are, at most so many; long ones are cut. Of a container that ended nothing is missing.
+    /// The last lines, at most so many; long ones are cut. Complete for a container that has ended.
     async fn tail(&self, group: &str, container: &str, lines: usize) -> Result<Vec<LogLine>, PlaneError>;
 
     async fn stats(&self, group: &str) -> Result<Stats, PlaneError>;
 
     /// Runs a command in a running container, with its user, environment and limits, and without input.
-    /// What has not ended after `timeout` is killed, and that is an error.
+    /// A command that runs longer than `timeout` is killed, and that is an error.
     async fn exec(
         &self,
         group: &str,
@@ -108,10 +108,10 @@ pub trait Containers: Send + Sync {
         timeout: Duration,
     ) -> Result<ExecOutput, PlaneError>;
 
-    /// Pulls a zone's plug: everything in it is killed, and nothing starts there until it is on again. Survives
-    /// the daemon. Groups are not told why.
+    /// Switches a zone off or on: off kills everything in it, and nothing starts there until it is on again. Survives
+    /// the daemon. The exits of its containers do not name the cause.
     async fn power(&self, zone: &str, on: bool) -> Result<(), PlaneError>;
 
-    /// Removes everything this plane ever made; the host is as before.
+    /// Removes everything that this plane ever made on the host.
     async fn wipe(&self) -> Result<(), PlaneError>;
 }

@@ -1,4 +1,4 @@
-//! Reads log files from a position on; see [`crate::shimlog`] for their form.
+//! Reads log files from a position on; see [`crate::shimlog`] for the format.
 
 use crate::{
     seen::{LogChunk, LogLine, Stream},
@@ -11,9 +11,9 @@ use std::{
     path::Path,
 };
 
-/// Reads whole lines, about `max_bytes` of them. `end` is left to the caller.
+/// Reads whole lines, about `max_bytes` of them. The caller sets `end`.
 pub(crate) fn read(dir: &Path, cursor: u64, max_bytes: usize) -> io::Result<LogChunk> {
-    // A file may be removed between the listing and the opening: then what is oldest has changed, list again.
+    // A file may be removed between listing and opening: the oldest position has then changed, so list again.
     loop {
         let all = segments(dir);
         let Some(oldest) = all.first().copied() else {
@@ -27,7 +27,7 @@ pub(crate) fn read(dir: &Path, cursor: u64, max_bytes: usize) -> io::Result<LogC
         };
         file.seek(SeekFrom::Start(from - begin))?;
         let mut bytes = Vec::new();
-        // One line always fits, or a reader with a small maximum would stand still.
+        // One line always fits, or a reader with a small maximum would never advance.
         let room = max_bytes.max(crate::limits::LOG_LINE_BYTES + 64);
         file.take(room as u64).read_to_end(&mut bytes)?;
         let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);
@@ -36,7 +36,7 @@ pub(crate) fn read(dir: &Path, cursor: u64, max_bytes: usize) -> io::Result<LogC
     }
 }
 
-/// The last lines, as many as there are among the last [`LOG_TAIL_BYTES`](crate::limits::LOG_TAIL_BYTES).
+/// The last lines, as far as they are among the last [`LOG_TAIL_BYTES`](crate::limits::LOG_TAIL_BYTES).
 pub(crate) fn tail(dir: &Path, lines: usize) -> io::Result<Vec<LogLine>> {
     let all = segments(dir);
     let mut left = crate::limits::LOG_TAIL_BYTES;
@@ -44,7 +44,7 @@ pub(crate) fn tail(dir: &Path, lines: usize) -> io::Result<Vec<LogLine>> {
     let mut is_cut = false;
     for begin in all.iter().rev() {
         let mut file = match File::open(segment(dir, *begin)) {
-            // What is older than one that was removed is gone, too.
+            // Files are removed from the oldest on, so all older ones are gone too.
             Err(e) if e.kind() == io::ErrorKind::NotFound => break,
             other => other?,
         };
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_log() {
+    fn tail_returns_the_last_lines() {
         let dir = tempfile::tempdir().unwrap();
         let mut log = LogWriter::open(dir.path()).unwrap();
         let texts = |lines| -> Vec<String> {
@@ -119,7 +119,7 @@ mod tests {
         log.take(Stream::Stdout, b"one\ntwo\n");
         assert_eq!(texts(3), ["one", "two"]);
         assert_eq!(texts(1), ["two"]);
-        // Far more than is looked at, and over the end of a file: the last lines come whole.
+        // Far more than the tail reads, and across a file boundary: the last lines are complete.
         let many = limits::LOG_SEGMENT_BYTES / 1000 + 7;
         for n in 0..many {
             log.take(Stream::Stderr, format!("{n:01000}\n").as_bytes());
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_crosses_files_and_learns_what_it_missed() {
+    fn reader_crosses_files_and_learns_how_much_it_missed() {
         let dir = tempfile::tempdir().unwrap();
         let mut log = LogWriter::open(dir.path()).unwrap();
         let line = [vec![b'y'; 8000], vec![b'\n']].concat();

@@ -1,4 +1,4 @@
-//! The real thing: directories, cgroups, shims.
+//! The real host: directories, cgroups, shims.
 
 use crate::{
     bundle::{self, Parts},
@@ -33,17 +33,17 @@ use std::{
     time::Duration,
 };
 
-/// How the plane is set up; the same for the whole life of a state directory.
+/// The configuration of the plane; constant for the whole life of a state directory.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Everything it makes stands below. Not on overlayfs.
+    /// Everything the plane makes is below it. Must not be on overlayfs.
     pub state_dir: PathBuf,
-    /// Names what lands on the host (cgroups); unique among all planes of a machine. Letters, digits, `-`, `_`.
+    /// Names everything on the host (cgroups); unique among all planes of a machine. Letters, digits, `-`, `_`.
     pub tag: String,
     /// Image blobs: `<blobs>/sha256/<hex>`.
     pub blobs: PathBuf,
     pub shim: ShimCommand,
-    /// `None`: looked for, crun before runc.
+    /// `None`: detected, crun before runc.
     pub runtime: Option<Runtime>,
 }
 
@@ -55,20 +55,20 @@ pub struct ShimCommand {
 }
 
 impl ShimCommand {
-    /// This very program, which must call [`crate::shim_main`] when its first argument is `shim`.
+    /// The running program itself, which must call [`crate::shim_main`] when its first argument is `shim`.
     pub fn this_program() -> ShimCommand {
         ShimCommand { program: "/proc/self/exe".into(), arguments: vec!["shim".into()] }
     }
 }
 
-/// What is made below the state directory, and emptied by a wipe.
+/// Directories created below the state directory, and emptied by a wipe.
 pub(crate) const DIRECTORIES: [&str; 5] = ["groups", "gone", "layers", "zones-off", "runtime"];
 
 /// Containers on this machine.
 pub struct Machine(());
 
 impl Machine {
-    /// Opens a state directory and takes over what runs. Call it inside a tokio runtime, as root.
+    /// Opens a state directory and adopts running containers. Must be called inside a tokio runtime, as root.
     pub fn open(settings: Settings, clock: Clock) -> Result<impl crate::Containers + use<>, PlaneError> {
         let dir = &settings.state_dir;
         if !crate::spec::is_name(&settings.tag, 32) {
@@ -100,7 +100,7 @@ impl Machine {
     }
 }
 
-/// One plane a state directory: two would fight.
+/// One plane per state directory: two would undo each other's work.
 fn hold(dir: &Path) -> Result<File, PlaneError> {
     let path = dir.join("daemon.lock");
     let file = File::options().create(true).truncate(false).write(true).open(&path);
@@ -113,19 +113,19 @@ fn hold(dir: &Path) -> Result<File, PlaneError> {
 }
 
 pub(crate) struct RealHost {
-    /// Closed when the plane is: that lets another daemon in.
+    /// Closed with the plane, which lets another daemon in.
     lock: Mutex<Option<File>>,
     settings: Settings,
     runtime: Runtime,
     cgroups: Cgroups,
-    /// If the file system has them.
+    /// `None` if the file system has no project quotas.
     quotas: Option<Quotas>,
     layers: Layers,
     watcher: Watcher,
     clock: Clock,
-    /// Shims started by this daemon that have not ended, as directories.
+    /// Directories of the shims that this daemon started and that have not ended.
     children: Arc<Mutex<BTreeSet<PathBuf>>>,
-    /// Images resolved at `check`; a blob directory is content-addressed, so they never change.
+    /// Images resolved by `check`. Blobs are content-addressed, so an entry never becomes stale.
     images: Mutex<HashMap<String, Image>>,
 }
 
@@ -160,7 +160,7 @@ impl RealHost {
         Ok(image)
     }
 
-    /// Everything that a shim needs. May be repeated as long as none has begun.
+    /// Writes everything that a shim needs. May be repeated as long as the shim has not begun.
     fn prepare(&self, group: &GroupSpec, c: &ContainerSpec) -> Result<(), PlaneError> {
         let place = || format!("prepare container '{}' of group '{}'", c.name, group.id);
         let dir = self.container_dir(&group.id, &c.name);
@@ -169,7 +169,7 @@ impl RealHost {
         layers.reverse();
         if layers.is_empty() {
             return Err(PlaneError::asked(format!(
-                "image {} has no layer: there is nothing to run",
+                "image {} has no layers, so it has nothing to run",
                 c.image
             )));
         }
@@ -231,8 +231,8 @@ impl RealHost {
             let ended = child.wait().await;
             let facts = dir.facts();
             if dir.0.is_dir() && !facts.begun && !facts.kept && facts.exit.is_none() {
-                let told = fs::read_to_string(dir.path("shim.log")).unwrap_or_default();
-                let text = format!("its shim ended early ({ended:?}): {}", told.trim());
+                let log = fs::read_to_string(dir.path("shim.log")).unwrap_or_default();
+                let text = format!("its shim ended early ({ended:?}): {}", log.trim());
                 if let Err(e) = write_off(&dir, ExitReason::NotStarted(text), &clock) {
                     tracing::error!("{e}");
                 }
@@ -243,7 +243,7 @@ impl RealHost {
         Ok(())
     }
 
-    /// Has the kernel count what is written to an empty directory for the group's limit, where it can.
+    /// Makes the kernel count writes below an empty directory towards the group's limit, where quotas exist.
     fn within_quota(&self, group: &GroupSpec, dir: &Path) -> std::io::Result<()> {
         match (&self.quotas, group.limits.storage_bytes) {
             (Some(quotas), Some(bytes)) => {
@@ -261,9 +261,9 @@ impl RealHost {
         if let Some(quotas) = &self.quotas
             && let Err(e) = quotas.limit(Project::of(&self.settings.tag, group), 0)
         {
-            tracing::warn!(group, "its quota is not removed: {e}");
+            tracing::warn!(group, "the quota could not be removed: {e}");
         }
-        // Out of the way first: from here on the group does not exist, and nobody late can write into it.
+        // Renamed first: from here on the group does not exist, and a late writer cannot add to it.
         let gone = self.settings.state_dir.join("gone").join(escale_base::ids::random_hex(16));
         match fs::rename(&dir, &gone) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
@@ -282,7 +282,7 @@ fn write_off(dir: &ContainerDir, reason: ExitReason, clock: &Clock) -> Result<()
     dir.write_exit(&Exit { at: clock.now(), code: None, signal: None, oom: false, reason }).machine(place)
 }
 
-/// The files that a group's containers see in /etc.
+/// The files of a group that its containers see in /etc.
 fn etc_files(spec: &GroupSpec) -> [(&'static str, String); 3] {
     let mut resolv = String::new();
     for server in &spec.dns.nameservers {
@@ -314,16 +314,19 @@ impl Host for RealHost {
         for entry in fs::read_dir(&dir).machine(|| format!("list {}", dir.display()))?.flatten() {
             let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
             if !path.join("spec.json").exists() {
-                // Never told to have started, or already ended and on its way out.
+                // Either never accepted, or ended and being removed.
                 self.delete_files(&name)?;
                 continue;
             }
             let Some(spec) = store::read_json(&path.join("spec.json")) else {
                 if same_boot {
-                    let what = format!("{}/spec.json is damaged; look at it, or remove it", path.display());
+                    let what = format!(
+                        "{}/spec.json is damaged. Repair it, or remove the file's folder",
+                        path.display()
+                    );
                     return Err(PlaneError::plane(what).retry(false));
                 }
-                // Not on disk yet when the machine went down; so nothing of it runs.
+                // The spec was not on disk when the machine went down, so none of its processes runs.
                 tracing::warn!(group = name, "was lost with the machine's restart");
                 self.delete_files(&name)?;
                 continue;
@@ -339,7 +342,7 @@ impl Host for RealHost {
             && !path.exists()
         {
             return Err(PlaneError::asked(format!(
-                "group '{}': there is no network namespace at {}; make it first",
+                "group '{}': the network namespace {} does not exist; create it first",
                 spec.id,
                 path.display()
             )));
@@ -355,7 +358,10 @@ impl Host for RealHost {
                 if let MountSource::Host(path) = &m.source
                     && !path.exists()
                 {
-                    return Err(asked(format!("there is no {} to mount; make it first", path.display())));
+                    return Err(asked(format!(
+                        "the mount source {} does not exist; create it first",
+                        path.display()
+                    )));
                 }
             }
         }
@@ -377,7 +383,7 @@ impl Host for RealHost {
             store::open_file(&dir.join(name), &text).on_disk(&dir, place)?;
         }
         self.cgroups.make(&self.cgroup(&spec.id), &spec.limits)?;
-        // Last: with this file the group exists. Not synced: a loss of power ends the group in any case.
+        // Last: this file makes the group exist. Not synced: a power failure ends the group in any case.
         store::write_json(&dir.join("spec.json"), spec, false).on_disk(&dir, place)
     }
 
@@ -460,7 +466,7 @@ impl Host for RealHost {
         let delete = self.runtime.command(&self.runtime_root(), &dir.path("runtime-delete.log"));
         let mut delete = tokio::process::Command::from(delete);
         delete.args(["delete", "--force"]).arg(runtime_id(group, container));
-        // Its answer says nothing new: there may be nothing to delete, as after a restart of the machine.
+        // Its result is of no use: after a restart of the machine the runtime has nothing to delete.
         let _ = delete.stdout(Stdio::null()).stderr(Stdio::null()).status().await;
         let exit = Exit {
             at: self.clock.now(),
@@ -512,7 +518,7 @@ impl Host for RealHost {
         let trees = group.containers.iter().map(|c| self.container_dir(&group.id, &c.name).path("upper"));
         let measured = trees.chain([dir.join("volumes")]).try_for_each(|tree| measure.add_tree(&tree));
         if let Err(e) = measured {
-            // What cannot be measured could be anything: containers must not get out of their limit by it.
+            // Storage that cannot be measured could have any size: containers must not escape their limit this way.
             tracing::warn!(group = group.id, "its storage cannot be measured and counts as full: {e}");
             return Ok(u64::MAX);
         }

@@ -1,6 +1,6 @@
-//! Whether this kernel has overlayfs, found out by mounting one.
+//! Checks whether this kernel has overlayfs, by mounting one.
 //!
-//! `/proc/filesystems` does not answer that: a kernel that has overlayfs as a module lists it only after its first use.
+//! `/proc/filesystems` cannot answer that: a kernel that has overlayfs as a module lists it only after its first use.
 
 use escale_base::packages::{self, Package};
 use nix::{
@@ -10,17 +10,17 @@ use nix::{
 };
 use std::{fs, io, path::Path, process::Command};
 
-/// The overlay is mounted over this folder, in a mount namespace that ends with the probe. It exists on every system.
+/// The overlay is mounted over this folder, in a mount namespace that ends with the probe. Every system has the folder.
 const PLACE: &str = "/proc";
 
-/// Mounts an overlay where nobody else sees it; loads the module if the kernel does not do so by itself. The error says why
+/// Mounts an overlay in a private mount namespace; loads the module if the kernel does not do so by itself. The error says why
 /// containers cannot have a root here, and what to do. Needs root.
 pub fn probe() -> Result<(), String> {
     let first = match try_mount() {
         Ok(()) => return Ok(()),
         Err(error) => error,
     };
-    // The kernel runs modprobe itself when a file system is unknown, but only the one at /proc/sys/kernel/modprobe.
+    // The kernel runs modprobe itself for an unknown file system, but only the program at /proc/sys/kernel/modprobe.
     let loaded = match Command::new("modprobe").arg("overlay").output() {
         Ok(output) if output.status.success() => return try_mount().map_err(|e| refused(&e)),
         Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
@@ -45,7 +45,7 @@ fn refused(error: &io::Error) -> String {
 }
 
 fn try_mount() -> io::Result<()> {
-    // A thread of its own: it alone enters the namespace, which ends with it.
+    // On a thread of its own: only that thread enters the namespace, which ends with it.
     let tried = std::thread::Builder::new().name("probe-overlay".into()).spawn(|| {
         unshare(CloneFlags::CLONE_NEWNS)?;
         let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
@@ -65,7 +65,7 @@ fn try_mount() -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn an_overlay_is_mounted_and_nothing_of_it_is_left() {
+    fn probe_mounts_an_overlay_and_leaves_none() {
         let mounts = || std::fs::read_to_string("/proc/self/mountinfo").unwrap();
         let before = mounts();
         assert_eq!(super::probe(), Ok(()));

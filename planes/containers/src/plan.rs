@@ -1,4 +1,4 @@
-//! What to do next for a group: a pure function of what was asked and what was seen.
+//! Plans the next steps for a group: a pure function of its spec and the observed facts.
 
 use crate::{
     seen::{ContainerSeen, Exit, ExitReason, Phase, State, StopReason},
@@ -11,13 +11,13 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct View<'a> {
     pub(crate) spec: &'a GroupSpec,
     pub(crate) notes: &'a Notes,
-    /// One for each container.
+    /// One entry per container.
     pub(crate) facts: &'a BTreeMap<String, Facts>,
-    /// Being prepared by this daemon at this moment.
+    /// Containers that this daemon is preparing.
     pub(crate) launching: &'a BTreeSet<String>,
-    /// SIGKILL was sent by this daemon.
+    /// Containers that this daemon has sent SIGKILL.
     pub(crate) killed: &'a BTreeSet<String>,
-    /// The zone has power.
+    /// Whether the zone has power.
     pub(crate) powered: bool,
     pub(crate) now: Timestamp,
 }
@@ -25,12 +25,12 @@ pub(crate) struct View<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Step {
     Launch(String),
-    /// Never to be started: the group stopped first.
+    /// Never start it: the group was stopped first.
     Skip(String),
-    /// Ask it to end.
+    /// Send it the stop signal.
     Signal(String),
     Kill(String),
-    /// Its shim died: end what is left and say so.
+    /// Its shim died: end its remaining processes and record that.
     Bury(String),
     Stop(StopReason),
 }
@@ -38,11 +38,11 @@ pub(crate) enum Step {
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Plan {
     pub(crate) steps: Vec<Step>,
-    /// When to look again if nothing happens before.
+    /// When to plan again if no event comes before.
     pub(crate) wake_at: Option<Timestamp>,
 }
 
-/// How far another container is on the way to what is waited for.
+/// How close another container is to the awaited condition.
 enum Progress {
     Done,
     Waiting,
@@ -125,7 +125,7 @@ fn progress(view: &View<'_>, other: &ContainerSpec, condition: Condition) -> Pro
     match (done, deadline(view, other)) {
         (true, _) => Progress::Done,
         (false, Some(at)) if at <= view.now => Progress::Never(format!(
-            "it was not there within its start timeout of {} ms",
+            "it did not get there within its start timeout of {} ms",
             other.start_timeout_ms
         )),
         _ => Progress::Waiting,
@@ -191,7 +191,7 @@ impl View<'_> {
     pub(crate) fn phase(&self) -> Phase {
         let all = &self.spec.containers;
         if self.notes.stop.is_some() {
-            // Stopped always comes with its reason.
+            // A group that is stopped always has a reason.
             match all.iter().all(|c| self.of(c).exit.is_some()) {
                 true => Phase::Stopped,
                 false => Phase::Stopping,

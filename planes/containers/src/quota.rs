@@ -1,9 +1,9 @@
 //! Project quotas: the kernel itself refuses what a group writes above its limit, with an error at the write.
 //!
-//! ext4 and xfs have them, when they are mounted with `prjquota`. All directories that the containers of a group write to belong to
-//! one project, what is made in them inherits it, and the project has the limit. Root may exceed a quota (CAP_SYS_RESOURCE); overlayfs
-//! gives that right up, and so do containers. A program that owns a file may move it to another project, so groups are measured as
-//! well (see `storage.rs`).
+//! ext4 and xfs support them when they are mounted with `prjquota`. All directories that the containers of a group write to
+//! belong to one project, new files inherit it, and the project has the limit. Root may exceed a quota (CAP_SYS_RESOURCE);
+//! overlayfs and containers give that right up. A program that owns a file may move it to another project, so groups are
+//! measured as well (see `storage.rs`).
 //!
 //! Sources: <https://man7.org/linux/man-pages/man2/quotactl.2.html>, and `struct fsxattr` in the kernel's `include/uapi/linux/fs.h`.
 
@@ -11,16 +11,16 @@ use escale_files::disk::Disk;
 use nix::libc;
 use std::{fs::File, io, os::fd::AsRawFd, path::Path};
 
-/// How the storage of groups is kept within its limit.
+/// How the storage limit of groups is enforced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accounting {
-    /// The kernel refuses what is above it.
+    /// The kernel refuses writes above the limit.
     ProjectQuota,
-    /// A group that is found above it is killed.
+    /// A group that is measured above the limit is killed.
     Measured,
 }
 
-/// What is used for groups below a directory. It need not exist yet.
+/// The method for groups below a directory. It need not exist yet.
 pub fn storage_accounting(dir: &Path) -> Accounting {
     match Quotas::of(dir) {
         Some(_) => Accounting::ProjectQuota,
@@ -31,21 +31,21 @@ pub fn storage_accounting(dir: &Path) -> Accounting {
 /// The project quotas of a file system.
 pub(crate) struct Quotas(File);
 
-/// A project: all that one group writes.
+/// A project: everything that one group writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Project(u32);
 
 const Q_GETQUOTA: u32 = 0x80_0007;
 const Q_SETQUOTA: u32 = 0x80_0008;
 const PRJQUOTA: u32 = 2;
-/// The kernel counts limits in these.
+/// The unit of the kernel's limits.
 const BLOCK_BYTES: u64 = 1024;
-/// Of `dqb_valid`: the limits of space, and nothing else, are set.
+/// For `dqb_valid`: sets only the limits of space.
 const QIF_BLIMITS: u32 = 1;
 
 const FS_IOC_FSGETXATTR: libc::c_ulong = 0x801c_581f;
 const FS_IOC_FSSETXATTR: libc::c_ulong = 0x401c_5820;
-/// New files belong to the project of their directory.
+/// New files inherit the project of their directory.
 const FS_XFLAG_PROJINHERIT: u32 = 0x200;
 
 #[repr(C)]
@@ -60,22 +60,22 @@ struct FsXattr {
 }
 
 impl Project {
-    /// The same after a restart, for nobody keeps a list. Of two groups with one number each would count for the other's limit;
-    /// with a thousand groups that has a chance of one in a thousand.
+    /// Derived from the names, so it is the same after a restart without a stored list. Two groups with the same number would
+    /// count towards each other's limit; with a thousand groups the probability is one in a thousand.
     pub(crate) fn of(tag: &str, group: &str) -> Project {
-        // FNV-1a, as the tag is made itself.
+        // FNV-1a, the hash that the tag is made with too.
         let hash = tag
             .bytes()
             .chain([b'/'])
             .chain(group.bytes())
             .fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-        // Far from the small numbers that people and other programs use.
+        // Outside of the range of small numbers, which people and other programs use.
         Project((hash as u32 & 0x3fff_ffff) | 0x4000_0000)
     }
 }
 
 impl Quotas {
-    /// Those of the file system that a directory is on, if it has them and they are enforced.
+    /// The quotas of the file system that holds a directory, if it has them and enforces them.
     pub(crate) fn of(dir: &Path) -> Option<Quotas> {
         let disk = Disk::of(dir)?;
         let enforced = disk.options.iter().any(|option| option == "prjquota" || option == "pquota");
@@ -83,12 +83,12 @@ impl Quotas {
             return None;
         }
         let quotas = Quotas(File::open(disk.mount).ok()?);
-        // A kernel before 5.14 has no quotactl_fd.
+        // Kernels before 5.14 have no quotactl_fd.
         quotas.control(Q_GETQUOTA, Project(0), &mut unset()).ok()?;
         Some(quotas)
     }
 
-    /// What all directories of a project may hold together; 0: any.
+    /// The limit of all directories of a project together; 0: unlimited.
     pub(crate) fn limit(&self, project: Project, bytes: u64) -> io::Result<()> {
         let mut limits = unset();
         limits.dqb_bhardlimit = bytes.div_ceil(BLOCK_BYTES);
@@ -97,7 +97,7 @@ impl Quotas {
         self.control(Q_SETQUOTA, project, &mut limits)
     }
 
-    /// Makes an empty directory, and all that is ever made in it, part of a project.
+    /// Adds an empty directory, and everything that is later made in it, to a project.
     pub(crate) fn mark(&self, dir: &Path, project: Project) -> io::Result<()> {
         let dir = File::open(dir)?;
         let mut attributes = FsXattr::default();
@@ -145,7 +145,7 @@ mod tests {
     use std::io::Write;
 
     #[test]
-    fn projects_are_the_same_each_time_and_far_from_small_numbers() {
+    fn project_numbers_are_stable_and_outside_the_small_numbers() {
         assert_eq!(Project::of("tag", "g"), Project::of("tag", "g"));
         assert_ne!(Project::of("tag", "g"), Project::of("tag", "h"));
         assert_ne!(Project::of("a", "b/c"), Project::of("a/b", "d"));
@@ -174,7 +174,7 @@ mod tests {
         for marked in ["upper", "work"] {
             quotas.mark(&at(marked), project).unwrap();
         }
-        // As a container's root is: overlayfs writes without the right of root to exceed a quota.
+        // Like the root of a container: overlayfs writes without root's right to exceed a quota.
         let options = format!(
             "lowerdir={},upperdir={},workdir={}",
             at("lower").display(),
@@ -191,7 +191,7 @@ mod tests {
                 Ok(()) => written += 65536,
                 Err(error) => break error,
             }
-            assert!(written < 16 << 20, "nothing is refused");
+            assert!(written < 16 << 20, "no write was refused");
         };
         assert!(escale_files::disk::is_full(&error), "{error:?}");
         assert!(((3 << 20)..=(4 << 20)).contains(&written), "{written}");

@@ -1,4 +1,4 @@
-//! The runc-compatible program that makes containers: found by a probe, called in one place.
+//! The runc-compatible runtime that makes containers: found by a probe, called in one place.
 
 use escale_base::PlaneError;
 use nix::sys::signal::Signal;
@@ -22,7 +22,7 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// The fastest of those installed: crun, then runc. Each is asked for its version, not only found.
+    /// The fastest installed runtime: crun, then runc. Each is run to print its version, not only looked up.
     pub fn probe() -> Result<Runtime, PlaneError> {
         let found = [("crun", Kind::Crun), ("runc", Kind::Runc)].into_iter().find_map(|(name, kind)| {
             let program = on_path(name)?;
@@ -35,7 +35,7 @@ impl Runtime {
         })
     }
 
-    /// Whether cgroup v2's mount must be out of sight: crun takes a hybrid machine for a pure v2 one otherwise.
+    /// Whether cgroup v2's mount must be hidden: crun otherwise takes a hybrid machine for a pure v2 one.
     pub(crate) fn hides_unified(&self) -> bool {
         self.kind == Kind::Crun && Path::new("/sys/fs/cgroup/unified/cgroup.procs").exists()
     }
@@ -55,7 +55,7 @@ fn on_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|dir| dir.join(name)).find(|p| p.is_file())
 }
 
-/// The error in a runtime's log, without the runtime's own dressing.
+/// The error message in a runtime's log, without the runtime's prefixes.
 pub(crate) fn error_text(log: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Line {
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_undressed() {
+    fn error_text_drops_the_runtime_prefixes() {
         let log = r#"{"level":"error","msg":"runc run failed: unable to start container process: exec: \"x\": not found","time":""}"#;
         assert_eq!(error_text(log).unwrap(), "exec: \"x\": not found");
         assert_eq!(error_text("noise"), None);

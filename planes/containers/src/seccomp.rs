@@ -1,7 +1,7 @@
-//! The system calls that a container may make: the policy of Docker's default profile, in a form of our own.
+//! The system calls that a container may make: the policy of Docker's default profile, in a compact form.
 //!
-//! Source of the policy: <https://docs.docker.com/engine/security/seccomp/>. A word `name+32` stands for
-//! `name` and `name32`; names that an architecture lacks are skipped by the runtime.
+//! Source of the policy: <https://docs.docker.com/engine/security/seccomp/>. The notation `name+32` means
+//! `name` and `name32`; the runtime skips names that an architecture lacks.
 
 use serde_json::{Value, json};
 
@@ -61,10 +61,10 @@ const WITH_CAPABILITY: &[(&str, &str)] = &[
     ("CAP_PERFMON", "perf_event_open"),
 ];
 
-/// The values of personality(2) that change nothing of safety: Linux, Linux 32 bit, their UNAME26 forms, query.
+/// The values of personality(2) without influence on security: Linux, Linux 32 bit, their UNAME26 forms, query.
 const PERSONALITIES: &[u64] = &[0x0, 0x8, 0x20000, 0x20008, 0xffff_ffff];
 
-/// All CLONE_NEW* bits: a plain clone(2) may make no namespace.
+/// All CLONE_NEW* bits: a plain clone(2) must not create a namespace.
 const CLONE_NAMESPACES: u64 = 0x7e02_0000;
 
 const AF_VSOCK: u64 = 40;
@@ -93,7 +93,7 @@ pub(crate) fn profile(capabilities: &[String]) -> Value {
     if !capabilities.iter().any(|c| c == "CAP_SYS_ADMIN") {
         rules.push(json!({"names": ["clone"], "action": "SCMP_ACT_ALLOW",
             "args": [{"index": 0, "value": CLONE_NAMESPACES, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}]}));
-        // ENOSYS, so that the C library falls back to clone(2), whose flags can be looked at.
+        // ENOSYS, so that the C library falls back to clone(2), whose flags a filter can inspect.
         rules.push(json!({"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": ENOSYS}));
     }
     let architectures: &[&str] = match std::env::consts::ARCH {
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn follows_the_capabilities() {
+    fn profile_follows_capabilities() {
         assert!(allows(&[], "futex_time64") && allows(&[], "futex"));
         assert!(!allows(&[], "mount") && !allows(&[], "clone") && !allows(&[], "io_uring_setup"));
         assert!(allows(&["CAP_SYS_ADMIN"], "mount"));

@@ -1,4 +1,4 @@
-//! What was observed: nothing here is ever what was merely asked for.
+//! The observed state: it never contains what was only requested.
 
 use escale_base::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,34 +12,34 @@ pub struct GroupSeen {
     pub id: String,
     pub zone: String,
     pub phase: Phase,
-    /// Why it stops or stopped.
+    /// Why it is stopping or has stopped.
     pub stop: Option<StopReason>,
     pub containers: BTreeMap<String, ContainerSeen>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Some container was not yet started.
+    /// Some container has not started yet.
     Starting,
-    /// All were started, and at least one runs.
+    /// All containers have started, and at least one runs.
     Running,
-    /// The stop has begun, and at least one runs.
+    /// The stop has begun, and at least one container runs.
     Stopping,
-    /// Nothing runs and nothing will.
+    /// No container runs, and none will.
     Stopped,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StopReason {
-    /// The caller's own words.
+    /// The caller's reason.
     Asked(String),
     /// This essential container ended.
     EssentialExited(String),
-    /// This container never became what another one waits for; the second says why.
+    /// The first container never satisfied a dependency of another one; the second text is the reason.
     Dependency(String, String),
-    /// All groups are stopped, as before the machine goes down.
+    /// All groups are being stopped, as before a shutdown of the machine.
     Halted,
-    /// Its containers wrote more than they may.
+    /// Its containers wrote more than their limit.
     StorageFull { used_bytes: u64, limit_bytes: u64 },
 }
 
@@ -53,7 +53,7 @@ pub struct ContainerSeen {
 pub enum State {
     /// It waits for other containers.
     Pending,
-    /// Its image is being unpacked and its processes prepared.
+    /// Its image is being unpacked and its processes are being prepared.
     Created,
     Running(Running),
     Exited(Exit),
@@ -61,10 +61,10 @@ pub enum State {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Running {
-    /// Of its first process, as the host counts.
+    /// The pid of its first process, on the host.
     pub pid: i32,
     pub started_at: Timestamp,
-    /// The kernel's start time of that process, so that a pid used again is not taken for it.
+    /// The kernel's start time of that process, which distinguishes it from a later process with the same pid.
     pub start_ticks: u64,
 }
 
@@ -74,7 +74,7 @@ pub struct Exit {
     /// `None` when a signal ended it or it never ran.
     pub code: Option<i32>,
     pub signal: Option<i32>,
-    /// The kernel killed at least one of its processes for want of memory.
+    /// The kernel killed at least one of its processes for lack of memory.
     pub oom: bool,
     pub reason: ExitReason,
 }
@@ -83,11 +83,11 @@ pub struct Exit {
 pub enum ExitReason {
     /// The process ended; code or signal say how.
     Ended,
-    /// It could not be started; the text says why (no such program, not executable, a broken image…).
+    /// It could not be started, for this reason (no such program, not executable, a broken image…).
     NotStarted(String),
-    /// The group was stopped before its turn came.
+    /// The group was stopped before this container started.
     Skipped,
-    /// Its keeper was killed or the machine restarted; the text says which. The exit code is not known.
+    /// Its shim was killed or the machine was restarted; the text says which. The exit code is unknown.
     Lost(String),
 }
 
@@ -99,7 +99,7 @@ pub enum Health {
     Unhealthy,
 }
 
-/// Usage at one moment.
+/// Resource usage at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stats {
     pub group: Usage,
@@ -111,7 +111,7 @@ pub struct Stats {
 pub struct Usage {
     /// CPU time since the start, in microseconds.
     pub cpu_us: u64,
-    /// Memory in use without what the kernel can drop at once (inactive file cache).
+    /// Memory in use without what the kernel can reclaim at once (inactive file cache).
     pub memory_bytes: u64,
     pub memory_limit_bytes: Option<u64>,
     pub pids: u64,
@@ -127,9 +127,9 @@ pub enum Stream {
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogChunk {
     pub lines: Vec<LogLine>,
-    /// Where to go on. Hand it back after the lines are safe, and each line is read exactly once.
+    /// The cursor of the next read. Pass it after the lines are stored safely, and each line is read exactly once.
     pub next: u64,
-    /// Bytes between the cursor and the oldest that is still kept; 0 unless the reader was too slow.
+    /// Bytes between the cursor and the oldest byte that is still kept; 0 unless the reader was too slow.
     pub lost_bytes: u64,
     /// The container ended, and this was the last chunk.
     pub end: bool,
@@ -141,11 +141,11 @@ pub struct LogLine {
     pub stream: Stream,
     /// Without the line end. Not always UTF-8.
     pub text: Vec<u8>,
-    /// The line goes on in the next one of the same stream.
+    /// The line continues in the next entry of the same stream.
     pub partial: bool,
 }
 
-/// What a command in a container gave.
+/// The result of a command in a container.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExecOutput {
     pub code: i32,

@@ -1,6 +1,6 @@
-//! The small process that stays with one container: makes its root, calls the runtime, keeps its output and its end.
+//! The small process that stays with one container: creates its root, calls the runtime, stores its output and its exit.
 //!
-//! It has a session and a mount namespace of its own, so that neither the daemon's end nor its own leaves a mount
+//! It has its own session and mount namespace, so that neither the daemon's end nor its own leaves a mount
 //! behind: the container's root is mounted nowhere else. It never waits on the network and starts no thread.
 
 use crate::{
@@ -34,9 +34,9 @@ use std::{
     process::ExitCode,
 };
 
-/// What the binary calls when its arguments say so: `run <dir>`, or `exec <dir> <process.json> <pid file> <log>`.
+/// The entry point for a binary with the arguments `run <dir>`, or `exec <dir> <process.json> <pid file> <log>`.
 ///
-/// Call it first of all, before any thread is started.
+/// Must be called first of all, before any thread is started.
 pub fn shim_main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     let words: Vec<&Path> = args.iter().map(Path::new).collect();
@@ -59,7 +59,7 @@ fn run(dir: ContainerDir) -> Result<(), String> {
     nix::unistd::setsid().map_err(|e| format!("become a session leader: {e}"))?;
     let lock = dir.lock().map_err(|e| format!("lock {}: {e}", dir.0.display()))?;
     if dir.path("begun").exists() || dir.path("exit.json").exists() {
-        return Err("another shim was here first".into());
+        return Err("another shim already runs this container".into());
     }
     let exit = match start(&dir) {
         Ok(mut kept) => kept.stay(&dir),
@@ -76,7 +76,7 @@ fn run(dir: ContainerDir) -> Result<(), String> {
     Ok(())
 }
 
-/// Whatever the daemon's process had open and did not mark close-on-exec.
+/// Closes the descriptors that the daemon had open and did not mark close-on-exec.
 fn close_inherited() {
     let open: Vec<i32> = fs::read_dir("/proc/self/fd")
         .into_iter()
@@ -90,14 +90,14 @@ fn close_inherited() {
     }
 }
 
-/// A container that was started.
+/// A started container.
 struct Kept {
     order: ShimOrder,
     pid: Pid,
     stdout: Option<PipeReader>,
     stderr: Option<PipeReader>,
     log: LogWriter,
-    /// How the container's first process ended, once it did.
+    /// The exit status of the container's first process, once it has ended.
     status: Option<WaitStatus>,
 }
 
@@ -120,14 +120,16 @@ fn start(dir: &ContainerDir) -> Result<Kept, String> {
     let mut command = order.runtime.command(&order.root, Path::new("runtime.log"));
     command.args(["run", "--detach", "--pid-file", "pid", "--bundle"]).arg(&dir.0).arg(&order.id);
     let status = command.stdin(std::process::Stdio::null()).stdout(out).stderr(err).status();
-    // The command keeps the writing ends; without them the pipes end with the container.
+    // The command owns the write ends; once it is dropped, the pipes end with the container.
     drop(command);
     nix::sys::stat::umask(own);
     let status = status.map_err(|e| format!("call {}: {e}", order.runtime.program.display()))?;
     if !status.success() {
         let text = runtime::error_text(&fs::read_to_string("runtime.log").unwrap_or_default());
         delete(&order);
-        return Err(text.unwrap_or_else(|| format!("the runtime ended with {status} and said nothing")));
+        return Err(
+            text.unwrap_or_else(|| format!("the runtime ended with {status} without an error message"))
+        );
     }
     let pid = fs::read_to_string("pid").ok().and_then(|t| t.trim().parse::<i32>().ok());
     let pid = pid.and_then(Pid::from_raw).ok_or("the runtime wrote no pid")?;
@@ -141,13 +143,13 @@ fn start(dir: &ContainerDir) -> Result<Kept, String> {
     Ok(Kept { order, pid, stdout: Some(stdout), stderr: Some(stderr), log, status: None })
 }
 
-/// The umask of container runtimes, which the processes of a container begin with: the daemon's own is stricter. Gives the one
-/// that was.
+/// Sets the umask of container runtimes, which a container's processes inherit: the daemon's own is stricter. Returns the
+/// previous one.
 fn as_containers_expect() -> nix::sys::stat::Mode {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022))
 }
 
-/// A mount namespace of its own; slave, so that what the host unmounts is not held here.
+/// Creates a mount namespace of its own; slave, so that a mount which the host unmounts is not held here.
 fn own_mounts(order: &ShimOrder) -> Result<(), String> {
     unshare(CloneFlags::CLONE_NEWNS).map_err(|e| format!("make a mount namespace: {e}"))?;
     let flags = MsFlags::MS_REC | MsFlags::MS_SLAVE;
@@ -161,10 +163,10 @@ fn own_mounts(order: &ShimOrder) -> Result<(), String> {
 }
 
 fn mount_root(layers: usize) -> Result<(), String> {
-    // Short relative names: the kernel takes one page of options.
+    // Short relative names: the kernel limits mount options to one page.
     let lower: Vec<String> = (0..layers).map(|n| format!("l/{n}")).collect();
     let options = format!("lowerdir={},upperdir=upper,workdir=work", lower.join(":"));
-    // Volatile: nobody mounts this upper directory again, so it need not be synced when the container ends.
+    // Volatile: this upper directory is never mounted again, so it need not be synced when the container ends.
     let volatile = format!("{options},volatile");
     let try_mount = |o: &str| mount(Some("overlay"), "rootfs", Some("overlay"), MsFlags::empty(), Some(o));
     try_mount(&volatile).or_else(|_| try_mount(&options)).map_err(|e| {
@@ -173,7 +175,7 @@ fn mount_root(layers: usize) -> Result<(), String> {
 }
 
 impl Kept {
-    /// Until the first process ends and all its output is in the log.
+    /// Waits until the first process has ended and all its output is in the log.
     fn stay(&mut self, dir: &ContainerDir) -> Exit {
         let ended = self.copy_until_end();
         let at = Clock::machine().now();
@@ -202,7 +204,7 @@ impl Kept {
     fn copy_until_end(&mut self) -> io::Result<()> {
         let pidfd = pidfd_open(self.pid, PidfdFlags::empty())?;
         let children = Children::watch()?;
-        // Those that ended before the watch began.
+        // Children that ended before the watch began.
         self.reap()?;
         for pipe in [&self.stdout, &self.stderr].into_iter().flatten() {
             rustix::fs::fcntl_setfl(pipe, OFlags::NONBLOCK)?;
@@ -223,7 +225,7 @@ impl Kept {
                 children.clear()?;
                 self.reap()?;
             }
-            // All that is in the pipes now; after the end that is all there will be.
+            // Reads what the pipes hold now; after the end of the process no more will come.
             copy(&mut self.stdout, Stream::Stdout, &mut self.log, ended);
             copy(&mut self.stderr, Stream::Stderr, &mut self.log, ended);
             if ended {
@@ -234,7 +236,7 @@ impl Kept {
 }
 
 impl Kept {
-    /// Takes note of every child that ended. As a subreaper the shim inherits what the runtime leaves behind, and each
+    /// Reaps every child that ended. As a subreaper the shim inherits the runtime's orphans, and each
     /// would stay a zombie for as long as the container runs.
     fn reap(&mut self) -> io::Result<()> {
         loop {
@@ -249,7 +251,7 @@ impl Kept {
     }
 }
 
-/// SIGCHLD as something to poll. What the shim starts while this exists inherits a blocked SIGCHLD.
+/// SIGCHLD as a pollable descriptor. Processes that the shim starts while it exists inherit a blocked SIGCHLD.
 struct Children(SignalFd);
 
 impl Children {
@@ -276,7 +278,7 @@ impl Drop for Children {
     }
 }
 
-/// Copies what is there; a pipe that has ended is closed. `all`: until it is empty, else one buffer, in turns.
+/// Copies the available output; closes a pipe that has ended. `all`: until it is empty, otherwise one buffer per call.
 fn copy(pipe: &mut Option<PipeReader>, stream: Stream, log: &mut LogWriter, all: bool) {
     let mut buffer = [0u8; 32 * 1024];
     while let Some(open) = pipe {
@@ -299,12 +301,12 @@ fn delete(order: &ShimOrder) {
     let quiet = std::process::Stdio::null;
     let done = command.args(["delete", "--force"]).arg(&order.id).stdout(quiet()).stderr(quiet()).status();
     if let Err(e) = done {
-        // On a full disk this cannot be said; the container's end is still to be written.
+        // On a full disk this message is lost; the container's exit must be written nevertheless.
         let _ = writeln!(io::stderr(), "container shim: delete {}: {e}", order.id);
     }
 }
 
-/// Becomes the runtime's `exec`, in a mount namespace where it finds its way.
+/// Becomes the runtime's `exec`, in a mount namespace that suits it.
 fn exec(dir: &Path, process: &Path, pid: &Path, log: &Path) -> Result<(), String> {
     let order: ShimOrder = store::read_json(&dir.join("shim.json")).ok_or("its shim.json cannot be read")?;
     own_mounts(&order)?;
@@ -317,6 +319,6 @@ fn exec(dir: &Path, process: &Path, pid: &Path, log: &Path) -> Result<(), String
 /// Field 22 of `/proc/PID/stat`: when the process started, in ticks since the machine did.
 pub(crate) fn start_ticks(pid: i32) -> Option<u64> {
     let stat = fs::read_to_string(PathBuf::from(format!("/proc/{pid}/stat"))).ok()?;
-    // The name in brackets may hold blanks and brackets itself.
+    // The name in brackets may contain blanks and brackets itself.
     stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }

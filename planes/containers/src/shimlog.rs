@@ -1,7 +1,7 @@
-//! Log files, written by the shim: `<utc time> <stdout|stderr> <F|P> <text>`, a line each, P when it goes on.
+//! Log files, written by the shim: `<utc time> <stdout|stderr> <F|P> <text>`, one entry per line, P when the line continues.
 //!
-//! The form is that of the Kubernetes container runtime interface. A file is named by the position of its first byte
-//! in the whole log, so that a position stays valid when old files go.
+//! The format is that of the Kubernetes container runtime interface. A file is named by the position of its first byte
+//! in the whole log, so that positions stay valid when old files are removed.
 
 use crate::{limits, seen::Stream};
 use escale_base::Clock;
@@ -19,7 +19,7 @@ pub(crate) struct LogWriter {
     clock: Clock,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
-    /// Lines that the disk refused; told in the log when it takes lines again.
+    /// Lines that the disk refused; reported in the log when the disk accepts writes again.
     lost: u64,
 }
 
@@ -27,7 +27,7 @@ pub(crate) fn segment(dir: &Path, begin: u64) -> PathBuf {
     dir.join(format!("{begin:020}"))
 }
 
-/// First positions of the files there are, in order.
+/// First positions of the existing files, in order.
 pub(crate) fn segments(dir: &Path) -> Vec<u64> {
     let names = fs::read_dir(dir).into_iter().flatten().flatten();
     let mut all: Vec<u64> = names.filter_map(|e| e.file_name().to_str()?.parse().ok()).collect();
@@ -54,7 +54,7 @@ impl LogWriter {
         })
     }
 
-    /// Takes what a pipe gave; whole lines are written at once.
+    /// Accepts output from a pipe; whole lines are written at once.
     pub(crate) fn take(&mut self, stream: Stream, bytes: &[u8]) {
         let mut held = std::mem::take(self.held(stream));
         held.extend_from_slice(bytes);
@@ -76,7 +76,7 @@ impl LogWriter {
         self.write(&out);
     }
 
-    /// Writes what has no line end.
+    /// Writes a last line without a line end.
     pub(crate) fn finish(&mut self) {
         for stream in [Stream::Stdout, Stream::Stderr] {
             if !self.held(stream).is_empty() {
@@ -98,8 +98,8 @@ impl LogWriter {
         }
         let mut all = Vec::new();
         if self.lost > 0 {
-            let told = format!("[{} log lines were lost: the disk refused them]", self.lost);
-            line(&mut all, &self.clock.now().iso8601(), Stream::Stderr, b'F', told.as_bytes());
+            let notice = format!("[{} log lines were lost: the disk refused them]", self.lost);
+            line(&mut all, &self.clock.now().iso8601(), Stream::Stderr, b'F', notice.as_bytes());
         }
         all.extend_from_slice(lines);
         match self.rotate().and_then(|()| self.file.write_all(&all)) {
@@ -109,7 +109,7 @@ impl LogWriter {
             }
             Err(_) => {
                 self.lost += lines.iter().filter(|b| **b == b'\n').count() as u64;
-                // A half-written line would be read as one: cut back to the last whole one.
+                // A half-written line would later be read as a whole one: truncate to the last complete line.
                 let _ = self.file.set_len(self.length);
             }
         }

@@ -1,4 +1,4 @@
-//! All that this plane can be told.
+//! The complete interface of this plane.
 
 use escale_base::{PlaneError, Secret};
 use serde::{Deserialize, Serialize};
@@ -26,16 +26,16 @@ pub struct GroupSpec {
     pub containers: Vec<ContainerSpec>,
 }
 
-/// Where the sockets of a group live.
+/// The network of a group's containers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Network {
     /// An existing network namespace, for example `/run/netns/x`. It must stay until the group is removed.
     Namespace(PathBuf),
-    /// Each container gets an empty namespace of its own: no interface, no way out.
+    /// Each container gets an empty namespace of its own: no interface, no connections.
     None,
 }
 
-/// What `/etc/resolv.conf` says.
+/// The content of `/etc/resolv.conf`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Dns {
     pub nameservers: Vec<IpAddr>,
@@ -43,19 +43,19 @@ pub struct Dns {
     pub options: Vec<String>,
 }
 
-/// Upper bounds, enforced by the kernel; `None` means none of its own.
+/// Upper bounds, enforced by the kernel; `None` means no limit of its own.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
     /// Hard ceiling in thousandths of a CPU.
     pub cpu_millis: Option<u32>,
-    /// Weight against neighbours when the CPU is short; 1024 is the kernel's default.
+    /// Weight relative to other groups when CPU is scarce; 1024 is the kernel's default.
     pub cpu_shares: Option<u32>,
-    /// Above it processes are killed.
+    /// Processes above it are killed.
     pub memory_bytes: Option<u64>,
-    /// What is left to it when the machine is short of memory.
+    /// Memory that the kernel leaves to it when the machine is short of memory.
     pub memory_reservation_bytes: Option<u64>,
     pub pids: Option<u32>,
-    /// Of a group: what its containers may write to their roots and volumes together. A group that is found above it is killed.
+    /// Groups only: what the containers may write to their roots and volumes together. A group above it is killed.
     #[serde(default)]
     pub storage_bytes: Option<u64>,
 }
@@ -70,24 +70,24 @@ pub struct ContainerSpec {
     pub entrypoint: Option<Vec<String>>,
     /// Replaces the image's command.
     pub command: Option<Vec<String>>,
-    /// Laid over the image's environment. Values may be passwords.
+    /// Added to the image's environment, which it overrides. Values may be passwords.
     pub env: BTreeMap<String, Secret<String>>,
-    /// `user[:group]`, by name or number; the image's otherwise.
+    /// `user[:group]`, by name or number; defaults to the image's.
     pub user: Option<String>,
     pub workdir: Option<String>,
     pub mounts: Vec<Mount>,
     pub limits: Limits,
     pub security: Security,
     pub ulimits: Vec<Ulimit>,
-    /// When it ends, the whole group is stopped.
+    /// Its end stops the whole group.
     pub essential: bool,
     pub depends_on: Vec<DependsOn>,
     pub health: Option<HealthCheck>,
-    /// How long it may take, once started, to become what another one waits for.
+    /// How long it may take, once started, to satisfy a dependency of another container.
     pub start_timeout_ms: u64,
-    /// From the stop signal to SIGKILL.
+    /// Time between the stop signal and SIGKILL.
     pub stop_timeout_ms: u64,
-    /// `SIGTERM`, `SIGQUIT`, …; the image's otherwise, and SIGTERM without one.
+    /// `SIGTERM`, `SIGQUIT`, …; defaults to the image's, then to SIGTERM.
     pub stop_signal: Option<String>,
 }
 
@@ -105,7 +105,7 @@ pub enum MountSource {
     Volume(String),
     /// A directory or file of the host.
     Host(PathBuf),
-    /// Memory, up to this size.
+    /// A tmpfs of this size.
     Memory { size_bytes: u64 },
 }
 
@@ -115,7 +115,7 @@ pub struct Security {
     /// Capabilities beyond or below the default set: `NET_ADMIN`, or `ALL`.
     pub add_capabilities: Vec<String>,
     pub drop_capabilities: Vec<String>,
-    /// Set-user-id programs gain nothing.
+    /// Set-user-id programs gain no privileges.
     pub no_new_privileges: bool,
 }
 
@@ -132,7 +132,7 @@ impl Default for Security {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ulimit {
-    /// The kernel's word in lower case: `nofile`, `nproc`, `core`, …
+    /// The kernel's name in lower case: `nofile`, `nproc`, `core`, …
     pub name: String,
     pub soft: u64,
     pub hard: u64,
@@ -144,7 +144,7 @@ pub struct DependsOn {
     pub condition: Condition,
 }
 
-/// What the other container must be before this one starts. At a stop, the order is the reverse.
+/// The condition that the other container must satisfy before this one starts. The stop order is the reverse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Condition {
     /// It was started.
@@ -163,9 +163,9 @@ pub struct HealthCheck {
     pub command: Vec<String>,
     pub interval_ms: u64,
     pub timeout_ms: u64,
-    /// Failures in a row until it is unhealthy.
+    /// Consecutive failures until it is unhealthy.
     pub retries: u32,
-    /// Failures in this time after the start do not count.
+    /// Failures within this time after the start do not count.
     pub start_period_ms: u64,
 }
 
@@ -174,7 +174,7 @@ impl GroupSpec {
         self.containers.iter().find(|c| c.name == name)
     }
 
-    /// Refuses what cannot be run, whatever the machine; names the thing and the way out.
+    /// Refuses what no machine could run; the error names the object and the fix.
     pub fn check(&self) -> Result<(), PlaneError> {
         let bad = |what: String| Err(PlaneError::asked(format!("group '{}': {what}", self.id)));
         if !is_name(&self.id, 64) {
@@ -190,11 +190,13 @@ impl GroupSpec {
         let words = self.dns.search.iter().chain(&self.dns.options).chain(self.hosts.iter().map(|(_, n)| n));
         for word in words {
             if word.is_empty() || word.chars().any(|c| c.is_whitespace() || c.is_control()) {
-                return bad(format!("'{word}' cannot stand in resolv.conf or hosts: no blanks, not empty"));
+                return bad(format!(
+                    "'{word}' cannot be used in resolv.conf or hosts: it must not be empty or contain blanks"
+                ));
             }
         }
         if self.containers.is_empty() {
-            return bad("it has no container; give at least one".into());
+            return bad("it has no container; add at least one".into());
         }
         if !self.containers.iter().any(|c| c.essential) {
             return bad("no container is essential; mark at least one".into());
@@ -223,7 +225,7 @@ impl GroupSpec {
         }
         crate::image::blob_hex(&c.image)?;
         if c.limits.storage_bytes.is_some() {
-            return Err("a storage limit is a group's; a container of its own cannot have one".into());
+            return Err("a storage limit applies to a group; remove it from the container".into());
         }
         for key in c.env.keys() {
             if key.is_empty() || key.contains(['=', '\0']) {
@@ -249,10 +251,13 @@ impl GroupSpec {
                 return Err(format!("depends_on names '{}', which is not in the group", d.container));
             };
             if d.condition == Condition::Healthy && other.health.is_none() {
-                return Err(format!("waits until '{}' is healthy, but that has no health check", other.name));
+                return Err(format!("depends on the health of '{}', which has no health check", other.name));
             }
             if matches!(d.condition, Condition::Complete | Condition::Success) && other.essential {
-                return Err(format!("waits for the end of '{}', which is essential", other.name));
+                return Err(format!(
+                    "depends on the end of '{}', which is essential and would stop the group",
+                    other.name
+                ));
             }
         }
         if let Some(h) = &c.health
@@ -267,7 +272,7 @@ impl GroupSpec {
         c.ulimits.iter().try_for_each(crate::bundle::check_ulimit)
     }
 
-    /// A container on a circle of dependencies.
+    /// A container in a dependency cycle.
     fn cycle(&self) -> Option<&str> {
         let mut done: BTreeSet<&str> = BTreeSet::new();
         while done.len() < self.containers.len() {
@@ -286,7 +291,7 @@ impl GroupSpec {
     }
 }
 
-/// Whether a text can be a file name, a cgroup's name and part of a runtime's container id.
+/// Whether a text is valid as a file name, a cgroup's name and part of a runtime's container id.
 pub(crate) fn is_name(text: &str, max: usize) -> bool {
     !text.is_empty()
         && text.len() <= max

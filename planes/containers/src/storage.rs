@@ -1,8 +1,8 @@
-//! How much the containers of a group have written, against their limit.
+//! Measures how much the containers of a group have written, against their limit.
 //!
-//! Their files are measured from outside, again and again: every file system can do that. What costs time is bounded: the pause
-//! between two measurements grows with what the last one took. A group over its limit is killed, for it would go on filling the
-//! disk of all others.
+//! Files are measured from outside, periodically, which works on every file system. The cost is bounded: the pause
+//! between two measurements grows with the duration of the last one. A group over its limit is killed, since it would
+//! otherwise fill the disk for all others.
 
 use crate::{driver::Group, host::Host, limits, seen::StopReason};
 use rustix::{
@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-/// Runs until it is aborted with the driver of its group, or the group is over its limit.
+/// Runs until it is aborted with the driver of its group, or the group exceeds its limit.
 pub(crate) async fn watch<H: Host>(group: Arc<Group<H>>, limit_bytes: u64) {
     loop {
         let begun = group.clock.now();
@@ -30,13 +30,18 @@ pub(crate) async fn watch<H: Host>(group: Arc<Group<H>>, limit_bytes: u64) {
                 match group.stop(StopReason::StorageFull { used_bytes, limit_bytes }, true) {
                     Ok(()) => return,
                     Err(e) => {
-                        tracing::error!(group = group.spec.id, "cannot be stopped, its storage is full: {e}")
+                        tracing::error!(
+                            group = group.spec.id,
+                            "the group exceeds its storage limit and cannot be stopped: {e}"
+                        )
                     }
                 }
             }
             Ok(Ok(_)) => {}
-            Ok(Err(e)) => tracing::warn!(group = group.spec.id, "its storage cannot be measured: {e}"),
-            Err(e) => tracing::error!(group = group.spec.id, "measuring its storage broke off: {e}"),
+            Ok(Err(e)) => tracing::warn!(group = group.spec.id, "the storage cannot be measured: {e}"),
+            Err(e) => {
+                tracing::error!(group = group.spec.id, "the measurement of the storage was aborted: {e}")
+            }
         }
         let took_ms = u64::try_from(group.clock.now().since_ms(begun)).unwrap_or(0);
         let pause_ms = took_ms.saturating_mul(limits::STORAGE_REST).max(limits::STORAGE_EVERY_MS);
@@ -44,11 +49,11 @@ pub(crate) async fn watch<H: Host>(group: Arc<Group<H>>, limit_bytes: u64) {
     }
 }
 
-/// Adds up what files take on the disk, each file once.
+/// Adds up the space that files take on the disk, each file once.
 #[derive(Default)]
 pub(crate) struct Measure {
     bytes: u64,
-    /// Files that have several names, by device and number.
+    /// Files with several names, by device and inode number.
     counted: HashSet<(u64, u64)>,
 }
 
@@ -57,8 +62,8 @@ impl Measure {
         self.bytes
     }
 
-    /// Everything below a directory, and itself. The containers may change it meanwhile: each directory is opened in the one
-    /// above it and never through a link, so nobody leads the measurement elsewhere. One that is not there has nothing.
+    /// Adds a directory and everything below it. Containers may change it meanwhile: each directory is opened relative to its
+    /// parent and never through a link, so the measurement cannot be led elsewhere. A missing directory counts as empty.
     pub(crate) fn add_tree(&mut self, path: &Path) -> io::Result<()> {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let root = match fs::open(path, flags, Mode::empty()) {
@@ -66,7 +71,7 @@ impl Measure {
             opened => opened?,
         };
         let device = fs::fstat(&root)?.st_dev;
-        // From the top downwards: a directory, and those in it that are still to be visited.
+        // The path from the top: each directory with its subdirectories still to be visited.
         let mut open = vec![self.add_directory(root)?];
         while let Some((directory, ahead)) = open.last_mut() {
             let Some(name) = ahead.pop() else {
@@ -74,7 +79,7 @@ impl Measure {
                 continue;
             };
             let below = match fs::openat(&*directory, name.as_c_str(), flags, Mode::empty()) {
-                // It was removed or replaced since its name was read.
+                // The entry was removed or replaced since its name was read.
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => continue,
                 opened => opened?,
             };
@@ -92,7 +97,7 @@ impl Measure {
         Ok(())
     }
 
-    /// Counts what is right in a directory; gives the directories in it.
+    /// Counts the entries of a directory; returns its subdirectories.
     fn add_directory(&mut self, directory: OwnedFd) -> io::Result<(OwnedFd, Vec<CString>)> {
         self.add(&fs::fstat(&directory)?);
         let mut ahead = Vec::new();
@@ -121,11 +126,11 @@ impl Measure {
         }
     }
 
-    /// The files that a process has open and that have no name any more: they take space until it closes them.
+    /// Adds the files that a process has open and that have no name any more: they take space until it closes them.
     pub(crate) fn add_unnamed(&mut self, pid: i32, own_device: u64) {
         let process = Path::new("/proc").join(pid.to_string());
         let Ok(root) = process.join("root/").metadata() else { return };
-        // Each of these may be gone by now, with all that it held.
+        // The process or any of its descriptors may have ended meanwhile.
         for entry in std::fs::read_dir(process.join("fd")).into_iter().flatten().flatten() {
             let Ok(file) = entry.path().metadata() else { continue };
             let is_on_disk = file.dev() == root.dev() || file.dev() == own_device;
@@ -169,7 +174,7 @@ mod tests {
         write(&outside, 4 << 20);
         symlink(&outside, tree.join("link")).unwrap();
         symlink(dir.path(), tree.join("a/up")).unwrap();
-        assert!(measured(&tree) < empty + (64 << 10), "links lead outside");
+        assert!(measured(&tree) < empty + (64 << 10), "links must not be followed");
         write(&tree.join("a/b/file"), 1 << 20);
         std::fs::hard_link(tree.join("a/b/file"), tree.join("twice")).unwrap();
         let grown = measured(&tree) - empty;

@@ -1,12 +1,12 @@
-//! Where everything stands in the state directory, and how it is written so that a crash leaves old or new.
+//! The layout of the state directory. Every write leaves either the old or the new content after a crash.
 //!
 //! ```text
 //! layers/<hex>/fs                unpacked layers
 //! zones-off/<zone>               zones without power
 //! runtime/                       the runtime's own state
 //! gone/                          groups being deleted
-//! groups/<group>/spec.json       the wish
-//!               /notes.json      what the daemon must not forget (stop, health, signals sent)
+//! groups/<group>/spec.json       the desired state
+//!               /notes.json      what must survive the daemon (stop, health, signals sent)
 //!               /volumes/<v>/
 //!               /c/<container>/  lock  shim.json  config.json  begun  running.json  exit.json
 //!                                rootfs/ upper/ work/ l/<n>  logs/<first byte>
@@ -23,11 +23,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The directory of one container; shared words of daemon and shim.
+/// The directory of one container: the interface between daemon and shim.
 #[derive(Clone, Debug)]
 pub(crate) struct ContainerDir(pub(crate) PathBuf);
 
-/// What the shim is told.
+/// The shim's input.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ShimOrder {
     pub(crate) runtime: crate::runtime::Runtime,
@@ -40,12 +40,12 @@ pub(crate) struct ShimOrder {
     pub(crate) layers: usize,
 }
 
-/// What happened to one container so far, read from its directory.
+/// The history of one container, read from its directory.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Facts {
-    /// The shim got as far as calling the runtime: there is no starting again.
+    /// The shim was about to call the runtime: the container cannot be started again.
     pub(crate) begun: bool,
-    /// A shim holds the container's lock.
+    /// Whether a shim holds the container's lock.
     pub(crate) kept: bool,
     pub(crate) running: Option<Running>,
     pub(crate) exit: Option<Exit>,
@@ -57,7 +57,7 @@ impl ContainerDir {
     }
 
     pub(crate) fn facts(&self) -> Facts {
-        // The lock first: a shim writes its last record before it lets go.
+        // The lock is checked first: a shim writes its last record before it releases the lock.
         let kept = self.is_locked();
         Facts {
             begun: self.path("begun").exists(),
@@ -68,7 +68,7 @@ impl ContainerDir {
     }
 
     fn is_locked(&self) -> bool {
-        // Opened for reading: closing must not look like a shim's end to those who watch for that.
+        // Opened for reading: the close must not look like a shim's end to a watcher (which waits for a close after writing).
         let Ok(file) = File::open(self.path("lock")) else { return false };
         matches!(
             rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared),
@@ -76,7 +76,7 @@ impl ContainerDir {
         )
     }
 
-    /// Holds the lock as long as the file is open. Its closing tells all watchers, however this process ends.
+    /// Holds the lock as long as the file is open. Closing it wakes all watchers, however this process ends.
     pub(crate) fn lock(&self) -> io::Result<File> {
         let file = File::options().create(true).truncate(false).write(true).open(self.path("lock"))?;
         rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
@@ -88,7 +88,7 @@ impl ContainerDir {
     }
 }
 
-/// What the daemon must remember of a group beyond its spec.
+/// The state of a group that must survive the daemon, in addition to its spec.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Notes {
     pub(crate) stop: Option<StopNote>,
@@ -99,7 +99,7 @@ pub(crate) struct Notes {
 pub(crate) struct StopNote {
     pub(crate) at: Timestamp,
     pub(crate) reason: crate::seen::StopReason,
-    /// SIGKILL at once: the plug was pulled, or the group is removed.
+    /// SIGKILL at once: the zone was switched off, or the group is removed.
     pub(crate) at_once: bool,
 }
 
@@ -108,7 +108,7 @@ pub(crate) struct ContainerNote {
     /// When the stop signal was sent.
     pub(crate) signalled: Option<Timestamp>,
     pub(crate) health: crate::seen::Health,
-    /// Healthy at least once: what waits for that need not wait again.
+    /// Was healthy at least once: dependents that waited for that need not wait again.
     pub(crate) was_healthy: bool,
 }
 
@@ -123,7 +123,7 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Option<T> {
     }
 }
 
-/// Writes a file whole or not at all; `durable` also survives a loss of power.
+/// Writes a file atomically; with `durable` it also survives a power failure.
 pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T, durable: bool) -> io::Result<()> {
     let bytes = serde_json::to_vec(value)?;
     let temporary = path.with_extension("new");
@@ -139,14 +139,14 @@ pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T, durable: bool) ->
     Ok(())
 }
 
-/// Only root reads it: environments hold passwords.
+/// Readable by root only: environments contain passwords.
 fn private(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
     File::options().create(true).truncate(true).write(true).mode(0o600).open(path)
 }
 
 /// A directory that becomes part of a container's file system: its users may enter and list it, whatever the daemon's umask.
-/// Above it stands one that nobody else may enter.
+/// A parent directory that only root may enter protects it from other users of the host.
 pub(crate) fn open_dir(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o755))
@@ -158,7 +158,7 @@ pub(crate) fn open_file(path: &Path, text: &str) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o644))
 }
 
-/// Changes with every start of the machine.
+/// Changes at every boot of the machine.
 pub(crate) fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }

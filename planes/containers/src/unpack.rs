@@ -1,7 +1,7 @@
-//! Unpacks one layer into a directory of its own, in overlayfs's form.
+//! Unpacks one layer into a directory of its own, in overlayfs's format.
 //!
-//! Every path is resolved by the kernel inside that directory (openat2 with RESOLVE_IN_ROOT): neither `..` nor a
-//! symbolic link in the layer leads out of it.
+//! The kernel resolves every path inside that directory (openat2 with RESOLVE_IN_ROOT): neither `..` nor a
+//! symbolic link in the layer can leave it.
 
 use crate::{
     image::{Compression, Layer},
@@ -26,7 +26,7 @@ use std::{
 };
 use tar::{Entry, EntryType};
 
-/// Unpacks `layer` into the empty directory `into` and checks the blob's digest on the way.
+/// Unpacks `layer` into the empty directory `into` and verifies the blob's digest at the same time.
 pub(crate) fn unpack(layer: &Layer, into: &Path) -> Result<(), PlaneError> {
     let name = &layer.hex;
     let file = File::open(&layer.blob).machine(|| format!("open the blob of layer sha256:{name}"))?;
@@ -64,18 +64,18 @@ impl<R: Read> Read for Hashed<R> {
     }
 }
 
-/// A handle on a directory that becomes the root of all further look-ups.
+/// Opens a directory as the root of all further look-ups.
 pub(crate) fn open_root(path: &Path) -> io::Result<OwnedFd> {
     Ok(fs::open(path, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
-/// Opens `path` inside `root`, links resolved as the container would.
+/// Opens `path` inside `root`; links are resolved as the container would.
 pub(crate) fn open_in(root: impl AsFd, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     Ok(fs::openat2(root, path, flags | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::IN_ROOT)?)
 }
 
-/// Makes the directory `path` inside `root` with all its parents, and opens it.
+/// Creates the directory `path` inside `root` with all its parents, and opens it.
 pub(crate) fn make_dirs(root: impl AsFd, path: &Path) -> io::Result<OwnedFd> {
     let mut at = PathBuf::new();
     let dir = OFlags::DIRECTORY | OFlags::RDONLY;
@@ -86,12 +86,12 @@ pub(crate) fn make_dirs(root: impl AsFd, path: &Path) -> io::Result<OwnedFd> {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 let mode = Mode::from_raw_mode(0o755);
                 fs::mkdirat(&open, part.as_os_str(), mode).map_err(|e| match e {
-                    // There is something, and yet it cannot be opened.
-                    Errno::EXIST => io::Error::other(format!("'{}' is a link to nowhere", at.display())),
+                    // The name exists, and yet cannot be opened.
+                    Errno::EXIST => io::Error::other(format!("'{}' is a dangling link", at.display())),
                     other => other.into(),
                 })?;
                 let made = open_in(&root, &at, dir)?;
-                // The daemon's umask is not the container's.
+                // The daemon's umask must not apply to the container's files.
                 fs::fchmod(&made, mode)?;
                 made
             }
@@ -101,7 +101,7 @@ pub(crate) fn make_dirs(root: impl AsFd, path: &Path) -> io::Result<OwnedFd> {
     Ok(open)
 }
 
-/// A member's path without root and `.`; one with `..` is refused, it has no honest use.
+/// A member's path without root and `.`; one with `..` is refused, because it has no legitimate use.
 fn clean(path: &Path) -> io::Result<PathBuf> {
     let mut cleaned = PathBuf::new();
     for part in path.components() {
@@ -121,7 +121,7 @@ fn clean(path: &Path) -> io::Result<PathBuf> {
 
 struct Unpack {
     root: OwnedFd,
-    /// Times of directories, set last: filling them changes these.
+    /// Times of directories, set last: filling a directory changes its time.
     times: Vec<(PathBuf, u64)>,
     entries: u64,
 }
@@ -139,7 +139,7 @@ impl Unpack {
             let placed = self.one(&mut entry, &path);
             placed.map_err(|e| io::Error::new(e.kind(), format!("'{}': {e}", path.display())))?;
         }
-        // The end of the archive is not the end of the stream: what follows belongs to the digest.
+        // The stream continues after the end of the archive: the rest belongs to the digest.
         io::copy(&mut archive.into_inner(), &mut io::sink())?;
         for (path, mtime) in std::mem::take(&mut self.times) {
             let dir = open_in(&self.root, &path, OFlags::DIRECTORY | OFlags::RDONLY)?;
@@ -197,7 +197,7 @@ impl Unpack {
         parent: &OwnedFd,
     ) -> io::Result<()> {
         let name = path.file_name().unwrap_or_default();
-        // A directory over a file replaces it; over a directory it only changes owner and mode.
+        // A directory replaces a file; over a directory it only changes owner and mode.
         match fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(there) if FileType::from_raw_mode(there.st_mode) != FileType::Directory => {
                 fs::unlinkat(parent, name, AtFlags::empty())?;
@@ -217,7 +217,7 @@ impl Unpack {
     }
 }
 
-/// OCI's whiteouts become overlayfs's: a character device 0/0 for a name, an attribute for a whole directory.
+/// Translates OCI's whiteouts to overlayfs's: a character device 0/0 for a name, an attribute for a whole directory.
 ///
 /// Source: <https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts>
 fn whiteout(parent: &OwnedFd, hidden: &[u8]) -> io::Result<()> {
@@ -225,13 +225,13 @@ fn whiteout(parent: &OwnedFd, hidden: &[u8]) -> io::Result<()> {
         fs::fsetxattr(parent, "trusted.overlay.opaque", b"y", XattrFlags::empty())?;
     } else if !hidden.starts_with(b".wh.") {
         if hidden.is_empty() || hidden == b"." || hidden == b".." {
-            return Err(io::Error::other("a whiteout that names nothing"));
+            return Err(io::Error::other("a whiteout without a name"));
         }
         let name = std::ffi::OsStr::from_bytes(hidden);
         remove(parent, name)?;
         fs::mknodat(parent, name, FileType::CharacterDevice, Mode::empty(), 0)?;
     }
-    // Other `.wh..wh.` names are the book-keeping of aufs, of no meaning outside it.
+    // Other `.wh..wh.` names are bookkeeping of aufs, without a meaning elsewhere.
     Ok(())
 }
 
@@ -264,7 +264,7 @@ fn device<R: Read>(parent: &OwnedFd, name: &std::ffi::OsStr, entry: &Entry<'_, R
 fn own<R: Read>(fd: impl AsFd, entry: &Entry<'_, R>) -> io::Result<()> {
     let (uid, gid) = owner(entry)?;
     fs::fchown(&fd, Some(uid), Some(gid))?;
-    // After the owner: changing that clears the set-user-id bit.
+    // After the owner: changing the owner clears the set-user-id bit.
     Ok(fs::fchmod(&fd, Mode::from_raw_mode(entry.header().mode()? & 0o7777))?)
 }
 
@@ -279,7 +279,7 @@ fn owner<R: Read>(entry: &Entry<'_, R>) -> io::Result<(fs::Uid, fs::Gid)> {
     Ok((fs::Uid::from_raw(id(header.uid()?)?), fs::Gid::from_raw(id(header.gid()?)?)))
 }
 
-/// File capabilities and user attributes; overlayfs's own (`trusted.`) may not come out of an archive.
+/// File capabilities and user attributes; an archive must not set overlayfs's own (`trusted.`).
 fn attributes<R: Read>(fd: impl AsFd, entry: &mut Entry<'_, R>) -> io::Result<()> {
     let Some(extensions) = entry.pax_extensions()? else { return Ok(()) };
     for extension in extensions {

@@ -1,4 +1,4 @@
-//! `user[:group]` as Docker reads it: names are looked up in the image's own /etc/passwd and /etc/group.
+//! `user[:group]` by Docker's rules: names are looked up in the image's own /etc/passwd and /etc/group.
 
 use crate::unpack;
 use rustix::fs::{FileType, OFlags};
@@ -16,7 +16,7 @@ pub(crate) struct User {
     pub(crate) home: String,
 }
 
-/// The account files of an image, looked for from the top layer down.
+/// The account files of an image, searched from the top layer down.
 pub(crate) struct Accounts {
     passwd: String,
     group: String,
@@ -82,7 +82,7 @@ fn field<T: std::str::FromStr>(row: &[&str], n: usize) -> Option<T> {
     row.get(n)?.parse().ok()
 }
 
-/// `None`: look further down. `Some(None)`: a whiteout, or no file; the search ends.
+/// `None`: search the next layer. `Some(None)`: a whiteout, or not a file; the search ends.
 fn look(layer: &Path, path: &Path) -> Option<Option<String>> {
     let root = unpack::open_root(layer).ok()?;
     let found = unpack::open_in(&root, path, OFlags::PATH | OFlags::NOFOLLOW).ok()?;
@@ -92,7 +92,7 @@ fn look(layer: &Path, path: &Path) -> Option<Option<String>> {
     }
     let file = unpack::open_in(&root, path, OFlags::RDONLY | OFlags::NONBLOCK).ok()?;
     let mut text = Vec::new();
-    // No account file is larger; a huge one must not be held in memory.
+    // Real account files are smaller; a huge one must not be held in memory.
     File::from(file).take(1024 * 1024).read_to_end(&mut text).ok()?;
     Some(Some(String::from_utf8_lossy(&text).into_owned()))
 }
@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(accounts.resolve("app:extra").unwrap(), user(1000, 7, &[], "/home/app"));
         assert_eq!(accounts.resolve("4242").unwrap(), user(4242, 0, &[], "/"));
         assert_eq!(accounts.resolve("").unwrap(), user(0, 0, &[], "/root"));
-        assert!(accounts.resolve("nobody").unwrap_err().contains("nobody"));
+        assert!(accounts.resolve("missing").unwrap_err().contains("missing"));
         assert!(accounts.resolve("app:none").unwrap_err().contains("none"));
     }
 }

@@ -1,4 +1,4 @@
-//! Tells who waits for it that something changed in a directory: one inotify instance for the whole plane.
+//! Notifies waiters that a directory changed: one inotify instance for the whole plane.
 
 use escale_base::{PlaneError, error::Context};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
@@ -11,7 +11,7 @@ use std::{
 };
 use tokio::{io::unix::AsyncFd, sync::watch, task::JoinHandle};
 
-/// A counter that goes up when there is something to look at again. Carries no data.
+/// A counter that is incremented when there is something to read again. Carries no data.
 pub(crate) type Wake = Arc<watch::Sender<u64>>;
 
 pub(crate) fn wake(sender: &Wake) {
@@ -39,7 +39,7 @@ impl Watcher {
         Ok(Watcher { shared, task })
     }
 
-    /// Wakes at a file made, renamed into `dir` or closed after writing; with `growing`, at each write too.
+    /// Wakes at a file created in, renamed into or closed after writing in `dir`; with `growing`, at each write too.
     pub(crate) fn watch(&self, dir: &Path, growing: bool, who: &Wake) -> Result<(), PlaneError> {
         let mut what = WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::CLOSE_WRITE;
         what.set(WatchFlags::MODIFY, growing);
@@ -67,16 +67,16 @@ impl Shared {
         while let Ok(mut ready) = self.fd.readable().await {
             let mut reader = inotify::Reader::new(self.fd.get_ref(), &mut buffer);
             while let Ok(event) = reader.next() {
-                self.tell(event.wd(), event.events());
+                self.notify(event.wd(), event.events());
             }
             ready.clear_ready();
         }
     }
 
-    fn tell(&self, id: i32, what: ReadFlags) {
+    fn notify(&self, id: i32, what: ReadFlags) {
         let mut by_watch = self.by_watch.lock().unwrap_or_else(PoisonError::into_inner);
         if what.contains(ReadFlags::QUEUE_OVERFLOW) {
-            // Something was missed; who knows what: everybody looks again.
+            // The queue overflowed and events were lost: wake every waiter.
             by_watch.values().flatten().for_each(wake);
         } else if what.contains(ReadFlags::IGNORED) {
             by_watch.remove(&id);

@@ -1,4 +1,4 @@
-//! The plane without packets: the same snapshots and answers, sockets that are held and never read.
+//! The plane without packets: the same snapshots and answers; its sockets are held open and never read.
 
 use crate::{Answer, Dns, DnsPlane, Kind, Server, Spec, View};
 use escale_base::PlaneError;
@@ -8,11 +8,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug, Default)]
 pub struct FakeDns {
     inner: DnsPlane,
-    told: Mutex<Told>,
+    calls: Mutex<Calls>,
 }
 
 #[derive(Debug, Default)]
-struct Told {
+struct Calls {
     applied: Vec<Spec>,
     served: Vec<View>,
     fail_next: Option<PlaneError>,
@@ -23,27 +23,27 @@ impl FakeDns {
         FakeDns::default()
     }
 
-    /// The next call that changes something fails with this.
+    /// The next call that changes something fails with this error.
     pub fn fail_next(&self, error: PlaneError) {
-        self.told().fail_next = Some(error);
+        self.calls().fail_next = Some(error);
     }
 
     /// Every spec that was applied, in order.
     pub fn applied(&self) -> Vec<Spec> {
-        self.told().applied.clone()
+        self.calls().applied.clone()
     }
 
     /// Every view that was served, in order.
     pub fn served(&self) -> Vec<View> {
-        self.told().served.clone()
+        self.calls().served.clone()
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn calls(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn perhaps_fail(&self) -> Result<(), PlaneError> {
-        self.told().fail_next.take().map_or(Ok(()), Err)
+        self.calls().fail_next.take().map_or(Ok(()), Err)
     }
 }
 
@@ -51,7 +51,7 @@ impl Dns for FakeDns {
     fn apply(&self, spec: Spec) -> Result<(), PlaneError> {
         self.perhaps_fail()?;
         self.inner.apply(spec.clone())?;
-        self.told().applied.push(spec);
+        self.calls().applied.push(spec);
         Ok(())
     }
 
@@ -64,7 +64,7 @@ impl Dns for FakeDns {
         crate::known(&self.inner.shared, &view)?;
         let (mut server, udp, tcp) = Server::idle(udp, tcp)?;
         server.hold((udp, tcp));
-        self.told().served.push(view);
+        self.calls().served.push(view);
         Ok(server)
     }
 }

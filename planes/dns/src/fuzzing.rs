@@ -1,4 +1,4 @@
-//! For `tests/fuzz`: a packet, and what is answered.
+//! For `tests/fuzz`: a packet, and its answer.
 
 use crate::{
     Dns, DnsPlane, Kind, Record, Resolver, Spec, View, Zone,
@@ -20,11 +20,11 @@ static PLANE: LazyLock<DnsPlane> = LazyLock::new(|| {
         networks: [("net".to_owned(), resolver)].into(),
     };
     let plane = DnsPlane::new();
-    plane.apply(spec).expect("the zone is a good one");
+    plane.apply(spec).expect("the zone is valid");
     plane
 });
 
-/// The answer over UDP, from the public zones and as a network's resolver; `None` for what is not answered at all.
+/// The answer over UDP, from the public zones and from a network's resolver; `None` for a packet that gets no answer.
 pub fn answer(bytes: &[u8]) -> Option<Vec<u8>> {
     let question = match message::read(bytes) {
         Received::Question(question) => question,
@@ -38,7 +38,7 @@ pub fn answer(bytes: &[u8]) -> Option<Vec<u8>> {
         let udp = question.answer(&reply, question.udp_bytes());
         assert!(
             udp.len() <= question.udp_bytes(),
-            "{} bytes, the client takes {}",
+            "{} bytes, the client accepts {}",
             udp.len(),
             question.udp_bytes()
         );

@@ -1,11 +1,11 @@
 //! DNS: public zones, and a resolver for each network, over sockets that the caller binds.
 //!
-//! [`Spec`] says what there is to answer; [`Dns::apply`] compiles it into a snapshot and swaps that in one step;
-//! [`Dns::serve`] answers on a pair of sockets in whichever namespace the caller bound them. It never binds a
-//! server's socket, never writes a file and keeps nothing: after a restart the caller applies and serves again.
+//! [`Spec`] holds all data; [`Dns::apply`] compiles it into a snapshot and swaps that in one step;
+//! [`Dns::serve`] answers on a pair of sockets in the namespace where the caller bound them. It never binds a
+//! server's socket, never writes a file and keeps no state: after a restart the caller applies and serves again.
 //! It does not recurse (an upstream does), does not sign (DNSSEC) and does not transfer zones.
 //!
-//! Start at [`spec`], then `lookup.rs`, where a question becomes an answer.
+//! Start at [`spec`], then `lookup.rs`, which turns a question into an answer.
 
 pub mod fake;
 #[doc(hidden)]
@@ -35,15 +35,15 @@ use tokio::runtime::Handle;
 
 /// The plane, real or fake.
 pub trait Dns: Send + Sync {
-    /// Answers from this from now on, on all servers at once. All of it is applied or, if anything in it is
-    /// wrong, nothing. Cheap for what did not change.
+    /// Answers from this spec from now on, on all servers at once. The whole spec is applied, or none of it if any part of it is
+    /// invalid. Cheap for unchanged parts.
     fn apply(&self, spec: Spec) -> Result<(), PlaneError>;
 
-    /// What the view would answer now, without a packet; what only the upstream knows is [`Code::Forwarded`].
+    /// The view's answer at this moment, without a packet; [`Code::Forwarded`] when only the upstream knows it.
     fn ask(&self, view: &View, name: &str, kind: Kind) -> Result<Answer, PlaneError>;
 
-    /// Serves the view over these sockets until the handle goes. Each socket must be bound to one address
-    /// (an answer leaves from where the question went). Must be called inside a tokio runtime.
+    /// Serves the view over these sockets until the handle is dropped. Each socket must be bound to one address
+    /// (the answer's source is the question's destination). Must be called inside a tokio runtime.
     fn serve(&self, view: View, udp: UdpSocket, tcp: TcpListener) -> Result<Server, PlaneError>;
 }
 
@@ -60,18 +60,18 @@ pub struct AnswerRecord {
     /// The record type's name: `A`, `CNAME`.
     pub kind: String,
     pub ttl_secs: u32,
-    /// In a zone file's form.
+    /// In the format of zone files.
     pub value: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// The name exists; without records it has none of this kind.
+    /// The name exists; an answer without records means that it has none of this kind.
     NoError,
     NoSuchName,
     ServerFailure,
     Refused,
-    /// The rest of the answer is the upstream's.
+    /// The rest of the answer comes from the upstream.
     Forwarded,
 }
 
@@ -87,7 +87,7 @@ impl DnsPlane {
         DnsPlane::default()
     }
 
-    /// Serves on the threads of this runtime, whoever calls; without it, on the caller's.
+    /// Serves on the threads of this runtime, whichever thread calls; otherwise on the caller's.
     pub fn on(mut self, runtime: Handle) -> DnsPlane {
         self.runtime = Some(runtime);
         self
@@ -131,6 +131,6 @@ fn known(shared: &Shared, view: &View) -> Result<(), PlaneError> {
         return Ok(());
     }
     Err(PlaneError::asked(format!(
-        "{view} is not in the spec that was applied last: apply one that has it first"
+        "{view} is not in the last applied spec; apply a spec that contains it first"
     )))
 }

@@ -1,5 +1,5 @@
-//! From a question to an answer, in memory: RFC 1034 section 4.3.2, with RFC 4592 (wildcards), RFC 2308 (no such
-//! name, no data) and RFC 8482 (ANY). Pure but for the dice of routed sets.
+//! Computes the answer to a question, in memory: RFC 1034 section 4.3.2, with RFC 4592 (wildcards), RFC 2308 (no such
+//! name, no data) and RFC 8482 (ANY). Pure, apart from the random choice within routed sets.
 
 use crate::spec::Kind;
 use crate::zone::{Set, Zone, Zones, above};
@@ -8,7 +8,7 @@ use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{Name, RData, Record, RecordType, rdata::HINFO};
 use rand::{Rng, RngCore, seq::SliceRandom};
 
-/// An answer before it is put into a message.
+/// An answer before it is encoded as a message.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) code: ResponseCode,
@@ -17,7 +17,7 @@ pub(crate) struct Reply {
     pub(crate) answers: Vec<Record>,
     pub(crate) authority: Vec<Record>,
     pub(crate) additional: Vec<Record>,
-    /// The name that the upstream must be asked to complete the answer.
+    /// The name to ask the upstream for, to complete the answer.
     pub(crate) forward: Option<Name>,
 }
 
@@ -35,13 +35,13 @@ impl Reply {
     }
 }
 
-/// Answers from the public zones alone. A CNAME is followed inside its zone.
+/// Answers from the public zones only. A CNAME is followed inside its zone.
 pub(crate) fn authoritative(zones: &Zones, name: &Name, kind: RecordType, dice: &mut dyn RngCore) -> Reply {
     let mut reply = Reply::code(ResponseCode::Refused);
     if matches!(kind, RecordType::AXFR | RecordType::IXFR) {
         return reply;
     }
-    // A DS belongs to the parent's side of a cut (RFC 4035 section 3.1.4.1).
+    // A DS record belongs to the parent's side of a zone cut (RFC 4035 section 3.1.4.1).
     let parent = (kind == RecordType::DS).then(|| zones.holding(&name.base_name())).flatten();
     let Some(zone) = parent.or_else(|| zones.holding(name)) else { return reply };
     reply.authoritative = true;
@@ -50,13 +50,14 @@ pub(crate) fn authoritative(zones: &Zones, name: &Name, kind: RecordType, dice: 
     for _ in 0..limits::CNAME_LINKS {
         match find(zone, &name, kind, dice) {
             Found::Referral { ns, glue } => {
-                // A referral is no authoritative answer; a chain that ends in one still began as such.
+                // A referral is not authoritative; a chain that ends in one began authoritatively.
                 reply.authoritative = !reply.answers.is_empty();
                 (reply.authority, reply.additional) = (ns, glue);
                 return reply;
             }
             Found::Cname { record, target } => {
                 reply.answers.push(record);
+                // The client looks up names of other zones itself: this server is not a resolver.
                 if zones.holding(&target).is_none_or(|z| !std::ptr::eq(z, zone)) {
                     return reply;
                 }
@@ -71,7 +72,7 @@ pub(crate) fn authoritative(zones: &Zones, name: &Name, kind: RecordType, dice: 
     reply
 }
 
-/// Answers as a network's resolver: its own zones, then the public ones, then (`forward`) the upstream.
+/// Answers as a network's resolver: its own zones first, then the public ones, then (`forward`) the upstream.
 pub(crate) fn resolver(
     zones: &[&Zones],
     name: &Name,
@@ -88,14 +89,16 @@ pub(crate) fn resolver(
     for _ in 0..limits::CNAME_LINKS {
         let found = match zones.iter().find_map(|zones| zones.holding(&name)) {
             Some(zone) => find(zone, &name, kind, dice),
+            // A name that no zone contains is treated like one that is delegated elsewhere.
             None => Found::Referral { ns: Vec::new(), glue: Vec::new() },
         };
         match found {
+            // Neither an unknown name nor a delegated one can be answered here; the upstream continues from this name.
             Found::Referral { .. } if has_upstream => {
                 reply.forward = Some(name);
                 return reply;
             }
-            // Nobody to ask: what a resolver says when it reaches no authority.
+            // There is no server to ask: answer as a resolver that cannot reach any authority.
             Found::Referral { .. } => {
                 reply.code = ResponseCode::ServFail;
                 return reply;
@@ -126,7 +129,7 @@ fn finish(reply: &mut Reply, found: Found) {
     }
 }
 
-/// What one zone has for a question.
+/// The result of looking up a question in one zone.
 enum Found {
     Answer(Vec<Record>),
     Cname {
@@ -137,7 +140,7 @@ enum Found {
         ns: Vec<Record>,
         glue: Vec<Record>,
     },
-    /// The name exists, this kind does not. Carries the SOA.
+    /// The name exists without records of this kind. Contains the SOA.
     NoData(Record),
     NoSuchName(Record),
 }
@@ -148,6 +151,7 @@ fn find(zone: &Zone, name: &Name, kind: RecordType, dice: &mut dyn RngCore) -> F
     }
     let soa = || Record::from_rdata(zone.apex.clone(), zone.negative_ttl, zone.soa.clone());
     let Some(node) = zone.node(name) else { return Found::NoSuchName(soa()) };
+    // Only a question for the CNAME itself is answered with the record alone (RFC 1034 section 3.6.2).
     if let Some(cname) = node.get(&Kind::CNAME).filter(|_| kind != RecordType::CNAME) {
         let (ttl, mut data) = pick(cname, dice);
         return match data.pop() {
@@ -171,20 +175,22 @@ fn find(zone: &Zone, name: &Name, kind: RecordType, dice: &mut dyn RngCore) -> F
     }
 }
 
-/// Whether the name is at or below a cut: an NS set below the apex.
+/// Whether the name is at or below a zone cut: an NS set below the apex.
 fn referral(zone: &Zone, name: &Name, kind: RecordType, dice: &mut dyn RngCore) -> Option<Found> {
     let mut path: Vec<Name> = above(name).take_while(|n| *n != zone.apex).collect();
     path.reverse();
-    // Topmost first: what stands below a cut is hidden by it.
+    // Topmost first: a cut hides everything below it.
     let (cut, ns) = path.into_iter().find_map(|n| {
         let set = zone.nodes.get(&n)?.get(&Kind::NS)?;
         Some((n, set))
     })?;
+    // The DS record of a delegated zone is in the parent, above the cut (RFC 4035 section 3.1.4.1).
     if kind == RecordType::DS && cut == *name {
         return None;
     }
     let (ttl, data) = pick(ns, dice);
     let mut glue = Vec::new();
+    // Glue is given only for name servers inside of this zone: others are not its data.
     for host in data.iter().filter_map(|d| d.as_ns()).filter(|host| zone.apex.zone_of(host)) {
         let Some(node) = zone.nodes.get(&host.0) else { continue };
         for kind in [Kind::A, Kind::AAAA] {
@@ -200,12 +206,12 @@ fn records(name: &Name, ttl: u32, data: Vec<RData>) -> Vec<Record> {
     data.into_iter().map(|d| Record::from_rdata(name.clone(), ttl, d)).collect()
 }
 
-/// RFC 8482 section 4.2: one small record instead of everything.
+/// RFC 8482 section 4.2: one small record instead of all records.
 fn minimal_any(name: &Name) -> Record {
     Record::from_rdata(name.clone(), 3600, RData::HINFO(HINFO::new("RFC8482".to_owned(), String::new())))
 }
 
-/// Chooses the values of a set: all of a simple one in random order, eight of a multivalue one, one member of a
+/// Chooses the values of a set: all values of a simple one in random order, up to eight of a multivalue one, one member of a
 /// weighted one.
 fn pick(set: &Set, dice: &mut dyn RngCore) -> (u32, Vec<RData>) {
     match set {

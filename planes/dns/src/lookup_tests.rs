@@ -144,7 +144,7 @@ fn answers() {
 }
 
 #[test]
-fn no_name_and_no_data() {
+fn distinguishes_no_name_from_no_data() {
     check(
         "nope.example.com.",
         RecordType::A,
@@ -254,7 +254,7 @@ fn wildcards() {
         No Error aa
         authority example.com. 60 IN SOA ns1.example.com. hostmaster.example.com. 7 7200 900 1209600 60"#]],
     );
-    // A name that exists, if only by what is below it, is not covered (RFC 4592 section 2.2.1).
+    // A name that exists, even if only through names below it, is not covered (RFC 4592 section 2.2.1).
     check(
         "b.wild.example.com.",
         RecordType::A,
@@ -332,7 +332,7 @@ fn resolvers() {
         away.example.com. 60 IN CNAME x.example.org.
         x.example.org. 60 IN A 198.51.100.1"#]],
     );
-    // A network's own zone hides what a public one has below the same name.
+    // A network's own zone hides the records of a public zone below the same name.
     check_resolver(
         "x.c.example.com.",
         true,
@@ -413,7 +413,7 @@ fn refused_zones() {
     let a = |name: &str, value: &str| R::simple(name, Kind::A, 60, &[value]);
     check(
         spec::Zone { name: "example.com".into(), records: vec![] },
-        expect!["zone example.com. lost its SOA in compiling"],
+        expect!["zone example.com. lost its SOA while it was compiled"],
     );
     check(
         zone().with(a("x.example.com", "1.2.3")),
@@ -426,13 +426,13 @@ fn refused_zones() {
     check(
         zone().with(a("x.example.com", "1.2.3.4")).with(a("X.example.com", "1.2.3.5")),
         expect![
-            "zone example.com: x.example.com. A is there twice; put all values into one record, or give each a routing"
+            "zone example.com: x.example.com. A is listed twice; put all values into one record, or give each a routing"
         ],
     );
     check(
         zone().with(R::simple("example.com", Kind::CNAME, 60, &["x.test"])),
         expect![
-            "zone example.com: example.com. has a CNAME and other records; a CNAME stands alone (RFC 1034 3.6.2)"
+            "zone example.com: example.com. has a CNAME and other records; a CNAME must be the only record of its name (RFC 1034 3.6.2)"
         ],
     );
     check(
@@ -451,6 +451,6 @@ fn refused_zones() {
         zone()
             .with(a("x.example.com", "1.2.3.4").routed(Routing::Multivalue))
             .with(a("x.example.com", "1.2.3.5").routed(Routing::Weighted(1))),
-        expect!["zone example.com: x.example.com. A mixes routings; all members have the same"],
+        expect!["zone example.com: x.example.com. A mixes routings; all members must have the same"],
     );
 }

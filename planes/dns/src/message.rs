@@ -1,4 +1,4 @@
-//! Between bytes and a question, between an answer and bytes: header bits, EDNS (RFC 6891), truncation.
+//! Decodes questions and encodes answers: header bits, EDNS (RFC 6891), truncation.
 
 use crate::lookup::Reply;
 use escale_base::limits::dns as limits;
@@ -13,16 +13,16 @@ pub(crate) struct Question {
     pub(crate) checking_disabled: bool,
     pub(crate) dnssec_ok: bool,
     id: u16,
-    /// What the client's EDNS says; `None` without EDNS.
+    /// The payload size of the client's EDNS; `None` without EDNS.
     payload: Option<u16>,
 }
 
-/// What becomes of bytes that came in.
+/// The result of decoding a packet.
 pub(crate) enum Received {
     Question(Box<Question>),
-    /// Answered without a look-up: an error of the protocol.
+    /// Answered without a look-up: a protocol error.
     Answer(Vec<u8>),
-    /// Not answered at all: too short, or an answer itself (answering those makes loops).
+    /// Not answered at all: too short, or an answer itself (answering those would create loops).
     Ignored,
 }
 
@@ -63,12 +63,12 @@ pub(crate) fn read(bytes: &[u8]) -> Received {
 }
 
 impl Question {
-    /// Most bytes that the client takes over UDP.
+    /// The most bytes that the client accepts over UDP.
     pub(crate) fn udp_bytes(&self) -> usize {
         self.payload.map_or(512, |payload| usize::from(payload).clamp(512, limits::UDP_ANSWER_BYTES))
     }
 
-    /// The answer's bytes, at most `limit` of them. What is not asked for is left out first; if the rest is
+    /// The answer's bytes, at most `limit` of them. Additional records are left out first; if the rest is
     /// still too large, TC sends the client to TCP.
     pub(crate) fn answer(&self, reply: &Reply, limit: usize) -> Vec<u8> {
         let mut message = self.message(reply);
@@ -115,7 +115,7 @@ impl Question {
     }
 }
 
-/// `None` if the message is larger than that, or cannot be written.
+/// `None` if the message is larger than `limit`, or cannot be encoded.
 fn fitting(message: &Message, limit: usize) -> Option<Vec<u8>> {
     message.to_vec().ok().filter(|bytes| bytes.len() <= limit)
 }
@@ -133,7 +133,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Bytes of strangers never panic; what is answered is an answer with the same id.
+        /// Arbitrary bytes never cause a panic; an answer has the id of its question.
         #[test]
         fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
             answers_well(&bytes)?;

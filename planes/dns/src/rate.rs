@@ -1,4 +1,4 @@
-//! How often one client may ask: a token bucket each, in a table of fixed size.
+//! Rate limits per client: one token bucket each, in a table of fixed size.
 
 use escale_base::limits::dns as limits;
 use std::hash::{BuildHasher, RandomState};
@@ -7,7 +7,7 @@ use std::time::Instant;
 
 pub(crate) struct Rate {
     slots: Vec<Option<Bucket>>,
-    /// Keyed at random, so that nobody can choose whom to share a slot with.
+    /// Keyed randomly, so that an attacker cannot choose the client to share a slot with.
     hasher: RandomState,
 }
 
@@ -22,7 +22,7 @@ impl Rate {
         Rate { slots: vec![None; limits::RATE_SLOTS], hasher: RandomState::new() }
     }
 
-    /// Whether one more question of this client is answered; a second's worth may come at once.
+    /// Whether one more question of this client is answered; the burst is one second's worth.
     pub(crate) fn allows(&mut self, client: IpAddr, per_second: Option<u32>) -> bool {
         let Some(per_second) = per_second.map(f64::from) else { return true };
         let slot = (self.hasher.hash_one(client) % limits::RATE_SLOTS as u64) as usize;

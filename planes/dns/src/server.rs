@@ -1,4 +1,4 @@
-//! The loops over a pair of sockets. Everything that runs for a server ends with its [`Server`] handle.
+//! The loops over a pair of sockets. All tasks of a server end with its [`Server`] handle.
 
 use crate::lookup::Reply;
 use crate::message::{self, Question, Received};
@@ -33,7 +33,7 @@ impl Server {
         self.tasks.shutdown().await;
     }
 
-    /// What happened since the server began.
+    /// Counters since the server started.
     pub fn counts(&self) -> Counts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let Counters { questions, malformed, limited, forwarded, upstream_failed } = &*self.counters;
@@ -46,7 +46,7 @@ impl Server {
         }
     }
 
-    /// A handle over sockets that nobody reads: what the fake serves with.
+    /// A handle that holds sockets without reading them, for the fake.
     pub(crate) fn idle(
         udp: std::net::UdpSocket,
         tcp: std::net::TcpListener,
@@ -65,7 +65,7 @@ impl Server {
         Ok((server, udp, tcp))
     }
 
-    /// Keeps something until the server ends.
+    /// Keeps a value until the server ends.
     pub(crate) fn hold<T: Send + 'static>(&mut self, kept: T) {
         self.tasks.spawn(async move {
             std::future::pending::<()>().await;
@@ -77,12 +77,12 @@ impl Server {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub questions: u64,
-    /// Not a question, or one that breaks the protocol.
+    /// Not a question, or one that violates the protocol.
     pub malformed: u64,
-    /// Not answered because the client asked too often.
+    /// Not answered because the client exceeded its rate.
     pub limited: u64,
     pub forwarded: u64,
-    /// Forwarded, and answered SERVFAIL because the upstream did not answer or too many waited for it.
+    /// Forwarded, and answered SERVFAIL because the upstream did not answer or too many questions waited for it.
     pub upstream_failed: u64,
 }
 
@@ -99,7 +99,7 @@ fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
-/// What the tasks of one server share.
+/// Shared by the tasks of one server.
 #[derive(Clone)]
 struct Subject {
     view: View,
@@ -123,11 +123,12 @@ pub(crate) fn start(
 }
 
 async fn udp_loop(subject: Subject, socket: Arc<UdpSocket>) {
+    // As large as any UDP packet: a shorter buffer would cut questions silently.
     let mut buffer = vec![0; usize::from(u16::MAX)];
     let mut rate = Rate::new();
     let mut waiting = JoinSet::new();
     loop {
-        // An error here is a late ICMP answer to something sent before: the socket itself stays good.
+        // An error here is a late ICMP answer to an earlier packet: the socket itself is still usable.
         let (size, client) = match socket.recv_from(&mut buffer).await {
             Ok(got) => got,
             Err(error) => {
@@ -136,7 +137,9 @@ async fn udp_loop(subject: Subject, socket: Arc<UdpSocket>) {
                 continue;
             }
         };
+        // Reaps finished tasks, or the set would grow with every forwarded question.
         while waiting.try_join_next().is_some() {}
+        // Before anything is decoded: packets above the rate must cost as little as possible, and get no answer.
         if !rate.allows(client.ip(), subject.shared.queries_per_second(&subject.view)) {
             count(&subject.counters.limited);
             continue;
@@ -150,6 +153,7 @@ async fn udp_loop(subject: Subject, socket: Arc<UdpSocket>) {
             Begun::Refused(bytes) => send(&socket, &bytes, client).await,
             Begun::Forward(question, reply) => {
                 let (subject, socket) = (subject.clone(), socket.clone());
+                // On a task of its own, so that a slow upstream delays only the questions that need it.
                 waiting.spawn(async move {
                     let reply = subject.forward(&question, reply).await;
                     send(&socket, &question.answer(&reply, question.udp_bytes()), client).await;
@@ -160,7 +164,7 @@ async fn udp_loop(subject: Subject, socket: Arc<UdpSocket>) {
 }
 
 async fn send(socket: &UdpSocket, bytes: &[u8], client: SocketAddr) {
-    // A client that is gone needs no answer; one that is not asks again.
+    // A client that is gone needs no answer; any other will ask again.
     if let Err(error) = socket.send_to(bytes, client).await {
         tracing::debug!(%client, %error, "send an answer");
     }
@@ -182,7 +186,7 @@ async fn tcp_loop(subject: Subject, listener: TcpListener) {
     }
 }
 
-/// One connection: questions in order, each after two bytes of length (RFC 7766).
+/// One connection: questions in order, each preceded by two bytes of length (RFC 7766).
 async fn connection(subject: Subject, mut stream: TcpStream) {
     let idle = Duration::from_millis(limits::TCP_IDLE_MS);
     loop {
@@ -210,7 +214,7 @@ async fn framed(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A question as far as it goes without waiting.
+/// The result of a question before any waiting.
 enum Begun {
     Done(Option<(Box<Question>, Reply)>),
     Refused(Vec<u8>),
@@ -235,7 +239,7 @@ impl Subject {
         let mut reply = self.shared.reply(&self.view, name, kind, &mut rand::rng());
         match reply.forward {
             None => Begun::Done(Some((question, reply))),
-            // RFC 1034 4.3.1: who does not ask for recursion gets none.
+            // RFC 1034 4.3.1: a client that does not request recursion gets none.
             Some(_) if !question.recursion_desired => {
                 reply.code = ResponseCode::Refused;
                 Begun::Done(Some((question, reply)))
@@ -250,6 +254,7 @@ impl Subject {
         let (Some(name), Some(upstream)) = (reply.forward.take(), self.shared.upstream(&self.view)) else {
             return reply;
         };
+        // Never waits: with a dead upstream the questions would pile up behind each other.
         let Ok(_permit) = self.forwards.try_acquire() else {
             count(&self.counters.upstream_failed);
             return reply;

@@ -1,4 +1,4 @@
-//! What is being answered now: an immutable snapshot, swapped as a whole.
+//! The data being served: an immutable snapshot, replaced as a whole.
 
 use crate::lookup::{self, Reply};
 use crate::spec::{Spec, View};
@@ -10,7 +10,7 @@ use hickory_proto::rr::{Name, RecordType};
 use rand::RngCore;
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
-/// The current snapshot; every question loads it once, so that no answer mixes two.
+/// The current snapshot; each question loads it once, so that no answer mixes two snapshots.
 #[derive(Debug, Default)]
 pub(crate) struct Shared(ArcSwap<Snapshot>);
 
@@ -22,7 +22,7 @@ struct Snapshot {
 }
 
 impl Shared {
-    /// Compiles and swaps; what did not change is kept. On an error everything stays as it was.
+    /// Compiles and swaps; unchanged zones are reused. On an error nothing changes.
     pub(crate) fn apply(&self, spec: Spec) -> Result<(), PlaneError> {
         let old = self.0.load_full();
         let same_public = old.spec.public == spec.public;

@@ -1,26 +1,26 @@
-//! All that the plane can be told: plain data.
+//! The complete interface of the plane, as plain data.
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, sync::Arc};
 
-/// Everything to be answered. Applied as a whole: what is not in it is not answered any more.
+/// All data to serve. Applied as a whole: names that are not in it are no longer answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spec {
-    /// Zones that everybody may ask for, and that every network sees behind its own.
+    /// Zones served to every client; every network sees them behind its own.
     pub public: Vec<Arc<Zone>>,
-    /// Packets per second that the public view answers one client over UDP; `None` is without limit.
+    /// Answers per second and client of the public view over UDP; `None` means no limit.
     pub public_queries_per_second: Option<u32>,
     /// A resolver per network, by the network's name.
     pub networks: BTreeMap<String, Resolver>,
 }
 
-/// What the hosts of one network are answered: its own zones first, then the public ones, then the upstream.
+/// The resolver of one network: its own zones first, then the public ones, then the upstream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resolver {
-    /// A name below one of these is never looked for anywhere else.
+    /// Names below one of these are never looked up anywhere else.
     pub zones: Vec<Arc<Zone>>,
-    /// Who is asked for names that no zone holds; asked from the daemon's own network namespace.
+    /// The resolver for names that no zone contains; reached from the daemon's own network namespace.
     pub upstream: Option<SocketAddr>,
-    /// Packets per second and client over UDP; `None` is without limit.
+    /// Answers per second and client over UDP; `None` means no limit.
     pub queries_per_second: Option<u32>,
 }
 
@@ -28,11 +28,11 @@ pub struct Resolver {
 pub struct Zone {
     /// The apex, with or without the final dot.
     pub name: String,
-    /// In any order; an SOA at the apex must be among them. Its serial is the zone's.
+    /// In any order; must contain an SOA at the apex. Its serial is the zone's.
     pub records: Vec<Record>,
 }
 
-/// One record set, or one member of a set that has several (`routing`).
+/// One record set, or one member of a set with several (`routing`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// The full name; `*` as the leftmost label is a wildcard (RFC 4592).
@@ -44,15 +44,15 @@ pub struct Record {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Data {
-    /// Values in a zone file's form (RFC 1035 section 5): `10 mail.example.com` for an MX, `"some text"` for a
+    /// Values in the format of zone files (RFC 1035 section 5): `10 mail.example.com` for an MX, `"some text"` for a
     /// TXT. Names in values are full names, with or without the final dot.
     Values { ttl_secs: u32, values: Vec<String> },
-    /// Answers what another name of the same view has for the same kind, with that one's TTL. A target that
-    /// does not exist (yet) answers no data.
+    /// Answers with the records of another name of the same view and the same kind, with their TTL. A target that
+    /// does not exist (yet) gives no data.
     Alias { target: String },
 }
 
-/// How one of several members with the same name and kind is chosen. Health is the caller's: it leaves out
+/// How one of several members with the same name and kind is chosen. The caller handles health: it leaves out
 /// the members that are down and applies again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Routing {
@@ -60,14 +60,14 @@ pub enum Routing {
     Simple,
     /// Up to eight members, chosen at random, are answered together.
     Multivalue,
-    /// One member is answered, with a probability of its weight over the sum. Weight 0 is answered only if
+    /// One member is answered, with the probability of its weight over the sum. Weight 0 is answered only if
     /// all are 0.
     Weighted(u8),
 }
 
 macro_rules! kinds {
     ($($kind:ident),+) => {
-        /// The record types that a zone can hold.
+        /// The supported record types.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[allow(clippy::upper_case_acronyms)]
         pub enum Kind { $($kind),+ }
@@ -89,10 +89,10 @@ macro_rules! kinds {
 }
 kinds!(A, AAAA, CAA, CNAME, MX, NS, PTR, SOA, SRV, TXT);
 
-/// Whose answers a socket gives.
+/// The view that a socket answers from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum View {
-    /// Authoritative for the public zones; REFUSED for all else.
+    /// Authoritative for the public zones; REFUSED for all other names.
     Public,
     /// The resolver of this network.
     Network(String),
@@ -108,7 +108,7 @@ impl fmt::Display for View {
 }
 
 impl Zone {
-    /// A zone with the two records that every zone must have: SOA (negative answers are kept for a minute) and NS.
+    /// A zone with the two records that every zone must have: SOA (negative answers are cached for a minute) and NS.
     pub fn new(name: &str, name_servers: &[&str], serial: u32) -> Zone {
         let primary = name_servers.first().copied().unwrap_or("localhost");
         let soa = format!("{primary} hostmaster.{name} {serial} 7200 900 1209600 60");

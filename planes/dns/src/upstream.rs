@@ -1,4 +1,4 @@
-//! Asking the upstream: one question, from a port and with an id that cannot be guessed; TCP if truncated.
+//! Queries to the upstream: one question, from an unpredictable port and with an unpredictable id; TCP if truncated.
 
 use crate::message::Question;
 use escale_base::limits::dns as limits;
@@ -8,7 +8,7 @@ use std::{io, net::SocketAddr, time::Duration};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
-/// Asks for `name` what `question` asks; two tries.
+/// Asks for `name` with the type of `question`; two attempts.
 pub(crate) async fn ask(upstream: SocketAddr, question: &Question, name: &Name) -> io::Result<Message> {
     let query = Query::query(name.clone(), question.query.query_type());
     let mut edns = Edns::new();
@@ -42,7 +42,7 @@ async fn exchange(upstream: SocketAddr, question: &Message) -> io::Result<Messag
     let mut buffer = vec![0; usize::from(u16::MAX)];
     loop {
         let size = socket.recv(&mut buffer).await?;
-        // What does not answer this very question is a stranger's: wait on.
+        // A packet that does not answer this question may be forged: keep waiting.
         let Some(answer) = matching(&buffer[..size], question) else { continue };
         return if answer.truncated() { over_tcp(upstream, question, &bytes).await } else { Ok(answer) };
     }

@@ -1,4 +1,4 @@
-//! Record values: from a zone file's text form to data. One function per kind of field, no file syntax.
+//! Record values: parses the text format of zone files. One function per kind of field, no file syntax.
 
 use crate::spec::Kind;
 use hickory_proto::rr::{
@@ -6,7 +6,7 @@ use hickory_proto::rr::{
     rdata::{A, AAAA, CNAME, MX, NS, NULL, PTR, SOA, SRV, TXT},
 };
 
-/// Reads one value; the error says what was expected.
+/// Parses one value; the error names the expected format.
 pub(crate) fn parse(kind: Kind, text: &str) -> Result<RData, String> {
     if kind == Kind::TXT {
         return strings(text).map(|s| RData::TXT(TXT::from_bytes(s.iter().map(Vec::as_slice).collect())));
@@ -36,7 +36,7 @@ pub(crate) fn parse(kind: Kind, text: &str) -> Result<RData, String> {
     })
 }
 
-/// The value in a zone file's form.
+/// The value in the format of zone files.
 pub(crate) fn text(data: &RData) -> String {
     let quoted = |bytes: &[u8]| {
         let escape = |b: &u8| match b {
@@ -58,7 +58,7 @@ pub(crate) fn text(data: &RData) -> String {
     }
 }
 
-/// What a value of this kind looks like.
+/// The expected format of a value of this kind.
 fn form(kind: Kind) -> &'static str {
     match kind {
         Kind::A => "an IPv4 address",
@@ -83,16 +83,16 @@ pub(crate) fn name(text: &str) -> Result<Name, String> {
 }
 
 fn number<N: std::str::FromStr>(text: &str) -> Result<N, String> {
-    text.parse().map_err(|_| format!("'{text}' is not a number of this field's range"))
+    text.parse().map_err(|_| format!("'{text}' is not a number within the range of this field"))
 }
 
-/// RFC 8659: the value is kept byte for byte, so that an answer is what was asked for.
+/// RFC 8659: the value is kept byte for byte, so that an answer equals the configured value.
 fn caa(flags: u8, tag: &str, text: &str) -> Result<RData, String> {
     let at = text.find(tag).map_or(text.len(), |at| at + tag.len());
     let value = strings(&text[at..])?;
     let [value] = value.as_slice() else { return Err(format!("{} is expected", form(Kind::CAA))) };
     if tag.is_empty() || tag.len() > 15 || !tag.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        return Err(format!("'{tag}' is not a CAA tag: up to 15 letters and digits are"));
+        return Err(format!("'{tag}' is not a CAA tag: use up to 15 letters and digits"));
     }
     let mut bytes = vec![flags, tag.len() as u8];
     bytes.extend_from_slice(tag.as_bytes());
@@ -115,7 +115,7 @@ fn strings(text: &str) -> Result<Vec<Vec<u8>>, String> {
                 Some(b'"') if quoted => break,
                 None if quoted => return Err("a quotation mark is not closed".to_owned()),
                 None => break,
-                Some(b'"') => return Err("a quotation mark stands inside a word: write \\\"".to_owned()),
+                Some(b'"') => return Err("a quotation mark inside a word must be written as \\\"".to_owned()),
                 Some(b) if !quoted && b.is_ascii_whitespace() => break,
                 Some(b'\\') => string.push(escaped(&mut bytes)?),
                 Some(b) => string.push(b),
@@ -123,7 +123,7 @@ fn strings(text: &str) -> Result<Vec<Vec<u8>>, String> {
         }
         if string.len() > 255 {
             return Err(format!(
-                "a string has {} bytes, 255 are allowed: split it into several quoted ones",
+                "a string has {} bytes and the limit is 255: split it into several quoted strings",
                 string.len()
             ));
         }
@@ -166,7 +166,7 @@ mod tests {
         check(Kind::AAAA, "2001:db8::1", expect!["2001:db8::1"]);
         check(Kind::MX, "10 mail.example.com", expect!["10 mail.example.com."]);
         check(Kind::MX, "mail.example.com", expect!["error: 'preference name' is expected"]);
-        check(Kind::MX, "70000 m.", expect!["error: '70000' is not a number of this field's range"]);
+        check(Kind::MX, "70000 m.", expect!["error: '70000' is not a number within the range of this field"]);
         check(Kind::SRV, "1 2 443 a.b", expect!["1 2 443 a.b."]);
         check(Kind::CNAME, "a..b", expect!["error: 'a..b' is not a domain name (Malformed label: )"]);
         check(Kind::TXT, r#""a b" c "d\"\065""#, expect![[r#""a b" "c" "d\"A""#]]);
@@ -175,7 +175,9 @@ mod tests {
         check(
             Kind::TXT,
             &"x".repeat(256),
-            expect!["error: a string has 256 bytes, 255 are allowed: split it into several quoted ones"],
+            expect![
+                "error: a string has 256 bytes and the limit is 255: split it into several quoted strings"
+            ],
         );
         check(Kind::CAA, r#"0 issue "ca.example.net""#, expect![[r#"0 issue "ca.example.net""#]]);
         check(Kind::CAA, "0 issue", expect!["error: a string is expected"]);

@@ -1,4 +1,4 @@
-//! Zones compiled for answering: parsed, checked, aliases resolved. Immutable once built.
+//! Compiled zones: parsed, checked, aliases resolved. Immutable.
 
 use crate::spec::{self, Data, Kind, Routing};
 use crate::value;
@@ -7,7 +7,7 @@ use hickory_proto::rr::{Name, RData};
 use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 use std::sync::Arc;
 
-/// Zones that are looked up together.
+/// Zones that are searched together.
 #[derive(Debug, Default)]
 pub(crate) struct Zones(HashMap<Name, Zone>);
 
@@ -15,15 +15,15 @@ pub(crate) struct Zones(HashMap<Name, Zone>);
 pub(crate) struct Zone {
     pub(crate) apex: Name,
     pub(crate) soa: RData,
-    /// How long "no such name" may be kept (RFC 2308): the SOA's TTL or its minimum, what is less.
+    /// How long "no such name" may be cached (RFC 2308): the lower of the SOA's TTL and its minimum.
     pub(crate) negative_ttl: u32,
-    /// Every name that exists, those without records of their own included (RFC 4592's empty non-terminals).
+    /// Every existing name, including those without records of their own (RFC 4592's empty non-terminals).
     pub(crate) nodes: HashMap<Name, Node>,
 }
 
 pub(crate) type Node = BTreeMap<Kind, Arc<Set>>;
 
-/// What stands at a name for one kind.
+/// The records of a name for one kind.
 #[derive(Debug)]
 pub(crate) enum Set {
     Values { ttl: u32, data: Vec<RData> },
@@ -32,7 +32,7 @@ pub(crate) enum Set {
 }
 
 impl Zones {
-    /// Compiles zones; `behind` are the zones in which an alias is looked for when these do not hold its target.
+    /// Compiles zones; an alias whose target is not in these zones is looked up in `behind`.
     pub(crate) fn compile(zones: &[Arc<spec::Zone>], behind: Option<&Zones>) -> Result<Zones, PlaneError> {
         let mut drafts: HashMap<Name, Draft<'_>> = HashMap::new();
         for zone in zones {
@@ -41,7 +41,7 @@ impl Zones {
                 Entry::Vacant(free) => drop(free.insert(draft)),
                 Entry::Occupied(_) => {
                     return Err(PlaneError::asked(format!(
-                        "zone {} is there twice: give each zone of a view once",
+                        "zone {} is listed twice; list each zone of a view once",
                         zone.name
                     )));
                 }
@@ -53,7 +53,7 @@ impl Zones {
         compiled.map(Zones)
     }
 
-    /// The zone that holds this name: the one with the longest apex above or at it.
+    /// The zone of this name: the one with the longest apex at or above it.
     pub(crate) fn holding(&self, name: &Name) -> Option<&Zone> {
         above(name).find_map(|apex| self.0.get(&apex))
     }
@@ -79,12 +79,12 @@ fn covering<'a, T>(nodes: &'a HashMap<Name, T>, name: &Name) -> Option<&'a T> {
     nodes.get(&encloser.prepend_label("*").ok()?)
 }
 
-/// In the order of names, so that of several errors the same one is always told.
+/// Sorted by name, so that the same spec always gives the same error.
 fn sorted<T>(nodes: &HashMap<Name, T>) -> impl Iterator<Item = (&Name, &T)> {
     nodes.iter().collect::<BTreeMap<_, _>>().into_iter()
 }
 
-/// A zone whose records are grouped by name and kind, before aliases are resolved.
+/// A zone with its records grouped by name and kind, before aliases are resolved.
 struct Draft<'a> {
     apex: Name,
     nodes: HashMap<Name, BTreeMap<Kind, Vec<&'a spec::Record>>>,
@@ -118,13 +118,13 @@ impl<'a> Draft<'a> {
             let at_apex = *name == self.apex;
             if node.contains_key(&Kind::CNAME) && node.len() > 1 {
                 return Err(format!(
-                    "{name} has a CNAME and other records; a CNAME stands alone (RFC 1034 3.6.2)"
+                    "{name} has a CNAME and other records; a CNAME must be the only record of its name (RFC 1034 3.6.2)"
                 ));
             }
             if at_apex != node.contains_key(&Kind::SOA) {
                 return Err(match at_apex {
                     true => "an SOA record at its apex is missing".to_owned(),
-                    false => format!("{name} has an SOA record; only the apex can"),
+                    false => format!("{name} has an SOA record; only the apex can have one"),
                 });
             }
             for (kind, members) in node {
@@ -142,7 +142,7 @@ fn check_members(name: &Name, kind: Kind, members: &[&spec::Record]) -> Result<(
         match member.routing {
             Routing::Simple if members.len() > 1 => {
                 return Err(format!(
-                    "{name} {kind} is there twice; put all values into one record, or give each a routing"
+                    "{name} {kind} is listed twice; put all values into one record, or give each a routing"
                 ));
             }
             Routing::Multivalue | Routing::Weighted(_) if fixed => {
@@ -152,7 +152,7 @@ fn check_members(name: &Name, kind: Kind, members: &[&spec::Record]) -> Result<(
                 return Err(format!("{name} CNAME cannot be multivalue: a name has one CNAME"));
             }
             _ if form(member) != form(members[0]) => {
-                return Err(format!("{name} {kind} mixes routings; all members have the same"));
+                return Err(format!("{name} {kind} mixes routings; all members must have the same"));
             }
             _ => {}
         }
@@ -162,11 +162,11 @@ fn check_members(name: &Name, kind: Kind, members: &[&spec::Record]) -> Result<(
                 return Err(format!("{name} {kind} has no value"));
             }
             Data::Values { values, .. } if values.len() > 1 && matches!(kind, Kind::CNAME | Kind::SOA) => {
-                return Err(format!("{name} {kind} has {} values; one is allowed", values.len()));
+                return Err(format!("{name} {kind} has {} values; the limit is one", values.len()));
             }
             Data::Values { ttl_secs, .. } if *ttl_secs > i32::MAX as u32 => {
                 return Err(format!(
-                    "{name} {kind} has a TTL of {ttl_secs} s; 2147483647 is the largest (RFC 2181)"
+                    "{name} {kind} has a TTL of {ttl_secs} s; the maximum is 2147483647 (RFC 2181)"
                 ));
             }
             _ => {}
@@ -175,7 +175,7 @@ fn check_members(name: &Name, kind: Kind, members: &[&spec::Record]) -> Result<(
     Ok(())
 }
 
-/// Turns drafts into zones, following aliases through all of them.
+/// Turns drafts into zones; resolves aliases across all of them.
 struct Linker<'a> {
     drafts: &'a HashMap<Name, Draft<'a>>,
     behind: Option<&'a Zones>,
@@ -191,7 +191,7 @@ impl Linker<'_> {
         }
         let soa = nodes.get(&draft.apex).and_then(|node| node.get(&Kind::SOA));
         let Some(Set::Values { ttl, data }) = soa.map(|set| &**set) else {
-            return Err(PlaneError::plane(format!("zone {} lost its SOA in compiling", draft.apex)));
+            return Err(PlaneError::plane(format!("zone {} lost its SOA while it was compiled", draft.apex)));
         };
         let (ttl, soa) = (*ttl, data[0].clone());
         let negative_ttl = soa.as_soa().map_or(ttl, |soa| soa.minimum().min(ttl));

@@ -1,4 +1,4 @@
-//! What every `Dns` must do, on the real plane and on the fake; then real packets against the real one.
+//! The contract of every `Dns`, on the real plane and on the fake; then real packets to the real one.
 
 #![allow(clippy::unwrap_used)]
 
@@ -40,7 +40,7 @@ async fn contract(dns: &dyn Dns) {
     let (udp, tcp) = sockets();
     let network = View::Network("blue".into());
 
-    // Nothing applied: nothing is ours, and a network that nobody named has no resolver.
+    // Before any spec is applied: no name is served, and an unknown network has no resolver.
     assert_eq!(values(dns, &View::Public, "www.example.com"), (Code::Refused, vec![]));
     let error = dns.serve(network.clone(), udp, tcp).err().unwrap();
     assert!(error.to_string().contains("network 'blue'"), "{error}");
@@ -49,14 +49,14 @@ async fn contract(dns: &dyn Dns) {
     assert_eq!(values(dns, &View::Public, "www.example.com"), (Code::NoError, vec!["192.0.2.1".into()]));
     assert_eq!(values(dns, &View::Public, "none.example.com"), (Code::NoSuchName, vec![]));
 
-    // A wrong spec changes nothing and names the record.
+    // An invalid spec changes nothing, and the error names the record.
     let wrong = zone().with(Record::simple("bad.example.com", Kind::A, 60, &["nope"]));
     let error = dns.apply(spec(vec![wrong])).unwrap_err();
     assert!(error.to_string().contains("bad.example.com A: value 'nope'"), "{error}");
     assert_eq!(error.fault, escale_base::error::Fault::Asked);
     assert_eq!(values(dns, &View::Public, "www.example.com").0, Code::NoError);
 
-    // A network sees its own zones and, behind them, the public ones; aliases reach from the first to the second.
+    // A network sees its own zones and, behind them, the public ones; aliases of the former may point to the latter.
     let mut both = spec(vec![zone()]);
     let own = Zone::new("shop.internal", &[], 1).with(Record::alias(
         "web.shop.internal",
@@ -71,7 +71,7 @@ async fn contract(dns: &dyn Dns) {
     assert_eq!(values(dns, &network, "elsewhere.test"), (Code::Forwarded, vec![]));
     assert_eq!(values(dns, &View::Public, "web.shop.internal").0, Code::Refused);
 
-    // A change of a public zone reaches the aliases of the networks' zones.
+    // A change of a public zone affects the aliases in the networks' zones.
     let mut moved = both.clone();
     moved.public = vec![Arc::new(Zone::new("example.com", &[], 2).with(Record::simple(
         "www.example.com",
@@ -82,8 +82,8 @@ async fn contract(dns: &dyn Dns) {
     dns.apply(moved).unwrap();
     assert_eq!(values(dns, &network, "web.shop.internal"), (Code::NoError, vec!["192.0.2.7".into()]));
 
-    // A stopped server leaves its port. A stranger may be given a port that is free for a moment, so once of
-    // five tries must do; a port that is kept fails all.
+    // A stopped server releases its port. Another program may get a free port for a moment, so one of
+    // five attempts must succeed; a port that is not released fails all of them.
     let mut left = false;
     for _ in 0..5 {
         let (udp, tcp) = sockets();

@@ -1,6 +1,6 @@
-//! Where a chunked body ends (RFC 9112, 7.1); as strict as the grammar, but for extensions, which are skipped.
+//! Finds the end of a chunked body (RFC 9112, 7.1); as strict as the grammar, except for extensions, which are skipped.
 
-/// Longest line of a chunk's size with its extensions, and of a trailer.
+/// Longest chunk header with its extensions, and longest trailer line.
 const LINE_BYTES: usize = 4096;
 /// All trailers together.
 const TRAILER_BYTES: usize = 16 * 1024;
@@ -129,7 +129,7 @@ mod tests {
     }
 
     proptest! {
-        /// However the bytes are cut, the end is found at the same place.
+        /// However the bytes are split, the end is found at the same place.
         #[test]
         fn cuts_do_not_matter(cut in 0usize..30) {
             let all = b"5\r\nhello\r\n3;e\r\nabc\r\n0\r\nA: b\r\n\r\n";

@@ -1,4 +1,4 @@
-//! For `tests/fuzz`: where the guard finds the ends of requests.
+//! For `tests/fuzz`: the ends of requests as the guard finds them.
 
 use crate::{
     chunked::Chunks,
@@ -15,7 +15,7 @@ pub fn requests(bytes: &[u8], piece: usize) -> Vec<String> {
             Ok(None) => {
                 examined = buf.len();
                 let Some(more) = pieces.next() else {
-                    // A wrong byte in a line without an end is found when the line ends or grows too long: here, never.
+                    // A wrong byte in an unfinished line is found when the line ends or grows too long, which does not happen here.
                     if examine(&buf).is_err() {
                         seen.push("refused".to_owned());
                     }
@@ -36,7 +36,7 @@ pub fn requests(bytes: &[u8], piece: usize) -> Vec<String> {
                     return seen;
                 }
             }
-            // With which status depends on what is seen first.
+            // The status depends on which fault is found first.
             Err(_) => {
                 seen.push("refused".to_owned());
                 return seen;
@@ -45,7 +45,7 @@ pub fn requests(bytes: &[u8], piece: usize) -> Vec<String> {
     }
 }
 
-/// Whether the body came whole.
+/// Whether the body was complete.
 fn sized<'a>(size: u64, buf: &mut Vec<u8>, pieces: &mut impl Iterator<Item = &'a [u8]>) -> bool {
     let mut left = size;
     loop {

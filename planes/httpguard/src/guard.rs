@@ -19,22 +19,22 @@ use std::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Path of the request that stands for a refused one.
+/// The path of the request that replaces a refused one.
 static REFUSED_PATH: LazyLock<String> =
     LazyLock::new(|| format!("/{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>()));
 const READ_BYTES: usize = 16 * 1024;
-/// After a refusal so much is still read and thrown away, so that the client reads the page, not a reset.
+/// After a refusal this much is still read and discarded, so that the client reads the page instead of getting a reset.
 const LINGER_BYTES: usize = 1024 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
 
-/// What guard and server report to each other about one connection.
+/// State of one connection that the guard and the server share.
 #[derive(Default)]
 pub struct Link {
     refused: AtomicU16,
-    /// Requests that wait for a server's answer: silence is then the server's, not the client's.
+    /// Requests that wait for a server's answer: meanwhile silence is the server's, not the client's.
     awaiting: AtomicUsize,
     upgrade: AtomicU8,
-    /// The last head released has a body of which nothing came yet, and its client may be waiting to be asked for it.
+    /// The last released head has a body of which nothing has arrived, and its client may be waiting for `100 Continue`.
     withheld: AtomicBool,
     waker: Mutex<Option<Waker>>,
 }
@@ -55,14 +55,14 @@ impl Link {
         Awaiting(self.clone())
     }
 
-    /// Whether the client may never send the body of the request that is being answered: it waits for `100 Continue`, and an
-    /// answer comes instead. Then the bytes that come next may be the body or the next request, and the connection
+    /// Whether the client may never send the body of the request that is being answered: it waits for `100 Continue`, and gets an
+    /// answer instead. The next bytes may then be the body or the next request, so the connection
     /// must end with this answer (RFC 9110, 10.1.1).
     pub fn is_body_withheld(&self) -> bool {
         self.withheld.load(SeqCst)
     }
 
-    /// Reports what became of a request to upgrade. Until then nothing more is read.
+    /// Reports the result of a request to upgrade. Until then nothing more is read.
     pub fn upgraded(&self, tunnel: bool) {
         self.upgrade.store(if tunnel { UPGRADE_TUNNEL } else { UPGRADE_REFUSED }, SeqCst);
         if let Some(waker) = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -80,25 +80,25 @@ impl Drop for Awaiting {
     }
 }
 
-/// Whether the server behind the guard lets a client leave HTTP.
+/// Whether the server behind the guard allows a client to leave HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Upgrades {
-    /// The server decides on each request, and says so by [`Link::upgraded`].
+    /// The server decides on each request, and reports it by [`Link::upgraded`].
     Decided,
-    /// Never: a request to upgrade is a request like any other.
+    /// Never: a request to upgrade is treated like any other.
     Never,
 }
 
-/// Releases to its reader only heads that are whole and unambiguous, and the bodies that belong to them.
+/// Releases to its reader only complete, unambiguous heads, and the bodies that belong to them.
 pub struct Guard<S> {
     inner: S,
     link: Arc<Link>,
     meter: Arc<dyn Meter>,
     upgrades: Upgrades,
-    /// Read from the socket; the first `released` bytes may go on.
+    /// Bytes read from the socket; the first `released` bytes may be passed on.
     buf: BytesMut,
     released: usize,
-    /// So many bytes of `buf` were examined and are no whole head.
+    /// So many bytes of `buf` were examined and are not a complete head.
     examined: usize,
     state: State,
     idle: IdleTimer,
@@ -130,7 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
         Guard { inner, link, meter, upgrades, buf, released: 0, examined: 0, state, idle, linger }
     }
 
-    /// Whether the client opens with HTTP/2's preface. Reads, but releases nothing.
+    /// Whether the client starts with HTTP/2's preface. Reads, but releases nothing.
     pub async fn is_http2(&mut self) -> io::Result<bool> {
         const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
         loop {
@@ -165,13 +165,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
         }
     }
 
-    /// Pending, or the error that closes a connection on which nothing moves.
+    /// Pending, or the error that closes an idle connection.
     fn check_idle<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         while self.idle.poll(cx).is_ready() {
             if self.link.awaiting.load(SeqCst) == 0 {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
-            // Whatever waits for the answer has a timer of its own; check again later.
+            // The wait for the answer has a timer of its own; check again later.
             self.idle.moved();
         }
         Poll::Pending
@@ -196,7 +196,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
             State::Head => match head::examine(&self.buf) {
                 Ok(None) => {
                     self.examined = self.buf.len();
-                    // An end in mid-head: the server sees the end, nobody waits for an answer.
+                    // An end within a head: the server sees the end, and no client waits for an answer.
                     return Poll::Ready(Ok(ready!(self.fill(cx))? > 0));
                 }
                 Ok(Some(head)) => {
@@ -223,7 +223,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
                     _ => return Poll::Pending,
                 }
             }
-            // An end here would make the server drop the page; it closes after it by itself.
+            // Reporting the end here would make the server drop the page; the server closes after the page by itself.
             State::Refused => return Poll::Pending,
             _ if self.buf.is_empty() => return Poll::Ready(Ok(ready!(self.fill(cx))? > 0)),
             State::Tunnel => self.released = self.buf.len(),

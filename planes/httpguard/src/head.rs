@@ -1,14 +1,14 @@
-//! The examination of one request head.
+//! Examines one request head.
 
-/// The request line, at most.
+/// Longest request line.
 const LINE_BYTES: usize = 16 * 1024;
-/// One header, at most.
+/// Longest header.
 const HEADER_BYTES: usize = 16 * 1024;
-/// The whole head, at most.
+/// Largest head.
 pub(crate) const HEAD_BYTES: usize = 64 * 1024;
 const HEADERS: usize = 200;
 
-/// What follows a head.
+/// The bytes that follow a head.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Framing {
     Sized(u64),
@@ -17,23 +17,23 @@ pub(crate) enum Framing {
     Upgrade,
 }
 
-/// A head that may go on.
+/// A head that may be released.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Head {
     pub(crate) len: usize,
     pub(crate) framing: Framing,
-    /// The client may hold back the body until it is asked for it (RFC 9110, 10.1.1).
+    /// The client may hold back the body until it gets `100 Continue` (RFC 9110, 10.1.1).
     pub(crate) waits_to_continue: bool,
 }
 
-/// Whether more can be said of `buf` than of its first `examined` bytes, which [`examine`] found to be no whole head. Without
-/// this, a head that arrives byte by byte would be parsed once for each byte: its cost would grow with the square of its length.
+/// Whether `buf` can give another result than its first `examined` bytes, which [`examine`] found to be an incomplete head. Without
+/// this, a head that arrives byte by byte would be parsed once for each byte: a cost quadratic in its length.
 pub(crate) fn has_news(buf: &[u8], examined: usize) -> bool {
     let crossed = |limit: usize| examined <= limit && buf.len() > limit;
     buf[examined..].contains(&b'\n') || crossed(LINE_BYTES) || crossed(HEAD_BYTES)
 }
 
-/// `None` while the head is not whole; else what is known of it; or the status to refuse with.
+/// `None` while the head is incomplete; then its properties, or the status to refuse it with.
 pub(crate) fn examine(buf: &[u8]) -> Result<Option<Head>, u16> {
     let line_end = buf.iter().position(|&b| b == b'\n');
     if line_end.unwrap_or(buf.len()) > LINE_BYTES {
@@ -59,7 +59,7 @@ pub(crate) fn examine(buf: &[u8]) -> Result<Option<Head>, u16> {
     Ok(Some(Head { len, framing, waits_to_continue: expects && has_body }))
 }
 
-/// Some servers end a line at a lone LF, others do not: what the next one would read is uncertain.
+/// Some servers end a line at a lone LF, others do not, so the next server could read another head.
 fn has_bare_line_feed(head: &[u8]) -> bool {
     let head = &head[head.iter().take_while(|&&b| b == b'\r' || b == b'\n').count()..];
     head.iter().enumerate().any(|(i, &b)| b == b'\n' && (i == 0 || head[i - 1] != b'\r'))

@@ -1,4 +1,4 @@
-//! A timer for connections on which nothing moves.
+//! A timer for idle connections.
 
 use std::{
     future::Future,
@@ -8,7 +8,7 @@ use std::{
 };
 use tokio::time::{Instant, Sleep};
 
-/// Ready once nothing has moved for a while. Moving is cheap: the timer itself is set again only when it rings.
+/// Ready once there was no traffic for a while. Reporting traffic is cheap: the timer itself is reset only when it expires.
 pub struct IdleTimer {
     after: Duration,
     last: Instant,

@@ -1,13 +1,13 @@
-//! What a client may send to a listener that speaks HTTP: the guard that the load balancer and the CDN share. It is
-//! between the socket and hyper's HTTP/1 server and releases a request's head only when it is whole, unambiguous and
-//! within limits (RFC 9112, request smuggling). It follows the framing of bodies, too, because it must know where the
+//! Guards listeners that speak HTTP against ambiguous requests; shared by the load balancer and the CDN. The guard is
+//! between the socket and hyper's HTTP/1 server and releases a request's head only when it is complete, unambiguous and
+//! within limits (RFC 9112, request smuggling). It also follows the framing of bodies, because it must know where the
 //! next head begins.
 //!
-//! A refused head is replaced by one that no client can write (its path is a secret of this process); the server
+//! A refused head is replaced by one that no client can send (its path is a secret of this process); the server
 //! answers its own error page in turn and closes the connection.
 //!
-//! It never routes, forwards or changes a request, and opens no socket. Start at [`serve()`] for a connection from its
-//! first byte to its last, at `head.rs` for what is refused, at [`Guard`] for how bytes are released.
+//! It never routes, forwards or changes a request, and opens no socket. Start at [`serve()`] for the life of a
+//! connection, at `head.rs` for the reasons to refuse a head, at [`Guard`] for how bytes are released.
 
 mod chunked;
 #[doc(hidden)]

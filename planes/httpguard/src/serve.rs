@@ -12,22 +12,22 @@ use std::time::Duration;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-/// Header fields of one request.
+/// Limit of header fields in one request.
 const HEADERS: usize = 200;
 const HTTP2_HEADER_LIST_BYTES: u32 = 64 * 1024;
 const HTTP2_STREAMS: u32 = 128;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// How long a client may take.
+/// Time limits of a client.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// From the first wait for a head to its last byte. `None`: the guard's idle timeout alone counts.
+    /// From the first wait for a head to its last byte. `None`: only the guard's idle timeout applies.
     pub head: Option<Duration>,
 }
 
 /// Answers the requests of a connection by `service` until the client or an error ends it. After `stop` the requests
-/// under way are finished and no more are taken. The service asks [`crate::Link::refusal`] before anything else.
+/// in progress are completed and no more are accepted. The service must call [`crate::Link::refusal`] before anything else.
 pub async fn serve<S, B>(mut guard: Guard<TcpStream>, limits: Limits, service: S, stop: CancellationToken)
 where
     S: HttpService<Incoming, ResBody = B>,
@@ -43,7 +43,7 @@ where
         Some(limit) => timeout(limit, opening).await,
         None => Ok(opening.await),
     };
-    // Neither a whole preface nor anything else came: there is no request to answer.
+    // The client sent neither a complete preface nor anything else: there is no request to answer.
     let Ok(Ok(is_http2)) = opened else { return };
     let io = TokioIo::new(guard);
     let result = if is_http2 {

@@ -1,4 +1,4 @@
-//! A journal in memory, for the tests of its users.
+//! A journal in memory, for tests.
 
 use crate::{Entry, Journal, Kept, Query};
 use async_trait::async_trait;

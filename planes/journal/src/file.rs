@@ -1,6 +1,6 @@
 //! The journal in a folder: files of lines, each named by the number of its first entry.
 //!
-//! One thread writes. A line is `<milliseconds> <text>`; a line that a crash cut off is dropped at the next start.
+//! One thread writes. A line is `<milliseconds> <text>`; a line that a crash truncated is dropped at the next start.
 
 use crate::{ENTRY_BYTES, Entry, Journal, Kept, Limits, QUEUED_ENTRIES, Query};
 use async_trait::async_trait;
@@ -19,21 +19,21 @@ use std::{
 
 const EXTENSION: &str = "log";
 
-/// Entries that the writer puts into one write.
+/// Entries per write of the writer.
 const BATCH: u64 = 256;
 
 enum Message {
     Append(Entry),
-    /// Answered when everything before it is in the file.
+    /// Answered when all earlier entries are in the file.
     Flush(SyncSender<()>),
 }
 
-/// The real one.
+/// The real journal.
 pub struct FileJournal {
     folder: PathBuf,
     queue: SyncSender<Message>,
     lost: Arc<AtomicU64>,
-    /// One read at a time: each holds a segment in memory.
+    /// Allows one read at a time: each holds a segment in memory.
     reading: Arc<Mutex<()>>,
 }
 
@@ -46,7 +46,7 @@ impl FileJournal {
         let (queue, waiting) = sync_channel(QUEUED_ENTRIES);
         let lost = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&lost);
-        // It ends when the journal is dropped, after the last entry of the queue.
+        // The thread ends when the journal is dropped, after the last entry of the queue.
         std::thread::Builder::new()
             .name("journal".into())
             .spawn(move || writer.run(&waiting, &counter))
@@ -74,7 +74,7 @@ impl Journal for FileJournal {
         let work = move || {
             let (done, written) = sync_channel(1);
             if queue.send(Message::Flush(done)).is_ok() {
-                // A writer that ended has written all it ever will.
+                // A writer that has ended has written everything it received.
                 let _ = written.recv();
             }
             let _alone = reading.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,7 +103,7 @@ fn read(folder: &Path, query: &Query) -> io::Result<Vec<Kept>> {
             if query.before.is_some_and(|before| number >= before) {
                 continue;
             }
-            // A line that cannot be read was damaged outside of this program: the others are still of use.
+            // An unreadable line was damaged outside of this program: the others are still useful.
             let Some(entry) = parse(line) else { continue };
             if query.oldest.is_some_and(|oldest| entry.at < oldest) {
                 return Ok(found);
@@ -184,7 +184,7 @@ impl Writer {
                     }
                     Message::Flush(done) => flushed.push(done),
                 }
-                // A batch fits into a segment, so that a segment keeps to its size.
+                // A batch is small compared to a segment, so that segments keep to their size.
                 let has_room = count < BATCH && (lines.len() as u64) < self.limits.segment_bytes / 8;
                 message = has_room.then(|| queue.try_recv().ok()).flatten();
             }
@@ -192,7 +192,7 @@ impl Writer {
                 Ok(()) => self.is_failing = false,
                 Err(error) => {
                     lost.fetch_add(count, Ordering::Relaxed);
-                    // Once for a full disk, not once for each entry.
+                    // Logged once per full disk, not once per entry.
                     if !std::mem::replace(&mut self.is_failing, true) {
                         let folder = self.folder.display();
                         tracing::warn!(%folder, %error, "the journal cannot be written; its entries are lost");
@@ -204,7 +204,7 @@ impl Writer {
                 tracing::warn!(folder = %self.folder.display(), lost, "entries of the journal were lost");
             }
             for done in flushed {
-                // A reader that gave up waits for nothing.
+                // A reader that gave up has dropped its receiver.
                 let _ = done.send(());
             }
         }

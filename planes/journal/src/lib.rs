@@ -1,7 +1,7 @@
 //! The journal plane: an append-only log of bounded size, read from its end.
 //!
-//! Appending never waits and never fails, so that what is recorded is not slowed by its record. The journal never interprets a
-//! text. When it is full, its oldest entries go.
+//! Appending never waits and never fails, so that recording does not slow the recorded work. The journal never interprets a
+//! text. When it is full, the oldest entries are removed.
 //!
 //! Start at [`Journal`]; [`FileJournal`] is the real one, [`Fake`] the one in memory.
 
@@ -18,7 +18,7 @@ use escale_base::PlaneError;
 
 #[async_trait]
 pub trait Journal: Send + Sync + 'static {
-    /// Adds an entry behind all others. A killed process loses at most what its queue holds, a power cut the last moments.
+    /// Appends an entry. A killed process loses at most the queue's content, a power failure the last moments.
     fn append(&self, entry: Entry);
 
     /// Up to [`Query::limit`] entries that pass the filter, newest first, among all that were appended before the call.

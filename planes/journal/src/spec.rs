@@ -3,11 +3,11 @@
 use escale_base::Timestamp;
 use std::sync::Arc;
 
-/// A line to be kept.
+/// A line to store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub at: Timestamp,
-    /// Without a line feed, and of [`ENTRY_BYTES`] at most.
+    /// Without a line feed, at most [`ENTRY_BYTES`] long.
     pub text: String,
 }
 
@@ -18,7 +18,7 @@ pub const ENTRY_BYTES: usize = 16 * 1024;
 /// lost, and the journal logs how many.
 pub const QUEUED_ENTRIES: usize = 2048;
 
-/// How much is kept.
+/// The size of a journal.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// A segment is closed when it has reached this size. A read loads one segment at a time.
@@ -27,7 +27,7 @@ pub struct Limits {
     pub segments: usize,
 }
 
-/// An entry as it is kept.
+/// A stored entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// Counts entries in the order of their arrival, beginning with 0; never used twice.

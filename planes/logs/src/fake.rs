@@ -1,4 +1,4 @@
-//! The log plane in memory, for tests of who uses it.
+//! The log plane in memory, for tests of its users.
 
 use crate::{Kept, LogStore, MESSAGE_BYTES, Message, Page, Position, Query, SCANNED_PER_READ, Summary};
 use async_trait::async_trait;
@@ -117,7 +117,7 @@ impl LogStore for Fake {
             .collect();
         for last in &dropped {
             let Some(here) = all.get_mut(&last.position.stream) else { continue };
-            // Of several in a stream the note of the last one stays.
+            // Of several notes in a stream only the last one stays.
             here.messages.retain(|m| m.position > last.position);
             here.messages.insert(0, Kept { text: note.to_owned(), ..last.clone() });
         }

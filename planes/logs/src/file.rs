@@ -1,7 +1,7 @@
 //! The log plane in one SQLite file.
 //!
-//! Messages lie in order of stream and time, so that a read of the last minutes costs only those. The file is written
-//! ahead (WAL) without a flush at each append: a killed process loses nothing, a power cut the last moments.
+//! Messages are sorted by stream and time, so that reading the last minutes costs only those. The file uses a write-ahead
+//! log without a flush at each append: a killed process loses nothing, a power failure the last moments.
 
 mod trim;
 
@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS messages(
   text TEXT NOT NULL, PRIMARY KEY(stream, at, number)) WITHOUT ROWID;
 ";
 
-/// The real one.
+/// The real log plane.
 #[derive(Clone)]
 pub struct FileStore(Arc<Inner>);
 
@@ -142,7 +142,7 @@ impl LogStore for FileStore {
     }
 }
 
-/// A file of a version that did not count the messages kept.
+/// Upgrades a file of a version that did not count the stored messages.
 fn count_kept(conn: &Connection) -> rusqlite::Result<()> {
     let known: bool = conn.query_row(
         "SELECT EXISTS(SELECT 1 FROM pragma_table_info('streams') WHERE name='kept')",
@@ -246,7 +246,7 @@ fn select(ids: &[i64], query: &Query) -> (String, Vec<Value>) {
     }
     let (comparison, order) = if query.backward { ("<", "DESC") } else { (">", "ASC") };
     if let Some(after) = &query.after {
-        // The first comparison alone can use the index.
+        // Only the first comparison can use the index.
         sql.push_str(&format!(" AND m.at{comparison}=? AND (m.at, s.name, m.number){comparison}(?, ?, ?)"));
         values.push(Value::Integer(after.at.0));
         values.push(Value::Integer(after.at.0));

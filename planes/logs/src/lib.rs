@@ -1,6 +1,6 @@
 //! The log plane: streams of timed messages, appended, read in order of time, searched, and dropped when old.
 //!
-//! It never interprets a message and never decides how long one is kept: the caller says. A stream exists from its
+//! It never interprets a message and never decides how long one is kept: the caller does. A stream exists from its
 //! first message until [`LogStore::forget`].
 //!
 //! Start at [`LogStore`]; [`FileStore`] is the real one, [`Fake`] the one in memory.
@@ -17,30 +17,30 @@ use async_trait::async_trait;
 use escale_base::{PlaneError, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Streams of messages. Streams are named by the caller; a name is never used for another stream.
+/// Streams of messages. The caller names streams; a name is never used for another stream.
 #[async_trait]
 pub trait LogStore: Send + Sync + 'static {
-    /// Adds messages, all or none, and gives how many the stream was ever given: who counts knows after a crash
+    /// Appends all messages or none, and returns how many the stream ever received: a caller that counts can tell after a crash
     /// whether its last messages arrived.
     async fn append(&self, stream: &str, messages: Vec<Message>, at: Timestamp) -> Result<u64, PlaneError>;
 
-    /// Up to `limit` messages of some streams in order of time; for equal times, of stream and arrival.
+    /// Up to `limit` messages of some streams, sorted by time, then by stream and arrival.
     async fn read(&self, streams: &[String], query: &Query) -> Result<Page, PlaneError>;
 
-    /// What is known of streams; one without a message is left out.
+    /// Summaries of streams; a stream without messages is left out.
     async fn summaries(&self, streams: &[String]) -> Result<BTreeMap<String, Summary>, PlaneError>;
 
     /// All streams that have, or ever had, messages.
     async fn streams(&self) -> Result<BTreeSet<String>, PlaneError>;
 
-    /// Drops the messages of a stream that are older than `before`. Gives how many.
+    /// Drops the messages of a stream that are older than `before`. Returns how many.
     async fn expire(&self, stream: &str, before: Timestamp) -> Result<u64, PlaneError>;
 
     /// When some streams together hold more than `most_bytes`: drops their oldest messages until they hold a sixteenth less than
-    /// that. In each stream that lost some, `note` takes the place of the last one dropped. A message counts its text and
-    /// [`MESSAGE_BYTES`]. Gives how many were dropped.
+    /// that. In each affected stream, `note` replaces the last dropped message. A message counts as its text and
+    /// [`MESSAGE_BYTES`]. Returns how many were dropped.
     async fn trim(&self, streams: &[String], most_bytes: u64, note: &str) -> Result<u64, PlaneError>;
 
-    /// Drops a stream with everything in it. None of that name is all right.
+    /// Drops a stream with all its messages. A stream that does not exist is no error.
     async fn forget(&self, stream: &str) -> Result<(), PlaneError>;
 }

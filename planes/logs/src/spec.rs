@@ -1,40 +1,40 @@
-//! All that the log plane can be told and answers, as plain data.
+//! The complete interface of the log plane, as plain data.
 
 use escale_base::Timestamp;
 
-/// A message to be kept.
+/// A message to store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     pub at: Timestamp,
     pub text: String,
 }
 
-/// A place in the order of messages. It names a message, so it stays valid while others come and go.
+/// A position in the order of messages. It identifies a message, so it stays valid while others are added or dropped.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     pub at: Timestamp,
     pub stream: String,
-    /// Counts the messages of a stream as they arrived.
+    /// Counts the messages of a stream in the order of their arrival.
     pub number: u64,
 }
 
-/// Which messages, and from where on.
+/// Which messages to read, and from which position.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
-    /// The first moment that counts.
+    /// Inclusive lower bound.
     pub from: Option<Timestamp>,
-    /// The first moment that counts no more.
+    /// Exclusive upper bound.
     pub until: Option<Timestamp>,
-    /// Go on behind this message (in the direction of reading).
+    /// Continue after this message (in the direction of reading).
     pub after: Option<Position>,
     /// From the newest to the oldest.
     pub backward: bool,
     pub pattern: Pattern,
-    /// Messages given at most.
+    /// Largest number of messages to return.
     pub limit: usize,
 }
 
-/// Which texts: all of `all`, at least one of `any` unless it is empty, none of `none`. Case counts.
+/// A filter by text: it must contain all of `all`, at least one of `any` unless that is empty, none of `none`. Case-sensitive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pattern {
     pub all: Vec<String>,
@@ -50,7 +50,7 @@ impl Pattern {
     }
 }
 
-/// A message as it is kept.
+/// A stored message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     pub position: Position,
@@ -58,33 +58,33 @@ pub struct Kept {
     pub text: String,
 }
 
-/// A piece of the answer, in the direction of reading.
+/// One page of the answer, in the direction of reading.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
     pub messages: Vec<Kept>,
-    /// Whether there may be more behind it; then go on after [`Page::last`].
+    /// Whether there may be more; then continue after [`Page::last`].
     pub more: bool,
-    /// The last message looked at, given or not.
+    /// The last message examined, whether or not it matched.
     pub last: Option<Position>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// Of the messages kept; `None` when all are gone.
+    /// The time of the first stored message; `None` when none is left.
     pub first: Option<Timestamp>,
     pub last: Option<Timestamp>,
     pub last_arrival: Timestamp,
-    /// Messages ever given.
+    /// Messages ever received.
     pub count: u64,
-    /// Bytes of the messages kept.
+    /// Bytes of the stored messages.
     pub bytes: u64,
-    /// Messages kept.
+    /// Number of stored messages.
     pub kept: u64,
 }
 
-/// What a message takes besides its text: its place in the order and its time. Without it a billion empty lines would be nothing.
+/// The size of a message besides its text: its position and its time. Otherwise a billion empty lines would count as nothing.
 pub const MESSAGE_BYTES: u64 = 48;
 
-/// Messages that one read looks at. A pattern that matches rarely must not hold a reader for minutes: it gets an
-/// empty page, and goes on.
+/// Messages that one read examines. A filter that matches rarely must not occupy a reader for minutes: the caller gets an
+/// empty page, and continues.
 pub const SCANNED_PER_READ: usize = 100_000;

@@ -1,7 +1,7 @@
-//! One loopback port for many hosts: each connection goes where the `Host` header of its first request says.
+//! One loopback port for many hosts: each connection goes to the host in the `Host` header of its first request.
 //!
-//! A connection belongs to that host until it ends: browsers and other clients keep one connection per host. HTTP/1
-//! only, in the clear; the bytes themselves are passed on as they came.
+//! A connection belongs to that host until it ends: browsers and other clients keep one connection per host. HTTP/1 without
+//! TLS only; the bytes are passed on unchanged.
 
 use crate::{Forwarder, Namespace, VISITOR};
 use escale_base::{PlaneError, limits};
@@ -12,16 +12,16 @@ use tokio::{
     time::timeout,
 };
 
-/// Who knows where a host is.
+/// Resolves host names.
 pub trait Directory: Send + Sync + 'static {
-    /// Where the host of this name (lower case, without port and final dot) takes connections on the Internet.
+    /// The Internet address at which the host of this name (lower case, without port and final dot) accepts connections.
     fn find(&self, name: &str) -> Option<SocketAddr>;
 
-    /// The names there are: shown to who asks for another one.
+    /// All known names: listed in the answer for an unknown name.
     fn names(&self) -> Vec<String>;
 }
 
-/// Takes connections at `listen`, which must be loopback, and splices each to the host that it asks for, as reached from
+/// Accepts connections at `listen`, which must be loopback, and splices each to the requested host, as reached from
 /// the Internet. A name that is not in the directory is answered 404, a host that does not answer 502.
 pub async fn forward_by_name(
     internet: Namespace,
@@ -37,7 +37,7 @@ async fn start(way: Way, listen: SocketAddr, directory: Arc<dyn Directory>) -> R
         .await
 }
 
-/// From where hosts are reached.
+/// The namespace from which hosts are reached.
 #[derive(Clone)]
 enum Way {
     Internet(Namespace),
@@ -61,7 +61,7 @@ async fn connection(mut client: TcpStream, way: Way, directory: Arc<dyn Director
     let Ok(read) =
         timeout(Duration::from_millis(limits::FORWARDED_HEAD_MS), read_head(&mut client, &mut head)).await
     else {
-        return refuse(client, false, 408, "Request Timeout", "<p>No request came.</p>").await;
+        return refuse(client, false, 408, "Request Timeout", "<p>No request arrived in time.</p>").await;
     };
     let (host, is_head) = match read? {
         Head::Host { name, is_head } => (name, is_head),
@@ -69,7 +69,7 @@ async fn connection(mut client: TcpStream, way: Way, directory: Arc<dyn Director
         Head::Closed => return Ok(()),
     };
     let Some(address) = directory.find(&host) else {
-        // A page whose name leads here (DNS rebinding) reads this answer: it is not shown what else there is.
+        // A web page whose own name leads here (DNS rebinding) can read this answer, so it must not list the other names.
         let names = is_own_name(&host).then(|| directory.names());
         let page = unknown(&host, names.as_deref(), client.local_addr()?.port());
         return refuse(client, is_head, 404, "Not Found", &page).await;
@@ -85,7 +85,7 @@ async fn connection(mut client: TcpStream, way: Way, directory: Arc<dyn Director
                 |_| "it timed out".to_owned(),
                 |r| r.map_or_else(|e| e.to_string(), |_| String::new()),
             );
-            let page = format!("<p>Nothing answers for {} at {address}: {why}.</p>", escaped(&host));
+            let page = format!("<p>{} does not answer at {address}: {why}.</p>", escaped(&host));
             refuse(client, is_head, 502, "Bad Gateway", &page).await
         }
     }
@@ -97,7 +97,7 @@ enum Head {
     Closed,
 }
 
-/// Reads until the first request's head is whole. Everything that was read is in `head`, to be passed on.
+/// Reads until the head of the first request is complete. All bytes read so far are in `head`, to be passed on.
 async fn read_head(client: &mut TcpStream, head: &mut Vec<u8>) -> io::Result<Head> {
     loop {
         if client.read_buf(head).await? == 0 {
@@ -108,9 +108,9 @@ async fn read_head(client: &mut TcpStream, head: &mut Vec<u8>) -> io::Result<Hea
         match request.parse(head) {
             Ok(httparse::Status::Complete(_)) => return Ok(host(&request)),
             Ok(httparse::Status::Partial) if head.len() < limits::FORWARDED_HEAD_BYTES => {}
-            Ok(httparse::Status::Partial) => return Ok(Head::Bad("The request's head is too long.")),
+            Ok(httparse::Status::Partial) => return Ok(Head::Bad("The head of the request is too long.")),
             Err(_) => {
-                return Ok(Head::Bad("This port speaks HTTP/1.1 in the clear (http://), and nothing else."));
+                return Ok(Head::Bad("This port accepts only HTTP/1.1 without TLS. Use an http:// URL."));
             }
         }
     }
@@ -130,7 +130,7 @@ fn host(request: &httparse::Request<'_, '_>) -> Head {
     Head::Host { name, is_head: request.method == Some("HEAD") }
 }
 
-/// Whether no one but this machine decides where the name leads.
+/// Whether the name resolves to this machine without any name server.
 fn is_own_name(host: &str) -> bool {
     let ip = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
     host == "localhost" || host.ends_with(".localhost") || ip.is_ok_and(|ip| ip.is_loopback())
@@ -143,7 +143,7 @@ fn unknown(host: &str, names: Option<&[String]>, port: u16) -> String {
     };
     let known = match names {
         None => String::new(),
-        Some([]) => "<p>No name is known yet.</p>".to_owned(),
+        Some([]) => "<p>There are no public names yet.</p>".to_owned(),
         Some(names) => format!("<p>Known are:</p><ul>{}</ul>", names.iter().map(link).collect::<String>()),
     };
     format!("<p>There is no public name {}.</p>{known}", escaped(host))
@@ -171,7 +171,7 @@ async fn refuse(
         client.write_all(body.as_bytes()).await?;
     }
     client.shutdown().await?;
-    // What the client still sends is read away, or the kernel would reset the connection and the answer with it.
+    // The kernel would otherwise reset the connection, and lose the answer, when the client sends more data.
     let mut rest = tokio::io::sink();
     let mut bounded = client.take(limits::FORWARDED_HEAD_BYTES as u64);
     let drained = tokio::io::copy(&mut bounded, &mut rest);
@@ -195,7 +195,7 @@ mod tests {
         }
     }
 
-    /// A host that sends back what it got, with its name before it.
+    /// A host that echoes its input, prefixed with its name.
     async fn echo(name: &'static str) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
@@ -225,14 +225,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn goes_where_the_host_header_says() {
+    async fn routes_by_host_header() {
         let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let nobody = closed.local_addr().unwrap();
+        let unused = closed.local_addr().unwrap();
         drop(closed);
         let directory =
-            Fixed(vec![("a.test", echo("A:").await), ("b.test", echo("B:").await), ("gone.test", nobody)]);
-        let door = start(Way::Here, "127.0.0.1:0".parse().unwrap(), Arc::new(directory)).await.unwrap();
-        let at = door.local_addr();
+            Fixed(vec![("a.test", echo("A:").await), ("b.test", echo("B:").await), ("gone.test", unused)]);
+        let forwarder = start(Way::Here, "127.0.0.1:0".parse().unwrap(), Arc::new(directory)).await.unwrap();
+        let at = forwarder.local_addr();
 
         let request = "GET / HTTP/1.1\r\nHost: a.test:8080\r\n\r\nrest";
         assert_eq!(ask(at, &[request]).await, format!("A:{request}"));
@@ -256,11 +256,11 @@ mod tests {
         assert!(ask(at, &["\u{16}\u{3}\u{1}\r\n\r\n"]).await.starts_with("HTTP/1.1 400 "));
         let long = format!("GET / HTTP/1.1\r\nx: {}", "y".repeat(limits::FORWARDED_HEAD_BYTES));
         assert!(ask(at, &[&long]).await.starts_with("HTTP/1.1 400 "));
-        door.stop().await;
+        forwarder.stop().await;
     }
 
     #[tokio::test]
-    async fn only_on_loopback() {
+    async fn listens_on_loopback_only() {
         let error =
             start(Way::Here, "0.0.0.0:0".parse().unwrap(), Arc::new(Fixed(vec![]))).await.unwrap_err();
         assert!(error.to_string().contains("not a loopback address"), "{error}");

@@ -1,4 +1,4 @@
-//! Whether a spec makes sense, before anything is touched. Pure; real and fake share it.
+//! Validates a spec before anything is changed. Pure; shared by the real plane and the fake.
 
 use crate::spec::*;
 use escale_base::PlaneError;
@@ -8,7 +8,7 @@ use std::{
     net::Ipv4Addr,
 };
 
-/// Addresses with a meaning of their own in every network: loopback, link-local, the Internet's, endpoints'.
+/// Address ranges that are reserved in every network: loopback, link-local, the Internet's, endpoints'.
 const TAKEN: [(Ipv4Net, &str); 4] = [
     (PUBLIC, "the Internet's public addresses"),
     (Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8), "loopback"),
@@ -16,10 +16,10 @@ const TAKEN: [(Ipv4Net, &str); 4] = [
     (Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 10), "service endpoints"),
 ];
 
-/// Longest name: the file system's and the firewall's limits are wider, people's are not.
+/// Longest name. The limits of the file system and the firewall are higher; this one is for readability.
 const NAME_BYTES: usize = 64;
 
-/// Checks all of it; the error names the first thing that is wrong.
+/// Validates the whole spec; the error names the first fault.
 pub(crate) fn vpc(spec: &VpcSpec) -> Result<(), PlaneError> {
     let at = format!("network '{}'", spec.name);
     name(&at, "network", &spec.name)?;
@@ -43,18 +43,20 @@ pub(crate) fn internet(spec: &InternetSpec) -> Result<(), PlaneError> {
     {
         public_address("the Internet", &what, address)?;
         if let Some(other) = seen.insert(address, what.clone()) {
-            return Err(asked(format!("the Internet: {address} is {what} and {other}; give each its own")));
+            return Err(asked(format!(
+                "the Internet: {address} is {what} and {other}; use a different address for each"
+            )));
         }
     }
     Ok(())
 }
 
-/// What a name may look like wherever it lands: a file, a firewall chain.
+/// Whether a name is valid in every place where it is used: a file name, a firewall chain.
 pub(crate) fn name(at: &str, kind: &str, name: &str) -> Result<(), PlaneError> {
     let good = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
     if name.is_empty() || name.len() > NAME_BYTES || !name.bytes().all(good) || name.starts_with('.') {
         return Err(asked(format!(
-            "{at}: '{name}' cannot name a {kind}: use 1 to {NAME_BYTES} of A-Z a-z 0-9 - _ . and no dot in front"
+            "{at}: '{name}' cannot name a {kind}: use 1 to {NAME_BYTES} of A-Z a-z 0-9 - _ . without a leading dot"
         )));
     }
     Ok(())
@@ -79,12 +81,14 @@ fn network_cidr(at: &str, spec: &VpcSpec) -> Result<(), PlaneError> {
     let cidr = spec.cidr;
     if cidr != cidr.trunc() || !(8..=28).contains(&cidr.prefix_len()) {
         return Err(asked(format!(
-            "{at}: {cidr} must be a network of /8 to /28 without host bits, as {}",
+            "{at}: {cidr} must be a network of /8 to /28 without host bits, for example {}",
             cidr.trunc()
         )));
     }
     if let Some((_, why)) = TAKEN.iter().find(|(t, _)| overlap(*t, cidr)) {
-        return Err(asked(format!("{at}: {cidr} overlaps {why}; choose another range, as 10.0.0.0/16")));
+        return Err(asked(format!(
+            "{at}: {cidr} overlaps {why}; choose another range, for example 10.0.0.0/16"
+        )));
     }
     let link_local = TAKEN[2].0;
     for a in &spec.service_addresses {
@@ -156,7 +160,7 @@ fn route_target(at: &str, spec: &VpcSpec, route: &Route) -> Result<(), PlaneErro
     let to = route.destination;
     if (route.target == Target::Local) != (to == spec.cidr) {
         return Err(asked(format!(
-            "{at}: {to}: only the network's own {} is local, and it is nothing else",
+            "{at}: {to}: only the network's own {} can be local, and it must be local",
             spec.cidr
         )));
     }
@@ -175,7 +179,7 @@ fn route_target(at: &str, spec: &VpcSpec, route: &Route) -> Result<(), PlaneErro
             Some(_) => Ok(()),
         },
         Target::ServiceEndpoint if !PUBLIC.contains(&to) => {
-            Err(asked(format!("{at}: {to} is no public service: those are in {PUBLIC}")))
+            Err(asked(format!("{at}: {to} is not a public service; public services are in {PUBLIC}")))
         }
         _ => Ok(()),
     }
@@ -196,7 +200,7 @@ fn interfaces(at: &str, spec: &VpcSpec) -> Result<(), PlaneError> {
         if offset < 4 || i.address == subnet.cidr.broadcast() || spec.service_addresses.contains(&i.address) {
             let a = i.address;
             return Err(asked(format!(
-                "{at}: {what}: {a} is reserved: a subnet's first four and last, and services'"
+                "{at}: {what}: {a} is reserved: the first four addresses and the last of a subnet, and service addresses"
             )));
         }
         if let Some(other) = private.insert(i.address, &i.name) {
@@ -212,7 +216,7 @@ fn interfaces(at: &str, spec: &VpcSpec) -> Result<(), PlaneError> {
         }
         if i.kind == Kind::Nat && !i.groups.is_empty() {
             return Err(asked(format!(
-                "{at}: {what} is a NAT gateway: it has no groups; filter at who uses it"
+                "{at}: {what} is a NAT gateway and cannot have groups; use the groups of the interfaces that send through it"
             )));
         }
         if let Some(g) = i.groups.iter().find(|g| !spec.groups.iter().any(|x| x.name == **g)) {
@@ -253,7 +257,7 @@ fn public_address(at: &str, what: &str, address: Ipv4Addr) -> Result<(), PlaneEr
         || address == PUBLIC.broadcast()
     {
         return Err(asked(format!(
-            "{at}: {what}: {address} is no free public address: take one of {PUBLIC}, not {VISITOR}"
+            "{at}: {what}: {address} is not an available public address; use one of {PUBLIC} except {VISITOR}"
         )));
     }
     Ok(())

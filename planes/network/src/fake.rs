@@ -1,8 +1,8 @@
-//! The network plane in memory: the same checks and the same answers, no packets. Listeners in it can be opened and held;
-//! nobody ever calls.
+//! The network plane in memory: the same checks and the same answers, no packets. Its listeners can be opened and held, but
+//! never receive a connection.
 
 use crate::{
-    Applied, Namespace, Network, Observed, ObservedInterface, Place, check, firewall, road, spec::*,
+    Applied, Namespace, Network, Observed, ObservedInterface, Place, check, firewall, reachability, spec::*,
 };
 use async_trait::async_trait;
 use escale_base::PlaneError;
@@ -26,7 +26,7 @@ struct State {
 }
 
 impl FakeNetwork {
-    /// What was last applied, for tests to look at.
+    /// The last applied spec, for assertions.
     pub fn spec(&self, vpc: &str) -> Option<VpcSpec> {
         self.lock().vpcs.get(vpc).cloned()
     }
@@ -106,7 +106,7 @@ impl Network for FakeNetwork {
         Ok(self.lock().vpcs.get(vpc).map(seen))
     }
 
-    /// As the specification says at once; what stands on the Internet answers at every port.
+    /// Computed from the specification; a host on the Internet answers at every port.
     async fn answers(
         &self,
         vpc: &str,
@@ -115,18 +115,18 @@ impl Network for FakeNetwork {
         _within: Duration,
     ) -> Result<bool, PlaneError> {
         let state = self.lock();
-        let stands = |a| {
+        let exists = |a| {
             state.internet.service_addresses.contains(&a)
                 || state.internet.hosts.iter().any(|h| h.address == a)
         };
-        let answer = state.vpcs.get(vpc).and_then(|spec| road::leads(spec, interface, to, stands));
+        let answer = state.vpcs.get(vpc).and_then(|spec| reachability::answers(spec, interface, to, exists));
         answer
-            .ok_or_else(|| PlaneError::asked(format!("{} does not stand", Place::interface(vpc, interface))))
+            .ok_or_else(|| PlaneError::asked(format!("{} does not exist", Place::interface(vpc, interface))))
     }
 
     fn namespace(&self, place: &Place) -> Result<Namespace, PlaneError> {
         let state = self.lock();
-        let stands = match place {
+        let exists = match place {
             Place::Interface { vpc, interface } => {
                 state.vpcs.get(vpc).is_some_and(|v| v.interfaces.iter().any(|i| i.name == *interface))
             }
@@ -134,9 +134,9 @@ impl Network for FakeNetwork {
             Place::Internet => true,
             Place::Host(name) => state.internet.hosts.iter().any(|h| h.name == *name),
         };
-        match stands {
+        match exists {
             true => Ok(Namespace::in_memory(self.namespace_path(place))),
-            false => Err(PlaneError::asked(format!("{place} does not stand"))),
+            false => Err(PlaneError::asked(format!("{place} does not exist"))),
         }
     }
 

@@ -1,7 +1,7 @@
-//! A network's rules as a firewall table, and what that table decides of one flow. Pure.
+//! Translates a network's spec into a firewall table, and evaluates the spec for a single flow. Pure.
 //!
-//! Two base chains on forward, both closed: egress of the sender, then ingress of the receiver (`accept` ends
-//! one of them only). Verdict maps by interface lead to a chain per interface, that one to a chain per group.
+//! Two base chains on forward, both with policy drop: egress of the sender, then ingress of the receiver (`accept` ends
+//! only one of them). Verdict maps select a chain per interface, which jumps to one chain per group.
 
 use crate::{
     ruleset::{Chain, Map, Ruleset},
@@ -58,7 +58,7 @@ pub(crate) fn router(spec: &VpcSpec) -> Ruleset {
     set
 }
 
-/// The table in a NAT gateway's own namespace: forwards for the network, under its own address.
+/// The table in a NAT gateway's own namespace: it forwards for the network, under the gateway's address.
 pub(crate) fn nat(cidr: Ipv4Net, address: Ipv4Addr) -> Ruleset {
     let mut set = Ruleset::default();
     let hooked = [
@@ -87,9 +87,9 @@ pub(crate) fn nat(cidr: Ipv4Net, address: Ipv4Addr) -> Ruleset {
     set
 }
 
-/// A route table's number in the kernel, which is also its mark. From the name, so that it survives a restart.
+/// A route table's number in the kernel, which is also its mark. Derived from the name, so it is the same after a restart.
 pub(crate) fn table_id(name: &str) -> u32 {
-    // FNV-1a; the top bit pattern keeps clear of the kernel's own tables.
+    // FNV-1a; the fixed top bits avoid the numbers of the kernel's own tables.
     let hash = name.bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
     0x1000_0000 | (hash & 0x0fff_ffff)
 }
@@ -177,7 +177,7 @@ fn base(spec: &VpcSpec) -> Ruleset {
     set
 }
 
-/// `None` when the rule can match nothing.
+/// `None` when the rule cannot match any packet.
 fn rule(rule: &Rule, way: Way) -> Option<String> {
     let side = if way == Way::In { "saddr" } else { "daddr" };
     let peer = match &rule.peer {
@@ -186,7 +186,7 @@ fn rule(rule: &Rule, way: Way) -> Option<String> {
         Peer::Group(group) => format!("ip {side} @g_{group} "),
         Peer::Prefixes(list) if list.is_empty() => return None,
         Peer::Prefixes(list) => {
-            // nft refuses intervals that overlap.
+            // nft refuses overlapping intervals.
             let list: Vec<String> = Ipv4Net::aggregate(list).iter().map(Ipv4Net::to_string).collect();
             format!("ip {side} {{ {} }} ", list.join(", "))
         }
@@ -205,23 +205,23 @@ fn rule(rule: &Rule, way: Way) -> Option<String> {
     Some(format!("{peer}{protocol}accept"))
 }
 
-/// A flow as the router tracks it.
+/// A flow in the router's connection tracking.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Flow {
     pub(crate) protocol: u8,
-    /// Who began it, as it sent.
+    /// The source as sent by the initiator.
     pub(crate) source: Ipv4Addr,
     pub(crate) destination: Ipv4Addr,
     /// Source and destination port; type and code for ICMP.
     pub(crate) source_port: u16,
     pub(crate) destination_port: u16,
     pub(crate) icmp: Option<(u8, u8, u16)>,
-    /// Who answers, and to which address: differ from the above where addresses are translated.
+    /// The source and destination of replies: they differ from the above where addresses are translated.
     pub(crate) reply_source: Ipv4Addr,
     pub(crate) reply_destination: Ipv4Addr,
 }
 
-/// Whether the spec lets this flow go on.
+/// Whether the spec still allows this flow.
 pub(crate) fn allows(spec: &VpcSpec, flow: &Flow) -> bool {
     let by_address = |a: Ipv4Addr| spec.interfaces.iter().find(|i| i.address == a);
     let (sender, receiver) = (by_address(flow.source), by_address(flow.reply_source));
@@ -232,7 +232,7 @@ pub(crate) fn allows(spec: &VpcSpec, flow: &Flow) -> bool {
     if vanished(flow.source) || vanished(flow.reply_source) {
         return false;
     }
-    // Translated on the way in or out: still by the same public address?
+    // For translated flows: does the interface still have the same public address?
     let came_in = flow.destination != flow.reply_source;
     if came_in && receiver.is_none_or(|r| r.public_address != Some(flow.destination)) {
         return false;

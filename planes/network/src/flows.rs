@@ -1,8 +1,8 @@
-//! Live flows of a router: which of them no rule allows any more, and cutting those.
+//! Live flows of a router: finds those that no rule allows any more, and cuts them.
 //!
-//! The firewall lets established flows pass unseen, so taking a rule away stops new ones only. The kernel's
-//! tracking table is read, each flow is judged anew, and what fails is forgotten: its packets are invalid then,
-//! since routers do not pick up connections in the middle.
+//! The firewall accepts established flows without evaluating rules, so removing a rule stops new flows only. This module
+//! reads the kernel's tracking table, evaluates each flow again, and deletes the entries that fail: their packets are then
+//! invalid, since routers do not pick up connections in the middle.
 
 use crate::{
     firewall::{self, Flow},
@@ -12,7 +12,7 @@ use crate::{
 use escale_base::{PlaneError, error::Context as _};
 use std::fmt::Write as _;
 
-/// Cuts what the spec does not allow; gives how many flows that were.
+/// Cuts the flows that the spec does not allow; returns how many.
 pub(crate) async fn cut_revoked(router: &Namespace, spec: &VpcSpec) -> Result<usize, PlaneError> {
     let at = || format!("list the live flows of network '{}'", spec.name);
     let listed = router.run("conntrack", &["-L", "-f", "ipv4"], String::new()).await?.good(at)?;
@@ -23,7 +23,7 @@ pub(crate) async fn cut_revoked(router: &Namespace, spec: &VpcSpec) -> Result<us
         delete(&mut script, flow);
     }
     if !doomed.is_empty() {
-        // A flow may end by itself between the two calls: then deleting it fails, and that is all right.
+        // A flow may end between the two calls; deleting it then fails, which is harmless.
         let done = router.run("conntrack", &["-R", "-"], script).await?;
         if !done.success && !done.errors.contains("No such file") && !done.errors.contains("0 flow entries") {
             return Err(done.errors).plane(|| format!("cut live flows of network '{}'", spec.name));
@@ -32,7 +32,7 @@ pub(crate) async fn cut_revoked(router: &Namespace, spec: &VpcSpec) -> Result<us
     Ok(doomed.len())
 }
 
-/// Reads a line of `conntrack -L`; `None` for what is not one.
+/// Parses a line of `conntrack -L`; `None` for any other line.
 fn parse(line: &str) -> Option<Flow> {
     let protocol = line.split_whitespace().nth(1)?.parse().ok()?;
     let value = |key: &str, nth: usize| {

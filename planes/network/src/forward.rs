@@ -1,4 +1,4 @@
-//! From the host's loopback into a namespace: a small TCP forwarder, so that the host needs no route.
+//! Forwards TCP from the host's loopback into a namespace, so that the host needs no route.
 
 use crate::{Namespace, VISITOR};
 use escale_base::{PlaneError, error::Context as _, limits};
@@ -10,16 +10,16 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-/// Listens until it is stopped or dropped; its connections end with it.
+/// Listens until it is stopped or dropped, which also closes its connections.
 #[derive(Debug)]
 pub struct Forwarder {
     local: SocketAddr,
     task: JoinHandle<()>,
 }
 
-/// Takes connections at `listen`, in the calling process's own namespace, and splices each to `target` as
-/// reached from the Internet, where it comes from [`VISITOR`]. Only loopback is listened on: the host's own
-/// network stays as it is.
+/// Accepts connections at `listen`, in the calling process's own namespace, and splices each to `target` as
+/// reached from the Internet, with [`VISITOR`] as the source. Only loopback is allowed: the host's network must not
+/// be exposed.
 pub async fn forward(
     internet: Namespace,
     listen: SocketAddr,
@@ -50,7 +50,7 @@ impl Forwarder {
         Ok(Forwarder { local, task })
     }
 
-    /// Where it listens; tells the port when 0 was asked for.
+    /// The address it listens at, with the actual port when 0 was requested.
     pub fn local_addr(&self) -> SocketAddr {
         self.local
     }
@@ -58,7 +58,7 @@ impl Forwarder {
     /// Closes the listener and cuts its connections; both are gone when this returns.
     pub async fn stop(mut self) {
         self.task.abort();
-        // Ends by the abort, which is no failure.
+        // The task ends by the abort, which is not a failure.
         let _ = (&mut self.task).await;
     }
 }
@@ -69,7 +69,7 @@ impl Drop for Forwarder {
     }
 }
 
-/// Hands every connection to `handle`, so many at a time; they end with this.
+/// Passes every connection to `handle`, a limited number at a time; they end with this future.
 async fn serve<H, F>(listener: TcpListener, handle: H)
 where
     H: Fn(TcpStream) -> F,
@@ -78,7 +78,7 @@ where
     let places = Arc::new(Semaphore::new(limits::FORWARDED_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
-        // Never closed; when all places are taken, callers wait in the listener's backlog.
+        // The semaphore is never closed; when all permits are taken, clients wait in the listener's backlog.
         let Ok(place) = places.clone().acquire_owned().await else { return };
         let client = tokio::select! {
             client = listener.accept() => client,
@@ -94,7 +94,7 @@ where
                     drop(place);
                 });
             }
-            // The machine is out of something, mostly descriptors; whoever gives them back does not tell us.
+            // The process has mostly run out of file descriptors, and no event reports when one is free again.
             Err(e) => {
                 tracing::warn!(error = %e, "cannot accept");
                 tokio::time::sleep(Duration::from_millis(limits::BACKOFF_MIN_MS)).await;

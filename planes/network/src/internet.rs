@@ -1,7 +1,7 @@
 //! The Internet: a namespace with public addresses, to which each network's router may have links.
 //!
 //! All routers have the same address on their links (169.254.255.1) and so has the Internet (169.254.255.2):
-//! routes name the link, so nothing needs to be numbered. Nothing is remembered here; the kernel is asked.
+//! routes name the link, so links need no numbering. No state is kept here; every question goes to the kernel.
 
 use crate::{
     check,
@@ -23,7 +23,7 @@ use std::{
 pub(crate) const ROUTER_END: Ipv4Addr = Ipv4Addr::new(169, 254, 255, 1);
 pub(crate) const INTERNET_END: Ipv4Addr = Ipv4Addr::new(169, 254, 255, 2);
 
-/// A network that calls a public service through an endpoint comes from `100.64.0.0 + slot + 1`.
+/// A network that calls a public service through an endpoint has the source address `100.64.0.0 + slot + 1`.
 const ENDPOINTS: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 10);
 
 pub(crate) struct Internet {
@@ -32,7 +32,7 @@ pub(crate) struct Internet {
     hosts: PathBuf,
 }
 
-/// A router's two links to the outside, by number; `None` where there is none.
+/// A router's two outside links, by number; `None` for a link that does not exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Uplinks {
     pub(crate) internet: Option<Uplink>,
@@ -43,12 +43,12 @@ pub(crate) struct Uplinks {
 pub(crate) struct Uplink {
     /// The link's number in the router.
     pub(crate) here: u32,
-    /// The number of its other end, on the Internet.
+    /// The number of its peer, on the Internet.
     pub(crate) there: u32,
 }
 
 impl Internet {
-    /// Finds the one under `root`, or makes it.
+    /// Opens the namespace under `root`, or creates it.
     pub(crate) async fn open(root: &Path) -> Result<Internet, PlaneError> {
         let path = root.join("internet");
         let found = Namespace::open(&path)?;
@@ -64,7 +64,7 @@ impl Internet {
                 ("ipv4/conf/default/send_redirects", "0"),
             ])?;
             netlink.up(LOOPBACK).await?;
-            // The first is what a socket without an address of its own sends from.
+            // Sockets without an explicit source address use the first one.
             for address in [VISITOR, INTERNET_END] {
                 netlink.add_address(LOOPBACK, address, 32).await?;
             }
@@ -73,12 +73,13 @@ impl Internet {
         Ok(Internet { namespace, netlink, hosts: root.join("hosts") })
     }
 
-    /// Makes hosts and service addresses stand as told.
+    /// Makes hosts and service addresses match the spec.
     pub(crate) async fn apply(&self, spec: &InternetSpec) -> Result<(), PlaneError> {
         check::internet(spec)?;
         let routed = self.routed().await?;
         let links = self.netlink.links().await?;
         for address in spec.service_addresses.iter().chain(spec.hosts.iter().map(|h| &h.address)) {
+            // A host's own link carries its address as the name; any other route to it belongs to a network.
             let own = links.get(&address.to_string()).map(|l| l.index);
             if routed.get(address).is_some_and(|link| Some(*link) != own) {
                 return Err(PlaneError::asked(format!(
@@ -87,11 +88,11 @@ impl Internet {
             }
         }
         self.apply_hosts(spec, &links).await?;
-        let standing = self.service_addresses().await?;
-        for gone in standing.difference(&spec.service_addresses) {
+        let current = self.service_addresses().await?;
+        for gone in current.difference(&spec.service_addresses) {
             self.netlink.delete_address(LOOPBACK, *gone).await?;
         }
-        for new in spec.service_addresses.difference(&standing) {
+        for new in spec.service_addresses.difference(&current) {
             self.netlink.add_address(LOOPBACK, *new, 32).await?;
         }
         Ok(())
@@ -102,16 +103,17 @@ impl Internet {
         spec: &InternetSpec,
         links: &BTreeMap<String, Link>,
     ) -> Result<(), PlaneError> {
-        let mut standing = BTreeSet::new();
+        let mut current = BTreeSet::new();
         for name in pinned(&self.hosts)? {
             let path = self.hosts.join(&name);
             let found = match Namespace::open(&path)? {
                 Some(namespace) => leading_to(&namespace, links).await?,
                 None => None,
             };
-            let told = spec.hosts.iter().find(|h| h.name == name);
-            if told.is_some_and(|h| found.as_ref().is_some_and(|(address, _)| *address == h.address)) {
-                standing.insert(name);
+            let desired = spec.hosts.iter().find(|h| h.name == name);
+            // A host with the right address is kept, with the processes inside; any other is removed and created again.
+            if desired.is_some_and(|h| found.as_ref().is_some_and(|(address, _)| *address == h.address)) {
+                current.insert(name);
                 continue;
             }
             if let Some((_, link)) = found {
@@ -119,7 +121,7 @@ impl Internet {
             }
             Namespace::unpin(&path)?;
         }
-        for host in spec.hosts.iter().filter(|h| !standing.contains(&h.name)) {
+        for host in spec.hosts.iter().filter(|h| !current.contains(&h.name)) {
             self.add_host(host).await?;
         }
         Ok(())
@@ -138,7 +140,7 @@ impl Internet {
         namespace.pin()
     }
 
-    /// The links of a router, as they stand.
+    /// The outside links that a router has now.
     pub(crate) fn uplinks(links: &BTreeMap<String, Link>) -> Uplinks {
         let find = |name| {
             let link: &Link = links.get(name)?;
@@ -165,7 +167,7 @@ impl Internet {
         for (setting, value) in [("proxy_arp", "0"), ("rp_filter", "0")] {
             router.set(&[(&format!("ipv4/conf/{name}/{setting}"), value)])?;
         }
-        // Endpoint traffic is translated to the link's own address, which the Internet knows the way to.
+        // Endpoint traffic is translated to the link's own address, to which the Internet has a route.
         let address = if is_endpoint { nth(ENDPOINTS, slot + 1) } else { ROUTER_END };
         netlink.add_address(here, address, 32).await?;
         if is_endpoint {
@@ -174,7 +176,7 @@ impl Internet {
         Ok(Uplink { here, there })
     }
 
-    /// A network's number: its other link's, or the lowest that is free.
+    /// The number of a network: that of its other link, or the lowest free one.
     async fn slot(&self, sibling: Option<Uplink>) -> Result<u32, PlaneError> {
         let links = self.netlink.links().await?;
         let slots =
@@ -185,7 +187,7 @@ impl Internet {
         own.map(|(slot, _)| *slot).or_else(free).ok_or("none is free").plane(|| "number a network".into())
     }
 
-    /// Makes exactly these public addresses lead to a router's link.
+    /// Routes exactly these public addresses to a router's link.
     pub(crate) async fn route_public(
         &self,
         link: u32,
@@ -193,6 +195,7 @@ impl Internet {
     ) -> Result<(), PlaneError> {
         let routed = self.routed().await?;
         let services = self.service_addresses().await?;
+        // All addresses are checked before any route changes, so that a refused request changes nothing.
         for address in addresses {
             if services.contains(address) || routed.get(address).is_some_and(|other| *other != link) {
                 return Err(PlaneError::asked(format!(
@@ -209,7 +212,7 @@ impl Internet {
         Ok(())
     }
 
-    /// Public addresses that lead to a link.
+    /// The public addresses that are routed to a link.
     async fn routed(&self) -> Result<BTreeMap<Ipv4Addr, u32>, PlaneError> {
         let all = self.netlink.routes().await?;
         let public =
@@ -231,7 +234,7 @@ pub(crate) fn host_route(address: Ipv4Addr, via: Via) -> KernelRoute {
     KernelRoute { table: MAIN_TABLE, destination: Ipv4Net::from(address), via }
 }
 
-/// The names pinned in a directory; none when it is not there.
+/// The names pinned in a directory; none when the directory does not exist.
 pub(crate) fn pinned(dir: &Path) -> Result<Vec<String>, PlaneError> {
     let list = || match fs::read_dir(dir) {
         Ok(entries) => entries.map(|e| Ok(e?.file_name().to_string_lossy().into_owned())).collect(),

@@ -1,4 +1,4 @@
-//! The real network plane: the kernel's.
+//! The real network plane, on the Linux kernel.
 
 use crate::{
     Applied, Network, Observed, ObservedInterface, Place, check,
@@ -22,20 +22,20 @@ use std::{
 };
 use tokio::sync::Mutex as AsyncMutex;
 
-/// A router that is known, or must be read from the kernel first.
+/// A router that was opened, or `None` when it must be read from the kernel first.
 type Slot = Arc<AsyncMutex<Option<Router>>>;
 
 /// Networks of namespaces, all pinned below one directory.
 pub struct KernelNetwork {
     root: PathBuf,
-    /// Locked while routers change their part of it.
+    /// Locked while a router changes its part of the Internet.
     internet: AsyncMutex<Option<Internet>>,
     routers: Mutex<BTreeMap<String, Slot>>,
 }
 
 impl KernelNetwork {
-    /// Takes over what stands below `state_dir`, an instance's own directory. Fails clearly when the machine
-    /// lacks a privilege or a program.
+    /// Adopts the networks below `state_dir`, the instance's own directory. The error names the missing privilege or
+    /// program.
     pub async fn open(state_dir: &Path) -> Result<KernelNetwork, PlaneError> {
         for (program, package) in [("nft", "nftables"), ("conntrack", "conntrack")] {
             let run =
@@ -66,7 +66,7 @@ impl Network for KernelNetwork {
         check::vpc(&spec)?;
         let slot = self.slot(&spec.name);
         let mut slot = slot.lock().await;
-        // Taken out: if this fails or is cancelled half-way, the next one reads what really stands.
+        // Taken out of the slot: after a failure or a cancellation, the next call reads the actual state from the kernel.
         let mut router = match slot.take() {
             Some(router) => router,
             None => Router::open(&self.vpc_dir(&spec.name)).await?,
@@ -131,7 +131,7 @@ impl Network for KernelNetwork {
             let interface = ObservedInterface {
                 address,
                 up: link.up,
-                // The router receives what the interface sends.
+                // Counted at the router's end: it receives what the interface sends.
                 sent_bytes: stats.rx_bytes,
                 sent_packets: stats.rx_packets,
                 received_bytes: stats.tx_bytes,
@@ -166,7 +166,7 @@ impl Network for KernelNetwork {
     fn namespace(&self, place: &Place) -> Result<Namespace, PlaneError> {
         let path = self.namespace_path(place);
         Namespace::open(&path)?.ok_or_else(|| {
-            PlaneError::asked(format!("{place} does not stand (no network namespace {})", path.display()))
+            PlaneError::asked(format!("{place} does not exist (no network namespace {})", path.display()))
         })
     }
 
@@ -190,7 +190,7 @@ impl Network for KernelNetwork {
         if !self.root.exists() {
             return Ok(());
         }
-        // The directory cannot be removed while it is a mount, nor its pins be seen once it is none.
+        // The directory cannot be removed while it is a mount, and its pins are not visible after it is unmounted.
         for name in pinned(&self.root)? {
             let path = self.root.join(name);
             if path.is_dir() { unpin_all(&path)? } else { Namespace::unpin(&path)? }
@@ -203,8 +203,8 @@ impl Network for KernelNetwork {
     }
 }
 
-/// Makes the directory a mount of its own that shares what is mounted below: then unpinning a namespace here
-/// unpins it also for containers that were started with a copy of the mounts.
+/// Makes the directory a shared mount: unpinning a namespace here then also unpins it for containers that were
+/// started with a copy of the mounts.
 fn share(root: &Path) -> Result<(), PlaneError> {
     let none = None::<&str>;
     let share = || -> Result<(), Box<dyn std::error::Error + Send + Sync>> {

@@ -1,15 +1,15 @@
-//! Virtual networks on one machine, of real parts: a network is a namespace that routes, each interface is an
-//! `eth0` in a namespace of its own, and an address that this plane says stands answers packets.
+//! Virtual networks on one machine, made of real parts: a network is a namespace that routes, each interface is an
+//! `eth0` in a namespace of its own, and every address that this plane reports answers packets.
 //!
-//! Declarative and crash-only: [`Network::apply`] makes what stands equal to a [`VpcSpec`], changing only what
-//! differs; a new instance over the same directory takes over what stands without disturbing traffic.
+//! Declarative and crash-only: [`Network::apply`] makes the actual network equal to a [`VpcSpec`] and changes only what
+//! differs; a new instance over the same directory adopts the existing networks without disturbing traffic.
 //!
-//! Never: an address, link, route or firewall rule in the host's own namespace. The host reaches in through
+//! It never makes an address, link, route or firewall rule in the host's own namespace. The host reaches in through
 //! loopback alone ([`forward()`], [`forward_by_name`]), programs by joining [`Network::namespace_path`], the daemon itself by sockets
 //! that it opens inside ([`Namespace`]).
 //!
-//! Start at `spec.rs` for what can be asked, at `router.rs` for how it comes about, at `firewall.rs` for which
-//! packet passes.
+//! Start at `spec.rs` for the interface, at `router.rs` for how a spec is applied, at `firewall.rs` for which
+//! packets pass.
 
 mod by_name;
 mod check;
@@ -22,7 +22,7 @@ mod kernel;
 mod namespace;
 mod netlink;
 mod probe;
-mod road;
+mod reachability;
 mod router;
 mod ruleset;
 mod spec;
@@ -45,27 +45,27 @@ use std::{
     time::Duration,
 };
 
-/// What a network plane does. Every call may be repeated.
+/// The network plane. Every call may be repeated.
 #[async_trait]
 pub trait Network: Send + Sync {
-    /// Makes the network stand as told. A fault of kind `Asked` means that nothing was touched, except where a
-    /// public address turned out to be taken.
+    /// Makes the network match the spec. A fault of kind `Asked` means that nothing was changed, except where a
+    /// public address turned out to be in use.
     async fn apply(&self, spec: VpcSpec) -> Result<Applied, PlaneError>;
 
-    /// Takes a network away with all its interfaces. None of that name is all right.
+    /// Removes a network with all its interfaces. A network that does not exist is no error.
     async fn remove(&self, vpc: &str) -> Result<(), PlaneError>;
 
-    /// Makes the Internet's hosts and service addresses stand as told, all of them.
+    /// Makes the Internet's hosts and service addresses match the spec completely.
     async fn apply_internet(&self, spec: InternetSpec) -> Result<(), PlaneError>;
 
-    /// The networks that stand.
+    /// The names of the existing networks.
     async fn vpcs(&self) -> Result<BTreeSet<String>, PlaneError>;
 
-    /// What really stands of a network; `None` when there is none.
+    /// The actual state of a network; `None` when it does not exist.
     async fn observe(&self, vpc: &str) -> Result<Option<Observed>, PlaneError>;
 
-    /// Tries a TCP connection from an interface and gives it up again: whether anybody answers, if only to refuse. Then packets
-    /// go there and come back; who is silent for as long as `within`, or cannot be reached, does not answer.
+    /// Tries a TCP connection from an interface and closes it: whether anything answers, if only with a refusal. Then packets
+    /// travel in both directions. A host that stays silent for `within`, or cannot be reached, does not answer.
     async fn answers(
         &self,
         vpc: &str,
@@ -74,17 +74,17 @@ pub trait Network: Send + Sync {
         within: Duration,
     ) -> Result<bool, PlaneError>;
 
-    /// A handle to open sockets with.
+    /// A handle for opening sockets.
     fn namespace(&self, place: &Place) -> Result<Namespace, PlaneError>;
 
-    /// What a container runtime or `nsenter --net=` joins. Given also when nothing stands there yet.
+    /// The path that a container runtime or `nsenter --net=` joins. Returned even when the namespace does not exist yet.
     fn namespace_path(&self, place: &Place) -> PathBuf;
 
-    /// Takes away everything that this instance ever made. Processes inside are the caller's to end first.
+    /// Removes everything that this instance ever made. The caller must end processes inside first.
     async fn wipe(&self) -> Result<(), PlaneError>;
 }
 
-/// Where a socket can be.
+/// A place where a socket can be opened.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Place {
     Interface {
@@ -116,20 +116,20 @@ impl fmt::Display for Place {
     }
 }
 
-/// What an apply changed.
+/// The changes of an apply.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// Interfaces; one whose address changed is in both.
+    /// Interfaces; one whose address changed is in both sets.
     pub added: BTreeSet<String>,
     pub removed: BTreeSet<String>,
     pub firewall: bool,
-    /// How many routes were written or deleted, beside those of added and removed interfaces.
+    /// How many routes were written or deleted, not counting those of added and removed interfaces.
     pub routes: usize,
-    /// How many live flows were cut because nothing allows them any more.
+    /// How many live flows were cut because no rule allows them any more.
     pub flows_cut: usize,
 }
 
-/// What stands of a network.
+/// The actual state of a network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
     pub interfaces: BTreeMap<String, ObservedInterface>,
@@ -137,7 +137,7 @@ pub struct Observed {
     pub internet: bool,
 }
 
-/// Counters are since the interface was made, as the interface sees them.
+/// Counters start when the interface is made; sent and received are from the interface's point of view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservedInterface {
     pub address: Ipv4Addr,

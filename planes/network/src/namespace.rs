@@ -1,7 +1,7 @@
-//! One network namespace: made, pinned to a path so that it outlives the daemon, entered for a moment.
+//! A network namespace: created, pinned to a path so that it outlives the daemon, entered by single calls.
 //!
-//! Entering is a hop of the calling thread with nothing awaited between the way in and the way back; it costs
-//! microseconds, so sockets in any namespace belong to the daemon's own process. No fork, no helper.
+//! To enter it, the calling thread switches namespaces, works without awaiting, and switches back; that takes
+//! microseconds, so sockets in any namespace belong to the daemon's own process. It needs no fork and no helper.
 
 use escale_base::{PlaneError, error::Context as _};
 use nix::{
@@ -37,21 +37,21 @@ pub struct Namespace {
 #[derive(Clone, Debug)]
 enum Inside {
     Kernel(Arc<File>),
-    /// Of the network in memory. Nobody can enter it or reach its listeners.
+    /// A namespace of the network in memory. It cannot be entered, and its listeners cannot be reached.
     Memory,
 }
 
-/// Where the sockets of the network in memory really are: nothing outside of the machine can reach them, and as each has
-/// a port of its own they are never in each other's way.
+/// Where the sockets of the network in memory are really bound: unreachable from other machines, and without conflicts, as
+/// each gets a port of its own.
 const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
 impl Namespace {
-    /// Where it is pinned: what `nsenter --net=` or a container runtime joins.
+    /// The path it is pinned at, for `nsenter --net=` or a container runtime.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Listens in the namespace. `addr` must be one of its addresses, or unspecified for all.
+    /// Listens in the namespace. `addr` must be one of its addresses, or unspecified for all of them.
     pub async fn tcp_listen(&self, addr: SocketAddr) -> Result<TcpListener, PlaneError> {
         let listen = |addr| {
             let socket = TcpSocket::new_v4()?;
@@ -62,7 +62,7 @@ impl Namespace {
         self.receive(addr, listen).machine(|| format!("listen on {addr} in {}", self.path.display()))
     }
 
-    /// Connects from the namespace. Gives the plain I/O error, which health checks and proxies tell apart;
+    /// Connects from the namespace. Returns the plain I/O error, because health checks and proxies distinguish its kinds;
     /// the caller sets the time limit.
     pub async fn tcp_connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
         let socket = self.hop(TcpSocket::new_v4)?;
@@ -85,7 +85,7 @@ impl Namespace {
         self.receive(addr, bind).machine(|| format!("bind UDP {addr} in {}", self.path.display()))
     }
 
-    /// Opens what waits for somebody to call.
+    /// Opens a socket that receives.
     fn receive<T>(&self, addr: SocketAddr, open: impl FnOnce(SocketAddr) -> io::Result<T>) -> io::Result<T> {
         match self.inside {
             Inside::Kernel(_) => self.hop(|| open(addr)),
@@ -93,8 +93,8 @@ impl Namespace {
         }
     }
 
-    /// Runs `f` with the calling thread inside the namespace. `f` must be short and cannot await; what it opens
-    /// (sockets, child processes) stays in the namespace.
+    /// Runs `f` with the calling thread inside the namespace. `f` must be short and cannot await; sockets and child
+    /// processes that it opens stay in the namespace.
     pub fn hop<T>(&self, f: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         let fd = self.fd()?;
         let home = File::open("/proc/thread-self/ns/net")?;
@@ -119,7 +119,7 @@ impl Namespace {
         let stdin = child.stdin.take();
         let feed = async move {
             if let Some(mut stdin) = stdin {
-                // A program that ends early says why on stderr; the broken pipe adds nothing.
+                // A program that ends early reports the reason on stderr; the broken pipe adds nothing.
                 let _ = stdin.write_all(input.as_bytes()).await;
             }
         };
@@ -147,7 +147,7 @@ impl Namespace {
         result.machine(|| format!("set net.{} in {}", at.replace('/', "."), self.path.display()))
     }
 
-    /// As [`Namespace::set`], for what not every kernel has.
+    /// As [`Namespace::set`], for settings that some kernels lack.
     pub(crate) fn set_if_there(&self, key: &str, value: &str) -> Result<(), PlaneError> {
         match self.hop(|| fs::write(format!("/proc/sys/net/{key}"), value)) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -157,7 +157,7 @@ impl Namespace {
         }
     }
 
-    /// The kernel's own, which stays open as long as this handle.
+    /// The kernel's file descriptor, open as long as this handle.
     pub(crate) fn fd(&self) -> io::Result<BorrowedFd<'_>> {
         match &self.inside {
             Inside::Kernel(file) => Ok(file.as_fd()),
@@ -175,11 +175,11 @@ impl Namespace {
         Namespace { inside: Inside::Kernel(Arc::new(file)), path: Arc::new(path.to_owned()) }
     }
 
-    /// Makes a new one that is to stand at `path`. It is not pinned yet, so a crash before [`Namespace::pin`]
-    /// takes it away: what is pinned is complete.
+    /// Creates a namespace that will be pinned at `path`. It is not pinned yet, so a crash before [`Namespace::pin`]
+    /// removes it: a pinned namespace is always complete.
     pub(crate) fn create(path: &Path) -> Result<Namespace, PlaneError> {
         let make = || {
-            // A thread of its own: nobody else ever runs on it, so it needs no way back.
+            // Runs on a thread of its own that ends afterwards, so it need not switch back.
             unshare(CloneFlags::CLONE_NEWNET)?;
             File::open("/proc/thread-self/ns/net")
         };
@@ -210,7 +210,7 @@ impl Namespace {
         })
     }
 
-    /// The one pinned at `path`; `None` when there is none. What a reboot left of a pin is no namespace.
+    /// Opens the namespace pinned at `path`; `None` when there is none. A pin that a reboot left behind is not a namespace.
     pub(crate) fn open(path: &Path) -> Result<Option<Namespace>, PlaneError> {
         let what = || format!("open the network namespace {}", path.display());
         match File::open(path) {
@@ -223,7 +223,7 @@ impl Namespace {
         }
     }
 
-    /// Takes the pin away; the namespace ends with its last process and handle. Nothing pinned is all right.
+    /// Removes the pin; the namespace ends with its last process and handle. No pin is no error.
     pub(crate) fn unpin(path: &Path) -> Result<(), PlaneError> {
         let what = || format!("unpin the network namespace {}", path.display());
         match umount2(path, MntFlags::MNT_DETACH) {
@@ -238,7 +238,7 @@ impl Namespace {
     }
 }
 
-/// What a program left.
+/// The result of a program.
 pub(crate) struct Ran {
     pub(crate) success: bool,
     pub(crate) output: String,
@@ -251,13 +251,13 @@ impl Ran {
     }
 }
 
-/// Brings the thread home when dropped, also when the work in between panics.
+/// Switches the thread back when dropped, also when the work in between panics.
 struct WayBack(File);
 
 impl Drop for WayBack {
     fn drop(&mut self) {
         if setns(self.0.as_fd(), CloneFlags::CLONE_NEWNET).is_err() {
-            // A worker thread left in a foreign namespace would open everybody's next sockets there.
+            // A worker thread left in a foreign namespace would open the next sockets of any task there.
             std::process::abort();
         }
     }

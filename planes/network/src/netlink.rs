@@ -1,4 +1,4 @@
-//! The kernel's links, addresses, routes and rules of one namespace, in the few forms that this plane uses.
+//! The kernel's links, addresses, routes and rules of one namespace, limited to the forms that this plane uses.
 
 use crate::namespace::Namespace;
 use escale_base::{PlaneError, error::Context as _};
@@ -23,19 +23,19 @@ use std::{
 /// `lo` is always the first link of a namespace.
 pub(crate) const LOOPBACK: u32 = 1;
 
-/// The number that a namespace's only link gets, so that it need not be asked for.
+/// The number that the only link of a namespace always gets, so it need not be looked up.
 pub(crate) const ETH0: u32 = 2;
 
 pub(crate) const MAIN_TABLE: u32 = 254;
 
-/// After `main`, which thereby is every table's "local" route.
+/// Lower precedence than `main`, which thereby acts as the "local" route of every table.
 const RULE_PRIORITY: u32 = 40_000;
 
-/// A conversation with the kernel about one namespace.
+/// A netlink connection to one namespace.
 pub(crate) struct Netlink {
     handle: Handle,
     place: String,
-    /// Ends with the handle's owner.
+    /// Aborted with the handle's owner.
     connection: tokio::task::JoinHandle<()>,
 }
 
@@ -45,17 +45,17 @@ impl Drop for Netlink {
     }
 }
 
-/// A link as it stands.
+/// An existing link.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     pub(crate) index: u32,
     pub(crate) up: bool,
-    /// The number of its other end, in that one's namespace.
+    /// The number of its peer, in the peer's namespace.
     pub(crate) peer: Option<u32>,
     pub(crate) stats: Option<Stats64>,
 }
 
-/// A route of this plane's making.
+/// A route made by this plane.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct KernelRoute {
     pub(crate) table: u32,
@@ -65,22 +65,22 @@ pub(crate) struct KernelRoute {
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Via {
-    /// Neighbours on that link, by its number.
+    /// Directly connected neighbours on that link, by its number.
     Link(u32),
-    /// A gateway on that link, taken to be reachable there.
+    /// A gateway on that link, assumed to be reachable there (`onlink`).
     Gateway(u32, Ipv4Addr),
     Blackhole,
-    /// Blackhole that any other route to the same destination precedes.
+    /// A blackhole with the lowest precedence of all routes to the same destination.
     LastResort,
 }
 
 impl KernelRoute {
-    /// Two routes with the same key replace each other.
+    /// A route replaces another one with the same key.
     pub(crate) fn key(&self) -> (u32, Ipv4Net, bool) {
         (self.table, self.destination, self.via == Via::LastResort)
     }
 
-    /// The link that it goes away with.
+    /// The link that the kernel deletes the route with.
     pub(crate) fn link(&self) -> Option<u32> {
         match self.via {
             Via::Link(link) | Via::Gateway(link, _) => Some(link),
@@ -104,7 +104,7 @@ impl Netlink {
         Ok(all.into_iter().filter_map(read_link).collect())
     }
 
-    /// The number of the link of that name.
+    /// The number of the link with that name.
     pub(crate) async fn index(&self, name: &str) -> Result<u32, PlaneError> {
         let what = || format!("find the link '{name}' in {}", self.place);
         let mut found = self.handle.link().get().match_name(name.to_owned()).execute();
@@ -112,7 +112,7 @@ impl Netlink {
         link.map(|l| l.header.index).ok_or("no such link").machine(what)
     }
 
-    /// A pair of links: `name` here, up; `peer` inside `namespace`, down. Gives the number of the one here.
+    /// Adds a pair of links: `name` here, up; `peer` inside `namespace`, down. Returns the number of the one here.
     pub(crate) async fn add_pair(&self, name: &str, peer: Peer<'_>) -> Result<u32, PlaneError> {
         let what = || format!("add the link '{name}' in {}", self.place);
         let mut there = LinkMessageBuilder::<LinkUnspec>::default()
@@ -131,7 +131,7 @@ impl Netlink {
         self.handle.link().set(LinkUnspec::new_with_index(index).up().build()).execute().await.machine(what)
     }
 
-    /// None of that number is all right.
+    /// Deletes a link. A link that does not exist is no error.
     pub(crate) async fn delete_link(&self, index: u32) -> Result<(), PlaneError> {
         const NO_SUCH_DEVICE: i32 = -19;
         match self.handle.link().del(index).execute().await {
@@ -172,7 +172,7 @@ impl Netlink {
         Ok(())
     }
 
-    /// The routes that this plane made, in all tables; what the kernel adds by itself is not among them.
+    /// The routes that this plane made, in all tables, without those that the kernel adds by itself.
     pub(crate) async fn routes(&self) -> Result<BTreeSet<KernelRoute>, PlaneError> {
         let what = || format!("list the routes of {}", self.place);
         let any = RouteMessageBuilder::<Ipv4Addr>::new().table_id(0).build();
@@ -181,7 +181,7 @@ impl Netlink {
         Ok(all.iter().filter_map(read_route).collect())
     }
 
-    /// Replaces the one with the same table and destination, in one step.
+    /// Replaces the route with the same table and destination atomically.
     pub(crate) async fn put_route(&self, route: &KernelRoute) -> Result<(), PlaneError> {
         let what = || format!("put the route {route:?} in {}", self.place);
         self.handle.route().add(write_route(route)).replace().execute().await.machine(what)
@@ -192,7 +192,7 @@ impl Netlink {
         self.handle.route().del(write_route(route)).execute().await.machine(what)
     }
 
-    /// The tables that are selected by the mark of their own number.
+    /// The tables that are selected by the mark equal to their number.
     pub(crate) async fn marked_tables(&self) -> Result<BTreeSet<u32>, PlaneError> {
         let what = || format!("list the routing rules of {}", self.place);
         let all: Vec<_> =
@@ -217,8 +217,8 @@ impl Netlink {
     }
 }
 
-/// Which of these links leads to the namespace's `eth0`, and the address that it is named by. What addresses
-/// `eth0` has does not count: who is inside may change them.
+/// Finds the link that leads to the namespace's `eth0`, and the address in the link's name. The addresses of
+/// `eth0` itself are not used: a program inside may change them.
 pub(crate) async fn leading_to(
     inside: &Namespace,
     links: &BTreeMap<String, Link>,
@@ -229,7 +229,7 @@ pub(crate) async fn leading_to(
     Ok(found.and_then(|(name, link)| Some((name.parse().ok()?, link.clone()))))
 }
 
-/// The far end of a pair.
+/// The other end of a pair.
 pub(crate) struct Peer<'a> {
     pub(crate) name: &'a str,
     pub(crate) namespace: &'a Namespace,

@@ -1,6 +1,6 @@
-//! Whether this kernel can do what networks are made of, found out by doing it.
+//! Checks whether this kernel supports what networks are made of, by trying each part.
 //!
-//! Lists such as `/proc/modules` do not answer that: the kernel loads most modules at their first use.
+//! Lists such as `/proc/modules` cannot answer that: the kernel loads most modules at their first use.
 
 use crate::{
     firewall,
@@ -12,7 +12,7 @@ use escale_base::PlaneError;
 use ipnet::Ipv4Net;
 use std::{collections::BTreeSet, net::Ipv4Addr, path::Path};
 
-/// What was tried, and why it failed if it did.
+/// A part that was tried, and why it failed.
 #[derive(Debug)]
 pub struct Probe {
     /// A part of the kernel: `veth`, `nf_tables`, `nf_conntrack`.
@@ -20,7 +20,7 @@ pub struct Probe {
     pub failed: Option<String>,
 }
 
-/// Tries each part once, in network namespaces that nothing else uses and that end with the call. Needs root and the
+/// Tries each part once, in network namespaces that only this call uses and that end with it. Needs root and the
 /// programs `nft` and `conntrack`. Must be called outside of a tokio runtime, or on a thread of its own.
 pub fn probe() -> Vec<Probe> {
     let tried = std::thread::Builder::new().name("probe".into()).spawn(|| {
@@ -60,7 +60,7 @@ async fn links(router: &Namespace, inside: &Namespace) -> Result<(), PlaneError>
     netlink.add_marked_table(firewall::table_id("probe")).await
 }
 
-/// The rules of a small network and of a NAT gateway: every kind of expression that is ever used.
+/// The rules of a small network and of a NAT gateway: every kind of expression that Escale uses.
 async fn rules(router: &Namespace) -> Result<(), PlaneError> {
     let spec = example();
     for set in [firewall::router(&spec), firewall::nat(spec.cidr, nth(spec.cidr, 9))] {
@@ -124,7 +124,7 @@ mod tests {
 
     /// The probes leave the caller's own namespace alone.
     #[test]
-    fn nothing_is_left_behind() {
+    fn leaves_the_callers_namespace_unchanged() {
         let rules = || {
             let out = Command::new("nft").args(["list", "tables"]).stderr(Stdio::null()).output().unwrap();
             (out.stdout, std::fs::read_to_string("/proc/net/dev").unwrap().lines().count())

@@ -1,7 +1,7 @@
-//! One network's router: a namespace that makes what stands equal to a [`VpcSpec`].
+//! One network's router: a namespace whose actual state is made equal to a [`VpcSpec`].
 //!
-//! [`Router::open`] reads what stands from the kernel, [`Router::apply`] changes only what differs. When an
-//! apply fails or is cancelled, its caller drops the router and opens it anew, so nothing is ever assumed.
+//! [`Router::open`] reads the actual state from the kernel, [`Router::apply`] changes only what differs. When an
+//! apply fails or is cancelled, its caller drops the router and opens it again, so no assumption survives a failure.
 
 use crate::{
     Applied,
@@ -24,11 +24,11 @@ pub(crate) struct Router {
     dir: PathBuf,
     namespace: Namespace,
     netlink: Netlink,
-    /// What was last applied; `None` before the first.
+    /// The last applied spec; `None` before the first.
     spec: Option<VpcSpec>,
-    /// `None` when not known: then it is replaced whole, which disturbs no connection.
+    /// `None` when unknown: the ruleset is then replaced as a whole, which disturbs no connection.
     ruleset: Option<Ruleset>,
-    interfaces: BTreeMap<String, Standing>,
+    interfaces: BTreeMap<String, Existing>,
     addresses: BTreeSet<Ipv4Addr>,
     uplinks: Uplinks,
     routes: BTreeSet<KernelRoute>,
@@ -36,15 +36,15 @@ pub(crate) struct Router {
     public: Option<BTreeSet<Ipv4Addr>>,
 }
 
-/// An interface as it stands; its link in the router is named by its address.
-struct Standing {
+/// An existing interface; its link in the router has its address in the name.
+struct Existing {
     address: Ipv4Addr,
     link: u32,
-    /// What cannot be read back; `None` after a restart.
+    /// Settings that cannot be read back; `None` after a restart.
     settings: Option<Settings>,
 }
 
-/// What an interface's devices and its own namespace were set to.
+/// The settings of an interface's devices and of its own namespace.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Settings {
     gateway: Ipv4Addr,
@@ -66,7 +66,7 @@ impl Settings {
 }
 
 impl Router {
-    /// Finds the router under `dir`, or makes it.
+    /// Opens the router under `dir`, or creates it.
     pub(crate) async fn open(dir: &Path) -> Result<Router, PlaneError> {
         let path = dir.join("router");
         let found = Namespace::open(&path)?;
@@ -74,7 +74,7 @@ impl Router {
         let namespace = found.map_or_else(|| Namespace::create(&path), Ok)?;
         let netlink = Netlink::open(&namespace)?;
         if fresh {
-            // Before the first link: links take their settings from the defaults when they are made.
+            // Set before the first link is made: links take their settings from the defaults.
             namespace.set(&[
                 ("ipv4/ip_forward", "1"),
                 ("ipv4/conf/all/rp_filter", "0"),
@@ -85,6 +85,7 @@ impl Router {
                 ("ipv4/conf/default/proxy_arp", "1"),
             ])?;
             namespace.set_if_there("ipv6/conf/default/disable_ipv6", "1")?;
+            // Pinned last: a crash before leaves no namespace, so a pinned router always has these settings.
             netlink.up(LOOPBACK).await?;
             namespace.pin()?;
         }
@@ -110,9 +111,9 @@ impl Router {
             };
             match found {
                 Some((address, link)) => {
-                    router.interfaces.insert(name, Standing { address, link: link.index, settings: None });
+                    router.interfaces.insert(name, Existing { address, link: link.index, settings: None });
                 }
-                // A reboot's leftover, or one that a removal had begun with.
+                // Left by a reboot, or by a removal that did not complete.
                 None => Namespace::unpin(&path)?,
             }
         }
@@ -121,19 +122,23 @@ impl Router {
 
     pub(crate) async fn apply(&mut self, spec: &VpcSpec, internet: &Internet) -> Result<Applied, PlaneError> {
         let mut applied = Applied::default();
+        // Reconcilers apply often; an equal spec costs no call of the kernel.
         if self.spec.as_ref() == Some(spec) {
             return Ok(applied);
         }
+        // First, so that an address of a removed interface is free for a new one.
         self.remove_interfaces(spec, &mut applied).await?;
-        // Rules go by name: they can stand before the link, so a new one is never open for a moment.
+        // Rules refer to interfaces by name and can exist before them: a new link is never unprotected, not even for a moment.
         let restricts = self.apply_firewall(spec, &mut applied).await?;
         self.apply_addresses(spec).await?;
         self.apply_uplinks(spec, internet).await?;
         for interface in &spec.interfaces {
             self.apply_interface(spec, interface, &mut applied).await?;
         }
+        // After the interfaces and uplinks, since routes refer to their links.
         self.apply_routes(spec, &mut applied).await?;
         self.apply_public(spec, internet).await?;
+        // Established flows bypass the rules, so removed permissions are enforced here.
         if restricts {
             applied.flows_cut = flows::cut_revoked(&self.namespace, spec).await?;
         }
@@ -141,7 +146,7 @@ impl Router {
         Ok(applied)
     }
 
-    /// Takes all of it away.
+    /// Removes the network completely.
     pub(crate) async fn remove(self) -> Result<(), PlaneError> {
         let links = [self.uplinks.internet, self.uplinks.endpoint].into_iter().flatten().map(|u| u.here);
         for link in links.chain(self.interfaces.values().map(|i| i.link)) {
@@ -155,20 +160,24 @@ impl Router {
     }
 
     async fn remove_interfaces(&mut self, spec: &VpcSpec, applied: &mut Applied) -> Result<(), PlaneError> {
-        let told: BTreeMap<&str, &Interface> = spec.interfaces.iter().map(|i| (i.name.as_str(), i)).collect();
-        let stays = |name: &String, standing: &Standing| {
-            told.get(name.as_str()).is_some_and(|i| {
-                let told = Settings::of(spec, i);
-                let same = |s: Settings| told.is_some_and(|t| Settings { forwards: s.forwards, ..t } == s);
-                i.address == standing.address && standing.settings.is_none_or(same)
+        let desired: BTreeMap<&str, &Interface> =
+            spec.interfaces.iter().map(|i| (i.name.as_str(), i)).collect();
+        let stays = |name: &String, existing: &Existing| {
+            desired.get(name.as_str()).is_some_and(|i| {
+                let desired = Settings::of(spec, i);
+                let same = |s: Settings| desired.is_some_and(|t| Settings { forwards: s.forwards, ..t } == s);
+                // Only `forwards` can be changed in place; any other difference replaces the interface. Settings that are not
+                // known after a restart do not count as different: a restart must not interrupt traffic.
+                i.address == existing.address && existing.settings.is_none_or(same)
             })
         };
         let gone: Vec<String> =
             self.interfaces.iter().filter(|(n, s)| !stays(n, s)).map(|(n, _)| n.clone()).collect();
         for name in gone {
-            if let Some(standing) = self.interfaces.remove(&name) {
-                self.netlink.delete_link(standing.link).await?;
-                self.routes.retain(|r| r.link() != Some(standing.link));
+            if let Some(existing) = self.interfaces.remove(&name) {
+                self.netlink.delete_link(existing.link).await?;
+                // The kernel deleted the routes together with the link.
+                self.routes.retain(|r| r.link() != Some(existing.link));
             }
             Namespace::unpin(&self.interface_dir().join(&name))?;
             applied.removed.insert(name);
@@ -185,7 +194,7 @@ impl Router {
             self.namespace.run("nft", &["-f", "-"], change.script).await?.good(what)?;
         }
         if self.ruleset.is_none() {
-            // Only there once tracking is. A flow that was cut must not be picked up again in the middle.
+            // The setting exists only once tracking is loaded. A flow that was cut must not be picked up again in the middle.
             self.namespace.set(&[("netfilter/nf_conntrack_tcp_loose", "0")])?;
         }
         self.ruleset = Some(ruleset);
@@ -193,15 +202,16 @@ impl Router {
     }
 
     async fn apply_addresses(&mut self, spec: &VpcSpec) -> Result<(), PlaneError> {
-        let mut told = spec.service_addresses.clone();
-        told.extend(spec.subnets.iter().map(Subnet::gateway));
-        for gone in self.addresses.difference(&told) {
+        let mut desired = spec.service_addresses.clone();
+        desired.extend(spec.subnets.iter().map(Subnet::gateway));
+        for gone in self.addresses.difference(&desired) {
             self.netlink.delete_address(LOOPBACK, *gone).await?;
         }
-        for new in told.difference(&self.addresses) {
+        for new in desired.difference(&self.addresses) {
+            // On the loopback device, so that the router answers at these addresses on every link.
             self.netlink.add_address(LOOPBACK, *new, 32).await?;
         }
-        self.addresses = told;
+        self.addresses = desired;
         Ok(())
     }
 
@@ -234,33 +244,33 @@ impl Router {
         interface: &Interface,
         applied: &mut Applied,
     ) -> Result<(), PlaneError> {
-        let Some(told) = Settings::of(spec, interface) else { return Ok(()) };
+        let Some(desired) = Settings::of(spec, interface) else { return Ok(()) };
         let name = &interface.name;
-        let standing = self.interfaces.get(name).map(|s| s.settings);
-        if standing == Some(Some(told)) {
+        let existing = self.interfaces.get(name).map(|s| s.settings);
+        if existing == Some(Some(desired)) {
             return Ok(());
         }
         let path = self.interface_dir().join(name);
-        if standing.is_none() {
+        if existing.is_none() {
             let inside = Namespace::create(&path)?;
-            let link = self.add_interface(&inside, interface.address, told).await?;
+            let link = self.add_interface(&inside, interface.address, desired).await?;
             self.interfaces
-                .insert(name.clone(), Standing { address: interface.address, link, settings: None });
-            if told.kind == Kind::Nat {
+                .insert(name.clone(), Existing { address: interface.address, link, settings: None });
+            if desired.kind == Kind::Nat {
                 set_up_nat(&inside, spec, interface).await?;
             }
             inside.pin()?;
             applied.added.insert(name.clone());
-        } else if let (Kind::Nat, Some(inside)) = (told.kind, Namespace::open(&path)?) {
+        } else if let (Kind::Nat, Some(inside)) = (desired.kind, Namespace::open(&path)?) {
             set_up_nat(&inside, spec, interface).await?;
         }
-        // Who forwards sends from any address; all others from their own only.
-        if standing.is_some() || told.forwards {
-            let filter = if told.forwards { "0" } else { "1" };
+        // A forwarding interface sends from any address; all others only from their own.
+        if existing.is_some() || desired.forwards {
+            let filter = if desired.forwards { "0" } else { "1" };
             self.namespace.set(&[(&format!("ipv4/conf/{}/rp_filter", interface.address), filter)])?;
         }
-        if let Some(standing) = self.interfaces.get_mut(name) {
-            standing.settings = Some(told);
+        if let Some(existing) = self.interfaces.get_mut(name) {
+            existing.settings = Some(desired);
         }
         Ok(())
     }
@@ -269,13 +279,13 @@ impl Router {
         &mut self,
         inside: &Namespace,
         address: Ipv4Addr,
-        told: Settings,
+        desired: Settings,
     ) -> Result<u32, PlaneError> {
-        // As container runtimes do: a program need not be root for a port below 1024, or to ping.
+        // As container runtimes do: a program without root may bind a port below 1024, and ping.
         inside.set(&[("ipv4/ip_unprivileged_port_start", "0"), ("ipv4/ping_group_range", "0 2147483647")])?;
         inside.set_if_there("ipv6/conf/all/disable_ipv6", "1")?;
         inside.set_if_there("ipv6/conf/default/disable_ipv6", "1")?;
-        if told.kind == Kind::Nat {
+        if desired.kind == Kind::Nat {
             inside.set(&[
                 ("ipv4/ip_forward", "1"),
                 ("ipv4/conf/all/rp_filter", "0"),
@@ -286,31 +296,33 @@ impl Router {
         }
         let peer = Peer { name: "eth0", namespace: inside, index: Some(ETH0) };
         let link = self.netlink.add_pair(&address.to_string(), peer).await?;
-        // Otherwise the first packet to a neighbour waits for half a second.
+        // Otherwise the first packet to a neighbour is delayed by half a second.
         self.namespace.set(&[(&format!("ipv4/neigh/{address}/proxy_delay"), "0")])?;
         let route = host_route(address, Via::Link(link));
         self.netlink.put_route(&route).await?;
         self.routes.insert(route);
         let netlink = Netlink::open(inside)?;
         netlink.up(LOOPBACK).await?;
-        netlink.add_address(ETH0, address, told.prefix).await?;
+        netlink.add_address(ETH0, address, desired.prefix).await?;
         netlink.up(ETH0).await?;
-        netlink.put_route(&default_route(MAIN_TABLE, Via::Gateway(ETH0, told.gateway))).await?;
+        netlink.put_route(&default_route(MAIN_TABLE, Via::Gateway(ETH0, desired.gateway))).await?;
         Ok(link)
     }
 
     async fn apply_routes(&mut self, spec: &VpcSpec, applied: &mut Applied) -> Result<(), PlaneError> {
-        let told = self.routes_of(spec);
-        let keys: BTreeSet<_> = told.iter().map(KernelRoute::key).collect();
-        for new in told.difference(&self.routes) {
+        let desired = self.routes_of(spec);
+        let keys: BTreeSet<_> = desired.iter().map(KernelRoute::key).collect();
+        // New routes before old ones are deleted: a changed route is replaced without a gap.
+        for new in desired.difference(&self.routes) {
             self.netlink.put_route(new).await?;
             applied.routes += 1;
         }
-        for gone in self.routes.difference(&told).filter(|r| !keys.contains(&r.key())) {
+        // A route whose key is desired was already replaced above; deleting it would delete its successor.
+        for gone in self.routes.difference(&desired).filter(|r| !keys.contains(&r.key())) {
             self.netlink.delete_route(gone).await?;
             applied.routes += 1;
         }
-        self.routes = told;
+        self.routes = desired;
         let tables: BTreeSet<u32> = spec.route_tables.iter().map(|t| table_id(&t.name)).collect();
         for gone in self.tables.difference(&tables) {
             self.netlink.delete_marked_table(*gone).await?;
@@ -323,16 +335,16 @@ impl Router {
     }
 
     fn routes_of(&self, spec: &VpcSpec) -> BTreeSet<KernelRoute> {
-        let mut told = BTreeSet::new();
-        for standing in self.interfaces.values() {
-            told.insert(host_route(standing.address, Via::Link(standing.link)));
+        let mut desired = BTreeSet::new();
+        for existing in self.interfaces.values() {
+            desired.insert(host_route(existing.address, Via::Link(existing.link)));
         }
-        // An address inside that nobody has must not leave by a default route.
-        told.insert(KernelRoute { table: MAIN_TABLE, destination: spec.cidr, via: Via::Blackhole });
+        // An unassigned address of the network must not leave by a default route.
+        desired.insert(KernelRoute { table: MAIN_TABLE, destination: spec.cidr, via: Via::Blackhole });
         for table in &spec.route_tables {
             let id = table_id(&table.name);
-            // Without a route, packets vanish; the kernel by itself would send "unreachable".
-            told.insert(default_route(id, Via::LastResort));
+            // Without a matching route packets are dropped silently; the kernel's default would send "unreachable".
+            desired.insert(default_route(id, Via::LastResort));
             for route in &table.routes {
                 let via = match &route.target {
                     Target::Local => continue,
@@ -348,17 +360,18 @@ impl Router {
                     }
                 };
                 let destination = route.destination;
-                told.extend(via.map(|via| KernelRoute { table: id, destination, via }));
+                desired.extend(via.map(|via| KernelRoute { table: id, destination, via }));
             }
         }
-        told
+        desired
     }
 
     async fn apply_public(&mut self, spec: &VpcSpec, internet: &Internet) -> Result<(), PlaneError> {
-        let told: BTreeSet<Ipv4Addr> = spec.interfaces.iter().filter_map(|i| i.public_address).collect();
-        if let (Some(uplink), true) = (self.uplinks.internet, self.public.as_ref() != Some(&told)) {
-            internet.route_public(uplink.there, &told).await?;
-            self.public = Some(told);
+        let desired: BTreeSet<Ipv4Addr> = spec.interfaces.iter().filter_map(|i| i.public_address).collect();
+        // Without an uplink there is nothing to route: the packets of the network cannot leave.
+        if let (Some(uplink), true) = (self.uplinks.internet, self.public.as_ref() != Some(&desired)) {
+            internet.route_public(uplink.there, &desired).await?;
+            self.public = Some(desired);
         }
         Ok(())
     }
@@ -370,7 +383,7 @@ async fn set_up_nat(inside: &Namespace, spec: &VpcSpec, interface: &Interface) -
     inside.run("nft", &["-f", "-"], script).await?.good(what).map(drop)
 }
 
-/// Unpins every namespace below a directory, and removes it.
+/// Unpins every namespace below a directory, and removes the directory.
 pub(crate) fn unpin_all(dir: &Path) -> Result<(), PlaneError> {
     use escale_base::error::Context as _;
     for name in pinned(dir)? {

@@ -1,14 +1,14 @@
-//! A firewall table as data, and the script that turns one into another in a single transaction. Pure.
+//! A firewall table as data, and the script that changes one into another in a single transaction. Pure.
 //!
-//! Knows nftables' grammar and nothing of networks. What it minds (nftables 1.0.6): adding does not overwrite
-//! a map's element; a chain can only be deleted when nothing jumps to it; `;` before a closing brace.
+//! Knows nftables' grammar and nothing of networks. It respects these rules (nftables 1.0.6): adding does not overwrite
+//! a map's element; a chain can only be deleted when nothing jumps to it; a `;` comes before a closing brace.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
 };
 
-/// The table's name in its network namespace, where nothing else has tables.
+/// The table's name in its network namespace, where no other program has tables.
 pub(crate) const TABLE: &str = "ip net";
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,35 +20,35 @@ pub(crate) struct Ruleset {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Chain {
-    /// What makes it a base chain, `type … hook … priority …; policy …;`. Never changes for a name.
+    /// Makes it a base chain: `type … hook … priority …; policy …;`. Never changes for a name.
     pub(crate) hook: Option<&'static str>,
     pub(crate) rules: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Map {
-    /// `key : value`, as nft writes types.
+    /// `key : value`, in nft's type names.
     pub(crate) of: &'static str,
     pub(crate) elements: BTreeMap<String, String>,
 }
 
-/// What [`Ruleset::script`] found to do.
+/// The result of [`Ruleset::script`].
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Change {
-    /// For `nft -f -`; empty when there is nothing to do.
+    /// For `nft -f -`; empty when nothing changes.
     pub(crate) script: String,
-    /// Whether something may now be refused that was allowed.
+    /// Whether a packet that was allowed may now be refused.
     pub(crate) restricts: bool,
 }
 
 impl Ruleset {
-    /// How to get here from `old`; from whatever stands if that is not known. Replacing the whole table in one
-    /// transaction leaves connections alone: their tracking is not part of it.
+    /// The script that changes `old` into this one, or replaces the whole table if `old` is not known. Replacing the table in
+    /// one transaction leaves connections alone: connection tracking is not part of the table.
     pub(crate) fn script(&self, old: Option<&Ruleset>) -> Change {
         let empty = Ruleset::default();
         let mut out = String::new();
         if old.is_none() {
-            // Adding first makes deleting succeed when there is none.
+            // `delete` fails for a table that does not exist, so it is added first.
             for verb in ["add", "delete", "add"] {
                 let _ = writeln!(out, "{verb} table {TABLE}");
             }
@@ -60,7 +60,7 @@ impl Ruleset {
     fn changes(&self, old: &Ruleset, out: &mut String) -> bool {
         let mut restricts = false;
         self.declare(old, out);
-        // Old references go first, so that what they refer to can go.
+        // References are removed first, so that their targets can be deleted.
         for (name, map) in &old.maps {
             let kept = self.maps.get(name).map(|m| &m.elements);
             let gone = map.elements.iter().filter(|(k, v)| kept.is_none_or(|m| m.get(*k) != Some(v)));
@@ -80,8 +80,8 @@ impl Ruleset {
             let _ = writeln!(out, "flush chain {TABLE} {name}");
         }
         for (name, chain) in &self.chains {
-            let stands = old.chains.get(name).map_or(&[][..], |c| &c.rules);
-            let from = if chain.rules.starts_with(stands) { stands.len() } else { 0 };
+            let current = old.chains.get(name).map_or(&[][..], |c| &c.rules);
+            let from = if chain.rules.starts_with(current) { current.len() } else { 0 };
             for rule in &chain.rules[from..] {
                 let _ = writeln!(out, "add rule {TABLE} {name} {rule}");
             }
@@ -99,7 +99,7 @@ impl Ruleset {
         restricts
     }
 
-    /// Sets, maps and chains that are new, still empty: rules may then refer to any of them.
+    /// Declares new sets, maps and chains, still empty: rules may then refer to any of them.
     fn declare(&self, old: &Ruleset, out: &mut String) {
         for name in self.sets.keys().filter(|n| !old.sets.contains_key(*n)) {
             let _ = writeln!(out, "add set {TABLE} {name} {{ type ipv4_addr; }}");
@@ -115,19 +115,19 @@ impl Ruleset {
 
     fn elements(&self, old: &Ruleset, out: &mut String) {
         for (name, elements) in &self.sets {
-            let stands = old.sets.get(name);
-            let new = elements.iter().filter(|e| stands.is_none_or(|s| !s.contains(*e)));
+            let current = old.sets.get(name);
+            let new = elements.iter().filter(|e| current.is_none_or(|s| !s.contains(*e)));
             element_list(out, "add", name, new.cloned());
         }
         for (name, map) in &self.maps {
-            let stands = old.maps.get(name).map(|m| &m.elements);
-            let new = map.elements.iter().filter(|(k, v)| stands.is_none_or(|m| m.get(*k) != Some(v)));
+            let current = old.maps.get(name).map(|m| &m.elements);
+            let new = map.elements.iter().filter(|(k, v)| current.is_none_or(|m| m.get(*k) != Some(v)));
             element_list(out, "add", name, new.map(|(k, v)| format!("{k} : {v}")));
         }
     }
 }
 
-/// Writes one command for all elements; says whether there were any.
+/// Writes one command for all elements; returns whether there were any.
 fn element_list(out: &mut String, verb: &str, name: &str, elements: impl Iterator<Item = String>) -> bool {
     let all: Vec<String> = elements.collect();
     if !all.is_empty() {
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn from_the_unknown() {
+    fn unknown_table_is_replaced_as_a_whole() {
         check(
             None,
             &with(&["accept"], &[("a", "jump in_a")]),
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_do() {
+    fn equal_rulesets_need_no_script() {
         let set = with(&["accept"], &[]);
         check(Some(set.clone()), &set, false, expect![""]);
     }
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn references_go_before_what_they_refer_to() {
+    fn deletes_references_before_their_targets() {
         let old = with(&["x", "y"], &[("a", "jump in_a")]);
         check(
             Some(old),

@@ -1,16 +1,16 @@
-//! Everything that the network plane can be told, as plain data.
+//! The complete interface of the network plane, as plain data.
 //!
-//! A [`VpcSpec`] is one isolated network with overlapping addresses allowed between networks; an
-//! [`InternetSpec`] is what stands outside all of them. IPv4 only.
+//! A [`VpcSpec`] is one isolated network; address ranges of different networks may overlap. An
+//! [`InternetSpec`] is everything outside of all networks. IPv4 only.
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
-/// Public addresses are taken from here: reserved for benchmarks (RFC 2544), so never anybody's real host.
+/// Public addresses are taken from this range: it is reserved for benchmarks (RFC 2544), so it is never a real host's.
 pub const PUBLIC: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(198, 18, 0, 0), 15);
 
-/// The address that the host's own clients have on the Internet (see `Network::forward`).
+/// The source address of the host's own clients on the Internet (see `Network::forward`).
 pub const VISITOR: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
 
 /// One isolated network.
@@ -18,7 +18,7 @@ pub const VISITOR: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
 pub struct VpcSpec {
     pub name: String,
     pub cidr: Ipv4Net,
-    /// Addresses on the router at which the daemon serves this network, beside each subnet's gateway (base+1):
+    /// Addresses on the router at which the daemon serves this network, in addition to each subnet's gateway (base+1):
     /// the resolver ([`VpcSpec::resolver`]) and link-local ones. No group filters traffic to them.
     pub service_addresses: BTreeSet<Ipv4Addr>,
     pub subnets: Vec<Subnet>,
@@ -30,10 +30,10 @@ pub struct VpcSpec {
     pub revoked_flows: RevokedFlows,
 }
 
-/// What becomes of live connections when what allowed them is taken away. New ones are refused in either case.
+/// The effect on live connections of removing the rule that allowed them. New ones are refused in either case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub enum RevokedFlows {
-    /// They go on until they end or time out.
+    /// They continue until they end or time out.
     Keep,
     /// They are cut within the same `apply`.
     #[default]
@@ -44,12 +44,12 @@ pub enum RevokedFlows {
 pub struct Subnet {
     pub name: String,
     pub cidr: Ipv4Net,
-    /// Which zone its interfaces fail with.
+    /// The zone that its interfaces fail with.
     pub zone: String,
     pub route_table: String,
 }
 
-/// Where packets go that leave the network's own addresses. Those inside always reach each other's interface.
+/// Routes packets to destinations outside the network's own addresses. Interfaces inside always reach each other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteTable {
     pub name: String,
@@ -64,15 +64,15 @@ pub struct Route {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Target {
-    /// Inside the network. Always there; may be named for completeness, with the network's own CIDR.
+    /// Inside the network. Always present; may be listed for completeness, with the network's own CIDR.
     Local,
-    /// Out, under the interface's public address; dropped when it has none.
+    /// To the Internet, under the interface's public address; dropped when it has none.
     InternetGateway,
     /// To an interface that forwards: a NAT gateway, or any with `source_dest_check` off.
     Interface(String),
-    /// Dropped without a word.
+    /// Dropped silently.
     Blackhole,
-    /// Straight to a public service, without public address, NAT or Internet gateway.
+    /// Directly to a public service, without public address, NAT or Internet gateway.
     ServiceEndpoint,
 }
 
@@ -81,24 +81,24 @@ pub struct Interface {
     pub name: String,
     pub subnet: String,
     pub address: Ipv4Addr,
-    /// Translated 1:1 by the Internet gateway, both ways.
+    /// Translated 1:1 by the Internet gateway, in both directions.
     pub public_address: Option<Ipv4Addr>,
-    /// What no group of its allows is dropped; with no group, everything is.
+    /// Traffic that none of its groups allows is dropped; without a group, all traffic is.
     pub groups: BTreeSet<String>,
-    /// Whether it may only send from, and be sent to, its own address.
+    /// Whether it may only send from, and receive at, its own address.
     pub source_dest_check: bool,
     pub kind: Kind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
-    /// Whatever the caller puts into its namespace.
+    /// The caller decides what runs in its namespace.
     Plain,
     /// A NAT gateway: forwards for the whole network under its own address. Has no groups.
     Nat,
 }
 
-/// A firewall group: stateful, only allows. An interface's groups add up.
+/// A firewall group: stateful, with allow rules only. The rules of an interface's groups add up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
     pub name: String,
@@ -117,16 +117,16 @@ pub enum Protocol {
     Any,
     Tcp(Ports),
     Udp(Ports),
-    /// `None` is any; a code needs a kind.
+    /// `None` matches any; a code needs a kind.
     Icmp {
         kind: Option<u8>,
         code: Option<u8>,
     },
-    /// By its IANA number, whole.
+    /// A whole protocol, by its IANA number.
     Number(u8),
 }
 
-/// Both ends belong to the range.
+/// An inclusive range of ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ports {
     pub first: u16,
@@ -144,13 +144,13 @@ impl Ports {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Peer {
     Cidr(Ipv4Net),
-    /// The private addresses of whatever interface is in that group.
+    /// The private addresses of all interfaces in that group.
     Group(String),
-    /// A prefix list, by value.
+    /// The addresses of a prefix list.
     Prefixes(Vec<Ipv4Net>),
 }
 
-/// What stands on the Internet. Public addresses of interfaces are not told here: they follow from the networks.
+/// The Internet. Public addresses of interfaces are not listed here: they follow from the networks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InternetSpec {
     /// Addresses at which the daemon serves the Internet: sockets in [`Place::Internet`](crate::Place) bind them.
@@ -158,7 +158,7 @@ pub struct InternetSpec {
     pub hosts: Vec<InternetHost>,
 }
 
-/// A machine on the Internet that belongs to nobody's network: for tests and drills.
+/// A machine on the Internet outside of all networks: for tests and drills.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InternetHost {
     pub name: String,
@@ -181,7 +181,7 @@ impl VpcSpec {
 }
 
 impl Subnet {
-    /// Its gateway, an address of the router: base+1.
+    /// The subnet's gateway, an address of the router: base+1.
     pub fn gateway(&self) -> Ipv4Addr {
         nth(self.cidr, 1)
     }

@@ -1,4 +1,4 @@
-//! Checksums of a body, all in one pass over it.
+//! Checksums of a body, all computed in one pass.
 
 use crate::{ChecksumKind, Error, Expected, Result};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -46,11 +46,11 @@ impl Algorithm {
         }
     }
 
-    /// Whether an upload in parts can have this checksum in this way.
+    /// Whether a multipart upload can have this kind of checksum with this algorithm.
     pub(crate) fn check_kind(self, kind: ChecksumKind) -> Result<()> {
         let why = match (self, kind) {
-            (Algorithm::Md5, _) => "MD5 is the etag's",
-            (Algorithm::Crc64nvme, ChecksumKind::Composite) => "it is always of the full object",
+            (Algorithm::Md5, _) => "MD5 is used for the etag only",
+            (Algorithm::Crc64nvme, ChecksumKind::Composite) => "it always covers the full object",
             (Algorithm::Sha1 | Algorithm::Sha256, ChecksumKind::FullObject) => {
                 "only CRCs can be combined; it is always composite"
             }
@@ -63,11 +63,11 @@ impl Algorithm {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checksum {
     pub value: Vec<u8>,
-    /// Set when it is one of N parts' checksums instead of the bytes'.
+    /// Set when it is a checksum of N parts' checksums instead of the bytes.
     pub parts: Option<u32>,
 }
 
-/// Base64, and `-N` when it is of N parts' checksums.
+/// Base64, with `-N` when it covers N parts' checksums.
 impl fmt::Display for Checksum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&STANDARD.encode(&self.value))?;
@@ -77,7 +77,7 @@ impl fmt::Display for Checksum {
 
 pub type Checksums = BTreeMap<Algorithm, Checksum>;
 
-/// The stored form: `crc32:AAAAAA==,sha256:…-3`.
+/// The stored format: `crc32:AAAAAA==,sha256:…-3`.
 pub(crate) fn to_text(checksums: &Checksums) -> String {
     let each: Vec<String> = checksums.iter().map(|(a, c)| format!("{}:{c}", a.word())).collect();
     each.join(",")
@@ -103,7 +103,7 @@ enum State {
     Crc(crc_fast::Digest, usize),
 }
 
-/// MD5 always, and what else is asked for.
+/// MD5 always, plus the requested algorithms.
 pub(crate) struct Hasher(Vec<(Algorithm, State)>);
 
 impl Hasher {
@@ -170,7 +170,7 @@ impl Sums {
         self.0.get(&Algorithm::Md5).map(hex::encode).unwrap_or_default()
     }
 
-    /// All but MD5, which the etag has.
+    /// All but MD5, which the etag contains.
     pub(crate) fn kept(self) -> Checksums {
         let keep = |(algorithm, value)| (algorithm, Checksum { value, parts: None });
         self.0.into_iter().filter(|(a, _)| *a != Algorithm::Md5).map(keep).collect()
@@ -182,7 +182,7 @@ pub(crate) fn mismatch(algorithm: Algorithm, expected: &[u8], computed: &[u8]) -
     Error::ChecksumMismatch { algorithm, expected, computed }
 }
 
-/// The checksum of an object from those of its parts, given with their sizes.
+/// The checksum of an object from its parts' checksums and sizes.
 pub(crate) fn of_parts(
     algorithm: Algorithm,
     kind: ChecksumKind,

@@ -1,4 +1,4 @@
-//! The same behaviour in memory, told as plainly as it can be: also the model that the real one is tested
+//! The same behaviour in memory, implemented as simply as possible: it is also the model that the real store is tested
 //! against.
 
 use crate::digest::Hasher;
@@ -25,13 +25,13 @@ pub struct Fake {
 #[derive(Default)]
 struct State {
     buckets: BTreeMap<String, Held>,
-    /// Source of version and upload ids.
+    /// The source of version and upload ids.
     count: u64,
 }
 
 struct Held {
     bucket: Bucket,
-    /// Of each key the versions, the newest first.
+    /// The versions of each key, the newest first.
     keys: BTreeMap<String, Vec<Version>>,
     uploads: BTreeMap<(String, UploadId), HeldUpload>,
 }
@@ -99,7 +99,7 @@ impl State {
         self.count
     }
 
-    /// Puts a version on top, as the bucket's versioning says; gives its id.
+    /// Adds a version according to the bucket's versioning; returns its id.
     fn push(&mut self, bucket: &str, mut new: Version) -> Result<VersionId> {
         let number = self.next();
         let held = self.held(bucket)?;
@@ -168,8 +168,8 @@ fn entry(key: &str, modified: Timestamp) -> Entry {
     }
 }
 
-/// A list told naively: every item in order, rolled up, then cut. `mark` is what a page that ends with the
-/// item gives as `next`.
+/// A naive listing: every item in order, rolled up, then cut. `mark` is the `next` of a page that ends with the
+/// item.
 fn cut<T, M: PartialEq>(
     all: impl Iterator<Item = (String, M, T)>,
     (prefix, delimiter): (&str, Option<&str>),
@@ -177,12 +177,12 @@ fn cut<T, M: PartialEq>(
     limit: usize,
     common_mark: impl Fn(&str) -> M,
 ) -> (Vec<T>, Vec<String>, Option<M>) {
-    enum Told<T> {
+    enum Listed<T> {
         Item(T),
         Common(String),
     }
-    let mut told: Vec<(M, Told<T>)> = Vec::new();
-    // With a mark inside of a key: set once that place is behind.
+    let mut listed: Vec<(M, Listed<T>)> = Vec::new();
+    // With a mark inside of a key: set once that position is passed.
     let mut passed = false;
     for (key, mark, item) in all.filter(|(key, _, _)| key.starts_with(prefix)) {
         if let Some((place, inside, at)) = &after {
@@ -197,20 +197,20 @@ fn cut<T, M: PartialEq>(
             }
         }
         match rules::rolled_up(&key, prefix, delimiter) {
-            Some(common) if matches!(told.last(), Some((_, Told::Common(c))) if c == common) => {}
-            Some(common) => told.push((common_mark(common), Told::Common(common.to_owned()))),
-            None => told.push((mark, Told::Item(item))),
+            Some(common) if matches!(listed.last(), Some((_, Listed::Common(c))) if c == common) => {}
+            Some(common) => listed.push((common_mark(common), Listed::Common(common.to_owned()))),
+            None => listed.push((mark, Listed::Item(item))),
         }
     }
     let limit = limit.min(PAGE);
-    let more = limit > 0 && told.len() > limit;
-    told.truncate(limit);
+    let more = limit > 0 && listed.len() > limit;
+    listed.truncate(limit);
     let (mut items, mut commons, mut next) = (Vec::new(), Vec::new(), None);
-    for (mark, one) in told {
+    for (mark, one) in listed {
         next = more.then_some(mark);
         match one {
-            Told::Item(item) => items.push(item),
-            Told::Common(common) => commons.push(common),
+            Listed::Item(item) => items.push(item),
+            Listed::Common(common) => commons.push(common),
         }
     }
     (items, commons, next)

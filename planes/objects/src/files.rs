@@ -1,6 +1,6 @@
-//! The bytes: files under `data/`, written under `tmp/` first and renamed when they are complete.
+//! The bytes of objects: files under `data/`, written under `tmp/` first and renamed when they are complete.
 //!
-//! A file that no row names any more is removed when the last reader that began before is done with it.
+//! A file without a row is removed when the last reader that began before has finished.
 
 use crate::digest::{Hasher, Sums};
 use crate::{Algorithm, Body, Durability, Error, Expected, Result, Trailer};
@@ -19,17 +19,17 @@ use std::{
 };
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// Bytes that one trip to a blocking thread writes or reads.
+/// Bytes that one call on a blocking thread writes or reads.
 const CHUNK: usize = 256 << 10;
-/// Directories that files are spread over.
+/// Number of directories that files are distributed to.
 const SHARDS: i64 = 256;
 
 pub(crate) struct Files {
     root: PathBuf,
     durability: Durability,
-    /// How many readers each file has, and whether it is to be removed after the last one.
+    /// The number of readers of each file, and whether it is to be removed after the last one.
     pins: Mutex<HashMap<i64, (u32, bool)>>,
-    /// Held for reading from a look at the index until the files found there are pinned.
+    /// Held for reading from an index lookup until the files found there are pinned.
     looking: RwLock<()>,
 }
 
@@ -39,7 +39,7 @@ impl Files {
         for shard in 0..SHARDS {
             std::fs::create_dir_all(root.join(format!("data/{shard:02x}"))).machine(place)?;
         }
-        // What stands here belonged to puts that never ended.
+        // These files belong to puts that never completed.
         let tmp = root.join("tmp");
         match std::fs::remove_dir_all(&tmp) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e).machine(place),
@@ -57,17 +57,17 @@ impl Files {
         self.pins.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// While this is held no file that the index names is removed.
+    /// While the guard is held no file that the index names is removed.
     pub(crate) fn look(&self) -> RwLockReadGuard<'_, ()> {
         self.looking.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Removes files that a committed transaction took out of the index.
+    /// Removes files that a committed transaction deleted from the index.
     pub(crate) fn remove(&self, dead: Vec<i64>) {
         if dead.is_empty() {
             return;
         }
-        // Who looked at the index before the commit has pinned by now.
+        // Every reader that used the index before the commit has pinned its files once this lock is acquired.
         drop(self.looking.write().unwrap_or_else(PoisonError::into_inner));
         for id in dead {
             if let Some((_, doomed)) = self.pins().get_mut(&id) {
@@ -80,7 +80,7 @@ impl Files {
 
     fn unlink(&self, id: i64) {
         if let Err(e) = std::fs::remove_file(self.path(id)) {
-            // The next start's sweep takes it.
+            // The sweep of the next start removes it.
             tracing::warn!("cannot remove the bytes of a deleted object, {}: {e}", self.path(id).display());
         }
     }
@@ -109,7 +109,7 @@ impl Files {
     }
 }
 
-/// Keeps files readable.
+/// Keeps files readable while it exists.
 pub(crate) struct Pins {
     files: Arc<Files>,
     ids: Vec<i64>,
@@ -133,7 +133,7 @@ impl Drop for Pins {
     }
 }
 
-/// A file that no row names yet; removed unless it is kept.
+/// A file without a row yet; removed when dropped unless it is kept.
 pub(crate) struct Staged {
     path: PathBuf,
     kept: bool,
@@ -148,13 +148,13 @@ impl Staged {
 impl Drop for Staged {
     fn drop(&mut self) {
         if !self.kept {
-            // If this fails the next start's sweep takes it.
+            // If this fails the sweep of the next start removes it.
             let _ = std::fs::remove_file(&self.path);
         }
     }
 }
 
-/// What a body has to be.
+/// The requirements on a body.
 pub(crate) struct Intake {
     pub(crate) size_bytes: Option<u64>,
     pub(crate) compute: Vec<Algorithm>,
@@ -164,7 +164,7 @@ pub(crate) struct Intake {
     pub(crate) inline_bytes: usize,
 }
 
-/// A body that was received whole and is what it had to be.
+/// A complete body that meets its requirements.
 pub(crate) struct Received {
     pub(crate) size_bytes: u64,
     pub(crate) sums: Sums,
@@ -214,7 +214,7 @@ pub(crate) async fn receive(files: &Files, id: i64, mut body: Body, mut intake: 
         let chunk = match checked {
             Ok(chunk) => chunk,
             Err(e) => {
-                // So that its file is gone when the sender hears of it.
+                // Waited for, so that the file is gone before the sender gets the error.
                 drop(writing.ended(&files.root).await);
                 return Err(e);
             }
@@ -263,7 +263,7 @@ pub(crate) async fn receive(files: &Files, id: i64, mut body: Body, mut intake: 
     spawn_blocking(finish).await.plane(|| "write an object".into())?
 }
 
-/// What the body has to hash to, now that all of it is here.
+/// The checksums that the complete body must have.
 fn ended_well(size_bytes: u64, intake: &mut Intake) -> Result<Expected> {
     if let Some(expected) = intake.size_bytes.filter(|expected| size_bytes != *expected) {
         return Err(Error::SizeMismatch { expected, received: size_bytes });
@@ -299,7 +299,7 @@ impl Writing {
         }
     }
 
-    /// Starts to write once what was given before is written.
+    /// Starts the next write once the previous one is done.
     async fn then(self, path: &Path, chunks: Vec<Bytes>) -> Result<Writing> {
         let mut sink = self.ended(path).await?;
         Ok(Writing::Busy(spawn_blocking(move || sink.write(&chunks).map(|()| sink))))
@@ -334,7 +334,7 @@ impl Chunk {
     }
 }
 
-/// The segments' bytes, one chunk read ahead.
+/// The bytes of the segments, with one chunk read ahead.
 pub(crate) fn stream(pins: Pins, segments: Vec<Segment>) -> Body {
     let files = pins.files.clone();
     let pieces = segments.into_iter().flat_map(move |segment| {

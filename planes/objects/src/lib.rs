@@ -2,12 +2,12 @@
 //!
 //! An object's bytes are a file (or, when few, a row of the index) that is complete and in its place before
 //! the index row that names it is committed. So an acknowledged object is never missing, a torn one is never
-//! visible, and what a crash leaves over is a file that no row names, removed by the next sweep.
+//! visible, and a crash leaves at most a file without a row, which the next sweep removes.
 //!
-//! It never decides who may read or write, never keeps a bucket's configuration other than its versioning,
-//! and never interprets metadata or tags: they are maps that the caller gives and gets back.
+//! It never decides who may read or write, never stores a bucket's configuration other than its versioning,
+//! and never interprets metadata or tags: they are maps that the caller passes and gets back.
 //!
-//! Start at [`Objects`], the trait; [`spec`] is all that it can be told; [`Store`] is the real one, [`Fake`]
+//! Start at [`Objects`], the trait; [`spec`] is the complete interface; [`Store`] is the real one, [`Fake`]
 //! the one in memory. `tests/contract.rs` holds both to the same behaviour.
 
 mod digest;
@@ -27,30 +27,30 @@ pub use store::Store;
 
 use async_trait::async_trait;
 
-/// Buckets and their objects. Every method is safe to call at the same time as every other; changes to one
+/// Buckets and their objects. All methods may be called concurrently; changes to one
 /// key take effect in the order in which they are acknowledged.
 #[async_trait]
 pub trait Objects: Send + Sync + 'static {
     async fn create_bucket(&self, name: &str) -> Result<Bucket>;
     async fn bucket(&self, name: &str) -> Result<Bucket>;
-    /// Fails on a bucket that holds any version or delete marker; uploads in progress are aborted.
+    /// Fails for a bucket that contains any version or delete marker; uploads in progress are aborted.
     async fn delete_bucket(&self, name: &str) -> Result<()>;
-    /// In the order of their names.
+    /// Sorted by name.
     async fn list_buckets(&self) -> Result<Vec<Bucket>>;
     /// A bucket that was ever versioned cannot go back to [`Versioning::Off`].
     async fn set_versioning(&self, name: &str, versioning: Versioning) -> Result<()>;
 
-    /// Reads `body` to its end, and makes it the key's current object only if everything in `spec` holds.
+    /// Reads `body` to its end, and makes it the key's current object only if all conditions of `spec` hold.
     async fn put(&self, bucket: &str, key: &str, spec: Put, body: Body) -> Result<Object>;
     async fn head(&self, bucket: &str, key: &str, version: Option<&VersionId>) -> Result<Object>;
     /// The bytes stay readable until the body is dropped, even if the object is deleted meanwhile.
     async fn get(&self, bucket: &str, key: &str, read: Read) -> Result<Got>;
-    /// Deleting what is not there succeeds.
+    /// Deleting an object that does not exist succeeds.
     async fn delete(&self, bucket: &str, key: &str, spec: Delete) -> Result<Deleted>;
-    /// Takes no copy of the bytes unless an asked-for checksum has to be computed, or the source was uploaded
-    /// in parts (the copy is then one whole, with the etag of one).
+    /// Does not copy the bytes unless a requested checksum has to be computed, or the source was uploaded
+    /// in parts (the copy is then a single put, with its etag).
     async fn copy(&self, spec: Copy) -> Result<Object>;
-    /// Replaces all tags; gives the version that now has them.
+    /// Replaces all tags; returns the version that now has them.
     async fn set_tags(
         &self,
         bucket: &str,
@@ -58,7 +58,7 @@ pub trait Objects: Send + Sync + 'static {
         version: Option<&VersionId>,
         tags: Labels,
     ) -> Result<VersionId>;
-    /// Current objects, in the order of their keys' bytes.
+    /// Current objects, sorted by the bytes of their keys.
     async fn list(&self, bucket: &str, spec: &List) -> Result<Listing>;
     /// All versions and delete markers: by key, the newest first.
     async fn list_versions(&self, bucket: &str, spec: &ListVersions) -> Result<VersionListing>;
@@ -68,7 +68,7 @@ pub trait Objects: Send + Sync + 'static {
     /// Parts with a number above `after`.
     async fn list_parts(&self, at: &UploadAt, after: u32, limit: usize) -> Result<PartListing>;
     async fn list_uploads(&self, bucket: &str, spec: &ListUploads) -> Result<UploadListing>;
-    /// Makes the named parts one object without copying them; parts not named are dropped.
+    /// Makes the listed parts one object without copying them; other parts are dropped.
     async fn complete_upload(&self, at: &UploadAt, spec: Complete) -> Result<Object>;
     async fn abort_upload(&self, at: &UploadAt) -> Result<()>;
 }

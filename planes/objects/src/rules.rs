@@ -1,4 +1,4 @@
-//! What the real store and the fake share: pure checks and arithmetic, no listing.
+//! Shared by the real store and the fake: pure checks and arithmetic, no listing.
 
 use crate::digest::{self, Hasher};
 use crate::{Algorithm, Checksum};
@@ -26,7 +26,7 @@ pub(crate) fn check_part_number(number: u32) -> Result<()> {
     if (1..=PARTS).contains(&number) { Ok(()) } else { Err(Error::BadPartNumber(number)) }
 }
 
-/// `current` is the key's current object, if it has one that is not a delete marker.
+/// `current` is the key's current object, unless that is a delete marker.
 pub(crate) fn check_condition(
     condition: &Condition,
     (bucket, key): (&str, &str),
@@ -37,7 +37,7 @@ pub(crate) fn check_condition(
     };
     match (condition, current) {
         (Condition::None, _) | (Condition::Absent, None) | (Condition::Present, Some(_)) => Ok(()),
-        (Condition::Absent, Some(_)) => failed("the object is there".into()),
+        (Condition::Absent, Some(_)) => failed("the object exists".into()),
         (Condition::Etag(_) | Condition::Present, None) => {
             Err(Error::NoSuchKey { bucket: bucket.to_owned(), key: key.to_owned(), marker: None })
         }
@@ -46,7 +46,7 @@ pub(crate) fn check_condition(
     }
 }
 
-/// The bytes that a range asks for (RFC 9110, 14.1.2): cut at the end, refused when it starts after it.
+/// The bytes of a requested range (RFC 9110, 14.1.2): cut at the end of the object, refused when it starts after it.
 pub(crate) fn resolve_range(range: Option<ByteRange>, size_bytes: u64) -> Result<Range<u64>> {
     let unsatisfiable = Err(Error::RangeNotSatisfiable { size_bytes });
     match range {
@@ -60,7 +60,7 @@ pub(crate) fn resolve_range(range: Option<ByteRange>, size_bytes: u64) -> Result
     }
 }
 
-/// The bytes of one part of an object; an object put whole is its own part 1.
+/// The bytes of one part of an object; a single put is its own part 1.
 pub(crate) fn part_range(asked: u32, sizes: &[u64]) -> Result<Range<u64>> {
     let have = sizes.len() as u32;
     let index = asked.checked_sub(1).filter(|i| *i < have).ok_or(Error::NoSuchPart { asked, have })? as usize;
@@ -68,7 +68,7 @@ pub(crate) fn part_range(asked: u32, sizes: &[u64]) -> Result<Range<u64>> {
     Ok(start..start + sizes[index])
 }
 
-/// The common prefix that `key` is told as: up to and with the first delimiter after the prefix.
+/// The common prefix that `key` is listed under: up to and including the first delimiter after the prefix.
 pub(crate) fn rolled_up<'a>(key: &'a str, prefix: &str, delimiter: Option<&str>) -> Option<&'a str> {
     let delimiter = delimiter.filter(|d| !d.is_empty())?;
     let rest = key.strip_prefix(prefix)?;
@@ -92,7 +92,7 @@ pub(crate) fn successor(prefix: &str) -> Option<String> {
     None
 }
 
-/// What an upload's parts become.
+/// The object that an upload's parts become.
 pub(crate) struct Assembled {
     pub(crate) numbers: Vec<u32>,
     pub(crate) size_bytes: u64,
@@ -100,7 +100,7 @@ pub(crate) struct Assembled {
     pub(crate) checksums: Checksums,
 }
 
-/// Checks the parts named in `spec` against those uploaded. Source of the rules:
+/// Checks the parts listed in `spec` against the uploaded ones. Source of the rules:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
 pub(crate) fn assemble(
     uploaded: &BTreeMap<u32, Part>,

@@ -1,4 +1,4 @@
-//! All that the objects plane can be told, and all that it answers.
+//! The complete interface of the objects plane: requests and answers.
 
 use crate::{Algorithm, BodyError, Checksums, Result};
 use bytes::Bytes;
@@ -7,19 +7,19 @@ use futures_util::stream::{self, Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, ops::Range, path::PathBuf, pin::Pin};
 
-/// What the caller wants remembered and given back, never interpreted.
+/// Stored and returned for the caller, never interpreted.
 pub type Labels = BTreeMap<String, String>;
 
-/// A body: ends with an error if the sender fails, and then nothing of it is kept.
+/// A body. It ends with an error if the sender fails, and then none of it is kept.
 pub type Body = Pin<Box<dyn Stream<Item = std::result::Result<Bytes, BodyError>> + Send>>;
 
-/// A body of bytes that are already here.
+/// A body of bytes in memory.
 pub fn body(bytes: impl Into<Bytes>) -> Body {
     let bytes = bytes.into();
     stream::iter((!bytes.is_empty()).then_some(Ok(bytes))).boxed()
 }
 
-/// How a [`Store`](crate::Store) is opened.
+/// The configuration of a [`Store`](crate::Store).
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The directory that the store owns: `index.sqlite`, `data/`, `tmp/`, `lock`.
@@ -29,12 +29,12 @@ pub struct Settings {
     pub limits: Limits,
 }
 
-/// What an acknowledgement promises.
+/// The durability of an acknowledged object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// The object survives the death of this process (`kill -9`), not a loss of power.
+    /// The object survives the death of this process (`kill -9`), not a power failure.
     Process,
-    /// It survives a loss of power as well: files, directories and index are synced first.
+    /// It survives a power failure as well: files, directories and index are synced first.
     Power,
 }
 
@@ -42,14 +42,14 @@ pub enum Durability {
 pub struct Limits {
     /// Largest body of one put or one part.
     pub put_bytes: u64,
-    /// Smallest part, the last one excepted.
+    /// Smallest part, except the last one.
     pub part_min_bytes: u64,
     /// Largest object made of parts.
     pub object_bytes: u64,
     /// Longest body that is kept in the index instead of a file. Measured with 32 senders at 16 KiB: 2.5
     /// times the puts and 1.7 times the gets of files; at 4 KiB 9 and 2 times.
     pub inline_bytes: usize,
-    /// Bodies received at a time; more wait for their turn. Bounds memory to this × 512 KiB.
+    /// Bodies received concurrently; more wait for their turn. Bounds memory to this × 512 KiB.
     pub bodies: usize,
 }
 
@@ -69,7 +69,7 @@ impl Default for Limits {
 pub const KEY_BYTES: usize = 1024;
 /// Longest bucket name, in bytes.
 pub const BUCKET_NAME_BYTES: usize = 255;
-/// Highest part number, and so the most parts of an object.
+/// Highest part number, and so the largest number of parts of an object.
 pub const PARTS: u32 = 10_000;
 /// Most entries of one page of any list.
 pub const PAGE: usize = 1000;
@@ -91,7 +91,7 @@ pub enum Versioning {
     Suspended,
 }
 
-/// Names one version of a key. What was written while versioning was not enabled has the version `null`.
+/// Names one version of a key. Objects written while versioning was not enabled have the version `null`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct VersionId(pub String);
 
@@ -110,7 +110,7 @@ impl fmt::Display for VersionId {
     }
 }
 
-/// What is remembered beside the bytes.
+/// Metadata stored with the bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {
     /// Representation headers: content-type, cache-control, …
@@ -145,7 +145,7 @@ pub struct Object {
 /// Checksum values that the sender announced, as raw bytes.
 pub type Expected = Vec<(Algorithm, Vec<u8>)>;
 
-/// Asked once the body has ended: for values that a client sends after the body.
+/// Called once the body has ended: for values that a client sends after the body.
 pub type Trailer = Box<dyn FnOnce() -> std::result::Result<Expected, BodyError> + Send>;
 
 #[derive(Default)]
@@ -156,9 +156,9 @@ pub struct Put {
     pub size_bytes: Option<u64>,
     /// Checksums to compute and keep. MD5 is always computed.
     pub compute: Vec<Algorithm>,
-    /// Fails unless these are the body's; those other than MD5 are kept as well.
+    /// Fails unless the body has these checksums; those other than MD5 are stored as well.
     pub expect: Expected,
-    /// Further expectations; their algorithms have to be named in `compute`.
+    /// Further expected checksums; their algorithms have to be listed in `compute`.
     pub trailer: Option<Trailer>,
     pub condition: Condition,
 }
@@ -194,24 +194,24 @@ pub enum ByteRange {
 
 pub struct Got {
     pub object: Object,
-    /// The bytes that `body` has, of the object's whole.
+    /// The range of the object that `body` contains.
     pub range: Range<u64>,
     pub body: Body,
 }
 
 #[derive(Clone, Debug, Default)]
 pub struct Delete {
-    /// Removes exactly this version; without it the key's current object is deleted as versioning says.
+    /// Removes exactly this version; without it the key's current object is deleted according to the versioning.
     pub version: Option<VersionId>,
-    /// On the key's current object, also when a version is named.
+    /// Applies to the key's current object, also when a version is named.
     pub condition: Condition,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deleted {
-    /// The version removed, or the marker that was put; `None` in a bucket that was never versioned.
+    /// The removed version, or the new delete marker; `None` in a bucket that was never versioned.
     pub version: Option<VersionId>,
-    /// A marker was put, or the version removed was one.
+    /// A delete marker was created, or the removed version was one.
     pub is_delete_marker: bool,
 }
 
@@ -222,22 +222,22 @@ pub struct Copy {
     pub from_version: Option<VersionId>,
     pub to_bucket: String,
     pub to_key: String,
-    /// `None` takes the source's.
+    /// `None` copies the source's.
     pub meta: Option<Meta>,
     pub tags: Option<Labels>,
     pub compute: Vec<Algorithm>,
-    /// On the destination.
+    /// Applies to the destination.
     pub condition: Condition,
 }
 
 #[derive(Clone, Debug)]
 pub struct List {
     pub prefix: String,
-    /// Keys with this text after the prefix are told once, as a common prefix.
+    /// Keys with this text after the prefix are listed once, as a common prefix.
     pub delimiter: Option<String>,
     /// Starts after this key or common prefix.
     pub after: Option<String>,
-    /// Objects and common prefixes together; at most [`PAGE`]. With 0 nothing is told, nor that there is more.
+    /// Objects and common prefixes together; at most [`PAGE`]. With 0 the page is empty and has no next one.
     pub limit: usize,
 }
 
@@ -280,7 +280,7 @@ pub struct VersionListing {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UploadId(pub String);
 
-/// An upload in parts, with the bucket and key that it is for: all three have to fit.
+/// A multipart upload, with its bucket and key: all three have to match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadAt {
     pub bucket: String,
@@ -292,15 +292,15 @@ pub struct UploadAt {
 pub struct NewUpload {
     pub meta: Meta,
     pub tags: Labels,
-    /// Computed of every part, and of the object.
+    /// Computed for every part, and for the object.
     pub checksum: Option<(Algorithm, ChecksumKind)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChecksumKind {
-    /// Of the parts' checksums, as the etag is.
+    /// Over the parts' checksums, as the etag is.
     Composite,
-    /// Of the bytes, combined from the parts' without reading them again. CRCs only.
+    /// Over the bytes, combined from the parts' checksums without reading the bytes again. CRCs only.
     FullObject,
 }
 
@@ -351,7 +351,7 @@ impl Default for ListUploads {
     }
 }
 
-/// Uploads in the order of their keys; those of one key in the order of their start.
+/// Uploads sorted by key; those of one key by the time of their start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UploadListing {
     pub uploads: Vec<Upload>,
@@ -361,10 +361,10 @@ pub struct UploadListing {
 
 #[derive(Clone, Debug, Default)]
 pub struct Complete {
-    /// In ascending order of their numbers.
+    /// Sorted by number.
     pub parts: Vec<CompletePart>,
     pub condition: Condition,
-    /// Fails unless this is the object's checksum (of the kind that the upload was started with).
+    /// Fails unless the object has this checksum (of the kind that the upload was started with).
     pub expect: Option<(Algorithm, Vec<u8>)>,
 }
 
@@ -372,11 +372,11 @@ pub struct Complete {
 pub struct CompletePart {
     pub number: u32,
     pub etag: String,
-    /// Fails unless the part has these.
+    /// Fails unless the part has these checksums.
     pub expect: Expected,
 }
 
-/// Reads a body whole: for small objects and for tests.
+/// Reads a whole body into memory: for small objects and for tests.
 pub async fn read_all(mut body: Body) -> Result<Vec<u8>> {
     let mut all = Vec::new();
     while let Some(chunk) = body.next().await {

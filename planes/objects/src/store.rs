@@ -1,4 +1,4 @@
-//! The real store: files for the bytes, the index for what there is.
+//! The real store: files for the bytes, an index for the objects.
 
 use crate::files::{self, Files, Intake, Segment, Stored};
 use crate::index::{self, Index, NewObject, ObjectRow, Tx};
@@ -23,21 +23,21 @@ struct Inner {
     index: Arc<Index>,
     files: Arc<Files>,
     receiving: Semaphore,
-    /// Locked for as long as the store lives; the lock dies with the process.
+    /// Locked for as long as the store exists; the lock ends with the process.
     lock: File,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // Said aloud: a process that is just being forked elsewhere has a copy of the file until it executes,
-        // and would hold the lock until then. If it fails the lock goes with the file.
+        // Explicit: a process that is being forked elsewhere has a copy of the file until it executes,
+        // and would hold the lock until then. If this fails the lock is released with the file.
         let _ = self.lock.unlock();
     }
 }
 
 impl Store {
-    /// Opens what is there or starts anew. Blocks for the length of a few file operations; what a crash left
-    /// over is removed in the background if a tokio runtime is running.
+    /// Opens an existing store or creates one. Blocks for a few file operations; leftovers of a crash
+    /// are removed in the background if a tokio runtime is running.
     pub fn open(settings: Settings) -> Result<Store, PlaneError> {
         let root = &settings.root;
         std::fs::create_dir_all(root).machine(|| format!("create the directory {}", root.display()))?;
@@ -60,7 +60,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Removes files of earlier starts that no object has; gives their number. Safe at any time.
+    /// Removes files of earlier starts without an object; returns their number. Safe at any time.
     pub async fn sweep(&self) -> Result<usize> {
         let mut removed = 0;
         for shard in Files::shards() {
@@ -110,7 +110,7 @@ impl Store {
         self.0.index.write(None, job).await
     }
 
-    /// Receives a body and, in one transaction, counts it as a content and does `job` with it.
+    /// Receives a body and, in one transaction, counts it as a content and runs `job` with it.
     async fn receive<T: Send + 'static>(
         &self,
         body: Body,
@@ -147,7 +147,7 @@ impl Store {
     }
 }
 
-/// A body that is in its place and counted.
+/// A complete, counted body.
 struct NewBody {
     content: i64,
     size_bytes: u64,
@@ -155,12 +155,12 @@ struct NewBody {
     checksums: crate::Checksums,
 }
 
-/// The pieces that `range` of a content stands in.
+/// The segments that contain `range` of a content.
 fn segments(sql: &Connection, content: i64, range: Range<u64>, out: &mut Vec<Segment>) -> Result<()> {
     let mut find = sql.prepare_cached("SELECT kind, bytes FROM contents WHERE id = ?1")?;
     let found = find.query_row([content], |row| {
         let kind: i64 = row.get(0)?;
-        // A list is read below, piece by piece.
+        // A list of parts is read below, piece by piece.
         let bytes: Option<Vec<u8>> = if kind == index::INLINE { row.get(1)? } else { None };
         Ok((kind, bytes))
     });
@@ -232,7 +232,7 @@ impl Objects for Store {
 
     async fn put(&self, bucket: &str, key: &str, spec: Put, body: Body) -> Result<Object> {
         rules::check_key(key)?;
-        // Before the body is read: a bucket that is not there is no reason to receive 5 GiB.
+        // Before the body is read: 5 GiB must not be received for a bucket that does not exist.
         self.bucket(bucket).await?;
         let (bucket, key) = owned(bucket, key);
         let Put { meta, tags, size_bytes, compute, expect, trailer, condition } = spec;
@@ -256,7 +256,7 @@ impl Objects for Store {
         let ((bucket, key), files) = (owned(bucket, key), self.0.files.clone());
         let look = move |sql: &Connection| {
             let _look = files.look();
-            // One snapshot: a row and its content must not be seen from two sides of a commit.
+            // One snapshot: a row and its content must not be read on different sides of a commit.
             let sql = sql.unchecked_transaction()?;
             let row = index::object(&sql, &bucket, &key, read.version.as_ref())?;
             let range = range_of(&sql, &row, &read)?;

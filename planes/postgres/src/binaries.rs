@@ -1,4 +1,4 @@
-//! Where PostgreSQL's programs stand, and as whom they run.
+//! Finds PostgreSQL's programs, and the user that runs them.
 
 use escale_base::{
     PlaneError,
@@ -13,7 +13,7 @@ use std::{
     process::Command,
 };
 
-/// Whom the servers run as. PostgreSQL refuses to run as root.
+/// The user that runs the servers. PostgreSQL refuses to run as root.
 #[derive(Clone, Debug)]
 pub(crate) struct RunAs {
     pub(crate) uid: Uid,
@@ -43,7 +43,7 @@ impl RunAs {
     }
 }
 
-/// Folders that hold one version each, `<before><major><after>`, as the distributions and postgresql.org lay them out.
+/// Folders with one version each, `<before><major><after>`, as the distributions and postgresql.org lay them out.
 const VERSIONED: [(&str, &str, &str); 4] = [
     // Debian, Ubuntu; openSUSE; postgresql.org's packages for Red Hat's family; Alpine.
     ("usr/lib/postgresql", "", "bin"),
@@ -52,10 +52,10 @@ const VERSIONED: [(&str, &str, &str); 4] = [
     ("usr/libexec", "postgresql", ""),
 ];
 
-/// Folders with whichever version is the distribution's own (Fedora, Arch), or was built by hand.
+/// Folders with the distribution's default version (Fedora, Arch), or with one that was built by hand.
 const UNVERSIONED: [&str; 3] = ["usr/bin", "usr/local/bin", "usr/local/pgsql/bin"];
 
-/// What a server, its standby and its failover need.
+/// The programs that a server, its standby and its failover need.
 const PROGRAMS: [&str; 6] =
     ["postgres", "initdb", "pg_basebackup", "pg_rewind", "pg_resetwal", "pg_controldata"];
 
@@ -64,7 +64,7 @@ const PROGRAMS: [&str; 6] =
 pub struct Installed(BTreeMap<u32, PathBuf>);
 
 impl Installed {
-    /// Looks in every place where packages put them. Of a version that is there twice, a versioned folder wins.
+    /// Searches every place where packages install them. If a version is found twice, the versioned folder wins.
     pub fn find() -> Installed {
         Installed::below(Path::new("/"))
     }
@@ -76,7 +76,7 @@ impl Installed {
             for entry in entries {
                 let name = entry.file_name();
                 let major = name.to_str().and_then(|n| n.strip_prefix(before)?.parse::<u32>().ok());
-                // An empty `after` is the folder itself, without a slash at its end.
+                // An empty `after` is the folder itself, without a trailing slash.
                 let dir = if after.is_empty() { entry.path() } else { entry.path().join(after) };
                 if let Some(major) = major.filter(|_| dir.join("postgres").is_file()) {
                     found.entry(major).or_insert(dir);
@@ -124,14 +124,14 @@ pub(crate) struct Binaries {
 }
 
 impl Binaries {
-    /// Looked for anew each time: a version may be installed while the daemon runs.
+    /// Searched again at each call: a version may be installed while the daemon runs.
     pub(crate) fn probe(version: u32) -> Result<Binaries, PlaneError> {
         let installed = Installed::find();
         let install = packages::install(Package::Postgres(Some(version)));
         let Some(dir) = installed.folder(version) else {
             let rest = match installed.majors().as_slice() {
                 [] => String::new(),
-                some => format!(", or ask for one of {some:?}"),
+                some => format!(", or use an installed version: {some:?}"),
             };
             let text = format!("PostgreSQL {version} is not installed: {install}{rest}");
             return Err(PlaneError::machine(text).retry(false));
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    /// Puts a program there that answers as that version's server.
+    /// Installs a fake program that reports that version.
     fn install(root: &Path, dir: &str, version: &str) {
         let dir = root.join(dir);
         fs::create_dir_all(&dir).unwrap();
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_are_found_where_each_distribution_puts_them() {
+    fn finds_servers_in_the_layout_of_each_distribution() {
         for (dirs, found) in [
             (&[][..], &[][..]),
             (&[("usr/lib/postgresql/15/bin", "15.4")], &[(15, "usr/lib/postgresql/15/bin")][..]),
@@ -179,7 +179,7 @@ mod tests {
                 &[("usr/bin", "16.3"), ("usr/pgsql-16/bin", "16.9"), ("usr/lib/postgresql/15/bin", "15.4")],
                 &[(15, "usr/lib/postgresql/15/bin"), (16, "usr/pgsql-16/bin")],
             ),
-            // A client alone is no server, and a program of that name may be anything.
+            // A client without a server does not count, and an unknown program of that name is ignored.
             (&[("usr/bin", "unknown")], &[]),
         ] {
             let root = tempfile::tempdir().unwrap();

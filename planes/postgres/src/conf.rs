@@ -1,5 +1,5 @@
-//! The files that a server reads, made from the spec and the record alone. They stand beside the data
-//! directory, not in it, so that no copy of the data takes the other node's settings along.
+//! The configuration files of a server, generated from the spec and the record alone. They are next to the data
+//! directory, not in it, so that a copy of the data never contains the other node's settings.
 
 use crate::{
     binaries::RunAs,
@@ -8,11 +8,11 @@ use crate::{
 };
 use std::{collections::BTreeMap, path::Path};
 
-/// WAL kept for a standby that is away; beyond that it must be copied anew, so that its absence can never
+/// WAL kept for an absent standby. A standby that needs more must be copied again: its absence can never
 /// fill the primary's disk.
 const SLOT_KEEP: &str = "1GB";
 
-/// What the primary runs with, of the settings that a standby must have at least as large.
+/// The primary's values of the settings that a standby must not set lower.
 pub(crate) type Floors = BTreeMap<String, u64>;
 
 pub(crate) const FLOORED: &str = "'max_connections', 'max_worker_processes', 'max_wal_senders', \
@@ -33,19 +33,19 @@ pub(crate) fn server(
     put("log_timezone", "UTC");
     put("lc_messages", "C.UTF-8");
     put("max_replication_slots", "8");
-    // Named with their defaults, so that a setting that a standby had to raise does not vanish from the file
-    // when it becomes the primary: that would count as a change that waits for a restart.
+    // Written with their defaults: a setting that a standby had to raise must not vanish from the file
+    // when it becomes the primary, since that would count as a change that needs a restart.
     put("max_connections", "100");
     put("max_worker_processes", "8");
     put("max_wal_senders", "8");
     put("max_prepared_transactions", "0");
     put("max_locks_per_transaction", "64");
     put("max_slot_wal_keep_size", SLOT_KEEP);
-    // Found by measuring: with the default of 5 s a standby that comes a moment too early waits that long.
+    // Measured: with the default of 5 s a standby that connects a moment too early waits that long.
     put("wal_retrieve_retry_interval", "100ms");
     if spec.version >= 14 {
-        // Where segments are taken from that no process has mapped for a while (the server's own statistics): they die with the
-        // server's main memory when it is killed, where a file of /dev/shm would stay for ever.
+        // Segments are taken from here while no process has mapped them (the server's own statistics): this memory is freed with
+        // the server's main memory when it is killed, while a file in /dev/shm would stay for ever.
         put("min_dynamic_shared_memory", "4MB");
     }
     let asked: BTreeMap<String, &String> =
@@ -60,7 +60,7 @@ pub(crate) fn server(
     put("cluster_name", &node.name);
     put("wal_level", "replica");
     if spec.version >= 14 {
-        // A server that was not shut down syncs its whole data directory first; file by file takes seconds.
+        // After a crash a server first syncs its whole data directory; file by file that takes seconds.
         put("recovery_init_sync_method", "syncfs");
     }
     put("hot_standby", "on");
@@ -111,12 +111,12 @@ pub(crate) fn conninfo(record: &Record, primary: &NodeSpec, node: &str, database
     )
 }
 
-/// The replication slot of a node: slots know no hyphen, node names no underscore.
+/// The replication slot of a node: slot names cannot contain a hyphen, node names cannot contain an underscore.
 pub(crate) fn slot(node: &str) -> String {
     node.replace('-', "_")
 }
 
-/// `pg_hba.conf`: who may log in, from where, how.
+/// `pg_hba.conf`: which roles may log in, from where, and how.
 pub(crate) fn access(spec: &DatabaseSpec) -> String {
     let mut text = format!(
         "local all {SUPERVISOR} peer map={SUPERVISOR}\nlocal replication {SUPERVISOR} peer map={SUPERVISOR}\n\
@@ -136,14 +136,14 @@ pub(crate) fn access(spec: &DatabaseSpec) -> String {
     text + &format!("{kind} all all all scram-sha-256\n")
 }
 
-/// `pg_ident.conf`: which users of the host are the supervisor.
+/// `pg_ident.conf`: which users of the host may act as the supervisor.
 pub(crate) fn idents(user: &RunAs) -> String {
     let mut names = vec![&user.name, &user.daemon];
     names.dedup();
     names.iter().map(|name| format!("{SUPERVISOR} {name} {SUPERVISOR}\n")).collect()
 }
 
-/// The same settings with nobody to wait for.
+/// The same settings without synchronous replication.
 pub(crate) fn alone(text: &str) -> String {
     let keep = |line: &str| match line.starts_with("synchronous_standby_names ") {
         true => "synchronous_standby_names = ''\n".to_owned(),

@@ -1,9 +1,9 @@
-//! Failover and restart: which server takes writes, changed on purpose.
+//! Failover and restart: planned changes of the server that accepts writes.
 //!
-//! No acknowledged row is lost, because a standby is promoted only if the record says `Protected`: it says
-//! so only while commits wait for the standby, and ceases to say so before they stop waiting. And no two
-//! primaries take writes: the old one is proven dead before the record names the new one; were it started
-//! by anybody after that, its settings still make its commits wait for a standby that never comes.
+//! No acknowledged row is lost, because a standby is promoted only if the record says `Protected`. It says
+//! so only while commits wait for the standby, and is changed before they stop waiting. Two primaries never
+//! accept writes: the old one is proven dead before the record names the new one; if it were started
+//! after that, its settings would still make its commits wait for a standby that never connects.
 
 use crate::{
     plane::Inner,
@@ -16,7 +16,7 @@ use escale_base::{PlaneError, Timestamp, error::Context};
 use rustix::process::Signal;
 use std::time::{Duration, Instant};
 
-/// Promotion replays what the standby has received and not yet applied.
+/// Promotion replays WAL that the standby has received and not yet applied.
 const PROMOTION: Duration = Duration::from_secs(60);
 
 impl Inner {
@@ -26,12 +26,11 @@ impl Inner {
         record.node(away_from)?;
         if record.primary == away_from {
             let refuse =
-                |why: String| PlaneError::asked(format!("no failover of database '{database}': {why}"));
+                |why: String| PlaneError::asked(format!("cannot fail over database '{database}': {why}"));
             let standby = record.standby().map(|n| n.name.clone());
             let standby = standby.ok_or_else(|| refuse("it has no standby".into()))?;
             if record.protection != Protection::Protected {
-                let why =
-                    format!("standby '{standby}' was not in sync; rows acknowledged since would be lost");
+                let why = format!("standby '{standby}' was not in sync, so acknowledged rows would be lost");
                 return Err(refuse(why).retry(true));
             }
             if self.ask(database, &standby, record.port).await.is_none_or(|a| !a.in_recovery) {
@@ -47,15 +46,15 @@ impl Inner {
             mark(&mut record.rebuild, away_from);
             record.save(&self.dir(database))?;
             let (database, from) = (database.to_owned(), away_from.to_owned());
-            self.tell(Event::FailedOver { database, from, to: standby }).await;
+            self.report(Event::FailedOver { database, from, to: standby }).await;
         }
         let fenced_ms = ms(begun);
         self.promote(database, &record).await?;
         Ok(Failover { fenced_ms, promoted_ms: ms(begun) })
     }
 
-    /// Makes the recorded primary one in fact. The promote file and SIGUSR1 are what `pg_ctl promote` does,
-    /// without its polling.
+    /// Promotes the recorded primary if it is still in recovery. The promote file and SIGUSR1 are what `pg_ctl promote` uses;
+    /// this way there is no polling.
     pub(crate) async fn promote(&self, database: &str, record: &Record) -> Result<(), PlaneError> {
         let node = record.primary.as_str();
         let data = self.data(database, node);
@@ -76,11 +75,11 @@ impl Inner {
         }
         let recovering = "select pg_is_in_recovery()";
         let writes = until!(PROMOTION, session.value::<bool>(recovering).await.ok().filter(|r| !r));
-        writes.map(|_| ()).ok_or_else(|| PlaneError::machine(what()).because("it still replays WAL"))
+        writes.map(|_| ()).ok_or_else(|| PlaneError::machine(what()).because("it is still replaying WAL"))
     }
 
     /// Restarts every server that was started before `asked_at`, so that the call may be repeated. The
-    /// standby first: it must run with limits at least as large as its primary's.
+    /// standby comes first: it must run with limits at least as high as its primary's.
     pub(crate) async fn restart(&self, database: &str, asked_at: Timestamp) -> Result<(), PlaneError> {
         let record = self.record(database)?;
         let standby = record.standby().map(|n| n.name.clone());

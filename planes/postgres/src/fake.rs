@@ -1,5 +1,5 @@
-//! The plane without servers: the same plan and the same refusals over remembered nodes. For tests of what
-//! stands above. It holds no rows and knows no parameter's bounds.
+//! The plane without servers: the same plan and the same refusals, on nodes in memory. For tests of the layers
+//! above. It holds no rows and does not know the bounds of parameters.
 
 use crate::{
     Postgres,
@@ -16,19 +16,19 @@ use std::{
 };
 use tokio::sync::mpsc;
 
-/// Settings that PostgreSQL takes over at a start only, as far as the fake knows.
+/// Settings that need a restart, as far as the fake knows.
 const STATIC: &[&str] = &["max_connections", "shared_buffers", "max_worker_processes", "wal_buffers"];
 
-/// Databases that are only remembered.
+/// Databases that exist in memory only.
 pub struct FakePostgres {
     clock: Clock,
-    world: Mutex<World>,
-    /// To whoever listens now.
+    state: Mutex<State>,
+    /// The current receiver of events.
     events: Mutex<Option<mpsc::Sender<Event>>>,
 }
 
 #[derive(Default)]
-struct World {
+struct State {
     databases: BTreeMap<String, Database>,
     snapshots: BTreeMap<String, Snapshot>,
     dark: BTreeSet<String>,
@@ -37,7 +37,7 @@ struct World {
 
 struct Database {
     record: Record,
-    /// Real servers keep a verifier, which takes thousands of hashes to make or to check.
+    /// In clear text: real servers keep a verifier, which takes thousands of hashes to make or to check.
     password: Option<Secret<String>>,
     nodes: BTreeMap<String, Node>,
 }
@@ -45,85 +45,85 @@ struct Database {
 #[derive(Default)]
 struct Node {
     has_data: bool,
-    /// Pid and start.
+    /// Pid and start time.
     running: Option<(u32, Timestamp)>,
     written: Option<Settings>,
     started_with: Settings,
     timeline: u32,
 }
 
-/// Parameters, whether as the primary, and whether commits wait.
+/// Parameters, whether it is the primary, and whether commits wait.
 type Settings = (BTreeMap<String, String>, bool, bool);
 
 impl FakePostgres {
     pub fn new(clock: Clock) -> FakePostgres {
-        FakePostgres { clock, world: Mutex::default(), events: Mutex::default() }
+        FakePostgres { clock, state: Mutex::default(), events: Mutex::default() }
     }
 
-    /// What the plane tells from now on, to nobody else any longer: as a new daemon's instance of the plane does, it begins with the
-    /// servers that it finds.
+    /// The events from now on; an earlier receiver gets no more. As with a new daemon's instance of the plane, they begin with
+    /// the running servers.
     pub fn events(&self) -> mpsc::Receiver<Event> {
         let (sender, receiver) = mpsc::channel(PLANE_EVENTS);
         *self.events.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(sender);
-        let world = self.world();
-        for (database, d) in &world.databases {
+        let state = self.state();
+        for (database, d) in &state.databases {
             for (node, n) in &d.nodes {
                 if let Some((pid, _)) = n.running {
-                    self.tell(Event::NodeStarted { database: database.clone(), node: node.clone(), pid });
+                    self.report(Event::NodeStarted { database: database.clone(), node: node.clone(), pid });
                 }
             }
         }
         receiver
     }
 
-    /// What `kill -9` does to a real server. A standby that dies is given up at once: the grace is zero here.
+    /// The effect of a `kill -9` of a real server. A dead standby is given up at once: the grace period is zero here.
     pub fn kill(&self, database: &str, node: &str) {
-        let mut world = self.world();
-        let Some(d) = world.databases.get_mut(database) else { return };
+        let mut state = self.state();
+        let Some(d) = state.databases.get_mut(database) else { return };
         let Some((pid, _)) = d.nodes.get_mut(node).and_then(|n| n.running.take()) else { return };
         let (database, standby) = (database.to_owned(), node.to_owned());
-        self.tell(Event::NodeDied { database: database.clone(), node: standby.clone(), pid });
+        self.report(Event::NodeDied { database: database.clone(), node: standby.clone(), pid });
         let primary_runs = d.nodes.get(&d.record.primary).is_some_and(|n| n.running.is_some());
         if primary_runs && d.record.protection != Protection::Alone {
             d.record.protection = Protection::Alone;
-            self.tell(Event::Degraded { database, standby });
+            self.report(Event::Degraded { database, standby });
         }
     }
 
-    /// Whoever does not listen is told nothing, as nobody hears a daemon that is dead.
-    fn tell(&self, event: Event) {
+    /// Without a receiver the event is dropped, as a dead daemon would receive none.
+    fn report(&self, event: Event) {
         let mut events = self.events.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if events.as_ref().is_some_and(|e| e.try_send(event).is_err()) {
             *events = None;
         }
     }
 
-    fn tell_of(&self, database: &str, step: &Step, pid: u32) {
+    fn report_step(&self, database: &str, step: &Step, pid: u32) {
         let database = database.to_owned();
         match step {
             Step::Create(node) | Step::Start(node) => {
-                self.tell(Event::NodeStarted { database, node: node.clone(), pid });
+                self.report(Event::NodeStarted { database, node: node.clone(), pid });
             }
             Step::Stop(node) | Step::Fence(node) => {
-                self.tell(Event::NodeDied { database, node: node.clone(), pid });
+                self.report(Event::NodeDied { database, node: node.clone(), pid });
             }
             _ => {}
         }
     }
 
-    /// What the watch over real servers decides when a standby stays away: commits no longer wait for it.
+    /// The decision that the supervision of real servers takes when a standby stays away: commits no longer wait for it.
     pub fn degrade(&self, database: &str) {
-        if let Some(d) = self.world().databases.get_mut(database) {
+        if let Some(d) = self.state().databases.get_mut(database) {
             d.record.protection = Protection::Alone;
         }
     }
 
-    fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
-impl World {
+impl State {
     fn database(&mut self, name: &str) -> Result<&mut Database, PlaneError> {
         let found = self.databases.get_mut(name);
         found.ok_or_else(|| PlaneError::asked(format!("there is no database '{name}'")))
@@ -219,7 +219,7 @@ impl Database {
                 record.nodes.retain(|n| n.name != *name);
                 nodes.remove(name);
             }
-            // A remembered server answers at once.
+            // A fake server answers at once.
             Step::Await(_) | Step::Promote(_) | Step::AwaitStreaming(_) => {}
         }
     }
@@ -269,14 +269,14 @@ impl Database {
 impl Postgres for FakePostgres {
     async fn step(&self, spec: &DatabaseSpec) -> Result<Option<Step>, PlaneError> {
         spec.check()?;
-        let mut world = self.world();
-        if let Some(snapshot) = spec.restore_from.as_ref().filter(|s| !world.snapshots.contains_key(*s))
-            && !world.databases.contains_key(&spec.name)
+        let mut state = self.state();
+        if let Some(snapshot) = spec.restore_from.as_ref().filter(|s| !state.snapshots.contains_key(*s))
+            && !state.databases.contains_key(&spec.name)
         {
             return Err(PlaneError::asked(format!("there is no snapshot '{snapshot}'")));
         }
-        let (dark, run) = (world.dark.clone(), (world.pid(), self.clock.now()));
-        let database = world.databases.entry(spec.name.clone()).or_insert_with(|| Database::new(spec));
+        let (dark, run) = (state.dark.clone(), (state.pid(), self.clock.now()));
+        let database = state.databases.entry(spec.name.clone()).or_insert_with(|| Database::new(spec));
         let (record, asked) = (&mut database.record, spec.nodes.iter());
         let known = |name: &str| spec.node(name).is_some();
         let leaving: Vec<NodeRecord> = record.nodes.iter().filter(|n| !known(&n.name)).cloned().collect();
@@ -294,31 +294,31 @@ impl Postgres for FakePostgres {
                 _ => None,
             };
             database.act(spec, step, run);
-            self.tell_of(&spec.name, step, before.unwrap_or(run).0);
+            self.report_step(&spec.name, step, before.unwrap_or(run).0);
             if let (Step::Prove, Some(standby)) = (step, database.record.standby()) {
-                self.tell(Event::Protected { database: spec.name.clone(), standby: standby.name.clone() });
+                self.report(Event::Protected { database: spec.name.clone(), standby: standby.name.clone() });
             }
         }
         Ok(step)
     }
 
     async fn observe(&self, name: &str) -> Result<Option<Observed>, PlaneError> {
-        Ok(self.world().databases.get(name).map(|d| d.observed(name)))
+        Ok(self.state().databases.get(name).map(|d| d.observed(name)))
     }
 
     async fn list(&self) -> Result<Vec<String>, PlaneError> {
-        Ok(self.world().databases.keys().cloned().collect())
+        Ok(self.state().databases.keys().cloned().collect())
     }
 
     async fn failover(&self, name: &str, away_from: &str) -> Result<Failover, PlaneError> {
-        let mut world = self.world();
-        let database = world.database(name)?;
+        let mut state = self.state();
+        let database = state.database(name)?;
         database.record.node(away_from)?;
         let done = Failover { fenced_ms: 0, promoted_ms: 0 };
         if database.record.primary != away_from {
             return Ok(done);
         }
-        let refuse = |why: &str| PlaneError::asked(format!("no failover of database '{name}': {why}"));
+        let refuse = |why: &str| PlaneError::asked(format!("cannot fail over database '{name}': {why}"));
         let standby =
             database.record.standby().map(|n| n.name.clone()).ok_or_else(|| refuse("no standby"))?;
         if database.record.protection != Protection::Protected {
@@ -334,14 +334,14 @@ impl Postgres for FakePostgres {
         database.record.protection = Protection::Alone;
         database.record.epoch += 1;
         mark(&mut database.record.rebuild, away_from);
-        self.tell(Event::FailedOver { database: name.to_owned(), from: away_from.to_owned(), to: standby });
+        self.report(Event::FailedOver { database: name.to_owned(), from: away_from.to_owned(), to: standby });
         Ok(done)
     }
 
     async fn restart(&self, name: &str, asked_at: Timestamp) -> Result<(), PlaneError> {
-        let mut world = self.world();
-        let run = (world.pid(), self.clock.now());
-        for node in world.database(name)?.nodes.values_mut() {
+        let mut state = self.state();
+        let run = (state.pid(), self.clock.now());
+        for node in state.database(name)?.nodes.values_mut() {
             if node.running.is_some_and(|(_, since)| since < asked_at) {
                 node.running = Some(run);
                 node.started_with = node.written.clone().unwrap_or_default();
@@ -352,11 +352,11 @@ impl Postgres for FakePostgres {
 
     async fn snapshot(&self, name: &str, snapshot: &str) -> Result<Snapshot, PlaneError> {
         check_name("snapshot", snapshot)?;
-        let mut world = self.world();
-        let version = world.database(name)?.record.version;
+        let mut state = self.state();
+        let version = state.database(name)?.record.version;
         let (database, taken) = (name.to_owned(), self.clock.now());
         let made = Snapshot { name: snapshot.to_owned(), database, version, taken, size_bytes: 1 };
-        let kept = world.snapshots.entry(snapshot.to_owned()).or_insert(made).clone();
+        let kept = state.snapshots.entry(snapshot.to_owned()).or_insert(made).clone();
         match kept.database == name {
             true => Ok(kept),
             false => Err(PlaneError::asked(format!("there is a snapshot '{snapshot}' of another database"))),
@@ -364,26 +364,26 @@ impl Postgres for FakePostgres {
     }
 
     async fn snapshots(&self) -> Result<Vec<Snapshot>, PlaneError> {
-        Ok(self.world().snapshots.values().cloned().collect())
+        Ok(self.state().snapshots.values().cloned().collect())
     }
 
     async fn delete_snapshot(&self, snapshot: &str) -> Result<(), PlaneError> {
-        self.world().snapshots.remove(snapshot);
+        self.state().snapshots.remove(snapshot);
         Ok(())
     }
 
     async fn delete(&self, name: &str, final_snapshot: Option<&str>) -> Result<(), PlaneError> {
-        if let Some(snapshot) = final_snapshot.filter(|_| self.world().databases.contains_key(name)) {
+        if let Some(snapshot) = final_snapshot.filter(|_| self.state().databases.contains_key(name)) {
             self.snapshot(name, snapshot).await?;
         }
-        self.world().databases.remove(name);
+        self.state().databases.remove(name);
         Ok(())
     }
 
     async fn power_off(&self, zone: &str) -> Result<(), PlaneError> {
-        let mut world = self.world();
-        world.dark.insert(zone.to_owned());
-        for database in world.databases.values_mut() {
+        let mut state = self.state();
+        state.dark.insert(zone.to_owned());
+        for database in state.databases.values_mut() {
             for n in database.record.nodes.iter().filter(|n| n.zone == zone) {
                 database.nodes.entry(n.name.clone()).or_default().running = None;
             }
@@ -392,12 +392,12 @@ impl Postgres for FakePostgres {
     }
 
     async fn power_on(&self, zone: &str) -> Result<(), PlaneError> {
-        self.world().dark.remove(zone);
+        self.state().dark.remove(zone);
         Ok(())
     }
 
     async fn wipe(&self) -> Result<(), PlaneError> {
-        *self.world() = World::default();
+        *self.state() = State::default();
         Ok(())
     }
 }

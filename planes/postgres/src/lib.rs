@@ -1,13 +1,13 @@
-//! PostgreSQL servers from installed binaries: one alone, or a primary and a synchronous standby in two
-//! places, with a fenced failover, snapshots and restore.
+//! PostgreSQL servers from installed binaries: a single one, or a primary and a synchronous standby in two
+//! places, with fenced failover, snapshots and restore.
 //!
-//! It is declarative: [`Postgres::ensure`] is told what there shall be ([`DatabaseSpec`]), looks at what is
-//! there, and takes idempotent [`Step`]s until both agree; it may be dropped or the daemon killed anywhere.
+//! It is declarative: [`Postgres::ensure`] takes the desired state ([`DatabaseSpec`]), compares it with the actual
+//! state, and takes idempotent [`Step`]s until both agree; it may be dropped or the daemon killed anywhere.
 //! Servers are processes of their own that outlive the daemon; another instance on the same state directory
-//! finds them and goes on. It never fails over by itself, never turns fsync off, never promotes a standby
-//! that may lack an acknowledged row, and makes no network: it is given namespaces and addresses.
+//! finds them and continues. It never fails over by itself, never turns fsync off, never promotes a standby
+//! that may lack an acknowledged row, and makes no network: the caller provides namespaces and addresses.
 //!
-//! Start at [`DatabaseSpec`], then `plan.rs` (what comes next, pure), `steps.rs` (how).
+//! Start at [`DatabaseSpec`], then `plan.rs` (the next step, pure), `steps.rs` (how steps are taken).
 
 mod binaries;
 mod conf;
@@ -41,42 +41,42 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-/// Databases that really run. All calls may be repeated; calls on one database take turns.
+/// Runs databases. All calls may be repeated; calls on one database run one after the other.
 #[async_trait]
 pub trait Postgres: Send + Sync {
-    /// Makes at most one step towards the spec and tells which; `None` when all is as asked.
+    /// Takes at most one step towards the spec and returns it; `None` when the database matches the spec.
     async fn step(&self, spec: &DatabaseSpec) -> Result<Option<Step>, PlaneError>;
 
-    /// Steps until all is as asked.
+    /// Takes steps until the database matches the spec.
     async fn ensure(&self, spec: &DatabaseSpec) -> Result<(), PlaneError> {
         while self.step(spec).await?.is_some() {}
         Ok(())
     }
 
-    /// `None`: there is no such database.
+    /// `None` when the database does not exist.
     async fn observe(&self, name: &str) -> Result<Option<Observed>, PlaneError>;
 
     /// Names of all databases, in order.
     async fn list(&self) -> Result<Vec<String>, PlaneError>;
 
-    /// Makes the other node the primary. Does nothing more when `away_from` is not the primary any longer.
+    /// Makes the other node the primary. Only completes an earlier failover when `away_from` is no longer the primary.
     /// Refused when the standby was not in sync. The next `ensure` makes the old primary a standby.
     async fn failover(&self, name: &str, away_from: &str) -> Result<Failover, PlaneError>;
 
     /// Restarts every server that was started before `asked_at`.
     async fn restart(&self, name: &str, asked_at: Timestamp) -> Result<(), PlaneError>;
 
-    /// Keeps a consistent copy. Of a name that is there already, that copy is answered.
+    /// Makes a consistent copy. If a snapshot of that name exists, it is returned.
     async fn snapshot(&self, name: &str, snapshot: &str) -> Result<Snapshot, PlaneError>;
 
     async fn snapshots(&self) -> Result<Vec<Snapshot>, PlaneError>;
 
     async fn delete_snapshot(&self, snapshot: &str) -> Result<(), PlaneError>;
 
-    /// Ends the servers and removes the data, after a last snapshot if one is named.
+    /// Ends the servers and removes the data, after a final snapshot if a name is given.
     async fn delete(&self, name: &str, final_snapshot: Option<&str>) -> Result<(), PlaneError>;
 
-    /// Cuts a zone's power: its servers die at once and are not started until it is back.
+    /// Cuts a zone's power: its servers are killed and not started until power is back.
     async fn power_off(&self, zone: &str) -> Result<(), PlaneError>;
 
     async fn power_on(&self, zone: &str) -> Result<(), PlaneError>;
@@ -89,7 +89,7 @@ pub trait Postgres: Send + Sync {
 pub struct PostgresPlane {
     inner: Arc<Inner>,
     supervision: JoinHandle<()>,
-    /// Two daemons on one state directory would undo each other's work.
+    /// Locked, because two daemons on one state directory would undo each other's work.
     _one: Flock<File>,
 }
 
@@ -100,8 +100,8 @@ impl Drop for PostgresPlane {
 }
 
 impl PostgresPlane {
-    /// Takes over what an earlier instance left in the state directory. Must be called within a runtime.
-    /// Events wait in the receiver; drop it to have none.
+    /// Adopts the servers of an earlier instance from the state directory. Must be called within a runtime.
+    /// Events wait in the receiver; drop it to receive none.
     pub fn open(config: Config) -> Result<(PostgresPlane, mpsc::Receiver<Event>), PlaneError> {
         let (sender, events) = mpsc::channel(PLANE_EVENTS);
         let inner = Arc::new(Inner::new(config, sender)?);
@@ -115,9 +115,9 @@ impl PostgresPlane {
         Ok((PostgresPlane { inner, supervision, _one: one }, events))
     }
 
-    /// Ends every server for a time, as before the machine goes down; nothing is forgotten. Databases in parallel, in each
-    /// the primary first: its fast shutdown sends its standby everything. What has not ended in time is killed, and recovers
-    /// from its WAL at its next start.
+    /// Stops every server temporarily, as before a shutdown of the machine; no state is lost. Databases run in parallel, in each
+    /// of them the primary first: its fast shutdown sends its standby everything. A server that has not ended in time is killed,
+    /// and recovers from its WAL at its next start.
     pub async fn halt(&self, within: Duration) -> Result<(), PlaneError> {
         let mut stops = JoinSet::new();
         for name in self.inner.names()? {
@@ -127,19 +127,19 @@ impl PostgresPlane {
         let mut result = Ok(());
         while let Some(stopped) = stops.join_next().await {
             let stopped = stopped.unwrap_or_else(|e| Err(PlaneError::plane("stop a database").because(e)));
-            // All are tried before the first error is given.
+            // All databases are stopped before the first error is returned.
             result = result.and(stopped);
         }
         result
     }
 
-    /// Runs `initdb` of a version before a database asks, so that the first one need not wait for it.
+    /// Runs `initdb` of a version in advance, so that the first database need not wait for it.
     pub fn prepare(&self, version: u32) -> impl Future<Output = ()> + Send + use<> {
         let inner = self.inner.clone();
         async move {
             if let Err(error) = inner.template(version).await {
-                // The first database tries again, and tells it.
-                tracing::info!(%error, version, "nothing is prepared for the first database");
+                // Creating the first database tries again and reports the error.
+                tracing::info!(%error, version, "initdb in advance failed; creating the first database will try again");
             }
         }
     }
@@ -226,7 +226,7 @@ impl Postgres for PostgresPlane {
         let _no_template = self.inner.lock("").await;
         for name in self.inner.names()? {
             let _one = self.inner.lock(&name).await;
-            // Nothing is noted on the way, as a deletion does: on a full disk it could not be, and whoever wipes begins again.
+            // Not recorded first, unlike a deletion: on a full disk that would fail, and an interrupted wipe is simply repeated.
             for node in plane::names_in(&self.inner.dir(&name))? {
                 self.inner.fence(&name, &node).await?;
             }

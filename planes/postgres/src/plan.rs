@@ -1,4 +1,4 @@
-//! What to do next, from what was asked, what is recorded and what is seen. Pure.
+//! Plans the next step from the spec, the record and the observation. Pure.
 
 use crate::{
     record::Record,
@@ -6,18 +6,18 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
-/// One idempotent step. After a crash within any of them, planning anew goes on from there.
+/// One idempotent step. After a crash within it, the next plan continues from there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// First data, and a server on it.
+    /// Make the first data, and start a server on it.
     Create(String),
     /// Write a node's settings; reload them if it runs.
     Configure(String),
     Start(String),
-    /// A server is there and does not answer yet.
+    /// Wait for a server that is running and does not answer yet.
     Await(String),
     Stop(String),
-    /// A server that takes writes and is not the primary: dead before anything else happens.
+    /// Kill a server that accepts writes and is not the primary, before anything else happens.
     Fence(String),
     Promote(String),
     Bootstrap,
@@ -27,18 +27,18 @@ pub enum Step {
     AwaitStreaming(String),
     /// Make commits wait for the standby.
     Arm,
-    /// Prove that they do; from then on a failover is allowed.
+    /// Prove that commits wait; from then on a failover is allowed.
     Prove,
-    /// Make commits wait no longer.
+    /// Make commits stop waiting.
     Disarm,
-    /// A node that is no longer asked for.
+    /// Remove a node that is no longer in the spec.
     Remove(String),
 }
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) nodes: Vec<Node>,
-    /// The admin's password is not the one that was last set.
+    /// The admin's desired password differs from the one last set.
     pub(crate) password_differs: bool,
     pub(crate) dark_zones: BTreeSet<String>,
 }
@@ -49,13 +49,13 @@ pub(crate) struct Node {
     pub(crate) has_data: bool,
     pub(crate) running: bool,
     pub(crate) configured: bool,
-    /// `None`: no answer.
+    /// `None`: the server does not answer.
     pub(crate) in_recovery: Option<bool>,
-    /// As the primary sees it.
+    /// Whether the primary reports it as streaming.
     pub(crate) streaming: bool,
 }
 
-/// `Ok(None)`: all is as asked. `Err`: the zone whose power is missing.
+/// `Ok(None)`: the database matches the spec. `Err`: the zone whose power is missing.
 pub(crate) fn next(spec: &DatabaseSpec, record: &Record, seen: &Seen) -> Result<Option<Step>, String> {
     let none = Node::default();
     let find = |name: &str| seen.nodes.iter().find(|n| n.name == name).unwrap_or(&none);
@@ -63,7 +63,7 @@ pub(crate) fn next(spec: &DatabaseSpec, record: &Record, seen: &Seen) -> Result<
     let standby = record.standby().map(|n| find(&n.name));
     let name = || record.primary.clone();
     if !spec.running {
-        // The primary first: as it shuts down it sends all that it has to the standby.
+        // The primary first: its shutdown sends all remaining WAL to the standby.
         let up = [Some(primary), standby].into_iter().flatten().find(|n| n.running);
         return Ok(up.map(|n| Step::Stop(n.name.clone())));
     }
@@ -96,7 +96,7 @@ pub(crate) fn next(spec: &DatabaseSpec, record: &Record, seen: &Seen) -> Result<
     Ok(Some(step))
 }
 
-/// The primary is well; now its standby. One in a dark zone is left as it is.
+/// The primary is healthy; plans for its standby. A standby in a zone without power is left alone.
 fn with_standby(
     spec: &DatabaseSpec,
     record: &Record,

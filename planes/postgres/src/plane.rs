@@ -1,4 +1,4 @@
-//! The plane on real servers: its state directory, one lock a database, and what can be seen.
+//! The plane on real servers: its state directory, one lock per database, and observation.
 
 use crate::{
     binaries::{Binaries, RunAs},
@@ -19,14 +19,14 @@ use std::{
 };
 use tokio::sync::{Notify, mpsc};
 
-/// How the plane is set up.
+/// The configuration of the plane.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Everything that the plane makes is below it. The user `postgres` must be able to enter it.
     pub state: PathBuf,
-    /// How often a server is asked whether it answers.
+    /// Interval of the check whether a server answers.
     pub heartbeat: Duration,
-    /// How long commits wait for a standby that is gone before they go on without it.
+    /// How long commits wait for an absent standby before they continue without it.
     pub standby_grace: Duration,
     pub clock: Clock,
 }
@@ -46,9 +46,9 @@ pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) user: RunAs,
     pub(crate) events: mpsc::Sender<Event>,
-    /// One pass at a time on each database, and one template at a time (the empty name).
+    /// One pass at a time per database, and one template at a time (the empty name).
     locks: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
-    /// Rings when a server was started or a database made, for the supervision to look at once.
+    /// Notified when a server was started or a database made, so that the supervision looks at once.
     pub(crate) looked: Notify,
 }
 
@@ -93,7 +93,7 @@ impl Inner {
         Binaries::probe(version)
     }
 
-    /// An error when there is no such database.
+    /// An error when the database does not exist.
     pub(crate) fn record(&self, database: &str) -> Result<Record, PlaneError> {
         check_name("database", database)?;
         Record::load(&self.dir(database))?
@@ -112,7 +112,7 @@ impl Inner {
         Ok(read_json(&self.config.state.join("dark-zones.json"))?.unwrap_or_default())
     }
 
-    /// All zones have power.
+    /// Restores power in all zones.
     pub(crate) fn forget_dark_zones(&self) -> Result<(), PlaneError> {
         let path = self.config.state.join("dark-zones.json");
         match std::fs::remove_file(&path) {
@@ -127,7 +127,7 @@ impl Inner {
         write_json(&self.config.state.join("dark-zones.json"), zones)
     }
 
-    /// The record of the database as asked: made if there is none, with nodes that are new.
+    /// The record of the database, updated from the spec: created if there is none, with new nodes added.
     pub(crate) fn adopt(&self, spec: &DatabaseSpec) -> Result<Record, PlaneError> {
         spec.check()?;
         let dir = self.dir(&spec.name);
@@ -170,7 +170,7 @@ impl Inner {
             return cannot(format!("node '{}' is the primary and cannot be left out", old.primary));
         }
         let mut record = old.clone();
-        // A node that goes stays recorded until its step removed it.
+        // A node that is leaving stays recorded until its step has removed it.
         let leaving = old.nodes.iter().filter(|n| spec.node(&n.name).is_none()).cloned();
         record.nodes = match leaving.collect::<Vec<_>>() {
             none if none.is_empty() => asked.collect(),
@@ -182,7 +182,7 @@ impl Inner {
         Ok(record)
     }
 
-    /// Takes at most one step; tells which. `None`: all is as asked.
+    /// Takes at most one step and returns it; `None` when the database matches the spec.
     pub(crate) async fn step(&self, spec: &DatabaseSpec) -> Result<Option<Step>, PlaneError> {
         let record = self.adopt(spec)?;
         let seen = self.look(spec, &record).await?;
@@ -239,7 +239,7 @@ impl Inner {
                 .is_none_or(|tls| copied(&tls.certificate, "server.crt") && copied(&tls.key, "server.key"))
     }
 
-    /// What a server says of itself; `None` if it does not answer.
+    /// A server's own report; `None` if it does not answer.
     pub(crate) async fn ask(&self, database: &str, node: &str, port: u16) -> Option<Answer> {
         Process::server_of(&self.data(database, node))?;
         let session = self.session(database, node, port).await.ok()?;
@@ -291,19 +291,19 @@ impl Inner {
         }))
     }
 
-    pub(crate) async fn tell(&self, event: Event) {
+    pub(crate) async fn report(&self, event: Event) {
         tracing::info!(?event);
-        // Nobody listens any more: then there is nobody to tell.
+        // Without a receiver the event is dropped.
         let _ = self.events.send(event).await;
     }
 
-    /// Sends the signal to everything of a node and waits until it is dead.
+    /// Kills all processes of a node and waits until they are dead.
     pub(crate) async fn fence(&self, database: &str, node: &str) -> Result<(), PlaneError> {
         process::fence(&self.data(database, node)).await
     }
 }
 
-/// A server's own words.
+/// A server's own report.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) in_recovery: bool,
@@ -324,7 +324,7 @@ impl Answer {
              case when pg_is_in_recovery() then null else pg_walfile_name(pg_current_wal_lsn()) end";
         let rows = session.rows(own, &[]).await?;
         let row = rows.first().ok_or_else(|| PlaneError::plane("no answer to a select"))?;
-        // A primary's own timeline is in the name of its WAL file; its last checkpoint may be older.
+        // A primary's current timeline is in the name of its WAL file; its last checkpoint may be older.
         let writing = row.get::<_, Option<String>>(5);
         let writing = writing.and_then(|name| u32::from_str_radix(name.get(..8)?, 16).ok());
         let followed = u32::try_from(row.get::<_, i64>(2).max(row.get::<_, i64>(3))).unwrap_or(0);
@@ -370,7 +370,7 @@ impl Answer {
 
 pub(crate) fn make_dir(dir: &Path, owner: Option<&RunAs>, mode: u32) -> Result<(), PlaneError> {
     let what = || format!("make the directory {}", dir.display());
-    // Whatever the umask: the servers' user must get through all of them, and nobody needs to list them.
+    // Whatever the umask: the servers' user must be able to pass through all of them, and no other user needs to list them.
     for above in dir.ancestors().skip(1).collect::<Vec<_>>().into_iter().rev() {
         if !above.as_os_str().is_empty() && !above.exists() {
             make_one(above).machine(what)?;
@@ -402,7 +402,7 @@ pub(crate) fn names_in(dir: &Path) -> Result<Vec<String>, PlaneError> {
     Ok(names)
 }
 
-/// The servers run as another user, who must get through every directory above the state.
+/// The servers run as another user, who must be able to enter every directory above the state.
 fn may_enter(state: &Path, user: &RunAs) -> Result<(), PlaneError> {
     for dir in state.ancestors() {
         let meta = dir.metadata().machine(|| format!("look at {}", dir.display()))?;
@@ -410,7 +410,7 @@ fn may_enter(state: &Path, user: &RunAs) -> Result<(), PlaneError> {
         let group = meta.gid() == user.gid.as_raw() && meta.mode() & 0o010 != 0;
         if !owns && !group && meta.mode() & 0o001 == 0 {
             return Err(PlaneError::machine(format!(
-                "the user '{}' cannot enter {}, which is on the way to the database files: chmod o+x it, or choose \
+                "the user '{}' cannot enter {}, which is a parent of the database files: run chmod o+x on it, or choose \
                  another state directory",
                 user.name,
                 dir.display()

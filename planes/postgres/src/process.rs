@@ -1,7 +1,7 @@
-//! Server processes: started detached, found again, ended for certain.
+//! Server processes: started detached, found again, ended reliably.
 //!
 //! A server belongs to a data directory: it is the process named by `postmaster.pid` whose working directory
-//! that is. Pids are only used through a pidfd that was opened before the check, so a recycled pid is never
+//! is that directory. Pids are only used through a pidfd that was opened before the check, so a recycled pid is never
 //! signalled.
 
 use crate::{binaries::RunAs, shared_memory::SharedMemory};
@@ -34,26 +34,26 @@ impl Process {
     }
 
     fn open(pid: i32, data: &Path) -> Option<Process> {
-        // A single-user server, pg_rewind's for instance, writes its pid with a minus.
+        // A single-user server, for example pg_rewind's, writes its pid with a minus.
         let raw = Pid::from_raw(Some(pid).filter(|pid| *pid > 0)?)?;
         let fd = pidfd_open(raw, PidfdFlags::NONBLOCK).ok()?;
         let proc = PathBuf::from(format!("/proc/{pid}"));
         let program = std::fs::read_link(proc.join("exe")).ok()?;
         let (folder, program) = (std::fs::read_link(proc.join("cwd")).ok()?, program.file_name()?.to_owned());
         let program = program.to_string_lossy();
-        // On its way to being a server, it is `setsid` first.
+        // Before it execs the server, the process is `setsid`.
         let ours = (folder == data || folder == removed(data))
             && (program.starts_with("postgres") || program == "setsid");
         ours.then_some(Process { pid: pid.unsigned_abs(), fd })
     }
 
-    /// Whether it is not dead yet. Then its pid has been nobody else's so far.
+    /// Whether it is alive. While it is, its pid belongs to no other process.
     pub(crate) fn lives(&self) -> bool {
-        // Signal 0 would ask the same; its binding among the dependencies is unsafe. A pidfd is readable from the process's end on.
+        // Signal 0 would answer the same, but its binding among the dependencies is unsafe. A pidfd is readable once the process ended.
         poll(&mut [PollFd::new(self.fd.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO) == Ok(0)
     }
 
-    /// A process that is gone already is not an error.
+    /// Sends a signal. A process that has ended is not an error.
     pub(crate) fn signal(&self, signal: Signal) {
         if let Err(e) = pidfd_send_signal(&self.fd, signal) {
             tracing::debug!(pid = self.pid, "signal not delivered: {e}");
@@ -71,28 +71,28 @@ impl Process {
     }
 }
 
-/// What the kernel calls the data directory of a process after that was removed.
+/// The kernel's name of a process's working directory after the directory was removed.
 fn removed(data: &Path) -> PathBuf {
     let mut name = data.as_os_str().to_owned();
     name.push(" (deleted)");
     name.into()
 }
 
-/// Every process that works in this data directory: the server and what it forked.
+/// Every process that works in this data directory: the server and its children.
 fn all_of(data: &Path) -> Vec<Process> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|e| Process::open(e.file_name().to_str()?.parse().ok()?, data)).collect()
 }
 
-/// Kills the server and everything that it forked; returns once all of it is proven dead and its shared memory is
+/// Kills the server and its children; returns once all of them are proven dead and their shared memory is
 /// removed.
 pub(crate) async fn fence(data: &Path) -> Result<(), PlaneError> {
     kill(data).await?.remove().await;
     Ok(())
 }
 
-/// As [`fence`], for whom every millisecond counts: gives what is left to be removed. The server is stopped first, so that
-/// nothing is forked while the list is made.
+/// As [`fence`], for callers to whom every millisecond counts: returns the shared memory, still to be removed. The server is
+/// stopped first, so that it forks nothing while the list is made.
 pub(crate) async fn kill(data: &Path) -> Result<SharedMemory, PlaneError> {
     if let Some(server) = Process::server_of(data) {
         server.signal(Signal::STOP);
@@ -112,7 +112,7 @@ pub(crate) async fn kill(data: &Path) -> Result<SharedMemory, PlaneError> {
 }
 
 /// Starts a server that outlives the daemon: in a session of its own (`setsid` execs it under the same pid),
-/// output to a file. It begins in its data directory, so that a [`fence`] finds it from its first moment on. A thread reaps it.
+/// output to a file. It starts in its data directory, so that a [`fence`] finds it from the first moment. A thread reaps it.
 pub(crate) fn start(
     program: &Path,
     data: &Path,
@@ -134,24 +134,24 @@ pub(crate) fn start(
     Ok(pid)
 }
 
-/// Descriptors that a server and each of its backends may open. PostgreSQL uses up to `max_files_per_process` (1,000) of them,
-/// connections and extensions come on top; what the daemon has depends on how it was started.
+/// File descriptors that a server and each of its backends may open. PostgreSQL uses up to `max_files_per_process` (1,000),
+/// plus connections and extensions; the daemon's own limit depends on how it was started.
 const OPEN_FILES: u64 = 65_536;
 
 fn limit_descriptors(pid: u32) {
     let limit = rustix::process::getrlimit(Resource::Nofile);
     let most = limit.maximum.map_or(OPEN_FILES, |hard| hard.min(OPEN_FILES));
     let wanted = Rlimit { current: Some(most), maximum: Some(most) };
-    // The server runs with the daemon's own limit if this fails.
+    // If this fails the server runs with the daemon's own limit.
     if let Err(e) =
         rustix::process::prlimit(i32::try_from(pid).ok().and_then(Pid::from_raw), Resource::Nofile, wanted)
     {
-        tracing::warn!(pid, "its limit of open files cannot be set: {e}");
+        tracing::warn!(pid, "the limit of open files cannot be set: {e}");
     }
 }
 
-/// Runs one of PostgreSQL's tools to its end. A future that is dropped leaves the tool running; what it
-/// writes must be under a name of its own.
+/// Runs one of PostgreSQL's tools and waits for its end. Dropping the future leaves the tool running, so its
+/// output must have a name of its own.
 pub(crate) async fn run(mut tool: Tool, user: &RunAs) -> Result<Output, PlaneError> {
     let user = user.clone();
     let ran = tokio::task::spawn_blocking(move || {
@@ -165,8 +165,8 @@ pub(crate) async fn run(mut tool: Tool, user: &RunAs) -> Result<Output, PlaneErr
         }
         let said = String::from_utf8_lossy(&output.stderr);
         let last: Vec<&str> = said.lines().rev().take(5).collect();
-        let told = last.into_iter().rev().collect::<Vec<_>>().join("; ");
-        Err(PlaneError::machine(format!("{name} ended with {}: {told}", output.status)))
+        let errors = last.into_iter().rev().collect::<Vec<_>>().join("; ");
+        Err(PlaneError::machine(format!("{name} ended with {}: {errors}", output.status)))
     });
     ran.await.plane(|| "run a tool".into())?
 }
@@ -188,7 +188,7 @@ impl Tool {
         self.command.args(args);
         self
     }
-    /// A password goes by the environment: the command line is everybody's to read.
+    /// Passes a password in the environment: every user can read the command line.
     pub(crate) fn password(mut self, password: &str) -> Tool {
         self.command.env("PGPASSWORD", password);
         self
@@ -214,7 +214,7 @@ fn environment(command: &mut Command, user: &RunAs) {
     }
 }
 
-/// Does `work` on a thread that has joined the namespace and ends after it: what it forks is born there.
+/// Runs `work` on a thread that has joined the namespace and ends afterwards: its children start in the namespace.
 fn in_namespace<T: Send>(
     namespace: Option<&Path>,
     work: impl FnOnce() -> Result<T, PlaneError> + Send,
@@ -236,11 +236,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_that_was_reaped_does_not_live_whoever_has_its_pid() {
+    fn reaped_process_is_dead_even_if_its_pid_is_reused() {
         let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
         let raw = Pid::from_child(&child);
         let fd = pidfd_open(raw, PidfdFlags::NONBLOCK).unwrap();
-        // As if the pid had been given to this very process.
+        // As if the pid had been given to the test's own process.
         let process = Process { pid: std::process::id(), fd };
         assert!(process.lives());
         process.signal(Signal::KILL);

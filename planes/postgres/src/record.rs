@@ -1,6 +1,6 @@
-//! What must survive the daemon: one file a database, replaced whole and fsynced.
+//! The state that must survive the daemon: one file per database, replaced atomically and fsynced.
 //!
-//! It holds only what cannot be seen by looking: who the primary is, whether the standby may be promoted,
+//! It contains only what cannot be observed: which node is the primary, whether the standby may be promoted,
 //! which node's data must be rebuilt, and the secrets between the two servers.
 
 use crate::{binaries::RunAs, spec::Protection};
@@ -20,16 +20,16 @@ pub(crate) struct Record {
     pub(crate) primary: String,
     pub(crate) protection: Protection,
     pub(crate) epoch: u64,
-    /// Nodes whose data went another way than the primary's: to be rewound or copied anew.
+    /// Nodes whose data diverged from the primary's: to be rewound or copied again.
     pub(crate) rebuild: Vec<String>,
     pub(crate) nodes: Vec<NodeRecord>,
-    /// Roles and the initial database are there.
+    /// Whether the roles and the initial database exist.
     pub(crate) bootstrapped: bool,
     /// Verifier of the admin's password that was last set.
     pub(crate) admin_verifier: Option<String>,
-    /// What a standby logs in with. Random; never leaves the host.
+    /// The standby's password for replication. Random; never leaves the host.
     pub(crate) replicator_password: escale_base::Secret<String>,
-    /// Waits for its servers to be gone; then the directory goes.
+    /// Being deleted: its servers end first, then the directory is removed.
     pub(crate) deleting: bool,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct NodeRecord {
 }
 
 impl Record {
-    /// `None` when there is no such database.
+    /// `None` when the database does not exist.
     pub(crate) fn load(dir: &Path) -> Result<Option<Record>, PlaneError> {
         read_json(&dir.join("record.json"))
     }
@@ -71,13 +71,13 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<O
     }
 }
 
-/// After this returns, the new content is there after a power cut too.
+/// When this returns, the new content survives a power failure.
 pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), PlaneError> {
     let bytes = serde_json::to_vec_pretty(value).plane(|| format!("write {}", path.display()))?;
     replace(path, &bytes, None).machine(|| format!("write {}", path.display()))
 }
 
-/// Replaces a file whole; readable by `owner` alone (the daemon, if none is named).
+/// Replaces a file atomically; readable only by `owner` (by the daemon if there is none).
 pub(crate) fn replace(path: &Path, bytes: &[u8], owner: Option<&RunAs>) -> std::io::Result<()> {
     let next = path.with_extension("next");
     let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&next)?;

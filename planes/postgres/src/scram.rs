@@ -1,4 +1,4 @@
-//! SCRAM-SHA-256 verifiers (RFC 5803), so that no password ever stands in an SQL statement or in the state.
+//! SCRAM-SHA-256 verifiers (RFC 5803), so that neither an SQL statement nor the state ever contains a password.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, Mac};
@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 const ITERATIONS: u32 = 4096;
 
-/// A fresh verifier in the form that `pg_authid.rolpassword` has. Only for printable ASCII, which SASLprep
-/// leaves as it is.
+/// A new verifier in the format of `pg_authid.rolpassword`. Only for printable ASCII, which SASLprep
+/// does not change.
 pub(crate) fn verifier(password: &str) -> String {
     let mut salt = [0u8; 16];
     rand::rng().fill_bytes(&mut salt);
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_its_own() {
+    fn verifier_matches_only_its_own_password() {
         let v = verifier("correct horse");
         assert!(matches(&v, "correct horse"));
         assert!(!matches(&v, "correct horsf"));

@@ -1,4 +1,4 @@
-//! SQL as the supervisor, over a server's local socket. Every wait is bounded.
+//! SQL as the supervisor, over a server's local socket. Every wait has a time limit.
 
 use crate::spec::SUPERVISOR;
 use escale_base::{PlaneError, error::Context};
@@ -6,9 +6,9 @@ use std::{fs::File, os::fd::AsRawFd, path::Path, time::Duration};
 use tokio::{net::UnixStream, task::JoinHandle, time::timeout};
 use tokio_postgres::{Client, NoTls, Row, types::ToSql};
 
-/// A server that has not answered the supervisor by then is taken for unresponsive.
+/// A server that has not answered the supervisor after this time counts as unresponsive.
 const ANSWER: Duration = Duration::from_secs(3);
-/// Longest statement of the supervisor: a checkpoint of a busy server.
+/// The supervisor's longest statement: a checkpoint of a busy server.
 const STATEMENT: Duration = Duration::from_secs(60);
 
 pub(crate) struct Session {
@@ -24,12 +24,12 @@ impl Drop for Session {
 
 impl Session {
     /// `sockets` is the node's socket directory. It is reached through its file descriptor, because the
-    /// path of a socket may have no more than 107 bytes.
+    /// path of a socket is limited to 107 bytes.
     pub(crate) async fn open(sockets: &Path, port: u16, database: &str) -> Result<Session, PlaneError> {
         let what = || format!("connect to {}/.s.PGSQL.{port}", sockets.display());
         let dir = File::open(sockets).machine(what)?;
         let path = format!("/proc/self/fd/{}/.s.PGSQL.{port}", dir.as_raw_fd());
-        // What the supervisor itself writes must not wait for a standby that may be what is broken.
+        // The supervisor's own writes must not wait for a standby, which may be the broken part.
         let mut config = tokio_postgres::Config::new();
         config.user(SUPERVISOR).dbname(database).application_name(SUPERVISOR);
         config.options("-c synchronous_commit=local -c statement_timeout=60s -c lock_timeout=10s");
@@ -66,12 +66,12 @@ impl Session {
         T: for<'a> tokio_postgres::types::FromSql<'a>,
     {
         let rows = self.rows(sql, &[]).await?;
-        let row = rows.first().ok_or_else(|| PlaneError::plane(format!("'{sql}' gave no row")))?;
+        let row = rows.first().ok_or_else(|| PlaneError::plane(format!("'{sql}' returned no row")))?;
         row.try_get(0).plane(|| format!("read the answer of '{sql}'"))
     }
 }
 
-/// tokio-postgres says "db error"; the server's own words are in the source.
+/// tokio-postgres says only "db error"; the server's message is in the source.
 fn explain(what: String, error: tokio_postgres::Error) -> PlaneError {
     match error.as_db_error() {
         Some(db) => PlaneError::machine(format!("{what}: {} ({})", db.message(), db.code().code())),
@@ -79,12 +79,12 @@ fn explain(what: String, error: tokio_postgres::Error) -> PlaneError {
     }
 }
 
-/// Verifiers and the like stand at the end of a statement: a log gets its head.
+/// The beginning of a statement, for a log: verifiers and the like are at the end.
 fn head(sql: &str) -> &str {
     sql.char_indices().nth(60).map_or(sql, |(at, _)| &sql[..at])
 }
 
-/// `"name"`; names were checked, and are quoted all the same.
+/// `"name"`; names were checked before, and are quoted nevertheless.
 pub(crate) fn ident(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

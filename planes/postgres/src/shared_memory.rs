@@ -1,5 +1,5 @@
-//! The shared memory of servers that are killed. One that ends by itself removes it; one that is killed leaves it for its
-//! next start to remove, which a deleted database never has.
+//! The shared memory of killed servers. A server that ends by itself removes it; a killed one leaves it to
+//! its next start, which a deleted database never has.
 
 use crate::process::Process;
 use std::{
@@ -9,7 +9,7 @@ use std::{
 };
 use tokio::task::JoinHandle;
 
-/// What servers have in the kernel that outlives them.
+/// Kernel objects of servers that outlive their processes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct SharedMemory {
     /// POSIX segments, by their files.
@@ -19,10 +19,10 @@ pub(crate) struct SharedMemory {
 }
 
 impl SharedMemory {
-    /// Adds what a living process has mapped.
+    /// Adds the segments that a living process has mapped.
     pub(crate) fn note(&mut self, process: &Process) {
         let maps = std::fs::read_to_string(format!("/proc/{}/maps", process.pid)).unwrap_or_default();
-        // Asked after it was read: the pid of one that is dead may be that of another server, which needs its memory.
+        // Checked after reading: the pid of a dead process may belong to another server by now, which needs its memory.
         if process.lives() {
             self.read(&maps);
         }
@@ -41,7 +41,7 @@ impl SharedMemory {
         }
     }
 
-    /// Once all that used it are dead. What cannot be removed is told and left: it is small.
+    /// Must be called after all users are dead. A segment that cannot be removed is logged and left: it is small.
     pub(crate) async fn remove(self) {
         if self != SharedMemory::default()
             && let Err(error) = self.remove_later().await
@@ -50,7 +50,7 @@ impl SharedMemory {
         }
     }
 
-    /// As [`SharedMemory::remove`]; nobody need wait for it.
+    /// As [`SharedMemory::remove`], in the background.
     pub(crate) fn remove_later(self) -> JoinHandle<()> {
         tokio::task::spawn_blocking(move || self.remove_now())
     }
@@ -60,7 +60,7 @@ impl SharedMemory {
             remove_file(file);
         }
         for id in &self.segments {
-            // shmctl has no safe binding among the dependencies.
+            // The dependencies have no safe binding of shmctl.
             let done = Command::new("ipcrm").args(["-m", &id.to_string()]).output();
             if !done.as_ref().is_ok_and(|d| d.status.success()) {
                 tracing::warn!(id, ?done, "a shared memory segment could not be removed");
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_server_has_mapped() {
+    fn finds_mapped_segments() {
         let mut found = SharedMemory::default();
         found.read(
             "7f0a4c000000-7f0a4c021000 rw-p 00000000 00:00 0 \n\

@@ -1,4 +1,4 @@
-//! All that the plane can be told, and what it tells back: plain data.
+//! The complete interface of the plane, as plain data.
 
 use escale_base::{PlaneError, Secret, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -12,56 +12,56 @@ pub struct DatabaseSpec {
     /// Major version, for example 15.
     pub version: u32,
     /// One node, or two. The first one is the primary when the database is created; after that the plane
-    /// remembers which one is.
+    /// records which one is.
     pub nodes: Vec<NodeSpec>,
     pub port: u16,
     /// Whether the servers run. `false` stops them and keeps their data.
     pub running: bool,
-    /// With two nodes: whether a commit waits for the standby. Without it no failover is possible.
+    /// With two nodes: whether a commit waits for the standby. Otherwise no failover is possible.
     pub synchronous: bool,
     pub admin: AdminRole,
-    /// Made once, owned by the admin role.
+    /// Created once, owned by the admin role.
     pub initial_database: Option<String>,
-    /// Server settings by PostgreSQL's names and in its spelling.
+    /// Server settings with PostgreSQL's names and spelling.
     pub parameters: BTreeMap<String, String>,
     pub tls: Option<Tls>,
-    /// Where the first data comes from: a snapshot of this plane, or an empty database.
+    /// The source of the first data: a snapshot of this plane, or an empty database.
     pub restore_from: Option<String>,
 }
 
 /// A place where a server of the database runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeSpec {
-    /// Unique within the database; same letters as the database's name.
+    /// Unique within the database; the same characters as the database's name.
     pub name: String,
-    /// The network namespace to listen in; `None` is the daemon's own, for which only loopback is allowed.
+    /// The network namespace to listen in; `None` is the daemon's own, where only loopback is allowed.
     pub namespace: Option<PathBuf>,
     pub address: IpAddr,
     pub zone: String,
 }
 
-/// The role that the database's owner logs in with. Never a superuser.
+/// The role of the database's owner. Never a superuser.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdminRole {
     pub name: String,
     /// 8 to 128 printable ASCII characters.
     pub password: Secret<String>,
-    /// A role without login that the admin is made a member of, with PostgreSQL's predefined roles for
-    /// monitoring and for ending other sessions granted to it.
+    /// A role without login that the admin becomes a member of; PostgreSQL's predefined roles for
+    /// monitoring and for ending other sessions are granted to it.
     pub group: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
-    /// PEM files; copied beside each node's data, readable by the server alone.
+    /// PEM files; copied next to each node's data, readable by the server only.
     pub certificate: PathBuf,
     pub key: PathBuf,
     /// Refuse connections without TLS.
     pub required: bool,
 }
 
-/// Settings that the plane decides itself: what it stands on when it talks to a server, what keeps an
-/// acknowledged row from being lost, and what would run programs or read files of the host.
+/// Settings that only the plane sets: those it needs to talk to a server, those that keep an
+/// acknowledged row from being lost, and those that could run programs or read files of the host.
 pub const RESERVED_PARAMETERS: &[&str] = &[
     "archive_cleanup_command",
     "archive_command",
@@ -108,13 +108,13 @@ pub const RESERVED_PARAMETERS: &[&str] = &[
 pub const RESERVED_ROLES: &[&str] = &[SUPERVISOR, REPLICATOR, "public", "none"];
 /// Databases that every server has.
 pub const RESERVED_DATABASES: &[&str] = &["postgres", "template0", "template1"];
-/// The superuser that only the plane can be, over the local socket.
+/// The plane's superuser, which can log in over the local socket only.
 pub const SUPERVISOR: &str = "supervisor";
-/// What a standby logs in as.
+/// The role of standbys.
 pub const REPLICATOR: &str = "replicator";
 
 impl DatabaseSpec {
-    /// Whether it can be enacted at all; the error names what is wrong.
+    /// Whether the spec is valid; the error names the fault.
     pub fn check(&self) -> Result<(), PlaneError> {
         let bad = |what: String| Err(PlaneError::asked(format!("database '{}': {what}", self.name)));
         check_name("database", &self.name)?;
@@ -138,14 +138,16 @@ impl DatabaseSpec {
         for (key, value) in &self.parameters {
             let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
             if key.is_empty() || !key.chars().all(plain) || value.contains(['\n', '\r', '\0']) {
-                return bad(format!("parameter '{key}' has an odd name or a line break in its value"));
+                return bad(format!("parameter '{key}' has an invalid name or a line break in its value"));
             }
             let lower = key.to_ascii_lowercase();
             if RESERVED_PARAMETERS.contains(&lower.as_str()) {
-                return bad(format!("parameter '{key}' is the plane's own and cannot be set"));
+                return bad(format!("parameter '{key}' is managed by Escale and cannot be set"));
             }
             if lower.ends_with("_preload_libraries") && value.contains('/') {
-                return bad(format!("parameter '{key}' takes names of installed libraries, no paths"));
+                return bad(format!(
+                    "parameter '{key}' accepts names of installed libraries only, not paths"
+                ));
             }
         }
         let roles = [Some(&self.admin.name), self.admin.group.as_ref()];
@@ -174,12 +176,12 @@ impl DatabaseSpec {
     }
 }
 
-/// Names that become directories on the host.
+/// Checks a name that becomes a directory on the host.
 pub fn check_name(kind: &str, name: &str) -> Result<(), PlaneError> {
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     if name.is_empty() || name.len() > 63 || !name.bytes().all(fits) || name.starts_with('-') {
         let rule = "1 to 63 lower-case letters, digits and hyphens, not starting with a hyphen";
-        return Err(PlaneError::asked(format!("'{name}' cannot name a {kind}: use {rule}")));
+        return Err(PlaneError::asked(format!("'{name}' cannot name a {kind}; use {rule}")));
     }
     Ok(())
 }
@@ -188,8 +190,10 @@ fn check_identifier(database: &str, name: &str) -> Result<(), PlaneError> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     let first = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
     if !first || name.len() > 63 || !name.bytes().all(plain) {
-        let rule = "a letter or underscore, then letters, digits, underscores, 63 in all";
-        return Err(PlaneError::asked(format!("database '{database}': '{name}' is no SQL name: use {rule}")));
+        let rule = "a letter or underscore, then letters, digits or underscores, at most 63 characters";
+        return Err(PlaneError::asked(format!(
+            "database '{database}': '{name}' is not a valid SQL name; use {rule}"
+        )));
     }
     if RESERVED_ROLES.contains(&name.to_ascii_lowercase().as_str()) || name.starts_with("pg_") {
         return Err(PlaneError::asked(format!("database '{database}': the name '{name}' is reserved")));
@@ -197,12 +201,12 @@ fn check_identifier(database: &str, name: &str) -> Result<(), PlaneError> {
     Ok(())
 }
 
-/// A database as it was seen a moment ago.
+/// The observed state of a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observed {
     pub name: String,
     pub version: u32,
-    /// The node that the plane holds for the primary, whether or not it is up.
+    /// The node that the plane treats as the primary, whether or not it is running.
     pub primary: String,
     pub protection: Protection,
     /// Counts failovers.
@@ -215,7 +219,7 @@ impl Observed {
         self.nodes.iter().find(|n| n.name == name)
     }
 
-    /// The primary, if it takes writes.
+    /// The primary, if it accepts writes.
     pub fn writable(&self) -> Option<&NodeSeen> {
         self.node(&self.primary).filter(|n| n.role == NodeRole::Primary)
     }
@@ -232,7 +236,7 @@ pub struct NodeSeen {
     /// The standby's state as its primary sees it; `None` on a primary.
     pub replication: Option<Replication>,
     pub timeline: Option<u32>,
-    /// Settings that wait for a restart.
+    /// Settings that need a restart to take effect.
     pub pending_restart: Vec<String>,
 }
 
@@ -240,7 +244,7 @@ pub struct NodeSeen {
 pub enum NodeRole {
     Primary,
     Standby,
-    /// The process is there and does not answer (yet).
+    /// The process exists and does not answer (yet).
     Unresponsive,
     Down,
 }
@@ -248,7 +252,7 @@ pub enum NodeRole {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Replication {
     pub state: ReplicationState,
-    /// What the primary has written and the standby has not flushed. Unknown while disconnected.
+    /// WAL that the primary has written and the standby has not flushed. Unknown while disconnected.
     pub lag_bytes: Option<u64>,
 }
 
@@ -256,24 +260,24 @@ pub struct Replication {
 pub enum ReplicationState {
     /// Commits wait for it.
     Sync,
-    /// It streams; commits do not wait for it.
+    /// It is streaming; commits do not wait for it.
     Async,
     CatchingUp,
     Disconnected,
 }
 
-/// Whether every acknowledged row is on the standby too. Stored: a promotion is decided by it.
+/// Whether every acknowledged row is on the standby too. Stored: it decides whether a promotion is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Protection {
-    /// Not so: commits do not wait. A failover would lose rows and is refused.
+    /// No: commits do not wait. A failover would lose rows and is refused.
     Alone,
     /// Commits are being made to wait; not proven yet.
     Arming,
-    /// So it is.
+    /// Yes.
     Protected,
 }
 
-/// What a failover came to.
+/// The result of a failover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failover {
     /// From the call to the proof that the old primary is dead, in milliseconds.
@@ -292,7 +296,7 @@ pub struct Snapshot {
     pub size_bytes: u64,
 }
 
-/// What the plane learned by watching. Nothing is decided by it but [`Event::Degraded`].
+/// An observation of the plane. Only [`Event::Degraded`] is also a decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     NodeStarted {
@@ -305,12 +309,12 @@ pub enum Event {
         node: String,
         pid: u32,
     },
-    /// The process lives and does not answer.
+    /// The process is alive and does not answer.
     NodeUnresponsive {
         database: String,
         node: String,
     },
-    /// The standby was gone for longer than the grace; commits no longer wait for it.
+    /// The standby was gone for longer than the grace period; commits no longer wait for it.
     Degraded {
         database: String,
         standby: String,

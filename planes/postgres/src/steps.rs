@@ -1,4 +1,4 @@
-//! What each step of the plan does. Every one may be cut off anywhere and done again.
+//! The implementation of each step of the plan. Every step may be cut off anywhere and repeated.
 
 use crate::{
     conf,
@@ -14,17 +14,17 @@ use escale_base::{PlaneError, error::Context};
 use rustix::process::Signal;
 use std::{path::Path, time::Duration};
 
-/// A server that has not come up by then is reported, and looked at again in the next pass.
+/// A server that has not started after this time is reported, and checked again in the next pass.
 const START: Duration = Duration::from_secs(60);
-/// A fast shutdown writes a checkpoint; after that long the server is ended hard, which loses nothing.
+/// A fast shutdown writes a checkpoint; after this time the server is killed, which loses no data.
 const STOP: Duration = Duration::from_secs(30);
 /// How long one pass waits for a standby to stream before it lets others have the database.
 const STREAM: Duration = Duration::from_secs(10);
-/// Between two looks at a socket or a file: nothing there can be waited on.
+/// Pause between two checks of a socket or a file, which send no event to wait for.
 pub(crate) const POLL: Duration = Duration::from_millis(3);
 
-/// Asks again and again until there is something, at most for so long. A macro, because a future made by an
-/// `AsyncFnMut` cannot be told to be `Send`.
+/// Evaluates an expression repeatedly until it gives a value or the time is over. A macro, because the future of an
+/// `AsyncFnMut` cannot be declared `Send`.
 macro_rules! until {
     ($limit:expr, $ask:expr) => {{
         let end = std::time::Instant::now() + $limit;
@@ -102,7 +102,7 @@ impl Inner {
         write("pg_hba.conf", conf::access(spec).as_bytes())?;
         write("pg_ident.conf", conf::idents(&self.user).as_bytes())?;
         let text = conf::server(spec, record, asked, &dir, &floors);
-        // PostgreSQL itself reads the new settings before they take the place of the old ones.
+        // PostgreSQL itself checks the new settings before they replace the old ones.
         write("postgresql.check", text.as_bytes())?;
         let data = dir.join("data");
         let base = match data.join("PG_VERSION").exists() {
@@ -115,7 +115,8 @@ impl Inner {
             .arg("-c")
             .arg(format!("config_file={}", dir.join("postgresql.check").display()));
         process::run(tool, &self.user).await.map_err(|e| {
-            PlaneError::asked(format!("database '{}': its parameters are refused", spec.name)).because(e.what)
+            PlaneError::asked(format!("database '{}': PostgreSQL refuses its parameters", spec.name))
+                .because(e.what)
         })?;
         write("postgresql.conf", text.as_bytes())?;
         if let Some(server) = Process::server_of(&data) {
@@ -124,12 +125,12 @@ impl Inner {
         Ok(())
     }
 
-    /// Needs the record alone, so that a restart and a failover can be done without the spec.
+    /// Needs only the record, so that a restart and a failover work without the spec.
     pub(crate) async fn start(&self, database: &str, record: &Record, node: &str) -> Result<(), PlaneError> {
         let dir = self.node_dir(database, node);
         let data = dir.join("data");
         if Process::server_of(&data).is_none() {
-            // What a killed server left running would write into the same files.
+            // Processes that a killed server left running would write into the same files.
             process::fence(&data).await?;
         }
         let program = self.binaries(record.version)?.program("postgres");
@@ -173,7 +174,7 @@ impl Inner {
         }
     }
 
-    /// The end of what a server logged, for an error's detail.
+    /// The end of a server's log, for the detail of an error.
     fn last_words(&self, database: &str, node: &str) -> String {
         let dir = self.node_dir(database, node);
         let logs = std::fs::read_dir(dir.join("log")).into_iter().flatten().flatten().map(|e| e.path());
@@ -203,7 +204,10 @@ impl Inner {
             Ok(())
         };
         let Ok(stopped) = tokio::time::timeout(within, stops).await else {
-            tracing::warn!(database, "no fast shutdown within {within:?}; its servers are killed");
+            tracing::warn!(
+                database,
+                "the fast shutdown did not complete within {within:?}; the servers are killed"
+            );
             for node in &nodes {
                 self.fence(database, &node.name).await?;
             }
@@ -217,13 +221,17 @@ impl Inner {
         if let Some(server) = Process::server_of(&data) {
             server.signal(Signal::INT);
             if tokio::time::timeout(STOP, server.gone()).await.is_err() {
-                tracing::warn!(database, node, "no fast shutdown; ended hard");
+                tracing::warn!(
+                    database,
+                    node,
+                    "the fast shutdown did not complete in time; the server is killed"
+                );
             }
         }
         process::fence(&data).await
     }
 
-    /// Roles, grants, the initial database. The files are made durable meanwhile.
+    /// Creates roles, grants and the initial database. Meanwhile the files are synced to disk.
     async fn bootstrap(&self, spec: &DatabaseSpec, record: &mut Record) -> Result<(), PlaneError> {
         let state = self.config.state.clone();
         let durable = tokio::task::spawn_blocking(move || sync_filesystem(&state));
@@ -237,7 +245,7 @@ impl Inner {
         };
         let verifier = scram::verifier(record.replicator_password.reveal());
         let mut sql = role(REPLICATOR, &format!("login replication password {}", literal(&verifier)));
-        // What pg_rewind reads its source with, per its manual page.
+        // The functions that pg_rewind calls on its source, by its manual page.
         for function in [
             "pg_ls_dir(text, boolean, boolean)",
             "pg_stat_file(text, boolean)",
@@ -287,24 +295,24 @@ impl Inner {
         let rows = session.rows(status, &[&slot]).await?;
         let lost = rows.first().is_none_or(|row| row.get::<_, Option<String>>(0).as_deref() == Some("lost"));
         if lost {
-            // Away for so long that the primary no longer has what it needs.
+            // Absent for so long that the primary no longer has the WAL it needs.
             mark(&mut record.rebuild, node);
             return record.save(&self.dir(database));
         }
         let sql = "select from pg_stat_replication where application_name = $1 and state = 'streaming'";
         let streams = until!(STREAM, session.rows(sql, &[&node]).await.ok().filter(|rows| !rows.is_empty()));
         streams.map(|_| ()).ok_or_else(|| {
-            PlaneError::machine(format!("standby '{node}' of database '{database}' does not stream yet"))
+            PlaneError::machine(format!("standby '{node}' of database '{database}' is not streaming yet"))
                 .because(self.last_words(database, node))
         })
     }
 
-    /// Commits are said to wait for the standby; a failover may rely on it only once that is certain:
-    /// - a session that was forked after the reload shows the setting, so the postmaster has passed the
-    ///   reload on to all its children, the checkpointer among them;
-    /// - the checkpointer takes over settings before it serves a request, and it is who makes commits wait:
-    ///   after two checkpoints (it may have been between the two when the first came) it has;
-    /// - what was committed before that is on the standby's disk once that has flushed the end of WAL.
+    /// The settings make commits wait for the standby; a failover may rely on that only once it is certain:
+    /// - a session that was forked after the reload has the setting, so the postmaster has passed the
+    ///   reload on to all its children, including the checkpointer;
+    /// - the checkpointer applies settings before it serves a request, and it is the process that makes commits wait:
+    ///   after two checkpoints (it may have been between the two at the first one) it has applied them;
+    /// - rows committed before that are on the standby's disk once it has flushed the end of WAL.
     async fn prove(&self, database: &str, record: &mut Record) -> Result<(), PlaneError> {
         let Some(standby) = record.standby().map(|n| n.name.clone()) else { return Ok(()) };
         let state = self.config.state.clone();
@@ -327,11 +335,11 @@ impl Inner {
             .ok_or_else(late)?;
         record.protection = Protection::Protected;
         record.save(&self.dir(database))?;
-        self.tell(Event::Protected { database: database.to_owned(), standby }).await;
+        self.report(Event::Protected { database: database.to_owned(), standby }).await;
         Ok(())
     }
 
-    /// A new session, if it was born with the setting.
+    /// A new session, if it started with the setting.
     async fn session_that_waits(&self, database: &str, record: &Record, standby: &str) -> Option<Session> {
         let session = self.session(database, &record.primary, record.port).await.ok()?;
         let names: String =
@@ -339,7 +347,7 @@ impl Inner {
         names.contains(&format!("\"{standby}\"")).then_some(session)
     }
 
-    /// First it is written down that the standby may no longer be promoted; only then commits stop waiting.
+    /// Records first that the standby may no longer be promoted; only then do commits stop waiting.
     pub(crate) async fn disarm(&self, database: &str, record: &mut Record) -> Result<(), PlaneError> {
         record.protection = Protection::Alone;
         record.save(&self.dir(database))?;
@@ -374,7 +382,7 @@ impl Inner {
     ) -> Result<(), PlaneError> {
         let session = self.session(database, &record.primary, record.port).await?;
         let slot = literal(&conf::slot(node));
-        // Who still holds it is a copy or a standby that was just ended.
+        // The slot can still be held by a copy or a standby that was just ended.
         session
             .run(&format!(
                 "select pg_terminate_backend(active_pid, 5000) from pg_replication_slots where slot_name = {slot} \
@@ -397,7 +405,7 @@ pub(crate) fn sync_filesystem(dir: &Path) -> Result<(), PlaneError> {
     rustix::fs::syncfs(&file).machine(what)
 }
 
-/// A directory that is not there is gone.
+/// Removes a directory; a directory that does not exist is no error.
 pub(crate) fn remove_dir(dir: &Path) -> Result<(), PlaneError> {
     match std::fs::remove_dir_all(dir) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => {

@@ -1,4 +1,4 @@
-//! Data directories: made from a template, copied to a standby, rewound, kept as snapshots.
+//! Data directories: created from a template, copied to a standby, rewound, kept as snapshots.
 
 use crate::{
     conf,
@@ -17,8 +17,8 @@ use std::{
 };
 
 impl Inner {
-    /// First data and a server on it. Until the roles are made nothing of worth is in there: what a crash
-    /// left half done is thrown away.
+    /// Makes the first data and starts a server on it. Until the roles exist the directory holds nothing of value: leftovers of
+    /// a crash are deleted.
     pub(crate) async fn create(
         &self,
         spec: &DatabaseSpec,
@@ -49,7 +49,7 @@ impl Inner {
         self.start(&spec.name, record, node).await
     }
 
-    /// `initdb` once a version; each database gets a copy.
+    /// Runs `initdb` once per version; each database gets a copy.
     pub(crate) async fn template(&self, version: u32) -> Result<PathBuf, PlaneError> {
         let _one = self.lock("").await;
         let dir = self.config.state.join("templates").join(version.to_string());
@@ -59,8 +59,8 @@ impl Inner {
         let fresh = dir.with_extension(format!("new-{}", escale_base::ids::random_hex(8)));
         make_dir(&fresh, Some(&self.user), 0o700)?;
         let initdb = Tool::new(self.binaries(version)?.program("initdb"))
-            // Small WAL segments: little to write for an empty database. Checksums: damage is found, and
-            // pg_rewind works whatever the settings were.
+            // Small WAL segments: an empty database needs little. Checksums: damage is detected, and
+            // pg_rewind works with any settings.
             .args(&[
                 "--no-sync",
                 "--wal-segsize=1",
@@ -85,8 +85,8 @@ impl Inner {
         Ok(dir)
     }
 
-    /// Gives a copy of the template a system identifier of its own: the first eight bytes of `pg_control`;
-    /// `pg_resetwal` then writes the checksum and a first WAL file that carry it.
+    /// Gives a copy of the template its own system identifier: the first eight bytes of `pg_control`;
+    /// `pg_resetwal` then writes the checksum and a first WAL file with it.
     async fn renumber(&self, data: &Path, version: u32) -> Result<(), PlaneError> {
         use std::os::unix::fs::FileExt;
         let control = data.join("global/pg_control");
@@ -97,7 +97,7 @@ impl Inner {
         run(tool, &self.user).await.map(|_| ())
     }
 
-    /// Makes a node the standby of the primary, from whatever it has.
+    /// Makes a node the standby of the primary, whatever data it has.
     pub(crate) async fn rebuild(
         &self,
         spec: &DatabaseSpec,
@@ -146,7 +146,7 @@ impl Inner {
             run(tool, &self.user).await?;
             put_in_place(&fresh, &data)?;
         }
-        // Slots of its own time as a primary would keep WAL forever.
+        // Slots from the time when it was a primary would keep WAL forever.
         remove_dir(&data.join("pg_replslot"))?;
         make_dir(&data.join("pg_replslot"), Some(&self.user), 0o700)?;
         let signal = data.join("standby.signal");
@@ -166,7 +166,7 @@ impl Inner {
         let data = self.data(&spec.name, node);
         let signal = data.join("standby.signal");
         if signal.exists() {
-            // Recovery as a standby has no end; pg_rewind wants one.
+            // Recovery as a standby never ends, and pg_rewind needs a clean shutdown.
             std::fs::remove_file(&signal).machine(|| format!("remove {}", signal.display()))?;
         }
         let tool = Tool::new(self.binaries(record.version)?.program("pg_rewind"))
@@ -193,7 +193,7 @@ impl Inner {
             };
         }
         if !record.bootstrapped {
-            return Err(PlaneError::machine(format!("database '{database}' is not made yet")));
+            return Err(PlaneError::machine(format!("database '{database}' has not been created yet")));
         }
         let fresh = dir.with_extension(format!("new-{}", escale_base::ids::random_hex(8)));
         make_dir(&fresh, Some(&self.user), 0o700)?;
@@ -201,7 +201,7 @@ impl Inner {
         let data = self.data(database, &record.primary);
         match Process::server_of(&data) {
             Some(_) => {
-                // libpq too knows a socket only by a short path: the tool's own directory.
+                // libpq has the same limit of a socket's path: the tool's own directory makes it short.
                 let tool = Tool::new(self.binaries(record.version)?.program("pg_basebackup"))
                     .args(&["--wal-method=stream", "--checkpoint=fast", "--no-sync", "-h", "/proc/self/cwd"])
                     .args(&["-U", SUPERVISOR, "-p", &record.port.to_string(), "-D"])
@@ -252,7 +252,7 @@ impl Inner {
         self.config.state.join("snapshots").join(name)
     }
 
-    /// A new name in the node's directory; what earlier tries left there is removed.
+    /// A new name in the node's directory; leftovers of earlier attempts are removed.
     fn fresh(&self, database: &str, node: &str) -> Result<PathBuf, PlaneError> {
         let dir = self.node_dir(database, node);
         make_dir(&dir, None, 0o711)?;
@@ -260,8 +260,8 @@ impl Inner {
         for path in entries.flatten().map(|e| e.path()) {
             let is_left = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with("data."));
             if is_left && let Err(error) = remove_dir(&path) {
-                // A tool outlives the future that waited for it, and may still write there; a later try removes it.
-                tracing::info!(%error, "an earlier try is not removed yet");
+                // A tool outlives the future that waited for it and may still write there; a later attempt removes it.
+                tracing::info!(%error, "the data of an earlier attempt is not removed yet");
             }
         }
         let fresh = dir.join(format!("data.{}", escale_base::ids::random_hex(8)));
@@ -269,7 +269,7 @@ impl Inner {
         Ok(fresh)
     }
 
-    /// Copies a data directory's content; shares blocks where the file system can.
+    /// Copies the content of a data directory; shares blocks where the file system can.
     async fn copy(&self, from: &Path, to: &Path) -> Result<(), PlaneError> {
         make_dir(to, Some(&self.user), 0o700)?;
         let tool = Tool::new("cp").args(&["-a", "--reflink=auto"]).arg(from.join(".")).arg(to);
@@ -277,12 +277,12 @@ impl Inner {
     }
 }
 
-/// How a node's tools reach the primary; the password goes by the environment.
+/// The connection string of a node's tools to the primary; the password is passed in the environment.
 fn source(primary: &NodeSpec, port: u16) -> String {
     format!("host={} port={port} user={REPLICATOR} connect_timeout=5", primary.address)
 }
 
-/// What stood there goes first under another name, so that a half-removed directory is never a data
+/// Renames the old directory before its removal, so that a half-removed directory is never taken for a data
 /// directory.
 fn put_in_place(fresh: &Path, data: &Path) -> Result<(), PlaneError> {
     let what = || format!("put {} in place", data.display());

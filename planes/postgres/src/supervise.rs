@@ -1,5 +1,5 @@
-//! The watch over all servers: deaths by pidfd, silence by asking. It reports, and takes one decision: when
-//! a standby is gone for longer than the grace, commits stop waiting for it.
+//! Supervises all servers: deaths by pidfd, silence by queries. It reports, and takes one decision: when
+//! a standby is gone for longer than the grace period, commits stop waiting for it.
 
 use crate::{plane::Inner, process::Process, record::Record, spec::*};
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
@@ -11,7 +11,7 @@ type Server = (String, String);
 struct Watch {
     pids: BTreeMap<Server, u32>,
     silent: BTreeMap<Server, bool>,
-    /// Since when a protected database's standby does not stream.
+    /// The time since which a protected database's standby is not streaming.
     missing: BTreeMap<String, Instant>,
     deaths: JoinSet<(Server, u32)>,
 }
@@ -26,7 +26,7 @@ pub(crate) async fn run(inner: Arc<Inner>) {
             () = inner.looked.notified() => watch.look(&inner, false).await,
             Some(Ok(((database, node), pid))) = watch.deaths.join_next() => {
                 watch.pids.retain(|_, p| *p != pid);
-                inner.tell(Event::NodeDied { database, node, pid }).await;
+                inner.report(Event::NodeDied { database, node, pid }).await;
             }
         }
     }
@@ -42,7 +42,7 @@ impl Watch {
                 let pid = process.pid;
                 if self.pids.insert(server.clone(), pid) != Some(pid) {
                     let (database, node) = server.clone();
-                    inner.tell(Event::NodeStarted { database, node, pid }).await;
+                    inner.report(Event::NodeStarted { database, node, pid }).await;
                     self.deaths.spawn(async move {
                         if let Err(e) = process.gone().await {
                             tracing::error!("{e}");
@@ -66,7 +66,7 @@ impl Watch {
             let silent = running && answer.is_none();
             if silent && self.silent.insert(server.clone(), true) != Some(true) {
                 let (database, node) = server.clone();
-                inner.tell(Event::NodeUnresponsive { database, node }).await;
+                inner.report(Event::NodeUnresponsive { database, node }).await;
             }
             if !silent {
                 self.silent.remove(&server);
@@ -87,11 +87,11 @@ impl Watch {
     }
 
     async fn degrade(&mut self, inner: &Inner, database: &str) {
-        // Whoever holds the database is at work on it, perhaps on this very standby: next beat.
+        // A call that holds the lock may be working on this very standby: check again at the next heartbeat.
         let Some(_one) = inner.try_lock(database) else { return };
         let Ok(mut record) = inner.record(database) else { return };
         let Some(standby) = record.standby().map(|n| n.name.clone()) else { return };
-        // A last look under the lock: a failover may have come in between.
+        // Checked again under the lock: a failover may have happened in between.
         let primary = inner.ask(database, &record.primary, record.port).await;
         if record.protection == Protection::Alone || primary.is_none_or(|p| p.streams(&standby)) {
             return;
@@ -99,7 +99,7 @@ impl Watch {
         match inner.disarm(database, &mut record).await {
             Ok(()) => {
                 self.missing.remove(database);
-                inner.tell(Event::Degraded { database: database.to_owned(), standby }).await;
+                inner.report(Event::Degraded { database: database.to_owned(), standby }).await;
             }
             Err(e) => tracing::error!(database, "commits still wait for the lost standby: {e}"),
         }

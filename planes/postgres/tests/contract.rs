@@ -1,6 +1,6 @@
-//! The same contract on the fake and on real servers, and what only real servers can show: rows.
+//! The contract on the fake and on real servers, and what only real servers have: rows.
 
-// Clippy takes only functions marked #[test] for tests; the helpers here are no less.
+// Clippy exempts only functions marked #[test]; the helpers here are part of the tests.
 #![allow(clippy::unwrap_used)]
 
 #[path = "suite/common.rs"]
@@ -12,7 +12,7 @@ use common::*;
 use escale_base::{Clock, error::Fault};
 use escale_postgres::*;
 
-/// What holds of every implementation.
+/// The contract of every implementation.
 async fn contract(plane: &dyn Postgres, tag: &str, clock: &Clock) {
     let spec = pair(tag, "one");
     assert_eq!(plane.observe(&spec.name).await.unwrap(), None);
@@ -27,7 +27,7 @@ async fn contract(plane: &dyn Postgres, tag: &str, clock: &Clock) {
     assert_eq!(seen.node("b-1").unwrap().replication.unwrap().state, ReplicationState::Sync);
     assert_eq!(seen.node("a-1").unwrap().timeline, Some(1));
 
-    // A failover, twice: the second call finds it done. Then another is refused: nobody is in sync.
+    // A failover, called twice: the second call finds it done. The next one is refused: no standby is in sync.
     plane.failover(&spec.name, "a-1").await.unwrap();
     plane.failover(&spec.name, "a-1").await.unwrap();
     let refused = plane.failover(&spec.name, "b-1").await.unwrap_err();
@@ -38,7 +38,7 @@ async fn contract(plane: &dyn Postgres, tag: &str, clock: &Clock) {
     assert_eq!(seen.node("a-1").unwrap().role, NodeRole::Standby);
     assert_eq!(seen.node("b-1").unwrap().timeline, Some(2));
 
-    // A parameter that waits for a restart, and the restart.
+    // A parameter that needs a restart, and the restart.
     let mut spec = spec;
     spec.parameters.insert("max_connections".into(), "120".into());
     plane.ensure(&spec).await.unwrap();
@@ -72,14 +72,14 @@ async fn contract(plane: &dyn Postgres, tag: &str, clock: &Clock) {
     spec.running = true;
     plane.ensure(&spec).await.unwrap();
 
-    // One node less.
+    // One node is removed.
     let mut single = spec.clone();
     single.nodes.remove(0);
     plane.ensure(&single).await.unwrap();
     let seen = plane.observe(&spec.name).await.unwrap().unwrap();
     assert_eq!((seen.nodes.len(), seen.protection), (1, Protection::Alone));
 
-    // A last snapshot, and nothing left.
+    // A final snapshot, and no other data is left.
     plane.delete(&spec.name, Some("last")).await.unwrap();
     plane.delete(&spec.name, Some("last")).await.unwrap();
     assert_eq!(plane.list().await.unwrap(), Vec::<String>::new());

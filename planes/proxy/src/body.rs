@@ -1,4 +1,4 @@
-//! Bodies on their way: streamed frame by frame, so that a slow reader slows its writer.
+//! Bodies in transit: streamed frame by frame, so that a slow reader slows its writer.
 
 use crate::target::Lease;
 use bytes::Bytes;
@@ -68,7 +68,7 @@ impl HttpBody for Body {
 
 struct Streamed {
     inner: Incoming,
-    /// The request counts as under way for as long as its answer flows.
+    /// The request counts as in progress until its answer has been sent completely.
     _lease: Lease,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
     timer: IdleTimer,
@@ -84,27 +84,27 @@ impl Streamed {
             return Poll::Ready(Some(Err("the target's drain delay is over".into())));
         }
         ready!(self.timer.poll(cx));
-        Poll::Ready(Some(Err("the target sent nothing for as long as the idle timeout".into())))
+        Poll::Ready(Some(Err("the target sent nothing within the idle timeout".into())))
     }
 }
 
-/// The body of a request on its way to a target.
+/// The body of a request in transit to a target.
 pub(crate) struct Upload {
     inner: Option<Incoming>,
     progress: Arc<Progress>,
 }
 
-/// How far an upload is, seen from outside.
+/// The state of an upload, as other tasks see it.
 pub(crate) struct Progress(Mutex<(Instant, UploadState)>);
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum UploadState {
-    /// The target takes what it is given.
+    /// The target reads as fast as the client sends.
     Flowing,
     /// The client has not sent the next bytes yet.
     WaitsForClient,
     Ended,
-    /// The client broke off or broke the framing.
+    /// The client ended early or broke the framing.
     Failed,
 }
 
@@ -129,7 +129,7 @@ impl Upload {
         (Upload { inner: Some(inner), progress: progress.clone() }, progress)
     }
 
-    /// No body; for health checks and second tries.
+    /// No body; for health checks and retries.
     pub(crate) fn empty() -> Upload {
         let progress = Arc::new(Progress(Mutex::new((Instant::now(), UploadState::Ended))));
         Upload { inner: None, progress }

@@ -1,11 +1,11 @@
-//! Whether a spec can be enacted, before anything is changed.
+//! Validates a spec before anything is changed.
 
 use crate::spec::{Action, BalancerSpec, Condition, GroupSpec, HealthCheck, ListenerSpec, Probe};
 use escale_base::PlaneError;
 use http::{HeaderName, HeaderValue};
 use std::{collections::BTreeSet, hash::Hash};
 
-/// Names the first thing of `spec` that cannot be enacted. Real and fake plane both begin with it.
+/// The error names the first invalid part of `spec`. The real plane and the fake both call it first.
 pub fn check(spec: &BalancerSpec) -> Result<(), PlaneError> {
     let at = format!("balancer '{}'", spec.name);
     unique(&at, "node", spec.nodes.iter().map(|n| &n.node))?;
@@ -16,10 +16,10 @@ pub fn check(spec: &BalancerSpec) -> Result<(), PlaneError> {
         return wrong(&at, "the idle timeout is 0 ms; it must be at least 1");
     }
     if HeaderValue::from_str(&attributes.server_name).is_err() {
-        return wrong(&at, "the server name has characters that no header may have");
+        return wrong(&at, "the server name has characters that are not allowed in a header");
     }
     if let Some(name) = attributes.trace_header.as_ref().filter(|n| HeaderName::try_from(*n).is_err()) {
-        return wrong(&at, &format!("'{name}' is no header name"));
+        return wrong(&at, &format!("'{name}' is not a valid header name"));
     }
     for group in &spec.groups {
         check_group(&format!("{at}, group '{}'", group.name), group)?;
@@ -40,11 +40,14 @@ fn check_group(at: &str, group: &GroupSpec) -> Result<(), PlaneError> {
     if let Probe::Http { path, matcher, headers } = &group.health.protocol {
         Matcher::parse(matcher).map_err(|e| PlaneError::asked(format!("{at}: {e}")))?;
         if !path.starts_with('/') || http::uri::PathAndQuery::try_from(path.as_str()).is_err() {
-            return wrong(at, &format!("'{path}' is no path for a health check; it must begin with '/'"));
+            return wrong(
+                at,
+                &format!("'{path}' is not a valid path for a health check; it must begin with '/'"),
+            );
         }
         for (name, value) in headers {
             if HeaderName::try_from(name).is_err() || HeaderValue::from_str(value).is_err() {
-                return wrong(at, &format!("'{name}: {value}' is no header for a health check"));
+                return wrong(at, &format!("'{name}: {value}' is not a valid header for a health check"));
             }
         }
     }
@@ -62,7 +65,7 @@ fn check_listener(at: &str, listener: &ListenerSpec, groups: &BTreeSet<&str>) ->
                 Condition::Path(v) | Condition::Host(v) | Condition::Method(v) => v.len(),
                 Condition::Header { name, values } => {
                     if HeaderName::try_from(name).is_err() {
-                        return wrong(&at, &format!("'{name}' is no header name"));
+                        return wrong(&at, &format!("'{name}' is not a valid header name"));
                     }
                     values.len()
                 }
@@ -70,7 +73,10 @@ fn check_listener(at: &str, listener: &ListenerSpec, groups: &BTreeSet<&str>) ->
                 Condition::Source(v) => v.len(),
             };
             if values == 0 {
-                return wrong(&at, "a condition without values never holds; give it one or leave it out");
+                return wrong(
+                    &at,
+                    "a condition without values never matches; add a value or remove the condition",
+                );
             }
         }
     }
@@ -84,16 +90,14 @@ fn check_action(at: &str, action: &Action, groups: &BTreeSet<&str>) -> Result<()
                 return wrong(at, "forwards to no group");
             }
             match weighted.iter().find(|w| !groups.contains(w.group.as_str())) {
-                Some(w) => {
-                    wrong(at, &format!("forwards to group '{}', which the spec does not have", w.group))
-                }
+                Some(w) => wrong(at, &format!("forwards to group '{}', which is not in the spec", w.group)),
                 None => Ok(()),
             }
         }
         Action::Redirect(redirect) => {
             let parts = [&redirect.protocol, &redirect.host, &redirect.port, &redirect.path, &redirect.query];
             match parts.iter().find(|part| HeaderValue::from_str(part).is_err()) {
-                Some(part) => wrong(at, &format!("'{part}' cannot stand in a Location header")),
+                Some(part) => wrong(at, &format!("'{part}' is not allowed in a Location header")),
                 None => Ok(()),
             }
         }
@@ -101,11 +105,11 @@ fn check_action(at: &str, action: &Action, groups: &BTreeSet<&str>) -> Result<()
             if !(200..600).contains(&fixed.status) {
                 return wrong(
                     at,
-                    &format!("{} is no status for a fixed response (200 to 599)", fixed.status),
+                    &format!("{} is not a valid status for a fixed response (200 to 599)", fixed.status),
                 );
             }
             match HeaderValue::from_str(&fixed.content_type) {
-                Err(_) => wrong(at, &format!("'{}' is no content type", fixed.content_type)),
+                Err(_) => wrong(at, &format!("'{}' is not a valid content type", fixed.content_type)),
                 Ok(_) => Ok(()),
             }
         }
@@ -124,14 +128,14 @@ fn unique<T: Eq + Hash + std::fmt::Display>(
     let mut known = std::collections::HashSet::new();
     for item in items {
         if known.contains(&item) {
-            return wrong(at, &format!("{what} {item} is there twice"));
+            return wrong(at, &format!("{what} {item} is listed twice"));
         }
         known.insert(item);
     }
     Ok(())
 }
 
-/// Statuses that a health check takes for success.
+/// The statuses that count as success of a health check.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Matcher(Vec<(u16, u16)>);
 
@@ -145,7 +149,7 @@ impl Matcher {
         let parts: Option<Vec<(u16, u16)>> = text.split(',').map(part).collect();
         parts
             .map(Matcher)
-            .ok_or_else(|| format!("'{text}' matches no statuses; write them as 200, 200-299 or 200,301"))
+            .ok_or_else(|| format!("'{text}' is not a list of statuses; write it as 200, 200-299 or 200,301"))
     }
 
     pub(crate) fn takes(&self, status: u16) -> bool {

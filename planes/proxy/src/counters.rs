@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-/// What one node has counted.
+/// The counters of one node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NodeCounts {
     pub node: String,
@@ -19,7 +19,7 @@ pub struct NodeCounts {
 pub struct ListenerCount {
     pub port: u16,
     pub requests: u64,
-    /// Answers that the balancer gave itself, by status class.
+    /// Answers that the balancer generated itself, by status class.
     pub own: Outcomes,
     pub redirects: u64,
     pub fixed: u64,
@@ -38,7 +38,7 @@ pub struct TargetCount {
     pub outcomes: Outcomes,
     pub connection_errors: u64,
     pub outstanding: u64,
-    /// From the request's leaving to the answer's first byte.
+    /// From the end of the request to the first byte of the answer.
     pub latency: Histogram,
 }
 
@@ -51,7 +51,7 @@ pub struct Outcomes {
     pub s5xx: u64,
 }
 
-/// `buckets[i]` counts values of less than 2^i microseconds that no smaller bucket holds.
+/// `buckets[i]` counts values of less than 2^i microseconds that no smaller bucket counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Histogram {
     pub count: u64,

@@ -1,4 +1,4 @@
-//! The plane for simulations: no sockets; health is what the test says.
+//! The plane for simulations: no sockets; the test sets the health of targets.
 
 use crate::{
     ListenerSeen, NodeCounts, Proxies, Seen, TargetSeen, TargetState,
@@ -14,34 +14,34 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// Every target that is used is healthy, and every draining one has drained, unless said otherwise.
+/// Every target in use is healthy, and every draining one has drained, unless the test sets another state.
 #[derive(Default)]
 pub struct FakeProxies(Mutex<State>);
 
 #[derive(Default)]
 struct State {
     balancers: BTreeMap<String, (BalancerSpec, watch::Sender<Arc<Seen>>)>,
-    told: BTreeMap<SocketAddr, TargetState>,
+    states: BTreeMap<SocketAddr, TargetState>,
     fail_next: Option<PlaneError>,
 }
 
 impl FakeProxies {
-    /// What every balancer sees of the target at `addr` from now on; a test's way to break one.
+    /// Sets the state of the target at `addr` for every balancer from now on; a test's way to break one.
     pub fn set_target(&self, addr: SocketAddr, state: TargetState) {
         let mut all = self.lock();
-        all.told.insert(addr, state);
-        let State { balancers, told, .. } = &*all;
+        all.states.insert(addr, state);
+        let State { balancers, states, .. } = &*all;
         for (spec, seen) in balancers.values() {
-            seen.send_replace(Arc::new(see(spec, told)));
+            seen.send_replace(Arc::new(see(spec, states)));
         }
     }
 
-    /// The next `apply` changes nothing and fails so.
+    /// The next `apply` changes nothing and returns this error.
     pub fn fail_next(&self, error: PlaneError) {
         self.lock().fail_next = Some(error);
     }
 
-    /// What was applied last.
+    /// The last applied spec.
     pub fn spec(&self, name: &str) -> Option<BalancerSpec> {
         self.lock().balancers.get(name).map(|(spec, _)| spec.clone())
     }
@@ -59,7 +59,7 @@ impl Proxies for FakeProxies {
         if let Some(error) = all.fail_next.take() {
             return Err(error);
         }
-        let seen = Arc::new(see(&spec, &all.told));
+        let seen = Arc::new(see(&spec, &all.states));
         let (now, channel) = all
             .balancers
             .entry(spec.name.clone())
@@ -82,7 +82,7 @@ impl Proxies for FakeProxies {
         self.lock().balancers.get(name).map(|(_, seen)| seen.subscribe())
     }
 
-    /// No requests, so nothing is counted.
+    /// There are no requests, so the counters stay at zero.
     fn counts(&self, name: &str) -> Option<Vec<NodeCounts>> {
         let all = self.lock();
         let (spec, _) = all.balancers.get(name)?;
@@ -96,7 +96,7 @@ impl Proxies for FakeProxies {
     }
 }
 
-fn see(spec: &BalancerSpec, told: &BTreeMap<SocketAddr, TargetState>) -> Seen {
+fn see(spec: &BalancerSpec, states: &BTreeMap<SocketAddr, TargetState>) -> Seen {
     let mut seen = Seen::default();
     for node in &spec.nodes {
         for listener in &spec.listeners {
@@ -113,7 +113,7 @@ fn see(spec: &BalancerSpec, told: &BTreeMap<SocketAddr, TargetState>) -> Seen {
             let state = match (target.draining, used) {
                 (true, _) => TargetState::Drained,
                 (false, false) => TargetState::Unused,
-                (false, true) => told.get(&target.addr).cloned().unwrap_or(TargetState::Healthy),
+                (false, true) => states.get(&target.addr).cloned().unwrap_or(TargetState::Healthy),
             };
             let reaches = |zone: &str| match &target.zone {
                 Some(own) if group.cross_zone => spec.nodes.iter().any(|n| n.zone == *own),

@@ -1,4 +1,4 @@
-//! One request to one target, and its answer back.
+//! Forwards one request to one target, and its answer back.
 
 use crate::{
     body::{Body, Progress, Upload, UploadState},
@@ -60,7 +60,7 @@ pub(crate) async fn forward(
         tokio::spawn(upgrade::tunnel(client, target, lease));
         return Ok(Response::from_parts(head, Body::full("")));
     }
-    // Only the target: the request's end must not wait for this.
+    // Holds only the target, not the lease: the end of the request must not wait for this task.
     let target = Arc::clone(&lease);
     tokio::spawn(async move {
         let mut sender = sender;
@@ -75,15 +75,15 @@ pub(crate) async fn forward(
     Ok(Response::from_parts(head, Body::streamed(body, lease, table.idle)))
 }
 
-/// Makes the client's head the target's.
+/// Rewrites the client's head for the target.
 fn prepare(parts: &mut Parts, connection: &Connection, table: &Table, upgrade: Option<&HeaderValue>) {
     let attributes = &table.attributes;
     let chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
     headers::remove_hop_by_hop(&mut parts.headers);
-    // 100 Continue was between the client and us.
+    // 100 Continue is between the client and this proxy.
     parts.headers.remove(header::EXPECT);
     if chunked {
-        // Says to the HTTP/1 encoder that there is a body, whatever the method.
+        // Makes the HTTP/1 encoder send a body, whatever the method.
         parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     if let Some(protocol) = upgrade {
@@ -108,7 +108,7 @@ fn prepare(parts: &mut Parts, connection: &Connection, table: &Table, upgrade: O
     parts.extensions.clear();
 }
 
-/// HTTP/2 may send a cookie per header; HTTP/1.1 wants one (RFC 9113, 8.2.3).
+/// HTTP/2 may send one header per cookie; HTTP/1.1 requires a single one (RFC 9113, 8.2.3).
 fn join_cookies(parts: &mut Parts) {
     let crumbs: Vec<&[u8]> =
         parts.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
@@ -119,7 +119,7 @@ fn join_cookies(parts: &mut Parts) {
     }
 }
 
-/// The authority of the request line, if there, is the host (RFC 9112, 3.2.2; RFC 9113, 8.3.1).
+/// The authority of the request line, if present, is the host (RFC 9112, 3.2.2; RFC 9113, 8.3.1).
 fn set_host(parts: &mut Parts, port: u16, preserve: bool) {
     let sent = match parts.uri.authority() {
         Some(authority) => Some(authority.as_str().to_owned()),
@@ -139,13 +139,13 @@ struct Exchange<'a> {
     lease: &'a Lease,
     progress: &'a Progress,
     idle: Duration,
-    /// While this stands, the client's silence is no reason to close.
+    /// While this exists, the client's silence is no reason to close.
     _awaiting: Awaiting,
 }
 
 impl Exchange<'_> {
-    /// On an idle connection if there is one. It may have been closed by the target at the same moment: then
-    /// once more on a new one, if nothing was sent or if sending it twice does no harm.
+    /// Uses an idle connection if there is one. The target may have closed it at the same moment: then the request is
+    /// sent again on a new one, if nothing was sent before or if it is idempotent.
     async fn run(
         &self,
         parts: Parts,
@@ -193,7 +193,7 @@ impl Exchange<'_> {
         })
     }
 
-    /// The target's answer, unless nothing moves for the idle timeout.
+    /// The target's answer, unless there is no traffic for the idle timeout.
     async fn wait(&self, answer: impl Future<Output = Answer>) -> Result<Answer, StatusCode> {
         tokio::pin!(answer);
         loop {
@@ -224,11 +224,11 @@ impl Exchange<'_> {
 }
 
 fn is_idempotent(method: &Method) -> bool {
-    // RFC 9110, 9.2.2; PUT has a body and is not replayed anyhow.
+    // RFC 9110, 9.2.2; PUT has a body and is not replayed anyway.
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::DELETE | Method::PUT)
 }
 
-/// Whether the connection ended before any of the answer came.
+/// Whether the connection ended before any of the answer arrived.
 fn is_closed(error: &hyper::Error) -> bool {
     error.is_incomplete_message()
         || error.is_closed()

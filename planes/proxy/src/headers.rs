@@ -1,4 +1,4 @@
-//! Headers on their way: hop-by-hop ones stop here, forwarding ones are added.
+//! Headers in transit: hop-by-hop headers are removed, forwarding headers are added.
 
 use crate::spec::{Attributes, ForwardedFor};
 use escale_base::Timestamp;
@@ -29,7 +29,7 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
         .flat_map(|v| v.split(','))
         .filter_map(|name| HeaderName::try_from(name.trim()).ok())
         .collect();
-    // A client must not be able to make us drop what the framing and the addressing stand on.
+    // A client must not be able to remove the headers that framing and addressing depend on.
     for name in named.iter().filter(|n| **n != header::HOST && **n != header::CONTENT_LENGTH) {
         headers.remove(name);
     }
@@ -38,7 +38,7 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// The token of an upgrade that this request asks for.
+/// The protocol of the upgrade that this request asks for.
 pub(crate) fn wanted_upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
     let asks = headers
         .get_all(header::CONNECTION)
@@ -85,14 +85,14 @@ pub(crate) fn add_forwarded(headers: &mut HeaderMap, attributes: &Attributes, cl
     headers.insert(FORWARDED_PORT, port.into());
 }
 
-/// More addresses in X-Forwarded-For than an honest chain of proxies has.
+/// Whether X-Forwarded-For has more addresses than any legitimate chain of proxies.
 pub(crate) fn too_many_forwards(headers: &HeaderMap) -> bool {
     headers.get_all(FORWARDED_FOR).iter().map(|v| v.as_bytes().split(|&b| b == b',').count()).sum::<usize>()
         > 30
 }
 
-/// `Root=1-<8 hex digits of seconds>-<24 random ones>`. A root that is there stays, and the balancer's own id
-/// goes before it as `Self`.
+/// `Root=1-<8 hex digits of seconds>-<24 random ones>`. An existing root is kept, and the balancer's own id
+/// is put before it as `Self`.
 pub(crate) fn add_trace(headers: &mut HeaderMap, name: &HeaderName, now: Timestamp) {
     let random: u128 = rand::random::<u128>() >> 32;
     let id = format!("1-{:08x}-{random:024x}", now.secs());

@@ -1,4 +1,4 @@
-//! Health checks: one task per (node, target), from the node's own place in the network.
+//! Health checks: one task per (node, target), from the node's own network.
 
 use crate::{
     Reason, Sockets, TargetState,
@@ -12,9 +12,9 @@ use hyper_util::rt::TokioIo;
 use std::{io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpStream, sync::Notify};
 
-/// How soon a target that has never answered is asked again; doubled each time.
+/// Pause before a target that has never answered is checked again; doubled each time.
 const NEW_TARGET_PAUSE: Duration = Duration::from_millis(50);
-/// So long a new target that cannot be connected to is taken for one whose process has not opened its port yet. A wrong answer is
+/// For this long a new target that refuses connections is assumed to be starting, its port not open yet. A wrong answer is
 /// reported at once.
 const STARTING: Duration = Duration::from_millis(1500);
 
@@ -23,12 +23,12 @@ pub(crate) struct Checker {
     pub(crate) node: String,
     pub(crate) target: Arc<Target>,
     pub(crate) check: HealthCheck,
-    /// Told when the target's state has changed.
+    /// Notified when the target's state has changed.
     pub(crate) changed: Arc<Notify>,
 }
 
 impl Checker {
-    /// Checks at once, then every interval, for ever; a target that has never answered is asked more often.
+    /// Checks at once, then at every interval, for ever; a target that has never answered is checked more often.
     pub(crate) async fn run(self) {
         let mut addr = self.target.addr;
         addr.set_port(self.check.port.unwrap_or(addr.port()));
@@ -50,8 +50,8 @@ impl Checker {
         }
     }
 
-    /// Waits for the next regular check; `true` when a new target answered well before that. Checks out of turn count
-    /// only when they succeed: a target that starts slowly fails no sooner than its thresholds say. What they see is reported.
+    /// Waits for the next regular check; `true` when a new target answered before that. Extra checks count
+    /// only when they succeed: a target that starts slowly fails no sooner than its thresholds allow. Their failures are reported.
     async fn answered_before(
         &self,
         tick: &mut tokio::time::Interval,
@@ -81,7 +81,7 @@ impl Checker {
         }
     }
 
-    /// Shows why a check of a new target failed, long before the failures are enough to call it unhealthy.
+    /// Reports why a check of a new target failed, long before there are enough failures to call it unhealthy.
     fn report(&self, reason: Reason, waited: Duration) {
         let answered = matches!(reason, Reason::FailedCode(_) | Reason::BadAnswer);
         let new = matches!(self.target.state(), TargetState::Initial(_));
@@ -110,7 +110,7 @@ impl Checker {
                 for (name, value) in headers {
                     request = request.header(name, value);
                 }
-                // The spec was checked before it was applied, so neither of these fails.
+                // The spec was checked before it was applied, so neither of these can fail.
                 let (Ok(request), Ok(matcher)) = (request.body(Upload::empty()), Matcher::parse(matcher))
                 else {
                     return Err(Reason::BadAnswer);
@@ -127,14 +127,14 @@ async fn status(stream: TcpStream, request: Request<Upload>) -> hyper::Result<u1
     let answer = sender.send_request(request);
     tokio::pin!(connection);
     tokio::select! {
-        // First, or a server that answers and closes at once would count as broken.
+        // Polled first: a server that answers and closes at once would otherwise count as broken.
         biased;
         answer = answer => answer.map(|a| a.status().as_u16()),
         ended = async { connection.as_mut().await?; std::future::pending().await } => ended,
     }
 }
 
-/// Successes or failures in a row.
+/// Consecutive successes or failures.
 #[derive(Default)]
 struct Row {
     successes: u32,
@@ -142,7 +142,7 @@ struct Row {
 }
 
 impl Row {
-    /// The state after one more outcome; `None`: as before.
+    /// The state after one more outcome; `None`: unchanged.
     fn next(
         &mut self,
         now: &TargetState,
@@ -153,7 +153,7 @@ impl Row {
             Ok(()) => {
                 self.successes = self.successes.saturating_add(1);
                 self.failures = 0;
-                // A new target serves after its first success.
+                // A new target is healthy after its first success.
                 let enough = self.successes >= check.healthy_threshold;
                 (enough || matches!(now, TargetState::Initial(_))).then_some(TargetState::Healthy)
             }

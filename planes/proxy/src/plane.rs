@@ -1,4 +1,4 @@
-//! The real plane: keeps what runs for each balancer and changes it to what the spec says.
+//! The real plane: changes the running parts of each balancer to match its spec.
 
 use crate::{
     ListenerSeen, NodeCounts, Proxies, Seen, Sockets, TargetSeen, TargetState,
@@ -26,7 +26,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, sync::DropGuard, task::AbortOnDropHandle};
 
-/// How often idle upstream connections are looked through.
+/// Interval at which idle upstream connections are checked.
 const SWEEP: Duration = Duration::from_secs(10);
 
 pub struct Balancers {
@@ -37,18 +37,18 @@ pub struct Balancers {
 }
 
 impl Balancers {
-    /// Everything that is started runs where it is applied, or on the runtime that [`Balancers::on`] names.
+    /// Tasks run on the runtime of the caller of `apply`, or on the one that [`Balancers::on`] sets.
     pub fn new(sockets: Arc<dyn Sockets>, clock: Clock) -> Balancers {
         Balancers { sockets, clock, runtime: None, balancers: Mutex::default() }
     }
 
-    /// Listens, forwards and checks targets on the threads of this runtime, whoever applies.
+    /// Listens, forwards and checks targets on the threads of this runtime, whichever thread calls.
     pub fn on(mut self, runtime: Handle) -> Balancers {
         self.runtime = Some(runtime);
         self
     }
 
-    /// Tasks, timers and sockets that are made while this is held belong to the runtime.
+    /// Tasks, timers and sockets created while the guard exists belong to the runtime.
     fn enter(&self) -> Option<EnterGuard<'_>> {
         self.runtime.as_ref().map(Handle::enter)
     }
@@ -145,7 +145,7 @@ async fn publish(running: Arc<Mutex<Running>>, seen: Arc<watch::Sender<Arc<Seen>
     loop {
         tokio::select! {
             () = changed.notified() => {
-                // Under the lock, so that an older view never overwrites that of an `apply`.
+                // Under the lock, so that an older observation never overwrites that of an `apply`.
                 let running = lock(&running);
                 publish_if_new(&seen, running.see());
             }
@@ -198,7 +198,7 @@ struct Member {
 
 impl Drop for Member {
     fn drop(&mut self) {
-        // Out of the spec without having drained: requests under way get the same delay.
+        // Dropped from the spec without having drained: requests in progress get the same delay.
         if !self.target.is_draining() {
             let (target, delay) = (self.target.clone(), self.drain_delay);
             if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -235,7 +235,7 @@ impl Running {
         }
     }
 
-    /// Targets first, then the table that names them, then the listeners that serve by it.
+    /// Targets first, then the table that refers to them, then the listeners that use the table.
     fn change_node(&self, mut node: Node, wanted: &NodeSpec, spec: &BalancerSpec) -> Node {
         node.zone.clone_from(&wanted.zone);
         let used = used_groups(spec);
@@ -265,7 +265,7 @@ impl Running {
         let table = table(spec, ports.collect());
         let counters: Vec<_> = table.ports.iter().map(|(p, c)| (*p, c.counters.clone())).collect();
         node.context.table.store(Arc::new(table));
-        // Only now: those that are gone must no longer be in the table when they begin to drain.
+        // Only now: removed targets must no longer be in the table when they begin to drain.
         node.members = members;
         for (port, counters) in counters {
             node.listeners.entry(port).or_insert_with(|| open(&node.context, port, counters));
@@ -282,7 +282,7 @@ impl Running {
         used: bool,
     ) -> Member {
         let drain_delay = Duration::from_millis(group.drain_delay_ms);
-        // One that drains does not come back; who is registered again begins anew.
+        // A draining target does not return; when it is registered again it starts as a new one.
         let mut member = old.filter(|m| spec.draining || !m.target.is_draining()).unwrap_or_else(|| Member {
             target: Target::new(&group.name, spec.addr),
             drain_delay,
@@ -359,7 +359,7 @@ impl Running {
     }
 }
 
-/// One state out of those on all nodes: what a client can hope for.
+/// Combines the states on all nodes into one: the best that a client can expect.
 fn over_all<'a>(states: impl Iterator<Item = &'a TargetState>) -> TargetState {
     let rank = |state: &&TargetState| match state {
         TargetState::Healthy => 0,
@@ -396,7 +396,7 @@ fn table(spec: &BalancerSpec, ports: HashMap<u16, Port>) -> Table {
     let attributes = spec.attributes.clone();
     Table {
         idle: Duration::from_millis(attributes.idle_timeout_ms),
-        // The spec was checked: both are valid.
+        // The spec was checked, so both are valid.
         server: HeaderValue::from_str(&attributes.server_name)
             .unwrap_or_else(|_| HeaderValue::from_static("balancer")),
         trace_header: attributes.trace_header.as_ref().and_then(|n| HeaderName::try_from(n).ok()),

@@ -1,4 +1,4 @@
-//! Idle upstream connections of one (node, target), the one used last on top.
+//! Idle upstream connections of one (node, target), the most recently used one on top.
 
 use crate::{Sockets, body::Upload};
 use hyper::client::conn::http1::{self, SendRequest};
@@ -10,12 +10,12 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Idle connections kept per target: enough for a burst to be absorbed, few enough for a small server's
+/// Idle connections kept per target: enough to absorb a burst, few enough for a small server's
 /// connection limit.
 const IDLE_MAX: usize = 64;
-/// Common servers close after 60 to 75 s of idleness; we close first, so that few requests meet a closing one.
+/// Common servers close after 60 to 75 s of idleness; closing earlier means that few requests meet a closing connection.
 const IDLE_AGE: Duration = Duration::from_secs(30);
-/// A target that is reachable answers a SYN within milliseconds; this much covers three lost ones.
+/// A reachable target answers a SYN within milliseconds; this covers three lost ones.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest head of an answer.
 const ANSWER_HEAD_BYTES: usize = 64 * 1024;
@@ -78,7 +78,7 @@ pub(crate) async fn connect(
             std::io::ErrorKind::TimedOut => ConnectError::Timeout,
             _ => ConnectError::Refused(e),
         })?;
-    // Without it small answers wait for delayed acknowledgements. A socket that refuses is closed already.
+    // Without it small answers wait for delayed acknowledgements. An error means that the socket is closed already.
     let _ = stream.set_nodelay(true);
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(ANSWER_HEAD_BYTES)

@@ -1,4 +1,4 @@
-//! Which rule a request falls under, and where a redirect leads.
+//! Selects the rule for a request, and builds the target of a redirect.
 
 use crate::{
     spec::{Condition, QueryPattern, Redirect},
@@ -11,19 +11,19 @@ use escale_base::{
 use http::{HeaderMap, Method};
 use std::net::IpAddr;
 
-/// How the patterns of paths are read.
+/// How path patterns are matched.
 const CASED: Glob = Glob { one: One::Character, ignore_case: false, escape: true };
-/// How all other patterns are.
+/// How all other patterns are matched.
 const CASELESS: Glob = Glob { ignore_case: true, ..CASED };
 
-/// What rules look at.
+/// The parts of a request that rules use.
 pub(crate) struct Facts<'a> {
     pub(crate) method: &'a Method,
     /// Without the port.
     pub(crate) host: &'a str,
-    /// Sent on, and part of where redirects lead.
+    /// Forwarded, and used in redirects.
     pub(crate) path: RawPath<'a>,
-    /// What conditions are compared with: [`RawPath::normalized`].
+    /// Compared with conditions: [`RawPath::normalized`].
     pub(crate) matched: MatchPath,
     pub(crate) query: Option<&'a str>,
     pub(crate) headers: &'a HeaderMap,
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn path_conditions_see_through_encodings() {
+    fn path_conditions_match_decoded_paths() {
         let headers = HeaderMap::new();
         let admin = Condition::Path(vec!["/admin/*".into()]);
         let holds = |path: &str| admin.holds(&facts(&Method::GET, path, "", &headers));

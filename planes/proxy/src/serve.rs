@@ -1,5 +1,5 @@
-//! A node's listeners, their connections, and what happens to a request: rule, then forward, redirect or a
-//! fixed answer; an error page when that fails.
+//! A node's listeners, their connections, and the path of a request: rule, then forward, redirect or a
+//! fixed response; an error page when that fails.
 
 use crate::{
     Sockets,
@@ -30,10 +30,10 @@ use tokio_util::sync::CancellationToken;
 
 /// Connections of one listener; more wait in the kernel's queue. Bounds memory: each has two small buffers.
 const CONNECTIONS: usize = 16_384;
-/// Pause after an accept that failed for want of file descriptors or memory, which only time gives back.
+/// Pause after an accept that failed for lack of file descriptors or memory: no event reports when they are free again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What all connections of a node share.
+/// Shared by all connections of a node.
 pub(crate) struct NodeContext {
     pub(crate) name: String,
     pub(crate) sockets: Arc<dyn Sockets>,
@@ -46,13 +46,13 @@ pub(crate) struct Connection {
     pub(crate) node: Arc<NodeContext>,
     /// The listener's port in the spec.
     pub(crate) key: u16,
-    /// The port it listens on.
+    /// The port it actually listens on.
     pub(crate) port: u16,
     pub(crate) client: SocketAddr,
     pub(crate) link: Arc<Link>,
 }
 
-/// Accepts until `stop`; open connections then finish the requests under way.
+/// Accepts connections until `stop`; open connections then finish the requests in progress.
 pub(crate) async fn accept(
     node: Arc<NodeContext>,
     key: u16,
@@ -66,7 +66,7 @@ pub(crate) async fn accept(
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
             accepted = async {
-                // Never closed, so there is always a slot in the end.
+                // The semaphore is never closed, so a permit always becomes free.
                 let slot = slots.clone().acquire_owned().await.ok();
                 (slot, listener.accept().await)
             } => accepted,
@@ -105,7 +105,7 @@ async fn serve(
     counters: Arc<ListenerCounters>,
     stop: CancellationToken,
 ) {
-    // Without it small answers wait for delayed acknowledgements. A socket that refuses is closed already.
+    // Without it small answers wait for delayed acknowledgements. An error means that the socket is closed already.
     let _ = stream.set_nodelay(true);
     let idle = connection.node.table.load().idle;
     let guard = Guard::new(stream, connection.link.clone(), counters, Upgrades::Decided, idle);
@@ -114,7 +114,7 @@ async fn serve(
         let connection = connection.clone();
         async move { Ok::<_, Infallible>(handle(&connection, request).await) }
     });
-    // No limit of its own for heads: the idle timeout covers them.
+    // No separate limit for heads: the idle timeout covers them.
     escale_httpguard::serve(guard, Limits { head: None }, service, stop).await;
 }
 
@@ -135,7 +135,7 @@ async fn handle(connection: &Connection, request: Request<Incoming>) -> Response
             port.counters.own.add(status);
             let mut page = pages::page(status, &table.server);
             if is_http1 && matches!(status.as_u16(), 400..=431) {
-                // What else is on this connection may not be what it seems.
+                // The rest of the bytes on this connection may be something else than they seem.
                 page.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             page
@@ -190,7 +190,7 @@ async fn answer(
         }
     };
     if headers::too_many_forwards(request.headers()) {
-        // 463 is what is in use for this; no RFC has it.
+        // 463 is the de-facto status for this; no RFC defines it.
         return Err(StatusCode::from_u16(463).unwrap_or(StatusCode::BAD_REQUEST));
     }
     forward(connection, table, group, request, upgrade).await
@@ -212,7 +212,7 @@ fn redirect_to(
 }
 
 fn fixed_answer(fixed: &Fixed, table: &Table, port: &Port) -> Result<Response<Body>, StatusCode> {
-    // The spec was checked: the status is one.
+    // The spec was checked, so the status is valid.
     let status = StatusCode::from_u16(fixed.status).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     port.counters.fixed.fetch_add(1, Relaxed);
     port.counters.own.add(status);

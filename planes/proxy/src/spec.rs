@@ -1,9 +1,9 @@
-//! All that the plane can be told: plain data.
+//! The complete interface of the plane, as plain data.
 
 use ipnet::IpNet;
 use std::{collections::BTreeMap, net::SocketAddr};
 
-/// One balancer, whole. Names are the caller's; the plane only compares them.
+/// One balancer. Names are the caller's; the plane only compares them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BalancerSpec {
     pub name: String,
@@ -13,7 +13,7 @@ pub struct BalancerSpec {
     pub attributes: Attributes,
 }
 
-/// One place that serves: its name is what [`crate::Sockets`] is asked with.
+/// One node; its name is passed to [`crate::Sockets`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct NodeSpec {
     pub node: String,
@@ -22,12 +22,12 @@ pub struct NodeSpec {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attributes {
-    /// A connection on which nothing moved for so long is closed.
+    /// A connection without traffic for this long is closed.
     pub idle_timeout_ms: u64,
-    /// Drop request headers whose name has anything but letters, digits and hyphens.
+    /// Drop request headers whose name contains anything but letters, digits and hyphens.
     pub drop_invalid_headers: bool,
     pub forwarded_for: ForwardedFor,
-    /// Pass the Host header as it came; otherwise the listener's port is added when it is not the scheme's.
+    /// Pass the Host header unchanged; otherwise the listener's port is added when it is not the scheme's default.
     pub preserve_host: bool,
     /// Name of a request header that gets an id for tracing, in the form `Root=1-<time>-<random>`.
     pub trace_header: Option<String>,
@@ -48,7 +48,7 @@ impl Default for Attributes {
     }
 }
 
-/// What happens to X-Forwarded-For.
+/// The handling of X-Forwarded-For.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForwardedFor {
     Append,
@@ -58,13 +58,13 @@ pub enum ForwardedFor {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListenerSpec {
-    /// 0 takes any free port (see [`crate::ListenerSeen`]); at most one listener may have it.
+    /// 0 selects any free port (see [`crate::ListenerSeen`]); at most one listener may have it.
     pub port: u16,
     pub rules: Vec<Rule>,
     pub default: Action,
 }
 
-/// Rules are tried in the order of `priority`; all `conditions` must hold.
+/// Rules are evaluated in the order of `priority`; all `conditions` must hold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     pub priority: u32,
@@ -72,21 +72,21 @@ pub struct Rule {
     pub action: Action,
 }
 
-/// Holds when one of its values matches. In patterns `*` is any run of characters, `?` is one character, and
+/// Holds when one of its values matches. In patterns `*` matches any run of characters, `?` matches one character, and
 /// a backslash makes the next one literal.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Condition {
-    /// Of the normalized path (`RawPath::normalized` of `escale-base`); case matters.
+    /// The normalized path (`RawPath::normalized` of `escale-base`); case-sensitive.
     Path(Vec<String>),
-    /// Of the host without its port; case does not matter.
+    /// The host without its port; case-insensitive.
     Host(Vec<String>),
-    /// Exact, no patterns.
+    /// Exact, without patterns.
     Method(Vec<String>),
-    /// Case does not matter.
+    /// Case-insensitive.
     Header { name: String, values: Vec<String> },
-    /// One pair of the query string; without `key` any key. Case does not matter.
+    /// One pair of the query string; without `key` any key. Case-insensitive.
     Query(Vec<QueryPattern>),
-    /// The address of the connection's other end, not of X-Forwarded-For.
+    /// The address of the connection's peer, not of X-Forwarded-For.
     Source(Vec<IpNet>),
 }
 
@@ -98,7 +98,7 @@ pub struct QueryPattern {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// One group is chosen by weight for each request.
+    /// Chooses one group by weight for each request.
     Forward(Vec<Weighted>),
     Redirect(Redirect),
     Fixed(Fixed),
@@ -111,7 +111,7 @@ pub struct Weighted {
 }
 
 /// The parts may contain `#{protocol}`, `#{host}`, `#{port}`, `#{path}` (without its first slash) and
-/// `#{query}`, which stand for the request's own.
+/// `#{query}`, which are replaced by those of the request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Redirect {
     pub protocol: String,
@@ -138,16 +138,16 @@ pub struct GroupSpec {
     pub health: HealthCheck,
     /// Whether a node may send to targets of other zones.
     pub cross_zone: bool,
-    /// How long requests under way may go on once a target drains.
+    /// How long requests in progress may continue once a target drains.
     pub drain_delay_ms: u64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct TargetSpec {
     pub addr: SocketAddr,
-    /// `None`: outside of every zone, every node may send to it.
+    /// `None`: in no zone, every node may send to it.
     pub zone: Option<String>,
-    /// Leaving: no new requests.
+    /// Being removed: no new requests.
     pub draining: bool,
 }
 
@@ -160,19 +160,19 @@ pub enum Algorithm {
 #[derive(Clone, Debug, PartialEq)]
 pub struct HealthCheck {
     pub protocol: Probe,
-    /// `None`: the port that the target serves on.
+    /// `None`: the port at which the target serves.
     pub port: Option<u16>,
     pub interval_ms: u64,
     pub timeout_ms: u64,
-    /// Successes in a row that make an unhealthy target healthy.
+    /// Consecutive successes that make an unhealthy target healthy.
     pub healthy_threshold: u32,
-    /// Failures in a row that make a target unhealthy.
+    /// Consecutive failures that make a target unhealthy.
     pub unhealthy_threshold: u32,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Probe {
-    /// A connection that opens is a success.
+    /// Opening a connection is a success.
     Tcp,
     Http {
         path: String,

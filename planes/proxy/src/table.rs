@@ -1,4 +1,4 @@
-//! What a node serves by: an immutable snapshot, swapped whole.
+//! A node's routing table: an immutable snapshot, replaced as a whole.
 
 use crate::{
     counters::ListenerCounters,
@@ -20,7 +20,7 @@ pub(crate) struct Table {
     pub(crate) idle: Duration,
     pub(crate) server: HeaderValue,
     pub(crate) trace_header: Option<http::HeaderName>,
-    /// By the port of the spec (which may be 0), not by the one it listens on.
+    /// By the port of the spec (which may be 0), not by the actual port.
     pub(crate) ports: HashMap<u16, Port>,
 }
 
@@ -40,15 +40,15 @@ pub(crate) enum Step {
 pub(crate) struct Group {
     pub(crate) algorithm: Algorithm,
     pub(crate) targets: Vec<Arc<Target>>,
-    /// Kept over changes of the table, so that a change does not start the round anew.
+    /// Kept over changes of the table, so that a change does not restart the round-robin.
     pub(crate) turn: Arc<AtomicUsize>,
 }
 
 impl Group {
-    /// A target for one request: a healthy one; any, when none is healthy (better a try than a certain
+    /// A target for one request: a healthy one; any, when none is healthy (an attempt is better than a certain
     /// refusal, and a broken health check takes no service down); `None` when the group is empty.
     pub(crate) fn choose(&self) -> Option<Lease> {
-        // A target can begin to drain between choice and lease; the next choice sees that.
+        // A target can begin to drain between choice and lease; the next choice excludes it.
         (0..=self.targets.len()).find_map(|_| Lease::take(self.candidate()?))
     }
 
@@ -64,7 +64,7 @@ impl Group {
         let turn = self.turn.fetch_add(1, Relaxed) % count;
         match self.algorithm {
             Algorithm::RoundRobin => eligible.nth(turn),
-            // Among equals the turn decides, or the first one would get all that comes one by one.
+            // The turn breaks ties, or the first target would get all sequential requests.
             Algorithm::LeastOutstanding => eligible
                 .enumerate()
                 .min_by_key(|(i, t)| (t.outstanding(), (i + count - turn) % count))
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn drain_waits_for_what_is_under_way() {
+    async fn drain_waits_for_requests_in_progress() {
         let g = group(Algorithm::RoundRobin, 1);
         let lease = g.choose().unwrap();
         let target = g.targets[0].clone();

@@ -1,4 +1,4 @@
-//! A target as one node sees it: its health, what is under way, its open connections.
+//! A target from the point of view of one node: its health, its requests in progress, its open connections.
 
 use crate::{
     TargetState,
@@ -26,9 +26,9 @@ pub(crate) struct Target {
     healthy: AtomicBool,
     outstanding: AtomicUsize,
     draining: AtomicBool,
-    /// Told when a draining target has nothing under way any more.
+    /// Notified when a draining target has no request in progress any more.
     idle: Notify,
-    /// Cancelled when the drain delay is over: cuts what is still under way.
+    /// Cancelled when the drain delay is over: cuts the remaining requests.
     pub(crate) cut: CancellationToken,
     pub(crate) pool: Pool,
     pub(crate) counters: TargetCounters,
@@ -74,7 +74,7 @@ impl Target {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Returns whether that was news.
+    /// Returns whether the state changed.
     pub(crate) fn set_state(&self, state: TargetState) -> bool {
         let mut now = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.healthy.store(state == TargetState::Healthy, Relaxed);
@@ -88,22 +88,22 @@ impl Target {
         self.draining.store(true, SeqCst);
     }
 
-    /// Drains; returns once nothing is under way or `delay` is over.
+    /// Drains; returns once no request is in progress or `delay` is over.
     pub(crate) async fn drain(&self, delay: std::time::Duration) {
         self.begin_drain();
         let all_done = async {
             loop {
-                let told = self.idle.notified();
-                tokio::pin!(told);
-                // Before the look, so that nothing that happens after it is missed.
-                told.as_mut().enable();
+                let notified = self.idle.notified();
+                tokio::pin!(notified);
+                // Registered before the check, so that no notification after it is missed.
+                notified.as_mut().enable();
                 if self.outstanding.load(SeqCst) == 0 {
                     return;
                 }
-                told.await;
+                notified.await;
             }
         };
-        // Over time: what is left is cut below.
+        // After the delay the remaining requests are cut below.
         let _ = tokio::time::timeout(delay, all_done).await;
         self.cut.cancel();
         self.pool.clear();
@@ -122,15 +122,15 @@ impl Target {
     }
 }
 
-/// One request under way to a target; dropped with the last byte of its answer.
+/// One request in progress to a target; dropped with the last byte of its answer.
 pub(crate) struct Lease(Arc<Target>);
 
 impl Lease {
-    /// `None` when the target began to drain meanwhile.
+    /// `None` when the target has begun to drain.
     pub(crate) fn take(target: &Arc<Target>) -> Option<Lease> {
         target.outstanding.fetch_add(1, SeqCst);
         let lease = Lease(target.clone());
-        // After the increment: either we see the draining, or the drain sees us.
+        // Checked after the increment: either this sees the draining, or the drain sees this request.
         (!target.is_draining()).then_some(lease)
     }
 }

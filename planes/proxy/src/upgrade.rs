@@ -1,16 +1,16 @@
-//! Upgraded connections (WebSocket): bytes both ways, nothing more looked at.
+//! Upgraded connections (WebSocket): bytes in both directions, not interpreted.
 
 use crate::target::Lease;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
-/// Ends when both sides have closed, when nothing moved for the idle timeout (the client's guard sees to
+/// Ends when both sides have closed, when there is no traffic for the idle timeout (the client's guard enforces
 /// that), or when the target's drain delay is over.
 pub(crate) async fn tunnel(client: OnUpgrade, target: OnUpgrade, lease: Lease) {
     let both = tokio::try_join!(client, target);
     let (client, target) = match both {
         Ok(both) => both,
-        Err(error) => return tracing::debug!(%error, "an upgrade did not come about"),
+        Err(error) => return tracing::debug!(%error, "an upgrade failed"),
     };
     let (mut client, mut target) = (TokioIo::new(client), TokioIo::new(target));
     tokio::select! {

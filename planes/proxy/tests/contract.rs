@@ -1,4 +1,4 @@
-//! The contract that real and fake plane keep, and the real one's traffic over loopback sockets.
+//! The contract of the real plane and the fake, and traffic through the real one over loopback sockets.
 #![allow(clippy::unwrap_used)] // helpers of tests are not marked as tests
 
 #[path = "../../httpguard/tests/attacks/mod.rs"]
@@ -52,7 +52,7 @@ async fn keeps_the_contract(plane: &dyn Proxies, target: std::net::SocketAddr) {
     spec.groups[0].targets[0] = TargetSpec { addr: target, zone: None, draining: true };
     plane.apply(spec.clone()).await.unwrap();
     seen.wait_for(|s| state(s, "used") == Some(TargetState::Drained)).await.unwrap();
-    // Registered again, it begins anew.
+    // Registered again, it starts as a new target.
     spec.groups[0].targets[0].draining = false;
     plane.apply(spec.clone()).await.unwrap();
     seen.wait_for(|s| state(s, "used") == Some(TargetState::Healthy)).await.unwrap();
@@ -62,12 +62,16 @@ async fn keeps_the_contract(plane: &dyn Proxies, target: std::net::SocketAddr) {
     let error = plane.apply(wrong).await.unwrap_err();
     assert_eq!(
         error.what,
-        "balancer 'web', listener 0, default action: forwards to group 'nowhere', which the spec does not have"
+        "balancer 'web', listener 0, default action: forwards to group 'nowhere', which is not in the spec"
     );
-    assert_eq!(state(&seen.borrow(), "used"), Some(TargetState::Healthy), "nothing was changed");
+    assert_eq!(
+        state(&seen.borrow(), "used"),
+        Some(TargetState::Healthy),
+        "a refused spec must change nothing"
+    );
 
     plane.remove("web").await.unwrap();
     plane.remove("web").await.unwrap();
     assert!(plane.seen("web").is_none());
-    assert!(seen.wait_for(|_| false).await.is_err(), "the channel closes");
+    assert!(seen.wait_for(|_| false).await.is_err(), "the channel must close");
 }

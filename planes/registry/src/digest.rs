@@ -1,11 +1,11 @@
-//! Digests: the names of blobs and manifests.
+//! Digests, which name blobs and manifests.
 
 use crate::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use std::{fmt, str::FromStr};
 
-/// `sha256:` and 64 lower-case hexadecimal digits. Other algorithms are refused by name.
+/// `sha256:` and 64 lower-case hexadecimal digits. Any other algorithm is refused; the error names it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest(String);
 

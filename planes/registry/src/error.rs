@@ -1,4 +1,4 @@
-//! What can go wrong, and the distribution specification's word for each.
+//! The registry's errors, and the distribution specification's code of each.
 
 use crate::{Digest, Reference};
 use escale_base::PlaneError;
@@ -9,21 +9,23 @@ pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("the repository '{0}' does not exist: create it first")]
+    #[error("the repository '{0}' does not exist; create it first")]
     NoSuchRepository(String),
     #[error("the repository '{0}' already exists")]
     RepositoryExists(String),
-    #[error("'{0}' is not a repository name: lower-case words, parted by . _ - and /, up to 255 bytes")]
+    #[error(
+        "'{0}' is not a repository name: use lower-case words, separated by . _ - and /, up to 255 bytes"
+    )]
     BadName(String),
-    #[error("'{0}' is not a tag: up to 128 letters, digits, . _ and -")]
+    #[error("'{0}' is not a tag: use up to 128 letters, digits, . _ and -")]
     BadTag(String),
-    #[error("'{0}' is not a supported digest (sha256: and 64 lower-case hexadecimal digits)")]
+    #[error("'{0}' is not a supported digest; use sha256: and 64 lower-case hexadecimal digits")]
     BadDigest(String),
     #[error("the bytes received have the digest {computed}, not {expected}")]
     DigestMismatch { expected: Digest, computed: Digest },
     #[error("the repository '{repository}' has no blob {digest}")]
     NoSuchBlob { repository: String, digest: Digest },
-    #[error("the blob {digest} is part of the image {image}: delete that one first")]
+    #[error("the blob {digest} is part of the image {image}; delete that image first")]
     BlobInUse { digest: Digest, image: Digest },
     #[error("the repository '{repository}' has no image '{reference}'")]
     NoSuchImage { repository: String, reference: Reference },
@@ -31,7 +33,7 @@ pub enum Error {
         "the repository '{repository}' has no upload '{id}': it was finished, cancelled or never started"
     )]
     NoSuchUpload { repository: String, id: String },
-    #[error("the upload has {have} bytes; a chunk that starts at {at} does not fit")]
+    #[error("the upload has {have} bytes; a chunk cannot start at {at}")]
     OutOfOrder { have: u64, at: u64 },
     #[error("another request is writing to this upload")]
     UploadBusy,
@@ -41,14 +43,14 @@ pub enum Error {
     ManifestTooLarge { limit_bytes: usize },
     #[error("the manifest is not valid: {0}")]
     BadManifest(String),
-    #[error("the manifest names {0}, which is not in the repository: push it first")]
+    #[error("the manifest refers to {0}, which is not in the repository; push it first")]
     ManifestNames(Digest),
     #[error(
         "the image tag '{tag}' already exists in the '{repository}' repository and cannot be overwritten \
          because the repository is immutable"
     )]
     ImmutableTag { repository: String, tag: String },
-    #[error("the body broke off after {received} bytes")]
+    #[error("the body ended early, after {received} bytes")]
     Body {
         received: u64,
         #[source]
@@ -58,7 +60,7 @@ pub enum Error {
     Plane(#[from] PlaneError),
 }
 
-/// An error's word and HTTP status. Source: OCI distribution specification 1.1, "Error Codes"; the statuses
+/// An error's code and HTTP status. Source: OCI distribution specification 1.1, "Error Codes"; the statuses
 /// that it leaves open are those of the reference implementation (distribution/distribution).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Code {

@@ -30,7 +30,7 @@ struct State {
 #[derive(Default)]
 struct Held {
     spec: RepositorySpec,
-    /// With the time since when.
+    /// With the time at which each was added.
     blobs: BTreeMap<Digest, i64>,
     images: BTreeMap<Digest, HeldImage>,
     tags: BTreeMap<String, Digest>,
@@ -230,7 +230,7 @@ impl Registry for Fake {
             held.tags.insert(tag.clone(), digest.clone());
             if old.as_ref() != Some(&digest) {
                 let (repository, tag) = (repository.to_owned(), tag.clone());
-                // Nobody has to listen.
+                // Without a subscriber the event is dropped.
                 let _ = self.pushes.send(Pushed { repository, tag, digest: digest.clone() });
             }
         }

@@ -1,13 +1,13 @@
 //! The registry plane: container images, pushed and pulled by the OCI distribution API (v1.1).
 //!
-//! Blobs and manifests are plain files named by their digest, `<root>/blobs/sha256/<hex>`, so that whoever
-//! runs images reads them by that path; an index in SQLite says which repository has which. A blob is hashed
-//! while it is received, and becomes visible only when it is what it was announced to be.
+//! Blobs and manifests are plain files named by their digest, `<root>/blobs/sha256/<hex>`, so that the program
+//! that runs images reads them by that path; an index in SQLite says which repository has which. A blob is hashed
+//! while it is received, and becomes visible only when its digest is the announced one.
 //!
-//! It never decides who may push or pull (the caller's [`Access`] does) and never makes a repository by
-//! itself: one that is not there is an error, as in every registry that is managed.
+//! It never decides who may push or pull (the caller's [`Access`] does) and never creates a repository by
+//! itself: a missing one is an error, as in every managed registry.
 //!
-//! Start at [`Registry`], the trait, then [`Http`], its HTTP form; [`Store`] is the real one, [`Fake`] the
+//! Start at [`Registry`], the trait, then [`Http`], its HTTP interface; [`Store`] is the real one, [`Fake`] the
 //! one in memory.
 
 mod digest;
@@ -28,33 +28,33 @@ pub use store::Store;
 use async_trait::async_trait;
 use std::{collections::HashSet, ops::Range};
 
-/// Repositories of images. Every method names its repository and fails if there is none of that name.
+/// Repositories of images. Every method takes a repository's name and fails if that does not exist.
 #[async_trait]
 pub trait Registry: Send + Sync + 'static {
     async fn create_repository(&self, name: &str, spec: RepositorySpec) -> Result<()>;
     async fn set_repository(&self, name: &str, spec: RepositorySpec) -> Result<()>;
-    /// With all its images. What other repositories share stays.
+    /// Deletes it with all its images. Content shared with other repositories stays.
     async fn delete_repository(&self, name: &str) -> Result<()>;
     async fn repositories(&self) -> Result<Vec<String>>;
 
     async fn blob_size(&self, repository: &str, digest: &Digest) -> Result<u64>;
-    /// `range` lies inside of the blob.
+    /// `range` must lie inside of the blob.
     async fn read_blob(&self, repository: &str, digest: &Digest, range: Range<u64>) -> Result<Body>;
     async fn delete_blob(&self, repository: &str, digest: &Digest) -> Result<()>;
-    /// Whether `from` had the blob, and `repository` has it now too.
+    /// Gives `repository` a blob of `from`; returns whether `from` had it.
     async fn mount_blob(&self, repository: &str, from: &str, digest: &Digest) -> Result<bool>;
 
     async fn start_upload(&self, repository: &str) -> Result<UploadId>;
     /// Bytes received so far; they survive a restart.
     async fn upload_size(&self, repository: &str, id: &UploadId) -> Result<u64>;
-    /// Adds to an upload, at its end or, if `at` is given, only if that is its end. Gives the new size. What
-    /// was received of a body that breaks off is kept: the client asks for the size and goes on from there.
+    /// Appends to an upload, or, if `at` is given, only if that is its end. Returns the new size. The bytes
+    /// of an interrupted body are kept: the client asks for the size and continues from there.
     async fn append(&self, repository: &str, id: &UploadId, at: Option<u64>, body: Body) -> Result<u64>;
-    /// Makes the upload a blob of the repository, if its bytes have this digest; drops it if not.
+    /// Makes the upload a blob of the repository, if its bytes have this digest; drops it otherwise.
     async fn finish_upload(&self, repository: &str, id: &UploadId, digest: &Digest) -> Result<()>;
     async fn cancel_upload(&self, repository: &str, id: &UploadId) -> Result<()>;
 
-    /// Everything that the manifest names must be in the repository. The bytes are kept as they are.
+    /// Everything that the manifest refers to must be in the repository. The bytes are stored unchanged.
     async fn put_image(
         &self,
         repository: &str,
@@ -64,20 +64,20 @@ pub trait Registry: Send + Sync + 'static {
     ) -> Result<PutImage>;
     async fn resolve(&self, repository: &str, reference: &Reference) -> Result<Digest>;
     async fn manifest(&self, repository: &str, reference: &Reference) -> Result<Manifest>;
-    /// By tag: the tag alone; the image stays, untagged. By digest: the image and all its tags.
+    /// By tag: removes the tag; the image stays, untagged. By digest: removes the image and all its tags.
     async fn delete_image(&self, repository: &str, reference: &Reference) -> Result<()>;
-    /// Up to `limit` tags above `after`, in the order of their bytes, and whether there are more.
+    /// Up to `limit` tags after `after`, sorted by their bytes, and whether there are more.
     async fn tags(&self, repository: &str, after: &str, limit: usize) -> Result<(Vec<String>, bool)>;
-    /// Manifests whose subject is `subject`, whether or not that one is there.
+    /// Manifests whose subject is `subject`, whether or not that exists.
     async fn referrers(&self, repository: &str, subject: &Digest) -> Result<Vec<Descriptor>>;
     /// Every image, by digest.
     async fn images(&self, repository: &str) -> Result<Vec<Image>>;
 
-    /// Pushed tags from now on. A receiver that lags is told so, and lists again.
+    /// Tags pushed from now on. A receiver that lags gets an error, and must list again.
     fn pushes(&self) -> tokio::sync::broadcast::Receiver<Pushed>;
 
-    /// Drops blobs that no manifest has named for `grace_ms`, then the files that no repository has, up to
-    /// [`COLLECTED_AT_ONCE`]. `keep` are digests in use elsewhere, by containers: they stay, with what the manifests
-    /// among them name. Gives what was freed.
+    /// Drops blobs that no manifest has referred to for `grace_ms`, then the files that no repository has, up to
+    /// [`COLLECTED_AT_ONCE`]. `keep` are digests in use elsewhere, by containers: they stay, with everything that the manifests
+    /// among them refer to. Returns what was freed.
     async fn collect(&self, keep: HashSet<Digest>, grace_ms: i64) -> Result<Collected>;
 }

@@ -1,4 +1,4 @@
-//! Reading manifests and names; keeping them as they are is the store's.
+//! Parses manifests and names; the store keeps the bytes unchanged.
 
 use crate::{Descriptor, Digest, Error, MANIFEST_BYTES, NAME_BYTES, Reference, Result};
 use serde::Deserialize;
@@ -9,7 +9,7 @@ pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const DOCKER_IMAGE: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
-/// What the registry has to know of a manifest.
+/// The parts of a manifest that the registry needs.
 #[derive(Debug)]
 pub(crate) struct Parsed {
     pub(crate) digest: Digest,
@@ -44,7 +44,7 @@ struct Named {
 }
 
 impl Named {
-    /// Layers that a registry does not hold: they are fetched from elsewhere.
+    /// Layers that a registry does not store: clients fetch them from elsewhere.
     fn is_foreign(&self) -> bool {
         self.media_type.contains(".nondistributable.") || self.media_type.contains(".foreign.")
     }
@@ -93,8 +93,8 @@ pub(crate) fn parse(media_type: &str, bytes: &[u8]) -> Result<Parsed> {
     Ok(Parsed { digest, descriptor, blobs, manifests, subject, size_bytes })
 }
 
-/// `keep`, and all that the manifests among them name: what it takes to run their images. `read` gives a manifest's
-/// bytes, and nothing for what cannot be one.
+/// `keep`, and everything that the manifests among them refer to: all that is needed to run their images. `read` returns a
+/// manifest's bytes, and nothing for a blob that cannot be one.
 pub(crate) fn with_named(
     keep: HashSet<Digest>,
     read: impl Fn(&Digest) -> Option<Vec<u8>>,
@@ -117,7 +117,7 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
         let ends = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
         let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
         let bytes = w.as_bytes();
-        // Between two letters stands one '.', one or two '_', or any number of '-'.
+        // Words are separated by one '.', one or two '_', or any number of '-'.
         let single = |w: &str| {
             let parts = w.split(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
             parts
@@ -135,7 +135,7 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
 impl std::str::FromStr for Reference {
     type Err = Error;
 
-    /// A digest if it has a colon, which no tag has.
+    /// A digest if it contains a colon, which a tag cannot.
     fn from_str(text: &str) -> Result<Reference> {
         if text.contains(':') {
             return text.parse().map(Reference::Digest);
@@ -149,7 +149,7 @@ impl std::str::FromStr for Reference {
     }
 }
 
-/// What a manifest pushed under `reference` must be, when that is a digest.
+/// Checks a manifest pushed under `reference`: a digest must be that of its bytes.
 pub(crate) fn check_reference(reference: &Reference, computed: &Digest) -> Result<()> {
     match reference {
         Reference::Digest(expected) if expected != computed => {

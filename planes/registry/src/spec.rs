@@ -1,4 +1,4 @@
-//! All that the registry can be told, and all that it answers.
+//! The complete interface of the registry: requests and answers.
 
 use crate::{BodyError, Digest};
 use bytes::Bytes;
@@ -9,34 +9,34 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, pin::Pin};
 
 pub type Body = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
 
-/// Files that one collection removes. The index is held meanwhile: pushes and pulls wait for some milliseconds.
+/// Files that one collection removes. The index is locked meanwhile: pushes and pulls wait for some milliseconds.
 pub const COLLECTED_AT_ONCE: usize = 256;
-/// Largest manifest. Docker's registry and the OCI specification say 4 MiB.
+/// Largest manifest: the 4 MiB of Docker's registry and the OCI specification.
 pub const MANIFEST_BYTES: usize = 4 << 20;
-/// Largest blob: 52,000 MiB, the largest layer that managed registries take.
+/// Largest blob: 52,000 MiB, the largest layer that managed registries accept.
 pub const BLOB_BYTES: u64 = 52_000 << 20;
-/// Most tags of one page.
+/// Largest page of tags.
 pub const TAGS_PAGE: usize = 1000;
 /// Longest repository name.
 pub const NAME_BYTES: usize = 255;
 
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Blobs go to `blobs/sha256/` below; the index and uploads to `registry/`.
+    /// Blobs are stored in `blobs/sha256/` below; the index and uploads in `registry/`.
     pub root: PathBuf,
     pub clock: Clock,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RepositorySpec {
-    /// A tag that is there cannot be moved to another image.
+    /// An existing tag cannot be moved to another image.
     pub immutable_tags: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UploadId(pub String);
 
-/// What names an image in a repository.
+/// A reference to an image in a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reference {
     Tag(String),
@@ -68,7 +68,7 @@ pub struct Manifest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     pub digest: Digest,
-    /// In the order of their bytes.
+    /// Sorted by their bytes.
     pub tags: Vec<String>,
     pub media_type: String,
     pub artifact_type: Option<String>,
@@ -78,7 +78,7 @@ pub struct Image {
     pub subject: Option<Digest>,
 }
 
-/// A manifest as the list of referrers tells it.
+/// A manifest as an entry in the list of referrers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
@@ -91,7 +91,7 @@ pub struct Descriptor {
     pub annotations: BTreeMap<String, String>,
 }
 
-/// `repository:tag` is `digest` now.
+/// `repository:tag` now refers to `digest`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pushed {
     pub repository: String,

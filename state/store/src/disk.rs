@@ -1,11 +1,11 @@
-//! The SQLite file: a table each, `key`, `version`, `body` (JSON). A person can open it with `sqlite3`.
+//! The SQLite file: one table per row type, with `key`, `version`, `body` (JSON). It can be opened with `sqlite3`.
 
 use crate::{StoreError, image::Image, row::TableDef, tx::Written};
 use escale_files::disk;
 use rusqlite::{Connection, params};
 use std::path::{Path, PathBuf};
 
-/// What SQLite may have in memory in this process. The state is read from the image, not from here.
+/// Memory that SQLite may use in this process. Reads are served from the image, not from here.
 const SQLITE_BYTES: i64 = 4 << 20;
 
 pub(crate) struct Disk {
@@ -22,12 +22,12 @@ impl Disk {
         }
         private(path).map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
         let connection = Connection::open(path).map_err(fail)?;
-        // WAL with NORMAL survives the death of the process at any point; only the machine's own power cut may take
-        // the last commits, never the file's consistency. FULL would cost an fsync for each of a deploy's writes.
+        // WAL with NORMAL survives the death of the process at any point; only a power cut of the machine can lose
+        // the last commits, and never the consistency of the file. FULL would cost one fsync for each write of a deployment.
         connection.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
         connection.pragma_update(None, "synchronous", "NORMAL").map_err(fail)?;
-        // For all connections of the process, whichever plane has them: each would fill 2 MiB of its own. SQLite drops pages that
-        // are least used, and reads them again from the kernel's cache.
+        // The limit holds for all connections of the process, those of the planes included: each would fill 2 MiB of its own.
+        // SQLite drops the least recently used pages and reads them again from the kernel's cache.
         connection.pragma_update(None, "soft_heap_limit", SQLITE_BYTES).map_err(fail)?;
         for table in tables {
             let sql = format!(
@@ -63,7 +63,7 @@ impl Disk {
         Ok(image)
     }
 
-    /// Rows of a newer version would be invisible, and then lost: better not to start.
+    /// Rows of a newer version would be invisible and then lost, so the store does not open.
     fn refuse_unknown(&self, tables: &[TableDef]) -> Result<(), StoreError> {
         let mut query = self
             .connection
@@ -101,7 +101,7 @@ impl Disk {
         tx.commit()
     }
 
-    /// No more pages than these, or as many as it has.
+    /// Limits the file to `most` pages, or to its current size when that is larger.
     #[cfg(test)]
     pub(crate) fn set_page_limit(&self, most: u32) {
         self.connection.query_row(&format!("PRAGMA max_page_count = {most}"), [], |_| Ok(())).unwrap();
@@ -120,7 +120,7 @@ fn sqlite(path: &Path, source: rusqlite::Error) -> StoreError {
     }
 }
 
-/// The state holds secrets: nobody but its owner reads the file. SQLite gives its other files the same mode.
+/// The state holds secrets, so only the owner may read the file. SQLite gives its other files the same mode.
 fn private(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
     let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;

@@ -1,13 +1,13 @@
-//! An immutable picture of all tables.
+//! An immutable snapshot of all tables.
 
 use crate::row::{Cell, Row};
 use imbl::{HashMap, OrdMap};
 use std::sync::Arc;
 
-/// All rows as of one commit. Cloning shares everything.
+/// All rows as of one commit. Clones share everything.
 #[derive(Clone, Default)]
 pub struct Image {
-    /// Counts commits; two images with the same number are the same.
+    /// Counts commits; two images with the same number are equal.
     pub(crate) version: u64,
     pub(crate) tables: HashMap<&'static str, OrdMap<String, Cell>>,
 }
@@ -25,7 +25,7 @@ impl Image {
         self.tables.get(R::TABLE).is_some_and(|t| t.contains_key(key))
     }
 
-    /// All rows of a table in the order of their keys.
+    /// All rows of a table in key order.
     pub fn scan<R: Row>(&self) -> impl Iterator<Item = Arc<R>> + '_ {
         self.tables.get(R::TABLE).into_iter().flat_map(|t| t.values()).map(typed)
     }
@@ -40,7 +40,7 @@ impl Image {
             .map(|(_, cell)| typed(cell))
     }
 
-    /// The keys of a table, by its name: for who follows changes without knowing the row.
+    /// The keys of a table, by its name: for code that follows changes without knowing the row type.
     pub fn keys<'a>(&'a self, table: &str) -> impl Iterator<Item = &'a String> + use<'a> {
         self.tables.get(table).into_iter().flat_map(|t| t.keys())
     }

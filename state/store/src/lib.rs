@@ -1,11 +1,11 @@
 //! The engine of record: typed rows in one SQLite file, read from memory, written in transactions, watched.
 //!
-//! - [`Store::read`] gives a [`View`] of an [`Image`]: an immutable picture of all tables. It costs no disk and no lock.
-//! - [`Store::write`] runs a closure on a [`Tx`]; what it wrote becomes durable and visible at once, or not
-//!   at all. One writer at a time.
-//! - [`Store::subscribe`] tells which rows changed since the last look.
+//! - [`Store::read`] gives a [`View`] of an [`Image`]: an immutable snapshot of all tables. It costs no disk access and no lock.
+//! - [`Store::write`] runs a closure on a [`Tx`]; its writes become durable and visible together, or not
+//!   at all. There is one writer at a time.
+//! - [`Store::subscribe`] reports which rows changed since the last call.
 //!
-//! It knows no AWS. It never calls back into who wrote, and never waits for a watcher. Start at [`Row`].
+//! It knows no AWS. It never calls back into a writer, and never waits for a subscriber. Start at [`Row`].
 
 mod disk;
 mod image;
@@ -29,14 +29,14 @@ use std::{
     },
 };
 
-/// What goes wrong below a transaction.
+/// Failures below a transaction.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("state file {path}: {source}", path = path.display())]
     Sqlite { path: PathBuf, source: rusqlite::Error },
     #[error("state file {path}: {source}", path = path.display())]
     Io { path: PathBuf, source: std::io::Error },
-    #[error("nothing was changed, for the state cannot be written to {path}: {why}", path = path.display())]
+    #[error("nothing was changed, because the state cannot be written to {path}: {why}", path = path.display())]
     Full { path: PathBuf, why: String },
     #[error(
         "another version of escale wrote the state file: row '{key}' of table '{table}' cannot be read ({why}). Run that \
@@ -48,13 +48,13 @@ pub enum StoreError {
          one; install that version again, or use another ESCALE_HOME"
     )]
     UnknownTable { table: String },
-    #[error("the process is as good as dead: nothing is committed any more")]
+    #[error("the simulated crash has happened: nothing is committed any more")]
     Cut,
 }
 
 /// The state as of one commit, from [`Store::read`].
 ///
-/// It keeps that whole state in memory, so nobody may wait with one in hand: clippy refuses it across an `await`.
+/// It keeps that whole state in memory, so it must not be held across an `await`: clippy refuses that.
 #[must_use]
 pub struct View(Arc<Image>);
 
@@ -75,7 +75,7 @@ struct Inner {
     /// Held for the length of a transaction: there is one writer.
     disk: Mutex<Disk>,
     watchers: watch::Watchers,
-    /// Commits that are still let through.
+    /// Commits that still succeed.
     left: AtomicU64,
 }
 
@@ -106,31 +106,31 @@ impl Store {
         let value = work(&mut tx)?;
         let (image, written) = tx.finish();
         if !written.is_empty() {
-            // Under the writer's lock, so that two cannot both take the last one.
+            // Checked under the writer's lock, so that two writers cannot both take the last commit.
             let left = self.0.left.load(Ordering::Relaxed).checked_sub(1).ok_or(StoreError::Cut)?;
             self.0.left.store(left, Ordering::Relaxed);
             disk.commit(&written)?;
             self.0.image.store(Arc::new(image));
-            self.0.watchers.tell(written.iter().map(|w| &w.change));
+            self.0.watchers.notify(written.iter().map(|w| &w.change));
         }
         Ok(value)
     }
 
-    /// Runs `work` on a copy that is thrown away, without waiting for the writer: for what only reads. `None` when
-    /// `work` wrote after all: run it again under [`Store::write`].
+    /// Runs `work` on a copy that is then dropped, without waiting for the writer: for operations that only read. `None` when
+    /// `work` wrote after all; the caller then runs it again under [`Store::write`].
     pub fn peek<T, E>(&self, work: impl FnOnce(&mut Tx) -> Result<T, E>) -> Option<Result<T, E>> {
         let mut tx = Tx::new((**self.0.image.load()).clone());
         let value = work(&mut tx);
         tx.is_clean().then_some(value)
     }
 
-    /// Lets `commits` more through and fails each later one, as if the process had died between two: for simulations, which
-    /// can then go on with a new store on the same file.
+    /// Lets `commits` more succeed and fails each later one, as if the process had died between two: for simulations, which
+    /// then continue with a new store on the same file.
     pub fn cut_after(&self, commits: u64) {
         self.0.left.store(commits, Ordering::Relaxed);
     }
 
-    /// Whether [`Store::cut_after`] has come into force.
+    /// Whether [`Store::cut_after`] has taken effect.
     pub fn is_cut(&self) -> bool {
         self.0.left.load(Ordering::Relaxed) == 0
     }
@@ -141,7 +141,7 @@ impl Store {
     }
 
     fn lock(&self) -> MutexGuard<'_, Disk> {
-        // A panic inside `work` dropped its Tx whole: nothing half-written can be behind the lock.
+        // A panic inside `work` dropped its Tx, so no partial write can be behind the poisoned lock.
         self.0.disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! What a table holds.
+//! The interface of a stored struct.
 
 use serde::{Serialize, de::DeserializeOwned};
 use std::{any::Any, sync::Arc};
@@ -9,12 +9,12 @@ pub trait Row: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     const TABLE: &'static str;
     const VERSION: u32 = 1;
 
-    /// Orders the table; a composite key is joined by `/` so that a prefix finds a group.
+    /// Orders the table; parts of a composite key are joined by `/`, so that a prefix selects a group.
     fn key(&self) -> String;
 
-    /// Reads a row that version `from` of this struct wrote.
+    /// Reads a row that was written by version `from` of this struct.
     fn migrate(from: u32, _body: &str) -> Result<Self, String> {
-        Err(format!("it has version {from}; known is {}", Self::VERSION))
+        Err(format!("it has version {from}; this escale knows version {}", Self::VERSION))
     }
 }
 

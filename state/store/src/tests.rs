@@ -34,7 +34,7 @@ fn put(store: &Store, row: Port) {
 }
 
 #[test]
-fn committed_rows_survive_and_failed_work_leaves_nothing() {
+fn committed_rows_survive_and_failed_work_leaves_no_rows() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir);
     put(&store, port("a", 80));
@@ -82,21 +82,21 @@ fn nested_work_can_fail_alone() {
 }
 
 #[tokio::test]
-async fn a_subscription_tells_each_changed_row_once() {
+async fn subscription_reports_each_changed_row_once() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir);
     let mut changes = store.subscribe(&["port"]);
     put(&store, port("a", 1));
     put(&store, port("a", 1));
     store.write::<_, StoreError>(|tx| Ok(tx.delete::<Port>("a/00001"))).unwrap();
-    let told = changes.changed().await;
-    assert_eq!(told.into_iter().map(|c| c.key).collect::<Vec<_>>(), ["a/00001"]);
+    let reported = changes.changed().await;
+    assert_eq!(reported.into_iter().map(|c| c.key).collect::<Vec<_>>(), ["a/00001"]);
     let silent = tokio::time::timeout(std::time::Duration::from_millis(10), changes.changed()).await;
     assert!(silent.is_err());
 }
 
 #[test]
-fn a_newer_file_is_refused_by_name() {
+fn refuses_file_of_newer_version() {
     let dir = tempfile::tempdir().unwrap();
     drop(open(&dir));
     let error = Store::open(&dir.path().join("state.db"), &[]).err().unwrap().to_string();
@@ -104,7 +104,7 @@ fn a_newer_file_is_refused_by_name() {
 }
 
 #[test]
-fn nothing_is_committed_after_the_cut() {
+fn commits_fail_after_the_cut() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir);
     let write = |row: Port| {
@@ -117,14 +117,14 @@ fn nothing_is_committed_after_the_cut() {
     write(port("a", 1)).unwrap();
     assert!(store.is_cut());
     assert!(matches!(write(port("a", 2)), Err(StoreError::Cut)));
-    assert!(store.read().get::<Port>("a/00002").is_none(), "what is not committed is not seen");
+    assert!(store.read().get::<Port>("a/00002").is_none(), "an uncommitted row must not be visible");
     drop(store);
     assert_eq!(open(&dir).read().scan::<Port>().count(), 1);
 }
 
-/// SQLite answers as on a full disk when a file may not grow.
+/// A limit on the number of pages makes SQLite answer as on a full disk.
 #[test]
-fn full_disk_refuses_the_transaction_and_the_next_one_works_when_there_is_space() {
+fn full_disk_refuses_transaction_and_next_one_succeeds_with_space() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir);
     put(&store, port("a", 1));
@@ -138,9 +138,9 @@ fn full_disk_refuses_the_transaction_and_the_next_one_works_when_there_is_space(
     let error = refused.unwrap_err();
     assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
     let text = error.to_string();
-    assert!(text.starts_with("nothing was changed, for the state cannot be written to "), "{text}");
+    assert!(text.starts_with("nothing was changed, because the state cannot be written to "), "{text}");
     assert!(text.contains("bytes are free; free some space on it"), "{text}");
-    assert_eq!(store.read().scan::<Port>().count(), 1, "nobody sees what was refused");
+    assert_eq!(store.read().scan::<Port>().count(), 1, "a refused write must not be visible");
     pages(1 << 30);
     put(&store, big());
     drop(store);

@@ -1,9 +1,9 @@
-//! A transaction: an image that can be written.
+//! A transaction: an image that accepts writes.
 
 use crate::{image::Image, row::Row, watch::Change};
 use std::{collections::BTreeMap, ops::Deref, sync::Arc};
 
-/// Reads see what this transaction wrote. Nobody else sees it before the commit.
+/// Reads see the transaction's own writes. Other readers see them after the commit.
 pub struct Tx {
     image: Image,
     written: BTreeMap<(&'static str, String), Option<Body>>,
@@ -17,7 +17,7 @@ struct Body {
 /// One row's new state, for the disk.
 pub(crate) struct Written {
     pub(crate) change: Change,
-    /// Version and JSON text; `None` when the row is gone.
+    /// Version and JSON text; `None` when the row was deleted.
     pub(crate) body: Option<(u32, String)>,
 }
 
@@ -50,7 +50,7 @@ impl Tx {
         Some(value)
     }
 
-    /// Returns whether there was one.
+    /// Returns whether the row existed.
     pub fn delete<R: Row>(&mut self, key: &str) -> bool {
         let was = self.image.tables.get_mut(R::TABLE).is_some_and(|t| t.remove(key).is_some());
         if was {
@@ -59,7 +59,7 @@ impl Tx {
         was
     }
 
-    /// Runs `work`; an `Err` of its undoes what it wrote, and the transaction goes on.
+    /// Runs `work`; an `Err` undoes its writes only, and the transaction continues.
     pub fn nested<T, E>(&mut self, work: impl FnOnce(&mut Tx) -> Result<T, E>) -> Result<T, E> {
         let mut inner = Tx::new(self.image.clone());
         let value = work(&mut inner)?;

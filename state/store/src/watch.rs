@@ -1,4 +1,4 @@
-//! Who wants to know which rows changed.
+//! Subscriptions to changed rows.
 
 use std::{
     collections::BTreeSet,
@@ -28,11 +28,11 @@ impl Mailbox {
     }
 }
 
-/// Subscribes to whatever changes.
+/// Subscribes to every table.
 pub const ALL_TABLES: &[&str] = &["*"];
 
 impl Subscription {
-    /// Waits for at least one change and takes all there are. Cancel-safe.
+    /// Waits for at least one change and takes all pending changes. Cancel-safe.
     pub async fn changed(&mut self) -> BTreeSet<Change> {
         loop {
             let taken = std::mem::take(&mut *self.0.changes.lock().unwrap_or_else(PoisonError::into_inner));
@@ -54,7 +54,7 @@ impl Watchers {
         Subscription(mailbox)
     }
 
-    pub(crate) fn tell<'a>(&self, changes: impl Iterator<Item = &'a Change> + Clone) {
+    pub(crate) fn notify<'a>(&self, changes: impl Iterator<Item = &'a Change> + Clone) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|watcher| {
             let Some(mailbox) = watcher.upgrade() else { return false };

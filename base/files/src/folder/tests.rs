@@ -1,7 +1,7 @@
 use super::*;
 use std::os::unix::fs::symlink;
 
-/// A folder `site` with files and links, and a secret beside it.
+/// A folder `site` with files and links, and a secret next to it.
 fn tree() -> (tempfile::TempDir, PathBuf) {
     let top = tempfile::tempdir().unwrap();
     let site = top.path().join("site");
@@ -41,7 +41,7 @@ fn outcome(folder: &Folder, path: &str) -> String {
 }
 
 #[test]
-fn links_are_followed_only_as_long_as_they_stay_in_the_folder() {
+fn follows_only_links_that_stay_in_the_folder() {
     let (_top, site) = tree();
     let folder = Folder::open(&site).unwrap();
     assert_eq!(folder.resolver, Resolver::Beneath, "this kernel has openat2");
@@ -72,7 +72,7 @@ fn links_are_followed_only_as_long_as_they_stay_in_the_folder() {
 }
 
 #[test]
-fn pipes_devices_and_sockets_are_named_and_never_opened() {
+fn refuses_pipes_devices_and_sockets_without_opening_them() {
     let top = tempfile::tempdir().unwrap();
     let at = |name: &str| top.path().join(name);
     fs::mknodat(fs::CWD, at("pipe"), FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
@@ -85,7 +85,7 @@ fn pipes_devices_and_sockets_are_named_and_never_opened() {
         Mode::from_raw_mode(0o600),
         fs::makedev(1, 3),
     );
-    // Only root makes devices.
+    // Only root may create devices.
     if made.is_ok() {
         cases.push(("null", "character device"));
     }
@@ -116,20 +116,20 @@ fn lists_all_files_and_follows_links_that_stay() {
 }
 
 #[test]
-fn a_folder_below_stays_below() {
+fn subfolder_cannot_reach_its_parent() {
     let (_top, site) = tree();
     let folder = Folder::open(&site).unwrap();
     assert_eq!(folder.folder("css").unwrap().read("a", 10).unwrap(), b"a");
     assert_eq!(folder.folder("styles").unwrap().read("a", 10).unwrap(), b"a");
     let error = folder.folder("parent").unwrap_err();
     assert!(matches!(&error, FileError::LeadsOut { .. }), "{error}");
-    // What is beneath the larger folder is outside of the smaller one.
+    // A file beneath the outer folder is outside of the inner one.
     assert!(folder.folder("css").unwrap().file("up").is_err());
 }
 
-/// Someone swaps a file for a link, over and over: whatever is read is never the secret.
+/// Another thread swaps a file for a link, over and over: the secret is never read.
 #[test]
-fn a_swap_between_look_and_open_reads_nothing_from_outside() {
+fn swap_between_look_and_open_reads_nothing_from_outside() {
     let (_top, site) = tree();
     let folder = Folder::open(&site).unwrap();
     let stop = std::sync::atomic::AtomicBool::new(false);
@@ -151,6 +151,6 @@ fn a_swap_between_look_and_open_reads_nothing_from_outside() {
             }
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        assert!(refused > 0, "the link was never met");
+        assert!(refused > 0, "the test never met the link");
     });
 }

@@ -18,10 +18,10 @@ use serde_json::{Value, json};
 use shop_common::ServedBy;
 use std::sync::Arc;
 
-/// Pictures larger than this are refused with 413.
+/// Larger pictures are refused with 413.
 const PICTURE_BYTES: usize = 8 * 1024 * 1024;
 const LIST_DEFAULT: i64 = 50;
-/// More than this is not given in one answer.
+/// Most items of one answer.
 const LIST_MOST: i64 = 100_000;
 
 pub struct Shop {
@@ -166,7 +166,7 @@ async fn sign_answer(State(shop): State<Arc<Shop>>, request: Request, next: Next
     answer
 }
 
-/// What a caller is told, with its status.
+/// The message for a caller, with its status.
 pub struct Failure {
     status: StatusCode,
     message: String,

@@ -1,5 +1,5 @@
-//! A few connections to PostgreSQL. A broken one is thrown away; a new one asks for the name's address again, and so
-//! finds the database where it is after a failover.
+//! A few connections to PostgreSQL. A broken one is dropped; a new one resolves the name again, and so
+//! finds the database after a failover.
 
 use shop_common::{variable, variable_or};
 use std::{
@@ -16,11 +16,11 @@ use tokio::{
 };
 use tokio_postgres::{Client, Config, NoTls, Row, types::ToSql};
 
-/// Two tasks with four each leave a small instance room for people.
+/// Two tasks with four each leave a small instance connections for people.
 const CONNECTIONS: usize = 4;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Between two tries while the database is not there yet.
+/// Pause between two attempts while the database is not available yet.
 const PAUSE: Duration = Duration::from_millis(200);
 
 pub struct Pool {
@@ -57,7 +57,7 @@ impl Pool {
         })
     }
 
-    /// Runs `sql` as soon as the database lets it; the pool is ready from then on.
+    /// Runs `sql` as soon as the database accepts it; the pool is ready afterwards.
     pub async fn prepare(&self, sql: &str) {
         let mut last = String::new();
         loop {
@@ -84,7 +84,7 @@ impl Pool {
     pub async fn query(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
         let _permit = self.permits.acquire().await.map_err(|_| Error::Timeout)?;
         let client = self.client().await?;
-        // on a timeout the connection is dropped: whatever it waits for, nobody else shall wait behind it
+        // on a timeout the connection is dropped, so that no other query waits behind the one that hangs
         let rows = timeout(QUERY_TIMEOUT, client.query(sql, values)).await.map_err(|_| Error::Timeout)??;
         if let Ok(mut idle) = self.idle.lock() {
             idle.push(client);

@@ -4,7 +4,7 @@ use crate::database::{Error, Pool};
 use serde::Serialize;
 use tokio_postgres::Row;
 
-/// Made by whichever task comes first; the lock lets the others wait for it instead of failing.
+/// Created by the first task; the lock makes the others wait for it instead of failing.
 pub const TABLE: &str = "
 BEGIN;
 SELECT pg_advisory_xact_lock(7423);
@@ -31,7 +31,7 @@ impl From<Row> for Item {
     }
 }
 
-/// The newest first.
+/// Newest first.
 pub async fn latest(pool: &Pool, limit: i64) -> Result<Vec<Item>, Error> {
     let sql = "SELECT id, name, price_cents, picture IS NOT NULL FROM items ORDER BY id DESC LIMIT $1";
     Ok(pool.query(sql, &[&limit]).await?.into_iter().map(Item::from).collect())
@@ -43,7 +43,7 @@ pub async fn add(pool: &Pool, name: &str, price_cents: i64) -> Result<Item, Erro
     row.map(Item::from).ok_or(Error::NoRow)
 }
 
-/// The object key of an item's picture; `None` when there is no such item.
+/// The object key of an item's picture; `None` when the item does not exist.
 pub async fn picture(pool: &Pool, id: i64) -> Result<Option<Option<String>>, Error> {
     let rows = pool.query("SELECT picture FROM items WHERE id = $1", &[&id]).await?;
     Ok(rows.first().map(|row| row.get(0)))

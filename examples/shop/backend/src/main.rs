@@ -1,6 +1,6 @@
 //! The shop's API: items in PostgreSQL, their pictures in S3, shown through signed CloudFront URLs.
 //!
-//! It starts before its database is there, says so at `/api/health`, and is healthy once its table stands.
+//! It starts before its database is available, reports that at `/api/health`, and is healthy once its table exists.
 
 mod api;
 mod database;

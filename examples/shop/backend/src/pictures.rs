@@ -1,4 +1,4 @@
-//! Pictures: stored in the media bucket, shown through the CDN by a URL that is signed for a while.
+//! Pictures: stored in the media bucket, shown through the CDN by a signed URL with a time limit.
 
 use crate::{s3::Bucket, signed_url::Signer};
 use bytes::Bytes;
@@ -12,9 +12,9 @@ use std::{
 
 pub type Error = shop_common::http::Error;
 
-/// How long a URL shows its picture, in seconds.
+/// How long a URL is valid, in seconds.
 const VALID_S: u64 = 3600;
-/// URLs kept for reuse; beyond that they are signed anew.
+/// URLs kept for reuse; further ones are signed for each request.
 const KEPT: usize = 10_000;
 
 pub struct Pictures {
@@ -22,7 +22,7 @@ pub struct Pictures {
     prefix: String,
     url: String,
     signer: Arc<Signer>,
-    /// Signing costs a millisecond, and browsers cache by URL: one URL serves for half of its time.
+    /// Signing takes a millisecond, and browsers cache by URL: a URL is reused for half of its lifetime.
     signed: Mutex<HashMap<String, (String, u64)>>,
 }
 
@@ -38,8 +38,8 @@ impl Pictures {
         })
     }
 
-    /// Stores the picture and returns its key. The key has the content's hash in it, so that no cache anywhere can
-    /// show an older one.
+    /// Stores the picture and returns its key. The key contains the content's hash, so that no cache can
+    /// show an older picture.
     pub async fn store(&self, id: i64, kind: &str, picture: Bytes) -> Result<String, Error> {
         let hash: String = Sha256::digest(&picture).iter().take(8).map(|b| format!("{b:02x}")).collect();
         let key = format!("{}items/{id}-{hash}", self.prefix);
@@ -47,7 +47,7 @@ impl Pictures {
         Ok(key)
     }
 
-    /// The URL that shows it, and until when (seconds since 1970).
+    /// The URL of the picture, and its expiry (seconds since 1970).
     pub fn url(&self, key: &str) -> Result<(String, u64), Error> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
         let mut signed = self.signed.lock().map_err(|_| "a signature failed before")?;

@@ -1,4 +1,4 @@
-//! Just enough of S3: PUT of an object, signed (SigV4) with the task role's credentials.
+//! A minimal S3 client: PUT of an object, signed (SigV4) with the task role's credentials.
 
 use bytes::Bytes;
 use hmac::{Hmac, Mac};
@@ -30,7 +30,7 @@ struct Credentials {
 }
 
 impl Bucket {
-    /// `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`, when set, is called path-style; otherwise S3 itself is.
+    /// If `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` is set, it is called path-style; otherwise S3 itself is.
     pub fn from_environment(name: String) -> Result<Bucket, String> {
         let region = variable("AWS_REGION").or_else(|_| variable("AWS_DEFAULT_REGION"))?;
         let endpoint = env::var("AWS_ENDPOINT_URL_S3").or_else(|_| env::var("AWS_ENDPOINT_URL")).ok();
@@ -43,7 +43,7 @@ impl Bucket {
         Ok(Bucket { url, region, credentials_url: format!("http://169.254.170.2{path}") })
     }
 
-    /// Keys are plain letters, digits, `-` and `/` here, so that nothing needs escaping.
+    /// Keys consist of letters, digits, `-` and `/`, so that nothing needs escaping.
     pub async fn put(&self, key: &str, content_type: &str, body: Bytes) -> Result<(), Error> {
         let credentials: Credentials = serde_json::from_slice(&http::get(&self.credentials_url).await?)?;
         let url = format!("{}/{key}", self.url);

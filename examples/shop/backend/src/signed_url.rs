@@ -25,7 +25,7 @@ impl Signer {
         Ok(Signer { key_id, key: SigningKey::new(key) })
     }
 
-    /// A URL without query, made valid until `expires` (seconds since 1970).
+    /// Signs a URL without a query; it is valid until `expires` (seconds since 1970).
     pub fn sign(&self, url: &str, expires: u64) -> String {
         let policy = format!(
             r#"{{"Statement":[{{"Resource":"{url}","Condition":{{"DateLessThan":{{"AWS:EpochTime":{expires}}}}}}}]}}"#

@@ -1,4 +1,4 @@
-//! A small HTTP client: one connection a request, TLS for https.
+//! A small HTTP client: one connection per request, TLS for https.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -16,15 +16,15 @@ use tokio_rustls::{
 
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Longer than any answer takes; an endpoint that is silent for that long is down.
+/// No answer takes longer; an endpoint that is silent for this long is down.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The body of a GET that is answered with 2xx.
+/// The body of a successful GET (2xx).
 pub async fn get(url: &str) -> Result<Bytes, Error> {
     send(Request::get(url).body(Full::default())?).await
 }
 
-/// Sends a request whose URI is absolute; anything but 2xx is an error that carries the answer.
+/// Sends a request with an absolute URI; any status but 2xx is an error that contains the answer.
 pub async fn send(request: Request<Full<Bytes>>) -> Result<Bytes, Error> {
     let what = format!("{} {}", request.method(), request.uri().path());
     match tokio::time::timeout(TIMEOUT, exchange(request)).await {

@@ -1,11 +1,11 @@
-//! What both servers need: who they are (which task, which zone), a small HTTP client, and when to stop.
+//! Shared by both servers: their identity (task and zone), a small HTTP client, and the signal to stop.
 
 pub mod http;
 
 use serde::{Deserialize, Serialize};
 use std::{env, str::FromStr};
 
-/// The task that answers, and the zone it runs in; `unknown` outside ECS.
+/// The answering task, and its zone; `unknown` outside ECS.
 #[derive(Clone, Debug, Serialize)]
 pub struct ServedBy {
     pub task: String,
@@ -21,7 +21,7 @@ struct TaskMetadata {
 }
 
 impl ServedBy {
-    /// Asks the task metadata endpoint, version 4.
+    /// Reads the task metadata endpoint, version 4.
     ///
     /// Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4-fargate.html>
     pub async fn ask() -> ServedBy {
@@ -44,12 +44,12 @@ impl ServedBy {
     }
 }
 
-/// An environment variable that must be there.
+/// A required environment variable.
 pub fn variable(name: &str) -> Result<String, String> {
     env::var(name).map_err(|_| format!("the environment variable {name} is missing"))
 }
 
-/// An environment variable with a value of some type, or a default.
+/// An optional environment variable, parsed, with a default.
 pub fn variable_or<T: FromStr>(name: &str, default: T) -> Result<T, String> {
     match env::var(name) {
         Ok(text) => text.parse().map_err(|_| format!("{name} cannot be '{text}'")),
@@ -57,7 +57,7 @@ pub fn variable_or<T: FromStr>(name: &str, default: T) -> Result<T, String> {
     }
 }
 
-/// Ends when ECS (SIGTERM) or a terminal (SIGINT) asks to stop.
+/// Ends when ECS (SIGTERM) or a terminal (SIGINT) requests a stop.
 pub async fn asked_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))

@@ -1,4 +1,4 @@
-//! The shop's page. Its script, style and pictures come from the CDN; this server fills in who served it.
+//! The shop's page. Its script, style and pictures come from the CDN; this server adds the task and zone that served it.
 
 use axum::{
     Router,

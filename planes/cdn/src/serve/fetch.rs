@@ -1,6 +1,6 @@
-//! A request to the origin, and what becomes of its answer.
+//! A request to the origin, and the handling of its answer.
 
-use super::{BAD_REQUEST, NO_CONNECTION, Road, Word};
+use super::{BAD_REQUEST, Exchange, NO_CONNECTION, Word};
 use crate::{
     blob::{Blob, Body, full},
     compress::Gzip,
@@ -24,7 +24,7 @@ use std::{
 };
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// Of one connection, not of the answer (RFC 9110, 7.6.1).
+/// Headers of one connection, not of the answer (RFC 9110, 7.6.1).
 const HOP_BY_HOP: [&str; 8] = [
     "connection",
     "keep-alive",
@@ -37,10 +37,10 @@ const HOP_BY_HOP: [&str; 8] = [
 ];
 
 pub(super) struct Fetch<'a> {
-    pub(super) road: &'a Road,
+    pub(super) exchange: &'a Exchange,
     pub(super) behaviour: &'a Behaviour,
     pub(super) origin: &'a Origin,
-    /// Sent on as it came.
+    /// Sent to the origin unchanged.
     pub(super) path: RawPath<'a>,
     pub(super) query: Option<&'a str>,
     pub(super) viewer: &'a Parts,
@@ -49,13 +49,14 @@ pub(super) struct Fetch<'a> {
 
 pub(super) enum Fetched {
     Kept(Arc<Entry>, Word),
-    /// Not kept; only for who asked.
+    /// Not stored; only for this viewer.
     Passed(Box<Response<Body>>),
 }
 
 impl Fetch<'_> {
-    /// Straight through: nothing is kept, nobody shares.
+    /// Passes the request through: the answer is neither stored nor shared.
     pub(super) async fn alone(&self, body: Body) -> (Response<Body>, Word) {
+        // The answer goes to this viewer only, so the viewer's own conditions can be evaluated by the origin.
         let conditions = [header::RANGE, header::IF_RANGE, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE];
         let mut more = HeaderMap::new();
         for name in conditions {
@@ -65,25 +66,30 @@ impl Fetch<'_> {
         }
         match self.send(body, more).await {
             Ok(answer) => (self.pass(answer), Word::Miss),
-            Err(_) if self.road.body_broke.load(Relaxed) => {
+            Err(_) if self.exchange.body_broke.load(Relaxed) => {
                 let status = StatusCode::BAD_REQUEST;
-                let page = pages::error(status, BAD_REQUEST, &self.road.edge.identity, &self.road.id);
+                let page = pages::error(status, BAD_REQUEST, &self.exchange.edge.identity, &self.exchange.id);
                 (page, Word::Error)
             }
             Err(failure) => {
                 let status = status_of(failure);
-                (pages::error(status, NO_CONNECTION, &self.road.edge.identity, &self.road.id), Word::Error)
+                (
+                    pages::error(status, NO_CONNECTION, &self.exchange.edge.identity, &self.exchange.id),
+                    Word::Error,
+                )
             }
         }
     }
 
-    /// For everybody who wants the same. `known` is what is there, but no longer fresh.
+    /// Fetches for all requests with the same key. `known` is a stored entry that is no longer fresh.
     pub(super) async fn lead(&self, leader: Leader, known: Option<Arc<Entry>>) -> Fetched {
-        let edge = &self.road.edge;
+        let edge = &self.exchange.edge;
+        // The request is for the whole object with the cache's own validators, not with those of one viewer.
         let validators = known.as_ref().map(|k| validators(&k.headers)).unwrap_or_default();
         let result = self.send(origin::empty(), validators).await;
         let now = edge.clock.now();
         let failed = result.as_ref().map_or(true, |answer| answer.status().is_server_error());
+        // A stale answer is better than an error (RFC 5861, 4), unless the origin forbids it.
         if let Some(known) = known.as_ref().filter(|k| failed && k.may_stand_in(now)) {
             leader.ready(known);
             return Fetched::Kept(known.clone(), Word::Hit);
@@ -107,6 +113,7 @@ impl Fetch<'_> {
             .get(header::CONTENT_LENGTH)
             .and_then(|v| v.to_str().ok())
             .and_then(|v| v.parse().ok());
+        // Too large to store: streamed to this viewer, and every other request fetches its own.
         if length.is_some_and(|l| l > edge.store.largest()) {
             leader.alone();
             return Fetched::Passed(Box::new(self.pass(answer)));
@@ -114,12 +121,14 @@ impl Fetch<'_> {
         let (mut head, body) = answer.into_parts();
         strip(&mut head.headers);
         let gzip = if self.takes_gzip { Gzip::for_answer(status, &mut head.headers) } else { None };
+        // Compression changes the length, so it can be compared only for bodies that are stored as received.
         let expected = length.filter(|_| gzip.is_none());
         let entry = Entry::new(status, head.headers, Blob::new(), now, lifetime);
+        // From here on followers read the body while it arrives.
         leader.ready(&entry);
         let limit = Duration::from_millis(self.origin.read_timeout_ms);
         let (edge, kept) = (edge.clone(), entry.clone());
-        // Goes on when the viewer leaves: others may be reading, and the next one finds it whole.
+        // Continues when the viewer leaves: other viewers may be reading, and the complete answer will be stored.
         tokio::spawn(async move {
             match fill(&edge, &kept, body, gzip, limit).await {
                 Ok(()) if expected.is_none_or(|e| e == kept.blob.len()) => {
@@ -129,21 +138,22 @@ impl Fetch<'_> {
                 }
                 result => {
                     kept.blob.finish(false);
-                    tracing::debug!(?result, "an answer broke off and is not kept");
+                    tracing::debug!(?result, "an answer ended early and is not stored");
                 }
             }
         });
         Fetched::Kept(entry, if status < 400 { Word::Miss } else { Word::Error })
     }
 
-    /// 304: the stored body with the new headers (RFC 9111, 4.3.4).
+    /// 304: combines the stored body with the new headers (RFC 9111, 4.3.4).
     async fn refresh(&self, leader: Leader, known: &Arc<Entry>, fresh: &HeaderMap) -> Fetched {
-        let edge = &self.road.edge;
+        let edge = &self.exchange.edge;
         let mut headers = known.headers.clone();
         let mut update = fresh.clone();
         strip(&mut update);
         headers.remove(header::AGE);
         for name in update.keys() {
+            // These describe the stored bytes, which may be compressed; the 304 is about the origin's.
             if ![header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::CONTENT_RANGE, header::ETAG]
                 .contains(name)
             {
@@ -157,6 +167,7 @@ impl Fetch<'_> {
         let entry =
             Entry::new(known.status, headers, known.blob.clone(), edge.clock.now(), lifetime.unwrap_or(0));
         leader.ready(&entry);
+        // The new headers may forbid storing; the waiting requests still get this answer.
         if lifetime.is_some() {
             leader.land(&edge.store, entry.clone());
             edge.store.settle().await;
@@ -164,11 +175,11 @@ impl Fetch<'_> {
         Fetched::Kept(entry, Word::RefreshHit)
     }
 
-    /// An origin that cannot be reached is not asked again for a moment.
+    /// Stores the failure for a moment, so that an unreachable origin is not tried again at once.
     fn remember_failure(&self, leader: Leader, status: StatusCode) -> Fetched {
-        let (edge, code) = (&self.road.edge, status.as_u16());
+        let (edge, code) = (&self.exchange.edge, status.as_u16());
         let ttl = self.error_ttl(code).unwrap_or(freshness::ERROR_TTL_S);
-        let page = pages::html(code, NO_CONNECTION, &edge.identity, &self.road.id);
+        let page = pages::html(code, NO_CONNECTION, &edge.identity, &self.exchange.id);
         let entry = Entry::new(
             code,
             pages::headers(&edge.identity, "text/html"),
@@ -184,7 +195,7 @@ impl Fetch<'_> {
     }
 
     fn error_ttl(&self, status: u16) -> Option<u64> {
-        self.road.distribution.spec.errors.iter().find(|e| e.status == status).map(|e| e.ttl_s)
+        self.exchange.distribution.spec.errors.iter().find(|e| e.status == status).map(|e| e.ttl_s)
     }
 
     fn pass(&self, answer: Response<Incoming>) -> Response<Body> {
@@ -193,6 +204,7 @@ impl Fetch<'_> {
         head.version = Version::HTTP_11;
         head.extensions.clear();
         let body = match self.viewer.method {
+            // An answer to HEAD keeps its Content-Length, but has no body to wait for.
             Method::HEAD => full(""),
             _ => origin::pass(body, Duration::from_millis(self.origin.read_timeout_ms)),
         };
@@ -201,12 +213,12 @@ impl Fetch<'_> {
 
     async fn send(&self, body: Body, more: HeaderMap) -> Result<Response<Incoming>, Failure> {
         let request = self.request(body, more)?;
-        self.road.distribution.counters.origin_requests.fetch_add(1, Relaxed);
-        self.road.edge.origins.send(self.origin, request).await
+        self.exchange.distribution.counters.origin_requests.fetch_add(1, Relaxed);
+        self.exchange.edge.origins.send(self.origin, request).await
     }
 
     fn request(&self, body: Body, more: HeaderMap) -> Result<Request<Body>, Failure> {
-        let (road, behaviour, identity) = (self.road, self.behaviour, &self.road.edge.identity);
+        let (exchange, behaviour, identity) = (self.exchange, self.behaviour, &self.exchange.edge.identity);
         let has_body = !matches!(self.viewer.method, Method::GET | Method::HEAD | Method::OPTIONS);
         let mut headers =
             key::forwarded_headers(&behaviour.key, &behaviour.forward, &self.viewer.headers, has_body);
@@ -223,7 +235,7 @@ impl Fetch<'_> {
         let before = self.viewer.headers.get(FORWARDED_FOR).and_then(|v| v.to_str().ok());
         let chain = before.map(|b| format!("{b}, ")).unwrap_or_default();
         let mut set = vec![
-            (FORWARDED_FOR, format!("{chain}{}", road.client.ip())),
+            (FORWARDED_FOR, format!("{chain}{}", exchange.client.ip())),
             (header::VIA, format!("1.1 {} ({})", identity.via_host, identity.title)),
         ];
         if !headers.contains_key(header::HOST) {
@@ -236,8 +248,9 @@ impl Fetch<'_> {
             set.push((header::ACCEPT_ENCODING, "gzip".to_owned()));
         }
         if let Ok(name) = HeaderName::try_from(&identity.id_header) {
-            set.push((name, road.id.clone()));
+            set.push((name, exchange.id.clone()));
         }
+        // Last, so that the origin's configured headers override those of the viewer and of the edge.
         for (name, value) in &self.origin.headers {
             set.push((HeaderName::try_from(name).map_err(|_| Failure::Bad)?, value.clone()));
         }
@@ -257,7 +270,7 @@ impl Fetch<'_> {
             return Ok(request);
         }
         let (mut head, body) = request.into_parts();
-        road.edge.signer.sign(&road.distribution.id, &self.origin.id, &mut head).map_err(|error| {
+        exchange.edge.signer.sign(&exchange.distribution.id, &self.origin.id, &mut head).map_err(|error| {
             tracing::warn!(origin = %self.origin.id, %error, "a request to the origin could not be signed");
             Failure::Bad
         })?;
@@ -265,7 +278,7 @@ impl Fetch<'_> {
     }
 }
 
-/// Reads the origin's body into the entry's.
+/// Copies the origin's body into the entry.
 async fn fill(
     edge: &crate::edge::Inner,
     entry: &Entry,
@@ -280,7 +293,9 @@ async fn fill(
             None => data,
         };
         if entry.blob.len() + data.len() as u64 > edge.store.largest() {
-            return Err(io::Error::other("larger than the cache takes, and its length was not told"));
+            return Err(io::Error::other(
+                "the answer is larger than the cache accepts, and had no Content-Length",
+            ));
         }
         if !data.is_empty() {
             entry.blob.write(data, directory).await?;

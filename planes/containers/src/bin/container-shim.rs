@@ -1,4 +1,4 @@
-//! The shim as a program of its own: what this crate's tests start. A daemon calls `shim_main` itself.
+//! The shim as a separate program for this crate's tests. A daemon calls `shim_main` itself.
 
 use std::process::ExitCode;
 

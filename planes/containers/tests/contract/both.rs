@@ -1,4 +1,4 @@
-//! What holds on the fake and on the real plane alike.
+//! The contract that the fake and the real plane share.
 
 use crate::rig::{Rig, group, health};
 use escale_base::error::Fault;
@@ -64,7 +64,7 @@ async fn runs_logs_and_ends(rig: Rig) {
     let last = rig.plane().tail("g", "main", 1).await.unwrap();
     assert_eq!(last.iter().map(|l| l.text.as_slice()).collect::<Vec<_>>(), [b"two"]);
     assert_eq!(rig.plane().tail("g", "main", 9).await.unwrap().len(), 2);
-    assert!(rig.plane().tail("g", "nobody", 9).await.is_err());
+    assert!(rig.plane().tail("g", "missing", 9).await.is_err());
     rig.plane().remove("g").await.unwrap();
     assert!(rig.plane().observe("g").is_none());
     rig.plane().remove("g").await.unwrap();
@@ -74,7 +74,7 @@ async fn runs_logs_and_ends(rig: Rig) {
 async fn start_is_idempotent_and_refuses_another(rig: Rig) {
     let mut g = group("g", vec![rig.container("main", Behaviour::default())]);
     rig.plane().start(g.clone()).await.unwrap();
-    assert!(rig.plane().observe("g").is_some(), "it is there as soon as the plane has it");
+    assert!(rig.plane().observe("g").is_some(), "the group must be observable as soon as it is accepted");
     let pid = rig.running("g", "main").await;
     rig.plane().start(g.clone()).await.unwrap();
     assert_eq!(rig.running("g", "main").await, pid);
@@ -87,7 +87,7 @@ async fn start_is_idempotent_and_refuses_another(rig: Rig) {
 async fn bad_groups_are_refused(rig: Rig) {
     let c = |name: &str| rig.container(name, Behaviour::default());
     let mut unknown = c("a");
-    unknown.depends_on = after("nobody", Condition::Start);
+    unknown.depends_on = after("missing", Condition::Start);
     let (mut x, mut y) = (c("x"), c("y"));
     x.depends_on = after("y", Condition::Start);
     y.depends_on = after("x", Condition::Start);
@@ -99,7 +99,7 @@ async fn bad_groups_are_refused(rig: Rig) {
     open.ulimits = vec![escale_containers::spec::Ulimit { name: "nofile".into(), soft: 1, hard: u64::MAX }];
     for (containers, says) in [
         (vec![], "no container"),
-        (vec![unknown], "nobody"),
+        (vec![unknown], "missing"),
         (vec![x, y], "waits for itself"),
         (vec![idle], "essential"),
         (vec![capable], "FLY"),
@@ -152,7 +152,7 @@ async fn stop_is_kill_after_the_timeout(rig: Rig) {
     c.stop_timeout_ms = 300;
     rig.plane().start(group("g", vec![c])).await.unwrap();
     rig.running("g", "main").await;
-    // Its first line comes after the trap: from here on the signal is ignored.
+    // The script prints its first line after the trap: from here on it ignores the signal.
     assert_eq!(rig.plane().logs("g", "main", 0, 100, true).await.unwrap().lines.len(), 1);
     let before = std::time::Instant::now();
     rig.plane().stop("g", "the test says so").await.unwrap();
@@ -174,12 +174,12 @@ async fn halts_all_groups_within_its_time(mut rig: Rig) {
     assert_eq!(rig.plane().logs("stubborn", "main", 0, 100, true).await.unwrap().lines.len(), 1);
     let before = std::time::Instant::now();
     rig.plane().halt(Duration::from_millis(1_500)).await.unwrap();
-    // Its own time to end would be 20 s.
+    // Its own stop timeout would be 20 s.
     assert!(before.elapsed() < Duration::from_secs(10), "{:?}", before.elapsed());
     let exit = rig.exit("polite", "main").await;
     assert!(exit.code == Some(143) || exit.signal == Some(15), "{exit:?}");
     assert_eq!(rig.exit("stubborn", "main").await.signal, Some(9));
-    // The next daemon learns why they ended.
+    // The next daemon reads the reason.
     rig.restart();
     for id in ["polite", "stubborn"] {
         assert_eq!(rig.stopped(id).await.stop, Some(StopReason::Halted), "{id}");
@@ -247,7 +247,7 @@ async fn becomes_unhealthy(rig: Rig) {
     c.health = Some(health());
     rig.plane().start(group("g", vec![c])).await.unwrap();
     let seen = rig.until("g", "main", |c| c.health == Health::Unhealthy).await;
-    assert!(matches!(seen.state, State::Running(_)), "health is told, not acted upon");
+    assert!(matches!(seen.state, State::Running(_)), "the plane reports health and takes no action");
     rig.done().await;
 }
 
@@ -271,7 +271,7 @@ async fn too_much_written_kills_the_group(rig: Rig) {
     const MIB: u64 = 1 << 20;
     let writes = |mib| Behaviour { stored_bytes: Some(mib * MIB), ignores_stop: true, ..Default::default() };
     for (id, limit) in [("within", 32 * MIB), ("above", 12 * MIB)] {
-        // Together they are above the smaller limit, each alone is not.
+        // Together they exceed the smaller limit; each alone does not.
         let mut g = group(id, vec![rig.container("one", writes(8)), rig.container("two", writes(8))]);
         g.limits.storage_bytes = Some(limit);
         rig.plane().start(g).await.unwrap();
@@ -285,7 +285,7 @@ async fn too_much_written_kills_the_group(rig: Rig) {
         other => panic!("{other:?}"),
     }
     let exit = rig.exit("above", "one").await;
-    assert_eq!(exit.signal, Some(9), "it would go on writing until it is killed: {exit:?}");
+    assert_eq!(exit.signal, Some(9), "it writes until it is killed: {exit:?}");
     rig.running("within", "one").await;
     rig.done().await;
 }
@@ -295,7 +295,7 @@ async fn a_container_has_no_storage_limit_of_its_own(rig: Rig) {
     c.limits.storage_bytes = Some(1);
     let error = rig.plane().start(group("g", vec![c])).await.unwrap_err();
     assert_eq!(error.fault, Fault::Asked);
-    assert!(error.to_string().contains("a storage limit is a group's"), "{error}");
+    assert!(error.to_string().contains("a storage limit applies to a group"), "{error}");
     rig.done().await;
 }
 
@@ -305,11 +305,11 @@ async fn survives_the_daemon(mut rig: Rig) {
         Behaviour { lines: lines(&["before"]), exits: Some((1500, 5)), ..Default::default() },
     );
     rig.plane().start(group("g", vec![c])).await.unwrap();
-    assert!(rig.plane().observe("g").is_some(), "what was started is seen at once");
+    assert!(rig.plane().observe("g").is_some(), "a started group must be observable at once");
     let pid = rig.running("g", "main").await;
     let cursor = rig.plane().logs("g", "main", 0, 1000, true).await.unwrap().next;
     rig.restart();
-    assert!(rig.plane().list().contains_key("g"), "what was taken over is seen at once");
+    assert!(rig.plane().list().contains_key("g"), "an adopted group must be observable at once");
     assert_eq!(rig.running("g", "main").await, pid);
     assert_eq!(rig.exit("g", "main").await.code, Some(5));
     let rest = rig.plane().logs("g", "main", cursor, 1000, true).await.unwrap();

@@ -1,11 +1,11 @@
-//! Images made on the spot: busybox, a few account files, whatever a test adds.
+//! Images made by the tests: busybox, a few account files, and the test's own files.
 
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, fs, io::Write, path::Path};
 
 #[derive(Default)]
 pub(crate) struct ImageMaker {
-    /// Path and content of what lies above busybox, in a layer of its own.
+    /// Path and content of files in a layer above busybox.
     pub(crate) files: Vec<(String, Vec<u8>)>,
     pub(crate) config: serde_json::Value,
     pub(crate) architecture: Option<&'static str>,
@@ -91,7 +91,7 @@ impl ImageMaker {
     }
 }
 
-/// An index of one image per platform.
+/// An index with one image per platform.
 pub(crate) fn index(blobs: &Path, choices: &BTreeMap<&str, String>) -> String {
     let manifests: Vec<_> = choices
         .iter()

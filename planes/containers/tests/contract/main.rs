@@ -1,4 +1,4 @@
-//! The same contract on the fake and on the real plane, and what only the real one can show.
+//! The contract on the fake and on the real plane, and tests that need the real one.
 //!
 //! The real ones need root, crun or runc, and a static busybox at /bin/busybox (Debian: busybox-static).
 

@@ -1,4 +1,4 @@
-//! What only a kernel can show.
+//! Behaviour that needs a real kernel.
 
 use crate::{
     image::{ImageMaker, blob, here, index},
@@ -17,7 +17,7 @@ fn sh(rig: &Rig, name: &str, script: &str) -> ContainerSpec {
     c
 }
 
-/// Runs a group of one container to its end: its lines, and the exit code.
+/// Runs a group of one container to its end: returns its lines and the exit code.
 async fn output(rig: &Rig, g: GroupSpec) -> (Vec<String>, Option<i32>) {
     let (id, name) = (g.id.clone(), g.containers[0].name.clone());
     rig.plane().start(g).await.unwrap();
@@ -61,7 +61,7 @@ async fn environment_user_and_directory() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn too_much_memory_is_seen_as_such() {
+async fn reports_container_killed_for_memory() {
     let rig = Rig::real();
     let mut c = sh(&rig, "main", "exec dd if=/dev/zero of=/dev/null bs=200M count=1");
     c.limits.memory_bytes = Some(32 * 1024 * 1024);
@@ -72,7 +72,7 @@ async fn too_much_memory_is_seen_as_such() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn limits_stand_in_the_cgroup() {
+async fn limits_are_written_to_the_cgroup() {
     let rig = Rig::real();
     let mut c = sh(&rig, "main", "echo up; while :; do :; done");
     c.limits =
@@ -115,7 +115,7 @@ fn most_swap(path: &str, limit: u64) -> Option<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn descriptors_are_limited_as_on_fargate_unless_asked_otherwise() {
+async fn open_files_limit_defaults_to_that_of_fargate() {
     let rig = Rig::real();
     let limits = |c: ContainerSpec| async {
         let g = group(&c.name.clone(), vec![c]);
@@ -123,7 +123,7 @@ async fn descriptors_are_limited_as_on_fargate_unless_asked_otherwise() {
         let line = lines.iter().find(|l| l.starts_with("Max open files")).unwrap();
         line.split_whitespace().skip(3).take(2).map(|n| n.parse().unwrap()).collect::<Vec<u64>>()
     };
-    // As in a login: a soft limit far below the hard one. It must not be what containers get.
+    // As in a login: a soft limit far below the hard one. Containers must not inherit it.
     let own = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let login = rustix::process::Rlimit { current: Some(2_048), ..own };
     rustix::process::setrlimit(rustix::process::Resource::Nofile, login).unwrap();
@@ -147,13 +147,13 @@ fn children(pid: i32) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_shim_keeps_no_zombie() {
+async fn shim_reaps_zombies() {
     let rig = Rig::real();
     rig.plane().start(group("g", vec![sh(&rig, "main", "while :; do sleep 1; done")])).await.unwrap();
     let pid = rig.running("g", "main").await;
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let shim = status.lines().find_map(|l| l.strip_prefix("PPid:")).unwrap().trim().parse().unwrap();
-    // A command in the container leaves nothing behind either.
+    // A command in the container leaves no zombie either.
     rig.plane()
         .exec("g", "main", &["/bin/test".into(), "-e".into(), "/".into()], Duration::from_secs(10))
         .await
@@ -175,7 +175,7 @@ async fn a_shim_keeps_no_zombie() {
 
 /// A file without a name takes space as long as a process has it open; a volume counts as a root does.
 #[tokio::test(flavor = "multi_thread")]
-async fn storage_is_found_wherever_it_is() {
+async fn counts_unnamed_files_and_volumes() {
     let rig = Rig::real();
     let unnamed = "exec 3>/f; rm /f; dd if=/dev/zero bs=1M count=8 >&3; while :; do sleep 1; done";
     let to_volume = "dd if=/dev/zero of=/shared/f bs=1M count=8; while :; do sleep 1; done";
@@ -198,7 +198,7 @@ async fn storage_is_found_wherever_it_is() {
     rig.done().await;
 }
 
-/// Without a plane, as on a machine whose disk is full.
+/// Without an open plane, as on a machine whose disk is full.
 #[tokio::test(flavor = "multi_thread")]
 async fn clears_what_another_daemon_left_running() {
     let mut rig = Rig::real();
@@ -244,7 +244,7 @@ async fn volumes_are_shared_and_roots_are_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_is_confined() {
+async fn containers_are_confined() {
     let rig = Rig::real();
     let script = "mount -t tmpfs none /mnt 2>&1; cat /proc/self/status; cat /proc/kcore 2>&1 | tail -c 10; \
                   echo x > /proc/sys/kernel/hostname; /bin/busybox mknod /m b 8 0; cat /m 2>&1";
@@ -260,7 +260,7 @@ async fn it_is_confined() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn streams_are_told_apart_and_long_lines_cut() {
+async fn logs_distinguish_streams_and_cut_long_lines() {
     let rig = Rig::real();
     let c = sh(&rig, "main", "echo out; echo err >&2; printf '%040000d' 0");
     rig.plane().start(group("g", vec![c])).await.unwrap();
@@ -283,7 +283,7 @@ async fn streams_are_told_apart_and_long_lines_cut() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn commands_run_inside() {
+async fn exec_runs_commands_inside_the_container() {
     let rig = Rig::real();
     let mut c = sh(&rig, "main", "while :; do sleep 1; done");
     c.env.insert("WHO".into(), Secret::new("me".into()));
@@ -320,7 +320,7 @@ async fn a_killed_shim_is_reported_and_its_container_killed() {
     let rig = Rig::real();
     rig.plane().start(group("g", vec![sh(&rig, "main", "while :; do sleep 1; done")])).await.unwrap();
     let pid = rig.running("g", "main").await;
-    // Until the runtime has ended, it is the parent; then the shim is.
+    // The runtime is the parent until it has ended; then the shim is.
     let shim = async {
         loop {
             let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
@@ -342,7 +342,7 @@ async fn a_killed_shim_is_reported_and_its_container_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_images_are_named() {
+async fn bad_images_are_refused_by_name() {
     let rig = Rig::real();
     let blobs = rig.machine().blobs();
     let other = if here() == "amd64" { "arm64" } else { "amd64" };
@@ -363,7 +363,7 @@ async fn bad_images_are_named() {
         (only_foreign, other),
         (zstd, "tar+zstd"),
         (gone, "sha256:1111"),
-        (config.clone(), "it is no image"),
+        (config.clone(), "so it is not an image"),
     ] {
         let mut c = spec("main", &image);
         c.command = Some(vec!["/x".into()]);
@@ -419,7 +419,7 @@ async fn a_damaged_or_hostile_layer_is_refused() {
     let damaged = blob(&blobs, &[0u8; 1024]);
     fs::write(blobs.join("sha256").join(&damaged[7..]), [0u8; 2048]).unwrap();
     for (n, (layer, says)) in
-        [(climbing, "leads out of the layer"), (linked, "a link to nowhere"), (damaged, "is damaged")]
+        [(climbing, "leads out of the layer"), (linked, "is a dangling link"), (damaged, "is damaged")]
             .into_iter()
             .enumerate()
     {
@@ -437,9 +437,9 @@ async fn a_damaged_or_hostile_layer_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_executed_says_so() {
+async fn failed_exec_is_reported_with_its_reason() {
     let rig = Rig::real();
-    // Each version of a runtime words it in its way.
+    // The wording differs between versions of a runtime.
     let programs: [(&str, &[&str]); 2] = [
         ("/etc/not-executable", &["ermission denied", "/etc/not-executable"]),
         ("not-on-path", &["not-on-path"]),
@@ -455,7 +455,7 @@ async fn what_cannot_be_executed_says_so() {
     rig.done().await;
 }
 
-/// Removed with the test, however that ends.
+/// Removed with the test, also when it fails.
 struct Netns(String);
 
 impl Drop for Netns {
@@ -466,7 +466,7 @@ impl Drop for Netns {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_runs_in_the_namespace_it_is_given() {
+async fn container_runs_in_the_given_network_namespace() {
     let rig = Rig::real();
     let name = rig.machine().tag.clone();
     let netns = Netns(name.clone());
@@ -495,7 +495,7 @@ async fn it_runs_in_the_namespace_it_is_given() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wiping_leaves_nothing() {
+async fn wipe_leaves_nothing() {
     let mut rig = Rig::real();
     for id in ["g", "h", "i"] {
         rig.plane()
@@ -509,8 +509,8 @@ async fn wiping_leaves_nothing() {
     }
     let (state, tag) = (rig.machine().state(), rig.machine().tag.clone());
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-    assert!(!mounts.contains(state.to_str().unwrap()), "a mount where the host can see it");
-    // By a plane that has only just taken over and has not looked at anything yet.
+    assert!(!mounts.contains(state.to_str().unwrap()), "a mount is visible to the host");
+    // Wiped by a plane that has just adopted the directory and not taken any step yet.
     rig.restart();
     rig.plane().wipe().await.unwrap();
     assert!(pids.iter().all(|pid| !Path::new(&format!("/proc/{pid}")).exists()));
@@ -525,9 +525,10 @@ async fn wiping_leaves_nothing() {
     rig.done().await;
 }
 
-/// From the wish to the running process, layers unpacked. Printed; the bound only catches what is badly wrong.
+/// From the start of a group to the running process, with layers already unpacked. Prints the time; the bound only catches gross
+/// regressions.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_warm_start_is_quick() {
+async fn warm_start_is_fast() {
     let rig = Rig::real();
     let mut times = vec![];
     for n in 0..12 {

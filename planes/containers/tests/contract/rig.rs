@@ -1,4 +1,4 @@
-//! What the tests stand on: a plane, real or fake, and ways to say what a container does.
+//! Test rig: a plane, real or fake, and a description of what a container does.
 
 use crate::image::ImageMaker;
 use escale_base::{Clock, ids};
@@ -10,7 +10,7 @@ use escale_containers::{
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tempfile::TempDir;
 
-/// No test may hang: everything awaited comes long before this.
+/// No test may hang: everything it waits for happens long before this.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Rig {
@@ -75,7 +75,7 @@ impl Rig {
         self.plane.as_deref().unwrap()
     }
 
-    /// The daemon is gone and a new one comes: nothing in memory survives.
+    /// Replaces the daemon by a new one: state in memory is lost.
     pub(crate) fn restart(&mut self) {
         self.plane = None;
         self.plane = Some(match &self.kind {
@@ -84,7 +84,7 @@ impl Rig {
         });
     }
 
-    /// A container that does this; on the real plane, a script that does.
+    /// A container with this behaviour; on the real plane, a script that implements it.
     pub(crate) fn container(&self, name: &str, does: Behaviour) -> ContainerSpec {
         match &self.kind {
             RigKind::Fake(fake) => {
@@ -103,7 +103,7 @@ impl Rig {
         }
     }
 
-    /// Waits until a container is as wanted.
+    /// Waits until a container satisfies a condition.
     pub(crate) async fn until(
         &self,
         group: &str,
@@ -119,7 +119,9 @@ impl Rig {
         let wanted = changes.wait_for(|all| all.get(group).is_some_and(|g| want(g)));
         match tokio::time::timeout(PATIENCE, wanted).await {
             Ok(all) => Arc::clone(&all.unwrap()[group]),
-            Err(_) => panic!("it never came; last seen: {:#?}", self.plane().observe(group)),
+            Err(_) => {
+                panic!("the condition was never met; last observed: {:#?}", self.plane().observe(group))
+            }
         }
     }
 
@@ -142,7 +144,7 @@ impl Rig {
         self.until_group(group, |g| g.phase == Phase::Stopped).await
     }
 
-    /// The whole log of a container that ends, a line per line.
+    /// The whole log of a container that ends, one string per line.
     pub(crate) async fn log(&self, group: &str, name: &str) -> Vec<String> {
         let (mut cursor, mut lines) = (0, vec![]);
         loop {
@@ -163,7 +165,7 @@ impl Rig {
 }
 
 impl Drop for Rig {
-    /// After a failed test: whatever runs is killed, so that the next run starts clean.
+    /// After a failed test all containers are killed, so that the next run starts clean.
     fn drop(&mut self) {
         if let (true, Some(plane)) = (std::thread::panicking(), self.plane.take()) {
             let wiped =
@@ -189,7 +191,7 @@ fn script(does: &Behaviour) -> String {
     }
     match does.exits {
         Some((ms, code)) => text += &format!("sleep {}\nexit {code}\n", ms as f64 / 1000.0),
-        // Pid 1 dies of no signal that it does not handle; this one handles it by dying.
+        // Signals without a handler do not end pid 1; this handler makes SIGTERM end it.
         None if !does.ignores_stop => text += "trap 'exit 143' TERM\nwhile :; do sleep 0.05; done\n",
         None => text += "while :; do sleep 0.05; done\n",
     }

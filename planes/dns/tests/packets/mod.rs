@@ -12,7 +12,7 @@ fn serve(dns: &DnsPlane, view: View) -> Server {
     dns.serve(view, udp, tcp).unwrap()
 }
 
-/// dig's answer, without what differs from run to run.
+/// dig's output without the parts that differ between runs.
 async fn dig(server: SocketAddr, arguments: &str) -> String {
     let output = Command::new("dig")
         .arg(format!("@{}", server.ip()))
@@ -161,7 +161,7 @@ async fn public_view() {
 }
 
 #[tokio::test]
-async fn what_the_public_view_refuses_or_cuts_short() {
+async fn public_view_refuses_or_truncates() {
     let dns = plane();
     let server = serve(&dns, View::Public);
     check(
@@ -227,7 +227,7 @@ async fn what_the_public_view_refuses_or_cuts_short() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_goes_over_tcp() {
+async fn large_answers_go_over_tcp() {
     let dns = plane();
     let server = serve(&dns, View::Public);
     check(
@@ -257,7 +257,7 @@ async fn what_does_not_fit_goes_over_tcp() {
 }
 
 #[tokio::test]
-async fn a_network_asks_its_upstream_for_the_rest() {
+async fn network_resolver_forwards_other_names_upstream() {
     let far = plane();
     let upstream = serve(&far, View::Public);
     let dns = DnsPlane::new();
@@ -330,7 +330,7 @@ async fn a_network_asks_its_upstream_for_the_rest() {
     let counts = server.counts();
     assert_eq!((counts.forwarded, counts.upstream_failed), (4, 0));
 
-    // An upstream that never answers: an error, and in time.
+    // An upstream that never answers: the client gets an error in time.
     let (deaf, _tcp) = sockets();
     spec.networks.get_mut("blue").unwrap().upstream = Some(deaf.local_addr().unwrap());
     dns.apply(spec).unwrap();
@@ -347,7 +347,7 @@ async fn a_network_asks_its_upstream_for_the_rest() {
     )
     .await;
 
-    // The network goes: the server that still runs refuses.
+    // The network is removed: the server that still runs refuses.
     dns.apply(Spec::default()).unwrap();
     check(
         &server,
@@ -363,7 +363,7 @@ async fn a_network_asks_its_upstream_for_the_rest() {
     .await;
 }
 
-/// Sends bytes; the answer, or `None` when the next good question is answered first.
+/// Sends bytes; returns the answer, or `None` when the next valid question is answered first.
 async fn raw(server: &Server, bytes: &[u8]) -> Option<Vec<u8>> {
     let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     socket.connect(server.udp).await.unwrap();
@@ -377,14 +377,14 @@ async fn raw(server: &Server, bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 #[tokio::test]
-async fn what_is_no_question() {
+async fn malformed_packets_are_answered_or_ignored() {
     let dns = plane();
     let server = serve(&dns, View::Public);
     assert_eq!(raw(&server, b"\x00\x01\x01").await, None);
-    // An answer is never answered.
+    // Answers are never answered.
     assert_eq!(raw(&server, b"\x00\x01\x81\x00\x00\x00\x00\x00\x00\x00\x00\x00").await, None);
     let form_error = b"\x00\x01\x81\x01\x00\x00\x00\x00\x00\x00\x00\x00".to_vec();
-    // No question, a name that ends nowhere, a pointer to itself.
+    // No question, a name without an end, a pointer to itself.
     for body in [
         &b"\x00\x00\x00\x00\x00\x00\x00\x00"[..],
         b"\x00\x01\x00\x00\x00\x00\x00\x00\x05ab",
@@ -396,7 +396,7 @@ async fn what_is_no_question() {
 }
 
 #[tokio::test]
-async fn who_asks_too_often_waits() {
+async fn clients_above_the_rate_are_limited() {
     let dns = DnsPlane::new();
     dns.apply(Spec { public_queries_per_second: Some(3), ..spec(vec![zone()]) }).unwrap();
     let server = serve(&dns, View::Public);
@@ -406,7 +406,7 @@ async fn who_asks_too_often_waits() {
     for _ in 0..50 {
         socket.send_to(question, server.udp).await.unwrap();
     }
-    // Three come at once; the others are counted, and TCP (whose clients are who they say) still answers.
+    // The burst is three; further ones are counted, and TCP (whose clients cannot forge their address) still answers.
     for _ in 0..3 {
         socket.recv(&mut [0; 512]).await.unwrap();
     }

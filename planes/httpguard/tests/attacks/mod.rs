@@ -1,6 +1,6 @@
-//! What request smugglers send: one table, run against every plane that serves HTTP (their `tests/contract.rs`).
+//! Request smuggling attacks: one table, run against every plane that serves HTTP (their `tests/contract.rs`).
 
-/// A name, what is sent, the status of the only answer. Nothing of it may reach a server behind the guard.
+/// A name, the request, the status of the only answer. None of it may reach a server behind the guard.
 pub(crate) const REFUSED: &[(&str, &str, u16)] = &[
     (
         "length, then chunked",
@@ -65,7 +65,7 @@ pub(crate) const REFUSED: &[(&str, &str, u16)] = &[
     ("HTTP/2 without its preface", "GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
 ];
 
-/// Chunked bodies that are malformed: the status is 400, the client's fault, and no second request is read.
+/// Malformed chunked bodies: the status is 400, the client's fault, and no second request is read.
 pub(crate) const BROKEN_BODIES: &[(&str, &str)] = &[
     ("a chunk longer than its size", "3\r\nabcX\r\n0\r\n\r\n"),
     ("a bare line feed after the size", "3\nabc\r\n0\r\n\r\n"),
@@ -76,7 +76,7 @@ pub(crate) const BROKEN_BODIES: &[(&str, &str)] = &[
     ("a bare line feed after the data", "3\r\nabc\n0\r\n\r\n"),
 ];
 
-/// A request with such a body, and a second request behind it.
+/// A request with such a body, followed by a second request.
 pub(crate) fn with_body(host: &str, body: &str) -> String {
     format!(
         "POST /upload HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n{body}\
@@ -84,12 +84,12 @@ pub(crate) fn with_body(host: &str, body: &str) -> String {
     )
 }
 
-/// A request that holds back its body, and the next request, which must not be taken for that body.
+/// A request that holds back its body, followed by the next request, which must not be taken for that body.
 pub(crate) fn withheld(host: &str, path: &str) -> String {
     format!("PUT {path} HTTP/1.1\r\nHost: {host}\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n")
 }
 
-/// How many answers a connection gave.
+/// How many answers a connection returned.
 pub(crate) fn answers(text: &str) -> usize {
     text.matches("HTTP/1.1 ").count()
 }

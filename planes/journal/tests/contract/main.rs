@@ -1,4 +1,4 @@
-//! What every journal does, on the real one and on the fake.
+//! The contract of every journal, on the real one and on the fake.
 #![allow(clippy::unwrap_used)] // a test may panic
 
 use escale_base::Timestamp;
@@ -74,7 +74,7 @@ async fn oldest_entries_go_when_it_is_full() {
 }
 
 #[tokio::test]
-async fn next_process_goes_on_after_a_line_that_was_cut_off() {
+async fn next_process_continues_after_a_truncated_line() {
     let folder = tempfile::tempdir().unwrap();
     let journal = FileJournal::open(folder.path(), LIMITS).unwrap();
     (0..3).for_each(|n| journal.append(entry(n)));
@@ -90,9 +90,9 @@ async fn next_process_goes_on_after_a_line_that_was_cut_off() {
     assert_eq!(found, [(2, "entry 7"), (1, "entry 1"), (0, "entry 0")]);
 }
 
-/// What cannot be kept is dropped, and nothing else is damaged by it.
+/// Invalid entries are dropped without damage to others.
 #[tokio::test]
-async fn entries_that_are_no_line_are_refused() {
+async fn refuses_entries_that_are_not_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let journal = FileJournal::open(folder.path(), LIMITS).unwrap();
     journal.append(Entry { text: "two\nlines".into(), ..entry(1) });

@@ -7,10 +7,10 @@ use std::{
     collections::{BinaryHeap, HashMap, VecDeque},
 };
 
-/// Messages of a stream that are looked at in one go.
+/// Messages of a stream that are read at once.
 const BATCH: i64 = 256;
 
-/// A message's place in its stream, and what it takes.
+/// A message's position in its stream, and its size.
 type Found = (i64, i64, u64);
 
 pub(super) fn trim(
@@ -37,7 +37,7 @@ pub(super) fn trim(
     for (id, Cut { at, number, dropped, bytes }) in cuts {
         let gone = "DELETE FROM messages WHERE stream=?1 AND (at<?2 OR (at=?2 AND number<=?3))";
         tx.execute(gone, params![id, at, number])?;
-        // At the place of the last one dropped, so that it is among the first to go the next time.
+        // At the position of the last dropped message, so that the note is among the first to be dropped next time.
         tx.execute("INSERT INTO messages VALUES(?, ?, ?, ?, ?)", params![id, at, number, at, note])?;
         let less = bytes as i64 - note.len() as i64;
         let change = "UPDATE streams SET bytes=bytes-?, kept=kept-? WHERE id=?";
@@ -48,7 +48,7 @@ pub(super) fn trim(
     Ok(all)
 }
 
-/// The last message of a stream that goes, and how many go and how many bytes of text.
+/// The last message of a stream to drop, with the number of dropped messages and their bytes of text.
 #[derive(Default)]
 struct Cut {
     at: i64,
@@ -57,7 +57,7 @@ struct Cut {
     bytes: u64,
 }
 
-/// Goes through the streams in order of time, as one reads several sorted lists, until enough was met.
+/// Walks the streams in order of time, like a merge of sorted lists, until the messages passed make up `excess`.
 fn cuts(tx: &Transaction<'_>, ids: &[i64], excess: u64) -> rusqlite::Result<HashMap<i64, Cut>> {
     let (mut cuts, mut freed) = (HashMap::<i64, Cut>::new(), 0u64);
     let mut ahead: HashMap<i64, VecDeque<Found>> = HashMap::new();

@@ -1,4 +1,4 @@
-//! What every log plane does, on the real one and on the fake.
+//! The contract of every log plane, on the real one and on the fake.
 #![allow(clippy::unwrap_used)] // a test may panic
 
 use escale_base::Timestamp;
@@ -47,13 +47,13 @@ async fn contract(store: &dyn LogStore) {
     assert_eq!(store.expire("a", Timestamp(30)).await.unwrap(), 1);
     let summary = store.summaries(&both).await.unwrap()["a"].clone();
     assert_eq!((summary.count, summary.bytes, summary.first), (2, 5, Some(Timestamp(30))));
-    assert_eq!(store.append("a", vec![], now).await.unwrap(), 2, "the count outlives the messages");
+    assert_eq!(store.append("a", vec![], now).await.unwrap(), 2, "the count must outlive the messages");
     store.forget("a").await.unwrap();
     store.forget("a").await.unwrap();
     assert_eq!(store.streams().await.unwrap().into_iter().collect::<Vec<_>>(), ["b"]);
 }
 
-/// Three streams that take turns: what goes is the oldest of all of them.
+/// Three interleaved streams: the oldest messages of all of them are dropped.
 async fn trims(store: &dyn LogStore) {
     let streams = ["a", "b", "c"].map(str::to_owned);
     for (turn, stream) in streams.iter().enumerate() {
@@ -64,8 +64,12 @@ async fn trims(store: &dyn LogStore) {
     }
     store.append("other", messages(&[(1, "of another group")]), Timestamp(5000)).await.unwrap();
     let each = 4 + MESSAGE_BYTES;
-    assert_eq!(store.trim(&streams, 900 * each, "note").await.unwrap(), 0, "it is not above the bound");
-    // To fifteen sixteenths of 800: 750 are left, and 150 go, fifty of each stream; the notes come on top.
+    assert_eq!(
+        store.trim(&streams, 900 * each, "note").await.unwrap(),
+        0,
+        "streams below the bound must not be trimmed"
+    );
+    // To fifteen sixteenths of 800: 750 are left, and 150 are dropped, fifty of each stream; the notes are added.
     assert_eq!(store.trim(&streams, 800 * each, "note").await.unwrap(), 150);
     let page = store.read(&streams, &Query { limit: 5, ..Query::default() }).await.unwrap();
     assert_eq!(texts(&page), ["note", "note", "note", "a050", "b050"]);
@@ -73,7 +77,7 @@ async fn trims(store: &dyn LogStore) {
     for stream in &streams {
         assert_eq!((of[stream].kept, of[stream].bytes, of[stream].count), (251, 251 * 4, 300), "{stream}");
     }
-    // The notes are the oldest now, and go with the next ones.
+    // The notes are the oldest now, and are dropped with the next ones.
     assert_eq!(store.trim(&streams, 700 * each, "note").await.unwrap(), 753 - 656);
     let page = store.read(&streams, &Query { limit: 9, ..Query::default() }).await.unwrap();
     assert_eq!(page.messages.iter().filter(|m| m.text == "note").count(), 3);
@@ -88,7 +92,7 @@ async fn in_memory() {
 }
 
 #[tokio::test]
-async fn in_a_file_that_is_opened_again() {
+async fn in_a_reopened_file() {
     let dir = tempfile::tempdir().unwrap();
     contract(&FileStore::open(dir.path()).unwrap()).await;
     let trimmed = tempfile::tempdir().unwrap();

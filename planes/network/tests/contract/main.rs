@@ -1,6 +1,6 @@
 //! The same contract on the real plane and the fake, and packets through the real one.
 //!
-//! Needs root. Each test has a directory, and thereby namespaces, of its own; nothing touches the host's.
+//! Needs root. Each test has its own directory and thereby its own namespaces; the host's network is not touched.
 
 #![allow(clippy::unwrap_used)] // a test's failure is a panic, in its helpers as well
 
@@ -29,7 +29,7 @@ macro_rules! on_both {
 }
 
 on_both!(
-    stands_as_told_and_again_changes_nothing,
+    apply_matches_spec_and_repeat_changes_nothing,
     changes_only_what_differs,
     a_changed_address_is_a_new_interface,
     public_addresses_belong_to_one,
@@ -38,7 +38,7 @@ on_both!(
     who_answers_follows_routes_and_groups,
 );
 
-async fn stands_as_told_and_again_changes_nothing(network: &dyn Network) {
+async fn apply_matches_spec_and_repeat_changes_nothing(network: &dyn Network) {
     assert_eq!(network.observe("shop").await.unwrap(), None);
     let spec = shop();
     let applied = network.apply(spec.clone()).await.unwrap();
@@ -49,11 +49,11 @@ async fn stands_as_told_and_again_changes_nothing(network: &dyn Network) {
     assert!(seen.internet);
     assert!(seen.interfaces.values().all(|i| i.up), "{seen:?}");
     let addresses = seen.interfaces.iter().map(|(n, i)| (n.clone(), i.address));
-    let told = spec.interfaces.iter().map(|i| (i.name.clone(), i.address));
+    let desired = spec.interfaces.iter().map(|i| (i.name.clone(), i.address));
     assert_eq!(addresses.collect::<Vec<_>>(), {
-        let mut told: Vec<_> = told.collect();
-        told.sort();
-        told
+        let mut desired: Vec<_> = desired.collect();
+        desired.sort();
+        desired
     });
 }
 
@@ -123,7 +123,7 @@ async fn sockets_open_where_something_stands(network: &dyn Network) {
     drop((udp, tcp));
 }
 
-/// Nobody listens anywhere here: that packets come back is what counts.
+/// No listener exists in this network: an answer of any kind shows that packets travel in both directions.
 async fn who_answers_follows_routes_and_groups(network: &dyn Network) {
     let internet = InternetSpec { service_addresses: [SERVICE].into(), ..InternetSpec::default() };
     network.apply_internet(internet).await.unwrap();
@@ -136,12 +136,12 @@ async fn who_answers_follows_routes_and_groups(network: &dyn Network) {
         let answer = network.answers("shop", from, to, within).await.unwrap();
         assert_eq!(answer, expected, "{from} to {to}");
     };
-    // By NAT; under an address of its own; without one.
+    // Through NAT; with a public address of its own; without one.
     answers("app1", service, true).await;
     answers("web", service, true).await;
     answers("bare", service, false).await;
     answers("app1", to("198.18.2.99:443"), false).await;
-    // Inside, the groups of both ends decide.
+    // Inside the network, the groups of both ends decide.
     answers("web", to("10.0.10.11:8080"), true).await;
     answers("web", to("10.0.10.11:8081"), false).await;
     answers("app2", to("10.0.10.11:8080"), false).await;
@@ -164,13 +164,13 @@ async fn who_answers_follows_routes_and_groups(network: &dyn Network) {
     network.apply(spec).await.unwrap();
     answers("app2", service, false).await;
 
-    for (vpc, interface) in [("shop", "nobody"), ("other", "app1")] {
+    for (vpc, interface) in [("shop", "missing"), ("other", "app1")] {
         let error = network.answers(vpc, interface, service, DROPPED).await.unwrap_err();
         assert_eq!(error.fault, Fault::Asked, "{error}");
     }
 }
 
-/// Both planes ask the same check first: what one refuses the other refuses, in the same words.
+/// Both planes run the same check first and refuse with the same message.
 async fn refuses(change: impl FnOnce(&mut VpcSpec), words: Expect) {
     let mut spec = shop();
     change(&mut spec);
@@ -180,7 +180,7 @@ async fn refuses(change: impl FnOnce(&mut VpcSpec), words: Expect) {
 }
 
 #[tokio::test]
-async fn says_what_is_wrong() {
+async fn refuses_invalid_specs_by_name() {
     refuses(
         |s| s.subnets[1].cidr = "10.0.0.128/25".parse().unwrap(),
         expect!["network 'shop': subnet 'app': 10.0.0.128/25 overlaps 10.0.0.0/24 of subnet 'public'"],
@@ -213,18 +213,18 @@ async fn says_what_is_wrong() {
     .await;
     refuses(
         |s| s.interfaces[0].public_address = Some("8.8.8.8".parse().unwrap()),
-        expect!["network 'shop': interface 'web': 8.8.8.8 is no free public address: take one of 198.18.0.0/15, not 198.18.0.1"],
+        expect!["network 'shop': interface 'web': 8.8.8.8 is not an available public address; use one of 198.18.0.0/15 except 198.18.0.1"],
     )
     .await;
     refuses(
         |s| s.cidr = "198.18.0.0/16".parse().unwrap(),
-        expect!["network 'shop': 198.18.0.0/16 overlaps the Internet's public addresses; choose another range, as 10.0.0.0/16"],
+        expect!["network 'shop': 198.18.0.0/16 overlaps the Internet's public addresses; choose another range, for example 10.0.0.0/16"],
     )
     .await;
     refuses(
         |s| s.name = "a/b".into(),
         expect![
-            "network 'a/b': 'a/b' cannot name a network: use 1 to 64 of A-Z a-z 0-9 - _ . and no dot in front"
+            "network 'a/b': 'a/b' cannot name a network: use 1 to 64 of A-Z a-z 0-9 - _ . without a leading dot"
         ],
     )
     .await;

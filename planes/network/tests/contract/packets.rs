@@ -1,4 +1,4 @@
-//! Packets through the real plane: what must arrive arrives, from the address it should; what must not vanishes.
+//! Packets through the real plane: allowed packets arrive, from the right address; all others vanish.
 
 use crate::rig::*;
 use escale_network::*;
@@ -14,7 +14,7 @@ const APP2: Ipv4Addr = Ipv4Addr::new(10, 0, 10, 12);
 const DB: Ipv4Addr = Ipv4Addr::new(10, 0, 11, 21);
 const HOST: Ipv4Addr = Ipv4Addr::new(198, 18, 9, 9);
 
-/// The shop with servers in it, a service and a host on the Internet.
+/// The shop's network with servers in it, a service and a host on the Internet.
 async fn open() -> Rig {
     let rig = Rig::new().await;
     rig.network.apply(shop()).await.unwrap();
@@ -48,7 +48,7 @@ async fn groups_decide_by_port_and_by_membership() {
     ] {
         dropped(&rig.at(from), to).await;
     }
-    // Joining a group is enough, and leaving it.
+    // Joining the group is sufficient, and leaving it revokes access.
     let mut spec = shop();
     spec.interfaces.iter_mut().find(|i| i.name == "app2").unwrap().groups.insert("web".into());
     rig.network.apply(spec).await.unwrap();
@@ -80,14 +80,14 @@ async fn a_revoked_rule_stops_new_connections_and_cuts_live_ones() {
     assert_eq!(applied.flows_cut, 1);
     dropped(&rig.at("web"), (APP1, 8080)).await;
     is_cut(&mut live).await;
-    assert!(echoes(&mut other).await, "what is still allowed goes on");
+    assert!(echoes(&mut other).await, "an allowed flow must continue");
 
     rig.network.apply(shop()).await.unwrap();
     let (mut live, _) = connect(&rig.at("web"), (APP1, 8080)).await;
     spec.revoked_flows = RevokedFlows::Keep;
     assert_eq!(rig.network.apply(spec).await.unwrap().flows_cut, 0);
     dropped(&rig.at("web"), (APP1, 8080)).await;
-    assert!(echoes(&mut live).await, "told to keep live flows");
+    assert!(echoes(&mut live).await, "the spec keeps live flows");
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn the_internet_sees_public_addresses_only() {
     assert_eq!(reaches(&rig.at("db"), (SERVICE, 443)).await, NAT_PUBLIC);
     assert_eq!(reaches(&rig.at("web"), (SERVICE, 443)).await, WEB_PUBLIC);
     dropped(&rig.at("bare"), (SERVICE, 443)).await;
-    // Through its own public address and back in: as from outside.
+    // Out to its own public address and back in, as from outside.
     assert_eq!(reaches(&rig.at("app1"), (WEB_PUBLIC, 80)).await, NAT_PUBLIC);
 }
 
@@ -111,7 +111,7 @@ async fn from_the_internet_only_what_is_public_and_allowed() {
     dropped(&host, (NAT_PUBLIC, 80)).await;
     dropped(&host, (NAT_PUBLIC, 8080)).await;
 
-    // Even with a route to private addresses right at the network's door.
+    // Even with a route to private addresses directly at the network's entry point.
     let script = "ip route add 10.0.0.0/16 via 169.254.255.1 dev i0 onlink";
     rig.internet().hop(|| std::process::Command::new("sh").args(["-c", script]).status()).unwrap();
     dropped(&host, (APP1, 8080)).await;
@@ -148,11 +148,11 @@ async fn taking_a_default_route_cuts_that_subnet_alone() {
     reaches(&rig.at("db"), (SERVICE, 443)).await;
     reaches(&rig.at("app1"), (DB, 5432)).await;
     rig.network.apply(shop()).await.unwrap();
-    assert!(echoes(&mut live).await, "the route is back, and nothing forgot the flow");
+    assert!(echoes(&mut live).await, "the flow must survive until the route is back");
 }
 
 #[tokio::test]
-async fn a_service_endpoint_needs_no_internet() {
+async fn service_endpoint_works_without_internet_gateway() {
     let rig = open().await;
     let mut spec = shop();
     spec.route_tables[2].routes = vec![route("198.18.2.0/24", Target::ServiceEndpoint)];
@@ -160,7 +160,7 @@ async fn a_service_endpoint_needs_no_internet() {
     let seen = reaches(&rig.at("db"), (SERVICE, 443)).await;
     assert_eq!(seen.octets()[..2], [100, 64]);
     dropped(&rig.at("db"), (HOST, 443)).await;
-    // Nor an Internet gateway.
+    // The endpoint needs no Internet gateway either.
     spec.internet_gateway = false;
     spec.route_tables[0].routes.clear();
     rig.network.apply(spec).await.unwrap();
@@ -179,16 +179,16 @@ async fn two_networks_may_have_the_same_addresses() {
     let app = rig.network.namespace(&Place::interface("twin", "app1")).unwrap();
     assert_eq!(reaches(&app, (SERVICE, 443)).await, Ipv4Addr::new(198, 18, 1, 10));
     assert_eq!(reaches(&rig.at("app1"), (SERVICE, 443)).await, NAT_PUBLIC);
-    // Nobody listens in the twin's web server; the shop's, of the same address, is another one.
+    // The twin's web server does not listen; the shop's server with the same address must not answer for it.
     let refused =
         rig.network.namespace(&Place::interface("twin", "app2")).unwrap().tcp_connect((WEB, 80).into()).await;
     assert_eq!(refused.unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
-    // From one network into the other, over the Internet.
+    // From one network into the other, through the Internet.
     assert_eq!(reaches(&app, (WEB_PUBLIC, 80)).await, Ipv4Addr::new(198, 18, 1, 10));
 }
 
 #[tokio::test]
-async fn nobody_sends_from_an_address_of_another() {
+async fn interface_cannot_send_from_foreign_address() {
     let mut rig = open().await;
     let app2 = rig.at("app2");
     app2.hop(|| {
@@ -197,7 +197,7 @@ async fn nobody_sends_from_an_address_of_another() {
     .unwrap();
     let spoof = app2.tcp_connect_from((WEB, 0).into(), (APP1, 8080).into());
     assert!(tokio::time::timeout(std::time::Duration::from_millis(400), spoof).await.is_err());
-    // Nor does that confuse a new instance about which interface this is.
+    // A foreign address inside does not confuse a new instance about the interface either.
     rig.restart().await;
     let applied = rig.network.apply(shop()).await.unwrap();
     assert_eq!(applied, Applied { firewall: true, ..Applied::default() });
@@ -205,7 +205,7 @@ async fn nobody_sends_from_an_address_of_another() {
 }
 
 #[tokio::test]
-async fn the_router_serves_its_network_and_knows_who_asks() {
+async fn router_serves_its_network_and_sees_the_client_address() {
     let rig = open().await;
     let router = rig.network.namespace(&Place::Router("shop".into())).unwrap();
     serve_on(&router, "169.254.170.2:80".parse().unwrap()).await;
@@ -218,7 +218,7 @@ async fn the_router_serves_its_network_and_knows_who_asks() {
     client.send_to(b"?", "10.0.0.2:53").await.unwrap();
     let (_, peer) = resolver.recv_from(&mut [0; 8]).await.unwrap();
     assert_eq!(peer.ip(), DB);
-    // No address that nobody has is answered for, and none leaks to the Internet.
+    // An unassigned address is not answered for, and packets to it do not leak to the Internet.
     dropped(&rig.at("app1"), (Ipv4Addr::new(10, 0, 99, 99), 80)).await;
     dropped(&rig.at("app1"), (Ipv4Addr::new(10, 0, 10, 77), 80)).await;
 }
@@ -242,7 +242,7 @@ async fn a_new_instance_takes_over_and_traffic_goes_on() {
     assert_eq!(rig.network.apply(shop()).await.unwrap(), Applied::default());
     dropped(&rig.at("web"), (DB, 5432)).await;
     assert_eq!(reaches(&rig.at("app1"), (SERVICE, 443)).await, NAT_PUBLIC);
-    // Revoked while nobody was there to see it.
+    // Revoked while no instance was running.
     rig.restart().await;
     let mut spec = shop();
     spec.groups.iter_mut().find(|g| g.name == "app").unwrap().ingress.clear();
@@ -251,7 +251,7 @@ async fn a_new_instance_takes_over_and_traffic_goes_on() {
 }
 
 #[tokio::test]
-async fn the_host_comes_in_over_loopback() {
+async fn host_reaches_in_over_loopback() {
     let rig = open().await;
     let listen: SocketAddr = "127.18.1.5:0".parse().unwrap();
     let forwarder = forward(rig.internet(), listen, (WEB_PUBLIC, 80).into()).await.unwrap();

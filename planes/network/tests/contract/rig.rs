@@ -1,5 +1,5 @@
-//! A plane in a directory of its own, taken down whatever happens; a network to try things on; and a server
-//! that tells its callers who they seem to be.
+//! A plane in a directory of its own, always taken down; an example network; and a server
+//! that reports to its callers their address as it sees it.
 
 use escale_network::*;
 use std::{
@@ -18,10 +18,10 @@ pub(crate) const WEB_PUBLIC: Ipv4Addr = Ipv4Addr::new(198, 18, 1, 5);
 pub(crate) const NAT_PUBLIC: Ipv4Addr = Ipv4Addr::new(198, 18, 1, 9);
 pub(crate) const SERVICE: Ipv4Addr = Ipv4Addr::new(198, 18, 2, 1);
 
-/// A packet that is answered is answered within microseconds; a dropped one is given this long to prove us wrong.
+/// An answer takes microseconds; after this long without one a packet counts as dropped.
 pub(crate) const DROPPED: Duration = Duration::from_millis(400);
 
-/// Until a call that must succeed counts as failed: long, since the machine may be busy.
+/// A call that must succeed counts as failed after this long: generous, since the machine may be busy.
 pub(crate) const ANSWERED: Duration = Duration::from_secs(10);
 
 pub(crate) struct Rig {
@@ -35,7 +35,7 @@ impl Rig {
         Rig { network: Box::new(KernelNetwork::open(dir.path()).await.unwrap()), dir }
     }
 
-    /// A new instance over the same directory, which knows nothing but that.
+    /// Replaces the instance by a new one over the same directory.
     pub(crate) async fn restart(&mut self) {
         *self.network = KernelNetwork::open(self.dir.path()).await.unwrap();
     }
@@ -57,7 +57,7 @@ impl Rig {
 impl Drop for Rig {
     fn drop(&mut self) {
         let dir = self.dir.path().to_owned();
-        // A runtime of its own: the test's may be unwinding.
+        // On a runtime of its own: the test's may be unwinding.
         let wipe = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async { KernelNetwork::open(&dir).await?.wipe().await })
@@ -94,7 +94,7 @@ async fn answer(listener: TcpListener) {
     }
 }
 
-/// Connects and says by which address the other side knows us.
+/// Connects and returns the address by which the other side knows the caller.
 pub(crate) async fn connect(from: &Namespace, to: (Ipv4Addr, u16)) -> (TcpStream, Ipv4Addr) {
     let connect = async {
         let mut stream = from.tcp_connect(to.into()).await?;
@@ -105,7 +105,7 @@ pub(crate) async fn connect(from: &Namespace, to: (Ipv4Addr, u16)) -> (TcpStream
     timeout(ANSWERED, connect).await.unwrap_or_else(|_| panic!("no answer from {to:?}")).unwrap()
 }
 
-/// The address by which the other side knows us.
+/// The address by which the other side knows the caller.
 pub(crate) async fn reaches(from: &Namespace, to: (Ipv4Addr, u16)) -> Ipv4Addr {
     connect(from, to).await.1
 }
@@ -118,7 +118,7 @@ pub(crate) async fn dropped(from: &Namespace, to: (Ipv4Addr, u16)) {
     }
 }
 
-/// Whether a byte makes it there and back.
+/// Whether a byte travels there and back.
 pub(crate) async fn echoes(stream: &mut TcpStream) -> bool {
     let ping = async {
         stream.write_all(b"x").await?;
@@ -127,7 +127,7 @@ pub(crate) async fn echoes(stream: &mut TcpStream) -> bool {
     matches!(timeout(ANSWERED, ping).await, Ok(Ok(_)))
 }
 
-/// Panics if a byte makes it there and back.
+/// Panics if a byte travels there and back.
 pub(crate) async fn is_cut(stream: &mut TcpStream) {
     let ping = async {
         stream.write_all(b"x").await?;
@@ -136,7 +136,7 @@ pub(crate) async fn is_cut(stream: &mut TcpStream) {
     assert!(!matches!(timeout(DROPPED, ping).await, Ok(Ok(_))), "the connection still works");
 }
 
-/// Two tiers behind a NAT gateway, one subnet without any way out, a web server in public.
+/// Two tiers behind a NAT gateway, one subnet without a route to the Internet, a public web server.
 pub(crate) fn shop() -> VpcSpec {
     let cidr = "10.0.0.0/16".parse().unwrap();
     let tcp = |port, peer| Rule { protocol: Protocol::Tcp(Ports::one(port)), peer };

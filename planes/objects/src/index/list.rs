@@ -1,4 +1,4 @@
-//! Lists with prefix and delimiter. What a common prefix stands for is jumped over, not read.
+//! Listings with prefix and delimiter. Keys below a common prefix are skipped, not read.
 
 use super::{bucket, by_version, entry_from, rank_of, upload_from};
 use crate::rules::{rolled_up, successor};
@@ -8,10 +8,10 @@ use crate::{
 };
 use rusqlite::{Connection, params};
 
-/// Versions of one key that are stepped over one by one before a new search is cheaper.
+/// Versions of one key that are skipped one by one before a new search is cheaper.
 const STEPS: u32 = 8;
 
-/// Where the walk stands: everything up to this key and rank is done.
+/// The position of the walk: everything up to this key and rank is done.
 struct Cursor {
     key: String,
     rank: i64,
@@ -25,7 +25,7 @@ impl Cursor {
         Cursor { key: key.into(), rank: i64::MAX }
     }
 
-    /// Behind `after`, or behind all that it stands for if it is a common prefix; `None` at the end of all.
+    /// The position after `after`, or after all keys of a common prefix; `None` at the end of the list.
     fn start(prefix: &str, delimiter: Option<&str>, after: Option<&str>) -> Option<Cursor> {
         match after {
             Some(after) if rolled_up(after, prefix, delimiter) == Some(after) => {
@@ -93,7 +93,7 @@ pub(crate) fn list_versions(
     let bucket = bucket(sql, bucket_name)?.id;
     let (limit, delimiter) = (spec.limit.min(PAGE), spec.delimiter.as_deref());
     let mut out = VersionListing::default();
-    // The key whose newest version is already behind the cursor.
+    // The key whose newest version is before the cursor.
     let mut newest_of = None;
     let mut cursor = match &spec.after {
         Some((key, Some(version))) if *key >= spec.prefix => {
@@ -134,7 +134,7 @@ pub(crate) fn list_versions(
     Ok(out)
 }
 
-/// A version that is gone still has its place, but for `null`: then the key's end.
+/// A deleted version still has its position, except `null`: then the end of the key.
 fn rank(sql: &Connection, bucket: i64, key: &str, version: &VersionId) -> Result<i64> {
     Ok(match rank_of(version) {
         Some(rank) => rank,
@@ -146,7 +146,7 @@ pub(crate) fn list_uploads(sql: &Connection, bucket_name: &str, spec: &ListUploa
     let bucket = bucket(sql, bucket_name)?.id;
     let (limit, delimiter) = (spec.limit.min(PAGE), spec.delimiter.as_deref());
     let mut out = UploadListing::default();
-    // Ids are hexadecimal: '~' sorts behind them all, the empty text before.
+    // Ids are hexadecimal: '~' sorts after all of them, the empty text before.
     let place = |c: Cursor| (c.key, if c.rank == i64::MAX { "~".to_owned() } else { String::new() });
     let mut cursor = match &spec.after {
         Some((key, Some(UploadId(id)))) if *key >= spec.prefix => Some((key.clone(), id.clone())),

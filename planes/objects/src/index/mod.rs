@@ -1,7 +1,7 @@
-//! The index: which objects there are and which files hold their bytes, in SQLite.
+//! The index in SQLite: which objects exist and which files hold their bytes.
 //!
-//! One thread writes. It takes what waits in its queue as one transaction, each job in a savepoint of its
-//! own, so that many small puts share one commit. Readers have connections of their own (WAL).
+//! One thread writes. It runs all queued jobs as one transaction, each job in a savepoint of its
+//! own, so that many small puts share one commit. Readers have their own connections (WAL).
 
 mod list;
 mod rows;
@@ -25,11 +25,11 @@ use std::{
 };
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-/// Reader connections, and so reads of the index at a time. More than the cores only queue on them.
+/// Reader connections, and so concurrent reads of the index. More than the cores would only queue for them.
 const READERS: usize = 8;
-/// Jobs that one transaction takes. Bounds what a failed commit takes with it, and the wait for the first.
+/// Jobs per transaction. Bounds how many jobs a failed commit affects, and how long the first one waits.
 const BATCH: usize = 128;
-/// Jobs that may wait for the writing thread; more wait in their senders.
+/// Jobs that may wait for the writing thread; further senders wait.
 const QUEUE: usize = 1024;
 
 const SCHEMA: &str = "
@@ -55,8 +55,8 @@ CREATE TABLE IF NOT EXISTS parts(
   PRIMARY KEY(upload, number)) WITHOUT ROWID;
 ";
 
-/// Numbers that rise for ever, over restarts too: the start's count above, a counter below. A file whose
-/// number has an earlier start's count and no row is nobody's.
+/// Numbers that always increase, also across restarts: the count of starts in the high bits, a counter in the low ones. A
+/// file with the count of an earlier start and without a row is an orphan.
 #[derive(Debug)]
 pub(crate) struct Ids {
     next: AtomicI64,
@@ -72,7 +72,7 @@ impl Ids {
     }
 }
 
-/// A write transaction's part that one job sees.
+/// One job's view of a write transaction.
 pub(crate) struct Tx<'a> {
     pub(crate) sql: &'a Connection,
     pub(crate) ids: &'a Ids,
@@ -107,14 +107,14 @@ impl Index {
         Ok(Index { path: path.to_owned(), ids, jobs, readers, turns })
     }
 
-    /// Runs `job` in a transaction and answers once that is committed. `staged` is kept if it succeeds, and
-    /// removed if not; both hold even if the caller goes away meanwhile.
+    /// Runs `job` in a transaction and returns once that is committed. `staged` is kept if it succeeds, and
+    /// removed if not; both hold even if the caller is cancelled meanwhile.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         staged: Option<Staged>,
         job: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (tell, told) = oneshot::channel();
+        let (sender, result) = oneshot::channel();
         let job: Job = Box::new(move |tx| {
             let result = in_savepoint(tx, job);
             Box::new(move |committed| {
@@ -125,13 +125,13 @@ impl Index {
                 if let (Ok(_), Some(staged)) = (&result, staged) {
                     staged.keep();
                 }
-                // A caller that went away has nobody to tell.
-                let _ = tell.send(result);
+                // A cancelled caller has dropped the receiver.
+                let _ = sender.send(result);
             })
         });
         let gone = || Error::Plane(PlaneError::plane("the object index's thread has ended"));
         self.jobs.send(job).await.map_err(|_| gone())?;
-        told.await.map_err(|_| gone())?
+        result.await.map_err(|_| gone())?
     }
 
     /// Runs `job` on a reader connection, on a thread that may block.
@@ -168,7 +168,7 @@ fn connect(path: &Path, durability: Durability) -> rusqlite::Result<Connection> 
     Ok(conn)
 }
 
-/// Creates what is missing and gives the count of this start.
+/// Creates missing tables and returns the count of this start.
 fn begin(conn: &Connection) -> rusqlite::Result<i64> {
     conn.execute_batch(SCHEMA)?;
     conn.query_row(
@@ -193,7 +193,7 @@ fn in_savepoint<T>(tx: &mut Tx<'_>, job: impl FnOnce(&mut Tx<'_>) -> Result<T>) 
 fn write_loop(sql: &Connection, mut queue: mpsc::Receiver<Job>, ids: &Ids, files: &Files) {
     while let Some(first) = queue.blocking_recv() {
         if let Err(e) = sql.execute_batch("BEGIN IMMEDIATE") {
-            // The job is dropped, which its sender hears.
+            // The job is dropped, which reports the failure to its caller.
             tracing::error!("the object index refuses a transaction: {e}");
             continue;
         }
@@ -207,12 +207,12 @@ fn write_loop(sql: &Connection, mut queue: mpsc::Receiver<Job>, ids: &Ids, files
             Ok(()) => files.remove(dead),
             Err(e) => {
                 tracing::error!("the object index cannot commit: {e}");
-                // It may have rolled back by itself; then there is nothing left to roll back.
+                // SQLite may have rolled back by itself; then this fails harmlessly.
                 let _ = sql.execute_batch("ROLLBACK");
             }
         }
-        for tell in done {
-            tell(match &committed {
+        for finish in done {
+            finish(match &committed {
                 Ok(()) => Ok(()),
                 Err(why) => Err(why),
             });

@@ -81,7 +81,7 @@ pub(crate) fn set_versioning(tx: &mut Tx<'_>, name: &str, versioning: Versioning
     Ok(())
 }
 
-/// An object's row: what callers see, and where its bytes are.
+/// An object's row: the caller's view of it, and where its bytes are.
 pub(crate) struct ObjectRow {
     pub(crate) object: Object,
     pub(crate) rank: i64,
@@ -116,7 +116,7 @@ pub(crate) fn newest(sql: &Connection, bucket: i64, key: &str) -> Result<Option<
     Ok(find.query_row(params![bucket, key], |row| object_from(row, true)).optional()?)
 }
 
-/// The version asked for, or the newest; with bytes: a delete marker is an error.
+/// The requested version, or the newest; when bytes are requested a delete marker is an error.
 pub(crate) fn object(
     sql: &Connection,
     bucket_name: &str,
@@ -149,7 +149,7 @@ pub(crate) fn object(
     Ok(row)
 }
 
-/// A version's rank stands in its id; that of `null` has to be looked for.
+/// A version's id contains its rank; that of `null` has to be looked up.
 pub(crate) fn by_version(
     sql: &Connection,
     bucket: i64,
@@ -164,7 +164,7 @@ pub(crate) fn by_version(
         None => (i64::MIN, i64::MAX),
     };
     let args = params![bucket, key, low, high, version.0];
-    // Who asks for a version by its name has no use for "is it the latest", except in lists.
+    // A caller that names a version does not need "is it the latest", except in lists.
     Ok(find.query_row(args, |row| object_from(row, false)).optional()?)
 }
 
@@ -173,7 +173,7 @@ pub(crate) fn rank_of(version: &VersionId) -> Option<i64> {
     i64::from_str_radix(number, 16).ok().map(|n| -n)
 }
 
-/// What becomes an object, but for its place among the versions.
+/// A new object without its position among the versions.
 pub(crate) struct NewObject {
     pub(crate) content: i64,
     pub(crate) size_bytes: u64,
@@ -185,7 +185,7 @@ pub(crate) struct NewObject {
     pub(crate) modified: Timestamp,
 }
 
-/// Makes `new` the key's current object if the condition holds. Its content is counted already.
+/// Makes `new` the key's current object if the condition holds. Its content's reference is already counted.
 pub(crate) fn put_object(
     tx: &mut Tx<'_>,
     (bucket_name, key): (&str, &str),
@@ -214,7 +214,7 @@ pub(crate) fn put_object(
     Ok(object)
 }
 
-/// The place of a key's next version. Where versioning is not enabled the version `null` makes room for it.
+/// The position of a key's next version. Where versioning is not enabled, the version `null` is replaced.
 fn make_room(tx: &mut Tx<'_>, row: &BucketRow, key: &str) -> Result<(i64, VersionId)> {
     match row.bucket.versioning {
         Versioning::Off => {
@@ -329,13 +329,13 @@ pub(crate) fn add_content(tx: &Tx<'_>, id: i64, size: u64, kind: i64, bytes: Opt
     Ok(())
 }
 
-/// One more object has this content.
+/// Counts one more object with this content.
 pub(crate) fn share(tx: &Tx<'_>, content: i64) -> Result<()> {
     tx.sql.prepare_cached("UPDATE contents SET refs = refs + 1 WHERE id = ?1")?.execute([content])?;
     Ok(())
 }
 
-/// One object less has this content; the last one takes it, and its files, with it. 0 is a marker's.
+/// Counts one object less with this content; the last one removes it with its files. Content 0 belongs to delete markers.
 pub(crate) fn release(tx: &mut Tx<'_>, content: i64) -> Result<()> {
     let sql = "UPDATE contents SET refs = refs - 1 WHERE id = ?1 RETURNING refs, kind";
     let left: Option<(i64, i64)> =

@@ -1,4 +1,4 @@
-//! Uploads in parts as rows.
+//! Multipart uploads as rows.
 
 use super::{LIST, NewObject, Tx, add_content, bucket, pack, put_object, release};
 use crate::{
@@ -16,7 +16,7 @@ pub(crate) fn create_upload(
     now: Timestamp,
 ) -> Result<UploadId> {
     let bucket = bucket(tx.sql, bucket_name)?.id;
-    // The number first, so that ids sort by their start.
+    // The number first, so that ids sort by the time of their start.
     let id = format!("{:016x}{}", tx.ids.next(), random_hex(16));
     let json = |text: serde_json::Result<String>| text.plane(|| format!("write the upload of '{key}'"));
     tx.sql.execute(
@@ -62,7 +62,7 @@ pub(crate) fn upload(sql: &Connection, at: &UploadAt) -> Result<Upload> {
     found.ok_or_else(|| Error::NoSuchUpload { key: at.key.clone(), id: at.id.0.clone() })
 }
 
-/// Takes the place of a part with the same number.
+/// Replaces a part with the same number.
 pub(crate) fn put_part(tx: &mut Tx<'_>, at: &UploadAt, part: &Part, content: i64) -> Result<()> {
     upload(tx.sql, at)?;
     let old: Option<i64> = tx
@@ -124,7 +124,7 @@ pub(crate) fn complete_upload(
     let content = tx.ids.next();
     add_content(tx, content, whole.size_bytes, LIST, Some(&pack(&children)))?;
     let (meta, tags) = drop_upload(tx, at)?;
-    // Their contents are the object's now; what is left of the upload is dropped.
+    // Their contents now belong to the object; the rest of the upload is dropped.
     for number in &whole.numbers {
         tx.sql
             .prepare_cached("DELETE FROM parts WHERE upload = ?1 AND number = ?2")?
@@ -159,7 +159,7 @@ fn drop_upload(tx: &Tx<'_>, at: &UploadAt) -> Result<(Meta, Labels)> {
     Ok((serde_json::from_str(&meta).plane(place)?, serde_json::from_str(&tags).plane(place)?))
 }
 
-/// Drops the parts that are left of an upload, with their bytes.
+/// Drops the remaining parts of an upload, with their bytes.
 pub(crate) fn drop_parts(tx: &mut Tx<'_>, upload: &str) -> Result<()> {
     let contents: Vec<i64> = tx
         .sql

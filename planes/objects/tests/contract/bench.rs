@@ -1,4 +1,4 @@
-//! Numbers, not assertions: `cargo test --release -p escale-objects bench -- --ignored --nocapture`.
+//! Measurements without assertions: `cargo test --release -p escale-objects bench -- --ignored --nocapture`.
 
 use crate::bytes;
 use escale_base::Clock;

@@ -1,5 +1,5 @@
-//! `kill -9` in the middle of puts: what was acknowledged is there, what is visible is whole, and nothing
-//! else is left after a sweep.
+//! `kill -9` during puts: acknowledged objects exist, visible objects are complete, and a sweep removes
+//! all other files.
 
 use crate::{bytes, open, store::files};
 use escale_objects::*;
@@ -14,11 +14,11 @@ const ROOT: &str = "OBJECTS_CRASH_ROOT";
 const KEYS: u64 = 24;
 
 fn sent(seed: u64) -> Vec<u8> {
-    // Short ones in the index, longer ones in files, some of more than one chunk.
+    // Short bodies are in the index, longer ones in files, some with more than one chunk.
     bytes([100, 3_000, 40_000, 600_000][(seed % 4) as usize], seed)
 }
 
-/// The process that is killed: puts until it dies, telling each acknowledgement on stdout.
+/// The process that is killed: puts until it dies, and prints each acknowledgement on stdout.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "started by survives_kill_9"]
 async fn child() {
@@ -59,8 +59,8 @@ async fn survives_kill_9() {
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut count = 0;
-        // What each worker of this child told last, as its number of puts.
-        let mut told: BTreeMap<u64, u64> = BTreeMap::new();
+        // The last acknowledgement printed by each worker of this child, as its number of puts.
+        let mut printed: BTreeMap<u64, u64> = BTreeMap::new();
         let start = u64::from(child.id()) << 20;
         for line in lines {
             let line = line.unwrap();
@@ -68,15 +68,15 @@ async fn survives_kill_9() {
             let Some((key, seed)) = ack.split_once(' ') else { continue };
             let (key, seed): (u64, u64) = (key.parse().unwrap(), seed.parse().unwrap());
             acknowledged.insert(key, seed);
-            told.insert(key % 8, (seed - start) / 8 + 1);
+            printed.insert(key % 8, (seed - start) / 8 + 1);
             count += 1;
             if count == 30 + round * 37 {
-                // What it still tells before it dies is read until the pipe ends.
+                // The pipe is read to its end: the child may print more before it dies.
                 child.kill().unwrap();
             }
         }
         child.wait().unwrap();
-        assert!(count >= 30, "the child told only {count} puts");
+        assert!(count >= 30, "the child printed only {count} puts");
         let store = open(dir.path());
         let listed = store.list("b", &List::default()).await.unwrap().objects;
         assert!(listed.len() >= acknowledged.len());
@@ -84,18 +84,18 @@ async fn survives_kill_9() {
             let got = store.get("b", &format!("k{key}"), Read::default()).await.unwrap();
             let etag = got.object.entry.etag.clone();
             let whole = read_all(got.body).await.unwrap();
-            // The last one acknowledged, or the one that its worker had under way: committed, but not told any more.
+            // Either the last acknowledged put, or the worker's put in progress: committed, but not printed.
             let worker = key % 8;
-            let under_way = start + told.get(&worker).unwrap_or(&0) * 8 + worker;
+            let under_way = start + printed.get(&worker).unwrap_or(&0) * 8 + worker;
             let found = [*seed, under_way].into_iter().find(|s| sent(*s) == whole);
             assert!(found.is_some(), "k{key} has neither {seed} nor {under_way}");
             let put = store.put("b", "check", Put::default(), body(whole)).await.unwrap();
-            assert_eq!(put.entry.etag, etag, "the etag is of these bytes");
+            assert_eq!(put.entry.etag, etag, "the etag must match the bytes");
         }
         store.delete("b", "check", Delete::default()).await.unwrap();
         store.sweep().await.unwrap();
         let in_files = listed.iter().filter(|e| e.size_bytes > 1024).count();
         store.set_versioning("b", Versioning::Off).await.unwrap();
-        assert_eq!(files(dir.path()).len(), in_files, "files and objects match");
+        assert_eq!(files(dir.path()).len(), in_files, "files and objects must match");
     }
 }

@@ -1,4 +1,4 @@
-//! Lists of the real store against the fake's naive ones, over random keys, prefixes, delimiters and pages.
+//! Listings of the real store against the fake's naive ones, over random keys, prefixes, delimiters and pages.
 
 use crate::{limits, open};
 use escale_base::{Clock, Timestamp};
@@ -49,7 +49,7 @@ async fn apply(o: &dyn Objects, bucket: &str, changes: &[Change]) {
     }
 }
 
-/// All pages of a list of versions, without their ids, which differ.
+/// All pages of a list of versions, without the ids, which differ.
 async fn versions(o: &dyn Objects, bucket: &str, mut spec: ListVersions) -> Vec<String> {
     let mut pages = Vec::new();
     loop {
@@ -65,7 +65,7 @@ async fn versions(o: &dyn Objects, bucket: &str, mut spec: ListVersions) -> Vec<
 }
 
 #[test]
-fn as_the_naive_model() {
+fn listings_equal_those_of_the_naive_model() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let dir = tempfile::tempdir().unwrap();
     let real = runtime.block_on(async { open(dir.path()) });
@@ -102,9 +102,9 @@ fn as_the_naive_model() {
     });
 }
 
-/// With a delimiter the cost depends on what is told, not on what stands behind a common prefix.
+/// With a delimiter the cost depends on the listed entries, not on the keys below a common prefix.
 #[tokio::test(flavor = "multi_thread")]
-async fn does_not_read_what_it_skips() {
+async fn listing_does_not_read_skipped_keys() {
     let dir = tempfile::tempdir().unwrap();
     let store = std::sync::Arc::new(open(dir.path()));
     store.create_bucket("b").await.unwrap();
@@ -124,14 +124,14 @@ async fn does_not_read_what_it_skips() {
     }
     let timed = async |delimiter: Option<String>| {
         let start = std::time::Instant::now();
-        let mut told = (0, 0);
+        let mut counts = (0, 0);
         let mut spec = List { delimiter, ..List::default() };
         loop {
             let page = store.list("b", &spec).await.unwrap();
-            told = (told.0 + page.objects.len(), told.1 + page.common_prefixes.len());
+            counts = (counts.0 + page.objects.len(), counts.1 + page.common_prefixes.len());
             spec.after = page.next;
             if spec.after.is_none() {
-                return (told, start.elapsed());
+                return (counts, start.elapsed());
             }
         }
     };

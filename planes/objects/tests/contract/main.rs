@@ -1,4 +1,4 @@
-//! What every implementation of [`Objects`] has to do, run on the real store and on the fake.
+//! The contract of every implementation of [`Objects`], run on the real store and on the fake.
 
 #![allow(clippy::unwrap_used)] // a test's own helpers, outside of #[test]
 
@@ -25,7 +25,7 @@ pub(crate) fn open(root: &std::path::Path) -> Store {
     Store::open(settings).unwrap()
 }
 
-/// Bytes that differ by `seed`.
+/// Bytes that depend on `seed`.
 pub(crate) fn bytes(size: usize, seed: u64) -> Vec<u8> {
     let mut x = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let next = || {
@@ -156,7 +156,7 @@ async fn ranges() {
 }
 
 #[tokio::test]
-async fn refuses_what_was_not_announced() {
+async fn refuses_bodies_that_differ_from_the_announcement() {
     on_both(|o| async move {
         o.create_bucket("b").await.unwrap();
         put(&*o, "b", "k", b"old").await;
@@ -179,7 +179,7 @@ async fn refuses_what_was_not_announced() {
                 let e = try_put(spec, body(sent.clone())).await;
                 assert!(matches!(e, Some(Error::SizeMismatch { .. })), "{e:?}");
             }
-            let broken = vec![Ok(sent.into()), Err("the line went dead".into())];
+            let broken = vec![Ok(sent.into()), Err("the connection was lost".into())];
             let e = try_put(Put::default(), Box::pin(futures_util::stream::iter(broken))).await;
             assert!(matches!(e, Some(Error::Body(_))));
         }
@@ -217,7 +217,7 @@ async fn conditions() {
         let any = || Delete { condition: Condition::Present, ..Delete::default() };
         o.delete("b", "k", any()).await.unwrap();
         assert!(matches!(o.delete("b", "k", any()).await, Err(Error::NoSuchKey { .. })));
-        // Exactly one of many that race wins.
+        // Exactly one of many concurrent puts wins.
         let racers = (0..20).map(|i| {
             let o = o.clone();
             tokio::spawn(async move {
@@ -234,7 +234,7 @@ async fn conditions() {
     .await;
 }
 
-async fn told(o: &dyn Objects, key: &str) -> Vec<(String, bool, bool)> {
+async fn listed_versions(o: &dyn Objects, key: &str) -> Vec<(String, bool, bool)> {
     let spec = ListVersions { prefix: key.into(), ..ListVersions::default() };
     let listed = o.list_versions("b", &spec).await.unwrap();
     listed.entries.into_iter().map(|e| (e.etag, e.is_latest, e.is_delete_marker)).collect()
@@ -266,7 +266,7 @@ async fn versions() {
         assert!(matches!(o.head("b", "k", Some(&id)).await, Err(Error::IsDeleteMarker { .. })));
         assert!(o.list("b", &List::default()).await.unwrap().objects.is_empty());
         assert_eq!(
-            told(&*o, "k").await,
+            listed_versions(&*o, "k").await,
             [
                 (String::new(), true, true),
                 (two.etag.clone(), false, false),
@@ -284,15 +284,15 @@ async fn versions() {
         let null = put(&*o, "b", "k", b"null again").await.entry;
         assert!(null.version.is_null());
         let all = [&null, &two, &one].map(|e| e.etag.clone());
-        assert_eq!(told(&*o, "k").await.into_iter().map(|t| t.0).collect::<Vec<_>>(), all);
+        assert_eq!(listed_versions(&*o, "k").await.into_iter().map(|t| t.0).collect::<Vec<_>>(), all);
         let marker = o.delete("b", "k", Delete::default()).await.unwrap();
         assert_eq!(marker, Deleted { version: Some(VersionId::null()), is_delete_marker: true });
-        assert_eq!(told(&*o, "k").await.len(), 3);
+        assert_eq!(listed_versions(&*o, "k").await.len(), 3);
         for version in [&VersionId::null(), &one.version, &two.version, &two.version] {
             o.delete("b", "k", spec(version)).await.unwrap();
         }
         assert!(matches!(o.head("b", "k", Some(&one.version)).await, Err(Error::NoSuchVersion { .. })));
-        assert!(told(&*o, "k").await.is_empty());
+        assert!(listed_versions(&*o, "k").await.is_empty());
         o.delete_bucket("b").await.unwrap();
     })
     .await;
@@ -351,7 +351,7 @@ async fn uploads_in_parts() {
         let pieces = [bytes(300_000, 1), bytes(1000, 2), bytes(10, 3)];
         let mut named = Vec::new();
         for (number, piece) in [(2u32, &pieces[0]), (5, &pieces[1]), (9, &pieces[2]), (7, &pieces[2])] {
-            // The second upload of a number takes the first one's place.
+            // A second upload of a part number replaces the first.
             o.upload_part(&at, number, PutPart::default(), body("to be replaced")).await.unwrap();
             let part = o.upload_part(&at, number, PutPart::default(), body(piece.clone())).await.unwrap();
             named.push(CompletePart { number, etag: part.etag, expect: vec![] });
@@ -423,16 +423,16 @@ async fn lists_and_aborts_uploads() {
             ids.push(o.create_upload("b", key, NewUpload::default()).await.unwrap());
         }
         let mut spec = ListUploads { delimiter: Some("/".into()), limit: 1, ..ListUploads::default() };
-        let mut told = Vec::new();
+        let mut listed = Vec::new();
         loop {
             let page = o.list_uploads("b", &spec).await.unwrap();
-            told.extend(page.uploads.into_iter().map(|u| (u.key, Some(u.id))));
-            told.extend(page.common_prefixes.into_iter().map(|p| (p, None)));
+            listed.extend(page.uploads.into_iter().map(|u| (u.key, Some(u.id))));
+            listed.extend(page.common_prefixes.into_iter().map(|p| (p, None)));
             let Some(next) = page.next else { break };
             spec.after = Some(next);
         }
         let some = |key: &str, i: usize| (key.to_owned(), Some(ids[i].clone()));
-        assert_eq!(told, [some("a", 0), ("d/".into(), None), some("e", 3), some("e", 4)]);
+        assert_eq!(listed, [some("a", 0), ("d/".into(), None), some("e", 3), some("e", 4)]);
         let at = UploadAt { bucket: "b".into(), key: "e".into(), id: ids[3].clone() };
         o.abort_upload(&at).await.unwrap();
         assert!(matches!(o.abort_upload(&at).await, Err(Error::NoSuchUpload { .. })));

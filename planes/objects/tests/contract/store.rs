@@ -1,4 +1,4 @@
-//! What only the real store has: files, readers that outlive an object, a lock, a sweep.
+//! Behaviour that only the real store has: files, readers that outlive an object, a lock, a sweep.
 
 use crate::{bytes, open};
 use escale_base::{Clock, Timestamp};
@@ -35,7 +35,7 @@ async fn leaves_no_file_behind() {
         ..Copy::default()
     };
     store.copy(copy).await.unwrap();
-    // A write goes after what the thread of the index had to do before.
+    // A write runs after the earlier jobs of the index's thread.
     store.set_versioning("b", Versioning::Off).await.unwrap();
     assert_eq!(files(dir.path()).len(), 1, "the copy shares the file");
     for key in ["k", "copy"] {
@@ -46,7 +46,7 @@ async fn leaves_no_file_behind() {
 }
 
 #[tokio::test]
-async fn a_reader_keeps_its_bytes() {
+async fn reader_keeps_its_bytes_after_deletion() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     store.create_bucket("b").await.unwrap();
@@ -57,11 +57,11 @@ async fn a_reader_keeps_its_bytes() {
     store.delete("b", "k", Delete::default()).await.unwrap();
     assert!(read_all(got.body).await.unwrap() == old);
     store.set_versioning("b", Versioning::Off).await.unwrap();
-    assert!(files(dir.path()).is_empty(), "the last reader takes the file with it");
+    assert!(files(dir.path()).is_empty(), "the last reader must remove the file");
 }
 
 #[tokio::test]
-async fn only_one_at_a_time() {
+async fn refuses_a_second_store_on_one_directory() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let settings = Settings {
@@ -76,13 +76,13 @@ async fn only_one_at_a_time() {
 }
 
 #[tokio::test]
-async fn sweeps_what_no_object_has() {
+async fn sweep_removes_files_without_an_object() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     store.create_bucket("b").await.unwrap();
     store.put("b", "k", Put::default(), body(bytes(5000, 1))).await.unwrap();
     let kept = files(dir.path()).pop().unwrap();
-    // A number of an earlier start that no row names, as a crash between rename and commit leaves it.
+    // A number of an earlier start without a row, as a crash between rename and commit leaves it.
     let orphan = dir.path().join("data/09/0000000000000009");
     std::fs::write(&orphan, "left over").unwrap();
     store.sweep().await.unwrap();

@@ -7,7 +7,7 @@ use tokio_postgres::{Client, NoTls};
 
 pub(crate) const PASSWORD: &str = "correct horse/1";
 
-/// A port that is free on both of the pair's addresses.
+/// A port that is free on both addresses of the pair.
 fn free_port() -> u16 {
     loop {
         let port = TcpListener::bind("127.0.0.2:0").unwrap().local_addr().unwrap().port();
@@ -49,7 +49,7 @@ pub(crate) fn single(tag: &str, name: &str) -> DatabaseSpec {
     spec
 }
 
-/// A state directory. Whatever a failed test left running below it is ended.
+/// A state directory. Processes that a failed test left running below it are ended.
 pub(crate) struct Place(tempfile::TempDir);
 
 impl Place {

@@ -1,4 +1,4 @@
-//! What only real servers can show.
+//! Tests that need real servers.
 
 use crate::common::*;
 use escale_base::{Secret, error::Fault};
@@ -21,18 +21,18 @@ fn kill_9(pid: u32) {
         .unwrap();
 }
 
-/// Ensures, and prints what each step took.
+/// Ensures the spec, and prints the duration of each step.
 async fn timed(plane: &dyn Postgres, spec: &DatabaseSpec) {
-    let mut told = String::new();
+    let mut steps = String::new();
     loop {
         let t = Instant::now();
         let Some(step) = plane.step(spec).await.unwrap() else { break };
-        told += &format!("{step:?} {} ms, ", t.elapsed().as_millis());
+        steps += &format!("{step:?} {} ms, ", t.elapsed().as_millis());
     }
-    println!("{told}");
+    println!("{steps}");
 }
 
-/// Writes through TCP without a pause to whichever node takes writes; answers the acknowledged numbers and
+/// Writes through TCP without a pause to the node that accepts writes; returns the acknowledged numbers and
 /// the longest time between two acknowledgements.
 async fn write_until(spec: DatabaseSpec, stop: Arc<AtomicBool>) -> (Vec<i64>, Duration) {
     let (mut acknowledged, mut gap, mut last, mut n) = (vec![], Duration::ZERO, None::<Instant>, 0i64);
@@ -98,17 +98,17 @@ async fn failovers_lose_no_acknowledged_row() {
         all.extend(acknowledged);
     }
     assert!(all.len() > 400);
-    let mut told = vec![];
+    let mut seen = vec![];
     while let Ok(event) = events.try_recv() {
-        told.push(event);
+        seen.push(event);
     }
-    assert!(told.iter().any(|e| matches!(e, Event::NodeDied { .. })), "{told:?}");
-    assert_eq!(told.iter().filter(|e| matches!(e, Event::FailedOver { .. })).count(), 4);
+    assert!(seen.iter().any(|e| matches!(e, Event::NodeDied { .. })), "{seen:?}");
+    assert_eq!(seen.iter().filter(|e| matches!(e, Event::FailedOver { .. })).count(), 4);
     plane.wipe().await.unwrap();
     place.assert_no_process();
 }
 
-/// The plane is dropped after each single step, and a new one goes on: as after a crash there.
+/// The plane is dropped after each single step and a new one continues, as after a crash at that point.
 #[tokio::test(flavor = "multi_thread")]
 async fn converges_from_a_crash_after_each_step() {
     let place = Place::new();
@@ -125,7 +125,7 @@ async fn converges_from_a_crash_after_each_step() {
     println!("{steps:?}");
     let (plane, _events) = place.open();
     assert_eq!(seen(&plane, &spec).await.protection, Protection::Protected);
-    // And cut off in the middle of steps, at times that differ.
+    // And cancelled within steps, at different times.
     plane.delete(&spec.name, None).await.unwrap();
     for ms in (0..60u64).map(|i| 5 + i * i) {
         if tokio::time::timeout(Duration::from_millis(ms), plane.ensure(&spec)).await.is_ok_and(|r| r.is_ok())
@@ -135,7 +135,7 @@ async fn converges_from_a_crash_after_each_step() {
     }
     plane.ensure(&spec).await.unwrap();
     client(&spec, "a-1", PASSWORD).await.unwrap();
-    // A failover that is cut off is finished by whoever comes next.
+    // A cancelled failover is completed by the next instance.
     let _ = tokio::time::timeout(Duration::from_millis(10), plane.failover(&spec.name, "a-1")).await;
     plane.failover(&spec.name, "a-1").await.unwrap();
     plane.ensure(&spec).await.unwrap();
@@ -145,29 +145,29 @@ async fn converges_from_a_crash_after_each_step() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_instance_takes_over_the_same_servers() {
+async fn new_instance_adopts_running_servers() {
     let place = Place::new();
     let spec = pair("adopt", "pids");
     let (plane, events) = place.open();
     plane.ensure(&spec).await.unwrap();
     let before = seen(&plane, &spec).await;
-    assert!(PostgresPlane::open(place.config()).is_err(), "two at once");
+    assert!(PostgresPlane::open(place.config()).is_err(), "a second instance must be refused");
     drop((plane, events));
     let (plane, mut events) = place.open();
     assert_eq!(plane.step(&spec).await.unwrap(), None);
     let after = seen(&plane, &spec).await;
     let pids = |o: &Observed| o.nodes.iter().map(|n| n.pid.unwrap()).collect::<Vec<_>>();
     assert_eq!(pids(&before), pids(&after));
-    // It goes on supervising: the death of a server that it did not start is told.
+    // Supervision continues: it reports the death of a server that this instance did not start.
     while !matches!(events.recv().await.unwrap(), Event::NodeStarted { node, .. } if node == "b-1") {}
     kill_9(pids(&after)[1]);
     while !matches!(events.recv().await.unwrap(), Event::NodeDied { node, .. } if node == "b-1") {}
-    // Commits hang on the lost standby until the grace is over, then go on; a failover is refused then.
+    // Commits wait for the lost standby until the grace period is over, then continue; a failover is refused then.
     let c = client(&spec, "a-1", PASSWORD).await.unwrap();
     c.batch_execute("create table t (n bigint)").await.unwrap();
     while !matches!(events.recv().await.unwrap(), Event::Degraded { .. }) {}
     assert_eq!(plane.failover(&spec.name, "a-1").await.unwrap_err().fault, Fault::Asked);
-    // It comes back by itself, without a new copy.
+    // The standby returns by itself, without a new copy.
     plane.ensure(&spec).await.unwrap();
     assert_eq!(seen(&plane, &spec).await.protection, Protection::Protected);
     plane.wipe().await.unwrap();
@@ -175,7 +175,7 @@ async fn a_new_instance_takes_over_the_same_servers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn servers_may_open_as_many_files_whatever_the_daemon_may() {
+async fn servers_have_their_own_limit_of_open_files() {
     let place = Place::new();
     let (plane, _events) = place.open();
     let spec = single("files", "one");
@@ -192,7 +192,7 @@ async fn servers_may_open_as_many_files_whatever_the_daemon_may() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn halted_servers_are_down_in_time_and_come_back_without_recovery() {
+async fn halted_servers_stop_in_time_and_start_without_recovery() {
     let place = Place::new();
     let (plane, _events) = place.open();
     let spec = pair("halt", "pair");
@@ -205,7 +205,7 @@ async fn halted_servers_are_down_in_time_and_come_back_without_recovery() {
     let after = seen(&plane, &spec).await;
     assert_eq!((after.primary.as_str(), after.protection), ("a-1", Protection::Protected));
     assert_eq!(count(&client(&spec, "a-1", PASSWORD).await.unwrap()).await, 1);
-    // A server that does not end is killed when the time is over, and recovers.
+    // A server that does not stop is killed when the time is over, and recovers.
     let stuck = after.node("a-1").unwrap().pid.unwrap();
     let stop = nix::sys::signal::Signal::SIGSTOP;
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(stuck as i32), stop).unwrap();
@@ -244,7 +244,7 @@ async fn password_parameters_snapshot_restore() {
         let error = plane.ensure(&bad).await.unwrap_err();
         assert!(error.fault == Fault::Asked && error.to_string().contains(key), "{error}");
     }
-    assert_eq!(plane.step(&spec).await.unwrap(), None, "the refused settings left nothing behind");
+    assert_eq!(plane.step(&spec).await.unwrap(), None, "the refused settings must have no effect");
 
     let kept = plane.snapshot(&spec.name, "kept").await.unwrap();
     assert!(kept.size_bytes > 1_000_000);
@@ -261,7 +261,7 @@ async fn password_parameters_snapshot_restore() {
     place.assert_no_process();
 }
 
-/// A network namespace that the test made, gone with it.
+/// A network namespace of the test, removed with it.
 struct Namespace(String);
 
 impl Namespace {
@@ -287,7 +287,7 @@ impl Drop for Namespace {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn listens_inside_the_namespace_alone() {
+async fn listens_only_inside_the_namespace() {
     let (ns, place) = (Namespace::new(), Place::new());
     let (plane, _events) = place.open();
     let mut spec = pair("ns", "inside");
@@ -318,7 +318,7 @@ async fn listens_inside_the_namespace_alone() {
     place.assert_no_process();
 }
 
-/// The plane's time against the same work by hand, in the same run.
+/// The plane's time compared with the same work by hand, in the same run.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement: cargo test -p escale-postgres -- --ignored --nocapture"]
 async fn measure_create() {
@@ -336,7 +336,7 @@ async fn measure_create() {
     plane.wipe().await.unwrap();
 }
 
-/// initdb, start, copy, start, in sync: what a person would type.
+/// initdb, start, copy, start, in sync: the commands of a person.
 fn by_hand(place: &Place, name: &str, version: u32) -> Duration {
     let dir = place.path().join(name);
     std::fs::create_dir(&dir).unwrap();

@@ -1,4 +1,4 @@
-//! Sockets on loopback, a server to send to, a client that sends what it is told, byte by byte.
+//! Sockets on loopback, a server as a target, a client that sends raw bytes.
 
 use async_trait::async_trait;
 use escale_base::Clock;
@@ -72,14 +72,14 @@ pub(crate) fn fixed(status: u16, body: &str) -> Action {
     Action::Fixed(Fixed { status, content_type: "text/plain".into(), body: body.into() })
 }
 
-/// A balancer at work.
+/// A running balancer.
 pub(crate) struct Running {
     pub(crate) plane: Balancers,
     pub(crate) addr: SocketAddr,
 }
 
 impl Running {
-    /// Applied, and its targets' first health checks over.
+    /// Applies the spec and waits for the first health checks of its targets.
     pub(crate) async fn start(spec: BalancerSpec) -> Running {
         let plane = Balancers::new(Arc::new(Loopback), Clock::machine());
         plane.apply(spec).await.unwrap();
@@ -153,7 +153,7 @@ impl Client {
 pub(crate) enum Behaviour {
     /// Answers with the request's head and the length of its body.
     Echo,
-    /// As `Echo`, then closes without having said so.
+    /// As `Echo`, then closes without announcing it.
     EchoOnce,
     /// Closes as soon as it has read a request.
     Close,
@@ -161,7 +161,7 @@ pub(crate) enum Behaviour {
     Silent,
     /// Answers with the status.
     Status(u16),
-    /// Begins an answer; goes on when the channel says true.
+    /// Begins an answer; continues when the channel says true.
     Held(watch::Receiver<bool>),
     /// Answers without end, counting the bytes.
     Endless(Arc<AtomicUsize>),
@@ -172,7 +172,7 @@ pub(crate) enum Behaviour {
 /// A plain HTTP/1.1 server; `/health` answers 200 under every behaviour but `Status`.
 pub(crate) struct Server {
     pub(crate) addr: SocketAddr,
-    /// Connections on which a request came, health checks not counted.
+    /// Connections with at least one request, not counting health checks.
     pub(crate) connections: Arc<AtomicUsize>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -302,7 +302,7 @@ async fn read_body(stream: &mut TcpStream, buf: &mut Vec<u8>, head: &str) -> Opt
     }
 }
 
-/// Waits, within a test's patience, until `done`; looks again whenever the runtime has nothing better to do.
+/// Waits, within a test's time limit, until `done`; checks again whenever the runtime is idle.
 pub(crate) async fn until(what: &str, mut done: impl FnMut() -> bool) {
     let wait = async {
         while !done() {

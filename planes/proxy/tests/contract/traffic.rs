@@ -1,11 +1,11 @@
-//! What a client and a target see of each other.
+//! Traffic between a client and a target.
 
 use super::parts::*;
 use escale_proxy::{Proxies, spec::*};
 use expect_test::expect;
 use std::sync::atomic::Ordering::SeqCst;
 
-/// The answer without what differs from run to run.
+/// The answer without the parts that differ between runs.
 fn plain(text: &str, running: &Running) -> String {
     text.replace(&format!(":{}", running.addr.port()), ":PORT")
         .replace(&format!("-port: {}", running.addr.port()), "-port: PORT")
@@ -91,7 +91,7 @@ async fn rules_redirects_and_fixed_answers() {
     .assert_eq(&running.ask(&get("/old/fixed")).await);
     assert!(running.ask(&get("/new")).await.contains("GET /new HTTP/1.1"));
 
-    // A change is in force with the next request, also on a connection that is open.
+    // A change applies from the next request on, also on an open connection.
     let mut client = Client::connect(running.addr).await;
     client.send(&get("/new")).await;
     assert!(client.answer().await.contains("200 OK"));
@@ -102,7 +102,7 @@ async fn rules_redirects_and_fixed_answers() {
 }
 
 #[tokio::test]
-async fn refuses_what_could_be_read_in_two_ways() {
+async fn refuses_ambiguous_requests() {
     let (running, server) = Running::to(Behaviour::Echo).await;
     let both =
         |a: &str, b: &str| format!("POST / HTTP/1.1\r\nHost: a\r\n{a}\r\n{b}\r\n\r\n0\r\n\r\nGET /smuggled");
@@ -139,8 +139,8 @@ async fn refuses_what_could_be_read_in_two_ways() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{status}: {answer}");
         assert!(answer.contains("server: test/1"), "{answer}");
     }
-    assert_eq!(server.connections.load(SeqCst), 0, "nothing of it reached the target");
-    // A body that breaks its framing under way.
+    assert_eq!(server.connections.load(SeqCst), 0, "the target must not get any of it");
+    // A body that breaks its framing in transit.
     let answer = running
         .ask("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcX\r\n0\r\n\r\n")
         .await;
@@ -156,7 +156,7 @@ async fn refuses_the_attacks_of_the_shared_table() {
         assert_eq!(crate::attacks::answers(&answer), 1, "{name}: {answer}");
         assert!(answer.contains("connection: close"), "{name}: {answer}");
     }
-    assert_eq!(server.connections.load(SeqCst), 0, "nothing of it reached the target");
+    assert_eq!(server.connections.load(SeqCst), 0, "the target must not get any of it");
     for (name, body) in crate::attacks::BROKEN_BODIES {
         let answer = running.ask(&crate::attacks::with_body("a", body)).await;
         assert!(answer.starts_with("HTTP/1.1 400 "), "{name}: {answer}");
@@ -171,7 +171,7 @@ async fn an_answer_instead_of_continue_ends_the_connection() {
     let running = Running::start(spec).await;
     let answer = running.ask(&crate::attacks::withheld("a", "/")).await;
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("connection: close"), "{answer}");
-    // A body that came, or that a target asks for, leaves the connection open.
+    // A body that arrived, or that a target asks for, leaves the connection open.
     let (running, _server) = Running::to(Behaviour::Echo).await;
     let mut client = Client::connect(running.addr).await;
     client.send(&crate::attacks::withheld("a", "/")).await;
@@ -236,7 +236,7 @@ async fn upgrades_to_a_tunnel() {
     client.send("GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").await;
     let answer = client.answer().await;
     assert!(answer.starts_with("HTTP/1.1 101 ") && answer.contains("upgrade: websocket"), "{answer}");
-    // Not HTTP any more, nor looked at.
+    // No longer HTTP, and not interpreted.
     for message in ["ping\n", "GET / HTTP/9.9\r\n\r\n"] {
         client.send(message).await;
         let mut back = vec![0; message.len()];
@@ -253,7 +253,7 @@ async fn a_refused_upgrade_leaves_plain_http() {
     assert!(client.answer().await.starts_with("HTTP/1.1 200 "));
     client.send("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert!(client.answer().await.contains("GET /2"));
-    // And what follows is still examined.
+    // Later requests are still examined.
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n").await;
     assert!(client.answer().await.starts_with("HTTP/1.1 400 "));
 }

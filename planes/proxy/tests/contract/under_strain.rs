@@ -1,4 +1,4 @@
-//! Targets that fail, hang, leave; clients that do not read.
+//! Targets that fail, hang or leave; clients that do not read.
 
 use super::parts::*;
 use escale_proxy::{Balancers, Proxies, Reason, Sockets, TargetState, spec::*};
@@ -13,8 +13,8 @@ use tokio::sync::watch;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// An address on which nothing listens.
-async fn nobody() -> std::net::SocketAddr {
+/// An address without a listener.
+async fn unused_address() -> std::net::SocketAddr {
     tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
@@ -23,10 +23,10 @@ async fn statuses_of_failures() {
     let empty = Running::start(balancer(vec![group("g", &[])])).await;
     assert!(empty.ask(GET).await.starts_with("HTTP/1.1 503 "));
 
-    let refused = Running::start(balancer(vec![group("g", &[nobody().await])])).await;
+    let refused = Running::start(balancer(vec![group("g", &[unused_address().await])])).await;
     let state = refused.plane.seen("web").unwrap().borrow().targets[0].state.clone();
     assert_eq!(state, TargetState::Unhealthy(Reason::ConnectionRefused));
-    // None healthy: it is tried all the same.
+    // None is healthy: the target is tried nevertheless.
     assert!(refused.ask(GET).await.starts_with("HTTP/1.1 502 "));
     assert_eq!(refused.plane.counts("web").unwrap()[0].targets[0].connection_errors, 1);
 
@@ -38,12 +38,12 @@ async fn statuses_of_failures() {
     spec.attributes.idle_timeout_ms = 150;
     let silent = Running::start(spec).await;
     assert!(silent.ask(GET).await.starts_with("HTTP/1.1 504 "));
-    // Here it is the client that keeps the others waiting.
+    // Here the client keeps the target waiting.
     let half = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf";
     assert!(silent.ask(half).await.starts_with("HTTP/1.1 408 "));
     let own = silent.plane.counts("web").unwrap()[0].listeners[0].own;
     assert_eq!((own.s4xx, own.s5xx), (1, 1));
-    // And a connection without any request is closed.
+    // A connection without any request is closed too.
     assert_eq!(Client::connect(silent.addr).await.rest().await, b"");
 }
 
@@ -55,13 +55,13 @@ async fn connections_are_used_again() {
         client.send(GET).await;
         assert!(client.answer().await.starts_with("HTTP/1.1 200 "));
     }
-    // The connection goes back to the pool in a task of its own, so now and then a second one is opened.
+    // A separate task returns the connection to the pool, so a second one is opened occasionally.
     let opened = server.connections.load(SeqCst);
     assert!(opened <= 4, "{opened} connections for 20 requests");
 }
 
 #[tokio::test]
-async fn a_stale_connection_costs_no_request() {
+async fn stale_connection_fails_no_request() {
     let (running, server) = Running::to(Behaviour::EchoOnce).await;
     let mut client = Client::connect(running.addr).await;
     for _ in 0..50 {
@@ -73,15 +73,15 @@ async fn a_stale_connection_costs_no_request() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_slows_the_target() {
+async fn client_that_does_not_read_slows_the_target() {
     let sent = Arc::new(AtomicUsize::new(0));
     let (running, _server) = Running::to(Behaviour::Endless(sent.clone())).await;
     let mut client = Client::connect(running.addr).await;
     client.send(GET).await;
-    // Once the buffers on the way are full, nothing more is taken.
+    // Once the buffers in between are full, nothing more is read from the target.
     let mut last = 0;
     let mut still = 0;
-    until("the target stands still", || {
+    until("the target has stopped sending", || {
         let now = sent.load(SeqCst);
         still = if now > 0 && now == last { still + 1 } else { 0 };
         last = now;
@@ -129,7 +129,7 @@ async fn a_drain_ends_with_its_delay() {
         .await;
     spec.groups[0].targets[0].draining = true;
     running.plane.apply(spec).await.unwrap();
-    assert!(client.answer().await.ends_with("ab"), "cut in the middle");
+    assert!(client.answer().await.ends_with("ab"), "the answer must be cut");
     running
         .plane
         .seen("web")
@@ -140,7 +140,7 @@ async fn a_drain_ends_with_its_delay() {
 }
 
 #[tokio::test]
-async fn unhealthy_targets_get_nothing() {
+async fn unhealthy_targets_get_no_requests() {
     let good = Server::start(Behaviour::Echo).await;
     let bad = Server::start(Behaviour::Status(500)).await;
     let running = Running::start(balancer(vec![group("g", &[bad.addr, good.addr])])).await;
@@ -153,7 +153,7 @@ async fn unhealthy_targets_get_nothing() {
     assert_eq!(bad.connections.load(SeqCst), 0);
 }
 
-/// A network in which a target refuses the first few connections, as one that still starts.
+/// A network in which a target refuses the first connections, like one that is still starting.
 struct StillStarts(AtomicUsize);
 
 #[async_trait::async_trait]
@@ -178,19 +178,19 @@ async fn a_new_target_need_not_wait_for_the_next_interval() {
     plane.apply(balancer(vec![group])).await.unwrap();
     let mut seen = plane.seen("web").unwrap();
     let seen = seen.wait_for(|s| !matches!(s.targets[0].state, TargetState::Initial(_))).await.unwrap();
-    assert_eq!(seen.targets[0].state, TargetState::Healthy, "refusals out of turn do not count");
+    assert_eq!(seen.targets[0].state, TargetState::Healthy, "failures of extra checks must not count");
 }
 
 #[tokio::test]
 async fn a_health_check_that_hangs_is_a_timeout() {
-    // Accepts by the kernel's queue, never answers.
+    // The kernel's queue accepts; no process answers.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut group = group("g", &[silent.local_addr().unwrap()]);
     group.health.timeout_ms = 50;
     let running = Running::start(balancer(vec![group.clone()])).await;
     let state = || running.plane.seen("web").unwrap().borrow().targets[0].state.clone();
     assert_eq!(state(), TargetState::Unhealthy(Reason::Timeout));
-    // For a plain TCP check it is healthy.
+    // A plain TCP check finds it healthy.
     group.health.protocol = Probe::Tcp;
     running.plane.apply(balancer(vec![group])).await.unwrap();
     let mut seen = running.plane.seen("web").unwrap();
@@ -198,7 +198,7 @@ async fn a_health_check_that_hangs_is_a_timeout() {
 }
 
 #[tokio::test]
-async fn zones_keep_to_themselves_without_cross_zone() {
+async fn nodes_send_to_their_own_zone_without_cross_zone() {
     let (a, b) = (Server::start(Behaviour::Echo).await, Server::start(Behaviour::Echo).await);
     let mut spec = balancer(vec![group("g", &[a.addr, b.addr])]);
     spec.nodes.push(NodeSpec { node: "n2".into(), zone: "b".into() });
@@ -217,7 +217,7 @@ async fn zones_keep_to_themselves_without_cross_zone() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_named_and_tried_again() {
+async fn port_in_use_is_reported_and_retried() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = taken.local_addr().unwrap().port();
     let mut spec = balancer(vec![]);
@@ -229,7 +229,7 @@ async fn a_port_that_is_taken_is_named_and_tried_again() {
     plane.apply(spec).await.unwrap();
     assert!(plane.seen("web").unwrap().borrow().listeners[0].state.is_ok());
 
-    // Removed, the port is free again.
+    // After the removal the port is free again.
     plane.remove("web").await.unwrap();
     let free = async {
         while tokio::net::TcpListener::bind(("127.0.0.1", port)).await.is_err() {

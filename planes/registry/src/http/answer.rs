@@ -1,4 +1,4 @@
-//! Answers: a status, headers, and the specification's form of an error.
+//! Answers: a status, headers, and errors in the specification's format.
 
 use super::Denied;
 use crate::{BodyError, Error};
@@ -25,13 +25,13 @@ pub(super) fn streamed(body: crate::Body) -> ResponseBody {
 pub(super) fn status(status: StatusCode) -> Response<ResponseBody> {
     let mut response = Response::new(empty());
     *response.status_mut() = status;
-    // Docker's clients look for it on /v2/.
+    // Docker's clients expect it at /v2/.
     let version = HeaderValue::from_static("registry/2.0");
     response.headers_mut().insert("docker-distribution-api-version", version);
     response
 }
 
-/// Sets a header whose value came from names that were checked: letters, digits and marks.
+/// Sets a header whose value consists of checked names: letters, digits and punctuation.
 pub(super) fn set(response: &mut Response<ResponseBody>, name: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
@@ -56,10 +56,10 @@ pub(super) fn error(e: &Error) -> Response<ResponseBody> {
     let code = e.code();
     let status = StatusCode::from_u16(code.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let message = match e {
-        // Whose machine it is can help; the client shows it.
+        // The machine's owner can free space; the client shows the message.
         Error::Plane(fault) if escale_files::disk::is_full(fault) => fault.what.clone(),
-        // The detail is the log's.
-        Error::Plane(_) => "an internal fault of the registry".to_owned(),
+        // The detail is only logged.
+        Error::Plane(_) => "internal error of the registry; its log has the cause".to_owned(),
         e => e.to_string(),
     };
     let mut response = plain(status, code.word, &message);
@@ -69,7 +69,7 @@ pub(super) fn error(e: &Error) -> Response<ResponseBody> {
     response
 }
 
-/// `Range` of an upload: first and last byte. The specification has no form for none; `0-0` is Docker's.
+/// `Range` of an upload: first and last byte. The specification has no format for an empty one; `0-0` is Docker's.
 pub(super) fn received(size: u64) -> String {
     format!("0-{}", size.saturating_sub(1))
 }

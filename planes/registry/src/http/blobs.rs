@@ -61,7 +61,7 @@ impl Http {
         let id = self.registry.start_upload(name).await?;
         let Some(digest) = digest else { return Ok(in_progress(name, &id, 0, StatusCode::ACCEPTED)) };
         if let Err(e) = self.registry.append(name, &id, None, body).await {
-            // Nobody knows this upload, so nobody can go on with it.
+            // The client does not know this upload's id, so it could not continue it.
             self.registry.cancel_upload(name, &id).await?;
             return Err(e);
         }
@@ -107,7 +107,7 @@ impl Http {
             Some(None) => return Ok(bad_chunk()),
             given => given.flatten().map(|chunk| chunk.start),
         };
-        // The last chunk may come with it, or may have come before.
+        // The last chunk may be in this request, or may have been sent before.
         let first = loop {
             match body.next().await {
                 Some(Ok(bytes)) if bytes.is_empty() => continue,
@@ -143,7 +143,7 @@ fn bad_chunk() -> Response<ResponseBody> {
     plain(StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID", text)
 }
 
-/// `Content-Range: <first>-<last>`, as uploads have it; `Some(None)` if it is not of that form.
+/// `Content-Range: <first>-<last>`, as uploads use it; `Some(None)` if it has another format.
 fn chunk(headers: &HeaderMap) -> Option<Option<Range<u64>>> {
     let text = headers.get(header::CONTENT_RANGE)?;
     let parse = || {
@@ -156,8 +156,8 @@ fn chunk(headers: &HeaderMap) -> Option<Option<Range<u64>>> {
     Some(parse())
 }
 
-/// `Range: bytes=…` with one range; `Some(None)` if it lies outside. Another form is ignored, as RFC 9110
-/// (14.2) says, and the whole is sent.
+/// `Range: bytes=…` with one range; `Some(None)` if it lies outside. Another format is ignored, by RFC 9110
+/// (14.2), and the whole blob is sent.
 fn range(headers: &HeaderMap, size: u64) -> Option<Option<Range<u64>>> {
     let text = headers.get(header::RANGE)?.to_str().ok()?.strip_prefix("bytes=")?;
     let (first, last) = text.split_once('-')?;

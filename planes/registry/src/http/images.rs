@@ -35,7 +35,7 @@ impl Http {
         }
         let media_type = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
         let media_type =
-            media_type.ok_or_else(|| Error::BadManifest("it came without a Content-Type".into()))?;
+            media_type.ok_or_else(|| Error::BadManifest("the request has no Content-Type".into()))?;
         let put = self.registry.put_image(name, at, media_type, &bytes).await?;
         let mut response = status(StatusCode::CREATED);
         set(&mut response, "location", &format!("/v2/{name}/manifests/{}", put.digest));

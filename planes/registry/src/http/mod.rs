@@ -1,4 +1,4 @@
-//! The distribution API over HTTP: finds the endpoint, asks whether the caller may, answers.
+//! The distribution API over HTTP: finds the endpoint, asks whether the caller is authorized, answers.
 //!
 //! Source: <https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md>
 
@@ -17,12 +17,12 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use std::sync::Arc;
 
-/// What a request wants of a repository.
+/// The permission on a repository that a request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Only to know that this is a registry, and to log in: `GET /v2/`.
+    /// To detect the registry and to log in: `GET /v2/`.
     Ping,
-    /// To read manifests and tags, and to learn which blobs there are.
+    /// To read manifests and tags, and to check whether blobs exist.
     Pull,
     /// To read a blob's bytes, also by mounting it into another repository.
     PullBlob,
@@ -30,7 +30,7 @@ pub enum Action {
     Delete,
 }
 
-/// The caller's answer to a request that may not be.
+/// The access decision's answer to a request that is not authorized.
 #[derive(Clone, Debug)]
 pub struct Denied {
     pub status: StatusCode,
@@ -41,7 +41,7 @@ pub struct Denied {
     pub message: String,
 }
 
-/// Who may do what: decided by who runs the registry.
+/// Access control, implemented by the registry's operator.
 #[async_trait]
 pub trait Access: Send + Sync + 'static {
     async fn check(
@@ -52,14 +52,14 @@ pub trait Access: Send + Sync + 'static {
     ) -> std::result::Result<(), Denied>;
 }
 
-/// The registry's HTTP form. Serves any connection: `handle` is one request.
+/// The registry's HTTP interface. Serves any connection: `handle` answers one request.
 #[derive(Clone)]
 pub struct Http {
     registry: Arc<dyn Registry>,
     access: Arc<dyn Access>,
 }
 
-/// One endpoint, with what its path names.
+/// One endpoint, with the names from its path.
 enum Endpoint {
     Root,
     Blob(String, Digest),
@@ -84,8 +84,8 @@ impl Endpoint {
     }
 }
 
-/// `None` for a path that the specification does not have. Names are read from the segments, each decoded once: an
-/// encoded slash is no separator, and no name has one.
+/// `None` for a path that the specification does not define. Names are read from the segments, each decoded once: an
+/// encoded slash is not a separator, and no valid name contains one.
 fn find(path: RawPath<'_>) -> Option<Result<Endpoint>> {
     let segments = path.segments().ok()?;
     let words = segments.plain()?;
@@ -113,7 +113,7 @@ impl Http {
         Http { registry, access }
     }
 
-    /// Answers one request. Never fails: an error is an answer too.
+    /// Answers one request. Never fails: errors become answers too.
     pub async fn handle<B>(&self, request: Request<B>) -> Response<ResponseBody>
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
@@ -142,13 +142,13 @@ impl Http {
             return Ok(plain(
                 StatusCode::NOT_FOUND,
                 "NOT_FOUND",
-                "no endpoint of the registry has this path",
+                "the registry has no endpoint with this path",
             ));
         };
         let endpoint = endpoint?;
         let action = match (&endpoint, &parts.method) {
             (Endpoint::Root, _) => Action::Ping,
-            // What is cancelled was pushed by the same client.
+            // Cancelling needs Push too: the same client pushed the data.
             (Endpoint::Uploads(_) | Endpoint::Upload(..), _) => Action::Push,
             (Endpoint::Blob(..), &Method::GET) => Action::PullBlob,
             (_, &Method::GET | &Method::HEAD) => Action::Pull,

@@ -1,4 +1,4 @@
-//! The real registry: files for blobs, manifests and uploads in progress; an index for what has what.
+//! The real registry: files for blobs, manifests and uploads in progress; an index for repositories and their contents.
 
 mod rows;
 mod upload;
@@ -25,7 +25,7 @@ use std::{
 use tokio::{sync::broadcast, task::spawn_blocking};
 use upload::Session;
 
-/// Bytes that one trip to a blocking thread writes or reads.
+/// Bytes that one call on a blocking thread writes or reads.
 const CHUNK: usize = 512 << 10;
 
 /// Repositories under one directory, which only one store at a time may have open.
@@ -34,7 +34,7 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     settings: Settings,
-    /// Also held while a file comes to or goes from `blobs/`, so that what the index says of it is true.
+    /// Also held while a file is added to or removed from `blobs/`, so that the index always matches the files.
     sql: Mutex<Connection>,
     sessions: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Session>>>>,
     pushes: broadcast::Sender<Pushed>,
@@ -55,14 +55,14 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // Said aloud: a process that is just being forked elsewhere has a copy of the file until it executes,
-        // and would hold the lock until then. If it fails the lock goes with the file.
+        // Explicit: a process that is being forked elsewhere has a copy of the file until it executes,
+        // and would hold the lock until then. If this fails the lock is released with the file.
         let _ = self.lock.unlock();
     }
 }
 
 impl Store {
-    /// Opens what is there or starts anew. Uploads in progress go on.
+    /// Opens an existing registry or creates one. Uploads in progress can continue.
     pub fn open(settings: Settings) -> Result<Store, PlaneError> {
         let root = &settings.root;
         for dir in ["blobs/sha256", "registry/uploads", "registry/tmp"] {
@@ -95,7 +95,7 @@ impl Store {
         Ok(())
     }
 
-    /// The file of a blob or manifest: for who runs the image. It is there as long as a repository has it.
+    /// The file of a blob or manifest, for the program that runs the image. It exists as long as a repository has it.
     pub fn blob_path(&self, digest: &Digest) -> PathBuf {
         self.0.blob(digest)
     }
@@ -118,7 +118,7 @@ impl Store {
 
     async fn session(&self, repository: &str, id: &UploadId) -> Result<Arc<tokio::sync::Mutex<Session>>> {
         let (name, upload) = (repository.to_owned(), id.0.clone());
-        // The row, not the map, says which uploads there are: the map is empty after a restart.
+        // The row decides which uploads exist: the map is empty after a restart.
         self.index(move |sql, _| rows::upload(sql, &name, &upload)).await?;
         let mut sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let path = self.0.upload(&id.0);
@@ -130,7 +130,7 @@ impl Store {
     }
 }
 
-/// Removes upload files without a row: their upload ended, and the crash came before the file's removal.
+/// Removes upload files without a row: a crash came between the end of their upload and the file's removal.
 fn drop_strays(sql: &Connection, root: &Path) -> Result<()> {
     let place = || format!("look through the uploads in {}", root.display());
     for entry in std::fs::read_dir(root.join("registry/uploads")).machine(place)? {
@@ -139,7 +139,7 @@ fn drop_strays(sql: &Connection, root: &Path) -> Result<()> {
             std::fs::remove_file(entry.path()).machine(place)?;
         }
     }
-    // And rows without a file: the crash came between the file's rename and the commit.
+    // Also removes rows without a file: a crash came between the file's rename and the commit.
     rows::drop_uploads(sql, |id| !root.join("registry/uploads").join(id).exists())?;
     for entry in std::fs::read_dir(root.join("registry/tmp")).machine(place)? {
         std::fs::remove_file(entry.machine(place)?.path()).machine(place)?;
@@ -147,7 +147,7 @@ fn drop_strays(sql: &Connection, root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Puts a finished file in its place among the blobs. The caller holds the index.
+/// Moves a finished file to its place among the blobs. The caller holds the index.
 fn place_blob(inner: &Inner, from: &Path, digest: &Digest) -> Result<()> {
     let to = inner.blob(digest);
     let place = || format!("put the blob {digest} in its place");
@@ -173,7 +173,7 @@ impl Registry for Store {
         let name = name.to_owned();
         let uploads = self.index(move |sql, _| rows::delete_repository(sql, &name)).await?;
         for upload in uploads {
-            // If this fails the next start takes it.
+            // If this fails the next start removes it.
             let _ = std::fs::remove_file(self.0.upload(&upload));
             self.forget_session(&UploadId(upload));
         }
@@ -193,7 +193,7 @@ impl Registry for Store {
         let (name, digest) = (repository.to_owned(), digest.clone());
         let open = move |sql: &Connection, inner: &Inner| {
             rows::blob_size(sql, &name, &digest)?;
-            // Open, it outlives its deletion.
+            // An open file outlives its deletion.
             Ok(File::open(inner.blob(&digest)).machine(|| format!("open the blob {digest}"))?)
         };
         Ok(stream_file(Arc::new(self.index(open).await?), range))
@@ -201,7 +201,7 @@ impl Registry for Store {
 
     async fn delete_blob(&self, repository: &str, digest: &Digest) -> Result<()> {
         let (name, digest) = (repository.to_owned(), digest.clone());
-        // The file may be a running container's: only collect(), which is told of those, removes it.
+        // A running container may use the file: only collect(), which knows those, removes it.
         self.index(move |sql, _| rows::delete_blob(sql, &name, &digest)).await
     }
 
@@ -245,20 +245,20 @@ impl Registry for Store {
         let session = self.session(repository, id).await?;
         let mut session = session.try_lock_owned().map_err(|_| Error::UploadBusy)?;
         let hash = move || session.finish().map(|found| (found, session));
-        // Held to the end: nothing may be added between the hash and the blob's place.
+        // Held to the end: nothing may be appended between hashing and placing the blob.
         let ((computed, size), mut session) =
             spawn_blocking(hash).await.plane(|| "hash an upload".into())??;
         if computed != *digest {
             self.cancel_upload(repository, id).await?;
             return Err(Error::DigestMismatch { expected: digest.clone(), computed });
         }
-        // Known before it stands there, so that a crash in between leaves nothing that collect() cannot see.
+        // Recorded before the file is placed, so that a crash in between leaves nothing that collect() does not know.
         let known = computed.clone();
         self.index(move |sql, _| rows::add_file(sql, &known, size)).await?;
         let (name, upload) = (repository.to_owned(), id.0.clone());
         let link = move |sql: &Connection, inner: &Inner| {
             rows::end_upload(sql, &name, &upload)?;
-            // The file before the row: a row never names what is not there.
+            // The file before the row: a row never refers to a missing file.
             place_blob(inner, &inner.upload(&upload), &computed)?;
             rows::link(sql, &name, &computed, size, inner.now_ms())
         };
@@ -271,7 +271,7 @@ impl Registry for Store {
     async fn cancel_upload(&self, repository: &str, id: &UploadId) -> Result<()> {
         let (name, upload) = (repository.to_owned(), id.0.clone());
         self.index(move |sql, _| rows::end_upload(sql, &name, &upload)).await?;
-        // If this fails the next start takes it.
+        // If this fails the next start removes it.
         let _ = std::fs::remove_file(self.0.upload(&id.0));
         self.forget_session(id);
         Ok(())
@@ -306,7 +306,7 @@ impl Registry for Store {
             })
         };
         if let Some(pushed) = self.index(put).await? {
-            // Nobody has to listen.
+            // Without a subscriber the event is dropped.
             let _ = self.0.pushes.send(pushed);
         }
         Ok(answer)
@@ -356,11 +356,11 @@ impl Registry for Store {
         let before = self.0.now_ms().saturating_sub(grace_ms);
         let old = self.index(move |sql, _| rows::drop_unnamed(sql, before)).await?;
         for upload in old {
-            // If this fails the next start takes it.
+            // If this fails the next start removes it.
             let _ = std::fs::remove_file(self.0.upload(&upload));
             self.forget_session(&UploadId(upload));
         }
-        // Only now, with all that committed: no repository may come back to a file that is gone.
+        // After all of that is committed: no repository may get a file back that is being removed.
         self.index(move |sql, inner| {
             let keep = manifest::with_named(keep, |digest| read_manifest(&inner.blob(digest)));
             drop_files(inner, rows::unlinked(sql, &keep, COLLECTED_AT_ONCE)?)
@@ -369,7 +369,7 @@ impl Registry for Store {
     }
 }
 
-/// What is too large for a manifest is a layer, and is not read.
+/// A blob that is too large for a manifest is a layer, and is not read.
 fn read_manifest(path: &Path) -> Option<Vec<u8>> {
     let size = std::fs::metadata(path).ok()?.len();
     if size > MANIFEST_BYTES as u64 {
@@ -378,8 +378,8 @@ fn read_manifest(path: &Path) -> Option<Vec<u8>> {
     std::fs::read(path).ok()
 }
 
-/// Removes the files of blobs whose rows are gone. A crash before the commit leaves the row and no file,
-/// which costs nothing: no repository has the blob, and a new push puts the file back.
+/// Removes the files of blobs whose rows are gone. A crash before the commit leaves the row without a file,
+/// which is harmless: no repository has the blob, and a new push stores the file again.
 fn drop_files(inner: &Inner, gone: Vec<(Digest, u64)>) -> Result<Collected> {
     let mut collected = Collected::default();
     for (digest, size) in gone {
@@ -395,7 +395,7 @@ fn drop_files(inner: &Inner, gone: Vec<(Digest, u64)>) -> Result<Collected> {
     Ok(collected)
 }
 
-/// The bytes of a file, one chunk read ahead.
+/// The bytes of a file, with one chunk read ahead.
 fn stream_file(file: Arc<File>, range: Range<u64>) -> Body {
     let end = range.end;
     let read = move |at: u64| {

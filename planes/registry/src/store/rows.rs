@@ -71,7 +71,7 @@ pub(super) fn set_repository(sql: &Connection, name: &str, spec: RepositorySpec)
     Ok(())
 }
 
-/// Gives the uploads that were in progress.
+/// Returns the uploads that were in progress.
 pub(super) fn delete_repository(sql: &Connection, name: &str) -> Result<Vec<String>> {
     repository(sql, name)?;
     let mut find = sql.prepare("SELECT id FROM uploads WHERE repository = ?1")?;
@@ -100,7 +100,7 @@ pub(super) fn add_file(sql: &Connection, digest: &Digest, size: u64) -> Result<(
     Ok(())
 }
 
-/// The repository has the blob now.
+/// Records that the repository has the blob.
 pub(super) fn link(sql: &Connection, name: &str, digest: &Digest, size: u64, now: i64) -> Result<()> {
     add_file(sql, digest, size)?;
     let insert = "INSERT INTO links VALUES(?1, ?2, ?3) ON CONFLICT DO UPDATE SET since = excluded.since";
@@ -144,7 +144,7 @@ pub(super) fn end_upload(sql: &Connection, name: &str, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Gives whether a tag now names another image than before.
+/// Returns whether a tag now refers to another image than before.
 pub(super) fn put_image(
     sql: &Connection,
     name: &str,
@@ -297,8 +297,8 @@ pub(super) fn drop_uploads(sql: &Connection, is_lost: impl Fn(&str) -> bool) -> 
     Ok(())
 }
 
-/// Repositories let go of blobs that came before `before` and that none of their images names, and of
-/// uploads that were started before it: gives those.
+/// Removes from repositories the blobs added before `before` that none of their images refers to, and the
+/// uploads started before it; returns those uploads.
 pub(super) fn drop_unnamed(sql: &Connection, before: i64) -> Result<Vec<String>> {
     sql.execute(
         "DELETE FROM links WHERE since < ?1 AND NOT EXISTS(
@@ -309,7 +309,7 @@ pub(super) fn drop_unnamed(sql: &Connection, before: i64) -> Result<Vec<String>>
     Ok(old.query_map([before], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Takes the rows of files that no repository has, and that are not to be kept, up to `most`; gives what they were.
+/// Deletes the rows of files that no repository has, except those in `keep`, up to `most`; returns them.
 pub(super) fn unlinked(sql: &Connection, keep: &HashSet<Digest>, most: usize) -> Result<Vec<(Digest, u64)>> {
     let mut find = sql.prepare(
         "SELECT digest, size FROM files WHERE NOT EXISTS(SELECT 1 FROM links WHERE links.digest = files.digest)

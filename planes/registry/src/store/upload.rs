@@ -1,4 +1,4 @@
-//! An upload in progress: a file that grows, and the hash of what it has, as long as this process saw it all.
+//! An upload in progress: a growing file and its running hash, as long as this process has seen all its bytes.
 
 use crate::{Body, Digest, Error, Result};
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use tokio::{sync::OwnedMutexGuard, task::spawn_blocking};
 
 pub(super) struct Session {
     path: PathBuf,
-    /// The file's end and the hash up to it; `None` when another process, or a failed write, left it.
+    /// The file's end and the hash up to it; `None` after a restart or a failed write.
     known: Option<(File, u64, Sha256)>,
 }
 
@@ -34,7 +34,7 @@ impl Session {
         }
     }
 
-    /// Hashes again what stands there already: after a restart.
+    /// Hashes the existing bytes again: after a restart.
     fn open(&mut self) -> io::Result<&mut (File, u64, Sha256)> {
         if self.known.is_none() {
             let mut file = OpenOptions::new().read(true).append(true).open(&self.path)?;
@@ -54,7 +54,7 @@ impl Session {
 
     fn write(&mut self, chunks: &[Bytes]) -> io::Result<u64> {
         self.open()?;
-        // Taken out, so that a write that fails half-way leaves nothing known.
+        // Taken out, so that a write that fails half-way invalidates it.
         let Some((mut file, mut size, mut hash)) = self.known.take() else { return Ok(0) };
         for chunk in chunks {
             file.write_all(chunk)?;
@@ -65,7 +65,7 @@ impl Session {
         Ok(size)
     }
 
-    /// The digest and size of all of it, once it is on the disk for good.
+    /// The digest and size of the upload, once it is synced to disk.
     pub(super) fn finish(&mut self) -> Result<(Digest, u64)> {
         let place = format!("finish the upload {}", self.path.display());
         let path = self.path.clone();
@@ -76,7 +76,7 @@ impl Session {
 }
 
 impl Session {
-    /// The file is a blob now: who still holds this session must not reach it.
+    /// The file is a blob now: a task that still holds this session must not write to it.
     pub(super) fn close(&mut self) {
         self.known = None;
     }

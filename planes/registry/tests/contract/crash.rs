@@ -1,5 +1,5 @@
-//! `kill -9` in the middle of pushes: what was acknowledged is there and whole, uploads go on, nothing that
-//! the registry put there is out of the sight of collect().
+//! `kill -9` during pushes: acknowledged blobs exist and are complete, uploads can continue, and collect()
+//! knows every file that the registry stored.
 
 use escale_base::{Clock, Timestamp};
 use escale_registry::*;
@@ -26,7 +26,7 @@ fn blob(seed: u64) -> Vec<u8> {
     seed.to_le_bytes().repeat(1000 + 90_000 * (seed % 2) as usize)
 }
 
-/// The process that is killed: pushes blobs until it dies, and leaves an upload half-way.
+/// The process that is killed: pushes blobs until it dies, and leaves an incomplete upload.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "started by survives_kill_9"]
 async fn child() {
@@ -79,7 +79,7 @@ async fn survives_kill_9() {
             }
         }
         child.wait().unwrap();
-        assert!(count >= 10, "the child told only {count} pushes");
+        assert!(count >= 10, "the child printed only {count} pushes");
         let store = open(dir.path(), 1_000);
         for seed in &acknowledged {
             let digest = Digest::of(&blob(*seed));
@@ -88,9 +88,13 @@ async fn survives_kill_9() {
         for file in std::fs::read_dir(dir.path().join("blobs/sha256")).unwrap() {
             let path = file.unwrap().path();
             let digest = Digest::of(&std::fs::read(&path).unwrap());
-            assert_eq!(path.file_name().unwrap().to_str(), Some(digest.hex()), "a visible blob is whole");
+            assert_eq!(
+                path.file_name().unwrap().to_str(),
+                Some(digest.hex()),
+                "a visible blob must be complete"
+            );
         }
-        let half = half.expect("the child tells its upload before its first push");
+        let half = half.expect("the child prints its upload before its first push");
         assert_eq!(store.append("r", &half, Some(600_000), stream(vec![2; 1000])).await.unwrap(), 601_000);
         let whole = [vec![1; 600_000], vec![2; 1000]].concat();
         store.finish_upload("r", &half, &Digest::of(&whole)).await.unwrap();

@@ -1,4 +1,4 @@
-//! What every implementation of [`Registry`] has to do, most of it through HTTP, on the real one and the fake.
+//! The contract of every implementation of [`Registry`], mostly through HTTP, on the real one and the fake.
 #![allow(clippy::unwrap_used)] // a test's own helpers, outside of #[test]
 
 mod crash;
@@ -16,7 +16,7 @@ pub(crate) const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 
-/// Lets in who sends the password. Nobody may delete in `shop/locked`, or read blobs of `shop/sealed`.
+/// Admits callers with the password. Deleting in `shop/locked` and reading blobs of `shop/sealed` is always denied.
 pub(crate) struct Guard;
 
 #[async_trait::async_trait]
@@ -98,7 +98,7 @@ impl Client {
         digest
     }
 
-    /// A manifest of a config and one layer, whose blobs are pushed.
+    /// Pushes the blobs of a config and one layer, and returns their manifest.
     async fn image(&self, repository: &str, seed: &str) -> Vec<u8> {
         let (config, layer) = (format!("{{\"seed\":\"{seed}\"}}"), format!("layer {seed}"));
         let named = |media_type: &str, bytes: &str, digest: Digest| json!({"mediaType": media_type, "size": bytes.len(), "digest": digest});
@@ -130,7 +130,7 @@ async fn on_both<F: Future<Output = ()>>(contract: impl Fn(Arc<Client>) -> F) {
 }
 
 #[tokio::test]
-async fn who_may_and_what_is_there() {
+async fn answers_depend_on_access_and_existence() {
     on_both(|c| async move {
         let request = Request::get("/v2/").body(Full::new(Bytes::new())).unwrap();
         let response = c.http.handle(request).await;
@@ -262,11 +262,11 @@ async fn uploads_in_chunks() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_is_resumed() {
+async fn interrupted_upload_is_resumed() {
     on_both(|c| async move {
         let id = c.registry.start_upload("shop/web").await.unwrap();
         let broken: Vec<std::result::Result<Bytes, BodyError>> =
-            vec![Ok(vec![7u8; 700_000].into()), Ok("tail".into()), Err("the line went dead".into())];
+            vec![Ok(vec![7u8; 700_000].into()), Ok("tail".into()), Err("the connection was lost".into())];
         let e = c.registry.append("shop/web", &id, None, Box::pin(futures_util::stream::iter(broken))).await;
         assert!(matches!(e, Err(Error::Body { received: 700_004, .. })));
         assert_eq!(c.registry.upload_size("shop/web", &id).await.unwrap(), 700_004);
@@ -401,8 +401,11 @@ async fn indexes_and_referrers() {
         );
         let some = c.call("GET", &format!("{path}?artifactType=application/sbom"), &[], "").await;
         assert_eq!(some.header("oci-filters-applied"), "artifactType");
-        let told = &some.json()["manifests"];
-        assert_eq!((told.as_array().unwrap().len(), &told[0]["annotations"]["k"]), (1, &json!("v")));
+        let manifests = &some.json()["manifests"];
+        assert_eq!(
+            (manifests.as_array().unwrap().len(), &manifests[0]["annotations"]["k"]),
+            (1, &json!("v"))
+        );
         let none = c.call("GET", &format!("/v2/shop/web/referrers/{}", Digest::of(b"")), &[], "").await;
         assert_eq!((none.status, &none.json()["manifests"]), (200, &json!([])));
     })
@@ -410,7 +413,7 @@ async fn indexes_and_referrers() {
 }
 
 #[tokio::test]
-async fn collects_only_what_nobody_needs() {
+async fn collects_only_unused_files() {
     on_both(|c| async move {
         let image = c.image("shop/web", "1").await;
         c.put("shop/web", "v1", IMAGE, &image).await;
@@ -429,7 +432,11 @@ async fn collects_only_what_nobody_needs() {
         assert_eq!(c.registry.blob_size("shop/web", &layer).await.unwrap(), 7);
         let by_digest = Reference::Digest(Digest::of(&image));
         c.registry.delete_image("shop/web", &by_digest).await.unwrap();
-        assert_eq!(collect(&runs).await.files, 1, "an image in use stays whole; the blob is in use no more");
+        assert_eq!(
+            collect(&runs).await.files,
+            1,
+            "the image in use must stay complete; the blob is no longer in use"
+        );
         assert_eq!(collect(&stray).await.files, 3, "manifest, config and layer");
         assert_eq!(c.push_blob("shop/web", b"layer 1").await, layer, "can come back");
         assert_eq!(c.registry.blob_size("shop/web", &layer).await.unwrap(), 7);
@@ -440,7 +447,7 @@ async fn collects_only_what_nobody_needs() {
 }
 
 #[tokio::test]
-async fn collects_a_piece_at_a_time() {
+async fn collects_in_bounded_pieces() {
     on_both(|c| async move {
         for n in 0..COLLECTED_AT_ONCE + 3 {
             c.push_blob("shop/web", format!("stray {n}").as_bytes()).await;

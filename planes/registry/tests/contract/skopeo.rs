@@ -7,7 +7,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
 use std::{path::Path, sync::Arc};
 
-/// Serves until it is dropped; gives the port.
+/// Serves until it is dropped; returns the port.
 async fn serve(http: Http) -> (u16, tokio::task::JoinSet<()>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -23,7 +23,7 @@ async fn serve(http: Http) -> (u16, tokio::task::JoinSet<()>) {
                     async move { Ok::<_, std::convert::Infallible>(http.handle(request).await) }
                 });
                 let server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
-                // A client that hangs up is no fault.
+                // A client that disconnects is no failure.
                 let _ = server.serve_connection(TokioIo::new(socket), serve).await;
             });
         }
@@ -98,11 +98,11 @@ async fn pushes_and_pulls() {
     skopeo(&["copy", "--src-tls-verify=false", "--src-creds=user:pw", &src, &to]).await.unwrap();
     let pulled = dir.path().join("two/blobs/sha256").join(image.digest.hex());
     assert_eq!(Digest::of(&std::fs::read(pulled).unwrap()), image.digest);
-    // Between repositories: blobs are mounted, the digest stays.
+    // Between repositories: blobs are mounted, the digest stays the same.
     let both = ["copy", "--src-tls-verify=false", "--dest-tls-verify=false", "--src-creds=user:pw", creds];
     skopeo(&[&both[..], &[&src, &at("copy:y")]].concat()).await.unwrap();
     assert_eq!(store.resolve("copy", &"y".parse().unwrap()).await.unwrap(), image.digest);
-    // As Docker's own media types: another digest, which an immutable tag does not take.
+    // With Docker's own media types the digest differs, so the immutable tag refuses it.
     let docker = [&push[..], &["--format=v2s2", creds, &from]].concat();
     let e = skopeo(&[&docker[..], &[&at("shop/web:v1")]].concat()).await.unwrap_err();
     assert!(e.contains("already exists"), "{e}");

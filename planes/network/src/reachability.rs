@@ -1,16 +1,17 @@
-//! Whether a specification lets a connection through: how the network in memory answers, since it has no packets to try.
+//! Whether a specification allows a connection: the network in memory answers by it, since it has no packets to send.
 //!
-//! Follows the way a packet would take: out of the interface's groups, along its subnet's routes, through whatever translates it.
+//! Follows the path of a packet: through the interface's groups, along its subnet's routes, through address translation.
 
 use crate::spec::*;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-/// Whether somebody at `to` would answer the interface; `None` when there is no such interface. `stands`: what has an address on the Internet.
-pub(crate) fn leads(
+/// Whether `to` would answer the interface; `None` when the interface does not exist. `exists`: whether an address
+/// exists on the Internet.
+pub(crate) fn answers(
     vpc: &VpcSpec,
     interface: &str,
     to: SocketAddrV4,
-    stands: impl Fn(Ipv4Addr) -> bool,
+    exists: impl Fn(Ipv4Addr) -> bool,
 ) -> Option<bool> {
     let from = vpc.interface(interface)?;
     if !allows(vpc, from, |g| &g.egress, to.port(), *to.ip()) {
@@ -20,10 +21,10 @@ pub(crate) fn leads(
         let there = vpc.interfaces.iter().find(|i| i.address == *to.ip());
         return Some(there.is_some_and(|i| allows(vpc, i, |g| &g.ingress, to.port(), from.address)));
     }
-    Some(stands(*to.ip()) && is_routed(vpc, from, *to.ip(), true))
+    Some(exists(*to.ip()) && is_routed(vpc, from, *to.ip(), true))
 }
 
-/// Along the routes of the interface's subnet, the longest prefix first.
+/// Follows the routes of the interface's subnet, the longest prefix first.
 fn is_routed(vpc: &VpcSpec, from: &Interface, to: Ipv4Addr, may_translate: bool) -> bool {
     let table = vpc.subnet(&from.subnet).map(|s| &s.route_table);
     let table = vpc.route_tables.iter().find(|t| Some(&t.name) == table);
@@ -31,7 +32,7 @@ fn is_routed(vpc: &VpcSpec, from: &Interface, to: Ipv4Addr, may_translate: bool)
     match routes.max_by_key(|r| r.destination.prefix_len()).map(|r| &r.target) {
         Some(Target::InternetGateway) => vpc.internet_gateway && from.public_address.is_some(),
         Some(Target::ServiceEndpoint) => true,
-        // A NAT gateway behind another one would go in circles. What a plain interface forwards is its program's: here there is none.
+        // NAT gateways in a row could form a loop. Forwarding by a plain interface depends on its program, and there is none here.
         Some(Target::Interface(name)) if may_translate => {
             vpc.interface(name).is_some_and(|i| i.kind == Kind::Nat && is_routed(vpc, i, to, false))
         }
@@ -51,7 +52,7 @@ fn allows(
     rules.any(|rule| takes(rule.protocol, port) && is_peer(vpc, &rule.peer, peer))
 }
 
-/// TCP's own number.
+/// TCP's protocol number.
 const TCP: u8 = 6;
 
 fn takes(protocol: Protocol, port: u16) -> bool {
