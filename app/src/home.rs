@@ -107,9 +107,10 @@ impl Home {
     pub(crate) fn databases(&self) -> PathBuf {
         let open =
             |folder: &Path| std::fs::metadata(folder).is_ok_and(|m| m.permissions().mode() & 0o001 != 0);
-        match self.0.ancestors().all(open) {
-            true => self.plane("postgres"),
-            false => self.databases_elsewhere().join("postgres"),
+        if self.0.ancestors().all(open) {
+            self.plane("postgres")
+        } else {
+            self.databases_elsewhere().join("postgres")
         }
     }
 

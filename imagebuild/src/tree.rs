@@ -79,9 +79,10 @@ impl Tree {
                     return None;
                 }
                 let to = to.to_string_lossy();
-                match to.starts_with('/') {
-                    true => at.clear(),
-                    false => drop(at.pop()),
+                if to.starts_with('/') {
+                    at.clear()
+                } else {
+                    drop(at.pop())
                 }
                 ahead.extend(parts(&to).rev());
             }

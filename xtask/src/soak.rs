@@ -59,10 +59,7 @@ pub(crate) fn soak(words: &[&str]) -> Result<()> {
         report::write(part.name, part.title, part.shows, &finding)?;
         failed.extend((!finding.passed).then_some(part.name));
     }
-    match failed.is_empty() {
-        true => Ok(()),
-        false => bail!("these parts failed: {}", failed.join(", ")),
-    }
+    if failed.is_empty() { Ok(()) } else { bail!("these parts failed: {}", failed.join(", ")) }
 }
 
 fn parse(words: &[&str]) -> Result<(Vec<&'static Part>, Options)> {

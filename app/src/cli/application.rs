@@ -68,15 +68,12 @@ impl Application {
         if let Some(name) = named {
             let known: Vec<String> = all.iter().map(|a| a.app.clone()).collect();
             let found = all.into_iter().find(|a| a.app == name || a.stack == name);
-            return found.with_context(|| match known.is_empty() {
-                true => format!(
+            return found.with_context(|| if known.is_empty() { format!(
                     "there is no application '{name}': no application is deployed. Deploy one with `escale up`"
-                ),
-                false => format!(
+                ) } else { format!(
                     "there is no application '{name}'. The deployed applications are: {}",
                     known.join(", ")
-                ),
-            });
+                ) });
         }
         if let Ok(here) = manifest_path(Path::new("."))
             && let Some(found) = all.iter().find(|a| a.manifest == here)

@@ -51,9 +51,10 @@ pub(crate) async fn run(home: &Home, out: &Output, sign: &Sign) -> Result<()> {
     let client = Client::new(home, &Settings::of(home)?);
     let outputs = outputs(&client, &application).await?;
     let is_url = sign.path.starts_with("http://") || sign.path.starts_with("https://");
-    let url = match is_url {
-        true => sign.path.clone(),
-        false => format!("{}/{}", application.url, sign.path.trim_start_matches('/')),
+    let url = if is_url {
+        sign.path.clone()
+    } else {
+        format!("{}/{}", application.url, sign.path.trim_start_matches('/'))
     };
     // The signature covers the URL as clients send it, and they send these characters encoded.
     let url = utf8_percent_encode(&url, NEVER_SENT).to_string();

@@ -29,9 +29,10 @@ pub(crate) async fn run(home: &Home, out: &Output) -> Result<()> {
     let pid = ensure(home).await?;
     let settings = Settings::of(home)?;
     // The pids are compared because a killed daemon may still have held the lock before.
-    let text = match before == Some(pid) {
-        true => format!("The daemon is already running: {} (pid {pid})", settings.endpoint_url()),
-        false => format!("Started the daemon: {} (pid {pid})", settings.endpoint_url()),
+    let text = if before == Some(pid) {
+        format!("The daemon is already running: {} (pid {pid})", settings.endpoint_url())
+    } else {
+        format!("Started the daemon: {} (pid {pid})", settings.endpoint_url())
     };
     out.say(&text, &json!({"endpoint": settings.endpoint_url(), "daemon": {"pid": pid}}));
     Ok(())

@@ -48,19 +48,21 @@ pub(crate) struct TemplateArgs {
 
 pub(crate) fn run(out: &Output, args: &TemplateArgs) -> Result<()> {
     let manifest = read_manifest(&manifest_path(&args.manifest)?, &args.environment, &args.set)?;
-    let made = match args.registry {
-        true => registry_template(&manifest).ok_or_else(|| {
+    let made = if args.registry {
+        registry_template(&manifest).ok_or_else(|| {
             anyhow::anyhow!(
                 "{} has no template for repositories, because none of its services has `build:`. Run the command without \
                  --registry",
                 manifest.app
             )
-        })?,
-        false => template(&manifest).map_err(|p| anyhow::anyhow!("{}", p[0]))?,
+        })?
+    } else {
+        template(&manifest).map_err(|p| anyhow::anyhow!("{}", p[0]))?
     };
-    match out.json {
-        true => super::print(&format!("{}\n", made.to_json_min())),
-        false => super::print(&made.to_yaml()),
+    if out.json {
+        super::print(&format!("{}\n", made.to_json_min()))
+    } else {
+        super::print(&made.to_yaml())
     }
     Ok(())
 }

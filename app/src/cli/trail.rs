@@ -84,9 +84,10 @@ fn second(event: &Value) -> i64 {
 fn print(out: &Output, event: &Value) -> Result<()> {
     let text =
         event["CloudTrailEvent"].as_str().context("CloudTrail returned an event without its record")?;
-    match out.json {
-        true => super::print(&format!("{text}\n")),
-        false => super::print(&line(&serde_json::from_str(text)?)),
+    if out.json {
+        super::print(&format!("{text}\n"))
+    } else {
+        super::print(&line(&serde_json::from_str(text)?))
     }
     Ok(())
 }

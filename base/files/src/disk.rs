@@ -68,9 +68,10 @@ impl<T, E: Into<Box<dyn Error + Send + Sync>>> OnDisk<T> for Result<T, E> {
 /// See [`OnDisk`].
 pub fn plane_error(path: &Path, what: String, error: impl Into<Box<dyn Error + Send + Sync>>) -> PlaneError {
     let error = error.into();
-    match is_full(error.as_ref()) {
-        true => PlaneError::machine(format!("cannot {what}: {}", full(path))).because(error),
-        false => PlaneError::machine(what).because(error),
+    if is_full(error.as_ref()) {
+        PlaneError::machine(format!("cannot {what}: {}", full(path))).because(error)
+    } else {
+        PlaneError::machine(what).because(error)
     }
 }
 

@@ -86,9 +86,10 @@ fn task_role(sheet: &mut Sheet, manifest: &Manifest, service: &Service) {
         .filter_map(|name| manifest.bucket(name))
         .map(|b| sub(format!("${{{}Bucket.Arn}}/{}*", pascal(&b.name), b.prefix())))
         .collect();
-    let statements = match buckets.is_empty() {
-        true => Vec::new(),
-        false => vec![allow(json!(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]), buckets.into())],
+    let statements = if buckets.is_empty() {
+        Vec::new()
+    } else {
+        vec![allow(json!(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]), buckets.into())]
     };
     role(sheet, &format!("{}Role", pascal(&service.name)), "uses", statements);
 }

@@ -106,9 +106,10 @@ impl<'a> Image<'a> {
         let found = context.select(&path).map_err(fault)?;
         if found.is_empty() {
             let folder = context.path().display();
-            let message = match context.is_ignored(&path) {
-                true => format!("`{source}` is excluded by .dockerignore in {folder}"),
-                false => format!("there is no `{source}` in {folder}"),
+            let message = if context.is_ignored(&path) {
+                format!("`{source}` is excluded by .dockerignore in {folder}")
+            } else {
+                format!("there is no `{source}` in {folder}")
             };
             return Err(self.error(line, message).into());
         }
@@ -161,9 +162,10 @@ impl<'a> Image<'a> {
                 fault("a layer of this image is packed with zstd, which is not read here".into()).into()
             );
         };
-        let matching: Vec<String> = match path.contains(['*', '?', '[', '\\']) {
-            true => files.paths().filter(|p| glob::matches(&path, p)).map(str::to_owned).collect(),
-            false => vec![path],
+        let matching: Vec<String> = if path.contains(['*', '?', '[', '\\']) {
+            files.paths().filter(|p| glob::matches(&path, p)).map(str::to_owned).collect()
+        } else {
+            vec![path]
         };
         let mut selected = Vec::new();
         for path in matching {
@@ -194,10 +196,7 @@ impl<'a> Image<'a> {
                 }
             }
         }
-        match selected.is_empty() {
-            true => Err(missing().into()),
-            false => Ok(selected),
-        }
+        if selected.is_empty() { Err(missing().into()) } else { Ok(selected) }
     }
 
     /// A source's path, relative to `place`.

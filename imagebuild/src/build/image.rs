@@ -228,9 +228,10 @@ impl<'a> Image<'a> {
 
     /// The numbers of `user:group`.
     pub(super) fn owner(&mut self, line: usize, text: &str) -> Result<(u64, u64), BuildError> {
-        let accounts = match text.split(':').all(|part| part.parse::<u64>().is_ok() || part == "root") {
-            true => Accounts::default(),
-            false => self.accounts(line, text)?,
+        let accounts = if text.split(':').all(|part| part.parse::<u64>().is_ok() || part == "root") {
+            Accounts::default()
+        } else {
+            self.accounts(line, text)?
         };
         Ok(accounts.owner(text).map_err(|why| self.error(line, why))?)
     }

@@ -67,17 +67,18 @@ impl Base {
 
     /// All blobs, and the manifest with its media type.
     pub(crate) fn parts(&self) -> (Vec<Vec<u8>>, Vec<u8>, &'static str) {
-        let (kind, config, layer) = match self.docker {
-            true => (
+        let (kind, config, layer) = if self.docker {
+            (
                 "application/vnd.docker.distribution.manifest.v2+json",
                 "application/vnd.docker.container.image.v1+json",
                 "application/vnd.docker.image.rootfs.diff.tar.",
-            ),
-            false => (
+            )
+        } else {
+            (
                 "application/vnd.oci.image.manifest.v1+json",
                 "application/vnd.oci.image.config.v1+json",
                 "application/vnd.oci.image.layer.v1.tar+",
-            ),
+            )
         };
         let of = |kind: &str, bytes: &[u8]| json!({"mediaType": kind, "digest": digest(bytes), "size": bytes.len()});
         let lines = self.config.to_string().into_bytes();

@@ -157,9 +157,10 @@ async fn refuses_content_that_differs_from_its_description() {
         let image = image(text);
         fixture.registry.push(&format!("bad{n}"), &image);
         let mut bytes = image.layers[0].0.clone();
-        match longer {
-            true => bytes.push(0),
-            false => bytes[20] ^= 1,
+        if longer {
+            bytes.push(0)
+        } else {
+            bytes[20] ^= 1
         }
         let layer = digest(&image.layers[0].0);
         fixture.registry.put(&layer, "application/octet-stream", &bytes);

@@ -30,9 +30,12 @@ impl Directives {
                 None => (directive.trim(), ""),
             };
             // An invalid number means stale (4.2.1); one that is too large means for ever.
-            let seconds = || match value.bytes().all(|b| b.is_ascii_digit()) && !value.is_empty() {
-                true => value.parse().unwrap_or(u64::MAX / 4000),
-                false => 0,
+            let seconds = || {
+                if value.bytes().all(|b| b.is_ascii_digit()) && !value.is_empty() {
+                    value.parse().unwrap_or(u64::MAX / 4000)
+                } else {
+                    0
+                }
             };
             match name.to_ascii_lowercase().as_str() {
                 "no-store" => found.no_store = true,

@@ -159,10 +159,7 @@ fn decode(text: &str) -> Option<Vec<u8>> {
 /// so it is refused rather than ignored.
 fn only<'a>(value: &'a Value, known: &[&str]) -> Result<&'a Map<String, Value>, Denied> {
     let object = value.as_object().ok_or(MALFORMED_POLICY)?;
-    match object.keys().all(|key| known.contains(&key.as_str())) {
-        true => Ok(object),
-        false => Err(MALFORMED_POLICY),
-    }
+    if object.keys().all(|key| known.contains(&key.as_str())) { Ok(object) } else { Err(MALFORMED_POLICY) }
 }
 
 /// The members of a custom policy are these and no others:

@@ -27,10 +27,7 @@ pub(crate) enum Cgroups {
 
 impl Cgroups {
     pub(crate) fn detect() -> Cgroups {
-        match Path::new(ROOT).join("cgroup.controllers").exists() {
-            true => Cgroups::V2,
-            false => Cgroups::V1,
-        }
+        if Path::new(ROOT).join("cgroup.controllers").exists() { Cgroups::V2 } else { Cgroups::V1 }
     }
 
     fn hierarchies(&self) -> Vec<PathBuf> {
@@ -100,17 +97,19 @@ impl Cgroups {
         let v1 = *self == Cgroups::V1;
         if let Some(millis) = limits.cpu_millis {
             let quota = quota_us(millis);
-            match v1 {
-                true => all.push(("cpu", "cpu.cfs_quota_us", quota.to_string())),
-                false => all.push(("cpu", "cpu.max", format!("{quota} {CPU_PERIOD_US}"))),
+            if v1 {
+                all.push(("cpu", "cpu.cfs_quota_us", quota.to_string()))
+            } else {
+                all.push(("cpu", "cpu.max", format!("{quota} {CPU_PERIOD_US}")))
             }
         }
         if let Some(shares) = limits.cpu_shares {
             let shares = u64::from(shares).clamp(2, 262_144);
-            match v1 {
-                true => all.push(("cpu", "cpu.shares", shares.to_string())),
+            if v1 {
+                all.push(("cpu", "cpu.shares", shares.to_string()));
+            } else {
                 // The mapping of shares to weights that OCI runtimes use.
-                false => all.push(("cpu", "cpu.weight", (1 + ((shares - 2) * 9999) / 262_142).to_string())),
+                all.push(("cpu", "cpu.weight", (1 + ((shares - 2) * 9999) / 262_142).to_string()));
             }
         }
         if let Some(bytes) = limits.memory_bytes {

@@ -97,12 +97,13 @@ impl<H: Host> Containers for Engine<H> {
     async fn start(&self, spec: GroupSpec) -> Result<(), PlaneError> {
         spec.check()?;
         if let Ok(there) = self.group(&spec.id) {
-            return match there.spec == spec {
-                true => Ok(()),
-                false => Err(PlaneError::asked(format!(
+            return if there.spec == spec {
+                Ok(())
+            } else {
+                Err(PlaneError::asked(format!(
                     "group '{}' already exists with a different spec; remove it, or use another id",
                     spec.id
-                ))),
+                )))
             };
         }
         self.host.check(&spec)?;

@@ -297,9 +297,10 @@ impl Host for FakeHost {
 
     fn set_power(&self, zone: &str, on: bool) -> Result<(), PlaneError> {
         let mut world = self.world.world();
-        match on {
-            true => world.off.remove(zone),
-            false => world.off.insert(zone.to_owned()),
+        if on {
+            world.off.remove(zone)
+        } else {
+            world.off.insert(zone.to_owned())
         };
         Ok(())
     }

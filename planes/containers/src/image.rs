@@ -183,9 +183,10 @@ fn read_json<T: DeserializeOwned>(blobs: &Path, digest: &str, what: &str) -> Res
 pub(crate) fn blob_hex(digest: &str) -> Result<&str, String> {
     let hex = digest.strip_prefix("sha256:").unwrap_or_default();
     let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-    match hex.len() == 64 && hex.bytes().all(lower_hex) {
-        true => Ok(hex),
-        false => Err(format!("'{digest}' is not a digest (sha256: and 64 hexadecimal digits)")),
+    if hex.len() == 64 && hex.bytes().all(lower_hex) {
+        Ok(hex)
+    } else {
+        Err(format!("'{digest}' is not a digest (sha256: and 64 hexadecimal digits)"))
     }
 }
 
@@ -207,9 +208,10 @@ pub(crate) fn arguments(
         (None, Some(_)) => vec![],
         (None, None) => kept(&image.cmd),
     });
-    match all.first().is_none_or(String::is_empty) {
-        true => Err("neither the image nor the container has a command; specify one".into()),
-        false => Ok(all),
+    if all.first().is_none_or(String::is_empty) {
+        Err("neither the image nor the container has a command; specify one".into())
+    } else {
+        Ok(all)
     }
 }
 

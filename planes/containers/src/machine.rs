@@ -431,13 +431,12 @@ impl Host for RealHost {
     }
 
     fn signal(&self, group: &GroupSpec, c: &ContainerSpec, kill: bool) -> Result<(), PlaneError> {
-        let number = match kill {
-            true => 9,
-            false => {
-                let image = self.image(&c.image).ok().and_then(|i| i.config.stop_signal);
-                let word = c.stop_signal.clone().or(image);
-                word.and_then(|w| runtime::signal(&w).ok()).unwrap_or(15)
-            }
+        let number = if kill {
+            9
+        } else {
+            let image = self.image(&c.image).ok().and_then(|i| i.config.stop_signal);
+            let word = c.stop_signal.clone().or(image);
+            word.and_then(|w| runtime::signal(&w).ok()).unwrap_or(15)
         };
         let facts = self.container_dir(&group.id, &c.name).facts();
         match facts.running {
@@ -455,9 +454,10 @@ impl Host for RealHost {
             return Ok(());
         }
         let same_boot = fs::read_to_string(dir.path("begun")).is_ok_and(|b| b == store::boot_id());
-        let reason = match same_boot {
-            true => "its shim was killed; what was left of it was killed too",
-            false => "the machine was restarted",
+        let reason = if same_boot {
+            "its shim was killed; what was left of it was killed too"
+        } else {
+            "the machine was restarted"
         };
         let cgroup = format!("{}/{container}", self.cgroup(group));
         let left = if same_boot { self.cgroups.processes(&cgroup) } else { vec![] };
@@ -547,12 +547,13 @@ impl Host for RealHost {
 
     fn set_power(&self, zone: &str, on: bool) -> Result<(), PlaneError> {
         let path = self.settings.state_dir.join("zones-off").join(zone);
-        let done = match on {
-            true => fs::remove_file(&path).or_else(|e| match e.kind() {
+        let done = if on {
+            fs::remove_file(&path).or_else(|e| match e.kind() {
                 std::io::ErrorKind::NotFound => Ok(()),
                 _ => Err(e),
-            }),
-            false => fs::write(&path, b""),
+            })
+        } else {
+            fs::write(&path, b"")
         };
         done.machine(|| format!("switch zone '{zone}'"))
     }

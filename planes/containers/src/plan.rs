@@ -154,9 +154,10 @@ fn stop_one(view: &View<'_>, c: &ContainerSpec, at_once: bool, plan: &mut Plan) 
         return;
     };
     let kill_at = since.plus_ms(i64::try_from(c.stop_timeout_ms).unwrap_or(i64::MAX));
-    match kill_at <= view.now {
-        true => plan.steps.push(Step::Kill(c.name.clone())),
-        false => plan.wake_at = plan.wake_at.into_iter().chain([kill_at]).min(),
+    if kill_at <= view.now {
+        plan.steps.push(Step::Kill(c.name.clone()))
+    } else {
+        plan.wake_at = plan.wake_at.into_iter().chain([kill_at]).min()
     }
 }
 
@@ -192,10 +193,7 @@ impl View<'_> {
         let all = &self.spec.containers;
         if self.notes.stop.is_some() {
             // A group that is stopped always has a reason.
-            match all.iter().all(|c| self.of(c).exit.is_some()) {
-                true => Phase::Stopped,
-                false => Phase::Stopping,
-            }
+            if all.iter().all(|c| self.of(c).exit.is_some()) { Phase::Stopped } else { Phase::Stopping }
         } else if all.iter().all(|c| self.of(c).running.is_some() || self.of(c).exit.is_some()) {
             Phase::Running
         } else {

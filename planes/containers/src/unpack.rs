@@ -37,17 +37,21 @@ pub(crate) fn unpack(layer: &Layer, into: &Path) -> Result<(), PlaneError> {
         Compression::Plain => work.all(&mut hashed),
         Compression::Gzip => work.all(MultiGzDecoder::new(&mut hashed)),
     };
-    done.map_err(|e| match disk::is_full(&e) {
-        true => disk::plane_error(into, format!("unpack layer sha256:{name}"), e),
-        false => PlaneError::asked(format!("layer sha256:{name} cannot be unpacked")).because(e),
+    done.map_err(|e| {
+        if disk::is_full(&e) {
+            disk::plane_error(into, format!("unpack layer sha256:{name}"), e)
+        } else {
+            PlaneError::asked(format!("layer sha256:{name} cannot be unpacked")).because(e)
+        }
     })?;
     io::copy(&mut hashed, &mut io::sink()).machine(|| format!("read layer sha256:{name}"))?;
     let found = hex::encode(hashed.hash.finalize());
-    match &found == name {
-        true => Ok(()),
-        false => Err(PlaneError::asked(format!(
+    if &found == name {
+        Ok(())
+    } else {
+        Err(PlaneError::asked(format!(
             "the blob of layer sha256:{name} is damaged (its content is sha256:{found}); push the image again"
-        ))),
+        )))
     }
 }
 

@@ -163,10 +163,7 @@ fn find(zone: &Zone, name: &Name, kind: RecordType, dice: &mut dyn RngCore) -> F
         };
     }
     if kind == RecordType::ANY {
-        return match node.is_empty() {
-            true => Found::NoData(soa()),
-            false => Found::Answer(vec![minimal_any(name)]),
-        };
+        return if node.is_empty() { Found::NoData(soa()) } else { Found::Answer(vec![minimal_any(name)]) };
     }
     let set = Kind::ALL.iter().find(|k| k.record_type() == kind).and_then(|k| node.get(k));
     match set.map(|set| pick(set, dice)) {

@@ -122,9 +122,10 @@ impl<'a> Draft<'a> {
                 ));
             }
             if at_apex != node.contains_key(&Kind::SOA) {
-                return Err(match at_apex {
-                    true => "an SOA record at its apex is missing".to_owned(),
-                    false => format!("{name} has an SOA record; only the apex can have one"),
+                return Err(if at_apex {
+                    "an SOA record at its apex is missing".to_owned()
+                } else {
+                    format!("{name} has an SOA record; only the apex can have one")
                 });
             }
             for (kind, members) in node {

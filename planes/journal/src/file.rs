@@ -59,12 +59,13 @@ impl FileJournal {
 impl Journal for FileJournal {
     fn append(&self, entry: Entry) {
         let fits = entry.text.len() <= ENTRY_BYTES && !entry.text.contains('\n');
-        let lost = match fits {
-            true => match self.queue.try_send(Message::Append(entry)) {
+        let lost = if fits {
+            match self.queue.try_send(Message::Append(entry)) {
                 Ok(()) => return,
                 Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => 1,
-            },
-            false => 1,
+            }
+        } else {
+            1
         };
         self.lost.fetch_add(lost, Ordering::Relaxed);
     }

@@ -49,10 +49,10 @@ impl LogStore for Fake {
             found.reverse();
         }
         found.retain(|m| {
-            let behind = query.after.as_ref().is_none_or(|after| match query.backward {
-                true => m.position < *after,
-                false => m.position > *after,
-            });
+            let behind = query
+                .after
+                .as_ref()
+                .is_none_or(|after| if query.backward { m.position < *after } else { m.position > *after });
             behind
                 && query.from.is_none_or(|t| m.position.at >= t)
                 && query.until.is_none_or(|t| m.position.at < t)

@@ -149,14 +149,15 @@ fn count_kept(conn: &Connection) -> rusqlite::Result<()> {
         [],
         |row| row.get(0),
     )?;
-    match known {
-        true => Ok(()),
-        false => conn.execute_batch(
+    if known {
+        Ok(())
+    } else {
+        conn.execute_batch(
             "BEGIN IMMEDIATE;
              ALTER TABLE streams ADD COLUMN kept INTEGER NOT NULL DEFAULT 0;
              UPDATE streams SET kept=(SELECT count(*) FROM messages WHERE stream=streams.id);
              COMMIT;",
-        ),
+        )
     }
 }
 

@@ -134,9 +134,10 @@ impl Network for FakeNetwork {
             Place::Internet => true,
             Place::Host(name) => state.internet.hosts.iter().any(|h| h.name == *name),
         };
-        match exists {
-            true => Ok(Namespace::in_memory(self.namespace_path(place))),
-            false => Err(PlaneError::asked(format!("{place} does not exist"))),
+        if exists {
+            Ok(Namespace::in_memory(self.namespace_path(place)))
+        } else {
+            Err(PlaneError::asked(format!("{place} does not exist")))
         }
     }
 

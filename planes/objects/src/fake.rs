@@ -123,9 +123,10 @@ impl State {
         let Some(version) = version else {
             let newest = versions.and_then(|v| v.first_mut()).ok_or_else(|| none(None))?;
             newest.object.entry.is_latest = true;
-            return match newest.object.entry.is_delete_marker {
-                true => Err(none(Some(newest.object.entry.version.clone()))),
-                false => Ok(newest),
+            return if newest.object.entry.is_delete_marker {
+                Err(none(Some(newest.object.entry.version.clone())))
+            } else {
+                Ok(newest)
             };
         };
         let mut found = versions.into_iter().flatten().enumerate();
@@ -187,9 +188,10 @@ fn cut<T, M: PartialEq>(
     for (key, mark, item) in all.filter(|(key, _, _)| key.starts_with(prefix)) {
         if let Some((place, inside, at)) = &after {
             let common = rules::rolled_up(&key, prefix, delimiter);
-            let behind = match inside {
-                true => key.as_str() > *place || (key == *place && passed),
-                false => key.as_str() > *place && common != Some(place),
+            let behind = if *inside {
+                key.as_str() > *place || (key == *place && passed)
+            } else {
+                key.as_str() > *place && common != Some(place)
             };
             passed |= key == *place && mark == *at;
             if !behind {
@@ -321,9 +323,10 @@ impl Objects for Fake {
             return Err(Error::TooLarge { size_bytes, limit_bytes });
         }
         let has = |a: &Algorithm| from.object.entry.checksums.contains_key(a) || *a == Algorithm::Md5;
-        let (etag, checksums) = match from.object.parts.is_none() && spec.compute.iter().all(has) {
-            true => (from.object.entry.etag, from.object.entry.checksums),
-            false => sums(&from.bytes, spec.compute, Expected::new(), None)?,
+        let (etag, checksums) = if from.object.parts.is_none() && spec.compute.iter().all(has) {
+            (from.object.entry.etag, from.object.entry.checksums)
+        } else {
+            sums(&from.bytes, spec.compute, Expected::new(), None)?
         };
         let entry = Entry { size_bytes, etag, checksums, ..entry(&spec.to_key, self.clock.now()) };
         let meta = spec.meta.unwrap_or(from.object.meta);

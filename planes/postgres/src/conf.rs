@@ -145,9 +145,12 @@ pub(crate) fn idents(user: &RunAs) -> String {
 
 /// The same settings without synchronous replication.
 pub(crate) fn alone(text: &str) -> String {
-    let keep = |line: &str| match line.starts_with("synchronous_standby_names ") {
-        true => "synchronous_standby_names = ''\n".to_owned(),
-        false => format!("{line}\n"),
+    let keep = |line: &str| {
+        if line.starts_with("synchronous_standby_names ") {
+            "synchronous_standby_names = ''\n".to_owned()
+        } else {
+            format!("{line}\n")
+        }
     };
     text.lines().map(keep).collect()
 }

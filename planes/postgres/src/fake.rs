@@ -357,9 +357,10 @@ impl Postgres for FakePostgres {
         let (database, taken) = (name.to_owned(), self.clock.now());
         let made = Snapshot { name: snapshot.to_owned(), database, version, taken, size_bytes: 1 };
         let kept = state.snapshots.entry(snapshot.to_owned()).or_insert(made).clone();
-        match kept.database == name {
-            true => Ok(kept),
-            false => Err(PlaneError::asked(format!("there is a snapshot '{snapshot}' of another database"))),
+        if kept.database == name {
+            Ok(kept)
+        } else {
+            Err(PlaneError::asked(format!("there is a snapshot '{snapshot}' of another database")))
         }
     }
 

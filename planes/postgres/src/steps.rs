@@ -105,10 +105,8 @@ impl Inner {
         // PostgreSQL itself checks the new settings before they replace the old ones.
         write("postgresql.check", text.as_bytes())?;
         let data = dir.join("data");
-        let base = match data.join("PG_VERSION").exists() {
-            true => data.clone(),
-            false => self.template(spec.version).await?,
-        };
+        let base =
+            if data.join("PG_VERSION").exists() { data.clone() } else { self.template(spec.version).await? };
         let tool = Tool::new(self.binaries(spec.version)?.program("postgres"))
             .args(&["-C", "max_connections", "-D"])
             .arg(base)

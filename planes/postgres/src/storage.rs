@@ -117,13 +117,12 @@ impl Inner {
         session.run(&format!("select pg_create_physical_replication_slot({}, true)", literal(&slot))).await?;
         let primary =
             spec.node(&record.primary).ok_or_else(|| PlaneError::plane("the primary is not in the spec"))?;
-        let rewound = match data.join("global/pg_control").exists() {
-            true => {
-                // The source's control file names its new timeline only after a checkpoint.
-                session.run("checkpoint").await?;
-                self.rewind(spec, record, node, primary).await
-            }
-            false => Err(PlaneError::plane("no data to rewind")),
+        let rewound = if data.join("global/pg_control").exists() {
+            // The source's control file names its new timeline only after a checkpoint.
+            session.run("checkpoint").await?;
+            self.rewind(spec, record, node, primary).await
+        } else {
+            Err(PlaneError::plane("no data to rewind"))
         };
         if let Err(e) = rewound {
             tracing::info!(database = name, node, "copied anew: {e}");
@@ -184,12 +183,13 @@ impl Inner {
         let record = self.record(database)?;
         let dir = self.snapshot_dir(snapshot);
         if let Some(found) = read_json::<Snapshot>(&dir.join("snapshot.json"))? {
-            return match found.database == database {
-                true => Ok(found),
-                false => Err(PlaneError::asked(format!(
+            return if found.database == database {
+                Ok(found)
+            } else {
+                Err(PlaneError::asked(format!(
                     "there is a snapshot '{snapshot}' of database '{}' already",
                     found.database
-                ))),
+                )))
             };
         }
         if !record.bootstrapped {
@@ -300,10 +300,7 @@ fn size(dir: &Path) -> std::io::Result<u64> {
     let mut sum = 0;
     for entry in std::fs::read_dir(dir)? {
         let entry = entry?;
-        sum += match entry.file_type()?.is_dir() {
-            true => size(&entry.path())?,
-            false => entry.metadata()?.len(),
-        };
+        sum += if entry.file_type()?.is_dir() { size(&entry.path())? } else { entry.metadata()?.len() };
     }
     Ok(sum)
 }

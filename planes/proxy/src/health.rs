@@ -37,9 +37,10 @@ impl Checker {
         let mut row = Row::default();
         let mut waited = Duration::ZERO;
         loop {
-            let outcome = match self.answered_before(&mut tick, addr, &mut waited).await {
-                true => Ok(()),
-                false => self.probe(addr).await,
+            let outcome = if self.answered_before(&mut tick, addr, &mut waited).await {
+                Ok(())
+            } else {
+                self.probe(addr).await
             };
             let failed = outcome.as_ref().err().cloned();
             match (row.next(&self.target.state(), outcome, &self.check), failed) {

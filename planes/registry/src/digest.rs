@@ -40,9 +40,10 @@ impl FromStr for Digest {
     fn from_str(text: &str) -> Result<Digest, Error> {
         let hex = text.strip_prefix("sha256:").unwrap_or_default();
         let lower = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        match hex.len() == 64 && hex.bytes().all(lower) {
-            true => Ok(Digest(text.to_owned())),
-            false => Err(Error::BadDigest(text.to_owned())),
+        if hex.len() == 64 && hex.bytes().all(lower) {
+            Ok(Digest(text.to_owned()))
+        } else {
+            Err(Error::BadDigest(text.to_owned()))
         }
     }
 }

@@ -59,9 +59,10 @@ impl State {
     }
 
     fn blob(&mut self, name: &str, digest: &Digest) -> Result<Bytes> {
-        match self.held(name)?.blobs.contains_key(digest) {
-            true => Ok(self.files[digest].clone()),
-            false => Err(Error::NoSuchBlob { repository: name.to_owned(), digest: digest.clone() }),
+        if self.held(name)?.blobs.contains_key(digest) {
+            Ok(self.files[digest].clone())
+        } else {
+            Err(Error::NoSuchBlob { repository: name.to_owned(), digest: digest.clone() })
         }
     }
 

@@ -126,9 +126,10 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
         };
         ends(bytes.first()) && ends(bytes.last()) && bytes.iter().all(|b| inner(*b)) && single(w)
     };
-    match name.len() <= NAME_BYTES && name.split('/').all(word) {
-        true => Ok(()),
-        false => Err(Error::BadName(name.to_owned())),
+    if name.len() <= NAME_BYTES && name.split('/').all(word) {
+        Ok(())
+    } else {
+        Err(Error::BadName(name.to_owned()))
     }
 }
 
@@ -142,9 +143,10 @@ impl std::str::FromStr for Reference {
         }
         let starts = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
         let inner = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
-        match starts && text.len() <= 128 && text.bytes().all(inner) {
-            true => Ok(Reference::Tag(text.to_owned())),
-            false => Err(Error::BadTag(text.to_owned())),
+        if starts && text.len() <= 128 && text.bytes().all(inner) {
+            Ok(Reference::Tag(text.to_owned()))
+        } else {
+            Err(Error::BadTag(text.to_owned()))
         }
     }
 }

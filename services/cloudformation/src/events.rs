@@ -21,9 +21,10 @@ pub(crate) fn enter(
         (s.phase, s.since, s.reason) = (phase, now, reason);
         (s.name.clone(), s.arn.clone())
     })?;
-    match phase.is_busy() {
-        true => tx.put(Busy { stack: uuid.to_owned() }),
-        false => drop(tx.delete::<Busy>(uuid)),
+    if phase.is_busy() {
+        tx.put(Busy { stack: uuid.to_owned() });
+    } else {
+        tx.delete::<Busy>(uuid);
     }
     let id = ids::random_uuid();
     append(tx, uuid, id, (name, arn, STACK.into()), status::stack_event(phase), told, now);

@@ -43,9 +43,12 @@ pub(crate) fn types() -> Resources {
                 Readiness::Pending(why.unwrap_or_else(|| "the edge does not have it yet".into()))
             }
         })
-        .gone(|image, created| match image.has::<DistributionSeen>(&created.physical_id) {
-            true => Readiness::Pending("the edge still has it".into()),
-            false => Readiness::ready(),
+        .gone(|image, created| {
+            if image.has::<DistributionSeen>(&created.physical_id) {
+                Readiness::Pending("the edge still has it".into())
+            } else {
+                Readiness::ready()
+            }
         }),
         ResourceType::new(
             "AWS::CloudFront::OriginAccessControl",

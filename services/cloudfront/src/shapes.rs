@@ -21,9 +21,10 @@ choice! {
 /// Deployed once the plane has this very version.
 pub(crate) fn status(image: &Image, row: &Distribution) -> Status {
     let seen = image.get::<DistributionSeen>(&row.id);
-    match seen.is_some_and(|s| s.fault.is_none() && s.etag.as_ref() == Some(&row.etag)) {
-        true => Status::Deployed,
-        false => Status::InProgress,
+    if seen.is_some_and(|s| s.fault.is_none() && s.etag.as_ref() == Some(&row.etag)) {
+        Status::Deployed
+    } else {
+        Status::InProgress
     }
 }
 

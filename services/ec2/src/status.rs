@@ -21,9 +21,10 @@ choice! { pub(crate) enum RouteState { Active = "active", Blackhole = "blackhole
 
 /// A VPC is available once the plane has it, and one that needs no network at once.
 pub(crate) fn vpc(image: &Image, id: &VpcId) -> VpcState {
-    match image.has::<VpcSeen>(id.as_str()) || !default_vpc::needs_network(image, id) {
-        true => VpcState::Available,
-        false => VpcState::Pending,
+    if image.has::<VpcSeen>(id.as_str()) || !default_vpc::needs_network(image, id) {
+        VpcState::Available
+    } else {
+        VpcState::Pending
     }
 }
 

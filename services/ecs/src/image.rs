@@ -21,9 +21,10 @@ pub(crate) fn parse(text: &str, config: &Config) -> Result<OwnImage, String> {
             name.registry, config.endpoint
         ));
     }
-    let reference = match name.reference.contains(':') {
-        true => Reference::Digest(name.reference.parse::<Digest>().map_err(|_| bad())?),
-        false => Reference::Tag(name.reference.to_owned()),
+    let reference = if name.reference.contains(':') {
+        Reference::Digest(name.reference.parse::<Digest>().map_err(|_| bad())?)
+    } else {
+        Reference::Tag(name.reference.to_owned())
     };
     Ok(OwnImage { repository: name.repository.to_owned(), reference })
 }

@@ -489,9 +489,10 @@ pub(crate) fn service(image: &Image, config: &Config, row: &Service, with_tags: 
         managed_tags: row.managed_tags,
         propagate_tags: row.propagate_tags,
         enable_execute_command: false,
-        availability_zone_rebalancing: match row.rebalance {
-            true => AvailabilityZoneRebalancing::Enabled,
-            false => AvailabilityZoneRebalancing::Disabled,
+        availability_zone_rebalancing: if row.rebalance {
+            AvailabilityZoneRebalancing::Enabled
+        } else {
+            AvailabilityZoneRebalancing::Disabled
         },
     }
 }

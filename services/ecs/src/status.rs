@@ -108,10 +108,8 @@ impl Known {
         }
         let why = self.seen.as_ref()?.why.as_ref()?;
         let never_ran = self.seen.as_ref().is_some_and(|s| s.started.is_none());
-        let code = match never_ran {
-            true => TaskStopCode::TaskFailedToStart,
-            false => TaskStopCode::EssentialContainerExited,
-        };
+        let code =
+            if never_ran { TaskStopCode::TaskFailedToStart } else { TaskStopCode::EssentialContainerExited };
         Some((code, why.clone()))
     }
 

@@ -113,9 +113,10 @@ fn balancer_ready(image: &Image, created: &Created) -> Readiness {
 }
 
 fn balancer_gone(image: &Image, created: &Created) -> Readiness {
-    match image.has::<BalancerSeen>(&created.physical_id) {
-        true => Readiness::Pending("the load balancer is still served".into()),
-        false => Readiness::ready(),
+    if image.has::<BalancerSeen>(&created.physical_id) {
+        Readiness::Pending("the load balancer is still served".into())
+    } else {
+        Readiness::ready()
     }
 }
 

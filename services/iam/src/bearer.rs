@@ -139,9 +139,10 @@ pub(crate) fn put_inline<B: Bearer>(
         row.inline_mut().insert(policy, document);
         // White space does not count.
         let size = |text: &String| text.chars().filter(|c| !c.is_whitespace()).count();
-        match row.inline().values().map(size).sum::<usize>() > B::INLINE_MAX {
-            true => Err(Error::Quota { quota: B::INLINE_QUOTA, limit: B::INLINE_MAX }),
-            false => Ok(()),
+        if row.inline().values().map(size).sum::<usize>() > B::INLINE_MAX {
+            Err(Error::Quota { quota: B::INLINE_QUOTA, limit: B::INLINE_MAX })
+        } else {
+            Ok(())
         }
     })
 }
@@ -190,9 +191,10 @@ pub(crate) fn detach<B: Bearer>(cx: &mut Cx<'_>, name: &str, policy: &str) -> Re
     change::<B, _>(cx, name, |row| {
         let before = row.attached().len();
         row.attached_mut().retain(|arn| arn != policy);
-        match row.attached().len() < before {
-            true => Ok(()),
-            false => Err(Error::NoSuch(format!("Policy {policy} was not found."))),
+        if row.attached().len() < before {
+            Ok(())
+        } else {
+            Err(Error::NoSuch(format!("Policy {policy} was not found.")))
         }
     })
 }
@@ -214,9 +216,10 @@ pub(crate) fn add_tags(tags: &mut Vec<Tag>, new: Vec<Tag>) -> Result<(), Error> 
         return Err(Error::Invalid(format!("The tag key {} begins with aws:, which is reserved", tag.key)));
     }
     escale_base::tags::merge(tags, new);
-    match tags.len() > TAGS_MAX {
-        true => Err(Error::Quota { quota: "TagsPerResource", limit: TAGS_MAX }),
-        false => Ok(()),
+    if tags.len() > TAGS_MAX {
+        Err(Error::Quota { quota: "TagsPerResource", limit: TAGS_MAX })
+    } else {
+        Ok(())
     }
 }
 
@@ -242,10 +245,11 @@ pub(crate) fn path(path: Option<String>) -> Result<String, Error> {
     if path.starts_with(SERVICE_PATH) {
         return Err(Error::Validation(format!("The path {path} is reserved for services")));
     }
-    match path.starts_with('/') && path.ends_with('/') {
-        true => Ok(path),
-        false => Err(Error::Validation(format!(
+    if path.starts_with('/') && path.ends_with('/') {
+        Ok(path)
+    } else {
+        Err(Error::Validation(format!(
             "The specified value for path is invalid: {path}. It must begin and end with / and contain only alphanumeric characters and/or / characters."
-        ))),
+        )))
     }
 }

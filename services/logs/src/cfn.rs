@@ -18,9 +18,12 @@ pub(crate) fn types() -> Resources {
         create,
         delete,
     );
-    vec![group.gone(|image, created| match image.has::<LogGroup>(&created.physical_id) {
-        true => Readiness::Pending("the log group's deletion".into()),
-        false => Readiness::ready(),
+    vec![group.gone(|image, created| {
+        if image.has::<LogGroup>(&created.physical_id) {
+            Readiness::Pending("the log group's deletion".into())
+        } else {
+            Readiness::ready()
+        }
     })]
 }
 

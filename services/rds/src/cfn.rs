@@ -219,9 +219,10 @@ fn delete(cx: &mut Cx<'_>, created: &Created, snapshot: Option<String>) -> Resul
 }
 
 fn instance_gone(image: &Image, created: &Created) -> Readiness {
-    match image.has::<Instance>(&created.physical_id) {
-        true => Readiness::Pending(format!("DB instance {} is being deleted", created.physical_id)),
-        false => Readiness::ready(),
+    if image.has::<Instance>(&created.physical_id) {
+        Readiness::Pending(format!("DB instance {} is being deleted", created.physical_id))
+    } else {
+        Readiness::ready()
     }
 }
 

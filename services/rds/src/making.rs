@@ -116,10 +116,7 @@ fn place(cx: &mut Cx<'_>, id: &str, asked: Asked<'_>) -> Result<Place, Error> {
     if multi_az {
         subnets.push(subnet_outside(cx.tx, &group, &BTreeSet::from([subnets[0].zone.to_string()]), None)?);
     }
-    let replication_group = match multi_az {
-        true => Some(replication_group(cx, id, &group.vpc, port)?),
-        false => None,
-    };
+    let replication_group = if multi_az { Some(replication_group(cx, id, &group.vpc, port)?) } else { None };
     let all: Vec<GroupId> = security_groups.iter().chain(&replication_group).cloned().collect();
     let nodes = subnets.iter().map(|s| node(cx, id, s, &all)).collect::<Result<_, _>>()?;
     let (subnet_group, vpc) = (group.name.clone(), group.vpc.clone());

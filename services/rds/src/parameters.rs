@@ -108,15 +108,17 @@ impl Known {
             }
             "INTEGER" | "REAL" => {
                 let Ok(number) = value.parse::<f64>() else {
-                    return match value.starts_with(|c: char| c.is_ascii_digit() || c == '-') {
-                        true => Ok(()),
-                        false => bad("it is not a number"),
+                    return if value.starts_with(|c: char| c.is_ascii_digit() || c == '-') {
+                        Ok(())
+                    } else {
+                        bad("it is not a number")
                     };
                 };
                 let bound = |text: &str, or: f64| text.parse::<f64>().unwrap_or(or);
-                match number < bound(self.least, f64::MIN) || number > bound(self.most, f64::MAX) {
-                    true => bad(&format!("allowed values are: {}-{}", self.least, self.most)),
-                    false => Ok(()),
+                if number < bound(self.least, f64::MIN) || number > bound(self.most, f64::MAX) {
+                    bad(&format!("allowed values are: {}-{}", self.least, self.most))
+                } else {
+                    Ok(())
                 }
             }
             _ => Ok(()),

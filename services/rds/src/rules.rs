@@ -54,13 +54,14 @@ pub(crate) fn identifier(parameter: &str, text: &str, most: usize) -> Result<Str
         && text.chars().all(fits)
         && !text.ends_with('-')
         && !text.contains("--");
-    match good {
-        true => Ok(text.to_ascii_lowercase()),
-        false => Err(Error::Value(format!(
+    if good {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(Error::Value(format!(
             "The parameter {parameter} is not a valid identifier ('{text}'). Identifiers must begin with a letter; must \
              contain only ASCII letters, digits, and hyphens; and must not end with a hyphen or contain two consecutive \
              hyphens."
-        ))),
+        )))
     }
 }
 
@@ -172,13 +173,14 @@ pub(crate) fn parameter_group(image: &Image, name: &str, major: u32) -> Result<S
         return Ok(name);
     }
     let group = image.get::<ParameterGroup>(&name).ok_or_else(|| Error::NoParameterGroup(name.clone()))?;
-    match group.family == format!("postgres{major}") {
-        true => Ok(name),
-        false => Err(Error::Combination(format!(
+    if group.family == format!("postgres{major}") {
+        Ok(name)
+    } else {
+        Err(Error::Combination(format!(
             "The parameter group {name} with DBParameterGroupFamily {} can't be used for this instance. Use a parameter \
              group with DBParameterGroupFamily postgres{major}.",
             group.family
-        ))),
+        )))
     }
 }
 
@@ -208,10 +210,7 @@ pub(crate) fn arn(cx: &Cx<'_>, kind: &str, id: &str) -> String {
 
 /// A value that asks for something that is not enacted.
 pub(crate) fn refuse(asked: bool, what: &str) -> Result<(), Error> {
-    match asked {
-        true => Err(AwsError::not_supported(what).into()),
-        false => Ok(()),
-    }
+    if asked { Err(AwsError::not_supported(what).into()) } else { Ok(()) }
 }
 
 pub(crate) fn backup_retention(days: i32) -> Result<i32, Error> {

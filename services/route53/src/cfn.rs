@@ -95,9 +95,10 @@ fn delete_zone(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
 }
 
 fn zone_gone(image: &Image, created: &Created) -> Readiness {
-    match image.has::<HostedZone>(&created.physical_id) {
-        true => Readiness::Pending("its deletion".into()),
-        false => Readiness::ready(),
+    if image.has::<HostedZone>(&created.physical_id) {
+        Readiness::Pending("its deletion".into())
+    } else {
+        Readiness::ready()
     }
 }
 
@@ -222,9 +223,10 @@ fn delete_sets(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
 }
 
 fn sets_gone(image: &Image, created: &Created) -> Readiness {
-    match keys(created).any(|key| image.has::<RecordSet>(key)) {
-        true => Readiness::Pending("its deletion".into()),
-        false => Readiness::ready(),
+    if keys(created).any(|key| image.has::<RecordSet>(key)) {
+        Readiness::Pending("its deletion".into())
+    } else {
+        Readiness::ready()
     }
 }
 

@@ -57,10 +57,7 @@ impl Service for S3 {
         // Configuration is the bucket's, whatever its name holds.
         let of_bucket = operation.contains("ObjectLockConfiguration") || operation.contains("Bucket");
         let of_objects = ["Object", "Upload", "Part"].iter().any(|word| operation.contains(word));
-        match of_objects && !of_bucket {
-            true => EventKind::Data,
-            false => EventKind::Management,
-        }
+        if of_objects && !of_bucket { EventKind::Data } else { EventKind::Management }
     }
     fn operations(&self) -> Vec<Entry> {
         let mut all = ops::all();

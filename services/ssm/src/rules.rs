@@ -12,10 +12,7 @@ pub(crate) fn name_of(image: &Image, given: &str) -> String {
     let Ok(arn) = given.parse::<Arn>() else { return given.to_owned() };
     let path = arn.resource.strip_prefix("parameter").unwrap_or(&arn.resource);
     let bare = path.trim_start_matches('/');
-    match !bare.contains('/') && image.has::<Parameter>(bare) {
-        true => bare.to_owned(),
-        false => path.to_owned(),
-    }
+    if !bare.contains('/') && image.has::<Parameter>(bare) { bare.to_owned() } else { path.to_owned() }
 }
 
 /// `arn:aws:ssm:<region>:<account>:parameter/<name>`, with one slash whether or not the name begins with one.

@@ -114,9 +114,10 @@ impl Disk {
 
 fn sqlite(path: &Path, source: rusqlite::Error) -> StoreError {
     let path = path.to_owned();
-    match disk::is_full(&source) {
-        true => StoreError::Full { why: disk::full(&path), path },
-        false => StoreError::Sqlite { path, source },
+    if disk::is_full(&source) {
+        StoreError::Full { why: disk::full(&path), path }
+    } else {
+        StoreError::Sqlite { path, source }
     }
 }
 

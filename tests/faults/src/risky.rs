@@ -180,15 +180,12 @@ impl Containers for RiskyContainers {
         max_bytes: usize,
         follow: bool,
     ) -> Result<LogChunk> {
-        match follow {
-            true => {
-                let read = self.follow_logs(group, container, cursor, max_bytes);
-                call(&*self.fate, "containers logs", Kind::Unknown, read).await
-            }
-            false => {
-                let read = self.plane.logs(group, container, cursor, max_bytes, false);
-                call(&*self.fate, "containers logs", Kind::Unknown, read).await
-            }
+        if follow {
+            let read = self.follow_logs(group, container, cursor, max_bytes);
+            call(&*self.fate, "containers logs", Kind::Unknown, read).await
+        } else {
+            let read = self.plane.logs(group, container, cursor, max_bytes, false);
+            call(&*self.fate, "containers logs", Kind::Unknown, read).await
         }
     }
     async fn tail(

@@ -114,10 +114,11 @@ impl World {
             let done = tokio::select! {
                 biased;
                 () = self.hazard.death() => Ok(None),
-                done = living => match self.hazard.is_dead() {
+                done = living => if self.hazard.is_dead() {
                     // A script that fails because its daemon is dead has not failed.
-                    true => Ok(None),
-                    false => done.map(Some),
+                    Ok(None)
+                } else {
+                    done.map(Some)
                 },
             };
             self.time.stop();

@@ -111,9 +111,10 @@ pub(super) async fn interrupted(
     client: &Client,
     manifest: &Path,
 ) -> Error {
-    let up = match manifest == Path::new(".") {
-        true => "escale up".to_owned(),
-        false => format!("escale up {}", manifest.display()),
+    let up = if manifest == Path::new(".") {
+        "escale up".to_owned()
+    } else {
+        format!("escale up {}", manifest.display())
     };
     let state = match begun {
         Some(begun) => begun.interrupted(client, &up).await,

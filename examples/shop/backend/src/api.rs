@@ -53,12 +53,11 @@ struct Served<'a, T> {
 
 async fn health(State(shop): State<Arc<Shop>>) -> Response {
     let ServedBy { task, zone } = &shop.served_by;
-    match shop.database.is_ready() {
-        true => Json(json!({"status": "ok", "task": task, "zone": zone})).into_response(),
-        false => {
-            let body = json!({"status": "waiting for the database", "task": task, "zone": zone});
-            (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
-        }
+    if shop.database.is_ready() {
+        Json(json!({"status": "ok", "task": task, "zone": zone})).into_response()
+    } else {
+        let body = json!({"status": "waiting for the database", "task": task, "zone": zone});
+        (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
     }
 }
 

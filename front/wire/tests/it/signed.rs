@@ -63,9 +63,10 @@ fn verify(
     let verifier = Verifier::new();
     let secret_of = |claim: &sigv4::Claim| {
         assert_eq!(claim.session_token, v.token, "{}", v.name);
-        match claim.access_key == v.access_key {
-            true => Ok(Secret::new(v.secret.clone())),
-            false => Err(escale_wire::unknown_access_key(&target, &claim.access_key)),
+        if claim.access_key == v.access_key {
+            Ok(Secret::new(v.secret.clone()))
+        } else {
+            Err(escale_wire::unknown_access_key(&target, &claim.access_key))
         }
     };
     let found = verifier.authenticate(&target, parts, whole, now, secret_of)?;

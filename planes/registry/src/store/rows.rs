@@ -128,9 +128,10 @@ pub(super) fn start_upload(sql: &Connection, name: &str, id: &str, now: i64) -> 
 pub(super) fn upload(sql: &Connection, name: &str, id: &str) -> Result<()> {
     repository(sql, name)?;
     let mut find = sql.prepare_cached("SELECT 1 FROM uploads WHERE id = ?1 AND repository = ?2")?;
-    match find.exists([id, name])? {
-        true => Ok(()),
-        false => Err(Error::NoSuchUpload { repository: name.to_owned(), id: id.to_owned() }),
+    if find.exists([id, name])? {
+        Ok(())
+    } else {
+        Err(Error::NoSuchUpload { repository: name.to_owned(), id: id.to_owned() })
     }
 }
 

@@ -118,11 +118,10 @@ async fn on_both<F: Future<Output = ()>>(contract: impl Fn(Arc<Client>) -> F) {
     let dir = tempfile::tempdir().unwrap();
     for real in [false, true] {
         let clock = Clock::by_hand(Timestamp(1_000));
-        let registry: Arc<dyn Registry> = match real {
-            false => Arc::new(Fake::new(clock.clone())),
-            true => {
-                Arc::new(Store::open(Settings { root: dir.path().into(), clock: clock.clone() }).unwrap())
-            }
+        let registry: Arc<dyn Registry> = if real {
+            Arc::new(Store::open(Settings { root: dir.path().into(), clock: clock.clone() }).unwrap())
+        } else {
+            Arc::new(Fake::new(clock.clone()))
         };
         registry.create_repository("shop/web", RepositorySpec::default()).await.unwrap();
         contract(Arc::new(Client::of(registry, clock))).await;

@@ -58,9 +58,10 @@ fn layout(root: &Path) -> Digest {
 async fn skopeo(args: &[&str]) -> std::result::Result<String, String> {
     let mut command = tokio::process::Command::new("skopeo");
     let output = command.arg("--insecure-policy").args(args).output().await.unwrap();
-    match output.status.success() {
-        true => Ok(String::from_utf8(output.stdout).unwrap()),
-        false => Err(String::from_utf8(output.stderr).unwrap()),
+    if output.status.success() {
+        Ok(String::from_utf8(output.stdout).unwrap())
+    } else {
+        Err(String::from_utf8(output.stderr).unwrap())
     }
 }
 

@@ -104,17 +104,19 @@ fn delete(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
         let kind = if code == "DependencyViolation" { ErrorKind::InUse } else { ErrorKind::Invalid };
         return Err(AwsError::new(kind, code, 400, "it is held"));
     }
-    match thing.slow {
-        true => drop(cx.tx.update::<Thing, _>(&thing.id, |t| t.dying = true)),
-        false => drop(cx.tx.delete::<Thing>(&thing.id)),
+    if thing.slow {
+        cx.tx.update::<Thing, _>(&thing.id, |t| t.dying = true);
+    } else {
+        cx.tx.delete::<Thing>(&thing.id);
     }
     Ok(())
 }
 
 fn gone(image: &Image, created: &Created) -> Readiness {
-    match image.has::<Thing>(&created.physical_id) {
-        true => Readiness::Pending("it to cool down".into()),
-        false => Readiness::ready(),
+    if image.has::<Thing>(&created.physical_id) {
+        Readiness::Pending("it to cool down".into())
+    } else {
+        Readiness::ready()
     }
 }
 
@@ -247,9 +249,10 @@ impl Lab {
         let image = self.store.read();
         for thing in image.scan::<Thing>() {
             let done = self.store.write::<(), escale_store::StoreError>(|tx| {
-                match thing.dying {
-                    true => drop(tx.delete::<Thing>(&thing.id)),
-                    false => drop(tx.update::<Thing, _>(&thing.id, |t| t.ready = true)),
+                if thing.dying {
+                    tx.delete::<Thing>(&thing.id);
+                } else {
+                    tx.update::<Thing, _>(&thing.id, |t| t.ready = true);
                 }
                 Ok(())
             });

@@ -91,16 +91,18 @@ impl Reconciler for Distributions {
             })
         };
         if !row.config.enabled {
-            return match stands(None) {
-                true => Plan::Done,
-                false => Plan::Step(Step::Withdraw { etag: row.etag.clone() }),
+            return if stands(None) {
+                Plan::Done
+            } else {
+                Plan::Step(Step::Withdraw { etag: row.etag.clone() })
             };
         }
         let spec = spec::of(image, &row);
         let fingerprint = spec::fingerprint(&spec);
-        match stands(Some(&fingerprint)) {
-            true => Plan::Done,
-            false => Plan::Step(Step::Apply { spec: Box::new(spec), etag: row.etag.clone(), fingerprint }),
+        if stands(Some(&fingerprint)) {
+            Plan::Done
+        } else {
+            Plan::Step(Step::Apply { spec: Box::new(spec), etag: row.etag.clone(), fingerprint })
         }
     }
 

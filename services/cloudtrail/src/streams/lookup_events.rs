@@ -105,10 +105,7 @@ impl StreamOperation<Trail> for LookupEvents {
         let denials = service.denials.read(query(after.denials)).await?;
         let only_denials = attribute
             .is_some_and(|a| matches!(a.attribute_key, Key::ResourceType) && a.attribute_value == DENIAL);
-        let calls = match only_denials {
-            true => Vec::new(),
-            false => service.calls.read(query(after.calls)).await?,
-        };
+        let calls = if only_denials { Vec::new() } else { service.calls.read(query(after.calls)).await? };
         let (page, next_token) = merged(calls, denials, limit, after);
         let events = page.iter().map(|kept| given(&kept.entry)).collect::<Option<_>>();
         Ok(Output { events: events.ok_or_else(AwsError::internal)?, next_token }.into())
@@ -124,10 +121,8 @@ fn merged(calls: Vec<Kept>, denials: Vec<Kept>, limit: usize, after: Token) -> (
             (Some(call), Some(denial)) => denial.entry.at > call.entry.at,
             (call, _) => call.is_none(),
         };
-        let (side, place) = match is_denial {
-            true => (&mut denials, &mut next.denials),
-            false => (&mut calls, &mut next.calls),
-        };
+        let (side, place) =
+            if is_denial { (&mut denials, &mut next.denials) } else { (&mut calls, &mut next.calls) };
         let Some(kept) = side.next() else { break };
         *place = Some(kept.number);
         page.push(kept);

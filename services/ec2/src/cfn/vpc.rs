@@ -48,9 +48,12 @@ pub(super) const TYPES: &[ResourceType] = &[
         |cx, c| c.delete_by::<DeleteNetworkInterface>(cx, "NetworkInterfaceId"),
     )
     .ready(interface_ready)
-    .gone(|image, c| match image.has::<InterfaceSeen>(&c.physical_id) {
-        true => Readiness::Pending("the interface still stands".into()),
-        false => Readiness::ready(),
+    .gone(|image, c| {
+        if image.has::<InterfaceSeen>(&c.physical_id) {
+            Readiness::Pending("the interface still stands".into())
+        } else {
+            Readiness::ready()
+        }
     }),
 ];
 
@@ -88,9 +91,10 @@ fn vpc_ready(image: &Image, created: &Created) -> Readiness {
 
 fn vpc_gone(image: &Image, created: &Created) -> Readiness {
     let id = &created.physical_id;
-    match image.has::<Vpc>(id) || image.has::<VpcSeen>(id) || image.has::<VpcTold>(id) {
-        true => Readiness::Pending("the network still stands".into()),
-        false => Readiness::ready(),
+    if image.has::<Vpc>(id) || image.has::<VpcSeen>(id) || image.has::<VpcTold>(id) {
+        Readiness::Pending("the network still stands".into())
+    } else {
+        Readiness::ready()
     }
 }
 

@@ -125,8 +125,9 @@ fn interface(cx: &Cx<'_>, vpc: &Vpc, id: InterfaceId) -> Result<Target, Error> {
 }
 
 fn same_vpc(vpc: &Vpc, other: &escale_tables::ec2::VpcId, id: &str) -> Result<(), Error> {
-    match vpc.id == *other {
-        true => Ok(()),
-        false => Err(Error::WrongVpc(format!("route table and {id} belong to different networks"))),
+    if vpc.id == *other {
+        Ok(())
+    } else {
+        Err(Error::WrongVpc(format!("route table and {id} belong to different networks")))
     }
 }

@@ -82,17 +82,20 @@ pub(super) fn zone(
     let zones = &cx.config.zones;
     let known = || zones.join(", ");
     match (name, id) {
-        (Some(name), None) => match zones.contains(&name) {
-            true => Ok(name),
-            false => Err(Error::invalid(
-                "availabilityZone",
-                name,
-                format!(
-                    "Subnets can currently only be created in the following availability zones: {}.",
-                    known()
-                ),
-            )),
-        },
+        (Some(name), None) => {
+            if zones.contains(&name) {
+                Ok(name)
+            } else {
+                Err(Error::invalid(
+                    "availabilityZone",
+                    name,
+                    format!(
+                        "Subnets can currently only be created in the following availability zones: {}.",
+                        known()
+                    ),
+                ))
+            }
+        }
         (None, Some(id)) => zones.iter().find(|z| cx.config.zone_id(z) == id).cloned().ok_or_else(|| {
             Error::invalid("availabilityZoneId", id, format!("The zones of this region are {}.", known()))
         }),

@@ -80,12 +80,13 @@ pub(super) fn route_table(cx: &Cx<'_>, vpc: &Vpc, id: &RouteTableId, service: &s
         return Err(Error::WrongVpc(format!("route table {id} does not belong to {}", vpc.id)));
     }
     let same = |e: &Endpoint| e.service_name == service && e.route_tables.contains(id);
-    match cx.tx.scan::<Endpoint>().any(|e| same(&e)) {
-        true => Err(Error::RouteExists(format!(
+    if cx.tx.scan::<Endpoint>().any(|e| same(&e)) {
+        Err(Error::RouteExists(format!(
             "route table {id} already has a route with destination-prefix-list-id {}",
             prefix_lists::s3(cx.config).id
-        ))),
-        false => Ok(()),
+        )))
+    } else {
+        Ok(())
     }
 }
 
@@ -109,8 +110,9 @@ pub(super) fn policy(text: Option<String>) -> Result<Option<String>, Error> {
             && any(&s["Resource"])
             && s["Condition"].is_null()
     };
-    match statements.len() == 1 && full(&statements[0]) {
-        true => Ok(Some(text)),
-        false => Err(rules::refuse("A PolicyDocument of a VPC endpoint that does not allow everything")),
+    if statements.len() == 1 && full(&statements[0]) {
+        Ok(Some(text))
+    } else {
+        Err(rules::refuse("A PolicyDocument of a VPC endpoint that does not allow everything"))
     }
 }

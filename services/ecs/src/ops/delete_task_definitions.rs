@@ -58,9 +58,10 @@ impl Operation for DeleteTaskDefinitions {
                 || cx.tx.scan::<Service>().any(|s| {
                     s.deployments.iter().any(|d| d.family == row.family && d.revision == row.revision)
                 });
-            match is_used {
-                true => cx.tx.put(row),
-                false => drop(cx.tx.delete::<TaskDefinition>(&row.key())),
+            if is_used {
+                cx.tx.put(row)
+            } else {
+                cx.tx.delete::<TaskDefinition>(&row.key());
             }
         }
         Ok(Output { task_definitions, failures })

@@ -41,9 +41,10 @@ impl Operation for DescribeCapacityProviders {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let arn = |name: &str| rules::arn(cx.config, format!("capacity-provider/{name}"));
-        let asked = match input.capacity_providers.is_empty() {
-            true => CapacityProvider::ALL.iter().map(ToString::to_string).collect(),
-            false => input.capacity_providers,
+        let asked = if input.capacity_providers.is_empty() {
+            CapacityProvider::ALL.iter().map(ToString::to_string).collect()
+        } else {
+            input.capacity_providers
         };
         let (mut capacity_providers, mut failures) = (Vec::new(), Vec::new());
         for name in asked.iter().map(|a| rules::last_part(a)) {

@@ -104,9 +104,10 @@ impl Reconciler for Tasks {
 fn plan(image: &Image, known: &Known, now: Timestamp) -> Plan<Step> {
     if let Some(stopped) = known.progress.stopped {
         let until = stopped.plus_ms(VISIBLE_MS);
-        return match now < until {
-            true => Plan::wait_until(until, "the stopped task to be forgotten"),
-            false => Plan::Step(Step::Forget),
+        return if now < until {
+            Plan::wait_until(until, "the stopped task to be forgotten")
+        } else {
+            Plan::Step(Step::Forget)
         };
     }
     if known.is_stopping() {

@@ -66,8 +66,9 @@ const DOCUMENT_MAX: usize = 6144;
 
 pub(crate) fn check(document: &str) -> Result<(), Error> {
     Document::parse(document, Kind::Identity).map_err(Error::MalformedPolicy)?;
-    match document.chars().filter(|c| !c.is_whitespace()).count() > DOCUMENT_MAX {
-        true => Err(Error::Quota { quota: "PolicySize", limit: DOCUMENT_MAX }),
-        false => Ok(()),
+    if document.chars().filter(|c| !c.is_whitespace()).count() > DOCUMENT_MAX {
+        Err(Error::Quota { quota: "PolicySize", limit: DOCUMENT_MAX })
+    } else {
+        Ok(())
     }
 }

@@ -66,17 +66,19 @@ const TRUST_MAX: usize = 2048;
 
 pub(crate) fn check_trust(document: &str) -> Result<(), Error> {
     Document::parse(document, Kind::Trust).map_err(Error::MalformedPolicy)?;
-    match document.chars().filter(|c| !c.is_whitespace()).count() > TRUST_MAX {
-        true => Err(Error::Quota { quota: "ACLSizePerRole", limit: TRUST_MAX }),
-        false => Ok(()),
+    if document.chars().filter(|c| !c.is_whitespace()).count() > TRUST_MAX {
+        Err(Error::Quota { quota: "ACLSizePerRole", limit: TRUST_MAX })
+    } else {
+        Ok(())
     }
 }
 
 /// One hour by default, twelve at most.
 pub(crate) fn session_secs(asked: Option<i32>) -> Result<i32, Error> {
     let secs = asked.unwrap_or(3600);
-    match (3600..=43_200).contains(&secs) {
-        true => Ok(secs),
-        false => Err(Error::Validation(format!("MaxSessionDuration {secs} must be between 3600 and 43200"))),
+    if (3600..=43_200).contains(&secs) {
+        Ok(secs)
+    } else {
+        Err(Error::Validation(format!("MaxSessionDuration {secs} must be between 3600 and 43200")))
     }
 }

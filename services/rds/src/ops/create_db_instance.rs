@@ -158,11 +158,12 @@ pub(crate) fn backup_window(text: &str) -> Result<String, Error> {
         && digits(6..8, 24)
         && text.get(8..9) == Some(":")
         && digits(9..11, 60);
-    match good {
-        true => Ok(text.to_owned()),
-        false => Err(Error::Value(format!(
+    if good {
+        Ok(text.to_owned())
+    } else {
+        Err(Error::Value(format!(
             "Invalid backup window format: {text}. Should be specified as hh24:mi-hh24:mi"
-        ))),
+        )))
     }
 }
 

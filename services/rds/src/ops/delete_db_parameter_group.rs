@@ -34,9 +34,6 @@ impl Operation for DeleteDBParameterGroup {
             );
             return Err(Error::ParameterGroupState(what));
         }
-        match cx.tx.delete::<ParameterGroup>(&name) {
-            true => Ok(()),
-            false => Err(Error::NoParameterGroup(name)),
-        }
+        if cx.tx.delete::<ParameterGroup>(&name) { Ok(()) } else { Err(Error::NoParameterGroup(name)) }
     }
 }

@@ -106,10 +106,7 @@ fn plan(image: &Image, instance: &Instance) -> Plan<Step> {
             None => Plan::Step(Step::Restart { asked }),
         };
     }
-    match seen.enacted.as_ref() == Some(&fingerprint) && whole(instance, seen) {
-        true => Plan::Done,
-        false => enact,
-    }
+    if seen.enacted.as_ref() == Some(&fingerprint) && whole(instance, seen) { Plan::Done } else { enact }
 }
 
 /// Whether everything of it was seen to be there.
@@ -173,9 +170,10 @@ impl Instances {
             .await?;
         self.give_up_leaving(id, spec)?;
         // The plane leaves a standby alone whose zone has no power; and a server may have ended since.
-        match is_whole {
-            true => Ok(()),
-            false => Err(StepError::new("a server of it does not run, or its zone has no power")),
+        if is_whole {
+            Ok(())
+        } else {
+            Err(StepError::new("a server of it does not run, or its zone has no power"))
         }
     }
 

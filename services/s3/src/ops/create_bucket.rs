@@ -77,9 +77,10 @@ impl Operation for CreateBucket {
 /// A bucket's place is said, and is the region that is asked; us-east-1 alone is what goes without saying, and may not be said.
 fn check_location(given: Option<String>, region: &str) -> Result<(), Error> {
     let expected = (region != rules::UNSPOKEN_REGION).then_some(region);
-    match given.as_deref() == expected {
-        true => Ok(()),
-        false => Err(Error::IllegalLocation { given, region: region.to_owned() }),
+    if given.as_deref() == expected {
+        Ok(())
+    } else {
+        Err(Error::IllegalLocation { given, region: region.to_owned() })
     }
 }
 

@@ -99,9 +99,10 @@ impl StreamOperation<Buckets> for CopyObject {
         let meta = input.meta()?;
         let replaces = |directive: Option<Directive>| directive == Some(Directive::Replace);
         let meta = replaces(input.metadata_directive).then_some(meta);
-        let tags = match replaces(input.tagging_directive) {
-            true => Some(metadata::tags_of_header(input.tagging.as_deref())?),
-            false => None,
+        let tags = if replaces(input.tagging_directive) {
+            Some(metadata::tags_of_header(input.tagging.as_deref())?)
+        } else {
+            None
         };
         let onto_itself = (&from.bucket, &from.key) == (&input.bucket, &input.key) && from.version.is_none();
         if onto_itself && meta.is_none() && tags.is_none() && input.checksum_algorithm.is_none() {

@@ -72,9 +72,10 @@ impl StreamOperation<Buckets> for DeleteObjects {
 
     fn also(input: &Input, _cx: &StreamCx) -> Vec<Also> {
         let versions = arns(input, |o| o.version_id.is_some());
-        match versions.is_empty() || Self::action(input).is_some() {
-            true => Vec::new(),
-            false => vec![Also::new("s3:DeleteObjectVersion", versions)],
+        if versions.is_empty() || Self::action(input).is_some() {
+            Vec::new()
+        } else {
+            vec![Also::new("s3:DeleteObjectVersion", versions)]
         }
     }
 

@@ -24,9 +24,10 @@ impl Operation for GetAccessKeyInfo {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let id = input.access_key_id;
-        match cx.tx.has::<AccessKey>(&id) {
-            true => Ok(Output { account: cx.config.account.clone() }),
-            false => Err(Error::Validation(format!("The access key {id} belongs to no account known here"))),
+        if cx.tx.has::<AccessKey>(&id) {
+            Ok(Output { account: cx.config.account.clone() })
+        } else {
+            Err(Error::Validation(format!("The access key {id} belongs to no account known here")))
         }
     }
 }

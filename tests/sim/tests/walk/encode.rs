@@ -110,9 +110,10 @@ fn flatten(
         }
         (Kind::List { item, flattened }, Value::Array(items)) => {
             for (i, inner) in items.iter().enumerate() {
-                let step = match ec2 || *flattened {
-                    true => (i + 1).to_string(),
-                    false => format!("{}.{}", item.location_name().unwrap_or("member"), i + 1),
+                let step = if ec2 || *flattened {
+                    (i + 1).to_string()
+                } else {
+                    format!("{}.{}", item.location_name().unwrap_or("member"), i + 1)
                 };
                 flatten(model, item.shape, below(&step), inner, fields);
             }
