@@ -241,7 +241,8 @@ mod tests {
             "CreateKey",
             json!({"KeyUsage": "NO", "Tags": [{"TagKey": "k"}]}),
             "ValidationException: 2 validation errors detected: Value 'NO' at 'keyUsage' failed to satisfy constraint: \
-             Member must satisfy enum value set: [SIGN_VERIFY, ENCRYPT_DECRYPT, GENERATE_VERIFY_MAC, KEY_AGREEMENT]; \
+             Member must satisfy enum value set: [SIGN_VERIFY, ENCRYPT_DECRYPT, GENERATE_VERIFY_MAC, KEY_AGREEMENT, \
+             ENCAPSULATE_DECAPSULATE]; \
              Value null at 'tags.1.member.tagValue' failed to satisfy constraint: Member must not be null",
         );
         check(

@@ -146,13 +146,29 @@ fn children(pid: i32) -> Vec<String> {
     list.split_whitespace().filter_map(stat).map(short).collect()
 }
 
+/// The shim of a container's first process. Its parent is the runtime until that has ended.
+async fn shim_of(pid: i32) -> i32 {
+    let shim = async {
+        loop {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+            let parent: i32 =
+                status.lines().find_map(|l| l.strip_prefix("PPid:")).unwrap().trim().parse().unwrap();
+            let called = fs::read_to_string(format!("/proc/{parent}/cmdline")).unwrap_or_default();
+            if called.contains("container-shim") {
+                return parent;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), shim).await.expect("a shim adopts the process")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn shim_reaps_zombies() {
     let rig = Rig::real();
     rig.plane().start(group("g", vec![sh(&rig, "main", "while :; do sleep 1; done")])).await.unwrap();
     let pid = rig.running("g", "main").await;
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let shim = status.lines().find_map(|l| l.strip_prefix("PPid:")).unwrap().trim().parse().unwrap();
+    let shim = shim_of(pid).await;
     // A command in the container leaves no zombie either.
     rig.plane()
         .exec("g", "main", &["/bin/test".into(), "-e".into(), "/".into()], Duration::from_secs(10))
@@ -320,20 +336,7 @@ async fn a_killed_shim_is_reported_and_its_container_killed() {
     let rig = Rig::real();
     rig.plane().start(group("g", vec![sh(&rig, "main", "while :; do sleep 1; done")])).await.unwrap();
     let pid = rig.running("g", "main").await;
-    // The runtime is the parent until it has ended; then the shim is.
-    let shim = async {
-        loop {
-            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-            let parent: i32 =
-                status.lines().find_map(|l| l.strip_prefix("PPid:")).unwrap().trim().parse().unwrap();
-            let called = fs::read_to_string(format!("/proc/{parent}/cmdline")).unwrap_or_default();
-            if called.contains("container-shim") {
-                return parent;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    let shim = tokio::time::timeout(Duration::from_secs(20), shim).await.expect("a shim keeps it");
+    let shim = shim_of(pid).await;
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(shim), nix::sys::signal::Signal::SIGKILL).unwrap();
     let exit = rig.exit("g", "main").await;
     assert!(matches!(exit.reason, ExitReason::Lost(_)), "{exit:?}");

@@ -84,6 +84,17 @@ impl Place {
         assert_eq!(self.processes(), Vec::<i32>::new());
     }
 
+    /// The children of a killed server notice its death a moment later.
+    pub(crate) async fn no_process_soon(&self) {
+        let none = async {
+            while !self.processes().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        let ended = tokio::time::timeout(Duration::from_secs(20), none).await;
+        assert!(ended.is_ok(), "{:?}", self.processes());
+    }
+
     pub(crate) fn path(&self) -> PathBuf {
         self.0.path().to_owned()
     }

@@ -212,7 +212,7 @@ async fn halted_servers_stop_in_time_and_start_without_recovery() {
     let before = Instant::now();
     plane.halt(Duration::from_millis(500)).await.unwrap();
     assert!(before.elapsed() < Duration::from_secs(10), "{:?}", before.elapsed());
-    place.assert_no_process();
+    place.no_process_soon().await;
     plane.ensure(&spec).await.unwrap();
     assert_eq!(count(&client(&spec, "a-1", PASSWORD).await.unwrap()).await, 1);
     plane.wipe().await.unwrap();
