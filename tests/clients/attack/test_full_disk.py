@@ -137,7 +137,7 @@ def test_start_says_which_disk_is_full_and_stop_works_on_one(small):
     disk.empty()
     cloud.escale("start")
     disk.fill()
-    assert "stopped" in cloud.escale("stop").stdout
+    assert "Stopped" in cloud.escale("stop").stdout
     # What it needs may be there already; if not it says so again.
     disk.fill()
     done = cloud.escale("start", check=False)
