@@ -90,19 +90,53 @@ macro_rules! id {
             pub fn random() -> Self { Self(format!("{}{}", $prefix, $crate::ids::random_hex(17))) }
             pub fn as_str(&self) -> &str { &self.0 }
         }
+        $crate::text_type!($name);
+    )+ };
+}
+
+/// What [`id!`](crate::id!) and [`name!`](crate::name!) have in common: conversions, comparison with text, the wire's and the
+/// stored form.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! text_type {
+    ($name:ident) => {
         impl ::std::fmt::Display for $name {
-            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result { f.pad(&self.0) }
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.pad(&self.0)
+            }
         }
-        impl From<String> for $name { fn from(text: String) -> Self { Self(text) } }
-        impl From<&str> for $name { fn from(text: &str) -> Self { Self(text.to_owned()) } }
-        impl AsRef<str> for $name { fn as_ref(&self) -> &str { &self.0 } }
-        impl PartialEq<str> for $name { fn eq(&self, other: &str) -> bool { self.0 == other } }
-        impl PartialEq<&str> for $name { fn eq(&self, other: &&str) -> bool { self.0 == *other } }
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self(text)
+            }
+        }
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.to_owned())
+            }
+        }
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+        impl PartialEq<str> for $name {
+            fn eq(&self, other: &str) -> bool {
+                self.0 == other
+            }
+        }
+        impl PartialEq<&str> for $name {
+            fn eq(&self, other: &&str) -> bool {
+                self.0 == *other
+            }
+        }
         impl $crate::Wire for $name {
             fn read(value: &$crate::wire::Value) -> Result<Self, $crate::wire::ReadError> {
                 <String as $crate::Wire>::read(value).map(Self)
             }
-            fn write(&self) -> $crate::wire::Value { self.0.clone().into() }
+            fn write(&self) -> $crate::wire::Value {
+                self.0.clone().into()
+            }
         }
         impl $crate::choice::serde::Serialize for $name {
             fn serialize<S: $crate::choice::serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
@@ -114,7 +148,7 @@ macro_rules! id {
                 <String as $crate::choice::serde::Deserialize>::deserialize(d).map(Self)
             }
         }
-    )+ };
+    };
 }
 
 /// Declares types for names, ARNs and other ids that have no prefix of their own: text that names one kind of thing. One is
@@ -141,36 +175,13 @@ macro_rules! name {
             type Target = str;
             fn deref(&self) -> &str { &self.0 }
         }
-        impl ::std::fmt::Display for $name {
-            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result { f.pad(&self.0) }
-        }
-        impl From<String> for $name { fn from(text: String) -> Self { Self(text) } }
-        impl From<&str> for $name { fn from(text: &str) -> Self { Self(text.to_owned()) } }
+        $crate::text_type!($name);
         impl From<$name> for String { fn from(name: $name) -> String { name.0 } }
-        impl AsRef<str> for $name { fn as_ref(&self) -> &str { &self.0 } }
         impl ::std::borrow::Borrow<str> for $name { fn borrow(&self) -> &str { &self.0 } }
-        impl PartialEq<str> for $name { fn eq(&self, other: &str) -> bool { self.0 == other } }
-        impl PartialEq<&str> for $name { fn eq(&self, other: &&str) -> bool { self.0 == *other } }
         impl PartialEq<String> for $name { fn eq(&self, other: &String) -> bool { self.0 == *other } }
         impl PartialEq<$name> for String { fn eq(&self, other: &$name) -> bool { *self == other.0 } }
         impl PartialEq<$name> for str { fn eq(&self, other: &$name) -> bool { self == other.0 } }
         impl PartialEq<$name> for &str { fn eq(&self, other: &$name) -> bool { *self == other.0 } }
-        impl $crate::Wire for $name {
-            fn read(value: &$crate::wire::Value) -> Result<Self, $crate::wire::ReadError> {
-                <String as $crate::Wire>::read(value).map(Self)
-            }
-            fn write(&self) -> $crate::wire::Value { self.0.clone().into() }
-        }
-        impl $crate::choice::serde::Serialize for $name {
-            fn serialize<S: $crate::choice::serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-                s.serialize_str(&self.0)
-            }
-        }
-        impl<'de> $crate::choice::serde::Deserialize<'de> for $name {
-            fn deserialize<D: $crate::choice::serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                <String as $crate::choice::serde::Deserialize>::deserialize(d).map(Self)
-            }
-        }
     )+ };
 }
 

@@ -1,6 +1,6 @@
 """Conditions of real machines: fresh kernels, logins with low limits that end, firewalls, users besides root, and systemd.
 
-systemd does not run on test machines. `SYSTEMCTL` stands in for it in a mount namespace and starts and stops the unit as
+systemd does not run on test machines. `SYSTEMCTL` replaces it in a mount namespace and starts and stops the unit as
 systemd does.
 """
 

@@ -74,7 +74,7 @@ def test_commands_report_that_the_daemon_does_not_answer(shop):
 
 
 def test_commands_report_that_the_daemon_dies_during_a_request(shop, tmp_path):
-    """The error is that of a daemon that does not answer. A listener that closes the connection stands in for the daemon."""
+    """The error is that of a daemon that does not answer. A listener that closes the connection replaces the daemon."""
     shutil.copytree(pathlib.Path(shop.cloud.home, "apps"), tmp_path / "apps")
 
     def break_off(listener):

@@ -27,7 +27,7 @@ pub(crate) async fn run(home: &Home, out: &Output, logs: &Logs) -> Result<()> {
     let application = Application::find(home, logs.app.as_deref())?;
     let client = Client::new(home, &Settings::of(home)?);
     let mut from = 0i64;
-    // Each request starts at the newest timestamp so far and returns the events of that millisecond again. Their ids tell
+    // Each request starts at the newest timestamp so far and returns the events of that millisecond again. Their ids show
     // which of them were printed.
     let mut seen = BTreeSet::new();
     loop {

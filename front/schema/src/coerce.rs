@@ -31,7 +31,7 @@ impl fmt::Display for Fault {
 impl Schema {
     /// The properties in the types of the schema, or everything that is wrong with them.
     ///
-    /// `null` stands for a value that is not known yet and passes: templates cannot write it.
+    /// `null` means a value that is not known yet, and is accepted: templates cannot write it.
     pub fn coerce(&self, properties: &Map<String, Value>) -> Result<Map<String, Value>, Vec<Fault>> {
         let mut walk = Walk { schema: self, path: Vec::new(), faults: Vec::new() };
         let coerced = walk.object(&self.properties, &[], true, &self.required, properties);

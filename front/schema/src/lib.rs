@@ -25,7 +25,7 @@ pub struct Schema {
     required: Vec<String>,
     properties: BTreeMap<String, Node>,
     definitions: HashMap<String, Node>,
-    /// Paths such as `/properties/MasterUserSecret/SecretArn`; `*` stands for an item of a list.
+    /// Paths such as `/properties/MasterUserSecret/SecretArn`; `*` means any item of a list.
     #[serde(default)]
     read_only_properties: Vec<String>,
     #[serde(default)]

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Streams of messages. The caller names streams; a name is never used for another stream.
 #[async_trait]
 pub trait LogStore: Send + Sync + 'static {
-    /// Appends all messages or none, and returns how many the stream ever received: a caller that counts can tell after a crash
+    /// Appends all messages or none, and returns how many the stream ever received: a caller that counts knows after a crash
     /// whether its last messages arrived.
     async fn append(&self, stream: &str, messages: Vec<Message>, at: Timestamp) -> Result<u64, PlaneError>;
 

@@ -8,7 +8,7 @@ use escale_tables::cloudformation::{Busy, Phase, ResourceStatus, Stack, StackEve
 /// The stack's own event type.
 pub(crate) const STACK: &str = "AWS::CloudFormation::Stack";
 
-/// Moves the stack into a phase and tells it. `None` if there is no such stack.
+/// Moves the stack into a phase and records the event. `None` if there is no such stack.
 pub(crate) fn enter(
     tx: &mut Tx,
     uuid: &str,
@@ -16,7 +16,7 @@ pub(crate) fn enter(
     reason: Option<String>,
     now: Timestamp,
 ) -> Option<()> {
-    let told = reason.clone();
+    let event_reason = reason.clone();
     let (name, arn) = tx.update::<Stack, _>(uuid, |s| {
         (s.phase, s.since, s.reason) = (phase, now, reason);
         (s.name.clone(), s.arn.clone())
@@ -27,17 +27,18 @@ pub(crate) fn enter(
         tx.delete::<Busy>(uuid);
     }
     let id = ids::random_uuid();
-    append(tx, uuid, id, (name, arn, STACK.into()), status::stack_event(phase), told, now);
+    append(tx, uuid, id, (name, arn, STACK.into()), status::stack_event(phase), event_reason, now);
     Some(())
 }
 
-/// Tells the resource's state as it now is, with `reason`.
+/// Records the resource's present state as an event, with `reason`.
 pub(crate) fn resource(tx: &mut Tx, row: &StackResource, reason: Option<String>, now: Timestamp) {
     let Some(status) = status::resource(row.state) else { return };
-    told(tx, row, status, reason, now);
+    record(tx, row, status, reason, now);
 }
 
-pub(crate) fn told(
+/// Records an event of a resource with a status that its row need not have.
+pub(crate) fn record(
     tx: &mut Tx,
     row: &StackResource,
     status: ResourceStatus,

@@ -1,15 +1,15 @@
 //! CloudFormation: clusters, their capacity providers, task definitions, services.
 
 use crate::{
-    autopsy,
     choices::ServiceStatus,
+    failure_report,
     ops::{
         create_cluster::CreateCluster, create_service::CreateService, delete_cluster::DeleteCluster,
         delete_service::DeleteService, deregister_task_definition::DeregisterTaskDefinition,
         put_cluster_capacity_providers::PutClusterCapacityProviders,
         register_task_definition::RegisterTaskDefinition,
     },
-    rules, shapes, sight,
+    rules, shapes, target_check,
 };
 use escale_base::AwsError;
 use escale_service::{Created, Cx, InputDraft, Props, Readiness, ResourceType, Resources};
@@ -154,7 +154,7 @@ fn service_ready(image: &Image, created: &Created) -> Readiness {
     let Some(newest) = service.deployments.first() else { return Readiness::ready() };
     let rolled_back = service.deployments.iter().find(|d| d.outcome == Outcome::Failed);
     match (newest.outcome, rolled_back) {
-        (_, Some(failed)) => match autopsy::of_deployment(image, &service, failed) {
+        (_, Some(failed)) => match failure_report::of_deployment(image, &service, failed) {
             Ok(why) => Readiness::Failed(format!(
                 "ECS Deployment Circuit Breaker was triggered: service {}: {}{why}",
                 service.name, failed.reason
@@ -165,8 +165,9 @@ fn service_ready(image: &Image, created: &Created) -> Readiness {
         (Outcome::Completed, None) if service.deployments.len() == 1 => Readiness::ready(),
         _ => {
             // It may take minutes until a failure is certain, and without a circuit breaker it never is.
-            let check = sight::failing_check(image, &service).map(|check| format!("health check {check}"));
-            let of_late = || autopsy::of_deployment(image, &service, newest).unwrap_or_default();
+            let check =
+                target_check::failing_check(image, &service).map(|check| format!("health check {check}"));
+            let of_late = || failure_report::of_deployment(image, &service, newest).unwrap_or_default();
             match check.or_else(|| of_late().lines().next().map(|last| last.trim_start().to_owned())) {
                 Some(why) => Readiness::failing(&why),
                 None => Readiness::Pending(format!("{} to reach a steady state", service.key())),

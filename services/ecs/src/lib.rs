@@ -8,7 +8,6 @@
 //!
 //! Statuses are derived in `status.rs`, never stored. Start at `ops/run_task.rs`.
 
-mod autopsy;
 mod calls;
 mod cfn;
 mod choices;
@@ -16,6 +15,7 @@ mod definition;
 mod deploy;
 mod endpoint;
 mod error;
+mod failure_report;
 mod image;
 mod ops;
 mod place;
@@ -25,9 +25,9 @@ mod rules;
 mod scheduler;
 mod secrets;
 mod shapes;
-mod sight;
 mod status;
 mod tagged;
+mod target_check;
 
 use escale_base::wire::Value;
 use escale_containers::Containers;

@@ -30,7 +30,7 @@ fn fault(text: usize, all: usize) -> Option<String> {
     })
 }
 
-/// The type of a public field that stands on a line of its own, as rustfmt writes it.
+/// The type of a public field on a line of its own, as rustfmt writes it.
 fn field_type(line: &str) -> Option<&str> {
     let (name, kind) = line.strip_prefix("    ")?.trim_start().strip_prefix("pub ")?.split_once(": ")?;
     let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_#".contains(c));

@@ -1,8 +1,8 @@
 //! From a resource's properties to the input of an operation.
 //!
-//! Both have AWS's schemas, which differ in three ways that the API's model tells: the letters' case (`ContainerPort` is
+//! Both have AWS's schemas, which differ in three ways that follow from the API's model: the letters' case (`ContainerPort` is
 //! `containerPort` in ECS), the types of scalars (`Port` of a database is a text here, a number there) and CloudFront's lists, which are
-//! structures of a quantity and items. What is called otherwise stands in the rename table of the type's service.
+//! structures of a quantity and items. A member with another name is listed in the rename table of the type's service.
 
 use crate::{Cx, Named, operation};
 use escale_base::{

@@ -22,7 +22,7 @@ impl Stacks {
             Err(error) if error.kind == ErrorKind::Throttled => Err(error),
             Err(error) => self.record(|cx| {
                 let Some(mut row) = startable(cx, stack, logical) else { return Ok(()) };
-                events::told(cx.tx, &row, ResourceStatus::CreateInProgress, None, cx.now);
+                events::record(cx.tx, &row, ResourceStatus::CreateInProgress, None, cx.now);
                 let ours = error.code == "ValidationError";
                 let why = if ours { error.message.clone() } else { refused(&error) };
                 (row.state, row.since, row.reason) = (ResourceState::CreateFailed, cx.now, Some(why.clone()));
@@ -49,7 +49,7 @@ impl Stacks {
             Props { values: &properties, stack_name: &stack.name, logical_id: logical, stack_tags: &tags };
         let created = (kind.create)(cx, &props)?;
         cx.tx.update::<Stack, _>(&stack.uuid, |s| s.imports.extend(imports));
-        events::told(cx.tx, &row, ResourceStatus::CreateInProgress, None, cx.now);
+        events::record(cx.tx, &row, ResourceStatus::CreateInProgress, None, cx.now);
         (row.state, row.since) = (ResourceState::Creating, cx.now);
         (row.physical_id, row.attributes) = (Some(created.physical_id), created.attributes);
         row.reason = Some("Resource creation Initiated".into());

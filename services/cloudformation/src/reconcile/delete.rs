@@ -130,16 +130,16 @@ fn deletable(cx: &Cx<'_>, stack: &Stack, logical: &str) -> Option<StackResource>
     (now.phase == stack.phase && plan::is_there(&row) && !done).then(|| (*row).clone())
 }
 
-/// The deletion is under way; told once.
+/// The deletion is in progress; its event is recorded once.
 fn start(cx: &mut Cx<'_>, row: &mut StackResource, asked: bool, waiting_for: Option<String>) {
-    let told = matches!(row.state, ResourceState::Deleting { .. });
-    if !told || asked {
+    let is_recorded = matches!(row.state, ResourceState::Deleting { .. });
+    if !is_recorded || asked {
         row.since = cx.now;
     }
     row.state = ResourceState::Deleting { asked };
     (row.reason, row.waiting_for) = (None, waiting_for);
     cx.tx.put(row.clone());
-    if !told {
+    if !is_recorded {
         events::resource(cx.tx, row, None, cx.now);
     }
 }

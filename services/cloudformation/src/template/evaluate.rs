@@ -87,7 +87,7 @@ impl<'a> Scope<'a> {
         self.map(self.members(logical)?)
     }
 
-    /// The same before any resource exists: `null` stands for what is not known yet, and for `{{resolve:…}}`.
+    /// The same before any resource exists: `null` means a value that is not known yet, or `{{resolve:…}}`.
     pub fn known_properties(&self, logical: &str) -> Result<Map<String, Value>, EvaluateError> {
         self.known_map(self.members(logical)?)
     }

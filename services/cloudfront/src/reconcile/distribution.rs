@@ -85,13 +85,13 @@ impl Reconciler for Distributions {
         let Some(row) = image.get::<Distribution>(key) else {
             return if seen.is_some() { Plan::Step(Step::Remove) } else { Plan::Done };
         };
-        let stands = |fingerprint: Option<&String>| {
+        let is_applied = |fingerprint: Option<&String>| {
             seen.as_ref().is_some_and(|s| {
                 s.fault.is_none() && s.etag.as_ref() == Some(&row.etag) && s.applied.as_ref() == fingerprint
             })
         };
         if !row.config.enabled {
-            return if stands(None) {
+            return if is_applied(None) {
                 Plan::Done
             } else {
                 Plan::Step(Step::Withdraw { etag: row.etag.clone() })
@@ -99,7 +99,7 @@ impl Reconciler for Distributions {
         }
         let spec = spec::of(image, &row);
         let fingerprint = spec::fingerprint(&spec);
-        if stands(Some(&fingerprint)) {
+        if is_applied(Some(&fingerprint)) {
             Plan::Done
         } else {
             Plan::Step(Step::Apply { spec: Box::new(spec), etag: row.etag.clone(), fingerprint })

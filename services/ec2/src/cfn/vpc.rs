@@ -50,7 +50,7 @@ pub(super) const TYPES: &[ResourceType] = &[
     .ready(interface_ready)
     .gone(|image, c| {
         if image.has::<InterfaceSeen>(&c.physical_id) {
-            Readiness::Pending("the interface still stands".into())
+            Readiness::Pending("the interface still exists".into())
         } else {
             Readiness::ready()
         }
@@ -92,7 +92,7 @@ fn vpc_ready(image: &Image, created: &Created) -> Readiness {
 fn vpc_gone(image: &Image, created: &Created) -> Readiness {
     let id = &created.physical_id;
     if image.has::<Vpc>(id) || image.has::<VpcSeen>(id) || image.has::<VpcTold>(id) {
-        Readiness::Pending("the network still stands".into())
+        Readiness::Pending("the network still exists".into())
     } else {
         Readiness::ready()
     }

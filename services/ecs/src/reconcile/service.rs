@@ -7,8 +7,8 @@ use crate::{
     place::{self, Wanted},
     rules,
     scheduler::{self, Decision, Life, Member, Sickness, Version, Why, Wish},
-    sight,
     status::{Known, Status},
+    target_check,
 };
 use escale_base::{AwsError, Timestamp, ids};
 use escale_engine::{Plan, Reconciler, StepError};
@@ -291,17 +291,17 @@ fn stop(cx: &mut Cx<'_>, service: &Service, list: Vec<(TaskId, Why)>) {
 
 /// Gives the words for why it stops, and keeps what the check saw: the target is gone when somebody asks.
 fn failed_balancer(cx: &mut Cx<'_>, service: &Service, id: &str) -> String {
-    let sight = cx.tx.get::<Task>(id).and_then(|task| sight::of_task(cx.tx, service, &task));
+    let target_check = cx.tx.get::<Task>(id).and_then(|task| target_check::of_task(cx.tx, service, &task));
     const FAILED: &str = "Task failed ELB health checks";
-    let Some(sight) = sight else { return FAILED.into() };
-    let place = format!("(target-group {})", sight.group);
+    let Some(target_check) = target_check else { return FAILED.into() };
+    let place = format!("(target-group {})", target_check.group);
     let words = format!(
         "(task {id}) (port {}) is unhealthy in {place} due to (reason {}).",
-        sight.port, sight.description
+        target_check.port, target_check.description
     );
     tell(cx.tx, cx.now, &service.key(), &words);
     let mut row = progress_of(cx.tx, id);
-    row.check = Some(sight.told);
+    row.check = Some(target_check.told);
     cx.tx.put(row);
     format!("{FAILED} in {place}")
 }

@@ -1,7 +1,7 @@
 //! One task's life: interface, containers, target groups; and back.
 
 use super::start::Starter;
-use crate::{Planes, autopsy, calls::ECS, status::Known};
+use crate::{Planes, calls::ECS, failure_report, status::Known};
 use escale_base::{AwsError, Timestamp, already_gone, found};
 use escale_engine::{Plan, Reconciler, StepError};
 use escale_requests::{
@@ -243,14 +243,16 @@ impl Tasks {
         let mut output = TaskOutput { task: id.into(), lines: BTreeMap::new() };
         for name in group.containers.keys() {
             // They help whoever asks, and the task must be able to go without them.
-            let lines = match containers.tail(id, name, autopsy::LINES).await {
+            let lines = match containers.tail(id, name, failure_report::LINES).await {
                 Ok(lines) => lines,
                 Err(error) => {
                     tracing::warn!(task = id, container = name, %error, "its last lines cannot be read");
                     continue;
                 }
             };
-            output.lines.insert(name.clone(), lines.iter().map(|l| autopsy::readable(&l.text)).collect());
+            output
+                .lines
+                .insert(name.clone(), lines.iter().map(|l| failure_report::readable(&l.text)).collect());
         }
         self.store.write(|tx| {
             if tx.has::<Task>(id) {

@@ -5,7 +5,7 @@ use escale_base::Timestamp;
 use serde::{Deserialize, Serialize};
 
 escale_base::choice! {
-    /// A resource's or a stack's, as an event tells it.
+    /// The state of a resource or a stack in an event.
     pub enum ResourceStatus {
         ReviewInProgress = "REVIEW_IN_PROGRESS", CreateInProgress = "CREATE_IN_PROGRESS", CreateFailed = "CREATE_FAILED",
         CreateComplete = "CREATE_COMPLETE", DeleteInProgress = "DELETE_IN_PROGRESS",

@@ -23,7 +23,7 @@ row!(Vpc, "ec2_vpc", |r| r.id.to_string());
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VpcSeen {
     pub id: VpcId,
-    /// Of the specification that stands in the plane; empty when a new daemon has yet to take it over.
+    /// The fingerprint of the specification that the plane has; empty when a new daemon has yet to take it over.
     pub applied: Fingerprint,
     pub at: Timestamp,
 }

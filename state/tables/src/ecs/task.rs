@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 escale_base::name! {
     /// 32 hexadecimal digits.
     TaskId;
-    /// Names the credentials of a task's role to the endpoint that hands them out.
+    /// Names the credentials of a task's role to the endpoint that returns them.
     CredentialsId;
 }
 

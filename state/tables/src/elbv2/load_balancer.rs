@@ -58,7 +58,7 @@ pub struct PublicAddress {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BalancerSeen {
     pub arn: LoadBalancerArn,
-    /// Of the specification that stands in the plane; `None` when none ever did.
+    /// The fingerprint of the specification that the plane has; `None` when none ever did.
     pub applied: Option<Fingerprint>,
     /// Why the last try did not come about.
     pub fault: Option<SeenFault>,

@@ -8,7 +8,7 @@ use escale_tables::{
 
 /// The first of a task's target groups that calls it unhealthy.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Sight {
+pub(crate) struct TargetCheck {
     pub group: TargetGroupArn,
     pub port: u16,
     /// The load balancer's own words: `Health checks failed with these codes: [404]`
@@ -23,7 +23,8 @@ pub(crate) fn failing_check(image: &Image, service: &Service) -> Option<String> 
     let key = service.key();
     let tasks = image.scan::<Task>().filter(|t| t.service.as_ref().is_some_and(|s| s.key == key));
     let tasks: Vec<_> = tasks.collect();
-    let unhealthy = tasks.iter().find_map(|task| of_task(image, service, task)).map(|sight| sight.told);
+    let unhealthy =
+        tasks.iter().find_map(|task| of_task(image, service, task)).map(|target_check| target_check.told);
     unhealthy.or_else(|| tasks.iter().find_map(|task| initially_failing(image, service, task)))
 }
 
@@ -47,7 +48,7 @@ fn report(group: &TargetGroup, task: &Task, port: u16, health: &TargetHealth, de
     format!("{request}: {}", outcome(group, checked, health, description))
 }
 
-pub(crate) fn of_task(image: &Image, service: &Service, task: &Task) -> Option<Sight> {
+pub(crate) fn of_task(image: &Image, service: &Service, task: &Task) -> Option<TargetCheck> {
     let seen = image.get::<TargetSeen>(&task.id)?;
     let mut balancers = service.load_balancers.iter();
     balancers.find_map(|b| {
@@ -60,7 +61,7 @@ pub(crate) fn of_task(image: &Image, service: &Service, task: &Task) -> Option<S
         let key = elbv2::Target::key_of(&group.arn, task.private_ip, port);
         let health = image.get::<elbv2::TargetSeen>(&key)?.health.clone();
         let told = report(&group, task, port, &health, description);
-        Some(Sight { group: group.arn.clone(), port, description: description.clone(), told })
+        Some(TargetCheck { group: group.arn.clone(), port, description: description.clone(), told })
     })
 }
 
