@@ -14,7 +14,7 @@ pub(crate) struct TargetCheck {
     /// The load balancer's own words: `Health checks failed with these codes: [404]`
     pub description: String,
     /// Which request was sent, and what came of it.
-    pub told: String,
+    pub message: String,
 }
 
 /// The request of a failing health check and what came of it, of any of the service's tasks that are still there: also before the
@@ -24,7 +24,7 @@ pub(crate) fn failing_check(image: &Image, service: &Service) -> Option<String> 
     let tasks = image.scan::<Task>().filter(|t| t.service.as_ref().is_some_and(|s| s.key == key));
     let tasks: Vec<_> = tasks.collect();
     let unhealthy =
-        tasks.iter().find_map(|task| of_task(image, service, task)).map(|target_check| target_check.told);
+        tasks.iter().find_map(|task| of_task(image, service, task)).map(|target_check| target_check.message);
     unhealthy.or_else(|| tasks.iter().find_map(|task| initially_failing(image, service, task)))
 }
 
@@ -60,8 +60,8 @@ pub(crate) fn of_task(image: &Image, service: &Service, task: &Task) -> Option<T
         let port = u16::try_from(b.container_port?).ok()?;
         let key = elbv2::Target::key_of(&group.arn, task.private_ip, port);
         let health = image.get::<elbv2::TargetSeen>(&key)?.health.clone();
-        let told = report(&group, task, port, &health, description);
-        Some(TargetCheck { group: group.arn.clone(), port, description: description.clone(), told })
+        let message = report(&group, task, port, &health, description);
+        Some(TargetCheck { group: group.arn.clone(), port, description: description.clone(), message })
     })
 }
 
@@ -111,7 +111,7 @@ mod tests {
             tags: Vec::new(),
             created: Timestamp(0),
         };
-        for (health, told) in [
+        for (health, message) in [
             (TargetHealth::WrongStatus(503), "answered 503, expected 200-299"),
             (TargetHealth::TimedOut, "no answer within 3 s"),
             (TargetHealth::Refused, "connection refused, nothing listens on port 81"),
@@ -119,7 +119,7 @@ mod tests {
             (TargetHealth::Unreachable("no route to host".into()), "no route to host"),
             (TargetHealth::Healthy, "Request timed out"),
         ] {
-            assert_eq!(outcome(&group, 81, &health, "Request timed out"), told);
+            assert_eq!(outcome(&group, 81, &health, "Request timed out"), message);
         }
     }
 }

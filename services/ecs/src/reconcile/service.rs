@@ -301,7 +301,7 @@ fn failed_balancer(cx: &mut Cx<'_>, service: &Service, id: &str) -> String {
     );
     tell(cx.tx, cx.now, &service.key(), &words);
     let mut row = progress_of(cx.tx, id);
-    row.check = Some(target_check.told);
+    row.check = Some(target_check.message);
     cx.tx.put(row);
     format!("{FAILED} in {place}")
 }
