@@ -37,8 +37,6 @@ pub const FORWARDED_CONNECT_MS: u64 = 5_000;
 pub const TASK_ROAD_MS: u64 = 4_000;
 /// Limits on the cost of one request before its caller is known, and while it is decoded. AWS's clients stay far below.
 pub mod request {
-    /// Bytes of a request's head. S3's own bound is 8 KiB of headers; presigned URLs and session tokens add to it.
-    pub const HEAD_BYTES: usize = 64 * 1024;
     /// How long a client may take for its head, and how long a kept connection may be idle, in milliseconds.
     pub const HEAD_MS: u64 = 60_000;
     /// Connections of one listener; more wait in the kernel's queue. Each may hold two descriptors and a head.

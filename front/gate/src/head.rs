@@ -3,8 +3,8 @@
 use escale_base::{AwsError, ErrorKind};
 use http::{HeaderMap, header, request::Parts};
 
-/// Headers that have one value. Of two, the signature would cover both and the rest of the code read the first. What says
-/// how long a body is, HTTP/1's server has decided before: of two different lengths it refuses the request.
+/// Headers that have one value. Of two, the signature would cover both and the rest of the code read the first. HTTP/1's
+/// framing and its hosts were checked before, by the guard of the connection; this list also holds for HTTP/2.
 const SINGLE: &[&str] = &[
     "host",
     "authorization",

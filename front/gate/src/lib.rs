@@ -1,8 +1,8 @@
 //! The front door: bytes from a socket become a call of an operation, and its answer bytes again.
 //!
-//! The path of a request, in `request.rs`: is the head in order (`head.rs`) and no web page's (`web_pages.rs`), which
-//! service and operation (`escale-wire`), who signed (`escale-wire::sigv4`, the secret from [`escale_service::Identity`]);
-//! then the body (`body.rs`), decoded apart if it is large (`decoders.rs`); may they
+//! The path of a request, in `request.rs`: can its head be read in one way only (`escale-httpguard`, `head.rs`), is it no web
+//! page's (`web_pages.rs`), which service and operation (`escale-wire`), who signed (`escale-wire::sigv4`, the secret from
+//! [`escale_service::Identity`]); then the body (`body.rs`), decoded apart if it is large (`decoders.rs`); may they
 //! ([`escale_service::Cloud::authorize`]), run, encode. It knows no service by name: all come through the [`Cloud`].
 //!
 //! What is not AWS's API but stands at the same address (an image registry's `/v2/`) is a [`Mount`].
@@ -15,7 +15,6 @@ mod request;
 mod serve;
 mod trace;
 mod web_pages;
-mod withheld;
 
 pub use check::check_against_models;
 pub use serve::serve;

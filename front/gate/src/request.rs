@@ -62,6 +62,22 @@ pub(crate) async fn answer(gate: Arc<Gate>, request: Request<Body>, ends: Ends) 
     }
 }
 
+/// The answer in place of one to a head that the guard has refused with `status`.
+pub(crate) fn refuse_head(parts: &Parts, status: u16) -> Response<Body> {
+    let why = match status {
+        405 => "The methods CONNECT and TRACE are not a part of AWS's API.",
+        414 => "The request's target is too long.",
+        501 => "The only Transfer-Encoding that a request may have is chunked.",
+        505 => "Send the request in HTTP/1.0, HTTP/1.1 or HTTP/2.",
+        _ => {
+            "The request's head breaks HTTP's syntax (RFC 9112), can be read in more than one way, or is too long. Send one \
+             Host header, either Content-Length or Transfer-Encoding, and no bare line feeds."
+        }
+    };
+    let error = AwsError::new(ErrorKind::Invalid, "InvalidRequest", status, why);
+    unidentified(parts, &error, &ids::random_uuid())
+}
+
 fn unidentified(parts: &Parts, error: &AwsError, request_id: &str) -> Response<Body> {
     escale_wire::encode_unidentified(parts, error, request_id).map(full)
 }

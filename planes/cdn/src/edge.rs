@@ -165,7 +165,13 @@ impl Edge {
                     let (edge, link) = (edge.clone(), link.clone());
                     async move { Ok::<_, Infallible>(serve::handle(edge.0, request, client, https, &link).await) }
                 });
-                escale_httpguard::serve(guard, Limits { head: Some(HEAD_TIMEOUT) }, service, stop).await;
+                escale_httpguard::serve(
+                    guard,
+                    Limits { head: Some(HEAD_TIMEOUT), ..Limits::default() },
+                    service,
+                    stop,
+                )
+                .await;
                 drop(slot);
             });
         }

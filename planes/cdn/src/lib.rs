@@ -22,6 +22,7 @@ pub mod fuzzing;
 mod key;
 mod origin;
 mod pages;
+mod public_key;
 mod serve;
 mod signed;
 pub mod spec;
@@ -31,6 +32,7 @@ pub use blob::Body;
 pub use check::check;
 pub use edge::{Edge, Settings};
 pub use fake::FakeCdn;
+pub use public_key::PublicKey;
 pub use spec::DistributionSpec;
 
 use async_trait::async_trait;

@@ -3,20 +3,17 @@
 //! Parameter and condition names, the base64 alphabet and the canned policy's text must equal those of existing
 //! signers byte for byte; they are the constants below.
 
-use crate::{authority::Authority, key, spec::TrustedKey};
+use crate::{authority::Authority, key, public_key::PublicKey, spec::TrustedKey};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use escale_base::{Timestamp, json, path::RawPath};
 use http::{HeaderMap, HeaderValue, header};
 use ipnet::IpNet;
 use rsa::{
     RsaPublicKey,
-    pkcs1::DecodeRsaPublicKey,
     pkcs1v15::{Signature, VerifyingKey},
-    pkcs8::DecodePublicKey,
     sha2::Sha256,
     signature::Verifier,
 };
-
 use serde_json::{Map, Value};
 use sha1::Sha1;
 use std::{collections::HashMap, net::IpAddr};
@@ -54,12 +51,9 @@ pub(crate) struct Asked<'a> {
 impl SignedAccess {
     pub(crate) fn parse(keys: &[TrustedKey]) -> Result<SignedAccess, String> {
         let parsed = keys.iter().map(|key| {
-            let pem = key.public_key_pem.trim();
-            let public = RsaPublicKey::from_public_key_pem(pem)
-                .or_else(|first| RsaPublicKey::from_pkcs1_pem(pem).map_err(|_| first));
-            public
-                .map(|k| (key.id.clone(), k))
-                .map_err(|e| format!("key '{}' is not an RSA public key in PEM: {e}", key.id))
+            PublicKey::from_pem(&key.public_key_pem)
+                .map(|k| (key.id.clone(), k.0))
+                .map_err(|e| format!("The key '{}' {e}.", key.id))
         });
         parsed.collect::<Result<_, _>>().map(SignedAccess)
     }

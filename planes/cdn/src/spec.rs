@@ -69,7 +69,7 @@ pub enum Pick {
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrustedKey {
     pub id: String,
-    /// RSA, `BEGIN PUBLIC KEY` or `BEGIN RSA PUBLIC KEY`.
+    /// As [`crate::PublicKey`] reads it.
     pub public_key_pem: String,
 }
 

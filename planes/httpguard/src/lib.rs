@@ -1,4 +1,4 @@
-//! Guards listeners that speak HTTP against ambiguous requests; shared by the load balancer and the CDN. The guard is
+//! Guards listeners that speak HTTP against ambiguous requests; shared by the load balancer, the CDN and the API. The guard is
 //! between the socket and hyper's HTTP/1 server and releases a request's head only when it is complete, unambiguous and
 //! within limits (RFC 9112, request smuggling). It also follows the framing of bodies, because it must know where the
 //! next head begins.

@@ -14,16 +14,25 @@ use tokio_util::sync::CancellationToken;
 
 /// Limit of header fields in one request.
 const HEADERS: usize = 200;
-const HTTP2_HEADER_LIST_BYTES: u32 = 64 * 1024;
-const HTTP2_STREAMS: u32 = 128;
+const HEADER_LIST_BYTES: u32 = 64 * 1024;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Time limits of a client.
+/// What one client may occupy.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// From the first wait for a head to its last byte. `None`: only the guard's idle timeout applies.
     pub head: Option<Duration>,
+    /// Concurrent requests of an HTTP/2 connection.
+    pub streams: u32,
+    /// Bytes that an HTTP/2 connection, and each of its streams, may send ahead of the reader. `None`: hyper's own.
+    pub window_bytes: Option<u32>,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { head: None, streams: 128, window_bytes: None }
+    }
 }
 
 /// Answers the requests of a connection by `service` until the client or an error ends it. After `stop` the requests
@@ -49,8 +58,10 @@ where
     let result = if is_http2 {
         let serving = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
-            .max_header_list_size(HTTP2_HEADER_LIST_BYTES)
-            .max_concurrent_streams(HTTP2_STREAMS)
+            .max_header_list_size(HEADER_LIST_BYTES)
+            .max_concurrent_streams(limits.streams)
+            .initial_stream_window_size(limits.window_bytes)
+            .initial_connection_window_size(limits.window_bytes)
             .serve_connection(io, service);
         tokio::pin!(serving);
         tokio::select! {

@@ -115,7 +115,7 @@ async fn serve(
         async move { Ok::<_, Infallible>(handle(&connection, request).await) }
     });
     // No separate limit for heads: the idle timeout covers them.
-    escale_httpguard::serve(guard, Limits { head: None }, service, stop).await;
+    escale_httpguard::serve(guard, Limits::default(), service, stop).await;
 }
 
 async fn handle(connection: &Connection, request: Request<Incoming>) -> Response<Body> {

@@ -1,4 +1,4 @@
-"""Requests that two programs could read in two ways: neither the load balancer nor CloudFront lets one through.
+"""Requests that two programs could read in two ways: the load balancer, CloudFront and the API refuse each.
 
 Each attack is the second request of a kept connection, so it arrives where the first one went. One answer comes, it is an error, the
 connection ends, and nothing of the bytes behind it is taken for a request.
@@ -165,16 +165,40 @@ def cdn(cloud, aws, balancer):
     return front
 
 
+class Api:
+    """The API itself. Nobody signs here; a refusal comes before anybody asks who calls."""
+
+    def __init__(self, cloud):
+        self.port = cloud.port
+        self.host = f"127.0.0.1:{cloud.port}"
+
+    def open(self):
+        connection = Connection(self.port)
+        status, _, _ = connection.ask(f"GET / HTTP/1.1\r\nHost: {self.host}\r\n\r\n")
+        assert status == 403
+        return connection
+
+
+@pytest.fixture(scope="module")
+def api(cloud):
+    return Api(cloud)
+
+
 @pytest.fixture(params=["balancer", "cdn"])
 def front(request):
     return request.getfixturevalue(request.param)
 
 
+@pytest.fixture(params=["balancer", "cdn", "api"])
+def listener(request):
+    return request.getfixturevalue(request.param)
+
+
 @pytest.mark.parametrize("name", HEADS)
-def test_an_ambiguous_head_is_refused(front, name):
+def test_an_ambiguous_head_is_refused(listener, name):
     head, expected = HEADS[name]
-    with front.open() as connection:
-        status, headers, _ = connection.ask((head + BEHIND).replace("{host}", front.host))
+    with listener.open() as connection:
+        status, headers, _ = connection.ask((head + BEHIND).replace("{host}", listener.host))
         assert status == expected
         assert headers.get("connection", "close") == "close"
         assert connection.ends(), "an answer to what was behind it"

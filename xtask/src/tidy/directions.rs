@@ -7,7 +7,7 @@ use serde_json::Value;
 /// The layers, lowest first, with the layers that each may depend on besides `base`. A crate's folder determines its layer.
 const LAYERS: &[(&str, &[&str])] = &[
     ("base", &["base"]),
-    // Shared by planes that serve HTTP; not a plane itself (docs/decisions/022).
+    // Shared by all that serve HTTP; not a plane itself (docs/decisions/022).
     ("planes/httpguard", &[]),
     ("planes", &["planes/httpguard"]),
     ("state", &["state"]),
@@ -17,7 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("front/wire", &["front/model"]),
     ("front/service", &["front/model", "front/schema", "state"]),
     ("front/requests", &["front/service", "state"]),
-    ("front/gate", &["front/wire", "front/model", "front/service", "state"]),
+    ("front/gate", &["front/wire", "front/model", "front/service", "planes/httpguard", "state"]),
     (
         "services",
         &[
