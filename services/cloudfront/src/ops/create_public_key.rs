@@ -66,7 +66,8 @@ fn output(cx: &Cx<'_>, row: &PublicKey) -> Output {
 const BITS: usize = 2048;
 
 pub(super) fn check(config: &PublicKeyConfig) -> Result<(), Error> {
-    let refuse = |why: &str| invalid(format!("EncodedKey must be an RSA public key of {BITS} bits: it {why}"));
+    let refuse =
+        |why: &str| invalid(format!("EncodedKey must be an RSA public key of {BITS} bits: it {why}"));
     match escale_cdn::PublicKey::from_pem(&config.encoded_key).map(|key| key.bits()) {
         Ok(BITS) => Ok(()),
         Ok(bits) => Err(refuse(&format!("has {bits} bits"))),
