@@ -1,11 +1,10 @@
-//! EC2: the VPC and everything in it that is network.
+//! EC2's network: VPCs, subnets, routes, gateways, security groups, interfaces. There are no instances.
 //!
-//! Operations (`ops/`) write wishes into the tables of `escale_tables::ec2`. One reconciler
-//! (`reconcile/vpc.rs`) turns all rows of a VPC into one specification for the network plane and writes back
-//! which interfaces stand. Nothing here touches a packet.
+//! Operations (`ops/`) write wishes into the tables of `escale_tables::ec2`. One reconciler (`reconcile/vpc.rs`) turns all
+//! rows of a VPC into one specification for the network plane and records which interfaces are up. Nothing here touches a
+//! packet.
 //!
-//! Other services make their interfaces through `CreateNetworkInterface`, as AWS's do. Start at
-//! `ops/create_vpc.rs`.
+//! Other services create their interfaces through `CreateNetworkInterface`, as on AWS. Start at `ops/create_vpc.rs`.
 
 mod addresses;
 mod arns;

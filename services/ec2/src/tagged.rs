@@ -1,4 +1,4 @@
-//! Rows that carry tags, of whichever type.
+//! Rows of all types that have tags.
 
 use crate::{Error, choices::ResourceType, error::Kind};
 use escale_base::Tag;
@@ -8,13 +8,13 @@ use escale_tables::ec2::{
     Address, Endpoint, Group, GroupRule, Interface, InternetGateway, NatGateway, RouteTable, Subnet, Vpc,
 };
 
-/// One such row: its type and its key.
+/// A row that has tags: its type and its key.
 pub(crate) struct Tagged {
     kind: ResourceType,
     key: String,
 }
 
-/// The types, each with the prefix of its ids and AWS's word for it.
+/// The types: row, prefix of its ids, resource type on AWS.
 macro_rules! tagged {
     ($($row:ty, $prefix:literal, $kind:ident);* $(;)?) => {
         impl Tagged {
@@ -46,7 +46,7 @@ macro_rules! tagged {
             }
         }
 
-        /// Every tag there is, with the type and the id of what carries it.
+        /// All tags, each with the type and the id of its resource.
         pub(crate) fn all(image: &Image) -> Vec<(ResourceType, String, Tag)> {
             let mut all = Vec::new();
             $(

@@ -1,4 +1,4 @@
-//! What leads outside: InternetGateway, VPCGatewayAttachment, EIP, EIPAssociation, NatGateway.
+//! Access to the Internet: InternetGateway, VPCGatewayAttachment, EIP, EIPAssociation, NatGateway.
 
 use super::tags;
 use crate::{
@@ -78,6 +78,7 @@ pub(super) const TYPES: &[ResourceType] = &[
 fn detach(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     let vpc = created.physical_id.trim_start_matches("IGW|");
     let gateway = cx.tx.scan::<InternetGateway>().find(|g| g.vpc.as_ref().is_some_and(|v| *v == *vpc));
+    // A VPC without a gateway has nothing to detach: a user may have detached it already.
     let Some(gateway) = gateway else { return Ok(()) };
     let input = InputDraft::<DetachInternetGateway>::new().with("InternetGatewayId", &gateway.id);
     already_gone(input.with("VpcId", &vpc.to_owned()).call(cx))
@@ -102,6 +103,7 @@ fn nat(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
 
 fn nat_ready(image: &Image, created: &Created) -> Readiness {
     let row = image.get::<NatGateway>(&created.physical_id);
+    // The row of a deleted gateway stays for an hour, because AWS shows it that long.
     let row = row.filter(|row| row.deleted.is_none());
     let Some(row) = row else {
         return Readiness::Failed(format!("The NAT gateway {} was deleted", created.physical_id));
@@ -120,7 +122,7 @@ fn nat_ready(image: &Image, created: &Created) -> Readiness {
 fn nat_gone(image: &Image, created: &Created) -> Readiness {
     match image.get::<NatGateway>(&created.physical_id) {
         Some(row) if status::nat(image, &row) != NatState::Deleted => {
-            Readiness::Pending("the NAT gateway still stands".into())
+            Readiness::Pending("the NAT gateway is being deleted".into())
         }
         _ => Readiness::ready(),
     }

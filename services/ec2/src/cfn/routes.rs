@@ -61,7 +61,7 @@ pub(super) const TYPES: &[ResourceType] = &[
     .ready(|image, c| match image.get::<Endpoint>(&c.physical_id) {
         None => Readiness::Failed(format!("The endpoint {} was deleted", c.physical_id)),
         Some(row) if gateway::endpoint_state(image, &row) == EndpointState::Pending => {
-            Readiness::Pending("the network is being made".into())
+            Readiness::Pending("the VPC's network is being created".into())
         }
         Some(_) => Readiness::ready(),
     }),

@@ -50,7 +50,7 @@ pub(super) const TYPES: &[ResourceType] = &[
     .ready(interface_ready)
     .gone(|image, c| {
         if image.has::<InterfaceSeen>(&c.physical_id) {
-            Readiness::Pending("the interface still exists".into())
+            Readiness::Pending("the network interface is being deleted".into())
         } else {
             Readiness::ready()
         }
@@ -65,6 +65,7 @@ fn vpc(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     props.text("CidrBlock")?;
     let input = props.input::<CreateVpc>(&["CidrBlock", "InstanceTenancy"]);
     let vpc = input.with("TagSpecifications", &tags(props, choices::ResourceType::Vpc)?).call(cx)?.vpc;
+    // ModifyVpcAttribute takes one attribute per call.
     for name in ["EnableDnsSupport", "EnableDnsHostnames"] {
         if let Some(value) = props.bool(name) {
             let input = InputDraft::<ModifyVpcAttribute>::new().with("VpcId", &vpc.vpc_id);
@@ -85,14 +86,14 @@ fn vpc(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
 fn vpc_ready(image: &Image, created: &Created) -> Readiness {
     match status::vpc(image, &VpcId(created.physical_id.clone())) {
         VpcState::Available => Readiness::ready(),
-        VpcState::Pending => Readiness::Pending("the network is being made".into()),
+        VpcState::Pending => Readiness::Pending("the VPC's network is being created".into()),
     }
 }
 
 fn vpc_gone(image: &Image, created: &Created) -> Readiness {
     let id = &created.physical_id;
     if image.has::<Vpc>(id) || image.has::<VpcSeen>(id) || image.has::<VpcTold>(id) {
-        Readiness::Pending("the network still exists".into())
+        Readiness::Pending("the VPC's network is being deleted".into())
     } else {
         Readiness::ready()
     }
@@ -143,7 +144,7 @@ fn interface_ready(image: &Image, created: &Created) -> Readiness {
     match image.get::<Interface>(&created.physical_id) {
         None => Readiness::Failed(format!("The network interface {} was deleted", created.physical_id)),
         Some(row) if status::interface(image, &row) == InterfaceStatus::Pending => {
-            Readiness::Pending("the interface is being made".into())
+            Readiness::Pending("the network interface is being created".into())
         }
         Some(_) => Readiness::ready(),
     }

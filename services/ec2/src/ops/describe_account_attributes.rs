@@ -33,7 +33,7 @@ fn value(cx: &Cx<'_>, name: AccountAttributeName) -> String {
         AccountAttributeName::DefaultVpc => {
             DefaultVpc::of(cx.tx).map_or_else(|| "none".into(), |id| id.to_string())
         }
-        AccountAttributeName::MaxGroupsPerInterface => Limit::GroupsPerInterface.most().to_string(),
+        AccountAttributeName::MaxGroupsPerInterface => Limit::GroupsPerInterface.max().to_string(),
         AccountAttributeName::SupportedPlatforms => "VPC".into(),
     }
 }

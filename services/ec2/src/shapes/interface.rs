@@ -67,7 +67,7 @@ pub(crate) fn elastic(image: &Image, id: &InterfaceId) -> Option<Arc<Address>> {
     image.scan::<Address>().find(|a| a.association.as_ref().is_some_and(|(_, i)| i == id))
 }
 
-/// The address under which the Internet knows an interface: an Elastic IP before its own.
+/// The public address of an interface. An Elastic IP address takes precedence over the automatically assigned one.
 pub(crate) fn public_ip(image: &Image, row: &Interface) -> Option<Ipv4Addr> {
     elastic(image, &row.id).map(|a| a.public_ip).or(row.auto_public_ip)
 }
