@@ -1,7 +1,7 @@
 //! The ARNs of the resources that a request names, for authorization.
 //!
-//! The prefix of an id determines its type, so the ARNs are derived from the input alone. No operation lists its resources by
-//! hand, and none can forget one.
+//! The prefix of an id determines its type, so the ARNs are derived from the input alone. No operation lists its resources
+//! itself, and none can forget one.
 //! Source: <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html>
 
 use escale_base::{Arn, wire::Value};
