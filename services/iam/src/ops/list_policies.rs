@@ -53,9 +53,9 @@ impl Operation for ListPolicies {
         }
         found.sort_by(|a, b| a.arn.cmp(&b.arn));
         let cut = paging::cut(found, |p| p.arn.clone(), input.marker.as_deref(), input.max_items)?;
-        let bare = |p| shapes::PolicyShape { tags: None, description: None, ..p };
+        let without_details = |p| shapes::PolicyShape { tags: None, description: None, ..p };
         Ok(Output {
-            policies: cut.items.into_iter().map(bare).collect(),
+            policies: cut.items.into_iter().map(without_details).collect(),
             is_truncated: cut.is_truncated,
             marker: cut.marker,
         })
