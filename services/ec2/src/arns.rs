@@ -45,6 +45,7 @@ const CREATED: [(&str, &str); 11] = [
 const DESCRIBES_ONE: &str = "DescribeVpcAttribute";
 
 pub(crate) fn of(image: &Image, config: &Config, operation: &str, input: &Value) -> Vec<String> {
+    // Without an ARN the request is authorized for `*`.
     if operation.starts_with("Describe") && operation != DESCRIBES_ONE {
         return Vec::new();
     }
@@ -87,6 +88,7 @@ fn resource(image: &Image, text: &str) -> Option<(&'static str, String)> {
         let table = image.scan::<RouteTable>().find(|t| t.associations.iter().any(|a| a.id == text))?;
         return Some(("route-table", table.id.to_string()));
     }
+    // Some operations name an Elastic IP address by the address instead of its allocation id.
     if let Ok(public) = text.parse::<std::net::Ipv4Addr>() {
         let address = image.scan::<Address>().find(|a| a.public_ip == public)?;
         return Some(("elastic-ip", address.id.to_string()));

@@ -45,6 +45,7 @@ pub(crate) fn create(tx: &mut Tx, config: &Config, now: Timestamp) -> Vpc {
     tx.put::<RouteTable>(table);
     tx.put(vpc.clone());
     tx.put(DefaultVpc { vpc: Some(vpc.id.clone()) });
+    // As on AWS, each zone gets a subnet, in consecutive blocks.
     for (zone, cidr) in config.zones.iter().zip(blocks()) {
         put_subnet(tx, &vpc.id, zone, cidr, now);
     }

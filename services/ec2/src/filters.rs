@@ -23,6 +23,7 @@ pub(crate) fn passes(
     tags: &[Tag],
     value_of: impl Fn(&str) -> Option<Vec<String>>,
 ) -> Result<bool, Error> {
+    // All filters must match; the values of one filter are alternatives.
     for filter in filters {
         let values = match filter.name.as_str() {
             "tag-key" => tags.iter().map(|t| t.key.clone()).collect(),

@@ -50,6 +50,7 @@ impl Service for Ec2 {
     }
     fn tagging(&self, operation: &str, input: &Value, resources: &[String]) -> Option<Also> {
         let specifications = input.get("TagSpecifications").and_then(Value::as_array).into_iter().flatten();
+        // Tags in a create request also require the right to call CreateTags.
         let tagged = specifications.filter(|s| gives_tags(s, "/Tags")).count() > 0;
         tagged.then(|| Also::tagging("ec2:CreateTags", resources).with("ec2:createaction", operation))
     }

@@ -42,6 +42,7 @@ pub(crate) fn group(cx: &Cx<'_>, id: Option<GroupId>, name: Option<String>) -> R
     let vpc = default_vpc::required(cx.tx)?;
     let found = cx.tx.scan::<Group>().find(|g| g.vpc == vpc.id && g.name == name);
     found.ok_or_else(|| {
+        // The error puts this text into quotes: 'name' in the default VPC 'vpc-…'.
         let what = format!("{name}' in the default VPC '{}", vpc.id);
         Error::NotFound(Kind::Group, what)
     })
@@ -53,6 +54,7 @@ pub(crate) fn named<R: Named>(cx: &Cx<'_>, ids: &[impl AsRef<str>]) -> Result<Ve
         return Ok(cx.tx.scan::<R>().collect());
     }
     let mut rows: Vec<Arc<R>> = ids.iter().map(|id| find::<R>(cx, id.as_ref())).collect::<Result<_, _>>()?;
+    // Pages are cut by key, so the rows must be in the order of their table.
     rows.sort_by_key(|r| r.key());
     rows.dedup_by_key(|r| r.key());
     Ok(rows)

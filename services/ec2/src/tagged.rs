@@ -21,6 +21,7 @@ macro_rules! tagged {
             /// The row with this id.
             pub(crate) fn find(cx: &Cx<'_>, id: &str) -> Result<Tagged, Error> {
                 $(
+                    // A scan, because the key of a rule is more than its id.
                     if id.starts_with($prefix) {
                         let row = cx.tx.scan::<$row>().find(|r| r.id.as_str() == id);
                         let key = row.map(|r| escale_store::Row::key(r.as_ref()));

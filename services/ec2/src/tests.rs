@@ -73,8 +73,8 @@ fn assigns_private_addresses_until_the_subnet_is_full() {
     // A /28 has 16 addresses, of which AWS reserves five. One is taken already.
     let mut seen = std::collections::BTreeSet::new();
     for _ in 0..10 {
-        let made = b.call("CreateNetworkInterface", json!({"SubnetId": subnet}));
-        seen.insert(made["NetworkInterface"]["PrivateIpAddress"].as_str().unwrap().to_owned());
+        let created = b.call("CreateNetworkInterface", json!({"SubnetId": subnet}));
+        seen.insert(created["NetworkInterface"]["PrivateIpAddress"].as_str().unwrap().to_owned());
     }
     assert_eq!(seen.len(), 10);
     let full = b.fails("CreateNetworkInterface", json!({"SubnetId": subnet}));
@@ -92,10 +92,10 @@ fn only_services_delete_resources_that_a_service_created() {
     let input = json!({"SubnetId": subnet, "InterfaceType": "nat_gateway", "Description": "NAT"});
     let refused = b.fails("CreateNetworkInterface", input.clone());
     assert_eq!(refused, "NotImplemented", "only services choose the type");
-    let made = b.service("CreateNetworkInterface", input);
-    let id = &made["NetworkInterface"]["NetworkInterfaceId"];
-    assert_eq!(made["NetworkInterface"]["RequesterId"], "ecs.amazonaws.com");
-    assert_eq!(made["NetworkInterface"]["Status"], "pending");
+    let created = b.service("CreateNetworkInterface", input);
+    let id = &created["NetworkInterface"]["NetworkInterfaceId"];
+    assert_eq!(created["NetworkInterface"]["RequesterId"], "ecs.amazonaws.com");
+    assert_eq!(created["NetworkInterface"]["Status"], "pending");
     let delete = json!({"NetworkInterfaceId": id});
     assert_eq!(b.fails("DeleteNetworkInterface", delete.clone()), "InvalidNetworkInterface.InUse");
     b.service("DeleteNetworkInterface", delete.clone());
@@ -183,8 +183,8 @@ fn security_group_rules_are_validated() {
         json!({"GroupId": group, "IpPermissions": [{"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80,
             "UserIdGroupPairs": [{"GroupId": from}]}]})
     };
-    let made = b.call("AuthorizeSecurityGroupIngress", rule(&app, &web));
-    assert_eq!(made["SecurityGroupRules"][0]["ReferencedGroupInfo"]["GroupId"], web);
+    let created = b.call("AuthorizeSecurityGroupIngress", rule(&app, &web));
+    assert_eq!(created["SecurityGroupRules"][0]["ReferencedGroupInfo"]["GroupId"], web);
     assert_eq!(b.fails("AuthorizeSecurityGroupIngress", rule(&app, &web)), "InvalidPermission.Duplicate");
     assert_eq!(b.fails("AuthorizeSecurityGroupIngress", rule(&app, &far)), "InvalidParameter");
     assert_eq!(b.fails("AuthorizeSecurityGroupIngress", rule(&app, "sg-0")), "InvalidGroup.NotFound");
@@ -233,10 +233,10 @@ fn nat_gateway_without_an_internet_gateway_fails() {
     let vpc = b.vpc();
     let subnet = b.subnet(&vpc, "10.0.1.0/24");
     let allocation = b.id("AllocateAddress", json!({}), "/AllocationId");
-    let made = b.call("CreateNatGateway", json!({"SubnetId": subnet, "AllocationId": allocation}));
-    assert_eq!(made["NatGateway"]["State"], "pending");
-    assert!(made["NatGateway"].get("FailureCode").is_none_or(serde_json::Value::is_null));
-    let id = made["NatGateway"]["NatGatewayId"].as_str().unwrap();
+    let created = b.call("CreateNatGateway", json!({"SubnetId": subnet, "AllocationId": allocation}));
+    assert_eq!(created["NatGateway"]["State"], "pending");
+    assert!(created["NatGateway"].get("FailureCode").is_none_or(serde_json::Value::is_null));
+    let id = created["NatGateway"]["NatGatewayId"].as_str().unwrap();
     let shown = || b.call("DescribeNatGateways", json!({}))["NatGateways"].clone();
     let failed = shown()[0].clone();
     assert_eq!((&failed["State"], &failed["FailureCode"]), (&json!("failed"), &json!("Gateway.NotAttached")));
@@ -279,13 +279,13 @@ fn cidr_blocks_are_stored_without_host_bits() {
         ("AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress"),
         ("AuthorizeSecurityGroupEgress", "RevokeSecurityGroupEgress"),
     ] {
-        let made = b.call(authorize, rule("100.68.0.18/18"));
-        assert_eq!(made["SecurityGroupRules"][0]["CidrIpv4"], "100.68.0.0/18");
+        let created = b.call(authorize, rule("100.68.0.18/18"));
+        assert_eq!(created["SecurityGroupRules"][0]["CidrIpv4"], "100.68.0.0/18");
         assert_eq!(b.fails(authorize, rule("100.68.0.0/18")), "InvalidPermission.Duplicate");
         b.call(revoke, rule("100.68.1.1/18"));
     }
-    let made = b.call("AuthorizeSecurityGroupIngress", rule("0.0.0.0/0"));
-    let change = json!({"SecurityGroupRuleId": made["SecurityGroupRules"][0]["SecurityGroupRuleId"],
+    let created = b.call("AuthorizeSecurityGroupIngress", rule("0.0.0.0/0"));
+    let change = json!({"SecurityGroupRuleId": created["SecurityGroupRules"][0]["SecurityGroupRuleId"],
         "SecurityGroupRule": {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "CidrIpv4": "192.168.7.7/16"}});
     b.call("ModifySecurityGroupRules", json!({"GroupId": group, "SecurityGroupRules": [change]}));
     let rules = b.call("DescribeSecurityGroupRules", json!({})).to_string();

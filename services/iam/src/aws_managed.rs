@@ -101,8 +101,8 @@ pub(crate) fn all() -> impl Iterator<Item = AwsManaged> {
 
 /// The AWS managed policy with this ARN.
 pub(crate) fn find(arn: &str) -> Option<AwsManaged> {
-    let wanted = arn.strip_prefix(PREFIX)?;
-    all().find(|p| p.path_and_name == wanted)
+    let path_and_name = arn.strip_prefix(PREFIX)?;
+    all().find(|p| p.path_and_name == path_and_name)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ const ALWAYS_ALLOWED: [&str; 2] = ["sts:GetCallerIdentity", "sts:GetSessionToken
 
 impl Identity for Iam {
     fn credential(&self, image: &Image, access_key: &str) -> Option<Credential> {
+        // The root key has no row: it belongs to the installation.
         if access_key == self.root_key {
             return Some(Credential {
                 principal: Principal::Root,
@@ -48,6 +49,7 @@ impl Identity for Iam {
         };
         let mut context = self.context(image, caller);
         context.given = asked.keys.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+        // A request that names no resource is authorized for `*`.
         let all = ["*".to_owned()];
         let resources = if asked.resources.is_empty() { &all[..] } else { asked.resources };
         // The action must be allowed on every resource of the request.
@@ -141,6 +143,7 @@ impl Iam {
 
     fn context(&self, image: &Image, caller: &Caller) -> Context {
         let account = self.account.as_str();
+        // A user or role that was deleted after its key was looked up matches no principal of a policy.
         let (who, tags) = match &caller.principal {
             Principal::Root => (Who::Account, Vec::new()),
             Principal::User { name } => match image.get::<User>(name) {

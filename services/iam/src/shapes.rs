@@ -167,6 +167,7 @@ pub(crate) fn tag_page(
     max_items: Option<usize>,
 ) -> Result<TagPage, Error> {
     let mut tags = tags.to_vec();
+    // The row keeps the order of tagging, but pages are cut by key.
     tags.sort();
     let cut = paging::cut(tags, |t| t.key.clone(), marker, max_items)?;
     Ok(TagPage { tags: cut.items, is_truncated: cut.is_truncated, marker: cut.marker })

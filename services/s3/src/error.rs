@@ -93,6 +93,7 @@ impl From<Error> for AwsError {
     }
 }
 
+/// A full disk is a 503 rather than a 500, because a retry succeeds as soon as the user has freed space.
 fn of_plane(error: plane::Error) -> AwsError {
     use plane::Error as E;
     let own = error.to_string();
@@ -182,7 +183,6 @@ fn of_plane(error: plane::Error) -> AwsError {
             Ok(found) => *found,
             Err(other) => invalid("IncompleteBody", 400, &format!("The request body ended early: {other}")),
         },
-        // 503 rather than 500, because a retry succeeds as soon as the user has freed space.
         E::Plane(fault) if escale_files::disk::is_full(&fault) => {
             tracing::error!(%fault, "the objects plane failed");
             AwsError::new(ErrorKind::Throttled, "ServiceUnavailable", 503, fault.what.as_str())

@@ -97,6 +97,7 @@ pub(crate) fn refuse(
 
 /// Parses the header `x-amz-tagging`: `a=b&c=d`.
 pub(crate) fn tags_of_header(text: Option<&str>) -> Result<Labels, Error> {
+    // The header has the form of a query, in which `+` is a space.
     let decode = |t: &str| {
         percent_decode_str(&t.replace('+', " ")).decode_utf8().map(|t| t.into_owned()).map_err(|_| {
             Error::InvalidArgument {

@@ -33,6 +33,7 @@ impl Service for Sts {
             return Vec::new();
         }
         let arn = input.get("RoleArn").and_then(Value::as_str).and_then(|a| a.parse::<Arn>().ok());
+        // A missing role has no policy. The operation then refuses the request.
         let role = arn.and_then(|arn| image.get::<Role>(role_name(&arn)));
         role.map(|r| ResourcePolicy { document: r.trust.clone() }).into_iter().collect()
     }

@@ -46,6 +46,7 @@ fn sweep(cx: &mut Cx<'_>) {
         Holder::Session { expires, .. } => expires.plus_ms(KEPT_MS) < cx.now,
         Holder::User(_) => false,
     };
+    // Only temporary credentials have this prefix, so the scan skips users' keys.
     let expired: Vec<String> =
         cx.tx.prefix::<AccessKey>("ASIA").filter(|k| old(k)).take(SWEEP_MAX).map(|k| k.id.clone()).collect();
     for id in expired {

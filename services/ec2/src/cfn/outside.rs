@@ -35,6 +35,7 @@ pub(super) const TYPES: &[ResourceType] = &[
         &["InternetGatewayId", "VpcId"],
         |cx, props| {
             props.input::<AttachInternetGateway>(&["InternetGatewayId", "VpcId"]).call(cx)?;
+            // AWS's form of the physical id. `detach` reads the VPC from it.
             Ok(Created::new(format!("IGW|{}", props.text("VpcId")?)).with("AttachmentType", "IGW"))
         },
         detach,
@@ -44,13 +45,14 @@ pub(super) const TYPES: &[ResourceType] = &[
         &["Domain", "NetworkBorderGroup", "Tags"],
         |cx, props| {
             let input = props.input::<AllocateAddress>(&["Domain", "NetworkBorderGroup"]);
-            let made =
+            let output =
                 input.with("TagSpecifications", &tags(props, choices::ResourceType::ElasticIp)?).call(cx)?;
-            Ok(Created::new(made.public_ip.as_str())
-                .with("PublicIp", made.public_ip)
-                .with("AllocationId", made.allocation_id.as_str()))
+            Ok(Created::new(output.public_ip.as_str())
+                .with("PublicIp", output.public_ip)
+                .with("AllocationId", output.allocation_id.as_str()))
         },
         |cx, c| {
+            // As on AWS, the physical id is the public address, but ReleaseAddress needs the allocation id.
             let allocation = c.attribute("AllocationId").to_owned();
             already_gone(InputDraft::<ReleaseAddress>::new().with("AllocationId", &allocation).call(cx))
         },
@@ -87,14 +89,14 @@ fn detach(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
 fn nat(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let names = ["AllocationId", "ConnectivityType", "PrivateIpAddress", "SubnetId"];
     let input = props.input::<CreateNatGateway>(&names);
-    let made = input
+    let output = input
         .with("TagSpecifications", &tags(props, choices::ResourceType::Natgateway)?)
         .call(cx)?
         .nat_gateway;
     let interface =
-        made.nat_gateway_addresses.first().and_then(|address| address.network_interface_id.as_deref());
+        output.nat_gateway_addresses.first().and_then(|address| address.network_interface_id.as_deref());
     let created =
-        Created::new(made.nat_gateway_id.as_str()).with("NatGatewayId", made.nat_gateway_id.as_str());
+        Created::new(output.nat_gateway_id.as_str()).with("NatGatewayId", output.nat_gateway_id.as_str());
     Ok(match interface {
         Some(interface) => created.with("EniId", interface),
         None => created,

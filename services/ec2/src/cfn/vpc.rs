@@ -106,6 +106,7 @@ fn subnet(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
         .with("TagSpecifications", &tags(props, choices::ResourceType::Subnet)?);
     let subnet = input.call(cx)?.subnet;
     let id = subnet.subnet_id.as_str();
+    // CreateSubnet does not have this parameter.
     if let Some(value) = props.bool("MapPublicIpOnLaunch") {
         let input = InputDraft::<ModifySubnetAttribute>::new().with("SubnetId", &subnet.subnet_id);
         input.with("MapPublicIpOnLaunch", &flag(value)).call(cx)?;
@@ -123,21 +124,22 @@ fn subnet(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
 fn interface(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let names = ["Description", "GroupSet", "InterfaceType", "PrivateIpAddress", "SubnetId"];
     let input = props.input::<CreateNetworkInterface>(&names).renamed(&[("GroupSet", "Groups")]);
-    let made = input
+    let output = input
         .with("TagSpecifications", &tags(props, choices::ResourceType::NetworkInterface)?)
         .call(cx)?
         .network_interface;
-    let id = made.network_interface_id.as_str();
+    let id = output.network_interface_id.as_str();
+    // CreateNetworkInterface does not have this parameter.
     if let Some(value) = props.bool("SourceDestCheck") {
         let input = InputDraft::<ModifyNetworkInterfaceAttribute>::new();
-        let input = input.with("NetworkInterfaceId", &made.network_interface_id);
+        let input = input.with("NetworkInterfaceId", &output.network_interface_id);
         input.with("SourceDestCheck", &flag(value)).call(cx)?;
     }
     Ok(Created::new(id)
         .with("Id", id)
-        .with("PrimaryPrivateIpAddress", made.private_ip_address)
+        .with("PrimaryPrivateIpAddress", output.private_ip_address)
         .with("SecondaryPrivateIpAddresses", json!([]))
-        .with("VpcId", made.vpc_id.as_str()))
+        .with("VpcId", output.vpc_id.as_str()))
 }
 
 fn interface_ready(image: &Image, created: &Created) -> Readiness {

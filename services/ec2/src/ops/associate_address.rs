@@ -53,6 +53,7 @@ pub(super) fn associate(
     allow_reassociation: Option<bool>,
 ) -> Result<AssociationId, Error> {
     if let Some((association, at)) = &address.association {
+        // AWS documents this operation as idempotent.
         if *at == to.id {
             return Ok(association.clone());
         }

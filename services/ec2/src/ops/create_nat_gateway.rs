@@ -110,8 +110,9 @@ fn interface(
         interface_type: Some(escale_tables::ec2::InterfaceType::NatGateway),
         private_ip_address: private_ip,
     };
-    let made = cx.call_as(PRINCIPAL, request)?.network_interface;
-    rules::find::<Interface>(cx, made.network_interface_id.as_str())
+    // As a service principal, so that the interface is requester-managed and users cannot change it.
+    let created = cx.call_as(PRINCIPAL, request)?.network_interface;
+    rules::find::<Interface>(cx, created.network_interface_id.as_str())
 }
 
 /// Deletes the rows of gateways that are no longer shown. Each creation does this, so no timer is needed.

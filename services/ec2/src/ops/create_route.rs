@@ -117,6 +117,7 @@ fn gateway(cx: &Cx<'_>, vpc: &Vpc, id: String) -> Result<Target, Error> {
 }
 
 fn nat(cx: &Cx<'_>, vpc: &Vpc, id: NatGatewayId) -> Result<Target, Error> {
+    // A deleted or failed gateway still has a row.
     let gateway = cx.tx.get::<NatGateway>(id.as_str()).filter(|n| n.deleted.is_none() && n.failure.is_none());
     let gateway = gateway.ok_or_else(|| Error::NotFound(Kind::NatGateway, id.to_string()))?;
     same_vpc(vpc, &gateway.vpc, id.as_str())?;

@@ -60,6 +60,7 @@ impl Operation for ModifyNetworkInterfaceAttribute {
             row.groups = super::create_network_interface::groups(cx, &subnet, input.groups)?;
         }
         match input.associate_public_ip_address {
+            // An interface that has an address keeps it.
             Some(true) if row.auto_public_ip.is_none() => {
                 row.auto_public_ip = Some(addresses::public(cx.tx)?)
             }

@@ -60,12 +60,12 @@ async fn up_interfaces(
 /// Makes the observed rows match the plane: after a restart of the machine no network exists any more.
 fn adopt(tx: &mut Tx, up: &BTreeMap<String, BTreeSet<String>>, at: Timestamp) -> Result<(), StoreError> {
     // The row of a network without a VPC stays, so that the reconciler removes the network.
-    let gone: Vec<String> = tx
+    let stale: Vec<String> = tx
         .scan::<VpcSeen>()
         .filter(|v| !up.contains_key(v.id.as_str()) && tx.has::<Vpc>(v.id.as_str()))
         .map(|v| v.id.to_string())
         .collect();
-    for id in &gone {
+    for id in &stale {
         tx.delete::<VpcSeen>(id);
     }
     // The empty fingerprint matches no specification, so the reconciler applies every network once. The new plane thereby adopts
@@ -74,9 +74,9 @@ fn adopt(tx: &mut Tx, up: &BTreeMap<String, BTreeSet<String>>, at: Timestamp) ->
         tx.put(VpcSeen { id: VpcId(name.clone()), applied: String::new().into(), at });
     }
     let is_up = |i: &InterfaceSeen| up.get(i.vpc.as_str()).is_some_and(|s| s.contains(i.id.as_str()));
-    let gone: Vec<String> =
+    let stale: Vec<String> =
         tx.scan::<InterfaceSeen>().filter(|i| !is_up(i)).map(|i| i.id.to_string()).collect();
-    for id in &gone {
+    for id in &stale {
         tx.delete::<InterfaceSeen>(id);
     }
     Ok(())

@@ -149,8 +149,8 @@ impl Vpcs {
 
 /// Deletes all observed rows of a network that was removed.
 fn forget(tx: &mut Tx, vpc: &str) -> Result<(), StoreError> {
-    let gone: Vec<_> = tx.scan::<InterfaceSeen>().filter(|i| i.vpc == *vpc).collect();
-    for i in &gone {
+    let interfaces: Vec<_> = tx.scan::<InterfaceSeen>().filter(|i| i.vpc == *vpc).collect();
+    for i in &interfaces {
         tx.delete::<InterfaceSeen>(i.id.as_str());
     }
     tx.delete::<VpcSeen>(vpc);
@@ -177,6 +177,7 @@ pub(super) fn plan(image: &Image, config: &escale_service::Config, key: &str) ->
 
 fn fingerprint(spec: &VpcSpec) -> String {
     let text = serde_json::to_vec(spec).expect("a specification has string keys only");
+    // Half of the digest is enough to notice a change.
     Sha256::digest(text).iter().take(16).map(|b| format!("{b:02x}")).collect()
 }
 

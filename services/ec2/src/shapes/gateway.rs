@@ -84,6 +84,7 @@ pub(crate) fn nat(cx: &Cx<'_>, row: &NatGateway) -> NatGatewayShape {
 pub(crate) fn nat_as(cx: &Cx<'_>, row: &NatGateway, state: status::NatState) -> NatGatewayShape {
     let address = cx.tx.get::<escale_tables::ec2::Address>(row.allocation.as_str());
     let association = address.and_then(|a| a.association.clone());
+    // After the gateway was deleted, the address may be associated with another interface.
     let association = association.filter(|(_, i)| row.interface.as_ref() == Some(i));
     // AWS reports a failure only after the state `pending`.
     let failure = row.failure.filter(|_| state != status::NatState::Pending);

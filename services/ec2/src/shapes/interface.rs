@@ -75,6 +75,7 @@ pub(crate) fn public_ip(image: &Image, row: &Interface) -> Option<Ipv4Addr> {
 pub(crate) fn interface(cx: &Cx<'_>, row: &Interface) -> InterfaceShape {
     let association = association(cx, row);
     let status = status::interface(cx.tx, row);
+    // Only the interfaces of services are attached, because there are no instances.
     let attachment = row.requester.as_ref().map(|requester| Attachment {
         attachment_id: row.id.as_str().replacen("eni-", "eni-attach-", 1),
         delete_on_termination: false,
@@ -120,6 +121,7 @@ fn association(cx: &Cx<'_>, row: &Interface) -> Option<Association> {
             public_ip: address.public_ip.to_string(),
         });
     }
+    // AWS owns an automatically assigned address, and it has no allocation.
     row.auto_public_ip.map(|ip| Association {
         allocation_id: None,
         association_id: None,

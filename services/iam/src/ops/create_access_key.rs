@@ -49,6 +49,7 @@ impl Operation for CreateAccessKey {
         }
         let key = AccessKey {
             id: format!("AKIA{}", ids::random_upper(16)),
+            // AWS's secrets have 40 characters, too.
             secret: Secret::new(ids::random_hex(40)),
             holder: held,
             active: true,

@@ -52,6 +52,7 @@ impl Operation for ListBuckets {
                 creation_date: b.created,
                 bucket_region: Some(region.clone()),
             });
+        // Without MaxBuckets AWS returns all buckets.
         let buckets: Vec<BucketShape> = rest.by_ref().take(input.max_buckets.unwrap_or(usize::MAX)).collect();
         let more = rest.next().is_some();
         drop(rest);

@@ -62,6 +62,7 @@ impl StreamOperation<Buckets> for CopyObject {
     type Output = Output;
     type Error = Error;
 
+    /// The destination. `run` authorizes the source.
     fn resources(input: &Input, _cx: &StreamCx) -> Vec<String> {
         vec![rules::object_arn(&input.bucket, &input.key)]
     }
@@ -104,7 +105,6 @@ impl StreamOperation<Buckets> for CopyObject {
         } else {
             None
         };
-        // AWS refuses a copy that would change nothing.
         let onto_itself = (&from.bucket, &from.key) == (&input.bucket, &input.key) && from.version.is_none();
         if onto_itself && meta.is_none() && tags.is_none() && input.checksum_algorithm.is_none() {
             let why = "This copy request is illegal because it is trying to copy an object to itself without \

@@ -94,6 +94,8 @@ impl Input {
         }
         let Object { entry, mut meta, tags, parts } = object;
         let size = entry.size_bytes;
+        // `get` returns a range in any case. The response is partial only if the request names a range or a part, even if that
+        // covers the whole object.
         let part_of =
             range.filter(|r| self.part_number.is_some() || (r.end - r.start) != size || self.ranged());
         let mut header = |name: &str, requested: &Option<String>| {
@@ -111,6 +113,7 @@ impl Input {
             content_encoding: header("content-encoding", &self.response_content_encoding),
             content_language: header("content-language", &self.response_content_language),
             content_type: header("content-type", &self.response_content_type)
+                // AWS's default.
                 .or_else(|| Some("binary/octet-stream".into())),
             expires: header("expires", &self.response_expires.map(Timestamp::http_date)),
             server_side_encryption: Some(ServerSideEncryption::Aes256),
