@@ -87,7 +87,7 @@ pub(crate) fn required(image: &Image) -> Result<Arc<Vpc>, Error> {
 /// Whether the network plane must build this VPC. Every installation has a default VPC and few use it, so its network is built
 /// with its first interface. After that it is kept, like any other VPC's.
 pub(crate) fn needs_network(image: &Image, vpc: &VpcId) -> bool {
-    // The plane's rows come before the interfaces: a network that was built once is kept when its last interface is deleted.
+    // A network that the plane has built once is kept when its last interface is deleted.
     DefaultVpc::of(image).as_ref() != Some(vpc)
         || image.has::<VpcSeen>(vpc.as_str())
         || image.has::<VpcTold>(vpc.as_str())

@@ -11,7 +11,7 @@ use escale_store::{Image, Row};
 use escale_tables::iam::{Policy, Role, User};
 use std::{collections::BTreeMap, sync::Arc};
 
-/// AWS's default quota; those of entities are below: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
+/// AWS's default quota on tags. The source of all quotas here: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
 const TAGS_MAX: usize = 50;
 
 /// The row of a user or a role.
@@ -230,7 +230,7 @@ fn is_stack_tag(tag: &Tag) -> bool {
     tag.key.starts_with("aws:cloudformation:")
 }
 
-/// Checks that an entity has no policies, without which AWS does not delete it.
+/// Checks that an entity has no policies. AWS does not delete an entity that has some.
 pub(crate) fn must_have_no_policies<E: Entity>(row: &E) -> Result<(), Error> {
     if !row.attached().is_empty() {
         return Err(Error::DeleteConflict("detach all policies"));

@@ -1,4 +1,4 @@
-//! What a client stores with an object: headers, user metadata, tags; and the parameters that are refused.
+//! The data that a client stores with an object: headers, user metadata, tags; and the parameters that are refused.
 
 use crate::Error;
 use crate::choices::{ObjectCannedAcl, ServerSideEncryption, StorageClass};

@@ -40,7 +40,7 @@ pub async fn start(
     Ok(())
 }
 
-/// The interfaces that are up, by network. `known` are networks of the rows, which the plane may not list.
+/// The interfaces that are up, by network. `known` are the networks that have rows; the plane need not list them.
 async fn up_interfaces(
     known: Vec<String>,
     network: &dyn Network,

@@ -53,7 +53,7 @@ impl StreamOperation<Buckets> for GetObject {
         let spec = Read { version, range, part: input.part_number };
         let got = service.objects.get(name, key, spec).await.map_err(missing)?;
         if conditional && input.verdict(&got.object)? == Verdict::NotModified {
-            // A put replaced the object after the first check, and the conditions hold for the new one, too.
+            // A put replaced the object after the first check, and the client's copy matches the new object.
             let mut output = input.output(&cx, &bucket, got.object, None)?;
             output.unmodified();
             return Ok(StreamReply { output, body: None, status: Some(304) });

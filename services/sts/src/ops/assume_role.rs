@@ -67,7 +67,7 @@ impl Operation for AssumeRole {
         let trust = Document::parse(&role.trust, Kind::Trust).map_err(|_| refused())?;
         let context = context(cx, &input);
         let question = Question { context: &context, action: "sts:AssumeRole", resource: &input.role_arn };
-        // The name alone found the role: a wrong path or account in the request must not.
+        // The role was found by its name alone, so the path and the account of the request must match, too.
         if arn_of_role != arn || !trusts(&question, &trust) {
             return Err(refused());
         }
