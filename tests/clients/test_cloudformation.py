@@ -179,7 +179,7 @@ def test_the_cli_deploys_twice(cloud, aws, stack, tmp_path):
     assert "Successfully created/updated stack" in cloud.aws_cli(*deploy).stdout
     assert "No changes to deploy" in cloud.aws_cli(*deploy).stdout
     # Not by a third `deploy`: the CLI names its change sets by the second, and the one before is still there.
-    with pytest.raises(botocore.exceptions.ClientError, match="stack updates come later"):
+    with pytest.raises(botocore.exceptions.ClientError, match="stack updates are not supported yet"):
         aws("cloudformation").create_change_set(
             StackName=name,
             ChangeSetName="changed",

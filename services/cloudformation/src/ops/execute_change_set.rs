@@ -30,6 +30,7 @@ impl Operation for ExecuteChangeSet {
         let (stack, set) = find::change_set(cx.tx, &input.change_set_name, input.stack_name.as_deref())?;
         let executed = set.phase == ChangeSetPhase::Executed;
         if executed && input.client_request_token.is_some() && stack.token == input.client_request_token {
+            // A retry of a client that did not receive the answer.
             return Ok(());
         }
         if set.phase != ChangeSetPhase::Available || stack.phase != Phase::Review {
@@ -50,7 +51,7 @@ impl Operation for ExecuteChangeSet {
             (None, Some(true)) => OnFailure::DoNothing,
             (None, _) => OnFailure::Rollback,
         };
-        // The others were made for a stack that did not exist.
+        // The stack's other change sets describe its creation, too, so they are obsolete now.
         let others: Vec<_> = cx.tx.prefix::<ChangeSet>(&format!("{}/", stack.uuid)).collect();
         for other in others.iter().filter(|o| o.name != set.name) {
             cx.tx.delete::<ChangeSet>(&format!("{}/{}", stack.uuid, other.name));

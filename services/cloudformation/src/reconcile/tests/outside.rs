@@ -1,4 +1,4 @@
-//! What stacks take from other services: secrets, parameters, templates in S3.
+//! Data of other services that stacks read: secrets, parameters, templates in S3.
 
 use super::*;
 use escale_base::{ErrorKind, Wire};
@@ -131,7 +131,7 @@ impl StreamOperation<Objects> for GetObject {
 }
 
 #[test]
-fn secrets_and_parameters_are_resolved_as_the_resource_is_made() {
+fn resolves_secrets_and_parameters_at_creation() {
     let lab = Lab::new();
     let template = "
 Parameters:
@@ -149,26 +149,26 @@ Resources:
     assert_eq!(["thing-A", "thing-B", "thing-C"].map(of), ["xhush", "value of /a/b:3", "value of /image"]);
     let shown = lab.call("DescribeStacks", json!({"StackName": "shop"})).unwrap();
     assert_eq!(shown["Stacks"][0]["Parameters"][0]["ResolvedValue"], "value of /image");
-    let told = format!("{:?}", lab.events("shop"));
-    assert!(!told.contains("hush"), "{told}");
+    let events = format!("{:?}", lab.events("shop"));
+    assert!(!events.contains("hush"), "{events}");
 
-    lab.create("lost", &template.replace("manager:db", "manager:nobody").replace("  A:", "  Z:")).unwrap();
+    lab.create("lost", &template.replace("manager:db", "manager:missing").replace("  A:", "  Z:")).unwrap();
     lab.run();
-    assert!(format!("{:?}", lab.events("lost")).contains("no secret nobody"));
+    assert!(format!("{:?}", lab.events("lost")).contains("no secret missing"));
     let missing = template.replace("/image", "none");
     assert!(lab.error(&missing).contains("Unable to fetch parameters [none] from parameter store"));
 }
 
 #[test]
-fn a_template_can_lie_in_s3() {
+fn reads_templates_from_s3() {
     let lab = Lab::new();
     let create =
         |name: &str, url: &str| lab.call("CreateStack", json!({"StackName": name, "TemplateURL": url}));
     create("one", "https://b.s3.eu-west-3.amazonaws.com/dir/t.yaml").unwrap();
     lab.run();
     assert_eq!(lab.status("one"), "CREATE_COMPLETE");
-    let told = |url: &str| create("two", url).unwrap_err().to_string();
-    assert!(told("https://s3.amazonaws.com/b/none").contains("S3 error: The specified key does not exist."));
-    assert!(told("https://s3.amazonaws.com/b/big").contains("may not exceed 1048576 bytes"));
-    assert!(told("https://example.com/b/t.yaml").contains("TemplateURL must be a supported URL."));
+    let error = |url: &str| create("two", url).unwrap_err().to_string();
+    assert!(error("https://s3.amazonaws.com/b/none").contains("S3 error: The specified key does not exist."));
+    assert!(error("https://s3.amazonaws.com/b/big").contains("may not exceed 1048576 bytes"));
+    assert!(error("https://example.com/b/t.yaml").contains("TemplateURL must be a supported URL."));
 }

@@ -1,4 +1,4 @@
-//! Whole lives of stacks.
+//! Stacks from creation to deletion.
 
 use super::*;
 use expect_test::expect;
@@ -15,16 +15,16 @@ Outputs:
 ";
 
 #[test]
-fn a_stack_comes_and_goes() {
+fn creates_and_deletes_a_stack() {
     let lab = Lab::new();
     let made = lab.create("shop", CHAIN).unwrap();
     lab.run();
-    // A and E are made without waiting for one another.
+    // A and E do not depend on each other.
     assert_eq!(lab.things(), ["thing-A", "thing-E"]);
     assert_eq!(lab.status("shop"), "CREATE_IN_PROGRESS");
     let waiting = lab.call("DescribeStackResources", json!({"StackName": "shop"})).unwrap();
-    assert_eq!(waiting["StackResources"][0]["ResourceStatusReason"], "it to warm up");
-    lab.pass();
+    assert_eq!(waiting["StackResources"][0]["ResourceStatusReason"], "warming up");
+    lab.complete_slow();
     lab.run();
     assert_eq!(lab.status("shop"), "CREATE_COMPLETE");
     let image = lab.store.read();
@@ -39,8 +39,8 @@ fn a_stack_comes_and_goes() {
 
     lab.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
     lab.run();
-    assert_eq!(lab.things(), ["thing-A", "thing-E"], "the slow ones take their time");
-    lab.pass();
+    assert_eq!(lab.things(), ["thing-A", "thing-E"], "slow deletions are still in progress");
+    lab.complete_slow();
     lab.run();
     assert_eq!(lab.things(), Vec::<String>::new());
     assert_eq!(lab.status("shop"), "Stack with id shop does not exist");
@@ -80,7 +80,7 @@ fn a_stack_comes_and_goes() {
 }
 
 #[test]
-fn a_failure_rolls_back() {
+fn rolls_back_after_a_failure() {
     let lab = Lab::new();
     let template = "
 Resources:
@@ -92,7 +92,7 @@ Resources:
 ";
     lab.create("shop", template).unwrap();
     lab.run();
-    lab.pass();
+    lab.complete_slow();
     lab.run();
     assert_eq!(lab.status("shop"), "ROLLBACK_COMPLETE");
     assert_eq!(lab.things(), ["thing-Kept"]);
@@ -131,11 +131,11 @@ Resources:
   A: { Type: Test::Thing }
   Bad: { Type: Test::Thing, DependsOn: A, Properties: { Fail: no room } }
 ";
-    for (wish, status, left) in
+    for (on_failure, status, left) in
         [("DELETE", "Stack with id shop does not exist", 0), ("DO_NOTHING", "CREATE_FAILED", 1)]
     {
         let lab = Lab::new();
-        let input = json!({"StackName": "shop", "TemplateBody": template, "OnFailure": wish});
+        let input = json!({"StackName": "shop", "TemplateBody": template, "OnFailure": on_failure});
         lab.call("CreateStack", input).unwrap();
         lab.run();
         assert_eq!((lab.status("shop").as_str(), lab.things().len()), (status, left));
@@ -143,14 +143,14 @@ Resources:
 }
 
 #[test]
-fn time_limits() {
+fn creation_fails_after_time_limits() {
     let lab = Lab::new();
     let template = "Resources: { A: { Type: Test::Thing, Properties: { Slow: true } } }";
     let input = json!({"StackName": "one", "TemplateBody": template, "TimeoutInMinutes": 2, "OnFailure": "DO_NOTHING"});
     lab.call("CreateStack", input).unwrap();
     lab.run();
     let key = lab.keys().remove(0);
-    assert_eq!(lab.next(&key), Plan::wait_until(lab.clock.now().plus_ms(120_000), "A: it to warm up"));
+    assert_eq!(lab.next(&key), Plan::wait_until(lab.clock.now().plus_ms(120_000), "A: warming up"));
     lab.clock.advance_ms(120_000);
     lab.run();
     assert_eq!(lab.status("one"), "CREATE_FAILED");
@@ -164,12 +164,12 @@ fn time_limits() {
     lab.run();
     lab.clock.advance_ms(plan::LIMIT_MS);
     lab.run();
-    let told = lab.events("two").into_iter().find(|e| e.contains("CREATE_FAILED")).unwrap();
-    assert!(told.contains("After 15 minutes: it to warm up\" (HandlerErrorCode: NotStabilized)"), "{told}");
+    let event = lab.events("two").into_iter().find(|e| e.contains("CREATE_FAILED")).unwrap();
+    assert!(event.contains("After 15 minutes: warming up\" (HandlerErrorCode: NotStabilized)"), "{event}");
 }
 
 #[test]
-fn a_deletion_that_is_refused() {
+fn retries_or_fails_a_refused_deletion() {
     let lab = Lab::new();
     let template = "
 Resources:
@@ -182,7 +182,7 @@ Resources:
     lab.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
     lab.run();
     assert_eq!(lab.things(), ["thing-Never", "thing-Soon"]);
-    assert_eq!(lab.status("shop"), "DELETE_IN_PROGRESS", "a dependency may go by itself");
+    assert_eq!(lab.status("shop"), "DELETE_IN_PROGRESS", "a dependency may disappear by itself");
     let release = |id: &str| {
         let done = lab.store.write::<_, escale_store::StoreError>(|tx| {
             tx.update::<Thing, _>(id, |t| t.held = None);
@@ -202,12 +202,12 @@ Resources:
 }
 
 #[test]
-fn what_knows_snapshots_leaves_one_unless_told_not_to() {
+fn deletion_takes_snapshots_unless_the_policy_is_delete() {
     let lab = Lab::new();
     let template = "
 Resources:
-  Silent: { Type: Test::Kept }
-  Asked: { Type: Test::Kept, DeletionPolicy: Snapshot }
+  Default: { Type: Test::Kept }
+  Snapshot: { Type: Test::Kept, DeletionPolicy: Snapshot }
   Dropped: { Type: Test::Kept, DeletionPolicy: Delete }
   Other: { Type: Test::Thing }
 ";
@@ -215,11 +215,11 @@ Resources:
     lab.run();
     lab.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
     lab.run();
-    assert_eq!(lab.things(), ["shop-snapshot-Asked", "shop-snapshot-Silent"]);
+    assert_eq!(lab.things(), ["shop-snapshot-Default", "shop-snapshot-Snapshot"]);
 }
 
 #[test]
-fn a_rollback_takes_no_snapshot() {
+fn rollback_takes_no_snapshot() {
     let lab = Lab::new();
     let template = "
 Resources:
@@ -232,11 +232,11 @@ Resources:
 }
 
 #[test]
-fn broken_templates_leave_nothing() {
+fn refused_templates_create_no_stack() {
     let lab = Lab::new();
-    expect!["ValidationError: Template format error: Unrecognized resource types: [AWS::X::Y]. Escale does not enact them; `escale coverage` lists what it does"]
+    expect!["ValidationError: Template format error: Unrecognized resource types: [AWS::X::Y]. Escale does not support them; `escale coverage` lists the supported types"]
         .assert_eq(&lab.error("Resources: { A: { Type: AWS::X::Y } }"));
-    expect!["ValidationError: Resources/A/Properties/Colour: Test::Thing has no property Colour that Escale enacts (line 1, column 60)"]
+    expect!["ValidationError: Resources/A/Properties/Colour: Escale does not support property Colour of Test::Thing (line 1, column 60)"]
         .assert_eq(&lab.error("Resources: { A: { Type: Test::Thing, Properties: { Colour: red } } }"));
     for (template, message) in [
         (
@@ -263,7 +263,7 @@ fn broken_templates_leave_nothing() {
 }
 
 #[test]
-fn what_a_condition_leaves_out_need_not_be_enacted() {
+fn accepts_unsupported_parts_that_conditions_exclude() {
     let lab = Lab::new();
     let template = |secure: &str| {
         format!(
@@ -286,17 +286,17 @@ Resources:
 }
 
 #[test]
-fn an_attribute_that_is_none_fails_its_user() {
+fn unknown_attribute_fails_the_resource_that_reads_it() {
     let lab = Lab::new();
     lab.create("shop", "Resources: { A: { Type: Test::Thing }, B: { Type: Test::Thing, Properties: { Of: !GetAtt A.Nope } } }")
         .unwrap();
     lab.run();
-    let told = lab.events("shop").into_iter().find(|e| e.starts_with("B CREATE_FAILED")).unwrap();
-    assert!(told.contains("resource A does not support attribute type Nope in Fn::GetAtt"), "{told}");
+    let event = lab.events("shop").into_iter().find(|e| e.starts_with("B CREATE_FAILED")).unwrap();
+    assert!(event.contains("resource A does not support attribute type Nope in Fn::GetAtt"), "{event}");
 }
 
 #[test]
-fn exports_are_unique_and_guarded() {
+fn exports_are_unique_and_kept_while_imported() {
     let lab = Lab::new();
     let exporting = "Resources: {A: {Type: Test::Thing}}\nOutputs: {X: {Value: !Ref A, Export: {Name: x}}}";
     let importing = "Resources: {B: {Type: Test::Thing, Properties: {Of: !ImportValue x}}}";
@@ -312,10 +312,10 @@ fn exports_are_unique_and_guarded() {
     lab.create("three", &again).unwrap();
     lab.run();
     assert_eq!(lab.status("three"), "ROLLBACK_COMPLETE");
-    let told = lab.events("three").into_iter().find(|e| e.contains("ROLLBACK_IN_PROGRESS")).unwrap();
+    let event = lab.events("three").into_iter().find(|e| e.contains("ROLLBACK_IN_PROGRESS")).unwrap();
     assert!(
-        told.contains("Export with name x is already exported by stack one. Rollback requested"),
-        "{told}"
+        event.contains("Export with name x is already exported by stack one. Rollback requested"),
+        "{event}"
     );
     for name in ["two", "one"] {
         lab.call("DeleteStack", json!({"StackName": name})).unwrap();
@@ -325,7 +325,7 @@ fn exports_are_unique_and_guarded() {
 }
 
 #[test]
-fn a_change_set_shows_what_properties_will_be_but_no_secrets() {
+fn change_set_shows_property_values_but_no_secrets() {
     let lab = Lab::new();
     let template = "
 Parameters: { Word: { Type: String, NoEcho: true, AllowedPattern: '[a-z]+' } }
@@ -344,25 +344,25 @@ Resources:
     let named = json!({"StackName": "shop", "ChangeSetName": "cs"});
     let bare = lab.call("DescribeChangeSet", named.clone()).unwrap();
     assert!(bare["Changes"][0]["ResourceChange"]["AfterContext"].is_null());
-    let mut asked = named;
-    asked["IncludePropertyValues"] = true.into();
-    let shown = lab.call("DescribeChangeSet", asked).unwrap();
+    let mut input = named;
+    input["IncludePropertyValues"] = true.into();
+    let shown = lab.call("DescribeChangeSet", input).unwrap();
     let after = |i: usize| shown["Changes"][i]["ResourceChange"]["AfterContext"].as_str().unwrap().to_owned();
     assert_eq!(after(0), r#"{"Properties":{"Of":"****"}}"#);
     assert_eq!(after(1), r#"{"Properties":{"Of":"{{changeSet:KNOWN_AFTER_APPLY}}","Name":"b-shop"}}"#);
     assert_eq!(after(2), r#"{"Properties":{"Of":"then","Name":"****"}}"#);
     for operation in ["DescribeChangeSet", "DescribeAccountLimits"] {
-        let mut asked = json!({"NextToken": "00"});
+        let mut input = json!({"NextToken": "00"});
         if operation == "DescribeChangeSet" {
-            (asked["StackName"], asked["ChangeSetName"]) = ("shop".into(), "cs".into());
+            (input["StackName"], input["ChangeSetName"]) = ("shop".into(), "cs".into());
         }
-        let error = lab.call(operation, asked).unwrap_err();
+        let error = lab.call(operation, input).unwrap_err();
         assert_eq!((error.code.as_str(), error.message.contains("'00'")), ("ValidationError", true));
     }
 }
 
 #[test]
-fn change_sets() {
+fn creates_and_executes_change_sets() {
     let lab = Lab::new();
     let deploy = |kind: &str, template: &str| {
         let input = json!({
@@ -384,11 +384,11 @@ fn change_sets() {
     let again = lab.call("ExecuteChangeSet", json!({"ChangeSetName": set["Id"]})).unwrap_err();
     assert_eq!(again.code, "InvalidChangeSetStatus");
     lab.run();
-    lab.pass();
+    lab.complete_slow();
     lab.run();
     assert_eq!(lab.status("shop"), "CREATE_COMPLETE");
 
-    // The same again, in another form: nothing to do.
+    // The same template with another text has no changes.
     let same = deploy("UPDATE", &format!("{CHAIN}\n# a remark\n")).unwrap();
     let shown = lab.call("DescribeChangeSet", json!({"ChangeSetName": same["Id"]})).unwrap();
     assert_eq!(shown["Status"], "FAILED");
@@ -405,12 +405,12 @@ fn change_sets() {
     let update =
         lab.call("UpdateStack", json!({"StackName": "shop", "UsePreviousTemplate": true})).unwrap_err();
     assert_eq!(update.message, "No updates are to be performed.");
-    let gone = json!({"StackName": "shop", "ChangeSetName": "nobody"});
+    let gone = json!({"StackName": "shop", "ChangeSetName": "missing"});
     lab.call("DeleteChangeSet", gone).unwrap();
 }
 
 #[test]
-fn the_same_token_is_the_same_stack() {
+fn same_client_token_returns_the_same_stack() {
     let lab = Lab::new();
     let input = json!({"StackName": "shop", "TemplateBody": CHAIN, "ClientRequestToken": "t"});
     let first = lab.call("CreateStack", input.clone()).unwrap();
@@ -420,7 +420,7 @@ fn the_same_token_is_the_same_stack() {
 
 #[test]
 fn survives_repeat() {
-    // Every step is taken twice, as by an engine that died before it could know.
+    // Every step is taken twice, as after a crash before the engine saw its result.
     let lab = Lab::new();
     let made = lab.create("shop", CHAIN).unwrap();
     let uuid = lab.keys().remove(0);
@@ -431,23 +431,23 @@ fn survives_repeat() {
         }
     };
     twice();
-    lab.pass();
+    lab.complete_slow();
     twice();
     assert_eq!(lab.phase(&uuid), Phase::Created);
     let lines = lab.events("shop");
     assert_eq!(lines.len(), 17, "{lines:#?}");
     lab.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
     twice();
-    lab.pass();
+    lab.complete_slow();
     twice();
     assert_eq!(lab.events(made["StackId"].as_str().unwrap()).len(), 29);
     assert!(lab.things().is_empty());
 }
 
-/// The daemon dies after each transaction in turn; another one goes on from the file alone.
+/// The daemon crashes after each transaction in turn; a new one continues from the state file.
 #[test]
 fn survives_failure_at_each_step() {
-    for dies_after in 0..40 {
+    for crash_after in 0..40 {
         let mut lab = Lab::new();
         lab.create("shop", CHAIN).unwrap();
         let uuid = lab.keys().remove(0);
@@ -455,7 +455,7 @@ fn survives_failure_at_each_step() {
         let mut live = |lab: &mut Lab| {
             while let Plan::Step(actions) = lab.next(&uuid) {
                 for action in actions {
-                    if taken == dies_after {
+                    if taken == crash_after {
                         let mut tables = escale_tables::all();
                         tables.push(TableDef::of::<Thing>());
                         lab.store = Store::open(&lab._dir.path().join("state.db"), &tables).unwrap();
@@ -469,20 +469,20 @@ fn survives_failure_at_each_step() {
             }
         };
         live(&mut lab);
-        lab.pass();
+        lab.complete_slow();
         live(&mut lab);
-        assert_eq!(lab.phase(&uuid), Phase::Created, "after {dies_after}");
+        assert_eq!(lab.phase(&uuid), Phase::Created, "after {crash_after}");
         lab.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
         live(&mut lab);
-        lab.pass();
+        lab.complete_slow();
         live(&mut lab);
-        assert_eq!(lab.phase(&uuid), Phase::Deleted, "after {dies_after}");
+        assert_eq!(lab.phase(&uuid), Phase::Deleted, "after {crash_after}");
         assert!(lab.things().is_empty() && lab.keys().is_empty());
     }
 }
 
 #[test]
-fn old_stacks_are_forgotten() {
+fn purges_deleted_stacks_after_90_days() {
     let lab = Lab::new();
     let once = "Resources: { A: { Type: Test::Thing } }";
     let live = |name: &str| {
@@ -503,7 +503,7 @@ fn old_stacks_are_forgotten() {
 }
 
 #[test]
-fn deleted_stacks_are_bounded_in_number() {
+fn keeps_at_most_40_deleted_stacks() {
     let lab = Lab::new();
     let made: Vec<String> = (0..42)
         .map(|_| {
@@ -517,13 +517,13 @@ fn deleted_stacks_are_bounded_in_number() {
         .collect();
     let kept: Vec<bool> = made.iter().map(|id| lab.status(id) == "DELETE_COMPLETE").collect();
     assert_eq!(kept.iter().filter(|kept| **kept).count(), 40);
-    assert_eq!(kept[..3], [false, false, true], "the oldest go first");
+    assert_eq!(kept[..3], [false, false, true], "the oldest are removed first");
 }
 
-/// A stack acts for whoever asked for it. If the state does not say who that is, it acts for nobody, and no longer for
-/// CloudFormation itself, which may do everything.
+/// A stack has the permissions of its creator. If the state does not contain a readable principal, it has none: not those of
+/// CloudFormation itself, which are unlimited.
 #[test]
-fn a_stack_whose_principal_cannot_be_read_makes_and_deletes_nothing() {
+fn stack_with_unreadable_principal_creates_and_deletes_nothing() {
     let forget = |lab: &Lab| {
         let written = lab.store.write::<(), escale_store::StoreError>(|tx| {
             let uuid = tx.scan::<Stack>().next().unwrap().uuid.clone();
@@ -548,14 +548,14 @@ fn a_stack_whose_principal_cannot_be_read_makes_and_deletes_nothing() {
     forget(&lab);
     lab.run();
     assert_eq!((lab.things(), lab.status("shop")), (vec!["thing-A".to_owned()], "DELETE_FAILED".to_owned()));
-    // Whoever deletes it again is known.
+    // A new deletion stores its own caller.
     lab.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
     lab.run();
     assert_eq!(lab.things(), Vec::<String>::new());
 }
 
 #[test]
-fn refuses_all_faults_of_properties_at_once_and_says_where() {
+fn reports_all_property_faults_with_positions() {
     let lab = Lab::new();
     let template = r#"
 Parameters: { Days: { Type: String, Default: "8" } }
@@ -573,8 +573,8 @@ Resources:
         - { Key: !Ref A, Worth: 1 }
 "#;
     expect![[r#"
-        ValidationError: Resources/A/Properties/Colour: Test::Thing has no property Colour that Escale enacts (line 4, column 49)
-        Resources/Logs/Properties/LogGroupClass: AWS::Logs::LogGroup has no property LogGroupClass that Escale enacts (line 11, column 22)
+        ValidationError: Resources/A/Properties/Colour: Escale does not support property Colour of Test::Thing (line 4, column 49)
+        Resources/Logs/Properties/LogGroupClass: Escale does not support property LogGroupClass of AWS::Logs::LogGroup (line 11, column 22)
         Properties validation failed for resource Logs with message:
         #/LogGroupName: failed validation constraint for keyword [pattern] (line 8, column 21)
         #: extraneous key [Retention] is not permitted (line 9, column 18)
@@ -586,7 +586,7 @@ Resources:
 }
 
 #[test]
-fn checks_and_coerces_what_is_known_only_when_a_resource_is_created() {
+fn checks_and_coerces_late_values_at_creation() {
     let lab = Lab::new();
     let template = r#"
 Resources:
@@ -595,7 +595,7 @@ Resources:
 "#;
     lab.create("shop", template).unwrap();
     lab.run();
-    lab.pass();
+    lab.complete_slow();
     lab.run();
     let failed = lab.events("shop").into_iter().find(|event| event.starts_with("Logs CREATE_FAILED"));
     expect![[r#"
