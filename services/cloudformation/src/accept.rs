@@ -95,8 +95,8 @@ pub(crate) fn is_same(new: &Content, old: &Content) -> bool {
         && (new.template == old.template || matches!((tree(new), tree(old)), (Ok(a), Ok(b)) if a == b))
 }
 
-/// Checks that Escale supports every resource type and its deletion policy. Resources that a condition excludes may have any type:
-/// for example a certificate that the template creates only in production.
+/// Checks that Escale supports every resource type and its deletion policy. Resources that a condition excludes may have any
+/// type: for example a certificate that the template creates only in production.
 pub(crate) fn types(cloud: &Cloud, template: &Template, conditions: &Conditions) -> Result<(), Error> {
     let active = || properties::active(template, conditions);
     let names: BTreeSet<&str> = active().map(|(_, r)| r.type_name.as_str()).collect();

@@ -91,8 +91,8 @@ impl Stacks {
 /// How long AWS shows a deleted stack.
 const SHOWN_MS: i64 = 90 * 24 * 3_600_000;
 
-/// The maximum number of deleted stacks. Each keeps its template and all its events in memory, about 200 KiB for the example shop,
-/// and a pipeline that creates and deletes a stack for every change would fill the memory long before the 90 days are over.
+/// The maximum number of deleted stacks. Each keeps its template and all its events in memory, about 200 KiB for the example
+/// shop, and a pipeline that creates and deletes a stack for every change would fill the memory long before the 90 days are over.
 const DELETED_KEPT: usize = 40;
 
 /// Removes deleted stacks that are older than 90 days, and the oldest ones beyond the maximum number.

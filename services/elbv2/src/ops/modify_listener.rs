@@ -53,11 +53,11 @@ impl Operation for ModifyListener {
         if !input.default_actions.is_empty() {
             listener.default = actions::read(input.default_actions)?;
             let balancer = rules::load_balancer(cx, &listener.load_balancer)?;
-            rules::may_forward(cx, &balancer, &listener.default)?;
+            rules::check_forward(cx, &balancer, &listener.default)?;
         }
         let shape = shapes::listener(&listener);
         cx.tx.put(listener);
-        rules::settle(cx.tx);
+        rules::clean_up_unused_groups(cx.tx);
         Ok(Output { listeners: vec![shape] })
     }
 }
