@@ -1,4 +1,4 @@
-//! Makes each distribution be served as its rows say.
+//! Configures the cdn plane for each distribution according to its rows.
 
 use super::spec;
 use escale_base::{Clock, PlaneError, Timestamp};
@@ -16,11 +16,11 @@ pub(crate) enum Step {
         etag: String,
         fingerprint: String,
     },
-    /// It is disabled: nobody is answered.
+    /// The distribution is disabled: the edge stops serving it.
     Withdraw {
         etag: String,
     },
-    /// It is deleted.
+    /// The distribution is deleted.
     Remove,
 }
 
@@ -44,6 +44,7 @@ impl Distributions {
                 Ok(applied) => {
                     DistributionSeen { id: id.to_owned(), etag: Some(etag), applied, fault: None, at }
                 }
+                // The plane still serves the previous specification.
                 Err(e) => DistributionSeen {
                     id: id.to_owned(),
                     etag: before.as_ref().and_then(|b| b.etag.clone()),
@@ -61,7 +62,7 @@ impl Distributions {
 impl Reconciler for Distributions {
     type Step = Step;
     const NAME: &'static str = "cloudfront-distribution";
-    // Not what was seen of distributions: only `act` writes it, and a failure written down must not wake its own retry.
+    // Without cloudfront_distribution_seen: only `act` writes it, and recording a failure must not trigger the retry at once.
     const WATCHES: &'static [&'static str] = &[
         "cloudfront_distribution",
         "cloudfront_key_group",
@@ -109,6 +110,7 @@ impl Reconciler for Distributions {
     async fn act(&self, key: &str, step: Step) -> Result<(), StepError> {
         match step {
             Step::Apply { spec, etag, fingerprint } => {
+                // Recorded in either case: a resource of a stack shows the failure while it waits.
                 let result = self.cdn.apply(*spec).await;
                 self.record(key, etag, result.as_ref().map(|()| Some(fingerprint)))?;
                 Ok(result?)
@@ -118,6 +120,7 @@ impl Reconciler for Distributions {
                 Ok(self.record(key, etag, Ok(None))?)
             }
             Step::Remove => {
+                // The row goes last: a crash before it leads to another removal.
                 self.cdn.remove(key).await?;
                 self.store.write(|tx| {
                     tx.delete::<DistributionSeen>(key);

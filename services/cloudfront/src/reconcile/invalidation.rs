@@ -1,4 +1,4 @@
-//! Has the plane forget what invalidations name.
+//! Executes invalidations in the cdn plane.
 
 use escale_base::{Clock, Timestamp};
 use escale_cdn::Cdn;
@@ -12,7 +12,7 @@ use std::{collections::BTreeSet, sync::Arc};
 pub(crate) struct Step {
     distribution: String,
     id: String,
-    /// Empty when the plane does not have the distribution: then it keeps nothing of it.
+    /// Empty if the plane does not serve the distribution: it has no cached objects then.
     paths: Vec<String>,
 }
 
