@@ -140,7 +140,7 @@ def test_service_stack_imports_network_stack(own, network, image):
 
 
 def failure(cloud, stack, template, **parameters):
-    """CloudFormation's error for a template: from CreateStack, or from the events of the stack, which it rolls back and deletes."""
+    """CloudFormation's error for a template: from CreateStack, or from the events of the stack. Deletes the stack."""
     client = cloud.client("cloudformation")
     given = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
     try:

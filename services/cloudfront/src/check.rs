@@ -60,6 +60,7 @@ fn refuse(what: impl std::fmt::Display) -> Result<(), Error> {
 }
 
 fn refuse_unsupported(config: &DistributionConfig) -> Result<(), Error> {
+    // Empty values are accepted: clients send the whole configuration, also members that they do not use.
     let given = |text: &Option<String>| text.as_deref().is_some_and(|t| !t.is_empty());
     if config.origin_groups.as_ref().is_some_and(|g| !g.0.is_empty()) {
         return refuse("DistributionConfig.OriginGroups");
@@ -123,6 +124,7 @@ fn check_origin(cx: &Cx<'_>, origin: &Origin) -> Result<(), Error> {
 
 /// The bucket in `<bucket>.s3.<region>.amazonaws.com`; the region is optional.
 pub(crate) fn bucket_of(domain: &str) -> Option<&str> {
+    // `.s3-<region>` is the older form of regional names.
     let (bucket, rest) = domain.split_once(".s3.").or_else(|| domain.split_once(".s3-"))?;
     (!bucket.is_empty() && rest.ends_with("amazonaws.com")).then_some(bucket)
 }
@@ -172,6 +174,7 @@ pub(crate) fn trusted(trusted: Option<&Trusted>) -> impl Iterator<Item = &String
 
 fn allowed(methods: &AllowedMethods) -> Result<(), Error> {
     let mut items: Vec<&str> = methods.items.iter().map(|m| m.as_str()).collect();
+    // The order of the methods does not matter.
     items.sort_unstable();
     let known: [&[&str]; 3] = [
         &["GET", "HEAD"],

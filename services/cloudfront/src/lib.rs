@@ -109,6 +109,7 @@ pub fn start(
     cloud: Arc<Cloud>,
     cdn: Arc<dyn Cdn>,
 ) -> Result<(), StoreError> {
+    // Before the reconcilers start: they would take old observations for the state of the new plane.
     reconcile::clear_observations(&store)?;
     let clock = cloud.clock.clone();
     engine.add(reconcile::Distributions {

@@ -34,6 +34,7 @@ pub(crate) fn random_id(letter: char) -> String {
 
 /// Checks If-Match: the caller must know the current version to change or delete it.
 pub(crate) fn matches(if_match: Option<&str>, etag: &str) -> Result<(), Error> {
+    // Clients may send the ETag with its quotation marks.
     match if_match.map(|m| m.trim_matches('"')) {
         None | Some("") => Err(Error::IfMatchMissing),
         Some(seen) if seen == etag || seen == "*" => Ok(()),

@@ -111,6 +111,7 @@ fn forward(shape: ActionShape) -> Result<Action, Error> {
 fn redirect(config: Option<RedirectShape>) -> Result<Action, Error> {
     let config =
         config.ok_or_else(|| invalid("RedirectConfig is required for an action of type 'redirect'"))?;
+    // AWS's defaults keep the parts of the request.
     let part = |given: Option<String>, default: &str| given.unwrap_or_else(|| default.to_owned());
     let permanent = match config.status_code {
         Some(RedirectStatus::Http301) => true,

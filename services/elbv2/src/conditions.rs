@@ -48,6 +48,7 @@ pub(crate) fn read(shapes: Vec<ConditionShape>) -> Result<Vec<Condition>, Error>
     }
     let conditions = shapes.into_iter().map(one).collect::<Result<Vec<_>, _>>()?;
     for (i, condition) in conditions.iter().enumerate() {
+        // AWS allows several conditions only for headers and query strings.
         let single = !matches!(condition, Condition::Header { .. } | Condition::Query(_));
         let kind = std::mem::discriminant(condition);
         if single && conditions[..i].iter().any(|c| std::mem::discriminant(c) == kind) {
@@ -122,6 +123,7 @@ fn filled(field: &str, values: Vec<String>) -> Result<Vec<String>, Error> {
 }
 
 pub(crate) fn show(condition: &Condition) -> ConditionShape {
+    // The older member `Values` exists only for paths and hosts.
     let mut shape = ConditionShape { values: Some(Vec::new()), ..ConditionShape::default() };
     let field = match condition {
         Condition::Path(values) => {

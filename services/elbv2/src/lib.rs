@@ -90,6 +90,7 @@ pub fn start(
     clock: escale_base::Clock,
     proxies: Arc<dyn Proxies>,
 ) -> Result<(), StoreError> {
+    // Before the reconciler starts: it would take old observations for the state of the new plane.
     reconcile::clear_observations(&store)?;
     engine.add(reconcile::Balancers::new(store, clock, proxies));
     Ok(())

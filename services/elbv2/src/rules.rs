@@ -99,6 +99,7 @@ pub(crate) fn check_forward(cx: &Cx<'_>, balancer: &LoadBalancer, action: &Actio
                 group.vpc, balancer.vpc
             )));
         }
+        // As on AWS, a target group belongs to one load balancer.
         if balancers_of(cx.tx, arn).iter().any(|other| *other != balancer.arn) {
             return Err(Error::AssociationLimit(arn.to_string()));
         }

@@ -24,6 +24,7 @@ pub(crate) fn balancer(image: &Image, row: &LoadBalancer) -> (BalancerState, Opt
     let state = match (&seen.applied, &seen.fault) {
         (Some(_), None) => BalancerState::Active,
         (Some(_), Some(_)) => BalancerState::ActiveImpaired,
+        // A fault that a retry may fix is no failure yet.
         (None, Some(fault)) if !fault.retry => BalancerState::Failed,
         (None, _) => BalancerState::Provisioning,
     };

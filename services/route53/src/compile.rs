@@ -23,6 +23,7 @@ pub(crate) fn spec(image: &Image, config: &Config) -> Spec {
         own.extend(associated.map(|(zone, _)| Arc::clone(zone)));
         Resolver { zones: own, upstream: None, queries_per_second: Some(limits::dns::VPC_PACKETS_PER_SECOND) }
     };
+    // As on AWS, a VPC without DNS support has no resolver.
     let vpcs = image.scan::<Vpc>().filter(|vpc| vpc.dns_support);
     let networks = vpcs.map(|vpc| (vpc.id.to_string(), resolver(&vpc))).collect();
     Spec { public, public_queries_per_second: None, networks }

@@ -60,6 +60,7 @@ pub(crate) fn read(zone: &HostedZone, action: Action, shape: RecordSetShape) -> 
         (Some(alias), None, None) => {
             // AWS's console and tools add this prefix to load balancers' names.
             let target = rules::domain_name(alias.dns_name.trim_start_matches("dualstack."))?;
+            // In one of several sets it would take unhealthy ones out of the answers, which Escale does not enact.
             if alias.evaluate_target_health && routing != Routing::Simple {
                 let what = "EvaluateTargetHealth of an alias that is one of several record sets";
                 return Err(AwsError::not_supported(what).into());
@@ -69,6 +70,7 @@ pub(crate) fn read(zone: &HostedZone, action: Action, shape: RecordSetShape) -> 
             }
             let evaluate_target_health = alias.evaluate_target_health;
             let zone_id = rules::bare(&alias.hosted_zone_id).to_owned();
+            // A deletion only has to repeat the current values.
             if zone_id != zone.id && !system::is_alias_target(&target) && action != Action::Delete {
                 return Err(foreign_alias(zone, &zone_id, &target, kind));
             }
@@ -127,6 +129,7 @@ pub(crate) fn fault(zone: &HostedZone, set: &RecordSet) -> Option<String> {
             let bad = values.iter().find(|v| !v.trim_start().starts_with('"'))?;
             ("InvalidCharacterString", "Value should be enclosed in quotation marks", bad)
         }
+        // The compiler of the DNS plane checks the values of the other types.
         _ => return None,
     };
     Some(format!("Invalid Resource Record: FATAL problem: {code} ({why}) encountered with '{bad}'"))

@@ -58,6 +58,7 @@ impl Directory for PublicNames {
     fn find(&self, name: &str) -> Option<SocketAddr> {
         let answer = self.dns.ask(&View::Public, name, Kind::A).ok()?;
         let addresses = answer.records.iter().filter_map(|record| record.value.parse::<Ipv4Addr>().ok());
+        // Names of internal load balancers have private addresses, which the host must not reach.
         let public =
             addresses.filter(|address| PUBLIC.contains(address)).map(|address| (address, HTTP).into());
         public.into_iter().next()
@@ -88,6 +89,7 @@ fn hosted(image: &Image, zone: &HostedZone) -> Vec<String> {
 
 /// Opens a loopback address for each public address, and closes it when the public address is released.
 async fn follow(store: Store, internet: Namespace, edge: Ipv4Addr) {
+    // Subscribed before the first read, so that no change is missed.
     let mut changes = store.subscribe(&[LoadBalancerName::TABLE, DistributionName::TABLE]);
     let mut open: BTreeMap<Ipv4Addr, Option<Forwarder>> = BTreeMap::new();
     loop {

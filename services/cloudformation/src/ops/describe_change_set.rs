@@ -93,6 +93,7 @@ impl Operation for DescribeChangeSet {
 
 /// The properties of every resource, as far as they are known before any resource exists.
 fn properties(cx: &Cx<'_>, stack: &Stack, row: &ChangeSet) -> Result<BTreeMap<String, Value>, Error> {
+    // With the larger size limit: the size was checked when the template arrived.
     let parsed = template::parse(&row.content.template, Origin::File)?;
     let bound = scope::bound(&parsed, &row.content)?;
     // Values are computed twice, with the real parameters and with masked ones, so that no secret reaches the response.

@@ -104,6 +104,7 @@ impl Stacks {
         let mut outputs = Vec::new();
         for (key, (value, export)) in values {
             if let Some(name) = &export {
+                // As on AWS, the name of an export is unique in the region.
                 if let Some(other) = cx.tx.get::<Export>(name) {
                     let owner = cx.tx.get::<Stack>(&other.stack).map(|s| s.name.clone()).unwrap_or_default();
                     let message = format!("Export with name {name} is already exported by stack {owner}");
@@ -128,6 +129,7 @@ impl Stacks {
             for row in find::resources(cx.tx, &stack.uuid) {
                 let mut row = (*row).clone();
                 if row.state == ResourceState::Creating {
+                    // The row keeps its physical id, so the rollback deletes the resource.
                     let reason = Some("Resource creation cancelled".to_owned());
                     (row.state, row.since, row.waiting_for) = (ResourceState::CreateFailed, now, None);
                     row.reason.clone_from(&reason);

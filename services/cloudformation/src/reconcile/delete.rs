@@ -75,6 +75,7 @@ impl Stacks {
                 (_, None) => Phase::Deleted,
             };
             if phase == Phase::Deleted {
+                // Only now: after a failed deletion the stack and its exports still exist.
                 let mine: Vec<_> = cx.tx.scan::<Export>().filter(|e| e.stack == stack.uuid).collect();
                 for export in mine {
                     cx.tx.delete::<Export>(&export.name);

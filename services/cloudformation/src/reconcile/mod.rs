@@ -88,6 +88,7 @@ impl Stacks {
         if let Some(parsed) = lock().get(&stack.uuid) {
             return Ok(Arc::clone(parsed));
         }
+        // With the larger size limit: the size was checked when the template arrived.
         let parsed = Arc::new(template::parse(&stack.content.template, template::Origin::File)?);
         lock().insert(stack.uuid.clone(), Arc::clone(&parsed));
         Ok(parsed)
@@ -201,6 +202,7 @@ impl Reconciler for Stacks {
                 Err(error) => failed = Some(error),
             }
         }
+        // A stack without work needs its parsed template no longer.
         if self.store.read().get::<Stack>(key).is_none_or(|s| !s.phase.is_busy()) {
             self.parsed.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         }

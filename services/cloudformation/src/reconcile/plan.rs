@@ -94,6 +94,7 @@ fn creation(
         if now >= end {
             return Plan::Step(vec![Action::TimeOut]);
         }
+        // No row changes when the time is over, so the engine must plan again then.
         waits.until = Some(end);
     }
     let exists = |id: &String| rows.iter().any(|r| r.logical_id == *id && r.state == ResourceState::Created);
@@ -137,6 +138,7 @@ fn deletion(cloud: &Cloud, image: &Image, rows: &[Arc<StackResource>], now: Time
                     actions.push(Action::Observe(row.logical_id.clone()));
                 }
             }
+            // Not retried: the stack becomes DELETE_FAILED once nothing else is left to delete.
             ResourceState::DeleteFailed => {}
             _ => {
                 // A resource is deleted only after all resources that depend on it.

@@ -132,7 +132,7 @@ impl Identity for AllowAll {
 }
 
 /// A cloud with CloudFormation and the fake services.
-pub(super) struct Lab {
+pub(super) struct TestEnv {
     store: Store,
     cloud: Arc<Cloud>,
     clock: Clock,
@@ -140,8 +140,8 @@ pub(super) struct Lab {
     _dir: tempfile::TempDir,
 }
 
-impl Lab {
-    fn new() -> Lab {
+impl TestEnv {
+    fn new() -> TestEnv {
         let dir = tempfile::tempdir().unwrap();
         let mut tables = escale_tables::all();
         tables.push(TableDef::of::<Thing>());
@@ -152,7 +152,7 @@ impl Lab {
         let cloud =
             Arc::new(Cloud::new(Arc::new(Config::default()), clock.clone(), Arc::new(AllowAll), services));
         let stacks = Stacks::new(store.clone(), Arc::clone(&cloud));
-        Lab { store, cloud, clock, stacks, _dir: dir }
+        TestEnv { store, cloud, clock, stacks, _dir: dir }
     }
 
     fn caller() -> Caller {
@@ -163,12 +163,12 @@ impl Lab {
     fn call(&self, operation: &str, input: Value) -> Result<Value, AwsError> {
         let entry = self.cloud.entry("cloudformation", operation).unwrap();
         let Kind::Stream(handler) = &entry.kind else {
-            return self.cloud.call(&self.store, &Lab::caller(), "cloudformation", operation, input);
+            return self.cloud.call(&self.store, &TestEnv::caller(), "cloudformation", operation, input);
         };
         let cx = StreamCx {
             store: self.store.clone(),
             cloud: Arc::clone(&self.cloud),
-            caller: Lab::caller(),
+            caller: TestEnv::caller(),
             config: Arc::clone(&self.cloud.config),
             now: self.clock.now(),
             headers: http::HeaderMap::new(),

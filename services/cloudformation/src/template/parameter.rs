@@ -190,6 +190,7 @@ impl Parameter {
 
 /// Compiles a pattern that must match the whole value, as on AWS.
 fn compile(name: &str, pattern: &str) -> Result<fancy_regex::Regex, TemplateError> {
+    // `fancy_regex`, because AWS's patterns may contain look-ahead, which the crate `regex` does not support.
     let wrong = |e: fancy_regex::Error| {
         TemplateError::format(format!("AllowedPattern of parameter {name} is not a regular expression: {e}"))
     };

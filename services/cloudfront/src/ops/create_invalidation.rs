@@ -32,6 +32,7 @@ impl Operation for CreateInvalidation {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let distribution = rules::distribution(cx, &input.distribution_id)?.id.clone();
         let shapes::BatchShape { paths, caller_reference } = input.invalidation_batch;
+        // The leading slash is optional, as on AWS.
         let paths: Vec<String> =
             paths.0.into_iter().map(|p| if p.starts_with('/') { p } else { format!("/{p}") }).collect();
         if paths.is_empty() {

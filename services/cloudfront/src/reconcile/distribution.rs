@@ -73,6 +73,7 @@ impl Reconciler for Distributions {
     fn concerned(&self, image: &Image, change: &Change) -> BTreeSet<String> {
         match change.table {
             "cloudfront_distribution" => BTreeSet::from([change.key.clone()]),
+            // The key of a key group, public key or access control does not name the distributions that use it.
             _ => self.all(image),
         }
     }
@@ -98,6 +99,7 @@ impl Reconciler for Distributions {
                 Plan::Step(Step::Withdraw { etag: row.etag.clone() })
             };
         }
+        // The fingerprint also covers the key groups and access controls, whose changes do not change the ETag.
         let spec = spec::of(image, &row);
         let fingerprint = spec::fingerprint(&spec);
         if is_applied(Some(&fingerprint)) {

@@ -53,6 +53,7 @@ impl Reconciler for Invalidations {
         if seen.applied.is_none() && enabled {
             return Plan::wait(format!("the distribution {} is not served yet", row.distribution));
         }
+        // A disabled distribution is not served: there is nothing to wait for.
         let paths = if seen.applied.is_some() { row.paths.clone() } else { Vec::new() };
         Plan::Step(Step { distribution: row.distribution.clone(), id: row.id.clone(), paths })
     }
@@ -62,6 +63,7 @@ impl Reconciler for Invalidations {
         if !paths.is_empty() {
             self.cdn.invalidate(&distribution, &paths).await?;
         }
+        // Recorded last: a crash before it only repeats the invalidation.
         let at = self.clock.now();
         self.store.write(|tx| {
             tx.put(InvalidationSeen { distribution, id, at });

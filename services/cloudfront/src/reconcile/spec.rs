@@ -102,6 +102,7 @@ fn origin(image: &Image, row: &rows::Origin) -> Origin {
         path,
         headers,
         signed: control.is_some_and(|c| c.config.signing_behavior == SigningBehavior::Always),
+        // AWS's default timeouts.
         connect_timeout_ms: u64::from(row.connection_timeout.unwrap_or(10)) * 1000,
         read_timeout_ms: u64::from(custom.and_then(|c| c.origin_read_timeout).unwrap_or(30)) * 1000,
     }

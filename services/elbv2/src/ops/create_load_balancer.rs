@@ -49,6 +49,7 @@ impl Operation for CreateLoadBalancer {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         refuse_unsupported(&input)?;
         rules::name("The load balancer", &input.name)?;
+        // Reserved: the DNS names of internal load balancers start with it.
         if input.name.starts_with("internal-") {
             return Err(invalid("The load balancer name must not begin with 'internal-'"));
         }
@@ -134,6 +135,7 @@ fn existing(
     let Some(found) = cx.tx.scan::<LoadBalancer>().find(|b| b.name == name) else { return Ok(None) };
     let mut present: Vec<&SubnetId> = found.nodes.iter().map(|n| &n.subnet).collect();
     let mut wanted: Vec<&SubnetId> = subnets.iter().map(|s| &s.id).collect();
+    // The order of the subnets does not matter.
     present.sort();
     wanted.sort();
     if present == wanted && found.scheme == scheme && found.groups == groups {
@@ -157,6 +159,7 @@ fn node(
         interface_type: None,
         private_ip_address: None,
     };
+    // As the service itself: the caller needs no permission for EC2's operations.
     let interface = cx.call_as(PRINCIPAL, request)?.network_interface;
     let public = match scheme {
         Scheme::Internal => None,

@@ -50,6 +50,7 @@ impl Operation for DeleteLoadBalancer {
 
 fn release(cx: &mut Cx<'_>, node: &Node) -> Result<(), AwsError> {
     if let Some(public) = &node.public {
+        // EC2 releases only an address that is not associated.
         cx.call_as(PRINCIPAL, DisassociateAddress { association_id: public.association.clone() })?;
         cx.call_as(PRINCIPAL, ReleaseAddress { allocation_id: public.allocation.clone() })?;
     }

@@ -57,6 +57,7 @@ impl Operation for ModifyListener {
         }
         let shape = shapes::listener(&listener);
         cx.tx.put(listener);
+        // The previous action may have been the last one that forwards to a group.
         rules::clean_up_unused_groups(cx.tx);
         Ok(Output { listeners: vec![shape] })
     }

@@ -45,6 +45,7 @@ impl Operation for ModifyRule {
         }
         let shape = shapes::rule(&rule);
         cx.tx.put(rule);
+        // The previous action may have been the last one that forwards to a group.
         rules::clean_up_unused_groups(cx.tx);
         Ok(Output { rules: vec![shape] })
     }

@@ -82,6 +82,7 @@ impl Reconciler for Balancers {
     ];
 
     fn concerned(&self, image: &Image, change: &Change) -> BTreeSet<String> {
+        // From the key alone where possible: the changed row may be deleted already.
         match change.table {
             "elbv2_load_balancer" => BTreeSet::from([change.key.clone()]),
             "elbv2_listener" => owner(&change.key, ":listener/", 1),
@@ -131,6 +132,7 @@ impl Reconciler for Balancers {
                 // Recorded in either case, so that DescribeLoadBalancers shows the failure.
                 let result = self.proxies.apply(*spec).await;
                 self.record(key, result.as_ref().map(|()| fingerprint))?;
+                // Also after an error: the plane may still serve the previous specification.
                 self.observe(key);
                 Ok(result?)
             }

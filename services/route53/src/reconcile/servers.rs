@@ -113,6 +113,7 @@ impl Reconciler for Servers {
         if row.is_some_and(|row| row.run == self.parts.run) {
             return Plan::Done;
         }
+        // Without its zones a server would answer that their names do not exist.
         let applied = image.get::<DnsApplied>(DnsApplied::KEY).filter(|a| a.run == self.parts.run);
         let known = applied.is_some_and(|a| match &step {
             Step::Serve { view: View::Network(vpc), .. } => a.networks.contains(&VpcId::from(vpc.as_str())),

@@ -224,14 +224,14 @@ async fn serves_the_host_also_after_a_repeated_step() {
     assert_eq!(servers.plan(&parts.store.read(), DnsServer::LOOPBACK, Timestamp(0)), Plan::Done);
 }
 
-struct Names {
+struct Harness {
     parts: Parts,
     all: (Zones, Servers),
     _dir: tempfile::TempDir,
 }
 
 #[async_trait]
-impl Stage for Names {
+impl Stage for Harness {
     fn store(&self) -> &Store {
         &self.parts.store
     }
@@ -266,7 +266,7 @@ fn network(name: &str) -> VpcSpec {
 }
 
 /// An available VPC with a private zone.
-async fn names(fate: Arc<dyn Fate>) -> Names {
+async fn with_private_zone(fate: Arc<dyn Fate>) -> Harness {
     let dir = tempfile::tempdir().unwrap();
     let plain = parts(&dir, "one");
     put(&plain, vpc("vpc-a"));
@@ -276,20 +276,20 @@ async fn names(fate: Arc<dyn Fate>) -> Names {
     plain.network.apply(network("vpc-a")).await.unwrap();
     let (dns, network) = (Risky::new(&plain.dns, &fate), Risky::new(&plain.network, &fate));
     let parts = Parts { dns, network, ..plain };
-    Names { all: (Zones(parts.clone()), Servers::new(parts.clone())), parts, _dir: dir }
+    Harness { all: (Zones(parts.clone()), Servers::new(parts.clone())), parts, _dir: dir }
 }
 
 #[tokio::test]
 async fn survives() {
-    survives_repeat(names).await;
-    survives_failure_at_each_step(names).await;
-    survives_regret_at_each_step(names, |names| {
-        let gone = names.parts.store.write(|tx| {
+    survives_repeat(with_private_zone).await;
+    survives_failure_at_each_step(with_private_zone).await;
+    survives_regret_at_each_step(with_private_zone, |harness| {
+        let deleted = harness.parts.store.write(|tx| {
             tx.delete::<Vpc>("vpc-a");
             tx.delete::<VpcSeen>("vpc-a");
             Ok::<_, StoreError>(())
         });
-        gone.unwrap();
+        deleted.unwrap();
     })
     .await;
 }
