@@ -1,4 +1,4 @@
-//! CloudFormation: stacks made from templates.
+//! CloudFormation: creates and deletes stacks from templates.
 //!
 //! An operation that takes a template (`streams/`) checks the whole template (`accept.rs`) and writes the stack with a row
 //! for each resource. The engine (`reconcile/`) creates the resources through the resource types that the other services

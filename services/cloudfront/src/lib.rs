@@ -4,7 +4,7 @@
 //! turn a distribution's rows into one specification for the cdn plane, and invalidate cached objects. `origins.rs` connects
 //! the plane to origins.
 //!
-//! It never serves a viewer itself. Start at `ops/create_distribution.rs`.
+//! This crate does not serve viewers itself. Start at `ops/create_distribution.rs`.
 
 mod cfn;
 mod check;

@@ -130,7 +130,7 @@ fn redirect(config: Option<RedirectShape>) -> Result<Action, Error> {
     let same = Redirect { permanent, ..unchanged() } == redirect;
     if same || !redirect.path.starts_with('/') {
         let message =
-            "The redirect must change the protocol, host, port or path, and the path begin with '/'";
+            "The redirect must change the protocol, host, port or path, and the path must begin with '/'";
         return Err(Error::InvalidAction(message.into()));
     }
     Ok(Action::Redirect(redirect))

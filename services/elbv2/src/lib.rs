@@ -4,7 +4,7 @@
 //! interface in each of its zones, created through EC2's operations. One reconciler (`reconcile/balancer.rs`) turns the rows
 //! of a load balancer into one specification for the proxy plane; an observer records the health of its targets.
 //!
-//! It terminates no TLS, and no request passes through this crate. Start at `ops/create_load_balancer.rs`.
+//! It does not terminate TLS, and no request passes through this crate. Start at `ops/create_load_balancer.rs`.
 
 mod actions;
 mod attributes;

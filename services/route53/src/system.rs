@@ -12,8 +12,8 @@ pub(crate) const NAME_SERVER: &str = "ns-1.dns.localhost.";
 
 const DNS: &str = "dns.localhost";
 const LOAD_BALANCERS: &str = "elb.localhost";
-/// Internal load balancers are below `escale.internal`, not below `localhost`: curl, browsers and nss-myhostname answer
-/// every name below `localhost` with the loopback address themselves (RFC 6761 section 6.3), also inside a VPC.
+/// Names of internal load balancers end in `escale.internal`, not in `localhost`: curl, browsers and nss-myhostname resolve
+/// every name below `localhost` to the loopback address themselves (RFC 6761 section 6.3), also inside a VPC.
 const INTERNAL_LOAD_BALANCERS: &str = "elb.escale.internal";
 const DISTRIBUTIONS: &str = "cloudfront.localhost";
 const TTL_SECS: u32 = 60;
@@ -44,7 +44,7 @@ pub(crate) fn public(image: &Image, config: &Config) -> Vec<Arc<Zone>> {
     ]
 }
 
-/// The zones that every VPC's resolver has. The name of an internal load balancer lies within `escale.internal`, so its zone
+/// The zones that every VPC's resolver has. The name of an internal load balancer is within `escale.internal`, so its zone
 /// is here as well: a resolver searches its own zones before the public ones.
 pub(crate) fn private(image: &Image, config: &Config) -> Vec<Arc<Zone>> {
     let api = SystemName::new(Config::api_name(), vec![config.api_address], TTL_SECS);

@@ -44,7 +44,7 @@ impl Operation for ExecuteChangeSet {
         let on_failure = match (set.on_failure, input.disable_rollback) {
             (Some(_), Some(_)) => {
                 return Err(Error::invalid(
-                    "DisableRollback cannot be given: the change set was created with OnStackFailure",
+                    "DisableRollback cannot be specified: the change set was created with OnStackFailure",
                 ));
             }
             (Some(on), None) => on,

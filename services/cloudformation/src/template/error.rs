@@ -15,7 +15,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// The message of a `ValidationError` (HTTP 400), worded as AWS words it.
+/// The message of a `ValidationError` (HTTP 400), in AWS's wording.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct TemplateError {
@@ -25,17 +25,17 @@ pub struct TemplateError {
 }
 
 impl TemplateError {
-    /// The message as it is.
+    /// A message without a prefix.
     pub fn plain(message: impl Into<String>) -> TemplateError {
         TemplateError { message: message.into(), at: None }
     }
 
-    /// `Template format error: …`: the template's form.
+    /// `Template format error: …`: an error in the structure of the template.
     pub fn format(message: impl fmt::Display) -> TemplateError {
         TemplateError::plain(format!("Template format error: {message}"))
     }
 
-    /// `Template error: …`: a function's use.
+    /// `Template error: …`: the wrong use of a function.
     pub fn usage(message: impl fmt::Display) -> TemplateError {
         TemplateError::plain(format!("Template error: {message}"))
     }

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 pub trait Environment {
     /// The value of `Ref` for a resource; `None` while it does not exist.
     fn resource_ref(&self, logical: &str) -> Option<Value>;
-    /// `Ok(None)` while the resource does not exist; an error if its type has no such attribute.
+    /// `Ok(None)` while the resource does not exist; an error if its type does not have the attribute.
     fn get_att(&self, logical: &str, attribute: &str) -> Result<Option<Value>, TemplateError>;
     /// The value that another stack exports under this name.
     fn export(&self, name: &str) -> Option<String>;
@@ -36,7 +36,7 @@ pub struct Pseudo {
     pub url_suffix: String,
 }
 
-/// Why there is no value.
+/// The reason why an expression has no value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EvaluateError {
     #[error(transparent)]
@@ -46,7 +46,7 @@ pub enum EvaluateError {
     NotYet { logical: String, attribute: Option<String> },
 }
 
-/// Everything that an expression can be evaluated against.
+/// The data for the evaluation of a template's expressions.
 pub struct Scope<'a> {
     pub(super) template: &'a Template,
     pub(super) parameters: &'a Parameters,

@@ -240,7 +240,7 @@ fn sub(argument: &Node, block: Block) -> Result<Form, TemplateError> {
     Ok(Form::Sub { parts, variables })
 }
 
-/// `${!Literal}` stays `${Literal}`; a `$` without a brace stays itself.
+/// Splits the text of `Fn::Sub`. `${!Literal}` becomes `${Literal}`; a `$` without a brace is plain text.
 fn sub_parts(mut text: &str, is_variable: impl Fn(&str) -> bool) -> Result<Vec<Part>, TemplateError> {
     let mut parts = Vec::new();
     while let Some(start) = text.find("${") {

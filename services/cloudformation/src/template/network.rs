@@ -1,4 +1,4 @@
-//! `Fn::Cidr`.
+//! Evaluates `Fn::Cidr`.
 
 use super::error::TemplateError;
 use ipnet::IpNet;

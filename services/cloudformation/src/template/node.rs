@@ -91,7 +91,7 @@ impl Node {
         if let Kind::Scalar(scalar) = &self.kind { Some(&scalar.text) } else { None }
     }
 
-    /// A scalar as a string value, whatever its type; CloudFormation takes numbers and booleans for strings.
+    /// A scalar of any type as a string: CloudFormation accepts numbers and booleans where it needs strings.
     pub fn string(&self) -> Option<&str> {
         if let Kind::Scalar(scalar) = &self.kind { Some(scalar.string()) } else { None }
     }

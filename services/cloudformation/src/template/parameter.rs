@@ -30,7 +30,7 @@ struct Constraints {
     description: Option<String>,
 }
 
-/// What a value of the type is; the AWS-specific types are strings whose form their resource types check.
+/// The form of a parameter's values. Values of AWS-specific types are strings, which the resource types check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParameterKind {
     String,

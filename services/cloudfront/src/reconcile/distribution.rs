@@ -8,7 +8,7 @@ use escale_store::{Change, Image, Store, StoreError};
 use escale_tables::cloudfront::{Distribution, DistributionSeen};
 use std::{collections::BTreeSet, sync::Arc};
 
-/// One step.
+/// A step of the reconciler.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Step {
     Apply {

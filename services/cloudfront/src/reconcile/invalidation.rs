@@ -7,7 +7,7 @@ use escale_store::{Change, Image, Store, StoreError};
 use escale_tables::cloudfront::{Distribution, DistributionSeen, Invalidation, InvalidationSeen};
 use std::{collections::BTreeSet, sync::Arc};
 
-/// One step.
+/// A step of the reconciler: one invalidation.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Step {
     distribution: String,

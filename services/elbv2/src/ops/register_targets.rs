@@ -74,7 +74,7 @@ fn target(cx: &Cx<'_>, group: &TargetGroup, shape: TargetShape) -> Result<Target
     let zone = match cx.tx.scan::<Subnet>().find(|s| s.vpc == group.vpc && s.cidr.contains(&ip)) {
         Some(subnet) if inside => Some(subnet.zone.clone()),
         _ if inside => {
-            let message = format!("The IP address '{ip}' is in no subnet of the VPC '{}'", group.vpc);
+            let message = format!("No subnet of the VPC '{}' contains the IP address '{ip}'", group.vpc);
             return Err(Error::InvalidTarget(message));
         }
         _ if !everywhere || !ip.is_private() => {

@@ -17,7 +17,7 @@ use std::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-/// One step.
+/// A step of the reconciler.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Step {
     Apply { spec: Box<BalancerSpec>, fingerprint: String },
