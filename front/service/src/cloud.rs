@@ -219,7 +219,7 @@ impl Cloud {
 
     fn policies(&self, image: &Image, service: &str, operation: &str, input: &Value) -> Vec<ResourcePolicy> {
         let service = self.services.get(service);
-        service.map(|s| s.resource_policies(image, operation, input)).unwrap_or_default()
+        service.map(|s| s.resource_policies(image, &self.config, operation, input)).unwrap_or_default()
     }
 
     /// The same for an action (`s3:DeleteObjectVersion`) that an operation needs besides its own, or that a guest at the

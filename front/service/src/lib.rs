@@ -77,7 +77,13 @@ pub trait Service: Send + Sync + 'static {
     }
 
     /// Policies that hang on the resource which a request is about: a bucket's.
-    fn resource_policies(&self, _image: &Image, _operation: &str, _input: &Value) -> Vec<ResourcePolicy> {
+    fn resource_policies(
+        &self,
+        _image: &Image,
+        _config: &Config,
+        _operation: &str,
+        _input: &Value,
+    ) -> Vec<ResourcePolicy> {
         Vec::new()
     }
 

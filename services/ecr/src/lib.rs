@@ -26,7 +26,7 @@ pub use repositories::Repositories;
 
 use escale_base::wire::Value;
 use escale_registry::Registry;
-use escale_service::{Also, Entry, Recorded, ResourcePolicy, ResourceType, Service, gives_tags};
+use escale_service::{Also, Config, Entry, Recorded, ResourcePolicy, ResourceType, Service, gives_tags};
 use escale_store::Image;
 use escale_tables::ecr::Repository;
 use std::sync::Arc;
@@ -63,7 +63,13 @@ impl Service for Ecr {
     fn recorded(&self) -> &'static [Recorded] {
         recorded::RECORDED
     }
-    fn resource_policies(&self, image: &Image, _operation: &str, input: &Value) -> Vec<ResourcePolicy> {
+    fn resource_policies(
+        &self,
+        image: &Image,
+        _config: &Config,
+        _operation: &str,
+        input: &Value,
+    ) -> Vec<ResourcePolicy> {
         let name = input.get("repositoryName").and_then(Value::as_str).unwrap_or_default();
         let policy = image.get::<Repository>(name).and_then(|r| r.policy.clone());
         policy.map(|document| ResourcePolicy { document }).into_iter().collect()

@@ -162,11 +162,16 @@ fn add_policies<E: Entity>(cx: &mut Cx<'_>, name: &str, props: &Props<'_>) -> Re
 
 /// Removes the policies of a role or user, then deletes it.
 fn delete_entity<E: Entity>(cx: &mut Cx<'_>, name: &str) -> Result<(), AwsError> {
-    // One page: the quotas keep the number of policies low.
-    let Some(inline) = found(E::of::<E::ListInline>(name).call(cx))? else { return Ok(()) };
-    for policy in inline.policy_names {
-        E::of::<E::DeleteInline>(name).with("PolicyName", &policy).call(cx)?;
+    loop {
+        let Some(inline) = found(E::of::<E::ListInline>(name).call(cx))? else { return Ok(()) };
+        for policy in inline.policy_names {
+            E::of::<E::DeleteInline>(name).with("PolicyName", &policy).call(cx)?;
+        }
+        if !inline.is_truncated {
+            break;
+        }
     }
+    // One page: the quota of attached policies is smaller than a page.
     for policy in E::of::<E::ListAttached>(name).call(cx)?.attached_policies {
         E::of::<E::Detach>(name).with("PolicyArn", &policy.policy_arn).call(cx)?;
     }

@@ -29,7 +29,9 @@ pub use reconcile::start;
 
 use escale_base::wire::Value;
 use escale_objects::Objects;
-use escale_service::{Also, Entry, EventKind, Recorded, ResourcePolicy, ResourceType, Service, gives_tags};
+use escale_service::{
+    Also, Config, Entry, EventKind, Recorded, ResourcePolicy, ResourceType, Service, gives_tags,
+};
 use escale_store::Image;
 use std::sync::Arc;
 
@@ -71,9 +73,15 @@ impl Service for S3 {
     fn recorded(&self) -> &'static [Recorded] {
         recorded::RECORDED
     }
-    fn resource_policies(&self, image: &Image, _operation: &str, input: &Value) -> Vec<ResourcePolicy> {
+    fn resource_policies(
+        &self,
+        image: &Image,
+        config: &Config,
+        _operation: &str,
+        input: &Value,
+    ) -> Vec<ResourcePolicy> {
         let name = input.get("Bucket").and_then(Value::as_str).unwrap_or_default();
-        policy::in_force(image, name)
+        policy::in_force(image, name, &config.account)
     }
     fn resource_types(&self) -> Vec<ResourceType> {
         cfn::types()

@@ -127,6 +127,16 @@ pub(crate) fn object_tags(tags: Vec<Tag>) -> Result<Labels, Error> {
     Ok(tags.into_iter().map(|t| (t.key, t.value)).collect())
 }
 
+/// S3's limit on the tags of a bucket.
+const BUCKET_TAGS: usize = 50;
+
+pub(crate) fn check_bucket_tags(tags: &[Tag]) -> Result<(), Error> {
+    if tags.len() > BUCKET_TAGS {
+        return Err(Error::InvalidTag(format!("Bucket tag count cannot be greater than {BUCKET_TAGS}")));
+    }
+    check_tags(tags)
+}
+
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html>
 pub(crate) fn check_tags(tags: &[Tag]) -> Result<(), Error> {
     for (i, tag) in tags.iter().enumerate() {

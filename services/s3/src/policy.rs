@@ -30,15 +30,16 @@ const LIMITING_KEYS: [&str; 10] = [
 
 /// The bucket's policy as its public access block permits it. With `RestrictPublicBuckets`, a public policy applies only to the
 /// account's own callers.
-pub(crate) fn in_force(image: &Image, bucket: &str) -> Vec<ResourcePolicy> {
+pub(crate) fn in_force(image: &Image, bucket: &str, account: &str) -> Vec<ResourcePolicy> {
     let Some(row) = image.get::<Bucket>(bucket) else { return Vec::new() };
     let Some(document) = &row.policy else { return Vec::new() };
     let restricted = row.public_access_block.is_some_and(|b| b.restrict_public_buckets);
-    let document = if restricted && is_public(document) { restrict(document) } else { document.clone() };
+    let document =
+        if restricted && is_public(document) { restrict(document, account) } else { document.clone() };
     vec![ResourcePolicy { document }]
 }
 
-fn restrict(document: &str) -> String {
+fn restrict(document: &str, account: &str) -> String {
     // The gate denies every request under a policy that it cannot parse.
     let Ok(mut tree) = strict::with_unique_keys(document) else { return document.to_owned() };
     for statement in statements_mut(&mut tree) {
@@ -48,7 +49,7 @@ fn restrict(document: &str) -> String {
             if let Some(object) = statement.as_object_mut() {
                 object.remove("NotPrincipal");
             }
-            statement["Principal"] = json!({"AWS": "arn:aws:iam::000000000000:root"});
+            statement["Principal"] = json!({"AWS": format!("arn:aws:iam::{account}:root")});
         }
     }
     tree.to_string()
@@ -228,13 +229,13 @@ mod tests {
 
     #[test]
     fn restricted_policies_are_not_public() {
-        let left = restrict(&allow(json!("*"), json!({})));
+        let left = restrict(&allow(json!("*"), json!({})), "123456789012");
         assert!(!is_public(&left));
-        assert!(left.contains(":root"), "{left}");
+        assert!(left.contains("arn:aws:iam::123456789012:root"), "{left}");
         let but_one = json!([{"Effect": "Allow", "NotPrincipal": {"AWS": "000000000000"}, "Action": "s3:GetObject",
             "Resource": "arn:aws:s3:::media/*"}]);
         assert!(is_public(&document(but_one.clone())));
-        assert!(!is_public(&restrict(&document(but_one))));
+        assert!(!is_public(&restrict(&document(but_one), "123456789012")));
         assert!(is_public("no JSON"), "a policy that cannot be parsed counts as public");
     }
 

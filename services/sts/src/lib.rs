@@ -11,7 +11,7 @@ mod session;
 
 use error::Error;
 use escale_base::{Arn, wire::Value};
-use escale_service::{Entry, ResourcePolicy, Service};
+use escale_service::{Config, Entry, ResourcePolicy, Service};
 use escale_store::Image;
 use escale_tables::iam::Role;
 
@@ -28,7 +28,13 @@ impl Service for Sts {
     fn operations(&self) -> Vec<Entry> {
         ops::all()
     }
-    fn resource_policies(&self, image: &Image, operation: &str, input: &Value) -> Vec<ResourcePolicy> {
+    fn resource_policies(
+        &self,
+        image: &Image,
+        _config: &Config,
+        operation: &str,
+        input: &Value,
+    ) -> Vec<ResourcePolicy> {
         if operation != "AssumeRole" {
             return Vec::new();
         }

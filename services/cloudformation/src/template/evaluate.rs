@@ -289,9 +289,11 @@ impl<'a> Scope<'a> {
                         None => {}
                         // An item may be a list itself, such as `!Ref` of a list parameter: its items are inserted.
                         Some(Value::Array(inner)) => texts.extend(inner.iter().filter_map(text_of)),
+                        // The value may contain a `NoEcho` parameter, so the error names only its type.
                         Some(value) => texts.push(text_of(&value).ok_or_else(|| {
+                            let kind = type_name(&Some(value));
                             TemplateError::usage(format!(
-                                "{function} needs a list of strings, got {value} in it"
+                                "{function} needs a list of strings, got {kind} in it"
                             ))
                         })?),
                     },

@@ -3,7 +3,7 @@
 use crate::{Error, entity};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::iam::{AccessKey, Holder, User};
+use escale_tables::iam::{AccessKey, Holder, SessionOf, User};
 
 pub(crate) struct UpdateUser;
 
@@ -33,11 +33,11 @@ impl Operation for UpdateUser {
             if !name.eq_ignore_ascii_case(&input.user_name) {
                 entity::must_be_new::<User>(cx.tx, &name)?;
             }
-            let held = Holder::User(input.user_name.clone());
-            // Keys name their user, and users are stored by name.
-            let keys: Vec<_> = cx.tx.scan::<AccessKey>().filter(|k| k.holder == held).collect();
+            // Keys and sessions name their user, and users are stored by name.
+            let keys: Vec<_> =
+                cx.tx.scan::<AccessKey>().filter_map(|key| renamed(&key, &user, &name)).collect();
             for key in keys {
-                cx.tx.put(AccessKey { holder: Holder::User(name.clone()), ..(*key).clone() });
+                cx.tx.put(key);
             }
             cx.tx.delete::<User>(&input.user_name);
             user.name = name;
@@ -45,4 +45,17 @@ impl Operation for UpdateUser {
         cx.tx.put(user);
         Ok(())
     }
+}
+
+/// The key with the user's new name; `None` for the key of somebody else.
+fn renamed(key: &AccessKey, user: &User, name: &str) -> Option<AccessKey> {
+    let mut key = key.clone();
+    match &mut key.holder {
+        Holder::User(holder) if *holder == user.name => *holder = name.to_owned(),
+        Holder::Session { of: SessionOf::User { name: holder, id }, .. } if *id == user.id => {
+            *holder = name.to_owned();
+        }
+        Holder::User(_) | Holder::Session { .. } => return None,
+    }
+    Some(key)
 }

@@ -53,7 +53,7 @@ impl Operation for CreateBucket {
         let (location, tags) =
             input.create_bucket_configuration.map_or((None, Vec::new()), |c| (c.location_constraint, c.tags));
         check_location(location, &cx.config.region)?;
-        metadata::check_tags(&tags)?;
+        metadata::check_bucket_tags(&tags)?;
         match cx.tx.get::<Bucket>(&input.bucket) {
             Some(row) if row.deleting => return Err(Error::BeingDeleted(input.bucket)),
             Some(_) => return Err(Error::BucketAlreadyOwnedByYou(input.bucket)),
