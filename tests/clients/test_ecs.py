@@ -319,3 +319,26 @@ def test_what_has_ended_leaves_nothing_on_the_machine(cluster):
     assert list(pathlib.Path("/sys/fs/cgroup").glob(f"**/{cluster.cloud.tag()}/**/{id}*")) == []
     assert cluster.ec2.describe_network_interfaces(Filters=[{"Name": "description", "Values": [f"*{id}*"]}])["NetworkInterfaces"] == []
     assert cluster.task(arn)["lastStatus"] == "STOPPED"
+
+
+def test_a_new_service_rebalances_zones_unless_the_request_says_otherwise(cluster):
+    ecs, exact = cluster.ecs, {"maximumPercent": 100, "minimumHealthyPercent": 0}
+    wanted = {
+        "cluster": cluster.name, "taskDefinition": cluster.define(cluster.container("main", "true")), "launchType": "FARGATE",
+        "networkConfiguration": cluster.network(), "desiredCount": 0,
+    }
+    shown = {}
+    for name, change in {
+        "default": {},
+        "off": {"availabilityZoneRebalancing": "DISABLED"},
+        "no-room": {"deploymentConfiguration": exact},
+    }.items():
+        ecs.create_service(serviceName=f"balance-{name}", **wanted, **change)
+        shown[name] = service(cluster, f"balance-{name}")["availabilityZoneRebalancing"]
+        ecs.delete_service(cluster=cluster.name, service=f"balance-{name}", force=True)
+    assert shown == {"default": "ENABLED", "off": "DISABLED", "no-room": "DISABLED"}
+    with pytest.raises(botocore.exceptions.ClientError, match="maximumPercent greater than 100") as error:
+        ecs.create_service(
+            serviceName="balance", deploymentConfiguration=exact, availabilityZoneRebalancing="ENABLED", **wanted
+        )
+    assert error.value.response["Error"]["Code"] == "InvalidParameterException"

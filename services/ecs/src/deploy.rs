@@ -1,6 +1,10 @@
 //! What operations on services share: deployments and their configuration.
 
-use crate::{Error, choices::DeploymentStrategy, shapes::BreakerShape};
+use crate::{
+    Error,
+    choices::{AvailabilityZoneRebalancing, DeploymentStrategy},
+    shapes::BreakerShape,
+};
 use escale_base::{Timestamp, Wire, ids};
 use escale_service::Cx;
 use escale_tables::ecs::{
@@ -74,6 +78,20 @@ pub(crate) fn grace(given: Option<i64>, balancers: &[LoadBalancer]) -> Result<Op
         Some(secs) => Ok(Some(secs)),
         None => Ok((!balancers.is_empty()).then_some(0)),
     }
+}
+
+/// Whether a request switches rebalancing on. It needs room above the desired count: a task in the emptier zone starts first.
+pub(crate) fn rebalance(
+    given: Option<AvailabilityZoneRebalancing>,
+    maximum_percent: u32,
+) -> Result<Option<bool>, Error> {
+    let is_on = given.map(|given| given == AvailabilityZoneRebalancing::Enabled);
+    if is_on == Some(true) && maximum_percent <= 100 {
+        return Err(Error::Invalid(
+            "availabilityZoneRebalancing ENABLED needs a maximumPercent greater than 100.".into(),
+        ));
+    }
+    Ok(is_on)
 }
 
 /// What a new deployment is made of.

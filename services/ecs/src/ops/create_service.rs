@@ -87,6 +87,8 @@ impl Operation for CreateService {
         let launch = if strategy.is_empty() { Launch::Fargate } else { Launch::Strategy(strategy) };
         let platform_version = rules::platform_version(input.platform_version.as_deref())?;
         let configuration = input.deployment_configuration.unwrap_or_default().read()?;
+        let maximum_percent = configuration.maximum.unwrap_or(200);
+        let rebalance = deploy::rebalance(input.availability_zone_rebalancing, maximum_percent)?;
         let new = NewDeployment { definition: &definition, network, launch, platform_version };
         let row = Service {
             cluster: cluster.name.clone(),
@@ -94,11 +96,12 @@ impl Operation for CreateService {
             desired: input.desired_count.unwrap_or(1),
             load_balancers: input.load_balancers,
             minimum_percent: configuration.minimum.unwrap_or(100),
-            maximum_percent: configuration.maximum.unwrap_or(200),
+            maximum_percent,
             circuit_breaker: configuration.breaker.as_ref().is_some_and(|b| b.enable),
             rollback: configuration.breaker.as_ref().is_some_and(|b| b.rollback),
             grace_secs,
-            rebalance: input.availability_zone_rebalancing == Some(AvailabilityZoneRebalancing::Enabled),
+            // AWS's default for a new service is on; an update keeps the service's own value.
+            rebalance: rebalance.unwrap_or(maximum_percent > 100),
             managed_tags: input.managed_tags.unwrap_or(false),
             propagate_tags: input.propagate_tags.unwrap_or(PropagateTags::None),
             deployments: vec![deploy::deployment(cx.now, new)],

@@ -68,8 +68,8 @@ impl Operation for UpdateService {
         if input.health_check_grace_period_seconds.is_some() {
             row.grace_secs = deploy::grace(input.health_check_grace_period_seconds, &row.load_balancers)?;
         }
-        if let Some(given) = input.availability_zone_rebalancing {
-            row.rebalance = given == AvailabilityZoneRebalancing::Enabled;
+        if let Some(given) = deploy::rebalance(input.availability_zone_rebalancing, row.maximum_percent)? {
+            row.rebalance = given;
         }
         row.managed_tags = input.managed_tags.unwrap_or(row.managed_tags);
         row.propagate_tags = input.propagate_tags.unwrap_or(row.propagate_tags);

@@ -118,7 +118,8 @@ fn wish(image: &Image, service: &Service) -> Wish {
         minimum_percent: service.minimum_percent,
         maximum_percent: service.maximum_percent,
         circuit_breaker: service.circuit_breaker && service.deleted.is_none(),
-        rebalance: service.rebalance,
+        // An update can take away the room that it needs.
+        rebalance: service.rebalance && service.maximum_percent > 100,
         grace_ms: service.grace_secs.unwrap_or(0).saturating_mul(1000),
         deployments: service.deployments.iter().map(version).collect(),
         zones: zones.into_iter().collect(),

@@ -7,7 +7,7 @@ use escale_service::{Cx, Operation};
 
 pub(crate) struct PutBucketTagging;
 
-/// S3's limit on tags of a bucket.
+/// S3's limit on the tags of a bucket.
 const BUCKET_TAGS: usize = 50;
 
 #[derive(Wire)]

@@ -30,6 +30,7 @@ impl StreamOperation<Buckets> for HeadObject {
         let bucket = service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
         let range = if input.part_number.is_none() { rules::range(input.range.as_deref()) } else { None };
         let missing = |error| read::absent(&cx, &input.bucket, error);
+        // The plane resolves ranges and parts only in `get`. Its body is dropped without being read.
         let (object, range) = if range.is_some() || input.part_number.is_some() {
             let spec = Read { version: input.version(), range, part: input.part_number };
             let got = service.objects.get(&input.bucket, &input.key, spec).await.map_err(missing)?;
