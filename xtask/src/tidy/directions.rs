@@ -30,6 +30,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "engine",
             "planes",
             "tests/faults",
+            "tests/harness",
         ],
     ),
     ("blueprint", &[]),
@@ -37,10 +38,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("app/wiring", &["front/service", "services", "state", "engine", "planes"]),
     ("app", &["app/wiring", "front", "services", "state", "engine", "planes", "blueprint", "imagebuild"]),
     ("tests/faults", &["state", "engine", "planes"]),
+    ("tests/harness", &["front/service", "state"]),
     ("tests/fuzz", &["front/model", "front/wire", "services/cloudformation", "planes", "blueprint"]),
     (
         "tests/sim",
-        &["app/wiring", "tests/faults", "front", "services", "state", "engine", "planes", "blueprint"],
+        &["app/wiring", "tests/faults", "tests/harness", "front", "services", "state", "engine", "planes", "blueprint"],
     ),
     ("xtask", &[]),
 ];
