@@ -43,11 +43,13 @@ pub struct Harness {
     pub cloud: Arc<Cloud>,
     /// Starts in November 2023 and moves when the test moves it.
     pub clock: Clock,
+    /// The id of the service that is tested.
+    subject: &'static str,
     _dir: tempfile::TempDir,
 }
 
 impl Harness {
-    /// With an identity that allows everything.
+    /// With an identity that allows everything. The first service is the one that is tested.
     pub fn new(services: Vec<Arc<dyn Service>>) -> Harness {
         Harness::with(services, Arc::new(AllowAll), &[])
     }
@@ -62,36 +64,31 @@ impl Harness {
         let tables = [&escale_tables::all(), tables].concat();
         let store = Store::open(&dir.path().join("state.db"), &tables).unwrap();
         let clock = Clock::by_hand(Timestamp(1_700_000_000_000));
+        let subject = services[0].id();
         let cloud = Cloud::new(Arc::new(Config::default()), clock.clone(), identity, services);
-        Harness { store, cloud: Arc::new(cloud), clock, _dir: dir }
+        Harness { store, cloud: Arc::new(cloud), clock, subject, _dir: dir }
     }
 
-    pub fn call_as(
-        &self,
-        principal: Principal,
-        service: &str,
-        operation: &str,
-        input: Value,
-    ) -> Result<Value, AwsError> {
+    pub fn call_as(&self, principal: Principal, operation: &str, input: Value) -> Result<Value, AwsError> {
         let caller = Caller { principal, ..Caller::service("") };
-        self.cloud.call(&self.store, &caller, service, operation, input)
+        self.cloud.call(&self.store, &caller, self.subject, operation, input)
     }
 
     /// As root.
-    pub fn call(&self, service: &str, operation: &str, input: Value) -> Result<Value, AwsError> {
-        self.call_as(Principal::Root, service, operation, input)
+    pub fn call(&self, operation: &str, input: Value) -> Result<Value, AwsError> {
+        self.call_as(Principal::Root, operation, input)
     }
 
     /// As root; the test fails with the error.
-    pub fn ok(&self, service: &str, operation: &str, input: Value) -> Value {
-        self.call(service, operation, input).unwrap_or_else(|error| panic!("{operation}: {error}"))
+    pub fn ok(&self, operation: &str, input: Value) -> Value {
+        self.call(operation, input).unwrap_or_else(|error| panic!("{operation}: {error}"))
     }
 
-    /// The code of the error that a call by root fails with.
-    pub fn code(&self, service: &str, operation: &str, input: Value) -> String {
-        match self.call(service, operation, input) {
+    /// The error that a call by root must fail with.
+    pub fn error(&self, operation: &str, input: Value) -> AwsError {
+        match self.call(operation, input) {
             Ok(answer) => panic!("{operation} succeeded: {answer}"),
-            Err(error) => error.code,
+            Err(error) => error,
         }
     }
 
