@@ -1,5 +1,5 @@
-//! Deletes repositories whose row says so, for who cannot wait for the plane's word (CloudFormation). One with images in
-//! it stays, unless they are to go too, and a row says why.
+//! Deletes repositories that CloudFormation marked for deletion. A repository with images stays, unless it is deleted with
+//! them; then `RepositorySeen` has the reason.
 
 use crate::{Error, Repositories};
 use escale_base::{Clock, Timestamp};

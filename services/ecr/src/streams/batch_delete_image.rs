@@ -53,7 +53,7 @@ impl StreamOperation<Repositories> for BatchDeleteImage {
     }
 }
 
-/// By tag, the tag goes, and the image with its last one; by digest, the image with all its tags.
+/// Deletes a tag, and the image with its last tag; or, by digest, the image with all its tags.
 async fn one(service: &Repositories, repository: &str, id: &ImageId) -> Result<String, Error> {
     let at = rules::reference(id.image_digest.as_deref(), id.image_tag.as_deref())?;
     let digest = service.registry.resolve(repository, &at).await?;
