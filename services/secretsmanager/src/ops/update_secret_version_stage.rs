@@ -36,7 +36,7 @@ impl Operation for UpdateSecretVersionStage {
         let holder = rules::holder(&secret, stage).map(|v| v.id.clone());
         match (&holder, from, to) {
             (_, None, None) => {
-                return Err(Error::Parameter("Give MoveToVersionId or RemoveFromVersionId.".into()));
+                return Err(Error::Parameter("Set MoveToVersionId or RemoveFromVersionId.".into()));
             }
             (_, _, None) if stage == rules::CURRENT => {
                 return Err(Error::Parameter(
@@ -44,6 +44,7 @@ impl Operation for UpdateSecretVersionStage {
                 ));
             }
             (Some(held), _, Some(to)) if held == to => {}
+            // The caller must name the current holder, so that two concurrent changes cannot overwrite each other.
             (Some(held), from, _) if from != Some(held) => {
                 return Err(Error::Parameter(format!(
                     "The parameter RemoveFromVersionId can't be empty or another version. Staging label {stage} is \
