@@ -42,7 +42,7 @@ mod tests {
         assert_eq!(read(&format!("127.0.0.1:4566/web:1@{digest}")), Ok(format!("web {digest}")));
         assert!(read("127.0.0.1:4566/web@sha256:0").unwrap_err().contains("invalid reference format"));
         for other in ["nginx", "ghcr.io/a/b:1"] {
-            assert!(read(other).unwrap_err().contains("push the image"), "{other}");
+            assert!(read(other).unwrap_err().contains("Push the image"), "{other}");
         }
     }
 }

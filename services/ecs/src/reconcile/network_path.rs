@@ -52,7 +52,7 @@ fn advice(task: &Task) -> String {
     };
     format!(
         "The task's interface {} ({}) in {} cannot reach this address. Add a route to {how} to the subnet's route table, and \
-         allow outbound TCP {PORT} in the security groups",
+         allow TCP {PORT} outbound in the security groups",
         task.interface, task.private_ip, task.subnet
     )
 }
