@@ -52,6 +52,7 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
 /// does.
 fn delete(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     let name = &created.physical_id;
+    // It would report the failure of an earlier deletion.
     cx.tx.delete::<RepositorySeen>(name);
     cx.tx.update::<Repository, ()>(name, |r| {
         r.deletion = if r.empty_on_delete { Deletion::WithImages } else { Deletion::IfEmpty };

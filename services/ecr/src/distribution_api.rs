@@ -75,6 +75,7 @@ impl Access for Guard {
         let Some(repository) = repository else {
             return self.caller(headers, None).map(|_| ());
         };
+        // Before `ready`: a request without permission must not create the repository in the plane.
         self.authorize(headers, repository, actions)?;
         let account = &self.api.cloud.config.account;
         match self.api.repositories.ready(&self.api.store, account, repository).await {

@@ -88,6 +88,7 @@ pub(crate) fn types() -> Resources {
 fn create_cluster(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let name = props.name_or_generated("ClusterName", 255);
     if rules::cluster(cx.tx, Some(&name)).is_ok() {
+        // CreateCluster itself returns an existing cluster, but a stack must not adopt one that it did not create.
         return Err(crate::Error::Invalid(format!("{name} already exists")).into());
     }
     let input = props.input_without::<CreateCluster>(&["ClusterName", "Tags"]);

@@ -146,6 +146,7 @@ pub(crate) fn containers(
             "The 'cpu' of all containers together is above the 'cpu' of the task.".into(),
         ));
     }
+    // As on AWS, a reservation counts instead of the limit: a container may exceed it while memory is free.
     if sum(|c| c.memory_reservation.or(c.memory).unwrap_or(0)) > i64::from(memory) {
         return Err(Error::Client(
             "Invalid setting for container. The memory of all containers together is above the task's."

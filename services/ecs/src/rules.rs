@@ -98,6 +98,7 @@ pub(crate) fn definition(image: &Image, given: &str) -> Option<Arc<TaskDefinitio
         }
         None => {
             let prefix = format!("{text}/");
+            // Keys sort by revision, so the last active one is the latest.
             image.prefix::<TaskDefinition>(&prefix).filter(|d| d.deregistered.is_none()).last()
         }
     }

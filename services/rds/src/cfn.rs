@@ -109,6 +109,7 @@ struct SecretOfMasterUser {
 
 fn create_instance(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     if props.bool("DeleteAutomatedBackups") == Some(false) {
+        // Automated snapshots are always deleted with their instance.
         return Err(AwsError::not_supported("DeleteAutomatedBackups: false"));
     }
     let id = props.name_or_generated("DBInstanceIdentifier", 63).to_ascii_lowercase();

@@ -39,6 +39,7 @@ fn record(
     category: &str,
     message: &str,
 ) {
+    // Keys sort by time, so the scan can end at the first event that is kept.
     let old: Vec<String> = tx
         .scan::<Event>()
         .take_while(|e| now.since_ms(e.at) > KEPT_MS)

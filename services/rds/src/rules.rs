@@ -10,11 +10,13 @@ use escale_tables::{
 };
 use std::{collections::BTreeSet, sync::Arc};
 
+/// Finds an instance by its identifier or ARN.
 pub(crate) fn instance(image: &Image, id: &str) -> Result<Arc<Instance>, Error> {
     let name = id.rsplit_once(":db:").map_or(id, |(_, name)| name).to_ascii_lowercase();
     image.get::<Instance>(&name).ok_or(Error::NoInstance(name))
 }
 
+/// Finds a snapshot by its identifier or ARN.
 pub(crate) fn snapshot(image: &Image, id: &str) -> Result<Arc<Snapshot>, Error> {
     let name = id.rsplit_once(":snapshot:").map_or(id, |(_, name)| name).to_ascii_lowercase();
     let found = image.get::<Snapshot>(&name).filter(|s| !s.deleted);

@@ -39,6 +39,7 @@ pub(crate) fn instance(image: &Image, wish: &Instance) -> Status {
     let current = reconcile::fingerprint(image, wish).ok();
     let enacted = seen.enacted.is_some() && seen.enacted == current;
     let rebooted = wish.reboot.as_ref().is_none_or(|r| seen.rebooted.is_some_and(|at| at >= r.asked));
+    // The first match wins: a deletion hides all other states, and a stop hides changes.
     match &seen.enacted {
         _ if wish.deletion.is_some() => Status::Deleting,
         None if seen.error.is_some() => Status::Failed,

@@ -30,6 +30,7 @@ pub(crate) fn find(image: &Image, id: &str, now: Timestamp) -> Result<Arc<Stored
             })
         }
     };
+    // After the end of its recovery window, a secret exists until the reconciler deletes it.
     found.filter(|s| s.deletion.is_none_or(|d| d.at > now)).ok_or(Error::NoSecret)
 }
 

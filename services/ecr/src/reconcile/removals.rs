@@ -45,6 +45,7 @@ impl Reconciler for Removals {
         match self.repositories.remove(&self.store, &self.account, key, step.with_images).await {
             Ok(_) | Err(Error::NoSuchRepository { .. }) => Ok(()),
             Err(error @ Error::NotEmpty { .. }) => {
+                // Repeating the step would fail in the same way, so the deletion is withdrawn and its reason recorded.
                 let at = self.clock.now();
                 let seen = RepositorySeen { name: key.to_owned(), not_deleted: error.to_string(), at };
                 self.store.write(|tx| {

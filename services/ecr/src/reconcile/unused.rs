@@ -59,6 +59,7 @@ impl Reconciler for Unused {
 
     async fn act(&self, _: &str, step: Collect) -> Result<(), StepError> {
         self.collect().await?;
+        // Only after success, so that a failed collection is repeated soon and not after an hour.
         self.collected.done(step.now, step.repositories);
         Ok(())
     }

@@ -104,6 +104,7 @@ impl Operation for UpdateService {
             || platform_version != last.platform_version;
         if differs || input.force_new_deployment == Some(true) {
             let new = NewDeployment { definition: &definition, network, launch, platform_version };
+            // The old deployments stay in the list until the scheduler completes the new one.
             row.deployments.insert(0, deploy::deployment(cx.now, new));
         }
         cx.tx.put(row.clone());

@@ -57,6 +57,7 @@ fn unfollowed(store: &Store, followed: &mut BTreeSet<(String, String)>) -> Vec<S
     let mut found = Vec::new();
     for seen in image.scan::<TaskSeen>() {
         let Some(task) = image.get::<Task>(&seen.id) else { continue };
+        // A task is marked as stopped only after its logs have been shipped.
         if image.get::<TaskProgress>(&task.id).is_some_and(|p| p.stopped.is_some()) {
             continue;
         }

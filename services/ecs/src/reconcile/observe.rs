@@ -45,6 +45,7 @@ fn write(store: &Store, image: &Image, snapshot: &plane::Snapshot, now: Timestam
             }
             None => continue,
         };
+        // Each write wakes reconcilers, so an unchanged row is not written.
         if before.as_deref() != Some(&seen) {
             changed.push(seen);
         }

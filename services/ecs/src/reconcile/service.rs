@@ -177,6 +177,7 @@ pub(crate) fn failures(image: &Image, key: &str, deployment: &Deployment) -> (u3
     let mut ends: Vec<(Timestamp, bool)> = Vec::new();
     for task in tasks_of(image, key) {
         let of = task.service.as_ref().is_some_and(|s| s.deployment == deployment.id);
+        // A completion or a rollback resets `updated`, so earlier failures do not count.
         if !of || task.created < deployment.updated {
             continue;
         }

@@ -89,6 +89,7 @@ impl Starter<'_> {
         }
         let images = self.resolve(&known, &definition).await?;
         if exists {
+            // The plane refuses another spec under the same id, and the values of secrets may have changed since the first start.
             return Ok(images);
         }
         self.log_streams(&known, &definition).await?;

@@ -88,6 +88,7 @@ fn write(store: &Store, tasks: &[Registered], health: &Health, now: Timestamp) {
         let since = before.as_ref().and_then(|b| b.unhealthy_since).unwrap_or(now);
         let seen =
             TargetSeen { task: task.id.clone(), groups, unhealthy_since: is_unhealthy.then_some(since) };
+        // Each write wakes reconcilers, so an unchanged row is not written.
         if before.as_deref() != Some(&seen) {
             changed.push(seen);
         }

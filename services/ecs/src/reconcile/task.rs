@@ -59,6 +59,7 @@ impl Reconciler for Tasks {
                 let of = |t: &Arc<Task>| t.interface.as_str() == change.key;
                 image.scan::<Task>().filter(of).map(|t| t.id.to_string()).collect()
             }
+            // The keys of all other tables begin with the task's id.
             _ => change.key.split('/').next().map(str::to_owned).into_iter().collect(),
         }
     }
@@ -187,6 +188,7 @@ impl Tasks {
     /// Removes the task from its target groups, and sets how long its open connections may drain.
     async fn deregister(&self, id: &str) -> Result<(), StepError> {
         let Some((task, balancers)) = self.balancers(id) else {
+            // Without the service's row its target groups are unknown, so there is nothing to drain.
             let now = self.cloud.clock.now();
             return self.progress(id, |p| p.draining_until = Some(now));
         };

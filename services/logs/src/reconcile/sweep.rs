@@ -52,6 +52,7 @@ impl Reconciler for Sweep {
 
     async fn act(&self, _: &str, step: Step) -> Result<(), StepError> {
         self.sweep(&step).await?;
+        // Only after success, so that a failed sweep is repeated soon and not after an hour.
         self.swept.done(step.now, step.retention);
         Ok(())
     }

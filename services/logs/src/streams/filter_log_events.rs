@@ -64,6 +64,7 @@ impl StreamOperation<Logs> for FilterLogEvents {
         let names = searched(&cx, &input)?;
         let query = Query {
             from: moment(input.start_time),
+            // The end time is inclusive here, but exclusive in GetLogEvents and in the plane.
             until: input.end_time.map(|t| Timestamp(t.saturating_add(1))),
             after: input.next_token.as_deref().map(position_of).transpose()?,
             backward: false,

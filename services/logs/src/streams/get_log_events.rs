@@ -59,6 +59,7 @@ impl StreamOperation<Logs> for GetLogEvents {
         let stream = rules::stream(&cx.store.read(), &group, &input.log_stream_name)?;
         let token = input.next_token.as_deref();
         let (backward, after) = match token.map(|t| (t.split_at_checked(2), t)) {
+            // Without startFromHead, AWS returns the newest events.
             None => (!input.start_from_head.unwrap_or(false), None),
             Some((Some(("f/", position)), _)) => (false, after(position)?),
             Some((Some(("b/", position)), _)) => (true, after(position)?),

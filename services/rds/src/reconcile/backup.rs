@@ -60,6 +60,7 @@ impl Reconciler for Backups {
             Some(last) if last >= window => {
                 Plan::wait_until(window.plus_ms(DAY_MS), "the next backup window")
             }
+            // If the daemon did not run at the start of the window, the snapshot is taken late.
             _ => Plan::Step(Step::Begin),
         }
     }
@@ -74,6 +75,7 @@ impl Reconciler for Backups {
                     let at: String = cx.now.iso8601().chars().take(16).collect();
                     let id = format!("rds:{key}-{}", at.replace(['T', ':'], "-"));
                     if !cx.tx.has::<Snapshot>(&id) {
+                        // Only the row: the reconciler of snapshots copies the data.
                         provision::snapshot(cx, &instance, id, SnapshotKind::Automated, vec![])?;
                     }
                 }

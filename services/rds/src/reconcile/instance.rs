@@ -201,6 +201,7 @@ impl Instances {
     async fn failover(&self, id: &str, from: &str, asked: Timestamp) -> Result<(), StepError> {
         let executor = &self.0;
         let Some(instance) = executor.store.read().get::<Instance>(id) else { return Ok(()) };
+        // A repetition after a crash completes the same failover: `from` is then no longer the primary.
         let done = executor.plane()?.failover(&plane_name(&instance), from).await?;
         tracing::info!(id, from, fenced_ms = done.fenced_ms, promoted_ms = done.promoted_ms, "failed over");
         // observe.rs records the event when the plane reports the failover.
@@ -210,6 +211,7 @@ impl Instances {
     async fn restart(&self, id: &str, asked: Timestamp) -> Result<(), StepError> {
         let executor = &self.0;
         let Some(instance) = executor.store.read().get::<Instance>(id) else { return Ok(()) };
+        // The plane restarts only servers that started before `asked`, so a repetition changes nothing.
         executor.plane()?.restart(&plane_name(&instance), asked).await?;
         let (config, now) = (executor.cloud.config.clone(), executor.clock.now());
         executor
@@ -228,6 +230,8 @@ impl Instances {
             (instance, image.get::<InstanceSeen>(id).is_some_and(|s| s.enacted.is_some()))
         };
         match executor.plane() {
+            // The data goes before the rows, so that a crash in between repeats the step. There is no final snapshot here: `plan`
+            // waits until the reconciler of snapshots has taken it.
             Ok(plane) => plane.delete(&plane_name(&instance), None).await?,
             // Without a plane, nothing can have been created on the machine.
             Err(_) if !is_created => {}

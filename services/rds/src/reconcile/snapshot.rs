@@ -61,6 +61,7 @@ impl Reconciler for Snapshots {
         let executor = &self.0;
         match step {
             Step::Take { database, copy } => {
+                // The plane returns an existing snapshot of this name, so a repetition after a crash takes no second one.
                 let taken = executor.plane()?.snapshot(&database, &copy).await?;
                 let seen = SnapshotSeen { id: key.into(), size_bytes: taken.size_bytes, at: taken.taken };
                 let (config, now) = (executor.cloud.config.clone(), executor.clock.now());

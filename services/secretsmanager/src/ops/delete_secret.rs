@@ -51,6 +51,7 @@ impl Operation for DeleteSecret {
             days => cx.now.plus_ms(days.unwrap_or(30) * DAY_MS),
         };
         if force {
+            // This also ends the recovery window of a secret that is already marked for deletion.
             cx.tx.delete::<StoredSecret>(&secret.name);
         } else if secret.deletion.is_some() {
             return Err(Error::marked_for_deletion());

@@ -63,6 +63,7 @@ impl Operation for UpdateSecretVersionStage {
             && let Some(to) = to
             && rules::holder(&secret, rules::PENDING).is_some_and(|v| v.id == to)
         {
+            // Moving AWSCURRENT to the pending version completes a rotation.
             rules::move_stage(&mut secret, rules::PENDING, None);
         }
         secret.changed = cx.now;

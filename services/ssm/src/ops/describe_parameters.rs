@@ -63,6 +63,7 @@ impl Operation for DescribeParameters {
         let filters: Vec<Filter> = input.parameter_filters.into_iter().chain(old).collect();
         let mut found = Vec::new();
         for row in cx.tx.scan::<Parameter>() {
+            // There are no shared parameters, since there is only one account.
             if input.shared != Some(true) && filters::passes(&row, &filters)? {
                 found.push(row);
             }
