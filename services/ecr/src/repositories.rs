@@ -46,7 +46,7 @@ impl Repositories {
                 Err(plane::Error::RepositoryExists(_)) => self.registry.set_repository(name, spec).await?,
                 Err(error) => return Err(error.into()),
             }
-            self.known().insert(name.to_owned(), (row.created, row.immutable_tags));
+            self.applied().insert(name.to_owned(), (row.created, row.immutable_tags));
         }
         Ok(row)
     }
@@ -70,7 +70,7 @@ impl Repositories {
             return Err(Error::NotEmpty { name: name.to_owned(), account: account.to_owned() });
         }
         // The plane's repository goes before the row: after a crash in between, the removal can be repeated.
-        self.known().remove(name);
+        self.applied().remove(name);
         match self.registry.delete_repository(name).await {
             Ok(()) | Err(plane::Error::NoSuchRepository(_)) => {}
             Err(error) => return Err(error.into()),
@@ -88,7 +88,7 @@ impl Repositories {
     }
 
     fn is_applied(&self, row: &Repository) -> bool {
-        self.known().get(&row.name) == Some(&(row.created, row.immutable_tags))
+        self.applied().get(&row.name) == Some(&(row.created, row.immutable_tags))
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<String, (Timestamp, bool)>> {

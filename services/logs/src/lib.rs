@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 pub use error::Error;
 
-/// The service, for the wiring.
+/// The log plane and the size limits of groups, which the stream operations share.
 pub struct Logs {
     plane: Arc<dyn LogStore>,
     bound: bound::Bound,

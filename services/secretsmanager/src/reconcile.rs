@@ -118,7 +118,7 @@ mod tests {
         let store = Store::open(&dir.path().join("state.db"), escale_tables::secretsmanager::TABLES).unwrap();
         let purge = Purge { store: store.clone() };
         let secrets = Harness { store, clock: Clock::by_hand(Timestamp(10)), purge, _dir: dir };
-        secrets.put("gone", until(10));
+        secrets.put("expired", until(10));
         secrets.put("later", until(11));
         secrets.put("kept", None);
         secrets
@@ -135,12 +135,12 @@ mod tests {
         assert_eq!(all.next("kept"), Plan::Done);
         assert_eq!(all.next("later"), Plan::wait_until(Timestamp(11), "the end of the recovery window"));
         for (meanwhile, left) in [(None, true), (until(99), true), (until(10), false)] {
-            all.put("gone", until(10));
-            let Plan::Step(step) = all.next("gone") else { panic!("its window has ended") };
-            all.put("gone", meanwhile);
-            all.purge.act("gone", step).await.unwrap();
-            assert_eq!(all.store.read().has::<StoredSecret>("gone"), left, "{meanwhile:?}");
+            all.put("expired", until(10));
+            let Plan::Step(step) = all.next("expired") else { panic!("its window has ended") };
+            all.put("expired", meanwhile);
+            all.purge.act("expired", step).await.unwrap();
+            assert_eq!(all.store.read().has::<StoredSecret>("expired"), left, "{meanwhile:?}");
         }
-        assert_eq!(all.next("gone"), Plan::Done);
+        assert_eq!(all.next("expired"), Plan::Done);
     }
 }

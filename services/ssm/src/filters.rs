@@ -14,14 +14,14 @@ pub(crate) struct Filter {
 /// Whether a parameter passes all filters.
 pub(crate) fn passes(row: &Parameter, filters: &[Filter]) -> Result<bool, Error> {
     for filter in filters {
-        if !one(row, filter)? {
+        if !matches(row, filter)? {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-fn one(row: &Parameter, filter: &Filter) -> Result<bool, Error> {
+fn matches(row: &Parameter, filter: &Filter) -> Result<bool, Error> {
     let option = filter.option.as_deref();
     let compare = |value: &str| -> Result<bool, Error> {
         Ok(match option.unwrap_or("Equals") {

@@ -1,5 +1,5 @@
-//! Deletes repositories that CloudFormation marked for deletion. A repository with images stays, unless it is deleted with
-//! them; then `RepositorySeen` has the reason.
+//! Deletes repositories that CloudFormation marked for deletion. If a repository has images and its row does not allow to
+//! delete them, it stays, and `RepositorySeen` has the reason.
 
 use crate::{Error, Repositories};
 use escale_base::{Clock, Timestamp};

@@ -50,7 +50,7 @@ impl Executor {
         let now = self.clock.now();
         self.store.write(|tx| {
             // While the plane answered, another instance may have been created under this id.
-            let Some(instance) = same(tx, &instance) else { return Ok(()) };
+            let Some(instance) = same_instance(tx, &instance) else { return Ok(()) };
             let old = tx.get::<InstanceSeen>(id);
             let mut seen = old.as_deref().cloned().unwrap_or_else(|| unobserved(&instance));
             if let Some(observed) = &observed {
@@ -89,7 +89,7 @@ impl Executor {
 }
 
 /// The instance's current row, if it is still the same instance.
-fn same(image: &Image, instance: &Instance) -> Option<Arc<Instance>> {
+fn same_instance(image: &Image, instance: &Instance) -> Option<Arc<Instance>> {
     image.get::<Instance>(&instance.id).filter(|i| i.resource_id == instance.resource_id)
 }
 

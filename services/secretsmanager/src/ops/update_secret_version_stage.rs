@@ -44,7 +44,6 @@ impl Operation for UpdateSecretVersionStage {
                 ));
             }
             (Some(held), _, Some(to)) if held == to => {}
-            // The caller must name the current holder, so that two concurrent changes cannot overwrite each other.
             (Some(held), from, _) if from != Some(held) => {
                 return Err(Error::Parameter(format!(
                     "The parameter RemoveFromVersionId can't be empty or another version. Staging label {stage} is \
