@@ -131,3 +131,18 @@ def test_tags_at_creation_need_the_right_to_tag(user):
     tags = [{"ResourceType": "vpc", "Tags": [{"Key": "team", "Value": "admin"}]}]
     create = user("ec2").create_vpc
     assert code(create, CidrBlock="10.66.0.0/16", TagSpecifications=tags) == "UnauthorizedOperation"
+
+
+@pytest.mark.parametrize("suffix", ["", ":1"])
+@pytest.mark.parametrize("form", ["name", "arn"])
+def test_a_deny_of_a_parameter_covers_its_versions(aws, user, name, suffix, form):
+    path = f"/{name}/secret"
+    aws("ssm").put_parameter(Name=path, Value="hidden", Type="String")
+    arn = f"arn:aws:ssm:eu-west-3:000000000000:parameter{path}"
+    user.may(
+        {"Effect": "Allow", "Action": "ssm:*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "ssm:GetParameter*", "Resource": arn},
+    )
+    ssm, asked = user("ssm"), {"name": path, "arn": arn}[form] + suffix
+    assert code(ssm.get_parameter, Name=asked) == "AccessDeniedException"
+    assert code(ssm.get_parameters, Names=[asked]) == "AccessDeniedException"
