@@ -16,7 +16,20 @@ pub use services::{Service, listed, service, services};
 pub use shape::{ErrorTraits, Kind, Location, Member, Shape, ShapeId, Structure, TimeFormat, XmlNamespace};
 
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    io::Read,
+};
+
+/// The text of a file of `models/`, which the build script has compressed.
+pub fn unpack(embedded: &[u8]) -> String {
+    let mut text = String::new();
+    match flate2::read::ZlibDecoder::new(embedded).read_to_string(&mut text) {
+        Ok(_) => text,
+        // The file is part of the program, and tests read every one of them.
+        Err(error) => panic!("an embedded model cannot be read: {error}"),
+    }
+}
 
 /// How requests and answers are put into bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

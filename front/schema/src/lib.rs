@@ -73,7 +73,8 @@ fn names(paths: &[String], property: &str) -> bool {
 
 /// The schemas of one service.
 struct File {
-    text: &'static str,
+    /// Compressed.
+    text: &'static [u8],
     parsed: OnceLock<HashMap<String, Schema>>,
 }
 
@@ -81,7 +82,7 @@ macro_rules! files {
     ($($service:literal $namespace:literal;)*) => {
         /// By the middle of a type's name.
         static FILES: [(&str, File); 16] = [$(($namespace, File {
-            text: include_str!(concat!("../../../models/cfn/", $service, ".json")),
+            text: include_bytes!(concat!(env!("OUT_DIR"), "/", $service, ".json.z")),
             parsed: OnceLock::new(),
         })),*];
     };
@@ -110,7 +111,7 @@ files! {
 pub fn schema(type_name: &str) -> Option<&'static Schema> {
     let namespace = type_name.strip_prefix("AWS::")?.split("::").next()?;
     let (_, file) = FILES.iter().find(|(name, _)| *name == namespace)?;
-    let parsed = file.parsed.get_or_init(|| match serde_json::from_str(file.text) {
+    let parsed = file.parsed.get_or_init(|| match serde_json::from_str(&escale_model::unpack(file.text)) {
         Ok(parsed) => parsed,
         // The schemas are part of the program, and a test parses every one of them.
         Err(error) => panic!("models/cfn, {namespace}: {error}"),
