@@ -1,4 +1,4 @@
-//! Checksums that S3 clients send and ask for, computed while the bytes pass.
+//! Checksums that S3 clients send and request, computed while the bytes pass.
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html>
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -50,7 +50,7 @@ impl Algorithm {
     }
 }
 
-/// A checksum in the making.
+/// Computes a checksum piece by piece.
 pub struct Hasher {
     algorithm: Algorithm,
     state: State,
@@ -100,7 +100,7 @@ impl Hasher {
     }
 }
 
-/// The checksum of bytes that are all there.
+/// The checksum of a whole byte string.
 pub fn checksum(algorithm: Algorithm, bytes: &[u8]) -> String {
     let mut hasher = Hasher::new(algorithm);
     hasher.update(bytes);

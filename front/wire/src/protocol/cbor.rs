@@ -1,4 +1,4 @@
-//! Smithy RPC v2 CBOR: what current SDKs speak to CloudWatch.
+//! Smithy RPC v2 CBOR, which current SDKs use for CloudWatch.
 //! Source: <https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html>
 
 use crate::fault::Malformed;
@@ -14,8 +14,8 @@ pub(super) fn decode(model: &ServiceModel, operation: &Operation, body: &[u8]) -
         return Ok(Value::Object(Map::new()));
     };
     super::count::cbor(body)?;
-    let tree: Cbor =
-        ciborium::from_reader(body).map_err(|e| Malformed::Body(format!("the body is no CBOR: {e}")))?;
+    let tree: Cbor = ciborium::from_reader(body)
+        .map_err(|e| Malformed::Body(format!("the body is not valid CBOR: {e}")))?;
     read(model, input, tree)
 }
 
@@ -75,7 +75,7 @@ fn number(value: &Cbor) -> Option<f64> {
     }
 }
 
-/// JSON has no infinities; the tree carries them as AWS's JSON does, as text.
+/// JSON has no infinities. The tree has them as text, as AWS's JSON does.
 fn float(f: f64) -> Value {
     match f {
         f if f.is_nan() => "NaN".into(),
