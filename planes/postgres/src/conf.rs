@@ -28,7 +28,7 @@ pub(crate) fn server(
 ) -> String {
     let mut all: BTreeMap<String, String> = BTreeMap::new();
     let mut put = |key: &str, value: &str| drop(all.insert(key.to_owned(), value.to_owned()));
-    // Defaults that a parameter may override.
+    // Defaults that a parameter may override, unlike the settings after the parameters.
     put("timezone", "UTC");
     put("log_timezone", "UTC");
     put("lc_messages", "C.UTF-8");
@@ -48,7 +48,6 @@ pub(crate) fn server(
         // the server's main memory when it is killed, while a file in /dev/shm would stay for ever.
         put("min_dynamic_shared_memory", "4MB");
     }
-    // In between: parameters override the defaults above and never the settings below, which the plane depends on.
     let asked: BTreeMap<String, &String> =
         spec.parameters.iter().map(|(k, v)| (k.to_ascii_lowercase(), v)).collect();
     asked.iter().for_each(|(key, value)| put(key, value));
@@ -68,7 +67,6 @@ pub(crate) fn server(
     put("wal_log_hints", "on"); // pg_rewind needs it
     put("fsync", "on");
     put("full_page_writes", "on");
-    // A commit that returns before its WAL is on both disks could be lost in a failover.
     put("synchronous_commit", "on");
     put("password_encryption", "scram-sha-256");
     put("logging_collector", "on");
@@ -84,7 +82,6 @@ pub(crate) fn server(
     }
     let other = spec.other(&node.name);
     if node.name == record.primary {
-        // Also while arming: `prove` needs commits that wait already.
         let waits = other.filter(|_| record.protection != Protection::Alone);
         put(
             "synchronous_standby_names",
@@ -94,7 +91,6 @@ pub(crate) fn server(
         put("primary_conninfo", &conninfo(record, primary, &node.name, "replication", spec.port));
         put("primary_slot_name", &slot(&node.name));
         put("synchronous_standby_names", "");
-        // A hot standby refuses to start with lower limits than its primary's.
         for (key, floor) in floors {
             let own = all.get(key).and_then(|v| v.parse().ok()).unwrap_or(0);
             all.insert(key.clone(), floor.max(&own).to_string());

@@ -126,7 +126,6 @@ async fn advance(
             match stack.as_str() {
                 "CREATE_COMPLETE" => check::deployed(simulation, daemon).await?,
                 "ROLLBACK_COMPLETE" => check::mirrored(simulation, daemon).await?,
-                // A rollback is a valid result of faults, an unfinished or failed stack is not.
                 other => bail!("the stack is {other}:\n{}", shop::failures(client, &shop.stack).await?),
             }
             shop::delete(client, &shop.stack).await?;
