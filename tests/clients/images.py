@@ -1,4 +1,4 @@
-"""Container images made on the spot, and skopeo that carries them."""
+"""Builds small container images, and copies them with skopeo."""
 
 import base64
 import gzip
@@ -14,8 +14,8 @@ ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
 
 
 def layout(folder, files, config=None):
-    """An OCI image of one layer, as a folder. `files` are paths with their content, links as `-> target`; a path with / at its end
-    is a folder for everybody. Gives the digest."""
+    """Writes an OCI image of one layer to a folder and returns its digest. `files` maps paths to content; `-> target` makes a symbolic
+    link, and a path that ends with / a folder that every user can write to."""
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
         for path, content in files.items():
@@ -37,7 +37,7 @@ def layout(folder, files, config=None):
         return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(content)}
 
     plain = layer.getvalue()
-    # Packed already: clients pack plain layers on their way, and the image would get another digest.
+    # Compressed here: skopeo compresses plain layers when it pushes them, which changes the image's digest.
     part = blob(gzip.compress(plain, mtime=0), "application/vnd.oci.image.layer.v1.tar+gzip")
     diff = f"sha256:{hashlib.sha256(plain).hexdigest()}"
     whole = {"architecture": ARCHITECTURE, "os": "linux", "config": config or {}, "rootfs": {"type": "layers", "diff_ids": [diff]}}

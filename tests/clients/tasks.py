@@ -1,4 +1,4 @@
-"""A cluster and what tasks need, for the tests that run tasks without `up`."""
+"""A cluster with the resources that tasks need, for tests that run tasks without `up`."""
 
 import json
 import pathlib
@@ -25,7 +25,7 @@ EXECUTION = {
 
 
 class Cluster:
-    """A cluster with what tasks need: two private subnets with a NAT gateway, an image, roles, a log group."""
+    """A cluster, two private subnets with a NAT gateway, an image, roles and a log group."""
 
     def __init__(self, cloud, folder):
         self.cloud, self.name = cloud, f"ecs-{uuid.uuid4().hex[:8]}"
@@ -42,7 +42,7 @@ class Cluster:
         return self.ec2.create_subnet(VpcId=self.vpc, CidrBlock=cidr, AvailabilityZone=REGION + zone)["Subnet"]["SubnetId"]
 
     def lead_out(self):
-        """No task starts without a network path to the API: creates a NAT gateway in a public subnet, and routes to it in the main table."""
+        """Creates a NAT gateway in a public subnet and a route to it in the main table: no task starts without a path to the API."""
         public, internet = self.subnet("10.71.250.0/24"), self.ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
         self.ec2.attach_internet_gateway(InternetGatewayId=internet, VpcId=self.vpc)
         self.ec2.create_route(RouteTableId=self.route_table(public), DestinationCidrBlock="0.0.0.0/0", GatewayId=internet)
@@ -54,7 +54,7 @@ class Cluster:
         self.ec2.create_route(RouteTableId=table["RouteTableId"], DestinationCidrBlock="0.0.0.0/0", NatGatewayId=self.nat)
 
     def route_table(self, subnet):
-        """A table of its own for a subnet, that leads nowhere yet."""
+        """Gives a subnet its own route table, with only the local route."""
         table = self.ec2.create_route_table(VpcId=self.vpc)["RouteTable"]["RouteTableId"]
         self.ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
         return table
@@ -67,7 +67,7 @@ class Cluster:
         return made
 
     def push(self, folder):
-        """skopeo brings the image, as it would to AWS."""
+        """Pushes the image with skopeo."""
         ecr = self.cloud.client("ecr")
         repository = ecr.create_repository(repositoryName=self.name)["repository"]["repositoryUri"]
         programs = {f"bin/{name}": "-> /bin/busybox" for name in APPLETS}
@@ -119,7 +119,7 @@ class Cluster:
         try:
             found = self.logs.get_log_events(logGroupName=f"/{self.name}", logStreamName=stream, startFromHead=True)
         except self.logs.exceptions.ResourceNotFoundException:
-            return []  # it has not been started yet
+            return []  # the container has not logged yet
         return [e["message"] for e in found["events"]]
 
     def said(self, arn, line, container="main"):
