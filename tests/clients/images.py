@@ -14,8 +14,8 @@ ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
 
 
 def layout(folder, files, config=None):
-    """Writes an OCI image of one layer to a folder and returns its digest. `files` maps paths to content; `-> target` makes a symbolic
-    link, and a path that ends with / a folder that every user can write to."""
+    """Writes an OCI image of one layer to a folder and returns its digest. `files` maps paths to content; `-> target` makes a
+    symbolic link, and a path that ends with / a folder that every user can write to."""
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
         for path, content in files.items():

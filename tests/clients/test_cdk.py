@@ -1,5 +1,5 @@
-"""What the CDK makes of its usual constructs, deployed as its command line does it. templates/cdk-app.js says how the
-templates were made."""
+"""Deploys templates that the CDK synthesized, the way its command line does. templates/cdk-app.js is their source and says
+how to synthesize them."""
 
 import json
 import pathlib
@@ -13,9 +13,9 @@ QUICK = {"Delay": 1, "MaxAttempts": 120}
 
 
 def create(cloudformation, stack, template):
-    """By a change set whose properties are looked at, as `cdk deploy` does it."""
+    """Like `cdk deploy`: creates a change set, reads its property values and executes it."""
     text = (TEMPLATES / template).read_text()
-    if 15 not in POSTGRES_MAJORS:  # which the application asks for
+    if 15 not in POSTGRES_MAJORS:  # the template asks for 15
         text = text.replace('"EngineVersion": "15"', f'"EngineVersion": "{POSTGRES_MAJORS[-1]}"')
     named = {"StackName": stack, "ChangeSetName": "cdk-deploy-change-set"}
     cloudformation.create_change_set(
@@ -53,7 +53,7 @@ def test_a_load_balanced_service_a_database_and_a_distribution(own_cloud, tmp_pa
     page = fetch(own_cloud, url)
     assert (page.status_code, page.text) == (200, "hello from the cdk")
 
-    # The secret knows where the database is that it opens.
+    # The target attachment adds the database's endpoint to the secret.
     [database] = own_cloud.client("rds").describe_db_instances()["DBInstances"]
     assert database["MultiAZ"]
     secrets = own_cloud.client("secretsmanager")
@@ -66,7 +66,7 @@ def test_a_load_balanced_service_a_database_and_a_distribution(own_cloud, tmp_pa
     }
 
     delete(cloudformation, "Shop")
-    # The CDK retains logs.
+    # The CDK's log groups have a retain policy.
     logs = own_cloud.client("logs")
     [group] = logs.describe_log_groups()["logGroups"]
     logs.delete_log_group(logGroupName=group["logGroupName"])

@@ -1,5 +1,5 @@
-"""`aws cloudformation deploy` with templates as users have them: two written by hand after AWS's own samples, and the one
-that `escale template` prints."""
+"""`aws cloudformation deploy` with typical templates: two that follow AWS's samples, and the one that `escale template`
+prints."""
 
 import hashlib
 import pathlib
@@ -19,7 +19,7 @@ TEMPLATES = pathlib.Path(__file__).parent / "templates"
 
 
 def deploy(cloud, stack, template, **parameters):
-    """With the aws CLI, which looks only every half minute whether it is done."""
+    """Deploys with the aws CLI, which polls only every 30 seconds."""
     given = [f"{name}={value}" for name, value in parameters.items()]
     cloud.aws_cli(
         "cloudformation", "deploy", "--stack-name", stack, "--template-file", str(template),
@@ -28,7 +28,7 @@ def deploy(cloud, stack, template, **parameters):
 
 
 def create(cloud, stack, template):
-    """What other stacks stand on, without the CLI's long looks."""
+    """Creates a stack that other stacks need, without the CLI's long polling interval."""
     client = cloud.client("cloudformation")
     client.create_stack(StackName=stack, TemplateBody=template, Capabilities=["CAPABILITY_NAMED_IAM"])
     client.get_waiter("stack_create_complete").wait(StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
@@ -47,21 +47,21 @@ def outputs(cloud, stack):
 
 
 def fetch(cloud, url, path="/", **options):
-    """A page as a browser on this machine gets it: `*.localhost` is this machine, the port that of the public names."""
+    """Requests a URL like a browser on this machine: `*.localhost` is this machine, on the port for public names."""
     host = urllib.parse.urlsplit(url).hostname
     at = f"http://127.0.0.1:{cloud.env['ESCALE_WEB_PORT']}{path}"
     return requests.get(at, headers={"Host": host, **options.pop("headers", {})}, timeout=20, **options)
 
 
 def left(cloud):
-    """What a cloud has of all that these templates make."""
+    """The resources of a cloud, of every type that these templates create."""
     ec2, elb, ecs, iam = (cloud.client(name) for name in ("ec2", "elbv2", "ecs", "iam"))
     return {
         "vpcs": [v for v in ec2.describe_vpcs()["Vpcs"] if not v["IsDefault"]],
         "interfaces": ec2.describe_network_interfaces()["NetworkInterfaces"],
         "addresses": ec2.describe_addresses()["Addresses"],
         "nat": [n for n in ec2.describe_nat_gateways()["NatGateways"] if n["State"] != "deleted"],
-        # Besides the one of the default VPC.
+        # The first one belongs to the default VPC.
         "gateways": ec2.describe_internet_gateways()["InternetGateways"][1:],
         "balancers": elb.describe_load_balancers()["LoadBalancers"],
         "target groups": elb.describe_target_groups()["TargetGroups"],
@@ -85,7 +85,7 @@ def empty(s3, bucket):
 
 
 def pushed(cloud, folder, repository, tag="v1"):
-    """Pushes an image as skopeo does it; gives the reference that a task definition names."""
+    """Pushes an image with skopeo and returns its reference for a task definition."""
     uri = cloud.client("ecr").describe_repositories(repositoryNames=[repository])["repositories"][0]["repositoryUri"]
     push(folder, uri, tag, token(cloud.client("ecr")))
     return f"{uri}:{tag}"
@@ -93,7 +93,7 @@ def pushed(cloud, folder, repository, tag="v1"):
 
 @pytest.fixture(scope="module")
 def own():
-    """A cloud for these tests alone: they look at everything that is left in it."""
+    """A cloud for this module, whose tests compare all resources before and after."""
     with running_cloud() as made:
         yield made
 
@@ -108,7 +108,7 @@ def image(own, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def network(own):
-    """The stack of the network, the load balancer and the cluster; its URL. Nothing of it is left in the end."""
+    """Yields the URL of a stack with the network, the load balancer and the cluster. Its deletion must leave no resource."""
     before = left(own)
     create(own, "public-vpc", (TEMPLATES / "public-vpc.yaml").read_text())
     yield outputs(own, "public-vpc")["ExternalUrl"]
@@ -116,7 +116,7 @@ def network(own):
     assert left(own) == before
 
 
-def test_a_service_in_a_network_written_by_hand(own, network, image):
+def test_a_service_in_the_network_of_another_stack(own, network, image):
     unserved, before = fetch(own, network), left(own)
     assert (unserved.status_code, unserved.text) == (404, "no service here")
     deploy(own, "web", TEMPLATES / "fargate-service.yaml", StackName="public-vpc", ImageUrl=image)
@@ -127,11 +127,11 @@ def test_a_service_in_a_network_written_by_hand(own, network, image):
     [group] = elb.describe_target_groups()["TargetGroups"]
     health = elb.describe_target_health(TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"]
     assert [h["TargetHealth"]["State"] for h in health] == ["healthy", "healthy"]
-    # `deploy` makes its stacks by change sets: their first event is of a stack that is looked at.
+    # `deploy` creates stacks with a change set, so the first event is REVIEW_IN_PROGRESS.
     events = own.client("cloudformation").describe_stack_events(StackName="web")["StackEvents"]
     assert events[-1]["ResourceStatus"] == "REVIEW_IN_PROGRESS"
 
-    # The network cannot go before who imports from it.
+    # A stack cannot be deleted while another stack imports its outputs.
     refused = own.aws_cli("cloudformation", "delete-stack", "--stack-name", "public-vpc", check=False)
     assert refused.returncode != 0 and "in use by web" in refused.stderr
     delete(own, "web")
@@ -140,7 +140,7 @@ def test_a_service_in_a_network_written_by_hand(own, network, image):
 
 
 def failure(cloud, stack, template, **parameters):
-    """What CloudFormation says against a template: at once, or in the events of a stack that is rolled back and removed."""
+    """The error of CreateStack or, if the stack is created and rolled back, its failure reasons. Deletes that stack."""
     client = cloud.client("cloudformation")
     given = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
     try:
@@ -160,7 +160,7 @@ def failure(cloud, stack, template, **parameters):
     return "\n".join(e["ResourceStatusReason"] for e in events if e["ResourceStatus"] == "CREATE_FAILED")
 
 
-def test_an_image_that_is_missing_rolls_everything_back(own, network, image):
+def test_a_missing_image_rolls_the_stack_back(own, network, image):
     before, missing = left(own), image.replace(":v1", ":none")
     template = (TEMPLATES / "fargate-service.yaml").read_text()
     why = failure(own, "broken", template, StackName="public-vpc", ServiceName="broken", ImageUrl=missing)
@@ -179,7 +179,7 @@ def test_an_image_that_is_missing_rolls_everything_back(own, network, image):
     (("Default: test", "Default: nowhere"), "Parameter 'Stage' must be one of AllowedValues"),
     (("!Select [0, !Cidr", "!Select [9, !Cidr"), "Select"),
 ])
-def test_what_is_wrong_or_not_enacted_is_told_by_name(own, change, expected):
+def test_error_names_the_wrong_or_unsupported_property(own, change, expected):
     before, text = left(own), (TEMPLATES / "public-vpc.yaml").read_text()
     assert change[0] in text
     why = failure(own, f"broken-{uuid.uuid4().hex[:8]}", text.replace(*change))
@@ -188,7 +188,7 @@ def test_what_is_wrong_or_not_enacted_is_told_by_name(own, change, expected):
 
 
 def test_a_template_for_another_account_is_refused(own):
-    """`account` and `region` of an environment hold for whoever deploys its template."""
+    """`account` and `region` of an environment apply to every deployment of its template."""
     template, client = own.escale("template", SHOP, "--environment", "prod").stdout, own.client("cloudformation")
     needed = ["FrontendImage", "BackendImage", "CdnPublicKeyPem", "CdnPrivateKeyPem"]
     parameters = [{"ParameterKey": key, "ParameterValue": "x"} for key in needed]
@@ -202,7 +202,7 @@ def test_a_template_for_another_account_is_refused(own):
 
 
 def test_the_template_of_the_shop(own, tmp_path):
-    """The steps of `escale template --help`, with skopeo where they say docker."""
+    """Follows the steps of `escale template --help`, with skopeo instead of docker."""
     cloud, before = own, left(own)
     subprocess.run([SHOP / "build"], check=True)
     create(cloud, "shop-images", cloud.escale("template", "--registry", SHOP).stdout)
@@ -236,7 +236,7 @@ def test_the_template_of_the_shop(own, tmp_path):
     balancer = f"http://{shop['LoadBalancerDns']}"
     assert fetch(cloud, balancer, "/api/health").status_code == 200
 
-    # A bucket that holds something stays, here as on AWS, and one with versions holds what was removed.
+    # As on AWS, only an empty bucket can be deleted, and old versions count as content.
     empty(cloud.client("s3"), shop["StaticBucketName"])
     delete(cloud, "shop")
     [snapshot] = cloud.client("rds").describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]

@@ -1,4 +1,4 @@
-"""Images that `escale up` builds on others, which lie in the cloud's own registry."""
+"""`escale up` builds images on base images from the cloud's own registry."""
 
 import hashlib
 import json
@@ -16,12 +16,12 @@ from images import ARCHITECTURE, copy, layout, push, token
 
 pytestmark = pytest.mark.skipif(shutil.which("skopeo") is None, reason="needs skopeo")
 
-# What a registry of the region is called on AWS.
+# The registry's name on AWS.
 OF_AWS = f"000000000000.dkr.ecr.{REGION}.amazonaws.com"
 
 PASSWD = "root:x:0:0::/root:/bin/sh\nweb:x:1234:4321::/srv:/bin/sh\n"
 
-# Says what it is and what it was given, at an address that cannot be a file's.
+# A CGI script: prints the user and the environment of the server, and lists the files that the Dockerfile copied.
 ANSWER = """#!/bin/sh
 echo "Content-Type: text/plain"
 echo
@@ -36,7 +36,7 @@ exec httpd -f -p 3000 -h /srv
 
 
 def base(folder):
-    """A typical base image of a team: a shell, an account, a start script, and a symbolic link as /bin."""
+    """A typical base image: a shell, a user, a start script, and /bin as a symbolic link."""
     applets = {f"usr/bin/{name}": "-> busybox" for name in ("sh", "httpd", "id", "ls", "sleep")}
     files = {
         "usr/bin/busybox": pathlib.Path("/bin/busybox").read_bytes(),
@@ -52,7 +52,7 @@ def base(folder):
 
 
 def for_two_machines(folder, files):
-    """An image for another architecture than this one, and one for this, under one name."""
+    """A multi-platform image: one for a foreign architecture, and one for this machine's."""
     entries, blobs = [], folder / "blobs/sha256"
     for architecture, content in (("s390x", {"opt/other": "not for this machine"}), (ARCHITECTURE, files)):
         digest = layout(folder / architecture, content)
@@ -86,7 +86,7 @@ def get(cloud, path):
     return requests.get(at, headers={"Host": "onbase.localhost"}, timeout=10)
 
 
-def test_an_image_that_is_built_on_one_of_the_own_registry(own_cloud, tmp_path):
+def test_builds_on_a_base_image_of_this_cloud(own_cloud, tmp_path):
     ecr = own_cloud.client("ecr")
     uri = ecr.create_repository(repositoryName="team/base")["repository"]["repositoryUri"]
     digest = base(tmp_path / "base")
@@ -111,7 +111,7 @@ def test_an_image_that_is_built_on_one_of_the_own_registry(own_cloud, tmp_path):
     owners = {words[-1]: words[2:4] for words in listing if len(words) > 4}
     assert owners == {"page": ["1234", "4321"], "tool": ["0", "0"]}
 
-    # The image itself, as another client sees it: the base's layers, untouched, and its own over them.
+    # The image keeps the base's layers and adds its own; skopeo pulls it without Escale's help.
     repository = next(r for r in ecr.describe_repositories()["repositories"] if r["repositoryName"].endswith("web"))
     [image] = ecr.list_images(repositoryName=repository["repositoryName"])["imageIds"]
     out = tmp_path / "out"

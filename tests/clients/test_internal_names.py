@@ -1,4 +1,5 @@
-"""The name of an internal load balancer: it leads to private addresses, for everybody who asks, and to nothing on the host."""
+"""The DNS name of an internal load balancer resolves to private addresses everywhere; the host's port for public names does not
+serve it."""
 
 import subprocess
 import uuid
@@ -30,7 +31,7 @@ def internal(cloud, cluster):  # noqa: F811
     yield made
     elb.delete_load_balancer(LoadBalancerArn=arn)
     elb.get_waiter("load_balancers_deleted").wait(LoadBalancerArns=[arn], WaiterConfig={"Delay": 1, "MaxAttempts": 30})
-    # The balancer's interfaces go with it, and with them the last users of the group.
+    # The group can be deleted only once the load balancer's interfaces are.
     eventually(lambda: deleted(cluster.ec2, group))
 
 
@@ -47,20 +48,20 @@ def addresses(cluster, balancer):
     return sorted(i["PrivateIpAddress"] for i in cluster.ec2.describe_network_interfaces(Filters=ours)["NetworkInterfaces"])
 
 
-def test_it_leads_to_private_addresses_for_everybody(cloud, cluster, internal, route53, zone):  # noqa: F811
+def test_the_name_resolves_to_private_addresses_everywhere(cloud, cluster, internal, route53, zone):  # noqa: F811
     name, private = internal["DNSName"], addresses(cluster, internal)
     assert len(private) == 2 and all(a.startswith("10.71.") for a in private)
-    # As AWS's public DNS does, and inside of the VPC.
+    # Outside, like AWS's public DNS; then inside the VPC.
     eventually(lambda: sorted(dig(cloud, name)) == private)
     definition = cluster.define(cluster.container("main", f"wget -qO- http://{name}/"))
     task = cluster.run(definition)
     cluster.said(task, "inside")
-    # An alias may name it, and is answered with its addresses.
+    # An alias to it resolves to the same addresses.
     zone_id, apex = zone
     target = {"HostedZoneId": internal["CanonicalHostedZoneId"], "DNSName": name, "EvaluateTargetHealth": False}
     change(route53, zone_id, ("CREATE", {"Name": "api." + apex, "Type": "A", "AliasTarget": target}))
     assert sorted(dig(cloud, "api." + apex)) == private
-    # Neither name leads anywhere on the host's port for public names.
+    # The host's port for public names serves neither name.
     for host in (name, "api." + apex.rstrip(".")):
         answer = requests.get(f"http://127.0.0.1:{cloud.env['ESCALE_WEB_PORT']}/", headers={"Host": host}, timeout=10)
         assert answer.status_code == 404 and "inside" not in answer.text, host

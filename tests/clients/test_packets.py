@@ -1,4 +1,4 @@
-"""Packets of the shop: security groups, routes and the NAT gateways decide, and the kernel enacts it."""
+"""Packets of the shop: the kernel enforces security groups, routes and NAT gateways."""
 
 import pathlib
 import subprocess
@@ -10,9 +10,9 @@ import pytest
 from conftest import address_of, container_pid, database_of, eventually, inside, tasks_of
 
 OUTSIDE = "198.18.200.1"
-PORT = 443  # what the template lets tasks reach outside
+PORT = 443  # the template's security groups allow HTTPS to the Internet
 
-# Connects, and prints what the other side says.
+# Connects, and prints what the server sends.
 CONNECT = """
 import socket, sys
 try:
@@ -22,7 +22,7 @@ except OSError as e:
     print("failed", e)
 """
 
-# Tells each caller the address it comes from.
+# Sends each client the client's address.
 ECHO = f"""
 import socket
 server = socket.create_server(("0.0.0.0", {PORT}))
@@ -33,8 +33,8 @@ while True:
 """
 
 
-# Tells the source ports of what comes into a namespace (or, with "forwarded", leaves it again) from an address of the
-# Internet, over any interface, until its input ends. Raw sockets see what comes before any rule has dropped it.
+# Captures TCP packets from an Internet address on every interface of a namespace until stdin closes, then prints their source
+# ports. With "forwarded", it captures outgoing packets instead. Packet sockets see a packet before any filter rule can drop it.
 SNIFF = """
 import selectors, socket, struct, sys
 wanted, seen = socket.inet_aton(sys.argv[1]), set()
@@ -58,7 +58,7 @@ while not done:
 print(*sorted(seen))
 """
 
-# Connects from a port of its own (0 is any), so that its packets are known wherever they come.
+# Connects from a given source port (0 is any), by which SNIFF recognizes the packets.
 KNOCK = """
 import socket, sys
 try:
@@ -71,7 +71,7 @@ except OSError as e:
 
 @pytest.fixture(scope="module")
 def outside(shop):
-    """A machine on the Internet that answers; gives the path of its network namespace."""
+    """A machine on the Internet that runs ECHO; yields the path of its network namespace."""
     path = f"{shop.cloud.home}/network/netns/hosts/outside"
     server = subprocess.Popen(
         ["nsenter", f"--net={path}", sys.executable, "-c", ECHO], stdout=subprocess.PIPE, text=True
@@ -96,7 +96,7 @@ def connect(pid, host, port, *, hear=False, patience=1):
 
 
 def database_address(shop):
-    """The address behind the endpoint's name: that of the database's interface in the primary's zone."""
+    """The address that the endpoint resolves to: the one of the database's interface in the primary's zone."""
     ec2, database = shop.cloud.client("ec2"), database_of(shop)
     [group] = database["VpcSecurityGroups"]
     found = ec2.describe_network_interfaces(
@@ -108,13 +108,13 @@ def database_address(shop):
     return found[0]["PrivateIpAddress"]
 
 
-def test_the_security_group_lets_the_backend_to_the_database_and_not_the_frontend(shop):
+def test_the_security_group_admits_the_backend_to_the_database_and_not_the_frontend(shop):
     database = database_address(shop)
     assert connect(pid_of(shop, "backend")[0], database, 5432)[0] == "connected"
     assert connect(pid_of(shop, "frontend")[0], database, 5432)[0] == "failed"
 
 
-def test_the_internet_sees_the_nat_gateway_of_the_zone(shop, outside):
+def test_the_internet_sees_the_address_of_the_zones_nat_gateway(shop, outside):
     pid, task = pid_of(shop, "backend")
     ec2 = shop.cloud.client("ec2")
     zones = {s["SubnetId"]: s["AvailabilityZone"] for s in ec2.describe_subnets()["Subnets"]}
@@ -138,7 +138,7 @@ def test_the_internet_does_not_reach_a_task(shop, outside):
 
 
 def knock(outside, host, port, from_port=0):
-    """A connection that somebody on the Internet tries."""
+    """Tries a connection from the machine on the Internet."""
     result = subprocess.run(
         ["nsenter", f"--net={outside}", sys.executable, "-c", KNOCK, host, str(port), str(from_port)],
         capture_output=True,
@@ -150,8 +150,8 @@ def knock(outside, host, port, from_port=0):
 
 
 class Sniffers:
-    """One in every network namespace of the VPC. What the Internet gateway is handed arrives at the router: what matters
-    there is what it sends on."""
+    """A sniffer in every network namespace of the VPC. All packets from the Internet reach the router, so its sniffer captures
+    only the ones that it forwards."""
 
     def __init__(self, shop):
         folder = pathlib.Path(shop.cloud.home, "network/netns/vpcs")
@@ -167,12 +167,12 @@ class Sniffers:
         return subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def seen(self):
-        """The source ports by place."""
+        """The captured source ports by namespace."""
         result = {place: process.communicate(timeout=20)[0] for place, process in self.running.items()}
         return {place: {int(port) for port in ports.split()} for place, ports in result.items()}
 
 
-def test_nothing_from_the_internet_gets_in_through_a_nat_gateway(shop, outside):
+def test_a_nat_gateway_admits_no_connection_from_the_internet(shop, outside):
     pid, task = pid_of(shop, "backend")
     gateways = shop.cloud.client("ec2").describe_nat_gateways()["NatGateways"]
     elastic = [n["NatGatewayAddresses"][0]["PublicIp"] for n in gateways if n["State"] == "available"]
@@ -182,14 +182,14 @@ def test_nothing_from_the_internet_gets_in_through_a_nat_gateway(shop, outside):
     knocks = {40000 + i: (address, port) for i, (address, port) in enumerate((a, p) for a in elastic for p in ports)}
     result = {address_port: knock(outside, *address_port, own) for own, address_port in knocks.items()}
     assert set(result.values()) == {"failed"}, result
-    # What a task asked for comes back: the sniffers would have seen the others.
+    # The sniffers do capture the response to a task's own connection, so they would have captured the others.
     assert connect(pid, OUTSIDE, PORT, hear=True)[0] == "connected"
     seen = sniffers.seen()
     assert any(PORT in of for of in seen.values())
     assert not set().union(*seen.values()) & set(knocks), seen
 
 
-def test_the_internet_reaches_the_load_balancer_on_its_port_alone(shop, outside):
+def test_the_internet_reaches_only_the_listener_port_of_the_load_balancer(shop, outside):
     interfaces = shop.cloud.client("ec2").describe_network_interfaces()["NetworkInterfaces"]
     public = [i["Association"]["PublicIp"] for i in interfaces if i["Description"].startswith("ELB app/")]
     assert len(public) == 2
@@ -198,7 +198,7 @@ def test_the_internet_reaches_the_load_balancer_on_its_port_alone(shop, outside)
         assert {port for port, answer in result.items() if answer == "connected"} == {80}, result
 
 
-def test_without_the_route_to_the_nat_gateway_nothing_gets_out(shop, outside):
+def test_tasks_cannot_reach_the_internet_without_a_route_to_the_nat_gateway(shop, outside):
     pid, task = pid_of(shop, "backend")
     ec2 = shop.cloud.client("ec2")
     subnet = next(d["value"] for d in task["attachments"][0]["details"] if d["name"] == "subnetId")

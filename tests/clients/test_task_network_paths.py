@@ -1,4 +1,4 @@
-"""A task reaches the API through its own interface, or does not start: routes, gateways and security groups decide, with packets."""
+"""A task starts only if its own interface reaches the API: routes, gateways and security groups must let its packets through."""
 
 import shutil
 
@@ -13,7 +13,7 @@ NO_NETWORK_PATH = "ResourceInitializationError: unable to pull secrets or regist
 
 
 def ended(cluster, **network):
-    """Runs a task that ends well if it starts at all."""
+    """Runs a task that exits with 0 if it starts, and waits for its end."""
     definition = cluster.define(cluster.container("main", "true"))
     return cluster.done(definition, networkConfiguration=cluster.network(**network))
 
@@ -31,7 +31,7 @@ def test_private_subnet_needs_a_route_to_a_nat_gateway(cluster):
     table = cluster.route_table(subnet)
     task = ended(cluster, subnets=[subnet])
     assert has_no_network_path(task), task
-    # What is missing, and where.
+    # The error names the missing part and the subnet.
     assert "Please check your task network configuration" in task["stoppedReason"] and "a NAT gateway" in task["stoppedReason"]
     assert subnet in task["stoppedReason"] and task["attachments"][0]["type"] == "ElasticNetworkInterface"
 
@@ -46,7 +46,7 @@ def test_a_public_subnet_needs_a_public_address(cluster):
     assert has_run(task := ended(cluster, subnets=public, assignPublicIp="ENABLED")), task
 
 
-def test_the_security_group_must_let_https_out(cluster):
+def test_the_security_group_must_allow_https_egress(cluster):
     group = cluster.ec2.create_security_group(GroupName="narrow", Description="test", VpcId=cluster.vpc)["GroupId"]
     every = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
     cluster.ec2.revoke_security_group_egress(GroupId=group, IpPermissions=[every])
@@ -59,7 +59,7 @@ def test_the_security_group_must_let_https_out(cluster):
 
 
 def test_layers_of_images_come_from_s3(cluster):
-    """A gateway endpoint leads to S3 alone: with it, and without a way to the API, nothing starts; nor the other way round."""
+    """A task needs a route to the API and one to S3. A gateway endpoint provides only the one to S3."""
     subnet = cluster.subnet("10.71.11.0/24")
     table = cluster.route_table(subnet)
     service = f"com.amazonaws.{cluster.ec2.meta.region_name}.s3"
@@ -70,10 +70,10 @@ def test_layers_of_images_come_from_s3(cluster):
     [s3] = cluster.ec2.describe_prefix_lists(Filters=lists)["PrefixLists"]
     cluster.ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint["VpcEndpointId"]])
     cluster.ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=cluster.nat)
-    # More particular than the way to the API, and to an interface that forwards nothing: a black hole.
-    astray = cluster.ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
+    # A more specific route for S3 alone, to an interface that forwards nothing.
+    black_hole = cluster.ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
     [cidr] = s3["Cidrs"]
-    cluster.ec2.create_route(RouteTableId=table, DestinationCidrBlock=cidr, NetworkInterfaceId=astray)
+    cluster.ec2.create_route(RouteTableId=table, DestinationCidrBlock=cidr, NetworkInterfaceId=black_hole)
     task = ended(cluster, subnets=[subnet])
     assert task["stopCode"] == "TaskFailedToStart" and task["stoppedReason"].startswith("CannotPullContainerError"), task
 

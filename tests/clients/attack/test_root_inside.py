@@ -22,8 +22,8 @@ pytestmark = pytest.mark.skipif(shutil.which("skopeo") is None, reason="needs sk
 
 API, S3 = "http://api.escale.internal", "http://s3.escale.internal"
 
-# Only the network namespace is the task's; /etc/resolv.conf is the host's. So the program maps the two names itself, to the addresses
-# that the VPC's resolver returns.
+# Only the network namespace is the task's; /etc/resolv.conf is the host's. So the program maps the two names itself, to the
+# addresses that the VPC's resolver returns.
 SDK = """
 import json, socket, sys
 import boto3, botocore.config, botocore.exceptions

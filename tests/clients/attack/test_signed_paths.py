@@ -1,8 +1,8 @@
 """A path that CloudFront serves only with a signature needs one in every spelling.
 
-For a path pattern of AWS, `%2F` is not a slash. A default behaviour without signatures on the same bucket would therefore serve the
-object at such a path. The tests use two distributions: `worst` has that default behaviour, `made_by_up` is like the one of
-`escale up`, whose default behaviour has another origin.
+In path patterns, `%2F` is not a slash, on AWS either. A default behaviour without signatures on the same bucket would therefore
+serve the object at such a path. The tests use two distributions: `worst` has that default behaviour, `made_by_up` is like the one
+of `escale up`, whose default behaviour has another origin.
 """
 
 import base64

@@ -1,7 +1,7 @@
 """Request smuggling: the load balancer, CloudFront and the API refuse every request that two parsers could read differently.
 
-Each attack is the second request on a kept connection. The response must be one error; then the server must close the connection and
-must not parse the bytes after the attack as another request.
+Each attack is the second request on a kept connection. The response must be one error; then the server must close the connection
+and must not parse the bytes after the attack as another request.
 """
 
 import json

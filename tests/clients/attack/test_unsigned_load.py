@@ -1,5 +1,5 @@
-"""The API refuses a request without a valid signature by its head, before it reads the body. Such requests slow down neither the API
-nor an application. The decoder bounds the size and depth of signed bodies, too."""
+"""The API refuses a request without a valid signature by its head, before it reads the body. Such requests slow down neither the
+API nor an application. The decoder bounds the size and depth of signed bodies, too."""
 
 import concurrent.futures
 import contextlib

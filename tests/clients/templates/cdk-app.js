@@ -1,8 +1,8 @@
-// Made cdk-repository.json and cdk-shop.json, with aws-cdk 2.1148.1 and aws-cdk-lib 2.271.0, in a folder of its own:
+// The source of cdk-repository.json and cdk-shop.json. To synthesize them with aws-cdk 2.1148.1 and aws-cdk-lib 2.271.0:
 //   npm install aws-cdk@2.1148.1 aws-cdk-lib@2.271.0 constructs
 //   eval "$(escale env)"; npx cdk --app 'node cdk-app.js' synth --all
-// `cdk deploy` and `cdk destroy` work likewise. No stack is bootstrapped: the synthesizer below hands the template over
-// as it is, by the key of who calls.
+// `cdk deploy` and `cdk destroy` work likewise, without `cdk bootstrap`: the legacy synthesizer below uploads no assets and
+// assumes no role.
 const cdk = require('aws-cdk-lib');
 const ec2 = require('aws-cdk-lib/aws-ec2');
 const ecs = require('aws-cdk-lib/aws-ecs');
