@@ -1,21 +1,21 @@
-"""Deploys templates that the CDK synthesized, the way its command line does. templates/cdk-app.js is their source and says
-how to synthesize them."""
+"""Templates of the CDK's usual constructs, deployed with the calls of its command line. templates/cdk-app.js describes how
+the templates were made."""
 
 import json
 import pathlib
 
 from conftest import POSTGRES_MAJORS
 from images import busybox, push, token
-from test_deploy import fetch, left
+from test_deploy import fetch, resources_of
 
 TEMPLATES = pathlib.Path(__file__).parent / "templates"
 QUICK = {"Delay": 1, "MaxAttempts": 120}
 
 
 def create(cloudformation, stack, template):
-    """Like `cdk deploy`: creates a change set, reads its property values and executes it."""
+    """Creates a stack with a change set, like `cdk deploy`. Returns its outputs and the properties that the change set shows."""
     text = (TEMPLATES / template).read_text()
-    if 15 not in POSTGRES_MAJORS:  # the template asks for 15
+    if 15 not in POSTGRES_MAJORS:  # the template's version
         text = text.replace('"EngineVersion": "15"', f'"EngineVersion": "{POSTGRES_MAJORS[-1]}"')
     named = {"StackName": stack, "ChangeSetName": "cdk-deploy-change-set"}
     cloudformation.create_change_set(
@@ -38,8 +38,8 @@ def delete(cloudformation, stack):
     cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack, WaiterConfig=QUICK)
 
 
-def test_a_load_balanced_service_a_database_and_a_distribution(own_cloud, tmp_path):
-    cloudformation, ecr, before = own_cloud.client("cloudformation"), own_cloud.client("ecr"), left(own_cloud)
+def test_cdk_deploys_service_database_and_distribution(own_cloud, tmp_path):
+    cloudformation, ecr, before = own_cloud.client("cloudformation"), own_cloud.client("ecr"), resources_of(own_cloud)
     create(cloudformation, "Repo", "cdk-repository.json")
     busybox(tmp_path / "image", "hello from the cdk", Cmd=["httpd", "-f", "-h", "/www", "-p", "8080"])
     [repository] = ecr.describe_repositories()["repositories"]
@@ -53,7 +53,7 @@ def test_a_load_balanced_service_a_database_and_a_distribution(own_cloud, tmp_pa
     page = fetch(own_cloud, url)
     assert (page.status_code, page.text) == (200, "hello from the cdk")
 
-    # The target attachment adds the database's endpoint to the secret.
+    # The secret contains the endpoint of its database.
     [database] = own_cloud.client("rds").describe_db_instances()["DBInstances"]
     assert database["MultiAZ"]
     secrets = own_cloud.client("secretsmanager")
@@ -66,9 +66,9 @@ def test_a_load_balanced_service_a_database_and_a_distribution(own_cloud, tmp_pa
     }
 
     delete(cloudformation, "Shop")
-    # The CDK's log groups have a retain policy.
+    # The CDK's log group has DeletionPolicy Retain.
     logs = own_cloud.client("logs")
     [group] = logs.describe_log_groups()["logGroups"]
     logs.delete_log_group(logGroupName=group["logGroupName"])
     delete(cloudformation, "Repo")
-    assert left(own_cloud) == before
+    assert resources_of(own_cloud) == before

@@ -1,4 +1,4 @@
-"""Stacks: made, shown, refused, rolled back and deleted by unmodified clients."""
+"""Stacks: unmodified clients create, describe, roll back and delete them."""
 
 import json
 import subprocess
@@ -44,7 +44,7 @@ Outputs:
 
 @pytest.fixture
 def stack(aws):
-    """stack() gives a name; what bears it is deleted in the end."""
+    """stack() returns a new stack name. The stacks with these names are deleted after the test."""
     cloudformation, names = aws("cloudformation"), []
 
     def name():
@@ -81,7 +81,7 @@ def vpcs(aws, name):
     return aws("ec2").describe_vpcs(Filters=wanted)["Vpcs"]
 
 
-def test_a_stack_comes_and_goes(aws, stack):
+def test_stack_is_created_described_and_deleted(aws, stack):
     client, name = aws("cloudformation"), stack()
     arn = create(client, name, NETWORK, Tags=[{"Key": "team", "Value": "shop"}],
                  Parameters=[{"ParameterKey": "Second", "ParameterValue": "yes"}])
@@ -116,7 +116,7 @@ def test_a_stack_comes_and_goes(aws, stack):
     assert (events[0]["LogicalResourceId"], events[0]["ResourceStatus"]) == (name, "DELETE_COMPLETE")
 
 
-def test_a_failure_rolls_back_and_says_why(aws, stack):
+def test_failed_creation_rolls_back_with_reason(aws, stack):
     client, name = aws("cloudformation"), stack()
     template = {"Resources": {
         "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.78.0.0/16"}},
@@ -126,7 +126,7 @@ def test_a_failure_rolls_back_and_says_why(aws, stack):
     with pytest.raises(botocore.exceptions.WaiterError):
         waiter(client, "stack_create_complete").wait(StackName=name, WaiterConfig=QUICK)
 
-    # The client's waiter of that name is for updates: it waits for UPDATE_ROLLBACK_COMPLETE.
+    # Not with the client's waiter for rollbacks, which waits for UPDATE_ROLLBACK_COMPLETE.
     def rolled_back():
         return client.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"] == "ROLLBACK_COMPLETE"
 
@@ -152,14 +152,14 @@ def test_a_failure_rolls_back_and_says_why(aws, stack):
     ("Resources: { A: { Type: AWS::EC2::VPC, DeletionPolicy: Snapshot } }", "does not support deletion policy Snapshot"),
     ("Parameters: { P: { Type: String } }\nResources: { A: { Type: AWS::EC2::VPC } }", "Parameters: [P] must have values"),
 ])
-def test_a_broken_template_makes_nothing(aws, template, expected):
+def test_invalid_template_creates_nothing(aws, template, expected):
     name = f"broken-{uuid.uuid4().hex[:8]}"
     error = refusal(aws("cloudformation").create_stack, StackName=name, TemplateBody=template)
     assert error["Code"] == "ValidationError" and expected in error["Message"]
     assert refusal(aws("cloudformation").describe_stacks, StackName=name)["Code"] == "ValidationError"
 
 
-def test_what_is_protected_or_imported_stays(aws, stack):
+def test_protected_or_imported_stack_is_not_deleted(aws, stack):
     client, one, two = aws("cloudformation"), stack(), stack()
     create(client, one, NETWORK)
     importing = {"Resources": {"S": {"Type": "AWS::EC2::Subnet", "Properties": {
@@ -172,14 +172,14 @@ def test_what_is_protected_or_imported_stays(aws, stack):
     client.update_termination_protection(StackName=two, EnableTerminationProtection=False)
 
 
-def test_the_cli_deploys_twice(cloud, aws, stack, tmp_path):
+def test_cli_deploy_without_changes_succeeds(cloud, aws, stack, tmp_path):
     name, template = stack(), tmp_path / "network.yaml"
     template.write_text(NETWORK)
     deploy = ["cloudformation", "deploy", "--stack-name", name, "--template-file", str(template), "--no-fail-on-empty-changeset"]
     assert "Successfully created/updated stack" in cloud.aws_cli(*deploy).stdout
     assert "No changes to deploy" in cloud.aws_cli(*deploy).stdout
-    # Not by a third `deploy`: the CLI names its change sets by the second, and the one before is still there.
-    with pytest.raises(botocore.exceptions.ClientError, match="stack updates come later"):
+    # Not with a third `deploy`: the CLI puts the second into the change set's name, and the previous one still exists.
+    with pytest.raises(botocore.exceptions.ClientError, match="stack updates are not supported yet"):
         aws("cloudformation").create_change_set(
             StackName=name,
             ChangeSetName="changed",
@@ -189,7 +189,7 @@ def test_the_cli_deploys_twice(cloud, aws, stack, tmp_path):
     assert len(vpcs(aws, name)) == 1
 
 
-def test_a_killed_daemon_loses_nothing(own_cloud):
+def test_creation_continues_after_daemon_is_killed(own_cloud):
     client = own_cloud.client("cloudformation")
     rows = {f"Vpc{i}": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": f"10.{i}.0.0/16"}} for i in range(1, 40)}
     client.create_stack(StackName="many", TemplateBody=json.dumps({"Resources": rows}))

@@ -1,4 +1,4 @@
-"""Distributions: their life, and what they lean on."""
+"""Distributions, invalidations, and the policies and access controls that distributions use."""
 
 import uuid
 
@@ -42,7 +42,7 @@ def wait_until_deployed(client, id):
     client.get_waiter("distribution_deployed").wait(Id=id, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
 
-def test_the_life_of_a_distribution(aws):
+def test_distribution_is_created_invalidated_and_deleted(aws):
     client = aws("cloudfront")
     made = client.create_distribution(DistributionConfig=config())
     id, etag = made["Distribution"]["Id"], made["ETag"]
@@ -55,7 +55,7 @@ def test_the_life_of_a_distribution(aws):
 
     made = [invalidate(str(n)) for n in range(5)]
     pages = client.get_paginator("list_invalidations").paginate(DistributionId=id, PaginationConfig={"PageSize": 2})
-    assert [i["Id"] for page in pages for i in page["InvalidationList"]["Items"]] == made[::-1], "the newest first"
+    assert [i["Id"] for page in pages for i in page["InvalidationList"]["Items"]] == made[::-1], "newest first"
     invalidation = made[0]
     client.get_waiter("invalidation_completed").wait(
         DistributionId=id, Id=invalidation, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
@@ -87,13 +87,13 @@ def test_the_life_of_a_distribution(aws):
         ({"DefaultRootObject": "/index.html"}, "InvalidDefaultRootObject"),
     ],
 )
-def test_what_is_refused(aws, change, expected):
+def test_invalid_and_unsupported_settings_are_refused(aws, change, expected):
     with pytest.raises(botocore.exceptions.ClientError) as error:
         aws("cloudfront").create_distribution(DistributionConfig=config(**change))
     assert code(error) == expected
 
 
-def test_managed_policies(aws):
+def test_managed_policies_are_available(aws):
     client = aws("cloudfront")
     ids = [i["CachePolicy"]["Id"] for i in client.list_cache_policies(Type="managed")["CachePolicyList"]["Items"]]
     assert CACHING_OPTIMIZED in ids
@@ -101,18 +101,18 @@ def test_managed_policies(aws):
     assert policy["OriginRequestPolicyConfig"]["HeadersConfig"]["HeaderBehavior"] == "allViewer"
 
 
-def test_origin_access_controls(aws):
+def test_origin_access_control_names_are_unique(aws):
     client = aws("cloudfront")
-    wish = {
+    wanted = {
         "Name": uuid.uuid4().hex,
         "SigningProtocol": "sigv4",
         "SigningBehavior": "always",
         "OriginAccessControlOriginType": "s3",
     }
-    made = client.create_origin_access_control(OriginAccessControlConfig=wish)
+    made = client.create_origin_access_control(OriginAccessControlConfig=wanted)
     id = made["OriginAccessControl"]["Id"]
     with pytest.raises(botocore.exceptions.ClientError) as error:
-        client.create_origin_access_control(OriginAccessControlConfig=wish)
+        client.create_origin_access_control(OriginAccessControlConfig=wanted)
     assert code(error) == "OriginAccessControlAlreadyExists"
     listed = client.list_origin_access_controls()["OriginAccessControlList"]["Items"]
     assert id in [i["Id"] for i in listed]

@@ -1,4 +1,4 @@
-"""CloudTrail's LookupEvents, and `escale trail` on top of it."""
+"""CloudTrail's LookupEvents, and `escale trail`, which uses it."""
 
 import datetime
 import json
@@ -46,7 +46,7 @@ def denied(call, **arguments):
     return error.value.response["Error"]["Code"]
 
 
-def test_a_call_is_recorded_with_who_and_what(cloud):
+def test_event_has_caller_and_operation(cloud):
     name = unique("trail")
     created = cloud.client("iam").create_user(UserName=name)["User"]["Arn"]
     [event] = lookup(cloud, "ResourceName", created)
@@ -61,7 +61,7 @@ def test_a_call_is_recorded_with_who_and_what(cloud):
     assert details["requestParameters"] is None and "errorCode" not in details and "Boto3" in details["userAgent"]
 
 
-def test_every_attribute_finds_its_events(cloud):
+def test_lookup_by_every_attribute(cloud):
     name = unique("attribute")
     arn = cloud.client("iam").create_user(UserName=name)["User"]["Arn"]
     [event] = lookup(cloud, "ResourceName", arn)
@@ -74,7 +74,7 @@ def test_every_attribute_finds_its_events(cloud):
         assert lookup(cloud, key, unique("nothing")) == []
 
 
-def test_pages_and_times(cloud):
+def test_pages_and_time_ranges(cloud):
     name = unique("page")
     iam = cloud.client("iam")
     iam.create_user(UserName=name)
@@ -111,13 +111,13 @@ def test_pages_and_times(cloud):
         ({"LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": "a"}] * 2}, "InvalidLookupAttributesException"),
     ],
 )
-def test_bad_lookups_are_refused(cloud, arguments, code):
+def test_invalid_lookups_are_refused(cloud, arguments, code):
     with pytest.raises(botocore.exceptions.ClientError) as error:
         cloud.client("cloudtrail").lookup_events(**arguments)
     assert error.value.response["Error"]["Code"] == code
 
 
-def test_denials_name_the_statement_that_decided(cloud):
+def test_denial_names_the_deciding_statement(cloud):
     name = unique("denied")
     allow = {"Effect": "Allow", "Action": ["ec2:*", "s3:*"], "Resource": "*"}
     deny = {"Sid": "NoVpc", "Effect": "Deny", "Action": "ec2:CreateVpc", "Resource": "*"}
@@ -144,7 +144,7 @@ def test_denials_name_the_statement_that_decided(cloud):
     assert why["CreateVpc"]["statement"] == {"index": 1, "sid": "NoVpc"}
     assert why["DescribeSubnets"]["policy"] == {"type": "managed", "arn": managed}
     assert why["DescribeSubnets"]["statement"] == {"index": 0, "sid": None}
-    # A data event, which AWS's event history has not: recorded because it was denied.
+    # A data event, which AWS's event history does not have. Escale records it because it was denied.
     assert why["PutObject"]["policy"] == {"type": "resource", "of": f"arn:aws:s3:::{bucket}/k"}
     assert why["PutObject"]["statement"]["index"] == 1
     assert (events["PutObject"]["eventCategory"], events["PutObject"]["managementEvent"]) == ("Data", False)
@@ -158,8 +158,8 @@ def test_denials_name_the_statement_that_decided(cloud):
     }
 
 
-def test_neither_secrets_nor_bodies_are_kept(cloud):
-    """Of calls that succeed, that fail, and that are denied."""
+def test_records_contain_no_secrets(cloud):
+    """Covers calls that succeed, that fail, and that are denied."""
     name = unique("secret")
     unprivileged = user(cloud, name)
     cloud.client("secretsmanager").create_secret(Name=name, SecretString=SECRET)
@@ -182,7 +182,7 @@ def test_neither_secrets_nor_bodies_are_kept(cloud):
         assert path.stat().st_mode & 0o077 == 0, path
 
 
-def test_reading_data_and_the_trail_itself_leave_no_record(cloud):
+def test_data_reads_and_lookups_are_not_recorded(cloud):
     bucket = unique("data")
     s3 = cloud.client("s3")
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -195,7 +195,7 @@ def test_reading_data_and_the_trail_itself_leave_no_record(cloud):
     assert not [e for e in lookup(cloud, "EventName", "LookupEvents") if "errorCode" not in record(e)]
 
 
-def test_records_outlive_the_daemon(own_cloud):
+def test_records_survive_a_daemon_crash(own_cloud):
     name = unique("kept")
     arn = own_cloud.client("iam").create_user(UserName=name)["User"]["Arn"]
     assert len(lookup(own_cloud, "ResourceName", arn)) == 1
@@ -206,7 +206,7 @@ def test_records_outlive_the_daemon(own_cloud):
     assert [e["EventName"] for e in lookup(own_cloud, "ResourceName", arn)] == ["TagUser", "CreateUser"]
 
 
-def test_trail_prints_calls_and_why_they_were_denied(cloud):
+def test_trail_prints_calls_and_denial_reasons(cloud):
     name = unique("cli")
     unprivileged = user(cloud, name)
     denied(unprivileged("ec2").create_vpc, CidrBlock="10.0.0.0/16")
@@ -220,7 +220,7 @@ def test_trail_prints_calls_and_why_they_were_denied(cloud):
     assert len(events) == 3 and all(e["eventVersion"] for e in events)
 
 
-def test_trail_follows(cloud, tmp_path):
+def test_trail_follows_new_calls(cloud, tmp_path):
     name, out = unique("follow"), tmp_path / "out"
     with out.open("w") as file:
         follower = subprocess.Popen([ESCALE, "trail", "-f", "-n", "1"], env=cloud.env, stdout=file, stderr=subprocess.STDOUT)
@@ -231,7 +231,7 @@ def test_trail_follows(cloud, tmp_path):
         cloud.client("iam").delete_user(UserName=name)
         eventually(lambda: f"user/{name}" in out.read_text() and "iam:DeleteUser" in out.read_text())
         assert follower.poll() is None
-        # Each call once, however often it is looked up.
+        # Every further lookup returns the same events again; each must be printed once.
         for _ in range(3):
             other = unique("marker")
             cloud.client("iam").create_user(UserName=other)

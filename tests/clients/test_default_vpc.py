@@ -1,4 +1,4 @@
-"""The account's default VPC: there from the first start, used where a request names no VPC, and nothing on the machine until
+"""The account's default VPC: the first start creates it, requests without a VPC use it, and its network is built only when
 something runs in it."""
 
 import json
@@ -36,21 +36,21 @@ def code(call, **arguments):
     return error.value.response["Error"]["Code"]
 
 
-def test_every_account_has_one(cloud):
+def test_first_start_creates_the_default_vpc(cloud):
     ec2, vpc = cloud.client("ec2"), default_vpc(cloud)
     assert (vpc["CidrBlock"], vpc["State"], vpc["IsDefault"]) == ("172.31.0.0/16", "available", True)
     subnets = default_subnets(cloud)
     shown = [(s["AvailabilityZone"], s["CidrBlock"], s["MapPublicIpOnLaunch"], s["VpcId"]) for s in subnets]
     assert shown == [(zone, f"172.31.{16 * i}.0/20", True, vpc["VpcId"]) for i, zone in enumerate(ZONES)]
-    mine = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
+    in_vpc = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
     attached = [{"Name": "attachment.vpc-id", "Values": [vpc["VpcId"]]}]
     [gateway] = ec2.describe_internet_gateways(Filters=attached)["InternetGateways"]
-    [table] = ec2.describe_route_tables(Filters=mine)["RouteTables"]
+    [table] = ec2.describe_route_tables(Filters=in_vpc)["RouteTables"]
     routes = [(r["DestinationCidrBlock"], r["GatewayId"], r["State"]) for r in table["Routes"]]
     assert routes == [("172.31.0.0/16", "local", "active"), ("0.0.0.0/0", gateway["InternetGatewayId"], "active")]
     assert table["Associations"][0]["Main"]
-    assert "default" in [g["GroupName"] for g in ec2.describe_security_groups(Filters=mine)["SecurityGroups"]]
-    [acl] = ec2.describe_network_acls(Filters=mine)["NetworkAcls"]
+    assert "default" in [g["GroupName"] for g in ec2.describe_security_groups(Filters=in_vpc)["SecurityGroups"]]
+    [acl] = ec2.describe_network_acls(Filters=in_vpc)["NetworkAcls"]
     assert acl["IsDefault"] and len(acl["Associations"]) == 3
     assert ec2.describe_vpc_attribute(VpcId=vpc["VpcId"], Attribute="enableDnsHostnames")["EnableDnsHostnames"]["Value"]
     [attribute] = ec2.describe_account_attributes(AttributeNames=["default-vpc"])["AccountAttributes"]
@@ -60,7 +60,7 @@ def test_every_account_has_one(cloud):
     assert code(ec2.create_default_subnet, **zone) == "DefaultSubnetAlreadyExistsInAvailabilityZone"
 
 
-def test_a_security_group_without_a_vpc_is_in_it(cloud):
+def test_security_group_without_a_vpc_is_in_the_default_vpc(cloud):
     ec2, cfn = cloud.client("ec2"), cloud.client("cloudformation")
     group = ec2.create_security_group(GroupName="by-name", Description="no VPC is named")["GroupId"]
     ec2.authorize_security_group_ingress(GroupName="by-name", IpProtocol="tcp", FromPort=80, ToPort=80, CidrIp="10.1.2.3/8")
@@ -80,14 +80,14 @@ def test_a_security_group_without_a_vpc_is_in_it(cloud):
     cfn.get_waiter("stack_delete_complete").wait(StackName="group-of-default-vpc", WaiterConfig={"Delay": 1, "MaxAttempts": 30})
 
 
-def test_a_task_runs_in_it_and_reaches_the_internet(cloud, cluster):  # noqa: F811
-    """Its network is built with the first interface: an installation that does not use it pays nothing for it."""
+def test_task_in_the_default_vpc_reaches_the_internet(cloud, cluster):  # noqa: F811
+    """The network is built with the first interface, so an installation that does not use it pays nothing for it."""
     vpc = default_vpc(cloud)["VpcId"]
     before = namespaces(cloud, vpc)
     script = f"wget -qO- http://api.escale.internal:{cloud.env.get('ESCALE_PORT', '4566')}/ >/dev/null 2>&1; echo rc=$?"
     definition = cluster.define(cluster.container("main", script))
     network = {"awsvpcConfiguration": {"subnets": [default_subnets(cloud)[0]["SubnetId"]], "assignPublicIp": "ENABLED"}}
-    task = cluster.done(definition, networkConfiguration=network)
+    task = cluster.run_to_end(definition, networkConfiguration=network)
     assert task["containers"][0]["exitCode"] == 0, task
     [address] = [d["value"] for d in task["attachments"][0]["details"] if d["name"] == "privateIPv4Address"]
     assert address.startswith("172.31.")
@@ -95,7 +95,7 @@ def test_a_task_runs_in_it_and_reaches_the_internet(cloud, cluster):  # noqa: F8
     assert default_vpc(cloud)["State"] == "available"
 
 
-def test_a_database_without_a_subnet_group_is_in_it(cloud):
+def test_database_without_a_subnet_group_is_in_the_default_vpc(cloud):
     rds = cloud.client("rds")
     created = rds.create_db_instance(
         DBInstanceIdentifier="in-default-vpc", Engine="postgres", DBInstanceClass="db.t4g.micro", AllocatedStorage=20,
@@ -115,7 +115,7 @@ def test_a_database_without_a_subnet_group_is_in_it(cloud):
         rds.get_waiter("db_instance_deleted").wait(DBInstanceIdentifier="in-default-vpc", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
 
-def delete_default(cloud):
+def delete_default_vpc(cloud):
     ec2, vpc = cloud.client("ec2"), default_vpc(cloud)["VpcId"]
     attached = [{"Name": "attachment.vpc-id", "Values": [vpc]}]
     [gateway] = ec2.describe_internet_gateways(Filters=attached)["InternetGateways"]
@@ -127,7 +127,7 @@ def delete_default(cloud):
     ec2.delete_vpc(VpcId=vpc)
 
 
-def test_one_that_was_deleted_stays_so_until_it_is_asked_for():
+def test_deleted_default_vpc_is_created_again_only_on_request():
     cloud = make_cloud()
     try:
         cloud.escale("start")
@@ -136,7 +136,7 @@ def test_one_that_was_deleted_stays_so_until_it_is_asked_for():
         cloud.escale("stop")
         cloud.escale("start")
         assert default_vpc(cloud)["VpcId"] == first
-        delete_default(cloud)
+        delete_default_vpc(cloud)
         cloud.escale("stop")
         cloud.escale("start")
         assert ec2.describe_vpcs()["Vpcs"] == []
@@ -145,7 +145,7 @@ def test_one_that_was_deleted_stays_so_until_it_is_asked_for():
             cloud.client("rds").create_db_instance, DBInstanceIdentifier="x", Engine="postgres", DBInstanceClass="db.t4g.micro",
             AllocatedStorage=20, MasterUsername="appuser", MasterUserPassword="secret1234",
         ) == "InvalidVPCNetworkStateFault"
-        made = ec2.create_default_vpc()["Vpc"]
-        assert made["IsDefault"] and len(default_subnets(cloud)) == 3
+        created = ec2.create_default_vpc()["Vpc"]
+        assert created["IsDefault"] and len(default_subnets(cloud)) == 3
     finally:
         remove_cloud(cloud)

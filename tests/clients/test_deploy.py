@@ -1,5 +1,5 @@
-"""`aws cloudformation deploy` with typical templates: two that follow AWS's samples, and the one that `escale template`
-prints."""
+"""`aws cloudformation deploy` with users' templates: two handwritten ones modelled on AWS's samples, and the output of
+`escale template`."""
 
 import hashlib
 import pathlib
@@ -19,7 +19,7 @@ TEMPLATES = pathlib.Path(__file__).parent / "templates"
 
 
 def deploy(cloud, stack, template, **parameters):
-    """Deploys with the aws CLI, which polls only every 30 seconds."""
+    """Deploys a stack with the aws CLI, which polls every 30 seconds."""
     given = [f"{name}={value}" for name, value in parameters.items()]
     cloud.aws_cli(
         "cloudformation", "deploy", "--stack-name", stack, "--template-file", str(template),
@@ -28,7 +28,7 @@ def deploy(cloud, stack, template, **parameters):
 
 
 def create(cloud, stack, template):
-    """Creates a stack that other stacks need, without the CLI's long polling interval."""
+    """Creates a stack without the CLI, which would poll only every 30 seconds."""
     client = cloud.client("cloudformation")
     client.create_stack(StackName=stack, TemplateBody=template, Capabilities=["CAPABILITY_NAMED_IAM"])
     client.get_waiter("stack_create_complete").wait(StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
@@ -47,21 +47,21 @@ def outputs(cloud, stack):
 
 
 def fetch(cloud, url, path="/", **options):
-    """Requests a URL like a browser on this machine: `*.localhost` is this machine, on the port for public names."""
+    """Requests a page like a browser on the host: `*.localhost` resolves to the loopback address, the port is the web port."""
     host = urllib.parse.urlsplit(url).hostname
     at = f"http://127.0.0.1:{cloud.env['ESCALE_WEB_PORT']}{path}"
     return requests.get(at, headers={"Host": host, **options.pop("headers", {})}, timeout=20, **options)
 
 
-def left(cloud):
-    """The resources of a cloud, of every type that these templates create."""
+def resources_of(cloud):
+    """The cloud's resources of all types that these templates create."""
     ec2, elb, ecs, iam = (cloud.client(name) for name in ("ec2", "elbv2", "ecs", "iam"))
     return {
         "vpcs": [v for v in ec2.describe_vpcs()["Vpcs"] if not v["IsDefault"]],
         "interfaces": ec2.describe_network_interfaces()["NetworkInterfaces"],
         "addresses": ec2.describe_addresses()["Addresses"],
         "nat": [n for n in ec2.describe_nat_gateways()["NatGateways"] if n["State"] != "deleted"],
-        # The first one belongs to the default VPC.
+        # Without the gateway of the default VPC.
         "gateways": ec2.describe_internet_gateways()["InternetGateways"][1:],
         "balancers": elb.describe_load_balancers()["LoadBalancers"],
         "target groups": elb.describe_target_groups()["TargetGroups"],
@@ -85,7 +85,7 @@ def empty(s3, bucket):
 
 
 def pushed(cloud, folder, repository, tag="v1"):
-    """Pushes an image with skopeo and returns its reference for a task definition."""
+    """Pushes an image with skopeo. Returns its reference for task definitions."""
     uri = cloud.client("ecr").describe_repositories(repositoryNames=[repository])["repositories"][0]["repositoryUri"]
     push(folder, uri, tag, token(cloud.client("ecr")))
     return f"{uri}:{tag}"
@@ -93,7 +93,7 @@ def pushed(cloud, folder, repository, tag="v1"):
 
 @pytest.fixture(scope="module")
 def own():
-    """A cloud for this module, whose tests compare all resources before and after."""
+    """A cloud of its own for these tests: they check that it has no other resources."""
     with running_cloud() as made:
         yield made
 
@@ -108,16 +108,16 @@ def image(own, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def network(own):
-    """Yields the URL of a stack with the network, the load balancer and the cluster. Its deletion must leave no resource."""
-    before = left(own)
+    """The URL of a stack with a network, a load balancer and a cluster. Checks after the tests that its deletion is complete."""
+    before = resources_of(own)
     create(own, "public-vpc", (TEMPLATES / "public-vpc.yaml").read_text())
     yield outputs(own, "public-vpc")["ExternalUrl"]
     delete(own, "public-vpc")
-    assert left(own) == before
+    assert resources_of(own) == before
 
 
-def test_a_service_in_the_network_of_another_stack(own, network, image):
-    unserved, before = fetch(own, network), left(own)
+def test_service_stack_imports_network_stack(own, network, image):
+    unserved, before = fetch(own, network), resources_of(own)
     assert (unserved.status_code, unserved.text) == (404, "no service here")
     deploy(own, "web", TEMPLATES / "fargate-service.yaml", StackName="public-vpc", ImageUrl=image)
     assert outputs(own, "web") == {"ServiceName": "web", "Url": network}
@@ -127,20 +127,20 @@ def test_a_service_in_the_network_of_another_stack(own, network, image):
     [group] = elb.describe_target_groups()["TargetGroups"]
     health = elb.describe_target_health(TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"]
     assert [h["TargetHealth"]["State"] for h in health] == ["healthy", "healthy"]
-    # `deploy` creates stacks with a change set, so the first event is REVIEW_IN_PROGRESS.
+    # `deploy` creates stacks with change sets, so their first event is REVIEW_IN_PROGRESS.
     events = own.client("cloudformation").describe_stack_events(StackName="web")["StackEvents"]
     assert events[-1]["ResourceStatus"] == "REVIEW_IN_PROGRESS"
 
-    # A stack cannot be deleted while another stack imports its outputs.
+    # The network stack cannot be deleted while another stack imports from it.
     refused = own.aws_cli("cloudformation", "delete-stack", "--stack-name", "public-vpc", check=False)
     assert refused.returncode != 0 and "in use by web" in refused.stderr
     delete(own, "web")
     assert fetch(own, network).status_code == 404
-    assert left(own) == before
+    assert resources_of(own) == before
 
 
 def failure(cloud, stack, template, **parameters):
-    """The error of CreateStack or, if the stack is created and rolled back, its failure reasons. Deletes that stack."""
+    """CloudFormation's error for a template: from CreateStack, or from the events of the stack. Deletes the stack."""
     client = cloud.client("cloudformation")
     given = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
     try:
@@ -160,12 +160,12 @@ def failure(cloud, stack, template, **parameters):
     return "\n".join(e["ResourceStatusReason"] for e in events if e["ResourceStatus"] == "CREATE_FAILED")
 
 
-def test_a_missing_image_rolls_the_stack_back(own, network, image):
-    before, missing = left(own), image.replace(":v1", ":none")
+def test_missing_image_rolls_back_the_stack(own, network, image):
+    before, missing = resources_of(own), image.replace(":v1", ":none")
     template = (TEMPLATES / "fargate-service.yaml").read_text()
     why = failure(own, "broken", template, StackName="public-vpc", ServiceName="broken", ImageUrl=missing)
     assert "tasks failed to start" in why, why
-    assert left(own) == before
+    assert resources_of(own) == before
 
 
 @pytest.mark.parametrize("change, expected", [
@@ -179,16 +179,16 @@ def test_a_missing_image_rolls_the_stack_back(own, network, image):
     (("Default: test", "Default: nowhere"), "Parameter 'Stage' must be one of AllowedValues"),
     (("!Select [0, !Cidr", "!Select [9, !Cidr"), "Select"),
 ])
-def test_error_names_the_wrong_or_unsupported_property(own, change, expected):
-    before, text = left(own), (TEMPLATES / "public-vpc.yaml").read_text()
+def test_invalid_or_unsupported_parts_are_named(own, change, expected):
+    before, text = resources_of(own), (TEMPLATES / "public-vpc.yaml").read_text()
     assert change[0] in text
     why = failure(own, f"broken-{uuid.uuid4().hex[:8]}", text.replace(*change))
     assert expected in why, why
-    assert left(own) == before
+    assert resources_of(own) == before
 
 
-def test_a_template_for_another_account_is_refused(own):
-    """`account` and `region` of an environment apply to every deployment of its template."""
+def test_template_for_another_account_is_refused(own):
+    """The template of an environment contains its `account` and `region` as rules."""
     template, client = own.escale("template", SHOP, "--environment", "prod").stdout, own.client("cloudformation")
     needed = ["FrontendImage", "BackendImage", "CdnPublicKeyPem", "CdnPrivateKeyPem"]
     parameters = [{"ParameterKey": key, "ParameterValue": "x"} for key in needed]
@@ -201,9 +201,9 @@ def test_a_template_for_another_account_is_refused(own):
     assert "elsewhere" not in [s["StackName"] for s in client.describe_stacks()["Stacks"]]
 
 
-def test_the_template_of_the_shop(own, tmp_path):
+def test_shop_template_deploys(own, tmp_path):
     """Follows the steps of `escale template --help`, with skopeo instead of docker."""
-    cloud, before = own, left(own)
+    cloud, before = own, resources_of(own)
     subprocess.run([SHOP / "build"], check=True)
     create(cloud, "shop-images", cloud.escale("template", "--registry", SHOP).stdout)
     template = tmp_path / "shop.yaml"
@@ -236,13 +236,13 @@ def test_the_template_of_the_shop(own, tmp_path):
     balancer = f"http://{shop['LoadBalancerDns']}"
     assert fetch(cloud, balancer, "/api/health").status_code == 200
 
-    # As on AWS, only an empty bucket can be deleted, and old versions count as content.
+    # CloudFormation deletes only empty buckets, as on AWS, and a versioned bucket still has versions of deleted objects.
     empty(cloud.client("s3"), shop["StaticBucketName"])
     delete(cloud, "shop")
     [snapshot] = cloud.client("rds").describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]
     assert re.fullmatch(r"shop-snapshot-dbinstance-[0-9a-z]+", snapshot["DBSnapshotIdentifier"])
-    kept = left(cloud)["buckets"]
+    kept = resources_of(cloud)["buckets"]
     for bucket in kept:
         cloud.client("s3").delete_bucket(Bucket=bucket["Name"])
     delete(cloud, "shop-images")
-    assert left(cloud) == before
+    assert resources_of(cloud) == before

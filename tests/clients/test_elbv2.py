@@ -10,7 +10,7 @@ from conftest import eventually
 
 @pytest.fixture
 def vpc(aws):
-    """A VPC with two subnets that lead to the Internet."""
+    """A VPC with two subnets and an Internet gateway."""
     ec2 = aws("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
     gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
@@ -45,7 +45,7 @@ def code(error):
     return error.value.response["Error"]["Code"]
 
 
-def test_a_load_balancer_becomes_available(aws, balancer, vpc):
+def test_load_balancer_becomes_available(aws, balancer, vpc):
     elb = aws("elbv2")
     arn = balancer["LoadBalancerArn"]
     assert balancer["State"]["Code"] == "provisioning"
@@ -58,7 +58,7 @@ def test_a_load_balancer_becomes_available(aws, balancer, vpc):
     assert all(i["RequesterManaged"] and i["Association"]["PublicIp"] for i in own)
 
 
-def test_listeners_rules_and_groups(aws, balancer, vpc):
+def test_listeners_rules_and_target_groups(aws, balancer, vpc):
     elb = aws("elbv2")
     arn = balancer["LoadBalancerArn"]
     group = elb.create_target_group(
@@ -80,7 +80,7 @@ def test_listeners_rules_and_groups(aws, balancer, vpc):
         elb.delete_target_group(TargetGroupArn=group)
     assert code(error) == "ResourceInUse"
 
-    # No target listens at the address, which the health check reports.
+    # No server has this address, so the health check fails.
     elb.register_targets(TargetGroupArn=group, Targets=[{"Id": "10.77.0.200"}])
 
     def unhealthy():
@@ -115,7 +115,7 @@ def test_tags_and_attributes(aws, balancer):
     "arguments, expected",
     [({"Protocol": "HTTPS"}, "NotImplemented"), ({"Protocol": "TCP"}, "UnsupportedProtocol")],
 )
-def test_listeners_that_are_refused(aws, balancer, arguments, expected):
+def test_unsupported_listeners_are_refused(aws, balancer, arguments, expected):
     with pytest.raises(botocore.exceptions.ClientError) as error:
         aws("elbv2").create_listener(
             LoadBalancerArn=balancer["LoadBalancerArn"], Port=443, DefaultActions=fixed("200"), **arguments

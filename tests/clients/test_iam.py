@@ -1,4 +1,4 @@
-"""IAM and STS: identities, what their policies allow, and credentials for a while."""
+"""IAM and STS: users, roles, the effect of their policies, and temporary credentials."""
 
 import datetime
 import json
@@ -13,7 +13,7 @@ ACCOUNT = "000000000000"
 
 
 def refused(call, *args, **kwargs):
-    """The code and message of the error that a call must give."""
+    """The code and the message of the error with which a call must fail."""
     with pytest.raises(botocore.exceptions.ClientError) as error:
         call(*args, **kwargs)
     found = error.value.response["Error"]
@@ -39,7 +39,7 @@ def name():
 
 @pytest.fixture
 def user(cloud, aws, name):
-    """A user without any right, and a function that makes clients of theirs."""
+    """A user without permissions, as a function that creates clients with the user's key."""
     iam = aws("iam")
     arn = iam.create_user(UserName=name)["User"]["Arn"]
     key = iam.create_access_key(UserName=name)["AccessKey"]
@@ -51,14 +51,14 @@ def user(cloud, aws, name):
     return client
 
 
-def test_a_role_from_its_making_to_its_end(aws, name):
+def test_role_is_created_and_deleted_with_its_policies(aws, name):
     iam = aws("iam")
     policy = trust({"Service": "ecs-tasks.amazonaws.com"})
-    made = iam.create_role(
+    created = iam.create_role(
         RoleName=name, AssumeRolePolicyDocument=policy, Path="/app/", Tags=[{"Key": "team", "Value": "shop"}]
     )["Role"]
-    assert made["Arn"] == f"arn:aws:iam::{ACCOUNT}:role/app/{name}"
-    assert made["AssumeRolePolicyDocument"] == json.loads(policy)
+    assert created["Arn"] == f"arn:aws:iam::{ACCOUNT}:role/app/{name}"
+    assert created["AssumeRolePolicyDocument"] == json.loads(policy)
     assert refused(iam.create_role, RoleName=name, AssumeRolePolicyDocument=policy) == (
         "EntityAlreadyExists",
         f"Role with name {name} already exists.",
@@ -96,18 +96,18 @@ def test_a_role_from_its_making_to_its_end(aws, name):
         (document(allow("s3:*", "arn:aws:s3:::${saml:sub}/*")), "saml:sub"),
     ],
 )
-def test_a_document_that_cannot_be_enacted_is_refused(aws, user, text, named):
+def test_policy_that_cannot_be_evaluated_is_refused(aws, user, text, named):
     code, message = refused(aws("iam").put_user_policy, UserName=user.name, PolicyName="p", PolicyDocument=text)
     assert code == "MalformedPolicyDocument" and named in message
 
 
-def test_an_aws_managed_policy_that_is_not_known_is_refused_by_name(aws, user):
+def test_unknown_aws_managed_policy_is_refused_by_name(aws, user):
     arn = "arn:aws:iam::aws:policy/AmazonBraketFullAccess"
     code, message = refused(aws("iam").attach_user_policy, UserName=user.name, PolicyArn=arn)
     assert code == "NotImplemented" and arn in message
 
 
-def test_a_narrow_policy_allows_just_what_it_names(aws, user):
+def test_policy_allows_only_the_actions_that_it_names(aws, user):
     ec2 = user("ec2")
     assert refused(ec2.describe_vpcs)[0] == "UnauthorizedOperation"
     aws("iam").put_user_policy(
@@ -120,7 +120,7 @@ def test_a_narrow_policy_allows_just_what_it_names(aws, user):
     assert code == "AccessDenied" and "iam:CreateUser" in message and user.arn in message
 
 
-def test_a_variable_stands_for_the_user(aws, user):
+def test_policy_variable_is_replaced_by_the_user_name(aws, user):
     own = f"arn:aws:iam::{ACCOUNT}:user/${{aws:username}}"
     aws("iam").put_user_policy(
         UserName=user.name, PolicyName="self", PolicyDocument=document(allow("iam:GetUser", own))
@@ -130,7 +130,7 @@ def test_a_variable_stands_for_the_user(aws, user):
     assert refused(iam.get_user, UserName="somebody-else")[0] == "AccessDenied"
 
 
-def test_an_explicit_deny_wins(aws, user):
+def test_explicit_deny_overrides_allow(aws, user):
     iam = aws("iam")
     iam.attach_user_policy(UserName=user.name, PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
     assert "Roles" in user("iam").list_roles()
@@ -141,7 +141,7 @@ def test_an_explicit_deny_wins(aws, user):
     assert "SummaryMap" in user("iam").get_account_summary()
 
 
-def test_versions_of_a_managed_policy(aws, user, name):
+def test_default_version_of_a_managed_policy_is_evaluated(aws, user, name):
     iam = aws("iam")
     arn = iam.create_policy(PolicyName=name, PolicyDocument=document(allow("iam:ListRoles")))["Policy"]["Arn"]
     iam.attach_user_policy(UserName=user.name, PolicyArn=arn)
@@ -162,7 +162,7 @@ def test_versions_of_a_managed_policy(aws, user, name):
     assert refused(iam.get_policy, PolicyArn=arn)[0] == "NoSuchEntity"
 
 
-def test_access_keys(aws, user):
+def test_inactive_and_deleted_access_keys_are_invalid(aws, user):
     iam = aws("iam")
     assert user("sts").get_caller_identity()["Arn"] == user.arn
     iam.create_access_key(UserName=user.name)
@@ -176,35 +176,35 @@ def test_access_keys(aws, user):
     assert refused(user("sts").get_caller_identity)[0] == "InvalidClientTokenId"
 
 
-def test_an_assumed_role(cloud, aws, user, name):
+def test_assumed_role_has_the_permissions_of_the_role(cloud, aws, user, name):
     iam = aws("iam")
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust({"AWS": user.arn}))["Role"]
     iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=document(allow("iam:ListRoles")))
-    # The trust names the user, which is enough inside of one account.
-    answer = user("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="tests", DurationSeconds=900)
-    given = answer["Credentials"]
+    # The trust policy names the user, which is enough within one account.
+    response = user("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="tests", DurationSeconds=900)
+    given = response["Credentials"]
     left = given["Expiration"] - datetime.datetime.now(datetime.timezone.utc)
     assert datetime.timedelta(seconds=840) < left <= datetime.timedelta(seconds=901)
 
     def client(service, token=given["SessionToken"]):
         return cloud.client(service, key=given["AccessKeyId"], secret=given["SecretAccessKey"], token=token)
 
-    who = client("sts").get_caller_identity()
-    assert who["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/{name}/tests"
-    assert who["UserId"] == f"{role['RoleId']}:tests" == answer["AssumedRoleUser"]["AssumedRoleId"]
+    identity = client("sts").get_caller_identity()
+    assert identity["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/{name}/tests"
+    assert identity["UserId"] == f"{role['RoleId']}:tests" == response["AssumedRoleUser"]["AssumedRoleId"]
     assert "Roles" in client("iam").list_roles()
     assert refused(client("iam").list_users)[0] == "AccessDenied"
     assert refused(client("sts", token="wrong").get_caller_identity)[0] == "InvalidClientTokenId"
     assert refused(client("sts", token=None).get_caller_identity)[0] == "InvalidClientTokenId"
 
-    # A later role of the same name is another one: so the session has no permissions.
+    # A later role with the same name is another role, so the session ends with the first one.
     iam.delete_role_policy(RoleName=name, PolicyName="p")
     iam.delete_role(RoleName=name)
     iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust({"AWS": user.arn}))
     assert refused(client("sts").get_caller_identity)[0] == "InvalidClientTokenId"
 
 
-def test_trust_in_the_account_needs_the_users_own_policy_too(aws, user, name):
+def test_role_that_trusts_the_account_also_requires_a_user_policy(aws, user, name):
     iam = aws("iam")
     root = trust({"AWS": f"arn:aws:iam::{ACCOUNT}:root"})
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=root)["Role"]["Arn"]
@@ -214,12 +214,12 @@ def test_trust_in_the_account_needs_the_users_own_policy_too(aws, user, name):
         UserName=user.name, PolicyName="assume", PolicyDocument=document(allow("sts:AssumeRole", role))
     )
     assert "Credentials" in user("sts").assume_role(**call)
-    # The user's own policy alone does not open a role.
+    # The user's policy alone is not enough: the role must trust the user.
     iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust({"Service": "ecs-tasks.amazonaws.com"}))
     assert refused(user("sts").assume_role, **call)[0] == "AccessDenied"
 
 
-def test_an_external_id(aws, user, name):
+def test_role_requires_the_external_id_of_its_trust_policy(aws, user, name):
     condition = {"StringEquals": {"sts:ExternalId": "secret"}}
     policy = trust({"AWS": user.arn}, Condition=condition)
     role = aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=policy)["Role"]["Arn"]
@@ -231,7 +231,7 @@ def test_an_external_id(aws, user, name):
     assert "Credentials" in user("sts").assume_role(ExternalId="secret", **call)
 
 
-def test_limits_of_a_session(aws, user, name):
+def test_session_is_limited_to_the_maximum_duration(aws, user, name):
     role = aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust({"AWS": user.arn}))["Role"]["Arn"]
     call = {"RoleArn": role, "RoleSessionName": "tests"}
     code, message = refused(user("sts").assume_role, DurationSeconds=7200, **call)
@@ -240,7 +240,7 @@ def test_limits_of_a_session(aws, user, name):
     assert code == "NotImplemented" and "Policy" in message
 
 
-def test_session_token_of_a_user(cloud, aws, user):
+def test_session_token_has_the_identity_of_the_user(cloud, aws, user):
     given = user("sts").get_session_token()["Credentials"]
     client = cloud.client(
         "sts", key=given["AccessKeyId"], secret=given["SecretAccessKey"], token=given["SessionToken"]
@@ -249,7 +249,7 @@ def test_session_token_of_a_user(cloud, aws, user):
     assert refused(client.get_session_token)[0] == "AccessDenied"
 
 
-def test_a_service_linked_role_belongs_to_its_service(aws):
+def test_users_cannot_delete_service_linked_roles(aws):
     iam = aws("iam")
     iam.create_service_linked_role(AWSServiceName="rds.amazonaws.com")
     role = iam.get_role(RoleName="AWSServiceRoleForRDS")["Role"]
@@ -258,7 +258,7 @@ def test_a_service_linked_role_belongs_to_its_service(aws):
     assert refused(iam.create_service_linked_role, AWSServiceName="rds.amazonaws.com")[0] == "InvalidInput"
 
 
-def test_paging(aws, user):
+def test_lists_are_paged(aws, user):
     iam = aws("iam")
     for i in range(3):
         iam.put_user_policy(UserName=user.name, PolicyName=f"p{i}", PolicyDocument=document(allow("s3:Get*")))
@@ -268,7 +268,7 @@ def test_paging(aws, user):
     assert [p["PolicyNames"] for p in pages] == [["p0", "p1"], ["p2"]]
 
 
-def test_simulation_says_what_the_gate_would(aws, user):
+def test_simulation_decides_like_the_gate(aws, user):
     iam = aws("iam")
     iam.put_user_policy(
         UserName=user.name,
@@ -290,17 +290,17 @@ def test_simulation_says_what_the_gate_would(aws, user):
     }
 
 
-def passes(role, **condition):
-    """May hand the role over, under a condition on whom it goes to."""
+def allow_pass_role(role, **condition):
+    """A statement that allows iam:PassRole, optionally under a condition."""
     return allow("iam:PassRole", role, **({"Condition": condition} if condition else {}))
 
 
-def test_who_hands_a_role_to_tasks_may_pass_it(aws, user, name):
+def test_task_roles_require_pass_role(aws, user, name):
     iam, ecs = aws("iam"), user("ecs")
-    made = {"AssumeRolePolicyDocument": trust({"Service": "ecs-tasks.amazonaws.com"}), "Path": "/app/"}
-    role, other = (iam.create_role(RoleName=f"{name}-{which}", **made)["Role"]["Arn"] for which in ("own", "other"))
+    parameters = {"AssumeRolePolicyDocument": trust({"Service": "ecs-tasks.amazonaws.com"}), "Path": "/app/"}
+    role, other = (iam.create_role(RoleName=f"{name}-{which}", **parameters)["Role"]["Arn"] for which in ("own", "other"))
 
-    def may(*statements):
+    def permit(*statements):
         iam.put_user_policy(UserName=user.name, PolicyName="p", PolicyDocument=document(allow("ecs:*"), *statements))
 
     def register(**roles):
@@ -318,32 +318,32 @@ def test_who_hands_a_role_to_tasks_may_pass_it(aws, user, name):
         expected = f"User: {user.arn} is not authorized to perform: iam:PassRole on resource: {on} because no identity-based policy"
         assert code == "AccessDeniedException" and message.startswith(expected), (code, message)
 
-    may()
+    permit()
     register()
     denied(register, taskRoleArn=role)
     denied(register, executionRoleArn=role)
-    # A name means the role of that name, and an ARN with another path does not make it another one.
+    # A name is resolved to the role's ARN, and an ARN with another path still names the same role.
     denied(register, taskRoleArn=f"{name}-own")
-    may(passes(role.replace("/app/", "/")))
+    permit(allow_pass_role(role.replace("/app/", "/")))
     denied(register, taskRoleArn=role.replace("/app/", "/"))
-    may(passes(role, StringEquals={"iam:PassedToService": "rds.amazonaws.com"}))
+    permit(allow_pass_role(role, StringEquals={"iam:PassedToService": "rds.amazonaws.com"}))
     denied(register, taskRoleArn=role)
 
-    may(passes(role, StringEquals={"iam:PassedToService": "ecs-tasks.amazonaws.com"}))
+    permit(allow_pass_role(role, StringEquals={"iam:PassedToService": "ecs-tasks.amazonaws.com"}))
     definition = register(taskRoleArn=role, executionRoleArn=role)
     denied(register, taskRoleArn=role, executionRoleArn=other, on=other)
 
-    # RunTask passes the roles again, the definition's as well as the request's own.
+    # RunTask passes the roles again, both those of the definition and those of the request.
     ecs.create_cluster(clusterName=name)
     assert refused(run, definition)[0] != "AccessDeniedException"
     denied(run, definition, overrides={"executionRoleArn": other}, on=other)
-    may()
+    permit()
     denied(run, definition)
 
 
-def test_a_stack_passes_roles_as_the_one_who_made_it(aws, user, name):
-    made = aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust({"Service": "ecs-tasks.amazonaws.com"}))
-    role, cloudformation = made["Role"]["Arn"], user("cloudformation")
+def test_stack_passes_roles_with_the_permissions_of_its_creator(aws, user, name):
+    created = aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust({"Service": "ecs-tasks.amazonaws.com"}))
+    role, cloudformation = created["Role"]["Arn"], user("cloudformation")
     task = {
         "Family": name, "NetworkMode": "awsvpc", "Cpu": "256", "Memory": "512", "RequiresCompatibilities": ["FARGATE"],
         "TaskRoleArn": role, "ContainerDefinitions": [{"Name": "main", "Image": "127.0.0.1/none:1"}],
@@ -358,12 +358,12 @@ def test_a_stack_passes_roles_as_the_one_who_made_it(aws, user, name):
         eventually(lambda: not status().endswith("IN_PROGRESS"))
         events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
         failed = [e["ResourceStatusReason"] for e in events if e["ResourceStatus"] == "CREATE_FAILED"]
-        reached = status()
+        final = status()
         cloudformation.delete_stack(StackName=name)
         cloudformation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
-        return reached, failed
+        return final, failed
 
-    reached, [why] = deploy()
-    assert reached == "ROLLBACK_COMPLETE"
-    assert f"User: {user.arn} is not authorized to perform: iam:PassRole on resource: {role}" in why, why
-    assert deploy(passes(role)) == ("CREATE_COMPLETE", [])
+    final, [reason] = deploy()
+    assert final == "ROLLBACK_COMPLETE"
+    assert f"User: {user.arn} is not authorized to perform: iam:PassRole on resource: {role}" in reason, reason
+    assert deploy(allow_pass_role(role)) == ("CREATE_COMPLETE", [])

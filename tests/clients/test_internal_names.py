@@ -1,5 +1,4 @@
-"""The DNS name of an internal load balancer resolves to private addresses everywhere; the host's port for public names does not
-serve it."""
+"""The name of an internal load balancer resolves to private addresses for every client, and is not reachable on the host."""
 
 import subprocess
 import uuid
@@ -31,7 +30,7 @@ def internal(cloud, cluster):  # noqa: F811
     yield made
     elb.delete_load_balancer(LoadBalancerArn=arn)
     elb.get_waiter("load_balancers_deleted").wait(LoadBalancerArns=[arn], WaiterConfig={"Delay": 1, "MaxAttempts": 30})
-    # The group can be deleted only once the load balancer's interfaces are.
+    # The group cannot be deleted before the balancer's interfaces, which use it.
     eventually(lambda: deleted(cluster.ec2, group))
 
 
@@ -48,20 +47,20 @@ def addresses(cluster, balancer):
     return sorted(i["PrivateIpAddress"] for i in cluster.ec2.describe_network_interfaces(Filters=ours)["NetworkInterfaces"])
 
 
-def test_the_name_resolves_to_private_addresses_everywhere(cloud, cluster, internal, route53, zone):  # noqa: F811
+def test_internal_name_resolves_to_private_addresses(cloud, cluster, internal, route53, zone):  # noqa: F811
     name, private = internal["DNSName"], addresses(cluster, internal)
     assert len(private) == 2 and all(a.startswith("10.71.") for a in private)
-    # Outside, like AWS's public DNS; then inside the VPC.
+    # Public DNS answers it, as on AWS, and so does the VPC's resolver.
     eventually(lambda: sorted(dig(cloud, name)) == private)
     definition = cluster.define(cluster.container("main", f"wget -qO- http://{name}/"))
     task = cluster.run(definition)
-    cluster.said(task, "inside")
-    # An alias to it resolves to the same addresses.
+    cluster.wait_for_line(task, "inside")
+    # An alias to the name is answered with its addresses.
     zone_id, apex = zone
     target = {"HostedZoneId": internal["CanonicalHostedZoneId"], "DNSName": name, "EvaluateTargetHealth": False}
     change(route53, zone_id, ("CREATE", {"Name": "api." + apex, "Type": "A", "AliasTarget": target}))
     assert sorted(dig(cloud, "api." + apex)) == private
-    # The host's port for public names serves neither name.
+    # The host's web port forwards neither name.
     for host in (name, "api." + apex.rstrip(".")):
         answer = requests.get(f"http://127.0.0.1:{cloud.env['ESCALE_WEB_PORT']}/", headers={"Host": host}, timeout=10)
         assert answer.status_code == 404 and "inside" not in answer.text, host

@@ -1,4 +1,4 @@
-"""Packets of the shop: the kernel enforces security groups, routes and NAT gateways."""
+"""The packets of the shop follow its security groups, routes and NAT gateways."""
 
 import pathlib
 import subprocess
@@ -10,9 +10,9 @@ import pytest
 from conftest import address_of, container_pid, database_of, eventually, inside, tasks_of
 
 OUTSIDE = "198.18.200.1"
-PORT = 443  # the template's security groups allow HTTPS to the Internet
+PORT = 443  # the only port that the template lets tasks reach outside of the VPC
 
-# Connects, and prints what the server sends.
+# Connects, and optionally prints what the server sends.
 CONNECT = """
 import socket, sys
 try:
@@ -22,19 +22,19 @@ except OSError as e:
     print("failed", e)
 """
 
-# Sends each client the client's address.
+# Sends each client its source address.
 ECHO = f"""
 import socket
 server = socket.create_server(("0.0.0.0", {PORT}))
 print("ready", flush=True)
 while True:
-    with server.accept()[0] as caller:
-        caller.sendall(caller.getpeername()[0].encode())
+    with server.accept()[0] as client:
+        client.sendall(client.getpeername()[0].encode())
 """
 
 
-# Captures TCP packets from an Internet address on every interface of a namespace until stdin closes, then prints their source
-# ports. With "forwarded", it captures outgoing packets instead. Packet sockets see a packet before any filter rule can drop it.
+# Prints the source ports of the packets that enter a namespace (or, with "forwarded", leave it) from an address of the
+# Internet, over any interface, until its input ends. Raw sockets see packets before any rule drops them.
 SNIFF = """
 import selectors, socket, struct, sys
 wanted, seen = socket.inet_aton(sys.argv[1]), set()
@@ -58,8 +58,8 @@ while not done:
 print(*sorted(seen))
 """
 
-# Connects from a given source port (0 is any), by which SNIFF recognizes the packets.
-KNOCK = """
+# Connects from a given source port (0 is any), by which its packets are recognized in every namespace.
+CONNECT_FROM_PORT = """
 import socket, sys
 try:
     with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=1, source_address=("", int(sys.argv[3]))):
@@ -71,7 +71,7 @@ except OSError as e:
 
 @pytest.fixture(scope="module")
 def outside(shop):
-    """A machine on the Internet that runs ECHO; yields the path of its network namespace."""
+    """The network namespace of a machine on the Internet that runs the echo server."""
     path = f"{shop.cloud.home}/network/netns/hosts/outside"
     server = subprocess.Popen(
         ["nsenter", f"--net={path}", sys.executable, "-c", ECHO], stdout=subprocess.PIPE, text=True
@@ -89,14 +89,14 @@ def pid_of(shop, service):
     return container_pid(shop.cloud, task), task
 
 
-def connect(pid, host, port, *, hear=False, patience=1):
-    result = inside(pid, sys.executable, "-c", CONNECT, host, str(port), str(patience), *(["hear"] if hear else []))
+def connect(pid, host, port, *, read=False, timeout=1):
+    result = inside(pid, sys.executable, "-c", CONNECT, host, str(port), str(timeout), *(["read"] if read else []))
     assert result.returncode == 0, result.stderr
     return result.stdout.split()
 
 
 def database_address(shop):
-    """The address that the endpoint resolves to: the one of the database's interface in the primary's zone."""
+    """The address of the endpoint: that of the database's interface in the primary's zone."""
     ec2, database = shop.cloud.client("ec2"), database_of(shop)
     [group] = database["VpcSecurityGroups"]
     found = ec2.describe_network_interfaces(
@@ -108,13 +108,13 @@ def database_address(shop):
     return found[0]["PrivateIpAddress"]
 
 
-def test_the_security_group_admits_the_backend_to_the_database_and_not_the_frontend(shop):
+def test_only_the_backend_reaches_the_database(shop):
     database = database_address(shop)
     assert connect(pid_of(shop, "backend")[0], database, 5432)[0] == "connected"
     assert connect(pid_of(shop, "frontend")[0], database, 5432)[0] == "failed"
 
 
-def test_the_internet_sees_the_address_of_the_zones_nat_gateway(shop, outside):
+def test_tasks_have_the_public_address_of_their_zones_nat_gateway(shop, outside):
     pid, task = pid_of(shop, "backend")
     ec2 = shop.cloud.client("ec2")
     zones = {s["SubnetId"]: s["AvailabilityZone"] for s in ec2.describe_subnets()["Subnets"]}
@@ -123,10 +123,10 @@ def test_the_internet_sees_the_address_of_the_zones_nat_gateway(shop, outside):
         for n in ec2.describe_nat_gateways()["NatGateways"]
         if n["State"] == "available"
     }
-    assert connect(pid, OUTSIDE, PORT, hear=True) == ["connected", elastic[task["availabilityZone"]]]
+    assert connect(pid, OUTSIDE, PORT, read=True) == ["connected", elastic[task["availabilityZone"]]]
 
 
-def test_the_internet_does_not_reach_a_task(shop, outside):
+def test_internet_does_not_reach_a_task(shop, outside):
     task = pid_of(shop, "backend")[1]
     result = subprocess.run(
         ["nsenter", f"--net={outside}", sys.executable, "-c", CONNECT, address_of(task), "8000", "1"],
@@ -137,10 +137,10 @@ def test_the_internet_does_not_reach_a_task(shop, outside):
     assert result.stdout.startswith("failed"), result
 
 
-def knock(outside, host, port, from_port=0):
-    """Tries a connection from the machine on the Internet."""
+def connect_from_internet(outside, host, port, from_port=0):
+    """Tries a connection from the Internet; returns `connected` or `failed`."""
     result = subprocess.run(
-        ["nsenter", f"--net={outside}", sys.executable, "-c", KNOCK, host, str(port), str(from_port)],
+        ["nsenter", f"--net={outside}", sys.executable, "-c", CONNECT_FROM_PORT, host, str(port), str(from_port)],
         capture_output=True,
         text=True,
         timeout=60,
@@ -150,55 +150,55 @@ def knock(outside, host, port, from_port=0):
 
 
 class Sniffers:
-    """A sniffer in every network namespace of the VPC. All packets from the Internet reach the router, so its sniffer captures
-    only the ones that it forwards."""
+    """A sniffer in each network namespace of the VPC. All packets from the Internet enter the router, so the sniffer there
+    records only what the router forwards."""
 
     def __init__(self, shop):
         folder = pathlib.Path(shop.cloud.home, "network/netns/vpcs")
-        places = {str(path) for path in folder.rglob("*") if path.is_file()}
-        assert len([p for p in places if p.endswith("/router")]) == 1 and len(places) > 5, places
-        self.running = {p: self.start(p) for p in places}
+        namespaces = {str(path) for path in folder.rglob("*") if path.is_file()}
+        assert len([n for n in namespaces if n.endswith("/router")]) == 1 and len(namespaces) > 5, namespaces
+        self.running = {n: self.start(n) for n in namespaces}
         for process in self.running.values():
             assert process.stdout.readline() == "ready\n"
 
-    def start(self, place):
-        forwarded = ["forwarded"] if place.endswith("/router") else []
-        program = ["nsenter", f"--net={place}", sys.executable, "-c", SNIFF, OUTSIDE, *forwarded]
+    def start(self, namespace):
+        forwarded = ["forwarded"] if namespace.endswith("/router") else []
+        program = ["nsenter", f"--net={namespace}", sys.executable, "-c", SNIFF, OUTSIDE, *forwarded]
         return subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def seen(self):
-        """The captured source ports by namespace."""
-        result = {place: process.communicate(timeout=20)[0] for place, process in self.running.items()}
-        return {place: {int(port) for port in ports.split()} for place, ports in result.items()}
+        """The source ports by namespace."""
+        result = {namespace: process.communicate(timeout=20)[0] for namespace, process in self.running.items()}
+        return {namespace: {int(port) for port in ports.split()} for namespace, ports in result.items()}
 
 
-def test_a_nat_gateway_admits_no_connection_from_the_internet(shop, outside):
+def test_nat_gateway_forwards_nothing_from_the_internet(shop, outside):
     pid, task = pid_of(shop, "backend")
     gateways = shop.cloud.client("ec2").describe_nat_gateways()["NatGateways"]
     elastic = [n["NatGatewayAddresses"][0]["PublicIp"] for n in gateways if n["State"] == "available"]
     assert len(elastic) == 2
     sniffers = Sniffers(shop)
     ports = [22, 80, PORT, 3000, 8000, 5432]
-    knocks = {40000 + i: (address, port) for i, (address, port) in enumerate((a, p) for a in elastic for p in ports)}
-    result = {address_port: knock(outside, *address_port, own) for own, address_port in knocks.items()}
+    attempts = {40000 + i: (address, port) for i, (address, port) in enumerate((a, p) for a in elastic for p in ports)}
+    result = {target: connect_from_internet(outside, *target, source) for source, target in attempts.items()}
     assert set(result.values()) == {"failed"}, result
-    # The sniffers do capture the response to a task's own connection, so they would have captured the others.
-    assert connect(pid, OUTSIDE, PORT, hear=True)[0] == "connected"
+    # The reply to a task's connection passes, which shows that the sniffers work.
+    assert connect(pid, OUTSIDE, PORT, read=True)[0] == "connected"
     seen = sniffers.seen()
-    assert any(PORT in of for of in seen.values())
-    assert not set().union(*seen.values()) & set(knocks), seen
+    assert any(PORT in source_ports for source_ports in seen.values())
+    assert not set().union(*seen.values()) & set(attempts), seen
 
 
-def test_the_internet_reaches_only_the_listener_port_of_the_load_balancer(shop, outside):
+def test_internet_reaches_only_the_port_of_the_load_balancer(shop, outside):
     interfaces = shop.cloud.client("ec2").describe_network_interfaces()["NetworkInterfaces"]
     public = [i["Association"]["PublicIp"] for i in interfaces if i["Description"].startswith("ELB app/")]
     assert len(public) == 2
     for address in public:
-        result = {port: knock(outside, address, port) for port in [80, 22, PORT, 3000, 8000, 8080]}
+        result = {port: connect_from_internet(outside, address, port) for port in [80, 22, PORT, 3000, 8000, 8080]}
         assert {port for port, answer in result.items() if answer == "connected"} == {80}, result
 
 
-def test_tasks_cannot_reach_the_internet_without_a_route_to_the_nat_gateway(shop, outside):
+def test_tasks_do_not_reach_the_internet_without_a_route(shop, outside):
     pid, task = pid_of(shop, "backend")
     ec2 = shop.cloud.client("ec2")
     subnet = next(d["value"] for d in task["attachments"][0]["details"] if d["name"] == "subnetId")
@@ -206,15 +206,15 @@ def test_tasks_cannot_reach_the_internet_without_a_route_to_the_nat_gateway(shop
     route = next(r for r in table["Routes"] if r.get("NatGatewayId"))
     ec2.delete_route(RouteTableId=table["RouteTableId"], DestinationCidrBlock="0.0.0.0/0")
     try:
-        eventually(lambda: connect(pid, OUTSIDE, PORT, hear=True, patience=0.3)[0] == "failed", within=3)
+        eventually(lambda: connect(pid, OUTSIDE, PORT, read=True, timeout=0.3)[0] == "failed", within=3)
     finally:
         ec2.create_route(
             RouteTableId=table["RouteTableId"], DestinationCidrBlock="0.0.0.0/0", NatGatewayId=route["NatGatewayId"]
         )
-    eventually(lambda: connect(pid, OUTSIDE, PORT, hear=True)[0] == "connected", within=3)
+    eventually(lambda: connect(pid, OUTSIDE, PORT, read=True)[0] == "connected", within=3)
 
 
-def test_a_revoked_rule_refuses_new_connections_within_a_second(shop):
+def test_revoked_rule_refuses_new_connections_within_a_second(shop):
     pid, _ = pid_of(shop, "backend")
     ec2, address = shop.cloud.client("ec2"), database_address(shop)
     [group] = database_of(shop)["VpcSecurityGroups"]
@@ -230,7 +230,7 @@ def test_a_revoked_rule_refuses_new_connections_within_a_second(shop):
     ec2.revoke_security_group_ingress(GroupId=rule["GroupId"], IpPermissions=[permission])
     try:
         revoked = time.monotonic()
-        eventually(lambda: connect(pid, address, 5432, patience=0.3)[0] == "failed", within=1)
+        eventually(lambda: connect(pid, address, 5432, timeout=0.3)[0] == "failed", within=1)
         print(f"refused after at most {(time.monotonic() - revoked) * 1000:.0f} ms")
     finally:
         ec2.authorize_security_group_ingress(GroupId=rule["GroupId"], IpPermissions=[permission])

@@ -1,4 +1,4 @@
-"""Hosted zones: what is written through the API is what DNS answers."""
+"""Hosted zones: DNS answers with the records that clients write through the API."""
 
 import socket
 import subprocess
@@ -17,7 +17,7 @@ def route53(aws):
 
 @pytest.fixture
 def zone(route53, request):
-    """A public zone of its own for each test: its id and its name."""
+    """The id and name of a new public zone, named after the test (a label has at most 63 bytes)."""
     name = f"{request.node.name.lower().replace('_', '-')}.example."
     made = route53.create_hosted_zone(Name=name, CallerReference=name)
     wait(route53, made)
@@ -68,7 +68,7 @@ def refused_change(route53, zone_id, *changes):
     return refused(route53.change_resource_record_sets, HostedZoneId=zone_id, ChangeBatch=batch)
 
 
-def test_a_record_is_answered_over_udp_and_tcp(cloud, route53, zone):
+def test_records_are_answered_over_udp_and_tcp(cloud, route53, zone):
     zone_id, name = zone
     change(route53, zone_id, ("CREATE", record("www." + name, "A", "192.0.2.1", "192.0.2.2")))
     assert sorted(dig(cloud, "www." + name)) == ["192.0.2.1", "192.0.2.2"]
@@ -81,7 +81,7 @@ def test_a_record_is_answered_over_udp_and_tcp(cloud, route53, zone):
     assert dig(cloud, "www." + name) == []
 
 
-def test_types(cloud, route53, zone):
+def test_record_types(cloud, route53, zone):
     zone_id, name = zone
     change(
         route53,
@@ -99,7 +99,7 @@ def test_types(cloud, route53, zone):
     assert dig(cloud, "to." + name) == ["x.wild." + name, "192.0.2.9"]
 
 
-def test_an_alias_follows_its_target(cloud, route53, zone):
+def test_alias_follows_its_target(cloud, route53, zone):
     zone_id, name = zone
     alias = {
         "Name": name,
@@ -113,7 +113,7 @@ def test_an_alias_follows_its_target(cloud, route53, zone):
     assert dig(cloud, name) == ["192.0.2.7"]
 
 
-def test_weights(cloud, route53, zone):
+def test_weighted_records(cloud, route53, zone):
     zone_id, name = zone
     members = [("a", 255, "192.0.2.1"), ("b", 0, "192.0.2.2")]
     sets = [record("w." + name, "A", ip, SetIdentifier=i, Weight=w) for i, w, ip in members]
@@ -123,7 +123,7 @@ def test_weights(cloud, route53, zone):
     assert simple["Code"] == "InvalidChangeBatch" and "other RRSets exist" in simple["Message"]
 
 
-def test_a_batch_is_all_or_nothing(route53, zone):
+def test_batch_is_applied_completely_or_not_at_all(route53, zone):
     zone_id, name = zone
     good, bad = record("good." + name, "A", "192.0.2.1"), record("bad." + name, "A", "no address")
     error = refused_change(route53, zone_id, ("CREATE", good), ("CREATE", bad))
@@ -131,7 +131,7 @@ def test_a_batch_is_all_or_nothing(route53, zone):
     assert len(route53.list_resource_record_sets(HostedZoneId=zone_id)["ResourceRecordSets"]) == 2
 
 
-def test_what_is_wrong_with_a_change_is_told(route53, zone):
+def test_invalid_changes_are_refused_with_reason(route53, zone):
     zone_id, name = zone
     www = record("www." + name, "A", "192.0.2.1")
     change(route53, zone_id, ("CREATE", www))
@@ -152,7 +152,7 @@ def test_what_is_wrong_with_a_change_is_told(route53, zone):
     assert error["Code"] == "NotImplemented" and "Failover" in error["Message"]
 
 
-def test_listing_goes_by_labels_from_the_right(route53, zone):
+def test_record_sets_are_listed_by_reversed_labels(route53, zone):
     zone_id, name = zone
     hosts = ["b.", "a.", "z.a.", "*."]
     change(route53, zone_id, *[("CREATE", record(h + name, "A", "192.0.2.1")) for h in hosts])
@@ -163,7 +163,7 @@ def test_listing_goes_by_labels_from_the_right(route53, zone):
     assert names == ["", "", "\\052.", "a.", "z.a.", "b."]
 
 
-def test_zones(route53, zone):
+def test_zone_operations(route53, zone):
     zone_id, name = zone
     change(route53, zone_id, ("CREATE", record("x." + name, "A", "192.0.2.1")))
     assert refused(route53.delete_hosted_zone, Id=zone_id)["Code"] == "HostedZoneNotEmpty"
@@ -178,10 +178,10 @@ def test_zones(route53, zone):
     route53.change_tags_for_resource(ResourceType="hostedzone", ResourceId=zone_id, AddTags=[{"Key": "a", "Value": "b"}])
     tags = route53.list_tags_for_resource(ResourceType="hostedzone", ResourceId=zone_id)
     assert tags["ResourceTagSet"]["Tags"] == [{"Key": "a", "Value": "b"}]
-    assert refused(route53.get_hosted_zone, Id="ZNOBODY")["Code"] == "NoSuchHostedZone"
+    assert refused(route53.get_hosted_zone, Id="ZMISSING")["Code"] == "NoSuchHostedZone"
 
 
-def test_answers_survive_a_killed_daemon(own_cloud):
+def test_answers_survive_a_restart(own_cloud):
     route53 = own_cloud.client("route53")
     made = route53.create_hosted_zone(Name="stays.example", CallerReference="1")
     zone_id = made["HostedZone"]["Id"]
@@ -191,12 +191,12 @@ def test_answers_survive_a_killed_daemon(own_cloud):
     eventually(lambda: dig(own_cloud, "www.stays.example") == ["192.0.2.1"])
 
 
-def test_an_unknown_host_is_told_which_there_are(cloud):
+def test_unknown_host_is_answered_with_404(cloud):
     answer = requests.get(f"http://127.0.0.1:{cloud.env['ESCALE_WEB_PORT']}/", headers={"Host": "absent.localhost"})
     assert answer.status_code == 404 and "absent.localhost" in answer.text
 
 
-def test_a_name_where_nothing_answers(cloud, route53, zone):
+def test_unreachable_address_is_answered_with_502(cloud, route53, zone):
     zone_id, name = zone
     change(route53, zone_id, ("CREATE", record("dead." + name, "A", "198.18.99.99")))
     with socket.create_connection(("127.0.0.1", int(cloud.env["ESCALE_WEB_PORT"])), timeout=20) as client:

@@ -22,7 +22,7 @@ def code(error):
 
 
 def refused(expected, call, **arguments):
-    """The call must fail with this code (or HTTP status, where a HEAD has no body to say more)."""
+    """The call must fail with this code, or with this HTTP status if it is a HEAD, whose response has no body."""
     with pytest.raises(botocore.exceptions.ClientError) as error:
         call(**arguments)
     assert code(error) == expected, error.value
@@ -34,7 +34,7 @@ def s3(aws):
     return aws("s3")
 
 
-def make_bucket(s3):
+def create_bucket(s3):
     name = f"test-{uuid.uuid4().hex[:12]}"
     s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
     return name
@@ -42,7 +42,7 @@ def make_bucket(s3):
 
 @pytest.fixture
 def bucket(s3):
-    name = make_bucket(s3)
+    name = create_bucket(s3)
     yield name
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
         for version in page.get("Versions", []) + page.get("DeleteMarkers", []):
@@ -50,8 +50,8 @@ def bucket(s3):
     s3.delete_bucket(Bucket=name)
 
 
-def test_life_of_a_bucket(s3):
-    name = make_bucket(s3)
+def test_bucket_is_deleted_only_when_empty(s3):
+    name = create_bucket(s3)
     refused(
         "BucketAlreadyOwnedByYou",
         s3.create_bucket,
@@ -70,7 +70,7 @@ def test_life_of_a_bucket(s3):
     refused("NoSuchBucket", s3.delete_bucket, Bucket=name)
 
 
-def test_names_and_places(s3):
+def test_invalid_names_and_locations_are_refused(s3):
     refused("InvalidBucketName", s3.create_bucket, Bucket="Upper.Case")
     refused(
         "IllegalLocationConstraintException",
@@ -78,7 +78,7 @@ def test_names_and_places(s3):
         Bucket="elsewhere-1",
         CreateBucketConfiguration={"LocationConstraint": "us-west-2"},
     )
-    # Only in us-east-1 a place goes without saying.
+    # Only us-east-1 allows a request without a location constraint.
     error = refused("IllegalLocationConstraintException", s3.create_bucket, Bucket="nowhere-1")["Error"]
     assert error["Message"].startswith("The unspecified location constraint is incompatible for the region specific endpoint")
     refused(
@@ -89,7 +89,7 @@ def test_names_and_places(s3):
     )
 
 
-def test_an_object_and_what_is_laid_beside_it(s3, bucket):
+def test_object_keeps_its_headers_metadata_and_tags(s3, bucket):
     body = b"hello" * 1000
     put = s3.put_object(
         Bucket=bucket,
@@ -119,7 +119,7 @@ def test_an_object_and_what_is_laid_beside_it(s3, bucket):
     refused("404", s3.head_object, Bucket=bucket, Key="nothing")
 
 
-def test_parts_of_an_object(s3, bucket):
+def test_ranges_of_an_object(s3, bucket):
     s3.put_object(Bucket=bucket, Key="k", Body=b"0123456789")
 
     def get(spec):
@@ -136,7 +136,7 @@ def test_parts_of_an_object(s3, bucket):
     assert head["ContentLength"] == 3 and head["ContentRange"] == "bytes 2-4/10"
 
 
-def test_preconditions(s3, bucket):
+def test_preconditions_of_gets_and_puts(s3, bucket):
     put = s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     head = s3.head_object(Bucket=bucket, Key="k")
     assert s3.get_object(Bucket=bucket, Key="k", IfMatch=put["ETag"])["Body"].read() == b"x"
@@ -161,7 +161,8 @@ def test_preconditions_of_parts_copies_and_deletes(s3, bucket):
         try:
             return s3.complete_multipart_upload(**at, UploadId=upload, MultipartUpload=parts, **conditions)
         except botocore.exceptions.ClientError:
-            s3.abort_multipart_upload(**at, UploadId=upload)  # it is still there: a failed condition ends nothing
+            # A failed condition does not end the upload.
+            s3.abort_multipart_upload(**at, UploadId=upload)
             raise
 
     error = refused("PreconditionFailed", complete, key="k", IfNoneMatch="*")
@@ -190,19 +191,19 @@ def test_preconditions_of_parts_copies_and_deletes(s3, bucket):
 def test_preconditions_of_presigned_puts(s3, bucket):
     old = s3.put_object(Bucket=bucket, Key="k", Body=b"old")["ETag"]
     url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "k"})
-    # In a header that is not signed …
+    # The condition is in a header that is not signed …
     assert requests.put(url, data=b"new", headers={"If-None-Match": "*"}).status_code == 412
     assert requests.put(url, data=b"new", headers={"If-Match": '"other"'}).status_code == 412
-    # … in one that is, and in the query, where signers put it.
+    # … or in a signed header, or in the query, where signers put it.
     for member, name, value in [("IfNoneMatch", "If-None-Match", "*"), ("IfMatch", "If-Match", '"other"')]:
         signed = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "k", member: value})
         assert requests.put(signed, data=b"new", headers={name: value}).status_code == 412
-        assert requests.put(signed, data=b"new").status_code in (403, 412), "never without the condition"
+        assert requests.put(signed, data=b"new").status_code in (403, 412), "a put without the signed condition must fail"
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"old"
     assert requests.put(url, data=b"new", headers={"If-Match": old}).status_code == 200
 
 
-def test_a_condition_on_an_etag_needs_the_right_to_read(cloud, aws, s3, bucket):
+def test_condition_on_an_etag_requires_get_object(cloud, aws, s3, bucket):
     iam, user = aws("iam"), f"u-{uuid.uuid4().hex[:8]}"
     etag = s3.put_object(Bucket=bucket, Key="k", Body=b"x")["ETag"]
     iam.create_user(UserName=user)
@@ -225,7 +226,7 @@ def test_a_condition_on_an_etag_needs_the_right_to_read(cloud, aws, s3, bucket):
         iam.delete_user(UserName=user)
 
 
-# Of b"123456789": the check values that the algorithms are published with.
+# The checksums of b"123456789", which the specifications of the algorithms list as check values.
 CHECKSUMS = {
     "CRC32": "cbf43926",
     "CRC32C": "e3069283",
@@ -236,7 +237,7 @@ CHECKSUMS = {
 
 
 @pytest.mark.parametrize("algorithm", CHECKSUMS)
-def test_checksums(s3, bucket, algorithm):
+def test_put_verifies_and_stores_the_checksum(s3, bucket, algorithm):
     name, body = f"Checksum{algorithm}", b"123456789"
     right = base64.b64encode(bytes.fromhex(CHECKSUMS[algorithm])).decode()
     put = s3.put_object(Bucket=bucket, Key="k", Body=body, **{name: right})
@@ -246,20 +247,20 @@ def test_checksums(s3, bucket, algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ["CRC32", "SHA1", "SHA256"])
-def test_checksums_that_the_client_computes(s3, bucket, algorithm):
+def test_put_accepts_checksums_that_the_client_computes(s3, bucket, algorithm):
     put = s3.put_object(Bucket=bucket, Key="k", Body=b"123456789", ChecksumAlgorithm=algorithm)
     assert base64.b64decode(put[f"Checksum{algorithm}"]).hex() == CHECKSUMS[algorithm]
 
 
-def test_a_wrong_checksum_stores_nothing(s3, bucket):
+def test_put_with_a_wrong_checksum_stores_nothing(s3, bucket):
     refused("BadDigest", s3.put_object, Bucket=bucket, Key="k", Body=b"x", ChecksumSHA256="A" * 43 + "=")
     refused("BadDigest", s3.put_object, Bucket=bucket, Key="k", Body=b"x", ContentMD5="A" * 22 + "==")
     refused("404", s3.head_object, Bucket=bucket, Key="k")
 
 
 @pytest.mark.parametrize("algorithm", ["CRC32", "CRC32C", "CRC64NVME"])
-def test_a_checksum_of_the_whole_object_completes_an_upload(s3, bucket, algorithm):
-    """The header is of the object, not of the list of parts in the request's body."""
+def test_upload_with_a_full_object_checksum(s3, bucket, algorithm):
+    """The header has the checksum of the object, not of the request's body, which lists the parts."""
     name, at = f"Checksum{algorithm}", {"Bucket": bucket, "Key": "k"}
     right = base64.b64encode(bytes.fromhex(CHECKSUMS[algorithm])).decode()
     kind = {"ChecksumAlgorithm": algorithm, "ChecksumType": "FULL_OBJECT"}
@@ -280,7 +281,7 @@ def test_a_checksum_of_the_whole_object_completes_an_upload(s3, bucket, algorith
 
 
 @pytest.mark.parametrize("algorithm", ["CRC32", "SHA1", "SHA256"])
-def test_a_checksum_of_checksums_completes_an_upload(s3, bucket, algorithm):
+def test_upload_with_a_composite_checksum(s3, bucket, algorithm):
     name, at = f"Checksum{algorithm}", {"Bucket": bucket, "Key": "k"}
     upload = s3.create_multipart_upload(**at, ChecksumAlgorithm=algorithm)["UploadId"]
     part = s3.upload_part(**at, UploadId=upload, PartNumber=1, Body=b"123456789", ChecksumAlgorithm=algorithm)
@@ -296,7 +297,7 @@ def test_a_checksum_of_checksums_completes_an_upload(s3, bucket, algorithm):
     assert (done[name], done["ChecksumType"]) == (right, "COMPOSITE")
 
 
-# What AWS answers on success where it is not 200; the model does not say it of all.
+# AWS's statuses of successful responses. The model does not have all of them.
 STATUS = {
     "put_bucket_policy": 204,
     "put_bucket_tagging": 204,
@@ -325,14 +326,14 @@ STATUS = {
 }
 
 
-def test_statuses_of_success(s3, bucket):
+def test_successful_responses_have_the_statuses_of_aws(s3, bucket):
     at = {"Bucket": bucket, "Key": "k"}
     seen = {}
 
     def call(operation, **arguments):
-        answer = getattr(s3, operation)(**arguments)
-        seen[operation] = answer["ResponseMetadata"]["HTTPStatusCode"]
-        return answer
+        response = getattr(s3, operation)(**arguments)
+        seen[operation] = response["ResponseMetadata"]["HTTPStatusCode"]
+        return response
 
     tags = {"TagSet": [{"Key": "a", "Value": "b"}]}
     statement = {
@@ -371,7 +372,7 @@ def test_statuses_of_success(s3, bucket):
     assert seen == STATUS
 
 
-def test_lists(s3, bucket):
+def test_objects_are_listed_in_pages_and_by_prefix(s3, bucket):
     keys = ["a/1", "a/2", "b", "c/ü x", "d&e"]
     for key in keys:
         s3.put_object(Bucket=bucket, Key=key, Body=key.encode())
@@ -388,7 +389,7 @@ def test_lists(s3, bucket):
     refused("InvalidArgument", s3.list_objects_v2, Bucket=bucket, ContinuationToken="§")
 
 
-def test_versions(s3, bucket):
+def test_versions_are_kept_after_puts_and_deletes(s3, bucket):
     assert "Status" not in s3.get_bucket_versioning(Bucket=bucket)
     s3.put_object(Bucket=bucket, Key="k", Body=b"before")
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
@@ -409,7 +410,7 @@ def test_versions(s3, bucket):
     refused("NoSuchVersion", s3.get_object, Bucket=bucket, Key="k", VersionId="none-such")
 
 
-def test_many_are_deleted_at_once(s3, bucket):
+def test_one_request_deletes_many_objects(s3, bucket):
     for key in ("a", "b", "c"):
         s3.put_object(Bucket=bucket, Key=key, Body=b"x")
     done = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "a"}, {"Key": "b"}, {"Key": "none"}]})
@@ -417,7 +418,7 @@ def test_many_are_deleted_at_once(s3, bucket):
     assert [o["Key"] for o in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["c"]
 
 
-def test_an_upload_in_parts(s3, bucket):
+def test_large_file_is_transferred_in_parts(s3, bucket):
     body = bytes(range(256)) * (11 * MB // 256)
     config = boto3.s3.transfer.TransferConfig(multipart_threshold=5 * MB, multipart_chunksize=5 * MB)
     s3.upload_fileobj(io.BytesIO(body), bucket, "big", Config=config)
@@ -432,7 +433,7 @@ def test_an_upload_in_parts(s3, bucket):
     assert attributes["ObjectSize"] == len(body) and attributes["ObjectParts"]["TotalPartsCount"] == 3
 
 
-def test_parts_by_hand(s3, bucket):
+def test_multipart_upload_validates_its_parts(s3, bucket):
     at = {"Bucket": bucket, "Key": "k"}
     upload = s3.create_multipart_upload(**at, ContentType="text/plain", Metadata={"a": "b"})["UploadId"]
     assert [u["UploadId"] for u in s3.list_multipart_uploads(Bucket=bucket)["Uploads"]] == [upload]
@@ -454,7 +455,7 @@ def test_parts_by_hand(s3, bucket):
     refused("NoSuchUpload", s3.upload_part, **at, UploadId=upload, PartNumber=1, Body=b"a")
 
 
-def test_copies(s3, bucket):
+def test_copy_includes_or_replaces_metadata(s3, bucket):
     s3.put_object(Bucket=bucket, Key="a b", Body=b"x", ContentType="text/a", Metadata={"m": "1"}, Tagging="t=1")
     s3.copy_object(Bucket=bucket, Key="c", CopySource={"Bucket": bucket, "Key": "a b"})
     got = s3.get_object(Bucket=bucket, Key="c")
@@ -467,29 +468,29 @@ def test_copies(s3, bucket):
     refused("NoSuchKey", s3.copy_object, Bucket=bucket, Key="d", CopySource={"Bucket": bucket, "Key": "none"})
 
 
-def test_presigned_urls(s3, bucket):
+def test_presigned_url_is_valid_only_for_its_request(s3, bucket):
     put = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "k"})
     assert requests.put(put, data=b"over the wire").status_code == 200
-    wanted = {"Bucket": bucket, "Key": "k", "ResponseContentDisposition": "attachment; filename=a"}
-    got = requests.get(s3.generate_presigned_url("get_object", Params=wanted))
+    parameters = {"Bucket": bucket, "Key": "k", "ResponseContentDisposition": "attachment; filename=a"}
+    got = requests.get(s3.generate_presigned_url("get_object", Params=parameters))
     assert got.content == b"over the wire"
     assert got.headers["content-disposition"] == "attachment; filename=a"
     forged = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"}).replace("/k?", "/l?")
     assert requests.get(forged).status_code == 403
 
 
-def test_a_bucket_in_the_host_name(cloud, bucket):
+def test_host_name_can_name_the_bucket(cloud, bucket):
     s3 = cloud.client("s3", s3={"addressing_style": "path"})
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
     assert requests.get(url).content == b"x"
     host = f"{bucket}.s3.{REGION}.amazonaws.com"
-    # Unsigned, so refused; but the bucket was understood, or it would be NoSuchBucket's 404.
+    # The request is refused because it is not signed. If the bucket were not recognized, the status would be 404 (NoSuchBucket).
     got = requests.get(f"{cloud.endpoint}/k", headers={"Host": host})
     assert got.status_code == 403 and "AccessDenied" in got.text
 
 
-def open_to_all(bucket):
+def public_policy(bucket):
     return json.dumps(
         {
             "Version": "2012-10-17",
@@ -500,21 +501,22 @@ def open_to_all(bucket):
     )
 
 
-def test_public_access_is_blocked_until_it_is_not(cloud, s3, bucket):
+def test_public_access_requires_removing_the_block(cloud, s3, bucket):
     s3.put_object(Bucket=bucket, Key="open/k", Body=b"x")
     s3.put_object(Bucket=bucket, Key="closed", Body=b"x")
     unsigned = f"{cloud.endpoint}/{bucket}/open/k"
     assert requests.get(unsigned).status_code == 403
     assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
-    refused("AccessDenied", s3.put_bucket_policy, Bucket=bucket, Policy=open_to_all(bucket))
+    refused("AccessDenied", s3.put_bucket_policy, Bucket=bucket, Policy=public_policy(bucket))
     refused("NoSuchBucketPolicy", s3.get_bucket_policy, Bucket=bucket)
     s3.delete_public_access_block(Bucket=bucket)
     refused("NoSuchPublicAccessBlockConfiguration", s3.get_public_access_block, Bucket=bucket)
-    s3.put_bucket_policy(Bucket=bucket, Policy=open_to_all(bucket))
+    s3.put_bucket_policy(Bucket=bucket, Policy=public_policy(bucket))
     assert s3.get_bucket_policy_status(Bucket=bucket)["PolicyStatus"]["IsPublic"]
     assert requests.get(unsigned).content == b"x"
     assert requests.get(f"{cloud.endpoint}/{bucket}/closed").status_code == 403
-    assert requests.get(f"{cloud.endpoint}/{bucket}/open/none").status_code == 403  # may not know
+    # 403 rather than 404: anonymous callers may not list the bucket, so they must not learn which keys exist.
+    assert requests.get(f"{cloud.endpoint}/{bucket}/open/none").status_code == 403
     assert requests.put(unsigned, data=b"y").status_code == 403
     block = {"RestrictPublicBuckets": True}
     s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=block)
@@ -523,7 +525,7 @@ def test_public_access_is_blocked_until_it_is_not(cloud, s3, bucket):
     refused("MalformedPolicy", s3.put_bucket_policy, Bucket=bucket, Policy="no policy")
 
 
-def test_what_a_bucket_has_not_is_said_as_on_aws(s3, bucket):
+def test_missing_configurations_have_the_errors_of_aws(s3, bucket):
     refused("NoSuchCORSConfiguration", s3.get_bucket_cors, Bucket=bucket)
     refused("NoSuchLifecycleConfiguration", s3.get_bucket_lifecycle_configuration, Bucket=bucket)
     refused("NoSuchTagSet", s3.get_bucket_tagging, Bucket=bucket)
@@ -539,7 +541,7 @@ def test_what_a_bucket_has_not_is_said_as_on_aws(s3, bucket):
     assert s3.get_bucket_acl(Bucket=bucket)["Grants"][0]["Permission"] == "FULL_CONTROL"
 
 
-def test_configuration(s3, bucket):
+def test_configuration_is_stored_or_refused(s3, bucket):
     tags = [{"Key": "app", "Value": "shop"}]
     s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags})
     assert s3.get_bucket_tagging(Bucket=bucket)["TagSet"] == tags
@@ -553,7 +555,7 @@ def test_configuration(s3, bucket):
     refused("AccessControlListNotSupported", s3.put_bucket_acl, Bucket=bucket, ACL="public-read")
 
 
-def test_the_command_line(cloud, bucket, tmp_path):
+def test_aws_cli_syncs_copies_and_removes_files(cloud, bucket, tmp_path):
     (tmp_path / "a").mkdir()
     for name in ("one.txt", "two.html", "a/three.css"):
         (tmp_path / name).write_text(name)
@@ -567,9 +569,9 @@ def test_the_command_line(cloud, bucket, tmp_path):
     assert cloud.aws_cli("s3", "ls", f"s3://{bucket}/", check=False).stdout == ""
 
 
-def test_objects_outlive_the_daemon(own_cloud):
+def test_objects_survive_a_restart_of_the_daemon(own_cloud):
     s3 = own_cloud.client("s3")
-    name = make_bucket(s3)
+    name = create_bucket(s3)
     s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     version = s3.put_object(Bucket=name, Key="k", Body=b"kept")["VersionId"]
     own_cloud.escale("stop")

@@ -222,7 +222,7 @@ impl Cloud {
 
     fn policies(&self, image: &Image, service: &str, operation: &str, input: &Value) -> Vec<ResourcePolicy> {
         let service = self.services.get(service);
-        service.map(|s| s.resource_policies(image, operation, input)).unwrap_or_default()
+        service.map(|s| s.resource_policies(image, &self.config, operation, input)).unwrap_or_default()
     }
 
     /// The same for one action: a secondary one of an operation (`s3:DeleteObjectVersion`), or one that a [`crate::Mount`]

@@ -76,7 +76,13 @@ pub trait Service: Send + Sync + 'static {
     }
 
     /// Policies attached to the resource of a request: a bucket's.
-    fn resource_policies(&self, _image: &Image, _operation: &str, _input: &Value) -> Vec<ResourcePolicy> {
+    fn resource_policies(
+        &self,
+        _image: &Image,
+        _config: &Config,
+        _operation: &str,
+        _input: &Value,
+    ) -> Vec<ResourcePolicy> {
         Vec::new()
     }
 

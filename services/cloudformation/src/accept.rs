@@ -1,4 +1,4 @@
-//! All that is checked before anything is made: after this, only what a resource's service answers can fail.
+//! Checks a template and its parameters before any resource is created. After that, only a resource's own service can fail.
 
 use crate::{
     Error, properties, scope,
@@ -10,7 +10,7 @@ use escale_service::{Cloud, Cx};
 use escale_tables::cloudformation::{Capability, Content, Planned, Removal};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A template with everything that a request gives with it.
+/// A template and the other content of the request.
 pub(crate) struct Wanted {
     pub(crate) template: String,
     pub(crate) origin: Origin,
@@ -19,7 +19,7 @@ pub(crate) struct Wanted {
     pub(crate) tags: Vec<Tag>,
 }
 
-/// Checks it whole. `previous` is the stack's content where the request can say "as before".
+/// Checks the whole content. `previous` is the stack's content, for requests that can reuse previous values.
 pub(crate) fn content(
     cloud: &Cloud,
     cx: &mut Cx<'_>,
@@ -42,6 +42,7 @@ pub(crate) fn content(
     let mut bound = parsed.bind(&given)?;
     let mut resolved = BTreeMap::new();
     for (name, key) in bound.ssm.clone() {
+        // The value is read once and stored with the stack: a later change of the parameter must not change the stack.
         let value = scope::parameter(cx, &key, None, false).map_err(|e| {
             let why = AwsError::from(e).message;
             Error::invalid(format!(
@@ -51,9 +52,10 @@ pub(crate) fn content(
         bound.resolve(&name, &value);
         resolved.insert(name, value);
     }
-    let world = scope::World::new(cx.tx, cx.config, "");
+    // No resource of the stack exists yet, so the environment needs no uuid: references to resources are `NotYet`.
+    let environment = scope::StackEnvironment::new(cx.tx, cx.config, "");
     let pseudo = scope::pseudo(cx.config, stack.0, stack.1);
-    let scope = Scope::new(&parsed, &bound.values, &pseudo, &world)?;
+    let scope = Scope::new(&parsed, &bound.values, &pseudo, &environment)?;
     types(cloud, &parsed, scope.conditions())?;
     scope.check_rules()?;
     let plan = parsed.plan(scope.conditions())?;
@@ -79,33 +81,34 @@ pub(crate) fn content(
         resources,
         template: wanted.template,
     };
-    Ok((content, world.imports.into_inner()))
+    Ok((content, environment.imports.into_inner()))
 }
 
-/// Whether two contents would make the same stack. AWS, too, compares what a template says and not its text.
+/// Whether two contents describe the same stack. Like AWS, it compares the parsed templates, not their text.
 pub(crate) fn is_same(new: &Content, old: &Content) -> bool {
     let tree = |c: &Content| template::tree(&c.template).map(|node| node.value());
     let tags = |c: &Content| c.tags.iter().cloned().collect::<BTreeSet<_>>();
     new.parameters == old.parameters
         && new.resolved == old.resolved
         && tags(new) == tags(old)
+        // Equal texts need no parsing.
         && (new.template == old.template || matches!((tree(new), tree(old)), (Ok(a), Ok(b)) if a == b))
 }
 
-/// Every type exists here, and can do what the template's policies want of it. What a condition leaves out does not matter:
-/// a certificate, say, that a template takes only where there is one.
+/// Checks that Escale supports every resource type and its deletion policy. Resources that a condition excludes may have any
+/// type: for example a certificate that the template creates only in production.
 pub(crate) fn types(cloud: &Cloud, template: &Template, conditions: &Conditions) -> Result<(), Error> {
-    let made = || properties::made(template, conditions);
-    let names: BTreeSet<&str> = made().map(|(_, r)| r.type_name.as_str()).collect();
+    let active = || properties::active(template, conditions);
+    let names: BTreeSet<&str> = active().map(|(_, r)| r.type_name.as_str()).collect();
     let unknown: Vec<&str> = names.into_iter().filter(|name| cloud.resource_type(name).is_none()).collect();
     if !unknown.is_empty() {
         return Err(Error::invalid(format!(
-            "Template format error: Unrecognized resource types: [{}]. Escale does not enact them; `escale \
-             coverage` lists what it does",
+            "Template format error: Unrecognized resource types: [{}]. Escale does not support them; `escale \
+             coverage` lists the supported types",
             unknown.join(", ")
         )));
     }
-    for (logical, resource) in made() {
+    for (logical, resource) in active() {
         let snapshots = [resource.deletion_policy, resource.update_replace_policy];
         if snapshots.contains(&Some(RemovalPolicy::Snapshot))
             && cloud.delete_with_snapshot(&resource.type_name).is_none()
@@ -143,17 +146,17 @@ fn parameters(
                 })?
             }
             (None, _) => {
-                return Err(Error::invalid(format!("Parameter {key} must have a value or UsePreviousValue")));
+                return Err(Error::invalid(format!("Parameter {key} must have ParameterValue or UsePreviousValue")));
             }
         };
         if values.insert(key.clone(), value).is_some() {
-            return Err(Error::invalid(format!("Parameters: [{key}] are given twice")));
+            return Err(Error::invalid(format!("Parameters: [{key}] must be specified only once")));
         }
     }
     Ok(values)
 }
 
-/// Evaluates what can be evaluated of the outputs while nothing exists, so that a wrong map key or index shows now.
+/// Evaluates the outputs as far as possible before any resource exists, so that a wrong map key or index is reported now.
 fn outputs(scope: &Scope<'_>) -> Result<(), Error> {
     match scope.outputs() {
         Ok(_) | Err(EvaluateError::NotYet { .. }) => Ok(()),
@@ -167,6 +170,7 @@ fn planned(cloud: &Cloud, resource: &Resource, logical_id: String, needs: BTreeS
         Some(RemovalPolicy::RetainExceptOnCreate) => Removal::RetainExceptOnCreate,
         Some(RemovalPolicy::Snapshot) => Removal::Snapshot,
         Some(RemovalPolicy::Delete) => Removal::Delete,
+        // AWS's default for types that support snapshots.
         None if cloud.delete_with_snapshot(&resource.type_name).is_some() => Removal::Snapshot,
         None => Removal::Delete,
     };

@@ -1,4 +1,4 @@
-//! The first commit of a creation or deletion.
+//! The first transaction of a stack's creation, and helpers for its deletion.
 
 use crate::{Error, events};
 use escale_base::wire::Value;
@@ -6,10 +6,10 @@ use escale_service::{Caller, Cx};
 use escale_tables::cloudformation::{Content, OnFailure, Phase, ResourceState, Stack, StackResource};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What AWS says of whoever asked through the API.
+/// AWS's reason for an event that an API call caused.
 pub(crate) const BY_USER: &str = "User Initiated";
 
-/// A stack that nothing is done for yet.
+/// A new stack that the engine has no work for yet.
 pub(crate) fn stack(cx: &Cx<'_>, (uuid, arn, name): (String, String, String), content: Content) -> Stack {
     Stack {
         uuid,
@@ -36,7 +36,7 @@ pub(crate) fn stack(cx: &Cx<'_>, (uuid, arn, name): (String, String, String), co
     }
 }
 
-/// Writes the stack and its resources' rows; from this commit on the engine works.
+/// Writes the stack and a row for each resource. After this commit the engine creates the resources.
 pub(crate) fn creation(cx: &mut Cx<'_>, stack: Stack) {
     let uuid = stack.uuid.clone();
     for (place, planned) in (0..).zip(&stack.content.resources) {
@@ -59,7 +59,7 @@ pub(crate) fn creation(cx: &mut Cx<'_>, stack: Stack) {
     events::enter(cx.tx, &uuid, Phase::Creating, Some(BY_USER.into()), cx.now);
 }
 
-/// A new stack's uuid, ARN and name; the name's form is checked.
+/// Checks the name of a new stack and returns its uuid, ARN and name.
 pub(crate) fn identity(cx: &Cx<'_>, name: &str) -> Result<(String, String, String), Error> {
     name_form("stackName", name)?;
     let uuid = escale_base::ids::random_uuid();
@@ -85,7 +85,7 @@ pub(crate) fn name_form(member: &str, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// The caller, to act in their name later.
+/// The caller as a value to store: the engine later calls other services with this principal's permissions.
 pub(crate) fn principal(caller: &Caller) -> Value {
     serde_json::to_value(&caller.principal).expect("a principal is plain data with text for keys")
 }

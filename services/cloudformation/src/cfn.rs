@@ -1,4 +1,4 @@
-//! `AWS::CDK::Metadata`, the one type that is CloudFormation's own here. It makes nothing on AWS either.
+//! `AWS::CDK::Metadata`, the only resource type that belongs to this service. It creates nothing, as on AWS.
 
 use escale_service::{Created, ResourceType};
 

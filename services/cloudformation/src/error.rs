@@ -1,6 +1,6 @@
-//! CloudFormation's errors: code and HTTP status stand here and nowhere else.
+//! CloudFormation's errors. Only this file maps them to error codes and HTTP statuses.
 //!
-//! The model declares a few; the rest is `ValidationError`, as on AWS.
+//! The API model declares a few codes; all other errors are `ValidationError`, as on AWS.
 
 use crate::template::{EvaluateError, TemplateError};
 use escale_base::{AwsError, ErrorKind};
@@ -24,11 +24,11 @@ pub enum Error {
     #[error("{0} does not exist yet")]
     NotYet(String),
     #[error(
-        "The principal that stack [{0}] acts for cannot be read from the state ({1}), so the stack may change nothing. Delete the \
-         stack: it then acts for whoever deletes it."
+        "The principal that stack [{0}] acts for cannot be read from the state ({1}), so the stack has no permissions. Delete the \
+         stack: the deletion uses the permissions of its caller."
     )]
     UnreadablePrincipal(String, String),
-    /// AWS does it and Escale does not.
+    /// AWS supports it, Escale does not.
     #[error("{0}")]
     NotSupported(AwsError),
     #[error(transparent)]
@@ -67,6 +67,7 @@ impl From<Error> for AwsError {
             Error::NoChangeSet(_) => (ErrorKind::NotFound, "ChangeSetNotFound", 404),
             Error::ChangeSetStatus(..) => (ErrorKind::InUse, "InvalidChangeSetStatus", 400),
             Error::Capabilities(_) => (ErrorKind::Invalid, "InsufficientCapabilitiesException", 400),
+            // The state is damaged: no other request of the client would help.
             Error::UnreadablePrincipal(..) => (ErrorKind::Internal, "InternalFailure", 500),
             Error::NoStack(_) => (ErrorKind::NotFound, "ValidationError", 400),
             Error::Invalid(_) | Error::NotYet(_) => (ErrorKind::Invalid, "ValidationError", 400),
@@ -85,12 +86,12 @@ impl From<Error> for AwsError {
     }
 }
 
-/// Whether a client that asks again may get another answer: only then a resource's deletion is tried again.
-pub(crate) fn may_pass(error: &AwsError) -> bool {
+/// Whether a retry may succeed. A failed deletion of a resource is retried only then.
+pub(crate) fn is_transient(error: &AwsError) -> bool {
     matches!(error.kind, ErrorKind::Throttled | ErrorKind::InUse)
 }
 
-/// The word by which CloudFormation classes what a resource's service answered:
+/// The handler error code by which CloudFormation classifies an error of a resource's service:
 /// <https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-test-contract-errors.html>
 pub(crate) fn handler_code(error: &AwsError) -> &'static str {
     match error.kind {

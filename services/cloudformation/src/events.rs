@@ -1,4 +1,4 @@
-//! Writes what happened, in the order in which it did.
+//! Records a stack's events in order.
 
 use crate::status;
 use escale_base::{Timestamp, ids};
@@ -21,6 +21,7 @@ pub(crate) fn enter(
         (s.phase, s.since, s.reason) = (phase, now, reason);
         (s.name.clone(), s.arn.clone())
     })?;
+    // In the same transaction as the phase, so that the engine misses no stack that has work.
     if phase.is_busy() {
         tx.put(Busy { stack: uuid.to_owned() });
     } else {
@@ -31,13 +32,13 @@ pub(crate) fn enter(
     Some(())
 }
 
-/// Records the resource's present state as an event, with `reason`.
+/// Records the resource's current state as an event, with `reason`.
 pub(crate) fn resource(tx: &mut Tx, row: &StackResource, reason: Option<String>, now: Timestamp) {
     let Some(status) = status::resource(row.state) else { return };
     record(tx, row, status, reason, now);
 }
 
-/// Records an event of a resource with a status that its row need not have.
+/// Records an event of a resource; `status` may differ from the row's state.
 pub(crate) fn record(
     tx: &mut Tx,
     row: &StackResource,
@@ -51,7 +52,7 @@ pub(crate) fn record(
     append(tx, &row.stack, id, what, status, reason, now);
 }
 
-#[allow(clippy::too_many_arguments)] // an event is what it consists of
+#[allow(clippy::too_many_arguments)] // one parameter per column
 fn append(
     tx: &mut Tx,
     uuid: &str,

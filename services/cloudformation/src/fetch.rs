@@ -1,4 +1,4 @@
-//! Where a template comes from: the request itself, or an object in S3, read as the caller.
+//! Reads a template from the request itself or from an object in S3, with the caller's permissions.
 
 use crate::{Error, template::Origin};
 use bytes::Bytes;
@@ -7,7 +7,7 @@ use escale_service::{Body, Kind, StreamCx};
 use http_body_util::{BodyExt, Empty};
 use serde_json::json;
 
-/// Gives the text. Exactly one of the two must be there.
+/// The template's text. The request must have exactly one of `body` and `url`.
 pub(crate) async fn template(
     cx: &StreamCx,
     body: Option<String>,
@@ -17,7 +17,7 @@ pub(crate) async fn template(
         (Some(body), None) => Ok((body, Origin::Body)),
         (None, Some(url)) => Ok((object(cx, &url).await?, Origin::File)),
         (Some(_), Some(_)) => {
-            Err(Error::invalid("Specify exactly one of 'TemplateBody' and 'TemplateURL': both are there"))
+            Err(Error::invalid("Specify exactly one of 'TemplateBody' and 'TemplateURL', not both"))
         }
         (None, None) => Err(Error::invalid("Either Template URL or Template Body must be specified.")),
     }
@@ -25,7 +25,7 @@ pub(crate) async fn template(
 
 async fn object(cx: &StreamCx, url: &str) -> Result<String, Error> {
     let (bucket, key, version) = locate(url, &[&cx.config.endpoint, &cx.caller.host]).ok_or_else(|| {
-        Error::invalid(format!("TemplateURL must be a supported URL. '{url}' is not one of S3's"))
+        Error::invalid(format!("TemplateURL must be a supported URL. '{url}' is not a URL of S3"))
     })?;
     let mut input = json!({"Bucket": bucket, "Key": key});
     if let Some(version) = version {
@@ -35,32 +35,37 @@ async fn object(cx: &StreamCx, url: &str) -> Result<String, Error> {
     let Kind::Stream(handler) = &entry.kind else { return Err(Error::not_supported("A template in S3")) };
     let refused = |e: AwsError| Error::invalid(format!("S3 error: {} ({url}: {})", e.message, e.code));
     let mut inner = cx.clone();
+    // The headers belong to the request for CloudFormation, not to the one for S3.
     inner.headers = http::HeaderMap::new();
+    // The gate authorizes requests before their handler runs; this call does not pass through it.
     let needs = handler.needs(&input, &inner).map_err(refused)?;
     cx.cloud.authorize(&cx.store.read(), &cx.caller, "s3", entry, &input, &needs).map_err(refused)?;
     let nothing: Body = Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
     let reply = handler.run(inner, input, nothing).await.map_err(refused)?;
     let Some(mut body) = reply.body else { return Ok(String::new()) };
     let mut bytes = Vec::new();
+    // Checked while it is read: a larger object must not fill the memory.
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|e| Error::invalid(format!("S3 error: {url} broke off: {e}")))?;
+        let frame = frame.map_err(|e| Error::invalid(format!("S3 error: reading {url} failed: {e}")))?;
         bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| &data[..]));
         if bytes.len() > limits::FILE_BYTES {
             let most = limits::FILE_BYTES;
-            return Err(Error::invalid(format!("Template may not exceed {most} bytes in size: {url} does")));
+            return Err(Error::invalid(format!(
+                "Template may not exceed {most} bytes in size: {url} is larger"
+            )));
         }
     }
     String::from_utf8(bytes).map_err(|_| Error::invalid(format!("Template format error: {url} is not UTF-8")))
 }
 
-/// Bucket, key and version of an S3 URL: path style or virtual-host style, AWS's names or this cloud's own address.
+/// Bucket, key and version of an S3 URL, in path style or virtual-host style, with AWS's host names or one of `own`.
 fn locate(url: &str, own: &[&str]) -> Option<(String, String, Option<String>)> {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
     let (host, path) = rest.split_once('/')?;
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let decode = |text: &str| escale_base::path::decode_once(text).ok();
     let version = query.split('&').find_map(|q| q.strip_prefix("versionId=")).and_then(decode);
-    // Parted before it is decoded, as S3 itself reads it.
+    // Split before decoding, as S3 does: an encoded slash belongs to the key.
     let (bucket, key) = match s3_host(host, own)? {
         "" => path.split_once('/').and_then(|(b, k)| Some((decode(b)?, decode(k)?)))?,
         bucket => (bucket.to_owned(), decode(path)?),
@@ -68,12 +73,12 @@ fn locate(url: &str, own: &[&str]) -> Option<(String, String, Option<String>)> {
     (!bucket.is_empty() && !key.is_empty()).then_some((bucket, key, version))
 }
 
-/// The bucket that the host names, or nothing if it is S3's own; `None` for any other host.
+/// The bucket in the host name; empty for S3's own host, `None` for any other host.
 fn s3_host<'a>(host: &'a str, own: &[&str]) -> Option<&'a str> {
     let name = host.split(':').next()?;
     if let Some(inner) = name.strip_suffix(".amazonaws.com").or_else(|| name.strip_suffix(".localhost")) {
         let labels: Vec<&str> = inner.split('.').collect();
-        // The last label that is S3's: a bucket's name may have dots and may be `s3`.
+        // The last such label: a bucket's name may contain dots and a label `s3`.
         if let Some(at) = labels.iter().rposition(|label| *label == "s3" || label.starts_with("s3-")) {
             let end: usize = labels[..at].iter().map(|label| label.len() + 1).sum();
             return Some(name[..end].trim_end_matches('.'));
@@ -88,7 +93,7 @@ mod tests {
     use super::locate;
 
     #[test]
-    fn urls() {
+    fn finds_bucket_key_and_version_in_urls() {
         let found = |url: &str| {
             locate(url, &["127.0.0.1:4566", "localhost:4566"]).map(|(b, k, v)| (b, k, v.unwrap_or_default()))
         };

@@ -1,11 +1,11 @@
-//! Finds stacks and change sets by what a request names.
+//! Finds stacks and change sets by name or ARN.
 
 use crate::Error;
 use escale_store::Image;
 use escale_tables::cloudformation::{ChangeSet, Phase, Stack, StackResource};
 use std::sync::Arc;
 
-/// By name, if it is not deleted, or by id.
+/// A stack by name, unless it is deleted, or by ARN.
 pub(crate) fn stack(image: &Image, named: &str) -> Result<Arc<Stack>, Error> {
     stack_if_any(image, named).ok_or_else(|| Error::NoStack(named.to_owned()))
 }
@@ -13,13 +13,14 @@ pub(crate) fn stack(image: &Image, named: &str) -> Result<Arc<Stack>, Error> {
 pub(crate) fn stack_if_any(image: &Image, named: &str) -> Option<Arc<Stack>> {
     if named.starts_with("arn:") {
         let uuid = named.rsplit('/').next()?;
+        // The uuid alone is not enough: an ARN with another region or account names another stack.
         return image.get::<Stack>(uuid).filter(|s| s.arn == named);
     }
     image.scan::<Stack>().find(|s| s.name == named && s.phase != Phase::Deleted)
 }
 
-/// A stack that is more than a change set.
-pub(crate) fn standing(image: &Image, named: &str) -> Result<Arc<Stack>, Error> {
+/// A stack that was created: not one that only has change sets.
+pub(crate) fn created(image: &Image, named: &str) -> Result<Arc<Stack>, Error> {
     stack(image, named).and_then(|s| match s.phase {
         Phase::Review => Err(Error::NoStack(named.to_owned())),
         _ => Ok(s),
@@ -33,7 +34,7 @@ pub(crate) fn resources(image: &Image, uuid: &str) -> Vec<Arc<StackResource>> {
     rows
 }
 
-/// By id, or by name within a stack.
+/// A change set by ARN, or by name within a stack.
 pub(crate) fn change_set(
     image: &Image,
     named: &str,

@@ -1,10 +1,10 @@
-//! CloudFormation: stacks made from templates.
+//! CloudFormation: creates and deletes stacks from templates.
 //!
-//! The road: an operation that takes a template (`streams/`) has it checked whole (`accept.rs`) and writes the stack with a
-//! row for each resource. The engine (`reconcile/`) makes the resources by calling the types that the other services
-//! declare ([`escale_service::ResourceType`]), each in one transaction with its row. [`template`] is the pure core.
+//! An operation that takes a template (`streams/`) checks the whole template (`accept.rs`) and writes the stack with a row
+//! for each resource. The engine (`reconcile/`) creates the resources through the resource types that the other services
+//! declare ([`escale_service::ResourceType`]), each in one transaction with its row. [`template`] is pure.
 //!
-//! It knows no service and no resource type by name. Start at `streams/create_stack.rs`.
+//! It names no other service and none of their resource types. Start at `streams/create_stack.rs`.
 
 mod accept;
 mod begin;
@@ -59,7 +59,7 @@ impl Service for CloudFormation {
     }
 }
 
-/// Starts what makes and deletes the stacks' resources.
+/// Starts the reconciler that creates and deletes the stacks' resources.
 pub fn start(engine: &mut Engine, store: Store, cloud: Arc<Cloud>) {
     engine.add(reconcile::Stacks::new(store, cloud));
 }

@@ -1,4 +1,4 @@
-//! Properties against the schemas of their types, before anything is created and again when a resource is.
+//! Checks properties against the schemas of their types, before any resource is created and again when a resource is created.
 
 use crate::{
     Error,
@@ -8,8 +8,8 @@ use escale_schema::Fault;
 use escale_service::{Cloud, ResourceType};
 use serde_json::{Map, Value};
 
-/// Every fault in the properties of all resources that the template makes: those that no schema allows, and those that Escale
-/// does not enact. What depends on resources that do not exist yet is checked when it is known.
+/// Reports all faults of all resources at once: properties that the schema refuses and properties that Escale does not enact.
+/// A value that depends on a resource that does not exist yet is checked when that resource exists.
 pub(crate) fn check<'a>(
     cloud: &Cloud,
     template: &Template,
@@ -31,12 +31,12 @@ pub(crate) fn check<'a>(
     verdict(&faults)
 }
 
-/// The properties that are not enacted, as far as conditions alone decide on what there is.
+/// Refuses properties that Escale does not enact. `conditions` alone decide which properties are present.
 pub(crate) fn enacted(cloud: &Cloud, template: &Template, conditions: &Conditions) -> Result<(), Error> {
     verdict(&not_enacted(cloud, template, conditions))
 }
 
-/// A resource's properties in the types of its schema.
+/// A resource's properties, converted to the types of its schema.
 pub(crate) fn coerced(
     kind: &ResourceType,
     logical: &str,
@@ -57,16 +57,17 @@ fn in_words(logical: &str, faults: impl Iterator<Item = String>) -> String {
     format!("Properties validation failed for resource {logical} with message:\n{}", faults.join("\n"))
 }
 
-/// What the schema itself does not have is a fault of its own.
+/// Properties that the schema does not have are not listed: the check against the schema reports them.
 fn not_enacted(cloud: &Cloud, template: &Template, conditions: &Conditions) -> Vec<String> {
     let mut faults = Vec::new();
-    for (logical, resource) in made(template, conditions) {
+    for (logical, resource) in active(template, conditions) {
         let (Some(kind), Form::Map(entries)) =
             (cloud.resource_type(&resource.type_name), &resource.properties.form)
         else {
             continue;
         };
         let schema = escale_schema::schema(kind.name);
+        // Types without a schema accept any property name, so each must be one that is enacted.
         let is_settable = |name: &str| {
             schema.is_none_or(|s| s.properties().any(|known| known == name) && !s.is_read_only(name))
         };
@@ -74,7 +75,7 @@ fn not_enacted(cloud: &Cloud, template: &Template, conditions: &Conditions) -> V
             let is_enacted = kind.properties.contains(&name.as_str());
             if !is_enacted && is_settable(name) && is_given(value, conditions) {
                 faults.push(format!(
-                    "Resources/{logical}/Properties/{name}: {} has no property {name} that Escale enacts ({})",
+                    "Resources/{logical}/Properties/{name}: Escale does not support property {name} of {} ({})",
                     kind.name, value.at
                 ));
             }
@@ -83,8 +84,8 @@ fn not_enacted(cloud: &Cloud, template: &Template, conditions: &Conditions) -> V
     faults
 }
 
-/// The resources that there are under these conditions.
-pub(crate) fn made<'t>(
+/// The resources whose condition holds.
+pub(crate) fn active<'t>(
     template: &'t Template,
     conditions: &'t Conditions,
 ) -> impl Iterator<Item = (&'t String, &'t Resource)> {
@@ -92,7 +93,7 @@ pub(crate) fn made<'t>(
     template.resources.iter().filter(move |(_, r)| r.condition.as_ref().is_none_or(holds))
 }
 
-/// Whether a property has a value, as far as conditions alone decide on it.
+/// Whether a property has a value. `conditions` alone decide.
 fn is_given(value: &Expression, conditions: &Conditions) -> bool {
     match chosen(value, conditions).map(|value| &value.form) {
         Some(Form::Ref(name)) => name != "AWS::NoValue",
@@ -101,7 +102,7 @@ fn is_given(value: &Expression, conditions: &Conditions) -> bool {
     }
 }
 
-/// The expression behind any `Fn::If`; none where a condition's value is not known.
+/// Follows `Fn::If` to the chosen expression. `None` if the value of a condition is not known.
 fn chosen<'e>(mut value: &'e Expression, conditions: &Conditions) -> Option<&'e Expression> {
     while let Form::If { condition, then, otherwise } = &value.form {
         value = if *conditions.get(condition)? { then } else { otherwise };
@@ -109,13 +110,13 @@ fn chosen<'e>(mut value: &'e Expression, conditions: &Conditions) -> Option<&'e 
     Some(value)
 }
 
-/// Where the template writes what a fault is about, or the innermost expression around it.
+/// The template's position of the faulty value, or of the innermost expression that contains it.
 fn place(properties: &Expression, fault: &Fault, conditions: &Conditions) -> Position {
     let mut here = properties;
     for step in fault.path.iter().chain(&fault.member) {
         let below = match &here.form {
             Form::Map(entries) => entries.iter().find(|(name, _)| name == step).map(|(_, value)| value),
-            // Items without a value are not counted.
+            // The fault's index counts the evaluated list, which lacks `AWS::NoValue` items.
             Form::List(items) => step
                 .parse()
                 .ok()

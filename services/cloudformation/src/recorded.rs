@@ -1,4 +1,4 @@
-//! What CloudFormation takes, keeps and shows again without effect.
+//! Parameters that CloudFormation stores and shows without effect.
 
 use escale_service::Recorded;
 
@@ -9,7 +9,7 @@ pub(crate) const RECORDED: &[Recorded] = &[
     },
     Recorded {
         name: "AWS::CDK::Metadata.Analytics",
-        reason: "The CDK tells AWS with it which constructs are in use; it makes nothing, there as here",
+        reason: "The CDK reports to AWS which constructs are in use; the property creates nothing, here as on AWS",
     },
-    Recorded { name: "CreateChangeSet.Description", reason: "Descriptions are for who reads them" },
+    Recorded { name: "CreateChangeSet.Description", reason: "A description is for people" },
 ];

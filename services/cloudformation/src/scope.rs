@@ -1,4 +1,4 @@
-//! What a stack's expressions see: its rows, other stacks' exports, the installation's zones.
+//! The data that a stack's expressions can read: its rows, other stacks' exports, the installation's zones.
 
 use crate::{
     Error,
@@ -12,34 +12,35 @@ use escale_tables::cloudformation::{Content, Export, ResourceState, Stack, Stack
 use serde_json::Value;
 use std::{cell::RefCell, collections::BTreeSet};
 
-/// A stack as its template's expressions see it.
-pub(crate) struct World<'a> {
+/// The environment of a stack's expressions.
+pub(crate) struct StackEnvironment<'a> {
     pub(crate) image: &'a Image,
     pub(crate) config: &'a Config,
     /// The stack's uuid.
     pub(crate) stack: &'a str,
-    /// Exports that were asked for.
+    /// The exports that expressions read, also those that do not exist.
     pub(crate) imports: RefCell<BTreeSet<String>>,
 }
 
-impl<'a> World<'a> {
-    pub(crate) fn new(image: &'a Image, config: &'a Config, stack: &'a str) -> World<'a> {
-        World { image, config, stack, imports: RefCell::default() }
+impl<'a> StackEnvironment<'a> {
+    pub(crate) fn new(image: &'a Image, config: &'a Config, stack: &'a str) -> StackEnvironment<'a> {
+        StackEnvironment { image, config, stack, imports: RefCell::default() }
     }
 
-    fn standing(&self, logical: &str) -> Option<std::sync::Arc<StackResource>> {
+    fn created(&self, logical: &str) -> Option<std::sync::Arc<StackResource>> {
         let row = self.image.get::<StackResource>(&format!("{}/{logical}", self.stack))?;
+        // A row in another state may have a physical id, but its resource may not be usable yet.
         (row.state == ResourceState::Created).then_some(row)
     }
 }
 
-impl Environment for World<'_> {
+impl Environment for StackEnvironment<'_> {
     fn resource_ref(&self, logical: &str) -> Option<Value> {
-        self.standing(logical)?.physical_id.clone().map(Value::from)
+        self.created(logical)?.physical_id.clone().map(Value::from)
     }
 
     fn get_att(&self, logical: &str, attribute: &str) -> Result<Option<Value>, TemplateError> {
-        let Some(row) = self.standing(logical) else { return Ok(None) };
+        let Some(row) = self.created(logical) else { return Ok(None) };
         match row.attributes.get(attribute) {
             Some(value) => Ok(Some(value.clone())),
             None => Err(TemplateError::usage(format!(
@@ -72,7 +73,7 @@ pub(crate) fn pseudo(config: &Config, arn: &str, name: &str) -> Pseudo {
     }
 }
 
-/// The stack's parameters as `Ref` gives them.
+/// The values that `Ref` returns for the stack's parameters.
 pub(crate) fn bound(template: &Template, content: &Content) -> Result<template::Bound, TemplateError> {
     let mut bound = template.bind(&content.parameters)?;
     for (name, stored) in &content.resolved {
@@ -81,7 +82,7 @@ pub(crate) fn bound(template: &Template, content: &Content) -> Result<template::
     Ok(bound)
 }
 
-/// The stack's own tags and those that say whose the resource is.
+/// The stack's own tags and AWS's tags that name the resource's stack and logical id.
 pub(crate) fn tags(stack: &Stack, logical_id: &str) -> Vec<escale_base::Tag> {
     let mut tags = stack.content.tags.clone();
     let own = [("stack-name", stack.name.as_str()), ("stack-id", &stack.arn), ("logical-id", logical_id)];
@@ -89,7 +90,7 @@ pub(crate) fn tags(stack: &Stack, logical_id: &str) -> Vec<escale_base::Tag> {
     tags
 }
 
-/// The value that a `{{resolve:…}}` stands for, read as the caller.
+/// The value of a dynamic reference `{{resolve:…}}`, read with the caller's permissions.
 pub(crate) fn resolve(cx: &mut Cx<'_>, reference: &DynamicReference) -> Result<String, Error> {
     match reference {
         DynamicReference::Ssm { name, version } => parameter(cx, name, *version, false),
@@ -102,7 +103,7 @@ pub(crate) fn resolve(cx: &mut Cx<'_>, reference: &DynamicReference) -> Result<S
             };
             let Some(text) = cx.call(get)?.secret_string.map(Secret::into_inner) else {
                 return Err(Error::invalid(format!(
-                    "Secret {id} holds bytes; a dynamic reference needs text"
+                    "Secret {id} is binary; a dynamic reference needs a SecretString"
                 )));
             };
             let Some(key) = json_key else { return Ok(text) };
@@ -117,7 +118,7 @@ pub(crate) fn resolve(cx: &mut Cx<'_>, reference: &DynamicReference) -> Result<S
     }
 }
 
-/// What the parameter store has under a name.
+/// The value of a parameter in the parameter store.
 pub(crate) fn parameter(
     cx: &mut Cx<'_>,
     name: &str,

@@ -1,4 +1,4 @@
-//! Shapes that several operations share, and how rows look on the wire.
+//! Response shapes that several operations share.
 
 use crate::{
     choices::{StackDriftStatus, StackResourceDriftStatus, StackStatus},
@@ -16,7 +16,7 @@ pub(crate) struct ParameterShape {
     pub(crate) resolved_value: Option<String>,
 }
 
-/// The parameters as they are shown: `NoEcho` hides.
+/// The parameters for a response; values of `NoEcho` parameters are masked.
 pub(crate) fn parameters(content: &Content) -> Vec<ParameterShape> {
     let shape = |(name, value): (&String, &String)| {
         let hide = |value: &String| if content.hidden.contains(name) { "****".into() } else { value.clone() };
@@ -38,7 +38,7 @@ pub(crate) struct OutputShape {
     export_name: Option<String>,
 }
 
-/// Drift is never looked for.
+/// Drift is never detected.
 #[derive(Wire)]
 pub(crate) struct Drift {
     stack_drift_status: StackDriftStatus,

@@ -1,4 +1,4 @@
-//! AWS's words for phases and states.
+//! AWS's statuses for phases and states.
 
 use crate::choices::{ChangeSetStatus, ExecutionStatus, StackStatus};
 use escale_tables::cloudformation::{
@@ -20,7 +20,7 @@ pub(crate) fn stack(phase: Phase) -> StackStatus {
     }
 }
 
-/// The same word, in the event of the stack itself.
+/// The same status, for the event of the stack itself.
 pub(crate) fn stack_event(phase: Phase) -> ResourceStatus {
     match phase {
         Phase::Review => ResourceStatus::ReviewInProgress,
@@ -36,7 +36,7 @@ pub(crate) fn stack_event(phase: Phase) -> ResourceStatus {
     }
 }
 
-/// `None` for a resource that was never begun: AWS does not list it.
+/// `None` for a resource whose creation has not started: AWS does not list it.
 pub(crate) fn resource(state: ResourceState) -> Option<ResourceStatus> {
     Some(match state {
         ResourceState::Waiting => return None,
@@ -50,7 +50,7 @@ pub(crate) fn resource(state: ResourceState) -> Option<ResourceStatus> {
     })
 }
 
-/// Why a resource is where it is: what it waits for now, or else what its last event said.
+/// The status reason of a resource: what it waits for now, or else the reason of its last event.
 pub(crate) fn why(row: &StackResource) -> Option<String> {
     row.waiting_for.clone().or_else(|| row.reason.clone())
 }

@@ -1,4 +1,4 @@
-//! AWS::CloudFront::*, in terms of this service's operations.
+//! The resource types `AWS::CloudFront::*`, implemented with this service's operations.
 //!
 //! Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_CloudFront.html>
 
@@ -40,12 +40,14 @@ pub(crate) fn types() -> Resources {
             Some(row) => {
                 let seen = image.get::<DistributionSeen>(&row.id);
                 let why = seen.and_then(|s| s.fault.clone());
-                Readiness::Pending(why.unwrap_or_else(|| "the edge does not have it yet".into()))
+                Readiness::Pending(
+                    why.unwrap_or_else(|| "the edge does not serve the distribution yet".into()),
+                )
             }
         })
         .gone(|image, created| {
             if image.has::<DistributionSeen>(&created.physical_id) {
-                Readiness::Pending("the edge still has it".into())
+                Readiness::Pending("the edge still serves the distribution".into())
             } else {
                 Readiness::ready()
             }
@@ -100,7 +102,7 @@ fn delete<O: Named>(cx: &mut Cx<'_>, created: &Created, etag: &String) -> Result
     by_id::<O>(created).with("IfMatch", etag).call(cx).map(drop)
 }
 
-/// Members that the API calls otherwise.
+/// Members whose names differ between templates and the API.
 const RENAMES: &[(&str, &str)] =
     &[("IPV6Enabled", "IsIPV6Enabled"), ("OriginCustomHeaders", "CustomHeaders")];
 
@@ -117,7 +119,7 @@ fn create_distribution(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, Aw
     Ok(Created::new(made.id.as_str()).with("Id", made.id).with("DomainName", made.domain_name))
 }
 
-/// A distribution must be disabled before; both happen here.
+/// Disables the distribution and deletes it: the API deletes only disabled distributions.
 fn delete_distribution(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     let Some(got) = found(by_id::<GetDistributionConfig>(created).call(cx))? else { return Ok(()) };
     let (mut config, mut etag) = (got.distribution_config, got.etag);
@@ -129,7 +131,7 @@ fn delete_distribution(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsErro
     delete::<DeleteDistribution>(cx, created, &etag)
 }
 
-/// What the API demands of a distribution and a template may leave out.
+/// Adds the members that the API requires and that are optional in templates.
 fn with_defaults(config: &Map<String, Value>) -> Map<String, Value> {
     let mut config = config.clone();
     config.insert("CallerReference".into(), ids::random_uuid().into());
@@ -147,7 +149,7 @@ fn with_defaults(config: &Map<String, Value>) -> Map<String, Value> {
     config
 }
 
-/// A member of the behaviour in templates, of its allowed methods in the API.
+/// Moves CachedMethods: templates have it in the behaviour, the API in its AllowedMethods.
 fn cached_methods(behaviour: &mut Map<String, Value>) {
     let Some(cached) = behaviour.remove("CachedMethods") else { return };
     let allowed = behaviour.remove("AllowedMethods").unwrap_or_else(|| json!(["GET", "HEAD"]));
@@ -171,7 +173,7 @@ mod tests {
     use escale_base::wire::Wire;
 
     #[test]
-    fn a_templates_configuration_becomes_the_apis() {
+    fn converts_the_configuration_of_templates() {
         let template = json!({
             "Enabled": true, "IPV6Enabled": true,
             "Aliases": ["shop.example.com"],

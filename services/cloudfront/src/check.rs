@@ -1,4 +1,4 @@
-//! Whether a distribution's configuration can be enacted. Everything that AWS has and Escale has not is refused by name.
+//! Checks a distribution's configuration. Features that AWS supports and Escale does not are refused by name.
 
 use crate::{Error, error::invalid, policies, rules};
 use escale_base::AwsError;
@@ -15,7 +15,7 @@ pub(crate) fn config(cx: &Cx<'_>, id: Option<&str>, config: &DistributionConfig)
     }
     for (i, origin) in config.origins.0.iter().enumerate() {
         if config.origins.0[..i].iter().any(|o| o.id == origin.id) {
-            return Err(invalid(format!("The origin id '{}' is there twice", origin.id)));
+            return Err(invalid(format!("The origin id '{}' is used more than once", origin.id)));
         }
         check_origin(cx, origin)?;
     }
@@ -29,6 +29,7 @@ pub(crate) fn config(cx: &Cx<'_>, id: Option<&str>, config: &DistributionConfig)
     }
     for alias in config.aliases.iter().flat_map(|a| &a.0) {
         let name = alias.to_ascii_lowercase();
+        // The edge selects a distribution by the host name, so a name must lead to one distribution only.
         let taken =
             cx.tx.scan::<Distribution>().find(|d| Some(d.id.as_str()) != id && hosts(d).contains(&name));
         if taken.is_some() {
@@ -48,7 +49,7 @@ pub(crate) fn config(cx: &Cx<'_>, id: Option<&str>, config: &DistributionConfig)
     Ok(())
 }
 
-/// The names under which the edge knows it.
+/// The host names that the edge serves the distribution under: its own name first, then its aliases.
 pub(crate) fn hosts(row: &Distribution) -> Vec<String> {
     let aliases = row.config.aliases.iter().flat_map(|a| &a.0).map(|a| a.to_ascii_lowercase());
     std::iter::once(row.domain_name.clone()).chain(aliases).collect()
@@ -59,6 +60,7 @@ fn refuse(what: impl std::fmt::Display) -> Result<(), Error> {
 }
 
 fn refuse_unsupported(config: &DistributionConfig) -> Result<(), Error> {
+    // Empty values are accepted: clients send the whole configuration, also members that they do not use.
     let given = |text: &Option<String>| text.as_deref().is_some_and(|t| !t.is_empty());
     if config.origin_groups.as_ref().is_some_and(|g| !g.0.is_empty()) {
         return refuse("DistributionConfig.OriginGroups");
@@ -85,7 +87,9 @@ fn refuse_unsupported(config: &DistributionConfig) -> Result<(), Error> {
 fn check_origin(cx: &Cx<'_>, origin: &Origin) -> Result<(), Error> {
     let path = origin.origin_path.as_deref().unwrap_or("");
     if !path.is_empty() && (!path.starts_with('/') || path.ends_with('/')) {
-        return Err(invalid(format!("The origin path '{path}' must begin with '/' and not end with it")));
+        return Err(invalid(format!(
+            "The origin path '{path}' must begin with '/' and must not end with '/'"
+        )));
     }
     if origin.origin_shield.as_ref().is_some_and(|s| s.enabled) {
         return refuse("Origin.OriginShield");
@@ -97,7 +101,9 @@ fn check_origin(cx: &Cx<'_>, origin: &Origin) -> Result<(), Error> {
             }
             if bucket_of(&origin.domain_name).is_none() {
                 let name = &origin.domain_name;
-                return Err(invalid(format!("The origin domain name '{name}' is not that of an S3 bucket")));
+                return Err(invalid(format!(
+                    "The origin domain name '{name}' is not the name of an S3 bucket"
+                )));
             }
         }
         (None, Some(custom)) => {
@@ -110,14 +116,15 @@ fn check_origin(cx: &Cx<'_>, origin: &Origin) -> Result<(), Error> {
     if let Some(id) = origin.origin_access_control_id.as_deref().filter(|i| !i.is_empty()) {
         rules::origin_access_control(cx, id)?;
         if origin.s3_origin_config.is_none() {
-            return Err(invalid("An origin access control is for S3 origins"));
+            return Err(invalid("An origin access control can only be used with an S3 origin"));
         }
     }
     Ok(())
 }
 
-/// `<bucket>.s3.<region>.amazonaws.com`, also without the region.
+/// The bucket in `<bucket>.s3.<region>.amazonaws.com`; the region is optional.
 pub(crate) fn bucket_of(domain: &str) -> Option<&str> {
+    // `.s3-<region>` is the older form of regional names.
     let (bucket, rest) = domain.split_once(".s3.").or_else(|| domain.split_once(".s3-"))?;
     (!bucket.is_empty() && rest.ends_with("amazonaws.com")).then_some(bucket)
 }
@@ -160,13 +167,14 @@ fn behaviour(
     }
 }
 
-/// The groups that are in force.
+/// The ids of the enabled key groups.
 pub(crate) fn trusted(trusted: Option<&Trusted>) -> impl Iterator<Item = &String> {
     trusted.into_iter().filter(|t| t.enabled).flat_map(|t| t.items.iter().flatten())
 }
 
 fn allowed(methods: &AllowedMethods) -> Result<(), Error> {
     let mut items: Vec<&str> = methods.items.iter().map(|m| m.as_str()).collect();
+    // The order of the methods does not matter.
     items.sort_unstable();
     let known: [&[&str]; 3] = [
         &["GET", "HEAD"],
@@ -174,11 +182,13 @@ fn allowed(methods: &AllowedMethods) -> Result<(), Error> {
         &["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"],
     ];
     if !known.contains(&items.as_slice()) {
-        return Err(invalid("AllowedMethods must be GET and HEAD; these and OPTIONS; or all seven methods"));
+        return Err(invalid(
+            "AllowedMethods must be one of: GET, HEAD; GET, HEAD, OPTIONS; all seven methods",
+        ));
     }
     let cached = methods.cached_methods.iter().flat_map(|c| &c.0);
     if cached.clone().any(|m| !matches!(m, Method::Get | Method::Head | Method::Options)) {
-        return Err(invalid("CachedMethods must be GET and HEAD, or these and OPTIONS"));
+        return Err(invalid("CachedMethods must be one of: GET, HEAD; GET, HEAD, OPTIONS"));
     }
     Ok(())
 }
@@ -186,7 +196,7 @@ fn allowed(methods: &AllowedMethods) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn buckets() {
+    fn finds_the_bucket_in_domain_names() {
         for (domain, bucket) in [
             ("media.s3.eu-west-3.amazonaws.com", Some("media")),
             ("my.media.s3.amazonaws.com", Some("my.media")),

@@ -1,4 +1,4 @@
-//! CloudFront's errors: code and HTTP status stand here and nowhere else.
+//! CloudFront's errors. Only this file maps them to error codes and HTTP statuses.
 
 use escale_base::{AwsError, ErrorKind};
 
@@ -42,7 +42,7 @@ pub enum Error {
     Exists { kind: Kind, name: String },
     #[error("The {kind} {id} is in use by {by}")]
     InUse { kind: Kind, id: String, by: String },
-    #[error("You can't change the value of a public key: only its comment")]
+    #[error("You can't change a public key except for its comment")]
     KeyIsFixed,
     #[error("{0}")]
     IllegalUpdate(String),

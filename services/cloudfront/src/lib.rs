@@ -1,19 +1,19 @@
-//! CloudFront: distributions, and what they lean on.
+//! CloudFront: distributions and the resources that they use.
 //!
-//! Operations (`ops/`) write wishes into the tables of `escale_tables::cloudfront`. Reconcilers (`reconcile/`) turn a
-//! distribution's rows into one specification for the cdn plane, and have it forget what was invalidated. `roads.rs`
-//! gives the plane its way to origins.
+//! Operations (`ops/`) write the desired state into the tables of `escale_tables::cloudfront`. Reconcilers (`reconcile/`)
+//! turn a distribution's rows into one specification for the cdn plane, and invalidate cached objects. `origins.rs` connects
+//! the plane to origins.
 //!
-//! It never serves a viewer itself. Start at `ops/create_distribution.rs`.
+//! This crate does not serve viewers itself. Start at `ops/create_distribution.rs`.
 
 mod cfn;
 mod check;
 mod error;
 mod ops;
+mod origins;
 mod policies;
 mod reconcile;
 mod recorded;
-mod roads;
 mod rules;
 mod shapes;
 
@@ -27,10 +27,10 @@ use std::{path::PathBuf, sync::Arc};
 
 pub use error::{Error, Kind};
 
-/// The name by which it signs requests to origins.
+/// The service principal for requests to origins.
 pub(crate) const PRINCIPAL: &str = "cloudfront.amazonaws.com";
 
-/// Of the cache, in memory and on disk: enough for a working set of images, small against a laptop's.
+/// The sizes of the cache in memory and on disk: enough for a working set of images, and small for a laptop.
 const MEMORY_BYTES: u64 = 64 * 1024 * 1024;
 const DISK_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 
@@ -57,6 +57,7 @@ impl Service for CloudFront {
             ("OriginRequestPolicy", "origin-request-policy"),
             ("CachePolicy", "cache-policy"),
         ];
+        // The operation's name contains the resource type. Operations of distributions give their ARN themselves (`ops/`).
         let by_id = kinds.iter().find(|(word, _)| operation.contains(word)).map(|(_, kind)| *kind);
         let found = match text("DistributionId") {
             Some(id) => Some(("distribution", id)),
@@ -78,7 +79,7 @@ impl Service for CloudFront {
     }
 }
 
-/// The cdn plane with CloudFront's words and its ways to origins. The wiring listens for it.
+/// Creates the cdn plane with CloudFront's identity and access to origins. The wiring accepts its connections.
 pub fn edge(
     directory: PathBuf,
     network: Arc<dyn Network>,
@@ -97,18 +98,19 @@ pub fn edge(
     let settings = Settings { directory, memory_bytes: MEMORY_BYTES, disk_bytes: DISK_BYTES, identity };
     let clock = cloud.clock.clone();
     let config = Arc::clone(&cloud.config);
-    let roads = Arc::new(roads::Roads { network, store, config });
-    Edge::open(settings, roads, Arc::new(roads::Signer(cloud)), clock)
+    let connector = Arc::new(origins::InternetConnector { network, store, config });
+    Edge::open(settings, connector, Arc::new(origins::Signer(cloud)), clock)
 }
 
-/// Brings distributions about. `cdn` is a plane that serves nothing yet.
+/// Starts the reconcilers of distributions and invalidations. `cdn` must not serve anything yet.
 pub fn start(
     engine: &mut Engine,
     store: Store,
     cloud: Arc<Cloud>,
     cdn: Arc<dyn Cdn>,
 ) -> Result<(), StoreError> {
-    reconcile::forget(&store)?;
+    // Before the reconcilers start: they would take old observations for the state of the new plane.
+    reconcile::clear_observations(&store)?;
     let clock = cloud.clock.clone();
     engine.add(reconcile::Distributions {
         store: store.clone(),

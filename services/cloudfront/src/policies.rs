@@ -1,11 +1,11 @@
-//! AWS's managed policies, by their well-known ids.
+//! AWS's managed policies, with AWS's ids.
 //!
 //! Sources: <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html>,
 //! <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-origin-request-policies.html>
 
 use escale_cdn::spec::{Pick, Selection, Ttl};
 
-/// A selection, in AWS's words and the plane's.
+/// A selection of names, convertible to AWS's enumerations and to the plane's type.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Choose {
     None,
@@ -41,7 +41,7 @@ impl Choose {
         }
     }
 
-    /// Of headers, `all` is called `allViewer`.
+    /// For headers, AWS calls `all` `allViewer`.
     pub(crate) fn headers(self) -> HeaderSelection {
         match self {
             Choose::None => HeaderSelection::None,
@@ -51,7 +51,7 @@ impl Choose {
         }
     }
 
-    /// A cache key has some headers, or none.
+    /// For the headers of a cache key, which can only be none or a list.
     pub(crate) fn key_headers(self) -> KeyHeaderSelection {
         match self {
             Choose::Only(_) => KeyHeaderSelection::Whitelist,
@@ -70,7 +70,7 @@ escale_base::choice! {
 }
 escale_base::choice! { pub(crate) enum KeyHeaderSelection { None = "none", Whitelist = "whitelist" } }
 escale_base::choice! {
-    /// Whose a policy is.
+    /// The owner of a policy.
     pub(crate) enum PolicyType { Managed = "managed", Custom = "custom" }
 }
 
@@ -79,7 +79,7 @@ pub(crate) struct CachePolicy {
     pub name: &'static str,
     pub comment: &'static str,
     pub ttl: Ttl,
-    /// Whether compressed forms are told apart; without it nothing is compressed.
+    /// Whether the cache key distinguishes compressed forms. Without it the edge does not compress.
     pub compressed: bool,
     pub headers: Choose,
     pub cookies: Choose,
@@ -91,7 +91,7 @@ const YEAR: u64 = 31_536_000;
 const ORIGIN_DECIDES: Choose =
     Choose::Only(&["host", "origin", "x-http-method", "x-http-method-override", "x-method-override"]);
 
-/// In the order of their ids.
+/// Sorted by id, as paging requires.
 pub(crate) const CACHE: &[CachePolicy] = &[
     CachePolicy {
         id: "4135ea2d-6df8-44a3-9df3-4b5a84be39ad",
@@ -155,7 +155,7 @@ pub(crate) struct RequestPolicy {
     pub query: Choose,
 }
 
-/// In the order of their ids.
+/// Sorted by id, as paging requires.
 pub(crate) const REQUEST: &[RequestPolicy] = &[
     RequestPolicy {
         id: "216adef6-5c7f-47e4-b989-5492eafa07d3",

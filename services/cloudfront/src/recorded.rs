@@ -1,21 +1,21 @@
-//! What the service takes, keeps and shows again without effect.
+//! Parameters that the service stores and shows without effect.
 
 use escale_service::Recorded;
 
 pub(crate) const RECORDED: &[Recorded] = &[
-    Recorded { name: "*.Tags", reason: "Tags are for who reads them" },
-    Recorded { name: "*.Comment", reason: "Comments are for who reads them" },
+    Recorded { name: "*.Tags", reason: "Tags are stored and returned; nothing here depends on them" },
+    Recorded { name: "*.Comment", reason: "A comment is for people" },
     Recorded { name: "*.PriceClass", reason: "There is one edge, and it costs nothing" },
     Recorded {
         name: "*.HttpVersion",
         reason: "Without TLS viewers negotiate nothing: HTTP/1.1 and cleartext HTTP/2 are served",
     },
-    Recorded { name: "*.IsIPV6Enabled", reason: "The edge stands at an IPv4 address" },
-    Recorded { name: "*.Staging", reason: "'false' is the only value taken" },
-    Recorded { name: "*.ViewerCertificate.MinimumProtocolVersion", reason: "Viewers come without TLS" },
+    Recorded { name: "*.IsIPV6Enabled", reason: "The edge listens on an IPv4 address" },
+    Recorded { name: "*.Staging", reason: "'false' is the only accepted value" },
+    Recorded { name: "*.ViewerCertificate.MinimumProtocolVersion", reason: "Viewers connect without TLS" },
     Recorded {
         name: "*.ConnectionAttempts",
-        reason: "An origin on the same machine that cannot be reached once cannot be reached",
+        reason: "Origins are on the same machine, so a second attempt would fail like the first",
     },
     Recorded { name: "*.HTTPSPort", reason: "Origins are reached over HTTP" },
     Recorded { name: "*.OriginSslProtocols", reason: "Origins are reached over HTTP" },

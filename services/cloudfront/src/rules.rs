@@ -1,4 +1,4 @@
-//! Checks and look-ups that operations share.
+//! Checks and lookups that operations share.
 
 use crate::{Error, error::invalid};
 use escale_base::{Arn, Wire, ids, paging, paging::Page};
@@ -27,13 +27,14 @@ pub(crate) fn arn(cx: &Cx<'_>, resource: &str) -> String {
     Arn::new("cloudfront", "", &cx.config.account, resource).to_string()
 }
 
-/// The form of distributions' and others' ids, and of ETags.
+/// A random id in the form of AWS's ids and ETags.
 pub(crate) fn random_id(letter: char) -> String {
     format!("{letter}{}", ids::random_upper(13))
 }
 
-/// Whoever changes or deletes must have seen the newest.
+/// Checks If-Match: the caller must know the current version to change or delete it.
 pub(crate) fn matches(if_match: Option<&str>, etag: &str) -> Result<(), Error> {
+    // Clients may send the ETag with its quotation marks.
     match if_match.map(|m| m.trim_matches('"')) {
         None | Some("") => Err(Error::IfMatchMissing),
         Some(seen) if seen == etag || seen == "*" => Ok(()),
@@ -41,7 +42,7 @@ pub(crate) fn matches(if_match: Option<&str>, etag: &str) -> Result<(), Error> {
     }
 }
 
-/// One page of a table, in the order of its keys. AWS's page sizes are words.
+/// One page of a table, sorted by key.
 pub(crate) fn page<R: Row>(
     image: &Image,
     keep: impl Fn(&R) -> bool,
@@ -51,7 +52,7 @@ pub(crate) fn page<R: Row>(
     page_of(image.scan::<R>().filter(|r| keep(r)), |r| r.key(), marker, max)
 }
 
-/// One page of anything that stands in the order of its keys.
+/// One page of items that are sorted by key.
 pub(crate) fn page_of<T>(
     all: impl IntoIterator<Item = T>,
     key: impl Fn(&T) -> String,
@@ -61,7 +62,7 @@ pub(crate) fn page_of<T>(
     Ok(paging::page(all, key, marker.filter(|m| !m.is_empty()), page_size(max)?)?)
 }
 
-/// A list as AWS gives it, of what stands in a page. There is no marker of this page in it.
+/// AWS's list without the marker of the current page.
 #[derive(Wire)]
 pub(crate) struct List<T: Wire> {
     next_marker: Option<String>,
@@ -70,7 +71,7 @@ pub(crate) struct List<T: Wire> {
     items: Option<Vec<T>>,
 }
 
-/// The other form of a list: it says from where, and whether there is more.
+/// AWS's other list, with the marker of the current page and `IsTruncated`.
 #[derive(Wire)]
 pub(crate) struct MarkedList<T: Wire> {
     marker: String,
@@ -104,6 +105,7 @@ impl<T: Wire> List<T> {
     }
 }
 
+/// CloudFront has page sizes as strings.
 pub(crate) fn page_size(max: Option<&str>) -> Result<usize, Error> {
     match max {
         None | Some("") => Ok(100),

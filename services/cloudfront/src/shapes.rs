@@ -1,4 +1,4 @@
-//! Shapes that several operations give.
+//! Response shapes that several operations share.
 
 use crate::policies::{HeaderSelection, KeyHeaderSelection, SelectionWord};
 use crate::{
@@ -18,7 +18,7 @@ choice! {
     pub(crate) enum Status { InProgress = "InProgress", Deployed = "Deployed" }
 }
 
-/// Deployed once the plane has this very version.
+/// Deployed once the plane serves this version.
 pub(crate) fn status(image: &Image, row: &Distribution) -> Status {
     let seen = image.get::<DistributionSeen>(&row.id);
     if seen.is_some_and(|s| s.fault.is_none() && s.etag.as_ref() == Some(&row.etag)) {
@@ -94,7 +94,7 @@ pub(crate) fn distribution(cx: &Cx<'_>, row: &Distribution) -> DistributionShape
     }
 }
 
-/// The rows by which others find its names: its own, and its aliases'.
+/// The rows by which other services find the distribution: only its own name, not its aliases.
 pub(crate) fn names(cx: &Cx<'_>, row: &Distribution) -> Vec<DistributionName> {
     let name = |name: String| DistributionName { name, addresses: vec![cx.config.edge_address] };
     hosts(row).into_iter().take(1).map(name).collect()
@@ -189,7 +189,7 @@ fn names_of(choose: Choose) -> Option<Items<String>> {
     (!names.is_empty()).then_some(Items(names))
 }
 
-/// The day on which AWS made its managed policies known; they have not changed since.
+/// The day on which AWS published its managed policies. They have not changed since.
 const MANAGED_SINCE: Timestamp = Timestamp(1_595_376_000_000);
 
 pub(crate) fn cache_policy(policy: &CachePolicy) -> CachePolicyShape {

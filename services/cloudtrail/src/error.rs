@@ -1,4 +1,4 @@
-//! CloudTrail's errors: code and HTTP status are here and nowhere else.
+//! CloudTrail's errors. Only this file maps them to error codes and HTTP statuses.
 
 use escale_base::{AwsError, ErrorKind, PlaneError};
 
@@ -26,7 +26,7 @@ impl From<Error> for AwsError {
             Error::NextToken => (ErrorKind::Invalid, "InvalidNextTokenException"),
             Error::Aws(e) => return e.clone(),
             Error::Plane(error) => {
-                tracing::error!(%error, "the record of calls cannot be read");
+                tracing::error!(%error, "cannot read the record of calls");
                 return AwsError::internal();
             }
         };

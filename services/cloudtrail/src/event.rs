@@ -1,4 +1,4 @@
-//! What is recorded of a call: a CloudTrail event.
+//! Converts a call to a CloudTrail event.
 //!
 //! Source: <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>
 
@@ -9,14 +9,14 @@ use escale_service::{
 };
 use serde_json::{Map, Value, json};
 
-/// The version of the record's form that the members below are from.
+/// The version of CloudTrail's record format that the members below follow.
 const VERSION: &str = "1.11";
 
-/// Characters of what a client chooses that are recorded: bounds the size of a record.
+/// The maximum length of a text that the client chooses, in characters. It bounds the size of a record.
 const TEXT_CHARS: usize = 256;
 
-/// A pseudo resource of every denied event, which AWS does not have: LookupEvents can filter by a resource's type, and by
-/// nothing that says how a call ended. The resource's name is the denied action.
+/// The type of a pseudo resource that every denied event has. AWS does not have it, but LookupEvents can filter by a resource's
+/// type and not by the result of a call. The resource's name is the denied action.
 pub(crate) const DENIAL: &str = "Escale::Denial";
 
 pub(crate) fn entry(call: &AuditedCall, account: &str, region: &str) -> Entry {
@@ -34,7 +34,7 @@ fn event(call: &AuditedCall, account: &str, region: &str) -> Value {
         "awsRegion": region,
         "sourceIPAddress": call.arrival.map_or("AWS Internal".to_owned(), |a| a.peer.ip().to_string()),
         "userAgent": cut(&call.user_agent),
-        // Never what they hold: it may be a secret.
+        // Always null: parameters and responses may contain secrets.
         "requestParameters": null,
         "responseElements": null,
         "requestID": call.request_id,
@@ -112,7 +112,7 @@ fn identity(call: &AuditedCall, account: &str) -> Value {
     Value::Object(members)
 }
 
-/// The name that LookupEvents gives and finds.
+/// The user name that LookupEvents returns and searches by.
 pub(crate) fn user_name(event: &Value) -> Option<&str> {
     let identity = &event["userIdentity"];
     match identity["type"].as_str()? {
@@ -126,7 +126,7 @@ pub(crate) fn user_name(event: &Value) -> Option<&str> {
 fn is_read_only(operation: &str) -> bool {
     const READING: [&str; 8] =
         ["Describe", "List", "Get", "BatchGet", "BatchCheck", "Head", "Lookup", "Filter"];
-    // They hand out credentials, which AWS counts as reading.
+    // AssumeRole and its variants issue credentials, which AWS counts as reading.
     READING.iter().any(|verb| operation.starts_with(verb)) || operation.starts_with("AssumeRole")
 }
 
@@ -166,8 +166,8 @@ fn explained(denial: &Denial) -> Value {
     members
 }
 
-/// Type and name of each resource, as LookupEvents gives them. The type is the ARN's service: the record does not know AWS's
-/// CloudFormation names.
+/// Type and name of each resource for LookupEvents. The type is the ARN's service: the record does not have the CloudFormation
+/// types that AWS returns.
 pub(crate) fn names(event: &Value) -> Vec<(Option<String>, String)> {
     let each = event["resources"].as_array().into_iter().flatten();
     each.filter_map(|resource| match resource["ARN"].as_str() {

@@ -1,14 +1,14 @@
-//! CloudTrail: records who called what, and answers LookupEvents.
+//! CloudTrail: records API calls with their callers, and answers LookupEvents.
 //!
-//! [`Trail`] is both the service and the cloud's [`Audit`]. It writes to two journals, so that a flood of ordinary calls does not
-//! push out the denials, nor a flood of denials the ordinary calls. A record never holds a request's parameters, its body or a
-//! secret.
+//! [`Trail`] is both the service and the cloud's [`Audit`]. It writes denied calls and other calls to separate journals: each is
+//! bounded, and many calls of one kind must not displace those of the other. A record never contains a request's parameters, its
+//! body or a secret.
 //!
-//! Unlike AWS, where event history has management events only, denied calls on data (objects, log events) are recorded too:
-//! on one machine the question is most often why something was denied. There are no trails that write into a bucket, and no
-//! event data stores: operations on them are refused by name.
+//! AWS's event history has only management events. Escale also records denied calls on data (objects, log events), because
+//! users most often look for the reason of a denial. Trails that write to a bucket and event data stores are not supported:
+//! their operations are refused by name.
 //!
-//! Start at `event.rs` for what is recorded, at `streams/lookup_events.rs` for how it is found.
+//! Start at `event.rs` for the recorded members, at `streams/lookup_events.rs` for the search.
 
 mod error;
 mod event;
@@ -47,7 +47,7 @@ impl Audit for Trail {
     }
 }
 
-/// How the wiring holds the service: its operations share it.
+/// The service, for the wiring. Its operations share the [`Trail`].
 pub struct CloudTrail(pub Arc<Trail>);
 
 impl Service for CloudTrail {

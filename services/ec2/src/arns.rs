@@ -1,14 +1,15 @@
-//! Which resources a request is about, as policies name them.
+//! The ARNs of the resources that a request names, for authorization.
 //!
-//! An id says its type by its prefix, so the members of the input are enough: no operation lists its resources by hand, and
-//! none can forget them. Source: <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html>
+//! The prefix of an id determines its type, so the ARNs are derived from the input alone. No operation lists its resources
+//! itself, and none can forget one.
+//! Source: <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html>
 
 use escale_base::{Arn, wire::Value};
 use escale_service::Config;
 use escale_store::Image;
 use escale_tables::ec2::{Address, RouteTable};
 
-/// The prefixes of ids, and the type in ARNs.
+/// The prefix of an id and the type in its ARN.
 const TYPES: [(&str, &str); 13] = [
     ("vpc-", "vpc"),
     ("subnet-", "subnet"),
@@ -25,7 +26,7 @@ const TYPES: [(&str, &str); 13] = [
     ("dopt-", "dhcp-options"),
 ];
 
-/// What operations create: its ARN has no id yet.
+/// The types that operations create. Their ARNs end with `*`, because the id does not exist yet.
 const CREATED: [(&str, &str); 11] = [
     ("AllocateAddress", "elastic-ip"),
     ("CreateDefaultSubnet", "subnet"),
@@ -40,10 +41,11 @@ const CREATED: [(&str, &str); 11] = [
     ("CreateVpcEndpoint", "vpc-endpoint"),
 ];
 
-/// Of the operations that describe, AWS lets policies restrict only this one to resources.
+/// The only describe operation that AWS lets policies restrict to resources.
 const DESCRIBES_ONE: &str = "DescribeVpcAttribute";
 
 pub(crate) fn of(image: &Image, config: &Config, operation: &str, input: &Value) -> Vec<String> {
+    // Without an ARN the request is authorized for `*`.
     if operation.starts_with("Describe") && operation != DESCRIBES_ONE {
         return Vec::new();
     }
@@ -57,8 +59,8 @@ pub(crate) fn of(image: &Image, config: &Config, operation: &str, input: &Value)
     found
 }
 
-/// The texts of the input's members, of their lists, and of the lists' structures: ids and all else. What is nested deeper names
-/// peers of rules, which AWS does not authorise.
+/// All strings of the input up to the structures in its lists; some of them are ids. `IpPermissions` is skipped: it names the
+/// peers of rules, which AWS does not authorize.
 fn named(input: &Value) -> impl Iterator<Item = &str> {
     let members = input.as_object().into_iter().flatten().filter(|(name, _)| *name != "IpPermissions");
     members.flat_map(|(_, value)| match value {
@@ -75,7 +77,7 @@ fn texts(value: &Value) -> Vec<&str> {
     }
 }
 
-/// Type and id of what an id or a public address stands for. An association stands for what it is an association of.
+/// The type and the id of the resource that a string names. An association's id names the associated address or route table.
 fn resource(image: &Image, text: &str) -> Option<(&'static str, String)> {
     if text.starts_with("eipassoc-") {
         let mut all = image.scan::<Address>();
@@ -86,6 +88,7 @@ fn resource(image: &Image, text: &str) -> Option<(&'static str, String)> {
         let table = image.scan::<RouteTable>().find(|t| t.associations.iter().any(|a| a.id == text))?;
         return Some(("route-table", table.id.to_string()));
     }
+    // Some operations name an Elastic IP address by the address instead of its allocation id.
     if let Ok(public) = text.parse::<std::net::Ipv4Addr>() {
         let address = image.scan::<Address>().find(|a| a.public_ip == public)?;
         return Some(("elastic-ip", address.id.to_string()));

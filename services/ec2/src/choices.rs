@@ -1,4 +1,4 @@
-//! Choices that are not stored, in AWS's words.
+//! Enumerations of AWS's API whose values are not stored.
 
 use escale_base::choice;
 
@@ -6,7 +6,7 @@ choice! {
     pub(crate) enum AccountAttributeName {
         SupportedPlatforms = "supported-platforms",
         DefaultVpc = "default-vpc",
-        /// AWS's documentation has it, its model has not.
+        /// AWS documents this value, but its model does not list it.
         MaxGroupsPerInterface = "vpc-max-security-groups-per-interface",
     }
 }
@@ -144,15 +144,15 @@ choice! {
     }
 }
 choice! {
-    /// AWS answers these words for a gateway that is attached to a VPC, although its model lists others.
+    /// AWS returns these values for a gateway that is attached to a VPC, although its model lists others.
     pub(crate) enum AttachmentStatus { Attaching = "attaching", Attached = "attached", Available = "available" }
 }
 choice! {
-    /// AWS answers in small letters, although its model has capital ones.
+    /// AWS returns these values in lower case, although its model capitalizes them.
     pub(crate) enum EndpointState { Pending = "pending", Available = "available" }
 }
 choice! {
-    /// The types that a client may name, and those that services give to interfaces of their own.
+    /// The types that clients may request, and those that services set on their own interfaces.
     pub(crate) enum InterfaceCreationType {
         Efa = "efa", EfaOnly = "efa-only", Branch = "branch", Trunk = "trunk", Interface = "interface",
         NatGateway = "nat_gateway",

@@ -1,4 +1,4 @@
-//! The account's default VPC: made at installation, and what operations use when a request names no VPC.
+//! The account's default VPC. The first start creates it; operations use it when a request names no VPC.
 //!
 //! <https://docs.aws.amazon.com/vpc/latest/userguide/default-vpc-components.html>
 
@@ -18,14 +18,14 @@ const BLOCK: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(172, 31, 0, 0), 16);
 /// The size of a default subnet.
 const SUBNET_PREFIX: u8 = 20;
 
-/// Makes the default VPC of an installation that has never had one. One that was deleted stays deleted.
+/// Creates the default VPC if the installation has never had one. A deleted default VPC is not created again.
 pub(crate) fn install(tx: &mut Tx, config: &Config, now: Timestamp) {
     if !tx.has::<DefaultVpc>(DefaultVpc::KEY) {
         create(tx, config, now);
     }
 }
 
-/// Writes the default VPC with its subnets, Internet gateway, main route table and security group.
+/// Writes the rows of the default VPC: its subnets, Internet gateway, main route table and security group.
 pub(crate) fn create(tx: &mut Tx, config: &Config, now: Timestamp) -> Vpc {
     let vpc = Vpc {
         id: VpcId::random(),
@@ -45,13 +45,14 @@ pub(crate) fn create(tx: &mut Tx, config: &Config, now: Timestamp) -> Vpc {
     tx.put::<RouteTable>(table);
     tx.put(vpc.clone());
     tx.put(DefaultVpc { vpc: Some(vpc.id.clone()) });
+    // As on AWS, each zone gets a subnet, in consecutive blocks.
     for (zone, cidr) in config.zones.iter().zip(blocks()) {
         put_subnet(tx, &vpc.id, zone, cidr, now);
     }
     vpc
 }
 
-/// Writes the default subnet of a zone. AWS's default subnets give instances a public address.
+/// Writes the default subnet of a zone. As on AWS, default subnets assign public addresses to instances.
 pub(crate) fn put_subnet(tx: &mut Tx, vpc: &VpcId, zone: &str, cidr: Ipv4Net, now: Timestamp) -> Subnet {
     let subnet = Subnet {
         id: SubnetId::random(),
@@ -68,7 +69,7 @@ pub(crate) fn put_subnet(tx: &mut Tx, vpc: &VpcId, zone: &str, cidr: Ipv4Net, no
     subnet
 }
 
-/// The blocks that default subnets may have, in AWS's order.
+/// The CIDR blocks for default subnets, in AWS's order.
 pub(crate) fn blocks() -> impl Iterator<Item = Ipv4Net> {
     BLOCK.subnets(SUBNET_PREFIX).into_iter().flatten()
 }
@@ -83,9 +84,10 @@ pub(crate) fn required(image: &Image) -> Result<Arc<Vpc>, Error> {
     vpc.ok_or(Error::NoDefaultVpc)
 }
 
-/// Whether the network plane has anything to do for a VPC. The default VPC is in every installation, and in most of them nothing
-/// ever runs in it: its network is built with its first interface. After that it stays, as any VPC's.
+/// Whether the network plane must build this VPC. Every installation has a default VPC and few use it, so its network is built
+/// with its first interface. After that it is kept, like any other VPC's.
 pub(crate) fn needs_network(image: &Image, vpc: &VpcId) -> bool {
+    // A network that the plane has built once is kept when its last interface is deleted.
     DefaultVpc::of(image).as_ref() != Some(vpc)
         || image.has::<VpcSeen>(vpc.as_str())
         || image.has::<VpcTold>(vpc.as_str())

@@ -1,13 +1,13 @@
-//! EC2's errors: code and HTTP status stand here and nowhere else.
+//! EC2's errors. Codes and HTTP statuses are defined only here.
 //!
-//! The model declares none; they are AWS's documented codes:
+//! The model declares no errors; the codes are those of AWS's documentation:
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>
 
 use escale_base::{AwsError, ErrorKind};
 use ipnet::Ipv4Net;
 use std::net::Ipv4Addr;
 
-/// What can be named by an id and not be there.
+/// The kinds of resources that a request names by id, for "does not exist" errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Vpc,
@@ -28,12 +28,12 @@ pub enum Kind {
     DhcpOptions,
     Region,
     Zone,
-    /// A resource to be tagged, of whichever type.
+    /// A resource of any type, in the tag operations.
     Any,
 }
 
 impl Kind {
-    /// The error code, and what the message calls it.
+    /// The error code, and the name of the kind in the message.
     fn words(self) -> (&'static str, &'static str) {
         match self {
             Kind::Vpc => ("InvalidVpcID.NotFound", "vpc ID"),
@@ -63,10 +63,10 @@ impl Kind {
 pub enum Error {
     #[error("The {what} '{id}' does not exist", what = .0.words().1, id = .1)]
     NotFound(Kind, String),
-    /// The message says what is in the way.
+    /// The message lists the dependencies.
     #[error("{0}")]
     InUse(String),
-    #[error("The CIDR '{0}' is invalid: a VPC's block is between /16 and /28.")]
+    #[error("The CIDR '{0}' is invalid: the prefix length of a VPC's block is 16 to 28.")]
     VpcRange(String),
     #[error("The CIDR '{0}' is invalid.{1}")]
     SubnetRange(String, String),
@@ -78,17 +78,15 @@ pub enum Error {
     SubnetFull(String),
     #[error("{0}")]
     AddressTaken(String),
-    #[error("{0}: all public addresses are in use; release one")]
+    #[error("{0}: All public addresses are in use. Release an Elastic IP address.")]
     NoPublicAddress(&'static str),
     #[error("The address '{0}' does not belong to you: no Elastic IP has it.")]
     NoAddress(Ipv4Addr),
     #[error(
-        "resource {0} is already associated with {1}; to replace it, set AllowReassociation or disassociate it first"
+        "resource {0} is already associated with {1}. Set AllowReassociation to replace the association, or disassociate it first."
     )]
     AlreadyAssociated(String, String),
-    #[error(
-        "No default VPC for this user: name a VPC or a subnet in the request, or create a default VPC with CreateDefaultVpc."
-    )]
+    #[error("No default VPC for this user. Name a VPC or a subnet in the request, or call CreateDefaultVpc.")]
     NoDefaultVpc,
     #[error("A Default VPC already exists for this account in this region: {0}")]
     DefaultVpcExists(String),
@@ -140,10 +138,10 @@ pub enum Limit {
 }
 
 impl Limit {
-    pub(crate) fn most(self) -> usize {
+    pub(crate) fn max(self) -> usize {
         match self {
             Limit::RulesPerGroup => 60,
-            // 5 unless one asks AWS for more; its hard limit is 16.
+            // AWS raises this quota on request, up to 16.
             Limit::GroupsPerInterface => 5,
             Limit::RoutesPerTable => 500,
             Limit::Tags => 50,

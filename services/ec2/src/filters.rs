@@ -13,16 +13,17 @@ pub(crate) struct Filter {
     pub values: Vec<String>,
 }
 
-/// How a filter's values are compared.
+/// How a filter's values are matched: `*` and `?` are wildcards.
 const GLOB: Glob = Glob { one: One::Character, ignore_case: false, escape: false };
 
-/// Whether a row passes all filters. `value_of` gives the row's values of a filter's name, or `None` when this
-/// operation has no such filter: then the caller is told, as on AWS.
+/// Whether a row passes all filters. `value_of` returns the row's values for a filter name, or `None` if the operation has no such
+/// filter; the request then fails, as on AWS.
 pub(crate) fn passes(
     filters: &[Filter],
     tags: &[Tag],
     value_of: impl Fn(&str) -> Option<Vec<String>>,
 ) -> Result<bool, Error> {
+    // All filters must match; the values of one filter are alternatives.
     for filter in filters {
         let values = match filter.name.as_str() {
             "tag-key" => tags.iter().map(|t| t.key.clone()).collect(),
@@ -31,7 +32,7 @@ pub(crate) fn passes(
                 None => value_of(name).ok_or_else(|| Error::Invalid {
                     parameter: "Filter",
                     value: name.to_owned(),
-                    why: format!("The filter '{name}' is not one of this operation's"),
+                    why: format!("This operation has no filter '{name}'."),
                 })?,
             },
         };
@@ -42,9 +43,10 @@ pub(crate) fn passes(
     Ok(true)
 }
 
-/// One page of what was found. Without a size AWS answers up to this many.
+/// AWS's page size when the request sets none.
 const PAGE: usize = 1000;
 
+/// Cuts one page out of the results, which must be in the order of their keys.
 pub(crate) fn page<T>(
     found: Vec<T>,
     key: impl Fn(&T) -> String,
@@ -60,7 +62,7 @@ pub(crate) fn one(value: impl ToString) -> Option<Vec<String>> {
     Some(vec![value.to_string()])
 }
 
-/// The values of a filter on what may be absent.
+/// The values of a filter on an optional field.
 pub(crate) fn maybe(value: Option<impl ToString>) -> Option<Vec<String>> {
     Some(value.iter().map(ToString::to_string).collect())
 }

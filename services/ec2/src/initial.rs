@@ -1,4 +1,4 @@
-//! What every VPC is created with: its main route table and its security group `default`.
+//! The resources that every VPC is created with: its main route table and its security group `default`.
 
 use escale_store::Tx;
 use escale_tables::ec2::{
@@ -19,7 +19,7 @@ pub(crate) fn main_route_table(vpc: &Vpc, routes: Vec<Route>) -> RouteTable {
     }
 }
 
-/// Lets in what comes from its own members, and everything out.
+/// Writes the group `default`: it allows inbound traffic from its own members and all outbound traffic.
 pub(crate) fn default_group(tx: &mut Tx, vpc: &Vpc) {
     let group = Group {
         id: GroupId::random(),
@@ -34,7 +34,7 @@ pub(crate) fn default_group(tx: &mut Tx, vpc: &Vpc) {
     tx.put(group);
 }
 
-/// A rule for every protocol and port.
+/// A rule for all protocols and ports.
 pub(crate) fn all_traffic(group: &GroupId, egress: bool, peer: Peer) -> GroupRule {
     GroupRule {
         id: RuleId::random(),

@@ -1,11 +1,10 @@
-//! EC2: the VPC and everything in it that is network.
+//! EC2's network: VPCs, subnets, routes, gateways, security groups, interfaces. There are no instances.
 //!
-//! Operations (`ops/`) write wishes into the tables of `escale_tables::ec2`. One reconciler
-//! (`reconcile/vpc.rs`) turns all rows of a VPC into one specification for the network plane and writes back
-//! which interfaces stand. Nothing here touches a packet.
+//! Operations (`ops/`) write wishes into the tables of `escale_tables::ec2`. One reconciler (`reconcile/vpc.rs`) turns all
+//! rows of a VPC into one specification for the network plane and records which interfaces are up. Nothing here touches a
+//! packet.
 //!
-//! Other services make their interfaces through `CreateNetworkInterface`, as AWS's do. Start at
-//! `ops/create_vpc.rs`.
+//! Other services create their interfaces through `CreateNetworkInterface`, as on AWS. Start at `ops/create_vpc.rs`.
 
 mod addresses;
 mod arns;
@@ -51,6 +50,7 @@ impl Service for Ec2 {
     }
     fn tagging(&self, operation: &str, input: &Value, resources: &[String]) -> Option<Also> {
         let specifications = input.get("TagSpecifications").and_then(Value::as_array).into_iter().flatten();
+        // Tags in a create request also require the right to call CreateTags.
         let tagged = specifications.filter(|s| gives_tags(s, "/Tags")).count() > 0;
         tagged.then(|| Also::tagging("ec2:CreateTags", resources).with("ec2:createaction", operation))
     }

@@ -1,4 +1,4 @@
-//! Security group rules as they are asked for, and how they become rows.
+//! Security group rules: from the parameters of requests to rows.
 
 use crate::{
     Error,
@@ -11,9 +11,9 @@ use escale_service::Cx;
 use escale_tables::ec2::{Group, GroupId, GroupRule, Interface, Peer, RuleId};
 use std::sync::Arc;
 
-/// A rule as it is asked for: without an id.
+/// A rule as requests describe it, without an id.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Wanted {
+pub(crate) struct RequestedRule {
     pub protocol: String,
     pub from_port: i32,
     pub to_port: i32,
@@ -21,12 +21,12 @@ pub(crate) struct Wanted {
     pub description: Option<String>,
 }
 
-impl Wanted {
-    pub(crate) fn is(&self, rule: &GroupRule) -> bool {
+impl RequestedRule {
+    pub(crate) fn matches(&self, rule: &GroupRule) -> bool {
         (self.protocol.as_str(), self.from_port, self.to_port, &self.peer) == identity(rule)
     }
 
-    /// How messages name it.
+    /// The rule in AWS's error messages.
     pub(crate) fn text(&self) -> String {
         let peer = match &self.peer {
             Peer::Cidr(cidr) => cidr.to_string(),
@@ -46,14 +46,14 @@ impl Wanted {
     }
 }
 
-/// What makes a rule the same as another to AWS: neither its id nor its description does.
+/// The fields that make two rules duplicates on AWS. The id and the description do not count.
 pub(crate) fn identity(rule: &GroupRule) -> (&str, i32, i32, &Peer) {
     (&rule.protocol, rule.from_port, rule.to_port, &rule.peer)
 }
 
-/// Permissions as requests carry them: one list, or the members of one rule at the top (`--protocol tcp --port 22`).
+/// The two ways in which a request describes rules: a list, or the fields of one rule at the top (`--protocol tcp --port 22`).
 #[derive(Default)]
-pub(crate) struct Asked {
+pub(crate) struct RuleParameters {
     pub permissions: Vec<IpPermission>,
     pub ip_protocol: Option<String>,
     pub from_port: Option<i32>,
@@ -61,9 +61,13 @@ pub(crate) struct Asked {
     pub cidr_ip: Option<String>,
 }
 
-/// All rules that a request names, checked.
-pub(crate) fn wanted(cx: &Cx<'_>, group: &Group, asked: Asked) -> Result<Vec<Wanted>, Error> {
-    let Asked { mut permissions, ip_protocol, from_port, to_port, cidr_ip } = asked;
+/// Validates the rules that a request describes.
+pub(crate) fn requested_rules(
+    cx: &Cx<'_>,
+    group: &Group,
+    parameters: RuleParameters,
+) -> Result<Vec<RequestedRule>, Error> {
+    let RuleParameters { mut permissions, ip_protocol, from_port, to_port, cidr_ip } = parameters;
     if ip_protocol.is_some() || cidr_ip.is_some() {
         let range = cidr_ip.map(|cidr| group::IpRange { cidr_ip: Some(cidr), description: None });
         permissions.push(IpPermission {
@@ -79,12 +83,18 @@ pub(crate) fn wanted(cx: &Cx<'_>, group: &Group, asked: Asked) -> Result<Vec<Wan
     }
     let mut all = Vec::new();
     for permission in permissions {
-        one(cx, group, permission, &mut all)?;
+        rules_of(cx, group, permission, &mut all)?;
     }
     Ok(all)
 }
 
-fn one(cx: &Cx<'_>, group: &Group, permission: IpPermission, all: &mut Vec<Wanted>) -> Result<(), Error> {
+/// Adds one rule for each peer of a permission.
+fn rules_of(
+    cx: &Cx<'_>,
+    group: &Group,
+    permission: IpPermission,
+    all: &mut Vec<RequestedRule>,
+) -> Result<(), Error> {
     if let Some(range) = permission.ipv6_ranges.first() {
         let cidr = range.cidr_ipv6.clone().unwrap_or_default();
         return Err(rules::refuse(format_args!("A rule for the IPv6 range {cidr} (Ipv6Ranges)")));
@@ -94,13 +104,13 @@ fn one(cx: &Cx<'_>, group: &Group, permission: IpPermission, all: &mut Vec<Wante
     let mut add = |peer, description: Option<String>| {
         check_description(description.as_deref())?;
         let protocol = protocol.clone();
-        all.push(Wanted { protocol, from_port, to_port, peer, description });
+        all.push(RequestedRule { protocol, from_port, to_port, peer, description });
         Ok::<(), Error>(())
     };
-    let nobody = permission.ip_ranges.is_empty()
+    let has_no_peer = permission.ip_ranges.is_empty()
         && permission.user_id_group_pairs.is_empty()
         && permission.prefix_list_ids.is_empty();
-    if nobody {
+    if has_no_peer {
         return Err(Error::Missing("cidrIp, a group or a prefix list"));
     }
     for range in permission.ip_ranges {
@@ -117,7 +127,7 @@ fn one(cx: &Cx<'_>, group: &Group, permission: IpPermission, all: &mut Vec<Wante
     Ok(())
 }
 
-/// The group that a rule names: it stands in the same VPC.
+/// The group that a rule names as its peer. It must be in the same VPC.
 pub(crate) fn peer_group(
     cx: &Cx<'_>,
     group: &Group,
@@ -147,7 +157,7 @@ pub(crate) fn prefix_list(cx: &Cx<'_>, id: &str) -> Result<Peer, Error> {
     Ok(Peer::PrefixList(list.id.into()))
 }
 
-/// Protocol by its name, and the range as it is stored: -1 stands for all.
+/// The protocol's name and the port range as they are stored; -1 means all.
 pub(crate) fn ports(protocol: &str, from: Option<i32>, to: Option<i32>) -> Result<(String, i32, i32), Error> {
     let name = match protocol.to_ascii_lowercase().as_str() {
         "-1" | "all" => return Ok(("-1".into(), -1, -1)),
@@ -156,9 +166,10 @@ pub(crate) fn ports(protocol: &str, from: Option<i32>, to: Option<i32>) -> Resul
         "icmp" | "1" => "icmp",
         "icmpv6" | "58" => return Err(rules::refuse("The protocol icmpv6 of a security group rule")),
         number => match number.parse::<u8>() {
+            // AWS ignores the ports of all other protocols: such a rule allows all ports.
             Ok(number) => return Ok((number.to_string(), -1, -1)),
             Err(_) => {
-                let why = "Protocols are -1, tcp, udp, icmp or a number from 0 to 255.";
+                let why = "Use -1, tcp, udp, icmp or a number from 0 to 255.";
                 return Err(Error::invalid("ipProtocol", protocol, why));
             }
         },
@@ -170,7 +181,7 @@ pub(crate) fn ports(protocol: &str, from: Option<i32>, to: Option<i32>) -> Resul
     if name == "icmp" {
         let fits = |n| (-1..=255).contains(&n);
         if !fits(from) || !fits(to) || (from == -1 && to != -1) {
-            let why = "ICMP takes a type and a code of -1 to 255; -1 stands for all, a code needs a type.";
+            let why = "ICMP types and codes are -1 to 255. -1 means all; a code requires a type.";
             return Err(Error::invalid("fromPort/toPort", format!("{from}/{to}"), why));
         }
         return Ok((name.into(), from, to));
@@ -179,7 +190,8 @@ pub(crate) fn ports(protocol: &str, from: Option<i32>, to: Option<i32>) -> Resul
         return Ok((name.into(), 0, 65535));
     }
     if from > to || from < 0 || to > 65535 {
-        let why = "Invalid TCP/UDP port range: ports are 0 to 65535, the first not above the last.";
+        let why =
+            "Invalid TCP/UDP port range. Ports are 0 to 65535, and the first must not be above the last.";
         return Err(Error::invalid("portRange", format!("{from}-{to}"), why));
     }
     Ok((name.into(), from, to))
@@ -194,40 +206,41 @@ pub(crate) fn check_description(text: Option<&str>) -> Result<(), Error> {
     }
 }
 
-/// Writes new rules of a group; one that is there already is an error, and so is the 61st.
+/// Writes new rules of a group. A duplicate of an existing rule is an error, and so is a rule above the quota.
 pub(crate) fn add(
     cx: &mut Cx<'_>,
     group: &GroupId,
     egress: bool,
-    wanted: Vec<Wanted>,
+    requested: Vec<RequestedRule>,
     tags: &[Tag],
 ) -> Result<Vec<GroupRule>, Error> {
-    let mut there: Vec<GroupRule> =
+    // Each direction has its own quota, as on AWS.
+    let mut all: Vec<GroupRule> =
         group::rules(cx, group).iter().filter(|r| r.egress == egress).map(|r| r.as_ref().clone()).collect();
-    let before = there.len();
-    for w in wanted {
-        if there.iter().any(|r| w.is(r)) {
-            return Err(Error::DuplicateRule(w.text()));
+    let before = all.len();
+    for r in requested {
+        if all.iter().any(|existing| r.matches(existing)) {
+            return Err(Error::DuplicateRule(r.text()));
         }
-        there.push(GroupRule {
+        all.push(GroupRule {
             id: RuleId::random(),
             group: group.clone(),
             egress,
-            protocol: w.protocol.into(),
-            from_port: w.from_port,
-            to_port: w.to_port,
-            peer: w.peer,
-            description: w.description,
+            protocol: r.protocol.into(),
+            from_port: r.from_port,
+            to_port: r.to_port,
+            peer: r.peer,
+            description: r.description,
             tags: tags.to_vec(),
         });
     }
-    if there.len() > Limit::RulesPerGroup.most() {
+    if all.len() > Limit::RulesPerGroup.max() {
         return Err(Error::TooMany(
             Limit::RulesPerGroup,
             "The maximum number of rules per security group has been reached.".into(),
         ));
     }
-    let added = there.split_off(before);
+    let added = all.split_off(before);
     for rule in &added {
         cx.tx.put(rule.clone());
     }
@@ -241,21 +254,21 @@ pub(crate) fn rule(cx: &Cx<'_>, group: &GroupId, id: &RuleId) -> Result<Arc<Grou
         .ok_or_else(|| Error::NotFound(crate::error::Kind::Rule, id.to_string()))
 }
 
-/// Takes rules away, named by their ids or by what they say; all of them are there, or none goes.
+/// Deletes rules, named by their ids or by their fields. If one of them does not exist, none is deleted.
 pub(crate) fn revoke(
     cx: &mut Cx<'_>,
     group: &Group,
     egress: bool,
     ids: &[RuleId],
-    asked: Asked,
+    parameters: RuleParameters,
 ) -> Result<Vec<Arc<GroupRule>>, Error> {
-    let gone: Vec<Arc<GroupRule>> = if ids.is_empty() {
-        let there = group::rules(cx, &group.id);
-        let find = |w: &Wanted| {
-            let found = there.iter().find(|r| r.egress == egress && w.is(r)).cloned();
-            found.ok_or_else(|| Error::NoRule(w.text()))
+    let revoked: Vec<Arc<GroupRule>> = if ids.is_empty() {
+        let existing = group::rules(cx, &group.id);
+        let find = |requested: &RequestedRule| {
+            let found = existing.iter().find(|r| r.egress == egress && requested.matches(r)).cloned();
+            found.ok_or_else(|| Error::NoRule(requested.text()))
         };
-        wanted(cx, group, asked)?.iter().map(find).collect::<Result<_, _>>()?
+        requested_rules(cx, group, parameters)?.iter().map(find).collect::<Result<_, _>>()?
     } else {
         let find = |id| {
             let found = rule(cx, &group.id, id)?;
@@ -263,49 +276,52 @@ pub(crate) fn revoke(
         };
         ids.iter().map(find).collect::<Result<_, _>>()?
     };
-    for r in &gone {
+    for r in &revoked {
         cx.tx.delete::<GroupRule>(&format!("{}/{}", r.group, r.id));
     }
-    Ok(gone)
+    Ok(revoked)
 }
 
-/// A rule's new description, by its id.
+/// The new description of a rule that is named by its id.
 #[derive(Wire)]
-pub(crate) struct Described {
+pub(crate) struct RuleDescription {
     security_group_rule_id: Option<RuleId>,
     description: Option<String>,
 }
 
-/// Writes descriptions, of rules named by what they say or by their ids.
+/// Updates the descriptions of rules, named by their fields or by their ids.
 pub(crate) fn describe(
     cx: &mut Cx<'_>,
     group: &Group,
     egress: bool,
     permissions: Vec<IpPermission>,
-    by_id: Vec<Described>,
+    by_id: Vec<RuleDescription>,
 ) -> Result<(), Error> {
     let mut changed: Vec<GroupRule> = Vec::new();
-    for described in by_id {
-        let id = described.security_group_rule_id.ok_or(Error::Missing("securityGroupRuleId"))?;
-        check_description(described.description.as_deref())?;
+    for update in by_id {
+        let id = update.security_group_rule_id.ok_or(Error::Missing("securityGroupRuleId"))?;
+        check_description(update.description.as_deref())?;
         let old = rule(cx, &group.id, &id)?;
-        changed.push(GroupRule { description: described.description, ..old.as_ref().clone() });
+        changed.push(GroupRule { description: update.description, ..old.as_ref().clone() });
     }
+    // A request that names no rule at all goes on, so that `requested_rules` reports the missing parameter.
     if !permissions.is_empty() || changed.is_empty() {
-        let there = group::rules(cx, &group.id);
-        for w in wanted(cx, group, Asked { permissions, ..Asked::default() })? {
-            let old = there.iter().find(|r| r.egress == egress && w.is(r));
-            let old = old.ok_or_else(|| Error::NoRule(w.text()))?;
-            changed.push(GroupRule { description: w.description, ..old.as_ref().clone() });
+        let existing = group::rules(cx, &group.id);
+        let parameters = RuleParameters { permissions, ..RuleParameters::default() };
+        for requested in requested_rules(cx, group, parameters)? {
+            let old = existing.iter().find(|r| r.egress == egress && requested.matches(r));
+            let old = old.ok_or_else(|| Error::NoRule(requested.text()))?;
+            changed.push(GroupRule { description: requested.description, ..old.as_ref().clone() });
         }
     }
     changed.into_iter().for_each(|r| cx.tx.put(r));
     Ok(())
 }
 
-/// What still names a group, for the message that it cannot be deleted.
+/// The interfaces and rules that use a group, for the error that it cannot be deleted.
 pub(crate) fn users_of(cx: &Cx<'_>, group: &GroupId) -> Vec<String> {
     let interfaces = cx.tx.scan::<Interface>().filter(|i| i.groups.contains(group)).map(|i| i.id.to_string());
+    // A group's rules for its own members do not prevent its deletion.
     let rules = cx
         .tx
         .scan::<GroupRule>()
@@ -319,7 +335,7 @@ mod tests {
     use super::ports;
 
     #[test]
-    fn protocols_and_ports() {
+    fn accepts_the_protocols_and_ports_of_aws() {
         let good = |p, f, t| ports(p, f, t).unwrap();
         assert_eq!(good("all", None, None), ("-1".into(), -1, -1));
         assert_eq!(good("6", Some(80), Some(81)), ("tcp".into(), 80, 81));

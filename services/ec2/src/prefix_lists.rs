@@ -1,17 +1,17 @@
-//! AWS's own prefix lists: the ranges of its services, by name.
+//! The prefix lists that AWS manages: the address ranges of its services.
 
 use escale_service::Config;
 use ipnet::Ipv4Net;
 use std::net::Ipv4Addr;
 
-/// A list; it belongs to AWS and cannot be changed.
+/// A prefix list. It belongs to AWS, and users cannot change it.
 pub(crate) struct PrefixList {
     pub id: &'static str,
     pub name: String,
     pub blocks: Vec<Ipv4Net>,
 }
 
-/// Where the CDN's requests to origins come from: it is a client of the Internet like any other on this machine.
+/// The source address of the CDN's requests to origins. The CDN reaches the Internet like any other process of the host.
 const CDN: Ipv4Addr = escale_network::VISITOR;
 
 pub(crate) fn all(config: &Config) -> Vec<PrefixList> {
@@ -22,7 +22,7 @@ pub(crate) fn find(config: &Config, id: &str) -> Option<PrefixList> {
     all(config).into_iter().find(|l| l.id == id)
 }
 
-/// The list of the service that a gateway endpoint leads to.
+/// The list of S3, the only service with a gateway endpoint.
 pub(crate) fn s3(config: &Config) -> PrefixList {
     let blocks = vec![Ipv4Net::from(config.s3_address)];
     PrefixList { id: "pl-23ad484a", name: s3_service(config), blocks }

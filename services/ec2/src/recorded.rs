@@ -1,40 +1,40 @@
-//! What EC2 takes, keeps and shows again without effect.
+//! The parameters that EC2 stores and shows without effect. `docs/coverage.md` lists the reasons.
 
 use escale_service::Recorded;
 
 pub(crate) const RECORDED: &[Recorded] = &[
-    Recorded { name: "*.TagSpecifications", reason: "Tags are for who reads them" },
+    Recorded {
+        name: "*.TagSpecifications",
+        reason: "Tags are labels for the user; Escale does not evaluate them",
+    },
     Recorded {
         name: "*.ClientToken",
-        reason: "A request that is sent twice is a request; the token is shown again and no answer is kept by it",
+        reason: "The token is returned, but repeated requests are not deduplicated",
     },
-    Recorded {
-        name: "CreateVpc.InstanceTenancy",
-        reason: "Whether hardware is shared with other customers has no meaning on one's own machine",
-    },
+    Recorded { name: "CreateVpc.InstanceTenancy", reason: "No other customers share the machine's hardware" },
     Recorded {
         name: "AllocateAddress.NetworkBorderGroup",
-        reason: "The region is the only border group; another one is refused",
+        reason: "The region is the only border group; others are refused",
     },
     Recorded {
         name: "DescribeAvailabilityZones.AllAvailabilityZones",
-        reason: "There are no local or wavelength zones that could be shown beside",
+        reason: "There are no Local Zones or Wavelength Zones",
     },
-    Recorded { name: "DescribeRegions.AllRegions", reason: "One installation is one region" },
+    Recorded { name: "DescribeRegions.AllRegions", reason: "An installation has one region" },
     Recorded {
         name: "ModifySubnetAttribute.MapPublicIpOnLaunch",
-        reason: "It is for instances, of which there are none; tasks and load balancers say it themselves",
+        reason: "It applies to instances, which do not exist here; tasks and load balancers have their own setting",
     },
     Recorded {
         name: "AWS::EC2::Subnet.MapPublicIpOnLaunch",
-        reason: "It is for instances, of which there are none; tasks and load balancers say it themselves",
+        reason: "It applies to instances, which do not exist here; tasks and load balancers have their own setting",
     },
     Recorded {
         name: "AWS::EC2::SecurityGroupIngress.SourceSecurityGroupOwnerId",
-        reason: "The account is the only one there is",
+        reason: "An installation has one account",
     },
     Recorded {
         name: "AWS::EC2::VPC.InstanceTenancy",
-        reason: "Whether hardware is shared with other customers has no meaning on one's own machine",
+        reason: "No other customers share the machine's hardware",
     },
 ];

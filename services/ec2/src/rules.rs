@@ -12,7 +12,7 @@ use escale_tables::ec2::{
 use ipnet::Ipv4Net;
 use std::sync::Arc;
 
-/// A row that an id can name.
+/// A row that requests name by its id.
 pub(crate) trait Named: Row {
     const KIND: Kind;
 }
@@ -26,7 +26,7 @@ named! {
     Endpoint => Endpoint,
 }
 
-/// The row with this id, or AWS's error that there is none.
+/// The row with this id, or AWS's error that it does not exist.
 pub(crate) fn find<R: Named>(cx: &Cx<'_>, id: &str) -> Result<Arc<R>, Error> {
     cx.tx.get::<R>(id).ok_or_else(|| Error::NotFound(R::KIND, id.to_owned()))
 }
@@ -42,28 +42,30 @@ pub(crate) fn group(cx: &Cx<'_>, id: Option<GroupId>, name: Option<String>) -> R
     let vpc = default_vpc::required(cx.tx)?;
     let found = cx.tx.scan::<Group>().find(|g| g.vpc == vpc.id && g.name == name);
     found.ok_or_else(|| {
+        // The error puts this text into quotes: 'name' in the default VPC 'vpc-…'.
         let what = format!("{name}' in the default VPC '{}", vpc.id);
         Error::NotFound(Kind::Group, what)
     })
 }
 
-/// Rows that a describe operation was asked for by id: all there must be; no id stands for all rows.
+/// The rows that a describe operation names by id. Each must exist. Without ids, all rows of the table.
 pub(crate) fn named<R: Named>(cx: &Cx<'_>, ids: &[impl AsRef<str>]) -> Result<Vec<Arc<R>>, Error> {
     if ids.is_empty() {
         return Ok(cx.tx.scan::<R>().collect());
     }
     let mut rows: Vec<Arc<R>> = ids.iter().map(|id| find::<R>(cx, id.as_ref())).collect::<Result<_, _>>()?;
+    // Pages are cut by key, so the rows must be in the order of their table.
     rows.sort_by_key(|r| r.key());
     rows.dedup_by_key(|r| r.key());
     Ok(rows)
 }
 
-/// The prefixes that a VPC's and a subnet's block may have.
+/// The prefix lengths that a VPC's and a subnet's block may have.
 /// Source: <https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html>
 pub(crate) const VPC_PREFIXES: std::ops::RangeInclusive<u8> = 16..=28;
 
-/// A CIDR block of a request: the only place where text becomes one, so that every operation stores the canonical form, without host
-/// bits, as AWS does ("100.68.0.18/18 is modified to 100.68.0.0/18").
+/// Parses a CIDR block of a request. All operations use it, so that they store the canonical form without host bits, as AWS does
+/// ("100.68.0.18/18 is modified to 100.68.0.0/18").
 /// Sources: `CidrBlock` of <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpc.html>, `CidrIp` of
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AuthorizeSecurityGroupIngress.html>
 pub(crate) fn cidr(parameter: &'static str, text: &str) -> Result<Ipv4Net, Error> {
@@ -72,7 +74,7 @@ pub(crate) fn cidr(parameter: &'static str, text: &str) -> Result<Ipv4Net, Error
     Ok(block.trunc())
 }
 
-/// The service principal that calls, if one does.
+/// The caller, if it is a service principal.
 pub(crate) fn service(cx: &Cx<'_>) -> Option<ServicePrincipal> {
     match &cx.caller.principal {
         Principal::Service(name) => Some(name.as_str().into()),
@@ -80,17 +82,17 @@ pub(crate) fn service(cx: &Cx<'_>) -> Option<ServicePrincipal> {
     }
 }
 
-/// What a service made for a resource of its own, only services touch.
+/// Refuses a user's change to a resource that a service created for one of its own resources.
 pub(crate) fn may_touch(cx: &Cx<'_>, requester: Option<&str>, what: &str) -> Result<(), Error> {
     match (requester, service(cx)) {
         (Some(owner), None) => Err(Error::NotPermitted(format!(
-            "You are not allowed to manage '{what}': it belongs to a resource of {owner}; change that resource."
+            "You are not allowed to manage '{what}'. It belongs to a resource of {owner}. Change that resource instead."
         ))),
         _ => Ok(()),
     }
 }
 
-/// A member that AWS knows and that this value asks to be enacted, which Escale does not.
+/// The error for a parameter value that AWS supports and Escale does not.
 pub(crate) fn refuse(what: impl std::fmt::Display) -> Error {
     Error::Aws(AwsError::not_supported(what))
 }

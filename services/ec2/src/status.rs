@@ -1,4 +1,4 @@
-//! The words that AWS shows, from wish and observation.
+//! Derives the states that AWS shows from the desired and the observed rows.
 
 use crate::default_vpc;
 use escale_base::choice;
@@ -9,7 +9,7 @@ use escale_tables::ec2::{
 
 choice! { pub(crate) enum VpcState { Pending = "pending", Available = "available" } }
 choice! {
-    /// `pending` is AWS's word while an interface is being made, although its model does not list it.
+    /// AWS returns `pending` while an interface is being created, although its model does not list it.
     pub(crate) enum InterfaceStatus { Pending = "pending", Available = "available", InUse = "in-use" }
 }
 choice! {
@@ -19,7 +19,7 @@ choice! {
 }
 choice! { pub(crate) enum RouteState { Active = "active", Blackhole = "blackhole" } }
 
-/// A VPC is available once the plane has it, and one that needs no network at once.
+/// A VPC is available as soon as the plane has built it, or immediately if it needs no network.
 pub(crate) fn vpc(image: &Image, id: &VpcId) -> VpcState {
     if image.has::<VpcSeen>(id.as_str()) || !default_vpc::needs_network(image, id) {
         VpcState::Available
@@ -28,7 +28,7 @@ pub(crate) fn vpc(image: &Image, id: &VpcId) -> VpcState {
     }
 }
 
-/// An interface that a service made is in use by what it was made for.
+/// The state of an interface. One that a service created is in use by the service's resource.
 pub(crate) fn interface(image: &Image, row: &Interface) -> InterfaceStatus {
     match (image.has::<InterfaceSeen>(row.id.as_str()), row.requester.is_some()) {
         (false, _) => InterfaceStatus::Pending,
@@ -37,7 +37,7 @@ pub(crate) fn interface(image: &Image, row: &Interface) -> InterfaceStatus {
     }
 }
 
-/// A NAT gateway is available once its interface stands with its public address.
+/// A NAT gateway is available as soon as its interface is up and has its public address.
 pub(crate) fn nat(image: &Image, row: &NatGateway) -> NatState {
     let seen = row.interface.as_ref().and_then(|i| image.get::<InterfaceSeen>(i.as_str()));
     match (row.deleted, seen) {
@@ -49,7 +49,7 @@ pub(crate) fn nat(image: &Image, row: &NatGateway) -> NatState {
     }
 }
 
-/// Whether a route leads anywhere.
+/// Whether a route's target exists.
 pub(crate) fn route(image: &Image, table: &RouteTable, target: &Target) -> RouteState {
     let active = match target {
         Target::InternetGateway(id) => {

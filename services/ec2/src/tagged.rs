@@ -1,4 +1,4 @@
-//! Rows that carry tags, of whichever type.
+//! Rows of all types that have tags.
 
 use crate::{Error, choices::ResourceType, error::Kind};
 use escale_base::Tag;
@@ -8,19 +8,20 @@ use escale_tables::ec2::{
     Address, Endpoint, Group, GroupRule, Interface, InternetGateway, NatGateway, RouteTable, Subnet, Vpc,
 };
 
-/// One such row: its type and its key.
+/// A row that has tags: its type and its key.
 pub(crate) struct Tagged {
     kind: ResourceType,
     key: String,
 }
 
-/// The types, each with the prefix of its ids and AWS's word for it.
+/// The types: row, prefix of its ids, resource type on AWS.
 macro_rules! tagged {
     ($($row:ty, $prefix:literal, $kind:ident);* $(;)?) => {
         impl Tagged {
             /// The row with this id.
             pub(crate) fn find(cx: &Cx<'_>, id: &str) -> Result<Tagged, Error> {
                 $(
+                    // A scan, because the key of a rule is more than its id.
                     if id.starts_with($prefix) {
                         let row = cx.tx.scan::<$row>().find(|r| r.id.as_str() == id);
                         let key = row.map(|r| escale_store::Row::key(r.as_ref()));
@@ -46,7 +47,7 @@ macro_rules! tagged {
             }
         }
 
-        /// Every tag there is, with the type and the id of what carries it.
+        /// All tags, each with the type and the id of its resource.
         pub(crate) fn all(image: &Image) -> Vec<(ResourceType, String, Tag)> {
             let mut all = Vec::new();
             $(

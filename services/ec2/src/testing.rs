@@ -1,4 +1,4 @@
-//! A cloud of this service alone, in memory but for a temporary file, for tests.
+//! A test harness: a cloud that has only this service, with its state in a temporary file.
 
 use crate::Ec2;
 use escale_base::{AwsError, Clock, Timestamp, wire::Value};
@@ -7,10 +7,10 @@ use escale_store::{Image, Store};
 use serde_json::json;
 use std::sync::Arc;
 
-/// Everybody may do everything.
-struct Anybody;
+/// Allows every caller every action.
+struct AllowAll;
 
-impl Identity for Anybody {
+impl Identity for AllowAll {
     fn credential(&self, _: &Image, _: &str) -> Option<Credential> {
         None
     }
@@ -19,23 +19,23 @@ impl Identity for Anybody {
     }
 }
 
-pub(crate) struct Bench {
+pub(crate) struct Harness {
     pub(crate) cloud: Arc<Cloud>,
     pub(crate) store: Store,
     _dir: tempfile::TempDir,
 }
 
-impl Bench {
-    pub(crate) fn new() -> Bench {
+impl Harness {
+    pub(crate) fn new() -> Harness {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("state.db"), &escale_tables::all()).unwrap();
         let clock = Clock::by_hand(Timestamp(1_700_000_000_000));
-        let cloud = Cloud::new(Arc::new(Config::default()), clock, Arc::new(Anybody), vec![Arc::new(Ec2)]);
-        Bench { cloud: Arc::new(cloud), store, _dir: dir }
+        let cloud = Cloud::new(Arc::new(Config::default()), clock, Arc::new(AllowAll), vec![Arc::new(Ec2)]);
+        Harness { cloud: Arc::new(cloud), store, _dir: dir }
     }
 
-    pub(crate) fn try_as(&self, who: Principal, name: &str, input: Value) -> Result<Value, AwsError> {
-        let caller = Caller { principal: who, ..Caller::service("") };
+    pub(crate) fn try_as(&self, principal: Principal, name: &str, input: Value) -> Result<Value, AwsError> {
+        let caller = Caller { principal, ..Caller::service("") };
         self.cloud.call(&self.store, &caller, "ec2", name, input)
     }
 
@@ -44,11 +44,11 @@ impl Bench {
     }
 
     pub(crate) fn service(&self, name: &str, input: Value) -> Value {
-        let who = Principal::Service("ecs.amazonaws.com".into());
-        self.try_as(who, name, input).unwrap_or_else(|e| panic!("{name}: {e}"))
+        let principal = Principal::Service("ecs.amazonaws.com".into());
+        self.try_as(principal, name, input).unwrap_or_else(|e| panic!("{name}: {e}"))
     }
 
-    /// The code that a call fails with.
+    /// The error code of a call that must fail.
     pub(crate) fn fails(&self, name: &str, input: Value) -> String {
         match self.try_as(Principal::Root, name, input) {
             Ok(answer) => panic!("{name} succeeded: {answer}"),
@@ -56,7 +56,7 @@ impl Bench {
         }
     }
 
-    /// A text in an operation's answer.
+    /// A string in an operation's response.
     pub(crate) fn id(&self, name: &str, input: Value, pointer: &str) -> String {
         let answer = self.call(name, input);
         answer
@@ -66,7 +66,7 @@ impl Bench {
             .into()
     }
 
-    /// What each start of the daemon does.
+    /// Creates the default VPC, as each start of the daemon does.
     pub(crate) fn install(&self) {
         let (config, now) = (&self.cloud.config, self.cloud.clock.now());
         let done = self.store.write(|tx| {
@@ -89,7 +89,7 @@ impl Bench {
         self.id("CreateNetworkInterface", json!({"SubnetId": subnet}), pointer)
     }
 
-    /// An Internet gateway that is attached.
+    /// Creates an Internet gateway and attaches it to a VPC.
     pub(crate) fn internet(&self, vpc: &str) -> String {
         let id = self.id("CreateInternetGateway", json!({}), "/InternetGateway/InternetGatewayId");
         self.call("AttachInternetGateway", json!({"InternetGatewayId": id, "VpcId": vpc}));

@@ -1,12 +1,12 @@
-//! The checks that operations make together.
+//! Tests of behaviour that several operations share.
 
-use crate::testing::Bench;
+use crate::testing::Harness;
 use escale_service::Principal;
 use serde_json::json;
 
 #[test]
-fn a_vpc_comes_with_its_table_and_group_and_takes_them_along() {
-    let b = Bench::new();
+fn vpc_is_created_and_deleted_with_its_main_route_table_and_default_group() {
+    let b = Harness::new();
     let vpc = b.vpc();
     let tables = b.call("DescribeRouteTables", json!({"Filters": [{"Name": "vpc-id", "Values": [vpc]}]}));
     assert_eq!(tables["RouteTables"][0]["Associations"][0]["Main"], true);
@@ -30,8 +30,8 @@ fn a_vpc_comes_with_its_table_and_group_and_takes_them_along() {
 }
 
 #[test]
-fn blocks_of_vpcs_and_subnets() {
-    let b = Bench::new();
+fn rejects_invalid_vpc_and_subnet_blocks() {
+    let b = Harness::new();
     for (cidr, code) in [
         ("10.0.0.0/15", "InvalidVpc.Range"),
         ("10.0.0.0/29", "InvalidVpc.Range"),
@@ -56,8 +56,8 @@ fn blocks_of_vpcs_and_subnets() {
 }
 
 #[test]
-fn private_addresses() {
-    let b = Bench::new();
+fn assigns_private_addresses_until_the_subnet_is_full() {
+    let b = Harness::new();
     let vpc = b.vpc();
     let subnet = b.subnet(&vpc, "10.0.1.0/28");
     let with = |ip: &str| json!({"SubnetId": subnet, "PrivateIpAddress": ip});
@@ -70,11 +70,11 @@ fn private_addresses() {
     }
     b.call("CreateNetworkInterface", with("10.0.1.4"));
     assert_eq!(b.fails("CreateNetworkInterface", with("10.0.1.4")), "InvalidIPAddress.InUse");
-    // A /28 has eleven addresses for interfaces.
+    // A /28 has 16 addresses, of which AWS reserves five. One is taken already.
     let mut seen = std::collections::BTreeSet::new();
     for _ in 0..10 {
-        let made = b.call("CreateNetworkInterface", json!({"SubnetId": subnet}));
-        seen.insert(made["NetworkInterface"]["PrivateIpAddress"].as_str().unwrap().to_owned());
+        let created = b.call("CreateNetworkInterface", json!({"SubnetId": subnet}));
+        seen.insert(created["NetworkInterface"]["PrivateIpAddress"].as_str().unwrap().to_owned());
     }
     assert_eq!(seen.len(), 10);
     let full = b.fails("CreateNetworkInterface", json!({"SubnetId": subnet}));
@@ -85,17 +85,17 @@ fn private_addresses() {
 }
 
 #[test]
-fn what_a_service_made_only_services_take_away() {
-    let b = Bench::new();
+fn only_services_delete_resources_that_a_service_created() {
+    let b = Harness::new();
     let vpc = b.vpc();
     let subnet = b.subnet(&vpc, "10.0.1.0/24");
     let input = json!({"SubnetId": subnet, "InterfaceType": "nat_gateway", "Description": "NAT"});
     let refused = b.fails("CreateNetworkInterface", input.clone());
     assert_eq!(refused, "NotImplemented", "only services choose the type");
-    let made = b.service("CreateNetworkInterface", input);
-    let id = &made["NetworkInterface"]["NetworkInterfaceId"];
-    assert_eq!(made["NetworkInterface"]["RequesterId"], "ecs.amazonaws.com");
-    assert_eq!(made["NetworkInterface"]["Status"], "pending");
+    let created = b.service("CreateNetworkInterface", input);
+    let id = &created["NetworkInterface"]["NetworkInterfaceId"];
+    assert_eq!(created["NetworkInterface"]["RequesterId"], "ecs.amazonaws.com");
+    assert_eq!(created["NetworkInterface"]["Status"], "pending");
     let delete = json!({"NetworkInterfaceId": id});
     assert_eq!(b.fails("DeleteNetworkInterface", delete.clone()), "InvalidNetworkInterface.InUse");
     b.service("DeleteNetworkInterface", delete.clone());
@@ -107,8 +107,8 @@ fn what_a_service_made_only_services_take_away() {
 }
 
 #[test]
-fn public_addresses() {
-    let b = Bench::new();
+fn elastic_ip_replaces_the_automatic_address_and_prevents_detachment() {
+    let b = Harness::new();
     let vpc = b.vpc();
     let subnet = b.subnet(&vpc, "10.0.1.0/24");
     let interface = b.interface(&subnet);
@@ -126,7 +126,7 @@ fn public_addresses() {
         || b.call("DescribeNetworkInterfaces", json!({}))["NetworkInterfaces"][0]["Association"].clone();
     assert_eq!(shown()["PublicIp"], "198.18.1.2");
     let association = b.id("AssociateAddress", associate(&first), "/AssociationId");
-    assert_eq!(shown()["PublicIp"], "198.18.1.0", "an Elastic IP takes the place of the interface's own");
+    assert_eq!(shown()["PublicIp"], "198.18.1.0", "an Elastic IP address replaces the automatic one");
     assert_eq!(b.fails("AssociateAddress", associate(&second)), "Resource.AlreadyAssociated");
     let release = json!({"AllocationId": first["AllocationId"]});
     assert_eq!(b.fails("ReleaseAddress", release.clone()), "InvalidIPAddress.InUse");
@@ -139,14 +139,18 @@ fn public_addresses() {
 }
 
 #[test]
-fn routes() {
-    let b = Bench::new();
+fn routes_and_associations_are_validated() {
+    let b = Harness::new();
     let vpc = b.vpc();
     let subnet = b.subnet(&vpc, "10.0.1.0/24");
     let table = b.id("CreateRouteTable", json!({"VpcId": vpc}), "/RouteTable/RouteTableId");
     let gateway = b.id("CreateInternetGateway", json!({}), "/InternetGateway/InternetGatewayId");
     let route = json!({"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0", "GatewayId": gateway});
-    assert_eq!(b.fails("CreateRoute", route.clone()), "InvalidParameter", "not attached here");
+    assert_eq!(
+        b.fails("CreateRoute", route.clone()),
+        "InvalidParameter",
+        "the gateway is not attached to this VPC"
+    );
     b.call("AttachInternetGateway", json!({"InternetGatewayId": gateway, "VpcId": vpc}));
     b.call("CreateRoute", route.clone());
     assert_eq!(b.fails("CreateRoute", route.clone()), "RouteAlreadyExists");
@@ -165,8 +169,8 @@ fn routes() {
 }
 
 #[test]
-fn rules_of_groups() {
-    let b = Bench::new();
+fn security_group_rules_are_validated() {
+    let b = Harness::new();
     let (vpc, other_vpc) = (b.vpc(), b.vpc());
     let group = |vpc: &str, name: &str| {
         let input = json!({"GroupName": name, "Description": "d", "VpcId": vpc});
@@ -179,8 +183,8 @@ fn rules_of_groups() {
         json!({"GroupId": group, "IpPermissions": [{"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80,
             "UserIdGroupPairs": [{"GroupId": from}]}]})
     };
-    let made = b.call("AuthorizeSecurityGroupIngress", rule(&app, &web));
-    assert_eq!(made["SecurityGroupRules"][0]["ReferencedGroupInfo"]["GroupId"], web);
+    let created = b.call("AuthorizeSecurityGroupIngress", rule(&app, &web));
+    assert_eq!(created["SecurityGroupRules"][0]["ReferencedGroupInfo"]["GroupId"], web);
     assert_eq!(b.fails("AuthorizeSecurityGroupIngress", rule(&app, &web)), "InvalidPermission.Duplicate");
     assert_eq!(b.fails("AuthorizeSecurityGroupIngress", rule(&app, &far)), "InvalidParameter");
     assert_eq!(b.fails("AuthorizeSecurityGroupIngress", rule(&app, "sg-0")), "InvalidGroup.NotFound");
@@ -196,8 +200,8 @@ fn rules_of_groups() {
 }
 
 #[test]
-fn a_nat_gateway_holds_its_address_until_it_is_deleted() {
-    let b = Bench::new();
+fn nat_gateway_keeps_its_address_until_it_is_deleted() {
+    let b = Harness::new();
     let vpc = b.vpc();
     let subnet = b.subnet(&vpc, "10.0.1.0/24");
     b.internet(&vpc);
@@ -212,28 +216,27 @@ fn a_nat_gateway_holds_its_address_until_it_is_deleted() {
     let interface = b.call("DescribeNetworkInterfaces", json!({}))["NetworkInterfaces"][0].clone();
     assert_eq!(interface["InterfaceType"], "nat_gateway");
     assert_eq!(interface["Association"]["AllocationId"], allocation);
-    let who = Principal::Root;
-    let taken = b.try_as(
-        who,
+    let refused = b.try_as(
+        Principal::Root,
         "DisassociateAddress",
         json!({"AssociationId": interface["Association"]["AssociationId"]}),
     );
-    assert_eq!(taken.unwrap_err().code, "OperationNotPermitted");
+    assert_eq!(refused.unwrap_err().code, "OperationNotPermitted");
     b.call("DeleteNatGateway", json!({"NatGatewayId": id}));
     assert_eq!(b.fails("DeleteNatGateway", json!({"NatGatewayId": id})), "NatGatewayNotFound");
     b.call("ReleaseAddress", json!({"AllocationId": allocation}));
 }
 
 #[test]
-fn a_nat_gateway_without_an_internet_gateway_fails() {
-    let b = Bench::new();
+fn nat_gateway_without_an_internet_gateway_fails() {
+    let b = Harness::new();
     let vpc = b.vpc();
     let subnet = b.subnet(&vpc, "10.0.1.0/24");
     let allocation = b.id("AllocateAddress", json!({}), "/AllocationId");
-    let made = b.call("CreateNatGateway", json!({"SubnetId": subnet, "AllocationId": allocation}));
-    assert_eq!(made["NatGateway"]["State"], "pending");
-    assert!(made["NatGateway"].get("FailureCode").is_none_or(serde_json::Value::is_null));
-    let id = made["NatGateway"]["NatGatewayId"].as_str().unwrap();
+    let created = b.call("CreateNatGateway", json!({"SubnetId": subnet, "AllocationId": allocation}));
+    assert_eq!(created["NatGateway"]["State"], "pending");
+    assert!(created["NatGateway"].get("FailureCode").is_none_or(serde_json::Value::is_null));
+    let id = created["NatGateway"]["NatGatewayId"].as_str().unwrap();
     let shown = || b.call("DescribeNatGateways", json!({}))["NatGateways"].clone();
     let failed = shown()[0].clone();
     assert_eq!((&failed["State"], &failed["FailureCode"]), (&json!("failed"), &json!("Gateway.NotAttached")));
@@ -244,7 +247,7 @@ fn a_nat_gateway_without_an_internet_gateway_fails() {
         b.call("DescribeNatGateways", json!({"Filter": failed}))["NatGateways"][0]["NatGatewayId"],
         id
     );
-    // It holds nothing: no interface, no address; nothing can be routed to it.
+    // A failed gateway has no interface and no address, and no route can name it.
     assert_eq!(b.call("DescribeNetworkInterfaces", json!({}))["NetworkInterfaces"], json!([]));
     let table = b.id("CreateRouteTable", json!({"VpcId": vpc}), "/RouteTable/RouteTableId");
     let route = json!({"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": id});
@@ -257,10 +260,10 @@ fn a_nat_gateway_without_an_internet_gateway_fails() {
     b.call("DeleteVpc", json!({"VpcId": vpc}));
 }
 
-/// As AWS's pages say of each of these members: "we modify the specified CIDR block to its canonical form".
+/// AWS's documentation of each of these parameters: "we modify the specified CIDR block to its canonical form".
 #[test]
-fn host_bits_of_a_block_are_cut_off() {
-    let b = Bench::new();
+fn cidr_blocks_are_stored_without_host_bits() {
+    let b = Harness::new();
     let vpc = b.call("CreateVpc", json!({"CidrBlock": "10.0.1.5/16"}))["Vpc"].clone();
     assert_eq!(vpc["CidrBlock"], "10.0.0.0/16");
     let id = vpc["VpcId"].as_str().unwrap();
@@ -276,13 +279,13 @@ fn host_bits_of_a_block_are_cut_off() {
         ("AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress"),
         ("AuthorizeSecurityGroupEgress", "RevokeSecurityGroupEgress"),
     ] {
-        let made = b.call(authorize, rule("100.68.0.18/18"));
-        assert_eq!(made["SecurityGroupRules"][0]["CidrIpv4"], "100.68.0.0/18");
+        let created = b.call(authorize, rule("100.68.0.18/18"));
+        assert_eq!(created["SecurityGroupRules"][0]["CidrIpv4"], "100.68.0.0/18");
         assert_eq!(b.fails(authorize, rule("100.68.0.0/18")), "InvalidPermission.Duplicate");
         b.call(revoke, rule("100.68.1.1/18"));
     }
-    let made = b.call("AuthorizeSecurityGroupIngress", rule("0.0.0.0/0"));
-    let change = json!({"SecurityGroupRuleId": made["SecurityGroupRules"][0]["SecurityGroupRuleId"],
+    let created = b.call("AuthorizeSecurityGroupIngress", rule("0.0.0.0/0"));
+    let change = json!({"SecurityGroupRuleId": created["SecurityGroupRules"][0]["SecurityGroupRuleId"],
         "SecurityGroupRule": {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "CidrIpv4": "192.168.7.7/16"}});
     b.call("ModifySecurityGroupRules", json!({"GroupId": group, "SecurityGroupRules": [change]}));
     let rules = b.call("DescribeSecurityGroupRules", json!({})).to_string();
@@ -300,8 +303,8 @@ fn host_bits_of_a_block_are_cut_off() {
 }
 
 #[test]
-fn default_vpc() {
-    let b = Bench::new();
+fn default_vpc_is_used_when_a_request_names_no_vpc() {
+    let b = Harness::new();
     let group = json!({"GroupName": "web", "Description": "d"});
     assert_eq!(b.fails("CreateSecurityGroup", group.clone()), "VPCIdNotSpecified");
     assert_eq!(
@@ -310,7 +313,7 @@ fn default_vpc() {
     );
     let vpc = b.call("CreateDefaultVpc", json!({}))["Vpc"].clone();
     assert_eq!((&vpc["CidrBlock"], &vpc["IsDefault"]), (&json!("172.31.0.0/16"), &json!(true)));
-    assert_eq!(vpc["State"], "available", "it needs no network yet");
+    assert_eq!(vpc["State"], "available", "the default VPC needs no network yet");
     assert_eq!(b.fails("CreateDefaultVpc", json!({})), "DefaultVpcAlreadyExists");
     let id = vpc["VpcId"].as_str().unwrap();
     let other = b.vpc();
@@ -329,7 +332,7 @@ fn default_vpc() {
     let attributes = b.call("DescribeAccountAttributes", json!({"AttributeNames": ["default-vpc"]}));
     assert_eq!(attributes["AccountAttributes"][0]["AttributeValues"][0]["AttributeValue"], id);
 
-    // A request that names no VPC means this one; only its groups are found by name.
+    // A request without a VPC uses the default VPC, and only its groups can be named by name.
     let web = b.id("CreateSecurityGroup", group.clone(), "/GroupId");
     let named = b.call("DescribeSecurityGroups", json!({"GroupNames": ["web"]}))["SecurityGroups"][0].clone();
     assert_eq!((&named["GroupId"], &named["VpcId"]), (&json!(web), &json!(id)));
@@ -346,7 +349,7 @@ fn default_vpc() {
     let again = b.call("CreateDefaultSubnet", zone)["Subnet"].clone();
     assert_eq!((&again["DefaultForAz"], &again["CidrBlock"]), (&json!(true), &subnets[0]["CidrBlock"]));
 
-    // Once deleted it is gone until someone asks for a new one: an installation gets one only once.
+    // A deleted default VPC is created again only by CreateDefaultVpc: the start of the daemon creates one only once.
     let gateways = b.call("DescribeInternetGateways", json!({}))["InternetGateways"][0].clone();
     let gateway = json!({"InternetGatewayId": gateways["InternetGatewayId"], "VpcId": id});
     b.call("DetachInternetGateway", gateway);
@@ -361,8 +364,8 @@ fn default_vpc() {
 }
 
 #[test]
-fn tags_and_paging() {
-    let b = Bench::new();
+fn tags_can_be_filtered_and_results_paged() {
+    let b = Harness::new();
     let vpcs: Vec<String> = (0..3).map(|_| b.vpc()).collect();
     b.call("CreateTags", json!({"Resources": [vpcs[0]], "Tags": [{"Key": "Name", "Value": "shop"}]}));
     let named = b.call("DescribeVpcs", json!({"Filters": [{"Name": "tag:Name", "Values": ["sh*"]}]}));

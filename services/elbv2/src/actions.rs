@@ -1,4 +1,4 @@
-//! Actions of listeners and rules: between AWS's shape and the stored one.
+//! Actions of listeners and rules: conversion between AWS's shapes and the stored ones.
 
 use crate::{
     Error,
@@ -65,7 +65,7 @@ pub(crate) struct StickinessShape {
     pub duration_seconds: Option<i32>,
 }
 
-/// The one action of a request's list.
+/// Reads the list of actions, which must have exactly one. Others on AWS are authentication actions.
 pub(crate) fn read(shapes: Vec<ActionShape>) -> Result<Action, Error> {
     let mut shapes = shapes.into_iter();
     let (Some(shape), None) = (shapes.next(), shapes.next()) else {
@@ -99,10 +99,11 @@ fn forward(shape: ActionShape) -> Result<Action, Error> {
         }
         groups.push((arn, weight));
     }
+    // Clients may send both members for a single group, as Describe* returns them.
     match shape.target_group_arn {
-        Some(arn) if groups.len() != 1 || groups[0].0 != arn => {
-            Err(invalid("TargetGroupArn and ForwardConfig name different target groups; give one of them"))
-        }
+        Some(arn) if groups.len() != 1 || groups[0].0 != arn => Err(invalid(
+            "TargetGroupArn and ForwardConfig name different target groups. Specify only one of the two",
+        )),
         _ => Ok(Action::Forward(groups)),
     }
 }
@@ -110,6 +111,7 @@ fn forward(shape: ActionShape) -> Result<Action, Error> {
 fn redirect(config: Option<RedirectShape>) -> Result<Action, Error> {
     let config =
         config.ok_or_else(|| invalid("RedirectConfig is required for an action of type 'redirect'"))?;
+    // AWS's defaults keep the parts of the request.
     let part = |given: Option<String>, default: &str| given.unwrap_or_else(|| default.to_owned());
     let permanent = match config.status_code {
         Some(RedirectStatus::Http301) => true,
@@ -124,10 +126,11 @@ fn redirect(config: Option<RedirectShape>) -> Result<Action, Error> {
         query: part(config.query, "#{query}"),
         permanent,
     };
+    // A redirect to the same URL would loop.
     let same = Redirect { permanent, ..unchanged() } == redirect;
     if same || !redirect.path.starts_with('/') {
         let message =
-            "The redirect must change the protocol, host, port or path, and the path begin with '/'";
+            "The redirect must change the protocol, host, port or path, and the path must begin with '/'";
         return Err(Error::InvalidAction(message.into()));
     }
     Ok(Action::Redirect(redirect))
@@ -158,7 +161,7 @@ fn fixed(config: Option<FixedShape>) -> Result<Action, Error> {
         return Err(invalid(format!("The content type '{kind}' must be one of {}", TYPES.join(", "))));
     }
     if config.message_body.as_ref().is_some_and(|b| b.len() > 1024) {
-        return Err(invalid("The message body of a fixed response may have 1024 bytes"));
+        return Err(invalid("The message body of a fixed response must have at most 1024 bytes"));
     }
     Ok(Action::Fixed(FixedResponse { status, content_type: config.content_type, body: config.message_body }))
 }

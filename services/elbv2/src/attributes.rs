@@ -1,4 +1,4 @@
-//! Attributes of load balancers and target groups: AWS's keys, their defaults, and which values are enacted.
+//! Attributes of load balancers and target groups: AWS's keys, their defaults, and the enacted values.
 
 use crate::{Error, error::invalid};
 use escale_base::{AwsError, Wire};
@@ -13,22 +13,22 @@ pub(crate) struct Attribute {
 pub(crate) struct Known {
     key: &'static str,
     default: &'static str,
-    takes: Takes,
+    allowed: Allowed,
 }
 
-enum Takes {
+enum Allowed {
     Bool,
     Between(u32, u32),
     OneOf(&'static [&'static str]),
-    /// Has other values on AWS, which are not enacted.
+    /// AWS has other values, which are not enacted.
     DefaultOnly,
 }
 
-const fn known(key: &'static str, default: &'static str, takes: Takes) -> Known {
-    Known { key, default, takes }
+const fn known(key: &'static str, default: &'static str, allowed: Allowed) -> Known {
+    Known { key, default, allowed }
 }
 
-use Takes::{Between, Bool, DefaultOnly, OneOf};
+use Allowed::{Between, Bool, DefaultOnly, OneOf};
 
 /// Source: <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html>
 pub(crate) const BALANCER: &[Known] = &[
@@ -80,7 +80,7 @@ pub(crate) const GROUP: &[Known] = &[
 
 const CROSS_ZONE: &[&str] = &["use_load_balancer_configuration", "true", "false"];
 
-/// Lays checked `changes` over what was set.
+/// Checks `changes` and applies them to `attributes`.
 pub(crate) fn set(
     all: &[Known],
     attributes: &mut BTreeMap<String, String>,
@@ -89,16 +89,14 @@ pub(crate) fn set(
     for Attribute { key, value } in changes {
         let value = value.unwrap_or_default();
         let Some(known) = all.iter().find(|k| k.key == key) else {
-            return Err(invalid(format!(
-                "The attribute key '{key}' is not recognized, or not supported by Escale"
-            )));
+            return Err(invalid(format!("The attribute key '{key}' is unknown or not supported by Escale")));
         };
-        let good = match &known.takes {
-            Takes::Bool => value == "true" || value == "false",
-            Takes::Between(low, high) => value.parse::<u32>().is_ok_and(|n| (*low..=*high).contains(&n)),
-            Takes::OneOf(words) => words.contains(&value.as_str()),
-            Takes::DefaultOnly if value == known.default => true,
-            Takes::DefaultOnly => {
+        let good = match &known.allowed {
+            Allowed::Bool => value == "true" || value == "false",
+            Allowed::Between(low, high) => value.parse::<u32>().is_ok_and(|n| (*low..=*high).contains(&n)),
+            Allowed::OneOf(words) => words.contains(&value.as_str()),
+            Allowed::DefaultOnly if value == known.default => true,
+            Allowed::DefaultOnly => {
                 return Err(
                     AwsError::not_supported(format_args!("'{value}' for the attribute '{key}'")).into()
                 );
@@ -112,7 +110,7 @@ pub(crate) fn set(
     Ok(())
 }
 
-/// All attributes, those never set with their defaults.
+/// All attributes; those that were never set have their defaults.
 pub(crate) fn show(all: &[Known], attributes: &BTreeMap<String, String>) -> Vec<Attribute> {
     let show =
         |k: &Known| Attribute { key: k.key.to_owned(), value: Some(get(all, attributes, k.key).to_owned()) };
@@ -129,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_taken() {
+    fn accepts_enacted_values_only() {
         let code = |all: &[Known], key: &str, value: &str| {
             let change = vec![Attribute { key: key.into(), value: Some(value.into()) }];
             match set(all, &mut BTreeMap::new(), change) {

@@ -1,4 +1,4 @@
-//! AWS::ElasticLoadBalancingV2::*, in terms of this service's operations.
+//! The resource types `AWS::ElasticLoadBalancingV2::*`, implemented with this service's operations.
 //!
 //! Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_ElasticLoadBalancingV2.html>
 
@@ -114,7 +114,7 @@ fn balancer_ready(image: &Image, created: &Created) -> Readiness {
 
 fn balancer_gone(image: &Image, created: &Created) -> Readiness {
     if image.has::<BalancerSeen>(&created.physical_id) {
-        Readiness::Pending("the load balancer is still served".into())
+        Readiness::Pending("the proxy still serves the load balancer".into())
     } else {
         Readiness::ready()
     }
@@ -151,7 +151,7 @@ fn create_rule(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> 
     Ok(Created::new(arn.as_str()).with("RuleArn", arn).with("IsDefault", false))
 }
 
-/// What a creation answers with: a list of one.
+/// The single item of a creation's answer, which is a list.
 fn only<T>(made: Vec<T>) -> Result<T, AwsError> {
     made.into_iter().next().ok_or_else(AwsError::internal)
 }
@@ -165,9 +165,9 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// Ports and status codes are numbers in one place and texts in another; templates write both in both.
+    /// The API has ports and status codes as numbers in some places and as strings in others; templates use either in both.
     #[test]
-    fn actions_take_the_types_of_the_api() {
+    fn coerces_actions_to_the_types_of_the_api() {
         let written = json!({
             "LoadBalancerArn": "arn:aws:x", "Port": "80", "Protocol": "HTTP",
             "DefaultActions": [

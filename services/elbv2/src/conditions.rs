@@ -1,4 +1,4 @@
-//! Conditions of rules: between AWS's shape and the stored one.
+//! Conditions of rules: conversion between AWS's shapes and the stored ones.
 
 use crate::{Error, error::invalid};
 use escale_base::Wire;
@@ -39,7 +39,7 @@ pub(crate) struct PairShape {
     pub value: Option<String>,
 }
 
-/// AWS's quota: five values in all the conditions of a rule.
+/// AWS's quota of values in all conditions of a rule together.
 const VALUES: usize = 5;
 
 pub(crate) fn read(shapes: Vec<ConditionShape>) -> Result<Vec<Condition>, Error> {
@@ -48,6 +48,7 @@ pub(crate) fn read(shapes: Vec<ConditionShape>) -> Result<Vec<Condition>, Error>
     }
     let conditions = shapes.into_iter().map(one).collect::<Result<Vec<_>, _>>()?;
     for (i, condition) in conditions.iter().enumerate() {
+        // AWS allows several conditions only for headers and query strings.
         let single = !matches!(condition, Condition::Header { .. } | Condition::Query(_));
         let kind = std::mem::discriminant(condition);
         if single && conditions[..i].iter().any(|c| std::mem::discriminant(c) == kind) {
@@ -122,6 +123,7 @@ fn filled(field: &str, values: Vec<String>) -> Result<Vec<String>, Error> {
 }
 
 pub(crate) fn show(condition: &Condition) -> ConditionShape {
+    // The older member `Values` exists only for paths and hosts.
     let mut shape = ConditionShape { values: Some(Vec::new()), ..ConditionShape::default() };
     let field = match condition {
         Condition::Path(values) => {
@@ -164,7 +166,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn read_and_shown_again() {
+    fn shows_conditions_as_they_were_read() {
         for shape in [
             json!({"Field": "path-pattern", "Values": ["/api/*"], "PathPatternConfig": {"Values": ["/api/*"]}}),
             json!({"Field": "http-header", "Values": [], "HttpHeaderConfig": {"HttpHeaderName": "x", "Values": ["1"]}}),
@@ -177,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn refused() {
+    fn refuses_invalid_conditions() {
         for shape in [
             json!([]),
             json!([{"Field": "path-pattern"}]),

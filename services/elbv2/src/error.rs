@@ -1,4 +1,4 @@
-//! ELB's errors: code and HTTP status stand here and nowhere else.
+//! Elastic Load Balancing's errors. Only this file maps them to error codes and HTTP statuses.
 
 use escale_base::{AwsError, ErrorKind};
 
@@ -48,7 +48,7 @@ pub enum Error {
     Invalid(String),
     #[error("The maximum number of tags, {most}, has been reached on '{arn}'")]
     TooManyTags { most: usize, arn: String },
-    #[error("A rule can have {most} condition values in all, this one has {count}")]
+    #[error("A rule can have at most {most} condition values in total; this one has {count}")]
     TooManyValues { most: usize, count: usize },
     #[error("Tag keys must be unique in one request")]
     DuplicateTagKeys,
@@ -56,7 +56,7 @@ pub enum Error {
     Aws(#[from] AwsError),
 }
 
-/// A quota of AWS's that is kept, because clients meet it there too.
+/// AWS's quotas that Escale enforces, so that clients get the same errors.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 pub enum TooMany {
     #[error("The maximum number of rules on load balancer has been reached")]

@@ -1,10 +1,10 @@
 //! Elastic Load Balancing: application load balancers with HTTP listeners.
 //!
-//! Operations (`ops/`) write wishes into the tables of `escale_tables::elbv2`. A load balancer has a network interface in
-//! each of its zones, made through EC2 as any client would. One reconciler (`reconcile/balancer.rs`) turns the rows
-//! of a load balancer into one specification for the proxy plane; an observer writes back how its targets are.
+//! Operations (`ops/`) write the desired state into the tables of `escale_tables::elbv2`. A load balancer has a network
+//! interface in each of its zones, created through EC2's operations. One reconciler (`reconcile/balancer.rs`) turns the rows
+//! of a load balancer into one specification for the proxy plane; an observer records the health of its targets.
 //!
-//! It terminates no TLS, and no request passes through this crate. Start at `ops/create_load_balancer.rs`.
+//! It does not terminate TLS, and no request passes through this crate. Start at `ops/create_load_balancer.rs`.
 
 mod actions;
 mod attributes;
@@ -32,7 +32,7 @@ use std::sync::Arc;
 pub use error::{Error, TooMany};
 pub use sockets::NodeSockets;
 
-/// The name by which it calls other services.
+/// The service principal for calls of other services.
 pub(crate) const PRINCIPAL: &str = "elasticloadbalancing.amazonaws.com";
 
 /// The service, for the wiring.
@@ -48,7 +48,7 @@ impl Service for Elbv2 {
     fn operations(&self) -> Vec<Entry> {
         ops::all()
     }
-    /// Of those that are created: their ARNs end in an id that is not known yet.
+    /// The ARNs of resources that the operation creates. They end in `*`, because the id is not known yet.
     fn resources(&self, _image: &Image, config: &Config, operation: &str, input: &Value) -> Vec<String> {
         let kind = match operation {
             "CreateLoadBalancer" => "loadbalancer/app",
@@ -61,7 +61,7 @@ impl Service for Elbv2 {
     }
     fn tagging(&self, operation: &str, input: &Value, resources: &[String]) -> Option<Also> {
         let tagged = operation != "AddTags" && gives_tags(input, "/Tags");
-        // A listener is named below its load balancer, a rule below its listener.
+        // A listener's ARN contains its load balancer's, a rule's ARN its listener's. The request names only the parent.
         let below = |from: &str, to: &str| -> Vec<String> {
             resources.iter().map(|arn| format!("{}/*", arn.replacen(from, to, 1))).collect()
         };
@@ -83,14 +83,15 @@ impl Service for Elbv2 {
     }
 }
 
-/// Brings load balancers about. `proxies` is a plane that serves nothing yet, with sockets of [`NodeSockets`].
+/// Starts the reconciler of load balancers. `proxies` must not serve anything yet; its sockets come from [`NodeSockets`].
 pub fn start(
     engine: &mut Engine,
     store: Store,
     clock: escale_base::Clock,
     proxies: Arc<dyn Proxies>,
 ) -> Result<(), StoreError> {
-    reconcile::forget(&store)?;
+    // Before the reconciler starts: it would take old observations for the state of the new plane.
+    reconcile::clear_observations(&store)?;
     engine.add(reconcile::Balancers::new(store, clock, proxies));
     Ok(())
 }

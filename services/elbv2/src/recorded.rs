@@ -1,12 +1,12 @@
-//! What the service takes, keeps and shows again without effect.
+//! Parameters that the service stores and shows without effect.
 
 use escale_service::Recorded;
 
 pub(crate) const RECORDED: &[Recorded] = &[
-    Recorded { name: "*.Tags", reason: "Tags are for who reads them" },
+    Recorded { name: "*.Tags", reason: "Tags are stored and returned; nothing here depends on them" },
     Recorded {
         name: "*.Order",
-        reason: "It orders authentication before the action that routes; there is one action only",
+        reason: "It orders authentication before the routing action; here a rule has only one action",
     },
-    Recorded { name: "CreateTargetGroup.IpAddressType", reason: "'ipv4' is the only value taken" },
+    Recorded { name: "CreateTargetGroup.IpAddressType", reason: "'ipv4' is the only accepted value" },
 ];

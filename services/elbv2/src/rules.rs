@@ -1,4 +1,4 @@
-//! Checks and look-ups that operations share.
+//! Checks and lookups that operations share.
 
 use crate::{Error, error::invalid};
 use escale_base::Tag;
@@ -26,7 +26,7 @@ pub(crate) fn rule(cx: &Cx<'_>, arn: &str) -> Result<Arc<Rule>, Error> {
     cx.tx.get(arn).ok_or_else(|| Error::NoRule(arn.to_owned()))
 }
 
-/// A name as load balancers and target groups have it.
+/// Checks the name of a load balancer or target group.
 pub(crate) fn name(what: &str, name: &str) -> Result<(), Error> {
     let letters = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     if name.is_empty() || name.len() > 32 {
@@ -41,7 +41,7 @@ pub(crate) fn name(what: &str, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Security groups of the VPC; none given stands for its default one.
+/// Checks that the security groups belong to the VPC. Without any it returns the VPC's default group.
 pub(crate) fn groups(cx: &Cx<'_>, vpc: &VpcId, given: Vec<GroupId>) -> Result<Vec<GroupId>, Error> {
     for id in &given {
         if cx.tx.get::<Group>(id.as_str()).is_none_or(|g| g.vpc != *vpc) {
@@ -68,7 +68,7 @@ pub(crate) fn listeners_of(image: &Image, balancer: &str) -> Vec<Arc<Listener>> 
     image.prefix::<Listener>(&prefix).collect()
 }
 
-/// In the order in which they are tried.
+/// The listener's rules in the order of evaluation, without the default rule.
 pub(crate) fn rules_of(image: &Image, listener: &str) -> Vec<Arc<Rule>> {
     let prefix = format!("{}/", listener.replacen(":listener/", ":listener-rule/", 1));
     let mut rules: Vec<_> = image.prefix::<Rule>(&prefix).collect();
@@ -88,8 +88,8 @@ pub(crate) fn balancers_of(image: &Image, group: &str) -> BTreeSet<String> {
     by_default.chain(by_rule).map(|l| l.load_balancer.to_string()).collect()
 }
 
-/// Whether the balancer may forward to these groups: they exist, are of its VPC, and no other's.
-pub(crate) fn may_forward(cx: &Cx<'_>, balancer: &LoadBalancer, action: &Action) -> Result<(), Error> {
+/// Checks that the target groups exist, belong to the balancer's VPC and are not used by another balancer.
+pub(crate) fn check_forward(cx: &Cx<'_>, balancer: &LoadBalancer, action: &Action) -> Result<(), Error> {
     let Action::Forward(groups) = action else { return Ok(()) };
     for (arn, _) in groups {
         let group = target_group(cx, arn)?;
@@ -99,6 +99,7 @@ pub(crate) fn may_forward(cx: &Cx<'_>, balancer: &LoadBalancer, action: &Action)
                 group.vpc, balancer.vpc
             )));
         }
+        // As on AWS, a target group belongs to one load balancer.
         if balancers_of(cx.tx, arn).iter().any(|other| *other != balancer.arn) {
             return Err(Error::AssociationLimit(arn.to_string()));
         }
@@ -106,9 +107,9 @@ pub(crate) fn may_forward(cx: &Cx<'_>, balancer: &LoadBalancer, action: &Action)
     Ok(())
 }
 
-/// Targets that drain while nothing forwards to their group any more have nothing under way: they go. So does what
-/// was seen of the group's targets.
-pub(crate) fn settle(tx: &mut Tx) {
+/// Cleans up groups that no listener or rule forwards to: deletes draining targets, which cannot have open requests any more,
+/// and the observations of all targets, which the plane no longer checks.
+pub(crate) fn clean_up_unused_groups(tx: &mut Tx) {
     let loose: Vec<String> = tx
         .scan::<TargetGroup>()
         .map(|g| g.arn.to_string())

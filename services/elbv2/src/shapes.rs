@@ -1,4 +1,4 @@
-//! Shapes that several operations give.
+//! Response shapes that several operations share.
 
 use crate::{
     actions::{self, ActionShape},
@@ -45,7 +45,7 @@ pub(crate) struct ZoneShape {
     pub load_balancer_addresses: Vec<AddressShape>,
 }
 
-/// Given for network load balancers only: here it is always an empty list.
+/// Only network load balancers have addresses: here the list is always empty.
 #[derive(Debug, Wire)]
 pub(crate) struct AddressShape {
     pub ip_address: Option<String>,
@@ -74,7 +74,7 @@ pub(crate) fn balancer(cx: &Cx<'_>, row: &LoadBalancer) -> BalancerShape {
     }
 }
 
-/// The zone that Route 53 aliases name; Paris's for a region that the list lacks.
+/// The hosted zone id for Route 53 aliases. Regions that are not in the list get that of Paris.
 /// Source: <https://docs.aws.amazon.com/general/latest/gr/elb.html>
 pub(crate) fn hosted_zone(region: &str) -> &'static str {
     match region {
@@ -187,7 +187,7 @@ pub(crate) fn rule(row: &Rule) -> RuleShape {
     }
 }
 
-/// A listener's default rule; its ARN ends as the listener's does.
+/// A listener's default rule. Its ARN ends in the listener's id.
 pub(crate) fn default_rule(row: &Listener) -> RuleShape {
     let id = row.arn.rsplit('/').next().unwrap_or_default();
     RuleShape {

@@ -1,4 +1,4 @@
-//! Where a node's sockets are: in the network namespace of its interface.
+//! Opens a node's sockets in the network namespace of its interface.
 
 use async_trait::async_trait;
 use escale_network::{Namespace, Network, Place};
@@ -10,17 +10,17 @@ use std::{
 };
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-/// Connections that may wait to be accepted on a listener.
+/// The maximum number of connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// The proxy plane's way into the network plane. A node's name is `<vpc>/<interface>`.
+/// Sockets for the proxy plane in namespaces of the network plane. A node's name is `<vpc>/<interface>`.
 pub struct NodeSockets(pub Arc<dyn Network>);
 
 impl NodeSockets {
     fn namespace(&self, node: &str) -> io::Result<Namespace> {
         let (vpc, interface) = node
             .split_once('/')
-            .ok_or_else(|| io::Error::other(format!("'{node}' is no <vpc>/<interface>")))?;
+            .ok_or_else(|| io::Error::other(format!("'{node}' does not have the form <vpc>/<interface>")))?;
         self.0.namespace(&Place::interface(vpc, interface)).map_err(io::Error::other)
     }
 }
@@ -30,6 +30,7 @@ impl Sockets for NodeSockets {
     fn listen(&self, node: &str, port: u16) -> io::Result<TcpListener> {
         self.namespace(node)?.hop(|| {
             let socket = TcpSocket::new_v4()?;
+            // Connections of the previous run may still be in TIME_WAIT.
             socket.set_reuseaddr(true)?;
             socket.bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))?;
             socket.listen(BACKLOG)

@@ -1,4 +1,4 @@
-//! The words that AWS shows, from wish and observation.
+//! AWS's states, computed from the desired and the observed state.
 
 use crate::{choices::TargetHealthReason, rules};
 use escale_base::choice;
@@ -15,7 +15,7 @@ choice! {
     }
 }
 
-/// Active once the plane serves it as it was asked for at any time; impaired when a later change did not come about.
+/// Active once the plane has applied a specification; impaired if it then refused a later one.
 pub(crate) fn balancer(image: &Image, row: &LoadBalancer) -> (BalancerState, Option<String>) {
     let Some(seen) = image.get::<BalancerSeen>(&row.arn) else {
         return (BalancerState::Provisioning, None);
@@ -24,6 +24,7 @@ pub(crate) fn balancer(image: &Image, row: &LoadBalancer) -> (BalancerState, Opt
     let state = match (&seen.applied, &seen.fault) {
         (Some(_), None) => BalancerState::Active,
         (Some(_), Some(_)) => BalancerState::ActiveImpaired,
+        // A fault that a retry may fix is no failure yet.
         (None, Some(fault)) if !fault.retry => BalancerState::Failed,
         (None, _) => BalancerState::Provisioning,
     };
@@ -93,7 +94,7 @@ pub(crate) fn target(image: &Image, target: &Target) -> Health {
             let text = "Target group is not configured to receive traffic from the load balancer";
             Health::of(TargetHealthState::Unused, TargetHealthReason::TargetNotInUse, text)
         }
-        // `Draining` here means that the plane has not heard yet of its being registered again.
+        // The row is not draining (checked above): it was registered again, and the plane does not know that yet.
         TargetHealth::Initial | TargetHealth::InitialFailing(_) | TargetHealth::Draining => Health::of(
             TargetHealthState::Initial,
             TargetHealthReason::ElbInitialHealthChecking,

@@ -1,4 +1,4 @@
-//! A bench for tests: this service, and as much of EC2 as it calls, on a store of their own.
+//! A fake cloud for tests: this service and the operations of EC2 that it calls.
 
 use crate::Elbv2;
 use escale_base::{AwsError, Clock, Timestamp, Wire, wire::Value};
@@ -11,20 +11,20 @@ use escale_tables::ec2::*;
 use serde_json::json;
 use std::{net::Ipv4Addr, sync::Arc};
 
-pub(crate) struct Bench {
+pub(crate) struct FakeCloud {
     pub(crate) store: Store,
     pub(crate) vpc: VpcId,
-    cloud: Cloud,
+    inner: Cloud,
     _dir: tempfile::TempDir,
 }
 
-impl Bench {
-    pub(crate) fn new() -> Bench {
+impl FakeCloud {
+    pub(crate) fn new() -> FakeCloud {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("state.db"), &escale_tables::all()).unwrap();
-        let services: Vec<Arc<dyn Service>> = vec![Arc::new(Elbv2), Arc::new(FewOfEc2)];
+        let services: Vec<Arc<dyn Service>> = vec![Arc::new(Elbv2), Arc::new(FakeEc2)];
         let clock = Clock::by_hand(Timestamp(0));
-        let cloud = Cloud::new(Arc::new(Config::default()), clock, Arc::new(Nobody), services);
+        let inner = Cloud::new(Arc::new(Config::default()), clock, Arc::new(DenyAll), services);
         let vpc = Vpc {
             id: VpcId::random(),
             cidr: "10.0.0.0/16".parse().unwrap(),
@@ -36,12 +36,12 @@ impl Bench {
         let gateway =
             InternetGateway { id: InternetGatewayId::random(), vpc: Some(vpc.id.clone()), tags: vec![] };
         let id = vpc.id.clone();
-        let bench = Bench { store, vpc: id, cloud, _dir: dir };
-        bench.put(|tx| {
+        let cloud = FakeCloud { store, vpc: id, inner, _dir: dir };
+        cloud.put(|tx| {
             tx.put(vpc);
             tx.put(gateway);
         });
-        bench
+        cloud
     }
 
     fn put<T>(&self, write: impl FnOnce(&mut escale_store::Tx) -> T) -> T {
@@ -50,7 +50,7 @@ impl Bench {
 
     fn call(&self, operation: &str, input: Value) -> Result<Value, AwsError> {
         let caller = Caller { principal: Principal::Root, ..Caller::service("") };
-        self.cloud.call(&self.store, &caller, "elbv2", operation, input)
+        self.inner.call(&self.store, &caller, "elbv2", operation, input)
     }
 
     pub(crate) fn ok(&self, operation: &str, input: Value) -> Value {
@@ -87,31 +87,31 @@ impl Bench {
 
     /// An internet-facing load balancer in two zones; its ARN.
     pub(crate) fn balancer(&self, name: &str) -> String {
-        let wish = json!({"Name": name, "Subnets": [self.subnet("a"), self.subnet("b")]});
-        arn(&self.ok("CreateLoadBalancer", wish)["LoadBalancers"][0]["LoadBalancerArn"])
+        let input = json!({"Name": name, "Subnets": [self.subnet("a"), self.subnet("b")]});
+        arn(&self.ok("CreateLoadBalancer", input)["LoadBalancers"][0]["LoadBalancerArn"])
     }
 
     pub(crate) fn group(&self, name: &str) -> String {
-        let wish =
+        let input =
             json!({"Name": name, "Protocol": "HTTP", "Port": 80, "VpcId": self.vpc, "TargetType": "ip"});
-        arn(&self.ok("CreateTargetGroup", wish)["TargetGroups"][0]["TargetGroupArn"])
+        arn(&self.ok("CreateTargetGroup", input)["TargetGroups"][0]["TargetGroupArn"])
     }
 
-    /// One that answers 404.
+    /// A listener that answers 404; its ARN.
     pub(crate) fn listener(&self, balancer: &str, port: u16) -> String {
         let fixed = json!([{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}]);
-        let wish =
+        let input =
             json!({"LoadBalancerArn": balancer, "Protocol": "HTTP", "Port": port, "DefaultActions": fixed});
-        arn(&self.ok("CreateListener", wish)["Listeners"][0]["ListenerArn"])
+        arn(&self.ok("CreateListener", input)["Listeners"][0]["ListenerArn"])
     }
 
-    /// How many interfaces and addresses there are.
+    /// The number of network interfaces and Elastic IP addresses.
     pub(crate) fn ec2_counts(&self) -> (usize, usize) {
         let image = self.store.read();
         (image.scan::<Interface>().count(), image.scan::<Address>().count())
     }
 
-    pub(crate) fn interfaces_stand(&self) {
+    pub(crate) fn make_interfaces_available(&self) {
         self.put(|tx| {
             let interfaces: Vec<_> = tx.scan::<Interface>().collect();
             for interface in interfaces {
@@ -131,21 +131,21 @@ fn arn(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-struct Nobody;
+struct DenyAll;
 
-impl Identity for Nobody {
+impl Identity for DenyAll {
     fn credential(&self, _: &Image, _: &str) -> Option<Credential> {
         None
     }
     fn decide(&self, _: &Image, _: &Caller, _: &Asked<'_>) -> Decision {
-        Decision::Deny { why: "nobody is known".into(), reason: DenialReason::NoAllow }
+        Decision::Deny { why: "this test denies everything".into(), reason: DenialReason::NoAllow }
     }
 }
 
-/// What load balancers ask of EC2, on EC2's own tables.
-struct FewOfEc2;
+/// The operations of EC2 that load balancers call, on EC2's own tables.
+struct FakeEc2;
 
-impl Service for FewOfEc2 {
+impl Service for FakeEc2 {
     fn id(&self) -> &'static str {
         "ec2"
     }

@@ -1,9 +1,9 @@
-//! AWS's own managed policies, as far as users of this architecture name them.
+//! The AWS managed policies that applications of this architecture use.
 //!
 //! Source: <https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html>
 
-/// Path and name after `arn:aws:iam::aws:policy`, and the document. Statements that differ from AWS's only in services
-/// which Escale does not have are left out.
+/// The path and name after `arn:aws:iam::aws:policy`, and the document. Parts that concern only services which Escale does not
+/// have are left out.
 const POLICIES: &[(&str, &str)] = &[
     (
         "/AdministratorAccess",
@@ -71,10 +71,10 @@ const POLICIES: &[(&str, &str)] = &[
     ),
 ];
 
-/// What the ARNs of AWS's own policies begin with.
+/// The prefix of the ARNs of AWS managed policies.
 pub(crate) const PREFIX: &str = "arn:aws:iam::aws:policy";
 
-/// One of AWS's own policies.
+/// An AWS managed policy.
 #[derive(Clone, Copy)]
 pub(crate) struct AwsManaged {
     path_and_name: &'static str,
@@ -99,10 +99,10 @@ pub(crate) fn all() -> impl Iterator<Item = AwsManaged> {
     POLICIES.iter().map(|(path_and_name, document)| AwsManaged { path_and_name, document })
 }
 
-/// The one with this ARN.
+/// The AWS managed policy with this ARN.
 pub(crate) fn find(arn: &str) -> Option<AwsManaged> {
-    let wanted = arn.strip_prefix(PREFIX)?;
-    all().find(|p| p.path_and_name == wanted)
+    let path_and_name = arn.strip_prefix(PREFIX)?;
+    all().find(|p| p.path_and_name == path_and_name)
 }
 
 #[cfg(test)]
@@ -110,7 +110,7 @@ mod tests {
     use escale_policy::{Document, Kind};
 
     #[test]
-    fn every_one_can_be_read() {
+    fn all_policies_can_be_parsed_and_found() {
         for policy in super::all() {
             Document::parse(policy.document, Kind::Identity).unwrap();
             assert_eq!(super::find(&policy.arn()).unwrap().arn(), policy.arn());

@@ -1,4 +1,4 @@
-//! `AWS::IAM::…`, in terms of IAM's own operations.
+//! The CloudFormation types of IAM. They call IAM's own operations.
 
 use crate::ops::{
     attach_role_policy::AttachRolePolicy,
@@ -32,7 +32,7 @@ use escale_base::{
 };
 use escale_service::{Created, Cx, InputDraft, Named, Props, ResourceType};
 
-/// Names of what an inline policy was laid on, kept for its deletion.
+/// The attributes of an inline policy that its deletion needs.
 const ROLES: &str = "Roles";
 const USERS: &str = "Users";
 const POLICY_NAME: &str = "PolicyName";
@@ -52,13 +52,13 @@ pub(crate) fn types() -> Vec<ResourceType> {
                 "Tags",
             ],
             create_role,
-            |cx, created| delete_bearer::<OfRole>(cx, &created.physical_id),
+            |cx, created| delete_entity::<OfRole>(cx, &created.physical_id),
         ),
         ResourceType::new(
             "AWS::IAM::User",
             &["ManagedPolicyArns", "Path", "Policies", "Tags", "UserName"],
             create_user,
-            |cx, created| delete_bearer::<OfUser>(cx, &created.physical_id),
+            |cx, created| delete_entity::<OfUser>(cx, &created.physical_id),
         ),
         ResourceType::new(
             "AWS::IAM::Policy",
@@ -82,8 +82,8 @@ pub(crate) fn types() -> Vec<ResourceType> {
 }
 
 /// The operations on the policies of a role or a user.
-trait Bearer {
-    /// The member that names it, in all of them.
+trait Entity {
+    /// The parameter of all these operations that names the role or user.
     const NAME: &'static str;
     type Put: Named;
     type ListInline: Named<Output = list_role_policies::Output>;
@@ -100,7 +100,7 @@ trait Bearer {
 
 struct OfRole;
 
-impl Bearer for OfRole {
+impl Entity for OfRole {
     const NAME: &'static str = "RoleName";
     type Put = PutRolePolicy;
     type ListInline = ListRolePolicies;
@@ -113,7 +113,7 @@ impl Bearer for OfRole {
 
 struct OfUser;
 
-impl Bearer for OfUser {
+impl Entity for OfUser {
     const NAME: &'static str = "UserName";
     type Put = PutUserPolicy;
     type ListInline = ListUserPolicies;
@@ -129,7 +129,7 @@ fn create_role(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> 
     let members = ["AssumeRolePolicyDocument", "Path", "Description", "MaxSessionDuration"];
     let input = props.input::<CreateRole>(&members).with("RoleName", &name);
     let role = input.with("Tags", &props.tags()?).call(cx)?.role;
-    lay_policies::<OfRole>(cx, &name, props)?;
+    add_policies::<OfRole>(cx, &name, props)?;
     Ok(Created::new(name).with("Arn", role.arn).with("RoleId", role.role_id))
 }
 
@@ -137,47 +137,52 @@ fn create_user(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> 
     let name = props.name_or_generated("UserName", 64);
     let input = props.input::<CreateUser>(&["Path"]).with("UserName", &name);
     let user = input.with("Tags", &props.tags()?).call(cx)?.user;
-    lay_policies::<OfUser>(cx, &name, props)?;
+    add_policies::<OfUser>(cx, &name, props)?;
     Ok(Created::new(name).with("Arn", user.arn))
 }
 
 #[derive(Wire)]
 struct InlinePolicy {
     policy_name: String,
-    /// An object or a text.
+    /// An object or a JSON string.
     policy_document: Value,
 }
 
-/// `Policies` and `ManagedPolicyArns` of a role or user.
-fn lay_policies<B: Bearer>(cx: &mut Cx<'_>, name: &str, props: &Props<'_>) -> Result<(), AwsError> {
+/// Adds the `Policies` and `ManagedPolicyArns` of a role or user.
+fn add_policies<E: Entity>(cx: &mut Cx<'_>, name: &str, props: &Props<'_>) -> Result<(), AwsError> {
     for policy in props.read::<Vec<InlinePolicy>>("Policies")? {
-        let input = B::of::<B::Put>(name).with("PolicyName", &policy.policy_name);
+        let input = E::of::<E::Put>(name).with("PolicyName", &policy.policy_name);
         input.with("PolicyDocument", &policy.policy_document).call(cx)?;
     }
     for arn in props.read::<Vec<String>>("ManagedPolicyArns")? {
-        B::of::<B::Attach>(name).with("PolicyArn", &arn).call(cx)?;
+        E::of::<E::Attach>(name).with("PolicyArn", &arn).call(cx)?;
     }
     Ok(())
 }
 
-/// Takes off what hangs on it, then deletes it.
-fn delete_bearer<B: Bearer>(cx: &mut Cx<'_>, name: &str) -> Result<(), AwsError> {
-    // Their numbers are bounded by quotas below one page.
-    let Some(inline) = found(B::of::<B::ListInline>(name).call(cx))? else { return Ok(()) };
-    for policy in inline.policy_names {
-        B::of::<B::DeleteInline>(name).with("PolicyName", &policy).call(cx)?;
+/// Removes the policies of a role or user, then deletes it.
+fn delete_entity<E: Entity>(cx: &mut Cx<'_>, name: &str) -> Result<(), AwsError> {
+    loop {
+        let Some(inline) = found(E::of::<E::ListInline>(name).call(cx))? else { return Ok(()) };
+        for policy in inline.policy_names {
+            E::of::<E::DeleteInline>(name).with("PolicyName", &policy).call(cx)?;
+        }
+        if !inline.is_truncated {
+            break;
+        }
     }
-    for policy in B::of::<B::ListAttached>(name).call(cx)?.attached_policies {
-        B::of::<B::Detach>(name).with("PolicyArn", &policy.policy_arn).call(cx)?;
+    // One page: the quota of attached policies is smaller than a page.
+    for policy in E::of::<E::ListAttached>(name).call(cx)?.attached_policies {
+        E::of::<E::Detach>(name).with("PolicyArn", &policy.policy_arn).call(cx)?;
     }
-    B::of::<B::Delete>(name).call(cx).map(drop)
+    E::of::<E::Delete>(name).call(cx).map(drop)
 }
 
 fn create_inline_policy(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    fn put<B: Bearer>(cx: &mut Cx<'_>, props: &Props<'_>, names: &[String]) -> Result<(), AwsError> {
+    fn put<E: Entity>(cx: &mut Cx<'_>, props: &Props<'_>, names: &[String]) -> Result<(), AwsError> {
         names.iter().try_for_each(|name| {
-            let input = props.input::<B::Put>(&["PolicyName", "PolicyDocument"]);
-            input.with(B::NAME, name).call(cx).map(drop)
+            let input = props.input::<E::Put>(&["PolicyName", "PolicyDocument"]);
+            input.with(E::NAME, name).call(cx).map(drop)
         })
     }
     let name = props.text("PolicyName")?;
@@ -188,11 +193,12 @@ fn create_inline_policy(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, A
 }
 
 fn delete_inline_policy(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
-    fn delete<B: Bearer>(cx: &mut Cx<'_>, created: &Created, list: &str) -> Result<(), AwsError> {
+    fn delete<E: Entity>(cx: &mut Cx<'_>, created: &Created, list: &str) -> Result<(), AwsError> {
         let names = created.attributes.get(list).into_iter().filter_map(Value::as_array).flatten();
         let policy = created.attribute(POLICY_NAME).to_owned();
         for name in names.filter_map(Value::as_str) {
-            already_gone(B::of::<B::DeleteInline>(name).with("PolicyName", &policy).call(cx))?;
+            // The role or user may be deleted already, and its inline policies with it.
+            already_gone(E::of::<E::DeleteInline>(name).with("PolicyName", &policy).call(cx))?;
         }
         Ok(())
     }
@@ -219,6 +225,7 @@ fn create_managed_policy(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, 
 fn delete_managed_policy(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     let arn = &created.physical_id;
     let entities = InputDraft::<ListEntitiesForPolicy>::new().with("PolicyArn", arn).call(cx);
+    // A policy that does not exist any more has no attachments or versions, either.
     let Some(entities) = found(entities)? else { return Ok(()) };
     for role in entities.policy_roles {
         OfRole::of::<DetachRolePolicy>(&role.role_name).with("PolicyArn", arn).call(cx)?;
@@ -227,6 +234,7 @@ fn delete_managed_policy(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsEr
         OfUser::of::<DetachUserPolicy>(&user.user_name).with("PolicyArn", arn).call(cx)?;
     }
     let versions = InputDraft::<ListPolicyVersions>::new().with("PolicyArn", arn).call(cx)?.versions;
+    // IAM deletes the default version only with the policy.
     for version in versions.iter().filter(|version| !version.is_default_version) {
         let input = InputDraft::<DeletePolicyVersion>::new().with("PolicyArn", arn);
         input.with("VersionId", &version.version_id).call(cx)?;
@@ -297,7 +305,7 @@ mod tests {
         fn delete(&self, kind: &str, created: &Created) {
             let delete = self.cloud.resource_type(kind).unwrap().delete;
             for _ in 0..2 {
-                // The second time it is gone already.
+                // The second deletion finds nothing and must succeed.
                 self.cloud.transact(&self.store, &self.caller, |cx| delete(cx, created)).unwrap();
             }
         }
@@ -313,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn resources_come_and_go() {
+    fn creates_and_deletes_all_types() {
         let h = harness();
         let role = h
             .create(
@@ -365,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn one_refusal_leaves_nothing() {
+    fn failed_creation_leaves_no_role() {
         let h = harness();
         let error = h
             .create(

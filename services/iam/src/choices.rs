@@ -1,4 +1,4 @@
-//! Choices that are not stored, in AWS's words.
+//! Enumerations of AWS's API whose values are not stored.
 
 use escale_base::choice;
 
@@ -19,6 +19,6 @@ choice! {
     }
 }
 choice! {
-    /// An access key's; `Expired` is that of other credentials.
+    /// The status of an access key. `Expired` in AWS's model belongs to other credentials.
     pub(crate) enum KeyStatus { Active = "Active", Inactive = "Inactive" }
 }

@@ -1,6 +1,6 @@
-//! Who holds a key, and what they may do.
+//! Answers the gate: which principal holds an access key, and whether a caller may perform an action.
 
-use crate::{Iam, aws_managed, bearer::Bearer};
+use crate::{Iam, aws_managed, entity::Entity};
 use escale_policy::{Context, Document, Kind, Outcome, Question, Who, decide};
 use escale_service::{
     Asked, Caller, Credential, DecidingStatement, Decision, DenialReason, Identity, PolicyName, Principal,
@@ -9,11 +9,12 @@ use escale_service::{
 use escale_store::Image;
 use escale_tables::iam::{AccessKey, Holder, Policy, Role, SessionOf, User};
 
-/// What everybody with a key may do, whatever policies say, as on AWS.
-const FREE: [&str; 2] = ["sts:GetCallerIdentity", "sts:GetSessionToken"];
+/// The actions that AWS allows to every principal, even if a policy denies them.
+const ALWAYS_ALLOWED: [&str; 2] = ["sts:GetCallerIdentity", "sts:GetSessionToken"];
 
 impl Identity for Iam {
     fn credential(&self, image: &Image, access_key: &str) -> Option<Credential> {
+        // The root key has no row: it belongs to the installation.
         if access_key == self.root_key {
             return Some(Credential {
                 principal: Principal::Root,
@@ -34,22 +35,24 @@ impl Identity for Iam {
 
     fn decide(&self, image: &Image, caller: &Caller, asked: &Asked<'_>) -> Decision {
         let action = asked.action;
-        if FREE.contains(&action) {
+        if ALWAYS_ALLOWED.contains(&action) {
             return Decision::Allow;
         }
         let Some(own) = documents_of(image, &caller.principal) else {
-            // Skipping one that cannot be read would skip its denials.
-            return denied("a policy of the caller cannot be read", DenialReason::ExplicitDeny(None));
+            // The policy may contain a denial, so it must not be skipped.
+            return denied("a policy of the caller cannot be parsed", DenialReason::ExplicitDeny(None));
         };
-        // Where the resource is a role, this is its trust document.
+        // For AssumeRole these are the role's trust policy.
         let read = |p: &ResourcePolicy| Document::parse(&p.document, Kind::Resource);
         let Ok(attached) = asked.policies.iter().map(read).collect::<Result<Vec<_>, _>>() else {
-            return denied("the resource's policy cannot be read", DenialReason::ExplicitDeny(None));
+            return denied("the resource's policy cannot be parsed", DenialReason::ExplicitDeny(None));
         };
         let mut context = self.context(image, caller);
         context.given = asked.keys.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+        // A request that names no resource is authorized for `*`.
         let all = ["*".to_owned()];
         let resources = if asked.resources.is_empty() { &all[..] } else { asked.resources };
+        // The action must be allowed on every resource of the request.
         for resource in resources {
             let question = Question { context: &context, action, resource };
             match decide(&question, &own, &attached) {
@@ -78,7 +81,7 @@ impl Identity for Iam {
     }
 }
 
-/// Sessions of a user or role that was deleted, and of a later one of the same name, are nobody's.
+/// The principal of a session. A session ends with its user or role: a later one with the same name has another id.
 fn session_principal(image: &Image, of: &SessionOf) -> Option<Principal> {
     match of {
         SessionOf::Root => Some(Principal::Root),
@@ -108,7 +111,7 @@ fn on_resource(attached: &[Document], question: &Question<'_>) -> Option<Decidin
 }
 
 impl Iam {
-    /// The statement that denies it in the caller's own policies.
+    /// The statement of the caller's own policies that denies the action.
     fn on_caller(
         &self,
         image: &Image,
@@ -116,23 +119,23 @@ impl Iam {
         question: &Question<'_>,
     ) -> Option<DecidingStatement> {
         match principal {
-            Principal::User { name } => self.on_bearer(image, &*image.get::<User>(name)?, question),
-            Principal::Role { name, .. } => self.on_bearer(image, &*image.get::<Role>(name)?, question),
+            Principal::User { name } => self.on_entity(image, &*image.get::<User>(name)?, question),
+            Principal::Role { name, .. } => self.on_entity(image, &*image.get::<Role>(name)?, question),
             _ => None,
         }
     }
 
-    fn on_bearer<B: Bearer>(
+    fn on_entity<E: Entity>(
         &self,
         image: &Image,
-        row: &B,
+        row: &E,
         question: &Question<'_>,
     ) -> Option<DecidingStatement> {
-        let bearer = format!("arn:aws:iam::{}:{}{}{}", self.account, B::ARN, row.path(), row.name());
+        let arn = format!("arn:aws:iam::{}:{}{}{}", self.account, E::ARN, row.path(), row.name());
         named_documents(image, row)?.into_iter().find_map(|(policy, document)| {
             let policy = match policy {
-                Named::Inline(name) => PolicyName::Inline { name: name.clone(), bearer: bearer.clone() },
-                Named::Managed(arn) => PolicyName::Managed(arn.clone()),
+                Named::Inline(name) => PolicyName::Inline { name: name.clone(), bearer: arn.clone() },
+                Named::Managed(policy) => PolicyName::Managed(policy.clone()),
             };
             deciding(&document, question, policy)
         })
@@ -140,6 +143,7 @@ impl Iam {
 
     fn context(&self, image: &Image, caller: &Caller) -> Context {
         let account = self.account.as_str();
+        // A user or role that was deleted after its key was looked up matches no principal of a policy.
         let (who, tags) = match &caller.principal {
             Principal::Root => (Who::Account, Vec::new()),
             Principal::User { name } => match image.get::<User>(name) {
@@ -168,29 +172,30 @@ impl Iam {
     }
 }
 
-/// The policies that are attached to the caller; `None` if one of them cannot be read.
+/// The caller's policies; `None` if one of them cannot be parsed.
 fn documents_of(image: &Image, principal: &Principal) -> Option<Vec<Document>> {
     let none = || Some(Vec::new());
     match principal {
         Principal::User { name } => image.get::<User>(name).map_or_else(none, |u| documents(image, &*u)),
         Principal::Role { name, .. } => image.get::<Role>(name).map_or_else(none, |r| documents(image, &*r)),
+        // They have no policies of their own.
         Principal::Root | Principal::Service(_) | Principal::OnBehalf { .. } | Principal::Anonymous => none(),
     }
 }
 
-/// A policy of a user or role, as they know it.
+/// The name of a policy of a user or role.
 enum Named<'a> {
     Inline(&'a String),
     Managed(&'a String),
 }
 
-/// The documents of a user or role; `None` if one cannot be read. Operations store none that cannot, but what an earlier
-/// version of Escale could read and stored may be refused by this one.
-pub(crate) fn documents<B: Bearer>(image: &Image, row: &B) -> Option<Vec<Document>> {
+/// The policies of a user or role; `None` if one cannot be parsed. Operations only store policies that can be parsed, but this
+/// version of Escale may refuse one that an earlier version has stored.
+pub(crate) fn documents<E: Entity>(image: &Image, row: &E) -> Option<Vec<Document>> {
     Some(named_documents(image, row)?.into_iter().map(|(_, document)| document).collect())
 }
 
-fn named_documents<'a, B: Bearer>(image: &Image, row: &'a B) -> Option<Vec<(Named<'a>, Document)>> {
+fn named_documents<'a, E: Entity>(image: &Image, row: &'a E) -> Option<Vec<(Named<'a>, Document)>> {
     let inline = row.inline().iter().map(|(name, text)| (Named::Inline(name), Some(text.clone())));
     let managed = row.attached().iter().map(|arn| {
         let own = image.get::<Policy>(arn).map(|p| p.document().to_owned());

@@ -1,15 +1,15 @@
-//! IAM: users, roles, policies, and what they allow.
+//! IAM: users, roles, policies, and the authorization of requests.
 //!
-//! Operations write rows; nothing has to be brought about. The other half is [`Iam`]'s [`escale_service::Identity`]: the
-//! gate asks it who holds a key and whether a caller may do what it asks, for every request. The evaluation itself is pure
-//! and stands in `escale-policy`.
+//! Operations only write rows; there is no reconciler. [`Iam`] also implements [`escale_service::Identity`]: for every request,
+//! the gate asks it which principal holds the access key and whether the request is allowed. The crate `escale-policy`
+//! evaluates the policies, without side effects.
 //!
-//! There are no groups, no permissions boundaries and no identity providers: operations that need one are refused by name.
+//! There are no groups, permissions boundaries or identity providers. Operations that need one are refused by name.
 
 mod aws_managed;
-mod bearer;
 mod cfn;
 mod choices;
+mod entity;
 mod error;
 mod identity;
 mod ops;
@@ -25,7 +25,7 @@ pub use error::Error;
 /// The service, and the [`escale_service::Identity`] of the gate.
 #[derive(Clone, Debug)]
 pub struct Iam {
-    /// The account's root key.
+    /// The id of the account's root key.
     pub root_key: String,
     pub root_secret: Secret<String>,
     pub account: String,

@@ -1,16 +1,16 @@
-//! IAM's way of paging: `Marker`, `MaxItems`, `IsTruncated`.
+//! Paging with IAM's parameters: `Marker`, `MaxItems`, `IsTruncated`.
 
 use crate::Error;
 use escale_base::{limits, paging};
 
-/// One page.
+/// A page of a list.
 pub(crate) struct Cut<T> {
     pub items: Vec<T>,
     pub is_truncated: bool,
     pub marker: Option<String>,
 }
 
-/// `all` must be in the order of `key`.
+/// Cuts one page out of `all`, which must be in the order of `key`.
 pub(crate) fn cut<T>(
     all: impl IntoIterator<Item = T>,
     key: impl Fn(&T) -> String,

@@ -1,22 +1,22 @@
-//! What IAM takes, keeps and shows again without effect.
+//! The parameters that IAM stores and shows without effect. `docs/coverage.md` lists the reasons.
 
 use escale_service::Recorded;
 
 pub(crate) const RECORDED: &[Recorded] = &[
-    Recorded { name: "CreateRole.Description", reason: "A text for who reads it" },
-    Recorded { name: "UpdateRole.Description", reason: "A text for who reads it" },
-    Recorded { name: "CreatePolicy.Description", reason: "A text for who reads it" },
-    Recorded { name: "CreateServiceLinkedRole.Description", reason: "A text for who reads it" },
+    Recorded { name: "CreateRole.Description", reason: "A description for the user" },
+    Recorded { name: "UpdateRole.Description", reason: "A description for the user" },
+    Recorded { name: "CreatePolicy.Description", reason: "A description for the user" },
+    Recorded { name: "CreateServiceLinkedRole.Description", reason: "A description for the user" },
     Recorded {
         name: "CreateServiceLinkedRole.AWSServiceName",
-        reason: "Services act on their own account here and need no role; it is made so that templates and scripts find it",
+        reason: "Services need no role here; the role exists so that templates and scripts find it",
     },
     Recorded {
         name: "aws:SecureTransport",
-        reason: "This condition key is always true: the API has no TLS yet, and a policy that demands it would lock everybody out",
+        reason: "This condition key is always true: the API has no TLS yet, and a policy that requires TLS would deny every request",
     },
     Recorded {
         name: "AWS::IAM::AccessKey.Serial",
-        reason: "It only tells an update to make another key; a new key is made whenever the resource is",
+        reason: "It only makes a stack update create another key; each creation of the resource creates a new key",
     },
 ];

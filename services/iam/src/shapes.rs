@@ -1,6 +1,6 @@
-//! Shapes that several operations give.
+//! Shapes that several operations return.
 
-use crate::{Error, aws_managed::AwsManaged, bearer, paging};
+use crate::{Error, aws_managed::AwsManaged, entity, paging};
 use escale_base::{Tag, Timestamp, Wire};
 use escale_service::Config;
 use escale_store::Image;
@@ -16,7 +16,7 @@ pub(crate) struct RoleShape {
     pub assume_role_policy_document: String,
     pub description: Option<String>,
     pub max_session_duration: i32,
-    /// Lists leave them out.
+    /// AWS omits them in lists.
     pub tags: Option<Vec<Tag>>,
 }
 
@@ -25,9 +25,9 @@ pub(crate) fn role(row: &Role, config: &Config) -> RoleShape {
         path: row.path.clone(),
         role_name: row.name.clone(),
         role_id: row.id.clone(),
-        arn: bearer::arn(row, config),
+        arn: entity::arn(row, config),
         create_date: row.created,
-        // IAM answers with the document percent-encoded; every SDK decodes it.
+        // IAM returns documents percent-encoded, and the SDKs decode them.
         assume_role_policy_document: percent_encode(&row.trust),
         description: row.description.clone(),
         max_session_duration: row.max_session_secs,
@@ -42,7 +42,7 @@ pub(crate) struct UserShape {
     pub user_id: String,
     pub arn: String,
     pub create_date: Timestamp,
-    /// Lists leave them out.
+    /// AWS omits them in lists.
     pub tags: Option<Vec<Tag>>,
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn user(row: &User, config: &Config) -> UserShape {
         path: row.path.clone(),
         user_name: row.name.clone(),
         user_id: row.id.clone(),
-        arn: bearer::arn(row, config),
+        arn: entity::arn(row, config),
         create_date: row.created,
         tags: some(&row.tags),
     }
@@ -70,7 +70,7 @@ pub(crate) struct PolicyShape {
     pub description: Option<String>,
     pub create_date: Option<Timestamp>,
     pub update_date: Option<Timestamp>,
-    /// Lists leave them out.
+    /// AWS omits them in lists.
     pub tags: Option<Vec<Tag>>,
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn policy(row: &Policy, image: &Image) -> PolicyShape {
     }
 }
 
-/// AWS's ids and dates of its own policies are not known here and left out.
+/// An AWS managed policy. Its id and its dates are not known here and are omitted.
 pub(crate) fn aws_policy(managed: AwsManaged, image: &Image) -> PolicyShape {
     let arn = managed.arn();
     PolicyShape {
@@ -110,7 +110,7 @@ pub(crate) fn aws_policy(managed: AwsManaged, image: &Image) -> PolicyShape {
     }
 }
 
-/// The one version that AWS's own policies have here.
+/// The only version of an AWS managed policy here.
 pub(crate) const AWS_VERSION: &str = "v1";
 
 fn attachments(image: &Image, arn: &str) -> usize {
@@ -126,7 +126,7 @@ pub(crate) struct VersionShape {
     pub create_date: Option<Timestamp>,
 }
 
-/// Without its document, as lists give it.
+/// A version without its document, as in lists.
 pub(crate) fn version(version: &PolicyVersion, policy: &Policy) -> VersionShape {
     VersionShape {
         document: None,
@@ -167,6 +167,7 @@ pub(crate) fn tag_page(
     max_items: Option<usize>,
 ) -> Result<TagPage, Error> {
     let mut tags = tags.to_vec();
+    // The row keeps the order of tagging, but pages are cut by key.
     tags.sort();
     let cut = paging::cut(tags, |t| t.key.clone(), marker, max_items)?;
     Ok(TagPage { tags: cut.items, is_truncated: cut.is_truncated, marker: cut.marker })
@@ -176,7 +177,7 @@ fn some(tags: &[Tag]) -> Option<Vec<Tag>> {
     (!tags.is_empty()).then(|| tags.to_vec())
 }
 
-/// RFC 3986: everything but unreserved characters.
+/// Percent-encodes everything but the unreserved characters of RFC 3986.
 pub(crate) fn percent_encode(text: &str) -> String {
     let unreserved = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
     text.bytes()

@@ -1,4 +1,4 @@
-//! Route 53's CloudFormation types.
+//! The resource types `AWS::Route53::*`, implemented with this service's operations.
 
 use crate::{
     choices::RRType,
@@ -60,11 +60,12 @@ const RECORD_SET: &[&str] = &[
     "MultiValueAnswer",
 ];
 
-/// Beside what `Fn::GetAtt` knows: the change to wait for, and the keys of the record sets.
+/// Internal attributes besides those for `Fn::GetAtt`: the change to wait for, and the keys of the record sets.
 const CHANGE: &str = "ChangeId";
 const SETS: &str = "RecordSetKeys";
 
 fn create_zone(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
+    // The API creates a zone with one VPC; the others are associated afterwards.
     let mut vpcs = props.read::<Vec<VpcShape>>("VPCs")?.into_iter();
     let input = props.input::<CreateHostedZone>(&["Name", "HostedZoneConfig"]).with("VPC", &vpcs.next());
     let made = input.with("CallerReference", &escale_base::ids::random_uuid()).call(cx)?;
@@ -74,7 +75,7 @@ fn create_zone(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> 
         let input = InputDraft::<AssociateVPCWithHostedZone>::new().with("HostedZoneId", &id);
         change = input.with("VPC", &vpc).call(cx)?.change_info.id;
     }
-    // The stack's own among them: `aws:` ones cannot be set through the API by anybody.
+    // They include the stack's `aws:` tags, which clients cannot set through the API.
     let tags = props.tags_in("HostedZoneTags")?;
     if !tags.is_empty() {
         let input = InputDraft::<ChangeTagsForResource>::new().with("ResourceType", &"hostedzone".to_owned());
@@ -96,13 +97,13 @@ fn delete_zone(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
 
 fn zone_gone(image: &Image, created: &Created) -> Readiness {
     if image.has::<HostedZone>(&created.physical_id) {
-        Readiness::Pending("its deletion".into())
+        Readiness::Pending("the hosted zone still exists".into())
     } else {
         Readiness::ready()
     }
 }
 
-/// A record set as templates write it; the zone and the comment are of the whole batch.
+/// A record set in a template. In the API its zone and comment belong to the whole batch.
 #[derive(Wire)]
 struct TemplateSet {
     name: String,
@@ -147,6 +148,7 @@ fn create(
     let zone = zone_of(cx.tx, props)?;
     let row = rules::zone(cx.tx, &zone)?;
     let mut keys = Vec::new();
+    // Stored with the resource: the deletion must find the sets without the template.
     for set in &sets {
         keys.push(record::read(&row, Action::Create, set.clone())?.set.key());
     }
@@ -171,6 +173,7 @@ fn change(
 }
 
 fn set_shape(props: &Props<'_>, written: &Value) -> Result<RecordSetShape, AwsError> {
+    // A mistyped or unsupported member must not be ignored silently.
     if let Some(odd) = wire::unread::<TemplateSet>(written).first() {
         return Err(AwsError::not_supported(format_args!("The property {odd} of a record set")));
     }
@@ -206,7 +209,7 @@ fn zone_of(image: &Image, props: &Props<'_>) -> Result<String, AwsError> {
                 _ => Err(bad(props, &format!("Multiple hosted zones named {name} found"))),
             }
         }
-        _ => Err(bad(props, "Exactly one of HostedZoneId and HostedZoneName must be given")),
+        _ => Err(bad(props, "Exactly one of HostedZoneId and HostedZoneName must be specified")),
     }
 }
 
@@ -214,7 +217,7 @@ fn bad(props: &Props<'_>, why: &str) -> AwsError {
     crate::Error::InvalidInput(format!("{}: {why}", props.logical_id)).into()
 }
 
-/// Deletes what is there under the names of the sets, whatever it is by now.
+/// Deletes the record sets with their current values: DELETE needs these, and a client may have changed them.
 fn delete_sets(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     let rows: Vec<_> = keys(created).filter_map(|key| cx.tx.get::<RecordSet>(key)).collect();
     let Some(zone) = rows.first().map(|row| row.zone.clone()) else { return Ok(()) };
@@ -224,7 +227,7 @@ fn delete_sets(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
 
 fn sets_gone(image: &Image, created: &Created) -> Readiness {
     if keys(created).any(|key| image.has::<RecordSet>(key)) {
-        Readiness::Pending("its deletion".into())
+        Readiness::Pending("the record sets still exist".into())
     } else {
         Readiness::ready()
     }
@@ -234,13 +237,13 @@ fn keys(created: &Created) -> impl Iterator<Item = &str> {
     created.attributes.get(SETS).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }
 
-/// A change that is not known any more is long done.
+/// A change without a row was purged, so it is in sync.
 fn in_sync(image: &Image, created: &Created) -> Readiness {
     let change = image.get::<Change>(rules::bare(created.attribute(CHANGE)));
     let applied = image.get::<DnsApplied>(DnsApplied::KEY).map_or(0, |a| a.sequence);
     match change {
         Some(change) if change.sequence > applied => {
-            Readiness::Pending(format!("{} to answer with it", system::NAME_SERVER))
+            Readiness::Pending(format!("{} does not serve the change yet", system::NAME_SERVER))
         }
         _ => Readiness::ready(),
     }

@@ -1,4 +1,4 @@
-//! From rows to what the DNS plane is told. Pure.
+//! Converts rows to the specification of the DNS plane. Pure.
 
 use crate::{names, system};
 use escale_base::limits;
@@ -11,7 +11,7 @@ use escale_tables::{
 };
 use std::sync::Arc;
 
-/// Everything that is to be answered.
+/// The zones of the public servers and of each VPC's resolver.
 pub(crate) fn spec(image: &Image, config: &Config) -> Spec {
     let zones: Vec<_> = image.scan::<HostedZone>().map(|row| (Arc::new(zone(image, &row)), row)).collect();
     let mut public = system::public(image, config);
@@ -23,12 +23,13 @@ pub(crate) fn spec(image: &Image, config: &Config) -> Spec {
         own.extend(associated.map(|(zone, _)| Arc::clone(zone)));
         Resolver { zones: own, upstream: None, queries_per_second: Some(limits::dns::VPC_PACKETS_PER_SECOND) }
     };
+    // As on AWS, a VPC without DNS support has no resolver.
     let vpcs = image.scan::<Vpc>().filter(|vpc| vpc.dns_support);
     let networks = vpcs.map(|vpc| (vpc.id.to_string(), resolver(&vpc))).collect();
     Spec { public, public_queries_per_second: None, networks }
 }
 
-/// One hosted zone.
+/// Converts one hosted zone.
 pub(crate) fn zone(image: &Image, row: &HostedZone) -> Zone {
     let prefix = format!("{}/", row.id);
     let records = image.prefix::<RecordSet>(&prefix).map(|set| record(&set)).collect();
@@ -51,7 +52,7 @@ fn record(set: &RecordSet) -> Record {
     Record { name: names::for_plane(&set.name), kind: kind(set.kind), data, routing }
 }
 
-/// A value that cannot be converted is left as it is: the plane says what is wrong with it, when it is checked.
+/// A value that cannot be converted stays as it is: the plane's check then reports the fault.
 fn value(kind: RecordType, text: &str) -> String {
     match kind {
         RecordType::Txt | RecordType::Caa => names::value_for_plane(text).unwrap_or_else(|_| text.to_owned()),

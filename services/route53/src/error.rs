@@ -1,4 +1,4 @@
-//! Route 53's errors: code and HTTP status stand here and nowhere else.
+//! Route 53's errors. Only this file maps them to error codes and HTTP statuses.
 
 use escale_base::{AwsError, ErrorKind};
 use escale_tables::ec2::VpcId;
@@ -21,12 +21,12 @@ pub enum Error {
     ConflictingDomain(String),
     #[error("The VPC: {0} in region {1} does not exist.")]
     InvalidVpc(VpcId, String),
-    #[error("The hosted zone {0} is public: VPCs can be associated with private hosted zones only.")]
+    #[error("The hosted zone {0} is public. VPCs can be associated only with private hosted zones.")]
     PublicZone(String),
     #[error("The VPC: {0} is not associated with the hosted zone {1}.")]
     NotAssociated(VpcId, String),
     #[error(
-        "The VPC: {0} is the last one that is associated with the hosted zone {1}: delete the zone instead."
+        "The VPC: {0} is the last one that is associated with the hosted zone {1}. Delete the zone instead."
     )]
     LastAssociation(VpcId, String),
     #[error("[{}]", .0.join(", "))]

@@ -1,9 +1,9 @@
-//! Route 53: hosted zones, and every name that the cloud itself answers.
+//! Route 53: hosted zones, and the names of the cloud's own resources.
 //!
 //! Operations (`ops/`) write zones and record sets into the tables of `escale_tables::route53`. One reconciler
-//! (`reconcile/zones.rs`) turns them, and the names that other services' tables hold (`system.rs`), into one
-//! specification for the DNS plane; another (`reconcile/servers.rs`) opens the sockets that the plane answers on. Nothing
-//! here reads a DNS packet. `web.rs` lets the host's browsers in.
+//! (`reconcile/zones.rs`) turns them and the names in other services' tables (`system.rs`) into one specification for the
+//! DNS plane; another (`reconcile/servers.rs`) opens the sockets that the plane answers on. Nothing here parses a DNS packet.
+//! `web.rs` makes public names reachable for browsers on the host.
 //!
 //! Start at `ops/change_resource_record_sets.rs`, then `compile.rs`.
 
@@ -38,7 +38,7 @@ pub use web::start as start_web;
 /// The service, for the wiring.
 pub struct Route53(Arc<Plane>);
 
-/// What operations may ask.
+/// The DNS plane, for operations that query it.
 pub(crate) struct Plane(Arc<dyn Dns>);
 
 impl Route53 {
@@ -67,7 +67,7 @@ impl Service for Route53 {
     }
 }
 
-/// Starts what makes names true.
+/// Starts the reconcilers of zones and DNS servers.
 pub fn start(
     engine: &mut Engine,
     store: Store,

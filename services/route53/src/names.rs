@@ -1,9 +1,9 @@
-//! Domain names as Route 53 writes them: lower case, a dot at the end, every byte but `a-z 0-9 - _` as a backslash
-//! and three octal digits. A wildcard is shown as `\052.example.com.`
+//! Domain names in Route 53's form: lower case, a final dot, every byte except `a-z 0-9 - _` as a backslash and three
+//! octal digits. A wildcard is `\052.example.com.`
 //!
 //! <https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DomainNameFormat.html>
 
-/// The canonical form; the error says what is wrong with the name.
+/// The canonical form, or the reason why the name is invalid.
 pub(crate) fn canonical(text: &str) -> Result<String, String> {
     let bytes = unescape(text)?;
     let mut name = String::with_capacity(bytes.len() + 1);
@@ -19,6 +19,7 @@ pub(crate) fn canonical(text: &str) -> Result<String, String> {
     if !name.ends_with('.') {
         name.push('.');
     }
+    // On the wire each label has a length byte, and the root label ends the name.
     let wire: usize = 1 + name.trim_end_matches('.').split('.').map(|l| 1 + label_bytes(l)).sum::<usize>();
     if name == "." {
         return Err("it is empty".to_owned());
@@ -35,7 +36,7 @@ pub(crate) fn canonical(text: &str) -> Result<String, String> {
     Ok(name)
 }
 
-/// How the DNS plane takes the name: a wildcard's asterisk as itself; other escapes are octal there, too.
+/// The name in the DNS plane's form: a wildcard has its asterisk; other escapes are octal there, too.
 pub(crate) fn for_plane(name: &str) -> String {
     match name.strip_prefix("\\052.") {
         Some(rest) => format!("*.{rest}"),
@@ -43,7 +44,7 @@ pub(crate) fn for_plane(name: &str) -> String {
     }
 }
 
-/// Octal escapes of a quoted string as decimal ones, which zone files have (RFC 1035 section 5.1).
+/// Converts octal escapes in a value to the decimal escapes of zone files (RFC 1035 section 5.1).
 pub(crate) fn value_for_plane(text: &str) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -65,7 +66,7 @@ pub(crate) fn value_for_plane(text: &str) -> Result<String, String> {
     Ok(out + rest)
 }
 
-/// Whether `name` is `zone` or below it; both canonical.
+/// Whether `name` is `zone` or below it. Both must be canonical.
 pub(crate) fn within(name: &str, zone: &str) -> bool {
     name == zone || name.strip_suffix(zone).is_some_and(|head| head.ends_with('.'))
 }
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn canonical_names() {
+    fn normalizes_names_and_refuses_invalid_ones() {
         check("Example.COM", expect!["example.com."]);
         check("*.example.com.", expect![[r"\052.example.com."]]);
         check(r"\052.example.com", expect![[r"\052.example.com."]]);
@@ -119,13 +120,13 @@ mod tests {
     }
 
     #[test]
-    fn values() {
+    fn converts_escapes_in_values() {
         assert_eq!(value_for_plane(r#""a\101\"b""#).as_deref(), Ok(r#""a\065\"b""#));
         assert!(value_for_plane(r#""\999""#).is_err());
     }
 
     #[test]
-    fn below() {
+    fn finds_names_within_zones() {
         assert!(within("a.example.com.", "example.com.") && within("example.com.", "example.com."));
         assert!(!within("badexample.com.", "example.com."));
     }

@@ -1,4 +1,4 @@
-//! One record set of a change: from the wire's shape to a row, and the checks that need no other set.
+//! One record set of a change: conversion from the API's shape to a row, and the checks that need no other set.
 
 use crate::{
     Error, names, rules,
@@ -28,7 +28,7 @@ impl Change {
     }
 }
 
-/// Reads a change. What has no form at all is the whole request's error, as on AWS.
+/// Reads a change. As on AWS, a malformed change fails the request with InvalidInput, before the batch is checked.
 pub(crate) fn read(zone: &HostedZone, action: Action, shape: RecordSetShape) -> Result<Change, Error> {
     let id = shape.set_identifier.as_deref().unwrap_or("null");
     let place = format!(
@@ -58,7 +58,9 @@ pub(crate) fn read(zone: &HostedZone, action: Action, shape: RecordSetShape) -> 
     let form = "Expected exactly one of [AliasTarget, all of [TTL, and ResourceRecords]]";
     let data = match (shape.alias_target, shape.ttl, shape.resource_records) {
         (Some(alias), None, None) => {
+            // AWS's console and tools add this prefix to load balancers' names.
             let target = rules::domain_name(alias.dns_name.trim_start_matches("dualstack."))?;
+            // In one of several sets it would take unhealthy ones out of the answers, which Escale does not enact.
             if alias.evaluate_target_health && routing != Routing::Simple {
                 let what = "EvaluateTargetHealth of an alias that is one of several record sets";
                 return Err(AwsError::not_supported(what).into());
@@ -68,6 +70,7 @@ pub(crate) fn read(zone: &HostedZone, action: Action, shape: RecordSetShape) -> 
             }
             let evaluate_target_health = alias.evaluate_target_health;
             let zone_id = rules::bare(&alias.hosted_zone_id).to_owned();
+            // A deletion only has to repeat the current values.
             if zone_id != zone.id && !system::is_alias_target(&target) && action != Action::Delete {
                 return Err(foreign_alias(zone, &zone_id, &target, kind));
             }
@@ -82,7 +85,7 @@ pub(crate) fn read(zone: &HostedZone, action: Action, shape: RecordSetShape) -> 
     Ok(Change { action, set: RecordSet { zone: zone.id.clone(), name, kind, data, routing } })
 }
 
-/// An alias that leads neither to the zone itself nor to a load balancer or a distribution.
+/// The error for an alias to a name that is neither in the zone itself nor that of a load balancer or distribution.
 fn foreign_alias(zone: &HostedZone, named: &str, target: &str, kind: RecordType) -> Error {
     if names::within(target, &zone.name) {
         return Error::InvalidBatch(vec![format!(
@@ -96,7 +99,7 @@ fn foreign_alias(zone: &HostedZone, named: &str, target: &str, kind: RecordType)
     .into()
 }
 
-/// What is wrong with the set alone.
+/// The fault of the set itself, without regard to other sets.
 pub(crate) fn fault(zone: &HostedZone, set: &RecordSet) -> Option<String> {
     let (name, kind) = (&set.name, set.kind);
     if !names::within(name, &zone.name) {
@@ -126,12 +129,13 @@ pub(crate) fn fault(zone: &HostedZone, set: &RecordSet) -> Option<String> {
             let bad = values.iter().find(|v| !v.trim_start().starts_with('"'))?;
             ("InvalidCharacterString", "Value should be enclosed in quotation marks", bad)
         }
+        // The compiler of the DNS plane checks the values of the other types.
         _ => return None,
     };
     Some(format!("Invalid Resource Record: FATAL problem: {code} ({why}) encountered with '{bad}'"))
 }
 
-/// An alias within the zone needs its target there, of the same type.
+/// The fault of an alias whose target in the same zone does not exist with the same type.
 pub(crate) fn missing_target(image: &Image, zone: &HostedZone, set: &RecordSet) -> Option<String> {
     let RecordData::Alias { zone: target_zone, target, .. } = &set.data else { return None };
     if *target_zone != zone.id {
@@ -144,6 +148,7 @@ pub(crate) fn missing_target(image: &Image, zone: &HostedZone, set: &RecordSet) 
         return Some(format!("{what} the alias target name does not lie within the target zone"));
     }
     let at = |name: &str| format!("{}/{}/{kind}/", zone.id, RecordSet::reversed(name));
+    // A wildcard record also answers the target's name.
     let wildcards = target.match_indices('.').map(|(dot, _)| format!("\\052{}", &target[dot..]));
     let found = [target.clone()]
         .into_iter()
@@ -152,13 +157,13 @@ pub(crate) fn missing_target(image: &Image, zone: &HostedZone, set: &RecordSet) 
     (!found).then(|| format!("{what} that target was not found"))
 }
 
-/// As AWS names a set in its messages.
+/// The set in the wording of AWS's messages.
 pub(crate) fn described(set: &RecordSet) -> String {
     let identifier = set.routing.set_identifier().map(|id| format!(", set identifier='{id}'"));
     format!("[name='{}', type='{}'{}]", set.name, set.kind, identifier.unwrap_or_default())
 }
 
-/// Whether a deletion names what is there; the order of values does not count.
+/// Whether both sets are equal apart from the order of their values: a deletion must repeat the current values.
 pub(crate) fn same(a: &RecordSet, b: &RecordSet) -> bool {
     let sorted = |set: &RecordSet| {
         let mut set = set.clone();

@@ -1,15 +1,18 @@
-//! What Route 53 takes, keeps and shows again, or drops, without effect.
+//! Parameters that Route 53 stores or drops without effect.
 
 use escale_service::Recorded;
 
 pub(crate) const RECORDED: &[Recorded] = &[
     Recorded {
         name: "ChangeResourceRecordSets.EvaluateTargetHealth",
-        reason: "Of a simple alias: AWS answers the only record there is whether it is healthy or not",
+        reason: "For a simple alias AWS answers with its only record whether that is healthy or not",
     },
-    Recorded { name: "TestDNSAnswer.ResolverIP", reason: "No supported routing policy depends on who asks" },
+    Recorded {
+        name: "TestDNSAnswer.ResolverIP",
+        reason: "No supported routing policy depends on the client",
+    },
     Recorded {
         name: "AWS::Route53::RecordSet.Comment",
-        reason: "It comments the change that creates the record set; GetChange shows it",
+        reason: "It is the comment of the change that creates the record set; GetChange returns it",
     },
 ];

@@ -1,4 +1,4 @@
-//! Checks and steps that operations share.
+//! Checks, lookups and changes that operations share.
 
 use crate::{Error, names, shapes, status, system};
 use escale_base::{Arn, limits};
@@ -10,7 +10,7 @@ use escale_tables::{
 };
 use std::sync::Arc;
 
-/// Clients may send an id as answers give it: `/hostedzone/Z…`.
+/// The id without its prefix. Clients may send an id as responses have it: `/hostedzone/Z…`.
 pub(crate) fn bare(id: &str) -> &str {
     id.rsplit('/').next().unwrap_or(id)
 }
@@ -19,7 +19,7 @@ pub(crate) fn zone(image: &Image, id: &str) -> Result<Arc<HostedZone>, Error> {
     image.get::<HostedZone>(bare(id)).ok_or_else(|| Error::NoZone(bare(id).to_owned()))
 }
 
-/// What IAM policies name.
+/// The zone's ARN for authorization.
 pub(crate) fn zone_arn(id: &str) -> String {
     Arn::new("route53", "", "", format!("hostedzone/{}", bare(id))).to_string()
 }
@@ -28,7 +28,7 @@ pub(crate) fn domain_name(text: &str) -> Result<String, Error> {
     names::canonical(text).map_err(|why| Error::InvalidDomainName(text.to_owned(), why))
 }
 
-/// The VPC that a client names; it must be of this region.
+/// The VPC in a request. It must exist in this region.
 pub(crate) fn vpc(cx: &Cx<'_>, named: &shapes::VpcShape) -> Result<VpcId, Error> {
     let region = named.vpc_region.clone().unwrap_or_else(|| cx.config.region.clone());
     let id = named.vpc_id.clone().unwrap_or_else(|| VpcId::from(""));
@@ -38,10 +38,12 @@ pub(crate) fn vpc(cx: &Cx<'_>, named: &shapes::VpcShape) -> Result<VpcId, Error>
     Ok(id)
 }
 
-/// No two zones of one name where both would be asked.
+/// Refuses a second zone with the same name for the same servers: public, or of the same VPC.
 pub(crate) fn no_conflict(image: &Image, name: &str, vpc: Option<&VpcId>) -> Result<(), Error> {
     if system::is_apex(name) {
-        return Err(Error::ConflictingDomain(format!("The zone {name} is one of the cloud's own.")));
+        return Err(Error::ConflictingDomain(format!(
+            "The zone {name} is reserved for the cloud's own names."
+        )));
     }
     let same = image.scan::<HostedZone>().filter(|z| z.name == name);
     let mut clash = same.filter(|z| match vpc {
@@ -58,13 +60,14 @@ pub(crate) fn no_conflict(image: &Image, name: &str, vpc: Option<&VpcId>) -> Res
     }))
 }
 
-/// Notes that something changed, and tells what `GetChange` will follow.
+/// Records a change for `GetChange` and purges old ones.
 pub(crate) fn record_change(cx: &mut Cx<'_>, comment: Option<String>) -> shapes::ChangeInfo {
     let oldest = cx.now.plus_ms(-limits::dns::CHANGES_KEPT_MS);
     let old: Vec<_> = cx.tx.scan::<Change>().filter(|c| c.submitted < oldest).map(|c| c.id.clone()).collect();
     for id in old {
         cx.tx.delete::<Change>(&id);
     }
+    // The counter also wakes the reconciler, which then records the sequence as applied.
     let last = cx.tx.get::<ChangeCounter>(ChangeCounter::KEY).map_or(0, |c| c.last);
     let change = Change { id: Change::random_id(), sequence: last + 1, comment, submitted: cx.now };
     cx.tx.put(ChangeCounter { last: last + 1 });
@@ -73,7 +76,7 @@ pub(crate) fn record_change(cx: &mut Cx<'_>, comment: Option<String>) -> shapes:
     info
 }
 
-/// `MaxItems`, which is text on the wire.
+/// Reads `MaxItems`, which the API has as a string.
 pub(crate) fn max_items(text: Option<&str>, largest: usize) -> Result<usize, Error> {
     let Some(text) = text else { return Ok(largest) };
     match text.parse::<usize>() {
@@ -82,7 +85,7 @@ pub(crate) fn max_items(text: Option<&str>, largest: usize) -> Result<usize, Err
     }
 }
 
-/// The items of a page that begins at the first of `rest`, and the one that the next page begins with.
+/// The first page of `rest`, and the first item of the next page.
 pub(crate) fn page<T>(rest: impl Iterator<Item = T>, size: usize) -> (Vec<T>, Option<T>) {
     let mut rest = rest;
     let items = rest.by_ref().take(size).collect();

@@ -1,4 +1,4 @@
-//! Shapes that several operations give or take.
+//! Request and response shapes that several operations share.
 
 use crate::{choices::RRType, status::ChangeStatus, system};
 use escale_base::{AwsError, Timestamp, Wire};
@@ -82,7 +82,7 @@ pub(crate) fn zone(image: &Image, row: &HostedZone) -> ZoneShape {
     }
 }
 
-/// Private zones have none: nobody delegates to them.
+/// Only public zones have one: a private zone has no delegation.
 pub(crate) fn delegation_set(row: &HostedZone) -> Option<DelegationSet> {
     let name_servers = vec![system::NAME_SERVER.trim_end_matches('.').to_owned()];
     (!row.private).then_some(DelegationSet { name_servers })
@@ -102,7 +102,7 @@ pub(crate) fn change_info(row: &Change, status: ChangeStatus) -> ChangeInfo {
     }
 }
 
-/// Each type that is served is one of AWS's.
+/// AWS's record type for a served one.
 pub(crate) fn record_type(kind: RecordType) -> RRType {
     match kind {
         RecordType::A => RRType::A,
@@ -118,7 +118,7 @@ pub(crate) fn record_type(kind: RecordType) -> RRType {
     }
 }
 
-/// The type, if it is served.
+/// The served type for AWS's record type, if there is one.
 pub(crate) fn served_type(named: RRType) -> Result<RecordType, AwsError> {
     let unknown = |_| AwsError::not_supported(format_args!("The record type {named}"));
     named.as_str().parse().map_err(unknown)

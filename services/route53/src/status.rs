@@ -1,4 +1,4 @@
-//! The words that AWS shows, from wish and observation.
+//! AWS's status of changes, from the desired and the observed state.
 
 use escale_store::Image;
 use escale_tables::route53::{Change, DnsApplied};

@@ -1,5 +1,5 @@
-//! Names that the cloud itself has: load balancers, distributions, databases, the API. One list, gathered by a function
-//! per table; the names that everybody may ask for are apart from those that only VPCs know.
+//! Names of the cloud's own resources: load balancers, distributions, databases, the API. One function per table collects
+//! them. Public names are separate from those that only resolvers in VPCs answer.
 
 use escale_dns::{Kind, Record, Zone};
 use escale_service::Config;
@@ -12,8 +12,8 @@ pub(crate) const NAME_SERVER: &str = "ns-1.dns.localhost.";
 
 const DNS: &str = "dns.localhost";
 const LOAD_BALANCERS: &str = "elb.localhost";
-/// Internal load balancers are below `escale.internal`, not below `localhost`: curl, browsers and nss-myhostname answer
-/// every name below `localhost` with the loopback address themselves (RFC 6761 section 6.3), also inside a VPC.
+/// Names of internal load balancers end in `escale.internal`, not in `localhost`: curl, browsers and nss-myhostname resolve
+/// every name below `localhost` to the loopback address themselves (RFC 6761 section 6.3), also inside a VPC.
 const INTERNAL_LOAD_BALANCERS: &str = "elb.escale.internal";
 const DISTRIBUTIONS: &str = "cloudfront.localhost";
 const TTL_SECS: u32 = 60;
@@ -31,7 +31,7 @@ impl SystemName {
     }
 }
 
-/// Zones that everybody may ask for. As on AWS, the public DNS also answers an internal load balancer's name, with its
+/// The zones of the public servers. As on AWS, the public DNS also answers an internal load balancer's name, with its
 /// private addresses.
 /// Source: <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#load-balancer-scheme>
 pub(crate) fn public(image: &Image, config: &Config) -> Vec<Arc<Zone>> {
@@ -44,8 +44,8 @@ pub(crate) fn public(image: &Image, config: &Config) -> Vec<Arc<Zone>> {
     ]
 }
 
-/// The zones that every VPC's resolver has. The name of an internal load balancer lies within `escale.internal`, so its zone
-/// is here as well: a resolver asks its own zones before the public ones.
+/// The zones that every VPC's resolver has. The name of an internal load balancer is within `escale.internal`, so its zone
+/// is here as well: a resolver searches its own zones before the public ones.
 pub(crate) fn private(image: &Image, config: &Config) -> Vec<Arc<Zone>> {
     let api = SystemName::new(Config::api_name(), vec![config.api_address], TTL_SECS);
     let s3 = SystemName::new(Config::s3_name(), vec![config.s3_address], TTL_SECS);
@@ -55,14 +55,14 @@ pub(crate) fn private(image: &Image, config: &Config) -> Vec<Arc<Zone>> {
     ]
 }
 
-/// Whether a name can be an alias's target without being in a hosted zone.
+/// Whether an alias may have this name as its target although it is in no hosted zone.
 pub(crate) fn is_alias_target(name: &str) -> bool {
     [LOAD_BALANCERS, INTERNAL_LOAD_BALANCERS, DISTRIBUTIONS]
         .iter()
         .any(|zone| crate::names::within(name, &format!("{zone}.")))
 }
 
-/// The zone of the cloud's own that has this very name.
+/// Whether one of the cloud's own zones has this name.
 pub(crate) fn is_apex(name: &str) -> bool {
     let name = name.trim_end_matches('.');
     [DNS, LOAD_BALANCERS, INTERNAL_LOAD_BALANCERS, DISTRIBUTIONS, Config::PRIVATE_SUFFIX].contains(&name)
@@ -89,14 +89,18 @@ fn databases(image: &Image) -> Vec<SystemName> {
     rows.map(|r| SystemName::new(r.name.as_str(), vec![r.address], r.ttl_secs)).collect()
 }
 
-/// A name that is not the zone's is left out: one bad row must not take all other names down.
+/// Builds a zone. A name outside the zone is skipped: one bad row must not make all other names unavailable.
 fn zone(apex: &str, names: Vec<SystemName>) -> Arc<Zone> {
     let mut zone = Zone::new(apex, &[NAME_SERVER], 1);
     for system in names {
         let inside =
             crate::names::within(&format!("{}.", system.name.trim_end_matches('.')), &format!("{apex}."));
         if !inside {
-            tracing::error!(name = system.name, apex, "a name of the cloud's own is not in its zone");
+            tracing::error!(
+                name = system.name,
+                apex,
+                "a name of the cloud is not in its zone; it is not served"
+            );
         } else if !system.addresses.is_empty() {
             let values: Vec<String> = system.addresses.iter().map(Ipv4Addr::to_string).collect();
             let values: Vec<&str> = values.iter().map(String::as_str).collect();

@@ -1,4 +1,4 @@
-//! Tags of hosted zones; health checks, which could have tags too, do not exist here.
+//! Tags of hosted zones. AWS also has tags of health checks, which do not exist here.
 
 use crate::{Error, choices::TagResourceType, rules};
 use escale_base::{Tag, Wire};

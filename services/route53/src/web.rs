@@ -1,5 +1,5 @@
-//! How the host's browsers get in: one loopback port that goes by the names of the public zones, and each public address
-//! of a load balancer or of the edge as a loopback address: 198.18.a.b is 127.18.a.b.
+//! Makes public names reachable for browsers on the host: one loopback port forwards by the Host header, and each public
+//! address of a load balancer or of the edge has a loopback address: 198.18.a.b is 127.18.a.b.
 
 use crate::names;
 use escale_base::PlaneError;
@@ -19,10 +19,10 @@ use std::{
     sync::Arc,
 };
 
-/// The port that load balancers and the edge have on their addresses.
+/// The port of load balancers and the edge.
 const HTTP: u16 = 80;
 
-/// Opens the ways by which the host's clients follow public names. Fails when the port for browsers is taken.
+/// Starts the forwarders for clients on the host. Fails if the web port is in use.
 pub async fn start(
     engine: &mut Engine,
     store: Store,
@@ -35,11 +35,11 @@ pub async fn start(
     let directory = Arc::new(PublicNames { store: store.clone(), dns });
     let by_name = forward_by_name(internet.clone(), listen, directory.clone()).await?;
     tracing::info!(at = %by_name.local_addr(), "public names are served by Host header");
-    // Resolvers give ::1 for *.localhost first, and not every client tries what comes second.
+    // Resolvers return ::1 first for *.localhost, and not every client tries the second address.
     let listen = (Ipv6Addr::LOCALHOST, by_name.local_addr().port()).into();
     let by_name_too = forward_by_name(internet.clone(), listen, directory).await;
     if let Err(error) = &by_name_too {
-        tracing::info!(%error, "public names are served on IPv4 alone");
+        tracing::info!(%error, "public names are served on IPv4 only");
     }
     let edge = config.edge_address;
     engine.run(async move {
@@ -58,6 +58,7 @@ impl Directory for PublicNames {
     fn find(&self, name: &str) -> Option<SocketAddr> {
         let answer = self.dns.ask(&View::Public, name, Kind::A).ok()?;
         let addresses = answer.records.iter().filter_map(|record| record.value.parse::<Ipv4Addr>().ok());
+        // Names of internal load balancers have private addresses, which the host must not reach.
         let public =
             addresses.filter(|address| PUBLIC.contains(address)).map(|address| (address, HTTP).into());
         public.into_iter().next()
@@ -77,7 +78,7 @@ impl Directory for PublicNames {
     }
 }
 
-/// Names of a zone that have addresses, without wildcards.
+/// The names of a zone that have addresses, without wildcards.
 fn hosted(image: &Image, zone: &HostedZone) -> Vec<String> {
     let prefix = format!("{}/", zone.id);
     let sets = image.prefix::<RecordSet>(&prefix);
@@ -86,8 +87,9 @@ fn hosted(image: &Image, zone: &HostedZone) -> Vec<String> {
     plain.filter(|name| !name.starts_with('*')).collect()
 }
 
-/// Opens a loopback address for each public one, and closes it when the public one goes.
+/// Opens a loopback address for each public address, and closes it when the public address is released.
 async fn follow(store: Store, internet: Namespace, edge: Ipv4Addr) {
+    // Subscribed before the first read, so that no change is missed.
     let mut changes = store.subscribe(&[LoadBalancerName::TABLE, DistributionName::TABLE]);
     let mut open: BTreeMap<Ipv4Addr, Option<Forwarder>> = BTreeMap::new();
     loop {
@@ -100,10 +102,11 @@ async fn follow(store: Store, internet: Namespace, edge: Ipv4Addr) {
             let [_, b, c, d] = address.octets();
             let (listen, target) = ((Ipv4Addr::new(127, b, c, d), HTTP).into(), (address, HTTP).into());
             let forwarder = forward(internet.clone(), listen, target).await;
-            let told = forwarder.inspect_err(|error| {
-                tracing::warn!(%error, "a public address cannot be reached as a loopback address; by its name it can");
+            let opened = forwarder.inspect_err(|error| {
+                tracing::warn!(%error, "cannot open a loopback address for a public address; it stays reachable by its name");
             });
-            open.insert(address, told.ok());
+            // A failure is remembered, too: it is logged once and not retried at every change.
+            open.insert(address, opened.ok());
         }
         changes.changed().await;
     }

@@ -1,5 +1,5 @@
-//! Packets: a VPC's interface asks its resolver, the Internet's server and a forwarder of the host's loopback are asked,
-//! over a real network plane. Needs root, and dig.
+//! Sends DNS queries over a real network plane: from a VPC to its resolver, to the Internet's server and to the host's
+//! loopback. Needs root and dig.
 #![allow(clippy::unwrap_used)] // a test may panic
 
 use escale_base::{Clock, Timestamp};
@@ -36,7 +36,7 @@ struct Cleanup(std::path::PathBuf);
 impl Drop for Cleanup {
     fn drop(&mut self) {
         let dir = self.0.clone();
-        // A runtime of its own: the test's may be unwinding.
+        // The test's runtime may be unwinding, so the cleanup has its own.
         let wipe = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async { KernelNetwork::open(&dir).await?.wipe().await })
@@ -83,7 +83,7 @@ fn put<R: Row>(store: &Store, row: R) {
     put.unwrap();
 }
 
-/// Waits until the store says so.
+/// Waits until `check` finds a value in the store.
 async fn until<T>(store: &Store, what: &str, check: impl Fn(&escale_store::Image) -> Option<T>) -> T {
     let mut changes = store.subscribe(&[DnsServer::TABLE, DnsApplied::TABLE]);
     let found = async {
@@ -114,7 +114,7 @@ fn dig(at: &Namespace, server: SocketAddr, name: &str, options: &[&str]) -> Stri
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn names_are_answered_where_they_are_asked() {
+async fn answers_queries_in_vpc_internet_and_host() {
     let dir = tempfile::tempdir().unwrap();
     let _cleanup = Cleanup(dir.path().to_owned());
     let network: Arc<dyn Network> = Arc::new(KernelNetwork::open(dir.path()).await.unwrap());
@@ -166,7 +166,7 @@ async fn names_are_answered_where_they_are_asked() {
         .unwrap();
     assert_eq!(String::from_utf8(here.stdout).unwrap().trim(), BALANCER.to_string());
 
-    // The same name by its loopback address: 198.18.77.1 is 127.18.77.1.
+    // The balancer by its loopback address: 198.18.77.1 is 127.18.77.1.
     let listener = internet.tcp_listen((BALANCER, 80).into()).await.unwrap();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {

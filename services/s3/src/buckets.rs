@@ -1,4 +1,4 @@
-//! The seam between rows and the objects plane.
+//! Keeps the buckets of the objects plane in line with the rows.
 
 use crate::Error;
 use escale_base::{AwsError, Timestamp};
@@ -11,13 +11,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// The plane, and how far its buckets are known to be what the rows say.
+/// The objects plane, and which of its buckets are known to match their rows.
 pub struct Buckets {
     pub(crate) objects: Arc<dyn Objects>,
-    /// What this process brought about. Lost at a restart, and then found out again.
+    /// The rows that this process has applied to the plane. Lost at a restart; `ready` then applies them again.
     applied: Mutex<HashMap<String, (Timestamp, Versioning)>>,
-    /// Held while a bucket of the plane is made, changed or removed: one that is being removed must not be made
-    /// again by a put that still saw its row.
+    /// Held while a bucket of the plane is created, changed or removed. Otherwise a put that has read the row could create a
+    /// bucket again that is being removed.
     changing: tokio::sync::Mutex<()>,
 }
 
@@ -26,7 +26,7 @@ impl Buckets {
         Buckets { objects, applied: Mutex::default(), changing: tokio::sync::Mutex::default() }
     }
 
-    /// The bucket's row, once the plane has the bucket in that form.
+    /// Applies the bucket's row to the plane, unless it is applied already; returns the row.
     pub(crate) async fn ready(
         &self,
         cx: &StreamCx,
@@ -41,43 +41,47 @@ impl Buckets {
             return Ok(row);
         }
         let _changing = self.changing.lock().await;
+        // Read again: the bucket may have changed or be gone since this request waits for the lock.
         let row = self::row(&cx.store.read(), name)?;
         if !self.is_applied(&row) {
-            let stands = match self.objects.create_bucket(name).await {
-                Ok(made) => made,
+            let existing = match self.objects.create_bucket(name).await {
+                Ok(created) => created,
+                // An earlier process has created it, or its versioning changes.
                 Err(plane::Error::BucketExists(_)) => self.objects.bucket(name).await?,
                 Err(error) => return Err(error.into()),
             };
-            let wanted = match row.versioning {
+            let desired = match row.versioning {
                 Versioning::Off => plane::Versioning::Off,
                 Versioning::Enabled => plane::Versioning::Enabled,
                 Versioning::Suspended => plane::Versioning::Suspended,
             };
-            if stands.versioning != wanted {
-                self.objects.set_versioning(name, wanted).await?;
+            if existing.versioning != desired {
+                self.objects.set_versioning(name, desired).await?;
             }
             self.known().insert(name.to_owned(), (row.created, row.versioning));
         }
         Ok(row)
     }
 
-    /// Removes the bucket, row and all, if it is empty.
+    /// Deletes the bucket in the plane, if it is empty, and then its row.
     pub(crate) async fn remove(&self, store: &Store, name: &str) -> Result<(), Error> {
         let _changing = self.changing.lock().await;
         row(&store.read(), name)?;
+        // First: if the row cannot be deleted below, `ready` must create the plane's bucket again.
         self.known().remove(name);
         match self.objects.delete_bucket(name).await {
-            // Never used: the plane has not heard of it.
+            // The plane does not know a bucket that was never used.
             Ok(()) | Err(plane::Error::NoSuchBucket(_)) => {}
             Err(error) => return Err(error.into()),
         }
-        let gone = store.write(|tx| {
+        // The row comes last: a crash in between leaves an empty bucket, which can be deleted again.
+        let deleted = store.write(|tx| {
             tx.delete::<Bucket>(name);
             tx.delete::<escale_tables::s3::BucketSeen>(name);
             Ok::<_, StoreError>(())
         });
-        gone.map_err(|error| {
-            tracing::error!(%error, bucket = name, "a bucket is deleted, but its row is not");
+        deleted.map_err(|error| {
+            tracing::error!(%error, bucket = name, "the bucket was deleted, but its row was not");
             AwsError::internal().into()
         })
     }
@@ -87,7 +91,7 @@ impl Buckets {
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Timestamp, Versioning)>> {
-        // No code that could panic runs under this lock.
+        // No code that can panic runs under this lock, so a poisoned lock has consistent data.
         self.applied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn types() -> Vec<ResourceType> {
     ]
 }
 
-/// The API's words for the same rules.
+/// The names of the encryption properties in the API.
 const OF_ENCRYPTION: &[(&str, &str)] = &[
     ("BucketEncryption", "ServerSideEncryptionConfiguration"),
     ("ServerSideEncryptionConfiguration", "Rules"),
@@ -55,14 +55,14 @@ const OF_ENCRYPTION: &[(&str, &str)] = &[
 ];
 
 fn create_bucket(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    // A bucket's name is in lower case; CloudFormation's own is too.
+    // Bucket names are in lower case, so a generated name is converted. A name of the template is not: S3 checks it.
     let name = props.name_or_generated("BucketName", 63);
     let name = if props.str("BucketName").is_some() { name } else { name.to_ascii_lowercase() };
     let acl = props.str("AccessControl").map(|acl| if acl == "Private" { "private" } else { acl }.to_owned());
-    let elsewhere = (cx.config.region != rules::UNSPOKEN_REGION)
+    let configuration = (cx.config.region != rules::UNCONSTRAINED_REGION)
         .then(|| Configuration { location_constraint: Some(cx.config.region.clone()), tags: Vec::new() });
     let input = InputDraft::<CreateBucket>::new().with("Bucket", &name).with("ACL", &acl);
-    input.with("CreateBucketConfiguration", &elsewhere).call(cx)?;
+    input.with("CreateBucketConfiguration", &configuration).call(cx)?;
     if props.get("PublicAccessBlockConfiguration").is_some() {
         let input = props.input::<PutPublicAccessBlock>(&["PublicAccessBlockConfiguration"]);
         input.with("Bucket", &name).call(cx)?;
@@ -70,7 +70,7 @@ fn create_bucket(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError
     if props.get("OwnershipControls").is_some() {
         props.input::<PutBucketOwnershipControls>(&["OwnershipControls"]).with("Bucket", &name).call(cx)?;
     }
-    // `Suspended` is how a template says "not versioned".
+    // In a template, `Suspended` means that the bucket is not versioned, as every new bucket.
     if props.get("VersioningConfiguration").is_some_and(|v| v["Status"] != "Suspended") {
         props.input::<PutBucketVersioning>(&["VersioningConfiguration"]).with("Bucket", &name).call(cx)?;
     }
@@ -91,9 +91,10 @@ fn create_bucket(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError
         .with("RegionalDomainName", format!("{name}.s3.{region}.amazonaws.com")))
 }
 
-/// DeleteBucket itself has to ask the plane; here the row is marked, and `reconcile` deletes the bucket.
+/// Marks the row, and the reconciler deletes the bucket: a transaction cannot wait for the plane.
 fn delete_bucket(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     let name = &created.physical_id;
+    // The result of an earlier attempt; `bucket_gone` would report it for this one.
     cx.tx.delete::<BucketSeen>(name);
     cx.tx.update::<Bucket, ()>(name, |b| b.deleting = true);
     Ok(())
@@ -105,7 +106,7 @@ fn bucket_gone(image: &Image, created: &Created) -> Readiness {
         (None, _) => Readiness::ready(),
         (Some(row), _) if row.deleting => Readiness::Pending(format!("the bucket {name} is being deleted")),
         (Some(_), Some(seen)) => Readiness::Failed(seen.not_deleted.clone()),
-        (Some(_), None) => Readiness::Failed(format!("the bucket {name} was made anew")),
+        (Some(_), None) => Readiness::Failed(format!("the bucket {name} was created again")),
     }
 }
 

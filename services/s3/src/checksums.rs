@@ -1,4 +1,4 @@
-//! The `x-amz-checksum-*` family: S3's words for the plane's checksums.
+//! The `x-amz-checksum-*` headers: the plane's checksums in the API.
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html>
 
@@ -8,8 +8,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use escale_objects::{Algorithm, Checksums, Expected};
 use http::HeaderMap;
 
-/// The algorithms that are kept beside the etag, with their names and headers.
-const KEPT: [(Algorithm, &str, &str); 5] = [
+/// The algorithms whose checksums are stored in addition to the etag, with their names and headers.
+const STORED: [(Algorithm, &str, &str); 5] = [
     (Algorithm::Crc32, "CRC32", "x-amz-checksum-crc32"),
     (Algorithm::Crc32c, "CRC32C", "x-amz-checksum-crc32c"),
     (Algorithm::Crc64nvme, "CRC64NVME", "x-amz-checksum-crc64nvme"),
@@ -17,8 +17,8 @@ const KEPT: [(Algorithm, &str, &str); 5] = [
     (Algorithm::Sha256, "SHA256", "x-amz-checksum-sha256"),
 ];
 
-/// A shape with the members `ChecksumCRC32`, `ChecksumCRC32C`, ….
-pub(crate) trait Summed {
+/// A shape with the fields `ChecksumCRC32`, `ChecksumCRC32C`, ….
+pub(crate) trait WithChecksums {
     fn slots(&mut self) -> [(Algorithm, &mut Option<String>); 5];
 
     fn fill(&mut self, found: &Checksums) {
@@ -27,11 +27,12 @@ pub(crate) trait Summed {
         }
     }
 
-    /// What the client says they are.
+    /// The checksums that the client expects.
     fn expected(&mut self) -> Result<Expected, Error> {
         let mut expected = Expected::new();
         for (algorithm, slot) in self.slots() {
             let Some(text) = slot.take() else { continue };
+            // The checksum of a multipart object ends with the number of its parts: `…==-3`.
             let bare = text.split_once('-').map_or(text.as_str(), |(value, _)| value);
             let value = STANDARD.decode(bare).map_err(|_| {
                 Error::InvalidRequest(format!(
@@ -49,8 +50,8 @@ fn header_end(algorithm: Algorithm) -> String {
     name(algorithm).to_ascii_lowercase()
 }
 
-/// Declares a shape that has, besides its own members, one for each checksum.
-macro_rules! summed {
+/// Declares a shape with one more field for each checksum.
+macro_rules! with_checksums {
     ($(#[$meta:meta])* $vis:vis struct $name:ident { $($(#[$fmeta:meta])* $fvis:vis $field:ident: $ty:ty),* $(,)? }) => {
         $(#[$meta])*
         #[derive(Clone, Debug, Default, ::escale_base::Wire)]
@@ -67,7 +68,7 @@ macro_rules! summed {
             #[wire("ChecksumSHA256")]
             sha256: Option<String>,
         }
-        impl $crate::checksums::Summed for $name {
+        impl $crate::checksums::WithChecksums for $name {
             fn slots(&mut self) -> [(::escale_objects::Algorithm, &mut Option<String>); 5] {
                 use ::escale_objects::Algorithm::{Crc32, Crc32c, Crc64nvme, Sha1, Sha256};
                 [
@@ -81,46 +82,47 @@ macro_rules! summed {
         }
     };
 }
-pub(crate) use summed;
+pub(crate) use with_checksums;
 
 pub(crate) fn name(algorithm: Algorithm) -> &'static str {
-    KEPT.iter().find(|(a, ..)| *a == algorithm).map_or("Content-MD5", |(_, name, _)| name)
+    STORED.iter().find(|(a, ..)| *a == algorithm).map_or("Content-MD5", |(_, name, _)| name)
 }
 
-/// AWS's word for one that is kept.
+/// The algorithm in the API, if its checksums are stored.
 pub(crate) fn shown(algorithm: Algorithm) -> Option<ChecksumAlgorithm> {
     name(algorithm).parse().ok()
 }
 
-pub(crate) fn named(asked: ChecksumAlgorithm) -> Result<Algorithm, Error> {
-    let found = KEPT.iter().find(|(_, name, _)| *name == asked.as_str()).map(|(a, ..)| *a);
-    found.ok_or_else(|| Error::NotSupported(format!("The checksum algorithm {asked}")))
+pub(crate) fn named(requested: ChecksumAlgorithm) -> Result<Algorithm, Error> {
+    let found = STORED.iter().find(|(_, name, _)| *name == requested.as_str()).map(|(a, ..)| *a);
+    found.ok_or_else(|| Error::NotSupported(format!("The checksum algorithm {requested}")))
 }
 
-/// What has to be computed of a body: what its sender announces in headers or for the trailer (the gate compares
-/// the values while the bytes pass). A sender that says nothing gets CRC-64/NVME, as on AWS.
+/// The checksums to compute for a body: those that the client announces in headers or for the trailer. The gate compares their
+/// values as the bytes arrive.
 pub(crate) fn announced(
     headers: &HeaderMap,
-    asked: Option<ChecksumAlgorithm>,
+    requested: Option<ChecksumAlgorithm>,
 ) -> Result<Vec<Algorithm>, Error> {
     let trailer = headers.get("x-amz-trailer").and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let mut found: Vec<Algorithm> = KEPT
+    let mut found: Vec<Algorithm> = STORED
         .iter()
         .filter(|(_, _, header)| {
             headers.contains_key(*header) || trailer.split(',').any(|t| t.trim().eq_ignore_ascii_case(header))
         })
         .map(|(a, ..)| *a)
         .collect();
-    if let (true, Some(asked)) = (found.is_empty(), asked) {
-        found.push(named(asked)?);
+    if let (true, Some(requested)) = (found.is_empty(), requested) {
+        found.push(named(requested)?);
     }
+    // AWS computes CRC-64/NVME for a client that announces none.
     if found.is_empty() {
         found.push(Algorithm::Crc64nvme);
     }
     Ok(found)
 }
 
-/// Composite for checksums of parts' checksums.
+/// Composite if the checksum was computed of the checksums of the parts.
 pub(crate) fn kind(found: &Checksums) -> Option<ChecksumType> {
     let first = found.values().next()?;
     Some(if first.parts.is_some() { ChecksumType::Composite } else { ChecksumType::FullObject })

@@ -1,4 +1,4 @@
-//! Choices that are not stored, in AWS's words.
+//! Enumerations of AWS's API whose values are not stored.
 
 use escale_base::choice;
 
@@ -66,6 +66,6 @@ choice! {
     }
 }
 choice! {
-    /// The class that every object has; the others are refused.
+    /// The storage class of every object. The others are refused.
     pub(crate) enum StoredClass { Standard = "STANDARD" }
 }

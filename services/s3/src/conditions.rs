@@ -16,13 +16,14 @@ pub(crate) struct Conditions<'a> {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Verdict {
     Go,
-    /// The client has it already: 304.
+    /// The client's copy is current: 304.
     NotModified,
 }
 
 impl Conditions<'_> {
-    /// `If-Match` outdoes `If-Unmodified-Since`, and `If-None-Match` outdoes `If-Modified-Since`.
+    /// `If-Match` takes precedence over `If-Unmodified-Since`, and `If-None-Match` over `If-Modified-Since`.
     pub(crate) fn check(&self, object: &Entry) -> Result<Verdict, Error> {
+        // Times are compared in seconds, the resolution of HTTP dates.
         match (self.if_match, self.if_unmodified_since) {
             (Some(tags), _) if !names(tags, &object.etag) => return Err(Error::Precondition("If-Match")),
             (None, Some(at)) if object.modified.secs() > at.secs() => {
@@ -42,7 +43,7 @@ fn names(tags: &str, etag: &str) -> bool {
     tags.split(',').map(str::trim).any(|tag| tag == "*" || bare(tag) == etag)
 }
 
-/// An etag without its quotes and weakness.
+/// An etag without its quotes and its `W/`.
 pub(crate) fn bare(tag: &str) -> &str {
     tag.trim().trim_start_matches("W/").trim_matches('"')
 }
@@ -70,7 +71,7 @@ pub(crate) fn of_delete(if_match: Option<&str>) -> Condition {
     }
 }
 
-/// A condition on an etag tells what the object is, so AWS asks for `s3:GetObject` as well.
+/// A condition on an etag reveals the object's etag, so AWS also requires `s3:GetObject`.
 pub(crate) fn allowed(
     cx: &StreamCx,
     operation: &str,
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn they_combine_as_the_rfc_says() {
+    fn preconditions_combine_as_in_rfc_9110() {
         let early = Some(Timestamp(9_000));
         let late = Some(Timestamp(11_000));
         let none = Conditions::default;
@@ -122,7 +123,7 @@ mod tests {
         check(Conditions { if_none_match: Some("*"), ..none() }, Ok(Verdict::NotModified));
         check(Conditions { if_modified_since: late, ..none() }, Ok(Verdict::NotModified));
         check(Conditions { if_none_match: Some("x"), if_modified_since: late, ..none() }, Ok(Verdict::Go));
-        // The same second, as headers cannot say more.
+        // HTTP dates have no fractions of a second.
         check(Conditions { if_modified_since: Some(Timestamp(10_000)), ..none() }, Ok(Verdict::NotModified));
     }
 }

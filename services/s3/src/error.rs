@@ -1,4 +1,4 @@
-//! S3's errors: code and HTTP status stand here and nowhere else.
+//! S3's errors. Codes and HTTP statuses are defined only here.
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
 
@@ -16,8 +16,8 @@ pub enum Error {
     #[error("The specified bucket is not valid.")]
     InvalidBucketName(String),
     #[error(
-        "The {} location constraint is incompatible for the region specific endpoint this request was sent to: this \
-         cloud is {region}", given.as_deref().unwrap_or("unspecified")
+        "The {} location constraint is incompatible for the region specific endpoint this request was sent to. The \
+         region of this cloud is {region}.", given.as_deref().unwrap_or("unspecified")
     )]
     IllegalLocation { given: Option<String>, region: String },
     #[error("At least one of the pre-conditions you specified did not hold")]
@@ -39,7 +39,8 @@ pub enum Error {
     #[error("Access Denied")]
     Denied,
     #[error(
-        "User is not authorized to put a public policy: BlockPublicPolicy of the bucket's public access block is on"
+        "Public policies are prevented by the BlockPublicPolicy setting of the bucket's public access block. Change the policy or \
+         the setting."
     )]
     PublicPolicy,
     #[error("{0} is not supported by Escale")]
@@ -53,45 +54,46 @@ pub enum Error {
 impl From<Error> for AwsError {
     fn from(error: Error) -> AwsError {
         let message = error.to_string();
-        let say = |kind, code: &str, status: u16| AwsError::new(kind, code, status, message.as_str());
+        let aws = |kind, code: &str, status: u16| AwsError::new(kind, code, status, message.as_str());
         match error {
             Error::NoSuchBucket(name) => {
-                say(ErrorKind::NotFound, "NoSuchBucket", 404).with("BucketName", name)
+                aws(ErrorKind::NotFound, "NoSuchBucket", 404).with("BucketName", name)
             }
             Error::BucketAlreadyOwnedByYou(name) => {
-                say(ErrorKind::AlreadyExists, "BucketAlreadyOwnedByYou", 409).with("BucketName", name)
+                aws(ErrorKind::AlreadyExists, "BucketAlreadyOwnedByYou", 409).with("BucketName", name)
             }
             Error::BeingDeleted(name) => {
-                say(ErrorKind::InUse, "OperationAborted", 409).with("BucketName", name)
+                aws(ErrorKind::InUse, "OperationAborted", 409).with("BucketName", name)
             }
             Error::InvalidBucketName(name) => {
-                say(ErrorKind::Invalid, "InvalidBucketName", 400).with("BucketName", name)
+                aws(ErrorKind::Invalid, "InvalidBucketName", 400).with("BucketName", name)
             }
             Error::IllegalLocation { .. } => {
-                say(ErrorKind::Invalid, "IllegalLocationConstraintException", 400)
+                aws(ErrorKind::Invalid, "IllegalLocationConstraintException", 400)
             }
             Error::Precondition(condition) => {
-                say(ErrorKind::Invalid, "PreconditionFailed", 412).with("Condition", condition)
+                aws(ErrorKind::Invalid, "PreconditionFailed", 412).with("Condition", condition)
             }
-            Error::InvalidArgument { name, value, .. } => say(ErrorKind::Invalid, "InvalidArgument", 400)
+            Error::InvalidArgument { name, value, .. } => aws(ErrorKind::Invalid, "InvalidArgument", 400)
                 .with("ArgumentName", name)
                 .with("ArgumentValue", value),
-            Error::InvalidRequest(_) => say(ErrorKind::Invalid, "InvalidRequest", 400),
-            Error::InvalidTag(_) => say(ErrorKind::Invalid, "InvalidTag", 400),
-            Error::MalformedPolicy(_) => say(ErrorKind::Invalid, "MalformedPolicy", 400),
-            Error::MalformedXml => say(ErrorKind::Invalid, "MalformedXML", 400),
-            Error::AclsNotSupported => say(ErrorKind::Invalid, "AccessControlListNotSupported", 400),
+            Error::InvalidRequest(_) => aws(ErrorKind::Invalid, "InvalidRequest", 400),
+            Error::InvalidTag(_) => aws(ErrorKind::Invalid, "InvalidTag", 400),
+            Error::MalformedPolicy(_) => aws(ErrorKind::Invalid, "MalformedPolicy", 400),
+            Error::MalformedXml => aws(ErrorKind::Invalid, "MalformedXML", 400),
+            Error::AclsNotSupported => aws(ErrorKind::Invalid, "AccessControlListNotSupported", 400),
             Error::NotConfigured { code, bucket, .. } => {
-                say(ErrorKind::NotFound, code, 404).with("BucketName", bucket)
+                aws(ErrorKind::NotFound, code, 404).with("BucketName", bucket)
             }
-            Error::Denied | Error::PublicPolicy => say(ErrorKind::Denied, "AccessDenied", 403),
-            Error::NotSupported(_) => say(ErrorKind::NotSupported, "NotImplemented", 501),
+            Error::Denied | Error::PublicPolicy => aws(ErrorKind::Denied, "AccessDenied", 403),
+            Error::NotSupported(_) => aws(ErrorKind::NotSupported, "NotImplemented", 501),
             Error::Plane(error) => of_plane(error),
             Error::Aws(error) => error,
         }
     }
 }
 
+/// A full disk is a 503 rather than a 500, because a retry succeeds as soon as the user has freed space.
 fn of_plane(error: plane::Error) -> AwsError {
     use plane::Error as E;
     let own = error.to_string();
@@ -177,9 +179,9 @@ fn of_plane(error: plane::Error) -> AwsError {
                 .with("ActualObjectSize", size_bytes.to_string())
         }
         E::Body(error) => match error.downcast::<AwsError>() {
-            // The gate found a wrong signature or checksum in what passed.
+            // The gate reports a wrong signature or checksum as an error of the body.
             Ok(found) => *found,
-            Err(other) => invalid("IncompleteBody", 400, &format!("The request's body broke off: {other}")),
+            Err(other) => invalid("IncompleteBody", 400, &format!("The request body ended early: {other}")),
         },
         E::Plane(fault) if escale_files::disk::is_full(&fault) => {
             tracing::error!(%fault, "the objects plane failed");

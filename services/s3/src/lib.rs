@@ -1,12 +1,12 @@
-//! S3: buckets, their configuration, and the way to their objects.
+//! S3: buckets, their configuration and their objects.
 //!
-//! A bucket and its configuration are rows (`ops/`, synchronous); objects are the objects plane's (`streams/`).
-//! [`Buckets`] is the seam: before an operation touches the plane, it brings the plane's bucket to what the row
-//! says, so a row is all that CreateBucket has to write. Deleting needs the plane's word that the bucket is empty:
-//! `reconcile/` gets it for who cannot wait (CloudFormation).
+//! A bucket and its configuration are rows (`ops/`, synchronous). Objects are in the objects plane (`streams/`).
+//! CreateBucket only writes a row: before an operation uses the plane, [`Buckets`] applies the row to the plane's bucket.
+//! A deletion must wait until the plane reports that the bucket is empty; `reconcile/` does this for callers that cannot
+//! wait (CloudFormation).
 //!
-//! Bucket policies are evaluated at the gate; what the public access block leaves of them is said in `policy.rs`.
-//! Nothing here opens a file or decides who is who. Start at `streams/put_object.rs`.
+//! The gate evaluates bucket policies; `policy.rs` restricts them as the public access block demands. Nothing here opens a
+//! file or authenticates a caller. Start at `streams/put_object.rs`.
 
 mod buckets;
 mod cfn;
@@ -29,7 +29,9 @@ pub use reconcile::start;
 
 use escale_base::wire::Value;
 use escale_objects::Objects;
-use escale_service::{Also, Entry, EventKind, Recorded, ResourcePolicy, ResourceType, Service, gives_tags};
+use escale_service::{
+    Also, Config, Entry, EventKind, Recorded, ResourcePolicy, ResourceType, Service, gives_tags,
+};
 use escale_store::Image;
 use std::sync::Arc;
 
@@ -43,7 +45,7 @@ impl S3 {
         S3 { buckets: Arc::new(Buckets::new(objects)) }
     }
 
-    /// The seam to the plane, for the reconciler.
+    /// The buckets of the plane, for the reconciler.
     pub fn buckets(&self) -> Arc<Buckets> {
         Arc::clone(&self.buckets)
     }
@@ -54,7 +56,7 @@ impl Service for S3 {
         "s3"
     }
     fn event_kind(&self, operation: &str) -> EventKind {
-        // Configuration is the bucket's, whatever its name holds.
+        // GetObjectLockConfiguration configures a bucket, although its name contains `Object`.
         let of_bucket = operation.contains("ObjectLockConfiguration") || operation.contains("Bucket");
         let of_objects = ["Object", "Upload", "Part"].iter().any(|word| operation.contains(word));
         if of_objects && !of_bucket { EventKind::Data } else { EventKind::Management }
@@ -71,9 +73,15 @@ impl Service for S3 {
     fn recorded(&self) -> &'static [Recorded] {
         recorded::RECORDED
     }
-    fn resource_policies(&self, image: &Image, _operation: &str, input: &Value) -> Vec<ResourcePolicy> {
+    fn resource_policies(
+        &self,
+        image: &Image,
+        config: &Config,
+        _operation: &str,
+        input: &Value,
+    ) -> Vec<ResourcePolicy> {
         let name = input.get("Bucket").and_then(Value::as_str).unwrap_or_default();
-        policy::in_force(image, name)
+        policy::in_force(image, name, &config.account)
     }
     fn resource_types(&self) -> Vec<ResourceType> {
         cfn::types()

@@ -1,4 +1,4 @@
-//! What a client lays beside the bytes: headers, its own metadata, tags; and what it may not ask for.
+//! The data that a client stores with an object: headers, user metadata, tags; and the parameters that are refused.
 
 use crate::Error;
 use crate::choices::{ObjectCannedAcl, ServerSideEncryption, StorageClass};
@@ -7,13 +7,13 @@ use escale_objects::{Labels, Meta};
 use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
 
-/// S3's limit on tags of one object.
+/// S3's limit on the tags of an object.
 const OBJECT_TAGS: usize = 10;
 /// S3's limit on user metadata, names and values together.
 const METADATA_BYTES: usize = 2048;
 
-/// Declares a shape that has, besides its own members, the representation headers and what goes with every upload.
-macro_rules! described {
+/// Declares a shape with more fields: the headers that describe an object, and the parameters of every upload.
+macro_rules! with_metadata {
     ($(#[$meta:meta])* $vis:vis struct $name:ident { $($(#[$fmeta:meta])* $fvis:vis $field:ident: $ty:ty),* $(,)? }) => {
         $(#[$meta])*
         #[derive(::escale_base::Wire)]
@@ -33,7 +33,7 @@ macro_rules! described {
             tagging: Option<String>,
         }
         impl $name {
-            /// Takes the members that describe the object out of the input.
+            /// Moves the fields that describe the object out of the input.
             fn meta(&mut self) -> Result<::escale_objects::Meta, $crate::Error> {
                 $crate::metadata::refuse(self.storage_class, self.server_side_encryption, self.acl)?;
                 $crate::metadata::meta(
@@ -51,7 +51,7 @@ macro_rules! described {
         }
     };
 }
-pub(crate) use described;
+pub(crate) use with_metadata;
 
 pub(crate) fn meta(
     headers: [(&str, Option<String>); 6],
@@ -70,13 +70,13 @@ pub(crate) fn meta(
     Ok(Meta { headers: kept.collect(), user })
 }
 
-/// `aws-chunked` is how it was sent, not how it is.
+/// Removes `aws-chunked`, which describes the transfer and not the object.
 fn without_framing(encodings: &str) -> String {
     let kept = encodings.split(',').map(str::trim).filter(|e| !e.eq_ignore_ascii_case("aws-chunked"));
     kept.collect::<Vec<_>>().join(",")
 }
 
-/// Values that ask for what is not enacted.
+/// Refuses the values that Escale does not support.
 pub(crate) fn refuse(
     storage_class: Option<StorageClass>,
     encryption: Option<ServerSideEncryption>,
@@ -88,15 +88,16 @@ pub(crate) fn refuse(
     if let Some(encryption) = encryption.filter(|e| *e != ServerSideEncryption::Aes256) {
         return Err(Error::NotSupported(format!("The server-side encryption {encryption}")));
     }
-    // Buckets are BucketOwnerEnforced: the two that say just that are taken, as on AWS.
+    // Buckets are BucketOwnerEnforced. As on AWS, they accept only the two ACLs that grant the owner full control.
     match acl {
         None | Some(ObjectCannedAcl::Private | ObjectCannedAcl::BucketOwnerFullControl) => Ok(()),
         Some(_) => Err(Error::AclsNotSupported),
     }
 }
 
-/// `a=b&c=d`, the form of the header `x-amz-tagging`.
+/// Parses the header `x-amz-tagging`: `a=b&c=d`.
 pub(crate) fn tags_of_header(text: Option<&str>) -> Result<Labels, Error> {
+    // The header has the form of a query, in which `+` is a space.
     let decode = |t: &str| {
         percent_decode_str(&t.replace('+', " ")).decode_utf8().map(|t| t.into_owned()).map_err(|_| {
             Error::InvalidArgument {
@@ -126,6 +127,16 @@ pub(crate) fn object_tags(tags: Vec<Tag>) -> Result<Labels, Error> {
     Ok(tags.into_iter().map(|t| (t.key, t.value)).collect())
 }
 
+/// S3's limit on the tags of a bucket.
+const BUCKET_TAGS: usize = 50;
+
+pub(crate) fn check_bucket_tags(tags: &[Tag]) -> Result<(), Error> {
+    if tags.len() > BUCKET_TAGS {
+        return Err(Error::InvalidTag(format!("Bucket tag count cannot be greater than {BUCKET_TAGS}")));
+    }
+    check_tags(tags)
+}
+
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html>
 pub(crate) fn check_tags(tags: &[Tag]) -> Result<(), Error> {
     for (i, tag) in tags.iter().enumerate() {
@@ -147,14 +158,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn framing_is_no_encoding() {
+    fn aws_chunked_is_not_stored() {
         assert_eq!(without_framing("aws-chunked"), "");
         assert_eq!(without_framing("gzip, aws-chunked"), "gzip");
         assert_eq!(without_framing("br"), "br");
     }
 
     #[test]
-    fn tags_in_a_header() {
+    fn parses_tags_of_the_header() {
         let tags = tags_of_header(Some("a=b%20c&d=&e+f=g")).unwrap();
         let expected = [("a", "b c"), ("d", ""), ("e f", "g")].map(|(k, v)| (k.to_owned(), v.to_owned()));
         assert_eq!(tags, Labels::from(expected));

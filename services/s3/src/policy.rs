@@ -1,6 +1,6 @@
-//! Bucket policies: whether one is well formed, whether it is public, and what of it counts.
+//! Bucket policies: whether a policy is well formed, whether it is public, and what the public access block leaves of it.
 //!
-//! Evaluation is IAM's. Source of what is public:
+//! IAM evaluates them. Source of the definition of public:
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html>
 
 use crate::{Error, rules};
@@ -11,11 +11,11 @@ use escale_store::Image;
 use escale_tables::s3::Bucket;
 use serde_json::json;
 
-/// AWS's limit.
+/// AWS's limit on the size of a policy.
 const POLICY_BYTES: usize = 20 * 1024;
 
-/// Condition keys that, bound to fixed values, keep the public out.
-const FENCES: [&str; 10] = [
+/// Condition keys that, compared with fixed values, make a statement not public.
+const LIMITING_KEYS: [&str; 10] = [
     "aws:sourcearn",
     "aws:sourceaccount",
     "aws:sourcevpc",
@@ -28,70 +28,74 @@ const FENCES: [&str; 10] = [
     "s3:dataaccesspointarn",
 ];
 
-/// The bucket's policy, as far as its public access block lets it count. `RestrictPublicBuckets` leaves a public policy
-/// to the account's own callers: "everybody" then means everybody in the account.
-pub(crate) fn in_force(image: &Image, bucket: &str) -> Vec<ResourcePolicy> {
+/// The bucket's policy as its public access block permits it. With `RestrictPublicBuckets`, a public policy applies only to the
+/// account's own callers.
+pub(crate) fn in_force(image: &Image, bucket: &str, account: &str) -> Vec<ResourcePolicy> {
     let Some(row) = image.get::<Bucket>(bucket) else { return Vec::new() };
     let Some(document) = &row.policy else { return Vec::new() };
     let restricted = row.public_access_block.is_some_and(|b| b.restrict_public_buckets);
-    let document = if restricted && is_public(document) { restrict(document) } else { document.clone() };
+    let document =
+        if restricted && is_public(document) { restrict(document, account) } else { document.clone() };
     vec![ResourcePolicy { document }]
 }
 
-fn restrict(document: &str) -> String {
-    // The gate refuses every request under a document that cannot be read.
+fn restrict(document: &str, account: &str) -> String {
+    // The gate denies every request under a policy that it cannot parse.
     let Ok(mut tree) = strict::with_unique_keys(document) else { return document.to_owned() };
     for statement in statements_mut(&mut tree) {
-        let everybody = names_everybody(statement) || statement.get("NotPrincipal").is_some();
-        if statement.get("Effect") == Some(&json!("Allow")) && everybody {
+        // `NotPrincipal` allows everyone but the named principals, so it is public, too.
+        let for_everyone = names_everyone(statement) || statement.get("NotPrincipal").is_some();
+        if statement.get("Effect") == Some(&json!("Allow")) && for_everyone {
             if let Some(object) = statement.as_object_mut() {
                 object.remove("NotPrincipal");
             }
-            statement["Principal"] = json!({"AWS": "arn:aws:iam::000000000000:root"});
+            statement["Principal"] = json!({"AWS": format!("arn:aws:iam::{account}:root")});
         }
     }
     tree.to_string()
 }
 
-/// Whether anybody in the world gets something by this document.
+/// Whether this policy grants anything to everyone.
 pub(crate) fn is_public(document: &str) -> bool {
-    // Nobody can say what a document that cannot be read lets in.
+    // The safe answer for a policy that cannot be parsed.
     let Ok(mut tree) = strict::with_unique_keys(document) else { return true };
     statements_mut(&mut tree).iter().any(|s| {
         s.get("Effect") == Some(&json!("Allow"))
-            && (names_everybody(s) || s.get("NotPrincipal").is_some())
-            && !is_fenced(s)
+            && (names_everyone(s) || s.get("NotPrincipal").is_some())
+            && !is_limited(s)
     })
 }
 
-fn names_everybody(statement: &Value) -> bool {
+fn names_everyone(statement: &Value) -> bool {
     match statement.get("Principal") {
-        Some(Value::String(who)) => who == "*",
+        Some(Value::String(principal)) => principal == "*",
         Some(Value::Object(kinds)) => {
-            kinds.iter().any(|(kind, who)| kind == "AWS" && strings(who).any(|w| w == "*"))
+            kinds.iter().any(|(kind, principals)| kind == "AWS" && strings(principals).any(|p| p == "*"))
         }
         _ => false,
     }
 }
 
-fn is_fenced(statement: &Value) -> bool {
+/// Whether a condition limits the statement to fixed values.
+fn is_limited(statement: &Value) -> bool {
     let Some(operators) = statement.get("Condition").and_then(Value::as_object) else { return false };
     operators.iter().any(|(operator, keys)| {
-        let binds = matches!(
+        let compares = matches!(
             operator.as_str(),
             "StringEquals" | "StringLike" | "ArnEquals" | "ArnLike" | "IpAddress" | "StringEqualsIgnoreCase"
         );
         let mut keys = keys.as_object().into_iter().flatten();
-        binds
+        compares
             && keys.any(|(key, values)| {
                 let mut values = strings(values);
-                FENCES.contains(&key.to_ascii_lowercase().as_str())
+                // A wildcard or a prefix of length 0 matches everyone.
+                LIMITING_KEYS.contains(&key.to_ascii_lowercase().as_str())
                     && values.all(|v| !v.contains(['*', '?']) && !v.ends_with("/0"))
             })
     })
 }
 
-/// Whether a document may be kept, in the words of S3.
+/// Validates a policy before it is stored. The messages are S3's.
 pub(crate) fn check(document: &str, bucket: &str) -> Result<(), Error> {
     let malformed = |why: &str| Error::MalformedPolicy(why.to_owned());
     if document.len() > POLICY_BYTES {
@@ -110,7 +114,7 @@ pub(crate) fn check(document: &str, bucket: &str) -> Result<(), Error> {
         return Err(malformed("Missing required field Statement"));
     }
     statements.iter().try_for_each(|s| check_statement(s, bucket))?;
-    // One that IAM cannot read would deny everybody everything, its own removal included.
+    // A policy that IAM cannot parse would deny every request, including the one that deletes the policy.
     Document::parse(document, Kind::Resource).map_err(Error::MalformedPolicy)?;
     Ok(())
 }
@@ -135,22 +139,25 @@ fn check_statement(statement: &Value, bucket: &str) -> Result<(), Error> {
     if !matches!(object.get("Effect").and_then(Value::as_str), Some("Allow" | "Deny")) {
         return malformed("Missing required field Effect".into());
     }
-    for (yes, no) in [("Principal", "NotPrincipal"), ("Action", "NotAction"), ("Resource", "NotResource")] {
-        match (object.get(yes), object.get(no)) {
-            (None, None) => return malformed(format!("Missing required field {yes}")),
-            (Some(_), Some(_)) => return malformed(format!("{yes} and {no} exclude each other")),
+    for (field, not) in [("Principal", "NotPrincipal"), ("Action", "NotAction"), ("Resource", "NotResource")]
+    {
+        match (object.get(field), object.get(not)) {
+            (None, None) => return malformed(format!("Missing required field {field}")),
+            (Some(_), Some(_)) => {
+                return malformed(format!("A statement cannot have both {field} and {not}"));
+            }
             _ => {}
         }
     }
-    let good = |principal: &Value| match principal {
-        Value::String(who) => who == "*",
+    let is_valid = |principal: &Value| match principal {
+        Value::String(principal) => principal == "*",
         Value::Object(kinds) => {
             let known = ["AWS", "Service", "Federated", "CanonicalUser"];
             !kinds.is_empty() && kinds.keys().all(|kind| known.contains(&kind.as_str()))
         }
         _ => false,
     };
-    if !object.get("Principal").or(object.get("NotPrincipal")).is_some_and(good) {
+    if !object.get("Principal").or(object.get("NotPrincipal")).is_some_and(is_valid) {
         return malformed("Invalid principal in policy".into());
     }
     let actions = object.get("Action").or(object.get("NotAction")).into_iter().flat_map(strings);
@@ -206,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_public() {
+    fn public_policies_name_everyone_without_a_limit() {
         let cdn =
             json!({"StringEquals": {"AWS:SourceArn": "arn:aws:cloudfront::000000000000:distribution/E"}});
         assert!(is_public(&allow(json!("*"), json!({}))));
@@ -221,19 +228,19 @@ mod tests {
     }
 
     #[test]
-    fn restricted_to_the_account() {
-        let left = restrict(&allow(json!("*"), json!({})));
+    fn restricted_policies_are_not_public() {
+        let left = restrict(&allow(json!("*"), json!({})), "123456789012");
         assert!(!is_public(&left));
-        assert!(left.contains(":root"), "{left}");
+        assert!(left.contains("arn:aws:iam::123456789012:root"), "{left}");
         let but_one = json!([{"Effect": "Allow", "NotPrincipal": {"AWS": "000000000000"}, "Action": "s3:GetObject",
             "Resource": "arn:aws:s3:::media/*"}]);
         assert!(is_public(&document(but_one.clone())));
-        assert!(!is_public(&restrict(&document(but_one))));
-        assert!(is_public("no JSON"), "what cannot be read counts as public");
+        assert!(!is_public(&restrict(&document(but_one), "123456789012")));
+        assert!(is_public("no JSON"), "a policy that cannot be parsed counts as public");
     }
 
     #[test]
-    fn malformed_ones_say_why() {
+    fn rejects_malformed_policies_with_a_reason() {
         let check = |text: &str, why: &str| {
             let error = check(text, "media").unwrap_err().to_string();
             assert!(error.contains(why), "{error}");

@@ -1,5 +1,5 @@
-//! Deletes buckets whose row says so, for who cannot wait for the plane's word (CloudFormation). A bucket that is not
-//! empty stays, and a row says why.
+//! Deletes the buckets whose rows are marked, for callers that cannot wait for the plane (CloudFormation). A bucket that is
+//! not empty is kept, and a row records the reason.
 
 use crate::{Buckets, Error};
 use escale_base::{Clock, Timestamp};
@@ -9,7 +9,7 @@ use escale_store::{Change, Image, Store};
 use escale_tables::s3::{Bucket, BucketSeen};
 use std::{collections::BTreeSet, sync::Arc};
 
-/// Starts what brings wishes about.
+/// Starts the reconciler.
 pub fn start(engine: &mut Engine, store: Store, clock: Clock, buckets: Arc<Buckets>) {
     engine.add(Removals { store, clock, buckets });
 }
@@ -42,6 +42,7 @@ impl Reconciler for Removals {
 
     async fn act(&self, key: &str, _: Remove) -> Result<(), StepError> {
         match self.buckets.remove(&self.store, key).await {
+            // NoSuchBucket: DeleteBucket was faster.
             Ok(()) | Err(Error::NoSuchBucket(_)) => Ok(()),
             Err(Error::Plane(plane::Error::BucketNotEmpty(_))) => {
                 let seen = BucketSeen {
@@ -49,6 +50,7 @@ impl Reconciler for Removals {
                     not_deleted: "The bucket you tried to delete is not empty".into(),
                     at: self.clock.now(),
                 };
+                // Not an error of the step, which would be retried: as on AWS, the deletion fails and the bucket stays.
                 self.store.write(|tx| {
                     tx.update::<Bucket, ()>(key, |b| b.deleting = false);
                     tx.put(seen);

@@ -1,9 +1,8 @@
-//! What S3 takes, keeps and shows again without effect.
+//! The parameters that S3 stores and shows without effect. `docs/coverage.md` lists the reasons.
 
 use escale_service::Recorded;
 
-const DISK: &str =
-    "Encrypting one's own disk is the disk's work (LUKS); a key beside the data would protect nothing";
+const DISK: &str = "Disk encryption (LUKS) is a task of the host; a key that is stored next to the data would protect nothing";
 
 pub(crate) const RECORDED: &[Recorded] = &[
     Recorded { name: "PutObject.ServerSideEncryption", reason: DISK },
@@ -11,13 +10,13 @@ pub(crate) const RECORDED: &[Recorded] = &[
     Recorded { name: "CopyObject.ServerSideEncryption", reason: DISK },
     Recorded { name: "PutBucketEncryption.ServerSideEncryptionConfiguration", reason: DISK },
     Recorded { name: "AWS::S3::Bucket.BucketEncryption", reason: DISK },
-    Recorded { name: "*.Tagging", reason: "Tags are for who reads them" },
+    Recorded { name: "*.Tagging", reason: "Tags are labels for the user; Escale does not evaluate them" },
     Recorded {
         name: "PutBucketPolicy.ConfirmRemoveSelfBucketAccess",
-        reason: "The account's root key is never shut out, so nobody can lose a bucket to its policy",
+        reason: "A bucket policy never locks out the account's root key, so no confirmation is needed",
     },
     Recorded {
         name: "AWS::S3::Bucket.AccessControl",
-        reason: "Only Private is taken, which is what a bucket is",
+        reason: "Only Private is accepted, and every bucket is private",
     },
 ];

@@ -10,8 +10,8 @@ use escale_tables::s3::Bucket;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::sync::Arc;
 
-/// The region that goes without saying: a bucket's location has no word for it.
-pub(crate) const UNSPOKEN_REGION: &str = "us-east-1";
+/// The only region without a location constraint.
+pub(crate) const UNCONSTRAINED_REGION: &str = "us-east-1";
 
 pub(crate) fn bucket_arn(bucket: &str) -> String {
     format!("arn:aws:s3:::{bucket}")
@@ -21,7 +21,7 @@ pub(crate) fn object_arn(bucket: &str, key: &str) -> String {
     format!("arn:aws:s3:::{bucket}/{key}")
 }
 
-/// The row, for operations on configuration.
+/// The row of a bucket, for operations on its configuration.
 pub(crate) fn bucket(cx: &Cx<'_>, name: &str, expected_owner: Option<&str>) -> Result<Arc<Bucket>, Error> {
     if expected_owner.is_some_and(|owner| owner != cx.config.account) {
         return Err(Error::Denied);
@@ -41,7 +41,7 @@ pub(crate) fn update(
     Ok(())
 }
 
-/// May the caller do this as well? For what a request needs beyond its operation's own action.
+/// Authorizes an action that a request needs in addition to its operation's own.
 pub(crate) fn allowed(
     cx: &StreamCx,
     action: &str,
@@ -59,7 +59,7 @@ pub(crate) fn bucket_name(name: &str) -> Result<(), Error> {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.' || b == b'-';
     let alphanumeric = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let bytes = name.as_bytes();
-    let good = (3..=63).contains(&bytes.len())
+    let is_valid = (3..=63).contains(&bytes.len())
         && bytes.iter().all(|b| allowed(*b))
         && alphanumeric(bytes.first())
         && alphanumeric(bytes.last())
@@ -69,10 +69,10 @@ pub(crate) fn bucket_name(name: &str) -> Result<(), Error> {
         && !name.starts_with("sthree-")
         && !name.ends_with("-s3alias")
         && !name.ends_with("--ol-s3");
-    if good { Ok(()) } else { Err(Error::InvalidBucketName(name.to_owned())) }
+    if is_valid { Ok(()) } else { Err(Error::InvalidBucketName(name.to_owned())) }
 }
 
-/// `bytes=0-9`. What is no such range is ignored (RFC 9110, 14.2), and so are several.
+/// Parses `bytes=0-9`. An invalid range is ignored (RFC 9110, 14.2), and so is a list of ranges.
 pub(crate) fn range(header: Option<&str>) -> Option<ByteRange> {
     let (first, last) = header?.trim().strip_prefix("bytes=")?.split_once('-')?;
     let number = |t: &str| t.trim().parse::<u64>().ok();
@@ -86,12 +86,12 @@ pub(crate) fn range(header: Option<&str>) -> Option<ByteRange> {
     }
 }
 
-/// A place in a list as a token that clients only hand back.
-pub(crate) fn token(place: &str) -> String {
-    URL_SAFE_NO_PAD.encode(place)
+/// Encodes a position in a list as an opaque continuation token.
+pub(crate) fn token(position: &str) -> String {
+    URL_SAFE_NO_PAD.encode(position)
 }
 
-pub(crate) fn place(token: &str) -> Result<String, Error> {
+pub(crate) fn decode_token(token: &str) -> Result<String, Error> {
     let decoded = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     decoded.ok_or_else(|| Error::InvalidArgument {
         name: "continuation-token",
@@ -100,16 +100,16 @@ pub(crate) fn place(token: &str) -> Result<String, Error> {
     })
 }
 
-/// What `encoding-type=url` leaves as it is.
+/// The characters that `encoding-type=url` does not encode.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*').remove(b'/');
 
-/// How names are written in a list: as they are, or encoded where the client asked for it.
+/// How a list writes names: as they are, or URL-encoded if the client requests it.
 #[derive(Clone, Copy)]
 pub(crate) struct Encoding(bool);
 
 impl Encoding {
-    pub(crate) fn of(asked: Option<EncodingType>) -> Encoding {
-        Encoding(asked == Some(EncodingType::Url))
+    pub(crate) fn of(requested: Option<EncodingType>) -> Encoding {
+        Encoding(requested == Some(EncodingType::Url))
     }
 
     pub(crate) fn write(self, text: &str) -> String {
@@ -121,12 +121,12 @@ impl Encoding {
     }
 }
 
-/// The size of a page: AWS cuts at 1,000 and refuses negatives.
-pub(crate) fn page_size(name: &'static str, asked: Option<i64>) -> Result<usize, Error> {
-    let asked = asked.unwrap_or(escale_objects::PAGE as i64);
-    let size = usize::try_from(asked).map_err(|_| Error::InvalidArgument {
+/// The size of a page. As AWS does, it caps the size at 1,000 and refuses negative numbers.
+pub(crate) fn page_size(name: &'static str, requested: Option<i64>) -> Result<usize, Error> {
+    let requested = requested.unwrap_or(escale_objects::PAGE as i64);
+    let size = usize::try_from(requested).map_err(|_| Error::InvalidArgument {
         name,
-        value: asked.to_string(),
+        value: requested.to_string(),
         why: format!("Argument {name} must be an integer between 0 and 2147483647"),
     })?;
     Ok(size.min(escale_objects::PAGE))
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bucket_names() {
+    fn checks_bucket_names() {
         for good in ["abc", "my.bucket-1", "123"] {
             assert!(bucket_name(good).is_ok(), "{good}");
         }
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges() {
+    fn ignores_invalid_ranges() {
         assert_eq!(range(Some("bytes=0-9")), Some(ByteRange::Between(0, 9)));
         assert_eq!(range(Some("bytes=5-")), Some(ByteRange::From(5)));
         assert_eq!(range(Some("bytes=-5")), Some(ByteRange::Last(5)));
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn encoding() {
+    fn url_encodes_names() {
         let url = Encoding::of(Some(EncodingType::Url));
         assert_eq!(url.write("a b/ü+\u{1}"), "a%20b/%C3%BC%2B%01");
     }

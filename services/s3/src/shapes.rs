@@ -1,4 +1,4 @@
-//! Shapes that several operations give.
+//! Shapes that several operations return.
 
 use crate::choices::{ChecksumAlgorithm, ChecksumType, StoredClass};
 use crate::rules::Encoding;
@@ -57,7 +57,7 @@ pub(crate) fn quoted(etag: &str) -> String {
     format!("\"{etag}\"")
 }
 
-/// A bucket that was never versioned does not speak of versions.
+/// The version's id in a response. As on AWS, a bucket that was never versioned shows none.
 pub(crate) fn version(bucket: &Bucket, version: &plane::VersionId) -> Option<String> {
     (bucket.versioning != Versioning::Off).then(|| version.0.clone())
 }

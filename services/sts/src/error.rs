@@ -4,8 +4,8 @@ use escale_base::{AwsError, ErrorKind};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("User: {who} is not authorized to perform: sts:AssumeRole on resource: {role}")]
-    NotTrusted { who: String, role: String },
+    #[error("User: {caller} is not authorized to perform: sts:AssumeRole on resource: {role}")]
+    NotTrusted { caller: String, role: String },
     #[error("{0}")]
     Validation(String),
     #[error("Cannot call {0} with session credentials")]

@@ -1,9 +1,9 @@
-//! STS: who am I, and credentials for a while. Sessions are access keys in IAM's table, which this service writes and the
-//! gate reads through IAM.
+//! STS: the caller's identity, and temporary credentials. Sessions are access keys in IAM's table: this service writes them, and
+//! the gate reads them through IAM.
 //!
-//! A role's trust document is the policy of that role as a resource: the gate weighs it together with the caller's own,
-//! and `AssumeRole` asks it once more on its own, since nobody gets into a role without it. Session policies, federation
-//! and multi-factor devices do not exist here and are refused by name.
+//! A role's trust policy is the role's resource policy. The gate evaluates it together with the caller's own policies, and
+//! `AssumeRole` evaluates it once more alone, because a role must trust its caller. Session policies, federation and MFA do not
+//! exist here and are refused by name.
 
 mod error;
 mod ops;
@@ -11,7 +11,7 @@ mod session;
 
 use error::Error;
 use escale_base::{Arn, wire::Value};
-use escale_service::{Entry, ResourcePolicy, Service};
+use escale_service::{Config, Entry, ResourcePolicy, Service};
 use escale_store::Image;
 use escale_tables::iam::Role;
 
@@ -28,17 +28,24 @@ impl Service for Sts {
     fn operations(&self) -> Vec<Entry> {
         ops::all()
     }
-    fn resource_policies(&self, image: &Image, operation: &str, input: &Value) -> Vec<ResourcePolicy> {
+    fn resource_policies(
+        &self,
+        image: &Image,
+        _config: &Config,
+        operation: &str,
+        input: &Value,
+    ) -> Vec<ResourcePolicy> {
         if operation != "AssumeRole" {
             return Vec::new();
         }
         let arn = input.get("RoleArn").and_then(Value::as_str).and_then(|a| a.parse::<Arn>().ok());
+        // A missing role has no policy. The operation then refuses the request.
         let role = arn.and_then(|arn| image.get::<Role>(role_name(&arn)));
         role.map(|r| ResourcePolicy { document: r.trust.clone() }).into_iter().collect()
     }
 }
 
-/// The last segment: a role's ARN carries its path.
+/// The name of a role: the last segment of its ARN, after the path.
 fn role_name(arn: &Arn) -> &str {
     arn.resource.rsplit('/').next().unwrap_or_default()
 }

@@ -12,18 +12,17 @@ pub(crate) struct Credentials {
     expiration: Timestamp,
 }
 
-/// Expired sessions are kept this long, so that a client that comes late reads that its token is expired rather than that
-/// nobody knows its key.
+/// How long an expired session is kept, so that a client learns that its token is expired rather than that its key is unknown.
 const KEPT_MS: i64 = 60 * 60 * 1000;
 
-/// Expired sessions dropped with one new one: more than are made, so that they never pile up.
-const SWEPT: usize = 16;
+/// How many expired sessions each new session deletes at most: more than one, so that they never accumulate.
+const SWEEP_MAX: usize = 16;
 
-/// Makes credentials and sweeps old ones.
+/// Creates credentials and deletes expired ones.
 pub(crate) fn issue(cx: &mut Cx<'_>, of: SessionOf, secs: i64) -> Credentials {
     sweep(cx);
     let expires = cx.now.plus_ms(secs * 1000);
-    // AWS's tokens are of no fixed form; this one is random and means nothing by itself.
+    // AWS does not specify the form of tokens. This one is random and carries no data.
     let token = Secret::new(format!("Esc{}", ids::random_hex(160)));
     let key = AccessKey {
         id: format!("ASIA{}", ids::random_upper(16)),
@@ -47,9 +46,10 @@ fn sweep(cx: &mut Cx<'_>) {
         Holder::Session { expires, .. } => expires.plus_ms(KEPT_MS) < cx.now,
         Holder::User(_) => false,
     };
-    let gone: Vec<String> =
-        cx.tx.prefix::<AccessKey>("ASIA").filter(|k| old(k)).take(SWEPT).map(|k| k.id.clone()).collect();
-    for id in gone {
+    // Only temporary credentials have this prefix, so the scan skips users' keys.
+    let expired: Vec<String> =
+        cx.tx.prefix::<AccessKey>("ASIA").filter(|k| old(k)).take(SWEEP_MAX).map(|k| k.id.clone()).collect();
+    for id in expired {
         cx.tx.delete::<AccessKey>(&id);
     }
 }

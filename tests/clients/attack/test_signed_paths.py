@@ -14,6 +14,7 @@ import time
 import urllib.parse
 import uuid
 
+import botocore.exceptions
 import pytest
 import requests
 import rsa
@@ -108,13 +109,27 @@ def spki(public):
 
     def der(tag, content):
         length = len(content)
-        size = bytes([length]) if length < 128 else bytes([0x82, length >> 8, length & 255])
+        digits = length.to_bytes(max(1, (length.bit_length() + 7) // 8), "big")
+        size = digits if length < 128 else bytes([0x80 | len(digits)]) + digits
         return bytes([tag]) + size + content
 
     algorithm = bytes.fromhex("300d06092a864886f70d0101010500")
     whole = der(0x30, algorithm + der(0x03, b"\0" + inner))
     text = "\n".join(textwrap.wrap(base64.b64encode(whole).decode(), 64))
     return f"-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----\n"
+
+
+@pytest.mark.parametrize("fault", ["1024 bits", "not base64", "not in PEM form"])
+def test_refuses_a_key_that_the_edge_could_not_use(aws, fault):
+    keys = {
+        "1024 bits": lambda: spki(rsa.newkeys(1024)[0]),
+        "not base64": lambda: "-----BEGIN PUBLIC KEY-----\n?\n-----END PUBLIC KEY-----",
+        "not in PEM form": lambda: "ssh-rsa AAAA",
+    }
+    config = {"CallerReference": uuid.uuid4().hex, "Name": f"k-{uuid.uuid4().hex[:8]}", "EncodedKey": keys[fault]()}
+    with pytest.raises(botocore.exceptions.ClientError, match=fault) as error:
+        aws("cloudfront").create_public_key(PublicKeyConfig=config)
+    assert error.value.response["Error"]["Code"] == "InvalidArgument"
 
 
 class Site:

@@ -36,7 +36,7 @@ def foreign(cloud):
 
 
 # The error code differs between services, the message does not.
-REFUSED = re.compile("this API is not served|A web page of|has no Host header")
+REFUSED = re.compile("this API is not served|A web page of|Send one Host header")
 
 NAMES = list(foreign(type("Cloud", (), {"port": 0})))
 

@@ -1,8 +1,8 @@
-// The source of cdk-repository.json and cdk-shop.json. To synthesize them with aws-cdk 2.1148.1 and aws-cdk-lib 2.271.0:
+// The source of cdk-repository.json and cdk-shop.json, made with aws-cdk 2.1148.1 and aws-cdk-lib 2.271.0 in an empty folder:
 //   npm install aws-cdk@2.1148.1 aws-cdk-lib@2.271.0 constructs
 //   eval "$(escale env)"; npx cdk --app 'node cdk-app.js' synth --all
-// `cdk deploy` and `cdk destroy` work likewise, without `cdk bootstrap`: the legacy synthesizer below uploads no assets and
-// assumes no role.
+// `cdk deploy` and `cdk destroy` work, too. No bootstrap stack is needed: the synthesizer below uploads no assets and uses the
+// caller's credentials.
 const cdk = require('aws-cdk-lib');
 const ec2 = require('aws-cdk-lib/aws-ec2');
 const ecs = require('aws-cdk-lib/aws-ecs');

@@ -23,7 +23,7 @@ impl Operation for DeleteChangeSet {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
-        // The change set may be gone, its stack must be there.
+        // Deleting a change set that does not exist succeeds; its stack must exist.
         match find::change_set(cx.tx, &input.change_set_name, input.stack_name.as_deref()) {
             Ok((stack, found)) => drop(cx.tx.delete::<ChangeSet>(&format!("{}/{}", stack.uuid, found.name))),
             Err(Error::NoChangeSet(_)) => {}

@@ -26,7 +26,7 @@ impl Operation for DeleteStack {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
-        // What is not there is deleted, as on AWS.
+        // Deleting a stack that does not exist succeeds, as on AWS.
         let Some(stack) = find::stack_if_any(cx.tx, &input.stack_name) else { return Ok(()) };
         if let Some(mode) = input.deletion_mode.filter(|m| *m != DeletionMode::Standard) {
             return Err(Error::not_supported(&format!("DeletionMode {mode}")));
@@ -50,6 +50,7 @@ impl Operation for DeleteStack {
         for output in &stack.outputs {
             let Some(export) = &output.export else { continue };
             let users: Vec<String> =
+                // A stack that imports its own export does not block its deletion.
                 find::importers(cx.tx, export).into_iter().filter(|user| user != name).collect();
             if let Some(user) = users.first() {
                 return Err(Error::invalid(format!(
@@ -57,8 +58,9 @@ impl Operation for DeleteStack {
                 )));
             }
         }
-        begin_again(cx, &stack, &input.retain_resources)?;
+        retry_failed(cx, &stack, &input.retain_resources)?;
         cx.tx.update::<Stack, _>(&stack.uuid, |s| {
+            // The deletion has the permissions of its own caller, not those of the stack's creator.
             s.principal = begin::principal(cx.caller);
             s.token = input.client_request_token;
         });
@@ -67,8 +69,8 @@ impl Operation for DeleteStack {
     }
 }
 
-/// What could not be deleted is tried again, or kept if the caller says so.
-fn begin_again(cx: &mut Cx<'_>, stack: &Stack, retain: &[String]) -> Result<(), Error> {
+/// Marks resources whose deletion failed for another attempt, or as retained if the caller lists them.
+fn retry_failed(cx: &mut Cx<'_>, stack: &Stack, retain: &[String]) -> Result<(), Error> {
     let rows = find::resources(cx.tx, &stack.uuid);
     for named in retain {
         if !rows.iter().any(|r| r.logical_id == *named && r.state == ResourceState::DeleteFailed) {

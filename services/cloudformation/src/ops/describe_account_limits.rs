@@ -29,7 +29,7 @@ impl Operation for DescribeAccountLimits {
 
     fn run(_: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         super::only_page(input.next_token.as_deref())?;
-        // The number of stacks has no limit here; what a template may have does.
+        // The number of stacks has no limit here, so StackLimit is not listed.
         let account_limits = vec![Limit { name: "StackOutputsLimit", value: limits::OUTPUTS }];
         Ok(Output { account_limits })
     }

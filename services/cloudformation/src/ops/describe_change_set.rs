@@ -15,9 +15,9 @@ use escale_tables::cloudformation::{ChangeSet, ChangeSetPhase, OnFailure, Planne
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// What AWS writes for a property that hangs on a resource which does not exist yet.
+/// AWS's placeholder for a property that depends on a resource that does not exist yet.
 const LATER: &str = "{{changeSet:KNOWN_AFTER_APPLY}}";
-/// What stands for a value that nobody may read.
+/// The mask of a secret value.
 const HIDDEN: &str = "****";
 
 pub(crate) struct DescribeChangeSet;
@@ -66,7 +66,7 @@ pub(crate) struct ResourceChange {
     resource_type: String,
     scope: Vec<ResourceAttribute>,
     details: Vec<escale_base::wire::Value>,
-    /// The resource as it will be, as JSON in a text.
+    /// The resource after the change, as a JSON text.
     after_context: Option<String>,
 }
 
@@ -80,7 +80,7 @@ impl Operation for DescribeChangeSet {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        // one page holds all changes: a template has at most 500 resources
+        // One page holds all changes: a template has at most 500 resources.
         super::only_page(input.next_token.as_deref())?;
         let (stack, row) = find::change_set(cx.tx, &input.change_set_name, input.stack_name.as_deref())?;
         let after = match input.include_property_values {
@@ -91,15 +91,17 @@ impl Operation for DescribeChangeSet {
     }
 }
 
-/// The properties of every resource, as far as they are known before anything is made.
+/// The properties of every resource, as far as they are known before any resource exists.
 fn properties(cx: &Cx<'_>, stack: &Stack, row: &ChangeSet) -> Result<BTreeMap<String, Value>, Error> {
+    // With the larger size limit: the size was checked when the template arrived.
     let parsed = template::parse(&row.content.template, Origin::File)?;
     let bound = scope::bound(&parsed, &row.content)?;
+    // Values are computed twice, with the real parameters and with masked ones, so that no secret reaches the response.
     let mut shown = bound.values.clone();
     shown.extend(row.content.hidden.iter().map(|name| (name.clone(), HIDDEN.into())));
-    let world = scope::World::new(cx.tx, cx.config, &stack.uuid);
+    let environment = scope::StackEnvironment::new(cx.tx, cx.config, &stack.uuid);
     let pseudo = scope::pseudo(cx.config, &stack.arn, &stack.name);
-    let scope = Scope::new(&parsed, &bound.values, &pseudo, &world)?;
+    let scope = Scope::new(&parsed, &bound.values, &pseudo, &environment)?;
     let shown = scope.showing(&shown);
     let mut all = BTreeMap::new();
     for planned in &row.content.resources {
@@ -114,7 +116,7 @@ fn properties(cx: &Cx<'_>, stack: &Stack, row: &ChangeSet) -> Result<BTreeMap<St
     Ok(all)
 }
 
-/// A property as it will be, or what stands for it; `None` leaves it out.
+/// The value of a property after the change, or its placeholder; `None` leaves it out.
 fn known_now(
     scope: &Scope<'_>,
     shown: &Scope<'_>,
@@ -124,7 +126,7 @@ fn known_now(
         Err(EvaluateError::NotYet { .. }) => return Ok(Some(LATER.into())),
         value => value?,
     };
-    // What cannot be made of a hidden value's stand-in, as a key of a mapping, hangs on that value: all of it is hidden.
+    // The evaluation fails with the mask if the value depends on the secret, for example as the key of a mapping. Mask all of it.
     Ok(value.map(|_| shown.value(expression).ok().flatten().unwrap_or_else(|| HIDDEN.into())))
 }
 

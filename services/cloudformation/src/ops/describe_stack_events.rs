@@ -49,7 +49,7 @@ impl Operation for DescribeStackEvents {
         let below = format!("{}/", stack.uuid);
         let mut events: Vec<Arc<StackEvent>> = cx.tx.prefix::<StackEvent>(&below).collect();
         events.reverse();
-        // The newest first; the token must grow along the list.
+        // Newest first. Paging needs keys that grow along the list.
         let key = |e: &Arc<StackEvent>| format!("{:020}", u64::MAX - e.number);
         let page = paging::page(events, key, input.next_token.as_deref(), limits::PAGE_DEFAULT)?;
         let stack_events = page.items.iter().map(|e| shape(&stack, e)).collect();

@@ -68,7 +68,7 @@ impl Operation for DescribeStackResource {
     }
 }
 
-/// The resource's Metadata as the template says it, in JSON.
+/// The resource's Metadata from the template, as JSON.
 fn metadata(stack: &Stack, logical: &str) -> Result<String, Error> {
     let tree = template::tree(&stack.content.template)?;
     let of = tree.get("Resources").and_then(|r| r.get(logical)).and_then(|r| r.get("Metadata"));

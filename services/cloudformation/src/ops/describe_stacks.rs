@@ -28,7 +28,7 @@ impl Operation for DescribeStacks {
         input.stack_name.as_deref().map(|name| super::stack_arns(cx, name)).unwrap_or_default()
     }
 
-    /// Whoever names no stack lists them all.
+    /// A request without a name lists all stacks, for which AWS also checks this action.
     fn also(input: &Input, _cx: &Cx<'_>) -> Vec<Also> {
         match input.stack_name {
             Some(_) => Vec::new(),

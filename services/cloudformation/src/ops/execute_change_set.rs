@@ -30,6 +30,7 @@ impl Operation for ExecuteChangeSet {
         let (stack, set) = find::change_set(cx.tx, &input.change_set_name, input.stack_name.as_deref())?;
         let executed = set.phase == ChangeSetPhase::Executed;
         if executed && input.client_request_token.is_some() && stack.token == input.client_request_token {
+            // A retry of a client that did not receive the answer.
             return Ok(());
         }
         if set.phase != ChangeSetPhase::Available || stack.phase != Phase::Review {
@@ -43,14 +44,14 @@ impl Operation for ExecuteChangeSet {
         let on_failure = match (set.on_failure, input.disable_rollback) {
             (Some(_), Some(_)) => {
                 return Err(Error::invalid(
-                    "DisableRollback cannot be given: the change set was created with OnStackFailure",
+                    "DisableRollback cannot be specified: the change set was created with OnStackFailure",
                 ));
             }
             (Some(on), None) => on,
             (None, Some(true)) => OnFailure::DoNothing,
             (None, _) => OnFailure::Rollback,
         };
-        // The others were made for a stack that did not exist.
+        // The stack's other change sets describe its creation, too, so they are obsolete now.
         let others: Vec<_> = cx.tx.prefix::<ChangeSet>(&format!("{}/", stack.uuid)).collect();
         for other in others.iter().filter(|o| o.name != set.name) {
             cx.tx.delete::<ChangeSet>(&format!("{}/{}", stack.uuid, other.name));

@@ -11,7 +11,7 @@ pub(crate) struct GetTemplate;
 pub(crate) struct Input {
     stack_name: Option<String>,
     change_set_name: Option<String>,
-    /// Without transforms, which are refused, both stages are the same.
+    /// Both stages are equal: templates with transforms are refused.
     #[wire("TemplateStage")]
     _template_stage: Option<TemplateStage>,
 }
@@ -36,7 +36,7 @@ impl Operation for GetTemplate {
             (Some(named), stack) => {
                 find::change_set(cx.tx, named, stack.as_deref())?.1.content.template.clone()
             }
-            // Empty of a stack that is still under review: the CDK compares with it.
+            // Empty for a stack in REVIEW_IN_PROGRESS: the CDK compares its template with this one.
             (None, Some(named)) => find::stack(cx.tx, named)?.content.template.clone(),
             (None, None) => {
                 return Err(Error::invalid("Either StackName or ChangeSetName must be specified"));

@@ -1,4 +1,4 @@
-//! The operations of CloudFormation that need no template from outside, a line each.
+//! The operations of CloudFormation that read no template from S3, one per line.
 
 escale_service::operations! { "cloudformation";
     DeleteChangeSet => delete_change_set,
@@ -21,7 +21,7 @@ escale_service::operations! { "cloudformation";
 
 use escale_service::Cx;
 
-/// For what is always one page: no token was ever given.
+/// For lists of one page: they return no token, so any token is wrong.
 fn only_page(token: Option<&str>) -> Result<(), crate::Error> {
     match token {
         None => Ok(()),
@@ -29,7 +29,7 @@ fn only_page(token: Option<&str>) -> Result<(), crate::Error> {
     }
 }
 
-/// The ARN that a policy names: a stack's, by name whatever its uuid.
+/// The stack's ARN for authorization. A stack given by name matches with any uuid.
 fn stack_arns(cx: &Cx<'_>, named: &str) -> Vec<String> {
     if named.starts_with("arn:") {
         return vec![named.to_owned()];

@@ -32,7 +32,7 @@ impl Operation for UpdateTerminationProtection {
         if matches!(stack.phase, Phase::Deleting | Phase::Deleted) {
             let name = &stack.name;
             return Err(Error::invalid(format!(
-                "Stack [{name}] is deleted or being deleted; nothing protects it"
+                "Stack [{name}] is deleted or being deleted, so its termination protection cannot be changed"
             )));
         }
         cx.tx.update::<Stack, _>(&stack.uuid, |s| {

@@ -1,4 +1,4 @@
-//! The steps of a creation.
+//! The steps of a stack's creation.
 
 use super::{Stacks, is_in, refused};
 use crate::{
@@ -14,17 +14,20 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 impl Stacks {
-    /// Makes a resource: its service's rows and its own change in one commit. What its service refuses fails it.
+    /// Creates a resource: its service's rows and the resource's row in one commit. If the service refuses, the resource fails.
     pub(super) fn create(&self, stack: &Stack, logical: &str) -> Result<(), AwsError> {
-        let made = self.transact(stack, |cx| self.make(cx, stack, logical).map_err(AwsError::from));
+        let made = self.transact(stack, |cx| self.create_in(cx, stack, logical).map_err(AwsError::from));
         match made {
             Ok(()) => Ok(()),
+            // A retry may succeed, so the resource stays in its state.
             Err(error) if error.kind == ErrorKind::Throttled => Err(error),
+            // The failed transaction wrote nothing, so the failure needs one of its own.
             Err(error) => self.record(|cx| {
                 let Some(mut row) = startable(cx, stack, logical) else { return Ok(()) };
                 events::record(cx.tx, &row, ResourceStatus::CreateInProgress, None, cx.now);
-                let ours = error.code == "ValidationError";
-                let why = if ours { error.message.clone() } else { refused(&error) };
+                // An error of CloudFormation itself is shown as it is, one of another service as a handler's message.
+                let is_own = error.code == "ValidationError";
+                let why = if is_own { error.message.clone() } else { refused(&error) };
                 (row.state, row.since, row.reason) = (ResourceState::CreateFailed, cx.now, Some(why.clone()));
                 cx.tx.put(row.clone());
                 events::resource(cx.tx, &row, Some(why), cx.now);
@@ -33,7 +36,7 @@ impl Stacks {
         }
     }
 
-    fn make(&self, cx: &mut Cx<'_>, stack: &Stack, logical: &str) -> Result<(), Error> {
+    fn create_in(&self, cx: &mut Cx<'_>, stack: &Stack, logical: &str) -> Result<(), Error> {
         let Some(mut row) = startable(cx, stack, logical) else { return Ok(()) };
         let kind = *self
             .cloud
@@ -43,6 +46,7 @@ impl Stacks {
         let properties =
             template::dynamic::replace(&Value::Object(properties), &mut |r| scope::resolve(cx, r))?;
         let Value::Object(properties) = properties else { return Ok(()) };
+        // Checked here as well: values of other resources and dynamic references are known only now.
         let properties = properties::coerced(&kind, logical, properties)?;
         let tags = scope::tags(stack, logical);
         let props =
@@ -58,22 +62,22 @@ impl Stacks {
         Ok(())
     }
 
-    /// Runs `ask` with the stack's expressions; also gives the exports that were used.
+    /// Runs `read` on the stack's expressions. Also returns the exports that they used.
     fn evaluated<T>(
         &self,
         cx: &Cx<'_>,
         stack: &Stack,
-        ask: impl FnOnce(&Scope<'_>) -> Result<T, Error>,
+        read: impl FnOnce(&Scope<'_>) -> Result<T, Error>,
     ) -> Result<(T, BTreeSet<String>), Error> {
         let template = self.template(stack)?;
         let bound = scope::bound(&template, &stack.content)?;
-        let world = scope::World::new(cx.tx, cx.config, &stack.uuid);
+        let environment = scope::StackEnvironment::new(cx.tx, cx.config, &stack.uuid);
         let pseudo = scope::pseudo(cx.config, &stack.arn, &stack.name);
-        let answer = ask(&Scope::new(&template, &bound.values, &pseudo, &world)?)?;
-        Ok((answer, world.imports.into_inner()))
+        let answer = read(&Scope::new(&template, &bound.values, &pseudo, &environment)?)?;
+        Ok((answer, environment.imports.into_inner()))
     }
 
-    /// All resources stand: the outputs are known.
+    /// Completes the creation: all resources exist, so the outputs are known.
     pub(super) fn complete(&self, stack: &Stack) -> Result<(), AwsError> {
         let done = self.record(|cx| {
             if !is_in(cx, stack, &[Phase::Creating]) {
@@ -88,6 +92,7 @@ impl Stacks {
             Ok(())
         });
         match done {
+            // An output that cannot be evaluated stays wrong, so it fails the stack; an internal error is retried.
             Err(error) if error.status < 500 => self.give_up(stack, Some(&format!("{}. ", error.message))),
             other => other,
         }
@@ -99,6 +104,7 @@ impl Stacks {
         let mut outputs = Vec::new();
         for (key, (value, export)) in values {
             if let Some(name) = &export {
+                // As on AWS, the name of an export is unique in the region.
                 if let Some(other) = cx.tx.get::<Export>(name) {
                     let owner = cx.tx.get::<Stack>(&other.stack).map(|s| s.name.clone()).unwrap_or_default();
                     let message = format!("Export with name {name} is already exported by stack {owner}");
@@ -112,7 +118,7 @@ impl Stacks {
         Ok((outputs, imports))
     }
 
-    /// Stops what is under way and does what the stack's owner wished for this case.
+    /// Ends a failed creation: marks resources in progress as failed and applies the stack's `OnFailure`.
     pub(super) fn give_up(&self, stack: &Stack, why: Option<&str>) -> Result<(), AwsError> {
         self.record(|cx| {
             if !is_in(cx, stack, &[Phase::Creating]) {
@@ -123,6 +129,7 @@ impl Stacks {
             for row in find::resources(cx.tx, &stack.uuid) {
                 let mut row = (*row).clone();
                 if row.state == ResourceState::Creating {
+                    // The row keeps its physical id, so the rollback deletes the resource.
                     let reason = Some("Resource creation cancelled".to_owned());
                     (row.state, row.since, row.waiting_for) = (ResourceState::CreateFailed, now, None);
                     row.reason.clone_from(&reason);
@@ -138,20 +145,21 @@ impl Stacks {
                 || format!("The following resource(s) failed to create: [{failed}]. "),
                 str::to_owned,
             );
-            let (phase, asked) = match stack.on_failure {
+            let (phase, request) = match stack.on_failure {
                 OnFailure::Rollback => (Phase::RollingBack, "Rollback requested by user."),
                 OnFailure::Delete => (Phase::Deleting, "Delete requested by user."),
                 OnFailure::DoNothing => (Phase::CreateFailed, ""),
             };
-            events::enter(cx.tx, &stack.uuid, phase, Some(format!("{why}{asked}")), now);
+            events::enter(cx.tx, &stack.uuid, phase, Some(format!("{why}{request}")), now);
             Ok(())
         })
     }
 }
 
-/// The resource's row if it is still to be made.
+/// The resource's row if it must still be created. The plan may be outdated.
 fn startable(cx: &Cx<'_>, stack: &Stack, logical: &str) -> Option<StackResource> {
     let now = cx.tx.get::<Stack>(&stack.uuid)?;
+    // After one failure no further creation starts, also within the same step.
     let failed = |r: &StackResource| r.state == ResourceState::CreateFailed;
     if now.phase != Phase::Creating || find::resources(cx.tx, &stack.uuid).iter().any(|r| failed(r)) {
         return None;

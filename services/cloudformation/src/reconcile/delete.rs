@@ -1,4 +1,4 @@
-//! The steps of a deletion, be it wished or a rollback.
+//! The steps of a stack's deletion or rollback.
 
 use super::{Stacks, created, is_in, plan, refused};
 use crate::{error, events, find};
@@ -11,16 +11,16 @@ use escale_tables::cloudformation::{
 use std::sync::Arc;
 
 impl Stacks {
-    /// Asks the resource's service to delete it, or leaves it alone if that is its policy.
+    /// Deletes the resource through its service, or retains it if its policy says so.
     pub(super) fn delete(&self, stack: &Stack, logical: &str) -> Result<(), AwsError> {
         let removal = |row: &StackResource| match (row.removal, stack.phase) {
             (Removal::Retain, Phase::RollingBack) if stack.retain_except_on_create => Removal::Delete,
-            // What a failed creation made holds nothing yet.
+            // A resource of a failed creation holds no data yet.
             (Removal::RetainExceptOnCreate | Removal::Snapshot, Phase::RollingBack) => Removal::Delete,
             (Removal::RetainExceptOnCreate, _) => Removal::Retain,
             (removal, _) => removal,
         };
-        let asked = self.transact(stack, |cx| {
+        let requested = self.transact(stack, |cx| {
             let Some(mut row) = deletable(cx, stack, logical) else { return Ok(()) };
             let removal = removal(&row);
             if removal == Removal::Retain {
@@ -38,12 +38,13 @@ impl Stacks {
             start(cx, &mut row, true, None);
             Ok(())
         });
-        let Err(error) = asked else { return Ok(()) };
-        let mut again = error::may_pass(&error);
+        let Err(error) = requested else { return Ok(()) };
+        let mut again = error::is_transient(&error);
         self.record(|cx| {
             let Some(mut row) = deletable(cx, stack, logical) else { return Ok(()) };
             let tried = matches!(row.state, ResourceState::Deleting { .. });
             again &= !(tried && cx.now >= plan::deadline(&row));
+            // Nothing new to record: a write would wake the engine at once instead of after its pause.
             if again && tried && row.waiting_for.as_ref() == Some(&error.message) {
                 return Ok(());
             }
@@ -56,7 +57,7 @@ impl Stacks {
         if again { Err(error) } else { Ok(()) }
     }
 
-    /// The end of a deletion: all gone, or some could not.
+    /// Ends a deletion: all resources are deleted, or some deletions failed.
     pub(super) fn finish(&self, stack: &Stack) -> Result<(), AwsError> {
         self.record(|cx| {
             if !is_in(cx, stack, &[Phase::Deleting, Phase::RollingBack]) {
@@ -74,12 +75,13 @@ impl Stacks {
                 (_, None) => Phase::Deleted,
             };
             if phase == Phase::Deleted {
+                // Only now: after a failed deletion the stack and its exports still exist.
                 let mine: Vec<_> = cx.tx.scan::<Export>().filter(|e| e.stack == stack.uuid).collect();
                 for export in mine {
                     cx.tx.delete::<Export>(&export.name);
                 }
                 cx.tx.update::<Stack, _>(&stack.uuid, |s| s.deleted = Some(cx.now));
-                forget_old(cx);
+                purge_deleted(cx);
             }
             events::enter(cx.tx, &stack.uuid, phase, failed, cx.now);
             Ok(())
@@ -90,13 +92,13 @@ impl Stacks {
 /// How long AWS shows a deleted stack.
 const SHOWN_MS: i64 = 90 * 24 * 3_600_000;
 
-/// Deleted stacks that are kept at most: each holds its template and all its events in memory, some 200 KiB for the shop's, and a
-/// pipeline that makes and deletes one for every change would fill the memory long before the 90 days are over.
+/// The maximum number of deleted stacks. Each keeps its template and all its events in memory, about 200 KiB for the example
+/// shop, and a pipeline that creates and deletes a stack for every change would fill the memory long before the 90 days are over.
 const DELETED_KEPT: usize = 40;
 
-/// Drops what was deleted longer ago than AWS shows it, and the oldest beyond what is kept.
-fn forget_old(cx: &mut Cx<'_>) {
-    for stack in forgettable(cx.tx.scan::<Stack>(), cx.now) {
+/// Removes deleted stacks that are older than 90 days, and the oldest ones beyond the maximum number.
+fn purge_deleted(cx: &mut Cx<'_>) {
+    for stack in purgeable(cx.tx.scan::<Stack>(), cx.now) {
         let below = format!("{}/", stack.uuid);
         for row in cx.tx.prefix::<StackResource>(&below).collect::<Vec<_>>() {
             cx.tx.delete::<StackResource>(&row.key());
@@ -111,7 +113,7 @@ fn forget_old(cx: &mut Cx<'_>) {
     }
 }
 
-fn forgettable(stacks: impl Iterator<Item = Arc<Stack>>, now: Timestamp) -> Vec<Arc<Stack>> {
+fn purgeable(stacks: impl Iterator<Item = Arc<Stack>>, now: Timestamp) -> Vec<Arc<Stack>> {
     let deleted = stacks.filter_map(|s| Some((s.deleted?, s)));
     let mut newest_first: Vec<(Timestamp, Arc<Stack>)> = deleted.collect();
     newest_first.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
@@ -122,7 +124,7 @@ fn forgettable(stacks: impl Iterator<Item = Arc<Stack>>, now: Timestamp) -> Vec<
         .collect()
 }
 
-/// The resource's row if its service is still to be asked.
+/// The resource's row if its service has not accepted the deletion yet. The plan may be outdated.
 fn deletable(cx: &Cx<'_>, stack: &Stack, logical: &str) -> Option<StackResource> {
     let now = cx.tx.get::<Stack>(&stack.uuid)?;
     let row = cx.tx.get::<StackResource>(&format!("{}/{logical}", stack.uuid))?;
@@ -130,9 +132,10 @@ fn deletable(cx: &Cx<'_>, stack: &Stack, logical: &str) -> Option<StackResource>
     (now.phase == stack.phase && plan::is_there(&row) && !done).then(|| (*row).clone())
 }
 
-/// The deletion is in progress; its event is recorded once.
+/// Marks the deletion as in progress. Retries record no further event.
 fn start(cx: &mut Cx<'_>, row: &mut StackResource, asked: bool, waiting_for: Option<String>) {
     let is_recorded = matches!(row.state, ResourceState::Deleting { .. });
+    // The time limit starts at the first attempt, and again once the service has accepted the deletion.
     if !is_recorded || asked {
         row.since = cx.now;
     }

@@ -1,8 +1,8 @@
-//! Makes stacks come true: creates every resource whose dependencies stand, deletes in the opposite order.
+//! Reconciles stacks: creates each resource once its dependencies exist, and deletes in the opposite order.
 //!
-//! One stack is one thing to the engine. [`plan`] reads its rows and lists what can be done now; each [`Action`] is one
-//! transaction in which the resource's own service and the resource's row change together, so that a crash between
-//! any two loses nothing and doubles nothing. Nothing waits: what takes its time is looked at again when a row changes.
+//! The key of the reconciler is a stack. [`plan`] reads its rows and lists the actions that are possible now. Each [`Action`] is
+//! one transaction that changes the rows of the resource's service and the resource's own row together, so a crash between two
+//! actions loses and repeats nothing. No action waits: a change of any row makes the engine plan again.
 
 mod create;
 mod delete;
@@ -25,30 +25,31 @@ use std::{
 pub(crate) struct Stacks {
     store: Store,
     cloud: Arc<Cloud>,
-    /// Templates that are being worked on, read once. Can be dropped at any time.
+    /// A cache of the parsed templates of busy stacks.
     parsed: Mutex<HashMap<String, Arc<template::Template>>>,
 }
 
 /// One transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Makes the resource with this logical id.
+    /// Creates the resource with this logical id.
     Create(String),
-    /// Looks at a resource that was made or is being deleted, and writes what became of it.
-    Look(String),
+    /// Records the progress of a resource that is being created or deleted.
+    Observe(String),
     Delete(String),
-    /// Every resource stands.
+    /// Every resource exists.
     Complete,
-    /// A resource failed: the others stop.
+    /// A resource failed: the creation of the others stops.
     GiveUp,
-    /// The stack took longer than it may.
+    /// The creation exceeded the stack's timeout.
     TimeOut,
-    /// Nothing is left to delete.
+    /// No resource is left to delete.
     Finish,
 }
 
-/// In whose name a stack acts: whoever asked for the change. If that cannot be read, the stack may do nothing at all.
-fn acting(stack: &Stack) -> Result<Principal, AwsError> {
+/// The principal whose permissions the stack has: the caller of its creation or deletion. If the stored principal cannot be read,
+/// the stack has no permissions.
+fn principal(stack: &Stack) -> Result<Principal, AwsError> {
     serde_json::from_value(stack.principal.clone())
         .map_err(|error| Error::UnreadablePrincipal(stack.name.clone(), error.to_string()).into())
 }
@@ -58,16 +59,16 @@ impl Stacks {
         Stacks { store, cloud, parsed: Mutex::default() }
     }
 
-    /// Calls operations of other services, in the name of whoever asked for the stack's change.
+    /// Runs `work` with the permissions of the stack's principal. It may call operations of other services.
     fn transact(
         &self,
         stack: &Stack,
         work: impl FnOnce(&mut Cx<'_>) -> Result<(), AwsError>,
     ) -> Result<(), AwsError> {
-        self.transact_as(acting(stack)?, work)
+        self.transact_as(principal(stack)?, work)
     }
 
-    /// Writes what became of a stack. It calls no operation, and could not: nobody is its caller.
+    /// Records a result without permissions: `work` must call no operation, and every call would be denied.
     fn record(&self, work: impl FnOnce(&mut Cx<'_>) -> Result<(), AwsError>) -> Result<(), AwsError> {
         self.transact_as(Principal::Anonymous, work)
     }
@@ -82,10 +83,12 @@ impl Stacks {
     }
 
     fn template(&self, stack: &Stack) -> Result<Arc<template::Template>, template::TemplateError> {
+        // Not locked during the parsing: steps of other stacks use the cache, too.
         let lock = || self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(parsed) = lock().get(&stack.uuid) {
             return Ok(Arc::clone(parsed));
         }
+        // With the larger size limit: the size was checked when the template arrived.
         let parsed = Arc::new(template::parse(&stack.content.template, template::Origin::File)?);
         lock().insert(stack.uuid.clone(), Arc::clone(&parsed));
         Ok(parsed)
@@ -94,7 +97,7 @@ impl Stacks {
     fn take(&self, stack: &Stack, action: &Action) -> Result<(), AwsError> {
         match action {
             Action::Create(logical) => self.create(stack, logical),
-            Action::Look(logical) => self.look(stack, logical),
+            Action::Observe(logical) => self.observe(stack, logical),
             Action::Delete(logical) => self.delete(stack, logical),
             Action::Complete => self.complete(stack),
             Action::GiveUp => self.give_up(stack, None),
@@ -105,8 +108,8 @@ impl Stacks {
         }
     }
 
-    /// Writes what became of a resource since.
-    fn look(&self, stack: &Stack, logical: &str) -> Result<(), AwsError> {
+    /// Records whether a resource has become ready, has failed or still waits.
+    fn observe(&self, stack: &Stack, logical: &str) -> Result<(), AwsError> {
         self.record(|cx| {
             let key = format!("{}/{logical}", stack.uuid);
             let Some(row) = cx.tx.get::<StackResource>(&key) else { return Ok(()) };
@@ -117,6 +120,7 @@ impl Stacks {
                 ResourceState::Deleting { asked: true } => true,
                 _ => return Ok(()),
             };
+            // Readiness is read even after the deadline: a resource that just became ready is no failure.
             let late = now >= plan::deadline(&row);
             let after = match plan::readiness(&self.cloud, cx.tx, &row) {
                 Readiness::Ready(attributes) => {
@@ -148,7 +152,7 @@ impl Stacks {
     }
 }
 
-/// What a resource's service answered, as an event tells it.
+/// The event reason for an error of a resource's service.
 fn refused(error: &AwsError) -> String {
     let message = format!("{} ({})", error.message, error.code);
     handler_message(&message, error::handler_code(error))
@@ -158,7 +162,7 @@ fn handler_message(message: &str, code: &str) -> String {
     format!("Resource handler returned message: \"{message}\" (HandlerErrorCode: {code})")
 }
 
-/// Whether the stack is still where a step was planned for it.
+/// Whether the stack is still in a phase for which the step was planned.
 fn is_in(cx: &Cx<'_>, stack: &Stack, phases: &[Phase]) -> bool {
     cx.tx.get::<Stack>(&stack.uuid).is_some_and(|s| phases.contains(&s.phase))
 }
@@ -171,10 +175,11 @@ fn created(row: &StackResource) -> Created {
 impl Reconciler for Stacks {
     type Step = Vec<Action>;
     const NAME: &'static str = "cloudformation";
-    /// A resource comes true in its own service's tables, whichever these are.
+    /// The readiness of a resource depends on its own service's tables, which this service does not know.
     const WATCHES: &'static [&'static str] = ALL_TABLES;
 
     fn concerned(&self, image: &Image, _: &Change) -> BTreeSet<String> {
+        // The change does not say which stack it concerns. `Busy` lists the few stacks that have work.
         image.scan::<Busy>().map(|b| b.stack.clone()).collect()
     }
 
@@ -187,18 +192,22 @@ impl Reconciler for Stacks {
     }
 
     async fn act(&self, key: &str, actions: Vec<Action>) -> Result<(), StepError> {
-        let (mut done, mut later) = (false, None);
+        let (mut done, mut failed) = (false, None);
         for action in &actions {
+            // Read for each action: an earlier one may have changed the phase.
             let Some(stack) = self.store.read().get::<Stack>(key) else { break };
             match self.take(&stack, action) {
                 Ok(()) => done = true,
-                Err(error) => later = Some(error),
+                // One resource's error does not hold up the others.
+                Err(error) => failed = Some(error),
             }
         }
+        // A stack without work needs its parsed template no longer.
         if self.store.read().get::<Stack>(key).is_none_or(|s| !s.phase.is_busy()) {
             self.parsed.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         }
-        match later {
+        match failed {
+            // With some progress the engine plans again at once, without its pause after errors.
             Some(error) if !done => Err(StepError::new(error.to_string())),
             _ => Ok(()),
         }

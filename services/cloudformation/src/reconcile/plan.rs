@@ -1,4 +1,4 @@
-//! What can be done for a stack now. Pure.
+//! Plans the actions that are possible for a stack now. Pure.
 
 use super::{Action, created};
 use crate::find;
@@ -9,12 +9,12 @@ use escale_store::Image;
 use escale_tables::cloudformation::{Phase, ResourceState, Stack, StackResource};
 use std::sync::Arc;
 
-/// How long a resource may take to come true, or to go. AWS's own limits lie between a few minutes and hours; nothing on
-/// one machine takes that long, and who waits at a terminal wants to know.
+/// The time limit for the creation or deletion of one resource. AWS's limits are between minutes and hours. On one machine no
+/// resource takes that long, and a user who waits at a terminal needs an answer.
 pub(super) const LIMIT_MS: i64 = 15 * 60_000;
 
-/// How long a deletion that its service refuses for now ("has a dependent object") is tried again: long enough for
-/// what goes by itself, a stopped task's interface.
+/// How long a deletion is retried that the service refuses because of a dependency: long enough for dependent objects that
+/// disappear by themselves, such as the network interface of a stopped task.
 pub(super) const REFUSED_MS: i64 = 3 * 60_000;
 
 pub(super) fn plan(cloud: &Cloud, image: &Image, key: &str, now: Timestamp) -> Plan<Vec<Action>> {
@@ -27,16 +27,19 @@ pub(super) fn plan(cloud: &Cloud, image: &Image, key: &str, now: Timestamp) -> P
     }
 }
 
-/// By when a resource must have come true.
+/// The time by which the resource's creation or deletion must complete.
 pub(super) fn deadline(row: &StackResource) -> Timestamp {
     let refused = matches!(row.state, ResourceState::Deleting { asked: false });
     row.since.plus_ms(if refused { REFUSED_MS } else { LIMIT_MS })
 }
 
-/// How far a resource is that was made, or that its service was asked to delete.
+/// The readiness of a resource that is being created or deleted.
 pub(super) fn readiness(cloud: &Cloud, image: &Image, row: &StackResource) -> Readiness {
     let Some(kind) = cloud.resource_type(&row.type_name) else {
-        return Readiness::Failed(format!("{} is no type of this version of Escale", row.type_name));
+        return Readiness::Failed(format!(
+            "This version of Escale does not support the resource type {}",
+            row.type_name
+        ));
     };
     match row.state {
         ResourceState::Deleting { .. } => (kind.gone)(image, &created(row)),
@@ -44,7 +47,7 @@ pub(super) fn readiness(cloud: &Cloud, image: &Image, row: &StackResource) -> Re
     }
 }
 
-/// What is being waited for, and until when at most.
+/// The resources that the stack waits for, and the earliest deadline.
 #[derive(Default)]
 struct Waits {
     why: Vec<String>,
@@ -61,11 +64,12 @@ impl Waits {
         Plan::Wait { why: self.why.join("; "), until: self.until }
     }
 
-    /// Whether the row already says what is to be said of it; if so, it is waited for.
-    fn settled(&mut self, cloud: &Cloud, image: &Image, row: &StackResource, now: Timestamp) -> bool {
+    /// Whether the resource still waits and its row already has the reason; if so, adds it to the waits.
+    fn is_waiting(&mut self, cloud: &Cloud, image: &Image, row: &StackResource, now: Timestamp) -> bool {
         let until = deadline(row);
         match readiness(cloud, image, row) {
             Readiness::Pending(why) if now < until && row.waiting_for.as_ref() == Some(&why) => {
+                // Without this case a row that does not change would be observed and planned again forever.
                 self.add(format!("{}: {why}", row.logical_id), until);
                 true
             }
@@ -90,16 +94,17 @@ fn creation(
         if now >= end {
             return Plan::Step(vec![Action::TimeOut]);
         }
+        // No row changes when the time is over, so the engine must plan again then.
         waits.until = Some(end);
     }
-    let stands = |id: &String| rows.iter().any(|r| r.logical_id == *id && r.state == ResourceState::Created);
+    let exists = |id: &String| rows.iter().any(|r| r.logical_id == *id && r.state == ResourceState::Created);
     let mut actions = Vec::new();
     for row in rows {
         match row.state {
-            ResourceState::Creating if !waits.settled(cloud, image, row, now) => {
-                actions.push(Action::Look(row.logical_id.clone()));
+            ResourceState::Creating if !waits.is_waiting(cloud, image, row, now) => {
+                actions.push(Action::Observe(row.logical_id.clone()));
             }
-            ResourceState::Waiting if row.needs.iter().all(stands) => {
+            ResourceState::Waiting if row.needs.iter().all(exists) => {
                 actions.push(Action::Create(row.logical_id.clone()));
             }
             _ => {}
@@ -114,7 +119,7 @@ fn creation(
     waits.plan()
 }
 
-/// Whether there is something of it left.
+/// Whether the resource, or a part of it, still exists.
 pub(super) fn is_there(row: &StackResource) -> bool {
     match row.state {
         ResourceState::Waiting | ResourceState::Deleted | ResourceState::Retained => false,
@@ -129,12 +134,14 @@ fn deletion(cloud: &Cloud, image: &Image, rows: &[Arc<StackResource>], now: Time
     for row in rows.iter().filter(|r| is_there(r)) {
         match row.state {
             ResourceState::Deleting { asked: true } => {
-                if !waits.settled(cloud, image, row, now) {
-                    actions.push(Action::Look(row.logical_id.clone()));
+                if !waits.is_waiting(cloud, image, row, now) {
+                    actions.push(Action::Observe(row.logical_id.clone()));
                 }
             }
+            // Not retried: the stack becomes DELETE_FAILED once nothing else is left to delete.
             ResourceState::DeleteFailed => {}
             _ => {
+                // A resource is deleted only after all resources that depend on it.
                 let is_needed = rows.iter().any(|o| o.needs.contains(&row.logical_id) && is_there(o));
                 if !is_needed {
                     actions.push(Action::Delete(row.logical_id.clone()));

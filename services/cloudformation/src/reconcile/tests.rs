@@ -1,4 +1,4 @@
-//! Stacks of a made-up service, driven step by step, repeated and cut off.
+//! Stacks of a fake service, driven step by step, with repeated and interrupted steps.
 
 use super::*;
 use crate::CloudFormation;
@@ -16,13 +16,13 @@ use std::collections::BTreeMap;
 mod outside;
 mod stories;
 
-/// What the made-up service keeps.
+/// The fake service's row.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Thing {
     id: String,
     ready: bool,
     dying: bool,
-    /// What the deletion is refused with.
+    /// The error code of the service's answer to a deletion.
     held: Option<String>,
     of: String,
     slow: bool,
@@ -60,7 +60,7 @@ impl Service for Things {
 /// A type whose properties have a schema.
 const WITH_SCHEMA: &str = "AWS::Logs::LogGroup";
 
-/// A type that knows snapshots: a snapshot is a thing of the name that it is given.
+/// A type that supports snapshots: a snapshot is another `Thing` with the given name.
 const KEPT: &str = "Test::Kept";
 
 fn delete_with_snapshot(cx: &mut Cx<'_>, created: &Created, name: &str) -> Result<(), AwsError> {
@@ -83,7 +83,7 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let of = props.str("Of").unwrap_or("").to_owned();
     let held = props.str("Held").map(str::to_owned);
     cx.tx.put(Thing { id: id.clone(), ready: !slow, dying: false, held, of, slow });
-    // After the write: it must not stay.
+    // Fails after the write, which must be rolled back.
     match props.str("Fail") {
         Some(why) => Err(AwsError::new(ErrorKind::LimitExceeded, "ThingLimitExceeded", 400, why)),
         None => Ok(Created::new(&id).with("Name", format!("{id}!"))),
@@ -93,8 +93,8 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
 fn ready(image: &Image, created: &Created) -> Readiness {
     match image.get::<Thing>(&created.physical_id) {
         Some(thing) if thing.ready => Readiness::Ready(BTreeMap::from([("Late".into(), "late".into())])),
-        Some(_) => Readiness::Pending("it to warm up".into()),
-        None => Readiness::Failed("somebody deleted it".into()),
+        Some(_) => Readiness::Pending("warming up".into()),
+        None => Readiness::Failed("it was deleted".into()),
     }
 }
 
@@ -114,15 +114,15 @@ fn delete(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
 
 fn gone(image: &Image, created: &Created) -> Readiness {
     if image.has::<Thing>(&created.physical_id) {
-        Readiness::Pending("it to cool down".into())
+        Readiness::Pending("cooling down".into())
     } else {
         Readiness::ready()
     }
 }
 
-struct Anybody;
+struct AllowAll;
 
-impl Identity for Anybody {
+impl Identity for AllowAll {
     fn credential(&self, _: &Image, _: &str) -> Option<escale_service::Credential> {
         None
     }
@@ -131,8 +131,8 @@ impl Identity for Anybody {
     }
 }
 
-/// A cloud of the made-up service and CloudFormation.
-pub(super) struct Lab {
+/// A cloud with CloudFormation and the fake services.
+pub(super) struct TestEnv {
     store: Store,
     cloud: Arc<Cloud>,
     clock: Clock,
@@ -140,8 +140,8 @@ pub(super) struct Lab {
     _dir: tempfile::TempDir,
 }
 
-impl Lab {
-    fn new() -> Lab {
+impl TestEnv {
+    fn new() -> TestEnv {
         let dir = tempfile::tempdir().unwrap();
         let mut tables = escale_tables::all();
         tables.push(TableDef::of::<Thing>());
@@ -150,25 +150,25 @@ impl Lab {
         let mut services = outside::services();
         services.extend([Arc::new(Things) as Arc<dyn Service>, Arc::new(CloudFormation)]);
         let cloud =
-            Arc::new(Cloud::new(Arc::new(Config::default()), clock.clone(), Arc::new(Anybody), services));
+            Arc::new(Cloud::new(Arc::new(Config::default()), clock.clone(), Arc::new(AllowAll), services));
         let stacks = Stacks::new(store.clone(), Arc::clone(&cloud));
-        Lab { store, cloud, clock, stacks, _dir: dir }
+        TestEnv { store, cloud, clock, stacks, _dir: dir }
     }
 
     fn caller() -> Caller {
         Caller { principal: Principal::Root, ..Caller::service("test") }
     }
 
-    /// A synchronous operation or one that takes a template.
+    /// Calls a synchronous operation or one that takes a template.
     fn call(&self, operation: &str, input: Value) -> Result<Value, AwsError> {
         let entry = self.cloud.entry("cloudformation", operation).unwrap();
         let Kind::Stream(handler) = &entry.kind else {
-            return self.cloud.call(&self.store, &Lab::caller(), "cloudformation", operation, input);
+            return self.cloud.call(&self.store, &TestEnv::caller(), "cloudformation", operation, input);
         };
         let cx = StreamCx {
             store: self.store.clone(),
             cloud: Arc::clone(&self.cloud),
-            caller: Lab::caller(),
+            caller: TestEnv::caller(),
             config: Arc::clone(&self.cloud.config),
             now: self.clock.now(),
             headers: http::HeaderMap::new(),
@@ -194,7 +194,7 @@ impl Lab {
         self.stacks.plan(&self.store.read(), key, self.clock.now())
     }
 
-    /// One step of every busy stack; whether there was any.
+    /// Takes one step for every busy stack; whether there was any.
     fn step(&self) -> bool {
         let mut any = false;
         for key in self.keys() {
@@ -210,14 +210,14 @@ impl Lab {
         runtime.block_on(self.stacks.act(key, actions))
     }
 
-    /// Steps until all wait.
+    /// Takes steps until all stacks wait or are done.
     fn run(&self) {
         for _ in 0..200 {
             if !self.step() {
                 return;
             }
         }
-        panic!("it never comes to rest");
+        panic!("the stacks still have steps after 200 rounds");
     }
 
     fn status(&self, name: &str) -> String {
@@ -227,7 +227,7 @@ impl Lab {
         }
     }
 
-    /// `Logical STATUS reason`, the oldest first.
+    /// The events as `Logical STATUS reason`, oldest first.
     fn events(&self, named: &str) -> Vec<String> {
         let found = self.call("DescribeStackEvents", json!({"StackName": named})).unwrap();
         let text = |e: &Value, name: &str| e[name].as_str().unwrap_or("").to_owned();
@@ -244,8 +244,8 @@ impl Lab {
         self.store.read().scan::<Thing>().map(|t| t.id.clone()).collect()
     }
 
-    /// The world: whatever is slow gets done.
-    fn pass(&self) {
+    /// Completes the creation or deletion of all slow things.
+    fn complete_slow(&self) {
         let image = self.store.read();
         for thing in image.scan::<Thing>() {
             let done = self.store.write::<(), escale_store::StoreError>(|tx| {

@@ -83,11 +83,13 @@ fn create(cloud: &Cloud, cx: &mut Cx<'_>, input: &Input, wanted: Wanted) -> Resu
         return Err(Error::not_supported("ImportExistingResources"));
     }
     let on_failure = input.on_stack_failure;
+    // Read again: the stack may have changed while the template was fetched.
     let there = find::stack_if_any(cx.tx, &input.stack_name);
     if let Some(stack) = &there
         && let Some(old) = cx.tx.get::<ChangeSet>(&format!("{}/{}", stack.uuid, input.change_set_name))
     {
         if input.client_token.is_some() && old.token == input.client_token {
+            // A retry of a client that did not receive the answer.
             return Ok(Output { id: old.arn.clone(), stack_id: stack.arn.clone() });
         }
         return Err(Error::ChangeSetExists(old.arn.clone()));
@@ -119,6 +121,7 @@ fn create(cloud: &Cloud, cx: &mut Cx<'_>, input: &Input, wanted: Wanted) -> Resu
             if !accept::is_same(&content, &stack.content) {
                 return Err(super::update_stack::refusal(&stack.name));
             }
+            // AWS stores a failed change set here instead of refusing the request; the CDK reads its reason.
             let why = "The submitted information didn't contain changes. Submit different information to create a change \
                        set.";
             put(cx, input, &stack.uuid, content, ChangeSetPhase::Failed(why.into()), on_failure)
@@ -132,9 +135,10 @@ fn create(cloud: &Cloud, cx: &mut Cx<'_>, input: &Input, wanted: Wanted) -> Resu
     }
 }
 
-/// The stack that stands for its first change set.
+/// Writes the stack in REVIEW_IN_PROGRESS that holds its first change set.
 fn review(cx: &mut Cx<'_>, identity: (String, String, String), content: &Content) {
     let uuid = identity.0.clone();
+    // The template stays in the change set until it is executed.
     let shown = Content { description: content.description.clone(), ..Content::default() };
     let stack = begin::stack(cx, identity, shown);
     cx.tx.put(stack);

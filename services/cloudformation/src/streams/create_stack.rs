@@ -76,7 +76,7 @@ fn create(
 ) -> Result<String, Error> {
     let identity = begin::identity(cx, &input.stack_name)?;
     if let Some(there) = find::stack_if_any(cx.tx, &input.stack_name) {
-        // A client that heard no answer asks again.
+        // A retry of a client that did not receive the answer.
         if input.client_request_token.is_some() && there.creation_token == input.client_request_token {
             return Ok(there.arn.clone());
         }
@@ -110,6 +110,6 @@ fn on_failure(input: &Input) -> Result<OnFailure, Error> {
         }
         (None, Some(true)) => Ok(OnFailure::DoNothing),
         (None, _) => Ok(OnFailure::Rollback),
-        (Some(asked), None) => Ok(asked),
+        (Some(requested), None) => Ok(requested),
     }
 }

@@ -44,11 +44,11 @@ impl StreamOperation<CloudFormation> for GetTemplateSummary {
     ) -> Result<StreamReply<Output>, Error> {
         let (text, origin) = match (&input.stack_name, &input.template_body, &input.template_url) {
             (Some(named), None, None) => {
-                let stack = find::standing(&cx.store.read(), named)?;
+                let stack = find::created(&cx.store.read(), named)?;
                 (stack.content.template.clone(), template::Origin::File)
             }
             (Some(_), ..) => {
-                return Err(Error::invalid("Specify one of StackName, TemplateBody and TemplateURL alone"));
+                return Err(Error::invalid("Specify only one of StackName, TemplateBody and TemplateURL"));
             }
             _ => fetch::template(&cx, input.template_body, input.template_url).await?,
         };

@@ -1,4 +1,4 @@
-//! Operations that take a template: it may lie in S3, hence they wait. A line each.
+//! Operations that take a template, one per line. They are asynchronous because the template may be in S3.
 
 escale_service::streams! {
     crate::CloudFormation;
@@ -11,7 +11,7 @@ escale_service::streams! {
 
 use escale_service::StreamCx;
 
-/// The ARN that a policy names: a stack's, by name whatever its uuid.
+/// The stack's ARN for authorization. A stack given by name matches with any uuid.
 fn stack_arns(cx: &StreamCx, named: &str) -> Vec<String> {
     if named.starts_with("arn:") {
         return vec![named.to_owned()];

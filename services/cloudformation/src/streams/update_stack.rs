@@ -12,7 +12,7 @@ use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
 use escale_tables::cloudformation::{Phase, Stack};
 use std::sync::Arc;
 
-/// Finds out whether there is anything to update. What there is, is refused.
+/// Stack updates are not supported: the operation refuses every update that has changes.
 pub(crate) struct UpdateStack;
 
 #[derive(Wire)]
@@ -47,7 +47,7 @@ impl StreamOperation<CloudFormation> for UpdateStack {
         input: Input,
         _: Body,
     ) -> Result<StreamReply<Output>, Error> {
-        let stack = find::standing(&cx.store.read(), &input.stack_name)?;
+        let stack = find::created(&cx.store.read(), &input.stack_name)?;
         updatable(&stack)?;
         let (template, origin) = if input.use_previous_template == Some(true) {
             (stack.content.template.clone(), Origin::File)
@@ -62,6 +62,7 @@ impl StreamOperation<CloudFormation> for UpdateStack {
             tags: input.tags.unwrap_or_else(|| stack.content.tags.clone()),
         };
         let cloud = &cx.cloud;
+        // A transaction although nothing is written: `accept` reads parameters through other services' operations.
         let is_same = cloud.transact(&cx.store, &cx.caller, |cx| {
             let of = (stack.arn.as_str(), stack.name.as_str());
             let new = accept::content(cloud, cx, wanted, of, Some(&stack.content));
@@ -74,7 +75,7 @@ impl StreamOperation<CloudFormation> for UpdateStack {
     }
 }
 
-/// Only a stack that stands can be updated.
+/// Only a stack in CREATE_COMPLETE can be updated.
 pub(super) fn updatable(stack: &Stack) -> Result<(), Error> {
     match stack.phase {
         Phase::Created => Ok(()),
@@ -86,9 +87,9 @@ pub(super) fn updatable(stack: &Stack) -> Result<(), Error> {
     }
 }
 
-/// Says what is not enacted, and the way out.
+/// The error for an update, with the workaround.
 pub(super) fn refusal(name: &str) -> Error {
     Error::not_supported(&format!(
-        "Updating a stack (stack updates come later; until then delete {name} and create it anew): a change of {name}"
+        "A change of {name} (stack updates are not supported yet; delete {name} and create it again)"
     ))
 }

@@ -44,7 +44,7 @@ impl StreamOperation<CloudFormation> for ValidateTemplate {
     ) -> Result<StreamReply<Output>, Error> {
         let (text, origin) = fetch::template(&cx, input.template_body, input.template_url).await?;
         let template = template::parse(&text, origin)?;
-        // Nobody has said yet what the parameters are: only what is made under no condition is asked about.
+        // The request has no parameter values, so conditions are unknown: only resources without a condition are checked.
         crate::accept::types(&cx.cloud, &template, &Default::default())?;
         crate::properties::enacted(&cx.cloud, &template, &Default::default())?;
         let needs = template.capabilities();

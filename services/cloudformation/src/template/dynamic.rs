@@ -1,9 +1,9 @@
-//! Dynamic references, `{{resolve:service:…}}`: found here, resolved by the caller, put in here.
+//! Dynamic references, `{{resolve:service:…}}`. This module finds and replaces them; its caller resolves them.
 
 use super::error::TemplateError;
 use serde_json::Value;
 
-/// Where a value is to be taken from.
+/// The source of a value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DynamicReference {
     /// A plain parameter; without a version the latest.
@@ -32,7 +32,7 @@ pub fn find(value: &Value) -> Result<Vec<DynamicReference>, TemplateError> {
     Ok(found)
 }
 
-/// The value with every reference replaced by what `resolve` gives.
+/// The value with every reference replaced by the result of `resolve`.
 pub fn replace<E: From<TemplateError>>(
     value: &Value,
     resolve: &mut dyn FnMut(&DynamicReference) -> Result<String, E>,
@@ -55,6 +55,7 @@ fn replace_in<E: From<TemplateError>>(
     const OPEN: &str = "{{resolve:";
     let mut done = String::new();
     while let Some(start) = text.find(OPEN) {
+        // Without an end it is plain text.
         let Some(length) = text[start..].find("}}") else { break };
         done.push_str(&text[..start]);
         done.push_str(&resolve(&parse(&text[start + OPEN.len()..start + length])?)?);
@@ -73,6 +74,7 @@ fn parse(inner: &str) -> Result<DynamicReference, TemplateError> {
     let (service, rest) = inner.split_once(':').ok_or_else(wrong)?;
     match service {
         "ssm" | "ssm-secure" => {
+            // An ARN has colons of its own: its last part is a version only if it is a number.
             let (name, version) = match rest.rsplit_once(':') {
                 Some((name, version)) if !rest.starts_with("arn:") || version.parse::<u64>().is_ok() => {
                     (name, Some(version.parse().map_err(|_| wrong())?))
@@ -90,10 +92,12 @@ fn parse(inner: &str) -> Result<DynamicReference, TemplateError> {
         }
         "secretsmanager" => {
             let fields: Vec<&str> = rest.split(':').collect();
+            // The seven parts of an ARN contain colons; a name has none.
             let (id, fields) =
                 fields.split_at(if rest.starts_with("arn:") { 7.min(fields.len()) } else { 1 });
             let field = |at: usize| fields.get(at).filter(|f| !f.is_empty()).map(|f| (*f).to_owned());
             let known = field(0).is_none_or(|f| f == "SecretString");
+            // A stage and a version id exclude each other.
             let both = field(2).is_some() && field(3).is_some();
             if id.concat().is_empty() || !known || fields.len() > 4 || both {
                 return Err(wrong());

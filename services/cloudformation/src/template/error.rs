@@ -1,8 +1,8 @@
-//! What is wrong with a template, in AWS's words, and where.
+//! Errors of templates, in AWS's wording, with their positions.
 
 use std::fmt;
 
-/// A place in the template's text; both count from 1.
+/// A position in the template's text; line and column count from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Position {
     pub line: usize,
@@ -15,36 +15,37 @@ impl fmt::Display for Position {
     }
 }
 
-/// The message of a `ValidationError` (HTTP 400), worded as AWS words it.
+/// The message of a `ValidationError` (HTTP 400), in AWS's wording.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct TemplateError {
     pub message: String,
-    /// For who points at the line; AWS's wording has no room for it.
+    /// Not part of AWS's message; callers append it.
     pub at: Option<Position>,
 }
 
 impl TemplateError {
-    /// The message as it is.
+    /// A message without a prefix.
     pub fn plain(message: impl Into<String>) -> TemplateError {
         TemplateError { message: message.into(), at: None }
     }
 
-    /// `Template format error: …`: the template's form.
+    /// `Template format error: …`: an error in the structure of the template.
     pub fn format(message: impl fmt::Display) -> TemplateError {
         TemplateError::plain(format!("Template format error: {message}"))
     }
 
-    /// `Template error: …`: a function's use.
+    /// `Template error: …`: the wrong use of a function.
     pub fn usage(message: impl fmt::Display) -> TemplateError {
         TemplateError::plain(format!("Template error: {message}"))
     }
 
-    /// Something that AWS has and Escale does not do. Always names it.
+    /// A feature that AWS supports and Escale does not. The message names it.
     pub fn not_supported(what: impl fmt::Display) -> TemplateError {
         TemplateError::plain(format!("Template validation error: {what} is not supported by Escale"))
     }
 
+    /// Sets the position unless it is known already: an inner expression's position is more precise.
     pub fn at(mut self, at: Position) -> TemplateError {
         self.at.get_or_insert(at);
         self

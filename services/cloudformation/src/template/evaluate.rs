@@ -1,5 +1,5 @@
-//! Evaluation: from expressions to plain values, given parameters and an environment. No I/O: the environment
-//! answers from what its owner already knows.
+//! Evaluates expressions to plain values, with parameters and an environment. No I/O: the environment answers from data
+//! that its owner already has.
 
 use super::dynamic;
 use super::error::TemplateError;
@@ -12,11 +12,11 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// What a stack knows besides its template.
+/// Data that expressions read besides the template and the parameters.
 pub trait Environment {
-    /// What `Ref` of a resource gives; `None` while it does not exist.
+    /// The value of `Ref` for a resource; `None` while it does not exist.
     fn resource_ref(&self, logical: &str) -> Option<Value>;
-    /// `Ok(None)` while the resource does not exist; an error if its type has no such attribute.
+    /// `Ok(None)` while the resource does not exist; an error if its type does not have the attribute.
     fn get_att(&self, logical: &str, attribute: &str) -> Result<Option<Value>, TemplateError>;
     /// The value that another stack exports under this name.
     fn export(&self, name: &str) -> Option<String>;
@@ -36,17 +36,17 @@ pub struct Pseudo {
     pub url_suffix: String,
 }
 
-/// Why there is no value.
+/// The reason why an expression has no value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EvaluateError {
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// The resource must exist first; in a change set: known after it is made.
+    /// The value is known only once the resource exists.
     #[error("{logical} does not exist yet")]
     NotYet { logical: String, attribute: Option<String> },
 }
 
-/// Everything that an expression can be evaluated against.
+/// The data for the evaluation of a template's expressions.
 pub struct Scope<'a> {
     pub(super) template: &'a Template,
     pub(super) parameters: &'a Parameters,
@@ -58,7 +58,7 @@ pub struct Scope<'a> {
 type Evaluated = Result<Option<Value>, EvaluateError>;
 
 impl<'a> Scope<'a> {
-    /// Evaluates the conditions first: everything else stands on them.
+    /// Evaluates all conditions: every other evaluation uses their values.
     pub fn new(
         template: &'a Template,
         parameters: &'a Parameters,
@@ -73,7 +73,7 @@ impl<'a> Scope<'a> {
         Ok(scope)
     }
 
-    /// The same with other values of the parameters, and what was decided with the true ones.
+    /// The same scope with other parameter values, but with the conditions' values of the original ones.
     pub fn showing<'b>(&'b self, parameters: &'b Parameters) -> Scope<'b> {
         Scope { parameters, conditions: self.conditions.clone(), ..*self }
     }
@@ -87,7 +87,7 @@ impl<'a> Scope<'a> {
         self.map(self.members(logical)?)
     }
 
-    /// The same before any resource exists: `null` means a value that is not known yet, or `{{resolve:…}}`.
+    /// The same before any resource exists: `null` is a value that is not known yet, or a dynamic reference.
     pub fn known_properties(&self, logical: &str) -> Result<Map<String, Value>, EvaluateError> {
         self.known_map(self.members(logical)?)
     }
@@ -114,6 +114,7 @@ impl<'a> Scope<'a> {
             _ => match self.value(expression) {
                 Err(EvaluateError::NotYet { .. }) => Ok(Some(Value::Null)),
                 Ok(Some(value)) => {
+                    // A dynamic reference is resolved only when the resource is created.
                     let references = dynamic::find(&value).map_err(|e| e.at(expression.at))?;
                     Ok(Some(if references.is_empty() { value } else { Value::Null }))
                 }
@@ -151,7 +152,7 @@ impl<'a> Scope<'a> {
         Ok(outputs)
     }
 
-    /// The assertions of the rules, checked.
+    /// Checks the assertions of the rules.
     pub fn check_rules(&self) -> Result<(), EvaluateError> {
         for (name, rule) in &self.template.rules {
             if let Some(condition) = &rule.condition
@@ -159,11 +160,11 @@ impl<'a> Scope<'a> {
             {
                 continue;
             }
-            for (assert, told) in &rule.assertions {
+            for (assert, description) in &rule.assertions {
                 if !self.truth(assert)? {
-                    let told = told.as_deref().unwrap_or("its assertion does not hold");
+                    let why = description.as_deref().unwrap_or("an assertion is false");
                     return Err(TemplateError::plain(format!(
-                        "Template validation error: Rule {name}: {told}"
+                        "Template validation error: Rule {name}: {why}"
                     ))
                     .into());
                 }
@@ -172,7 +173,7 @@ impl<'a> Scope<'a> {
         Ok(())
     }
 
-    /// `None` is `AWS::NoValue`: the member that has it is left out.
+    /// `None` is `AWS::NoValue`: the property or list item is left out.
     pub fn value(&self, expression: &Expression) -> Evaluated {
         let result = match &expression.form {
             Form::Scalar(scalar) => Ok(Some(scalar.value())),
@@ -254,7 +255,7 @@ impl<'a> Scope<'a> {
         })
     }
 
-    /// The name of a map or of a key in one: as it was written, as keys are.
+    /// The name of a mapping or of a key in it, as written in the template.
     fn name(&self, expression: &Expression, function: &str) -> Result<String, EvaluateError> {
         match &expression.form {
             Form::Scalar(scalar) => Ok(scalar.text.clone()),
@@ -262,7 +263,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// The text of a value that must be one. A literal number keeps the digits that were written.
+    /// A value that must be a string. A literal number keeps its digits as written.
     pub(super) fn text(&self, expression: &Expression, function: &str) -> Result<String, EvaluateError> {
         if let Form::Scalar(scalar) = &expression.form {
             return Ok(scalar.string().to_owned());
@@ -270,7 +271,7 @@ impl<'a> Scope<'a> {
         let value = self.value(expression)?;
         let text = value.as_ref().and_then(text_of);
         text.ok_or_else(|| {
-            TemplateError::usage(format!("{function} needs a string, got {}", told(&value))).into()
+            TemplateError::usage(format!("{function} needs a string, got {}", type_name(&value))).into()
         })
     }
 
@@ -286,10 +287,13 @@ impl<'a> Scope<'a> {
                     Form::Scalar(scalar) => texts.push(scalar.string().to_owned()),
                     _ => match self.value(item)? {
                         None => {}
+                        // An item may be a list itself, such as `!Ref` of a list parameter: its items are inserted.
                         Some(Value::Array(inner)) => texts.extend(inner.iter().filter_map(text_of)),
+                        // The value may contain a `NoEcho` parameter, so the error names only its type.
                         Some(value) => texts.push(text_of(&value).ok_or_else(|| {
+                            let kind = type_name(&Some(value));
                             TemplateError::usage(format!(
-                                "{function} needs a list of strings, got {value} in it"
+                                "{function} needs a list of strings, got {kind} in it"
                             ))
                         })?),
                     },
@@ -300,7 +304,8 @@ impl<'a> Scope<'a> {
         let value = self.value(expression)?;
         let items = value.as_ref().and_then(Value::as_array).map(|items| items.iter().map(text_of).collect());
         items.flatten().ok_or_else(|| {
-            TemplateError::usage(format!("{function} needs a list of strings, got {}", told(&value))).into()
+            TemplateError::usage(format!("{function} needs a list of strings, got {}", type_name(&value)))
+                .into()
         })
     }
 
@@ -320,7 +325,7 @@ impl<'a> Scope<'a> {
             };
             let piece = value.as_ref().and_then(text_of);
             text.push_str(&piece.ok_or_else(|| {
-                TemplateError::usage(format!("Fn::Sub needs strings, got {} for {part}", told(&value)))
+                TemplateError::usage(format!("Fn::Sub needs strings, got {} for {part}", type_name(&value)))
             })?);
         }
         Ok(text)
@@ -394,8 +399,8 @@ pub(crate) fn text_of(value: &Value) -> Option<String> {
     }
 }
 
-/// What a value is. Not the value itself: it may be a secret.
-fn told(value: &Option<Value>) -> &'static str {
+/// The type of a value, for messages. They do not show the value itself because it may be a secret.
+fn type_name(value: &Option<Value>) -> &'static str {
     match value {
         None => "AWS::NoValue",
         Some(Value::Array(_)) => "a list",

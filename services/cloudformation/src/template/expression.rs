@@ -1,10 +1,10 @@
-//! Properties as expressions: literals and CloudFormation's functions, each checked for its form.
+//! Expressions: literals and CloudFormation's functions. Reading an expression checks the arguments of its functions.
 
 use super::error::{Position, TemplateError};
 use super::node::{Kind, Node, Scalar};
 use std::fmt;
 
-/// A value that can need evaluation.
+/// A value that may need evaluation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expression {
     pub at: Position,
@@ -61,7 +61,7 @@ impl fmt::Display for Part {
     }
 }
 
-/// The part of the template that an expression stands in; decides which functions it may use.
+/// The section of the template that contains an expression. It determines which functions are allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Block {
     Conditions,
@@ -96,7 +96,7 @@ pub(crate) fn read(node: &Node, block: Block) -> Result<Expression, TemplateErro
             }
             entries => {
                 if let Some((key, _)) = entries.iter().find(|(key, _)| key.text.starts_with("Fn::")) {
-                    let message = format!("{} has other keys beside it ({})", key.text, key.at);
+                    let message = format!("{} must be the only key of its object ({})", key.text, key.at);
                     return Err(TemplateError::format(message).at(key.at));
                 }
                 let read = |(key, node): &(_, Node)| -> Result<(String, Expression), TemplateError> {
@@ -110,7 +110,7 @@ pub(crate) fn read(node: &Node, block: Block) -> Result<Expression, TemplateErro
     Ok(Expression { at: node.at, form })
 }
 
-/// `Condition` is a function among conditions alone: elsewhere it is a member of a policy.
+/// `Condition` is a function only in conditions and rules: elsewhere it is a key of an IAM policy.
 fn is_function(key: &str, argument: &Node, block: Block) -> bool {
     key == "Ref"
         || key.starts_with("Fn::")
@@ -137,7 +137,7 @@ fn function(name: &str, argument: &Node, block: Block) -> Result<Form, TemplateE
     );
     if logic && !block.is_logic() {
         let message =
-            format!("{name} is not allowed in the {} block: name a condition and use Fn::If", block.name());
+            format!("{name} is not allowed in the {} block: define a condition and use Fn::If", block.name());
         return Err(TemplateError::usage(message));
     }
     let items = argument.list();
@@ -207,6 +207,7 @@ fn get_att(argument: &Node, block: Block) -> Result<Form, TemplateError> {
                 }
                 (resource.text().ok_or_else(wrong)?.to_owned(), Box::new(attribute))
             }
+            // `[DB, Endpoint, Address]` is the same as `DB.Endpoint.Address`.
             [resource, rest @ ..] if rest.len() > 1 => {
                 let rest: Option<Vec<&str>> = rest.iter().map(Node::text).collect();
                 let attribute = scalar(&rest.ok_or_else(wrong)?.join("."));
@@ -239,7 +240,7 @@ fn sub(argument: &Node, block: Block) -> Result<Form, TemplateError> {
     Ok(Form::Sub { parts, variables })
 }
 
-/// `${!Literal}` stays `${Literal}`; a `$` without a brace stays itself.
+/// Splits the text of `Fn::Sub`. `${!Literal}` becomes `${Literal}`; a `$` without a brace is plain text.
 fn sub_parts(mut text: &str, is_variable: impl Fn(&str) -> bool) -> Result<Vec<Part>, TemplateError> {
     let mut parts = Vec::new();
     while let Some(start) = text.find("${") {
@@ -260,6 +261,7 @@ fn sub_parts(mut text: &str, is_variable: impl Fn(&str) -> bool) -> Result<Vec<P
                  periods, and colons",
             ));
         }
+        // A variable's name may contain a dot, so variables have precedence over attributes.
         parts.push(match name.split_once('.') {
             Some((resource, attribute)) if !is_variable(name) => {
                 Part::Attribute { resource: resource.to_owned(), attribute: attribute.to_owned() }
@@ -273,7 +275,7 @@ fn sub_parts(mut text: &str, is_variable: impl Fn(&str) -> bool) -> Result<Vec<P
     Ok(parts)
 }
 
-/// What AWS says of a function with the wrong arguments.
+/// AWS's error for a function with wrong arguments.
 fn usage(name: &str) -> TemplateError {
     TemplateError::usage(match name {
         "Ref" => "every Ref object must have a single String value.",

@@ -1,4 +1,4 @@
-//! Which resource waits for which: dependencies, circles, and waves in which they can be made.
+//! Dependencies between resources: cycles, and the waves in which resources can be created.
 
 use super::error::TemplateError;
 use super::expression::Expression;
@@ -7,12 +7,12 @@ use super::sections::Template;
 use indexmap::IndexMap;
 use std::collections::BTreeSet;
 
-/// The resources that a stack has under given conditions, and what each waits for.
+/// The resources that a stack has under given conditions, and the dependencies of each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// Resource → the resources that it needs, in the template's order.
     pub dependencies: IndexMap<String, BTreeSet<String>>,
-    /// Each wave needs only what earlier ones made; delete in the opposite order.
+    /// Each wave depends only on earlier ones. Deletion has the opposite order.
     pub waves: Vec<Vec<String>>,
 }
 
@@ -30,11 +30,12 @@ impl Plan {
                 needs.extend(resources_in(template, expression, conditions));
             }
             absent.extend(needs.iter().filter(|n| !active.contains_key(n)).cloned());
-            // A resource that its condition leaves out is no hindrance for who only waits for it.
+            // `DependsOn` only orders the creation, so a resource that its condition excludes is no error there.
             needs.extend(resource.depends_on.iter().filter(|n| active.contains_key(n)).cloned());
             dependencies.insert((*name).clone(), needs);
         }
         unresolved(absent, "Resources")?;
+        // The same for outputs, which add no dependencies.
         let mut absent = BTreeSet::new();
         for output in template.outputs.values().filter(|o| holds(&o.condition)) {
             for expression in std::iter::once(&output.value).chain(&output.export) {
@@ -85,8 +86,9 @@ fn waves(dependencies: &IndexMap<String, BTreeSet<String>>) -> Result<Vec<Vec<St
     Ok(waves)
 }
 
-/// Names the members of circles, without those that only wait for one.
+/// Names the resources in cycles, without those that only depend on a cycle.
 fn circular(mut left: IndexMap<&String, &BTreeSet<String>>) -> TemplateError {
+    // Removes resources that no other depends on, until only cycles and the resources between them are left.
     loop {
         let waited_for: BTreeSet<&String> = left.values().flat_map(|needs| needs.iter()).collect();
         let before = left.len();

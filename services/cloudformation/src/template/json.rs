@@ -1,4 +1,4 @@
-//! JSON to the tree. A reader of its own because no JSON crate gives positions and keeps a number's text.
+//! Parses JSON to the tree. Not with a JSON crate: none has positions and keeps a number's text.
 
 use super::error::{Position, TemplateError};
 use super::node::{Key, Kind, Node, Scalar};
@@ -16,7 +16,7 @@ struct Reader<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
-    /// The place asked for last and its position: counting on from there keeps the whole linear.
+    /// The last computed offset and its position. Counting from there keeps the total time linear.
     mark: (usize, Position),
 }
 
@@ -123,7 +123,7 @@ impl Reader<'_> {
         let word_byte = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'+' | b'.');
         let length = self.rest().bytes().take_while(|b| word_byte(b)).count();
         let text = self.rest()[..length].to_owned();
-        // The JSON grammar itself is serde's.
+        // `serde_json` checks the grammar of words and strings.
         if length == 0 || serde_json::from_str::<serde_json::Value>(&text).is_err() {
             return Err(self.bad());
         }

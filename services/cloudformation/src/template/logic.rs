@@ -1,4 +1,4 @@
-//! Evaluation of conditions and assertions: what is true.
+//! Evaluates conditions and assertions.
 
 use super::error::TemplateError;
 use super::evaluate::{EvaluateError, Scope, text_of};
@@ -15,11 +15,12 @@ impl Scope<'_> {
         })
     }
 
-    /// Evaluates a condition once, after those that it names.
+    /// Evaluates a condition once, after the conditions that it refers to.
     pub(super) fn condition(&mut self, name: &str, depth: usize) -> Result<bool, EvaluateError> {
         if let Some(known) = self.conditions.get(name) {
             return Ok(*known);
         }
+        // All names exist (`references::check`), so only a cycle or a very long chain exceeds the depth.
         let Some(expression) = self.template.conditions.get(name).filter(|_| depth < limits::DEPTH) else {
             let message = format!("Circular dependency between conditions: [{name}]");
             return Err(TemplateError::format(message).into());
@@ -75,7 +76,7 @@ impl Scope<'_> {
         }
     }
 
-    /// What `Fn::Equals` compares: texts, for which `8000` and `"8000"` are the same, or whole values.
+    /// A value for `Fn::Equals`. Scalars are compared as text, so `8000` equals `"8000"`.
     fn comparable(&self, expression: &Expression) -> Result<Value, EvaluateError> {
         if let Form::Scalar(scalar) = &expression.form {
             return Ok(scalar.string().into());

@@ -1,10 +1,10 @@
-//! Templates: read, checked, evaluated. Pure functions; no I/O, no clock, no other service.
+//! Parses, checks and evaluates templates. Pure functions: no I/O, no clock, no other service.
 //!
-//! [`parse`] gives a [`Template`] whose form and references are right. [`Template::bind`] checks the parameters'
-//! values; a [`Scope`] evaluates conditions, rules, properties and outputs; [`Template::plan`] says in which order
-//! the resources can be made; [`dynamic`] finds the `{{resolve:…}}` references left in evaluated values.
+//! [`parse`] returns a [`Template`] whose syntax and references are valid. [`Template::bind`] checks the parameters' values; a
+//! [`Scope`] evaluates conditions, rules, properties and outputs; [`Template::plan`] computes the order in which the
+//! resources can be created; [`dynamic`] finds the `{{resolve:…}}` references left in evaluated values.
 //!
-//! It never resolves an SSM parameter, secret or export itself: those come through [`Bound::resolve`],
+//! It never reads an SSM parameter, secret or export itself. The caller passes them through [`Bound::resolve`],
 //! [`dynamic::replace`] and [`Environment`]. Start at [`sections`].
 
 pub mod dynamic;
@@ -38,7 +38,7 @@ pub use summary::Capabilities;
 use escale_base::limits::template as limits;
 use std::collections::BTreeMap;
 
-/// How a template came; decides how large it may be.
+/// The source of a template. It determines the maximum size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// `TemplateBody`: 51,200 bytes.
@@ -47,7 +47,7 @@ pub enum Origin {
     File,
 }
 
-/// Reads a template, JSON or YAML, and checks all that can be checked without parameters.
+/// Parses a template in JSON or YAML and checks everything that does not depend on parameters.
 pub fn parse(text: &str, origin: Origin) -> Result<Template, TemplateError> {
     let (limit, place) = match origin {
         Origin::Body => (limits::BODY_BYTES, "templateBody"),
@@ -68,7 +68,7 @@ pub fn parse(text: &str, origin: Origin) -> Result<Template, TemplateError> {
     Ok(template)
 }
 
-/// The text as a tree, functions in their long form; what `GetTemplate` and diffs compare.
+/// The text as a tree, with functions in their long form.
 pub fn tree(text: &str) -> Result<Node, TemplateError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim_start().starts_with('{') { json::parse(text) } else { yaml::parse(text) }
@@ -80,7 +80,7 @@ impl Template {
         parameter::bind(&self.parameters, given)
     }
 
-    /// The resources that there are under these conditions, and the order in which to make them.
+    /// The resources whose conditions hold, and the order in which to create them.
     pub fn plan(&self, conditions: &Conditions) -> Result<Plan, TemplateError> {
         Plan::new(self, conditions)
     }

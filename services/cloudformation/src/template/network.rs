@@ -1,9 +1,9 @@
-//! `Fn::Cidr`.
+//! Evaluates `Fn::Cidr`.
 
 use super::error::TemplateError;
 use ipnet::IpNet;
 
-/// The first `count` subnets of a block; `bits` is the host part's length (8 makes /24s of an IPv4 block).
+/// The first `count` subnets of a block. `bits` is the length of the host part: 8 gives /24 subnets of an IPv4 block.
 pub(crate) fn cidr(block: &str, count: &str, bits: Option<&str>) -> Result<Vec<String>, TemplateError> {
     let wrong = |what: String| TemplateError::usage(format!("Fn::Cidr {what}"));
     let net: IpNet = block.parse().map_err(|_| wrong(format!("needs an IP block, got '{block}'")))?;
@@ -19,7 +19,7 @@ pub(crate) fn cidr(block: &str, count: &str, bits: Option<&str>) -> Result<Vec<S
     let found: Vec<String> = subnets.take(count).map(|n| n.to_string()).collect();
     if found.len() < count {
         return Err(wrong(format!(
-            "cannot take {count} subnets of {bits} bits from {block}: it holds {}",
+            "cannot take {count} subnets of {bits} bits from {block}, which has only {}",
             found.len()
         )));
     }

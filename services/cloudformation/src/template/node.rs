@@ -1,4 +1,4 @@
-//! A template's text as one tree, from JSON or YAML alike, with positions. Short-form tags are already functions.
+//! A template's text as a tree with positions, from JSON or YAML. Short forms (`!Sub`) are already functions (`Fn::Sub`).
 
 use super::error::{Position, TemplateError};
 use serde_json::{Map, Value};
@@ -23,7 +23,7 @@ pub struct Key {
     pub at: Position,
 }
 
-/// A scalar keeps its text: CloudFormation compares and joins what was written, be it a number or a boolean.
+/// A scalar keeps its text: CloudFormation compares and joins numbers and booleans as they are written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scalar {
     pub text: String,
@@ -32,8 +32,7 @@ pub struct Scalar {
 }
 
 impl Scalar {
-    /// YAML 1.1's booleans and decimal numbers. Dates, octals and numbers with leading zeros (account ids) stay
-    /// text.
+    /// Converts YAML 1.1's booleans and decimal numbers. Dates, octals and numbers with leading zeros (account ids) stay text.
     pub fn value(&self) -> Value {
         match (self.plain, self.text.as_str(), self.boolean()) {
             (false, text, _) => text.into(),
@@ -43,8 +42,8 @@ impl Scalar {
         }
     }
 
-    /// The scalar where a string is needed. A boolean is `true` or `false`, however YAML spells it: `Default: True` and
-    /// `Default: yes` are the string `true`. A number keeps the digits that were written.
+    /// The scalar as a string. A boolean is `true` or `false`, however YAML spells it: `Default: True` and `Default: yes`
+    /// are the string `true`. A number keeps its digits as written.
     pub fn string(&self) -> &str {
         match self.boolean() {
             Some(true) => "true",
@@ -53,7 +52,7 @@ impl Scalar {
         }
     }
 
-    /// Source: <https://yaml.org/type/bool.html>, without the single letters, which CloudFormation leaves as they are.
+    /// Source: <https://yaml.org/type/bool.html>, without `y` and `n`, which CloudFormation keeps as text.
     fn boolean(&self) -> Option<bool> {
         match self.text.as_str() {
             _ if !self.plain => None,
@@ -73,7 +72,7 @@ fn number(text: &str) -> Option<Value> {
     if let Ok(number) = text.parse::<i64>() {
         return Some(number.into());
     }
-    // Longer whole numbers stay text: a float would change their digits.
+    // Larger integers stay text: a float would change their digits.
     let float = digits.contains(['.', 'e', 'E']).then(|| text.parse::<f64>().ok()).flatten()?;
     serde_json::Number::from_f64(float).map(Value::Number)
 }
@@ -87,12 +86,12 @@ impl Node {
         if let Kind::List(items) = &self.kind { Some(items) } else { None }
     }
 
-    /// A scalar as it was written: for names, which are compared with keys.
+    /// A scalar as it is written, for names, which are compared with keys.
     pub fn text(&self) -> Option<&str> {
         if let Kind::Scalar(scalar) = &self.kind { Some(&scalar.text) } else { None }
     }
 
-    /// A scalar as a string value, whatever its type; CloudFormation takes numbers and booleans for strings.
+    /// A scalar of any type as a string: CloudFormation accepts numbers and booleans where it needs strings.
     pub fn string(&self) -> Option<&str> {
         if let Kind::Scalar(scalar) = &self.kind { Some(scalar.string()) } else { None }
     }
@@ -101,7 +100,7 @@ impl Node {
         self.map()?.iter().find(|(k, _)| k.text == key).map(|(_, node)| node)
     }
 
-    /// As plain data, functions in their long form.
+    /// The node as plain data, with functions in their long form.
     pub fn value(&self) -> Value {
         match &self.kind {
             Kind::Scalar(scalar) => scalar.value(),
@@ -112,7 +111,7 @@ impl Node {
         }
     }
 
-    /// AWS allows null nowhere.
+    /// Refuses null, which AWS allows nowhere in a template.
     pub(crate) fn refuse_null(&self, path: &str) -> Result<(), TemplateError> {
         match &self.kind {
             Kind::Scalar(scalar) if scalar.plain && scalar.value().is_null() => {

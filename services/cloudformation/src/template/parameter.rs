@@ -1,4 +1,4 @@
-//! The Parameters section: what a template asks for, and values checked against it.
+//! The Parameters section: declarations, and the check of values against them.
 
 use super::error::{Position, TemplateError};
 use super::node::Node;
@@ -30,7 +30,7 @@ struct Constraints {
     description: Option<String>,
 }
 
-/// What a value of the type is; the AWS-specific types are strings whose form their resource types check.
+/// The form of a parameter's values. Values of AWS-specific types are strings, which the resource types check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParameterKind {
     String,
@@ -38,16 +38,16 @@ pub enum ParameterKind {
     /// `CommaDelimitedList` and `List<…>` of strings.
     List,
     NumberList,
-    /// `AWS::SSM::Parameter::Value<…>`: the value is a parameter store's key; `list` if what stands there is one.
+    /// `AWS::SSM::Parameter::Value<…>`: the value is a key in the parameter store. `list` if the stored value is a list.
     Ssm {
         list: bool,
     },
 }
 
-/// Values of parameters by name: what `Ref` gives. Strings, or lists of strings.
+/// Values of parameters by name, as `Ref` returns them: strings or lists of strings.
 pub type Parameters = BTreeMap<String, Value>;
 
-/// Checked values, before what the parameter store holds is known.
+/// Checked values. Those from the parameter store may still be missing.
 #[derive(Clone, Default, PartialEq)]
 pub struct Bound {
     pub values: Parameters,
@@ -56,7 +56,7 @@ pub struct Bound {
     ssm_lists: Vec<String>,
 }
 
-/// Names alone: values may be `NoEcho`.
+/// Shows only names: values may be `NoEcho`.
 impl fmt::Debug for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.values.keys()).entries(self.ssm.keys()).finish()
@@ -64,7 +64,7 @@ impl fmt::Debug for Bound {
 }
 
 impl Bound {
-    /// Puts in what the parameter store has under the key of `name`.
+    /// Sets the value that the parameter store has for `name`.
     pub fn resolve(&mut self, name: &str, stored: &str) {
         if self.ssm.remove(name).is_some() {
             let is_list = self.ssm_lists.iter().any(|n| n == name);
@@ -188,12 +188,13 @@ impl Parameter {
     }
 }
 
-/// The whole value must match, as on AWS.
+/// Compiles a pattern that must match the whole value, as on AWS.
 fn compile(name: &str, pattern: &str) -> Result<fancy_regex::Regex, TemplateError> {
+    // `fancy_regex`, because AWS's patterns may contain look-ahead, which the crate `regex` does not support.
     let wrong = |e: fancy_regex::Error| {
         TemplateError::format(format!("AllowedPattern of parameter {name} is not a regular expression: {e}"))
     };
-    // Alone first: the message then counts from the pattern's own beginning.
+    // Compiled without the anchors first, so that positions in the error message refer to the pattern as written.
     fancy_regex::Regex::new(pattern).map_err(wrong)?;
     fancy_regex::Regex::new(&format!("^(?:{pattern})$")).map_err(wrong)
 }

@@ -1,4 +1,4 @@
-//! What expressions refer to, and the check that all of it exists.
+//! The names that expressions refer to, and the check that they exist.
 
 use super::error::TemplateError;
 use super::expression::{Block, Expression, Form, Part};
@@ -15,7 +15,7 @@ pub(crate) enum Use<'a> {
     Ref(&'a str),
     GetAtt(&'a str),
     Condition(&'a str),
-    /// A mapping that is named literally.
+    /// A mapping with a literal name.
     Map(&'a str),
 }
 
@@ -30,28 +30,28 @@ pub(crate) const PSEUDO: &[&str] = &[
     "AWS::URLSuffix",
 ];
 
-/// Tells every use below an expression. With the conditions' values, of `Fn::If` the chosen branch alone.
+/// Calls `visit` for every name in an expression. With the conditions' values it skips the branches of `Fn::If` not chosen.
 pub(crate) fn walk<'a>(
     expression: &'a Expression,
     chosen: Option<&Conditions>,
-    tell: &mut dyn FnMut(Use<'a>),
+    visit: &mut dyn FnMut(Use<'a>),
 ) {
-    let mut each = |items: &[&'a Expression]| items.iter().for_each(|item| walk(item, chosen, tell));
+    let mut each = |items: &[&'a Expression]| items.iter().for_each(|item| walk(item, chosen, visit));
     match &expression.form {
         Form::Scalar(_) => {}
         Form::List(items) | Form::And(items) | Form::Or(items) => each(&items.iter().collect::<Vec<_>>()),
         Form::Map(entries) => each(&entries.iter().map(|(_, value)| value).collect::<Vec<_>>()),
-        Form::Ref(name) => tell(Use::Ref(name)),
+        Form::Ref(name) => visit(Use::Ref(name)),
         Form::GetAtt { resource, attribute } => {
             each(&[attribute]);
-            tell(Use::GetAtt(resource));
+            visit(Use::GetAtt(resource));
         }
         Form::Sub { parts, variables } => {
             each(&variables.iter().map(|(_, value)| value).collect::<Vec<_>>());
             for part in parts {
                 match part {
-                    Part::Name(name) if !variables.iter().any(|(v, _)| v == name) => tell(Use::Ref(name)),
-                    Part::Attribute { resource, .. } => tell(Use::GetAtt(resource)),
+                    Part::Name(name) if !variables.iter().any(|(v, _)| v == name) => visit(Use::Ref(name)),
+                    Part::Attribute { resource, .. } => visit(Use::GetAtt(resource)),
                     Part::Name(_) | Part::Text(_) => {}
                 }
             }
@@ -62,15 +62,15 @@ pub(crate) fn walk<'a>(
                 Some(false) => each(&[otherwise]),
                 None => each(&[then, otherwise]),
             }
-            tell(Use::Condition(condition));
+            visit(Use::Condition(condition));
         }
         Form::FindInMap { map, key, second } => {
             each(&[map, key, second]);
             if let Form::Scalar(name) = &map.form {
-                tell(Use::Map(&name.text));
+                visit(Use::Map(&name.text));
             }
         }
-        Form::Condition(name) => tell(Use::Condition(name)),
+        Form::Condition(name) => visit(Use::Condition(name)),
         Form::Not(a) | Form::ImportValue(a) | Form::Base64(a) | Form::GetAzs(a) => each(&[a]),
         Form::Join { list: a, .. } | Form::Split { text: a, .. } => each(&[a]),
         Form::Select { index: a, list: b } | Form::Equals(a, b) => each(&[a, b]),
@@ -84,35 +84,35 @@ pub(crate) fn walk<'a>(
     }
 }
 
-/// Everything that is named is there.
+/// Checks that all names exist.
 pub(crate) fn check(template: &Template) -> Result<(), TemplateError> {
     let mut conditions = Names::new(template, Block::Conditions);
-    template.conditions.values().for_each(|e| conditions.look_at(e));
+    template.conditions.values().for_each(|e| conditions.add(e));
     conditions.verdict()?;
     let mut rules = Names::new(template, Block::Rules);
     for rule in template.rules.values() {
-        rule.condition.iter().for_each(|e| rules.look_at(e));
-        rule.assertions.iter().for_each(|(e, _)| rules.look_at(e));
+        rule.condition.iter().for_each(|e| rules.add(e));
+        rule.assertions.iter().for_each(|(e, _)| rules.add(e));
     }
     rules.verdict()?;
     let mut resources = Names::new(template, Block::Resources);
     for resource in template.resources.values() {
-        resources.look_at(&resource.properties);
-        resource.metadata.iter().for_each(|e| resources.look_at(e));
+        resources.add(&resource.properties);
+        resource.metadata.iter().for_each(|e| resources.add(e));
         resource.depends_on.iter().for_each(|name| resources.depends(name));
         resource.condition.iter().for_each(|name| resources.condition(name));
     }
     resources.verdict()?;
     let mut outputs = Names::new(template, Block::Outputs);
     for output in template.outputs.values() {
-        outputs.look_at(&output.value);
-        output.export.iter().for_each(|e| outputs.look_at(e));
+        outputs.add(&output.value);
+        output.export.iter().for_each(|e| outputs.add(e));
         output.condition.iter().for_each(|name| outputs.condition(name));
     }
     outputs.verdict()
 }
 
-/// What one block names and the template does not have.
+/// The names in one section that the template does not define.
 struct Names<'a> {
     template: &'a Template,
     block: Block,
@@ -125,7 +125,7 @@ impl<'a> Names<'a> {
         Names { template, block, unresolved: BTreeSet::new(), error: None }
     }
 
-    fn look_at(&mut self, expression: &Expression) {
+    fn add(&mut self, expression: &Expression) {
         let mut uses = Vec::new();
         walk(expression, None, &mut |used| uses.push(used));
         for used in uses {

@@ -1,4 +1,4 @@
-//! The sections of a template, each read into its own type; what is unknown is refused by name.
+//! Reads each section of a template into its own type. Unknown keys are errors that name them.
 
 use super::error::{Position, TemplateError};
 use super::expression::{self, Block, Expression, Form};
@@ -8,7 +8,7 @@ use escale_base::limits::template as limits;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-/// A template that is well-formed and whose references all lead somewhere.
+/// A template whose references all resolve.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template {
     pub description: Option<String>,
@@ -37,7 +37,7 @@ pub struct Resource {
 }
 
 escale_base::choice! {
-    /// What becomes of a resource that leaves the stack.
+    /// What happens to a resource that is removed from its stack.
     pub enum RemovalPolicy {
         Delete = "Delete",
         Retain = "Retain",
@@ -55,7 +55,7 @@ pub struct Output {
     pub condition: Option<String>,
 }
 
-/// Assertions over the parameters, checked before anything is made.
+/// Assertions about the parameters, checked before any resource is created.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     pub at: Position,
@@ -65,8 +65,8 @@ pub struct Rule {
 
 pub(crate) fn read(root: &Node) -> Result<Template, TemplateError> {
     let sections = root.map().ok_or_else(|| TemplateError::format("unsupported structure.").at(root.at))?;
-    let known = |key: &&(Key, Node)| !SECTIONS.contains(&key.0.text.as_str());
-    let unknown: Vec<&str> = sections.iter().filter(known).map(|(key, _)| key.text.as_str()).collect();
+    let is_unknown = |key: &&(Key, Node)| !SECTIONS.contains(&key.0.text.as_str());
+    let unknown: Vec<&str> = sections.iter().filter(is_unknown).map(|(key, _)| key.text.as_str()).collect();
     if !unknown.is_empty() {
         let message = format!("Invalid template property or properties [{}]", unknown.join(", "));
         return Err(TemplateError::plain(message).at(root.at));
@@ -172,7 +172,7 @@ fn mapping(name: &str, node: &Node) -> Result<IndexMap<String, IndexMap<String, 
     for (key, attributes) in node.map().ok_or_else(|| wrong(node.at))? {
         let mut values = IndexMap::new();
         for (attribute, value) in attributes.map().ok_or_else(|| wrong(attributes.at))? {
-            // The digits that were written, so that an account id keeps its leading zeros.
+            // A number keeps its digits as written: an account id may start with zeros.
             let text = |node: &Node| node.string().map(Value::from).ok_or_else(|| wrong(node.at));
             let value = match value.list() {
                 Some(items) => items.iter().map(text).collect::<Result<Value, _>>()?,
@@ -197,8 +197,8 @@ fn rule(name: &str, node: &Node) -> Result<Rule, TemplateError> {
             "Assertions" => {
                 for item in value.list().ok_or_else(|| wrong(value.at))? {
                     let assert = item.get("Assert").ok_or_else(|| wrong(item.at))?;
-                    let told = item.get("AssertDescription").and_then(Node::text).map(str::to_owned);
-                    rule.assertions.push((expression::read(assert, Block::Rules)?, told));
+                    let description = item.get("AssertDescription").and_then(Node::text).map(str::to_owned);
+                    rule.assertions.push((expression::read(assert, Block::Rules)?, description));
                 }
             }
             other => return Err(TemplateError::format(format!("Invalid rule property '{other}'")).at(key.at)),
@@ -290,7 +290,7 @@ fn output(name: &str, node: &Node) -> Result<Output, TemplateError> {
                 }
                 _ => {
                     return Err(wrong(format!(
-                        "[/Outputs/{name}/Export] must be an object with Name alone."
+                        "[/Outputs/{name}/Export] must be an object whose only key is Name."
                     )));
                 }
             },

@@ -1,11 +1,11 @@
-//! What `ValidateTemplate` and `GetTemplateSummary` tell of a template.
+//! The summary of a template for `ValidateTemplate` and `GetTemplateSummary`.
 
 use super::expression::Form;
 use super::sections::{Resource, Template};
 use escale_tables::cloudformation::Capability;
 use std::collections::BTreeSet;
 
-/// What a template can do that its user must acknowledge.
+/// The capabilities that the caller must acknowledge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
     /// Empty if none is needed.
@@ -35,7 +35,7 @@ impl Template {
         }
     }
 
-    /// What must still be acknowledged; the wider capability covers the narrower.
+    /// The capabilities not acknowledged yet. `CAPABILITY_NAMED_IAM` includes `CAPABILITY_IAM`.
     pub fn capabilities_missing(&self, acknowledged: &[Capability]) -> Vec<Capability> {
         let covers = |needed: &Capability| {
             acknowledged.contains(needed)
@@ -60,7 +60,7 @@ const IAM: &[&str] = &[
     "AWS::IAM::UserToGroupAddition",
 ];
 
-/// Whether the template chooses the resource's name. The name of an inline policy is none.
+/// Whether the template sets the resource's name. The name of an inline policy does not count.
 fn is_named(resource: &Resource) -> bool {
     const NAMES: &[&str] = &["GroupName", "InstanceProfileName", "ManagedPolicyName", "RoleName", "UserName"];
     let Form::Map(entries) = &resource.properties.form else { return false };

@@ -1,4 +1,4 @@
-//! YAML to the tree. Tags are CloudFormation's short forms; anchors, aliases and merges are refused, as on AWS.
+//! Parses YAML to the tree. Tags are CloudFormation's short forms. Aliases and merges are refused, as on AWS.
 
 use super::error::{Position, TemplateError};
 use super::node::{Key, Kind, Node, Scalar};
@@ -36,7 +36,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// After the root only the end may come: one template is one document.
+    /// Checks that nothing follows the root: a template is one document.
     fn end(&mut self) -> Result<(), TemplateError> {
         loop {
             match self.next()? {
@@ -131,7 +131,7 @@ fn tagged(tag: &Tag, node: Node) -> Result<Node, TemplateError> {
     Ok(Node { at, kind: Kind::Map(vec![(Key { text: function, at }, node)]) })
 }
 
-/// The functions that have a short form. What is not enacted is refused where functions are read, by name.
+/// The functions with a short form. `expression::read` refuses those that are not enacted, by name.
 const FUNCTIONS: &[&str] = &[
     "And",
     "Base64",

@@ -30,7 +30,7 @@ impl Operation for CreateDistribution {
     }
 }
 
-/// The same caller reference with the same configuration is the distribution that is there.
+/// Creates a distribution. A repeated request with the same caller reference returns the existing one.
 pub(super) fn create(cx: &mut Cx<'_>, config: DistributionConfig, tags: Vec<Tag>) -> Result<Output, Error> {
     let reference = &config.caller_reference;
     if let Some(same) = cx.tx.scan::<Distribution>().find(|d| d.config.caller_reference == *reference) {

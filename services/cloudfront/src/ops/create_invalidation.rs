@@ -28,17 +28,18 @@ impl Operation for CreateInvalidation {
         vec![rules::arn(cx, &format!("distribution/{}", input.distribution_id))]
     }
 
-    /// The same caller reference with the same paths is the invalidation that is there.
+    /// Creates an invalidation. A repeated request with the same caller reference and paths returns the existing one.
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let distribution = rules::distribution(cx, &input.distribution_id)?.id.clone();
         let shapes::BatchShape { paths, caller_reference } = input.invalidation_batch;
+        // The leading slash is optional, as on AWS.
         let paths: Vec<String> =
             paths.0.into_iter().map(|p| if p.starts_with('/') { p } else { format!("/{p}") }).collect();
         if paths.is_empty() {
             return Err(invalid("An invalidation must have at least one path"));
         }
         if let Some(path) = paths.iter().find(|p| p.find('*').is_some_and(|at| at + 1 != p.len())) {
-            return Err(invalid(format!("The path '{path}' is not valid: '*' may stand only at its end")));
+            return Err(invalid(format!("The path '{path}' is not valid: '*' is allowed only at its end")));
         }
         let prefix = format!("{distribution}/");
         let same = cx.tx.prefix::<Invalidation>(&prefix).find(|i| i.caller_reference == caller_reference);

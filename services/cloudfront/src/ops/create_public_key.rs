@@ -62,7 +62,7 @@ fn output(cx: &Cx<'_>, row: &PublicKey) -> Output {
     Output { public_key: shape(row), location, etag: row.etag.clone() }
 }
 
-/// The only RSA keys that CloudFront takes; its keys of ECDSA are not supported here.
+/// The only size of RSA keys that CloudFront accepts. ECDSA keys are not supported here.
 const BITS: usize = 2048;
 
 pub(super) fn check(config: &PublicKeyConfig) -> Result<(), Error> {

@@ -18,7 +18,7 @@ pub(crate) struct Output {
     etag: &'static str,
 }
 
-/// AWS's managed policies never change.
+/// One ETag for all policies: AWS's managed policies never change.
 pub(super) const ETAG: &str = "E23ZP02F085DFQ";
 
 impl Operation for GetCachePolicy {

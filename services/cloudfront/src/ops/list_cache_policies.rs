@@ -36,7 +36,7 @@ impl Operation for ListCachePolicies {
     type Output = Output;
     type Error = Error;
 
-    /// The managed ones: there are no others.
+    /// Lists AWS's managed policies. Custom policies are not supported.
     fn run(_cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let all = if input.kind == Some(PolicyType::Custom) { &[] } else { policies::CACHE };
         let max = input.max_items.as_deref();

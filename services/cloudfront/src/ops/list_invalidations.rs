@@ -40,7 +40,7 @@ impl Operation for ListInvalidations {
         rules::distribution(cx, &input.distribution_id)?;
         let (id, max) = (&input.distribution_id, input.max_items.as_deref());
         let own = |i: &Arc<Invalidation>| i.distribution == *id;
-        // The most recent ones are on the first page.
+        // Newest first: paging needs keys that grow along the list.
         let key = |i: &Arc<Invalidation>| format!("{:020}/{}", i64::MAX - i.created.0, i.id);
         let mut all: Vec<_> = cx.tx.scan::<Invalidation>().filter(own).collect();
         all.sort_by_cached_key(key);

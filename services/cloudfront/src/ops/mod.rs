@@ -1,4 +1,4 @@
-//! The operations of CloudFront, a line each.
+//! The operations of CloudFront, one per line.
 
 escale_service::operations! { "cloudfront";
     CreateDistribution => create_distribution,
@@ -43,7 +43,7 @@ escale_service::operations! { "cloudfront";
 #[cfg(test)]
 mod tests {
     #[test]
-    fn members_are_the_models() {
+    fn operations_have_the_members_of_the_model() {
         let model = escale_model::service("cloudfront").unwrap();
         let mut faults = Vec::new();
         for entry in super::all() {

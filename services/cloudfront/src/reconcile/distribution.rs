@@ -1,4 +1,4 @@
-//! Makes each distribution be served as its rows say.
+//! Configures the cdn plane for each distribution according to its rows.
 
 use super::spec;
 use escale_base::{Clock, PlaneError, Timestamp};
@@ -8,7 +8,7 @@ use escale_store::{Change, Image, Store, StoreError};
 use escale_tables::cloudfront::{Distribution, DistributionSeen};
 use std::{collections::BTreeSet, sync::Arc};
 
-/// One step.
+/// A step of the reconciler.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Step {
     Apply {
@@ -16,11 +16,11 @@ pub(crate) enum Step {
         etag: String,
         fingerprint: String,
     },
-    /// It is disabled: nobody is answered.
+    /// The distribution is disabled: the edge stops serving it.
     Withdraw {
         etag: String,
     },
-    /// It is deleted.
+    /// The distribution is deleted.
     Remove,
 }
 
@@ -44,6 +44,7 @@ impl Distributions {
                 Ok(applied) => {
                     DistributionSeen { id: id.to_owned(), etag: Some(etag), applied, fault: None, at }
                 }
+                // The plane still serves the previous specification.
                 Err(e) => DistributionSeen {
                     id: id.to_owned(),
                     etag: before.as_ref().and_then(|b| b.etag.clone()),
@@ -61,7 +62,7 @@ impl Distributions {
 impl Reconciler for Distributions {
     type Step = Step;
     const NAME: &'static str = "cloudfront-distribution";
-    // Not what was seen of distributions: only `act` writes it, and a failure written down must not wake its own retry.
+    // Without cloudfront_distribution_seen: only `act` writes it, and recording a failure must not trigger the retry at once.
     const WATCHES: &'static [&'static str] = &[
         "cloudfront_distribution",
         "cloudfront_key_group",
@@ -72,6 +73,7 @@ impl Reconciler for Distributions {
     fn concerned(&self, image: &Image, change: &Change) -> BTreeSet<String> {
         match change.table {
             "cloudfront_distribution" => BTreeSet::from([change.key.clone()]),
+            // The key of a key group, public key or access control does not name the distributions that use it.
             _ => self.all(image),
         }
     }
@@ -97,6 +99,7 @@ impl Reconciler for Distributions {
                 Plan::Step(Step::Withdraw { etag: row.etag.clone() })
             };
         }
+        // The fingerprint also covers the key groups and access controls, whose changes do not change the ETag.
         let spec = spec::of(image, &row);
         let fingerprint = spec::fingerprint(&spec);
         if is_applied(Some(&fingerprint)) {
@@ -109,6 +112,7 @@ impl Reconciler for Distributions {
     async fn act(&self, key: &str, step: Step) -> Result<(), StepError> {
         match step {
             Step::Apply { spec, etag, fingerprint } => {
+                // Recorded in either case: a resource of a stack shows the failure while it waits.
                 let result = self.cdn.apply(*spec).await;
                 self.record(key, etag, result.as_ref().map(|()| Some(fingerprint)))?;
                 Ok(result?)
@@ -118,6 +122,7 @@ impl Reconciler for Distributions {
                 Ok(self.record(key, etag, Ok(None))?)
             }
             Step::Remove => {
+                // The row goes last: a crash before it leads to another removal.
                 self.cdn.remove(key).await?;
                 self.store.write(|tx| {
                     tx.delete::<DistributionSeen>(key);

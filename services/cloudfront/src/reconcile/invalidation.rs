@@ -1,4 +1,4 @@
-//! Has the plane forget what invalidations name.
+//! Executes invalidations in the cdn plane.
 
 use escale_base::{Clock, Timestamp};
 use escale_cdn::Cdn;
@@ -7,12 +7,12 @@ use escale_store::{Change, Image, Store, StoreError};
 use escale_tables::cloudfront::{Distribution, DistributionSeen, Invalidation, InvalidationSeen};
 use std::{collections::BTreeSet, sync::Arc};
 
-/// One step.
+/// A step of the reconciler: one invalidation.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Step {
     distribution: String,
     id: String,
-    /// Empty when the plane does not have the distribution: then it keeps nothing of it.
+    /// Empty if the plane does not serve the distribution: it has no cached objects then.
     paths: Vec<String>,
 }
 
@@ -53,6 +53,7 @@ impl Reconciler for Invalidations {
         if seen.applied.is_none() && enabled {
             return Plan::wait(format!("the distribution {} is not served yet", row.distribution));
         }
+        // A disabled distribution is not served: there is nothing to wait for.
         let paths = if seen.applied.is_some() { row.paths.clone() } else { Vec::new() };
         Plan::Step(Step { distribution: row.distribution.clone(), id: row.id.clone(), paths })
     }
@@ -62,6 +63,7 @@ impl Reconciler for Invalidations {
         if !paths.is_empty() {
             self.cdn.invalidate(&distribution, &paths).await?;
         }
+        // Recorded last: a crash before it only repeats the invalidation.
         let at = self.clock.now();
         self.store.write(|tx| {
             tx.put(InvalidationSeen { distribution, id, at });

@@ -1,4 +1,4 @@
-//! From the rows to the cdn plane.
+//! Configures the cdn plane from the rows.
 
 mod distribution;
 mod invalidation;
@@ -10,8 +10,8 @@ pub(crate) use invalidation::Invalidations;
 use escale_store::{Store, StoreError};
 use escale_tables::cloudfront::DistributionSeen;
 
-/// A plane that starts anew serves nothing: what an earlier one was seen to do says nothing any more.
-pub(crate) fn forget(store: &Store) -> Result<(), StoreError> {
+/// Deletes all observations at the start: a new plane serves nothing, so those of the previous run no longer hold.
+pub(crate) fn clear_observations(store: &Store) -> Result<(), StoreError> {
     store.write(|tx| {
         let seen: Vec<String> = tx.scan::<DistributionSeen>().map(|r| r.id.clone()).collect();
         for id in seen {

@@ -1,4 +1,4 @@
-//! A distribution's rows as one specification for the cdn plane.
+//! Converts a distribution's rows to one specification for the cdn plane.
 
 use crate::{
     check::{bucket_of, hosts, trusted},
@@ -20,7 +20,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-/// How long an error is cached when the configuration says nothing, in seconds: AWS's default.
+/// AWS's default for the seconds that an error is cached.
 const ERROR_TTL_S: u64 = 10;
 
 pub(super) fn of(image: &Image, row: &Distribution) -> DistributionSpec {
@@ -38,7 +38,7 @@ pub(super) fn of(image: &Image, row: &Distribution) -> DistributionSpec {
     }
 }
 
-/// Equal for equal specifications, within one run of the daemon.
+/// A hash of the specification. It is comparable only within one run of the daemon.
 pub(super) fn fingerprint(spec: &DistributionSpec) -> String {
     let mut hasher = DefaultHasher::new();
     format!("{spec:?}").hash(&mut hasher);
@@ -63,7 +63,7 @@ fn behaviour(image: &Image, row: &DefaultCacheBehavior) -> Behaviour {
         key: cache.map_or_else(nothing, |p| policies::selection(p.headers, p.cookies, p.query)),
         forward: request
             .map_or_else(nothing, |p| -> Selection { policies::selection(p.headers, p.cookies, p.query) }),
-        // As on AWS: only where the policy tells compressed forms apart.
+        // As on AWS, only if the cache key distinguishes compressed forms: otherwise all viewers would share one.
         compress: row.compress == Some(true) && cache.is_some_and(|p| p.compressed),
         trusted_keys: keys(image, row),
     }
@@ -90,7 +90,7 @@ fn origin(image: &Image, row: &rows::Origin) -> Origin {
     let path = row.origin_path.clone().unwrap_or_default();
     let control = row.origin_access_control_id.as_deref().and_then(|id| image.get::<OriginAccessControl>(id));
     let custom = row.custom_origin_config.as_ref();
-    // A bucket is the first part of the path under the name by which S3 stands on this Internet.
+    // S3 has one name on this cloud's Internet; the bucket is the first part of the path.
     let (host, path) = match bucket_of(&row.domain_name).filter(|_| row.s3_origin_config.is_some()) {
         Some(bucket) => (Config::s3_name(), format!("/{bucket}{path}")),
         None => (row.domain_name.clone(), path),
@@ -102,6 +102,7 @@ fn origin(image: &Image, row: &rows::Origin) -> Origin {
         path,
         headers,
         signed: control.is_some_and(|c| c.config.signing_behavior == SigningBehavior::Always),
+        // AWS's default timeouts.
         connect_timeout_ms: u64::from(row.connection_timeout.unwrap_or(10)) * 1000,
         read_timeout_ms: u64::from(custom.and_then(|c| c.origin_read_timeout).unwrap_or(30)) * 1000,
     }

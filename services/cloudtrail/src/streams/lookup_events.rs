@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub(crate) struct LookupEvents;
 
 escale_base::choice! {
-    /// What an event is looked up by.
+    /// The attributes that a lookup can filter by.
     pub(crate) enum Key {
         EventId = "EventId",
         EventName = "EventName",
@@ -69,7 +69,7 @@ struct Resource {
 /// AWS's default and limit.
 const PAGE: usize = 50;
 
-/// Entries are kept in the order in which calls ended; their clocks may differ by less than this.
+/// Entries are in the order in which calls ended, so their times may be out of order by up to this.
 const DISORDER_MS: i64 = 60_000;
 
 impl StreamOperation<Trail> for LookupEvents {
@@ -99,21 +99,22 @@ impl StreamOperation<Trail> for LookupEvents {
             before,
             oldest: input.start_time.map(|start| start.plus_ms(-DISORDER_MS)),
             filter: filter(attribute, input.start_time, input.end_time),
-            // One more says whether there is a next page.
+            // One more entry shows whether there is a next page.
             limit: limit + 1,
         };
         let denials = service.denials.read(query(after.denials)).await?;
         let only_denials = attribute
             .is_some_and(|a| matches!(a.attribute_key, Key::ResourceType) && a.attribute_value == DENIAL);
+        // The journal of other calls has no such event; reading all of it would be in vain.
         let calls = if only_denials { Vec::new() } else { service.calls.read(query(after.calls)).await? };
-        let (page, next_token) = merged(calls, denials, limit, after);
-        let events = page.iter().map(|kept| given(&kept.entry)).collect::<Option<_>>();
+        let (page, next_token) = merge(calls, denials, limit, after);
+        let events = page.iter().map(|kept| shape(&kept.entry)).collect::<Option<_>>();
         Ok(Output { events: events.ok_or_else(AwsError::internal)?, next_token }.into())
     }
 }
 
-/// The newest of both, and where the next page goes on.
-fn merged(calls: Vec<Kept>, denials: Vec<Kept>, limit: usize, after: Token) -> (Vec<Kept>, Option<String>) {
+/// Merges both journals, newest first, into a page and the token of the next page.
+fn merge(calls: Vec<Kept>, denials: Vec<Kept>, limit: usize, after: Token) -> (Vec<Kept>, Option<String>) {
     let (mut calls, mut denials) = (calls.into_iter().peekable(), denials.into_iter().peekable());
     let (mut page, mut next) = (Vec::new(), after);
     while page.len() < limit {
@@ -121,17 +122,17 @@ fn merged(calls: Vec<Kept>, denials: Vec<Kept>, limit: usize, after: Token) -> (
             (Some(call), Some(denial)) => denial.entry.at > call.entry.at,
             (call, _) => call.is_none(),
         };
-        let (side, place) =
+        let (side, last) =
             if is_denial { (&mut denials, &mut next.denials) } else { (&mut calls, &mut next.calls) };
         let Some(kept) = side.next() else { break };
-        *place = Some(kept.number);
+        *last = Some(kept.number);
         page.push(kept);
     }
     let more = calls.peek().is_some() || denials.peek().is_some();
     (page, more.then(|| next.write()))
 }
 
-/// Where both journals were left: the number of the last entry given of each.
+/// The position in both journals: the number of the last returned entry of each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Token {
     calls: Option<u64>,
@@ -157,7 +158,7 @@ impl Token {
 fn filter(attribute: Option<&Attribute>, start: Option<Timestamp>, end: Option<Timestamp>) -> Filter {
     let attribute = attribute.map(|a| (a.attribute_key, a.attribute_value.clone()));
     Arc::new(move |entry: &Entry| {
-        // The record's moments have milliseconds, the request's are whole seconds.
+        // Recorded times have milliseconds; the request has whole seconds.
         let second = entry.at.secs();
         let in_time = start.is_none_or(|s| second >= s.secs()) && end.is_none_or(|e| second <= e.secs());
         in_time && attribute.as_ref().is_none_or(|(key, value)| has(entry, key, value))
@@ -165,7 +166,7 @@ fn filter(attribute: Option<&Attribute>, start: Option<Timestamp>, end: Option<T
 }
 
 fn has(entry: &Entry, key: &Key, value: &str) -> bool {
-    // Reading the JSON of every entry would take a hundred times as long as looking for the text.
+    // A text search first: parsing the JSON of every entry would take a hundred times as long.
     let quoted = Value::from(value).to_string();
     if !entry.text.contains(quoted.trim_matches('"')) {
         return false;
@@ -184,7 +185,7 @@ fn has(entry: &Entry, key: &Key, value: &str) -> bool {
     }
 }
 
-fn given(entry: &Entry) -> Option<Event> {
+fn shape(entry: &Entry) -> Option<Event> {
     let event: Value = serde_json::from_str(&entry.text).ok()?;
     let text = |member: &str| event[member].as_str().map(str::to_owned);
     let resources = event::names(&event);
@@ -225,7 +226,7 @@ mod tests {
             let (mut token, mut found) = (Token::default(), Vec::new());
             loop {
                 let (c, d) = (side(&calls, token.calls, limit + 1), side(&denials, token.denials, limit + 1));
-                let (page, next) = merged(c, d, limit, token);
+                let (page, next) = merge(c, d, limit, token);
                 assert!(page.len() <= limit);
                 found.extend(page.iter().map(|k| k.entry.at.0));
                 let Some(next) = next else { break };

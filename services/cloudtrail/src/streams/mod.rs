@@ -1,4 +1,4 @@
-//! The operations that read the record, a line each.
+//! The operations that read the record, one per line.
 
 escale_service::streams! { crate::Trail;
     LookupEvents => lookup_events,

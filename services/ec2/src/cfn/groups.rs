@@ -37,8 +37,8 @@ pub(super) const TYPES: &[ResourceType] = &[
             "SourceSecurityGroupOwnerId",
             "ToPort",
         ],
-        |cx, props| own_rule(cx, props, Way::In),
-        |cx, c| revoke(cx, c, Way::In),
+        |cx, props| standalone_rule(cx, props, Direction::Ingress),
+        |cx, c| revoke(cx, c, Direction::Ingress),
     ),
     ResourceType::new(
         "AWS::EC2::SecurityGroupEgress",
@@ -52,18 +52,18 @@ pub(super) const TYPES: &[ResourceType] = &[
             "IpProtocol",
             "ToPort",
         ],
-        |cx, props| own_rule(cx, props, Way::Out),
-        |cx, c| revoke(cx, c, Way::Out),
+        |cx, props| standalone_rule(cx, props, Direction::Egress),
+        |cx, c| revoke(cx, c, Direction::Egress),
     ),
 ];
 
 #[derive(Clone, Copy, PartialEq)]
-enum Way {
-    In,
-    Out,
+enum Direction {
+    Ingress,
+    Egress,
 }
 
-/// A rule as templates write it, of either direction.
+/// A rule of either direction, in the properties of templates.
 #[derive(Clone, Default, Wire)]
 struct Rule {
     ip_protocol: Option<String>,
@@ -88,9 +88,9 @@ fn group(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
         .call(cx)?
         .group_id;
     for rule in props.read::<Vec<Rule>>("SecurityGroupIngress")? {
-        inline_rule(cx, &id, Way::In, rule)?;
+        inline_rule(cx, &id, Direction::Ingress, rule)?;
     }
-    // Rules of its own take the place of the one that lets everything out.
+    // Egress rules of the template replace the default rule, which allows all outbound traffic.
     let egress = props.read::<Vec<Rule>>("SecurityGroupEgress")?;
     if !egress.is_empty() {
         let everywhere = IpRange { cidr_ip: Some("0.0.0.0/0".into()), description: None };
@@ -100,45 +100,45 @@ fn group(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
         input.with("IpPermissions", &vec![all]).call(cx)?;
     }
     for rule in egress {
-        inline_rule(cx, &id, Way::Out, rule)?;
+        inline_rule(cx, &id, Direction::Egress, rule)?;
     }
     let vpc = cx.tx.get::<Group>(id.as_str()).ok_or_else(AwsError::internal)?.vpc.to_string();
     Ok(Created::new(id.as_str()).with("GroupId", id.as_str()).with("Id", id.as_str()).with("VpcId", vpc))
 }
 
-/// A rule that is in the list twice, in whichever spelling, is there once, as on AWS.
-fn inline_rule(cx: &mut Cx<'_>, id: &GroupId, way: Way, rule: Rule) -> Result<(), AwsError> {
-    match authorize(cx, id, way, rule) {
+/// Adds a rule of the template's list. A second rule with the same meaning is ignored, as on AWS.
+fn inline_rule(cx: &mut Cx<'_>, id: &GroupId, direction: Direction, rule: Rule) -> Result<(), AwsError> {
+    match authorize(cx, id, direction, rule) {
         Err(error) if error.kind == ErrorKind::AlreadyExists => Ok(()),
         other => other.map(drop),
     }
 }
 
-fn own_rule(cx: &mut Cx<'_>, props: &Props<'_>, way: Way) -> Result<Created, AwsError> {
+fn standalone_rule(cx: &mut Cx<'_>, props: &Props<'_>, direction: Direction) -> Result<Created, AwsError> {
     let group = GroupId::from(props.text("GroupId")?);
     let rule = Rule::read(&props.values.clone().into()).map_err(|error| props.invalid(error))?;
-    let id = authorize(cx, &group, way, rule)?;
+    let id = authorize(cx, &group, direction, rule)?;
     Ok(Created::new(id.as_str()).with("Id", id))
 }
 
-/// Adds one rule and gives its id.
-fn authorize(cx: &mut Cx<'_>, group: &GroupId, way: Way, rule: Rule) -> Result<String, AwsError> {
+/// Adds one rule and returns its id.
+fn authorize(cx: &mut Cx<'_>, group: &GroupId, direction: Direction, rule: Rule) -> Result<String, AwsError> {
     let permissions = vec![permission(rule)?];
-    let made = match way {
-        Way::In => {
+    let output = match direction {
+        Direction::Ingress => {
             let input = InputDraft::<AuthorizeSecurityGroupIngress>::new().with("GroupId", group);
             input.with("IpPermissions", &permissions).call(cx)?
         }
-        Way::Out => {
+        Direction::Egress => {
             let input = InputDraft::<AuthorizeSecurityGroupEgress>::new().with("GroupId", group);
             input.with("IpPermissions", &permissions).call(cx)?
         }
     };
-    let rule = made.security_group_rules.into_iter().next().ok_or_else(AwsError::internal)?;
+    let rule = output.security_group_rules.into_iter().next().ok_or_else(AwsError::internal)?;
     Ok(rule.security_group_rule_id.to_string())
 }
 
-/// A rule as a permission of one peer.
+/// Converts a rule of a template into a permission with one peer.
 fn permission(rule: Rule) -> Result<IpPermission, AwsError> {
     let Rule { ip_protocol, from_port, to_port, description, .. } = rule;
     let mut permission = IpPermission { ip_protocol, from_port, to_port, ..IpPermission::default() };
@@ -157,7 +157,7 @@ fn permission(rule: Rule) -> Result<IpPermission, AwsError> {
     let group_name = rule.source_security_group_name;
     peers += usize::from(group_id.is_some()) + usize::from(group_name.is_some());
     if group_id.is_some() || group_name.is_some() {
-        // The owner's account is the only one there is.
+        // The rule names no account, because an installation has only one.
         let (user_id, vpc_id, description) = (None, None, description.clone());
         permission.user_id_group_pairs.push(GroupPair { group_id, group_name, user_id, vpc_id, description });
     }
@@ -172,16 +172,17 @@ fn permission(rule: Rule) -> Result<IpPermission, AwsError> {
     Ok(permission)
 }
 
-fn revoke(cx: &mut Cx<'_>, created: &Created, way: Way) -> Result<(), AwsError> {
+fn revoke(cx: &mut Cx<'_>, created: &Created, direction: Direction) -> Result<(), AwsError> {
     let rule = cx.tx.scan::<GroupRule>().find(|r| r.id == *created.physical_id.as_str());
+    // The rule may be gone with its group, or a user may have revoked it: then the deletion has nothing to do.
     let Some(rule) = rule else { return Ok(()) };
     let ids = vec![created.physical_id.clone()];
-    already_gone(match way {
-        Way::In => {
+    already_gone(match direction {
+        Direction::Ingress => {
             let input = InputDraft::<RevokeSecurityGroupIngress>::new().with("GroupId", &rule.group);
             input.with("SecurityGroupRuleIds", &ids).call(cx)
         }
-        Way::Out => {
+        Direction::Egress => {
             let input = InputDraft::<RevokeSecurityGroupEgress>::new().with("GroupId", &rule.group);
             input.with("SecurityGroupRuleIds", &ids).call(cx)
         }
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_of_templates_become_permissions() {
+    fn converts_template_rules_into_permissions() {
         let rule = json!({"IpProtocol": "-1", "CidrIp": "10.0.0.0/8", "Description": "all"});
         let permission = permission_of(rule).unwrap();
         assert_eq!(permission["IpRanges"], json!([{"CidrIp": "10.0.0.0/8", "Description": "all"}]));

@@ -1,6 +1,6 @@
-//! The CloudFormation types of EC2, in terms of its own operations.
+//! The CloudFormation types of EC2. They call EC2's own operations.
 //!
-//! Attributes and physical ids are AWS's:
+//! Attributes and physical ids follow AWS's reference:
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_EC2.html>
 
 mod groups;
@@ -16,7 +16,7 @@ pub(crate) fn resources() -> Resources {
     [vpc::TYPES, routes::TYPES, outside::TYPES, groups::TYPES].concat()
 }
 
-/// The tags of the template and the stack.
+/// The tags of the template and of the stack, for `TagSpecifications`.
 fn tags(props: &Props<'_>, resource_type: ResourceType) -> Result<Vec<TagSpecification>, AwsError> {
     let tags = props.tags()?;
     let given = (!tags.is_empty()).then_some(TagSpecification { resource_type: Some(resource_type), tags });

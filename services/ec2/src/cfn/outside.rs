@@ -1,4 +1,4 @@
-//! What leads outside: InternetGateway, VPCGatewayAttachment, EIP, EIPAssociation, NatGateway.
+//! Access to the Internet: InternetGateway, VPCGatewayAttachment, EIP, EIPAssociation, NatGateway.
 
 use super::tags;
 use crate::{
@@ -35,6 +35,7 @@ pub(super) const TYPES: &[ResourceType] = &[
         &["InternetGatewayId", "VpcId"],
         |cx, props| {
             props.input::<AttachInternetGateway>(&["InternetGatewayId", "VpcId"]).call(cx)?;
+            // AWS's form of the physical id. `detach` reads the VPC from it.
             Ok(Created::new(format!("IGW|{}", props.text("VpcId")?)).with("AttachmentType", "IGW"))
         },
         detach,
@@ -44,13 +45,14 @@ pub(super) const TYPES: &[ResourceType] = &[
         &["Domain", "NetworkBorderGroup", "Tags"],
         |cx, props| {
             let input = props.input::<AllocateAddress>(&["Domain", "NetworkBorderGroup"]);
-            let made =
+            let output =
                 input.with("TagSpecifications", &tags(props, choices::ResourceType::ElasticIp)?).call(cx)?;
-            Ok(Created::new(made.public_ip.as_str())
-                .with("PublicIp", made.public_ip)
-                .with("AllocationId", made.allocation_id.as_str()))
+            Ok(Created::new(output.public_ip.as_str())
+                .with("PublicIp", output.public_ip)
+                .with("AllocationId", output.allocation_id.as_str()))
         },
         |cx, c| {
+            // As on AWS, the physical id is the public address, but ReleaseAddress needs the allocation id.
             let allocation = c.attribute("AllocationId").to_owned();
             already_gone(InputDraft::<ReleaseAddress>::new().with("AllocationId", &allocation).call(cx))
         },
@@ -78,6 +80,7 @@ pub(super) const TYPES: &[ResourceType] = &[
 fn detach(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     let vpc = created.physical_id.trim_start_matches("IGW|");
     let gateway = cx.tx.scan::<InternetGateway>().find(|g| g.vpc.as_ref().is_some_and(|v| *v == *vpc));
+    // A VPC without a gateway has nothing to detach: a user may have detached it already.
     let Some(gateway) = gateway else { return Ok(()) };
     let input = InputDraft::<DetachInternetGateway>::new().with("InternetGatewayId", &gateway.id);
     already_gone(input.with("VpcId", &vpc.to_owned()).call(cx))
@@ -86,14 +89,14 @@ fn detach(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
 fn nat(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let names = ["AllocationId", "ConnectivityType", "PrivateIpAddress", "SubnetId"];
     let input = props.input::<CreateNatGateway>(&names);
-    let made = input
+    let output = input
         .with("TagSpecifications", &tags(props, choices::ResourceType::Natgateway)?)
         .call(cx)?
         .nat_gateway;
     let interface =
-        made.nat_gateway_addresses.first().and_then(|address| address.network_interface_id.as_deref());
+        output.nat_gateway_addresses.first().and_then(|address| address.network_interface_id.as_deref());
     let created =
-        Created::new(made.nat_gateway_id.as_str()).with("NatGatewayId", made.nat_gateway_id.as_str());
+        Created::new(output.nat_gateway_id.as_str()).with("NatGatewayId", output.nat_gateway_id.as_str());
     Ok(match interface {
         Some(interface) => created.with("EniId", interface),
         None => created,
@@ -102,6 +105,7 @@ fn nat(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
 
 fn nat_ready(image: &Image, created: &Created) -> Readiness {
     let row = image.get::<NatGateway>(&created.physical_id);
+    // The row of a deleted gateway stays for an hour, because AWS shows it that long.
     let row = row.filter(|row| row.deleted.is_none());
     let Some(row) = row else {
         return Readiness::Failed(format!("The NAT gateway {} was deleted", created.physical_id));
@@ -120,7 +124,7 @@ fn nat_ready(image: &Image, created: &Created) -> Readiness {
 fn nat_gone(image: &Image, created: &Created) -> Readiness {
     match image.get::<NatGateway>(&created.physical_id) {
         Some(row) if status::nat(image, &row) != NatState::Deleted => {
-            Readiness::Pending("the NAT gateway still stands".into())
+            Readiness::Pending("the NAT gateway is being deleted".into())
         }
         _ => Readiness::ready(),
     }

@@ -22,9 +22,9 @@ pub(super) const TYPES: &[ResourceType] = &[
         &["Tags", "VpcId"],
         |cx, props| {
             let input = props.input::<CreateRouteTable>(&["VpcId"]);
-            let made =
+            let output =
                 input.with("TagSpecifications", &tags(props, choices::ResourceType::RouteTable)?).call(cx)?;
-            let id = made.route_table.route_table_id;
+            let id = output.route_table.route_table_id;
             Ok(Created::new(id.as_str()).with("RouteTableId", id.as_str()))
         },
         |cx, c| c.delete_by::<DeleteRouteTable>(cx, "RouteTableId"),
@@ -61,7 +61,7 @@ pub(super) const TYPES: &[ResourceType] = &[
     .ready(|image, c| match image.get::<Endpoint>(&c.physical_id) {
         None => Readiness::Failed(format!("The endpoint {} was deleted", c.physical_id)),
         Some(row) if gateway::endpoint_state(image, &row) == EndpointState::Pending => {
-            Readiness::Pending("the network is being made".into())
+            Readiness::Pending("the VPC's network is being created".into())
         }
         Some(_) => Readiness::ready(),
     }),
@@ -73,6 +73,7 @@ const ROUTE: &[&str] =
 fn route(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     props.input::<CreateRoute>(ROUTE).call(cx)?;
     let (table, to) = (props.text("RouteTableId")?, props.text("DestinationCidrBlock")?);
+    // A route has no id of its own. `delete_route` reads both parts from the physical id.
     Ok(Created::new(format!("{table}|{to}")).with("CidrBlock", to))
 }
 
@@ -84,8 +85,9 @@ fn delete_route(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
 
 fn endpoint(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let input = props.input_without::<CreateVpcEndpoint>(&["Tags"]);
-    let made = input.with("TagSpecifications", &tags(props, choices::ResourceType::VpcEndpoint)?).call(cx)?;
-    let id = made.vpc_endpoint.vpc_endpoint_id;
+    let output =
+        input.with("TagSpecifications", &tags(props, choices::ResourceType::VpcEndpoint)?).call(cx)?;
+    let id = output.vpc_endpoint.vpc_endpoint_id;
     Ok(Created::new(id.as_str())
         .with("Id", id.as_str())
         .with("CreationTimestamp", cx.now.iso8601())

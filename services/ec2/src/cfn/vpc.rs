@@ -50,7 +50,7 @@ pub(super) const TYPES: &[ResourceType] = &[
     .ready(interface_ready)
     .gone(|image, c| {
         if image.has::<InterfaceSeen>(&c.physical_id) {
-            Readiness::Pending("the interface still exists".into())
+            Readiness::Pending("the network interface is being deleted".into())
         } else {
             Readiness::ready()
         }
@@ -65,6 +65,7 @@ fn vpc(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     props.text("CidrBlock")?;
     let input = props.input::<CreateVpc>(&["CidrBlock", "InstanceTenancy"]);
     let vpc = input.with("TagSpecifications", &tags(props, choices::ResourceType::Vpc)?).call(cx)?.vpc;
+    // ModifyVpcAttribute takes one attribute per call.
     for name in ["EnableDnsSupport", "EnableDnsHostnames"] {
         if let Some(value) = props.bool(name) {
             let input = InputDraft::<ModifyVpcAttribute>::new().with("VpcId", &vpc.vpc_id);
@@ -85,14 +86,14 @@ fn vpc(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
 fn vpc_ready(image: &Image, created: &Created) -> Readiness {
     match status::vpc(image, &VpcId(created.physical_id.clone())) {
         VpcState::Available => Readiness::ready(),
-        VpcState::Pending => Readiness::Pending("the network is being made".into()),
+        VpcState::Pending => Readiness::Pending("the VPC's network is being created".into()),
     }
 }
 
 fn vpc_gone(image: &Image, created: &Created) -> Readiness {
     let id = &created.physical_id;
     if image.has::<Vpc>(id) || image.has::<VpcSeen>(id) || image.has::<VpcTold>(id) {
-        Readiness::Pending("the network still exists".into())
+        Readiness::Pending("the VPC's network is being deleted".into())
     } else {
         Readiness::ready()
     }
@@ -105,6 +106,7 @@ fn subnet(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
         .with("TagSpecifications", &tags(props, choices::ResourceType::Subnet)?);
     let subnet = input.call(cx)?.subnet;
     let id = subnet.subnet_id.as_str();
+    // CreateSubnet does not have this parameter.
     if let Some(value) = props.bool("MapPublicIpOnLaunch") {
         let input = InputDraft::<ModifySubnetAttribute>::new().with("SubnetId", &subnet.subnet_id);
         input.with("MapPublicIpOnLaunch", &flag(value)).call(cx)?;
@@ -122,28 +124,29 @@ fn subnet(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
 fn interface(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let names = ["Description", "GroupSet", "InterfaceType", "PrivateIpAddress", "SubnetId"];
     let input = props.input::<CreateNetworkInterface>(&names).renamed(&[("GroupSet", "Groups")]);
-    let made = input
+    let output = input
         .with("TagSpecifications", &tags(props, choices::ResourceType::NetworkInterface)?)
         .call(cx)?
         .network_interface;
-    let id = made.network_interface_id.as_str();
+    let id = output.network_interface_id.as_str();
+    // CreateNetworkInterface does not have this parameter.
     if let Some(value) = props.bool("SourceDestCheck") {
         let input = InputDraft::<ModifyNetworkInterfaceAttribute>::new();
-        let input = input.with("NetworkInterfaceId", &made.network_interface_id);
+        let input = input.with("NetworkInterfaceId", &output.network_interface_id);
         input.with("SourceDestCheck", &flag(value)).call(cx)?;
     }
     Ok(Created::new(id)
         .with("Id", id)
-        .with("PrimaryPrivateIpAddress", made.private_ip_address)
+        .with("PrimaryPrivateIpAddress", output.private_ip_address)
         .with("SecondaryPrivateIpAddresses", json!([]))
-        .with("VpcId", made.vpc_id.as_str()))
+        .with("VpcId", output.vpc_id.as_str()))
 }
 
 fn interface_ready(image: &Image, created: &Created) -> Readiness {
     match image.get::<Interface>(&created.physical_id) {
         None => Readiness::Failed(format!("The network interface {} was deleted", created.physical_id)),
         Some(row) if status::interface(image, &row) == InterfaceStatus::Pending => {
-            Readiness::Pending("the interface is being made".into())
+            Readiness::Pending("the network interface is being created".into())
         }
         Some(_) => Readiness::ready(),
     }

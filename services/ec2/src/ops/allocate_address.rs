@@ -34,7 +34,7 @@ impl Operation for AllocateAddress {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         if input.domain == Some(DomainType::Standard) {
-            return Err(rules::refuse("Domain=standard (EC2-Classic, which AWS has ended)"));
+            return Err(rules::refuse("Domain=standard (EC2-Classic, which AWS has retired)"));
         }
         if let Some(group) = input.network_border_group.filter(|g| *g != cx.config.region) {
             let why = format!("The only network border group is {}.", cx.config.region);

@@ -44,24 +44,25 @@ impl Operation for AssociateAddress {
     }
 }
 
-/// Writes an association. Without `again` AWS takes an address from another interface only in its console's words:
-/// an address that is elsewhere moves unless that was forbidden, an interface that has one keeps it.
+/// Writes an association. As on AWS, an address of another interface moves unless `allow_reassociation` is false, and an interface
+/// that has an Elastic IP address keeps it unless `allow_reassociation` is true.
 pub(super) fn associate(
     cx: &mut Cx<'_>,
     address: &Address,
     to: &Interface,
-    again: Option<bool>,
+    allow_reassociation: Option<bool>,
 ) -> Result<AssociationId, Error> {
     if let Some((association, at)) = &address.association {
+        // AWS documents this operation as idempotent.
         if *at == to.id {
             return Ok(association.clone());
         }
-        if again == Some(false) {
+        if allow_reassociation == Some(false) {
             return Err(Error::AlreadyAssociated(address.id.to_string(), association.to_string()));
         }
     }
     if let Some(other) = interface::elastic(cx.tx, &to.id) {
-        if again != Some(true) {
+        if allow_reassociation != Some(true) {
             return Err(Error::AlreadyAssociated(to.id.to_string(), other.id.to_string()));
         }
         cx.tx.update(other.id.as_str(), |a: &mut Address| a.association = None);
@@ -79,7 +80,7 @@ pub(super) fn associate(
     }
     let id = AssociationId::random();
     cx.tx.update(address.id.as_str(), |a: &mut Address| a.association = Some((id.clone(), to.id.clone())));
-    // An Elastic IP takes the place of the interface's own address, which goes back.
+    // An Elastic IP address replaces the automatically assigned one, which is released.
     if to.auto_public_ip.is_some() {
         cx.tx.update(to.id.as_str(), |i: &mut Interface| i.auto_public_ip = None);
     }

@@ -37,7 +37,7 @@ impl Operation for AssociateRouteTable {
     }
 }
 
-/// Writes both ends of an association; a subnet has one table.
+/// Writes both ends of an association. A subnet has at most one route table.
 pub(super) fn associate(cx: &mut Cx<'_>, table: &RouteTable, subnet: &Subnet) -> Result<String, Error> {
     if table.vpc != subnet.vpc {
         return Err(Error::WrongVpc(format!(
@@ -56,8 +56,8 @@ pub(super) fn associate(cx: &mut Cx<'_>, table: &RouteTable, subnet: &Subnet) ->
     Ok(id.to_string())
 }
 
-/// Takes both ends of an association away.
-pub(super) fn dissociate(cx: &mut Cx<'_>, table: &RouteTable, association: &RouteTableAssociation) {
+/// Removes both ends of an association.
+pub(super) fn disassociate(cx: &mut Cx<'_>, table: &RouteTable, association: &RouteTableAssociation) {
     cx.tx.update(table.id.as_str(), |t: &mut RouteTable| t.associations.retain(|a| a.id != association.id));
     if let Some(subnet) = &association.subnet {
         cx.tx.update(subnet.as_str(), |s: &mut Subnet| s.route_table = None);

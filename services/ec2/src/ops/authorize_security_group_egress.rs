@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AuthorizeSecurityGroupEgress.html>
 
 use super::authorize_security_group_ingress::{Output, authorize};
-use crate::{Error, permissions::Asked, rules, shapes, shapes::group::IpPermission};
+use crate::{Error, permissions::RuleParameters, rules, shapes, shapes::group::IpPermission};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::{Group, GroupId};
@@ -26,13 +26,13 @@ impl Operation for AuthorizeSecurityGroupEgress {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let group = rules::find::<Group>(cx, input.group_id.as_str())?;
-        let asked = Asked {
+        let parameters = RuleParameters {
             permissions: input.ip_permissions,
             ip_protocol: input.ip_protocol,
             from_port: input.from_port,
             to_port: input.to_port,
             cidr_ip: input.cidr_ip,
         };
-        authorize(cx, &group, asked, &input.tag_specifications, true)
+        authorize(cx, &group, parameters, &input.tag_specifications, true)
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     Error,
     choices::ResourceType,
-    permissions::{self, Asked},
+    permissions::{self, RuleParameters},
     rules,
     shapes::{
         self,
@@ -42,28 +42,28 @@ impl Operation for AuthorizeSecurityGroupIngress {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let group = rules::group(cx, input.group_id, input.group_name)?;
-        let asked = Asked {
+        let parameters = RuleParameters {
             permissions: input.ip_permissions,
             ip_protocol: input.ip_protocol,
             from_port: input.from_port,
             to_port: input.to_port,
             cidr_ip: input.cidr_ip,
         };
-        authorize(cx, &group, asked, &input.tag_specifications, false)
+        authorize(cx, &group, parameters, &input.tag_specifications, false)
     }
 }
 
-/// Adds the rules that a request names, in one of the two directions.
+/// Adds the requested rules, in one of the two directions.
 pub(super) fn authorize(
     cx: &mut Cx<'_>,
     group: &Group,
-    asked: Asked,
+    parameters: RuleParameters,
     tags: &[shapes::TagSpecification],
     egress: bool,
 ) -> Result<Output, Error> {
     let tags = shapes::tags_for(tags, ResourceType::SecurityGroupRule)?;
-    let wanted = permissions::wanted(cx, group, asked)?;
-    let added = permissions::add(cx, &group.id, egress, wanted, &tags)?;
+    let requested = permissions::requested_rules(cx, group, parameters)?;
+    let added = permissions::add(cx, &group.id, egress, requested, &tags)?;
     let security_group_rules = added.iter().map(|r| group::rule(cx, r)).collect();
     Ok(Output { done: true, security_group_rules })
 }

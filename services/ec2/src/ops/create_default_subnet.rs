@@ -34,8 +34,8 @@ impl Operation for CreateDefaultSubnet {
         }
         let vpc = default_vpc::required(cx.tx)?;
         let zone = create_subnet::zone(cx, &vpc, input.availability_zone, input.availability_zone_id)?;
-        if let Some(there) = cx.tx.get::<DefaultSubnet>(&zone) {
-            return Err(Error::DefaultSubnetExists(there.subnet.to_string(), zone));
+        if let Some(existing) = cx.tx.get::<DefaultSubnet>(&zone) {
+            return Err(Error::DefaultSubnetExists(existing.subnet.to_string(), zone));
         }
         let free = default_vpc::blocks().find(|block| create_subnet::overlapping(cx, &vpc, *block).is_none());
         let cidr = free.ok_or_else(|| Error::DefaultVpcFull(vpc.id.to_string()))?;

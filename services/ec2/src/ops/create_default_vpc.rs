@@ -21,8 +21,8 @@ impl Operation for CreateDefaultVpc {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, _: Input) -> Result<Output, Error> {
-        if let Some(there) = DefaultVpc::of(cx.tx) {
-            return Err(Error::DefaultVpcExists(there.to_string()));
+        if let Some(existing) = DefaultVpc::of(cx.tx) {
+            return Err(Error::DefaultVpcExists(existing.to_string()));
         }
         let vpc = default_vpc::create(cx.tx, cx.config, cx.now);
         let vpc = shapes::vpc::vpc(cx, &vpc, status::vpc(cx.tx, &vpc.id));

@@ -33,7 +33,7 @@ pub(crate) struct Output {
     pub(crate) client_token: Option<String>,
 }
 
-/// Owns the interfaces of NAT gateways.
+/// The service principal that owns the interfaces of NAT gateways.
 const PRINCIPAL: &str = "nat.ec2.amazonaws.com";
 
 impl Operation for CreateNatGateway {
@@ -59,6 +59,7 @@ impl Operation for CreateNatGateway {
             Some(_) => None,
             None => {
                 let interface = interface(cx, &id, &subnet, input.private_ip_address)?;
+                // A NAT gateway never takes an address from another interface.
                 associate(cx, &address, &interface, Some(false))?;
                 Some(interface)
             }
@@ -76,16 +77,16 @@ impl Operation for CreateNatGateway {
             tags: shapes::tags_for(&input.tag_specifications, ResourceType::Natgateway)?,
             created: cx.now,
         };
-        forget_old(cx);
-        // The request itself is accepted, whatever becomes of the gateway: AWS answers `pending`, and the next DescribeNatGateways
-        // shows whether it failed.
+        delete_expired(cx);
+        // AWS accepts the request and returns `pending` even if the gateway cannot work. The next DescribeNatGateways shows the
+        // failure.
         let nat_gateway = shapes::gateway::nat_as(cx, &gateway, NatState::Pending);
         cx.tx.put(gateway);
         Ok(Output { nat_gateway, client_token: input.client_token })
     }
 }
 
-/// Why a gateway with this address cannot work in this subnet.
+/// Why a gateway with this address would not work in this subnet.
 fn failure(cx: &Cx<'_>, subnet: &Subnet, address: &Address) -> Result<Option<NatFailure>, Error> {
     let vpc = rules::find::<Vpc>(cx, subnet.vpc.as_str())?;
     Ok(match (shapes::gateway::attached_to(cx.tx, &vpc), &address.association) {
@@ -95,7 +96,7 @@ fn failure(cx: &Cx<'_>, subnet: &Subnet, address: &Address) -> Result<Option<Nat
     })
 }
 
-/// A NAT gateway's own interface, made as any service makes its.
+/// Creates the NAT gateway's interface, in the same way as other services create theirs.
 fn interface(
     cx: &mut Cx<'_>,
     id: &NatGatewayId,
@@ -109,15 +110,16 @@ fn interface(
         interface_type: Some(escale_tables::ec2::InterfaceType::NatGateway),
         private_ip_address: private_ip,
     };
-    let made = cx.call_as(PRINCIPAL, request)?.network_interface;
-    rules::find::<Interface>(cx, made.network_interface_id.as_str())
+    // As a service principal, so that the interface is requester-managed and users cannot change it.
+    let created = cx.call_as(PRINCIPAL, request)?.network_interface;
+    rules::find::<Interface>(cx, created.network_interface_id.as_str())
 }
 
-/// Rows that are no longer shown go when the next one comes.
-fn forget_old(cx: &mut Cx<'_>) {
-    let past = |n: &std::sync::Arc<NatGateway>| shapes::gateway::is_past(cx.tx, n, cx.now);
-    let old: Vec<_> = cx.tx.scan::<NatGateway>().filter(past).collect();
-    for n in &old {
+/// Deletes the rows of gateways that are no longer shown. Each creation does this, so no timer is needed.
+fn delete_expired(cx: &mut Cx<'_>) {
+    let expired = |n: &std::sync::Arc<NatGateway>| shapes::gateway::is_expired(cx.tx, n, cx.now);
+    let expired: Vec<_> = cx.tx.scan::<NatGateway>().filter(expired).collect();
+    for n in &expired {
         cx.tx.delete::<NatGateway>(n.id.as_str());
     }
 }

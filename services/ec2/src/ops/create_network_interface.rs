@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNetworkInterface.html>
 //!
-//! Other services make their interfaces here too, as their service principal: such an interface is requester-managed,
-//! and has the type that they name (`nat_gateway`).
+//! Other services create their interfaces here, too, as their service principals. Such an interface is requester-managed, and only
+//! they may request the type `nat_gateway`.
 
 use crate::{
     Error, addresses,
@@ -20,7 +20,7 @@ pub(crate) struct Input {
     subnet_id: SubnetId,
     groups: Vec<GroupId>,
     private_ip_address: Option<String>,
-    private_ip_addresses: Vec<AskedAddress>,
+    private_ip_addresses: Vec<PrivateAddressSpecification>,
     description: Option<String>,
     interface_type: Option<InterfaceCreationType>,
     client_token: Option<String>,
@@ -28,7 +28,7 @@ pub(crate) struct Input {
 }
 
 #[derive(Wire)]
-pub(crate) struct AskedAddress {
+pub(crate) struct PrivateAddressSpecification {
     private_ip_address: Option<String>,
     primary: Option<bool>,
 }
@@ -59,20 +59,21 @@ impl Operation for CreateNetworkInterface {
             Some(InterfaceCreationType::NatGateway) if requester.is_some() => InterfaceType::NatGateway,
             Some(kind) => return Err(rules::refuse(format_args!("InterfaceType={kind}"))),
         };
-        // A NAT gateway's interface has no groups: AWS filters nothing there.
+        // A NAT gateway's interface has no security groups on AWS, either.
         let groups = match interface_type {
             InterfaceType::NatGateway => Vec::new(),
             InterfaceType::Interface => groups(cx, &subnet, input.groups)?,
         };
-        let asked = asked_address(input.private_ip_address, input.private_ip_addresses)?;
+        let requested = requested_address(input.private_ip_address, input.private_ip_addresses)?;
         let interface = Interface {
             id: InterfaceId::random(),
             vpc: subnet.vpc.clone(),
             subnet: subnet.id.clone(),
             zone: subnet.zone.clone(),
-            private_ip: addresses::private(cx.tx, &subnet, asked)?,
+            private_ip: addresses::private(cx.tx, &subnet, requested)?,
             auto_public_ip: None,
             groups,
+            // A NAT gateway forwards packets of other addresses, which the check would drop.
             source_dest_check: interface_type != InterfaceType::NatGateway,
             description: input.description.unwrap_or_default(),
             interface_type,
@@ -86,20 +87,20 @@ impl Operation for CreateNetworkInterface {
     }
 }
 
-/// The groups asked for, all of this VPC; otherwise its default group.
-pub(super) fn groups(cx: &Cx<'_>, subnet: &Subnet, asked: Vec<GroupId>) -> Result<Vec<GroupId>, Error> {
-    if asked.is_empty() {
+/// The requested groups, which must belong to this VPC; without a request, the VPC's default group.
+pub(super) fn groups(cx: &Cx<'_>, subnet: &Subnet, requested: Vec<GroupId>) -> Result<Vec<GroupId>, Error> {
+    if requested.is_empty() {
         let default = cx.tx.scan::<Group>().find(|g| g.vpc == subnet.vpc && g.name == "default");
         return Ok(default.iter().map(|g| g.id.clone()).collect());
     }
-    let most = Limit::GroupsPerInterface.most();
-    if asked.len() > most {
+    let max = Limit::GroupsPerInterface.max();
+    if requested.len() > max {
         let why =
-            format!("You have exceeded the maximum number of security groups per network interface: {most}");
+            format!("You have exceeded the maximum number of security groups per network interface: {max}");
         return Err(Error::TooMany(Limit::GroupsPerInterface, why));
     }
     let mut groups: Vec<GroupId> = Vec::new();
-    for id in asked {
+    for id in requested {
         let group = rules::find::<Group>(cx, id.as_str())?;
         if group.vpc != subnet.vpc {
             return Err(Error::WrongVpc(format!(
@@ -114,7 +115,10 @@ pub(super) fn groups(cx: &Cx<'_>, subnet: &Subnet, asked: Vec<GroupId>) -> Resul
     Ok(groups)
 }
 
-fn asked_address(one: Option<String>, list: Vec<AskedAddress>) -> Result<Option<std::net::Ipv4Addr>, Error> {
+fn requested_address(
+    one: Option<String>,
+    list: Vec<PrivateAddressSpecification>,
+) -> Result<Option<std::net::Ipv4Addr>, Error> {
     if list.len() > 1 || list.iter().any(|a| a.primary == Some(false)) {
         return Err(rules::refuse("More than one private address of an interface (PrivateIpAddresses)"));
     }

@@ -36,14 +36,14 @@ impl Operation for CreateRoute {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let (table, route) = wanted(cx, input)?;
+        let (table, route) = requested_route(cx, input)?;
         if table.routes.iter().any(|r| r.destination == route.destination) {
             return Err(Error::RouteExists(format!(
                 "The route identified by {} already exists.",
                 route.destination
             )));
         }
-        if table.routes.len() >= Limit::RoutesPerTable.most() {
+        if table.routes.len() >= Limit::RoutesPerTable.max() {
             return Err(Error::TooMany(
                 Limit::RoutesPerTable,
                 format!("The maximum number of routes in {} has been reached.", table.id),
@@ -54,8 +54,11 @@ impl Operation for CreateRoute {
     }
 }
 
-/// The table and the route that a request describes, checked; ReplaceRoute asks the same way.
-pub(super) fn wanted(cx: &Cx<'_>, input: Input) -> Result<(std::sync::Arc<RouteTable>, Route), Error> {
+/// Validates a request of CreateRoute or ReplaceRoute; returns its table and its route.
+pub(super) fn requested_route(
+    cx: &Cx<'_>,
+    input: Input,
+) -> Result<(std::sync::Arc<RouteTable>, Route), Error> {
     let table = rules::find::<RouteTable>(cx, input.route_table_id.as_str())?;
     let vpc = rules::find::<Vpc>(cx, table.vpc.as_str())?;
     let text = input.destination_cidr_block.ok_or(Error::Missing("destinationCidrBlock"))?;
@@ -76,12 +79,13 @@ pub(super) fn wanted(cx: &Cx<'_>, input: Input) -> Result<(std::sync::Arc<RouteT
 pub(super) fn destination(vpc: &Vpc, text: &str) -> Result<Ipv4Net, Error> {
     let destination = rules::cidr("destinationCidrBlock", text)?;
     if destination == vpc.cidr {
-        let why = "It is the local route's, which every table has and which cannot be changed.";
+        let why =
+            "It is the destination of the local route. Every table has this route, and it cannot be changed.";
         return Err(Error::invalid("destinationCidrBlock", text, why));
     }
     if vpc.cidr.contains(&destination) {
         return Err(rules::refuse(format_args!(
-            "A route to {destination}, which lies inside of the VPC's {},",
+            "A route to {destination}, which is part of the VPC's block {},",
             vpc.cidr
         )));
     }
@@ -90,11 +94,12 @@ pub(super) fn destination(vpc: &Vpc, text: &str) -> Result<Ipv4Net, Error> {
 
 fn gateway(cx: &Cx<'_>, vpc: &Vpc, id: String) -> Result<Target, Error> {
     if id == "local" {
-        let why = "The local route is there already.";
+        let why = "Every table has the local route already.";
         return Err(Error::invalid("gatewayId", id, why));
     }
     if !id.starts_with("igw-") {
-        let what = format!("A route to the gateway {id}, which is no Internet gateway,");
+        let what = format!("A route to the gateway {id}, which is not an Internet gateway,");
+        // A virtual private gateway may exist on AWS; any other id is a mistake of the caller.
         return Err(if id.starts_with("vgw-") {
             rules::refuse(what)
         } else {
@@ -104,7 +109,7 @@ fn gateway(cx: &Cx<'_>, vpc: &Vpc, id: String) -> Result<Target, Error> {
     let gateway = rules::find::<InternetGateway>(cx, &id)?;
     if gateway.vpc.as_ref() != Some(&vpc.id) {
         return Err(Error::WrongVpc(format!(
-            "route table and network gateway {id} belong to different networks: attach it to {} first",
+            "route table and network gateway {id} belong to different networks. Attach the gateway to {} first.",
             vpc.id
         )));
     }
@@ -112,6 +117,7 @@ fn gateway(cx: &Cx<'_>, vpc: &Vpc, id: String) -> Result<Target, Error> {
 }
 
 fn nat(cx: &Cx<'_>, vpc: &Vpc, id: NatGatewayId) -> Result<Target, Error> {
+    // A deleted or failed gateway still has a row.
     let gateway = cx.tx.get::<NatGateway>(id.as_str()).filter(|n| n.deleted.is_none() && n.failure.is_none());
     let gateway = gateway.ok_or_else(|| Error::NotFound(Kind::NatGateway, id.to_string()))?;
     same_vpc(vpc, &gateway.vpc, id.as_str())?;

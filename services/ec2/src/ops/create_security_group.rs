@@ -46,6 +46,7 @@ impl Operation for CreateSecurityGroup {
             tags: shapes::tags_for(&input.tag_specifications, ResourceType::SecurityGroup)?,
         };
         let everywhere = Peer::Cidr(Ipv4Net::default());
+        // As on AWS, a new group allows all outbound traffic and no inbound traffic.
         cx.tx.put(initial::all_traffic(&group.id, true, everywhere));
         cx.tx.put(group.clone());
         let security_group_arn = shapes::group::arn(cx, &group.id);
@@ -55,18 +56,18 @@ impl Operation for CreateSecurityGroup {
 
 fn name(name: String) -> Result<String, Error> {
     if name.starts_with("sg-") || name.eq_ignore_ascii_case("default") || name.is_empty() {
-        let why = "Group names may not start with sg-, be 'default' or be empty.";
+        let why = "A group's name must not be empty, be 'default' or start with sg-.";
         return Err(Error::invalid("groupName", name, why));
     }
     text("groupName", &name)?;
     Ok(name)
 }
 
-/// AWS's characters: letters, digits, spaces and `._-:/()#,@[]+=&;{}!$*`, at most 255.
+/// Accepts what AWS accepts: at most 255 letters, digits, spaces and `._-:/()#,@[]+=&;{}!$*`.
 fn text(parameter: &'static str, text: &str) -> Result<(), Error> {
     let good = |c: char| c.is_ascii_alphanumeric() || " ._-:/()#,@[]+=&;{}!$*".contains(c);
     if text.chars().count() > 255 || !text.chars().all(good) {
-        let why = "At most 255 of a-z, A-Z, 0-9, spaces and ._-:/()#,@[]+=&;{}!$* are taken.";
+        let why = "Use at most 255 characters of a-z, A-Z, 0-9, spaces and ._-:/()#,@[]+=&;{}!$*.";
         return Err(Error::invalid(parameter, text, why));
     }
     Ok(())

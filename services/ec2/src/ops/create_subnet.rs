@@ -49,15 +49,15 @@ impl Operation for CreateSubnet {
     }
 }
 
-/// Inside the VPC's block, and beside all other subnets'.
+/// Parses a subnet's block. It must be part of the VPC's block and must not overlap another subnet.
 fn block(cx: &Cx<'_>, vpc: &Vpc, text: &str) -> Result<Ipv4Net, Error> {
     let cidr = rules::cidr("cidrBlock", text)?;
     if !rules::VPC_PREFIXES.contains(&cidr.prefix_len()) {
-        let why = " A subnet's block is between /16 and /28.".into();
+        let why = " The prefix length of a subnet's block is 16 to 28.".into();
         return Err(Error::SubnetRange(text.to_owned(), why));
     }
     if !vpc.cidr.contains(&cidr) {
-        let why = format!(" It lies outside of {}, the block of {}.", vpc.cidr, vpc.id);
+        let why = format!(" It is not part of {}, the block of {}.", vpc.cidr, vpc.id);
         return Err(Error::SubnetRange(text.to_owned(), why));
     }
     match overlapping(cx, vpc, cidr) {
@@ -66,13 +66,14 @@ fn block(cx: &Cx<'_>, vpc: &Vpc, text: &str) -> Result<Ipv4Net, Error> {
     }
 }
 
-/// A subnet of the VPC that has addresses of this block.
+/// A subnet of the VPC that overlaps this block.
 pub(super) fn overlapping(cx: &Cx<'_>, vpc: &Vpc, cidr: Ipv4Net) -> Option<std::sync::Arc<Subnet>> {
+    // Two CIDR blocks are either disjoint or one contains the other.
     let overlaps = |s: &Subnet| s.cidr.contains(&cidr.network()) || cidr.contains(&s.cidr.network());
     cx.tx.scan::<Subnet>().find(|s| s.vpc == vpc.id && overlaps(s))
 }
 
-/// The zone asked for, by name or id; otherwise the one with the fewest subnets of this VPC.
+/// The requested zone, by name or by id; without a request, the zone with the fewest subnets of this VPC.
 pub(super) fn zone(
     cx: &Cx<'_>,
     vpc: &Vpc,

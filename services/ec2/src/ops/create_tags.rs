@@ -25,6 +25,7 @@ impl Operation for CreateTags {
             let tagged = Tagged::find(cx, id)?;
             let mut merged = tagged.tags(cx);
             tags::merge(&mut merged, input.tags.clone());
+            // After merging, because the quota includes the tags that the resource already has.
             shapes::check_tags(&merged)?;
             tagged.write(cx, merged);
         }

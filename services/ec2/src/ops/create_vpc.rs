@@ -38,7 +38,7 @@ impl Operation for CreateVpc {
         }
         reserved(cidr)?;
         if let Some(tenancy) = input.instance_tenancy.filter(|t| *t != Tenancy::Default) {
-            let why = "Hardware of one's own is the only one there is; 'default' is taken.";
+            let why = "Only the tenancy 'default' is supported: the machine's hardware is not shared.";
             return Err(Error::invalid("instanceTenancy", tenancy, why));
         }
         if input.amazon_provided_ipv6_cidr_block == Some(true) {
@@ -60,7 +60,7 @@ impl Operation for CreateVpc {
     }
 }
 
-/// Ranges that mean something else on this machine.
+/// Refuses the ranges that Escale uses for other purposes.
 fn reserved(cidr: Ipv4Net) -> Result<(), Error> {
     for (block, what) in [
         (escale_network::PUBLIC, "the Internet's public addresses"),
@@ -69,7 +69,7 @@ fn reserved(cidr: Ipv4Net) -> Result<(), Error> {
         (Ipv4Net::new_assert([100, 64, 0, 0].into(), 10), "service endpoints"),
     ] {
         if block.contains(&cidr.network()) || cidr.contains(&block.network()) {
-            let why = format!("It overlaps {what} ({block}); choose another, for example 10.0.0.0/16.");
+            let why = format!("It overlaps {what} ({block}). Choose another range, for example 10.0.0.0/16.");
             return Err(Error::invalid("cidrBlock", cidr, why));
         }
     }

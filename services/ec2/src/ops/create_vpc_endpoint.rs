@@ -73,7 +73,7 @@ impl Operation for CreateVpcEndpoint {
     }
 }
 
-/// A table of this VPC that has no route to the service yet.
+/// Checks that a route table belongs to this VPC and has no route to the service yet.
 pub(super) fn route_table(cx: &Cx<'_>, vpc: &Vpc, id: &RouteTableId, service: &str) -> Result<(), Error> {
     let table = rules::find::<RouteTable>(cx, id.as_str())?;
     if table.vpc != vpc.id {
@@ -90,11 +90,11 @@ pub(super) fn route_table(cx: &Cx<'_>, vpc: &Vpc, id: &RouteTableId, service: &s
     }
 }
 
-/// Endpoint policies are not evaluated, so only the one that allows everything is taken.
+/// Accepts only a policy that allows everything, because endpoint policies are not evaluated.
 pub(super) fn policy(text: Option<String>) -> Result<Option<String>, Error> {
     let Some(text) = text else { return Ok(None) };
     let document = escale_base::json::with_unique_keys(&text)
-        .map_err(|e| Error::invalid("policyDocument", &text, format!("It is not JSON: {e}.")))?;
+        .map_err(|e| Error::invalid("policyDocument", &text, format!("It is not valid JSON: {e}.")))?;
     let statements = match &document["Statement"] {
         serde_json::Value::Array(all) => all.clone(),
         one => vec![one.clone()],
@@ -102,6 +102,7 @@ pub(super) fn policy(text: Option<String>) -> Result<Option<String>, Error> {
     let full = |s: &serde_json::Value| {
         let any = |v: &serde_json::Value| *v == "*" || *v == serde_json::json!(["*"]);
         let everyone = any(&s["Principal"]) || any(&s["Principal"]["AWS"]);
+        // An unknown key, such as NotAction, could restrict the statement.
         let known = ["Sid", "Effect", "Principal", "Action", "Resource", "Condition"];
         s.as_object().is_some_and(|s| s.keys().all(|key| known.contains(&key.as_str())))
             && s["Effect"] == "Allow"

@@ -21,7 +21,7 @@ impl Operation for DeleteInternetGateway {
         let gateway = rules::find::<InternetGateway>(cx, input.internet_gateway_id.as_str())?;
         if let Some(vpc) = &gateway.vpc {
             return Err(Error::InUse(format!(
-                "The internetGateway '{}' has dependencies and cannot be deleted: it is attached to {vpc}",
+                "The internetGateway '{}' has dependencies and cannot be deleted: it is attached to {vpc}. Detach it first.",
                 gateway.id
             )));
         }

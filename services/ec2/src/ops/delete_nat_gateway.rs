@@ -28,12 +28,14 @@ impl Operation for DeleteNatGateway {
             return Err(shapes::gateway::no_nat(gateway.id.as_str()));
         }
         if let Some(interface) = &gateway.interface {
+            // The Elastic IP address stays allocated.
             if let Some(address) = shapes::interface::elastic(cx.tx, interface) {
                 cx.tx.update(address.id.as_str(), |a: &mut Address| a.association = None);
             }
             cx.tx.delete::<Interface>(interface.as_str());
         }
         let now = cx.now;
+        // The row stays, because AWS shows a deleted gateway for an hour.
         cx.tx.update(gateway.id.as_str(), |n: &mut NatGateway| n.deleted = Some(now));
         Ok(Output { nat_gateway_id: gateway.id.clone() })
     }

@@ -29,7 +29,7 @@ impl Operation for DeleteNetworkInterface {
                 "Network interface '{id}' is currently in use: it belongs to a resource of {owner} ({what})."
             )));
         }
-        // An Elastic IP outlives the interface and is free again.
+        // The Elastic IP address stays allocated and can be associated again.
         if let Some(address) = shapes::interface::elastic(cx.tx, &interface.id) {
             cx.tx.update(address.id.as_str(), |a: &mut Address| a.association = None);
         }

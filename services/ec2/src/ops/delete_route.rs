@@ -23,8 +23,8 @@ impl Operation for DeleteRoute {
         let text = input.destination_cidr_block.ok_or(Error::Missing("destinationCidrBlock"))?;
         let vpc = rules::find::<Vpc>(cx, table.vpc.as_str())?;
         let destination = super::create_route::destination(&vpc, &text)?;
-        let there = table.routes.iter().any(|r| r.destination == destination);
-        if !there {
+        let exists = table.routes.iter().any(|r| r.destination == destination);
+        if !exists {
             return Err(Error::NoRoute(table.id.to_string(), destination));
         }
         cx.tx.update(table.id.as_str(), |t: &mut RouteTable| {

@@ -33,6 +33,7 @@ impl Operation for DeleteSubnet {
                 t.associations.retain(|a| a.subnet.as_ref() != Some(&subnet.id));
             });
         }
+        // Without this row CreateDefaultSubnet may create another default subnet in the zone.
         if default_vpc::is_default_subnet(cx.tx, &subnet) {
             cx.tx.delete::<DefaultSubnet>(&subnet.zone);
         }

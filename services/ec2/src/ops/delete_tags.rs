@@ -9,12 +9,12 @@ pub(crate) struct DeleteTags;
 #[derive(Wire)]
 pub(crate) struct Input {
     resources: Vec<String>,
-    tags: Vec<Gone>,
+    tags: Vec<TagToDelete>,
 }
 
-/// Without a value the tag goes whatever its value; with one only if it is that.
+/// Without a value, the tag is deleted whatever its value; with a value, only if the tag has this value.
 #[derive(Wire)]
-pub(crate) struct Gone {
+pub(crate) struct TagToDelete {
     key: Option<String>,
     value: Option<String>,
 }
@@ -27,14 +27,15 @@ impl Operation for DeleteTags {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         for id in &input.resources {
             let tagged = Tagged::find(cx, id)?;
-            let gone = |key: &str, value: &str| {
-                let hit =
-                    |g: &Gone| g.key.as_deref() == Some(key) && g.value.as_deref().is_none_or(|v| v == value);
-                // No list at all takes all tags but those of AWS.
-                if input.tags.is_empty() { !key.starts_with("aws:") } else { input.tags.iter().any(hit) }
+            let is_deleted = |key: &str, value: &str| {
+                let matches = |t: &TagToDelete| {
+                    t.key.as_deref() == Some(key) && t.value.as_deref().is_none_or(|v| v == value)
+                };
+                // As on AWS, a request without tags deletes all tags of the user.
+                if input.tags.is_empty() { !key.starts_with("aws:") } else { input.tags.iter().any(matches) }
             };
             let mut left = tagged.tags(cx);
-            left.retain(|t| !gone(&t.key, &t.value));
+            left.retain(|t| !is_deleted(&t.key, &t.value));
             tagged.write(cx, left);
         }
         Ok(())

@@ -22,12 +22,12 @@ impl Operation for DeleteVpc {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         let vpc = rules::find::<Vpc>(cx, input.vpc_id.as_str())?;
-        let in_the_way = in_the_way(cx, &vpc.id);
-        if !in_the_way.is_empty() {
+        let dependencies = dependencies(cx, &vpc.id);
+        if !dependencies.is_empty() {
             return Err(Error::InUse(format!(
                 "The vpc '{}' has dependencies and cannot be deleted: {}",
                 vpc.id,
-                in_the_way.join(", ")
+                dependencies.join(", ")
             )));
         }
         let tables: Vec<_> = cx.tx.scan::<RouteTable>().filter(|t| t.vpc == vpc.id).collect();
@@ -41,10 +41,12 @@ impl Operation for DeleteVpc {
             }
             cx.tx.delete::<Group>(group.id.as_str());
         }
+        // These gateways are deleted or failed: an available one has an interface, which is a dependency.
         let gateways: Vec<_> = cx.tx.scan::<NatGateway>().filter(|n| n.vpc == vpc.id).collect();
         for n in &gateways {
             cx.tx.delete::<NatGateway>(n.id.as_str());
         }
+        // The row stays, without a VPC, so that the next start does not create another default VPC.
         if DefaultVpc::of(cx.tx).as_ref() == Some(&vpc.id) {
             cx.tx.put(DefaultVpc { vpc: None });
         }
@@ -53,8 +55,8 @@ impl Operation for DeleteVpc {
     }
 }
 
-/// What a VPC's deletion does not take along: everything but its main route table and default group.
-fn in_the_way(cx: &Cx<'_>, vpc: &VpcId) -> Vec<String> {
+/// The resources that prevent a VPC's deletion: all but its main route table and its default group.
+fn dependencies(cx: &Cx<'_>, vpc: &VpcId) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     found.extend(cx.tx.scan::<Subnet>().filter(|s| s.vpc == *vpc).map(|s| s.id.to_string()));
     found.extend(cx.tx.scan::<Interface>().filter(|i| i.vpc == *vpc).map(|i| i.id.to_string()));

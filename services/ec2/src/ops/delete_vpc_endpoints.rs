@@ -20,11 +20,11 @@ pub(crate) struct Output {
 #[derive(Wire)]
 pub(crate) struct Unsuccessful {
     resource_id: String,
-    error: Why,
+    error: ItemError,
 }
 
 #[derive(Wire)]
-pub(crate) struct Why {
+pub(crate) struct ItemError {
     code: String,
     message: String,
 }
@@ -37,9 +37,11 @@ impl Operation for DeleteVpcEndpoints {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let mut unsuccessful = Vec::new();
         for id in input.vpc_endpoint_ids {
+            // AWS reports an unknown endpoint in the response and deletes the others.
             if !cx.tx.delete::<Endpoint>(id.as_str()) {
                 let AwsError { code, message, .. } = Error::NotFound(Kind::Endpoint, id.to_string()).into();
-                unsuccessful.push(Unsuccessful { resource_id: id.to_string(), error: Why { code, message } });
+                let error = ItemError { code, message };
+                unsuccessful.push(Unsuccessful { resource_id: id.to_string(), error });
             }
         }
         Ok(Output { unsuccessful })

@@ -33,7 +33,7 @@ fn value(cx: &Cx<'_>, name: AccountAttributeName) -> String {
         AccountAttributeName::DefaultVpc => {
             DefaultVpc::of(cx.tx).map_or_else(|| "none".into(), |id| id.to_string())
         }
-        AccountAttributeName::MaxGroupsPerInterface => Limit::GroupsPerInterface.most().to_string(),
+        AccountAttributeName::MaxGroupsPerInterface => Limit::GroupsPerInterface.max().to_string(),
         AccountAttributeName::SupportedPlatforms => "VPC".into(),
     }
 }
@@ -45,8 +45,8 @@ impl Operation for DescribeAccountAttributes {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let names = &input.attribute_names;
-        let wanted = AccountAttributeName::ALL.iter().filter(|n| names.is_empty() || names.contains(n));
-        let account_attributes = wanted.map(|name| Attribute {
+        let selected = AccountAttributeName::ALL.iter().filter(|n| names.is_empty() || names.contains(n));
+        let account_attributes = selected.map(|name| Attribute {
             attribute_name: *name,
             attribute_values: vec![AttributeValue { attribute_value: value(cx, *name) }],
         });

@@ -32,6 +32,7 @@ impl Operation for DescribeAddresses {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let mut rows = match (input.allocation_ids.is_empty(), input.public_ips.is_empty()) {
+            // No ids mean all rows, but here the request names public addresses.
             (true, false) => Vec::new(),
             _ => rules::named::<Address>(cx, &input.allocation_ids)?,
         };
@@ -51,6 +52,7 @@ impl Operation for DescribeAddresses {
                 "network-interface-owner-id" => maybe(shape.network_interface_owner_id.as_ref()),
                 "private-ip-address" => maybe(shape.private_ip_address.as_ref()),
                 "network-border-group" => one(&shape.network_border_group),
+                // A valid filter that matches nothing, because there are no instances.
                 "instance-id" => Some(Vec::new()),
                 _ => None,
             };

@@ -15,7 +15,7 @@ pub(crate) struct DescribeAvailabilityZones;
 pub(crate) struct Input {
     zone_names: Vec<String>,
     zone_ids: Vec<String>,
-    /// Zones of other types than these; there are none.
+    /// Has no effect: there are no zones to opt in to.
     all_availability_zones: Option<bool>,
     filters: Vec<Filter>,
 }
@@ -64,6 +64,7 @@ impl Operation for DescribeAvailabilityZones {
             };
             let named = (input.zone_names.is_empty() || input.zone_names.contains(name))
                 && (input.zone_ids.is_empty() || input.zone_ids.contains(&zone_id));
+            // The filters come first, so that an unknown filter is an error even if no zone matches.
             if filters::passes(&input.filters, &[], value_of)? && named {
                 availability_zones.push(Zone {
                     zone_name: name.clone(),

@@ -52,7 +52,7 @@ impl Operation for DescribeDhcpOptions {
             "value" => one("AmazonProvidedDNS"),
             _ => None,
         };
-        // Each VPC has its own resolver, and there are no other options.
+        // All VPCs share these options: `AmazonProvidedDNS` means each VPC's own resolver.
         let options = filters::passes(&input.filters, &[], value_of)?.then(|| Options {
             dhcp_options_id: DHCP_OPTIONS,
             dhcp_configurations: vec![Configuration {

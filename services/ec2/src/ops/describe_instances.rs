@@ -4,7 +4,7 @@ use crate::{Error, error::Kind, filters::Filter};
 use escale_base::{Wire, wire::Value};
 use escale_service::{Cx, Operation};
 
-/// There are no instances: what runs here are tasks and databases.
+/// Always returns an empty list: Escale runs tasks and databases, but no instances.
 pub(crate) struct DescribeInstances;
 
 #[derive(Wire)]

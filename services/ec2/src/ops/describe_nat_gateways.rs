@@ -34,7 +34,8 @@ impl Operation for DescribeNatGateways {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let mut found = Vec::new();
         for row in rules::named::<NatGateway>(cx, &input.nat_gateway_ids)? {
-            if gateway::is_past(cx.tx, &row, cx.now) {
+            // The row is deleted only when the next gateway is created.
+            if gateway::is_expired(cx.tx, &row, cx.now) {
                 continue;
             }
             let shape = gateway::nat(cx, &row);

@@ -66,6 +66,7 @@ fn value_of(shape: &InterfaceShape, name: &str) -> Option<Vec<String>> {
         "status" => one(shape.status),
         "attachment.attachment-id" => maybe(shape.attachment.as_ref().map(|a| &a.attachment_id)),
         "attachment.status" => maybe(shape.attachment.as_ref().map(|a| a.status)),
+        // A valid filter that matches nothing, because there are no instances.
         "attachment.instance-id" => Some(Vec::new()),
         "association.public-ip" | "addresses.association.public-ip" => {
             maybe(association.map(|a| &a.public_ip))

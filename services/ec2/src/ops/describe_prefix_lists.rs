@@ -48,7 +48,7 @@ impl Operation for DescribePrefixLists {
     }
 }
 
-/// A page of the lists that a request names, in the order of their ids; and where the next one begins.
+/// A page of the lists that a request names, in the order of their ids, and the token of the next page.
 pub(super) fn page(cx: &Cx<'_>, input: Input) -> Result<(Vec<PrefixList>, Option<String>), Error> {
     let found = found(cx, &input.prefix_list_ids, &input.filters)?;
     filters::page(found, |l| l.id.to_owned(), input.next_token, input.max_results)

@@ -57,6 +57,7 @@ fn value_of(shape: &RouteTableShape, name: &str) -> Option<Vec<String>> {
         "association.route-table-id" => many(associations.iter().map(|a| &a.route_table_id)),
         "association.subnet-id" => many(associations.iter().filter_map(|a| a.subnet_id.as_ref())),
         "association.main" => many(associations.iter().map(|a| a.main)),
+        // A valid filter that matches nothing, because gateways are not associated with route tables here.
         "association.gateway-id" => Some(Vec::new()),
         "route.destination-cidr-block" => {
             many(routes.iter().filter_map(|r| r.destination_cidr_block.as_ref()))

@@ -47,7 +47,7 @@ impl Operation for DescribeSecurityGroupRules {
                 found.push(group::rule(cx, &row));
             }
         }
-        // Rows come by group; a page's token is a rule's id.
+        // The table is ordered by group, but pages are cut by the rules' ids.
         found.sort_by(|a, b| a.security_group_rule_id.cmp(&b.security_group_rule_id));
         let key = |r: &RuleShape| r.security_group_rule_id.to_string();
         let (security_group_rules, next_token) =

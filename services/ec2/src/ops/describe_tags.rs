@@ -52,6 +52,7 @@ impl Operation for DescribeTags {
             }
         }
         let key = |t: &Shape| format!("{}/{}", t.resource_id, t.key);
+        // `tagged::all` is ordered by type, but pages are cut by this key.
         found.sort_by_key(key);
         let (tags, next_token) = filters::page(found, key, input.next_token, input.max_results)?;
         Ok(Output { tags, next_token })

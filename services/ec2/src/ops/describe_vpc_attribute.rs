@@ -45,6 +45,7 @@ impl Operation for DescribeVpcAttribute {
         match input.attribute {
             Attribute::DnsSupport => output.enable_dns_support = Flag::of(vpc.dns_support),
             Attribute::DnsHostnames => output.enable_dns_hostnames = Flag::of(vpc.dns_hostnames),
+            // These metrics are not supported; off is AWS's default.
             Attribute::Usage => output.enable_network_address_usage_metrics = Flag::of(false),
         }
         Ok(output)

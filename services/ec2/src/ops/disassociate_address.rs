@@ -29,6 +29,7 @@ impl Operation for DisassociateAddress {
                 address.public_ip.to_string(),
             ));
         };
+        // The address belongs to the user, but the interface may belong to a NAT gateway or another service.
         if let Some(interface) = cx.tx.get::<Interface>(interface.as_str()) {
             rules::may_touch(cx, interface.requester.as_deref(), interface.id.as_str())?;
         }

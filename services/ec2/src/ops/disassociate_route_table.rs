@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DisassociateRouteTable.html>
 
-use super::associate_route_table::dissociate;
+use super::associate_route_table::disassociate;
 use crate::{Error, shapes::route_table::of_association};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
@@ -20,10 +20,11 @@ impl Operation for DisassociateRouteTable {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         let (table, association) = of_association(cx, &input.association_id)?;
         if association.subnet.is_none() {
-            let why = "cannot disassociate the main route table association; replace it with another table's";
+            let why =
+                "The main route table cannot be disassociated. Call ReplaceRouteTableAssociation instead.";
             return Err(Error::invalid("associationId", association.id, why));
         }
-        dissociate(cx, &table, &association);
+        disassociate(cx, &table, &association);
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! The operations of EC2, a line each.
+//! The operations of EC2, one module each.
 
 escale_service::operations! { "ec2";
     AllocateAddress => allocate_address,

@@ -31,13 +31,13 @@ impl Operation for ModifyNetworkInterfaceAttribute {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         let mut row = rules::find::<Interface>(cx, input.network_interface_id.as_str())?.as_ref().clone();
         rules::may_touch(cx, row.requester.as_deref(), row.id.as_str())?;
-        let asked = [
+        let given = [
             input.description.is_some(),
             input.source_dest_check.is_some(),
             !input.groups.is_empty(),
             input.associate_public_ip_address.is_some(),
         ];
-        match asked.iter().filter(|a| **a).count() {
+        match given.iter().filter(|a| **a).count() {
             0 => {
                 return Err(Error::Missing(
                     "groups, description, sourceDestCheck or associatePublicIpAddress",
@@ -45,14 +45,14 @@ impl Operation for ModifyNetworkInterfaceAttribute {
             }
             1 => {}
             _ => {
-                let why = "Fields for multiple attribute types specified: one attribute a call.";
+                let why = "Fields for multiple attribute types specified. Set one attribute per call.";
                 return Err(Error::Combination(why.into()));
             }
         }
         if let Some(text) = input.description {
             row.description = text.value.unwrap_or_default();
         }
-        if let Some(check) = Flag::asked(&input.source_dest_check) {
+        if let Some(check) = Flag::requested(&input.source_dest_check) {
             row.source_dest_check = check;
         }
         if !input.groups.is_empty() {
@@ -60,6 +60,7 @@ impl Operation for ModifyNetworkInterfaceAttribute {
             row.groups = super::create_network_interface::groups(cx, &subnet, input.groups)?;
         }
         match input.associate_public_ip_address {
+            // An interface that has an address keeps it.
             Some(true) if row.auto_public_ip.is_none() => {
                 row.auto_public_ip = Some(addresses::public(cx.tx)?)
             }

@@ -41,6 +41,7 @@ impl Operation for ModifySecurityGroupRules {
             let old = permissions::rule(cx, &group.id, &update.security_group_rule_id)?;
             let new = update.security_group_rule.ok_or(Error::Missing("securityGroupRule"))?;
             let changed = changed(cx, &group, &old, new)?;
+            // The direction of a rule cannot change, so only rules of the same direction can collide.
             let same = |r: &GroupRule| {
                 r.id != changed.id
                     && r.egress == changed.egress
@@ -55,7 +56,7 @@ impl Operation for ModifySecurityGroupRules {
     }
 }
 
-/// The rule with all that the request says; what it leaves out is gone, as on AWS.
+/// The rule after the update. As on AWS, a description that the request omits is removed.
 fn changed(cx: &Cx<'_>, group: &Group, old: &GroupRule, new: New) -> Result<GroupRule, Error> {
     let protocol = new.ip_protocol.as_deref().unwrap_or(&old.protocol);
     let (protocol, from_port, to_port) = permissions::ports(protocol, new.from_port, new.to_port)?;

@@ -20,8 +20,8 @@ impl Operation for ModifySubnetAttribute {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         let mut subnet = rules::find::<Subnet>(cx, input.subnet_id.as_str())?.as_ref().clone();
-        let asked = Flag::asked(&input.map_public_ip_on_launch);
-        subnet.map_public_ip = asked.ok_or(Error::Missing("mapPublicIpOnLaunch"))?;
+        let requested = Flag::requested(&input.map_public_ip_on_launch);
+        subnet.map_public_ip = requested.ok_or(Error::Missing("mapPublicIpOnLaunch"))?;
         cx.tx.put(subnet);
         Ok(())
     }

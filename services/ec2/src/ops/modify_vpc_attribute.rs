@@ -22,11 +22,11 @@ impl Operation for ModifyVpcAttribute {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         let mut vpc = rules::find::<Vpc>(cx, input.vpc_id.as_str())?.as_ref().clone();
         let (support, hostnames) =
-            (Flag::asked(&input.enable_dns_support), Flag::asked(&input.enable_dns_hostnames));
+            (Flag::requested(&input.enable_dns_support), Flag::requested(&input.enable_dns_hostnames));
         match (support, hostnames) {
             (None, None) => return Err(Error::Missing("enableDnsSupport or enableDnsHostnames")),
             (Some(_), Some(_)) => {
-                let why = "Fields for multiple attribute types specified: one attribute a call.";
+                let why = "Fields for multiple attribute types specified. Set one attribute per call.";
                 return Err(Error::Combination(why.into()));
             }
             _ => {}

@@ -27,7 +27,7 @@ impl Operation for ModifyVpcEndpoint {
         let vpc = rules::find::<Vpc>(cx, endpoint.vpc.as_str())?;
         for id in &input.remove_route_table_ids {
             if !endpoint.route_tables.contains(id) {
-                let why = format!("{} has no route in this table.", endpoint.id);
+                let why = format!("The endpoint {} is not associated with this route table.", endpoint.id);
                 return Err(Error::invalid("removeRouteTableId", id, why));
             }
         }

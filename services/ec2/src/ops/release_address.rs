@@ -23,7 +23,7 @@ impl Operation for ReleaseAddress {
         rules::may_touch(cx, address.requester.as_deref(), address.id.as_str())?;
         if let Some((_, interface)) = &address.association {
             return Err(Error::AddressTaken(format!(
-                "Address {} ({}) is in use by {interface}; disassociate it first.",
+                "Address {} ({}) is in use by {interface}. Disassociate it first.",
                 address.public_ip, address.id
             )));
         }

@@ -13,7 +13,7 @@ impl Operation for ReplaceRoute {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: create_route::Input) -> Result<(), Error> {
-        let (table, route) = create_route::wanted(cx, input)?;
+        let (table, route) = create_route::requested_route(cx, input)?;
         let at = table.routes.iter().position(|r| r.destination == route.destination);
         let at = at.ok_or_else(|| Error::NoRoute(table.id.to_string(), route.destination))?;
         cx.tx.update(table.id.as_str(), |t: &mut RouteTable| t.routes[at] = route);

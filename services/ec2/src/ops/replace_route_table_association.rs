@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ReplaceRouteTableAssociation.html>
 
-use super::associate_route_table::{associate, dissociate};
+use super::associate_route_table::{associate, disassociate};
 use crate::{
     Error, rules,
     shapes::route_table::{AssociationState, associated, of_association},
@@ -34,19 +34,21 @@ impl Operation for ReplaceRouteTableAssociation {
         if old.vpc != new.vpc {
             return Err(Error::WrongVpc(format!("{} and {} belong to different networks", old.id, new.id)));
         }
-        dissociate(cx, &old, &association);
+        // First, because `associate` refuses a subnet that still has a table.
+        disassociate(cx, &old, &association);
         let new_association_id = match &association.subnet {
             Some(subnet) => {
                 let subnet = rules::find::<Subnet>(cx, subnet.as_str())?;
                 associate(cx, &new, &subnet)?
             }
-            None => become_main(cx, &old, &new),
+            // An association without a subnet is the one of the main route table.
+            None => make_main(cx, &old, &new),
         };
         Ok(Output { new_association_id, association_state: associated() })
     }
 }
 
-fn become_main(cx: &mut Cx<'_>, old: &RouteTable, new: &RouteTable) -> String {
+fn make_main(cx: &mut Cx<'_>, old: &RouteTable, new: &RouteTable) -> String {
     let id = RouteTableAssociationId::random();
     cx.tx.update(old.id.as_str(), |t: &mut RouteTable| t.main = false);
     cx.tx.update(new.id.as_str(), |t: &mut RouteTable| {

@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RevokeSecurityGroupEgress.html>
 
 use super::revoke_security_group_ingress::{Output, revoke};
-use crate::{Error, permissions::Asked, rules, shapes::group::IpPermission};
+use crate::{Error, permissions::RuleParameters, rules, shapes::group::IpPermission};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::ec2::{Group, GroupId, RuleId};
@@ -26,13 +26,13 @@ impl Operation for RevokeSecurityGroupEgress {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let group = rules::find::<Group>(cx, input.group_id.as_str())?;
-        let asked = Asked {
+        let parameters = RuleParameters {
             permissions: input.ip_permissions,
             ip_protocol: input.ip_protocol,
             from_port: input.from_port,
             to_port: input.to_port,
             cidr_ip: input.cidr_ip,
         };
-        revoke(cx, &group, asked, &input.security_group_rule_ids, true)
+        revoke(cx, &group, parameters, &input.security_group_rule_ids, true)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Error,
-    permissions::{self, Asked},
+    permissions::{self, RuleParameters},
     rules,
     shapes::group::{IpPermission, RevokedRule},
 };
@@ -38,26 +38,26 @@ impl Operation for RevokeSecurityGroupIngress {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let group = rules::group(cx, input.group_id, input.group_name)?;
-        let asked = Asked {
+        let parameters = RuleParameters {
             permissions: input.ip_permissions,
             ip_protocol: input.ip_protocol,
             from_port: input.from_port,
             to_port: input.to_port,
             cidr_ip: input.cidr_ip,
         };
-        revoke(cx, &group, asked, &input.security_group_rule_ids, false)
+        revoke(cx, &group, parameters, &input.security_group_rule_ids, false)
     }
 }
 
-/// Takes away the rules that a request names, in one of the two directions.
+/// Deletes the requested rules, in one of the two directions.
 pub(super) fn revoke(
     cx: &mut Cx<'_>,
     group: &Group,
-    asked: Asked,
+    parameters: RuleParameters,
     ids: &[RuleId],
     egress: bool,
 ) -> Result<Output, Error> {
-    let revoked = permissions::revoke(cx, group, egress, ids, asked)?;
+    let revoked = permissions::revoke(cx, group, egress, ids, parameters)?;
     let revoked_security_group_rules = revoked.iter().map(|r| RevokedRule::of(r)).collect();
     Ok(Output { done: true, revoked_security_group_rules })
 }

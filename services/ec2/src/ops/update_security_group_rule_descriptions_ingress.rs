@@ -2,7 +2,7 @@
 
 use crate::{
     Error,
-    permissions::{self, Described},
+    permissions::{self, RuleDescription},
     rules,
     shapes::{Return, group::IpPermission},
 };
@@ -17,7 +17,7 @@ pub(crate) struct Input {
     group_id: Option<GroupId>,
     group_name: Option<String>,
     ip_permissions: Vec<IpPermission>,
-    security_group_rule_descriptions: Vec<Described>,
+    security_group_rule_descriptions: Vec<RuleDescription>,
 }
 
 impl Operation for UpdateSecurityGroupRuleDescriptionsIngress {
@@ -30,7 +30,7 @@ impl Operation for UpdateSecurityGroupRuleDescriptionsIngress {
     }
 }
 
-/// Writes the descriptions that a request gives, of rules in one of the two directions.
+/// Updates the descriptions of rules, in one of the two directions.
 pub(super) fn describe(cx: &mut Cx<'_>, input: Input, egress: bool) -> Result<Return, Error> {
     let group = rules::group(cx, input.group_id, input.group_name)?;
     permissions::describe(cx, &group, egress, input.ip_permissions, input.security_group_rule_descriptions)?;

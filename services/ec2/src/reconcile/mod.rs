@@ -1,4 +1,4 @@
-//! From rows to the network plane.
+//! The reconciler of VPCs, and the adoption of networks that an earlier daemon left.
 
 mod internet;
 mod spec;
@@ -18,8 +18,8 @@ use std::{
     sync::Arc,
 };
 
-/// Makes the Internet stand, takes over what an earlier daemon left, and starts the reconciler of VPCs. When it
-/// returns, the API's and S3's public addresses can be listened on.
+/// Creates the Internet, adopts the networks that an earlier daemon left, and starts the reconciler of VPCs. When it returns, the
+/// daemon can listen on the public addresses of the API and of S3.
 pub async fn start(
     engine: &mut Engine,
     store: Store,
@@ -29,57 +29,54 @@ pub async fn start(
 ) -> Result<(), StepError> {
     network.apply_internet(internet::spec(&cloud.config, hosts)).await?;
     let known = store.read().scan::<VpcSeen>().map(|v| v.id.to_string()).collect();
-    let standing = standing(known, network.as_ref()).await?;
+    let up = up_interfaces(known, network.as_ref()).await?;
     let now = cloud.clock.now();
     store.write(|tx| {
-        // With the other rows: a first start waits for the disk once.
+        // In the same transaction, so that a first start waits for the disk only once.
         default_vpc::install(tx, &cloud.config, now);
-        take_over(tx, &standing, now)
+        adopt(tx, &up, now)
     })?;
     engine.add(vpc::Vpcs { network, store, cloud });
     Ok(())
 }
 
-/// The interfaces that really stand, by network; `known` are networks that the plane need not list.
-async fn standing(
+/// The interfaces that are up, by network. `known` are the networks that have rows; the plane need not list them.
+async fn up_interfaces(
     known: Vec<String>,
     network: &dyn Network,
 ) -> Result<BTreeMap<String, BTreeSet<String>>, PlaneError> {
-    let mut standing = BTreeMap::new();
+    let mut networks = BTreeMap::new();
     let mut names = network.vpcs().await?;
     names.extend(known);
     for name in names {
         if let Some(observed) = network.observe(&name).await? {
             let up = observed.interfaces.into_iter().filter(|(_, i)| i.up).map(|(id, _)| id);
-            standing.insert(name, up.collect());
+            networks.insert(name, up.collect());
         }
     }
-    Ok(standing)
+    Ok(networks)
 }
 
-/// Forgets what no longer stands (the machine was restarted), and every fingerprint: a new plane must be told
-/// each network once, so that it takes over what stands and repairs the rest. A network without a VPC gets
-/// an observation, so that it is removed.
-fn take_over(
-    tx: &mut Tx,
-    standing: &BTreeMap<String, BTreeSet<String>>,
-    at: Timestamp,
-) -> Result<(), StoreError> {
-    let gone: Vec<String> = tx
+/// Makes the observed rows match the plane: after a restart of the machine no network exists any more.
+fn adopt(tx: &mut Tx, up: &BTreeMap<String, BTreeSet<String>>, at: Timestamp) -> Result<(), StoreError> {
+    // The row of a network without a VPC stays, so that the reconciler removes the network.
+    let stale: Vec<String> = tx
         .scan::<VpcSeen>()
-        .filter(|v| !standing.contains_key(v.id.as_str()) && tx.has::<Vpc>(v.id.as_str()))
+        .filter(|v| !up.contains_key(v.id.as_str()) && tx.has::<Vpc>(v.id.as_str()))
         .map(|v| v.id.to_string())
         .collect();
-    for id in &gone {
+    for id in &stale {
         tx.delete::<VpcSeen>(id);
     }
-    for name in standing.keys() {
+    // The empty fingerprint matches no specification, so the reconciler applies every network once. The new plane thereby adopts
+    // what exists and repairs the rest.
+    for name in up.keys() {
         tx.put(VpcSeen { id: VpcId(name.clone()), applied: String::new().into(), at });
     }
-    let stands = |i: &InterfaceSeen| standing.get(i.vpc.as_str()).is_some_and(|s| s.contains(i.id.as_str()));
-    let gone: Vec<String> =
-        tx.scan::<InterfaceSeen>().filter(|i| !stands(i)).map(|i| i.id.to_string()).collect();
-    for id in &gone {
+    let is_up = |i: &InterfaceSeen| up.get(i.vpc.as_str()).is_some_and(|s| s.contains(i.id.as_str()));
+    let stale: Vec<String> =
+        tx.scan::<InterfaceSeen>().filter(|i| !is_up(i)).map(|i| i.id.to_string()).collect();
+    for id in &stale {
         tx.delete::<InterfaceSeen>(id);
     }
     Ok(())

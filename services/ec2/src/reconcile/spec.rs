@@ -1,4 +1,4 @@
-//! All rows of a VPC as one specification of the network plane. Pure.
+//! Turns all rows of a VPC into one specification for the network plane. Has no side effects.
 
 use crate::{prefix_lists, shapes::interface::public_ip};
 use escale_network as net;
@@ -11,7 +11,7 @@ use escale_tables::ec2::{
 use ipnet::Ipv4Net;
 use std::net::Ipv4Addr;
 
-/// Link-local addresses at which AWS serves every network: the resolver, and the metadata of ECS tasks.
+/// The link-local addresses of AWS's services in every network: the resolver, and the metadata of ECS tasks.
 const LINK_LOCAL: [Ipv4Addr; 2] = [Ipv4Addr::new(169, 254, 169, 253), Ipv4Addr::new(169, 254, 170, 2)];
 
 pub(super) fn spec(image: &Image, config: &Config, vpc: &Vpc) -> net::VpcSpec {
@@ -24,7 +24,7 @@ pub(super) fn spec(image: &Image, config: &Config, vpc: &Vpc) -> net::VpcSpec {
         interfaces: interfaces(image, vpc),
         groups: groups(image, config, vpc),
         internet_gateway: image.scan::<InternetGateway>().any(|g| g.vpc.as_ref() == Some(&vpc.id)),
-        // As AWS: a connection that is tracked goes on when its rule is taken away.
+        // As on AWS, a tracked connection continues after its rule was revoked.
         revoked_flows: net::RevokedFlows::Keep,
     };
     spec.service_addresses.insert(spec.resolver());
@@ -67,6 +67,7 @@ fn kind(interface: &Interface) -> net::Kind {
 fn route_table(image: &Image, config: &Config, vpc: &Vpc, table: &RouteTable) -> net::RouteTable {
     let endpoints = image.scan::<Endpoint>().any(|e| e.vpc == vpc.id && e.route_tables.contains(&table.id));
     let mut routes: Vec<net::Route> = Vec::new();
+    // The endpoint's routes come first: a destination has one route, and the table's own route to it is dropped below.
     if endpoints {
         routes.extend(
             prefix_lists::s3(config)
@@ -84,8 +85,9 @@ fn route_table(image: &Image, config: &Config, vpc: &Vpc, table: &RouteTable) ->
     net::RouteTable { name: table.id.to_string(), routes }
 }
 
-/// A target that is gone, or that does not forward, is a black hole.
+/// The target of a route. A target that was deleted or that does not forward becomes a black hole.
 fn target(image: &Image, vpc: &Vpc, target: &Target) -> net::Target {
+    // The source/destination check drops packets of other addresses, so only an interface without it can forward.
     let to_interface = |id: &str| match image.get::<Interface>(id) {
         Some(i) if i.vpc == vpc.id && (kind(&i) == net::Kind::Nat || !i.source_dest_check) => {
             net::Target::Interface(id.to_owned())
@@ -126,11 +128,13 @@ fn groups(image: &Image, config: &Config, vpc: &Vpc) -> Vec<net::Group> {
 fn protocol(rule: &GroupRule) -> net::Protocol {
     let port = |n: i32| u16::try_from(n).unwrap_or(0);
     let ports = net::Ports { first: port(rule.from_port), last: port(rule.to_port) };
+    // -1 means all and is no `u8`, so it becomes `None`.
     let byte = |n: i32| u8::try_from(n).ok();
     match rule.protocol.as_str() {
         "tcp" => net::Protocol::Tcp(ports),
         "udp" => net::Protocol::Udp(ports),
         "icmp" => net::Protocol::Icmp { kind: byte(rule.from_port), code: byte(rule.to_port) },
+        // The remaining name, -1 for all protocols, does not parse.
         number => number.parse().map_or(net::Protocol::Any, net::Protocol::Number),
     }
 }

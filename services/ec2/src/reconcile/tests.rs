@@ -1,7 +1,7 @@
-//! From operations to the network in memory.
+//! The reconciler of VPCs on the fake network.
 
 use super::vpc::{Step, Vpcs, plan};
-use crate::testing::Bench;
+use crate::testing::Harness;
 use async_trait::async_trait;
 use escale_base::{Clock, wire::Value};
 use escale_engine::{Plan, Reconciler};
@@ -16,7 +16,7 @@ use serde_json::json;
 use std::sync::Arc;
 
 struct Rig {
-    bench: Bench,
+    harness: Harness,
     network: Arc<FakeNetwork>,
     vpcs: Vpcs,
 }
@@ -27,17 +27,17 @@ impl Rig {
     }
 
     fn with(fate: Arc<dyn Fate>) -> Rig {
-        let (bench, network) = (Bench::new(), Arc::new(FakeNetwork::default()));
+        let (harness, network) = (Harness::new(), Arc::new(FakeNetwork::default()));
         let risky = Risky::new(&network, &fate);
-        let vpcs = Vpcs { network: risky, store: bench.store.clone(), cloud: Arc::clone(&bench.cloud) };
-        Rig { bench, network, vpcs }
+        let vpcs = Vpcs { network: risky, store: harness.store.clone(), cloud: Arc::clone(&harness.cloud) };
+        Rig { harness, network, vpcs }
     }
 
     fn plan(&self, vpc: &str) -> Plan<Step> {
-        plan(&self.bench.store.read(), &self.bench.cloud.config, vpc)
+        plan(&self.harness.store.read(), &self.harness.cloud.config, vpc)
     }
 
-    /// Takes steps until there are none left.
+    /// Executes steps until the plan has none left.
     async fn settle(&self, vpc: &str) -> Option<VpcSpec> {
         while let Plan::Step(step) = self.plan(vpc) {
             self.vpcs.act(vpc, step).await.unwrap();
@@ -50,34 +50,34 @@ impl Rig {
 #[async_trait]
 impl Stage for Rig {
     fn store(&self) -> &Store {
-        &self.bench.store
+        &self.harness.store
     }
     fn clock(&self) -> &Clock {
-        &self.bench.cloud.clock
+        &self.harness.cloud.clock
     }
     fn reconcilers(&self) -> Vec<&dyn Driven> {
         vec![&self.vpcs]
     }
     async fn world(&self) -> String {
         let vpcs = self.network.vpcs().await.unwrap();
-        let seen: Vec<_> = self.bench.store.read().scan::<InterfaceSeen>().collect();
+        let seen: Vec<_> = self.harness.store.read().scan::<InterfaceSeen>().collect();
         format!("{:#?} {seen:#?}", vpcs.iter().map(|v| self.network.spec(v)).collect::<Vec<_>>())
     }
 }
 
 async fn with_an_interface(fate: Arc<dyn Fate>) -> Rig {
     let rig = Rig::with(fate);
-    let vpc = rig.bench.vpc();
-    rig.bench.interface(&rig.bench.subnet(&vpc, "10.0.1.0/24"));
+    let vpc = rig.harness.vpc();
+    rig.harness.interface(&rig.harness.subnet(&vpc, "10.0.1.0/24"));
     rig
 }
 
 #[tokio::test]
-async fn survives() {
+async fn survives_repeats_failures_and_deletion_at_each_step() {
     survives_repeat(with_an_interface).await;
     survives_failure_at_each_step(with_an_interface).await;
     survives_regret_at_each_step(with_an_interface, |rig| {
-        let b = &rig.bench;
+        let b = &rig.harness;
         let id = |list: &Value, id: &str| list[0][id].as_str().unwrap().to_owned();
         let all = |operation, list: &str| b.call(operation, json!({}))[list].clone();
         let interface = id(&all("DescribeNetworkInterfaces", "NetworkInterfaces"), "NetworkInterfaceId");
@@ -88,11 +88,10 @@ async fn survives() {
     .await;
 }
 
-/// An installation that never uses its default VPC has no network for it.
 #[tokio::test]
-async fn the_default_vpc_is_built_with_its_first_interface() {
+async fn default_vpc_is_built_with_its_first_interface() {
     let r = Rig::new();
-    let b = &r.bench;
+    let b = &r.harness;
     b.install();
     let vpc = b.call("DescribeVpcs", json!({}))["Vpcs"][0].clone();
     assert_eq!((&vpc["IsDefault"], &vpc["State"]), (&json!(true), &json!("available")));
@@ -103,15 +102,15 @@ async fn the_default_vpc_is_built_with_its_first_interface() {
     let spec = r.settle(id).await.unwrap();
     assert!(spec.internet_gateway && spec.subnets.len() == 3);
     assert_eq!(spec.interfaces[0].name, interface);
-    // It stays when nothing is left in it, as any VPC's does.
+    // The network is kept when its last interface is deleted, like any other VPC's.
     b.call("DeleteNetworkInterface", json!({"NetworkInterfaceId": interface}));
     assert!(r.settle(id).await.is_some());
 }
 
 #[tokio::test]
-async fn a_network_follows_its_rows_and_goes_with_them() {
+async fn network_is_created_updated_and_removed_with_its_rows() {
     let r = Rig::new();
-    let b = &r.bench;
+    let b = &r.harness;
     let vpc = b.vpc();
     assert_eq!(b.call("DescribeVpcs", json!({}))["Vpcs"][0]["State"], "pending");
     let spec = r.settle(&vpc).await.unwrap();
@@ -133,9 +132,9 @@ async fn a_network_follows_its_rows_and_goes_with_them() {
 }
 
 #[tokio::test]
-async fn targets_of_routes() {
+async fn routes_to_deleted_targets_become_black_holes() {
     let r = Rig::new();
-    let b = &r.bench;
+    let b = &r.harness;
     let vpc = b.vpc();
     let subnet = b.subnet(&vpc, "10.0.1.0/24");
     let gateway = b.internet(&vpc);
@@ -180,7 +179,7 @@ async fn targets_of_routes() {
     b.call("ReleaseAddress", json!({"AllocationId": allocation}));
     b.call("DetachInternetGateway", json!({"InternetGatewayId": gateway, "VpcId": vpc}));
     assert_eq!(state(), "deleting");
-    // The plane has it still, so nobody else may get the address yet.
+    // The plane still has the address, so it is not allocated again yet.
     assert_eq!(b.call("AllocateAddress", json!({}))["PublicIp"], "198.18.1.1");
     let spec = r.settle(&vpc).await.unwrap();
     assert_eq!(targets(&spec)[1].1, Target::Blackhole);
@@ -191,9 +190,9 @@ async fn targets_of_routes() {
 }
 
 #[tokio::test]
-async fn rules_of_groups() {
+async fn plane_gets_the_rules_of_security_groups() {
     let r = Rig::new();
-    let b = &r.bench;
+    let b = &r.harness;
     let vpc = b.vpc();
     let group = b.id(
         "CreateSecurityGroup",
@@ -219,14 +218,14 @@ async fn rules_of_groups() {
 }
 
 #[tokio::test]
-async fn a_new_daemon_tells_the_plane_again_and_forgets_what_fell() {
+async fn new_daemon_forgets_lost_interfaces_and_applies_networks_again() {
     let r = Rig::new();
-    let b = &r.bench;
+    let b = &r.harness;
     let vpc = b.vpc();
     let subnet = b.subnet(&vpc, "10.0.1.0/24");
     let interface = b.interface(&subnet);
     r.settle(&vpc).await;
-    // The machine was restarted: the plane has nothing.
+    // A restart of the machine removes all networks.
     r.network.wipe().await.unwrap();
     let mut engine = escale_engine::Engine::new(b.store.clone(), b.cloud.clock.clone());
     let hosts = Vec::new();

@@ -1,4 +1,4 @@
-//! Keeps each VPC's network as its rows say: one apply for however many rows changed.
+//! Keeps each VPC's network in line with its rows. One apply covers all rows that changed.
 
 use super::spec::spec;
 use crate::default_vpc;
@@ -20,7 +20,7 @@ use std::{
     sync::Arc,
 };
 
-/// Its things are VPCs, by id.
+/// The reconciler of VPCs; its keys are their ids.
 pub(super) struct Vpcs {
     pub(super) network: Arc<dyn Network>,
     pub(super) store: Store,
@@ -61,7 +61,7 @@ impl Reconciler for Vpcs {
         VpcTold::TABLE,
     ];
 
-    /// A row that is gone no longer tells its VPC: then all are looked at, which costs a plan each.
+    /// The VPC of the changed row. A deleted row does not say its VPC any more, so all VPCs are planned.
     fn concerned(&self, image: &Image, change: &Change) -> BTreeSet<String> {
         match vpc_of(image, change) {
             Some(vpc) => [vpc].into(),
@@ -70,9 +70,10 @@ impl Reconciler for Vpcs {
     }
 
     fn all(&self, image: &Image) -> BTreeSet<String> {
-        let wished = image.scan::<Vpc>().map(|v| v.id.to_string());
-        let stand = image.keys(VpcSeen::TABLE).chain(image.keys(VpcTold::TABLE));
-        wished.chain(stand.cloned()).collect()
+        let desired = image.scan::<Vpc>().map(|v| v.id.to_string());
+        // A network whose VPC was deleted must be removed.
+        let existing = image.keys(VpcSeen::TABLE).chain(image.keys(VpcTold::TABLE));
+        desired.chain(existing.cloned()).collect()
     }
 
     fn plan(&self, image: &Image, key: &str, _now: Timestamp) -> Plan<Step> {
@@ -83,7 +84,8 @@ impl Reconciler for Vpcs {
         match step {
             Step::Apply { spec, fingerprint } => {
                 let seen = self.observation(&spec);
-                self.note(key)?;
+                // First: a crash during the apply must leave this row, or nothing removes the network of a VPC that is deleted.
+                self.record_attempt(key)?;
                 self.network.apply(*spec).await?;
                 self.store.write(|tx| self.record(tx, key, fingerprint, seen))?;
             }
@@ -99,8 +101,9 @@ impl Reconciler for Vpcs {
 type Seen = BTreeMap<InterfaceId, (PathBuf, Option<Ipv4Addr>)>;
 
 impl Vpcs {
-    /// Before the plane makes anything: an apply may break off half done, and then the VPC may be deleted.
-    fn note(&self, vpc: &str) -> Result<(), StoreError> {
+    /// Records that the plane may have built a part of this network.
+    fn record_attempt(&self, vpc: &str) -> Result<(), StoreError> {
+        // A write waits for the disk, and most applies update a network that is recorded already.
         if self.store.read().has::<VpcTold>(vpc) {
             return Ok(());
         }
@@ -110,10 +113,11 @@ impl Vpcs {
         })
     }
 
-    /// What will be seen once this specification stands.
+    /// The interfaces that exist after this specification was applied.
     fn observation(&self, spec: &VpcSpec) -> Seen {
         let seen = |i: &escale_network::Interface| {
             let place = Place::interface(&spec.name, &i.name);
+            // Without an Internet gateway nothing translates the public address.
             let public = i.public_address.filter(|_| spec.internet_gateway);
             (InterfaceId(i.name.clone()), (self.network.namespace_path(&place), public))
         };
@@ -128,7 +132,7 @@ impl Vpcs {
                 None => {
                     tx.delete::<InterfaceSeen>(row.id.as_str());
                 }
-                // Unchanged rows wake nobody.
+                // An unchanged row is not written, so it wakes no reconciler.
                 Some((namespace, public)) if *namespace == row.namespace && *public == row.public_ip => {
                     seen.remove(&row.id);
                 }
@@ -143,9 +147,10 @@ impl Vpcs {
     }
 }
 
+/// Deletes all observed rows of a network that was removed.
 fn forget(tx: &mut Tx, vpc: &str) -> Result<(), StoreError> {
-    let gone: Vec<_> = tx.scan::<InterfaceSeen>().filter(|i| i.vpc == *vpc).collect();
-    for i in &gone {
+    let interfaces: Vec<_> = tx.scan::<InterfaceSeen>().filter(|i| i.vpc == *vpc).collect();
+    for i in &interfaces {
         tx.delete::<InterfaceSeen>(i.id.as_str());
     }
     tx.delete::<VpcSeen>(vpc);
@@ -156,8 +161,8 @@ fn forget(tx: &mut Tx, vpc: &str) -> Result<(), StoreError> {
 pub(super) fn plan(image: &Image, config: &escale_service::Config, key: &str) -> Plan<Step> {
     let seen = image.get::<VpcSeen>(key);
     let Some(vpc) = image.get::<Vpc>(key) else {
-        let told = image.has::<VpcTold>(key);
-        return if seen.is_some() || told { Plan::Step(Step::Remove) } else { Plan::Done };
+        let attempted = image.has::<VpcTold>(key);
+        return if seen.is_some() || attempted { Plan::Step(Step::Remove) } else { Plan::Done };
     };
     if !default_vpc::needs_network(image, &vpc.id) {
         return Plan::Done;
@@ -172,6 +177,7 @@ pub(super) fn plan(image: &Image, config: &escale_service::Config, key: &str) ->
 
 fn fingerprint(spec: &VpcSpec) -> String {
     let text = serde_json::to_vec(spec).expect("a specification has string keys only");
+    // Half of the digest is enough to notice a change.
     Sha256::digest(text).iter().take(16).map(|b| format!("{b:02x}")).collect()
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn address(cx: &Cx<'_>, row: &Address) -> AddressShape {
     }
 }
 
-/// The address that a request names by its allocation, or by itself.
+/// The address that a request names by its allocation id or by its public IP address.
 pub(crate) fn named(
     cx: &Cx<'_>,
     id: Option<AllocationId>,

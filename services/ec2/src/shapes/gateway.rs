@@ -16,7 +16,7 @@ use escale_tables::ec2::{
     NatGatewayId, SubnetId, Vpc, VpcId,
 };
 
-/// A NAT gateway that was deleted or failed is shown this long, as on AWS.
+/// How long a deleted or failed NAT gateway is shown, as on AWS.
 /// Source: <https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html#nat-gateway-troubleshooting-failed>
 const DELETED_SHOWN_MS: i64 = 60 * 60 * 1000;
 
@@ -35,7 +35,7 @@ pub(crate) struct InternetGatewayAttachment {
 }
 
 pub(crate) fn internet(cx: &Cx<'_>, row: &InternetGateway) -> InternetGatewayShape {
-    // The model says `attached`; AWS answers `available`, and clients wait for nothing else.
+    // AWS returns `available`, although its model says `attached`. Clients wait for `available`.
     let attachment = row
         .vpc
         .iter()
@@ -80,11 +80,13 @@ pub(crate) fn nat(cx: &Cx<'_>, row: &NatGateway) -> NatGatewayShape {
     nat_as(cx, row, status::nat(cx.tx, row))
 }
 
-/// A NAT gateway in this state.
+/// A NAT gateway, shown in this state.
 pub(crate) fn nat_as(cx: &Cx<'_>, row: &NatGateway, state: status::NatState) -> NatGatewayShape {
     let address = cx.tx.get::<escale_tables::ec2::Address>(row.allocation.as_str());
     let association = address.and_then(|a| a.association.clone());
+    // After the gateway was deleted, the address may be associated with another interface.
     let association = association.filter(|(_, i)| row.interface.as_ref() == Some(i));
+    // AWS reports a failure only after the state `pending`.
     let failure = row.failure.filter(|_| state != status::NatState::Pending);
     NatGatewayShape {
         nat_gateway_id: row.id.clone(),
@@ -135,9 +137,10 @@ pub(crate) fn failure_message(row: &NatGateway, failure: NatFailure) -> String {
     }
 }
 
-/// Whether a NAT gateway was deleted, or failed, so long ago that it is no longer shown.
-pub(crate) fn is_past(image: &Image, row: &NatGateway, now: Timestamp) -> bool {
+/// Whether a NAT gateway was deleted or failed so long ago that it is no longer shown.
+pub(crate) fn is_expired(image: &Image, row: &NatGateway, now: Timestamp) -> bool {
     let ended = row.deleted.or(row.failure.map(|_| row.created));
+    // A gateway that is still being deleted is shown, however long that takes.
     ended.is_some_and(|at| now.since_ms(at) > DELETED_SHOWN_MS)
         && matches!(status::nat(image, row), status::NatState::Deleted | status::NatState::Failed)
 }
@@ -158,7 +161,7 @@ pub(crate) struct EndpointShape {
     pub tags: Vec<Tag>,
 }
 
-/// AWS's default policy of an endpoint.
+/// AWS's default policy for endpoints.
 pub(crate) const FULL_ACCESS: &str = "{\"Version\":\"2008-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"*\",\"Resource\":\"*\"}]}";
 
 pub(crate) fn endpoint(cx: &Cx<'_>, row: &Endpoint) -> EndpointShape {
@@ -178,7 +181,7 @@ pub(crate) fn endpoint(cx: &Cx<'_>, row: &Endpoint) -> EndpointShape {
     }
 }
 
-/// An endpoint is routes of its VPC, hence stands with it. The words are AWS's own, not the model's capital ones.
+/// An endpoint consists of routes of its VPC, so it is available when the VPC is.
 pub(crate) fn endpoint_state(image: &Image, row: &Endpoint) -> EndpointState {
     match status::vpc(image, &row.vpc) {
         status::VpcState::Available => EndpointState::Available,
@@ -186,12 +189,12 @@ pub(crate) fn endpoint_state(image: &Image, row: &Endpoint) -> EndpointState {
     }
 }
 
-/// The gateway that is attached to a VPC.
+/// The Internet gateway that is attached to a VPC.
 pub(crate) fn attached_to(image: &Image, vpc: &Vpc) -> Option<InternetGatewayId> {
     image.scan::<InternetGateway>().find(|g| g.vpc.as_ref() == Some(&vpc.id)).map(|g| g.id.clone())
 }
 
-/// The error that a NAT gateway is not there, also when it was deleted.
+/// The error for a NAT gateway that does not exist or was deleted.
 pub(crate) fn no_nat(id: &str) -> crate::Error {
     crate::Error::NotFound(Kind::NatGateway, id.to_owned())
 }

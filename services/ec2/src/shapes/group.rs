@@ -1,4 +1,4 @@
-//! Security groups and their rules, in both forms: as rules of their own, and grouped as `IpPermissions`.
+//! Security groups and their rules. AWS shows rules in two forms: one by one, and grouped as `IpPermissions`.
 
 use escale_base::{Tag, Wire};
 use escale_service::Cx;
@@ -18,7 +18,7 @@ pub(crate) struct GroupShape {
     pub tags: Vec<Tag>,
 }
 
-/// One protocol and port range, and all its peers.
+/// A protocol and a port range with all their peers.
 #[derive(Clone, Debug, Default, Wire)]
 pub(crate) struct IpPermission {
     pub ip_protocol: Option<String>,
@@ -45,7 +45,7 @@ pub(crate) struct IpRange {
     pub description: Option<String>,
 }
 
-/// Read so that it can be refused by name.
+/// Parsed only to refuse it with its name.
 #[derive(Clone, Debug, Wire)]
 pub(crate) struct Ipv6Range {
     pub cidr_ipv6: Option<String>,
@@ -89,7 +89,7 @@ pub(crate) fn rules(cx: &Cx<'_>, group: &GroupId) -> Vec<Arc<GroupRule>> {
 
 pub(crate) fn group(cx: &Cx<'_>, row: &Group) -> GroupShape {
     let rules = rules(cx, &row.id);
-    let way = |egress| permissions(cx, rules.iter().filter(|r| r.egress == egress).map(Arc::as_ref));
+    let direction = |egress| permissions(cx, rules.iter().filter(|r| r.egress == egress).map(Arc::as_ref));
     GroupShape {
         group_id: row.id.clone(),
         group_name: row.name.clone(),
@@ -97,8 +97,8 @@ pub(crate) fn group(cx: &Cx<'_>, row: &Group) -> GroupShape {
         vpc_id: row.vpc.clone(),
         owner_id: cx.config.account.clone(),
         security_group_arn: arn(cx, &row.id),
-        ip_permissions: way(false),
-        ip_permissions_egress: way(true),
+        ip_permissions: direction(false),
+        ip_permissions_egress: direction(true),
         tags: row.tags.clone(),
     }
 }
@@ -130,7 +130,7 @@ pub(crate) fn rule(cx: &Cx<'_>, row: &GroupRule) -> RuleShape {
     }
 }
 
-/// A rule's peer, in the one of three members that says it.
+/// A rule's peer as one of AWS's three fields; the other two are absent.
 fn peer(peer: &Peer) -> (Option<String>, Option<String>, Option<&GroupId>) {
     match peer {
         Peer::Cidr(cidr) => (Some(cidr.to_string()), None, None),
@@ -139,11 +139,11 @@ fn peer(peer: &Peer) -> (Option<String>, Option<String>, Option<&GroupId>) {
     }
 }
 
-/// Rules of one protocol and port range as one permission, as AWS shows them.
+/// Groups rules with the same protocol and port range into one permission, as AWS does.
 pub(crate) fn permissions<'a>(cx: &Cx<'_>, rules: impl Iterator<Item = &'a GroupRule>) -> Vec<IpPermission> {
     let mut all: Vec<IpPermission> = Vec::new();
     for rule in rules {
-        // AWS shows no ports where the protocol is "all".
+        // AWS shows no ports for a rule that covers all protocols.
         let ports = (rule.protocol != "-1").then_some((rule.from_port, rule.to_port));
         let (from_port, to_port) = (ports.map(|p| p.0), ports.map(|p| p.1));
         let same = |p: &IpPermission| {

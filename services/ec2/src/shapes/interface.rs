@@ -67,7 +67,7 @@ pub(crate) fn elastic(image: &Image, id: &InterfaceId) -> Option<Arc<Address>> {
     image.scan::<Address>().find(|a| a.association.as_ref().is_some_and(|(_, i)| i == id))
 }
 
-/// The address under which the Internet knows an interface: an Elastic IP before its own.
+/// The public address of an interface. An Elastic IP address takes precedence over the automatically assigned one.
 pub(crate) fn public_ip(image: &Image, row: &Interface) -> Option<Ipv4Addr> {
     elastic(image, &row.id).map(|a| a.public_ip).or(row.auto_public_ip)
 }
@@ -75,6 +75,7 @@ pub(crate) fn public_ip(image: &Image, row: &Interface) -> Option<Ipv4Addr> {
 pub(crate) fn interface(cx: &Cx<'_>, row: &Interface) -> InterfaceShape {
     let association = association(cx, row);
     let status = status::interface(cx.tx, row);
+    // Only the interfaces of services are attached, because there are no instances.
     let attachment = row.requester.as_ref().map(|requester| Attachment {
         attachment_id: row.id.as_str().replacen("eni-", "eni-attach-", 1),
         delete_on_termination: false,
@@ -120,6 +121,7 @@ fn association(cx: &Cx<'_>, row: &Interface) -> Option<Association> {
             public_ip: address.public_ip.to_string(),
         });
     }
+    // AWS owns an automatically assigned address, and it has no allocation.
     row.auto_public_ip.map(|ip| Association {
         allocation_id: None,
         association_id: None,

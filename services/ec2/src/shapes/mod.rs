@@ -1,4 +1,4 @@
-//! Shapes that several operations give, by resource.
+//! Shapes that several operations return, by resource.
 
 pub(crate) mod address;
 pub(crate) mod gateway;
@@ -11,14 +11,14 @@ pub(crate) mod vpc;
 use crate::{Error, choices::ResourceType, error::Limit};
 use escale_base::{Tag, Wire};
 
-/// Tags given at creation: `TagSpecifications=[{ResourceType, Tags}]`.
+/// Tags for a new resource: `TagSpecifications=[{ResourceType, Tags}]`.
 #[derive(Clone, Debug, Wire)]
 pub(crate) struct TagSpecification {
     pub resource_type: Option<ResourceType>,
     pub tags: Vec<Tag>,
 }
 
-/// The tags for a resource of this type; a specification for another type is an error, as on AWS.
+/// The tags for a resource of this type. A specification for another type is an error, as on AWS.
 pub(crate) fn tags_for(
     specifications: &[TagSpecification],
     resource_type: ResourceType,
@@ -27,7 +27,7 @@ pub(crate) fn tags_for(
     for specification in specifications {
         if specification.resource_type != Some(resource_type) {
             let named = specification.resource_type.map_or("", ResourceType::as_str);
-            let why = format!("'{resource_type}' is the type of what this operation creates.");
+            let why = format!("This operation creates a resource of type '{resource_type}'.");
             return Err(Error::invalid("tagSpecification", named, why));
         }
         escale_base::tags::merge(&mut tags, specification.tags.clone());
@@ -36,14 +36,15 @@ pub(crate) fn tags_for(
     Ok(tags)
 }
 
-/// AWS's bounds: <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions>
+/// Checks AWS's limits: <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions>
 pub(crate) fn check_tags(tags: &[Tag]) -> Result<(), Error> {
+    // AWS's own tags do not count towards the quota.
     let counted = tags.iter().filter(|t| !t.key.starts_with("aws:")).count();
-    if counted > Limit::Tags.most() {
-        let most = Limit::Tags.most();
+    let max = Limit::Tags.max();
+    if counted > max {
         return Err(Error::TooMany(
             Limit::Tags,
-            format!("You have reached the maximum number of tags: {most}"),
+            format!("You have reached the maximum number of tags: {max}"),
         ));
     }
     for tag in tags {
@@ -57,7 +58,7 @@ pub(crate) fn check_tags(tags: &[Tag]) -> Result<(), Error> {
     Ok(())
 }
 
-/// `{"Value": true}`: how EC2 writes a boolean that may be absent.
+/// `{"Value": true}`: EC2's form of an optional boolean.
 #[derive(Clone, Copy, Debug, Wire)]
 pub(crate) struct Flag {
     pub value: Option<bool>,
@@ -68,8 +69,8 @@ impl Flag {
         Some(Flag { value: Some(value) })
     }
 
-    /// The value that was asked for, if this member came at all.
-    pub(crate) fn asked(flag: &Option<Flag>) -> Option<bool> {
+    /// The value in a request, if the request has this parameter.
+    pub(crate) fn requested(flag: &Option<Flag>) -> Option<bool> {
         flag.and_then(|f| f.value)
     }
 }

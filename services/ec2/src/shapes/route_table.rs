@@ -45,7 +45,7 @@ pub(crate) struct AssociationState {
     pub state: AssociationStateCode,
 }
 
-/// What an association answers: it is a fact as soon as it is written.
+/// The state of every association: it takes effect in the transaction that writes it.
 pub(crate) fn associated() -> AssociationState {
     AssociationState { state: AssociationStateCode::Associated }
 }
@@ -68,7 +68,7 @@ pub(crate) fn route_table(cx: &Cx<'_>, row: &RouteTable) -> RouteTableShape {
     }
 }
 
-/// The local route first, then those that were made, then endpoints'.
+/// The local route, then the created routes, then the routes of endpoints.
 fn routes(cx: &Cx<'_>, row: &RouteTable) -> Vec<RouteShape> {
     let local = cx.tx.get::<escale_tables::ec2::Vpc>(row.vpc.as_str()).map(|vpc| RouteShape {
         destination_cidr_block: Some(vpc.cidr.to_string()),
@@ -77,7 +77,7 @@ fn routes(cx: &Cx<'_>, row: &RouteTable) -> Vec<RouteShape> {
         state: Some(status::RouteState::Active),
         ..RouteShape::default()
     });
-    let made = row.routes.iter().map(|route| {
+    let created = row.routes.iter().map(|route| {
         let mut shape = RouteShape {
             destination_cidr_block: Some(route.destination.to_string()),
             origin: Some(RouteOrigin::CreateRoute),
@@ -100,10 +100,10 @@ fn routes(cx: &Cx<'_>, row: &RouteTable) -> Vec<RouteShape> {
         state: Some(status::RouteState::Active),
         ..RouteShape::default()
     });
-    local.into_iter().chain(made).chain(endpoints).collect()
+    local.into_iter().chain(created).chain(endpoints).collect()
 }
 
-/// The table that holds an association, and the association.
+/// The association with this id, and its route table.
 pub(crate) fn of_association(
     cx: &Cx<'_>,
     id: &str,

@@ -39,7 +39,7 @@ pub(crate) fn subnet(cx: &Cx<'_>, row: &Subnet) -> SubnetShape {
         ipv6_native: false,
         enable_dns64: false,
         owner_id: cx.config.account.clone(),
-        // A subnet is a range and a route table: nothing of its own has to be brought about.
+        // A subnet is an address range and a route table: the plane has nothing to create for it.
         state: SubnetState::Available,
         tags: row.tags.clone(),
     }

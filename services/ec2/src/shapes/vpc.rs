@@ -34,10 +34,10 @@ pub(crate) struct CidrState {
     pub state: CidrBlockState,
 }
 
-/// The one set of DHCP options there is: the VPC's own resolver.
+/// The only set of DHCP options. It names the VPC's own resolver.
 pub(crate) const DHCP_OPTIONS: &str = "dopt-default";
 
-/// `state` is derived by `crate::status`.
+/// A VPC in the state that `crate::status` derives.
 pub(crate) fn vpc(cx: &Cx<'_>, row: &Vpc, state: VpcState) -> VpcShape {
     VpcShape {
         vpc_id: row.id.clone(),
@@ -87,12 +87,12 @@ pub(crate) struct AclAssociation {
     pub subnet_id: String,
 }
 
-/// The id of a VPC's only NACL: it follows from the VPC's.
+/// The id of a VPC's only NACL. It is derived from the VPC's id, so it needs no row.
 pub(crate) fn acl_id(vpc: &VpcId) -> String {
     vpc.as_str().replacen("vpc-", "acl-", 1)
 }
 
-/// The default NACL: it lets everything through, and is the only one there is.
+/// The default NACL, which allows all traffic. A VPC has no other.
 pub(crate) fn acl(image: &Image, row: &Vpc, config: &Config) -> AclShape {
     let entry = |egress, rule_number, rule_action| AclEntry {
         cidr_block: "0.0.0.0/0",

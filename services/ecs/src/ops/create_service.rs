@@ -68,7 +68,8 @@ impl Operation for CreateService {
                 ServiceStatus::Draining => {
                     return Err(Error::Invalid("Unable to Start a service that is still Draining.".into()));
                 }
-                ServiceStatus::Inactive => deploy::forget(cx, &key),
+                // An INACTIVE service is kept only to be described. Its name is free.
+                ServiceStatus::Inactive => deploy::delete_rows(cx, &key),
             }
         }
         check(&input)?;
@@ -87,6 +88,8 @@ impl Operation for CreateService {
         let launch = if strategy.is_empty() { Launch::Fargate } else { Launch::Strategy(strategy) };
         let platform_version = rules::platform_version(input.platform_version.as_deref())?;
         let configuration = input.deployment_configuration.unwrap_or_default().read()?;
+        let maximum_percent = configuration.maximum.unwrap_or(200);
+        let rebalance = deploy::rebalance(input.availability_zone_rebalancing, maximum_percent)?;
         let new = NewDeployment { definition: &definition, network, launch, platform_version };
         let row = Service {
             cluster: cluster.name.clone(),
@@ -94,11 +97,12 @@ impl Operation for CreateService {
             desired: input.desired_count.unwrap_or(1),
             load_balancers: input.load_balancers,
             minimum_percent: configuration.minimum.unwrap_or(100),
-            maximum_percent: configuration.maximum.unwrap_or(200),
+            maximum_percent,
             circuit_breaker: configuration.breaker.as_ref().is_some_and(|b| b.enable),
             rollback: configuration.breaker.as_ref().is_some_and(|b| b.rollback),
             grace_secs,
-            rebalance: input.availability_zone_rebalancing == Some(AvailabilityZoneRebalancing::Enabled),
+            // AWS's default for a new service is on; an update keeps the service's own value.
+            rebalance: rebalance.unwrap_or(maximum_percent > 100),
             managed_tags: input.managed_tags.unwrap_or(false),
             propagate_tags: input.propagate_tags.unwrap_or(PropagateTags::None),
             deployments: vec![deploy::deployment(cx.now, new)],
@@ -118,12 +122,12 @@ fn check(input: &Input) -> Result<(), Error> {
         return Err(Error::NotSupported("enableExecuteCommand: true".into()));
     }
     if let Some(other) = input.scheduling_strategy.filter(|s| *s != SchedulingStrategy::Replica) {
-        return Err(Error::NotSupported(format!("The scheduling strategy {other} (REPLICA is)")));
+        return Err(Error::NotSupported(format!("The scheduling strategy {other} (use REPLICA)")));
     }
     if let Some(other) =
         input.deployment_controller.as_ref().filter(|c| c.kind != DeploymentControllerType::Ecs)
     {
-        return Err(Error::NotSupported(format!("The deployment controller {} (ECS is)", other.kind)));
+        return Err(Error::NotSupported(format!("The deployment controller {} (use ECS)", other.kind)));
     }
     Ok(())
 }
@@ -134,7 +138,7 @@ fn check_balancers(balancers: &[LoadBalancer], definition: &TaskDefinition) -> R
             (&balancer.target_group_arn, &balancer.container_name, balancer.container_port)
         else {
             return Err(Error::Invalid(
-                "loadBalancers: targetGroupArn, containerName and containerPort are needed.".into(),
+                "Each of loadBalancers must have targetGroupArn, containerName and containerPort.".into(),
             ));
         };
         let container = definition.containers.iter().find(|c| c.name == *name);

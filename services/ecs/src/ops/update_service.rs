@@ -68,14 +68,14 @@ impl Operation for UpdateService {
         if input.health_check_grace_period_seconds.is_some() {
             row.grace_secs = deploy::grace(input.health_check_grace_period_seconds, &row.load_balancers)?;
         }
-        if let Some(given) = input.availability_zone_rebalancing {
-            row.rebalance = given == AvailabilityZoneRebalancing::Enabled;
+        if let Some(given) = deploy::rebalance(input.availability_zone_rebalancing, row.maximum_percent)? {
+            row.rebalance = given;
         }
         row.managed_tags = input.managed_tags.unwrap_or(row.managed_tags);
         row.propagate_tags = input.propagate_tags.unwrap_or(row.propagate_tags);
         row.desired = input.desired_count.unwrap_or(row.desired);
         let last = row.deployments.first().cloned();
-        let last = last.ok_or_else(|| Error::Invalid("The service has no deployment.".into()))?;
+        let last = last.ok_or_else(|| Error::Invalid("The service has no deployment to update.".into()))?;
         let definition = match &input.task_definition {
             Some(given) => rules::active_definition(cx.tx, given)?,
             None => rules::definition(cx.tx, &format!("{}:{}", last.family, last.revision))
@@ -97,12 +97,14 @@ impl Operation for UpdateService {
             None => last.platform_version,
         };
         let network = network.unwrap_or_else(|| last.network.clone());
+        // Only a change to the tasks themselves starts a deployment. A new desired count applies to the current one.
         let differs = (definition.family.as_str(), definition.revision) != (&last.family, last.revision)
             || network != last.network
             || launch != last.launch
             || platform_version != last.platform_version;
         if differs || input.force_new_deployment == Some(true) {
             let new = NewDeployment { definition: &definition, network, launch, platform_version };
+            // The old deployments stay in the list until the scheduler completes the new one.
             row.deployments.insert(0, deploy::deployment(cx.now, new));
         }
         cx.tx.put(row.clone());

@@ -45,9 +45,10 @@ impl Operation for CreateListener {
         let port = input.port.filter(|p| *p > 0).ok_or_else(|| invalid("A port must be specified"))?;
         rules::tags(&input.tags)?;
         let default = actions::read(input.default_actions)?;
-        rules::may_forward(cx, &balancer, &default)?;
+        rules::check_forward(cx, &balancer, &default)?;
         let others = rules::listeners_of(cx.tx, &balancer.arn);
         if let Some(same) = others.iter().find(|l| l.port == port) {
+            // Creation is idempotent: a repeated request gets the same listener.
             if same.default == default {
                 return Ok(Output { listeners: vec![shapes::listener(same)] });
             }
@@ -79,27 +80,27 @@ pub(super) fn http(protocol: Protocol) -> Result<(), Error> {
     match protocol {
         Protocol::Http => Ok(()),
         Protocol::Https => {
-            Err(AwsError::not_supported("A listener of protocol HTTPS: it comes later; until then HTTP")
+            Err(AwsError::not_supported("An HTTPS listener (use an HTTP listener)")
                 .into())
         }
         other => Err(Error::UnsupportedProtocol(format!(
-            "Protocol '{other}' is not one of an application load balancer"
+            "Protocol '{other}' is not supported by application load balancers"
         ))),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::FakeCloud;
     use serde_json::json;
 
     #[test]
-    fn refused() {
-        let bench = Bench::new();
-        let (arn, other) = (bench.balancer("web"), bench.balancer("other"));
-        let group = bench.group("web");
+    fn refuses_invalid_and_unsupported_listeners() {
+        let cloud = FakeCloud::new();
+        let (arn, other) = (cloud.balancer("web"), cloud.balancer("other"));
+        let group = cloud.group("web");
         let forward = json!([{"Type": "forward", "TargetGroupArn": group}]);
-        bench.ok(
+        cloud.ok(
             "CreateListener",
             json!({"LoadBalancerArn": arn, "Protocol": "HTTP", "Port": 80, "DefaultActions": forward}),
         );
@@ -129,8 +130,8 @@ mod tests {
             let mut input =
                 json!({"LoadBalancerArn": arn, "Protocol": "HTTP", "Port": 81, "DefaultActions": fixed});
             input.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-            assert_eq!(bench.error("CreateListener", input).code, code, "{change}");
+            assert_eq!(cloud.error("CreateListener", input).code, code, "{change}");
         }
-        assert_eq!(bench.error("DeleteTargetGroup", json!({"TargetGroupArn": group})).code, "ResourceInUse");
+        assert_eq!(cloud.error("DeleteTargetGroup", json!({"TargetGroupArn": group})).code, "ResourceInUse");
     }
 }

@@ -49,6 +49,7 @@ impl Operation for CreateLoadBalancer {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         refuse_unsupported(&input)?;
         rules::name("The load balancer", &input.name)?;
+        // Reserved: the DNS names of internal load balancers start with it.
         if input.name.starts_with("internal-") {
             return Err(invalid("The load balancer name must not begin with 'internal-'"));
         }
@@ -61,6 +62,7 @@ impl Operation for CreateLoadBalancer {
         if let Some(same) = existing(cx, &input.name, scheme, &subnets, &groups)? {
             return Ok(Output { load_balancers: vec![shapes::balancer(cx, &same)] });
         }
+        // Without an Internet gateway the public addresses would not be reachable.
         let attached = cx.tx.scan::<InternetGateway>().any(|g| g.vpc.as_ref() == Some(&vpc));
         if scheme == Scheme::InternetFacing && !attached {
             return Err(Error::InvalidSubnet(format!("VPC {vpc} has no internet gateway")));
@@ -101,7 +103,7 @@ fn refuse_unsupported(input: &Input) -> Result<(), Error> {
     Ok(())
 }
 
-/// Two subnets or more, each in a zone of its own, of one VPC.
+/// Checks that there are at least two subnets, of one VPC and each in a different zone.
 fn subnets(cx: &Cx<'_>, ids: Vec<SubnetId>) -> Result<Vec<Arc<Subnet>>, Error> {
     let get = |id: &SubnetId| cx.tx.get::<Subnet>(id.as_str()).ok_or_else(|| Error::NoSubnet(id.to_string()));
     let subnets = ids.iter().map(get).collect::<Result<Vec<_>, _>>()?;
@@ -122,7 +124,7 @@ fn subnets(cx: &Cx<'_>, ids: Vec<SubnetId>) -> Result<Vec<Arc<Subnet>>, Error> {
     Ok(subnets)
 }
 
-/// The operation is idempotent: the same name with the same settings is the load balancer that is there.
+/// The existing load balancer with this name and these settings: the operation is idempotent. Other settings are an error.
 fn existing(
     cx: &Cx<'_>,
     name: &str,
@@ -131,17 +133,18 @@ fn existing(
     groups: &[GroupId],
 ) -> Result<Option<Arc<LoadBalancer>>, Error> {
     let Some(found) = cx.tx.scan::<LoadBalancer>().find(|b| b.name == name) else { return Ok(None) };
-    let mut had: Vec<&SubnetId> = found.nodes.iter().map(|n| &n.subnet).collect();
+    let mut present: Vec<&SubnetId> = found.nodes.iter().map(|n| &n.subnet).collect();
     let mut wanted: Vec<&SubnetId> = subnets.iter().map(|s| &s.id).collect();
-    had.sort();
+    // The order of the subnets does not matter.
+    present.sort();
     wanted.sort();
-    if had == wanted && found.scheme == scheme && found.groups == groups {
+    if present == wanted && found.scheme == scheme && found.groups == groups {
         return Ok(Some(found));
     }
     Err(Error::DuplicateLoadBalancer(name.to_owned()))
 }
 
-/// A network interface in the subnet, with an Elastic IP address when the world is to reach it.
+/// Creates a network interface in the subnet; for an internet-facing load balancer also an Elastic IP address.
 fn node(
     cx: &mut Cx<'_>,
     subnet: &Subnet,
@@ -156,6 +159,7 @@ fn node(
         interface_type: None,
         private_ip_address: None,
     };
+    // As the service itself: the caller needs no permission for EC2's operations.
     let interface = cx.call_as(PRINCIPAL, request)?.network_interface;
     let public = match scheme {
         Scheme::Internal => None,
@@ -178,7 +182,7 @@ fn node(
     })
 }
 
-/// Each below a zone of `escale_route53::system`, which says why an internal name is not below `localhost`.
+/// The DNS name. `escale_route53::system` has the zones, and the reason why an internal name does not end in `localhost`.
 fn dns_name(config: &Config, name: &str, id: &str, scheme: Scheme) -> String {
     let region = &config.region;
     let name = name.to_ascii_lowercase();
@@ -201,13 +205,13 @@ fn published(balancer: &LoadBalancer) -> LoadBalancerName {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::FakeCloud;
     use serde_json::json;
 
     #[test]
-    fn refused() {
-        let bench = Bench::new();
-        let (a, b, other) = (bench.subnet("a"), bench.subnet("b"), bench.subnet("b"));
+    fn refuses_invalid_and_unsupported_load_balancers() {
+        let cloud = FakeCloud::new();
+        let (a, b, other) = (cloud.subnet("a"), cloud.subnet("b"), cloud.subnet("b"));
         for (change, code) in [
             (json!({"Type": "network"}), "NotImplemented"),
             (json!({"IpAddressType": "dualstack"}), "NotImplemented"),
@@ -221,25 +225,25 @@ mod tests {
         ] {
             let mut input = json!({"Name": "web", "Subnets": [a, b]});
             input.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-            assert_eq!(bench.error("CreateLoadBalancer", input).code, code, "{change}");
+            assert_eq!(cloud.error("CreateLoadBalancer", input).code, code, "{change}");
         }
     }
 
     #[test]
-    fn one_interface_and_address_a_zone_and_nothing_left_after() {
-        let bench = Bench::new();
-        let subnets = json!([bench.subnet("a"), bench.subnet("b")]);
-        let wish = json!({"Name": "Web", "Subnets": subnets});
-        let made = bench.ok("CreateLoadBalancer", wish.clone())["LoadBalancers"][0].clone();
+    fn has_interface_and_address_per_zone_until_deleted() {
+        let cloud = FakeCloud::new();
+        let subnets = json!([cloud.subnet("a"), cloud.subnet("b")]);
+        let input = json!({"Name": "Web", "Subnets": subnets});
+        let made = cloud.ok("CreateLoadBalancer", input.clone())["LoadBalancers"][0].clone();
         assert_eq!(made["State"]["Code"], "provisioning");
         assert!(made["DNSName"].as_str().unwrap().starts_with("web-"), "{made}");
         assert!(made["DNSName"].as_str().unwrap().ends_with(".eu-west-3.elb.localhost"), "{made}");
-        assert_eq!(bench.ec2_counts(), (2, 2));
-        let again = bench.ok("CreateLoadBalancer", wish)["LoadBalancers"][0].clone();
+        assert_eq!(cloud.ec2_counts(), (2, 2));
+        let again = cloud.ok("CreateLoadBalancer", input)["LoadBalancers"][0].clone();
         assert_eq!(again["LoadBalancerArn"], made["LoadBalancerArn"]);
         let differs = json!({"Name": "Web", "Subnets": subnets, "Scheme": "internal"});
-        assert_eq!(bench.error("CreateLoadBalancer", differs).code, "DuplicateLoadBalancerName");
-        bench.ok("DeleteLoadBalancer", json!({"LoadBalancerArn": made["LoadBalancerArn"]}));
-        assert_eq!(bench.ec2_counts(), (0, 0));
+        assert_eq!(cloud.error("CreateLoadBalancer", differs).code, "DuplicateLoadBalancerName");
+        cloud.ok("DeleteLoadBalancer", json!({"LoadBalancerArn": made["LoadBalancerArn"]}));
+        assert_eq!(cloud.ec2_counts(), (0, 0));
     }
 }

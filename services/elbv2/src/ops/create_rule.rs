@@ -52,7 +52,7 @@ impl Operation for CreateRule {
         }
         let action = actions::read(input.actions)?;
         let balancer = rules::load_balancer(cx, &listener.load_balancer)?;
-        rules::may_forward(cx, &balancer, &action)?;
+        rules::check_forward(cx, &balancer, &action)?;
         let rule = Rule {
             arn: format!(
                 "{}/{}",
@@ -81,40 +81,40 @@ pub(super) fn priority(priority: u32) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::FakeCloud;
     use serde_json::json;
 
     #[test]
-    fn rules_in_order() {
-        let bench = Bench::new();
-        let listener = bench.listener(&bench.balancer("web"), 80);
+    fn lists_rules_by_priority() {
+        let cloud = FakeCloud::new();
+        let listener = cloud.listener(&cloud.balancer("web"), 80);
         let fixed = json!([{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200"}}]);
         let rule = |priority: u32| {
             json!({"ListenerArn": listener, "Priority": priority, "Actions": fixed,
                 "Conditions": [{"Field": "path-pattern", "Values": [format!("/{priority}/*")]}]})
         };
         let arns: Vec<_> = [20, 10]
-            .map(|p| bench.ok("CreateRule", rule(p))["Rules"][0]["RuleArn"].as_str().unwrap().to_owned())
+            .map(|p| cloud.ok("CreateRule", rule(p))["Rules"][0]["RuleArn"].as_str().unwrap().to_owned())
             .into();
-        assert_eq!(bench.error("CreateRule", rule(10)).code, "PriorityInUse");
-        assert_eq!(bench.error("CreateRule", rule(50_001)).code, "ValidationError");
+        assert_eq!(cloud.error("CreateRule", rule(10)).code, "PriorityInUse");
+        assert_eq!(cloud.error("CreateRule", rule(50_001)).code, "ValidationError");
         let priorities = || {
-            let all = bench.ok("DescribeRules", json!({"ListenerArn": listener}));
+            let all = cloud.ok("DescribeRules", json!({"ListenerArn": listener}));
             let all = all["Rules"].as_array().unwrap().clone();
             all.iter().map(|r| r["Priority"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
         };
         assert_eq!(priorities(), ["10", "20", "default"]);
         let swap = json!([{"RuleArn": arns[0], "Priority": 10}, {"RuleArn": arns[1], "Priority": 20}]);
-        bench.ok("SetRulePriorities", json!({"RulePriorities": swap}));
+        cloud.ok("SetRulePriorities", json!({"RulePriorities": swap}));
         let clash = json!([{"RuleArn": arns[0], "Priority": 20}]);
         let clash = json!({"RulePriorities": clash});
-        assert_eq!(bench.error("SetRulePriorities", clash).code, "PriorityInUse");
-        let all = bench.ok("DescribeRules", json!({"ListenerArn": listener}));
+        assert_eq!(cloud.error("SetRulePriorities", clash).code, "PriorityInUse");
+        let all = cloud.ok("DescribeRules", json!({"ListenerArn": listener}));
         assert_eq!(all["Rules"][0]["RuleArn"], arns[0]);
         let default = json!({"RuleArn": all["Rules"][2]["RuleArn"]});
-        assert_eq!(bench.error("DeleteRule", default).code, "OperationNotPermitted");
-        bench.ok("DeleteRule", json!({"RuleArn": arns[0]}));
-        assert_eq!(bench.error("DeleteRule", json!({"RuleArn": arns[0]})).code, "RuleNotFound");
+        assert_eq!(cloud.error("DeleteRule", default).code, "OperationNotPermitted");
+        cloud.ok("DeleteRule", json!({"RuleArn": arns[0]}));
+        assert_eq!(cloud.error("DeleteRule", json!({"RuleArn": arns[0]})).code, "RuleNotFound");
         assert_eq!(priorities(), ["20", "default"]);
     }
 }

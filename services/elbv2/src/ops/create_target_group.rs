@@ -70,6 +70,7 @@ impl Operation for CreateTargetGroup {
         };
         let health = health.over(defaults())?;
         if let Some(found) = cx.tx.scan::<TargetGroup>().find(|g| g.name == input.name) {
+            // Creation is idempotent: the same settings return the existing group.
             if found.vpc == vpc && found.targets == targets && found.port == port && found.health == health {
                 return Ok(Output { target_groups: vec![shapes::group(cx.tx, &found)] });
             }
@@ -97,9 +98,9 @@ impl Operation for CreateTargetGroup {
 }
 
 fn refuse_unsupported(input: &Input) -> Result<(), Error> {
-    let only = |what: &str, given: Option<&str>, taken: &str| match given {
-        Some(other) if other != taken => {
-            Err(AwsError::not_supported(format_args!("{what} '{other}' (only '{taken}' is)")))
+    let only = |what: &str, given: Option<&str>, supported: &str| match given {
+        Some(other) if other != supported => {
+            Err(AwsError::not_supported(format_args!("{what} '{other}' (use '{supported}')")))
         }
         _ => Ok(()),
     };
@@ -112,8 +113,8 @@ fn refuse_unsupported(input: &Input) -> Result<(), Error> {
 }
 
 /// AWS's default is `instance`.
-fn target_type(asked: Option<TargetTypeInput>) -> Result<TargetType, Error> {
-    match asked {
+fn target_type(requested: Option<TargetTypeInput>) -> Result<TargetType, Error> {
+    match requested {
         None | Some(TargetTypeInput::Instance) => Ok(TargetType::Instance),
         Some(TargetTypeInput::Ip) => Ok(TargetType::Ip),
         Some(other @ (TargetTypeInput::Lambda | TargetTypeInput::Alb)) => {
@@ -122,7 +123,7 @@ fn target_type(asked: Option<TargetTypeInput>) -> Result<TargetType, Error> {
     }
 }
 
-/// Of HTTP target groups.
+/// AWS's defaults for HTTP target groups.
 fn defaults() -> HealthCheck {
     HealthCheck {
         path: "/".into(),
@@ -137,12 +138,12 @@ fn defaults() -> HealthCheck {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::FakeCloud;
     use serde_json::json;
 
     #[test]
-    fn refused() {
-        let bench = Bench::new();
+    fn refuses_invalid_and_unsupported_target_groups() {
+        let cloud = FakeCloud::new();
         for (change, code) in [
             (json!({"TargetType": "lambda"}), "NotImplemented"),
             (json!({"TargetType": "alb"}), "NotImplemented"),
@@ -156,25 +157,25 @@ mod tests {
             (json!({"Matcher": {"HttpCode": "600"}}), "ValidationError"),
             (json!({"Matcher": {"GrpcCode": "0"}}), "NotImplemented"),
         ] {
-            let mut input = json!({"Name": "web", "Protocol": "HTTP", "Port": 80, "VpcId": bench.vpc, "TargetType": "ip"});
+            let mut input = json!({"Name": "web", "Protocol": "HTTP", "Port": 80, "VpcId": cloud.vpc, "TargetType": "ip"});
             input.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-            assert_eq!(bench.error("CreateTargetGroup", input).code, code, "{change}");
+            assert_eq!(cloud.error("CreateTargetGroup", input).code, code, "{change}");
         }
     }
 
-    /// As in the first target group of many templates: a placeholder that never has a target.
+    /// Many templates have such a group as a placeholder that never gets a target.
     #[test]
-    fn without_a_type_its_targets_are_instances() {
-        let bench = Bench::new();
-        let input = json!({"Name": "web", "Protocol": "HTTP", "Port": 80, "VpcId": bench.vpc});
-        let made = bench.ok("CreateTargetGroup", input)["TargetGroups"][0].clone();
+    fn target_type_defaults_to_instance() {
+        let cloud = FakeCloud::new();
+        let input = json!({"Name": "web", "Protocol": "HTTP", "Port": 80, "VpcId": cloud.vpc});
+        let made = cloud.ok("CreateTargetGroup", input)["TargetGroups"][0].clone();
         assert_eq!(made["TargetType"], "instance");
         for id in ["i-0123456789abcdef0", "10.0.0.9"] {
             let register = json!({"TargetGroupArn": made["TargetGroupArn"], "Targets": [{"Id": id}]});
-            assert_eq!(bench.error("RegisterTargets", register).code, "InvalidTarget", "{id}");
+            assert_eq!(cloud.error("RegisterTargets", register).code, "InvalidTarget", "{id}");
         }
         let same_name =
-            json!({"Name": "web", "Protocol": "HTTP", "Port": 80, "VpcId": bench.vpc, "TargetType": "ip"});
-        assert_eq!(bench.error("CreateTargetGroup", same_name).code, "DuplicateTargetGroupName");
+            json!({"Name": "web", "Protocol": "HTTP", "Port": 80, "VpcId": cloud.vpc, "TargetType": "ip"});
+        assert_eq!(cloud.error("CreateTargetGroup", same_name).code, "DuplicateTargetGroupName");
     }
 }

@@ -27,7 +27,7 @@ impl Operation for DeleteListener {
             cx.tx.delete::<Rule>(&rule.arn);
         }
         cx.tx.delete::<Listener>(&input.listener_arn);
-        rules::settle(cx.tx);
+        rules::clean_up_unused_groups(cx.tx);
         Ok(())
     }
 }

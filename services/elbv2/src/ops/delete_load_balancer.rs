@@ -22,7 +22,7 @@ impl Operation for DeleteLoadBalancer {
         vec![input.load_balancer_arn.clone()]
     }
 
-    /// Listeners and rules go with it. One that is not there is a success, as on AWS.
+    /// Also deletes the listeners and rules. Deleting a load balancer that does not exist succeeds, as on AWS.
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         let Some(balancer) = cx.tx.get::<LoadBalancer>(&input.load_balancer_arn) else { return Ok(()) };
         let key = "deletion_protection.enabled";
@@ -43,13 +43,14 @@ impl Operation for DeleteLoadBalancer {
         for node in &balancer.nodes {
             release(cx, node)?;
         }
-        rules::settle(cx.tx);
+        rules::clean_up_unused_groups(cx.tx);
         Ok(())
     }
 }
 
 fn release(cx: &mut Cx<'_>, node: &Node) -> Result<(), AwsError> {
     if let Some(public) = &node.public {
+        // EC2 releases only an address that is not associated.
         cx.call_as(PRINCIPAL, DisassociateAddress { association_id: public.association.clone() })?;
         cx.call_as(PRINCIPAL, ReleaseAddress { allocation_id: public.allocation.clone() })?;
     }
@@ -58,23 +59,23 @@ fn release(cx: &mut Cx<'_>, node: &Node) -> Result<(), AwsError> {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::FakeCloud;
     use serde_json::json;
 
     #[test]
-    fn protection_holds() {
-        let bench = Bench::new();
-        let arn = bench.balancer("web");
+    fn deletion_protection_prevents_deletion() {
+        let cloud = FakeCloud::new();
+        let arn = cloud.balancer("web");
         let protect = |value: &str| {
             let attributes = json!([{"Key": "deletion_protection.enabled", "Value": value}]);
-            let wish = json!({"LoadBalancerArn": arn, "Attributes": attributes});
-            bench.ok("ModifyLoadBalancerAttributes", wish);
+            let input = json!({"LoadBalancerArn": arn, "Attributes": attributes});
+            cloud.ok("ModifyLoadBalancerAttributes", input);
         };
         protect("true");
         let delete = json!({"LoadBalancerArn": arn});
-        assert_eq!(bench.error("DeleteLoadBalancer", delete.clone()).code, "OperationNotPermitted");
+        assert_eq!(cloud.error("DeleteLoadBalancer", delete.clone()).code, "OperationNotPermitted");
         protect("false");
-        bench.ok("DeleteLoadBalancer", delete.clone());
-        bench.ok("DeleteLoadBalancer", delete);
+        cloud.ok("DeleteLoadBalancer", delete.clone());
+        cloud.ok("DeleteLoadBalancer", delete);
     }
 }

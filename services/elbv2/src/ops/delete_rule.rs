@@ -22,13 +22,14 @@ impl Operation for DeleteRule {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
+        // A default rule has no row of its own.
         let listener = shapes::listener_of_default(&input.rule_arn);
         if listener.is_some_and(|arn| cx.tx.has::<Listener>(&arn)) {
             return Err(Error::NotPermitted(format!("Default rule '{}' cannot be deleted", input.rule_arn)));
         }
         rules::rule(cx, &input.rule_arn)?;
         cx.tx.delete::<Rule>(&input.rule_arn);
-        rules::settle(cx.tx);
+        rules::clean_up_unused_groups(cx.tx);
         Ok(())
     }
 }

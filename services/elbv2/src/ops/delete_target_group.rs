@@ -21,7 +21,7 @@ impl Operation for DeleteTargetGroup {
         vec![input.target_group_arn.clone()]
     }
 
-    /// One that is not there is a success, as on AWS.
+    /// Deleting a target group that does not exist succeeds, as on AWS.
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         let arn = input.target_group_arn;
         if !rules::balancers_of(cx.tx, &arn).is_empty() {

@@ -23,7 +23,7 @@ impl Operation for DeregisterTargets {
         vec![input.target_group_arn.clone()]
     }
 
-    /// Without a port it is meant on all of its ports. One that is not registered is a success, as on AWS.
+    /// Without a port, deregisters the address on all its ports. Deregistering an unknown target succeeds, as on AWS.
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         let group = rules::target_group(cx, &input.target_group_arn)?;
         if input.targets.is_empty() {
@@ -33,12 +33,13 @@ impl Operation for DeregisterTargets {
         let targets: Vec<_> = cx.tx.prefix::<Target>(&prefix).collect();
         for target in targets {
             let ip = target.ip.to_string();
-            let meant = |t: &TargetShape| t.id == ip && t.port.is_none_or(|p| p == target.port);
-            if target.draining.is_none() && input.targets.iter().any(meant) {
+            let matches = |t: &TargetShape| t.id == ip && t.port.is_none_or(|p| p == target.port);
+            // A second request must not restart the draining.
+            if target.draining.is_none() && input.targets.iter().any(matches) {
                 cx.tx.put(Target { draining: Some(cx.now), ..(*target).clone() });
             }
         }
-        rules::settle(cx.tx);
+        rules::clean_up_unused_groups(cx.tx);
         Ok(())
     }
 }

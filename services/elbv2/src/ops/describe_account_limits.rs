@@ -24,7 +24,7 @@ pub(crate) struct Limit {
     max: &'static str,
 }
 
-/// The quotas that are kept here, in the order of their names; others do not exist on one's own machine.
+/// The quotas that Escale enforces, sorted by name as paging requires.
 const LIMITS: [Limit; 5] = [
     Limit { name: "condition-values-per-alb-rule", max: "5" },
     Limit { name: "listeners-per-application-load-balancer", max: "50" },

@@ -25,7 +25,7 @@ impl Operation for DescribeRules {
     type Output = Output;
     type Error = Error;
 
-    /// In the order in which they are tried, the default one last.
+    /// Lists rules in the order of evaluation, the default rule last.
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let found = match (&input.listener_arn, input.rule_arns.is_empty()) {
             (Some(arn), true) => {
@@ -38,6 +38,7 @@ impl Operation for DescribeRules {
             _ => return Err(invalid("You must specify either rule ARNs or a listener ARN")),
         };
         let size = rules::page_size(input.page_size)?;
+        // Zero-padded, so that the keys for paging sort like the numbers.
         let place = |r: &shapes::RuleShape| match r.priority.parse::<u32>() {
             Ok(priority) => format!("{priority:05}/{}", r.rule_arn),
             Err(_) => format!("default/{}", r.rule_arn),

@@ -53,12 +53,12 @@ impl Operation for DescribeTargetHealth {
             return Ok(Output { target_health_descriptions });
         }
         let mut descriptions = Vec::new();
-        for asked in input.targets {
-            let port = asked.port.unwrap_or(group.port);
-            match targets.iter().find(|t| t.ip.to_string() == asked.id && t.port == port) {
+        for requested in input.targets {
+            let port = requested.port.unwrap_or(group.port);
+            match targets.iter().find(|t| t.ip.to_string() == requested.id && t.port == port) {
                 Some(target) => descriptions.push(health(target)),
                 None => {
-                    let shape = TargetShape { port: Some(port), ..asked };
+                    let shape = TargetShape { port: Some(port), ..requested };
                     descriptions.push(describe(&group, shape, Health::not_registered()));
                 }
             }

@@ -1,4 +1,4 @@
-//! The operations of Elastic Load Balancing, a line each.
+//! The operations of Elastic Load Balancing, one per line.
 
 escale_service::operations! { "elbv2";
     AddTags => add_tags,
@@ -34,7 +34,7 @@ escale_service::operations! { "elbv2";
 #[cfg(test)]
 mod tests {
     #[test]
-    fn members_are_the_models() {
+    fn operations_have_the_members_of_the_model() {
         let model = escale_model::service("elbv2").unwrap();
         let mut faults = Vec::new();
         for entry in super::all() {

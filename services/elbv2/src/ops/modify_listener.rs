@@ -53,11 +53,12 @@ impl Operation for ModifyListener {
         if !input.default_actions.is_empty() {
             listener.default = actions::read(input.default_actions)?;
             let balancer = rules::load_balancer(cx, &listener.load_balancer)?;
-            rules::may_forward(cx, &balancer, &listener.default)?;
+            rules::check_forward(cx, &balancer, &listener.default)?;
         }
         let shape = shapes::listener(&listener);
         cx.tx.put(listener);
-        rules::settle(cx.tx);
+        // The previous action may have been the last one that forwards to a group.
+        rules::clean_up_unused_groups(cx.tx);
         Ok(Output { listeners: vec![shape] })
     }
 }

@@ -41,11 +41,12 @@ impl Operation for ModifyRule {
             rule.action = actions::read(input.actions)?;
             let listener = rules::listener(cx, &rule.listener)?;
             let balancer = rules::load_balancer(cx, &listener.load_balancer)?;
-            rules::may_forward(cx, &balancer, &rule.action)?;
+            rules::check_forward(cx, &balancer, &rule.action)?;
         }
         let shape = shapes::rule(&rule);
         cx.tx.put(rule);
-        rules::settle(cx.tx);
+        // The previous action may have been the last one that forwards to a group.
+        rules::clean_up_unused_groups(cx.tx);
         Ok(Output { rules: vec![shape] })
     }
 }

@@ -55,7 +55,7 @@ impl Operation for ModifyTargetGroup {
     }
 }
 
-/// What a request says of the health check.
+/// The health check settings of a request.
 pub(super) struct Health {
     pub protocol: Option<Protocol>,
     pub port: Option<String>,
@@ -69,7 +69,7 @@ pub(super) struct Health {
 }
 
 impl Health {
-    /// Laid over `old` and checked.
+    /// Applies the settings to `old` and checks the result.
     pub(super) fn over(self, old: HealthCheck) -> Result<HealthCheck, Error> {
         if let Some(other) = self.protocol.filter(|p| *p != Protocol::Http) {
             return Err(AwsError::not_supported(format_args!("The health check protocol '{other}'")).into());

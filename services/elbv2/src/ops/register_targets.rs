@@ -40,7 +40,7 @@ impl Operation for RegisterTargets {
         vec![input.target_group_arn.clone()]
     }
 
-    /// A target that is there already stays as it is; one that drains serves again.
+    /// Registering a registered target changes nothing. A draining target becomes active again.
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         let group = rules::target_group(cx, &input.target_group_arn)?;
         if input.targets.is_empty() {
@@ -50,6 +50,7 @@ impl Operation for RegisterTargets {
             let target = target(cx, &group, shape)?;
             cx.tx.put(target);
         }
+        // Counted after the writes, so that repeated targets count once; an error rolls the writes back.
         if cx.tx.prefix::<Target>(&format!("{}/", group.arn)).count() > TARGETS {
             return Err(Error::TooMany(TooMany::Targets));
         }
@@ -73,12 +74,12 @@ fn target(cx: &Cx<'_>, group: &TargetGroup, shape: TargetShape) -> Result<Target
     let zone = match cx.tx.scan::<Subnet>().find(|s| s.vpc == group.vpc && s.cidr.contains(&ip)) {
         Some(subnet) if inside => Some(subnet.zone.clone()),
         _ if inside => {
-            let message = format!("The IP address '{ip}' is in no subnet of the VPC '{}'", group.vpc);
+            let message = format!("No subnet of the VPC '{}' contains the IP address '{ip}'", group.vpc);
             return Err(Error::InvalidTarget(message));
         }
         _ if !everywhere || !ip.is_private() => {
             return Err(Error::InvalidTarget(format!(
-                "The IP address '{ip}' is outside of the VPC '{}': it must be a private one, and its Availability Zone \
+                "The IP address '{ip}' is outside the VPC '{}': it must be a private address, and AvailabilityZone must be \
                  'all'",
                 group.vpc
             )));
@@ -99,15 +100,15 @@ fn target(cx: &Cx<'_>, group: &TargetGroup, shape: TargetShape) -> Result<Target
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::Bench;
+    use crate::testing::FakeCloud;
     use serde_json::json;
 
     #[test]
-    fn where_a_target_may_be() {
-        let bench = Bench::new();
-        let subnet = bench.subnet("a");
-        let inside = bench.address_in(&subnet);
-        let arn = bench.group("web");
+    fn accepts_targets_in_subnets_and_private_networks() {
+        let cloud = FakeCloud::new();
+        let subnet = cloud.subnet("a");
+        let inside = cloud.address_in(&subnet);
+        let arn = cloud.group("web");
         for (target, code) in [
             (json!({"Id": "i-0123"}), "InvalidTarget"),
             (json!({"Id": "8.8.8.8", "AvailabilityZone": "all"}), "InvalidTarget"),
@@ -115,12 +116,12 @@ mod tests {
             (json!({"Id": inside, "AvailabilityZone": "eu-west-3c"}), "InvalidTarget"),
             (json!({"Id": "10.0.255.9"}), "InvalidTarget"),
         ] {
-            let wish = json!({"TargetGroupArn": arn, "Targets": [target]});
-            assert_eq!(bench.error("RegisterTargets", wish).code, code, "{target}");
+            let input = json!({"TargetGroupArn": arn, "Targets": [target]});
+            assert_eq!(cloud.error("RegisterTargets", input).code, code, "{target}");
         }
         let targets = json!([{"Id": inside}, {"Id": "192.168.1.1", "Port": 81, "AvailabilityZone": "all"}]);
-        bench.ok("RegisterTargets", json!({"TargetGroupArn": arn, "Targets": targets}));
-        let health = bench.ok("DescribeTargetHealth", json!({"TargetGroupArn": arn}));
+        cloud.ok("RegisterTargets", json!({"TargetGroupArn": arn, "Targets": targets}));
+        let health = cloud.ok("DescribeTargetHealth", json!({"TargetGroupArn": arn}));
         let states: Vec<_> = health["TargetHealthDescriptions"]
             .as_array()
             .unwrap()
@@ -131,14 +132,14 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_sends_to_needs_no_draining() {
-        let bench = Bench::new();
-        let inside = bench.address_in(&bench.subnet("a"));
-        let arn = bench.group("web");
-        let wish = json!({"TargetGroupArn": arn, "Targets": [{"Id": inside}]});
-        bench.ok("RegisterTargets", wish.clone());
-        bench.ok("DeregisterTargets", wish);
-        let health = bench.ok("DescribeTargetHealth", json!({"TargetGroupArn": arn}));
+    fn target_of_unused_group_is_removed_without_draining() {
+        let cloud = FakeCloud::new();
+        let inside = cloud.address_in(&cloud.subnet("a"));
+        let arn = cloud.group("web");
+        let input = json!({"TargetGroupArn": arn, "Targets": [{"Id": inside}]});
+        cloud.ok("RegisterTargets", input.clone());
+        cloud.ok("DeregisterTargets", input);
+        let health = cloud.ok("DescribeTargetHealth", json!({"TargetGroupArn": arn}));
         assert_eq!(health["TargetHealthDescriptions"], json!([]));
     }
 }

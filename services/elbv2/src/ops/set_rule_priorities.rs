@@ -33,7 +33,7 @@ impl Operation for SetRulePriorities {
         input.rule_priorities.iter().map(|p| p.rule_arn.clone()).collect()
     }
 
-    /// All of them at once: two rules may change places.
+    /// Sets all priorities before it checks for duplicates, so that two rules can swap theirs.
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let mut changed = Vec::new();
         for pair in input.rule_priorities {

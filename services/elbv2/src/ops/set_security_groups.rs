@@ -34,6 +34,7 @@ impl Operation for SetSecurityGroups {
             return Err(invalid("At least one security group must be specified"));
         }
         balancer.groups = rules::groups(cx, &balancer.vpc, input.security_groups)?;
+        // The groups apply at the network interfaces; the balancer's row only shows them.
         for node in &balancer.nodes {
             let network_interface_id = node.interface.clone();
             let groups = balancer.groups.clone();

@@ -1,4 +1,4 @@
-//! Makes each load balancer be served as its rows say.
+//! Configures the proxy plane for each load balancer according to its rows.
 
 use super::{observe, spec};
 use crate::rules;
@@ -17,7 +17,7 @@ use std::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-/// One step.
+/// A step of the reconciler.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Step {
     Apply { spec: Box<BalancerSpec>, fingerprint: String },
@@ -28,7 +28,7 @@ pub(crate) struct Balancers {
     store: Store,
     clock: Clock,
     proxies: Arc<dyn Proxies>,
-    /// Who writes down what the plane sees, by balancer.
+    /// The tasks that record target health, by the balancer's ARN.
     observers: Mutex<BTreeMap<String, AbortOnDropHandle<()>>>,
 }
 
@@ -41,7 +41,7 @@ impl Balancers {
         self.observers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Follows what the plane sees of the balancer, unless somebody does already.
+    /// Starts the task that records target health, unless it is running.
     fn observe(&self, arn: &str) {
         let mut observers = self.observers();
         if observers.get(arn).is_some_and(|o| !o.is_finished()) {
@@ -53,7 +53,7 @@ impl Balancers {
         }
     }
 
-    /// `applied` stays what it was when the plane refused the new one.
+    /// Records the result. After an error `applied` keeps its value: the plane still serves the previous specification.
     fn record(&self, arn: &str, result: Result<String, &PlaneError>) -> Result<(), StoreError> {
         let at = self.clock.now();
         self.store.write(|tx| {
@@ -71,7 +71,7 @@ impl Balancers {
 impl Reconciler for Balancers {
     type Step = Step;
     const NAME: &'static str = "elbv2-balancer";
-    // Not what was seen of balancers: only `act` writes it, and a failure written down must not wake its own retry.
+    // Without elbv2_balancer_seen: only `act` writes it, and recording a failure must not trigger the retry at once.
     const WATCHES: &'static [&'static str] = &[
         "elbv2_load_balancer",
         "elbv2_listener",
@@ -82,6 +82,7 @@ impl Reconciler for Balancers {
     ];
 
     fn concerned(&self, image: &Image, change: &Change) -> BTreeSet<String> {
+        // From the key alone where possible: the changed row may be deleted already.
         match change.table {
             "elbv2_load_balancer" => BTreeSet::from([change.key.clone()]),
             "elbv2_listener" => owner(&change.key, ":listener/", 1),
@@ -108,10 +109,10 @@ impl Reconciler for Balancers {
         let Some(balancer) = image.get::<LoadBalancer>(key) else {
             return if seen.is_some() { Plan::Step(Step::Remove) } else { Plan::Done };
         };
-        let stands = |n: &&escale_tables::elbv2::Node| image.has::<InterfaceSeen>(n.interface.as_str());
-        if let Some(node) = balancer.nodes.iter().find(|n| !stands(n)) {
+        let is_available = |n: &&escale_tables::elbv2::Node| image.has::<InterfaceSeen>(n.interface.as_str());
+        if let Some(node) = balancer.nodes.iter().find(|n| !is_available(n)) {
             return Plan::wait(format!(
-                "the interface {} in {} does not stand yet",
+                "the network interface {} in {} is not available yet",
                 node.interface, node.zone
             ));
         }
@@ -128,12 +129,15 @@ impl Reconciler for Balancers {
     async fn act(&self, key: &str, step: Step) -> Result<(), StepError> {
         match step {
             Step::Apply { spec, fingerprint } => {
+                // Recorded in either case, so that DescribeLoadBalancers shows the failure.
                 let result = self.proxies.apply(*spec).await;
                 self.record(key, result.as_ref().map(|()| fingerprint))?;
+                // Also after an error: the plane may still serve the previous specification.
                 self.observe(key);
                 Ok(result?)
             }
             Step::Remove => {
+                // The row goes last: a crash before it leads to another removal.
                 self.proxies.remove(key).await?;
                 self.observers().remove(key);
                 self.store.write(|tx| {
@@ -146,7 +150,7 @@ impl Reconciler for Balancers {
     }
 }
 
-/// The load balancer's ARN in a listener's or rule's, which has `more` parts after it.
+/// The load balancer's ARN from the ARN of a listener or rule, which has `more` further parts.
 fn owner(arn: &str, kind: &str, more: usize) -> BTreeSet<String> {
     let mut arn = arn;
     for _ in 0..more {

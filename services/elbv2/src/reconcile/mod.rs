@@ -1,4 +1,4 @@
-//! From the rows to the proxy plane, and back what the plane sees.
+//! Configures the proxy plane from the rows, and records the plane's observations.
 
 mod balancer;
 mod observe;
@@ -9,8 +9,8 @@ pub(crate) use balancer::Balancers;
 use escale_store::{Store, StoreError};
 use escale_tables::elbv2::{BalancerSeen, TargetSeen};
 
-/// A plane that starts anew serves nothing: what an earlier one was seen to do says nothing any more.
-pub(crate) fn forget(store: &Store) -> Result<(), StoreError> {
+/// Deletes all observations at the start: a new plane serves nothing, so those of the previous run no longer hold.
+pub(crate) fn clear_observations(store: &Store) -> Result<(), StoreError> {
     store.write(|tx| {
         let balancers: Vec<String> = tx.scan::<BalancerSeen>().map(|r| r.arn.to_string()).collect();
         for key in balancers {

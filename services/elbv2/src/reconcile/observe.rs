@@ -1,4 +1,4 @@
-//! Writes down what the plane sees of targets.
+//! Records the health of targets that the plane observes.
 
 use escale_base::{Clock, Timestamp};
 use escale_proxy::{self as proxy, Reason, TargetState};
@@ -7,15 +7,15 @@ use escale_tables::elbv2::{Target, TargetHealth, TargetSeen};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
-/// After a failure to write. Not a wait for anything: a full disk must not spin.
+/// The pause after a failed write, so that a full disk does not cause a busy loop.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Until the balancer is removed. What changes many times while a write is under way is written once.
+/// Runs until the balancer is removed. Changes during a write are recorded together by the next one.
 pub(super) async fn follow(store: Store, clock: Clock, mut seen: watch::Receiver<Arc<proxy::Seen>>) {
     loop {
         let now = Arc::clone(&seen.borrow_and_update());
         while let Err(error) = write(&store, clock.now(), &now) {
-            tracing::error!(%error, "the health of targets could not be written");
+            tracing::error!(%error, "cannot record the health of targets; trying again in a second");
             tokio::time::sleep(PAUSE).await;
         }
         if seen.changed().await.is_err() {
@@ -43,7 +43,7 @@ fn write(store: &Store, at: Timestamp, seen: &proxy::Seen) -> Result<(), StoreEr
 fn one(tx: &mut Tx, at: Timestamp, seen: &proxy::TargetSeen) {
     let (Some(key), SocketAddr::V4(addr)) = (key(seen), seen.addr) else { return };
     let Some(target) = tx.get::<Target>(&key) else {
-        // It was taken away in the meantime; the plane will be told.
+        // The target was deleted meanwhile. The reconciler removes it from the plane.
         tx.delete::<TargetSeen>(&key);
         return;
     };
@@ -56,7 +56,7 @@ fn one(tx: &mut Tx, at: Timestamp, seen: &proxy::TargetSeen) {
         }
         None => {
             tx.delete::<TargetSeen>(&key);
-            // Registered again since: then the plane just has not heard of it.
+            // If it is no longer draining, it was registered again, and the plane does not know that yet.
             if target.draining.is_some() {
                 tx.delete::<Target>(&key);
             }
@@ -71,7 +71,7 @@ fn key(seen: &proxy::TargetSeen) -> Option<String> {
     }
 }
 
-/// `None`: nothing is under way any more.
+/// `None` if the target is drained: it has no open requests.
 fn health(state: &TargetState) -> Option<TargetHealth> {
     Some(match state {
         TargetState::Unused => TargetHealth::Unused,

@@ -1,4 +1,4 @@
-//! A load balancer's rows as one specification for the proxy plane.
+//! Converts a load balancer's rows to one specification for the proxy plane.
 
 use crate::{attributes, rules};
 use escale_proxy::spec;
@@ -13,7 +13,7 @@ use std::{
     net::SocketAddr,
 };
 
-/// What AWS's load balancers say of themselves to targets that they check.
+/// The user agent of AWS's health checks.
 const CHECKER: &str = "ELB-HealthChecker/2.0";
 
 pub(super) fn of(image: &Image, balancer: &LoadBalancer) -> spec::BalancerSpec {
@@ -35,7 +35,7 @@ pub(super) fn of(image: &Image, balancer: &LoadBalancer) -> spec::BalancerSpec {
     }
 }
 
-/// Equal for equal specifications, within one run of the daemon.
+/// A hash of the specification. It is comparable only within one run of the daemon.
 pub(super) fn fingerprint(spec: &spec::BalancerSpec) -> String {
     let mut hasher = DefaultHasher::new();
     format!("{spec:?}").hash(&mut hasher);
@@ -49,7 +49,7 @@ fn groups_of(action: &Action) -> Vec<&TargetGroupArn> {
     }
 }
 
-/// Named as [`crate::NodeSockets`] reads it.
+/// A node with the name that [`crate::NodeSockets`] expects.
 fn node(balancer: &LoadBalancer, node: &Node) -> spec::NodeSpec {
     spec::NodeSpec { node: format!("{}/{}", balancer.vpc, node.interface), zone: node.zone.to_string() }
 }
@@ -138,7 +138,7 @@ fn group(image: &Image, row: &TargetGroup) -> spec::GroupSpec {
             _ => spec::Algorithm::RoundRobin,
         },
         health: health(&row.health),
-        // An application load balancer's own configuration is that it crosses zones.
+        // The other value is `use_load_balancer_configuration`, which is always on for application load balancers.
         cross_zone: get("load_balancing.cross_zone.enabled") != "false",
         drain_delay_ms: delay * 1000,
     }

@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_AttachRolePolicy.html>
 
-use crate::{Error, bearer};
+use crate::{Error, entity};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::iam::Role;
@@ -19,10 +19,10 @@ impl Operation for AttachRolePolicy {
     type Error = Error;
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
-        vec![bearer::arn_of::<Role>(cx, &input.role_name)]
+        vec![entity::arn_of::<Role>(cx, &input.role_name)]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
-        bearer::attach::<Role>(cx, &input.role_name, input.policy_arn)
+        entity::attach::<Role>(cx, &input.role_name, input.policy_arn)
     }
 }

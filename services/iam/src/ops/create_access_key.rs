@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateAccessKey.html>
 
 use crate::choices::KeyStatus;
-use crate::{Error, bearer};
+use crate::{Error, entity};
 use escale_base::{Secret, Timestamp, Wire, ids};
 use escale_service::{Cx, Operation};
 use escale_tables::iam::{AccessKey, Holder, User};
@@ -27,7 +27,7 @@ pub(crate) struct Key {
     create_date: Timestamp,
 }
 
-/// AWS's quota.
+/// AWS's quota on the access keys of a user.
 const KEYS_MAX: usize = 2;
 
 impl Operation for CreateAccessKey {
@@ -37,18 +37,19 @@ impl Operation for CreateAccessKey {
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
         super::user_or_caller(cx, input.user_name.clone())
-            .map_or_else(|_| Vec::new(), |name| vec![bearer::arn_of::<User>(cx, &name)])
+            .map_or_else(|_| Vec::new(), |name| vec![entity::arn_of::<User>(cx, &name)])
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let user_name = super::user_or_caller(cx, input.user_name)?;
-        bearer::get::<User>(cx.tx, &user_name)?;
+        entity::get::<User>(cx.tx, &user_name)?;
         let held = Holder::User(user_name.clone());
         if cx.tx.scan::<AccessKey>().filter(|k| k.holder == held).count() >= KEYS_MAX {
             return Err(Error::Quota { quota: "AccessKeysPerUser", limit: KEYS_MAX });
         }
         let key = AccessKey {
             id: format!("AKIA{}", ids::random_upper(16)),
+            // AWS's secrets have 40 characters, too.
             secret: Secret::new(ids::random_hex(40)),
             holder: held,
             active: true,

@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html>
 
-use crate::{Error, bearer, shapes};
+use crate::{Error, entity, shapes};
 use escale_base::{Tag, Wire, ids};
 use escale_policy::{Document, Kind};
 use escale_service::{Cx, Operation};
@@ -33,14 +33,14 @@ impl Operation for CreatePolicy {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let path = bearer::path(input.path)?;
+        let path = entity::path(input.path)?;
         check(&input.policy_document)?;
         let name = input.policy_name;
         if cx.tx.scan::<Policy>().any(|p| p.name.eq_ignore_ascii_case(&name)) {
             return Err(Error::PolicyExists(name));
         }
         let mut tags = Vec::new();
-        bearer::add_tags(&mut tags, input.tags)?;
+        entity::add_tags(&mut tags, input.tags)?;
         let first = PolicyVersion { id: "v1".into(), document: input.policy_document, created: cx.now };
         let policy = Policy {
             arn: format!("arn:aws:iam::{}:policy{path}{name}", cx.config.account),
@@ -61,11 +61,12 @@ impl Operation for CreatePolicy {
     }
 }
 
-/// AWS's quota of a managed policy's length.
+/// AWS's quota on the size of a managed policy, in characters.
 const DOCUMENT_MAX: usize = 6144;
 
 pub(crate) fn check(document: &str) -> Result<(), Error> {
     Document::parse(document, Kind::Identity).map_err(Error::MalformedPolicy)?;
+    // As on AWS, white space does not count.
     if document.chars().filter(|c| !c.is_whitespace()).count() > DOCUMENT_MAX {
         Err(Error::Quota { quota: "PolicySize", limit: DOCUMENT_MAX })
     } else {

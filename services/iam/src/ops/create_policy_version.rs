@@ -19,7 +19,7 @@ pub(crate) struct Output {
     policy_version: shapes::VersionShape,
 }
 
-/// AWS's quota.
+/// AWS's quota on the versions of a policy.
 const VERSIONS_MAX: usize = 5;
 
 impl Operation for CreatePolicyVersion {
@@ -39,6 +39,7 @@ impl Operation for CreatePolicyVersion {
                 "A managed policy can have up to {VERSIONS_MAX} versions. Before you create a new version, you must delete an existing version."
             )));
         }
+        // A counter rather than the number of versions: AWS never uses an id again after a version was deleted.
         policy.last_version += 1;
         policy.updated = cx.now;
         let id = format!("v{}", policy.last_version);

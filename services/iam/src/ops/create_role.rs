@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>
 
-use crate::{Error, bearer, shapes};
+use crate::{Error, entity, shapes};
 use escale_base::{AwsError, Tag, Wire, ids};
 use escale_policy::{Document, Kind};
 use escale_service::{Cx, Operation};
@@ -35,17 +35,17 @@ impl Operation for CreateRole {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        bearer::must_be_new::<Role>(cx.tx, &input.role_name)?;
+        entity::must_be_new::<Role>(cx.tx, &input.role_name)?;
         check_trust(&input.assume_role_policy_document)?;
         if let Some(boundary) = input.permissions_boundary {
             return Err(AwsError::not_supported(format_args!("The PermissionsBoundary {boundary}")).into());
         }
         let mut tags = Vec::new();
-        bearer::add_tags(&mut tags, input.tags)?;
+        entity::add_tags(&mut tags, input.tags)?;
         let role = Role {
             name: input.role_name,
             id: format!("AROA{}", ids::random_upper(17)),
-            path: bearer::path(input.path)?,
+            path: entity::path(input.path)?,
             description: input.description,
             trust: input.assume_role_policy_document,
             max_session_secs: session_secs(input.max_session_duration)?,
@@ -61,11 +61,12 @@ impl Operation for CreateRole {
     }
 }
 
-/// AWS's default quota of a trust policy's length.
+/// AWS's default quota on the size of a trust policy, in characters.
 const TRUST_MAX: usize = 2048;
 
 pub(crate) fn check_trust(document: &str) -> Result<(), Error> {
     Document::parse(document, Kind::Trust).map_err(Error::MalformedPolicy)?;
+    // As on AWS, white space does not count.
     if document.chars().filter(|c| !c.is_whitespace()).count() > TRUST_MAX {
         Err(Error::Quota { quota: "ACLSizePerRole", limit: TRUST_MAX })
     } else {
@@ -73,9 +74,9 @@ pub(crate) fn check_trust(document: &str) -> Result<(), Error> {
     }
 }
 
-/// One hour by default, twelve at most.
-pub(crate) fn session_secs(asked: Option<i32>) -> Result<i32, Error> {
-    let secs = asked.unwrap_or(3600);
+/// AWS's limits on the sessions of a role: one hour by default, twelve hours at most.
+pub(crate) fn session_secs(requested: Option<i32>) -> Result<i32, Error> {
+    let secs = requested.unwrap_or(3600);
     if (3600..=43_200).contains(&secs) {
         Ok(secs)
     } else {

@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceLinkedRole.html>
 
-use crate::{Error, bearer, shapes};
+use crate::{Error, entity, shapes};
 use escale_base::{AwsError, Wire, ids};
 use escale_service::{Cx, Operation};
 use escale_tables::iam::Role;
@@ -21,7 +21,7 @@ pub(crate) struct Output {
     role: shapes::RoleShape,
 }
 
-/// Services and the names of their roles, as AWS gives them.
+/// The services and AWS's names of their roles.
 const NAMES: &[(&str, &str)] = &[
     ("autoscaling.amazonaws.com", "AWSServiceRoleForAutoScaling"),
     ("ecs.amazonaws.com", "AWSServiceRoleForECS"),
@@ -36,7 +36,7 @@ impl Operation for CreateServiceLinkedRole {
     type Error = Error;
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
-        let prefix = format!("arn:aws:iam::{}:role{}", cx.config.account, bearer::SERVICE_PATH);
+        let prefix = format!("arn:aws:iam::{}:role{}", cx.config.account, entity::SERVICE_PATH);
         vec![format!("{prefix}{}/*", input.service)]
     }
 
@@ -46,8 +46,9 @@ impl Operation for CreateServiceLinkedRole {
         }
         let service = input.service;
         let known = NAMES.iter().find(|(s, _)| *s == service);
-        let name =
-            known.ok_or_else(|| Error::Invalid(format!("{service} has no service-linked role in Escale")))?.1;
+        let name = known
+            .ok_or_else(|| Error::Invalid(format!("Escale has no service-linked role for {service}.")))?
+            .1;
         if cx.tx.has::<Role>(name) {
             return Err(Error::Invalid(format!(
                 "Service role name {name} has been taken in this account, please try a different suffix."
@@ -59,7 +60,7 @@ impl Operation for CreateServiceLinkedRole {
         let role = Role {
             name: name.to_owned(),
             id: format!("AROA{}", ids::random_upper(17)),
-            path: format!("{}{service}/", bearer::SERVICE_PATH),
+            path: format!("{}{service}/", entity::SERVICE_PATH),
             description: input.description,
             trust: trust.to_string(),
             max_session_secs: 3600,

@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateUser.html>
 
-use crate::{Error, bearer, shapes};
+use crate::{Error, entity, shapes};
 use escale_base::{AwsError, Tag, Wire, ids};
 use escale_service::{Cx, Operation};
 use escale_tables::iam::User;
@@ -31,16 +31,16 @@ impl Operation for CreateUser {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        bearer::must_be_new::<User>(cx.tx, &input.user_name)?;
+        entity::must_be_new::<User>(cx.tx, &input.user_name)?;
         if let Some(boundary) = input.permissions_boundary {
             return Err(AwsError::not_supported(format_args!("The PermissionsBoundary {boundary}")).into());
         }
         let mut tags = Vec::new();
-        bearer::add_tags(&mut tags, input.tags)?;
+        entity::add_tags(&mut tags, input.tags)?;
         let user = User {
             name: input.user_name,
             id: format!("AIDA{}", ids::random_upper(17)),
-            path: bearer::path(input.path)?,
+            path: entity::path(input.path)?,
             inline: Default::default(),
             attached: Vec::new(),
             tags,

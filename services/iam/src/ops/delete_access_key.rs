@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteAccessKey.html>
 
-use crate::{Error, bearer};
+use crate::{Error, entity};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::iam::{AccessKey, User};
@@ -20,7 +20,7 @@ impl Operation for DeleteAccessKey {
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
         super::user_or_caller(cx, input.user_name.clone())
-            .map_or_else(|_| Vec::new(), |name| vec![bearer::arn_of::<User>(cx, &name)])
+            .map_or_else(|_| Vec::new(), |name| vec![entity::arn_of::<User>(cx, &name)])
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html>
 
-use crate::{Error, bearer};
+use crate::{Error, entity};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::iam::Role;
@@ -18,12 +18,13 @@ impl Operation for DeleteRole {
     type Error = Error;
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
-        vec![bearer::arn_of::<Role>(cx, &input.role_name)]
+        vec![entity::arn_of::<Role>(cx, &input.role_name)]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
-        bearer::change::<Role, _>(cx, &input.role_name, |role| bearer::must_be_bare(role))?;
-        // Its sessions carry its id and end with it.
+        // Changes nothing: `change` also refuses service-linked roles.
+        entity::change::<Role, _>(cx, &input.role_name, |role| entity::must_have_no_policies(role))?;
+        // The role's sessions end with it, because they name its id.
         cx.tx.delete::<Role>(&input.role_name);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_DetachUserPolicy.html>
 
-use crate::{Error, bearer};
+use crate::{Error, entity};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::iam::User;
@@ -19,10 +19,10 @@ impl Operation for DetachUserPolicy {
     type Error = Error;
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
-        vec![bearer::arn_of::<User>(cx, &input.user_name)]
+        vec![entity::arn_of::<User>(cx, &input.user_name)]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
-        bearer::detach::<User>(cx, &input.user_name, &input.policy_arn)
+        entity::detach::<User>(cx, &input.user_name, &input.policy_arn)
     }
 }

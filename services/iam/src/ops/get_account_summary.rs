@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountSummary.html>
 
-use crate::{Error, bearer::Bearer};
+use crate::{Error, entity::Entity};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::iam::{Policy, Role, User};

@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRolePolicy.html>
 
-use crate::{Error, bearer};
+use crate::{Error, entity};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::iam::Role;
@@ -26,11 +26,11 @@ impl Operation for GetRolePolicy {
     type Error = Error;
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
-        vec![bearer::arn_of::<Role>(cx, &input.role_name)]
+        vec![entity::arn_of::<Role>(cx, &input.role_name)]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let policy_document = bearer::inline::<Role>(cx.tx, &input.role_name, &input.policy_name)?;
+        let policy_document = entity::inline::<Role>(cx.tx, &input.role_name, &input.policy_name)?;
         Ok(Output { role_name: input.role_name, policy_name: input.policy_name, policy_document })
     }
 }

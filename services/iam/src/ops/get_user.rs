@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetUser.html>
 
-use crate::{Error, bearer, shapes};
+use crate::{Error, entity, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::iam::User;
@@ -24,12 +24,12 @@ impl Operation for GetUser {
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
         super::user_or_caller(cx, input.user_name.clone())
-            .map_or_else(|_| Vec::new(), |name| vec![bearer::arn_of::<User>(cx, &name)])
+            .map_or_else(|_| Vec::new(), |name| vec![entity::arn_of::<User>(cx, &name)])
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let name = super::user_or_caller(cx, input.user_name)?;
-        let user = bearer::get::<User>(cx.tx, &name)?;
+        let user = entity::get::<User>(cx.tx, &name)?;
         Ok(Output { user: shapes::user(&user, cx.config) })
     }
 }

@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetUserPolicy.html>
 
-use crate::{Error, bearer};
+use crate::{Error, entity};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::iam::User;
@@ -26,11 +26,11 @@ impl Operation for GetUserPolicy {
     type Error = Error;
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
-        vec![bearer::arn_of::<User>(cx, &input.user_name)]
+        vec![entity::arn_of::<User>(cx, &input.user_name)]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let policy_document = bearer::inline::<User>(cx.tx, &input.user_name, &input.policy_name)?;
+        let policy_document = entity::inline::<User>(cx.tx, &input.user_name, &input.policy_name)?;
         Ok(Output { user_name: input.user_name, policy_name: input.policy_name, policy_document })
     }
 }

@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListAccessKeys.html>
 
 use crate::choices::KeyStatus;
-use crate::{Error, bearer, paging};
+use crate::{Error, entity, paging};
 use escale_base::{Timestamp, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::iam::{AccessKey, Holder, User};
@@ -37,12 +37,12 @@ impl Operation for ListAccessKeys {
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
         super::user_or_caller(cx, input.user_name.clone())
-            .map_or_else(|_| Vec::new(), |name| vec![bearer::arn_of::<User>(cx, &name)])
+            .map_or_else(|_| Vec::new(), |name| vec![entity::arn_of::<User>(cx, &name)])
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let user_name = super::user_or_caller(cx, input.user_name)?;
-        bearer::get::<User>(cx.tx, &user_name)?;
+        entity::get::<User>(cx.tx, &user_name)?;
         let held = Holder::User(user_name.clone());
         let keys = cx.tx.scan::<AccessKey>().filter(|k| k.holder == held);
         let cut = paging::cut(keys, |k| k.id.clone(), input.marker.as_deref(), input.max_items)?;

@@ -24,8 +24,8 @@ impl Operation for ListAccountAliases {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        // There are no aliases: none can be made.
-        let _ = (cx, input.max_items); // any number holds an empty list
+        // The list is always empty, because the operation that creates aliases is refused.
+        let _ = (cx, input.max_items);
         match input.marker {
             Some(marker) => Err(Error::Validation(format!("Invalid Marker: {marker}."))),
             None => Ok(Output { account_aliases: Vec::new(), is_truncated: false }),

@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListAttachedRolePolicies.html>
 
-use crate::{Error, bearer, paging, shapes};
+use crate::{Error, entity, paging, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::iam::Role;
@@ -28,16 +28,16 @@ impl Operation for ListAttachedRolePolicies {
     type Error = Error;
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
-        vec![bearer::arn_of::<Role>(cx, &input.role_name)]
+        vec![entity::arn_of::<Role>(cx, &input.role_name)]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let role = bearer::get::<Role>(cx.tx, &input.role_name)?;
+        let role = entity::get::<Role>(cx.tx, &input.role_name)?;
         page(&role.attached, input.path_prefix.as_deref(), input.marker.as_deref(), input.max_items)
     }
 }
 
-/// A page of the policies that a role or user bears, by their ARNs.
+/// A page of the policies that are attached to a role or user, in the order of their ARNs.
 pub(super) fn page(
     attached: &[String],
     path_prefix: Option<&str>,
@@ -47,6 +47,7 @@ pub(super) fn page(
     let prefix = path_prefix.unwrap_or("/");
     let mut found: Vec<&String> =
         attached.iter().filter(|arn| shapes::policy_path(arn).starts_with(prefix)).collect();
+    // The row has them in the order of attachment, but pages are cut by ARN.
     found.sort();
     let cut = paging::cut(found, |arn| (*arn).clone(), marker, max_items)?;
     Ok(Output {

@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListAttachedUserPolicies.html>
 
 use super::list_attached_role_policies::{Output, page};
-use crate::{Error, bearer};
+use crate::{Error, entity};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::iam::User;
@@ -22,11 +22,11 @@ impl Operation for ListAttachedUserPolicies {
     type Error = Error;
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
-        vec![bearer::arn_of::<User>(cx, &input.user_name)]
+        vec![entity::arn_of::<User>(cx, &input.user_name)]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let user = bearer::get::<User>(cx.tx, &input.user_name)?;
+        let user = entity::get::<User>(cx.tx, &input.user_name)?;
         page(&user.attached, input.path_prefix.as_deref(), input.marker.as_deref(), input.max_items)
     }
 }

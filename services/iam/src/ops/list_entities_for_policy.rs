@@ -58,19 +58,19 @@ impl Operation for ListEntitiesForPolicy {
             return Err(Error::Validation(format!("Invalid Marker: {marker}.")));
         }
         let prefix = input.path_prefix.as_deref().unwrap_or("/");
-        let bears = |attached: &[String], path: &str| {
+        let has_policy = |attached: &[String], path: &str| {
             attached.contains(&input.policy_arn) && path.starts_with(prefix)
         };
         let mut policy_users: Vec<_> = cx
             .tx
             .scan::<User>()
-            .filter(|u| bears(&u.attached, &u.path))
+            .filter(|u| has_policy(&u.attached, &u.path))
             .map(|u| UserRef { user_name: u.name.clone(), user_id: u.id.clone() })
             .collect();
         let mut policy_roles: Vec<_> = cx
             .tx
             .scan::<Role>()
-            .filter(|r| bears(&r.attached, &r.path))
+            .filter(|r| has_policy(&r.attached, &r.path))
             .map(|r| RoleRef { role_name: r.name.clone(), role_id: r.id.clone() })
             .collect();
         match input.entity_filter {
@@ -85,7 +85,7 @@ impl Operation for ListEntitiesForPolicy {
         let max = input.max_items.unwrap_or(usize::MAX);
         if policy_users.len() + policy_roles.len() > max {
             return Err(AwsError::not_supported(format_args!(
-                "Cutting this list at MaxItems {max} (it has {})",
+                "MaxItems {max} for this list, which has {} items and is not paged,",
                 policy_users.len() + policy_roles.len()
             ))
             .into());

@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListGroupsForUser.html>
 
-use crate::{Error, bearer};
+use crate::{Error, entity};
 use escale_base::{Wire, wire::Value};
 use escale_service::{Cx, Operation};
 use escale_tables::iam::User;
@@ -26,16 +26,16 @@ impl Operation for ListGroupsForUser {
     type Error = Error;
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
-        vec![bearer::arn_of::<User>(cx, &input.user_name)]
+        vec![entity::arn_of::<User>(cx, &input.user_name)]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        // There are no groups: none can be made.
-        bearer::get::<User>(cx.tx, &input.user_name)?;
+        // The list is always empty, because the operation that creates groups is refused.
+        entity::get::<User>(cx.tx, &input.user_name)?;
         if let Some(marker) = input.marker {
             return Err(Error::Validation(format!("Invalid Marker: {marker}.")));
         }
-        let _ = input.max_items; // any number holds an empty list
+        let _ = input.max_items;
         Ok(Output { groups: Vec::new(), is_truncated: false })
     }
 }

@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListInstanceProfilesForRole.html>
 
-use crate::{Error, bearer};
+use crate::{Error, entity};
 use escale_base::{Wire, wire::Value};
 use escale_service::{Cx, Operation};
 use escale_tables::iam::Role;
@@ -26,16 +26,16 @@ impl Operation for ListInstanceProfilesForRole {
     type Error = Error;
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
-        vec![bearer::arn_of::<Role>(cx, &input.role_name)]
+        vec![entity::arn_of::<Role>(cx, &input.role_name)]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        // There are no instance profiles: none can be made.
-        bearer::get::<Role>(cx.tx, &input.role_name)?;
+        // The list is always empty, because the operation that creates instance profiles is refused.
+        entity::get::<Role>(cx.tx, &input.role_name)?;
         if let Some(marker) = input.marker {
             return Err(Error::Validation(format!("Invalid Marker: {marker}.")));
         }
-        let _ = input.max_items; // any number holds an empty list
+        let _ = input.max_items;
         Ok(Output { instance_profiles: Vec::new(), is_truncated: false })
     }
 }

@@ -51,11 +51,12 @@ impl Operation for ListPolicies {
         if input.only_attached == Some(true) {
             found.retain(|p| p.attachment_count > 0);
         }
+        // So far customer managed policies precede AWS managed ones, but pages are cut by ARN.
         found.sort_by(|a, b| a.arn.cmp(&b.arn));
         let cut = paging::cut(found, |p| p.arn.clone(), input.marker.as_deref(), input.max_items)?;
-        let bare = |p| shapes::PolicyShape { tags: None, description: None, ..p };
+        let without_details = |p| shapes::PolicyShape { tags: None, description: None, ..p };
         Ok(Output {
-            policies: cut.items.into_iter().map(bare).collect(),
+            policies: cut.items.into_iter().map(without_details).collect(),
             is_truncated: cut.is_truncated,
             marker: cut.marker,
         })

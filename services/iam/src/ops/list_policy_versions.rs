@@ -42,7 +42,7 @@ impl Operation for ListPolicyVersions {
                 policy.versions.iter().map(|v| shapes::version(v, &policy)).collect()
             }
         };
-        // Ordered by number: v10 comes after v9.
+        // Padded, so that v10 comes after v9.
         let key = |v: &shapes::VersionShape| format!("{:>12}", v.version_id);
         let cut = paging::cut(all, key, input.marker.as_deref(), input.max_items)?;
         Ok(Output { versions: cut.items, is_truncated: cut.is_truncated, marker: cut.marker })

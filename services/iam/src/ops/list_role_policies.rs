@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRolePolicies.html>
 
-use crate::{Error, bearer, paging};
+use crate::{Error, entity, paging};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::iam::Role;
@@ -28,16 +28,16 @@ impl Operation for ListRolePolicies {
     type Error = Error;
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
-        vec![bearer::arn_of::<Role>(cx, &input.role_name)]
+        vec![entity::arn_of::<Role>(cx, &input.role_name)]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let role = bearer::get::<Role>(cx.tx, &input.role_name)?;
+        let role = entity::get::<Role>(cx.tx, &input.role_name)?;
         page(&role.inline, input.marker.as_deref(), input.max_items)
     }
 }
 
-/// A page of the names of a role's or user's inline policies.
+/// A page of the names of the inline policies of a role or user.
 pub(super) fn page(
     inline: &BTreeMap<String, String>,
     marker: Option<&str>,

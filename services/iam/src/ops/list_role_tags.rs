@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoleTags.html>
 
 use crate::{
-    Error, bearer,
+    Error, entity,
     shapes::{self, TagPage},
 };
 use escale_base::Wire;
@@ -23,11 +23,11 @@ impl Operation for ListRoleTags {
     type Error = Error;
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
-        vec![bearer::arn_of::<Role>(cx, &input.role_name)]
+        vec![entity::arn_of::<Role>(cx, &input.role_name)]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<TagPage, Error> {
-        let role = bearer::get::<Role>(cx.tx, &input.role_name)?;
+        let role = entity::get::<Role>(cx.tx, &input.role_name)?;
         shapes::tag_page(&role.tags, input.marker.as_deref(), input.max_items)
     }
 }

@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html>
 
-use crate::{Error, bearer, shapes};
+use crate::{Error, entity, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::iam::Role;
@@ -28,7 +28,7 @@ impl Operation for ListRoles {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let (path, marker) = (input.path_prefix.as_deref(), input.marker.as_deref());
-        let cut = bearer::list::<Role>(cx.tx, path, marker, input.max_items)?;
+        let cut = entity::list::<Role>(cx.tx, path, marker, input.max_items)?;
         let shape = |row| shapes::RoleShape { tags: None, ..shapes::role(row, cx.config) };
         Ok(Output {
             roles: cut.items.iter().map(|row| shape(row)).collect(),

@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListUserTags.html>
 
 use crate::{
-    Error, bearer,
+    Error, entity,
     shapes::{self, TagPage},
 };
 use escale_base::Wire;
@@ -23,11 +23,11 @@ impl Operation for ListUserTags {
     type Error = Error;
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
-        vec![bearer::arn_of::<User>(cx, &input.user_name)]
+        vec![entity::arn_of::<User>(cx, &input.user_name)]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<TagPage, Error> {
-        let user = bearer::get::<User>(cx.tx, &input.user_name)?;
+        let user = entity::get::<User>(cx.tx, &input.user_name)?;
         shapes::tag_page(&user.tags, input.marker.as_deref(), input.max_items)
     }
 }

@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListUsers.html>
 
-use crate::{Error, bearer, shapes};
+use crate::{Error, entity, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::iam::User;
@@ -28,7 +28,7 @@ impl Operation for ListUsers {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let (path, marker) = (input.path_prefix.as_deref(), input.marker.as_deref());
-        let cut = bearer::list::<User>(cx.tx, path, marker, input.max_items)?;
+        let cut = entity::list::<User>(cx.tx, path, marker, input.max_items)?;
         let shape = |row| shapes::UserShape { tags: None, ..shapes::user(row, cx.config) };
         Ok(Output {
             users: cut.items.iter().map(|row| shape(row)).collect(),

@@ -1,4 +1,4 @@
-//! The operations of IAM, a line each.
+//! The operations of IAM, one module each.
 
 use crate::Error;
 use escale_service::{Cx, Principal};
@@ -62,7 +62,7 @@ escale_service::operations! { "iam";
     UpdateUser => update_user,
 }
 
-/// A managed policy of the account's own.
+/// A customer managed policy.
 fn policy(cx: &Cx<'_>, arn: &str) -> Result<Arc<Policy>, Error> {
     let missing = || Error::NoSuch(format!("Policy {arn} was not found."));
     cx.tx.get::<Policy>(arn).ok_or_else(missing)
@@ -74,7 +74,7 @@ fn version<'a>(policy: &'a Policy, id: &str) -> Result<&'a PolicyVersion, Error>
     policy.version(id).ok_or_else(missing)
 }
 
-/// The user that is meant: the one named, or the caller.
+/// The user of a request: the named one, or the caller.
 fn user_or_caller(cx: &Cx<'_>, name: Option<String>) -> Result<String, Error> {
     match (name, &cx.caller.principal) {
         (Some(name), _) => Ok(name),
@@ -85,7 +85,7 @@ fn user_or_caller(cx: &Cx<'_>, name: Option<String>) -> Result<String, Error> {
     }
 }
 
-/// A user's own access key.
+/// An access key of this user.
 fn key_of(cx: &Cx<'_>, user: &str, id: &str) -> Result<Arc<AccessKey>, Error> {
     let held = Holder::User(user.to_owned());
     let missing = || Error::NoSuch(format!("The Access Key with id {id} cannot be found."));

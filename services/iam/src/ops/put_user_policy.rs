@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutUserPolicy.html>
 
-use crate::{Error, bearer};
+use crate::{Error, entity};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::iam::User;
@@ -20,10 +20,10 @@ impl Operation for PutUserPolicy {
     type Error = Error;
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
-        vec![bearer::arn_of::<User>(cx, &input.user_name)]
+        vec![entity::arn_of::<User>(cx, &input.user_name)]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
-        bearer::put_inline::<User>(cx, &input.user_name, input.policy_name, input.policy_document)
+        entity::put_inline::<User>(cx, &input.user_name, input.policy_name, input.policy_document)
     }
 }

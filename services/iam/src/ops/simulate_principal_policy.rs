@@ -1,10 +1,9 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html>
 //!
-//! The documents that hang on a user or role now, asked by the evaluator that the gate asks. Documents of other resources
-//! have no part in it.
+//! Evaluates the current policies of a user or role as the gate does, but without the policies of resources.
 
 use crate::choices::EvalDecision;
-use crate::{Error, bearer, bearer::Bearer, identity};
+use crate::{Error, entity, entity::Entity, identity};
 use escale_base::{Arn, Tag, Wire};
 use escale_policy::{Context, Document, Kind, Outcome, Question, Who, decide};
 use escale_service::{Cx, Operation};
@@ -17,7 +16,7 @@ pub(crate) struct Input {
     policy_source_arn: String,
     action_names: Vec<String>,
     resource_arns: Vec<String>,
-    /// Further documents, as if they hung on the principal too.
+    /// More policies, evaluated as if they were attached to the principal.
     policy_input_list: Vec<String>,
 }
 
@@ -78,21 +77,21 @@ impl Operation for SimulatePrincipalPolicy {
     }
 }
 
-/// Whom an ARN names, and what hangs on them.
+/// The principal that an ARN names, with its tags and policies.
 fn source(cx: &Cx<'_>, arn: &str) -> Result<(Who, Vec<Tag>, Vec<Document>), Error> {
     let invalid = |why: &str| Error::Invalid(format!("Invalid Entity Arn: {arn} {why}"));
-    let unreadable = || Error::Invalid(format!("A policy of {arn} cannot be read. Write it again."));
+    let unreadable = || Error::Invalid(format!("A policy of {arn} cannot be parsed. Put this policy again."));
     let parsed: Arn = arn.parse().map_err(|_| invalid("is not an ARN"))?;
     let name = parsed.resource.rsplit('/').next().unwrap_or_default();
     let account = cx.config.account.as_str();
     match parsed.resource_type() {
         User::ARN => {
-            let row = bearer::get::<User>(cx.tx, name)?;
+            let row = entity::get::<User>(cx.tx, name)?;
             let who = Who::user(account, &row.path, &row.name, &row.id);
             Ok((who, row.tags.clone(), identity::documents(cx.tx, &*row).ok_or_else(unreadable)?))
         }
         Role::ARN => {
-            let row = bearer::get::<Role>(cx.tx, name)?;
+            let row = entity::get::<Role>(cx.tx, name)?;
             let who = Who::role(account, &row.path, &row.name, &row.id, "simulation");
             Ok((who, row.tags.clone(), identity::documents(cx.tx, &*row).ok_or_else(unreadable)?))
         }

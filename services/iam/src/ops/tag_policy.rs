@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_TagPolicy.html>
 
-use crate::{Error, bearer};
+use crate::{Error, entity};
 use escale_base::{Tag, Wire};
 use escale_service::{Cx, Operation};
 
@@ -23,7 +23,7 @@ impl Operation for TagPolicy {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         let mut policy = (*super::policy(cx, &input.policy_arn)?).clone();
-        bearer::add_tags(&mut policy.tags, input.tags)?;
+        entity::add_tags(&mut policy.tags, input.tags)?;
         cx.tx.put(policy);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_TagUser.html>
 
-use crate::{Error, bearer};
+use crate::{Error, entity};
 use escale_base::{Tag, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::iam::User;
@@ -19,10 +19,10 @@ impl Operation for TagUser {
     type Error = Error;
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
-        vec![bearer::arn_of::<User>(cx, &input.user_name)]
+        vec![entity::arn_of::<User>(cx, &input.user_name)]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
-        bearer::tag::<User>(cx, &input.user_name, input.tags)
+        entity::tag::<User>(cx, &input.user_name, input.tags)
     }
 }

@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccessKey.html>
 
-use crate::{Error, bearer, choices::KeyStatus};
+use crate::{Error, choices::KeyStatus, entity};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::iam::{AccessKey, User};
@@ -21,7 +21,7 @@ impl Operation for UpdateAccessKey {
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
         super::user_or_caller(cx, input.user_name.clone())
-            .map_or_else(|_| Vec::new(), |name| vec![bearer::arn_of::<User>(cx, &name)])
+            .map_or_else(|_| Vec::new(), |name| vec![entity::arn_of::<User>(cx, &name)])
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {

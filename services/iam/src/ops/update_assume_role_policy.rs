@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAssumeRolePolicy.html>
 
-use crate::{Error, bearer, ops::create_role};
+use crate::{Error, entity, ops::create_role};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_tables::iam::Role;
@@ -19,12 +19,12 @@ impl Operation for UpdateAssumeRolePolicy {
     type Error = Error;
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
-        vec![bearer::arn_of::<Role>(cx, &input.role_name)]
+        vec![entity::arn_of::<Role>(cx, &input.role_name)]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         create_role::check_trust(&input.policy_document)?;
-        bearer::change::<Role, _>(cx, &input.role_name, |role| {
+        entity::change::<Role, _>(cx, &input.role_name, |role| {
             role.trust = input.policy_document;
             Ok(())
         })

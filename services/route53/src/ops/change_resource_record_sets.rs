@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecordSets.html>
 //!
-//! All changes of a batch are made, or none. What the batch leads to is checked as a whole by the compiler of the DNS plane:
-//! whatever passes here can be served.
+//! A batch is applied completely or not at all. The DNS plane's compiler checks the resulting zone, so every accepted zone
+//! can be served.
 
 use crate::{
     Error, compile,
@@ -53,11 +53,13 @@ impl Operation for ChangeResourceRecordSets {
         let zone = rules::zone(cx.tx, &input.hosted_zone_id)?;
         let read = |c: ChangeShape| record::read(&zone, c.action, c.resource_record_set);
         let changes = input.change_batch.changes.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        // All faults are collected: AWS reports them together.
         let mut faults = Vec::from_iter(size(&changes));
         faults.extend(repeated(&changes));
         for change in &changes {
             faults.extend(apply(cx, &zone, change));
         }
+        // Checked after all changes: a batch may replace a CNAME by other types.
         let touched: BTreeSet<&str> = changes.iter().map(|c| c.set.name.as_str()).collect();
         for name in touched {
             faults.extend(conflicts(cx.tx, &zone, name));
@@ -65,6 +67,7 @@ impl Operation for ChangeResourceRecordSets {
         for change in changes.iter().filter(|c| c.action != Action::Delete) {
             faults.extend(record::missing_target(cx.tx, &zone, &change.set));
         }
+        // The compiler would report the same faults again, in other words.
         if faults.is_empty() {
             faults.extend(not_servable(cx.tx, &zone));
         }
@@ -76,6 +79,7 @@ impl Operation for ChangeResourceRecordSets {
 }
 
 fn size(changes: &[Change]) -> Option<String> {
+    // AWS counts an UPSERT twice.
     let times = |c: &Change| if c.action == Action::Upsert { 2 } else { 1 };
     let records: usize = changes.iter().map(|c| times(c) * c.values().len().max(1)).sum();
     let chars: usize =
@@ -87,15 +91,15 @@ fn size(changes: &[Change]) -> Option<String> {
     (chars > most).then(|| format!("Number of characters limit of {most} exceeded."))
 }
 
-/// A record set may be deleted and then made anew in one batch, no more.
+/// A batch may delete and recreate a record set; any other repetition is an error.
 fn repeated(changes: &[Change]) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let again = changes.iter().filter(|c| !seen.insert((c.set.key(), c.action == Action::Delete)));
-    let told = again.map(|c| {
+    let faults = again.map(|c| {
         let (kind, name) = (c.set.kind, &c.set.name);
         format!("The request contains an invalid set of changes for a resource record set '{kind} {name}'")
     });
-    told.collect()
+    faults.collect()
 }
 
 fn apply(cx: &mut Cx<'_>, zone: &HostedZone, change: &Change) -> Option<String> {
@@ -123,7 +127,7 @@ fn apply(cx: &mut Cx<'_>, zone: &HostedZone, change: &Change) -> Option<String> 
     record::fault(zone, set)
 }
 
-/// What cannot stand together at one name.
+/// Record sets that exclude each other at one name, and missing ones at the zone's own name.
 fn conflicts(image: &Image, zone: &HostedZone, name: &str) -> Vec<String> {
     let prefix = format!("{}/{}/", zone.id, RecordSet::reversed(name));
     let sets: Vec<_> = image.prefix::<RecordSet>(&prefix).collect();
@@ -159,7 +163,7 @@ fn conflicts(image: &Image, zone: &HostedZone, name: &str) -> Vec<String> {
     faults
 }
 
-/// The last word: the zone as it would be served. Pure computing, no packet.
+/// The final check: compiles the zone in a plane of its own, which serves nothing.
 fn not_servable(image: &Image, zone: &HostedZone) -> Option<String> {
     let spec = Spec { public: vec![Arc::new(compile::zone(image, zone))], ..Spec::default() };
     let error = DnsPlane::new().apply(spec).err()?;

@@ -73,7 +73,7 @@ impl Operation for CreateHostedZone {
     }
 }
 
-/// The two that every zone begins with, with AWS's timers.
+/// The NS and SOA sets of every new zone, with AWS's timers.
 fn required_sets(zone: &HostedZone) -> [RecordSet; 2] {
     let set = |kind, ttl_secs, value: String| RecordSet {
         zone: zone.id.clone(),

@@ -33,7 +33,7 @@ impl Operation for DisassociateVPCFromHostedZone {
         vec![Also::new("ec2:DescribeVpcs", [])]
     }
 
-    /// The VPC itself may be gone already.
+    /// Does not check the VPC itself, which may have been deleted.
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let mut zone = HostedZone::clone(&*rules::zone(cx.tx, &input.hosted_zone_id)?);
         let vpc = input.vpc.vpc_id.unwrap_or_else(|| VpcId::from(""));

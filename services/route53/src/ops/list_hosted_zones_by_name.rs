@@ -36,7 +36,7 @@ impl Operation for ListHostedZonesByName {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let size = rules::max_items(input.max_items.as_deref(), limits::dns::ZONES_PAGE)?;
         if input.hosted_zone_id.is_some() && input.dns_name.is_none() {
-            return Err(Error::InvalidInput("HostedZoneId goes with DNSName only.".to_owned()));
+            return Err(Error::InvalidInput("HostedZoneId requires DNSName.".to_owned()));
         }
         let name = input.dns_name.as_deref().map(rules::domain_name).transpose()?;
         let place = |z: &HostedZone| (RecordSet::reversed(&z.name), z.id.clone());

@@ -1,4 +1,4 @@
-//! The operations of Route 53, a line each.
+//! The operations of Route 53, one per line.
 
 escale_service::operations! { "route53";
     AssociateVPCWithHostedZone => associate_vpc_with_hosted_zone,

@@ -27,7 +27,7 @@ impl Operation for UpdateHostedZoneComment {
         vec![rules::zone_arn(&input.id)]
     }
 
-    /// Without a comment, the one that is there is deleted.
+    /// Without a comment in the request, deletes the present one.
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let mut zone = HostedZone::clone(&*rules::zone(cx.tx, &input.id)?);
         zone.comment = input.comment;

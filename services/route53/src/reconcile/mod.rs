@@ -1,4 +1,4 @@
-//! Brings names about: `zones` tells the DNS plane what to answer, `servers` opens the sockets it answers on.
+//! `zones` configures the DNS plane, `servers` opens the sockets that it answers on.
 
 mod servers;
 #[cfg(test)]
@@ -13,7 +13,7 @@ use escale_service::Config;
 use escale_store::Store;
 use std::sync::Arc;
 
-/// What both reconcilers have.
+/// The parts that both reconcilers share.
 #[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) store: Store,
@@ -21,7 +21,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     pub(crate) dns: Arc<dyn Dns>,
     pub(crate) network: Arc<dyn Network>,
-    /// Marks the rows of this run: the plane begins empty, whatever older rows say.
+    /// Identifies this run of the daemon. Rows of another run do not count: the plane starts empty.
     pub(crate) run: String,
 }
 

@@ -1,4 +1,4 @@
-//! A resolver in each VPC that stands, and two servers of the public zones: for the host and for the Internet.
+//! Runs a resolver in each available VPC, and two servers of the public zones: for the host and for the Internet.
 
 use super::Parts;
 use escale_base::{PlaneError, Timestamp, error::Context as _};
@@ -18,7 +18,7 @@ use std::{
 
 pub(crate) struct Servers {
     parts: Parts,
-    /// What runs now. Each has a row of this run.
+    /// The running servers. Each has a row of this run.
     running: Mutex<BTreeMap<String, Server>>,
 }
 
@@ -35,7 +35,7 @@ impl Servers {
         Servers { parts, running: Mutex::default() }
     }
 
-    /// The server that is wished for under this key.
+    /// The desired server for this key.
     pub(super) fn wish(&self, image: &Image, key: &str) -> Option<Step> {
         let config = &self.parts.config;
         match key {
@@ -51,6 +51,7 @@ impl Servers {
             }),
             vpc => {
                 let row = image.get::<Vpc>(vpc).filter(|v| v.dns_support && image.has::<VpcSeen>(vpc))?;
+                // As on AWS, the resolver has the VPC's base address plus 2.
                 let base_plus_2 = Ipv4Addr::from_bits(row.cidr.network().to_bits().wrapping_add(2));
                 Some(Step::Serve {
                     place: Some(Place::Router(vpc.to_owned())),
@@ -112,16 +113,17 @@ impl Reconciler for Servers {
         if row.is_some_and(|row| row.run == self.parts.run) {
             return Plan::Done;
         }
+        // Without its zones a server would answer that their names do not exist.
         let applied = image.get::<DnsApplied>(DnsApplied::KEY).filter(|a| a.run == self.parts.run);
         let known = applied.is_some_and(|a| match &step {
             Step::Serve { view: View::Network(vpc), .. } => a.networks.contains(&VpcId::from(vpc.as_str())),
             _ => true,
         });
-        if known { Plan::Step(step) } else { Plan::wait("the DNS plane has not got its zones yet") }
+        if known { Plan::Step(step) } else { Plan::wait("the DNS plane does not have the zones yet") }
     }
 
     async fn act(&self, key: &str, step: Step) -> Result<(), StepError> {
-        // Also before serving: a try that was cut off left sockets that would be in the way.
+        // Also before serving: an interrupted attempt may have left sockets on this address.
         let old = self.running().remove(key);
         if let Some(old) = old {
             old.stop().await;
@@ -146,12 +148,12 @@ impl Reconciler for Servers {
     }
 }
 
-/// Both sockets on one port. A free port for one may be taken for the other; then another is tried.
+/// Opens both sockets on one port. With port 0, a port that is free for UDP may be in use for TCP: then another is tried.
 fn on_loopback(address: SocketAddr) -> Result<(UdpSocket, TcpListener), PlaneError> {
     const TRIES: usize = 16;
     let what = || {
         format!(
-            "answer DNS on {address} (UDP and TCP): set ESCALE_DNS_PORT to a port that is free, or to 0 for any"
+            "answer DNS on {address} (UDP and TCP); set ESCALE_DNS_PORT to a free port, or to 0 for any free port"
         )
     };
     let mut tried = 0;

@@ -1,4 +1,4 @@
-//! From rows to answers, without a packet; and what each reconciler does next.
+//! Tests of answers without packets, and of the reconcilers' plans.
 
 use super::{Parts, servers::Servers, servers::Step, zones::Zones};
 use async_trait::async_trait;
@@ -98,7 +98,7 @@ fn address(last: u8) -> Ipv4Addr {
 }
 
 #[tokio::test]
-async fn who_is_answered_what() {
+async fn answers_depend_on_the_view() {
     let dir = tempfile::tempdir().unwrap();
     let parts = parts(&dir, "one");
     put(&parts, vpc("vpc-a"));
@@ -163,7 +163,7 @@ async fn who_is_answered_what() {
 }
 
 #[tokio::test]
-async fn a_new_run_applies_again() {
+async fn applies_again_after_restart() {
     let dir = tempfile::tempdir().unwrap();
     let first = Zones(parts(&dir, "one"));
     apply(&first).await;
@@ -176,7 +176,7 @@ async fn a_new_run_applies_again() {
 }
 
 #[tokio::test]
-async fn servers_come_and_go_with_their_vpc() {
+async fn runs_a_server_while_its_vpc_exists() {
     let dir = tempfile::tempdir().unwrap();
     let parts = parts(&dir, "one");
     let servers = Servers::new(parts.clone());
@@ -201,7 +201,7 @@ async fn servers_come_and_go_with_their_vpc() {
     };
     put(&parts, row("one"));
     assert_eq!(plan("vpc-a"), Plan::Done);
-    put(&parts, row("an older one"));
+    put(&parts, row("older"));
     assert!(matches!(plan("vpc-a"), Plan::Step(Step::Serve { .. })));
     put(&parts, Vpc { dns_support: false, ..vpc("vpc-a") });
     assert_eq!(plan("vpc-a"), Plan::Step(Step::Stop));
@@ -210,7 +210,7 @@ async fn servers_come_and_go_with_their_vpc() {
 }
 
 #[tokio::test]
-async fn the_host_is_served_and_again_after_a_repeat() {
+async fn serves_the_host_also_after_a_repeated_step() {
     let dir = tempfile::tempdir().unwrap();
     let parts = parts(&dir, "one");
     apply(&Zones(parts.clone())).await;
@@ -224,14 +224,14 @@ async fn the_host_is_served_and_again_after_a_repeat() {
     assert_eq!(servers.plan(&parts.store.read(), DnsServer::LOOPBACK, Timestamp(0)), Plan::Done);
 }
 
-struct Names {
+struct Harness {
     parts: Parts,
     all: (Zones, Servers),
     _dir: tempfile::TempDir,
 }
 
 #[async_trait]
-impl Stage for Names {
+impl Stage for Harness {
     fn store(&self) -> &Store {
         &self.parts.store
     }
@@ -241,7 +241,7 @@ impl Stage for Names {
     fn reconcilers(&self) -> Vec<&dyn Driven> {
         vec![&self.all.0, &self.all.1]
     }
-    /// What the VPC's tasks are answered, and by whom.
+    /// The run of the VPC's server, and its answer.
     async fn world(&self) -> String {
         let image = self.parts.store.read();
         let server = image.get::<DnsServer>("vpc-a").map(|s| s.run.clone());
@@ -265,8 +265,8 @@ fn network(name: &str) -> VpcSpec {
     }
 }
 
-/// A VPC that stands, with a zone of its own.
-async fn names(fate: Arc<dyn Fate>) -> Names {
+/// An available VPC with a private zone.
+async fn with_private_zone(fate: Arc<dyn Fate>) -> Harness {
     let dir = tempfile::tempdir().unwrap();
     let plain = parts(&dir, "one");
     put(&plain, vpc("vpc-a"));
@@ -276,20 +276,20 @@ async fn names(fate: Arc<dyn Fate>) -> Names {
     plain.network.apply(network("vpc-a")).await.unwrap();
     let (dns, network) = (Risky::new(&plain.dns, &fate), Risky::new(&plain.network, &fate));
     let parts = Parts { dns, network, ..plain };
-    Names { all: (Zones(parts.clone()), Servers::new(parts.clone())), parts, _dir: dir }
+    Harness { all: (Zones(parts.clone()), Servers::new(parts.clone())), parts, _dir: dir }
 }
 
 #[tokio::test]
 async fn survives() {
-    survives_repeat(names).await;
-    survives_failure_at_each_step(names).await;
-    survives_regret_at_each_step(names, |names| {
-        let gone = names.parts.store.write(|tx| {
+    survives_repeat(with_private_zone).await;
+    survives_failure_at_each_step(with_private_zone).await;
+    survives_regret_at_each_step(with_private_zone, |harness| {
+        let deleted = harness.parts.store.write(|tx| {
             tx.delete::<Vpc>("vpc-a");
             tx.delete::<VpcSeen>("vpc-a");
             Ok::<_, StoreError>(())
         });
-        gone.unwrap();
+        deleted.unwrap();
     })
     .await;
 }

@@ -1,4 +1,4 @@
-//! All rows that name something → one specification → the DNS plane.
+//! Compiles all rows with names to one specification and applies it to the DNS plane.
 
 use super::Parts;
 use crate::compile;
@@ -25,14 +25,14 @@ pub(crate) struct Apply {
 }
 
 impl fmt::Debug for Apply {
-    /// Without the records, which may be thousands.
+    /// Without the records: a log line must not have thousands.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (zones, networks) = (self.spec.public.len(), self.spec.networks.len());
         write!(f, "Apply {{ public zones: {zones}, networks: {networks}, change: {} }}", self.sequence)
     }
 }
 
-/// There is one plane and one specification.
+/// The only key: there is one plane with one specification.
 const KEY: &str = "zones";
 
 impl Reconciler for Zones {
@@ -69,6 +69,7 @@ impl Reconciler for Zones {
 
     async fn act(&self, _: &str, step: Apply) -> Result<(), StepError> {
         let networks = step.spec.networks.keys().map(|id| VpcId::from(id.as_str())).collect();
+        // Recorded only after the plane has it: GetChange reports INSYNC from this row.
         self.0.dns.apply(step.spec)?;
         let (run, at) = (self.0.run.clone(), self.0.clock.now());
         let row = DnsApplied { run, fingerprint: step.fingerprint, sequence: step.sequence, networks, at };
@@ -79,7 +80,7 @@ impl Reconciler for Zones {
     }
 }
 
-/// Compared within one run only.
+/// A hash of the specification, comparable only within one run.
 fn fingerprint(spec: &Spec) -> String {
     hex::encode(Sha256::digest(format!("{spec:?}")))
 }

@@ -1,4 +1,4 @@
-//! Operations that the DNS plane answers.
+//! Operations that query the DNS plane, one per line.
 
 escale_service::streams! { crate::Plane;
     TestDNSAnswer => test_dns_answer,

@@ -37,7 +37,7 @@ impl StreamOperation<Plane> for TestDNSAnswer {
         vec![rules::zone_arn(&input.hosted_zone_id)]
     }
 
-    /// What the plane answers now, not what the rows promise.
+    /// Returns the plane's current answer: the rows may not be applied yet.
     async fn run(
         plane: Arc<Plane>,
         cx: StreamCx,
@@ -54,9 +54,9 @@ impl StreamOperation<Plane> for TestDNSAnswer {
             let why = format!("The name {name} is not in the hosted zone {}.", zone.name);
             return Err(Error::InvalidInput(why));
         }
-        let asked = plane.0.ask(&View::Public, &names::for_plane(&name), compile::kind(kind));
-        let answer = asked.map_err(|error| {
-            tracing::error!(%error, %name, "ask the DNS plane");
+        let answered = plane.0.ask(&View::Public, &names::for_plane(&name), compile::kind(kind));
+        let answer = answered.map_err(|error| {
+            tracing::error!(%error, %name, "cannot query the DNS plane");
             AwsError::internal()
         })?;
         let output = Output {

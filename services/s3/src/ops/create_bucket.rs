@@ -53,12 +53,13 @@ impl Operation for CreateBucket {
         let (location, tags) =
             input.create_bucket_configuration.map_or((None, Vec::new()), |c| (c.location_constraint, c.tags));
         check_location(location, &cx.config.region)?;
-        metadata::check_tags(&tags)?;
+        metadata::check_bucket_tags(&tags)?;
         match cx.tx.get::<Bucket>(&input.bucket) {
             Some(row) if row.deleting => return Err(Error::BeingDeleted(input.bucket)),
             Some(_) => return Err(Error::BucketAlreadyOwnedByYou(input.bucket)),
             None => {}
         }
+        // A failed deletion of an earlier bucket with this name does not concern the new one.
         cx.tx.delete::<BucketSeen>(&input.bucket);
         cx.tx.put(Bucket {
             name: input.bucket.clone(),
@@ -74,9 +75,9 @@ impl Operation for CreateBucket {
     }
 }
 
-/// A bucket's place is said, and is the region that is asked; us-east-1 alone is what goes without saying, and may not be said.
+/// The location constraint must name the region of the endpoint. In us-east-1 there must be none.
 fn check_location(given: Option<String>, region: &str) -> Result<(), Error> {
-    let expected = (region != rules::UNSPOKEN_REGION).then_some(region);
+    let expected = (region != rules::UNCONSTRAINED_REGION).then_some(region);
     if given.as_deref() == expected {
         Ok(())
     } else {
@@ -89,8 +90,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_is_where_it_is_asked_for() {
-        for (given, region, told) in [
+    fn location_constraint_must_name_the_region() {
+        for (given, region, message) in [
             (Some("eu-west-3"), "eu-west-3", None),
             (None, "eu-west-3", Some("The unspecified location constraint is incompatible")),
             (Some("eu-west-1"), "eu-west-3", Some("The eu-west-1 location constraint is incompatible")),
@@ -98,8 +99,9 @@ mod tests {
             (Some("eu-west-3"), "us-east-1", Some("The eu-west-3 location constraint is incompatible")),
         ] {
             let error = check_location(given.map(str::to_owned), region).err().map(|e| e.to_string());
-            let fits = error.as_deref().map_or(told.is_none(), |e| told.is_some_and(|t| e.starts_with(t)));
-            assert!(fits, "{given:?} in {region}: {error:?}");
+            let matches =
+                error.as_deref().map_or(message.is_none(), |e| message.is_some_and(|m| e.starts_with(m)));
+            assert!(matches, "{given:?} in {region}: {error:?}");
         }
     }
 }

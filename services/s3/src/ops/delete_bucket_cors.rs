@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketCors.html>
 //!
-//! There never is one to delete, which is a success on AWS too.
+//! A bucket never has a CORS configuration. Deleting a missing one succeeds on AWS, too.
 
 use crate::{Error, rules};
 use escale_base::Wire;

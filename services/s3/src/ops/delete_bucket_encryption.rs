@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketEncryption.html>
 //!
-//! Back to the default, which is SSE-S3 as well.
+//! Restores the default encryption, which is SSE-S3.
 
 use crate::{Error, rules};
 use escale_base::Wire;

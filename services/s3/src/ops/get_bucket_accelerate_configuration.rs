@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketAccelerateConfiguration.html>
 //!
-//! The empty answer is AWS's for a bucket without: never accelerated here.
+//! Acceleration is not supported. As on AWS, the response for a bucket without it is empty.
 
 use crate::{Error, rules};
 use escale_base::Wire;

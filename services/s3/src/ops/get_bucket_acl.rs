@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketAcl.html>
 //!
-//! What BucketOwnerEnforced leaves: the owner may do all, and no other grant counts.
+//! Buckets are BucketOwnerEnforced: the owner has full control, and there are no other grants.
 
 use crate::choices::{GranteeType, Permission};
 use crate::{Error, rules, shapes};

@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketCors.html>
 //!
-//! There never is one: putting it is refused by name.
+//! A bucket never has this configuration, because the operation that puts it is refused.
 
 use crate::{Error, rules};
 use escale_base::Wire;

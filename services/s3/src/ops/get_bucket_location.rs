@@ -28,8 +28,8 @@ impl Operation for GetBucketLocation {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
-        // The oldest region is the one without a name.
+        // As on AWS, a bucket in us-east-1 has no location constraint.
         let region = cx.config.region.as_str();
-        Ok(Output { location_constraint: (region != rules::UNSPOKEN_REGION).then(|| region.to_owned()) })
+        Ok(Output { location_constraint: (region != rules::UNCONSTRAINED_REGION).then(|| region.to_owned()) })
     }
 }

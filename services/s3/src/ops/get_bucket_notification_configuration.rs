@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketNotificationConfiguration.html>
 //!
-//! The empty answer is AWS's for a bucket without: nobody is ever notified here.
+//! Notifications are not supported. As on AWS, the response for a bucket without them is empty.
 
 use crate::{Error, rules};
 use escale_base::Wire;

@@ -28,6 +28,7 @@ impl Operation for GetBucketTagging {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let bucket = rules::bucket(cx, &input.bucket, input.expected_bucket_owner.as_deref())?;
+        // AWS has no empty tag set: a bucket without tags is an error.
         if bucket.tags.is_empty() {
             return Err(Error::NotConfigured {
                 code: "NoSuchTagSet",

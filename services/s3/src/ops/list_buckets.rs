@@ -40,18 +40,19 @@ impl Operation for ListBuckets {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let region = &cx.config.region;
-        let after = input.continuation_token.as_deref().map(rules::place).transpose()?;
-        let here = input.bucket_region.as_ref().is_none_or(|r| r == region);
+        let after = input.continuation_token.as_deref().map(rules::decode_token).transpose()?;
+        let in_region = input.bucket_region.as_ref().is_none_or(|r| r == region);
         let prefix = input.prefix.clone().unwrap_or_default();
         let mut rest = cx
             .tx
             .prefix::<Bucket>(&prefix)
-            .filter(|b| here && after.as_ref().is_none_or(|a| b.name > *a))
+            .filter(|b| in_region && after.as_ref().is_none_or(|a| b.name > *a))
             .map(|b| BucketShape {
                 name: b.name.clone(),
                 creation_date: b.created,
                 bucket_region: Some(region.clone()),
             });
+        // Without MaxBuckets AWS returns all buckets.
         let buckets: Vec<BucketShape> = rest.by_ref().take(input.max_buckets.unwrap_or(usize::MAX)).collect();
         let more = rest.next().is_some();
         drop(rest);

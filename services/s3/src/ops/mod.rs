@@ -1,4 +1,4 @@
-//! The operations of S3 on buckets' configuration, a line each.
+//! The operations of S3 on buckets and their configuration, one module each.
 
 escale_service::operations! { "s3";
     CreateBucket => create_bucket,

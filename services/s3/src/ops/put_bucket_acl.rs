@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketAcl.html>
 //!
-//! Only what is so already: `private`.
+//! Accepts only `private`, which every bucket is already.
 
 use crate::choices::{BucketCannedAcl, ChecksumAlgorithm};
 use crate::{Error, rules};

@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketOwnershipControls.html>
 //!
-//! The one ownership there is: everything in a bucket is its owner's, and ACLs do not count.
+//! Accepts only BucketOwnerEnforced: the bucket's owner owns all of its objects, and ACLs have no effect.
 
 use crate::choices::{ChecksumAlgorithm, ObjectOwnership};
 use crate::{Error, rules};

@@ -7,9 +7,6 @@ use escale_service::{Cx, Operation};
 
 pub(crate) struct PutBucketTagging;
 
-/// S3's limit on tags of a bucket.
-const BUCKET_TAGS: usize = 50;
-
 #[derive(Wire)]
 pub(crate) struct Input {
     bucket: String,
@@ -31,10 +28,7 @@ impl Operation for PutBucketTagging {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         let tags = input.tagging.tag_set;
-        if tags.len() > BUCKET_TAGS {
-            return Err(Error::InvalidTag(format!("Bucket tag count cannot be greater than {BUCKET_TAGS}")));
-        }
-        metadata::check_tags(&tags)?;
+        metadata::check_bucket_tags(&tags)?;
         rules::update(cx, &input.bucket, input.expected_bucket_owner.as_deref(), |b| b.tags = tags)
     }
 }

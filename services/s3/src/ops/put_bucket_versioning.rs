@@ -35,16 +35,16 @@ impl Operation for PutBucketVersioning {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
-        let asked = input.versioning_configuration;
-        if asked.mfa_delete == Some(MfaDelete::Enabled) {
+        let configuration = input.versioning_configuration;
+        if configuration.mfa_delete == Some(MfaDelete::Enabled) {
             return Err(Error::NotSupported("VersioningConfiguration.MFADelete Enabled".into()));
         }
-        let versioning = match asked.status {
+        let versioning = match configuration.status {
             Some(BucketVersioningStatus::Enabled) => Versioning::Enabled,
             Some(BucketVersioningStatus::Suspended) => Versioning::Suspended,
             None => return Err(Error::MalformedXml),
         };
-        // The plane follows before the next object is touched: see `Buckets::ready`.
+        // `Buckets::ready` applies this to the plane before the next access to an object.
         rules::update(cx, &input.bucket, input.expected_bucket_owner.as_deref(), |b| {
             b.versioning = versioning
         })

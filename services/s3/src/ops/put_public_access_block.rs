@@ -36,12 +36,13 @@ impl Operation for PutPublicAccessBlock {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
-        let asked = input.public_access_block_configuration;
+        let requested = input.public_access_block_configuration;
+        // The request replaces the whole configuration: an omitted setting is off.
         let block = PublicAccessBlock {
-            block_public_acls: asked.block_public_acls.unwrap_or(false),
-            ignore_public_acls: asked.ignore_public_acls.unwrap_or(false),
-            block_public_policy: asked.block_public_policy.unwrap_or(false),
-            restrict_public_buckets: asked.restrict_public_buckets.unwrap_or(false),
+            block_public_acls: requested.block_public_acls.unwrap_or(false),
+            ignore_public_acls: requested.ignore_public_acls.unwrap_or(false),
+            block_public_policy: requested.block_public_policy.unwrap_or(false),
+            restrict_public_buckets: requested.restrict_public_buckets.unwrap_or(false),
         };
         let owner = input.expected_bucket_owner.as_deref();
         rules::update(cx, &input.bucket, owner, |b| b.public_access_block = Some(block))

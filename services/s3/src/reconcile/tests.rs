@@ -5,7 +5,7 @@ use escale_objects::{Fake, Limits, Objects as _, Put};
 use escale_store::StoreError;
 use escale_tables::s3::Versioning;
 
-struct Shelf {
+struct Rig {
     store: Store,
     clock: Clock,
     plane: Arc<Fake>,
@@ -14,7 +14,7 @@ struct Shelf {
 }
 
 #[async_trait]
-impl Stage for Shelf {
+impl Stage for Rig {
     fn store(&self) -> &Store {
         &self.store
     }
@@ -28,13 +28,13 @@ impl Stage for Shelf {
         let rows: Vec<_> = self.store.read().scan::<Bucket>().map(|b| (b.name.clone(), b.deleting)).collect();
         let seen: Vec<_> = self.store.read().scan::<BucketSeen>().map(|b| b.name.clone()).collect();
         let buckets = self.plane.list_buckets().await.unwrap();
-        let there: Vec<_> = buckets.iter().map(|b| b.name.as_str()).collect();
-        format!("rows {rows:?}, not deleted {seen:?}, there {there:?}")
+        let existing: Vec<_> = buckets.iter().map(|b| b.name.as_str()).collect();
+        format!("rows {rows:?}, not deleted {seen:?}, existing {existing:?}")
     }
 }
 
-/// One bucket that stays, and three that are to go: an empty one, one with an object, and one that the plane never heard of.
-async fn shelf(fate: Arc<dyn Fate>) -> Shelf {
+/// One bucket that is kept, and three that are marked: an empty one, one with an object, and one that the plane does not know.
+async fn rig(fate: Arc<dyn Fate>) -> Rig {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&dir.path().join("state.db"), escale_tables::s3::TABLES).unwrap();
     let clock = Clock::by_hand(Timestamp(1));
@@ -62,25 +62,25 @@ async fn shelf(fate: Arc<dyn Fate>) -> Shelf {
     }
     let buckets = Arc::new(Buckets::new(Risky::new(&plane, &fate)));
     let removals = Removals { store: store.clone(), clock: clock.clone(), buckets };
-    Shelf { store, clock, plane, removals, _dir: dir }
+    Rig { store, clock, plane, removals, _dir: dir }
 }
 
 #[tokio::test]
-async fn what_is_empty_goes_and_what_is_not_is_told() {
-    let shelf = shelf(Arc::new(FaultAt::never())).await;
-    let plan = |name: &str| shelf.removals.plan(&shelf.store.read(), name, Timestamp(1));
-    let all = shelf.removals.all(&shelf.store.read());
+async fn deletes_empty_buckets_and_records_why_others_are_kept() {
+    let rig = rig(Arc::new(FaultAt::never())).await;
+    let plan = |name: &str| rig.removals.plan(&rig.store.read(), name, Timestamp(1));
+    let all = rig.removals.all(&rig.store.read());
     for name in all {
-        let Plan::Step(step) = plan(&name) else { panic!("{name} is to go") };
-        shelf.removals.act(&name, step).await.unwrap();
+        let Plan::Step(step) = plan(&name) else { panic!("{name} is marked, but has no step") };
+        rig.removals.act(&name, step).await.unwrap();
         assert_eq!(plan(&name), Plan::Done, "{name}");
     }
-    let left = r#"rows [("full", false), ("kept", false)], not deleted ["full"], there ["full", "kept"]"#;
-    assert_eq!(shelf.world().await, left);
+    let left = r#"rows [("full", false), ("kept", false)], not deleted ["full"], existing ["full", "kept"]"#;
+    assert_eq!(rig.world().await, left);
 }
 
 #[tokio::test]
-async fn survives() {
-    survives_repeat(shelf).await;
-    survives_failure_at_each_step(shelf).await;
+async fn survives_repeats_and_failures_at_each_step() {
+    survives_repeat(rig).await;
+    survives_failure_at_each_step(rig).await;
 }

@@ -1,4 +1,4 @@
-//! Bodies between the gate and the plane: the same bytes, other types.
+//! Converts bodies between the types of the gate and of the plane.
 
 use escale_objects as plane;
 use escale_service::Body;

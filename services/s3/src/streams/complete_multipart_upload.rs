@@ -3,7 +3,7 @@
 use crate::choices::{ChecksumType, ServerSideEncryption};
 use crate::{
     Buckets, Error,
-    checksums::{self, Summed, summed},
+    checksums::{self, WithChecksums, with_checksums},
     conditions, rules, shapes,
 };
 use escale_base::Wire;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 pub(crate) struct CompleteMultipartUpload;
 
-summed! {
+with_checksums! {
     pub(crate) struct Input {
         bucket: String,
         key: String,
@@ -32,14 +32,14 @@ pub(crate) struct Parts {
     parts: Vec<Part>,
 }
 
-summed! {
+with_checksums! {
     pub(crate) struct Part {
         e_tag: String,
         part_number: u32,
     }
 }
 
-summed! {
+with_checksums! {
     pub(crate) struct Output {
         location: String,
         bucket: String,
@@ -69,7 +69,7 @@ impl StreamOperation<Buckets> for CompleteMultipartUpload {
         let bucket = service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
         let expect = input.expected()?.into_iter().next();
         let named = input.multipart_upload.take().ok_or(Error::MalformedXml)?.parts;
-        // Before anything is looked up: an upload in the wrong order may have any sizes.
+        // First, so that a wrong order is reported rather than a wrong size.
         if let Some(pair) = named.windows(2).find(|pair| pair[0].part_number >= pair[1].part_number) {
             return Err(escale_objects::Error::PartOrder(pair[1].part_number, pair[0].part_number).into());
         }
@@ -87,8 +87,8 @@ impl StreamOperation<Buckets> for CompleteMultipartUpload {
                 )));
             }
         }
-        if let Some(wanted) = input.mpu_object_size {
-            check_size(&service, &at, &named, wanted).await?;
+        if let Some(expected) = input.mpu_object_size {
+            check_size(&service, &at, &named, expected).await?;
         }
         let part = |mut part: Part| {
             let expect = part.expected()?;
@@ -113,8 +113,8 @@ impl StreamOperation<Buckets> for CompleteMultipartUpload {
     }
 }
 
-/// `x-amz-mp-object-size`: what the client says all parts together have.
-async fn check_size(service: &Buckets, at: &UploadAt, named: &[Part], wanted: u64) -> Result<(), Error> {
+/// Compares `x-amz-mp-object-size` with the total size of the named parts.
+async fn check_size(service: &Buckets, at: &UploadAt, named: &[Part], expected: u64) -> Result<(), Error> {
     let (mut after, mut sum) = (0, 0);
     loop {
         let page = service.objects.list_parts(at, after, escale_objects::PAGE).await?;
@@ -125,11 +125,11 @@ async fn check_size(service: &Buckets, at: &UploadAt, named: &[Part], wanted: u6
             None => break,
         }
     }
-    if sum == wanted {
+    if sum == expected {
         return Ok(());
     }
     let why = format!(
-        "The provided 'x-amz-mp-object-size' header value {wanted} does not match what was computed: {sum}"
+        "The provided 'x-amz-mp-object-size' header value {expected} does not match what was computed: {sum}"
     );
     Err(Error::InvalidRequest(why))
 }

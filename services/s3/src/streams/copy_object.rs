@@ -4,9 +4,9 @@ use super::read;
 use crate::choices::{ChecksumAlgorithm, ChecksumType, Directive, ServerSideEncryption};
 use crate::{
     Buckets, Error,
-    checksums::{self, Summed, summed},
+    checksums::{self, WithChecksums, with_checksums},
     conditions::{self, Conditions, Verdict},
-    metadata::{self, described},
+    metadata::{self, with_metadata},
     rules, shapes,
 };
 use escale_base::{Timestamp, Wire, path::decode_once};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 pub(crate) struct CopyObject;
 
-described! {
+with_metadata! {
     pub(crate) struct Input {
         bucket: String,
         key: String,
@@ -43,7 +43,7 @@ pub(crate) struct Output {
     server_side_encryption: Option<ServerSideEncryption>,
 }
 
-summed! {
+with_checksums! {
     pub(crate) struct Copied {
         e_tag: String,
         last_modified: Timestamp,
@@ -62,6 +62,7 @@ impl StreamOperation<Buckets> for CopyObject {
     type Output = Output;
     type Error = Error;
 
+    /// The destination. `run` authorizes the source.
     fn resources(input: &Input, _cx: &StreamCx) -> Vec<String> {
         vec![rules::object_arn(&input.bucket, &input.key)]
     }
@@ -86,15 +87,15 @@ impl StreamOperation<Buckets> for CopyObject {
         let found = found.map_err(|error| read::absent(&cx, &from.bucket, error))?;
         check_source(&input, &found)?;
         if !found.tags.is_empty() && input.tagging_directive != Some(Directive::Replace) {
-            // The tags come along: they are read there and written here.
+            // The copy includes the tags, which requires the right to read them and the right to write them.
             let read = match from.version {
                 Some(_) => "s3:GetObjectVersionTagging",
                 None => "s3:GetObjectTagging",
             };
-            let (there, here) =
+            let (source, destination) =
                 (rules::object_arn(&from.bucket, &from.key), rules::object_arn(&input.bucket, &input.key));
-            rules::allowed(&cx, read, "GetObjectTagging", &from.bucket, there)?;
-            rules::allowed(&cx, "s3:PutObjectTagging", "CopyObject", &input.bucket, here)?;
+            rules::allowed(&cx, read, "GetObjectTagging", &from.bucket, source)?;
+            rules::allowed(&cx, "s3:PutObjectTagging", "CopyObject", &input.bucket, destination)?;
         }
         let meta = input.meta()?;
         let replaces = |directive: Option<Directive>| directive == Some(Directive::Replace);
@@ -118,7 +119,7 @@ impl StreamOperation<Buckets> for CopyObject {
         let spec = Copy {
             from_bucket: from.bucket,
             from_key: from.key,
-            // What was looked at is what is copied, where versions are told apart.
+            // Copies exactly the version that was checked. A null version cannot be named, because a put replaces it.
             from_version: from.version.or(Some(found.entry.version).filter(|v| !v.is_null())),
             to_bucket: input.bucket,
             to_key: input.key,
@@ -127,26 +128,25 @@ impl StreamOperation<Buckets> for CopyObject {
             compute: compute.into_iter().collect(),
             condition,
         };
-        let made = service.objects.copy(spec).await?.entry;
+        let copy = service.objects.copy(spec).await?.entry;
         let mut copied = Copied {
-            e_tag: shapes::quoted(&made.etag),
-            last_modified: made.modified,
-            checksum_type: checksums::kind(&made.checksums),
+            e_tag: shapes::quoted(&copy.etag),
+            last_modified: copy.modified,
+            checksum_type: checksums::kind(&copy.checksums),
             ..Copied::default()
         };
-        copied.fill(&made.checksums);
+        copied.fill(&copy.checksums);
         Ok(Output {
             copy_object_result: copied,
             copy_source_version_id: source_version,
-            version_id: shapes::version(&bucket, &made.version),
+            version_id: shapes::version(&bucket, &copy.version),
             server_side_encryption: Some(ServerSideEncryption::Aes256),
         }
         .into())
     }
 }
 
-/// `bucket/key?versionId=…`, percent-encoded, perhaps with a slash in front. It is decoded before it is parted: clients
-/// may encode the slash behind the bucket, too.
+/// Parses `bucket/key?versionId=…`, which is percent-encoded and may start with a slash.
 fn source(text: &str) -> Result<Source, Error> {
     let bad = || Error::InvalidArgument {
         name: "x-amz-copy-source",
@@ -160,6 +160,7 @@ fn source(text: &str) -> Result<Source, Error> {
         Some((path, version)) => (path, Some(VersionId(version.to_owned()))),
         None => (text, None),
     };
+    // Decoded before it is split, because clients may also encode the slash after the bucket.
     let path = decode_once(path).map_err(|_| bad())?;
     let (bucket, key) = path.trim_start_matches('/').split_once('/').ok_or_else(bad)?;
     if bucket.is_empty() || key.is_empty() {
@@ -168,7 +169,7 @@ fn source(text: &str) -> Result<Source, Error> {
     Ok(Source { bucket: bucket.to_owned(), key: key.to_owned(), version })
 }
 
-/// A copy has no 304: what does not hold is a 412.
+/// Checks the conditions on the source. A copy never answers 304: a failed condition is a 412.
 fn check_source(input: &Input, found: &Object) -> Result<(), Error> {
     let conditions = Conditions {
         if_match: input.copy_source_if_match.as_deref(),
@@ -185,7 +186,7 @@ fn check_source(input: &Input, found: &Object) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn sources() {
+    fn parses_copy_sources() {
         let of = |text: &str| super::source(text).ok().map(|s| (s.bucket, s.key, s.version.map(|v| v.0)));
         let some =
             |b: &str, k: &str, v: Option<&str>| Some((b.to_owned(), k.to_owned(), v.map(str::to_owned)));

@@ -3,7 +3,7 @@
 use crate::choices::{ChecksumAlgorithm, ChecksumType, ServerSideEncryption};
 use crate::{
     Buckets, Error, checksums,
-    metadata::{self, described},
+    metadata::{self, with_metadata},
     rules,
 };
 use escale_base::Wire;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 pub(crate) struct CreateMultipartUpload;
 
-described! {
+with_metadata! {
     pub(crate) struct Input {
         bucket: String,
         key: String,
@@ -72,7 +72,7 @@ impl StreamOperation<Buckets> for CreateMultipartUpload {
     }
 }
 
-/// Who names none gets CRC-64/NVME of the full object, as on AWS.
+/// The checksum of the upload. Without a request it is CRC-64/NVME of the full object, as on AWS.
 fn checksum(
     algorithm: Option<ChecksumAlgorithm>,
     kind: Option<ChecksumType>,

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 pub(crate) struct DeleteObjects;
 
-/// AWS's limit on keys of one request.
-const MOST: usize = 1000;
+/// AWS's limit on the keys of one request.
+const MAX_KEYS: usize = 1000;
 
 #[derive(Wire)]
 pub(crate) struct Input {
@@ -60,7 +60,7 @@ impl StreamOperation<Buckets> for DeleteObjects {
     type Output = Output;
     type Error = Error;
 
-    /// Where all of them name a version, deleting versions is all that is asked.
+    /// If every object names a version, the request needs only `s3:DeleteObjectVersion`.
     fn action(input: &Input) -> Option<&'static str> {
         input.delete.objects.iter().all(|o| o.version_id.is_some()).then_some("s3:DeleteObjectVersion")
     }
@@ -85,7 +85,7 @@ impl StreamOperation<Buckets> for DeleteObjects {
         input: Input,
         _body: Body,
     ) -> Result<StreamReply<Output>, Error> {
-        if input.delete.objects.is_empty() || input.delete.objects.len() > MOST {
+        if input.delete.objects.is_empty() || input.delete.objects.len() > MAX_KEYS {
             return Err(Error::MalformedXml);
         }
         service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
@@ -96,6 +96,7 @@ impl StreamOperation<Buckets> for DeleteObjects {
             match one(&service, &cx, &input.bucket, &object).await {
                 Ok(_) if quiet => {}
                 Ok(done) => deleted.push(done),
+                // One failure does not end the request: AWS reports it in the response and deletes the others.
                 Err(error) => {
                     let AwsError { code, message, .. } = error.into();
                     errors.push(Failure { key: key.clone(), version_id: version_id.clone(), code, message });

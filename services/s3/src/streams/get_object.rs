@@ -39,20 +39,21 @@ impl StreamOperation<Buckets> for GetObject {
             || input.if_modified_since.is_some()
             || input.if_unmodified_since.is_some();
         if conditional {
-            // Before the range: an object that the client has already has no wrong range.
+            // Before the range is checked: a client whose copy is current gets 304, even for an invalid range.
             let object = service.objects.head(name, key, version.as_ref()).await.map_err(missing)?;
             if input.verdict(&object)? == Verdict::NotModified {
                 let mut output = input.output(&cx, &bucket, object, None)?;
                 output.unmodified();
                 return Ok(StreamReply { output, body: None, status: Some(304) });
             }
+            // Reads exactly the version that was checked. A null version cannot be named, so it is checked again below.
             version = version.or(Some(object.entry.version)).filter(|v: &VersionId| !v.is_null());
         }
         let range = if input.part_number.is_none() { rules::range(input.range.as_deref()) } else { None };
         let spec = Read { version, range, part: input.part_number };
         let got = service.objects.get(name, key, spec).await.map_err(missing)?;
         if conditional && input.verdict(&got.object)? == Verdict::NotModified {
-            // Replaced between the two looks: what is sent is what was asked for, or nothing.
+            // A put replaced the object after the first check, and the client's copy matches the new object.
             let mut output = input.output(&cx, &bucket, got.object, None)?;
             output.unmodified();
             return Ok(StreamReply { output, body: None, status: Some(304) });

@@ -4,7 +4,7 @@ use super::read;
 use crate::choices::{ChecksumType, ObjectAttribute, StoredClass};
 use crate::{
     Buckets, Error,
-    checksums::{self, Summed, summed},
+    checksums::{self, WithChecksums, with_checksums},
     rules, shapes,
 };
 use escale_base::{Timestamp, Wire};
@@ -34,7 +34,7 @@ pub(crate) struct Output {
     object_size: Option<u64>,
 }
 
-summed! {
+with_checksums! {
     pub(crate) struct Checksum {
         checksum_type: Option<ChecksumType>,
     }
@@ -77,8 +77,8 @@ impl StreamOperation<Buckets> for GetObjectAttributes {
         let found = service.objects.head(&input.bucket, &input.key, version.as_ref()).await;
         let object = found.map_err(|error| read::absent(&cx, &input.bucket, error))?;
         let entry = &object.entry;
-        let asked = |attribute| input.object_attributes.contains(&attribute);
-        let checksum = (asked(ObjectAttribute::Checksum) && !entry.checksums.is_empty()).then(|| {
+        let requested = |attribute| input.object_attributes.contains(&attribute);
+        let checksum = (requested(ObjectAttribute::Checksum) && !entry.checksums.is_empty()).then(|| {
             let mut shape =
                 Checksum { checksum_type: checksums::kind(&entry.checksums), ..Checksum::default() };
             shape.fill(&entry.checksums);
@@ -87,15 +87,15 @@ impl StreamOperation<Buckets> for GetObjectAttributes {
         Ok(Output {
             last_modified: entry.modified,
             version_id: shapes::version(&bucket, &entry.version),
-            // Here, and only here, S3 writes it without quotes.
-            e_tag: asked(ObjectAttribute::ETag).then(|| entry.etag.clone()),
+            // Only this operation of S3 returns the etag without quotes.
+            e_tag: requested(ObjectAttribute::ETag).then(|| entry.etag.clone()),
             checksum,
             object_parts: object
                 .parts
-                .filter(|_| asked(ObjectAttribute::ObjectParts))
+                .filter(|_| requested(ObjectAttribute::ObjectParts))
                 .map(|total_parts_count| Parts { total_parts_count }),
-            storage_class: asked(ObjectAttribute::StorageClass).then_some(StoredClass::Standard),
-            object_size: asked(ObjectAttribute::ObjectSize).then_some(entry.size_bytes),
+            storage_class: requested(ObjectAttribute::StorageClass).then_some(StoredClass::Standard),
+            object_size: requested(ObjectAttribute::ObjectSize).then_some(entry.size_bytes),
         }
         .into())
     }

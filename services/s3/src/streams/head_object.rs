@@ -2,7 +2,7 @@
 
 use super::read::{self, Input, Output};
 use crate::{Buckets, Error, conditions::Verdict, rules};
-use escale_objects::Read;
+use escale_objects::{Read, VersionId};
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
 use std::sync::Arc;
 
@@ -28,23 +28,24 @@ impl StreamOperation<Buckets> for HeadObject {
         _body: Body,
     ) -> Result<StreamReply<Output>, Error> {
         let bucket = service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
-        let range = if input.part_number.is_none() { rules::range(input.range.as_deref()) } else { None };
         let missing = |error| read::absent(&cx, &input.bucket, error);
-        let (object, range) = if range.is_some() || input.part_number.is_some() {
-            let spec = Read { version: input.version(), range, part: input.part_number };
-            let got = service.objects.get(&input.bucket, &input.key, spec).await.map_err(missing)?;
-            (got.object, Some(got.range))
-        } else {
-            let version = input.version();
-            let found = service.objects.head(&input.bucket, &input.key, version.as_ref()).await;
-            (found.map_err(missing)?, None)
-        };
-        let verdict = input.verdict(&object)?;
-        let mut output = input.output(&cx, &bucket, object, range)?;
-        if verdict == Verdict::NotModified {
+        let mut version = input.version();
+        let object = service.objects.head(&input.bucket, &input.key, version.as_ref()).await;
+        let object = object.map_err(missing)?;
+        // Before the range is checked: a client whose copy is current gets 304, even for an invalid range.
+        if input.verdict(&object)? == Verdict::NotModified {
+            let mut output = input.output(&cx, &bucket, object, None)?;
             output.unmodified();
             return Ok(StreamReply { output, body: None, status: Some(304) });
         }
-        Ok(output.into())
+        let range = if input.part_number.is_none() { rules::range(input.range.as_deref()) } else { None };
+        if range.is_none() && input.part_number.is_none() {
+            return Ok(input.output(&cx, &bucket, object, None)?.into());
+        }
+        // The plane resolves ranges and parts only in `get`. Its body is dropped without being read.
+        version = version.or(Some(object.entry.version)).filter(|v: &VersionId| !v.is_null());
+        let spec = Read { version, range, part: input.part_number };
+        let got = service.objects.get(&input.bucket, &input.key, spec).await.map_err(missing)?;
+        Ok(input.output(&cx, &bucket, got.object, Some(got.range))?.into())
     }
 }

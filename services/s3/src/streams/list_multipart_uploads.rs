@@ -72,7 +72,7 @@ impl StreamOperation<Buckets> for ListMultipartUploads {
         let limit = rules::page_size("max-uploads", input.max_uploads)?.max(1);
         service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
         let prefix = input.prefix.unwrap_or_default();
-        // The upload's marker counts only beside a key's.
+        // As on AWS, `upload-id-marker` has an effect only together with `key-marker`.
         let id = input.upload_id_marker.clone().filter(|m| !m.is_empty()).map(UploadId);
         let after = input.key_marker.clone().filter(|m| !m.is_empty()).map(|key| (key, id));
         let spec = ListUploads { prefix: prefix.clone(), delimiter: input.delimiter.clone(), after, limit };

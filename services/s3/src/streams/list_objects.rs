@@ -53,7 +53,7 @@ impl StreamOperation<Buckets> for ListObjects {
         input: Input,
         _body: Body,
     ) -> Result<StreamReply<Output>, Error> {
-        let asked = Asked {
+        let request = ListRequest {
             bucket: &input.bucket,
             expected_owner: input.expected_bucket_owner.as_deref(),
             prefix: input.prefix,
@@ -63,8 +63,8 @@ impl StreamOperation<Buckets> for ListObjects {
             max_keys: input.max_keys,
             with_owner: true,
         };
-        let page = page(&service, &cx, asked).await?;
-        // Without a delimiter the last key is the next marker, and AWS leaves it out.
+        let page = page(&service, &cx, request).await?;
+        // AWS omits the next marker without a delimiter: clients use the last key instead.
         let next = page.next.as_deref().filter(|_| page.delimiter.is_some());
         Ok(Output {
             is_truncated: page.next.is_some(),
@@ -82,8 +82,8 @@ impl StreamOperation<Buckets> for ListObjects {
     }
 }
 
-/// What both forms of the operation are asked.
-pub(super) struct Asked<'a> {
+/// The parameters that both versions of the operation share.
+pub(super) struct ListRequest<'a> {
     pub(super) bucket: &'a str,
     pub(super) expected_owner: Option<&'a str>,
     pub(super) prefix: Option<String>,
@@ -94,7 +94,7 @@ pub(super) struct Asked<'a> {
     pub(super) with_owner: bool,
 }
 
-/// What both answer, with its texts as they are sent.
+/// The response that both versions share, with its names encoded.
 pub(super) struct Page {
     pub(super) contents: Vec<ObjectShape>,
     pub(super) common_prefixes: Vec<CommonPrefix>,
@@ -102,19 +102,19 @@ pub(super) struct Page {
     pub(super) delimiter: Option<String>,
     pub(super) max_keys: usize,
     pub(super) encoding: Encoding,
-    /// Where the next page begins: as it is, not as it is sent.
+    /// The start of the next page, not encoded.
     pub(super) next: Option<String>,
 }
 
 /// A page of a bucket's current objects.
-pub(super) async fn page(service: &Buckets, cx: &StreamCx, asked: Asked<'_>) -> Result<Page, Error> {
-    let encoding = Encoding::of(asked.encoding);
-    let limit = rules::page_size("max-keys", asked.max_keys)?;
-    service.ready(cx, asked.bucket, asked.expected_owner).await?;
-    let prefix = asked.prefix.unwrap_or_default();
-    let spec = List { prefix, delimiter: asked.delimiter, after: asked.after, limit };
-    let found = service.objects.list(asked.bucket, &spec).await?;
-    let owner = asked.with_owner.then(|| shapes::owner(&cx.config.account));
+pub(super) async fn page(service: &Buckets, cx: &StreamCx, request: ListRequest<'_>) -> Result<Page, Error> {
+    let encoding = Encoding::of(request.encoding);
+    let limit = rules::page_size("max-keys", request.max_keys)?;
+    service.ready(cx, request.bucket, request.expected_owner).await?;
+    let prefix = request.prefix.unwrap_or_default();
+    let spec = List { prefix, delimiter: request.delimiter, after: request.after, limit };
+    let found = service.objects.list(request.bucket, &spec).await?;
+    let owner = request.with_owner.then(|| shapes::owner(&cx.config.account));
     let object = |o| shapes::object(o, encoding.write(&o.key), owner.clone());
     Ok(Page {
         contents: found.objects.iter().map(object).collect(),

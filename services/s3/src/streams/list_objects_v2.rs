@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>
 
-use super::list_objects::{Asked, page};
+use super::list_objects::{ListRequest, page};
 use crate::choices::EncodingType;
 use crate::{
     Buckets, Error, rules,
@@ -57,10 +57,11 @@ impl StreamOperation<Buckets> for ListObjectsV2 {
         _body: Body,
     ) -> Result<StreamReply<Output>, Error> {
         let after = match &input.continuation_token {
-            Some(token) => Some(rules::place(token)?),
+            // A token is the later position, so it takes precedence over `start-after`.
+            Some(token) => Some(rules::decode_token(token)?),
             None => input.start_after.clone(),
         };
-        let asked = Asked {
+        let request = ListRequest {
             bucket: &input.bucket,
             expected_owner: input.expected_bucket_owner.as_deref(),
             prefix: input.prefix,
@@ -70,7 +71,7 @@ impl StreamOperation<Buckets> for ListObjectsV2 {
             max_keys: input.max_keys,
             with_owner: input.fetch_owner.unwrap_or(false),
         };
-        let page = page(&service, &cx, asked).await?;
+        let page = page(&service, &cx, request).await?;
         Ok(Output {
             is_truncated: page.next.is_some(),
             key_count: page.contents.len() + page.common_prefixes.len(),

@@ -3,7 +3,7 @@
 use crate::choices::{ChecksumAlgorithm, ChecksumType, StoredClass};
 use crate::{
     Buckets, Error,
-    checksums::{self, Summed, summed},
+    checksums::{self, WithChecksums, with_checksums},
     rules,
     shapes::{self, Owner},
 };
@@ -41,7 +41,7 @@ pub(crate) struct Output {
     checksum_type: Option<ChecksumType>,
 }
 
-summed! {
+with_checksums! {
     pub(crate) struct Part {
         part_number: u32,
         last_modified: Timestamp,

@@ -1,4 +1,4 @@
-//! The operations of S3 that move bytes or ask the plane, a line each.
+//! The operations of S3 that use the objects plane, one module each.
 
 mod body;
 mod read;

@@ -4,9 +4,9 @@ use super::body;
 use crate::choices::{ChecksumAlgorithm, ChecksumType, ServerSideEncryption};
 use crate::{
     Buckets, Error,
-    checksums::{self, Summed, summed},
+    checksums::{self, WithChecksums, with_checksums},
     conditions,
-    metadata::{self, described},
+    metadata::{self, with_metadata},
     rules, shapes,
 };
 use escale_objects::Put;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub(crate) struct PutObject;
 
-described! {
+with_metadata! {
     pub(crate) struct Input {
         bucket: String,
         key: String,
@@ -39,7 +39,7 @@ described! {
     }
 }
 
-summed! {
+with_checksums! {
     pub(crate) struct Output {
         e_tag: String,
         checksum_type: Option<ChecksumType>,
@@ -71,7 +71,7 @@ impl StreamOperation<Buckets> for PutObject {
         let meta = input.meta()?;
         let condition = conditions::of_write(input.if_match.as_deref(), input.if_none_match.as_deref())?;
         conditions::allowed(&cx, "PutObject", (&input.bucket, &input.key), &condition)?;
-        // The values of announced checksums, of Content-MD5 and of the length are compared by the gate, in the body.
+        // The gate compares the announced checksums, Content-MD5 and the length while it forwards the body.
         let spec = Put {
             meta,
             tags: metadata::tags_of_header(input.tagging.as_deref())?,

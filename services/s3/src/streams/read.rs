@@ -1,9 +1,9 @@
-//! What GetObject and HeadObject have in common: which bytes, which headers, whether at all.
+//! The parts that GetObject and HeadObject share: preconditions, ranges and headers.
 
 use crate::choices::{ChecksumMode, ChecksumType, ServerSideEncryption};
 use crate::{
     Error, checksums,
-    checksums::Summed,
+    checksums::WithChecksums,
     conditions::{Conditions, Verdict},
     rules, shapes,
 };
@@ -34,7 +34,7 @@ pub(crate) struct Input {
     pub expected_bucket_owner: Option<String>,
 }
 
-checksums::summed! {
+checksums::with_checksums! {
     pub(crate) struct Output {
         accept_ranges: Option<&'static str>,
         last_modified: Timestamp,
@@ -61,7 +61,7 @@ impl Input {
         self.version_id.clone().map(VersionId)
     }
 
-    /// Whether the object is to be sent, as the client's preconditions have it.
+    /// Checks the client's preconditions.
     pub(super) fn verdict(&self, object: &Object) -> Result<Verdict, Error> {
         let conditions = Conditions {
             if_match: self.if_match.as_deref(),
@@ -72,7 +72,7 @@ impl Input {
         conditions.check(&object.entry)
     }
 
-    /// The object's headers, with what the client wants them to be. Anonymous ones may not want anything.
+    /// The object's headers with the overrides of the request. As on AWS, anonymous requests cannot override headers.
     pub(super) fn output(
         &self,
         cx: &StreamCx,
@@ -94,11 +94,13 @@ impl Input {
         }
         let Object { entry, mut meta, tags, parts } = object;
         let size = entry.size_bytes;
+        // `get` returns a range in any case. The response is partial only if the request names a range or a part, even if that
+        // covers the whole object.
         let part_of =
             range.filter(|r| self.part_number.is_some() || (r.end - r.start) != size || self.ranged());
-        let mut header = |name: &str, wanted: &Option<String>| {
-            let own = meta.headers.remove(name);
-            wanted.clone().or(own)
+        let mut header = |name: &str, requested: &Option<String>| {
+            let stored = meta.headers.remove(name);
+            requested.clone().or(stored)
         };
         let mut output = Output {
             accept_ranges: Some("bytes"),
@@ -111,6 +113,7 @@ impl Input {
             content_encoding: header("content-encoding", &self.response_content_encoding),
             content_language: header("content-language", &self.response_content_language),
             content_type: header("content-type", &self.response_content_type)
+                // AWS's default.
                 .or_else(|| Some("binary/octet-stream".into())),
             expires: header("expires", &self.response_expires.map(Timestamp::http_date)),
             server_side_encryption: Some(ServerSideEncryption::Aes256),
@@ -119,7 +122,7 @@ impl Input {
             tag_count: (!tags.is_empty()).then_some(tags.len()),
             ..Output::default()
         };
-        // A checksum is of the whole: beside a part of the bytes it would only mislead who compares it.
+        // The checksum covers the whole object, so a client that compares it with a part would report an error.
         if self.checksum_mode == Some(ChecksumMode::Enabled) && part_of.is_none() {
             output.fill(&entry.checksums);
             output.checksum_type = checksums::kind(&entry.checksums);
@@ -136,7 +139,7 @@ impl Input {
     }
 }
 
-/// Who may not list a bucket is not told which keys it lacks.
+/// As on AWS, a caller that may not list the bucket gets 403 instead of 404 for a missing key.
 pub(super) fn absent(cx: &StreamCx, bucket: &str, error: plane::Error) -> Error {
     let missing = matches!(error, plane::Error::NoSuchKey { .. } | plane::Error::NoSuchVersion { .. });
     let listing = || rules::allowed(cx, "s3:ListBucket", "ListObjectsV2", bucket, rules::bucket_arn(bucket));
@@ -144,7 +147,7 @@ pub(super) fn absent(cx: &StreamCx, bucket: &str, error: plane::Error) -> Error 
 }
 
 impl Output {
-    /// A 304 tells what can change in a cache, and nothing of the bytes.
+    /// Removes the headers that describe the body: a 304 has none.
     pub(super) fn unmodified(&mut self) {
         self.content_length = None;
         self.content_type = None;

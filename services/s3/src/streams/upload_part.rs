@@ -4,7 +4,7 @@ use super::body;
 use crate::choices::{ChecksumAlgorithm, ServerSideEncryption};
 use crate::{
     Buckets, Error,
-    checksums::{self, Summed, summed},
+    checksums::{self, WithChecksums, with_checksums},
     rules, shapes,
 };
 use escale_objects::{PutPart, UploadAt, UploadId};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 pub(crate) struct UploadPart;
 
-summed! {
+with_checksums! {
     pub(crate) struct Input {
         bucket: String,
         key: String,
@@ -27,7 +27,7 @@ summed! {
     }
 }
 
-summed! {
+with_checksums! {
     pub(crate) struct Output {
         server_side_encryption: Option<ServerSideEncryption>,
         e_tag: String,

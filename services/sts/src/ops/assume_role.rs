@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
 //!
-//! Unlike AWS, the account's root key may assume a role whose trust document names the account: it is the key that most
-//! people use here.
+//! Unlike on AWS, the account's root key may assume a role whose trust policy names the account, because most users have only
+//! this key.
 
 use crate::{
     Error, role_name,
@@ -34,7 +34,7 @@ pub(crate) struct AssumedRoleUser {
     arn: String,
 }
 
-/// AWS's default, and its limits: a role's own `MaxSessionDuration`, and an hour where one role assumes another.
+/// AWS's default and limits. The maximum is the role's `MaxSessionDuration`, but one hour if a role assumes another role.
 const DEFAULT_SECS: i64 = 3600;
 const MIN_SECS: i64 = 900;
 const CHAINED_SECS: i64 = 3600;
@@ -58,16 +58,17 @@ impl Operation for AssumeRole {
             .parse()
             .map_err(|_| Error::Validation(format!("{} is invalid", input.role_arn)))?;
         let refused = || Error::NotTrusted {
-            who: cx.caller.principal.arn(&cx.config.account),
+            caller: cx.caller.principal.arn(&cx.config.account),
             role: input.role_arn.clone(),
         };
-        // A role that is not there is refused in the same words, as on AWS: they tell nobody which roles exist.
+        // As on AWS, the error for a missing role is the same, so that callers cannot find out which roles exist.
         let role = cx.tx.get::<Role>(role_name(&arn)).ok_or_else(refused)?;
-        let its_arn = Arn::new("iam", "", &cx.config.account, format!("role{}{}", role.path, role.name));
+        let arn_of_role = Arn::new("iam", "", &cx.config.account, format!("role{}{}", role.path, role.name));
         let trust = Document::parse(&role.trust, Kind::Trust).map_err(|_| refused())?;
         let context = context(cx, &input);
         let question = Question { context: &context, action: "sts:AssumeRole", resource: &input.role_arn };
-        if its_arn != arn || !trusts(&question, &trust) {
+        // The role was found by its name alone, so the path and the account of the request must match, too.
+        if arn_of_role != arn || !trusts(&question, &trust) {
             return Err(refused());
         }
         let secs = duration(cx, &input, &role)?;
@@ -102,13 +103,14 @@ fn duration(cx: &Cx<'_>, input: &Input, role: &Role) -> Result<i64, Error> {
     Ok(secs)
 }
 
-/// The condition keys that the request itself gives.
+/// The condition keys of this request.
 fn given(input: &Input) -> Vec<(&'static str, String)> {
     let mut given = vec![("sts:rolesessionname", input.role_session_name.clone())];
     given.extend(input.external_id.clone().map(|id| ("sts:externalid", id)));
     given
 }
 
+/// The context in which the trust policy is evaluated.
 fn context(cx: &Cx<'_>, input: &Input) -> Context {
     let account = cx.config.account.as_str();
     let (who, tags) = match &cx.caller.principal {

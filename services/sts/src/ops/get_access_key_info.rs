@@ -27,7 +27,7 @@ impl Operation for GetAccessKeyInfo {
         if cx.tx.has::<AccessKey>(&id) {
             Ok(Output { account: cx.config.account.clone() })
         } else {
-            Err(Error::Validation(format!("The access key {id} belongs to no account known here")))
+            Err(Error::Validation(format!("The access key {id} does not belong to this account")))
         }
     }
 }

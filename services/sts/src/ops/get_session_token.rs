@@ -20,7 +20,7 @@ pub(crate) struct Output {
     credentials: Credentials,
 }
 
-/// AWS's limits: twelve hours by default; the root account's end after one.
+/// AWS's limits: twelve hours by default, and at most one hour for the root account.
 const DEFAULT_SECS: i64 = 43_200;
 const RANGE_SECS: std::ops::RangeInclusive<i64> = 900..=129_600;
 const ROOT_SECS: i64 = 3600;
@@ -39,6 +39,7 @@ impl Operation for GetSessionToken {
                 RANGE_SECS.end()
             )));
         }
+        // As on AWS, only long-term credentials may call this operation.
         if cx.caller.in_session {
             return Err(Error::SessionCannot("GetSessionToken"));
         }

@@ -1,4 +1,4 @@
-//! The operations of STS, a line each.
+//! The operations of STS, one module each.
 
 escale_service::operations! { "sts";
     AssumeRole => assume_role,

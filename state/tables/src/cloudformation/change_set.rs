@@ -25,9 +25,9 @@ row!(ChangeSet, "cloudformation_change_set", |r| format!("{}/{}", r.stack, r.nam
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChangeSetPhase {
-    /// Waits to be executed.
+    /// Can be executed.
     Available,
-    /// Cannot be executed; says why.
+    /// Cannot be executed, with the reason.
     Failed(String),
     Executed,
 }

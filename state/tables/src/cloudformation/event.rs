@@ -1,4 +1,4 @@
-//! What happened to a stack.
+//! The events of stacks.
 
 use crate::row;
 use escale_base::Timestamp;

@@ -1,4 +1,4 @@
-//! Values that stacks offer to others.
+//! Values that stacks export.
 
 use crate::row;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct Export {
     pub name: String,
     pub value: String,
-    /// The uuid of the stack whose output it is.
+    /// The uuid of the exporting stack.
     pub stack: String,
 }
 row!(Export, "cloudformation_export", |r| r.name.clone());

@@ -12,19 +12,19 @@ pub struct StackResource {
     pub stack: String,
     pub logical_id: String,
     pub type_name: String,
-    /// Its place in the template.
+    /// Its position in the template.
     pub place: u32,
-    /// Logical ids of what must stand first.
+    /// Logical ids of the resources that must exist first.
     pub needs: BTreeSet<String>,
     pub removal: Removal,
     pub state: ResourceState,
     /// When the state began.
     pub since: Timestamp,
-    /// Why the state is this one, as its event says.
+    /// The reason for the state, from its event.
     pub reason: Option<String>,
-    /// What has not come true yet.
+    /// The pending reason.
     pub waiting_for: Option<String>,
-    /// Set with the same commit that made the resource.
+    /// Set in the commit that created the resource.
     pub physical_id: Option<String>,
     pub attributes: BTreeMap<String, Value>,
 }
@@ -32,23 +32,23 @@ row!(StackResource, "cloudformation_resource", |r| format!("{}/{}", r.stack, r.l
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ResourceState {
-    /// Not begun.
+    /// The creation has not started.
     Waiting,
-    /// Made; not yet what it is to be.
+    /// The service's rows exist; the resource is not ready yet.
     Creating,
     Created,
     CreateFailed,
-    /// To be deleted; `asked` once its service has taken the deletion.
+    /// The deletion is in progress; `asked` once its service has accepted it.
     Deleting {
         asked: bool,
     },
     Deleted,
     DeleteFailed,
-    /// Left alone when its stack was deleted.
+    /// Not deleted with its stack.
     Retained,
 }
 
-/// What becomes of it when the stack goes.
+/// What happens to a resource when its stack is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Removal {
     Delete,

@@ -6,12 +6,12 @@ use escale_base::{Tag, Timestamp, wire::Value};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A stack, also one that is deleted: it is found by its id for a while.
+/// A stack. A deleted one stays for a while and is found by its id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stack {
     /// The last part of the ARN.
     pub uuid: String,
-    /// What AWS calls the stack's id.
+    /// AWS's stack id.
     pub arn: String,
     pub name: String,
     pub content: Content,
@@ -27,52 +27,52 @@ pub struct Stack {
     pub change_set: Option<String>,
     /// `ClientRequestToken` of the creation.
     pub creation_token: Option<String>,
-    /// `ClientRequestToken` of what is going on: its events carry it.
+    /// `ClientRequestToken` of the current operation; its events have it.
     pub token: Option<String>,
-    /// Who asked for what is going on, as the front door told: resources are made and deleted in their name.
+    /// The caller of the current operation: resources are created and deleted with its permissions.
     pub principal: Value,
     pub outputs: Vec<StackOutput>,
     /// Exports of other stacks that this one uses.
     pub imports: BTreeSet<String>,
-    /// How many events it had so far.
+    /// The number of events so far.
     pub events: u64,
     pub created: Timestamp,
-    /// When a change set was executed.
+    /// The time at which a change set was executed.
     pub executed: Option<Timestamp>,
     pub deleted: Option<Timestamp>,
 }
 row!(Stack, "cloudformation_stack", |r| r.uuid.clone());
 
-/// What a stack is made from.
+/// The template and the parameters of a stack or change set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Content {
     pub template: String,
     pub description: Option<String>,
-    /// Every parameter, defaults filled in.
+    /// All parameters, including defaults.
     pub parameters: BTreeMap<String, String>,
     /// Parameters that `NoEcho` hides.
     pub hidden: BTreeSet<String>,
-    /// What the parameter store held, by name of the parameter.
+    /// Values from the parameter store, by the parameter's name.
     pub resolved: BTreeMap<String, String>,
     pub tags: Vec<Tag>,
     pub capabilities: Vec<Capability>,
     pub resources: Vec<Planned>,
 }
 
-/// A resource that the template has under the given conditions.
+/// A resource of the template whose condition holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Planned {
     pub logical_id: String,
     pub type_name: String,
-    /// Logical ids of what must stand first.
+    /// Logical ids of the resources that must exist first.
     pub needs: BTreeSet<String>,
     pub removal: Removal,
 }
 
-/// Where the stack is on its way. It is a wish: the engine makes it come about and writes the next one.
+/// The phase of a stack. It is a wish: the engine executes it and writes the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
-    /// Only a change set stands.
+    /// The stack has only change sets.
     Review,
     Creating,
     Created,
@@ -97,7 +97,7 @@ escale_base::choice! {
 }
 
 escale_base::choice! {
-    /// What the user of a template acknowledges that it does.
+    /// An effect of a template that the caller acknowledges.
     pub enum Capability {
         CapabilityIam = "CAPABILITY_IAM", CapabilityNamedIam = "CAPABILITY_NAMED_IAM",
         CapabilityAutoExpand = "CAPABILITY_AUTO_EXPAND",
@@ -112,7 +112,7 @@ pub struct StackOutput {
     pub export: Option<String>,
 }
 
-/// Stands while the stack has work for the engine, so that a change elsewhere wakes these stacks and no others.
+/// Exists while the stack has work for the engine: a change of any table wakes only these stacks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Busy {
     pub stack: String,

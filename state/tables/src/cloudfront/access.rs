@@ -1,5 +1,5 @@
-//! How distributions reach their origins, and who may reach what they serve. The configurations have AWS's own form: they
-//! are shown again as they came.
+//! Access of distributions to their origins, and of viewers to distributions. The configurations have AWS's shape, because
+//! they are returned as they were sent.
 
 use super::{OriginAccessControlOriginType, SigningBehavior, SigningProtocol};
 use crate::row;
@@ -38,7 +38,7 @@ pub struct PublicKey {
     pub id: String,
     pub config: PublicKeyConfig,
     pub etag: String,
-    /// Of its creation: only the comment of a key can change.
+    /// The time of the creation: only the comment of a key can change.
     pub modified: Timestamp,
 }
 row!(PublicKey, "cloudfront_public_key", |r| r.id.clone());

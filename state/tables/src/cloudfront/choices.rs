@@ -1,4 +1,4 @@
-//! Choices of the configurations, in AWS's words.
+//! AWS's enumerations in the configurations.
 
 use escale_base::choice;
 

@@ -1,5 +1,5 @@
-//! A distribution's configuration, in AWS's own form: clients get back what they sent, and must send all of it to change a
-//! part. Members that AWS has and this lacks are refused by name.
+//! A distribution's configuration in AWS's shape: clients get it back as they sent it, and send all of it to change a part.
+//! Members of AWS's shape that are missing here are refused by name.
 //!
 //! Source: <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_DistributionConfig.html>
 
@@ -34,7 +34,7 @@ impl<T: Wire> Wire for Items<T> {
             (member(object, "Quantity")?, member(object, "Items")?);
         match quantity {
             Some(n) if n != items.len() => {
-                Err(ReadError::new(format!("Quantity is {n}, and there are {} Items", items.len())))
+                Err(ReadError::new(format!("Quantity is {n}, but there are {} Items", items.len())))
             }
             _ => Ok(Items(items)),
         }
@@ -138,7 +138,7 @@ pub struct OriginShield {
     pub enabled: bool,
 }
 
-/// Both kinds of behaviours: that with a path pattern has one member more.
+/// Declares both kinds of behaviours: one has a path pattern in addition.
 macro_rules! behaviour {
     ($name:ident { $($first:tt)* }) => {
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]

@@ -11,22 +11,22 @@ pub struct Distribution {
     pub id: String,
     pub domain_name: String,
     pub config: DistributionConfig,
-    /// Another one with each change.
+    /// Changes with each update.
     pub etag: String,
     pub tags: Vec<Tag>,
     pub modified: Timestamp,
 }
 row!(Distribution, "cloudfront_distribution", |r| r.id.clone());
 
-/// What the cdn plane made of a distribution in this run of the daemon: the rows are deleted at its start.
+/// The observed state of a distribution in the cdn plane, in this run of the daemon. The rows are deleted at its start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DistributionSeen {
     pub id: String,
-    /// The ETag of the distribution that the plane has; `None` when it has none.
+    /// The ETag of the version that the plane serves; `None` if it has not accepted any yet.
     pub etag: Option<String>,
-    /// Fingerprint of the specification, with all that the distribution leans on.
+    /// The fingerprint of the specification, which includes keys and access controls; `None` while disabled.
     pub applied: Option<String>,
-    /// Why the last try did not come about.
+    /// The error of the last attempt.
     pub fault: Option<String>,
     pub at: Timestamp,
 }
@@ -43,7 +43,7 @@ pub struct Invalidation {
 }
 row!(Invalidation, "cloudfront_invalidation", |r| format!("{}/{}", r.distribution, r.id));
 
-/// The plane has dropped what the invalidation names.
+/// The plane has removed the invalidation's paths from its cache.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InvalidationSeen {
     pub distribution: String,

@@ -1,4 +1,4 @@
-//! Distributions that were asked for, what they lean on, and what stands of them.
+//! Distributions, the resources that they use, and their observed state.
 
 mod access;
 mod choices;

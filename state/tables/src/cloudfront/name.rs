@@ -1,10 +1,10 @@
-//! The names of distributions, for who answers DNS.
+//! The names of distributions, for DNS.
 
 use crate::row;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 
-/// A distribution's name and where the edge serves it.
+/// A distribution's name and the addresses of the edge.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DistributionName {
     /// Lower case, without a final dot.

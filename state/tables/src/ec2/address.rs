@@ -11,10 +11,10 @@ escale_base::id! { AllocationId = "eipalloc-"; AssociationId = "eipassoc-"; }
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Address {
     pub id: AllocationId,
-    /// From 198.18.0.0/15, the range that RFC 2544 reserves for such networks.
+    /// From 198.18.0.0/15, the range that RFC 2544 reserves for benchmarks.
     pub public_ip: Ipv4Addr,
     pub association: Option<(AssociationId, InterfaceId)>,
-    /// The service principal that allocated it for a resource of its own; only that service releases it.
+    /// The service principal that allocated the address for one of its own resources. Users cannot release it.
     pub requester: Option<ServicePrincipal>,
     pub tags: Vec<Tag>,
 }

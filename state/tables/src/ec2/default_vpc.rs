@@ -1,12 +1,12 @@
-//! Which VPC and which subnets are the account's default ones.
+//! The account's default VPC and default subnets.
 
 use super::{SubnetId, VpcId, ZoneName};
 use crate::row;
 use escale_store::Image;
 use serde::{Deserialize, Serialize};
 
-/// The account's default VPC. No row: the installation has not been given one yet. `None`: it was deleted, and is made again
-/// by CreateDefaultVpc only.
+/// The account's default VPC. Without a row, the next start creates one. `None`: it was deleted, and only CreateDefaultVpc creates
+/// another one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DefaultVpc {
     pub vpc: Option<VpcId>,
@@ -14,7 +14,7 @@ pub struct DefaultVpc {
 row!(DefaultVpc, "ec2_default_vpc", |_r| DefaultVpc::KEY.to_owned());
 
 impl DefaultVpc {
-    /// There is one row.
+    /// The key of the only row.
     pub const KEY: &'static str = "default";
 
     /// The default VPC, if the account has one.

@@ -11,13 +11,13 @@ escale_base::id! { InternetGatewayId = "igw-"; NatGatewayId = "nat-"; }
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InternetGateway {
     pub id: InternetGatewayId,
-    /// The VPC it is attached to.
+    /// The VPC to which it is attached.
     pub vpc: Option<VpcId>,
     pub tags: Vec<Tag>,
 }
 row!(InternetGateway, "ec2_internet_gateway", |r| r.id.to_string());
 
-/// A public NAT gateway. Its interface is a row of its own; one that failed has none.
+/// A public NAT gateway. Its interface is a separate row; a failed gateway has none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NatGateway {
     pub id: NatGatewayId,
@@ -27,17 +27,17 @@ pub struct NatGateway {
     pub allocation: AllocationId,
     pub private_ip: Option<Ipv4Addr>,
     pub public_ip: Ipv4Addr,
-    /// Why it could not be created.
+    /// The reason why it could not be created.
     #[serde(default)]
     pub failure: Option<NatFailure>,
-    /// Set when its deletion was asked; the row stays visible for a while, as on AWS.
+    /// The time of DeleteNatGateway. The row stays visible for a while, as on AWS.
     pub deleted: Option<Timestamp>,
     pub tags: Vec<Tag>,
     pub created: Timestamp,
 }
 row!(NatGateway, "ec2_nat_gateway", |r| r.id.to_string());
 
-/// What AWS finds out only after it has accepted the request.
+/// The failures that AWS reports only after it has accepted the request.
 /// Source: `failureCode` of <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NatGateway.html>
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NatFailure {

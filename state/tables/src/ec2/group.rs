@@ -16,21 +16,21 @@ escale_base::id! { GroupId = "sg-"; RuleId = "sgr-"; PrefixListId = "pl-"; }
 pub struct Group {
     pub id: GroupId,
     pub vpc: VpcId,
-    /// `default` is each VPC's own, and of no other group.
+    /// `default` is the name of each VPC's default group and of no other group.
     pub name: String,
     pub description: String,
     pub tags: Vec<Tag>,
 }
 row!(Group, "ec2_group", |r| r.id.to_string());
 
-/// One rule: one protocol and port range, one peer. A row of its own, as on AWS.
+/// A rule with one protocol, one port range and one peer. As on AWS, it has its own id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GroupRule {
     pub id: RuleId,
     pub group: GroupId,
     pub egress: bool,
     pub protocol: IpProtocol,
-    /// For tcp and udp the port range, for icmp type and code; -1 stands for all.
+    /// The port range of tcp and udp, or the type and code of icmp; -1 means all.
     pub from_port: i32,
     pub to_port: i32,
     pub peer: Peer,

@@ -1,4 +1,4 @@
-//! Network interfaces (ENIs): every address in a VPC is one's.
+//! Network interfaces (ENIs). Every address in a VPC belongs to one.
 
 use super::{GroupId, SubnetId, VpcId, ZoneName};
 use crate::{ServicePrincipal, row};
@@ -9,7 +9,7 @@ use std::{net::Ipv4Addr, path::PathBuf};
 escale_base::id! { InterfaceId = "eni-"; }
 
 escale_base::choice! {
-    /// What an interface was made for. AWS answers `nat_gateway` although its model spells it `natGateway`.
+    /// The purpose of an interface. AWS returns `nat_gateway`, although its model spells it `natGateway`.
     pub enum InterfaceType { Interface = "interface", NatGateway = "nat_gateway" }
 }
 
@@ -20,28 +20,28 @@ pub struct Interface {
     pub subnet: SubnetId,
     pub zone: ZoneName,
     pub private_ip: Ipv4Addr,
-    /// A public address that comes and goes with the interface (ModifyNetworkInterfaceAttribute with
-    /// AssociatePublicIpAddress); an Elastic IP is an `Address` row instead, and comes before this one.
+    /// The automatically assigned public address (ModifyNetworkInterfaceAttribute with AssociatePublicIpAddress). It is released
+    /// with the interface. An Elastic IP is an `Address` row instead, and takes precedence.
     pub auto_public_ip: Option<Ipv4Addr>,
     pub groups: Vec<GroupId>,
     pub source_dest_check: bool,
     pub description: String,
     pub interface_type: InterfaceType,
-    /// The service principal that made it for a resource of its own; such an interface only that service deletes.
+    /// The service principal that created the interface for one of its own resources. Users cannot delete it.
     pub requester: Option<ServicePrincipal>,
     pub tags: Vec<Tag>,
     pub created: Timestamp,
 }
 row!(Interface, "ec2_interface", |r| r.id.to_string());
 
-/// The interface stands: packets can flow.
+/// The interface exists in the plane, and packets can flow.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InterfaceSeen {
     pub id: InterfaceId,
     pub vpc: VpcId,
-    /// The public address that stands: taken by it until this row says otherwise.
+    /// The public address that the plane has assigned. It is not free until this row no longer has it.
     pub public_ip: Option<Ipv4Addr>,
-    /// The namespace that whoever owns the interface runs in.
+    /// The network namespace of the interface, in which its owner's processes run.
     pub namespace: PathBuf,
     pub at: Timestamp,
 }

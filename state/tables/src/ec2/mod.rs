@@ -1,4 +1,4 @@
-//! The network that was asked for (VPCs, subnets, routes, gateways, groups, interfaces) and what stands of it.
+//! The desired network (VPCs, subnets, routes, gateways, groups, interfaces) and its observed state.
 
 mod address;
 mod default_vpc;

@@ -34,7 +34,7 @@ pub struct Route {
     pub target: Target,
 }
 
-/// Where a route leads. A target that was deleted stays and is a black hole, as on AWS.
+/// The target of a route. As on AWS, a route whose target was deleted stays and becomes a black hole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Target {
     InternetGateway(InternetGatewayId),

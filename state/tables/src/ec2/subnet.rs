@@ -10,7 +10,7 @@ escale_base::id! { SubnetId = "subnet-"; }
 escale_base::name! { /// An availability zone, by name.
 ZoneName; }
 
-/// A subnet as asked for.
+/// A subnet as it was requested.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Subnet {
     pub id: SubnetId,
@@ -18,7 +18,7 @@ pub struct Subnet {
     pub cidr: Ipv4Net,
     pub zone: ZoneName,
     pub map_public_ip: bool,
-    /// The explicit association; `None` stands for the VPC's main route table.
+    /// The explicitly associated route table; `None` means the VPC's main route table.
     pub route_table: Option<RouteTableId>,
     pub tags: Vec<Tag>,
     pub created: Timestamp,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 escale_base::id! { VpcId = "vpc-"; }
 
-/// A VPC as asked for.
+/// A VPC as it was requested.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Vpc {
     pub id: VpcId,
@@ -19,18 +19,18 @@ pub struct Vpc {
 }
 row!(Vpc, "ec2_vpc", |r| r.id.to_string());
 
-/// What the network plane made of a VPC.
+/// The observed state of a VPC's network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VpcSeen {
     pub id: VpcId,
-    /// The fingerprint of the specification that the plane has; empty when a new daemon has yet to take it over.
+    /// The fingerprint of the specification that the plane has applied; empty until a new daemon has adopted the network.
     pub applied: Fingerprint,
     pub at: Timestamp,
 }
 row!(VpcSeen, "ec2_vpc_seen", |r| r.id.to_string());
 
-/// The network plane was told of the VPC: something of it may stand, also where nobody has seen it. Goes when the plane has been
-/// told to remove it.
+/// The network plane may have built a part of this VPC's network, even if `VpcSeen` has no row: an apply can fail or be
+/// interrupted. Deleted after the plane has removed the network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VpcTold {
     pub id: VpcId,

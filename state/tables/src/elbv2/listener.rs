@@ -25,7 +25,7 @@ pub struct Listener {
 }
 row!(Listener, "elbv2_listener", |r| r.arn.to_string());
 
-/// A rule beside the default one.
+/// A rule other than the default rule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rule {
     pub arn: RuleArn,

@@ -28,9 +28,9 @@ pub struct LoadBalancer {
     pub scheme: Scheme,
     pub vpc: VpcId,
     pub groups: Vec<GroupId>,
-    /// One a zone.
+    /// One per zone.
     pub nodes: Vec<Node>,
-    /// Those that were set; the others have AWS's defaults.
+    /// The attributes that were set; the others have AWS's defaults.
     pub attributes: BTreeMap<String, String>,
     pub tags: Vec<Tag>,
     pub created: Timestamp,
@@ -43,7 +43,7 @@ pub struct Node {
     pub subnet: SubnetId,
     pub interface: InterfaceId,
     pub private_ip: Ipv4Addr,
-    /// Of internet-facing ones.
+    /// Only for internet-facing load balancers.
     pub public: Option<PublicAddress>,
 }
 
@@ -54,13 +54,13 @@ pub struct PublicAddress {
     pub ip: Ipv4Addr,
 }
 
-/// What the proxy plane made of a load balancer in this run of the daemon: the rows are deleted at its start.
+/// The observed state of a load balancer in the proxy plane, in this run of the daemon. The rows are deleted at its start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BalancerSeen {
     pub arn: LoadBalancerArn,
-    /// The fingerprint of the specification that the plane has; `None` when none ever did.
+    /// The fingerprint of the specification that the plane serves; `None` if it has not accepted any yet.
     pub applied: Option<Fingerprint>,
-    /// Why the last try did not come about.
+    /// The error of the last attempt.
     pub fault: Option<SeenFault>,
     pub at: Timestamp,
 }
@@ -69,6 +69,6 @@ row!(BalancerSeen, "elbv2_balancer_seen", |r| r.arn.to_string());
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SeenFault {
     pub what: String,
-    /// Whether it can pass by itself.
+    /// Whether a retry may succeed.
     pub retry: bool,
 }

@@ -1,5 +1,5 @@
-//! Load balancers that were asked for, what stands of them, and how their targets are. Every row's key is an ARN, or
-//! begins with one: ARNs are what the service's clients name things by.
+//! Load balancers, their observed state, and the health of their targets. Every row's key is an ARN or starts with one,
+//! because clients of this service identify resources by ARN.
 
 mod listener;
 mod load_balancer;

@@ -24,7 +24,7 @@ pub struct TargetGroup {
     /// The port of targets that are registered without one.
     pub port: u16,
     pub health: HealthCheck,
-    /// Those that were set; the others have AWS's defaults.
+    /// The attributes that were set; the others have AWS's defaults.
     pub attributes: BTreeMap<String, String>,
     pub tags: Vec<Tag>,
     pub created: Timestamp,
@@ -32,13 +32,13 @@ pub struct TargetGroup {
 row!(TargetGroup, "elbv2_target_group", |r| r.arn.to_string());
 
 escale_base::choice! {
-    /// What is registered as a target.
+    /// The kind of targets that are registered.
     #[derive(Default)]
     pub enum TargetType {
-        /// Addresses. Groups from before there was a choice have this type.
+        /// Addresses. The default, because rows of older versions have no type.
         #[default]
         Ip = "ip",
-        /// EC2 instances, of which there are none: such a group has no targets.
+        /// EC2 instances, which do not exist here: such a group has no targets.
         Instance = "instance",
     }
 }
@@ -46,7 +46,7 @@ escale_base::choice! {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HealthCheck {
     pub path: String,
-    /// `None`: the port that the target serves on.
+    /// `None`: the target's own port.
     pub port: Option<u16>,
     pub interval_secs: u32,
     pub timeout_secs: u32,
@@ -62,9 +62,9 @@ pub struct Target {
     pub group: TargetGroupArn,
     pub ip: Ipv4Addr,
     pub port: u16,
-    /// Of the subnet it is in; `None` outside of the VPC.
+    /// The zone of its subnet; `None` outside the VPC.
     pub zone: Option<ZoneName>,
-    /// Since when it gets no new requests. The row goes when nothing is under way any more.
+    /// The time since which it gets no new requests. The row is deleted when no request is open any more.
     pub draining: Option<Timestamp>,
 }
 row!(Target, "elbv2_target", |r| Target::key_of(&r.group, r.ip, r.port));
@@ -75,7 +75,7 @@ impl Target {
     }
 }
 
-/// What the load balancer's nodes found a target to be.
+/// The observed health of a target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetSeen {
     pub group: TargetGroupArn,
@@ -87,7 +87,7 @@ pub struct TargetSeen {
 row!(TargetSeen, "elbv2_target_seen", |r| Target::key_of(&r.group, r.ip, r.port));
 
 escale_base::choice! {
-    /// AWS's word for a target's health.
+    /// AWS's state of a target's health.
     pub enum TargetHealthState {
         Initial = "initial", Healthy = "healthy", Unhealthy = "unhealthy", Unused = "unused", Draining = "draining",
     }
@@ -95,21 +95,21 @@ escale_base::choice! {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TargetHealth {
-    /// No node may send to it.
+    /// No node sends requests to it.
     Unused,
-    /// Not yet checked often enough to say.
+    /// Not checked often enough yet.
     Initial,
-    /// As `Initial`; and the last check ended like this.
+    /// Like `Initial`, with the result of the last check.
     InitialFailing(Box<TargetHealth>),
     Healthy,
-    /// Answered with this status.
+    /// The target answered with this status.
     WrongStatus(u16),
     TimedOut,
-    /// Nothing listens there.
+    /// The connection was refused.
     Refused,
-    /// What came back is no HTTP answer, or the connection broke.
+    /// The answer is not HTTP, or the connection broke.
     NotHttp,
-    /// Could not be reached at all, in the machine's words.
+    /// The target cannot be reached, with the operating system's error.
     Unreachable(String),
     Draining,
 }

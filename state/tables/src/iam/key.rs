@@ -1,4 +1,4 @@
-//! Access keys: a user's own, or temporary ones.
+//! Access keys of users, and temporary credentials.
 
 use crate::row;
 use escale_base::{Secret, Timestamp};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AccessKey {
-    /// `AKIA…` for a user's, `ASIA…` for temporary ones.
+    /// `AKIA…` for a user's key, `ASIA…` for temporary credentials.
     pub id: String,
     pub secret: Secret<String>,
     pub holder: Holder,
@@ -17,13 +17,13 @@ row!(AccessKey, "iam_access_key", |r| r.id.clone());
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Holder {
-    /// A user, by name: a key for good.
+    /// A user, by name. The key does not expire.
     User(String),
     /// Temporary credentials.
     Session { of: SessionOf, token: Secret<String>, expires: Timestamp },
 }
 
-/// For whom temporary credentials stand. The id tells a deleted user or role from a later one of the same name.
+/// The principal of temporary credentials. The id distinguishes a deleted user or role from a later one with the same name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum SessionOf {
     Root,

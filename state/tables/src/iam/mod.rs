@@ -1,4 +1,4 @@
-//! Users, roles, policies, and the keys that stand for them.
+//! Users, roles, policies and access keys.
 
 mod key;
 mod policy;

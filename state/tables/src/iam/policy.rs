@@ -15,7 +15,7 @@ pub struct Policy {
     /// Oldest first.
     pub versions: Vec<PolicyVersion>,
     pub default_version: String,
-    /// The highest number a version ever had: none comes twice.
+    /// The highest number that a version ever had, so that no number is used twice.
     pub last_version: u32,
     pub tags: Vec<Tag>,
     pub created: Timestamp,
@@ -36,7 +36,7 @@ impl Policy {
         self.versions.iter().find(|v| v.id == id)
     }
 
-    /// The document in force.
+    /// The document of the default version, which is the one that is evaluated.
     pub fn document(&self) -> &str {
         self.version(&self.default_version).map_or("", |v| v.document.as_str())
     }

@@ -12,7 +12,7 @@ pub struct Role {
     pub id: String,
     pub path: String,
     pub description: Option<String>,
-    /// Who may assume it.
+    /// The trust policy: the principals that may assume the role.
     pub trust: String,
     pub max_session_secs: i32,
     /// Inline policies: name and document.

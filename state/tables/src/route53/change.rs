@@ -1,4 +1,4 @@
-//! Changes: what `GetChange` tells of.
+//! Changes, for `GetChange`.
 
 use crate::row;
 use escale_base::{Timestamp, ids};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// `C` and 19 letters and digits.
 pub type ChangeId = String;
 
-/// A change that was taken. It is in sync once [`super::DnsApplied::sequence`] reaches its own.
+/// An accepted change. It is in sync once [`super::DnsApplied::sequence`] reaches its `sequence`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Change {
     pub id: ChangeId,
@@ -23,7 +23,7 @@ impl Change {
     }
 }
 
-/// Numbers changes in the order in which they were taken. One row.
+/// Numbers changes in the order of acceptance. One row.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChangeCounter {
     pub last: u64,

@@ -1,4 +1,4 @@
-//! Hosted zones and their record sets, changes to them, and what the DNS plane answers of it all.
+//! Hosted zones, their record sets and changes, and the state that the DNS plane serves.
 
 mod change;
 mod record_set;

@@ -12,7 +12,7 @@ escale_base::choice! {
     }
 }
 
-/// One record set, or one member of several with the same name and type.
+/// A record set. With weighted or multivalue routing, several have the same name and type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordSet {
     pub zone: HostedZoneId,
@@ -29,9 +29,9 @@ row!(RecordSet, "route53_record_set", |r| {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum RecordData {
-    /// Values as they were given.
+    /// Values as the client sent them.
     Values { ttl_secs: u32, values: Vec<String> },
-    /// Another name's records. `zone` is what the client named; a name of the cloud's own has no zone row.
+    /// The records of another name. `zone` is the id that the client sent; the cloud's own names have no zone row.
     Alias { zone: String, target: String, evaluate_target_health: bool },
 }
 

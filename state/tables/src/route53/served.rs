@@ -1,21 +1,20 @@
-//! What the DNS plane has, and where it serves. The plane keeps nothing over a restart: a row of another run says what
-//! was, not what is.
+//! The state of the DNS plane and its servers. The plane starts empty, so a row of another run no longer holds.
 
 use crate::{ec2::VpcId, row};
 use escale_base::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, net::SocketAddr};
 
-/// What was applied last. One row.
+/// The specification that was applied last. One row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DnsApplied {
-    /// Which run of the daemon applied it.
+    /// The run of the daemon that applied it.
     pub run: String,
-    /// Of the specification.
+    /// The fingerprint of the specification.
     pub fingerprint: String,
-    /// The last change that is in it.
+    /// The number of the last change that it contains.
     pub sequence: u64,
-    /// The networks that have a resolver in it.
+    /// The networks whose resolvers it contains.
     pub networks: BTreeSet<VpcId>,
     pub at: Timestamp,
 }
@@ -25,12 +24,12 @@ impl DnsApplied {
     pub const KEY: &'static str = "last";
 }
 
-/// A server that answers.
+/// A running server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DnsServer {
     /// A VPC's id, or [`DnsServer::LOOPBACK`] or [`DnsServer::INTERNET`].
     pub place: String,
-    /// Which run of the daemon opened its sockets.
+    /// The run of the daemon that opened its sockets.
     pub run: String,
     /// UDP and TCP.
     pub address: SocketAddr,

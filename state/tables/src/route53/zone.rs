@@ -14,7 +14,7 @@ pub struct HostedZone {
     pub name: String,
     pub caller_reference: String,
     pub comment: Option<String>,
-    /// Answered by the resolvers of [`HostedZone::vpcs`] only.
+    /// Only the resolvers of [`HostedZone::vpcs`] answer it.
     pub private: bool,
     pub vpcs: Vec<VpcId>,
     pub tags: Vec<Tag>,

@@ -5,11 +5,11 @@ use escale_base::{Tag, Timestamp};
 use serde::{Deserialize, Serialize};
 
 escale_base::choice! {
-    /// Whether puts and deletes keep what was there.
+    /// Whether puts and deletes keep earlier versions of an object.
     pub enum Versioning { Off = "Off", Enabled = "Enabled", Suspended = "Suspended" }
 }
 
-/// What is refused or ignored because it would make a bucket public.
+/// The settings that prevent public access to a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublicAccessBlock {
     pub block_public_acls: bool,
@@ -19,7 +19,7 @@ pub struct PublicAccessBlock {
 }
 
 impl PublicAccessBlock {
-    /// What a new bucket has.
+    /// The settings of a new bucket.
     pub const ALL: PublicAccessBlock = PublicAccessBlock {
         block_public_acls: true,
         ignore_public_acls: true,
@@ -28,28 +28,28 @@ impl PublicAccessBlock {
     };
 }
 
-/// A bucket as asked for.
+/// A bucket as it was requested.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bucket {
     pub name: String,
     pub created: Timestamp,
     pub versioning: Versioning,
-    /// The JSON document, as it was put.
+    /// The JSON document as it was put.
     pub policy: Option<String>,
     pub public_access_block: Option<PublicAccessBlock>,
     pub tags: Vec<Tag>,
-    /// Recorded: `BucketKeyEnabled` of the default encryption.
+    /// `BucketKeyEnabled` of the default encryption, which is stored and shown without effect.
     pub bucket_key: bool,
-    /// It is to go as soon as it is found empty, and to stay if it is not.
+    /// A deletion is in progress: the reconciler deletes the bucket if it is empty and clears this mark if it is not.
     pub deleting: bool,
 }
 row!(Bucket, "s3_bucket", |r| r.name.clone());
 
-/// What became of the wish to delete a bucket.
+/// The result of a failed deletion of a bucket.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BucketSeen {
     pub name: String,
-    /// Why the bucket stayed.
+    /// The reason why the bucket was kept.
     pub not_deleted: String,
     pub at: Timestamp,
 }

@@ -1,4 +1,4 @@
-//! Buckets as asked for, with their configuration. Objects are the plane's, and in no table.
+//! Buckets as they were requested, with their configuration. Objects are in the plane and in no table.
 
 mod bucket;
 

@@ -1,4 +1,4 @@
-//! What stacks take from other services: secrets, parameters, templates in S3.
+//! Data of other services that stacks read: secrets, parameters, templates in S3.
 
 use super::*;
 use escale_base::{ErrorKind, Wire};
@@ -131,8 +131,8 @@ impl StreamOperation<Objects> for GetObject {
 }
 
 #[test]
-fn secrets_and_parameters_are_resolved_as_the_resource_is_made() {
-    let lab = Lab::new();
+fn resolves_secrets_and_parameters_at_creation() {
+    let env = TestEnv::new();
     let template = "
 Parameters:
   Stored: { Type: 'AWS::SSM::Parameter::Value<String>', Default: /image }
@@ -141,34 +141,34 @@ Resources:
   B: { Type: Test::Thing, Properties: { Of: '{{resolve:ssm:/a/b:3}}' } }
   C: { Type: Test::Thing, Properties: { Of: !Ref Stored } }
 ";
-    lab.create("shop", template).unwrap();
-    lab.run();
-    assert_eq!(lab.status("shop"), "CREATE_COMPLETE");
-    let image = lab.store.read();
+    env.create("shop", template).unwrap();
+    env.run();
+    assert_eq!(env.status("shop"), "CREATE_COMPLETE");
+    let image = env.store.read();
     let of = |id: &str| image.get::<Thing>(id).unwrap().of.clone();
     assert_eq!(["thing-A", "thing-B", "thing-C"].map(of), ["xhush", "value of /a/b:3", "value of /image"]);
-    let shown = lab.call("DescribeStacks", json!({"StackName": "shop"})).unwrap();
+    let shown = env.call("DescribeStacks", json!({"StackName": "shop"})).unwrap();
     assert_eq!(shown["Stacks"][0]["Parameters"][0]["ResolvedValue"], "value of /image");
-    let told = format!("{:?}", lab.events("shop"));
-    assert!(!told.contains("hush"), "{told}");
+    let events = format!("{:?}", env.events("shop"));
+    assert!(!events.contains("hush"), "{events}");
 
-    lab.create("lost", &template.replace("manager:db", "manager:nobody").replace("  A:", "  Z:")).unwrap();
-    lab.run();
-    assert!(format!("{:?}", lab.events("lost")).contains("no secret nobody"));
+    env.create("lost", &template.replace("manager:db", "manager:missing").replace("  A:", "  Z:")).unwrap();
+    env.run();
+    assert!(format!("{:?}", env.events("lost")).contains("no secret missing"));
     let missing = template.replace("/image", "none");
-    assert!(lab.error(&missing).contains("Unable to fetch parameters [none] from parameter store"));
+    assert!(env.error(&missing).contains("Unable to fetch parameters [none] from parameter store"));
 }
 
 #[test]
-fn a_template_can_lie_in_s3() {
-    let lab = Lab::new();
+fn reads_templates_from_s3() {
+    let env = TestEnv::new();
     let create =
-        |name: &str, url: &str| lab.call("CreateStack", json!({"StackName": name, "TemplateURL": url}));
+        |name: &str, url: &str| env.call("CreateStack", json!({"StackName": name, "TemplateURL": url}));
     create("one", "https://b.s3.eu-west-3.amazonaws.com/dir/t.yaml").unwrap();
-    lab.run();
-    assert_eq!(lab.status("one"), "CREATE_COMPLETE");
-    let told = |url: &str| create("two", url).unwrap_err().to_string();
-    assert!(told("https://s3.amazonaws.com/b/none").contains("S3 error: The specified key does not exist."));
-    assert!(told("https://s3.amazonaws.com/b/big").contains("may not exceed 1048576 bytes"));
-    assert!(told("https://example.com/b/t.yaml").contains("TemplateURL must be a supported URL."));
+    env.run();
+    assert_eq!(env.status("one"), "CREATE_COMPLETE");
+    let error = |url: &str| create("two", url).unwrap_err().to_string();
+    assert!(error("https://s3.amazonaws.com/b/none").contains("S3 error: The specified key does not exist."));
+    assert!(error("https://s3.amazonaws.com/b/big").contains("may not exceed 1048576 bytes"));
+    assert!(error("https://example.com/b/t.yaml").contains("TemplateURL must be a supported URL."));
 }

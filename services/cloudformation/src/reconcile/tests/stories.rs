@@ -1,4 +1,4 @@
-//! Whole lives of stacks.
+//! Stacks from creation to deletion.
 
 use super::*;
 use expect_test::expect;
@@ -15,37 +15,37 @@ Outputs:
 ";
 
 #[test]
-fn a_stack_comes_and_goes() {
-    let lab = Lab::new();
-    let made = lab.create("shop", CHAIN).unwrap();
-    lab.run();
-    // A and E are made without waiting for one another.
-    assert_eq!(lab.things(), ["thing-A", "thing-E"]);
-    assert_eq!(lab.status("shop"), "CREATE_IN_PROGRESS");
-    let waiting = lab.call("DescribeStackResources", json!({"StackName": "shop"})).unwrap();
-    assert_eq!(waiting["StackResources"][0]["ResourceStatusReason"], "it to warm up");
-    lab.pass();
-    lab.run();
-    assert_eq!(lab.status("shop"), "CREATE_COMPLETE");
-    let image = lab.store.read();
+fn creates_and_deletes_a_stack() {
+    let env = TestEnv::new();
+    let made = env.create("shop", CHAIN).unwrap();
+    env.run();
+    // A and E do not depend on each other.
+    assert_eq!(env.things(), ["thing-A", "thing-E"]);
+    assert_eq!(env.status("shop"), "CREATE_IN_PROGRESS");
+    let waiting = env.call("DescribeStackResources", json!({"StackName": "shop"})).unwrap();
+    assert_eq!(waiting["StackResources"][0]["ResourceStatusReason"], "warming up");
+    env.complete_slow();
+    env.run();
+    assert_eq!(env.status("shop"), "CREATE_COMPLETE");
+    let image = env.store.read();
     let of = |id: &str| image.get::<Thing>(id).unwrap().of.clone();
     assert_eq!(
         ["thing-B", "thing-C", "thing-D"].map(of),
         ["thing-A".to_owned(), "late".into(), "thing-B!-shop".into()]
     );
-    let shown = lab.call("DescribeStacks", json!({"StackName": "shop"})).unwrap();
+    let shown = env.call("DescribeStacks", json!({"StackName": "shop"})).unwrap();
     let output = &shown["Stacks"][0]["Outputs"][0];
     assert_eq!((&output["OutputValue"], &output["ExportName"]), (&json!("thing-D!"), &json!("shop-name")));
 
-    lab.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
-    lab.run();
-    assert_eq!(lab.things(), ["thing-A", "thing-E"], "the slow ones take their time");
-    lab.pass();
-    lab.run();
-    assert_eq!(lab.things(), Vec::<String>::new());
-    assert_eq!(lab.status("shop"), "Stack with id shop does not exist");
+    env.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
+    env.run();
+    assert_eq!(env.things(), ["thing-A", "thing-E"], "slow deletions are still in progress");
+    env.complete_slow();
+    env.run();
+    assert_eq!(env.things(), Vec::<String>::new());
+    assert_eq!(env.status("shop"), "Stack with id shop does not exist");
     let arn = made["StackId"].as_str().unwrap();
-    assert_eq!(lab.status(arn), "DELETE_COMPLETE");
+    assert_eq!(env.status(arn), "DELETE_COMPLETE");
     expect![[r#"
         shop CREATE_IN_PROGRESS User Initiated
         A CREATE_IN_PROGRESS
@@ -76,12 +76,12 @@ fn a_stack_comes_and_goes() {
         A DELETE_COMPLETE
         E DELETE_COMPLETE
         shop DELETE_COMPLETE"#]]
-    .assert_eq(&lab.events(arn).join("\n"));
+    .assert_eq(&env.events(arn).join("\n"));
 }
 
 #[test]
-fn a_failure_rolls_back() {
-    let lab = Lab::new();
+fn rolls_back_after_a_failure() {
+    let env = TestEnv::new();
     let template = "
 Resources:
   Slow: { Type: Test::Thing, Properties: { Slow: true } }
@@ -90,12 +90,12 @@ Resources:
   Bad: { Type: Test::Thing, DependsOn: [First, Kept], Properties: { Fail: no room } }
   Never: { Type: Test::Thing, DependsOn: Bad }
 ";
-    lab.create("shop", template).unwrap();
-    lab.run();
-    lab.pass();
-    lab.run();
-    assert_eq!(lab.status("shop"), "ROLLBACK_COMPLETE");
-    assert_eq!(lab.things(), ["thing-Kept"]);
+    env.create("shop", template).unwrap();
+    env.run();
+    env.complete_slow();
+    env.run();
+    assert_eq!(env.status("shop"), "ROLLBACK_COMPLETE");
+    assert_eq!(env.things(), ["thing-Kept"]);
     expect![[r#"
         shop CREATE_IN_PROGRESS User Initiated
         Slow CREATE_IN_PROGRESS
@@ -116,12 +116,12 @@ Resources:
         First DELETE_COMPLETE
         Slow DELETE_COMPLETE
         shop ROLLBACK_COMPLETE"#]]
-    .assert_eq(&lab.events("shop").join("\n"));
+    .assert_eq(&env.events("shop").join("\n"));
     // A rolled-back stack keeps its name until it is deleted.
-    assert_eq!(lab.create("shop", CHAIN).unwrap_err().code, "AlreadyExistsException");
-    lab.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
-    lab.run();
-    assert_eq!(lab.status("shop"), "Stack with id shop does not exist");
+    assert_eq!(env.create("shop", CHAIN).unwrap_err().code, "AlreadyExistsException");
+    env.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
+    env.run();
+    assert_eq!(env.status("shop"), "Stack with id shop does not exist");
 }
 
 #[test]
@@ -131,113 +131,113 @@ Resources:
   A: { Type: Test::Thing }
   Bad: { Type: Test::Thing, DependsOn: A, Properties: { Fail: no room } }
 ";
-    for (wish, status, left) in
+    for (on_failure, status, left) in
         [("DELETE", "Stack with id shop does not exist", 0), ("DO_NOTHING", "CREATE_FAILED", 1)]
     {
-        let lab = Lab::new();
-        let input = json!({"StackName": "shop", "TemplateBody": template, "OnFailure": wish});
-        lab.call("CreateStack", input).unwrap();
-        lab.run();
-        assert_eq!((lab.status("shop").as_str(), lab.things().len()), (status, left));
+        let env = TestEnv::new();
+        let input = json!({"StackName": "shop", "TemplateBody": template, "OnFailure": on_failure});
+        env.call("CreateStack", input).unwrap();
+        env.run();
+        assert_eq!((env.status("shop").as_str(), env.things().len()), (status, left));
     }
 }
 
 #[test]
-fn time_limits() {
-    let lab = Lab::new();
+fn creation_fails_after_time_limits() {
+    let env = TestEnv::new();
     let template = "Resources: { A: { Type: Test::Thing, Properties: { Slow: true } } }";
     let input = json!({"StackName": "one", "TemplateBody": template, "TimeoutInMinutes": 2, "OnFailure": "DO_NOTHING"});
-    lab.call("CreateStack", input).unwrap();
-    lab.run();
-    let key = lab.keys().remove(0);
-    assert_eq!(lab.next(&key), Plan::wait_until(lab.clock.now().plus_ms(120_000), "A: it to warm up"));
-    lab.clock.advance_ms(120_000);
-    lab.run();
-    assert_eq!(lab.status("one"), "CREATE_FAILED");
+    env.call("CreateStack", input).unwrap();
+    env.run();
+    let key = env.keys().remove(0);
+    assert_eq!(env.next(&key), Plan::wait_until(env.clock.now().plus_ms(120_000), "A: warming up"));
+    env.clock.advance_ms(120_000);
+    env.run();
+    assert_eq!(env.status("one"), "CREATE_FAILED");
     assert_eq!(
-        lab.events("one").last().unwrap(),
+        env.events("one").last().unwrap(),
         "one CREATE_FAILED Stack creation time exceeded the specified timeout."
     );
 
-    let lab = Lab::new();
-    lab.create("two", template).unwrap();
-    lab.run();
-    lab.clock.advance_ms(plan::LIMIT_MS);
-    lab.run();
-    let told = lab.events("two").into_iter().find(|e| e.contains("CREATE_FAILED")).unwrap();
-    assert!(told.contains("After 15 minutes: it to warm up\" (HandlerErrorCode: NotStabilized)"), "{told}");
+    let env = TestEnv::new();
+    env.create("two", template).unwrap();
+    env.run();
+    env.clock.advance_ms(plan::LIMIT_MS);
+    env.run();
+    let event = env.events("two").into_iter().find(|e| e.contains("CREATE_FAILED")).unwrap();
+    assert!(event.contains("After 15 minutes: warming up\" (HandlerErrorCode: NotStabilized)"), "{event}");
 }
 
 #[test]
-fn a_deletion_that_is_refused() {
-    let lab = Lab::new();
+fn retries_or_fails_a_refused_deletion() {
+    let env = TestEnv::new();
     let template = "
 Resources:
   Soon: { Type: Test::Thing, Properties: { Held: DependencyViolation } }
   Never: { Type: Test::Thing, Properties: { Held: BucketNotEmpty } }
   Below: { Type: Test::Thing, Properties: { Of: !Ref Never } }
 ";
-    lab.create("shop", template).unwrap();
-    lab.run();
-    lab.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
-    lab.run();
-    assert_eq!(lab.things(), ["thing-Never", "thing-Soon"]);
-    assert_eq!(lab.status("shop"), "DELETE_IN_PROGRESS", "a dependency may go by itself");
+    env.create("shop", template).unwrap();
+    env.run();
+    env.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
+    env.run();
+    assert_eq!(env.things(), ["thing-Never", "thing-Soon"]);
+    assert_eq!(env.status("shop"), "DELETE_IN_PROGRESS", "a dependency may disappear by itself");
     let release = |id: &str| {
-        let done = lab.store.write::<_, escale_store::StoreError>(|tx| {
+        let done = env.store.write::<_, escale_store::StoreError>(|tx| {
             tx.update::<Thing, _>(id, |t| t.held = None);
             Ok(())
         });
         done.unwrap();
     };
     release("thing-Soon");
-    lab.run();
-    assert_eq!((lab.things(), lab.status("shop").as_str()), (vec!["thing-Never".into()], "DELETE_FAILED"));
-    let last = lab.events("shop").pop().unwrap();
+    env.run();
+    assert_eq!((env.things(), env.status("shop").as_str()), (vec!["thing-Never".into()], "DELETE_FAILED"));
+    let last = env.events("shop").pop().unwrap();
     assert_eq!(last, "shop DELETE_FAILED The following resource(s) failed to delete: [Never].");
-    lab.call("DeleteStack", json!({"StackName": "shop", "RetainResources": ["Never"]})).unwrap();
-    lab.run();
-    assert_eq!(lab.status("shop"), "Stack with id shop does not exist");
-    assert_eq!(lab.things(), ["thing-Never"]);
+    env.call("DeleteStack", json!({"StackName": "shop", "RetainResources": ["Never"]})).unwrap();
+    env.run();
+    assert_eq!(env.status("shop"), "Stack with id shop does not exist");
+    assert_eq!(env.things(), ["thing-Never"]);
 }
 
 #[test]
-fn what_knows_snapshots_leaves_one_unless_told_not_to() {
-    let lab = Lab::new();
+fn deletion_takes_snapshots_unless_the_policy_is_delete() {
+    let env = TestEnv::new();
     let template = "
 Resources:
-  Silent: { Type: Test::Kept }
-  Asked: { Type: Test::Kept, DeletionPolicy: Snapshot }
+  Default: { Type: Test::Kept }
+  Snapshot: { Type: Test::Kept, DeletionPolicy: Snapshot }
   Dropped: { Type: Test::Kept, DeletionPolicy: Delete }
   Other: { Type: Test::Thing }
 ";
-    lab.create("shop", template).unwrap();
-    lab.run();
-    lab.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
-    lab.run();
-    assert_eq!(lab.things(), ["shop-snapshot-Asked", "shop-snapshot-Silent"]);
+    env.create("shop", template).unwrap();
+    env.run();
+    env.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
+    env.run();
+    assert_eq!(env.things(), ["shop-snapshot-Default", "shop-snapshot-Snapshot"]);
 }
 
 #[test]
-fn a_rollback_takes_no_snapshot() {
-    let lab = Lab::new();
+fn rollback_takes_no_snapshot() {
+    let env = TestEnv::new();
     let template = "
 Resources:
   A: { Type: Test::Kept }
   B: { Type: Test::Thing, DependsOn: A, Properties: { Fail: broken } }
 ";
-    lab.create("shop", template).unwrap();
-    lab.run();
-    assert_eq!((lab.status("shop").as_str(), lab.things()), ("ROLLBACK_COMPLETE", vec![]));
+    env.create("shop", template).unwrap();
+    env.run();
+    assert_eq!((env.status("shop").as_str(), env.things()), ("ROLLBACK_COMPLETE", vec![]));
 }
 
 #[test]
-fn broken_templates_leave_nothing() {
-    let lab = Lab::new();
-    expect!["ValidationError: Template format error: Unrecognized resource types: [AWS::X::Y]. Escale does not enact them; `escale coverage` lists what it does"]
-        .assert_eq(&lab.error("Resources: { A: { Type: AWS::X::Y } }"));
-    expect!["ValidationError: Resources/A/Properties/Colour: Test::Thing has no property Colour that Escale enacts (line 1, column 60)"]
-        .assert_eq(&lab.error("Resources: { A: { Type: Test::Thing, Properties: { Colour: red } } }"));
+fn refused_templates_create_no_stack() {
+    let env = TestEnv::new();
+    expect!["ValidationError: Template format error: Unrecognized resource types: [AWS::X::Y]. Escale does not support them; `escale coverage` lists the supported types"]
+        .assert_eq(&env.error("Resources: { A: { Type: AWS::X::Y } }"));
+    expect!["ValidationError: Resources/A/Properties/Colour: Escale does not support property Colour of Test::Thing (line 1, column 60)"]
+        .assert_eq(&env.error("Resources: { A: { Type: Test::Thing, Properties: { Colour: red } } }"));
     for (template, message) in [
         (
             "Resources: { A: { Type: Test::Thing, DeletionPolicy: Snapshot } }",
@@ -256,15 +256,15 @@ fn broken_templates_leave_nothing() {
             "No export named x found.",
         ),
     ] {
-        let error = lab.error(template);
+        let error = env.error(template);
         assert!(error.starts_with("ValidationError: ") && error.contains(message), "{error}");
     }
-    assert_eq!(lab.store.read().scan::<Stack>().count(), 0);
+    assert_eq!(env.store.read().scan::<Stack>().count(), 0);
 }
 
 #[test]
-fn what_a_condition_leaves_out_need_not_be_enacted() {
-    let lab = Lab::new();
+fn accepts_unsupported_parts_that_conditions_exclude() {
+    let env = TestEnv::new();
     let template = |secure: &str| {
         format!(
             "
@@ -276,57 +276,57 @@ Resources:
 "
         )
     };
-    let error = lab.error(&template("yes"));
+    let error = env.error(&template("yes"));
     assert!(error.contains("Unrecognized resource types: [AWS::KMS::Key]"), "{error}");
-    let error = lab.error(&template("yes").replace("B:", "#"));
+    let error = env.error(&template("yes").replace("B:", "#"));
     assert!(error.contains("Resources/A/Properties/Certificates"), "{error}");
-    lab.create("shop", &template("no")).unwrap();
-    lab.run();
-    assert_eq!((lab.status("shop").as_str(), lab.things()), ("CREATE_COMPLETE", vec!["thing-A".into()]));
+    env.create("shop", &template("no")).unwrap();
+    env.run();
+    assert_eq!((env.status("shop").as_str(), env.things()), ("CREATE_COMPLETE", vec!["thing-A".into()]));
 }
 
 #[test]
-fn an_attribute_that_is_none_fails_its_user() {
-    let lab = Lab::new();
-    lab.create("shop", "Resources: { A: { Type: Test::Thing }, B: { Type: Test::Thing, Properties: { Of: !GetAtt A.Nope } } }")
+fn unknown_attribute_fails_the_resource_that_reads_it() {
+    let env = TestEnv::new();
+    env.create("shop", "Resources: { A: { Type: Test::Thing }, B: { Type: Test::Thing, Properties: { Of: !GetAtt A.Nope } } }")
         .unwrap();
-    lab.run();
-    let told = lab.events("shop").into_iter().find(|e| e.starts_with("B CREATE_FAILED")).unwrap();
-    assert!(told.contains("resource A does not support attribute type Nope in Fn::GetAtt"), "{told}");
+    env.run();
+    let event = env.events("shop").into_iter().find(|e| e.starts_with("B CREATE_FAILED")).unwrap();
+    assert!(event.contains("resource A does not support attribute type Nope in Fn::GetAtt"), "{event}");
 }
 
 #[test]
-fn exports_are_unique_and_guarded() {
-    let lab = Lab::new();
+fn exports_are_unique_and_kept_while_imported() {
+    let env = TestEnv::new();
     let exporting = "Resources: {A: {Type: Test::Thing}}\nOutputs: {X: {Value: !Ref A, Export: {Name: x}}}";
     let importing = "Resources: {B: {Type: Test::Thing, Properties: {Of: !ImportValue x}}}";
-    lab.create("one", exporting).unwrap();
-    lab.run();
-    lab.create("two", importing).unwrap();
-    lab.run();
-    assert_eq!(lab.store.read().get::<Thing>("thing-B").unwrap().of, "thing-A");
-    let error = lab.call("DeleteStack", json!({"StackName": "one"})).unwrap_err();
+    env.create("one", exporting).unwrap();
+    env.run();
+    env.create("two", importing).unwrap();
+    env.run();
+    assert_eq!(env.store.read().get::<Thing>("thing-B").unwrap().of, "thing-A");
+    let error = env.call("DeleteStack", json!({"StackName": "one"})).unwrap_err();
     assert_eq!(error.message, "Export x cannot be deleted as it is in use by two");
-    assert_eq!(lab.call("ListImports", json!({"ExportName": "x"})).unwrap()["Imports"], json!(["two"]));
+    assert_eq!(env.call("ListImports", json!({"ExportName": "x"})).unwrap()["Imports"], json!(["two"]));
     let again = exporting.replace("A:", "Other:").replace("Ref A", "Ref Other");
-    lab.create("three", &again).unwrap();
-    lab.run();
-    assert_eq!(lab.status("three"), "ROLLBACK_COMPLETE");
-    let told = lab.events("three").into_iter().find(|e| e.contains("ROLLBACK_IN_PROGRESS")).unwrap();
+    env.create("three", &again).unwrap();
+    env.run();
+    assert_eq!(env.status("three"), "ROLLBACK_COMPLETE");
+    let event = env.events("three").into_iter().find(|e| e.contains("ROLLBACK_IN_PROGRESS")).unwrap();
     assert!(
-        told.contains("Export with name x is already exported by stack one. Rollback requested"),
-        "{told}"
+        event.contains("Export with name x is already exported by stack one. Rollback requested"),
+        "{event}"
     );
     for name in ["two", "one"] {
-        lab.call("DeleteStack", json!({"StackName": name})).unwrap();
-        lab.run();
+        env.call("DeleteStack", json!({"StackName": name})).unwrap();
+        env.run();
     }
-    assert_eq!(lab.call("ListExports", json!({})).unwrap()["Exports"], json!([]));
+    assert_eq!(env.call("ListExports", json!({})).unwrap()["Exports"], json!([]));
 }
 
 #[test]
-fn a_change_set_shows_what_properties_will_be_but_no_secrets() {
-    let lab = Lab::new();
+fn change_set_shows_property_values_but_no_secrets() {
+    let env = TestEnv::new();
     let template = "
 Parameters: { Word: { Type: String, NoEcho: true, AllowedPattern: '[a-z]+' } }
 Conditions: { IsHush: !Equals [!Ref Word, hush] }
@@ -340,57 +340,57 @@ Resources:
         "StackName": "shop", "ChangeSetName": "cs", "ChangeSetType": "CREATE", "TemplateBody": template,
         "Parameters": [{"ParameterKey": "Word", "ParameterValue": "hush"}],
     });
-    lab.call("CreateChangeSet", input).unwrap();
+    env.call("CreateChangeSet", input).unwrap();
     let named = json!({"StackName": "shop", "ChangeSetName": "cs"});
-    let bare = lab.call("DescribeChangeSet", named.clone()).unwrap();
+    let bare = env.call("DescribeChangeSet", named.clone()).unwrap();
     assert!(bare["Changes"][0]["ResourceChange"]["AfterContext"].is_null());
-    let mut asked = named;
-    asked["IncludePropertyValues"] = true.into();
-    let shown = lab.call("DescribeChangeSet", asked).unwrap();
+    let mut input = named;
+    input["IncludePropertyValues"] = true.into();
+    let shown = env.call("DescribeChangeSet", input).unwrap();
     let after = |i: usize| shown["Changes"][i]["ResourceChange"]["AfterContext"].as_str().unwrap().to_owned();
     assert_eq!(after(0), r#"{"Properties":{"Of":"****"}}"#);
     assert_eq!(after(1), r#"{"Properties":{"Of":"{{changeSet:KNOWN_AFTER_APPLY}}","Name":"b-shop"}}"#);
     assert_eq!(after(2), r#"{"Properties":{"Of":"then","Name":"****"}}"#);
     for operation in ["DescribeChangeSet", "DescribeAccountLimits"] {
-        let mut asked = json!({"NextToken": "00"});
+        let mut input = json!({"NextToken": "00"});
         if operation == "DescribeChangeSet" {
-            (asked["StackName"], asked["ChangeSetName"]) = ("shop".into(), "cs".into());
+            (input["StackName"], input["ChangeSetName"]) = ("shop".into(), "cs".into());
         }
-        let error = lab.call(operation, asked).unwrap_err();
+        let error = env.call(operation, input).unwrap_err();
         assert_eq!((error.code.as_str(), error.message.contains("'00'")), ("ValidationError", true));
     }
 }
 
 #[test]
-fn change_sets() {
-    let lab = Lab::new();
+fn creates_and_executes_change_sets() {
+    let env = TestEnv::new();
     let deploy = |kind: &str, template: &str| {
         let input = json!({
             "StackName": "shop", "ChangeSetName": format!("cs-{kind}-{}", template.len()),
             "ChangeSetType": kind, "TemplateBody": template,
         });
-        lab.call("CreateChangeSet", input)
+        env.call("CreateChangeSet", input)
     };
     let set = deploy("CREATE", CHAIN).unwrap();
-    assert_eq!(lab.status("shop"), "REVIEW_IN_PROGRESS");
-    assert_eq!(lab.call("GetTemplate", json!({"StackName": "shop"})).unwrap()["TemplateBody"], "");
-    let shown = lab.call("DescribeChangeSet", json!({"ChangeSetName": set["Id"]})).unwrap();
+    assert_eq!(env.status("shop"), "REVIEW_IN_PROGRESS");
+    assert_eq!(env.call("GetTemplate", json!({"StackName": "shop"})).unwrap()["TemplateBody"], "");
+    let shown = env.call("DescribeChangeSet", json!({"ChangeSetName": set["Id"]})).unwrap();
     assert_eq!(
         (&shown["Status"], &shown["ExecutionStatus"]),
         (&json!("CREATE_COMPLETE"), &json!("AVAILABLE"))
     );
     assert_eq!(shown["Changes"].as_array().unwrap().len(), 5);
-    lab.call("ExecuteChangeSet", json!({"ChangeSetName": set["Id"]})).unwrap();
-    let again = lab.call("ExecuteChangeSet", json!({"ChangeSetName": set["Id"]})).unwrap_err();
+    env.call("ExecuteChangeSet", json!({"ChangeSetName": set["Id"]})).unwrap();
+    let again = env.call("ExecuteChangeSet", json!({"ChangeSetName": set["Id"]})).unwrap_err();
     assert_eq!(again.code, "InvalidChangeSetStatus");
-    lab.run();
-    lab.pass();
-    lab.run();
-    assert_eq!(lab.status("shop"), "CREATE_COMPLETE");
+    env.run();
+    env.complete_slow();
+    env.run();
+    assert_eq!(env.status("shop"), "CREATE_COMPLETE");
 
-    // The same again, in another form: nothing to do.
+    // The same template with another text has no changes.
     let same = deploy("UPDATE", &format!("{CHAIN}\n# a remark\n")).unwrap();
-    let shown = lab.call("DescribeChangeSet", json!({"ChangeSetName": same["Id"]})).unwrap();
+    let shown = env.call("DescribeChangeSet", json!({"ChangeSetName": same["Id"]})).unwrap();
     assert_eq!(shown["Status"], "FAILED");
     assert!(
         shown["StatusReason"]
@@ -403,160 +403,160 @@ fn change_sets() {
         "NotImplemented"
     );
     let update =
-        lab.call("UpdateStack", json!({"StackName": "shop", "UsePreviousTemplate": true})).unwrap_err();
+        env.call("UpdateStack", json!({"StackName": "shop", "UsePreviousTemplate": true})).unwrap_err();
     assert_eq!(update.message, "No updates are to be performed.");
-    let gone = json!({"StackName": "shop", "ChangeSetName": "nobody"});
-    lab.call("DeleteChangeSet", gone).unwrap();
+    let gone = json!({"StackName": "shop", "ChangeSetName": "missing"});
+    env.call("DeleteChangeSet", gone).unwrap();
 }
 
 #[test]
-fn the_same_token_is_the_same_stack() {
-    let lab = Lab::new();
+fn same_client_token_returns_the_same_stack() {
+    let env = TestEnv::new();
     let input = json!({"StackName": "shop", "TemplateBody": CHAIN, "ClientRequestToken": "t"});
-    let first = lab.call("CreateStack", input.clone()).unwrap();
-    assert_eq!(lab.call("CreateStack", input).unwrap(), first);
-    assert_eq!(lab.create("shop", CHAIN).unwrap_err().message, "Stack [shop] already exists");
+    let first = env.call("CreateStack", input.clone()).unwrap();
+    assert_eq!(env.call("CreateStack", input).unwrap(), first);
+    assert_eq!(env.create("shop", CHAIN).unwrap_err().message, "Stack [shop] already exists");
 }
 
 #[test]
 fn survives_repeat() {
-    // Every step is taken twice, as by an engine that died before it could know.
-    let lab = Lab::new();
-    let made = lab.create("shop", CHAIN).unwrap();
-    let uuid = lab.keys().remove(0);
+    // Every step is taken twice, as after a crash before the engine saw its result.
+    let env = TestEnv::new();
+    let made = env.create("shop", CHAIN).unwrap();
+    let uuid = env.keys().remove(0);
     let twice = || {
-        while let Plan::Step(actions) = lab.next(&uuid) {
-            lab.act(&uuid, actions.clone()).unwrap();
-            let _ = lab.act(&uuid, actions);
+        while let Plan::Step(actions) = env.next(&uuid) {
+            env.act(&uuid, actions.clone()).unwrap();
+            let _ = env.act(&uuid, actions);
         }
     };
     twice();
-    lab.pass();
+    env.complete_slow();
     twice();
-    assert_eq!(lab.phase(&uuid), Phase::Created);
-    let lines = lab.events("shop");
+    assert_eq!(env.phase(&uuid), Phase::Created);
+    let lines = env.events("shop");
     assert_eq!(lines.len(), 17, "{lines:#?}");
-    lab.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
+    env.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
     twice();
-    lab.pass();
+    env.complete_slow();
     twice();
-    assert_eq!(lab.events(made["StackId"].as_str().unwrap()).len(), 29);
-    assert!(lab.things().is_empty());
+    assert_eq!(env.events(made["StackId"].as_str().unwrap()).len(), 29);
+    assert!(env.things().is_empty());
 }
 
-/// The daemon dies after each transaction in turn; another one goes on from the file alone.
+/// The daemon crashes after each transaction in turn; a new one continues from the state file.
 #[test]
 fn survives_failure_at_each_step() {
-    for dies_after in 0..40 {
-        let mut lab = Lab::new();
-        lab.create("shop", CHAIN).unwrap();
-        let uuid = lab.keys().remove(0);
+    for crash_after in 0..40 {
+        let mut env = TestEnv::new();
+        env.create("shop", CHAIN).unwrap();
+        let uuid = env.keys().remove(0);
         let mut taken = 0;
-        let mut live = |lab: &mut Lab| {
-            while let Plan::Step(actions) = lab.next(&uuid) {
+        let mut live = |env: &mut TestEnv| {
+            while let Plan::Step(actions) = env.next(&uuid) {
                 for action in actions {
-                    if taken == dies_after {
+                    if taken == crash_after {
                         let mut tables = escale_tables::all();
                         tables.push(TableDef::of::<Thing>());
-                        lab.store = Store::open(&lab._dir.path().join("state.db"), &tables).unwrap();
-                        lab.stacks = Stacks::new(lab.store.clone(), Arc::clone(&lab.cloud));
+                        env.store = Store::open(&env._dir.path().join("state.db"), &tables).unwrap();
+                        env.stacks = Stacks::new(env.store.clone(), Arc::clone(&env.cloud));
                         taken += 1;
                         break;
                     }
                     taken += 1;
-                    lab.act(&uuid, vec![action]).unwrap();
+                    env.act(&uuid, vec![action]).unwrap();
                 }
             }
         };
-        live(&mut lab);
-        lab.pass();
-        live(&mut lab);
-        assert_eq!(lab.phase(&uuid), Phase::Created, "after {dies_after}");
-        lab.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
-        live(&mut lab);
-        lab.pass();
-        live(&mut lab);
-        assert_eq!(lab.phase(&uuid), Phase::Deleted, "after {dies_after}");
-        assert!(lab.things().is_empty() && lab.keys().is_empty());
+        live(&mut env);
+        env.complete_slow();
+        live(&mut env);
+        assert_eq!(env.phase(&uuid), Phase::Created, "after {crash_after}");
+        env.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
+        live(&mut env);
+        env.complete_slow();
+        live(&mut env);
+        assert_eq!(env.phase(&uuid), Phase::Deleted, "after {crash_after}");
+        assert!(env.things().is_empty() && env.keys().is_empty());
     }
 }
 
 #[test]
-fn old_stacks_are_forgotten() {
-    let lab = Lab::new();
+fn purges_deleted_stacks_after_90_days() {
+    let env = TestEnv::new();
     let once = "Resources: { A: { Type: Test::Thing } }";
     let live = |name: &str| {
-        let made = lab.create(name, once).unwrap();
-        lab.run();
-        lab.call("DeleteStack", json!({"StackName": name})).unwrap();
-        lab.run();
+        let made = env.create(name, once).unwrap();
+        env.run();
+        env.call("DeleteStack", json!({"StackName": name})).unwrap();
+        env.run();
         made["StackId"].as_str().unwrap().to_owned()
     };
     let first = live("shop");
-    lab.clock.advance_ms(91 * 24 * 3_600_000);
-    assert_eq!(lab.status(&first), "DELETE_COMPLETE");
+    env.clock.advance_ms(91 * 24 * 3_600_000);
+    assert_eq!(env.status(&first), "DELETE_COMPLETE");
     let second = live("shop");
-    assert_eq!(lab.status(&first), format!("Stack with id {first} does not exist"));
-    assert_eq!(lab.status(&second), "DELETE_COMPLETE");
-    let events: Vec<_> = lab.store.read().scan::<escale_tables::cloudformation::StackEvent>().collect();
+    assert_eq!(env.status(&first), format!("Stack with id {first} does not exist"));
+    assert_eq!(env.status(&second), "DELETE_COMPLETE");
+    let events: Vec<_> = env.store.read().scan::<escale_tables::cloudformation::StackEvent>().collect();
     assert!(events.iter().all(|e| second.ends_with(&e.stack)));
 }
 
 #[test]
-fn deleted_stacks_are_bounded_in_number() {
-    let lab = Lab::new();
+fn keeps_at_most_40_deleted_stacks() {
+    let env = TestEnv::new();
     let made: Vec<String> = (0..42)
         .map(|_| {
-            lab.clock.advance_ms(1000);
-            let made = lab.create("shop", "Resources: { A: { Type: Test::Thing } }").unwrap();
-            lab.run();
-            lab.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
-            lab.run();
+            env.clock.advance_ms(1000);
+            let made = env.create("shop", "Resources: { A: { Type: Test::Thing } }").unwrap();
+            env.run();
+            env.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
+            env.run();
             made["StackId"].as_str().unwrap().to_owned()
         })
         .collect();
-    let kept: Vec<bool> = made.iter().map(|id| lab.status(id) == "DELETE_COMPLETE").collect();
+    let kept: Vec<bool> = made.iter().map(|id| env.status(id) == "DELETE_COMPLETE").collect();
     assert_eq!(kept.iter().filter(|kept| **kept).count(), 40);
-    assert_eq!(kept[..3], [false, false, true], "the oldest go first");
+    assert_eq!(kept[..3], [false, false, true], "the oldest are removed first");
 }
 
-/// A stack acts for whoever asked for it. If the state does not say who that is, it acts for nobody, and no longer for
-/// CloudFormation itself, which may do everything.
+/// A stack has the permissions of its creator. If the state does not contain a readable principal, it has none: not those of
+/// CloudFormation itself, which are unlimited.
 #[test]
-fn a_stack_whose_principal_cannot_be_read_makes_and_deletes_nothing() {
-    let forget = |lab: &Lab| {
-        let written = lab.store.write::<(), escale_store::StoreError>(|tx| {
+fn stack_with_unreadable_principal_creates_and_deletes_nothing() {
+    let forget = |env: &TestEnv| {
+        let written = env.store.write::<(), escale_store::StoreError>(|tx| {
             let uuid = tx.scan::<Stack>().next().unwrap().uuid.clone();
             tx.update::<Stack, _>(&uuid, |s| s.principal = json!({"Rooot": null}));
             Ok(())
         });
         written.unwrap();
     };
-    let lab = Lab::new();
-    lab.create("shop", "Resources: { A: { Type: Test::Thing } }").unwrap();
-    forget(&lab);
-    lab.run();
-    assert_eq!(lab.things(), Vec::<String>::new());
-    let events = lab.events("shop").join("\n");
+    let env = TestEnv::new();
+    env.create("shop", "Resources: { A: { Type: Test::Thing } }").unwrap();
+    forget(&env);
+    env.run();
+    assert_eq!(env.things(), Vec::<String>::new());
+    let events = env.events("shop").join("\n");
     assert!(events.contains("A CREATE_FAILED"), "{events}");
     assert!(events.contains("The principal that stack [shop] acts for cannot be read"), "{events}");
 
-    let lab = Lab::new();
-    lab.create("shop", "Resources: { A: { Type: Test::Thing } }").unwrap();
-    lab.run();
-    lab.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
-    forget(&lab);
-    lab.run();
-    assert_eq!((lab.things(), lab.status("shop")), (vec!["thing-A".to_owned()], "DELETE_FAILED".to_owned()));
-    // Whoever deletes it again is known.
-    lab.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
-    lab.run();
-    assert_eq!(lab.things(), Vec::<String>::new());
+    let env = TestEnv::new();
+    env.create("shop", "Resources: { A: { Type: Test::Thing } }").unwrap();
+    env.run();
+    env.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
+    forget(&env);
+    env.run();
+    assert_eq!((env.things(), env.status("shop")), (vec!["thing-A".to_owned()], "DELETE_FAILED".to_owned()));
+    // A new deletion stores its own caller.
+    env.call("DeleteStack", json!({"StackName": "shop"})).unwrap();
+    env.run();
+    assert_eq!(env.things(), Vec::<String>::new());
 }
 
 #[test]
-fn refuses_all_faults_of_properties_at_once_and_says_where() {
-    let lab = Lab::new();
+fn reports_all_property_faults_with_positions() {
+    let env = TestEnv::new();
     let template = r#"
 Parameters: { Days: { Type: String, Default: "8" } }
 Resources:
@@ -573,31 +573,31 @@ Resources:
         - { Key: !Ref A, Worth: 1 }
 "#;
     expect![[r#"
-        ValidationError: Resources/A/Properties/Colour: Test::Thing has no property Colour that Escale enacts (line 4, column 49)
-        Resources/Logs/Properties/LogGroupClass: AWS::Logs::LogGroup has no property LogGroupClass that Escale enacts (line 11, column 22)
+        ValidationError: Resources/A/Properties/Colour: Escale does not support property Colour of Test::Thing (line 4, column 49)
+        Resources/Logs/Properties/LogGroupClass: Escale does not support property LogGroupClass of AWS::Logs::LogGroup (line 11, column 22)
         Properties validation failed for resource Logs with message:
         #/LogGroupName: failed validation constraint for keyword [pattern] (line 8, column 21)
         #: extraneous key [Retention] is not permitted (line 9, column 18)
         #/RetentionInDays: failed validation constraint for keyword [enum]: valid are [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653] (line 10, column 24)
         #/Tags/0: required key [Value] not found (line 14, column 11)
         #/Tags/0: extraneous key [Worth] is not permitted (line 14, column 33)"#]]
-    .assert_eq(&lab.error(template));
-    assert_eq!(lab.things(), [""; 0]);
+    .assert_eq(&env.error(template));
+    assert_eq!(env.things(), [""; 0]);
 }
 
 #[test]
-fn checks_and_coerces_what_is_known_only_when_a_resource_is_created() {
-    let lab = Lab::new();
+fn checks_and_coerces_late_values_at_creation() {
+    let env = TestEnv::new();
     let template = r#"
 Resources:
   A: { Type: Test::Thing }
   Logs: { Type: AWS::Logs::LogGroup, Properties: { RetentionInDays: "7", LogGroupName: !Sub "${A.Name} a" } }
 "#;
-    lab.create("shop", template).unwrap();
-    lab.run();
-    lab.pass();
-    lab.run();
-    let failed = lab.events("shop").into_iter().find(|event| event.starts_with("Logs CREATE_FAILED"));
+    env.create("shop", template).unwrap();
+    env.run();
+    env.complete_slow();
+    env.run();
+    let failed = env.events("shop").into_iter().find(|event| event.starts_with("Logs CREATE_FAILED"));
     expect![[r#"
         Logs CREATE_FAILED Properties validation failed for resource Logs with message:
         #/LogGroupName: failed validation constraint for keyword [pattern]"#]]

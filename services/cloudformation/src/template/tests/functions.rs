@@ -21,20 +21,20 @@ Resources:
     );
     let template = match parse(&text, Origin::Body) {
         Ok(template) => template,
-        Err(error) => return told(&error),
+        Err(error) => return with_position(&error),
     };
     let bound = template.bind(&given(&[])).unwrap();
-    let (pseudo, world) = (pseudo(), World { exists });
-    let scope = Scope::new(&template, &bound.values, &pseudo, &world).unwrap();
+    let (pseudo, stack) = (pseudo(), FakeStack { exists });
+    let scope = Scope::new(&template, &bound.values, &pseudo, &stack).unwrap();
     match scope.properties("A") {
         Ok(value) => Value::Object(value).to_string(),
-        Err(EvaluateError::Template(error)) => told(&error),
+        Err(EvaluateError::Template(error)) => with_position(&error),
         Err(error) => error.to_string(),
     }
 }
 
 #[test]
-fn references() {
+fn evaluates_references() {
     check("!Ref R", expect![[r#"{"P":"r"}"#]]);
     check("!Ref N", expect![[r#"{"P":"8000"}"#]]);
     check("!Ref L", expect![[r#"{"P":["a","b"]}"#]]);
@@ -50,15 +50,15 @@ fn references() {
         expect!["Template error: every Ref object must have a single String value. @ line 10, column 10"],
     );
     check(
-        "!Ref Nobody",
+        "!Ref Missing",
         expect![
-            "Template format error: Unresolved resource dependencies [Nobody] in the Resources block of the template"
+            "Template format error: Unresolved resource dependencies [Missing] in the Resources block of the template"
         ],
     );
     check(
-        "[!Ref Zed, !Sub '${Nobody}']",
+        "[!Ref Zed, !Sub '${Missing}']",
         expect![
-            "Template format error: Unresolved resource dependencies [Nobody, Zed] in the Resources block of the template"
+            "Template format error: Unresolved resource dependencies [Missing, Zed] in the Resources block of the template"
         ],
     );
     check("!GetAtt R.Endpoint.Address", expect![[r#"{"P":"R.Endpoint.Address"}"#]]);
@@ -72,16 +72,16 @@ fn references() {
         ],
     );
     check(
-        "!GetAtt Nobody.Arn",
+        "!GetAtt Missing.Arn",
         expect![
-            "Template error: instance of Fn::GetAtt references undefined resource Nobody @ line 10, column 7"
+            "Template error: instance of Fn::GetAtt references undefined resource Missing @ line 10, column 7"
         ],
     );
     assert_eq!(evaluate("!GetAtt R.Arn", false), "R does not exist yet");
 }
 
 #[test]
-fn texts() {
+fn evaluates_string_functions() {
     check(
         "!Sub '${R}/${R.Arn}/${N}/${AWS::Region}/${!Keep}/$x${'",
         expect![[r#"{"P":"r/R.Arn/8000/eu-west-3/${Keep}/$x${"}"#]],
@@ -144,7 +144,7 @@ fn texts() {
 }
 
 #[test]
-fn choices() {
+fn evaluates_conditions_and_lookups() {
     check("!If [Yes, !Ref R, 2]", expect![[r#"{"P":"r"}"#]]);
     check("!If [No, 1, !Ref AWS::NoValue]", expect!["{}"]);
     check(
@@ -183,7 +183,7 @@ fn choices() {
     check(
         "!Cidr [10.0.0.0/24, 3, 8]",
         expect![
-            "Template error: Fn::Cidr cannot take 3 subnets of 8 bits from 10.0.0.0/24: it holds 1 @ line 10, column 10"
+            "Template error: Fn::Cidr cannot take 3 subnets of 8 bits from 10.0.0.0/24, which has only 1 @ line 10, column 10"
         ],
     );
     check(
@@ -197,11 +197,11 @@ fn choices() {
 }
 
 #[test]
-fn refused() {
+fn refuses_unsupported_functions() {
     check(
         "!Equals [1, 2]",
         expect![
-            "Template error: Fn::Equals is not allowed in the Resources block: name a condition and use Fn::If @ line 10, column 10"
+            "Template error: Fn::Equals is not allowed in the Resources block: define a condition and use Fn::If @ line 10, column 10"
         ],
     );
     check(
@@ -222,10 +222,10 @@ fn refused() {
     check(
         "{Fn::Sub: x, Other: 1}",
         expect![
-            "Template format error: Fn::Sub has other keys beside it (line 10, column 11) @ line 10, column 11"
+            "Template format error: Fn::Sub must be the only key of its object (line 10, column 11) @ line 10, column 11"
         ],
     );
-    // A policy's Condition is no function.
+    // The Condition of a policy is not a function.
     check(
         "{Condition: {StringEquals: {a: b}}}",
         expect![[r#"{"P":{"Condition":{"StringEquals":{"a":"b"}}}}"#]],
@@ -234,11 +234,11 @@ fn refused() {
 }
 
 #[test]
-fn dynamic_references() {
+fn parses_dynamic_references() {
     let check = |text: &str, expected: Expect| {
         expected.assert_eq(&match dynamic::find(&json!({ "a": [text] })) {
             Ok(found) => format!("{found:?}"),
-            Err(error) => told(&error),
+            Err(error) => with_position(&error),
         });
     };
     check("{{resolve:ssm:/shop/db:3}}", expect![[r#"[Ssm { name: "/shop/db", version: Some(3) }]"#]]);

@@ -1,4 +1,4 @@
-//! One `check` per concern and many small cases; then a template of real size.
+//! One `check` function per topic with many small cases; `shop` is a template of real size.
 
 mod functions;
 mod parameters;
@@ -9,13 +9,13 @@ mod text;
 use super::*;
 use serde_json::{Value, json};
 
-/// A stack in which every resource exists: `Ref` gives its logical id in small letters, an attribute
+/// A stack whose resources all exist or are all missing. `Ref` returns the logical id in lower case, an attribute is
 /// `Logical.Attribute`.
-struct World {
+struct FakeStack {
     exists: bool,
 }
 
-impl Environment for World {
+impl Environment for FakeStack {
     fn resource_ref(&self, logical: &str) -> Option<Value> {
         self.exists.then(|| logical.to_lowercase().into())
     }
@@ -55,8 +55,8 @@ fn given(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect()
 }
 
-/// An error with its place.
-fn told(error: &TemplateError) -> String {
+/// An error with its position.
+fn with_position(error: &TemplateError) -> String {
     match error.at {
         Some(at) => format!("{error} @ {at}"),
         None => error.to_string(),

@@ -1,18 +1,18 @@
 use super::*;
 use expect_test::{Expect, expect};
 
-/// The parameters that come of a declaration of `P` and a value for it.
+/// The parameters for a declaration of `P` and a value of it.
 fn check(declaration: &str, value: Option<&str>, expected: Expect) {
     let text = format!("Parameters: {{P: {declaration}}}\nResources: {{R: {{Type: AWS::X::Y}}}}");
     let given = value.map_or_else(BTreeMap::new, |v| given(&[("P", v)]));
     expected.assert_eq(&match parse(&text, Origin::Body).and_then(|t| t.bind(&given)) {
         Ok(bound) => format!("{} {:?}", json!(bound.values), bound.ssm),
-        Err(error) => told(&error),
+        Err(error) => with_position(&error),
     });
 }
 
 #[test]
-fn values() {
+fn accepts_values_of_each_type() {
     check("{Type: String}", Some("x"), expect![[r#"{"P":"x"} {}"#]]);
     check("{Type: String}", None, expect!["Parameters: [P] must have values"]);
     check("{Type: String, Default: 'no'}", None, expect![[r#"{"P":"no"} {}"#]]);
@@ -34,9 +34,9 @@ fn values() {
 }
 
 #[test]
-fn constraints() {
+fn checks_constraints() {
     check("{Type: String, AllowedValues: ['yes', 'no']}", Some("yes"), expect![[r#"{"P":"yes"} {}"#]]);
-    // YAML's booleans are `true` and `false`, however they are spelled.
+    // YAML has several spellings of booleans; their strings are `true` and `false`.
     check(
         "{Type: String, Default: True, AllowedValues: [true, false]}",
         None,
@@ -100,7 +100,7 @@ fn constraints() {
 }
 
 #[test]
-fn declarations() {
+fn refuses_invalid_declarations() {
     check(
         "{Type: Strin}",
         Some("x"),
@@ -138,14 +138,14 @@ fn declarations() {
 }
 
 #[test]
-fn unknown_ones() {
+fn refuses_values_of_unknown_parameters() {
     let template = parse("Resources: {R: {Type: AWS::X::Y}}", Origin::Body).unwrap();
     let error = template.bind(&given(&[("B", "1"), ("A", "2")])).unwrap_err();
     assert_eq!(error.message, "Parameters: [A, B] do not exist in the template");
 }
 
 #[test]
-fn stored_ones() {
+fn resolves_lists_from_the_parameter_store() {
     let text = "Parameters: {P: {Type: 'AWS::SSM::Parameter::Value<List<String>>', Default: /l}}\nResources: {R: {Type: AWS::X::Y}}";
     let mut bound = parse(text, Origin::Body).unwrap().bind(&given(&[])).unwrap();
     bound.resolve("P", "a,b");

@@ -1,18 +1,18 @@
 use super::*;
 use expect_test::{Expect, expect};
 
-/// What is wrong with a template; for a right one, the waves of its resources.
+/// The error of a template; the waves of its resources if it has none.
 fn check(text: &str, expected: Expect) {
     expected.assert_eq(&match parse(text, Origin::Body).and_then(|t| plan(&t)) {
         Ok(plan) => format!("{:?}", plan.waves),
-        Err(error) => told(&error),
+        Err(error) => with_position(&error),
     });
 }
 
 fn plan(template: &Template) -> Result<Plan, TemplateError> {
     let bound = template.bind(&given(&[]))?;
-    let (pseudo, world) = (pseudo(), World { exists: true });
-    match Scope::new(template, &bound.values, &pseudo, &world) {
+    let (pseudo, stack) = (pseudo(), FakeStack { exists: true });
+    match Scope::new(template, &bound.values, &pseudo, &stack) {
         Ok(scope) => template.plan(scope.conditions()),
         Err(EvaluateError::Template(error)) => Err(error),
         Err(error) => Err(TemplateError::plain(error.to_string())),
@@ -20,7 +20,7 @@ fn plan(template: &Template) -> Result<Plan, TemplateError> {
 }
 
 #[test]
-fn form() {
+fn checks_the_sections() {
     check("Resources: {R: {Type: AWS::X::Y}}", expect![[r#"[["R"]]"#]]);
     check(
         "Resources: {}",
@@ -66,7 +66,7 @@ fn form() {
 }
 
 #[test]
-fn resources() {
+fn checks_resources_and_their_references() {
     check(
         "Resources: {R: {Properties: {}}}",
         expect![
@@ -138,7 +138,7 @@ fn resources() {
 }
 
 #[test]
-fn order() {
+fn orders_resources_by_dependency() {
     check(
         "Resources: {A: {Type: X, DependsOn: B}, B: {Type: X, Properties: {P: !GetAtt C.Arn}}, C: {Type: X}, D: {Type: X, Properties: {P: !Sub '${C}'}}}",
         expect![[r#"[["C"], ["B", "D"], ["A"]]"#]],
@@ -151,7 +151,7 @@ fn order() {
         "Resources: {A: {Type: X, Properties: {P: !Ref A}}}",
         expect!["Circular dependency between resources: [A]"],
     );
-    // A circle in a branch that is not taken is none.
+    // A cycle through a branch that is not chosen is no cycle.
     check(
         "Conditions: {No: !Equals [1, 2]}\nResources: {A: {Type: X, Properties: {P: !If [No, !Ref B, 1]}}, B: {Type: X, DependsOn: A}}",
         expect![[r#"[["A"], ["B"]]"#]],
@@ -173,7 +173,7 @@ fn order() {
 }
 
 #[test]
-fn limits_hold() {
+fn enforces_limits() {
     let resources: String = (0..501).map(|i| format!("  R{i}: {{Type: X}}\n")).collect();
     check(
         &format!("Resources:\n{resources}"),
@@ -191,7 +191,7 @@ fn limits_hold() {
 }
 
 #[test]
-fn capabilities() {
+fn lists_required_capabilities() {
     let check = |properties: &str, kind: &str, expected: Expect| {
         let text = format!("Resources: {{R: {{Type: {kind}, Properties: {properties}}}}}");
         let template = parse(&text, Origin::Body).unwrap();

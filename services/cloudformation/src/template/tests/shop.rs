@@ -1,4 +1,4 @@
-//! A whole application: 40 resources, every function.
+//! The template of a whole application with 40 resources and all functions.
 
 use super::*;
 use expect_test::expect;
@@ -7,13 +7,13 @@ fn shop(given: &[(&str, &str)], check: impl FnOnce(&Template, &Scope<'_>)) {
     let template = parse(include_str!("shop.yaml"), Origin::Body).unwrap();
     let mut bound = template.bind(&super::given(given)).unwrap();
     bound.resolve("BaseImage", "alpine:3");
-    let (pseudo, world) = (pseudo(), World { exists: true });
-    let scope = Scope::new(&template, &bound.values, &pseudo, &world).unwrap();
+    let (pseudo, stack) = (pseudo(), FakeStack { exists: true });
+    let scope = Scope::new(&template, &bound.values, &pseudo, &stack).unwrap();
     check(&template, &scope);
 }
 
 #[test]
-fn production() {
+fn evaluates_production() {
     shop(&[("ImageUri", "shop:1")], |template, scope| {
         expect![[r#"{"InEurope": true, "IsProd": true, "OneNat": false, "TwoNats": true}"#]]
             .assert_eq(&format!("{:?}", scope.conditions()));
@@ -41,7 +41,7 @@ fn production() {
 }
 
 #[test]
-fn properties_in_production() {
+fn evaluates_properties_in_production() {
     shop(&[("ImageUri", "shop:1")], |_, scope| {
         let shown =
             |logical: &str| serde_json::to_string_pretty(&scope.properties(logical).unwrap()).unwrap();
@@ -157,7 +157,7 @@ fn properties_in_production() {
 }
 
 #[test]
-fn staging() {
+fn evaluates_staging() {
     shop(&[("ImageUri", "shop:1"), ("Stage", "staging")], |template, scope| {
         let plan = template.plan(scope.conditions()).unwrap();
         assert!(!plan.dependencies.contains_key("NatB") && plan.dependencies.contains_key("NatA"));
@@ -169,34 +169,34 @@ fn staging() {
 }
 
 #[test]
-fn the_rule_holds_production_in_europe() {
+fn rule_refuses_production_outside_europe() {
     let template = parse(include_str!("shop.yaml"), Origin::Body).unwrap();
     let bound = template.bind(&given(&[("ImageUri", "x")])).unwrap();
-    let (abroad, world) = (Pseudo { region: "us-east-1".into(), ..pseudo() }, World { exists: true });
-    let scope = Scope::new(&template, &bound.values, &abroad, &world).unwrap();
+    let (abroad, stack) = (Pseudo { region: "us-east-1".into(), ..pseudo() }, FakeStack { exists: true });
+    let scope = Scope::new(&template, &bound.values, &abroad, &stack).unwrap();
     expect!["Template validation error: Rule ProdInEurope: production stays in Europe"]
         .assert_eq(&scope.check_rules().unwrap_err().to_string());
 }
 
-/// What the CDK puts into every template that it deploys.
+/// The rule that the CDK adds to every template.
 #[test]
-fn the_rule_of_the_cdk() {
+fn checks_the_rule_of_the_cdk() {
     let text = r#"{"Parameters": {"BootstrapVersion": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/cdk/version"}},
         "Rules": {"CheckBootstrapVersion": {"Assertions": [{"AssertDescription": "CDK bootstrap stack version 6 required.",
             "Assert": {"Fn::Not": [{"Fn::Contains": [["1", "2", "3", "4", "5"], {"Ref": "BootstrapVersion"}]}]}}]}},
         "Resources": {"R": {"Type": "AWS::X::Y"}}}"#;
     let template = parse(text, Origin::Body).unwrap();
-    let (pseudo, world) = (pseudo(), World { exists: true });
+    let (pseudo, stack) = (pseudo(), FakeStack { exists: true });
     for (version, holds) in [("5", false), ("30", true)] {
         let mut bound = template.bind(&given(&[])).unwrap();
         bound.resolve("BootstrapVersion", version);
-        let scope = Scope::new(&template, &bound.values, &pseudo, &world).unwrap();
+        let scope = Scope::new(&template, &bound.values, &pseudo, &stack).unwrap();
         assert_eq!(scope.check_rules().is_ok(), holds, "{version}");
     }
 }
 
 #[test]
-fn json_means_the_same() {
+fn json_equals_yaml() {
     let yaml = tree(include_str!("shop.yaml")).unwrap().value();
     let json = serde_json::to_string(&yaml).unwrap();
     assert_eq!(tree(&json).unwrap().value(), yaml);

@@ -5,12 +5,12 @@ use proptest::prelude::*;
 fn check(text: &str, expected: Expect) {
     expected.assert_eq(&match tree(text) {
         Ok(node) => node.value().to_string(),
-        Err(error) => told(&error),
+        Err(error) => with_position(&error),
     });
 }
 
 #[test]
-fn scalars() {
+fn parses_scalars() {
     check(
         "a: 2010-09-09\nb: 012345678901\nc: 1.5\nd: -3\ne: yes\nf: 'yes'\ng: 0x10\nh: 1e3\ni: 18446744073709551616\nj: on",
         expect![[
@@ -25,7 +25,7 @@ fn scalars() {
 }
 
 #[test]
-fn short_forms() {
+fn expands_short_forms() {
     check(
         "a: !Ref B\nb: !GetAtt C.D\nc: !Join [',', [!Sub 'x${y}', !If [a, !Ref \"AWS::NoValue\", 2]]]",
         expect![[
@@ -43,7 +43,7 @@ fn short_forms() {
 }
 
 #[test]
-fn not_well_formed() {
+fn reports_syntax_errors_with_positions() {
     check(
         "a: [1, 2\nb: 3",
         expect!["Template format error: YAML not well-formed. (line 2, column 2) @ line 2, column 2"],
@@ -108,7 +108,7 @@ fn not_well_formed() {
 }
 
 #[test]
-fn depth_is_bounded() {
+fn limits_depth() {
     for open in ["[", "{\"a\":", "- "] {
         let error = tree(&open.repeat(20_000)).unwrap_err();
         assert!(
@@ -119,7 +119,7 @@ fn depth_is_bounded() {
 }
 
 #[test]
-fn positions() {
+fn counts_lines_and_columns() {
     let node = tree("Resources:\n  A:\n    Type: x\n").unwrap();
     let at = node.get("Resources").unwrap().get("A").unwrap().get("Type").unwrap().at;
     assert_eq!(at, Position { line: 3, column: 11 });
@@ -129,16 +129,16 @@ fn positions() {
 
 proptest! {
     #[test]
-    fn any_text(text in "[ -~\n]{0,200}") {
+    fn never_panics(text in "[ -~\n]{0,200}") {
         let _ = parse(&text, Origin::Body);
     }
 
     #[test]
-    fn json_as_serde_reads_it(text in "[{}\\[\\]\",:0-9a-z. -]{0,40}") {
+    fn parses_json_like_serde(text in "[{}\\[\\]\",:0-9a-z. -]{0,40}") {
         let text = format!("{{{text}");
         let ours = tree(&text).map(|node| node.value()).ok();
         let theirs = serde_json::from_str::<Value>(&text).ok();
-        // Ours also refuses double keys.
+        // Ours also refuses duplicate keys.
         prop_assert!(ours == theirs || ours.is_none() && theirs.is_some());
         if let (None, Err(error)) = (theirs, tree(&text)) {
             prop_assert!(error.at.is_some());

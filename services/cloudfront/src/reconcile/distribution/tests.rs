@@ -1,4 +1,4 @@
-//! Service and reconcilers on the plane for simulations.
+//! Tests of the service and its reconcilers with the fake plane.
 
 use super::*;
 use crate::{CloudFront, reconcile::Invalidations};
@@ -9,18 +9,18 @@ use escale_faults::{Driven, Fate, FaultAt, Risky, Stage, survives_failure_at_eac
 use escale_service::{Asked, Caller, Cloud, Config, Credential, Decision, DenialReason, Identity, Principal};
 use serde_json::json;
 
-struct Nobody;
+struct DenyAll;
 
-impl Identity for Nobody {
+impl Identity for DenyAll {
     fn credential(&self, _: &Image, _: &str) -> Option<Credential> {
         None
     }
     fn decide(&self, _: &Image, _: &Caller, _: &Asked<'_>) -> Decision {
-        Decision::Deny { why: "nobody is known".into(), reason: DenialReason::NoAllow }
+        Decision::Deny { why: "this test denies everything".into(), reason: DenialReason::NoAllow }
     }
 }
 
-struct World {
+struct Harness {
     store: Store,
     cloud: Cloud,
     plane: Arc<FakeCdn>,
@@ -28,21 +28,21 @@ struct World {
     _dir: tempfile::TempDir,
 }
 
-impl World {
-    fn new() -> World {
-        World::with(Arc::new(FaultAt::never()))
+impl Harness {
+    fn new() -> Harness {
+        Harness::with(Arc::new(FaultAt::never()))
     }
 
-    fn with(fate: Arc<dyn Fate>) -> World {
+    fn with(fate: Arc<dyn Fate>) -> Harness {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("state.db"), &escale_tables::all()).unwrap();
         let clock = Clock::by_hand(Timestamp(0));
         let services: Vec<Arc<dyn escale_service::Service>> = vec![Arc::new(CloudFront)];
-        let cloud = Cloud::new(Arc::new(Config::default()), clock.clone(), Arc::new(Nobody), services);
+        let cloud = Cloud::new(Arc::new(Config::default()), clock.clone(), Arc::new(DenyAll), services);
         let plane = Arc::new(FakeCdn::default());
         let cdn = Risky::new(&plane, &fate);
         let reconciler = Distributions { store: store.clone(), clock, cdn };
-        World { store, cloud, plane, reconciler, _dir: dir }
+        Harness { store, cloud, plane, reconciler, _dir: dir }
     }
 
     fn call(&self, operation: &str, input: Value) -> Result<Value, AwsError> {
@@ -87,7 +87,7 @@ fn bucket(control: &str) -> Value {
 }
 
 #[async_trait]
-impl Stage for World {
+impl Stage for Harness {
     fn store(&self) -> &Store {
         &self.store
     }
@@ -104,94 +104,97 @@ impl Stage for World {
     }
 }
 
-async fn of_a_site(fate: Arc<dyn Fate>) -> World {
-    let world = World::with(fate);
+async fn with_distribution(fate: Arc<dyn Fate>) -> Harness {
+    let harness = Harness::with(fate);
     let web = json!({"Id": "o", "DomainName": "web.elb.localhost", "CustomOriginConfig": {
         "HTTPPort": 80, "HTTPSPort": 443, "OriginProtocolPolicy": "http-only",
     }});
-    world.ok("CreateDistribution", json!({"DistributionConfig": config(web)}));
-    world
+    harness.ok("CreateDistribution", json!({"DistributionConfig": config(web)}));
+    harness
 }
 
 #[tokio::test]
 async fn survives() {
-    survives_repeat(of_a_site).await;
-    survives_failure_at_each_step(of_a_site).await;
+    survives_repeat(with_distribution).await;
+    survives_failure_at_each_step(with_distribution).await;
 }
 
 #[tokio::test]
-async fn from_wish_to_plane_and_away() {
-    let world = World::new();
+async fn applies_withdraws_and_removes_a_distribution() {
+    let harness = Harness::new();
     let control = json!({"OriginAccessControlConfig": {
         "Name": "c", "SigningProtocol": "sigv4", "SigningBehavior": "always", "OriginAccessControlOriginType": "s3",
     }});
-    let control = world.ok("CreateOriginAccessControl", control);
+    let control = harness.ok("CreateOriginAccessControl", control);
     let control_id = control["OriginAccessControl"]["Id"].as_str().unwrap();
-    let made = world.ok("CreateDistribution", json!({"DistributionConfig": config(bucket(control_id))}));
+    let made = harness.ok("CreateDistribution", json!({"DistributionConfig": config(bucket(control_id))}));
     let id = made["Distribution"]["Id"].as_str().unwrap();
-    assert_eq!(world.status(id), "InProgress");
-    world.plane.fail_next(PlaneError::machine("no disk"));
-    assert!(world.step(id).await.is_err());
-    assert_eq!(world.status(id), "InProgress");
-    world.step(id).await.unwrap();
-    assert_eq!((world.plan(id), world.status(id)), (Plan::Done, "Deployed".into()));
-    let origin = world.plane.spec(id).unwrap().origins[0].clone();
+    assert_eq!(harness.status(id), "InProgress");
+    harness.plane.fail_next(PlaneError::machine("no disk"));
+    assert!(harness.step(id).await.is_err());
+    assert_eq!(harness.status(id), "InProgress");
+    harness.step(id).await.unwrap();
+    assert_eq!((harness.plan(id), harness.status(id)), (Plan::Done, "Deployed".into()));
+    let origin = harness.plane.spec(id).unwrap().origins[0].clone();
     let expected = ("s3.escale.internal", "/media/big", true);
     assert_eq!((origin.host.as_str(), origin.path.as_str(), origin.signed), expected);
 
     let in_use = json!({"Id": control_id, "IfMatch": control["ETag"]});
     assert_eq!(
-        world.call("DeleteOriginAccessControl", in_use.clone()).unwrap_err().code,
+        harness.call("DeleteOriginAccessControl", in_use.clone()).unwrap_err().code,
         "OriginAccessControlInUse"
     );
-    crate::reconcile::forget(&world.store).unwrap();
-    assert!(matches!(world.plan(id), Plan::Step(Step::Apply { .. })), "a new run applies again");
+    crate::reconcile::clear_observations(&harness.store).unwrap();
+    assert!(
+        matches!(harness.plan(id), Plan::Step(Step::Apply { .. })),
+        "a restart applies the distribution again"
+    );
 
     let mut off = config(bucket(control_id));
     off["Enabled"] = false.into();
     let update = json!({"Id": id, "IfMatch": made["ETag"], "DistributionConfig": off});
-    let updated = world.ok("UpdateDistribution", update);
-    world.step(id).await.unwrap();
-    assert_eq!((world.status(id), world.plane.spec(id)), ("Deployed".into(), None));
-    let delete = |etag: &Value| world.call("DeleteDistribution", json!({"Id": id, "IfMatch": etag}));
+    let updated = harness.ok("UpdateDistribution", update);
+    harness.step(id).await.unwrap();
+    assert_eq!((harness.status(id), harness.plane.spec(id)), ("Deployed".into(), None));
+    let delete = |etag: &Value| harness.call("DeleteDistribution", json!({"Id": id, "IfMatch": etag}));
     assert_eq!(delete(&made["ETag"]).unwrap_err().code, "PreconditionFailed");
     delete(&updated["ETag"]).unwrap();
-    world.step(id).await.unwrap();
-    assert_eq!(world.plan(id), Plan::Done);
-    world.ok("DeleteOriginAccessControl", in_use);
+    harness.step(id).await.unwrap();
+    assert_eq!(harness.plan(id), Plan::Done);
+    harness.ok("DeleteOriginAccessControl", in_use);
 }
 
 #[tokio::test]
-async fn an_invalidation_waits_for_the_plane_and_is_completed() {
-    let world = World::new();
+async fn invalidation_waits_for_the_plane_and_completes() {
+    let harness = Harness::new();
     let web = json!({"Id": "o", "DomainName": "web.elb.localhost", "CustomOriginConfig": {
         "HTTPPort": 80, "HTTPSPort": 443, "OriginProtocolPolicy": "http-only",
     }});
-    let made = world.ok("CreateDistribution", json!({"DistributionConfig": config(web)}));
+    let made = harness.ok("CreateDistribution", json!({"DistributionConfig": config(web)}));
     let id = made["Distribution"]["Id"].as_str().unwrap();
     let batch = json!({"CallerReference": "1", "Paths": {"Quantity": 1, "Items": ["/a*"]}});
-    let made = world.ok("CreateInvalidation", json!({"DistributionId": id, "InvalidationBatch": batch}));
+    let made = harness.ok("CreateInvalidation", json!({"DistributionId": id, "InvalidationBatch": batch}));
     let invalidation = made["Invalidation"]["Id"].as_str().unwrap();
     let key = format!("{id}/{invalidation}");
     let reconciler = Invalidations {
-        store: world.store.clone(),
+        store: harness.store.clone(),
         clock: Clock::by_hand(Timestamp(0)),
-        cdn: world.plane.clone(),
+        cdn: harness.plane.clone(),
     };
-    let plan = || reconciler.plan(&world.store.read(), &key, Timestamp(0));
+    let plan = || reconciler.plan(&harness.store.read(), &key, Timestamp(0));
     assert!(matches!(plan(), Plan::Wait { .. }));
-    world.step(id).await.unwrap();
+    harness.step(id).await.unwrap();
     let Plan::Step(step) = plan() else { panic!("no step") };
     reconciler.act(&key, step).await.unwrap();
     assert_eq!(plan(), Plan::Done);
-    assert_eq!(world.plane.invalidated(), [(id.to_owned(), "/a*".to_owned())]);
-    let got = world.ok("GetInvalidation", json!({"DistributionId": id, "Id": invalidation}));
+    assert_eq!(harness.plane.invalidated(), [(id.to_owned(), "/a*".to_owned())]);
+    let got = harness.ok("GetInvalidation", json!({"DistributionId": id, "Id": invalidation}));
     assert_eq!(got["Invalidation"]["Status"], "Completed");
 }
 
 #[test]
-fn what_is_refused() {
-    let world = World::new();
+fn refuses_invalid_and_unsupported_configurations() {
+    let harness = Harness::new();
     for (pointer, value, code) in [
         ("/Origins/Items/0/OriginAccessControlId", json!("E0"), "NoSuchOriginAccessControl"),
         (
@@ -204,7 +207,7 @@ fn what_is_refused() {
     ] {
         let mut config = config(bucket(""));
         *config.pointer_mut(pointer).unwrap() = value;
-        let refused = world.call("CreateDistribution", json!({"DistributionConfig": config})).unwrap_err();
+        let refused = harness.call("CreateDistribution", json!({"DistributionConfig": config})).unwrap_err();
         assert_eq!(refused.code, code, "{pointer}");
     }
     for (member, value) in [
@@ -218,7 +221,7 @@ fn what_is_refused() {
     ] {
         let mut config = config(bucket(""));
         config[member] = value;
-        let refused = world.call("CreateDistribution", json!({"DistributionConfig": config})).unwrap_err();
+        let refused = harness.call("CreateDistribution", json!({"DistributionConfig": config})).unwrap_err();
         assert_eq!(refused.code, "NotImplemented", "{member}");
     }
 }

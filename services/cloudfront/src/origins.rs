@@ -1,4 +1,4 @@
-//! The plane's ways to origins: over the cloud's Internet, by the names that the cloud gives.
+//! Connects the cdn plane to origins, over the cloud's Internet.
 
 use crate::PRINCIPAL;
 use async_trait::async_trait;
@@ -12,14 +12,15 @@ use escale_wire::sigv4;
 use std::{io, net::SocketAddr, sync::Arc};
 use tokio::net::TcpStream;
 
-pub(crate) struct Roads {
+/// Connects from the cloud's Internet to S3 and to internet-facing load balancers.
+pub(crate) struct InternetConnector {
     pub network: Arc<dyn Network>,
     pub store: Store,
     pub config: Arc<Config>,
 }
 
-impl Roads {
-    /// Where the name leads: S3, or a load balancer's public addresses. Other hosts are not on this Internet.
+impl InternetConnector {
+    /// The addresses of a name: S3's or a load balancer's public ones. Other hosts are not on this Internet.
     fn addresses(&self, host: &str, port: u16) -> Vec<SocketAddr> {
         if host == Config::s3_name() {
             return vec![(self.config.s3_address, self.config.port).into()];
@@ -31,11 +32,12 @@ impl Roads {
 }
 
 #[async_trait]
-impl Connector for Roads {
+impl Connector for InternetConnector {
     async fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
         let internet = self.network.namespace(&Place::Internet).map_err(io::Error::other)?;
-        let none = format!("no load balancer of this cloud has the public name '{host}'");
+        let none = format!("'{host}' is not the name of an internet-facing load balancer of this cloud");
         let mut last = io::Error::new(io::ErrorKind::NotFound, none);
+        // Any node of a load balancer serves the request, so the next one is tried after a failure.
         for address in self.addresses(host, port) {
             match internet.tcp_connect(address).await {
                 Ok(stream) => return Ok(stream),
@@ -46,7 +48,7 @@ impl Connector for Roads {
     }
 }
 
-/// Signs as the distribution, so that the bucket's policy decides.
+/// Signs requests to S3 as the distribution, so that the bucket's policy applies.
 pub(crate) struct Signer(pub Arc<Cloud>);
 
 impl OriginSigner for Signer {

@@ -1,4 +1,4 @@
-//! What users and roles have in common: they bear policies and tags.
+//! Users and roles, which IAM calls entities: both have inline policies, attached policies and tags.
 
 use crate::{
     Error, aws_managed,
@@ -11,16 +11,16 @@ use escale_store::{Image, Row};
 use escale_tables::iam::{Policy, Role, User};
 use std::{collections::BTreeMap, sync::Arc};
 
-/// AWS's default quotas: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
+/// AWS's default quota on tags. The source of all quotas here: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
 const TAGS_MAX: usize = 50;
 
-/// A row of a user or role.
-pub(crate) trait Bearer: Row {
-    /// The word in messages.
+/// The row of a user or a role.
+pub(crate) trait Entity: Row {
+    /// The name of the kind in messages.
     const KIND: &'static str;
-    /// The word in ARNs.
+    /// The resource type in ARNs.
     const ARN: &'static str;
-    /// All inline documents together, in characters.
+    /// The quota on all inline documents together, in characters.
     const INLINE_MAX: usize;
     const INLINE_QUOTA: &'static str;
     const ATTACHED_MAX: usize = 10;
@@ -35,9 +35,9 @@ pub(crate) trait Bearer: Row {
     fn tags_mut(&mut self) -> &mut Vec<Tag>;
 }
 
-macro_rules! bearer {
+macro_rules! entity {
     ($row:ty, $kind:literal, $arn:literal, $inline_max:literal, $inline:literal, $attached:literal) => {
-        impl Bearer for $row {
+        impl Entity for $row {
             const KIND: &'static str = $kind;
             const ARN: &'static str = $arn;
             const INLINE_MAX: usize = $inline_max;
@@ -68,79 +68,79 @@ macro_rules! bearer {
         }
     };
 }
-bearer!(Role, "role", "role", 10240, "RolePolicySize", "PoliciesPerRole");
-bearer!(User, "user", "user", 2048, "UserPolicySize", "PoliciesPerUser");
+entity!(Role, "role", "role", 10240, "RolePolicySize", "PoliciesPerRole");
+entity!(User, "user", "user", 2048, "UserPolicySize", "PoliciesPerUser");
 
-pub(crate) fn arn<B: Bearer>(row: &B, config: &Config) -> String {
-    format!("arn:aws:iam::{}:{}{}{}", config.account, B::ARN, row.path(), row.name())
+pub(crate) fn arn<E: Entity>(row: &E, config: &Config) -> String {
+    format!("arn:aws:iam::{}:{}{}{}", config.account, E::ARN, row.path(), row.name())
 }
 
-/// The ARN that a policy's `Resource` is matched with; a row that is not there has no path.
-pub(crate) fn arn_of<B: Bearer>(cx: &Cx<'_>, name: &str) -> String {
-    match cx.tx.get::<B>(name) {
+/// The ARN for authorization. The path of an entity that does not exist is unknown, so its ARN has none.
+pub(crate) fn arn_of<E: Entity>(cx: &Cx<'_>, name: &str) -> String {
+    match cx.tx.get::<E>(name) {
         Some(row) => arn(&*row, cx.config),
-        None => format!("arn:aws:iam::{}:{}/{name}", cx.config.account, B::ARN),
+        None => format!("arn:aws:iam::{}:{}/{name}", cx.config.account, E::ARN),
     }
 }
 
-pub(crate) fn get<B: Bearer>(image: &Image, name: &str) -> Result<Arc<B>, Error> {
-    image.get::<B>(name).ok_or_else(|| missing::<B>(name))
+pub(crate) fn get<E: Entity>(image: &Image, name: &str) -> Result<Arc<E>, Error> {
+    image.get::<E>(name).ok_or_else(|| missing::<E>(name))
 }
 
-/// A page of those under a path, by their names.
-pub(crate) fn list<B: Bearer>(
+/// A page of the entities under a path, in the order of their names.
+pub(crate) fn list<E: Entity>(
     image: &Image,
     path_prefix: Option<&str>,
     marker: Option<&str>,
     max_items: Option<usize>,
-) -> Result<Cut<Arc<B>>, Error> {
+) -> Result<Cut<Arc<E>>, Error> {
     let prefix = path_prefix.unwrap_or("/");
-    let found = image.scan::<B>().filter(|row| row.path().starts_with(prefix));
+    let found = image.scan::<E>().filter(|row| row.path().starts_with(prefix));
     paging::cut(found, |row| row.name().to_owned(), marker, max_items)
 }
 
-fn missing<B: Bearer>(name: &str) -> Error {
-    Error::NotFound { kind: B::KIND, name: name.to_owned() }
+fn missing<E: Entity>(name: &str) -> Error {
+    Error::NotFound { kind: E::KIND, name: name.to_owned() }
 }
 
-/// Changes one that is there. What a service owns is left to it.
-pub(crate) fn change<B: Bearer, T>(
+/// Changes an existing entity. Service-linked roles cannot be changed.
+pub(crate) fn change<E: Entity, T>(
     cx: &mut Cx<'_>,
     name: &str,
-    change: impl FnOnce(&mut B) -> Result<T, Error>,
+    change: impl FnOnce(&mut E) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let row = get::<B>(cx.tx, name)?;
+    let row = get::<E>(cx.tx, name)?;
     if row.path().starts_with(SERVICE_PATH) {
         return Err(Error::Protected(name.to_owned()));
     }
-    cx.tx.update(name, change).ok_or_else(|| missing::<B>(name))?
+    cx.tx.update(name, change).ok_or_else(|| missing::<E>(name))?
 }
 
-/// The path of roles that belong to a service.
+/// The path of service-linked roles.
 pub(crate) const SERVICE_PATH: &str = "/aws-service-role/";
 
-/// Names are unique without regard to case.
-pub(crate) fn must_be_new<B: Bearer>(image: &Image, name: &str) -> Result<(), Error> {
-    let kind = if B::ARN == "role" { "Role" } else { "User" };
-    match image.scan::<B>().find(|row| row.name().eq_ignore_ascii_case(name)) {
+/// Checks that a name is free. As on AWS, names that differ only in case are the same.
+pub(crate) fn must_be_new<E: Entity>(image: &Image, name: &str) -> Result<(), Error> {
+    let kind = if E::ARN == "role" { "Role" } else { "User" };
+    match image.scan::<E>().find(|row| row.name().eq_ignore_ascii_case(name)) {
         Some(_) => Err(Error::Exists { kind, name: name.to_owned() }),
         None => Ok(()),
     }
 }
 
-pub(crate) fn put_inline<B: Bearer>(
+pub(crate) fn put_inline<E: Entity>(
     cx: &mut Cx<'_>,
     name: &str,
     policy: String,
     document: String,
 ) -> Result<(), Error> {
     Document::parse(&document, Kind::Identity).map_err(Error::MalformedPolicy)?;
-    change::<B, _>(cx, name, |row| {
+    change::<E, _>(cx, name, |row| {
         row.inline_mut().insert(policy, document);
-        // White space does not count.
+        // As on AWS, white space does not count towards the quota.
         let size = |text: &String| text.chars().filter(|c| !c.is_whitespace()).count();
-        if row.inline().values().map(size).sum::<usize>() > B::INLINE_MAX {
-            Err(Error::Quota { quota: B::INLINE_QUOTA, limit: B::INLINE_MAX })
+        if row.inline().values().map(size).sum::<usize>() > E::INLINE_MAX {
+            Err(Error::Quota { quota: E::INLINE_QUOTA, limit: E::INLINE_MAX })
         } else {
             Ok(())
         }
@@ -148,25 +148,26 @@ pub(crate) fn put_inline<B: Bearer>(
 }
 
 /// The document of an inline policy, percent-encoded.
-pub(crate) fn inline<B: Bearer>(image: &Image, name: &str, policy: &str) -> Result<String, Error> {
-    let row = get::<B>(image, name)?;
-    row.inline().get(policy).map(|d| crate::shapes::percent_encode(d)).ok_or_else(|| no_inline::<B>(policy))
+pub(crate) fn inline<E: Entity>(image: &Image, name: &str, policy: &str) -> Result<String, Error> {
+    let row = get::<E>(image, name)?;
+    row.inline().get(policy).map(|d| crate::shapes::percent_encode(d)).ok_or_else(|| no_inline::<E>(policy))
 }
 
-pub(crate) fn delete_inline<B: Bearer>(cx: &mut Cx<'_>, name: &str, policy: &str) -> Result<(), Error> {
-    change::<B, _>(cx, name, |row| match row.inline_mut().remove(policy) {
+pub(crate) fn delete_inline<E: Entity>(cx: &mut Cx<'_>, name: &str, policy: &str) -> Result<(), Error> {
+    change::<E, _>(cx, name, |row| match row.inline_mut().remove(policy) {
         Some(_) => Ok(()),
-        None => Err(no_inline::<B>(policy)),
+        None => Err(no_inline::<E>(policy)),
     })
 }
 
-fn no_inline<B: Bearer>(policy: &str) -> Error {
-    Error::NoSuch(format!("The {} policy with name {policy} cannot be found.", B::KIND))
+fn no_inline<E: Entity>(policy: &str) -> Error {
+    Error::NoSuch(format!("The {} policy with name {policy} cannot be found.", E::KIND))
 }
 
-pub(crate) fn attach<B: Bearer>(cx: &mut Cx<'_>, name: &str, policy: String) -> Result<(), Error> {
-    get::<B>(cx.tx, name)?;
+pub(crate) fn attach<E: Entity>(cx: &mut Cx<'_>, name: &str, policy: String) -> Result<(), Error> {
+    get::<E>(cx.tx, name)?;
     if !cx.tx.has::<Policy>(&policy) && aws_managed::find(&policy).is_none() {
+        // The policy may exist on AWS, so the error says that Escale does not have it.
         if policy.starts_with(aws_managed::PREFIX) {
             return Err(escale_base::AwsError::not_supported(format_args!(
                 "The AWS managed policy {policy}"
@@ -175,20 +176,21 @@ pub(crate) fn attach<B: Bearer>(cx: &mut Cx<'_>, name: &str, policy: String) -> 
         }
         return Err(Error::NoSuch(format!("Policy {policy} does not exist or is not attachable.")));
     }
-    change::<B, _>(cx, name, |row| {
+    change::<E, _>(cx, name, |row| {
+        // As on AWS, attaching a policy again succeeds.
         if row.attached().contains(&policy) {
             return Ok(());
         }
-        if row.attached().len() >= B::ATTACHED_MAX {
-            return Err(Error::Quota { quota: B::ATTACHED_QUOTA, limit: B::ATTACHED_MAX });
+        if row.attached().len() >= E::ATTACHED_MAX {
+            return Err(Error::Quota { quota: E::ATTACHED_QUOTA, limit: E::ATTACHED_MAX });
         }
         row.attached_mut().push(policy);
         Ok(())
     })
 }
 
-pub(crate) fn detach<B: Bearer>(cx: &mut Cx<'_>, name: &str, policy: &str) -> Result<(), Error> {
-    change::<B, _>(cx, name, |row| {
+pub(crate) fn detach<E: Entity>(cx: &mut Cx<'_>, name: &str, policy: &str) -> Result<(), Error> {
+    change::<E, _>(cx, name, |row| {
         let before = row.attached().len();
         row.attached_mut().retain(|arn| arn != policy);
         if row.attached().len() < before {
@@ -199,12 +201,12 @@ pub(crate) fn detach<B: Bearer>(cx: &mut Cx<'_>, name: &str, policy: &str) -> Re
     })
 }
 
-pub(crate) fn tag<B: Bearer>(cx: &mut Cx<'_>, name: &str, tags: Vec<Tag>) -> Result<(), Error> {
-    change::<B, _>(cx, name, |row| add_tags(row.tags_mut(), tags))
+pub(crate) fn tag<E: Entity>(cx: &mut Cx<'_>, name: &str, tags: Vec<Tag>) -> Result<(), Error> {
+    change::<E, _>(cx, name, |row| add_tags(row.tags_mut(), tags))
 }
 
-pub(crate) fn untag<B: Bearer>(cx: &mut Cx<'_>, name: &str, keys: &[String]) -> Result<(), Error> {
-    change::<B, _>(cx, name, |row| {
+pub(crate) fn untag<E: Entity>(cx: &mut Cx<'_>, name: &str, keys: &[String]) -> Result<(), Error> {
+    change::<E, _>(cx, name, |row| {
         row.tags_mut().retain(|t| !keys.contains(&t.key));
         Ok(())
     })
@@ -213,7 +215,7 @@ pub(crate) fn untag<B: Bearer>(cx: &mut Cx<'_>, name: &str, keys: &[String]) -> 
 pub(crate) fn add_tags(tags: &mut Vec<Tag>, new: Vec<Tag>) -> Result<(), Error> {
     if let Some(tag) = new.iter().find(|t| t.key.to_ascii_lowercase().starts_with("aws:") && !is_stack_tag(t))
     {
-        return Err(Error::Invalid(format!("The tag key {} begins with aws:, which is reserved", tag.key)));
+        return Err(Error::Invalid(format!("The tag key {} starts with the reserved prefix aws:", tag.key)));
     }
     escale_base::tags::merge(tags, new);
     if tags.len() > TAGS_MAX {
@@ -223,13 +225,13 @@ pub(crate) fn add_tags(tags: &mut Vec<Tag>, new: Vec<Tag>) -> Result<(), Error> 
     }
 }
 
-/// CloudFormation lays its own on what it makes.
+/// CloudFormation adds these tags to the resources of a stack.
 fn is_stack_tag(tag: &Tag) -> bool {
     tag.key.starts_with("aws:cloudformation:")
 }
 
-/// What must be true before a user or role may go.
-pub(crate) fn must_be_bare<B: Bearer>(row: &B) -> Result<(), Error> {
+/// Checks that an entity has no policies. AWS does not delete an entity that has some.
+pub(crate) fn must_have_no_policies<E: Entity>(row: &E) -> Result<(), Error> {
     if !row.attached().is_empty() {
         return Err(Error::DeleteConflict("detach all policies"));
     }
@@ -239,11 +241,11 @@ pub(crate) fn must_be_bare<B: Bearer>(row: &B) -> Result<(), Error> {
     Ok(())
 }
 
-/// `/`, or segments between slashes.
+/// Validates a path: `/`, or segments between slashes.
 pub(crate) fn path(path: Option<String>) -> Result<String, Error> {
     let path = path.unwrap_or_else(|| "/".to_owned());
     if path.starts_with(SERVICE_PATH) {
-        return Err(Error::Validation(format!("The path {path} is reserved for services")));
+        return Err(Error::Validation(format!("The path {path} is reserved for service-linked roles")));
     }
     if path.starts_with('/') && path.ends_with('/') {
         Ok(path)
