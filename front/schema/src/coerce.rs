@@ -137,6 +137,7 @@ impl<'a> Walk<'a> {
     }
 
     fn text(&mut self, node: &Node, text: &str) {
+        // JSON Schema counts characters, not bytes.
         let length = text.chars().count();
         if let Some(least) = node.min_length.filter(|least| length < *least) {
             self.fault(format!("expected minLength: {least}, actual: {length}"));
@@ -218,6 +219,7 @@ fn converted(kind: Type, value: &Value) -> Option<Value> {
     match (kind, value) {
         (Type::String, Value::Number(_) | Value::Bool(_)) => Some(value.to_string().into()),
         (Type::Integer, Value::Number(number)) => whole(number.as_f64()?),
+        // As an integer first: a float loses digits beyond 2⁵³.
         (Type::Integer, Value::String(text)) => match text.trim().parse::<i64>() {
             Ok(number) => Some(number.into()),
             Err(_) => whole(text.trim().parse().ok()?),

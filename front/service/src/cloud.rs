@@ -179,6 +179,7 @@ impl Cloud {
         let missing = || AwsError::not_supported(format_args!("The operation {}:{}", O::SERVICE, O::NAME));
         let entry = self.entry(O::SERVICE, O::NAME).ok_or_else(missing)?;
         let needs = typed_needs::<O>(&input, cx);
+        // Services that find a request's resources or policies by name read them from the untyped input.
         self.authorize(cx.tx, cx.caller, O::SERVICE, entry, &input.write(), &needs)?;
         O::run(cx, input).map_err(Into::into)
     }
@@ -312,6 +313,7 @@ impl From<StoreError> for Failed {
     fn from(error: StoreError) -> Failed {
         tracing::error!(%error, "a transaction could not be committed");
         Failed(match error {
+            // The user can fix a full disk, so the response has the store's message, which names the disk. Others are only logged.
             StoreError::Full { .. } => AwsError::unavailable(error.to_string()),
             _ => AwsError::internal(),
         })

@@ -93,6 +93,7 @@ impl Hasher {
             State::Crc(crc) if self.algorithm == Algorithm::Crc64Nvme => {
                 STANDARD.encode(crc.finalize().to_be_bytes())
             }
+            // The library returns every CRC as 64 bits; the other two have 32.
             State::Crc(crc) => STANDARD.encode((crc.finalize() as u32).to_be_bytes()),
             State::Sha1(sha) => STANDARD.encode(sha.finalize()),
             State::Sha256(sha) => STANDARD.encode(sha.finalize()),

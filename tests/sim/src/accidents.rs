@@ -19,7 +19,7 @@ const APART_MS: u64 = 40_000;
 /// The longest time for which a target fails its health checks.
 const UNHEALTHY_MS: u64 = 60_000;
 
-/// Runs until the weather has no events left, and then waits for ever.
+/// Never ends. Without events left, it only waits.
 pub(crate) async fn happen(simulation: &Simulation, daemon: &Daemon) -> Result<Infallible> {
     loop {
         let pause = simulation.hazard.random(|r| r.random_range(1..APART_MS));

@@ -87,6 +87,7 @@ fn fit(model: &ServiceModel, shape: ShapeId, value: Value) -> Value {
             };
             Value::Object(members.into_iter().map(one).collect())
         }
+        // CloudFront's API has `{Quantity, Items}` where its schema has a list.
         (Kind::Structure(structure), Value::Array(items)) => counted(model, structure, items),
         (Kind::List { item, .. }, Value::Array(items)) => {
             items.into_iter().map(|value| fit(model, item.shape, value)).collect()

@@ -25,6 +25,7 @@ fn read(model: &ServiceModel, shape: ShapeId, value: Cbor) -> Result<Value, Malf
         (Kind::Structure(structure), Cbor::Map(entries)) => {
             let mut found = Map::new();
             for (key, inner) in entries {
+                // Members that the model does not have are ignored in every protocol but EC2's, and a null counts as absent.
                 let member = key.as_text().and_then(|name| structure.member(name));
                 if let Some(member) = member.filter(|_| !inner.is_null()) {
                     let inner = read(model, member.shape, inner).map_err(|e| e.below(&member.name))?;
@@ -48,6 +49,7 @@ fn read(model: &ServiceModel, shape: ShapeId, value: Cbor) -> Result<Value, Malf
             }
             Value::Object(found)
         }
+        // Tag 1 marks seconds since 1970 (RFC 8949, section 3.4.2).
         (Kind::Timestamp(_), Cbor::Tag(1, inner)) => number(&inner)
             .map(Value::from)
             .ok_or_else(|| Malformed::value("", kind_of(&inner), kind.name()))?,
