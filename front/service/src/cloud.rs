@@ -313,7 +313,7 @@ impl From<StoreError> for Failed {
     fn from(error: StoreError) -> Failed {
         tracing::error!(%error, "a transaction could not be committed");
         Failed(match error {
-            // The user can fix a full disk, so the response has the store's message, which names the disk. Others are only logged.
+            // The user can fix a full disk, so the response has the store's message, which names the disk.
             StoreError::Full { .. } => AwsError::unavailable(error.to_string()),
             _ => AwsError::internal(),
         })

@@ -31,6 +31,7 @@ pub fn identify(parts: &Parts, body: &[u8]) -> Result<Target, AwsError> {
         let prefix = rpc.split('/').next().unwrap_or("");
         (by_target_prefix(prefix)?, Protocol::Cbor)
     } else if let Some(target) = header(&parts.headers, "x-amz-target") {
+        // `AmazonEC2ContainerServiceV20141113.ListClusters`: the operation is the part after the last dot.
         let prefix = target.rsplit_once('.').map_or(target, |(prefix, _)| prefix);
         (by_target_prefix(prefix)?, Protocol::Json)
     } else {
@@ -108,6 +109,7 @@ fn by_scope_or_form(parts: &Parts, body: &[u8]) -> Result<&'static Service, AwsE
             }
         });
     }
+    // A request without any of these marks is S3's: a path-style read of a public object has only its path.
     by_host(&host(parts)).map_or_else(|| by_id("s3"), Ok)
 }
 
