@@ -220,6 +220,7 @@ pub fn encode_error(target: &Target, error: &AwsError, request_id: &str, resourc
         Protocol::Cbor => set(&mut response, "smithy-protocol", "rpc-v2-cbor"),
         _ => {}
     }
+    // SDKs of a service that used the query protocol before still report the error code of that protocol.
     if service.query_compatible && matches!(target.protocol, Protocol::Json | Protocol::Cbor) {
         let blame = if error.status < 500 { "Sender" } else { "Receiver" };
         set(&mut response, "x-amzn-query-error", &format!("{code};{blame}"));

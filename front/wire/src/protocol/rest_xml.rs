@@ -141,6 +141,7 @@ fn read_body(
     body: &[u8],
     found: &mut Map<String, Value>,
 ) -> Result<(), Malformed> {
+    // An operation that takes a stream reads the body itself.
     if operation.streams_in().is_some() || body.is_empty() {
         return Ok(());
     }

@@ -32,6 +32,7 @@ impl Signing {
     fn check(&mut self, kind: &str, hashes: &str, given: &str) -> Result<(), AwsError> {
         let Signing { amz_date, scope, previous, .. } = &*self;
         let text = format!("AWS4-HMAC-SHA256-{kind}\n{amz_date}\n{scope}\n{previous}\n{hashes}");
+        // A signature that is not hex becomes empty, which never matches. `verify_slice` compares in constant time.
         let bytes = hex::decode(given).unwrap_or_default();
         hmac(&self.key, &text).verify_slice(&bytes).map_err(|_| mismatch())?;
         given.clone_into(&mut self.previous);
