@@ -1,15 +1,15 @@
-//! The list of services, with what is needed to recognise a request without parsing any model.
+//! The list of services, with the identifiers that recognise a request without parsing any model.
 
 use crate::ServiceModel;
 use std::sync::OnceLock;
 
-/// A service by its outer marks. They repeat what its model says; a test holds them together.
+/// A service and its identifiers. They repeat parts of its model; a test compares the two.
 pub struct Service {
     pub id: &'static str,
     pub api_version: &'static str,
     pub target_prefix: &'static str,
     pub signing_name: &'static str,
-    /// Names its endpoint goes by, as the first label of a host name.
+    /// Names of its endpoint: the first label of a host name.
     pub hosts: &'static [&'static str],
     /// Compressed: [`crate::unpack`].
     text: &'static [u8],
@@ -60,7 +60,7 @@ pub fn services() -> &'static [&'static str] {
     IDS
 }
 
-/// All services by their outer marks; parses nothing.
+/// All services; parses no model.
 pub fn listed() -> &'static [Service] {
     &LISTED
 }
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn marks_agree_with_the_models() {
+    fn identifiers_agree_with_the_models() {
         let mut operations = 0;
         for service in listed() {
             let model = ServiceModel::parse(service.id, &crate::unpack(service.text)).unwrap();
