@@ -61,7 +61,7 @@ impl AwsError {
             ErrorKind::Internal,
             "InternalFailure",
             500,
-            "An internal fault of Escale; the daemon's log has the cause",
+            "Escale failed internally. See the daemon's log for the cause.",
         )
     }
 
@@ -136,7 +136,7 @@ impl PlaneError {
     }
 }
 
-/// `io_call().plane("write the bundle of {id}")?`: adds to an error of the operating system what was being done.
+/// `io_call().machine(|| format!("write {path}"))?` turns an I/O error into "cannot write {path}: {error}".
 pub trait Context<T> {
     fn machine(self, what: impl FnOnce() -> String) -> Result<T, PlaneError>;
     fn plane(self, what: impl FnOnce() -> String) -> Result<T, PlaneError>;
@@ -144,10 +144,10 @@ pub trait Context<T> {
 
 impl<T, E: Into<Box<dyn std::error::Error + Send + Sync>>> Context<T> for Result<T, E> {
     fn machine(self, what: impl FnOnce() -> String) -> Result<T, PlaneError> {
-        self.map_err(|e| PlaneError::machine(what()).because(e))
+        self.map_err(|e| PlaneError::machine(format!("cannot {}", what())).because(e))
     }
     fn plane(self, what: impl FnOnce() -> String) -> Result<T, PlaneError> {
-        self.map_err(|e| PlaneError::plane(what()).because(e))
+        self.map_err(|e| PlaneError::plane(format!("cannot {}", what())).because(e))
     }
 }
 

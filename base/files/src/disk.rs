@@ -71,7 +71,7 @@ pub fn plane_error(path: &Path, what: String, error: impl Into<Box<dyn Error + S
     if is_full(error.as_ref()) {
         PlaneError::machine(format!("cannot {what}: {}", full(path))).because(error)
     } else {
-        PlaneError::machine(what).because(error)
+        PlaneError::machine(format!("cannot {what}")).because(error)
     }
 }
 

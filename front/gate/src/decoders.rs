@@ -55,14 +55,14 @@ impl Decoders {
 fn work(jobs: &Mutex<Receiver<Job>>) {
     // On Linux, a nice value set for the calling process id 0 applies to this thread alone.
     if let Err(error) = rustix::process::setpriority_process(None, PRIORITY) {
-        tracing::warn!(%error, "large requests are decoded at the priority of small ones");
+        tracing::warn!(%error, "cannot lower the priority of the threads that decode large requests");
     }
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
         // A panic must cost one request only: the thread would otherwise be missing until the daemon's next start.
         if catch_unwind(AssertUnwindSafe(job)).is_err() {
-            tracing::error!("decoding a request panicked");
+            tracing::error!("the decoder of a request panicked");
         }
     }
 }

@@ -408,7 +408,11 @@ impl Call {
         match escale_wire::check_output(self.target.service, operation, output).as_slice() {
             [] => Ok(()),
             faults => {
-                tracing::error!(operation = operation.name, ?faults, "the answer does not fit the model");
+                tracing::error!(
+                    operation = operation.name,
+                    ?faults,
+                    "the response does not match the API model"
+                );
                 Err(AwsError::internal())
             }
         }

@@ -46,7 +46,7 @@ pub fn check(spec: &DistributionSpec) -> Result<(), PlaneError> {
         let page = error.page.as_ref();
         if !(400..600).contains(&error.status) || page.is_some_and(|(_, s)| !(200..600).contains(s)) {
             return wrong(format!(
-                "the response to error {} has a status outside of its range",
+                "the response to error {} must have a status from 200 to 599, and the error one from 400 to 599",
                 error.status
             ));
         }
@@ -66,7 +66,10 @@ fn check_behaviour(at: &str, spec: &DistributionSpec, behaviour: &Behaviour) -> 
     }
     let ttl = behaviour.ttl;
     if ttl.min_s > ttl.max_s || ttl.default_s > ttl.max_s {
-        return wrong(format!("the TTLs {}, {}, {} are not in order", ttl.min_s, ttl.default_s, ttl.max_s));
+        return wrong(format!(
+            "the TTLs {}, {}, {} are not in the order minimum, default, maximum",
+            ttl.min_s, ttl.default_s, ttl.max_s
+        ));
     }
     let may_cache = [Method::GET, Method::HEAD, Method::OPTIONS];
     if let Some(method) = behaviour.cached_methods.iter().find(|m| !may_cache.contains(m)) {

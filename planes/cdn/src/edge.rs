@@ -120,9 +120,8 @@ impl Edge {
                 "'{value}' is not a valid header value for the edge's identity"
             )));
         }
-        let directory = Directory::open(&settings.directory).machine(|| {
-            format!("the cache directory {} cannot be recreated", settings.directory.display())
-        })?;
+        let directory = Directory::open(&settings.directory)
+            .machine(|| format!("recreate the cache directory {}", settings.directory.display()))?;
         Ok(Edge(Arc::new(Inner {
             identity,
             clock,
@@ -150,7 +149,7 @@ impl Edge {
             let (slot, (stream, client)) = match accepted {
                 (slot, Ok(accepted)) => (slot, accepted),
                 (_, Err(error)) => {
-                    tracing::warn!(%error, "cannot accept");
+                    tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }

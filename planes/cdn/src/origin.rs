@@ -67,7 +67,7 @@ impl Origins {
         match within(origin, sender.try_send_request(request)).await? {
             Ok(answer) => Ok(self.answered(origin, sender, answer)),
             Err(error) => {
-                tracing::debug!(origin = %origin.id, error = %error.error(), "no answer");
+                tracing::debug!(origin = %origin.id, error = %error.error(), "the origin did not answer");
                 Err(Failure::Bad)
             }
         }
@@ -78,7 +78,7 @@ impl Origins {
         let stream = match timeout(limit, self.connector.connect(&origin.host, origin.port)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
-                tracing::debug!(origin = %origin.id, %error, "cannot connect");
+                tracing::debug!(origin = %origin.id, %error, "cannot connect to the origin");
                 return Err(Failure::Bad);
             }
             Err(_) => return Err(Failure::Slow),

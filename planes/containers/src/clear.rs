@@ -24,7 +24,7 @@ pub async fn clear(state_dir: &Path, tag: &str) -> Result<(), PlaneError> {
     if let Some(lock) = &lock
         && rustix::fs::flock(lock, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK)
     {
-        let what = format!("{} is in use by a daemon; stop that one first", state_dir.display());
+        let what = format!("{} is in use by a daemon; stop that daemon first", state_dir.display());
         return Err(PlaneError::machine(what));
     }
     for group in below(&state_dir.join("groups"))? {
@@ -40,7 +40,7 @@ pub async fn clear(state_dir: &Path, tag: &str) -> Result<(), PlaneError> {
     // Includes the processes of a state directory that was removed by hand.
     exec::end_all(&cgroups.processes_below(tag))
         .await
-        .machine(|| format!("end what runs in the cgroup {tag}"))?;
+        .machine(|| format!("end the processes in the cgroup {tag}"))?;
     cgroups.remove(tag)?;
     for directory in DIRECTORIES {
         store::remove_tree(&state_dir.join(directory))?;
@@ -71,7 +71,7 @@ async fn unlocked(lock: File) -> io::Result<()> {
     match tokio::time::timeout(Duration::from_millis(limits::KILL_WAIT_MS), wait).await {
         Ok(Ok(taken)) => Ok(taken?),
         Ok(Err(broken)) => Err(io::Error::other(broken)),
-        Err(_) => Err(io::Error::other("the container's shim does not end")),
+        Err(_) => Err(io::Error::other("the container's shim has not ended")),
     }
 }
 

@@ -93,7 +93,10 @@ impl<H: Host> Group<H> {
     pub(crate) async fn drive(self: Arc<Group<H>>) {
         let mut changes = self.wake.subscribe();
         if let Err(e) = self.host.watch(&self.spec, &self.wake) {
-            tracing::error!(group = self.spec.id, "changes will be noticed late: {e}");
+            tracing::error!(
+                group = self.spec.id,
+                "cannot watch the group's directories, so changes are noticed late: {e}"
+            );
         }
         let mut doing = Doing::default();
         if let Some(limit_bytes) = self.spec.limits.storage_bytes
@@ -232,8 +235,9 @@ impl<H: Host> Group<H> {
                 // The error does not name the launch, so all that were in progress count as failed.
                 let broken: Vec<String> = std::mem::take(&mut doing.launching).into_iter().collect();
                 for name in broken {
-                    let reason =
-                        ExitReason::NotStarted("an internal fault of the plane; see the daemon's log".into());
+                    let reason = ExitReason::NotStarted(
+                        "the containers plane failed internally; see the daemon's log".into(),
+                    );
                     let _ = self.host.write_off(&self.spec.id, &name, reason);
                 }
                 return;

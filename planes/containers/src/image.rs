@@ -134,7 +134,10 @@ pub(crate) fn resolve(blobs: &Path, digest: &str) -> Result<Image, PlaneError> {
     // Configuration and manifest of different images would otherwise start a broken container.
     if file.rootfs.diff_ids.len() != layers.len() {
         let n = file.rootfs.diff_ids.len();
-        return Err(image(format!("its configuration names {n} layers, its manifest {}", layers.len())));
+        return Err(image(format!(
+            "its configuration lists {n} layers, but its manifest lists {}",
+            layers.len()
+        )));
     }
     let layers = layers.iter().map(|d| layer(blobs, d).map_err(&image)).collect::<Result<Vec<_>, _>>()?;
     Ok(Image { config: file.config.unwrap_or_default(), layers })
@@ -168,12 +171,12 @@ fn read_json<T: DeserializeOwned>(blobs: &Path, digest: &str, what: &str) -> Res
     let path = blobs.join("sha256").join(blob_hex(digest).map_err(place)?);
     let file = std::fs::File::open(&path).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => place("the blob does not exist; push the image first".into()),
-        _ => PlaneError::machine(format!("read image {what} {digest}")).because(e),
+        _ => PlaneError::machine(format!("cannot read image {what} {digest}")).because(e),
     })?;
     let mut bytes = Vec::new();
     // One byte more than allowed shows that the limit is exceeded.
     let read = file.take(limits::MANIFEST_BYTES + 1).read_to_end(&mut bytes);
-    read.map_err(|e| PlaneError::machine(format!("read image {what} {digest}")).because(e))?;
+    read.map_err(|e| PlaneError::machine(format!("cannot read image {what} {digest}")).because(e))?;
     if bytes.len() as u64 > limits::MANIFEST_BYTES {
         return Err(place(format!("it is larger than {} bytes", limits::MANIFEST_BYTES)));
     }

@@ -75,7 +75,7 @@ impl Layers {
         // In the background: a container need not wait until its layers are synced.
         std::thread::spawn(move || {
             if let Err(e) = settle(&home) {
-                tracing::debug!(layer = %home.display(), "not yet on disk: {e}");
+                tracing::debug!(layer = %home.display(), "the layer is not synced to disk yet: {e}");
             }
         });
         Ok(())

@@ -73,7 +73,7 @@ impl Machine {
         let dir = &settings.state_dir;
         if !crate::spec::is_name(&settings.tag, 32) {
             return Err(PlaneError::asked(format!(
-                "the tag '{}' may have letters, digits, '-' and '_', at most 32",
+                "the tag '{}' is not valid: use at most 32 letters, digits, '-' and '_'",
                 settings.tag
             )));
         }
@@ -82,7 +82,7 @@ impl Machine {
             let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir.join(below));
             made.machine(|| format!("make {}", dir.join(below).display()))?;
         }
-        let dir = fs::canonicalize(dir).machine(|| format!("find {}", dir.display()))?;
+        let dir = fs::canonicalize(dir).machine(|| format!("resolve the path {}", dir.display()))?;
         let runtime = settings.runtime.clone().map_or_else(Runtime::probe, Ok)?;
         let host = RealHost {
             lock: Mutex::new(Some(hold(&dir)?)),
@@ -107,7 +107,7 @@ fn hold(dir: &Path) -> Result<File, PlaneError> {
     let file = file.machine(|| format!("open {}", path.display()))?;
     let free = rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
     free.map_err(|_| {
-        PlaneError::machine(format!("{} is in use by another daemon; stop that one first", dir.display()))
+        PlaneError::machine(format!("{} is in use by another daemon; stop that daemon first", dir.display()))
     })?;
     Ok(file)
 }
@@ -278,7 +278,7 @@ fn runtime_id(group: &str, container: &str) -> String {
 }
 
 fn write_off(dir: &ContainerDir, reason: ExitReason, clock: &Clock) -> Result<(), PlaneError> {
-    let place = || format!("write the exit of {}", dir.0.display());
+    let place = || format!("write the exit record of {}", dir.0.display());
     dir.write_exit(&Exit { at: clock.now(), code: None, signal: None, oom: false, reason }).machine(place)
 }
 
@@ -320,14 +320,12 @@ impl Host for RealHost {
             }
             let Some(spec) = store::read_json(&path.join("spec.json")) else {
                 if same_boot {
-                    let what = format!(
-                        "{}/spec.json is damaged. Repair it, or remove the file's folder",
-                        path.display()
-                    );
+                    let what =
+                        format!("{}/spec.json is damaged. Repair it, or remove its folder", path.display());
                     return Err(PlaneError::plane(what).retry(false));
                 }
                 // The spec was not on disk when the machine went down, so none of its processes runs.
-                tracing::warn!(group = name, "was lost with the machine's restart");
+                tracing::warn!(group = name, "the group was lost when the machine restarted");
                 self.delete_files(&name)?;
                 continue;
             };
@@ -395,7 +393,7 @@ impl Host for RealHost {
     async fn delete_group(self: Arc<Self>, group: &str) -> Result<(), PlaneError> {
         let name = group.to_owned();
         let deleted = tokio::task::spawn_blocking(move || self.delete_files(&name)).await;
-        deleted.map_err(|e| PlaneError::plane(format!("remove group '{group}'")).because(e))?
+        deleted.map_err(|e| PlaneError::plane(format!("cannot remove group '{group}'")).because(e))?
     }
 
     fn watch(&self, group: &GroupSpec, wake: &Wake) -> Result<(), PlaneError> {
@@ -422,7 +420,7 @@ impl Host for RealHost {
         }
         let (host, spec, own) = (Arc::clone(&self), group.clone(), c.clone());
         let prepared = tokio::task::spawn_blocking(move || host.prepare(&spec, &own)).await;
-        prepared.map_err(|e| PlaneError::plane(format!("prepare container '{}'", c.name)).because(e))??;
+        prepared.map_err(|e| PlaneError::plane(format!("cannot prepare '{}'", c.name)).because(e))??;
         self.spawn_shim(&self.container_dir(&group.id, &c.name), Arc::clone(wake))
     }
 
@@ -455,14 +453,14 @@ impl Host for RealHost {
         }
         let same_boot = fs::read_to_string(dir.path("begun")).is_ok_and(|b| b == store::boot_id());
         let reason = if same_boot {
-            "its shim was killed; what was left of it was killed too"
+            "its shim was killed, so the processes that it left were killed, too"
         } else {
             "the machine was restarted"
         };
         let cgroup = format!("{}/{container}", self.cgroup(group));
         let left = if same_boot { self.cgroups.processes(&cgroup) } else { vec![] };
         let oom = self.cgroups.oom_kills(&cgroup) > 0;
-        exec::end_all(&left).await.machine(|| format!("kill what is left of container '{container}'"))?;
+        exec::end_all(&left).await.machine(|| format!("kill processes left by container '{container}'"))?;
         let delete = self.runtime.command(&self.runtime_root(), &dir.path("runtime-delete.log"));
         let mut delete = tokio::process::Command::from(delete);
         delete.args(["delete", "--force"]).arg(runtime_id(group, container));
@@ -475,7 +473,7 @@ impl Host for RealHost {
             oom,
             reason: ExitReason::Lost(reason.into()),
         };
-        dir.write_exit(&exit).machine(|| format!("write the exit of container '{container}'"))
+        dir.write_exit(&exit).machine(|| format!("write the exit record of container '{container}'"))
     }
 
     async fn exec(
@@ -519,10 +517,10 @@ impl Host for RealHost {
         let measured = trees.chain([dir.join("volumes")]).try_for_each(|tree| measure.add_tree(&tree));
         if let Err(e) = measured {
             // Storage that cannot be measured could have any size: containers must not escape their limit this way.
-            tracing::warn!(group = group.id, "its storage cannot be measured and counts as full: {e}");
+            tracing::warn!(group = group.id, "its storage counts as full, because measuring failed: {e}");
             return Ok(u64::MAX);
         }
-        let device = dir.metadata().machine(|| format!("look at {}", dir.display()))?.dev();
+        let device = dir.metadata().machine(|| format!("read the metadata of {}", dir.display()))?.dev();
         for c in &group.containers {
             for pid in self.cgroups.processes(&format!("{}/{}", self.cgroup(&group.id), c.name)) {
                 measure.add_unnamed(pid, device);
@@ -555,7 +553,7 @@ impl Host for RealHost {
         } else {
             fs::write(&path, b"")
         };
-        done.machine(|| format!("switch zone '{zone}'"))
+        done.machine(|| format!("change the power of zone '{zone}'"))
     }
 
     fn close(&self) {

@@ -127,7 +127,7 @@ fn progress(view: &View<'_>, other: &ContainerSpec, condition: Condition) -> Pro
     match (done, deadline(view, other)) {
         (true, _) => Progress::Done,
         (false, Some(at)) if at <= view.now => Progress::Never(format!(
-            "it did not get there within its start timeout of {} ms",
+            "it did not reach the state within its start timeout of {} ms",
             other.start_timeout_ms
         )),
         _ => Progress::Waiting,

@@ -56,8 +56,8 @@ pub fn shim_main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(dir: ContainerDir) -> Result<(), String> {
     close_inherited();
-    nix::unistd::setsid().map_err(|e| format!("become a session leader: {e}"))?;
-    let lock = dir.lock().map_err(|e| format!("lock {}: {e}", dir.0.display()))?;
+    nix::unistd::setsid().map_err(|e| format!("cannot become a session leader: {e}"))?;
+    let lock = dir.lock().map_err(|e| format!("cannot lock {}: {e}", dir.0.display()))?;
     if dir.path("begun").exists() || dir.path("exit.json").exists() {
         return Err("another shim already runs this container".into());
     }
@@ -71,7 +71,7 @@ fn run(dir: ContainerDir) -> Result<(), String> {
             reason: ExitReason::NotStarted(reason),
         },
     };
-    dir.write_exit(&exit).map_err(|e| format!("write the exit of {}: {e}", dir.0.display()))?;
+    dir.write_exit(&exit).map_err(|e| format!("cannot write the exit record of {}: {e}", dir.0.display()))?;
     drop(lock);
     Ok(())
 }
@@ -103,20 +103,20 @@ struct Kept {
 
 fn start(dir: &ContainerDir) -> Result<Kept, String> {
     let order: ShimOrder = store::read_json(&dir.path("shim.json")).ok_or("its shim.json cannot be read")?;
-    std::env::set_current_dir(&dir.0).map_err(|e| format!("enter {}: {e}", dir.0.display()))?;
+    std::env::set_current_dir(&dir.0).map_err(|e| format!("cannot enter {}: {e}", dir.0.display()))?;
     // The runtime exits after it has started the container; the shim then is the parent and gets the exit status.
-    nix::sys::prctl::set_child_subreaper(true).map_err(|e| format!("become a subreaper: {e}"))?;
+    nix::sys::prctl::set_child_subreaper(true).map_err(|e| format!("cannot become a subreaper: {e}"))?;
     own_mounts(&order)?;
     mount_root(order.layers)?;
-    let root = unpack::open_root(Path::new("rootfs")).map_err(|e| format!("open the root: {e}"))?;
+    let root = unpack::open_root(Path::new("rootfs")).map_err(|e| format!("cannot open the root: {e}"))?;
     unpack::make_dirs(&root, &order.workdir)
-        .map_err(|e| format!("make the working directory '{}': {e}", order.workdir.display()))?;
+        .map_err(|e| format!("cannot make the working directory '{}': {e}", order.workdir.display()))?;
     drop(root);
-    let log = LogWriter::open(&dir.path("logs")).map_err(|e| format!("open the log: {e}"))?;
-    let (stdout, out) = io::pipe().map_err(|e| format!("make a pipe: {e}"))?;
-    let (stderr, err) = io::pipe().map_err(|e| format!("make a pipe: {e}"))?;
+    let log = LogWriter::open(&dir.path("logs")).map_err(|e| format!("cannot open the log: {e}"))?;
+    let (stdout, out) = io::pipe().map_err(|e| format!("cannot make a pipe: {e}"))?;
+    let (stderr, err) = io::pipe().map_err(|e| format!("cannot make a pipe: {e}"))?;
     // From here on the container may have run, so it is never started again, even if this shim dies.
-    fs::write(dir.path("begun"), store::boot_id()).map_err(|e| format!("write 'begun': {e}"))?;
+    fs::write(dir.path("begun"), store::boot_id()).map_err(|e| format!("cannot write 'begun': {e}"))?;
 
     let own = as_containers_expect();
     let mut command = order.runtime.command(&order.root, Path::new("runtime.log"));
@@ -125,7 +125,7 @@ fn start(dir: &ContainerDir) -> Result<Kept, String> {
     // The command owns the write ends; once it is dropped, the pipes end with the container.
     drop(command);
     nix::sys::stat::umask(own);
-    let status = status.map_err(|e| format!("call {}: {e}", order.runtime.program.display()))?;
+    let status = status.map_err(|e| format!("cannot run {}: {e}", order.runtime.program.display()))?;
     if !status.success() {
         let text = runtime::error_text(&fs::read_to_string("runtime.log").unwrap_or_default());
         delete(&order);
@@ -141,7 +141,7 @@ fn start(dir: &ContainerDir) -> Result<Kept, String> {
         start_ticks: start_ticks(pid.as_raw_nonzero().get()).unwrap_or(0),
     };
     store::write_json(&dir.path("running.json"), &running, false)
-        .map_err(|e| format!("write running.json: {e}"))?;
+        .map_err(|e| format!("cannot write running.json: {e}"))?;
     Ok(Kept { order, pid, stdout: Some(stdout), stderr: Some(stderr), log, status: None })
 }
 
@@ -153,13 +153,13 @@ fn as_containers_expect() -> nix::sys::stat::Mode {
 
 /// Creates a mount namespace of its own; slave, so that a mount which the host unmounts is not held here.
 fn own_mounts(order: &ShimOrder) -> Result<(), String> {
-    unshare(CloneFlags::CLONE_NEWNS).map_err(|e| format!("make a mount namespace: {e}"))?;
+    unshare(CloneFlags::CLONE_NEWNS).map_err(|e| format!("cannot make a mount namespace: {e}"))?;
     let flags = MsFlags::MS_REC | MsFlags::MS_SLAVE;
     mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
-        .map_err(|e| format!("cut the mounts off the host's: {e}"))?;
+        .map_err(|e| format!("cannot detach the mounts from those of the host: {e}"))?;
     if order.runtime.hides_unified() {
         umount2("/sys/fs/cgroup/unified", MntFlags::MNT_DETACH)
-            .map_err(|e| format!("hide the unified cgroup hierarchy: {e}"))?;
+            .map_err(|e| format!("cannot hide the unified cgroup hierarchy: {e}"))?;
     }
     Ok(())
 }
@@ -172,7 +172,7 @@ fn mount_root(layers: usize) -> Result<(), String> {
     let volatile = format!("{options},volatile");
     let try_mount = |o: &str| mount(Some("overlay"), "rootfs", Some("overlay"), MsFlags::empty(), Some(o));
     try_mount(&volatile).or_else(|_| try_mount(&options)).map_err(|e| {
-        format!("mount the root of {layers} layers: {e} (the data directory cannot be on overlayfs)")
+        format!("cannot mount the root of {layers} layers: {e} (the data directory cannot be on overlayfs)")
     })
 }
 
@@ -198,7 +198,10 @@ impl Kept {
                 reason: ExitReason::Ended,
             },
             other => {
-                let text = format!("its end could not be read in {}: {other:?}", dir.0.display());
+                let text = format!(
+                    "the exit status of its process could not be read in {}: {other:?}",
+                    dir.0.display()
+                );
                 Exit { at, code: None, signal: None, oom, reason: ExitReason::Lost(text) }
             }
         }
@@ -277,7 +280,7 @@ impl Drop for Children {
         let mut signals = SigSet::empty();
         signals.add(Signal::SIGCHLD);
         if let Err(e) = signals.thread_unblock() {
-            eprintln!("container shim: unblock SIGCHLD: {e}");
+            eprintln!("container shim: cannot unblock SIGCHLD: {e}");
         }
     }
 }
@@ -306,7 +309,7 @@ fn delete(order: &ShimOrder) {
     let done = command.args(["delete", "--force"]).arg(&order.id).stdout(quiet()).stderr(quiet()).status();
     if let Err(e) = done {
         // On a full disk this message is lost; the container's exit must be written nevertheless.
-        let _ = writeln!(io::stderr(), "container shim: delete {}: {e}", order.id);
+        let _ = writeln!(io::stderr(), "container shim: cannot delete {}: {e}", order.id);
     }
 }
 
@@ -317,7 +320,7 @@ fn exec(dir: &Path, process: &Path, pid: &Path, log: &Path) -> Result<(), String
     as_containers_expect();
     let mut command = order.runtime.command(&order.root, log);
     command.arg("exec").arg("--process").arg(process).arg("--pid-file").arg(pid).arg(&order.id);
-    Err(format!("call {}: {}", order.runtime.program.display(), command.exec()))
+    Err(format!("cannot run {}: {}", order.runtime.program.display(), command.exec()))
 }
 
 /// Field 22 of `/proc/PID/stat`: when the process started, in ticks since the machine did.

@@ -178,14 +178,20 @@ impl GroupSpec {
     pub fn check(&self) -> Result<(), PlaneError> {
         let bad = |what: String| Err(PlaneError::asked(format!("group '{}': {what}", self.id)));
         if !is_name(&self.id, 64) {
-            return bad("its id may have letters, digits, '-' and '_', at most 64".into());
+            return bad("its id is not valid: use 1 to 64 letters, digits, '-' and '_'".into());
         }
         if !is_name(&self.zone, 64) {
-            return bad(format!("zone '{}' may have letters, digits, '-' and '_', at most 64", self.zone));
+            return bad(format!(
+                "zone '{}' is not valid: use 1 to 64 letters, digits, '-' and '_'",
+                self.zone
+            ));
         }
         let host_ok = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
         if self.hostname.is_empty() || self.hostname.len() > 63 || !self.hostname.chars().all(host_ok) {
-            return bad(format!("hostname '{}' needs 1 to 63 letters, digits, '-' or '.'", self.hostname));
+            return bad(format!(
+                "hostname '{}' is not valid: use 1 to 63 letters, digits, '-' or '.'",
+                self.hostname
+            ));
         }
         let words = self.dns.search.iter().chain(&self.dns.options).chain(self.hosts.iter().map(|(_, n)| n));
         for word in words {
@@ -202,7 +208,7 @@ impl GroupSpec {
             return bad("no container is essential; mark at least one".into());
         }
         if let Some(v) = self.volumes.iter().find(|v| !is_name(v, 255)) {
-            return bad(format!("volume '{v}' may have letters, digits, '-' and '_', at most 255"));
+            return bad(format!("volume '{v}' is not valid: use 1 to 255 letters, digits, '-' and '_'"));
         }
         let mut names = BTreeSet::new();
         for c in &self.containers {
@@ -221,7 +227,7 @@ impl GroupSpec {
 
     fn check_container(&self, c: &ContainerSpec) -> Result<(), String> {
         if !is_name(&c.name, 255) {
-            return Err("its name may have letters, digits, '-' and '_', at most 255".into());
+            return Err("its name is not valid: use 1 to 255 letters, digits, '-' and '_'".into());
         }
         crate::image::blob_hex(&c.image)?;
         if c.limits.storage_bytes.is_some() {
@@ -238,7 +244,7 @@ impl GroupSpec {
             }
             match &m.source {
                 MountSource::Volume(v) if !self.volumes.contains(v) => {
-                    return Err(format!("volume '{v}' is not one of the group's"));
+                    return Err(format!("volume '{v}' is not a volume of the group"));
                 }
                 MountSource::Host(p) if !p.is_absolute() => {
                     return Err(format!("host path '{}' must be absolute", p.display()));

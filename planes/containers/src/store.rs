@@ -117,7 +117,7 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Option<T> {
     match serde_json::from_slice(&bytes) {
         Ok(value) => Some(value),
         Err(e) => {
-            tracing::error!(path = %path.display(), "is damaged: {e}");
+            tracing::error!(path = %path.display(), "the file is damaged: {e}");
             None
         }
     }

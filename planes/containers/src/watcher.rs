@@ -30,7 +30,10 @@ struct Shared {
 
 impl Watcher {
     pub(crate) fn new() -> Result<Watcher, PlaneError> {
-        let place = || "watch directories (inotify); raise fs.inotify.max_user_instances".to_owned();
+        let place = || {
+            "watch directories with inotify (raise fs.inotify.max_user_instances if its limit is reached)"
+                .to_owned()
+        };
         let fd = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).machine(place)?;
         // SAFETY: an OwnedFd is one open descriptor, the same until the AsyncFd drops it.
         let fd = unsafe { AsyncFd::register(fd) }.machine(place)?;
@@ -44,8 +47,9 @@ impl Watcher {
         let mut what = WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::CLOSE_WRITE;
         what.set(WatchFlags::MODIFY, growing);
         let mut by_watch = self.shared.by_watch.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = inotify::add_watch(self.shared.fd.get_ref(), dir, what)
-            .machine(|| format!("watch {}; raise fs.inotify.max_user_watches", dir.display()))?;
+        let id = inotify::add_watch(self.shared.fd.get_ref(), dir, what).machine(|| {
+            format!("watch {} (raise fs.inotify.max_user_watches if its limit is reached)", dir.display())
+        })?;
         let wakes = by_watch.entry(id).or_default();
         // A waiter that is gone has no receiver left.
         wakes.retain(|w| w.receiver_count() > 0);

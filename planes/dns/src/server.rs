@@ -51,7 +51,7 @@ impl Server {
         udp: std::net::UdpSocket,
         tcp: std::net::TcpListener,
     ) -> Result<(Server, UdpSocket, TcpListener), PlaneError> {
-        let place = || "take over the DNS sockets".to_owned();
+        let place = || "use the DNS sockets".to_owned();
         udp.set_nonblocking(true).machine(place)?;
         tcp.set_nonblocking(true).machine(place)?;
         let udp = UdpSocket::from_std(udp).machine(place)?;
@@ -132,7 +132,7 @@ async fn udp_loop(subject: Subject, socket: Arc<UdpSocket>) {
         let (size, client) = match socket.recv_from(&mut buffer).await {
             Ok(got) => got,
             Err(error) => {
-                tracing::debug!(%error, "receive a question");
+                tracing::debug!(%error, "cannot receive a query");
                 tokio::task::yield_now().await;
                 continue;
             }
@@ -166,7 +166,7 @@ async fn udp_loop(subject: Subject, socket: Arc<UdpSocket>) {
 async fn send(socket: &UdpSocket, bytes: &[u8], client: SocketAddr) {
     // A client that is gone needs no answer; any other will ask again.
     if let Err(error) = socket.send_to(bytes, client).await {
-        tracing::debug!(%client, %error, "send an answer");
+        tracing::debug!(%client, %error, "cannot send a response");
     }
 }
 
@@ -177,7 +177,7 @@ async fn tcp_loop(subject: Subject, listener: TcpListener) {
             accepted = listener.accept(), if connections.len() < limits::TCP_CONNECTIONS => match accepted {
                 Ok((stream, _)) => drop(connections.spawn(connection(subject.clone(), stream))),
                 Err(error) => {
-                    tracing::debug!(%error, "accept a DNS connection");
+                    tracing::debug!(%error, "cannot accept a DNS connection");
                     tokio::task::yield_now().await;
                 }
             },
@@ -267,7 +267,7 @@ impl Subject {
             }
             Err(error) => {
                 count(&self.counters.upstream_failed);
-                tracing::debug!(%upstream, %name, %error, "ask the upstream");
+                tracing::debug!(%upstream, %name, %error, "cannot query the upstream resolver");
             }
         }
         reply

@@ -196,7 +196,7 @@ impl Writer {
                     // Logged once per full disk, not once per entry.
                     if !std::mem::replace(&mut self.is_failing, true) {
                         let folder = self.folder.display();
-                        tracing::warn!(%folder, %error, "the journal cannot be written; its entries are lost");
+                        tracing::warn!(%folder, %error, "the journal cannot be written, so new entries are lost");
                     }
                 }
             }

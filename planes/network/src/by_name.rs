@@ -32,7 +32,7 @@ pub async fn forward_by_name(
 }
 
 async fn start(way: Way, listen: SocketAddr, directory: Arc<dyn Directory>) -> Result<Forwarder, PlaneError> {
-    let what = "to forward by host name";
+    let what = "to forward requests by host name";
     Forwarder::start(listen, what, move |client| connection(client, way.clone(), Arc::clone(&directory)))
         .await
 }

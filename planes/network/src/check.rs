@@ -233,7 +233,10 @@ fn groups(at: &str, spec: &VpcSpec) -> Result<(), PlaneError> {
             let what = format!("group '{}'", group.name);
             match rule.protocol {
                 Protocol::Tcp(p) | Protocol::Udp(p) if p.first > p.last => {
-                    return Err(asked(format!("{at}: {what}: ports {}-{} run backwards", p.first, p.last)));
+                    return Err(asked(format!(
+                        "{at}: {what}: ports {}-{} are in descending order; give the lower port first",
+                        p.first, p.last
+                    )));
                 }
                 Protocol::Icmp { kind: None, code: Some(c) } => {
                     return Err(asked(format!("{at}: {what}: ICMP code {c} needs a type")));

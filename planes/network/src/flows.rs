@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 
 /// Cuts the flows that the spec does not allow; returns how many.
 pub(crate) async fn cut_revoked(router: &Namespace, spec: &VpcSpec) -> Result<usize, PlaneError> {
-    let at = || format!("list the live flows of network '{}'", spec.name);
+    let at = || format!("list the tracked connections of network '{}'", spec.name);
     let listed = router.run("conntrack", &["-L", "-f", "ipv4"], String::new()).await?.good(at)?;
     let doomed: Vec<Flow> =
         listed.lines().filter_map(parse).filter(|flow| !firewall::allows(spec, flow)).collect();
@@ -27,7 +27,7 @@ pub(crate) async fn cut_revoked(router: &Namespace, spec: &VpcSpec) -> Result<us
         // A flow may end between the two calls; deleting it then fails, which is harmless.
         let done = router.run("conntrack", &["-R", "-"], script).await?;
         if !done.success && !done.errors.contains("No such file") && !done.errors.contains("0 flow entries") {
-            return Err(done.errors).plane(|| format!("cut live flows of network '{}'", spec.name));
+            return Err(done.errors).plane(|| format!("end tracked connections of network '{}'", spec.name));
         }
     }
     Ok(doomed.len())

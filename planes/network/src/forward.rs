@@ -41,11 +41,12 @@ impl Forwarder {
     {
         if !listen.ip().is_loopback() {
             return Err(PlaneError::asked(format!(
-                "listen on {listen}, {what}: it is not a loopback address"
+                "cannot listen on {listen} {what}: it is not a loopback address"
             )));
         }
-        let listener = TcpListener::bind(listen).await.machine(|| format!("listen on {listen}, {what}"))?;
-        let local = listener.local_addr().machine(|| format!("ask for the address of {listen}"))?;
+        let listener = TcpListener::bind(listen).await.machine(|| format!("listen on {listen} {what}"))?;
+        let local =
+            listener.local_addr().machine(|| format!("read the local address of the listener {listen}"))?;
         let task = tokio::spawn(serve(listener, handle));
         Ok(Forwarder { local, task })
     }
@@ -97,7 +98,7 @@ where
             }
             // The process has mostly run out of file descriptors, and no event reports when one is free again.
             Err(e) => {
-                tracing::warn!(error = %e, "cannot accept");
+                tracing::warn!(error = %e, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(limits::BACKOFF_MIN_MS)).await;
             }
         }

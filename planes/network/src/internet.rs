@@ -185,7 +185,10 @@ impl Internet {
         let slots: Vec<(u32, u32)> = slots.collect();
         let own = sibling.and_then(|s| slots.iter().find(|(_, index)| *index == s.there));
         let free = || (0..).find(|n| slots.iter().all(|(taken, _)| taken != n));
-        own.map(|(slot, _)| *slot).or_else(free).ok_or("none is free").plane(|| "number a network".into())
+        own.map(|(slot, _)| *slot)
+            .or_else(free)
+            .ok_or("all numbers are in use")
+            .plane(|| "assign a number to the network".into())
     }
 
     /// Routes exactly these public addresses to a router's link.

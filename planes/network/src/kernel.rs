@@ -41,7 +41,9 @@ impl KernelNetwork {
             let run =
                 Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
             run.machine(|| {
-                format!("run '{program}', which the network needs: install the package {package}")
+                format!(
+                    "run '{program}', which networks need (install the package {package} if it is missing)"
+                )
             })?;
         }
         let root = state_dir.join("netns");
@@ -78,7 +80,11 @@ impl Network for KernelNetwork {
         }
         let applied = match internet.as_ref() {
             Some(internet) => router.apply(&spec, internet).await?,
-            None => return Err(PlaneError::plane("the Internet is gone although it was just opened")),
+            None => {
+                return Err(PlaneError::plane(
+                    "the Internet's namespace no longer exists although it was just opened",
+                ));
+            }
         };
         tracing::debug!(vpc = spec.name, ?applied, "applied");
         *slot = Some(router);
@@ -109,7 +115,9 @@ impl Network for KernelNetwork {
         }
         match internet.as_ref() {
             Some(internet) => internet.apply(&spec).await,
-            None => Err(PlaneError::plane("the Internet is gone although it was just opened")),
+            None => Err(PlaneError::plane(
+                "the Internet's namespace no longer exists although it was just opened",
+            )),
         }
     }
 
@@ -217,5 +225,5 @@ fn share(root: &Path) -> Result<(), PlaneError> {
         }
         Ok(())
     };
-    share().machine(|| format!("mount {}: needs root (CAP_SYS_ADMIN)", root.display()))
+    share().machine(|| format!("mount {}, which needs root (CAP_SYS_ADMIN)", root.display()))
 }

@@ -164,7 +164,7 @@ impl Namespace {
         match &self.inside {
             Inside::Kernel(file) => Ok(file.as_fd()),
             Inside::Memory => {
-                Err(io::Error::new(io::ErrorKind::Unsupported, "a network in memory cannot be entered"))
+                Err(io::Error::new(io::ErrorKind::Unsupported, "a simulated network has no kernel namespace"))
             }
         }
     }
@@ -190,7 +190,7 @@ impl Namespace {
             made.and_then(|t| t.join().unwrap_or_else(|_| Err(io::Error::other("the thread panicked"))));
         let fd = made.machine(|| {
             format!(
-                "make the network namespace {}: needs root (CAP_SYS_ADMIN and CAP_NET_ADMIN)",
+                "create the network namespace {}, which needs root (CAP_SYS_ADMIN and CAP_NET_ADMIN)",
                 path.display()
             )
         })?;
@@ -209,7 +209,7 @@ impl Namespace {
             io::Result::Ok(())
         };
         pin().machine(|| {
-            format!("pin the network namespace {}: needs root (CAP_SYS_ADMIN)", self.path.display())
+            format!("pin the network namespace {}, which needs root (CAP_SYS_ADMIN)", self.path.display())
         })
     }
 

@@ -94,7 +94,7 @@ impl Netlink {
     pub(crate) fn open(namespace: &Namespace) -> Result<Netlink, PlaneError> {
         let place = namespace.path().display().to_string();
         let (connection, handle, _) =
-            namespace.hop(new_connection).machine(|| format!("talk to the kernel about {place}"))?;
+            namespace.hop(new_connection).machine(|| format!("open a netlink socket in {place}"))?;
         Ok(Netlink { handle, place, connection: tokio::spawn(connection) })
     }
 
@@ -127,7 +127,7 @@ impl Netlink {
     }
 
     pub(crate) async fn up(&self, index: u32) -> Result<(), PlaneError> {
-        let what = || format!("bring link {index} of {} up", self.place);
+        let what = || format!("set link {index} of {} up", self.place);
         self.handle.link().set(LinkUnspec::new_with_index(index).up().build()).execute().await.machine(what)
     }
 
@@ -146,7 +146,7 @@ impl Netlink {
         address: Ipv4Addr,
         prefix: u8,
     ) -> Result<(), PlaneError> {
-        let what = || format!("give {address}/{prefix} to link {index} of {}", self.place);
+        let what = || format!("add {address}/{prefix} to link {index} of {}", self.place);
         self.handle.address().add(index, address.into(), prefix).execute().await.machine(what)
     }
 
@@ -163,7 +163,7 @@ impl Netlink {
     }
 
     pub(crate) async fn delete_address(&self, index: u32, address: Ipv4Addr) -> Result<(), PlaneError> {
-        let what = || format!("take {address} from link {index} of {}", self.place);
+        let what = || format!("remove {address} from link {index} of {}", self.place);
         let get = self.handle.address().get().set_link_index_filter(index).set_address_filter(address.into());
         let found: Vec<_> = get.execute().try_collect().await.machine(what)?;
         for message in found {
@@ -183,7 +183,7 @@ impl Netlink {
 
     /// Replaces the route with the same table and destination atomically.
     pub(crate) async fn put_route(&self, route: &KernelRoute) -> Result<(), PlaneError> {
-        let what = || format!("put the route {route:?} in {}", self.place);
+        let what = || format!("set the route {route:?} in {}", self.place);
         self.handle.route().add(write_route(route)).replace().execute().await.machine(what)
     }
 
@@ -204,13 +204,13 @@ impl Netlink {
     }
 
     pub(crate) async fn add_marked_table(&self, table: u32) -> Result<(), PlaneError> {
-        let what = || format!("select table {table} by its mark in {}", self.place);
+        let what = || format!("add the rule that selects table {table} by its mark in {}", self.place);
         let rule = self.handle.rule().add().v4().fw_mark(table).table_id(table).priority(RULE_PRIORITY);
         rule.action(RuleAction::ToTable).execute().await.machine(what)
     }
 
     pub(crate) async fn delete_marked_table(&self, table: u32) -> Result<(), PlaneError> {
-        let what = || format!("drop the rule of table {table} in {}", self.place);
+        let what = || format!("delete the rule that selects table {table} in {}", self.place);
         let mut rule = self.handle.rule().add().v4().fw_mark(table).table_id(table).priority(RULE_PRIORITY);
         let message = rule.message_mut().clone();
         self.handle.rule().del(message).execute().await.machine(what)

@@ -30,7 +30,7 @@ pub fn probe() -> Vec<Probe> {
     match tried.map(|thread| thread.join()) {
         Ok(Ok(Ok(probes))) => probes,
         other => {
-            vec![Probe { part: "network namespaces", failed: Some(format!("cannot be tried: {other:?}")) }]
+            vec![Probe { part: "network namespaces", failed: Some(format!("cannot test it: {other:?}")) }]
         }
     }
 }

@@ -87,7 +87,7 @@ impl From<rusqlite::Error> for Error {
                     | rusqlite::ErrorCode::CannotOpen
             )
         );
-        let what = "use the object index";
+        let what = "cannot use the object index";
         Error::Plane(if full { PlaneError::machine(what) } else { PlaneError::plane(what) }.because(e))
     }
 }

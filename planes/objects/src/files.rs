@@ -255,7 +255,8 @@ pub(crate) async fn receive(files: &Files, id: i64, mut body: Body, mut intake: 
         sink.write(&waiting).on_disk(&path, place)?;
         let sums = sink.hasher.finish();
         sums.verify(&expect)?;
-        let (file, mut staged) = sink.file.take().ok_or_else(|| PlaneError::plane(place()))?;
+        let (file, mut staged) =
+            sink.file.take().ok_or_else(|| PlaneError::plane(format!("cannot {}", place())))?;
         // Bytes, then name, then directory: after a power failure the index must not name a file that is missing or torn.
         if durability == Durability::Power {
             file.sync_all().on_disk(&path, place)?;

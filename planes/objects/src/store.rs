@@ -43,8 +43,9 @@ impl Store {
         std::fs::create_dir_all(root).machine(|| format!("create the directory {}", root.display()))?;
         let lock =
             File::create(root.join("lock")).machine(|| format!("create the lock in {}", root.display()))?;
-        lock.try_lock()
-            .machine(|| format!("lock {}: another store has it open, stop that one first", root.display()))?;
+        lock.try_lock().machine(|| {
+            format!("lock {} (another store has it open; stop that one first)", root.display())
+        })?;
         let files = Arc::new(Files::open(root, settings.durability)?);
         let index = Index::open(&root.join("index.sqlite"), settings.durability, files.clone())?;
         let receiving = Semaphore::new(settings.limits.bodies);
@@ -66,8 +67,9 @@ impl Store {
         for shard in Files::shards() {
             let (files, first) = (self.0.files.clone(), self.0.index.ids.first);
             let unnamed = move |sql: &Connection| {
-                let old =
-                    files.older(shard, first).machine(|| format!("list object files, shard {shard}"))?;
+                let old = files
+                    .older(shard, first)
+                    .machine(|| format!("list the object files of shard {shard}"))?;
                 let mut find = sql.prepare_cached("SELECT 1 FROM contents WHERE id = ?1 AND kind = 1")?;
                 let mut unnamed = Vec::new();
                 for id in old {
@@ -118,7 +120,8 @@ impl Store {
         intake: Intake,
         job: impl FnOnce(&mut Tx<'_>, NewBody) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let _turn = self.0.receiving.acquire().await.plane(|| "wait for a turn to receive".into())?;
+        let _turn =
+            self.0.receiving.acquire().await.plane(|| "wait until the store can receive an object".into())?;
         let content = self.0.index.ids.next();
         let received = files::receive(&self.0.files, content, body, intake).await?;
         let size_bytes = received.size_bytes;

@@ -28,7 +28,7 @@ impl RunAs {
     pub(crate) fn probe() -> Result<RunAs, PlaneError> {
         let own = Uid::effective();
         let daemon = User::from_uid(own)
-            .machine(|| "look up the daemon's own user".into())?
+            .machine(|| "look up the daemon's user".into())?
             .ok_or_else(|| PlaneError::machine(format!("the daemon's uid {own} has no user name")))?;
         if !own.is_root() {
             return Ok(RunAs { uid: own, gid: daemon.gid, name: daemon.name.clone(), daemon: daemon.name });
@@ -36,8 +36,10 @@ impl RunAs {
         let user = User::from_name("postgres").machine(|| "look up the user 'postgres'".into())?;
         let user = user.ok_or_else(|| {
             let install = packages::install(Package::Postgres(None));
-            PlaneError::machine(format!("there is no user 'postgres'; install a server: {install}"))
-                .retry(false)
+            PlaneError::machine(format!(
+                "there is no user 'postgres'; install PostgreSQL's server: {install}"
+            ))
+            .retry(false)
         })?;
         Ok(RunAs { uid: user.uid, gid: user.gid, name: user.name, daemon: daemon.name })
     }

@@ -37,7 +37,7 @@ impl Inner {
             // Before the primary is killed: without a working standby the database would be down afterwards.
             if self.ask(database, &standby, record.port).await.is_none_or(|a| !a.in_recovery) {
                 return Err(PlaneError::machine(format!(
-                    "standby '{standby}' of '{database}' does not answer"
+                    "standby '{standby}' of database '{database}' does not answer"
                 )));
             }
             let left = process::kill(&self.data(database, away_from)).await?;
@@ -63,8 +63,9 @@ impl Inner {
         let node = record.primary.as_str();
         let data = self.data(database, node);
         let what = || format!("promote node '{node}' of database '{database}'");
-        let server = Process::server_of(&data)
-            .ok_or_else(|| PlaneError::machine(what()).because("its server is not running"))?;
+        let server = Process::server_of(&data).ok_or_else(|| {
+            PlaneError::machine(format!("cannot {}", what())).because("its server is not running")
+        })?;
         let session = self.session(database, node, record.port).await?;
         if session.value::<bool>("select pg_is_in_recovery()").await? {
             if let Some(other) = record.standby() {
@@ -80,7 +81,9 @@ impl Inner {
         }
         let recovering = "select pg_is_in_recovery()";
         let writes = until!(PROMOTION, session.value::<bool>(recovering).await.ok().filter(|r| !r));
-        writes.map(|_| ()).ok_or_else(|| PlaneError::machine(what()).because("it is still replaying WAL"))
+        writes.map(|_| ()).ok_or_else(|| {
+            PlaneError::machine(format!("cannot {}", what())).because("it is still replaying WAL")
+        })
     }
 
     /// Restarts every server that was started before `asked_at`, so that the call may be repeated. The

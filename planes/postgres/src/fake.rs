@@ -326,7 +326,9 @@ impl Postgres for FakePostgres {
         }
         let node = database.nodes.entry(standby.clone()).or_default();
         if node.running.is_none() {
-            return Err(PlaneError::machine(format!("standby '{standby}' of '{name}' does not answer")));
+            return Err(PlaneError::machine(format!(
+                "standby '{standby}' of database '{name}' does not answer"
+            )));
         }
         node.timeline += 1;
         database.nodes.entry(away_from.to_owned()).or_default().running = None;

@@ -106,9 +106,12 @@ impl PostgresPlane {
         let (sender, events) = mpsc::channel(PLANE_EVENTS);
         let inner = Arc::new(Inner::new(config, sender)?);
         let path = inner.config.state.join("lock");
-        let file = File::create(&path).machine(|| format!("make {}", path.display()))?;
+        let file = File::create(&path).machine(|| format!("create {}", path.display()))?;
         let one = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
-            let what = format!("{} is in use by another daemon", inner.config.state.display());
+            let what = format!(
+                "{} is in use by another daemon; stop that daemon first",
+                inner.config.state.display()
+            );
             PlaneError::machine(what).because(errno)
         })?;
         let supervision = tokio::spawn(supervise::run(inner.clone()));
@@ -126,7 +129,8 @@ impl PostgresPlane {
         }
         let mut result = Ok(());
         while let Some(stopped) = stops.join_next().await {
-            let stopped = stopped.unwrap_or_else(|e| Err(PlaneError::plane("stop a database").because(e)));
+            let stopped =
+                stopped.unwrap_or_else(|e| Err(PlaneError::plane("cannot stop a database").because(e)));
             // All databases are stopped before the first error is returned.
             result = result.and(stopped);
         }

@@ -168,7 +168,7 @@ impl Inner {
             return cannot(format!("a change of port from {} to {} is not supported", old.port, spec.port));
         }
         if spec.node(&old.primary).is_none() {
-            return cannot(format!("node '{}' is the primary and cannot be left out", old.primary));
+            return cannot(format!("node '{}' is the primary and cannot be removed", old.primary));
         }
         let mut record = old.clone();
         // A node that is leaving stays recorded until its step has removed it.
@@ -248,7 +248,7 @@ impl Inner {
         match Answer::ask(&session).await {
             Ok(answer) => Some(answer),
             Err(e) => {
-                tracing::debug!(database, node, "no answer: {e}");
+                tracing::debug!(database, node, "the server does not answer: {e}");
                 None
             }
         }
@@ -325,7 +325,8 @@ impl Answer {
              coalesce((select array_agg(name order by name) from pg_settings where pending_restart), '{}'), \
              case when pg_is_in_recovery() then null else pg_walfile_name(pg_current_wal_lsn()) end";
         let rows = session.rows(own, &[]).await?;
-        let row = rows.first().ok_or_else(|| PlaneError::plane("no answer to a select"))?;
+        let row =
+            rows.first().ok_or_else(|| PlaneError::plane("the status query of a server returned no row"))?;
         // A primary's current timeline is in the name of its WAL file; its last checkpoint may be older.
         let writing = row.get::<_, Option<String>>(5);
         let writing = writing.and_then(|name| u32::from_str_radix(name.get(..8)?, 16).ok());
@@ -407,7 +408,7 @@ pub(crate) fn names_in(dir: &Path) -> Result<Vec<String>, PlaneError> {
 /// The servers run as another user, who must be able to enter every directory above the state.
 fn may_enter(state: &Path, user: &RunAs) -> Result<(), PlaneError> {
     for dir in state.ancestors() {
-        let meta = dir.metadata().machine(|| format!("look at {}", dir.display()))?;
+        let meta = dir.metadata().machine(|| format!("read the metadata of {}", dir.display()))?;
         let owns = meta.uid() == user.uid.as_raw() && meta.mode() & 0o100 != 0;
         let group = meta.gid() == user.gid.as_raw() && meta.mode() & 0o010 != 0;
         if !owns && !group && meta.mode() & 0o001 == 0 {

@@ -57,7 +57,7 @@ impl Process {
     /// Sends a signal. A process that has ended is not an error.
     pub(crate) fn signal(&self, signal: Signal) {
         if let Err(e) = pidfd_send_signal(&self.fd, signal) {
-            tracing::debug!(pid = self.pid, "signal not delivered: {e}");
+            tracing::debug!(pid = self.pid, "cannot send a signal: {e}");
         }
     }
 
@@ -124,7 +124,7 @@ pub(crate) fn start(
     user: &RunAs,
 ) -> Result<u32, PlaneError> {
     let what = || format!("start {}", program.display());
-    let out = File::create(log).machine(|| format!("make {}", log.display()))?;
+    let out = File::create(log).machine(|| format!("create {}", log.display()))?;
     let err = out.try_clone().machine(what)?;
     let mut command = Command::new("setsid");
     command.current_dir(data).arg(program).args(args).stdin(Stdio::null()).stdout(out).stderr(err);
@@ -171,7 +171,7 @@ pub(crate) async fn run(mut tool: Tool, user: &RunAs) -> Result<Output, PlaneErr
         let errors = last.into_iter().rev().collect::<Vec<_>>().join("; ");
         Err(PlaneError::machine(format!("{name} ended with {}: {errors}", output.status)))
     });
-    ran.await.plane(|| "run a tool".into())?
+    ran.await.plane(|| "run a program of PostgreSQL".into())?
 }
 
 pub(crate) struct Tool {

@@ -63,9 +63,7 @@ impl Record {
 
 pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, PlaneError> {
     match std::fs::read(path) {
-        Ok(bytes) => {
-            serde_json::from_slice(&bytes).map(Some).plane(|| format!("understand {}", path.display()))
-        }
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).plane(|| format!("parse {}", path.display())),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e).machine(|| format!("read {}", path.display())),
     }

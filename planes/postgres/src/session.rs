@@ -40,7 +40,7 @@ impl Session {
         };
         let (client, connection) = timeout(ANSWER, connect)
             .await
-            .map_err(|_| PlaneError::machine(what()).because("no answer"))??;
+            .map_err(|_| PlaneError::machine(format!("cannot {}", what())).because("no answer in time"))??;
         let connection = tokio::spawn(async move {
             if let Err(e) = connection.await {
                 tracing::debug!("supervisor's session ended: {e}");
@@ -52,13 +52,15 @@ impl Session {
     pub(crate) async fn run(&self, sql: &str) -> Result<(), PlaneError> {
         let what = || format!("run '{}'", head(sql));
         let done = timeout(STATEMENT, self.client.batch_execute(sql)).await;
-        done.map_err(|_| PlaneError::machine(what()).because("no answer"))?.map_err(|e| explain(what(), e))
+        done.map_err(|_| PlaneError::machine(format!("cannot {}", what())).because("no answer in time"))?
+            .map_err(|e| explain(what(), e))
     }
 
     pub(crate) async fn rows(&self, sql: &str, args: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, PlaneError> {
         let what = || format!("run '{}'", head(sql));
         let done = timeout(ANSWER, self.client.query(sql, args)).await;
-        done.map_err(|_| PlaneError::machine(what()).because("no answer"))?.map_err(|e| explain(what(), e))
+        done.map_err(|_| PlaneError::machine(format!("cannot {}", what())).because("no answer in time"))?
+            .map_err(|e| explain(what(), e))
     }
 
     /// The first column of the only row.
@@ -68,15 +70,15 @@ impl Session {
     {
         let rows = self.rows(sql, &[]).await?;
         let row = rows.first().ok_or_else(|| PlaneError::plane(format!("'{sql}' returned no row")))?;
-        row.try_get(0).plane(|| format!("read the answer of '{sql}'"))
+        row.try_get(0).plane(|| format!("read the result of '{sql}'"))
     }
 }
 
 /// tokio-postgres says only "db error"; the server's message is in the source.
 fn explain(what: String, error: tokio_postgres::Error) -> PlaneError {
     match error.as_db_error() {
-        Some(db) => PlaneError::machine(format!("{what}: {} ({})", db.message(), db.code().code())),
-        None => PlaneError::machine(what).because(error),
+        Some(db) => PlaneError::machine(format!("cannot {what}: {} ({})", db.message(), db.code().code())),
+        None => PlaneError::machine(format!("cannot {what}")).because(error),
     }
 }
 

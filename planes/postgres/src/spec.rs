@@ -157,7 +157,9 @@ impl DatabaseSpec {
         if let Some(name) =
             self.initial_database.as_ref().filter(|n| RESERVED_DATABASES.contains(&n.as_str()))
         {
-            return bad(format!("every server has a database '{name}' already"));
+            return bad(format!(
+                "'{name}' is the name of a database that every server already has; choose another name"
+            ));
         }
         let password = self.admin.password.reveal();
         if !(8..=128).contains(&password.len()) || !password.bytes().all(|b| (b' '..=b'~').contains(&b)) {

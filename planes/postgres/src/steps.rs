@@ -187,7 +187,7 @@ impl Inner {
             );
         }
         lines.drain(..lines.len().saturating_sub(3));
-        if lines.is_empty() { "its log names no error".into() } else { lines.join("; ") }
+        if lines.is_empty() { "its log has no error".into() } else { lines.join("; ") }
     }
 
     /// See `PostgresPlane::halt`.
@@ -205,7 +205,7 @@ impl Inner {
         let Ok(stopped) = tokio::time::timeout(within, stops).await else {
             tracing::warn!(
                 database,
-                "the fast shutdown did not complete within {within:?}; the servers are killed"
+                "the fast shutdown did not complete within {within:?}, so the servers are killed"
             );
             for node in &nodes {
                 self.fence(database, &node.name).await?;
@@ -224,7 +224,7 @@ impl Inner {
                 tracing::warn!(
                     database,
                     node,
-                    "the fast shutdown did not complete in time; the server is killed"
+                    "the fast shutdown did not complete in time, so the server is killed"
                 );
             }
         }
@@ -270,7 +270,7 @@ impl Inner {
             }
         }
         // The record must not claim data that a power failure could still lose.
-        durable.await.plane(|| "make the first data durable".into())??;
+        durable.await.plane(|| "sync the first data to disk".into())??;
         record.bootstrapped = true;
         record.save(&self.dir(&spec.name))
     }
@@ -325,7 +325,7 @@ impl Inner {
             until!(STREAM, self.session_that_waits(database, record, &standby).await).ok_or_else(late)?;
         session.run("checkpoint").await?;
         session.run("checkpoint").await?;
-        durable.await.plane(|| "make the copy durable".into())??;
+        durable.await.plane(|| "sync the copy to disk".into())??;
         let end: String = session.value("select pg_current_wal_insert_lsn()::text").await?;
         let sql = format!(
             "select from pg_stat_replication where application_name = {} and state = 'streaming' \
@@ -402,7 +402,7 @@ pub(crate) fn mark(list: &mut Vec<String>, node: &str) {
 }
 
 pub(crate) fn sync_filesystem(dir: &Path) -> Result<(), PlaneError> {
-    let what = || format!("make {} durable", dir.display());
+    let what = || format!("sync {} to disk", dir.display());
     let file = std::fs::File::open(dir).machine(what)?;
     rustix::fs::syncfs(&file).machine(what)
 }

@@ -32,7 +32,7 @@ impl Inner {
                 let found = self.snapshot_record(snapshot)?;
                 if found.version != spec.version {
                     let (is, asked) = (found.version, spec.version);
-                    let what = format!("snapshot '{snapshot}' is of version {is}, not {asked}");
+                    let what = format!("snapshot '{snapshot}' is of PostgreSQL {is}, not {asked}");
                     return Err(PlaneError::asked(what));
                 }
                 self.snapshot_dir(snapshot).join("data")
@@ -80,9 +80,9 @@ impl Inner {
         let state = self.config.state.clone();
         tokio::task::spawn_blocking(move || sync_filesystem(&state))
             .await
-            .plane(|| "make the template durable".into())??;
-        std::fs::rename(&fresh, &dir).machine(|| format!("make the template {}", dir.display()))?;
-        sync_parent(&dir).machine(|| "make the template durable".into())?;
+            .plane(|| "sync the template to disk".into())??;
+        std::fs::rename(&fresh, &dir).machine(|| format!("move the template to {}", dir.display()))?;
+        sync_parent(&dir).machine(|| "sync the template to disk".into())?;
         Ok(dir)
     }
 
@@ -91,7 +91,7 @@ impl Inner {
     async fn renumber(&self, data: &Path, version: u32) -> Result<(), PlaneError> {
         use std::os::unix::fs::FileExt;
         let control = data.join("global/pg_control");
-        let what = || format!("number {}", control.display());
+        let what = || format!("write a new system identifier to {}", control.display());
         let file = std::fs::OpenOptions::new().write(true).open(&control).machine(what)?;
         file.write_all_at(&rand::rng().next_u64().to_ne_bytes(), 0).machine(what)?;
         let tool = Tool::new(self.binaries(version)?.program("pg_resetwal")).arg("-f").arg("-D").arg(data);
@@ -117,18 +117,23 @@ impl Inner {
         let slot = conf::slot(node);
         // Before the copy, so that the primary keeps all WAL from here on.
         session.run(&format!("select pg_create_physical_replication_slot({}, true)", literal(&slot))).await?;
-        let primary =
-            spec.node(&record.primary).ok_or_else(|| PlaneError::plane("the primary is not in the spec"))?;
+        let primary = spec
+            .node(&record.primary)
+            .ok_or_else(|| PlaneError::plane("the spec does not contain the primary"))?;
         // A rewind copies only the blocks that differ; a new copy is the fallback for every error.
         let rewound = if data.join("global/pg_control").exists() {
             // The source's control file names its new timeline only after a checkpoint.
             session.run("checkpoint").await?;
             self.rewind(spec, record, node, primary).await
         } else {
-            Err(PlaneError::plane("no data to rewind"))
+            Err(PlaneError::plane("the node has no data to rewind"))
         };
         if let Err(e) = rewound {
-            tracing::info!(database = name, node, "copied anew: {e}");
+            tracing::info!(
+                database = name,
+                node,
+                "the data could not be rewound, so it is copied again: {e}"
+            );
             let fresh = self.fresh(name, node)?;
             let tool = Tool::new(self.binaries(record.version)?.program("pg_basebackup"))
                 .args(&[
@@ -228,16 +233,16 @@ impl Inner {
         let walked = fresh.clone();
         let size_bytes = tokio::task::spawn_blocking(move || {
             sync_filesystem(&walked)?;
-            size(&walked).machine(|| format!("measure {}", walked.display()))
+            size(&walked).machine(|| format!("measure the size of {}", walked.display()))
         });
-        let size_bytes = size_bytes.await.plane(|| "measure a snapshot".into())??;
+        let size_bytes = size_bytes.await.plane(|| "measure the size of a snapshot".into())??;
         let taken = self.config.clock.now();
         let (name, database) = (snapshot.to_owned(), database.to_owned());
         let made = Snapshot { name, database, version: record.version, taken, size_bytes };
         write_json(&fresh.join("snapshot.json"), &made)?;
         // The directory gets its name when it is complete, so every named snapshot is a whole one.
-        std::fs::rename(&fresh, &dir).machine(|| format!("keep {}", dir.display()))?;
-        sync_parent(&dir).machine(|| format!("keep {}", dir.display()))?;
+        std::fs::rename(&fresh, &dir).machine(|| format!("move the snapshot to {}", dir.display()))?;
+        sync_parent(&dir).machine(|| format!("move the snapshot to {}", dir.display()))?;
         Ok(made)
     }
 
@@ -289,7 +294,7 @@ fn source(primary: &NodeSpec, port: u16) -> String {
 /// Renames the old directory before its removal, so that a half-removed directory is never taken for a data
 /// directory.
 fn put_in_place(fresh: &Path, data: &Path) -> Result<(), PlaneError> {
-    let what = || format!("put {} in place", data.display());
+    let what = || format!("move the new data to {}", data.display());
     let old = data.with_extension(format!("old{}", escale_base::ids::random_hex(8)));
     match std::fs::rename(data, &old) {
         Err(e) if e.kind() != ErrorKind::NotFound => return Err(e).machine(what),

@@ -87,10 +87,12 @@ fn check_action(at: &str, action: &Action, groups: &BTreeSet<&str>) -> Result<()
     match action {
         Action::Forward(weighted) => {
             if weighted.is_empty() {
-                return wrong(at, "forwards to no group");
+                return wrong(at, "it forwards to no group");
             }
             match weighted.iter().find(|w| !groups.contains(w.group.as_str())) {
-                Some(w) => wrong(at, &format!("forwards to group '{}', which is not in the spec", w.group)),
+                Some(w) => {
+                    wrong(at, &format!("it forwards to group '{}', which is not in the spec", w.group))
+                }
                 None => Ok(()),
             }
         }

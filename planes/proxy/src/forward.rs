@@ -174,7 +174,7 @@ impl Exchange<'_> {
         match self.wait(sender.try_send_request(request)).await? {
             Ok(answer) => Ok((sender, answer)),
             Err(failed) => {
-                tracing::debug!(target = %self.lease.addr, error = %failed.error(), "no answer");
+                tracing::debug!(target = %self.lease.addr, error = %failed.error(), "the target did not answer");
                 Err(self.failure())
             }
         }
@@ -192,7 +192,7 @@ impl Exchange<'_> {
             match e {
                 ConnectError::Timeout => StatusCode::GATEWAY_TIMEOUT,
                 ConnectError::Refused(error) => {
-                    tracing::debug!(target = %self.lease.addr, %error, "cannot connect");
+                    tracing::debug!(target = %self.lease.addr, %error, "cannot connect to the target");
                     StatusCode::BAD_GATEWAY
                 }
             }

@@ -17,7 +17,7 @@ pub enum Error {
         "'{0}' is not a repository name: use lower-case words, separated by . _ - and /, up to 255 bytes"
     )]
     BadName(String),
-    #[error("'{0}' is not a tag: use up to 128 letters, digits, . _ and -")]
+    #[error("'{0}' is not a tag: use 1 to 128 letters, digits, . _ and -")]
     BadTag(String),
     #[error("'{0}' is not a supported digest; use sha256: and 64 lower-case hexadecimal digits")]
     BadDigest(String),
@@ -95,6 +95,6 @@ impl Error {
 
 impl From<rusqlite::Error> for Error {
     fn from(e: rusqlite::Error) -> Error {
-        PlaneError::machine("use the registry's index").because(e).into()
+        PlaneError::machine("cannot use the registry's index").because(e).into()
     }
 }

@@ -59,7 +59,8 @@ impl OriginSigner for Signer {
         let credentials =
             sigv4::Credentials { access_key: &access_key, secret: &secret, session_token: None };
         let signer = sigv4::Signer { credentials, region: &config.region, service: "s3" };
-        sigv4::sign(head, &signer, sigv4::Content::Unsigned, self.0.clock.now())
-            .map_err(|e| PlaneError::plane(format!("sign a request to origin '{origin}' of {id}")).because(e))
+        sigv4::sign(head, &signer, sigv4::Content::Unsigned, self.0.clock.now()).map_err(|e| {
+            PlaneError::plane(format!("cannot sign a request to origin '{origin}' of {id}")).because(e)
+        })
     }
 }

@@ -68,6 +68,8 @@ fn gone(image: &Image, created: &Created) -> Readiness {
             Readiness::Pending(format!("the repository {name} is being deleted"))
         }
         (Some(_), Some(seen)) => Readiness::Failed(seen.not_deleted.clone()),
-        (Some(_), None) => Readiness::Failed(format!("the repository {name} was created again")),
+        (Some(_), None) => {
+            Readiness::Failed(format!("the repository {name} was created again while it was being deleted"))
+        }
     }
 }

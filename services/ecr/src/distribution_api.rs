@@ -87,7 +87,7 @@ impl Access for Guard {
                     status: StatusCode::INTERNAL_SERVER_ERROR,
                     challenge: None,
                     code: "UNKNOWN".into(),
-                    message: "internal error of the registry".into(),
+                    message: "The registry failed internally. See the daemon's log for the cause.".into(),
                 })
             }
         }

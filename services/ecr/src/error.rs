@@ -74,7 +74,7 @@ fn of_plane(error: plane::Error) -> AwsError {
                 ErrorKind::Internal,
                 "ServerException",
                 500,
-                "The registry failed. The daemon's log has the cause",
+                "The registry failed. See the daemon's log for the cause.",
             );
         }
         _ => (ErrorKind::Invalid, "InvalidParameterException"),

@@ -171,7 +171,7 @@ fn service_ready(image: &Image, created: &Created) -> Readiness {
             let report = || failure_report::of_deployment(image, &service, newest).unwrap_or_default();
             match check.or_else(|| report().lines().next().map(|line| line.trim_start().to_owned())) {
                 Some(why) => Readiness::failing(&why),
-                None => Readiness::Pending(format!("{} to reach a steady state", service.key())),
+                None => Readiness::Pending(format!("{} has not reached a steady state yet", service.key())),
             }
         }
     }
@@ -191,7 +191,7 @@ fn delete_service(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
 fn service_gone(image: &Image, created: &Created) -> Readiness {
     match service_of(image, created) {
         Some(service) if shapes::service_status(image, &service) != ServiceStatus::Inactive => {
-            Readiness::Pending(format!("the tasks of {} to stop", service.key()))
+            Readiness::Pending(format!("the tasks of {} are stopping", service.key()))
         }
         _ => Readiness::ready(),
     }

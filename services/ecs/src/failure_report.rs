@@ -37,13 +37,13 @@ pub(crate) fn of_deployment(
     match last {
         Some(known) => Ok(format!(" {}", of_task(image, service, known))),
         None if failed.is_empty() => Ok(String::new()),
-        None => Err(format!("the failed tasks of {key} to stop")),
+        None => Err(format!("the failed tasks of {key} are stopping")),
     }
 }
 
 /// `Task 0f…: Essential container in task exited. Container web: exit code 3. Its last output:` and the lines.
 fn of_task(image: &Image, service: &Service, known: &Known) -> String {
-    let reason = known.stop().map_or_else(|| "no reason is known".to_owned(), |s| s.1);
+    let reason = known.stop().map_or_else(|| "the reason is unknown".to_owned(), |s| s.1);
     let mut report = format!("Task {}: {}.", known.task.id, reason.trim_end_matches('.'));
     if let Some(check) = &known.progress.check {
         let _ = write!(report, " Its last check: {check}.");

@@ -20,7 +20,7 @@ pub(crate) fn types() -> Resources {
     );
     vec![group.gone(|image, created| {
         if image.has::<LogGroup>(&created.physical_id) {
-            Readiness::Pending("the log group's deletion".into())
+            Readiness::Pending("the log group is being deleted".into())
         } else {
             Readiness::ready()
         }

@@ -106,7 +106,9 @@ fn bucket_gone(image: &Image, created: &Created) -> Readiness {
         (None, _) => Readiness::ready(),
         (Some(row), _) if row.deleting => Readiness::Pending(format!("the bucket {name} is being deleted")),
         (Some(_), Some(seen)) => Readiness::Failed(seen.not_deleted.clone()),
-        (Some(_), None) => Readiness::Failed(format!("the bucket {name} was created again")),
+        (Some(_), None) => {
+            Readiness::Failed(format!("the bucket {name} was created again while it was being deleted"))
+        }
     }
 }
 

@@ -33,7 +33,7 @@ impl Reconciler for Purge {
         match image.get::<StoredSecret>(key).and_then(|s| s.deletion) {
             None => Plan::Done,
             Some(deletion) if deletion.at <= now => Plan::Step(Remove { at: deletion.at }),
-            Some(deletion) => Plan::wait_until(deletion.at, "the end of the recovery window"),
+            Some(deletion) => Plan::wait_until(deletion.at, "the recovery window has not ended"),
         }
     }
 
@@ -133,7 +133,7 @@ mod tests {
     async fn secret_is_deleted_when_its_window_ends_unless_it_was_restored() {
         let all = secrets(Arc::new(FaultAt::never())).await;
         assert_eq!(all.next("kept"), Plan::Done);
-        assert_eq!(all.next("later"), Plan::wait_until(Timestamp(11), "the end of the recovery window"));
+        assert_eq!(all.next("later"), Plan::wait_until(Timestamp(11), "the recovery window has not ended"));
         for (meanwhile, left) in [(None, true), (until(99), true), (until(10), false)] {
             all.put("expired", until(10));
             let Plan::Step(step) = all.next("expired") else { panic!("its window has ended") };

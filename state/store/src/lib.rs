@@ -32,9 +32,9 @@ use std::{
 /// Failures of the state file.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("state file {path}: {source}", path = path.display())]
+    #[error("cannot use the state file {path}: {source}", path = path.display())]
     Sqlite { path: PathBuf, source: rusqlite::Error },
-    #[error("state file {path}: {source}", path = path.display())]
+    #[error("cannot use the state file {path}: {source}", path = path.display())]
     Io { path: PathBuf, source: std::io::Error },
     #[error("nothing was changed, because the state cannot be written to {path}: {why}", path = path.display())]
     Full { path: PathBuf, why: String },

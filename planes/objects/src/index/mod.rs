@@ -120,7 +120,9 @@ impl Index {
             let result = in_savepoint(tx, job);
             Box::new(move |committed| {
                 let result = match committed {
-                    Err(why) => Err(PlaneError::machine("commit to the object index").because(why).into()),
+                    Err(why) => {
+                        Err(PlaneError::machine("cannot commit to the object index").because(why).into())
+                    }
                     Ok(()) => result,
                 };
                 // In the writer's thread after the commit, since the caller may be cancelled at any time.
@@ -199,7 +201,7 @@ fn write_loop(sql: &Connection, mut queue: mpsc::Receiver<Job>, ids: &Ids, files
         // IMMEDIATE takes the write lock now, so that no statement inside the batch can fail because another has it.
         if let Err(e) = sql.execute_batch("BEGIN IMMEDIATE") {
             // The job is dropped, which reports the failure to its caller.
-            tracing::error!("the object index refuses a transaction: {e}");
+            tracing::error!("the object index cannot begin a transaction: {e}");
             continue;
         }
         let (mut done, mut dead, mut next) = (Vec::new(), Vec::new(), Some(first));

@@ -59,7 +59,7 @@ pub(super) fn error(e: &Error) -> Response<ResponseBody> {
         // The machine's owner can free space; the client shows the message.
         Error::Plane(fault) if escale_files::disk::is_full(fault) => fault.what.clone(),
         // The detail is only logged.
-        Error::Plane(_) => "internal error of the registry; its log has the cause".to_owned(),
+        Error::Plane(_) => "The registry failed internally. See the daemon's log for the cause.".to_owned(),
         e => e.to_string(),
     };
     let mut response = plain(status, code.word, &message);

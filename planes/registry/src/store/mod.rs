@@ -72,11 +72,11 @@ impl Store {
         let place = || format!("open the registry in {}", root.display());
         let lock = File::create(root.join("registry/lock")).machine(place)?;
         lock.try_lock().machine(|| {
-            format!("lock {}: another registry has it open, stop that one first", root.display())
+            format!("lock {} (another registry has it open; stop that one first)", root.display())
         })?;
         let sql = Connection::open(root.join("registry/index.sqlite")).machine(place)?;
         rows::prepare(&sql).machine(place)?;
-        drop_strays(&sql, root).map_err(|e| PlaneError::machine(place()).because(e))?;
+        drop_strays(&sql, root).map_err(|e| PlaneError::machine(format!("cannot {}", place())).because(e))?;
         // Without an initial receiver; each subscriber gets the pushes after its subscription.
         let (pushes, _) = broadcast::channel(PLANE_EVENTS);
         let (sql, sessions) = (Mutex::new(sql), Mutex::default());
@@ -133,7 +133,7 @@ impl Store {
 
 /// Removes upload files without a row: a crash came between the end of their upload and the file's removal.
 fn drop_strays(sql: &Connection, root: &Path) -> Result<()> {
-    let place = || format!("look through the uploads in {}", root.display());
+    let place = || format!("list the uploads in {}", root.display());
     for entry in std::fs::read_dir(root.join("registry/uploads")).machine(place)? {
         let entry = entry.machine(place)?;
         if !rows::has_upload(sql, &entry.file_name().to_string_lossy())? {
@@ -151,7 +151,7 @@ fn drop_strays(sql: &Connection, root: &Path) -> Result<()> {
 /// Moves a finished file to its place among the blobs. The caller holds the index.
 fn place_blob(inner: &Inner, from: &Path, digest: &Digest) -> Result<()> {
     let to = inner.blob(digest);
-    let place = || format!("put the blob {digest} in its place");
+    let place = || format!("move the blob {digest} to its place");
     std::fs::rename(from, &to).on_disk(&to, place)?;
     // The name as well must survive a power failure before the index refers to it.
     let dir = File::open(inner.settings.root.join("blobs/sha256")).machine(place)?;
@@ -391,7 +391,9 @@ fn drop_files(inner: &Inner, gone: Vec<(Digest, u64)>) -> Result<Collected> {
     for (digest, size) in gone {
         match std::fs::remove_file(inner.blob(&digest)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                return Err(PlaneError::machine(format!("remove the blob {digest}")).because(e).into());
+                return Err(PlaneError::machine(format!("cannot remove the blob {digest}"))
+                    .because(e)
+                    .into());
             }
             _ => {}
         }

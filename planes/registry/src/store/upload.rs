@@ -29,7 +29,7 @@ impl Session {
             Some((_, size, _)) => Ok(*size),
             None => {
                 let read = std::fs::metadata(&self.path).map(|meta| meta.len());
-                Ok(read.machine(|| format!("look at the upload {}", self.path.display()))?)
+                Ok(read.machine(|| format!("read the size of the upload {}", self.path.display()))?)
             }
         }
     }

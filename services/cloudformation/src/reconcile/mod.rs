@@ -130,7 +130,10 @@ impl Stacks {
                 Readiness::Failed(why) => Err(handler_message(&why, "NotStabilized")),
                 Readiness::Pending(why) if late => {
                     let waited = plan::LIMIT_MS / 60_000;
-                    Err(handler_message(&format!("After {waited} minutes: {why}"), "NotStabilized"))
+                    Err(handler_message(
+                        &format!("Still not complete after {waited} minutes: {why}"),
+                        "NotStabilized",
+                    ))
                 }
                 Readiness::Pending(why) => {
                     row.waiting_for = Some(why);

@@ -52,7 +52,7 @@ impl Reconciler for Unused {
     fn plan(&self, image: &Image, _: &str, now: Timestamp) -> Plan<Collect> {
         let repositories = image.scan::<Repository>().map(|r| (r.name.clone(), r.created)).collect();
         match self.collected.rests_until(now, &repositories) {
-            Some(next) => Plan::wait_until(next, "files to become unused"),
+            Some(next) => Plan::wait_until(next, "the next search for unused files is not due yet"),
             None => Plan::Step(Collect { now, repositories }),
         }
     }
@@ -177,7 +177,7 @@ mod tests {
         let digest = Reference::Digest(b.image().await);
         b.clock.advance_ms(PUSH_MS + 1);
         let next = b.clock.now().plus_ms(EVERY_MS);
-        assert_eq!(b.wake().await, Plan::wait_until(next, "files to become unused"));
+        assert_eq!(b.wake().await, Plan::wait_until(next, "the next search for unused files is not due yet"));
         assert!(b.registry.manifest("shop", &digest).await.is_ok());
         b.registry.delete_image("shop", &digest).await.unwrap();
         b.clock.advance_ms(EVERY_MS);

@@ -56,7 +56,9 @@ impl Reconciler for Services {
         let Some(service) = image.get::<Service>(key) else { return Plan::Done };
         match decide(image, &service, now) {
             Decision::Wait(None) => Plan::Done,
-            Decision::Wait(Some(until)) => Plan::wait_until(until, "the pause before another task to end"),
+            Decision::Wait(Some(until)) => {
+                Plan::wait_until(until, "the pause before the next task starts has not ended")
+            }
             decision => Plan::Step(decision),
         }
     }

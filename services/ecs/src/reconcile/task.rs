@@ -106,7 +106,7 @@ fn plan(image: &Image, known: &Known, now: Timestamp) -> Plan<Step> {
     if let Some(stopped) = known.progress.stopped {
         let until = stopped.plus_ms(VISIBLE_MS);
         return if now < until {
-            Plan::wait_until(until, "the rows of the stopped task to expire")
+            Plan::wait_until(until, "the stopped task stays visible for a while")
         } else {
             Plan::Step(Step::DeleteRows)
         };
@@ -115,10 +115,10 @@ fn plan(image: &Image, known: &Known, now: Timestamp) -> Plan<Step> {
         return plan_stop(image, known, now);
     }
     match known.phase() {
-        None if !known.has_interface => Plan::wait("the task's interface"),
+        None if !known.has_interface => Plan::wait("the task's network interface is not available yet"),
         // Also if containers are observed already: after a crash in the middle of a start its result must still be recorded.
         _ if known.progress.images.is_empty() => Plan::Step(Step::Start),
-        None | Some(Phase::Starting) => Plan::wait("the task's containers to start"),
+        None | Some(Phase::Starting) => Plan::wait("the task's containers are starting"),
         Some(_) if known.behind_balancer && !known.progress.registered => Plan::Step(Step::Register),
         Some(_) => Plan::Done,
     }
@@ -134,15 +134,17 @@ fn plan_stop(image: &Image, known: &Known, now: Timestamp) -> Plan<Step> {
         if let Some(until) = known.progress.draining_until.filter(|until| *until > now)
             && is_draining(image, &known.task.id)
         {
-            return Plan::wait_until(until, "connections to the task to drain");
+            return Plan::wait_until(until, "the load balancer still drains connections to the task");
         }
         let reason = known.stop().map_or_else(String::new, |s| s.1);
         return Plan::Step(Step::Stop(reason));
     }
     match known.phase() {
-        Some(Phase::Stopping) => Plan::wait("the task's containers to end"),
+        Some(Phase::Stopping) => Plan::wait("the task's containers are stopping"),
         // Releasing deletes the containers together with their log files.
-        Some(_) if !logs_are_shipped(image, known) => Plan::wait("the task's logs to be shipped"),
+        Some(_) if !logs_are_shipped(image, known) => {
+            Plan::wait("the task's last log lines are being shipped")
+        }
         _ => Plan::Step(Step::Release),
     }
 }

@@ -45,7 +45,7 @@ impl Reconciler for Sweep {
     fn plan(&self, image: &Image, _: &str, now: Timestamp) -> Plan<Step> {
         let retention = retention(image);
         match self.swept.rests_until(now, &retention) {
-            Some(next) => Plan::wait_until(next, "events to grow too old"),
+            Some(next) => Plan::wait_until(next, "no log event is older than its group's retention"),
             None => Plan::Step(Step { now, retention }),
         }
     }

@@ -58,7 +58,7 @@ impl Reconciler for Backups {
         let window = window_begin(&instance.recorded.backup_window, now);
         match automated.iter().map(|s| s.created).max() {
             Some(last) if last >= window => {
-                Plan::wait_until(window.plus_ms(DAY_MS), "the next backup window")
+                Plan::wait_until(window.plus_ms(DAY_MS), "the next backup window has not begun")
             }
             // If the daemon did not run at the start of the window, the snapshot is taken late.
             _ => Plan::Step(Step::Begin),

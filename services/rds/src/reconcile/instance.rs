@@ -84,7 +84,9 @@ fn plan(image: &Image, instance: &Instance) -> Plan<Step> {
     let created = seen.as_deref().filter(|s| s.enacted.is_some());
     if instance.deletion.is_some() {
         return match created {
-            Some(_) if status::pending_snapshot(image, instance) => Plan::wait("its snapshot to be taken"),
+            Some(_) if status::pending_snapshot(image, instance) => {
+                Plan::wait("a snapshot of it is being taken")
+            }
             _ => Plan::Step(Step::Delete),
         };
     }
@@ -175,7 +177,7 @@ impl Instances {
         if complete {
             Ok(())
         } else {
-            Err(StepError::new("one of its servers does not run, or the zone of one has no power"))
+            Err(StepError::new("a server of the instance does not run, or its zone has no power"))
         }
     }
 

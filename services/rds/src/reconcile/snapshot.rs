@@ -40,7 +40,7 @@ impl Reconciler for Snapshots {
             let restores =
                 |i: &Instance| i.restore_from.as_ref() == Some(&snapshot.copy) && !is_created(&i.id);
             return match image.scan::<Instance>().find(|i| restores(i)) {
-                Some(instance) => Plan::wait(format!("{} to be restored from it", instance.id)),
+                Some(instance) => Plan::wait(format!("{} is still being restored from it", instance.id)),
                 None => Plan::Step(Step::Remove { copy: snapshot.copy.clone() }),
             };
         }
@@ -49,8 +49,8 @@ impl Reconciler for Snapshots {
         }
         let instance = image.get::<Instance>(&snapshot.instance);
         match instance.filter(|i| i.resource_id == snapshot.resource_id) {
-            None => Plan::wait("its instance, which no longer exists"),
-            Some(instance) if !is_created(&instance.id) => Plan::wait("its instance to be created"),
+            None => Plan::wait("its instance no longer exists"),
+            Some(instance) if !is_created(&instance.id) => Plan::wait("its instance is being created"),
             Some(instance) => {
                 Plan::Step(Step::Take { database: plane_name(&instance), copy: snapshot.copy.clone() })
             }

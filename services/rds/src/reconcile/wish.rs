@@ -44,8 +44,9 @@ pub(crate) fn lacks_node(fingerprint: &str, instance: &Instance) -> bool {
 fn namespaces(image: &Image, instance: &Instance) -> Result<Vec<(String, PathBuf)>, String> {
     let one = |node: &escale_tables::rds::Node| {
         let seen: Option<Arc<InterfaceSeen>> = image.get(node.interface.as_str());
-        let seen =
-            seen.ok_or_else(|| format!("the network interface {} in {}", node.interface, node.zone))?;
+        let seen = seen.ok_or_else(|| {
+            format!("the network interface {} in {} is not available yet", node.interface, node.zone)
+        })?;
         Ok((node.name.clone(), seen.namespace.clone()))
     };
     instance.nodes.iter().map(one).collect()

@@ -153,7 +153,7 @@ fn on_loopback(address: SocketAddr) -> Result<(UdpSocket, TcpListener), PlaneErr
     const TRIES: usize = 16;
     let what = || {
         format!(
-            "answer DNS on {address} (UDP and TCP); set ESCALE_DNS_PORT to a free port, or to 0 for any free port"
+            "serve DNS on {address} over UDP and TCP (set ESCALE_DNS_PORT to a free port, or to 0 for any free port)"
         )
     };
     let mut tried = 0;
