@@ -114,7 +114,7 @@ impl<'a> TreeReader<'a> {
                 let at = e.marker();
                 fail(Place { line: at.line(), column: at.col() + 1, length: 1 }, e.info())
             }
-            None => fail(Place { line: 1, column: 1, length: 1 }, "it ends too early"),
+            None => fail(Place { line: 1, column: 1, length: 1 }, "the file ends too early"),
         }
     }
 
@@ -124,7 +124,10 @@ impl<'a> TreeReader<'a> {
                 (Event::DocumentEnd, _) => {}
                 (Event::StreamEnd, _) => return Ok(()),
                 (_, span) => {
-                    return Err(self.refuse(span, "a manifest is one document; a second one starts here"));
+                    return Err(self.refuse(
+                        span,
+                        "a manifest must be a single YAML document, and a second one starts here",
+                    ));
                 }
             }
         }
@@ -133,7 +136,7 @@ impl<'a> TreeReader<'a> {
     fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Problem> {
         let place = place(span);
         if depth > DEPTH {
-            return Err(self.refuse(span, "nested too deep"));
+            return Err(self.refuse(span, "the manifest is nested too deeply"));
         }
         let (anchor, tag) = match &event {
             Event::Scalar(_, _, anchor, tag)
@@ -143,7 +146,7 @@ impl<'a> TreeReader<'a> {
             _ => (0, false),
         };
         if anchor != 0 {
-            return Err(self.refuse(span, "anchors and aliases are not supported: write the value out"));
+            return Err(self.refuse(span, "anchors and aliases are not supported: repeat the value instead"));
         }
         if tag {
             return Err(self.refuse(span, "tags (`!…`) are not supported in a manifest"));

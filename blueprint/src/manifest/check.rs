@@ -19,8 +19,8 @@ const NOBODYS: [(Cidr, &str); 4] = [
 
 /// Address blocks that have another meaning in this cloud.
 const TAKEN_HERE: [(Cidr, &str); 2] = [
-    (block([198, 18, 0, 0], 15), "the Internet inside Escale"),
-    (block([100, 64, 0, 0], 10), "the service endpoints of Escale"),
+    (block([198, 18, 0, 0], 15), "the public addresses inside Escale"),
+    (block([100, 64, 0, 0], 10), "the addresses of Escale's service endpoints"),
 ];
 
 const fn block([a, b, c, d]: [u8; 4], prefix: u32) -> Cidr {
@@ -60,7 +60,7 @@ fn addresses(r: &mut Reader, root: &Node, manifest: &Manifest) {
         r.fault_hint(
             place("nat"),
             "`nat: none` needs interface endpoints, which Escale does not support yet",
-            "use `per-az` or `single`; an environment for AWS can use it: `environments: { prod: { nat: none } }`",
+            "use `per-az` or `single`; only an environment for AWS can set `none`: `environments: { prod: { nat: none } }`",
         );
     }
 }
@@ -85,10 +85,13 @@ pub(crate) fn meeting(manifest: &Manifest, twice: &[String]) -> Vec<Problem> {
         let (place, message) = match of.as_slice() {
             [(_, first), (_, second)] => (
                 second.place,
-                format!("`{}` and `{}` would both make `{id}` of the template", first.text, second.text),
+                format!(
+                    "`{}` and `{}` would both define the resource `{id}` of the template",
+                    first.text, second.text
+                ),
             ),
             [(_, only)] => {
-                (only.place, format!("`{}` would make a second `{id}` of the template", only.text))
+                (only.place, format!("`{}` would define a second resource `{id}` of the template", only.text))
             }
             // The id is the name itself: then the parts have equal names, which was reported already.
             _ => continue,
@@ -134,7 +137,7 @@ fn uses(r: &mut Reader, root: &Node, manifest: &Manifest) {
                 let hint = match nearest(name, known.iter().copied()) {
                     Some(word) => format!("did you mean `{word}`?"),
                     None if known.is_empty() => "declare it under `database` or `buckets`".to_owned(),
-                    None => format!("there are {}", known.join(", ")),
+                    None => format!("the known names are {}", known.join(", ")),
                 };
                 r.fault_hint(place, format!("`{name}` is neither a database nor a bucket"), hint);
             }
@@ -177,14 +180,18 @@ fn paths(r: &mut Reader, root: &Node, manifest: &Manifest) {
         match seen.iter().find(|(other, _)| *other == path) {
             Some((_, owner)) => {
                 let place = found.map_or(root.place, |n| n.place);
-                r.fault(place, format!("`{path}` already leads to `{owner}`"));
+                r.fault(place, format!("`{path}` already routes to `{owner}`"));
             }
             None => seen.push((path, name)),
         }
     }
     if !manifest.services.is_empty() && manifest.services.iter().all(|s| s.path.is_none()) {
         let place = root.get("services").map_or(root.place, |n| n.place);
-        r.fault_hint(place, "no service has a `path`, so nothing would answer users", "add `path: /` to one");
+        r.fault_hint(
+            place,
+            "no service has a `path`, so no request would reach one",
+            "add `path: /` to a service",
+        );
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn apply(r: &mut Reader, root: &mut Node, name: &str) -> Environment 
     let mut environment = Environment { name: name.to_owned(), region: None, account: None, protect: false };
     let Some(all) = root.get("environments").cloned() else { return environment };
     if !matches!(all.kind, Kind::Map(_)) {
-        r.fault(all.place, "`environments` must be a map from a name to its differences");
+        r.fault(all.place, "`environments` must be a map from names to overlays");
         return environment;
     }
     for (key, _) in all.entries() {
@@ -80,7 +80,7 @@ pub(crate) fn with_settings(origin: &Origin, name: &str, settings: &[String]) ->
             let given = Arc::new(Source { file: "--set".to_owned(), text: setting.clone() });
             let place = Place { line: 1, column: 1, length: setting.chars().count().max(1) };
             return Err(Problem::new(&given, place, format!("the setting {} has no `=`", n + 1))
-                .hint("give PATH=VALUE, as `database.db.engine=postgres 17`"));
+                .hint("write PATH=VALUE, for example `database.db.engine=postgres 17`"));
         };
         let text = format!("{path}: {value}");
         let given = Arc::new(Source { file: "--set".to_owned(), text: text.clone() });
@@ -143,7 +143,7 @@ fn overlay_path(r: &mut Reader, root: &mut Node, key: &Key, value: &Node) {
             let first = path.first().copied().unwrap_or_default();
             let hint = match nearest(first, top) {
                 Some(word) => format!("did you mean `{word}`?"),
-                None => format!("it can start with {}", top.join(", ")),
+                None => format!("a path starts with one of {}", top.join(", ")),
             };
             r.fault_hint(key.place, format!("an environment cannot set `{}`", key.text), hint);
         }
@@ -157,7 +157,7 @@ fn set(r: &mut Reader, node: &mut Node, path: &[&str], at: usize, key: &Key, val
         return;
     };
     if step.is_empty() {
-        return r.fault(key.place, format!("`{}` has an empty step", key.text));
+        return r.fault(key.place, format!("`{}` has an empty part", key.text));
     }
     if !matches!(node.kind, Kind::Map(_)) {
         // an overlay that sets a key of the long form replaces a short form (`health: /x`)
@@ -178,7 +178,7 @@ fn set(r: &mut Reader, node: &mut Node, path: &[&str], at: usize, key: &Key, val
         let known: Vec<&str> = entries.iter().map(|(k, _)| k.text.as_str()).collect();
         let hint = match nearest(step, known.iter().copied()) {
             Some(word) => format!("did you mean `{word}`?"),
-            None => format!("known are {}", known.join(", ")),
+            None => format!("the known names are {}", known.join(", ")),
         };
         return r.fault_hint(key.place, format!("there is no `{step}` in `{}`", path[0]), hint);
     }

@@ -25,7 +25,7 @@ pub(crate) fn manifest(origin: &Origin, environment: &str) -> Result<Manifest, V
         let place = origin.root.get("environments").map_or(origin.root.place, |n| n.place);
         let hint = match nearest(environment, names.iter().map(String::as_str)) {
             Some(word) => format!("did you mean `{word}`?"),
-            None => format!("there are {}", names.join(", ")),
+            None => format!("the environments are {}", names.join(", ")),
         };
         r.fault_hint(place, format!("there is no environment `{environment}`"), hint);
         return Err(r.problems);
@@ -47,7 +47,7 @@ pub(crate) fn manifest(origin: &Origin, environment: &str) -> Result<Manifest, V
     let logs = f.take("logs").and_then(|n| retention(&mut r, n)).unwrap_or(Days(30));
     f.take("environments"); // read above
     let overrides = f.take("overrides").map(|n| overrides(&mut r, n)).unwrap_or_default();
-    f.refuse(&mut r, "alarms", "leave it out: CloudWatch alarms come with a later version");
+    f.refuse(&mut r, "alarms", "leave it out: Escale has no CloudWatch alarms yet");
     f.finish(&mut r);
 
     let manifest = Manifest {
@@ -77,7 +77,7 @@ fn named<T>(
     if !matches!(node.kind, Kind::Map(_)) {
         r.fault(
             node.place,
-            format!("a map from names to {} is needed here, not {}", &what[2..], node.noun()),
+            format!("expected a map with an entry for each {}, not {}", &what[2..], node.noun()),
         );
     }
     let mut all = Vec::new();
@@ -100,7 +100,7 @@ fn service(r: &mut Reader, name: String, mut f: Fields<'_>) -> Service {
             None
         }
         (None, None) => {
-            let hint = "`build: ./folder` with a Dockerfile, or `image: repository:tag`";
+            let hint = "add `build: ./folder` with a Dockerfile, or `image: repository:tag`";
             r.fault_hint(f.place(), format!("{} needs an image", f.what()), hint);
             None
         }
@@ -123,10 +123,10 @@ fn service(r: &mut Reader, name: String, mut f: Fields<'_>) -> Service {
         uses: f.take("uses").map(|n| r.words(n, "`uses`")).unwrap_or_default(),
         deploy: deploy(r, f.take("deploy")),
     };
-    f.refuse(r, "scale", "`count: N` sets a fixed number of tasks; auto scaling comes with a later version");
-    f.refuse(r, "release", "run migrations when the service starts; release tasks come with a later version");
-    f.refuse(r, "jobs", "leave it out: scheduled tasks come with a later version");
-    f.refuse(r, "sidecars", "leave it out: further containers come with a later version");
+    f.refuse(r, "scale", "set a fixed number of tasks with `count: N`");
+    f.refuse(r, "release", "run migrations when the service starts");
+    f.refuse(r, "jobs", "leave it out: Escale has no scheduled tasks yet");
+    f.refuse(r, "sidecars", "leave it out: a task has one container");
     f.finish(r);
     service
 }
@@ -148,7 +148,7 @@ fn health(r: &mut Reader, node: Option<&Node>) -> Health {
         && let Some(text) = r.text(node, "`health`")
     {
         if !text.starts_with('/') {
-            r.fault(node.place, format!("a health path starts with `/`, unlike `{text}`"));
+            r.fault(node.place, format!("the health path `{text}` must start with `/`"));
         }
         health.path = text;
     }
@@ -167,19 +167,19 @@ fn size(r: &mut Reader, node: &Node) -> Size {
         r.fault_hint(
             node.place,
             format!("Fargate has no CPU size {cpu}"),
-            format!("it has {}", known.join(", ")),
+            format!("the CPU sizes are {}", known.join(", ")),
         );
         return Size::SMALLEST;
     };
     let size = Size { cpu, memory_mib: memory.unwrap_or(least) };
     if !size.is_sold() {
         let hint = match cpu {
-            256 => "it has 512, 1024 or 2048 MiB with it".to_owned(),
-            _ => format!("it has {least} to {most} MiB with it, in steps of {step}"),
+            256 => "use 512, 1024 or 2048 MiB".to_owned(),
+            _ => format!("use {least} to {most} MiB, in steps of {step}"),
         };
         r.fault_hint(
             node.place,
-            format!("Fargate does not have {} MiB with CPU {cpu}", size.memory_mib),
+            format!("Fargate does not offer {} MiB of memory with CPU {cpu}", size.memory_mib),
             hint,
         );
     }
@@ -201,12 +201,12 @@ fn deploy(r: &mut Reader, node: Option<&Node>) -> Deploy {
         "rollback_after",
         "leave it out: ECS's own threshold decides when a deployment is rolled back",
     );
-    f.refuse(r, "alarms", "leave it out: alarms come with a later version");
+    f.refuse(r, "alarms", "leave it out: Escale has no CloudWatch alarms yet");
     f.finish(r);
     if deploy.healthy_percent > 100 || deploy.surge_percent < 100 || deploy.surge_percent > 200 {
-        r.fault(node.place, "`healthy` is at most 100%, `surge` from 100% to 200%");
+        r.fault(node.place, "`healthy` must be at most 100%, and `surge` from 100% to 200%");
     } else if deploy.healthy_percent == 100 && deploy.surge_percent == 100 {
-        r.fault(node.place, "with `healthy` and `surge` both at 100% no task could ever be replaced");
+        r.fault(node.place, "with `healthy` and `surge` both at 100%, no task could ever be replaced");
     }
     deploy
 }
@@ -223,7 +223,7 @@ fn database(r: &mut Reader, name: String, mut f: Fields<'_>) -> Database {
         Some(text)
     });
     let storage =
-        f.take("storage").and_then(|n| r.parsed(n, "`storage`", "`20GB` or `20..100GB`, from 20 on"));
+        f.take("storage").and_then(|n| r.parsed(n, "`storage`", "`20GB` or `20..100GB`, at least 20"));
     let backups = f.take("backups").and_then(|n| {
         let days: Days = r.parsed(n, "`backups`", "`7d`")?;
         if days.0 > 35 {
@@ -269,7 +269,7 @@ fn network(r: &mut Reader, node: Option<&Node>) -> Network {
     let mut f = r.fields(node, "`network`");
     let cidr = f.take("cidr");
     if let Some(block) =
-        cidr.and_then(|n| r.parsed(n, "`cidr`", "`10.0.0.0/16`: /16 to /24, on its own boundary"))
+        cidr.and_then(|n| r.parsed(n, "`cidr`", "`10.0.0.0/16`: from /16 to /24, without host bits"))
     {
         network.cidr = block;
     }
@@ -280,11 +280,11 @@ fn network(r: &mut Reader, node: Option<&Node>) -> Network {
     if let Some(nat) = f.take("nat").and_then(|n| r.word(n, "`nat`", &nats)) {
         network.nat = nat;
     }
-    f.refuse(r, "flow_logs", "leave it out: flow logs come with a later version");
+    f.refuse(r, "flow_logs", "leave it out: Escale has no flow logs yet");
     f.finish(r);
     if network.subnet_prefix() > 27 {
         let message = format!("{} is too small for {} subnets", network.cidr, network.subnets());
-        let hint = "a load balancer wants subnets of /27 or larger: take a block of /24 or larger";
+        let hint = "a load balancer needs subnets of /27 or larger: use a block of /24 or larger";
         r.fault_hint(cidr.map_or(node.place, |n| n.place), message, hint);
     }
     network
@@ -297,7 +297,7 @@ fn retention(r: &mut Reader, node: &Node) -> Option<Days> {
     if !KNOWN.contains(&days.0) {
         let known: Vec<_> = KNOWN.iter().map(|d| format!("{d}d")).collect();
         let message = format!("CloudWatch Logs cannot keep logs for {} days", days.0);
-        r.fault_hint(node.place, message, format!("it can for {}", known.join(", ")));
+        r.fault_hint(node.place, message, format!("the supported periods are {}", known.join(", ")));
     }
     Some(days)
 }
@@ -370,7 +370,7 @@ fn overrides(r: &mut Reader, node: &Node) -> Vec<Override> {
         let path: Vec<String> = key.text.split('.').map(str::to_owned).collect();
         if path.len() < 2 || path.iter().any(String::is_empty) {
             let hint = "write it like `LogicalId.Property: value`";
-            r.fault_hint(key.place, format!("`{}` names no property", key.text), hint);
+            r.fault_hint(key.place, format!("`{}` does not name a property", key.text), hint);
         } else {
             all.push(Override { path, value: value.to_json(), place: key.place });
         }

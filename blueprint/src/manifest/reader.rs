@@ -92,7 +92,7 @@ impl Reader {
         self.fault_hint(
             node.place,
             format!("{what} cannot be `{text}`"),
-            format!("it can be {}", all.join(", ")),
+            format!("use one of {}", all.join(", ")),
         );
         None
     }
@@ -121,7 +121,7 @@ impl Reader {
             self.fault_hint(
                 place,
                 format!("`{name}` is not the name of an environment variable"),
-                "letters, digits and underscores, like `LOG_LEVEL`",
+                "use letters, digits and underscores, like `LOG_LEVEL`",
             );
         }
     }
@@ -139,7 +139,7 @@ impl Reader {
                 key.place,
                 format!("`{text}` cannot be the name of {what}"),
                 format!(
-                    "small letters, digits and single hyphens, from a letter on, at most {longest} of them"
+                    "use lower-case letters, digits and single hyphens; begin with a letter; at most {longest} characters"
                 ),
             );
         }
@@ -201,7 +201,7 @@ impl<'n> Fields<'n> {
         for (key, _) in self.node.entries().iter().filter(|(k, _)| !self.known.contains(&k.text.as_str())) {
             let hint = match nearest(&key.text, self.known.iter().copied()) {
                 Some(word) => format!("did you mean `{word}`?"),
-                None => format!("known are {}", self.known.join(", ")),
+                None => format!("the known keys are {}", self.known.join(", ")),
             };
             r.fault_hint(key.place, format!("unknown key `{}` in {}", key.text, self.what), hint);
         }

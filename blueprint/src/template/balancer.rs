@@ -46,7 +46,7 @@ pub(super) fn resources(sheet: &mut Sheet, manifest: &Manifest) {
             }),
         );
     }
-    sheet.output("LoadBalancerDns", "The load balancer's name", get_att("LoadBalancer", "DNSName"));
+    sheet.output("LoadBalancerDns", "The load balancer's DNS name", get_att("LoadBalancer", "DNSName"));
 }
 
 /// The resource that connects a service's target group to the load balancer. ECS refuses a service before that.

@@ -37,14 +37,18 @@ pub(super) fn resources(sheet: &mut Sheet, manifest: &Manifest) {
     if let Some(domain) = &manifest.domain {
         zone(sheet, domain);
     }
-    sheet.output("SiteUrl", "What users type", site_url(manifest, ""));
+    sheet.output("SiteUrl", "The site's public URL", site_url(manifest, ""));
     sheet.output("DistributionId", "The distribution's id", reference("Distribution"));
-    sheet.output("DistributionDomain", "The distribution's own name", get_att("Distribution", "DomainName"));
+    sheet.output(
+        "DistributionDomain",
+        "The distribution's domain name",
+        get_att("Distribution", "DomainName"),
+    );
 }
 
 fn site_parameter(sheet: &mut Sheet, manifest: &Manifest) {
     let default = manifest.domain.as_ref().map_or(String::new(), |domain| format!("https://{domain}"));
-    let body = json!({"Description": "What users type before the path; signed URLs start with it"});
+    let body = json!({"Description": "The site's public URL, without a path; signed URLs start with it"});
     sheet.parameter("SiteUrl", Purpose::SiteUrl, Some(default), body);
     if manifest.domain.is_none() {
         sheet.condition("HasSiteUrl", json!({"Fn::Not": [{"Fn::Equals": [reference("SiteUrl"), ""]}]}));
@@ -161,15 +165,15 @@ pub(super) fn check_signed_buckets(
             // The generated template never contains one, so the cause is an override.
             let made_by = manifest.overrides.iter().find(|o| o.path.first() == Some(id));
             let message = format!(
-                "the behaviour `{pattern}` of `{id}` needs no signature, but objects of its origin {origin} are served \
-                 signed: by paths like `/media%2Fx` they would be open to everybody"
+                "the behaviour `{pattern}` of `{id}` needs no signature, but its origin {origin} has private objects: paths like \
+                 `/media%2Fx` would make them public"
             );
             let problem = Problem::new(
                 &manifest.origin.source,
                 made_by.map_or_else(Place::default, |o| o.place),
                 message,
             );
-            problems.push(problem.hint("give open paths a bucket of their own"));
+            problems.push(problem.hint("serve public paths from another bucket"));
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(problems) }

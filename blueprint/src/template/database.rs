@@ -60,6 +60,6 @@ fn one(sheet: &mut Sheet, manifest: &Manifest, database: &Database) {
     sheet.add(&id, "AWS::RDS::DBInstance", instance);
     sheet.attribute(&id, "DeletionPolicy", "Snapshot");
     sheet.attribute(&id, "UpdateReplacePolicy", "Snapshot");
-    sheet.output(&format!("{name}Endpoint"), "The database's name", get_att(&id, "Endpoint.Address"));
+    sheet.output(&format!("{name}Endpoint"), "The database's DNS name", get_att(&id, "Endpoint.Address"));
     sheet.output(&format!("{name}Identifier"), "The database's identifier", reference(&id));
 }

@@ -172,7 +172,11 @@ pub fn registry_template(manifest: &Manifest) -> Option<Template> {
         let id = format!("{}Repository", pascal(&service.name));
         let name = manifest.repository(service);
         sheet.add(&id, "AWS::ECR::Repository", json!({"RepositoryName": name, "EmptyOnDelete": true}));
-        sheet.output(&format!("{id}Uri"), "Where to push the image", get_att(&id, "RepositoryUri"));
+        sheet.output(
+            &format!("{id}Uri"),
+            "The repository to push the image to",
+            get_att(&id, "RepositoryUri"),
+        );
     }
     if sheet.resources.is_empty() {
         return None;

@@ -34,10 +34,9 @@ fn one(resources: &mut Map<String, Value>, manifest: &Manifest, wanted: &Overrid
         place = match place {
             Value::Array(items) => {
                 let count = items.len();
-                step.parse::<usize>()
-                    .ok()
-                    .and_then(|i| items.get_mut(i))
-                    .ok_or_else(|| fail(format!("`{step}` is no index of a list of {count}")))?
+                step.parse::<usize>().ok().and_then(|i| items.get_mut(i)).ok_or_else(|| {
+                    fail(format!("`{step}` is not an index of this list, which has {count} items"))
+                })?
             }
             Value::Object(members) => {
                 members.entry(step.as_str()).or_insert_with(|| Value::Object(Map::new()))

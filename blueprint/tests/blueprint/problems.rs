@@ -37,7 +37,7 @@ fn unknown_key_without_a_similar_one_lists_the_known_keys() {
           |
         2 | queue: x
           | ^^^^^
-          = known are app, domain, services, database, buckets, network, logs, environments, overrides, alarms
+          = the known keys are app, domain, services, database, buckets, network, logs, environments, overrides, alarms
     "#]],
     );
 }
@@ -54,35 +54,35 @@ fn refuses_unsupported_keys_by_name() {
               |
             7 |     scale: { min: 2 }
               |     ^^^^^
-              = `count: N` sets a fixed number of tasks; auto scaling comes with a later version
+              = set a fixed number of tasks with `count: N`
 
             `release` is not supported yet in service `web`
              --> escale.yaml:8:5
               |
             8 |     release: ./x
               |     ^^^^^^^
-              = run migrations when the service starts; release tasks come with a later version
+              = run migrations when the service starts
 
             `jobs` is not supported yet in service `web`
              --> escale.yaml:9:5
               |
             9 |     jobs: {}
               |     ^^^^
-              = leave it out: scheduled tasks come with a later version
+              = leave it out: Escale has no scheduled tasks yet
 
             `sidecars` is not supported yet in service `web`
               --> escale.yaml:10:5
                |
             10 |     sidecars: {}
                |     ^^^^^^^^
-               = leave it out: further containers come with a later version
+               = leave it out: a task has one container
 
             `alarms` is not supported yet in `deploy`
               --> escale.yaml:11:15
                |
             11 |     deploy: { alarms: [5xx] }
                |               ^^^^^^
-               = leave it out: alarms come with a later version
+               = leave it out: Escale has no CloudWatch alarms yet
         "#]],
     );
     check(
@@ -93,14 +93,14 @@ fn refuses_unsupported_keys_by_name() {
               |
             2 | alarms: a@b
               | ^^^^^^
-              = leave it out: CloudWatch alarms come with a later version
+              = leave it out: Escale has no CloudWatch alarms yet
 
             `flow_logs` is not supported yet in `network`
              --> escale.yaml:3:12
               |
             3 | network: { flow_logs: 14d }
               |            ^^^^^^^^^
-              = leave it out: flow logs come with a later version
+              = leave it out: Escale has no flow logs yet
         "#]],
     );
 }
@@ -146,7 +146,7 @@ fn refuses_variable_with_two_sources() {
               |
             7 |     env: { PORT: 1, A-B: 2 }
               |                     ^^^
-              = letters, digits and underscores, like `LOG_LEVEL`
+              = use letters, digits and underscores, like `LOG_LEVEL`
 
             `PORT` is already set: leave it out of `secrets`
              --> escale.yaml:8:15
@@ -167,7 +167,7 @@ fn service_needs_an_image_and_a_port() {
           |
         3 |   web:
           |   ^^^
-          = `build: ./folder` with a Dockerfile, or `image: repository:tag`
+          = add `build: ./folder` with a Dockerfile, or `image: repository:tag`
 
         service `web` has a `path` but no `port` to send it to
          --> escale.yaml:3:3
@@ -190,14 +190,14 @@ fn service_needs_an_image_and_a_port() {
           |
         3 |   web:
           |   ^^^
-          = `build: ./folder` with a Dockerfile, or `image: repository:tag`
+          = add `build: ./folder` with a Dockerfile, or `image: repository:tag`
 
-        no service has a `path`, so nothing would answer users
+        no service has a `path`, so no request would reach one
          --> escale.yaml:3:3
           |
         3 |   web:
           |   ^
-          = add `path: /` to one
+          = add `path: /` to a service
     "#]],
     );
     check(
@@ -231,7 +231,7 @@ fn refuses_values_outside_their_grammar() {
               |
             7 |     size: { cpu: 300 }
               |           ^^
-              = it has 256, 512, 1024, 2048, 4096, 8192, 16384
+              = the CPU sizes are 256, 512, 1024, 2048, 4096, 8192, 16384
 
             `count` must be a whole number from 0 to 100, not `many`
              --> escale.yaml:8:12
@@ -239,7 +239,7 @@ fn refuses_values_outside_their_grammar() {
             8 |     count: many
               |            ^^^^
 
-            a health path starts with `/`, unlike `x`
+            the health path `x` must start with `/`
              --> escale.yaml:9:21
               |
             9 |     health: { path: x, grace: 60 }
@@ -264,7 +264,7 @@ fn refuses_values_outside_their_grammar() {
                |
             11 |   db: { engine: oracle, storage: 20, backups: 99d, multi_az: yes }
                |                                  ^^
-               = write it like `20GB` or `20..100GB`, from 20 on
+               = write it like `20GB` or `20..100GB`, at least 20
 
             RDS keeps backups for at most 35 days
               --> escale.yaml:11:47
@@ -283,14 +283,14 @@ fn refuses_values_outside_their_grammar() {
                |
             12 | logs: 31d
                |       ^^^
-               = it can for 1d, 3d, 5d, 7d, 14d, 30d, 60d, 90d, 120d, 150d, 180d, 365d, 400d, 545d, 731d, 1096d, 1827d
+               = the supported periods are 1d, 3d, 5d, 7d, 14d, 30d, 60d, 90d, 120d, 150d, 180d, 365d, 400d, 545d, 731d, 1096d, 1827d
 
             `cidr` cannot be `10.0.0.1/16`
               --> escale.yaml:13:18
                |
             13 | network: { cidr: 10.0.0.1/16, azs: 1, nat: two }
                |                  ^^^^^^^^^^^
-               = write it like `10.0.0.0/16`: /16 to /24, on its own boundary
+               = write it like `10.0.0.0/16`: from /16 to /24, without host bits
 
             `azs` must be a whole number from 2 to 3, not `1`
               --> escale.yaml:13:36
@@ -303,25 +303,25 @@ fn refuses_values_outside_their_grammar() {
                |
             13 | network: { cidr: 10.0.0.1/16, azs: 1, nat: two }
                |                                            ^^^
-               = it can be `per-az`, `single`, `none`
+               = use one of `per-az`, `single`, `none`
         "#]],
     );
     check(
         &with("    size: { cpu: 256, memory: 4096 }\nnetwork: { cidr: 10.0.0.0/26 }\n"),
         expect![[r#"
-        Fargate does not have 4096 MiB with CPU 256
+        Fargate does not offer 4096 MiB of memory with CPU 256
          --> escale.yaml:7:11
           |
         7 |     size: { cpu: 256, memory: 4096 }
           |           ^^
-          = it has 512, 1024 or 2048 MiB with it
+          = use 512, 1024 or 2048 MiB
 
         10.0.0.0/26 is too small for 6 subnets
          --> escale.yaml:8:18
           |
         8 | network: { cidr: 10.0.0.0/26 }
           |                  ^^^^^^^^^^^
-          = a load balancer wants subnets of /27 or larger: take a block of /24 or larger
+          = a load balancer needs subnets of /27 or larger: use a block of /24 or larger
     "#]],
     );
 }
@@ -335,24 +335,24 @@ fn override_must_not_open_a_signed_bucket() {
             "Distribution.DistributionConfig.DefaultCacheBehavior.TargetOriginId: media",
         ),
         expect![[r#"
-            the behaviour `*` of `Distribution` needs no signature, but objects of its origin "media" are served signed: by paths like `/media%2Fx` they would be open to everybody
+            the behaviour `*` of `Distribution` needs no signature, but its origin "media" has private objects: paths like `/media%2Fx` would make them public
              --> escale.yaml:9:3
               |
             9 |   Distribution.DistributionConfig.DefaultCacheBehavior.TargetOriginId: media
               |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-              = give open paths a bucket of their own
+              = serve public paths from another bucket
         "#]],
     );
     check(
         &manifest
             .replace("OVERRIDE", "Distribution.DistributionConfig.CacheBehaviors.0.TrustedKeyGroups: []"),
         expect![[r#"
-            the behaviour `/media/*` of `Distribution` needs no signature, but objects of its origin "media" are served signed: by paths like `/media%2Fx` they would be open to everybody
+            the behaviour `/media/*` of `Distribution` needs no signature, but its origin "media" has private objects: paths like `/media%2Fx` would make them public
              --> escale.yaml:9:3
               |
             9 |   Distribution.DistributionConfig.CacheBehaviors.0.TrustedKeyGroups: []
               |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-              = give open paths a bucket of their own
+              = serve public paths from another bucket
         "#]],
     );
 }
@@ -382,7 +382,7 @@ fn refuses_duplicate_names_and_paths() {
           |
         7 |   Web_2: { image: x }
           |   ^^^^^
-          = small letters, digits and single hyphens, from a letter on, at most 20 of them
+          = use lower-case letters, digits and single hyphens; begin with a letter; at most 20 characters
 
         `web` is already the name of one of the services
          --> escale.yaml:9:3
@@ -390,7 +390,7 @@ fn refuses_duplicate_names_and_paths() {
         9 |   web: { path: /static/* }
           |   ^^^
 
-        `/static/*` already leads to `web`
+        `/static/*` already routes to `web`
           --> escale.yaml:10:14
            |
         10 |   b: { path: /static/* }
@@ -400,12 +400,12 @@ fn refuses_duplicate_names_and_paths() {
     check(
         "app: shop\nservices: { web: { image: x } }\n",
         expect![[r#"
-        no service has a `path`, so nothing would answer users
+        no service has a `path`, so no request would reach one
          --> escale.yaml:2:11
           |
         2 | services: { web: { image: x } }
           |           ^^
-          = add `path: /` to one
+          = add `path: /` to a service
     "#]],
     );
 }
@@ -425,7 +425,7 @@ fn refuses_anchors_tags_and_repeated_keys() {
     check(
         "app: &a shop\n",
         expect![[r#"
-        anchors and aliases are not supported: write the value out
+        anchors and aliases are not supported: repeat the value instead
          --> escale.yaml:1:6
           |
         1 | app: &a shop
@@ -452,7 +452,7 @@ fn refuses_anchors_tags_and_repeated_keys() {
     check(
         "app: shop\n---\napp: shop\n",
         expect![[r#"
-        a manifest is one document; a second one starts here
+        a manifest must be a single YAML document, and a second one starts here
          --> escale.yaml:2:1
           |
         2 | ---
@@ -511,7 +511,7 @@ fn overrides_must_name_existing_resources() {
     check(
         &with("overrides:\n  Web: 1\n"),
         expect![[r#"
-        `Web` names no property
+        `Web` does not name a property
          --> escale.yaml:8:3
           |
         8 |   Web: 1
@@ -532,7 +532,7 @@ fn overrides_must_name_existing_resources() {
               |   ^^^^^^^^^^^^^^^^^^^^^^
               = did you mean `WebService`?
 
-            `9` is no index of a list of 2
+            `9` is not an index of this list, which has 2 items
               --> escale.yaml:10:3
                |
             10 |   Vpc.Tags.9.Key: x
@@ -594,7 +594,7 @@ fn refuses_impossible_networks() {
             "network: { cidr: 198.19.0.0/16, nat: none }\nenvironments: { prod: { nat: none, network.cidr: 100.64.0.0/16 } }\n",
         ),
         expect![[r#"
-            the network cannot be 198.19.0.0/16: 198.18.0.0/15 are the Internet inside Escale
+            the network cannot be 198.19.0.0/16: 198.18.0.0/15 are the public addresses inside Escale
              --> escale.yaml:7:18
               |
             7 | network: { cidr: 198.19.0.0/16, nat: none }
@@ -606,7 +606,7 @@ fn refuses_impossible_networks() {
               |
             7 | network: { cidr: 198.19.0.0/16, nat: none }
               |                                      ^^^^
-              = use `per-az` or `single`; an environment for AWS can use it: `environments: { prod: { nat: none } }`
+              = use `per-az` or `single`; only an environment for AWS can set `none`: `environments: { prod: { nat: none } }`
         "#]],
     );
     // An environment for AWS may have both.
@@ -621,8 +621,8 @@ fn refuses_impossible_networks() {
         ("169.254.8.0/24", "169.254.0.0/16 are link-local addresses"),
         ("0.1.0.0/16", "0.0.0.0/8 are reserved addresses"),
         ("239.0.0.0/16", "224.0.0.0/3 are multicast and reserved addresses"),
-        ("198.18.0.0/16", "198.18.0.0/15 are the Internet inside Escale"),
-        ("100.127.0.0/16", "100.64.0.0/10 are the service endpoints of Escale"),
+        ("198.18.0.0/16", "198.18.0.0/15 are the public addresses inside Escale"),
+        ("100.127.0.0/16", "100.64.0.0/10 are the addresses of Escale's service endpoints"),
     ] {
         let reported =
             Manifest::parse(&with(&format!("network: {{ cidr: {cidr} }}\n")), "escale.yaml").unwrap_err();
@@ -647,7 +647,7 @@ fn refuses_names_with_equal_logical_ids() {
     check(
         &services("a a-b a-b-execution"),
         expect![[r#"
-        `a-b` and `a-b-execution` would both make `ABExecutionRole` of the template
+        `a-b` and `a-b-execution` would both define the resource `ABExecutionRole` of the template
          --> escale.yaml:5:3
           |
         5 |   a-b-execution: { image: x, port: 80, path: /a-b-execution }
@@ -658,7 +658,7 @@ fn refuses_names_with_equal_logical_ids() {
     check(
         &services("a-execution a"),
         expect![[r#"
-        `a-execution` and `a` would both make `AExecutionRole` of the template
+        `a-execution` and `a` would both define the resource `AExecutionRole` of the template
          --> escale.yaml:4:3
           |
         4 |   a: { image: x, port: 80, path: /a }
@@ -669,7 +669,7 @@ fn refuses_names_with_equal_logical_ids() {
     check(
         &services("a1 a-1"),
         expect![[r#"
-            `a1` and `a-1` would both make `A1SecurityGroup` of the template
+            `a1` and `a-1` would both define the resource `A1SecurityGroup` of the template
              --> escale.yaml:4:3
               |
             4 |   a-1: { image: x, port: 80, path: /a-1 }
@@ -682,7 +682,7 @@ fn refuses_names_with_equal_logical_ids() {
     check(
         &with(used),
         expect![[r#"
-        `a` and `a-to-b` would both make `AToBToC` of the template
+        `a` and `a-to-b` would both define the resource `AToBToC` of the template
          --> escale.yaml:9:3
           |
         9 |   a-to-b: { image: x, uses: [c] }
@@ -694,7 +694,7 @@ fn refuses_names_with_equal_logical_ids() {
     check(
         &with("  endpoint: { image: x }\nenvironments: { prod: { nat: none } }\n"),
         expect![[r#"
-        `endpoint` would make a second `EndpointSecurityGroup` of the template
+        `endpoint` would define a second resource `EndpointSecurityGroup` of the template
          --> escale.yaml:7:3
           |
         7 |   endpoint: { image: x }
