@@ -89,13 +89,13 @@ async fn serve(home: &Home, settings: &Settings, key: RootKey, data: &Handle) ->
     // A closed terminal must not end the daemon. With this handler, SIGHUP has no effect.
     let _hangup = signal(SignalKind::hangup())?;
     let cloud = cloud::start(home, settings, key, data).await?;
-    tracing::info!(endpoint = settings.config.endpoint, home = %home.path().display(), "escale is up");
+    tracing::info!(endpoint = settings.config.endpoint, home = %home.path().display(), "the daemon serves the API");
     tokio::select! {
         () = memory::give_back() => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    tracing::info!("escale stops; tasks and databases keep running");
+    tracing::info!("the daemon stops; tasks and databases keep running");
     drop(cloud);
     Ok(())
 }

@@ -45,8 +45,8 @@ pub(crate) async fn open(home: &Home, clock: &Clock, data: &Handle) -> Result<Op
         FileJournal::open(&folder, limits).context("cannot open the record of calls")
     };
     let (calls, denials) = (journal("calls", 12)?, journal("denials", 4)?);
-    let logs =
-        escale_logstore::FileStore::open(&home.private_folder("logs")?).context("cannot open the logs")?;
+    let logs = escale_logstore::FileStore::open(&home.private_folder("logs")?)
+        .context("cannot open the log plane")?;
     Ok(Opened {
         network: Arc::new(network),
         containers: Arc::new(containers(home, clock)?),
@@ -59,8 +59,10 @@ pub(crate) async fn open(home: &Home, clock: &Clock, data: &Handle) -> Result<Op
         data: DataPlanes {
             dns: Arc::new(DnsPlane::new().on(data.clone())),
             logs: Arc::new(logs),
-            objects: Arc::new(escale_objects::Store::open(objects).context("cannot open the objects")?),
-            registry: Arc::new(escale_registry::Store::open(registry).context("cannot open the images")?),
+            objects: Arc::new(escale_objects::Store::open(objects).context("cannot open the object store")?),
+            registry: Arc::new(
+                escale_registry::Store::open(registry).context("cannot open the image registry")?,
+            ),
             calls: Arc::new(calls),
             denials: Arc::new(denials),
         },
@@ -130,8 +132,8 @@ async fn halt_databases(home: &Home) -> Result<()> {
     if !folder.exists() {
         return Ok(());
     }
-    let (plane, _) =
-        PostgresPlane::open(escale_postgres::Config::new(folder)).context("cannot open the databases")?;
+    let (plane, _) = PostgresPlane::open(escale_postgres::Config::new(folder))
+        .context("cannot open the databases plane")?;
     plane.halt(unit::DATABASES_WITHIN).await.context("cannot stop all databases")
 }
 
@@ -149,7 +151,7 @@ pub(crate) async fn wipe(home: &Home) -> Result<()> {
     let folder = home.databases();
     if folder.exists() {
         let opened = PostgresPlane::open(escale_postgres::Config::new(folder));
-        opened.context("cannot open the databases in order to remove them")?.0.wipe().await?;
+        opened.context("cannot open the databases plane to remove the databases")?.0.wipe().await?;
     }
     take_down(home).await?;
     // Everything that could be in the cgroup has ended.

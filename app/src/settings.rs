@@ -24,9 +24,9 @@ Environment:
   ESCALE_ACCESS_KEY   id of the root key; set it together with ESCALE_SECRET_KEY [default: a random key of this
                       installation, which `escale env` prints]
   ESCALE_SECRET_KEY   secret of the root key; set it together with ESCALE_ACCESS_KEY
-  ESCALE_INTERNET_HOSTS  hosts on the cloud's Internet, for tests, for example
+  ESCALE_INTERNET_HOSTS  simulated Internet hosts, for tests, for example
                       visitor=198.18.200.1,rogue=198.18.200.2 (from 198.18.200.0 upward) [default: none]
-  ESCALE_LOG          what the daemon logs, for example info or escale_engine=debug [default: info]";
+  ESCALE_LOG          log filter of the daemon, for example info or escale_engine=debug [default: info]";
 
 impl Settings {
     pub(crate) fn from_environment() -> Result<Settings> {

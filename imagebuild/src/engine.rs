@@ -27,7 +27,7 @@ pub enum Engine {
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     #[error(
-        "{0}, which needs docker (with its daemon), podman or buildah, and none of them works on this machine. Install one ({install}), or build the image elsewhere and name it with `image:`",
+        "{0} needs docker (with its daemon), podman or buildah, and none of them works on this machine. Install one ({install}), or build the image elsewhere and name it with `image:`",
         install = packages::install(Package::Buildah)
     )]
     None(NeedsEngine),

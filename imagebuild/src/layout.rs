@@ -54,7 +54,7 @@ impl Layout {
                 return Ok(Layout { folder: folder.to_owned(), digest, manifest: document });
             }
         }
-        Err(form(&folder.join("index.json"), "indexes nest too deep"))
+        Err(form(&folder.join("index.json"), "its image indexes are nested too deeply"))
     }
 
     /// An image whose blobs all exist.
@@ -199,7 +199,7 @@ pub(crate) fn choose(place: &str, list: &Value, architecture: &str) -> Result<Va
         (_, Some(entry)) => Ok(entry.clone()),
         ([entry], None) if entry["platform"].is_null() => Ok(entry.clone()),
         ([], None) => {
-            Err(LayoutError::Form { path: place.to_owned(), what: "the index names no image".into() })
+            Err(LayoutError::Form { path: place.to_owned(), what: "the index lists no image".into() })
         }
         _ => Err(LayoutError::NoSuchArchitecture {
             place: place.to_owned(),

@@ -56,7 +56,7 @@ pub async fn pull(source: &Target, architecture: &str, cache: &Cache) -> Result<
         }
         return Ok(layout);
     }
-    Err(RegistryError::Unfit { image: name(source), why: "its indexes nest too deep".into() })
+    Err(RegistryError::Unfit { image: name(source), why: "its image indexes are nested too deeply".into() })
 }
 
 /// Fails unless the image exists, for any architecture.

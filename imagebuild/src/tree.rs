@@ -212,7 +212,10 @@ fn open(blob: &Path) -> io::Result<Box<dyn Read>> {
     Ok(match file.fill_buf()? {
         [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "it is packed with zstd"));
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "it is compressed with zstd, which Escale cannot read",
+            ));
         }
         _ => Box::new(file),
     })

@@ -128,7 +128,7 @@ def test_reports_base_image_whose_registry_does_not_answer(nothing, tmp_path):
         assert "the image of the service web could not be built" in text and "some.registry.invalid" in text
         assert "no such host" in text or "dial" in text, text
     text = refused(nothing, "up", folder, program=hidden("docker", "podman", "buildah"))
-    assert "web/Dockerfile:1: FROM some.registry.invalid/team/base:1, which has to be pulled" in text
+    assert "web/Dockerfile:1: FROM some.registry.invalid/team/base:1 (an image of another registry) needs docker" in text
     assert "apt-get install buildah" in text
 
 

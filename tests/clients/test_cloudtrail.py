@@ -213,7 +213,7 @@ def test_trail_prints_calls_and_denial_reasons(cloud):
     text = cloud.escale("trail", "--denied", "-n", "1").stdout
     first, second = text.splitlines()
     assert f":user/{name}  127.0.0.1  ec2:CreateVpc" in first and first.endswith("UnauthorizedOperation")
-    assert second == f"    no statement of a policy allows ec2:CreateVpc on arn:aws:ec2:{REGION}:000000000000:vpc/*"
+    assert second == f"    no policy statement allows ec2:CreateVpc on arn:aws:ec2:{REGION}:000000000000:vpc/*"
     lines = cloud.escale("trail", "-n", "5").stdout.splitlines()
     assert any("iam:CreateAccessKey" in line and line.endswith("  ok") for line in lines), lines
     events = [json.loads(line) for line in cloud.escale("trail", "--json", "-n", "3").stdout.splitlines()]

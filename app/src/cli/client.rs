@@ -71,7 +71,8 @@ impl Client {
 
     /// Calls an operation of a service with a JSON protocol.
     pub(crate) async fn json(&self, service: &str, operation: &str, input: Value) -> Result<Value> {
-        let model = escale_model::service(service).ok_or_else(|| anyhow!("no service {service}"))?;
+        let model = escale_model::service(service)
+            .ok_or_else(|| anyhow!("the API models have no service {service}"))?;
         let request = Request::builder()
             .method(Method::POST)
             .uri("/")
@@ -94,7 +95,8 @@ impl Client {
         operation: &str,
         parameters: &[(String, String)],
     ) -> Result<Xml> {
-        let model = escale_model::service(service).ok_or_else(|| anyhow!("no service {service}"))?;
+        let model = escale_model::service(service)
+            .ok_or_else(|| anyhow!("the API models have no service {service}"))?;
         let mut form = format!("Action={operation}&Version={}", model.api_version);
         for (name, value) in parameters {
             form.push_str(&format!("&{}={}", encode(name), encode(value)));
@@ -143,7 +145,8 @@ impl Client {
         headers: &[(&str, &str)],
         body: Bytes,
     ) -> Result<Answer> {
-        let model = escale_model::service(service).ok_or_else(|| anyhow!("no service {service}"))?;
+        let model = escale_model::service(service)
+            .ok_or_else(|| anyhow!("the API models have no service {service}"))?;
         let mut request = Request::builder().method(method).uri(path_and_query);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -222,10 +225,10 @@ pub(crate) fn encode(text: &str) -> String {
 
 /// Sends a plain HTTP GET without a signature, as a browser does, to the application's own address.
 pub(crate) async fn get(url: &str) -> Result<(StatusCode, Bytes)> {
-    let rest = url.strip_prefix("http://").with_context(|| format!("{url}: not http://"))?;
+    let rest = url.strip_prefix("http://").with_context(|| format!("{url} does not begin with http://"))?;
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let (host, port) = authority.split_once(':').unwrap_or((authority, "80"));
-    let port: u16 = port.parse().with_context(|| format!("{url}: no port"))?;
+    let port: u16 = port.parse().with_context(|| format!("the port of {url} is not a number"))?;
     // RFC 6761: localhost and every name below it is this machine. Not every system resolver knows that.
     let address = if host == "localhost" || host.ends_with(".localhost") { "127.0.0.1" } else { host };
     let at = format!("{address}:{port}");
@@ -237,7 +240,7 @@ pub(crate) async fn get(url: &str) -> Result<(StatusCode, Bytes)> {
     let response = sender.send_request(request).await?;
     let status = response.status();
     if status.is_server_error() {
-        bail!("{url} answers {status}");
+        bail!("the response is {status}");
     }
     Ok((status, response.into_body().collect().await?.to_bytes()))
 }

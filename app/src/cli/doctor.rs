@@ -165,9 +165,9 @@ fn is_chroot() -> bool {
 fn task_storage() -> Finding {
     let home = Home::find().map(|home| home.plane("containers"));
     let way = home.map(|dir| match escale_containers::storage_accounting(&dir) {
-        Accounting::ProjectQuota => "project quota: the kernel refuses writes of a task above its ephemeralStorage",
+        Accounting::ProjectQuota => "project quota: the kernel refuses writes that exceed a task's ephemeralStorage",
         Accounting::Measured => {
-            "measured: a task above its ephemeralStorage is stopped (on ext4 or xfs mounted with prjquota the kernel would refuse the write)"
+            "measured: a task that exceeds its ephemeralStorage is stopped (on ext4 or xfs mounted with prjquota, the kernel would refuse the write instead)"
         }
     });
     Finding { way: way.ok(), ..Finding::useful("task storage", None) }
@@ -179,8 +179,7 @@ fn program(name: &'static str, package: Package, why: &str) -> Finding {
 
 fn either(names: &[&'static str], package: Package, why: &str) -> Finding {
     let there = names.iter().any(|n| on_path(n));
-    let lack =
-        (!there).then(|| format!("{why}. It is not installed. Install it: {}", packages::install(package)));
+    let lack = (!there).then(|| format!("not installed; {why}. Install it: {}", packages::install(package)));
     Finding::needed(names.first().copied().unwrap_or_default(), lack)
 }
 

@@ -41,8 +41,8 @@ pub(crate) async fn run(home: &Home, out: &Output, down: &Down) -> Result<()> {
     let mut text = format!("Removed {}.", application.app);
     text += &kept(&snapshots);
     if ended {
-        text += "\nThe daemon has stopped, because no network is left. Your own buckets and records are kept; `escale start` \
-                 makes them available again.";
+        text += "\nThe daemon has stopped, because no network is left. Buckets and records outside the application are \
+                 kept; `escale start` makes them available again.";
     }
     out.say(
         &text,

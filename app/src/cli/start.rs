@@ -114,7 +114,7 @@ async fn start(home: &Home, mut patience: Patience) -> Result<i32> {
             if let Some(full) = disk::full_among([home.path(), home.databases().as_path()]) {
                 why = format!("{full}\n{why}");
             }
-            bail!("the daemon ended while it started ({status}). Its log says:\n{}", why.trim_end());
+            bail!("the daemon ended while it started ({status}). The end of its log:\n{}", why.trim_end());
         }
         patience.wait(home, &settings).await?;
     }

@@ -128,7 +128,7 @@ fn why(denial: &Value) -> Option<String> {
     let action = denial["action"].as_str().unwrap_or_default();
     let resource = denial["resource"].as_str().unwrap_or("*");
     Some(match denial["reason"].as_str()? {
-        "no-allow" => format!("no statement of a policy allows {action} on {resource}"),
+        "no-allow" => format!("no policy statement allows {action} on {resource}"),
         "root-inside-cloud" => {
             "the root principal is accepted at the host's endpoint only, and this call came from inside the cloud".into()
         }
@@ -139,7 +139,7 @@ fn why(denial: &Value) -> Option<String> {
                 "inline" => format!("the inline policy {} of {}", text("name"), text("of")),
                 "managed" => format!("the managed policy {}", text("arn")),
                 "resource" => format!("the policy of the resource {}", text("of")),
-                _ => return Some(format!("an explicit deny of {action}: the resource's policy cannot be read")),
+                _ => return Some(format!("the resource's policy cannot be read, so {action} on {resource} is denied")),
             };
             let statement = &denial["statement"];
             let sid = statement["sid"].as_str().map(|sid| format!(" ({sid})")).unwrap_or_default();
@@ -169,7 +169,7 @@ mod tests {
             ),
             (
                 json!({"reason": "no-allow", "action": "ec2:CreateVpc"}),
-                "no statement of a policy allows ec2:CreateVpc on *",
+                "no policy statement allows ec2:CreateVpc on *",
             ),
         ] {
             assert_eq!(why(&denial).as_deref(), Some(expected));

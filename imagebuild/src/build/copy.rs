@@ -158,9 +158,10 @@ impl<'a> Image<'a> {
         let fault = |message: String| dockerfile.error(line, format!("--from={from}: {message}"));
         let missing = || fault(format!("there is no `{source}` in the image"));
         let Some(files) = self.files()? else {
-            return Err(
-                fault("a layer of this image is packed with zstd, which is not read here".into()).into()
-            );
+            return Err(fault(
+                "a layer of this image is compressed with zstd, which Escale cannot read".into(),
+            )
+            .into());
         };
         let matching: Vec<String> = if path.contains(['*', '?', '[', '\\']) {
             files.paths().filter(|p| glob::matches(&path, p)).map(str::to_owned).collect()
@@ -204,7 +205,7 @@ impl<'a> Image<'a> {
         let mut clean: Vec<&str> = Vec::new();
         for part in source.split('/').filter(|p| !p.is_empty() && *p != ".") {
             if part == ".." && clean.pop().is_none() {
-                return Err(self.error(line, format!("`{source}` leads out of {place}")));
+                return Err(self.error(line, format!("`{source}` is outside {place}")));
             } else if part != ".." {
                 clean.push(part);
             }

@@ -406,7 +406,7 @@ fn unfit(config: &Value, layers: &[Value], diff_ids: &[Value], architecture: &st
     }
     if layers.len() != diff_ids.len() {
         return Some(format!(
-            "the image has {} layers and names the content of {}",
+            "the image has {} layers, but its configuration lists {}",
             layers.len(),
             diff_ids.len()
         ));

@@ -37,7 +37,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Line>, (usize, String)> {
             for tag in heredocs(rest) {
                 // the lines of a here-document are not instructions
                 if !lines.by_ref().any(|(_, l)| l.trim_start_matches('\t').trim_end() == tag) {
-                    return Err((index + 1, format!("the here-document `{tag}` does not end")));
+                    return Err((index + 1, format!("the here-document `{tag}` is not closed")));
                 }
             }
         }

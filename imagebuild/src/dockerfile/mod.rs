@@ -117,13 +117,13 @@ impl Dockerfile {
             let instruction = instruction(&line).map_err(|message| fail(line.number, message))?;
             let opens = matches!(instruction, Instruction::From { .. } | Instruction::Arg(_));
             if !opens && !steps.iter().any(opened) {
-                let message = "FROM must come first (only ARG may stand before it)".to_owned();
+                let message = "FROM must come first (only ARG may precede it)".to_owned();
                 return Err(fail(line.number, message));
             }
             steps.push(Step { line: line.number, instruction });
         }
         if !steps.iter().any(opened) {
-            return Err(fail(1, "there is no FROM".into()));
+            return Err(fail(1, "the Dockerfile has no FROM".into()));
         }
         Ok(Dockerfile { file: file.to_owned(), steps })
     }
@@ -190,7 +190,7 @@ fn instruction(line: &Line) -> Result<Instruction, String> {
         "HEALTHCHECK" => Instruction::Healthcheck(healthcheck(rest)?),
         "RUN" | "ONBUILD" | "SHELL" => Instruction::Foreign(word),
         "MAINTAINER" => {
-            return Err("MAINTAINER is no more: write LABEL org.opencontainers.image.authors=…".into());
+            return Err("MAINTAINER is not supported: write LABEL org.opencontainers.image.authors=…".into());
         }
         _ => return Err(format!("unknown instruction `{}`", line.word)),
     })
@@ -241,7 +241,7 @@ fn copy(word: &str, rest: &str, escape: char) -> Result<Instruction, String> {
             |s: &String| [".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst"].iter().any(|e| s.ends_with(e));
         let remote = |s: &String| s.contains("://") || s.starts_with("git@");
         if let Some(source) = copy.sources.iter().find(|s| remote(s) || archive(s)) {
-            let reason = || format!("ADD of `{source}` (an address or an archive)");
+            let reason = || format!("ADD of `{source}` (a URL or an archive)");
             copy.foreign = copy.foreign.or_else(|| Some(reason()));
         }
     }

@@ -68,7 +68,7 @@ impl Dockerfile {
 
     /// The reason that an engine must build a stage with this image: Escale cannot pull it.
     pub fn pulled_by_engine(&self, outside: &Outside) -> NeedsEngine {
-        let reason = format!("{outside}, which has to be pulled");
+        let reason = format!("{outside} (an image of another registry)");
         NeedsEngine { file: self.file.clone(), line: outside.line, reason }
     }
 

@@ -24,7 +24,7 @@ pub(super) fn split(text: &str, escape: char) -> Result<Vec<String>, String> {
         word.push(c);
     }
     if quote.is_some() {
-        return Err("a quote does not end".into());
+        return Err("a quotation mark is not closed".into());
     }
     words.extend(Some(word).filter(|w| !w.is_empty()));
     Ok(words)
@@ -98,7 +98,7 @@ fn variable(
         };
         depth == 0
     });
-    let end = at + 1 + length.ok_or("a `${` does not end")?;
+    let end = at + 1 + length.ok_or("a `${` is not closed")?;
     let inner: String = letters[at + 1..end].iter().collect();
     let name: String = inner.chars().take_while(|c| part_of_name(c)).collect();
     let value = lookup(&name);

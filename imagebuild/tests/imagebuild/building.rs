@@ -213,7 +213,7 @@ fn errors_name_the_line_and_the_cause() {
         Dockerfile:2: there is no `nothing` in /context
         Dockerfile:2: there is no `*.nothing` in /context
         Dockerfile:2: `web/x.tmp` is excluded by .dockerignore in /context
-        Dockerfile:2: `../x` leads out of the build context
+        Dockerfile:2: `../x` is outside the build context
         Dockerfile:2: /context/outside is a symbolic link to /etc/passwd, which is outside of /context. Replace the link by a copy of what it points to, or move that into /context and link to it by a relative path
         Dockerfile:2: with more than one source the destination must end with `/`, unlike `/x`
         Dockerfile:2: the image's /etc/passwd has no user `nobody`. Use the numeric id

@@ -282,7 +282,7 @@ fn zstd_layer_is_kept_but_not_read() {
     ];
     expect![[r#"
         Dockerfile:2: `app` cannot be looked up, because a layer of the base image is compressed with zstd. Use the numeric id
-        Dockerfile:2: --from=base:1: a layer of this image is packed with zstd, which is not read here"#]]
+        Dockerfile:2: --from=base:1: a layer of this image is compressed with zstd, which Escale cannot read"#]]
     .assert_eq(&lines.join("\n"));
 }
 
@@ -303,6 +303,6 @@ fn refuses_unsuitable_base_images() {
         Dockerfile:2: FROM base:1: the image is for linux on arm64, not for linux on amd64
         Dockerfile:2: FROM base:1: the image is for windows on amd64, not for linux on amd64
         Dockerfile:2: FROM base:1: the image has ONBUILD instructions, which need docker, podman or buildah
-        Dockerfile:2: FROM base:1: the image has 2 layers and names the content of 0"#]]
+        Dockerfile:2: FROM base:1: the image has 2 layers, but its configuration lists 0"#]]
     .assert_eq(&lines.join("\n"));
 }

@@ -77,15 +77,15 @@ fn names_instructions_that_need_an_engine() {
         "FROM scratch\nADD https://example.com/x /x\n",
         expect![[r#"
             1 From { image: "scratch", name: None, foreign: None }
-            2 Copy(CopyFiles { sources: ["https://example.com/x"], to: "/x", from: None, chmod: None, chown: None, foreign: Some("ADD of `https://example.com/x` (an address or an archive)") })
-            needs an engine: Dockerfile:2: ADD of `https://example.com/x` (an address or an archive)"#]],
+            2 Copy(CopyFiles { sources: ["https://example.com/x"], to: "/x", from: None, chmod: None, chown: None, foreign: Some("ADD of `https://example.com/x` (a URL or an archive)") })
+            needs an engine: Dockerfile:2: ADD of `https://example.com/x` (a URL or an archive)"#]],
     );
     check(
         "FROM scratch\nADD x.tar.gz /\n",
         expect![[r#"
             1 From { image: "scratch", name: None, foreign: None }
-            2 Copy(CopyFiles { sources: ["x.tar.gz"], to: "/", from: None, chmod: None, chown: None, foreign: Some("ADD of `x.tar.gz` (an address or an archive)") })
-            needs an engine: Dockerfile:2: ADD of `x.tar.gz` (an address or an archive)"#]],
+            2 Copy(CopyFiles { sources: ["x.tar.gz"], to: "/", from: None, chmod: None, chown: None, foreign: Some("ADD of `x.tar.gz` (a URL or an archive)") })
+            needs an engine: Dockerfile:2: ADD of `x.tar.gz` (a URL or an archive)"#]],
     );
     check(
         "FROM scratch\nCOPY <<EOF /x\nRUN no instruction\nEOF\nUSER 1\n",
@@ -141,14 +141,14 @@ fn lists_images_that_must_be_pulled() {
 
 #[test]
 fn errors_have_their_place() {
-    check("", expect!["Dockerfile:1: there is no FROM"]);
-    check("COPY a b\n", expect!["Dockerfile:1: FROM must come first (only ARG may stand before it)"]);
+    check("", expect!["Dockerfile:1: the Dockerfile has no FROM"]);
+    check("COPY a b\n", expect!["Dockerfile:1: FROM must come first (only ARG may precede it)"]);
     check("FROM scratch\n\nCOYP a b\n", expect!["Dockerfile:3: unknown instruction `COYP`"]);
     check(
         "FROM scratch\nCOPY a\n",
         expect!["Dockerfile:2: COPY takes one source or more, and a destination"],
     );
-    check("FROM scratch\nENV \"A\n", expect!["Dockerfile:2: a quote does not end"]);
+    check("FROM scratch\nENV \"A\n", expect!["Dockerfile:2: a quotation mark is not closed"]);
     check("FROM scratch\nENV A\n", expect!["Dockerfile:2: ENV takes name=value, and `A` has no value"]);
     check("FROM scratch\nUSER\n", expect!["Dockerfile:2: USER needs an argument"]);
     check(
@@ -157,7 +157,7 @@ fn errors_have_their_place() {
     );
     check(
         "FROM scratch\nCOPY <<EOF /x\nfor ever\n",
-        expect!["Dockerfile:2: the here-document `EOF` does not end"],
+        expect!["Dockerfile:2: the here-document `EOF` is not closed"],
     );
     check("# escape=x\nFROM scratch\n", expect![[r#"Dockerfile:1: escape must be \ or `, not `x`"#]]);
 }
@@ -185,7 +185,7 @@ fn finds_engines_and_makes_their_commands() {
     let needed =
         || Dockerfile::parse("FROM debian\nRUN x\n", "app/Dockerfile").unwrap().needs_engine().unwrap();
     let none = Engine::find(OsStr::new("/nowhere"), needed()).unwrap_err();
-    expect!["app/Dockerfile:2: RUN, which needs docker (with its daemon), podman or buildah, and none of them works on this machine. Install one (apt-get install buildah), or build the image elsewhere and name it with `image:`"].assert_eq(&none.to_string());
+    expect!["app/Dockerfile:2: RUN needs docker (with its daemon), podman or buildah, and none of them works on this machine. Install one (apt-get install buildah), or build the image elsewhere and name it with `image:`"].assert_eq(&none.to_string());
     let folder = tempfile::tempdir().unwrap();
     // links, not scripts: a file just written may still be open in a child that another test forks
     std::os::unix::fs::symlink("/bin/false", folder.path().join("docker")).unwrap();

@@ -27,7 +27,8 @@ pub(crate) async fn cut_revoked(router: &Namespace, spec: &VpcSpec) -> Result<us
         // A flow may end between the two calls; deleting it then fails, which is harmless.
         let done = router.run("conntrack", &["-R", "-"], script).await?;
         if !done.success && !done.errors.contains("No such file") && !done.errors.contains("0 flow entries") {
-            return Err(done.errors).plane(|| format!("end tracked connections of network '{}'", spec.name));
+            return Err(done.errors.trim_end())
+                .plane(|| format!("end tracked connections of network '{}'", spec.name));
         }
     }
     Ok(doomed.len())

@@ -251,7 +251,7 @@ pub(crate) struct Ran {
 
 impl Ran {
     pub(crate) fn good(self, what: impl FnOnce() -> String) -> Result<String, PlaneError> {
-        if self.success { Ok(self.output) } else { Err(self.errors).plane(what) }
+        if self.success { Ok(self.output) } else { Err(self.errors.trim_end()).plane(what) }
     }
 }
 

@@ -81,7 +81,7 @@ async fn check_for_engine(login: &Login, base: &Outside) -> Result<()> {
 }
 
 fn name(base: &Outside) -> Result<ImageName<'_>> {
-    ImageName::parse(&base.image).context("this is not a valid image name")
+    ImageName::parse(&base.image).context("it is not a valid image name")
 }
 
 pub(super) fn with_fix(login: &Login, name: &ImageName<'_>, error: RegistryError) -> Error {

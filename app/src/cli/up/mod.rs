@@ -271,7 +271,7 @@ async fn first_answer(url: &str) -> Result<()> {
         };
         if Instant::now() > deadline {
             bail!(
-                "the stack is complete, but {url}/ gives no successful response within {} s: {why}. See `escale logs`",
+                "the stack is complete, but {url}/ gave no successful response within {} s: {why}. See `escale logs`",
                 ANSWERS_WITHIN.as_secs()
             );
         }
