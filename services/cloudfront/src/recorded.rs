@@ -3,12 +3,12 @@
 use escale_service::Recorded;
 
 pub(crate) const RECORDED: &[Recorded] = &[
-    Recorded { name: "*.Tags", reason: "Tags are stored and returned; nothing here depends on them" },
-    Recorded { name: "*.Comment", reason: "A comment is for people" },
+    Recorded { name: "*.Tags", reason: "Tags are stored and returned, and have no other effect" },
+    Recorded { name: "*.Comment", reason: "A comment is stored and returned, and has no other effect" },
     Recorded { name: "*.PriceClass", reason: "There is one edge, and it costs nothing" },
     Recorded {
         name: "*.HttpVersion",
-        reason: "Without TLS viewers negotiate nothing: HTTP/1.1 and cleartext HTTP/2 are served",
+        reason: "Viewers negotiate a version with TLS only; here the edge serves HTTP/1.1 and cleartext HTTP/2",
     },
     Recorded { name: "*.IsIPV6Enabled", reason: "The edge listens on an IPv4 address" },
     Recorded { name: "*.Staging", reason: "'false' is the only accepted value" },
@@ -21,6 +21,6 @@ pub(crate) const RECORDED: &[Recorded] = &[
     Recorded { name: "*.OriginSslProtocols", reason: "Origins are reached over HTTP" },
     Recorded {
         name: "*.OriginKeepaliveTimeout",
-        reason: "The plane keeps idle connections for a fixed time",
+        reason: "The edge keeps idle connections to origins for a fixed time",
     },
 ];

@@ -5,7 +5,7 @@ use escale_service::Recorded;
 pub(crate) const RECORDED: &[Recorded] = &[
     Recorded {
         name: "*.TagSpecifications",
-        reason: "Tags are labels for the user; Escale does not evaluate them",
+        reason: "Tags are stored and returned, and have no other effect",
     },
     Recorded {
         name: "*.ClientToken",

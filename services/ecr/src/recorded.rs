@@ -2,12 +2,13 @@
 
 use escale_service::Recorded;
 
-const DISK: &str = "Disk encryption (LUKS) protects the data; a key on the same disk would protect nothing";
+const DISK: &str =
+    "Encrypt the host's disk instead (LUKS): a key that is stored on the same disk protects nothing";
 
 pub(crate) const RECORDED: &[Recorded] = &[
     Recorded { name: "CreateRepository.encryptionConfiguration", reason: DISK },
     Recorded { name: "AWS::ECR::Repository.EncryptionConfiguration", reason: DISK },
-    Recorded { name: "*.tags", reason: "Tags describe the resource and do not change it" },
+    Recorded { name: "*.tags", reason: "Tags are stored and returned, and have no other effect" },
     Recorded {
         name: "SetRepositoryPolicy.force",
         reason: "No policy can lock out the account's root key, so a repository can always be recovered",

@@ -4,9 +4,9 @@ use escale_service::Recorded;
 
 const INSIGHTS: &str = "containerInsights turns on CloudWatch metrics, which Escale does not have";
 const ONE_MACHINE: &str =
-    "Capacity providers differ in price and in interruptions by AWS; here all tasks run on one machine";
+    "Capacity providers differ in price and in interruptions on AWS; here all tasks run on one machine";
 const PLATFORM: &str = "The version selects a release of AWS's hosts; Escale has only one platform";
-const LABELS: &str = "Only programs that inspect containers with Docker read labels";
+const LABELS: &str = "Labels are read only by programs that inspect containers through Docker";
 
 pub(crate) const RECORDED: &[Recorded] = &[
     Recorded { name: "CreateCluster.settings", reason: INSIGHTS },
@@ -22,7 +22,7 @@ pub(crate) const RECORDED: &[Recorded] = &[
     },
     Recorded {
         name: "RegisterTaskDefinition.containerDefinitions.logConfiguration.options.mode",
-        reason: "The machine buffers logs in files, so a container neither blocks nor loses lines in either mode",
+        reason: "Escale buffers logs in files, so a container neither blocks nor loses lines in either mode",
     },
     Recorded {
         name: "RegisterTaskDefinition.containerDefinitions.versionConsistency",

@@ -3,13 +3,25 @@
 use escale_service::Recorded;
 
 pub(crate) const RECORDED: &[Recorded] = &[
-    Recorded { name: "CreateRole.Description", reason: "A description for the user" },
-    Recorded { name: "UpdateRole.Description", reason: "A description for the user" },
-    Recorded { name: "CreatePolicy.Description", reason: "A description for the user" },
-    Recorded { name: "CreateServiceLinkedRole.Description", reason: "A description for the user" },
+    Recorded {
+        name: "CreateRole.Description",
+        reason: "A description is stored and returned, and has no other effect",
+    },
+    Recorded {
+        name: "UpdateRole.Description",
+        reason: "A description is stored and returned, and has no other effect",
+    },
+    Recorded {
+        name: "CreatePolicy.Description",
+        reason: "A description is stored and returned, and has no other effect",
+    },
+    Recorded {
+        name: "CreateServiceLinkedRole.Description",
+        reason: "A description is stored and returned, and has no other effect",
+    },
     Recorded {
         name: "CreateServiceLinkedRole.AWSServiceName",
-        reason: "Services need no role here; the role exists so that templates and scripts find it",
+        reason: "Services need no role here; the role exists for templates and scripts that look it up",
     },
     Recorded {
         name: "aws:SecureTransport",

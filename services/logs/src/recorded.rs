@@ -5,11 +5,11 @@ use escale_service::Recorded;
 pub(crate) const RECORDED: &[Recorded] = &[
     Recorded {
         name: "CreateLogGroup.logGroupClass",
-        reason: "The class determines the price and the features of paid analysis, and Escale has neither",
+        reason: "On AWS the class determines the price and the query features; Escale has neither",
     },
     Recorded {
         name: "AWS::Logs::LogGroup.LogGroupClass",
-        reason: "The class determines the price and the features of paid analysis, and Escale has neither",
+        reason: "On AWS the class determines the price and the query features; Escale has neither",
     },
     Recorded {
         name: "PutLogEvents.sequenceToken",

@@ -4,14 +4,15 @@ use escale_service::Recorded;
 
 const CLASS: &str = "All instances share this machine's processors and memory";
 const DISK: &str = "All instances share this machine's disk";
-const ENCRYPTION: &str = "Only the machine's own disk encryption protects data at rest";
+const ENCRYPTION: &str =
+    "Encrypt the host's disk instead (LUKS): a key that is stored on the same disk protects nothing";
 const WINDOW: &str =
     "Escale runs no maintenance: the engine changes when its package on the machine is upgraded";
-const MINOR: &str = "The installed package determines the minor release";
+const MINOR: &str = "The installed package determines the minor version";
 const CA: &str = "Connections are not encrypted: they never leave the machine";
 
 pub(crate) const RECORDED: &[Recorded] = &[
-    Recorded { name: "*.Tags", reason: "Tags describe the resource and do not change it" },
+    Recorded { name: "*.Tags", reason: "Tags are stored and returned, and have no other effect" },
     Recorded { name: "CreateDBInstance.DBInstanceClass", reason: CLASS },
     Recorded { name: "CreateDBInstance.AllocatedStorage", reason: DISK },
     Recorded { name: "CreateDBInstance.MaxAllocatedStorage", reason: DISK },

@@ -5,7 +5,7 @@ use escale_service::Recorded;
 pub(crate) const RECORDED: &[Recorded] = &[
     Recorded {
         name: "ChangeResourceRecordSets.EvaluateTargetHealth",
-        reason: "For a simple alias AWS answers with its only record whether that is healthy or not",
+        reason: "For an alias with simple routing, AWS answers with the only record even if its target is unhealthy",
     },
     Recorded {
         name: "TestDNSAnswer.ResolverIP",

@@ -2,7 +2,8 @@
 
 use escale_service::Recorded;
 
-const DISK: &str = "Disk encryption (LUKS) is a task of the host; a key that is stored next to the data would protect nothing";
+const DISK: &str =
+    "Encrypt the host's disk instead (LUKS): a key that is stored on the same disk protects nothing";
 
 pub(crate) const RECORDED: &[Recorded] = &[
     Recorded { name: "PutObject.ServerSideEncryption", reason: DISK },
@@ -10,7 +11,7 @@ pub(crate) const RECORDED: &[Recorded] = &[
     Recorded { name: "CopyObject.ServerSideEncryption", reason: DISK },
     Recorded { name: "PutBucketEncryption.ServerSideEncryptionConfiguration", reason: DISK },
     Recorded { name: "AWS::S3::Bucket.BucketEncryption", reason: DISK },
-    Recorded { name: "*.Tagging", reason: "Tags are labels for the user; Escale does not evaluate them" },
+    Recorded { name: "*.Tagging", reason: "Tags are stored and returned, and have no other effect" },
     Recorded {
         name: "PutBucketPolicy.ConfirmRemoveSelfBucketAccess",
         reason: "A bucket policy never locks out the account's root key, so no confirmation is needed",

@@ -6,8 +6,11 @@ const KEY: &str =
     "File permissions protect the state file; encryption with a KMS key adds nothing on one machine";
 
 pub(crate) const RECORDED: &[Recorded] = &[
-    Recorded { name: "*.Tags", reason: "Tags describe the resource and do not change it" },
-    Recorded { name: "*.Description", reason: "A description does not change the resource" },
+    Recorded { name: "*.Tags", reason: "Tags are stored and returned, and have no other effect" },
+    Recorded {
+        name: "*.Description",
+        reason: "A description is stored and returned, and has no other effect",
+    },
     Recorded { name: "CreateSecret.KmsKeyId", reason: KEY },
     Recorded { name: "UpdateSecret.KmsKeyId", reason: KEY },
     Recorded { name: "AWS::SecretsManager::Secret.KmsKeyId", reason: KEY },

@@ -7,8 +7,11 @@ const KEY: &str =
 const TIER: &str = "AWS bills by tier; the larger values of the tier Advanced are enacted";
 
 pub(crate) const RECORDED: &[Recorded] = &[
-    Recorded { name: "*.Tags", reason: "Tags describe the resource and do not change it" },
-    Recorded { name: "PutParameter.Description", reason: "A description does not change the resource" },
+    Recorded { name: "*.Tags", reason: "Tags are stored and returned, and have no other effect" },
+    Recorded {
+        name: "PutParameter.Description",
+        reason: "A description is stored and returned, and has no other effect",
+    },
     Recorded { name: "PutParameter.KeyId", reason: KEY },
     Recorded { name: "PutParameter.Tier", reason: TIER },
     Recorded { name: "AWS::SSM::Parameter.Tier", reason: TIER },
