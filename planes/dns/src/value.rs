@@ -92,7 +92,7 @@ fn caa(flags: u8, tag: &str, text: &str) -> Result<RData, String> {
     let value = strings(&text[at..])?;
     let [value] = value.as_slice() else { return Err(format!("{} is expected", form(Kind::CAA))) };
     if tag.is_empty() || tag.len() > 15 || !tag.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        return Err(format!("'{tag}' is not a CAA tag: use up to 15 letters and digits"));
+        return Err(format!("'{tag}' is not a CAA tag: use 1 to 15 letters and digits"));
     }
     let mut bytes = vec![flags, tag.len() as u8];
     bytes.extend_from_slice(tag.as_bytes());

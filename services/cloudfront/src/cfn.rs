@@ -108,7 +108,7 @@ const RENAMES: &[(&str, &str)] =
 
 fn create_distribution(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let config = props.get("DistributionConfig").and_then(Value::as_object);
-    let config = with_defaults(config.ok_or_else(|| props.invalid("DistributionConfig is not a structure"))?);
+    let config = with_defaults(config.ok_or_else(|| props.invalid("DistributionConfig must be an object"))?);
     let input = InputDraft::<CreateDistribution>::new().with("DistributionConfig", &Value::Object(config));
     let distribution_config = input.renamed(RENAMES).read()?.distribution_config;
     let tags = Tags { items: props.tags()? };

@@ -81,7 +81,7 @@ impl Repositories {
             Ok::<_, StoreError>(())
         });
         gone.map_err(|error| {
-            tracing::error!(%error, repository = name, "a repository was deleted, but its row could not be");
+            tracing::error!(%error, repository = name, "a repository was deleted, but its row could not be removed");
             AwsError::internal()
         })?;
         Ok(row)

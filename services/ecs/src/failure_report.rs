@@ -82,7 +82,7 @@ fn of_task(image: &Image, service: &Service, known: &Known) -> String {
             Some(lines) => {
                 let _ = write!(report, " Its last output:\n{}\n", lines.join("\n"));
             }
-            None => report.push_str(" It has no output."),
+            None => report.push_str(" It wrote no output."),
         }
     }
     report.trim_end().to_owned()

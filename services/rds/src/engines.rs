@@ -49,7 +49,7 @@ pub(crate) fn version(image: &Image, engine: &str, requested: Option<&str>) -> R
         return newest_installed.map(|major| (major, newest(major))).ok_or_else(|| {
             let install = packages::install(Package::Postgres(None));
             Error::Value(format!(
-                "No version of postgres is installed. Fix: {install}, then restart the daemon"
+                "PostgreSQL is not installed on this machine. Install it: {install}. Then restart the daemon"
             ))
         });
     };
@@ -58,20 +58,20 @@ pub(crate) fn version(image: &Image, engine: &str, requested: Option<&str>) -> R
     let (major, minor) = match (parts.next(), parts.next()) {
         (Some(Ok(major)), None) => (major, None),
         (Some(Ok(major)), Some(Ok(minor))) => (major, Some(minor)),
-        _ => return Err(cannot("write a version as 15 or 15.4".into())),
+        _ => return Err(cannot("write it like 15 or 15.4".into())),
     };
     let most = newest_minor(major).ok_or_else(|| cannot("RDS has no such version".into()))?;
     if !installed.contains(&major) {
         let install = packages::install(Package::Postgres(Some(major)));
         return Err(cannot(format!(
-            "PostgreSQL {major} is not installed on this machine (installed: {list}). Fix: {install}, then restart the \
-             daemon"
+            "PostgreSQL {major} is not installed on this machine (installed: {list}). Install it: {install}. Then \
+             restart the daemon"
         )));
     }
     match minor {
         None => Ok((major, newest(major))),
         // The installed package decides the minor release. The requested one is only recorded.
         Some(minor) if (1..=most).contains(&minor) => Ok((major, requested.to_owned())),
-        Some(_) => Err(cannot(format!("the versions {major}.1 to {major}.{most} exist"))),
+        Some(_) => Err(cannot(format!("RDS has the versions {major}.1 to {major}.{most}"))),
     }
 }

@@ -53,7 +53,7 @@ pub(crate) fn value_for_plane(text: &str) -> Result<String, String> {
         rest = &rest[at + 1..];
         if rest.starts_with(|c: char| c.is_ascii_digit()) {
             let byte = rest.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok());
-            let byte = byte.ok_or("a backslash is followed by three octal digits up to 377")?;
+            let byte = byte.ok_or("a backslash must be followed by three octal digits up to 377")?;
             out.push_str(&format!("\\{byte:03}"));
             rest = &rest[3..];
         } else {
@@ -87,7 +87,7 @@ fn unescape(text: &str) -> Result<Vec<Byte>, String> {
         }
         let digits = bytes.get(i + 1..i + 4).and_then(|d| std::str::from_utf8(d).ok());
         let value = digits.and_then(|d| u8::from_str_radix(d, 8).ok());
-        out.push(Byte::Escaped(value.ok_or("a backslash is followed by three octal digits up to 377")?));
+        out.push(Byte::Escaped(value.ok_or("a backslash must be followed by three octal digits up to 377")?));
         i += 4;
     }
     Ok(out)
@@ -116,7 +116,7 @@ mod tests {
         check(r"a\056b.com", expect![[r"a\056b.com."]]);
         check("a..b", expect!["error: it has an empty label"]);
         check("", expect!["error: it is empty"]);
-        check(r"a\9.com", expect!["error: a backslash is followed by three octal digits up to 377"]);
+        check(r"a\9.com", expect!["error: a backslash must be followed by three octal digits up to 377"]);
     }
 
     #[test]

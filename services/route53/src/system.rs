@@ -99,7 +99,7 @@ fn zone(apex: &str, names: Vec<SystemName>) -> Arc<Zone> {
             tracing::error!(
                 name = system.name,
                 apex,
-                "a name of the cloud is not in its zone; it is not served"
+                "a name of the cloud is not in its zone, so it is not served"
             );
         } else if !system.addresses.is_empty() {
             let values: Vec<String> = system.addresses.iter().map(Ipv4Addr::to_string).collect();

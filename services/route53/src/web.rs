@@ -39,7 +39,7 @@ pub async fn start(
     let listen = (Ipv6Addr::LOCALHOST, by_name.local_addr().port()).into();
     let by_name_too = forward_by_name(internet.clone(), listen, directory).await;
     if let Err(error) = &by_name_too {
-        tracing::info!(%error, "public names are served on IPv4 only");
+        tracing::info!(%error, "public names are served on IPv4 only, because listening on IPv6 failed");
     }
     let edge = config.edge_address;
     engine.run(async move {
@@ -103,7 +103,7 @@ async fn follow(store: Store, internet: Namespace, edge: Ipv4Addr) {
             let (listen, target) = ((Ipv4Addr::new(127, b, c, d), HTTP).into(), (address, HTTP).into());
             let forwarder = forward(internet.clone(), listen, target).await;
             let opened = forwarder.inspect_err(|error| {
-                tracing::warn!(%error, "cannot open a loopback address for a public address; it stays reachable by its name");
+                tracing::warn!(%error, "cannot forward a loopback address to a public address, which stays reachable by its name");
             });
             // A failure is remembered, too: it is logged once and not retried at every change.
             open.insert(address, opened.ok());

@@ -81,7 +81,7 @@ impl Buckets {
             Ok::<_, StoreError>(())
         });
         deleted.map_err(|error| {
-            tracing::error!(%error, bucket = name, "the bucket was deleted, but its row was not");
+            tracing::error!(%error, bucket = name, "the bucket was deleted, but its row could not be removed");
             AwsError::internal().into()
         })
     }

@@ -66,7 +66,7 @@ fn generate(form: &Value) -> Result<String, AwsError> {
             let mut whole: Value = serde_json::from_str(&template)
                 .ok()
                 .filter(Value::is_object)
-                .ok_or_else(|| bad("SecretStringTemplate is not a JSON structure".into()))?;
+                .ok_or_else(|| bad("SecretStringTemplate is not a JSON object".into()))?;
             whole[key] = password.into();
             Ok(whole.to_string())
         }
@@ -101,7 +101,7 @@ fn with_connection(secret: &str, database: &DBInstance) -> Result<String, AwsErr
     let read = serde_json::from_str(secret).ok().filter(Value::is_object);
     let mut whole: Value = read.ok_or_else(|| {
         AwsError::from(Error::Parameter(
-            "A secret that is attached to a database must be a JSON structure".into(),
+            "A secret that is attached to a database must be a JSON object".into(),
         ))
     })?;
     let endpoint = database.endpoint.as_ref().and_then(|e| Some((e.address.as_deref()?, e.port)));

@@ -130,7 +130,7 @@ def low(cloud):
 @pytest.mark.parametrize("body, expected", [
     (many_attributes(), "more than 16 attributes"),
     (b"<a>" + b"<b/>" * 150_000 + b"</a>", "elements and attributes"),
-    (b"<a>" * 200_000, "nests deeper"),
+    (b"<a>" * 200_000, "nested deeper"),
 ])
 def test_a_signed_body_is_decoded_within_bounds(cloud, low, body, expected):
     headers = raw.signed(cloud, "route53", "POST", "/2013-04-01/hostedzone", body, [XML], **low)

@@ -27,11 +27,13 @@ impl<'a> Tree<'a> {
         let mut tree = self;
         for (depth, step) in key.split('.').enumerate() {
             if depth == MAX_DEPTH {
-                return Err(Malformed::Body(format!("a parameter has more than {MAX_DEPTH} steps")));
+                return Err(Malformed::Body(format!(
+                    "the name of a parameter has more than {MAX_DEPTH} parts"
+                )));
             }
             *left = left.checked_sub(1).ok_or_else(|| {
                 let most = limits::FORM_STEPS;
-                Malformed::Body(format!("the names of the parameters have more than {most} steps in all"))
+                Malformed::Body(format!("the names of the parameters have more than {most} parts in total"))
             })?;
             tree = tree.below.entry(step).or_default();
         }

@@ -31,11 +31,13 @@ pub(crate) fn parse(body: &[u8]) -> Result<Element, Malformed> {
     loop {
         let event = reader.read_event().map_err(|e| malformed(e.to_string()))?;
         let depth = open.len();
-        let Some(inner) = open.last_mut() else { return Err(malformed("too many closing tags".into())) };
+        let Some(inner) = open.last_mut() else {
+            return Err(malformed("it has too many closing tags".into()));
+        };
         match event {
             Event::Start(start) => {
                 if depth > MAX_DEPTH {
-                    return Err(malformed(format!("it nests deeper than {MAX_DEPTH}")));
+                    return Err(malformed(format!("its elements are nested deeper than {MAX_DEPTH} levels")));
                 }
                 open.push(element(&start, &mut left)?);
             }
@@ -65,7 +67,7 @@ pub(crate) fn parse(body: &[u8]) -> Result<Element, Malformed> {
         return Err(malformed("an element is not closed".into()));
     }
     let root = open.pop().and_then(|root| root.children.into_iter().next());
-    root.ok_or_else(|| malformed("there is no element".into()))
+    root.ok_or_else(|| malformed("it has no root element".into()))
 }
 
 /// `left` is the number of further elements and attributes that the body may have.

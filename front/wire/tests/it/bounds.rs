@@ -49,7 +49,7 @@ fn limits_forms() {
     // Few fields with long names: each step is a node of the tree.
     let long = format!("{}=1", "a.".repeat(40));
     let all: String = (0..2000).map(|i| format!("&b{i}.{long}")).collect();
-    assert!(form(format!("Action=ListUsers{all}")).contains("more than 50000 steps"));
+    assert!(form(format!("Action=ListUsers{all}")).contains("more than 50000 parts"));
 }
 
 #[test]

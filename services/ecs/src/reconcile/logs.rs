@@ -36,7 +36,7 @@ pub(crate) async fn ship(store: Store, cloud: Arc<Cloud>, containers: Arc<dyn Co
             shippers.spawn(async move {
                 let key = (shipper.task.clone(), shipper.container.clone());
                 while let Err(why) = shipper.run(&store, &cloud, &*containers).await {
-                    tracing::warn!(task = key.0, container = key.1, %why, "cannot ship a container's log");
+                    tracing::warn!(task = key.0, container = key.1, %why, "cannot store a container's log lines");
                     tokio::time::sleep(PAUSE).await;
                 }
                 key

@@ -128,7 +128,7 @@ fn why(group: &GroupSeen) -> Option<String> {
 
 fn gib(bytes: u64) -> String {
     match bytes {
-        u64::MAX => "an amount that cannot be measured (its folders are nested too deep)".to_owned(),
+        u64::MAX => "an amount that could not be measured (the daemon's log has the reason)".to_owned(),
         bytes => format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
     }
 }
@@ -184,7 +184,7 @@ mod tests {
         for (used_bytes, usage) in [
             (22 << 30, "22.0 GiB"),
             ((20 << 30) + (100 << 20), "20.1 GiB"),
-            (u64::MAX, "an amount that cannot be measured (its folders are nested too deep)"),
+            (u64::MAX, "an amount that could not be measured (the daemon's log has the reason)"),
         ] {
             let group = GroupSeen {
                 id: "t".into(),

@@ -80,7 +80,7 @@ impl Operation for SimulatePrincipalPolicy {
 /// The principal that an ARN names, with its tags and policies.
 fn source(cx: &Cx<'_>, arn: &str) -> Result<(Who, Vec<Tag>, Vec<Document>), Error> {
     let invalid = |why: &str| Error::Invalid(format!("Invalid Entity Arn: {arn} {why}"));
-    let unreadable = || Error::Invalid(format!("A policy of {arn} cannot be parsed. Put this policy again."));
+    let unreadable = || Error::Invalid(format!("A policy of {arn} cannot be parsed. Replace this policy."));
     let parsed: Arn = arn.parse().map_err(|_| invalid("is not an ARN"))?;
     let name = parsed.resource.rsplit('/').next().unwrap_or_default();
     let account = cx.config.account.as_str();
