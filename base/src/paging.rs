@@ -39,7 +39,7 @@ fn decode(token: &str) -> Result<String, AwsError> {
             ErrorKind::Invalid,
             "InvalidNextToken",
             400,
-            format!("'{token}' is not a token of this list"),
+            format!("'{token}' is not a pagination token of this list"),
         )
     };
     if !token.len().is_multiple_of(2) || !token.is_ascii() {

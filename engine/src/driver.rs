@@ -167,7 +167,7 @@ impl<R: Reconciler> Driver<R> {
     fn report(&self, key: &str, step: &str, error: &StepError, failures: u32) {
         // The first failure and each power of two: a fault that stays must not fill the log.
         if failures.is_power_of_two() {
-            tracing::warn!(reconciler = R::NAME, key, step, failures, %error, "step failed");
+            tracing::warn!(reconciler = R::NAME, key, step, failures, %error, "a step failed");
         }
         self.troubles.set(R::NAME, key, error.to_string(), failures, self.clock.now());
     }

@@ -231,7 +231,7 @@ impl<H: Host> Group<H> {
         let (name, result) = match done {
             Ok(done) => done,
             Err(e) => {
-                tracing::error!(group = self.spec.id, "a launch was aborted: {e}");
+                tracing::error!(group = self.spec.id, "the launch of a container was aborted: {e}");
                 // The error does not name the launch, so all that were in progress count as failed.
                 let broken: Vec<String> = std::mem::take(&mut doing.launching).into_iter().collect();
                 for name in broken {

@@ -46,7 +46,7 @@ impl SharedMemory {
         if self != SharedMemory::default()
             && let Err(error) = self.remove_later().await
         {
-            tracing::warn!(%error, "shared memory was not removed");
+            tracing::warn!(%error, "cannot remove the shared memory of a stopped server");
         }
     }
 

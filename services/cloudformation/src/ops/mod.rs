@@ -25,7 +25,9 @@ use escale_service::Cx;
 fn only_page(token: Option<&str>) -> Result<(), crate::Error> {
     match token {
         None => Ok(()),
-        Some(token) => Err(crate::Error::invalid(format!("'{token}' is not a token of this list"))),
+        Some(token) => {
+            Err(crate::Error::invalid(format!("'{token}' is not a pagination token of this list")))
+        }
     }
 }
 

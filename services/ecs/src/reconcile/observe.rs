@@ -62,7 +62,7 @@ fn write(store: &Store, image: &Image, snapshot: &plane::Snapshot, now: Timestam
         Ok::<_, StoreError>(())
     });
     if let Err(error) = written {
-        tracing::error!(%error, "the observed state of tasks could not be written");
+        tracing::error!(%error, "cannot write the observed state of tasks");
     }
 }
 

@@ -106,6 +106,6 @@ fn write(store: &Store, tasks: &[Registered], health: &Health, now: Timestamp) {
         Ok::<_, StoreError>(())
     });
     if let Err(error) = written {
-        tracing::error!(%error, "the health of targets could not be written");
+        tracing::error!(%error, "cannot write the health of targets");
     }
 }

@@ -254,7 +254,7 @@ impl Tasks {
             let lines = match containers.tail(id, name, failure_report::LINES).await {
                 Ok(lines) => lines,
                 Err(error) => {
-                    tracing::warn!(task = id, container = name, %error, "its last output could not be read");
+                    tracing::warn!(task = id, container = name, %error, "cannot read the container's last output");
                     continue;
                 }
             };

@@ -78,7 +78,7 @@ impl StreamOperation<Logs> for PutLogEvents {
                 Ok(0) => {}
                 Ok(dropped) => tracing::warn!(group = group.name, dropped, "{}", bound::NOTE),
                 Err(error) => {
-                    tracing::error!(group = group.name, %error, "older events could not be dropped")
+                    tracing::error!(group = group.name, %error, "cannot drop the oldest events of a log group")
                 }
             }
         }

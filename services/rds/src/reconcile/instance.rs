@@ -205,7 +205,13 @@ impl Instances {
         let Some(instance) = executor.store.read().get::<Instance>(id) else { return Ok(()) };
         // A repetition after a crash completes the same failover: `from` is then no longer the primary.
         let done = executor.plane()?.failover(&plane_name(&instance), from).await?;
-        tracing::info!(id, from, fenced_ms = done.fenced_ms, promoted_ms = done.promoted_ms, "failed over");
+        tracing::info!(
+            id,
+            from,
+            fenced_ms = done.fenced_ms,
+            promoted_ms = done.promoted_ms,
+            "the database failed over to its standby"
+        );
         // observe.rs records the event when the plane reports the failover.
         executor.observe(id, |_, _, seen| seen.rebooted = Some(asked)).await
     }

@@ -165,10 +165,7 @@ fn creation_fails_after_time_limits() {
     env.clock.advance_ms(plan::LIMIT_MS);
     env.run();
     let event = env.events("two").into_iter().find(|e| e.contains("CREATE_FAILED")).unwrap();
-    assert!(
-        event.contains("complete after 15 minutes: warming up\" (HandlerErrorCode: NotStabilized)"),
-        "{event}"
-    );
+    assert!(event.contains("after 15 minutes: warming up\" (HandlerErrorCode: NotStabilized)"), "{event}");
 }
 
 #[test]
