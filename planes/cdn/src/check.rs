@@ -46,7 +46,7 @@ pub fn check(spec: &DistributionSpec) -> Result<(), PlaneError> {
         let page = error.page.as_ref();
         if !(400..600).contains(&error.status) || page.is_some_and(|(_, s)| !(200..600).contains(s)) {
             return wrong(format!(
-                "the response to error {} must have a status from 200 to 599, and the error one from 400 to 599",
+                "the custom response to error {} is not valid: the error must be 400 to 599 and the response status 200 to 599",
                 error.status
             ));
         }

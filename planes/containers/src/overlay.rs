@@ -25,7 +25,7 @@ pub fn probe() -> Result<(), String> {
         Ok(output) if output.status.success() => return try_mount().map_err(|e| refused(&e)),
         Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            format!("there is no modprobe to load it with: {}", packages::install(Package::Kmod))
+            format!("modprobe is not installed; install it: {}", packages::install(Package::Kmod))
         }
         Err(e) => e.to_string(),
     };

@@ -116,7 +116,8 @@ fn start(dir: &ContainerDir) -> Result<Kept, String> {
     let (stdout, out) = io::pipe().map_err(|e| format!("cannot make a pipe: {e}"))?;
     let (stderr, err) = io::pipe().map_err(|e| format!("cannot make a pipe: {e}"))?;
     // From here on the container may have run, so it is never started again, even if this shim dies.
-    fs::write(dir.path("begun"), store::boot_id()).map_err(|e| format!("cannot write 'begun': {e}"))?;
+    fs::write(dir.path("begun"), store::boot_id())
+        .map_err(|e| format!("cannot write the file 'begun': {e}"))?;
 
     let own = as_containers_expect();
     let mut command = order.runtime.command(&order.root, Path::new("runtime.log"));
@@ -172,7 +173,7 @@ fn mount_root(layers: usize) -> Result<(), String> {
     let volatile = format!("{options},volatile");
     let try_mount = |o: &str| mount(Some("overlay"), "rootfs", Some("overlay"), MsFlags::empty(), Some(o));
     try_mount(&volatile).or_else(|_| try_mount(&options)).map_err(|e| {
-        format!("cannot mount the root of {layers} layers: {e} (the data directory cannot be on overlayfs)")
+        format!("cannot mount the root of {layers} layers: {e} (the data directory must not be on overlayfs)")
     })
 }
 

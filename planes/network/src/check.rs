@@ -108,7 +108,7 @@ fn subnets(at: &str, spec: &VpcSpec) -> Result<(), PlaneError> {
     for (i, s) in spec.subnets.iter().enumerate() {
         if s.cidr != s.cidr.trunc() || s.cidr.prefix_len() > 28 {
             return Err(asked(format!(
-                "{at}: subnet '{}': {} must be at most a /28, without host bits",
+                "{at}: subnet '{}': {} must be a /28 or larger, without host bits",
                 s.name, s.cidr
             )));
         }
@@ -138,7 +138,7 @@ fn route_tables(at: &str, spec: &VpcSpec) -> Result<(), PlaneError> {
         let at = format!("{at}: route table '{}'", table.name);
         if let Some(other) = ids.insert(crate::firewall::table_id(&table.name), &table.name) {
             return Err(asked(format!(
-                "{at} has the same number as '{other}' in the kernel; name one differently"
+                "{at} has the same table number in the kernel as '{other}'; rename one of them"
             )));
         }
         let mut destinations = BTreeSet::new();
@@ -160,7 +160,7 @@ fn route_target(at: &str, spec: &VpcSpec, route: &Route) -> Result<(), PlaneErro
     let to = route.destination;
     if (route.target == Target::Local) != (to == spec.cidr) {
         return Err(asked(format!(
-            "{at}: {to}: only the network's own {} can be local, and it must be local",
+            "{at}: {to}: the route to the network's own block {} must be local, and no other route can be local",
             spec.cidr
         )));
     }

@@ -14,7 +14,7 @@ pub(super) fn prepare(sql: &Connection) -> rusqlite::Result<()> {
     sql.execute_batch(
         "
 CREATE TABLE IF NOT EXISTS repositories(name TEXT PRIMARY KEY, immutable INTEGER NOT NULL) WITHOUT ROWID;
--- Files that this registry put under blobs/. Others that stand there are not its own to remove.
+-- Files that this registry put under blobs/. It must not remove other files there.
 CREATE TABLE IF NOT EXISTS files(digest TEXT PRIMARY KEY, size INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS links(
   repository TEXT NOT NULL REFERENCES repositories ON DELETE CASCADE, digest TEXT NOT NULL REFERENCES files,
