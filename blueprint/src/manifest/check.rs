@@ -86,13 +86,17 @@ pub(crate) fn meeting(manifest: &Manifest, twice: &[String]) -> Vec<Problem> {
             [(_, first), (_, second)] => (
                 second.place,
                 format!(
-                    "`{}` and `{}` would both define the resource `{id}` of the template",
+                    "`{}` and `{}` would both have the logical id `{id}` in the template",
                     first.text, second.text
                 ),
             ),
-            [(_, only)] => {
-                (only.place, format!("`{}` would define a second resource `{id}` of the template", only.text))
-            }
+            [(_, only)] => (
+                only.place,
+                format!(
+                    "`{}` would have the logical id `{id}` of another resource in the template",
+                    only.text
+                ),
+            ),
             // The id is the name itself: then the parts have equal names, which was reported already.
             _ => continue,
         };

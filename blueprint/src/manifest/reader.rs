@@ -139,7 +139,7 @@ impl Reader {
                 key.place,
                 format!("`{text}` cannot be the name of {what}"),
                 format!(
-                    "use lower-case letters, digits and single hyphens; begin with a letter; at most {longest} characters"
+                    "at most {longest} lower-case letters, digits and single hyphens, starting with a letter"
                 ),
             );
         }

@@ -54,35 +54,35 @@ fn refuses_unsupported_keys_by_name() {
               |
             7 |     scale: { min: 2 }
               |     ^^^^^
-              = set a fixed number of tasks with `count: N`
+              = leave it out: `count: N` sets a fixed number of tasks
 
             `release` is not supported yet in service `web`
              --> escale.yaml:8:5
               |
             8 |     release: ./x
               |     ^^^^^^^
-              = run migrations when the service starts
+              = leave it out, and run migrations when the service starts
 
             `jobs` is not supported yet in service `web`
              --> escale.yaml:9:5
               |
             9 |     jobs: {}
               |     ^^^^
-              = leave it out: Escale has no scheduled tasks yet
+              = leave it out: Escale runs no scheduled tasks
 
             `sidecars` is not supported yet in service `web`
               --> escale.yaml:10:5
                |
             10 |     sidecars: {}
                |     ^^^^^^^^
-               = leave it out: a task has one container
+               = leave it out: each task runs one container
 
             `alarms` is not supported yet in `deploy`
               --> escale.yaml:11:15
                |
             11 |     deploy: { alarms: [5xx] }
                |               ^^^^^^
-               = leave it out: Escale has no CloudWatch alarms yet
+               = leave it out: Escale has no CloudWatch alarms
         "#]],
     );
     check(
@@ -93,14 +93,14 @@ fn refuses_unsupported_keys_by_name() {
               |
             2 | alarms: a@b
               | ^^^^^^
-              = leave it out: Escale has no CloudWatch alarms yet
+              = leave it out: Escale has no CloudWatch alarms
 
             `flow_logs` is not supported yet in `network`
              --> escale.yaml:3:12
               |
             3 | network: { flow_logs: 14d }
               |            ^^^^^^^^^
-              = leave it out: Escale has no flow logs yet
+              = leave it out: Escale writes no flow logs
         "#]],
     );
 }
@@ -290,7 +290,7 @@ fn refuses_values_outside_their_grammar() {
                |
             13 | network: { cidr: 10.0.0.1/16, azs: 1, nat: two }
                |                  ^^^^^^^^^^^
-               = write it like `10.0.0.0/16`: from /16 to /24, without host bits
+               = write it like `10.0.0.0/16`: /16 to /24, without host bits
 
             `azs` must be a whole number from 2 to 3, not `1`
               --> escale.yaml:13:36
@@ -382,7 +382,7 @@ fn refuses_duplicate_names_and_paths() {
           |
         7 |   Web_2: { image: x }
           |   ^^^^^
-          = use lower-case letters, digits and single hyphens; begin with a letter; at most 20 characters
+          = at most 20 lower-case letters, digits and single hyphens, starting with a letter
 
         `web` is already the name of one of the services
          --> escale.yaml:9:3
@@ -647,7 +647,7 @@ fn refuses_names_with_equal_logical_ids() {
     check(
         &services("a a-b a-b-execution"),
         expect![[r#"
-        `a-b` and `a-b-execution` would both define the resource `ABExecutionRole` of the template
+        `a-b` and `a-b-execution` would both have the logical id `ABExecutionRole` in the template
          --> escale.yaml:5:3
           |
         5 |   a-b-execution: { image: x, port: 80, path: /a-b-execution }
@@ -658,7 +658,7 @@ fn refuses_names_with_equal_logical_ids() {
     check(
         &services("a-execution a"),
         expect![[r#"
-        `a-execution` and `a` would both define the resource `AExecutionRole` of the template
+        `a-execution` and `a` would both have the logical id `AExecutionRole` in the template
          --> escale.yaml:4:3
           |
         4 |   a: { image: x, port: 80, path: /a }
@@ -669,7 +669,7 @@ fn refuses_names_with_equal_logical_ids() {
     check(
         &services("a1 a-1"),
         expect![[r#"
-            `a1` and `a-1` would both define the resource `A1SecurityGroup` of the template
+            `a1` and `a-1` would both have the logical id `A1SecurityGroup` in the template
              --> escale.yaml:4:3
               |
             4 |   a-1: { image: x, port: 80, path: /a-1 }
@@ -682,7 +682,7 @@ fn refuses_names_with_equal_logical_ids() {
     check(
         &with(used),
         expect![[r#"
-        `a` and `a-to-b` would both define the resource `AToBToC` of the template
+        `a` and `a-to-b` would both have the logical id `AToBToC` in the template
          --> escale.yaml:9:3
           |
         9 |   a-to-b: { image: x, uses: [c] }
@@ -694,7 +694,7 @@ fn refuses_names_with_equal_logical_ids() {
     check(
         &with("  endpoint: { image: x }\nenvironments: { prod: { nat: none } }\n"),
         expect![[r#"
-        `endpoint` would define a second resource `EndpointSecurityGroup` of the template
+        `endpoint` would have the logical id `EndpointSecurityGroup` of another resource in the template
          --> escale.yaml:7:3
           |
         7 |   endpoint: { image: x }
