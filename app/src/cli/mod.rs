@@ -20,7 +20,6 @@ mod stop;
 mod template;
 mod trail;
 mod up;
-mod xml;
 
 use crate::{daemon, home::Home, settings};
 use anyhow::{Context, Result};
