@@ -255,7 +255,7 @@ def test_up_reports_why_tasks_exit_and_works_after_the_fix(own_cloud, tmp_path):
     # The service, the container, its exit code, the reason that this ends the task, and its last output.
     assert "WebService: ECS Deployment Circuit Breaker was triggered: service web" in text
     assert "Essential container in task exited" in text and "Container web: exit code 3." in text
-    assert text.endswith("It wrote last:\n    reading the settings\n    DATABASE_URL is not set")
+    assert text.endswith("Its last output:\n    reading the settings\n    DATABASE_URL is not set")
 
     (folder / "web/Dockerfile").write_text(broken.replace(words, "exec nothing"))
     assert "exit code 127" in (text := failed_up(own_cloud, folder)) and "nothing: not found" in text

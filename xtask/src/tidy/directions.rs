@@ -42,7 +42,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("tests/fuzz", &["front/model", "front/wire", "services/cloudformation", "planes", "blueprint"]),
     (
         "tests/sim",
-        &["app/wiring", "tests/faults", "tests/harness", "front", "services", "state", "engine", "planes", "blueprint"],
+        &[
+            "app/wiring",
+            "tests/faults",
+            "tests/harness",
+            "front",
+            "services",
+            "state",
+            "engine",
+            "planes",
+            "blueprint",
+        ],
     ),
     ("xtask", &[]),
 ];

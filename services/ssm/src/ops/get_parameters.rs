@@ -35,6 +35,7 @@ impl Operation for GetParameters {
                 Ok((row, version, selector)) => {
                     output.parameters.push(shapes::parameter(cx, &row, &version, selector, decrypt));
                 }
+                // As on AWS, unknown names do not fail the request.
                 Err(Error::NotFound(_) | Error::NoVersion(..)) => output.invalid_parameters.push(name),
                 Err(other) => return Err(other),
             }
