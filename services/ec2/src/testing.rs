@@ -5,7 +5,7 @@ use escale_base::wire::Value;
 use escale_harness::Harness;
 use escale_service::Principal;
 use serde_json::json;
-use std::{ops::Deref, sync::Arc};
+use std::ops::Deref;
 
 /// The harness with shorter forms of frequent calls.
 pub(crate) struct FakeCloud(Harness);
@@ -20,7 +20,7 @@ impl Deref for FakeCloud {
 
 impl FakeCloud {
     pub(crate) fn new() -> FakeCloud {
-        FakeCloud(Harness::new(vec![Arc::new(Ec2)]))
+        FakeCloud(Harness::of(Ec2))
     }
 
     /// The answer to a call by ECS that must succeed.

@@ -13,8 +13,6 @@ mod reconcile;
 mod recorded;
 mod rules;
 mod shapes;
-#[cfg(test)]
-mod testing;
 
 use escale_base::wire::Value;
 use escale_engine::Engine;

@@ -4,7 +4,7 @@
 //! It starts no reconcilers and no planes. The tests of the IAM service test policies, and so do those of `tests/sim`, which wires all
 //! services together.
 //!
-//! Start at [`Harness::new`]. [`FakeEc2`] is for services that create network interfaces.
+//! Start at [`Harness::of`]. [`FakeEc2`] is for services that create network interfaces.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by it")]
 
@@ -56,6 +56,11 @@ pub struct Harness {
 }
 
 impl Harness {
+    /// With a single service, and an identity that allows everything.
+    pub fn of(service: impl Service + 'static) -> Harness {
+        Harness::new(vec![Arc::new(service)])
+    }
+
     /// With an identity that allows everything. The first service is the one that is tested: the operations of the methods below
     /// are its operations.
     pub fn new(services: Vec<Arc<dyn Service>>) -> Harness {

@@ -6,11 +6,11 @@ use escale_blueprint::Engine;
 use escale_harness::Harness;
 use escale_tables::rds::EngineSeen;
 use serde_json::json;
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 /// The newest minor version of each major version that RDS supports, as if all were installed.
 fn newest_of_rds() -> BTreeMap<u32, String> {
-    let cloud = Harness::new(vec![Arc::new(escale_rds::Rds)]);
+    let cloud = Harness::of(escale_rds::Rds);
     cloud.write(|tx| (1..100).for_each(|major| tx.put(EngineSeen { major })));
     let answer = cloud.ok("DescribeDBEngineVersions", json!({}));
     let version = |shown: &serde_json::Value| {
