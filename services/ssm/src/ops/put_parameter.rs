@@ -96,7 +96,7 @@ impl Operation for PutParameter {
 
 fn refuse_unsupported(input: &Input) -> Result<(), AwsError> {
     if let Some(kind) = input.data_type.as_deref().filter(|t| *t != "text") {
-        return Err(AwsError::not_supported(format_args!("The DataType {kind}")));
+        return Err(AwsError::not_supported(format_args!("The DataType {kind}")).hint("Use text."));
     }
     if input.policies.as_deref().is_some_and(|p| !p.is_empty()) {
         return Err(AwsError::not_supported("The parameter Policies"));
