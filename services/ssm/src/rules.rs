@@ -26,17 +26,28 @@ pub(crate) fn find(image: &Image, name: &str) -> Result<Arc<Parameter>, Error> {
     image.get::<Parameter>(name).ok_or_else(|| Error::NotFound(name.to_owned()))
 }
 
+/// The ARN, as policies name it, of a parameter that a request may name with a version: the ARN has none.
+pub(crate) fn arn_of_selected(cx: &Cx<'_>, given: &str) -> String {
+    arn(cx, &name_of(cx.tx, split(given).0))
+}
+
+/// A name or an ARN, and what follows the colon after it.
+fn split(given: &str) -> (&str, Option<&str>) {
+    let parted = match given.strip_prefix("arn:").map(|rest| rest.matches(':').count()) {
+        // An ARN itself has five colons, of which the prefix `arn:` has one.
+        Some(colons) if colons < 5 => None,
+        Some(_) => given.rsplit_once(':'),
+        None => given.split_once(':'),
+    };
+    parted.map_or((given, None), |(head, selector)| (head, Some(selector)))
+}
+
 /// Finds a parameter and the version after a colon; without it, the latest version.
 pub(crate) fn select(
     image: &Image,
     given: &str,
 ) -> Result<(Arc<Parameter>, ParameterVersion, Option<String>), Error> {
-    let (head, selector) = match given.strip_prefix("arn:").map(|rest| rest.matches(':').count()) {
-        // An ARN itself has five colons, of which the prefix `arn:` has one.
-        Some(colons) if colons < 5 => (given, None),
-        Some(_) => given.rsplit_once(':').map_or((given, None), |(h, s)| (h, Some(s))),
-        None => given.split_once(':').map_or((given, None), |(h, s)| (h, Some(s))),
-    };
+    let (head, selector) = split(given);
     let parameter = find(image, &name_of(image, head))?;
     let last = parameter.versions.last().cloned().ok_or_else(|| Error::NotFound(head.to_owned()))?;
     let Some(selector) = selector else { return Ok((parameter, last, None)) };

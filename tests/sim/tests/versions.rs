@@ -8,7 +8,7 @@ use escale_tables::rds::EngineSeen;
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// The newest minor version of each major version that RDS supports, as if all were installed.
+/// The default minor version of each major version that RDS knows, as if all were installed.
 fn newest_of_rds() -> BTreeMap<u32, String> {
     let cloud = Harness::of(escale_rds::Rds);
     cloud.write(|tx| (1..100).for_each(|major| tx.put(EngineSeen { major })));
@@ -21,11 +21,11 @@ fn newest_of_rds() -> BTreeMap<u32, String> {
 }
 
 #[test]
-fn a_manifest_names_the_version_that_rds_has() {
+fn manifest_and_rds_agree_on_minor_versions() {
     let rds = newest_of_rds();
     let manifest = (1..100).filter_map(|major| format!("postgres {major}").parse::<Engine>().ok());
     let manifest: BTreeMap<u32, String> = manifest.map(|e| (e.major(), e.version().to_owned())).collect();
     let both = |(major, version): &(&u32, &String)| manifest.get(major) == Some(version);
     assert_eq!(rds.iter().filter(both).count(), manifest.len(), "{rds:?} {manifest:?}");
-    assert_eq!(rds.last_key_value(), manifest.last_key_value(), "the newest can be asked for");
+    assert_eq!(rds.last_key_value(), manifest.last_key_value(), "a manifest can name the newest version");
 }

@@ -13,7 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("state", &["state"]),
     ("engine", &["state"]),
     ("front/model", &[]),
-    ("front/schema", &[]),
+    ("front/schema", &["front/model"]),
     ("front/wire", &["front/model"]),
     ("front/service", &["front/model", "front/schema", "state"]),
     ("front/requests", &["front/service", "state"]),

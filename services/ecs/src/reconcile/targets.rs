@@ -97,7 +97,12 @@ fn write(store: &Store, tasks: &[Registered], health: &Health, now: Timestamp) {
         return;
     }
     let written = store.write(|tx| {
-        changed.into_iter().filter(|s| image.has::<Task>(&s.task)).for_each(|s| tx.put(s));
+        for seen in changed {
+            // The task may have been deleted since `image`.
+            if tx.has::<Task>(seen.task.as_str()) {
+                tx.put(seen);
+            }
+        }
         Ok::<_, StoreError>(())
     });
     if let Err(error) = written {

@@ -94,8 +94,10 @@ impl Reconciler for Snapshots {
                 let (config, now) = (executor.cloud.config.clone(), executor.clock.now());
                 executor.store.write(|tx| {
                     tx.delete::<SnapshotSeen>(key);
-                    if tx.delete::<Snapshot>(key) {
-                        events::snapshot(tx, &config, now, key, "deletion", "Deleted manual snapshot");
+                    if let Some(snapshot) = tx.get::<Snapshot>(key) {
+                        tx.delete::<Snapshot>(key);
+                        let message = format!("Deleted {} snapshot", snapshot.kind);
+                        events::snapshot(tx, &config, now, key, "deletion", &message);
                     }
                     Ok::<(), StoreError>(())
                 })?;
