@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::CloudFormation;
-use escale_base::{ErrorKind, wire::Value};
+use escale_base::wire::Value;
 use escale_harness::{AllowAll, Harness};
 use escale_service::{DeleteWithSnapshot, Entry, Kind, Props, ResourceType, Service, StreamCx};
 use escale_store::{Row, TableDef};
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{collections::BTreeMap, ops::Deref};
 
+mod error;
 mod outside;
 mod stories;
 
@@ -70,12 +71,7 @@ fn delete_with_snapshot(cx: &mut Cx<'_>, created: &Created, name: &str) -> Resul
 fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let id = format!("thing-{}", props.logical_id);
     if cx.tx.has::<Thing>(&id) {
-        return Err(AwsError::new(
-            ErrorKind::AlreadyExists,
-            "ThingAlreadyExists",
-            400,
-            format!("{id} exists"),
-        ));
+        return Err(error::thing_exists(&id));
     }
     let slow = props.get("Slow").is_some_and(|slow| *slow == true || *slow == "true");
     let of = props.str("Of").unwrap_or("").to_owned();
@@ -83,7 +79,7 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     cx.tx.put(Thing { id: id.clone(), ready: !slow, dying: false, held, of, slow });
     // Fails after the write, which must be rolled back.
     match props.str("Fail") {
-        Some(why) => Err(AwsError::new(ErrorKind::LimitExceeded, "ThingLimitExceeded", 400, why)),
+        Some(why) => Err(error::limit(why)),
         None => Ok(Created::new(&id).with("Name", format!("{id}!"))),
     }
 }
@@ -99,8 +95,7 @@ fn ready(image: &Image, created: &Created) -> Readiness {
 fn delete(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     let Some(thing) = cx.tx.get::<Thing>(&created.physical_id) else { return Ok(()) };
     if let Some(code) = &thing.held {
-        let kind = if code == "DependencyViolation" { ErrorKind::InUse } else { ErrorKind::Invalid };
-        return Err(AwsError::new(kind, code, 400, "it is held"));
+        return Err(error::held(code));
     }
     if thing.slow {
         cx.tx.update::<Thing, _>(&thing.id, |t| t.dying = true);
