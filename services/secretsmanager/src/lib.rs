@@ -44,6 +44,6 @@ impl Service for SecretsManager {
 }
 
 /// Starts the reconciler that ends recovery windows.
-pub fn start(engine: &mut Engine, store: Store) {
-    engine.add(reconcile::Purge { store });
+pub fn start(engine: &mut Engine, store: &Store) {
+    engine.add(reconcile::Purge { store: store.clone() });
 }

@@ -229,10 +229,8 @@ async fn new_daemon_forgets_lost_interfaces_and_applies_networks_again() {
     // A restart of the machine removes all networks.
     fixture.network.wipe().await.unwrap();
     let mut engine = escale_engine::Engine::new(cloud.store.clone(), cloud.clock.clone());
-    let hosts = Vec::new();
-    super::start(&mut engine, cloud.store.clone(), Arc::clone(&cloud.cloud), fixture.network.clone(), hosts)
-        .await
-        .unwrap();
+    let planes = super::Planes { network: fixture.network.clone(), internet_hosts: vec![] };
+    super::start(&mut engine, &cloud.store, &cloud.cloud, planes).await.unwrap();
     assert!(!cloud.store.read().has::<InterfaceSeen>(&interface));
     let mut seen = cloud.store.subscribe(&["ec2_vpc_seen"]);
     while fixture.network.spec(&vpc).is_none() || !cloud.store.read().has::<InterfaceSeen>(&interface) {

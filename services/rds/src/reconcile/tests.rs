@@ -21,7 +21,6 @@ struct Fixture {
     executor: Arc<Executor>,
     all: (Instances, Snapshots, Backups),
     fake: Arc<FakePostgres>,
-    clock: Clock,
 }
 
 impl Fixture {
@@ -31,13 +30,11 @@ impl Fixture {
 
     fn with(fate: Arc<dyn Fate>) -> Fixture {
         let cloud = FakeCloud::new();
-        let clock = cloud.cloud.clock.clone();
-        let fake = Arc::new(FakePostgres::new(clock.clone()));
+        let fake = Arc::new(FakePostgres::new(cloud.clock.clone()));
         let plane: Arc<dyn escale_postgres::Postgres> = Risky::new(&fake, &fate);
-        let executor =
-            Arc::new(Executor::new(cloud.store.clone(), cloud.cloud.clone(), clock.clone(), Ok(plane)));
+        let executor = Arc::new(Executor::new(cloud.store.clone(), cloud.cloud.clone(), Ok(plane)));
         let all = (Instances(executor.clone()), Snapshots(executor.clone()), Backups(executor.clone()));
-        Fixture { cloud, executor, all, fake, clock }
+        Fixture { cloud, executor, all, fake }
     }
 
     /// Executes steps of all reconcilers until none has one.
@@ -57,7 +54,7 @@ impl Fixture {
         let mut progress = false;
         let keys = reconciler.all(&self.cloud.store.read());
         for key in keys {
-            let plan = reconciler.plan(&self.cloud.store.read(), &key, self.clock.now());
+            let plan = reconciler.plan(&self.cloud.store.read(), &key, self.cloud.clock.now());
             if let Plan::Step(step) = plan {
                 reconciler.act(&key, step).await.unwrap();
                 progress = true;
@@ -92,7 +89,7 @@ impl Fixture {
 
     /// The next step of an instance.
     fn next(&self, id: &str) -> Step {
-        match Instances(self.executor.clone()).plan(&self.cloud.store.read(), id, self.clock.now()) {
+        match Instances(self.executor.clone()).plan(&self.cloud.store.read(), id, self.cloud.clock.now()) {
             Plan::Step(step) => step,
             other => panic!("{other:?}"),
         }
@@ -109,7 +106,7 @@ impl Stage for Fixture {
         &self.cloud.store
     }
     fn clock(&self) -> &Clock {
-        &self.clock
+        &self.cloud.clock
     }
     fn reconcilers(&self) -> Vec<&dyn Driven> {
         vec![&self.all.0, &self.all.1, &self.all.2]
@@ -153,7 +150,7 @@ async fn multi_az_instance_is_created_fails_over_and_is_deleted() {
     let name = rules::endpoint(&Config::default(), "shop");
     assert!(fixture.cloud.store.read().has::<RdsEndpoint>(&name));
     let before = fixture.seen("shop").primary;
-    fixture.clock.advance_ms(1);
+    fixture.cloud.clock.advance_ms(1);
     let reboot = json!({"DBInstanceIdentifier": "shop", "ForceFailover": true});
     fixture.cloud.ok("RebootDBInstance", reboot);
     assert_eq!(fixture.status("shop"), "rebooting");
@@ -190,7 +187,7 @@ async fn failover_waits_until_a_lost_standby_is_rebuilt() {
     fixture.cloud.create("shop", json!({"MultiAZ": true})).unwrap();
     fixture.settle().await;
     let (seen, wish) = (fixture.seen("shop"), fixture.cloud.store.read().get::<Instance>("shop").unwrap());
-    fixture.clock.advance_ms(1);
+    fixture.cloud.clock.advance_ms(1);
     let reboot = json!({"DBInstanceIdentifier": "shop", "ForceFailover": true});
     fixture.cloud.ok("RebootDBInstance", reboot);
     let standby = wish.nodes.iter().find(|n| n.name != seen.primary).unwrap();
@@ -290,7 +287,7 @@ async fn no_standby_is_reported_during_its_rebuild() {
     let fixture = Fixture::new();
     fixture.cloud.create("shop", json!({"MultiAZ": true})).unwrap();
     fixture.settle().await;
-    fixture.clock.advance_ms(1);
+    fixture.cloud.clock.advance_ms(1);
     let reboot = json!({"DBInstanceIdentifier": "shop", "ForceFailover": true});
     fixture.cloud.ok("RebootDBInstance", reboot);
     let step = fixture.next("shop");
@@ -325,7 +322,7 @@ async fn backups_are_taken_daily_and_expire() {
     fixture.settle().await;
     assert_eq!(count(), 1);
     for kept in [2, 2, 2] {
-        fixture.clock.advance_ms(24 * 3_600_000);
+        fixture.cloud.clock.advance_ms(24 * 3_600_000);
         fixture.settle().await;
         assert_eq!(count(), kept);
     }
@@ -334,10 +331,8 @@ async fn backups_are_taken_daily_and_expire() {
 #[tokio::test]
 async fn without_a_plane_creation_fails_with_the_reason() {
     let fixture = Fixture::new();
-    let clock = fixture.clock.clone();
     let (store, cloud) = (fixture.cloud.store.clone(), fixture.cloud.cloud.clone());
-    let executor =
-        Arc::new(Executor::new(store, cloud, clock, Err("the user 'postgres' cannot enter /x".into())));
+    let executor = Arc::new(Executor::new(store, cloud, Err("the user 'postgres' cannot enter /x".into())));
     let reconciler = Instances(executor);
     fixture.cloud.create("shop", json!({})).unwrap();
     let step = || match reconciler.plan(&fixture.cloud.store.read(), "shop", Timestamp(0)) {
