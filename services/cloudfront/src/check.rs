@@ -75,13 +75,16 @@ fn refuse_unsupported(config: &DistributionConfig) -> Result<(), Error> {
     if given(&config.web_acl_id) {
         return refuse("DistributionConfig.WebACLId");
     }
-    if given(&config.continuous_deployment_policy_id) || config.staging == Some(true) {
+    if given(&config.continuous_deployment_policy_id) {
+        return refuse("DistributionConfig.ContinuousDeploymentPolicyId");
+    }
+    if config.staging == Some(true) {
         return refuse("DistributionConfig.Staging");
     }
     let certificate = config.viewer_certificate.as_ref();
     if certificate.is_some_and(|c| c.cloud_front_default_certificate != Some(true)) {
         return refuse_with_hint(
-            "A certificate of one's own in DistributionConfig.ViewerCertificate",
+            "A ViewerCertificate other than CloudFront's default certificate",
             "Use {\"CloudFrontDefaultCertificate\": true}.",
         );
     }

@@ -68,7 +68,9 @@ pub(crate) fn check_not_public(name: &str) -> Result<(), Error> {
             .into());
     }
     if name.starts_with("/aws/") || name.starts_with("aws/") {
-        return Err(AwsError::not_supported(format_args!("AWS's public parameter '{name}'")).into());
+        return Err(AwsError::not_supported(format_args!("AWS's public parameter '{name}'"))
+            .hint("Use the value itself, or put a parameter of your own.")
+            .into());
     }
     Ok(())
 }

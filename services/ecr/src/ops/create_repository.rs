@@ -44,7 +44,9 @@ impl Operation for CreateRepository {
         rules::registry(cx.config, input.registry_id.as_deref())?;
         rules::repository_name(&input.repository_name)?;
         if input.image_scanning_configuration.and_then(|s| s.scan_on_push) == Some(true) {
-            return Err(AwsError::not_supported("imageScanningConfiguration.scanOnPush=true").into());
+            return Err(AwsError::not_supported("imageScanningConfiguration.scanOnPush=true")
+                .hint("Use false.")
+                .into());
         }
         if let Some(other) =
             input.encryption_configuration.filter(|e| e.encryption_type != EncryptionType::Aes256)

@@ -119,7 +119,7 @@ impl Operation for CreateService {
 
 fn check(input: &Input) -> Result<(), Error> {
     if input.enable_execute_command == Some(true) {
-        return Err(AwsError::not_supported("enableExecuteCommand: true").into());
+        return Err(AwsError::not_supported("enableExecuteCommand: true").hint("Use false.").into());
     }
     if let Some(other) = input.scheduling_strategy.filter(|s| *s != SchedulingStrategy::Replica) {
         return Err(AwsError::not_supported(format_args!("The scheduling strategy {other}"))

@@ -92,7 +92,7 @@ impl Operation for RunTask {
             return Err(Error::Invalid("count must be between 1 and 10.".into()));
         }
         if input.enable_execute_command == Some(true) {
-            return Err(AwsError::not_supported("enableExecuteCommand: true").into());
+            return Err(AwsError::not_supported("enableExecuteCommand: true").hint("Use false.").into());
         }
         let strategy = super::strategy(input.launch_type, input.capacity_provider_strategy, &cluster)?;
         let platform_version = rules::platform_version(input.platform_version.as_deref())?;

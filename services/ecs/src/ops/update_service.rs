@@ -55,7 +55,7 @@ impl Operation for UpdateService {
             return Err(Error::ServiceNotActive);
         }
         if input.enable_execute_command == Some(true) {
-            return Err(AwsError::not_supported("enableExecuteCommand: true").into());
+            return Err(AwsError::not_supported("enableExecuteCommand: true").hint("Use false.").into());
         }
         if let Some(configuration) = input.deployment_configuration {
             let read = configuration.read()?;
