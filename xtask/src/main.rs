@@ -1,5 +1,6 @@
 //! `cargo xtask <verb>`: everything a developer does here, each verb a file.
 
+mod audit;
 mod bench;
 mod check;
 mod demo;
@@ -22,6 +23,7 @@ const USAGE: &str = "usage: cargo xtask <verb>
   check            fmt, clippy, tidy, doc: what needs no root and no network
   fuzz [TARGET] [--inputs N] [--seed N]
                    random inputs for every parser of outside bytes, a million each; prints a table for docs/reliability.md
+  audit            licences, bans, sources and known vulnerabilities of dependencies, by cargo-deny; needs the network
   tidy             the rules of CONTRIBUTING.md that a program can check
   ratchet          lower the figures of xtask/ratchet.txt to what is measured
   models [--check] generate models/*.json from pinned packages (botocore, cfn-lint), or check that they are up to date
@@ -42,6 +44,7 @@ fn main() -> Result<()> {
         ["fmt"] => check::format(&[]),
         ["check"] => check::all(),
         ["fuzz", arguments @ ..] => fuzz::fuzz(arguments),
+        ["audit"] => audit::audit(),
         ["tidy"] => tidy::all(),
         ["ratchet"] => tidy::ratchet::lower(),
         ["models"] => setup::models(&[]),
