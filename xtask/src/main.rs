@@ -4,6 +4,7 @@ mod audit;
 mod bench;
 mod check;
 mod demo;
+mod dist;
 mod fuzz;
 mod new;
 mod run;
@@ -29,6 +30,7 @@ const USAGE: &str = "usage: cargo xtask <verb>
   models [--check] generate models/*.json from pinned packages (botocore, cfn-lint), or check that they are up to date
   new-service NAME             the files of a new AWS service, and its place in the wiring
   new-operation SERVICE NAME   the file of a new operation, and its line in the service's list
+  dist             a Debian package and a tarball of the release binary, in target/dist
   bench NAME       measure, and compare with the alternatives
   vm [SUITE]       run the shop on a real Debian in QEMU: debian-12, debian-13 [--fresh] [--only TEXT]
   soak [PART]      what takes long, into docs/reliability.md: debian-12, debian-13, fuzz, memory [--minutes N]";
@@ -51,6 +53,7 @@ fn main() -> Result<()> {
         ["models", "--check"] => setup::models(&["--check"]),
         ["new-service", name] => new::service(name),
         ["new-operation", service, name] => new::operation(service, name),
+        ["dist"] => dist::dist(),
         ["bench", name] => bench::bench(name),
         ["soak", words @ ..] => soak::soak(words),
         ["vm", words @ ..] => vm::vm(words),
