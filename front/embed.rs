@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Compresses each JSON file of `folder` into `OUT_DIR/<name>.json.z`, to be embedded by `include_bytes!`.
-fn embed(folder: &str) -> Result<(), Box<dyn Error>> {
+fn embed(folder: &str, level: flate2::Compression) -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={folder}");
     let out = env::var("OUT_DIR")?;
     for entry in fs::read_dir(folder)? {
@@ -19,7 +19,7 @@ fn embed(folder: &str) -> Result<(), Box<dyn Error>> {
         };
         println!("cargo::rerun-if-changed={}", path.display());
         let target = File::create(Path::new(&out).join(format!("{}.z", name.to_string_lossy())))?;
-        let mut encoder = flate2::write::ZlibEncoder::new(target, flate2::Compression::best());
+        let mut encoder = flate2::write::ZlibEncoder::new(target, level);
         encoder.write_all(&fs::read(&path)?)?;
         encoder.finish()?;
     }

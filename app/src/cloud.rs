@@ -52,7 +52,8 @@ pub(crate) async fn start(home: &Home, settings: &Settings, key: RootKey, data: 
     };
     escale_wiring::start(&mut engine, &store, &cloud, &services, planes).await?;
     // In the context of the data runtime, because tokio registers sockets and tasks with the runtime that is current.
-    let web = escale_route53::start_web(&mut engine, store.clone(), &settings.config, dns, &*network);
+    let names = escale_route53::Planes { dns, network: Arc::clone(&network) };
+    let web = escale_route53::start_web(&mut engine, &store, &cloud, names);
     TokioContext::new(web, data.clone()).await.context("cannot serve public names")?;
     let mounts = services.mounts(&store, &cloud);
     let gate = Gate::new(cloud, store, mounts).context("cannot start the threads that decode requests")?;

@@ -45,14 +45,22 @@ impl AwsError {
         AwsError { kind, code: code.into(), message: message.into(), status, extra: Vec::new() }
     }
 
-    /// For an operation, parameter or value that AWS supports and Escale does not. Always names it.
+    /// For an operation, parameter or value that AWS supports and Escale does not. `what` is the subject of the sentence and names it:
+    /// "The launch type EC2". Wherever there is a fix, [`AwsError::hint`] adds it.
     pub fn not_supported(what: impl fmt::Display) -> AwsError {
-        AwsError::new(
-            ErrorKind::NotSupported,
-            "NotImplemented",
-            501,
-            format!("{what} is not supported by Escale"),
-        )
+        AwsError::new(ErrorKind::NotSupported, "NotImplemented", 501, format!("{what} is not supported."))
+    }
+
+    /// For an operation that AWS has and Escale does not.
+    pub fn no_operation(service: &str, operation: &str) -> AwsError {
+        AwsError::not_supported(format_args!("The operation {service}:{operation}"))
+            .hint(format_args!("`escale coverage {service}` lists the supported operations."))
+    }
+
+    /// Adds a sentence with the fix to the message: the supported values, or what to use instead.
+    pub fn hint(mut self, sentence: impl fmt::Display) -> AwsError {
+        self.message = format!("{} {sentence}", self.message);
+        self
     }
 
     /// For a bug in Escale. The detail goes to the log, never to the caller.
@@ -163,4 +171,18 @@ pub fn found<T>(result: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
 /// For deletions: an object that does not exist was deleted before.
 pub fn already_gone<T>(result: Result<T, AwsError>) -> Result<(), AwsError> {
     found(result).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::AwsError;
+
+    #[test]
+    fn unsupported_thing_and_its_fix_are_two_sentences() {
+        let error = AwsError::not_supported("An HTTPS listener").hint("Use an HTTP listener.");
+        assert_eq!(error.message, "An HTTPS listener is not supported. Use an HTTP listener.");
+        let error = AwsError::no_operation("ecs", "CreateTaskSet");
+        let message = "The operation ecs:CreateTaskSet is not supported. `escale coverage ecs` lists the supported operations.";
+        assert_eq!((error.message.as_str(), error.status), (message, 501));
+    }
 }

@@ -1,5 +1,5 @@
 include!("../embed.rs");
 
 fn main() -> Result<(), Box<dyn Error>> {
-    embed("../../models")
+    embed("../../models", flate2::Compression::best())
 }

@@ -1,5 +1,5 @@
 include!("../embed.rs");
 
 fn main() -> Result<(), Box<dyn Error>> {
-    embed("../../models/cfn")
+    embed("../../models/cfn", flate2::Compression::best())
 }

@@ -179,7 +179,7 @@ def test_cli_deploy_without_changes_succeeds(cloud, aws, stack, tmp_path):
     assert "Successfully created/updated stack" in cloud.aws_cli(*deploy).stdout
     assert "No changes to deploy" in cloud.aws_cli(*deploy).stdout
     # Not with a third `deploy`: the CLI puts the second into the change set's name, and the previous one still exists.
-    with pytest.raises(botocore.exceptions.ClientError, match="stack updates are not supported yet"):
+    with pytest.raises(botocore.exceptions.ClientError, match="Delete the stack and create it again"):
         aws("cloudformation").create_change_set(
             StackName=name,
             ChangeSetName="changed",

@@ -124,26 +124,26 @@ pub async fn start(
     services: &Services,
     planes: Planes,
 ) -> Result<()> {
-    let (store, cloud) = (|| store.clone(), || Arc::clone(cloud));
-    let (network, clock) = (|| Arc::clone(&planes.network), || cloud().clock.clone());
-    let config = || Arc::clone(&cloud().config);
-    let data = &services.planes;
+    let (network, data) = (|| Arc::clone(&planes.network), &services.planes);
 
-    escale_cloudfront::start(engine, store(), cloud(), planes.cdn).context("cannot start CloudFront")?;
-    let hosts = planes.internet_hosts;
-    escale_ec2::start(engine, store(), cloud(), network(), hosts).await.context("cannot start EC2")?;
-    escale_route53::start(engine, store(), config(), clock(), Arc::clone(&data.dns), network());
-    escale_elbv2::start(engine, store(), clock(), planes.proxies)
-        .context("cannot start Elastic Load Balancing")?;
-    let account = config().account.clone();
-    escale_ecr::start(engine, store(), clock(), account, services.ecr.repositories());
+    let cdn = escale_cloudfront::Planes { cdn: planes.cdn };
+    escale_cloudfront::start(engine, store, cloud, cdn).context("cannot start CloudFront")?;
+    let networks = escale_ec2::Planes { network: network(), internet_hosts: planes.internet_hosts };
+    escale_ec2::start(engine, store, cloud, networks).await.context("cannot start EC2")?;
+    let names = escale_route53::Planes { dns: Arc::clone(&data.dns), network: network() };
+    escale_route53::start(engine, store, cloud, names);
+    let proxies = escale_elbv2::Planes { proxies: planes.proxies };
+    escale_elbv2::start(engine, store, cloud, proxies).context("cannot start Elastic Load Balancing")?;
+    let repositories = escale_ecr::Planes { repositories: services.ecr.repositories() };
+    escale_ecr::start(engine, store, cloud, repositories);
     let (containers, registry) = (planes.containers, Arc::clone(&data.registry));
-    let under_tasks = escale_ecs::Planes { containers, registry, network: network() };
-    escale_ecs::start(engine, store(), cloud(), under_tasks);
-    escale_logs::start(engine, store(), Arc::clone(&data.logs));
-    escale_s3::start(engine, store(), clock(), services.s3.buckets());
-    escale_secretsmanager::start(engine, store());
-    escale_rds::start(engine, store(), cloud(), clock(), planes.postgres, &planes.postgres_majors);
-    escale_cloudformation::start(engine, store(), cloud());
+    let tasks = escale_ecs::Planes { containers, registry, network: network() };
+    escale_ecs::start(engine, store, cloud, tasks);
+    escale_logs::start(engine, store, escale_logs::Planes { logs: Arc::clone(&data.logs) });
+    escale_s3::start(engine, store, cloud, escale_s3::Planes { buckets: services.s3.buckets() });
+    escale_secretsmanager::start(engine, store);
+    let databases = escale_rds::Planes { postgres: planes.postgres, majors: planes.postgres_majors };
+    escale_rds::start(engine, store, cloud, databases);
+    escale_cloudformation::start(engine, store, cloud);
     Ok(())
 }

@@ -51,20 +51,20 @@ pub(crate) fn read(block: Option<&Value>, variables: bool) -> Result<Map<String,
     for (operator, keys) in block {
         let name = bare(operator).0;
         if !is_operator(operator) {
-            return Err(format!("The condition operator {name} is not supported by Escale"));
+            return Err(format!("The condition operator {name} is not supported"));
         }
         let keys = keys
             .as_object()
             .ok_or(format!("Syntax errors in policy: {operator} is not an object of keys"))?;
         for (key, wanted) in keys {
             if !context::is_known(key) {
-                return Err(format!("The condition key {key} is not supported by Escale"));
+                return Err(format!("The condition key {key} is not supported"));
             }
             let wanted = texts(wanted);
             if let Some(variable) =
                 wanted.iter().filter(|_| variables).find_map(|w| pattern::unknown_variable(w))
             {
-                return Err(format!("The policy variable ${{{variable}}} is not supported by Escale"));
+                return Err(format!("The policy variable ${{{variable}}} is not supported"));
             }
             let well_formed = |w: &String| match name {
                 _ if name.starts_with("Numeric") => number(w).is_some(),

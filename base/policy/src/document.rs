@@ -155,7 +155,7 @@ fn statement(value: &Value, kind: Kind, variables: bool) -> Result<Statement, St
             return Err(format!("Resource {pattern} must be in ARN format or \"*\"."));
         }
         if let Some(variable) = pattern::unknown_variable(pattern).filter(|_| variables) {
-            return Err(format!("The policy variable ${{{variable}}} is not supported by Escale"));
+            return Err(format!("The policy variable ${{{variable}}} is not supported"));
         }
     }
     let principals = match (object.get("Principal"), object.get("NotPrincipal")) {

@@ -43,7 +43,7 @@ impl Principals {
                             ("AWS", _) if is_account(&who) || who.starts_with("arn:") => Named::Aws(who),
                             ("Service", _) => Named::Service(who),
                             ("Federated" | "CanonicalUser", _) => {
-                                return Err(format!("A {kind} principal ({who}) is not supported by Escale"));
+                                return Err(format!("A {kind} principal ({who}) is not supported"));
                             }
                             _ => return Err(invalid(&format!("\"{kind}\":\"{who}\""))),
                         });

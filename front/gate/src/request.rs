@@ -239,7 +239,7 @@ impl Call {
 
     fn entry(&self, operation: &Operation) -> Result<&Entry, AwsError> {
         let service = self.target.service.id;
-        let missing = || AwsError::not_supported(format_args!("The operation {service}:{}", operation.name));
+        let missing = || AwsError::no_operation(service, &operation.name);
         self.gate.cloud.entry(service, &operation.name).ok_or_else(missing)
     }
 

@@ -46,10 +46,12 @@ pub enum Form {
 /// Every service of AWS besides [`crate::services()`].
 pub fn other_services() -> &'static [OtherService] {
     static LISTED: OnceLock<Vec<OtherService>> = OnceLock::new();
-    LISTED.get_or_init(|| match read(&crate::unpack(include_bytes!(concat!(env!("OUT_DIR"), "/services.json.z")))) {
-        Ok(listed) => listed,
-        // The list is part of the program, and a test reads it.
-        Err(e) => panic!("models/services.json: {e}"),
+    LISTED.get_or_init(|| {
+        match read(&crate::unpack(include_bytes!(concat!(env!("OUT_DIR"), "/services.json.z")))) {
+            Ok(listed) => listed,
+            // The list is part of the program, and a test reads it.
+            Err(e) => panic!("models/services.json: {e}"),
+        }
     })
 }
 

@@ -25,7 +25,8 @@ fn every_schema_parses_and_its_references_have_targets() {
     }
     let mut count = 0;
     for (namespace, file) in &FILES {
-        let schemas: HashMap<String, Schema> = serde_json::from_str(&escale_model::unpack(file.text)).unwrap();
+        let schemas: HashMap<String, Schema> =
+            serde_json::from_str(&escale_model::unpack(file.text)).unwrap();
         for (name, schema) in &schemas {
             assert!(name.starts_with(&format!("AWS::{namespace}::")), "{name} is not in {namespace}");
             schema

@@ -152,12 +152,12 @@ impl Cloud {
         operation: &str,
         mut input: Value,
     ) -> Result<Value, AwsError> {
-        let missing = || AwsError::not_supported(format_args!("The operation {service}:{operation}"));
+        let missing = || AwsError::no_operation(service, operation);
         let entry = self.entry(service, operation).ok_or_else(missing)?;
         let Kind::Sync(handler) = &entry.kind else {
-            return Err(AwsError::not_supported(format_args!(
-                "Calling {service}:{operation} from another operation: it streams bytes, and"
-            )));
+            let what =
+                format_args!("A call of {service}:{operation}, which streams bytes, by another operation");
+            return Err(AwsError::not_supported(what));
         };
         // Removed here for all operations, so that none has to have the member; the answer comes after authorization.
         let dry_run = input.as_object_mut().and_then(|o| o.remove("DryRun")) == Some(Value::Bool(true));
@@ -176,7 +176,7 @@ impl Cloud {
         cx: &mut Cx<'_>,
         input: O::Input,
     ) -> Result<O::Output, AwsError> {
-        let missing = || AwsError::not_supported(format_args!("The operation {}:{}", O::SERVICE, O::NAME));
+        let missing = || AwsError::no_operation(O::SERVICE, O::NAME);
         let entry = self.entry(O::SERVICE, O::NAME).ok_or_else(missing)?;
         let needs = typed_needs::<O>(&input, cx);
         // Services that find a request's resources or policies by name read them from the untyped input.

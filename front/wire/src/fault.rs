@@ -110,9 +110,12 @@ pub(crate) fn validation_code(service: &ServiceModel, protocol: Protocol) -> &'s
     }
 }
 
+/// The fix for a request to a service that Escale does not have.
+pub(crate) const SERVICES: &str = "`escale coverage` lists the supported services.";
+
 /// A service that AWS has and Escale does not.
 pub(crate) fn other_service(service: &OtherService) -> AwsError {
-    AwsError::not_supported(format_args!("The service {}", service.name))
+    AwsError::not_supported(format_args!("The service {}", service.name)).hint(SERVICES)
 }
 
 /// The model has no operation of this name, or none at this path. If AWS has it, the error names it; otherwise it is AWS's own
@@ -120,7 +123,7 @@ pub(crate) fn other_service(service: &OtherService) -> AwsError {
 pub fn unknown_operation(target: &Target, name: &str) -> AwsError {
     let service = target.service;
     if service.leaves_out(name) {
-        return AwsError::not_supported(format_args!("The operation {}:{name}", service.id));
+        return AwsError::no_operation(service.id, name);
     }
     match target.protocol {
         Protocol::Json => AwsError::new(

@@ -64,7 +64,8 @@ fn by_target_prefix(prefix: &str) -> Result<&'static Service, AwsError> {
     let found = listed().iter().find(|s| !s.target_prefix.is_empty() && s.target_prefix == prefix);
     found.ok_or_else(|| match other_services().iter().find(|s| s.target_prefix == prefix) {
         Some(other) => fault::other_service(other),
-        None => AwsError::not_supported(format_args!("The service behind the target {prefix:?}")),
+        None => AwsError::not_supported(format_args!("The service of the target {prefix:?}"))
+            .hint(fault::SERVICES),
     })
 }
 
@@ -80,7 +81,7 @@ fn by_scope_or_form(parts: &Parts, body: &[u8]) -> Result<&'static Service, AwsE
         let found = listed().iter().find(named);
         return found.ok_or_else(|| match by_signing_name(&scope) {
             Some(other) => fault::other_service(other),
-            None => AwsError::not_supported(format_args!("The service {scope:?}")),
+            None => AwsError::not_supported(format_args!("The service {scope:?}")).hint(fault::SERVICES),
         });
     }
     let by_path = [("/2013-04-01/", "route53"), ("/2020-05-31/", "cloudfront"), ("/v20180820/", "s3control")];
@@ -99,13 +100,11 @@ fn by_scope_or_form(parts: &Parts, body: &[u8]) -> Result<&'static Service, AwsE
             let of_version =
                 other_services().iter().filter(|s| s.api_version == version && s.form == Form::Xml);
             match of_version.collect::<Vec<_>>().as_slice() {
-                [other] => AwsError::not_supported(format_args!(
-                    "The operation {action} of the service {}",
-                    other.name
-                )),
+                [other] => fault::other_service(other),
                 _ => AwsError::not_supported(format_args!(
-                    "The action {action} of the API version {version:?}"
-                )),
+                    "The operation {action} of the API version {version:?}"
+                ))
+                .hint(fault::SERVICES),
             }
         });
     }
@@ -119,7 +118,7 @@ fn is_s3control(path: &str) -> bool {
 
 fn by_id(id: &str) -> Result<&'static Service, AwsError> {
     let found = listed().iter().find(|s| s.id == id);
-    found.ok_or_else(|| AwsError::not_supported(format_args!("The service {id:?}")))
+    found.ok_or_else(|| AwsError::not_supported(format_args!("The service {id:?}")).hint(fault::SERVICES))
 }
 
 /// `ecs.us-east-1.amazonaws.com`, `ecs.localhost`, `data-servicediscovery.…`
@@ -248,39 +247,39 @@ mod tests {
             "POST /",
             &[("x-amz-target", "DynamoDB_20120810.PutItem")],
             "",
-            "NotImplemented: The service DynamoDB is not supported by Escale",
+            "NotImplemented: The service DynamoDB is not supported. `escale coverage` lists the supported services.",
         );
         check(
             "POST /",
             &[("x-amz-target", "Nothing_1.Do")],
             "",
-            "NotImplemented: The service behind the target \"Nothing_1\" is not supported by Escale",
+            "NotImplemented: The service of the target \"Nothing_1\" is not supported. `escale coverage` lists the supported services.",
         );
         check(
             "POST /",
             &[("authorization", &signed("sqs"))],
             "",
-            "NotImplemented: The service SQS is not supported by Escale",
+            "NotImplemented: The service SQS is not supported. `escale coverage` lists the supported services.",
         );
         check(
             "POST /",
             &[("authorization", &signed("nothing"))],
             "",
-            "NotImplemented: The service \"nothing\" is not supported by Escale",
+            "NotImplemented: The service \"nothing\" is not supported. `escale coverage` lists the supported services.",
         );
         let form = [("content-type", "application/x-www-form-urlencoded")];
         check(
             "POST /",
             &form,
             "Action=Select&Version=2009-04-15",
-            "NotImplemented: The operation Select of the service SimpleDB is not supported by Escale",
+            "NotImplemented: The service SimpleDB is not supported. `escale coverage` lists the supported services.",
         );
         // The version of several services.
         check(
             "POST /",
             &form,
             "Action=SendEmail&Version=2010-12-01",
-            "NotImplemented: The action SendEmail of the API version \"2010-12-01\" is not supported by Escale",
+            "NotImplemented: The operation SendEmail of the API version \"2010-12-01\" is not supported. `escale coverage` lists the supported services.",
         );
         check(
             "POST /",

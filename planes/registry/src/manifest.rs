@@ -194,11 +194,8 @@ mod tests {
         for (first, second, fits) in
             [(1, 2, true), (u64::MAX, 1, false), (i64::MAX as u64, 0, true), (i64::MAX as u64, 1, false)]
         {
-            let text = format!(
-                r#"{{"schemaVersion": 2, "config": {}, "layers": [{}]}}"#,
-                blob(first),
-                blob(second)
-            );
+            let text =
+                format!(r#"{{"schemaVersion": 2, "config": {}, "layers": [{}]}}"#, blob(first), blob(second));
             let parsed = parse(OCI_IMAGE, text.as_bytes());
             assert_eq!(parsed.is_ok(), fits, "{first} + {second}: {:?}", parsed.err());
         }

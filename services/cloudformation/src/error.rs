@@ -28,9 +28,6 @@ pub enum Error {
          stack: the deletion uses the permissions of its caller."
     )]
     UnreadablePrincipal(String, String),
-    /// AWS supports it, Escale does not.
-    #[error("{0}")]
-    NotSupported(AwsError),
     #[error(transparent)]
     Template(#[from] TemplateError),
     #[error(transparent)]
@@ -40,10 +37,6 @@ pub enum Error {
 impl Error {
     pub(crate) fn invalid(message: impl Into<String>) -> Error {
         Error::Invalid(message.into())
-    }
-
-    pub(crate) fn not_supported(what: &str) -> Error {
-        Error::NotSupported(AwsError::not_supported(what))
     }
 }
 
@@ -80,7 +73,7 @@ impl From<Error> for AwsError {
                     format!("{}{place}", e.message),
                 );
             }
-            Error::NotSupported(e) | Error::Aws(e) => return e.clone(),
+            Error::Aws(e) => return e.clone(),
         };
         AwsError::new(kind, code, status, error.to_string())
     }

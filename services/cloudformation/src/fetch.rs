@@ -31,8 +31,8 @@ async fn object(cx: &StreamCx, url: &str) -> Result<String, Error> {
     if let Some(version) = version {
         input["VersionId"] = version.into();
     }
-    let entry = cx.cloud.entry("s3", "GetObject").ok_or_else(|| Error::not_supported("A template in S3"))?;
-    let Kind::Stream(handler) = &entry.kind else { return Err(Error::not_supported("A template in S3")) };
+    let entry = cx.cloud.entry("s3", "GetObject").ok_or_else(|| AwsError::no_operation("s3", "GetObject"))?;
+    let Kind::Stream(handler) = &entry.kind else { return Err(AwsError::internal().into()) };
     let refused = |e: AwsError| Error::invalid(format!("S3 error: {} ({url}: {})", e.message, e.code));
     let mut inner = cx.clone();
     // The headers belong to the request for CloudFormation, not to the one for S3.

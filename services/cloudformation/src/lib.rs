@@ -63,6 +63,6 @@ impl Service for CloudFormation {
 }
 
 /// Starts the reconciler that creates and deletes the stacks' resources.
-pub fn start(engine: &mut Engine, store: Store, cloud: Arc<Cloud>) {
-    engine.add(reconcile::Stacks::new(store, cloud));
+pub fn start(engine: &mut Engine, store: &Store, cloud: &Arc<Cloud>) {
+    engine.add(reconcile::Stacks::new(store.clone(), Arc::clone(cloud)));
 }

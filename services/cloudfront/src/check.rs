@@ -55,8 +55,12 @@ pub(crate) fn hosts(row: &Distribution) -> Vec<String> {
     std::iter::once(row.domain_name.clone()).chain(aliases).collect()
 }
 
-fn refuse(what: impl std::fmt::Display) -> Result<(), Error> {
-    Err(AwsError::not_supported(what).into())
+fn refuse(parameter: &str) -> Result<(), Error> {
+    Err(AwsError::not_supported(format_args!("The parameter {parameter}")).into())
+}
+
+fn refuse_with_hint(what: &str, hint: &str) -> Result<(), Error> {
+    Err(AwsError::not_supported(what).hint(hint).into())
 }
 
 fn refuse_unsupported(config: &DistributionConfig) -> Result<(), Error> {
@@ -71,16 +75,25 @@ fn refuse_unsupported(config: &DistributionConfig) -> Result<(), Error> {
     if given(&config.web_acl_id) {
         return refuse("DistributionConfig.WebACLId");
     }
-    if given(&config.continuous_deployment_policy_id) || config.staging == Some(true) {
-        return refuse("Continuous deployment (DistributionConfig.Staging)");
+    if given(&config.continuous_deployment_policy_id) {
+        return refuse("DistributionConfig.ContinuousDeploymentPolicyId");
+    }
+    if config.staging == Some(true) {
+        return refuse("DistributionConfig.Staging");
     }
     let certificate = config.viewer_certificate.as_ref();
     if certificate.is_some_and(|c| c.cloud_front_default_certificate != Some(true)) {
-        return refuse("A DistributionConfig.ViewerCertificate other than CloudFrontDefaultCertificate");
+        return refuse_with_hint(
+            "A ViewerCertificate other than CloudFront's default certificate",
+            "Use {\"CloudFrontDefaultCertificate\": true}.",
+        );
     }
     match config.restrictions.as_ref().map(|r| r.geo_restriction.restriction_type) {
         None | Some(GeoRestrictionType::None) => Ok(()),
-        Some(_) => refuse("DistributionConfig.Restrictions.GeoRestriction"),
+        Some(_) => refuse_with_hint(
+            "A geographic restriction in DistributionConfig.Restrictions",
+            "Use the RestrictionType 'none'.",
+        ),
     }
 }
 
@@ -97,7 +110,10 @@ fn check_origin(cx: &Cx<'_>, origin: &Origin) -> Result<(), Error> {
     match (&origin.s3_origin_config, &origin.custom_origin_config) {
         (Some(s3), None) => {
             if s3.origin_access_identity.as_deref().is_some_and(|i| !i.is_empty()) {
-                return refuse("S3OriginConfig.OriginAccessIdentity (use an origin access control)");
+                return refuse_with_hint(
+                    "The parameter S3OriginConfig.OriginAccessIdentity",
+                    "Use an origin access control (OriginAccessControlId).",
+                );
             }
             if bucket_of(&origin.domain_name).is_none() {
                 let name = &origin.domain_name;
@@ -108,7 +124,10 @@ fn check_origin(cx: &Cx<'_>, origin: &Origin) -> Result<(), Error> {
         }
         (None, Some(custom)) => {
             if custom.origin_protocol_policy == OriginProtocolPolicy::HttpsOnly {
-                return refuse("OriginProtocolPolicy 'https-only'");
+                return refuse_with_hint(
+                    "The OriginProtocolPolicy 'https-only'",
+                    "Use 'http-only' or 'match-viewer'.",
+                );
             }
         }
         _ => return Err(invalid("An origin must have an S3OriginConfig or a CustomOriginConfig")),
@@ -139,7 +158,7 @@ fn behaviour(
         return Err(Error::NoOrigin(origin.clone()));
     }
     if behaviour.trusted_signers.as_ref().is_some_and(|t| t.enabled) {
-        return refuse("TrustedSigners (use TrustedKeyGroups)");
+        return refuse_with_hint("The parameter TrustedSigners", "Use TrustedKeyGroups.");
     }
     if behaviour.smooth_streaming == Some(true) {
         return refuse("SmoothStreaming");

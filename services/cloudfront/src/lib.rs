@@ -102,21 +102,22 @@ pub fn edge(
     Edge::open(settings, connector, Arc::new(origins::Signer(cloud)), clock)
 }
 
-/// Starts the reconcilers of distributions and invalidations. `cdn` must not serve anything yet.
+/// The plane that serves distributions. It must not serve anything before the start of the reconcilers.
+pub struct Planes {
+    pub cdn: Arc<dyn Cdn>,
+}
+
+/// Starts the reconcilers of distributions and invalidations.
 pub fn start(
     engine: &mut Engine,
-    store: Store,
-    cloud: Arc<Cloud>,
-    cdn: Arc<dyn Cdn>,
+    store: &Store,
+    cloud: &Arc<Cloud>,
+    planes: Planes,
 ) -> Result<(), StoreError> {
     // Before the reconcilers start: they would take old observations for the state of the new plane.
-    reconcile::clear_observations(&store)?;
-    let clock = cloud.clock.clone();
-    engine.add(reconcile::Distributions {
-        store: store.clone(),
-        clock: clock.clone(),
-        cdn: Arc::clone(&cdn),
-    });
-    engine.add(reconcile::Invalidations { store, clock, cdn });
+    reconcile::clear_observations(store)?;
+    let (clock, cdn) = (|| cloud.clock.clone(), || Arc::clone(&planes.cdn));
+    engine.add(reconcile::Distributions { store: store.clone(), clock: clock(), cdn: cdn() });
+    engine.add(reconcile::Invalidations { store: store.clone(), clock: clock(), cdn: cdn() });
     Ok(())
 }

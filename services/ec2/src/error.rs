@@ -66,6 +66,9 @@ pub enum Error {
     /// The message lists the dependencies.
     #[error("{0}")]
     InUse(String),
+    /// Of a rule in a template, which has a property for each kind of peer.
+    #[error("A security group rule has one peer: a CIDR block, a security group or a prefix list")]
+    SeveralPeers,
     #[error("The CIDR '{0}' is invalid: the prefix length of a VPC's block is 16 to 28.")]
     VpcRange(String),
     #[error("The CIDR '{0}' is invalid.{1}")]
@@ -169,6 +172,7 @@ impl From<Error> for AwsError {
         let (kind, code) = match &error {
             Error::NotFound(kind, _) => (ErrorKind::NotFound, kind.words().0),
             Error::InUse(_) => (ErrorKind::InUse, "DependencyViolation"),
+            Error::SeveralPeers => (ErrorKind::Invalid, "ValidationError"),
             Error::VpcRange(_) => (ErrorKind::Invalid, "InvalidVpc.Range"),
             Error::SubnetRange(..) => (ErrorKind::Invalid, "InvalidSubnet.Range"),
             Error::SubnetConflict(..) => (ErrorKind::Invalid, "InvalidSubnet.Conflict"),

@@ -33,7 +33,7 @@ use escale_service::{Also, Config, Entry, Recorded, ResourceType, Service, gives
 use escale_store::Image;
 
 pub use error::Error;
-pub use reconcile::start;
+pub use reconcile::{Planes, start};
 
 /// The service, for the wiring.
 pub struct Ec2;

@@ -97,7 +97,10 @@ fn rules_of(
 ) -> Result<(), Error> {
     if let Some(range) = permission.ipv6_ranges.first() {
         let cidr = range.cidr_ipv6.clone().unwrap_or_default();
-        return Err(rules::refuse(format_args!("A rule for the IPv6 range {cidr} (Ipv6Ranges)")));
+        return Err(rules::refuse_with_hint(
+            format_args!("A rule for the IPv6 range {cidr} (Ipv6Ranges)"),
+            "Use IpRanges.",
+        ));
     }
     let protocol = permission.ip_protocol.ok_or(Error::Missing("ipProtocol"))?;
     let (protocol, from_port, to_port) = ports(&protocol, permission.from_port, permission.to_port)?;
@@ -164,7 +167,9 @@ pub(crate) fn ports(protocol: &str, from: Option<i32>, to: Option<i32>) -> Resul
         "tcp" | "6" => "tcp",
         "udp" | "17" => "udp",
         "icmp" | "1" => "icmp",
-        "icmpv6" | "58" => return Err(rules::refuse("The protocol icmpv6 of a security group rule")),
+        "icmpv6" | "58" => {
+            return Err(rules::refuse_with_hint("The protocol icmpv6 of a security group rule", "Use icmp."));
+        }
         number => match number.parse::<u8>() {
             // AWS ignores the ports of all other protocols: such a rule allows all ports.
             Ok(number) => return Ok((number.to_string(), -1, -1)),

@@ -96,3 +96,8 @@ pub(crate) fn may_touch(cx: &Cx<'_>, requester: Option<&str>, what: &str) -> Res
 pub(crate) fn refuse(what: impl std::fmt::Display) -> Error {
     Error::Aws(AwsError::not_supported(what))
 }
+
+/// As [`refuse`], with the fix.
+pub(crate) fn refuse_with_hint(what: impl std::fmt::Display, hint: impl std::fmt::Display) -> Error {
+    Error::Aws(AwsError::not_supported(what).hint(hint))
+}

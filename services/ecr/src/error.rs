@@ -31,8 +31,6 @@ pub enum Error {
     NoLifecyclePolicy { name: String, account: String },
     #[error("Invalid parameter at '{parameter}' failed to satisfy constraint: '{why}'")]
     Invalid { parameter: &'static str, why: String },
-    #[error("{0} is not supported by Escale")]
-    NotSupported(String),
     #[error(transparent)]
     Plane(#[from] plane::Error),
     #[error(transparent)]
@@ -51,9 +49,6 @@ impl From<Error> for AwsError {
             Error::NoPolicy { .. } => (ErrorKind::NotFound, "RepositoryPolicyNotFoundException"),
             Error::NoLifecyclePolicy { .. } => (ErrorKind::NotFound, "LifecyclePolicyNotFoundException"),
             Error::Invalid { .. } => (ErrorKind::Invalid, "InvalidParameterException"),
-            Error::NotSupported(_) => {
-                return AwsError::new(ErrorKind::NotSupported, "NotImplemented", 501, message);
-            }
             Error::Plane(error) => return of_plane(error),
             Error::Aws(error) => return error,
         };

@@ -22,7 +22,7 @@ mod streams;
 
 pub use distribution_api::door;
 pub use error::Error;
-pub use reconcile::start;
+pub use reconcile::{Planes, start};
 pub use repositories::Repositories;
 
 use escale_base::wire::Value;

@@ -1,7 +1,7 @@
 //! Validates a repository's policy. IAM evaluates it.
 
 use crate::Error;
-use escale_base::{json, wire::Value};
+use escale_base::{AwsError, json, wire::Value};
 use escale_policy::{Document, Kind};
 
 pub(crate) fn check(document: &str) -> Result<(), Error> {
@@ -22,7 +22,7 @@ pub(crate) fn check(document: &str) -> Result<(), Error> {
         }
         for (operator, _) in statement.get("Condition").and_then(Value::as_object).into_iter().flatten() {
             if !escale_policy::is_operator(operator) {
-                return Err(Error::NotSupported(format!("The condition operator {operator}")));
+                return Err(AwsError::not_supported(format_args!("The condition operator {operator}")).into());
             }
         }
     }

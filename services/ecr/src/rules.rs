@@ -2,7 +2,7 @@
 
 use crate::choices::ImageTagMutability;
 use crate::{Error, Repositories, repositories};
-use escale_base::Arn;
+use escale_base::{Arn, AwsError};
 use escale_registry::{Digest, Reference};
 use escale_service::{Config, Cx, StreamCx};
 use escale_tables::ecr::Repository;
@@ -70,7 +70,9 @@ pub(crate) fn immutable(requested: Option<ImageTagMutability>) -> Result<bool, E
     match requested {
         None | Some(ImageTagMutability::Mutable) => Ok(false),
         Some(ImageTagMutability::Immutable) => Ok(true),
-        Some(other) => Err(Error::NotSupported(format!("The image tag mutability {other}"))),
+        Some(other) => Err(AwsError::not_supported(format_args!("The image tag mutability {other}"))
+            .hint("Use MUTABLE or IMMUTABLE.")
+            .into()),
     }
 }
 

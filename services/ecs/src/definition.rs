@@ -3,7 +3,7 @@
 //! Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>
 
 use crate::{Error, choices::VersionConsistency};
-use escale_base::{Wire, wire::Value};
+use escale_base::{AwsError, Wire, wire::Value};
 use escale_tables::ecs::{
     ApplicationProtocol, ContainerCondition, ContainerDefinition, ContainerName, Dependency,
     EphemeralStorage, HealthCheck, KeyValue, LinuxParameters, LogConfiguration, LogDriver, MountPoint,
@@ -250,7 +250,7 @@ fn refuse_unsupported(c: &ContainerInput, bad: &dyn Fn(String) -> Error) -> Resu
     ];
     for (is_set, what) in unsupported {
         if is_set {
-            return Err(Error::NotSupported(format!("The container parameter {what}")));
+            return Err(AwsError::not_supported(format_args!("The container parameter {what}")).into());
         }
     }
     let added = c.linux_parameters.iter().flat_map(|l| &l.capabilities).flat_map(|c| &c.add);
@@ -308,7 +308,7 @@ fn check_log(log: &LogConfiguration) -> Result<(), String> {
         "max-buffer-size",
     ];
     if log.log_driver != LogDriver::Awslogs {
-        return Err(format!("The log driver '{}' is not supported by Escale. Use awslogs.", log.log_driver));
+        return Err(format!("The log driver '{}' is not supported. Use awslogs.", log.log_driver));
     }
     for needed in ["awslogs-group", "awslogs-region", "awslogs-stream-prefix"] {
         if !log.options.contains_key(needed) {
@@ -316,7 +316,7 @@ fn check_log(log: &LogConfiguration) -> Result<(), String> {
         }
     }
     match log.options.keys().find(|k| !KNOWN.contains(&k.as_str())) {
-        Some(other) => Err(format!("The log option '{other}' is not supported by Escale.")),
+        Some(other) => Err(format!("The log option '{other}' is not supported.")),
         None => Ok(()),
     }
 }

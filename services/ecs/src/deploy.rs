@@ -5,7 +5,7 @@ use crate::{
     choices::{AvailabilityZoneRebalancing, DeploymentStrategy},
     shapes::BreakerShape,
 };
-use escale_base::{Timestamp, Wire, ids};
+use escale_base::{AwsError, Timestamp, Wire, ids};
 use escale_service::Cx;
 use escale_tables::ecs::{
     AwsVpc, Deployment, DeploymentId, Launch, LoadBalancer, Outcome, PlatformVersion, Service, ServiceEvents,
@@ -42,13 +42,17 @@ pub(crate) struct Configuration {
 impl ConfigurationInput {
     pub(crate) fn read(self) -> Result<Configuration, Error> {
         if let Some(other) = self.strategy.filter(|s| *s != DeploymentStrategy::Rolling) {
-            return Err(Error::NotSupported(format!("The deployment strategy {other} (use ROLLING)")));
+            return Err(AwsError::not_supported(format_args!("The deployment strategy {other}"))
+                .hint("Use ROLLING.")
+                .into());
         }
         if self.bake_time_in_minutes.is_some_and(|b| b != 0) {
-            return Err(Error::NotSupported("bakeTimeInMinutes above 0".into()));
+            return Err(AwsError::not_supported("A bakeTimeInMinutes above 0").into());
         }
         if self.alarms.is_some_and(|a| a.enable || !a.alarm_names.is_empty()) {
-            return Err(Error::NotSupported("Rolling a deployment back on alarms".into()));
+            return Err(AwsError::not_supported("A rollback of a deployment on alarms")
+                .hint("Use deploymentCircuitBreaker.")
+                .into());
         }
         let (maximum, minimum) = (self.maximum_percent, self.minimum_healthy_percent);
         if maximum.is_some_and(|m| !(100..=200).contains(&m)) {

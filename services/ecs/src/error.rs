@@ -28,8 +28,6 @@ pub enum Error {
     /// AWS reports some invalid requests, mostly about task definitions, as a ClientException.
     #[error("{0}")]
     Client(String),
-    #[error("{0}")]
-    NotSupported(String),
     #[error(transparent)]
     Aws(#[from] AwsError),
 }
@@ -47,7 +45,6 @@ impl From<Error> for AwsError {
             Error::NoResource(_) => (ErrorKind::NotFound, "ResourceNotFoundException"),
             Error::ClusterHasServices => (ErrorKind::InUse, "ClusterContainsServicesException"),
             Error::ClusterHasTasks => (ErrorKind::InUse, "ClusterContainsTasksException"),
-            Error::NotSupported(what) => return AwsError::not_supported(what),
             Error::Aws(e) => return e.clone(),
         };
         AwsError::new(kind, code, 400, error.to_string())

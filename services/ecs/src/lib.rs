@@ -51,13 +51,15 @@ pub struct Planes {
 }
 
 /// Starts the reconcilers and observers.
-pub fn start(engine: &mut Engine, store: Store, cloud: Arc<Cloud>, planes: Planes) {
-    engine.add(reconcile::Tasks { store: store.clone(), cloud: cloud.clone(), planes: planes.clone() });
-    engine.add(reconcile::Services { store: store.clone(), cloud: cloud.clone() });
-    engine.run(reconcile::observe(store.clone(), cloud.clone(), planes.containers.clone()));
-    engine.run(reconcile::ship_logs(store.clone(), cloud.clone(), planes.containers.clone()));
-    engine.run(reconcile::watch_targets(store.clone(), cloud.clone()));
-    engine.run(endpoint::serve(store, cloud, planes));
+pub fn start(engine: &mut Engine, store: &Store, cloud: &Arc<Cloud>, planes: Planes) {
+    let (store, cloud) = (|| store.clone(), || Arc::clone(cloud));
+    let containers = || Arc::clone(&planes.containers);
+    engine.add(reconcile::Tasks { store: store(), cloud: cloud(), planes: planes.clone() });
+    engine.add(reconcile::Services { store: store(), cloud: cloud() });
+    engine.run(reconcile::observe(store(), cloud(), containers()));
+    engine.run(reconcile::ship_logs(store(), cloud(), containers()));
+    engine.run(reconcile::watch_targets(store(), cloud()));
+    engine.run(endpoint::serve(store(), cloud(), planes.clone()));
 }
 
 impl Service for Ecs {

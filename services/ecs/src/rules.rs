@@ -1,7 +1,7 @@
 //! Lookups and checks that the operations share.
 
 use crate::{Error, calls::ECS_TASKS};
-use escale_base::{Arn, Tag, Wire};
+use escale_base::{Arn, AwsError, Tag, Wire};
 use escale_service::{Config, Cx};
 use escale_store::Image;
 use escale_tables::{
@@ -134,8 +134,11 @@ pub(crate) struct StrategyInput {
 }
 
 pub(crate) fn provider(name: &str) -> Result<CapacityProvider, Error> {
-    let not_supported =
-        |_| Error::NotSupported(format!("The capacity provider {name} (use FARGATE or FARGATE_SPOT)"));
+    let not_supported = |_| {
+        AwsError::not_supported(format_args!("The capacity provider {name}"))
+            .hint("Use FARGATE or FARGATE_SPOT.")
+            .into()
+    };
     name.parse().map_err(not_supported)
 }
 

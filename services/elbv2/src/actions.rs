@@ -75,7 +75,9 @@ pub(crate) fn read(shapes: Vec<ActionShape>) -> Result<Action, Error> {
         ActionType::Forward => forward(shape),
         ActionType::Redirect => redirect(shape.redirect_config),
         ActionType::FixedResponse => fixed(shape.fixed_response_config),
-        other => Err(AwsError::not_supported(format_args!("The action type '{other}'")).into()),
+        other => Err(AwsError::not_supported(format_args!("The action type '{other}'"))
+            .hint("Use 'forward', 'redirect' or 'fixed-response'.")
+            .into()),
     }
 }
 
@@ -85,7 +87,9 @@ fn forward(shape: ActionShape) -> Result<Action, Error> {
         return Ok(Action::Forward(vec![(shape.target_group_arn.ok_or_else(missing)?, 1)]));
     };
     if config.target_group_stickiness_config.is_some_and(|s| s.enabled == Some(true)) {
-        return Err(AwsError::not_supported("TargetGroupStickinessConfig.Enabled 'true'").into());
+        return Err(AwsError::not_supported("TargetGroupStickinessConfig.Enabled=true")
+            .hint("Use false.")
+            .into());
     }
     if !(1..=5).contains(&config.target_groups.len()) {
         return Err(invalid("ForwardConfig must have 1 to 5 target groups"));

@@ -89,7 +89,7 @@ pub(crate) fn set(
     for Attribute { key, value } in changes {
         let value = value.unwrap_or_default();
         let Some(known) = all.iter().find(|k| k.key == key) else {
-            return Err(invalid(format!("The attribute key '{key}' is unknown or not supported by Escale")));
+            return Err(invalid(format!("The attribute key '{key}' is unknown or not supported")));
         };
         let good = match &known.allowed {
             Allowed::Bool => value == "true" || value == "false",
@@ -97,9 +97,11 @@ pub(crate) fn set(
             Allowed::OneOf(words) => words.contains(&value.as_str()),
             Allowed::DefaultOnly if value == known.default => true,
             Allowed::DefaultOnly => {
-                return Err(
-                    AwsError::not_supported(format_args!("'{value}' for the attribute '{key}'")).into()
-                );
+                return Err(AwsError::not_supported(format_args!(
+                    "The value '{value}' of the attribute '{key}'"
+                ))
+                .hint(format_args!("Use '{}'.", known.default))
+                .into());
             }
         };
         if !good {

@@ -25,7 +25,7 @@ mod testing;
 use escale_base::{Arn, wire::Value};
 use escale_engine::Engine;
 use escale_proxy::Proxies;
-use escale_service::{Also, Config, Entry, Recorded, ResourceType, Service, gives_tags};
+use escale_service::{Also, Cloud, Config, Entry, Recorded, ResourceType, Service, gives_tags};
 use escale_store::{Image, Store, StoreError};
 use std::sync::Arc;
 
@@ -83,15 +83,21 @@ impl Service for Elbv2 {
     }
 }
 
-/// Starts the reconciler of load balancers. `proxies` must not serve anything yet; its sockets come from [`NodeSockets`].
+/// The plane of load balancers. It must not serve anything before the start of the reconciler; its sockets come from
+/// [`NodeSockets`].
+pub struct Planes {
+    pub proxies: Arc<dyn Proxies>,
+}
+
+/// Starts the reconciler of load balancers.
 pub fn start(
     engine: &mut Engine,
-    store: Store,
-    clock: escale_base::Clock,
-    proxies: Arc<dyn Proxies>,
+    store: &Store,
+    cloud: &Arc<Cloud>,
+    planes: Planes,
 ) -> Result<(), StoreError> {
     // Before the reconciler starts: it would take old observations for the state of the new plane.
-    reconcile::clear_observations(&store)?;
-    engine.add(reconcile::Balancers::new(store, clock, proxies));
+    reconcile::clear_observations(store)?;
+    engine.add(reconcile::Balancers::new(store.clone(), cloud.clock.clone(), planes.proxies));
     Ok(())
 }

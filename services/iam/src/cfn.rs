@@ -264,49 +264,40 @@ mod tests {
     use super::*;
     use crate::Iam;
     use escale_base::{Clock, Secret, Timestamp};
-    use escale_service::{Caller, Cloud, Config, Principal};
-    use escale_store::Store;
+    use escale_harness::Harness;
+    use escale_service::Config;
     use escale_tables::iam::{Policy, Role, User};
     use serde_json::json;
     use std::sync::Arc;
 
-    struct Harness {
-        cloud: Cloud,
-        store: Store,
-        caller: Caller,
-        _dir: tempfile::TempDir,
-    }
+    struct FakeCloud(Harness);
 
-    fn harness() -> Harness {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("state.db"), &escale_tables::all()).unwrap();
-        let (config, clock) = (Config::default(), Clock::by_hand(Timestamp(1)));
-        let iam = Iam {
-            root_key: "test".into(),
-            root_secret: Secret::new("test".into()),
-            account: config.account.clone(),
-            region: config.region.clone(),
-            clock: clock.clone(),
-        };
-        let cloud = Cloud::new(Arc::new(config), clock, Arc::new(iam.clone()), vec![Arc::new(iam)]);
-        let caller = Caller { principal: Principal::Root, ..Caller::service("test") };
-        Harness { cloud, store, caller, _dir: dir }
-    }
+    impl FakeCloud {
+        fn new() -> FakeCloud {
+            let config = Config::default();
+            let iam = Arc::new(Iam {
+                root_key: "test".into(),
+                root_secret: Secret::new("test".into()),
+                account: config.account,
+                region: config.region,
+                clock: Clock::by_hand(Timestamp(1)),
+            });
+            FakeCloud(Harness::with(vec![iam.clone()], iam, &[]))
+        }
 
-    impl Harness {
         fn create(&self, kind: &str, values: Value) -> Result<Created, AwsError> {
-            let create = self.cloud.resource_type(kind).unwrap().create;
+            let create = self.0.cloud.resource_type(kind).unwrap().create;
             let schema = escale_schema::schema(kind).unwrap();
             let values = schema.coerce(values.as_object().unwrap()).unwrap();
             let props = Props { values: &values, stack_name: "shop", logical_id: "Thing", stack_tags: &[] };
-            self.cloud.transact(&self.store, &self.caller, |cx| create(cx, &props)).map_err(|e| e.0)
+            self.0.cloud.transact(&self.0.store, &Harness::root(), |cx| create(cx, &props)).map_err(|e| e.0)
         }
 
         fn delete(&self, kind: &str, created: &Created) {
-            let delete = self.cloud.resource_type(kind).unwrap().delete;
+            let delete = self.0.cloud.resource_type(kind).unwrap().delete;
             for _ in 0..2 {
                 // The second deletion finds nothing and must succeed.
-                self.cloud.transact(&self.store, &self.caller, |cx| delete(cx, created)).unwrap();
+                self.0.cloud.transact(&self.0.store, &Harness::root(), |cx| delete(cx, created)).unwrap();
             }
         }
     }
@@ -322,8 +313,8 @@ mod tests {
 
     #[test]
     fn creates_and_deletes_all_types() {
-        let h = harness();
-        let role = h
+        let cloud = FakeCloud::new();
+        let role = cloud
             .create(
                 "AWS::IAM::Role",
                 json!({
@@ -339,23 +330,23 @@ mod tests {
         let name = role.physical_id.as_str();
         assert!(name.starts_with("shop-Thing-"), "{name}");
         assert_eq!(role.attribute("Arn"), format!("arn:aws:iam::000000000000:role/app/{name}"));
-        let row = h.store.read().get::<Role>(name).unwrap();
+        let row = cloud.0.store.read().get::<Role>(name).unwrap();
         assert_eq!((row.inline.len(), row.attached.len(), row.max_session_secs), (1, 1, 7200));
         assert_eq!(role.attribute("RoleId"), row.id);
 
-        let user = h.create("AWS::IAM::User", json!({"UserName": "ada"})).unwrap();
-        let inline = h
+        let user = cloud.create("AWS::IAM::User", json!({"UserName": "ada"})).unwrap();
+        let inline = cloud
             .create(
                 "AWS::IAM::Policy",
                 json!({"PolicyName": "more", "PolicyDocument": allow("s3:*"), "Roles": [name], "Users": ["ada"]}),
             )
             .unwrap();
-        let managed = h
+        let managed = cloud
             .create("AWS::IAM::ManagedPolicy", json!({"PolicyDocument": allow("s3:*"), "Roles": [name]}))
             .unwrap();
-        let key = h.create("AWS::IAM::AccessKey", json!({"UserName": "ada"})).unwrap();
+        let key = cloud.create("AWS::IAM::AccessKey", json!({"UserName": "ada"})).unwrap();
         assert_eq!(key.attribute("SecretAccessKey").len(), 40);
-        let row = h.store.read().get::<Role>(name).unwrap();
+        let row = cloud.0.store.read().get::<Role>(name).unwrap();
         assert_eq!((row.inline.len(), row.attached.len()), (2, 2));
 
         for (kind, created) in [
@@ -365,17 +356,17 @@ mod tests {
             ("AWS::IAM::User", &user),
             ("AWS::IAM::Role", &role),
         ] {
-            h.delete(kind, created);
+            cloud.delete(kind, created);
         }
-        let image = h.store.read();
+        let image = cloud.0.store.read();
         assert_eq!(image.scan::<Role>().count() + image.scan::<User>().count(), 0);
         assert_eq!(image.scan::<Policy>().count(), 0);
     }
 
     #[test]
     fn failed_creation_leaves_no_role() {
-        let h = harness();
-        let error = h
+        let cloud = FakeCloud::new();
+        let error = cloud
             .create(
                 "AWS::IAM::Role",
                 json!({
@@ -386,6 +377,6 @@ mod tests {
             )
             .unwrap_err();
         assert!(error.message.contains("AmazonBraketFullAccess"), "{error}");
-        assert!(!h.store.read().has::<Role>("r"));
+        assert!(!cloud.0.store.read().has::<Role>("r"));
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     Error, aws_managed,
     paging::{self, Cut},
 };
-use escale_base::Tag;
+use escale_base::{AwsError, Tag};
 use escale_policy::{Document, Kind};
 use escale_service::{Config, Cx};
 use escale_store::{Image, Row};
@@ -169,10 +169,9 @@ pub(crate) fn attach<E: Entity>(cx: &mut Cx<'_>, name: &str, policy: String) -> 
     if !cx.tx.has::<Policy>(&policy) && aws_managed::find(&policy).is_none() {
         // The policy may exist on AWS, so the error says that Escale does not have it.
         if policy.starts_with(aws_managed::PREFIX) {
-            return Err(escale_base::AwsError::not_supported(format_args!(
-                "The AWS managed policy {policy}"
-            ))
-            .into());
+            return Err(AwsError::not_supported(format_args!("The AWS managed policy {policy}"))
+                .hint("Create a policy with the same document, and use that one.")
+                .into());
         }
         return Err(Error::NoSuch(format!("Policy {policy} does not exist or is not attachable.")));
     }

@@ -14,8 +14,6 @@ pub enum Error {
     StreamExists,
     #[error("{0}")]
     Invalid(String),
-    #[error("{0}")]
-    NotSupported(String),
     #[error(transparent)]
     Aws(#[from] AwsError),
     #[error("the log plane failed: {0}")]
@@ -30,7 +28,6 @@ impl From<Error> for AwsError {
                 (ErrorKind::AlreadyExists, "ResourceAlreadyExistsException")
             }
             Error::Invalid(_) => (ErrorKind::Invalid, "InvalidParameterException"),
-            Error::NotSupported(what) => return AwsError::not_supported(what),
             Error::Aws(e) => return e.clone(),
             Error::Plane(e) => {
                 return AwsError::new(ErrorKind::Internal, "ServiceUnavailableException", 500, e.to_string());

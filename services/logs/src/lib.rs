@@ -38,9 +38,14 @@ impl Logs {
     }
 }
 
+/// The plane of log events.
+pub struct Planes {
+    pub logs: Arc<dyn LogStore>,
+}
+
 /// Starts the reconciler that deletes old events.
-pub fn start(engine: &mut Engine, store: Store, plane: Arc<dyn LogStore>) {
-    engine.add(reconcile::Sweep::new(store, plane));
+pub fn start(engine: &mut Engine, store: &Store, planes: Planes) {
+    engine.add(reconcile::Sweep::new(store.clone(), planes.logs));
 }
 
 /// The Logs service, as the wiring registers it. Its stream operations share one [`Logs`].

@@ -3,6 +3,7 @@
 //! Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html>
 
 use crate::Error;
+use escale_base::AwsError;
 use escale_logstore::Pattern;
 
 /// `ERROR "out of memory" -retry ?a ?b`: all plain terms, at least one of those with `?`, none of those with `-`.
@@ -12,7 +13,9 @@ pub(crate) fn parse(text: &str) -> Result<Pattern, Error> {
     let kinds = [('{', "JSON"), ('[', "space-delimited"), ('%', "regular expression")];
     for (sign, kind) in kinds {
         if rest.starts_with(sign) {
-            return Err(Error::NotSupported(format!("The {kind} filter pattern {text}")));
+            return Err(AwsError::not_supported(format_args!("The {kind} filter pattern {text}"))
+                .hint("Use terms and quoted phrases.")
+                .into());
         }
     }
     while !rest.is_empty() {

@@ -110,7 +110,8 @@ struct SecretOfMasterUser {
 fn create_instance(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     if props.bool("DeleteAutomatedBackups") == Some(false) {
         // Automated snapshots are always deleted with their instance.
-        return Err(AwsError::not_supported("DeleteAutomatedBackups: false"));
+        return Err(AwsError::not_supported("DeleteAutomatedBackups: false")
+            .hint("Use the DeletionPolicy Snapshot to keep a snapshot."));
     }
     let id = props.name_or_generated("DBInstanceIdentifier", 63).to_ascii_lowercase();
     let snapshot = props.str("DBSnapshotIdentifier").filter(|s| !s.is_empty()).map(str::to_owned);

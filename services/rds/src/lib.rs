@@ -26,7 +26,7 @@ mod tags;
 #[cfg(test)]
 mod testing;
 
-use escale_base::{Clock, PlaneError, wire::Value};
+use escale_base::{PlaneError, wire::Value};
 use escale_engine::Engine;
 use escale_postgres::{Event, Postgres};
 use escale_service::{Also, Cloud, DeleteWithSnapshot, Entry, Recorded, ResourceType, Service, gives_tags};
@@ -64,26 +64,26 @@ impl Service for Rds {
 /// The plane and its events. `Err` is the reason why this machine has no plane: every creation then fails with it.
 pub type Plane = Result<(Arc<dyn Postgres>, mpsc::Receiver<Event>), PlaneError>;
 
-/// Starts the reconcilers and the observer. `majors` are the versions of PostgreSQL that are installed.
-pub fn start(
-    engine: &mut Engine,
-    store: Store,
-    cloud: Arc<Cloud>,
-    clock: Clock,
-    plane: Plane,
-    majors: &[u32],
-) {
-    let (plane, events) = match plane {
+/// The plane of databases.
+pub struct Planes {
+    pub postgres: Plane,
+    /// The installed major versions of PostgreSQL.
+    pub majors: Vec<u32>,
+}
+
+/// Starts the reconcilers and the observer.
+pub fn start(engine: &mut Engine, store: &Store, cloud: &Arc<Cloud>, planes: Planes) {
+    let (plane, events) = match planes.postgres {
         Ok((plane, events)) => (Ok(plane), Some(events)),
         Err(error) => {
             tracing::warn!(%error, "databases cannot be created on this machine");
             (Err(error.to_string()), None)
         }
     };
-    if let Err(error) = engines::store_installed(&store, majors) {
+    if let Err(error) = engines::store_installed(store, &planes.majors) {
         tracing::error!(%error, "the list of installed engines could not be stored");
     }
-    let executor = Arc::new(reconcile::Executor::new(store, cloud, clock, plane));
+    let executor = Arc::new(reconcile::Executor::new(store.clone(), Arc::clone(cloud), plane));
     engine.add(reconcile::Instances(executor.clone()));
     engine.add(reconcile::Snapshots(executor.clone()));
     engine.add(reconcile::Backups(executor.clone()));

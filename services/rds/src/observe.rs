@@ -50,7 +50,7 @@ async fn record(executor: &Executor, event: &Event) {
     let Some(instance) = of_database(&executor.store.read(), database) else { return };
     let is_created =
         executor.store.read().get::<InstanceSeen>(&instance.id).is_some_and(|s| s.enacted.is_some());
-    let now = executor.clock.now();
+    let now = executor.cloud.clock.now();
     let written = executor.store.write(|tx| {
         for (category, message) in messages(&instance, is_created, event) {
             events::instance(tx, &executor.cloud.config, now, &instance.id, category, &message);

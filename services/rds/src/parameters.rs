@@ -93,13 +93,12 @@ impl Parameter {
             Err(Error::Value(format!("Invalid parameter value: {value} for: {}: {why}", self.name)))
         };
         if value.contains('{') {
-            let what = format!("The formula '{value}' of parameter {}", self.name);
-            return Err(AwsError::not_supported(what).into());
+            let what = format_args!("The formula '{value}' of parameter {}", self.name);
+            return Err(AwsError::not_supported(what).hint("Use a number.").into());
         }
         if self.name == FORCE_SSL && value != "0" {
-            let what =
-                "rds.force_ssl=1 (connections never leave the machine and are not encrypted; set it to 0)";
-            return Err(AwsError::not_supported(what).into());
+            let hint = "Set it to 0: connections never leave the machine and are not encrypted.";
+            return Err(AwsError::not_supported("rds.force_ssl=1").hint(hint).into());
         }
         match self.kind {
             "BOOLEAN" if !["0", "1", "on", "off", "true", "false"].contains(&value) => {

@@ -216,6 +216,15 @@ pub(crate) fn refuse_if(condition: bool, what: &str) -> Result<(), Error> {
     if condition { Err(AwsError::not_supported(what).into()) } else { Ok(()) }
 }
 
+pub(crate) fn refuse_public(publicly_accessible: Option<bool>) -> Result<(), Error> {
+    match publicly_accessible {
+        Some(true) => Err(AwsError::not_supported("PubliclyAccessible=true")
+            .hint("Use false: a database can be reached only from its VPC.")
+            .into()),
+        _ => Ok(()),
+    }
+}
+
 pub(crate) fn backup_retention(days: i32) -> Result<i32, Error> {
     match days {
         0..=35 => Ok(days),

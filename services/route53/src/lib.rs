@@ -24,11 +24,11 @@ mod system;
 mod tagging;
 mod web;
 
-use escale_base::{Clock, ids};
+use escale_base::ids;
 use escale_dns::Dns;
 use escale_engine::Engine;
 use escale_network::Network;
-use escale_service::{Config, Entry, Recorded, ResourceType, Service};
+use escale_service::{Cloud, Entry, Recorded, ResourceType, Service};
 use escale_store::Store;
 use std::sync::Arc;
 
@@ -67,15 +67,24 @@ impl Service for Route53 {
     }
 }
 
+/// The planes that answer queries, and those that reach what the names point to.
+#[derive(Clone)]
+pub struct Planes {
+    pub dns: Arc<dyn Dns>,
+    pub network: Arc<dyn Network>,
+}
+
 /// Starts the reconcilers of zones and DNS servers.
-pub fn start(
-    engine: &mut Engine,
-    store: Store,
-    config: Arc<Config>,
-    clock: Clock,
-    dns: Arc<dyn Dns>,
-    network: Arc<dyn Network>,
-) {
-    let run = ids::random_uuid();
-    reconcile::start(engine, reconcile::Parts { store, config, clock, dns, network, run });
+pub fn start(engine: &mut Engine, store: &Store, cloud: &Arc<Cloud>, planes: Planes) {
+    reconcile::start(
+        engine,
+        reconcile::Parts {
+            store: store.clone(),
+            config: Arc::clone(&cloud.config),
+            clock: cloud.clock.clone(),
+            dns: planes.dns,
+            network: planes.network,
+            run: ids::random_uuid(),
+        },
+    );
 }

@@ -63,7 +63,7 @@ pub(crate) fn read(zone: &HostedZone, action: Action, shape: RecordSetShape) -> 
             // In one of several sets it would take unhealthy ones out of the answers, which Escale does not enact.
             if alias.evaluate_target_health && routing != Routing::Simple {
                 let what = "EvaluateTargetHealth of an alias that is one of several record sets";
-                return Err(AwsError::not_supported(what).into());
+                return Err(AwsError::not_supported(what).hint("Set EvaluateTargetHealth to false.").into());
             }
             if matches!(routing, Routing::Multivalue { .. }) {
                 return Err(invalid("A multivalue answer record set cannot have an AliasTarget"));
@@ -93,10 +93,9 @@ fn foreign_alias(zone: &HostedZone, named: &str, target: &str, kind: RecordType)
              not lie within the target zone"
         )]);
     }
-    AwsError::not_supported(format_args!(
-        "An alias to {target}, which is neither a load balancer, a distribution nor a name of the same zone,"
-    ))
-    .into()
+    AwsError::not_supported(format_args!("An alias to {target}"))
+        .hint("An alias can have a load balancer, a distribution or a name of the same zone as its target.")
+        .into()
 }
 
 /// The fault of the set itself, without regard to other sets.

@@ -120,7 +120,11 @@ pub(crate) fn record_type(kind: RecordType) -> RRType {
 
 /// The served type for AWS's record type, if there is one.
 pub(crate) fn served_type(named: RRType) -> Result<RecordType, AwsError> {
-    let unknown = |_| AwsError::not_supported(format_args!("The record type {named}"));
+    let unknown = |_| {
+        let served = RecordType::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ");
+        AwsError::not_supported(format_args!("The record type {named}"))
+            .hint(format_args!("The supported types are {served}."))
+    };
     named.as_str().parse().map_err(unknown)
 }
 

@@ -1,12 +1,12 @@
 //! Makes public names reachable for browsers on the host: one loopback port forwards by the Host header, and each public
 //! address of a load balancer or of the edge has a loopback address: 198.18.a.b is 127.18.a.b.
 
-use crate::names;
+use crate::{Planes, names};
 use escale_base::PlaneError;
 use escale_dns::{Dns, Kind, View};
 use escale_engine::Engine;
-use escale_network::{Directory, Forwarder, Namespace, Network, PUBLIC, Place, forward, forward_by_name};
-use escale_service::Config;
+use escale_network::{Directory, Forwarder, Namespace, PUBLIC, Place, forward, forward_by_name};
+use escale_service::Cloud;
 use escale_store::{Image, Row, Store};
 use escale_tables::{
     cloudfront::DistributionName,
@@ -25,14 +25,14 @@ const HTTP: u16 = 80;
 /// Starts the forwarders for clients on the host. Fails if the web port is in use.
 pub async fn start(
     engine: &mut Engine,
-    store: Store,
-    config: &Config,
-    dns: Arc<dyn Dns>,
-    network: &dyn Network,
+    store: &Store,
+    cloud: &Arc<Cloud>,
+    planes: Planes,
 ) -> Result<(), PlaneError> {
-    let internet = network.namespace(&Place::Internet)?;
-    let listen = (Ipv4Addr::LOCALHOST, config.web_port).into();
-    let directory = Arc::new(PublicNames { store: store.clone(), dns });
+    let internet = planes.network.namespace(&Place::Internet)?;
+    let listen = (Ipv4Addr::LOCALHOST, cloud.config.web_port).into();
+    let store = store.clone();
+    let directory = Arc::new(PublicNames { store: store.clone(), dns: planes.dns });
     let by_name = forward_by_name(internet.clone(), listen, directory.clone()).await?;
     tracing::info!(at = %by_name.local_addr(), "public names are served by Host header");
     // Resolvers return ::1 first for *.localhost, and not every client tries the second address.
@@ -41,7 +41,7 @@ pub async fn start(
     if let Err(error) = &by_name_too {
         tracing::info!(%error, "public names are served on IPv4 only, because listening on IPv6 failed");
     }
-    let edge = config.edge_address;
+    let edge = cloud.config.edge_address;
     engine.run(async move {
         let _by_name = (by_name, by_name_too);
         follow(store, internet, edge).await;

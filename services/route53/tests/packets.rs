@@ -5,11 +5,13 @@
 use escale_base::{Clock, Timestamp};
 use escale_dns::{Dns, DnsPlane};
 use escale_engine::Engine;
+use escale_harness::AllowAll;
 use escale_network::{
     Interface, InternetSpec, KernelNetwork, Kind, Namespace, Network, Place, RevokedFlows, RouteTable,
     Subnet, VpcSpec,
 };
-use escale_service::Config;
+use escale_route53::Planes;
+use escale_service::{Cloud, Config};
 use escale_store::{Row, Store, StoreError};
 use escale_tables::{
     ec2::{Vpc, VpcSeen},
@@ -121,6 +123,7 @@ async fn answers_queries_in_vpc_internet_and_host() {
     let dns: Arc<dyn Dns> = Arc::new(DnsPlane::new());
     let store = Store::open(&dir.path().join("state.db"), &escale_tables::all()).unwrap();
     let config = Arc::new(Config { dns_port: 0, web_port: 0, ..Config::default() });
+    let cloud = Arc::new(Cloud::new(Arc::clone(&config), Clock::machine(), Arc::new(AllowAll), vec![]));
     network.apply(spec()).await.unwrap();
     let service_addresses = [config.dns_address, BALANCER].into();
     network.apply_internet(InternetSpec { service_addresses, hosts: vec![] }).await.unwrap();
@@ -133,12 +136,9 @@ async fn answers_queries_in_vpc_internet_and_host() {
     put(&store, VpcSeen { id: VPC.into(), applied: String::new().into(), at });
 
     let mut engine = Engine::new(store.clone(), Clock::machine());
-    let clock = Clock::machine();
-    let (config_of_web, dns_of_web) = (Arc::clone(&config), Arc::clone(&dns));
-    escale_route53::start(&mut engine, store.clone(), config, clock, dns, network.clone());
-    escale_route53::start_web(&mut engine, store.clone(), &config_of_web, dns_of_web, &*network)
-        .await
-        .unwrap();
+    let planes = Planes { dns, network: Arc::clone(&network) };
+    escale_route53::start(&mut engine, &store, &cloud, planes.clone());
+    escale_route53::start_web(&mut engine, &store, &cloud, planes).await.unwrap();
 
     let inside = network.namespace(&Place::interface(VPC, "eni")).unwrap();
     let resolver = server(&store, VPC).await;

@@ -5,6 +5,7 @@
 use crate::Error;
 use crate::choices::{ChecksumAlgorithm, ChecksumType};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use escale_base::AwsError;
 use escale_objects::{Algorithm, Checksums, Expected};
 use http::HeaderMap;
 
@@ -95,7 +96,12 @@ pub(crate) fn shown(algorithm: Algorithm) -> Option<ChecksumAlgorithm> {
 
 pub(crate) fn named(requested: ChecksumAlgorithm) -> Result<Algorithm, Error> {
     let found = STORED.iter().find(|(_, name, _)| *name == requested.as_str()).map(|(a, ..)| *a);
-    found.ok_or_else(|| Error::NotSupported(format!("The checksum algorithm {requested}")))
+    found.ok_or_else(|| {
+        let supported = STORED.map(|(_, name, _)| name).join(", ");
+        AwsError::not_supported(format_args!("The checksum algorithm {requested}"))
+            .hint(format_args!("The supported algorithms are {supported}."))
+            .into()
+    })
 }
 
 /// The checksums to compute for a body: those that the client announces in headers or for the trailer. The gate compares their

@@ -54,10 +54,16 @@ pub(crate) fn of_write(if_match: Option<&str>, if_none_match: Option<&str>) -> R
     match (if_match, if_none_match) {
         (None, None) => Ok(Condition::None),
         (None, Some("*")) => Ok(Condition::Absent),
-        (None, Some(_)) => Err(Error::NotSupported("If-None-Match with a value other than *".into())),
-        (Some("*"), None) => Err(Error::NotSupported("If-Match with the value * on a write".into())),
+        (None, Some(_)) => {
+            Err(AwsError::not_supported("A value of If-None-Match other than '*'").hint("Use '*'.").into())
+        }
+        (Some("*"), None) => {
+            Err(AwsError::not_supported("The value '*' of If-Match on a write").hint("Use an ETag.").into())
+        }
         (Some(tag), None) => Ok(Condition::Etag(bare(tag).to_owned())),
-        (Some(_), Some(_)) => Err(Error::NotSupported("If-Match together with If-None-Match".into())),
+        (Some(_), Some(_)) => Err(AwsError::not_supported("If-Match together with If-None-Match")
+            .hint("Use one of the two headers.")
+            .into()),
     }
 }
 

@@ -43,8 +43,6 @@ pub enum Error {
          the setting."
     )]
     PublicPolicy,
-    #[error("{0} is not supported by Escale")]
-    NotSupported(String),
     #[error(transparent)]
     Plane(#[from] plane::Error),
     #[error(transparent)]
@@ -86,7 +84,6 @@ impl From<Error> for AwsError {
                 aws(ErrorKind::NotFound, code, 404).with("BucketName", bucket)
             }
             Error::Denied | Error::PublicPolicy => aws(ErrorKind::Denied, "AccessDenied", 403),
-            Error::NotSupported(_) => aws(ErrorKind::NotSupported, "NotImplemented", 501),
             Error::Plane(error) => of_plane(error),
             Error::Aws(error) => error,
         }

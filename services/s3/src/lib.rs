@@ -25,7 +25,7 @@ mod streams;
 
 pub use buckets::Buckets;
 pub use error::Error;
-pub use reconcile::start;
+pub use reconcile::{Planes, start};
 
 use escale_base::wire::Value;
 use escale_objects::Objects;

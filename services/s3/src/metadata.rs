@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::choices::{ObjectCannedAcl, ServerSideEncryption, StorageClass};
-use escale_base::Tag;
+use escale_base::{AwsError, Tag};
 use escale_objects::{Labels, Meta};
 use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
@@ -83,10 +83,14 @@ pub(crate) fn refuse(
     acl: Option<ObjectCannedAcl>,
 ) -> Result<(), Error> {
     if let Some(class) = storage_class.filter(|c| *c != StorageClass::Standard) {
-        return Err(Error::NotSupported(format!("The storage class {class}")));
+        return Err(AwsError::not_supported(format_args!("The storage class {class}"))
+            .hint("Use STANDARD.")
+            .into());
     }
     if let Some(encryption) = encryption.filter(|e| *e != ServerSideEncryption::Aes256) {
-        return Err(Error::NotSupported(format!("The server-side encryption {encryption}")));
+        return Err(AwsError::not_supported(format_args!("The server-side encryption {encryption}"))
+            .hint("Use AES256.")
+            .into());
     }
     // Buckets are BucketOwnerEnforced. As on AWS, they accept only the two ACLs that grant the owner full control.
     match acl {

@@ -4,7 +4,7 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html>
 
 use crate::{Error, rules};
-use escale_base::{json as strict, wire::Value};
+use escale_base::{AwsError, json as strict, wire::Value};
 use escale_policy::{Document, Kind};
 use escale_service::ResourcePolicy;
 use escale_store::Image;
@@ -177,7 +177,7 @@ fn check_statement(statement: &Value, bucket: &str) -> Result<(), Error> {
     let operators = object.get("Condition").and_then(Value::as_object).into_iter().flatten();
     for (operator, _) in operators {
         if !escale_policy::is_operator(operator) {
-            return Err(Error::NotSupported(format!("The condition operator {operator}")));
+            return Err(AwsError::not_supported(format_args!("The condition operator {operator}")).into());
         }
     }
     Ok(())

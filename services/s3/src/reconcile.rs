@@ -5,13 +5,19 @@ use crate::{Buckets, Error};
 use escale_base::{Clock, Timestamp};
 use escale_engine::{Engine, Plan, Reconciler, StepError};
 use escale_objects as plane;
+use escale_service::Cloud;
 use escale_store::{Change, Image, Store};
 use escale_tables::s3::{Bucket, BucketSeen};
 use std::{collections::BTreeSet, sync::Arc};
 
+/// The objects plane as the service's operations use it: [`crate::S3::buckets`].
+pub struct Planes {
+    pub buckets: Arc<Buckets>,
+}
+
 /// Starts the reconciler.
-pub fn start(engine: &mut Engine, store: Store, clock: Clock, buckets: Arc<Buckets>) {
-    engine.add(Removals { store, clock, buckets });
+pub fn start(engine: &mut Engine, store: &Store, cloud: &Arc<Cloud>, planes: Planes) {
+    engine.add(Removals { store: store.clone(), clock: cloud.clock.clone(), buckets: planes.buckets });
 }
 
 struct Removals {

@@ -85,7 +85,8 @@ fn delete(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
 fn attach(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let kind = props.text("TargetType")?;
     if kind != "AWS::RDS::DBInstance" {
-        return Err(AwsError::not_supported(format_args!("A secret's attachment to {kind}")));
+        return Err(AwsError::not_supported(format_args!("A secret's attachment to {kind}"))
+            .hint("Use AWS::RDS::DBInstance."));
     }
     let found = cx.call(DescribeDBInstances { id: props.text("TargetId")?.to_owned() })?;
     let database = found.instances.first().ok_or_else(AwsError::internal)?;

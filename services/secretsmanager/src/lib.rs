@@ -13,8 +13,6 @@ mod reconcile;
 mod recorded;
 mod rules;
 mod shapes;
-#[cfg(test)]
-mod testing;
 
 use escale_base::wire::Value;
 use escale_engine::Engine;
@@ -46,6 +44,6 @@ impl Service for SecretsManager {
 }
 
 /// Starts the reconciler that ends recovery windows.
-pub fn start(engine: &mut Engine, store: Store) {
-    engine.add(reconcile::Purge { store });
+pub fn start(engine: &mut Engine, store: &Store) {
+    engine.add(reconcile::Purge { store: store.clone() });
 }

@@ -1,7 +1,10 @@
 //! CloudFormation: `AWS::SSM::Parameter`. Its `Ref` is the name.
 
-use crate::ops::{delete_parameter::DeleteParameter, put_parameter::PutParameter};
-use escale_base::{AwsError, ErrorKind, Tag};
+use crate::{
+    Error,
+    ops::{delete_parameter::DeleteParameter, put_parameter::PutParameter},
+};
+use escale_base::{AwsError, Tag};
 use escale_service::{Created, Cx, Props, ResourceType};
 use std::collections::BTreeMap;
 
@@ -18,7 +21,7 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let (kind, value) = (props.text("Type")?, props.read::<String>("Value")?);
     if kind == "SecureString" {
         let what = "AWS::SSM::Parameter does not support the type SecureString. Use a Secrets Manager secret";
-        return Err(AwsError::new(ErrorKind::Invalid, "ValidationException", 400, what));
+        return Err(Error::Validation(what.into()).into());
     }
     let name = props.name_or_generated("Name", 128);
     let input = props.input_without::<PutParameter>(&["Name", "Tags"]);

@@ -11,8 +11,6 @@ mod ops;
 mod recorded;
 mod rules;
 mod shapes;
-#[cfg(test)]
-mod testing;
 
 use escale_base::wire::Value;
 use escale_service::{Also, Entry, Recorded, ResourceType, Service, gives_tags};

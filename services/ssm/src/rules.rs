@@ -1,6 +1,6 @@
 //! Lookups and checks that the operations share.
 
-use crate::Error;
+use crate::{Error, choices::ResourceTypeForTagging};
 use escale_base::{Arn, AwsError};
 use escale_service::Cx;
 use escale_store::Image;
@@ -22,9 +22,7 @@ pub(crate) fn arn(cx: &Cx<'_>, name: &str) -> String {
 }
 
 pub(crate) fn find(image: &Image, name: &str) -> Result<Arc<Parameter>, Error> {
-    if let Some(what) = of_aws(name) {
-        return Err(AwsError::not_supported(what).into());
-    }
+    check_not_public(name)?;
     image.get::<Parameter>(name).ok_or_else(|| Error::NotFound(name.to_owned()))
 }
 
@@ -53,23 +51,38 @@ pub(crate) fn select(
     let parameter = find(image, &name_of(image, head))?;
     let last = parameter.versions.last().cloned().ok_or_else(|| Error::NotFound(head.to_owned()))?;
     let Some(selector) = selector else { return Ok((parameter, last, None)) };
-    let number: i64 = selector
-        .parse()
-        .map_err(|_| AwsError::not_supported(format_args!("Selecting '{given}' by a parameter label")))?;
+    let number: i64 = selector.parse().map_err(|_| {
+        AwsError::not_supported(format_args!("The parameter label in '{given}'"))
+            .hint("Use the number of a version.")
+    })?;
     let version = parameter.versions.iter().find(|v| v.number == number).cloned();
     let version = version.ok_or_else(|| Error::NoVersion(parameter.name.clone(), number))?;
     Ok((parameter, version, Some(format!(":{selector}"))))
 }
 
-/// Describes a name that is reserved for AWS's own parameters, for an error message. `None` for other names.
-pub(crate) fn of_aws(name: &str) -> Option<String> {
+/// Refuses a name that is reserved for AWS's own parameters.
+pub(crate) fn check_not_public(name: &str) -> Result<(), Error> {
     if name.starts_with("/aws/reference/secretsmanager/") {
-        return Some(format!(
-            "The parameter '{name}', a reference to a secret (use secretsmanager:GetSecretValue),"
-        ));
+        return Err(AwsError::not_supported(format_args!("The reference to a secret '{name}'"))
+            .hint("Use secretsmanager:GetSecretValue.")
+            .into());
     }
-    (name.starts_with("/aws/") || name.starts_with("aws/"))
-        .then(|| format!("AWS's public parameter '{name}'"))
+    if name.starts_with("/aws/") || name.starts_with("aws/") {
+        return Err(AwsError::not_supported(format_args!("AWS's public parameter '{name}'"))
+            .hint("Use the value itself, or put a parameter of your own.")
+            .into());
+    }
+    Ok(())
+}
+
+/// Refuses tags of other resources than parameters.
+pub(crate) fn check_tagged_type(kind: ResourceTypeForTagging) -> Result<(), Error> {
+    match kind {
+        ResourceTypeForTagging::Parameter => Ok(()),
+        other => Err(AwsError::not_supported(format_args!("The ResourceType {other}"))
+            .hint("Use Parameter.")
+            .into()),
+    }
 }
 
 pub(crate) fn check_name(name: &str) -> Result<(), Error> {

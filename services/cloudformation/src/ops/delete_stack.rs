@@ -2,7 +2,7 @@
 
 use crate::choices::DeletionMode;
 use crate::{Error, begin, events, find};
-use escale_base::Wire;
+use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::cloudformation::{Phase, ResourceState, Stack, StackResource};
 
@@ -29,7 +29,9 @@ impl Operation for DeleteStack {
         // Deleting a stack that does not exist succeeds, as on AWS.
         let Some(stack) = find::stack_if_any(cx.tx, &input.stack_name) else { return Ok(()) };
         if let Some(mode) = input.deletion_mode.filter(|m| *m != DeletionMode::Standard) {
-            return Err(Error::not_supported(&format!("DeletionMode {mode}")));
+            return Err(AwsError::not_supported(format_args!("The DeletionMode {mode}"))
+                .hint("Use STANDARD, and list resources that cannot be deleted in RetainResources.")
+                .into());
         }
         let name = &stack.name;
         if matches!(stack.phase, Phase::Deleting | Phase::Deleted) {

@@ -41,7 +41,7 @@ impl Stacks {
         let kind = *self
             .cloud
             .resource_type(&row.type_name)
-            .ok_or_else(|| Error::not_supported(&format!("The resource type {}", row.type_name)))?;
+            .ok_or_else(|| AwsError::not_supported(format_args!("The resource type {}", row.type_name)))?;
         let (properties, imports) = self.evaluated(cx, stack, |scope| Ok(scope.properties(logical)?))?;
         let properties =
             template::dynamic::replace(&Value::Object(properties), &mut |r| scope::resolve(cx, r))?;

@@ -27,11 +27,15 @@ impl Stacks {
                 enter(cx, &mut row, ResourceState::Retained, None);
                 return Ok(());
             }
-            let unknown = || AwsError::not_supported(format_args!("{removal:?} of {}", row.type_name));
             if removal == Removal::Snapshot {
+                let unknown = || {
+                    AwsError::not_supported(format_args!("A snapshot of the resource type {}", row.type_name))
+                        .hint("Use the DeletionPolicy Retain or Delete.")
+                };
                 let delete = self.cloud.delete_with_snapshot(&row.type_name).ok_or_else(unknown)?;
                 delete(cx, &created(&row), &format!("{}-snapshot-{logical}", stack.name))?;
             } else {
+                let unknown = || AwsError::not_supported(format_args!("The resource type {}", row.type_name));
                 let kind = self.cloud.resource_type(&row.type_name).ok_or_else(unknown)?;
                 (kind.delete)(cx, &created(&row))?;
             }

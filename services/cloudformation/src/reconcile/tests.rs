@@ -2,17 +2,16 @@
 
 use super::*;
 use crate::CloudFormation;
-use escale_base::{Clock, ErrorKind, wire::Value};
-use escale_service::{
-    Asked, Config, Decision, DeleteWithSnapshot, Entry, Identity, Kind, Props, ResourceType, Service,
-    StreamCx,
-};
+use escale_base::wire::Value;
+use escale_harness::{AllowAll, Harness};
+use escale_service::{DeleteWithSnapshot, Entry, Kind, Props, ResourceType, Service, StreamCx};
 use escale_store::{Row, TableDef};
 use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Deref};
 
+mod error;
 mod outside;
 mod stories;
 
@@ -72,12 +71,7 @@ fn delete_with_snapshot(cx: &mut Cx<'_>, created: &Created, name: &str) -> Resul
 fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let id = format!("thing-{}", props.logical_id);
     if cx.tx.has::<Thing>(&id) {
-        return Err(AwsError::new(
-            ErrorKind::AlreadyExists,
-            "ThingAlreadyExists",
-            400,
-            format!("{id} exists"),
-        ));
+        return Err(error::thing_exists(&id));
     }
     let slow = props.get("Slow").is_some_and(|slow| *slow == true || *slow == "true");
     let of = props.str("Of").unwrap_or("").to_owned();
@@ -85,7 +79,7 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     cx.tx.put(Thing { id: id.clone(), ready: !slow, dying: false, held, of, slow });
     // Fails after the write, which must be rolled back.
     match props.str("Fail") {
-        Some(why) => Err(AwsError::new(ErrorKind::LimitExceeded, "ThingLimitExceeded", 400, why)),
+        Some(why) => Err(error::limit(why)),
         None => Ok(Created::new(&id).with("Name", format!("{id}!"))),
     }
 }
@@ -101,8 +95,7 @@ fn ready(image: &Image, created: &Created) -> Readiness {
 fn delete(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     let Some(thing) = cx.tx.get::<Thing>(&created.physical_id) else { return Ok(()) };
     if let Some(code) = &thing.held {
-        let kind = if code == "DependencyViolation" { ErrorKind::InUse } else { ErrorKind::Invalid };
-        return Err(AwsError::new(kind, code, 400, "it is held"));
+        return Err(error::held(code));
     }
     if thing.slow {
         cx.tx.update::<Thing, _>(&thing.id, |t| t.dying = true);
@@ -120,55 +113,45 @@ fn gone(image: &Image, created: &Created) -> Readiness {
     }
 }
 
-struct AllowAll;
-
-impl Identity for AllowAll {
-    fn credential(&self, _: &Image, _: &str) -> Option<escale_service::Credential> {
-        None
-    }
-    fn decide(&self, _: &Image, _: &Caller, _: &Asked<'_>) -> Decision {
-        Decision::Allow
-    }
-}
-
 /// A cloud with CloudFormation and the fake services.
 pub(super) struct TestEnv {
-    store: Store,
-    cloud: Arc<Cloud>,
-    clock: Clock,
+    harness: Harness,
     stacks: Stacks,
-    _dir: tempfile::TempDir,
+}
+
+impl Deref for TestEnv {
+    type Target = Harness;
+
+    fn deref(&self) -> &Harness {
+        &self.harness
+    }
 }
 
 impl TestEnv {
     fn new() -> TestEnv {
-        let dir = tempfile::tempdir().unwrap();
-        let mut tables = escale_tables::all();
-        tables.push(TableDef::of::<Thing>());
-        let store = Store::open(&dir.path().join("state.db"), &tables).unwrap();
-        let clock = Clock::by_hand(Timestamp(1_000_000));
-        let mut services = outside::services();
-        services.extend([Arc::new(Things) as Arc<dyn Service>, Arc::new(CloudFormation)]);
-        let cloud =
-            Arc::new(Cloud::new(Arc::new(Config::default()), clock.clone(), Arc::new(AllowAll), services));
-        let stacks = Stacks::new(store.clone(), Arc::clone(&cloud));
-        TestEnv { store, cloud, clock, stacks, _dir: dir }
+        let mut services: Vec<Arc<dyn Service>> = vec![Arc::new(CloudFormation), Arc::new(Things)];
+        services.extend(outside::services());
+        let harness = Harness::with(services, Arc::new(AllowAll), &[TableDef::of::<Thing>()]);
+        let stacks = Stacks::new(harness.store.clone(), Arc::clone(&harness.cloud));
+        TestEnv { harness, stacks }
     }
 
-    fn caller() -> Caller {
-        Caller { principal: Principal::Root, ..Caller::service("test") }
+    /// Replaces the daemon by a new one after a crash.
+    fn restart(&mut self) {
+        self.harness.reopen();
+        self.stacks = Stacks::new(self.harness.store.clone(), Arc::clone(&self.harness.cloud));
     }
 
     /// Calls a synchronous operation or one that takes a template.
     fn call(&self, operation: &str, input: Value) -> Result<Value, AwsError> {
         let entry = self.cloud.entry("cloudformation", operation).unwrap();
         let Kind::Stream(handler) = &entry.kind else {
-            return self.cloud.call(&self.store, &TestEnv::caller(), "cloudformation", operation, input);
+            return self.harness.call(operation, input);
         };
         let cx = StreamCx {
             store: self.store.clone(),
             cloud: Arc::clone(&self.cloud),
-            caller: TestEnv::caller(),
+            caller: Harness::root(),
             config: Arc::clone(&self.cloud.config),
             now: self.clock.now(),
             headers: http::HeaderMap::new(),
@@ -248,15 +231,13 @@ impl TestEnv {
     fn complete_slow(&self) {
         let image = self.store.read();
         for thing in image.scan::<Thing>() {
-            let done = self.store.write::<(), escale_store::StoreError>(|tx| {
+            self.write(|tx| {
                 if thing.dying {
                     tx.delete::<Thing>(&thing.id);
                 } else {
                     tx.update::<Thing, _>(&thing.id, |t| t.ready = true);
                 }
-                Ok(())
             });
-            done.unwrap();
         }
     }
 

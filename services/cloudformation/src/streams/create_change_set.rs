@@ -80,7 +80,7 @@ impl StreamOperation<CloudFormation> for CreateChangeSet {
 fn create(cloud: &Cloud, cx: &mut Cx<'_>, input: &Input, wanted: Wanted) -> Result<Output, Error> {
     begin::name_form("changeSetName", &input.change_set_name)?;
     if input.import_existing_resources == Some(true) {
-        return Err(Error::not_supported("ImportExistingResources"));
+        return Err(AwsError::not_supported("The parameter ImportExistingResources").into());
     }
     let on_failure = input.on_stack_failure;
     // Read again: the stack may have changed while the template was fetched.
@@ -130,7 +130,9 @@ fn create(cloud: &Cloud, cx: &mut Cx<'_>, input: &Input, wanted: Wanted) -> Resu
             Err(Error::invalid(format!("Stack [{}] does not exist", input.stack_name)))
         }
         (other @ ChangeSetType::Import, _) => {
-            Err(Error::not_supported(&format!("A change set of type {other}")))
+            Err(AwsError::not_supported(format_args!("A change set of the type {other}"))
+                .hint("Use a change set of the type CREATE.")
+                .into())
         }
     }
 }

@@ -89,7 +89,7 @@ pub(super) fn updatable(stack: &Stack) -> Result<(), Error> {
 
 /// The error for an update, with the workaround.
 pub(super) fn refusal(name: &str) -> Error {
-    Error::not_supported(&format!(
-        "A change of {name} (stack updates are not supported yet; delete {name} and create it again)"
-    ))
+    AwsError::not_supported(format_args!("An update of the stack {name}"))
+        .hint("Delete the stack and create it again.")
+        .into()
 }

@@ -42,7 +42,7 @@ impl TemplateError {
 
     /// A feature that AWS supports and Escale does not. The message names it.
     pub fn not_supported(what: impl fmt::Display) -> TemplateError {
-        TemplateError::plain(format!("Template validation error: {what} is not supported by Escale"))
+        TemplateError::plain(format!("Template validation error: {what} is not supported"))
     }
 
     /// Sets the position unless it is known already: an inner expression's position is more precise.

@@ -313,9 +313,11 @@ fn usage(name: &str) -> TemplateError {
         }
         "Fn::Transform" | "Fn::Length" | "Fn::ToJsonString" | "Fn::RefAll" | "Fn::ValueOf"
         | "Fn::ValueOfAll" => {
-            return TemplateError::not_supported(name);
+            return TemplateError::not_supported(format_args!("The function {name}"));
         }
-        other if other.starts_with("Fn::ForEach") => return TemplateError::not_supported("Fn::ForEach"),
+        other if other.starts_with("Fn::ForEach") => {
+            return TemplateError::not_supported("The function Fn::ForEach");
+        }
         other => return TemplateError::format(format!("{other} is not a function")),
     })
 }

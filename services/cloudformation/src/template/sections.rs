@@ -74,7 +74,10 @@ pub(crate) fn read(root: &Node) -> Result<Template, TemplateError> {
     if let Some((key, node)) =
         sections.iter().find(|(key, _)| matches!(key.text.as_str(), "Transform" | "Hooks"))
     {
-        let what = node.text().map_or_else(|| key.text.clone(), |name| format!("{} {name}", key.text));
+        let what = match node.text() {
+            Some(name) => format!("The {} {name}", key.text.to_ascii_lowercase()),
+            None => format!("The section {}", key.text),
+        };
         return Err(TemplateError::not_supported(what).at(key.at));
     }
     root.refuse_null("")?;
@@ -247,7 +250,7 @@ fn resource(name: &str, node: &Node) -> Result<Resource, TemplateError> {
             }
             "CreationPolicy" | "UpdatePolicy" => {
                 return Err(
-                    TemplateError::not_supported(format!("{} of resource {name}", key.text)).at(key.at)
+                    TemplateError::not_supported(format!("The {} of resource {name}", key.text)).at(key.at)
                 );
             }
             other => {

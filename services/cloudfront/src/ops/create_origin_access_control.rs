@@ -64,13 +64,15 @@ pub(super) fn check(config: &OriginAccessControlConfig) -> Result<(), Error> {
     match config.origin_access_control_origin_type {
         OriginAccessControlOriginType::S3 => {}
         other => {
-            return Err(
-                AwsError::not_supported(format_args!("OriginAccessControlOriginType '{other}'")).into()
-            );
+            return Err(AwsError::not_supported(format_args!("The OriginAccessControlOriginType '{other}'"))
+                .hint("Use 's3'.")
+                .into());
         }
     }
     match config.signing_behavior {
         SigningBehavior::Always | SigningBehavior::Never => Ok(()),
-        other => Err(AwsError::not_supported(format_args!("SigningBehavior '{other}'")).into()),
+        other => Err(AwsError::not_supported(format_args!("The SigningBehavior '{other}'"))
+            .hint("Use 'always' or 'never'.")
+            .into()),
     }
 }

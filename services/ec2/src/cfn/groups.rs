@@ -2,7 +2,7 @@
 
 use super::tags;
 use crate::{
-    choices,
+    Error, choices,
     ops::{
         authorize_security_group_egress::AuthorizeSecurityGroupEgress,
         authorize_security_group_ingress::AuthorizeSecurityGroupIngress,
@@ -166,8 +166,7 @@ fn permission(rule: Rule) -> Result<IpPermission, AwsError> {
         permission.prefix_list_ids.push(PrefixListPeer { prefix_list_id: Some(list), description });
     }
     if peers > 1 {
-        let why = "A security group rule has one peer: a CIDR block, a security group or a prefix list";
-        return Err(AwsError::new(ErrorKind::Invalid, "ValidationError", 400, why));
+        return Err(Error::SeveralPeers.into());
     }
     Ok(permission)
 }

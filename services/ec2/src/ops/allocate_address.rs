@@ -34,7 +34,10 @@ impl Operation for AllocateAddress {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         if input.domain == Some(DomainType::Standard) {
-            return Err(rules::refuse("Domain=standard (EC2-Classic, which AWS has retired)"));
+            return Err(rules::refuse_with_hint(
+                "Domain=standard",
+                "Use Domain=vpc: AWS has retired EC2-Classic.",
+            ));
         }
         if let Some(group) = input.network_border_group.filter(|g| *g != cx.config.region) {
             let why = format!("The only network border group is {}.", cx.config.region);

@@ -43,10 +43,16 @@ impl Operation for CreateNatGateway {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         if let Some(kind) = input.connectivity_type.filter(|k| *k != ConnectivityType::Public) {
-            return Err(rules::refuse(format_args!("ConnectivityType={kind}")));
+            return Err(rules::refuse_with_hint(
+                format_args!("ConnectivityType={kind}"),
+                "Use ConnectivityType=public.",
+            ));
         }
         if let Some(mode) = input.availability_mode.filter(|m| *m != AvailabilityMode::Zonal) {
-            return Err(rules::refuse(format_args!("AvailabilityMode={mode}")));
+            return Err(rules::refuse_with_hint(
+                format_args!("AvailabilityMode={mode}"),
+                "Use AvailabilityMode=zonal.",
+            ));
         }
         let subnet = input.subnet_id.ok_or(Error::Missing("subnetId"))?;
         let subnet = rules::find::<Subnet>(cx, subnet.as_str())?;

@@ -57,7 +57,12 @@ impl Operation for CreateNetworkInterface {
         let interface_type = match input.interface_type {
             None | Some(InterfaceCreationType::Interface) => InterfaceType::Interface,
             Some(InterfaceCreationType::NatGateway) if requester.is_some() => InterfaceType::NatGateway,
-            Some(kind) => return Err(rules::refuse(format_args!("InterfaceType={kind}"))),
+            Some(kind) => {
+                return Err(rules::refuse_with_hint(
+                    format_args!("InterfaceType={kind}"),
+                    "Use InterfaceType=interface.",
+                ));
+            }
         };
         // A NAT gateway's interface has no security groups on AWS, either.
         let groups = match interface_type {
@@ -120,7 +125,10 @@ fn requested_address(
     list: Vec<PrivateAddressSpecification>,
 ) -> Result<Option<std::net::Ipv4Addr>, Error> {
     if list.len() > 1 || list.iter().any(|a| a.primary == Some(false)) {
-        return Err(rules::refuse("More than one private address of an interface (PrivateIpAddresses)"));
+        return Err(rules::refuse_with_hint(
+            "More than one private address of an interface (PrivateIpAddresses)",
+            "Create a second interface.",
+        ));
     }
     let listed = list.into_iter().find_map(|a| a.private_ip_address);
     let text = match (one, listed) {

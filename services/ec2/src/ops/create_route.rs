@@ -84,10 +84,10 @@ pub(super) fn destination(vpc: &Vpc, text: &str) -> Result<Ipv4Net, Error> {
         return Err(Error::invalid("destinationCidrBlock", text, why));
     }
     if vpc.cidr.contains(&destination) {
-        return Err(rules::refuse(format_args!(
-            "A route to {destination}, which is part of the VPC's block {},",
-            vpc.cidr
-        )));
+        return Err(rules::refuse_with_hint(
+            format_args!("A route to {destination}"),
+            format_args!("Use a destination outside of the VPC's block {}.", vpc.cidr),
+        ));
     }
     Ok(destination)
 }
@@ -98,10 +98,12 @@ fn gateway(cx: &Cx<'_>, vpc: &Vpc, id: String) -> Result<Target, Error> {
         return Err(Error::invalid("gatewayId", id, why));
     }
     if !id.starts_with("igw-") {
-        let what = format!("A route to the gateway {id}, which is not an Internet gateway,");
         // A virtual private gateway may exist on AWS; any other id is a mistake of the caller.
         return Err(if id.starts_with("vgw-") {
-            rules::refuse(what)
+            rules::refuse_with_hint(
+                format_args!("A route to the virtual private gateway {id}"),
+                "Use an Internet gateway, a NAT gateway or a network interface as target.",
+            )
         } else {
             Error::NotFound(Kind::InternetGateway, id)
         });

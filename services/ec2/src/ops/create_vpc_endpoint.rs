@@ -39,17 +39,26 @@ impl Operation for CreateVpcEndpoint {
         let vpc = rules::find::<Vpc>(cx, input.vpc_id.as_str())?;
         let service_name = input.service_name.ok_or(Error::Missing("serviceName"))?;
         if let Some(kind) = input.vpc_endpoint_type.filter(|k| *k != VpcEndpointType::Gateway) {
-            return Err(rules::refuse(format_args!("VpcEndpointType={kind} (for {service_name})")));
+            return Err(rules::refuse_with_hint(
+                format_args!("An endpoint of the type {kind} for {service_name}"),
+                format_args!("Use VpcEndpointType=Gateway with {}.", prefix_lists::s3_service(cx.config)),
+            ));
         }
         if service_name != prefix_lists::s3_service(cx.config) {
-            return Err(rules::refuse(format_args!("A gateway endpoint for {service_name}")));
+            return Err(rules::refuse_with_hint(
+                format_args!("A gateway endpoint for {service_name}"),
+                format_args!("Use {}.", prefix_lists::s3_service(cx.config)),
+            ));
         }
         if input.private_dns_enabled == Some(true) {
             let why = "Private DNS can only be set to true for interface endpoints.";
             return Err(Error::invalid("privateDnsEnabled", true, why));
         }
         if let Some(kind) = input.ip_address_type.filter(|t| *t != IpAddressType::Ipv4) {
-            return Err(rules::refuse(format_args!("IpAddressType={kind}")));
+            return Err(rules::refuse_with_hint(
+                format_args!("IpAddressType={kind}"),
+                "Use IpAddressType=ipv4.",
+            ));
         }
         let mut route_tables = Vec::new();
         for id in input.route_table_ids {
@@ -114,6 +123,9 @@ pub(super) fn policy(text: Option<String>) -> Result<Option<String>, Error> {
     if statements.len() == 1 && full(&statements[0]) {
         Ok(Some(text))
     } else {
-        Err(rules::refuse("A PolicyDocument of a VPC endpoint that does not allow everything"))
+        Err(rules::refuse_with_hint(
+            "A PolicyDocument that does not allow everything",
+            "Restrict access with policies of identities and buckets.",
+        ))
     }
 }

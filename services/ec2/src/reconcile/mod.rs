@@ -18,16 +18,23 @@ use std::{
     sync::Arc,
 };
 
+/// The plane of VPCs.
+pub struct Planes {
+    pub network: Arc<dyn Network>,
+    /// Hosts on the cloud's Internet that belong to no VPC.
+    pub internet_hosts: Vec<InternetHost>,
+}
+
 /// Creates the Internet, adopts the networks that an earlier daemon left, and starts the reconciler of VPCs. When it returns, the
 /// daemon can listen on the public addresses of the API and of S3.
 pub async fn start(
     engine: &mut Engine,
-    store: Store,
-    cloud: Arc<Cloud>,
-    network: Arc<dyn Network>,
-    hosts: Vec<InternetHost>,
+    store: &Store,
+    cloud: &Arc<Cloud>,
+    planes: Planes,
 ) -> Result<(), StepError> {
-    network.apply_internet(internet::spec(&cloud.config, hosts)).await?;
+    let Planes { network, internet_hosts } = planes;
+    network.apply_internet(internet::spec(&cloud.config, internet_hosts)).await?;
     let known = store.read().scan::<VpcSeen>().map(|v| v.id.to_string()).collect();
     let up = up_interfaces(known, network.as_ref()).await?;
     let now = cloud.clock.now();
@@ -36,7 +43,7 @@ pub async fn start(
         default_vpc::install(tx, &cloud.config, now);
         adopt(tx, &up, now)
     })?;
-    engine.add(vpc::Vpcs { network, store, cloud });
+    engine.add(vpc::Vpcs { network, store: store.clone(), cloud: Arc::clone(cloud) });
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! The reconciler of VPCs on the fake network.
 
 use super::vpc::{Step, Vpcs, plan};
-use crate::testing::Harness;
+use crate::testing::FakeCloud;
 use async_trait::async_trait;
 use escale_base::{Clock, wire::Value};
 use escale_engine::{Plan, Reconciler};
@@ -15,26 +15,26 @@ use escale_tables::ec2::InterfaceSeen;
 use serde_json::json;
 use std::sync::Arc;
 
-struct Rig {
-    harness: Harness,
+struct Fixture {
+    cloud: FakeCloud,
     network: Arc<FakeNetwork>,
     vpcs: Vpcs,
 }
 
-impl Rig {
-    fn new() -> Rig {
-        Rig::with(Arc::new(FaultAt::never()))
+impl Fixture {
+    fn new() -> Fixture {
+        Fixture::with(Arc::new(FaultAt::never()))
     }
 
-    fn with(fate: Arc<dyn Fate>) -> Rig {
-        let (harness, network) = (Harness::new(), Arc::new(FakeNetwork::default()));
+    fn with(fate: Arc<dyn Fate>) -> Fixture {
+        let (cloud, network) = (FakeCloud::new(), Arc::new(FakeNetwork::default()));
         let risky = Risky::new(&network, &fate);
-        let vpcs = Vpcs { network: risky, store: harness.store.clone(), cloud: Arc::clone(&harness.cloud) };
-        Rig { harness, network, vpcs }
+        let vpcs = Vpcs { network: risky, store: cloud.store.clone(), cloud: Arc::clone(&cloud.cloud) };
+        Fixture { cloud, network, vpcs }
     }
 
     fn plan(&self, vpc: &str) -> Plan<Step> {
-        plan(&self.harness.store.read(), &self.harness.cloud.config, vpc)
+        plan(&self.cloud.store.read(), &self.cloud.cloud.config, vpc)
     }
 
     /// Executes steps until the plan has none left.
@@ -48,108 +48,109 @@ impl Rig {
 }
 
 #[async_trait]
-impl Stage for Rig {
+impl Stage for Fixture {
     fn store(&self) -> &Store {
-        &self.harness.store
+        &self.cloud.store
     }
     fn clock(&self) -> &Clock {
-        &self.harness.cloud.clock
+        &self.cloud.clock
     }
     fn reconcilers(&self) -> Vec<&dyn Driven> {
         vec![&self.vpcs]
     }
     async fn world(&self) -> String {
         let vpcs = self.network.vpcs().await.unwrap();
-        let seen: Vec<_> = self.harness.store.read().scan::<InterfaceSeen>().collect();
+        let seen: Vec<_> = self.cloud.store.read().scan::<InterfaceSeen>().collect();
         format!("{:#?} {seen:#?}", vpcs.iter().map(|v| self.network.spec(v)).collect::<Vec<_>>())
     }
 }
 
-async fn with_an_interface(fate: Arc<dyn Fate>) -> Rig {
-    let rig = Rig::with(fate);
-    let vpc = rig.harness.vpc();
-    rig.harness.interface(&rig.harness.subnet(&vpc, "10.0.1.0/24"));
-    rig
+async fn with_an_interface(fate: Arc<dyn Fate>) -> Fixture {
+    let fixture = Fixture::with(fate);
+    let vpc = fixture.cloud.vpc();
+    fixture.cloud.interface(&fixture.cloud.subnet(&vpc, "10.0.1.0/24"));
+    fixture
 }
 
 #[tokio::test]
 async fn survives_repeats_failures_and_deletion_at_each_step() {
     survives_repeat(with_an_interface).await;
     survives_failure_at_each_step(with_an_interface).await;
-    survives_regret_at_each_step(with_an_interface, |rig| {
-        let b = &rig.harness;
+    survives_regret_at_each_step(with_an_interface, |fixture| {
+        let cloud = &fixture.cloud;
         let id = |list: &Value, id: &str| list[0][id].as_str().unwrap().to_owned();
-        let all = |operation, list: &str| b.call(operation, json!({}))[list].clone();
+        let all = |operation, list: &str| cloud.ok(operation, json!({}))[list].clone();
         let interface = id(&all("DescribeNetworkInterfaces", "NetworkInterfaces"), "NetworkInterfaceId");
-        b.call("DeleteNetworkInterface", json!({"NetworkInterfaceId": interface}));
-        b.call("DeleteSubnet", json!({"SubnetId": id(&all("DescribeSubnets", "Subnets"), "SubnetId")}));
-        b.call("DeleteVpc", json!({"VpcId": id(&all("DescribeVpcs", "Vpcs"), "VpcId")}));
+        cloud.ok("DeleteNetworkInterface", json!({"NetworkInterfaceId": interface}));
+        cloud.ok("DeleteSubnet", json!({"SubnetId": id(&all("DescribeSubnets", "Subnets"), "SubnetId")}));
+        cloud.ok("DeleteVpc", json!({"VpcId": id(&all("DescribeVpcs", "Vpcs"), "VpcId")}));
     })
     .await;
 }
 
 #[tokio::test]
 async fn default_vpc_is_built_with_its_first_interface() {
-    let r = Rig::new();
-    let b = &r.harness;
-    b.install();
-    let vpc = b.call("DescribeVpcs", json!({}))["Vpcs"][0].clone();
+    let fixture = Fixture::new();
+    let cloud = &fixture.cloud;
+    cloud.install();
+    let vpc = cloud.ok("DescribeVpcs", json!({}))["Vpcs"][0].clone();
     assert_eq!((&vpc["IsDefault"], &vpc["State"]), (&json!(true), &json!("available")));
     let id = vpc["VpcId"].as_str().unwrap();
-    assert_eq!(r.settle(id).await, None);
-    let subnet = b.call("DescribeSubnets", json!({}))["Subnets"][0]["SubnetId"].as_str().unwrap().to_owned();
-    let interface = b.interface(&subnet);
-    let spec = r.settle(id).await.unwrap();
+    assert_eq!(fixture.settle(id).await, None);
+    let subnet =
+        cloud.ok("DescribeSubnets", json!({}))["Subnets"][0]["SubnetId"].as_str().unwrap().to_owned();
+    let interface = cloud.interface(&subnet);
+    let spec = fixture.settle(id).await.unwrap();
     assert!(spec.internet_gateway && spec.subnets.len() == 3);
     assert_eq!(spec.interfaces[0].name, interface);
     // The network is kept when its last interface is deleted, like any other VPC's.
-    b.call("DeleteNetworkInterface", json!({"NetworkInterfaceId": interface}));
-    assert!(r.settle(id).await.is_some());
+    cloud.ok("DeleteNetworkInterface", json!({"NetworkInterfaceId": interface}));
+    assert!(fixture.settle(id).await.is_some());
 }
 
 #[tokio::test]
 async fn network_is_created_updated_and_removed_with_its_rows() {
-    let r = Rig::new();
-    let b = &r.harness;
-    let vpc = b.vpc();
-    assert_eq!(b.call("DescribeVpcs", json!({}))["Vpcs"][0]["State"], "pending");
-    let spec = r.settle(&vpc).await.unwrap();
+    let fixture = Fixture::new();
+    let cloud = &fixture.cloud;
+    let vpc = cloud.vpc();
+    assert_eq!(cloud.ok("DescribeVpcs", json!({}))["Vpcs"][0]["State"], "pending");
+    let spec = fixture.settle(&vpc).await.unwrap();
     assert_eq!(spec.resolver().to_string(), "10.0.0.2");
-    assert_eq!(b.call("DescribeVpcs", json!({}))["Vpcs"][0]["State"], "available");
-    let subnet = b.subnet(&vpc, "10.0.1.0/24");
-    let interface = b.interface(&subnet);
-    let spec = r.settle(&vpc).await.unwrap();
+    assert_eq!(cloud.ok("DescribeVpcs", json!({}))["Vpcs"][0]["State"], "available");
+    let subnet = cloud.subnet(&vpc, "10.0.1.0/24");
+    let interface = cloud.interface(&subnet);
+    let spec = fixture.settle(&vpc).await.unwrap();
     assert_eq!(spec.interfaces[0].name, interface);
-    let shown = b.call("DescribeNetworkInterfaces", json!({}));
+    let shown = cloud.ok("DescribeNetworkInterfaces", json!({}));
     assert_eq!(shown["NetworkInterfaces"][0]["Status"], "available");
-    b.call("DeleteNetworkInterface", json!({"NetworkInterfaceId": interface}));
-    assert!(r.settle(&vpc).await.unwrap().interfaces.is_empty());
-    assert!(!b.store.read().has::<InterfaceSeen>(&interface));
-    b.call("DeleteSubnet", json!({"SubnetId": subnet}));
-    b.call("DeleteVpc", json!({"VpcId": vpc}));
-    assert_eq!(r.settle(&vpc).await, None);
-    assert!(r.network.vpcs().await.unwrap().is_empty());
+    cloud.ok("DeleteNetworkInterface", json!({"NetworkInterfaceId": interface}));
+    assert!(fixture.settle(&vpc).await.unwrap().interfaces.is_empty());
+    assert!(!cloud.store.read().has::<InterfaceSeen>(&interface));
+    cloud.ok("DeleteSubnet", json!({"SubnetId": subnet}));
+    cloud.ok("DeleteVpc", json!({"VpcId": vpc}));
+    assert_eq!(fixture.settle(&vpc).await, None);
+    assert!(fixture.network.vpcs().await.unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn routes_to_deleted_targets_become_black_holes() {
-    let r = Rig::new();
-    let b = &r.harness;
-    let vpc = b.vpc();
-    let subnet = b.subnet(&vpc, "10.0.1.0/24");
-    let gateway = b.internet(&vpc);
-    let allocation = b.id("AllocateAddress", json!({}), "/AllocationId");
+    let fixture = Fixture::new();
+    let cloud = &fixture.cloud;
+    let vpc = cloud.vpc();
+    let subnet = cloud.subnet(&vpc, "10.0.1.0/24");
+    let gateway = cloud.internet(&vpc);
+    let allocation = cloud.text("AllocateAddress", json!({}), "/AllocationId");
     let input = json!({"SubnetId": subnet, "AllocationId": allocation});
-    let nat = b.id("CreateNatGateway", input, "/NatGateway/NatGatewayId");
-    let table = b.id("CreateRouteTable", json!({"VpcId": vpc}), "/RouteTable/RouteTableId");
+    let nat = cloud.text("CreateNatGateway", input, "/NatGateway/NatGatewayId");
+    let table = cloud.text("CreateRouteTable", json!({"VpcId": vpc}), "/RouteTable/RouteTableId");
     let add = |to: &str, member: &str, id: &str| {
-        b.call("CreateRoute", json!({"RouteTableId": table, "DestinationCidrBlock": to, member: id}));
+        cloud.ok("CreateRoute", json!({"RouteTableId": table, "DestinationCidrBlock": to, member: id}));
     };
     add("0.0.0.0/0", "NatGatewayId", &nat);
     add("192.0.2.0/24", "GatewayId", &gateway);
-    let middle = b.interface(&subnet);
+    let middle = cloud.interface(&subnet);
     add("203.0.113.0/24", "NetworkInterfaceId", &middle);
-    b.call(
+    cloud.ok(
         "CreateVpcEndpoint",
         json!({"VpcId": vpc, "ServiceName": "com.amazonaws.eu-west-3.s3", "RouteTableIds": [table]}),
     );
@@ -157,7 +158,7 @@ async fn routes_to_deleted_targets_become_black_holes() {
         let table = spec.route_tables.iter().find(|t| t.name == table).unwrap();
         table.routes.iter().map(|r| (r.destination.to_string(), r.target.clone())).collect::<Vec<_>>()
     };
-    let spec = r.settle(&vpc).await.unwrap();
+    let spec = fixture.settle(&vpc).await.unwrap();
     let through = spec.interfaces.iter().find(|i| i.kind == Kind::Nat).unwrap();
     assert_eq!(through.public_address.unwrap().to_string(), "198.18.1.0");
     assert_eq!(
@@ -169,32 +170,32 @@ async fn routes_to_deleted_targets_become_black_holes() {
             ("203.0.113.0/24".to_owned(), Target::Blackhole),
         ]
     );
-    let state = || b.call("DescribeNatGateways", json!({}))["NatGateways"][0]["State"].clone();
+    let state = || cloud.ok("DescribeNatGateways", json!({}))["NatGateways"][0]["State"].clone();
     assert_eq!(state(), "available");
-    b.call(
+    cloud.ok(
         "ModifyNetworkInterfaceAttribute",
         json!({"NetworkInterfaceId": middle, "SourceDestCheck": {"Value": false}}),
     );
-    b.call("DeleteNatGateway", json!({"NatGatewayId": nat}));
-    b.call("ReleaseAddress", json!({"AllocationId": allocation}));
-    b.call("DetachInternetGateway", json!({"InternetGatewayId": gateway, "VpcId": vpc}));
+    cloud.ok("DeleteNatGateway", json!({"NatGatewayId": nat}));
+    cloud.ok("ReleaseAddress", json!({"AllocationId": allocation}));
+    cloud.ok("DetachInternetGateway", json!({"InternetGatewayId": gateway, "VpcId": vpc}));
     assert_eq!(state(), "deleting");
     // The plane still has the address, so it is not allocated again yet.
-    assert_eq!(b.call("AllocateAddress", json!({}))["PublicIp"], "198.18.1.1");
-    let spec = r.settle(&vpc).await.unwrap();
+    assert_eq!(cloud.ok("AllocateAddress", json!({}))["PublicIp"], "198.18.1.1");
+    let spec = fixture.settle(&vpc).await.unwrap();
     assert_eq!(targets(&spec)[1].1, Target::Blackhole);
     assert_eq!(targets(&spec)[2].1, Target::Blackhole);
     assert_eq!(targets(&spec)[3].1, Target::Interface(middle));
     assert_eq!(state(), "deleted");
-    assert_eq!(b.call("AllocateAddress", json!({}))["PublicIp"], "198.18.1.0");
+    assert_eq!(cloud.ok("AllocateAddress", json!({}))["PublicIp"], "198.18.1.0");
 }
 
 #[tokio::test]
 async fn plane_gets_the_rules_of_security_groups() {
-    let r = Rig::new();
-    let b = &r.harness;
-    let vpc = b.vpc();
-    let group = b.id(
+    let fixture = Fixture::new();
+    let cloud = &fixture.cloud;
+    let vpc = cloud.vpc();
+    let group = cloud.text(
         "CreateSecurityGroup",
         json!({"GroupName": "web", "Description": "d", "VpcId": vpc}),
         "/GroupId",
@@ -204,8 +205,8 @@ async fn plane_gets_the_rules_of_security_groups() {
         {"IpProtocol": "icmp", "FromPort": 8, "ToPort": -1, "UserIdGroupPairs": [{"GroupId": group}]},
         {"IpProtocol": "50", "IpRanges": [{"CidrIp": "10.0.0.0/8"}]},
     ]);
-    b.call("AuthorizeSecurityGroupIngress", json!({"GroupId": group, "IpPermissions": permission}));
-    let spec = r.settle(&vpc).await.unwrap();
+    cloud.ok("AuthorizeSecurityGroupIngress", json!({"GroupId": group, "IpPermissions": permission}));
+    let spec = fixture.settle(&vpc).await.unwrap();
     let group_spec = spec.groups.iter().find(|g| g.name == group).unwrap();
     assert_eq!(group_spec.egress.len(), 1);
     let has = |protocol, peer: Peer| {
@@ -219,20 +220,20 @@ async fn plane_gets_the_rules_of_security_groups() {
 
 #[tokio::test]
 async fn new_daemon_forgets_lost_interfaces_and_applies_networks_again() {
-    let r = Rig::new();
-    let b = &r.harness;
-    let vpc = b.vpc();
-    let subnet = b.subnet(&vpc, "10.0.1.0/24");
-    let interface = b.interface(&subnet);
-    r.settle(&vpc).await;
+    let fixture = Fixture::new();
+    let cloud = &fixture.cloud;
+    let vpc = cloud.vpc();
+    let subnet = cloud.subnet(&vpc, "10.0.1.0/24");
+    let interface = cloud.interface(&subnet);
+    fixture.settle(&vpc).await;
     // A restart of the machine removes all networks.
-    r.network.wipe().await.unwrap();
-    let mut engine = escale_engine::Engine::new(b.store.clone(), b.cloud.clock.clone());
-    let hosts = Vec::new();
-    super::start(&mut engine, b.store.clone(), b.cloud.clone(), r.network.clone(), hosts).await.unwrap();
-    assert!(!b.store.read().has::<InterfaceSeen>(&interface));
-    let mut seen = b.store.subscribe(&["ec2_vpc_seen"]);
-    while r.network.spec(&vpc).is_none() || !b.store.read().has::<InterfaceSeen>(&interface) {
+    fixture.network.wipe().await.unwrap();
+    let mut engine = escale_engine::Engine::new(cloud.store.clone(), cloud.clock.clone());
+    let planes = super::Planes { network: fixture.network.clone(), internet_hosts: vec![] };
+    super::start(&mut engine, &cloud.store, &cloud.cloud, planes).await.unwrap();
+    assert!(!cloud.store.read().has::<InterfaceSeen>(&interface));
+    let mut seen = cloud.store.subscribe(&["ec2_vpc_seen"]);
+    while fixture.network.spec(&vpc).is_none() || !cloud.store.read().has::<InterfaceSeen>(&interface) {
         seen.changed().await;
     }
 }

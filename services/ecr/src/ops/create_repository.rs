@@ -2,7 +2,7 @@
 
 use crate::choices::{EncryptionType, ImageTagMutability};
 use crate::{Error, rules, shapes};
-use escale_base::Wire;
+use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::ecr::{Deletion, Repository, RepositorySeen};
 
@@ -44,12 +44,19 @@ impl Operation for CreateRepository {
         rules::registry(cx.config, input.registry_id.as_deref())?;
         rules::repository_name(&input.repository_name)?;
         if input.image_scanning_configuration.and_then(|s| s.scan_on_push) == Some(true) {
-            return Err(Error::NotSupported("imageScanningConfiguration.scanOnPush=true".into()));
+            return Err(AwsError::not_supported("imageScanningConfiguration.scanOnPush=true")
+                .hint("Use false.")
+                .into());
         }
         if let Some(other) =
             input.encryption_configuration.filter(|e| e.encryption_type != EncryptionType::Aes256)
         {
-            return Err(Error::NotSupported(format!("The encryption type {}", other.encryption_type)));
+            return Err(AwsError::not_supported(format_args!(
+                "The encryption type {}",
+                other.encryption_type
+            ))
+            .hint("Use AES256.")
+            .into());
         }
         let name = input.repository_name;
         if cx.tx.has::<Repository>(&name) {

@@ -3,7 +3,7 @@
 //! Escale does not scan images, so only `false` is accepted.
 
 use crate::{Error, rules, shapes};
-use escale_base::Wire;
+use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
 
 pub(crate) struct PutImageScanningConfiguration;
@@ -36,7 +36,9 @@ impl Operation for PutImageScanningConfiguration {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         rules::row(cx, input.registry_id.as_deref(), &input.repository_name)?;
         if input.image_scanning_configuration.scan_on_push == Some(true) {
-            return Err(Error::NotSupported("imageScanningConfiguration.scanOnPush=true".into()));
+            return Err(AwsError::not_supported("imageScanningConfiguration.scanOnPush=true")
+                .hint("Use false.")
+                .into());
         }
         Ok(Output {
             registry_id: cx.config.account.clone(),

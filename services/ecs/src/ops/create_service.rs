@@ -8,7 +8,7 @@ use crate::{
     deploy::{self, ConfigurationInput, NewDeployment},
     place, rules, shapes,
 };
-use escale_base::Wire;
+use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
 use escale_store::Row;
 use escale_tables::ecs::{Launch, LoadBalancer, PropagateTags, Service, ServiceName, TaskDefinition};
@@ -119,15 +119,19 @@ impl Operation for CreateService {
 
 fn check(input: &Input) -> Result<(), Error> {
     if input.enable_execute_command == Some(true) {
-        return Err(Error::NotSupported("enableExecuteCommand: true".into()));
+        return Err(AwsError::not_supported("enableExecuteCommand: true").hint("Use false.").into());
     }
     if let Some(other) = input.scheduling_strategy.filter(|s| *s != SchedulingStrategy::Replica) {
-        return Err(Error::NotSupported(format!("The scheduling strategy {other} (use REPLICA)")));
+        return Err(AwsError::not_supported(format_args!("The scheduling strategy {other}"))
+            .hint("Use REPLICA.")
+            .into());
     }
     if let Some(other) =
         input.deployment_controller.as_ref().filter(|c| c.kind != DeploymentControllerType::Ecs)
     {
-        return Err(Error::NotSupported(format!("The deployment controller {} (use ECS)", other.kind)));
+        return Err(AwsError::not_supported(format_args!("The deployment controller {}", other.kind))
+            .hint("Use ECS.")
+            .into());
     }
     Ok(())
 }

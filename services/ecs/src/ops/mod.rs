@@ -32,6 +32,7 @@ escale_service::operations! { "ecs";
 }
 
 use crate::{Error, choices::LaunchType, rules};
+use escale_base::AwsError;
 use escale_tables::ecs::{Cluster, StrategyItem};
 
 /// The strategy of a launch. It is empty for the launch type FARGATE. Without a type and a strategy, it is the cluster's default.
@@ -46,7 +47,9 @@ fn strategy(
                 .into(),
         )),
         Some(LaunchType::Fargate) => Ok(Vec::new()),
-        Some(other) => Err(Error::NotSupported(format!("The launch type {other} (use FARGATE)"))),
+        Some(other) => Err(AwsError::not_supported(format_args!("The launch type {other}"))
+                .hint("Use FARGATE.")
+                .into()),
         None if given.is_empty() => Ok(cluster.default_strategy.clone()),
         None => rules::strategy(given),
     }

@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PutAccountSetting.html>
 
 use crate::Error;
-use escale_base::Wire;
+use escale_base::{AwsError, Wire};
 use escale_service::Principal;
 use escale_service::{Cx, Operation};
 use escale_tables::ecs::{AccountSetting, SettingName};
@@ -47,7 +47,10 @@ impl Operation for PutAccountSetting {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         if !SETTINGS.iter().any(|(name, _)| *name == input.name) {
-            return Err(Error::NotSupported(format!("The account setting {}", input.name)));
+            let supported = SETTINGS.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(AwsError::not_supported(format_args!("The account setting {}", input.name))
+                .hint(format_args!("The supported settings are {supported}."))
+                .into());
         }
         cx.tx.put(AccountSetting { name: input.name, value: input.value.clone() });
         let principal_arn = Principal::Root.arn(&cx.config.account);

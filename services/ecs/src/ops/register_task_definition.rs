@@ -6,7 +6,7 @@ use crate::{
     definition::{self, ContainerInput},
     rules, shapes,
 };
-use escale_base::Wire;
+use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::ecs::{
     Compatibility, CpuArchitecture, EphemeralStorage, Family, OsFamily, Platform, TaskDefinition, TaskFamily,
@@ -34,7 +34,11 @@ fn check(input: &Input) -> Result<(), Error> {
     let requires = &input.requires_compatibilities;
     if !requires.is_empty() && !requires.contains(&Compatibility::Fargate) {
         let what = requires.iter().map(|r| r.as_str()).collect::<Vec<_>>().join(", ");
-        return Err(Error::NotSupported(format!("requiresCompatibilities {what} without FARGATE")));
+        return Err(AwsError::not_supported(format_args!(
+            "A task definition with requiresCompatibilities {what}"
+        ))
+        .hint("Add FARGATE.")
+        .into());
     }
     if input.volumes.iter().any(|v| v.host.as_ref().is_some_and(|h| h.source_path.is_some())) {
         return Err(Error::Client("Fargate does not support a volume's host.sourcePath.".into()));
@@ -44,12 +48,14 @@ fn check(input: &Input) -> Result<(), Error> {
         let machine =
             if cfg!(target_arch = "aarch64") { CpuArchitecture::Arm64 } else { CpuArchitecture::X8664 };
         if let Some(other) = platform.cpu_architecture.filter(|a| *a != machine) {
-            return Err(Error::NotSupported(format!(
-                "The cpuArchitecture {other} on this machine (use {machine})"
-            )));
+            return Err(AwsError::not_supported(format_args!("The cpuArchitecture {other} on this machine"))
+                .hint(format_args!("Use {machine}."))
+                .into());
         }
         if platform.operating_system_family.is_some_and(|f| f != OsFamily::Linux) {
-            return Err(Error::NotSupported("An operatingSystemFamily other than LINUX".into()));
+            return Err(AwsError::not_supported("An operatingSystemFamily other than LINUX")
+                .hint("Use LINUX.")
+                .into());
         }
     }
     Ok(())

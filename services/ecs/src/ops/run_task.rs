@@ -7,7 +7,7 @@ use crate::{
     place::{self, NewTask},
     rules, shapes,
 };
-use escale_base::Wire;
+use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::ecs::{CapacityProvider, Overrides, PropagateTags, Task, TaskDefinition};
 use std::sync::Arc;
@@ -92,7 +92,7 @@ impl Operation for RunTask {
             return Err(Error::Invalid("count must be between 1 and 10.".into()));
         }
         if input.enable_execute_command == Some(true) {
-            return Err(Error::NotSupported("enableExecuteCommand: true".into()));
+            return Err(AwsError::not_supported("enableExecuteCommand: true").hint("Use false.").into());
         }
         let strategy = super::strategy(input.launch_type, input.capacity_provider_strategy, &cluster)?;
         let platform_version = rules::platform_version(input.platform_version.as_deref())?;

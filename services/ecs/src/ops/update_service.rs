@@ -6,7 +6,7 @@ use crate::{
     deploy::{self, ConfigurationInput, NewDeployment},
     place, rules, shapes,
 };
-use escale_base::Wire;
+use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::ecs::{Launch, PropagateTags, Service};
 
@@ -55,7 +55,7 @@ impl Operation for UpdateService {
             return Err(Error::ServiceNotActive);
         }
         if input.enable_execute_command == Some(true) {
-            return Err(Error::NotSupported("enableExecuteCommand: true".into()));
+            return Err(AwsError::not_supported("enableExecuteCommand: true").hint("Use false.").into());
         }
         if let Some(configuration) = input.deployment_configuration {
             let read = configuration.read()?;

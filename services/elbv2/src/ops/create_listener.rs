@@ -80,8 +80,7 @@ pub(super) fn http(protocol: Protocol) -> Result<(), Error> {
     match protocol {
         Protocol::Http => Ok(()),
         Protocol::Https => {
-            Err(AwsError::not_supported("An HTTPS listener (use an HTTP listener)")
-                .into())
+            Err(AwsError::not_supported("An HTTPS listener").hint("Use an HTTP listener.").into())
         }
         other => Err(Error::UnsupportedProtocol(format!(
             "Protocol '{other}' is not supported by application load balancers"

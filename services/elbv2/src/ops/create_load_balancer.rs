@@ -95,10 +95,14 @@ impl Operation for CreateLoadBalancer {
 
 fn refuse_unsupported(input: &Input) -> Result<(), Error> {
     if let Some(kind) = input.kind.filter(|k| *k != LoadBalancerType::Application) {
-        return Err(AwsError::not_supported(format_args!("A load balancer of type '{kind}'")).into());
+        return Err(AwsError::not_supported(format_args!("A load balancer of the type '{kind}'"))
+            .hint("Use 'application'.")
+            .into());
     }
     if let Some(kind) = input.ip_address_type.filter(|k| *k != IpAddressType::Ipv4) {
-        return Err(AwsError::not_supported(format_args!("The IP address type '{kind}'")).into());
+        return Err(AwsError::not_supported(format_args!("The IP address type '{kind}'"))
+            .hint("Use 'ipv4'.")
+            .into());
     }
     Ok(())
 }

@@ -100,12 +100,13 @@ impl Operation for CreateTargetGroup {
 fn refuse_unsupported(input: &Input) -> Result<(), Error> {
     let only = |what: &str, given: Option<&str>, supported: &str| match given {
         Some(other) if other != supported => {
-            Err(AwsError::not_supported(format_args!("{what} '{other}' (use '{supported}')")))
+            let hint = format_args!("Use '{supported}'.");
+            Err(AwsError::not_supported(format_args!("{what} '{other}'")).hint(hint))
         }
         _ => Ok(()),
     };
     let protocol = input.protocol.ok_or_else(|| invalid("A protocol must be specified"))?;
-    only("A target group of protocol", Some(protocol.as_str()), Protocol::Http.as_str())?;
+    only("A target group of the protocol", Some(protocol.as_str()), Protocol::Http.as_str())?;
     only("The protocol version", input.protocol_version.as_deref(), "HTTP1")?;
     let addresses = input.ip_address_type.map(TargetGroupIpAddressType::as_str);
     only("The IP address type", addresses, TargetGroupIpAddressType::Ipv4.as_str())?;
@@ -118,7 +119,9 @@ fn target_type(requested: Option<TargetTypeInput>) -> Result<TargetType, Error> 
         None | Some(TargetTypeInput::Instance) => Ok(TargetType::Instance),
         Some(TargetTypeInput::Ip) => Ok(TargetType::Ip),
         Some(other @ (TargetTypeInput::Lambda | TargetTypeInput::Alb)) => {
-            Err(AwsError::not_supported(format_args!("A target group of type '{other}'")).into())
+            Err(AwsError::not_supported(format_args!("A target group of the type '{other}'"))
+                .hint("Use 'ip' or 'instance'.")
+                .into())
         }
     }
 }

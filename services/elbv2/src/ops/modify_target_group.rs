@@ -72,7 +72,9 @@ impl Health {
     /// Applies the settings to `old` and checks the result.
     pub(super) fn over(self, old: HealthCheck) -> Result<HealthCheck, Error> {
         if let Some(other) = self.protocol.filter(|p| *p != Protocol::Http) {
-            return Err(AwsError::not_supported(format_args!("The health check protocol '{other}'")).into());
+            return Err(AwsError::not_supported(format_args!("The health check protocol '{other}'"))
+                .hint("Use 'HTTP'.")
+                .into());
         }
         if self.enabled == Some(false) {
             let message = "Health check enabled must be true for target groups with target type 'ip'";

@@ -38,7 +38,7 @@ impl Operation for CreateRole {
         entity::must_be_new::<Role>(cx.tx, &input.role_name)?;
         check_trust(&input.assume_role_policy_document)?;
         if let Some(boundary) = input.permissions_boundary {
-            return Err(AwsError::not_supported(format_args!("The PermissionsBoundary {boundary}")).into());
+            return Err(AwsError::not_supported(format_args!("The permissions boundary {boundary}")).into());
         }
         let mut tags = Vec::new();
         entity::add_tags(&mut tags, input.tags)?;

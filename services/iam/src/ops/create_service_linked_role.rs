@@ -42,7 +42,9 @@ impl Operation for CreateServiceLinkedRole {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         if let Some(suffix) = input.custom_suffix {
-            return Err(AwsError::not_supported(format_args!("The CustomSuffix {suffix}")).into());
+            return Err(AwsError::not_supported(format_args!("The custom suffix '{suffix}'"))
+                .hint("Create the role without a CustomSuffix.")
+                .into());
         }
         let service = input.service;
         let known = NAMES.iter().find(|(s, _)| *s == service);

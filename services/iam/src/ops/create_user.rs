@@ -33,7 +33,7 @@ impl Operation for CreateUser {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         entity::must_be_new::<User>(cx.tx, &input.user_name)?;
         if let Some(boundary) = input.permissions_boundary {
-            return Err(AwsError::not_supported(format_args!("The PermissionsBoundary {boundary}")).into());
+            return Err(AwsError::not_supported(format_args!("The permissions boundary {boundary}")).into());
         }
         let mut tags = Vec::new();
         entity::add_tags(&mut tags, input.tags)?;

@@ -52,7 +52,9 @@ impl Operation for ListEntitiesForPolicy {
             super::policy(cx, &input.policy_arn)?;
         }
         if let Some(filter) = input.policy_usage_filter.filter(|f| *f != PolicyUsageType::PermissionsPolicy) {
-            return Err(AwsError::not_supported(format_args!("The PolicyUsageFilter {filter}")).into());
+            return Err(AwsError::not_supported(format_args!("The PolicyUsageFilter {filter}"))
+                .hint("Use PermissionsPolicy.")
+                .into());
         }
         if let Some(marker) = input.marker {
             return Err(Error::Validation(format!("Invalid Marker: {marker}.")));
@@ -84,10 +86,11 @@ impl Operation for ListEntitiesForPolicy {
         }
         let max = input.max_items.unwrap_or(usize::MAX);
         if policy_users.len() + policy_roles.len() > max {
+            let count = policy_users.len() + policy_roles.len();
             return Err(AwsError::not_supported(format_args!(
-                "MaxItems {max} for this list, which has {} items and is not paged,",
-                policy_users.len() + policy_roles.len()
+                "A list of {count} entities in pages of {max}"
             ))
+            .hint(format_args!("Use a MaxItems of at least {count}."))
             .into());
         }
         Ok(Output { policy_groups: Vec::new(), policy_users, policy_roles, is_truncated: false })

@@ -36,7 +36,9 @@ impl Operation for ListPolicies {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         if let Some(filter) = input.policy_usage_filter.filter(|f| *f != PolicyUsageType::PermissionsPolicy) {
-            return Err(AwsError::not_supported(format_args!("The PolicyUsageFilter {filter}")).into());
+            return Err(AwsError::not_supported(format_args!("The PolicyUsageFilter {filter}"))
+                .hint("Use PermissionsPolicy.")
+                .into());
         }
         let scope = input.scope.unwrap_or(Scope::All);
         let mut found = Vec::new();

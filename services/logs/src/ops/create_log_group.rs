@@ -2,7 +2,7 @@
 
 use crate::choices::ClassInput;
 use crate::{Error, rules};
-use escale_base::Wire;
+use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::logs::{LogGroup, LogGroupClass};
 use std::collections::BTreeMap;
@@ -35,7 +35,9 @@ impl Operation for CreateLogGroup {
             None | Some(ClassInput::Standard) => LogGroupClass::Standard,
             Some(ClassInput::InfrequentAccess) => LogGroupClass::InfrequentAccess,
             Some(class @ ClassInput::Delivery) => {
-                return Err(Error::NotSupported(format!("The log group class {class}")));
+                return Err(AwsError::not_supported(format_args!("The log group class {class}"))
+                    .hint("Use STANDARD or INFREQUENT_ACCESS.")
+                    .into());
             }
         };
         cx.tx.put(LogGroup {

@@ -4,7 +4,7 @@ use crate::{
     Error, engines, events, provision, rules,
     shapes::{self, InstanceAnswer},
 };
-use escale_base::{Secret, Tag, Wire};
+use escale_base::{AwsError, Secret, Tag, Wire};
 use escale_service::{Also, Cx, Operation};
 use escale_tables::{
     ec2::GroupId,
@@ -121,17 +121,17 @@ impl Operation for CreateDBInstance {
 }
 
 fn refuse_unsupported(input: &Input) -> Result<(), Error> {
-    rules::refuse_if(
-        input.publicly_accessible == Some(true),
-        "PubliclyAccessible=true (databases are reachable only in their VPC)",
-    )?;
-    rules::refuse_if(input.iam_authentication == Some(true), "EnableIAMDatabaseAuthentication")?;
-    rules::refuse_if(input.monitoring_interval.is_some_and(|s| s > 0), "MonitoringInterval above 0")?;
-    rules::refuse_if(!input.db_security_groups.is_empty(), "DBSecurityGroups (use VpcSecurityGroupIds)")?;
-    rules::refuse_if(
-        input.network_type.as_deref().is_some_and(|t| t != "IPV4"),
-        "A NetworkType other than IPV4",
-    )?;
+    rules::refuse_public(input.publicly_accessible)?;
+    rules::refuse_if(input.iam_authentication == Some(true), "EnableIAMDatabaseAuthentication=true")?;
+    rules::refuse_if(input.monitoring_interval.is_some_and(|s| s > 0), "A MonitoringInterval above 0")?;
+    if !input.db_security_groups.is_empty() {
+        let unsupported = AwsError::not_supported("The parameter DBSecurityGroups");
+        return Err(unsupported.hint("Use VpcSecurityGroupIds.").into());
+    }
+    if let Some(other) = input.network_type.as_deref().filter(|t| *t != "IPV4") {
+        let unsupported = AwsError::not_supported(format_args!("The NetworkType {other}"));
+        return Err(unsupported.hint("Use IPV4.").into());
+    }
     if let Some(model) = input.license_model.as_deref().filter(|m| *m != "postgresql-license") {
         return Err(Error::Value(format!("Invalid license model '{model}' for engine 'postgres'.")));
     }
@@ -271,13 +271,10 @@ mod tests {
         cloud.make_default();
         let made = cloud.create("shop", no_group).unwrap();
         let group = &made["DBInstance"]["DBSubnetGroup"];
-        assert_eq!((&group["DBSubnetGroupName"], &group["VpcId"]), (&json!("default"), &json!("vpc-1")));
+        assert_eq!((&group["DBSubnetGroupName"], &group["VpcId"]), (&json!("default"), &json!(cloud.vpc)));
         assert_eq!(group["Subnets"].as_array().unwrap().len(), 2);
         let named = json!({"DBSubnetGroupName": "default"});
-        assert_eq!(
-            cloud.call("DeleteDBSubnetGroup", named.clone()).unwrap_err().code,
-            "InvalidDBSubnetGroupStateFault"
-        );
+        assert_eq!(cloud.error("DeleteDBSubnetGroup", named.clone()).code, "InvalidDBSubnetGroupStateFault");
         cloud.create("other", named).unwrap();
     }
 
@@ -300,7 +297,7 @@ mod tests {
         assert_eq!(cloud.create("shop", managed).unwrap_err().code, "InternalFailure");
         cloud.create("shop", json!({})).unwrap();
         let rotated = json!({"DBInstanceIdentifier": "shop", "ManageMasterUserPassword": true});
-        assert_eq!(cloud.call("ModifyDBInstance", rotated).unwrap_err().code, "InternalFailure");
+        assert_eq!(cloud.error("ModifyDBInstance", rotated).code, "InternalFailure");
     }
 
     #[test]

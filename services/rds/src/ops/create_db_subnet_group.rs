@@ -70,15 +70,17 @@ mod tests {
     #[test]
     fn subnet_group_needs_two_zones() {
         let cloud = FakeCloud::new();
+        let group = cloud.ok("DescribeDBSubnetGroups", json!({}))["DBSubnetGroups"][0].clone();
+        let subnet = |n: usize| group["Subnets"][n]["SubnetIdentifier"].as_str().unwrap();
         let make = |subnets: &[&str]| {
             let input =
                 json!({"DBSubnetGroupName": "G", "DBSubnetGroupDescription": "g", "SubnetIds": subnets});
             cloud.call("CreateDBSubnetGroup", input)
         };
-        assert_eq!(make(&["subnet-a"]).unwrap_err().code, "DBSubnetGroupDoesNotCoverEnoughAZs");
-        assert_eq!(make(&["subnet-a", "subnet-x"]).unwrap_err().code, "InvalidSubnet");
-        let made = make(&["subnet-a", "subnet-b"]).unwrap();
+        assert_eq!(make(&[subnet(0)]).unwrap_err().code, "DBSubnetGroupDoesNotCoverEnoughAZs");
+        assert_eq!(make(&[subnet(0), "subnet-x"]).unwrap_err().code, "InvalidSubnet");
+        let made = make(&[subnet(0), subnet(1)]).unwrap();
         assert_eq!(made["DBSubnetGroup"]["DBSubnetGroupName"], "g");
-        assert_eq!(make(&["subnet-a", "subnet-b"]).unwrap_err().code, "DBSubnetGroupAlreadyExists");
+        assert_eq!(make(&[subnet(0), subnet(1)]).unwrap_err().code, "DBSubnetGroupAlreadyExists");
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     shapes::{self, InstanceAnswer},
     status::{self, Status},
 };
-use escale_base::Wire;
+use escale_base::{AwsError, Wire};
 use escale_service::{Also, Cx, Operation};
 use escale_tables::rds::{Deletion, Instance, SnapshotKind};
 
@@ -46,7 +46,10 @@ impl Operation for DeleteDBInstance {
                 "Cannot delete protected DB Instance, please disable deletion protection and try again.";
             return Err(Error::Combination(what.into()));
         }
-        rules::refuse_if(input.delete_automated_backups == Some(false), "DeleteAutomatedBackups=false")?;
+        if input.delete_automated_backups == Some(false) {
+            let unsupported = AwsError::not_supported("DeleteAutomatedBackups=false");
+            return Err(unsupported.hint("Use FinalDBSnapshotIdentifier to keep a snapshot.").into());
+        }
         let skip = input.skip_final_snapshot == Some(true);
         let final_snapshot = match input.final_snapshot {
             Some(_) if skip => {
@@ -90,7 +93,7 @@ mod tests {
         let skip = json!({"DBInstanceIdentifier": "shop", "SkipFinalSnapshot": true});
         assert_eq!(delete(skip.clone()).unwrap_err(), "InvalidParameterCombination");
         let off = json!({"DBInstanceIdentifier": "shop", "DeletionProtection": false});
-        cloud.call("ModifyDBInstance", off).unwrap();
+        cloud.ok("ModifyDBInstance", off);
         assert_eq!(
             delete(json!({"DBInstanceIdentifier": "shop"})).unwrap_err(),
             "InvalidParameterCombination"

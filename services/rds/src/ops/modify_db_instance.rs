@@ -68,10 +68,9 @@ impl Operation for ModifyDBInstance {
         if status == Status::Deleting {
             return Err(Error::InstanceState(format!("Instance {} is being deleted.", row.id)));
         }
-        rules::refuse_if(input.publicly_accessible == Some(true), "PubliclyAccessible=true")?;
-        if input.engine_version.as_ref().is_some_and(|v| *v != row.engine_version) {
-            rules::refuse_if(true, "Changing EngineVersion")?;
-        }
+        rules::refuse_public(input.publicly_accessible)?;
+        let is_upgrade = input.engine_version.as_ref().is_some_and(|v| *v != row.engine_version);
+        rules::refuse_if(is_upgrade, "A change of EngineVersion")?;
         change_recorded(&mut row, &input)?;
         password(cx, &mut row, &input)?;
         if let Some(group) = &input.parameter_group {

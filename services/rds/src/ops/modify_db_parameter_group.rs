@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBParameterGroup.html>
 
 use crate::{Error, parameters, rules};
-use escale_base::Wire;
+use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::rds::ParameterGroup;
 
@@ -71,10 +71,9 @@ pub(super) fn group(cx: &Cx<'_>, name: &str) -> Result<ParameterGroup, Error> {
 
 pub(super) fn modifiable(name: &str) -> Result<&'static parameters::Parameter, Error> {
     match parameters::find(name) {
-        None if name.starts_with("rds.") => Err(escale_base::AwsError::not_supported(format_args!(
-            "The parameter {name} of a parameter group"
-        ))
-        .into()),
+        None if name.starts_with("rds.") => {
+            Err(AwsError::not_supported(format_args!("The parameter {name} of a parameter group")).into())
+        }
         None => Err(Error::Value(format!("Could not find parameter with name: {name}"))),
         Some(known) if !known.is_modifiable() => {
             Err(Error::Value(format!("The parameter {name} cannot be modified.")))
@@ -90,10 +89,10 @@ pub(super) fn check_method(known: &parameters::Parameter, method: Option<ApplyMe
             let what = format!("cannot use immediate apply method for static parameter {}", known.name);
             Err(Error::Combination(what))
         }
-        Some(ApplyMethod::PendingReboot) if !known.is_static() => rules::refuse_if(
-            true,
-            &format!("ApplyMethod pending-reboot for the dynamic parameter {} (use immediate)", known.name),
-        ),
+        Some(ApplyMethod::PendingReboot) if !known.is_static() => {
+            let what = format_args!("The ApplyMethod pending-reboot of the dynamic parameter {}", known.name);
+            Err(AwsError::not_supported(what).hint("Use immediate.").into())
+        }
         _ => Ok(()),
     }
 }
@@ -108,7 +107,7 @@ mod tests {
         let cloud = FakeCloud::new();
         let group =
             json!({"DBParameterGroupName": "g", "DBParameterGroupFamily": "postgres15", "Description": "g"});
-        cloud.call("CreateDBParameterGroup", group).unwrap();
+        cloud.ok("CreateDBParameterGroup", group);
         let set = |name: &str, value: &str, method: &str| {
             let one = json!({"ParameterName": name, "ParameterValue": value, "ApplyMethod": method});
             let input = json!({"DBParameterGroupName": "g", "Parameters": [one]});
@@ -122,7 +121,7 @@ mod tests {
         assert_eq!(set("fsync", "0", "immediate"), Err("InvalidParameterValue".into()));
         assert_eq!(set("rds.force_ssl", "0", "immediate"), Ok(()));
         let users = json!({"DBParameterGroupName": "g", "Source": "user"});
-        let shown = cloud.call("DescribeDBParameters", users).unwrap();
+        let shown = cloud.ok("DescribeDBParameters", users);
         let names: Vec<_> =
             shown["Parameters"].as_array().unwrap().iter().map(|p| p["ParameterName"].clone()).collect();
         assert_eq!(names, ["max_connections", "rds.force_ssl", "work_mem"]);

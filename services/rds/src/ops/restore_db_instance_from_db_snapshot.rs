@@ -71,7 +71,7 @@ impl Operation for RestoreDBInstanceFromDBSnapshot {
         if !cx.tx.has::<SnapshotSeen>(&from.id) {
             return Err(Error::SnapshotState(format!("The snapshot {} is not available yet.", from.id)));
         }
-        rules::refuse_if(input.publicly_accessible == Some(true), "PubliclyAccessible=true")?;
+        rules::refuse_public(input.publicly_accessible)?;
         let engine = input.engine.as_deref().unwrap_or("postgres");
         let version = engines::version(cx.tx, engine, Some(&from.engine_version))?;
         let port = port(input.port.or(Some(i32::from(from.port))))?;

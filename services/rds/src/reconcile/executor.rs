@@ -2,7 +2,6 @@
 
 use super::plane_name;
 use crate::rules;
-use escale_base::Clock;
 use escale_engine::StepError;
 use escale_postgres::{NodeRole, Observed, Postgres, Protection, ReplicationState};
 use escale_service::Cloud;
@@ -16,20 +15,14 @@ const ENDPOINT_TTL_SECS: u32 = 5;
 pub(crate) struct Executor {
     pub(crate) store: Store,
     pub(crate) cloud: Arc<Cloud>,
-    pub(crate) clock: Clock,
     plane: Result<Arc<dyn Postgres>, String>,
     /// Held while observing and writing, so that an older observation never replaces a newer one.
     observing: tokio::sync::Mutex<()>,
 }
 
 impl Executor {
-    pub(crate) fn new(
-        store: Store,
-        cloud: Arc<Cloud>,
-        clock: Clock,
-        plane: Result<Arc<dyn Postgres>, String>,
-    ) -> Executor {
-        Executor { store, cloud, clock, plane, observing: tokio::sync::Mutex::default() }
+    pub(crate) fn new(store: Store, cloud: Arc<Cloud>, plane: Result<Arc<dyn Postgres>, String>) -> Executor {
+        Executor { store, cloud, plane, observing: tokio::sync::Mutex::default() }
     }
 
     /// The plane, or why there is none on this machine.
@@ -47,7 +40,7 @@ impl Executor {
         let _turn = self.observing.lock().await;
         let Some(instance) = self.store.read().get::<Instance>(id) else { return Ok(()) };
         let observed = self.plane()?.observe(&plane_name(&instance)).await?;
-        let now = self.clock.now();
+        let now = self.cloud.clock.now();
         self.store.write(|tx| {
             // While the plane answered, another instance may have been created under this id.
             let Some(instance) = same_instance(tx, &instance) else { return Ok(()) };
@@ -69,7 +62,7 @@ impl Executor {
 
     /// Records why an instance cannot be created or changed. This becomes its status, beside the engine's pending reason.
     pub(crate) fn record_failure(&self, id: &str, why: &str) -> Result<(), StepError> {
-        let now = self.clock.now();
+        let now = self.cloud.clock.now();
         self.store.write(|tx| {
             let Some(instance) = tx.get::<Instance>(id) else { return Ok(()) };
             let old = tx.get::<InstanceSeen>(id);

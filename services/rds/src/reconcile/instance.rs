@@ -143,7 +143,7 @@ impl Instances {
             }
             return Err(error.into());
         }
-        let (config, now) = (executor.cloud.config.clone(), executor.clock.now());
+        let (config, now) = (executor.cloud.config.clone(), executor.cloud.clock.now());
         let mut complete = false;
         executor
             .observe(id, |tx, instance, seen| {
@@ -221,7 +221,7 @@ impl Instances {
         let Some(instance) = executor.store.read().get::<Instance>(id) else { return Ok(()) };
         // The plane restarts only servers that started before `asked`, so a repetition changes nothing.
         executor.plane()?.restart(&plane_name(&instance), asked).await?;
-        let (config, now) = (executor.cloud.config.clone(), executor.clock.now());
+        let (config, now) = (executor.cloud.config.clone(), executor.cloud.clock.now());
         executor
             .observe(id, |tx, instance, seen| {
                 seen.rebooted = Some(asked);

@@ -64,7 +64,7 @@ impl Reconciler for Snapshots {
                 // The plane returns an existing snapshot of this name, so a repetition after a crash takes no second one.
                 let taken = executor.plane()?.snapshot(&database, &copy).await?;
                 let seen = SnapshotSeen { id: key.into(), size_bytes: taken.size_bytes, at: taken.taken };
-                let (config, now) = (executor.cloud.config.clone(), executor.clock.now());
+                let (config, now) = (executor.cloud.config.clone(), executor.cloud.clock.now());
                 executor.store.write(|tx| {
                     let Some(row) = tx.get::<Snapshot>(key) else { return Ok(()) };
                     let message = match row.kind {
@@ -91,7 +91,7 @@ impl Reconciler for Snapshots {
                 } else if executor.store.read().has::<SnapshotSeen>(key) {
                     executor.plane()?;
                 }
-                let (config, now) = (executor.cloud.config.clone(), executor.clock.now());
+                let (config, now) = (executor.cloud.config.clone(), executor.cloud.clock.now());
                 executor.store.write(|tx| {
                     tx.delete::<SnapshotSeen>(key);
                     if let Some(snapshot) = tx.get::<Snapshot>(key) {

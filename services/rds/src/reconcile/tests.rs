@@ -16,28 +16,25 @@ use escale_tables::rds::{Instance, InstanceSeen, RdsEndpoint, Role, Snapshot};
 use serde_json::json;
 use std::sync::Arc;
 
-struct Harness {
+struct Fixture {
     cloud: FakeCloud,
     executor: Arc<Executor>,
     all: (Instances, Snapshots, Backups),
     fake: Arc<FakePostgres>,
-    clock: Clock,
 }
 
-impl Harness {
-    fn new() -> Harness {
-        Harness::with(Arc::new(FaultAt::never()))
+impl Fixture {
+    fn new() -> Fixture {
+        Fixture::with(Arc::new(FaultAt::never()))
     }
 
-    fn with(fate: Arc<dyn Fate>) -> Harness {
+    fn with(fate: Arc<dyn Fate>) -> Fixture {
         let cloud = FakeCloud::new();
-        let clock = cloud.inner.clock.clone();
-        let fake = Arc::new(FakePostgres::new(clock.clone()));
+        let fake = Arc::new(FakePostgres::new(cloud.clock.clone()));
         let plane: Arc<dyn escale_postgres::Postgres> = Risky::new(&fake, &fate);
-        let executor =
-            Arc::new(Executor::new(cloud.store.clone(), cloud.inner.clone(), clock.clone(), Ok(plane)));
+        let executor = Arc::new(Executor::new(cloud.store.clone(), cloud.cloud.clone(), Ok(plane)));
         let all = (Instances(executor.clone()), Snapshots(executor.clone()), Backups(executor.clone()));
-        Harness { cloud, executor, all, fake, clock }
+        Fixture { cloud, executor, all, fake }
     }
 
     /// Executes steps of all reconcilers until none has one.
@@ -57,7 +54,7 @@ impl Harness {
         let mut progress = false;
         let keys = reconciler.all(&self.cloud.store.read());
         for key in keys {
-            let plan = reconciler.plan(&self.cloud.store.read(), &key, self.clock.now());
+            let plan = reconciler.plan(&self.cloud.store.read(), &key, self.cloud.clock.now());
             if let Plan::Step(step) = plan {
                 reconciler.act(&key, step).await.unwrap();
                 progress = true;
@@ -76,7 +73,7 @@ impl Harness {
 
     /// `status/primary's zone/standby's zone/whether the standby is normal`.
     fn summary(&self, id: &str) -> String {
-        let found = self.cloud.call("DescribeDBInstances", json!({"DBInstanceIdentifier": id})).unwrap();
+        let found = self.cloud.ok("DescribeDBInstances", json!({"DBInstanceIdentifier": id}));
         let db = &found["DBInstances"][0];
         assert_eq!(db["MultiAZ"], true, "the kind of deployment does not change");
         let zone = |name: &str| db[name].as_str().map_or("none", |z| &z[z.len() - 1..]).to_owned();
@@ -92,7 +89,7 @@ impl Harness {
 
     /// The next step of an instance.
     fn next(&self, id: &str) -> Step {
-        match Instances(self.executor.clone()).plan(&self.cloud.store.read(), id, self.clock.now()) {
+        match Instances(self.executor.clone()).plan(&self.cloud.store.read(), id, self.cloud.clock.now()) {
             Plan::Step(step) => step,
             other => panic!("{other:?}"),
         }
@@ -104,12 +101,12 @@ impl Harness {
 }
 
 #[async_trait]
-impl Stage for Harness {
+impl Stage for Fixture {
     fn store(&self) -> &Store {
         &self.cloud.store
     }
     fn clock(&self) -> &Clock {
-        &self.clock
+        &self.cloud.clock
     }
     fn reconcilers(&self) -> Vec<&dyn Driven> {
         vec![&self.all.0, &self.all.1, &self.all.2]
@@ -126,233 +123,231 @@ impl Stage for Harness {
     }
 }
 
-async fn multi_az_instance_with_backups(fate: Arc<dyn Fate>) -> Harness {
-    let harness = Harness::with(fate);
-    harness.cloud.create("shop", json!({"MultiAZ": true, "BackupRetentionPeriod": 2})).unwrap();
-    harness
+async fn multi_az_instance_with_backups(fate: Arc<dyn Fate>) -> Fixture {
+    let fixture = Fixture::with(fate);
+    fixture.cloud.create("shop", json!({"MultiAZ": true, "BackupRetentionPeriod": 2})).unwrap();
+    fixture
 }
 
 #[tokio::test]
 async fn reconcilers_survive_faults_and_deletion_at_each_step() {
     survives_repeat(multi_az_instance_with_backups).await;
     survives_failure_at_each_step(multi_az_instance_with_backups).await;
-    survives_regret_at_each_step(multi_az_instance_with_backups, |harness| {
+    survives_regret_at_each_step(multi_az_instance_with_backups, |fixture| {
         let gone = json!({"DBInstanceIdentifier": "shop", "SkipFinalSnapshot": true});
-        harness.cloud.call("DeleteDBInstance", gone).unwrap();
+        fixture.cloud.ok("DeleteDBInstance", gone);
     })
     .await;
 }
 
 #[tokio::test]
 async fn multi_az_instance_is_created_fails_over_and_is_deleted() {
-    let harness = Harness::new();
-    harness.cloud.create("shop", json!({"MultiAZ": true})).unwrap();
-    assert_eq!(harness.status("shop"), "creating");
-    harness.settle().await;
-    assert_eq!(harness.status("shop"), "available");
+    let fixture = Fixture::new();
+    fixture.cloud.create("shop", json!({"MultiAZ": true})).unwrap();
+    assert_eq!(fixture.status("shop"), "creating");
+    fixture.settle().await;
+    assert_eq!(fixture.status("shop"), "available");
     let name = rules::endpoint(&Config::default(), "shop");
-    assert!(harness.cloud.store.read().has::<RdsEndpoint>(&name));
-    let before = harness.seen("shop").primary;
-    harness.clock.advance_ms(1);
+    assert!(fixture.cloud.store.read().has::<RdsEndpoint>(&name));
+    let before = fixture.seen("shop").primary;
+    fixture.cloud.clock.advance_ms(1);
     let reboot = json!({"DBInstanceIdentifier": "shop", "ForceFailover": true});
-    harness.cloud.call("RebootDBInstance", reboot).unwrap();
-    assert_eq!(harness.status("shop"), "rebooting");
-    harness.settle().await;
-    assert_eq!(harness.status("shop"), "available");
-    assert_ne!(harness.seen("shop").primary, before);
+    fixture.cloud.ok("RebootDBInstance", reboot);
+    assert_eq!(fixture.status("shop"), "rebooting");
+    fixture.settle().await;
+    assert_eq!(fixture.status("shop"), "available");
+    assert_ne!(fixture.seen("shop").primary, before);
     let gone = json!({"DBInstanceIdentifier": "shop", "FinalDBSnapshotIdentifier": "last"});
-    harness.cloud.call("DeleteDBInstance", gone).unwrap();
-    harness.settle().await;
-    assert_eq!(harness.status("shop"), "DBInstanceNotFound");
-    assert_eq!(harness.cloud.interfaces(), 0);
-    assert!(!harness.cloud.store.read().has::<RdsEndpoint>(&name));
-    let kept = harness.cloud.call("DescribeDBSnapshots", json!({"DBSnapshotIdentifier": "last"})).unwrap();
+    fixture.cloud.ok("DeleteDBInstance", gone);
+    fixture.settle().await;
+    assert_eq!(fixture.status("shop"), "DBInstanceNotFound");
+    assert_eq!(fixture.cloud.interfaces(), 0);
+    assert!(!fixture.cloud.store.read().has::<RdsEndpoint>(&name));
+    let kept = fixture.cloud.ok("DescribeDBSnapshots", json!({"DBSnapshotIdentifier": "last"}));
     assert_eq!(kept["DBSnapshots"][0]["Status"], "available");
 }
 
 #[tokio::test]
 async fn dead_server_is_restarted() {
-    let harness = Harness::new();
-    harness.cloud.create("shop", json!({})).unwrap();
-    harness.settle().await;
-    let (seen, wish) = (harness.seen("shop"), harness.cloud.store.read().get::<Instance>("shop").unwrap());
-    harness.fake.kill(&super::plane_name(&wish), &seen.primary);
-    harness.executor.observe("shop", |_, _, _| {}).await.unwrap();
-    assert_eq!(harness.seen("shop").nodes[0].role, Role::Down);
-    assert_ne!(harness.status("shop"), "available");
-    harness.settle().await;
-    assert_eq!(harness.status("shop"), "available");
+    let fixture = Fixture::new();
+    fixture.cloud.create("shop", json!({})).unwrap();
+    fixture.settle().await;
+    let (seen, wish) = (fixture.seen("shop"), fixture.cloud.store.read().get::<Instance>("shop").unwrap());
+    fixture.fake.kill(&super::plane_name(&wish), &seen.primary);
+    fixture.executor.observe("shop", |_, _, _| {}).await.unwrap();
+    assert_eq!(fixture.seen("shop").nodes[0].role, Role::Down);
+    assert_ne!(fixture.status("shop"), "available");
+    fixture.settle().await;
+    assert_eq!(fixture.status("shop"), "available");
 }
 
 #[tokio::test]
 async fn failover_waits_until_a_lost_standby_is_rebuilt() {
-    let harness = Harness::new();
-    harness.cloud.create("shop", json!({"MultiAZ": true})).unwrap();
-    harness.settle().await;
-    let (seen, wish) = (harness.seen("shop"), harness.cloud.store.read().get::<Instance>("shop").unwrap());
-    harness.clock.advance_ms(1);
+    let fixture = Fixture::new();
+    fixture.cloud.create("shop", json!({"MultiAZ": true})).unwrap();
+    fixture.settle().await;
+    let (seen, wish) = (fixture.seen("shop"), fixture.cloud.store.read().get::<Instance>("shop").unwrap());
+    fixture.cloud.clock.advance_ms(1);
     let reboot = json!({"DBInstanceIdentifier": "shop", "ForceFailover": true});
-    harness.cloud.call("RebootDBInstance", reboot).unwrap();
+    fixture.cloud.ok("RebootDBInstance", reboot);
     let standby = wish.nodes.iter().find(|n| n.name != seen.primary).unwrap();
-    harness.fake.kill(&super::plane_name(&wish), &standby.name);
-    harness.executor.observe("shop", |_, _, _| {}).await.unwrap();
-    harness.settle().await;
+    fixture.fake.kill(&super::plane_name(&wish), &standby.name);
+    fixture.executor.observe("shop", |_, _, _| {}).await.unwrap();
+    fixture.settle().await;
     assert_eq!(
-        (harness.status("shop").as_str(), harness.seen("shop").primary),
+        (fixture.status("shop").as_str(), fixture.seen("shop").primary),
         ("available", standby.name.clone())
     );
 }
 
 #[tokio::test]
 async fn instance_stops_starts_and_becomes_single_az() {
-    let harness = Harness::new();
-    harness.cloud.create("shop", json!({"MultiAZ": true})).unwrap();
-    harness.settle().await;
-    harness.cloud.call("StopDBInstance", json!({"DBInstanceIdentifier": "shop"})).unwrap();
-    assert_eq!(harness.status("shop"), "stopping");
-    harness.settle().await;
-    assert_eq!(harness.status("shop"), "stopped");
-    harness.cloud.call("StartDBInstance", json!({"DBInstanceIdentifier": "shop"})).unwrap();
-    assert_eq!(harness.status("shop"), "starting");
-    harness.settle().await;
-    assert_eq!(harness.status("shop"), "available");
-    harness
+    let fixture = Fixture::new();
+    fixture.cloud.create("shop", json!({"MultiAZ": true})).unwrap();
+    fixture.settle().await;
+    fixture.cloud.ok("StopDBInstance", json!({"DBInstanceIdentifier": "shop"}));
+    assert_eq!(fixture.status("shop"), "stopping");
+    fixture.settle().await;
+    assert_eq!(fixture.status("shop"), "stopped");
+    fixture.cloud.ok("StartDBInstance", json!({"DBInstanceIdentifier": "shop"}));
+    assert_eq!(fixture.status("shop"), "starting");
+    fixture.settle().await;
+    assert_eq!(fixture.status("shop"), "available");
+    fixture
         .cloud
         .call("ModifyDBInstance", json!({"DBInstanceIdentifier": "shop", "MultiAZ": false}))
         .unwrap();
-    assert_eq!(harness.status("shop"), "modifying");
-    harness.settle().await;
-    assert_eq!((harness.status("shop").as_str(), harness.cloud.interfaces()), ("available", 1));
+    assert_eq!(fixture.status("shop"), "modifying");
+    fixture.settle().await;
+    assert_eq!((fixture.status("shop").as_str(), fixture.cloud.interfaces()), ("available", 1));
 }
 
 #[tokio::test]
 async fn multi_az_instance_is_available_when_its_standby_streams() {
-    let harness = Harness::new();
-    harness.cloud.create("shop", json!({"MultiAZ": true})).unwrap();
-    let Step::Enact { spec, .. } = harness.next("shop") else { panic!("the first step enacts") };
+    let fixture = Fixture::new();
+    fixture.cloud.create("shop", json!({"MultiAZ": true})).unwrap();
+    let Step::Enact { spec, .. } = fixture.next("shop") else { panic!("the first step enacts") };
     let mut steps = 0;
-    while harness.fake.step(&spec).await.unwrap().is_some() {
-        harness.executor.observe("shop", |_, _, _| {}).await.unwrap();
-        assert!(harness.summary("shop").starts_with("creating/a/"), "{}", harness.summary("shop"));
+    while fixture.fake.step(&spec).await.unwrap().is_some() {
+        fixture.executor.observe("shop", |_, _, _| {}).await.unwrap();
+        assert!(fixture.summary("shop").starts_with("creating/a/"), "{}", fixture.summary("shop"));
         steps += 1;
     }
     assert!(steps > 5);
-    harness.settle().await;
-    assert_eq!(harness.summary("shop"), "available/a/b/[true]");
+    fixture.settle().await;
+    assert_eq!(fixture.summary("shop"), "available/a/b/[true]");
 }
 
 #[tokio::test]
 async fn multi_az_instance_stays_creating_while_a_zone_has_no_power() {
-    let harness = Harness::new();
-    harness.fake.power_off("eu-west-3b").await.unwrap();
-    harness.cloud.create("shop", json!({"MultiAZ": true})).unwrap();
-    let error = Instances(harness.executor.clone()).act("shop", harness.next("shop")).await.unwrap_err();
+    let fixture = Fixture::new();
+    fixture.fake.power_off("eu-west-3b").await.unwrap();
+    fixture.cloud.create("shop", json!({"MultiAZ": true})).unwrap();
+    let error = Instances(fixture.executor.clone()).act("shop", fixture.next("shop")).await.unwrap_err();
     assert!(error.what.contains("no power"), "{}", error.what);
-    assert_eq!(harness.summary("shop"), "creating/a/none/[false]");
-    harness.fake.power_on("eu-west-3b").await.unwrap();
-    harness.settle().await;
-    assert_eq!(harness.summary("shop"), "available/a/b/[true]");
+    assert_eq!(fixture.summary("shop"), "creating/a/none/[false]");
+    fixture.fake.power_on("eu-west-3b").await.unwrap();
+    fixture.settle().await;
+    assert_eq!(fixture.summary("shop"), "available/a/b/[true]");
 }
 
 #[tokio::test]
 async fn added_standby_counts_when_it_streams() {
-    let harness = Harness::new();
-    harness.cloud.create("shop", json!({})).unwrap();
-    harness.settle().await;
+    let fixture = Fixture::new();
+    fixture.cloud.create("shop", json!({})).unwrap();
+    fixture.settle().await;
     let finished = || {
         let request = json!({"SourceIdentifier": "shop", "SourceType": "db-instance"});
-        let answer = harness.cloud.call("DescribeEvents", request).unwrap();
+        let answer = fixture.cloud.ok("DescribeEvents", request);
         let messages = answer["Events"].as_array().unwrap().iter().filter_map(|e| e["Message"].as_str());
         messages.filter(|m| m.starts_with("Finished applying modification")).count()
     };
-    harness.fake.power_off("eu-west-3b").await.unwrap();
+    fixture.fake.power_off("eu-west-3b").await.unwrap();
     let pair = json!({"DBInstanceIdentifier": "shop", "MultiAZ": true});
-    harness.cloud.call("ModifyDBInstance", pair).unwrap();
-    let error = Instances(harness.executor.clone()).act("shop", harness.next("shop")).await.unwrap_err();
+    fixture.cloud.ok("ModifyDBInstance", pair);
+    let error = Instances(fixture.executor.clone()).act("shop", fixture.next("shop")).await.unwrap_err();
     assert!(error.what.contains("no power"), "{}", error.what);
-    assert_eq!((harness.summary("shop").as_str(), finished()), ("modifying/a/none/[false]", 0));
-    harness.fake.power_on("eu-west-3b").await.unwrap();
-    harness.settle().await;
-    assert_eq!((harness.summary("shop").as_str(), finished()), ("available/a/b/[true]", 1));
+    assert_eq!((fixture.summary("shop").as_str(), finished()), ("modifying/a/none/[false]", 0));
+    fixture.fake.power_on("eu-west-3b").await.unwrap();
+    fixture.settle().await;
+    assert_eq!((fixture.summary("shop").as_str(), finished()), ("available/a/b/[true]", 1));
 
     // A change that adds no standby does not wait for the rebuild of the existing one.
-    let wish = harness.cloud.store.read().get::<Instance>("shop").unwrap();
-    harness.fake.kill(&super::plane_name(&wish), &wish.nodes[1].name);
-    harness.fake.power_off("eu-west-3b").await.unwrap();
+    let wish = fixture.cloud.store.read().get::<Instance>("shop").unwrap();
+    fixture.fake.kill(&super::plane_name(&wish), &wish.nodes[1].name);
+    fixture.fake.power_off("eu-west-3b").await.unwrap();
     let password = json!({"DBInstanceIdentifier": "shop", "MasterUserPassword": "another-one"});
-    harness.cloud.call("ModifyDBInstance", password).unwrap();
-    Instances(harness.executor.clone()).act("shop", harness.next("shop")).await.unwrap_err();
-    assert_eq!((harness.summary("shop").as_str(), finished()), ("available/a/none/[false]", 2));
+    fixture.cloud.ok("ModifyDBInstance", password);
+    Instances(fixture.executor.clone()).act("shop", fixture.next("shop")).await.unwrap_err();
+    assert_eq!((fixture.summary("shop").as_str(), finished()), ("available/a/none/[false]", 2));
 }
 
 #[tokio::test]
 async fn no_standby_is_reported_during_its_rebuild() {
-    let harness = Harness::new();
-    harness.cloud.create("shop", json!({"MultiAZ": true})).unwrap();
-    harness.settle().await;
-    harness.clock.advance_ms(1);
+    let fixture = Fixture::new();
+    fixture.cloud.create("shop", json!({"MultiAZ": true})).unwrap();
+    fixture.settle().await;
+    fixture.cloud.clock.advance_ms(1);
     let reboot = json!({"DBInstanceIdentifier": "shop", "ForceFailover": true});
-    harness.cloud.call("RebootDBInstance", reboot).unwrap();
-    let step = harness.next("shop");
+    fixture.cloud.ok("RebootDBInstance", reboot);
+    let step = fixture.next("shop");
     assert!(matches!(step, Step::Failover { .. }), "{step:?}");
-    Instances(harness.executor.clone()).act("shop", step).await.unwrap();
-    assert_eq!(harness.summary("shop"), "available/b/none/[false]");
-    harness.settle().await;
-    assert_eq!(harness.summary("shop"), "available/b/a/[true]");
+    Instances(fixture.executor.clone()).act("shop", step).await.unwrap();
+    assert_eq!(fixture.summary("shop"), "available/b/none/[false]");
+    fixture.settle().await;
+    assert_eq!(fixture.summary("shop"), "available/b/a/[true]");
 
-    let wish = harness.cloud.store.read().get::<Instance>("shop").unwrap();
+    let wish = fixture.cloud.store.read().get::<Instance>("shop").unwrap();
     let database = super::plane_name(&wish);
-    harness.fake.kill(&database, &wish.nodes[0].name);
+    fixture.fake.kill(&database, &wish.nodes[0].name);
     for degraded in [false, true] {
-        harness.executor.observe("shop", |_, _, _| {}).await.unwrap();
-        assert_eq!(harness.summary("shop"), "available/b/none/[false]", "{degraded}");
-        harness.fake.degrade(&database);
+        fixture.executor.observe("shop", |_, _, _| {}).await.unwrap();
+        assert_eq!(fixture.summary("shop"), "available/b/none/[false]", "{degraded}");
+        fixture.fake.degrade(&database);
     }
-    harness.executor.observe("shop", |_, _, _| {}).await.unwrap();
-    harness.settle().await;
-    assert_eq!(harness.summary("shop"), "available/b/a/[true]");
+    fixture.executor.observe("shop", |_, _, _| {}).await.unwrap();
+    fixture.settle().await;
+    assert_eq!(fixture.summary("shop"), "available/b/a/[true]");
 
-    harness.cloud.call("StopDBInstance", json!({"DBInstanceIdentifier": "shop"})).unwrap();
-    harness.settle().await;
-    assert!(harness.summary("shop").starts_with("stopped/b/none/"), "{}", harness.summary("shop"));
+    fixture.cloud.ok("StopDBInstance", json!({"DBInstanceIdentifier": "shop"}));
+    fixture.settle().await;
+    assert!(fixture.summary("shop").starts_with("stopped/b/none/"), "{}", fixture.summary("shop"));
 }
 
 #[tokio::test]
 async fn backups_are_taken_daily_and_expire() {
-    let harness = Harness::new();
-    harness.cloud.create("shop", json!({"BackupRetentionPeriod": 2})).unwrap();
-    let count = || harness.cloud.store.read().scan::<Snapshot>().count();
-    harness.settle().await;
+    let fixture = Fixture::new();
+    fixture.cloud.create("shop", json!({"BackupRetentionPeriod": 2})).unwrap();
+    let count = || fixture.cloud.store.read().scan::<Snapshot>().count();
+    fixture.settle().await;
     assert_eq!(count(), 1);
     for kept in [2, 2, 2] {
-        harness.clock.advance_ms(24 * 3_600_000);
-        harness.settle().await;
+        fixture.cloud.clock.advance_ms(24 * 3_600_000);
+        fixture.settle().await;
         assert_eq!(count(), kept);
     }
 }
 
 #[tokio::test]
 async fn without_a_plane_creation_fails_with_the_reason() {
-    let harness = Harness::new();
-    let clock = harness.clock.clone();
-    let (store, cloud) = (harness.cloud.store.clone(), harness.cloud.inner.clone());
-    let executor =
-        Arc::new(Executor::new(store, cloud, clock, Err("the user 'postgres' cannot enter /x".into())));
+    let fixture = Fixture::new();
+    let (store, cloud) = (fixture.cloud.store.clone(), fixture.cloud.cloud.clone());
+    let executor = Arc::new(Executor::new(store, cloud, Err("the user 'postgres' cannot enter /x".into())));
     let reconciler = Instances(executor);
-    harness.cloud.create("shop", json!({})).unwrap();
-    let step = || match reconciler.plan(&harness.cloud.store.read(), "shop", Timestamp(0)) {
+    fixture.cloud.create("shop", json!({})).unwrap();
+    let step = || match reconciler.plan(&fixture.cloud.store.read(), "shop", Timestamp(0)) {
         Plan::Step(step) => step,
         other => panic!("{other:?}"),
     };
     assert!(reconciler.act("shop", step()).await.is_err());
-    assert_eq!(harness.status("shop"), "failed");
-    let found = harness.cloud.call("DescribeDBInstances", json!({})).unwrap();
+    assert_eq!(fixture.status("shop"), "failed");
+    let found = fixture.cloud.ok("DescribeDBInstances", json!({}));
     let info = found["DBInstances"][0]["StatusInfos"][0]["Message"].as_str().unwrap().to_owned();
     assert!(info.contains("cannot enter /x"), "{info}");
-    harness
+    fixture
         .cloud
         .call("DeleteDBInstance", json!({"DBInstanceIdentifier": "shop", "SkipFinalSnapshot": true}))
         .unwrap();
     reconciler.act("shop", step()).await.unwrap();
-    assert_eq!(harness.status("shop"), "DBInstanceNotFound");
+    assert_eq!(fixture.status("shop"), "DBInstanceNotFound");
 }

@@ -66,8 +66,7 @@ fn start(input: &Input) -> Result<Position, Error> {
     let (name, kind, identifier) =
         (&input.start_record_name, input.start_record_type, &input.start_record_identifier);
     if (kind.is_some() && name.is_none()) || (identifier.is_some() && kind.is_none()) {
-        let why =
-            "The input is not valid: StartRecordType requires StartRecordName, and StartRecordIdentifier requires both.";
+        let why = "The input is not valid: StartRecordType requires StartRecordName, and StartRecordIdentifier requires both.";
         return Err(Error::InvalidInput(why.to_owned()));
     }
     let name = name.as_deref().map(rules::domain_name).transpose()?;

@@ -2,7 +2,7 @@
 
 use crate::choices::{BucketCannedAcl, ObjectOwnership};
 use crate::{Error, metadata, rules};
-use escale_base::{Tag, Wire};
+use escale_base::{AwsError, Tag, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::s3::{Bucket, BucketSeen, PublicAccessBlock, Versioning};
 
@@ -45,10 +45,12 @@ impl Operation for CreateBucket {
             return Err(Error::AclsNotSupported);
         }
         if let Some(other) = input.object_ownership.filter(|o| *o != ObjectOwnership::BucketOwnerEnforced) {
-            return Err(Error::NotSupported(format!("The object ownership {other}")));
+            return Err(AwsError::not_supported(format_args!("The object ownership {other}"))
+                .hint("Use BucketOwnerEnforced.")
+                .into());
         }
         if input.object_lock_enabled_for_bucket == Some(true) {
-            return Err(Error::NotSupported("ObjectLockEnabledForBucket".into()));
+            return Err(AwsError::not_supported("The parameter ObjectLockEnabledForBucket").into());
         }
         let (location, tags) =
             input.create_bucket_configuration.map_or((None, Vec::new()), |c| (c.location_constraint, c.tags));

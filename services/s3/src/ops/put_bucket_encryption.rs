@@ -2,7 +2,7 @@
 
 use crate::choices::{ChecksumAlgorithm, ServerSideEncryption};
 use crate::{Error, rules};
-use escale_base::Wire;
+use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
 
 pub(crate) struct PutBucketEncryption;
@@ -53,7 +53,9 @@ impl Operation for PutBucketEncryption {
         if let Some(by_default) = &rule.apply_server_side_encryption_by_default {
             let algorithm = by_default.sse_algorithm;
             if algorithm != ServerSideEncryption::Aes256 {
-                return Err(Error::NotSupported(format!("The server-side encryption {algorithm}")));
+                return Err(AwsError::not_supported(format_args!("The server-side encryption {algorithm}"))
+                    .hint("Use AES256.")
+                    .into());
             }
             if by_default.kms_master_key_id.is_some() {
                 let why = "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms";

@@ -4,7 +4,7 @@
 
 use crate::choices::{ChecksumAlgorithm, ObjectOwnership};
 use crate::{Error, rules};
-use escale_base::Wire;
+use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
 
 pub(crate) struct PutBucketOwnershipControls;
@@ -43,7 +43,9 @@ impl Operation for PutBucketOwnershipControls {
         match input.ownership_controls.rules.as_slice() {
             [Rule { object_ownership: ObjectOwnership::BucketOwnerEnforced }] => Ok(()),
             [Rule { object_ownership }] => {
-                Err(Error::NotSupported(format!("The object ownership {object_ownership}")))
+                Err(AwsError::not_supported(format_args!("The object ownership {object_ownership}"))
+                    .hint("Use BucketOwnerEnforced.")
+                    .into())
             }
             _ => Err(Error::MalformedXml),
         }

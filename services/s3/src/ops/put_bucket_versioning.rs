@@ -2,7 +2,7 @@
 
 use crate::choices::{BucketVersioningStatus, ChecksumAlgorithm, MfaDelete};
 use crate::{Error, rules};
-use escale_base::Wire;
+use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::s3::Versioning;
 
@@ -37,7 +37,7 @@ impl Operation for PutBucketVersioning {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         let configuration = input.versioning_configuration;
         if configuration.mfa_delete == Some(MfaDelete::Enabled) {
-            return Err(Error::NotSupported("VersioningConfiguration.MFADelete Enabled".into()));
+            return Err(AwsError::not_supported("MFA delete (VersioningConfiguration.MFADelete)").into());
         }
         let versioning = match configuration.status {
             Some(BucketVersioningStatus::Enabled) => Versioning::Enabled,

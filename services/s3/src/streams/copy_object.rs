@@ -9,7 +9,7 @@ use crate::{
     metadata::{self, with_metadata},
     rules, shapes,
 };
-use escale_base::{Timestamp, Wire, path::decode_once};
+use escale_base::{AwsError, Timestamp, Wire, path::decode_once};
 use escale_objects::{Copy, Object, VersionId};
 use escale_service::{Also, Body, StreamCx, StreamOperation, StreamReply};
 use std::sync::Arc;
@@ -154,7 +154,9 @@ fn source(text: &str) -> Result<Source, Error> {
         why: "Invalid copy source object key".into(),
     };
     if text.starts_with("arn:") {
-        return Err(Error::NotSupported("A copy source that is an access point's ARN".into()));
+        return Err(AwsError::not_supported("A copy source that is an access point's ARN")
+            .hint("Use bucket/key.")
+            .into());
     }
     let (path, version) = match text.split_once("?versionId=") {
         Some((path, version)) => (path, Some(VersionId(version.to_owned()))),

@@ -89,29 +89,30 @@ fn repeated(
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::FakeCloud;
+    use crate::SecretsManager;
+    use escale_harness::Harness;
     use serde_json::json;
 
     #[test]
     fn finds_secret_by_name_and_by_full_or_partial_arn() {
-        let cloud = FakeCloud::new();
-        let made = cloud.call("CreateSecret", json!({"Name": "a/b-c", "SecretString": "x"})).unwrap();
+        let cloud = Harness::of(SecretsManager);
+        let made = cloud.ok("CreateSecret", json!({"Name": "a/b-c", "SecretString": "x"}));
         let arn = made["ARN"].as_str().unwrap();
         for id in ["a/b-c", arn, &arn[..arn.len() - 7]] {
-            let got = cloud.call("GetSecretValue", json!({"SecretId": id})).unwrap();
+            let got = cloud.ok("GetSecretValue", json!({"SecretId": id}));
             assert_eq!(got["SecretString"], "x", "{id}");
         }
         let other = format!("{}zzzzzz", &arn[..arn.len() - 6]);
-        let missing = cloud.call("GetSecretValue", json!({"SecretId": other})).unwrap_err();
+        let missing = cloud.error("GetSecretValue", json!({"SecretId": other}));
         assert_eq!(missing.code, "ResourceNotFoundException");
     }
 
     #[test]
     fn repeated_token_gets_the_same_answer() {
-        let cloud = FakeCloud::new();
+        let cloud = Harness::of(SecretsManager);
         let request = json!({"Name": "s", "SecretString": "x", "ClientRequestToken": "t".repeat(32)});
-        let first = cloud.call("CreateSecret", request.clone()).unwrap();
-        assert_eq!(cloud.call("CreateSecret", request).unwrap(), first);
+        let first = cloud.ok("CreateSecret", request.clone());
+        assert_eq!(cloud.ok("CreateSecret", request), first);
         let other = cloud.call("CreateSecret", json!({"Name": "s", "SecretString": "y"}));
         assert_eq!(other.unwrap_err().code, "ResourceExistsException");
     }

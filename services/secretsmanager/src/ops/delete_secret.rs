@@ -66,31 +66,32 @@ impl Operation for DeleteSecret {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::FakeCloud;
+    use crate::SecretsManager;
+    use escale_harness::Harness;
     use serde_json::json;
 
     #[test]
     fn deleted_secret_can_be_restored_until_the_window_ends() {
-        let cloud = FakeCloud::new();
-        cloud.call("CreateSecret", json!({"Name": "s", "SecretString": "1"})).unwrap();
-        cloud.call("DeleteSecret", json!({"SecretId": "s", "RecoveryWindowInDays": 7})).unwrap();
+        let cloud = Harness::of(SecretsManager);
+        cloud.ok("CreateSecret", json!({"Name": "s", "SecretString": "1"}));
+        cloud.ok("DeleteSecret", json!({"SecretId": "s", "RecoveryWindowInDays": 7}));
         let get = || cloud.call("GetSecretValue", json!({"SecretId": "s"})).map_err(|e| e.code);
         assert_eq!(get().unwrap_err(), "InvalidRequestException");
-        cloud.call("RestoreSecret", json!({"SecretId": "s"})).unwrap();
+        cloud.ok("RestoreSecret", json!({"SecretId": "s"}));
         assert!(get().is_ok());
-        cloud.call("DeleteSecret", json!({"SecretId": "s", "RecoveryWindowInDays": 7})).unwrap();
+        cloud.ok("DeleteSecret", json!({"SecretId": "s", "RecoveryWindowInDays": 7}));
         cloud.clock.advance_ms(super::DAY_MS * 7);
         assert_eq!(get().unwrap_err(), "ResourceNotFoundException");
-        cloud.call("CreateSecret", json!({"Name": "s", "SecretString": "2"})).unwrap();
+        cloud.ok("CreateSecret", json!({"Name": "s", "SecretString": "2"}));
     }
 
     #[test]
     fn refuses_recovery_window_together_with_force() {
-        let cloud = FakeCloud::new();
-        cloud.call("CreateSecret", json!({"Name": "s"})).unwrap();
+        let cloud = Harness::of(SecretsManager);
+        cloud.ok("CreateSecret", json!({"Name": "s"}));
         let both = json!({"SecretId": "s", "RecoveryWindowInDays": 7, "ForceDeleteWithoutRecovery": true});
-        assert_eq!(cloud.call("DeleteSecret", both).unwrap_err().code, "InvalidParameterException");
-        cloud.call("DeleteSecret", json!({"SecretId": "s", "ForceDeleteWithoutRecovery": true})).unwrap();
-        cloud.call("CreateSecret", json!({"Name": "s"})).unwrap();
+        assert_eq!(cloud.error("DeleteSecret", both).code, "InvalidParameterException");
+        cloud.ok("DeleteSecret", json!({"SecretId": "s", "ForceDeleteWithoutRecovery": true}));
+        cloud.ok("CreateSecret", json!({"Name": "s"}));
     }
 }

@@ -72,27 +72,28 @@ fn select<'a>(secret: &'a StoredSecret, id: Option<&str>, stage: Option<&str>) -
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::FakeCloud;
+    use crate::SecretsManager;
+    use escale_harness::Harness;
     use serde_json::json;
 
     #[test]
     fn staging_labels_follow_the_versions() {
-        let cloud = FakeCloud::new();
-        cloud.call("CreateSecret", json!({"Name": "s", "SecretString": "1"})).unwrap();
+        let cloud = Harness::of(SecretsManager);
+        cloud.ok("CreateSecret", json!({"Name": "s", "SecretString": "1"}));
         let get = |stage: &str| {
             let got = cloud.call("GetSecretValue", json!({"SecretId": "s", "VersionStage": stage}));
             got.map(|v| v["SecretString"].clone()).map_err(|e| e.code)
         };
         assert_eq!(get("AWSPREVIOUS"), Err("ResourceNotFoundException".into()));
-        cloud.call("PutSecretValue", json!({"SecretId": "s", "SecretString": "2"})).unwrap();
+        cloud.ok("PutSecretValue", json!({"SecretId": "s", "SecretString": "2"}));
         assert_eq!((get("AWSCURRENT"), get("AWSPREVIOUS")), (Ok("2".into()), Ok("1".into())));
         let pending = json!({"SecretId": "s", "SecretString": "3", "VersionStages": ["AWSPENDING"]});
-        let made = cloud.call("PutSecretValue", pending).unwrap();
+        let made = cloud.ok("PutSecretValue", pending);
         assert_eq!((get("AWSCURRENT"), get("AWSPENDING")), (Ok("2".into()), Ok("3".into())));
-        let current = cloud.call("GetSecretValue", json!({"SecretId": "s"})).unwrap()["VersionId"].clone();
+        let current = cloud.ok("GetSecretValue", json!({"SecretId": "s"}))["VersionId"].clone();
         let promote = json!({"SecretId": "s", "VersionStage": "AWSCURRENT",
             "MoveToVersionId": made["VersionId"], "RemoveFromVersionId": current});
-        cloud.call("UpdateSecretVersionStage", promote).unwrap();
+        cloud.ok("UpdateSecretVersionStage", promote);
         assert_eq!((get("AWSCURRENT"), get("AWSPREVIOUS")), (Ok("3".into()), Ok("2".into())));
     }
 }

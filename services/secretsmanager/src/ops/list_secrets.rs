@@ -145,19 +145,20 @@ fn passes(secret: &StoredSecret, filters: &[Filter]) -> Result<bool, Error> {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::FakeCloud;
+    use crate::SecretsManager;
+    use escale_harness::Harness;
     use serde_json::json;
 
     #[test]
     fn lists_newest_first_in_pages() {
-        let cloud = FakeCloud::new();
+        let cloud = Harness::of(SecretsManager);
         for name in ["a", "b", "c"] {
-            cloud.call("CreateSecret", json!({"Name": name})).unwrap();
+            cloud.ok("CreateSecret", json!({"Name": name}));
             cloud.clock.advance_ms(1);
         }
         let (mut names, mut token) = (vec![], serde_json::Value::Null);
         loop {
-            let page = cloud.call("ListSecrets", json!({"MaxResults": 2, "NextToken": token})).unwrap();
+            let page = cloud.ok("ListSecrets", json!({"MaxResults": 2, "NextToken": token}));
             let list = page["SecretList"].as_array().unwrap().clone();
             names.extend(list.iter().map(|s| s["Name"].as_str().unwrap().to_owned()));
             token = page["NextToken"].clone();
@@ -166,8 +167,7 @@ mod tests {
             }
         }
         assert_eq!(names, ["c", "b", "a"]);
-        let filtered =
-            cloud.call("ListSecrets", json!({"Filters": [{"Key": "name", "Values": ["b"]}]})).unwrap();
+        let filtered = cloud.ok("ListSecrets", json!({"Filters": [{"Key": "name", "Values": ["b"]}]}));
         assert_eq!(filtered["SecretList"].as_array().unwrap().len(), 1);
     }
 }

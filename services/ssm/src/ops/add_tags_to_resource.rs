@@ -2,7 +2,7 @@
 
 use crate::choices::ResourceTypeForTagging;
 use crate::{Error, rules};
-use escale_base::{AwsError, Tag, Wire};
+use escale_base::{Tag, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::ssm::Parameter;
 
@@ -25,10 +25,7 @@ impl Operation for AddTagsToResource {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
-        if input.resource_type != ResourceTypeForTagging::Parameter {
-            let what = format!("The ResourceType {}", input.resource_type);
-            return Err(AwsError::not_supported(what).into());
-        }
+        rules::check_tagged_type(input.resource_type)?;
         let name = rules::name_of(cx.tx, &input.resource_id);
         let change = |p: &mut Parameter| escale_base::tags::merge(&mut p.tags, input.tags);
         cx.tx.update(&name, change).ok_or(Error::NoResource(input.resource_id))

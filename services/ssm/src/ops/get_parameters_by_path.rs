@@ -5,7 +5,7 @@ use crate::{
     filters::{self, Filter},
     rules, shapes,
 };
-use escale_base::{AwsError, Wire, paging};
+use escale_base::{Wire, paging};
 use escale_service::{Cx, Operation};
 use escale_tables::ssm::Parameter;
 
@@ -41,9 +41,7 @@ impl Operation for GetParametersByPath {
             let what = format!("The path '{}' must begin with a forward slash.", input.path);
             return Err(Error::Validation(what));
         }
-        if let Some(what) = rules::of_aws(&input.path) {
-            return Err(AwsError::not_supported(what).into());
-        }
+        rules::check_not_public(&input.path)?;
         let recursive = input.recursive == Some(true);
         let mut found = Vec::new();
         for row in cx.tx.scan::<Parameter>() {

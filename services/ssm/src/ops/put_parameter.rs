@@ -96,7 +96,7 @@ impl Operation for PutParameter {
 
 fn refuse_unsupported(input: &Input) -> Result<(), AwsError> {
     if let Some(kind) = input.data_type.as_deref().filter(|t| *t != "text") {
-        return Err(AwsError::not_supported(format_args!("The DataType {kind}")));
+        return Err(AwsError::not_supported(format_args!("The DataType {kind}")).hint("Use text."));
     }
     if input.policies.as_deref().is_some_and(|p| !p.is_empty()) {
         return Err(AwsError::not_supported("The parameter Policies"));
@@ -127,12 +127,13 @@ fn tier(requested: ParameterTier, size: usize) -> Result<Tier, Error> {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::FakeCloud;
+    use crate::Ssm;
+    use escale_harness::Harness;
     use serde_json::json;
 
     #[test]
     fn versions_are_selected_by_number() {
-        let cloud = FakeCloud::new();
+        let cloud = Harness::of(Ssm);
         let put = |value: &str, overwrite: bool| {
             let input = json!({"Name": "/a/b", "Value": value, "Type": "String", "Overwrite": overwrite});
             cloud.call("PutParameter", input)
@@ -155,12 +156,12 @@ mod tests {
 
     #[test]
     fn secure_string_is_returned_only_with_decryption() {
-        let cloud = FakeCloud::new();
+        let cloud = Harness::of(Ssm);
         let input = json!({"Name": "p", "Value": "hidden", "Type": "SecureString"});
-        cloud.call("PutParameter", input).unwrap();
+        cloud.ok("PutParameter", input);
         let get = |decrypt: bool| {
             let input = json!({"Name": "p", "WithDecryption": decrypt});
-            cloud.call("GetParameter", input).unwrap()["Parameter"]["Value"].as_str().unwrap().to_owned()
+            cloud.ok("GetParameter", input)["Parameter"]["Value"].as_str().unwrap().to_owned()
         };
         assert_eq!(get(true), "hidden");
         assert!(!get(false).contains("hidden"));
@@ -168,13 +169,13 @@ mod tests {
 
     #[test]
     fn finds_parameters_by_path() {
-        let cloud = FakeCloud::new();
+        let cloud = Harness::of(Ssm);
         for name in ["/a/x", "/a/y", "/a/deep/z", "/b"] {
             let input = json!({"Name": name, "Value": "v", "Type": "String"});
-            cloud.call("PutParameter", input).unwrap();
+            cloud.ok("PutParameter", input);
         }
         let count = |input| {
-            let found = cloud.call("GetParametersByPath", input).unwrap();
+            let found = cloud.ok("GetParametersByPath", input);
             found["Parameters"].as_array().unwrap().len()
         };
         assert_eq!(count(json!({"Path": "/a"})), 2);

@@ -1,7 +1,7 @@
 //! Data of other services that stacks read: secrets, parameters, templates in S3.
 
 use super::*;
-use escale_base::{ErrorKind, Wire};
+use escale_base::Wire;
 use escale_service::{Body, Operation, StreamOperation, StreamReply};
 
 /// Three services of one operation each, with fixed answers.
@@ -39,12 +39,7 @@ impl Operation for GetSecretValue {
     fn run(_: &mut Cx<'_>, input: SecretId) -> Result<SecretValue, AwsError> {
         match input.secret_id.as_str() {
             "db" => Ok(SecretValue { secret_string: r#"{"password": "hush"}"#.into() }),
-            other => Err(AwsError::new(
-                ErrorKind::NotFound,
-                "ResourceNotFoundException",
-                400,
-                format!("no secret {other}"),
-            )),
+            other => Err(error::no_secret(other)),
         }
     }
 }
@@ -83,7 +78,7 @@ impl Operation for GetParameter {
     type Error = AwsError;
     fn run(_: &mut Cx<'_>, input: Name) -> Result<Found, AwsError> {
         match input.name.as_str() {
-            "none" => Err(AwsError::new(ErrorKind::NotFound, "ParameterNotFound", 400, "")),
+            "none" => Err(error::no_parameter()),
             name => Ok(Found { parameter: Parameter { value: format!("value of {name}") } }),
         }
     }
@@ -116,14 +111,7 @@ impl StreamOperation<Objects> for GetObject {
         let text = match (at.bucket.as_str(), at.key.as_str()) {
             ("b", "dir/t.yaml") => "Resources: { A: { Type: Test::Thing } }".to_owned(),
             ("b", "big") => "#".repeat(2_000_000),
-            _ => {
-                return Err(AwsError::new(
-                    ErrorKind::NotFound,
-                    "NoSuchKey",
-                    404,
-                    "The specified key does not exist.",
-                ));
-            }
+            _ => return Err(error::no_key()),
         };
         let body = http_body_util::Full::new(text.into()).map_err(|never| match never {}).boxed_unsync();
         Ok(StreamReply { output: (), body: Some(body), status: None })

@@ -184,11 +184,7 @@ Resources:
     assert_eq!(env.things(), ["thing-Never", "thing-Soon"]);
     assert_eq!(env.status("shop"), "DELETE_IN_PROGRESS", "a dependency may disappear by itself");
     let release = |id: &str| {
-        let done = env.store.write::<_, escale_store::StoreError>(|tx| {
-            tx.update::<Thing, _>(id, |t| t.held = None);
-            Ok(())
-        });
-        done.unwrap();
+        env.write(|tx| tx.update::<Thing, _>(id, |t| t.held = None));
     };
     release("thing-Soon");
     env.run();
@@ -456,10 +452,7 @@ fn survives_failure_at_each_step() {
             while let Plan::Step(actions) = env.next(&uuid) {
                 for action in actions {
                     if taken == crash_after {
-                        let mut tables = escale_tables::all();
-                        tables.push(TableDef::of::<Thing>());
-                        env.store = Store::open(&env._dir.path().join("state.db"), &tables).unwrap();
-                        env.stacks = Stacks::new(env.store.clone(), Arc::clone(&env.cloud));
+                        env.restart();
                         taken += 1;
                         break;
                     }
@@ -525,12 +518,10 @@ fn keeps_at_most_40_deleted_stacks() {
 #[test]
 fn stack_with_unreadable_principal_creates_and_deletes_nothing() {
     let forget = |env: &TestEnv| {
-        let written = env.store.write::<(), escale_store::StoreError>(|tx| {
+        env.write(|tx| {
             let uuid = tx.scan::<Stack>().next().unwrap().uuid.clone();
             tx.update::<Stack, _>(&uuid, |s| s.principal = json!({"Rooot": null}));
-            Ok(())
         });
-        written.unwrap();
     };
     let env = TestEnv::new();
     env.create("shop", "Resources: { A: { Type: Test::Thing } }").unwrap();

@@ -44,12 +44,12 @@ fn checks_the_sections() {
     check(
         "Transform: AWS::Serverless-2016-10-31\nResources: {R: {Type: X}}",
         expect![
-            "Template validation error: Transform AWS::Serverless-2016-10-31 is not supported by Escale @ line 1, column 1"
+            "Template validation error: The transform AWS::Serverless-2016-10-31 is not supported @ line 1, column 1"
         ],
     );
     check(
         "Hooks: {}\nResources: {R: {Type: X}}",
-        expect!["Template validation error: Hooks is not supported by Escale @ line 1, column 1"],
+        expect!["Template validation error: The section Hooks is not supported @ line 1, column 1"],
     );
     check(
         "Resources: {R: {Type: X, Properties: {A: [1, ]}}}\nOutputs:",
@@ -98,13 +98,13 @@ fn checks_resources_and_their_references() {
     check(
         "Resources: {R: {Type: X, CreationPolicy: {ResourceSignal: {Count: 1}}}}",
         expect![
-            "Template validation error: CreationPolicy of resource R is not supported by Escale @ line 1, column 26"
+            "Template validation error: The CreationPolicy of resource R is not supported @ line 1, column 26"
         ],
     );
     check(
         "Resources: {R: {Type: X, UpdatePolicy: {}}}",
         expect![
-            "Template validation error: UpdatePolicy of resource R is not supported by Escale @ line 1, column 26"
+            "Template validation error: The UpdatePolicy of resource R is not supported @ line 1, column 26"
         ],
     );
     check(

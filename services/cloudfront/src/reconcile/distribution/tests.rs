@@ -3,59 +3,33 @@
 use super::*;
 use crate::{CloudFront, reconcile::Invalidations};
 use async_trait::async_trait;
-use escale_base::{AwsError, wire::Value};
+use escale_base::wire::Value;
 use escale_cdn::FakeCdn;
 use escale_faults::{Driven, Fate, FaultAt, Risky, Stage, survives_failure_at_each_step, survives_repeat};
-use escale_service::{Asked, Caller, Cloud, Config, Credential, Decision, DenialReason, Identity, Principal};
+use escale_harness::{DenyAll, Harness};
 use serde_json::json;
 
-struct DenyAll;
-
-impl Identity for DenyAll {
-    fn credential(&self, _: &Image, _: &str) -> Option<Credential> {
-        None
-    }
-    fn decide(&self, _: &Image, _: &Caller, _: &Asked<'_>) -> Decision {
-        Decision::Deny { why: "this test denies everything".into(), reason: DenialReason::NoAllow }
-    }
-}
-
-struct Harness {
-    store: Store,
-    cloud: Cloud,
+struct Fixture {
+    cloud: Harness,
     plane: Arc<FakeCdn>,
     reconciler: Distributions,
-    _dir: tempfile::TempDir,
 }
 
-impl Harness {
-    fn new() -> Harness {
-        Harness::with(Arc::new(FaultAt::never()))
+impl Fixture {
+    fn new() -> Fixture {
+        Fixture::with(Arc::new(FaultAt::never()))
     }
 
-    fn with(fate: Arc<dyn Fate>) -> Harness {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("state.db"), &escale_tables::all()).unwrap();
-        let clock = Clock::by_hand(Timestamp(0));
-        let services: Vec<Arc<dyn escale_service::Service>> = vec![Arc::new(CloudFront)];
-        let cloud = Cloud::new(Arc::new(Config::default()), clock.clone(), Arc::new(DenyAll), services);
+    fn with(fate: Arc<dyn Fate>) -> Fixture {
+        let cloud = Harness::with(vec![Arc::new(CloudFront)], Arc::new(DenyAll), &[]);
         let plane = Arc::new(FakeCdn::default());
         let cdn = Risky::new(&plane, &fate);
-        let reconciler = Distributions { store: store.clone(), clock, cdn };
-        Harness { store, cloud, plane, reconciler, _dir: dir }
-    }
-
-    fn call(&self, operation: &str, input: Value) -> Result<Value, AwsError> {
-        let caller = Caller { principal: Principal::Root, ..Caller::service("") };
-        self.cloud.call(&self.store, &caller, "cloudfront", operation, input)
-    }
-
-    fn ok(&self, operation: &str, input: Value) -> Value {
-        self.call(operation, input).unwrap_or_else(|e| panic!("{operation}: {e}"))
+        let reconciler = Distributions { store: cloud.store.clone(), clock: cloud.clock.clone(), cdn };
+        Fixture { cloud, plane, reconciler }
     }
 
     fn plan(&self, id: &str) -> Plan<Step> {
-        self.reconciler.plan(&self.store.read(), id, Timestamp(0))
+        self.reconciler.plan(&self.cloud.store.read(), id, self.cloud.clock.now())
     }
 
     async fn step(&self, id: &str) -> Result<(), StepError> {
@@ -64,7 +38,10 @@ impl Harness {
     }
 
     fn status(&self, id: &str) -> String {
-        self.ok("GetDistribution", json!({"Id": id}))["Distribution"]["Status"].as_str().unwrap().to_owned()
+        self.cloud.ok("GetDistribution", json!({"Id": id}))["Distribution"]["Status"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 }
 
@@ -87,30 +64,30 @@ fn bucket(control: &str) -> Value {
 }
 
 #[async_trait]
-impl Stage for Harness {
+impl Stage for Fixture {
     fn store(&self) -> &Store {
-        &self.store
+        &self.cloud.store
     }
     fn clock(&self) -> &Clock {
-        &self.reconciler.clock
+        &self.cloud.clock
     }
     fn reconcilers(&self) -> Vec<&dyn Driven> {
         vec![&self.reconciler]
     }
     async fn world(&self) -> String {
-        let seen: Vec<_> = self.store.read().scan::<DistributionSeen>().collect();
+        let seen: Vec<_> = self.cloud.store.read().scan::<DistributionSeen>().collect();
         let ids = escale_cdn::Cdn::ids(&*self.plane);
         format!("{:#?} {seen:#?}", ids.iter().map(|id| self.plane.spec(id)).collect::<Vec<_>>())
     }
 }
 
-async fn with_distribution(fate: Arc<dyn Fate>) -> Harness {
-    let harness = Harness::with(fate);
+async fn with_distribution(fate: Arc<dyn Fate>) -> Fixture {
+    let fixture = Fixture::with(fate);
     let web = json!({"Id": "o", "DomainName": "web.elb.localhost", "CustomOriginConfig": {
         "HTTPPort": 80, "HTTPSPort": 443, "OriginProtocolPolicy": "http-only",
     }});
-    harness.ok("CreateDistribution", json!({"DistributionConfig": config(web)}));
-    harness
+    fixture.cloud.ok("CreateDistribution", json!({"DistributionConfig": config(web)}));
+    fixture
 }
 
 #[tokio::test]
@@ -121,80 +98,82 @@ async fn survives() {
 
 #[tokio::test]
 async fn applies_withdraws_and_removes_a_distribution() {
-    let harness = Harness::new();
+    let fixture = Fixture::new();
     let control = json!({"OriginAccessControlConfig": {
         "Name": "c", "SigningProtocol": "sigv4", "SigningBehavior": "always", "OriginAccessControlOriginType": "s3",
     }});
-    let control = harness.ok("CreateOriginAccessControl", control);
+    let control = fixture.cloud.ok("CreateOriginAccessControl", control);
     let control_id = control["OriginAccessControl"]["Id"].as_str().unwrap();
-    let made = harness.ok("CreateDistribution", json!({"DistributionConfig": config(bucket(control_id))}));
+    let made =
+        fixture.cloud.ok("CreateDistribution", json!({"DistributionConfig": config(bucket(control_id))}));
     let id = made["Distribution"]["Id"].as_str().unwrap();
-    assert_eq!(harness.status(id), "InProgress");
-    harness.plane.fail_next(PlaneError::machine("no disk"));
-    assert!(harness.step(id).await.is_err());
-    assert_eq!(harness.status(id), "InProgress");
-    harness.step(id).await.unwrap();
-    assert_eq!((harness.plan(id), harness.status(id)), (Plan::Done, "Deployed".into()));
-    let origin = harness.plane.spec(id).unwrap().origins[0].clone();
+    assert_eq!(fixture.status(id), "InProgress");
+    fixture.plane.fail_next(PlaneError::machine("no disk"));
+    assert!(fixture.step(id).await.is_err());
+    assert_eq!(fixture.status(id), "InProgress");
+    fixture.step(id).await.unwrap();
+    assert_eq!((fixture.plan(id), fixture.status(id)), (Plan::Done, "Deployed".into()));
+    let origin = fixture.plane.spec(id).unwrap().origins[0].clone();
     let expected = ("s3.escale.internal", "/media/big", true);
     assert_eq!((origin.host.as_str(), origin.path.as_str(), origin.signed), expected);
 
     let in_use = json!({"Id": control_id, "IfMatch": control["ETag"]});
     assert_eq!(
-        harness.call("DeleteOriginAccessControl", in_use.clone()).unwrap_err().code,
+        fixture.cloud.error("DeleteOriginAccessControl", in_use.clone()).code,
         "OriginAccessControlInUse"
     );
-    crate::reconcile::clear_observations(&harness.store).unwrap();
+    crate::reconcile::clear_observations(&fixture.cloud.store).unwrap();
     assert!(
-        matches!(harness.plan(id), Plan::Step(Step::Apply { .. })),
+        matches!(fixture.plan(id), Plan::Step(Step::Apply { .. })),
         "a restart applies the distribution again"
     );
 
     let mut off = config(bucket(control_id));
     off["Enabled"] = false.into();
     let update = json!({"Id": id, "IfMatch": made["ETag"], "DistributionConfig": off});
-    let updated = harness.ok("UpdateDistribution", update);
-    harness.step(id).await.unwrap();
-    assert_eq!((harness.status(id), harness.plane.spec(id)), ("Deployed".into(), None));
-    let delete = |etag: &Value| harness.call("DeleteDistribution", json!({"Id": id, "IfMatch": etag}));
+    let updated = fixture.cloud.ok("UpdateDistribution", update);
+    fixture.step(id).await.unwrap();
+    assert_eq!((fixture.status(id), fixture.plane.spec(id)), ("Deployed".into(), None));
+    let delete = |etag: &Value| fixture.cloud.call("DeleteDistribution", json!({"Id": id, "IfMatch": etag}));
     assert_eq!(delete(&made["ETag"]).unwrap_err().code, "PreconditionFailed");
     delete(&updated["ETag"]).unwrap();
-    harness.step(id).await.unwrap();
-    assert_eq!(harness.plan(id), Plan::Done);
-    harness.ok("DeleteOriginAccessControl", in_use);
+    fixture.step(id).await.unwrap();
+    assert_eq!(fixture.plan(id), Plan::Done);
+    fixture.cloud.ok("DeleteOriginAccessControl", in_use);
 }
 
 #[tokio::test]
 async fn invalidation_waits_for_the_plane_and_completes() {
-    let harness = Harness::new();
+    let fixture = Fixture::new();
     let web = json!({"Id": "o", "DomainName": "web.elb.localhost", "CustomOriginConfig": {
         "HTTPPort": 80, "HTTPSPort": 443, "OriginProtocolPolicy": "http-only",
     }});
-    let made = harness.ok("CreateDistribution", json!({"DistributionConfig": config(web)}));
+    let made = fixture.cloud.ok("CreateDistribution", json!({"DistributionConfig": config(web)}));
     let id = made["Distribution"]["Id"].as_str().unwrap();
     let batch = json!({"CallerReference": "1", "Paths": {"Quantity": 1, "Items": ["/a*"]}});
-    let made = harness.ok("CreateInvalidation", json!({"DistributionId": id, "InvalidationBatch": batch}));
+    let made =
+        fixture.cloud.ok("CreateInvalidation", json!({"DistributionId": id, "InvalidationBatch": batch}));
     let invalidation = made["Invalidation"]["Id"].as_str().unwrap();
     let key = format!("{id}/{invalidation}");
     let reconciler = Invalidations {
-        store: harness.store.clone(),
-        clock: Clock::by_hand(Timestamp(0)),
-        cdn: harness.plane.clone(),
+        store: fixture.cloud.store.clone(),
+        clock: fixture.cloud.clock.clone(),
+        cdn: fixture.plane.clone(),
     };
-    let plan = || reconciler.plan(&harness.store.read(), &key, Timestamp(0));
+    let plan = || reconciler.plan(&fixture.cloud.store.read(), &key, fixture.cloud.clock.now());
     assert!(matches!(plan(), Plan::Wait { .. }));
-    harness.step(id).await.unwrap();
+    fixture.step(id).await.unwrap();
     let Plan::Step(step) = plan() else { panic!("no step") };
     reconciler.act(&key, step).await.unwrap();
     assert_eq!(plan(), Plan::Done);
-    assert_eq!(harness.plane.invalidated(), [(id.to_owned(), "/a*".to_owned())]);
-    let got = harness.ok("GetInvalidation", json!({"DistributionId": id, "Id": invalidation}));
+    assert_eq!(fixture.plane.invalidated(), [(id.to_owned(), "/a*".to_owned())]);
+    let got = fixture.cloud.ok("GetInvalidation", json!({"DistributionId": id, "Id": invalidation}));
     assert_eq!(got["Invalidation"]["Status"], "Completed");
 }
 
 #[test]
 fn refuses_invalid_and_unsupported_configurations() {
-    let harness = Harness::new();
+    let fixture = Fixture::new();
     for (pointer, value, code) in [
         ("/Origins/Items/0/OriginAccessControlId", json!("E0"), "NoSuchOriginAccessControl"),
         (
@@ -207,7 +186,7 @@ fn refuses_invalid_and_unsupported_configurations() {
     ] {
         let mut config = config(bucket(""));
         *config.pointer_mut(pointer).unwrap() = value;
-        let refused = harness.call("CreateDistribution", json!({"DistributionConfig": config})).unwrap_err();
+        let refused = fixture.cloud.error("CreateDistribution", json!({"DistributionConfig": config}));
         assert_eq!(refused.code, code, "{pointer}");
     }
     for (member, value) in [
@@ -221,7 +200,7 @@ fn refuses_invalid_and_unsupported_configurations() {
     ] {
         let mut config = config(bucket(""));
         config[member] = value;
-        let refused = harness.call("CreateDistribution", json!({"DistributionConfig": config})).unwrap_err();
+        let refused = fixture.cloud.error("CreateDistribution", json!({"DistributionConfig": config}));
         assert_eq!(refused.code, "NotImplemented", "{member}");
     }
 }

@@ -11,7 +11,7 @@ use escale_proxy::{FakeProxies, Reason, TargetState};
 use serde_json::json;
 use std::net::SocketAddr;
 
-struct Harness {
+struct Fixture {
     cloud: FakeCloud,
     plane: Arc<FakeProxies>,
     reconciler: Balancers,
@@ -21,12 +21,12 @@ struct Harness {
     target: SocketAddr,
 }
 
-impl Harness {
-    fn new() -> Harness {
-        Harness::with(Arc::new(FaultAt::never()))
+impl Fixture {
+    fn new() -> Fixture {
+        Fixture::with(Arc::new(FaultAt::never()))
     }
 
-    fn with(fate: Arc<dyn Fate>) -> Harness {
+    fn with(fate: Arc<dyn Fate>) -> Fixture {
         let cloud = FakeCloud::new();
         let balancer = cloud.balancer("web");
         let group = cloud.group("web");
@@ -37,14 +37,14 @@ impl Harness {
         let targets = json!({"TargetGroupArn": group, "Targets": [{"Id": ip, "Port": 8080}]});
         cloud.ok("RegisterTargets", targets);
         let plane = Arc::new(FakeProxies::default());
-        let clock = Clock::by_hand(Timestamp(1));
+        let clock = cloud.clock.clone();
         let reconciler = Balancers::new(cloud.store.clone(), clock, Risky::new(&plane, &fate));
         let target = format!("{ip}:8080").parse().unwrap();
-        Harness { cloud, plane, reconciler, balancer, listener, group, target }
+        Fixture { cloud, plane, reconciler, balancer, listener, group, target }
     }
 
     fn plan(&self) -> Plan<Step> {
-        self.reconciler.plan(&self.cloud.store.read(), &self.balancer, Timestamp(1))
+        self.reconciler.plan(&self.cloud.store.read(), &self.balancer, self.cloud.clock.now())
     }
 
     async fn step(&self) -> Result<(), StepError> {
@@ -78,12 +78,12 @@ impl Harness {
 }
 
 #[async_trait]
-impl Stage for Harness {
+impl Stage for Fixture {
     fn store(&self) -> &Store {
         &self.cloud.store
     }
     fn clock(&self) -> &Clock {
-        &self.reconciler.clock
+        &self.cloud.clock
     }
     fn reconcilers(&self) -> Vec<&dyn Driven> {
         vec![&self.reconciler]
@@ -95,34 +95,39 @@ impl Stage for Harness {
     }
 }
 
-async fn with_interfaces(fate: Arc<dyn Fate>) -> Harness {
-    let harness = Harness::with(fate);
-    harness.cloud.make_interfaces_available();
-    harness
+async fn with_fate(fate: Arc<dyn Fate>) -> Fixture {
+    Fixture::with(fate)
 }
 
 #[tokio::test]
 async fn survives() {
-    survives_repeat(with_interfaces).await;
-    survives_failure_at_each_step(with_interfaces).await;
-    survives_regret_at_each_step(with_interfaces, |harness| {
-        harness.cloud.ok("DeleteLoadBalancer", json!({"LoadBalancerArn": harness.balancer}));
+    survives_repeat(with_fate).await;
+    survives_failure_at_each_step(with_fate).await;
+    survives_regret_at_each_step(with_fate, |fixture| {
+        fixture.cloud.ok("DeleteLoadBalancer", json!({"LoadBalancerArn": fixture.balancer}));
     })
     .await;
 }
 
 #[tokio::test]
 async fn waits_for_interfaces_then_serves() {
-    let harness = Harness::new();
-    assert!(matches!(harness.plan(), Plan::Wait { .. }), "{:?}", harness.plan());
-    assert_eq!(harness.state(), "provisioning");
-    assert_eq!(harness.health().1, "Elb.RegistrationInProgress");
-    harness.cloud.make_interfaces_available();
-    harness.step().await.unwrap();
-    assert_eq!((harness.plan(), harness.state()), (Plan::Done, "active".into()));
-    let spec = harness.plane.spec(&harness.balancer).unwrap();
+    let fixture = Fixture::new();
+    let interfaces: Vec<InterfaceSeen> =
+        fixture.cloud.store.read().scan::<InterfaceSeen>().map(|seen| (*seen).clone()).collect();
+    fixture.cloud.write(|tx| {
+        for seen in &interfaces {
+            tx.delete::<InterfaceSeen>(seen.id.as_str());
+        }
+    });
+    assert!(matches!(fixture.plan(), Plan::Wait { .. }), "{:?}", fixture.plan());
+    assert_eq!(fixture.state(), "provisioning");
+    assert_eq!(fixture.health().1, "Elb.RegistrationInProgress");
+    fixture.cloud.write(|tx| interfaces.into_iter().for_each(|seen| tx.put(seen)));
+    fixture.step().await.unwrap();
+    assert_eq!((fixture.plan(), fixture.state()), (Plan::Done, "active".into()));
+    let spec = fixture.plane.spec(&fixture.balancer).unwrap();
     assert_eq!((spec.nodes.len(), spec.listeners.len(), spec.groups[0].targets.len()), (2, 1, 1));
-    harness.until(("healthy", "")).await;
+    fixture.until(("healthy", "")).await;
     for (state, expected) in [
         (TargetState::Unhealthy(Reason::FailedCode(502)), ("unhealthy", "Target.ResponseCodeMismatch")),
         (TargetState::Unhealthy(Reason::Timeout), ("unhealthy", "Target.Timeout")),
@@ -138,71 +143,68 @@ async fn waits_for_interfaces_then_serves() {
         (TargetState::Initial(Some(Reason::FailedCode(404))), ("initial", "Elb.InitialHealthChecking")),
         (TargetState::Healthy, ("healthy", "")),
     ] {
-        harness.plane.set_target(harness.target, state);
-        harness.until(expected).await;
+        fixture.plane.set_target(fixture.target, state);
+        fixture.until(expected).await;
     }
 }
 
 #[tokio::test]
 async fn drained_target_is_removed() {
-    let harness = Harness::new();
-    harness.cloud.make_interfaces_available();
-    harness.step().await.unwrap();
-    harness.until(("healthy", "")).await;
-    let targets = json!([{"Id": harness.target.ip().to_string()}]);
-    harness.cloud.ok("DeregisterTargets", json!({"TargetGroupArn": harness.group, "Targets": targets}));
-    assert_eq!(harness.health(), ("draining".into(), "Target.DeregistrationInProgress".into()));
-    harness.step().await.unwrap();
-    harness.until(("", "")).await;
+    let fixture = Fixture::new();
+    fixture.step().await.unwrap();
+    fixture.until(("healthy", "")).await;
+    let targets = json!([{"Id": fixture.target.ip().to_string()}]);
+    fixture.cloud.ok("DeregisterTargets", json!({"TargetGroupArn": fixture.group, "Targets": targets}));
+    assert_eq!(fixture.health(), ("draining".into(), "Target.DeregistrationInProgress".into()));
+    fixture.step().await.unwrap();
+    fixture.until(("", "")).await;
 }
 
 #[tokio::test]
 async fn shows_a_fault_until_it_is_gone() {
-    let harness = Harness::new();
-    harness.cloud.make_interfaces_available();
-    harness.plane.fail_next(PlaneError::machine("the port is taken").retry(false));
-    assert!(harness.step().await.is_err());
-    assert_eq!(harness.state(), "failed");
-    harness.step().await.unwrap();
-    assert_eq!(harness.state(), "active");
-    harness.plane.fail_next(PlaneError::machine("the port is taken"));
-    harness.cloud.ok("ModifyListener", json!({"ListenerArn": harness.listener, "Port": 81}));
-    assert!(harness.step().await.is_err());
-    assert_eq!(harness.state(), "active_impaired");
-    harness.step().await.unwrap();
-    assert_eq!((harness.plan(), harness.state()), (Plan::Done, "active".into()));
+    let fixture = Fixture::new();
+    fixture.plane.fail_next(PlaneError::machine("the port is taken").retry(false));
+    assert!(fixture.step().await.is_err());
+    assert_eq!(fixture.state(), "failed");
+    fixture.step().await.unwrap();
+    assert_eq!(fixture.state(), "active");
+    fixture.plane.fail_next(PlaneError::machine("the port is taken"));
+    fixture.cloud.ok("ModifyListener", json!({"ListenerArn": fixture.listener, "Port": 81}));
+    assert!(fixture.step().await.is_err());
+    assert_eq!(fixture.state(), "active_impaired");
+    fixture.step().await.unwrap();
+    assert_eq!((fixture.plan(), fixture.state()), (Plan::Done, "active".into()));
 }
 
 #[tokio::test]
 async fn applies_again_after_restart_and_removes_after_deletion() {
-    let harness = Harness::new();
-    harness.cloud.make_interfaces_available();
-    harness.step().await.unwrap();
-    super::super::clear_observations(&harness.cloud.store).unwrap();
-    assert!(matches!(harness.plan(), Plan::Step(Step::Apply { .. })));
-    harness.step().await.unwrap();
-    harness.cloud.ok("DeleteLoadBalancer", json!({"LoadBalancerArn": harness.balancer}));
-    assert_eq!(harness.plan(), Plan::Step(Step::Remove));
-    harness.step().await.unwrap();
-    assert_eq!(harness.plan(), Plan::Done);
-    assert!(harness.plane.names().is_empty());
+    let fixture = Fixture::new();
+    fixture.step().await.unwrap();
+    super::super::clear_observations(&fixture.cloud.store).unwrap();
+    assert!(matches!(fixture.plan(), Plan::Step(Step::Apply { .. })));
+    fixture.step().await.unwrap();
+    fixture.cloud.ok("DeleteLoadBalancer", json!({"LoadBalancerArn": fixture.balancer}));
+    assert_eq!(fixture.plan(), Plan::Step(Step::Remove));
+    fixture.step().await.unwrap();
+    assert_eq!(fixture.plan(), Plan::Done);
+    assert!(fixture.plane.names().is_empty());
 }
 
 #[test]
 fn finds_the_balancer_that_a_change_concerns() {
-    let harness = Harness::new();
-    let image = harness.cloud.store.read();
-    let rule = format!("{}/0123", harness.listener.replace(":listener/", ":listener-rule/"));
-    let node = image.get::<LoadBalancer>(&harness.balancer).unwrap().nodes[0].interface.to_string();
+    let fixture = Fixture::new();
+    let image = fixture.cloud.store.read();
+    let rule = format!("{}/0123", fixture.listener.replace(":listener/", ":listener-rule/"));
+    let node = image.get::<LoadBalancer>(&fixture.balancer).unwrap().nodes[0].interface.to_string();
     for (table, key) in [
-        ("elbv2_load_balancer", harness.balancer.clone()),
-        ("elbv2_listener", harness.listener.clone()),
+        ("elbv2_load_balancer", fixture.balancer.clone()),
+        ("elbv2_listener", fixture.listener.clone()),
         ("elbv2_rule", rule),
-        ("elbv2_target_group", harness.group.clone()),
-        ("elbv2_target", format!("{}/10.0.0.1:80", harness.group)),
+        ("elbv2_target_group", fixture.group.clone()),
+        ("elbv2_target", format!("{}/10.0.0.1:80", fixture.group)),
         ("ec2_interface_seen", node),
     ] {
-        let concerned = harness.reconciler.concerned(&image, &Change { table, key });
-        assert_eq!(concerned, BTreeSet::from([harness.balancer.clone()]), "{table}");
+        let concerned = fixture.reconciler.concerned(&image, &Change { table, key });
+        assert_eq!(concerned, BTreeSet::from([fixture.balancer.clone()]), "{table}");
     }
 }
