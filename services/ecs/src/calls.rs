@@ -14,7 +14,10 @@ pub(crate) fn as_role(image: &Image, role_arn: &str, session: &str) -> Result<Ca
     let role = image.get::<Role>(name).ok_or_else(|| {
         format!("ECS was unable to assume the role '{role_arn}' that was provided for this task: it does not exist")
     })?;
-    let principal =
-        Principal::Role { name: role.name.clone(), session: session.to_owned(), role_id: role.id.clone() };
+    let principal = Principal::Role {
+        name: role.name.to_string(),
+        session: session.to_owned(),
+        role_id: role.id.to_string(),
+    };
     Ok(Caller { principal, ..Caller::service(ECS_TASKS) })
 }
