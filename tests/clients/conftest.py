@@ -88,7 +88,7 @@ class Cloud:
         return done
 
     def client(self, service, key=None, secret=None, token=None, **config):
-        """A boto3 client without retries: the first answer counts. With the root key unless another is given."""
+        """A boto3 client without retries, so that tests see the first error. The default is the root key."""
         root = self.root() if key is None or secret is None else {}
         defaults = {"retries": {"max_attempts": 1, "mode": "standard"}}
         if service == "s3":
@@ -148,7 +148,7 @@ def cloud():
 
 @pytest.fixture
 def own_cloud():
-    """A daemon for one test, for tests that kill it or fill it."""
+    """A running daemon for a single test, which may kill it or change it for good."""
     with running_cloud() as made:
         yield made
 
@@ -161,7 +161,7 @@ def aws(cloud):
 
 
 def eventually(check, within=30, every=0.05):
-    """Waits until `check` returns something true, and returns it. For effects that AWS, too, promises only eventually."""
+    """Waits until `check` returns something true, and returns it. For effects that are eventual on AWS, too."""
     deadline = time.monotonic() + within
     while True:
         found = check()
@@ -243,7 +243,7 @@ def processes_of(cloud):
         try:
             text = (folder / "cmdline").read_bytes() + (folder / "cgroup").read_bytes()
         except (FileNotFoundError, ProcessLookupError):
-            continue  # it ended while we looked
+            continue  # the process has ended meanwhile
         is_ours = str(cloud.home).encode() in text or f"/{cloud.tag()}/".encode() in text
         if is_ours and int(folder.name) not in (daemon, os.getpid()):
             found.add(int(folder.name))

@@ -1,4 +1,4 @@
-"""Container images made on the spot, and skopeo that carries them."""
+"""Builds small container images, and copies them with skopeo."""
 
 import base64
 import gzip
@@ -14,8 +14,8 @@ ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
 
 
 def layout(folder, files, config=None):
-    """An OCI image of one layer, as a folder. `files` are paths with their content, links as `-> target`; a path with / at its end
-    is a folder for everybody. Gives the digest."""
+    """Writes an OCI image with one layer into a folder and returns its digest. `files` maps paths to contents. `-> target` is a
+    symbolic link, and a path that ends with / is a folder that everyone may write to."""
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
         for path, content in files.items():
@@ -37,7 +37,7 @@ def layout(folder, files, config=None):
         return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(content)}
 
     plain = layer.getvalue()
-    # Packed already: clients pack plain layers on their way, and the image would get another digest.
+    # Compressed here, because clients compress plain layers during a push, and the image would get another digest.
     part = blob(gzip.compress(plain, mtime=0), "application/vnd.oci.image.layer.v1.tar+gzip")
     diff = f"sha256:{hashlib.sha256(plain).hexdigest()}"
     whole = {"architecture": ARCHITECTURE, "os": "linux", "config": config or {}, "rootfs": {"type": "layers", "diff_ids": [diff]}}
@@ -54,7 +54,7 @@ def layout(folder, files, config=None):
 
 
 def busybox(folder, page="hello", **config):
-    """An image with a shell and a web server, and a page for it below /www."""
+    """Writes an image with a shell, a web server, and a page below /www."""
     applets = {f"bin/{name}": "-> busybox" for name in ("sh", "httpd", "wget", "sleep", "echo")}
     program = pathlib.Path("/bin/busybox").read_bytes()
     config = {"Env": ["PATH=/bin"], **config}

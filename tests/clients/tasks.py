@@ -1,4 +1,4 @@
-"""A cluster and what tasks need, for the tests that run tasks without `up`."""
+"""A cluster with everything that tasks need, for the tests that run tasks without `up`."""
 
 import json
 import pathlib
@@ -11,7 +11,7 @@ from conftest import REGION, eventually
 
 APPLETS = ["cat", "date", "dd", "echo", "env", "grep", "head", "id", "kill", "pwd", "sh", "sleep", "tail", "touch", "true", "wget"]
 
-# The execution role: pull the image, write the log, read the secrets. Narrow, as in AWS's own examples.
+# The execution role may pull images, write logs and read secrets. It is as narrow as in AWS's own examples.
 EXECUTION = {
     "ecr:GetAuthorizationToken": "*",
     "ecr:BatchCheckLayerAvailability": "*",
@@ -25,7 +25,7 @@ EXECUTION = {
 
 
 class Cluster:
-    """A cluster with what tasks need: two private subnets with a NAT gateway, an image, roles, a log group."""
+    """A cluster with two private subnets, a NAT gateway, an image, an execution role and a log group."""
 
     def __init__(self, cloud, folder):
         self.cloud, self.name = cloud, f"ecs-{uuid.uuid4().hex[:8]}"
@@ -34,15 +34,15 @@ class Cluster:
         self.logs.create_log_group(logGroupName=f"/{self.name}")
         self.vpc = self.ec2.create_vpc(CidrBlock="10.71.0.0/16")["Vpc"]["VpcId"]
         self.subnets = [self.subnet(f"10.71.{i}.0/24", zone) for i, zone in enumerate("ab")]
-        self.lead_out()
+        self.add_nat_gateway()
         self.execution = self.role("execution", EXECUTION)
         self.push(folder)
 
     def subnet(self, cidr, zone="a"):
         return self.ec2.create_subnet(VpcId=self.vpc, CidrBlock=cidr, AvailabilityZone=REGION + zone)["Subnet"]["SubnetId"]
 
-    def lead_out(self):
-        """No task starts without a network path to the API: creates a NAT gateway in a public subnet, and routes to it in the main table."""
+    def add_nat_gateway(self):
+        """Creates a NAT gateway in a public subnet and a route to it: tasks start only with a network path to the API."""
         public, internet = self.subnet("10.71.250.0/24"), self.ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
         self.ec2.attach_internet_gateway(InternetGatewayId=internet, VpcId=self.vpc)
         self.ec2.create_route(RouteTableId=self.route_table(public), DestinationCidrBlock="0.0.0.0/0", GatewayId=internet)
@@ -54,7 +54,7 @@ class Cluster:
         self.ec2.create_route(RouteTableId=table["RouteTableId"], DestinationCidrBlock="0.0.0.0/0", NatGatewayId=self.nat)
 
     def route_table(self, subnet):
-        """A table of its own for a subnet, that leads nowhere yet."""
+        """Creates a route table for the subnet, with the local route only."""
         table = self.ec2.create_route_table(VpcId=self.vpc)["RouteTable"]["RouteTableId"]
         self.ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
         return table
@@ -67,7 +67,7 @@ class Cluster:
         return made
 
     def push(self, folder):
-        """skopeo brings the image, as it would to AWS."""
+        """Pushes the image with skopeo, as to AWS."""
         ecr = self.cloud.client("ecr")
         repository = ecr.create_repository(repositoryName=self.name)["repository"]["repositoryUri"]
         programs = {f"bin/{name}": "-> /bin/busybox" for name in APPLETS}
@@ -84,18 +84,18 @@ class Cluster:
         }
 
     def define(self, *containers, **more):
-        wanted = {
+        request = {
             "family": f"{self.name}-{uuid.uuid4().hex[:6]}", "networkMode": "awsvpc", "cpu": "256", "memory": "512",
             "requiresCompatibilities": ["FARGATE"], "executionRoleArn": self.execution, **more,
         }
-        return self.ecs.register_task_definition(containerDefinitions=list(containers), **wanted)["taskDefinition"]["taskDefinitionArn"]
+        return self.ecs.register_task_definition(containerDefinitions=list(containers), **request)["taskDefinition"]["taskDefinitionArn"]
 
     def network(self, **change):
         return {"awsvpcConfiguration": {"subnets": self.subnets, "assignPublicIp": "DISABLED", **change}}
 
     def run(self, definition, **more):
-        wanted = {"launchType": "FARGATE", "networkConfiguration": self.network(), **more}
-        started = self.ecs.run_task(cluster=self.name, taskDefinition=definition, **wanted)
+        request = {"launchType": "FARGATE", "networkConfiguration": self.network(), **more}
+        started = self.ecs.run_task(cluster=self.name, taskDefinition=definition, **request)
         assert started["failures"] == []
         return started["tasks"][0]["taskArn"]
 
@@ -110,8 +110,8 @@ class Cluster:
 
         return eventually(reached, within=within)
 
-    def done(self, definition, **more):
-        """Runs a task to its end."""
+    def run_to_end(self, definition, **more):
+        """Runs a task, waits until it has stopped, and returns it."""
         return self.until(self.run(definition, **more), "STOPPED")
 
     def lines(self, arn, container="main"):
@@ -119,10 +119,10 @@ class Cluster:
         try:
             found = self.logs.get_log_events(logGroupName=f"/{self.name}", logStreamName=stream, startFromHead=True)
         except self.logs.exceptions.ResourceNotFoundException:
-            return []  # it has not been started yet
+            return []  # the task has not started yet, so there is no stream
         return [e["message"] for e in found["events"]]
 
-    def said(self, arn, line, container="main"):
+    def wait_for_line(self, arn, line, container="main"):
         eventually(lambda: line in self.lines(arn, container))
 
 

@@ -1,4 +1,4 @@
-"""Bad input: each error names the object, the place and the fix, and nothing is left behind."""
+"""Bad input: each error names the object, the place and the fix, and the command leaves nothing behind."""
 
 import concurrent.futures
 import json
@@ -44,7 +44,7 @@ def nothing():
 
 
 def marks_of(cloud):
-    """What a running installation has on the machine: mounts, processes, cgroups."""
+    """An installation's mounts, processes and cgroups on the machine."""
     mounts = [m for m in pathlib.Path("/proc/mounts").read_text().splitlines() if str(cloud.home) in m]
     tops = [top for name in (cloud.tag(), f"escale.{cloud.tag()}") for top in pathlib.Path("/sys/fs/cgroup").glob(f"**/{name}")]
     groups = [str(c) for top in tops for c in top.rglob("*/")]
@@ -112,7 +112,7 @@ def test_reports_why_an_image_cannot_be_built(nothing, tmp_path, dockerfile, exp
 
 
 def hidden(*programs):
-    """The command prefix that hides these programs or folders, by mounts in a namespace of its own."""
+    """The command prefix that hides these programs or folders, with mounts in a new mount namespace."""
     paths = [shutil.which(p) for p in programs if not p.startswith("/")]
     over = [f"mount --bind /dev/null {os.path.realpath(p)}" for p in paths if p]
     over += [f"mount -t tmpfs none {p}" for p in programs if p.startswith("/")]
@@ -165,7 +165,7 @@ def test_reports_missing_root_privileges(nothing):
     shutil.copy(ESCALE, program)  # the tested binary may be in a folder that other users cannot enter
     (folder := top / "application").mkdir()
     application(folder)
-    os.chown(top, 65534, 65534)  # the user could create a home there, but must be refused before
+    os.chown(top, 65534, 65534)  # the user could create a home there, but the error must come first
     unprivileged = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program]
     for words in (["up", folder], ["start"]):
         text = refused(nothing, *words, program=unprivileged)
@@ -217,7 +217,7 @@ def test_stack_with_overlapping_subnets_is_rolled_back_with_the_reason(aws):
     client.delete_stack(StackName=name)
 
 
-def nothing_of_it(cloud):
+def assert_nothing_left(cloud):
     """Checks that nothing of the failed application is left, neither in the cloud nor on the machine nor in the home."""
     assert cloud.client("cloudformation").describe_stacks()["Stacks"] == []
     assert [v["VpcId"] for v in cloud.client("ec2").describe_vpcs()["Vpcs"] if not v["IsDefault"]] == []
@@ -243,7 +243,7 @@ def failed_up(cloud, folder):
     assert not DEBUG.search(text), text
     assert "the stack bad-local could not be created" in text
     assert error["outcome"] == ROLLED_BACK
-    nothing_of_it(cloud)
+    assert_nothing_left(cloud)
     return text
 
 
@@ -255,7 +255,7 @@ def test_up_reports_why_tasks_exit_and_works_after_the_fix(own_cloud, tmp_path):
     # The service, the container, its exit code, the reason that this ends the task, and its last output.
     assert "WebService: ECS Deployment Circuit Breaker was triggered: service web" in text
     assert "Essential container in task exited" in text and "Container web: exit code 3." in text
-    assert text.endswith("It wrote last:\n    reading the settings\n    DATABASE_URL is not set")
+    assert text.endswith("Its last output:\n    reading the settings\n    DATABASE_URL is not set")
 
     (folder / "web/Dockerfile").write_text(broken.replace(words, "exec nothing"))
     assert "exit code 127" in (text := failed_up(own_cloud, folder)) and "nothing: not found" in text
@@ -296,7 +296,7 @@ def test_up_reports_failing_health_check(own_cloud, tmp_path, service, request_s
         try:
             shown = own_cloud.client("cloudformation").describe_stack_resource(**stack)["StackResourceDetail"]
         except botocore.exceptions.ClientError:
-            return None  # it has not begun
+            return None  # the resource is not in the stack yet
         return re.fullmatch(f"failing: health check {request_sent}: {saw}", shown.get("ResourceStatusReason", ""))
 
     with concurrent.futures.ThreadPoolExecutor() as beside:
@@ -317,7 +317,7 @@ def test_up_reports_failing_health_check(own_cloud, tmp_path, service, request_s
     ("port: 9999, path: /, health: { path: / }", r"GET http://10\.9\.\d+\.\d+:9999/: connection refused, nothing listens on port 9999"),
 ])
 def test_up_prints_failing_health_check_at_once(own_cloud, tmp_path, service, line):
-    """It does not wait for the minutes that a deployment takes to fail. The line is printed without a terminal, too."""
+    """`up` does not wait the minutes until the deployment fails. It prints the line without a terminal, too."""
     dockerfile = f"FROM scratch\nCOPY busybox /bin/busybox\n{ENDS}\n"
     folder = application(tmp_path, service=f"{{ build: ./web, {service} }}", dockerfile=dockerfile)
     up = subprocess.Popen([ESCALE, "up", str(folder)], env=own_cloud.env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
@@ -367,13 +367,13 @@ def test_up_that_fails_after_the_stack_is_rolled_back(no_daemon, tmp_path):
     assert text[1:] == [ROLLED_BACK, "The daemon that was started for this command has stopped."]
     assert no_daemon.status()["daemon"]["pid"] is None
     no_daemon.escale("start")
-    nothing_of_it(no_daemon)
+    assert_nothing_left(no_daemon)
     no_daemon.escale("stop")
     no_daemon.escale("reset", "--yes")
 
 
 def test_failed_up_keeps_repositories_that_existed_before(own_cloud, tmp_path):
-    """They were deployed by hand, with `escale template --registry`, and may contain images that a user pushed."""
+    """A user who deployed `escale template --registry` may have pushed images to them."""
     folder = application(tmp_path, dockerfile='FROM scratch\nCOPY busybox /bin/busybox\nENTRYPOINT ["/bin/busybox", "false"]\n')
     template = own_cloud.escale("template", folder, "--registry", "--json").stdout.strip()
     client = own_cloud.client("cloudformation")
@@ -404,7 +404,7 @@ def hanging(own_cloud, tmp_path):
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_up_keeps_its_stacks_and_names_the_next_commands(hanging, sent):
-    """The user may want to continue, so the stacks are kept; one line names them and both commands."""
+    """`up` keeps the stacks, because the user may want to continue. One line names them and both commands."""
     cloud, up, folder = hanging
     up.send_signal(sent)
     _, stderr = up.communicate(timeout=30)
@@ -421,7 +421,7 @@ def test_interrupted_up_keeps_its_stacks_and_names_the_next_commands(hanging, se
     cloud.escale("down", "bad")
     assert cloud.status()["daemon"]["pid"] is None
     cloud.escale("start")
-    nothing_of_it(cloud)
+    assert_nothing_left(cloud)
 
 
 def test_up_reports_that_the_daemon_died_and_how_to_remove_the_resources(hanging):
@@ -435,7 +435,7 @@ def test_up_reports_that_the_daemon_died_and_how_to_remove_the_resources(hanging
     assert error.endswith("Run `escale down bad` to remove them.\n")
     cloud.escale("down", "bad")
     cloud.escale("start")
-    nothing_of_it(cloud)
+    assert_nothing_left(cloud)
 
 
 def named(folder, image):
@@ -447,7 +447,7 @@ def named(folder, image):
     ("nginx", "docker.io", "nginx:latest"),
 ])
 def test_refuses_image_of_another_registry(nothing, tmp_path, image, registry, path):
-    """The error comes before anything is started, and its commands name this registry and this image."""
+    """The error comes before the daemon starts, and its commands name this registry and this image."""
     text = refused(nothing, "up", named(tmp_path, image))
     assert f"the service web cannot use the image {image} from {registry}: tasks pull images from the cloud's own registry" in text
     assert f"write `image: 127.0.0.1:{nothing.port}/{path}` in the manifest" in text

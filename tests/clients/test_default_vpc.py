@@ -87,7 +87,7 @@ def test_task_in_the_default_vpc_reaches_the_internet(cloud, cluster):  # noqa: 
     script = f"wget -qO- http://api.escale.internal:{cloud.env.get('ESCALE_PORT', '4566')}/ >/dev/null 2>&1; echo rc=$?"
     definition = cluster.define(cluster.container("main", script))
     network = {"awsvpcConfiguration": {"subnets": [default_subnets(cloud)[0]["SubnetId"]], "assignPublicIp": "ENABLED"}}
-    task = cluster.done(definition, networkConfiguration=network)
+    task = cluster.run_to_end(definition, networkConfiguration=network)
     assert task["containers"][0]["exitCode"] == 0, task
     [address] = [d["value"] for d in task["attachments"][0]["details"] if d["name"] == "privateIPv4Address"]
     assert address.startswith("172.31.")

@@ -81,7 +81,7 @@ def test_asks_before_losing_data_and_keeps_retained_buckets(application):
     assert kept not in done.stderr, "a retained bucket is not lost"
     assert "Nothing was removed. Pass --yes" in done.stderr
     nothing_happened()
-    # At a terminal it asks, and any answer but yes is no.
+    # At a terminal, it asks; every answer but yes means no.
     for answer in (b"n\n", b"\n", b"\x04"):
         shown, code = at_a_terminal(cloud, answer, "down")
         assert code == 1 and "lost was not removed" in shown, shown

@@ -1,4 +1,4 @@
-"""ECR: repositories, logging in, pushing and pulling with an unmodified client (skopeo)."""
+"""ECR: repositories, and login, push and pull with an unmodified client (skopeo)."""
 
 import hashlib
 import json
@@ -35,7 +35,7 @@ def repository(ecr):
         pass
 
 
-def test_life_of_a_repository(cloud, ecr):
+def test_repository_life_cycle(cloud, ecr):
     name = f"life/{uuid.uuid4().hex[:8]}"
     made = ecr.create_repository(repositoryName=name, tags=[{"Key": "a", "Value": "b"}])["repository"]
     assert made["repositoryUri"] == f"127.0.0.1:{cloud.port}/{name}"
@@ -73,7 +73,7 @@ def test_push_and_pull(ecr, repository, tmp_path):
     layers = [layer["digest"] for layer in json.loads(manifest)["layers"]]
     found = ecr.batch_check_layer_availability(repositoryName=name, layerDigests=layers)["layers"]
     assert [layer["layerAvailability"] for layer in found] == ["AVAILABLE"]
-    # A tag more, as a release does it.
+    # Adds a tag to the image, as a release does.
     ecr.put_image(repositoryName=name, imageTag="live", imageManifest=manifest)
     refused("ImageAlreadyExistsException", ecr.put_image, repositoryName=name, imageTag="live", imageManifest=manifest)
     assert sorted(ecr.describe_images(repositoryName=name)["imageDetails"][0]["imageTags"]) == ["live", "v1"]
@@ -86,7 +86,7 @@ def test_push_and_pull(ecr, repository, tmp_path):
 
 
 @skopeo
-def test_immutable_tags(ecr, repository, tmp_path):
+def test_immutable_tags_cannot_be_moved(ecr, repository, tmp_path):
     name, uri, password = repository["repositoryName"], repository["repositoryUri"], token(ecr)
     layout(tmp_path / "one", {"text": b"one"})
     layout(tmp_path / "two", {"text": b"two"})
@@ -98,7 +98,7 @@ def test_immutable_tags(ecr, repository, tmp_path):
 
 
 @skopeo
-def test_who_may_not(cloud, ecr, repository, tmp_path):
+def test_refuses_wrong_credentials_and_unknown_repositories(cloud, ecr, repository, tmp_path):
     layout(tmp_path / "image", {"text": b"x"})
     uri = repository["repositoryUri"]
     assert push(tmp_path / "image", uri, "v1", "wrong.token", check=False).returncode != 0
@@ -112,7 +112,7 @@ def test_who_may_not(cloud, ecr, repository, tmp_path):
     assert unknown.status_code == 404 and unknown.json()["errors"][0]["code"] == "NAME_UNKNOWN"
 
 
-def test_policies(ecr, repository):
+def test_repository_policy_is_stored_and_validated(ecr, repository):
     name = repository["repositoryName"]
     statement = {"Effect": "Allow", "Principal": "*", "Action": ["ecr:BatchGetImage"]}
     text = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
@@ -122,6 +122,6 @@ def test_policies(ecr, repository):
     refused("InvalidParameterException", ecr.set_repository_policy, repositoryName=name, policyText="no policy")
 
 
-def test_the_command_line_logs_in(cloud):
+def test_cli_password_logs_in(cloud):
     password = cloud.aws_cli("ecr", "get-login-password").stdout.strip()
     assert requests.get(f"{cloud.endpoint}/v2/", auth=("AWS", password)).status_code == 200

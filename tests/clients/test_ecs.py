@@ -1,4 +1,4 @@
-"""ECS as boto3 drives it, without `up`: containers report from inside what their tasks and services were configured with."""
+"""ECS with boto3, without `up`. Containers print how their tasks and services have configured them."""
 
 import json
 import pathlib
@@ -13,11 +13,11 @@ from tasks import cluster  # noqa: F401 (a fixture)
 
 pytestmark = pytest.mark.skipif(shutil.which("skopeo") is None, reason="needs skopeo")
 
-def codes(task):
+def exit_codes(task):
     return {c["name"]: c.get("exitCode") for c in task["containers"]}
 
 
-def test_skopeo_s_image_runs_with_what_the_task_definition_says(cluster):
+def test_container_gets_environment_secrets_and_overrides(cluster):
     secrets, ssm = cluster.cloud.client("secretsmanager"), cluster.cloud.client("ssm")
     whole = secrets.create_secret(Name=f"ecs/{cluster.name}/whole", SecretString="hush")["ARN"]
     part = secrets.create_secret(Name=f"ecs/{cluster.name}/part", SecretString=json.dumps({"user": "app", "pw": "s3cret"}))["ARN"]
@@ -33,17 +33,17 @@ def test_skopeo_s_image_runs_with_what_the_task_definition_says(cluster):
         ],
     ))
     override = {"name": "main", "environment": [{"name": "CHANGED", "value": "after"}]}
-    task = cluster.done(definition, overrides={"containerOverrides": [override]}, tags=[{"key": "a", "value": "b"}])
+    task = cluster.run_to_end(definition, overrides={"containerOverrides": [override]}, tags=[{"key": "a", "value": "b"}])
     lines = cluster.lines(task["taskArn"])
     for line in (
         "FROM_IMAGE=yes", "PLAIN=a b", "CHANGED=after", "WHOLE=hush", "PART=s3cret", "PARAMETER=of the store",
         f"AWS_REGION={REGION}", "AWS_EXECUTION_ENV=AWS_ECS_FARGATE", "/tmp", "1234",
     ):
         assert line in lines, (line, lines)
-    assert codes(task) == {"main": 4} and task["containers"][0]["imageDigest"] == cluster.digest
+    assert exit_codes(task) == {"main": 4} and task["containers"][0]["imageDigest"] == cluster.digest
     assert (task["stopCode"], task["stoppedReason"]) == ("EssentialContainerExited", "Essential container in task exited")
     assert task["createdAt"] <= task["pullStartedAt"] <= task["startedAt"] <= task["stoppedAt"]
-    # What a secret is stays out of what anybody may read.
+    # The value of a secret is not in the task definition, which more users may read.
     assert "hush" not in json.dumps(cluster.ecs.describe_task_definition(taskDefinition=definition), default=str)
 
 
@@ -54,17 +54,17 @@ def test_skopeo_s_image_runs_with_what_the_task_definition_says(cluster):
 ])
 def test_task_does_not_start_when_a_secret_is_denied(cluster, value, expected):
     definition = cluster.define(cluster.container("main", "true", secrets=[{"name": "S", "valueFrom": value}]))
-    task = cluster.done(definition)
-    assert task["stopCode"] == "TaskFailedToStart" and codes(task) == {"main": None}
+    task = cluster.run_to_end(definition)
+    assert task["stopCode"] == "TaskFailedToStart" and exit_codes(task) == {"main": None}
     assert task["stoppedReason"].startswith("ResourceInitializationError: unable to pull secrets") and expected in task["stoppedReason"], task
 
 
-def test_limits_stand_in_the_cgroup(cluster):
-    # What a container sees of its own group, in either version of control groups.
+def test_limits_are_set_in_the_cgroups(cluster):
+    # The container's own limit, as it sees it in either version of control groups.
     inside = "cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes; sleep 300"
     arn = cluster.run(cluster.define(cluster.container("main", inside, memory=128)))
-    cluster.said(arn, str(128 * 1024 * 1024))
-    # The task's own are above it.
+    cluster.wait_for_line(arn, str(128 * 1024 * 1024))
+    # The task's limits are in the parent group.
     cluster.until(arn, "RUNNING")
     groups = pathlib.Path(f"/proc/{container_pid(cluster.cloud, cluster.task(arn))}/cgroup").read_text().splitlines()
     found = {}
@@ -81,8 +81,8 @@ def test_limits_stand_in_the_cgroup(cluster):
     cluster.ecs.stop_task(cluster=cluster.name, task=arn)
 
     hungry = cluster.define(cluster.container("main", "tail /dev/zero", memory=32))
-    task = cluster.done(hungry)
-    assert codes(task) == {"main": 137} and task["containers"][0]["reason"].startswith("OutOfMemoryError"), task
+    task = cluster.run_to_end(hungry)
+    assert exit_codes(task) == {"main": 137} and task["containers"][0]["reason"].startswith("OutOfMemoryError"), task
 
 
 def test_containers_wait_for_each_other_and_share_a_volume(cluster):
@@ -93,51 +93,51 @@ def test_containers_wait_for_each_other_and_share_a_volume(cluster):
             {"containerName": "once", "condition": "SUCCESS"}, {"containerName": "server", "condition": "HEALTHY"},
         ]),
         cluster.container("once", "echo made by once > /shared/made", essential=False, **shared),
-        # Stopped when the essential one ends; it says so and goes.
+        # Gets SIGTERM when the essential container exits. It prints a line and exits.
         cluster.container(
-            "server", "trap 'echo asked; exit 9' TERM; echo was well > /shared/well; touch /tmp/well; while :; do sleep 0.1; done",
+            "server", "trap 'echo stopping; exit 9' TERM; echo was well > /shared/well; touch /tmp/well; while :; do sleep 0.1; done",
             essential=False, healthCheck=healthy, **shared,
         ),
         cluster.container("aside", "exit 3", essential=False),
         volumes=[{"name": "shared"}],
     )
-    task = cluster.done(definition)
+    task = cluster.run_to_end(definition)
     assert cluster.lines(task["taskArn"]) == ["made by once", "was well"]
-    assert codes(task) == {"main": 0, "once": 0, "server": 9, "aside": 3}, task
-    assert cluster.lines(task["taskArn"], "server") == ["asked"]
+    assert exit_codes(task) == {"main": 0, "once": 0, "server": 9, "aside": 3}, task
+    assert cluster.lines(task["taskArn"], "server") == ["stopping"]
     assert next(c for c in task["containers"] if c["name"] == "server")["healthStatus"] == "HEALTHY"
 
 
-def test_a_container_that_others_wait_for_fails(cluster):
+def test_task_fails_to_start_when_a_dependency_fails(cluster):
     definition = cluster.define(
         cluster.container("main", "echo never", dependsOn=[{"containerName": "once", "condition": "SUCCESS"}]),
         cluster.container("once", "exit 5", essential=False),
     )
-    task = cluster.done(definition)
-    assert codes(task) == {"main": None, "once": 5} and cluster.lines(task["taskArn"]) == []
+    task = cluster.run_to_end(definition)
+    assert exit_codes(task) == {"main": None, "once": 5} and cluster.lines(task["taskArn"]) == []
     assert task["stopCode"] == "TaskFailedToStart" and "container once" in task["stoppedReason"], task
 
 
-def test_stop_asks_first_and_kills_after_the_timeout(cluster):
+def test_stop_sends_sigterm_and_kills_after_the_timeout(cluster):
     definition = cluster.define(
-        cluster.container("main", "trap 'echo asked; exit 7' TERM; echo up; while :; do sleep 0.1; done"),
-        cluster.container("deaf", "trap 'echo asked' TERM; echo up; while :; do sleep 0.1; done", stopTimeout=2),
+        cluster.container("main", "trap 'echo stopping; exit 7' TERM; echo up; while :; do sleep 0.1; done"),
+        cluster.container("stubborn", "trap 'echo stopping' TERM; echo up; while :; do sleep 0.1; done", stopTimeout=2),
     )
     arn = cluster.run(definition)
-    cluster.said(arn, "up")
-    cluster.said(arn, "up", "deaf")
+    cluster.wait_for_line(arn, "up")
+    cluster.wait_for_line(arn, "up", "stubborn")
     cluster.until(arn, "RUNNING")
     stopping = cluster.ecs.stop_task(cluster=cluster.name, task=arn, reason="the test is over")["task"]
     assert stopping["desiredStatus"] == "STOPPED"
     task = cluster.until(arn, "STOPPED")
-    assert codes(task) == {"main": 7, "deaf": 137}
-    assert cluster.lines(arn) == ["up", "asked"] == cluster.lines(arn, "deaf")
+    assert exit_codes(task) == {"main": 7, "stubborn": 137}
+    assert cluster.lines(arn) == ["up", "stopping"] == cluster.lines(arn, "stubborn")
     assert (task["stopCode"], task["stoppedReason"]) == ("UserInitiated", "the test is over")
     waited = (task["executionStoppedAt"] - task["stoppingAt"]).total_seconds()
     assert 2 <= waited < 10, waited
 
 
-def test_metadata_and_credentials_are_given_to_the_task_alone(cluster):
+def test_metadata_and_credentials_are_only_for_the_task(cluster):
     role = cluster.role("task", {"logs:DescribeLogGroups": "*"})
     ask = "wget -q -O - $ECS_CONTAINER_METADATA_URI_V4{}; echo"
     script = "; ".join([
@@ -163,20 +163,20 @@ def test_metadata_and_credentials_are_given_to_the_task_alone(cluster):
     client("logs").describe_log_groups()
     with pytest.raises(botocore.exceptions.ClientError, match="AccessDenied"):
         client("logs").create_log_group(logGroupName="not-mine")
-    # Another task that knows the path gets nothing by it, not even what is its own.
+    # Another task that requests this path gets no credentials, although it has the same role.
     steal = cluster.container("main", f"wget -q -O - 169.254.170.2{path} || exit 6")
-    thief = cluster.done(cluster.define(steal, taskRoleArn=role))
-    assert codes(thief) == {"main": 6} and "AccessKeyId" not in str(cluster.lines(thief["taskArn"]))
+    thief = cluster.run_to_end(cluster.define(steal, taskRoleArn=role))
+    assert exit_codes(thief) == {"main": 6} and "AccessKeyId" not in str(cluster.lines(thief["taskArn"]))
     cluster.ecs.stop_task(cluster=cluster.name, task=arn)
 
 
-def test_every_line_arrives_once_and_in_order(cluster):
+def test_each_log_line_arrives_once_and_in_order(cluster):
     count = 3000
     script = f"i=0; while [ $i -lt {count} ]; do echo line $i; i=$((i+1)); done; echo to the error >&2; echo -n without an end"
-    arn = cluster.done(cluster.define(cluster.container("main", script)))["taskArn"]
+    arn = cluster.run_to_end(cluster.define(cluster.container("main", script)))["taskArn"]
     lines = cluster.lines(arn)
     assert [l for l in lines if l.startswith("line")] == [f"line {i}" for i in range(count)]
-    # The two outputs are two pipes: which of them is read first is not said.
+    # stdout and stderr are two pipes, so their order is not defined.
     assert sorted(l for l in lines if not l.startswith("line")) == ["to the error", "without an end"]
     found = cluster.logs.filter_log_events(
         logGroupName=f"/{cluster.name}", logStreamNamePrefix=f"t/main/{arn.rpartition('/')[2]}", filterPattern='"line 2999"'
@@ -193,7 +193,7 @@ def tasks_of(cluster, name, status="RUNNING"):
     return cluster.ecs.describe_tasks(cluster=cluster.name, tasks=arns)["tasks"] if arns else []
 
 
-def test_a_service_keeps_its_number_and_rolls(cluster):
+def test_service_keeps_its_desired_count_and_deploys(cluster):
     ecs, wait = cluster.ecs, "trap 'exit 0' TERM; echo $VERSION; while :; do sleep 0.1; done"
     family = {"family": f"{cluster.name}-web"}
 
@@ -213,15 +213,15 @@ def test_a_service_keeps_its_number_and_rolls(cluster):
     first = eventually(lambda: running(2))
     assert len({t["availabilityZone"] for t in first}) == 2 and {t["group"] for t in first} == {"service:web"}
 
-    # The machine takes one away: another one takes its place.
+    # A task is killed, and the service replaces it.
     killed = first[0]
     subprocess.run(["kill", "-9", str(container_pid(cluster.cloud, killed))], check=True)
     second = eventually(lambda: (now := running(2)) and killed["taskArn"] not in [t["taskArn"] for t in now] and now)
     gone = cluster.until(killed["taskArn"], "STOPPED")
-    assert codes(gone) == {"main": 137} and gone["stopCode"] == "EssentialContainerExited"
+    assert exit_codes(gone) == {"main": 137} and gone["stopCode"] == "EssentialContainerExited"
     assert first[1]["taskArn"] in [t["taskArn"] for t in second]
 
-    # A new version: never fewer than two are up, and in the end only new ones.
+    # A deployment: at least two tasks are always up, and in the end all tasks are new.
     ecs.update_service(cluster=cluster.name, service="web", taskDefinition=version("two"))
 
     def rolled():
@@ -232,13 +232,13 @@ def test_a_service_keeps_its_number_and_rolls(cluster):
     eventually(rolled)
     third = eventually(lambda: running(2))
     assert {t["taskDefinitionArn"].rpartition(":")[2] for t in third} == {"2"}
-    cluster.said(third[0]["taskArn"], "two")
+    cluster.wait_for_line(third[0]["taskArn"], "two")
 
-    # A version that does not come up is taken back by itself.
+    # The circuit breaker rolls back a version that fails to start.
     broken = {**cluster.container("main", ""), "command": ["/bin/absent"]}
     ecs.update_service(cluster=cluster.name, service="web", taskDefinition=cluster.define(broken, **family))
     eventually(lambda: any("rolling back" in e["message"] for e in service(cluster, "web")["events"]))
-    # Its tasks run for a moment before they exit; no old one makes room for them.
+    # The failing tasks run for a moment before they exit, but no old task is stopped for them.
     assert {t["taskArn"] for t in third} <= {t["taskArn"] for t in tasks_of(cluster, "web")}
     restored = eventually(lambda: running(2))
     assert {t["taskDefinitionArn"].rpartition(":")[2] for t in restored} == {"2"}
@@ -250,7 +250,7 @@ def test_a_service_keeps_its_number_and_rolls(cluster):
     assert tasks_of(cluster, "web") == []
 
 
-def test_a_task_that_becomes_unhealthy_is_replaced(cluster):
+def test_unhealthy_task_is_replaced(cluster):
     check = {"command": ["CMD-SHELL", "test ! -e /tmp/sick"], "interval": 5, "timeout": 2, "retries": 1}
     script = "trap 'exit 0' TERM; n=0; while :; do sleep 0.1; n=$((n+1)); [ $n -lt 30 ] || touch /tmp/sick; done"
     cluster.ecs.create_service(
@@ -274,19 +274,19 @@ def test_a_task_that_becomes_unhealthy_is_replaced(cluster):
     ({"overrides": {"containerOverrides": [{"name": "absent"}]}}, "InvalidParameterException", "absent"),
     ({"overrides": {"ephemeralStorage": {"sizeInGiB": 201}}}, "ClientException", "between 21 and 200"),
 ])
-def test_tasks_that_are_refused(cluster, change, code, expected):
-    wanted = {
+def test_run_task_refuses_invalid_requests(cluster, change, code, expected):
+    request = {
         "cluster": cluster.name, "taskDefinition": cluster.define(cluster.container("main", "true")), "launchType": "FARGATE",
         "networkConfiguration": cluster.network(), **change,
     }
     with pytest.raises(botocore.exceptions.ClientError) as error:
-        cluster.ecs.run_task(**wanted)
+        cluster.ecs.run_task(**request)
     answer = error.value.response["Error"]
     assert expected in answer["Message"] and code in (None, answer["Code"]), answer
 
 
-def test_ephemeral_storage_is_shown_as_asked(cluster):
-    """20 GiB unless the definition says more, and RunTask has the last word."""
+def test_ephemeral_storage_is_described_as_requested(cluster):
+    """The default is 20 GiB. A task definition can change it, and an override of RunTask takes precedence."""
     plain = cluster.define(cluster.container("main", "true"))
     more = cluster.define(cluster.container("main", "true"), ephemeralStorage={"sizeInGiB": 30})
     shown = cluster.ecs.describe_task_definition(taskDefinition=more)["taskDefinition"]["ephemeralStorage"]
@@ -301,8 +301,8 @@ def test_ephemeral_storage_is_shown_as_asked(cluster):
 
 
 @pytest.mark.skipif(shutil.disk_usage("/var/tmp").free < 26 << 30, reason="the task reserves 22 GiB of the disk for a moment")
-def test_a_task_above_its_ephemeral_storage_is_stopped(cluster):
-    """The space is reserved, not written: it is taken, and costs no time."""
+def test_task_above_its_ephemeral_storage_is_stopped(cluster):
+    """fallocate takes the space without writing it, so the test is fast."""
     script = "busybox fallocate -l 23622320128 /big && echo reserved; while :; do sleep 1; done"
     arn = cluster.run(cluster.define(cluster.container("main", script), ephemeralStorage={"sizeInGiB": 21}))
     stopped = cluster.until(arn, "STOPPED", within=60)
@@ -311,9 +311,9 @@ def test_a_task_above_its_ephemeral_storage_is_stopped(cluster):
     assert stopped["containers"][0]["exitCode"] == 137
 
 
-def test_what_has_ended_leaves_nothing_on_the_machine(cluster):
-    """Its process, its cgroup and its interface are gone; what it was can still be described."""
-    arn = cluster.done(cluster.define(cluster.container("main", "exit 0")))["taskArn"]
+def test_stopped_task_leaves_nothing_on_the_machine(cluster):
+    """Processes, cgroups and the interface of the task are removed, and the task can still be described."""
+    arn = cluster.run_to_end(cluster.define(cluster.container("main", "exit 0")))["taskArn"]
     id = arn.rpartition("/")[2]
     assert [p for p in processes_of(cluster.cloud) if id in pathlib.Path(f"/proc/{p}/cgroup").read_text()] == []
     assert list(pathlib.Path("/sys/fs/cgroup").glob(f"**/{cluster.cloud.tag()}/**/{id}*")) == []

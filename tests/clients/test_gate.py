@@ -10,7 +10,7 @@ def code(error):
     return error.value.response["Error"]["Code"]
 
 
-def test_who_am_i(aws):
+def test_root_is_the_caller(aws):
     identity = aws("sts").get_caller_identity()
     assert identity["Account"] == "000000000000"
     assert identity["Arn"] == "arn:aws:iam::000000000000:root"
@@ -23,7 +23,7 @@ def test_who_am_i(aws):
         ("sts", "get_caller_identity", "SignatureDoesNotMatch"),
     ],
 )
-def test_a_wrong_secret_is_refused_in_the_words_of_the_service(cloud, service, call, expected):
+def test_a_wrong_secret_gets_the_error_code_of_the_service(cloud, service, call, expected):
     with pytest.raises(botocore.exceptions.ClientError) as error:
         getattr(cloud.client(service, secret="wrong"), call)()
     assert code(error) == expected
@@ -35,14 +35,14 @@ def test_an_unknown_key_is_refused(cloud):
     assert code(error) == "InvalidClientTokenId"
 
 
-def test_what_is_not_enacted_is_refused_by_name(aws):
+def test_error_names_an_unsupported_parameter(aws):
     with pytest.raises(botocore.exceptions.ClientError) as error:
         aws("ec2").create_vpc(CidrBlock="10.9.0.0/16", AmazonProvidedIpv6CidrBlock=True)
     assert code(error) == "NotImplemented"
     assert "AmazonProvidedIpv6CidrBlock" in str(error.value)
 
 
-def test_another_region_is_told_which_one_this_is(cloud):
+def test_error_for_another_region_names_the_right_one(cloud):
     done = cloud.aws_cli("ec2", "describe-vpcs", "--region", "us-east-1", check=False)
     assert done.returncode != 0 and REGION in done.stderr
 

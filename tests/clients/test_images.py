@@ -1,4 +1,4 @@
-"""Images that `escale up` builds on others, which lie in the cloud's own registry."""
+"""Images that `escale up` builds on base images from the cloud's own registry."""
 
 import hashlib
 import json
@@ -16,12 +16,12 @@ from images import ARCHITECTURE, copy, layout, push, token
 
 pytestmark = pytest.mark.skipif(shutil.which("skopeo") is None, reason="needs skopeo")
 
-# What a registry of the region is called on AWS.
+# The host name of the region's registry on AWS.
 OF_AWS = f"000000000000.dkr.ecr.{REGION}.amazonaws.com"
 
 PASSWD = "root:x:0:0::/root:/bin/sh\nweb:x:1234:4321::/srv:/bin/sh\n"
 
-# Says what it is and what it was given, at an address that cannot be a file's.
+# A CGI script that reports its user, folder and environment. Its path cannot be mistaken for a file's.
 ANSWER = """#!/bin/sh
 echo "Content-Type: text/plain"
 echo
@@ -52,7 +52,7 @@ def base(folder):
 
 
 def for_two_machines(folder, files):
-    """An image for another architecture than this one, and one for this, under one name."""
+    """Writes an image index with an image for another architecture and one for this architecture."""
     entries, blobs = [], folder / "blobs/sha256"
     for architecture, content in (("s390x", {"opt/other": "not for this machine"}), (ARCHITECTURE, files)):
         digest = layout(folder / architecture, content)
@@ -86,7 +86,7 @@ def get(cloud, path):
     return requests.get(at, headers={"Host": "onbase.localhost"}, timeout=10)
 
 
-def test_an_image_that_is_built_on_one_of_the_own_registry(own_cloud, tmp_path):
+def test_image_is_built_on_a_base_image_of_the_own_registry(own_cloud, tmp_path):
     ecr = own_cloud.client("ecr")
     uri = ecr.create_repository(repositoryName="team/base")["repository"]["repositoryUri"]
     digest = base(tmp_path / "base")
@@ -111,7 +111,7 @@ def test_an_image_that_is_built_on_one_of_the_own_registry(own_cloud, tmp_path):
     owners = {words[-1]: words[2:4] for words in listing if len(words) > 4}
     assert owners == {"page": ["1234", "4321"], "tool": ["0", "0"]}
 
-    # The image itself, as another client sees it: the base's layers, untouched, and its own over them.
+    # Another client sees the layers of the base image, unchanged, and above them the layers of the new image.
     repository = next(r for r in ecr.describe_repositories()["repositories"] if r["repositoryName"].endswith("web"))
     [image] = ecr.list_images(repositoryName=repository["repositoryName"])["imageIds"]
     out = tmp_path / "out"
@@ -127,7 +127,7 @@ def test_an_image_that_is_built_on_one_of_the_own_registry(own_cloud, tmp_path):
 
 
 def test_reports_missing_base_image_and_how_to_push_it(own_cloud, tmp_path):
-    """The error names the place, the image and the fix. Nothing of the application was created, and the fix works."""
+    """The error names the line, the image and the fix. No resource of the application is created, and the fix works."""
     uri = f"127.0.0.1:{own_cloud.port}/team/base"
     folder = application(tmp_path, f"# on the team's base\nFROM {uri}:1\nCOPY page app/\n")
 
@@ -160,7 +160,7 @@ def test_engine_builds_on_a_base_image_of_this_cloud(own_cloud, tmp_path):
     """The engine pulls the base image with a login that `up` creates for it."""
     store = tmp_path / "storage"
     (tmp_path / "storage.conf").write_text(f'[storage]\ndriver = "vfs"\nrunroot = "{store}/run"\ngraphroot = "{store}/graph"\n')
-    # The storage of podman and buildah is the test's own.
+    # podman and buildah use a storage of the test's own.
     own_cloud.env.update(CONTAINERS_STORAGE_CONF=str(tmp_path / "storage.conf"), BUILDAH_ISOLATION="chroot")
     uri = own_cloud.client("ecr").create_repository(repositoryName="team/base")["repository"]["repositoryUri"]
     base(tmp_path / "base")

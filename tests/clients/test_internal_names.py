@@ -54,7 +54,7 @@ def test_internal_name_resolves_to_private_addresses(cloud, cluster, internal, r
     eventually(lambda: sorted(dig(cloud, name)) == private)
     definition = cluster.define(cluster.container("main", f"wget -qO- http://{name}/"))
     task = cluster.run(definition)
-    cluster.said(task, "inside")
+    cluster.wait_for_line(task, "inside")
     # An alias to the name is answered with its addresses.
     zone_id, apex = zone
     target = {"HostedZoneId": internal["CanonicalHostedZoneId"], "DNSName": name, "EvaluateTargetHealth": False}

@@ -1,4 +1,4 @@
-"""CloudWatch Logs: groups, streams and events, page by page. What tasks write is in test_ecs.py."""
+"""CloudWatch Logs: groups, streams, events and paging. The logs of tasks are tested in test_ecs.py."""
 
 import subprocess
 import time
@@ -17,7 +17,7 @@ def logs(cloud):
 
 @pytest.fixture
 def group(logs):
-    """The name of a log group of the test's own."""
+    """Creates a log group and returns its name."""
     name = f"/test/{uuid.uuid4().hex[:8]}"
     logs.create_log_group(logGroupName=name)
     yield name
@@ -32,7 +32,7 @@ def now_ms():
 
 
 def put(logs, group, stream, *messages, first=None):
-    """Events a millisecond apart, in a stream that is made if it is not there."""
+    """Writes events one millisecond apart. Creates the stream if it does not exist."""
     try:
         logs.create_log_stream(logGroupName=group, logStreamName=stream)
     except logs.exceptions.ResourceAlreadyExistsException:
@@ -62,7 +62,7 @@ def test_events_are_read_forward_and_backward(logs, group):
         pages.append(texts(page))
         token = {"nextToken": page["nextForwardToken"]}
     assert pages == [[f"event {i}" for i in some] for some in (range(4), range(4, 8), range(8, 10))]
-    # At the end the same token comes again, until there is more.
+    # At the end of the stream the same token is returned until there are more events.
     end = logs.get_log_events(**read, **token)
     assert texts(end) == [] and end["nextForwardToken"] == token["nextToken"]
     put(logs, group, "s", "late", first=now_ms())
@@ -74,36 +74,36 @@ def test_events_are_read_forward_and_backward(logs, group):
     assert refusal(logs.get_log_events, **read, nextToken="f/nonsense")["Code"] == "InvalidParameterException"
 
 
-def test_a_time_is_included_at_its_start_and_excluded_at_its_end(logs, group):
+def test_start_time_is_inclusive_and_end_time_exclusive(logs, group):
     first = put(logs, group, "s", "a", "b", "c", "d")
     read = {"logGroupName": group, "logStreamName": "s", "startFromHead": True}
     assert texts(logs.get_log_events(**read, startTime=first + 1, endTime=first + 3)) == ["b", "c"]
     assert texts(logs.get_log_events(**read, startTime=first + 4)) == []
-    # FilterLogEvents takes its end as well.
+    # For FilterLogEvents the end time is inclusive too.
     found = logs.filter_log_events(logGroupName=group, startTime=first + 1, endTime=first + 3)
     assert texts(found) == ["b", "c", "d"]
 
 
-def test_filtering_goes_over_all_streams_in_the_order_of_time(logs, group):
+def test_filter_returns_events_of_all_streams_ordered_by_time(logs, group):
     first = now_ms() - 5000
     put(logs, group, "web/1", "GET /a 200", "GET /b 500", first=first)
     put(logs, group, "web/2", "GET /c 500 slow", "POST /d 200", first=first + 2)
     put(logs, group, "job/1", "ERROR out of memory", first=first + 5)
 
     def found(pattern=None, **more):
-        asked = {"filterPattern": pattern} if pattern else {}
-        return texts(logs.filter_log_events(logGroupName=group, **asked, **more))
+        filters = {"filterPattern": pattern} if pattern else {}
+        return texts(logs.filter_log_events(logGroupName=group, **filters, **more))
 
     assert found() == ["GET /a 200", "GET /b 500", "GET /c 500 slow", "POST /d 200", "ERROR out of memory"]
     assert found("GET 500") == ["GET /b 500", "GET /c 500 slow"]
     assert found("GET 500 -slow") == ["GET /b 500"]
     assert found('"out of memory"') == ["ERROR out of memory"]
     assert found("?POST ?ERROR") == ["POST /d 200", "ERROR out of memory"]
-    assert found("error") == []  # letters' cases count
+    assert found("error") == []  # terms are case-sensitive
     assert found("500", logStreamNamePrefix="web/2") == ["GET /c 500 slow"]
     assert found(logStreamNames=["job/1", "web/1"]) == ["GET /a 200", "GET /b 500", "ERROR out of memory"]
     assert refusal(logs.filter_log_events, logGroupName=group, filterPattern="{ $.a = 1 }")["Code"] == "NotImplemented"
-    # The SDK's own paginator puts the pages together, whole and without doubles.
+    # The SDK's paginator gets every event exactly once.
     pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, PaginationConfig={"PageSize": 2})
     events = [e for page in pages for e in page["events"]]
     assert [e["message"] for e in events] == found() and len({e["eventId"] for e in events}) == 5
@@ -111,7 +111,7 @@ def test_filtering_goes_over_all_streams_in_the_order_of_time(logs, group):
     assert all(e["ingestionTime"] >= e["timestamp"] for e in events)
 
 
-def test_what_is_too_old_or_too_new_is_left_out_and_told(logs, group):
+def test_rejects_events_that_are_too_old_or_too_new(logs, group):
     logs.create_log_stream(logGroupName=group, logStreamName="s")
     now = now_ms()
 
@@ -130,7 +130,7 @@ def test_what_is_too_old_or_too_new_is_left_out_and_told(logs, group):
     ([(-DAY_MS - 10, "first"), (0, "last")], "24 hours"),
     ([(0, "x" * 1_048_551)], "1048576 bytes"),
 ])
-def test_refuses_a_whole_batch_for_one_bad_event(logs, group, events, expected):
+def test_one_invalid_event_fails_the_whole_batch(logs, group, events, expected):
     logs.create_log_stream(logGroupName=group, logStreamName="s")
     now = now_ms()
     events = [{"timestamp": now + at, "message": message} for at, message in events]
@@ -165,24 +165,24 @@ def test_groups_and_streams_are_listed_page_by_page(logs, group):
         logs.delete_log_group(logGroupName=name)
 
 
-def test_retention_is_one_of_aws_s(logs, group):
-    def shown():
+def test_accepts_only_retention_periods_of_aws(logs, group):
+    def retention():
         return logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"][0].get("retentionInDays")
 
-    assert shown() is None
+    assert retention() is None
     logs.put_retention_policy(logGroupName=group, retentionInDays=7)
-    assert shown() == 7
+    assert retention() == 7
     assert refusal(logs.put_retention_policy, logGroupName=group, retentionInDays=8)["Code"] == "InvalidParameterException"
-    # An event that the retention would drop at once is not taken.
+    # An event that is older than the retention period is rejected.
     logs.create_log_stream(logGroupName=group, logStreamName="s")
     event = {"timestamp": now_ms() - 8 * DAY_MS, "message": "x"}
     answer = logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=[event])
     assert answer["rejectedLogEventsInfo"] == {"expiredLogEventEndIndex": 1}
     logs.delete_retention_policy(logGroupName=group)
-    assert shown() is None
+    assert retention() is None
 
 
-def test_what_is_deleted_is_gone_and_comes_back_empty(logs, group):
+def test_deleted_streams_and_groups_start_empty_when_created_again(logs, group):
     put(logs, group, "s", "old")
     logs.delete_log_stream(logGroupName=group, logStreamName="s")
     missing = {"logGroupName": group, "logStreamName": "s"}
@@ -206,7 +206,7 @@ def test_what_is_deleted_is_gone_and_comes_back_empty(logs, group):
     assert texts(logs.filter_log_events(logGroupName=group)) == []
 
 
-def test_events_survive_a_killed_daemon(own_cloud):
+def test_acknowledged_events_survive_a_killed_daemon(own_cloud):
     client = own_cloud.client("logs")
     client.create_log_group(logGroupName="kept")
     put(client, "kept", "s", "acknowledged")

@@ -1,4 +1,4 @@
-"""Conditions of real machines: fresh kernels, logins with low limits that end, firewalls, users besides root, and systemd.
+"""Conditions of real machines: fresh kernels, login sessions that end, low limits, firewalls, ordinary users, and systemd.
 
 systemd does not run on test machines. `SYSTEMCTL` replaces it in a mount namespace and starts and stops the unit as
 systemd does.
@@ -35,14 +35,14 @@ def open_files(pid):
 
 @pytest.fixture
 def home():
-    """A cloud that is not started yet, and is removed after the test."""
+    """A cloud that has not been started."""
     made = make_cloud()
     yield made
     remove_cloud(made)
 
 
 def test_doctor_accepts_kernel_that_has_not_loaded_overlayfs(tmp_path):
-    """As on Debian before anything mounted an overlay: the module exists, but nothing has loaded it."""
+    """Like Debian after boot: the overlay module exists, but nothing has loaded it."""
     listed = [line for line in pathlib.Path("/proc/filesystems").read_text().splitlines() if "overlay" not in line]
     (fresh := tmp_path / "filesystems").write_text("\n".join(listed) + "\n")
     command = f"mount --bind {fresh} /proc/filesystems && ! grep overlay /proc/filesystems && exec {ESCALE} doctor --json"
@@ -53,7 +53,7 @@ def test_doctor_accepts_kernel_that_has_not_loaded_overlayfs(tmp_path):
 
 
 def test_doctor_reports_that_links_cannot_be_created():
-    """It tries the kernel's features: without CAP_NET_ADMIN creating a link fails, whichever modules are loaded."""
+    """Doctor probes the kernel's features: without CAP_NET_ADMIN, creating a link fails whichever modules are loaded."""
     bounded = ["setpriv", "--bounding-set=-net_admin", ESCALE, "doctor", "--json"]
     done = subprocess.run(bounded, capture_output=True, text=True, timeout=60)
     found = {f["name"]: f for f in json.loads(done.stdout)["findings"]}
@@ -61,7 +61,7 @@ def test_doctor_reports_that_links_cannot_be_created():
 
 
 def test_daemon_raises_the_limit_of_open_files_of_a_login(home):
-    """300 kept-alive connections ended in `Too many open files` under the soft limit of 1,024; here it is 256."""
+    """Under the usual soft limit of 1,024, 300 kept-alive connections once failed with `Too many open files`."""
     narrow = subprocess.run(
         ["prlimit", "--nofile=256:20000", ESCALE, "start"], env=home.env, capture_output=True, text=True, timeout=60
     )
@@ -100,7 +100,7 @@ def login():
         close()
         for scope in scopes:
             for parent in (scope, scope.parent, scope.parent.parent):
-                with contextlib.suppress(OSError):  # another login's, or the machine's own
+                with contextlib.suppress(OSError):  # another session, or the machine itself, uses it
                     parent.rmdir()
 
 
@@ -120,7 +120,7 @@ def test_daemon_outlives_the_login_that_started_it(home):
 
 
 def test_created_parent_folders_belong_to_the_user():
-    """`sudo` may keep HOME, and a ~/.local that root owns would lock the user's other programs out."""
+    """`sudo` may keep HOME, and a ~/.local that belongs to root would lock out the user's other programs."""
     top = pathlib.Path(tempfile.mkdtemp(prefix="escale-test-", dir="/var/tmp"))
     cloud = Cloud(top / ".local/share/escale")
     env = {k: v for k, v in cloud.env.items() if k != "ESCALE_HOME" and not k.startswith("XDG_")}
@@ -169,8 +169,8 @@ def test_status_names_the_daemon_of_another_user(own_cloud, other_user):
 
 
 def test_status_names_a_firewall_that_drops_loopback_packets(own_cloud):
-    """In a network namespace in which connections are neither accepted nor refused."""
-    # A deployed application, about which `status` asks the API.
+    """Runs in a network namespace whose firewall drops packets, so that connections are neither accepted nor refused."""
+    # With a deployed application, `status` calls the API.
     application = {"app": "shop", "stack": "shop", "registry_stack": "shop-images", "manifest": "/nowhere", "url": "http://shop.localhost:1"}
     (apps := pathlib.Path(own_cloud.home) / "apps").mkdir()
     (apps / "shop.json").write_text(json.dumps(application))
@@ -256,7 +256,7 @@ match words[0]:
 
 
 class Systemd:
-    """A machine with systemd: a mount namespace in which the stand-in replaces `systemctl`."""
+    """A machine with systemd: a mount namespace in which SYSTEMCTL replaces `systemctl`."""
 
     def __init__(self, folder, env):
         (folder / "bin").mkdir()
@@ -292,7 +292,7 @@ class Systemd:
 
 @pytest.fixture
 def systemd():
-    """A cloud that is not started yet, on a machine with systemd."""
+    """A cloud that has not been started, on a machine with systemd."""
     cloud = make_cloud()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="escale-systemd-", dir="/var/tmp"))
     machine = Systemd(folder, cloud.env)
@@ -309,7 +309,7 @@ def alive(pid):
 
 
 def containers_of(cloud):
-    """The first processes of its containers: each has pid 1 in its own pid namespace."""
+    """The first process of each container: it has pid 1 in its own pid namespace."""
     found = set()
     for pid in processes_of(cloud):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):

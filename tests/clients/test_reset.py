@@ -1,7 +1,7 @@
-"""What `escale reset` leaves on the machine after a whole application with its database: nothing.
+"""`escale reset` leaves nothing on the machine, even after a whole application with its database.
 
-Other things run on the machine meanwhile. So it is not counted what there is, but written down what is the
-installation's own while it runs, by the kernel's own names, and looked for afterwards.
+Other programs use the machine meanwhile, so comparing totals would not work. Instead, the test records the installation's own
+kernel objects by their identifiers while it runs, and looks for them afterwards.
 """
 
 import os
@@ -19,14 +19,14 @@ NETWORK = (
 
 
 def host():
-    """The machine's own network namespace and settings, in which an installation changes nothing even while it runs."""
+    """The host's network namespace and kernel settings, which an installation must not change even while it runs."""
     outputs = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for command in NETWORK]
-    # How long an address is valid is counted down.
+    # The remaining lifetime of an address changes every second.
     return [host_tables(), *(re.sub(r"\d+sec", "", text) for text in outputs)]
 
 
 def processes():
-    """Every process by pid and start time, which together are never given again."""
+    """Every process by pid and start time, a pair that the kernel never reuses."""
     found = {}
     for folder in PROC.glob("[0-9]*"):
         try:
@@ -34,12 +34,12 @@ def processes():
             started = (folder / "stat").read_text().rpartition(")")[2].split()[19]
             found[int(folder.name), started] = text.decode(errors="replace")
         except OSError:
-            continue  # it ended while we looked
+            continue  # the process has ended meanwhile
     return found
 
 
 def links(pids, folder):
-    """What links below /proc/PID/`folder` point to. A process may end meanwhile, and the machine's first shows nothing."""
+    """The targets of the links below /proc/PID/`folder`. Skips processes that have ended or that cannot be read."""
     found = set()
     for pid in pids:
         try:
@@ -65,9 +65,9 @@ def mounts():
 
 
 def memory(pids):
-    """Shared memory below /dev/shm and of System V, by the processes that made or use it.
+    """The shared memory of these processes: files below /dev/shm, and System V segments by the pid that created them.
 
-    A segment that no process has attached was left by a process that is long dead, whose pid may be another's by now.
+    Ignores segments that no process has attached: their creator is dead, and its pid may have been reused.
     """
     found = set()
     for pid in pids:
@@ -80,13 +80,13 @@ def memory(pids):
 
 
 def orphans():
-    """PostgreSQL's files in shared memory that no process uses: what a killed server had, and has left."""
+    """PostgreSQL's shared memory files that no process uses. A killed server leaves them."""
     used = memory(all_pids())[0]
     return {str(f) for f in pathlib.Path("/dev/shm").glob("PostgreSQL.*")} - used
 
 
 class Footprint:
-    """What an installation has on the machine while it runs."""
+    """The kernel objects of a running installation."""
 
     def __init__(self, cloud: Cloud):
         self.cloud, self.tag, self.home = cloud, cloud.tag(), str(cloud.home)
@@ -101,7 +101,7 @@ class Footprint:
         self.shared, self.segments = memory(pids)
 
     def left(self):
-        """What of it is still there, and what else bears the installation's name."""
+        """The recorded objects that still exist, and everything else whose name contains the installation's tag or home."""
         now, pids, mounted = processes(), all_pids(), mounts()
         alive = links(pids, "ns") | set(re.findall(r"\b\w+:\[\d+\]", "\n".join(mounted)))
         segments = {line.split()[1] for line in (PROC / "sysvipc/shm").read_text().splitlines()[1:]}
@@ -122,20 +122,20 @@ class Footprint:
 def test_reset_leaves_nothing_on_the_machine():
     subprocess.run([SHOP / "build"], check=True)
     cloud, before, left_by_others = make_cloud(), host(), orphans()
-    # Nobody but root may enter: the database then lies outside of the home, which is one thing more to remove.
+    # If only root can enter the home, the database's files are outside of it, and reset has to remove those, too.
     os.chmod(cloud.home, 0o700)
     try:
         cloud.escale("up", SHOP, *postgres_setting(), timeout=180)
         assert host() == before
         own = Footprint(cloud)
-        standing = own.left()
-        # Each way of looking sees something now, so that it means something to see nothing later.
-        assert all(standing[what] for what in standing if what != "listeners"), standing
+        found = own.left()
+        # Every check must find something while the cloud runs; otherwise finding nothing later would prove nothing.
+        assert all(found[kind] for kind in found if kind != "listeners"), found
     finally:
         cloud.escale("reset", "--yes")
-    # What init has to collect is gone a moment after its end.
+    # A process without a parent disappears only once init has reaped it.
     eventually(lambda: not own.left()["processes"], within=5)
-    assert {what: found for what, found in own.left().items() if found} == {}
+    assert {kind: found for kind, found in own.left().items() if found} == {}
     assert orphans() <= left_by_others
     assert host() == before
     os.rmdir(cloud.home)

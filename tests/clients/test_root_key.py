@@ -1,4 +1,4 @@
-"""The account's root key: made at random by the first start, or fixed by the environment."""
+"""The account's root key: the first start creates a random one, unless the environment fixes it."""
 
 import json
 import os
@@ -57,7 +57,7 @@ def test_key_is_random_private_and_stays_until_reset(own_cloud):
 
 
 def test_environment_fixes_the_key(stopped_cloud):
-    """And a command line without these variables finds the running daemon's key."""
+    """Commands without these variables find the running daemon's key."""
     cloud = stopped_cloud
     plain, cloud.env = cloud.env, {**cloud.env, **FIXED}
     cloud.escale("start")

@@ -1,4 +1,4 @@
-"""Secrets Manager: versions, stages, deletion."""
+"""Secrets Manager: versions, staging labels, deletion."""
 
 import json
 
@@ -15,7 +15,7 @@ def code(excinfo):
     return excinfo.value.response["Error"]["Code"]
 
 
-def test_versions_and_stages(secrets):
+def test_versions_and_staging_labels(secrets):
     made = secrets.create_secret(Name="shop/versions", SecretString="one", Tags=[{"Key": "a", "Value": "b"}])
     assert made["ARN"].rsplit("-", 1)[0].endswith(":secret:shop/versions")
     assert len(made["ARN"].rsplit("-", 1)[1]) == 6
@@ -30,7 +30,7 @@ def test_versions_and_stages(secrets):
     assert [s["Name"] for s in listed] == ["shop/versions"]
 
 
-def test_binary(secrets):
+def test_binary_secret(secrets):
     secrets.create_secret(Name="binary", SecretBinary=b"\x00\xff")
     assert secrets.get_secret_value(SecretId="binary")["SecretBinary"] == b"\x00\xff"
 

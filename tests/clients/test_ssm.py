@@ -1,4 +1,4 @@
-"""The parameter store."""
+"""SSM Parameter Store."""
 
 import pytest
 from botocore.exceptions import ClientError
@@ -13,7 +13,7 @@ def code(excinfo):
     return excinfo.value.response["Error"]["Code"]
 
 
-def test_versions(ssm):
+def test_parameter_keeps_its_versions(ssm):
     assert ssm.put_parameter(Name="/v/a", Value="1", Type="String")["Version"] == 1
     with pytest.raises(ClientError) as e:
         ssm.put_parameter(Name="/v/a", Value="2", Type="String")
@@ -40,13 +40,13 @@ def test_paths_and_paging(ssm):
     assert len(ssm.delete_parameters(Names=names[:10])["DeletedParameters"]) == 10
 
 
-def test_secure_string(ssm):
+def test_secure_string_is_returned_only_with_decryption(ssm):
     ssm.put_parameter(Name="sealed", Value="hidden", Type="SecureString")
     assert "hidden" not in ssm.get_parameter(Name="sealed")["Parameter"]["Value"]
     assert ssm.get_parameter(Name="sealed", WithDecryption=True)["Parameter"]["Value"] == "hidden"
 
 
-def test_what_is_refused_is_named(ssm):
+def test_errors_name_the_parameter(ssm):
     with pytest.raises(ClientError) as e:
         ssm.get_parameter(Name="/aws/service/canonical/ubuntu")
     assert "/aws/service/canonical/ubuntu" in str(e.value)

@@ -1,4 +1,4 @@
-"""A task reaches the API through its own interface, or does not start: routes, gateways and security groups decide, with packets."""
+"""A task starts only if its own interface reaches the API. ECS checks routes, gateways and security groups with packets."""
 
 import shutil
 
@@ -12,10 +12,10 @@ pytestmark = pytest.mark.skipif(shutil.which("skopeo") is None, reason="needs sk
 NO_NETWORK_PATH = "ResourceInitializationError: unable to pull secrets or registry auth"
 
 
-def ended(cluster, **network):
-    """Runs a task that ends well if it starts at all."""
+def run_task(cluster, **network):
+    """Runs a task that exits with 0 if it starts."""
     definition = cluster.define(cluster.container("main", "true"))
-    return cluster.done(definition, networkConfiguration=cluster.network(**network))
+    return cluster.run_to_end(definition, networkConfiguration=cluster.network(**network))
 
 
 def has_run(task):
@@ -29,52 +29,52 @@ def has_no_network_path(task):
 def test_private_subnet_needs_a_route_to_a_nat_gateway(cluster):
     subnet = cluster.subnet("10.71.10.0/24")
     table = cluster.route_table(subnet)
-    task = ended(cluster, subnets=[subnet])
+    task = run_task(cluster, subnets=[subnet])
     assert has_no_network_path(task), task
-    # What is missing, and where.
+    # The reason names the missing route and the subnet.
     assert "Please check your task network configuration" in task["stoppedReason"] and "a NAT gateway" in task["stoppedReason"]
     assert subnet in task["stoppedReason"] and task["attachments"][0]["type"] == "ElasticNetworkInterface"
 
     cluster.ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=cluster.nat)
-    assert has_run(task := ended(cluster, subnets=[subnet])), task
+    assert has_run(task := run_task(cluster, subnets=[subnet])), task
 
 
-def test_a_public_subnet_needs_a_public_address(cluster):
+def test_task_in_public_subnet_needs_a_public_address(cluster):
     [gateway] = cluster.ec2.describe_nat_gateways(NatGatewayIds=[cluster.nat])["NatGateways"]
     public = [gateway["SubnetId"]]
-    assert has_no_network_path(task := ended(cluster, subnets=public)), task
-    assert has_run(task := ended(cluster, subnets=public, assignPublicIp="ENABLED")), task
+    assert has_no_network_path(task := run_task(cluster, subnets=public)), task
+    assert has_run(task := run_task(cluster, subnets=public, assignPublicIp="ENABLED")), task
 
 
-def test_the_security_group_must_let_https_out(cluster):
+def test_security_group_must_allow_https_outbound(cluster):
     group = cluster.ec2.create_security_group(GroupName="narrow", Description="test", VpcId=cluster.vpc)["GroupId"]
     every = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
     cluster.ec2.revoke_security_group_egress(GroupId=group, IpPermissions=[every])
-    assert has_no_network_path(task := ended(cluster, securityGroups=[group])), task
+    assert has_no_network_path(task := run_task(cluster, securityGroups=[group])), task
     assert "TCP 443 out" in task["stoppedReason"]
 
     https = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
     cluster.ec2.authorize_security_group_egress(GroupId=group, IpPermissions=[https])
-    assert has_run(task := ended(cluster, securityGroups=[group])), task
+    assert has_run(task := run_task(cluster, securityGroups=[group])), task
 
 
 def test_layers_of_images_come_from_s3(cluster):
-    """A gateway endpoint leads to S3 alone: with it, and without a way to the API, nothing starts; nor the other way round."""
+    """A task needs the network paths to S3 and to the API. A gateway endpoint is a path to S3 only."""
     subnet = cluster.subnet("10.71.11.0/24")
     table = cluster.route_table(subnet)
     service = f"com.amazonaws.{cluster.ec2.meta.region_name}.s3"
     endpoint = cluster.ec2.create_vpc_endpoint(VpcId=cluster.vpc, ServiceName=service, RouteTableIds=[table])["VpcEndpoint"]
-    assert has_no_network_path(task := ended(cluster, subnets=[subnet])), task
+    assert has_no_network_path(task := run_task(cluster, subnets=[subnet])), task
 
     lists = [{"Name": "prefix-list-name", "Values": [service]}]
     [s3] = cluster.ec2.describe_prefix_lists(Filters=lists)["PrefixLists"]
     cluster.ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint["VpcEndpointId"]])
     cluster.ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=cluster.nat)
-    # More particular than the way to the API, and to an interface that forwards nothing: a black hole.
-    astray = cluster.ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
+    # A more specific route than the one to the API. Its interface forwards nothing, so it is a black hole.
+    black_hole = cluster.ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
     [cidr] = s3["Cidrs"]
-    cluster.ec2.create_route(RouteTableId=table, DestinationCidrBlock=cidr, NetworkInterfaceId=astray)
-    task = ended(cluster, subnets=[subnet])
+    cluster.ec2.create_route(RouteTableId=table, DestinationCidrBlock=cidr, NetworkInterfaceId=black_hole)
+    task = run_task(cluster, subnets=[subnet])
     assert task["stopCode"] == "TaskFailedToStart" and task["stoppedReason"].startswith("CannotPullContainerError"), task
 
 

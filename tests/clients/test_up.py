@@ -1,4 +1,4 @@
-"""`escale up examples/shop`: the whole architecture, seen from outside."""
+"""`escale up examples/shop`: black-box tests of the whole architecture."""
 
 import pathlib
 import subprocess
@@ -22,12 +22,13 @@ from conftest import (
     tasks_of,
 )
 
-# The role that only the machine's own socket lets in.
+# PostgreSQL admits this role only over the Unix socket.
 SUPERVISOR = "supervisor"
 
 
 def sql(folder, query):
-    """What a database server answers to its supervisor, over the socket in its folder, whose path is too long to say."""
+    """Runs a query as the supervisor over the socket in this folder. The path is too long for a socket address, so psql runs in the
+    folder and uses /proc/self/cwd."""
     program = ["psql", "-h", "/proc/self/cwd", "-U", SUPERVISOR, "-d", "postgres", "-Atc", query]
     done = subprocess.run(["runuser", "-u", "postgres", "--", *program], capture_output=True, text=True, timeout=20, cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -35,14 +36,14 @@ def sql(folder, query):
 
 
 def primary_of(shop):
-    """The folder of the primary's socket."""
+    """The folder that contains the primary's socket."""
     sockets = [s.parent for s in pathlib.Path(shop.cloud.home, "postgres").rglob(".s.PGSQL.5432")]
     assert len(sockets) == 2
     [primary] = [s for s in sockets if sql(s, "select pg_is_in_recovery()") == ["f"]]
     return primary
 
 
-def test_the_page_loads_and_an_item_that_was_added_is_listed(shop):
+def test_the_page_loads_and_a_new_item_is_listed(shop):
     page = shop.get("/")
     assert page.status_code == 200 and "<html" in page.text.lower()
     added = shop.add("a fine lamp", 4900)
@@ -51,7 +52,7 @@ def test_the_page_loads_and_an_item_that_was_added_is_listed(shop):
     assert "a fine lamp" in names
 
 
-def test_a_picture_shows_through_a_signed_url_and_only_so(shop):
+def test_a_picture_needs_a_signed_url(shop):
     item = shop.add("a picture frame").json()
     png = b"\x89PNG\r\n\x1a\n" + bytes(64)
     stored = shop.send("PUT", f"/api/items/{item['id']}/picture", data=png, headers={"Content-Type": "image/png"})
@@ -81,7 +82,7 @@ def test_four_tasks_in_two_zones_and_all_targets_healthy(shop):
         assert [h["TargetHealth"]["State"] for h in health] == ["healthy", "healthy"]
 
 
-def test_a_task_has_the_address_that_the_api_shows_and_the_database_sees(shop):
+def test_api_task_and_database_agree_on_a_tasks_address(shop):
     backends = {address_of(t) for t in tasks_of(shop) if "backend" in t["group"]}
     assert len(backends) == 2
     for task in tasks_of(shop):
@@ -94,7 +95,7 @@ def test_a_task_has_the_address_that_the_api_shows_and_the_database_sees(shop):
 
 
 def is_synchronous(shop):
-    """Whether the standby has caught up; after a failover it is rebuilt first, and its server is not there for a while."""
+    """Whether the standby replicates synchronously. After a failover, it is rebuilt and does not run for a while."""
     query = "select count(*) from pg_stat_replication where sync_state = 'sync'"
     try:
         return sql(primary_of(shop), query) == ["1"]
@@ -103,7 +104,7 @@ def is_synchronous(shop):
 
 
 class Writer:
-    """Adds items, one after the other, until the block ends; remembers those that were acknowledged, and when."""
+    """Adds items one after the other until the block ends, and records the acknowledged ones with their time."""
 
     def __init__(self, shop, prefix):
         self.shop, self.prefix = shop, prefix
@@ -157,21 +158,21 @@ def test_failover_moves_the_name_and_loses_no_acknowledged_row(shop):
     assert writer.missing() == []
 
 
-def test_the_daemon_is_killed_while_items_are_added(shop):
+def test_a_killed_daemon_loses_no_acknowledged_row(shop):
     def lasting():
-        """What must live on. A database server has a process for each connection of a client: those come and go, and are
-        called like the server itself until they have given themselves a name."""
+        """The processes that must survive. PostgreSQL's backend processes come and go with the connections of clients; a new one has
+        its server's command line until it sets its title."""
         called, parents = {}, {}
         for pid in processes_of(shop.cloud):
             try:
                 called[pid] = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
                 parents[pid] = int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
             except (FileNotFoundError, ProcessLookupError):
-                continue  # it ended while we looked
+                continue  # the process has ended meanwhile
         named = {pid for pid, name in called.items() if not name.startswith(b"postgres: ")}
         return {(pid, called[pid]) for pid in named if called.get(parents[pid]) != called[pid]}
 
-    # What rebuilds the standby after the failover ends by itself.
+    # The processes that rebuild the standby after the failover end by themselves.
     eventually(lambda: is_synchronous(shop), within=60)
     with Writer(shop, "killed") as writer:
         pid = shop.cloud.status()["daemon"]["pid"]
@@ -223,8 +224,8 @@ def test_a_changed_static_file_is_served_at_once(shop):
         shop.get("/static/shop.css")
         up()
         assert versions() == count + 1, "an unchanged file is not uploaded again"
-        assert shop.get("/static/shop.css").headers["x-cache"] == "Hit from cloudfront", "nor forgotten by the edge"
-        # What an `up` leaves that ends between its upload and the edge's being errors.
+        assert shop.get("/static/shop.css").headers["x-cache"] == "Hit from cloudfront", "an unchanged file is not invalidated"
+        # An `up` that ended after its upload and before its invalidation leaves this state.
         file.write_bytes(css + b"/* cut off */")
         s3.put_object(Bucket=bucket, Key="static/shop.css", Body=file.read_bytes(), ContentType="text/css; charset=utf-8")
         up()
@@ -234,7 +235,7 @@ def test_a_changed_static_file_is_served_at_once(shop):
         up()
 
 
-def test_two_verbs_at_once_wait_for_each_other(shop):
+def test_concurrent_up_commands_wait_for_each_other(shop):
     again = [
         subprocess.Popen([ESCALE, "up", SHOP, *postgres_setting()], env=shop.cloud.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         for _ in range(2)
@@ -243,13 +244,13 @@ def test_two_verbs_at_once_wait_for_each_other(shop):
     assert [process.returncode for process in again] == [0, 0], errors
 
 
-def test_the_state_is_nobody_else_s(shop):
+def test_other_users_cannot_read_the_state(shop):
     state = pathlib.Path(shop.cloud.home) / "state.db"
     assert [state.with_name(state.name + end).stat().st_mode & 0o077 for end in ("", "-wal", "-shm")] == [0, 0, 0]
     assert all((state.with_name(name).stat().st_mode & 0o077) == 0 for name in ("objects", "images", "logs", "cdn"))
 
 
-def test_whoever_reads_may_have_enough(shop):
+def test_output_into_a_closed_pipe_is_no_error(shop):
     done = subprocess.run(["sh", "-c", f"{ESCALE} status --json | head -c 1"], env=shop.cloud.env, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("{", "")
 
@@ -258,7 +259,7 @@ def test_down_leaves_nothing_and_up_works_again(shop):
     home, tag = str(shop.cloud.home), shop.cloud.tag()
 
     def cgroups():
-        # The folder that marks the installation may stay until `reset`; nothing may be in it.
+        # The installation's own cgroup may stay until `reset`; it must have no children.
         return [str(c) for top in pathlib.Path("/sys/fs/cgroup").glob(f"**/{tag}") for c in top.rglob("*") if c.is_dir()]
 
     def namespaces():

@@ -11,8 +11,8 @@ pub(crate) fn fuzz(arguments: &[&str]) -> Result<()> {
 }
 
 /// What the figures show, for docs/reliability.md.
-pub(crate) const SHOWS: &str = "Random changes of kept inputs for every parser of bytes from outside (tests/fuzz): none may panic, take two seconds, or break \
-                                what must hold for every input. Built with every check of overflows.";
+pub(crate) const SHOWS: &str = "Every parser of untrusted bytes gets random mutations of its corpus (tests/fuzz). It must not panic or take 2 s, and the \
+                                target's own assertions must hold. The build has overflow checks.";
 
 /// 10^6 inputs for each parser: for `cargo xtask soak`.
 pub(crate) fn soak() -> Result<Finding> {

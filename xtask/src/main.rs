@@ -4,6 +4,7 @@ mod bench;
 mod check;
 mod demo;
 mod fuzz;
+mod new;
 mod run;
 mod setup;
 mod soak;
@@ -24,6 +25,8 @@ const USAGE: &str = "usage: cargo xtask <verb>
   tidy             the rules of CONTRIBUTING.md that a program can check
   ratchet          lower the figures of xtask/ratchet.txt to what is measured
   models [--check] generate models/*.json from pinned packages (botocore, cfn-lint), or check that they are up to date
+  new-service NAME             the files of a new AWS service, and its place in the wiring
+  new-operation SERVICE NAME   the file of a new operation, and its line in the service's list
   bench NAME       measure, and compare with the alternatives
   vm [SUITE]       run the shop on a real Debian in QEMU: debian-12, debian-13 [--fresh] [--only TEXT]
   soak [PART]      what takes long, into docs/reliability.md: debian-12, debian-13, fuzz, memory [--minutes N]";
@@ -43,6 +46,8 @@ fn main() -> Result<()> {
         ["ratchet"] => tidy::ratchet::lower(),
         ["models"] => setup::models(&[]),
         ["models", "--check"] => setup::models(&["--check"]),
+        ["new-service", name] => new::service(name),
+        ["new-operation", service, name] => new::operation(service, name),
         ["bench", name] => bench::bench(name),
         ["soak", words @ ..] => soak::soak(words),
         ["vm", words @ ..] => vm::vm(words),

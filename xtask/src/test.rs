@@ -11,11 +11,18 @@ use std::{ffi::OsString, path::PathBuf, process::Command};
 pub(crate) fn all() -> Result<()> {
     setup::all()?;
     check::all()?;
+    build()?;
     let mut tests = Command::new(cargo());
     tests.args(["test", "--workspace", "--locked", "--quiet"]).current_dir(root());
     // Some of them call a Python client: it must be the one of the requirements, not one that happens to be on the machine.
     run_command(tests.env("PATH", path_with_clients()?))?;
     clients(None)
+}
+
+/// Everything at once: to build the package `escale` alone unifies the features of dependencies in another way, and would build many of
+/// them a second time.
+fn build() -> Result<()> {
+    run(&cargo(), &["build", "--workspace", "--all-targets", "--locked"])
 }
 
 /// Only the client tests whose name contains `filter`.
@@ -26,9 +33,11 @@ pub(crate) fn some(filter: &str) -> Result<()> {
 
 /// Black box: unmodified clients against the binary.
 fn clients(filter: Option<&str>) -> Result<()> {
-    run(&cargo(), &["build", "--package", "escale", "--locked"])?;
+    build()?;
     let mut pytest = Command::new(setup::venv().join("bin/python"));
     pytest.args(["-m", "pytest", "-q", "--durations=10", "tests/clients"]).current_dir(root());
+    // Each process has a cloud of its own, and most of a test is waiting. A file stays in one process, for its shared fixtures.
+    pytest.args(["--numprocesses", "2", "--dist", "loadfile"]);
     pytest.args(filter.map(|f| ["-k", f]).into_iter().flatten());
     pytest.env("ESCALE", target().join("debug/escale"));
     run_command(&mut pytest)

@@ -1,4 +1,4 @@
-//! Bodies on their way in: collected within a budget and a time, or verified while they stream.
+//! Request bodies: collected within limits of memory and time, or verified while they stream.
 
 use bytes::{Bytes, BytesMut};
 use escale_base::{AwsError, ErrorKind, limits::request as limits};
@@ -21,7 +21,8 @@ use tokio::{
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Bytes that bodies may hold at one time, all requests together.
+/// Bytes that the bodies of all requests together may occupy. Unsigned, small and large bodies have separate shares, so that
+/// none of the three can block the other two.
 pub(crate) struct Budget {
     anonymous: Arc<Semaphore>,
     small: Arc<Semaphore>,
@@ -38,7 +39,7 @@ impl Budget {
         }
     }
 
-    /// The share that a body takes its bytes from, and the most it may take.
+    /// The share from which a body takes its bytes, and the largest size of such a body.
     pub(crate) fn share(&self, signed: bool, declared: Option<u64>) -> Share<'_> {
         if !signed {
             return Share { bytes: &self.anonymous, most: limits::ANONYMOUS_BODY_BYTES };
@@ -46,6 +47,7 @@ impl Budget {
         if declared.is_some_and(|bytes| bytes <= limits::SMALL_BODY_BYTES as u64) {
             return Share { bytes: &self.small, most: limits::SMALL_BODY_BYTES };
         }
+        // A body of undeclared length may become large, so it does not use the share of small ones.
         Share { bytes: &self.large, most: escale_base::limits::OPERATION_BODY_BYTES }
     }
 }
@@ -95,11 +97,11 @@ fn too_large(most: usize) -> AwsError {
     )
 }
 
-/// A body of which nothing was read yet. Dropped unread, for a request that is refused, it is read away within bounds: a
-/// client that sends first and reads then would otherwise see a reset in place of the answer.
+/// A body of which nothing was read yet. If the request is refused and the body dropped, its bytes are read and discarded,
+/// within bounds: a client that sends everything before it reads would otherwise see a reset instead of the answer.
 pub(crate) struct Arriving {
     body: Option<Body>,
-    /// The client sends it only when it is told to (`Expect: 100-continue`), which the first read does.
+    /// The client waits for `100 Continue` before it sends the body; hyper sends that at the first read.
     on_demand: bool,
 }
 
@@ -108,7 +110,7 @@ impl Arriving {
         Arriving { body: Some(body), on_demand: headers.contains_key(header::EXPECT) }
     }
 
-    /// For whom streams it. Ends with an error when the client pauses for too long.
+    /// The body for an operation that streams it. It ends with an error when the client pauses for too long.
     pub(crate) fn stream(mut self) -> Body {
         match self.body.take() {
             Some(body) if !body.is_end_stream() => Paced::new(body).boxed_unsync(),
@@ -117,7 +119,7 @@ impl Arriving {
         }
     }
 
-    /// Whole, within the share's bytes and the time that a body of its size may take.
+    /// Reads the whole body, within the share's bytes and the time that a body of its size may take.
     pub(crate) async fn collect(
         &mut self,
         share: &Share<'_>,
@@ -132,6 +134,7 @@ impl Arriving {
         if body.is_end_stream() {
             return Ok(Collected { bytes: Bytes::new(), _held: None });
         }
+        // Two limits of time: a client that sends one byte now and then never pauses for long, but would never finish either.
         let expected = declared.unwrap_or(share.most as u64);
         let end =
             Instant::now() + Duration::from_millis(limits::BODY_MS + expected / limits::BODY_BYTES_PER_MS);
@@ -145,6 +148,7 @@ impl Arriving {
             if whole.len() + piece.len() > share.most {
                 return Err(Refused::TooLarge(share.most));
             }
+            // By the bytes received, not by the declared length: a client could declare megabytes and send nothing.
             let permit = reserve(share.bytes, piece.len()).await?;
             match &mut held {
                 Some(held) => held.merge(permit),
@@ -156,7 +160,7 @@ impl Arriving {
     }
 }
 
-/// Waits for others to end, but not for long: those that wait hold bytes as well.
+/// Waits until other requests release bytes, but not for long: the requests that wait hold bytes as well.
 async fn reserve(budget: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Refused> {
     let wait = Duration::from_millis(limits::BUDGET_WAIT_MS);
     let bytes = u32::try_from(bytes).map_err(|_| Refused::NoBudget)?;
@@ -166,14 +170,14 @@ async fn reserve(budget: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphore
 
 impl Drop for Arriving {
     fn drop(&mut self) {
-        static PLACES: LazyLock<Arc<Semaphore>> =
-            LazyLock::new(|| Arc::new(Semaphore::new(limits::DISCARDS)));
+        static SLOTS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(limits::DISCARDS)));
+        // A client that waits for `100 Continue` has sent no byte yet, so there is nothing to discard.
         let unread = self.body.take().filter(|body| !self.on_demand && !body.is_end_stream());
         let Some(mut body) = unread else { return };
-        // One that announces more than is read away, or one too many at a time, is cut off.
+        // A body that announces too many bytes, or one too many at a time, is cut off.
         let announced = body.size_hint().lower();
-        let place = Arc::clone(&PLACES).try_acquire_owned();
-        let (Ok(place), Ok(runtime)) = (place, tokio::runtime::Handle::try_current()) else { return };
+        let slot = Arc::clone(&SLOTS).try_acquire_owned();
+        let (Ok(slot), Ok(runtime)) = (slot, tokio::runtime::Handle::try_current()) else { return };
         if announced > limits::DISCARDED_BYTES as u64 {
             return;
         }
@@ -185,7 +189,7 @@ impl Drop for Arriving {
                     None => break,
                 }
             }
-            drop(place);
+            drop(slot);
         };
         runtime.spawn(timeout(Duration::from_millis(limits::DISCARD_MS), discard));
     }
@@ -220,6 +224,7 @@ impl HttpBody for Paced {
             self.waiting = false;
             return Poll::Ready(frame);
         }
+        // The timer starts when the reader first waits: time that the reader itself takes is not the client's pause.
         if !self.waiting {
             self.waiting = true;
             let until = Instant::now() + Duration::from_millis(limits::STREAM_PAUSE_MS);
@@ -239,8 +244,8 @@ impl HttpBody for Paced {
     }
 }
 
-/// Takes off the framing and checks hashes and signatures as the bytes pass. A fault comes out as an [`AwsError`]
-/// in place of the end, so that whoever reads can still undo.
+/// Removes the framing and checks hashes and signatures as the bytes pass. A fault is an [`AwsError`] in place of the
+/// body's end, so the reader can still undo what it did with the bytes before.
 pub(crate) fn verified(inner: Body, reader: BodyReader) -> Body {
     Verified { inner, reader: Some(reader), ready: VecDeque::new() }.boxed_unsync()
 }
@@ -308,7 +313,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_is_collected_within_its_bounds() {
+    async fn collects_a_body_within_its_limits() {
         let budget = Budget::new();
         let mut whole = pieces(vec![b"ab", b"c"], async {});
         let collected = whole.collect(&budget.share(true, None), None).await.unwrap();
@@ -339,7 +344,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stream_may_pause_but_not_for_good() {
+    async fn a_stream_may_pause_only_for_a_limited_time() {
         let began = Instant::now();
         let pause = sleep(Duration::from_millis(limits::STREAM_PAUSE_MS - 1));
         assert!(pieces(vec![b"ab"], pause).stream().collect().await.is_ok());

@@ -1,8 +1,8 @@
-//! The services against the models, once at start.
+//! Compares the services with the models, once at start.
 
 use escale_service::Cloud;
 
-/// Operations and members that services name and the models do not have: each a misspelling.
+/// Operations and members that a service names and its model does not have. Each is a misspelling.
 pub fn check_against_models(cloud: &Cloud) -> Vec<String> {
     let mut faults = Vec::new();
     for (service, entry) in cloud.entries() {

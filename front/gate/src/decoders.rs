@@ -1,7 +1,7 @@
-//! Threads that decode large bodies, so that no body keeps the threads that answer connections from the next request.
+//! Threads that decode large bodies, so that a body never blocks the threads that answer connections.
 //!
-//! They have a lower priority than all others: what is urgent is small. They run nothing but hashing, parsing and
-//! checking, hold no lock while they do, and start no process that would inherit the priority.
+//! They have a lower priority than all other threads, since urgent requests are small. They only hash, parse and check; they
+//! hold no lock meanwhile and start no process that would inherit the priority.
 
 use std::{
     io,
@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// What `nice` gives by default.
+/// The default of the command `nice`.
 const PRIORITY: i32 = 10;
 
 pub(crate) struct Decoders {
@@ -25,7 +25,7 @@ pub(crate) struct Decoders {
 }
 
 impl Decoders {
-    /// As many threads as half of the processors: the rest is for those that answer.
+    /// Starts one thread for every two processors. The other half is left to the threads that answer connections.
     pub(crate) fn start() -> io::Result<Decoders> {
         let (queue, jobs) = channel();
         let jobs = Arc::new(Mutex::new(jobs));
@@ -41,7 +41,7 @@ impl Decoders {
     pub(crate) async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Option<T> {
         let (done, answer) = oneshot::channel();
         let job = move || {
-            // A client that is gone while the job waited needs no answer.
+            // The client may have disconnected while the job waited: decoding would be wasted work.
             if !done.is_closed() {
                 let _ = done.send(job());
             }
@@ -51,14 +51,16 @@ impl Decoders {
     }
 }
 
-/// Until the queue's other end is dropped.
+/// Runs jobs until the sender of the queue is dropped.
 fn work(jobs: &Mutex<Receiver<Job>>) {
+    // On Linux, a nice value set for the calling process id 0 applies to this thread alone.
     if let Err(error) = rustix::process::setpriority_process(None, PRIORITY) {
         tracing::warn!(%error, "large requests are decoded at the priority of small ones");
     }
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
+        // A panic must cost one request only: the thread would otherwise be missing until the daemon's next start.
         if catch_unwind(AssertUnwindSafe(job)).is_err() {
             tracing::error!("decoding a request panicked");
         }
@@ -70,7 +72,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_panic_ends_its_job_alone() {
+    async fn a_panic_ends_only_its_own_job() {
         let decoders = Decoders::start().unwrap();
         let broken: Option<()> = decoders.run(|| panic!("on purpose")).await;
         assert_eq!(broken, None);
@@ -79,12 +81,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn decodes_behind_everything_else() {
+    async fn decodes_with_low_priority() {
         let own = rustix::process::getpriority_process(None).unwrap();
         let decoders = Decoders::start().unwrap();
         let nice = decoders.run(|| rustix::process::getpriority_process(None).unwrap()).await;
         assert!(nice.unwrap() >= PRIORITY);
-        // Of that thread alone; this one may have been started with a low priority itself.
+        // Only that thread's priority changed. This thread may have started with a low priority itself.
         assert_eq!(rustix::process::getpriority_process(None).unwrap(), own);
     }
 }

@@ -1,10 +1,10 @@
-//! What a request's head must be before anything else is looked at: whole, and in one reading only.
+//! The first check of a request's head: it must be complete and unambiguous.
 
 use escale_base::{AwsError, ErrorKind};
 use http::{HeaderMap, header, request::Parts};
 
-/// Headers that have one value. Of two, the signature would cover both and the rest of the code read the first. HTTP/1's
-/// framing and its hosts were checked before, by the guard of the connection; this list also holds for HTTP/2.
+/// Headers that may occur once only. Of two, the signature would cover both while the rest of the code reads the first. The
+/// connection's guard has already checked HTTP/1's framing and hosts; this list applies to HTTP/2 as well.
 const SINGLE: &[&str] = &[
     "host",
     "authorization",
@@ -25,7 +25,7 @@ const SINGLE: &[&str] = &[
     "x-amz-target",
 ];
 
-/// Refuses what two readers could read in two ways.
+/// Refuses a head that two programs could interpret differently.
 pub(crate) fn check(parts: &Parts) -> Result<(), AwsError> {
     let refuse = |message: String| Err(AwsError::new(ErrorKind::Invalid, "InvalidRequest", 400, message));
     if let Some(name) = SINGLE.iter().find(|name| values(&parts.headers, name) > 1) {
@@ -47,7 +47,7 @@ fn values(headers: &HeaderMap, name: &str) -> usize {
     headers.get_all(name).iter().take(2).count()
 }
 
-/// The bytes of the body, where the head says how many.
+/// The length of the body, if the head declares it.
 pub(crate) fn declared_bytes(parts: &Parts) -> Option<u64> {
     parts.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_one_value_is_there_once() {
+    fn refuses_repeated_headers() {
         for name in SINGLE {
             let twice = [("host", "a"), (name, "b"), (name, "b")];
             assert!(found("/", &twice).contains(&format!("the header {name} more than once")), "{name}");
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn one_host() {
+    fn requires_exactly_one_host() {
         assert!(found("/", &[]).contains("no Host header"));
         assert!(found("http://a/", &[("host", "b")]).contains("different hosts"));
         assert_eq!(found("http://a:1/", &[("host", "A:1")]), "fine");

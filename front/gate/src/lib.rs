@@ -1,11 +1,14 @@
-//! The front door: bytes from a socket become a call of an operation, and its answer bytes again.
+//! The listener for AWS's API: turns bytes from a socket into a call of an operation, and its output into a response.
 //!
-//! The path of a request, in `request.rs`: can its head be read in one way only (`escale-httpguard`, `head.rs`), is it no web
-//! page's (`web_pages.rs`), which service and operation (`escale-wire`), who signed (`escale-wire::sigv4`, the secret from
-//! [`escale_service::Identity`]); then the body (`body.rs`), decoded apart if it is large (`decoders.rs`); may they
-//! ([`escale_service::Cloud::authorize`]), run, encode. It knows no service by name: all come through the [`Cloud`].
+//! The request path, in `request.rs`:
+//! 1. Refuse ambiguous heads (`escale-httpguard`, `head.rs`) and requests of foreign web pages (`web_pages.rs`).
+//! 2. Find the service and operation (`escale-wire`) and verify the signature (`escale-wire::sigv4`, with the secret from
+//!    [`escale_service::Identity`]).
+//! 3. Read the body (`body.rs`) and decode it, on separate threads if it is large (`decoders.rs`).
+//! 4. Authorize ([`escale_service::Cloud::authorize`]), run the operation, encode its output.
 //!
-//! What is not AWS's API but stands at the same address (an image registry's `/v2/`) is a [`Mount`].
+//! This crate knows no service by name: the [`Cloud`] has them. A handler for another protocol at the same address (an image
+//! registry's `/v2/`) is a [`Mount`].
 
 mod body;
 mod check;
@@ -26,7 +29,7 @@ use escale_store::Store;
 use escale_wire::sigv4::Verifier;
 use std::{io, sync::Arc};
 
-/// The door itself; shared by all connections.
+/// The state that all connections share.
 pub struct Gate {
     pub(crate) cloud: Arc<Cloud>,
     pub(crate) store: Store,
@@ -37,7 +40,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Fails when no thread can be started.
+    /// Fails when the decoders' threads cannot be started.
     pub fn new(cloud: Arc<Cloud>, store: Store, mounts: Vec<Arc<dyn Mount>>) -> io::Result<Gate> {
         let (budget, decoders) = (Budget::new(), Decoders::start()?);
         Ok(Gate { cloud, store, verifier: Verifier::new(), mounts, budget, decoders })

@@ -1,7 +1,7 @@
-//! One request, from its head to its answer: what the head alone can refuse, then the body, then the operation.
+//! One request, from its head to its answer: checks of the head alone, then the body, then the operation.
 //!
-//! Nothing of a body is read before the head has named a key that exists, or an operation that takes unsigned requests;
-//! nothing of it is decoded before its signature holds.
+//! No byte of a body is read before the head has named an existing key, or an operation that accepts unsigned requests. No
+//! byte is decoded before the signature is verified.
 
 use crate::{
     Gate,
@@ -30,7 +30,7 @@ pub(crate) struct Ends {
     pub(crate) local: SocketAddr,
 }
 
-/// Answers any request: whatever goes wrong becomes an error in the form of the service that was meant.
+/// Answers any request. A failure becomes an error in the form of the service that the client called.
 pub(crate) async fn answer(gate: Arc<Gate>, request: Request<Body>, ends: Ends) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let mut arriving = Arriving::new(body, &parts.headers);
@@ -41,6 +41,7 @@ pub(crate) async fn answer(gate: Arc<Gate>, request: Request<Body>, ends: Ends) 
         Ok(authority) => authority,
         Err(error) => return unidentified(&parts, &error, &request_id),
     };
+    // A mount authenticates its callers itself, but web pages are refused for it here.
     if let Some(mount) = gate.mounts.iter().find(|m| m.claims(&parts)) {
         return match web_pages::check_page(&parts, &authority, Purpose::Other) {
             Ok(()) => mount.serve(Request::from_parts(parts, arriving.stream()), ends.arrival).await,
@@ -62,7 +63,7 @@ pub(crate) async fn answer(gate: Arc<Gate>, request: Request<Body>, ends: Ends) 
     }
 }
 
-/// The answer in place of one to a head that the guard has refused with `status`.
+/// The answer to a request whose head the guard refused with `status`.
 pub(crate) fn refuse_head(parts: &Parts, status: u16) -> Response<Body> {
     let why = match status {
         405 => "The methods CONNECT and TRACE are not a part of AWS's API.",
@@ -82,8 +83,8 @@ fn unidentified(parts: &Parts, error: &AwsError, request_id: &str) -> Response<B
     escale_wire::encode_unidentified(parts, error, request_id).map(full)
 }
 
-/// The target, from the head. Only of an unsigned form the body has to be read for it, if it is as small as those are that
-/// take no signature.
+/// The target, from the head. Only for an unsigned form must the body be read first: nothing else names the service. It is
+/// read within the small limit of unsigned requests.
 async fn identify(
     gate: &Gate,
     parts: &Parts,
@@ -94,6 +95,7 @@ async fn identify(
         return Ok((escale_wire::identify(parts, &[])?, None));
     }
     let declared = head::declared_bytes(parts);
+    // A body beyond that limit belongs to an operation that requires a signature, so the missing signature is the error.
     let unsigned = |_| {
         let message = "Request is missing Authentication Token";
         AwsError::new(ErrorKind::Denied, "MissingAuthenticationToken", 403, message)
@@ -102,26 +104,26 @@ async fn identify(
     Ok((escale_wire::identify(parts, &form.bytes)?, Some(form)))
 }
 
-/// What is known of a request once its service is.
+/// A request whose service is known.
 struct Call {
     gate: Arc<Gate>,
     target: Target,
     parts: Parts,
-    /// Host and port by which the client reached us.
+    /// Host and port as the client named them.
     authority: String,
     request_id: String,
     arrival: Arrival,
     trace: Trace,
 }
 
-/// Who the head says to have sent the request, before anything is proven.
+/// The sender according to the head; nothing is proven yet.
 struct Claimant {
     principal: Principal,
     in_session: bool,
     access_key: Option<String>,
 }
 
-/// Whether the signature holds already, or is still to be checked against the body.
+/// The state of the signature: verified, or not verifiable without the body.
 enum Proof {
     Done(Payload),
     NeedsBody(Unproven),
@@ -134,13 +136,13 @@ impl Call {
         form: Option<Collected>,
     ) -> Result<Response<Body>, AwsError> {
         let seen = form.as_ref().map_or(&[][..], |form| &form.bytes);
-        // The query protocols name it in the body; then it is known only once that was read.
+        // The query protocols name the operation in the body. This is an error then, unless the body is read already.
         let operation = escale_wire::operation(&self.target, &self.parts, seen);
         self.check_page(operation.as_ref().ok().copied())?;
         let (claimant, unproven) = self.examine()?;
         let signed = unproven.is_some();
         if !signed && !operation.as_ref().is_ok_and(|o| self.takes_anonymous(o)) {
-            // S3 answers unsigned requests to what it does not have as any others.
+            // S3 reports an unknown operation to unsigned requests, too.
             let unknown = operation.err().filter(|_| self.target.service.id == "s3");
             return Err(unknown.unwrap_or_else(|| escale_wire::missing_authentication(&self.target)));
         }
@@ -157,13 +159,14 @@ impl Call {
         }
     }
 
-    /// An operation that takes its body as it comes.
+    /// Runs an operation that reads its body as a stream.
     async fn run_stream(
         &self,
         claimant: Claimant,
         payload: &Payload,
         arriving: Arriving,
     ) -> Result<Response<Body>, AwsError> {
+        // The body is the streamed member, so the head has all other members of the input.
         let request = escale_wire::decode(&self.target, &self.parts, &[])?;
         let caller = self.caller(claimant, request.operation)?;
         self.check_input(&request)?;
@@ -172,7 +175,7 @@ impl Call {
         self.perform(caller, request, body).await
     }
 
-    /// An operation whose body is a part of its input.
+    /// Runs an operation whose body is a part of its input.
     async fn run_whole(
         self: &Arc<Self>,
         claimant: Claimant,
@@ -191,6 +194,7 @@ impl Call {
             }
         };
         let bytes = collected.bytes.clone();
+        // A small compressed body can inflate to a large one, so it is decoded like a large one.
         let compressed = self.parts.headers.contains_key(http::header::CONTENT_ENCODING) && !bytes.is_empty();
         let (caller, request) = if compressed || bytes.len() > limits::SMALL_BODY_BYTES {
             let call = Arc::clone(self);
@@ -199,6 +203,7 @@ impl Call {
         } else {
             self.decode(claimant, proof, bytes)?
         };
+        // Checked again, with the operation that was decoded: two readers of one request must not disagree about this.
         if matches!(caller.principal, Principal::Anonymous) && !self.takes_anonymous(request.operation) {
             return Err(escale_wire::missing_authentication(&self.target));
         }
@@ -207,7 +212,7 @@ impl Call {
         response
     }
 
-    /// Who calls, the operation and its input, once the signature covers the body.
+    /// The caller, the operation and its input, after the signature is verified against the body.
     fn decode(
         &self,
         claimant: Claimant,
@@ -226,7 +231,7 @@ impl Call {
         Ok((caller, request))
     }
 
-    /// An operation that Escale does not have is refused by name, whatever its input is.
+    /// Refuses an operation that Escale does not have by its name, whatever its input is; then validates the input.
     fn check_input(&self, request: &escale_wire::Request) -> Result<(), AwsError> {
         self.entry(request.operation)?;
         escale_wire::validate(&self.target, request.operation, &request.input)
@@ -238,7 +243,7 @@ impl Call {
         self.gate.cloud.entry(service, &operation.name).ok_or_else(missing)
     }
 
-    /// Who calls, now that the signature holds and the operation is known: only then may the record name them.
+    /// The caller. The signature is verified and the operation known here: only now may the record of calls name them.
     fn caller(&self, claimant: Claimant, operation: &Operation) -> Result<Caller, AwsError> {
         let Claimant { principal, in_session, access_key } = claimant;
         let (request_id, host) = (self.request_id.clone(), self.authority.clone());
@@ -274,7 +279,7 @@ impl Call {
         }
     }
 
-    /// Who says to have sent it, as far as the head can prove that.
+    /// The claimed sender, checked as far as the head alone allows.
     fn examine(&self) -> Result<(Claimant, Option<Unproven>), AwsError> {
         let gate = &self.gate;
         let now = gate.cloud.clock.now();
@@ -285,6 +290,7 @@ impl Call {
             let unknown = || escale_wire::unknown_access_key(&self.target, &claim.access_key);
             let found = gate.cloud.credential(&image, &claim.access_key).ok_or_else(unknown)?;
             let Credential { principal: who, secret, session_token, expires } = found;
+            // A wrong token gets the error of an unknown key, as AWS does.
             if session_token.as_ref().map(|t| t.reveal()) != claim.session_token.as_ref() {
                 return Err(unknown());
             }
@@ -304,8 +310,8 @@ impl Call {
         Ok((Claimant { principal, in_session, access_key }, unproven))
     }
 
-    /// A page of another origin may only read what a policy or a presigned URL lets it. What a distribution fetches for
-    /// such a page is the distribution's request: it signs with a key that no page has.
+    /// A page of another origin may read only objects that a policy or a presigned URL allows. A distribution's request on
+    /// behalf of such a page is the distribution's own: it is signed with a key that no page has.
     fn check_page(&self, operation: Option<&Operation>) -> Result<(), AwsError> {
         let s3 = self.target.service.id == "s3";
         let presigned = || escale_wire::query_pairs(&self.parts).iter().any(|(k, _)| k == "X-Amz-Signature");
@@ -327,7 +333,7 @@ impl Call {
         }
     }
 
-    /// This cloud is one region. A client set to another one would look for its resources in vain: it is told.
+    /// This cloud has one region. A client configured for another one gets an error, since it would not find its resources.
     fn check_region(&self, theirs: &str) -> Result<(), AwsError> {
         let ours = &self.gate.cloud.config.region;
         let service = self.target.service.id;
@@ -352,12 +358,13 @@ impl Call {
         })
     }
 
-    /// Only a resource policy can allow it then; operations that make credentials take it as it is.
+    /// Whether the operation accepts unsigned requests. S3's then need a resource policy that allows them; the other ones
+    /// (STS's) issue credentials and check the caller themselves.
     fn takes_anonymous(&self, operation: &Operation) -> bool {
         operation.anonymous || self.target.service.id == "s3"
     }
 
-    #[allow(clippy::too_many_arguments)] // what was found out about the request on its way here
+    #[allow(clippy::too_many_arguments)] // each is a part of the decoded request
     async fn stream(
         &self,
         operation: &Operation,
@@ -393,7 +400,7 @@ impl Call {
         Ok(response)
     }
 
-    /// In debug builds an answer with a member that the model does not have is a fault: tests find it.
+    /// In debug builds, an answer that does not fit the model is an internal error, so that tests find it.
     fn check_output(&self, operation: &Operation, output: &Value) -> Result<(), AwsError> {
         if !cfg!(debug_assertions) {
             return Ok(());
@@ -401,7 +408,7 @@ impl Call {
         match escale_wire::check_output(self.target.service, operation, output).as_slice() {
             [] => Ok(()),
             faults => {
-                tracing::error!(operation = operation.name, ?faults, "an answer is not as the model says");
+                tracing::error!(operation = operation.name, ?faults, "the answer does not fit the model");
                 Err(AwsError::internal())
             }
         }
@@ -409,15 +416,15 @@ impl Call {
 
     fn fail(&self, error: AwsError) -> Response<Body> {
         let error = match error.code.as_str() {
-            // The one code whose spelling depends on the service that answers.
+            // The only code whose spelling depends on the service.
             "AccessDenied" => escale_wire::access_denied(&self.target, error.message),
             _ => error,
         };
         let service = self.target.service.id;
         if error.status >= 500 {
-            tracing::warn!(service, request_id = self.request_id, %error, "refused");
+            tracing::warn!(service, request_id = self.request_id, %error, "request failed");
         } else {
-            tracing::debug!(service, request_id = self.request_id, %error, "refused");
+            tracing::debug!(service, request_id = self.request_id, %error, "request refused");
         }
         escale_wire::encode_error(&self.target, &error, &self.request_id, self.parts.uri.path()).map(full)
     }

@@ -18,23 +18,23 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// How long a client may take to send its head: one that never does must not hold a connection for ever.
+/// How long a client may take to send its head. A client that never sends one must not keep the connection.
 const HEAD_WITHIN: Duration = Duration::from_millis(limits::HEAD_MS);
 
-/// How long a connection may be silent while no answer is awaited. Longer than all limits within a request, so that those,
-/// whose errors say what was late, come first.
+/// How long a connection may be silent while the client waits for no answer. Longer than every limit within a request, so
+/// that those apply first: their errors name the cause.
 const SILENCE: Duration = Duration::from_millis(limits::STREAM_PAUSE_MS + 5_000);
 
-/// Pause after a failed accept (out of descriptors): at once would spin.
+/// Pause after a failed accept. Without it, the loop would spin while the process has no free descriptor.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// Serves the API on a socket until the future is dropped; its connections end with it. `entrance` says who can reach the
-/// socket: it decides whether the root principal is accepted there.
+/// Serves the API on a socket until the future is dropped; its connections end with it. `entrance` is the kind of listener:
+/// it decides whether the root principal is accepted.
 pub async fn serve(gate: Arc<Gate>, listener: TcpListener, entrance: Entrance) {
     let slots = Arc::new(Semaphore::new(limits::CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
-        // Never closed, so there is always a slot in the end.
+        // Taken before the accept, so that further connections wait in the kernel's queue. The semaphore is never closed.
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         let accepted = listener.accept().await.and_then(|(stream, peer)| {
             let ends = Ends { arrival: Arrival { entrance, peer }, local: stream.local_addr()? };
@@ -55,6 +55,7 @@ pub async fn serve(gate: Arc<Gate>, listener: TcpListener, entrance: Entrance) {
             connection(gate, stream, ends).await;
             drop(slot);
         });
+        // Removes finished tasks, which the set would otherwise keep until the listener ends.
         while connections.try_join_next().is_some() {}
     }
 }
@@ -64,7 +65,7 @@ async fn connection(gate: Arc<Gate>, stream: TcpStream, ends: Ends) {
     let guard = Guard::new(stream, Arc::clone(&link), Arc::new(()), Upgrades::Never, SILENCE);
     let service = service_fn(move |incoming: Request<Incoming>| {
         let (gate, link) = (Arc::clone(&gate), Arc::clone(&link));
-        // On the heap: the future of a request is large, and the connection would hold several copies of it.
+        // On the heap: a request's future is large, and the connection's future would contain several copies of it.
         let answer = Box::pin(async move { answer(gate, incoming, ends, &link).await });
         async move { Ok::<_, Infallible>(answer.await) }
     });
@@ -87,6 +88,7 @@ async fn answer(
         close(&mut response);
         return response;
     }
+    // While this exists, the guard does not count silence against the client.
     let _awaiting = link.await_answer();
     let is_http1 = incoming.version() != Version::HTTP_2;
     let request = incoming.map(|body| body.map_err(Into::into).boxed_unsync());

@@ -1,4 +1,4 @@
-//! What becomes known of a request on its way, for the record of calls.
+//! Collects what the record of calls needs from a request while it is processed.
 
 use crate::Gate;
 use escale_base::AwsError;
@@ -7,14 +7,14 @@ use escale_wire::Target;
 use http::request::Parts;
 use std::sync::{Arc, OnceLock};
 
-/// Filled in while a request is worked on.
+/// Filled in step by step; each part is set once.
 #[derive(Default)]
 pub(crate) struct Trace {
-    who: OnceLock<Who>,
+    caller: OnceLock<KnownCaller>,
     operation: OnceLock<String>,
 }
 
-struct Who {
+struct KnownCaller {
     principal: Principal,
     in_session: bool,
     access_key: Option<String>,
@@ -24,7 +24,7 @@ struct Who {
 
 impl Trace {
     pub(crate) fn caller(&self, caller: &Caller, access_key: Option<String>) {
-        let _ = self.who.set(Who {
+        let _ = self.caller.set(KnownCaller {
             principal: caller.principal.clone(),
             in_session: caller.in_session,
             access_key,
@@ -33,17 +33,18 @@ impl Trace {
         });
     }
 
-    /// The root principal was proven at a listener that does not accept it.
+    /// Notes that a request proved to be the root principal's at a listener that does not accept it.
     pub(crate) fn refused_root(&self, in_session: bool, access_key: Option<String>) {
         let (principal, notes) = (Principal::Root, Arc::default());
-        let _ = self.who.set(Who { principal, in_session, access_key, notes, is_refused_root: true });
+        let refused = KnownCaller { principal, in_session, access_key, notes, is_refused_root: true };
+        let _ = self.caller.set(refused);
     }
 
     pub(crate) fn operation(&self, name: &str) {
         let _ = self.operation.set(name.to_owned());
     }
 
-    /// Records the call, if it is known who made it: what nobody signed and no policy decided on is nobody's call.
+    /// Records the call if its caller is known. An unsigned request that no policy decided on is not recorded.
     pub(crate) fn record(
         &self,
         gate: &Gate,
@@ -52,24 +53,25 @@ impl Trace {
         (request_id, arrival): (&str, Arrival),
         error: Option<&AwsError>,
     ) {
-        let (Some(who), Some(operation)) = (self.who.get(), self.operation.get()) else { return };
-        let mut notes: Noted = who.notes.take();
-        if who.is_refused_root {
+        let (Some(caller), Some(operation)) = (self.caller.get(), self.operation.get()) else { return };
+        let mut notes: Noted = caller.notes.take();
+        if caller.is_refused_root {
             let reason = DenialReason::RootInsideCloud;
             notes.denial = Some(Denial { action: None, resource: None, reason });
         }
-        if matches!(who.principal, Principal::Anonymous) && notes.denial.is_none() {
+        if matches!(caller.principal, Principal::Anonymous) && notes.denial.is_none() {
             return;
         }
+        // The record has the code that the client sees, which depends on the service.
         let denied = error.filter(|e| e.code == "AccessDenied");
         let answered = denied.map(|e| escale_wire::access_denied(target, e.message.as_str()));
         let (event_source, kind) = gate.cloud.event_of(target.service.id, operation);
         let user_agent = parts.headers.get("user-agent").and_then(|v| v.to_str().ok()).unwrap_or_default();
         gate.cloud.record(AuditedCall {
             at: gate.cloud.clock.now(),
-            principal: who.principal.clone(),
-            in_session: who.in_session,
-            access_key: who.access_key.clone(),
+            principal: caller.principal.clone(),
+            in_session: caller.in_session,
+            access_key: caller.access_key.clone(),
             arrival: Some(arrival),
             request_id: request_id.to_owned(),
             user_agent: user_agent.to_owned(),

@@ -1,12 +1,11 @@
-//! Which requests a web page may not make. Any page can have its visitor's browser send requests to loopback, and with a
-//! name of its own that resolves there (DNS rebinding) also read the answers. Two marks tell such a request, and a page
-//! can forge neither: the host that the browser was sent to, and what the browser says of the page
-//! (`Origin`, `Sec-Fetch-Site`).
+//! Refuses requests that web pages may not make. Any page can make its visitor's browser send requests to loopback; with a
+//! name of its own that resolves to loopback (DNS rebinding), it can also read the answers. Such a request has two marks
+//! that a page cannot forge: the host, and the browser's headers about the page (`Origin`, `Sec-Fetch-Site`).
 //!
 //! The API and the registry refuse every host that is not this cloud's, and every page of another origin. Pages may load
-//! objects, since a bucket's policy or a presigned URL allows that to everybody or to its holder; CORS rules of buckets are
-//! not enacted, so a page cannot read more than that. Applications are not served here: on the port of load balancers and
-//! distributions, only a name that the cloud does not serve is refused.
+//! objects, which a bucket's policy allows to everybody or a presigned URL to its holder; CORS rules of buckets are not
+//! enacted, so a page cannot read more. The port of load balancers and distributions does not use these checks: it refuses
+//! only names that the cloud does not serve.
 //!
 //! Source: <https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site>
 
@@ -15,7 +14,7 @@ use escale_service::Config;
 use http::{HeaderMap, Method, header, request::Parts, uri::Authority};
 use std::net::{IpAddr, SocketAddr};
 
-/// What a page may make its visitor's browser ask for.
+/// The kind of a request, as far as a page's rights depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// GetObject or HeadObject: the bucket's policy decides.
@@ -25,7 +24,7 @@ pub(crate) enum Purpose {
     Other,
 }
 
-/// The authority by which the client reached us, if it is one of ours. `local` is the address that the connection came to.
+/// The authority in the request, if it is this cloud's. `local` is the connection's address on this side.
 pub(crate) fn check_host<'a>(
     parts: &'a Parts,
     local: SocketAddr,
@@ -49,7 +48,7 @@ fn is_ours(authority: &Authority, local: SocketAddr, config: &Config) -> bool {
         return false;
     }
     let host = authority.host().trim_end_matches('.').to_ascii_lowercase();
-    // A port that is no number is none of ours either.
+    // A port that is not a number becomes 0, which matches no listener.
     let port = match authority.as_str().strip_prefix(authority.host()) {
         Some("") => 80,
         _ => authority.port_u16().unwrap_or(0),
@@ -65,13 +64,13 @@ fn is_ours(authority: &Authority, local: SocketAddr, config: &Config) -> bool {
     if host == Config::api_name() || host == s3 || host.strip_suffix(&s3).is_some_and(|b| b.ends_with('.')) {
         return same_port;
     }
-    // AWS's own names, for clients that are led here by a proxy or a resolver: they speak of AWS's ports.
+    // AWS's own names, for clients that a proxy or resolver directs here: those name AWS's ports.
     let registry = format!("{}.dkr.ecr.{}.amazonaws.com", config.account, config.region);
     let of_aws = host.ends_with(".amazonaws.com") && escale_wire::is_own_host(&host);
     (of_aws || host == registry) && (same_port || matches!(port, 80 | 443))
 }
 
-/// Refuses what a page of another origin makes a browser send. `authority` is what [`check_host`] gave.
+/// Refuses a request that a page of another origin made the browser send. `authority` is the result of [`check_host`].
 pub(crate) fn check_page(parts: &Parts, authority: &str, purpose: Purpose) -> Result<(), AwsError> {
     if is_same_origin(&parts.headers, authority) {
         return Ok(());
@@ -79,7 +78,7 @@ pub(crate) fn check_page(parts: &Parts, authority: &str, purpose: Purpose) -> Re
     let preflight = parts.method == Method::OPTIONS;
     match purpose {
         Purpose::ObjectRead | Purpose::Presigned if !preflight => Ok(()),
-        // A refusal is the answer that keeps the browser from sending what it asks about.
+        // The refused preflight keeps the browser from sending the request itself.
         _ if preflight => {
             let message = "CORSResponse: CORS is not enabled for this bucket.";
             Err(AwsError::new(ErrorKind::Denied, "AccessForbidden", 403, message))
@@ -95,9 +94,9 @@ pub(crate) fn check_page(parts: &Parts, authority: &str, purpose: Purpose) -> Re
     }
 }
 
-/// Also what no page made: programs send neither header, and a browser's user who typed an address sends `none`.
+/// True as well for requests that no page made: programs send neither header, and a browser sends `none` for a typed address.
 fn is_same_origin(headers: &HeaderMap, authority: &str) -> bool {
-    // All names below `localhost` are one site, whoever serves them: `same-site` says nothing.
+    // All names below `localhost` are one site, also those of other programs, so `same-site` is not enough.
     let site =
         headers.get("sec-fetch-site").is_none_or(|site| matches!(site.as_bytes(), b"same-origin" | b"none"));
     let origin = headers.get(header::ORIGIN).is_none_or(|origin| {
@@ -128,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts() {
+    fn accepts_only_hosts_of_this_cloud() {
         let config = Config::default();
         let (host, inside) = ("127.0.0.1:4566".parse().unwrap(), "198.18.0.2:80".parse().unwrap());
         let check = |name: &str, local: SocketAddr, expected: bool| {
@@ -193,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn pages() {
+    fn refuses_pages_of_other_origins() {
         let us = "127.0.0.1:4566";
         let check = |method: &str, headers: &[(&str, &str)], purpose: Purpose, expected: &str| {
             let found =
@@ -229,6 +228,6 @@ mod tests {
             check("OPTIONS", &foreign, purpose, "AccessForbidden");
         }
         let page = check_page(&parts("GET", &[("origin", "http://b.localhost")]), "b.localhost:80", Other);
-        assert!(page.is_ok(), "port 80 need not be said");
+        assert!(page.is_ok(), "port 80 may be left out");
     }
 }

@@ -1,8 +1,8 @@
-//! AWS's API models as data: shapes, operations, constraints, error codes and how each looks on the wire.
+//! AWS's API models as data: shapes, operations, constraints, error codes and their form on the wire.
 //!
 //! The models are botocore's, trimmed to the operations that Escale answers (`models/*.json`, made by
-//! `cargo xtask models`); each is parsed when it is first asked for. This crate reads no request and knows no
-//! protocol's bytes: `escale-wire` interprets what is told here. Start at [`service`] and [`ServiceModel`].
+//! `cargo xtask models`); each is parsed at its first use. This crate reads no request and encodes no protocol:
+//! `escale-wire` interprets the models. Start at [`service`] and [`ServiceModel`].
 
 mod load;
 mod outside;
@@ -16,9 +16,22 @@ pub use services::{Service, listed, service, services};
 pub use shape::{ErrorTraits, Kind, Location, Member, Shape, ShapeId, Structure, TimeFormat, XmlNamespace};
 
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    io::Read,
+};
 
-/// How requests and answers are put into bytes.
+/// The text of a file of `models/`, which the build script has compressed.
+pub fn unpack(embedded: &[u8]) -> String {
+    let mut text = String::new();
+    match flate2::read::ZlibDecoder::new(embedded).read_to_string(&mut text) {
+        Ok(_) => text,
+        // The file is part of the program, and tests read every one of them.
+        Err(error) => panic!("an embedded model cannot be read: {error}"),
+    }
+}
+
+/// The encoding of requests and answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protocol {
     /// AWS JSON 1.0 and 1.1; [`ServiceModel::json_version`] says which.
@@ -35,17 +48,17 @@ pub enum Protocol {
 pub struct ServiceModel {
     /// The name of its file in `models/`: `ec2`, `elbv2`, …
     pub id: &'static str,
-    /// The first is what current clients speak; the others are understood as well.
+    /// Current clients use the first one; the others are accepted as well.
     pub protocols: Vec<Protocol>,
     pub api_version: String,
-    /// What stands before the dot of `X-Amz-Target`; empty for services without JSON.
+    /// The part of `X-Amz-Target` before its last dot; empty for services without JSON.
     pub target_prefix: String,
     pub json_version: String,
     /// The namespace of XML answers; empty for services without XML.
     pub xml_namespace: String,
-    /// What clients put into the credential scope.
+    /// The service's name in the credential scope.
     pub signing_name: String,
-    /// Whether errors also travel under their former query code, in `x-amzn-query-error`.
+    /// Whether errors also carry their former query code, in `x-amzn-query-error`.
     pub query_compatible: bool,
     pub operations: BTreeMap<String, Operation>,
     /// The service's operations that the model leaves out, by name only.
@@ -61,7 +74,7 @@ pub struct Operation {
     pub name: String,
     pub method: String,
     pub path: Vec<Segment>,
-    /// Query keys that must be there (`?uploads`), with a value if one is demanded.
+    /// Query keys that every request has (`?uploads`), with the value if it is fixed.
     pub query: Vec<(String, Option<String>)>,
     /// The HTTP status of success.
     pub status: u16,
@@ -77,10 +90,10 @@ pub struct Operation {
     pub host_prefix: Option<String>,
     /// May be called without a signature (`AssumeRoleWithWebIdentity`).
     pub anonymous: bool,
-    /// `x-amz-checksum-*` headers of the request are of its body. In others they say something else: those of
-    /// CompleteMultipartUpload are of the object that the parts make.
+    /// Whether `x-amz-checksum-*` headers of the request are checksums of its body. Those of CompleteMultipartUpload, for
+    /// example, are checksums of the assembled object.
     pub checksum_of_body: bool,
-    /// A checksum of the request's body is demanded.
+    /// Whether the request must have a checksum of its body.
     pub checksum_required: bool,
     streams_in: Option<String>,
     streams_out: Option<String>,
@@ -114,7 +127,7 @@ impl Operation {
 }
 
 impl ServiceModel {
-    /// Reads a trimmed model. `Err` names what is wrong in it.
+    /// Reads a trimmed model. The error names the faulty part.
     pub fn parse(id: &'static str, text: &str) -> Result<ServiceModel, String> {
         let tree: Value = serde_json::from_str(text).map_err(|e| format!("models/{id}.json: {e}"))?;
         load::model(id, &tree).map_err(|e| format!("models/{id}.json: {e}"))

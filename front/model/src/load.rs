@@ -1,4 +1,4 @@
-//! From a model's JSON to [`ServiceModel`].
+//! Converts a model's JSON to a [`ServiceModel`].
 
 use crate::outside::{Other, Route};
 use crate::shape::{
@@ -37,6 +37,7 @@ pub(crate) fn model(id: &'static str, tree: &Value) -> Result<ServiceModel, Stri
     for (i, shape) in shapes.iter().enumerate() {
         if let Some(traits) = &shape.error {
             errors.insert(shape.name.clone(), ShapeId(i));
+            // Several shapes may share a code; a shape's own name takes precedence over another shape's code.
             errors.entry(traits.code.clone()).or_insert(ShapeId(i));
         }
     }
@@ -66,7 +67,7 @@ pub(crate) fn model(id: &'static str, tree: &Value) -> Result<ServiceModel, Stri
 /// A list of names, or a map of names and routes.
 fn others(tree: &Value) -> Result<Vec<Other>, String> {
     let named = |name: &Value| {
-        let name = name.as_str().ok_or_else(|| format!("`others` holds {name}, which is no name"))?;
+        let name = name.as_str().ok_or_else(|| format!("`others` contains {name}, which is not a name"))?;
         Ok(Other { name: name.to_owned(), route: None })
     };
     let routed =
@@ -80,11 +81,11 @@ fn others(tree: &Value) -> Result<Vec<Other>, String> {
 
 fn other_route(tree: &Value) -> Route {
     let (method, path, query) = http_of(tree);
-    let (demanded_query, demanded_headers) = (strings(tree, "querystring"), strings(tree, "header"));
-    Route { method, path, query, demanded_query, demanded_headers }
+    let (required_query, required_headers) = (strings(tree, "querystring"), strings(tree, "header"));
+    Route { method, path, query, required_query, required_headers }
 }
 
-/// Query keys, with the value where it is fixed.
+/// Query keys, with the value if it is fixed.
 type QueryKeys = Vec<(String, Option<String>)>;
 
 /// Method, path and query keys of an operation.
@@ -122,7 +123,7 @@ fn protocol(name: &str) -> Result<Protocol, String> {
     })
 }
 
-/// REST-XML models name the namespace at their requests only; the answers bear the same.
+/// REST-XML models give the namespace with their requests only; the answers have the same one.
 fn xml_namespace(metadata: &Value, tree: &Value) -> String {
     if let Some(Value::String(uri)) = metadata.get("xmlNamespace") {
         return uri.clone();

@@ -1,4 +1,4 @@
-//! What AWS has and Escale's models do not: by name only, so that it can be refused by its name.
+//! AWS's services and operations that Escale's models leave out, by name only, so that an error can name them.
 
 use crate::{Segment, load};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 #[derive(Debug)]
 pub struct Other {
     pub name: String,
-    /// For REST services: what tells its requests from those of the operations in the model.
+    /// For REST services: distinguishes its requests from those of the operations in the model.
     pub(crate) route: Option<Route>,
 }
 
@@ -18,8 +18,8 @@ pub(crate) struct Route {
     pub path: Vec<Segment>,
     pub query: Vec<(String, Option<String>)>,
     /// Query keys and headers that each of its requests has.
-    pub demanded_query: Vec<String>,
-    pub demanded_headers: Vec<String>,
+    pub required_query: Vec<String>,
+    pub required_headers: Vec<String>,
 }
 
 /// A service that Escale does not have at all.
@@ -28,9 +28,9 @@ pub struct OtherService {
     /// As AWS's SDKs name it: `SQS`, `API Gateway`.
     pub name: String,
     pub api_version: String,
-    /// What clients put into the credential scope.
+    /// The service's name in the credential scope.
     pub signing_name: String,
-    /// What comes before the dot of `X-Amz-Target`; empty for services without it.
+    /// The part of `X-Amz-Target` before its last dot; empty for services without that header.
     pub target_prefix: String,
     pub form: Form,
 }
@@ -46,7 +46,7 @@ pub enum Form {
 /// Every service of AWS besides [`crate::services()`].
 pub fn other_services() -> &'static [OtherService] {
     static LISTED: OnceLock<Vec<OtherService>> = OnceLock::new();
-    LISTED.get_or_init(|| match read(include_str!("../../../models/services.json")) {
+    LISTED.get_or_init(|| match read(&crate::unpack(include_bytes!(concat!(env!("OUT_DIR"), "/services.json.z")))) {
         Ok(listed) => listed,
         // The list is part of the program, and a test reads it.
         Err(e) => panic!("models/services.json: {e}"),
@@ -60,13 +60,13 @@ fn read(text: &str) -> Result<Vec<OtherService>, String> {
 }
 
 fn service(entry: &Value) -> Result<OtherService, String> {
-    let must = |key: &str| load::text(entry, key).ok_or_else(|| format!("`{key}` is missing in {entry}"));
+    let required = |key: &str| load::text(entry, key).ok_or_else(|| format!("`{key}` is missing in {entry}"));
     Ok(OtherService {
-        name: must("name")?,
-        api_version: must("version")?,
-        signing_name: must("signing")?,
+        name: required("name")?,
+        api_version: required("version")?,
+        signing_name: required("signing")?,
         target_prefix: load::text(entry, "target").unwrap_or_default(),
-        form: match must("protocol")?.as_str() {
+        form: match required("protocol")?.as_str() {
             "json" | "rest-json" => Form::Json,
             "query" | "ec2" | "rest-xml" => Form::Xml,
             "smithy-rpc-v2-cbor" => Form::Cbor,

@@ -1,11 +1,11 @@
-//! REST routing: which operation a method, a path and a query mean.
+//! REST routing: finds the operation of a method, a path and a query.
 
 use crate::{Location, Operation, Segment, ServiceModel, outside::Route};
 
 /// The path's labels with their percent-encoded values.
 pub type Labels = Vec<(String, String)>;
 
-/// What of a request's head decides the operation.
+/// The parts of a request's head that decide the operation.
 pub struct RouteQuery<'a> {
     pub method: &'a str,
     /// Percent-encoded, from the leading slash.
@@ -15,20 +15,20 @@ pub struct RouteQuery<'a> {
     pub has_header: &'a dyn Fn(&str) -> bool,
 }
 
-/// Whose request it is.
+/// The operation that a request calls.
 pub enum Routed<'a> {
     Modelled(&'a Operation, Labels),
     /// An operation that the model leaves out: its name.
     LeftOut(&'a str),
 }
 
-/// How well an operation fits: query keys, required members, and literals of the path that are there.
+/// How well an operation fits: the matching query keys, required members and path literals. Compared in this order.
 type Fit = (usize, usize, usize);
 
 impl ServiceModel {
-    /// The most specific operation that fits. Its required headers and query keys must be there: they alone tell
-    /// `CopyObject` from `PutObject` and `UploadPart` from both. One that the model leaves out takes part, or its request would be
-    /// taken for that of a less specific operation: `PUT /bucket/key?renameObject` for PutObject.
+    /// The most specific operation that fits. Its required headers and query keys must be present: only they distinguish
+    /// `CopyObject` from `PutObject`, and `UploadPart` from both. Operations that the model leaves out compete as well;
+    /// otherwise their requests would call a less specific operation: `PUT /bucket/key?renameObject` would be a PutObject.
     pub fn route(&self, request: &RouteQuery<'_>) -> Option<Routed<'_>> {
         let mut pieces: Vec<&str> =
             request.path.strip_prefix('/').unwrap_or(request.path).split('/').collect();
@@ -54,6 +54,7 @@ impl ServiceModel {
         });
         let left_out = left_out.max_by_key(|(fit, _)| *fit);
         match (best, left_out) {
+            // Only if it fits better: the model's operation wins a tie.
             (Some((fit, ..)), Some((other, name))) if other > fit => Some(Routed::LeftOut(name)),
             (Some((_, operation, labels)), _) => Some(Routed::Modelled(operation, labels)),
             (None, Some((_, name))) => Some(Routed::LeftOut(name)),
@@ -61,7 +62,7 @@ impl ServiceModel {
         }
     }
 
-    /// How many required query and header members are there; `None` if one is not.
+    /// The number of required query and header members; `None` if the request lacks one.
     fn fit_required(&self, operation: &Operation, request: &RouteQuery<'_>) -> Option<usize> {
         let members = operation.input.map_or(&[][..], |i| self.members(i));
         let mut found = 0;
@@ -85,13 +86,13 @@ fn fit_other(route: &Route, request: &RouteQuery<'_>, pieces: &[&str]) -> Option
     let (_, literals) = fit_path(&route.path, pieces).filter(|_| route.method == request.method)?;
     let query = fit_query(&route.query, request.query)?;
     let has_query = |name: &String| request.query.iter().any(|(k, _)| k == name);
-    let there = route.demanded_query.iter().all(has_query)
-        && route.demanded_headers.iter().all(|name| (request.has_header)(name));
-    let demanded = route.demanded_query.len() + route.demanded_headers.len();
-    there.then_some((query, demanded, literals))
+    let has_all = route.required_query.iter().all(has_query)
+        && route.required_headers.iter().all(|name| (request.has_header)(name));
+    let required = route.required_query.len() + route.required_headers.len();
+    has_all.then_some((query, required, literals))
 }
 
-/// The labels, and how many literals matched.
+/// The labels and the number of literals; `None` if the path does not match.
 fn fit_path(pattern: &[Segment], pieces: &[&str]) -> Option<(Labels, usize)> {
     let (mut labels, mut literals, mut at) = (Labels::new(), 0, 0);
     for segment in pattern {
@@ -109,6 +110,7 @@ fn fit_path(pattern: &[Segment], pieces: &[&str]) -> Option<(Labels, usize)> {
                 at += 1;
             }
             Segment::Greedy(name) => {
+                // Joined again as it was split, so that an S3 key keeps its empty segments.
                 let rest = pieces.get(at..)?.join("/");
                 if rest.is_empty() {
                     return None;
@@ -119,11 +121,11 @@ fn fit_path(pattern: &[Segment], pieces: &[&str]) -> Option<(Labels, usize)> {
         }
     }
     let rest = &pieces[at.min(pieces.len())..];
-    // A slash at the end is no further segment: `/bucket/` is the bucket.
+    // A trailing slash is not a segment: `/bucket/` is the bucket.
     (rest.is_empty() || rest == [""]).then_some((labels, literals))
 }
 
-/// How many query literals matched; `None` if one did not.
+/// The number of query literals; `None` if one does not match.
 fn fit_query(wanted: &[(String, Option<String>)], query: &[(String, String)]) -> Option<usize> {
     for (key, value) in wanted {
         let there = query.iter().any(|(k, v)| k == key && value.as_ref().is_none_or(|wanted| wanted == v));
@@ -181,7 +183,7 @@ mod tests {
         check("s3", "POST /b/k?uploads", &[], "CreateMultipartUpload Bucket=b Key=k");
         check("s3", "POST /b?delete", &[], "DeleteObjects Bucket=b");
         check("s3", "PATCH /b", &[], "-");
-        // Without the list of what is left out these would be PutObject, GetObject and ListObjects.
+        // Without the list of left-out operations, these would be PutObject, GetObject and ListObjects.
         check("s3", "PUT /b/k?renameObject", &["x-amz-rename-source"], "left out: RenameObject");
         check("s3", "PUT /b/k?encryption", &[], "left out: UpdateObjectEncryption");
         check("s3", "GET /b/k?torrent", &[], "left out: GetObjectTorrent");

@@ -1,17 +1,18 @@
-//! The list of services, with what is needed to recognise a request without parsing any model.
+//! The list of services, with the identifiers that recognise a request without parsing any model.
 
 use crate::ServiceModel;
 use std::sync::OnceLock;
 
-/// A service by its outer marks. They repeat what its model says; a test holds them together.
+/// A service and its identifiers. They repeat parts of its model; a test compares the two.
 pub struct Service {
     pub id: &'static str,
     pub api_version: &'static str,
     pub target_prefix: &'static str,
     pub signing_name: &'static str,
-    /// Names its endpoint goes by, as the first label of a host name.
+    /// Names of its endpoint: the first label of a host name.
     pub hosts: &'static [&'static str],
-    text: &'static str,
+    /// Compressed: [`crate::unpack`].
+    text: &'static [u8],
     parsed: OnceLock<ServiceModel>,
 }
 
@@ -19,7 +20,7 @@ macro_rules! services {
     ($($id:literal $version:literal $target:literal $signing:literal [$($host:literal),*];)*) => {
         static LISTED: [Service; 24] = [$(Service {
             id: $id, api_version: $version, target_prefix: $target, signing_name: $signing, hosts: &[$($host),*],
-            text: include_str!(concat!("../../../models/", $id, ".json")),
+            text: include_bytes!(concat!(env!("OUT_DIR"), "/", $id, ".json.z")),
             parsed: OnceLock::new(),
         }),*];
         static IDS: &[&str] = &[$($id),*];
@@ -59,7 +60,7 @@ pub fn services() -> &'static [&'static str] {
     IDS
 }
 
-/// All services by their outer marks; parses nothing.
+/// All services; parses no model.
 pub fn listed() -> &'static [Service] {
     &LISTED
 }
@@ -71,7 +72,7 @@ pub fn service(id: &str) -> Option<&'static ServiceModel> {
 
 impl Service {
     pub fn model(&'static self) -> &'static ServiceModel {
-        self.parsed.get_or_init(|| match ServiceModel::parse(self.id, self.text) {
+        self.parsed.get_or_init(|| match ServiceModel::parse(self.id, &crate::unpack(self.text)) {
             Ok(model) => model,
             // The models are part of the program, and a test parses every one of them.
             Err(e) => panic!("{e}"),
@@ -84,10 +85,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn marks_agree_with_the_models() {
+    fn identifiers_agree_with_the_models() {
         let mut operations = 0;
         for service in listed() {
-            let model = ServiceModel::parse(service.id, service.text).unwrap();
+            let model = ServiceModel::parse(service.id, &crate::unpack(service.text)).unwrap();
             assert_eq!(model.api_version, service.api_version, "{}", service.id);
             assert_eq!(model.target_prefix, service.target_prefix, "{}", service.id);
             assert_eq!(model.signing_name, service.signing_name, "{}", service.id);

@@ -1,6 +1,6 @@
-//! Shapes: what a value may be, and where its members stand in a request or an answer.
+//! Shapes: the constraints of values, and the places of members in requests and answers.
 
-/// A place in [`crate::ServiceModel`]'s list of shapes.
+/// An index into [`crate::ServiceModel`]'s list of shapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ShapeId(pub(crate) usize);
 
@@ -8,9 +8,9 @@ pub struct ShapeId(pub(crate) usize);
 pub struct Shape {
     pub name: String,
     pub kind: Kind,
-    /// The allowed values of a string; empty when any is.
+    /// The allowed values of a string; empty if every value is allowed.
     pub choices: Vec<String>,
-    /// The least length (text, lists, maps) or value (numbers).
+    /// The minimum length (text, lists, maps) or value (numbers).
     pub min: Option<f64>,
     pub max: Option<f64>,
     /// The regular expression (Java's dialect) of a string.
@@ -23,10 +23,10 @@ pub struct Shape {
 
 #[derive(Debug)]
 pub struct ErrorTraits {
-    /// The code on the wire of the query and XML protocols; often not the shape's name.
+    /// The code in the query and XML protocols; it often differs from the shape's name.
     pub code: String,
     pub status: u16,
-    /// Whether the server is to blame.
+    /// Whether the error is the server's fault.
     pub fault: bool,
 }
 
@@ -80,9 +80,9 @@ pub struct Structure {
     /// The member that is the whole body, of REST protocols.
     pub payload: Option<usize>,
     pub event_stream: bool,
-    /// Exactly one member may be there.
+    /// Whether a value has exactly one of the members.
     pub union: bool,
-    /// Of its element, wherever it stands: `xsi` for an S3 grantee.
+    /// The namespace of its element, under any name: `xsi` for an S3 grantee.
     pub xml_namespace: Option<XmlNamespace>,
 }
 
@@ -118,18 +118,18 @@ impl Member {
         self.location_name.as_deref().unwrap_or(&self.name)
     }
 
-    /// The name on the wire if the model gives one; lists and maps have their own defaults.
+    /// The name on the wire, if the model gives one: items of lists and maps have other defaults than the member's name.
     pub fn location_name(&self) -> Option<&str> {
         self.location_name.as_deref()
     }
 
-    /// EC2's second name, for requests only.
+    /// A second name that EC2 uses in requests only.
     pub fn query_name(&self) -> Option<&str> {
         self.query_name.as_deref()
     }
 }
 
-/// Where a member stands in a REST request or answer.
+/// The place of a member in a REST request or answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Location {
     Body,

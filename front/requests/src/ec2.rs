@@ -23,7 +23,7 @@ crate::requests! { "ec2";
 pub struct CreateNetworkInterface {
     pub subnet_id: SubnetId,
     pub description: String,
-    /// Without any, EC2 takes the VPC's default group.
+    /// Without groups, EC2 uses the VPC's default group.
     pub groups: Option<Vec<GroupId>>,
     pub interface_type: Option<InterfaceType>,
     pub private_ip_address: Option<String>,
@@ -51,7 +51,7 @@ pub struct DeleteNetworkInterface {
     pub network_interface_id: InterfaceId,
 }
 
-/// A public address of the account's.
+/// Allocates a public address for the account.
 #[derive(Clone, Debug, Default, Wire)]
 pub struct AllocateAddress {}
 

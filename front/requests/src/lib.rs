@@ -1,8 +1,8 @@
-//! Operations that services call of each other, as types.
+//! Typed requests for the calls from one service to another.
 //!
-//! A service knows no other service's crate; it calls operations as a client does, by name and in AWS's shapes. Each
-//! module here has one service's shapes, reduced to the members that callers use. [`ALL`] lists them: a test compares
-//! them with the operations that the running cloud has.
+//! A service does not depend on another service's crate; it calls operations as a client does, by name and in AWS's shapes.
+//! Each module here has one service's shapes, reduced to the members that callers use. [`ALL`] lists them: a test compares
+//! them with the operations of the running cloud.
 //!
 //! This crate has no behaviour. Start at [`ec2::CreateNetworkInterface`]; [`escale_service::Cx::call`] sends one.
 
@@ -16,7 +16,7 @@ pub mod sts;
 
 use escale_base::wire::Field;
 
-/// A request of this crate, for the comparison with the operation of its name.
+/// A request of this crate, for the comparison with the operation of the same name.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     pub service: &'static str,
@@ -36,7 +36,7 @@ pub const ALL: &[&[Shape]] = &[
     sts::SHAPES,
 ];
 
-/// Makes structs requests of a service, `Request => Answer`, and lists them as `SHAPES`.
+/// Implements `Request` for a service's structs, `Request => Answer`, and lists them as `SHAPES`.
 macro_rules! requests {
     ($service:literal; $($request:ident => $answer:ty),+ $(,)?) => {
         $(impl escale_service::Request for $request {

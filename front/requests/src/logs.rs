@@ -40,7 +40,7 @@ pub struct LogStreams {
 #[wire(camelCase)]
 pub struct LogStream {
     pub log_stream_name: String,
-    /// How many events the stream was ever given, with leading zeros.
+    /// The number of events that the stream ever received, with leading zeros.
     pub upload_sequence_token: Option<String>,
 }
 

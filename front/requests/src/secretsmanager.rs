@@ -24,7 +24,7 @@ pub struct CreatedSecret {
     pub arn: String,
 }
 
-/// The secret goes at once; its name is free for the next one.
+/// Deletes the secret at once, so that its name is free again.
 #[derive(Clone, Debug, Wire)]
 pub struct DeleteSecret {
     pub secret_id: String,
@@ -51,7 +51,7 @@ pub struct GetSecretValue {
 
 #[derive(Clone, Debug, Wire)]
 pub struct SecretValue {
-    /// `None` when it holds bytes.
+    /// `None` for a binary secret.
     pub secret_string: Option<Secret<String>>,
 }
 

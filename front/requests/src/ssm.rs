@@ -9,7 +9,7 @@ crate::requests! { "ssm";
 
 #[derive(Clone, Debug, Wire)]
 pub struct GetParameter {
-    /// With a version as `name:3`.
+    /// `name`, or `name:3` for a version.
     pub name: String,
     pub with_decryption: Option<bool>,
 }
@@ -19,7 +19,7 @@ pub struct FoundParameter {
     pub parameter: Parameter,
 }
 
-/// The operation whose permission AWS asks of an execution role.
+/// The operation that AWS requires an execution role to be allowed.
 #[derive(Clone, Debug, Wire)]
 pub struct GetParameters {
     pub names: Vec<String>,

@@ -1,7 +1,7 @@
-//! Properties as a template writes them, into the types of their schema.
+//! Converts a template's properties to the types of their schema.
 //!
-//! CloudFormation takes `"true"` for `true`, `"80"` for `80` and `80` for `"80"`. Messages are those of its validator:
-//! <https://github.com/aws-cloudformation/aws-cloudformation-resource-schema>. They never hold the value, which may be a secret.
+//! CloudFormation accepts `"true"` for `true`, `"80"` for `80` and `80` for `"80"`. Messages are those of its validator:
+//! <https://github.com/aws-cloudformation/aws-cloudformation-resource-schema>. They never contain the value: it may be a secret.
 
 use crate::{
     Schema,
@@ -10,12 +10,12 @@ use crate::{
 use serde_json::{Map, Value};
 use std::{collections::BTreeMap, fmt};
 
-/// One thing that is wrong.
+/// One violation of the schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// Names of properties, positions in lists.
     pub path: Vec<String>,
-    /// The key below the path that is too much.
+    /// The key below the path that the schema does not allow.
     pub member: Option<String>,
     pub what: String,
 }
@@ -29,7 +29,7 @@ impl fmt::Display for Fault {
 }
 
 impl Schema {
-    /// The properties in the types of the schema, or everything that is wrong with them.
+    /// The properties in the types of the schema, or all their faults.
     ///
     /// `null` means a value that is not known yet, and is accepted: templates cannot write it.
     pub fn coerce(&self, properties: &Map<String, Value>) -> Result<Map<String, Value>, Vec<Fault>> {
@@ -63,7 +63,7 @@ impl<'a> Walk<'a> {
             return Value::Null;
         }
         if let Some(name) = &node.reference {
-            // A reference that leads nowhere cannot be: a test follows all of them.
+            // Every reference has a target: a test follows all of them.
             let target =
                 name.strip_prefix("#/definitions/").and_then(|name| self.schema.definitions.get(name));
             return target.map_or(Value::Null, |target| self.value(target, value));
@@ -137,6 +137,7 @@ impl<'a> Walk<'a> {
     }
 
     fn text(&mut self, node: &Node, text: &str) {
+        // JSON Schema counts characters, not bytes.
         let length = text.chars().count();
         if let Some(least) = node.min_length.filter(|least| length < *least) {
             self.fault(format!("expected minLength: {least}, actual: {length}"));
@@ -182,12 +183,12 @@ impl<'a> Walk<'a> {
     }
 
     fn is_read_only(&self) -> bool {
-        let here = |path: &String| {
+        let is_here = |path: &String| {
             let steps = path.strip_prefix("/properties/").unwrap_or(path).split('/');
             let fits = |(a, b): (&str, &String)| a == b || a == "*" && b.parse::<usize>().is_ok();
             steps.clone().count() == self.path.len() && steps.zip(&self.path).all(fits)
         };
-        self.schema.read_only_properties.iter().any(here)
+        self.schema.read_only_properties.iter().any(is_here)
     }
 }
 
@@ -195,7 +196,7 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// The value as the first of the types that it is or can be written as. A value that has one of the types stays as it is.
+/// The value in the first of the types that it can be converted to. A value that already has one of the types is unchanged.
 fn as_one_of(types: &[Type], value: &Value) -> Option<Value> {
     if types.is_empty() || types.iter().any(|t| is(*t, value)) {
         return Some(value.clone());
@@ -218,6 +219,7 @@ fn converted(kind: Type, value: &Value) -> Option<Value> {
     match (kind, value) {
         (Type::String, Value::Number(_) | Value::Bool(_)) => Some(value.to_string().into()),
         (Type::Integer, Value::Number(number)) => whole(number.as_f64()?),
+        // As an integer first: a float loses digits beyond 2⁵³.
         (Type::Integer, Value::String(text)) => match text.trim().parse::<i64>() {
             Ok(number) => Some(number.into()),
             Err(_) => whole(text.trim().parse().ok()?),

@@ -1,8 +1,8 @@
 //! The schemas of CloudFormation's resource types as data: properties, types, enumerations, patterns, and what an update may change.
 //!
-//! They are AWS's public registry schemas, trimmed to the types in scope (`models/cfn/*.json`, made by `cargo xtask models`); a file
-//! is parsed when one of its types is first asked for. [`Schema::coerce`] turns a resource's properties into the types of its
-//! schema and lists every fault. This crate knows no service, evaluates no function of a template and performs no I/O.
+//! They are AWS's public registry schemas, trimmed to the types in scope (`models/cfn/*.json`, made by `cargo xtask models`); a
+//! file is parsed at the first use of one of its types. [`Schema::coerce`] converts a resource's properties to the types of
+//! its schema and lists every fault. This crate knows no service, evaluates no function of a template and performs no I/O.
 //! Start at [`schema`] and `coerce.rs`.
 
 mod coerce;
@@ -34,19 +34,19 @@ pub struct Schema {
     conditional_create_only_properties: Vec<String>,
 }
 
-/// What the schema says of an update that changes a property.
+/// The effect of an update that changes a property.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutability {
     /// The resource keeps its physical id.
     Updatable,
     /// A new resource replaces the old one.
     CreateOnly,
-    /// Depends on the values: the schema does not say on which.
+    /// Depends on values that the schema does not specify.
     ConditionallyCreateOnly,
 }
 
 impl Schema {
-    /// Every property at the top, read-only ones included.
+    /// Every top-level property, including read-only ones.
     pub fn properties(&self) -> impl Iterator<Item = &str> {
         self.properties.keys().map(String::as_str)
     }
@@ -73,15 +73,16 @@ fn names(paths: &[String], property: &str) -> bool {
 
 /// The schemas of one service.
 struct File {
-    text: &'static str,
+    /// Compressed.
+    text: &'static [u8],
     parsed: OnceLock<HashMap<String, Schema>>,
 }
 
 macro_rules! files {
     ($($service:literal $namespace:literal;)*) => {
-        /// By the middle of a type's name.
+        /// Keyed by the middle part of a type's name.
         static FILES: [(&str, File); 16] = [$(($namespace, File {
-            text: include_str!(concat!("../../../models/cfn/", $service, ".json")),
+            text: include_bytes!(concat!(env!("OUT_DIR"), "/", $service, ".json.z")),
             parsed: OnceLock::new(),
         })),*];
     };
@@ -110,7 +111,7 @@ files! {
 pub fn schema(type_name: &str) -> Option<&'static Schema> {
     let namespace = type_name.strip_prefix("AWS::")?.split("::").next()?;
     let (_, file) = FILES.iter().find(|(name, _)| *name == namespace)?;
-    let parsed = file.parsed.get_or_init(|| match serde_json::from_str(file.text) {
+    let parsed = file.parsed.get_or_init(|| match serde_json::from_str(&escale_model::unpack(file.text)) {
         Ok(parsed) => parsed,
         // The schemas are part of the program, and a test parses every one of them.
         Err(error) => panic!("models/cfn, {namespace}: {error}"),

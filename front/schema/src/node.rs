@@ -1,4 +1,4 @@
-//! What a value must look like.
+//! The constraints of one value.
 
 use fancy_regex::Regex;
 use serde::{Deserialize, Deserializer};
@@ -9,10 +9,10 @@ use std::{collections::BTreeMap, sync::OnceLock};
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct Node {
-    /// `#/definitions/Tag`: everything is said there.
+    /// `#/definitions/Tag`: the definition has all constraints, and this node no others.
     #[serde(rename = "$ref")]
     pub(crate) reference: Option<String>,
-    /// Any of these; none where the schema says nothing.
+    /// The allowed types; empty if the schema names none.
     #[serde(rename = "type")]
     pub(crate) types: Types,
     #[serde(rename = "enum")]
@@ -81,7 +81,7 @@ impl From<OneOrMany> for Types {
     }
 }
 
-/// A regular expression that matches anywhere in a text; compiled when a text is first held against it.
+/// A regular expression that matches anywhere in a text; compiled at its first use.
 #[derive(Debug, Deserialize)]
 #[serde(from = "String")]
 pub(crate) struct Pattern {
@@ -97,7 +97,7 @@ impl From<String> for Pattern {
 
 impl Pattern {
     pub(crate) fn compile(&self) -> Result<Regex, String> {
-        Regex::new(&in_our_dialect(&self.text)).map_err(|error| format!("{}: {error}", self.text))
+        Regex::new(&in_rusts_dialect(&self.text)).map_err(|error| format!("{}: {error}", self.text))
     }
 
     /// A text on which matching takes too long does not match.
@@ -113,9 +113,9 @@ fn by_pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(Pattern
     Ok(nodes.into_iter().map(|(pattern, node)| (pattern.into(), node)).collect())
 }
 
-/// The schemas' dialect is Java's or ECMAScript's: `[` is a letter inside of a class, where Rust's opens another class, and
-/// `\p{Print}` is the printable part of ASCII.
-fn in_our_dialect(pattern: &str) -> String {
+/// Converts from Java's or ECMAScript's dialect to Rust's: inside a class, `[` is a literal there and opens another class
+/// here; `\p{Print}` is the printable part of ASCII.
+fn in_rusts_dialect(pattern: &str) -> String {
     let pattern = pattern.replace(r"\p{Print}", r"[\x20-\x7E]");
     let (mut out, mut in_class, mut escaped) = (String::with_capacity(pattern.len()), false, false);
     for c in pattern.chars() {

@@ -1,26 +1,26 @@
-//! Where a request entered.
+//! The listener that a request came through.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// The kind of listener that accepted a request. It decides whether the account's root may be the caller: see
+/// The kind of listener that accepted a request. It decides whether the root principal may be the caller: see
 /// [`crate::Caller::arriving`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entrance {
     /// The API's endpoint on the host's own loopback address: only processes of this machine reach it.
     HostLoopback,
-    /// A listener inside the cloud's networks. Tasks reach it; so does the host through a forwarded public address, and
-    /// nothing tells the two apart.
+    /// A listener inside the cloud's networks. Tasks reach it, and the host does through a forwarded public address; the two
+    /// cannot be distinguished.
     Cloud,
 }
 
-/// The way by which one request came.
+/// The listener and the client's address of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
     pub entrance: Entrance,
     pub peer: SocketAddr,
 }
 
-/// Where a call comes from. One from a client exists only as part of a [`crate::Caller::arriving`] that was accepted.
+/// The origin of a call: a client or the daemon. Only [`crate::Caller::arriving`] makes one for a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source(Option<Arrival>);
 

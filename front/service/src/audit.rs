@@ -1,10 +1,10 @@
-//! The record of calls: who called what, from where, and which policy statement refused it.
+//! The record of calls: caller, operation, source address, and the policy statement that denied the call.
 
 use crate::{Arrival, Principal};
 use escale_base::Timestamp;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Keeps records. Must never wait: it is called while a client waits for its answer.
+/// Stores records. Must never wait: it is called while a client waits for its answer.
 pub trait Audit: Send + Sync + 'static {
     fn record(&self, call: AuditedCall);
 }
@@ -25,35 +25,35 @@ pub struct AuditedCall {
     pub operation: String,
     pub kind: EventKind,
     pub notes: Noted,
-    /// The code with which it was refused.
+    /// The code of the error, if the call failed.
     pub error_code: Option<String>,
-    /// Only of a denial: the texts of other errors may repeat what the client sent.
+    /// Only for denials: the messages of other errors may repeat what the client sent.
     pub denial_message: Option<String>,
 }
 
 impl AuditedCall {
-    /// Whether authorization refused it, or a part of it.
+    /// Whether authorization denied the call or a part of it.
     pub fn is_denied(&self) -> bool {
         self.notes.denial.is_some() || self.denial_message.is_some()
     }
 }
 
-/// Which of CloudTrail's categories an operation belongs to.
+/// CloudTrail's category of an operation.
 ///
 /// Source: <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-data-events-with-cloudtrail.html>
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
     Management,
-    /// Operations on what resources contain, such as objects: recorded when they are denied.
+    /// Operations on the content of resources, such as objects: recorded when they are denied.
     Data,
-    /// Reads of the record itself: recorded when they are denied, or whoever follows the record would fill it.
+    /// Reads of the record itself: recorded when they are denied. Otherwise a client that follows the record would fill it.
     TrailRead,
 }
 
-/// What authorization found out about a call.
+/// The results of authorization for one call.
 #[derive(Clone, Debug, Default)]
 pub struct Noted {
-    /// ARNs that the first question to IAM was about.
+    /// ARNs of the first authorization check.
     pub resources: Vec<String>,
     /// The first denial.
     pub denial: Option<Denial>,
@@ -62,7 +62,7 @@ pub struct Noted {
 /// Why a call was denied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
-    /// `ec2:CreateVpc`; `None` when it was not a policy that decided.
+    /// `ec2:CreateVpc`; `None` if no policy decided.
     pub action: Option<String>,
     pub resource: Option<String>,
     pub reason: DenialReason,
@@ -82,32 +82,33 @@ pub enum DenialReason {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecidingStatement {
     pub policy: PolicyName,
-    /// Its place in the document, beginning with 0.
+    /// Its index in the document, beginning with 0.
     pub index: usize,
     pub sid: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PolicyName {
-    /// An inline policy of a user or role, which is given by its ARN.
+    /// An inline policy; `bearer` is the ARN of its user or role.
     Inline { name: String, bearer: String },
     /// A managed policy, by its ARN.
     Managed(String),
-    /// The policy of the resource that was asked for, by the resource's ARN.
+    /// The policy of the requested resource, by the resource's ARN.
     Resource(String),
 }
 
-/// Where authorization notes what it finds out about one call. Shared by the listener, which records the call at its end.
+/// Collects the results of authorization for one call. Shared with the listener, which records the call when it ends.
 #[derive(Debug, Default)]
 pub struct CallNotes(Mutex<Noted>);
 
-/// Resources of one call that are recorded, and characters of each: bounds the size of a record.
+/// The number of a call's resources that are recorded, and the characters of each. They limit the size of a record.
 const RESOURCES: usize = 5;
 const RESOURCE_CHARS: usize = 512;
 
 impl CallNotes {
     pub(crate) fn asked(&self, resources: &[String]) {
         let mut noted = self.lock();
+        // Only the operation's own check counts: further ones are about secondary actions.
         if noted.resources.is_empty() {
             let cut = |arn: &String| arn.chars().take(RESOURCE_CHARS).collect();
             noted.resources = resources.iter().take(RESOURCES).map(cut).collect();

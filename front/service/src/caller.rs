@@ -1,4 +1,4 @@
-//! Who calls.
+//! The caller of an operation.
 
 use crate::{Arrival, CallNotes, Entrance, Source};
 use escale_base::{Arn, AwsError, ErrorKind};
@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// The identity behind a request, as IAM policies name it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Principal {
-    /// The account's root key: may do all. It is accepted at the host's endpoint only: see [`Caller::arriving`].
+    /// The account's root: may do everything. Accepted at the host's endpoint only: see [`Caller::arriving`].
     Root,
     User {
         name: String,
@@ -19,20 +19,20 @@ pub enum Principal {
         session: String,
         role_id: String,
     },
-    /// A service of the cloud itself, for example `ecs.amazonaws.com`: may do what its operations need.
+    /// A service of the cloud itself, for example `ecs.amazonaws.com`: may do everything.
     Service(String),
-    /// A service acting for one of its resources, for example a distribution that fetches from a bucket: only a resource
-    /// policy can let it in.
+    /// A service that acts for one of its resources, for example a distribution that fetches from a bucket: only a resource
+    /// policy can allow it.
     OnBehalf {
         service: String,
         source_arn: String,
     },
-    /// An unsigned request: only a resource policy can let it in.
+    /// An unsigned request: only a resource policy can allow it.
     Anonymous,
 }
 
 impl Principal {
-    /// The ARN that GetCallerIdentity gives and `aws:PrincipalArn` compares.
+    /// The ARN that GetCallerIdentity returns and `aws:PrincipalArn` compares.
     pub fn arn(&self, account: &str) -> String {
         match self {
             Principal::Root => Arn::new("iam", "", account, "root").to_string(),
@@ -47,21 +47,21 @@ impl Principal {
     }
 }
 
-/// One request's circumstances.
+/// The caller of one request and its circumstances.
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub principal: Principal,
-    /// Whether temporary credentials prove it: a session of a role, but also one of a user or the root account.
+    /// Whether the credentials are temporary: a role's session, but also one of a user or the root.
     pub in_session: bool,
     pub request_id: String,
     pub source: Source,
-    /// Host and port under which the client reached the API: for URLs in answers.
+    /// The API's host and port as the client named them: for URLs in answers.
     pub host: String,
-    /// What authorization finds out, for the record of calls; `None` for the daemon's own calls.
+    /// The results of authorization, for the record of calls; `None` for the daemon's own calls.
     pub notes: Option<Arc<CallNotes>>,
 }
 
-/// The root principal, proven elsewhere than at the host's endpoint.
+/// The root principal was proven at a listener other than the host's endpoint.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "The credentials are those of the account's root, which is accepted at the API's endpoint on the host's loopback address \
@@ -76,10 +76,9 @@ impl From<RootRefused> for AwsError {
 }
 
 impl Caller {
-    /// A client whose credentials were verified; every listener makes its callers here. The root principal is refused from
-    /// anywhere but the host's loopback, whatever proves it: the key, a session, a presigned URL, a registry token.
-    /// Otherwise anything that runs in the cloud and learns the key, or reaches it through another program's fault, would be
-    /// the whole account.
+    /// A client whose credentials were verified; every listener makes its callers here. The root principal is accepted from
+    /// the host's loopback only, whatever proves it: the key, a session, a presigned URL, a registry token. Otherwise a
+    /// container that learns the root key would have all rights of the account.
     pub fn arriving(
         principal: Principal,
         in_session: bool,
@@ -96,7 +95,7 @@ impl Caller {
         }
     }
 
-    /// A call that a service makes on its own account, for example ECS creating an interface.
+    /// The caller of an operation that a service calls in its own name, for example ECS for creating an interface.
     pub fn service(name: &str) -> Caller {
         Caller {
             principal: Principal::Service(name.to_owned()),
@@ -114,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn root_arrives_at_the_host_only() {
+    fn accepts_root_at_the_hosts_endpoint_only() {
         let arrive = |principal, entrance, in_session| {
             let arrival = Arrival { entrance, peer: ([198, 18, 0, 9], 1).into() };
             Caller::arriving(principal, in_session, String::new(), arrival, String::new()).is_ok()

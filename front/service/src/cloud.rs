@@ -1,4 +1,4 @@
-//! All services together: finds an operation by name, authorises it, runs it.
+//! All services together: finds an operation by name, authorizes it, runs it.
 
 use crate::{
     Asked, Audit, AuditedCall, Caller, Config, Credential, Cx, Decision, Denial, Entry, EventKind, Identity,
@@ -15,8 +15,8 @@ use std::{
     sync::Arc,
 };
 
-/// What the account itself may do to a bucket although the bucket's policy denies it, so that nobody is locked out for good. A
-/// `Deny` of any other action binds the account like everybody else:
+/// The actions that the account's root may do although a bucket's policy denies them, so that it can repair such a policy. A
+/// `Deny` of any other action applies to the root as well:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html>
 const POLICY_RECOVERY: [&str; 3] = ["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"];
 
@@ -55,7 +55,7 @@ impl Cloud {
         Cloud { audit: Some(audit), ..self }
     }
 
-    /// Records a call, if it is one that is recorded.
+    /// Records a call, if calls of its category are recorded.
     pub fn record(&self, call: AuditedCall) {
         let is_kept = call.kind == EventKind::Management || call.is_denied();
         if let Some(audit) = self.audit.as_ref().filter(|_| is_kept) {
@@ -63,7 +63,7 @@ impl Cloud {
         }
     }
 
-    /// What records say of a service's operation: its source, and its category.
+    /// The event source and category of an operation, for the record of calls.
     pub fn event_of(&self, service: &str, operation: &str) -> (String, EventKind) {
         let found = self.services.get(service);
         let prefix = found.map_or(service, |s| s.action_prefix());
@@ -95,12 +95,13 @@ impl Cloud {
         self.types.values()
     }
 
-    /// How a resource of this type is deleted after a last snapshot; `None` when it knows no snapshots.
+    /// The function that deletes a resource of this type after a last snapshot; `None` if the type has no snapshots.
     pub fn delete_with_snapshot(&self, type_name: &str) -> Option<crate::DeleteWithSnapshot> {
         self.services.values().find_map(|s| s.delete_with_snapshot(type_name))
     }
 
     pub fn credential(&self, image: &Image, access_key: &str) -> Option<Credential> {
+        // Service keys are not rows: IAM's tables do not have them.
         self.service_keys.find(access_key).or_else(|| self.identity.credential(image, access_key))
     }
 
@@ -109,7 +110,7 @@ impl Cloud {
         self.service_keys.key_for(service, source_arn)
     }
 
-    /// Runs a synchronous operation in a transaction of its own; what only reads waits for no writer.
+    /// Runs a synchronous operation in a transaction of its own. A read-only operation waits for no writer.
     pub fn call(
         &self,
         store: &Store,
@@ -123,12 +124,13 @@ impl Cloud {
             if let Some(answer) = read {
                 return answer;
             }
+            // It has written in spite of its name: it runs again, as a writer.
         }
         let written = self.transact(store, caller, |cx| self.run(cx, service, operation, input));
         written.map_err(|e| e.0)
     }
 
-    /// A transaction in which `work` may call several operations: all of them happen, or none.
+    /// Runs `work` in a transaction, in which it may call several operations: all of them take effect, or none.
     pub fn transact<T>(
         &self,
         store: &Store,
@@ -142,7 +144,7 @@ impl Cloud {
         Cx { tx, caller, config: &self.config, now: self.clock.now(), cloud: self }
     }
 
-    /// Authorises and runs an operation inside a transaction that is open already.
+    /// Authorizes and runs an operation inside an open transaction.
     pub(crate) fn run(
         &self,
         cx: &mut Cx<'_>,
@@ -154,9 +156,10 @@ impl Cloud {
         let entry = self.entry(service, operation).ok_or_else(missing)?;
         let Kind::Sync(handler) = &entry.kind else {
             return Err(AwsError::not_supported(format_args!(
-                "Calling {service}:{operation} from another operation: it moves bytes, and"
+                "Calling {service}:{operation} from another operation: it streams bytes, and"
             )));
         };
+        // Removed here for all operations, so that none has to have the member; the answer comes after authorization.
         let dry_run = input.as_object_mut().and_then(|o| o.remove("DryRun")) == Some(Value::Bool(true));
         let needs = (handler.needs)(&input, cx)?;
         self.authorize(cx.tx, cx.caller, service, entry, &input, &needs)?;
@@ -167,7 +170,7 @@ impl Cloud {
         (handler.run)(cx, &input)
     }
 
-    /// As [`Cloud::run`], of an operation that the caller knows by its type.
+    /// As [`Cloud::run`], for an operation given by its type.
     pub(crate) fn run_typed<O: Named>(
         &self,
         cx: &mut Cx<'_>,
@@ -176,13 +179,14 @@ impl Cloud {
         let missing = || AwsError::not_supported(format_args!("The operation {}:{}", O::SERVICE, O::NAME));
         let entry = self.entry(O::SERVICE, O::NAME).ok_or_else(missing)?;
         let needs = typed_needs::<O>(&input, cx);
+        // Services that find a request's resources or policies by name read them from the untyped input.
         self.authorize(cx.tx, cx.caller, O::SERVICE, entry, &input.write(), &needs)?;
         O::run(cx, input).map_err(Into::into)
     }
 
-    /// May the caller do this operation, and all that the request does besides? The error is AWS's AccessDenied, with who, what
-    /// and why.
-    #[allow(clippy::too_many_arguments)] // each is a part of the question
+    /// Checks that the caller may do this operation and all secondary actions of the request. The error is AWS's AccessDenied,
+    /// with caller, action and reason.
+    #[allow(clippy::too_many_arguments)] // each is a part of the decision
     pub fn authorize(
         &self,
         image: &Image,
@@ -208,7 +212,7 @@ impl Cloud {
         self.ask(image, caller, &own)?;
         let tagging = asked.and_then(|s| s.tagging(entry.name, input, &found));
         for also in tagging.iter().chain(&needs.also) {
-            // A resource's policy says nothing of other services' actions.
+            // A resource's policy does not apply to other services' actions.
             let same = also.action.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(':'));
             let policies = if same { policies.as_slice() } else { &[] };
             let (resources, keys) = (&also.resources, borrowed(&also.keys));
@@ -222,9 +226,9 @@ impl Cloud {
         service.map(|s| s.resource_policies(image, &self.config, operation, input)).unwrap_or_default()
     }
 
-    /// The same for an action (`s3:DeleteObjectVersion`) that an operation needs besides its own, or that a guest at the
-    /// door needs. The operation's name and input say which resource policies count.
-    #[allow(clippy::too_many_arguments)] // each is a part of the question
+    /// The same for one action: a secondary one of an operation (`s3:DeleteObjectVersion`), or one that a [`crate::Mount`]
+    /// needs. The operation's name and input select the resource policies.
+    #[allow(clippy::too_many_arguments)] // each is a part of the decision
     pub fn authorize_action(
         &self,
         image: &Image,
@@ -238,7 +242,8 @@ impl Cloud {
         self.ask(image, caller, &Asked { action, resources, keys: &[], policies: &policies })
     }
 
-    /// Asks IAM. The account itself may do all that no resource's policy denies; the cloud's own services may do all.
+    /// Asks IAM. The account's root may do everything that no resource's policy denies; the cloud's own services may do
+    /// everything.
     pub(crate) fn ask(&self, image: &Image, caller: &Caller, asked: &Asked<'_>) -> Result<(), AwsError> {
         if let Some(notes) = &caller.notes {
             notes.asked(asked.resources);
@@ -265,6 +270,7 @@ impl Cloud {
                     reason,
                 };
                 match &caller.notes {
+                    // The listener records the call when it ends.
                     Some(notes) => notes.denied(denial),
                     None => self.record_own(caller, asked, denial, &message),
                 }
@@ -273,7 +279,8 @@ impl Cloud {
         }
     }
 
-    /// A denial of what the cloud itself does under somebody's rights: a task's start, a stack. No listener records it.
+    /// Records a denial of a call that the daemon makes under a user's or role's rights: for a task's start or a stack. No
+    /// listener records such calls.
     fn record_own(&self, caller: &Caller, asked: &Asked<'_>, denial: Denial, message: &str) {
         let (prefix, operation) = asked.action.split_once(':').unwrap_or(("", asked.action));
         self.record(AuditedCall {
@@ -298,7 +305,7 @@ fn borrowed<'a>(keys: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a st
     keys.iter().map(|(key, value)| (*key, value.as_str())).collect()
 }
 
-/// An operation's error, or the store's own as an internal one.
+/// An operation's error; the store's own errors become internal ones.
 #[derive(Debug)]
 pub struct Failed(pub AwsError);
 
@@ -306,6 +313,7 @@ impl From<StoreError> for Failed {
     fn from(error: StoreError) -> Failed {
         tracing::error!(%error, "a transaction could not be committed");
         Failed(match error {
+            // The user can fix a full disk, so the response has the store's message, which names the disk.
             StoreError::Full { .. } => AwsError::unavailable(error.to_string()),
             _ => AwsError::internal(),
         })

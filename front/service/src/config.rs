@@ -1,4 +1,4 @@
-//! What every operation may know of the installation it runs in.
+//! The configuration of the installation, as operations see it.
 
 use std::net::Ipv4Addr;
 
@@ -6,24 +6,24 @@ use std::net::Ipv4Addr;
 #[derive(Clone, Debug)]
 pub struct Config {
     pub account: String,
-    /// The one region that this installation is.
+    /// The installation's only region.
     pub region: String,
     /// Availability zones: the region's name with a letter.
     pub zones: Vec<String>,
-    /// Where clients on the host reach the API: host and port, without scheme.
+    /// The API's endpoint for clients on the host: host and port, without scheme.
     pub endpoint: String,
-    /// Port of the API at [`Config::api_address`] and [`Config::s3_address`]: HTTP's own, since that is what a security
-    /// group that lets tasks call out allows.
+    /// The API's port at [`Config::api_address`] and [`Config::s3_address`]: HTTP's own, since security groups that allow
+    /// outgoing requests usually allow it.
     pub port: u16,
-    /// Where the API stands on the cloud's Internet: tasks reach it through a NAT gateway.
+    /// The API's address on the cloud's Internet: tasks reach it through a NAT gateway.
     pub api_address: Ipv4Addr,
-    /// Where S3 alone stands: a gateway endpoint leads there too.
+    /// The address of S3 alone: a gateway endpoint routes to it.
     pub s3_address: Ipv4Addr,
-    /// Where the content delivery network's edge stands.
+    /// The address of the content delivery network's edge.
     pub edge_address: Ipv4Addr,
-    /// Where the public zones are answered on the cloud's Internet, at port 53.
+    /// The address of the public zones' DNS server on the cloud's Internet, at port 53.
     pub dns_address: Ipv4Addr,
-    /// The port of the host's loopback that answers the public zones; 0 takes any that is free.
+    /// The port of the public zones' DNS server on the host's loopback; 0 selects any free port.
     pub dns_port: u16,
     /// The port of the host's loopback that routes by Host header (`http://shop.localhost:8080`).
     pub web_port: u16,
@@ -32,7 +32,7 @@ pub struct Config {
 impl Config {
     /// Names that the host's browsers resolve to loopback: load balancers, distributions.
     pub const PUBLIC_SUFFIX: &'static str = "localhost";
-    /// Names that only the VPC's resolver knows: databases, the API itself.
+    /// Names that only a VPC's resolver knows: databases, the API itself.
     pub const PRIVATE_SUFFIX: &'static str = "escale.internal";
 
     /// The name under which tasks reach the API.

@@ -1,12 +1,12 @@
-//! What a synchronous operation gets.
+//! The context of a synchronous operation.
 
 use crate::{Asked, Caller, Cloud, Config};
 use escale_base::{Arn, AwsError, Timestamp};
 use escale_store::Tx;
 
-/// One operation's surroundings: its transaction, its caller, the time.
+/// The context of one call: its transaction, its caller, the time.
 pub struct Cx<'a> {
-    /// Read and write here. Committed when the operation answers, dropped whole when it fails.
+    /// The transaction. Committed when the operation succeeds, discarded when it fails.
     pub tx: &'a mut Tx,
     pub caller: &'a Caller,
     pub config: &'a Config,
@@ -20,8 +20,8 @@ impl Cx<'_> {
         Arn::new(service, &self.config.region, &self.config.account, resource)
     }
 
-    /// May the caller hand this role to a service (`ecs-tasks.amazonaws.com`), which then acts under it? To be asked by every operation
-    /// that takes a role, or whoever may call it has all rights of any role.
+    /// Checks that the caller may pass this role to a service (`ecs-tasks.amazonaws.com`), which then acts under it. Every
+    /// operation that takes a role must call this; otherwise its callers would have the rights of every role.
     ///
     /// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html>
     pub fn pass_role(&self, role_arn: &str, service: &str) -> Result<(), AwsError> {

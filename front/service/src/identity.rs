@@ -1,15 +1,15 @@
-//! Who holds a key, and what they may do: asked of the service that keeps identities.
+//! Credentials and authorization decisions, as the IAM service provides them.
 
 use crate::{Caller, DenialReason, Principal};
 use escale_base::{Secret, Timestamp};
 use escale_store::Image;
 
-/// What an access key stands for.
+/// The principal and secret of an access key.
 #[derive(Clone, Debug)]
 pub struct Credential {
     pub principal: Principal,
     pub secret: Secret<String>,
-    /// The token that temporary credentials must show.
+    /// The token that a request with temporary credentials must have.
     pub session_token: Option<Secret<String>>,
     pub expires: Option<Timestamp>,
 }
@@ -17,29 +17,29 @@ pub struct Credential {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     Allow,
-    /// An explicit `Deny`, or no `Allow`: says which, in AWS's words.
+    /// An explicit `Deny`, or no `Allow`: `why` names which, in AWS's words.
     Deny {
         why: String,
         reason: DenialReason,
     },
 }
 
-/// A policy that hangs on a resource rather than on a caller: a bucket's, a repository's.
+/// A policy attached to a resource rather than to a caller: a bucket's, a repository's.
 #[derive(Clone, Debug)]
 pub struct ResourcePolicy {
     pub document: String,
 }
 
-/// What somebody wants to do.
+/// One authorization request.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
     /// `s3:GetObject`
     pub action: &'a str,
-    /// All of them; none stands for `*`.
+    /// All must be allowed; an empty list means `*`.
     pub resources: &'a [String],
     /// Condition keys that this request alone has, in lower case: `iam:passedtoservice`.
     pub keys: &'a [(&'static str, &'a str)],
-    /// The policies that hang on the resources.
+    /// The policies attached to the resources.
     pub policies: &'a [ResourcePolicy],
 }
 
@@ -47,6 +47,6 @@ pub struct Asked<'a> {
 pub trait Identity: Send + Sync + 'static {
     fn credential(&self, image: &Image, access_key: &str) -> Option<Credential>;
 
-    /// May `caller` do what is asked?
+    /// Decides whether `caller` may do this.
     fn decide(&self, image: &Image, caller: &Caller, asked: &Asked<'_>) -> Decision;
 }

@@ -1,22 +1,23 @@
-//! Names of container images, as docker writes them, and which of them this cloud's own registry serves.
+//! Names of container images, in Docker's syntax, and whether this cloud's own registry serves one.
 //!
 //! Source: <https://docs.docker.com/reference/cli/docker/image/tag/>
 
 use crate::Config;
 
-/// `registry/repository:tag@digest`, taken apart.
+/// The parts of `registry/repository:tag@digest`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageName<'a> {
-    /// `docker.io` when the name says none.
+    /// `docker.io` if the name has none.
     pub registry: &'a str,
     pub repository: &'a str,
-    /// The digest, which outdoes a tag, or the tag: `latest` when the name says neither.
+    /// The digest if the name has one, else the tag, else `latest`.
     pub reference: &'a str,
 }
 
 impl<'a> ImageName<'a> {
-    /// `None` for what is no name of an image.
+    /// `None` if the text is not a valid image name.
     pub fn parse(text: &'a str) -> Option<ImageName<'a>> {
+        // Docker's rule: the first part is a registry only if it looks like a host.
         let (registry, path) = match text.split_once('/') {
             Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (first, rest),
             _ => ("docker.io", text),
@@ -34,8 +35,8 @@ impl<'a> ImageName<'a> {
         whole.then_some(ImageName { registry, repository, reference })
     }
 
-    /// Whether it stands in the account's own registry: under the address that ECR shows, or under the name that AWS
-    /// gives to a registry of the region.
+    /// Whether the image is in the account's own registry: under the address that ECR returns, or under AWS's name for a
+    /// registry of the region.
     pub fn is_own(&self, config: &Config) -> bool {
         let name = self.registry.split(':').next().unwrap_or(self.registry);
         let of_aws = format!("{}.dkr.ecr.{}.amazonaws.com", config.account, config.region);
@@ -52,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names() {
+    fn parses_names_and_recognizes_the_own_registry() {
         let config = Config::default();
         let digest = format!("sha256:{}", "0".repeat(64));
         let with_digest = format!("127.0.0.1:4566/web:1@{digest}");

@@ -1,9 +1,8 @@
-//! What a service is, as the gate and CloudFormation see it.
+//! The interface of a service to the gate and to CloudFormation.
 //!
-//! A service is a list of [`Operation`]s (synchronous: check, one transaction, answer) and
-//! [`StreamOperation`]s (asynchronous: bytes to or from a plane), its CloudFormation [`ResourceType`]s and
-//! what it [records only](Recorded). The [`Cloud`] holds all services and calls operations by name: for the
-//! gate, and for services that call each other as clients do.
+//! A service has [`Operation`]s (synchronous: check, one transaction, answer), [`StreamOperation`]s (asynchronous: bytes to or
+//! from a plane), CloudFormation [`ResourceType`]s, and parameters that it [only records](Recorded). The [`Cloud`] has all
+//! services and calls operations by name: for the gate, and for services that call each other as clients do.
 //!
 //! This crate knows no service by name and no protocol. Start at [`Operation`].
 
@@ -45,7 +44,7 @@ pub use stream::{Body, StreamCx, StreamHandler, StreamOperation, StreamReply};
 use escale_base::wire::Value;
 use escale_store::Image;
 
-/// Deletes a resource after a last snapshot of it, whose name begins with the given words: see
+/// Deletes a resource after a last snapshot of it, whose name begins with the given text: see
 /// [`Service::delete_with_snapshot`].
 pub type DeleteWithSnapshot = fn(&mut Cx<'_>, &Created, &str) -> Result<(), escale_base::AwsError>;
 
@@ -53,22 +52,22 @@ pub type DeleteWithSnapshot = fn(&mut Cx<'_>, &Created, &str) -> Result<(), esca
 pub trait Service: Send + Sync + 'static {
     fn id(&self) -> &'static str;
 
-    /// The prefix of its IAM actions, where it differs from the id: `elasticloadbalancing` for `elbv2`.
+    /// The prefix of its IAM actions, if it differs from the id: `elasticloadbalancing` for `elbv2`.
     fn action_prefix(&self) -> &'static str {
         self.id()
     }
 
-    /// Whether its resources are of no region: requests signed for any region are then taken.
+    /// Whether its resources belong to no region: requests signed for any region are then accepted.
     fn global(&self) -> bool {
         false
     }
 
-    /// Which category of CloudTrail's events an operation is.
+    /// CloudTrail's category of an operation.
     fn event_kind(&self, _operation: &str) -> EventKind {
         EventKind::Management
     }
 
-    /// Every operation it enacts. What the model has and this list has not is refused by name.
+    /// Every operation that it enacts. Any other operation of the model is refused by name.
     fn operations(&self) -> Vec<Entry>;
 
     /// Parameters and properties that have no effect on one machine, with the reason.
@@ -76,7 +75,7 @@ pub trait Service: Send + Sync + 'static {
         &[]
     }
 
-    /// Policies that hang on the resource which a request is about: a bucket's.
+    /// Policies attached to the resource of a request: a bucket's.
     fn resource_policies(
         &self,
         _image: &Image,
@@ -87,14 +86,13 @@ pub trait Service: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// ARNs of the resources that a request is about, by the members of its input: for operations that do not name them
-    /// themselves.
+    /// ARNs of a request's resources, from the members of its input: for operations that do not return them themselves.
     fn resources(&self, _image: &Image, _config: &Config, _operation: &str, _input: &Value) -> Vec<String> {
         Vec::new()
     }
 
-    /// The right to tag, for a request that gives tags to what it creates: without it, whoever may create could tag as well, and
-    /// tags decide access. `resources` are the request's own.
+    /// The action for tagging, for a request that tags what it creates. Without this check, callers that may create resources
+    /// could tag them as well, and tags decide access. `resources` are the request's own.
     fn tagging(&self, _operation: &str, _input: &Value, _resources: &[String]) -> Option<Also> {
         None
     }
@@ -104,8 +102,8 @@ pub trait Service: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// How a resource of this type is deleted under `DeletionPolicy: Snapshot`; `None` when it knows no snapshots. One that
-    /// knows them is deleted so also when its template says nothing: AWS does that with databases, the only such types here.
+    /// The function that deletes a resource of this type under `DeletionPolicy: Snapshot`; `None` if the type has no
+    /// snapshots. It also applies without a `DeletionPolicy`: that is AWS's default for databases, the only such types here.
     fn delete_with_snapshot(&self, _type_name: &str) -> Option<DeleteWithSnapshot> {
         None
     }

@@ -1,13 +1,13 @@
-//! What stands at the API's address and is not AWS's API.
+//! Handlers of other protocols at the API's address.
 
 use crate::{Arrival, Body};
 use http::{Request, Response, request::Parts};
 use std::{future::Future, pin::Pin};
 
-/// A guest behind the same door: an image registry, a health page. It does its own authentication, and makes its callers by
-/// [`crate::Caller::arriving`].
+/// A handler at the gate for another protocol than AWS's API: an image registry, a health page. It authenticates requests
+/// itself and makes its callers by [`crate::Caller::arriving`].
 pub trait Mount: Send + Sync + 'static {
-    /// Whether this request is the guest's; asked before anything else.
+    /// Whether this request is for the mount; called before the request is identified.
     fn claims(&self, parts: &Parts) -> bool;
 
     fn serve(

@@ -12,7 +12,7 @@ pub trait Operation {
     type Output: Wire;
     type Error: Into<AwsError>;
 
-    /// ARNs that IAM matches against a policy's `Resource`; none stands for `*`.
+    /// ARNs that IAM matches against a policy's `Resource`; an empty list means `*`.
     fn resources(_input: &Self::Input, _cx: &Cx<'_>) -> Vec<String> {
         Vec::new()
     }
@@ -22,8 +22,8 @@ pub trait Operation {
         Vec::new()
     }
 
-    /// Actions that the request needs besides the operation's own. Tags given at creation are not among them: the service
-    /// asks for those of all its operations ([`crate::Service::tagging`]).
+    /// Secondary actions of the request. Tagging at creation is not among them: the service adds it for all its operations
+    /// ([`crate::Service::tagging`]).
     fn also(_input: &Self::Input, _cx: &Cx<'_>) -> Vec<Also> {
         Vec::new()
     }
@@ -31,10 +31,10 @@ pub trait Operation {
     fn run(cx: &mut Cx<'_>, input: Self::Input) -> Result<Self::Output, Self::Error>;
 }
 
-/// An operation as the gate holds it: types gone, names kept.
+/// An operation as the gate calls it: by name, without its types.
 pub struct Entry {
     pub name: &'static str,
-    /// The IAM action, where it is not the operation's name: `s3:ListBucket` for ListObjectsV2.
+    /// The IAM action, if it is not the operation's name: `s3:ListBucket` for ListObjectsV2.
     pub action: Option<&'static str>,
     pub input: &'static [Field],
     pub output: &'static [Field],
@@ -46,7 +46,7 @@ pub enum Kind {
     Stream(std::sync::Arc<dyn StreamHandler>),
 }
 
-/// The two halves of a synchronous operation: what IAM is asked, and the work.
+/// The two parts of a synchronous operation: its permissions, and its work.
 #[derive(Clone, Copy)]
 pub struct SyncHandler {
     pub needs: fn(&Value, &Cx<'_>) -> Result<Needs, AwsError>,
@@ -64,7 +64,7 @@ impl Entry {
         }
     }
 
-    /// Whether the name promises that nothing is written. A promise only: who breaks it is run as a writer.
+    /// Whether the name promises that nothing is written. An operation that writes nevertheless is run again as a writer.
     pub(crate) fn only_reads(&self) -> bool {
         ["Describe", "List", "Get", "BatchGet", "Validate"].iter().any(|verb| self.name.starts_with(verb))
     }
@@ -79,7 +79,7 @@ fn needs<O: Operation>(input: &Value, cx: &Cx<'_>) -> Result<Needs, AwsError> {
     Ok(typed_needs::<O>(&read::<O::Input>(input)?, cx))
 }
 
-/// What IAM is asked for a request.
+/// The permissions that a request needs.
 pub(crate) fn typed_needs<O: Operation>(input: &O::Input, cx: &Cx<'_>) -> Needs {
     let (resources, keys) = (O::resources(input, cx), O::keys(input));
     Needs { action: None, resources, keys, also: O::also(input, cx) }
@@ -90,7 +90,7 @@ fn run<O: Operation>(cx: &mut Cx<'_>, input: &Value) -> Result<Value, AwsError> 
     Ok(output.write())
 }
 
-/// Reads the typed input; a member that the operation does not know is refused by name, never ignored.
+/// Reads the typed input. A member that the operation does not have is an error that names it, never ignored.
 pub(crate) fn read<I: Wire>(input: &Value) -> Result<I, AwsError> {
     if let Some(member) = wire::unread::<I>(input).first() {
         return Err(AwsError::not_supported(format_args!("The parameter {member}")));

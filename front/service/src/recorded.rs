@@ -1,7 +1,7 @@
-//! What is taken and kept, and has no effect.
+//! Parameters that are stored and have no effect.
 
-/// A parameter or property that can have no effect on one machine. It is stored and shown again; `escale coverage`
-/// prints it with its reason. Everything else is either enacted or refused.
+/// A parameter or property that cannot have an effect on one machine. It is stored and shown again; `escale coverage`
+/// prints it with its reason. All others are either enacted or refused.
 #[derive(Clone, Copy, Debug)]
 pub struct Recorded {
     /// `Operation.Member` or `AWS::Type::Name.Property`.

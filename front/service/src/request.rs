@@ -1,4 +1,4 @@
-//! Calls of operations by code, typed on both ends.
+//! Typed calls of operations from code.
 
 use crate::{Body, Caller, Cloud, Cx, Kind, Operation, StreamCx};
 use escale_base::{
@@ -14,11 +14,11 @@ pub trait Request: Wire {
     /// The service's id: `ec2`.
     const SERVICE: &'static str;
     const NAME: &'static str;
-    /// What the caller reads of the answer. A member that is missing there is an internal error.
+    /// The part of the answer that the caller reads. A missing member is an internal error.
     type Answer: Wire;
 }
 
-/// An operation under its name; [`operations!`](crate::operations) makes it of each line of a service's list.
+/// An operation with its name; [`operations!`](crate::operations) implements this for each line of a service's list.
 pub trait Named: Operation {
     const SERVICE: &'static str;
     const NAME: &'static str;
@@ -31,12 +31,12 @@ impl Cx<'_> {
         self.call_for(self.caller, request)
     }
 
-    /// The same as the service principal `name`: what AWS does through a service-linked role.
+    /// The same as the service principal `name`, as AWS does through a service-linked role.
     pub fn call_as<R: Request>(&mut self, name: &str, request: R) -> Result<R::Answer, AwsError> {
         self.call_for(&Caller::service(name), request)
     }
 
-    /// Calls an operation of the own service, in the same way as [`Cx::call`].
+    /// As [`Cx::call`], for an operation of the same service.
     pub fn call_own<O: Named>(&mut self, input: O::Input) -> Result<O::Output, AwsError> {
         let (cloud, caller) = (self.cloud, self.caller);
         self.nested(caller, |cx| cloud.run_typed::<O>(cx, input))
@@ -58,7 +58,7 @@ impl Cx<'_> {
     }
 }
 
-/// Calls an operation outside of a transaction. One that moves bytes gets no body.
+/// Calls an operation outside of a transaction. A stream operation gets an empty body.
 pub async fn request<R: Request>(
     cloud: &Arc<Cloud>,
     store: &Store,
@@ -86,7 +86,12 @@ pub async fn request<R: Request>(
 /// The answer itself is not logged, since it may hold a secret.
 fn read_answer<R: Request>(answer: &Value) -> Result<R::Answer, AwsError> {
     R::Answer::read(answer).map_err(|error| {
-        tracing::error!(service = R::SERVICE, operation = R::NAME, %error, "an operation's answer cannot be read");
+        tracing::error!(
+            service = R::SERVICE,
+            operation = R::NAME,
+            %error,
+            "the operation's answer does not have the members that the caller reads"
+        );
         AwsError::internal()
     })
 }

@@ -1,6 +1,6 @@
-//! Keys with which parts of the cloud sign requests to other parts: a distribution that fetches from a bucket.
+//! Keys for requests from one part of the cloud to another: a distribution that fetches from a bucket.
 //!
-//! They live in memory only: whoever signs with one was started by the same daemon.
+//! They are kept in memory only: the daemon starts everything that signs with one.
 
 use crate::{Credential, Principal};
 use escale_base::{Secret, ids};

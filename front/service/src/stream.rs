@@ -1,4 +1,4 @@
-//! Operations whose payload is a stream of bytes, or whose answer a plane must give.
+//! Operations whose payload is a stream of bytes, or whose answer comes from a plane.
 
 use crate::{Also, Caller, Cloud, Config, Entry, Kind, Needs, operation};
 use bytes::Bytes;
@@ -10,11 +10,11 @@ use escale_store::Store;
 use http_body_util::combinators::UnsyncBoxBody;
 use std::{future::Future, pin::Pin, sync::Arc};
 
-/// A body on its way in or out. Errors end the connection; what is wrong with a request's body (a bad
-/// signature, a wrong checksum) arrives as an [`AwsError`] inside of it.
+/// The body of a request or an answer. Errors end the connection; a faulty request body (a bad signature, a wrong
+/// checksum) ends with an [`AwsError`] inside of the error.
 pub type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
-/// What a stream operation gets: no transaction of its own, since it waits; it opens short ones on `store`.
+/// The context of a stream operation. It has no transaction, since the operation waits; it opens short ones on `store`.
 #[derive(Clone)]
 pub struct StreamCx {
     pub store: Store,
@@ -22,7 +22,7 @@ pub struct StreamCx {
     pub caller: Caller,
     pub config: Arc<Config>,
     pub now: Timestamp,
-    /// Request headers: preconditions and the like that no model names.
+    /// Request headers, for preconditions and others that the model does not have.
     pub headers: http::HeaderMap,
 }
 
@@ -30,7 +30,7 @@ pub struct StreamCx {
 pub struct StreamReply<O> {
     pub output: O,
     pub body: Option<Body>,
-    /// Where it differs from the model's: 206 for a range, 304 for a precondition.
+    /// The status, if it differs from the model's: 206 for a range, 304 for a precondition.
     pub status: Option<u16>,
 }
 
@@ -40,7 +40,7 @@ impl<O> From<O> for StreamReply<O> {
     }
 }
 
-/// One AWS operation on bytes. `S` is the service, which holds the plane.
+/// One AWS operation that streams bytes. `S` is the service, which has the plane.
 pub trait StreamOperation<S>: 'static {
     type Input: Wire + Send;
     type Output: Wire + Send;
@@ -51,7 +51,7 @@ pub trait StreamOperation<S>: 'static {
         Vec::new()
     }
 
-    /// The action in place of the operation's own, where the input decides.
+    /// The action instead of the operation's own, if the input decides.
     fn action(_input: &Self::Input) -> Option<&'static str> {
         None
     }
@@ -71,7 +71,7 @@ pub trait StreamOperation<S>: 'static {
 
 type Answer = Pin<Box<dyn Future<Output = Result<StreamReply<Value>, AwsError>> + Send>>;
 
-/// A stream operation with its types gone.
+/// A stream operation without its types.
 pub trait StreamHandler: Send + Sync {
     fn needs(&self, input: &Value, cx: &StreamCx) -> Result<Needs, AwsError>;
     fn run(&self, cx: StreamCx, input: Value, body: Body) -> Answer;

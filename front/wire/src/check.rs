@@ -1,22 +1,22 @@
-//! Checks of Escale itself: that typed shapes name members which exist, and that answers have the model's form.
+//! Self-checks: typed shapes name only members that exist, and answers have the model's form.
 
 use escale_base::wire::Field;
 use escale_model::{Kind, Operation, ServiceModel, Shape, ShapeId};
 use serde_json::Value;
 use std::collections::HashSet;
 
-/// What is wrong with the fields of a typed shape, as paths from its root; empty if nothing is. Run at start-up over
-/// every operation, so that a misspelt field fails every test.
+/// The faults of a typed shape's fields, with paths from its root. Runs at start-up for every operation, so that a misspelled
+/// field fails every test.
 pub fn check_fields(model: &ServiceModel, shape: ShapeId, fields: &'static [Field]) -> Vec<String> {
     let mut found = Vec::new();
     walk_fields(model, shape, fields, &model.shape(shape).name, &mut HashSet::new(), &mut found);
     found
 }
 
-/// Shapes that the model lists words for and that stay text here, by service, with the reason.
+/// Shapes that are text here although the model lists their values: service, shape and reason.
 const OPEN_ENDED: &[(&str, &str, &str)] = &[
-    ("route53", "VPCRegion", "regions, which come and go: `ESCALE_REGION` names the only one"),
-    ("s3", "BucketLocationConstraint", "regions, which come and go: `ESCALE_REGION` names the only one"),
+    ("route53", "VPCRegion", "AWS adds regions; `ESCALE_REGION` names the only one here"),
+    ("s3", "BucketLocationConstraint", "AWS adds regions; `ESCALE_REGION` names the only one here"),
 ];
 
 fn walk_fields(
@@ -35,7 +35,7 @@ fn walk_fields(
         Kind::List { item, .. } => walk_fields(model, item.shape, fields, path, seen, found),
         Kind::Structure(structure) => {
             if fields.is_empty() && !structure.members.is_empty() && path.contains('.') {
-                found.push(format!("{path}: is a structure, but no member of it is named"));
+                found.push(format!("{path}: the model has a structure, the type names none of its members"));
             }
             for field in fields {
                 let at = format!("{path}.{}", field.name);
@@ -50,17 +50,17 @@ fn walk_fields(
             }
         }
         Kind::Document | Kind::Map { .. } if fields.is_empty() => {
-            found.push(format!("{path}: holds any keys, so it must be a map or an untyped value"));
+            found.push(format!("{path}: the model has a map, so the type must be a map or an untyped value"));
         }
         kind if !fields.is_empty() => {
-            found.push(format!("{path}: is a {}, but members of it are named", kind.name()));
+            found.push(format!("{path}: the model has a {}, but the type names members", kind.name()));
         }
         _ => {}
     }
 }
 
-/// A member whose words the model lists is an enumeration here too, and has no other words. It may have fewer: what is
-/// not enacted is refused by its name.
+/// A member whose values the model lists must be an enumeration here, with no other values. It may have fewer: values that
+/// are not enacted are refused by name.
 fn check_choices(
     model: &ServiceModel,
     shape: ShapeId,
@@ -74,13 +74,13 @@ fn check_choices(
         Kind::String if !shape.choices.is_empty() => match choices {
             None if may_be_text(model, shape) => {}
             None => {
-                found.push(format!("{path}: the model lists the words of {}, so it is a choice!", shape.name))
+                found.push(format!("{path}: the model lists the values of {}; use choice!", shape.name));
             }
             Some(words) => found.extend(
                 words
                     .iter()
                     .filter(|word| !is_listed(shape, word))
-                    .map(|word| format!("{path}: {word:?} is none of {}", shape.name)),
+                    .map(|word| format!("{path}: {word:?} is not a value of {}", shape.name)),
             ),
         },
         _ => {}
@@ -96,26 +96,26 @@ fn is_listed(shape: &Shape, word: &str) -> bool {
     shape.choices.iter().any(|choice| choice == word) || UNLISTED.contains(&(shape.name.as_str(), word))
 }
 
-/// A member that differs in case alone is what was meant.
+/// Suggests the member that differs in case only.
 fn nearest(structure: &escale_model::Structure, name: &str) -> String {
     let near = structure.members.iter().find(|m| m.name.eq_ignore_ascii_case(name));
     near.map_or_else(String::new, |m| format!(" (the model spells it {})", m.name))
 }
 
-/// Words that AWS has although its own model does not list them, by shape; clients compare with these.
+/// Values that AWS returns although its own model does not list them, by shape. Clients compare with these.
 const UNLISTED: &[(&str, &str)] = &[
     ("AttachmentStatus", "available"), // of an Internet gateway
     ("NetworkInterfaceStatus", "pending"),
-    ("ResourceStatus", "REVIEW_IN_PROGRESS"), // of a stack that stands for its first change set
+    ("ResourceStatus", "REVIEW_IN_PROGRESS"), // of a stack before its first change set is executed
     ("NetworkInterfaceType", "nat_gateway"),
     ("State", "available"), // of a VPC endpoint
     ("State", "pending"),
     ("AccountAttributeName", "vpc-max-security-groups-per-interface"),
     ("NetworkInterfaceCreationType", "interface"),
-    ("NetworkInterfaceCreationType", "nat_gateway"), // by services only: the gate refuses a client's
+    ("NetworkInterfaceCreationType", "nat_gateway"), // used by services only: the gate refuses it from clients
 ];
 
-/// What in an answer is not in the model or has the wrong kind, as paths; empty if nothing is.
+/// The parts of an answer that the model does not have or that have the wrong type, with their paths.
 pub fn check_output(model: &ServiceModel, operation: &Operation, output: &Value) -> Vec<String> {
     let mut found = Vec::new();
     match (operation.output, output) {
@@ -151,16 +151,16 @@ fn walk_value(model: &ServiceModel, shape: ShapeId, value: &Value, path: &str, f
             }
         }
         (Kind::String, Value::String(text)) => {
-            // An answer with a choice that AWS does not have breaks typed clients.
+            // Typed clients fail on a value that their enumeration does not have.
             if !target.choices.is_empty() && !is_listed(target, text) {
-                found.push(format!("{path}: {text:?} is none of {}", target.name));
+                found.push(format!("{path}: {text:?} is not a value of {}", target.name));
             }
         }
         (Kind::Blob, Value::String(_)) | (Kind::Boolean, Value::Bool(_)) => {}
         (Kind::Float | Kind::Timestamp(_), Value::Number(_)) => {}
         (Kind::Float, Value::String(text)) if matches!(text.as_str(), "NaN" | "Infinity" | "-Infinity") => {}
         (Kind::Integer { .. }, Value::Number(n)) if n.is_i64() || n.is_u64() => {}
-        (kind, value) => found.push(format!("{path}: {value} is no {}", kind.name())),
+        (kind, value) => found.push(format!("{path}: {value} is not a {}", kind.name())),
     }
 }
 
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn fields() {
+    fn reports_fields_that_do_not_fit_the_model() {
         let ec2 = service("ec2").unwrap();
         let shape = ec2.operation("CreateSubnet").unwrap().input.unwrap();
         assert_eq!(check_fields(ec2, shape, Good::FIELDS), Vec::<String>::new());
@@ -215,8 +215,8 @@ mod tests {
             check_fields(ec2, shape, Bad::FIELDS),
             [
                 "CreateSubnetRequest.VPCId: no such member (the model spells it VpcId)",
-                "CreateSubnetRequest.TagSpecifications: is a structure, but no member of it is named",
-                "CreateSubnetRequest.CidrBlock: is a String, but members of it are named",
+                "CreateSubnetRequest.TagSpecifications: the model has a structure, the type names none of its members",
+                "CreateSubnetRequest.CidrBlock: the model has a String, but the type names members",
             ]
         );
         let ecs = service("ecs").unwrap();
@@ -226,25 +226,25 @@ mod tests {
     }
 
     #[test]
-    fn choices_are_enumerations_with_the_words_of_the_model() {
+    fn requires_enumerations_with_values_of_the_model() {
         let ec2 = service("ec2").unwrap();
         let shape = ec2.operation("CreateVpc").unwrap().input.unwrap();
         assert_eq!(
             check_fields(ec2, shape, Choices::FIELDS),
-            ["CreateVpcRequest.InstanceTenancy: \"shared\" is none of Tenancy"]
+            ["CreateVpcRequest.InstanceTenancy: \"shared\" is not a value of Tenancy"]
         );
         let elbv2 = service("elbv2").unwrap();
         let shape = elbv2.operation("CreateLoadBalancer").unwrap().input.unwrap();
         assert_eq!(
             check_fields(elbv2, shape, Untyped::FIELDS),
             [
-                "CreateLoadBalancerInput.Scheme: the model lists the words of LoadBalancerSchemeEnum, so it is a choice!"
+                "CreateLoadBalancerInput.Scheme: the model lists the values of LoadBalancerSchemeEnum; use choice!"
             ]
         );
     }
 
     #[test]
-    fn outputs() {
+    fn reports_outputs_that_do_not_fit_the_model() {
         let ec2 = service("ec2").unwrap();
         let operation = ec2.operation("DescribeVpcs").unwrap();
         let good = json!({"Vpcs": [{"VpcId": "vpc-1", "State": "available", "IsDefault": false}]});
@@ -254,8 +254,8 @@ mod tests {
             check_output(ec2, operation, &bad),
             [
                 "DescribeVpcs.Vpcs[0].Vpcid: no such member (the model spells it VpcId)",
-                "DescribeVpcs.Vpcs[0].State: \"up\" is none of VpcState",
-                "DescribeVpcs.Vpcs[0].IsDefault: \"no\" is no Boolean",
+                "DescribeVpcs.Vpcs[0].State: \"up\" is not a value of VpcState",
+                "DescribeVpcs.Vpcs[0].IsDefault: \"no\" is not a Boolean",
             ]
         );
     }

@@ -1,4 +1,4 @@
-//! Checksums that S3 clients send and ask for, computed while the bytes pass.
+//! Checksums that S3 clients send and request, computed while the bytes pass.
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html>
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -50,7 +50,7 @@ impl Algorithm {
     }
 }
 
-/// A checksum in the making.
+/// Computes a checksum piece by piece.
 pub struct Hasher {
     algorithm: Algorithm,
     state: State,
@@ -93,6 +93,7 @@ impl Hasher {
             State::Crc(crc) if self.algorithm == Algorithm::Crc64Nvme => {
                 STANDARD.encode(crc.finalize().to_be_bytes())
             }
+            // The library returns every CRC as 64 bits; the other two have 32.
             State::Crc(crc) => STANDARD.encode((crc.finalize() as u32).to_be_bytes()),
             State::Sha1(sha) => STANDARD.encode(sha.finalize()),
             State::Sha256(sha) => STANDARD.encode(sha.finalize()),
@@ -100,7 +101,7 @@ impl Hasher {
     }
 }
 
-/// The checksum of bytes that are all there.
+/// The checksum of a whole byte string.
 pub fn checksum(algorithm: Algorithm, bytes: &[u8]) -> String {
     let mut hasher = Hasher::new(algorithm);
     hasher.update(bytes);

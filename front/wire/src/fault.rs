@@ -1,19 +1,19 @@
-//! Which error code each service uses for the faults that the wire layer and the gate find. The codes of an
-//! operation's own errors stand in its service.
+//! Each service's error codes for the faults that the wire layer and the gate find. An operation's own error codes are in
+//! its service.
 
 use crate::Target;
 use escale_base::{AwsError, ErrorKind, path::BadEncoding};
 use escale_model::{OtherService, Protocol, ServiceModel};
 
-/// Characters of a wrong value that its error repeats: enough to recognise it.
+/// Characters of a wrong value that its error repeats: enough to recognize the value.
 const FOUND_CHARS: usize = 256;
 
 /// A request whose bytes do not have the form of the operation's input.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Malformed {
-    /// The body is no JSON, XML, CBOR or form at all, or nests too deep.
+    /// The body is not valid JSON, XML or CBOR, not a form, or nested too deeply.
     Body(String),
-    /// A value at a place is not of the kind that the model wants.
+    /// The value at `at` is not of the kind that the model requires.
     Value { at: String, found: String, wanted: &'static str },
     /// EC2 only: a parameter that the operation does not have.
     Unknown(String),
@@ -23,12 +23,12 @@ pub(crate) enum Malformed {
 
 impl Malformed {
     pub(crate) fn value(at: &str, found: &str, wanted: &'static str) -> Malformed {
-        // The error repeats it: what is megabytes long must not make an answer of megabytes.
+        // The error repeats the value: one of megabytes must not cause an answer of megabytes.
         let found = found.chars().take(FOUND_CHARS).collect();
         Malformed::Value { at: at.to_owned(), found, wanted }
     }
 
-    /// Puts the name of the enclosing member in front.
+    /// Prepends the name of the enclosing member to the path.
     pub(crate) fn below(self, step: &str) -> Malformed {
         match self {
             Malformed::Value { at, found, wanted } => {
@@ -115,8 +115,8 @@ pub(crate) fn other_service(service: &OtherService) -> AwsError {
     AwsError::not_supported(format_args!("The service {}", service.name))
 }
 
-/// No operation of this name in the model, or none at this path: one that AWS has is refused by its name, any other as AWS
-/// refuses it.
+/// The model has no operation of this name, or none at this path. If AWS has it, the error names it; otherwise it is AWS's own
+/// error.
 pub fn unknown_operation(target: &Target, name: &str) -> AwsError {
     let service = target.service;
     if service.leaves_out(name) {
@@ -158,11 +158,11 @@ pub fn unknown_operation(target: &Target, name: &str) -> AwsError {
 
 pub(crate) fn no_target_header(service: &ServiceModel) -> AwsError {
     let message =
-        format!("{} takes its operation from the header X-Amz-Target, which is missing", service.id);
+        format!("{} reads the operation from the header X-Amz-Target, which is missing", service.id);
     AwsError::new(ErrorKind::Invalid, "MissingAction", 400, message)
 }
 
-/// An operation that demands a signature was called without one.
+/// An operation that requires a signature was called without one.
 pub fn missing_authentication(target: &Target) -> AwsError {
     match (target.service.id, target.protocol) {
         ("s3", _) => AwsError::new(ErrorKind::Denied, "AccessDenied", 403, "Access Denied"),
@@ -187,7 +187,7 @@ pub fn missing_authentication(target: &Target) -> AwsError {
     }
 }
 
-/// The access key, or the session token that came with it, is not known.
+/// The access key does not exist, or its session token is wrong.
 pub fn unknown_access_key(target: &Target, access_key: &str) -> AwsError {
     let invalid = "The security token included in the request is invalid.";
     match (target.service.id, target.protocol) {
@@ -209,7 +209,7 @@ pub fn unknown_access_key(target: &Target, access_key: &str) -> AwsError {
     }
 }
 
-/// Who signed may not do this. `message` says who, what and on which resource.
+/// The caller may not do this. `message` names the caller, the action and the resource.
 pub fn access_denied(target: &Target, message: impl Into<String>) -> AwsError {
     match (target.service.id, target.protocol) {
         ("ec2", _) => AwsError::new(ErrorKind::Denied, "UnauthorizedOperation", 403, message),
@@ -220,7 +220,7 @@ pub fn access_denied(target: &Target, message: impl Into<String>) -> AwsError {
     }
 }
 
-/// The cloud holds as many bodies of requests as it may. Clients try again after a pause.
+/// The memory for request bodies is exhausted. Clients retry after a pause.
 pub fn too_busy(target: &Target) -> AwsError {
     let (code, message) = match (target.service.id, target.protocol) {
         ("s3" | "s3control", _) => ("SlowDown", "Please reduce your request rate."),
@@ -231,7 +231,7 @@ pub fn too_busy(target: &Target) -> AwsError {
     AwsError::new(ErrorKind::Throttled, code, 503, message)
 }
 
-/// The body did not come in time.
+/// The body did not arrive in time.
 pub fn too_slow(target: &Target) -> AwsError {
     let message = "Your socket connection to the server was not read from or written to within the timeout period. Idle \
                    connections will be closed.";
@@ -243,7 +243,7 @@ pub fn too_slow(target: &Target) -> AwsError {
     )
 }
 
-/// The signature is not the one that the secret gives.
+/// The signature does not match the secret.
 pub(crate) fn signature_mismatch(target: &Target, message: impl Into<String>) -> AwsError {
     match (target.service.id, target.protocol) {
         ("ec2", _) => AwsError::new(ErrorKind::Denied, "AuthFailure", 401, message),

@@ -1,18 +1,19 @@
-//! What is read from a request's head by several modules: host, header text, query, percent-encoding.
+//! Parts of a request's head that several modules read: host, header text, query, percent-encoding.
 
 use http::{HeaderMap, request::Parts};
 use percent_encoding::percent_decode_str;
 
-/// The host the client named, without the port, in lower case. HTTP/2 has it in the URI.
+/// The host that the client named, without the port, in lower case. HTTP/2 has it in the URI.
 pub fn host(parts: &Parts) -> String {
     let named = authority(parts).to_ascii_lowercase();
     match named.rsplit_once(':') {
+        // The test for digits keeps an IPv6 address without a port whole: `[::1]`.
         Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host.to_owned(),
         _ => named,
     }
 }
 
-/// The host the client named, as it signed it.
+/// The host that the client named, in the form that it signed.
 pub(crate) fn authority(parts: &Parts) -> &str {
     header(&parts.headers, "host").or_else(|| parts.uri.authority().map(|a| a.as_str())).unwrap_or("")
 }
@@ -36,12 +37,12 @@ fn pairs(text: &str, decode: impl Fn(&str) -> String) -> Vec<(String, String)> {
     pairs.map(|p| p.split_once('=').unwrap_or((p, ""))).map(|(k, v)| (decode(k), decode(v))).collect()
 }
 
-/// Bytes that are no UTF-8 become U+FFFD: no AWS name allows them, so the name's own check refuses it.
+/// Bytes that are not UTF-8 become U+FFFD. No AWS name allows that character, so the name's own check refuses it.
 fn percent_decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-/// Whether the body is said to be a form, as the query protocols send it.
+/// Whether the Content-Type is that of a form, which the query protocols send.
 pub fn is_form(headers: &HeaderMap) -> bool {
     header(headers, "content-type").is_some_and(|t| t.starts_with("application/x-www-form-urlencoded"))
 }

@@ -1,10 +1,10 @@
-//! AWS's protocols: bytes in, a value tree out; a value tree in, bytes out. One interpreter over the models of
-//! `escale-model`, nothing written per operation.
+//! AWS's protocols: decodes bytes to a value tree and encodes a value tree to bytes. One interpreter of the models in
+//! `escale-model`; no code is specific to one operation.
 //!
-//! The road of a request: [`identify`] says which service and protocol; [`sigv4`] says who signed it and reads its
-//! body; [`decode`] gives the operation and its input; [`validate()`] applies the model's constraints. The road back:
-//! [`encode_output`] or [`encode_error`]. The tree is `escale_base::wire::Value`: members under the model's names,
-//! blobs as base64 text, timestamps as seconds.
+//! The request path: [`identify`] finds the service and protocol; [`sigv4`] verifies the signature and reads the body;
+//! [`decode`] returns the operation and its input; [`validate()`] applies the model's constraints. [`encode_output`] or
+//! [`encode_error`] makes the answer. The tree is `escale_base::wire::Value`: members under the model's names, blobs as
+//! base64 text, timestamps as seconds.
 //!
 //! This crate never does I/O, keeps no state but a bounded cache of signing keys, and knows no operation's meaning.
 

@@ -7,7 +7,7 @@ use time::format_description::well_known::{Rfc2822, Rfc3339};
 use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
-/// `None` if the text is no such scalar.
+/// `None` if the text is not such a scalar.
 pub(crate) fn from_text(shape: &Shape, text: &str) -> Option<Value> {
     let trimmed = text.trim();
     Some(match &shape.kind {
@@ -31,7 +31,7 @@ pub(crate) fn integer(n: i64, long: bool) -> Option<Value> {
     (long || i32::try_from(n).is_ok()).then(|| n.into())
 }
 
-/// Seconds, RFC 3339 (also without a zone: UTC) or an HTTP date, whichever it is.
+/// Parses seconds, RFC 3339 (UTC if there is no zone) or an HTTP date.
 pub(crate) fn parse_time(text: &str) -> Option<f64> {
     if let Ok(secs) = text.parse::<f64>() {
         return secs.is_finite().then_some(secs);
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times() {
+    fn parses_times_in_every_format() {
         for text in [
             "2026-11-22T09:39:00Z",
             "2026-11-22T10:39:00+01:00",

@@ -1,9 +1,9 @@
-//! Signature Version 4: who signed a request, whether they did, and what its body must be.
+//! Signature Version 4: the claimed signer of a request, the proof, and the constraints on its body.
 //! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html>
 //!
-//! [`Verifier::examine`] checks what the head alone can say, [`Unproven::prove`] the signature; [`BodyReader`] then takes
-//! the body as it comes, undoes its framing and checks its hash, chunk signatures and checksums. [`sign()`] is the other
-//! side.
+//! [`Verifier::examine`] checks everything that depends on the head alone, [`Unproven::prove`] the signature. [`BodyReader`]
+//! then reads the body piece by piece, removes its framing and checks its hash, chunk signatures and checksums. [`sign()`]
+//! signs requests.
 
 mod body;
 mod canonical;

@@ -1,4 +1,4 @@
-//! Which service a request is for, and in which protocol.
+//! Finds the service and the protocol of a request.
 
 use crate::head::{form_pairs, header, host, is_form, query_pairs};
 use crate::{fault, sigv4};
@@ -8,7 +8,8 @@ use escale_model::{Form, OtherService, Protocol, Service, ServiceModel, listed, 
 use http::{Response, request::Parts};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// The service and protocol of a request, and its path with an S3 bucket in front, wherever the client put it.
+/// The service and protocol of a request, and its path. An S3 bucket is always in the path, also if the client put it into the
+/// host name.
 #[derive(Clone, Debug)]
 pub struct Target {
     pub service: &'static ServiceModel,
@@ -17,19 +18,20 @@ pub struct Target {
     pub path: String,
 }
 
-/// All that a bucket's name has stays as it is.
+/// Characters of bucket names are not encoded.
 const LABEL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
-/// Names inside which the host's first labels mean something.
+/// Domains in which a host's first labels name a service or a bucket.
 const DOMAINS: [&str; 2] = [".localhost", ".amazonaws.com"];
 
-/// Finds the target. `body` is looked at only for unsigned query requests; any other caller may pass nothing.
+/// Finds the target. Only unsigned query requests need `body`; for all others it may be empty.
 pub fn identify(parts: &Parts, body: &[u8]) -> Result<Target, AwsError> {
     let path = parts.uri.path();
     let (listed, protocol) = if let Some(rpc) = path.strip_prefix("/service/").filter(|_| is_smithy(parts)) {
         let prefix = rpc.split('/').next().unwrap_or("");
         (by_target_prefix(prefix)?, Protocol::Cbor)
     } else if let Some(target) = header(&parts.headers, "x-amz-target") {
+        // `AmazonEC2ContainerServiceV20141113.ListClusters`: the operation is the part after the last dot.
         let prefix = target.rsplit_once('.').map_or(target, |(prefix, _)| prefix);
         (by_target_prefix(prefix)?, Protocol::Json)
     } else {
@@ -48,7 +50,7 @@ pub fn identify(parts: &Parts, body: &[u8]) -> Result<Target, AwsError> {
     }
     let host = host(parts);
     let bucket = if model.id == "s3" { bucket_of_host(&host) } else { None };
-    // Encoded, so that nothing of a host's label is read as a separator or as an encoding of the path.
+    // Encoded, so that no character of a host's label acts as a separator or an escape in the path.
     let label = |bucket: &str| utf8_percent_encode(bucket, LABEL).to_string();
     let path = bucket.map_or_else(|| path.to_owned(), |bucket| format!("/{}{path}", label(bucket)));
     Ok(Target { service: model, protocol, path })
@@ -70,7 +72,7 @@ fn by_signing_name(scope: &str) -> Option<&'static OtherService> {
     other_services().iter().find(|s| s.signing_name == scope)
 }
 
-/// The credential scope says most; path, version and host stand in when nothing is signed.
+/// By the credential scope; for unsigned requests by path, API version or host.
 fn by_scope_or_form(parts: &Parts, body: &[u8]) -> Result<&'static Service, AwsError> {
     let path = parts.uri.path();
     if let Some(scope) = sigv4::scope_service(parts) {
@@ -107,6 +109,7 @@ fn by_scope_or_form(parts: &Parts, body: &[u8]) -> Result<&'static Service, AwsE
             }
         });
     }
+    // A request without any of these marks is S3's: a path-style read of a public object has only its path.
     by_host(&host(parts)).map_or_else(|| by_id("s3"), Ok)
 }
 
@@ -131,7 +134,7 @@ fn by_host(host: &str) -> Option<&'static Service> {
     listed().iter().find(names)
 }
 
-/// `bucket.s3.localhost`, `bucket.s3.eu-west-1.amazonaws.com`, `bucket.localhost`; none for path style.
+/// The bucket in `bucket.s3.localhost`, `bucket.s3.eu-west-1.amazonaws.com` or `bucket.localhost`; `None` for path style.
 fn bucket_of_host(host: &str) -> Option<&str> {
     let (domain, name) = DOMAINS.iter().find_map(|d| Some((*d, host.strip_suffix(d)?)))?;
     if name == "s3" || name.starts_with("s3.") {
@@ -146,12 +149,12 @@ fn bucket_of_host(host: &str) -> Option<&str> {
     (domain == ".localhost" && !name.is_empty()).then_some(name)
 }
 
-/// Whether AWS's clients reach a service by this host name: `ecs.eu-west-3.amazonaws.com`, `bucket.s3.localhost`.
+/// Whether AWS's clients use this host name for a service: `ecs.eu-west-3.amazonaws.com`, `bucket.s3.localhost`.
 pub fn is_own_host(host: &str) -> bool {
     by_host(host).is_some() || bucket_of_host(host).is_some()
 }
 
-/// The answer to a request whose target could not be found, in the form that the client of the service that was meant reads.
+/// The answer to a request without a known target, in the form that the client of the intended service can read.
 pub fn encode_unidentified(parts: &Parts, error: &AwsError, request_id: &str) -> Response<Bytes> {
     let signed_for = || sigv4::scope_service(parts).as_deref().and_then(by_signing_name).map(|s| s.form);
     let form = match () {
@@ -159,7 +162,7 @@ pub fn encode_unidentified(parts: &Parts, error: &AwsError, request_id: &str) ->
         () if header(&parts.headers, "x-amz-target").is_some() => Form::Json,
         () => signed_for().unwrap_or(Form::Xml),
     };
-    // Any service of the protocol gives the form of an error that none of them owns.
+    // The error belongs to no service; any service of the protocol provides its form.
     let (id, protocol) = match form {
         Form::Json => ("ecs", Protocol::Json),
         Form::Cbor => ("cloudwatch", Protocol::Cbor),
@@ -199,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn by_what_clients_send() {
+    fn finds_service_and_protocol() {
         let target = "AmazonEC2ContainerServiceV20141113.ListClusters";
         check("POST /", &[("x-amz-target", target)], "", "ecs Json /");
         // The prefix may have dots of its own.
@@ -222,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn buckets_in_host_names() {
+    fn finds_buckets_in_host_names() {
         check("GET /k", &[("host", "b.s3.localhost:4566")], "", "s3 RestXml /b/k");
         check("GET /k", &[("host", "a.b.s3.eu-west-1.amazonaws.com")], "", "s3 RestXml /a.b/k");
         check(
@@ -240,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_named() {
+    fn names_missing_services_in_errors() {
         check(
             "POST /",
             &[("x-amz-target", "DynamoDB_20120810.PutItem")],
@@ -283,7 +286,7 @@ mod tests {
             "POST /",
             &[("authorization", &signed("ecs"))],
             "",
-            "MissingAction: ecs takes its operation from the header X-Amz-Target, which is missing",
+            "MissingAction: ecs reads the operation from the header X-Amz-Target, which is missing",
         );
     }
 }

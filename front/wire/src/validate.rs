@@ -1,5 +1,5 @@
-//! The model's constraints on an input: required members, choices, lengths and ranges, in AWS's words and under the
-//! code that the service uses.
+//! The model's constraints on an input: required members, choices, lengths and ranges, with AWS's messages and the
+//! service's codes.
 
 use crate::Target;
 use crate::fault::validation_code;
@@ -7,10 +7,10 @@ use escale_base::{AwsError, ErrorKind};
 use escale_model::{Kind, Member, Operation, Protocol, ServiceModel, Shape, ShapeId};
 use serde_json::Value;
 
-/// AWS lists this many violations and no more.
+/// AWS lists at most this many violations.
 const MAX_LISTED: usize = 10;
 
-/// Checks an input against the model. All violations are told at once where the service does so.
+/// Checks an input against the model. Lists all violations if the service does so, else the first one.
 pub fn validate(target: &Target, operation: &Operation, input: &Value) -> Result<(), AwsError> {
     let Some(shape) = operation.input else { return Ok(()) };
     let mut walk = Walk { model: target.service, streams_in: operation.streams_in(), found: Vec::new() };
@@ -23,7 +23,7 @@ pub fn validate(target: &Target, operation: &Operation, input: &Value) -> Result
 
 enum Rule {
     Missing,
-    /// A value that breaks the rest of a sentence: `Member must have length less than or equal to 5`.
+    /// The value and the constraint that it violates: `Member must have length less than or equal to 5`.
     Broken {
         value: String,
         rule: String,
@@ -32,7 +32,7 @@ enum Rule {
 }
 
 struct Violation {
-    /// As AWS spells it: `tags.1.member.key`.
+    /// In AWS's form: `tags.1.member.key`.
     path: String,
     /// The name of the member itself.
     member: String,
@@ -81,6 +81,7 @@ impl Walk<'_> {
     }
 
     fn absent(&mut self, member: &Member, outer: &str, at: String) {
+        // A streamed body is never in the tree, so its absence means nothing.
         let streamed = outer.is_empty() && self.streams_in == Some(&member.name);
         if member.required && !streamed {
             self.found.push(Violation { path: at, member: member.name.clone(), rule: Rule::Missing });
@@ -171,7 +172,7 @@ fn worded(target: &Target, first: &Violation, all: &[Violation]) -> AwsError {
             )
         }
         ("s3", _) if first.path.contains('.') => {
-            // Below the top stands only what came as XML.
+            // Nested members come only from an XML body.
             let message =
                 "The XML you provided was not well-formed or did not validate against our published schema";
             AwsError::new(ErrorKind::Invalid, "MalformedXML", 400, message)
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn words_by_service() {
+    fn uses_the_codes_and_messages_of_each_service() {
         check(
             "ec2",
             "CreateSubnet",

@@ -1,4 +1,4 @@
-//! XML: a small tree for what comes in, a model-driven writer for what goes out.
+//! XML: a small tree for requests, and a model-driven writer for answers.
 
 mod read;
 mod write;

@@ -116,6 +116,7 @@ fn environment(p: &Parts<'_>) -> Vec<String> {
         ("HOSTNAME", p.group.hostname.clone()),
         ("HOME", p.user.home.clone()),
     ]);
+    // Later entries win: the image over the defaults, the container over the image.
     for pair in p.image.env.iter().flatten() {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         env.insert(key, value.to_owned());
@@ -136,6 +137,7 @@ fn mounts(p: &Parts<'_>) -> Vec<Value> {
             "devpts",
             &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
         ),
+        // 64 MiB, Docker's default.
         mount("/dev/shm", "tmpfs", &["nosuid", "noexec", "nodev", "mode=1777", "size=67108864"]),
         mount("/dev/mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
         mount("/sys", "sysfs", &["nosuid", "noexec", "nodev", "ro"]),

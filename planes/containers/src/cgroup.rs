@@ -104,6 +104,7 @@ impl Cgroups {
             }
         }
         if let Some(shares) = limits.cpu_shares {
+            // The range that v1 accepts.
             let shares = u64::from(shares).clamp(2, 262_144);
             if v1 {
                 all.push(("cpu", "cpu.shares", shares.to_string()));
@@ -229,6 +230,7 @@ pub(crate) fn remove_below(dir: &Path) -> io::Result<()> {
     };
     for entry in entries.flatten() {
         if entry.file_type()?.is_dir() {
+            // Children first; the files of a cgroup's directory cannot be removed and need not be.
             remove_below(&entry.path())?;
         }
     }

@@ -67,6 +67,7 @@ impl<H: Host> Group<H> {
         let mut new = notes.clone();
         change(&mut new);
         if new != *notes {
+            // Disk first: a signal that is only noted in memory would be sent again by the next daemon.
             self.host.save_notes(&self.spec.id, &new)?;
             *notes = new;
             drop(notes);
@@ -101,6 +102,7 @@ impl<H: Host> Group<H> {
             doing.probers.spawn(storage::watch(Arc::clone(&self), limit_bytes));
         }
         loop {
+            // Before the facts are read: a change that comes later ends the wait below.
             changes.mark_unchanged();
             let (steps, wake_at, stopped) = self.look(&doing);
             let idle = steps.is_empty();
@@ -111,6 +113,7 @@ impl<H: Host> Group<H> {
             if stopped {
                 return;
             }
+            // The steps have changed the facts, so plan again at once.
             if !idle {
                 continue;
             }
@@ -174,6 +177,7 @@ impl<H: Host> Group<H> {
             Step::Launch(name) => {
                 doing.launching.insert(name.clone());
                 let (group, name) = (Arc::clone(self), name.clone());
+                // In the background: unpacking an image must not delay the signals for other containers.
                 doing.launches.spawn(async move {
                     let done = match group.spec.container(&name) {
                         Some(container) => {
@@ -225,6 +229,7 @@ impl<H: Host> Group<H> {
             Ok(done) => done,
             Err(e) => {
                 tracing::error!(group = self.spec.id, "a launch was aborted: {e}");
+                // The error does not name the launch, so all that were in progress count as failed.
                 let broken: Vec<String> = std::mem::take(&mut doing.launching).into_iter().collect();
                 for name in broken {
                     let reason =

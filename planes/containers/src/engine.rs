@@ -87,6 +87,7 @@ impl<H: Host> Engine<H> {
 impl<H: Host> Drop for Engine<H> {
     fn drop(&mut self) {
         let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        // Containers and shims keep running; the next plane adopts them.
         groups.values().for_each(|e| e.task.abort());
         self.host.close();
     }
@@ -107,6 +108,7 @@ impl<H: Host> Containers for Engine<H> {
             };
         }
         self.host.check(&spec)?;
+        // Saved before it is adopted: after a crash the next daemon finds it and continues.
         self.host.save_group(&spec)?;
         self.adopt(spec, Default::default());
         Ok(())
@@ -146,6 +148,7 @@ impl<H: Host> Containers for Engine<H> {
         let driver =
             self.groups().get_mut(id).map(|e| std::mem::replace(&mut e.task, tokio::spawn(async {})));
         if let Some(driver) = driver {
+            // Before the files are deleted: a driver that still runs could write new ones.
             driver.abort();
             // The task always ends with "aborted".
             let _ = driver.await;
@@ -240,6 +243,7 @@ impl<H: Host> Containers for Engine<H> {
         if !crate::spec::is_name(zone, 64) {
             return Err(PlaneError::asked(format!("'{zone}' is not the name of a zone")));
         }
+        // Recorded first, so that the woken drivers already read the new state.
         self.host.set_power(zone, on)?;
         self.groups().values().filter(|e| e.group.spec.zone == zone).for_each(|e| wake(&e.group.wake));
         Ok(())

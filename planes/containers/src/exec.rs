@@ -40,6 +40,7 @@ pub(crate) async fn run(
             dir.path("config.json").display()
         ))
     })?;
+    // All other settings, such as user and environment, are those of the container's first process.
     process["args"] = argv.into();
     store::write_json(&files.process, &process, false).machine(place)?;
 
@@ -71,6 +72,7 @@ async fn gather(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
     let mut kept = Vec::new();
     if let Some(mut pipe) = pipe {
         (&mut pipe).take(limits::EXEC_OUTPUT_BYTES).read_to_end(&mut kept).await?;
+        // The rest is read as well: a full pipe would block the command for ever.
         tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await?;
     }
     Ok(kept)

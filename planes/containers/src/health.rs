@@ -26,6 +26,7 @@ pub(crate) async fn probe<H: Host>(
         }
         let in_start_period =
             begun.since_ms(started_at) < i64::try_from(check.start_period_ms).unwrap_or(i64::MAX);
+        // A failure during the start period is not counted, a success ends the series of failures in any case.
         if !in_start_period {
             failures += 1;
         }

@@ -131,6 +131,7 @@ pub(crate) fn resolve(blobs: &Path, digest: &str) -> Result<Image, PlaneError> {
     if layers.len() > limits::LAYERS {
         return Err(image(format!("it has {} layers; the limit is {}", layers.len(), limits::LAYERS)));
     }
+    // Configuration and manifest of different images would otherwise start a broken container.
     if file.rootfs.diff_ids.len() != layers.len() {
         let n = file.rootfs.diff_ids.len();
         return Err(image(format!("its configuration names {n} layers, its manifest {}", layers.len())));
@@ -170,6 +171,7 @@ fn read_json<T: DeserializeOwned>(blobs: &Path, digest: &str, what: &str) -> Res
         _ => PlaneError::machine(format!("read image {what} {digest}")).because(e),
     })?;
     let mut bytes = Vec::new();
+    // One byte more than allowed shows that the limit is exceeded.
     let read = file.take(limits::MANIFEST_BYTES + 1).read_to_end(&mut bytes);
     read.map_err(|e| PlaneError::machine(format!("read image {what} {digest}")).because(e))?;
     if bytes.len() as u64 > limits::MANIFEST_BYTES {

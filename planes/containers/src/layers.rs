@@ -50,6 +50,7 @@ impl Layers {
             Arc::clone(busy.entry(layer.hex.clone()).or_default())
         };
         let held = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        // Checked again: the task that had the turn before may have unpacked it.
         let done = if home.is_dir() { Ok(()) } else { self.add(layer, &home) };
         drop(held);
         self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&layer.hex);
@@ -71,6 +72,7 @@ impl Layers {
             return made;
         }
         let home = home.to_owned();
+        // In the background: a container need not wait until its layers are synced.
         std::thread::spawn(move || {
             if let Err(e) = settle(&home) {
                 tracing::debug!(layer = %home.display(), "not yet on disk: {e}");

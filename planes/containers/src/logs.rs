@@ -20,6 +20,7 @@ pub(crate) fn read(dir: &Path, cursor: u64, max_bytes: usize) -> io::Result<LogC
             return Ok(LogChunk { lines: vec![], next: cursor, lost_bytes: 0, end: false });
         };
         let from = cursor.max(oldest);
+        // The newest file that begins at or before the position contains it.
         let begin = all.iter().rev().copied().find(|b| *b <= from).unwrap_or(oldest);
         let mut file = match File::open(segment(dir, begin)) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => continue,

@@ -53,6 +53,7 @@ pub(crate) fn plan(view: &View<'_>) -> Plan {
     let mut plan = Plan::default();
     for c in &view.spec.containers {
         let f = view.of(c);
+        // It may have run, no shim has it and none recorded its end: the shim was killed.
         if f.begun && !f.kept && f.exit.is_none() && !view.launching.contains(&c.name) {
             plan.steps.push(Step::Bury(c.name.clone()));
         } else if !view.powered && view.is_running(c) && !view.killed.contains(&c.name) {
@@ -118,6 +119,7 @@ fn progress(view: &View<'_>, other: &ContainerSpec, condition: Condition) -> Pro
                 None => "it ended without an exit code".into(),
             });
         }
+        // Once is enough: a later failure must not keep a dependent from starting.
         (Condition::Healthy, _) if was_healthy => true,
         (Condition::Healthy, None) => false,
         (Condition::Healthy, Some(_)) => return Progress::Never("it ended before it was healthy".into()),
@@ -146,6 +148,7 @@ fn stop_one(view: &View<'_>, c: &ContainerSpec, at_once: bool, plan: &mut Plan) 
     }
     let needs_it = |d: &ContainerSpec| d.depends_on.iter().any(|on| on.container == c.name);
     let alive = |d: &ContainerSpec| view.is_running(d) || view.launching.contains(&d.name);
+    // Dependents stop first; this one gets its signal when the last of them has ended.
     if view.spec.containers.iter().any(|d| needs_it(d) && alive(d)) {
         return;
     }

@@ -104,6 +104,7 @@ struct Kept {
 fn start(dir: &ContainerDir) -> Result<Kept, String> {
     let order: ShimOrder = store::read_json(&dir.path("shim.json")).ok_or("its shim.json cannot be read")?;
     std::env::set_current_dir(&dir.0).map_err(|e| format!("enter {}: {e}", dir.0.display()))?;
+    // The runtime exits after it has started the container; the shim then is the parent and gets the exit status.
     nix::sys::prctl::set_child_subreaper(true).map_err(|e| format!("become a subreaper: {e}"))?;
     own_mounts(&order)?;
     mount_root(order.layers)?;
@@ -114,6 +115,7 @@ fn start(dir: &ContainerDir) -> Result<Kept, String> {
     let log = LogWriter::open(&dir.path("logs")).map_err(|e| format!("open the log: {e}"))?;
     let (stdout, out) = io::pipe().map_err(|e| format!("make a pipe: {e}"))?;
     let (stderr, err) = io::pipe().map_err(|e| format!("make a pipe: {e}"))?;
+    // From here on the container may have run, so it is never started again, even if this shim dies.
     fs::write(dir.path("begun"), store::boot_id()).map_err(|e| format!("write 'begun': {e}"))?;
 
     let own = as_containers_expect();
@@ -179,6 +181,7 @@ impl Kept {
     fn stay(&mut self, dir: &ContainerDir) -> Exit {
         let ended = self.copy_until_end();
         let at = Clock::machine().now();
+        // Only now, since a line without a line end may have been continued until the end.
         self.log.finish();
         let oom = Cgroups::detect().oom_kills(&self.order.cgroup) > 0;
         delete(&self.order);
@@ -222,6 +225,7 @@ impl Kept {
             let (ended, child) = (watched[0].any() == Some(true), watched[1].any() == Some(true));
             drop(watched);
             if child {
+                // Before the reaping: a child that ends in between sends a new signal.
                 children.clear()?;
                 self.reap()?;
             }

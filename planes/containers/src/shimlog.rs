@@ -67,6 +67,7 @@ impl LogWriter {
             }
             from += length + 1;
         }
+        // A line without an end must not grow in memory: its beginning is written as a partial entry.
         while held.len() - from > limits::LOG_LINE_BYTES {
             line(&mut out, &stamp, stream, b'P', &held[from..from + limits::LOG_LINE_BYTES]);
             from += limits::LOG_LINE_BYTES;
@@ -120,6 +121,7 @@ impl LogWriter {
             return Ok(());
         }
         let begin = self.begin + self.length;
+        // The new file first: if it cannot be created, no old log is deleted.
         self.file = File::options().create(true).append(true).open(segment(&self.dir, begin))?;
         (self.begin, self.length) = (begin, 0);
         let all = segments(&self.dir);

@@ -83,6 +83,7 @@ impl Measure {
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => continue,
                 opened => opened?,
             };
+            // A mount inside the tree: its space belongs to another file system.
             if fs::fstat(&below)?.st_dev != device {
                 continue;
             }
@@ -108,6 +109,7 @@ impl Measure {
                 continue;
             }
             let stat = match fs::statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+                // Removed since its name was read.
                 Err(Errno::NOENT) => continue,
                 stat => stat?,
             };

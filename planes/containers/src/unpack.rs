@@ -44,6 +44,7 @@ pub(crate) fn unpack(layer: &Layer, into: &Path) -> Result<(), PlaneError> {
             PlaneError::asked(format!("layer sha256:{name} cannot be unpacked")).because(e)
         }
     })?;
+    // The decoder may stop before the end of the blob; the digest covers all of it.
     io::copy(&mut hashed, &mut io::sink()).machine(|| format!("read layer sha256:{name}"))?;
     let found = hex::encode(hashed.hash.finalize());
     if &found == name {
@@ -165,6 +166,7 @@ impl Unpack {
         if kind == EntryType::Directory {
             return self.directory(entry, path, &parent);
         }
+        // Never written through: an earlier entry of this name could be a link.
         remove(&parent, &name)?;
         match kind {
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {

@@ -49,6 +49,7 @@ impl Accounts {
         };
         let name = entry.as_ref().and_then(|row| row.first().copied());
         let (gid, groups) = match group {
+            // An explicit group replaces the user's memberships, as in Docker.
             Some(g) => (self.group(g)?, vec![]),
             None => {
                 let gid = entry.as_ref().and_then(|row| field(row, 3)).unwrap_or(0);

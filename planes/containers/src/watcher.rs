@@ -47,6 +47,7 @@ impl Watcher {
         let id = inotify::add_watch(self.shared.fd.get_ref(), dir, what)
             .machine(|| format!("watch {}; raise fs.inotify.max_user_watches", dir.display()))?;
         let wakes = by_watch.entry(id).or_default();
+        // A waiter that is gone has no receiver left.
         wakes.retain(|w| w.receiver_count() > 0);
         if !wakes.iter().any(|w| Arc::ptr_eq(w, who)) {
             wakes.push(Arc::clone(who));

@@ -77,6 +77,7 @@ async fn connection(mut client: TcpStream, way: Way, directory: Arc<dyn Director
     match timeout(Duration::from_millis(limits::FORWARDED_CONNECT_MS), way.connect(address)).await {
         Ok(Ok(mut server)) => {
             server.set_nodelay(true)?;
+            // The bytes read so far may contain more than the head; all of them belong to the host.
             server.write_all(&head).await?;
             copy_bidirectional(&mut client, &mut server).await.map(drop)
         }
@@ -125,6 +126,7 @@ fn host(request: &httparse::Request<'_, '_>) -> Head {
         return Head::Bad("The Host header is not text.");
     };
     let host = host.trim();
+    // Only digits are a port: an IPv6 address without one contains colons as well.
     let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
     let name = name.map_or(host, |(name, _)| name).trim_end_matches('.').to_ascii_lowercase();
     Head::Host { name, is_head: request.method == Some("HEAD") }

@@ -196,6 +196,7 @@ fn interfaces(at: &str, spec: &VpcSpec) -> Result<(), PlaneError> {
             let (a, name, cidr) = (i.address, &subnet.name, subnet.cidr);
             return Err(asked(format!("{at}: {what}: {a} is outside subnet '{name}' ({cidr})")));
         }
+        // No underflow: the address is inside the subnet.
         let offset = u32::from(i.address) - u32::from(subnet.cidr.network());
         if offset < 4 || i.address == subnet.cidr.broadcast() || spec.service_addresses.contains(&i.address) {
             let a = i.address;

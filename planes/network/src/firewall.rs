@@ -65,6 +65,7 @@ pub(crate) fn nat(cidr: Ipv4Net, address: Ipv4Addr) -> Ruleset {
         (
             "postrouting",
             "type nat hook postrouting priority srcnat; policy accept;",
+            // Not the gateway's own packets, which have that address already.
             vec![format!("ip saddr {cidr} ip saddr != {address} snat to {address}")],
         ),
         (
@@ -147,6 +148,7 @@ fn base(spec: &VpcSpec) -> Ruleset {
                 "ct state vmap { established : accept, related : accept, invalid : drop }".to_owned(),
                 format!("iifname \"{INTERNET_LINK}\" ct status dnat accept"),
                 format!("iifname {outside} drop"),
+                // An interface without a public address has no way to the Internet gateway, whatever its groups allow.
                 format!("oifname \"{INTERNET_LINK}\" ip saddr != @has_public drop"),
                 "iifname vmap @egress".to_owned(),
             ],
@@ -184,6 +186,7 @@ fn rule(rule: &Rule, way: Way) -> Option<String> {
         Peer::Cidr(net) if net.prefix_len() == 0 => String::new(),
         Peer::Cidr(net) => format!("ip {side} {} ", net.trunc()),
         Peer::Group(group) => format!("ip {side} @g_{group} "),
+        // Without an address part, the rule would match every peer.
         Peer::Prefixes(list) if list.is_empty() => return None,
         Peer::Prefixes(list) => {
             // nft refuses overlapping intervals.
@@ -241,6 +244,7 @@ pub(crate) fn allows(spec: &VpcSpec, flow: &Flow) -> bool {
     if went_out && sender.is_none_or(|s| s.public_address != Some(flow.reply_destination)) {
         return false;
     }
+    // After the checks of addresses: a flow of a removed interface ends in any case.
     if spec.revoked_flows == RevokedFlows::Keep {
         return true;
     }

@@ -22,6 +22,7 @@ pub(crate) async fn cut_revoked(router: &Namespace, spec: &VpcSpec) -> Result<us
     for flow in &doomed {
         delete(&mut script, flow);
     }
+    // One process for all of them, since starting one takes milliseconds.
     if !doomed.is_empty() {
         // A flow may end between the two calls; deleting it then fails, which is harmless.
         let done = router.run("conntrack", &["-R", "-"], script).await?;

@@ -82,6 +82,7 @@ where
         let Ok(place) = places.clone().acquire_owned().await else { return };
         let client = tokio::select! {
             client = listener.accept() => client,
+            // Removes finished connections, which the set would otherwise keep.
             Some(_) = connections.join_next() => continue,
         };
         match client {

@@ -55,6 +55,7 @@ impl Internet {
         let fresh = found.is_none();
         let namespace = found.map_or_else(|| Namespace::create(&path), Ok)?;
         let netlink = Netlink::open(&namespace)?;
+        // A pinned namespace is complete: it was pinned after its setup.
         if fresh {
             namespace.set(&[
                 ("ipv4/ip_forward", "1"),

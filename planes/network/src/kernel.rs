@@ -89,6 +89,7 @@ impl Network for KernelNetwork {
         check::name("the network plane", "network", vpc)?;
         let slot = self.slot(vpc);
         let mut slot = slot.lock().await;
+        // Taken out, so that no handle keeps the removed namespace alive.
         let known = slot.take();
         if known.is_none() && !self.vpc_dir(vpc).exists() {
             return Ok(());
@@ -153,6 +154,7 @@ impl Network for KernelNetwork {
         match tokio::time::timeout(within, from.tcp_connect(to.into())).await {
             Ok(Ok(_)) => Ok(true),
             Ok(Err(e)) => match e.kind() {
+                // A refusal is an answer: packets travel in both directions.
                 io::ErrorKind::ConnectionRefused => Ok(true),
                 io::ErrorKind::TimedOut
                 | io::ErrorKind::NetworkUnreachable

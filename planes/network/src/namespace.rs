@@ -55,6 +55,7 @@ impl Namespace {
     pub async fn tcp_listen(&self, addr: SocketAddr) -> Result<TcpListener, PlaneError> {
         let listen = |addr| {
             let socket = TcpSocket::new_v4()?;
+            // A restarted daemon must not wait until the connections of the last one have left TIME_WAIT.
             socket.set_reuseaddr(true)?;
             socket.bind(addr)?;
             socket.listen(BACKLOG)
@@ -99,6 +100,7 @@ impl Namespace {
         let fd = self.fd()?;
         let home = File::open("/proc/thread-self/ns/net")?;
         setns(fd, CloneFlags::CLONE_NEWNET)?;
+        // From here on the thread switches back on every path, also after a panic in `f`.
         let back = WayBack(home);
         let result = f();
         drop(back);
@@ -200,6 +202,7 @@ impl Namespace {
             if let Some(dir) = self.path.parent() {
                 fs::create_dir_all(dir)?;
             }
+            // A bind mount needs a file to cover.
             File::create(&*self.path)?;
             let fd = format!("/proc/self/fd/{}", self.fd()?.as_raw_fd());
             mount(Some(fd.as_str()), &*self.path, None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
@@ -215,6 +218,7 @@ impl Namespace {
         let what = || format!("open the network namespace {}", path.display());
         match File::open(path) {
             Ok(fd) => {
+                // After a reboot the file is an ordinary empty one.
                 let pinned = statfs(path).machine(what)?.filesystem_type() == NSFS_MAGIC;
                 Ok(pinned.then(|| Namespace::in_kernel(fd, path)))
             }

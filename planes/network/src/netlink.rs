@@ -254,6 +254,7 @@ fn read_link(message: LinkMessage) -> Option<(String, Link)> {
 
 fn read_route(message: &RouteMessage) -> Option<KernelRoute> {
     if message.header.address_family != AddressFamily::Inet
+        // The kernel marks the routes that it adds itself with another protocol.
         || message.header.protocol != RouteProtocol::Static
     {
         return None;

@@ -228,6 +228,7 @@ impl Router {
                 (Some(link), false) => {
                     self.netlink.delete_link(link.here).await?;
                     self.routes.retain(|r| r.link() != Some(link.here));
+                    // The Internet's routes to the link ended with it.
                     self.public = None;
                     None
                 }
@@ -247,6 +248,7 @@ impl Router {
         let Some(desired) = Settings::of(spec, interface) else { return Ok(()) };
         let name = &interface.name;
         let existing = self.interfaces.get(name).map(|s| s.settings);
+        // Known and equal; after a restart the settings are unknown and applied once more.
         if existing == Some(Some(desired)) {
             return Ok(());
         }
@@ -259,6 +261,7 @@ impl Router {
             if desired.kind == Kind::Nat {
                 set_up_nat(&inside, spec, interface).await?;
             }
+            // Last, so that a pinned interface is always complete.
             inside.pin()?;
             applied.added.insert(name.clone());
         } else if let (Kind::Nat, Some(inside)) = (desired.kind, Namespace::open(&path)?) {
@@ -347,6 +350,7 @@ impl Router {
             desired.insert(default_route(id, Via::LastResort));
             for route in &table.routes {
                 let via = match &route.target {
+                    // The main table has routes to all interfaces, and is consulted first.
                     Target::Local => continue,
                     Target::Blackhole => Some(Via::Blackhole),
                     Target::InternetGateway => {

@@ -63,6 +63,7 @@ impl Ruleset {
         // References are removed first, so that their targets can be deleted.
         for (name, map) in &old.maps {
             let kept = self.maps.get(name).map(|m| &m.elements);
+            // Changed elements as well: adding does not overwrite.
             let gone = map.elements.iter().filter(|(k, v)| kept.is_none_or(|m| m.get(*k) != Some(v)));
             restricts |= element_list(out, "delete", name, gone.map(|(k, _)| k.clone()));
         }
@@ -73,6 +74,7 @@ impl Ruleset {
         }
         for (name, chain) in &old.chains {
             match self.chains.get(name) {
+                // Only rules at the end are new: they are appended without a flush.
                 Some(new) if new.rules.starts_with(&chain.rules) => continue,
                 Some(new) => restricts |= chain.rules.iter().any(|r| !new.rules.contains(r)),
                 None => restricts = true,

@@ -192,6 +192,7 @@ pub(crate) fn of_parts(
     match (kind, algorithm.crc()) {
         (ChecksumKind::FullObject, Some((crc, width))) => {
             let number = |bytes: &[u8]| bytes.iter().fold(0u64, |n, b| n << 8 | u64::from(*b));
+            // A CRC of the whole follows from the parts' CRCs and sizes, so the object's bytes are not read again.
             let combined = parts.iter().map(|(value, size)| (number(value), *size)).reduce(
                 |(sum, before), (next, size)| {
                     (crc_fast::checksum_combine(crc, sum, next, size), before + size)

@@ -40,6 +40,7 @@ impl Files {
             std::fs::create_dir_all(root.join(format!("data/{shard:02x}"))).machine(place)?;
         }
         // These files belong to puts that never completed.
+        // Safe to delete: the store's lock guarantees that no other process writes here.
         let tmp = root.join("tmp");
         match std::fs::remove_dir_all(&tmp) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e).machine(place),
@@ -70,6 +71,7 @@ impl Files {
         // Every reader that used the index before the commit has pinned its files once this lock is acquired.
         drop(self.looking.write().unwrap_or_else(PoisonError::into_inner));
         for id in dead {
+            // A reader still has the file open or will open it; the last pin removes it.
             if let Some((_, doomed)) = self.pins().get_mut(&id) {
                 *doomed = true;
                 continue;
@@ -99,6 +101,7 @@ impl Files {
         for entry in std::fs::read_dir(self.root.join(format!("data/{shard:02x}")))? {
             let name = entry?.file_name();
             let id = name.to_str().and_then(|n| i64::from_str_radix(n, 16).ok());
+            // Files of this start may belong to a body that is still being received, or to an uncommitted transaction.
             found.extend(id.filter(|id| *id < first));
         }
         Ok(found)
@@ -129,6 +132,7 @@ impl Drop for Pins {
             }
         }
         drop(pins);
+        // After the lock is released: removing a large file can take long.
         doomed.into_iter().for_each(|id| self.files.unlink(id));
     }
 }
@@ -184,6 +188,7 @@ struct Sink {
 
 impl Sink {
     fn write(&mut self, chunks: &[Bytes]) -> io::Result<()> {
+        // Created at the first write, so that a short body never touches the disk.
         let (file, _) = match &mut self.file {
             Some(open) => open,
             closed => {
@@ -209,6 +214,7 @@ pub(crate) async fn receive(files: &Files, id: i64, mut body: Body, mut intake: 
     while let Some(chunk) = body.next().await {
         let checked = chunk.map_err(Error::Body).and_then(|chunk| {
             size_bytes += chunk.len() as u64;
+            // Checked at every chunk: a body that is too long must not fill the disk first.
             check_size(size_bytes, &intake).map(|()| chunk)
         });
         let chunk = match checked {
@@ -250,6 +256,7 @@ pub(crate) async fn receive(files: &Files, id: i64, mut body: Body, mut intake: 
         let sums = sink.hasher.finish();
         sums.verify(&expect)?;
         let (file, mut staged) = sink.file.take().ok_or_else(|| PlaneError::plane(place()))?;
+        // Bytes, then name, then directory: after a power failure the index must not name a file that is missing or torn.
         if durability == Durability::Power {
             file.sync_all().on_disk(&path, place)?;
         }
@@ -344,6 +351,7 @@ pub(crate) fn stream(pins: Pins, segments: Vec<Segment>) -> Body {
         };
         let chunks = file.into_iter().flat_map(|(file, range)| {
             let end = range.end;
+            // All chunks of a file share one handle, which the first read opens.
             range.step_by(CHUNK).map(move |at| {
                 Err(Chunk { file: file.clone(), at, len: (end - at).min(CHUNK as u64) as usize })
             })
@@ -367,5 +375,6 @@ pub(crate) fn stream(pins: Pins, segments: Vec<Segment>) -> Body {
             }
         }
     };
+    // Two in flight: one is sent while the next is read.
     stream::iter(pieces).map(read).buffered(2).boxed()
 }

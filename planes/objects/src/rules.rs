@@ -81,6 +81,7 @@ pub(crate) fn successor(prefix: &str) -> Option<String> {
     let mut text = prefix.to_owned();
     while let Some(last) = text.pop() {
         let next = match last {
+            // The surrogates between them are no characters.
             '\u{d7ff}' => Some('\u{e000}'),
             c => char::from_u32(c as u32 + 1),
         };
@@ -125,6 +126,7 @@ pub(crate) fn assemble(
         if !named.expect.iter().all(has) {
             return Err(Error::InvalidPart(named.number));
         }
+        // The last part may be short: it is the rest of the object.
         if part.size_bytes < limits.part_min_bytes && i + 1 < spec.parts.len() {
             return Err(Error::PartTooSmall {
                 number: named.number,
@@ -133,6 +135,7 @@ pub(crate) fn assemble(
                 etag: part.etag.clone(),
             });
         }
+        // The etag of an object made of parts is the MD5 of the parts' binary MD5s.
         md5s.update(&hex::decode(&part.etag).map_err(|_| Error::InvalidPart(named.number))?);
         if let Some((algorithm, _)) = checksum {
             let sum = part.checksums.get(&algorithm).ok_or(Error::InvalidPart(named.number))?;

@@ -71,6 +71,7 @@ impl Store {
                 let mut find = sql.prepare_cached("SELECT 1 FROM contents WHERE id = ?1 AND kind = 1")?;
                 let mut unnamed = Vec::new();
                 for id in old {
+                    // Such a file was renamed into place, but its transaction never committed.
                     if !find.exists([id])? {
                         unnamed.push(id);
                     }
@@ -132,6 +133,7 @@ impl Store {
             index::add_content(tx, content, size_bytes, kind, inline.as_deref())?;
             job(tx, new)
         };
+        // The file is complete and in its place before the row that names it is committed.
         self.0.index.write(staged, count).await
     }
 
@@ -191,6 +193,7 @@ fn range_of(sql: &Connection, row: &ObjectRow, read: &Read) -> Result<Range<u64>
         (Some(_), Some(_)) => Err(Error::RangeAndPart),
         (range, None) => rules::resolve_range(range, size),
         (None, Some(part)) => {
+            // A single put is its own part 1.
             let sizes = match row.object.parts {
                 Some(_) => index::children(sql, row.content)?.into_iter().map(|(_, size)| size).collect(),
                 None => vec![size],
@@ -288,6 +291,7 @@ impl Objects for Store {
         }
         let has =
             |a: &crate::Algorithm| source.entry.checksums.contains_key(a) || *a == crate::Algorithm::Md5;
+        // The copy of a multipart object is one put with an etag of its own, and a missing checksum needs the bytes.
         if source.parts.is_some() || !spec.compute.iter().all(has) {
             let read = Read { version: spec.from_version, ..Read::default() };
             let got = self.get(&spec.from_bucket, &spec.from_key, read).await?;
@@ -304,6 +308,7 @@ impl Objects for Store {
         let now = self.now();
         let by_reference = move |tx: &mut Tx<'_>| {
             let row = index::object(tx.sql, &spec.from_bucket, &spec.from_key, spec.from_version.as_ref())?;
+            // Read again in the transaction: the source may have been replaced or deleted since.
             index::share(tx, row.content)?;
             let Object { entry, meta, tags, parts } = row.object;
             let new = NewObject {
@@ -370,6 +375,7 @@ impl Objects for Store {
         let look = move |sql: &Connection| {
             let upload = index::upload(sql, &at)?;
             let mut parts: Vec<Part> =
+                // One more than the page shows whether there is a next one.
                 index::parts(sql, &at.id.0, after, limit + 1)?.into_iter().map(|(part, _)| part).collect();
             let more = parts.len() > limit;
             parts.truncate(limit);

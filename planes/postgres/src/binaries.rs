@@ -84,6 +84,7 @@ impl Installed {
             }
         }
         for dir in UNVERSIONED.map(|dir| root.join(dir)) {
+            // Such a folder does not name its version, so the program is executed for it; `or_insert` keeps a versioned folder.
             if let Some(major) = version_of(&dir.join("postgres")) {
                 found.entry(major).or_insert(dir);
             }

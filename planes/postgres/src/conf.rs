@@ -28,7 +28,7 @@ pub(crate) fn server(
 ) -> String {
     let mut all: BTreeMap<String, String> = BTreeMap::new();
     let mut put = |key: &str, value: &str| drop(all.insert(key.to_owned(), value.to_owned()));
-    // Defaults that a parameter may override.
+    // Defaults that a parameter may override, unlike the settings after the parameters.
     put("timezone", "UTC");
     put("log_timezone", "UTC");
     put("lc_messages", "C.UTF-8");
@@ -123,6 +123,7 @@ pub(crate) fn access(spec: &DatabaseSpec) -> String {
          local all all reject\nhost all {SUPERVISOR} all reject\n"
     );
     for node in &spec.nodes {
+        // On loopback, a connection's source address need not be the node's own.
         let from = match (node.address.is_loopback(), node.address.is_ipv4()) {
             (true, true) => "127.0.0.0/8".to_owned(),
             (_, true) => format!("{}/32", node.address),

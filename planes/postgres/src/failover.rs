@@ -29,10 +29,12 @@ impl Inner {
                 |why: String| PlaneError::asked(format!("cannot fail over database '{database}': {why}"));
             let standby = record.standby().map(|n| n.name.clone());
             let standby = standby.ok_or_else(|| refuse("it has no standby".into()))?;
+            // The state may become `Protected` again, so the caller may retry.
             if record.protection != Protection::Protected {
                 let why = format!("standby '{standby}' was not in sync, so acknowledged rows would be lost");
                 return Err(refuse(why).retry(true));
             }
+            // Before the primary is killed: without a working standby the database would be down afterwards.
             if self.ask(database, &standby, record.port).await.is_none_or(|a| !a.in_recovery) {
                 return Err(PlaneError::machine(format!(
                     "standby '{standby}' of '{database}' does not answer"
@@ -40,9 +42,11 @@ impl Inner {
             }
             let left = process::kill(&self.data(database, away_from)).await?;
             drop(left.remove_later());
+            // Only after the old primary is proven dead; a crash before the save leaves it the primary, and it is started again.
             record.primary = standby.clone();
             record.protection = Protection::Alone;
             record.epoch += 1;
+            // The old primary may have WAL that never reached the standby.
             mark(&mut record.rebuild, away_from);
             record.save(&self.dir(database))?;
             let (database, from) = (database.to_owned(), away_from.to_owned());
@@ -64,6 +68,7 @@ impl Inner {
         let session = self.session(database, node, record.port).await?;
         if session.value::<bool>("select pg_is_in_recovery()").await? {
             if let Some(other) = record.standby() {
+                // Also in a call that is repeated after a crash: two primaries must never accept writes.
                 let left = process::kill(&self.data(database, &other.name)).await?;
                 drop(left.remove_later());
             }

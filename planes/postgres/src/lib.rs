@@ -194,6 +194,7 @@ impl Postgres for PostgresPlane {
         {
             self.inner.snapshot(name, snapshot).await?;
         }
+        // After the snapshot: from here on a repeated call only removes what is left.
         record.deleting = true;
         record.save(&self.inner.dir(name))?;
         for node in &record.nodes {
@@ -206,6 +207,7 @@ impl Postgres for PostgresPlane {
     async fn power_off(&self, zone: &str) -> Result<(), PlaneError> {
         let mut dark = self.inner.dark_zones()?;
         dark.insert(zone.to_owned());
+        // Recorded first, so that no server of the zone is started while the others are killed.
         self.inner.set_dark_zones(&dark)?;
         for name in self.inner.names()? {
             let record = self.inner.record(&name)?;

@@ -69,6 +69,7 @@ pub(crate) fn next(spec: &DatabaseSpec, record: &Record, seen: &Seen) -> Result<
     }
     if let Some(s) = standby
         && s.running
+        // Accepts writes although it is not the primary, or has data that diverged from the primary's.
         && (s.in_recovery == Some(false) || record.rebuild.contains(&s.name))
     {
         return Ok(Some(Step::Fence(s.name.clone())));

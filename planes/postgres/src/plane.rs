@@ -137,6 +137,7 @@ impl Inner {
             namespace: n.namespace.clone(),
         });
         let Some(old) = Record::load(&dir)? else {
+            // Checked before anything is created, so that a missing installation leaves nothing behind.
             self.binaries(spec.version)?;
             make_dir(&dir, None, 0o711)?;
             let record = Record {
@@ -174,6 +175,7 @@ impl Inner {
         let leaving = old.nodes.iter().filter(|n| spec.node(&n.name).is_none()).cloned();
         record.nodes = match leaving.collect::<Vec<_>>() {
             none if none.is_empty() => asked.collect(),
+            // One change at a time: new nodes are added when the leaving ones are removed.
             some => asked.filter(|n| old.node(&n.name).is_ok()).chain(some).collect(),
         };
         if record != old {

@@ -36,6 +36,7 @@ impl Process {
     fn open(pid: i32, data: &Path) -> Option<Process> {
         // A single-user server, for example pg_rewind's, writes its pid with a minus.
         let raw = Pid::from_raw(Some(pid).filter(|pid| *pid > 0)?)?;
+        // Before the checks: from here on a reused pid is no danger, since signals go to this descriptor.
         let fd = pidfd_open(raw, PidfdFlags::NONBLOCK).ok()?;
         let proc = PathBuf::from(format!("/proc/{pid}"));
         let program = std::fs::read_link(proc.join("exe")).ok()?;
@@ -99,6 +100,7 @@ pub(crate) async fn kill(data: &Path) -> Result<SharedMemory, PlaneError> {
     }
     let mut shared = SharedMemory::default();
     loop {
+        // Repeated until none is left: a child may have been forked while the list was made.
         let found = all_of(data);
         if found.is_empty() {
             return Ok(shared);
@@ -129,6 +131,7 @@ pub(crate) fn start(
     environment(&mut command, user);
     let mut child = in_namespace(namespace, || command.spawn().machine(what))?;
     let pid = child.id();
+    // After the spawn: setting it in the child before its exec would need unsafe code.
     limit_descriptors(pid);
     std::thread::Builder::new().name(format!("reap-{pid}")).spawn(move || child.wait()).machine(what)?;
     Ok(pid)

@@ -85,6 +85,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], owner: Option<&RunAs>) -> std::
     if let Some(user) = owner {
         fchown(&file, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
     }
+    // Content before name, name before directory: after a power failure there is the old file or the complete new one.
     file.sync_all()?;
     std::fs::rename(&next, path)?;
     sync_parent(path)

@@ -27,6 +27,7 @@ impl Session {
     /// path of a socket is limited to 107 bytes.
     pub(crate) async fn open(sockets: &Path, port: u16, database: &str) -> Result<Session, PlaneError> {
         let what = || format!("connect to {}/.s.PGSQL.{port}", sockets.display());
+        // Kept open until the connection is made: the path below refers to it.
         let dir = File::open(sockets).machine(what)?;
         let path = format!("/proc/self/fd/{}/.s.PGSQL.{port}", dir.as_raw_fd());
         // The supervisor's own writes must not wait for a standby, which may be the broken part.

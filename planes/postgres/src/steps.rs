@@ -85,6 +85,7 @@ impl Inner {
         let Some(asked) = spec.node(node) else { return Ok(()) };
         let dir = self.node_dir(&spec.name, node);
         make_dir(&dir, None, 0o711)?;
+        // Access to the socket is access as the supervisor, so only the servers' user may enter.
         make_dir(&dir.join("socket"), Some(&self.user), 0o700)?;
         make_dir(&dir.join("log"), Some(&self.user), 0o700)?;
         let primary = self.ask(&spec.name, &record.primary, record.port).await;
@@ -217,6 +218,7 @@ impl Inner {
     pub(crate) async fn stop(&self, database: &str, node: &str) -> Result<(), PlaneError> {
         let data = self.data(database, node);
         if let Some(server) = Process::server_of(&data) {
+            // A fast shutdown: sessions are ended instead of waited for.
             server.signal(Signal::INT);
             if tokio::time::timeout(STOP, server.gone()).await.is_err() {
                 tracing::warn!(
@@ -267,6 +269,7 @@ impl Inner {
                 session.run(&format!("create database {name} owner {owner}")).await?;
             }
         }
+        // The record must not claim data that a power failure could still lose.
         durable.await.plane(|| "make the first data durable".into())??;
         record.bootstrapped = true;
         record.save(&self.dir(&spec.name))
@@ -277,6 +280,7 @@ impl Inner {
         let session = self.session(&spec.name, &record.primary, record.port).await?;
         let (role, text) = (ident(&spec.admin.name), literal(&verifier));
         session.run(&format!("alter role {role} password {text}")).await?;
+        // After the server has it: a crash in between repeats the step with a new verifier.
         record.admin_verifier = Some(verifier);
         record.save(&self.dir(&spec.name))
     }

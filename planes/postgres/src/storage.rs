@@ -42,6 +42,7 @@ impl Inner {
         self.configure(spec, record, node).await?;
         let fresh = self.fresh(&spec.name, node)?;
         self.copy(&source, &fresh).await?;
+        // A snapshot keeps its system identifier: it is a copy of an existing database.
         if spec.restore_from.is_none() {
             self.renumber(&fresh, record.version).await?;
         }
@@ -114,9 +115,11 @@ impl Inner {
         self.drop_slot(name, record, node).await?;
         let session = self.session(name, &record.primary, record.port).await?;
         let slot = conf::slot(node);
+        // Before the copy, so that the primary keeps all WAL from here on.
         session.run(&format!("select pg_create_physical_replication_slot({}, true)", literal(&slot))).await?;
         let primary =
             spec.node(&record.primary).ok_or_else(|| PlaneError::plane("the primary is not in the spec"))?;
+        // A rewind copies only the blocks that differ; a new copy is the fallback for every error.
         let rewound = if data.join("global/pg_control").exists() {
             // The source's control file names its new timeline only after a checkpoint.
             session.run("checkpoint").await?;
@@ -232,6 +235,7 @@ impl Inner {
         let (name, database) = (snapshot.to_owned(), database.to_owned());
         let made = Snapshot { name, database, version: record.version, taken, size_bytes };
         write_json(&fresh.join("snapshot.json"), &made)?;
+        // The directory gets its name when it is complete, so every named snapshot is a whole one.
         std::fs::rename(&fresh, &dir).machine(|| format!("keep {}", dir.display()))?;
         sync_parent(&dir).machine(|| format!("keep {}", dir.display()))?;
         Ok(made)

@@ -40,6 +40,7 @@ impl Watch {
                 let server = (database.clone(), node.name.clone());
                 let Some(process) = Process::server_of(&inner.data(&database, &node.name)) else { continue };
                 let pid = process.pid;
+                // A new pid: one report and one watcher for each process, however often this runs.
                 if self.pids.insert(server.clone(), pid) != Some(pid) {
                     let (database, node) = server.clone();
                     inner.report(Event::NodeStarted { database, node, pid }).await;

@@ -80,6 +80,7 @@ impl Streamed {
             self.timer.moved();
             return Poll::Ready(frame.map(|f| f.map_err(Into::into)));
         }
+        // After the frames: bytes that have already arrived are still sent.
         if self.cut.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Some(Err("the target's drain delay is over".into())));
         }
@@ -148,6 +149,7 @@ impl HttpBody for Upload {
         let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
         let polled = Pin::new(&mut *inner).poll_frame(cx);
         let (state, moved) = match &polled {
+            // Only a poll shows this: as long as the target does not read, the silence is not the client's.
             Poll::Pending => (UploadState::WaitsForClient, false),
             Poll::Ready(None) => (UploadState::Ended, true),
             Poll::Ready(Some(Err(_))) => (UploadState::Failed, true),

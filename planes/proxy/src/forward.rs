@@ -33,6 +33,7 @@ pub(crate) async fn forward(
     upgrade: Option<HeaderValue>,
 ) -> Result<Response<Body>, StatusCode> {
     let lease = group.choose().ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
+    // Before the request is taken apart: hyper keeps the pending upgrade in its extensions.
     let client = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
     let (mut parts, body) = request.into_parts();
     prepare(&mut parts, connection, table, upgrade.as_ref());
@@ -47,8 +48,10 @@ pub(crate) async fn forward(
     lease.counters.outcomes.add(answer.status());
 
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        // The target switches protocols without being requested to; its bytes would be read as HTTP.
         let Some(client) = client else { return Err(StatusCode::BAD_GATEWAY) };
         let target = hyper::upgrade::on(&mut answer);
+        // Read before the hop-by-hop headers are removed, of which it is one.
         let protocol = answer.headers().get(header::UPGRADE).cloned();
         let (mut head, _) = answer.into_parts();
         headers::remove_hop_by_hop(&mut head.headers);
@@ -64,6 +67,7 @@ pub(crate) async fn forward(
     let target = Arc::clone(&lease);
     tokio::spawn(async move {
         let mut sender = sender;
+        // The connection is reusable only when the whole answer was read.
         if sender.ready().await.is_ok() && !target.is_draining() {
             target.pool.put(sender);
         }
@@ -154,10 +158,12 @@ impl Exchange<'_> {
         let bodiless = self.progress.read().1 == UploadState::Ended;
         let mut request = Request::from_parts(parts, upload);
         if let Some(mut sender) = self.lease.pool.take() {
+            // Copied in advance: hyper returns an unsent request, but not one that it has begun to send.
             let replay = (bodiless && is_idempotent(request.method())).then(|| head_of(&request));
             match self.wait(sender.try_send_request(request)).await? {
                 Ok(answer) => return Ok((sender, answer)),
                 Err(mut failed) => match (failed.take_message(), replay) {
+                    // Never sent, so any method may be repeated.
                     (Some(unsent), _) => request = unsent,
                     (None, Some(again)) if is_closed(failed.error()) => request = again,
                     _ => return Err(self.failure()),
@@ -197,6 +203,7 @@ impl Exchange<'_> {
     async fn wait(&self, answer: impl Future<Output = Answer>) -> Result<Answer, StatusCode> {
         tokio::pin!(answer);
         loop {
+            // The upload counts as traffic, so the deadline moves with it.
             let due = self.progress.read().0 + self.idle;
             tokio::select! {
                 answer = &mut answer => return Ok(answer),
@@ -207,6 +214,7 @@ impl Exchange<'_> {
                         continue;
                     }
                     return Err(match state {
+                        // The timeout is the fault of the side that did not send.
                         UploadState::WaitsForClient => StatusCode::REQUEST_TIMEOUT,
                         _ => StatusCode::GATEWAY_TIMEOUT,
                     });

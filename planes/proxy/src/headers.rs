@@ -71,6 +71,7 @@ pub(crate) fn add_forwarded(headers: &mut HeaderMap, attributes: &Attributes, cl
                 list.push_str(before);
                 list.push_str(", ");
             }
+            // Last, so that the target can trust this entry, whatever the client sent before it.
             list.push_str(&client.to_string());
             if let Ok(list) = HeaderValue::try_from(list) {
                 headers.insert(FORWARDED_FOR, list);

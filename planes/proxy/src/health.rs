@@ -33,6 +33,7 @@ impl Checker {
         let mut addr = self.target.addr;
         addr.set_port(self.check.port.unwrap_or(addr.port()));
         let mut tick = tokio::time::interval(Duration::from_millis(self.check.interval_ms));
+        // A late check does not cause several at once.
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut row = Row::default();
         let mut waited = Duration::ZERO;
@@ -61,6 +62,7 @@ impl Checker {
     ) -> bool {
         let mut pause = NEW_TARGET_PAUSE;
         while matches!(self.target.state(), TargetState::Initial(_)) {
+            // The regular check is due; its outcome counts as success or failure.
             if tokio::time::timeout(pause, tick.tick()).await.is_ok() {
                 *waited += pause;
                 return false;
@@ -162,6 +164,7 @@ impl Row {
                 self.failures = self.failures.saturating_add(1);
                 self.successes = 0;
                 let enough = self.failures >= check.unhealthy_threshold;
+                // An unhealthy target stays so, with the newest reason.
                 let already = matches!(now, TargetState::Unhealthy(_));
                 (enough || already).then_some(TargetState::Unhealthy(reason))
             }

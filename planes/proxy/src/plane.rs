@@ -73,6 +73,7 @@ impl Proxies for Balancers {
     async fn remove(&self, name: &str) -> Result<(), PlaneError> {
         let _on_runtime = self.enter();
         if let Some(balancer) = lock(&self.balancers).remove(name) {
+            // Dropping the nodes stops their listeners and lets their targets drain.
             lock(&balancer.running).nodes.clear();
         }
         Ok(())
@@ -126,6 +127,7 @@ impl Balancer {
         let mut running = lock(&self.running);
         running.change_to(spec);
         let seen = running.see();
+        // Reported only now: one occupied port must not keep the rest of the spec from being applied.
         let closed = seen.listeners.iter().find_map(|l| Some((l, l.state.as_ref().err()?)));
         let result = match closed {
             None => Ok(()),
@@ -159,6 +161,7 @@ async fn publish(running: Arc<Mutex<Running>>, seen: Arc<watch::Sender<Arc<Seen>
 
 fn publish_if_new(to: &watch::Sender<Arc<Seen>>, seen: Seen) {
     to.send_if_modified(|now| {
+        // Most notifications change nothing that is visible; subscribers are woken only for a difference.
         let news = **now != seen;
         if news {
             *now = Arc::new(seen);
@@ -257,6 +260,7 @@ impl Running {
         }
         node.turns.retain(|name, _| groups.contains_key(name.as_str()));
 
+        // A listener that failed to open is dropped here and tried again below.
         node.listeners.retain(|port, l| l.state.is_ok() && spec.listeners.iter().any(|s| s.port == *port));
         let ports = spec.listeners.iter().map(|l| {
             let counters = node.listeners.get(&l.port).map(|l| l.counters.clone()).unwrap_or_default();
@@ -288,6 +292,7 @@ impl Running {
             drain_delay,
             checker: None,
         });
+        // The newest spec's delay applies, also if the target was registered under another one.
         member.drain_delay = drain_delay;
         let target = &member.target;
         if spec.draining {
@@ -363,6 +368,7 @@ impl Running {
 fn over_all<'a>(states: impl Iterator<Item = &'a TargetState>) -> TargetState {
     let rank = |state: &&TargetState| match state {
         TargetState::Healthy => 0,
+        // Before the state without a reason: the reason is what the user needs to see.
         TargetState::Initial(Some(_)) => 1,
         TargetState::Initial(None) => 2,
         TargetState::Draining => 3,

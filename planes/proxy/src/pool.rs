@@ -32,6 +32,7 @@ impl Pool {
     pub(crate) fn take(&self) -> Option<SendRequest<Upload>> {
         let mut idle = self.lock();
         while let Some(one) = idle.pop() {
+            // Others are dropped here, which closes them.
             if one.sender.is_ready() && one.since.elapsed() < IDLE_AGE {
                 return Some(one.sender);
             }

@@ -76,6 +76,7 @@ impl Redirect {
             let mut rest = part;
             while let Some((before, after)) = rest.split_once("#{") {
                 out.push_str(before);
+                // Not a placeholder; the text stays as it is.
                 let Some((word, behind)) = after.split_once('}') else {
                     out.push_str("#{");
                     rest = after;

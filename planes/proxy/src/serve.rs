@@ -119,6 +119,7 @@ async fn serve(
 }
 
 async fn handle(connection: &Connection, request: Request<Incoming>) -> Response<Body> {
+    // Once per request: a change of the rules must not apply to half of a request.
     let table = connection.node.table.load_full();
     let Some(port) = table.ports.get(&connection.key) else {
         // The listener was removed while this connection was open.
@@ -145,6 +146,7 @@ async fn handle(connection: &Connection, request: Request<Incoming>) -> Response
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     if waits_for_decision {
+        // From here on the guard lets bytes pass unread, or goes on reading them as HTTP.
         connection.link.upgraded(response.status() == StatusCode::SWITCHING_PROTOCOLS);
     }
     if !response.headers().contains_key(header::DATE)
@@ -189,6 +191,7 @@ async fn answer(
             Step::Forward(groups) => by_weight(groups).ok_or(StatusCode::SERVICE_UNAVAILABLE)?,
         }
     };
+    // Only forwarding extends the header, so redirects and fixed responses need no limit.
     if headers::too_many_forwards(request.headers()) {
         // 463 is the de-facto status for this; no RFC defines it.
         return Err(StatusCode::from_u16(463).unwrap_or(StatusCode::BAD_REQUEST));

@@ -53,6 +53,7 @@ impl Group {
     }
 
     fn candidate(&self) -> Option<&Arc<Target>> {
+        // Counted and selected without an allocation: this runs for every request.
         let healthy = self.targets.iter().filter(|t| t.is_healthy() && !t.is_draining()).count();
         let open = self.targets.iter().filter(|t| !t.is_draining()).count();
         let count = if healthy > 0 { healthy } else { open };

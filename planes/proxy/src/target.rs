@@ -77,6 +77,7 @@ impl Target {
     /// Returns whether the state changed.
     pub(crate) fn set_state(&self, state: TargetState) -> bool {
         let mut now = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock of `state`, so that the copy never lags behind it.
         self.healthy.store(state == TargetState::Healthy, Relaxed);
         let news = *now != state;
         *now = state;

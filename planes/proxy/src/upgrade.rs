@@ -7,6 +7,7 @@ use hyper_util::rt::TokioIo;
 /// Ends when both sides have closed, when there is no traffic for the idle timeout (the client's guard enforces
 /// that), or when the target's drain delay is over.
 pub(crate) async fn tunnel(client: OnUpgrade, target: OnUpgrade, lease: Lease) {
+    // Completes after the 101 was sent to the client.
     let both = tokio::try_join!(client, target);
     let (client, target) = match both {
         Ok(both) => both,

@@ -60,6 +60,7 @@ pub(crate) fn parse(media_type: &str, bytes: &[u8]) -> Result<Parsed> {
     if document.schema_version != 2 {
         return Err(bad(format!("schemaVersion {} is not supported, only 2", document.schema_version)));
     }
+    // Two readers could otherwise interpret the same bytes as different kinds of manifest.
     if let Some(inside) = document.media_type.as_deref().filter(|inside| *inside != media_type) {
         return Err(bad(format!("its mediaType is {inside}, its Content-Type {media_type}")));
     }
@@ -107,6 +108,7 @@ pub(crate) fn with_named(
         let held = document.config.into_iter().chain(document.layers.into_iter().flatten());
         all.extend(held.map(|named| named.digest));
         let children = document.manifests.into_iter().flatten().map(|named| named.digest);
+        // Only new ones, so that manifests that refer to each other do not loop.
         open.extend(children.filter(|child| all.insert(child.clone())));
     }
     all

@@ -31,6 +31,7 @@ pub(crate) fn types() -> Vec<ResourceType> {
 
 fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let name = props.name_or_generated("RepositoryName", 256);
+    // A generated name contains the logical id, which may have capitals. Repositories cannot.
     let name = if props.str("RepositoryName").is_some() { name } else { name.to_ascii_lowercase() };
     let members = ["EncryptionConfiguration", "ImageScanningConfiguration", "ImageTagMutability"];
     let input = props.input::<CreateRepository>(&members);
@@ -47,9 +48,11 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
         .with("RepositoryUri", shapes::uri(&name, cx.config)))
 }
 
-/// DeleteRepository itself has to ask the plane; here the row is marked, and `reconcile` deletes the repository.
+/// Marks the row, and `reconcile` deletes the repository: a CloudFormation step cannot wait for the plane, as DeleteRepository
+/// does.
 fn delete(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     let name = &created.physical_id;
+    // It would report the failure of an earlier deletion.
     cx.tx.delete::<RepositorySeen>(name);
     cx.tx.update::<Repository, ()>(name, |r| {
         r.deletion = if r.empty_on_delete { Deletion::WithImages } else { Deletion::IfEmpty };
@@ -65,6 +68,6 @@ fn gone(image: &Image, created: &Created) -> Readiness {
             Readiness::Pending(format!("the repository {name} is being deleted"))
         }
         (Some(_), Some(seen)) => Readiness::Failed(seen.not_deleted.clone()),
-        (Some(_), None) => Readiness::Failed(format!("the repository {name} was made anew")),
+        (Some(_), None) => Readiness::Failed(format!("the repository {name} was created again")),
     }
 }

@@ -1,4 +1,4 @@
-//! ECR's errors: code and HTTP status stand here and nowhere else.
+//! All errors of ECR, with their codes and HTTP statuses.
 
 use escale_base::{AwsError, ErrorKind};
 use escale_registry as plane;
@@ -74,7 +74,7 @@ fn of_plane(error: plane::Error) -> AwsError {
                 ErrorKind::Internal,
                 "ServerException",
                 500,
-                "The registry failed; the daemon's log has the cause",
+                "The registry failed. The daemon's log has the cause",
             );
         }
         _ => (ErrorKind::Invalid, "InvalidParameterException"),

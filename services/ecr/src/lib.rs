@@ -1,14 +1,15 @@
-//! ECR: image repositories, who may push and pull, and the door through which image clients come.
+//! ECR: image repositories, their permissions, and the distribution API that image clients use.
 //!
-//! A repository is a row (`ops/`, synchronous); images are the registry plane's (`streams/`). [`Repositories`] is the
-//! seam, as in S3: before the plane is asked, its repository is brought to what the row says. [`door()`] is the
-//! distribution API at `/v2/`: it takes the tokens of GetAuthorizationToken and asks IAM for who holds one.
+//! A repository is a row (`ops/`, synchronous); the registry plane has the images (`streams/`). [`Repositories`] connects the
+//! two, as in S3: it updates the plane's repository from the row before each use. [`door()`] serves the distribution API at
+//! `/v2/`: it accepts the tokens of GetAuthorizationToken and authorizes their holders with IAM.
 //!
-//! `reconcile/` removes repositories and frees what no image needs. Nothing here stores a blob. Start at `door.rs`.
+//! `reconcile/` removes repositories and frees files that no image needs. Nothing here stores a blob. Start at
+//! `distribution_api.rs`.
 
 mod cfn;
 mod choices;
-mod door;
+mod distribution_api;
 mod error;
 mod ops;
 mod policy;
@@ -19,7 +20,7 @@ mod rules;
 mod shapes;
 mod streams;
 
-pub use door::door;
+pub use distribution_api::door;
 pub use error::Error;
 pub use reconcile::start;
 pub use repositories::Repositories;
@@ -31,7 +32,7 @@ use escale_store::Image;
 use escale_tables::ecr::Repository;
 use std::sync::Arc;
 
-/// The service, for the wiring.
+/// The ECR service, as the wiring registers it.
 pub struct Ecr {
     repositories: Arc<Repositories>,
 }
@@ -41,7 +42,7 @@ impl Ecr {
         Ecr { repositories: Arc::new(Repositories::new(registry)) }
     }
 
-    /// The seam to the plane, for the door and the reconciler.
+    /// The connection to the plane, for the distribution API and the reconciler.
     pub fn repositories(&self) -> Arc<Repositories> {
         Arc::clone(&self.repositories)
     }

@@ -1,4 +1,4 @@
-//! Whether a repository's policy may be kept. Evaluation is IAM's.
+//! Validates a repository's policy. IAM evaluates it.
 
 use crate::Error;
 use escale_base::{json, wire::Value};
@@ -16,7 +16,7 @@ pub(crate) fn check(document: &str) -> Result<(), Error> {
         None => &[],
     };
     for statement in statements {
-        // A repository's policy is about that repository: naming resources is refused on AWS as well.
+        // A repository's policy always applies to that repository. AWS refuses resources in it too.
         if let Some(key) = ["Resource", "NotResource"].into_iter().find(|k| statement.get(k).is_some()) {
             return Err(bad(&format!("unknown element {key}")));
         }
@@ -26,7 +26,7 @@ pub(crate) fn check(document: &str) -> Result<(), Error> {
             }
         }
     }
-    // The rest is as in all policies; one that IAM cannot read would deny everybody everything, its own removal included.
+    // The rest is as in all policies. A policy that IAM cannot parse would deny every request, even its own removal.
     Document::parse(document, Kind::Resource).map_err(|why| bad(&why))?;
     Ok(())
 }
@@ -37,7 +37,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_may_be_kept() {
+    fn refuses_invalid_policies() {
         let with = |statement| check(&json!({"Version": "2012-10-17", "Statement": [statement]}).to_string());
         let good = json!({"Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetImage"});
         assert!(with(good.clone()).is_ok());

@@ -1,4 +1,4 @@
-//! The seam between rows and the registry plane.
+//! Connects the rows of repositories to the registry plane.
 
 use crate::Error;
 use escale_base::{AwsError, Timestamp};
@@ -10,13 +10,13 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// The plane, and how far its repositories are known to be what the rows say.
+/// The plane, and which of its repositories are known to agree with their rows.
 pub struct Repositories {
     pub(crate) registry: Arc<dyn Registry>,
-    /// What this process brought about: row's birth, immutable tags. Found out again after a restart.
+    /// What this process has applied, by name: the row's creation time, and whether tags are immutable. Empty after a restart.
     applied: Mutex<HashMap<String, (Timestamp, bool)>>,
-    /// Held while a repository of the plane is made, changed or removed, so that one which is being removed is not
-    /// made again by a push that still saw its row.
+    /// Held while a repository of the plane is created, changed or removed. Otherwise a push that has read the row before its
+    /// removal could create the repository again.
     changing: tokio::sync::Mutex<()>,
 }
 
@@ -25,7 +25,7 @@ impl Repositories {
         Repositories { registry, applied: Mutex::default(), changing: tokio::sync::Mutex::default() }
     }
 
-    /// The repository's row, once the plane has the repository in that form.
+    /// Brings the plane's repository in line with its row, and returns the row.
     pub(crate) async fn ready(
         &self,
         store: &Store,
@@ -37,6 +37,7 @@ impl Repositories {
             return Ok(row);
         }
         let _changing = self.changing.lock().await;
+        // Read again: the row may have changed while this call waited for the lock.
         let row = self::row(&store.read(), account, name)?;
         if !self.is_applied(&row) {
             let spec = RepositorySpec { immutable_tags: row.immutable_tags };
@@ -45,12 +46,12 @@ impl Repositories {
                 Err(plane::Error::RepositoryExists(_)) => self.registry.set_repository(name, spec).await?,
                 Err(error) => return Err(error.into()),
             }
-            self.known().insert(name.to_owned(), (row.created, row.immutable_tags));
+            self.applied().insert(name.to_owned(), (row.created, row.immutable_tags));
         }
         Ok(row)
     }
 
-    /// Removes the repository, row and all; with images in it only if `force` is set.
+    /// Removes the repository and its row. With `force` it may contain images.
     pub(crate) async fn remove(
         &self,
         store: &Store,
@@ -61,14 +62,15 @@ impl Repositories {
         let _changing = self.changing.lock().await;
         let row = row(&store.read(), account, name)?;
         let images = match self.registry.images(name).await {
-            // Never used: the plane has not heard of it.
+            // The repository was never used, so the plane does not have it.
             Err(plane::Error::NoSuchRepository(_)) => Vec::new(),
             found => found?,
         };
         if !images.is_empty() && !force {
             return Err(Error::NotEmpty { name: name.to_owned(), account: account.to_owned() });
         }
-        self.known().remove(name);
+        // The plane's repository goes before the row: after a crash in between, the removal can be repeated.
+        self.applied().remove(name);
         match self.registry.delete_repository(name).await {
             Ok(()) | Err(plane::Error::NoSuchRepository(_)) => {}
             Err(error) => return Err(error.into()),
@@ -79,17 +81,17 @@ impl Repositories {
             Ok::<_, StoreError>(())
         });
         gone.map_err(|error| {
-            tracing::error!(%error, repository = name, "a repository is deleted, but its row is not");
+            tracing::error!(%error, repository = name, "a repository was deleted, but its row could not be");
             AwsError::internal()
         })?;
         Ok(row)
     }
 
     fn is_applied(&self, row: &Repository) -> bool {
-        self.known().get(&row.name) == Some(&(row.created, row.immutable_tags))
+        self.applied().get(&row.name) == Some(&(row.created, row.immutable_tags))
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<String, (Timestamp, bool)>> {
+    fn applied(&self) -> MutexGuard<'_, HashMap<String, (Timestamp, bool)>> {
         // No code that could panic runs under this lock.
         self.applied.lock().unwrap_or_else(PoisonError::into_inner)
     }

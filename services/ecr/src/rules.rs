@@ -1,4 +1,4 @@
-//! Checks that several operations share.
+//! Lookups and checks that the operations share.
 
 use crate::choices::ImageTagMutability;
 use crate::{Error, Repositories, repositories};
@@ -12,12 +12,12 @@ pub(crate) fn arn(config: &Config, name: &str) -> String {
     Arn::new("ecr", &config.region, &config.account, format!("repository/{name}")).to_string()
 }
 
-/// There is one registry: the account's.
-pub(crate) fn registry(config: &Config, asked: Option<&str>) -> Result<(), Error> {
-    match asked {
+/// Checks the registry's id. The account has only one registry.
+pub(crate) fn registry(config: &Config, requested: Option<&str>) -> Result<(), Error> {
+    match requested {
         Some(other) if other != config.account => Err(Error::Invalid {
             parameter: "registryId",
-            why: format!("there is only the registry {}", config.account),
+            why: format!("the only registry is {}", config.account),
         }),
         _ => Ok(()),
     }
@@ -28,7 +28,7 @@ pub(crate) fn row(cx: &Cx<'_>, registry_id: Option<&str>, name: &str) -> Result<
     repositories::row(cx.tx, &cx.config.account, name)
 }
 
-/// The row, once the plane has the repository.
+/// Brings the plane's repository in line with its row, and returns the row.
 pub(crate) async fn ready(
     service: &Repositories,
     cx: &StreamCx,
@@ -39,7 +39,7 @@ pub(crate) async fn ready(
     service.ready(&cx.store, &cx.config.account, name).await
 }
 
-/// The repository that an ARN names.
+/// The name of the repository in an ARN.
 pub(crate) fn name_of_arn(text: &str) -> Result<String, Error> {
     let bad = || Error::Invalid { parameter: "resourceArn", why: "must be the ARN of a repository".into() };
     let arn: Arn = text.parse().map_err(|_| bad())?;
@@ -65,23 +65,23 @@ pub(crate) fn repository_name(name: &str) -> Result<(), Error> {
     Err(Error::Invalid { parameter: "repositoryName", why: why.into() })
 }
 
-/// Whether tags cannot be moved.
-pub(crate) fn immutable(asked: Option<ImageTagMutability>) -> Result<bool, Error> {
-    match asked {
+/// Whether tags are immutable.
+pub(crate) fn immutable(requested: Option<ImageTagMutability>) -> Result<bool, Error> {
+    match requested {
         None | Some(ImageTagMutability::Mutable) => Ok(false),
         Some(ImageTagMutability::Immutable) => Ok(true),
         Some(other) => Err(Error::NotSupported(format!("The image tag mutability {other}"))),
     }
 }
 
-/// What names an image; a digest outdoes a tag.
+/// The reference to an image. A digest takes precedence over a tag.
 pub(crate) fn reference(digest: Option<&str>, tag: Option<&str>) -> Result<Reference, Error> {
     match (digest, tag) {
         (Some(digest), _) => Ok(Reference::Digest(digest.parse::<Digest>()?)),
         (None, Some(tag)) => Ok(Reference::Tag(tag.to_owned())),
         (None, None) => Err(Error::Invalid {
             parameter: "imageIds",
-            why: "an image is named by its digest or tag".into(),
+            why: "an image id needs imageDigest or imageTag".into(),
         }),
     }
 }
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names() {
+    fn checks_repository_names() {
         for good in ["shop", "shop/backend", "a.b-c_d/e0"] {
             assert!(repository_name(good).is_ok(), "{good}");
         }
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn arns() {
+    fn parses_arns() {
         let arn = "arn:aws:ecr:eu-west-3:000000000000:repository/shop/backend";
         assert_eq!(name_of_arn(arn).unwrap(), "shop/backend");
         assert!(name_of_arn("arn:aws:s3:::x").is_err());

@@ -1,4 +1,4 @@
-//! Shapes that several operations give and take.
+//! Shapes that several operations accept and return.
 
 use crate::choices::{EncryptionType, ImageFailureCode, ImageTagMutability, TagStatus};
 use escale_base::{Timestamp, Wire};
@@ -43,7 +43,7 @@ pub(crate) fn repository(row: &ecr::Repository, config: &Config) -> RepositorySh
     }
 }
 
-/// What stands before the tag in an image's name.
+/// The part of an image's name before the tag.
 pub(crate) fn uri(name: &str, config: &Config) -> String {
     format!("{}/{name}", config.endpoint)
 }
@@ -52,7 +52,7 @@ pub(crate) fn mutability(immutable: bool) -> ImageTagMutability {
     if immutable { ImageTagMutability::Immutable } else { ImageTagMutability::Mutable }
 }
 
-/// Key and value: ECR spells them as most services do.
+/// Key and value, spelled as in most services.
 pub(crate) type Tag = escale_base::Tag;
 
 #[derive(Clone, Debug, Default, PartialEq, Wire)]
@@ -80,7 +80,7 @@ pub(crate) struct ImageShape {
     pub image_manifest_media_type: String,
 }
 
-/// Which images a list is about.
+/// Selects images by whether they have a tag.
 #[derive(Clone, Debug, Wire)]
 #[wire(camelCase)]
 pub(crate) struct Filter {
@@ -97,7 +97,7 @@ impl Filter {
     }
 }
 
-/// An image's own failure among others' success; a fault of the registry fails them all.
+/// Turns an error of one image into an entry of `failures`. An error of the registry itself fails the whole request.
 pub(crate) fn failure(image_id: ImageId, error: crate::Error) -> Result<ImageFailure, crate::Error> {
     use escale_registry::Error as Plane;
     let failure_code = match &error {

@@ -1,14 +1,14 @@
-//! As whom ECS calls other services.
+//! The principals under which ECS calls other services.
 
 use escale_service::{Caller, Principal};
 use escale_store::Image;
 use escale_tables::iam::Role;
 
 pub(crate) const ECS: &str = "ecs.amazonaws.com";
-/// Under this name a task's role is assumed.
+/// The principal that assumes a task's role.
 pub(crate) const ECS_TASKS: &str = "ecs-tasks.amazonaws.com";
 
-/// Somebody who acts under a role, as a task's start does under its execution role.
+/// A caller that acts under a role. A task starts under its execution role.
 pub(crate) fn as_role(image: &Image, role_arn: &str, session: &str) -> Result<Caller, String> {
     let name = crate::rules::last_part(role_arn);
     let role = image.get::<Role>(name).ok_or_else(|| {

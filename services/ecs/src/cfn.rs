@@ -88,6 +88,7 @@ pub(crate) fn types() -> Resources {
 fn create_cluster(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let name = props.name_or_generated("ClusterName", 255);
     if rules::cluster(cx.tx, Some(&name)).is_ok() {
+        // CreateCluster itself returns an existing cluster, but a stack must not adopt one that it did not create.
         return Err(crate::Error::Invalid(format!("{name} already exists")).into());
     }
     let input = props.input_without::<CreateCluster>(&["ClusterName", "Tags"]);
@@ -149,7 +150,7 @@ fn service_of(image: &Image, created: &Created) -> Option<std::sync::Arc<Service
 
 fn service_ready(image: &Image, created: &Created) -> Readiness {
     let Some(service) = service_of(image, created) else {
-        return Readiness::Failed("the service is gone".into());
+        return Readiness::Failed("the service no longer exists".into());
     };
     let Some(newest) = service.deployments.first() else { return Readiness::ready() };
     let rolled_back = service.deployments.iter().find(|d| d.outcome == Outcome::Failed);
@@ -159,16 +160,16 @@ fn service_ready(image: &Image, created: &Created) -> Readiness {
                 "ECS Deployment Circuit Breaker was triggered: service {}: {}{why}",
                 service.name, failed.reason
             )),
-            // It has failed already; but whoever reads it wants to know of what.
+            // The deployment has failed already. Wait for the end of its tasks, so that the error can name the cause.
             Err(pending) => Readiness::Pending(pending),
         },
         (Outcome::Completed, None) if service.deployments.len() == 1 => Readiness::ready(),
         _ => {
-            // It may take minutes until a failure is certain, and without a circuit breaker it never is.
+            // The circuit breaker takes minutes to decide, and not every service has one. Report the failing checks before.
             let check =
                 target_check::failing_check(image, &service).map(|check| format!("health check {check}"));
-            let of_late = || failure_report::of_deployment(image, &service, newest).unwrap_or_default();
-            match check.or_else(|| of_late().lines().next().map(|last| last.trim_start().to_owned())) {
+            let report = || failure_report::of_deployment(image, &service, newest).unwrap_or_default();
+            match check.or_else(|| report().lines().next().map(|line| line.trim_start().to_owned())) {
                 Some(why) => Readiness::failing(&why),
                 None => Readiness::Pending(format!("{} to reach a steady state", service.key())),
             }
@@ -180,6 +181,7 @@ fn delete_service(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     match service_of(cx.tx, created) {
         Some(service) if service.deleted.is_none() => {
             let input = InputDraft::<DeleteService>::new().with("cluster", &service.cluster);
+            // Without `force`, ECS refuses to delete a service whose desired count is above 0.
             input.with("service", &service.name).with("force", &true).call(cx).map(drop)
         }
         _ => Ok(()),

@@ -1,4 +1,4 @@
-//! Choices that are not stored, in AWS's words.
+//! AWS's enumerations that are not stored.
 
 use escale_base::choice;
 
@@ -66,7 +66,7 @@ choice! {
 }
 choice! { pub(crate) enum VersionConsistency { Enabled = "enabled", Disabled = "disabled" } }
 choice! {
-    /// Text in AWS's model, with these words in its documentation.
+    /// A plain string in AWS's model; its documentation lists these values.
     pub(crate) enum ServiceStatus { Active = "ACTIVE", Draining = "DRAINING", Inactive = "INACTIVE" }
 }
 choice! { pub(crate) enum ClusterStatus { Active = "ACTIVE", Inactive = "INACTIVE" } }

@@ -1,4 +1,4 @@
-//! What a task definition must be to run on Fargate.
+//! Checks that a task definition can run on Fargate.
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html>
 
@@ -11,7 +11,7 @@ use escale_tables::ecs::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A container as a client writes it.
+/// A container definition in a request.
 #[derive(Clone, Debug, Wire)]
 #[wire(camelCase)]
 pub(crate) struct ContainerInput {
@@ -56,7 +56,7 @@ struct PortInput {
     app_protocol: Option<ApplicationProtocol>,
 }
 
-/// CPU units with the memory sizes that go with them: from, to, step, in MiB.
+/// CPU units and their memory sizes in MiB: from, to, step.
 const SIZES: &[(u32, u32, u32, u32)] = &[
     (512, 1024, 4096, 1024),
     (1024, 2048, 8192, 1024),
@@ -66,7 +66,7 @@ const SIZES: &[(u32, u32, u32, u32)] = &[
     (16384, 32768, 122_880, 8192),
 ];
 
-/// CPU units and MiB out of `256`/`512`, `1 vCPU`/`2 GB`, checked against Fargate's table.
+/// Parses CPU units and MiB (`256` and `512`, or `1 vCPU` and `2 GB`), and checks them against Fargate's table.
 pub(crate) fn size(cpu: Option<&str>, memory: Option<&str>) -> Result<(u32, u32), Error> {
     let missing =
         |what| Error::Client(format!("Fargate requires that '{what}' be defined at the task level."));
@@ -77,6 +77,7 @@ pub(crate) fn size(cpu: Option<&str>, memory: Option<&str>) -> Result<(u32, u32)
         Error::Client(format!("Invalid 'memory' setting for task: {}", memory.unwrap_or_default()))
     })?;
     let fits = match cpu_units {
+        // The only size whose memory values have no common step.
         256 => [512, 1024, 2048].contains(&memory_mib),
         _ => SIZES.iter().any(|(units, from, to, step)| {
             cpu_units == *units && (*from..=*to).contains(&memory_mib) && memory_mib % step == 0
@@ -95,14 +96,14 @@ pub(crate) fn size(cpu: Option<&str>, memory: Option<&str>) -> Result<(u32, u32)
 pub(crate) fn check_storage(storage: Option<&EphemeralStorage>) -> Result<(), Error> {
     match storage {
         Some(storage) if !(21..=200).contains(&storage.size_gib) => Err(Error::Client(format!(
-            "Invalid 'ephemeralStorage.sizeInGiB' setting for task: {}. It is between 21 and 200.",
+            "Invalid 'ephemeralStorage.sizeInGiB' setting for task: {}. It must be between 21 and 200.",
             storage.size_gib
         ))),
         _ => Ok(()),
     }
 }
 
-/// A plain number, or one with a unit of which each is 1024.
+/// A plain number, or a number with a unit that is worth 1024.
 fn number(text: &str, unit: &str) -> Option<u32> {
     let text = text.trim().to_ascii_lowercase();
     match text.strip_suffix(unit) {
@@ -114,7 +115,7 @@ fn number(text: &str, unit: &str) -> Option<u32> {
     }
 }
 
-/// Checks all containers, and fills in what AWS fills in.
+/// Checks all containers and fills in AWS's defaults.
 pub(crate) fn containers(
     inputs: Vec<ContainerInput>,
     volumes: &[VolumeName],
@@ -122,7 +123,9 @@ pub(crate) fn containers(
     (cpu, memory): (u32, u32),
 ) -> Result<Vec<ContainerDefinition>, Error> {
     if inputs.is_empty() || inputs.len() > 10 {
-        return Err(Error::Client("A task definition has between 1 and 10 container definitions.".into()));
+        return Err(Error::Client(
+            "A task definition must have between 1 and 10 container definitions.".into(),
+        ));
     }
     let all: Vec<ContainerDefinition> = inputs
         .into_iter()
@@ -143,6 +146,7 @@ pub(crate) fn containers(
             "The 'cpu' of all containers together is above the 'cpu' of the task.".into(),
         ));
     }
+    // As on AWS, a reservation counts instead of the limit: a container may exceed it while memory is free.
     if sum(|c| c.memory_reservation.or(c.memory).unwrap_or(0)) > i64::from(memory) {
         return Err(Error::Client(
             "Invalid setting for container. The memory of all containers together is above the task's."
@@ -164,7 +168,7 @@ fn container(
     crate::rules::check_name("Container.name", &name)?;
     let image = c.image.clone().filter(|n| !n.is_empty()).ok_or_else(|| missing("image"))?;
     let bad = |what: String| Error::Client(format!("Container '{name}': {what}"));
-    refuse(&c, &bad)?;
+    refuse_unsupported(&c, &bad)?;
     if !c.secrets.is_empty() && !has_execution_role {
         return Err(Error::Client(
             "When you are specifying container secrets, you must also specify a value for 'executionRoleArn'."
@@ -192,10 +196,10 @@ fn container(
         check_health(check).map_err(&bad)?;
     }
     if c.stop_timeout.is_some_and(|t| !(0..=120).contains(&t)) {
-        return Err(bad("stopTimeout is at most 120 seconds on Fargate.".into()));
+        return Err(bad("stopTimeout can be at most 120 seconds on Fargate.".into()));
     }
     if c.start_timeout.is_some_and(|t| !(2..=120).contains(&t)) {
-        return Err(bad("startTimeout is between 2 and 120 seconds on Fargate.".into()));
+        return Err(bad("startTimeout must be between 2 and 120 seconds on Fargate.".into()));
     }
     let port_mappings = c.port_mappings.into_iter().map(|p| port(p, &name)).collect::<Result<_, _>>()?;
     let list = |l: Vec<String>| (!l.is_empty()).then_some(l);
@@ -228,8 +232,8 @@ fn container(
     })
 }
 
-/// What Fargate has not, or Escale does not enact.
-fn refuse(c: &ContainerInput, bad: &dyn Fn(String) -> Error) -> Result<(), Error> {
+/// Refuses parameters that Fargate does not have or that Escale does not enact.
+fn refuse_unsupported(c: &ContainerInput, bad: &dyn Fn(String) -> Error) -> Result<(), Error> {
     if c.privileged == Some(true) {
         return Err(bad("Fargate does not support privileged containers.".into()));
     }
@@ -244,15 +248,17 @@ fn refuse(c: &ContainerInput, bad: &dyn Fn(String) -> Error) -> Result<(), Error
         ),
         (c.version_consistency == Some(VersionConsistency::Disabled), "versionConsistency: disabled"),
     ];
-    for (is_there, what) in unsupported {
-        if is_there {
+    for (is_set, what) in unsupported {
+        if is_set {
             return Err(Error::NotSupported(format!("The container parameter {what}")));
         }
     }
     let added = c.linux_parameters.iter().flat_map(|l| &l.capabilities).flat_map(|c| &c.add);
     for capability in added {
         if capability != "SYS_PTRACE" {
-            return Err(bad(format!("Fargate adds no capability but SYS_PTRACE, found {capability}.")));
+            return Err(bad(format!(
+                "On Fargate, SYS_PTRACE is the only capability that can be added, not {capability}."
+            )));
         }
     }
     Ok(())
@@ -260,7 +266,7 @@ fn refuse(c: &ContainerInput, bad: &dyn Fn(String) -> Error) -> Result<(), Error
 
 fn port(p: PortInput, container: &str) -> Result<PortMapping, Error> {
     let bad = |what: String| Error::Client(format!("Container '{container}': {what}"));
-    let port = p.container_port.ok_or_else(|| bad("containerPort is missing in portMappings.".into()))?;
+    let port = p.container_port.ok_or_else(|| bad("A port mapping has no containerPort.".into()))?;
     if !(1..=65535).contains(&port) {
         return Err(bad(format!("containerPort {port} is not between 1 and 65535.")));
     }
@@ -279,11 +285,12 @@ fn port(p: PortInput, container: &str) -> Result<PortMapping, Error> {
 }
 
 fn check_ports(all: &[ContainerDefinition]) -> Result<(), Error> {
+    // The containers of a task share one network namespace, so two of them cannot listen on the same port.
     let mut taken = BTreeSet::new();
     for mapping in all.iter().flat_map(|c| &c.port_mappings) {
         if !taken.insert((mapping.container_port, mapping.protocol)) {
             return Err(Error::Client(format!(
-                "The port {} is used by two containers of the task.",
+                "Two containers of the task use the port {}.",
                 mapping.container_port
             )));
         }
@@ -301,7 +308,7 @@ fn check_log(log: &LogConfiguration) -> Result<(), String> {
         "max-buffer-size",
     ];
     if log.log_driver != LogDriver::Awslogs {
-        return Err(format!("The log driver '{}' is not supported by Escale; awslogs is.", log.log_driver));
+        return Err(format!("The log driver '{}' is not supported by Escale. Use awslogs.", log.log_driver));
     }
     for needed in ["awslogs-group", "awslogs-region", "awslogs-stream-prefix"] {
         if !log.options.contains_key(needed) {
@@ -319,9 +326,7 @@ fn check_health(check: &HealthCheck) -> Result<(), String> {
         Some("CMD" | "CMD-SHELL") if check.command.len() > 1 => {}
         Some("NONE") => {}
         _ => {
-            return Err(
-                "healthCheck.command begins with CMD or CMD-SHELL and has a command behind it.".into()
-            );
+            return Err("healthCheck.command must start with CMD or CMD-SHELL, followed by a command.".into());
         }
     }
     let ranges = [
@@ -332,7 +337,7 @@ fn check_health(check: &HealthCheck) -> Result<(), String> {
     ];
     for (name, value, from, to) in ranges {
         if value.is_some_and(|v| !(from..=to).contains(&v)) {
-            return Err(format!("healthCheck.{name} is between {from} and {to}."));
+            return Err(format!("healthCheck.{name} must be between {from} and {to}."));
         }
     }
     Ok(())
@@ -344,20 +349,23 @@ fn check_dependencies(all: &[ContainerDefinition]) -> Result<(), Error> {
         for d in c.depends_on.as_ref().unwrap_or(&none) {
             let bad = |what: &str| Error::Client(format!("Container '{}': {what}", c.name));
             let other = all.iter().find(|o| o.name == d.container_name);
-            let other = other.ok_or_else(|| bad("it depends on a container that is not in the task."))?;
+            let other = other
+                .ok_or_else(|| bad("dependsOn names a container that is not in the task definition."))?;
             match d.condition {
                 ContainerCondition::Start => {}
                 ContainerCondition::Complete | ContainerCondition::Success if other.essential => {
-                    return Err(bad("it waits for the end of an essential container."));
+                    // The task stops when an essential container exits, so the dependent container would never start.
+                    return Err(bad("dependsOn cannot wait for an essential container to exit."));
                 }
                 ContainerCondition::Complete | ContainerCondition::Success => {}
                 ContainerCondition::Healthy if other.health_check.is_none() => {
-                    return Err(bad("it waits for a container to be healthy that has no healthCheck."));
+                    return Err(bad("dependsOn HEALTHY needs a healthCheck in the other container."));
                 }
                 ContainerCondition::Healthy => {}
             }
         }
     }
+    // A topological sort. It is quadratic, but a task has at most ten containers.
     let mut done: BTreeSet<&str> = BTreeSet::new();
     while done.len() < all.len() {
         let free = all.iter().find(|c| {
@@ -366,7 +374,9 @@ fn check_dependencies(all: &[ContainerDefinition]) -> Result<(), Error> {
         });
         match free {
             Some(c) => done.insert(&c.name),
-            None => return Err(Error::Client("The dependencies of the containers go in a circle.".into())),
+            None => {
+                return Err(Error::Client("The dependencies between the containers form a cycle.".into()));
+            }
         };
     }
     Ok(())
@@ -378,7 +388,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn sizes_of_fargate() {
+    fn accepts_fargate_sizes_only() {
         for (cpu, memory, fits) in [
             ("256", "512", true),
             ("256", "4096", false),
@@ -401,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn fills_in_what_aws_fills_in() {
+    fn fills_in_defaults_of_aws() {
         let all = check(json!([{"name": "web", "image": "web:1", "portMappings": [{"containerPort": 80}]}]))
             .unwrap();
         assert!(all[0].essential);
@@ -410,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_cannot_run() {
+    fn refuses_invalid_containers() {
         for (list, why) in [
             (json!([]), "between 1 and 10"),
             (json!([{"name": "a"}]), "image should not be null"),
@@ -425,7 +435,7 @@ mod tests {
             ),
             (
                 json!([{"name": "a", "image": "x", "dependsOn": [{"containerName": "a", "condition": "START"}]}]),
-                "circle",
+                "cycle",
             ),
             (
                 json!([{"name": "a", "image": "x", "logConfiguration": {"logDriver": "splunk", "options": {}}}]),

@@ -1,4 +1,4 @@
-//! What operations on services share: deployments and their configuration.
+//! Deployments and their configuration, for the operations on services.
 
 use crate::{
     Error,
@@ -23,13 +23,13 @@ pub(crate) struct ConfigurationInput {
     alarms: Option<AlarmsInput>,
 }
 
-/// Templates of the CDK say that there are none.
+/// Templates of the CDK contain this member also when there are no alarms.
 #[derive(Wire)]
 #[wire(camelCase)]
 struct AlarmsInput {
     alarm_names: Vec<String>,
     enable: bool,
-    #[allow(dead_code)] // says what an alarm does, and there is none
+    #[allow(dead_code)] // has a meaning only with alarms, which are refused
     rollback: bool,
 }
 
@@ -42,20 +42,20 @@ pub(crate) struct Configuration {
 impl ConfigurationInput {
     pub(crate) fn read(self) -> Result<Configuration, Error> {
         if let Some(other) = self.strategy.filter(|s| *s != DeploymentStrategy::Rolling) {
-            return Err(Error::NotSupported(format!("The deployment strategy {other} (ROLLING is)")));
+            return Err(Error::NotSupported(format!("The deployment strategy {other} (use ROLLING)")));
         }
         if self.bake_time_in_minutes.is_some_and(|b| b != 0) {
             return Err(Error::NotSupported("bakeTimeInMinutes above 0".into()));
         }
         if self.alarms.is_some_and(|a| a.enable || !a.alarm_names.is_empty()) {
-            return Err(Error::NotSupported("A deployment that alarms roll back".into()));
+            return Err(Error::NotSupported("Rolling a deployment back on alarms".into()));
         }
         let (maximum, minimum) = (self.maximum_percent, self.minimum_healthy_percent);
         if maximum.is_some_and(|m| !(100..=200).contains(&m)) {
-            return Err(Error::Invalid("maximumPercent is between 100 and 200.".into()));
+            return Err(Error::Invalid("maximumPercent must be between 100 and 200.".into()));
         }
         if minimum.is_some_and(|m| m > 100) {
-            return Err(Error::Invalid("minimumHealthyPercent is between 0 and 100.".into()));
+            return Err(Error::Invalid("minimumHealthyPercent must be between 0 and 100.".into()));
         }
         if maximum == Some(100) && minimum == Some(100) {
             return Err(Error::Invalid(
@@ -73,7 +73,7 @@ pub(crate) fn grace(given: Option<i64>, balancers: &[LoadBalancer]) -> Result<Op
             "Health check grace period is only valid for services configured to use load balancers.".into(),
         )),
         Some(secs) if !(0..=2_147_483_647).contains(&secs) => {
-            Err(Error::Invalid("healthCheckGracePeriodSeconds is between 0 and 2147483647.".into()))
+            Err(Error::Invalid("healthCheckGracePeriodSeconds must be between 0 and 2147483647.".into()))
         }
         Some(secs) => Ok(Some(secs)),
         None => Ok((!balancers.is_empty()).then_some(0)),
@@ -94,7 +94,7 @@ pub(crate) fn rebalance(
     Ok(is_on)
 }
 
-/// What a new deployment is made of.
+/// The parameters of a new deployment.
 pub(crate) struct NewDeployment<'a> {
     pub definition: &'a TaskDefinition,
     pub network: AwsVpc,
@@ -121,12 +121,13 @@ pub(crate) fn deployment(now: Timestamp, new: NewDeployment<'_>) -> Deployment {
 
 /// Nineteen random digits.
 pub(crate) fn digits() -> String {
+    // Sixty random bits are at most 1.2e18, so the sum below always has nineteen digits.
     let number = u64::from_str_radix(&ids::random_hex(15), 16).unwrap_or_default();
     format!("{:019}", number + 1_000_000_000_000_000_000)
 }
 
-/// Takes an INACTIVE service's rows away, to make one of that name again.
-pub(crate) fn forget(cx: &mut Cx<'_>, key: &str) {
+/// Deletes the rows of an INACTIVE service, so that a new service can have its name.
+pub(crate) fn delete_rows(cx: &mut Cx<'_>, key: &str) {
     cx.tx.delete::<Service>(key);
     cx.tx.delete::<ServiceEvents>(key);
 }
@@ -137,7 +138,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn alarms_are_refused_unless_there_are_none() {
+    fn refuses_alarms() {
         for (alarms, taken) in [
             (json!({"alarmNames": [], "enable": false, "rollback": false}), true),
             (json!({"alarmNames": ["errors"], "enable": true, "rollback": true}), false),

@@ -1,7 +1,7 @@
-//! What a task asks at 169.254.170.2: credentials of its role, and metadata (version 4).
+//! Serves tasks at 169.254.170.2: credentials of their role, and metadata (version 4).
 //!
-//! Served in every VPC, at its router. The caller's private address says which task asks; credentials are given only to
-//! the task that they belong to.
+//! Listens at the router of every VPC. The private address of the client identifies the task. A task gets only its own
+//! credentials.
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4-fargate.html>
 
@@ -40,29 +40,30 @@ use std::{
 };
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 
-/// Credentials are good for so long.
+/// How long credentials are valid.
 const SESSION_SECS: i64 = 3600;
-/// They are renewed when asked for with less than this left.
+/// A request renews credentials that are valid for less than this.
 const RENEW_MS: i64 = 600_000;
-/// Between two tries to listen in a VPC whose router is not ready.
-const AGAIN: Duration = Duration::from_millis(500);
-/// A task that sends no request's head for so long is let go.
+/// The pause between two attempts to listen in a VPC whose router is not ready.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
+/// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections of one VPC's tasks; more wait in the kernel's queue. Each client asks once an hour.
+/// Connections from all tasks of one VPC; more wait in the kernel's queue. A client usually connects once an hour.
 const CONNECTIONS: usize = 1024;
 
 struct Endpoint {
     store: Store,
     cloud: Arc<Cloud>,
     planes: Planes,
-    /// By task: what was given, and until when it is good.
-    given: Mutex<HashMap<String, (Value, Timestamp)>>,
+    /// By task: the credentials that it got, and their expiry.
+    issued: Mutex<HashMap<String, (Value, Timestamp)>>,
 }
 
-/// A listener in each VPC, for ever.
+/// Keeps one listener in each VPC. Never returns.
 pub(crate) async fn serve(store: Store, cloud: Arc<Cloud>, planes: Planes) {
+    // Before the first read, so that no VPC that appears in between is missed.
     let mut changes = store.subscribe(&[VpcSeen::TABLE]);
-    let endpoint = Arc::new(Endpoint { store: store.clone(), cloud, planes, given: Mutex::default() });
+    let endpoint = Arc::new(Endpoint { store: store.clone(), cloud, planes, issued: Mutex::default() });
     let mut servers: HashMap<String, JoinHandle<()>> = HashMap::new();
     loop {
         let vpcs: BTreeSet<String> = store.read().keys(VpcSeen::TABLE).cloned().collect();
@@ -89,9 +90,9 @@ impl Endpoint {
         loop {
             match self.listen(&vpc).await {
                 Ok(listener) => Arc::clone(&self).accept(&vpc, listener).await,
-                Err(error) => tracing::debug!(vpc, %error, "the tasks' endpoint cannot listen yet"),
+                Err(error) => tracing::debug!(vpc, %error, "the task metadata endpoint cannot listen yet"),
             }
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(RETRY_PAUSE).await;
         }
     }
 
@@ -102,7 +103,8 @@ impl Endpoint {
 
     async fn accept(self: Arc<Self>, vpc: &str, listener: TcpListener) {
         let slots = Arc::new(Semaphore::new(CONNECTIONS));
-        // Never closed, so there is always a slot in the end.
+        // The slot comes before the connection, so that connections above the limit wait in the kernel's queue. The semaphore
+        // is never closed: `acquire_owned` can only wait.
         while let Ok(slot) = Arc::clone(&slots).acquire_owned().await
             && let Ok((stream, peer)) = listener.accept().await
         {
@@ -116,7 +118,7 @@ impl Endpoint {
                 });
                 let mut http = hyper::server::conn::http1::Builder::new();
                 http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-                // A task that hangs up has nobody to tell.
+                // An error means that the client closed the connection, so it cannot receive an answer.
                 let _ = http.serve_connection(TokioIo::new(stream), answer).await;
                 drop(slot);
             });
@@ -127,7 +129,7 @@ impl Endpoint {
         let segments = RawPath::new(path.trim_end_matches('/')).segments();
         let parts = segments.as_ref().ok().and_then(Segments::plain).unwrap_or_default();
         let Some(task) = self.task_at(vpc, peer) else {
-            return reply(StatusCode::NOT_FOUND, &json!({ "message": "no task has this address" }));
+            return reply(StatusCode::NOT_FOUND, &json!({ "message": "No task has this address" }));
         };
         match parts.as_slice() {
             ["v2", "credentials", id] if *id == task.credentials_id => self.credentials(&task).await,
@@ -136,11 +138,14 @@ impl Endpoint {
                 &json!({ "code": "InvalidIdInRequest", "message": "Credentials not found" }),
             ),
             ["v4", id, rest @ ..] => self.metadata(&task, id, rest).await,
-            _ => reply(StatusCode::NOT_FOUND, &json!({ "message": format!("nothing is at {path}") })),
+            _ => reply(
+                StatusCode::NOT_FOUND,
+                &json!({ "message": format!("The endpoint does not serve {path}") }),
+            ),
         }
     }
 
-    /// The task that has this address and is not gone.
+    /// The task that has this address and has not stopped. An address can be reused once its task has stopped.
     fn task_at(&self, vpc: &str, peer: IpAddr) -> Option<Arc<Task>> {
         let image = self.store.read();
         image.scan::<Task>().find(|t| {
@@ -153,14 +158,14 @@ impl Endpoint {
     async fn credentials(&self, task: &Arc<Task>) -> Response<Full<Bytes>> {
         let now = self.cloud.clock.now();
         let cached =
-            self.given().get(task.id.as_str()).filter(|(_, until)| until.since_ms(now) > RENEW_MS).cloned();
+            self.issued().get(task.id.as_str()).filter(|(_, until)| until.since_ms(now) > RENEW_MS).cloned();
         if let Some((value, _)) = cached {
             return reply(StatusCode::OK, &value);
         }
         let known = Known::of(&self.store.read(), Arc::clone(task));
         let role = known.definition.as_ref().and_then(|d| role_of(task, d).map(str::to_owned));
         let Some(role) = role else {
-            return reply(StatusCode::NOT_FOUND, &json!({ "message": "the task has no role" }));
+            return reply(StatusCode::NOT_FOUND, &json!({ "message": "The task has no task role" }));
         };
         let assume = AssumeRole {
             role_arn: role.clone(),
@@ -171,23 +176,23 @@ impl Endpoint {
         match escale_service::request(&self.cloud, &self.store, &caller, assume).await {
             Ok(answer) => {
                 let until = answer.credentials.expiration;
-                let value = shown(&role, &answer.credentials);
-                let mut given = self.given();
-                // A task that is gone asks no more: what it had would stay for good.
-                given.retain(|_, (_, until)| until.since_ms(now) > 0);
-                given.insert(task.id.to_string(), (value.clone(), until));
-                drop(given);
+                let value = credentials_json(&role, &answer.credentials);
+                let mut issued = self.issued();
+                // A stopped task never asks again. Without this, its credentials would stay in memory for good.
+                issued.retain(|_, (_, until)| until.since_ms(now) > 0);
+                issued.insert(task.id.to_string(), (value.clone(), until));
+                drop(issued);
                 reply(StatusCode::OK, &value)
             }
             Err(e) => reply(
                 StatusCode::INTERNAL_SERVER_ERROR,
-                &json!({ "code": e.code, "message": format!("unable to assume {role}: {}", e.message) }),
+                &json!({ "code": e.code, "message": format!("Unable to assume {role}: {}", e.message) }),
             ),
         }
     }
 
-    fn given(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Value, Timestamp)>> {
-        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    fn issued(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Value, Timestamp)>> {
+        self.issued.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn metadata(&self, task: &Arc<Task>, id: &str, rest: &[&str]) -> Response<Full<Bytes>> {
@@ -195,7 +200,7 @@ impl Endpoint {
         let Some(container) = metadata::container_of(&known, id) else {
             return reply(
                 StatusCode::NOT_FOUND,
-                &json!({ "message": "no container of the task has this id" }),
+                &json!({ "message": "No container of the task has this id" }),
             );
         };
         let config = &self.cloud.config;
@@ -209,13 +214,18 @@ impl Endpoint {
                     return reply(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "message": e.to_string() }));
                 }
             },
-            _ => return reply(StatusCode::NOT_FOUND, &json!({ "message": "there is no such metadata" })),
+            _ => {
+                return reply(
+                    StatusCode::NOT_FOUND,
+                    &json!({ "message": "There is no metadata at this path" }),
+                );
+            }
         };
         reply(StatusCode::OK, &value)
     }
 }
 
-fn shown(role: &str, credentials: &Credentials) -> Value {
+fn credentials_json(role: &str, credentials: &Credentials) -> Value {
     json!({
         "RoleArn": role,
         "AccessKeyId": credentials.access_key_id,

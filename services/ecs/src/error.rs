@@ -1,4 +1,4 @@
-//! ECS's errors: code and HTTP status stand here and nowhere else.
+//! All errors of ECS, with their codes and HTTP statuses.
 
 use escale_base::{AwsError, ErrorKind};
 
@@ -22,10 +22,10 @@ pub enum Error {
     ClusterHasServices,
     #[error("The Cluster cannot be deleted while Tasks are active.")]
     ClusterHasTasks,
-    /// The request as such is wrong.
+    /// The request is invalid.
     #[error("{0}")]
     Invalid(String),
-    /// AWS's other word for it, mostly about task definitions.
+    /// AWS reports some invalid requests, mostly about task definitions, as a ClientException.
     #[error("{0}")]
     Client(String),
     #[error("{0}")]

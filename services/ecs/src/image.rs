@@ -1,23 +1,23 @@
-//! Names of images that tasks can run.
+//! Names of container images that tasks can run.
 
 use escale_registry::{Digest, Reference};
 use escale_service::{Config, ImageName};
 
-/// Where an image stands in this cloud's registry.
+/// An image in this cloud's registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OwnImage {
     pub repository: String,
     pub reference: Reference,
 }
 
-/// Reads a name that this cloud's registry serves; the error says what to do about another one.
+/// Parses the name of an image in this cloud's registry. For another registry the error says how to push the image.
 pub(crate) fn parse(text: &str, config: &Config) -> Result<OwnImage, String> {
     let bad = || format!("CannotPullContainerError: invalid reference format: {text}");
     let name = ImageName::parse(text).ok_or_else(bad)?;
     if !name.is_own(config) {
         return Err(format!(
-            "CannotPullContainerError: {text}: the registry {} is not one that tasks can reach; push the image \
-             to a repository of ECR and name it {}/<repository>:<tag>",
+            "CannotPullContainerError: {text}: tasks cannot reach the registry {}. Push the image to an ECR repository \
+             and name it {}/<repository>:<tag>",
             name.registry, config.endpoint
         ));
     }
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names() {
+    fn parses_names_of_this_registry_only() {
         let config = Config::default();
         let read = |text: &str| parse(text, &config).map(|n| format!("{} {}", n.repository, n.reference));
         assert_eq!(read("127.0.0.1:4566/shop/web:1"), Ok("shop/web 1".into()));
@@ -42,7 +42,7 @@ mod tests {
         assert_eq!(read(&format!("127.0.0.1:4566/web:1@{digest}")), Ok(format!("web {digest}")));
         assert!(read("127.0.0.1:4566/web@sha256:0").unwrap_err().contains("invalid reference format"));
         for other in ["nginx", "ghcr.io/a/b:1"] {
-            assert!(read(other).unwrap_err().contains("push the image"), "{other}");
+            assert!(read(other).unwrap_err().contains("Push the image"), "{other}");
         }
     }
 }

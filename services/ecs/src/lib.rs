@@ -1,10 +1,9 @@
-//! ECS on Fargate: task definitions, tasks, and services that keep a number of them.
+//! ECS on Fargate: task definitions, tasks, and services that keep a number of tasks running.
 //!
-//! Operations (`ops/`) write wishes; `place.rs` chooses a task's zone and has EC2 make its interface in the same
-//! transaction. One reconciler brings each task about (`reconcile/task.rs`) through the containers plane, another
-//! keeps each service at its number (`reconcile/service.rs`, whose decisions are `scheduler.rs`, pure). Observers
-//! write what the plane shows, ship logs, and follow target health. `endpoint.rs` is what a task asks for its
-//! credentials and metadata.
+//! Operations (`ops/`) write wishes. `place.rs` chooses a task's zone and calls EC2 to create its interface in the same
+//! transaction. One reconciler runs each task on the containers plane (`reconcile/task.rs`). Another keeps each service
+//! at its desired count (`reconcile/service.rs`); the pure `scheduler.rs` decides for it. Observers record the state of
+//! containers, ship logs, and follow target health. `endpoint.rs` serves credentials and metadata to tasks.
 //!
 //! Statuses are derived in `status.rs`, never stored. Start at `ops/run_task.rs`.
 
@@ -40,10 +39,10 @@ use std::sync::Arc;
 
 pub use error::Error;
 
-/// The service, for the wiring.
+/// The ECS service, as the wiring registers it.
 pub struct Ecs;
 
-/// The planes that tasks stand on.
+/// The planes that run tasks.
 #[derive(Clone)]
 pub struct Planes {
     pub containers: Arc<dyn Containers>,
@@ -70,7 +69,7 @@ impl Service for Ecs {
     }
     fn tagging(&self, operation: &str, input: &Value, resources: &[String]) -> Option<Also> {
         let tagged = operation != "TagResource" && gives_tags(input, "/tags");
-        // What RunTask tags are the tasks, not the definition that it runs.
+        // RunTask tags the new tasks, not the task definition.
         let task = |arn: &String| format!("{}:task/*", arn.split(":task-definition/").next().unwrap_or(arn));
         let resources = match operation {
             "RunTask" => resources.iter().map(task).collect(),

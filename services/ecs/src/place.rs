@@ -1,4 +1,4 @@
-//! Placing a task: its zone, its interface, its row, in one transaction.
+//! Places a task: chooses its zone, creates its interface and writes its row, in one transaction.
 
 use crate::{Error, calls::ECS, rules, status::Known};
 use escale_base::{Tag, ids, tags};
@@ -13,8 +13,8 @@ use escale_tables::{
 };
 use std::{collections::BTreeMap, sync::Arc};
 
-/// A task to be placed.
-pub(crate) struct Wanted<'a> {
+/// A task to place.
+pub(crate) struct NewTask<'a> {
     pub cluster: &'a ClusterName,
     pub definition: &'a TaskDefinition,
     pub network: &'a AwsVpc,
@@ -29,53 +29,54 @@ pub(crate) struct Wanted<'a> {
     pub client_token: Option<String>,
 }
 
-/// Chooses, has the interface made, and writes the row.
-pub(crate) fn place(cx: &mut Cx<'_>, wanted: Wanted<'_>) -> Result<Task, Error> {
-    let subnets = subnets(cx, wanted.network)?;
-    let subnet = choose(&subnets, &load(cx, &wanted))
+/// Chooses a subnet, creates the interface there, and writes the task's row.
+pub(crate) fn place(cx: &mut Cx<'_>, new: NewTask<'_>) -> Result<Task, Error> {
+    let subnets = subnets(cx, new.network)?;
+    let subnet = choose(&subnets, &load(cx, &new))
         .ok_or_else(|| Error::Invalid("subnets can not be empty.".into()))?;
     let subnet = Arc::clone(subnet);
     let id = TaskId(ids::random_hex(32));
-    let arn = rules::arn(cx.config, format!("task/{}/{id}", wanted.cluster));
-    let groups = &wanted.network.security_groups;
+    let arn = rules::arn(cx.config, format!("task/{}/{id}", new.cluster));
+    let groups = &new.network.security_groups;
     let request = CreateNetworkInterface {
         subnet_id: subnet.id.clone(),
         description: arn.to_string(),
+        // Without groups, EC2 attaches the VPC's default security group.
         groups: (!groups.is_empty()).then(|| groups.clone()),
         interface_type: None,
         private_ip_address: None,
     };
     let made = cx.call_as(ECS, request)?.network_interface;
     let (interface_id, private_ip) = (made.network_interface_id, made.private_ip_address);
-    let public = wanted.network.assign_public_ip == Some(AssignPublicIp::Enabled);
+    let public = new.network.assign_public_ip == Some(AssignPublicIp::Enabled);
     let allocation = if public { Some(public_address(cx, &interface_id)?) } else { None };
-    let mut all_tags = wanted.tags;
-    if wanted.managed_tags {
-        let mut managed = vec![Tag::new("aws:ecs:clusterName", wanted.cluster.as_str())];
-        if let Some(name) = wanted.service.as_ref().map(|s| rules::last_part(&s.key)) {
+    let mut all_tags = new.tags;
+    if new.managed_tags {
+        let mut managed = vec![Tag::new("aws:ecs:clusterName", new.cluster.as_str())];
+        if let Some(name) = new.service.as_ref().map(|s| rules::last_part(&s.key)) {
             managed.push(Tag::new("aws:ecs:serviceName", name));
         }
         tags::merge(&mut all_tags, managed);
     }
     let task = Task {
         id,
-        cluster: wanted.cluster.clone(),
-        family: wanted.definition.family.clone(),
-        revision: wanted.definition.revision,
-        group: wanted.group,
-        started_by: wanted.started_by,
-        service: wanted.service,
-        capacity_provider: wanted.capacity_provider,
-        platform_version: wanted.platform_version,
+        cluster: new.cluster.clone(),
+        family: new.definition.family.clone(),
+        revision: new.definition.revision,
+        group: new.group,
+        started_by: new.started_by,
+        service: new.service,
+        capacity_provider: new.capacity_provider,
+        platform_version: new.platform_version,
         vpc: subnet.vpc.clone(),
         subnet: subnet.id.clone(),
         zone: subnet.zone.clone(),
         interface: interface_id,
         private_ip,
         allocation,
-        overrides: wanted.overrides,
+        overrides: new.overrides,
         credentials_id: CredentialsId(ids::random_uuid()),
-        client_token: wanted.client_token,
+        client_token: new.client_token,
         stop: None,
         tags: all_tags,
         created: cx.now,
@@ -91,13 +92,13 @@ fn public_address(cx: &mut Cx<'_>, interface: &InterfaceId) -> Result<Allocation
     Ok(allocation_id)
 }
 
-/// Checks what every `awsvpcConfiguration` must be.
+/// The subnets of an `awsvpcConfiguration`, after a check of its subnets and security groups.
 pub(crate) fn subnets(cx: &Cx<'_>, network: &AwsVpc) -> Result<Vec<Arc<Subnet>>, Error> {
     if network.subnets.is_empty() || network.subnets.len() > 16 {
-        return Err(Error::Invalid("awsvpcConfiguration has between 1 and 16 subnets.".into()));
+        return Err(Error::Invalid("awsvpcConfiguration must have between 1 and 16 subnets.".into()));
     }
     if network.security_groups.len() > 5 {
-        return Err(Error::Invalid("awsvpcConfiguration has at most 5 security groups.".into()));
+        return Err(Error::Invalid("awsvpcConfiguration can have at most 5 security groups.".into()));
     }
     let mut found: Vec<Arc<Subnet>> = Vec::new();
     for id in &network.subnets {
@@ -109,7 +110,7 @@ pub(crate) fn subnets(cx: &Cx<'_>, network: &AwsVpc) -> Result<Vec<Arc<Subnet>>,
         found.push(cx.tx.get::<Subnet>(id.as_str()).ok_or_else(missing)?);
     }
     if found.windows(2).any(|w| w[0].vpc != w[1].vpc) {
-        return Err(Error::Invalid("The subnets of a network configuration belong to one VPC.".into()));
+        return Err(Error::Invalid("The subnets of a network configuration must belong to one VPC.".into()));
     }
     for id in &network.security_groups {
         let group = cx.tx.get::<escale_tables::ec2::Group>(id.as_str());
@@ -123,8 +124,8 @@ pub(crate) fn subnets(cx: &Cx<'_>, network: &AwsVpc) -> Result<Vec<Arc<Subnet>>,
     Ok(found)
 }
 
-/// How many living tasks of the group are in a zone or a subnet: first those of the same deployment, since an older one's are on
-/// their way out, then all.
+/// How many running tasks of the group a zone or subnet has. The tasks of the same deployment are compared first: those of an
+/// older deployment will stop soon.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Count {
     deployment: usize,
@@ -133,30 +134,30 @@ struct Count {
 
 type Load = BTreeMap<String, Count>;
 
-/// One task of the group that is not on its way out.
+/// One task of the group that is not stopping.
 struct Placed<'a> {
     zone: &'a str,
     subnet: &'a str,
     same_deployment: bool,
 }
 
-/// The tasks that count are those that nobody stops and that were not seen to end: one that died is not in its zone any more,
-/// long before its last record is written.
-fn load(cx: &Cx<'_>, wanted: &Wanted<'_>) -> Load {
+/// Counts the tasks that are neither stopping nor observed to end. A task that died no longer occupies its zone, although its
+/// last record is written much later.
+fn load(cx: &Cx<'_>, new: &NewTask<'_>) -> Load {
     let deployment = |service: &Option<TaskOfService>| service.as_ref().map(|s| s.deployment.clone());
-    let own = deployment(&wanted.service);
-    let tasks = cx.tx.scan::<Task>().filter(|t| t.cluster == *wanted.cluster && t.group == wanted.group);
-    let living: Vec<_> = tasks.filter(|t| Known::of(cx.tx, Arc::clone(t)).lives()).collect();
-    count(living.iter().map(|t| Placed {
+    let own = deployment(&new.service);
+    let tasks = cx.tx.scan::<Task>().filter(|t| t.cluster == *new.cluster && t.group == new.group);
+    let alive: Vec<_> = tasks.filter(|t| Known::of(cx.tx, Arc::clone(t)).is_alive()).collect();
+    count(alive.iter().map(|t| Placed {
         zone: &t.zone,
         subnet: t.subnet.as_str(),
         same_deployment: deployment(&t.service) == own,
     }))
 }
 
-fn count<'a>(living: impl Iterator<Item = Placed<'a>>) -> Load {
+fn count<'a>(alive: impl Iterator<Item = Placed<'a>>) -> Load {
     let mut load = Load::new();
-    for task in living {
+    for task in alive {
         for key in [task.zone, task.subnet] {
             let count = load.entry(key.to_owned()).or_default();
             count.group += 1;
@@ -166,7 +167,7 @@ fn count<'a>(living: impl Iterator<Item = Placed<'a>>) -> Load {
     load
 }
 
-/// The subnet in the zone with the fewest, and there the one with the fewest; the first of equals.
+/// The subnet with the fewest tasks, in the zone with the fewest tasks. The first of equals wins.
 fn choose<'a>(subnets: &'a [Arc<Subnet>], load: &Load) -> Option<&'a Arc<Subnet>> {
     let of = |key: &str| load.get(key).copied().unwrap_or_default();
     subnets.iter().min_by_key(|s| (of(&s.zone), of(s.id.as_str())))
@@ -193,42 +194,42 @@ mod tests {
         list.iter().map(subnet).collect()
     }
 
-    /// Where the next task goes beside these, given as `subnet` and whether it is of the same deployment. A subnet's zone is the
-    /// first letter of its name.
-    fn next(subnets: &[Arc<Subnet>], living: &[(&str, bool)]) -> String {
+    /// The subnet of the next task. `alive` lists the subnet of each existing task and whether it is of the same deployment. A
+    /// subnet's zone is the first letter of its name.
+    fn next(subnets: &[Arc<Subnet>], alive: &[(&str, bool)]) -> String {
         let placed =
-            living.iter().map(|(subnet, same)| Placed { zone: &subnet[..1], subnet, same_deployment: *same });
+            alive.iter().map(|(subnet, same)| Placed { zone: &subnet[..1], subnet, same_deployment: *same });
         choose(subnets, &count(placed)).unwrap().id.to_string()
     }
 
     #[test]
     fn tasks_spread_over_zones_and_then_over_subnets() {
         let subnets = subnets(&[("a1", "a"), ("a2", "a"), ("b1", "b")]);
-        let mut living: Vec<(String, bool)> = Vec::new();
+        let mut alive: Vec<(String, bool)> = Vec::new();
         for expected in ["a1", "b1", "a2", "b1", "a1", "b1"] {
-            let so_far: Vec<_> = living.iter().map(|(subnet, same)| (subnet.as_str(), *same)).collect();
+            let so_far: Vec<_> = alive.iter().map(|(subnet, same)| (subnet.as_str(), *same)).collect();
             assert_eq!(next(&subnets, &so_far), expected, "{so_far:?}");
-            living.push((expected.to_owned(), true));
+            alive.push((expected.to_owned(), true));
         }
     }
 
     #[test]
-    fn an_older_deployment_counts_only_between_equals() {
+    fn older_deployment_only_breaks_ties() {
         let subnets = subnets(&[("a1", "a"), ("b1", "b")]);
-        for (living, expected) in [
+        for (alive, expected) in [
             (&[][..], "a1"),
             (&[("a1", false)], "b1"),
-            // The old task in b goes soon: two new ones in a would stay there for good.
+            // The old task in b stops soon. If this task went to a, both new tasks would stay there for good.
             (&[("a1", true), ("b1", false)], "b1"),
             (&[("a1", true), ("b1", false), ("b1", false)], "b1"),
             (&[("a1", true), ("b1", true), ("b1", false)], "a1"),
         ] {
-            assert_eq!(next(&subnets, living), expected, "{living:?}");
+            assert_eq!(next(&subnets, alive), expected, "{alive:?}");
         }
     }
 
-    /// Tasks die, some at once as after a restart of the machine, and are seen to have died one after the other in any order; each is
-    /// replaced as soon as it is seen. In the end the zones are in balance, each time.
+    /// Tasks die, all together after a restart of the machine or only some of them. ECS observes their deaths one by one in any
+    /// order, and replaces each at once. The zones must be balanced after each recovery.
     #[test]
     fn zones_stay_in_balance_over_recoveries() {
         use rand::{Rng, SeedableRng, seq::IndexedRandom};
@@ -245,8 +246,8 @@ mod tests {
                 }
                 loop {
                     while believed.len() < desired {
-                        let living: Vec<_> = believed.iter().map(|s| (s.as_str(), true)).collect();
-                        let placed = next(&subnets, &living);
+                        let alive: Vec<_> = believed.iter().map(|s| (s.as_str(), true)).collect();
+                        let placed = next(&subnets, &alive);
                         believed.push(placed);
                     }
                     let Some(seen) = dead.choose(&mut random).cloned() else { break };

@@ -1,15 +1,16 @@
-//! What ECS takes, keeps and shows again without effect.
+//! Parameters that ECS stores and returns but that have no effect.
 
 use escale_service::Recorded;
 
+const INSIGHTS: &str = "containerInsights turns on CloudWatch metrics, which Escale does not have";
 const ONE_MACHINE: &str =
-    "Capacity providers differ in price and in how easily AWS takes a machine back; there is one machine";
-const PLATFORM: &str = "Versions of AWS's own hosts; Escale has one platform";
-const LABELS: &str = "Labels are for who inspects containers with Docker; they are shown again";
+    "Capacity providers differ in price and in interruptions by AWS; here all tasks run on one machine";
+const PLATFORM: &str = "The version selects a release of AWS's hosts; Escale has only one platform";
+const LABELS: &str = "Only programs that inspect containers with Docker read labels";
 
 pub(crate) const RECORDED: &[Recorded] = &[
-    Recorded { name: "CreateCluster.settings", reason: "containerInsights is a paid analysis of metrics" },
-    Recorded { name: "UpdateCluster.settings", reason: "containerInsights is a paid analysis of metrics" },
+    Recorded { name: "CreateCluster.settings", reason: INSIGHTS },
+    Recorded { name: "UpdateCluster.settings", reason: INSIGHTS },
     Recorded { name: "CreateCluster.capacityProviders", reason: ONE_MACHINE },
     Recorded { name: "*.capacityProviderStrategy", reason: ONE_MACHINE },
     Recorded { name: "*.defaultCapacityProviderStrategy", reason: ONE_MACHINE },
@@ -17,19 +18,22 @@ pub(crate) const RECORDED: &[Recorded] = &[
     Recorded { name: "RegisterTaskDefinition.containerDefinitions.dockerLabels", reason: LABELS },
     Recorded {
         name: "RegisterTaskDefinition.containerDefinitions.portMappings",
-        reason: "In awsvpc mode every port of a task is its own; a load balancer and a client name one, nothing opens it",
+        reason: "In awsvpc mode a task has its own network interface, so every port is reachable without a mapping",
     },
     Recorded {
         name: "RegisterTaskDefinition.containerDefinitions.logConfiguration.options.mode",
-        reason: "Logs go through files, so a container neither blocks nor loses lines in either mode",
+        reason: "The machine buffers logs in files, so a container neither blocks nor loses lines in either mode",
     },
     Recorded {
         name: "RegisterTaskDefinition.containerDefinitions.versionConsistency",
         reason: "'enabled' is AWS's default; 'disabled' is refused",
     },
-    Recorded { name: "PutAccountSetting.value", reason: "Long ARNs are the only ones there are" },
+    Recorded {
+        name: "PutAccountSetting.value",
+        reason: "Most settings turn on long ARNs, and Escale has no other ARNs",
+    },
     Recorded {
         name: "CreateService.clientToken",
-        reason: "A service's name is unique in its cluster: a repetition is refused by it",
+        reason: "A repeated request is refused already because the service's name is unique in its cluster",
     },
 ];

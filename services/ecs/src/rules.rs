@@ -1,4 +1,4 @@
-//! Lookups and names that operations share.
+//! Lookups and checks that the operations share.
 
 use crate::{Error, calls::ECS_TASKS};
 use escale_base::{Arn, Tag, Wire};
@@ -10,7 +10,7 @@ use escale_tables::{
 };
 use std::sync::Arc;
 
-/// A tag in ECS's spelling.
+/// A tag with ECS's member names.
 #[derive(Clone, Debug, Wire)]
 #[wire(camelCase)]
 pub(crate) struct TagShape {
@@ -26,7 +26,7 @@ pub(crate) fn tags_out(tags: &[Tag]) -> Vec<TagShape> {
     tags.iter().map(|t| TagShape { key: t.key.clone(), value: Some(t.value.clone()) }).collect()
 }
 
-/// Something that a describe operation did not find.
+/// A resource that a describe operation did not find.
 #[derive(Debug, Wire)]
 #[wire(camelCase)]
 pub(crate) struct Failure {
@@ -54,7 +54,7 @@ pub(crate) fn definition_arn(config: &Config, family: &str, revision: u32) -> St
     arn(config, format!("task-definition/{family}:{revision}"))
 }
 
-/// The name out of a cluster's name or ARN; `default` without one.
+/// The name of a cluster that is given by name or ARN. Without either it is `default`.
 pub(crate) fn cluster_name(given: Option<&str>) -> String {
     match given {
         None | Some("") => "default".to_owned(),
@@ -81,7 +81,7 @@ pub(crate) fn task(image: &Image, cluster: &str, given: &str) -> Option<Arc<Task
     image.get::<Task>(last_part(given)).filter(|t| t.cluster == cluster)
 }
 
-/// The ARN that policies name for a definition, whether or not it exists.
+/// The ARN of a task definition for the evaluation of policies. The definition need not exist.
 pub(crate) fn definition_resource(cx: &Cx<'_>, named: &str) -> String {
     match definition(cx.tx, named) {
         Some(d) => definition_arn(cx.config, &d.family, d.revision),
@@ -89,7 +89,7 @@ pub(crate) fn definition_resource(cx: &Cx<'_>, named: &str) -> String {
     }
 }
 
-/// `family`, `family:revision` or an ARN, with the latest active revision for a family alone.
+/// Finds a definition by `family:revision`, ARN or `family`. A family alone means its latest active revision.
 pub(crate) fn definition(image: &Image, given: &str) -> Option<Arc<TaskDefinition>> {
     let text = given.rsplit_once("task-definition/").map_or(given, |(_, rest)| rest);
     match text.split_once(':') {
@@ -98,12 +98,13 @@ pub(crate) fn definition(image: &Image, given: &str) -> Option<Arc<TaskDefinitio
         }
         None => {
             let prefix = format!("{text}/");
+            // Keys sort by revision, so the last active one is the latest.
             image.prefix::<TaskDefinition>(&prefix).filter(|d| d.deregistered.is_none()).last()
         }
     }
 }
 
-/// One that new tasks may be made of.
+/// A task definition that may start new tasks.
 pub(crate) fn active_definition(image: &Image, given: &str) -> Result<Arc<TaskDefinition>, Error> {
     let found = definition(image, given).ok_or(Error::NoActiveDefinition)?;
     if found.deregistered.is_some() {
@@ -123,7 +124,7 @@ pub(crate) fn check_name(what: &str, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// A part of a strategy as a client writes it: the name may be that of a provider of EC2 instances.
+/// An item of a strategy in a request. Its name may be unknown here, such as that of an Auto Scaling group provider.
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct StrategyInput {
@@ -134,7 +135,7 @@ pub(crate) struct StrategyInput {
 
 pub(crate) fn provider(name: &str) -> Result<CapacityProvider, Error> {
     let not_supported =
-        |_| Error::NotSupported(format!("The capacity provider {name} (FARGATE and FARGATE_SPOT are)"));
+        |_| Error::NotSupported(format!("The capacity provider {name} (use FARGATE or FARGATE_SPOT)"));
     name.parse().map_err(not_supported)
 }
 
@@ -150,18 +151,18 @@ pub(crate) fn strategy(given: Vec<StrategyInput>) -> Result<Vec<StrategyItem>, E
     let items = given.into_iter().map(item).collect::<Result<Vec<_>, Error>>()?;
     if items.iter().filter(|i| i.base.unwrap_or(0) > 0).count() > 1 {
         return Err(Error::Invalid(
-            "The capacity provider strategy may have a base for one provider only.".into(),
+            "Only one provider of a capacity provider strategy can have a base.".into(),
         ));
     }
     if !items.is_empty() && items.iter().all(|i| i.weight == Some(0)) {
         return Err(Error::Invalid(
-            "The capacity provider strategy needs one provider with a weight above 0.".into(),
+            "A capacity provider strategy needs a provider with a weight above 0.".into(),
         ));
     }
     Ok(items)
 }
 
-/// The provider of the next task, when `counts` gives how many each has: bases first, then by weight.
+/// The provider of the next task: bases are filled first, then by weight. `counts` returns how many tasks a provider has.
 pub(crate) fn next_provider(
     items: &[StrategyItem],
     counts: impl Fn(CapacityProvider) -> i32,
@@ -171,12 +172,13 @@ pub(crate) fn next_provider(
     let weight = |i: &StrategyItem| i.weight.unwrap_or(1);
     let by_weight = || {
         let weighted = items.iter().filter(|i| weight(i) > 0);
+        // Integers, since `f64` has no total order; the factor keeps three decimals of the quotient.
         weighted.min_by_key(|i| (i64::from(above(i)) * 1000) / i64::from(weight(i)))
     };
     base.or_else(by_weight).map(|i| i.capacity_provider)
 }
 
-/// Which version of the platform: recorded, `LATEST` stands for the newest.
+/// The platform version, which is only recorded. `LATEST` means the newest.
 pub(crate) fn platform_version(given: Option<&str>) -> Result<PlatformVersion, Error> {
     match given {
         None | Some("LATEST") => Ok(PlatformVersion::V1_4),
@@ -190,12 +192,12 @@ pub(crate) fn caller_arn(cx: &Cx<'_>) -> String {
     cx.caller.principal.arn(&cx.config.account)
 }
 
-/// Whether the caller may have tasks act under these roles, given as ARN or name.
+/// Checks that the caller may pass these roles, given as ARN or name, to tasks.
 ///
 /// Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html>
 pub(crate) fn may_pass<'a>(cx: &Cx<'_>, roles: impl IntoIterator<Item = &'a str>) -> Result<(), Error> {
     for given in roles.into_iter().filter(|r| !r.is_empty()) {
-        // Tasks find the role by its name alone: the right is asked for the one that they will get.
+        // A task later looks its role up by name and ignores the ARN's path. Check the role that the task will really get.
         let arn = cx.tx.get::<Role>(last_part(given)).map(|role| {
             Arn::new("iam", "", &cx.config.account, format!("role{}{}", role.path, role.name)).to_string()
         });
@@ -209,14 +211,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_out_of_arns() {
+    fn parses_names_from_arns() {
         assert_eq!(cluster_name(None), "default");
         assert_eq!(cluster_name(Some("arn:aws:ecs:eu-west-3:0:cluster/shop")), "shop");
         assert_eq!(last_part("arn:aws:ecs:eu-west-3:0:service/shop/web"), "web");
     }
 
     #[test]
-    fn a_strategy_fills_bases_first_and_then_by_weight() {
+    fn strategy_fills_bases_first_and_then_by_weight() {
         use CapacityProvider::{Fargate, FargateSpot};
         let item =
             |capacity_provider, weight, base| StrategyItem { capacity_provider, weight: Some(weight), base };

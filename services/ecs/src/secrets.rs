@@ -1,13 +1,13 @@
-//! Where a container's secret comes from.
+//! Parses the source of a container's secret.
 
 use escale_base::Arn;
 
-/// What `valueFrom` names.
+/// The resource that `valueFrom` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// A secret, with a key of its JSON, a stage, a version.
+    /// A secret of Secrets Manager, optionally with a key of its JSON, a stage and a version.
     Secret { id: String, key: Option<String>, stage: Option<String>, version: Option<String> },
-    /// A parameter, by its name.
+    /// A parameter of SSM, by name.
     Parameter(String),
 }
 
@@ -15,8 +15,9 @@ pub(crate) enum Source {
 ///
 /// Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html>
 pub(crate) fn parse(value_from: &str) -> Result<Source, String> {
-    let bad =
-        || format!("valueFrom '{value_from}' is neither the ARN of a secret nor a parameter's ARN or name");
+    let bad = || {
+        format!("valueFrom '{value_from}' is neither the ARN of a secret nor the ARN or name of a parameter")
+    };
     if !value_from.starts_with("arn:") {
         let ok = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
         let is_name = !value_from.is_empty() && value_from.chars().all(ok);
@@ -26,7 +27,7 @@ pub(crate) fn parse(value_from: &str) -> Result<Source, String> {
     if arn.service == "ssm"
         && let Some(name) = arn.resource.strip_prefix("parameter")
     {
-        // The ARN of a name without a slash has one all the same.
+        // The ARN always has a slash after `parameter`, also for a name that does not begin with one.
         let name = name.strip_prefix('/').filter(|n| !n.contains('/')).unwrap_or(name);
         return Ok(Source::Parameter(name.to_owned()));
     }
@@ -34,6 +35,7 @@ pub(crate) fn parse(value_from: &str) -> Result<Source, String> {
         arn.resource.strip_prefix("secret:").filter(|_| arn.service == "secretsmanager").ok_or_else(bad)?;
     let parts: Vec<&str> = rest.split(':').collect();
     let part = |i: usize| parts.get(i).filter(|p| !p.is_empty()).map(|p| (*p).to_owned());
+    // AWS requires all three colons as soon as one of key, stage and version is given.
     if parts.len() != 1 && parts.len() != 4 {
         return Err(bad());
     }
@@ -46,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sources() {
+    fn parses_secrets_and_parameters() {
         let arn = "arn:aws:secretsmanager:eu-west-3:000000000000:secret:shop/db-AbCdEf";
         let plain = Source::Secret { id: arn.into(), key: None, stage: None, version: None };
         assert_eq!(parse(arn).unwrap(), plain);

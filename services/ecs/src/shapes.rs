@@ -1,4 +1,4 @@
-//! Shapes that several operations give.
+//! Shapes that several operations return.
 
 use crate::{
     choices::{
@@ -200,7 +200,7 @@ pub(crate) struct InterfaceShape {
     pub address: String,
 }
 
-/// `tags` only when asked for.
+/// Includes tags only if the request asks for them.
 pub(crate) fn task(image: &Image, config: &Config, row: Arc<Task>, with_tags: bool) -> TaskShape {
     let known = Known::of(image, row);
     let (task, seen) = (&known.task, known.seen.as_ref());
@@ -254,15 +254,15 @@ pub(crate) fn size_of(definition: &TaskDefinition, overrides: &Overrides) -> (u3
     crate::definition::size(Some(cpu), Some(memory)).unwrap_or((definition.cpu, definition.memory_mib))
 }
 
-/// What a task that says nothing has.
+/// The storage of a task that does not configure any.
 ///
 /// Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-storage.html>
 const EPHEMERAL_GIB: u32 = 20;
 
 pub(crate) fn ephemeral_storage(definition: &TaskDefinition, overrides: &Overrides) -> EphemeralStorage {
     let of_definition = definition.ephemeral_gib.map(|size_gib| EphemeralStorage { size_gib });
-    let asked = overrides.ephemeral_storage.or(of_definition);
-    asked.unwrap_or(EphemeralStorage { size_gib: EPHEMERAL_GIB })
+    let configured = overrides.ephemeral_storage.or(of_definition);
+    configured.unwrap_or(EphemeralStorage { size_gib: EPHEMERAL_GIB })
 }
 
 fn attachment(task: &Task, status: Status) -> AttachmentShape {
@@ -288,7 +288,7 @@ fn containers(config: &Config, known: &Known) -> Vec<ContainerShape> {
     let Some(definition) = &known.definition else { return Vec::new() };
     let task = &known.task;
     let task_arn = rules::task_arn(config, task);
-    let over = known.progress.stopped.is_some();
+    let is_stopped = known.progress.stopped.is_some();
     let shape = |c: &ContainerDefinition| {
         let seen = known.seen.as_ref().and_then(|s| s.containers.get(c.name.as_str()));
         let (exit_code, reason) = match seen.map(|s| &s.state) {
@@ -305,7 +305,7 @@ fn containers(config: &Config, known: &Known) -> Vec<ContainerShape> {
             image: c.image.clone(),
             image_digest: known.progress.images.get(c.name.as_str()).cloned(),
             runtime_id: seen.map(|_| format!("{}-{}", task.id, uuid_of(&task.id, &c.name).replace('-', ""))),
-            last_status: if over {
+            last_status: if is_stopped {
                 Status::Stopped
             } else {
                 status::container_status(seen.map(|s| &s.state))
@@ -328,7 +328,7 @@ fn containers(config: &Config, known: &Known) -> Vec<ContainerShape> {
     definition.containers.iter().map(shape).collect()
 }
 
-/// An id that follows from a task's and a name, in the form of a UUID.
+/// An id in the form of a UUID, derived from a task's id and a name.
 pub(crate) fn uuid_of(task: &str, name: &str) -> String {
     let fold = |seed: u64| {
         let bytes = task.bytes().chain([0]).chain(name.bytes());
@@ -497,7 +497,7 @@ pub(crate) fn service(image: &Image, config: &Config, row: &Service, with_tags: 
     }
 }
 
-/// A deleted one drains until its last task is gone.
+/// A deleted service is DRAINING until its last task has stopped.
 pub(crate) fn service_status(image: &Image, row: &Service) -> ServiceStatus {
     if row.deleted.is_none() {
         return ServiceStatus::Active;

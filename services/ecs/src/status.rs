@@ -1,4 +1,4 @@
-//! The words that AWS shows, from wish, progress and observation.
+//! Derives AWS's statuses from wish, progress and observation.
 
 use crate::choices::{DesiredStatus, HealthStatus, TaskStopCode};
 use escale_base::{Timestamp, choice};
@@ -23,7 +23,7 @@ choice! {
     }
 }
 
-/// Everything that is known of a task.
+/// All rows of a task.
 pub(crate) struct Known {
     pub task: Arc<Task>,
     pub progress: Arc<TaskProgress>,
@@ -54,20 +54,20 @@ impl Known {
         self.seen.as_ref().map(|s| s.phase)
     }
 
-    /// Whether it is on its way out, by wish, by itself, or because it could not be started.
+    /// Whether the task was stopped, ended by itself, or could not start.
     pub(crate) fn is_stopping(&self) -> bool {
         self.task.stop.is_some()
             || self.progress.failed.is_some()
             || matches!(self.phase(), Some(Phase::Stopping | Phase::Stopped))
     }
 
-    /// Whether it runs or is about to: nobody wants it gone, and it was not seen to end.
-    pub(crate) fn lives(&self) -> bool {
+    /// Whether the task runs or will run: it was not stopped, and its end was not observed.
+    pub(crate) fn is_alive(&self) -> bool {
         !self.is_stopping() && self.progress.stopped.is_none()
     }
 
-    /// Whether somebody, its service too, did not want it any more: it is not that the task failed.
-    pub(crate) fn was_called_off(&self) -> bool {
+    /// Whether a user or the scheduler stopped the task for a reason other than a failure of the task.
+    pub(crate) fn was_stopped_on_purpose(&self) -> bool {
         self.task.stop.as_ref().is_some_and(|s| s.cause != StopCause::Sick)
     }
 
@@ -91,11 +91,12 @@ impl Known {
     }
 
     pub(crate) fn desired(&self) -> DesiredStatus {
-        if self.lives() { DesiredStatus::Running } else { DesiredStatus::Stopped }
+        if self.is_alive() { DesiredStatus::Running } else { DesiredStatus::Stopped }
     }
 
-    /// AWS's code and words for why it stops.
+    /// AWS's code and message for why the task stops.
     pub(crate) fn stop(&self) -> Option<(TaskStopCode, String)> {
+        // A failed start comes first: it is the cause, also if the task was stopped afterwards.
         if let Some(failed) = &self.progress.failed {
             return Some((TaskStopCode::TaskFailedToStart, failed.clone()));
         }
@@ -114,11 +115,11 @@ impl Known {
     }
 
     pub(crate) fn stopping_at(&self) -> Option<Timestamp> {
-        let wished = self.task.stop.as_ref().map(|s| s.at);
-        wished.or_else(|| self.seen.as_ref().and_then(|s| s.stopping)).or(self.progress.stopped)
+        let requested = self.task.stop.as_ref().map(|s| s.at);
+        requested.or_else(|| self.seen.as_ref().and_then(|s| s.stopping)).or(self.progress.stopped)
     }
 
-    /// Of the essential containers that have a health check.
+    /// The worst health of the essential containers that have a health check.
     pub(crate) fn health(&self) -> Health {
         let (Some(definition), Some(seen)) = (&self.definition, &self.seen) else { return Health::Unknown };
         let checked = definition.containers.iter().filter(|c| c.essential && c.health_check.is_some());
@@ -149,7 +150,7 @@ pub(crate) fn container_status(state: Option<&ContainerState>) -> Status {
     }
 }
 
-/// Tasks of a service or cluster: running, and pending.
+/// Numbers of running and of pending tasks.
 pub(crate) fn count<'a>(image: &Image, tasks: impl Iterator<Item = &'a Arc<Task>>) -> (i32, i32) {
     let (mut running, mut pending) = (0, 0);
     for task in tasks {
@@ -193,11 +194,11 @@ mod tests {
         }
     }
 
-    /// Placement and DescribeTasks go by this: a task that died does not wait for its last record to be gone.
+    /// Placement and DescribeTasks depend on this: a dead task counts as stopped before its last record is written.
     #[test]
-    fn a_task_lives_until_its_end_is_wanted_or_seen() {
-        let wanted_gone = || Some(Stop { at: Timestamp(1), cause: StopCause::Scaled, reason: String::new() });
-        for (stop, failed, phase, recorded, lives) in [
+    fn task_is_alive_until_it_is_stopped_or_seen_to_stop() {
+        let stopped = || Some(Stop { at: Timestamp(1), cause: StopCause::Scaled, reason: String::new() });
+        for (stop, failed, phase, recorded, is_alive) in [
             (None, false, None, false, true),
             (None, false, Some(Phase::Starting), false, true),
             (None, false, Some(Phase::Running), false, true),
@@ -205,7 +206,7 @@ mod tests {
             (None, false, Some(Phase::Stopped), false, false),
             (None, false, Some(Phase::Stopped), true, false),
             (None, true, None, false, false),
-            (wanted_gone(), false, Some(Phase::Running), false, false),
+            (stopped(), false, Some(Phase::Running), false, false),
         ] {
             let seen = phase.map(|phase| {
                 let containers = Default::default();
@@ -226,7 +227,7 @@ mod tests {
                 has_interface: true,
                 behind_balancer: false,
             };
-            assert_eq!(known.lives(), lives, "{shown}");
+            assert_eq!(known.is_alive(), is_alive, "{shown}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Tags of whatever an ARN names.
+//! Reads and changes the tags of a resource by its ARN.
 
 use crate::{Error, rules};
 use escale_base::{Arn, Tag};
@@ -27,7 +27,7 @@ fn find(cx: &Cx<'_>, arn: &str) -> Result<Tagged, Error> {
             cx.tx.has::<Task>(&id).then_some(Tagged::Task(id)).ok_or_else(missing)
         }
         "task-definition" => Ok(Tagged::Definition(rules::definition(cx.tx, arn).ok_or_else(missing)?.key())),
-        other => Err(Error::Invalid(format!("A resource of type '{other}' has no tags here."))),
+        other => Err(Error::Invalid(format!("Resources of type '{other}' cannot have tags in Escale."))),
     }
 }
 

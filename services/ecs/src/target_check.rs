@@ -1,4 +1,4 @@
-//! What a load balancer's health check saw of a task: for events, stop reasons and people.
+//! The result of a load balancer's health check of a task, for events, stop reasons and error messages.
 
 use escale_store::{Image, Row};
 use escale_tables::{
@@ -6,19 +6,19 @@ use escale_tables::{
     elbv2::{self, TargetGroup, TargetGroupArn, TargetHealth, TargetHealthState},
 };
 
-/// The first of a task's target groups that calls it unhealthy.
+/// The first of a task's target groups that reports it unhealthy.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TargetCheck {
     pub group: TargetGroupArn,
     pub port: u16,
-    /// The load balancer's own words: `Health checks failed with these codes: [404]`
+    /// The load balancer's own message: `Health checks failed with these codes: [404]`
     pub description: String,
-    /// Which request was sent, and what came of it.
+    /// The request of the health check and its result.
     pub message: String,
 }
 
-/// The request of a failing health check and what came of it, of any of the service's tasks that are still there: also before the
-/// check has failed so often that its target is unhealthy.
+/// The request and result of a failing health check of any existing task of the service. Includes checks that have not yet
+/// failed often enough to make the target unhealthy.
 pub(crate) fn failing_check(image: &Image, service: &Service) -> Option<String> {
     let key = service.key();
     let tasks = image.scan::<Task>().filter(|t| t.service.as_ref().is_some_and(|s| s.key == key));
@@ -41,7 +41,7 @@ fn initially_failing(image: &Image, service: &Service, task: &Task) -> Option<St
     })
 }
 
-/// `GET http://10.9.2.7:3000/nope: answered 404, expected 200`
+/// Such as `GET http://10.9.2.7:3000/nope: answered 404, expected 200`.
 fn report(group: &TargetGroup, task: &Task, port: u16, health: &TargetHealth, description: &str) -> String {
     let checked = group.health.port.unwrap_or(port);
     let request = format!("GET http://{}:{checked}{}", task.private_ip, group.health.path);
@@ -72,9 +72,9 @@ fn outcome(group: &TargetGroup, port: u16, health: &TargetHealth, description: &
         }
         TargetHealth::TimedOut => format!("no answer within {} s", group.health.timeout_secs),
         TargetHealth::Refused => format!("connection refused, nothing listens on port {port}"),
-        TargetHealth::NotHttp => "what answers there is not HTTP, or hangs up".into(),
+        TargetHealth::NotHttp => "the target closed the connection or did not answer with HTTP".into(),
         TargetHealth::Unreachable(why) => why.clone(),
-        // Not unhealthy any more; what it was is known by its words alone.
+        // The target has recovered since. The description is all that is left of the failure.
         TargetHealth::Unused
         | TargetHealth::Initial
         | TargetHealth::InitialFailing(_)
@@ -90,7 +90,7 @@ mod tests {
     use escale_tables::elbv2::{HealthCheck, TargetType};
 
     #[test]
-    fn says_what_came_of_the_request() {
+    fn reports_the_result_of_the_request() {
         let health = HealthCheck {
             path: "/".into(),
             port: None,
@@ -115,7 +115,7 @@ mod tests {
             (TargetHealth::WrongStatus(503), "answered 503, expected 200-299"),
             (TargetHealth::TimedOut, "no answer within 3 s"),
             (TargetHealth::Refused, "connection refused, nothing listens on port 81"),
-            (TargetHealth::NotHttp, "what answers there is not HTTP, or hangs up"),
+            (TargetHealth::NotHttp, "the target closed the connection or did not answer with HTTP"),
             (TargetHealth::Unreachable("no route to host".into()), "no route to host"),
             (TargetHealth::Healthy, "Request timed out"),
         ] {

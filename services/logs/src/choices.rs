@@ -1,4 +1,4 @@
-//! Choices that are not stored, in AWS's words.
+//! AWS's enumerations that are not stored.
 
 use escale_base::choice;
 

@@ -1,4 +1,4 @@
-//! CloudWatch Logs' errors: code and HTTP status stand here and nowhere else.
+//! All errors of CloudWatch Logs, with their codes and HTTP statuses.
 
 use escale_base::{AwsError, ErrorKind, PlaneError};
 
@@ -18,7 +18,7 @@ pub enum Error {
     NotSupported(String),
     #[error(transparent)]
     Aws(#[from] AwsError),
-    #[error("the log plane: {0}")]
+    #[error("the log plane failed: {0}")]
     Plane(#[from] PlaneError),
 }
 

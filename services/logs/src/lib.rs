@@ -1,8 +1,8 @@
-//! CloudWatch Logs: groups and streams are rows, events lie in the log plane.
+//! CloudWatch Logs: groups and streams are rows, and the log plane stores the events.
 //!
-//! Operations on groups and streams (`ops/`) write rows; those that move events (`streams/`) go to the plane.
-//! One reconciler (`reconcile/sweep.rs`) drops what is older than a group's retention and what no stream has any
-//! more. Nothing here interprets a message.
+//! Operations on groups and streams (`ops/`) write rows. Operations on events (`streams/`) call the plane. One reconciler
+//! (`reconcile/sweep.rs`) deletes events that are older than their group's retention, and events of deleted streams. Nothing
+//! here interprets a message.
 //!
 //! Start at `streams/put_log_events.rs`.
 
@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 pub use error::Error;
 
-/// The service, for the wiring.
+/// The log plane and the size limits of groups, which the stream operations share.
 pub struct Logs {
     plane: Arc<dyn LogStore>,
     bound: bound::Bound,
@@ -38,12 +38,12 @@ impl Logs {
     }
 }
 
-/// Starts what drops old events.
+/// Starts the reconciler that deletes old events.
 pub fn start(engine: &mut Engine, store: Store, plane: Arc<dyn LogStore>) {
     engine.add(reconcile::Sweep::new(store, plane));
 }
 
-/// How the wiring holds the service: its stream operations share it.
+/// The Logs service, as the wiring registers it. Its stream operations share one [`Logs`].
 pub struct LogsService(pub Arc<Logs>);
 
 impl Service for LogsService {

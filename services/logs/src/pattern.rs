@@ -21,7 +21,7 @@ pub(crate) fn parse(text: &str) -> Result<Pattern, Error> {
             b'-' => (&mut pattern.none, &rest[1..]),
             _ => (&mut pattern.all, rest),
         };
-        let (term, behind) = match body.strip_prefix('"') {
+        let (term, tail) = match body.strip_prefix('"') {
             Some(quoted) => quoted.split_once('"').ok_or_else(|| invalid(text))?,
             None => body.split_at(body.find(char::is_whitespace).unwrap_or(body.len())),
         };
@@ -29,14 +29,14 @@ pub(crate) fn parse(text: &str) -> Result<Pattern, Error> {
             return Err(invalid(text));
         }
         list.push(term.to_owned());
-        rest = behind.trim_start();
+        rest = tail.trim_start();
     }
     Ok(pattern)
 }
 
 fn invalid(text: &str) -> Error {
     Error::Invalid(format!(
-        "Invalid filter pattern '{text}': terms are words or \"quoted phrases\", with ? (any of) or - (none of) before"
+        "Invalid filter pattern '{text}'. Terms are words or \"quoted phrases\", with the prefix ? (any of) or - (none of)"
     ))
 }
 
@@ -45,7 +45,7 @@ mod tests {
     use super::parse;
 
     #[test]
-    fn patterns() {
+    fn parses_and_matches_patterns() {
         for (pattern, text, hit) in [
             ("", "anything", true),
             ("ERROR", "an ERROR here", true),

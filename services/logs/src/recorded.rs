@@ -1,24 +1,24 @@
-//! What CloudWatch Logs takes, keeps and shows again without effect.
+//! Parameters that CloudWatch Logs stores and returns but that have no effect.
 
 use escale_service::Recorded;
 
 pub(crate) const RECORDED: &[Recorded] = &[
     Recorded {
         name: "CreateLogGroup.logGroupClass",
-        reason: "The class sets a price and which features of paid analysis are there; none of both exists here",
+        reason: "The class determines the price and the features of paid analysis, and Escale has neither",
     },
     Recorded {
         name: "AWS::Logs::LogGroup.LogGroupClass",
-        reason: "The class sets a price and which features of paid analysis are there; none of both exists here",
+        reason: "The class determines the price and the features of paid analysis, and Escale has neither",
     },
     Recorded {
         name: "PutLogEvents.sequenceToken",
-        reason: "AWS takes any token since 2023 and appends in any case",
+        reason: "Since 2023 AWS accepts any token and always appends",
     },
-    Recorded { name: "FilterLogEvents.interleaved", reason: "AWS always interleaves, whatever is asked" },
-    Recorded { name: "DescribeLogGroups.includeLinkedAccounts", reason: "There is one account" },
+    Recorded { name: "FilterLogEvents.interleaved", reason: "AWS always interleaves" },
+    Recorded { name: "DescribeLogGroups.includeLinkedAccounts", reason: "Escale has only one account" },
     Recorded {
         name: "GetLogEvents.unmask, FilterLogEvents.unmask",
-        reason: "Nothing is masked without a data protection policy, and there are none",
+        reason: "Only a data protection policy masks data, and Escale has none",
     },
 ];

@@ -1,4 +1,4 @@
-//! Checks and lookups that operations share.
+//! Lookups and checks that the operations share.
 
 use crate::Error;
 use escale_base::{Arn, Tag};
@@ -7,7 +7,7 @@ use escale_store::Image;
 use escale_tables::logs::{LogGroup, LogStream};
 use std::{collections::BTreeMap, sync::Arc};
 
-/// What AWS takes as a retention, in days.
+/// The retention periods that AWS accepts, in days.
 pub(crate) const RETENTION_DAYS: &[i32] = &[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ];
@@ -16,7 +16,7 @@ pub(crate) fn group(image: &Image, name: &str) -> Result<Arc<LogGroup>, Error> {
     image.get::<LogGroup>(name).ok_or(Error::NoGroup)
 }
 
-/// The ids under which the plane has the group's streams.
+/// The ids of the group's streams in the plane.
 pub(crate) fn stream_ids(image: &Image, group_name: &str) -> Vec<String> {
     image.prefix::<LogStream>(&format!("{group_name}:")).map(|s| s.id.clone()).collect()
 }
@@ -26,16 +26,16 @@ pub(crate) fn stream(image: &Image, group_name: &str, name: &str) -> Result<Arc<
     image.get::<LogStream>(&format!("{group_name}:{name}")).ok_or(Error::NoStream)
 }
 
-/// The group's name out of `logGroupName` or `logGroupIdentifier` (a name or an ARN).
+/// The group's name from `logGroupName` or `logGroupIdentifier` (a name or an ARN).
 pub(crate) fn group_name(name: Option<String>, identifier: Option<String>) -> Result<String, Error> {
     match (name, identifier) {
         (Some(_), Some(_)) => {
-            Err(Error::Invalid("Give either logGroupName or logGroupIdentifier, not both.".into()))
+            Err(Error::Invalid("Set either logGroupName or logGroupIdentifier, not both.".into()))
         }
         (Some(name), None) => Ok(name),
         (None, Some(id)) if id.starts_with("arn:") => group_of_arn(&id),
         (None, Some(id)) => Ok(id),
-        (None, None) => Err(Error::Invalid("logGroupName or logGroupIdentifier is needed.".into())),
+        (None, None) => Err(Error::Invalid("Set logGroupName or logGroupIdentifier.".into())),
     }
 }
 
@@ -51,12 +51,12 @@ pub(crate) fn group_arn(config: &Config, name: &str) -> String {
     Arn::new("logs", &config.region, &config.account, format!("log-group:{name}")).to_string()
 }
 
-/// What policies name for an operation on a group.
+/// The resource of an operation on a group, for policies.
 pub(crate) fn group_resource(config: &Config, name: &str) -> String {
     format!("{}:*", group_arn(config, name))
 }
 
-/// What policies name for an operation on a stream.
+/// The resource of an operation on a stream, for policies.
 pub(crate) fn stream_resource(config: &Config, group: &str, stream: &str) -> String {
     format!("{}:log-stream:{stream}", group_arn(config, group))
 }
@@ -85,7 +85,7 @@ pub(crate) fn check_retention(days: i32) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Invalid(format!(
-        "Value '{days}' at 'retentionInDays' failed to satisfy constraint: it is one of {RETENTION_DAYS:?}"
+        "Value '{days}' at 'retentionInDays' failed to satisfy constraint: it must be one of {RETENTION_DAYS:?}"
     )))
 }
 

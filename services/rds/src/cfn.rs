@@ -90,7 +90,7 @@ pub(crate) fn types() -> Vec<ResourceType> {
     ]
 }
 
-/// What a snapshot has already: as on AWS, the template's values are not looked at.
+/// Properties that the snapshot determines. As on AWS, the template's values are ignored.
 const OF_THE_SNAPSHOT: &[&str] = &[
     "DBName",
     "EngineVersion",
@@ -109,6 +109,7 @@ struct SecretOfMasterUser {
 
 fn create_instance(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     if props.bool("DeleteAutomatedBackups") == Some(false) {
+        // Automated snapshots are always deleted with their instance.
         return Err(AwsError::not_supported("DeleteAutomatedBackups: false"));
     }
     let id = props.name_or_generated("DBInstanceIdentifier", 63).to_ascii_lowercase();
@@ -155,20 +156,20 @@ fn instance_input<O: Named>(
     Ok(input.with("DBInstanceIdentifier", id).with("Tags", &props.tags()?))
 }
 
-/// The conditions of AWS's own handler, for the properties that exist here. Those that it does not name (MultiAZ among them)
-/// never replace a database:
+/// The conditions of AWS's own handler, for the properties that exist here. Other properties, such as MultiAZ, never replace a
+/// database:
 /// <https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-rds/blob/master/aws-rds-dbinstance/src/main/java/software/amazon/rds/dbinstance/util/ImmutabilityHelper.java>
 fn instance_is_replaced(change: &Change<'_>) -> bool {
     let after = |name: &str| change.after.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     match change.property {
-        // Its exceptions are of engines that do not exist here.
+        // AWS's exceptions concern engines that do not exist here.
         "Engine" => true,
-        // Without a zone of its own, an instance with a standby stays where it is.
+        // When the property is removed from a Multi-AZ instance, the instance stays in its zones.
         "AvailabilityZone" => {
             let multi_az = change.after.get("MultiAZ").and_then(Value::as_bool) == Some(true);
             after("AvailabilityZone").is_some() || !multi_az
         }
-        // The snapshot's name may go from the template; another one is another database.
+        // Removing the property keeps the database. Another snapshot means another database.
         "DBSnapshotIdentifier" => after("DBSnapshotIdentifier").is_some(),
         _ => false,
     }
@@ -176,7 +177,7 @@ fn instance_is_replaced(change: &Change<'_>) -> bool {
 
 fn instance_ready(image: &Image, created: &Created) -> Readiness {
     let Some(row) = image.get::<Instance>(&created.physical_id) else {
-        return Readiness::Failed(format!("DB instance {} is gone", created.physical_id));
+        return Readiness::Failed(format!("DB instance {} no longer exists", created.physical_id));
     };
     let seen = image.get::<InstanceSeen>(&row.id);
     let why = || seen.as_ref().and_then(|s| s.error.clone()).unwrap_or_default();
@@ -188,7 +189,7 @@ fn instance_ready(image: &Image, created: &Created) -> Readiness {
     }
 }
 
-/// Under `DeletionPolicy: Snapshot`. The name is CloudFormation's: what it deletes, and something random.
+/// Deletes under `DeletionPolicy: Snapshot`. The snapshot's id is CloudFormation's name for it, with a random end.
 pub(crate) fn delete_instance_with_snapshot(
     cx: &mut Cx<'_>,
     created: &Created,
@@ -197,7 +198,7 @@ pub(crate) fn delete_instance_with_snapshot(
     delete(cx, created, Some(snapshot_id(name, &escale_base::ids::random_hex(12))))
 }
 
-/// A snapshot's id may be 255 characters long and has no two hyphens in a row; a stack's name may have them.
+/// A snapshot's id can be 255 characters long and cannot have two hyphens in a row. A stack's name can.
 fn snapshot_id(name: &str, tail: &str) -> String {
     let words = name.to_ascii_lowercase();
     let mut id = words.split('-').filter(|w| !w.is_empty()).collect::<Vec<_>>().join("-");
@@ -209,7 +210,7 @@ fn delete(cx: &mut Cx<'_>, created: &Created, snapshot: Option<String>) -> Resul
     let snapshot = match cx.tx.get::<Instance>(&created.physical_id) {
         None => return Ok(()),
         Some(row) if row.deletion.is_some() => return Ok(()),
-        // Never made: there is nothing to keep.
+        // The instance was never available, so there is no data for a snapshot.
         Some(row) if matches!(status::instance(cx.tx, &row), Status::Failed | Status::Creating) => None,
         Some(_) => snapshot,
     };
@@ -246,7 +247,7 @@ fn create_parameter_group(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created,
     Ok(Created::new(name.as_str()).with("DBParameterGroupName", name))
 }
 
-/// The schema says nothing of the values: templates write numbers and booleans, too.
+/// The schema does not restrict the values, so templates contain numbers and booleans too.
 fn settings(parameters: &BTreeMap<String, Value>) -> Vec<Setting> {
     let setting = |(name, value): (&String, &Value)| Setting {
         parameter_name: name.clone(),
@@ -262,7 +263,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn an_update_replaces_a_database_only_where_aws_does() {
+    fn update_replaces_a_database_only_where_aws_does() {
         let instance = types().into_iter().find(|kind| kind.name == INSTANCE).unwrap();
         let check = |property: &str, before: Value, after: Value, replaces: bool| {
             let (before, after) = (before.as_object().unwrap(), after.as_object().unwrap());
@@ -278,14 +279,14 @@ mod tests {
         check("DBSnapshotIdentifier", json!({"DBSnapshotIdentifier": "s"}), json!({}), false);
         check("DBSnapshotIdentifier", json!({}), json!({"DBSnapshotIdentifier": "s"}), true);
         check("Engine", json!({"Engine": "postgres"}), json!({"Engine": "mysql"}), true);
-        // What the schema says without a condition.
+        // Properties that the schema marks as create-only.
         check("DBName", json!({"DBName": "a"}), json!({"DBName": "b"}), true);
         check("DBInstanceClass", json!({"DBInstanceClass": "a"}), json!({"DBInstanceClass": "b"}), false);
         check("Engine", json!({"Engine": "postgres"}), json!({"Engine": "postgres"}), false);
     }
 
     #[test]
-    fn a_last_snapshot_has_an_id_that_rds_takes() {
+    fn final_snapshot_gets_a_valid_id() {
         for (name, id) in [
             ("shop-snapshot-Db", "shop-snapshot-db-0f0f".to_owned()),
             ("my--shop-snapshot-Db", "my-shop-snapshot-db-0f0f".to_owned()),

@@ -1,4 +1,4 @@
-//! RDS's errors: code and HTTP status stand here and nowhere else.
+//! All errors of RDS, with their codes and HTTP statuses.
 
 use escale_base::{AwsError, ErrorKind};
 

@@ -1,4 +1,4 @@
-//! What happened, for DescribeEvents.
+//! Records events for DescribeEvents.
 
 use escale_base::{Arn, Timestamp, ids};
 use escale_service::Config;
@@ -8,7 +8,7 @@ use escale_tables::rds::{Event, SourceType};
 /// AWS keeps events for 14 days.
 const KEPT_MS: i64 = 14 * 24 * 60 * 60 * 1000;
 
-/// Adds an event about an instance. Old ones go at the same time.
+/// Adds an event of an instance, and deletes events that are too old.
 pub(crate) fn instance(
     tx: &mut Tx,
     config: &Config,
@@ -39,6 +39,7 @@ fn record(
     category: &str,
     message: &str,
 ) {
+    // Keys sort by time, so the scan can end at the first event that is kept.
     let old: Vec<String> = tx
         .scan::<Event>()
         .take_while(|e| now.since_ms(e.at) > KEPT_MS)
@@ -48,7 +49,7 @@ fn record(
         tx.delete::<Event>(&key);
     }
     let arn = Arn::new("rds", &config.region, &config.account, format!("{arn_type}:{id}"));
-    // In the order in which they were recorded, within one millisecond too.
+    // The counter keeps events of one millisecond in the order in which they were recorded.
     let before = tx.prefix::<Event>(&format!("{:016}/", now.0)).count();
     tx.put(Event {
         nonce: format!("{before:04}{}", ids::random_hex(6)),

@@ -12,7 +12,7 @@ pub(crate) struct Filter {
     pub values: Vec<String>,
 }
 
-/// Whether a row passes all filters; `values_of` is `None` for a filter that the operation has not.
+/// Whether a row passes all filters. `values_of` returns `None` for a filter that the operation does not have.
 pub(crate) fn passes(
     filters: &[Filter],
     values_of: impl Fn(&str) -> Option<Vec<String>>,
@@ -27,7 +27,7 @@ pub(crate) fn passes(
     Ok(true)
 }
 
-/// One page: 20 to 100 records, 100 when not said.
+/// One page of 20 to 100 records; 100 is the default.
 pub(crate) fn page<T>(
     all: impl IntoIterator<Item = T>,
     key: impl Fn(&T) -> String,

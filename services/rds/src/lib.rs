@@ -1,9 +1,9 @@
 //! RDS: PostgreSQL instances, alone or with a synchronous standby in another zone.
 //!
-//! Operations (`ops/`) write wishes into the tables of `escale_tables::rds`. Reconcilers (`reconcile/`) hand them to the
-//! PostgreSQL plane once the network interfaces of an instance's nodes stand, and take snapshots; the observer
-//! (`observe.rs`) writes what is seen of each database, which name leads to which node, and the events.
-//! Every status (`status.rs`) is derived from both.
+//! Operations (`ops/`) write wishes into the tables of `escale_tables::rds`. Reconcilers (`reconcile/`) execute them on the
+//! PostgreSQL plane, once the network interfaces of an instance's nodes are ready, and take snapshots. The observer
+//! (`observe.rs`) records the state of each database, the node that its DNS name points to, and the events. Every status
+//! (`status.rs`) is derived from wishes and observations.
 //!
 //! Nothing here starts a process or opens a connection. Start at `ops/create_db_instance.rs`, then
 //! `reconcile/instance.rs`.
@@ -13,10 +13,10 @@ mod engines;
 mod error;
 mod events;
 mod filters;
-mod making;
 mod observe;
 mod ops;
 mod parameters;
+mod provision;
 mod reconcile;
 mod recorded;
 mod rules;
@@ -36,7 +36,7 @@ use tokio::sync::mpsc;
 
 pub use error::Error;
 
-/// The service, for the wiring.
+/// The RDS service, as the wiring registers it.
 pub struct Rds;
 
 impl Service for Rds {
@@ -61,7 +61,7 @@ impl Service for Rds {
     }
 }
 
-/// The plane and what it tells; or why there is none on this machine, which every creation then says.
+/// The plane and its events. `Err` is the reason why this machine has no plane: every creation then fails with it.
 pub type Plane = Result<(Arc<dyn Postgres>, mpsc::Receiver<Event>), PlaneError>;
 
 /// Starts the reconcilers and the observer. `majors` are the versions of PostgreSQL that are installed.
@@ -73,21 +73,21 @@ pub fn start(
     plane: Plane,
     majors: &[u32],
 ) {
-    let (plane, told) = match plane {
-        Ok((plane, told)) => (Ok(plane), Some(told)),
+    let (plane, events) = match plane {
+        Ok((plane, events)) => (Ok(plane), Some(events)),
         Err(error) => {
-            tracing::warn!(%error, "no database can be created");
+            tracing::warn!(%error, "databases cannot be created on this machine");
             (Err(error.to_string()), None)
         }
     };
-    if let Err(error) = engines::note(&store, majors) {
-        tracing::error!(%error, "which engines are installed could not be noted");
+    if let Err(error) = engines::store_installed(&store, majors) {
+        tracing::error!(%error, "the list of installed engines could not be stored");
     }
-    let hands = Arc::new(reconcile::Hands::new(store, cloud, clock, plane));
-    engine.add(reconcile::Instances(hands.clone()));
-    engine.add(reconcile::Snapshots(hands.clone()));
-    engine.add(reconcile::Backups(hands.clone()));
-    if let Some(told) = told {
-        engine.run(observe::run(hands, told));
+    let executor = Arc::new(reconcile::Executor::new(store, cloud, clock, plane));
+    engine.add(reconcile::Instances(executor.clone()));
+    engine.add(reconcile::Snapshots(executor.clone()));
+    engine.add(reconcile::Backups(executor.clone()));
+    if let Some(events) = events {
+        engine.run(observe::run(executor, events));
     }
 }

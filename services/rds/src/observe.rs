@@ -1,9 +1,9 @@
-//! Follows the databases: writes what is seen whenever the plane tells of something, and now and then unasked, since
-//! replication can end without any process ending.
+//! Records the state of the databases after each event of the plane. Also polls, since replication can stop although all
+//! processes keep running.
 
 use crate::{
     events,
-    reconcile::{Hands, plane_name},
+    reconcile::{Executor, plane_name},
 };
 use escale_postgres::Event;
 use escale_store::{Image, StoreError};
@@ -11,33 +11,34 @@ use escale_tables::rds::{Instance, InstanceSeen};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
-const UNASKED: Duration = Duration::from_secs(3);
+const POLL_INTERVAL: Duration = Duration::from_secs(3);
 
-pub(crate) async fn run(hands: Arc<Hands>, mut told: mpsc::Receiver<Event>) {
-    let mut unasked = tokio::time::interval(UNASKED);
-    unasked.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+/// Follows the plane until it ends.
+pub(crate) async fn run(executor: Arc<Executor>, mut plane_events: mpsc::Receiver<Event>) {
+    let mut poll = tokio::time::interval(POLL_INTERVAL);
+    poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            // In a fixed order, so that a simulation repeats itself.
+            // A fixed order makes simulations reproducible.
             biased;
-            event = told.recv() => match event {
-                Some(event) => hear(&hands, &event).await,
+            event = plane_events.recv() => match event {
+            Some(event) => record(&executor, &event).await,
                 None => return,
             },
-            _ = unasked.tick() => {
-                let made: Vec<String> = {
-                    let image = hands.store.read();
+            _ = poll.tick() => {
+            let created: Vec<String> = {
+                    let image = executor.store.read();
                     image.scan::<InstanceSeen>().filter(|s| s.enacted.is_some()).map(|s| s.id.clone()).collect()
                 };
-                for id in made {
-                    look(&hands, &id).await;
+                for id in created {
+                observe(&executor, &id).await;
                 }
             }
         }
     }
 }
 
-async fn hear(hands: &Hands, event: &Event) {
+async fn record(executor: &Executor, event: &Event) {
     let database = match event {
         Event::NodeStarted { database, .. }
         | Event::NodeDied { database, .. }
@@ -46,25 +47,26 @@ async fn hear(hands: &Hands, event: &Event) {
         | Event::Protected { database, .. }
         | Event::FailedOver { database, .. } => database,
     };
-    let Some(instance) = of_database(&hands.store.read(), database) else { return };
-    let made = hands.store.read().get::<InstanceSeen>(&instance.id).is_some_and(|s| s.enacted.is_some());
-    let now = hands.clock.now();
-    let written = hands.store.write(|tx| {
-        for (category, message) in words(&instance, made, event) {
-            events::instance(tx, &hands.cloud.config, now, &instance.id, category, &message);
+    let Some(instance) = of_database(&executor.store.read(), database) else { return };
+    let is_created =
+        executor.store.read().get::<InstanceSeen>(&instance.id).is_some_and(|s| s.enacted.is_some());
+    let now = executor.clock.now();
+    let written = executor.store.write(|tx| {
+        for (category, message) in messages(&instance, is_created, event) {
+            events::instance(tx, &executor.cloud.config, now, &instance.id, category, &message);
         }
         Ok::<(), StoreError>(())
     });
     if let Err(error) = written {
         tracing::error!(%error, id = instance.id, "an event could not be recorded");
     }
-    look(hands, &instance.id).await;
+    observe(executor, &instance.id).await;
 }
 
-async fn look(hands: &Hands, id: &str) {
-    // A failed look changes nothing: what was seen last stands until the next one.
-    if let Err(error) = hands.look(id, |_, _, _| {}).await {
-        tracing::warn!(%error, id, "a database could not be looked at");
+async fn observe(executor: &Executor, id: &str) {
+    // After a failure, the last observation stays until the next poll.
+    if let Err(error) = executor.observe(id, |_, _, _| {}).await {
+        tracing::warn!(%error, id, "the state of a database could not be observed");
     }
 }
 
@@ -72,8 +74,8 @@ fn of_database(image: &Image, database: &str) -> Option<Arc<Instance>> {
     image.scan::<Instance>().find(|i| plane_name(i) == database)
 }
 
-/// AWS's words for what users care about; the rest is for the log.
-fn words(instance: &Instance, made: bool, event: &Event) -> Vec<(&'static str, String)> {
+/// RDS events for a plane's event, as category and message.
+fn messages(instance: &Instance, is_created: bool, event: &Event) -> Vec<(&'static str, String)> {
     let zone = |node: &str| {
         let found = instance.nodes.iter().find(|n| n.name == node);
         found.map_or_else(|| node.to_owned(), |n| n.zone.clone())
@@ -87,16 +89,16 @@ fn words(instance: &Instance, made: bool, event: &Event) -> Vec<(&'static str, S
             ),
         ],
         Event::Degraded { standby, .. } => {
-            let what = format!("The standby in {} is gone; commits no longer wait for it", zone(standby));
+            let what = format!("The standby in {} failed; commits no longer wait for it", zone(standby));
             vec![("availability", what)]
         }
         Event::Protected { standby, .. } => {
-            vec![("availability", format!("The standby in {} holds every commit", zone(standby)))]
+            vec![("availability", format!("The standby in {} has every commit", zone(standby)))]
         }
-        // While it is being made its servers come and go.
-        _ if !made => vec![],
+        // During creation, servers start and stop several times.
+        _ if !is_created => vec![],
         Event::NodeDied { node, .. } if instance.running && instance.deletion.is_none() => {
-            vec![("availability", format!("The server in {} has ended", zone(node)))]
+            vec![("availability", format!("The server in {} has stopped", zone(node)))]
         }
         Event::NodeUnresponsive { node, .. } => {
             vec![("availability", format!("The server in {} does not answer", zone(node)))]

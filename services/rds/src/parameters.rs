@@ -1,8 +1,7 @@
-//! The parameters of PostgreSQL as its own program lists them (`postgres --describe-config`), and which a
-//! parameter group may set.
+//! The parameters of PostgreSQL, as `postgres --describe-config` lists them, and whether a parameter group can set them.
 //!
-//! `data/postgres15.tsv`: name, context, type, default, least, most, description. Other major versions have nearly the same;
-//! the server itself has the last word on every value.
+//! `data/postgres15.tsv`: name, context, type, default, minimum, maximum, description. Other major versions have nearly the
+//! same parameters. The server itself checks every value in the end.
 
 use crate::Error;
 use escale_base::AwsError;
@@ -11,11 +10,11 @@ use std::sync::OnceLock;
 
 const TABLE: &str = include_str!("../data/postgres15.tsv");
 
-/// Refuse connections without TLS. Escale's have none.
+/// On AWS it refuses connections without TLS. Connections to Escale's databases have no TLS.
 pub(crate) const FORCE_SSL: &str = "rds.force_ssl";
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Known {
+pub(crate) struct Parameter {
     pub name: &'static str,
     context: &'static str,
     kind: &'static str,
@@ -26,27 +25,27 @@ pub(crate) struct Known {
 }
 
 /// All parameters, ordered by name.
-pub(crate) fn all() -> &'static [Known] {
-    static ALL: OnceLock<Vec<Known>> = OnceLock::new();
+pub(crate) fn all() -> &'static [Parameter] {
+    static ALL: OnceLock<Vec<Parameter>> = OnceLock::new();
     ALL.get_or_init(|| {
-        let mut all: Vec<Known> = TABLE.lines().filter_map(line).collect();
-        all.push(Known {
+        let mut all: Vec<Parameter> = TABLE.lines().filter_map(line).collect();
+        all.push(Parameter {
             name: FORCE_SSL,
             context: "sighup",
             kind: "BOOLEAN",
             default: "0",
             least: "0",
             most: "0",
-            description: "Force SSL connections. Connections stay on this machine and are not encrypted: 0 is the only value.",
+            description: "Force SSL connections. Connections stay on this machine and are not encrypted: only 0 is allowed.",
         });
         all.sort_by_key(|k| k.name.to_ascii_lowercase());
         all
     })
 }
 
-fn line(text: &'static str) -> Option<Known> {
+fn line(text: &'static str) -> Option<Parameter> {
     let mut cells = text.split('\t');
-    Some(Known {
+    Some(Parameter {
         name: cells.next()?,
         context: cells.next()?,
         kind: cells.next()?,
@@ -57,12 +56,12 @@ fn line(text: &'static str) -> Option<Known> {
     })
 }
 
-pub(crate) fn find(name: &str) -> Option<&'static Known> {
+pub(crate) fn find(name: &str) -> Option<&'static Parameter> {
     all().iter().find(|k| k.name.eq_ignore_ascii_case(name))
 }
 
-impl Known {
-    /// A static parameter takes effect at a restart.
+impl Parameter {
+    /// A static parameter takes effect after a restart.
     pub(crate) fn is_static(&self) -> bool {
         self.context == "postmaster"
     }
@@ -88,7 +87,7 @@ impl Known {
         }
     }
 
-    /// What can be said of a value without asking the server: it may carry a unit.
+    /// Checks a value as far as possible without the server. The value may have a unit.
     pub(crate) fn check(&self, value: &str) -> Result<(), Error> {
         let bad = |why: &str| {
             Err(Error::Value(format!("Invalid parameter value: {value} for: {}: {why}", self.name)))
@@ -108,6 +107,7 @@ impl Known {
             }
             "INTEGER" | "REAL" => {
                 let Ok(number) = value.parse::<f64>() else {
+                    // A number with a unit, such as `64MB`: only the server can compare it with the bounds.
                     return if value.starts_with(|c: char| c.is_ascii_digit() || c == '-') {
                         Ok(())
                     } else {
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_whole() {
+    fn table_is_complete() {
         assert!(all().len() > 300);
         let connections = find("max_connections").unwrap();
         assert!(connections.is_static() && connections.is_modifiable());
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn values() {
+    fn checks_values() {
         for (name, value, good) in [
             ("max_connections", "200", true),
             ("max_connections", "0", false),

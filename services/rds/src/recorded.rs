@@ -1,17 +1,17 @@
-//! What RDS takes, keeps and shows again without effect.
+//! Parameters that RDS stores and returns but that have no effect.
 
 use escale_service::Recorded;
 
 const CLASS: &str = "All instances share this machine's processors and memory";
 const DISK: &str = "All instances share this machine's disk";
-const ENCRYPTION: &str = "What protects the data at rest is the machine's own disk encryption";
+const ENCRYPTION: &str = "Only the machine's own disk encryption protects data at rest";
 const WINDOW: &str =
-    "Nothing is maintained behind one's back: the engine changes when its package is upgraded";
-const MINOR: &str = "The minor release is the installed package's";
+    "Escale runs no maintenance: the engine changes when its package on the machine is upgraded";
+const MINOR: &str = "The installed package determines the minor release";
 const CA: &str = "Connections are not encrypted: they never leave the machine";
 
 pub(crate) const RECORDED: &[Recorded] = &[
-    Recorded { name: "*.Tags", reason: "Tags are for who reads them" },
+    Recorded { name: "*.Tags", reason: "Tags describe the resource and do not change it" },
     Recorded { name: "CreateDBInstance.DBInstanceClass", reason: CLASS },
     Recorded { name: "CreateDBInstance.AllocatedStorage", reason: DISK },
     Recorded { name: "CreateDBInstance.MaxAllocatedStorage", reason: DISK },
@@ -27,25 +27,25 @@ pub(crate) const RECORDED: &[Recorded] = &[
     Recorded { name: "CreateDBInstance.CACertificateIdentifier", reason: CA },
     Recorded {
         name: "CreateDBInstance.EnablePerformanceInsights",
-        reason: "It is a view of AWS's console; the database itself is the same with it and without it",
+        reason: "Performance Insights is a view in AWS's console; the database is the same without it",
     },
     Recorded {
         name: "CreateDBInstance.EnableCloudwatchLogsExports",
-        reason: "The server's log stays in the database's own folder; it is not sent to CloudWatch Logs yet",
+        reason: "The server's log stays in the database's folder; exporting it to CloudWatch Logs is not supported yet",
     },
     Recorded {
         name: "CreateDBInstance.LicenseModel",
-        reason: "PostgreSQL has one licence, and only it is taken",
+        reason: "PostgreSQL has only one license; other values are refused",
     },
     Recorded {
         name: "CreateDBInstance.EngineLifecycleSupport",
-        reason: "AWS's paid support for old versions",
+        reason: "It selects AWS's paid support for old versions",
     },
-    Recorded { name: "ModifyDBInstance.ApplyImmediately", reason: "Every change is made at once" },
+    Recorded { name: "ModifyDBInstance.ApplyImmediately", reason: "Every change is applied immediately" },
     Recorded { name: "ModifyDBInstance.DBInstanceClass", reason: CLASS },
     Recorded { name: "ModifyDBInstance.AllocatedStorage", reason: DISK },
     Recorded {
         name: "DeleteDBInstance.DeleteAutomatedBackups",
-        reason: "true, the default, is enacted; false is refused",
+        reason: "true is the default and is enacted; false is refused",
     },
 ];

@@ -1,4 +1,4 @@
-//! Checks and look-ups that operations share.
+//! Lookups and checks that the operations share.
 
 use crate::Error;
 use escale_base::{AwsError, Secret};
@@ -10,11 +10,13 @@ use escale_tables::{
 };
 use std::{collections::BTreeSet, sync::Arc};
 
+/// Finds an instance by its identifier or ARN.
 pub(crate) fn instance(image: &Image, id: &str) -> Result<Arc<Instance>, Error> {
     let name = id.rsplit_once(":db:").map_or(id, |(_, name)| name).to_ascii_lowercase();
     image.get::<Instance>(&name).ok_or(Error::NoInstance(name))
 }
 
+/// Finds a snapshot by its identifier or ARN.
 pub(crate) fn snapshot(image: &Image, id: &str) -> Result<Arc<Snapshot>, Error> {
     let name = id.rsplit_once(":snapshot:").map_or(id, |(_, name)| name).to_ascii_lowercase();
     let found = image.get::<Snapshot>(&name).filter(|s| !s.deleted);
@@ -26,14 +28,14 @@ pub(crate) fn subnet_group(image: &Image, name: &str) -> Result<Arc<SubnetGroup>
     image.get::<SubnetGroup>(&name).ok_or(Error::NoSubnetGroup(name))
 }
 
-/// An instance's address in its VPC: `<id>.<hash>.<region>.rds.escale.internal`. The hash is the account's and
-/// the region's, as on AWS.
+/// An instance's DNS name in its VPC: `<id>.<hash>.<region>.rds.escale.internal`. The hash identifies account and region,
+/// as on AWS.
 pub(crate) fn endpoint(config: &Config, id: &str) -> String {
     format!("{id}.{}.{}.rds.{}", hash(config), config.region, Config::PRIVATE_SUFFIX)
 }
 
 fn hash(config: &Config) -> String {
-    // FNV-1a: stable over versions, and nothing more is asked of it.
+    // FNV-1a, because the name must stay the same over versions of Escale. It need not be secure.
     let text = format!("{}/{}", config.account, config.region);
     let mut hash =
         text.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
@@ -46,7 +48,8 @@ fn hash(config: &Config) -> String {
     letters
 }
 
-/// 1 to 63 letters, digits and hyphens, a letter first, no hyphen last or doubled; given back in lower case.
+/// Checks an identifier and returns it in lower case: up to `most` letters, digits and hyphens; the first is a letter; no
+/// hyphen at the end, no two in a row.
 pub(crate) fn identifier(parameter: &str, text: &str, most: usize) -> Result<String, Error> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-';
     let good = text.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -73,7 +76,7 @@ pub(crate) fn username(name: &str) -> Result<(), Error> {
         || !name.chars().all(fits)
     {
         return Err(Error::Value(format!(
-            "MasterUsername '{name}' must begin with a letter and contain only letters, digits and underscores, 63 at most"
+            "MasterUsername '{name}' must begin with a letter and contain at most 63 letters, digits and underscores"
         )));
     }
     let lower = name.to_ascii_lowercase();
@@ -94,15 +97,15 @@ pub(crate) fn password(password: &Secret<String>) -> Result<(), Error> {
     let fits = |c: char| c.is_ascii_graphic() && !"/@\"'".contains(c);
     if !(8..=128).contains(&text.len()) || !text.chars().all(fits) {
         return Err(Error::Value(
-            "The parameter MasterUserPassword is not a valid password. It has 8 to 128 printable ASCII characters besides \
-             '/', '@', '\"', ''' and ' '."
+            "The parameter MasterUserPassword is not a valid password. It must have 8 to 128 printable ASCII characters, \
+             none of them '/', '@', '\"', ''' or ' '."
                 .into(),
         ));
     }
     Ok(())
 }
 
-/// The initial database; `postgres` is always there.
+/// The name of the initial database. `postgres` needs no creation, since every server has it.
 pub(crate) fn database_name(name: Option<String>) -> Result<Option<String>, Error> {
     let Some(name) = name.filter(|n| !n.is_empty() && n != "postgres") else { return Ok(None) };
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -116,14 +119,14 @@ pub(crate) fn database_name(name: Option<String>) -> Result<Option<String>, Erro
         || reserved
     {
         return Err(Error::Value(format!(
-            "DBName '{name}' must begin with a letter, contain only letters, digits and underscores, 63 at most, and be no \
+            "DBName '{name}' must begin with a letter, contain at most 63 letters, digits and underscores, and not be a \
              reserved word"
         )));
     }
     Ok(Some(name))
 }
 
-/// Subnets of one VPC in at least two zones.
+/// The VPC of these subnets. They must belong to one VPC and to at least two zones.
 pub(crate) fn subnets(image: &Image, ids: &[SubnetId]) -> Result<VpcId, Error> {
     let mut rows = Vec::new();
     for id in ids {
@@ -139,7 +142,7 @@ pub(crate) fn subnets(image: &Image, ids: &[SubnetId]) -> Result<VpcId, Error> {
     }
 }
 
-/// Security groups of the VPC; without any, the VPC's group `default`.
+/// Checks that the security groups belong to the VPC. Without any, returns the VPC's group `default`.
 pub(crate) fn security_groups(image: &Image, vpc: &VpcId, ids: Vec<GroupId>) -> Result<Vec<GroupId>, Error> {
     for id in &ids {
         match image.get::<Group>(id.as_str()) {
@@ -158,7 +161,7 @@ pub(crate) fn security_groups(image: &Image, vpc: &VpcId, ids: Vec<GroupId>) -> 
     }
     let default = image.scan::<Group>().find(|g| g.vpc == *vpc && g.name == "default");
     default.map(|g| vec![g.id.clone()]).ok_or_else(|| {
-        Error::Network(format!("{vpc} has no security group 'default': give VpcSecurityGroupIds"))
+        Error::Network(format!("{vpc} has no security group 'default'. Set VpcSecurityGroupIds"))
     })
 }
 
@@ -166,7 +169,7 @@ pub(crate) fn default_parameter_group(major: u32) -> String {
     format!("default.postgres{major}")
 }
 
-/// Whether the group exists and is of the instance's major version.
+/// Checks that the group exists and is for the instance's major version. Returns its name.
 pub(crate) fn parameter_group(image: &Image, name: &str, major: u32) -> Result<String, Error> {
     let name = name.to_ascii_lowercase();
     if name == default_parameter_group(major) {
@@ -184,7 +187,7 @@ pub(crate) fn parameter_group(image: &Image, name: &str, major: u32) -> Result<S
     }
 }
 
-/// What RDS does in the caller's name to keep a password in Secrets Manager. Which secret it is, is not known yet.
+/// The actions that the caller needs for a managed password in Secrets Manager. The secret's ARN is not known yet.
 ///
 /// Source: <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html>
 pub(crate) fn managed_secret(cx: &Cx<'_>, manage: Option<bool>, rotate: Option<bool>) -> Vec<Also> {
@@ -199,7 +202,7 @@ pub(crate) fn managed_secret(cx: &Cx<'_>, manage: Option<bool>, rotate: Option<b
     actions.into_iter().map(|action| Also::new(action, secrets.clone())).collect()
 }
 
-/// What `resources()` of operations on an instance gives.
+/// The ARN for `resources()` of operations on an instance.
 pub(crate) fn instance_arn(cx: &Cx<'_>, id: &str) -> Vec<String> {
     vec![arn(cx, "db", id)]
 }
@@ -208,9 +211,9 @@ pub(crate) fn arn(cx: &Cx<'_>, kind: &str, id: &str) -> String {
     cx.arn("rds", format!("{kind}:{}", id.to_ascii_lowercase())).to_string()
 }
 
-/// A value that asks for something that is not enacted.
-pub(crate) fn refuse(asked: bool, what: &str) -> Result<(), Error> {
-    if asked { Err(AwsError::not_supported(what).into()) } else { Ok(()) }
+/// Refuses a parameter that is not supported, if the condition is true.
+pub(crate) fn refuse_if(condition: bool, what: &str) -> Result<(), Error> {
+    if condition { Err(AwsError::not_supported(what).into()) } else { Ok(()) }
 }
 
 pub(crate) fn backup_retention(days: i32) -> Result<i32, Error> {
@@ -225,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn identifiers() {
+    fn checks_identifiers() {
         for (text, good) in [
             ("shop-db", true),
             ("Shop", true),
@@ -240,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn endpoints_are_stable() {
+    fn endpoint_names_are_stable() {
         let config = Config::default();
         let name = endpoint(&config, "shop");
         assert_eq!(name, endpoint(&config, "shop"));

@@ -1,4 +1,4 @@
-//! Shapes that several operations give.
+//! Shapes that several operations return.
 
 use crate::{rules, status};
 use escale_base::{Tag, Timestamp, Wire};
@@ -117,9 +117,9 @@ pub(crate) struct MasterSecret {
 pub(crate) fn instance(cx: &Cx<'_>, row: &Instance) -> InstanceShape {
     let seen = cx.tx.get::<InstanceSeen>(&row.id);
     let seen = seen.as_deref();
-    let made = seen.filter(|s| s.enacted.is_some());
-    let primary = made.and_then(|s| row.nodes.iter().find(|n| n.name == s.primary)).or(row.nodes.first());
-    let shown_multi_az = made.map_or(row.multi_az, |s| s.nodes.len() > 1);
+    let created = seen.filter(|s| s.enacted.is_some());
+    let primary = created.and_then(|s| row.nodes.iter().find(|n| n.name == s.primary)).or(row.nodes.first());
+    let observed_multi_az = created.map_or(row.multi_az, |s| s.nodes.len() > 1);
     let kept = row.recorded.clone();
     InstanceShape {
         id: row.id.clone(),
@@ -128,10 +128,10 @@ pub(crate) fn instance(cx: &Cx<'_>, row: &Instance) -> InstanceShape {
         status: status::instance(cx.tx, row),
         master_username: row.credentials.username.clone(),
         db_name: row.db_name.clone(),
-        endpoint: made.map(|_| EndpointShape {
+        endpoint: created.map(|_| EndpointShape {
             address: rules::endpoint(cx.config, &row.id),
             port: i32::from(row.port),
-            // The zone of the VPC's own resolver; AWS has one a region.
+            // AWS has one hosted zone per region. Here the VPC's own resolver serves the name.
             hosted_zone_id: "ZRDSESCALEINTERNAL",
         }),
         allocated_storage: kept.allocated_storage_gb,
@@ -151,9 +151,9 @@ pub(crate) fn instance(cx: &Cx<'_>, row: &Instance) -> InstanceShape {
         subnet_group: cx.tx.get::<SubnetGroup>(&row.subnet_group).map(|g| subnet_group(cx, &g)),
         preferred_maintenance_window: kept.maintenance_window,
         pending_modified_values: Pending {
-            multi_az: Some(row.multi_az).filter(|wish| *wish != shown_multi_az),
+            multi_az: Some(row.multi_az).filter(|wish| *wish != observed_multi_az),
         },
-        multi_az: shown_multi_az,
+        multi_az: observed_multi_az,
         engine_version: row.engine_version.clone(),
         auto_minor_version_upgrade: kept.auto_minor_version_upgrade,
         read_replicas: vec![],

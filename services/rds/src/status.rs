@@ -1,4 +1,4 @@
-//! The words that AWS shows, from wish and observation. Nothing of it is stored.
+//! Derives AWS's statuses from wish and observation. They are never stored.
 
 use crate::reconcile;
 use escale_store::Image;
@@ -20,15 +20,15 @@ escale_base::choice! {
     }
 }
 
-/// The status is that of the server which clients talk to, as on AWS: `available` is "healthy and available", `modifying` is a
-/// change that the customer asked for. So a Multi-AZ instance is
+/// As on AWS, the status describes the server that clients connect to: `available` is "healthy and available", `modifying` is a
+/// change that the customer requested. So a Multi-AZ instance is
 ///
 /// - `creating` until its synchronous standby streams: only then the first wish is enacted;
-/// - `modifying` while a standby is added because the customer asked for one;
-/// - `available` while a standby that was there is rebuilt, after a failover or its own death: its primary takes writes.
+/// - `modifying` while a standby is added because the customer requested one;
+/// - `available` while an existing standby is rebuilt, after a failover or its own failure: the primary accepts writes.
 ///
-/// That nothing stands by in that time is told by [`standby`], which is what `SecondaryAvailabilityZone` shows, and by
-/// [`replication`]. `MultiAZ` stays true: it is the kind of deployment.
+/// During that rebuild [`standby`], and with it `SecondaryAvailabilityZone`, is empty, and [`replication`] reports the state.
+/// `MultiAZ` stays true: it is the kind of deployment.
 ///
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Overview.DBInstance.Status.html>
 pub(crate) fn instance(image: &Image, wish: &Instance) -> Status {
@@ -39,6 +39,7 @@ pub(crate) fn instance(image: &Image, wish: &Instance) -> Status {
     let current = reconcile::fingerprint(image, wish).ok();
     let enacted = seen.enacted.is_some() && seen.enacted == current;
     let rebooted = wish.reboot.as_ref().is_none_or(|r| seen.rebooted.is_some_and(|at| at >= r.asked));
+    // The first match wins: a deletion hides all other states, and a stop hides changes.
     match &seen.enacted {
         _ if wish.deletion.is_some() => Status::Deleting,
         None if seen.error.is_some() => Status::Failed,
@@ -51,14 +52,14 @@ pub(crate) fn instance(image: &Image, wish: &Instance) -> Status {
         Some(_) if !rebooted => Status::Rebooting,
         Some(_) if !enacted && seen.error.is_some() => Status::IncompatibleParameters,
         Some(_) if !enacted => Status::Modifying,
-        // Its server is down, or starts again.
+        // The server is down or restarts.
         Some(_) if !seen.writable => Status::Rebooting,
         Some(_) if pending_snapshot(image, wish) => Status::BackingUp,
         Some(_) => Status::Available,
     }
 }
 
-/// Whether a snapshot of this instance is under way.
+/// Whether a snapshot of this instance is in progress.
 pub(crate) fn pending_snapshot(image: &Image, wish: &Instance) -> bool {
     image
         .scan::<Snapshot>()
@@ -73,7 +74,7 @@ pub(crate) fn snapshot(image: &Image, row: &Snapshot) -> &'static str {
     }
 }
 
-/// The standby, while it was seen to run and to hold every commit: one that would take over now.
+/// The standby, if it runs and has every commit: it could take over now.
 pub(crate) fn standby<'a>(wish: &'a Instance, seen: &InstanceSeen) -> Option<&'a Node> {
     let node = wish.nodes.iter().find(|n| n.name != seen.primary)?;
     (seen.replication == Replication::Protected && runs(seen, &node.name)).then_some(node)
@@ -83,21 +84,21 @@ fn runs(seen: &InstanceSeen, standby: &str) -> bool {
     seen.nodes.iter().any(|n| n.name == standby && n.role == Role::Standby)
 }
 
-/// How the standby does: whether that is normal, AWS's kind of word, and a sentence.
+/// The state of the standby: whether it is normal, a status in AWS's style, and a message.
 pub(crate) fn replication(seen: &InstanceSeen) -> Option<(bool, &'static str, &'static str)> {
     let runs = seen.nodes.iter().any(|n| n.name != seen.primary && runs(seen, &n.name));
     match seen.replication {
         Replication::None => None,
-        // For a moment commits still wait for it: it may be back at once.
+        // Commits still wait for the standby for a moment, since it may return at once.
         Replication::Protected if !runs => Some((false, "stopped", "The standby does not answer")),
-        Replication::Protected => Some((true, "replicating", "Every commit is on the standby too")),
+        Replication::Protected => Some((true, "replicating", "The standby has every commit")),
         Replication::CatchingUp => {
-            Some((false, "synchronizing", "The standby is catching up; a failover now would be refused"))
+            Some((false, "synchronizing", "The standby is catching up; a failover is refused until then"))
         }
         Replication::Degraded => Some((
             false,
             "stopped",
-            "The standby is gone and commits no longer wait for it; it is being brought back",
+            "The standby failed and commits no longer wait for it; it is being rebuilt",
         )),
     }
 }
@@ -110,11 +111,11 @@ mod tests {
     use escale_tables::rds::{Deletion, NodeSeen, Reboot};
 
     #[test]
-    fn follows_wish_and_observation() {
-        let world = testing::World::new();
-        let wish = world.instance("db", false);
-        let word = |wish: &Instance, seen: Option<InstanceSeen>| {
-            let store = &world.store;
+    fn status_follows_wish_and_observation() {
+        let cloud = testing::FakeCloud::new();
+        let wish = cloud.instance("db", false);
+        let status_of = |wish: &Instance, seen: Option<InstanceSeen>| {
+            let store = &cloud.store;
             store
                 .write(|tx| {
                     tx.delete::<InstanceSeen>("db");
@@ -124,7 +125,7 @@ mod tests {
                 .unwrap();
             instance(&store.read(), wish).as_str()
         };
-        let current = reconcile::fingerprint(&world.store.read(), &wish).unwrap();
+        let current = reconcile::fingerprint(&cloud.store.read(), &wish).unwrap();
         let seen = InstanceSeen {
             id: "db".into(),
             enacted: Some(current),
@@ -137,23 +138,23 @@ mod tests {
             error: None,
             at: Timestamp(0),
         };
-        assert_eq!(word(&wish, None), "creating");
-        assert_eq!(word(&wish, Some(seen.clone())), "available");
+        assert_eq!(status_of(&wish, None), "creating");
+        assert_eq!(status_of(&wish, Some(seen.clone())), "available");
         let failed = InstanceSeen { enacted: None, error: Some("no such zone".into()), ..seen.clone() };
-        assert_eq!(word(&wish, Some(failed)), "failed");
-        assert_eq!(word(&wish, Some(InstanceSeen { writable: false, ..seen.clone() })), "rebooting");
+        assert_eq!(status_of(&wish, Some(failed)), "failed");
+        assert_eq!(status_of(&wish, Some(InstanceSeen { writable: false, ..seen.clone() })), "rebooting");
         let changed = Instance { revision: 7, ..wish.clone() };
-        assert_eq!(word(&changed, Some(seen.clone())), "modifying");
+        assert_eq!(status_of(&changed, Some(seen.clone())), "modifying");
         let reboot = Some(Reboot { asked: Timestamp(5), failover_from: None });
         assert_eq!(
-            word(&Instance { reboot: reboot.clone(), ..wish.clone() }, Some(seen.clone())),
+            status_of(&Instance { reboot: reboot.clone(), ..wish.clone() }, Some(seen.clone())),
             "rebooting"
         );
         let done = InstanceSeen { rebooted: Some(Timestamp(5)), ..seen.clone() };
-        assert_eq!(word(&Instance { reboot, ..wish.clone() }, Some(done)), "available");
+        assert_eq!(status_of(&Instance { reboot, ..wish.clone() }, Some(done)), "available");
         let stop = Instance { running: false, revision: 8, ..wish.clone() };
-        assert_eq!(word(&stop, Some(seen.clone())), "stopping");
-        let gone = Some(Deletion { asked: Timestamp(5), final_snapshot: None });
-        assert_eq!(word(&Instance { deletion: gone, ..wish }, Some(seen)), "deleting");
+        assert_eq!(status_of(&stop, Some(seen.clone())), "stopping");
+        let deletion = Some(Deletion { asked: Timestamp(5), final_snapshot: None });
+        assert_eq!(status_of(&Instance { deletion, ..wish }, Some(seen)), "deleting");
     }
 }

@@ -1,11 +1,11 @@
-//! The tags of whatever an ARN names.
+//! Reads and changes the tags of a resource by its ARN.
 
 use crate::Error;
 use escale_base::{Arn, Tag};
 use escale_store::Tx;
 use escale_tables::rds::{Instance, ParameterGroup, Snapshot, SubnetGroup};
 
-/// Runs `work` on the tags of the resource, and keeps what it made of them.
+/// Runs `work` on the tags of the resource and stores the result.
 pub(crate) fn with<T>(tx: &mut Tx, arn: &str, work: impl FnOnce(&mut Vec<Tag>) -> T) -> Result<T, Error> {
     let bad = || Error::Value(format!("Invalid resource name: {arn}"));
     let parsed: Arn = arn.parse().map_err(|_| bad())?;
@@ -20,7 +20,7 @@ pub(crate) fn with<T>(tx: &mut Tx, arn: &str, work: impl FnOnce(&mut Vec<Tag>) -
     done.ok_or(missing)
 }
 
-/// The tags alone, without writing.
+/// The tags of the resource.
 pub(crate) fn of(tx: &Tx, arn: &str) -> Result<Vec<Tag>, Error> {
     let bad = || Error::Value(format!("Invalid resource name: {arn}"));
     let parsed: Arn = arn.parse().map_err(|_| bad())?;
@@ -29,7 +29,7 @@ pub(crate) fn of(tx: &Tx, arn: &str) -> Result<Vec<Tag>, Error> {
         "db" => tx.get::<Instance>(&id).map(|r| r.tags.clone()).ok_or(Error::NoInstance(id)),
         "snapshot" => tx.get::<Snapshot>(&id).map(|r| r.tags.clone()).ok_or(Error::NoSnapshot(id)),
         "subgrp" => tx.get::<SubnetGroup>(&id).map(|r| r.tags.clone()).ok_or(Error::NoSubnetGroup(id)),
-        // A default group is not stored and has none.
+        // The default groups are not stored, so they have no tags.
         "pg" if id.starts_with("default.") => Ok(vec![]),
         "pg" => tx.get::<ParameterGroup>(&id).map(|r| r.tags.clone()).ok_or(Error::NoParameterGroup(id)),
         _ => Err(bad()),

@@ -1,4 +1,4 @@
-//! A cloud with this service, a network of rows and interfaces that stand at once.
+//! A fake cloud for tests: this service, and parts of EC2 and Secrets Manager. Interfaces are ready at once.
 
 use escale_base::{AwsError, Clock, Timestamp, Wire, wire::Value};
 use escale_service::{
@@ -15,15 +15,15 @@ use escale_tables::{
 use serde_json::json;
 use std::{net::Ipv4Addr, sync::Arc};
 
-pub(crate) struct World {
+pub(crate) struct FakeCloud {
     pub(crate) store: Store,
-    pub(crate) cloud: Arc<Cloud>,
+    pub(crate) inner: Arc<Cloud>,
     _dir: tempfile::TempDir,
 }
 
-struct Nobody;
+struct AllowAll;
 
-impl Identity for Nobody {
+impl Identity for AllowAll {
     fn credential(&self, _: &Image, _: &str) -> Option<Credential> {
         None
     }
@@ -32,10 +32,10 @@ impl Identity for Nobody {
     }
 }
 
-/// As much of EC2 as RDS calls.
-struct Network;
+/// The operations of EC2 that RDS calls.
+struct FakeEc2;
 
-impl Service for Network {
+impl Service for FakeEc2 {
     fn id(&self) -> &'static str {
         "ec2"
     }
@@ -43,20 +43,20 @@ impl Service for Network {
         vec![
             Entry::of::<CreateNetworkInterface>("CreateNetworkInterface"),
             Entry::of::<DeleteNetworkInterface>("DeleteNetworkInterface"),
-            Entry::of::<Group1>("ModifyNetworkInterfaceAttribute"),
-            Entry::of::<Group1>("CreateSecurityGroup"),
-            Entry::of::<Group1>("RevokeSecurityGroupEgress"),
-            Entry::of::<Group1>("AuthorizeSecurityGroupEgress"),
-            Entry::of::<Group1>("AuthorizeSecurityGroupIngress"),
-            Entry::of::<Group1>("DeleteSecurityGroup"),
+            Entry::of::<OneGroup>("ModifyNetworkInterfaceAttribute"),
+            Entry::of::<OneGroup>("CreateSecurityGroup"),
+            Entry::of::<OneGroup>("RevokeSecurityGroupEgress"),
+            Entry::of::<OneGroup>("AuthorizeSecurityGroupEgress"),
+            Entry::of::<OneGroup>("AuthorizeSecurityGroupIngress"),
+            Entry::of::<OneGroup>("DeleteSecurityGroup"),
         ]
     }
 }
 
-/// A Secrets Manager that answers without a password.
-struct Secrets;
+/// A Secrets Manager that generates an empty password.
+struct FakeSecretsManager;
 
-impl Service for Secrets {
+impl Service for FakeSecretsManager {
     fn id(&self) -> &'static str {
         "secretsmanager"
     }
@@ -81,10 +81,10 @@ impl Operation for EmptyPassword {
     }
 }
 
-/// Whatever is done with groups is done with the one there is.
-struct Group1;
+/// All operations on security groups return the same group.
+struct OneGroup;
 
-impl Operation for Group1 {
+impl Operation for OneGroup {
     type Input = Value;
     type Output = Value;
     type Error = AwsError;
@@ -97,19 +97,19 @@ impl Operation for Group1 {
 struct CreateNetworkInterface;
 
 #[derive(Wire)]
-struct Wanted {
+struct NewInterface {
     subnet_id: SubnetId,
     groups: Vec<GroupId>,
     description: String,
 }
 
 impl Operation for CreateNetworkInterface {
-    type Input = Wanted;
+    type Input = NewInterface;
     type Output = Value;
     type Error = AwsError;
 
-    fn run(cx: &mut Cx<'_>, input: Wanted) -> Result<Value, AwsError> {
-        let subnet = cx.tx.get::<Subnet>(input.subnet_id.as_str()).expect("the test has it");
+    fn run(cx: &mut Cx<'_>, input: NewInterface) -> Result<Value, AwsError> {
+        let subnet = cx.tx.get::<Subnet>(input.subnet_id.as_str()).expect("the test's subnet");
         let id = InterfaceId::random();
         let private_ip = Ipv4Addr::new(127, 0, 0, 1);
         cx.tx.put(Interface {
@@ -159,24 +159,24 @@ impl Operation for DeleteNetworkInterface {
     }
 }
 
-impl World {
-    pub(crate) fn new() -> World {
+impl FakeCloud {
+    pub(crate) fn new() -> FakeCloud {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("state.db"), &escale_tables::all()).unwrap();
         let clock = Clock::by_hand(Timestamp(1_700_000_000_000));
         let services: Vec<Arc<dyn Service>> =
-            vec![Arc::new(crate::Rds), Arc::new(Network), Arc::new(Secrets)];
-        let cloud = Cloud::new(Arc::new(Config::default()), clock, Arc::new(Nobody), services);
-        let world = World { store, cloud: Arc::new(cloud), _dir: dir };
-        crate::engines::note(&world.store, &[15]).unwrap();
-        world.lay_network();
+            vec![Arc::new(crate::Rds), Arc::new(FakeEc2), Arc::new(FakeSecretsManager)];
+        let cloud = Cloud::new(Arc::new(Config::default()), clock, Arc::new(AllowAll), services);
+        let cloud = FakeCloud { store, inner: Arc::new(cloud), _dir: dir };
+        crate::engines::store_installed(&cloud.store, &[15]).unwrap();
+        cloud.create_network();
         let group = json!({"DBSubnetGroupName": "data", "DBSubnetGroupDescription": "d",
             "SubnetIds": ["subnet-a", "subnet-b"]});
-        world.call("CreateDBSubnetGroup", group).unwrap();
-        world
+        cloud.call("CreateDBSubnetGroup", group).unwrap();
+        cloud
     }
 
-    fn lay_network(&self) {
+    fn create_network(&self) {
         let vpc = VpcId::from("vpc-1");
         let done = self.store.write(|tx| {
             for zone in ["a", "b"] {
@@ -203,7 +203,7 @@ impl World {
         done.unwrap();
     }
 
-    /// From here on the one VPC is the account's default VPC.
+    /// Makes the only VPC the account's default VPC.
     pub(crate) fn make_default(&self) {
         let done = self.store.write(|tx| {
             tx.put(DefaultVpc { vpc: Some(VpcId::from("vpc-1")) });
@@ -219,7 +219,7 @@ impl World {
     pub(crate) fn call(&self, operation: &str, input: Value) -> Result<Value, AwsError> {
         let mut caller = Caller::service("root");
         caller.principal = Principal::Root;
-        self.cloud.call(&self.store, &caller, "rds", operation, input)
+        self.inner.call(&self.store, &caller, "rds", operation, input)
     }
 
     pub(crate) fn create(&self, id: &str, extra: Value) -> Result<Value, AwsError> {
@@ -234,7 +234,7 @@ impl World {
         self.call("CreateDBInstance", input)
     }
 
-    /// A created instance's row.
+    /// Creates an instance and returns its row.
     pub(crate) fn instance(&self, id: &str, multi_az: bool) -> Instance {
         self.create(id, json!({"MultiAZ": multi_az})).unwrap();
         (*self.store.read().get::<Instance>(id).unwrap()).clone()

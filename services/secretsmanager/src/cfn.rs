@@ -27,7 +27,7 @@ pub(crate) fn types() -> Vec<ResourceType> {
             "AWS::SecretsManager::SecretTargetAttachment",
             &["SecretId", "TargetId", "TargetType"],
             attach,
-            // What was written stays in the secret's value: a stack that has the one has the other.
+            // The secret keeps the connection data: usually the same stack deletes the secret too.
             |_, _| Ok(()),
         ),
     ]
@@ -36,10 +36,10 @@ pub(crate) fn types() -> Vec<ResourceType> {
 fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let generated = match props.get("GenerateSecretString") {
         Some(_) if props.get("SecretString").is_some() => {
-            let what = format!("{}: give SecretString or GenerateSecretString, not both", props.logical_id);
+            let what = format!("{}: set SecretString or GenerateSecretString, not both", props.logical_id);
             return Err(Error::Parameter(what).into());
         }
-        Some(wanted) => Some(generate(wanted)?),
+        Some(form) => Some(generate(form)?),
         None => None,
     };
     let input = props.input::<CreateSecret>(&["Description", "KmsKeyId", "SecretString"]);
@@ -54,13 +54,13 @@ struct Template {
     generate_string_key: Option<String>,
 }
 
-/// A random password, alone or as one member of a JSON template. The schema has no member but those that are read here.
-fn generate(wanted: &Value) -> Result<String, AwsError> {
+/// Generates a password, alone or as one member of a JSON template. This reads all members that the schema has.
+fn generate(form: &Value) -> Result<String, AwsError> {
     let bad = |what: String| AwsError::from(Error::Parameter(format!("GenerateSecretString: {what}")));
-    let form = Template::read(wanted).map_err(|e| bad(e.to_string()))?;
-    let wanted = password::Wanted::read(wanted).map_err(|e| bad(e.to_string()))?;
-    let password = password::random(&wanted)?;
-    match (form.secret_string_template, form.generate_string_key) {
+    let template = Template::read(form).map_err(|e| bad(e.to_string()))?;
+    let rules = password::Rules::read(form).map_err(|e| bad(e.to_string()))?;
+    let password = password::random(&rules)?;
+    match (template.secret_string_template, template.generate_string_key) {
         (None, None) => Ok(password),
         (Some(template), Some(key)) => {
             let mut whole: Value = serde_json::from_str(&template)
@@ -70,18 +70,18 @@ fn generate(wanted: &Value) -> Result<String, AwsError> {
             whole[key] = password.into();
             Ok(whole.to_string())
         }
-        _ => Err(bad("SecretStringTemplate and GenerateStringKey are given together or not at all".into())),
+        _ => Err(bad("set SecretStringTemplate and GenerateStringKey together or not at all".into())),
     }
 }
 
 fn delete(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
-    // As on AWS, a stack's secret goes at once: its name is free for the next stack.
+    // As on AWS, a stack's secret has no recovery window, so that the next stack can use its name.
     let input = InputDraft::<DeleteSecret>::new().with("SecretId", &created.physical_id);
     already_gone(input.with("ForceDeleteWithoutRecovery", &true).call(cx))
 }
 
-/// Writes where the database is into the secret that holds its password, under the names that AWS's libraries read. What is
-/// written is not written again later, so a database that has no address yet is refused.
+/// Adds the connection data of a database to the secret that holds its password, under the names that AWS's libraries read.
+/// This happens only once, so a database without an address is refused.
 fn attach(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let kind = props.text("TargetType")?;
     if kind != "AWS::RDS::DBInstance" {
@@ -101,13 +101,13 @@ fn with_connection(secret: &str, database: &DBInstance) -> Result<String, AwsErr
     let read = serde_json::from_str(secret).ok().filter(Value::is_object);
     let mut whole: Value = read.ok_or_else(|| {
         AwsError::from(Error::Parameter(
-            "A secret that is attached to a database holds a JSON structure".into(),
+            "A secret that is attached to a database must be a JSON structure".into(),
         ))
     })?;
     let endpoint = database.endpoint.as_ref().and_then(|e| Some((e.address.as_deref()?, e.port)));
     let Some((host, port)) = endpoint else {
         let what = format!(
-            "DB instance {} has no endpoint yet: name it with Ref or DependsOn, so that its creation is waited for",
+            "DB instance {} has no endpoint yet. Refer to it with Ref or DependsOn, so that the stack waits for its creation",
             database.id
         );
         return Err(Error::Request(what).into());
@@ -129,19 +129,19 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_password_in_a_template() {
-        let wanted = json!({
+    fn generates_a_password_in_a_template() {
+        let form = json!({
             "SecretStringTemplate": "{\"username\":\"app\"}", "GenerateStringKey": "password",
             "PasswordLength": 16, "ExcludePunctuation": true,
         });
-        let made: Value = serde_json::from_str(&generate(&wanted).unwrap()).unwrap();
+        let made: Value = serde_json::from_str(&generate(&form).unwrap()).unwrap();
         assert_eq!(made["username"], "app");
         assert_eq!(made["password"].as_str().unwrap().len(), 16);
         assert!(generate(&json!({"GenerateStringKey": "password"})).is_err());
     }
 
     #[test]
-    fn a_secret_learns_where_its_database_is() {
+    fn attachment_adds_the_connection_data() {
         let mut database = DBInstance {
             id: "db".into(),
             engine: "postgres".into(),

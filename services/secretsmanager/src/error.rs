@@ -1,4 +1,4 @@
-//! Secrets Manager's errors: code and HTTP status stand here and nowhere else.
+//! All errors of Secrets Manager, with their codes and HTTP statuses.
 
 use escale_base::{AwsError, ErrorKind};
 
@@ -11,7 +11,7 @@ pub enum Error {
     #[error("The operation failed because the secret {0} already exists.")]
     Exists(String),
     #[error(
-        "A resource with the ID you requested already exists: version {0} has another value; use another \
+        "A resource with the ID you requested already exists: version {0} has another value. Use another \
          ClientRequestToken"
     )]
     VersionExists(String),

@@ -1,8 +1,8 @@
-//! Secrets Manager: secrets, their versions and the stages that point at versions.
+//! Secrets Manager: secrets, their versions, and the staging labels of versions.
 //!
-//! A secret is one row with all its versions; operations (`ops/`) only write rows. The one thing that happens later
-//! is the end of a recovery window (`reconcile.rs`). Rotation needs Lambda, replication another region, a resource
-//! policy nobody evaluates yet: those operations are refused by name. Start at `ops/create_secret.rs`.
+//! A secret is one row with all its versions. Operations (`ops/`) only write rows. `reconcile.rs` deletes a secret at the end of
+//! its recovery window. Rotation needs Lambda, replication needs another region, and resource policies of secrets are not
+//! evaluated yet, so their operations are refused. Start at `ops/create_secret.rs`.
 
 mod cfn;
 mod choices;
@@ -23,7 +23,7 @@ use escale_store::Store;
 
 pub use error::Error;
 
-/// The service, for the wiring.
+/// The Secrets Manager service, as the wiring registers it.
 pub struct SecretsManager;
 
 impl Service for SecretsManager {
@@ -45,7 +45,7 @@ impl Service for SecretsManager {
     }
 }
 
-/// Starts what ends recovery windows.
+/// Starts the reconciler that ends recovery windows.
 pub fn start(engine: &mut Engine, store: Store) {
     engine.add(reconcile::Purge { store });
 }

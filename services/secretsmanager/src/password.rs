@@ -1,4 +1,4 @@
-//! Random passwords, as GetRandomPassword describes them.
+//! Random passwords by the rules of GetRandomPassword.
 
 use crate::Error;
 use escale_base::Wire;
@@ -10,7 +10,7 @@ const DIGITS: &str = "0123456789";
 const PUNCTUATION: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 
 #[derive(Debug, Default, Wire)]
-pub(crate) struct Wanted {
+pub(crate) struct Rules {
     pub password_length: Option<usize>,
     pub exclude_characters: Option<String>,
     pub exclude_numbers: Option<bool>,
@@ -21,30 +21,30 @@ pub(crate) struct Wanted {
     pub require_each_included_type: Option<bool>,
 }
 
-pub(crate) fn random(wanted: &Wanted) -> Result<String, Error> {
-    let length = wanted.password_length.unwrap_or(32);
+pub(crate) fn random(rules: &Rules) -> Result<String, Error> {
+    let length = rules.password_length.unwrap_or(32);
     if !(1..=4096).contains(&length) {
         return Err(Error::Parameter(format!("PasswordLength {length} is not between 1 and 4096")));
     }
-    let excluded = wanted.exclude_characters.as_deref().unwrap_or("");
+    let excluded = rules.exclude_characters.as_deref().unwrap_or("");
     let kinds = [
-        (LOWER, !wanted.exclude_lowercase.unwrap_or(false)),
-        (UPPER, !wanted.exclude_uppercase.unwrap_or(false)),
-        (DIGITS, !wanted.exclude_numbers.unwrap_or(false)),
-        (PUNCTUATION, !wanted.exclude_punctuation.unwrap_or(false)),
-        (" ", wanted.include_space.unwrap_or(false)),
+        (LOWER, !rules.exclude_lowercase.unwrap_or(false)),
+        (UPPER, !rules.exclude_uppercase.unwrap_or(false)),
+        (DIGITS, !rules.exclude_numbers.unwrap_or(false)),
+        (PUNCTUATION, !rules.exclude_punctuation.unwrap_or(false)),
+        (" ", rules.include_space.unwrap_or(false)),
     ];
-    let left = |text: &str| text.chars().filter(|c| !excluded.contains(*c)).collect::<Vec<char>>();
+    let allowed = |text: &str| text.chars().filter(|c| !excluded.contains(*c)).collect::<Vec<char>>();
     let kinds: Vec<Vec<char>> =
-        kinds.iter().filter(|(_, on)| *on).map(|(text, _)| left(text)).filter(|k| !k.is_empty()).collect();
+        kinds.iter().filter(|(_, on)| *on).map(|(text, _)| allowed(text)).filter(|k| !k.is_empty()).collect();
     let all: Vec<char> = kinds.concat();
     if all.is_empty() {
-        return Err(Error::Parameter("No characters are left: everything is excluded".into()));
+        return Err(Error::Parameter("All characters are excluded".into()));
     }
     let mut random = escale_base::ids::rng();
     let mut pick = |from: &[char]| from[random.random_range(0..from.len())];
     let mut password: Vec<char> = Vec::with_capacity(length);
-    if wanted.require_each_included_type.unwrap_or(true) {
+    if rules.require_each_included_type.unwrap_or(true) {
         if kinds.len() > length {
             let what =
                 format!("PasswordLength {length} is too short for one character of each included type");
@@ -53,6 +53,7 @@ pub(crate) fn random(wanted: &Wanted) -> Result<String, Error> {
         password.extend(kinds.iter().map(|kind| pick(kind)));
     }
     password.extend((password.len()..length).map(|_| pick(&all)));
+    // The characters of the required types came first.
     password.shuffle(&mut escale_base::ids::rng());
     Ok(password.into_iter().collect())
 }
@@ -62,19 +63,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn has_what_was_asked_for() {
-        let text = random(&Wanted { password_length: Some(4), ..Wanted::default() }).unwrap();
+    fn password_follows_the_rules() {
+        let text = random(&Rules { password_length: Some(4), ..Rules::default() }).unwrap();
         for kind in [LOWER, UPPER, DIGITS, PUNCTUATION] {
             assert!(text.chars().any(|c| kind.contains(c)), "{text}");
         }
-        let plain = Wanted {
+        let plain = Rules {
             exclude_punctuation: Some(true),
             exclude_characters: Some("abc0".into()),
-            ..Wanted::default()
+            ..Rules::default()
         };
         let text = random(&plain).unwrap();
         assert_eq!(text.len(), 32);
         assert!(text.chars().all(|c| c.is_ascii_alphanumeric() && !"abc0".contains(c)), "{text}");
-        assert!(random(&Wanted { password_length: Some(3), ..Wanted::default() }).is_err());
+        assert!(random(&Rules { password_length: Some(3), ..Rules::default() }).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! The end of recovery windows: the row goes, and with it every value.
+//! Deletes secrets at the end of their recovery window, with all their values.
 
 use escale_base::Timestamp;
 use escale_engine::{Plan, Reconciler, StepError};
@@ -10,7 +10,7 @@ pub(crate) struct Purge {
     pub(crate) store: Store,
 }
 
-/// Remove the secret that was to go at this time.
+/// Delete the secret if this is still the end of its recovery window.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Remove {
     at: Timestamp,
@@ -33,13 +33,13 @@ impl Reconciler for Purge {
         match image.get::<StoredSecret>(key).and_then(|s| s.deletion) {
             None => Plan::Done,
             Some(deletion) if deletion.at <= now => Plan::Step(Remove { at: deletion.at }),
-            Some(deletion) => Plan::wait_until(deletion.at, "the recovery window"),
+            Some(deletion) => Plan::wait_until(deletion.at, "the end of the recovery window"),
         }
     }
 
     async fn act(&self, key: &str, step: Remove) -> Result<(), StepError> {
         self.store.write(|tx| {
-            // Restored, or made anew, in between: then it stays.
+            // The secret stays if it was restored, or created again, since the plan.
             if tx.get::<StoredSecret>(key).and_then(|s| s.deletion).is_some_and(|d| d.at == step.at) {
                 tx.delete::<StoredSecret>(key);
             }
@@ -58,7 +58,7 @@ mod tests {
     use escale_tables::secretsmanager::Deletion;
     use std::sync::Arc;
 
-    struct Secrets {
+    struct Harness {
         store: Store,
         clock: Clock,
         purge: Purge,
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[async_trait]
-    impl Stage for Secrets {
+    impl Stage for Harness {
         fn store(&self) -> &Store {
             &self.store
         }
@@ -81,7 +81,7 @@ mod tests {
         }
     }
 
-    impl Secrets {
+    impl Harness {
         fn put(&self, name: &str, deletion: Option<Deletion>) {
             let row = StoredSecret {
                 name: name.into(),
@@ -111,35 +111,36 @@ mod tests {
         Some(Deletion { asked: Timestamp(0), at: Timestamp(at) })
     }
 
-    /// At the time 10: one whose time has come, one whose time comes, and one that stays. No plane is asked, so that none can fail.
-    async fn secrets(_: Arc<dyn Fate>) -> Secrets {
+    /// Three secrets at the time 10: one whose window has ended, one whose window ends later, and one that stays. There is no
+    /// plane, so no step can fail.
+    async fn secrets(_: Arc<dyn Fate>) -> Harness {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("state.db"), escale_tables::secretsmanager::TABLES).unwrap();
         let purge = Purge { store: store.clone() };
-        let secrets = Secrets { store, clock: Clock::by_hand(Timestamp(10)), purge, _dir: dir };
-        secrets.put("gone", until(10));
+        let secrets = Harness { store, clock: Clock::by_hand(Timestamp(10)), purge, _dir: dir };
+        secrets.put("expired", until(10));
         secrets.put("later", until(11));
         secrets.put("kept", None);
         secrets
     }
 
     #[tokio::test]
-    async fn survives() {
+    async fn purge_survives_repetition() {
         survives_repeat(secrets).await;
     }
 
     #[tokio::test]
-    async fn goes_when_its_window_ends_unless_it_was_restored() {
+    async fn secret_is_deleted_when_its_window_ends_unless_it_was_restored() {
         let all = secrets(Arc::new(FaultAt::never())).await;
         assert_eq!(all.next("kept"), Plan::Done);
-        assert_eq!(all.next("later"), Plan::wait_until(Timestamp(11), "the recovery window"));
+        assert_eq!(all.next("later"), Plan::wait_until(Timestamp(11), "the end of the recovery window"));
         for (meanwhile, left) in [(None, true), (until(99), true), (until(10), false)] {
-            all.put("gone", until(10));
-            let Plan::Step(step) = all.next("gone") else { panic!("its time has come") };
-            all.put("gone", meanwhile);
-            all.purge.act("gone", step).await.unwrap();
-            assert_eq!(all.store.read().has::<StoredSecret>("gone"), left, "{meanwhile:?}");
+            all.put("expired", until(10));
+            let Plan::Step(step) = all.next("expired") else { panic!("its window has ended") };
+            all.put("expired", meanwhile);
+            all.purge.act("expired", step).await.unwrap();
+            assert_eq!(all.store.read().has::<StoredSecret>("expired"), left, "{meanwhile:?}");
         }
-        assert_eq!(all.next("gone"), Plan::Done);
+        assert_eq!(all.next("expired"), Plan::Done);
     }
 }

@@ -1,4 +1,4 @@
-//! Checks and changes that operations share.
+//! Checks and changes that the operations share.
 
 use crate::Error;
 use base64::Engine as _;
@@ -12,28 +12,29 @@ pub(crate) const CURRENT: &str = "AWSCURRENT";
 pub(crate) const PREVIOUS: &str = "AWSPREVIOUS";
 pub(crate) const PENDING: &str = "AWSPENDING";
 
-/// AWS keeps about 100 versions without a stage; older ones go.
+/// AWS keeps about 100 versions without a staging label and deletes older ones.
 const DEPRECATED_KEPT: usize = 100;
 
-/// Finds a secret by its name, its ARN, or its ARN without the six characters at the end. One whose recovery window
-/// has ended is not there any more.
+/// Finds a secret by its name, its ARN, or its ARN without the six characters at the end. Does not find a secret whose recovery
+/// window has ended.
 pub(crate) fn find(image: &Image, id: &str, now: Timestamp) -> Result<Arc<StoredSecret>, Error> {
     let found = match id.parse::<Arn>() {
         Err(_) => image.get::<StoredSecret>(id),
         Ok(arn) => {
             let name = arn.resource.strip_prefix("secret:").unwrap_or_default();
-            let by_whole =
+            let by_full_arn =
                 name.get(..name.len().saturating_sub(7)).and_then(|n| image.get::<StoredSecret>(n));
-            by_whole.filter(|s| s.arn == arn).or_else(|| {
+            by_full_arn.filter(|s| s.arn == arn).or_else(|| {
                 let partial = image.get::<StoredSecret>(name);
                 partial.filter(|s| (&s.arn.region, &s.arn.account) == (&arn.region, &arn.account))
             })
         }
     };
+    // After the end of its recovery window, a secret exists until the reconciler deletes it.
     found.filter(|s| s.deletion.is_none_or(|d| d.at > now)).ok_or(Error::NoSecret)
 }
 
-/// The same for operations that a secret marked for deletion refuses.
+/// Like [`find`], but refuses a secret that is marked for deletion.
 pub(crate) fn find_live(cx: &Cx<'_>, id: &str) -> Result<Arc<StoredSecret>, Error> {
     let secret = find(cx.tx, id, cx.now)?;
     match secret.deletion {
@@ -42,19 +43,19 @@ pub(crate) fn find_live(cx: &Cx<'_>, id: &str) -> Result<Arc<StoredSecret>, Erro
     }
 }
 
-/// A secret that a service made for a resource of its own only that service changes.
+/// Checks that the caller may change the secret. A secret that a service manages can only be changed by that service.
 pub(crate) fn may_change(cx: &Cx<'_>, secret: &StoredSecret) -> Result<(), Error> {
     let Some(owner) = &secret.owning_service else { return Ok(()) };
     match owner_of(cx) {
         Some(caller) if caller == *owner => Ok(()),
         _ => Err(Error::Request(format!(
-            "You can't change the secret {} here: it is managed by {owner}, through the resource it was made for",
+            "You can't change the secret {} here: {owner} manages it. Change the resource that the secret belongs to",
             secret.name
         ))),
     }
 }
 
-/// `rds` for `rds.amazonaws.com`.
+/// The calling service, such as `rds` for `rds.amazonaws.com`.
 pub(crate) fn owner_of(cx: &Cx<'_>) -> Option<String> {
     match &cx.caller.principal {
         Principal::Service(name) => Some(name.trim_end_matches(".amazonaws.com").to_owned()),
@@ -62,7 +63,7 @@ pub(crate) fn owner_of(cx: &Cx<'_>) -> Option<String> {
     }
 }
 
-/// What IAM matches: the ARN of the secret, or of what is asked for when there is none.
+/// The ARN for the evaluation of policies: that of the secret, or the requested one if there is no such secret.
 pub(crate) fn arn_for_policy(cx: &Cx<'_>, id: &str) -> Vec<String> {
     vec![match find(cx.tx, id, cx.now) {
         Ok(secret) => secret.arn.to_string(),
@@ -82,7 +83,7 @@ pub(crate) fn check_name(name: &str, managed: bool) -> Result<(), Error> {
     Ok(())
 }
 
-/// At most one of both may be given.
+/// The value from a request. At most one of the two can be set.
 pub(crate) fn value(
     text: Option<Secret<String>>,
     binary: Option<Secret<String>>,
@@ -101,12 +102,14 @@ pub(crate) fn value(
         (None, None) => return Ok(None),
     };
     if size > 65_536 {
-        return Err(Error::Parameter(format!("The secret value has {size} bytes; the most is 65536")));
+        return Err(Error::Parameter(format!(
+            "The secret value has {size} bytes, but can have at most 65536"
+        )));
     }
     Ok(text.map(VersionValue::Text).or(binary.map(VersionValue::Binary)))
 }
 
-/// Adds a version and points `stages` at it. The same token with the same value is the same request, repeated.
+/// Adds a version and moves `stages` to it. A repeated request, with the same token and value, changes nothing.
 pub(crate) fn add_version(
     secret: &mut StoredSecret,
     token: Option<String>,
@@ -125,11 +128,11 @@ pub(crate) fn add_version(
         move_stage(secret, stage, Some(&id));
     }
     secret.changed = now;
-    forget_old(secret);
+    delete_old_versions(secret);
     Ok(id)
 }
 
-/// Points a stage at a version, or at none. The version that loses AWSCURRENT gets AWSPREVIOUS.
+/// Moves a staging label to a version, or removes it. The version that loses AWSCURRENT gets AWSPREVIOUS.
 pub(crate) fn move_stage(secret: &mut StoredSecret, stage: &str, to: Option<&str>) {
     let holder = holder(secret, stage).map(|v| v.id.clone());
     if holder.as_deref() == to {
@@ -145,7 +148,7 @@ pub(crate) fn move_stage(secret: &mut StoredSecret, stage: &str, to: Option<&str
         && let Some(old) = holder
     {
         move_stage(secret, PREVIOUS, Some(&old));
-        // The new current one may have been the previous one before.
+        // The new current version may have had AWSPREVIOUS before.
         for version in secret.versions.iter_mut().filter(|v| to == Some(&v.id)) {
             version.stages.retain(|s| s != PREVIOUS);
         }
@@ -156,12 +159,12 @@ pub(crate) fn holder<'a>(secret: &'a StoredSecret, stage: &str) -> Option<&'a Ve
     secret.versions.iter().find(|v| v.stages.iter().any(|s| s == stage))
 }
 
-fn forget_old(secret: &mut StoredSecret) {
+fn delete_old_versions(secret: &mut StoredSecret) {
     let deprecated = secret.versions.iter().filter(|v| v.stages.is_empty()).count();
     let mut surplus = deprecated.saturating_sub(DEPRECATED_KEPT);
     secret.versions.retain(|v| {
-        let goes = surplus > 0 && v.stages.is_empty();
-        surplus -= usize::from(goes);
-        !goes
+        let delete = surplus > 0 && v.stages.is_empty();
+        surplus -= usize::from(delete);
+        !delete
     });
 }

@@ -1,10 +1,10 @@
-//! Shapes that several operations give.
+//! Shapes that several operations return.
 
 use escale_base::{Tag, Timestamp, Wire};
 use escale_tables::secretsmanager::StoredSecret;
 use std::collections::BTreeMap;
 
-/// What most operations answer with.
+/// The answer of most operations.
 #[derive(Debug, Wire)]
 pub(crate) struct Named {
     #[wire("ARN")]
@@ -64,7 +64,7 @@ pub(crate) fn described(secret: &StoredSecret) -> Described {
     }
 }
 
-/// The versions that have a stage.
+/// The versions that have a staging label.
 pub(crate) fn stages(secret: &StoredSecret) -> BTreeMap<String, Vec<String>> {
     let staged = secret.versions.iter().filter(|v| !v.stages.is_empty());
     staged.map(|v| (v.id.clone(), v.stages.clone())).collect()

@@ -1,20 +1,20 @@
-//! A cloud with this service alone, for tests.
+//! A fake cloud for tests, with this service only.
 
 use escale_base::{AwsError, Clock, Timestamp, wire::Value};
 use escale_service::{Asked, Caller, Cloud, Config, Credential, Decision, Identity};
 use escale_store::{Image, Store};
 use std::sync::Arc;
 
-pub(crate) struct World {
+pub(crate) struct FakeCloud {
     pub(crate) store: Store,
-    pub(crate) cloud: Cloud,
+    pub(crate) inner: Cloud,
     pub(crate) clock: Clock,
     _dir: tempfile::TempDir,
 }
 
-struct Nobody;
+struct AllowAll;
 
-impl Identity for Nobody {
+impl Identity for AllowAll {
     fn credential(&self, _: &Image, _: &str) -> Option<Credential> {
         None
     }
@@ -23,19 +23,19 @@ impl Identity for Nobody {
     }
 }
 
-impl World {
-    pub(crate) fn new() -> World {
+impl FakeCloud {
+    pub(crate) fn new() -> FakeCloud {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("state.db"), &escale_tables::all()).unwrap();
         let clock = Clock::by_hand(Timestamp(1_700_000_000_000));
         let services: Vec<Arc<dyn escale_service::Service>> = vec![Arc::new(crate::SecretsManager)];
-        let cloud = Cloud::new(Arc::new(Config::default()), clock.clone(), Arc::new(Nobody), services);
-        World { store, cloud, clock, _dir: dir }
+        let cloud = Cloud::new(Arc::new(Config::default()), clock.clone(), Arc::new(AllowAll), services);
+        FakeCloud { store, inner: cloud, clock, _dir: dir }
     }
 
     pub(crate) fn call(&self, operation: &str, input: Value) -> Result<Value, AwsError> {
         let mut caller = Caller::service("root");
         caller.principal = escale_service::Principal::Root;
-        self.cloud.call(&self.store, &caller, "secretsmanager", operation, input)
+        self.inner.call(&self.store, &caller, "secretsmanager", operation, input)
     }
 }

@@ -17,7 +17,7 @@ pub(crate) fn types() -> Vec<ResourceType> {
 fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let (kind, value) = (props.text("Type")?, props.read::<String>("Value")?);
     if kind == "SecureString" {
-        let what = "AWS::SSM::Parameter does not support the type SecureString; use a Secrets Manager secret";
+        let what = "AWS::SSM::Parameter does not support the type SecureString. Use a Secrets Manager secret";
         return Err(AwsError::new(ErrorKind::Invalid, "ValidationException", 400, what));
     }
     let name = props.name_or_generated("Name", 128);
@@ -26,7 +26,7 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     Ok(Created::new(name).with("Type", kind).with("Value", value))
 }
 
-/// This type alone writes its tags as a map.
+/// The tags. Unlike other types, this one has them as a map.
 fn tags(props: &Props<'_>) -> Result<Vec<Tag>, AwsError> {
     let mut tags = props.stack_tags.to_vec();
     let own = props.read::<BTreeMap<String, String>>("Tags")?;

@@ -1,4 +1,4 @@
-//! Systems Manager's errors: code and HTTP status stand here and nowhere else.
+//! All errors of Systems Manager, with their codes and HTTP statuses.
 
 use escale_base::{AwsError, ErrorKind};
 

@@ -14,14 +14,14 @@ pub(crate) struct Filter {
 /// Whether a parameter passes all filters.
 pub(crate) fn passes(row: &Parameter, filters: &[Filter]) -> Result<bool, Error> {
     for filter in filters {
-        if !one(row, filter)? {
+        if !matches(row, filter)? {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-fn one(row: &Parameter, filter: &Filter) -> Result<bool, Error> {
+fn matches(row: &Parameter, filter: &Filter) -> Result<bool, Error> {
     let option = filter.option.as_deref();
     let compare = |value: &str| -> Result<bool, Error> {
         Ok(match option.unwrap_or("Equals") {
@@ -32,7 +32,7 @@ fn one(row: &Parameter, filter: &Filter) -> Result<bool, Error> {
         })
     };
     match filter.key.as_str() {
-        // A name is compared without its leading slash too, as AWS does.
+        // As on AWS, a name also matches without its leading slash.
         "Name" => Ok(compare(&row.name)? || compare(row.name.trim_start_matches('/'))?),
         "Type" => compare(row.kind.as_str()),
         "KeyId" => row.key_id.as_deref().map_or(Ok(false), compare),
@@ -54,7 +54,7 @@ fn one(row: &Parameter, filter: &Filter) -> Result<bool, Error> {
     }
 }
 
-/// Whether a name is below a path: one level, or any.
+/// Whether a name is below a path, directly or, with `recursive`, at any depth.
 pub(crate) fn below(name: &str, path: &str, recursive: bool) -> bool {
     let path = path.trim_end_matches('/');
     match name.strip_prefix(path).and_then(|rest| rest.strip_prefix('/')) {
@@ -68,7 +68,7 @@ mod tests {
     use super::below;
 
     #[test]
-    fn paths() {
+    fn matches_paths() {
         for (name, path, recursive, hit) in [
             ("/a/b", "/a", false, true),
             ("/a/b/c", "/a", false, false),

@@ -1,7 +1,7 @@
-//! Systems Manager, of which Escale has the parameter store.
+//! Systems Manager: only its Parameter Store.
 //!
-//! A parameter is one row with its history; operations only write rows. AWS's own public parameters (`/aws/service/…`)
-//! and references to secrets (`/aws/reference/…`) are refused by name, as are labels. Start at `ops/put_parameter.rs`.
+//! A parameter is one row with its history. Operations only write rows. AWS's public parameters (`/aws/service/…`),
+//! references to secrets (`/aws/reference/…`) and labels are refused. Start at `ops/put_parameter.rs`.
 
 mod cfn;
 mod choices;
@@ -19,7 +19,7 @@ use escale_service::{Also, Entry, Recorded, ResourceType, Service, gives_tags};
 
 pub use error::Error;
 
-/// The service, for the wiring.
+/// The SSM service, as the wiring registers it.
 pub struct Ssm;
 
 impl Service for Ssm {

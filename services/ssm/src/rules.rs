@@ -1,4 +1,4 @@
-//! Checks that operations share.
+//! Lookups and checks that the operations share.
 
 use crate::Error;
 use escale_base::{Arn, AwsError};
@@ -7,7 +7,8 @@ use escale_store::Image;
 use escale_tables::ssm::{Parameter, ParameterVersion};
 use std::sync::Arc;
 
-/// The name in a name or an ARN: `arn:…:parameter/a/b` is `/a/b`, or `b` where a parameter `b` has no path.
+/// The name from a name or an ARN. `arn:…:parameter/a/b` means `/a/b`. `arn:…:parameter/b` means `b` if that parameter
+/// exists, else `/b`.
 pub(crate) fn name_of(image: &Image, given: &str) -> String {
     let Ok(arn) = given.parse::<Arn>() else { return given.to_owned() };
     let path = arn.resource.strip_prefix("parameter").unwrap_or(&arn.resource);
@@ -15,7 +16,7 @@ pub(crate) fn name_of(image: &Image, given: &str) -> String {
     if !bare.contains('/') && image.has::<Parameter>(bare) { bare.to_owned() } else { path.to_owned() }
 }
 
-/// `arn:aws:ssm:<region>:<account>:parameter/<name>`, with one slash whether or not the name begins with one.
+/// `arn:aws:ssm:<region>:<account>:parameter/<name>`, always with exactly one slash before the name.
 pub(crate) fn arn(cx: &Cx<'_>, name: &str) -> String {
     cx.arn("ssm", format!("parameter/{}", name.trim_start_matches('/'))).to_string()
 }
@@ -27,17 +28,28 @@ pub(crate) fn find(image: &Image, name: &str) -> Result<Arc<Parameter>, Error> {
     image.get::<Parameter>(name).ok_or_else(|| Error::NotFound(name.to_owned()))
 }
 
-/// A parameter and, after a colon, one of its versions.
+/// The ARN, as policies name it, of a parameter that a request may name with a version: the ARN has none.
+pub(crate) fn arn_of_selected(cx: &Cx<'_>, given: &str) -> String {
+    arn(cx, &name_of(cx.tx, split(given).0))
+}
+
+/// A name or an ARN, and what follows the colon after it.
+fn split(given: &str) -> (&str, Option<&str>) {
+    let parted = match given.strip_prefix("arn:").map(|rest| rest.matches(':').count()) {
+        // An ARN itself has five colons, of which the prefix `arn:` has one.
+        Some(colons) if colons < 5 => None,
+        Some(_) => given.rsplit_once(':'),
+        None => given.split_once(':'),
+    };
+    parted.map_or((given, None), |(head, selector)| (head, Some(selector)))
+}
+
+/// Finds a parameter and the version after a colon; without it, the latest version.
 pub(crate) fn select(
     image: &Image,
     given: &str,
 ) -> Result<(Arc<Parameter>, ParameterVersion, Option<String>), Error> {
-    let (head, selector) = match given.strip_prefix("arn:").map(|rest| rest.matches(':').count()) {
-        // An ARN has five colons of its own.
-        Some(colons) if colons < 5 => (given, None),
-        Some(_) => given.rsplit_once(':').map_or((given, None), |(h, s)| (h, Some(s))),
-        None => given.split_once(':').map_or((given, None), |(h, s)| (h, Some(s))),
-    };
+    let (head, selector) = split(given);
     let parameter = find(image, &name_of(image, head))?;
     let last = parameter.versions.last().cloned().ok_or_else(|| Error::NotFound(head.to_owned()))?;
     let Some(selector) = selector else { return Ok((parameter, last, None)) };
@@ -49,11 +61,11 @@ pub(crate) fn select(
     Ok((parameter, version, Some(format!(":{selector}"))))
 }
 
-/// What AWS itself publishes under names that users cannot take.
+/// Describes a name that is reserved for AWS's own parameters, for an error message. `None` for other names.
 pub(crate) fn of_aws(name: &str) -> Option<String> {
     if name.starts_with("/aws/reference/secretsmanager/") {
         return Some(format!(
-            "The parameter '{name}', a reference to a secret (ask secretsmanager:GetSecretValue for it),"
+            "The parameter '{name}', a reference to a secret (use secretsmanager:GetSecretValue),"
         ));
     }
     (name.starts_with("/aws/") || name.starts_with("aws/"))
@@ -92,7 +104,7 @@ mod tests {
     use super::check_name;
 
     #[test]
-    fn names() {
+    fn checks_names() {
         for (name, good) in [
             ("/a/b", true),
             ("plain.name-1", true),

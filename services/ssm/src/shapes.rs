@@ -1,4 +1,4 @@
-//! Shapes that several operations give.
+//! Shapes that several operations return.
 
 use crate::rules;
 use escale_base::{Secret, Timestamp, Wire};
@@ -28,7 +28,7 @@ pub(crate) fn parameter(
     ParameterShape {
         name: row.name.clone(),
         r#type: row.kind,
-        value: shown(row, version, decrypt),
+        value: value(row, version, decrypt),
         version: version.number,
         selector,
         last_modified_date: version.modified,
@@ -37,8 +37,8 @@ pub(crate) fn parameter(
     }
 }
 
-/// Without decryption a SecureString is an opaque text, as on AWS: nothing of the value may be in it.
-pub(crate) fn shown(row: &Parameter, version: &ParameterVersion, decrypt: bool) -> Secret<String> {
+/// The value for an answer. As on AWS, a SecureString without decryption is an opaque text, which must not contain the value.
+pub(crate) fn value(row: &Parameter, version: &ParameterVersion, decrypt: bool) -> Secret<String> {
     match row.kind {
         ParameterType::SecureString if !decrypt => {
             Secret::new(format!("encrypted:{}:{}", row.name, version.number))

@@ -20,14 +20,15 @@ impl Disk {
             std::fs::create_dir_all(folder)
                 .map_err(|source| StoreError::Io { path: folder.to_owned(), source })?;
         }
+        // Before SQLite creates the file, which would be readable by others until its mode is changed.
         private(path).map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
         let connection = Connection::open(path).map_err(fail)?;
-        // WAL with NORMAL survives the death of the process at any point; only a power cut of the machine can lose
-        // the last commits, and never the consistency of the file. FULL would cost one fsync for each write of a deployment.
+        // WAL with NORMAL survives a crash of the process at any point. Only a power failure can lose the last commits, and
+        // the file stays consistent even then. FULL would cost one fsync for each write of a deployment.
         connection.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
         connection.pragma_update(None, "synchronous", "NORMAL").map_err(fail)?;
-        // The limit holds for all connections of the process, those of the planes included: each would fill 2 MiB of its own.
-        // SQLite drops the least recently used pages and reads them again from the kernel's cache.
+        // The limit applies to all connections of the process, also those of the planes; each would use 2 MiB otherwise. SQLite
+        // then drops the least recently used pages and reads them again from the kernel's cache.
         connection.pragma_update(None, "soft_heap_limit", SQLITE_BYTES).map_err(fail)?;
         for table in tables {
             let sql = format!(
@@ -63,7 +64,7 @@ impl Disk {
         Ok(image)
     }
 
-    /// Rows of a newer version would be invisible and then lost, so the store does not open.
+    /// Refuses a file with unknown tables: rows of a newer version would be invisible and then lost.
     fn refuse_unknown(&self, tables: &[TableDef]) -> Result<(), StoreError> {
         let mut query = self
             .connection
@@ -84,6 +85,7 @@ impl Disk {
     }
 
     fn write(&mut self, written: &[Written]) -> Result<(), rusqlite::Error> {
+        // Dropped without a commit at the first error, which rolls everything back.
         let tx = self.connection.transaction()?;
         for Written { change, body } in written {
             match body {
@@ -121,9 +123,10 @@ fn sqlite(path: &Path, source: rusqlite::Error) -> StoreError {
     }
 }
 
-/// The state holds secrets, so only the owner may read the file. SQLite gives its other files the same mode.
+/// Creates the file with access for its owner only, since it contains secrets. SQLite gives its other files the same mode.
 fn private(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
     let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+    // `mode` applies to a new file only, and less the umask.
     file.set_permissions(std::fs::Permissions::from_mode(0o600))
 }

@@ -4,7 +4,7 @@ use crate::row::{Cell, Row};
 use imbl::{HashMap, OrdMap};
 use std::sync::Arc;
 
-/// All rows as of one commit. Clones share everything.
+/// All rows as of one commit. Clones share their rows.
 #[derive(Clone, Default)]
 pub struct Image {
     /// Counts commits; two images with the same number are equal.
@@ -49,5 +49,5 @@ impl Image {
 fn typed<R: Row>(cell: &Cell) -> Arc<R> {
     Arc::clone(cell)
         .downcast::<R>()
-        .expect("a table's name belongs to one row type: TableDef::of checks at open")
+        .expect("each table name belongs to one row type: see the test of escale-tables")
 }

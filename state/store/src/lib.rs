@@ -1,6 +1,6 @@
-//! The engine of record: typed rows in one SQLite file, read from memory, written in transactions, watched.
+//! The state store: typed rows in one SQLite file, read from memory, written in transactions, with subscriptions.
 //!
-//! - [`Store::read`] gives a [`View`] of an [`Image`]: an immutable snapshot of all tables. It costs no disk access and no lock.
+//! - [`Store::read`] returns a [`View`] of an [`Image`]: an immutable snapshot of all tables. It needs neither disk nor lock.
 //! - [`Store::write`] runs a closure on a [`Tx`]; its writes become durable and visible together, or not
 //!   at all. There is one writer at a time.
 //! - [`Store::subscribe`] reports which rows changed since the last call.
@@ -29,7 +29,7 @@ use std::{
     },
 };
 
-/// Failures below a transaction.
+/// Failures of the state file.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("state file {path}: {source}", path = path.display())]
@@ -44,17 +44,17 @@ pub enum StoreError {
     )]
     Row { table: String, key: String, why: String },
     #[error(
-        "the state file has a table '{table}' that this version of escale does not know: it was written by a newer \
-         one; install that version again, or use another ESCALE_HOME"
+        "a newer version of escale wrote the state file: this one does not know the table '{table}'. Install the newer version \
+         again, or use another ESCALE_HOME."
     )]
     UnknownTable { table: String },
-    #[error("the simulated crash has happened: nothing is committed any more")]
+    #[error("the simulated crash has happened: the store accepts no further commit")]
     Cut,
 }
 
 /// The state as of one commit, from [`Store::read`].
 ///
-/// It keeps that whole state in memory, so it must not be held across an `await`: clippy refuses that.
+/// It keeps that whole state in memory, so it must not be held across an `await`; a clippy rule forbids that.
 #[must_use]
 pub struct View(Arc<Image>);
 
@@ -66,16 +66,16 @@ impl Deref for View {
     }
 }
 
-/// A handle on the store; clones share it.
+/// A handle to the store; clones share it.
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
 
 struct Inner {
     image: ArcSwap<Image>,
-    /// Held for the length of a transaction: there is one writer.
+    /// Locked during a transaction: there is one writer at a time.
     disk: Mutex<Disk>,
     watchers: watch::Watchers,
-    /// Commits that still succeed.
+    /// The number of further commits that succeed: see [`Store::cut_after`].
     left: AtomicU64,
 }
 
@@ -97,9 +97,9 @@ impl Store {
         View(self.0.image.load_full())
     }
 
-    /// Runs `work` as the one writer. `Err` leaves everything as it was.
+    /// Runs `work` as the only writer. An error leaves the state unchanged.
     ///
-    /// `work` must not wait: every other writer waits for it.
+    /// `work` must not wait, since all other writers wait for it.
     pub fn write<T, E: From<StoreError>>(&self, work: impl FnOnce(&mut Tx) -> Result<T, E>) -> Result<T, E> {
         let mut disk = self.lock();
         let mut tx = Tx::new((**self.0.image.load()).clone());
@@ -109,6 +109,7 @@ impl Store {
             // Checked under the writer's lock, so that two writers cannot both take the last commit.
             let left = self.0.left.load(Ordering::Relaxed).checked_sub(1).ok_or(StoreError::Cut)?;
             self.0.left.store(left, Ordering::Relaxed);
+            // Disk first: readers must never see a row that a crash would lose. Subscribers last, since they read the image.
             disk.commit(&written)?;
             self.0.image.store(Arc::new(image));
             self.0.watchers.notify(written.iter().map(|w| &w.change));
@@ -116,16 +117,16 @@ impl Store {
         Ok(value)
     }
 
-    /// Runs `work` on a copy that is then dropped, without waiting for the writer: for operations that only read. `None` when
-    /// `work` wrote after all; the caller then runs it again under [`Store::write`].
+    /// Runs `work` on a copy without waiting for the writer, and drops the copy: for read-only operations. `None` if `work`
+    /// has written; the caller then runs it again in [`Store::write`].
     pub fn peek<T, E>(&self, work: impl FnOnce(&mut Tx) -> Result<T, E>) -> Option<Result<T, E>> {
         let mut tx = Tx::new((**self.0.image.load()).clone());
         let value = work(&mut tx);
         tx.is_clean().then_some(value)
     }
 
-    /// Lets `commits` more succeed and fails each later one, as if the process had died between two: for simulations, which
-    /// then continue with a new store on the same file.
+    /// Lets `commits` more commits succeed and fails each later one, as if the process had died in between. For simulations,
+    /// which then open a new store on the same file.
     pub fn cut_after(&self, commits: u64) {
         self.0.left.store(commits, Ordering::Relaxed);
     }
@@ -135,13 +136,13 @@ impl Store {
         self.0.left.load(Ordering::Relaxed) == 0
     }
 
-    /// Follows the rows of `tables` from now on.
+    /// Reports changes to rows of `tables` from now on.
     pub fn subscribe(&self, tables: &'static [&'static str]) -> Subscription {
         self.0.watchers.subscribe(tables)
     }
 
     fn lock(&self) -> MutexGuard<'_, Disk> {
-        // A panic inside `work` dropped its Tx, so no partial write can be behind the poisoned lock.
+        // A panic in `work` dropped its transaction, so a poisoned lock hides no partial write.
         self.0.disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,18 +3,18 @@
 use serde::{Serialize, de::DeserializeOwned};
 use std::{any::Any, sync::Arc};
 
-/// A stored struct. Its shape never changes once released: a new shape is a new `VERSION` with a
-/// [`Row::migrate`] from the older ones (see `escale-tables`).
+/// A stored struct. Its fields never change after a release: a changed struct gets a new `VERSION` and a [`Row::migrate`]
+/// from the older ones (see `escale-tables`).
 pub trait Row: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     const TABLE: &'static str;
     const VERSION: u32 = 1;
 
-    /// Orders the table; parts of a composite key are joined by `/`, so that a prefix selects a group.
+    /// The key, which orders the table. The parts of a composite key are joined by `/`, so that a prefix selects a group.
     fn key(&self) -> String;
 
     /// Reads a row that was written by version `from` of this struct.
     fn migrate(from: u32, _body: &str) -> Result<Self, String> {
-        Err(format!("it has version {from}; this escale knows version {}", Self::VERSION))
+        Err(format!("it has version {from}, and this escale knows version {}", Self::VERSION))
     }
 }
 

@@ -91,8 +91,8 @@ async fn subscription_reports_each_changed_row_once() {
     store.write::<_, StoreError>(|tx| Ok(tx.delete::<Port>("a/00001"))).unwrap();
     let reported = changes.changed().await;
     assert_eq!(reported.into_iter().map(|c| c.key).collect::<Vec<_>>(), ["a/00001"]);
-    let silent = tokio::time::timeout(std::time::Duration::from_millis(10), changes.changed()).await;
-    assert!(silent.is_err());
+    let further = tokio::time::timeout(std::time::Duration::from_millis(10), changes.changed()).await;
+    assert!(further.is_err());
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn commits_fail_after_the_cut() {
     assert_eq!(open(&dir).read().scan::<Port>().count(), 1);
 }
 
-/// A limit on the number of pages makes SQLite answer as on a full disk.
+/// A limit on the number of pages makes SQLite report a full disk.
 #[test]
 fn full_disk_refuses_transaction_and_next_one_succeeds_with_space() {
     let dir = tempfile::tempdir().unwrap();

@@ -3,7 +3,7 @@
 use crate::{image::Image, row::Row, watch::Change};
 use std::{collections::BTreeMap, ops::Deref, sync::Arc};
 
-/// Reads see the transaction's own writes. Other readers see them after the commit.
+/// Reads return the transaction's own writes. Other readers see these after the commit.
 pub struct Tx {
     image: Image,
     written: BTreeMap<(&'static str, String), Option<Body>>,
@@ -14,7 +14,7 @@ struct Body {
     json: String,
 }
 
-/// One row's new state, for the disk.
+/// The new content of one row, for the disk.
 pub(crate) struct Written {
     pub(crate) change: Change,
     /// Version and JSON text; `None` when the row was deleted.
@@ -33,8 +33,9 @@ impl Tx {
         Tx { image, written: BTreeMap::new() }
     }
 
-    /// Inserts or replaces.
+    /// Inserts or replaces a row.
     pub fn put<R: Row>(&mut self, row: R) {
+        // Encoded now, not at the commit: the image keeps only the typed row, behind a pointer without its type.
         let json = serde_json::to_string(&row).expect("stored structs have string keys only");
         let key = row.key();
         self.image.tables.entry(R::TABLE).or_default().insert(key.clone(), Arc::new(row));
@@ -53,14 +54,16 @@ impl Tx {
     /// Returns whether the row existed.
     pub fn delete<R: Row>(&mut self, key: &str) -> bool {
         let was = self.image.tables.get_mut(R::TABLE).is_some_and(|t| t.remove(key).is_some());
+        // A row that did not exist is no change: it would wake reconcilers for nothing.
         if was {
             self.written.insert((R::TABLE, key.to_owned()), None);
         }
         was
     }
 
-    /// Runs `work`; an `Err` undoes its writes only, and the transaction continues.
+    /// Runs `work`. If it fails, only its own writes are undone, and the transaction continues.
     pub fn nested<T, E>(&mut self, work: impl FnOnce(&mut Tx) -> Result<T, E>) -> Result<T, E> {
+        // The clone is cheap: both images share all rows that `work` does not write.
         let mut inner = Tx::new(self.image.clone());
         let value = work(&mut inner)?;
         self.image = inner.image;

@@ -6,14 +6,14 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// A row that was written or deleted. It carries no data: read the image again.
+/// A row that was written or deleted. It has no data: read the image again.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Change {
     pub table: &'static str,
     pub key: String,
 }
 
-/// Changes of some tables, collected until they are taken. A row that changes ten times in between is one change.
+/// Changes of some tables, collected until the subscriber takes them. A row that changed several times is one change.
 pub struct Subscription(Arc<Mailbox>);
 
 struct Mailbox {
@@ -39,6 +39,7 @@ impl Subscription {
             if !taken.is_empty() {
                 return taken;
             }
+            // `notify_one` stores a permit, so a change between the check above and this wait is not missed.
             self.0.wake.notified().await;
         }
     }
@@ -57,6 +58,7 @@ impl Watchers {
     pub(crate) fn notify<'a>(&self, changes: impl Iterator<Item = &'a Change> + Clone) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|watcher| {
+            // A dropped subscription leaves a dead pointer, which is removed here.
             let Some(mailbox) = watcher.upgrade() else { return false };
             let mut wanted = changes.clone().filter(|c| mailbox.wants(c.table)).peekable();
             if wanted.peek().is_some() {

@@ -1,8 +1,8 @@
-//! What is stored: wishes (what was asked) and observations (what was last seen), one file per resource, grouped by
-//! the service that writes them. Every service may read every table; only its own service writes it.
+//! The stored rows: wishes (the desired state) and observations (the last observed state), one file per resource, grouped
+//! by the service that writes them. Every service may read every table; only its own service writes it.
 //!
-//! **Wish and seen never share a struct.** A status is derived from both when asked, never stored. "Unknown" (no row, or
-//! `None`) and "nothing there" (a row that says so) are different.
+//! **Wish and seen never share a struct.** A status is derived from both at each request, never stored. "Unknown" (no row,
+//! or `None`) and "absent" (a row that says so) are different.
 //!
 //! **A stored struct never changes once released.** A new shape is a `mod v2` beside `mod v1`, with
 //! `Row::VERSION = 2` and `Row::migrate` from version 1.
@@ -24,13 +24,13 @@ pub mod ssm;
 use escale_store::TableDef;
 
 escale_base::name! {
-    /// Of the specification that a plane was given: equal ones ask for the same.
+    /// The hash of a plane's specification: equal fingerprints mean equal specifications.
     Fingerprint;
-    /// A service that acts in its own name: `elasticloadbalancing.amazonaws.com`.
+    /// The principal of an AWS service: `elasticloadbalancing.amazonaws.com`.
     ServicePrincipal;
 }
 
-/// Every table, for the store to open.
+/// All tables, for [`escale_store::Store::open`].
 pub fn all() -> Vec<TableDef> {
     [
         cloudformation::TABLES,
@@ -50,7 +50,7 @@ pub fn all() -> Vec<TableDef> {
     .concat()
 }
 
-/// Makes a struct a row: its table's name, and how its key is built.
+/// Implements `Row` for a struct: the table's name, and an expression for the key.
 macro_rules! row {
     ($row:ty, $table:literal, |$r:ident| $key:expr) => {
         impl escale_store::Row for $row {
@@ -66,9 +66,9 @@ pub(crate) use row;
 
 #[cfg(test)]
 mod tests {
-    /// Two kinds of rows under one name would share a table.
+    /// Two row types with the same table name would share a table.
     #[test]
-    fn each_table_has_a_name_of_its_own() {
+    fn table_names_are_unique() {
         let names: Vec<&str> = super::all().iter().map(|table| table.name()).collect();
         let different: std::collections::BTreeSet<&str> = names.iter().copied().collect();
         assert_eq!(names.len(), different.len(), "{names:?}");

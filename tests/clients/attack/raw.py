@@ -1,4 +1,4 @@
-"""Requests that no well-behaved client sends: written to a socket as they are."""
+"""Malformed and partial requests, written to a socket byte for byte."""
 
 import re
 import socket
@@ -12,13 +12,13 @@ from conftest import REGION
 
 
 def head(method, path, headers):
-    """`headers` is a list of pairs: a name may be there twice."""
+    """`headers` is a list of pairs, so that a name can appear twice."""
     lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
     return "\r\n".join(lines).encode() + b"\r\n\r\n"
 
 
 def answer(stream, within=10):
-    """Status and body of the next answer; (None, "") when the connection ends without one."""
+    """Reads one response: its status and body, or (None, "") if the connection ends first."""
     stream.settimeout(within)
     got = b""
     try:
@@ -39,8 +39,8 @@ def answer(stream, within=10):
     return int(top.split()[1]), body.decode(errors="replace")
 
 
-def ask(cloud, method, path, headers, body=b"", within=10):
-    """Sends a request with exactly these headers; gives status, body, and the seconds it took."""
+def request(cloud, method, path, headers, body=b"", within=10):
+    """Sends a request with exactly these headers. Returns the status, the body and the duration in seconds."""
     with socket.create_connection(("127.0.0.1", cloud.port), timeout=within) as stream:
         began = time.monotonic()
         stream.sendall(head(method, path, headers) + body)
@@ -49,7 +49,7 @@ def ask(cloud, method, path, headers, body=b"", within=10):
 
 
 def signed(cloud, service, method, path, body=b"", headers=(), key=None, secret=None, region=REGION, host=None):
-    """The headers of a request as botocore signs them for its endpoint, as pairs. With the root key unless another is given."""
+    """The headers of a request signed by botocore, as pairs. The default is the root key."""
     root = getattr(cloud, "root", lambda: cloud.env)()
     request = botocore.awsrequest.AWSRequest(
         method, f"http://{host or f'127.0.0.1:{cloud.port}'}{path}", headers=dict(headers), data=body

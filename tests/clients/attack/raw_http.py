@@ -1,11 +1,11 @@
-"""Requests byte for byte, as no HTTP library would send them."""
+"""A minimal HTTP/1.1 client that sends its requests byte for byte, without normalizing them."""
 
 import re
 import socket
 
 
 class Connection:
-    """One connection to a port; `ask` sends bytes and reads one answer."""
+    """One connection to a port of this machine."""
 
     def __init__(self, port, timeout=20):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
@@ -21,10 +21,10 @@ class Connection:
         try:
             self.socket.sendall(data if isinstance(data, bytes) else data.encode())
         except (BrokenPipeError, ConnectionResetError):
-            pass  # it was refused before it was sent whole; the answer says so
+            pass  # the server refused the request before it was complete; the response follows
 
-    def ask(self, data):
-        """Status, headers (lower case) and body of the next answer; status 0 when the connection ended instead."""
+    def request(self, data):
+        """Sends the bytes and reads one response: status, headers (lower case), body. Status 0: the connection ended."""
         self.send(data)
         while b"\r\n\r\n" not in self.rest:
             if not self.more():
@@ -63,14 +63,14 @@ class Connection:
         self.rest += got
         return bool(got)
 
-    def ends(self):
-        """Whether nothing but the end comes."""
+    def closed(self):
+        """Whether the server closes the connection without sending another byte."""
         while self.more():
             pass
         return self.rest == b""
 
 
 def get(port, target, host, headers=""):
-    """One GET on a connection of its own, the target exactly as given."""
+    """One GET on a new connection, with the target exactly as given."""
     with Connection(port) as connection:
-        return connection.ask(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n{headers}Connection: close\r\n\r\n")
+        return connection.request(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n{headers}Connection: close\r\n\r\n")

@@ -1,4 +1,4 @@
-"""A disk that is full: what frees space works, what needs space says which disk it is, and nothing is broken for good."""
+"""A full disk: operations that free space work, errors name the disk, and everything works again once there is space."""
 
 import errno
 import os
@@ -17,13 +17,13 @@ SIZE_MIB = 96
 
 
 class Disk:
-    """A small file system, of which the home is a part and something else the rest."""
+    """A small file system that holds the home and a filler file."""
 
     def __init__(self, mount):
         self.mount, self.filler = mount, mount / "filler"
 
     def fill(self):
-        """To the last byte, and again for those who freed something meanwhile."""
+        """Writes until no byte is free. Tests call it again, since Escale frees some space meanwhile."""
         filler = os.open(self.filler, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             for size in (1 << 20, 4096, 1):
@@ -53,7 +53,7 @@ def small():
         mount.rmdir()
 
 
-def said_which(text, disk):
+def assert_names_disk(text, disk):
     assert f"the disk mounted at {disk.mount} (tmpfs)" in text and "bytes are free" in text, text
 
 
@@ -94,7 +94,7 @@ def test_reset_frees_a_full_disk_after_the_daemon_was_killed(small):
     assert not cloud.home.exists() or list(cloud.home.iterdir()) == []
 
 
-def test_the_api_says_which_disk_is_full_and_works_again_when_it_is_not(small):
+def test_api_errors_name_the_full_disk_and_end_once_it_has_space(small):
     cloud, disk = small
     cloud.escale("start")
     ssm, s3 = cloud.client("ssm"), cloud.client("s3")
@@ -104,7 +104,7 @@ def test_the_api_says_which_disk_is_full_and_works_again_when_it_is_not(small):
 
     def refused(call, **arguments):
         with pytest.raises(botocore.exceptions.ClientError) as error:
-            # Pages that SQLite has free take the first few.
+            # SQLite reuses its free pages first, so the first few calls can succeed.
             for i in range(200):
                 disk.fill()
                 call(**{k: v.format(i) if isinstance(v, str) else v for k, v in arguments.items()})
@@ -112,11 +112,11 @@ def test_the_api_says_which_disk_is_full_and_works_again_when_it_is_not(small):
 
     answer = refused(ssm.put_parameter, Name="/full/{}", Value="x" * 4000, Type="String")
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 503, answer
-    said_which(answer["Error"]["Message"], disk)
+    assert_names_disk(answer["Error"]["Message"], disk)
     answer = refused(s3.put_object, Bucket="kept", Key="full-{}", Body=b"x" * 400_000)
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 503, answer
-    said_which(answer["Error"]["Message"], disk)
-    # What needs no space goes on: reading, and saying how things are.
+    assert_names_disk(answer["Error"]["Message"], disk)
+    # Reads and the status need no space.
     assert s3.get_object(Bucket="kept", Key="before")["Body"].read() == b"b" * 300_000
     assert cloud.status()["daemon"]["pid"]
     disk.empty()
@@ -128,26 +128,26 @@ def test_the_api_says_which_disk_is_full_and_works_again_when_it_is_not(small):
     assert ssm.get_parameter(Name="/after")["Parameter"]["Value"] == "y"
 
 
-def test_start_says_which_disk_is_full_and_stop_works_on_one(small):
+def test_start_names_the_full_disk_and_stop_works_on_it(small):
     cloud, disk = small
     disk.fill()
     done = cloud.escale("start", check=False)
     assert done.returncode == 1
-    said_which(done.stderr, disk)
+    assert_names_disk(done.stderr, disk)
     disk.empty()
     cloud.escale("start")
     disk.fill()
     assert "Stopped" in cloud.escale("stop").stdout
-    # What it needs may be there already; if not it says so again.
+    # The files that start needs may already exist; if not, the error names the disk again.
     disk.fill()
     done = cloud.escale("start", check=False)
-    assert done.returncode == 0 or said_which(done.stderr, disk) is None
+    assert done.returncode == 0 or assert_names_disk(done.stderr, disk) is None
     disk.empty()
     cloud.escale("start")
     assert cloud.client("sts").get_caller_identity()["Account"]
 
 
-def test_up_says_which_disk_is_full(small, tmp_path):
+def test_up_names_the_full_disk(small, tmp_path):
     cloud, disk = small
     (tmp_path / "web").mkdir()
     shutil.copy("/bin/busybox", tmp_path / "web/busybox")
@@ -158,4 +158,4 @@ def test_up_says_which_disk_is_full(small, tmp_path):
     disk.fill()
     done = cloud.escale("up", tmp_path, check=False)
     assert done.returncode == 1
-    said_which(done.stderr, disk)
+    assert_names_disk(done.stderr, disk)

@@ -1,8 +1,8 @@
-"""Nothing below the home is readable for other users of the machine, however it came there.
+"""Other users of the machine can read nothing below the home.
 
-The walk sees the modes of a whole installation while an application runs: state, keys, logs, images, objects, databases. It stops
-at folders that others cannot enter and whose content is not Escale's own: files of images keep the modes that their makers gave
-them, because programs in containers run as other users.
+The walk checks the modes of a whole installation while an application runs: state, keys, logs, images, objects, databases. It
+skips the files of containers, in a folder that only root can enter: they keep the modes of their image, because programs in
+containers run as other users.
 """
 
 import os
@@ -17,9 +17,9 @@ import pytest
 
 from conftest import Cloud, postgres_setting
 
-# Others may pass through these on the way to databases, and not list them; PostgreSQL's server is such another.
+# PostgreSQL runs as another user and has to traverse these folders to reach its data, but it cannot list them.
 PASSED_THROUGH = 0o711
-# Below the folder of containers, which only root enters: what containers see as their own files.
+# Folders below `containers` that hold files of containers.
 OF_CONTAINERS = ("layers", "groups")
 
 
@@ -36,12 +36,12 @@ def offenders(home):
             try:
                 found_mode = path.lstat()
             except FileNotFoundError:
-                continue  # databases remove files of their own at any time
+                continue  # PostgreSQL removes files of its own at any time
             mode, walked = stat.S_IMODE(found_mode.st_mode), walked + 1
             if stat.S_ISLNK(found_mode.st_mode):
-                continue  # a link has no mode of its own
+                continue  # a symbolic link has no mode of its own
             if found_mode.st_dev != home.stat().st_dev:
-                # A network namespace that is mounted there: the kernel's own file, in a folder that only its owner may enter.
+                # A mounted network namespace: the mode is the kernel's, so the folder has to keep other users out.
                 assert stat.S_IMODE((home / path.relative_to(home).parts[0]).stat().st_mode) & 0o077 == 0, path
                 stopped.append(str(path))
                 continue
@@ -53,7 +53,7 @@ def offenders(home):
 
 @pytest.fixture
 def running():
-    """An application with a database, objects, images, logs; and a umask that gives everything away."""
+    """An application with a database, objects, images and logs, deployed under umask 0."""
     top = pathlib.Path(tempfile.mkdtemp(prefix="escale-test-", dir="/var/tmp"))
     top.chmod(0o755)
     cloud, before = Cloud(top / "data/escale"), os.umask(0)
@@ -89,8 +89,8 @@ def test_nothing_below_the_home_is_readable_for_others(running):
     print(f"{walked} files and folders looked at; not below {', '.join(stopped)}")
     assert found == [], "\n".join(found)
     for name in ("state.db", "daemon.log", "daemon.lock", "logs/logs.db", "objects", "images", "apps", "postgres", "network"):
-        assert (home / name).exists(), f"{name} is not where this test looks"
-    # As another user sees it.
+        assert (home / name).exists(), f"{name} does not exist: has it moved?"
+    # The same, checked by another user.
     other_user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     for path in (home, home / "containers", home / "logs/logs.db", home / "state.db"):
         seen = subprocess.run([*other_user, "ls" if path.is_dir() else "cat", str(path)], capture_output=True, text=True)
@@ -98,7 +98,7 @@ def test_nothing_below_the_home_is_readable_for_others(running):
 
 
 def test_containers_have_the_umask_and_the_modes_of_docker(running):
-    """The daemon's umask is its own: in a container that runs as another user everything is as its image says."""
+    """Containers do not inherit the daemon's umask: a container that runs as another user sees the modes of its image."""
     logs = running.client("logs")
     [group] = [g["logGroupName"] for g in logs.describe_log_groups()["logGroups"]]
     lines = [e["message"] for e in logs.filter_log_events(logGroupName=group)["events"]]
@@ -108,7 +108,7 @@ def test_containers_have_the_umask_and_the_modes_of_docker(running):
     assert any(line.startswith("-rw-r--r--") and line.endswith("/dev/shm/made") for line in lines), lines
 
 
-def test_a_home_of_an_earlier_version_is_closed_at_the_next_start(running):
+def test_start_restricts_the_modes_of_a_home_of_an_earlier_version(running):
     home = pathlib.Path(running.home)
     running.escale("stop")
     for path in (home, home / "logs/logs.db", home / "state.db"):

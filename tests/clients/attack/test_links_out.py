@@ -1,6 +1,6 @@
-"""Folders that others wrote are read as root: a link in them must not lead out, and a pipe must not block.
+"""`escale up` reads folders of untrusted origin as root: it must not follow a link out of them or block on a named pipe.
 
-`escale up` takes three kinds of such folders: static files for buckets, build contexts, and the files that say how to build.
+It reads static files for buckets, build contexts, Dockerfiles and .dockerignore files.
 """
 
 import os
@@ -19,7 +19,7 @@ SECRET = "root-only-3f1c"
 
 @pytest.fixture
 def place():
-    """A repository that somebody cloned, and a secret of this machine beside it, for root alone."""
+    """A cloned repository, with a secret next to it that only root can read."""
     top = pathlib.Path(tempfile.mkdtemp(prefix="escale-test-", dir="/var/tmp"))
     top.chmod(0o755)
     (top / "secret").write_text(SECRET)
@@ -53,12 +53,12 @@ def application(folder, buckets=True):
 
 
 def refused(cloud, folder):
-    """The error, which comes before anything runs. A pipe that was opened would hold `up` for ever."""
+    """The error of `up`, which it must report before it starts the daemon. Opening a named pipe would block until the timeout."""
     done = subprocess.run([ESCALE, "up", str(folder)], env=cloud.env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1, done.stdout
     assert SECRET not in done.stdout + done.stderr, "the secret is in the error"
     assert "panicked" not in done.stderr
-    assert cloud.status()["daemon"]["pid"] is None, "nothing is started for what cannot be deployed"
+    assert cloud.status()["daemon"]["pid"] is None, "up started the daemon for an application that it refuses"
     text = done.stderr[done.stderr.index("error: ") :]
     return text
 
@@ -85,7 +85,7 @@ LINKS = {
 
 
 @pytest.mark.parametrize("kind", LINKS)
-def test_a_link_that_leads_out_is_refused_by_name(place, kind):
+def test_error_names_a_link_that_leads_out(place, kind):
     cloud, folder = place
     at, target, named = LINKS[kind]
     target = target.format(top=folder.parent)
@@ -115,7 +115,7 @@ SPECIAL = {
 
 @pytest.mark.parametrize("at", ["dist/special", "web/www/special", "web/.dockerignore", "web/Dockerfile"])
 @pytest.mark.parametrize("kind", SPECIAL)
-def test_a_pipe_a_device_or_a_socket_is_refused_by_name(place, kind, at):
+def test_error_names_a_pipe_a_device_or_a_socket(place, kind, at):
     cloud, folder = place
     (application(folder) / at).unlink(missing_ok=True)
     SPECIAL[kind](folder / at)
@@ -123,14 +123,14 @@ def test_a_pipe_a_device_or_a_socket_is_refused_by_name(place, kind, at):
     assert f"{folder / at} is a {kind}" in text, text
 
 
-def test_a_link_that_leads_round_is_refused(place):
+def test_a_link_to_a_parent_folder_is_refused(place):
     cloud, folder = place
     link(application(folder) / "dist/again", ".")
     assert f"{folder}/dist/again is a symbolic link to ., a folder that contains it" in refused(cloud, folder)
 
 
-def test_links_that_stay_are_followed(place):
-    """What they point to is uploaded and copied, as from a file."""
+def test_links_within_the_folder_are_followed(place):
+    """`up` uploads and copies their targets like regular files and folders."""
     cloud, folder = place
     application(folder)
     (folder / "dist/css").mkdir()

@@ -1,4 +1,4 @@
-"""Policies mean what they say: nothing in a document is skipped, and a Deny binds whoever it names."""
+"""Policy evaluation has no gaps: documents with duplicate keys are refused, and a Deny applies to the account's root, too."""
 
 import json
 import uuid
@@ -8,7 +8,7 @@ import pytest
 
 
 def code(call, *args, **kwargs):
-    """The code of the error that a call must give."""
+    """The error code of a call that must fail."""
     with pytest.raises(botocore.exceptions.ClientError) as error:
         call(*args, **kwargs)
     return error.value.response["Error"]["Code"]
@@ -25,7 +25,7 @@ def name():
 
 @pytest.fixture
 def user(cloud, aws, name):
-    """A user, clients of theirs, and a function that gives them statements."""
+    """Creates clients of a new user; `may` sets the user's policy."""
     iam = aws("iam")
     iam.create_user(UserName=name)
     key = iam.create_access_key(UserName=name)["AccessKey"]
@@ -52,7 +52,7 @@ def bucket(aws, name):
 
 
 def twice(text, key, first):
-    """The document with a key twice: a reader that takes the last value never sees the first."""
+    """The document with a duplicate key: a parser that keeps the last value never sees the first."""
     return text.replace(f'"{key}": ', f'"{key}": {json.dumps(first)}, "{key}": ', 1)
 
 
@@ -75,7 +75,7 @@ def test_duplicate_keys_are_refused_in_every_policy_document(aws, user, bucket, 
     ecr.delete_repository(repositoryName=name)
 
 
-def test_a_bucket_policy_denies_the_account_itself(aws, bucket):
+def test_a_bucket_policy_can_deny_the_account_itself(aws, bucket):
     s3 = aws("s3")
     deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*"}
     resources = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
@@ -83,7 +83,7 @@ def test_a_bucket_policy_denies_the_account_itself(aws, bucket):
     assert code(s3.get_object, Bucket=bucket, Key="k") == "AccessDenied"
     assert code(s3.put_object, Bucket=bucket, Key="k", Body=b"y") == "AccessDenied"
     assert code(s3.delete_bucket, Bucket=bucket) == "AccessDenied"
-    # Prevents a permanent lockout: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html
+    # Root can always use the policy operations: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html
     assert json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
     s3.put_bucket_policy(Bucket=bucket, Policy=document({**deny, "Resource": resources[:1]}))
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
@@ -91,13 +91,14 @@ def test_a_bucket_policy_denies_the_account_itself(aws, bucket):
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1
 
 
-def test_a_repository_policy_denies_the_account_itself(aws, name):
+def test_a_repository_policy_can_deny_the_account_itself(aws, name):
     ecr = aws("ecr")
     ecr.create_repository(repositoryName=name)
     policy = document({"Effect": "Deny", "Principal": "*", "Action": "ecr:DescribeImages"})
     ecr.set_repository_policy(repositoryName=name, policyText=policy)
     assert code(ecr.describe_images, repositoryName=name) == "AccessDeniedException"
-    # Nobody locks themselves out by mistake: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_SetRepositoryPolicy.html
+    # ECR refuses a policy that locks out its own caller:
+    # https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_SetRepositoryPolicy.html
     everything = document({"Effect": "Deny", "Principal": "*", "Action": "ecr:*"})
     assert code(ecr.set_repository_policy, repositoryName=name, policyText=everything) == "InvalidParameterException"
     ecr.delete_repository_policy(repositoryName=name)
@@ -115,7 +116,7 @@ def test_attributes_of_an_object_need_both_actions(user, bucket, missing):
     assert code(s3.get_object_attributes, Bucket=bucket, Key="k", ObjectAttributes=["ObjectSize"]) == "AccessDenied"
 
 
-def test_a_deny_of_one_network_binds(aws, user):
+def test_a_deny_of_one_vpc_applies(aws, user):
     ec2 = aws("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.66.0.0/16")["Vpc"]["VpcId"]
     user.may(
@@ -126,8 +127,23 @@ def test_a_deny_of_one_network_binds(aws, user):
     ec2.delete_vpc(VpcId=vpc)
 
 
-def test_tags_at_creation_need_the_right_to_tag(user):
+def test_tags_at_creation_need_create_tags(user):
     user.may({"Effect": "Allow", "Action": "ec2:CreateVpc", "Resource": "*"})
     tags = [{"ResourceType": "vpc", "Tags": [{"Key": "team", "Value": "admin"}]}]
     create = user("ec2").create_vpc
     assert code(create, CidrBlock="10.66.0.0/16", TagSpecifications=tags) == "UnauthorizedOperation"
+
+
+@pytest.mark.parametrize("suffix", ["", ":1"])
+@pytest.mark.parametrize("form", ["name", "arn"])
+def test_a_deny_of_a_parameter_covers_its_versions(aws, user, name, suffix, form):
+    path = f"/{name}/secret"
+    aws("ssm").put_parameter(Name=path, Value="hidden", Type="String")
+    arn = f"arn:aws:ssm:eu-west-3:000000000000:parameter{path}"
+    user.may(
+        {"Effect": "Allow", "Action": "ssm:*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "ssm:GetParameter*", "Resource": arn},
+    )
+    ssm, asked = user("ssm"), {"name": path, "arn": arn}[form] + suffix
+    assert code(ssm.get_parameter, Name=asked) == "AccessDeniedException"
+    assert code(ssm.get_parameters, Names=[asked]) == "AccessDeniedException"

@@ -1,6 +1,6 @@
-"""Nothing that runs inside the cloud is the account's root, whatever it has got hold of.
+"""The API refuses the account's root inside the cloud, even with root's own credentials.
 
-Programs of this machine run in a task's network namespace, so that an unmodified SDK takes the task's own way to the API.
+The tests run an unmodified SDK in a task's network namespace, so that its requests reach the API the way the task's do.
 """
 
 import json
@@ -22,7 +22,8 @@ pytestmark = pytest.mark.skipif(shutil.which("skopeo") is None, reason="needs sk
 
 API, S3 = "http://api.escale.internal", "http://s3.escale.internal"
 
-# The names as the VPC's resolver gives them; a namespace for the network alone has the machine's own resolver.
+# Only the network namespace is the task's; /etc/resolv.conf is the host's. So the program maps the two names itself, to the
+# addresses that the VPC's resolver returns.
 SDK = """
 import json, socket, sys
 import boto3, botocore.config, botocore.exceptions
@@ -63,8 +64,8 @@ CALLS = [
 DENIED = ("AccessDenied:", "AccessDeniedException:", "UnauthorizedOperation:")
 
 
-class Inside:
-    """A running task, and programs at its place in the network."""
+class TaskNetwork:
+    """The network namespace of a running task, to run programs in."""
 
     def __init__(self, cluster, role):
         self.cloud = cluster.cloud
@@ -101,7 +102,7 @@ def cluster(cloud, tmp_path_factory):
 @pytest.fixture(scope="module")
 def inside(cluster):
     allowed = {"s3:*": "*", "iam:ListUsers": "*", "ec2:DescribeVpcs": "*", **EXECUTION}
-    return Inside(cluster, cluster.role("task", allowed))
+    return TaskNetwork(cluster, cluster.role("task", allowed))
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +141,7 @@ def test_root_session_is_refused_inside(cloud, inside):
     ))
 
 
-def test_published_key_is_nobodys(inside):
+def test_the_key_test_test_does_not_exist(inside):
     for answer in inside.calls(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test"):
         code = answer.split(":")[0]
         assert code in ("InvalidClientTokenId", "AuthFailure", "UnrecognizedClientException", "InvalidAccessKeyId"), answer
@@ -155,7 +156,7 @@ def presigned(cloud, endpoint, bucket, **credentials):
 
 
 def at(address, url):
-    """The request of a URL, sent to an address: as the name's resolver would have it."""
+    """The URL with its host replaced by an address, and the Host header that keeps the name."""
     host = url.split("/")[2]
     return url.replace(host, address, 1), {"Host": host}
 
@@ -206,13 +207,13 @@ def test_roles_work_inside(inside):
     results = dict(zip([(endpoint, call) for endpoint, _, call, _ in CALLS], answers, strict=True))
     assert ":assumed-role/" in results[API, "get_caller_identity"]
     assert [results[API, c] for c in ("list_users", "describe_vpcs", "list_buckets")] == ["ok"] * 3 and results[S3, "list_buckets"] == "ok"
-    # What its policies do not name stays shut, for another reason than root's.
+    # The role's policies do not allow this action. That is another error than root's.
     assert results[API, "create_user"].startswith("AccessDenied:") and "loopback" not in results[API, "create_user"]
 
 
 def test_a_forwarded_public_address_is_inside(cloud):
-    """The host reaches public names by its web port. A public name of the API's own address leads to the cloud's listener, not to
-    the host's."""
+    """A public DNS name can point to the API's own address. The web port forwards it to the listener inside the cloud, not to the
+    host's."""
     name = f"z{uuid.uuid4().hex[:8]}.localhost"
     route53 = cloud.client("route53")
     zone = route53.create_hosted_zone(Name=name, CallerReference=name)["HostedZone"]["Id"]
@@ -232,7 +233,7 @@ def test_a_forwarded_public_address_is_inside(cloud):
         answer = requests.get(local, headers=head, timeout=20)
         assert answer.status_code != 200, answer.text
         assert "SignatureDoesNotMatch" not in answer.text, answer.text
-        # Either the listener refuses root, or the API refuses the name before.
+        # Either the listener refuses root, or the API refuses the host name first.
         return answer.status_code in (400, 403, 421)
 
     eventually(answered)
@@ -240,12 +241,12 @@ def test_a_forwarded_public_address_is_inside(cloud):
     route53.delete_hosted_zone(Id=zone)
 
 
-def test_the_key_file_is_its_owners(cloud):
+def test_only_the_owner_can_read_the_key_files(cloud):
     for name in ("root-key.json", "root-key-in-use.json"):
         assert pathlib.Path(cloud.home, name).stat().st_mode & 0o777 == 0o600
 
 
-def test_refused_attempts_are_in_the_trail(cloud, inside):
+def test_the_trail_records_refused_attempts(cloud, inside):
     key = cloud.root()
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
     inside.calls([(API, "iam", "list_roles", {})], **{name: key[name] for name in names})

@@ -1,7 +1,8 @@
-"""What CloudFront serves only signed is not to be had by another spelling of its path.
+"""A path that CloudFront serves only with a signature needs one in every spelling.
 
-Of `%2F` AWS says itself that it is no slash for a path pattern: an open default behaviour on a signed bucket is open by it. So there are
-two distributions here: one as attackers wish for it, with the open default behaviour on the same bucket, and one as `escale up` makes it.
+In path patterns, `%2F` is not a slash, on AWS either. A default behaviour without signatures on the same bucket would therefore
+serve the object at such a path. The tests use two distributions: `worst` has that default behaviour, `made_by_up` is like the one
+of `escale up`, whose default behaviour has another origin.
 """
 
 import base64
@@ -26,7 +27,7 @@ SECRET = b"for those with a signature"
 CACHING_OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
 KEYS = ["media/x", "media/with space", "media/ünïcode", "media/a+b", "media/100%", "media/a;v=1,2", "media/%2e%2e/odd"]
 
-# Spellings of /media/x that RFC 3986 (6.2.2) and CloudFront's own page call the same path.
+# Spellings of /media/x that are the same path by RFC 3986 (6.2.2) and by CloudFront's documentation.
 SAME = [
     "/media/x",
     "/%6dedia/x",
@@ -51,7 +52,7 @@ SAME = [
     "/open/..//media/x",
 ]
 
-# Other paths: whatever they lead to, it is not the object.
+# Other paths: none of them may serve the object.
 OTHER = [
     "/media%2fx",
     "/media%2Fx",
@@ -91,7 +92,7 @@ def key_pair(aws):
         PublicKeyConfig={
             "CallerReference": uuid.uuid4().hex,
             "Name": f"k-{uuid.uuid4().hex[:8]}",
-            # The form that CloudFront takes: SubjectPublicKeyInfo.
+            # CloudFront takes a SubjectPublicKeyInfo.
             "EncodedKey": spki(public),
         }
     )
@@ -103,7 +104,7 @@ def key_pair(aws):
 
 
 def spki(public):
-    """DER of a SubjectPublicKeyInfo around the PKCS #1 key that the library writes."""
+    """A SubjectPublicKeyInfo (PEM), built by hand because the rsa library writes only PKCS #1."""
     inner = public.save_pkcs1("DER")
 
     def der(tag, content):
@@ -223,13 +224,13 @@ def site(cloud, aws, key_pair, default_on_same_bucket):
 
 @pytest.fixture(scope="module")
 def worst(cloud, aws, key_pair):
-    """The open default behaviour leads to the signed bucket."""
+    """The default behaviour needs no signature and has the signed bucket as its origin."""
     return site(cloud, aws, key_pair, default_on_same_bucket=True)
 
 
 @pytest.fixture(scope="module")
 def made_by_up(cloud, aws, key_pair):
-    """As the template of `escale up`: the default behaviour leads elsewhere."""
+    """As in the template of `escale up`: the default behaviour has another origin."""
     return site(cloud, aws, key_pair, default_on_same_bucket=False)
 
 
@@ -242,7 +243,7 @@ def test_every_spelling_of_a_signed_path_needs_a_signature(worst, path):
 
 
 @pytest.mark.parametrize("path", SAME + OTHER)
-def test_no_spelling_reaches_the_object_of_a_site_as_up_makes_it(made_by_up, path):
+def test_no_spelling_reaches_the_object_on_a_distribution_of_up(made_by_up, path):
     for target in (path, f"http://{made_by_up.host}{path}"):
         status, _, body = made_by_up.get(target)
         assert status in (400, 403, 404) and SECRET not in body, (status, body)
@@ -254,14 +255,14 @@ def test_correct_signed_urls_work(worst, made_by_up, key):
         path = "/" + urllib.parse.quote(key, safe="/")
         canned = site.get(site.sign(path))
         assert (canned[0], canned[2]) == (200, SECRET), canned
-        if "%2e" not in key:  # who decodes twice would climb with it: a wildcard does not cover that
+        if "%2e" not in key:  # an origin that decodes twice would leave the folder, so a wildcard does not cover this key
             custom = site.get(site.sign(path, policy=site.policy(f"http*://{site.host}/media/*")))
             assert (custom[0], custom[2]) == (200, SECRET), custom
         forged = site.get(site.sign("/media/y").replace("/media/y", path))
         assert forged[0] == 403 and SECRET not in forged[2]
 
 
-def test_a_wildcard_covers_nothing_above_it(worst):
+def test_a_wildcard_covers_no_parent_folder(worst):
     policy = worst.policy(f"http://{worst.host}/media/public/*")
     query = worst.sign("/media/public/x", policy=policy).split("?")[1]
     for path in ("/media/public/../x", "/media/public/%2e%2e/x", "/media/public/..%2fx", "/media/public/%252e%252e/x"):
@@ -269,34 +270,34 @@ def test_a_wildcard_covers_nothing_above_it(worst):
         assert status == 403 and b"<Message>Access denied</Message>" in body, (path, status, body)  # the edge, not S3
 
 
-def test_one_authority_decides(worst, made_by_up):
-    """Distribution, behaviour and the signed resource are those of one host, however it is named."""
+def test_one_host_selects_distribution_behaviour_and_signed_resource(worst, made_by_up):
+    """The host comes from the Host header or from the request line; the two must agree."""
     other = made_by_up.host
     signed = worst.sign("/media/x")
     assert worst.get(f"http://{worst.host}{signed}")[0] == 200
-    # Host and request line differ: it is ambiguous which one counts.
+    # Host and request line differ.
     status, _, body = get(worst.port, f"http://{worst.host}{signed}", other)
     assert status == 400 and SECRET not in body
     status, _, body = get(worst.port, f"http://{other}{signed}", worst.host)
     assert status == 400 and SECRET not in body
-    # Signed for another distribution of the same key group.
+    # The signature is for another distribution with the same key group.
     status, _, body = get(worst.port, signed, other)
     assert status == 403 and SECRET not in body
-    # Each request of a kept connection is decided by its own host.
+    # On a kept connection, each request's own host counts.
     with Connection(worst.port) as connection:
-        assert connection.ask(f"GET /open/page HTTP/1.1\r\nHost: {worst.host}\r\n\r\n")[0] == 200
-        status, _, body = connection.ask(f"GET http://{other}{signed} HTTP/1.1\r\nHost: {other}\r\n\r\n")
+        assert connection.request(f"GET /open/page HTTP/1.1\r\nHost: {worst.host}\r\n\r\n")[0] == 200
+        status, _, body = connection.request(f"GET http://{other}{signed} HTTP/1.1\r\nHost: {other}\r\n\r\n")
         assert status == 403 and SECRET not in body
-        status, _, body = connection.ask(f"GET http://{worst.host}{signed} HTTP/1.1\r\nHost: {worst.host}\r\n\r\n")
+        status, _, body = connection.request(f"GET http://{worst.host}{signed} HTTP/1.1\r\nHost: {worst.host}\r\n\r\n")
         assert (status, body) == (200, SECRET)
-        status, _, body = connection.ask(f"GET http://{other}{signed} HTTP/1.1\r\nHost: {worst.host}\r\n\r\n")
-        assert status == 400 and connection.ends()
+        status, _, body = connection.request(f"GET http://{other}{signed} HTTP/1.1\r\nHost: {worst.host}\r\n\r\n")
+        assert status == 400 and connection.closed()
     with Connection(worst.port) as connection:
         two = f"GET {signed} HTTP/1.1\r\nHost: {worst.host}\r\nHost: {other}\r\n\r\n"
-        assert connection.ask(two)[0] == 400
+        assert connection.request(two)[0] == 400
 
 
-def test_an_invalidation_means_every_spelling(worst, aws):
+def test_an_invalidation_covers_every_spelling(worst, aws):
     spellings = ["/open/page", "/%6fpen/page", "/open/%70age"]
     for path in spellings:
         assert worst.get(path)[0] == 200
@@ -311,12 +312,12 @@ def test_an_invalidation_means_every_spelling(worst, aws):
         assert worst.get(path)[1]["x-cache"] == "Miss from cloudfront", path
 
 
-# S3: the ARN that IAM decides on is the key that is read.
+# S3: IAM evaluates the ARN of the key that S3 reads.
 
 
 @pytest.fixture
 def guarded(cloud, aws):
-    """A bucket with a secret that a user may not read, though everything else."""
+    """A bucket, and a user who may read all of it except secret/*."""
     s3, iam = aws("s3"), aws("iam")
     bucket, user = bucket_for(s3), f"u-{uuid.uuid4().hex[:8]}"
     for key in ("secret/x", "open/x"):
@@ -343,7 +344,7 @@ def guarded(cloud, aws):
 
 
 def signed_get(cloud, key, path, host=None):
-    """A GET whose path is sent, and signed, exactly as given."""
+    """Signs and sends a GET with the path exactly as given."""
     import botocore.auth
     import botocore.awsrequest
     import botocore.credentials
@@ -360,7 +361,7 @@ def signed_get(cloud, key, path, host=None):
     "path",
     ["/B/secret/x", "/B/%73ecret/x", "/B/secret%2Fx", "/B/secre%74%2fx", "/%BUCKET/secret/x"],
 )
-def test_iam_decides_on_the_key_that_is_read(cloud, guarded, path):
+def test_iam_evaluates_the_key_that_is_read(cloud, guarded, path):
     bucket, key = guarded
     encoded = f"%{ord(bucket[0]):02x}{bucket[1:]}"
     path = path.replace("/%BUCKET", f"/{encoded}").replace("/B/", f"/{bucket}/")
@@ -391,7 +392,7 @@ def test_a_host_is_one_bucket(cloud, guarded):
         assert status in (400, 403, 404) and SECRET not in body, (status, body)
 
 
-# The registry: a layer's bytes need ecr:GetDownloadUrlForLayer in every spelling of their path.
+# The registry: reading a layer needs ecr:GetDownloadUrlForLayer in every spelling of its path.
 
 
 def test_layers_need_their_own_permission_in_every_spelling(cloud, aws):
@@ -441,7 +442,8 @@ def test_layers_need_their_own_permission_in_every_spelling(cloud, aws):
             headers={"Authorization": f"Basic {token}"},
             timeout=20,
         )
-        assert mounted.status_code == 202, "not mounted: an upload was started instead"
+        # 202: the registry starts an upload instead of mounting the layer.
+        assert mounted.status_code == 202, mounted.text
     finally:
         iam.delete_access_key(UserName=user, AccessKeyId=key["AccessKeyId"])
         iam.delete_user_policy(UserName=user, PolicyName="p")

@@ -1,7 +1,7 @@
-"""Requests that two programs could read in two ways: the load balancer, CloudFront and the API refuse each.
+"""Request smuggling: the load balancer, CloudFront and the API refuse every request that two parsers could read differently.
 
-Each attack is the second request of a kept connection, so it arrives where the first one went. One answer comes, it is an error, the
-connection ends, and nothing of the bytes behind it is taken for a request.
+Each attack is the second request on a kept connection. The response must be one error; then the server must close the connection
+and must not parse the bytes after the attack as another request.
 """
 
 import json
@@ -12,9 +12,9 @@ import pytest
 from conftest import REGION, eventually
 from raw_http import Connection
 
-BEHIND = "GET /smuggled HTTP/1.1\r\nHost: {host}\r\n\r\n"
+SMUGGLED = "GET /smuggled HTTP/1.1\r\nHost: {host}\r\n\r\n"
 
-# Name, the request, the status.
+# Name, request, expected status.
 HEADS = {
     "length, then chunked": ("POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
     "chunked, then length": ("POST / HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n", 400),
@@ -48,8 +48,8 @@ BODIES = {
 }
 
 
-class Front:
-    """What is attacked: the port, the host, and a path that takes a body."""
+class Target:
+    """A host on the web port. It answers GET /well with "well"."""
 
     def __init__(self, cloud, domain):
         self.port = int(cloud.env["ESCALE_WEB_PORT"])
@@ -57,7 +57,7 @@ class Front:
 
     def open(self):
         connection = Connection(self.port)
-        status, _, _ = connection.ask(f"GET /well HTTP/1.1\r\nHost: {self.host}\r\n\r\n")
+        status, _, _ = connection.request(f"GET /well HTTP/1.1\r\nHost: {self.host}\r\n\r\n")
         assert status == 200
         return connection
 
@@ -95,12 +95,12 @@ def balancer(cloud, aws):
         Conditions=[{"Field": "path-pattern", "Values": ["/well*"]}],
         Actions=[{"Type": "fixed-response", "FixedResponseConfig": answer}],
     )
-    front = Front(cloud, made["DNSName"])
+    front = Target(cloud, made["DNSName"])
     elb.get_waiter("load_balancer_available").wait(LoadBalancerArns=[arn], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
     def answers():
         with Connection(front.port) as connection:
-            return connection.ask(f"GET /well HTTP/1.1\r\nHost: {front.host}\r\n\r\n")[0] == 200
+            return connection.request(f"GET /well HTTP/1.1\r\nHost: {front.host}\r\n\r\n")[0] == 200
 
     eventually(answers)
     return front
@@ -108,7 +108,7 @@ def balancer(cloud, aws):
 
 @pytest.fixture(scope="module")
 def cdn(cloud, aws, balancer):
-    """A distribution in front of a bucket and, for bodies, of the load balancer."""
+    """A distribution that also forwards methods with a body to its bucket."""
     s3, cloudfront = aws("s3"), aws("cloudfront")
     bucket = f"front-{uuid.uuid4().hex[:12]}"
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -155,18 +155,18 @@ def cdn(cloud, aws, balancer):
     }
     s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
     cloudfront.get_waiter("distribution_deployed").wait(Id=made["Id"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
-    front = Front(cloud, made["DomainName"])
+    front = Target(cloud, made["DomainName"])
 
     def answers():
         with Connection(front.port) as connection:
-            return connection.ask(f"GET /well HTTP/1.1\r\nHost: {front.host}\r\n\r\n")[0] == 200
+            return connection.request(f"GET /well HTTP/1.1\r\nHost: {front.host}\r\n\r\n")[0] == 200
 
     eventually(answers)
     return front
 
 
 class Api:
-    """The API itself. Nobody signs here; a refusal comes before anybody asks who calls."""
+    """The API. The requests are unsigned: the API refuses an ambiguous request before it authenticates the caller."""
 
     def __init__(self, cloud):
         self.port = cloud.port
@@ -174,7 +174,7 @@ class Api:
 
     def open(self):
         connection = Connection(self.port)
-        status, _, _ = connection.ask(f"GET / HTTP/1.1\r\nHost: {self.host}\r\n\r\n")
+        status, _, _ = connection.request(f"GET / HTTP/1.1\r\nHost: {self.host}\r\n\r\n")
         assert status == 403
         return connection
 
@@ -198,59 +198,59 @@ def listener(request):
 def test_an_ambiguous_head_is_refused(listener, name):
     head, expected = HEADS[name]
     with listener.open() as connection:
-        status, headers, _ = connection.ask((head + BEHIND).replace("{host}", listener.host))
+        status, headers, _ = connection.request((head + SMUGGLED).replace("{host}", listener.host))
         assert status == expected
         assert headers.get("connection", "close") == "close"
-        assert connection.ends(), "an answer to what was behind it"
+        assert connection.closed(), "the smuggled request got a response"
 
 
 @pytest.mark.parametrize("name", BODIES)
-def test_a_broken_chunk_is_the_client_s_fault(cdn, name):
+def test_a_malformed_chunk_is_a_400(cdn, name):
     head = f"PUT /well HTTP/1.1\r\nHost: {cdn.host}\r\nTransfer-Encoding: chunked\r\n\r\n"
     with cdn.open() as connection:
-        status, _, _ = connection.ask(head + BODIES[name] + BEHIND.replace("{host}", cdn.host))
+        status, _, _ = connection.request(head + BODIES[name] + SMUGGLED.replace("{host}", cdn.host))
         assert status == 400
-        assert connection.ends(), "an answer to what was behind it"
+        assert connection.closed(), "the smuggled request got a response"
 
 
-def test_what_is_unambiguous_goes_on(front):
+def test_an_unambiguous_request_keeps_the_connection(front):
     with front.open() as connection:
         for _ in range(3):
             two = f"GET /well HTTP/1.1\r\nHost: {front.host}\r\n\r\n" * 2
-            assert connection.ask(two)[2] == b"well"
-            assert connection.ask("")[2] == b"well", "pipelined"
+            assert connection.request(two)[2] == b"well"
+            assert connection.request("")[2] == b"well", "pipelined"
         whole = f"GET http://{front.host}/well HTTP/1.1\r\nHost: {front.host}\r\nConnection: close\r\n\r\n"
-        assert connection.ask(whole)[2] == b"well"
-        assert connection.ends()
+        assert connection.request(whole)[2] == b"well"
+        assert connection.closed()
 
 
-# A client that sent `Expect: 100-continue` may never send the body when an answer comes instead: then the next request must not be
-# taken for it (its first bytes would be missing, or another would be hidden in it).
+# After `Expect: 100-continue`, a client that gets a final response need not send the body. The server cannot know whether the next
+# bytes are that body or the next request, so it has to close the connection.
 
 
-def test_an_answer_instead_of_continue_ends_the_connection(front):
+def test_a_final_response_instead_of_continue_ends_the_connection(front):
     with front.open() as connection:
         head = f"TRY /nowhere HTTP/1.1\r\nHost: {front.host}\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"
-        status, headers, _ = connection.ask(head)
+        status, headers, _ = connection.request(head)
         assert status >= 400 and headers["connection"] == "close"
         connection.send(f"GET /well HTTP/1.1\r\nHost: {front.host}\r\n\r\n")
-        assert connection.ends()
+        assert connection.closed()
 
 
 @pytest.mark.parametrize("path", ["/nobucket/k", "/v2/none/blobs/uploads/"])
-def test_the_api_does_so_too(cloud, path):
+def test_a_final_response_of_the_api_instead_of_continue_ends_the_connection(cloud, path):
     with Connection(cloud.port) as connection:
         host = f"127.0.0.1:{cloud.port}"
-        status, headers, _ = connection.ask(
+        status, headers, _ = connection.request(
             f"PUT {path} HTTP/1.1\r\nHost: {host}\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"
         )
         assert status >= 400 and headers["connection"] == "close"
         connection.send(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")
-        assert connection.ends()
+        assert connection.closed()
 
 
 def test_refused_uploads_do_not_spoil_the_next_request(cloud, aws):
-    """As boto3 does it: a body that is announced, refused, never sent; then another request on the same connection."""
+    """boto3 announces a body, is refused, never sends it, and sends another request on the same connection."""
     import botocore.exceptions
 
     s3 = cloud.client("s3", max_pool_connections=1)

@@ -1,5 +1,5 @@
-"""Requests without a valid signature cost the cloud nothing: they are refused by their head, before a byte of the body is
-read, and neither the API nor an application gets slower by them. A signed body is bounded as well."""
+"""The API refuses a request without a valid signature by its head, before it reads the body. Such requests slow down neither the
+API nor an application. The decoder bounds the size and depth of signed bodies, too."""
 
 import concurrent.futures
 import contextlib
@@ -50,8 +50,8 @@ def unsigned_heads(cloud):
 @pytest.mark.parametrize("name", unsigned_heads(type("Cloud", (), {"port": 0})))
 def test_an_unsigned_request_is_refused_by_its_head(cloud, name):
     method, path, headers, expected = unsigned_heads(cloud)[name]
-    # Not a byte of the body is sent.
-    status, text, seconds = raw.ask(cloud, method, path, headers)
+    # The client sends no byte of the body.
+    status, text, seconds = raw.request(cloud, method, path, headers)
     assert (status, seconds < 2) == (expected, True), text
 
 
@@ -65,7 +65,7 @@ def test_an_unsigned_request_is_refused_by_its_head(cloud, name):
 def test_a_key_that_does_not_exist_is_refused_by_the_head(cloud, service, path, code):
     method = "PUT" if path.endswith("key") else "POST"
     headers = raw.signed(cloud, service, method, path, b"x" * SIZE, key="AKIANOBODY")
-    status, text, seconds = raw.ask(cloud, method, path, headers)
+    status, text, seconds = raw.request(cloud, method, path, headers)
     assert code in text and seconds < 2, (status, text)
 
 
@@ -75,39 +75,39 @@ def test_a_key_that_does_not_exist_is_refused_by_the_head(cloud, service, path, 
 ])
 def test_scope_and_a_declared_hash_are_checked_by_the_head(cloud, change, code):
     headers = raw.signed(cloud, "s3", "POST", "/bucket?delete", b"x" * 1000, **change)
-    status, text, seconds = raw.ask(cloud, "POST", "/bucket?delete", headers)
+    status, text, seconds = raw.request(cloud, "POST", "/bucket?delete", headers)
     assert code in text and seconds < 2, (status, text)
 
 
-def test_a_clock_that_is_wrong_is_refused_by_the_head(cloud):
+def test_a_wrong_clock_is_refused_by_the_head(cloud):
     headers = dict(raw.signed(cloud, "ec2", "POST", "/", b"x" * SIZE))
     headers["X-Amz-Date"] = headers["X-Amz-Date"][:9] + "000000Z" if time.gmtime().tm_hour else headers["X-Amz-Date"][:9] + "235959Z"
-    status, text, seconds = raw.ask(cloud, "POST", "/", list(headers.items()))
+    status, text, seconds = raw.request(cloud, "POST", "/", list(headers.items()))
     assert "Signature expired" in text or "not yet current" in text, (status, text)
     assert seconds < 2
 
 
-def test_a_body_larger_than_any_operation_takes_is_refused_by_the_head(cloud):
+def test_a_body_above_every_limit_is_refused_by_the_head(cloud):
     headers = own(cloud, *[h for h in raw.signed(cloud, "ec2", "POST", "/", b"") if h[0] not in ("Host", "Content-Length")], size=9 << 20)
-    status, text, seconds = raw.ask(cloud, "POST", "/", headers)
+    status, text, seconds = raw.request(cloud, "POST", "/", headers)
     assert status == 413 and seconds < 2, text
 
 
-def test_a_client_that_sends_first_still_gets_its_answer(cloud):
-    """Not a reset of the connection, as long as the body is not enormous."""
+def test_a_client_that_sends_the_body_first_still_reads_the_error(cloud):
+    """For bodies of a usual size, the server must not reset the connection before the client has read the response."""
     for _ in range(20):
-        status, text, _ = raw.ask(cloud, "POST", "/2013-04-01/hostedzone", own(cloud, XML), b"x" * SIZE)
+        status, text, _ = raw.request(cloud, "POST", "/2013-04-01/hostedzone", own(cloud, XML), b"x" * SIZE)
         assert status == 403 and "MissingAuthenticationToken" in text
 
 
-def test_a_client_that_waits_to_be_told_is_not_told_to_send(cloud):
+def test_an_unsigned_request_gets_no_100_continue(cloud):
     for _ in range(20):
         headers = own(cloud, XML, ("Expect", "100-continue"))
-        status, text, _ = raw.ask(cloud, "POST", "/2013-04-01/hostedzone", headers)
+        status, text, _ = raw.request(cloud, "POST", "/2013-04-01/hostedzone", headers)
         assert status == 403, text
 
 
-def test_a_signed_body_that_stops_is_given_up(cloud):
+def test_an_incomplete_signed_body_times_out(cloud):
     body = b"Action=DescribeVpcs&Version=2016-11-15"
     headers = raw.signed(cloud, "ec2", "POST", "/", body, [FORM])
     with socket.create_connection(("127.0.0.1", cloud.port)) as stream:
@@ -118,7 +118,7 @@ def test_a_signed_body_that_stops_is_given_up(cloud):
 
 @pytest.fixture
 def low(cloud):
-    """The key of a user that may do nothing."""
+    """The access key of a user without permissions."""
     iam = cloud.client("iam")
     iam.create_user(UserName="low")
     made = iam.create_access_key(UserName="low")["AccessKey"]
@@ -134,7 +134,7 @@ def low(cloud):
 ])
 def test_a_signed_body_is_decoded_within_bounds(cloud, low, body, expected):
     headers = raw.signed(cloud, "route53", "POST", "/2013-04-01/hostedzone", body, [XML], **low)
-    status, text, seconds = raw.ask(cloud, "POST", "/2013-04-01/hostedzone", headers, body)
+    status, text, seconds = raw.request(cloud, "POST", "/2013-04-01/hostedzone", headers, body)
     assert status == 400 and expected in text and seconds < 5, text
 
 
@@ -145,7 +145,7 @@ def rss_kib(pid):
 
 @pytest.fixture
 def balancer(cloud):
-    """A load balancer that answers by itself; gives the request that it answers."""
+    """A load balancer with a fixed response; yields the request for it."""
     ec2, elb = cloud.client("ec2"), cloud.client("elbv2")
     vpc = ec2.create_vpc(CidrBlock="10.78.0.0/16")["Vpc"]["VpcId"]
     gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
@@ -175,7 +175,7 @@ def balancer(cloud):
 
 
 def p99_ms(cloud, request, seconds):
-    """Of requests through the load balancer, one after the other on one connection."""
+    """The 99th percentile of the latency of sequential requests through the load balancer, on one connection."""
     took = []
     with socket.create_connection(("127.0.0.1", int(cloud.env["ESCALE_WEB_PORT"]))) as stream:
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -190,7 +190,7 @@ def p99_ms(cloud, request, seconds):
 
 
 def ticks(pid, name):
-    """Processor time of the daemon's threads of this name, in hundredths of a second."""
+    """CPU time of the daemon's threads of this name, in hundredths of a second."""
     total = 0
     for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
         with contextlib.suppress(FileNotFoundError):
@@ -210,7 +210,7 @@ def reachable(cloud, request):
     eventually(answers, within=60)
 
 
-def test_applications_are_served_by_threads_of_their_own(cloud, balancer):
+def test_separate_threads_serve_applications(cloud, balancer):
     reachable(cloud, balancer)
     pid = cloud.status()["daemon"]["pid"]
     data, control = ticks(pid, "escale-data"), ticks(pid, "escale")
@@ -220,11 +220,11 @@ def test_applications_are_served_by_threads_of_their_own(cloud, balancer):
 
 
 def attack(port, top, body, seconds):
-    """Sends the same request over and over; gives how many were answered."""
+    """Sends the same request over and over. Returns the number of responses."""
     sent, end = 0, time.monotonic() + seconds
     while time.monotonic() < end:
         with contextlib.suppress(ConnectionError), socket.create_connection(("127.0.0.1", port), timeout=30) as stream:
-            # An error while it is sent: the answer is there already.
+            # The server may respond and close before it has read everything; the response is still in the socket's buffer.
             with contextlib.suppress(ConnectionError):
                 stream.sendall(top + body)
             sent += raw.answer(stream, within=30)[0] is not None
@@ -232,7 +232,7 @@ def attack(port, top, body, seconds):
 
 
 @pytest.mark.parametrize("who", ["an anonymous caller", "a user without permissions"])
-def test_an_attack_slows_no_application(cloud, low, balancer, who):
+def test_an_attack_does_not_slow_down_an_application(cloud, low, balancer, who):
     body, path, seconds = many_attributes(), "/2013-04-01/hostedzone", 5
     headers = own(cloud, XML, size=len(body))
     if who != "an anonymous caller":
@@ -255,6 +255,6 @@ def test_an_attack_slows_no_application(cloud, low, balancer, who):
     assert api_seconds < 2
     grown = rss_kib(pid) - memory
     print(f"{who}: p99 {before:.1f} ms, under attack {under:.1f} ms; {sum(sent)} requests; {grown} KiB more")
-    # Generous: the attackers take the same two processors. Without bounds it was 20 s, and 270 MB.
+    # The limits are generous because the attackers share the processors. Without the decoder's bounds: 20 s and 270 MB.
     assert under < max(50, 5 * before) and under < 500
     assert grown < 48 * 1024

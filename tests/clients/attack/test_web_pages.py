@@ -1,4 +1,4 @@
-"""Web pages cannot drive the API: neither by a host name of their own that resolves to loopback, nor from another origin."""
+"""Web pages cannot call the API: neither by a host name that resolves to loopback (DNS rebinding) nor from another origin."""
 
 import http.server
 import json
@@ -35,7 +35,7 @@ def foreign(cloud):
     }
 
 
-# The code is each service's own.
+# The error code differs between services, the message does not.
 REFUSED = re.compile("this API is not served|A web page of|Send one Host header")
 
 NAMES = list(foreign(type("Cloud", (), {"port": 0})))
@@ -43,12 +43,12 @@ NAMES = list(foreign(type("Cloud", (), {"port": 0})))
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_page_creates_nothing(cloud, name):
-    """Even with a valid signature: a page may have been given a URL, or a browser extension may sign."""
+    """Not even with a valid signature: a page may have a presigned URL, or a browser extension may sign its requests."""
     before, marks = vpcs(cloud), foreign(cloud)[name]
     host = dict(marks).get("Host")
     own = raw.signed(cloud, "ec2", "GET", CREATE, host=host)
     headers = marks + [h for h in own if h[0] != "Host"]
-    status, text, _ = raw.ask(cloud, "GET", CREATE, headers)
+    status, text, _ = raw.request(cloud, "GET", CREATE, headers)
     assert status in (400, 403) and REFUSED.search(text), (status, text)
     assert vpcs(cloud) == before
 
@@ -57,13 +57,13 @@ def test_a_page_creates_nothing(cloud, name):
 def test_a_page_lists_no_buckets_and_no_images(cloud, name):
     marks = foreign(cloud)[name]
     for path in ("/", "/v2/", "/v2/_catalog"):
-        status, text, _ = raw.ask(cloud, "GET", path, marks)
+        status, text, _ = raw.request(cloud, "GET", path, marks)
         assert status in (400, 403) and "ListAllMyBuckets" not in text, (path, status, text)
         assert REFUSED.search(text), text
 
 
-def test_a_page_that_asks_first_is_told_no(cloud):
-    """A preflight: the browser then does not send the request at all."""
+def test_a_cors_preflight_is_refused(cloud):
+    """After a refused preflight, the browser does not send the request."""
     marks = [("Host", f"127.0.0.1:{cloud.port}"), ("Origin", "http://evil.example"), ("Access-Control-Request-Method", "PUT")]
     for path in ("/bucket/key", "/", "/v2/"):
         answer = requests.options(f"{cloud.endpoint}{path}", headers=dict(marks[1:]))
@@ -71,10 +71,10 @@ def test_a_page_that_asks_first_is_told_no(cloud):
     assert "CORSResponse: CORS is not enabled for this bucket." in answer.text
 
 
-def test_programs_and_own_pages_come_in(cloud):
+def test_programs_and_pages_of_the_same_origin_are_served(cloud):
     def status(host, *more):
         headers = raw.signed(cloud, "sts", "GET", "/?Action=GetCallerIdentity&Version=2011-06-15", host=host)
-        return raw.ask(cloud, "GET", "/?Action=GetCallerIdentity&Version=2011-06-15", headers + list(more))[0]
+        return raw.request(cloud, "GET", "/?Action=GetCallerIdentity&Version=2011-06-15", headers + list(more))[0]
 
     port = cloud.port
     for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"sts.localhost:{port}", f"api.escale.internal:{port}",
@@ -86,7 +86,7 @@ def test_programs_and_own_pages_come_in(cloud):
 
 @pytest.fixture
 def public(cloud):
-    """A bucket with an object that everybody may read."""
+    """A bucket with a publicly readable object."""
     s3, bucket = cloud.client("s3"), "pages-public"
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})
     s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration={
@@ -105,7 +105,7 @@ def test_pages_load_what_policies_and_presigned_urls_allow(cloud, public):
     url = f"{cloud.endpoint}/{public}"
     assert requests.get(f"{url}/picture", headers=page).content == b"picture"
     assert requests.head(f"{url}/picture", headers=page).status_code == 200
-    # A list is no object, whoever may read it.
+    # A page may load public objects, but it may not list a bucket, even a public one.
     assert requests.get(url).status_code == 200
     assert requests.get(url, headers=page).status_code == 403
     s3 = cloud.client("s3")
@@ -119,31 +119,31 @@ def test_pages_load_what_policies_and_presigned_urls_allow(cloud, public):
 @pytest.mark.parametrize("twice", [
     "Host", "Authorization", "Content-Type", "Transfer-Encoding", "X-Amz-Date", "X-Amz-Content-Sha256", "X-Amz-Security-Token", "X-Amz-Target",
 ])
-def test_a_header_of_one_value_is_there_once(cloud, twice):
+def test_a_duplicate_of_a_single_value_header_is_refused(cloud, twice):
     body = b"Action=GetCallerIdentity&Version=2011-06-15"
     more = [("Content-Type", "application/x-www-form-urlencoded")]
     headers = raw.signed(cloud, "sts", "POST", "/", body, more)
-    assert raw.ask(cloud, "POST", "/", headers, body)[0] == 200
+    assert raw.request(cloud, "POST", "/", headers, body)[0] == 200
     value = dict(headers).get(twice, "chunked" if twice == "Transfer-Encoding" else "x")
     missing = [(twice, value)] if twice not in dict(headers) else []
-    status, text, _ = raw.ask(cloud, "POST", "/", headers + missing + [(twice, value)], body)
+    status, text, _ = raw.request(cloud, "POST", "/", headers + missing + [(twice, value)], body)
     assert status == 400, (status, text)
-    if twice == "Host":  # also where the first is another one
-        status, text, _ = raw.ask(cloud, "POST", "/", [("Host", "evil.example")] + headers, body)
+    if twice == "Host":  # in both orders
+        status, text, _ = raw.request(cloud, "POST", "/", [("Host", "evil.example")] + headers, body)
         assert status == 400, (status, text)
 
 
 def test_two_lengths_and_two_signatures(cloud):
-    """Two equal lengths are one (RFC 9110, section 8.6)."""
+    """A request has one length and one signature. Equal lengths would count as one (RFC 9110, section 8.6)."""
     body = b"Action=GetCallerIdentity&Version=2011-06-15"
     form = [("Content-Type", "application/x-www-form-urlencoded")]
     headers = raw.signed(cloud, "sts", "POST", "/", body, form)
-    status, text, _ = raw.ask(cloud, "POST", "/", headers + [("Content-Length", "1")], body)
+    status, text, _ = raw.request(cloud, "POST", "/", headers + [("Content-Length", "1")], body)
     assert status == 400, (status, text)
     url = cloud.client("s3").generate_presigned_url("list_buckets")
     path = url.removeprefix(cloud.endpoint)
     headers = raw.signed(cloud, "s3", "GET", path)
-    status, text, _ = raw.ask(cloud, "GET", path, headers)
+    status, text, _ = raw.request(cloud, "GET", path, headers)
     assert status == 400 and "Only one auth mechanism allowed" in text, (status, text)
 
 
@@ -169,7 +169,7 @@ Promise.all([
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium")
 def test_a_real_browser(cloud, public, tmp_path):
-    """A page of another origin, on a name of the same site."""
+    """Chromium loads a page of another origin of the same site."""
     reports, asked = [], []
     pixel = bytes.fromhex(
         "47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b"

@@ -4,13 +4,13 @@ use async_trait::async_trait;
 use escale_base::PlaneError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Decides about every call of a plane.
+/// Decides for every call of a plane whether it is delayed, fails, or never returns.
 #[async_trait]
 pub trait Fate: Send + Sync + 'static {
-    /// Called before and after the call. May take time; never returns if the caller has died.
+    /// Called before and after the call. May delay it; never returns if the simulated caller has died.
     async fn border(&self, call: &'static str);
 
-    /// Whether the call fails here: before the plane gets it (`done` is false), or after the plane has executed it.
+    /// Whether the call fails at this point: before the plane executes it (`done` is false) or after.
     fn fails(&self, call: &'static str, done: bool) -> bool;
 
     /// Called before an observation of a plane is delivered.
@@ -49,7 +49,7 @@ impl MadeUp for escale_registry::Error {
     }
 }
 
-/// One fault at the n-th place. Each call has two places: before and after it.
+/// One fault, at the n-th of all places. Each call has two places: before and after its execution.
 pub struct FaultAt(AtomicU64);
 
 impl FaultAt {

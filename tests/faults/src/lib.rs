@@ -1,7 +1,7 @@
-//! Planes with injected faults ([`Risky`]), and the fault tests that every reconciler must pass (`survives.rs`): each step
-//! executed twice, a fault at each call of a plane, and a wish that is withdrawn after such a fault.
+//! Planes with injected faults ([`Risky`]), and the fault tests that every reconciler must pass (`survives.rs`): each step is
+//! executed twice, each call of a plane fails once, and the wish is withdrawn after such a fault.
 //!
-//! For tests only: no program depends on it. A [`Fate`] decides which calls fail.
+//! For tests only: no program depends on this crate. A [`Fate`] decides which calls fail.
 //! Start at [`Fate`].
 
 mod fate;

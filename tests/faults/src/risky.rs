@@ -1,4 +1,4 @@
-//! Each plane's trait once more, with every call passing a [`Fate`].
+//! A wrapper for each plane's trait that asks a [`Fate`] at every call.
 
 use crate::{Fate, Kind, MadeUp};
 use async_trait::async_trait;
@@ -19,7 +19,7 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// A plane, and what may happen on the way to it.
+/// A plane whose calls can fail.
 pub struct Risky<P: ?Sized> {
     pub(crate) plane: Arc<P>,
     pub(crate) fate: Arc<dyn Fate>,
@@ -44,13 +44,14 @@ pub(crate) async fn call<T, E: MadeUp>(
     let done = call.await;
     fate.border(name).await;
     match kind {
+        // The plane has executed the call, but the caller gets an error: as if the process died before the answer.
         Kind::Unknown if done.is_ok() && fate.fails(name, true) => Err(E::made_up(name)),
         _ => done,
     }
 }
 
-/// A call that cannot wait.
-fn at_once<T>(fate: &dyn Fate, name: &'static str, call: impl FnOnce() -> Result<T>) -> Result<T> {
+/// A synchronous call. It can only fail before its execution.
+fn call_sync<T>(fate: &dyn Fate, name: &'static str, call: impl FnOnce() -> Result<T>) -> Result<T> {
     if fate.fails(name, false) { Err(PlaneError::made_up(name)) } else { call() }
 }
 
@@ -78,7 +79,7 @@ impl<P: Network + ?Sized> Network for Risky<P> {
         call(&*self.fate, "network answers", Kind::Unknown, answer).await
     }
     fn namespace(&self, place: &Place) -> Result<Namespace> {
-        at_once(&*self.fate, "network namespace", || self.plane.namespace(place))
+        call_sync(&*self.fate, "network namespace", || self.plane.namespace(place))
     }
     fn namespace_path(&self, place: &Place) -> PathBuf {
         self.plane.namespace_path(place)
@@ -88,8 +89,8 @@ impl<P: Network + ?Sized> Network for Risky<P> {
     }
 }
 
-/// Forwards what a plane shows, late if the weather says so, and to each follower in a channel of its own: who is woken first
-/// among several followers of one channel is left to chance by tokio, and a run must repeat itself.
+/// Forwards a plane's observations, possibly delayed, to each follower in a channel of its own. With one channel, tokio would
+/// wake its followers in random order, and the same seed would not give the same run.
 struct Hub<T> {
     followers: Arc<Mutex<Vec<watch::Sender<T>>>>,
     now: watch::Receiver<T>,
@@ -108,7 +109,7 @@ impl<T: Clone + Send + Sync + 'static> Hub<T> {
                 let mut all = followers.lock().unwrap_or_else(PoisonError::into_inner);
                 all.retain(|follower| follower.send(now.clone()).is_ok());
             }
-            // The source has ended; the followers notice by their closed channels.
+            // The source has ended. Dropping the senders closes the followers' channels.
             followers.lock().unwrap_or_else(PoisonError::into_inner).clear();
         });
         hub
@@ -121,7 +122,7 @@ impl<T: Clone + Send + Sync + 'static> Hub<T> {
     }
 }
 
-/// Containers, with one hub for all who follow.
+/// The containers plane whose calls can fail, with one hub for all followers.
 pub struct RiskyContainers {
     plane: Arc<dyn Containers>,
     fate: Arc<dyn Fate>,
@@ -134,7 +135,7 @@ impl RiskyContainers {
         Arc::new(RiskyContainers { plane: Arc::clone(plane), fate: Arc::clone(fate), hub })
     }
 
-    /// As the plane's own, which waits in a channel that all share.
+    /// As the plane's own method, which waits on a shared channel instead.
     async fn follow_logs(&self, group: &str, container: &str, cursor: u64, max: usize) -> Result<LogChunk> {
         let mut changes = self.hub.follow();
         loop {
@@ -303,7 +304,7 @@ impl<P: LogStore + ?Sized> LogStore for Risky<P> {
     }
 
     async fn append(&self, stream: &str, messages: Vec<Message>, at: Timestamp) -> Result<u64> {
-        // Messages that were added and said not to be would be added twice, rightly.
+        // Never an error after the append: the caller would rightly retry, and the messages would be there twice.
         call(&*self.fate, "logs append", Kind::Nothing, self.plane.append(stream, messages, at)).await
     }
     async fn read(&self, streams: &[String], query: &Query) -> Result<Page> {
@@ -325,7 +326,7 @@ impl<P: LogStore + ?Sized> LogStore for Risky<P> {
 
 impl<P: Dns + ?Sized> Dns for Risky<P> {
     fn apply(&self, spec: escale_dns::Spec) -> Result<()> {
-        at_once(&*self.fate, "dns apply", || self.plane.apply(spec))
+        call_sync(&*self.fate, "dns apply", || self.plane.apply(spec))
     }
     fn ask(&self, view: &escale_dns::View, name: &str, kind: escale_dns::Kind) -> Result<escale_dns::Answer> {
         self.plane.ask(view, name, kind)
@@ -336,6 +337,6 @@ impl<P: Dns + ?Sized> Dns for Risky<P> {
         udp: std::net::UdpSocket,
         tcp: std::net::TcpListener,
     ) -> Result<escale_dns::Server> {
-        at_once(&*self.fate, "dns serve", || self.plane.serve(view, udp, tcp))
+        call_sync(&*self.fate, "dns serve", || self.plane.serve(view, udp, tcp))
     }
 }

@@ -1,4 +1,4 @@
-//! Objects and images: planes whose calls carry bytes. What would not be the same if it were done twice is done wholly or not at all.
+//! Objects and images. A call that is not idempotent fails only before its execution ([`Kind::Nothing`]).
 
 use crate::{Kind, Risky, risky::call};
 use async_trait::async_trait;

@@ -1,4 +1,4 @@
-//! What every reconciler must survive.
+//! The fault tests that every reconciler must pass.
 
 use crate::{Fate, FaultAt};
 use async_trait::async_trait;
@@ -7,29 +7,29 @@ use escale_engine::{Plan, Reconciler};
 use escale_store::Store;
 use std::{collections::BTreeSet, sync::Arc};
 
-/// Rounds after which a world that is still not at rest never will be.
+/// The limit of rounds. A stage that has not settled by then never will.
 const ROUNDS: usize = 300;
-/// Any will do.
+/// Any number will do.
 const SEED: u64 = 1;
 
-/// Reconcilers with a wish to make true, on planes that obey a [`Fate`].
+/// Reconcilers with a wish to reconcile, on planes whose calls a [`Fate`] can fail.
 #[async_trait]
 pub trait Stage: Sync {
     fn store(&self) -> &Store;
     fn clock(&self) -> &Clock;
     fn reconcilers(&self) -> Vec<&dyn Driven>;
-    /// What the planes have, in words.
+    /// The content of the planes as text, for comparison.
     async fn world(&self) -> String;
 }
 
-/// Keys of things.
+/// Keys of objects.
 type Known = BTreeSet<String>;
 
-/// A reconciler whose steps are taken by hand.
+/// A reconciler whose steps the test executes, instead of the engine.
 #[async_trait]
 pub trait Driven: Send + Sync {
-    /// One step of each thing, `times` over; how many things had one. `known` are the things that were met so far: the engine, too,
-    /// looks after a thing whose row has gone. `failed` has what failed.
+    /// Executes one step for each object, `times` times. Returns the number of objects that had a step. `known` has all objects
+    /// so far: the engine, too, reconciles an object whose row is deleted. Errors are appended to `failed`.
     async fn drive(
         &self,
         store: &Store,
@@ -53,7 +53,7 @@ impl<R: Reconciler> Driven for R {
         let mut steps = 0;
         known.extend(self.all(&store.read()));
         for key in &*known {
-            // Each of them is planned on the same image, as after a crash before the step was recorded.
+            // All are planned on the same image, as after a crash before the step's result was recorded.
             let plans: Vec<_> = {
                 let image = store.read();
                 (0..times).map(|_| self.plan(&image, key, now)).collect()
@@ -61,7 +61,7 @@ impl<R: Reconciler> Driven for R {
             for (time, plan) in plans.into_iter().enumerate() {
                 let Plan::Step(step) = plan else { break };
                 steps += usize::from(time == 0);
-                // The engine comes back after a failure, and so does the next round.
+                // The engine retries after a failure; here the next round does.
                 if let Err(error) = self.act(key, step).await {
                     failed.push(format!("{key}: {error}"));
                 }
@@ -71,7 +71,7 @@ impl<R: Reconciler> Driven for R {
     }
 }
 
-/// A stage, with what each of its reconcilers has met, and the steps that failed.
+/// A stage with the known objects of each reconciler and the failed steps.
 struct Run<S> {
     stage: S,
     known: Vec<Known>,
@@ -79,7 +79,7 @@ struct Run<S> {
 }
 
 impl<S: Stage> Run<S> {
-    /// Ids are made up alike in each run, so that worlds can be compared.
+    /// Random ids are the same in each run, so that the results can be compared.
     async fn new(make: &impl AsyncFn(Arc<dyn Fate>) -> S, fate: Arc<dyn Fate>) -> Run<S> {
         ids::seed(SEED);
         Run { stage: make(fate).await, known: Vec::new(), failed: Vec::new() }
@@ -91,7 +91,7 @@ impl<S: Stage> Run<S> {
                 return;
             }
         }
-        panic!("it does not come to rest: {}", self.stage.world().await);
+        panic!("the reconcilers do not settle: {}", self.stage.world().await);
     }
 
     async fn round(&mut self, times: usize) -> usize {
@@ -110,28 +110,28 @@ fn never() -> Arc<dyn Fate> {
     Arc::new(FaultAt::never())
 }
 
-/// Every step taken twice gives the world of every step taken once.
+/// Executing every step twice must have the same result as executing it once.
 pub async fn survives_repeat<S: Stage>(make: impl AsyncFn(Arc<dyn Fate>) -> S) {
-    let expected = undisturbed(&make).await;
+    let expected = without_faults(&make).await;
     let mut run = Run::new(&make, never()).await;
     run.settle(2).await;
     assert_eq!(run.failed, Vec::<String>::new(), "no plane failed");
-    assert_eq!(run.stage.world().await, expected, "each step was taken twice");
+    assert_eq!(run.stage.world().await, expected, "each step was executed twice");
 }
 
-async fn undisturbed<S: Stage>(make: &impl AsyncFn(Arc<dyn Fate>) -> S) -> String {
+async fn without_faults<S: Stage>(make: &impl AsyncFn(Arc<dyn Fate>) -> S) -> String {
     let mut run = Run::new(make, never()).await;
     run.settle(1).await;
     assert_eq!(run.failed, Vec::<String>::new(), "no plane failed");
     run.stage.world().await
 }
 
-/// Whichever call of a plane fails, before or after it has done what was asked: in the end the world is as if none had.
+/// Whichever call of a plane fails, before or after its execution, the result must be the same as without a fault.
 pub async fn survives_failure_at_each_step<S: Stage>(make: impl AsyncFn(Arc<dyn Fate>) -> S) {
-    let expected = undisturbed(&make).await;
+    let expected = without_faults(&make).await;
     for place in 0.. {
         let Some(mut run) = until_fault(&make, place).await else {
-            assert!(place > 0, "no call of a plane was made: nothing was tried");
+            assert!(place > 0, "the reconcilers call no plane, so no fault was tested");
             return;
         };
         run.settle(1).await;
@@ -139,7 +139,7 @@ pub async fn survives_failure_at_each_step<S: Stage>(make: impl AsyncFn(Arc<dyn 
     }
 }
 
-/// Whichever call fails, if the wish is taken back right after it the world is as if it had never been made.
+/// Whichever call fails: if the wish is withdrawn right after it, the planes must be as if the wish had never existed.
 pub async fn survives_regret_at_each_step<S: Stage>(
     make: impl AsyncFn(Arc<dyn Fate>) -> S,
     regret: impl Fn(&S),
@@ -147,17 +147,17 @@ pub async fn survives_regret_at_each_step<S: Stage>(
     let before = Run::new(&make, never()).await.stage.world().await;
     for place in 0.. {
         let Some(mut run) = until_fault(&make, place).await else {
-            assert!(place > 0, "no call of a plane was made: nothing was tried");
+            assert!(place > 0, "the reconcilers call no plane, so no fault was tested");
             return;
         };
         regret(&run.stage);
         run.settle(1).await;
         let after = run.stage.world().await;
-        assert_eq!(after, before, "a fault at place {place}, then the wish was taken back");
+        assert_eq!(after, before, "a fault at place {place}, then the wish was withdrawn");
     }
 }
 
-/// A run in which the fault at this place has just come; `None` when there is no such place.
+/// A run in which the fault at this place has just occurred; `None` if there is no such place.
 async fn until_fault<S: Stage>(make: &impl AsyncFn(Arc<dyn Fate>) -> S, place: u64) -> Option<Run<S>> {
     let fault = Arc::new(FaultAt::place(place));
     let mut run = Run::new(make, Arc::clone(&fault) as _).await;

@@ -1,11 +1,11 @@
-//! The parsers of untrusted bytes, each as a function `check(bytes)` that must neither panic nor take long.
+//! Fuzz targets: the parsers of untrusted bytes, each as a function `check(bytes)` that must neither panic nor be slow.
 //!
-//! Three users share them: `fuzz/` (libFuzzer, guided by coverage), `cargo xtask fuzz` (random mutations of the kept corpus, on a
-//! stable compiler), and the test `corpus`, which runs the corpus and some mutations with every `cargo test`. A `check` also asserts what
-//! must hold for every input: no caller is authenticated by accident, an accepted text is accepted again.
+//! Three programs use them: `fuzz/` (libFuzzer, guided by coverage), `cargo xtask fuzz` (random mutations of the kept corpus,
+//! with a stable compiler), and the test `corpus`, which runs the corpus and some mutations with every `cargo test`. A `check`
+//! also asserts invariants: no caller is authenticated by accident, an accepted text is accepted again.
 //!
-//! It starts no process and opens no socket. Start at [`TARGETS`]; a new target is a file in `targets/`, a line there, a folder in
-//! `fuzz/corpus/` and a file in `fuzz/fuzz_targets/`.
+//! It starts no process and opens no socket. Start at [`TARGETS`]; a new target is a file in `targets/`, a line there, a folder
+//! in `fuzz/corpus/` and a file in `fuzz/fuzz_targets/`.
 
 mod mutate;
 mod run;
@@ -22,7 +22,7 @@ pub fn check(target: &str, bytes: &[u8]) {
     (found.expect("the name is one of TARGETS").check)(bytes);
 }
 
-/// Bytes as an HTTP/1.1 request: its head, and the rest as the body. `None` if the head is invalid.
+/// Parses bytes as an HTTP/1.1 request: the head, and the rest as the body. `None` if the head is invalid.
 pub(crate) fn request(bytes: &[u8]) -> Option<(Parts, &[u8])> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut head = httparse::Request::new(&mut headers);

@@ -1,9 +1,9 @@
-//! `escale-fuzz [TARGET] [--inputs N] [--seed N]`: what `cargo xtask fuzz` runs.
+//! `escale-fuzz [TARGET] [--inputs N] [--seed N]`: the program of `cargo xtask fuzz`.
 
 use anyhow::{Context, Result, bail};
 use escale_fuzz::{TARGETS, Target, run};
 
-/// The inputs of each target when none are given: what the figures of docs/reliability.md are for.
+/// The default number of inputs of each target. The figures in docs/reliability.md are for this number.
 const INPUTS: u64 = 1_000_000;
 
 fn main() -> Result<()> {

@@ -1,5 +1,5 @@
-//! Random changes of an input. Without the compiler's help there is no coverage to follow: variety comes from the corpus and from the
-//! tokens that parsers branch on.
+//! Random changes of an input. A stable compiler reports no coverage, so variety comes from the corpus and from tokens that
+//! parsers branch on.
 
 use rand::{Rng, rngs::StdRng, seq::IndexedRandom};
 
@@ -86,10 +86,10 @@ const TOKENS: &[&str] = &[
     "\u{feff}",
     "𝕊",
 ];
-/// Longest input: larger than every limit on heads, smaller than what makes a run slow.
+/// The longest input: longer than every limit on heads, and short enough for a fast run.
 const MOST_BYTES: usize = 96 * 1024;
 
-/// One to eight changes of `input`; `other` lends it parts.
+/// Makes one to eight changes to `input`, some with parts of `other`.
 pub(crate) fn mutate(input: &[u8], other: &[u8], random: &mut StdRng) -> Vec<u8> {
     let mut bytes = input.to_vec();
     for _ in 0..random.random_range(1..=8) {
@@ -116,7 +116,7 @@ fn change(bytes: &mut Vec<u8>, other: &[u8], random: &mut StdRng) {
             bytes.splice(from..from, part);
         }
         4 => {
-            // Long runs find what is quadratic, and what nests.
+            // Long repetitions find quadratic time and unlimited nesting.
             let part = bytes[from..to.min(from + 16)].to_vec();
             let times = 1 << random.random_range(0..12);
             bytes.splice(from..from, part.repeat(times));

@@ -12,24 +12,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What a run was.
+/// The figures of a run.
 #[derive(Debug)]
 pub struct Figures {
     pub inputs: u64,
     pub took: Duration,
-    /// The slowest input.
+    /// The time of the slowest input.
     pub slowest: Duration,
 }
 
-/// An input that takes more of a processor's time is a fault, on an unoptimised build. Not the clock's time: other work on the
-/// machine must not fail an input.
+/// An input that needs more CPU time is a fault, also in a build without optimization. CPU time rather than elapsed time, so
+/// that other work on the machine cannot fail an input.
 const SLOW: Duration = Duration::from_secs(2);
 
-/// The kept inputs of a target, in the order of their names.
+/// The corpus of a target, sorted by file name.
 pub fn corpus(target: &Target) -> Result<Vec<Vec<u8>>> {
     let folder = folder().join("corpus").join(target.name);
     let what =
-        || format!("the corpus of the fuzz target {} cannot be read at {}", target.name, folder.display());
+        || format!("cannot read the corpus of the fuzz target {} at {}", target.name, folder.display());
     let files =
         fs::read_dir(&folder).with_context(what)?.collect::<Result<Vec<_>, _>>().with_context(what)?;
     let mut files: Vec<PathBuf> = files.into_iter().map(|f| f.path()).collect();
@@ -37,12 +37,13 @@ pub fn corpus(target: &Target) -> Result<Vec<Vec<u8>>> {
     files.iter().map(|file| fs::read(file).with_context(what)).collect()
 }
 
-/// Checks all kept inputs, and mutations of them, until there were `inputs`. An input that fails is kept in `fuzz/artifacts` and is the error.
+/// Checks the whole corpus and then mutations of it, in all `inputs`. A failing input is written to `fuzz/artifacts`, and the
+/// error names its file.
 pub fn run(target: &Target, inputs: u64, seed: u64) -> Result<Figures> {
     let kept = corpus(target)?;
     if kept.is_empty() {
         bail!(
-            "the fuzz target {} has no input in fuzz/corpus/{}: add one that is accepted",
+            "the fuzz target {} has no input in fuzz/corpus/{}. Add one that the parser accepts",
             target.name,
             target.name
         );
@@ -62,7 +63,7 @@ pub fn run(target: &Target, inputs: u64, seed: u64) -> Result<Figures> {
         let took = one(target, &input)?;
         figures.inputs += 1;
         figures.slowest = figures.slowest.max(took);
-        // Changes of changes, too; the pool forgets them again, so that it stays near to what is accepted.
+        // Some mutations are mutated again. The pool drops them after a while, so that most inputs stay similar to valid ones.
         if input.len() < 4096 && random.random_ratio(1, 64) {
             if pool.len() >= 4 * kept.len().max(16) {
                 pool.truncate(kept.len());
@@ -88,20 +89,19 @@ fn one(target: &Target, input: &[u8]) -> Result<Duration> {
     bail!("the fuzz target {} {what} on the input {} ({} bytes)", target.name, file.display(), input.len())
 }
 
-/// What this thread has had so far.
+/// The CPU time of this thread so far.
 fn processor_time() -> Result<Duration> {
     let spent =
-        clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).context("the thread's time cannot be read")?;
+        clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).context("cannot read the thread's CPU time")?;
     Ok(spent.into())
 }
 
 fn keep(target: &Target, input: &[u8]) -> Result<PathBuf> {
     let folder = folder().join("artifacts").join(target.name);
-    fs::create_dir_all(&folder)
-        .with_context(|| format!("the folder {} cannot be created", folder.display()))?;
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
     let name = hex::encode(&Sha256::digest(input)[..8]);
     let file = folder.join(name);
-    fs::write(&file, input).with_context(|| format!("the input cannot be written to {}", file.display()))?;
+    fs::write(&file, input).with_context(|| format!("cannot write the input to {}", file.display()))?;
     Ok(file)
 }
 

@@ -1,12 +1,12 @@
-//! Every kept input, and some mutations of them, with every `cargo test`.
+//! Runs the corpora and some mutations of them with every `cargo test`.
 
 use escale_fuzz::{TARGETS, run};
 
-/// For each target: some seconds for all of them. `cargo xtask fuzz` takes a million.
+/// For each target; all together take some seconds. `cargo xtask fuzz` runs a million.
 const INPUTS: u64 = 300;
 
 #[test]
-fn every_target_endures_its_corpus_and_mutations_of_it() {
+fn every_target_survives_its_corpus_and_mutations_of_it() {
     for target in TARGETS {
         run(target, INPUTS, rand::random()).unwrap();
     }

@@ -1,4 +1,4 @@
-//! What must be true when all has come to rest: wishes and planes are each other's mirror, and the answers say what the planes
+//! The conditions that must hold when the cloud has settled: planes and wishes agree, and operations report what the planes
 //! have.
 
 #![allow(
@@ -6,7 +6,7 @@
     reason = "a check compares the planes with one state, and ends at once"
 )]
 
-use crate::world::{Life, World};
+use crate::simulation::{Daemon, Simulation};
 use anyhow::{Context, Result, ensure};
 use escale_network::{Network, VpcSpec};
 use escale_objects::Objects;
@@ -24,48 +24,55 @@ use std::{collections::BTreeSet, fmt::Debug, sync::Arc};
 
 type Names = BTreeSet<String>;
 
-/// The stack was made.
-pub(crate) async fn deployed(world: &World, life: &Life) -> Result<()> {
-    mirrored(world, life).await?;
-    let image = life.store.read();
-    services(life, &image).await?;
-    databases(world, life, &image).await?;
-    targets(life, &image).await
+/// Checks the cloud after the stack was created.
+pub(crate) async fn deployed(simulation: &Simulation, daemon: &Daemon) -> Result<()> {
+    mirrored(simulation, daemon).await?;
+    let image = daemon.store.read();
+    services(daemon, &image).await?;
+    databases(simulation, daemon, &image).await?;
+    targets(daemon, &image).await
 }
 
-/// Every wish has its counterpart in the planes, and they have nothing else.
-pub(crate) async fn mirrored(world: &World, life: &Life) -> Result<()> {
-    let image = life.store.read();
-    same("networks", networks(&image), world.network.vpcs().await?)?;
+/// Checks that every wish has its counterpart in the planes, and that the planes have nothing else.
+pub(crate) async fn mirrored(simulation: &Simulation, daemon: &Daemon) -> Result<()> {
+    let image = daemon.store.read();
+    same("networks", networks(&image), simulation.network.vpcs().await?)?;
     for vpc in networks(&image) {
-        let spec = world.network.spec(&vpc).context("it was there a moment ago")?;
+        let spec = simulation
+            .network
+            .spec(&vpc)
+            .context("the network plane lists this VPC and has no specification of it")?;
         interfaces(&image, &spec)?;
     }
     addresses(&image)?;
-    let tasks = image.scan::<ecs::Task>().filter(|t| lives(&image, t)).map(|t| t.id.clone());
+    let tasks = image.scan::<ecs::Task>().filter(|t| is_running(&image, t)).map(|t| t.id.clone());
     same(
         "groups of containers",
         tasks.map(Into::into).collect(),
-        life.containers.list().keys().cloned().collect(),
+        daemon.containers.list().keys().cloned().collect(),
     )?;
     let databases = image.scan::<rds::Instance>().map(|i| i.resource_id.to_ascii_lowercase());
-    same("databases", databases.collect(), world.postgres.list().await?.into_iter().collect())?;
-    let snapshots = world.postgres.snapshots().await?.len();
+    same("databases", databases.collect(), simulation.postgres.list().await?.into_iter().collect())?;
+    let snapshots = simulation.postgres.snapshots().await?.len();
     ensure!(
         image.scan::<rds::Snapshot>().count() == snapshots,
         "the plane has {snapshots} snapshots, RDS has {:?}",
         rows::<rds::Snapshot>(&image)
     );
-    same("load balancers", rows::<elbv2::LoadBalancer>(&image), life.proxies.names().into_iter().collect())?;
-    let cdn: &dyn escale_cdn::Cdn = &*life.cdn;
+    same(
+        "load balancers",
+        rows::<elbv2::LoadBalancer>(&image),
+        daemon.proxies.names().into_iter().collect(),
+    )?;
+    let cdn: &dyn escale_cdn::Cdn = &*daemon.cdn;
     same("distributions", rows::<cloudfront::Distribution>(&image), cdn.ids().into_iter().collect())?;
-    let buckets = world.objects.list_buckets().await?.into_iter().map(|b| b.name);
+    let buckets = simulation.objects.list_buckets().await?.into_iter().map(|b| b.name);
     within("buckets", buckets.collect(), &rows::<s3::Bucket>(&image))?;
-    let repositories = world.registry.repositories().await?;
+    let repositories = simulation.registry.repositories().await?;
     within("repositories", repositories.into_iter().collect(), &rows::<ecr::Repository>(&image))?;
     let streams: Names = image.scan::<logs::LogStream>().map(|s| s.id.clone()).collect();
-    within("log streams", escale_logstore::LogStore::streams(&*world.logs).await?, &streams)?;
-    names(life, &image)
+    within("log streams", escale_logstore::LogStore::streams(&*simulation.logs).await?, &streams)?;
+    names(daemon, &image)
 }
 
 fn interfaces(image: &Image, spec: &VpcSpec) -> Result<()> {
@@ -81,7 +88,7 @@ fn interfaces(image: &Image, spec: &VpcSpec) -> Result<()> {
         spec.interfaces.iter().map(|i| i.name.clone()).collect(),
     )?;
     let mut owned: Names = Names::new();
-    owned.extend(image.scan::<ecs::Task>().filter(|t| lives(image, t)).map(|t| t.interface.to_string()));
+    owned.extend(image.scan::<ecs::Task>().filter(|t| is_running(image, t)).map(|t| t.interface.to_string()));
     let nodes = image.scan::<elbv2::LoadBalancer>();
     owned.extend(nodes.flat_map(|b| b.nodes.iter().map(|n| n.interface.to_string()).collect::<Vec<_>>()));
     let nodes = image.scan::<rds::Instance>();
@@ -91,7 +98,7 @@ fn interfaces(image: &Image, spec: &VpcSpec) -> Result<()> {
     same("interfaces with an owner", owned, spec.interfaces.iter().map(|i| i.name.clone()).collect())
 }
 
-/// No address is given twice.
+/// Checks that no two interfaces have the same address.
 fn addresses(image: &Image) -> Result<()> {
     let private = image.scan::<ec2::Interface>().map(|i| format!("{} {}", i.vpc, i.private_ip));
     unique("private addresses", private)?;
@@ -100,13 +107,13 @@ fn addresses(image: &Image) -> Result<()> {
     unique("public addresses", automatic.chain(elastic))
 }
 
-fn lives(image: &Image, task: &ecs::Task) -> bool {
+fn is_running(image: &Image, task: &ecs::Task) -> bool {
     image.get::<ecs::TaskProgress>(&task.id).is_none_or(|p| p.stopped.is_none())
 }
 
-/// What is answered is what there is to answer.
-fn names(life: &Life, image: &Image) -> Result<()> {
-    let applied = life.dns.applied();
+/// Checks that the DNS plane answers the names of all zones, load balancers and databases, and no others.
+fn names(daemon: &Daemon, image: &Image) -> Result<()> {
+    let applied = daemon.dns.applied();
     let applied = applied.last().context("the DNS plane got no configuration")?;
     let public: Names = applied.public.iter().map(|z| z.name.trim_end_matches('.').to_owned()).collect();
     for zone in image.scan::<HostedZone>().filter(|z| !z.private) {
@@ -122,7 +129,7 @@ fn names(life: &Life, image: &Image) -> Result<()> {
     for balancer in image.scan::<elbv2::LoadBalancerName>() {
         let name = &balancer.name;
         let there = served.iter().any(|s| s.trim_end_matches('.').eq_ignore_ascii_case(name));
-        ensure!(there, "the load balancer's name {name} is not answered");
+        ensure!(there, "the DNS plane does not answer the load balancer's name {name}");
     }
     let balancers = image.scan::<elbv2::LoadBalancer>().count();
     ensure!(image.scan::<elbv2::LoadBalancerName>().count() == balancers, "names without load balancers");
@@ -130,14 +137,14 @@ fn names(life: &Life, image: &Image) -> Result<()> {
     Ok(())
 }
 
-/// As many tasks run as are wished, and those that are said to run do.
-async fn services(life: &Life, image: &Image) -> Result<()> {
-    let groups = life.containers.list();
+/// Checks that each service has its desired number of running tasks, and that DescribeTasks shows these as running.
+async fn services(daemon: &Daemon, image: &Image) -> Result<()> {
+    let groups = daemon.containers.list();
     let running = |id: &str| groups.get(id).is_some_and(|g| g.phase == escale_containers::Phase::Running);
     for service in image.scan::<ecs::Service>() {
         let key = service.key();
         let of = |t: &Arc<ecs::Task>| t.service.as_ref().is_some_and(|s| s.key == key);
-        let tasks: Vec<_> = image.scan::<ecs::Task>().filter(of).filter(|t| lives(image, t)).collect();
+        let tasks: Vec<_> = image.scan::<ecs::Task>().filter(of).filter(|t| is_running(image, t)).collect();
         let count = tasks.iter().filter(|t| running(&t.id)).count();
         let wished = usize::try_from(service.desired).unwrap_or(0);
         ensure!(
@@ -148,7 +155,7 @@ async fn services(life: &Life, image: &Image) -> Result<()> {
         in_balance(image, &service, &tasks)?;
         let input =
             json!({"cluster": service.cluster, "tasks": tasks.iter().map(|t| &t.id).collect::<Vec<_>>()});
-        let shown = life.client.call("ecs", "DescribeTasks", input).await?;
+        let shown = daemon.client.call("ecs", "DescribeTasks", input).await?;
         let name = |task: &Value| {
             task["taskArn"].as_str().and_then(|arn| arn.rsplit('/').next()).unwrap_or("").to_owned()
         };
@@ -158,13 +165,13 @@ async fn services(life: &Life, image: &Image) -> Result<()> {
             list(&shown["tasks"]).map(name).collect(),
         )?;
         for task in list(&shown["tasks"]) {
-            ensure!(task["lastStatus"] == "RUNNING", "a task that runs is shown as {}", task["lastStatus"]);
+            ensure!(task["lastStatus"] == "RUNNING", "a running task is shown as {}", task["lastStatus"]);
         }
     }
     Ok(())
 }
 
-/// The tasks are spread over the zones that the service may use, whatever died and was replaced before.
+/// Checks that the tasks are spread over the service's zones, also after tasks died and were replaced.
 fn in_balance(image: &Image, service: &ecs::Service, tasks: &[Arc<ecs::Task>]) -> Result<()> {
     let newest = service.deployments.first().context("a service without a deployment")?;
     let zones: Names = newest
@@ -181,15 +188,15 @@ fn in_balance(image: &Image, service: &ecs::Service, tasks: &[Arc<ecs::Task>]) -
     Ok(())
 }
 
-async fn databases(world: &World, life: &Life, image: &Image) -> Result<()> {
-    let shown = life.client.call("rds", "DescribeDBInstances", json!({})).await?;
+async fn databases(simulation: &Simulation, daemon: &Daemon, image: &Image) -> Result<()> {
+    let shown = daemon.client.call("rds", "DescribeDBInstances", json!({})).await?;
     let shown: Vec<&Value> = list(&shown["DBInstances"]).collect();
     let name = |shown: &Value| shown["DBInstanceIdentifier"].as_str().unwrap_or("").to_owned();
     same("databases shown", rows::<rds::Instance>(image), shown.iter().copied().map(name).collect())?;
-    // Both in the order of their names.
+    // Both lists are sorted by name.
     for (instance, shown) in image.scan::<rds::Instance>().zip(shown) {
         let name = instance.resource_id.to_ascii_lowercase();
-        let seen = world.postgres.observe(&name).await?.context("it was listed")?;
+        let seen = simulation.postgres.observe(&name).await?.context("it was listed")?;
         ensure!(shown["DBInstanceStatus"] == "available", "{name} is {}", shown["DBInstanceStatus"]);
         let primary = seen.writable().with_context(|| format!("{name} takes no writes: {seen:?}"))?;
         ensure!(
@@ -198,18 +205,23 @@ async fn databases(world: &World, life: &Life, image: &Image) -> Result<()> {
         );
         let at = instance.nodes.iter().find(|n| n.name == primary.name).context("a node of its own")?;
         let endpoint = image.scan::<rds::RdsEndpoint>().next().context("its endpoint")?;
-        ensure!(endpoint.address == at.address, "the name leads to {}, not {}", endpoint.address, at.address);
+        ensure!(
+            endpoint.address == at.address,
+            "the name resolves to {}, not {}",
+            endpoint.address,
+            at.address
+        );
         ensure!(shown["AvailabilityZone"] == *at.zone, "the zone shown is {}", shown["AvailabilityZone"]);
     }
     Ok(())
 }
 
-/// The load balancer sends requests only to running tasks.
-async fn targets(life: &Life, image: &Image) -> Result<()> {
+/// Checks that exactly the running tasks are targets of the load balancer.
+async fn targets(daemon: &Daemon, image: &Image) -> Result<()> {
     let groups = image.scan::<elbv2::TargetGroup>();
     for group in groups {
         let input = json!({"TargetGroupArn": group.arn});
-        let shown = life.client.call("elbv2", "DescribeTargetHealth", input).await?;
+        let shown = daemon.client.call("elbv2", "DescribeTargetHealth", input).await?;
         let mut shown_there = Names::new();
         for d in list(&shown["TargetHealthDescriptions"]) {
             ensure!(d["TargetHealth"]["State"] == "healthy", "a target is not healthy: {d}");
@@ -226,13 +238,14 @@ async fn targets(life: &Life, image: &Image) -> Result<()> {
             let Some(port) = service.load_balancers.iter().find(here).and_then(|b| b.container_port) else {
                 continue;
             };
-            let of = |t: &Arc<ecs::Task>| t.service.as_ref().is_some_and(|s| s.key == key) && lives(image, t);
+            let of =
+                |t: &Arc<ecs::Task>| t.service.as_ref().is_some_and(|s| s.key == key) && is_running(image, t);
             wished.extend(image.scan::<ecs::Task>().filter(of).map(|t| format!("{}:{port}", t.private_ip)));
         }
         same("targets shown", wished.clone(), shown_there)?;
         let mut there = Names::new();
-        for name in life.proxies.names() {
-            let spec = life.proxies.spec(&name).context("it was listed")?;
+        for name in daemon.proxies.names() {
+            let spec = daemon.proxies.spec(&name).context("it was listed")?;
             let of_group = spec.groups.into_iter().filter(|g| g.name == group.arn);
             there.extend(of_group.flat_map(|g| g.targets).map(|t| t.addr.to_string()));
         }
@@ -241,33 +254,33 @@ async fn targets(life: &Life, image: &Image) -> Result<()> {
     Ok(())
 }
 
-/// The application is gone: from the planes and from the rows.
-pub(crate) async fn nothing(world: &World, life: &Life) -> Result<()> {
-    mirrored(world, life).await?;
-    let image = life.store.read();
-    // Resources that the stack retains are deleted as a user would do it.
+/// Checks that planes and tables have nothing left of the application.
+pub(crate) async fn nothing(simulation: &Simulation, daemon: &Daemon) -> Result<()> {
+    mirrored(simulation, daemon).await?;
+    let image = daemon.store.read();
+    // The stack retains its final snapshot; a user would delete it.
     for snapshot in image.scan::<rds::Snapshot>() {
         let input = json!({"DBSnapshotIdentifier": snapshot.id});
-        life.client.call("rds", "DeleteDBSnapshot", input).await?;
+        daemon.client.call("rds", "DeleteDBSnapshot", input).await?;
     }
-    crate::scenario::quiet(life).await?;
-    mirrored(world, life).await?;
+    crate::scenario::quiet(daemon).await?;
+    mirrored(simulation, daemon).await?;
     let mut left = Names::new();
     for table in escale_tables::all() {
         if !KEPT.contains(&table.name()) {
-            left.extend(life.store.read().keys(table.name()).map(|key| format!("{} {key}", table.name())));
+            left.extend(daemon.store.read().keys(table.name()).map(|key| format!("{} {key}", table.name())));
         }
     }
-    same("rows that are left", of_default_vpc(&life.store.read()), left)
+    same("rows that are left", of_default_vpc(&daemon.store.read()), left)
 }
 
-/// Tables that may have rows when nothing is there: histories, and what the installation itself has.
+/// Tables that may have rows without any application: histories, and rows of the installation itself.
 const KEPT: &[&str] = &[
     // Deleted stacks can be listed, with their events.
     "cloudformation_event",
     "cloudformation_resource",
     "cloudformation_stack",
-    // Clusters and services are inactive then, task definitions are never deleted by a stack.
+    // Deleted clusters and services stay as INACTIVE; a stack only deregisters task definitions.
     "ecs_cluster",
     "ecs_service",
     "ecs_service_events",
@@ -303,7 +316,7 @@ fn named<R: Row>(row: &R) -> String {
     format!("{} {}", R::TABLE, row.key())
 }
 
-/// The VPCs with a network: the default VPC, in which nothing runs here, has none.
+/// The VPCs with a network. The default VPC has none, since nothing runs in it here.
 fn networks(image: &Image) -> Names {
     let mut vpcs = rows::<ec2::Vpc>(image);
     if let Some(unused) = ec2::DefaultVpc::of(image) {
@@ -336,7 +349,7 @@ fn within(what: &str, there: Names, wished: &Names) -> Result<()> {
 fn unique<T: Ord + Debug>(what: &str, all: impl Iterator<Item = T>) -> Result<()> {
     let mut met = BTreeSet::new();
     for one in all {
-        ensure!(!met.contains(&one), "{what}: {one:?} is given twice");
+        ensure!(!met.contains(&one), "{what}: {one:?} is used twice");
         met.insert(one);
     }
     Ok(())

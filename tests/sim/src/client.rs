@@ -1,4 +1,4 @@
-//! The user of the cloud: calls operations as the gate does after it has authenticated a caller.
+//! A user of the cloud. Calls operations as the gate does after it has authenticated a caller.
 
 use escale_base::{AwsError, wire::Value};
 use escale_service::{Body, Caller, Cloud, Kind, Principal, StreamCx};
@@ -6,7 +6,7 @@ use escale_store::Store;
 use http_body_util::{BodyExt, Empty};
 use std::sync::Arc;
 
-/// The root of the account.
+/// The account's root.
 pub(crate) struct Client {
     pub(crate) store: Store,
     pub(crate) cloud: Arc<Cloud>,

@@ -1,4 +1,4 @@
-//! What goes wrong, and when: decided by the seed, at every call of a plane.
+//! Decides at every call of a plane, from the seed, whether it fails, is delayed, or the daemon dies there.
 
 use async_trait::async_trait;
 use escale_faults::Fate;
@@ -10,22 +10,22 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// How bad it gets. Seeds differ in kind, not only in luck: some have only crashes, some only slow planes.
+/// The kinds and frequencies of faults in one run. Seeds differ in kind as well: some have only crashes, some only slow planes.
 #[derive(Clone, Debug)]
 pub struct Weather {
-    /// Probability that a call fails, half of the times after it has done what was asked.
+    /// Probability that a call fails before the plane executes it; the same again for after.
     pub(crate) fails: f64,
-    /// Probability that a call takes up to `delay_ms` before, and after, it does what was asked.
+    /// Probability that a call is delayed by up to `delay_ms` before the plane executes it; the same again for after.
     pub(crate) delays: f64,
     pub(crate) delay_ms: u64,
-    /// Crashes of the daemon.
+    /// The number of crashes of the daemon.
     pub(crate) crashes: u32,
-    /// Things that break by themselves: tasks, database servers, targets.
+    /// The number of failures of tasks, database servers and targets.
     pub(crate) accidents: u32,
-    /// What users do to what runs: stop a task, deploy a service anew, fail a database over.
-    pub(crate) errands: u32,
-    /// The user deletes the stack while it is being made, after so long, and makes it again.
-    pub(crate) regret_ms: Option<u64>,
+    /// The number of user actions: stop a task, redeploy a service, fail a database over.
+    pub(crate) user_actions: u32,
+    /// The user deletes the stack after this time, while it is being created, and creates it again.
+    pub(crate) withdraw_ms: Option<u64>,
 }
 
 impl Weather {
@@ -37,8 +37,8 @@ impl Weather {
             delay_ms: one_of(&[20.0, 1_000.0, 15_000.0]) as u64,
             crashes: one_of(&[0.0, 1.0, 3.0, 9.0, 25.0]) as u32,
             accidents: one_of(&[0.0, 0.0, 2.0, 8.0]) as u32,
-            errands: one_of(&[0.0, 0.0, 2.0, 8.0]) as u32,
-            regret_ms: match one_of(&[0.0, 0.0, 0.0, 500.0, 10_000.0, 90_000.0]) as u64 {
+            user_actions: one_of(&[0.0, 0.0, 2.0, 8.0]) as u32,
+            withdraw_ms: match one_of(&[0.0, 0.0, 0.0, 500.0, 10_000.0, 90_000.0]) as u64 {
                 0 => None,
                 most => Some(random.random_range(1..most)),
             },
@@ -46,17 +46,17 @@ impl Weather {
     }
 }
 
-/// Where the next life ends.
+/// The point at which the next daemon dies.
 #[derive(Clone, Copy, Debug)]
 enum End {
     Never,
-    /// After so many commits of the store.
+    /// After this number of commits to the store.
     Commits(u64),
-    /// At the so-many-th border of a plane's call: before it, or between its effect and its answer.
+    /// After this number of borders of planes' calls. A call has one before it, and one between its effect and its answer.
     Borders(u64),
 }
 
-/// The dice of one run, shared by all lives of the daemon.
+/// The random decisions of one run, for all daemons in it.
 pub(crate) struct Hazard {
     state: Mutex<State>,
     death: Notify,
@@ -66,9 +66,9 @@ struct State {
     random: StdRng,
     weather: Weather,
     calm: bool,
-    /// The daemon is up: while it starts it can die, but its planes do not fail, since it would only end.
+    /// The daemon has started. During its start it can die, but its planes do not fail: it would only exit with an error.
     started: bool,
-    /// Of the life that runs now.
+    /// The running daemon's store.
     store: Option<Store>,
     borders_left: Option<u64>,
     dead: bool,
@@ -104,37 +104,37 @@ impl Hazard {
         draw(&mut self.state().random)
     }
 
-    /// Whether an accident may happen now; it is then one less.
+    /// Takes one of the remaining accidents; false if there are none or the run is calm.
     pub(crate) fn take_accident(&self) -> bool {
         let mut state = self.state();
         !state.calm && take(&mut state.weather.accidents)
     }
 
-    /// The same for errands.
-    pub(crate) fn take_errand(&self) -> bool {
+    /// Takes one of the remaining user actions; false if there are none or the run is calm.
+    pub(crate) fn take_user_action(&self) -> bool {
         let mut state = self.state();
-        !state.calm && take(&mut state.weather.errands)
+        !state.calm && take(&mut state.weather.user_actions)
     }
 
-    pub(crate) fn take_regret(&self) -> Option<u64> {
-        self.state().weather.regret_ms.take()
+    pub(crate) fn take_withdrawal(&self) -> Option<u64> {
+        self.state().weather.withdraw_ms.take()
     }
 
-    /// A new life on this store; decides when it ends, while crashes are left.
+    /// A daemon starts on this store. Decides when it dies, if there are crashes left.
     pub(crate) fn begin(&self, store: &Store) {
         let mut state = self.state();
         (state.dead, state.started, state.borders_left) = (false, false, None);
         state.store = Some(store.clone());
         let crashes = if state.calm { 0 } else { state.weather.crashes };
         let random = &mut state.random;
-        // Early ends are as likely as late ones: a daemon may die again while it takes over.
+        // Early ends are as likely as late ones, so that a daemon may die again while it adopts what the last one left.
         let most: u64 = [12, 60, 300][random.random_range(0..3)];
         let end = match crashes {
             0 => End::Never,
             _ if random.random_bool(0.5) => End::Commits(random.random_range(0..most)),
             _ => End::Borders(random.random_range(0..most)),
         };
-        tracing::info!(?end, "a life begins");
+        tracing::info!(?end, "a daemon starts");
         match end {
             End::Never => {}
             End::Commits(n) => store.cut_after(n),
@@ -146,14 +146,14 @@ impl Hazard {
         self.state().started = true;
     }
 
-    /// The life is over and its runtime gone.
+    /// The daemon has ended and its runtime is dropped.
     pub(crate) fn end(&self) {
         let mut state = self.state();
         state.store = None;
         state.weather.crashes = state.weather.crashes.saturating_sub(1);
     }
 
-    /// Nothing goes wrong from now on, or again something may.
+    /// Suspends all faults, or resumes them.
     pub(crate) fn set_calm(&self, calm: bool) {
         let mut state = self.state();
         state.calm = calm;
@@ -214,6 +214,7 @@ impl Fate for Hazard {
         if self.dies() {
             tracing::info!(call, "the daemon is dead");
             self.death.notify_one();
+            // The call never returns: code of a dead process does not run on until the runtime is dropped.
             std::future::pending::<()>().await;
         }
     }
@@ -223,7 +224,7 @@ impl Fate for Hazard {
         let p = state.weather.fails;
         let fails = !state.calm && state.started && state.random.random_bool(p);
         if fails {
-            tracing::debug!(call, done, "made to fail");
+            tracing::debug!(call, done, "injected a fault");
             state.faults += 1;
         }
         fails

@@ -1,6 +1,6 @@
 //! Simulates the whole cloud, wired as in the daemon, on fakes of the planes: with simulated time and with faults that a seed
-//! determines. Calls of planes fail, take long, or answer late. Tasks and servers die. The daemon dies between any two commits
-//! of the state and at any call of a plane, and is started again on the same state and planes.
+//! determines. Calls of planes fail or are delayed. Tasks and servers die. The daemon dies between any two commits of the state
+//! and at any call of a plane, and is restarted on the same state and planes.
 //!
 //! It opens no reachable port and needs no privilege. It proves nothing about the real planes: each plane's contract test checks
 //! that its fake behaves like the real one.
@@ -13,7 +13,7 @@ mod client;
 mod hazard;
 mod scenario;
 mod shop;
-mod world;
+mod simulation;
 
 pub use hazard::Weather;
 pub use scenario::{Outcome, run};

@@ -4,7 +4,7 @@ use crate::{
     check,
     client::Client,
     shop::{self, Shop},
-    world::{Life, World},
+    simulation::{Daemon, Simulation},
 };
 use anyhow::{Context, Result, bail, ensure};
 use escale_base::ids;
@@ -15,7 +15,7 @@ use std::time::Duration;
 pub struct Outcome {
     /// The status of the application's stack before it was deleted.
     pub stack: String,
-    pub lives: u32,
+    pub starts: u32,
     pub faults: u64,
     /// In simulated time.
     pub took_ms: i64,
@@ -26,80 +26,87 @@ const QUIET: Duration = Duration::from_secs(400);
 /// Stopped tasks stay visible, and deleted log streams are kept, for an hour.
 const FORGOTTEN: Duration = Duration::from_secs(3_700);
 /// The limit of daemon starts in one run. A run that needs more makes no progress.
-const LIVES: u32 = 40;
+const STARTS: u32 = 40;
 
-/// The user's progress. It does not depend on the daemon's deaths, which a user does not notice.
+/// The user's progress in the scenario. It survives the daemon's crashes: a phase begins again in the next daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Chapter {
+enum Phase {
     Registry,
     Images,
     Stack,
-    Regretted,
+    Withdrawn,
     Checked,
     Deleted,
     RegistryDeleted,
     End,
 }
 
-/// Runs the scenario of a seed. The error says which condition failed.
+/// Runs the scenario of a seed. The error names the condition that failed.
 pub fn run(seed: u64) -> Result<Outcome> {
     ids::seed(seed);
-    let world = World::new(seed)?;
-    let began = world.now();
+    let simulation = Simulation::new(seed)?;
+    let began = simulation.now();
     let shop = Shop::new()?;
-    let (mut chapter, mut stack, mut lives) = (Chapter::Registry, String::new(), 0);
-    while chapter != Chapter::End {
-        lives += 1;
+    let (mut phase, mut stack, mut starts) = (Phase::Registry, String::new(), 0);
+    while phase != Phase::End {
+        starts += 1;
         ensure!(
-            lives <= LIVES,
-            "the daemon was started {LIVES} times, and the scenario is still at {chapter:?}"
+            starts <= STARTS,
+            "the daemon was started {STARTS} times, and the scenario is still at {phase:?}"
         );
-        let lived = world.live(async |life| {
-            while chapter != Chapter::End {
-                chapter = advance(&world, life, &shop, chapter, &mut stack).await.with_context(|| {
-                    let troubles = life.engine.troubles().list();
-                    let troubles: Vec<String> =
-                        troubles.iter().map(|t| format!("{} {}: {}", t.reconciler, t.key, t.why)).collect();
-                    format!("at {chapter:?}; troubles:\n  {}", troubles.join("\n  "))
+        let ended = simulation.run_daemon(async |daemon| {
+            while phase != Phase::End {
+                phase = advance(&simulation, daemon, &shop, phase, &mut stack).await.with_context(|| {
+                    let pending = daemon.engine.troubles().list();
+                    let pending: Vec<String> =
+                        pending.iter().map(|t| format!("{} {}: {}", t.reconciler, t.key, t.why)).collect();
+                    format!("at {phase:?}; pending:\n  {}", pending.join("\n  "))
                 })?;
             }
             Ok(())
         });
-        lived.with_context(|| format!("in life {lives}, weather {:?}", world.hazard.weather()))?;
+        ended
+            .with_context(|| format!("daemon number {starts}, weather {:?}", simulation.hazard.weather()))?;
     }
-    Ok(Outcome { stack, lives, faults: world.hazard.faults(), took_ms: world.now().since_ms(began) })
+    Ok(Outcome {
+        stack,
+        starts,
+        faults: simulation.hazard.faults(),
+        took_ms: simulation.now().since_ms(began),
+    })
 }
 
 async fn advance(
-    world: &World,
-    life: &Life,
+    simulation: &Simulation,
+    daemon: &Daemon,
     shop: &Shop,
-    chapter: Chapter,
+    phase: Phase,
     stack: &mut String,
-) -> Result<Chapter> {
-    let client = &life.client;
-    tracing::info!(?chapter, at_ms = world.now().0, "next chapter");
-    world.hazard.set_calm(matches!(chapter, Chapter::Checked | Chapter::End));
-    match chapter {
-        Chapter::Registry => {
+) -> Result<Phase> {
+    let client = &daemon.client;
+    tracing::info!(?phase, at_ms = simulation.now().0, "next phase");
+    // The cloud cannot settle while faults occur, so the checks are made in calm weather.
+    simulation.hazard.set_calm(matches!(phase, Phase::Checked | Phase::End));
+    match phase {
+        Phase::Registry => {
             shop.create_registry(client).await?;
             let status = shop::settled(client, &shop.registry_stack).await?;
             ensure!(status.as_deref() == Some("CREATE_COMPLETE"), "the registry's stack is {status:?}");
-            Ok(Chapter::Images)
+            Ok(Phase::Images)
         }
-        Chapter::Images => {
-            shop.push(client, world).await?;
-            Ok(Chapter::Stack)
+        Phase::Images => {
+            shop.push(client, simulation).await?;
+            Ok(Phase::Stack)
         }
-        Chapter::Stack => {
+        Phase::Stack => {
             shop.create(client).await?;
-            if let Some(ms) = world.hazard.take_regret() {
+            if let Some(ms) = simulation.hazard.take_withdrawal() {
                 tokio::time::sleep(Duration::from_millis(ms)).await;
                 shop::delete(client, &shop.stack).await?;
-                return Ok(Chapter::Regretted);
+                return Ok(Phase::Withdrawn);
             }
             let status = shop::settled(client, &shop.stack).await?;
-            tracing::info!(?status, at = world.now().0, "the stack is settled");
+            tracing::info!(?status, at = simulation.now().0, "the stack is settled");
             *stack = status.context("the stack no longer exists")?;
             if stack != "CREATE_COMPLETE" {
                 tracing::warn!(
@@ -108,40 +115,40 @@ async fn advance(
                     "the stack was not created"
                 );
             }
-            Ok(Chapter::Checked)
+            Ok(Phase::Checked)
         }
-        Chapter::Regretted => {
+        Phase::Withdrawn => {
             gone(client, &shop.stack).await?;
-            Ok(Chapter::Stack)
+            Ok(Phase::Stack)
         }
-        Chapter::Checked => {
-            quiet(life).await?;
+        Phase::Checked => {
+            quiet(daemon).await?;
             match stack.as_str() {
-                "CREATE_COMPLETE" => check::deployed(world, life).await?,
-                "ROLLBACK_COMPLETE" => check::mirrored(world, life).await?,
+                "CREATE_COMPLETE" => check::deployed(simulation, daemon).await?,
+                "ROLLBACK_COMPLETE" => check::mirrored(simulation, daemon).await?,
                 other => bail!("the stack is {other}:\n{}", shop::failures(client, &shop.stack).await?),
             }
             shop::delete(client, &shop.stack).await?;
-            Ok(Chapter::Deleted)
+            Ok(Phase::Deleted)
         }
-        Chapter::Deleted => {
+        Phase::Deleted => {
             gone(client, &shop.stack).await?;
             shop::delete(client, &shop.registry_stack).await?;
-            Ok(Chapter::RegistryDeleted)
+            Ok(Phase::RegistryDeleted)
         }
-        Chapter::RegistryDeleted => {
+        Phase::RegistryDeleted => {
             gone(client, &shop.registry_stack).await?;
-            world.hazard.set_calm(true);
+            simulation.hazard.set_calm(true);
             tokio::time::sleep(FORGOTTEN).await;
-            quiet(life).await?;
-            check::nothing(world, life).await?;
-            Ok(Chapter::End)
+            quiet(daemon).await?;
+            check::nothing(simulation, daemon).await?;
+            Ok(Phase::End)
         }
-        Chapter::End => Ok(Chapter::End),
+        Phase::End => Ok(Phase::End),
     }
 }
 
-/// Waits until a stack that is being deleted is gone.
+/// Waits until the deletion of a stack is complete.
 async fn gone(client: &Client, stack: &str) -> Result<()> {
     match shop::settled(client, stack).await? {
         None => Ok(()),
@@ -150,12 +157,12 @@ async fn gone(client: &Client, stack: &str) -> Result<()> {
 }
 
 /// Waits until the rows stop changing.
-pub(crate) async fn quiet(life: &Life) -> Result<()> {
-    let mut changes = life.store.subscribe(escale_store::ALL_TABLES);
+pub(crate) async fn quiet(daemon: &Daemon) -> Result<()> {
+    let mut changes = daemon.store.subscribe(escale_store::ALL_TABLES);
     for _ in 0..10_000 {
         if tokio::time::timeout(QUIET, changes.changed()).await.is_err() {
             return Ok(());
         }
     }
-    bail!("rows change for ever, last: {:?}", changes.changed().await)
+    bail!("the rows never stop changing; the last change was {:?}", changes.changed().await)
 }

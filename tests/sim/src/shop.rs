@@ -1,6 +1,6 @@
-//! The reference application as its user deploys it: repositories, images, the stack; and takes it away again.
+//! The reference application, as a user deploys it (repositories, images, the stack) and deletes it.
 
-use crate::{client::Client, world::World};
+use crate::{client::Client, simulation::Simulation};
 use anyhow::{Context, Result, anyhow, bail};
 use escale_base::AwsError;
 use escale_blueprint::{Manifest, Purpose, Template, registry_template, template};
@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
 
 const MANIFEST: &str = include_str!("../../../examples/shop/escale.yaml");
-/// Any RSA key of 2048 bits: CloudFront looks at it.
+/// Any valid RSA key of 2048 bits: CloudFront checks it.
 const PUBLIC_KEY: &str = include_str!("public_key.pem");
 
-/// How often a user looks, and for how long at most: far longer than the longest that CloudFormation waits.
-const LOOK: Duration = Duration::from_secs(2);
-const LOOKS: usize = 20_000;
+/// The interval and number of a user's polls: in all far longer than CloudFormation's longest timeout.
+const POLL: Duration = Duration::from_secs(2);
+const POLLS: usize = 20_000;
 
 pub(crate) struct Shop {
     pub(crate) stack: String,
@@ -47,34 +47,35 @@ impl Shop {
         })
     }
 
-    /// The stack of the repositories, as [`Shop::create`] for the application.
+    /// Creates the stack of the repositories, unless it exists.
     pub(crate) async fn create_registry(&self, client: &Client) -> Result<()> {
         create(client, &self.registry_stack, &self.registry_template, &[]).await
     }
 
-    /// Pushes the images that are not there yet. What their containers do is drawn elsewhere.
-    pub(crate) async fn push(&self, client: &Client, world: &World) -> Result<()> {
+    /// Pushes the images that do not exist yet.
+    pub(crate) async fn push(&self, client: &Client, simulation: &Simulation) -> Result<()> {
         for (service, repository) in &self.repositories {
             let (manifest, config) = image_of(service);
             let digest = Digest::of(manifest.to_string().as_bytes());
             let config_digest = Digest::of(&config);
-            world.containers.image(
+            simulation.containers.image(
                 &digest.to_string(),
                 Behaviour { lines: vec!["begins".into()], ..Behaviour::default() },
             );
             let ask = json!({"repositoryName": repository, "layerDigests": [config_digest.to_string()]});
             let known = client.call("ecr", "BatchCheckLayerAvailability", ask).await?;
             if known["layers"][0]["layerAvailability"] != "AVAILABLE" {
-                let upload = world.registry.start_upload(repository).await?;
+                let upload = simulation.registry.start_upload(repository).await?;
                 let body = futures_util::stream::iter([Ok(config.into())]).boxed();
-                world.registry.append(repository, &upload, None, body).await?;
-                world.registry.finish_upload(repository, &upload, &config_digest).await?;
+                simulation.registry.append(repository, &upload, None, body).await?;
+                simulation.registry.finish_upload(repository, &upload, &config_digest).await?;
             }
             let put = json!({
                 "repositoryName": repository, "imageTag": TAG, "imageManifest": manifest.to_string(),
                 "imageManifestMediaType": "application/vnd.oci.image.manifest.v1+json",
             });
             match client.call("ecr", "PutImage", put).await {
+                // Pushed before the daemon died.
                 Err(e) if e.code == "ImageAlreadyExistsException" => {}
                 other => drop(other?),
             }
@@ -82,7 +83,7 @@ impl Shop {
         Ok(())
     }
 
-    /// Wishes the application's stack, unless it was wished before.
+    /// Creates the application's stack, unless it exists.
     pub(crate) async fn create(&self, client: &Client) -> Result<()> {
         let mut given = Vec::new();
         for parameter in &self.template.parameters {
@@ -130,7 +131,7 @@ async fn create(client: &Client, name: &str, template: &str, parameters: &[Value
     Ok(())
 }
 
-/// `None`: there is none, or it was deleted.
+/// The status of a stack; `None` if it does not exist.
 pub(crate) async fn status(client: &Client, name: &str) -> Result<Option<String>> {
     match client.call("cloudformation", "DescribeStacks", json!({"StackName": name})).await {
         Ok(found) => Ok(found["Stacks"][0]["StackStatus"].as_str().map(str::to_owned)),
@@ -139,37 +140,37 @@ pub(crate) async fn status(client: &Client, name: &str) -> Result<Option<String>
     }
 }
 
-/// Waits until nothing is under way with the stack any more.
+/// Waits until no operation on the stack is in progress.
 pub(crate) async fn settled(client: &Client, name: &str) -> Result<Option<String>> {
-    for _ in 0..LOOKS {
+    for _ in 0..POLLS {
         let status = status(client, name).await?;
         if !status.as_deref().is_some_and(|s| s.ends_with("_IN_PROGRESS")) {
             return Ok(status);
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL).await;
     }
-    bail!("the stack {name} never comes to rest: {}", open(client, name).await?)
+    bail!("the stack {name} never settles: {}", incomplete(client, name).await?)
 }
 
-/// Deletes a stack; again, where it failed before.
+/// Deletes a stack, or retries a deletion that failed.
 pub(crate) async fn delete(client: &Client, name: &str) -> Result<()> {
     client.call("cloudformation", "DeleteStack", json!({"StackName": name})).await?;
     Ok(())
 }
 
-/// What is not done, and why.
-pub(crate) async fn open(client: &Client, name: &str) -> Result<String> {
+/// The resources that are not complete, with their reasons.
+pub(crate) async fn incomplete(client: &Client, name: &str) -> Result<String> {
     let found = client.call("cloudformation", "DescribeStackResources", json!({"StackName": name})).await?;
     let line = |r: &Value| {
         let of = |name: &str| r[name].as_str().unwrap_or("").to_owned();
         format!("{} {} {}", of("LogicalResourceId"), of("ResourceStatus"), of("ResourceStatusReason"))
     };
     let all = found["StackResources"].as_array().cloned().unwrap_or_default();
-    let open = all.iter().map(line).filter(|l| !l.contains("_COMPLETE"));
-    Ok(open.collect::<Vec<_>>().join("\n"))
+    let incomplete = all.iter().map(line).filter(|l| !l.contains("_COMPLETE"));
+    Ok(incomplete.collect::<Vec<_>>().join("\n"))
 }
 
-/// Everything that was said to have failed, the oldest first.
+/// All failures among the stack's events, the oldest first.
 pub(crate) async fn failures(client: &Client, name: &str) -> Result<String> {
     let found = client.call("cloudformation", "DescribeStackEvents", json!({"StackName": name})).await?;
     let mut lines: Vec<String> = Vec::new();

@@ -1,7 +1,7 @@
 //! Runs the shop's scenario with many seeds, in bounded time.
 //!
-//! - `SIM_SEED=17` runs that seed alone, and `SIM_LOG=info` (any filter) logs what happens in it;
-//! - `SIM_SECONDS=600` goes on for so long, with seeds that no run had before; `SIM_FROM=1000` begins there instead.
+//! - `SIM_SEED=17` runs only that seed, and `SIM_LOG=info` (any filter) writes its log;
+//! - `SIM_SECONDS=600` runs seeds from 0 upwards for that time; `SIM_FROM=1000` begins with another seed.
 
 use escale_sim::{Outcome, run};
 use std::{
@@ -13,15 +13,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Unless `SIM_SECONDS` says another.
+/// The default of `SIM_SECONDS`.
 const SECONDS: u64 = 12;
-/// However slow the machine is: fewer prove nothing.
+/// The number of seeds on a slow machine: fewer would prove nothing.
 const AT_LEAST: u64 = 6;
-/// A run takes some seconds; one that takes this long goes in circles in no time.
+/// A run takes some seconds. One that takes this long is an endless loop in which no simulated time passes.
 const HANGS: Duration = Duration::from_secs(180);
 
 #[test]
-fn the_shop_survives_whatever_happens() {
+fn shop_survives_random_faults() {
     if let Some(seed) = variable("SIM_SEED") {
         log();
         println!("{:?}", outcome(seed));
@@ -30,41 +30,45 @@ fn the_shop_survives_whatever_happens() {
     let (began, seconds) = (now(), Duration::from_secs(variable("SIM_SECONDS").unwrap_or(SECONDS)));
     let first = variable("SIM_FROM").unwrap_or(0);
     let next = AtomicU64::new(first);
-    let made = thread::scope(|scope| {
+    let created = thread::scope(|scope| {
         let work = || {
-            let mut made = 0u64;
+            let mut created = 0u64;
             loop {
                 let seed = next.fetch_add(1, Ordering::Relaxed);
                 if seed - first >= AT_LEAST && began.elapsed() > seconds {
-                    return made;
+                    return created;
                 }
-                made += u64::from(outcome(seed).stack == "CREATE_COMPLETE");
+                created += u64::from(outcome(seed).stack == "CREATE_COMPLETE");
             }
         };
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().map(|w| w.join().expect("a seed has failed; it is named above")).sum::<u64>()
+        workers.into_iter().map(|w| w.join().expect("a seed failed: see the message above")).sum::<u64>()
     });
-    println!("{made} stacks were made, the others rolled back");
-    assert!(made > 0, "no stack at all was made: that is no simulation of a shop");
+    println!("{created} stacks were created, the others rolled back");
+    // Otherwise the checks of a deployed shop would never run.
+    assert!(created > 0, "every stack was rolled back");
 }
 
 /// The same seed must give the same run, so that a failure can be reproduced.
 #[test]
-fn a_seed_repeats_itself() {
+fn same_seed_gives_the_same_run() {
     for seed in [1, 6] {
         assert_eq!(outcome(seed), outcome(seed), "seed {seed}");
     }
 }
 
 fn outcome(seed: u64) -> Outcome {
+    // On a thread of its own, so that an endless loop in it can be reported.
     let (sender, done) = mpsc::channel();
     thread::spawn(move || sender.send(run(seed)));
     match done.recv_timeout(HANGS) {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(error)) => panic!("SIM_SEED={seed}: {error:#}"),
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("SIM_SEED={seed}: it does not end within {HANGS:?}"),
-        Err(mpsc::RecvTimeoutError::Disconnected) => panic!("SIM_SEED={seed}: it panicked, see above"),
+        Err(mpsc::RecvTimeoutError::Timeout) => {
+            panic!("SIM_SEED={seed}: the run does not end within {HANGS:?}")
+        }
+        Err(mpsc::RecvTimeoutError::Disconnected) => panic!("SIM_SEED={seed}: the run panicked, see above"),
     }
 }
 

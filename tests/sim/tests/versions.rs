@@ -10,9 +10,9 @@ use escale_tables::rds::EngineSeen;
 use serde_json::json;
 use std::{collections::BTreeMap, sync::Arc};
 
-struct Anybody;
+struct AllowAll;
 
-impl Identity for Anybody {
+impl Identity for AllowAll {
     fn credential(&self, _: &Image, _: &str) -> Option<Credential> {
         None
     }
@@ -21,7 +21,7 @@ impl Identity for Anybody {
     }
 }
 
-/// Of each major version that RDS knows: as if all were installed.
+/// The default minor version of each major version that RDS knows, as if all were installed.
 fn newest_of_rds() -> BTreeMap<u32, String> {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&dir.path().join("state.db"), escale_tables::rds::TABLES).unwrap();
@@ -31,7 +31,7 @@ fn newest_of_rds() -> BTreeMap<u32, String> {
     });
     installed.unwrap();
     let services: Vec<Arc<dyn Service>> = vec![Arc::new(escale_rds::Rds)];
-    let cloud = Cloud::new(Arc::default(), Clock::by_hand(Timestamp(0)), Arc::new(Anybody), services);
+    let cloud = Cloud::new(Arc::default(), Clock::by_hand(Timestamp(0)), Arc::new(AllowAll), services);
     let caller = Caller { principal: Principal::Root, ..Caller::service("") };
     let answer = cloud.call(&store, &caller, "rds", "DescribeDBEngineVersions", json!({})).unwrap();
     let version = |shown: &serde_json::Value| {
@@ -42,11 +42,11 @@ fn newest_of_rds() -> BTreeMap<u32, String> {
 }
 
 #[test]
-fn a_manifest_names_the_version_that_rds_has() {
+fn manifest_and_rds_agree_on_minor_versions() {
     let rds = newest_of_rds();
     let manifest = (1..100).filter_map(|major| format!("postgres {major}").parse::<Engine>().ok());
     let manifest: BTreeMap<u32, String> = manifest.map(|e| (e.major(), e.version().to_owned())).collect();
     let both = |(major, version): &(&u32, &String)| manifest.get(major) == Some(version);
     assert_eq!(rds.iter().filter(both).count(), manifest.len(), "{rds:?} {manifest:?}");
-    assert_eq!(rds.last_key_value(), manifest.last_key_value(), "the newest can be asked for");
+    assert_eq!(rds.last_key_value(), manifest.last_key_value(), "a manifest can name the newest version");
 }

@@ -16,9 +16,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub(super) const SHOWS: &str = "One daemon runs the shop while unmodified clients load it: pages and items through the load balancer, objects put, read and \
-                                deleted, describe calls, tasks that are stopped and replaced, stacks made and deleted, log lines. Its resident memory is \
-                                sampled every 10 s. What it has at the end may be at most 1.15 times what it had after 5 minutes.";
+pub(super) const SHOWS: &str = "One daemon runs the shop while unmodified clients load it: they request pages and items through the load balancer, put, read \
+                                and delete objects, describe resources, stop tasks, create and delete stacks, and write log lines. The test samples the \
+                                daemon's resident memory every 10 s. At the end, it may be at most 1.15 times the memory after 5 minutes.";
 
 /// Minutes until everything that is loaded once is loaded; any later increase is growth.
 pub(super) const SETTLED_MIN: u64 = 5;

@@ -7,8 +7,8 @@ use std::fs;
 
 const FILE: &str = "docs/reliability.md";
 
-const HEAD: &str = "# Reliability\n\nWhat `cargo xtask soak` found when it was last run: each part writes its own section. Parts take minutes to an hour; \
-                    `cargo xtask soak PART` repeats one. Times are those of the machine at hand, where a virtual machine's processor is emulated.\n";
+const HEAD: &str = "# Reliability\n\nResults of the last `cargo xtask soak`. Each part of it writes its own section and takes minutes to an hour; \
+                    `cargo xtask soak PART` repeats one. QEMU emulates the processor of the virtual machines, so their times are long.\n";
 
 /// Replaces the section of `name`, or adds it.
 pub(super) fn write(name: &str, title: &str, shows: &str, finding: &Finding) -> Result<()> {

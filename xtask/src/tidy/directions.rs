@@ -13,7 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("state", &["state"]),
     ("engine", &["state"]),
     ("front/model", &[]),
-    ("front/schema", &[]),
+    ("front/schema", &["front/model"]),
     ("front/wire", &["front/model"]),
     ("front/service", &["front/model", "front/schema", "state"]),
     ("front/requests", &["front/service", "state"]),
@@ -42,7 +42,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("tests/fuzz", &["front/model", "front/wire", "services/cloudformation", "planes", "blueprint"]),
     (
         "tests/sim",
-        &["app/wiring", "tests/faults", "tests/harness", "front", "services", "state", "engine", "planes", "blueprint"],
+        &[
+            "app/wiring",
+            "tests/faults",
+            "tests/harness",
+            "front",
+            "services",
+            "state",
+            "engine",
+            "planes",
+            "blueprint",
+        ],
     ),
     ("xtask", &[]),
 ];

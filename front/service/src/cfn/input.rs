@@ -1,4 +1,4 @@
-//! From a resource's properties to the input of an operation.
+//! Converts a resource's properties to the input of an operation.
 //!
 //! Both have AWS's schemas, which differ in three ways that follow from the API's model: the letters' case (`ContainerPort` is
 //! `containerPort` in ECS), the types of scalars (`Port` of a database is a text here, a number there) and CloudFront's lists, which are
@@ -12,7 +12,7 @@ use escale_base::{
 use escale_model::{Kind, ServiceModel, ShapeId, Structure};
 use std::marker::PhantomData;
 
-/// The input of the operation `O` in the making.
+/// An incomplete input of the operation `O`.
 pub struct InputDraft<O: Named> {
     tree: Map<String, Value>,
     operation: PhantomData<fn(O)>,
@@ -28,7 +28,7 @@ impl<O: Named> InputDraft<O> {
         InputDraft { tree, operation: PhantomData }
     }
 
-    /// Gives properties, at whichever depth, the names of members: `(property, member)`.
+    /// Renames properties to members, at every depth: `(property, member)`.
     pub fn renamed(mut self, table: &[(&str, &str)]) -> InputDraft<O> {
         self.tree = rename(self.tree, table);
         self
@@ -39,7 +39,7 @@ impl<O: Named> InputDraft<O> {
         self
     }
 
-    /// Reads it strictly: what the operation has no member for is refused by name.
+    /// Reads the input strictly: a property without a member is an error that names it.
     pub fn read(self) -> Result<O::Input, AwsError> {
         let model = escale_model::service(O::SERVICE);
         let shape = model.and_then(|model| Some((model, model.operation(O::NAME)?.input?)));
@@ -77,7 +77,7 @@ fn rename_below(value: Value, table: &[(&str, &str)]) -> Value {
     }
 }
 
-/// A value in the form that the model wants. What does not fit stays as it is, for the reader to refuse.
+/// Converts a value to the model's form. A value that does not fit is unchanged: the reader refuses it with a better error.
 fn fit(model: &ServiceModel, shape: ShapeId, value: Value) -> Value {
     match (&model.shape(shape).kind, value) {
         (Kind::Structure(structure), Value::Object(members)) => {
@@ -87,6 +87,7 @@ fn fit(model: &ServiceModel, shape: ShapeId, value: Value) -> Value {
             };
             Value::Object(members.into_iter().map(one).collect())
         }
+        // CloudFront's API has `{Quantity, Items}` where its schema has a list.
         (Kind::Structure(structure), Value::Array(items)) => counted(model, structure, items),
         (Kind::List { item, .. }, Value::Array(items)) => {
             items.into_iter().map(|value| fit(model, item.shape, value)).collect()
@@ -94,7 +95,7 @@ fn fit(model: &ServiceModel, shape: ShapeId, value: Value) -> Value {
         (Kind::Map { value: inner, .. }, Value::Object(entries)) => {
             Value::Object(entries.into_iter().map(|(k, v)| (k, fit(model, inner.shape, v))).collect())
         }
-        // An object where the API has a text is a document.
+        // An object for a text member is a document, such as a policy.
         (Kind::String, value @ (Value::Number(_) | Value::Bool(_) | Value::Object(_))) => {
             value.to_string().into()
         }
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn names_take_the_case_of_the_api() {
+    fn converts_names_to_the_case_of_the_api() {
         check(
             "ecs",
             "RegisterTaskDefinition",
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn scalars_take_the_types_of_the_api() {
+    fn converts_scalars_to_the_types_of_the_api() {
         check(
             "rds",
             "CreateDBInstance",
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_become_texts() {
+    fn converts_documents_to_text() {
         check(
             "iam",
             "CreateRole",
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_of_cloudfront_are_counted() {
+    fn adds_quantities_to_lists_of_cloudfront() {
         check(
             "cloudfront",
             "CreateDistribution",
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn renames_reach_below() {
+    fn renames_members_at_every_depth() {
         let tree = json!({"Rules": [{"Default": {"A": 1}}]});
         let renamed = rename_below(tree, &[("Default", "Apply"), ("A", "B")]);
         assert_eq!(renamed, json!({"Rules": [{"Apply": {"B": 1}}]}));

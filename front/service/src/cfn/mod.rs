@@ -1,4 +1,4 @@
-//! A CloudFormation resource type: what its service does to create and delete one, in terms of its own operations.
+//! A CloudFormation resource type: how its service creates and deletes a resource, by calling its own operations.
 //!
 //! Names, types and constraints of the properties are data ([`escale_schema`]); CloudFormation checks and coerces them before
 //! any of these functions runs.
@@ -24,16 +24,16 @@ type Delete = fn(&mut Cx<'_>, &Created) -> Result<(), AwsError>;
 type Look = fn(&Image, &Created) -> Readiness;
 type Read = fn(&Image, &Created) -> Option<Map<String, Value>>;
 
-/// One type, for example `AWS::EC2::VPC`. A service lists its own in `cfn.rs`; the CloudFormation service drives them
-/// and knows none.
+/// One type, for example `AWS::EC2::VPC`. A service lists its own types in `cfn.rs`; the CloudFormation service uses them
+/// without knowing any by name.
 #[derive(Clone, Copy)]
 pub struct ResourceType {
     pub name: &'static str,
-    /// The properties of the schema that `create` reads. Another one in a template is an error before anything is created.
+    /// The properties of the schema that `create` reads. Any other property in a template is an error before anything is created.
     pub properties: &'static [&'static str],
-    /// Makes it by calling operations on `cx`, in one transaction with the record of its physical id.
+    /// Creates the resource by calling operations on `cx`, in one transaction with the record of its physical id.
     pub create: Create,
-    /// Whether what was created has come true, read from the tables.
+    /// Whether the creation is complete, read from the tables.
     pub ready: Look,
     /// Gives the resource the new properties by calling operations. `None`: not implemented yet.
     pub update: Option<Update>,
@@ -41,18 +41,18 @@ pub struct ResourceType {
     pub read: Option<Read>,
     /// Decides for the properties that the schema lists as `conditionalCreateOnly`: see [`ResourceType::replaces`].
     pub replaces_if: fn(&Change<'_>) -> bool,
-    /// Deletes it by calling operations. What is gone already is a success.
+    /// Deletes the resource by calling operations. Succeeds if the resource no longer exists.
     pub delete: Delete,
-    /// Whether the deletion has come true.
+    /// Whether the deletion is complete.
     pub gone: Look,
 }
 
-/// Several types, declared in one place.
+/// The types of one service.
 pub type Resources = Vec<ResourceType>;
 
 impl ResourceType {
-    /// A type whose creation and deletion are complete when their transaction is; no change of a property replaces it unless the
-    /// schema says so without a condition.
+    /// A type whose creation and deletion are complete with their transaction. A changed property replaces the resource only if
+    /// the schema says so unconditionally.
     pub const fn new(
         name: &'static str,
         properties: &'static [&'static str],
@@ -73,13 +73,13 @@ impl ResourceType {
         }
     }
 
-    /// A creation that takes its time.
+    /// Sets the check for a creation that continues after its transaction.
     pub const fn ready(mut self, ready: Look) -> ResourceType {
         self.ready = ready;
         self
     }
 
-    /// A deletion that takes its time.
+    /// Sets the check for a deletion that continues after its transaction.
     pub const fn gone(mut self, gone: Look) -> ResourceType {
         self.gone = gone;
         self
@@ -90,8 +90,8 @@ impl ResourceType {
         self
     }
 
-    /// Whether a stack's update makes a new resource instead of changing this one. A property that is only conditionally
-    /// create-only never decides that by itself.
+    /// Whether a stack's update creates a new resource instead of changing this one. For a conditionally create-only property,
+    /// `replaces_if` decides.
     pub fn replaces(&self, change: &Change<'_>) -> bool {
         if change.before.get(change.property) == change.after.get(change.property) {
             return false;
@@ -104,7 +104,7 @@ impl ResourceType {
     }
 }
 
-/// A property that an update gives another value.
+/// A property whose value an update changes.
 #[derive(Clone, Copy, Debug)]
 pub struct Change<'a> {
     pub property: &'a str,
@@ -114,13 +114,12 @@ pub struct Change<'a> {
     pub after: &'a Map<String, Value>,
 }
 
-/// A resource that exists: kept by CloudFormation with the stack.
+/// An existing resource, as CloudFormation stores it with the stack.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Created {
-    /// What `Ref` gives, and what `ready`, `delete` and `gone` get.
+    /// The value of `Ref`; also passed to `ready`, `delete` and `gone`.
     pub physical_id: String,
-    /// What `Fn::GetAtt` gives, as far as it is known at creation. Attributes that appear later are filled by
-    /// `ready` through [`Readiness::Ready`].
+    /// The values of `Fn::GetAtt` that are known at creation. `ready` adds later ones through [`Readiness::Ready`].
     pub attributes: BTreeMap<String, Value>,
 }
 
@@ -134,7 +133,7 @@ impl Created {
         self
     }
 
-    /// Deletes it by the operation that takes its physical id in this member. What is gone already is a success.
+    /// Deletes the resource by the operation that takes the physical id in this member. Succeeds if it no longer exists.
     pub fn delete_by<O: Named>(&self, cx: &mut Cx<'_>, member: &str) -> Result<(), AwsError> {
         already_gone(InputDraft::<O>::new().with(member, &self.physical_id).call(cx))
     }
@@ -144,27 +143,27 @@ impl Created {
     }
 }
 
-/// How far a resource is.
+/// The progress of a resource's creation or deletion.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Readiness {
-    /// Not yet; says what is being waited for.
+    /// Not complete; names what it waits for.
     Pending(String),
-    /// Done; further attributes that only now are known.
+    /// Complete, with the attributes that were not known at creation.
     Ready(BTreeMap<String, Value>),
-    /// It will not come about; says why.
+    /// It cannot complete; names the reason.
     Failed(String),
 }
 
 impl Readiness {
-    /// What the text of [`Readiness::failing`] begins with.
+    /// The prefix of the text of [`Readiness::failing`].
     pub const FAILING: &'static str = "failing: ";
 
     pub fn ready() -> Readiness {
         Readiness::Ready(BTreeMap::new())
     }
 
-    /// Not yet, and something went wrong already that its owner should know of now: a health check fails, a task died. The stack
-    /// goes on waiting, as AWS's does; `escale up` prints the text at once.
+    /// Not complete, and something failed that the user should know of now: a health check fails, a task died. The stack
+    /// continues to wait, as AWS's does; `escale up` prints the text at once.
     pub fn failing(what: &str) -> Readiness {
         Readiness::Pending(format!("{}{what}", Readiness::FAILING))
     }

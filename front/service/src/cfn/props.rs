@@ -1,4 +1,4 @@
-//! What a type's functions get of the template.
+//! The properties of a template's resource, as a type's functions get them.
 
 use super::InputDraft;
 use crate::Named;
@@ -7,12 +7,12 @@ use escale_base::{
     wire::{self, Map, Value, Wire},
 };
 
-/// A resource's properties: all functions are resolved, every value has the type that the schema says.
+/// A resource's properties: all functions are resolved, and every value has its schema's type.
 pub struct Props<'a> {
     pub values: &'a Map<String, Value>,
     pub stack_name: &'a str,
     pub logical_id: &'a str,
-    /// The stack's tags and `aws:cloudformation:*`, to be laid on what can carry tags.
+    /// The stack's tags and `aws:cloudformation:*`, for resources that can have tags.
     pub stack_tags: &'a [Tag],
 }
 
@@ -34,7 +34,7 @@ impl Props<'_> {
         wire::member(self.values, name).map_err(|error| self.invalid(error))
     }
 
-    /// A text that is there and not empty.
+    /// A text that must be present and not empty.
     pub fn text(&self, name: &str) -> Result<&str, AwsError> {
         let text = self.str(name).filter(|text| !text.is_empty());
         text.ok_or_else(|| self.invalid(format_args!("Property {name} cannot be empty")))
@@ -48,35 +48,36 @@ impl Props<'_> {
         })
     }
 
-    /// Starts the input of an operation with the properties of these names, as far as the template has them.
+    /// Starts the input of an operation with those of these properties that the template has.
     pub fn input<O: Named>(&self, names: &[&str]) -> InputDraft<O> {
         InputDraft::of(self.values.iter().filter(|(name, _)| names.contains(&name.as_str())))
     }
 
-    /// The same with every property but these.
+    /// Starts the input of an operation with all properties except these.
     pub fn input_without<O: Named>(&self, names: &[&str]) -> InputDraft<O> {
         InputDraft::of(self.values.iter().filter(|(name, _)| !names.contains(&name.as_str())))
     }
 
-    /// The name given by the template, or `<stack>-<logical id>-<random>`, the form of CloudFormation's own.
+    /// The template's name for the resource, or a generated `<stack>-<logical id>-<random>`, as CloudFormation's.
     pub fn name_or_generated(&self, property: &str, max: usize) -> String {
         match self.str(property) {
             Some(name) => name.to_owned(),
             None => {
                 let tail = escale_base::ids::random_upper(12);
                 let mut head = format!("{}-{}", self.stack_name, self.logical_id);
+                // Long names lose their readable part, never the random one: it makes them unique.
                 head.truncate(max.saturating_sub(tail.len() + 1));
                 format!("{}-{tail}", head.trim_end_matches('-'))
             }
         }
     }
 
-    /// `Tags` of the template over the stack's.
+    /// The stack's tags, overridden by the template's `Tags`.
     pub fn tags(&self) -> Result<Vec<Tag>, AwsError> {
         self.tags_in("Tags")
     }
 
-    /// The same from the property that a type calls otherwise.
+    /// As [`Props::tags`], for a type whose property has another name.
     pub fn tags_in(&self, property: &str) -> Result<Vec<Tag>, AwsError> {
         let mut tags = self.stack_tags.to_vec();
         escale_base::tags::merge(&mut tags, self.read::<Vec<Tag>>(property)?);

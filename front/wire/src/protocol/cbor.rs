@@ -1,4 +1,4 @@
-//! Smithy RPC v2 CBOR: what current SDKs speak to CloudWatch.
+//! Smithy RPC v2 CBOR, which current SDKs use for CloudWatch.
 //! Source: <https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html>
 
 use crate::fault::Malformed;
@@ -14,8 +14,8 @@ pub(super) fn decode(model: &ServiceModel, operation: &Operation, body: &[u8]) -
         return Ok(Value::Object(Map::new()));
     };
     super::count::cbor(body)?;
-    let tree: Cbor =
-        ciborium::from_reader(body).map_err(|e| Malformed::Body(format!("the body is no CBOR: {e}")))?;
+    let tree: Cbor = ciborium::from_reader(body)
+        .map_err(|e| Malformed::Body(format!("the body is not valid CBOR: {e}")))?;
     read(model, input, tree)
 }
 
@@ -25,6 +25,7 @@ fn read(model: &ServiceModel, shape: ShapeId, value: Cbor) -> Result<Value, Malf
         (Kind::Structure(structure), Cbor::Map(entries)) => {
             let mut found = Map::new();
             for (key, inner) in entries {
+                // Members that the model does not have are ignored in every protocol but EC2's, and a null counts as absent.
                 let member = key.as_text().and_then(|name| structure.member(name));
                 if let Some(member) = member.filter(|_| !inner.is_null()) {
                     let inner = read(model, member.shape, inner).map_err(|e| e.below(&member.name))?;
@@ -48,6 +49,7 @@ fn read(model: &ServiceModel, shape: ShapeId, value: Cbor) -> Result<Value, Malf
             }
             Value::Object(found)
         }
+        // Tag 1 marks seconds since 1970 (RFC 8949, section 3.4.2).
         (Kind::Timestamp(_), Cbor::Tag(1, inner)) => number(&inner)
             .map(Value::from)
             .ok_or_else(|| Malformed::value("", kind_of(&inner), kind.name()))?,
@@ -75,7 +77,7 @@ fn number(value: &Cbor) -> Option<f64> {
     }
 }
 
-/// JSON has no infinities; the tree carries them as AWS's JSON does, as text.
+/// JSON has no infinities. The tree has them as text, as AWS's JSON does.
 fn float(f: f64) -> Value {
     match f {
         f if f.is_nan() => "NaN".into(),

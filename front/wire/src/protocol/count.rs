@@ -1,4 +1,4 @@
-//! How many values a body has, counted before any of them is made: a tree takes many times the bytes of its text.
+//! Counts the values of a body before it is parsed, since the parsed tree takes many times the bytes of its text.
 
 use crate::fault::Malformed;
 use escale_base::limits::request as limits;
@@ -12,7 +12,7 @@ pub(super) fn form(body: &str) -> Result<(), Malformed> {
     if fields > limits::FORM_FIELDS { Err(too_many("parameters", limits::FORM_FIELDS)) } else { Ok(()) }
 }
 
-/// A value follows an opening bracket, a comma or a colon outside of texts. Whether the rest is JSON, its reader says.
+/// Counts opening brackets, commas and colons outside of strings: a value follows each. Invalid JSON is left to the parser.
 pub(super) fn json(body: &[u8]) -> Result<(), Malformed> {
     // No value is shorter than two bytes, its comma included.
     if body.len() / 2 < limits::VALUES {
@@ -31,10 +31,11 @@ pub(super) fn json(body: &[u8]) -> Result<(), Malformed> {
     if values > limits::VALUES { Err(too_many("values", limits::VALUES)) } else { Ok(()) }
 }
 
-/// Each item begins with a head, which says how long it is or how many follow (RFC 8949, section 3). Whether the rest is
-/// CBOR, its reader says.
+/// Counts items. Each begins with a head that has its length or the number of items in it (RFC 8949, section 3). Invalid
+/// CBOR is left to the parser.
 pub(super) fn cbor(body: &[u8]) -> Result<(), Malformed> {
     let (mut rest, mut values) = (body, 0);
+    // Goes from head to head without a stack: an array's items follow its head, so they are counted one after the other.
     while let Some((first, after)) = rest.split_first() {
         values += 1;
         if values > limits::VALUES {
@@ -45,6 +46,7 @@ pub(super) fn cbor(body: &[u8]) -> Result<(), Malformed> {
             _ => 0,
         };
         let Some((argument, after)) = after.split_at_checked(size) else { return Ok(()) };
+        // Only strings have content to skip; 31 marks an indefinite length, whose chunks are items with heads of their own.
         let text = matches!(first >> 5, 2 | 3) && first & 0x1f != 31;
         let length = if text { cbor_length(first & 0x1f, argument) } else { 0 };
         let Some(after) = after.get(length..) else { return Ok(()) };
@@ -64,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_counted_where_they_are() {
+    fn counts_values_but_not_the_content_of_strings() {
         let most = limits::VALUES;
         let list = |n: usize| format!("[{}1]", "1,".repeat(n)).into_bytes();
         assert!(json(&list(most - 2)).is_ok());
@@ -80,8 +82,8 @@ mod tests {
         assert!(cbor(&array).is_err());
         let mut text = vec![0x7a, 0, 0x10, 0, 0];
         text.extend(std::iter::repeat_n(b'a', 0x10_0000));
-        assert!(cbor(&text).is_ok(), "the bytes of a text are no values");
-        assert!(cbor(&[0x7b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]).is_ok(), "left to the reader");
+        assert!(cbor(&text).is_ok(), "the bytes of a string are not values");
+        assert!(cbor(&[0x7b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]).is_ok(), "left to the parser");
 
         assert!(form(&"a&".repeat(limits::FORM_FIELDS - 1)).is_ok());
         assert!(form(&"a&".repeat(limits::FORM_FIELDS)).is_err());

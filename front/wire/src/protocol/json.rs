@@ -1,4 +1,4 @@
-//! AWS JSON 1.0 and 1.1. The tree is nearly the body: names are the wire's, and timestamps may come as text.
+//! AWS JSON 1.0 and 1.1. The body is nearly the tree: only names can differ, and timestamps may be text.
 
 use crate::fault::Malformed;
 use crate::scalar;
@@ -11,15 +11,15 @@ pub(super) fn decode(model: &ServiceModel, operation: &Operation, body: &[u8]) -
         return Ok(Value::Object(Map::new()));
     }
     super::count::json(body)?;
-    let tree: Value =
-        serde_json::from_slice(body).map_err(|e| Malformed::Body(format!("the body is no JSON: {e}")))?;
+    let tree: Value = serde_json::from_slice(body)
+        .map_err(|e| Malformed::Body(format!("the body is not valid JSON: {e}")))?;
     match operation.input {
         Some(input) => read(model, input, tree),
         None => Ok(Value::Object(Map::new())),
     }
 }
 
-/// Drops nulls and members that the model does not know; a wrong kind is an error.
+/// Drops nulls and members that the model does not have; a value of the wrong kind is an error.
 fn read(model: &ServiceModel, shape: ShapeId, value: Value) -> Result<Value, Malformed> {
     let kind = &model.shape(shape).kind;
     Ok(match (kind, value) {
@@ -65,7 +65,7 @@ fn read(model: &ServiceModel, shape: ShapeId, value: Value) -> Result<Value, Mal
     })
 }
 
-/// A null in a list or map is kept: sparse ones exist.
+/// Keeps a null in a list or map: the model may allow sparse ones.
 fn read_item(model: &ServiceModel, shape: ShapeId, value: Value) -> Result<Value, Malformed> {
     if value.is_null() { Ok(Value::Null) } else { read(model, shape, value) }
 }
@@ -104,7 +104,7 @@ fn write(model: &ServiceModel, shape: ShapeId, value: &Value) -> Value {
         (Kind::Map { value, .. }, Value::Object(object)) => Value::Object(
             object.iter().map(|(k, inner)| (k.clone(), write(model, value.shape, inner))).collect(),
         ),
-        // Seconds are the default; a shape may want text.
+        // Seconds are the default; a shape may require text.
         (Kind::Timestamp(Some(format)), Value::Number(_)) if *format != TimeFormat::UnixTimestamp => {
             scalar::to_text(model.shape(shape), value, Location::Body).into()
         }

@@ -1,4 +1,4 @@
-//! One file a protocol; here is only which one, and what they share.
+//! Selects the protocol, each in a file of its own, and has their shared parts.
 
 mod cbor;
 mod count;
@@ -20,14 +20,14 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::io::Read;
 
-/// A request as an operation sees it. A streamed body ([`Operation::streams_in`]) is not in the input.
+/// A decoded request. A streamed body ([`Operation::streams_in`]) is not in the input.
 #[derive(Debug)]
 pub struct Request {
     pub operation: &'static Operation,
     pub input: Value,
 }
 
-/// The operation alone. Only the query protocols need a body for it, so a streaming operation is known from its head.
+/// The operation alone. Only the query protocols need the body for it, so the head is enough for a streaming operation.
 pub fn operation(target: &Target, parts: &Parts, body: &[u8]) -> Result<&'static Operation, AwsError> {
     let service = target.service;
     let name = match target.protocol {
@@ -55,7 +55,7 @@ pub fn operation(target: &Target, parts: &Parts, body: &[u8]) -> Result<&'static
     service.operation(&name).ok_or_else(|| fault::unknown_operation(target, &name))
 }
 
-/// Operation and input of a request. `body` is as it came, after the framing of `aws-chunked` if there was any.
+/// Operation and input of a request. `body` is as the client sent it, without the framing of `aws-chunked`.
 pub fn decode(target: &Target, parts: &Parts, body: &[u8]) -> Result<Request, AwsError> {
     let service = target.service;
     if target.protocol == Protocol::RestXml {
@@ -77,7 +77,7 @@ pub fn decode(target: &Target, parts: &Parts, body: &[u8]) -> Result<Request, Aw
     Ok(Request { operation, input: input.map_err(|e| e.into_error(target))? })
 }
 
-/// The headers that describe the body. Without the checksums of operations where these are not the body's.
+/// The headers, without checksums that are not of the body ([`Operation::checksum_of_body`]).
 pub fn body_headers<'a>(target: &Target, parts: &'a Parts) -> Cow<'a, HeaderMap> {
     let of_body = target.protocol != Protocol::RestXml
         || route(target, parts).is_ok_and(|(operation, _)| operation.checksum_of_body);
@@ -107,7 +107,8 @@ fn route(target: &Target, parts: &Parts) -> Result<(&'static Operation, Labels),
     }
 }
 
-/// Services that share a signing name (the classic load balancer and its successor) are told apart by the version of the API.
+/// Refuses a request of another service with the same signing name, such as the classic load balancer: only the API's version
+/// distinguishes them.
 fn same_service(target: &Target, fields: &[(String, String)]) -> Result<(), AwsError> {
     let service = target.service;
     let version = fields.iter().find(|(k, _)| k == "Version").map_or("", |(_, v)| v.as_str());
@@ -118,24 +119,26 @@ fn same_service(target: &Target, fields: &[(String, String)]) -> Result<(), AwsE
     }
 }
 
-/// The fields of a query request: of its URI, and of its form body.
+/// The fields of a query request, from its URI and its form.
 fn fields(parts: &Parts, body: &[u8]) -> Result<Vec<(String, String)>, Malformed> {
     let mut fields = query_pairs(parts);
+    // A body without the Content-Type of a form is read as one too: the query protocols have no other kind.
     if is_form(&parts.headers) || !body.is_empty() {
         let body =
-            std::str::from_utf8(body).map_err(|e| Malformed::Body(format!("the form is no UTF-8: {e}")))?;
+            std::str::from_utf8(body).map_err(|e| Malformed::Body(format!("the form is not UTF-8: {e}")))?;
         count::form(body)?;
         fields.extend(form_pairs(body));
     }
     Ok(fields)
 }
 
-/// Undoes `Content-Encoding: gzip`, within the limit of an operation's body.
+/// Decompresses a body with `Content-Encoding: gzip`, within the limit of an operation's body.
 fn inflated<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<Cow<'a, [u8]>, AwsError> {
     let gzip = header(headers, "content-encoding").is_some_and(|e| e.eq_ignore_ascii_case("gzip"));
     if !gzip || !body.starts_with(&[0x1f, 0x8b]) {
         return Ok(Cow::Borrowed(body));
     }
+    // One byte more than allowed shows that the limit is exceeded, without inflating the rest.
     let limit = limits::OPERATION_BODY_BYTES;
     let mut out = Vec::new();
     let read = flate2::read::GzDecoder::new(body).take(limit as u64 + 1).read_to_end(&mut out);
@@ -144,10 +147,10 @@ fn inflated<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<Cow<'a, [u8]>, Aw
             ErrorKind::Invalid,
             "InvalidRequest",
             400,
-            format!("the gzip body cannot be inflated: {e}"),
+            format!("The request's body cannot be decompressed (Content-Encoding: gzip): {e}"),
         )),
         Ok(_) if out.len() > limit => {
-            let message = format!("the inflated body is larger than {limit} bytes");
+            let message = format!("The decompressed body is larger than {limit} bytes");
             Err(AwsError::new(ErrorKind::Invalid, "RequestEntityTooLarge", 413, message))
         }
         Ok(_) => Ok(Cow::Owned(out)),
@@ -189,7 +192,7 @@ pub fn encode_error(target: &Target, error: &AwsError, request_id: &str, resourc
     let service = target.service;
     let shape = service.error(&error.code);
     let traits = shape.and_then(|s| s.error.as_ref());
-    // The shape's name and the wire's code differ for all of ELBv2 and IAM and half of RDS.
+    // The shape's name and the code on the wire differ for all errors of ELBv2 and IAM and half of RDS's.
     let code = traits.map_or(error.code.as_str(), |t| t.code.as_str());
     let name = shape.map_or(error.code.as_str(), |s| s.name.as_str());
     let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -217,6 +220,7 @@ pub fn encode_error(target: &Target, error: &AwsError, request_id: &str, resourc
         Protocol::Cbor => set(&mut response, "smithy-protocol", "rpc-v2-cbor"),
         _ => {}
     }
+    // SDKs of a service that used the query protocol before still report the error code of that protocol.
     if service.query_compatible && matches!(target.protocol, Protocol::Json | Protocol::Cbor) {
         let blame = if error.status < 500 { "Sender" } else { "Receiver" };
         set(&mut response, "x-amzn-query-error", &format!("{code};{blame}"));
@@ -224,7 +228,7 @@ pub fn encode_error(target: &Target, error: &AwsError, request_id: &str, resourc
     response
 }
 
-/// The name of an error's text: what its shape says, `message` where it says nothing.
+/// The name of the member with an error's text: the shape's, else `message`.
 fn message_name<'a>(service: &'a ServiceModel, error: &AwsError) -> &'a str {
     let structure = service.error(&error.code).and_then(|s| s.structure());
     let named = structure.and_then(|s| s.members.iter().find(|m| m.name.eq_ignore_ascii_case("message")));
@@ -247,7 +251,7 @@ fn request_ids<B>(response: &mut Response<B>, request_id: &str) {
     set(response, "x-amz-id-2", request_id);
 }
 
-/// Sets a header. Text that no header can carry (a line feed in a metadata value) is percent-encoded.
+/// Sets a header. Text that is not allowed in a header (a line feed in a metadata value) is percent-encoded.
 fn set<B>(response: &mut Response<B>, name: &str, value: &str) {
     let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else { return };
     let value = HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| {

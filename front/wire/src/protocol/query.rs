@@ -1,5 +1,5 @@
-//! The query protocols: a form of dotted keys in (`Tags.member.1.Key`), XML out. EC2's dialect names its lists
-//! without `member`, writes members with a capital, and answers without a wrapper.
+//! The query protocols: requests are forms with dotted keys (`Tags.member.1.Key`), answers are XML. EC2's dialect has lists
+//! without `member`, capitalized members, and answers without a wrapper.
 
 use crate::fault::Malformed;
 use crate::scalar;
@@ -9,7 +9,7 @@ use escale_model::{Kind, Member, Operation, ServiceModel, ShapeId};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// Steps of a dotted key. RDS's and EC2's deepest have 12; dropping a tree recurses, so it must be bounded.
+/// Steps of a dotted key. RDS's and EC2's deepest have 12. Dropping a tree recurses, so its depth must be limited.
 const MAX_DEPTH: usize = 48;
 
 /// Keys that every query request has, or may have, besides the operation's own.
@@ -22,7 +22,7 @@ struct Tree<'a> {
 }
 
 impl<'a> Tree<'a> {
-    /// `left` is how many more steps the parameters may have in all.
+    /// `left` is the number of steps that all further parameters together may have.
     fn put(&mut self, key: &'a str, value: &'a str, left: &mut usize) -> Result<(), Malformed> {
         let mut tree = self;
         for (depth, step) in key.split('.').enumerate() {
@@ -43,7 +43,7 @@ impl<'a> Tree<'a> {
         self.below.get(step)
     }
 
-    /// The steps that are numbers, in their order.
+    /// The steps that are numbers, in numeric order; the map has 10 before 2.
     fn numbered(&self) -> Vec<&Tree<'a>> {
         let numbers = self.below.iter().filter_map(|(step, tree)| Some((step.parse::<u64>().ok()?, tree)));
         let mut numbers: Vec<_> = numbers.collect();
@@ -67,6 +67,7 @@ pub(super) fn decode(
     }
     let Some(input) = operation.input else { return Ok(Value::Object(Map::new())) };
     if ec2 {
+        // Only EC2 refuses unknown parameters; the other services ignore them.
         let known: Vec<String> = model.members(input).iter().map(ec2_name).collect();
         if let Some(unknown) = tree.below.keys().find(|step| !known.iter().any(|k| k == *step)) {
             return Err(Malformed::Unknown((*unknown).to_owned()));
@@ -119,7 +120,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Where a member stands. A flattened query list goes by the name of its item.
+    /// The subtree of a member. A flattened list has the name of its item.
     fn step<'t, 'v>(&self, member: &Member, tree: &'t Tree<'v>) -> Option<&'t Tree<'v>> {
         if self.ec2 {
             return tree.get(&ec2_name(member));
@@ -177,7 +178,7 @@ pub(super) fn encode_ec2(
     xml.leaf("requestId", request_id);
     match operation.output {
         Some(shape) => xml.members(shape, output),
-        // What EC2 answers where the model has nothing.
+        // EC2's answer for operations without output members.
         None => xml.leaf("return", "true"),
     }
     xml.close(&root);

@@ -27,7 +27,7 @@ pub(super) fn decode(
             Location::Uri => labels
                 .iter()
                 .find(|(name, _)| name == member.wire_name())
-                // Once, and exactly: the ARN that IAM decides on and the object that is read come from this text.
+                // Decoded exactly once: the ARN for IAM's decision and the object's key both come from this text.
                 .map(|(_, text)| scalar_of(model, member.shape, &decode_once(text).map_err(Malformed::Uri)?))
                 .transpose(),
             Location::Query => from_query(model, operation, member, &query),
@@ -63,7 +63,7 @@ fn from_query(
             Ok((!items.is_empty()).then_some(Value::Array(items)))
         }
         Kind::Map { value, .. } => {
-            // Every key that no other member takes.
+            // The map gets every key that is no other member's.
             let members = operation.input.map_or(&[][..], |i| model.members(i));
             let taken = |key: &str| {
                 members
@@ -104,7 +104,7 @@ fn from_header(
     items.collect::<Result<Vec<_>, _>>().map(|items| Some(Value::Array(items)))
 }
 
-/// The items of a header: separated by commas, perhaps quoted; an HTTP date has a comma of its own.
+/// The items of a header, separated by commas and possibly quoted. An HTTP date contains a comma itself.
 fn split_header(line: &str, dates: bool) -> Vec<String> {
     if dates && line.contains("GMT") {
         let dates = line.split("GMT").map(|d| d.trim_start_matches([',', ' ']).trim());
@@ -141,6 +141,7 @@ fn read_body(
     body: &[u8],
     found: &mut Map<String, Value>,
 ) -> Result<(), Malformed> {
+    // An operation that takes a stream reads the body itself.
     if operation.streams_in().is_some() || body.is_empty() {
         return Ok(());
     }
@@ -157,7 +158,7 @@ fn read_body(
         Kind::Blob => STANDARD.encode(body).into(),
         Kind::String => {
             let text = std::str::from_utf8(body)
-                .map_err(|e| Malformed::Body(format!("the body is no UTF-8: {e}")))?;
+                .map_err(|e| Malformed::Body(format!("the body is not UTF-8: {e}")))?;
             text.into()
         }
         _ => xml::read(model, member.shape, &xml::parse(body)?).map_err(|e| e.below(&member.name))?,
@@ -175,7 +176,7 @@ pub(super) fn encode(
     let body = body(model, operation, output);
     let (mut parts, ()) = encode_head(model, operation, output, request_id).into_parts();
     if operation.method != "HEAD" {
-        // The body written here decides its length; only an answer to HEAD tells another body's.
+        // The length is that of the body made here; only an answer to HEAD has the length of a body that is not sent.
         parts.headers.remove("content-length");
     }
     if !body.is_empty() && !parts.headers.contains_key("content-type") {
@@ -215,7 +216,7 @@ pub(super) fn encode_head(
             _ => {}
         }
     }
-    // A part of an object (RFC 9110, 15.3.7).
+    // The model's status is 200 also for a part of an object, which is a 206 (RFC 9110, 15.3.7).
     if response.status() == StatusCode::OK && response.headers().contains_key("content-range") {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
@@ -257,7 +258,7 @@ fn body(model: &ServiceModel, operation: &Operation, output: &Value) -> Bytes {
         let s3_root = if model.id == "s3" { s3_names::root(&operation.name) } else { None };
         let root = s3_root.unwrap_or(&model.shape(shape).name);
         if root == "LocationConstraint" {
-            // The one answer whose member is the root's own text; empty for us-east-1.
+            // In this answer only, the member is the text of the root; it is empty for us-east-1.
             xml.head();
             xml.open_in(root, &model.xml_namespace);
             xml.text(output.get(root).and_then(Value::as_str).unwrap_or(""));
@@ -282,7 +283,7 @@ pub(super) fn encode_error(
         xml.open("Error");
         xml.leaf("Code", code);
         xml.leaf("Message", &error.message);
-        // S3 models few errors; what it says besides (`BucketName`, `Key`) is in none of them.
+        // S3's model has few errors and does not list the other members (`BucketName`, `Key`).
         for (name, text) in error.extra.iter().filter_map(|(k, v)| Some((k, v.as_str()?))) {
             xml.leaf(name, text);
         }

@@ -1,7 +1,7 @@
-//! What S3's model does not say of its answers. Root elements; source: the "Response Syntax" of each operation in
+//! Properties of S3's answers that its model lacks. The source of the root elements is the "Response Syntax" of each operation:
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>.
 
-/// The root of an operation's answer, for those without a payload member.
+/// The root element of an answer without a payload member.
 pub(super) fn root(operation: &str) -> Option<&'static str> {
     Some(match operation {
         "CompleteMultipartUpload" => "CompleteMultipartUploadResult",
@@ -32,7 +32,7 @@ pub(super) fn root(operation: &str) -> Option<&'static str> {
     })
 }
 
-/// The status of success that S3 answers with where its model says nothing, so 200. Source: the sample responses of
+/// The status of success, if it is not the 200 that the model implies. Source: the sample responses of
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html> and
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketTagging.html>.
 pub(super) fn status(operation: &str) -> Option<u16> {

@@ -1,5 +1,5 @@
-//! A body on its way in: its framing undone, its hash, length, signatures and checksums checked while it passes.
-//! Nothing is held but a chunk header, so a body may be of any size.
+//! Reads a request's body: removes its framing and checks hash, length, signatures and checksums while it passes. Only a
+//! chunk's header is buffered, so a body may have any size.
 
 use super::chunked::{Chunks, Signing};
 use super::{Claim, Key, UNSIGNED};
@@ -12,30 +12,30 @@ use http::{HeaderMap, request::Parts};
 use md5::{Digest, Md5};
 use sha2::Sha256;
 
-/// What the signature says of the body.
+/// What the head declares about the body.
 #[derive(Clone, Debug)]
 pub enum Payload {
-    /// Nothing more to check: the signature covers the body that was there, or there is no signature.
+    /// Nothing more to check: the signature was verified with the body, or there is no signature.
     Settled,
     /// Its SHA-256.
     Hash([u8; 32]),
-    /// `UNSIGNED-PAYLOAD`: only checksums can tell.
+    /// `UNSIGNED-PAYLOAD`: only checksums protect the body.
     Unsigned,
-    /// In `aws-chunked` framing, perhaps with a signature for each chunk.
+    /// `aws-chunked` framing, with or without a signature for each chunk.
     Chunked { signing: Option<Signing>, trailer: bool },
 }
 
-/// What is known at the body's end.
+/// The properties of a complete body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BodyEnd {
     /// Bytes without framing.
     pub size_bytes: u64,
-    /// The checksums that the client sent, in headers or trailer; all were right.
+    /// The checksums that the client sent, in headers or trailer; all match.
     pub checksums: Vec<(Algorithm, String)>,
 }
 
-/// Takes a body piece by piece. Bytes come out before the whole is proven: on an error from [`BodyReader::feed`] or
-/// [`BodyReader::finish`], the caller must discard what it got.
+/// Reads a body piece by piece. It returns bytes before the whole body is verified: on an error from [`BodyReader::feed`] or
+/// [`BodyReader::finish`], the caller must discard them.
 pub struct BodyReader {
     chunks: Option<Chunks>,
     declared_hash: Option<([u8; 32], Sha256)>,
@@ -46,7 +46,7 @@ pub struct BodyReader {
     size_bytes: u64,
 }
 
-/// From the head's words to what they demand.
+/// Interprets the declared payload hash, which may also be a keyword.
 pub(super) fn payload(
     parts: &Parts,
     claim: &Claim,
@@ -71,6 +71,7 @@ pub(super) fn payload(
                 let error = AwsError::new(ErrorKind::Invalid, "InvalidArgument", 400, message);
                 return Err(error.with("ArgumentName", "x-amz-content-sha256").with("ArgumentValue", hash));
             }
+            // A hash that was computed from the body itself needs no second check; one that the client declared does.
             let declared_in_head = parts.headers.contains_key("x-amz-content-sha256");
             if body_seen && !declared_in_head { Payload::Settled } else { Payload::Hash(bytes) }
         }
@@ -78,7 +79,7 @@ pub(super) fn payload(
 }
 
 impl Payload {
-    /// What an unsigned request says of its body.
+    /// The payload of an unsigned request.
     pub fn anonymous(headers: &HeaderMap) -> Payload {
         let framed = header(headers, "content-encoding").is_some_and(|e| e.contains("aws-chunked"));
         if framed { Payload::Chunked { signing: None, trailer: true } } else { Payload::Settled }
@@ -137,7 +138,7 @@ impl BodyReader {
         })
     }
 
-    /// Takes the next piece and puts what it holds of the body behind `out`.
+    /// Reads the next piece and appends its part of the body to `out`.
     pub fn feed(&mut self, piece: Bytes, out: &mut Vec<Bytes>) -> Result<(), AwsError> {
         let before = out.len();
         match &mut self.chunks {
@@ -157,13 +158,14 @@ impl BodyReader {
                 hasher.update(bytes);
             }
         }
+        // Checked now, not at the end: a client could send much more than it declared.
         match self.declared_size {
             Some(declared) if self.size_bytes > declared => Err(incomplete()),
             _ => Ok(()),
         }
     }
 
-    /// The body has ended: checks what can only be checked now.
+    /// Ends the body and checks its length, hashes and trailer.
     pub fn finish(self) -> Result<BodyEnd, AwsError> {
         let trailers = self.chunks.map(Chunks::finish).transpose()?.unwrap_or_default();
         if self.declared_size.is_some_and(|declared| declared != self.size_bytes) {
@@ -208,7 +210,7 @@ impl BodyReader {
         Ok(BodyEnd { size_bytes: self.size_bytes, checksums })
     }
 
-    /// A body that is all there.
+    /// Reads a body that is already in memory.
     pub fn read_all(
         payload: &Payload,
         headers: &HeaderMap,
@@ -218,6 +220,7 @@ impl BodyReader {
         let mut pieces = Vec::new();
         reader.feed(body, &mut pieces)?;
         let end = reader.finish()?;
+        // A body without framing is one piece and needs no copy.
         let body = match pieces.len() {
             1 => pieces.remove(0),
             _ => Bytes::from(pieces.concat()),

@@ -1,5 +1,5 @@
-//! The canonical request and the string to sign. S3 encodes its path once and normalises nothing; all others encode
-//! the path as it travels a second time, after removing `.`, `..` and empty segments.
+//! The canonical request and the string to sign. S3 encodes its path once and does not normalize it. All other services encode
+//! the path of the request a second time, after removing `.`, `..` and empty segments.
 
 use super::{ALGORITHM, sha256_hex};
 use crate::head::authority;
@@ -25,8 +25,8 @@ pub(super) fn parse_amz_date(text: &str) -> Option<Timestamp> {
     Some(Timestamp(at.assume_utc().unix_timestamp() * 1000))
 }
 
-/// The canonical forms of S3's path. Clients sign it as they send it; AWS takes a re-encoded one as well, for those who
-/// leave characters such as `(` as they are.
+/// The canonical forms of S3's path. Clients sign the path as they send it; AWS also accepts the signature of a re-encoded
+/// path, for clients that do not encode characters such as `(` when they send it.
 pub(super) fn s3_paths(path: &str) -> Vec<String> {
     let decoded: Vec<u8> = percent_decode_str(path).collect();
     let encoded = percent_encode(&decoded, PATH).to_string();
@@ -87,6 +87,7 @@ fn canonical_query(query: &str) -> String {
         let decoded: Vec<u8> = percent_decode_str(text).collect();
         percent_encode(&decoded, QUERY).to_string()
     };
+    // A presigned URL's signature is in the query and cannot cover itself.
     let pairs = query.split('&').filter(|p| !p.is_empty() && !p.starts_with("X-Amz-Signature="));
     let mut pairs: Vec<(String, String)> =
         pairs.map(|p| p.split_once('=').unwrap_or((p, ""))).map(|(k, v)| (again(k), again(v))).collect();
@@ -95,9 +96,10 @@ fn canonical_query(query: &str) -> String {
     pairs.join("&")
 }
 
-/// The values of a header, trimmed, runs of spaces made one, joined with commas.
+/// The values of a header, joined with commas; each is trimmed and has single spaces only.
 fn header_line(parts: &Parts, name: &str) -> Option<String> {
     if name == "host" {
+        // HTTP/2 has the host in the URI.
         return Some(authority(parts).to_owned());
     }
     let mut values = Vec::new();
@@ -113,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths() {
+    fn normalizes_paths() {
         assert_eq!(normalised_path("/"), "/");
         assert_eq!(normalised_path("/a/./b//c/../d/"), "/a/b/d/");
         assert_eq!(normalised_path("/2013-04-01/a%2Fb"), "/2013-04-01/a%252Fb");
@@ -122,12 +124,12 @@ mod tests {
     }
 
     #[test]
-    fn queries() {
+    fn sorts_and_encodes_queries() {
         assert_eq!(canonical_query("b=2&a&X-Amz-Signature=0&c=%7e%2f"), "a=&b=2&c=~%2F");
     }
 
     #[test]
-    fn dates() {
+    fn formats_and_parses_dates() {
         let at = parse_amz_date("20261122T093900Z").unwrap();
         assert_eq!(at.iso8601(), "2026-11-22T09:39:00.000Z");
         assert_eq!(amz_date(at), "20261122T093900Z");

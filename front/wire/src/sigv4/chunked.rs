@@ -1,5 +1,5 @@
 //! The framing `aws-chunked`: `size[;chunk-signature=…]\r\n data \r\n … 0[;…]\r\n trailer \r\n`, as a state machine
-//! that is fed whatever pieces the network gives.
+//! that accepts pieces of any size.
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html>
 
 use super::{EMPTY_SHA256, Key, hmac, sha256_hex};
@@ -32,6 +32,7 @@ impl Signing {
     fn check(&mut self, kind: &str, hashes: &str, given: &str) -> Result<(), AwsError> {
         let Signing { amz_date, scope, previous, .. } = &*self;
         let text = format!("AWS4-HMAC-SHA256-{kind}\n{amz_date}\n{scope}\n{previous}\n{hashes}");
+        // A signature that is not hex becomes empty, which never matches. `verify_slice` compares in constant time.
         let bytes = hex::decode(given).unwrap_or_default();
         hmac(&self.key, &text).verify_slice(&bytes).map_err(|_| mismatch())?;
         given.clone_into(&mut self.previous);
@@ -42,21 +43,21 @@ impl Signing {
 enum State {
     /// In a chunk's header line.
     Header,
-    /// In a chunk's data, with so many bytes to come.
+    /// In a chunk's data, with this many bytes left.
     Data(u64),
-    /// In the line end behind a chunk's data.
+    /// In the line end after a chunk's data.
     DataEnd,
-    /// In the lines behind the last chunk.
+    /// In the lines after the last chunk.
     Trailer,
     Done,
 }
 
 pub(super) struct Chunks {
     state: State,
-    /// The part of a line that has come so far.
+    /// The received part of an incomplete line.
     line: Vec<u8>,
     signing: Option<Signing>,
-    /// Of the current chunk, when chunks are signed.
+    /// The hash of the current chunk, if chunks are signed.
     chunk_hash: Sha256,
     chunk_signature: String,
     trailer_allowed: bool,
@@ -103,7 +104,7 @@ impl Chunks {
         Ok(())
     }
 
-    /// Moves bytes up to and with the next line end from `piece`; `None` if it has not come yet.
+    /// Takes bytes from `piece` up to and including the next line end; `None` if that has not arrived yet.
     fn take_line(&mut self, piece: &mut Bytes) -> Result<Option<String>, AwsError> {
         while piece.has_remaining() {
             let byte = piece.get_u8();
@@ -111,7 +112,7 @@ impl Chunks {
             if self.line.ends_with(b"\r\n") {
                 let mut line = std::mem::take(&mut self.line);
                 line.truncate(line.len() - 2);
-                let line = String::from_utf8(line).map_err(|_| malformed("a chunk header is no text"))?;
+                let line = String::from_utf8(line).map_err(|_| malformed("a chunk header is not text"))?;
                 return Ok(Some(line));
             }
             if self.line.len() > limits::CHUNK_LINE_BYTES {
@@ -137,9 +138,10 @@ impl Chunks {
 
     fn header_done(&mut self, line: &str) -> Result<(), AwsError> {
         let (size, extension) = line.split_once(';').unwrap_or((line, ""));
+        // `from_str_radix` alone would accept a sign.
         let digits = !size.is_empty() && size.bytes().all(|b| b.is_ascii_hexdigit());
         let size = u64::from_str_radix(size, 16).ok().filter(|_| digits);
-        let size = size.ok_or_else(|| malformed(&format!("{line:?} is no chunk header")))?;
+        let size = size.ok_or_else(|| malformed(&format!("{line:?} is not a chunk header")))?;
         if self.signing.is_some() {
             let signature = extension.strip_prefix("chunk-signature=").ok_or_else(mismatch)?;
             signature.clone_into(&mut self.chunk_signature);
@@ -148,6 +150,7 @@ impl Chunks {
             self.state = State::Data(size);
             return Ok(());
         }
+        // The last chunk has no data and no line end of its own, but a signature like all others.
         self.chunk_done()?;
         self.state = State::Trailer;
         Ok(())
@@ -169,12 +172,12 @@ impl Chunks {
             return Err(bad_trailer("it is too long"));
         }
         if !self.trailer_allowed {
-            return Err(bad_trailer("none was announced by x-amz-content-sha256"));
+            return Err(bad_trailer("x-amz-content-sha256 does not announce a trailer"));
         }
         let (name, value) = line.split_once(':').ok_or_else(|| bad_trailer("a line has no colon"))?;
         let (name, value) = (name.trim().to_ascii_lowercase(), value.trim().to_owned());
         if self.trailer_signed {
-            return Err(bad_trailer("lines follow its signature"));
+            return Err(bad_trailer("there are lines after its signature"));
         }
         if name != "x-amz-trailer-signature" {
             self.trailers.push((name, value));
@@ -194,7 +197,7 @@ impl Chunks {
             let message = "The body ends before its last chunk does.";
             return Err(AwsError::new(ErrorKind::Invalid, "IncompleteBody", 400, message));
         }
-        // A trailer could be cut off or put in; where chunks are signed, it must be signed as well.
+        // An unsigned trailer could be removed or inserted on the way, so it must be signed if the chunks are.
         if self.signing.is_some() && self.trailer_allowed && !self.trailer_signed {
             return Err(mismatch());
         }
@@ -207,7 +210,7 @@ fn malformed(what: &str) -> AwsError {
         ErrorKind::Invalid,
         "InvalidChunkSizeError",
         400,
-        format!("The body's aws-chunked framing is wrong: {what}"),
+        format!("The body's aws-chunked framing is malformed: {what}"),
     )
 }
 
@@ -216,7 +219,7 @@ fn bad_trailer(what: &str) -> AwsError {
         ErrorKind::Invalid,
         "MalformedTrailerError",
         400,
-        format!("The request's trailer is wrong: {what}"),
+        format!("The request's trailer is malformed: {what}"),
     )
 }
 

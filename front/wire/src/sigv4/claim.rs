@@ -1,4 +1,4 @@
-//! What a request says about its signature, before anything is believed.
+//! The signature in a request, parsed but not verified.
 
 use super::ALGORITHM;
 use crate::fault::incomplete_signature;
@@ -7,8 +7,8 @@ use crate::{Target, sigv4::canonical};
 use escale_base::{AwsError, ErrorKind, Timestamp};
 use http::request::Parts;
 
-/// The parameters of a presigned query. Each must be there at most once: the signature covers both values, and which of
-/// them counts would be a guess.
+/// The parameters of a presigned query. Each may occur once at most: a signature covers both values, and two programs could
+/// use different ones.
 const QUERY: [&str; 7] = [
     "X-Amz-Algorithm",
     "X-Amz-Credential",
@@ -27,18 +27,18 @@ pub struct Claim {
     pub service: String,
     /// `20261122`
     pub date: String,
-    /// When it was signed: parsed, and as it was written.
+    /// The time of signing; `amz_date` is its original text.
     pub at: Timestamp,
     pub(super) amz_date: String,
     pub(super) signed_headers: Vec<String>,
     pub(super) signature: String,
     pub session_token: Option<String>,
-    /// Seconds that a presigned URL holds; `None` for a signature in the header.
+    /// The lifetime of a presigned URL in seconds; `None` for a signature in the header.
     pub expires_secs: Option<i64>,
 }
 
 impl Claim {
-    /// `None` when the request is not signed at all.
+    /// `None` if the request is unsigned.
     pub fn read(target: &Target, parts: &Parts) -> Result<Option<Claim>, AwsError> {
         let query = query_pairs(parts);
         let has = |name: &str| query.iter().any(|(k, _)| k == name);
@@ -65,7 +65,7 @@ impl Claim {
     }
 }
 
-/// The service in the credential scope, without looking at the rest.
+/// The service in the credential scope; ignores the rest of the signature.
 pub fn scope_service(parts: &Parts) -> Option<String> {
     let of_header = header(&parts.headers, "authorization")
         .and_then(|line| parameter(line.strip_prefix(ALGORITHM)?, "Credential"))
@@ -90,7 +90,7 @@ fn refused(target: &Target, what: &str) -> AwsError {
     incomplete_signature(target, format!("{what} is not supported; please use {ALGORITHM}."))
 }
 
-/// A header and a query that both sign: which of them counts would be a guess.
+/// The request has a signature in the header and another one in the query.
 /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>
 fn two_signatures(target: &Target, line: &str) -> AwsError {
     let message = "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string \
@@ -115,7 +115,7 @@ fn from_header(target: &Target, parts: &Parts, line: &str) -> Result<Claim, AwsE
     let amz_date = match header(&parts.headers, "x-amz-date") {
         Some(date) => date.to_owned(),
         None => {
-            // Older clients sign the plain date.
+            // Older clients sign the `Date` header instead.
             let date = header(&parts.headers, "date").and_then(Timestamp::parse_http_date);
             let missing =
                 "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.";
@@ -155,7 +155,7 @@ fn from_query(target: &Target, query: &[(String, String)]) -> Result<Claim, AwsE
     }
     let expires: i64 = match find("X-Amz-Expires") {
         Some(text) => text.parse().map_err(|_| incomplete("X-Amz-Expires should be a number".into()))?,
-        // S3 demands it; other services give a presigned URL the skew's 15 minutes.
+        // S3 requires it; for other services a presigned URL is valid for the clock tolerance of 15 minutes.
         None if target.service.id == "s3" => return Err(incomplete("X-Amz-Expires is missing".into())),
         None => 900,
     };
@@ -183,7 +183,7 @@ struct Signed<'a> {
 }
 
 fn assemble(target: &Target, signed: Signed<'_>) -> Result<Claim, AwsError> {
-    // From the right: an access key may hold slashes, the rest may not.
+    // Split from the right: only an access key may contain slashes.
     let scope: Vec<&str> = signed.credential.rsplitn(5, '/').collect();
     let &[end, service, region, date, access_key] = scope.as_slice() else {
         let message = format!(

@@ -1,4 +1,4 @@
-//! Signing: for Escale's own requests, of the CDN to its origins and of the command line to the daemon.
+//! Signs Escale's own requests: the CDN's to its origins and the command line's to the daemon.
 
 use super::canonical::{self, Canonical};
 use super::{ALGORITHM, UNSIGNED, hmac, sha256_hex, signing_key};
@@ -14,7 +14,7 @@ pub struct Credentials<'a> {
     pub session_token: Option<&'a str>,
 }
 
-/// Who signs, and for where.
+/// The credentials and the scope of a signature.
 pub struct Signer<'a> {
     pub credentials: Credentials<'a>,
     pub region: &'a str,
@@ -22,10 +22,10 @@ pub struct Signer<'a> {
     pub service: &'a str,
 }
 
-/// What is sent as the body.
+/// The body to sign.
 pub enum Content<'a> {
     Whole(&'a [u8]),
-    /// A stream that is not hashed; S3 alone takes this.
+    /// A stream that is not hashed; only S3 accepts this.
     Unsigned,
 }
 
@@ -33,7 +33,7 @@ pub enum Content<'a> {
 pub enum SignError {
     #[error("the request names no host: set the Host header or use an absolute URI")]
     NoHost,
-    #[error("{0} cannot be a header's value")]
+    #[error("the value of {0} is not allowed in a header")]
     Header(&'static str),
 }
 
@@ -71,7 +71,7 @@ pub fn sign(
     let canonical =
         Canonical::new(parts, &names, &payload).map_err(|_| SignError::Header("a signed header"))?;
     let path = match signer.service {
-        // As it is sent: the first of its canonical forms.
+        // S3 accepts the path as it is sent: see `canonical::s3_paths`.
         "s3" => parts.uri.path().to_owned(),
         _ => canonical::normalised_path(parts.uri.path()),
     };

@@ -1,4 +1,4 @@
-//! Whether a claim holds: date, scope, signed headers, signature.
+//! Verifies a claim: date, scope, signed headers, signature.
 
 use super::body::{Payload, payload};
 use super::canonical::{self, Canonical};
@@ -13,29 +13,29 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-/// AWS's tolerance between the client's clock and its own.
+/// The difference between the client's and the server's clock that AWS accepts.
 const SKEW_MS: i64 = 15 * 60 * 1000;
 
 const MISMATCH: &str = "The request signature we calculated does not match the signature you provided. Check your AWS \
                         Secret Access Key and signing method. Consult the service documentation for details.";
 
-/// Who a request comes from: proven, once this exists.
+/// The proven sender of a request. A value of this type exists only after the signature was verified.
 #[derive(Clone, Debug)]
 pub struct Authentication {
     pub access_key: String,
     pub region: String,
     /// The signing name of the service.
     pub service: String,
-    /// Checked by the caller's secret lookup, which gets the whole claim.
+    /// The caller's secret lookup has checked it: it gets the whole claim.
     pub session_token: Option<String>,
     pub signed_at: Timestamp,
-    /// By a presigned URL rather than a header.
+    /// Signed by a presigned URL rather than a header.
     pub presigned: bool,
-    /// What the body must be; give it to [`super::BodyReader`].
+    /// The constraints on the body, for [`super::BodyReader`].
     pub payload: Payload,
 }
 
-/// A request whose head is in order and whose signature is still to be checked.
+/// A request whose head is valid and whose signature is not verified yet.
 pub struct Unproven {
     claim: Claim,
     key: Key,
@@ -46,14 +46,14 @@ impl Unproven {
         &self.claim
     }
 
-    /// Whether the head alone proves the signature, because it declares what the body is. Then nothing of the body need
-    /// be read for a forged one.
+    /// Whether the head is enough to verify the signature, because it declares the body's hash. A forged request is then
+    /// refused without reading its body.
     pub fn needs_no_body(&self, parts: &Parts) -> bool {
         self.claim.service == "s3" || parts.headers.contains_key("x-amz-content-sha256")
     }
 
-    /// Checks the signature. `body` is needed where the head does not declare the body's hash
-    /// ([`Unproven::needs_no_body`]). For a body that is still to come, pass `None`; what it must be is then in
+    /// Verifies the signature. `body` is required if the head does not declare the body's hash
+    /// ([`Unproven::needs_no_body`]). For a body that has not arrived yet, pass `None` and check it later with
     /// [`Authentication::payload`].
     pub fn prove(
         self,
@@ -77,10 +77,10 @@ impl Unproven {
     }
 }
 
-/// Verifies signatures; keeps the derived keys.
+/// Verifies signatures; caches the derived keys.
 #[derive(Default)]
 pub struct Verifier {
-    /// By the hash of secret and scope, so that a changed secret never meets an old key.
+    /// Keyed by the hash of secret and scope, so that a changed secret never finds the key of the old one.
     keys: Mutex<HashMap<Key, Key>>,
 }
 
@@ -89,11 +89,11 @@ impl Verifier {
         Verifier::default()
     }
 
-    /// All that a request's head can say, before its body is read: who claims to have signed it, that the scope fits, that
-    /// the host is signed, that the key exists and that the date is near. `Ok(None)` for a request without a signature:
-    /// whether that is allowed is the caller's decision ([`crate::missing_authentication`]).
+    /// Checks a request's head before its body is read: the scope fits, the host is signed, the key exists and the date is
+    /// near. `Ok(None)` for an unsigned request; the caller decides whether that is allowed
+    /// ([`crate::missing_authentication`]).
     ///
-    /// `secret_of` looks up the secret of the claim's access key, and checks its session token.
+    /// `secret_of` looks up the secret of the claim's access key and checks the session token.
     pub fn examine(
         &self,
         target: &Target,
@@ -110,7 +110,7 @@ impl Verifier {
         Ok(Some(Unproven { claim, key }))
     }
 
-    /// [`Verifier::examine`] and [`Unproven::prove`] in one, for a body that is there already or not needed.
+    /// [`Verifier::examine`] and [`Unproven::prove`] together, for a body that is already in memory or not needed.
     pub fn authenticate(
         &self,
         target: &Target,
@@ -124,6 +124,7 @@ impl Verifier {
     }
 
     fn key(&self, secret: &Secret<String>, claim: &Claim) -> Key {
+        // The zero byte separates secret and scope, so that no other pair of them has the same hash input.
         let name: Key = Sha256::new()
             .chain_update(secret.reveal())
             .chain_update([0])
@@ -135,6 +136,7 @@ impl Verifier {
             return *key;
         }
         let key = signing_key(secret.reveal(), &claim.date, &claim.region, &claim.service);
+        // Entries of earlier days fill the cache and are never used again, so there is no need to select which ones to drop.
         if keys.len() >= limits::SIGNING_KEYS {
             keys.clear();
         }
@@ -159,7 +161,7 @@ fn check_scope(target: &Target, claim: &Claim) -> Result<(), AwsError> {
     Ok(())
 }
 
-/// The host must be signed, and for S3 every `x-amz-` header: an unsigned one could have been added on the way.
+/// The host must be signed, and for S3 every `x-amz-` header: an unsigned one could have been inserted on the way.
 fn check_signed_headers(target: &Target, parts: &Parts, claim: &Claim) -> Result<(), AwsError> {
     let signed = |name: &str| claim.signed_headers.iter().any(|s| s == name);
     if !signed("host") && !signed(":authority") {
@@ -169,7 +171,7 @@ fn check_signed_headers(target: &Target, parts: &Parts, claim: &Claim) -> Result
     if target.service.id != "s3" {
         return Ok(());
     }
-    // The hash of the payload is part of what is signed even where its header is not.
+    // The canonical request contains the payload's hash even if its header is not signed.
     let amz = |name: &&str| name.starts_with("x-amz-") && *name != "x-amz-content-sha256";
     let unsigned: Vec<&str> =
         parts.headers.keys().map(|k| k.as_str()).filter(amz).filter(|name| !signed(name)).collect();
@@ -230,7 +232,7 @@ fn expired(claim: &Claim, end: Timestamp, now: Timestamp) -> String {
     format!("Signature expired: {} is now earlier than {end} ({now} - 15 min.)", claim.amz_date)
 }
 
-/// What stands for the body in the canonical request.
+/// The payload's hash, or the keyword in its place, in the canonical request.
 fn declared_hash(
     target: &Target,
     parts: &Parts,
@@ -266,6 +268,7 @@ fn check_signature(
         signature_mismatch(target, format!("The signed header {name} is not in the request."))
     })?;
     let path = parts.uri.path();
+    // Any of S3's forms may match: see `canonical::s3_paths`.
     let paths = if claim.service == "s3" {
         canonical::s3_paths(path)
     } else {
@@ -283,7 +286,7 @@ fn check_signature(
     if target.service.id != "s3" {
         return Err(error);
     }
-    // S3 shows what it signed: the one way to find an encoding mistake.
+    // S3 returns what it signed, so that the client's author can find an encoding mistake.
     let request = canonical.with_path(&paths[0]);
     let to_sign = canonical::string_to_sign(&claim.amz_date, &claim.scope(), &request);
     let error = error.with("AWSAccessKeyId", claim.access_key.clone()).with("StringToSign", to_sign);
@@ -291,7 +294,7 @@ fn check_signature(
 }
 
 impl Authentication {
-    /// The authentication of a request, or the service's error for a request without one.
+    /// The authentication of a request, or the service's error for an unsigned one.
     pub fn demanded(found: Option<Authentication>, target: &Target) -> Result<Authentication, AwsError> {
         found.ok_or_else(|| missing_authentication(target))
     }

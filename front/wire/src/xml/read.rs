@@ -1,6 +1,6 @@
-//! An XML body as a tree of elements, and the value that a shape sees in it. DTDs are refused, so there are no
-//! entities to expand; the depth is bounded, so nothing below can exhaust the stack; elements and attributes are
-//! counted, so that a small body cannot become a large tree.
+//! Parses an XML body to a tree of elements, and reads a shape's value from it. DTDs are refused, so there are no entities to
+//! expand; the depth is limited, so recursion cannot exhaust the stack; elements and attributes are counted, so that a small
+//! body cannot become a large tree.
 
 use crate::fault::Malformed;
 use crate::scalar;
@@ -23,7 +23,7 @@ pub(crate) struct Element {
 
 /// The root element of a body.
 pub(crate) fn parse(body: &[u8]) -> Result<Element, Malformed> {
-    let malformed = |what: String| Malformed::Body(format!("the body is no well-formed XML: {what}"));
+    let malformed = |what: String| Malformed::Body(format!("the body is not well-formed XML: {what}"));
     let text = std::str::from_utf8(body).map_err(|e| malformed(e.to_string()))?;
     let mut reader = Reader::from_str(text);
     let mut open = vec![Element::default()];
@@ -68,9 +68,9 @@ pub(crate) fn parse(body: &[u8]) -> Result<Element, Malformed> {
     root.ok_or_else(|| malformed("there is no element".into()))
 }
 
-/// `left` is how many more elements and attributes the body may have.
+/// `left` is the number of further elements and attributes that the body may have.
 fn element(start: &BytesStart<'_>, left: &mut usize) -> Result<Element, Malformed> {
-    let malformed = |what: String| Malformed::Body(format!("the body is no well-formed XML: {what}"));
+    let malformed = |what: String| Malformed::Body(format!("the body is not well-formed XML: {what}"));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut count = |kind: &str| {
         *left = left.checked_sub(1).ok_or_else(|| {
@@ -83,7 +83,7 @@ fn element(start: &BytesStart<'_>, left: &mut usize) -> Result<Element, Malforme
     };
     count("element")?;
     let mut attributes: Vec<(String, String)> = Vec::new();
-    // The library's own check for doubles compares each attribute with all before it: for a tag of thousands, minutes.
+    // The library's own check for duplicates takes minutes for a tag with thousands of attributes: it compares all pairs.
     for attribute in start.attributes().with_checks(false) {
         count("attribute")?;
         if attributes.len() == limits::XML_ATTRIBUTES {
@@ -111,7 +111,7 @@ impl Element {
     }
 }
 
-/// What `shape` sees in an element. Elements that the model does not know are skipped, as AWS does.
+/// The value of `shape` in an element. Elements that the model does not have are skipped, as AWS does.
 pub(crate) fn read(model: &ServiceModel, shape: ShapeId, element: &Element) -> Result<Value, Malformed> {
     let target = model.shape(shape);
     match &target.kind {

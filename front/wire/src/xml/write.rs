@@ -1,4 +1,4 @@
-//! A value as XML under the model's names: query, EC2 and REST-XML answers.
+//! Writes a value as XML under the model's names: for query, EC2 and REST-XML answers.
 
 use crate::scalar;
 use escale_model::{Kind, Location, Member, ServiceModel, ShapeId};
@@ -70,7 +70,7 @@ impl<'a> Writer<'a> {
         self.close(name);
     }
 
-    /// A carriage return must be escaped, or the client's parser reads a line feed.
+    /// Writes escaped text. A carriage return must be escaped, or the client's parser reads a line feed.
     pub(crate) fn text(&mut self, text: &str) {
         let escaped = escape(text);
         if escaped.contains('\r') {
@@ -80,7 +80,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The members of a structure that stand in the body.
+    /// Writes those members of a structure that are in the body.
     pub(crate) fn members(&mut self, shape: ShapeId, value: &Value) {
         let model = self.model;
         for member in model.members(shape) {
@@ -108,7 +108,7 @@ impl<'a> Writer<'a> {
                 self.close(name);
             }
             (Kind::List { item, flattened }, Value::Array(items)) => {
-                // A flattened member goes by its own name, a list that is always flattened by its item's.
+                // A flattened member has its own name; a list whose shape is flattened has its item's.
                 let item_name = item.location_name().filter(|_| !member.flattened);
                 self.list(item, (*flattened || member.flattened, item_name), name, items);
             }

@@ -1,4 +1,4 @@
-//! What a decoded body may cost, whoever signed it: attributes, elements, depth, members.
+//! Limits on the cost of decoding a body, signed or not: attributes, elements, depth, members.
 
 use escale_base::limits::request as limits;
 use escale_model::Protocol;
@@ -23,11 +23,11 @@ fn attributes(n: usize, name: impl Fn(usize) -> String) -> String {
 }
 
 #[test]
-fn xml_bodies() {
+fn limits_xml_bodies() {
     let numbered = |n| xml(&attributes(n, |i| format!("a{i}")));
     assert_eq!(numbered(limits::XML_ATTRIBUTES), "fine");
     assert!(numbered(limits::XML_ATTRIBUTES + 1).contains("more than 16 attributes"));
-    // What took minutes: each attribute was compared with all before it.
+    // A comparison of all pairs of attributes takes minutes here.
     assert!(numbered(50_000).contains("more than 16 attributes"));
     assert!(xml(&attributes(2, |_| "a".into())).contains("the attribute a twice"));
 
@@ -39,7 +39,7 @@ fn xml_bodies() {
 }
 
 #[test]
-fn forms() {
+fn limits_forms() {
     let form = |body: String| found("iam", Protocol::Query, "/", "", body.as_bytes());
     let list = |n: usize| (0..n).map(|i| format!("&PathPrefix.{i}=x")).collect::<String>();
     assert_eq!(form(format!("Action=ListUsers{}", list(1000))), "fine");
@@ -53,7 +53,7 @@ fn forms() {
 }
 
 #[test]
-fn json_and_cbor_bodies() {
+fn limits_json_and_cbor_bodies() {
     let target = "AmazonEC2ContainerServiceV20141113.ListClusters";
     let json = |body: String| found("ecs", Protocol::Json, "/", target, body.as_bytes());
     let values = |n: usize| format!("{{\"x\":[{}1]}}", "1,".repeat(n));

@@ -1,5 +1,5 @@
-//! The wire layer from outside: botocore's protocol suite turned round, requests that botocore signed, and bytes that
-//! nobody meant.
+//! Tests of the wire layer: botocore's protocol suite from the server's side, requests that botocore signed, and random
+//! bytes.
 
 #![allow(clippy::unwrap_used)] // helpers of tests
 

@@ -1,4 +1,4 @@
-//! Whatever comes in, no decoder panics; and what has too much of something is refused, not endured.
+//! No input makes a decoder panic, and input beyond a limit is refused.
 
 use escale_model::{Protocol, services};
 use escale_wire::{Target, decode, encode_error, identify, validate};
@@ -87,7 +87,7 @@ fn code(id: &str, protocol: Protocol, request: &Parts, body: &[u8]) -> String {
 }
 
 #[test]
-fn what_nests_too_deep_is_refused() {
+fn refuses_bodies_that_are_nested_too_deeply() {
     let form = format!("Action=CreateTopic&{}=1", "a.".repeat(100_000));
     let request = parts("POST", "/", &[]).unwrap();
     assert_eq!(code("sns", Protocol::Query, &request, form.as_bytes()), "MalformedInput");
@@ -106,7 +106,7 @@ fn what_nests_too_deep_is_refused() {
 }
 
 #[test]
-fn a_doctype_is_refused() {
+fn refuses_a_doctype() {
     let body = "<?xml version=\"1.0\"?><!DOCTYPE a [<!ENTITY x \"y\">]><Tagging><TagSet/></Tagging>";
     let request = parts("PUT", "/b?tagging", &[]).unwrap();
     assert_eq!(code("s3", Protocol::RestXml, &request, body.as_bytes()), "MalformedXML");
@@ -115,7 +115,7 @@ fn a_doctype_is_refused() {
 }
 
 #[test]
-fn many_fields_take_no_square_time() {
+fn many_fields_do_not_take_quadratic_time() {
     let form: Vec<String> = (0..19_000).map(|i| format!("TopicArns{i}.x{i}=1")).collect();
     let body = format!("Action=ListTopics&{}", form.join("&"));
     let request = parts("POST", "/", &[]).unwrap();
@@ -132,7 +132,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn gzip_bodies() {
+fn inflates_gzip_bodies_within_the_limit() {
     let target = "CertificateManager.ListCertificates";
     let request = parts("POST", "/", &[("x-amz-target", target), ("content-encoding", "gzip")]).unwrap();
     let service = escale_model::service("acm").unwrap();

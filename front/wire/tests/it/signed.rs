@@ -1,4 +1,4 @@
-//! Requests that botocore signed (`vectors/make.py`): each holds, and none does when a byte of it changes.
+//! Requests that botocore signed (`vectors/make.py`): each is accepted, and refused if one byte changes.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use escale_base::{AwsError, ErrorKind, Secret, Timestamp};
@@ -51,7 +51,7 @@ fn vector(v: &Value) -> Vector {
     }
 }
 
-/// The road that the gate takes: head first, then the body.
+/// Verifies in the gate's order: first the head, then the body.
 fn verify(
     v: &Vector,
     parts: &Parts,
@@ -76,7 +76,7 @@ fn verify(
 }
 
 #[test]
-fn what_botocore_signs_holds() {
+fn accepts_requests_signed_by_botocore() {
     for v in vectors() {
         let (found, body) =
             verify(&v, &v.parts, &v.body, now()).unwrap_or_else(|e| panic!("{}: {e}", v.name));
@@ -89,7 +89,7 @@ fn what_botocore_signs_holds() {
 }
 
 #[test]
-fn nothing_may_change() {
+fn refuses_a_request_whose_head_changed() {
     for v in vectors() {
         let mut parts = v.parts.clone();
         parts.method = http::Method::DELETE;
@@ -109,7 +109,7 @@ fn nothing_may_change() {
             let mut parts = v.parts.clone();
             parts.headers.insert("x-amz-tagging", HeaderValue::from_static("a=b"));
             let error = verify(&v, &parts, &v.body, now()).expect_err(&v.name);
-            assert_eq!(error.code, "AccessDenied", "{}: a header slipped in", v.name);
+            assert_eq!(error.code, "AccessDenied", "{}: an inserted header", v.name);
         }
         let other = Vector { secret: "another".into(), ..vector_again(&v) };
         verify(&other, &v.parts, &v.body, now()).expect_err(&format!("{}: another secret", v.name));
@@ -121,10 +121,10 @@ fn vector_again(v: &Vector) -> Vector {
 }
 
 #[test]
-fn bodies_may_not_change() {
+fn refuses_a_request_whose_body_changed() {
     let mut checked = 0;
     for v in vectors().iter().filter(|v| !v.body.is_empty()) {
-        // Two kinds leave the body open: a payload that is declared unsigned, and S3's presigned URLs.
+        // Two kinds do not sign the body: a payload that is declared unsigned, and S3's presigned URLs.
         if v.name == "s3 put, unsigned" || v.name == "s3 presigned put" {
             continue;
         }
@@ -140,7 +140,7 @@ fn bodies_may_not_change() {
 }
 
 #[test]
-fn times() {
+fn accepts_signatures_within_the_clock_tolerance_only() {
     let minutes = |n: i64| now().plus_ms(n * 60_000);
     for v in vectors() {
         let code = |at| verify(&v, &v.parts, &v.body, at).err().map(|e| e.code);
@@ -178,7 +178,7 @@ fn unknown_keys_get_the_code_of_the_service() {
 }
 
 #[test]
-fn what_we_sign_holds() {
+fn accepts_requests_signed_by_escale() {
     let secret = Secret::new("s3cr3t".to_owned());
     for (service, uri, body) in [
         ("s3", "http://b.s3.localhost:4566/a%20b/(c)?x-id=GetObject&versionId=1", &b""[..]),
@@ -210,13 +210,13 @@ fn what_we_sign_holds() {
     let (mut parts, ()) = http::Request::get("/").body(()).unwrap().into_parts();
     let credentials = sigv4::Credentials { access_key: "A", secret: &secret, session_token: None };
     let signer = sigv4::Signer { credentials, region: "r", service: "s3" };
-    let nameless = sigv4::sign(&mut parts, &signer, sigv4::Content::Unsigned, now());
-    assert_eq!(nameless, Err(sigv4::SignError::NoHost));
+    let without_host = sigv4::sign(&mut parts, &signer, sigv4::Content::Unsigned, now());
+    assert_eq!(without_host, Err(sigv4::SignError::NoHost));
 }
 
-/// Claims that are no claims, each with what the service says.
+/// Malformed and unsupported signatures, each with the service's error.
 #[test]
-fn refused_claims() {
+fn refuses_malformed_signatures() {
     let check = |id: &str, uri: &str, authorization: &str, expected: &str| {
         let service = escale_model::service(id).unwrap();
         let target = Target { service, protocol: service.protocols[0], path: "/".into() };
@@ -263,7 +263,7 @@ fn refused_claims() {
 }
 
 #[test]
-fn unsigned_is_none() {
+fn returns_none_for_an_unsigned_request() {
     let service = escale_model::service("s3").unwrap();
     let target = Target { service, protocol: service.protocols[0], path: "/".into() };
     let (parts, ()) = http::Request::get("/b/k").body(()).unwrap().into_parts();
@@ -271,10 +271,10 @@ fn unsigned_is_none() {
     assert!(Verifier::new().authenticate(&target, &parts, None, now(), never).unwrap().is_none());
 }
 
-/// The head is examined before the body is there: a key that does not exist is refused then, and a signature that declares
-/// the body's hash is decided then.
+/// The head is examined before the body arrives: this refuses an unknown key, and verifies a signature whose head declares the
+/// body's hash.
 #[test]
-fn the_head_is_enough_to_refuse() {
+fn refuses_forged_requests_by_their_head() {
     for v in vectors() {
         let target = identify(&v.parts, &v.body).unwrap();
         let verifier = Verifier::new();
@@ -297,7 +297,7 @@ fn the_head_is_enough_to_refuse() {
 }
 
 #[test]
-fn one_signature_and_one_of_each_parameter() {
+fn refuses_two_signatures_and_repeated_parameters() {
     let presigned = "/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=A%2F20261122%2Fr%2Fs3%2Faws4_request\
                      &X-Amz-Date=20261122T093900Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=0";
     let check = |id: &str, uri: &str, authorization: Option<&str>, expected: &str| {

@@ -1,4 +1,4 @@
-//! Bodies in `aws-chunked` framing: AWS's own worked examples, and every way to cut them into pieces.
+//! Bodies in `aws-chunked` framing: AWS's documented examples, cut into pieces in random ways.
 
 use bytes::Bytes;
 use escale_base::{AwsError, Secret, Timestamp};
@@ -88,7 +88,7 @@ fn read(payload: &Payload, headers: &HeaderMap, pieces: &[&[u8]]) -> Result<(Vec
 }
 
 #[test]
-fn the_example_of_the_manual() {
+fn reads_the_documented_example() {
     let (parts, body) = example();
     let payload = payload(&parts).unwrap();
     let (data, end) = read(&payload, &parts.headers, &[&body]).unwrap();
@@ -97,7 +97,7 @@ fn the_example_of_the_manual() {
 }
 
 #[test]
-fn the_example_with_a_trailer() {
+fn reads_the_documented_example_with_a_trailer() {
     let (parts, body) = example_with_trailer();
     let payload = payload(&parts).unwrap();
     let (data, end) = read(&payload, &parts.headers, &[&body]).unwrap();
@@ -106,7 +106,7 @@ fn the_example_with_a_trailer() {
 }
 
 #[test]
-fn every_flipped_byte_is_found() {
+fn detects_every_flipped_byte() {
     let (parts, body) = example_with_trailer();
     let payload = payload(&parts).unwrap();
     // All of the framing, and some of the data.
@@ -114,7 +114,7 @@ fn every_flipped_byte_is_found() {
     for at in places {
         let mut body = body.clone();
         body[at] ^= 2;
-        // The framing's spelling is free in two ways: the case of a hexadecimal digit, and blanks in the trailer.
+        // Two variants of the framing are valid: the case of a hexadecimal digit, and blanks in the trailer.
         if body[at].eq_ignore_ascii_case(&(body[at] ^ 2)) {
             continue;
         }
@@ -124,7 +124,7 @@ fn every_flipped_byte_is_found() {
 }
 
 #[test]
-fn a_body_that_ends_early_is_found() {
+fn detects_a_body_that_ends_early() {
     let (parts, body) = example();
     let payload = payload(&parts).unwrap();
     for end in [0, 1, 80, 87, 200, 65_623, 65_625, body.len() - 2, body.len() - 1] {
@@ -134,7 +134,7 @@ fn a_body_that_ends_early_is_found() {
 }
 
 #[test]
-fn the_trailer_must_be_signed_where_chunks_are() {
+fn refuses_an_unsigned_trailer_after_signed_chunks() {
     let (parts, body) = example_with_trailer();
     let payload = payload(&parts).unwrap();
     let text = String::from_utf8(body).unwrap();
@@ -153,7 +153,7 @@ fn unsigned(headers: &[(&str, &str)]) -> HeaderMap {
 }
 
 #[test]
-fn unsigned_trailers() {
+fn checks_unsigned_trailers() {
     let headers = unsigned(&[
         ("content-encoding", "aws-chunked"),
         ("x-amz-trailer", "x-amz-checksum-crc32"),
@@ -184,7 +184,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn any_cutting_gives_the_same(cuts in prop::collection::vec(0usize..67_000, 0..40)) {
+    fn pieces_of_any_size_give_the_same_body(cuts in prop::collection::vec(0usize..67_000, 0..40)) {
         let (parts, body) = example_with_trailer();
         let payload = payload(&parts).unwrap();
         let mut cuts: Vec<usize> = cuts.into_iter().map(|c| c.min(body.len())).collect();

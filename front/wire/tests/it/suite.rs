@@ -1,6 +1,6 @@
-//! botocore's protocol suite (`suite/make.py`), turned round. What its client sends must decode to the parameters it was
-//! given; what its client reads from must be what we encode from the result. The few cases that do not turn round are
-//! listed in `suite_skips.rs`, each with its reason, and a test fails when one of them starts to pass.
+//! botocore's protocol suite (`suite/make.py`) from the server's side. A request of the suite's client must decode to the
+//! case's parameters; the encoded result must equal the answer that the suite's client reads. `suite_skips.rs` lists the few
+//! cases that do not apply to a server, each with its reason; a test fails when one of them starts to pass.
 
 use crate::suite_compare::{same_body, settled_json, tree};
 use crate::suite_skips::SKIPPED;
@@ -35,7 +35,7 @@ fn cases(side: &str) -> Vec<Case> {
             for case in suite["cases"].as_array().unwrap() {
                 let target = target(suite, case);
                 let id = case["id"].as_str().unwrap();
-                // Some ids stand for several cases.
+                // Several cases may have the same id.
                 let name = format!("{protocol} {side} {id}");
                 let again = found
                     .iter()
@@ -57,7 +57,7 @@ fn target(suite: &Value, case: &Value) -> Target {
     if let Some(errors) = operation.get("errors").and_then(Value::as_array) {
         operation["errors"] = errors.iter().map(|e| e["shape"].clone()).collect();
     }
-    // Real query models name the element around their members; the suite's leave it out.
+    // Real query models name the element around their members; those of the suite do not.
     let wrapper = format!("{name}Result");
     let answer = case["response"]["body"].as_str().unwrap_or("");
     if suite["metadata"]["protocol"] == "query" && answer.contains(&wrapper) {
@@ -76,7 +76,7 @@ fn target(suite: &Value, case: &Value) -> Target {
 fn check_input(case: &Case) -> Result<(), String> {
     let sent = &case.case["serialized"];
     let text = |key: &str| sent[key].as_str().unwrap_or("");
-    // Hosts and their prefixes are for `identify`; the operation is found by the rest.
+    // The host matters for `identify` only, which these tests do not call.
     let uri = if text("uri").is_empty() { "/" } else { text("uri") };
     let mut request = http::Request::builder().method(sent["method"].as_str().unwrap_or("POST")).uri(uri);
     for (name, value) in sent["headers"].as_object().into_iter().flatten() {
@@ -98,7 +98,7 @@ fn check_input(case: &Case) -> Result<(), String> {
     let Some(input) = found.operation.input else { return Ok(()) };
     let mut expected = tree(target.service, input, &case.case["params"]);
     if let Some(stream) = found.operation.streams_in() {
-        // A stream is not in the tree: its bytes are the body as it came.
+        // A streamed member is not in the tree: its bytes are the body.
         let given = expected.as_object_mut().and_then(|o| o.shift_remove(stream));
         let bytes = given.map_or(Vec::new(), |v| STANDARD.decode(v.as_str().unwrap()).unwrap());
         if bytes != body {
@@ -176,20 +176,20 @@ fn run(side: &str, check: fn(&Case) -> Result<(), String>) {
 }
 
 #[test]
-fn what_clients_send_is_understood() {
+fn decodes_requests_of_the_suite() {
     run("input", check_input);
 }
 
 #[test]
-fn what_we_answer_is_what_clients_expect() {
+fn encodes_answers_of_the_suite() {
     run("output", check_answer);
 }
 
 #[test]
-fn every_skip_is_a_case() {
+fn every_skipped_case_exists() {
     let names: Vec<String> = cases("input").into_iter().chain(cases("output")).map(|c| c.name).collect();
     for (name, reason) in SKIPPED {
-        assert!(names.iter().any(|n| n == name), "{name} is no case");
+        assert!(names.iter().any(|n| n == name), "the suite has no case {name}");
         assert!(!reason.is_empty());
     }
 }

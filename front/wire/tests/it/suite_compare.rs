@@ -1,11 +1,11 @@
-//! When two answers mean the same: XML by its tree, JSON and CBOR by their values, headers by name.
+//! Compares answers by meaning: XML by its tree, JSON and CBOR by their values.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use escale_model::{Kind, Protocol, ServiceModel, ShapeId};
 use quick_xml::events::{BytesStart, Event};
 use serde_json::{Map, Value};
 
-/// An element with its attributes and children in a fixed order; blanks between elements do not count.
+/// An element with its attributes and children in a fixed order; whitespace between elements is ignored.
 #[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Element {
     name: String,
@@ -55,7 +55,7 @@ fn settled(mut element: Element) -> Element {
     if !element.children.is_empty() || element.text.trim().is_empty() && element.text.contains('\n') {
         element.text.clear();
     }
-    // Members may stand in any order; the items of a list keep theirs, since the sort is stable by name.
+    // Members may have any order. The sort by name is stable, so the items of a list keep theirs.
     element.children.sort_by(|a, b| a.name.cmp(&b.name));
     // Each answer has an id of its own.
     element
@@ -65,7 +65,7 @@ fn settled(mut element: Element) -> Element {
 }
 
 impl Element {
-    /// In one line, with times and numbers in one form each.
+    /// The element in one line, with all times and numbers in the same form.
     pub(crate) fn shown(&self) -> String {
         let attributes: Vec<String> = self.attributes.iter().map(|(k, v)| format!("@{k}={v} ")).collect();
         let children: Vec<String> = self.children.iter().map(Element::shown).collect();
@@ -77,7 +77,7 @@ impl Element {
         format!("{}({}{text}{})", self.name, attributes.concat(), children.join(" "))
     }
 
-    /// The single element that a document is.
+    /// The document with another name of its root element.
     pub(crate) fn root_renamed(mut self, name: &str) -> Element {
         if let Some(root) = self.children.first_mut() {
             root.name = name.to_owned();
@@ -114,7 +114,7 @@ fn plain(value: ciborium::Value) -> Value {
     }
 }
 
-/// All numbers as floats, so that `1` is `1.0`; no nulls in objects.
+/// The value with all numbers as floats, so that `1` equals `1.0`, and without nulls in objects.
 pub(crate) fn settled_json(value: Value) -> Value {
     match value {
         Value::Number(n) => n.as_f64().unwrap().into(),
@@ -127,7 +127,7 @@ pub(crate) fn settled_json(value: Value) -> Value {
     }
 }
 
-/// The suite's values in the tree's form: it writes blobs as plain text.
+/// Converts the suite's values to the tree's form: the suite has blobs as plain text.
 pub(crate) fn tree(model: &ServiceModel, shape: ShapeId, value: &Value) -> Value {
     match (&model.shape(shape).kind, value) {
         (_, Value::Null) => Value::Null,
@@ -161,7 +161,7 @@ pub(crate) fn same_body(
     match protocol {
         Protocol::Json => same_tree(json(found), json(expected)),
         Protocol::Cbor => same_tree(cbor(found), cbor(expected)),
-        // An answer without members is a root alone, or nothing.
+        // An answer without members may be a root element alone, or empty.
         _ if media_is_xml
             && expected.is_empty()
             && xml(&text(found)).children.iter().all(|r| r.children.is_empty()) =>
@@ -171,7 +171,7 @@ pub(crate) fn same_body(
         _ if media_is_xml && !found.is_empty() && !expected.is_empty() => {
             let expected = xml(&text(expected));
             let name = expected.children.first().map(|r| r.name.clone()).unwrap_or_default();
-            // The suite invents its root names.
+            // Root names are not compared: the suite's are invented.
             same(&xml(&text(found)).root_renamed(&name).shown(), &expected.shown())
         }
         _ => same(&text(found), &text(expected)),
@@ -187,7 +187,7 @@ fn same(found: &str, expected: &str) -> Result<(), String> {
     if found == expected { Ok(()) } else { Err(format!("found {found}\nexpected {expected}")) }
 }
 
-/// Times as seconds however they are written, and error types without namespace and address.
+/// The value with all times as seconds, and error types without namespace and URL.
 fn in_one_form(value: Value) -> Value {
     match value {
         Value::String(text) => match time_of(&text) {

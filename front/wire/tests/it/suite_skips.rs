@@ -1,10 +1,11 @@
-//! Cases of the suite that do not turn round: what a client must endure from a server is not what a server should say.
+//! Cases of the suite that do not apply to a server: a client must accept more answers than a server should send.
 
-const GZIP: &str = "the suite does not give the compressed body; `random::gzip_bodies` inflates one";
-const TOKEN: &str = "the client adds a token that it was not given, and the server sees it";
-const EMPTY: &str = "nothing travels, so an empty value cannot be told from an absent one";
-const CODE: &str = "the type of our errors stands in `__type`, where every client looks first";
-const UNKNOWN: &str = "members that clients must skip, which we never send";
+const GZIP: &str =
+    "the suite does not give the compressed body; `random::inflates_gzip_bodies_within_the_limit` has one";
+const TOKEN: &str = "the client adds a token that is not among the case's parameters";
+const EMPTY: &str = "an empty value is not sent, so the server cannot distinguish it from an absent one";
+const CODE: &str = "Escale sends an error's type in `__type`, which every client reads first";
+const UNKNOWN: &str = "members that clients must skip, which Escale never sends";
 
 pub(crate) const SKIPPED: &[(&str, &str)] = &[
     ("query input SDKAppliedContentEncoding_awsQuery", GZIP),
@@ -32,7 +33,7 @@ pub(crate) const SKIPPED: &[(&str, &str)] = &[
     ("json output AwsJson11FooErrorUsingCode", CODE),
     ("json output AwsJson11FooErrorUsingCodeAndNamespace", CODE),
     ("json output AwsJson11FooErrorUsingCodeUriAndNamespace", CODE),
-    ("json output AwsJson11IntEnums", "the answer bears a request header"),
+    ("json output AwsJson11IntEnums", "the answer has a header of requests"),
     ("json output AwsJson11DeserializeIgnoreType", UNKNOWN),
     ("json output AwsJson10FooErrorUsingXAmznErrorType", CODE),
     ("json output AwsJson10FooErrorUsingXAmznErrorTypeWithUri", CODE),
@@ -43,14 +44,14 @@ pub(crate) const SKIPPED: &[(&str, &str)] = &[
     ("json output AwsJson10DeserializeIgnoreType", UNKNOWN),
     ("json output AwsJson10HandlesUnexpectedJsonOutput", UNKNOWN),
     ("rest-xml output InvalidGreetingError", UNKNOWN),
-    ("rest-xml output ComplexError", "an error member in a header: none of our services has one"),
+    ("rest-xml output ComplexError", "an error member in a header: no service of Escale has one"),
     (
         "rest-xml output IgnoreQueryParamsInResponse",
-        "an output member bound to the query: none of our services has one",
+        "an output member bound to the query: no service of Escale has one",
     ),
     (
         "rest-xml output TimestampFormatHeaders",
-        "we write milliseconds into ISO 8601 headers, which every client reads",
+        "Escale writes milliseconds into ISO 8601 headers, which every client accepts",
     ),
     ("smithy-rpc-v2-cbor output RpcV2CborExtraFieldsInTheBodyShouldBeSkippedByClients", UNKNOWN),
     ("smithy-rpc-v2-cbor output RpcV2CborPayloadWithUnsetUnion", UNKNOWN),

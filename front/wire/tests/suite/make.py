@@ -4,8 +4,8 @@
     pip download --no-binary :all: --no-deps botocore==1.43.11 && tar xzf botocore-1.43.11.tar.gz
     python3 suite/make.py botocore-1.43.11/tests/unit/protocols
 
-The cases are a client's: what it sends for given parameters, what it reads from a given answer. `it/suite.rs` turns
-them round.
+The cases are for a client: the request that it sends for given parameters, and the result that it reads from a given
+answer. `it/suite.rs` uses them for the server.
 """
 
 import json

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes vectors/sigv4.json: requests signed by botocore 1.43.11, the other side of `src/sigv4`.
+"""Makes vectors/sigv4.json: requests signed by botocore 1.43.11, to test `src/sigv4`.
 
     python3 vectors/make.py
 """

@@ -28,6 +28,7 @@ impl Cursor {
     /// The position after `after`, or after all keys of a common prefix; `None` at the end of the list.
     fn start(prefix: &str, delimiter: Option<&str>, after: Option<&str>) -> Option<Cursor> {
         match after {
+            // The last page ended with a common prefix: all keys below it are done.
             Some(after) if rolled_up(after, prefix, delimiter) == Some(after) => {
                 successor(after).map(Cursor::before)
             }
@@ -65,9 +66,11 @@ pub(crate) fn list(sql: &Connection, bucket_name: &str, spec: &List) -> Result<L
                 continue;
             }
             (newest_of, steps) = (key.to_owned(), 0);
+            // The newest version is a delete marker, so the key has no current object; its older versions are skipped above.
             if row.get("marker")? {
                 continue;
             }
+            // Only a further entry proves that there is a next page; a full page alone may be the last one.
             if out.objects.len() + out.common_prefixes.len() == limit {
                 out.next = Some(last);
                 break 'seek;

@@ -101,6 +101,7 @@ impl Index {
         let thread_ids = ids.clone();
         std::thread::Builder::new()
             .name("object-index".into())
+            // A thread of its own, not tokio's: SQLite blocks, and the writer lives as long as the index.
             .spawn(move || write_loop(&conn, queue, &thread_ids, &files))
             .machine(|| "start the index's thread".into())?;
         let (readers, turns) = (Mutex::new(Vec::new()), Semaphore::new(READERS));
@@ -122,6 +123,7 @@ impl Index {
                     Err(why) => Err(PlaneError::machine("commit to the object index").because(why).into()),
                     Ok(()) => result,
                 };
+                // In the writer's thread after the commit, since the caller may be cancelled at any time.
                 if let (Ok(_), Some(staged)) = (&result, staged) {
                     staged.keep();
                 }
@@ -139,6 +141,7 @@ impl Index {
         self: &Arc<Self>,
         job: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        // Waits here rather than on a blocking thread, which other work needs.
         let _turn = self.turns.acquire().await.plane(|| "wait for the object index".into())?;
         let index = self.clone();
         let run = move || {
@@ -183,6 +186,7 @@ fn in_savepoint<T>(tx: &mut Tx<'_>, job: impl FnOnce(&mut Tx<'_>) -> Result<T>) 
     tx.sql.execute_batch("SAVEPOINT job")?;
     let result = job(tx);
     if result.is_err() {
+        // The files of this job's rows are still referenced after its rollback.
         tx.dead.truncate(dead);
         tx.sql.execute_batch("ROLLBACK TO job")?;
     }
@@ -192,6 +196,7 @@ fn in_savepoint<T>(tx: &mut Tx<'_>, job: impl FnOnce(&mut Tx<'_>) -> Result<T>) 
 
 fn write_loop(sql: &Connection, mut queue: mpsc::Receiver<Job>, ids: &Ids, files: &Files) {
     while let Some(first) = queue.blocking_recv() {
+        // IMMEDIATE takes the write lock now, so that no statement inside the batch can fail because another has it.
         if let Err(e) = sql.execute_batch("BEGIN IMMEDIATE") {
             // The job is dropped, which reports the failure to its caller.
             tracing::error!("the object index refuses a transaction: {e}");
@@ -200,10 +205,12 @@ fn write_loop(sql: &Connection, mut queue: mpsc::Receiver<Job>, ids: &Ids, files
         let (mut done, mut dead, mut next) = (Vec::new(), Vec::new(), Some(first));
         while let Some(job) = next {
             done.push(job(&mut Tx { sql, ids, dead: &mut dead }));
+            // Takes only what is queued already: a job never waits for others to fill the batch.
             next = if done.len() < BATCH { queue.try_recv().ok() } else { None };
         }
         let committed = sql.execute_batch("COMMIT").map_err(|e| e.to_string());
         match &committed {
+            // Only after the commit: a crash in between leaves files without rows, which the sweep removes.
             Ok(()) => files.remove(dead),
             Err(e) => {
                 tracing::error!("the object index cannot commit: {e}");

@@ -55,6 +55,7 @@ pub(crate) fn delete_bucket(tx: &mut Tx<'_>, name: &str) -> Result<()> {
     if tx.sql.query_row(holds, [id], |row| row.get::<_, bool>(0))? {
         return Err(Error::BucketNotEmpty(name.to_owned()));
     }
+    // Uploads in progress do not prevent the deletion: they are aborted.
     let uploads: Vec<String> = tx
         .sql
         .prepare("DELETE FROM uploads WHERE bucket = ?1 RETURNING id")?
@@ -70,6 +71,7 @@ pub(crate) fn delete_bucket(tx: &mut Tx<'_>, name: &str) -> Result<()> {
 pub(crate) fn set_versioning(tx: &mut Tx<'_>, name: &str, versioning: Versioning) -> Result<()> {
     let row = bucket(tx.sql, name)?;
     let word = match versioning {
+        // Older versions would become unreachable; suspending keeps them.
         Versioning::Off if row.bucket.versioning != Versioning::Off => {
             return Err(Error::VersioningStays(name.to_owned()));
         }
@@ -159,6 +161,7 @@ pub(crate) fn by_version(
     let mut find = sql.prepare_cached(
         "SELECT * FROM objects WHERE bucket = ?1 AND key = ?2 AND rank BETWEEN ?3 AND ?4 AND version = ?5",
     )?;
+    // With a known rank this reads one row by its key; `null` may be at any rank.
     let (low, high) = match rank_of(version) {
         Some(rank) => (rank, rank),
         None => (i64::MIN, i64::MAX),
@@ -193,6 +196,7 @@ pub(crate) fn put_object(
     condition: &Condition,
 ) -> Result<Object> {
     let row = bucket(tx.sql, bucket_name)?;
+    // Inside the transaction, so that no other put can come between the check and the change.
     if *condition != Condition::None {
         let current = newest(tx.sql, row.id, key)?.map(|r| r.object.entry);
         let current = current.filter(|e| !e.is_delete_marker);
@@ -227,9 +231,11 @@ fn make_room(tx: &mut Tx<'_>, row: &BucketRow, key: &str) -> Result<(i64, Versio
         }
         Versioning::Enabled => {
             let id = tx.ids.next();
+            // Negative, so that the newest version sorts first. The version's id contains the rank: see `rank_of`.
             Ok((-id, VersionId(format!("{id:016x}{}", random_hex(16)))))
         }
         Versioning::Suspended => {
+            // There is at most one version `null`; the others stay.
             if let Some(old) = by_version(tx.sql, row.id, key, &VersionId::null())? {
                 remove(tx, row.id, key, &old)?;
             }
@@ -284,6 +290,7 @@ pub(crate) fn delete_object(
     if let Some(version) = &spec.version {
         let found = by_version(tx.sql, bucket, key, version)?;
         let is_delete_marker = found.as_ref().is_some_and(|r| r.object.entry.is_delete_marker);
+        // Deleting a version that does not exist succeeds, so a delete can be repeated.
         found.map_or(Ok(()), |row| remove(tx, bucket, key, &row))?;
         return Ok(Deleted { version: Some(version.clone()), is_delete_marker });
     }
@@ -303,6 +310,7 @@ pub(crate) fn delete_object(
         checksums: Checksums::new(),
     };
     let marker = Object { entry, meta: Meta::default(), tags: Labels::new(), parts: None };
+    // Content 0: a delete marker has no bytes.
     insert(tx, bucket, rank, 0, &marker)?;
     Ok(Deleted { version: Some(version), is_delete_marker: true })
 }

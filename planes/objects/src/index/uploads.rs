@@ -70,6 +70,7 @@ pub(crate) fn put_part(tx: &mut Tx<'_>, at: &UploadAt, part: &Part, content: i64
         .prepare_cached("DELETE FROM parts WHERE upload = ?1 AND number = ?2 RETURNING content")?
         .query_row(params![at.id.0, part.number], |row| row.get(0))
         .optional()?;
+    // A client that retries a part replaces the first attempt.
     old.map_or(Ok(()), |old| release(tx, old))?;
     tx.sql
         .prepare_cached(
@@ -122,6 +123,7 @@ pub(crate) fn complete_upload(
     let children: Vec<(i64, u64)> =
         whole.numbers.iter().map(|n| (contents[n], uploaded[n].size_bytes)).collect();
     let content = tx.ids.next();
+    // A list of the parts' contents: completing a large upload must not copy its bytes.
     add_content(tx, content, whole.size_bytes, LIST, Some(&pack(&children)))?;
     let (meta, tags) = drop_upload(tx, at)?;
     // Their contents now belong to the object; the rest of the upload is dropped.

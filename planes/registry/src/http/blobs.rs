@@ -50,6 +50,7 @@ impl Http {
         if let Some(digest) = query.get("mount") {
             let digest = digest.parse()?;
             if let Some(from) = query.get("from")
+                // Without this check, a client could copy any blob whose digest it knows into a repository of its own.
                 && self.access.check(&parts.headers, Some(from), Action::PullBlob).await.is_ok()
                 && self.registry.mount_blob(name, from, &digest).await?
             {

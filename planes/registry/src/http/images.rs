@@ -29,6 +29,7 @@ impl Http {
         while let Some(chunk) = body.next().await {
             let received = bytes.len() as u64;
             bytes.extend_from_slice(&chunk.map_err(|source| Error::Body { received, source })?);
+            // Checked at every chunk: a manifest is held in memory, and a client may announce no length.
             if bytes.len() > MANIFEST_BYTES {
                 return Err(Error::ManifestTooLarge { limit_bytes: MANIFEST_BYTES });
             }
@@ -40,6 +41,7 @@ impl Http {
         let mut response = status(StatusCode::CREATED);
         set(&mut response, "location", &format!("/v2/{name}/manifests/{}", put.digest));
         set(&mut response, "docker-content-digest", put.digest.as_str());
+        // Its presence shows the client that this registry has the referrers API.
         if let Some(subject) = &put.subject {
             set(&mut response, "oci-subject", subject.as_str());
         }

@@ -93,6 +93,7 @@ fn find(path: RawPath<'_>) -> Option<Result<Endpoint>> {
     type Make = fn(String, &str) -> Result<Endpoint>;
     let (name, endpoint): (&[&str], Make) = match words {
         [] | [""] => return Some(Ok(Endpoint::Root)),
+        // Matched from the end of the path: a repository's name may itself contain the word `blobs` or `manifests`.
         [name @ .., "blobs", "uploads"] | [name @ .., "blobs", "uploads", ""] => {
             (name, |name, _| Ok(Endpoint::Uploads(name)))
         }
@@ -126,6 +127,7 @@ impl Http {
             }
             error(&e)
         });
+        // Some handlers make a body for HEAD as well.
         if is_head {
             *response.body_mut() = answer::empty();
         }
@@ -145,6 +147,7 @@ impl Http {
                 "the registry has no endpoint with this path",
             ));
         };
+        // A name or digest with a wrong syntax is refused before the access check: it can name nothing that exists.
         let endpoint = endpoint?;
         let action = match (&endpoint, &parts.method) {
             (Endpoint::Root, _) => Action::Ping,

@@ -77,6 +77,7 @@ impl Store {
         let sql = Connection::open(root.join("registry/index.sqlite")).machine(place)?;
         rows::prepare(&sql).machine(place)?;
         drop_strays(&sql, root).map_err(|e| PlaneError::machine(place()).because(e))?;
+        // Without an initial receiver; each subscriber gets the pushes after its subscription.
         let (pushes, _) = broadcast::channel(PLANE_EVENTS);
         let (sql, sessions) = (Mutex::new(sql), Mutex::default());
         Ok(Store(Arc::new(Inner { settings, sql, sessions, pushes, lock })))
@@ -152,6 +153,7 @@ fn place_blob(inner: &Inner, from: &Path, digest: &Digest) -> Result<()> {
     let to = inner.blob(digest);
     let place = || format!("put the blob {digest} in its place");
     std::fs::rename(from, &to).on_disk(&to, place)?;
+    // The name as well must survive a power failure before the index refers to it.
     let dir = File::open(inner.settings.root.join("blobs/sha256")).machine(place)?;
     Ok(dir.sync_all().on_disk(&to, place)?)
 }
@@ -171,6 +173,7 @@ impl Registry for Store {
 
     async fn delete_repository(&self, name: &str) -> Result<()> {
         let name = name.to_owned();
+        // Rows first: a crash in between leaves upload files without rows, which the next start removes.
         let uploads = self.index(move |sql, _| rows::delete_repository(sql, &name)).await?;
         for upload in uploads {
             // If this fails the next start removes it.
@@ -209,6 +212,7 @@ impl Registry for Store {
         let (name, from, digest) = (repository.to_owned(), from.to_owned(), digest.clone());
         let mount = move |sql: &Connection, inner: &Inner| {
             rows::repository(sql, &name)?;
+            // A missing source is no error: the client then uploads the blob.
             match rows::blob_size(sql, &from, &digest) {
                 Ok(size) => rows::link(sql, &name, &digest, size, inner.now_ms()).map(|()| true),
                 Err(Error::NoSuchBlob { .. } | Error::NoSuchRepository(_)) => Ok(false),
@@ -263,6 +267,7 @@ impl Registry for Store {
             rows::link(sql, &name, &computed, size, inner.now_ms())
         };
         self.index(link).await?;
+        // A request that already has this session must not append to the blob.
         session.close();
         self.forget_session(id);
         Ok(())
@@ -291,6 +296,7 @@ impl Registry for Store {
         self.index(move |sql, _| rows::add_file(sql, &known, size)).await?;
         let (name, reference, bytes) = (repository.to_owned(), reference.clone(), bytes.to_vec());
         let put = move |sql: &Connection, inner: &Inner| {
+            // Checks everything before the file is written; the rows become visible with the commit, after the file.
             let moved = rows::put_image(sql, &name, &reference, &parsed, inner.now_ms())?;
             let tmp = inner.settings.root.join("registry/tmp").join(parsed.digest.hex());
             let write = || -> io::Result<()> {

@@ -103,6 +103,7 @@ pub(super) fn add_file(sql: &Connection, digest: &Digest, size: u64) -> Result<(
 /// Records that the repository has the blob.
 pub(super) fn link(sql: &Connection, name: &str, digest: &Digest, size: u64, now: i64) -> Result<()> {
     add_file(sql, digest, size)?;
+    // A new push of an old blob restarts its grace period: its manifest may follow only now.
     let insert = "INSERT INTO links VALUES(?1, ?2, ?3) ON CONFLICT DO UPDATE SET since = excluded.since";
     sql.execute(insert, params![name, digest.as_str(), now])?;
     Ok(())
@@ -110,6 +111,7 @@ pub(super) fn link(sql: &Connection, name: &str, digest: &Digest, size: u64, now
 
 pub(super) fn delete_blob(sql: &Connection, name: &str, digest: &Digest) -> Result<()> {
     blob_size(sql, name, digest)?;
+    // An image must stay complete as long as it exists.
     let named = "SELECT image FROM named WHERE repository = ?1 AND child = ?2 LIMIT 1";
     let of = sql.query_row(named, [name, digest.as_str()], |row| digest_at(row, 0)).optional()?;
     if let Some(image) = of {
@@ -158,6 +160,7 @@ pub(super) fn put_image(
         Reference::Tag(tag) => tag_digest(sql, name, tag)?,
         Reference::Digest(_) => None,
     };
+    // Pushing the same image again under its tag is allowed, so that a client can retry.
     if let (true, Some(old), Reference::Tag(tag)) = (spec.immutable_tags, &old, reference)
         && *old != parsed.digest
     {
@@ -241,6 +244,7 @@ pub(super) fn tags(sql: &Connection, name: &str, after: &str, limit: usize) -> R
     repository(sql, name)?;
     let find = "SELECT tag FROM tags WHERE repository = ?1 AND tag > ?2 ORDER BY tag LIMIT ?3";
     let mut find = sql.prepare_cached(find)?;
+    // One more than the page shows whether there is a next one.
     let rows = find.query_map(params![name, after, limit as i64 + 1], |row| row.get(0))?;
     let mut tags: Vec<String> = rows.collect::<rusqlite::Result<_>>()?;
     let more = tags.len() > limit;
@@ -317,6 +321,7 @@ pub(super) fn unlinked(sql: &Connection, keep: &HashSet<Digest>, most: usize) ->
            AND NOT EXISTS(SELECT 1 FROM images WHERE images.digest = files.digest)",
     )?;
     let rows = find.query_map([], |row| Ok((digest_at(row, 0)?, row.get(1)?)))?;
+    // Filtered here, not in SQL: the digests in use come from the running containers and are in no table.
     let unkept = rows.filter(|row| row.as_ref().map_or(true, |(digest, _)| !keep.contains(digest)));
     let gone: Vec<(Digest, u64)> = unkept.take(most).collect::<rusqlite::Result<_>>()?;
     for (digest, _) in &gone {

@@ -106,6 +106,7 @@ pub(super) async fn append(
         let chunk = match chunk {
             Ok(chunk) => chunk,
             Err(e) => {
+                // The bytes before the interruption are kept, so that the client can continue.
                 broken = Some(e);
                 break;
             }

@@ -46,10 +46,10 @@ impl Operation for CreateRepository {
         if input.image_scanning_configuration.and_then(|s| s.scan_on_push) == Some(true) {
             return Err(Error::NotSupported("imageScanningConfiguration.scanOnPush=true".into()));
         }
-        if let Some(asked) =
+        if let Some(other) =
             input.encryption_configuration.filter(|e| e.encryption_type != EncryptionType::Aes256)
         {
-            return Err(Error::NotSupported(format!("The encryption type {}", asked.encryption_type)));
+            return Err(Error::NotSupported(format!("The encryption type {}", other.encryption_type)));
         }
         let name = input.repository_name;
         if cx.tx.has::<Repository>(&name) {
@@ -65,6 +65,7 @@ impl Operation for CreateRepository {
             deletion: Deletion::No,
         };
         let repository = shapes::repository(&row, cx.config);
+        // It describes the failed deletion of an earlier repository of this name.
         cx.tx.delete::<RepositorySeen>(&name);
         cx.tx.put(row);
         Ok(Output { repository })

@@ -17,8 +17,8 @@ impl Operation for DeleteRepositoryPolicy {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let gone = policy(cx, input)?;
-        cx.tx.update::<Repository, ()>(&gone.repository_name, |r| r.policy = None);
-        Ok(gone)
+        let deleted = policy(cx, input)?;
+        cx.tx.update::<Repository, ()>(&deleted.repository_name, |r| r.policy = None);
+        Ok(deleted)
     }
 }

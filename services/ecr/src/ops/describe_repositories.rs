@@ -38,7 +38,7 @@ impl Operation for DescribeRepositories {
             [] => cx.tx.scan::<Repository>().collect(),
             names => names.iter().map(|name| rules::row(cx, None, name)).collect::<Result<_, _>>()?,
         };
-        // Asked for by name, all are given at once, as on AWS.
+        // As on AWS, a request with names gets all of them in one page.
         let size =
             if input.repository_names.is_empty() { input.max_results.unwrap_or(100) } else { rows.len() };
         let page = paging::page(rows, |r| r.name.clone(), input.next_token.as_deref(), size)?;

@@ -21,8 +21,8 @@ pub(crate) struct Output {
     authorization_data: Vec<Data>,
 }
 
-/// Twelve hours, as on AWS.
-const LIFE_MS: i64 = 12 * 60 * 60 * 1000;
+/// Tokens are valid for twelve hours, as on AWS.
+const VALIDITY_MS: i64 = 12 * 60 * 60 * 1000;
 
 #[derive(Wire)]
 #[wire(camelCase)]
@@ -45,9 +45,10 @@ impl Operation for GetAuthorizationToken {
         for id in &input.registry_ids {
             rules::registry(cx.config, Some(id))?;
         }
-        let past: Vec<String> =
+        // Nothing else deletes expired tokens.
+        let expired: Vec<String> =
             cx.tx.scan::<Token>().filter(|t| t.expires < cx.now).map(|t| t.id.clone()).collect();
-        for id in past {
+        for id in expired {
             cx.tx.delete::<Token>(&id);
         }
         let holder = match &cx.caller.principal {
@@ -58,13 +59,13 @@ impl Operation for GetAuthorizationToken {
             }
             Principal::Service(name) => Holder::Service(name.clone()),
             Principal::OnBehalf { .. } | Principal::Anonymous => {
-                let why = "a token belongs to somebody: sign the request".to_owned();
+                let why = "a token needs a holder. Sign the request".to_owned();
                 return Err(Error::Invalid { parameter: "registryIds", why });
             }
         };
         let (id, secret) = (ids::random_hex(32), ids::random_hex(64));
         let password = format!("AWS:{id}.{secret}");
-        let expires = cx.now.plus_ms(LIFE_MS);
+        let expires = cx.now.plus_ms(VALIDITY_MS);
         cx.tx.put(Token { id, secret: Secret::new(secret), holder, expires });
         Ok(Output {
             authorization_data: vec![Data {

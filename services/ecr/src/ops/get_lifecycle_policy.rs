@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetLifecyclePolicy.html>
 //!
-//! There never is one: putting it is refused by name.
+//! No repository has a lifecycle policy, since PutLifecyclePolicy is not supported.
 
 use crate::{Error, rules};
 use escale_base::Wire;

@@ -35,7 +35,7 @@ impl Operation for GetRepositoryPolicy {
     }
 }
 
-/// The policy that a repository has.
+/// The policy of a repository.
 pub(super) fn policy(cx: &Cx<'_>, input: Input) -> Result<Output, Error> {
     let row = rules::row(cx, input.registry_id.as_deref(), &input.repository_name)?;
     let (name, account) = (input.repository_name, cx.config.account.clone());

@@ -1,4 +1,4 @@
-//! The operations of ECR on repositories, a line each.
+//! The operations of ECR that only need rows.
 
 escale_service::operations! { "ecr";
     CreateRepository => create_repository,

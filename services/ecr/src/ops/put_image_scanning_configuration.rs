@@ -1,6 +1,6 @@
 //! <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImageScanningConfiguration.html>
 //!
-//! Images are not scanned here: only `false` is taken.
+//! Escale does not scan images, so only `false` is accepted.
 
 use crate::{Error, rules, shapes};
 use escale_base::Wire;

@@ -37,7 +37,7 @@ impl Operation for PutImageTagMutability {
         rules::row(cx, input.registry_id.as_deref(), &input.repository_name)?;
         let immutable = rules::immutable(Some(input.image_tag_mutability))?;
         let name = input.repository_name;
-        // The plane follows before the next push: see `Repositories::ready`.
+        // `Repositories::ready` updates the plane before the next push.
         cx.tx.update::<Repository, ()>(&name, |r| r.immutable_tags = immutable);
         let image_tag_mutability = shapes::mutability(immutable);
         Ok(Output { registry_id: cx.config.account.clone(), repository_name: name, image_tag_mutability })

@@ -32,13 +32,13 @@ impl Operation for SetRepositoryPolicy {
         let (name, policy_text) = (input.repository_name, input.policy_text);
         cx.tx.update::<Repository, ()>(&name, |r| r.policy = Some(policy_text.clone()));
         if input.force != Some(true) {
-            // A policy that would keep its author from changing it again must be forced: here it is tried at once.
+            // Without force, the caller must still be able to replace the policy: call the operation once more to find out.
             let (repository_name, policy_text) = (name.clone(), policy_text.clone());
             let again = Input { registry_id: None, repository_name, policy_text, force: Some(true) };
             cx.call_own::<SetRepositoryPolicy>(again).map_err(|_| Error::Invalid {
                 parameter: "PolicyText",
                 why: "The policy would deny you ecr:SetRepositoryPolicy, so you could not change it again. Set force to \
-                      keep it all the same."
+                      store it nevertheless."
                     .into(),
             })?;
         }

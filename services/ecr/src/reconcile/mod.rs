@@ -1,4 +1,4 @@
-//! What of ECR takes time: removing repositories, and freeing what no image needs any more.
+//! The slow work of ECR: removes repositories, and frees files that no image needs any more.
 
 mod removals;
 #[cfg(test)]
@@ -11,7 +11,7 @@ use escale_engine::Engine;
 use escale_store::Store;
 use std::sync::Arc;
 
-/// Starts what brings wishes about.
+/// Starts the reconcilers.
 pub fn start(
     engine: &mut Engine,
     store: Store,

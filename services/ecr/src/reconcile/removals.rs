@@ -1,5 +1,5 @@
-//! Deletes repositories whose row says so, for who cannot wait for the plane's word (CloudFormation). One with images in
-//! it stays, unless they are to go too, and a row says why.
+//! Deletes repositories that CloudFormation marked for deletion. If a repository has images and its row does not allow to
+//! delete them, it stays, and `RepositorySeen` has the reason.
 
 use crate::{Error, Repositories};
 use escale_base::{Clock, Timestamp};
@@ -45,6 +45,7 @@ impl Reconciler for Removals {
         match self.repositories.remove(&self.store, &self.account, key, step.with_images).await {
             Ok(_) | Err(Error::NoSuchRepository { .. }) => Ok(()),
             Err(error @ Error::NotEmpty { .. }) => {
+                // Repeating the step would fail in the same way, so the deletion is withdrawn and its reason recorded.
                 let at = self.clock.now();
                 let seen = RepositorySeen { name: key.to_owned(), not_deleted: error.to_string(), at };
                 self.store.write(|tx| {

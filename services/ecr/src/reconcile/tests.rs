@@ -1,4 +1,4 @@
-//! What every reconciler must survive.
+//! Tests of the reconcilers with repetitions and faults.
 
 use super::{removals::Removals, unused::Unused};
 use crate::Repositories;
@@ -13,7 +13,7 @@ use std::{collections::HashSet, sync::Arc};
 const DAY_MS: i64 = 24 * 3_600_000;
 const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 
-struct House {
+struct Harness {
     store: Store,
     clock: Clock,
     registry: Arc<Fake>,
@@ -22,7 +22,7 @@ struct House {
 }
 
 #[async_trait]
-impl Stage for House {
+impl Stage for Harness {
     fn store(&self) -> &Store {
         &self.store
     }
@@ -32,7 +32,7 @@ impl Stage for House {
     fn reconcilers(&self) -> Vec<&dyn Driven> {
         vec![&self.all.0, &self.all.1]
     }
-    /// Also the files that should have been freed.
+    /// Includes the number of files that should have been freed.
     async fn world(&self) -> String {
         let rows: Vec<_> =
             self.store.read().scan::<Repository>().map(|r| (r.name.clone(), r.deletion)).collect();
@@ -51,8 +51,8 @@ async fn blob(registry: &Fake, repository: &str, bytes: &str) -> Digest {
     digest
 }
 
-/// Three repositories with an image each, of which two are to go, one of them only if it were empty.
-async fn house(fate: Arc<dyn Fate>) -> House {
+/// Three repositories with one image each: one stays, one is deleted with its image, one only if it is empty.
+async fn three_repositories(fate: Arc<dyn Fate>) -> Harness {
     let dir = tempfile::tempdir().unwrap();
     let tables = [escale_tables::ecr::TABLES, escale_tables::ecs::TABLES].concat();
     let store = Store::open(&dir.path().join("state.db"), &tables).unwrap();
@@ -89,14 +89,14 @@ async fn house(fate: Arc<dyn Fate>) -> House {
     let unused = Unused::new(store.clone(), risky);
     let (account, removals_clock) = ("000000000000".into(), clock.clone());
     let removals = Removals { store: store.clone(), clock: removals_clock, account, repositories };
-    House { store, clock, registry, all: (removals, unused), _dir: dir }
+    Harness { store, clock, registry, all: (removals, unused), _dir: dir }
 }
 
 #[tokio::test]
-async fn survives() {
-    let told = house(Arc::new(escale_faults::FaultAt::never())).await;
-    let before = told.world().await;
+async fn reconcilers_survive_repetition_and_failure_at_each_step() {
+    let harness = three_repositories(Arc::new(escale_faults::FaultAt::never())).await;
+    let before = harness.world().await;
     assert!(before.ends_with(r#"Ok(["a", "b", "c"]) 0"#), "{before}");
-    survives_repeat(house).await;
-    survives_failure_at_each_step(house).await;
+    survives_repeat(three_repositories).await;
+    survives_failure_at_each_step(three_repositories).await;
 }

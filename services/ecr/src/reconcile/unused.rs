@@ -1,4 +1,4 @@
-//! Frees the disk of what no repository has any more, and of what was pushed and never became part of an image.
+//! Frees files that no repository needs any more, and pushed layers that never became part of an image.
 
 use escale_base::Timestamp;
 use escale_engine::{Periodic, Plan, Reconciler, StepError};
@@ -10,9 +10,9 @@ use std::{
     sync::Arc,
 };
 
-/// How often it looks for images that were deleted, and pushes that were given up. Nobody waits for the disk.
+/// How often it looks for files of deleted images and abandoned pushes. This is not urgent.
 const EVERY_MS: i64 = 3_600_000;
-/// A push may take this long between its first layer and its manifest.
+/// The time that a push may take between its first layer and its manifest.
 const PUSH_MS: i64 = 24 * 3_600_000;
 
 pub(super) struct Unused {
@@ -21,7 +21,7 @@ pub(super) struct Unused {
     collected: Periodic<Repositories>,
 }
 
-/// Which there are, and since when: one that has gone leaves files.
+/// The existing repositories and their creation times. A change means that a deleted repository may have left files.
 type Repositories = BTreeMap<String, Timestamp>;
 
 impl Unused {
@@ -59,20 +59,22 @@ impl Reconciler for Unused {
 
     async fn act(&self, _: &str, step: Collect) -> Result<(), StepError> {
         self.collect().await?;
+        // Only after success, so that a failed collection is repeated soon and not after an hour.
         self.collected.done(step.now, step.repositories);
         Ok(())
     }
 }
 
 impl Unused {
-    /// A piece at a time, so that pushes and pulls get between.
+    /// Frees a limited number of files at a time, so that pushes and pulls can run in between.
     async fn collect(&self) -> Result<(), StepError> {
         loop {
-            let keep = running(&self.store.read());
+            // Read again for each piece: a task may have started since the last one.
+            let keep = images_in_use(&self.store.read());
             let freed = self.registry.collect(keep, PUSH_MS).await;
             let freed = freed.map_err(|e| StepError::new(format!("cannot free unused image files: {e}")))?;
             if freed.files > 0 {
-                tracing::info!(files = freed.files, bytes = freed.size_bytes, "unused image files are gone");
+                tracing::info!(files = freed.files, bytes = freed.size_bytes, "freed unused image files");
             }
             if freed.files < COLLECTED_AT_ONCE {
                 return Ok(());
@@ -81,8 +83,8 @@ impl Unused {
     }
 }
 
-/// Images of tasks: they outlive their deletion here for as long as a task runs on them.
-fn running(image: &Image) -> HashSet<Digest> {
+/// The images of tasks that have not stopped. Their files stay, even after the image was deleted.
+fn images_in_use(image: &Image) -> HashSet<Digest> {
     let tasks = image.scan::<TaskProgress>().filter(|p| p.stopped.is_none());
     tasks.flat_map(|p| p.images.values().filter_map(|d| d.parse().ok()).collect::<Vec<_>>()).collect()
 }
@@ -96,7 +98,7 @@ mod tests {
 
     const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 
-    struct Bench {
+    struct Harness {
         _dir: tempfile::TempDir,
         store: Store,
         clock: Clock,
@@ -104,8 +106,8 @@ mod tests {
         unused: Unused,
     }
 
-    impl Bench {
-        async fn new() -> Bench {
+    impl Harness {
+        async fn new() -> Harness {
             let dir = tempfile::tempdir().unwrap();
             let tables = [escale_tables::ecr::TABLES, escale_tables::ecs::TABLES].concat();
             let store = Store::open(&dir.path().join("state.db"), &tables).unwrap();
@@ -113,17 +115,17 @@ mod tests {
             let registry = Arc::new(Fake::new(clock.clone()));
             registry.create_repository("shop", RepositorySpec { immutable_tags: false }).await.unwrap();
             let unused = Unused::new(store.clone(), registry.clone());
-            let bench = Bench { _dir: dir, store, clock, registry, unused };
-            bench.put(Repository {
+            let harness = Harness { _dir: dir, store, clock, registry, unused };
+            harness.put(Repository {
                 name: "shop".into(),
-                created: bench.clock.now(),
+                created: harness.clock.now(),
                 immutable_tags: false,
                 policy: None,
                 tags: Vec::new(),
                 empty_on_delete: false,
                 deletion: Deletion::No,
             });
-            bench
+            harness
         }
 
         fn put<R: escale_store::Row>(&self, row: R) {
@@ -144,7 +146,7 @@ mod tests {
             digest
         }
 
-        /// Of three files: manifest, configuration and layer.
+        /// Pushes an image of three files: manifest, configuration and layer.
         async fn image(&self) -> Digest {
             let part = |digest: Digest, size: usize| serde_json::json!({"mediaType": "x", "digest": digest.to_string(), "size": size});
             let (config, layer) = (self.blob("{}").await, self.blob("layer").await);
@@ -154,7 +156,7 @@ mod tests {
             self.registry.resolve("shop", &tag).await.unwrap()
         }
 
-        /// What the engine does when it is woken.
+        /// Plans and acts once, as the engine does after a wake-up. Returns the next plan.
         async fn wake(&self) -> Plan<Collect> {
             let plan = || self.unused.plan(&self.store.read(), "all", self.clock.now());
             if let Plan::Step(step) = plan() {
@@ -163,15 +165,15 @@ mod tests {
             plan()
         }
 
-        /// Files that no repository has: what a collection that keeps nothing frees.
+        /// The number of unused files: a collection that keeps nothing frees them.
         async fn left(&self) -> usize {
             self.registry.collect(HashSet::new(), PUSH_MS).await.unwrap().files
         }
     }
 
     #[tokio::test]
-    async fn a_deleted_image_goes_at_the_next_look() {
-        let b = Bench::new().await;
+    async fn files_of_a_deleted_image_are_freed_at_the_next_collection() {
+        let b = Harness::new().await;
         let digest = Reference::Digest(b.image().await);
         b.clock.advance_ms(PUSH_MS + 1);
         let next = b.clock.now().plus_ms(EVERY_MS);
@@ -184,9 +186,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_task_runs_on_stays_until_it_stops() {
+    async fn image_of_a_task_stays_until_the_task_stops() {
         for (stopped, left) in [(false, 3), (true, 0)] {
-            let b = Bench::new().await;
+            let b = Harness::new().await;
             let images = [("web".to_owned(), b.image().await.to_string())].into();
             let stopped = stopped.then(|| b.clock.now());
             b.put(TaskProgress { id: "t".into(), images, stopped, ..TaskProgress::default() });
@@ -197,11 +199,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_repository_that_goes_is_looked_after_at_once() {
-        let b = Bench::new().await;
+    async fn deleted_repository_triggers_a_collection_at_once() {
+        let b = Harness::new().await;
         b.wake().await;
         let plan = || b.unused.plan(&b.store.read(), "all", b.clock.now());
-        assert!(matches!(plan(), Plan::Wait { .. }), "it is still there");
+        assert!(matches!(plan(), Plan::Wait { .. }), "the repository still exists");
         b.store.write(|tx| Ok::<_, StepError>(tx.delete::<Repository>("shop"))).unwrap();
         let change = Change { table: "ecr_repository", key: "shop".into() };
         assert!(!b.unused.concerned(&b.store.read(), &change).is_empty());
@@ -209,8 +211,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn many_go_in_pieces() {
-        let b = Bench::new().await;
+    async fn many_files_are_freed_in_pieces() {
+        let b = Harness::new().await;
         for n in 0..2 * COLLECTED_AT_ONCE + 1 {
             b.blob(&n.to_string()).await;
         }
@@ -220,8 +222,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_push_under_way_is_left_alone() {
-        let b = Bench::new().await;
+    async fn push_in_progress_keeps_its_files() {
+        let b = Harness::new().await;
         let layer = b.blob("layer").await;
         b.clock.advance_ms(PUSH_MS - 1);
         b.wake().await;

@@ -44,7 +44,7 @@ impl StreamOperation<Repositories> for BatchDeleteImage {
         rules::ready(&service, &cx, input.registry_id.as_deref(), &input.repository_name).await?;
         let (mut image_ids, mut failures) = (Vec::new(), Vec::new());
         for id in input.image_ids {
-            match one(&service, &input.repository_name, &id).await {
+            match delete(&service, &input.repository_name, &id).await {
                 Ok(digest) => image_ids.push(ImageId { image_digest: Some(digest), ..id }),
                 Err(error) => failures.push(failure(id, error)?),
             }
@@ -53,8 +53,8 @@ impl StreamOperation<Repositories> for BatchDeleteImage {
     }
 }
 
-/// By tag, the tag goes, and the image with its last one; by digest, the image with all its tags.
-async fn one(service: &Repositories, repository: &str, id: &ImageId) -> Result<String, Error> {
+/// Deletes a tag, and the image with its last tag; or, by digest, the image with all its tags.
+async fn delete(service: &Repositories, repository: &str, id: &ImageId) -> Result<String, Error> {
     let at = rules::reference(id.image_digest.as_deref(), id.image_tag.as_deref())?;
     let digest = service.registry.resolve(repository, &at).await?;
     service.registry.delete_image(repository, &at).await?;

@@ -45,7 +45,7 @@ impl StreamOperation<Repositories> for BatchGetImage {
         rules::ready(&service, &cx, input.registry_id.as_deref(), &input.repository_name).await?;
         let (mut images, mut failures) = (Vec::new(), Vec::new());
         for id in input.image_ids {
-            match one(&service, &input.repository_name, &id).await {
+            match get(&service, &input.repository_name, &id).await {
                 Ok(found) => images.push(ImageShape {
                     registry_id: cx.config.account.clone(),
                     repository_name: input.repository_name.clone(),
@@ -60,7 +60,7 @@ impl StreamOperation<Repositories> for BatchGetImage {
     }
 }
 
-async fn one(service: &Repositories, repository: &str, id: &ImageId) -> Result<Manifest, Error> {
+async fn get(service: &Repositories, repository: &str, id: &ImageId) -> Result<Manifest, Error> {
     let at = rules::reference(id.image_digest.as_deref(), id.image_tag.as_deref())?;
     Ok(service.registry.manifest(repository, &at).await?)
 }

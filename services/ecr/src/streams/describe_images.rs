@@ -79,6 +79,7 @@ impl StreamOperation<Repositories> for DescribeImages {
                 && Filter::passes(input.filter.as_ref(), !image.tags.is_empty())
         };
         let mut found: Vec<plane::Image> = all.into_iter().filter(wanted).collect();
+        // The token of a page names a digest.
         found.sort_by(|a, b| a.digest.cmp(&b.digest));
         let size = if input.image_ids.is_empty() { input.max_results.unwrap_or(100) } else { found.len() };
         let page = paging::page(found, |i| i.digest.to_string(), input.next_token.as_deref(), size)?;

@@ -1,4 +1,4 @@
-//! The operations of ECR that ask the plane, a line each.
+//! The operations of ECR that need the plane.
 
 escale_service::streams! {
     crate::Repositories;

@@ -48,14 +48,14 @@ impl StreamOperation<Repositories> for PutImage {
         let bytes = input.image_manifest.as_bytes();
         let digest = Digest::of(bytes);
         if input.image_digest.as_ref().is_some_and(|d| *d != digest.to_string()) {
-            let why = "the digest is not that of the manifest".to_owned();
+            let why = "the digest does not match the manifest".to_owned();
             return Err(Error::Invalid { parameter: "imageDigest", why });
         }
         let at = match &input.image_tag {
             Some(tag) => Reference::Tag(tag.clone()),
             None => Reference::Digest(digest.clone()),
         };
-        if service.registry.resolve(repository, &at).await.is_ok_and(|there| there == digest) {
+        if service.registry.resolve(repository, &at).await.is_ok_and(|existing| existing == digest) {
             let tag = input.image_tag.unwrap_or_else(|| "null".into());
             let repository = input.repository_name;
             return Err(Error::ImageExists { digest: digest.to_string(), tag, repository });
@@ -76,12 +76,12 @@ impl StreamOperation<Repositories> for PutImage {
     }
 }
 
-/// What the manifest says of itself, for who does not say it beside.
+/// The media type in the manifest itself, for requests without `imageManifestMediaType`.
 fn own_media_type(manifest: &[u8]) -> Result<String, Error> {
     let tree: Option<serde_json::Value> = serde_json::from_slice(manifest).ok();
     let named = tree.as_ref().and_then(|t| t.get("mediaType")?.as_str());
     named.map(str::to_owned).ok_or_else(|| Error::Invalid {
         parameter: "imageManifestMediaType",
-        why: "must be given for a manifest that has no mediaType of its own".into(),
+        why: "is required for a manifest without a mediaType".into(),
     })
 }

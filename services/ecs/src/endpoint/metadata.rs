@@ -1,4 +1,4 @@
-//! Metadata in the form of version 4.
+//! The JSON of task metadata, version 4.
 
 use crate::{
     reconcile::metadata_id,
@@ -10,7 +10,7 @@ use escale_service::Config;
 use escale_tables::ecs::{ContainerName, ContainerState};
 use serde_json::{Map, Value, json};
 
-/// The container that an id in a path names.
+/// The container whose id is in the path.
 pub(super) fn container_of(known: &Known, id: &str) -> Option<ContainerName> {
     let all = &known.definition.as_ref()?.containers;
     all.iter().map(|c| &c.name).find(|name| metadata_id(&known.task.id, name) == id).cloned()
@@ -20,7 +20,7 @@ pub(super) fn container(known: &Known, name: &str, config: &Config) -> Value {
     let task = &known.task;
     let definition = known.definition.as_ref().and_then(|d| d.containers.iter().find(|c| c.name == name));
     let seen = known.seen.as_ref().and_then(|s| s.containers.get(name));
-    let word = status::container_status(seen.map(|s| &s.state));
+    let status = status::container_status(seen.map(|s| &s.state));
     let mut value = json!({
         "DockerId": metadata_id(&task.id, name),
         "Name": name,
@@ -35,7 +35,7 @@ pub(super) fn container(known: &Known, name: &str, config: &Config) -> Value {
             "com.amazonaws.ecs.task-definition-version": task.revision.to_string(),
         },
         "DesiredStatus": known.desired().as_str(),
-        "KnownStatus": word.as_str(),
+        "KnownStatus": status.as_str(),
         "Limits": { "CPU": definition.map_or(0, |c| c.cpu) },
         "CreatedAt": task.created.iso8601(),
         "Type": "NORMAL",
@@ -91,7 +91,7 @@ pub(super) fn task(known: &Known, config: &Config) -> Value {
     value
 }
 
-/// What Docker's statistics say, as far as it is measured.
+/// The part of Docker's statistics that the containers plane measures.
 pub(super) fn stats(all: &Stats, container: &str) -> Value {
     all.containers.get(container).map_or(Value::Null, usage)
 }

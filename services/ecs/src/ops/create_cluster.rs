@@ -36,8 +36,9 @@ impl Operation for CreateCluster {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let name = input.cluster_name.unwrap_or_else(|| "default".into());
         rules::check_name("clusterName", &name)?;
-        if let Ok(there) = rules::cluster(cx.tx, Some(&name)) {
-            return Ok(Output { cluster: shapes::cluster(cx.tx, cx.config, &there) });
+        // CreateCluster is idempotent: for an existing name it returns that cluster.
+        if let Ok(existing) = rules::cluster(cx.tx, Some(&name)) {
+            return Ok(Output { cluster: shapes::cluster(cx.tx, cx.config, &existing) });
         }
         let row = Cluster {
             name,

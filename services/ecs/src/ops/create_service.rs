@@ -68,7 +68,8 @@ impl Operation for CreateService {
                 ServiceStatus::Draining => {
                     return Err(Error::Invalid("Unable to Start a service that is still Draining.".into()));
                 }
-                ServiceStatus::Inactive => deploy::forget(cx, &key),
+                // An INACTIVE service is kept only to be described. Its name is free.
+                ServiceStatus::Inactive => deploy::delete_rows(cx, &key),
             }
         }
         check(&input)?;
@@ -121,12 +122,12 @@ fn check(input: &Input) -> Result<(), Error> {
         return Err(Error::NotSupported("enableExecuteCommand: true".into()));
     }
     if let Some(other) = input.scheduling_strategy.filter(|s| *s != SchedulingStrategy::Replica) {
-        return Err(Error::NotSupported(format!("The scheduling strategy {other} (REPLICA is)")));
+        return Err(Error::NotSupported(format!("The scheduling strategy {other} (use REPLICA)")));
     }
     if let Some(other) =
         input.deployment_controller.as_ref().filter(|c| c.kind != DeploymentControllerType::Ecs)
     {
-        return Err(Error::NotSupported(format!("The deployment controller {} (ECS is)", other.kind)));
+        return Err(Error::NotSupported(format!("The deployment controller {} (use ECS)", other.kind)));
     }
     Ok(())
 }
@@ -137,7 +138,7 @@ fn check_balancers(balancers: &[LoadBalancer], definition: &TaskDefinition) -> R
             (&balancer.target_group_arn, &balancer.container_name, balancer.container_port)
         else {
             return Err(Error::Invalid(
-                "loadBalancers: targetGroupArn, containerName and containerPort are needed.".into(),
+                "Each of loadBalancers must have targetGroupArn, containerName and containerPort.".into(),
             ));
         };
         let container = definition.containers.iter().find(|c| c.name == *name);

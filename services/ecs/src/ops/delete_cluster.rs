@@ -42,6 +42,7 @@ impl Operation for DeleteCluster {
         if cx.tx.scan::<Task>().filter(of).any(|t| Known::of(cx.tx, t).status() != Status::Stopped) {
             return Err(Error::ClusterHasTasks);
         }
+        // The row stays, so that DescribeClusters can return the cluster as INACTIVE.
         cx.tx.update(&row.name, |c: &mut Cluster| c.deleted = Some(cx.now));
         let row = Cluster { deleted: Some(cx.now), ..(*row).clone() };
         Ok(Output { cluster: shapes::cluster(cx.tx, cx.config, &row) })

@@ -40,6 +40,8 @@ impl Operation for DeleteService {
         if row.desired > 0 && input.force != Some(true) {
             return Err(Error::Invalid("The service cannot be stopped while it is scaled above 0.".into()));
         }
+        // The row stays: the scheduler stops the tasks of a service with a desired count of 0, and DescribeServices returns it
+        // as DRAINING, then as INACTIVE.
         row.deleted = Some(cx.now);
         row.desired = 0;
         cx.tx.put(row.clone());

@@ -50,7 +50,7 @@ impl Operation for DeleteTaskDefinitions {
                 });
                 continue;
             }
-            // AWS keeps it until no task and no service names it any more; so it stays, marked.
+            // AWS keeps the definition in DELETE_IN_PROGRESS until no task and no service refers to it.
             let mut row = (*row).clone();
             row.delete_requested = Some(cx.now);
             task_definitions.push(shapes::definition(cx.config, &row));

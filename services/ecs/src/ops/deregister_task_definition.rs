@@ -28,7 +28,9 @@ impl Operation for DeregisterTaskDefinition {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         if !rules::last_part(&input.task_definition).contains(':') {
-            return Err(Error::Client("TaskDefinition revision is missing: give family:revision.".into()));
+            return Err(Error::Client(
+                "The revision is missing. Name the task definition as family:revision.".into(),
+            ));
         }
         let row = rules::definition(cx.tx, &input.task_definition).ok_or(Error::NoDefinition)?;
         let now = cx.now;

@@ -41,13 +41,13 @@ impl Operation for DescribeCapacityProviders {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let arn = |name: &str| rules::arn(cx.config, format!("capacity-provider/{name}"));
-        let asked = if input.capacity_providers.is_empty() {
+        let names = if input.capacity_providers.is_empty() {
             CapacityProvider::ALL.iter().map(ToString::to_string).collect()
         } else {
             input.capacity_providers
         };
         let (mut capacity_providers, mut failures) = (Vec::new(), Vec::new());
-        for name in asked.iter().map(|a| rules::last_part(a)) {
+        for name in names.iter().map(|a| rules::last_part(a)) {
             match rules::provider(name) {
                 Ok(provider) => capacity_providers.push(Provider {
                     capacity_provider_arn: arn(name),

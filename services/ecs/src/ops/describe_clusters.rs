@@ -43,11 +43,11 @@ impl Operation for DescribeClusters {
             match cx.tx.get::<Cluster>(&name) {
                 Some(row) => {
                     let mut shape = shapes::cluster(cx.tx, cx.config, &row);
-                    let asked = |field| input.include.contains(&field);
-                    if !asked(ClusterField::Tags) {
+                    let included = |field| input.include.contains(&field);
+                    if !included(ClusterField::Tags) {
                         shape.tags.clear();
                     }
-                    if !asked(ClusterField::Settings) && !asked(ClusterField::Configurations) {
+                    if !included(ClusterField::Settings) && !included(ClusterField::Configurations) {
                         shape.settings.clear();
                     }
                     clusters.push(shape);

@@ -37,7 +37,7 @@ impl Operation for DescribeServices {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let cluster = rules::cluster(cx.tx, input.cluster.as_deref())?;
         if input.services.is_empty() || input.services.len() > 10 {
-            return Err(Error::Invalid("Services: between 1 and 10 can be described.".into()));
+            return Err(Error::Invalid("Between 1 and 10 services can be described at once.".into()));
         }
         let with_tags = input.include.contains(&ServiceField::Tags);
         let (mut services, mut failures) = (Vec::new(), Vec::new());

@@ -37,7 +37,7 @@ impl Operation for DescribeTasks {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let cluster = rules::cluster(cx.tx, input.cluster.as_deref())?;
         if input.tasks.is_empty() || input.tasks.len() > 100 {
-            return Err(Error::Invalid("Tasks: between 1 and 100 can be described.".into()));
+            return Err(Error::Invalid("Between 1 and 100 tasks can be described at once.".into()));
         }
         let with_tags = input.include.contains(&TaskField::Tags);
         let (mut tasks, mut failures) = (Vec::new(), Vec::new());

@@ -37,9 +37,10 @@ impl Operation for ListServices {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let cluster = rules::cluster(cx.tx, input.cluster.as_deref())?;
         let prefix = format!("{}/", cluster.name);
-        let all_are = input.launch_type.is_none_or(|l| l == LaunchType::Fargate)
+        // Every service runs REPLICA tasks on Fargate, so another filter matches none.
+        let matches_all = input.launch_type.is_none_or(|l| l == LaunchType::Fargate)
             && input.scheduling_strategy.is_none_or(|s| s == SchedulingStrategy::Replica);
-        let found = cx.tx.prefix::<Service>(&prefix).filter(|s| s.deleted.is_none() && all_are);
+        let found = cx.tx.prefix::<Service>(&prefix).filter(|s| s.deleted.is_none() && matches_all);
         let size = input.max_results.unwrap_or(10);
         let page = paging::page(found, |s| s.name.to_string(), input.next_token.as_deref(), size)?;
         let service_arns = page.items.iter().map(|s| rules::service_arn(cx.config, s)).collect();

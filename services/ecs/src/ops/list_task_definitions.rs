@@ -45,6 +45,7 @@ impl Operation for ListTaskDefinitions {
         if input.sort == Some(SortOrder::Desc) {
             found.reverse();
         }
+        // The list may be in descending order, so the position is the key of a page.
         let numbered = found.iter().enumerate();
         let size = input.max_results.unwrap_or(limits::PAGE_DEFAULT);
         let page = paging::page(numbered, |(i, _)| format!("{i:010}"), input.next_token.as_deref(), size)?;

@@ -1,4 +1,4 @@
-//! The operations of ECS, a line each.
+//! The operations of ECS.
 
 escale_service::operations! { "ecs";
     CreateCluster => create_cluster,
@@ -34,7 +34,7 @@ escale_service::operations! { "ecs";
 use crate::{Error, choices::LaunchType, rules};
 use escale_tables::ecs::{Cluster, StrategyItem};
 
-/// How a task is launched: an empty strategy stands for the launch type FARGATE. Without either, the cluster's default.
+/// The strategy of a launch. It is empty for the launch type FARGATE. Without a type and a strategy, it is the cluster's default.
 fn strategy(
     launch_type: Option<LaunchType>,
     given: Vec<rules::StrategyInput>,
@@ -46,7 +46,7 @@ fn strategy(
                 .into(),
         )),
         Some(LaunchType::Fargate) => Ok(Vec::new()),
-        Some(other) => Err(Error::NotSupported(format!("The launch type {other} (FARGATE is)"))),
+        Some(other) => Err(Error::NotSupported(format!("The launch type {other} (use FARGATE)"))),
         None if given.is_empty() => Ok(cluster.default_strategy.clone()),
         None => rules::strategy(given),
     }

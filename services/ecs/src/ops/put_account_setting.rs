@@ -6,7 +6,7 @@ use escale_service::Principal;
 use escale_service::{Cx, Operation};
 use escale_tables::ecs::{AccountSetting, SettingName};
 
-/// Settings that AWS has, with their defaults. Recorded: the long ARNs that most of them turn on are the only ones here.
+/// AWS's settings with their defaults. They are only recorded.
 pub(super) const SETTINGS: &[(SettingName, &str)] = &[
     (SettingName::AwsvpcTrunking, "disabled"),
     (SettingName::ContainerInsights, "disabled"),

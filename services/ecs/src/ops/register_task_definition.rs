@@ -20,7 +20,7 @@ struct Volume {
     host: Option<Host>,
 }
 
-/// Empty on Fargate: a volume is scratch space of the task.
+/// Always empty on Fargate: a volume is scratch space of the task.
 #[derive(Wire)]
 #[wire(camelCase)]
 struct Host {
@@ -45,7 +45,7 @@ fn check(input: &Input) -> Result<(), Error> {
             if cfg!(target_arch = "aarch64") { CpuArchitecture::Arm64 } else { CpuArchitecture::X8664 };
         if let Some(other) = platform.cpu_architecture.filter(|a| *a != machine) {
             return Err(Error::NotSupported(format!(
-                "cpuArchitecture {other} on this machine, which is {machine},"
+                "The cpuArchitecture {other} on this machine (use {machine})"
             )));
         }
         if platform.operating_system_family.is_some_and(|f| f != OsFamily::Linux) {
@@ -99,6 +99,7 @@ impl Operation for RegisterTaskDefinition {
         let volumes: Vec<VolumeName> = input.volumes.into_iter().map(|v| v.name).collect();
         let has_role = input.execution_role_arn.is_some();
         let containers = definition::containers(input.container_definitions, &volumes, has_role, size)?;
+        // The family's row outlives its definitions: a revision number is never used twice.
         let last = cx.tx.get::<TaskFamily>(&input.family).map_or(0, |f| f.last);
         let row = TaskDefinition {
             family: input.family.clone(),

@@ -4,7 +4,7 @@ use crate::{
     Error,
     choices::LaunchType,
     definition,
-    place::{self, Wanted},
+    place::{self, NewTask},
     rules, shapes,
 };
 use escale_base::Wire;
@@ -78,17 +78,18 @@ impl Operation for RunTask {
         let execution_role =
             own.and_then(|o| o.execution_role_arn.as_deref()).or(definition.execution_role.as_deref());
         rules::may_pass(cx, [task_role, execution_role].into_iter().flatten())?;
+        // A repeated request with the same token gets the tasks that the first one started.
         if let Some(token) = &input.client_token {
             let same = |t: &Arc<Task>| t.client_token.as_ref() == Some(token) && t.cluster == cluster.name;
-            let there: Vec<Arc<Task>> = cx.tx.scan::<Task>().filter(same).collect();
-            if !there.is_empty() {
+            let existing: Vec<Arc<Task>> = cx.tx.scan::<Task>().filter(same).collect();
+            if !existing.is_empty() {
                 let shape = |t| shapes::task(cx.tx, cx.config, t, true);
-                return Ok(Output { tasks: there.into_iter().map(shape).collect(), failures: Vec::new() });
+                return Ok(Output { tasks: existing.into_iter().map(shape).collect(), failures: Vec::new() });
             }
         }
         let count = input.count.unwrap_or(1);
         if !(1..=10).contains(&count) {
-            return Err(Error::Invalid("count is between 1 and 10.".into()));
+            return Err(Error::Invalid("count must be between 1 and 10.".into()));
         }
         if input.enable_execute_command == Some(true) {
             return Err(Error::NotSupported("enableExecuteCommand: true".into()));
@@ -106,14 +107,16 @@ impl Operation for RunTask {
             Some(PropagateTags::TaskDefinition) => definition.tags.clone(),
             None | Some(PropagateTags::None) => Vec::new(),
             Some(other @ PropagateTags::Service) => {
-                return Err(Error::Invalid(format!("propagateTags {other} is none of RunTask's.")));
+                return Err(Error::Invalid(format!(
+                    "RunTask accepts propagateTags TASK_DEFINITION or NONE, not {other}."
+                )));
             }
         };
         escale_base::tags::merge(&mut tags, rules::tags_in(input.tags));
         let mut tasks = Vec::new();
         for _ in 0..count {
             let of = |provider| tasks_of(&tasks, provider);
-            let wanted = Wanted {
+            let new = NewTask {
                 cluster: &cluster.name,
                 definition: &definition,
                 network: &network,
@@ -127,7 +130,7 @@ impl Operation for RunTask {
                 managed_tags: input.managed_tags == Some(true),
                 client_token: input.client_token.clone(),
             };
-            let task = place::place(cx, wanted)?;
+            let task = place::place(cx, new)?;
             tasks.push(shapes::task(cx.tx, cx.config, Arc::new(task), true));
         }
         Ok(Output { tasks, failures: Vec::new() })

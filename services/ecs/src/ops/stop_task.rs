@@ -36,6 +36,7 @@ impl Operation for StopTask {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let cluster = rules::cluster(cx.tx, input.cluster.as_deref())?;
         let task = rules::task(cx.tx, &cluster.name, &input.task).ok_or(Error::NoTask)?;
+        // The first reason stays: a second StopTask, or one after the task failed, changes nothing.
         if !Known::of(cx.tx, Arc::clone(&task)).is_stopping() {
             let reason = input.reason.unwrap_or_else(|| "Task stopped by user".into());
             let stop = Stop { at: cx.now, cause: StopCause::Asked, reason };

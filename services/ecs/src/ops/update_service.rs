@@ -75,7 +75,7 @@ impl Operation for UpdateService {
         row.propagate_tags = input.propagate_tags.unwrap_or(row.propagate_tags);
         row.desired = input.desired_count.unwrap_or(row.desired);
         let last = row.deployments.first().cloned();
-        let last = last.ok_or_else(|| Error::Invalid("The service has no deployment.".into()))?;
+        let last = last.ok_or_else(|| Error::Invalid("The service has no deployment to update.".into()))?;
         let definition = match &input.task_definition {
             Some(given) => rules::active_definition(cx.tx, given)?,
             None => rules::definition(cx.tx, &format!("{}:{}", last.family, last.revision))
@@ -97,12 +97,14 @@ impl Operation for UpdateService {
             None => last.platform_version,
         };
         let network = network.unwrap_or_else(|| last.network.clone());
+        // Only a change to the tasks themselves starts a deployment. A new desired count applies to the current one.
         let differs = (definition.family.as_str(), definition.revision) != (&last.family, last.revision)
             || network != last.network
             || launch != last.launch
             || platform_version != last.platform_version;
         if differs || input.force_new_deployment == Some(true) {
             let new = NewDeployment { definition: &definition, network, launch, platform_version };
+            // The old deployments stay in the list until the scheduler completes the new one.
             row.deployments.insert(0, deploy::deployment(cx.now, new));
         }
         cx.tx.put(row.clone());

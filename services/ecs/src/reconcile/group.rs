@@ -1,4 +1,4 @@
-//! A task as the containers plane is told it.
+//! The spec of a task for the containers plane.
 
 use crate::{shapes, status::Known};
 use escale_base::Secret;
@@ -17,15 +17,15 @@ use std::{
     path::PathBuf,
 };
 
-/// From the stop signal to SIGKILL, unless a container says another; AWS's.
+/// AWS's default for the time from the stop signal to SIGKILL.
 const STOP_TIMEOUT_SECS: i32 = 30;
-/// AWS waits three minutes for a container that others wait for, unless it says another.
+/// AWS's default for how long a container may take to reach the state that a `dependsOn` requires.
 const START_TIMEOUT_SECS: i32 = 180;
 
-/// Where a task asks for its metadata and credentials.
+/// The address that serves metadata and credentials to a task.
 pub(crate) const ENDPOINT: Ipv4Addr = Ipv4Addr::new(169, 254, 170, 2);
 
-/// What a task's containers are made of, beside its rows.
+/// The parts of a spec that are not in the task's rows.
 pub(crate) struct Parts<'a> {
     pub config: &'a Config,
     pub vpc: &'a Vpc,
@@ -51,6 +51,7 @@ pub(crate) fn spec(known: &Known, definition: &TaskDefinition, parts: &Parts<'_>
         hosts: vec![(IpAddr::V4(task.private_ip), hostname.clone())],
         hostname,
         dns: Dns {
+            // As on AWS, the VPC's resolver is at the base of its network plus two.
             nameservers: vec![IpAddr::V4(Ipv4Addr::from(u32::from(parts.vpc.cidr.network()) + 2))],
             ..Dns::default()
         },
@@ -97,6 +98,7 @@ fn container(
         workdir: c.working_directory.clone(),
         mounts: c.mount_points.iter().map(mount).collect(),
         limits: Limits {
+            // The CPU of a container is only a share of the task's, as on Fargate.
             cpu_millis: None,
             cpu_shares: cpu,
             memory_bytes: memory.map(mib),
@@ -108,7 +110,7 @@ fn container(
             readonly_root: c.readonly_root_filesystem == Some(true),
             add_capabilities: add,
             drop_capabilities: drop,
-            // As Docker and Fargate: set-user-id programs work.
+            // As with Docker and Fargate, set-user-id programs work.
             no_new_privileges: false,
         },
         ulimits: c.ulimits.iter().flatten().map(ulimit).collect(),
@@ -145,6 +147,7 @@ fn environment(
         let path = format!("/v2/credentials/{}", task.credentials_id);
         set("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", path);
     }
+    // The later source wins: the definition over ECS's own variables, overrides over the definition, secrets over both.
     for pair in &c.environment {
         set(&pair.name, pair.value.clone());
     }
@@ -160,12 +163,12 @@ pub(crate) fn role_of<'a>(task: &'a Task, definition: &'a TaskDefinition) -> Opt
     task.overrides.task_role_arn.as_deref().or(definition.task_role.as_deref())
 }
 
-/// The role under which the task is started.
+/// The role under which ECS starts the task.
 pub(crate) fn execution_role_of<'a>(task: &'a Task, definition: &'a TaskDefinition) -> Option<&'a str> {
     task.overrides.execution_role_arn.as_deref().or(definition.execution_role.as_deref())
 }
 
-/// Names a container to the metadata endpoint.
+/// The id of a container in the paths of the metadata endpoint.
 pub(crate) fn metadata_id(task: &str, container: &str) -> String {
     format!("{task}-{}", &shapes::uuid_of(task, container)[..8])
 }
@@ -193,7 +196,7 @@ fn dependency(d: &escale_tables::ecs::Dependency) -> DependsOn {
     DependsOn { container: d.container_name.to_string(), condition }
 }
 
-/// Times as AWS fills them in.
+/// Fills in AWS's default times.
 fn health(h: &escale_tables::ecs::HealthCheck) -> Option<HealthCheck> {
     let (kind, rest) = h.command.split_first()?;
     let command = match kind.as_str() {

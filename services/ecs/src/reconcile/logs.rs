@@ -1,7 +1,7 @@
-//! Ships containers' logs to CloudWatch Logs, each line once.
+//! Ships containers' logs to CloudWatch Logs, each line exactly once.
 //!
-//! The cursor is written after the events are. After a crash in between, the stream has been given more events than the
-//! cursor says; so many lines are then left out. That holds because nobody else writes to a task's stream.
+//! The events are written first, then the cursor. After a crash in between, the stream has more events than the cursor counts:
+//! the shipper skips the difference. This works because only ECS writes to a task's stream.
 
 use crate::calls::ECS;
 use escale_base::{already_gone, found};
@@ -13,19 +13,19 @@ use escale_tables::ecs::{ContainerDefinition, LogCursor, Task, TaskDefinition, T
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 
-/// Read at a time: far below the megabyte that one batch may have, each event counting 26 bytes more.
+/// Bytes per read. A batch of PutLogEvents can have 1 MiB, and each event counts 26 bytes more than its text.
 const READ_BYTES: usize = 128 * 1024;
-/// Pause after a failure. What is not shipped waits in the plane's files.
+/// The pause after a failure. Until then the lines stay in the plane's files.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Group and stream of a container's log: `prefix/container/task`.
+/// Log group and stream of a container. The stream is `prefix/container/task`.
 pub(crate) fn stream_of(c: &ContainerDefinition, task: &str) -> Option<(String, String)> {
     let options = &c.log_configuration.as_ref()?.options;
     let prefix = options.get("awslogs-stream-prefix")?;
     Some((options.get("awslogs-group")?.clone(), format!("{prefix}/{}/{task}", c.name)))
 }
 
-/// Follows every log for ever.
+/// Follows the logs of all tasks. Never returns.
 pub(crate) async fn ship(store: Store, cloud: Arc<Cloud>, containers: Arc<dyn Containers>) {
     let mut rows = store.subscribe(&[TaskSeen::TABLE]);
     let mut followed = BTreeSet::new();
@@ -36,14 +36,14 @@ pub(crate) async fn ship(store: Store, cloud: Arc<Cloud>, containers: Arc<dyn Co
             shippers.spawn(async move {
                 let key = (shipper.task.clone(), shipper.container.clone());
                 while let Err(why) = shipper.run(&store, &cloud, &*containers).await {
-                    tracing::warn!(task = key.0, container = key.1, %why, "a log could not be shipped");
+                    tracing::warn!(task = key.0, container = key.1, %why, "cannot ship a container's log");
                     tokio::time::sleep(PAUSE).await;
                 }
                 key
             });
         }
         tokio::select! {
-            // In a fixed order, so that a simulation repeats itself.
+            // A fixed order makes simulations reproducible.
             biased;
             _ = rows.changed() => {}
             Some(done) = shippers.join_next() => if let Ok(key) = done { followed.remove(&key); },
@@ -51,12 +51,13 @@ pub(crate) async fn ship(store: Store, cloud: Arc<Cloud>, containers: Arc<dyn Co
     }
 }
 
-/// The logs that nobody follows yet; from now on they are followed.
+/// Shippers for the logs that have none yet. Adds them to `followed`.
 fn unfollowed(store: &Store, followed: &mut BTreeSet<(String, String)>) -> Vec<Shipper> {
     let image = store.read();
     let mut found = Vec::new();
     for seen in image.scan::<TaskSeen>() {
         let Some(task) = image.get::<Task>(&seen.id) else { continue };
+        // A task is marked as stopped only after its logs have been shipped.
         if image.get::<TaskProgress>(&task.id).is_some_and(|p| p.stopped.is_some()) {
             continue;
         }
@@ -87,7 +88,7 @@ struct Shipper {
 }
 
 impl Shipper {
-    /// Until the container ended and all is there.
+    /// Ships until the container has ended and all its lines are shipped.
     async fn run(
         &self,
         store: &Store,
@@ -103,23 +104,24 @@ impl Shipper {
             },
             |row| (*row).clone(),
         );
-        let mut given = self.given(store, cloud).await?;
+        let mut received = self.received(store, cloud).await?;
         while !cursor.ended {
             if containers.observe(&self.task).is_none() {
-                // The machine has nothing of it any more, so nothing will come.
+                // The plane no longer has the task, so there will be no more lines.
                 cursor.ended = true;
                 return self.save(store, &cursor);
             }
             let read = containers.logs(&self.task, &self.container, cursor.next, READ_BYTES, true);
             let chunk = read.await.map_err(|e| e.to_string())?;
             let lines: Vec<&LogLine> = chunk.lines.iter().filter(|l| !l.text.is_empty()).collect();
-            let there = usize::try_from(given.saturating_sub(cursor.shipped)).unwrap_or(usize::MAX);
-            let left = lines.get(there.min(lines.len())..).unwrap_or_default();
-            if !left.is_empty() {
-                self.put(store, cloud, left).await?;
+            // Events that the stream received before a crash, but that the cursor does not count yet.
+            let skip = usize::try_from(received.saturating_sub(cursor.shipped)).unwrap_or(usize::MAX);
+            let rest = lines.get(skip.min(lines.len())..).unwrap_or_default();
+            if !rest.is_empty() {
+                self.put(store, cloud, rest).await?;
             }
             cursor.shipped += lines.len() as u64;
-            given = given.max(cursor.shipped);
+            received = received.max(cursor.shipped);
             cursor.next = chunk.next;
             cursor.ended = chunk.end;
             self.save(store, &cursor)?;
@@ -129,6 +131,7 @@ impl Shipper {
 
     fn save(&self, store: &Store, cursor: &LogCursor) -> Result<(), String> {
         let written = store.write(|tx| {
+            // The task's rows may have been deleted meanwhile; a cursor without a task would stay for good.
             if tx.has::<Task>(&self.task) {
                 tx.put(cursor.clone());
             }
@@ -137,8 +140,8 @@ impl Shipper {
         written.map_err(|e| e.to_string())
     }
 
-    /// Events that the stream was ever given.
-    async fn given(&self, store: &Store, cloud: &Arc<Cloud>) -> Result<u64, String> {
+    /// How many events the stream ever received. Its upload sequence token counts them.
+    async fn received(&self, store: &Store, cloud: &Arc<Cloud>) -> Result<u64, String> {
         let describe = DescribeLogStreams {
             log_group_name: self.group.clone(),
             log_stream_name_prefix: self.stream.clone(),
@@ -147,16 +150,16 @@ impl Shipper {
         let answer = found(request(cloud, store, &Caller::service(ECS), describe).await);
         let streams = answer.map_err(|e| e.to_string())?.map(|a| a.log_streams).unwrap_or_default();
         let token = streams.first().and_then(|s| s.upload_sequence_token.as_deref()).unwrap_or("0");
-        // A token of zeros alone is that of a stream without events.
+        // A stream without events has a token of zeros only.
         Ok(token.trim_start_matches('0').parse().unwrap_or(0))
     }
 
-    /// A group or stream that was deleted takes nothing any more: what comes is dropped, as on AWS.
+    /// Writes events. If the log group or stream was deleted, they are dropped, as on AWS.
     async fn put(&self, store: &Store, cloud: &Arc<Cloud>, lines: &[&LogLine]) -> Result<(), String> {
         let mut latest = 0;
         let mut events = Vec::with_capacity(lines.len());
         for line in lines {
-            // Two streams of one container may be a moment out of order.
+            // Stdout and stderr may be slightly out of order, but PutLogEvents requires ascending timestamps.
             latest = line.at.0.max(latest);
             let message = String::from_utf8_lossy(&line.text).into_owned();
             events.push(LogEvent { timestamp: latest, message });

@@ -1,9 +1,9 @@
-//! What makes tasks and services come true, and what observes them.
+//! Reconcilers of tasks and services, and their observers.
 
 mod group;
 mod logs;
+mod network_path;
 mod observe;
-mod road;
 mod service;
 mod start;
 mod targets;

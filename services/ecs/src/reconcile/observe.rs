@@ -1,4 +1,4 @@
-//! Writes what the containers plane shows of tasks.
+//! Writes the plane's observations of tasks to `TaskSeen`.
 
 use escale_base::Timestamp;
 use escale_containers::{self as plane, Containers, ExitReason, GroupSeen, State, StopReason};
@@ -7,30 +7,30 @@ use escale_store::{Image, Row, Store, StoreError};
 use escale_tables::ecs::{ContainerSeen, ContainerState, Health, Phase, Task, TaskProgress, TaskSeen};
 use std::sync::Arc;
 
-/// Follows the plane for ever.
+/// Follows the containers plane. Returns only if the plane ends.
 pub(crate) async fn observe(store: Store, cloud: Arc<Cloud>, containers: Arc<dyn Containers>) {
     let mut changes = containers.changes();
     let mut tasks = store.subscribe(&[Task::TABLE, TaskProgress::TABLE]);
     loop {
-        // In this order: a task that was handed over when the rows were read is in the snapshot, or it was lost. The other
-        // way round, one that was handed over in between would be taken for lost, and killed.
+        // Rows first, then the snapshot: a task that has started according to its row is in the snapshot, unless it is lost.
+        // In the other order, a task that starts between the two reads would look lost and be killed.
         {
             let image = store.read();
             let snapshot = changes.borrow_and_update().clone();
             write(&store, &image, &snapshot, cloud.clock.now());
         }
-        // A plane that is gone tells nothing more; rows may still change.
+        // Rows may still change after the plane has ended, but there is nothing left to observe.
         tokio::select! {
-            // In a fixed order, so that a simulation repeats itself.
+            // A fixed order makes simulations reproducible.
             biased;
-            told = changes.changed() => if told.is_err() { return },
+            changed = changes.changed() => if changed.is_err() { return },
             _ = tasks.changed() => {}
         }
     }
 }
 
 fn write(store: &Store, image: &Image, snapshot: &plane::Snapshot, now: Timestamp) {
-    let mut news: Vec<TaskSeen> = Vec::new();
+    let mut changed: Vec<TaskSeen> = Vec::new();
     for task in image.scan::<Task>() {
         let before = image.get::<TaskSeen>(&task.id);
         let progress = image.get::<TaskProgress>(&task.id);
@@ -38,22 +38,23 @@ fn write(store: &Store, image: &Image, snapshot: &plane::Snapshot, now: Timestam
             continue;
         }
         let seen = match snapshot.get(task.id.as_str()) {
-            Some(group) => look(group, before.as_deref(), now),
-            // Handed over, and not there: the machine lost it.
+            Some(group) => observed(group, before.as_deref(), now),
+            // The task was started, but the plane does not have it any more: it is lost.
             None if progress.is_some_and(|p| !p.images.is_empty() && p.failed.is_none()) => {
                 lost(&task.id, before.as_deref(), now)
             }
             None => continue,
         };
+        // Each write wakes reconcilers, so an unchanged row is not written.
         if before.as_deref() != Some(&seen) {
-            news.push(seen);
+            changed.push(seen);
         }
     }
-    if news.is_empty() {
+    if changed.is_empty() {
         return;
     }
     let written = store.write(|tx| {
-        for seen in news {
+        for seen in changed {
             if tx.has::<Task>(&seen.id) {
                 tx.put(seen);
             }
@@ -61,11 +62,11 @@ fn write(store: &Store, image: &Image, snapshot: &plane::Snapshot, now: Timestam
         Ok::<_, StoreError>(())
     });
     if let Err(error) = written {
-        tracing::error!(%error, "what was seen of tasks could not be written");
+        tracing::error!(%error, "the observed state of tasks could not be written");
     }
 }
 
-fn look(group: &GroupSeen, before: Option<&TaskSeen>, now: Timestamp) -> TaskSeen {
+fn observed(group: &GroupSeen, before: Option<&TaskSeen>, now: Timestamp) -> TaskSeen {
     let phase = match group.phase {
         plane::Phase::Starting => Phase::Starting,
         plane::Phase::Running => Phase::Running,
@@ -80,7 +81,7 @@ fn look(group: &GroupSeen, before: Option<&TaskSeen>, now: Timestamp) -> TaskSee
     let has_started = match phase {
         Phase::Starting => false,
         Phase::Running => ran.any(|ran| ran),
-        // It may have run between two looks; but not if one of its containers was still waiting when it stopped.
+        // It may have run between two observations, but not if one of its containers had not started when it stopped.
         Phase::Stopping | Phase::Stopped => ran.all(|ran| ran),
     };
     let first = |was: Option<Timestamp>, is: bool| was.or(is.then_some(now));
@@ -111,22 +112,23 @@ fn why(group: &GroupSeen) -> Option<String> {
             };
             Some(words)
         }
-        // On Fargate the task's disk is full, and its programs get this error of the kernel. Here the disk is that of the
-        // machine: the task must not go on.
+        // On Fargate the programs of a task with a full disk get this error from the kernel. Here tasks share the machine's
+        // disk, so the plane stops the task.
         StopReason::StorageFull { used_bytes, limit_bytes } => Some(format!(
             "ContainerRuntimeError: no space left on device: the task had written {} to its ephemeralStorage of {} GiB",
             gib(*used_bytes),
             limit_bytes >> 30
         )),
         StopReason::Dependency(name, why) => Some(format!(
-            "CannotStartContainerError: dependency graph: container {name} did not become what others wait for: {why}"
+            "CannotStartContainerError: dependency graph: container {name} did not reach the state that other containers \
+             depend on: {why}"
         )),
     }
 }
 
 fn gib(bytes: u64) -> String {
     match bytes {
-        u64::MAX => "more than can be measured (its folders nest too deep)".to_owned(),
+        u64::MAX => "an amount that cannot be measured (its folders are nested too deep)".to_owned(),
         bytes => format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
     }
 }
@@ -136,6 +138,7 @@ fn container(seen: &plane::ContainerSeen) -> ContainerSeen {
         State::Pending | State::Created => ContainerState::Pending,
         State::Running(_) => ContainerState::Running,
         State::Exited(exit) => ContainerState::Ended {
+            // As shells and Docker report a signal.
             code: exit.code.or(exit.signal.map(|s| 128 + s)),
             reason: match &exit.reason {
                 _ if exit.oom => Some("OutOfMemoryError: Container killed due to memory usage".to_owned()),
@@ -154,7 +157,7 @@ fn container(seen: &plane::ContainerSeen) -> ContainerSeen {
 }
 
 fn lost(id: &str, before: Option<&TaskSeen>, now: Timestamp) -> TaskSeen {
-    let why = "ContainerRuntimeError: the machine has nothing of the task any more".to_owned();
+    let why = "ContainerRuntimeError: the task's containers no longer exist on the machine".to_owned();
     let mut seen = before.cloned().unwrap_or_else(|| TaskSeen {
         id: id.into(),
         phase: Phase::Stopped,
@@ -177,11 +180,11 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[test]
-    fn a_task_above_its_storage_says_what_it_wrote_and_what_it_may() {
-        for (used_bytes, said) in [
+    fn full_storage_is_reported_with_usage_and_limit() {
+        for (used_bytes, usage) in [
             (22 << 30, "22.0 GiB"),
             ((20 << 30) + (100 << 20), "20.1 GiB"),
-            (u64::MAX, "more than can be measured (its folders nest too deep)"),
+            (u64::MAX, "an amount that cannot be measured (its folders are nested too deep)"),
         ] {
             let group = GroupSeen {
                 id: "t".into(),
@@ -191,7 +194,7 @@ mod tests {
                 containers: BTreeMap::new(),
             };
             let expected = format!(
-                "ContainerRuntimeError: no space left on device: the task had written {said} to its ephemeralStorage of 20 GiB"
+                "ContainerRuntimeError: no space left on device: the task had written {usage} to its ephemeralStorage of 20 GiB"
             );
             assert_eq!(why(&group), Some(expected));
         }

@@ -1,12 +1,12 @@
-//! Keeps services at their number: asks the scheduler, and does what it decides in one transaction.
+//! Keeps services at their desired count: executes each decision of the scheduler in one transaction.
 
 use super::task::progress_of;
 use crate::{
     Error,
     calls::ECS,
-    place::{self, Wanted},
+    place::{self, NewTask},
     rules,
-    scheduler::{self, Decision, Life, Member, Sickness, Version, Why, Wish},
+    scheduler::{self, Decision, FailedCheck, Life, Member, Version, Why, Wish},
     status::{Known, Status},
     target_check,
 };
@@ -24,9 +24,9 @@ use escale_tables::{
 };
 use std::{collections::BTreeSet, sync::Arc};
 
-/// AWS shows the last hundred.
+/// AWS returns the last hundred events.
 const EVENTS: usize = 100;
-/// A task that ended by itself sooner than this did not come up.
+/// A task that ends by itself within this time counts as failed to start.
 const SHORT_LIFE_MS: i64 = 60_000;
 
 pub(crate) struct Services {
@@ -55,8 +55,8 @@ impl Reconciler for Services {
     fn plan(&self, image: &Image, key: &str, now: Timestamp) -> Plan<Decision> {
         let Some(service) = image.get::<Service>(key) else { return Plan::Done };
         match decide(image, &service, now) {
-            Decision::Rest(None) => Plan::Done,
-            Decision::Rest(Some(until)) => Plan::wait_until(until, "the pause before another task to end"),
+            Decision::Wait(None) => Plan::Done,
+            Decision::Wait(Some(until)) => Plan::wait_until(until, "the pause before another task to end"),
             decision => Plan::Step(decision),
         }
     }
@@ -65,7 +65,7 @@ impl Reconciler for Services {
         let caller = Caller::service(ECS);
         let done = self.cloud.transact(&self.store, &caller, |cx| {
             let Some(service) = cx.tx.get::<Service>(key) else { return Ok(()) };
-            // Rows may have changed since the plan: what is decided now counts.
+            // Rows may have changed since the plan. If the decision is another one now, the engine plans again.
             if decide(cx.tx, &service, cx.now) != step {
                 return Ok(());
             }
@@ -73,16 +73,18 @@ impl Reconciler for Services {
         });
         let Err(failed) = done else { return Ok(()) };
         let error = failed.0;
-        let told = self.cloud.transact(&self.store, &caller, |cx| {
-            let words = format!("was unable to place a task. Reason: {}.", error.message);
+        // The failed transaction wrote nothing, so its event needs a transaction of its own.
+        let recorded = self.cloud.transact(&self.store, &caller, |cx| {
+            let text = format!("was unable to place a task. Reason: {}.", error.message);
             let last =
                 cx.tx.get::<ServiceEvents>(key).and_then(|e| e.events.first().map(|e| e.message.clone()));
-            if !last.is_some_and(|m| m.ends_with(&words)) {
-                tell(cx.tx, cx.now, key, &words);
+            // The engine retries: do not repeat the same event each time.
+            if !last.is_some_and(|m| m.ends_with(&text)) {
+                add_event(cx.tx, cx.now, key, &text);
             }
             Ok(())
         });
-        told.map_err(|e| e.0)?;
+        recorded.map_err(|e| e.0)?;
         Err(error.into())
     }
 }
@@ -126,15 +128,15 @@ fn wish(image: &Image, service: &Service) -> Wish {
     }
 }
 
-/// One that is not gone yet.
+/// A task that has not stopped yet, as the scheduler sees it.
 fn member(image: &Image, task: Arc<Task>) -> Option<Member> {
     let deployment = task.service.as_ref()?.deployment.clone();
     let known = Known::of(image, task);
     let life = match known.status() {
         Status::Stopped => return None,
-        _ if known.is_stopping() => Life::Going,
+        _ if known.is_stopping() => Life::Stopping,
         Status::Running => life(image, &known),
-        _ => Life::Coming,
+        _ => Life::Starting,
     };
     Some(Member {
         id: known.task.id.clone(),
@@ -147,7 +149,7 @@ fn member(image: &Image, task: Arc<Task>) -> Option<Member> {
     })
 }
 
-/// Whether the health of a container decides over the task's.
+/// Whether an essential container has a health check.
 fn is_checked(known: &Known) -> bool {
     let definition = known.definition.as_ref();
     definition.is_some_and(|d| d.containers.iter().any(|c| c.essential && c.health_check.is_some()))
@@ -155,27 +157,28 @@ fn is_checked(known: &Known) -> bool {
 
 fn life(image: &Image, known: &Known) -> Life {
     match known.health() {
-        Health::Unhealthy => return Life::Sick(Sickness::Container),
-        Health::Unknown if is_checked(known) => return Life::Coming,
+        Health::Unhealthy => return Life::Unhealthy(FailedCheck::Container),
+        Health::Unknown if is_checked(known) => return Life::Starting,
         _ => {}
     }
     if !known.behind_balancer {
         return Life::Up;
     }
-    let Some(seen) = image.get::<TargetSeen>(&known.task.id) else { return Life::Coming };
-    let is = |word| seen.groups.values().any(|(state, _)| *state == word);
+    let Some(seen) = image.get::<TargetSeen>(&known.task.id) else { return Life::Starting };
+    let any = |wanted| seen.groups.values().any(|(state, _)| *state == wanted);
     match () {
-        () if is(TargetHealthState::Unhealthy) => Life::Sick(Sickness::Balancer),
-        () if seen.groups.is_empty() || is(TargetHealthState::Initial) => Life::Coming,
+        () if any(TargetHealthState::Unhealthy) => Life::Unhealthy(FailedCheck::Balancer),
+        () if seen.groups.is_empty() || any(TargetHealthState::Initial) => Life::Starting,
         () => Life::Up,
     }
 }
 
-/// Tasks of a deployment that did not come up since it began, and when the last of them ended.
+/// How many tasks of a deployment failed in a row since it began, and when the last of them ended.
 pub(crate) fn failures(image: &Image, key: &str, deployment: &Deployment) -> (u32, Option<Timestamp>) {
     let mut ends: Vec<(Timestamp, bool)> = Vec::new();
     for task in tasks_of(image, key) {
         let of = task.service.as_ref().is_some_and(|s| s.deployment == deployment.id);
+        // A completion or a rollback resets `updated`, so earlier failures do not count.
         if !of || task.created < deployment.updated {
             continue;
         }
@@ -186,15 +189,19 @@ pub(crate) fn failures(image: &Image, key: &str, deployment: &Deployment) -> (u3
         }
         let Some(at) = known.stopping_at().or(known.progress.pull_started) else { continue };
         let short = started.is_none_or(|s| at.since_ms(s) < SHORT_LIFE_MS);
-        let sick = known.task.stop.is_some();
-        if !known.was_called_off() {
-            let counts =
-                sick || known.progress.failed.is_some() || short || deployment.outcome == Outcome::InProgress;
+        // A stop that was not on purpose: the task was unhealthy.
+        let unhealthy = known.task.stop.is_some();
+        if !known.was_stopped_on_purpose() {
+            // After the deployment, only short lives count: they are failed starts. During it, any end is a failure.
+            let counts = unhealthy
+                || known.progress.failed.is_some()
+                || short
+                || deployment.outcome == Outcome::InProgress;
             ends.push((at, counts));
         }
     }
     ends.sort();
-    // In a row: a task that lived well begins the count anew.
+    // A task that ran for a while resets the count.
     let in_a_row = ends.iter().rev().take_while(|(_, counts)| *counts).count();
     (in_a_row as u32, ends.last().filter(|(_, counts)| *counts).map(|(at, _)| *at))
 }
@@ -214,7 +221,7 @@ fn enact(cx: &mut Cx<'_>, service: &Service, decision: Decision) -> Result<(), E
             trip(cx, service);
             Ok(())
         }
-        Decision::Rest(_) => Ok(()),
+        Decision::Wait(_) => Ok(()),
     }
 }
 
@@ -235,12 +242,13 @@ fn start(cx: &mut Cx<'_>, service: &Service, many: u32) -> Result<(), Error> {
             Launch::Strategy(items) => {
                 let count = |provider| {
                     let has = |t: &Arc<Task>| t.capacity_provider == Some(provider) && t.stop.is_none();
+                    // Read inside the loop: the transaction already contains the tasks that this decision placed.
                     tasks_of(cx.tx, &key).filter(has).count() as i32
                 };
                 rules::next_provider(items, count)
             }
         };
-        let wanted = Wanted {
+        let new = NewTask {
             cluster: &service.cluster,
             definition: &definition,
             network: &deployment.network,
@@ -254,10 +262,10 @@ fn start(cx: &mut Cx<'_>, service: &Service, many: u32) -> Result<(), Error> {
             managed_tags: service.managed_tags,
             client_token: None,
         };
-        started.push(place::place(cx, wanted)?.id);
+        started.push(place::place(cx, new)?.id);
     }
     let list: Vec<String> = started.iter().map(|id| format!("(task {id})")).collect();
-    tell(cx.tx, cx.now, &key, &format!("has started {} tasks: {}.", started.len(), list.join(" ")));
+    add_event(cx.tx, cx.now, &key, &format!("has started {} tasks: {}.", started.len(), list.join(" ")));
     Ok(())
 }
 
@@ -266,13 +274,13 @@ fn stop(cx: &mut Cx<'_>, service: &Service, list: Vec<(TaskId, Why)>) {
     let newest = service.deployments.first().map(|d| d.id.clone()).unwrap_or_default();
     let mut stopped = Vec::new();
     for (id, why) in list {
-        // AWS's words.
+        // The reasons are AWS's texts.
         let (cause, reason) = match why {
-            Why::Sick(Sickness::Container) => {
-                tell(cx.tx, cx.now, &key, &format!("(task {id}) failed container health checks."));
+            Why::Unhealthy(FailedCheck::Container) => {
+                add_event(cx.tx, cx.now, &key, &format!("(task {id}) failed container health checks."));
                 (StopCause::Sick, "Task failed container health checks".into())
             }
-            Why::Sick(Sickness::Balancer) => (StopCause::Sick, failed_balancer(cx, service, &id)),
+            Why::Unhealthy(FailedCheck::Balancer) => (StopCause::Sick, failed_balancer(cx, service, &id)),
             Why::Deployment => {
                 (StopCause::Scaled, format!("Scaling activity initiated by (deployment {newest})"))
             }
@@ -282,7 +290,7 @@ fn stop(cx: &mut Cx<'_>, service: &Service, list: Vec<(TaskId, Why)>) {
         cx.tx.update(&id, |t: &mut Task| t.stop.get_or_insert(stop).at);
         stopped.push(format!("(task {id})"));
     }
-    tell(
+    add_event(
         cx.tx,
         cx.now,
         &key,
@@ -290,17 +298,18 @@ fn stop(cx: &mut Cx<'_>, service: &Service, list: Vec<(TaskId, Why)>) {
     );
 }
 
-/// Gives the words for why it stops, and keeps what the check saw: the target is gone when somebody asks.
+/// The stop reason of a task that failed its load balancer's check. Also stores the result of the check: the target no longer
+/// exists when a failure report needs it.
 fn failed_balancer(cx: &mut Cx<'_>, service: &Service, id: &str) -> String {
     let target_check = cx.tx.get::<Task>(id).and_then(|task| target_check::of_task(cx.tx, service, &task));
     const FAILED: &str = "Task failed ELB health checks";
     let Some(target_check) = target_check else { return FAILED.into() };
     let place = format!("(target-group {})", target_check.group);
-    let words = format!(
+    let text = format!(
         "(task {id}) (port {}) is unhealthy in {place} due to (reason {}).",
         target_check.port, target_check.description
     );
-    tell(cx.tx, cx.now, &service.key(), &words);
+    add_event(cx.tx, cx.now, &service.key(), &text);
     let mut row = progress_of(cx.tx, id);
     row.check = Some(target_check.message);
     cx.tx.put(row);
@@ -321,22 +330,22 @@ fn complete(cx: &mut Cx<'_>, service: &Service) {
         Some(newest.id.clone())
     });
     if let Some(Some(id)) = done {
-        tell(cx.tx, cx.now, &key, &format!("(deployment {id}) deployment completed."));
+        add_event(cx.tx, cx.now, &key, &format!("(deployment {id}) deployment completed."));
     }
-    tell(cx.tx, cx.now, &key, "has reached a steady state.");
+    add_event(cx.tx, cx.now, &key, "has reached a steady state.");
 }
 
-/// The newest deployment failed. With rollback, the last one that was complete is the newest again.
+/// Fails the newest deployment. With rollback enabled, the last completed deployment becomes the newest again.
 fn trip(cx: &mut Cx<'_>, service: &Service) {
     let key = service.key();
     let now = cx.now;
-    let told = cx.tx.update(&key, |s: &mut Service| {
-        let mut told = Vec::new();
-        let Some(newest) = s.deployments.first_mut() else { return told };
+    let events = cx.tx.update(&key, |s: &mut Service| {
+        let mut events = Vec::new();
+        let Some(newest) = s.deployments.first_mut() else { return events };
         newest.outcome = Outcome::Failed;
         newest.reason = format!("ECS deployment {} failed: tasks failed to start.", newest.id);
         let (failed, may_roll) = (newest.id.clone(), !newest.is_rollback && s.rollback);
-        told.push(format!("(deployment {failed}) deployment failed: tasks failed to start."));
+        events.push(format!("(deployment {failed}) deployment failed: tasks failed to start."));
         let good = s.deployments.iter().position(|d| d.outcome == Outcome::Completed);
         if let Some(good) = good.filter(|_| may_roll) {
             let mut back = s.deployments.remove(good);
@@ -347,22 +356,22 @@ fn trip(cx: &mut Cx<'_>, service: &Service) {
                 "ECS deployment circuit breaker: rolling back to deploymentId {} from {failed}.",
                 back.id
             );
-            told.push(format!("(deployment {failed}) rolling back to deployment {}.", back.id));
+            events.push(format!("(deployment {failed}) rolling back to deployment {}.", back.id));
             s.deployments.insert(0, back);
         }
-        told
+        events
     });
-    for words in told.into_iter().flatten() {
-        tell(cx.tx, cx.now, &key, &words);
+    for text in events.into_iter().flatten() {
+        add_event(cx.tx, cx.now, &key, &text);
     }
 }
 
-/// Adds to the list that DescribeServices shows.
-pub(super) fn tell(tx: &mut Tx, now: Timestamp, key: &str, words: &str) {
+/// Adds an event to the list that DescribeServices returns.
+pub(super) fn add_event(tx: &mut Tx, now: Timestamp, key: &str, text: &str) {
     let mut row = tx
         .get::<ServiceEvents>(key)
         .map_or_else(|| ServiceEvents { service: key.into(), events: Vec::new() }, |row| (*row).clone());
-    let message = format!("(service {}) {words}", rules::last_part(key));
+    let message = format!("(service {}) {text}", rules::last_part(key));
     row.events.insert(0, ServiceEvent { id: ids::random_uuid(), at: now, message });
     row.events.truncate(EVENTS);
     tx.put(row);

@@ -1,8 +1,8 @@
-//! Starting a task: images, secrets, log streams, then the containers.
+//! Starts a task: images, log streams, secrets, then the containers.
 
 use super::{
     group::{self, Parts},
-    road, service,
+    network_path, service,
     task::progress_of,
 };
 use crate::{Planes, calls, image, secrets, status::Known};
@@ -22,14 +22,14 @@ use escale_tables::{
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-/// The actions of pulling an image, and whether they are about its repository.
+/// The IAM actions of a pull. `true` if the resource is the repository, `false` if it is `*`.
 const PULL: [(&str, bool); 3] =
     [("ecr:GetAuthorizationToken", false), ("ecr:BatchGetImage", true), ("ecr:GetDownloadUrlForLayer", true)];
 
-/// Why a task cannot be started: AWS's words, kept with the task; or something that may pass.
+/// Why a task did not start: for good, with AWS's message for `stoppedReason`; or for now, so that the engine tries again.
 pub(crate) enum Problem {
     Failed(String),
-    Passing(StepError),
+    Retry(StepError),
 }
 
 pub(crate) struct Starter<'a> {
@@ -39,19 +39,20 @@ pub(crate) struct Starter<'a> {
 }
 
 impl Starter<'_> {
-    /// Hands the containers over. May be repeated: what is there already is left alone.
+    /// Starts the containers. Idempotent: containers that exist already are left alone.
     pub(crate) async fn start(&self, id: &str) -> Result<(), StepError> {
-        let began = self.cloud.clock.now();
+        let started_at = self.cloud.clock.now();
         let done = self.try_start(id).await;
         let now = self.cloud.clock.now();
         let done = match done {
             Ok(images) => Ok(images),
             Err(Problem::Failed(why)) => Err(why),
-            Err(Problem::Passing(error)) => return Err(error),
+            Err(Problem::Retry(error)) => return Err(error),
         };
         self.store.write(|tx| {
             let mut row = progress_of(tx, id);
-            row.pull_started.get_or_insert(began);
+            // A repetition after a crash keeps the first start.
+            row.pull_started.get_or_insert(started_at);
             match &done {
                 Ok(images) => {
                     row.images.clone_from(images);
@@ -61,7 +62,7 @@ impl Starter<'_> {
                     row.failed = Some(why.clone());
                     let service = tx.get::<Task>(id).and_then(|t| t.service.as_ref().map(|s| s.key.clone()));
                     if let Some(key) = service {
-                        service::tell(tx, now, &key, &format!("(task {id}) failed to start: {why}"));
+                        service::add_event(tx, now, &key, &format!("(task {id}) failed to start: {why}"));
                     }
                 }
             }
@@ -71,22 +72,24 @@ impl Starter<'_> {
     }
 
     async fn try_start(&self, id: &str) -> Result<BTreeMap<String, String>, Problem> {
-        let gone = |what: &str| Problem::Passing(StepError::new(format!("the task's {what} is not there")));
+        let missing = |what: &str| Problem::Retry(StepError::new(format!("the task has no {what}")));
         let (known, definition, seen, vpc) = {
             let image = self.store.read();
-            let known = Known::find(&image, id).ok_or_else(|| gone("row"))?;
-            let definition = known.definition.clone().ok_or_else(|| gone("definition"))?;
+            let known = Known::find(&image, id).ok_or_else(|| missing("row"))?;
+            let definition = known.definition.clone().ok_or_else(|| missing("definition"))?;
             let interface = known.task.interface.as_str();
-            let seen = image.get::<InterfaceSeen>(interface).ok_or_else(|| gone("interface"))?;
-            let vpc = image.get::<Vpc>(known.task.vpc.as_str()).ok_or_else(|| gone("VPC"))?;
+            let seen = image.get::<InterfaceSeen>(interface).ok_or_else(|| missing("interface"))?;
+            let vpc = image.get::<Vpc>(known.task.vpc.as_str()).ok_or_else(|| missing("VPC"))?;
             (known, definition, seen, vpc)
         };
-        let is_there = self.planes.containers.observe(id).is_some();
-        if !is_there {
-            road::check(&*self.planes.network, &self.cloud.config, &known.task).await?;
+        let exists = self.planes.containers.observe(id).is_some();
+        if !exists {
+            // Not after a crash: the first attempt had this check, and a running task must not fail for a later change of routes.
+            network_path::check(&*self.planes.network, &self.cloud.config, &known.task).await?;
         }
         let images = self.resolve(&known, &definition).await?;
-        if is_there {
+        if exists {
+            // The plane refuses another spec under the same id, and the values of secrets may have changed since the first start.
             return Ok(images);
         }
         self.log_streams(&known, &definition).await?;
@@ -99,7 +102,7 @@ impl Starter<'_> {
             Err(e) if e.fault == Fault::Asked => {
                 Err(Problem::Failed(format!("CannotCreateContainerError: {e}")))
             }
-            Err(e) => Err(Problem::Passing(e.into())),
+            Err(e) => Err(Problem::Retry(e.into())),
         }
     }
 
@@ -109,7 +112,7 @@ impl Starter<'_> {
         Ok(Some(caller))
     }
 
-    /// Digests by container, as the execution role may read them.
+    /// Resolves the images to digests, by container. Checks that the execution role may pull them.
     async fn resolve(
         &self,
         known: &Known,
@@ -148,13 +151,13 @@ impl Starter<'_> {
         let (arn, all) = ([self.arn("ecr", format!("repository/{repository}"))], ["*".to_owned()]);
         let input = json!({ "repositoryName": repository });
         let image = self.store.read();
-        // What AmazonECSTaskExecutionRolePolicy allows for a pull.
-        let mut asked = PULL.iter().map(|(action, on_repository)| {
+        // The same actions that AmazonECSTaskExecutionRolePolicy allows for a pull.
+        let mut decisions = PULL.iter().map(|(action, on_repository)| {
             let resources = if *on_repository { &arn } else { &all };
             let operation = action.trim_start_matches("ecr:");
             self.cloud.authorize_action(&image, role, "ecr", (action, operation), &input, resources)
         });
-        asked.try_for_each(|allowed| allowed).map_err(|e| {
+        decisions.try_for_each(|allowed| allowed).map_err(|e| {
             Problem::Failed(format!(
                 "CannotPullContainerError: pull image manifest has been retried 1 time(s): {}",
                 e.message
@@ -162,14 +165,14 @@ impl Starter<'_> {
         })
     }
 
-    /// Streams are made before the containers, so that a group that is missing is told at once.
+    /// Creates the log streams before the containers, so that a missing log group fails the start.
     async fn log_streams(&self, known: &Known, definition: &TaskDefinition) -> Result<(), Problem> {
         let role = self.execution_role(known, definition)?;
         for c in &definition.containers {
             let Some((group, stream)) = super::logs::stream_of(c, &known.task.id) else { continue };
             let role = role.as_ref().ok_or_else(|| {
                 Problem::Failed(
-                    "ResourceInitializationError: the awslogs log driver needs an execution role".into(),
+                    "ResourceInitializationError: the log driver awslogs needs an execution role".into(),
                 )
             })?;
             let options = c.log_configuration.as_ref().map(|l| &l.options);
@@ -185,7 +188,7 @@ impl Starter<'_> {
         Ok(())
     }
 
-    /// The execution role must allow what is done with the log, also the writing of what the containers will print.
+    /// The execution role must allow all that ECS does with the log, including the later PutLogEvents.
     async fn create_stream(
         &self,
         role: &Caller,
@@ -193,18 +196,19 @@ impl Starter<'_> {
         stream: &str,
         make_group: bool,
     ) -> Result<(), AwsError> {
-        let unless_there = |result: Result<(), AwsError>| match result {
+        let ignore_existing = |result: Result<(), AwsError>| match result {
             Err(e) if e.kind == ErrorKind::AlreadyExists => Ok(()),
             other => other,
         };
         let (log_group_name, log_stream_name) = (group.to_owned(), stream.to_owned());
         if make_group {
             let make = CreateLogGroup { log_group_name: log_group_name.clone() };
-            unless_there(self.call(role, make).await)?;
+            ignore_existing(self.call(role, make).await)?;
         }
         let make = CreateLogStream { log_group_name, log_stream_name };
         let input = make.write();
-        unless_there(self.call(role, make).await)?;
+        ignore_existing(self.call(role, make).await)?;
+        // ECS later ships the lines under its own principal. Check here, as on AWS, that the role could have written them.
         let stream = self.arn("logs", format!("log-group:{group}:log-stream:{stream}"));
         let action = ("logs:PutLogEvents", "PutLogEvents");
         self.cloud.authorize_action(&self.store.read(), role, "logs", action, &input, &[stream])
@@ -252,6 +256,7 @@ impl Starter<'_> {
                     .map_err(|_| format!("invalid character: the value of {id} is not JSON"))?;
                 match object.get(&key) {
                     Some(Value::String(s)) => Ok(Secret::new(s.clone())),
+                    // A number, boolean or object becomes its JSON text.
                     Some(other) => Ok(Secret::new(other.to_string())),
                     None => {
                         Err(format!("retrieved secret from Secrets Manager did not contain json key {key}"))

@@ -1,4 +1,4 @@
-//! Follows what load balancers say of tasks.
+//! Follows the health of tasks in target groups.
 
 use crate::calls::ECS;
 use escale_base::Timestamp;
@@ -18,23 +18,23 @@ use std::{
 /// By target group: address and port of each target, with its state and the reason.
 type Health = BTreeMap<String, BTreeMap<(Ipv4Addr, i64), (TargetHealthState, String)>>;
 
-/// Looks after each change of any row: health is a row of the load balancer's own, which only that service knows.
+/// Asks for target health after every change of any row: ECS does not know in which rows the load balancer keeps it.
 pub(crate) async fn watch(store: Store, cloud: Arc<Cloud>) {
     let mut changes = store.subscribe(ALL_TABLES);
     loop {
         let tasks = registered(&store.read());
         if !tasks.is_empty() {
-            let health = ask(&store, &cloud, &tasks).await;
+            let health = describe_health(&store, &cloud, &tasks).await;
             write(&store, &tasks, &health, cloud.clock.now());
         }
         changes.changed().await;
     }
 }
 
-/// A task, and the places where it is a target: group and port.
+/// A task and its targets, as target group and port.
 type Registered = (Arc<Task>, Vec<(String, i64)>);
 
-/// Tasks that are in target groups.
+/// The tasks that are registered in target groups.
 fn registered(image: &Image) -> Vec<Registered> {
     let mut found = Vec::new();
     for progress in image.scan::<TaskProgress>().filter(|p| p.registered && p.stopped.is_none()) {
@@ -51,12 +51,13 @@ fn registered(image: &Image) -> Vec<Registered> {
     found
 }
 
-async fn ask(store: &Store, cloud: &Arc<Cloud>, tasks: &[Registered]) -> Health {
+async fn describe_health(store: &Store, cloud: &Arc<Cloud>, tasks: &[Registered]) -> Health {
     let groups: BTreeSet<&String> =
         tasks.iter().flat_map(|(_, places)| places).map(|(group, _)| group).collect();
     let mut health = Health::new();
     for group in groups {
         let describe = DescribeTargetHealth { target_group_arn: group.clone() };
+        // Without an answer, such as for a deleted group, the observation of the task leaves the group out.
         let Ok(answer) = escale_service::request(cloud, store, &Caller::service(ECS), describe).await else {
             continue;
         };
@@ -71,7 +72,7 @@ async fn ask(store: &Store, cloud: &Arc<Cloud>, tasks: &[Registered]) -> Health 
 
 fn write(store: &Store, tasks: &[Registered], health: &Health, now: Timestamp) {
     let image = store.read();
-    let mut news = Vec::new();
+    let mut changed = Vec::new();
     for (task, places) in tasks {
         let before = image.get::<TargetSeen>(&task.id);
         let state = |(group, port): &(String, i64)| {
@@ -83,18 +84,25 @@ fn write(store: &Store, tasks: &[Registered], health: &Health, now: Timestamp) {
             ))
         };
         let groups: BTreeMap<_, _> = places.iter().filter_map(state).collect();
-        let sick = groups.values().any(|(state, _)| *state == TargetHealthState::Unhealthy);
+        let is_unhealthy = groups.values().any(|(state, _)| *state == TargetHealthState::Unhealthy);
         let since = before.as_ref().and_then(|b| b.unhealthy_since).unwrap_or(now);
-        let seen = TargetSeen { task: task.id.clone(), groups, unhealthy_since: sick.then_some(since) };
+        let seen =
+            TargetSeen { task: task.id.clone(), groups, unhealthy_since: is_unhealthy.then_some(since) };
+        // Each write wakes reconcilers, so an unchanged row is not written.
         if before.as_deref() != Some(&seen) {
-            news.push(seen);
+            changed.push(seen);
         }
     }
-    if news.is_empty() {
+    if changed.is_empty() {
         return;
     }
     let written = store.write(|tx| {
-        news.into_iter().filter(|s| image.has::<Task>(&s.task)).for_each(|s| tx.put(s));
+        for seen in changed {
+            // The task may have been deleted since `image`.
+            if tx.has::<Task>(seen.task.as_str()) {
+                tx.put(seen);
+            }
+        }
         Ok::<_, StoreError>(())
     });
     if let Err(error) = written {

@@ -1,4 +1,4 @@
-//! One task's life: interface, containers, target groups; and back.
+//! The life cycle of one task: interface, containers, target groups; and the same in reverse.
 
 use super::start::Starter;
 use crate::{Planes, calls::ECS, failure_report, status::Known};
@@ -20,9 +20,9 @@ use std::{
     sync::Arc,
 };
 
-/// How long a stopped task can still be described.
+/// How long a stopped task can be described.
 const VISIBLE_MS: i64 = 3_600_000;
-/// Between leaving a target group and the stop, unless the group says another; AWS's.
+/// AWS's default deregistration delay: the time between leaving a target group and the stop.
 const DRAIN_SECS: i64 = 300;
 
 pub(crate) struct Tasks {
@@ -38,7 +38,7 @@ pub(crate) enum Step {
     Deregister,
     Stop(String),
     Release,
-    Forget,
+    DeleteRows,
 }
 
 impl Reconciler for Tasks {
@@ -59,6 +59,7 @@ impl Reconciler for Tasks {
                 let of = |t: &Arc<Task>| t.interface.as_str() == change.key;
                 image.scan::<Task>().filter(of).map(|t| t.id.to_string()).collect()
             }
+            // The keys of all other tables begin with the task's id.
             _ => change.key.split('/').next().map(str::to_owned).into_iter().collect(),
         }
     }
@@ -84,7 +85,7 @@ impl Reconciler for Tasks {
             Step::Deregister => self.deregister(id).await,
             Step::Stop(reason) => Ok(self.planes.containers.stop(id, &reason).await?),
             Step::Release => self.release(id).await,
-            Step::Forget => self.store.write(|tx| {
+            Step::DeleteRows => self.store.write(|tx| {
                 let cursors: Vec<String> =
                     tx.prefix::<LogCursor>(&format!("{id}/")).map(|c| c.key()).collect();
                 for key in &cursors {
@@ -105,9 +106,9 @@ fn plan(image: &Image, known: &Known, now: Timestamp) -> Plan<Step> {
     if let Some(stopped) = known.progress.stopped {
         let until = stopped.plus_ms(VISIBLE_MS);
         return if now < until {
-            Plan::wait_until(until, "the stopped task to be forgotten")
+            Plan::wait_until(until, "the rows of the stopped task to expire")
         } else {
-            Plan::Step(Step::Forget)
+            Plan::Step(Step::DeleteRows)
         };
     }
     if known.is_stopping() {
@@ -115,7 +116,7 @@ fn plan(image: &Image, known: &Known, now: Timestamp) -> Plan<Step> {
     }
     match known.phase() {
         None if !known.has_interface => Plan::wait("the task's interface"),
-        // Also when containers are seen already: a start that was cut off has to be written down.
+        // Also if containers are observed already: after a crash in the middle of a start its result must still be recorded.
         _ if known.progress.images.is_empty() => Plan::Step(Step::Start),
         None | Some(Phase::Starting) => Plan::wait("the task's containers to start"),
         Some(_) if known.behind_balancer && !known.progress.registered => Plan::Step(Step::Register),
@@ -125,6 +126,7 @@ fn plan(image: &Image, known: &Known, now: Timestamp) -> Plan<Step> {
 
 fn plan_stop(image: &Image, known: &Known, now: Timestamp) -> Plan<Step> {
     let runs = matches!(known.phase(), Some(Phase::Starting | Phase::Running));
+    // Leave the target groups before the containers stop, so that no new request reaches a stopping task.
     if known.progress.registered && known.progress.draining_until.is_none() {
         return Plan::Step(Step::Deregister);
     }
@@ -139,12 +141,13 @@ fn plan_stop(image: &Image, known: &Known, now: Timestamp) -> Plan<Step> {
     }
     match known.phase() {
         Some(Phase::Stopping) => Plan::wait("the task's containers to end"),
+        // Releasing deletes the containers together with their log files.
         Some(_) if !logs_are_shipped(image, known) => Plan::wait("the task's logs to be shipped"),
         _ => Plan::Step(Step::Release),
     }
 }
 
-/// Without an answer of the load balancer, the time decides alone.
+/// If there is no observation of the targets, assumes that they drain: the deregistration delay limits the wait.
 fn is_draining(image: &Image, task: &str) -> bool {
     let seen = image.get::<TargetSeen>(task);
     seen.is_none_or(|s| {
@@ -182,9 +185,10 @@ impl Tasks {
         self.progress(id, |p| p.registered = true)
     }
 
-    /// Out of the target groups; then traffic under way has its time.
+    /// Removes the task from its target groups, and sets how long its open connections may drain.
     async fn deregister(&self, id: &str) -> Result<(), StepError> {
         let Some((task, balancers)) = self.balancers(id) else {
+            // Without the service's row its target groups are unknown, so there is nothing to drain.
             let now = self.cloud.clock.now();
             return self.progress(id, |p| p.draining_until = Some(now));
         };
@@ -193,7 +197,7 @@ impl Tasks {
             let Some((target_group_arn, target)) = target(&task, balancer) else { continue };
             let request =
                 DeregisterTargets { target_group_arn: target_group_arn.clone(), targets: vec![target] };
-            // A group that was deleted before the service has no connections to drain.
+            // If the target group was deleted before the service, there are no connections to drain.
             if found(self.call(request).await)?.is_some() {
                 longest = longest.max(self.drain_secs(target_group_arn).await);
             }
@@ -210,8 +214,10 @@ impl Tasks {
         delay.and_then(|a| a.value.parse().ok()).unwrap_or(DRAIN_SECS)
     }
 
-    /// Containers, addresses and the interface go; then the task is stopped.
+    /// Removes containers, addresses and the interface. Then the task is STOPPED.
     async fn release(&self, id: &str) -> Result<(), StepError> {
+        // In this order: the output goes with the containers, and only the last transaction marks the task as stopped. So a
+        // crash anywhere repeats the whole step.
         self.keep_output(id).await?;
         self.planes.containers.remove(id).await?;
         let caller = Caller::service(ECS);
@@ -235,18 +241,18 @@ impl Tasks {
         released.map_err(|e| e.0.into())
     }
 
-    /// The containers' last lines go with them; whoever asks why the task stopped wants to read them.
+    /// Keeps the last lines of the containers, for failure reports.
     async fn keep_output(&self, id: &str) -> Result<(), StepError> {
         let containers = &self.planes.containers;
-        // Of a second try after a crash: they are gone, and what they wrote was kept before.
+        // In a repetition after a crash the containers are gone, but their output was kept the first time.
         let Some(group) = containers.observe(id) else { return Ok(()) };
         let mut output = TaskOutput { task: id.into(), lines: BTreeMap::new() };
         for name in group.containers.keys() {
-            // They help whoever asks, and the task must be able to go without them.
+            // The lines only help to find the cause: an error must not keep the task from stopping.
             let lines = match containers.tail(id, name, failure_report::LINES).await {
                 Ok(lines) => lines,
                 Err(error) => {
-                    tracing::warn!(task = id, container = name, %error, "its last lines cannot be read");
+                    tracing::warn!(task = id, container = name, %error, "its last output could not be read");
                     continue;
                 }
             };
@@ -272,13 +278,13 @@ impl Tasks {
     }
 }
 
-/// The row, or the one to begin with.
+/// The task's progress, or an empty row before the first step.
 pub(super) fn progress_of(image: &Image, id: &str) -> TaskProgress {
     let begin = || TaskProgress { id: id.into(), ..TaskProgress::default() };
     image.get::<TaskProgress>(id).map_or_else(begin, |row| (*row).clone())
 }
 
-/// The task as a target, and of which group.
+/// The target group and the target of a task.
 fn target(task: &Task, balancer: &LoadBalancer) -> Option<(String, Target)> {
     let port = i64::from(balancer.container_port?);
     let target = Target { id: task.private_ip, port, availability_zone: None };

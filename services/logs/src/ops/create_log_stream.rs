@@ -33,6 +33,7 @@ impl Operation for CreateLogStream {
         cx.tx.put(LogStream {
             group: input.log_group_name,
             name: input.log_stream_name,
+            // The plane stores events under this id, so a stream that is created again under the same name starts empty.
             id: ids::random_hex(24),
             created: cx.now,
         });

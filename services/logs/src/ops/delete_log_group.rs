@@ -30,6 +30,7 @@ impl Operation for DeleteLogGroup {
         for key in streams {
             cx.tx.delete::<LogStream>(&key);
         }
+        // The sweep deletes the events in the plane once their stream's row is gone.
         cx.tx.delete::<LogGroup>(&group.name);
         Ok(())
     }

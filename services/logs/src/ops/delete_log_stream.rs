@@ -26,6 +26,7 @@ impl Operation for DeleteLogStream {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         let stream = rules::stream(cx.tx, &input.log_group_name, &input.log_stream_name)?;
+        // The sweep deletes the events in the plane.
         cx.tx.delete::<LogStream>(&stream.key());
         Ok(())
     }

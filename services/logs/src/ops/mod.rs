@@ -1,4 +1,4 @@
-//! The operations on groups and streams, a line each.
+//! The operations on groups and streams.
 
 escale_service::operations! { "logs";
     CreateLogGroup => create_log_group,

@@ -26,7 +26,7 @@ impl Operation for TagLogGroup {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
-        let lay = |g: &mut LogGroup| tags::merge(&mut g.tags, rules::tag_list(input.tags));
-        cx.tx.update(&input.log_group_name, lay).ok_or(Error::NoGroup)
+        let add = |g: &mut LogGroup| tags::merge(&mut g.tags, rules::tag_list(input.tags));
+        cx.tx.update(&input.log_group_name, add).ok_or(Error::NoGroup)
     }
 }

@@ -27,7 +27,7 @@ impl Operation for TagResource {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         let name = rules::group_of_arn(&input.resource_arn)?;
-        let lay = |g: &mut LogGroup| tags::merge(&mut g.tags, rules::tag_list(input.tags));
-        cx.tx.update(&name, lay).ok_or(Error::NoGroup)
+        let add = |g: &mut LogGroup| tags::merge(&mut g.tags, rules::tag_list(input.tags));
+        cx.tx.update(&name, add).ok_or(Error::NoGroup)
     }
 }

@@ -24,7 +24,7 @@ impl Operation for UntagLogGroup {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
-        let take = |g: &mut LogGroup| g.tags.retain(|t| !input.tags.contains(&t.key));
-        cx.tx.update(&input.log_group_name, take).ok_or(Error::NoGroup)
+        let remove = |g: &mut LogGroup| g.tags.retain(|t| !input.tags.contains(&t.key));
+        cx.tx.update(&input.log_group_name, remove).ok_or(Error::NoGroup)
     }
 }

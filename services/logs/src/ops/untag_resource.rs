@@ -25,7 +25,7 @@ impl Operation for UntagResource {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         let name = rules::group_of_arn(&input.resource_arn)?;
-        let take = |g: &mut LogGroup| g.tags.retain(|t| !input.tag_keys.contains(&t.key));
-        cx.tx.update(&name, take).ok_or(Error::NoGroup)
+        let remove = |g: &mut LogGroup| g.tags.retain(|t| !input.tag_keys.contains(&t.key));
+        cx.tx.update(&name, remove).ok_or(Error::NoGroup)
     }
 }

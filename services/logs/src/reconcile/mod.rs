@@ -1,4 +1,4 @@
-//! What drops events.
+//! The reconciler that deletes old events.
 
 mod sweep;
 

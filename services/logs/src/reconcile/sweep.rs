@@ -1,4 +1,4 @@
-//! Drops events older than their group's retention, and those whose stream is gone.
+//! Deletes events that are older than their group's retention, and events of deleted streams.
 
 use escale_base::Timestamp;
 use escale_engine::{Periodic, Plan, Reconciler, StepError};
@@ -11,22 +11,22 @@ use std::{
 };
 
 const DAY_MS: i64 = 24 * 3_600_000;
-/// How often it looks for what grew too old. AWS says "within 72 hours".
+/// How often it looks for old events. AWS promises to delete them "within 72 hours".
 const EVERY_MS: i64 = 3_600_000;
 
 pub(crate) struct Sweep {
     store: Store,
     plane: Arc<dyn LogStore>,
-    swept: Periodic<Wanted>,
+    swept: Periodic<Retention>,
 }
 
-/// Ids of the streams that are wanted, with the days for which their events are.
-type Wanted = BTreeMap<String, Option<i32>>;
+/// The retention in days of each stream, by the stream's id.
+type Retention = BTreeMap<String, Option<i32>>;
 
 #[derive(Debug, PartialEq)]
 pub(crate) struct Step {
     now: Timestamp,
-    wanted: Wanted,
+    retention: Retention,
 }
 
 impl Reconciler for Sweep {
@@ -43,16 +43,17 @@ impl Reconciler for Sweep {
     }
 
     fn plan(&self, image: &Image, _: &str, now: Timestamp) -> Plan<Step> {
-        let wanted = wanted(image);
-        match self.swept.rests_until(now, &wanted) {
+        let retention = retention(image);
+        match self.swept.rests_until(now, &retention) {
             Some(next) => Plan::wait_until(next, "events to grow too old"),
-            None => Plan::Step(Step { now, wanted }),
+            None => Plan::Step(Step { now, retention }),
         }
     }
 
     async fn act(&self, _: &str, step: Step) -> Result<(), StepError> {
         self.sweep(&step).await?;
-        self.swept.done(step.now, step.wanted);
+        // Only after success, so that a failed sweep is repeated soon and not after an hour.
+        self.swept.done(step.now, step.retention);
         Ok(())
     }
 }
@@ -64,14 +65,14 @@ impl Sweep {
 
     async fn sweep(&self, step: &Step) -> Result<(), StepError> {
         for stream in self.plane.streams().await? {
-            match step.wanted.get(&stream) {
+            match step.retention.get(&stream) {
                 Some(Some(days)) => {
                     let before = step.now.plus_ms(-i64::from(*days) * DAY_MS);
                     self.plane.expire(&stream, before).await?;
                 }
                 Some(None) => {}
-                // A stream that was made after this plan is none of those that are gone.
-                None if wanted(&self.store.read()).contains_key(&stream) => {}
+                // The stream was created after this plan, so it is not a deleted one.
+                None if retention(&self.store.read()).contains_key(&stream) => {}
                 None => self.plane.forget(&stream).await?,
             }
         }
@@ -79,7 +80,7 @@ impl Sweep {
     }
 }
 
-fn wanted(image: &Image) -> Wanted {
+fn retention(image: &Image) -> Retention {
     let days = |s: &LogStream| image.get::<LogGroup>(&s.group).and_then(|g| g.retention_days);
     image.scan::<LogStream>().map(|s| (s.id.clone(), days(&s))).collect()
 }
@@ -93,7 +94,7 @@ mod tests {
     use escale_logstore::{Fake, Message};
 
     #[tokio::test]
-    async fn what_is_too_old_or_nobodys_goes() {
+    async fn deletes_old_events_and_events_of_deleted_streams() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("state.db"), escale_tables::logs::TABLES).unwrap();
         let plane = Arc::new(Fake::default());
@@ -120,7 +121,7 @@ mod tests {
                 Ok::<_, escale_store::StoreError>(())
             })
             .unwrap();
-        for id in ["a", "b", "nobody's"] {
+        for id in ["a", "b", "deleted"] {
             let old = Message { at: Timestamp(98 * DAY_MS), text: "old".into() };
             let new = Message { at: now, text: "new".into() };
             plane.append(id, vec![old, new], now).await.unwrap();
@@ -140,10 +141,10 @@ mod tests {
             })
             .unwrap();
         let again = sweep.plan(&store.read(), "all", now);
-        assert!(matches!(again, Plan::Step(_)), "another retention is not waited with: {again:?}");
+        assert!(matches!(again, Plan::Step(_)), "a changed retention triggers a sweep at once: {again:?}");
     }
 
-    struct Streams {
+    struct Harness {
         store: Store,
         clock: Clock,
         plane: Arc<Fake>,
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[async_trait]
-    impl Stage for Streams {
+    impl Stage for Harness {
         fn store(&self) -> &Store {
             &self.store
         }
@@ -167,7 +168,7 @@ mod tests {
         }
     }
 
-    async fn nobodys(fate: Arc<dyn Fate>) -> Streams {
+    async fn deleted_streams(fate: Arc<dyn Fate>) -> Harness {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("state.db"), escale_tables::logs::TABLES).unwrap();
         let plane = Arc::new(Fake::default());
@@ -177,12 +178,12 @@ mod tests {
         }
         let risky = Risky::new(&plane, &fate);
         let sweep = Sweep::new(store.clone(), risky);
-        Streams { store, clock: Clock::by_hand(now), plane, sweep, _dir: dir }
+        Harness { store, clock: Clock::by_hand(now), plane, sweep, _dir: dir }
     }
 
     #[tokio::test]
-    async fn survives() {
-        survives_repeat(nobodys).await;
-        survives_failure_at_each_step(nobodys).await;
+    async fn sweep_survives_repetition_and_failure_at_each_step() {
+        survives_repeat(deleted_streams).await;
+        survives_failure_at_each_step(deleted_streams).await;
     }
 }

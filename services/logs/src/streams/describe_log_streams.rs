@@ -39,7 +39,7 @@ struct Shape {
     last_ingestion_time: Option<i64>,
     upload_sequence_token: String,
     arn: String,
-    /// AWS gives 0 for streams since 2019.
+    /// AWS returns 0 for all streams since 2019.
     stored_bytes: i64,
 }
 
@@ -89,7 +89,7 @@ impl StreamOperation<Logs> for DescribeLogStreams {
         all.sort_by(|a, b| a.0.cmp(&b.0));
         if input.descending.unwrap_or(false) {
             all.reverse();
-            // The token names a place in rising order: number the list instead.
+            // Paging needs keys in ascending order, so the position in the reversed list is the key.
             for (i, (key, _)) in all.iter_mut().enumerate() {
                 *key = format!("{i:010}");
             }

@@ -30,7 +30,7 @@ pub(crate) struct Input {
 #[wire(camelCase)]
 pub(crate) struct Output {
     events: Vec<Event>,
-    /// AWS gives an empty list since 2021.
+    /// AWS returns an empty list since 2021.
     searched_log_streams: Vec<escale_base::wire::Value>,
     next_token: Option<String>,
 }
@@ -64,6 +64,7 @@ impl StreamOperation<Logs> for FilterLogEvents {
         let names = searched(&cx, &input)?;
         let query = Query {
             from: moment(input.start_time),
+            // The end time is inclusive here, but exclusive in GetLogEvents and in the plane.
             until: input.end_time.map(|t| Timestamp(t.saturating_add(1))),
             after: input.next_token.as_deref().map(position_of).transpose()?,
             backward: false,
@@ -84,14 +85,14 @@ impl StreamOperation<Logs> for FilterLogEvents {
     }
 }
 
-/// The streams that are asked for: ids with names.
+/// The names of the streams in the request, by id.
 fn searched(cx: &StreamCx, input: &Input) -> Result<BTreeMap<String, String>, Error> {
     let group = rules::group_name(input.log_group_name.clone(), input.log_group_identifier.clone())?;
     let image = cx.store.read();
     rules::group(&image, &group)?;
     if !input.log_stream_names.is_empty() {
         if input.log_stream_name_prefix.is_some() {
-            return Err(Error::Invalid("Give logStreamNames or logStreamNamePrefix, not both.".into()));
+            return Err(Error::Invalid("Set logStreamNames or logStreamNamePrefix, not both.".into()));
         }
         let found = input.log_stream_names.iter().map(|name| rules::stream(&image, &group, name));
         return found.map(|s| s.map(|s| (s.id.clone(), s.name.clone()))).collect();
@@ -100,9 +101,9 @@ fn searched(cx: &StreamCx, input: &Input) -> Result<BTreeMap<String, String>, Er
     Ok(image.prefix::<LogStream>(&prefix).map(|s| (s.id.clone(), s.name.clone())).collect())
 }
 
-/// A number of 56 digits, as AWS's: clients such as `aws logs tail` use it to drop what they have seen.
+/// A number of 56 digits, as on AWS. Clients such as `aws logs tail` use it to skip events that they printed before.
 fn event_id(position: &escale_logstore::Position) -> String {
-    // FNV-1a of the stream; time and number make it unique in the stream.
+    // FNV-1a of the stream's id. Time and number make the event's id unique in the stream.
     let fold = |h: u64, b: u8| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3);
     let stream = position.stream.bytes().fold(0xcbf2_9ce4_8422_2325, fold);
     format!("{:016}{stream:020}{:020}", position.at.0, position.number)

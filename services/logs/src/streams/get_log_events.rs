@@ -59,9 +59,10 @@ impl StreamOperation<Logs> for GetLogEvents {
         let stream = rules::stream(&cx.store.read(), &group, &input.log_stream_name)?;
         let token = input.next_token.as_deref();
         let (backward, after) = match token.map(|t| (t.split_at_checked(2), t)) {
+            // Without startFromHead, AWS returns the newest events.
             None => (!input.start_from_head.unwrap_or(false), None),
-            Some((Some(("f/", place)), _)) => (false, after(place)?),
-            Some((Some(("b/", place)), _)) => (true, after(place)?),
+            Some((Some(("f/", position)), _)) => (false, after(position)?),
+            Some((Some(("b/", position)), _)) => (true, after(position)?),
             Some((_, t)) => return Err(Error::Invalid(format!("The specified nextToken is invalid: {t}"))),
         };
         let query = Query {
@@ -76,7 +77,7 @@ impl StreamOperation<Logs> for GetLogEvents {
         if backward {
             page.messages.reverse();
         }
-        // At the end AWS gives back the token that it got.
+        // At the end of the stream AWS returns the request's own token. Clients stop when a token repeats.
         let at = |m: Option<&escale_logstore::Kept>| {
             let known = m.map(|m| token_of(&m.position));
             known.or_else(|| token.and_then(|t| t.get(2..)).map(str::to_owned)).unwrap_or_default()
@@ -94,7 +95,7 @@ impl StreamOperation<Logs> for GetLogEvents {
     }
 }
 
-/// A token of an empty stream names no place.
-fn after(place: &str) -> Result<Option<escale_logstore::Position>, Error> {
-    if place.is_empty() { Ok(None) } else { position_of(place).map(Some) }
+/// The position in a token. The token of an empty stream has none.
+fn after(position: &str) -> Result<Option<escale_logstore::Position>, Error> {
+    if position.is_empty() { Ok(None) } else { position_of(position).map(Some) }
 }

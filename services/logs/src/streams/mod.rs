@@ -1,4 +1,4 @@
-//! The operations that read or write events, a line each.
+//! The operations that need the plane.
 
 escale_service::streams! { crate::Logs;
     DescribeLogGroups => describe_log_groups,
@@ -12,7 +12,7 @@ use crate::Error;
 use escale_base::Timestamp;
 use escale_logstore::Position;
 
-/// Events of one answer at most.
+/// The most events in one answer.
 const PAGE_MOST: i32 = 10_000;
 
 fn page_size(limit: Option<i32>) -> Result<usize, Error> {
@@ -22,12 +22,12 @@ fn page_size(limit: Option<i32>) -> Result<usize, Error> {
     }
 }
 
-/// `startTime` counts from, `endTime` up to, both inclusive where AWS says so.
+/// `startTime` or `endTime` as a timestamp.
 fn moment(ms: Option<i64>) -> Option<Timestamp> {
     ms.map(Timestamp)
 }
 
-/// A place as a token: time, number, stream.
+/// A position as a token: time, number, stream.
 fn token_of(position: &Position) -> String {
     format!("{}/{}/{}", position.at.0, position.number, position.stream)
 }

@@ -42,7 +42,7 @@ struct Rejected {
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
-/// AWS's quotas of one batch: events; bytes, each event counting 26 more; hours from first to last.
+/// AWS's quotas for one batch: events, and bytes, where each event counts 26 more than its text.
 const BATCH_EVENTS: usize = 10_000;
 const BATCH_BYTES: usize = 1_048_576;
 const EVENT_OVERHEAD: usize = 26;
@@ -68,12 +68,12 @@ impl StreamOperation<Logs> for PutLogEvents {
             (group, rules::stream(&image, &input.log_group_name, &input.log_stream_name)?)
         };
         check(&input.log_events)?;
-        let (taken, rejected) = sift(input.log_events, &group, cx.now);
-        let bytes: u64 = taken.iter().map(|m| m.text.len() as u64 + MESSAGE_BYTES).sum();
-        let count = service.plane.append(&stream.id, taken, cx.now).await?;
+        let (accepted, rejected) = sift(input.log_events, &group, cx.now);
+        let bytes: u64 = accepted.iter().map(|m| m.text.len() as u64 + MESSAGE_BYTES).sum();
+        let count = service.plane.append(&stream.id, accepted, cx.now).await?;
         if service.bound.is_due(&group.name, bytes) {
             let ids = rules::stream_ids(&cx.store.read(), &group.name);
-            // The events are stored: that older ones were not dropped is no error of who sent them, and is tried again.
+            // The new events are stored, so a failure to drop older ones is no error of this request. A later one tries again.
             match service.plane.trim(&ids, bound::GROUP_BYTES, bound::NOTE).await {
                 Ok(0) => {}
                 Ok(dropped) => tracing::warn!(group = group.name, dropped, "{}", bound::NOTE),
@@ -94,10 +94,14 @@ fn check(events: &[Event]) -> Result<(), Error> {
         return bad("1 validation error detected: logEvents must have between 1 and 10000 events.");
     }
     if events.iter().map(|e| e.message.len() + EVENT_OVERHEAD).sum::<usize>() > BATCH_BYTES {
-        return bad("Upload too large: a batch has at most 1048576 bytes, each event counting 26 more.");
+        return bad(
+            "Upload too large: a batch can have at most 1048576 bytes, where each event counts 26 more than its text.",
+        );
     }
     if events.iter().any(|e| e.message.is_empty() || e.timestamp < 0) {
-        return bad("Log events have a message of at least one character, and a timestamp of 0 or later.");
+        return bad(
+            "Log events must have a message of at least one character, and a timestamp of 0 or later.",
+        );
     }
     if events.windows(2).any(|w| w[0].timestamp > w[1].timestamp) {
         return bad("Log events in a single PutLogEvents request must be in chronological order.");
@@ -110,12 +114,12 @@ fn check(events: &[Event]) -> Result<(), Error> {
     }
 }
 
-/// What is neither too old (14 days, or the group's retention) nor too new (2 hours), and where the others stand.
+/// Separates the accepted events from those that are too old (14 days, or the group's retention) or too new (2 hours).
 fn sift(events: Vec<Event>, group: &LogGroup, now: Timestamp) -> (Vec<Message>, Option<Rejected>) {
     let expired = group.retention_days.map_or(i64::MIN, |days| now.0 - i64::from(days) * DAY_MS);
     let (old, new) = (now.0 - 14 * DAY_MS, now.0 + 2 * HOUR_MS);
     let mut rejected = Rejected::default();
-    let mut taken = Vec::new();
+    let mut accepted = Vec::new();
     for (i, event) in events.into_iter().enumerate() {
         let i = i as i32;
         if event.timestamp < expired {
@@ -125,10 +129,10 @@ fn sift(events: Vec<Event>, group: &LogGroup, now: Timestamp) -> (Vec<Message>, 
         } else if event.timestamp > new {
             rejected.too_new_log_event_start_index.get_or_insert(i);
         } else {
-            taken.push(Message { at: Timestamp(event.timestamp), text: event.message });
+            accepted.push(Message { at: Timestamp(event.timestamp), text: event.message });
         }
     }
-    (taken, (rejected != Rejected::default()).then_some(rejected))
+    (accepted, (rejected != Rejected::default()).then_some(rejected))
 }
 
 #[cfg(test)]
@@ -136,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn old_and_new_events_are_told_and_left_out() {
+    fn rejects_events_that_are_too_old_or_too_new() {
         let group = LogGroup {
             name: "g".into(),
             retention_days: Some(30),
@@ -146,8 +150,8 @@ mod tests {
         };
         let now = Timestamp(100 * DAY_MS);
         let at = |days: i64| Event { timestamp: days * DAY_MS, message: "x".into() };
-        let (taken, rejected) = sift(vec![at(60), at(80), at(99), at(101)], &group, now);
-        assert_eq!(taken.len(), 1);
+        let (accepted, rejected) = sift(vec![at(60), at(80), at(99), at(101)], &group, now);
+        assert_eq!(accepted.len(), 1);
         let rejected = rejected.unwrap();
         assert_eq!(rejected.expired_log_event_end_index, Some(1));
         assert_eq!(rejected.too_old_log_event_end_index, Some(2));

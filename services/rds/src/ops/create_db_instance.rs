@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html>
 
 use crate::{
-    Error, engines, events, making, rules,
+    Error, engines, events, provision, rules,
     shapes::{self, InstanceAnswer},
 };
 use escale_base::{Secret, Tag, Wire};
@@ -87,19 +87,19 @@ impl Operation for CreateDBInstance {
         if cx.tx.has::<Instance>(&id) {
             return Err(Error::InstanceExists(id));
         }
-        refuse_what_is_not_enacted(&input)?;
+        refuse_unsupported(&input)?;
         let version = engines::version(cx.tx, &input.engine, input.engine_version.as_deref())?;
         let db_name = rules::database_name(input.db_name.clone())?;
         let port = port(input.port)?;
         let recorded = recorded(&input)?;
-        let resource_id = making::resource_id();
-        let wanted = making::Wanted {
+        let resource_id = provision::resource_id();
+        let new = provision::NewInstance {
             credentials: credentials(cx, &input, &id, &resource_id)?,
             id,
             resource_id,
             version,
             db_name,
-            place: making::Asked {
+            place: provision::PlaceRequest {
                 subnet_group: input.subnet_group.as_deref(),
                 groups: input.vpc_security_group_ids,
                 zone: input.availability_zone.as_deref(),
@@ -114,21 +114,21 @@ impl Operation for CreateDBInstance {
             recorded,
             tags: input.tags,
         };
-        let row = making::instance(cx, wanted)?;
+        let row = provision::instance(cx, new)?;
         events::instance(cx.tx, cx.config, cx.now, &row.id, "creation", "DB instance creation started");
         Ok(InstanceAnswer { db_instance: shapes::instance(cx, &row) })
     }
 }
 
-fn refuse_what_is_not_enacted(input: &Input) -> Result<(), Error> {
-    rules::refuse(
+fn refuse_unsupported(input: &Input) -> Result<(), Error> {
+    rules::refuse_if(
         input.publicly_accessible == Some(true),
-        "PubliclyAccessible=true (a database in its VPC alone)",
+        "PubliclyAccessible=true (databases are reachable only in their VPC)",
     )?;
-    rules::refuse(input.iam_authentication == Some(true), "EnableIAMDatabaseAuthentication")?;
-    rules::refuse(input.monitoring_interval.is_some_and(|s| s > 0), "MonitoringInterval above 0")?;
-    rules::refuse(!input.db_security_groups.is_empty(), "DBSecurityGroups (use VpcSecurityGroupIds)")?;
-    rules::refuse(
+    rules::refuse_if(input.iam_authentication == Some(true), "EnableIAMDatabaseAuthentication")?;
+    rules::refuse_if(input.monitoring_interval.is_some_and(|s| s > 0), "MonitoringInterval above 0")?;
+    rules::refuse_if(!input.db_security_groups.is_empty(), "DBSecurityGroups (use VpcSecurityGroupIds)")?;
+    rules::refuse_if(
         input.network_type.as_deref().is_some_and(|t| t != "IPV4"),
         "A NetworkType other than IPV4",
     )?;
@@ -138,13 +138,13 @@ fn refuse_what_is_not_enacted(input: &Input) -> Result<(), Error> {
     Ok(())
 }
 
-pub(crate) fn port(asked: Option<i32>) -> Result<u16, Error> {
-    let port = asked.unwrap_or(5432);
+pub(crate) fn port(requested: Option<i32>) -> Result<u16, Error> {
+    let port = requested.unwrap_or(5432);
     let fits = u16::try_from(port).ok().filter(|p| *p >= 1150);
-    fits.ok_or_else(|| Error::Value(format!("Invalid port {port}: ports are between 1150 and 65535")))
+    fits.ok_or_else(|| Error::Value(format!("Invalid port {port}. It must be between 1150 and 65535")))
 }
 
-/// `hh:mm-hh:mm`, as the reconciler of backups reads it.
+/// Checks `hh:mm-hh:mm`, the format that the reconciler of backups parses.
 pub(crate) fn backup_window(text: &str) -> Result<String, Error> {
     let digits = |at: std::ops::Range<usize>, below: u32| {
         let cell = text.get(at).filter(|c| c.bytes().all(|b| b.is_ascii_digit()));
@@ -209,13 +209,13 @@ fn recorded(input: &Input) -> Result<Recorded, Error> {
     })
 }
 
-fn log_exports(asked: &[String]) -> Result<Vec<LogExport>, Error> {
+fn log_exports(requested: &[String]) -> Result<Vec<LogExport>, Error> {
     let unknown =
         |text| Error::Combination(format!("You cannot use the log type '{text}' with the engine postgres."));
-    asked.iter().map(|text| text.parse().map_err(|_| unknown(text))).collect()
+    requested.iter().map(|text| text.parse().map_err(|_| unknown(text))).collect()
 }
 
-/// The password that is given, or one of RDS's own in a secret.
+/// The password of the request, or a generated one in a secret.
 fn credentials(cx: &mut Cx<'_>, input: &Input, id: &str, resource_id: &str) -> Result<Credentials, Error> {
     let missing =
         |what: &str| Error::Value(format!("The parameter {what} must be provided and must not be blank."));
@@ -233,7 +233,7 @@ fn credentials(cx: &mut Cx<'_>, input: &Input, id: &str, resource_id: &str) -> R
         }
         None if managed => {
             let arn = rules::arn(cx, "db", id);
-            let (password, secret) = making::managed_password(cx, &username, resource_id, &arn)?;
+            let (password, secret) = provision::managed_password(cx, &username, resource_id, &arn)?;
             (password, Some(secret))
         }
         None => return Err(missing("MasterUserPassword")),
@@ -243,69 +243,69 @@ fn credentials(cx: &mut Cx<'_>, input: &Input, id: &str, resource_id: &str) -> R
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::World;
+    use crate::testing::FakeCloud;
     use serde_json::json;
 
     #[test]
-    fn wants_two_zones_and_makes_an_interface_in_each() {
-        let world = World::new();
-        let made = world.create("shop", json!({"MultiAZ": true})).unwrap();
+    fn multi_az_creates_an_interface_in_each_of_two_zones() {
+        let cloud = FakeCloud::new();
+        let made = cloud.create("shop", json!({"MultiAZ": true})).unwrap();
         let made = &made["DBInstance"];
         assert_eq!(made["DBInstanceStatus"], "creating");
         assert_eq!(made["AvailabilityZone"], "eu-west-3a");
-        assert!(made["SecondaryAvailabilityZone"].is_null(), "nothing stands by yet");
+        assert!(made["SecondaryAvailabilityZone"].is_null(), "there is no standby yet");
         assert_eq!(made["EngineVersion"], "15.14");
         assert!(made["Endpoint"].is_null());
-        assert_eq!(world.interfaces(), 2);
-        assert_eq!(world.create("Shop", json!({})).unwrap_err().code, "DBInstanceAlreadyExists");
+        assert_eq!(cloud.interfaces(), 2);
+        assert_eq!(cloud.create("Shop", json!({})).unwrap_err().code, "DBInstanceAlreadyExists");
     }
 
     /// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html>: `DBSubnetGroupName`
     #[test]
-    fn without_a_subnet_group_it_is_in_the_default_vpc() {
-        let world = World::new();
-        let nowhere = json!({"DBSubnetGroupName": null});
-        let error = world.create("shop", nowhere.clone()).unwrap_err();
+    fn instance_without_subnet_group_is_in_the_default_vpc() {
+        let cloud = FakeCloud::new();
+        let no_group = json!({"DBSubnetGroupName": null});
+        let error = cloud.create("shop", no_group.clone()).unwrap_err();
         assert_eq!(error.code, "InvalidVPCNetworkStateFault");
         assert!(error.message.contains("CreateDefaultVpc"), "{error}");
-        world.make_default();
-        let made = world.create("shop", nowhere).unwrap();
+        cloud.make_default();
+        let made = cloud.create("shop", no_group).unwrap();
         let group = &made["DBInstance"]["DBSubnetGroup"];
         assert_eq!((&group["DBSubnetGroupName"], &group["VpcId"]), (&json!("default"), &json!("vpc-1")));
         assert_eq!(group["Subnets"].as_array().unwrap().len(), 2);
         let named = json!({"DBSubnetGroupName": "default"});
         assert_eq!(
-            world.call("DeleteDBSubnetGroup", named.clone()).unwrap_err().code,
+            cloud.call("DeleteDBSubnetGroup", named.clone()).unwrap_err().code,
             "InvalidDBSubnetGroupStateFault"
         );
-        world.create("other", named).unwrap();
+        cloud.create("other", named).unwrap();
     }
 
     #[test]
-    fn settings_are_read_back() {
-        let world = World::new();
+    fn recorded_settings_are_returned() {
+        let cloud = FakeCloud::new();
         let logs = json!(["postgresql", "upgrade"]);
         let extra = json!({"EnableCloudwatchLogsExports": logs, "EnablePerformanceInsights": true});
-        let made = world.create("shop", extra).unwrap();
+        let made = cloud.create("shop", extra).unwrap();
         assert_eq!(made["DBInstance"]["EnabledCloudwatchLogsExports"], logs);
         assert_eq!(made["DBInstance"]["PerformanceInsightsEnabled"], true);
-        let unknown = world.create("other", json!({"EnableCloudwatchLogsExports": ["audit"]})).unwrap_err();
+        let unknown = cloud.create("other", json!({"EnableCloudwatchLogsExports": ["audit"]})).unwrap_err();
         assert_eq!(unknown.code, "InvalidParameterCombination");
     }
 
     #[test]
     fn refuses_an_empty_password_from_another_service() {
-        let world = World::new();
+        let cloud = FakeCloud::new();
         let managed = json!({"ManageMasterUserPassword": true, "MasterUserPassword": null});
-        assert_eq!(world.create("shop", managed).unwrap_err().code, "InternalFailure");
-        world.create("shop", json!({})).unwrap();
+        assert_eq!(cloud.create("shop", managed).unwrap_err().code, "InternalFailure");
+        cloud.create("shop", json!({})).unwrap();
         let rotated = json!({"DBInstanceIdentifier": "shop", "ManageMasterUserPassword": true});
-        assert_eq!(world.call("ModifyDBInstance", rotated).unwrap_err().code, "InternalFailure");
+        assert_eq!(cloud.call("ModifyDBInstance", rotated).unwrap_err().code, "InternalFailure");
     }
 
     #[test]
-    fn refuses_by_name() {
-        let world = World::new();
+    fn refuses_invalid_parameters_by_name() {
+        let cloud = FakeCloud::new();
         for (extra, code, word) in [
             (json!({"PubliclyAccessible": true}), "NotImplemented", "PubliclyAccessible"),
             (json!({"EngineVersion": "16.1"}), "InvalidParameterValue", "16.1"),
@@ -326,10 +326,10 @@ mod tests {
             ),
             (json!({"Timezone": "UTC"}), "NotImplemented", "Timezone"),
         ] {
-            let error = world.create("x", extra).unwrap_err();
+            let error = cloud.create("x", extra).unwrap_err();
             assert_eq!(error.code, code, "{error}");
             assert!(error.message.contains(word), "{error}");
         }
-        assert_eq!(world.interfaces(), 0);
+        assert_eq!(cloud.interfaces(), 0);
     }
 }

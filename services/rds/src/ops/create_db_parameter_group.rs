@@ -41,7 +41,7 @@ impl Operation for CreateDBParameterGroup {
         let known: Vec<String> = engines::majors(cx.tx).iter().map(|m| format!("postgres{m}")).collect();
         if !known.contains(&input.family) {
             return Err(Error::Value(format!(
-                "ParameterGroupFamily {} is not a valid parameter group family here; known are {}",
+                "ParameterGroupFamily {} is not a valid parameter group family. The installed versions have {}",
                 input.family,
                 known.join(", ")
             )));

@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBSnapshot.html>
 
 use crate::{
-    Error, events, making, rules,
+    Error, events, provision, rules,
     shapes::{self, SnapshotAnswer},
     status::{self, Status},
 };
@@ -40,7 +40,7 @@ impl Operation for CreateDBSnapshot {
             );
             return Err(Error::InstanceState(what));
         }
-        let row = making::snapshot(cx, &instance, id, SnapshotKind::Manual, input.tags)?;
+        let row = provision::snapshot(cx, &instance, id, SnapshotKind::Manual, input.tags)?;
         events::snapshot(cx.tx, cx.config, cx.now, &row.id, "creation", "Creating manual snapshot");
         Ok(SnapshotAnswer { db_snapshot: shapes::snapshot(cx, &row) })
     }

@@ -64,16 +64,16 @@ fn name(text: &str) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::World;
+    use crate::testing::FakeCloud;
     use serde_json::json;
 
     #[test]
-    fn two_zones() {
-        let world = World::new();
+    fn subnet_group_needs_two_zones() {
+        let cloud = FakeCloud::new();
         let make = |subnets: &[&str]| {
             let input =
                 json!({"DBSubnetGroupName": "G", "DBSubnetGroupDescription": "g", "SubnetIds": subnets});
-            world.call("CreateDBSubnetGroup", input)
+            cloud.call("CreateDBSubnetGroup", input)
         };
         assert_eq!(make(&["subnet-a"]).unwrap_err().code, "DBSubnetGroupDoesNotCoverEnoughAZs");
         assert_eq!(make(&["subnet-a", "subnet-x"]).unwrap_err().code, "InvalidSubnet");

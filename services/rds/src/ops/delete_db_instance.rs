@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DeleteDBInstance.html>
 
 use crate::{
-    Error, events, making, rules,
+    Error, events, provision, rules,
     shapes::{self, InstanceAnswer},
     status::{self, Status},
 };
@@ -46,7 +46,7 @@ impl Operation for DeleteDBInstance {
                 "Cannot delete protected DB Instance, please disable deletion protection and try again.";
             return Err(Error::Combination(what.into()));
         }
-        rules::refuse(input.delete_automated_backups == Some(false), "DeleteAutomatedBackups=false")?;
+        rules::refuse_if(input.delete_automated_backups == Some(false), "DeleteAutomatedBackups=false")?;
         let skip = input.skip_final_snapshot == Some(true);
         let final_snapshot = match input.final_snapshot {
             Some(_) if skip => {
@@ -64,7 +64,8 @@ impl Operation for DeleteDBInstance {
             }
             Some(id) => {
                 let id = rules::identifier("FinalDBSnapshotIdentifier", &id, 255)?;
-                Some(making::snapshot(cx, &row, id, SnapshotKind::Manual, vec![])?.id)
+                // Only the row: the reconciler takes the snapshot, and deletes the database only after that.
+                Some(provision::snapshot(cx, &row, id, SnapshotKind::Manual, vec![])?.id)
             }
             None => None,
         };
@@ -78,18 +79,18 @@ impl Operation for DeleteDBInstance {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::World;
+    use crate::testing::FakeCloud;
     use serde_json::json;
 
     #[test]
-    fn the_last_snapshot_is_asked_about() {
-        let world = World::new();
-        world.create("shop", json!({"DeletionProtection": true})).unwrap();
-        let delete = |input| world.call("DeleteDBInstance", input).map_err(|e| e.code);
+    fn deletion_needs_a_decision_about_the_final_snapshot() {
+        let cloud = FakeCloud::new();
+        cloud.create("shop", json!({"DeletionProtection": true})).unwrap();
+        let delete = |input| cloud.call("DeleteDBInstance", input).map_err(|e| e.code);
         let skip = json!({"DBInstanceIdentifier": "shop", "SkipFinalSnapshot": true});
         assert_eq!(delete(skip.clone()).unwrap_err(), "InvalidParameterCombination");
         let off = json!({"DBInstanceIdentifier": "shop", "DeletionProtection": false});
-        world.call("ModifyDBInstance", off).unwrap();
+        cloud.call("ModifyDBInstance", off).unwrap();
         assert_eq!(
             delete(json!({"DBInstanceIdentifier": "shop"})).unwrap_err(),
             "InvalidParameterCombination"

@@ -28,7 +28,10 @@ impl Operation for DeleteDBSnapshot {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<SnapshotAnswer, Error> {
         let mut row = Snapshot::clone(&*rules::snapshot(cx.tx, &input.id)?);
         if row.kind == SnapshotKind::Automated {
-            let what = format!("{} is an automated snapshot: it goes with its retention period.", row.id);
+            let what = format!(
+                "{} is an automated snapshot. It is deleted at the end of its retention period.",
+                row.id
+            );
             return Err(Error::SnapshotState(what));
         }
         if !cx.tx.has::<SnapshotSeen>(&row.id) {
@@ -39,7 +42,7 @@ impl Operation for DeleteDBSnapshot {
         row.deleted = true;
         cx.tx.put(row.clone());
         let mut shape = shapes::snapshot(cx, &row);
-        shape.status = "deleted"; // what AWS answers here, and nowhere else
+        shape.status = "deleted"; // AWS returns this status only here
         Ok(SnapshotAnswer { db_snapshot: shape })
     }
 }

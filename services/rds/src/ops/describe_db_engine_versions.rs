@@ -51,7 +51,7 @@ impl Operation for DescribeDBEngineVersions {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let _ = input.include_all; // every version that is known is available
+        let _ = input.include_all; // there are no unavailable versions that it could add
         let mut majors = engines::majors(cx.tx);
         if input.default_only == Some(true) {
             majors = majors.pop().into_iter().collect();
@@ -63,7 +63,7 @@ impl Operation for DescribeDBEngineVersions {
         for major in majors {
             let version = match input.engine_version.as_deref() {
                 None => engines::newest(major),
-                Some(asked) => match engines::version(cx.tx, "postgres", Some(asked)) {
+                Some(requested) => match engines::version(cx.tx, "postgres", Some(requested)) {
                     Ok((m, version)) if m == major => version,
                     _ => continue,
                 },

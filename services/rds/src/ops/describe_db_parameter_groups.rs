@@ -56,7 +56,7 @@ impl Operation for DescribeDBParameterGroups {
     }
 }
 
-/// Not stored: it changes nothing.
+/// A default group. It is not stored, since it sets no parameters.
 fn default_group(major: u32) -> ParameterGroup {
     ParameterGroup {
         name: rules::default_parameter_group(major),

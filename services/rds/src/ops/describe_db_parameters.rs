@@ -68,7 +68,7 @@ impl Operation for DescribeDBParameters {
     }
 }
 
-fn show(known: &'static parameters::Known, set: Option<&String>) -> Shown {
+fn show(known: &'static parameters::Parameter, set: Option<&String>) -> Shown {
     let default = Some(known.default.to_owned()).filter(|d| !d.is_empty());
     Shown {
         parameter_name: known.name,

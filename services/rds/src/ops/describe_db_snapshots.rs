@@ -44,7 +44,7 @@ impl Operation for DescribeDBSnapshots {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        // Snapshots of other accounts: there is one account, so including them adds nothing.
+        // These include snapshots of other accounts, but there is only one account.
         let _ = (input.include_shared, input.include_public);
         let rows = match input.id.as_deref().filter(|id| !id.is_empty()) {
             Some(id) => vec![rules::snapshot(cx.tx, id)?],

@@ -17,7 +17,7 @@ pub(crate) struct Input {
     source_type: Option<SourceType>,
     start_time: Option<Timestamp>,
     end_time: Option<Timestamp>,
-    /// Minutes back from now; 60 when nothing is said of the time.
+    /// Minutes back from now. The default is 60.
     duration: Option<i32>,
     event_categories: Vec<String>,
     filters: Vec<Filter>,

@@ -10,7 +10,7 @@ use serde_json::json;
 
 pub(crate) struct DescribeOrderableDBInstanceOptions;
 
-/// Classes are recorded only, so any is taken; these are the ones that the list names.
+/// The classes of the answer. Other classes are accepted too, since classes are only recorded.
 const CLASSES: &[&str] = &[
     "db.m6g.large",
     "db.m7g.large",
@@ -73,8 +73,8 @@ impl Operation for DescribeOrderableDBInstanceOptions {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         filters::passes(&input.filters, |_| None)?;
         let versions: Vec<String> = match input.engine_version.as_deref() {
-            Some(asked) => {
-                engines::version(cx.tx, &input.engine, Some(asked)).map(|v| vec![v.1]).unwrap_or_default()
+            Some(requested) => {
+                engines::version(cx.tx, &input.engine, Some(requested)).map(|v| vec![v.1]).unwrap_or_default()
             }
             None if input.engine == "postgres" => {
                 engines::majors(cx.tx).into_iter().map(engines::newest).collect()
@@ -84,7 +84,7 @@ impl Operation for DescribeOrderableDBInstanceOptions {
         let other_license = input.license_model.as_deref().is_some_and(|l| l != "postgresql-license");
         let mut options = Vec::new();
         for version in versions.iter().filter(|_| !other_license && input.vpc != Some(false)) {
-            for class in CLASSES.iter().filter(|c| input.class.as_deref().is_none_or(|asked| asked == **c)) {
+            for class in CLASSES.iter().filter(|c| input.class.as_deref().is_none_or(|class| class == **c)) {
                 options.push(Shown {
                     engine: "postgres",
                     engine_version: version.clone(),

@@ -1,4 +1,4 @@
-//! The operations of RDS, a line each.
+//! The operations of RDS.
 
 escale_service::operations! { "rds";
     AddTagsToResource => add_tags_to_resource,

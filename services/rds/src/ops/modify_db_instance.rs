@@ -2,7 +2,7 @@
 
 use super::create_db_instance::backup_window;
 use crate::{
-    Error, making, rules,
+    Error, provision, rules,
     shapes::{self, InstanceAnswer},
     status::{self, Status},
 };
@@ -68,11 +68,11 @@ impl Operation for ModifyDBInstance {
         if status == Status::Deleting {
             return Err(Error::InstanceState(format!("Instance {} is being deleted.", row.id)));
         }
-        rules::refuse(input.publicly_accessible == Some(true), "PubliclyAccessible=true")?;
+        rules::refuse_if(input.publicly_accessible == Some(true), "PubliclyAccessible=true")?;
         if input.engine_version.as_ref().is_some_and(|v| *v != row.engine_version) {
-            rules::refuse(true, "Changing EngineVersion")?;
+            rules::refuse_if(true, "Changing EngineVersion")?;
         }
-        records(&mut row, &input)?;
+        change_recorded(&mut row, &input)?;
         password(cx, &mut row, &input)?;
         if let Some(group) = &input.parameter_group {
             row.parameter_group = rules::parameter_group(cx.tx, group, row.major)?;
@@ -82,11 +82,13 @@ impl Operation for ModifyDBInstance {
         }
         if let Some(multi_az) = input.multi_az.filter(|m| *m != row.multi_az) {
             if !matches!(status, Status::Available | Status::BackingUp) {
-                let what =
-                    format!("Instance {} is {status}: MultiAZ is changed while it is available.", row.id);
+                let what = format!(
+                    "Instance {} is {status}. MultiAZ can only be changed while it is available.",
+                    row.id
+                );
                 return Err(Error::InstanceState(what));
             }
-            zones(cx, &mut row, multi_az)?;
+            change_zones(cx, &mut row, multi_az)?;
             row.revision += 1;
         }
         cx.tx.put(row.clone());
@@ -94,8 +96,8 @@ impl Operation for ModifyDBInstance {
     }
 }
 
-/// What the plane is not told of.
-fn records(row: &mut Instance, input: &Input) -> Result<(), Error> {
+/// Changes that the plane need not execute.
+fn change_recorded(row: &mut Instance, input: &Input) -> Result<(), Error> {
     let set = |to: &mut i32, from: Option<i32>| *to = from.unwrap_or(*to);
     if input.allocated_storage.is_some_and(|gb| gb < row.recorded.allocated_storage_gb) {
         return Err(Error::Combination(
@@ -141,25 +143,28 @@ fn password(cx: &mut Cx<'_>, row: &mut Instance, input: &Input) -> Result<(), Er
             return Err(Error::Combination(what.into()));
         }
         (None, Some(false)) if secret.is_some() => {
-            return Err(Error::Combination("Give MasterUserPassword to stop managing the password.".into()));
+            return Err(Error::Combination("Set MasterUserPassword to stop managing the password.".into()));
         }
         (Some(password), _) => {
             rules::password(password)?;
             row.credentials.password = password.clone();
+            // The password is no longer managed, so its secret would hold an old value.
             if let Some(arn) = row.credentials.secret_arn.take() {
-                making::delete_secret(cx, &arn)?;
+                provision::delete_secret(cx, &arn)?;
             }
         }
         (None, Some(true)) if secret.is_none() => {
             let arn = rules::arn(cx, "db", &row.id);
-            let made = making::managed_password(cx, &username, &row.resource_id, &arn)?;
+            let made = provision::managed_password(cx, &username, &row.resource_id, &arn)?;
             row.credentials.password = made.0;
             row.credentials.secret_arn = Some(made.1);
         }
         _ => match secret.filter(|_| input.rotate_master_user_password == Some(true)) {
-            Some(arn) => row.credentials.password = making::rotate_password(cx, &arn, &username)?,
+            Some(arn) => row.credentials.password = provision::rotate_password(cx, &arn, &username)?,
             None if input.rotate_master_user_password == Some(true) => {
-                return Err(Error::Combination("RotateMasterUserPassword needs a managed password.".into()));
+                return Err(Error::Combination(
+                    "RotateMasterUserPassword requires a managed password.".into(),
+                ));
             }
             None => return Ok(()),
         },
@@ -168,40 +173,42 @@ fn password(cx: &mut Cx<'_>, row: &mut Instance, input: &Input) -> Result<(), Er
     Ok(())
 }
 
-fn security_groups(cx: &mut Cx<'_>, row: &mut Instance, asked: Vec<GroupId>) -> Result<(), Error> {
-    row.security_groups = rules::security_groups(cx.tx, &row.vpc, asked)?;
-    regroup(cx, row)
+fn security_groups(cx: &mut Cx<'_>, row: &mut Instance, requested: Vec<GroupId>) -> Result<(), Error> {
+    row.security_groups = rules::security_groups(cx.tx, &row.vpc, requested)?;
+    set_interface_groups(cx, row)
 }
 
-/// Gives all interfaces the instance's groups.
-fn regroup(cx: &mut Cx<'_>, row: &Instance) -> Result<(), Error> {
-    let groups = making::groups_of(row);
+/// Sets the instance's groups on all its interfaces.
+fn set_interface_groups(cx: &mut Cx<'_>, row: &Instance) -> Result<(), Error> {
+    let groups = provision::groups_of(row);
     for node in &row.nodes {
         let network_interface_id = node.interface.clone();
         let request = ModifyNetworkInterfaceAttribute { network_interface_id, groups: groups.clone() };
-        cx.call_as(making::PRINCIPAL, request)?;
+        cx.call_as(provision::PRINCIPAL, request)?;
     }
     Ok(())
 }
 
-/// A standby more, or the one that is not the primary less.
-fn zones(cx: &mut Cx<'_>, row: &mut Instance, multi_az: bool) -> Result<(), Error> {
+/// Adds a standby, or removes the node that is not the primary.
+fn change_zones(cx: &mut Cx<'_>, row: &mut Instance, multi_az: bool) -> Result<(), Error> {
     row.multi_az = multi_az;
     if multi_az {
         let group = rules::subnet_group(cx.tx, &row.subnet_group)?;
         let taken: BTreeSet<String> = row.nodes.iter().map(|n| n.zone.clone()).collect();
-        let subnet = making::subnet_outside(cx.tx, &group, &taken, None)?;
+        let subnet = provision::subnet_outside(cx.tx, &group, &taken, None)?;
         if row.replication_group.is_none() {
-            row.replication_group = Some(making::replication_group(cx, &row.id, &row.vpc, row.port)?);
-            regroup(cx, row)?;
+            row.replication_group = Some(provision::replication_group(cx, &row.id, &row.vpc, row.port)?);
+            set_interface_groups(cx, row)?;
         }
-        row.nodes.push(making::node(cx, &row.id, &subnet, &making::groups_of(row))?);
+        row.nodes.push(provision::node(cx, &row.id, &subnet, &provision::groups_of(row))?);
         return Ok(());
     }
+    // After a failover the primary is not the first node, so the observation decides which one stays.
     let primary = cx.tx.get::<InstanceSeen>(&row.id).map(|s| s.primary.clone());
     let (stay, leave): (Vec<Node>, Vec<Node>) =
         std::mem::take(&mut row.nodes).into_iter().partition(|n| Some(&n.name) == primary.as_ref());
     row.nodes = stay;
+    // The interface of a removed node must exist until the plane has stopped its server.
     row.leaving.extend(leave);
     Ok(())
 }

@@ -45,7 +45,7 @@ impl Operation for ModifyDBParameterGroup {
         for setting in input.parameters {
             let known = modifiable(&setting.parameter_name)?;
             let value = setting.parameter_value.ok_or_else(|| {
-                Error::Value(format!("The parameter {} needs a ParameterValue.", known.name))
+                Error::Value(format!("The parameter {} has no ParameterValue.", known.name))
             })?;
             check_method(known, setting.apply_method)?;
             known.check(&value)?;
@@ -58,18 +58,18 @@ impl Operation for ModifyDBParameterGroup {
     }
 }
 
-/// A group that can be changed.
+/// The group, if it can be modified.
 pub(super) fn group(cx: &Cx<'_>, name: &str) -> Result<ParameterGroup, Error> {
     let name = name.to_ascii_lowercase();
     if name.starts_with("default.") {
-        let what = "The default parameter groups cannot be changed: create one of your own.";
+        let what = "The default parameter groups cannot be modified. Create a group of your own.";
         return Err(Error::ParameterGroupState(what.into()));
     }
     let found = cx.tx.get::<ParameterGroup>(&name);
     found.map(|g| (*g).clone()).ok_or(Error::NoParameterGroup(name))
 }
 
-pub(super) fn modifiable(name: &str) -> Result<&'static parameters::Known, Error> {
+pub(super) fn modifiable(name: &str) -> Result<&'static parameters::Parameter, Error> {
     match parameters::find(name) {
         None if name.starts_with("rds.") => Err(escale_base::AwsError::not_supported(format_args!(
             "The parameter {name} of a parameter group"
@@ -83,14 +83,14 @@ pub(super) fn modifiable(name: &str) -> Result<&'static parameters::Known, Error
     }
 }
 
-/// A static parameter waits for a reboot by itself; a dynamic one is applied at once, always.
-pub(super) fn check_method(known: &parameters::Known, method: Option<ApplyMethod>) -> Result<(), Error> {
+/// A static parameter always waits for a reboot. A dynamic one is always applied immediately.
+pub(super) fn check_method(known: &parameters::Parameter, method: Option<ApplyMethod>) -> Result<(), Error> {
     match method {
         Some(ApplyMethod::Immediate) if known.is_static() => {
             let what = format!("cannot use immediate apply method for static parameter {}", known.name);
             Err(Error::Combination(what))
         }
-        Some(ApplyMethod::PendingReboot) if !known.is_static() => rules::refuse(
+        Some(ApplyMethod::PendingReboot) if !known.is_static() => rules::refuse_if(
             true,
             &format!("ApplyMethod pending-reboot for the dynamic parameter {} (use immediate)", known.name),
         ),
@@ -100,19 +100,19 @@ pub(super) fn check_method(known: &parameters::Known, method: Option<ApplyMethod
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::World;
+    use crate::testing::FakeCloud;
     use serde_json::json;
 
     #[test]
-    fn settings() {
-        let world = World::new();
+    fn checks_names_values_and_apply_methods() {
+        let cloud = FakeCloud::new();
         let group =
             json!({"DBParameterGroupName": "g", "DBParameterGroupFamily": "postgres15", "Description": "g"});
-        world.call("CreateDBParameterGroup", group).unwrap();
+        cloud.call("CreateDBParameterGroup", group).unwrap();
         let set = |name: &str, value: &str, method: &str| {
             let one = json!({"ParameterName": name, "ParameterValue": value, "ApplyMethod": method});
             let input = json!({"DBParameterGroupName": "g", "Parameters": [one]});
-            world.call("ModifyDBParameterGroup", input).map(|_| ()).map_err(|e| e.code)
+            cloud.call("ModifyDBParameterGroup", input).map(|_| ()).map_err(|e| e.code)
         };
         assert_eq!(set("max_connections", "50", "pending-reboot"), Ok(()));
         assert_eq!(set("max_connections", "50", "immediate"), Err("InvalidParameterCombination".into()));
@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(set("fsync", "0", "immediate"), Err("InvalidParameterValue".into()));
         assert_eq!(set("rds.force_ssl", "0", "immediate"), Ok(()));
         let users = json!({"DBParameterGroupName": "g", "Source": "user"});
-        let shown = world.call("DescribeDBParameters", users).unwrap();
+        let shown = cloud.call("DescribeDBParameters", users).unwrap();
         let names: Vec<_> =
             shown["Parameters"].as_array().unwrap().iter().map(|p| p["ParameterName"].clone()).collect();
         assert_eq!(names, ["max_connections", "rds.force_ssl", "work_mem"]);

@@ -31,7 +31,8 @@ impl Operation for RebootDBInstance {
         let mut row = Instance::clone(&*rules::instance(cx.tx, &input.id)?);
         let status = status::instance(cx.tx, &row);
         if !matches!(status, Status::Available | Status::BackingUp | Status::IncompatibleParameters) {
-            let what = format!("Instance {} is {status}: only an available instance is rebooted.", row.id);
+            let what =
+                format!("Instance {} is {status}. Only an available instance can be rebooted.", row.id);
             return Err(Error::InstanceState(what));
         }
         let seen = cx.tx.get::<InstanceSeen>(&row.id);
@@ -42,8 +43,10 @@ impl Operation for RebootDBInstance {
                 return Err(Error::Combination(what.into()));
             }
             Some(seen) if seen.replication != Replication::Protected => {
-                let what =
-                    format!("Instance {}: its standby does not hold every commit yet; try again.", row.id);
+                let what = format!(
+                    "The standby of instance {} does not have every commit yet. Try again later.",
+                    row.id
+                );
                 return Err(Error::InstanceState(what));
             }
             Some(seen) => Some(seen.primary.clone()),

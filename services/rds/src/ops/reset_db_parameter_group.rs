@@ -28,9 +28,9 @@ impl Operation for ResetDBParameterGroup {
         let mut group = group(cx, &input.name)?;
         match input.parameters.is_empty() {
             true if input.reset_all_parameters.unwrap_or(true) => group.parameters.clear(),
-            true => return Err(Error::Combination("Give Parameters, or ResetAllParameters.".into())),
+            true => return Err(Error::Combination("Set Parameters or ResetAllParameters.".into())),
             false if input.reset_all_parameters == Some(true) => {
-                return Err(Error::Combination("Give Parameters or ResetAllParameters, not both.".into()));
+                return Err(Error::Combination("Set Parameters or ResetAllParameters, not both.".into()));
             }
             false => {
                 for setting in input.parameters {

@@ -2,7 +2,7 @@
 
 use super::create_db_instance::{BACKUP_WINDOW, CERTIFICATE, MAINTENANCE_WINDOW, backup_window, port};
 use crate::{
-    Error, engines, events, making, rules,
+    Error, engines, events, provision, rules,
     shapes::{self, InstanceAnswer},
 };
 use escale_base::{Tag, Wire};
@@ -71,19 +71,19 @@ impl Operation for RestoreDBInstanceFromDBSnapshot {
         if !cx.tx.has::<SnapshotSeen>(&from.id) {
             return Err(Error::SnapshotState(format!("The snapshot {} is not available yet.", from.id)));
         }
-        rules::refuse(input.publicly_accessible == Some(true), "PubliclyAccessible=true")?;
+        rules::refuse_if(input.publicly_accessible == Some(true), "PubliclyAccessible=true")?;
         let engine = input.engine.as_deref().unwrap_or("postgres");
         let version = engines::version(cx.tx, engine, Some(&from.engine_version))?;
         let port = port(input.port.or(Some(i32::from(from.port))))?;
         let recorded = recorded(&input, &from)?;
-        let resource_id = making::resource_id();
-        let wanted = making::Wanted {
+        let resource_id = provision::resource_id();
+        let new = provision::NewInstance {
             credentials: credentials(cx, &input, &from, &id, &resource_id)?,
             id,
             resource_id,
             version,
             db_name: from.db_name.clone(),
-            place: making::Asked {
+            place: provision::PlaceRequest {
                 subnet_group: input.subnet_group.as_deref(),
                 groups: input.vpc_security_group_ids,
                 zone: input.availability_zone.as_deref(),
@@ -98,7 +98,7 @@ impl Operation for RestoreDBInstanceFromDBSnapshot {
             recorded,
             tags: input.tags,
         };
-        let row = making::instance(cx, wanted)?;
+        let row = provision::instance(cx, new)?;
         let message = format!("Restoring from snapshot {}", from.id);
         events::instance(cx.tx, cx.config, cx.now, &row.id, "restoration", &message);
         Ok(InstanceAnswer { db_instance: shapes::instance(cx, &row) })
@@ -128,7 +128,7 @@ fn recorded(input: &Input, from: &Snapshot) -> Result<Recorded, Error> {
     })
 }
 
-/// The snapshot's, or a new password in a secret.
+/// The credentials of the snapshot, or a new password in a secret.
 fn credentials(
     cx: &mut Cx<'_>,
     input: &Input,
@@ -141,6 +141,6 @@ fn credentials(
         return Ok(Credentials { username, password: from.master_password.clone(), secret_arn: None });
     }
     let arn = rules::arn(cx, "db", id);
-    let (password, secret) = making::managed_password(cx, &username, resource_id, &arn)?;
+    let (password, secret) = provision::managed_password(cx, &username, resource_id, &arn)?;
     Ok(Credentials { username, password, secret_arn: Some(secret) })
 }

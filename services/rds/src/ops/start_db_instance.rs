@@ -30,8 +30,7 @@ impl Operation for StartDBInstance {
         let mut row = Instance::clone(&*rules::instance(cx.tx, &input.id)?);
         let status = status::instance(cx.tx, &row);
         if status != Status::Stopped {
-            let what =
-                format!("Instance {} is {status}: only an instance that is stopped can be started.", row.id);
+            let what = format!("Instance {} is {status}. Only a stopped instance can be started.", row.id);
             return Err(Error::InstanceState(what));
         }
         row.running = true;

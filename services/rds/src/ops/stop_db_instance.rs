@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_StopDBInstance.html>
 
 use crate::{
-    Error, making, rules,
+    Error, provision, rules,
     shapes::{self, InstanceAnswer},
     status::{self, Status},
 };
@@ -37,15 +37,12 @@ impl Operation for StopDBInstance {
         let mut row = Instance::clone(&*rules::instance(cx.tx, &input.id)?);
         let status = status::instance(cx.tx, &row);
         if status != Status::Available {
-            let what = format!(
-                "Instance {} is {status}: only an instance that is available can be stopped.",
-                row.id
-            );
+            let what = format!("Instance {} is {status}. Only an available instance can be stopped.", row.id);
             return Err(Error::InstanceState(what));
         }
         if let Some(snapshot) = &input.snapshot {
             let id = rules::identifier("DBSnapshotIdentifier", snapshot, 255)?;
-            making::snapshot(cx, &row, id, SnapshotKind::Manual, vec![])?;
+            provision::snapshot(cx, &row, id, SnapshotKind::Manual, vec![])?;
         }
         row.running = false;
         row.revision += 1;

@@ -1,7 +1,7 @@
-//! Instances: made, changed, failed over, restarted, deleted.
+//! Creates, changes, fails over, restarts and deletes instances.
 
-use super::{Hands, fingerprint, plane_name, wish};
-use crate::{events, making, rules, status};
+use super::{Executor, fingerprint, plane_name, wish};
+use crate::{events, provision, rules, status};
 use escale_base::{Timestamp, error::Fault};
 use escale_engine::{Plan, Reconciler, StepError};
 use escale_postgres::DatabaseSpec;
@@ -16,11 +16,11 @@ use escale_tables::{
 };
 use std::{collections::BTreeSet, sync::Arc};
 
-pub(crate) struct Instances(pub(crate) Arc<Hands>);
+pub(crate) struct Instances(pub(crate) Arc<Executor>);
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Bring the plane to the wish with this fingerprint; then these nodes are given up.
+    /// Bring the plane to this spec, whose wish has this fingerprint. Then release the interfaces of removed nodes.
     Enact {
         spec: Box<DatabaseSpec>,
         fingerprint: String,
@@ -81,12 +81,10 @@ impl Reconciler for Instances {
 
 fn plan(image: &Image, instance: &Instance) -> Plan<Step> {
     let seen = image.get::<InstanceSeen>(&instance.id);
-    let made = seen.as_deref().filter(|s| s.enacted.is_some());
+    let created = seen.as_deref().filter(|s| s.enacted.is_some());
     if instance.deletion.is_some() {
-        return match made {
-            Some(_) if status::pending_snapshot(image, instance) => {
-                Plan::wait("a snapshot of it to be finished")
-            }
+        return match created {
+            Some(_) if status::pending_snapshot(image, instance) => Plan::wait("its snapshot to be taken"),
             _ => Plan::Step(Step::Delete),
         };
     }
@@ -95,9 +93,9 @@ fn plan(image: &Image, instance: &Instance) -> Plan<Step> {
         (Err(why), _) | (_, Err(why)) => return Plan::wait(why),
     };
     let enact = Plan::Step(Step::Enact { spec, fingerprint: fingerprint.clone() });
-    let Some(seen) = made else { return enact };
-    // A failover that the plane decides to be due on its own observation would stand here, before the old primary is
-    // brought back by `Enact`.
+    let Some(seen) = created else { return enact };
+    // A failover that RDS itself decides on, from its observation, would belong here: before `Enact` restarts the old
+    // primary.
     if let Some(reboot) = instance.reboot.as_ref().filter(|r| seen.rebooted.is_none_or(|at| at < r.asked)) {
         let asked = reboot.asked;
         return match reboot.failover_from.clone() {
@@ -106,15 +104,19 @@ fn plan(image: &Image, instance: &Instance) -> Plan<Step> {
             None => Plan::Step(Step::Restart { asked }),
         };
     }
-    if seen.enacted.as_ref() == Some(&fingerprint) && whole(instance, seen) { Plan::Done } else { enact }
+    if seen.enacted.as_ref() == Some(&fingerprint) && is_complete(instance, seen) {
+        Plan::Done
+    } else {
+        enact
+    }
 }
 
-/// Whether everything of it was seen to be there.
-fn whole(instance: &Instance, seen: &InstanceSeen) -> bool {
+/// Whether all servers of the instance are up: the primary accepts writes, and a standby has every commit.
+fn is_complete(instance: &Instance, seen: &InstanceSeen) -> bool {
     !instance.running || (seen.writable && (!instance.multi_az || seen.replication == Replication::Protected))
 }
 
-/// Since the failover was asked for, the standby was lost: without one it would be refused for ever.
+/// Whether the standby failed after the failover was requested. The plane would refuse the failover until it is rebuilt.
 fn lacks_standby(seen: &InstanceSeen, from: &str) -> bool {
     let ready = seen.nodes.iter().any(|n| n.name != seen.primary && n.role == Role::Standby);
     seen.primary == from && !(ready && seen.replication == Replication::Protected)
@@ -122,32 +124,32 @@ fn lacks_standby(seen: &InstanceSeen, from: &str) -> bool {
 
 impl Instances {
     async fn enact(&self, id: &str, spec: &DatabaseSpec, fingerprint: String) -> Result<(), StepError> {
-        let hands = &self.0;
-        let ensured = match hands.plane() {
+        let executor = &self.0;
+        let ensured = match executor.plane() {
             Ok(plane) => plane.ensure(spec).await,
             Err(error) => {
-                hands.failed(id, &error.what)?;
+                executor.record_failure(id, &error.what)?;
                 return Err(error);
             }
         };
         if let Err(error) = ensured {
-            // Nothing will change by trying again: that is a state, and clients must see it.
+            // A repetition would fail in the same way, so clients must see the failure in the status.
             if error.fault == Fault::Asked || !error.retry {
-                hands.failed(id, &error.to_string())?;
+                executor.record_failure(id, &error.to_string())?;
             } else {
-                hands.look(id, |_, _, _| {}).await?;
+                executor.observe(id, |_, _, _| {}).await?;
             }
             return Err(error.into());
         }
-        let (config, now) = (hands.cloud.config.clone(), hands.clock.now());
-        let mut is_whole = false;
-        hands
-            .look(id, |tx, instance, seen| {
-                is_whole = whole(instance, seen);
+        let (config, now) = (executor.cloud.config.clone(), executor.clock.now());
+        let mut complete = false;
+        executor
+            .observe(id, |tx, instance, seen| {
+                complete = is_complete(instance, seen);
                 seen.error = None;
-                // An instance is made, and a standby added, when all of it is there, not sooner.
+                // A creation or a new standby counts as enacted only when all servers are up.
                 let adds = |enacted: &String| wish::lacks_node(enacted, instance);
-                if !is_whole && seen.enacted.as_ref().is_none_or(adds) {
+                if !complete && seen.enacted.as_ref().is_none_or(adds) {
                     return;
                 }
                 let message = match &seen.enacted {
@@ -168,27 +170,27 @@ impl Instances {
                 seen.enacted = Some(fingerprint);
             })
             .await?;
-        self.give_up_leaving(id, spec)?;
-        // The plane leaves a standby alone whose zone has no power; and a server may have ended since.
-        if is_whole {
+        self.release_leaving(id, spec)?;
+        // The plane does not start a standby in a zone without power. A server may also have stopped since.
+        if complete {
             Ok(())
         } else {
-            Err(StepError::new("a server of it does not run, or its zone has no power"))
+            Err(StepError::new("one of its servers does not run, or the zone of one has no power"))
         }
     }
 
-    /// Nodes that the plane no longer has lose their interfaces.
-    fn give_up_leaving(&self, id: &str, spec: &DatabaseSpec) -> Result<(), StepError> {
-        let hands = &self.0;
+    /// Deletes the interfaces of nodes that the plane no longer has.
+    fn release_leaving(&self, id: &str, spec: &DatabaseSpec) -> Result<(), StepError> {
+        let executor = &self.0;
         let left = |n: &Node| spec.node(&n.name).is_none();
-        if !hands.store.read().get::<Instance>(id).is_some_and(|i| i.leaving.iter().any(left)) {
+        if !executor.store.read().get::<Instance>(id).is_some_and(|i| i.leaving.iter().any(left)) {
             return Ok(());
         }
-        let caller = Caller::service(making::PRINCIPAL);
-        let work = hands.cloud.transact(&hands.store, &caller, |cx| {
+        let caller = Caller::service(provision::PRINCIPAL);
+        let work = executor.cloud.transact(&executor.store, &caller, |cx| {
             let Some(instance) = cx.tx.get::<Instance>(id) else { return Ok(()) };
             for node in instance.leaving.iter().filter(|n| left(n)) {
-                making::delete_interface(cx, node)?;
+                provision::delete_interface(cx, node)?;
             }
             cx.tx.update(id, |i: &mut Instance| i.leaving.retain(|n| !left(n)));
             Ok(())
@@ -197,21 +199,23 @@ impl Instances {
     }
 
     async fn failover(&self, id: &str, from: &str, asked: Timestamp) -> Result<(), StepError> {
-        let hands = &self.0;
-        let Some(instance) = hands.store.read().get::<Instance>(id) else { return Ok(()) };
-        let done = hands.plane()?.failover(&plane_name(&instance), from).await?;
+        let executor = &self.0;
+        let Some(instance) = executor.store.read().get::<Instance>(id) else { return Ok(()) };
+        // A repetition after a crash completes the same failover: `from` is then no longer the primary.
+        let done = executor.plane()?.failover(&plane_name(&instance), from).await?;
         tracing::info!(id, from, fenced_ms = done.fenced_ms, promoted_ms = done.promoted_ms, "failed over");
-        // The event is written when the plane tells of it: see observe.rs.
-        hands.look(id, |_, _, seen| seen.rebooted = Some(asked)).await
+        // observe.rs records the event when the plane reports the failover.
+        executor.observe(id, |_, _, seen| seen.rebooted = Some(asked)).await
     }
 
     async fn restart(&self, id: &str, asked: Timestamp) -> Result<(), StepError> {
-        let hands = &self.0;
-        let Some(instance) = hands.store.read().get::<Instance>(id) else { return Ok(()) };
-        hands.plane()?.restart(&plane_name(&instance), asked).await?;
-        let (config, now) = (hands.cloud.config.clone(), hands.clock.now());
-        hands
-            .look(id, |tx, instance, seen| {
+        let executor = &self.0;
+        let Some(instance) = executor.store.read().get::<Instance>(id) else { return Ok(()) };
+        // The plane restarts only servers that started before `asked`, so a repetition changes nothing.
+        executor.plane()?.restart(&plane_name(&instance), asked).await?;
+        let (config, now) = (executor.cloud.config.clone(), executor.clock.now());
+        executor
+            .observe(id, |tx, instance, seen| {
                 seen.rebooted = Some(asked);
                 events::instance(tx, &config, now, &instance.id, "availability", "DB instance restarted");
             })
@@ -219,29 +223,31 @@ impl Instances {
     }
 
     async fn delete(&self, id: &str) -> Result<(), StepError> {
-        let hands = &self.0;
-        let (instance, made) = {
-            let image = hands.store.read();
+        let executor = &self.0;
+        let (instance, is_created) = {
+            let image = executor.store.read();
             let Some(instance) = image.get::<Instance>(id) else { return Ok(()) };
             (instance, image.get::<InstanceSeen>(id).is_some_and(|s| s.enacted.is_some()))
         };
-        match hands.plane() {
+        match executor.plane() {
+            // The data goes before the rows, so that a crash in between repeats the step. There is no final snapshot here: `plan`
+            // waits until the reconciler of snapshots has taken it.
             Ok(plane) => plane.delete(&plane_name(&instance), None).await?,
-            // Nothing can have been made without a plane.
-            Err(_) if !made => {}
+            // Without a plane, nothing can have been created on the machine.
+            Err(_) if !is_created => {}
             Err(error) => return Err(error),
         }
-        let caller = Caller::service(making::PRINCIPAL);
-        let work = hands.cloud.transact(&hands.store, &caller, |cx| {
+        let caller = Caller::service(provision::PRINCIPAL);
+        let work = executor.cloud.transact(&executor.store, &caller, |cx| {
             let Some(instance) = cx.tx.get::<Instance>(id) else { return Ok(()) };
             for node in instance.nodes.iter().chain(&instance.leaving) {
-                making::delete_interface(cx, node)?;
+                provision::delete_interface(cx, node)?;
             }
             if let Some(group) = &instance.replication_group {
-                making::delete_group(cx, group)?;
+                provision::delete_group(cx, group)?;
             }
             if let Some(arn) = &instance.credentials.secret_arn {
-                making::delete_secret(cx, arn)?;
+                provision::delete_secret(cx, arn)?;
             }
             let automated: Vec<String> = cx
                 .tx

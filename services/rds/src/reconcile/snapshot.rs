@@ -1,6 +1,6 @@
-//! Snapshots: taken once, removed when asked.
+//! Takes each snapshot once, and removes deleted ones.
 
-use super::{Hands, plane_name};
+use super::{Executor, plane_name};
 use crate::events;
 use escale_base::Timestamp;
 use escale_engine::{Plan, Reconciler, StepError};
@@ -8,7 +8,7 @@ use escale_store::{Change, Image, Row, StoreError};
 use escale_tables::rds::{Instance, InstanceSeen, Snapshot, SnapshotKind, SnapshotSeen};
 use std::{collections::BTreeSet, sync::Arc};
 
-pub(crate) struct Snapshots(pub(crate) Arc<Hands>);
+pub(crate) struct Snapshots(pub(crate) Arc<Executor>);
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -35,11 +35,12 @@ impl Reconciler for Snapshots {
 
     fn plan(&self, image: &Image, key: &str, _: Timestamp) -> Plan<Step> {
         let Some(snapshot) = image.get::<Snapshot>(key) else { return Plan::Done };
-        let made = |id: &str| image.get::<InstanceSeen>(id).is_some_and(|s| s.enacted.is_some());
+        let is_created = |id: &str| image.get::<InstanceSeen>(id).is_some_and(|s| s.enacted.is_some());
         if snapshot.deleted {
-            let restores = |i: &Instance| i.restore_from.as_ref() == Some(&snapshot.copy) && !made(&i.id);
+            let restores =
+                |i: &Instance| i.restore_from.as_ref() == Some(&snapshot.copy) && !is_created(&i.id);
             return match image.scan::<Instance>().find(|i| restores(i)) {
-                Some(instance) => Plan::wait(format!("{} is being restored from it", instance.id)),
+                Some(instance) => Plan::wait(format!("{} to be restored from it", instance.id)),
                 None => Plan::Step(Step::Remove { copy: snapshot.copy.clone() }),
             };
         }
@@ -48,8 +49,8 @@ impl Reconciler for Snapshots {
         }
         let instance = image.get::<Instance>(&snapshot.instance);
         match instance.filter(|i| i.resource_id == snapshot.resource_id) {
-            None => Plan::wait("its instance is gone"),
-            Some(instance) if !made(&instance.id) => Plan::wait("its instance is not made yet"),
+            None => Plan::wait("its instance, which no longer exists"),
+            Some(instance) if !is_created(&instance.id) => Plan::wait("its instance to be created"),
             Some(instance) => {
                 Plan::Step(Step::Take { database: plane_name(&instance), copy: snapshot.copy.clone() })
             }
@@ -57,13 +58,14 @@ impl Reconciler for Snapshots {
     }
 
     async fn act(&self, key: &str, step: Step) -> Result<(), StepError> {
-        let hands = &self.0;
+        let executor = &self.0;
         match step {
             Step::Take { database, copy } => {
-                let taken = hands.plane()?.snapshot(&database, &copy).await?;
+                // The plane returns an existing snapshot of this name, so a repetition after a crash takes no second one.
+                let taken = executor.plane()?.snapshot(&database, &copy).await?;
                 let seen = SnapshotSeen { id: key.into(), size_bytes: taken.size_bytes, at: taken.taken };
-                let (config, now) = (hands.cloud.config.clone(), hands.clock.now());
-                hands.store.write(|tx| {
+                let (config, now) = (executor.cloud.config.clone(), executor.clock.now());
+                executor.store.write(|tx| {
                     let Some(row) = tx.get::<Snapshot>(key) else { return Ok(()) };
                     let message = match row.kind {
                         SnapshotKind::Manual => "Manual snapshot created",
@@ -83,16 +85,19 @@ impl Reconciler for Snapshots {
                 })?;
             }
             Step::Remove { copy } => {
-                if let Ok(plane) = hands.plane() {
+                // Without a plane, only a snapshot that was never taken can be removed. Else `plane()` returns the error.
+                if let Ok(plane) = executor.plane() {
                     plane.delete_snapshot(&copy).await?;
-                } else if hands.store.read().has::<SnapshotSeen>(key) {
-                    hands.plane()?;
+                } else if executor.store.read().has::<SnapshotSeen>(key) {
+                    executor.plane()?;
                 }
-                let (config, now) = (hands.cloud.config.clone(), hands.clock.now());
-                hands.store.write(|tx| {
+                let (config, now) = (executor.cloud.config.clone(), executor.clock.now());
+                executor.store.write(|tx| {
                     tx.delete::<SnapshotSeen>(key);
-                    if tx.delete::<Snapshot>(key) {
-                        events::snapshot(tx, &config, now, key, "deletion", "Deleted manual snapshot");
+                    if let Some(snapshot) = tx.get::<Snapshot>(key) {
+                        tx.delete::<Snapshot>(key);
+                        let message = format!("Deleted {} snapshot", snapshot.kind);
+                        events::snapshot(tx, &config, now, key, "deletion", &message);
                     }
                     Ok::<(), StoreError>(())
                 })?;

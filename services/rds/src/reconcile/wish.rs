@@ -1,4 +1,4 @@
-//! The rows of an instance as one specification for the plane.
+//! Builds the spec of a database for the plane from the rows of an instance.
 
 use crate::parameters;
 use escale_postgres::{AdminRole, DatabaseSpec, NodeSpec};
@@ -9,13 +9,13 @@ use escale_tables::{
 };
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-/// Databases are named after the resource id, which no two instances ever share.
+/// The name of an instance's database: its resource id, which is never used twice.
 pub(crate) fn plane_name(instance: &Instance) -> String {
     instance.resource_id.to_ascii_lowercase()
 }
 
-/// Says whether two wishes are the same without holding them: a password is in the revision. `Err` says what is
-/// being waited for.
+/// A text that changes with the wish, without its secrets: the revision stands for the password. `Err` names the condition
+/// that the wish waits for.
 pub(crate) fn fingerprint(image: &Image, instance: &Instance) -> Result<String, String> {
     let state = if instance.running { "up" } else { STOPPED };
     let revision = instance.revision;
@@ -30,17 +30,17 @@ pub(crate) fn fingerprint(image: &Image, instance: &Instance) -> Result<String, 
 
 const STOPPED: &str = "stopped";
 
-/// Whether what was enacted is an instance at rest.
+/// Whether the enacted wish is a stopped instance.
 pub(crate) fn is_stopped(fingerprint: &str) -> bool {
     fingerprint.starts_with(STOPPED)
 }
 
-/// Whether what was enacted lacks a node that is wished: nodes are never given another's name.
+/// Whether the wish has a node that the enacted one did not have. Names of nodes are never reused.
 pub(crate) fn lacks_node(fingerprint: &str, instance: &Instance) -> bool {
     instance.nodes.iter().any(|n| !fingerprint.contains(&format!(":{}=", n.name)))
 }
 
-/// The network namespace of each node, once all stand.
+/// The network namespace of each node, once all interfaces are ready.
 fn namespaces(image: &Image, instance: &Instance) -> Result<Vec<(String, PathBuf)>, String> {
     let one = |node: &escale_tables::rds::Node| {
         let seen: Option<Arc<InterfaceSeen>> = image.get(node.interface.as_str());
@@ -61,7 +61,7 @@ pub(crate) fn spec(image: &Image, instance: &Instance) -> Result<DatabaseSpec, S
     });
     let group = image.get::<ParameterGroup>(&instance.parameter_group);
     let set = group.iter().flat_map(|g| g.parameters.iter());
-    // What begins with `rds.` is for RDS, not for the server.
+    // PostgreSQL does not know this parameter of RDS.
     let set = set.filter(|(name, _)| *name != parameters::FORCE_SSL);
     Ok(DatabaseSpec {
         name: plane_name(instance),

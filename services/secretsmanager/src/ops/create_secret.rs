@@ -34,12 +34,14 @@ impl Operation for CreateSecret {
         if !input.add_replica_regions.is_empty() {
             return Err(AwsError::not_supported("The parameter AddReplicaRegions").into());
         }
+        // AWS reserves `!` in names for secrets that a service manages.
         let owning_service = rules::owner_of(cx).filter(|_| input.name.contains('!'));
         rules::check_name(&input.name, owning_service.is_some())?;
         let value = rules::value(input.secret_string, input.secret_binary)?;
-        if let Ok(there) = rules::find(cx.tx, &input.name, cx.now) {
-            return exists(&there, input.client_request_token, value.as_ref());
+        if let Ok(existing) = rules::find(cx.tx, &input.name, cx.now) {
+            return repeated(&existing, input.client_request_token, value.as_ref());
         }
+        // The random end of the ARN distinguishes a secret from a deleted one of the same name.
         let tail: String =
             escale_base::ids::rng().sample_iter(Alphanumeric).take(6).map(char::from).collect();
         let mut secret = StoredSecret {
@@ -67,50 +69,50 @@ impl Operation for CreateSecret {
     }
 }
 
-/// The same request again is answered again; another one is refused.
-fn exists(
-    there: &StoredSecret,
+/// The answer to a request for an existing name: the same request gets the same answer, another one is refused.
+fn repeated(
+    existing: &StoredSecret,
     token: Option<String>,
     value: Option<&escale_tables::secretsmanager::VersionValue>,
 ) -> Result<NamedVersion, Error> {
-    if there.deletion.is_some() {
+    if existing.deletion.is_some() {
         let what =
             "You can't create this secret because a secret with this name is already scheduled for deletion.";
         return Err(Error::Request(what.into()));
     }
-    let same = there.versions.iter().find(|v| token.as_ref() == Some(&v.id) && Some(&v.value) == value);
+    let same = existing.versions.iter().find(|v| token.as_ref() == Some(&v.id) && Some(&v.value) == value);
     match same {
-        Some(version) => Ok(NamedVersion::of(there, Some(version.id.clone()))),
-        None => Err(Error::Exists(there.name.clone())),
+        Some(version) => Ok(NamedVersion::of(existing, Some(version.id.clone()))),
+        None => Err(Error::Exists(existing.name.clone())),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::World;
+    use crate::testing::FakeCloud;
     use serde_json::json;
 
     #[test]
-    fn by_name_and_by_arn_with_and_without_the_tail() {
-        let world = World::new();
-        let made = world.call("CreateSecret", json!({"Name": "a/b-c", "SecretString": "x"})).unwrap();
+    fn finds_secret_by_name_and_by_full_or_partial_arn() {
+        let cloud = FakeCloud::new();
+        let made = cloud.call("CreateSecret", json!({"Name": "a/b-c", "SecretString": "x"})).unwrap();
         let arn = made["ARN"].as_str().unwrap();
         for id in ["a/b-c", arn, &arn[..arn.len() - 7]] {
-            let got = world.call("GetSecretValue", json!({"SecretId": id})).unwrap();
+            let got = cloud.call("GetSecretValue", json!({"SecretId": id})).unwrap();
             assert_eq!(got["SecretString"], "x", "{id}");
         }
         let other = format!("{}zzzzzz", &arn[..arn.len() - 6]);
-        let missing = world.call("GetSecretValue", json!({"SecretId": other})).unwrap_err();
+        let missing = cloud.call("GetSecretValue", json!({"SecretId": other})).unwrap_err();
         assert_eq!(missing.code, "ResourceNotFoundException");
     }
 
     #[test]
-    fn the_same_token_is_the_same_request() {
-        let world = World::new();
+    fn repeated_token_gets_the_same_answer() {
+        let cloud = FakeCloud::new();
         let request = json!({"Name": "s", "SecretString": "x", "ClientRequestToken": "t".repeat(32)});
-        let first = world.call("CreateSecret", request.clone()).unwrap();
-        assert_eq!(world.call("CreateSecret", request).unwrap(), first);
-        let other = world.call("CreateSecret", json!({"Name": "s", "SecretString": "y"}));
+        let first = cloud.call("CreateSecret", request.clone()).unwrap();
+        assert_eq!(cloud.call("CreateSecret", request).unwrap(), first);
+        let other = cloud.call("CreateSecret", json!({"Name": "s", "SecretString": "y"}));
         assert_eq!(other.unwrap_err().code, "ResourceExistsException");
     }
 }

@@ -51,6 +51,7 @@ impl Operation for DeleteSecret {
             days => cx.now.plus_ms(days.unwrap_or(30) * DAY_MS),
         };
         if force {
+            // This also ends the recovery window of a secret that is already marked for deletion.
             cx.tx.delete::<StoredSecret>(&secret.name);
         } else if secret.deletion.is_some() {
             return Err(Error::marked_for_deletion());
@@ -65,31 +66,31 @@ impl Operation for DeleteSecret {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::World;
+    use crate::testing::FakeCloud;
     use serde_json::json;
 
     #[test]
-    fn can_be_restored_until_the_window_ends() {
-        let world = World::new();
-        world.call("CreateSecret", json!({"Name": "s", "SecretString": "1"})).unwrap();
-        world.call("DeleteSecret", json!({"SecretId": "s", "RecoveryWindowInDays": 7})).unwrap();
-        let get = || world.call("GetSecretValue", json!({"SecretId": "s"})).map_err(|e| e.code);
+    fn deleted_secret_can_be_restored_until_the_window_ends() {
+        let cloud = FakeCloud::new();
+        cloud.call("CreateSecret", json!({"Name": "s", "SecretString": "1"})).unwrap();
+        cloud.call("DeleteSecret", json!({"SecretId": "s", "RecoveryWindowInDays": 7})).unwrap();
+        let get = || cloud.call("GetSecretValue", json!({"SecretId": "s"})).map_err(|e| e.code);
         assert_eq!(get().unwrap_err(), "InvalidRequestException");
-        world.call("RestoreSecret", json!({"SecretId": "s"})).unwrap();
+        cloud.call("RestoreSecret", json!({"SecretId": "s"})).unwrap();
         assert!(get().is_ok());
-        world.call("DeleteSecret", json!({"SecretId": "s", "RecoveryWindowInDays": 7})).unwrap();
-        world.clock.advance_ms(super::DAY_MS * 7);
+        cloud.call("DeleteSecret", json!({"SecretId": "s", "RecoveryWindowInDays": 7})).unwrap();
+        cloud.clock.advance_ms(super::DAY_MS * 7);
         assert_eq!(get().unwrap_err(), "ResourceNotFoundException");
-        world.call("CreateSecret", json!({"Name": "s", "SecretString": "2"})).unwrap();
+        cloud.call("CreateSecret", json!({"Name": "s", "SecretString": "2"})).unwrap();
     }
 
     #[test]
-    fn both_ways_at_once_are_refused() {
-        let world = World::new();
-        world.call("CreateSecret", json!({"Name": "s"})).unwrap();
+    fn refuses_recovery_window_together_with_force() {
+        let cloud = FakeCloud::new();
+        cloud.call("CreateSecret", json!({"Name": "s"})).unwrap();
         let both = json!({"SecretId": "s", "RecoveryWindowInDays": 7, "ForceDeleteWithoutRecovery": true});
-        assert_eq!(world.call("DeleteSecret", both).unwrap_err().code, "InvalidParameterException");
-        world.call("DeleteSecret", json!({"SecretId": "s", "ForceDeleteWithoutRecovery": true})).unwrap();
-        world.call("CreateSecret", json!({"Name": "s"})).unwrap();
+        assert_eq!(cloud.call("DeleteSecret", both).unwrap_err().code, "InvalidParameterException");
+        cloud.call("DeleteSecret", json!({"SecretId": "s", "ForceDeleteWithoutRecovery": true})).unwrap();
+        cloud.call("CreateSecret", json!({"Name": "s"})).unwrap();
     }
 }

@@ -12,11 +12,11 @@ pub(crate) struct Output {
 }
 
 impl Operation for GetRandomPassword {
-    type Input = password::Wanted;
+    type Input = password::Rules;
     type Output = Output;
     type Error = Error;
 
-    fn run(_: &mut Cx<'_>, input: password::Wanted) -> Result<Output, Error> {
+    fn run(_: &mut Cx<'_>, input: password::Rules) -> Result<Output, Error> {
         Ok(Output { random_password: password::random(&input)? })
     }
 }

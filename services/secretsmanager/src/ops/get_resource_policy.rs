@@ -4,7 +4,7 @@ use crate::{Error, rules, shapes::Named};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 
-/// Answers that there is none: PutResourcePolicy is refused, so none can be.
+/// Always answers without a policy, since PutResourcePolicy is not supported.
 pub(crate) struct GetResourcePolicy;
 
 #[derive(Wire)]

@@ -37,7 +37,7 @@ impl Operation for GetSecretValue {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let secret = rules::find_live(cx, &input.secret_id)?;
-        let version = chosen(&secret, input.version_id.as_deref(), input.version_stage.as_deref())?;
+        let version = select(&secret, input.version_id.as_deref(), input.version_stage.as_deref())?;
         let (text, binary) = match &version.value {
             VersionValue::Text(text) => (Some(text.clone()), None),
             VersionValue::Binary(binary) => (None, Some(binary.clone())),
@@ -54,7 +54,7 @@ impl Operation for GetSecretValue {
     }
 }
 
-fn chosen<'a>(secret: &'a StoredSecret, id: Option<&str>, stage: Option<&str>) -> Result<&'a Version, Error> {
+fn select<'a>(secret: &'a StoredSecret, id: Option<&str>, stage: Option<&str>) -> Result<&'a Version, Error> {
     let found = match (id, stage) {
         (None, stage) => {
             let stage = stage.unwrap_or(rules::CURRENT);
@@ -72,27 +72,27 @@ fn chosen<'a>(secret: &'a StoredSecret, id: Option<&str>, stage: Option<&str>) -
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::World;
+    use crate::testing::FakeCloud;
     use serde_json::json;
 
     #[test]
-    fn stages_follow_the_versions() {
-        let world = World::new();
-        world.call("CreateSecret", json!({"Name": "s", "SecretString": "1"})).unwrap();
+    fn staging_labels_follow_the_versions() {
+        let cloud = FakeCloud::new();
+        cloud.call("CreateSecret", json!({"Name": "s", "SecretString": "1"})).unwrap();
         let get = |stage: &str| {
-            let got = world.call("GetSecretValue", json!({"SecretId": "s", "VersionStage": stage}));
+            let got = cloud.call("GetSecretValue", json!({"SecretId": "s", "VersionStage": stage}));
             got.map(|v| v["SecretString"].clone()).map_err(|e| e.code)
         };
         assert_eq!(get("AWSPREVIOUS"), Err("ResourceNotFoundException".into()));
-        world.call("PutSecretValue", json!({"SecretId": "s", "SecretString": "2"})).unwrap();
+        cloud.call("PutSecretValue", json!({"SecretId": "s", "SecretString": "2"})).unwrap();
         assert_eq!((get("AWSCURRENT"), get("AWSPREVIOUS")), (Ok("2".into()), Ok("1".into())));
         let pending = json!({"SecretId": "s", "SecretString": "3", "VersionStages": ["AWSPENDING"]});
-        let made = world.call("PutSecretValue", pending).unwrap();
+        let made = cloud.call("PutSecretValue", pending).unwrap();
         assert_eq!((get("AWSCURRENT"), get("AWSPENDING")), (Ok("2".into()), Ok("3".into())));
-        let current = world.call("GetSecretValue", json!({"SecretId": "s"})).unwrap()["VersionId"].clone();
+        let current = cloud.call("GetSecretValue", json!({"SecretId": "s"})).unwrap()["VersionId"].clone();
         let promote = json!({"SecretId": "s", "VersionStage": "AWSCURRENT",
             "MoveToVersionId": made["VersionId"], "RemoveFromVersionId": current});
-        world.call("UpdateSecretVersionStage", promote).unwrap();
+        cloud.call("UpdateSecretVersionStage", promote).unwrap();
         assert_eq!((get("AWSCURRENT"), get("AWSPREVIOUS")), (Ok("3".into()), Ok("2".into())));
     }
 }

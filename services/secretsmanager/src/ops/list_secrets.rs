@@ -59,15 +59,15 @@ impl Operation for ListSecrets {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let mut found = Vec::new();
         for secret in cx.tx.scan::<StoredSecret>() {
-            let shown = match secret.deletion {
+            let included = match secret.deletion {
                 None => true,
                 Some(deletion) => input.include_planned_deletion == Some(true) && deletion.at > cx.now,
             };
-            if shown && passes(&secret, &input.filters)? {
+            if included && passes(&secret, &input.filters)? {
                 found.push(secret);
             }
         }
-        // The key orders, hence it can also say where a page begins.
+        // The key starts with the sort criterion, so it can also serve as the token of a page.
         let key = |s: &StoredSecret| match input.sort_by.unwrap_or(Sort::Created) {
             Sort::Name => s.name.clone(),
             Sort::Created => format!("{:016}/{}", s.created.0, s.name),
@@ -81,7 +81,7 @@ impl Operation for ListSecrets {
                 (page.items, page.next)
             }
             Order::Descending => {
-                // A position that falls as the list goes on; the last of a page names where the next begins.
+                // Paging needs keys in ascending order, so the position in the reversed list is the key.
                 let total = found.len();
                 let numbered = found.into_iter().rev().enumerate();
                 let at = |(i, _): &(usize, std::sync::Arc<StoredSecret>)| format!("{i:08}");
@@ -108,7 +108,7 @@ fn listed(secret: &StoredSecret) -> Listed {
     }
 }
 
-/// All filters must hold; of a filter's values one. `!` before a value turns it round.
+/// All filters must match, each by at least one of its values. `!` before a value negates it.
 fn passes(secret: &StoredSecret, filters: &[Filter]) -> Result<bool, Error> {
     for filter in filters {
         let values: Vec<&str> = match filter.key {
@@ -125,7 +125,7 @@ fn passes(secret: &StoredSecret, filters: &[Filter]) -> Result<bool, Error> {
             }
         };
         let begins = |wanted: &str| match filter.key {
-            // Only these two are matched without regard to case, as AWS documents.
+            // As AWS documents, only these two ignore case.
             FilterKey::Description | FilterKey::All => {
                 let wanted = wanted.to_lowercase();
                 values.iter().any(|v| v.to_lowercase().starts_with(&wanted))
@@ -145,19 +145,19 @@ fn passes(secret: &StoredSecret, filters: &[Filter]) -> Result<bool, Error> {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::World;
+    use crate::testing::FakeCloud;
     use serde_json::json;
 
     #[test]
-    fn newest_first_in_pages() {
-        let world = World::new();
+    fn lists_newest_first_in_pages() {
+        let cloud = FakeCloud::new();
         for name in ["a", "b", "c"] {
-            world.call("CreateSecret", json!({"Name": name})).unwrap();
-            world.clock.advance_ms(1);
+            cloud.call("CreateSecret", json!({"Name": name})).unwrap();
+            cloud.clock.advance_ms(1);
         }
         let (mut names, mut token) = (vec![], serde_json::Value::Null);
         loop {
-            let page = world.call("ListSecrets", json!({"MaxResults": 2, "NextToken": token})).unwrap();
+            let page = cloud.call("ListSecrets", json!({"MaxResults": 2, "NextToken": token})).unwrap();
             let list = page["SecretList"].as_array().unwrap().clone();
             names.extend(list.iter().map(|s| s["Name"].as_str().unwrap().to_owned()));
             token = page["NextToken"].clone();
@@ -167,7 +167,7 @@ mod tests {
         }
         assert_eq!(names, ["c", "b", "a"]);
         let filtered =
-            world.call("ListSecrets", json!({"Filters": [{"Key": "name", "Values": ["b"]}]})).unwrap();
+            cloud.call("ListSecrets", json!({"Filters": [{"Key": "name", "Values": ["b"]}]})).unwrap();
         assert_eq!(filtered["SecretList"].as_array().unwrap().len(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! The operations of Secrets Manager, a line each.
+//! The operations of Secrets Manager.
 
 escale_service::operations! { "secretsmanager";
     CreateSecret => create_secret,

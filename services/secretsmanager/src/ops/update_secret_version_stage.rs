@@ -36,7 +36,7 @@ impl Operation for UpdateSecretVersionStage {
         let holder = rules::holder(&secret, stage).map(|v| v.id.clone());
         match (&holder, from, to) {
             (_, None, None) => {
-                return Err(Error::Parameter("Give MoveToVersionId or RemoveFromVersionId.".into()));
+                return Err(Error::Parameter("Set MoveToVersionId or RemoveFromVersionId.".into()));
             }
             (_, _, None) if stage == rules::CURRENT => {
                 return Err(Error::Parameter(
@@ -62,6 +62,7 @@ impl Operation for UpdateSecretVersionStage {
             && let Some(to) = to
             && rules::holder(&secret, rules::PENDING).is_some_and(|v| v.id == to)
         {
+            // Moving AWSCURRENT to the pending version completes a rotation.
             rules::move_stage(&mut secret, rules::PENDING, None);
         }
         secret.changed = cx.now;

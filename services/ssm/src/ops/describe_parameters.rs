@@ -54,16 +54,17 @@ impl Operation for DescribeParameters {
     type Error = Error;
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        // The old form compares names by their beginning.
+        // The old form of filters compares the beginnings of names.
         let old = input.filters.into_iter().map(|f| Filter {
             option: (f.key == ParametersFilterKey::Name).then(|| "BeginsWith".to_owned()),
             key: f.key.to_string(),
             values: f.values,
         });
-        let asked: Vec<Filter> = input.parameter_filters.into_iter().chain(old).collect();
+        let filters: Vec<Filter> = input.parameter_filters.into_iter().chain(old).collect();
         let mut found = Vec::new();
         for row in cx.tx.scan::<Parameter>() {
-            if input.shared != Some(true) && filters::passes(&row, &asked)? {
+            // There are no shared parameters, since there is only one account.
+            if input.shared != Some(true) && filters::passes(&row, &filters)? {
                 found.push(row);
             }
         }

@@ -23,7 +23,7 @@ impl Operation for GetParameter {
     type Error = Error;
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
-        vec![rules::arn(cx, &rules::name_of(cx.tx, &input.name))]
+        vec![rules::arn_of_selected(cx, &input.name)]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {

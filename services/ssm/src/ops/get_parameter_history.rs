@@ -55,7 +55,7 @@ impl Operation for GetParameterHistory {
             last_modified_date: version.modified,
             last_modified_user: version.by.clone(),
             description: row.description.clone(),
-            value: shapes::shown(&row, version, decrypt),
+            value: shapes::value(&row, version, decrypt),
             version: version.number,
             tier: row.tier,
             data_type: "text",

@@ -24,7 +24,7 @@ impl Operation for GetParameters {
     type Error = Error;
 
     fn resources(input: &Input, cx: &Cx<'_>) -> Vec<String> {
-        input.names.iter().map(|n| rules::arn(cx, &rules::name_of(cx.tx, n))).collect()
+        input.names.iter().map(|n| rules::arn_of_selected(cx, n)).collect()
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
@@ -35,6 +35,7 @@ impl Operation for GetParameters {
                 Ok((row, version, selector)) => {
                     output.parameters.push(shapes::parameter(cx, &row, &version, selector, decrypt));
                 }
+                // As on AWS, unknown names do not fail the request.
                 Err(Error::NotFound(_) | Error::NoVersion(..)) => output.invalid_parameters.push(name),
                 Err(other) => return Err(other),
             }

@@ -1,4 +1,4 @@
-//! The operations of the parameter store, a line each.
+//! The operations of the Parameter Store.
 
 escale_service::operations! { "ssm";
     AddTagsToResource => add_tags_to_resource,

@@ -8,7 +8,7 @@ use escale_tables::ssm::{Parameter, ParameterType, ParameterVersion, Tier};
 
 pub(crate) struct PutParameter;
 
-/// As on AWS: the oldest one goes when another comes.
+/// As on AWS, a new version then replaces the oldest one.
 const VERSIONS_KEPT: usize = 100;
 const STANDARD_BYTES: usize = 4096;
 const ADVANCED_BYTES: usize = 8192;
@@ -44,7 +44,7 @@ impl Operation for PutParameter {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        refuse_what_is_not_enacted(&input)?;
+        refuse_unsupported(&input)?;
         let name = rules::name_of(cx.tx, &input.name);
         rules::check_name(&name)?;
         let size = input.value.reveal().len();
@@ -59,8 +59,8 @@ impl Operation for PutParameter {
         let parameter = match old {
             Some(_) if input.overwrite != Some(true) => return Err(Error::Exists),
             Some(_) if !input.tags.is_empty() => {
-                let what = "Invalid request: tags and overwrite can't be used together. To change the tags of a \
-                            parameter that exists, use AddTagsToResource.";
+                let what = "Invalid request: tags and overwrite can't be used together. To change the tags of an \
+                            existing parameter, use AddTagsToResource.";
                 return Err(Error::Validation(what.into()));
             }
             Some(old) => {
@@ -94,7 +94,7 @@ impl Operation for PutParameter {
     }
 }
 
-fn refuse_what_is_not_enacted(input: &Input) -> Result<(), AwsError> {
+fn refuse_unsupported(input: &Input) -> Result<(), AwsError> {
     if let Some(kind) = input.data_type.as_deref().filter(|t| *t != "text") {
         return Err(AwsError::not_supported(format_args!("The DataType {kind}")));
     }
@@ -107,8 +107,8 @@ fn refuse_what_is_not_enacted(input: &Input) -> Result<(), AwsError> {
     Ok(())
 }
 
-fn tier(asked: ParameterTier, size: usize) -> Result<Tier, Error> {
-    let (tier, most) = match asked {
+fn tier(requested: ParameterTier, size: usize) -> Result<Tier, Error> {
+    let (tier, most) = match requested {
         ParameterTier::Standard => (Tier::Standard, STANDARD_BYTES),
         ParameterTier::IntelligentTiering if size <= STANDARD_BYTES => (Tier::Standard, STANDARD_BYTES),
         ParameterTier::Advanced | ParameterTier::IntelligentTiering => (Tier::Advanced, ADVANCED_BYTES),
@@ -127,20 +127,20 @@ fn tier(asked: ParameterTier, size: usize) -> Result<Tier, Error> {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::World;
+    use crate::testing::FakeCloud;
     use serde_json::json;
 
     #[test]
-    fn versions_and_selectors() {
-        let world = World::new();
+    fn versions_are_selected_by_number() {
+        let cloud = FakeCloud::new();
         let put = |value: &str, overwrite: bool| {
             let input = json!({"Name": "/a/b", "Value": value, "Type": "String", "Overwrite": overwrite});
-            world.call("PutParameter", input)
+            cloud.call("PutParameter", input)
         };
         assert_eq!(put("1", false).unwrap()["Version"], 1);
         assert_eq!(put("2", false).unwrap_err().code, "ParameterAlreadyExists");
         assert_eq!(put("2", true).unwrap()["Version"], 2);
-        let get = |name: &str| world.call("GetParameter", json!({"Name": name}));
+        let get = |name: &str| cloud.call("GetParameter", json!({"Name": name}));
         assert_eq!(get("/a/b").unwrap()["Parameter"]["Value"], "2");
         assert_eq!(get("/a/b:1").unwrap()["Parameter"]["Value"], "1");
         let arn = get("/a/b").unwrap()["Parameter"]["ARN"].as_str().unwrap().to_owned();
@@ -154,27 +154,27 @@ mod tests {
     }
 
     #[test]
-    fn a_secure_string_is_shown_on_request() {
-        let world = World::new();
+    fn secure_string_is_returned_only_with_decryption() {
+        let cloud = FakeCloud::new();
         let input = json!({"Name": "p", "Value": "hidden", "Type": "SecureString"});
-        world.call("PutParameter", input).unwrap();
+        cloud.call("PutParameter", input).unwrap();
         let get = |decrypt: bool| {
             let input = json!({"Name": "p", "WithDecryption": decrypt});
-            world.call("GetParameter", input).unwrap()["Parameter"]["Value"].as_str().unwrap().to_owned()
+            cloud.call("GetParameter", input).unwrap()["Parameter"]["Value"].as_str().unwrap().to_owned()
         };
         assert_eq!(get(true), "hidden");
         assert!(!get(false).contains("hidden"));
     }
 
     #[test]
-    fn by_path() {
-        let world = World::new();
+    fn finds_parameters_by_path() {
+        let cloud = FakeCloud::new();
         for name in ["/a/x", "/a/y", "/a/deep/z", "/b"] {
             let input = json!({"Name": name, "Value": "v", "Type": "String"});
-            world.call("PutParameter", input).unwrap();
+            cloud.call("PutParameter", input).unwrap();
         }
         let count = |input| {
-            let found = world.call("GetParametersByPath", input).unwrap();
+            let found = cloud.call("GetParametersByPath", input).unwrap();
             found["Parameters"].as_array().unwrap().len()
         };
         assert_eq!(count(json!({"Path": "/a"})), 2);

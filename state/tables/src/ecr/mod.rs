@@ -1,4 +1,4 @@
-//! Image repositories as asked for, and the tokens of who may log in to them. Images are the plane's.
+//! Image repositories, and the tokens with which clients log in. The plane stores the images.
 
 mod repository;
 mod token;

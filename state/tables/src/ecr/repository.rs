@@ -4,7 +4,7 @@ use crate::row;
 use escale_base::{Tag, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// What is to become of a repository that is to go.
+/// Whether and how to delete a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Deletion {
     No,
@@ -13,14 +13,14 @@ pub enum Deletion {
     WithImages,
 }
 
-/// A repository as asked for.
+/// The wish for a repository.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Repository {
     pub name: String,
     pub created: Timestamp,
-    /// A tag that is there cannot be moved to another image.
+    /// An existing tag cannot be moved to another image.
     pub immutable_tags: bool,
-    /// The JSON document, as it was put.
+    /// The JSON document, unchanged from the request.
     pub policy: Option<String>,
     pub tags: Vec<Tag>,
     /// CloudFormation's `EmptyOnDelete`.
@@ -29,11 +29,11 @@ pub struct Repository {
 }
 row!(Repository, "ecr_repository", |r| r.name.clone());
 
-/// What became of the wish to delete a repository.
+/// The result of a failed deletion.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RepositorySeen {
     pub name: String,
-    /// Why the repository stayed.
+    /// Why the repository was not deleted.
     pub not_deleted: String,
     pub at: Timestamp,
 }

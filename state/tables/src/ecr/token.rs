@@ -1,10 +1,10 @@
-//! Tokens with which image clients log in.
+//! The tokens with which image clients log in.
 
 use crate::row;
 use escale_base::{Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Who asked for the token: it may do what they may, asked anew at each use.
+/// The principal that requested the token. The token has its permissions, which are evaluated at each use.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Holder {
     Root,
@@ -15,7 +15,7 @@ pub enum Holder {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Token {
-    /// The first part of what the client shows; the second is the secret.
+    /// The first part of the client's password. The second part is the secret.
     pub id: String,
     pub secret: Secret<String>,
     pub holder: Holder,

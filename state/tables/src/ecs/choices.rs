@@ -1,13 +1,13 @@
-//! Choices that ECS stores, in AWS's words.
+//! AWS's enumerations that ECS stores.
 
 use escale_base::choice;
 
 choice! {
-    /// The capacity providers that there are without EC2 instances.
+    /// The capacity providers that need no EC2 instances.
     pub enum CapacityProvider { Fargate = "FARGATE", FargateSpot = "FARGATE_SPOT" }
 }
 choice! {
-    /// The versions of Fargate's platform. Recorded: there is one machine.
+    /// The versions of Fargate's platform. They are only recorded.
     pub enum PlatformVersion { V1_3 = "1.3.0", V1_4 = "1.4.0" }
 }
 choice! { pub enum ApplicationProtocol { Http = "http", Http2 = "http2", Grpc = "grpc" } }

@@ -8,21 +8,21 @@ use serde::{Deserialize, Serialize};
 escale_base::name! { /// A cluster's name.
 ClusterName; }
 
-/// A cluster as asked for.
+/// The wish for a cluster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cluster {
     pub name: ClusterName,
     pub settings: Vec<ClusterSetting>,
     pub capacity_providers: Vec<CapacityProvider>,
     pub default_strategy: Vec<StrategyItem>,
-    /// Set when it was deleted: it stays to be described as INACTIVE.
+    /// Set when the cluster is deleted. The row stays, so that the cluster can be described as INACTIVE.
     pub deleted: Option<Timestamp>,
     pub tags: Vec<Tag>,
     pub created: Timestamp,
 }
 row!(Cluster, "ecs_cluster", |r| r.name.to_string());
 
-/// Recorded: `containerInsights` and whether it is on.
+/// A setting, which is only recorded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
 #[wire(camelCase)]
 pub struct ClusterSetting {
@@ -30,7 +30,7 @@ pub struct ClusterSetting {
     pub value: String,
 }
 
-/// One part of a capacity provider strategy.
+/// An item of a capacity provider strategy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
 #[wire(camelCase)]
 pub struct StrategyItem {

@@ -18,18 +18,18 @@ escale_base::name! {
     VolumeName;
 }
 
-/// One revision of a family; it never changes, apart from being deregistered.
+/// One revision of a family. Apart from its deregistration it never changes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskDefinition {
     pub family: Family,
     pub revision: u32,
     pub task_role: Option<String>,
     pub execution_role: Option<String>,
-    /// In units of which 1024 are one CPU.
+    /// In CPU units: 1024 are one CPU.
     pub cpu: u32,
     pub memory_mib: u32,
     pub containers: Vec<ContainerDefinition>,
-    /// Scratch volumes: empty at a task's start, gone with it.
+    /// Scratch volumes: empty when a task starts, and deleted with it.
     pub volumes: Vec<VolumeName>,
     pub ephemeral_gib: Option<u32>,
     pub platform: Option<Platform>,
@@ -43,13 +43,13 @@ pub struct TaskDefinition {
 row!(TaskDefinition, "ecs_task_definition", |r| TaskDefinition::key_of(&r.family, r.revision));
 
 impl TaskDefinition {
-    /// Ten digits, so that revisions stand in their order.
+    /// The revision has ten digits, so that keys sort by revision.
     pub fn key_of(family: &str, revision: u32) -> String {
         format!("{family}/{revision:010}")
     }
 }
 
-/// The last number given in a family: a number is never given twice.
+/// The last revision number of a family: a number is never used twice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskFamily {
     pub name: Family,
@@ -64,7 +64,7 @@ pub struct Platform {
     pub operating_system_family: Option<OsFamily>,
 }
 
-/// A container, with the members that are enacted.
+/// A container definition, with the members that are enacted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
 #[wire(camelCase)]
 pub struct ContainerDefinition {
@@ -97,7 +97,7 @@ pub struct ContainerDefinition {
     pub system_controls: Vec<escale_base::wire::Value>,
 }
 
-/// What the containers of a task may write.
+/// The disk space that the containers of a task share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Wire)]
 #[wire(camelCase)]
 pub struct EphemeralStorage {
@@ -144,7 +144,7 @@ pub struct Capabilities {
     pub drop: Vec<String>,
 }
 
-/// A variable whose value is read when the task starts, from Secrets Manager or the parameter store.
+/// A variable whose value is read from Secrets Manager or Parameter Store when the task starts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
 #[wire(camelCase)]
 pub struct SecretRef {

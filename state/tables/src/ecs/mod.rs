@@ -1,4 +1,4 @@
-//! Clusters, task definitions, tasks and services: what was asked, how far ECS is, and what was seen.
+//! Clusters, task definitions, tasks and services: wishes, the progress of ECS, and observations.
 
 mod choices;
 mod cluster;

@@ -1,4 +1,4 @@
-//! Services: a number of tasks that ECS keeps, and how it changes them.
+//! Services: the desired number of tasks, and the deployments that change them.
 
 use super::{
     AssignPublicIp, ClusterName, ContainerName, Family, PlatformVersion, PropagateTags, SettingName,
@@ -21,7 +21,7 @@ escale_base::name! {
     DeploymentId;
 }
 
-/// A service as asked for, with its deployments.
+/// The wish for a service, with its deployments.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Service {
     pub cluster: ClusterName,
@@ -33,14 +33,14 @@ pub struct Service {
     pub circuit_breaker: bool,
     pub rollback: bool,
     pub grace_secs: Option<i64>,
-    /// Spread a service's tasks anew when zones are out of balance.
+    /// Whether to move tasks when they are unevenly spread over zones.
     pub rebalance: bool,
     pub managed_tags: bool,
-    /// Whose tags the tasks get.
+    /// The resource whose tags the tasks get.
     pub propagate_tags: PropagateTags,
-    /// The newest first: that one is PRIMARY.
+    /// The newest first. It is the PRIMARY one.
     pub deployments: Vec<Deployment>,
-    /// Set when its deletion was asked: its tasks go, then it is INACTIVE.
+    /// Set when the service is deleted. Its tasks stop, then it is INACTIVE.
     pub deleted: Option<Timestamp>,
     pub created_by: String,
     pub tags: Vec<Tag>,
@@ -61,11 +61,11 @@ pub struct Deployment {
     pub updated: Timestamp,
     pub outcome: Outcome,
     pub reason: String,
-    /// Whether it is itself a rollback: that one is not rolled back.
+    /// Whether this deployment is a rollback. A rollback is not rolled back itself.
     pub is_rollback: bool,
 }
 
-/// How its tasks are launched: as type, or through a strategy.
+/// How tasks are launched: by launch type or by a strategy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Launch {
     Fargate,
@@ -95,7 +95,7 @@ pub struct LoadBalancer {
     pub container_port: Option<i32>,
 }
 
-/// What ECS told of a service, the newest first; at most a hundred.
+/// The events of a service, the newest first; at most a hundred.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ServiceEvents {
     pub service: ServiceKey,
@@ -110,7 +110,7 @@ pub struct ServiceEvent {
     pub message: String,
 }
 
-/// An account setting: recorded.
+/// An account setting, which is only recorded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AccountSetting {
     pub name: SettingName,

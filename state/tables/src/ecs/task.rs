@@ -1,4 +1,4 @@
-//! Tasks: what was asked, how far ECS is with it, and what the machine shows.
+//! Tasks: wishes, the progress of ECS, and observations of the machine.
 
 use super::{
     CapacityProvider, ClusterName, ContainerName, DeploymentId, EphemeralStorage, Family, KeyValue,
@@ -20,19 +20,19 @@ escale_base::name! {
     CredentialsId;
 }
 
-/// A task as asked for, with what was chosen for it: zone, interface, address.
+/// The wish for a task, with the zone, interface and address that were chosen for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Task {
     pub id: TaskId,
     pub cluster: ClusterName,
     pub family: Family,
     pub revision: u32,
-    /// `service:NAME` or `family:NAME`, or the caller's word.
+    /// `service:NAME`, `family:NAME`, or the caller's own value.
     pub group: String,
     pub started_by: Option<String>,
-    /// The service that wants it, and by which of its deployments.
+    /// The service and the deployment that the task belongs to.
     pub service: Option<TaskOfService>,
-    /// Set when it came through a strategy.
+    /// Set if a strategy launched the task.
     pub capacity_provider: Option<CapacityProvider>,
     pub platform_version: PlatformVersion,
     pub vpc: VpcId,
@@ -40,11 +40,11 @@ pub struct Task {
     pub zone: ZoneName,
     pub interface: InterfaceId,
     pub private_ip: Ipv4Addr,
-    /// A public address that was taken for it, and is given back with it.
+    /// A public address that was allocated for the task and is released with it.
     pub allocation: Option<AllocationId>,
     pub overrides: Overrides,
     pub credentials_id: CredentialsId,
-    /// Makes a repeated RunTask the same one.
+    /// Identifies a repeated RunTask.
     pub client_token: Option<String>,
     pub stop: Option<Stop>,
     pub tags: Vec<Tag>,
@@ -58,7 +58,7 @@ pub struct TaskOfService {
     pub deployment: DeploymentId,
 }
 
-/// It shall stop: since when, why, and the words for it.
+/// The wish that the task stops: since when, why, and AWS's reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stop {
     pub at: Timestamp,
@@ -70,7 +70,7 @@ pub struct Stop {
 pub enum StopCause {
     /// StopTask.
     Asked,
-    /// Its service needs it no more.
+    /// Its service no longer needs it.
     Scaled,
     /// Its service found it unhealthy.
     Sick,
@@ -98,39 +98,39 @@ pub struct ContainerOverride {
     pub memory_reservation: Option<i32>,
 }
 
-/// How far ECS itself is with a task. No row: nothing was done yet.
+/// The progress of ECS with a task. Without a row, nothing has been done yet.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TaskProgress {
     pub id: TaskId,
-    /// Digests of the images, by container; set when the containers were handed over.
+    /// Digests of the images, by container. Set when the containers were started.
     pub images: BTreeMap<String, String>,
     pub pull_started: Option<Timestamp>,
     pub pull_stopped: Option<Timestamp>,
-    /// It could not be started; AWS's words.
+    /// Why the task failed to start, in AWS's words.
     pub failed: Option<String>,
-    /// What the load balancer's check saw last, when the task was stopped for that; for a person.
+    /// The last result of the load balancer's check, if the task was stopped for it. A text for error messages.
     pub check: Option<String>,
-    /// Its addresses are in the target groups.
+    /// The task is in its target groups.
     pub registered: bool,
-    /// They were taken out; traffic under way may go on until then.
+    /// The task has left its target groups; open connections may continue until then.
     pub draining_until: Option<Timestamp>,
-    /// Everything of it is gone.
+    /// Set when everything of the task has been removed.
     pub stopped: Option<Timestamp>,
 }
 row!(TaskProgress, "ecs_task_progress", |r| r.id.to_string());
 
-/// What the containers plane shows of a task.
+/// The observed state of a task's containers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskSeen {
     pub id: TaskId,
     pub phase: Phase,
-    /// When the first look showed all containers started.
+    /// When the task was first observed to run.
     pub started: Option<Timestamp>,
-    /// When the first look showed it stopping.
+    /// When the task was first observed to stop.
     pub stopping: Option<Timestamp>,
-    /// When the first look showed nothing running any more.
+    /// When the task was first observed to have no running container.
     pub ended: Option<Timestamp>,
-    /// Why it stops by itself.
+    /// Why the task stopped by itself.
     pub why: Option<String>,
     pub containers: BTreeMap<String, ContainerSeen>,
 }
@@ -155,7 +155,7 @@ pub enum ContainerState {
     Pending,
     Running,
     Ended {
-        /// 128 and the signal's number when a signal ended it; `None` when it is not known or never ran.
+        /// 128 plus the signal's number if a signal ended it. `None` if it is unknown or the container never ran.
         code: Option<i32>,
         /// AWS's words: `OutOfMemoryError: …`, `CannotStartContainerError: …`.
         reason: Option<String>,
@@ -169,21 +169,21 @@ pub enum Health {
     Unhealthy,
 }
 
-/// How far a container's log is in CloudWatch Logs.
+/// How much of a container's log has been shipped to CloudWatch Logs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LogCursor {
     pub task: TaskId,
     pub container: ContainerName,
-    /// Where the plane's log goes on.
+    /// The position after the last line that was read from the plane.
     pub next: u64,
-    /// Events that the stream had been given when `next` was reached.
+    /// The number of events that the stream had received at `next`.
     pub shipped: u64,
-    /// The container ended, and all of its log is there.
+    /// The container has ended, and its whole log is shipped.
     pub ended: bool,
 }
 row!(LogCursor, "ecs_log_cursor", |r| format!("{}/{}", r.task, r.container));
 
-/// What the containers of a task that ended wrote last, read before the machine forgot them. Few lines, each of them cut.
+/// The last output of a stopped task's containers, read before they were removed. A few lines of limited length.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskOutput {
     pub task: TaskId,
@@ -192,13 +192,13 @@ pub struct TaskOutput {
 }
 row!(TaskOutput, "ecs_task_output", |r| r.task.to_string());
 
-/// What the load balancer says of a task's targets.
+/// The observed health of a task's targets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetSeen {
     pub task: TaskId,
-    /// By target group: its state, and the reason's words.
+    /// By target group: the state and its description.
     pub groups: BTreeMap<String, (TargetHealthState, String)>,
-    /// Since when one of them is unhealthy.
+    /// Since when at least one of them is unhealthy.
     pub unhealthy_since: Option<Timestamp>,
 }
 row!(TargetSeen, "ecs_target_seen", |r| r.task.to_string());

@@ -5,15 +5,15 @@ use escale_base::{Tag, Timestamp};
 use serde::{Deserialize, Serialize};
 
 escale_base::choice! {
-    /// What a log group costs, which is nothing here.
+    /// The class determines the price of a log group on AWS. It is only recorded.
     pub enum LogGroupClass { Standard = "STANDARD", InfrequentAccess = "INFREQUENT_ACCESS" }
 }
 
-/// A log group as asked for.
+/// The wish for a log group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LogGroup {
     pub name: String,
-    /// `None` keeps messages for ever.
+    /// `None` keeps events forever.
     pub retention_days: Option<i32>,
     pub class: LogGroupClass,
     pub tags: Vec<Tag>,

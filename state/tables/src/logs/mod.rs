@@ -1,4 +1,4 @@
-//! Log groups and streams that were asked for. The messages are no rows: they are bulk, and lie in the log plane.
+//! Log groups and streams. Their events are too many to be rows: the log plane stores them.
 
 mod group;
 mod stream;

@@ -1,17 +1,17 @@
-//! Log streams. Their messages are files of the log plane.
+//! Log streams. The log plane stores their events.
 
 use crate::row;
 use escale_base::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// A log stream as asked for.
+/// The wish for a log stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LogStream {
     pub group: String,
     pub name: String,
-    /// Its name in the log plane: a stream that is made again under the same name starts empty.
+    /// The stream's name in the log plane. It makes a stream that is created again under the same name start empty.
     pub id: String,
     pub created: Timestamp,
 }
-// Names of groups and streams may have a slash, neither may have a colon.
+// The separator is a colon, because names can contain a slash but no colon.
 row!(LogStream, "logs_stream", |r| format!("{}:{}", r.group, r.name));

@@ -1,10 +1,10 @@
-//! Names of databases, for the resolvers of their VPCs.
+//! DNS names of databases, for the resolvers of their VPCs.
 
 use crate::{ec2::VpcId, row};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 
-/// A name that the VPC's resolver answers: always the server that takes writes.
+/// A DNS name that the VPC's resolver serves. It always points to the server that accepts writes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RdsEndpoint {
     /// Without a dot at the end.

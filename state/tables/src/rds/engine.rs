@@ -1,4 +1,4 @@
-//! What can run.
+//! Installed database engines.
 
 use crate::row;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What happened: the list that DescribeEvents shows.
+//! The events that DescribeEvents returns.
 
 use crate::row;
 use escale_base::Timestamp;
@@ -16,7 +16,7 @@ escale_base::choice! {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// Makes two events of one millisecond differ.
+    /// Distinguishes events of the same millisecond.
     pub nonce: String,
     pub source_type: SourceType,
     pub source: String,
@@ -25,5 +25,5 @@ pub struct Event {
     pub categories: Vec<String>,
     pub at: Timestamp,
 }
-// In the order of time.
+// Keys sort by time.
 row!(Event, "rds_event", |r| format!("{:016}/{}", r.at.0, r.nonce));

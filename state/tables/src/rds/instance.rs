@@ -8,15 +8,15 @@ use escale_base::{Secret, Tag, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 
-/// An instance as asked for.
+/// The wish for an instance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Instance {
     /// The user's identifier, in lower case.
     pub id: String,
-    /// `db-` and 26 characters: in lower case the database's name in the plane.
+    /// `db-` and 26 characters. In lower case it is the database's name in the plane.
     pub resource_id: String,
     pub major: u32,
-    /// As asked for, `15.4`.
+    /// The requested version, such as `15.4`.
     pub engine_version: String,
     pub credentials: Credentials,
     pub db_name: Option<String>,
@@ -25,20 +25,20 @@ pub struct Instance {
     pub subnet_group: String,
     pub vpc: VpcId,
     pub security_groups: Vec<GroupId>,
-    /// Lets its two nodes talk to each other, and nobody else: RDS's own, beside the user's groups.
+    /// RDS's own group beside the user's groups. It lets the two nodes reach each other, and no other host.
     pub replication_group: Option<GroupId>,
     pub parameter_group: String,
-    /// One, or two in different zones. The first one is the primary at creation; after that `InstanceSeen` knows.
+    /// One node, or two in different zones. The first is the primary at creation; later `InstanceSeen` has the primary.
     pub nodes: Vec<Node>,
-    /// Nodes that the plane has to give up before their interfaces go.
+    /// Removed nodes. The plane must stop them before their interfaces can be deleted.
     pub leaving: Vec<Node>,
     pub running: bool,
-    /// The plane's name of the snapshot that the first data comes from.
+    /// The plane's name of the snapshot with the initial data.
     pub restore_from: Option<String>,
     pub reboot: Option<Reboot>,
     pub deletion: Option<Deletion>,
     pub deletion_protection: bool,
-    /// Days that automated snapshots are kept; 0 makes none.
+    /// How many days automated snapshots are kept. With 0 there are none.
     pub backup_retention_days: i32,
     pub copy_tags_to_snapshot: bool,
     pub recorded: Recorded,
@@ -53,11 +53,11 @@ row!(Instance, "rds_instance", |r| r.id.clone());
 pub struct Credentials {
     pub username: String,
     pub password: Secret<String>,
-    /// The secret that RDS made for the password.
+    /// The secret that RDS created for the password.
     pub secret_arn: Option<String>,
 }
 
-/// A server of the database and its place in the network.
+/// A server of the database and its network interface.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Node {
     pub name: String,
@@ -70,18 +70,18 @@ pub struct Node {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reboot {
     pub asked: Timestamp,
-    /// With failover: the node that shall no longer be the primary.
+    /// For a failover: the node that must no longer be the primary.
     pub failover_from: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deletion {
     pub asked: Timestamp,
-    /// The identifier of the last snapshot.
+    /// The identifier of the final snapshot.
     pub final_snapshot: Option<String>,
 }
 
-/// Kept and shown; `recorded.rs` of the service says why each has no effect.
+/// Parameters that are stored and returned without effect. The service's `recorded.rs` has the reason for each.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recorded {
     pub class: String,
@@ -104,7 +104,7 @@ pub struct Recorded {
 }
 
 escale_base::choice! {
-    /// A log that AWS can send to CloudWatch Logs, of the engine PostgreSQL.
+    /// A log of PostgreSQL that AWS can export to CloudWatch Logs.
     /// Source: <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_LogAccess.Concepts.PostgreSQL.html>
     pub enum LogExport {
         Postgresql = "postgresql",
@@ -113,25 +113,25 @@ escale_base::choice! {
     }
 }
 
-/// An instance as it was last seen. No row: it was never there.
+/// The observed state of an instance. Without a row, it never existed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InstanceSeen {
     pub id: String,
-    /// Fingerprint of the wish that the plane last brought about; `None`: none yet.
+    /// The fingerprint of the last enacted wish. `None` if there is none yet.
     pub enacted: Option<String>,
-    /// The node that the plane holds for the primary.
+    /// The plane's current primary node.
     pub primary: String,
-    /// Whether that one takes writes.
+    /// Whether the primary accepts writes.
     pub writable: bool,
     pub nodes: Vec<NodeSeen>,
     pub replication: Replication,
     /// Parameters that wait for a reboot.
     pub pending_restart: Vec<String>,
-    /// The wish's reboot that was done last.
+    /// When the last completed reboot was requested.
     pub rebooted: Option<Timestamp>,
-    /// Why the last step did not come about, until one does.
+    /// Why the last step failed. Cleared by the next successful step.
     pub error: Option<String>,
-    /// Since when it looks like this.
+    /// When this row last changed.
     pub at: Timestamp,
 }
 row!(InstanceSeen, "rds_instance_seen", |r| r.id.clone());
@@ -152,12 +152,12 @@ pub enum Role {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Replication {
-    /// There is one node.
+    /// The database has only one node.
     None,
-    /// Every acknowledged row is on the standby.
+    /// The standby has every acknowledged commit.
     Protected,
-    /// The standby is on its way; commits do not wait for it, or it is not proven yet.
+    /// The standby is catching up. Commits do not wait for it yet, or it is not yet confirmed that they do.
     CatchingUp,
-    /// The standby is gone and commits no longer wait for it.
+    /// The standby failed, and commits no longer wait for it.
     Degraded,
 }

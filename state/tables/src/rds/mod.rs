@@ -1,4 +1,4 @@
-//! Databases as asked for, what stands of them, and what happened to them.
+//! Databases: wishes, observations and events.
 
 mod endpoint;
 mod engine;

@@ -1,4 +1,4 @@
-//! Parameter groups. The default ones are not stored: they change nothing.
+//! Parameter groups. The default groups are not stored, since they set no parameters.
 
 use crate::row;
 use escale_base::Tag;
@@ -11,9 +11,9 @@ pub struct ParameterGroup {
     /// `postgres15`
     pub family: String,
     pub description: String,
-    /// What differs from the engine's defaults.
+    /// The parameters that differ from the engine's defaults.
     pub parameters: BTreeMap<String, String>,
-    /// Counts changes: instances compare it with what they run with.
+    /// Counts changes, so that instances can see that they must apply the group again.
     pub revision: u64,
     pub tags: Vec<Tag>,
 }

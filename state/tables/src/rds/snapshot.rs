@@ -1,4 +1,4 @@
-//! Snapshots: asked for, and finished.
+//! Snapshots: wishes and observations.
 
 use crate::{ec2::VpcId, row};
 use escale_base::{Secret, Tag, Timestamp};
@@ -8,11 +8,11 @@ escale_base::choice! {
     pub enum SnapshotKind { Manual = "manual", Automated = "automated" }
 }
 
-/// A snapshot as asked for, with what is needed of its instance to restore it when that one is gone.
+/// The wish for a snapshot, with the data of its instance that a restoration needs after the instance was deleted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
     pub id: String,
-    /// The name that the copy has in the plane.
+    /// The snapshot's name in the plane.
     pub copy: String,
     pub kind: SnapshotKind,
     pub instance: String,
@@ -28,14 +28,14 @@ pub struct Snapshot {
     pub storage_type: String,
     pub encrypted: bool,
     pub instance_created: Timestamp,
-    /// Asked for; its copy is removed and then the row.
+    /// The deletion was requested. The plane's copy is removed first, then the row.
     pub deleted: bool,
     pub tags: Vec<Tag>,
     pub created: Timestamp,
 }
 row!(Snapshot, "rds_snapshot", |r| r.id.clone());
 
-/// The copy is whole and safe on the disk.
+/// The snapshot is complete and safely on disk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SnapshotSeen {
     pub id: String,

@@ -12,7 +12,7 @@ pub struct SubnetGroup {
     pub name: String,
     pub description: String,
     pub vpc: VpcId,
-    /// In at least two zones, all of one VPC.
+    /// Subnets of one VPC, in at least two zones.
     pub subnets: Vec<SubnetId>,
     pub tags: Vec<Tag>,
 }

@@ -1,10 +1,10 @@
-//! A secret with all of its versions.
+//! A secret with all its versions.
 
 use crate::row;
 use escale_base::{Arn, Secret, Tag, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Its key is the name: there is never more than one secret of a name, and another one later has another ARN.
+/// A secret. Its key is the name, since no two secrets share a name. A later secret of the same name has another ARN.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StoredSecret {
     pub name: String,
@@ -12,10 +12,10 @@ pub struct StoredSecret {
     pub arn: Arn,
     pub description: Option<String>,
     pub kms_key_id: Option<String>,
-    /// The service that made it for a resource of its own (`rds`); only that one changes or deletes it.
+    /// The service that created the secret for one of its resources, such as `rds`. Only that service can change or delete it.
     pub owning_service: Option<String>,
     pub versions: Vec<Version>,
-    /// Set while it waits for its deletion.
+    /// Set during the recovery window.
     pub deletion: Option<Deletion>,
     pub tags: Vec<Tag>,
     pub created: Timestamp,
@@ -26,7 +26,7 @@ row!(StoredSecret, "secretsmanager_secret", |r| r.name.clone());
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deletion {
     pub asked: Timestamp,
-    /// From then on it cannot be restored.
+    /// The end of the recovery window. After that the secret cannot be restored.
     pub at: Timestamp,
 }
 
@@ -34,7 +34,7 @@ pub struct Deletion {
 pub struct Version {
     pub id: String,
     pub value: VersionValue,
-    /// `AWSCURRENT`, `AWSPREVIOUS` and labels of the user's; one without any is deprecated.
+    /// `AWSCURRENT`, `AWSPREVIOUS` and the user's own labels. A version without labels is deprecated.
     pub stages: Vec<String>,
     pub created: Timestamp,
 }

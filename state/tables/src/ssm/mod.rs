@@ -1,4 +1,4 @@
-//! Parameters of the parameter store.
+//! Parameters of Parameter Store.
 
 mod parameter;
 

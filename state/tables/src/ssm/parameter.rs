@@ -5,7 +5,7 @@ use escale_base::{Secret, Tag, Timestamp};
 use serde::{Deserialize, Serialize};
 
 escale_base::choice! {
-    /// What AWS bills by. A parameter has one of these two; the third one that a client may ask for chooses between them.
+    /// The tier that AWS bills. A request can also contain `Intelligent-Tiering`, which selects one of these two.
     pub enum Tier { Standard = "Standard", Advanced = "Advanced" }
 }
 
@@ -21,7 +21,7 @@ pub struct Parameter {
     pub description: Option<String>,
     pub allowed_pattern: Option<String>,
     pub tier: Tier,
-    /// Oldest first, at least one; the last one is the parameter's value.
+    /// At least one, the oldest first. The last one has the current value.
     pub versions: Vec<ParameterVersion>,
     pub tags: Vec<Tag>,
 }
@@ -32,6 +32,6 @@ pub struct ParameterVersion {
     pub number: i64,
     pub value: Secret<String>,
     pub modified: Timestamp,
-    /// ARN of who wrote it.
+    /// The ARN of the principal that wrote this version.
     pub by: String,
 }

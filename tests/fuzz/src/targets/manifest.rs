@@ -1,4 +1,4 @@
-//! `escale.yaml`, and the template that it becomes.
+//! `escale.yaml`, and the template that is generated from it.
 
 use escale_blueprint::{Manifest, template};
 

@@ -1,4 +1,4 @@
-//! One file a target.
+//! The targets, each in a file of its own.
 
 mod guard;
 mod manifest;
@@ -11,11 +11,11 @@ mod template;
 mod wire;
 mod xml;
 
-/// A parser, and what must hold of it for every input.
+/// A parser and its invariants.
 pub struct Target {
     /// Also the name of its folder in `fuzz/corpus` and of its file in `fuzz/fuzz_targets`.
     pub name: &'static str,
-    /// Panics when something does not hold.
+    /// Panics if an invariant is violated.
     pub check: fn(&[u8]),
 }
 

@@ -1,4 +1,4 @@
-//! Paths of HTTP requests: the views that access control and the names of objects are read from.
+//! Paths of HTTP requests: the views from which access control and object names are read.
 
 use escale_base::path::RawPath;
 
@@ -6,20 +6,24 @@ pub(crate) fn check(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let path = RawPath::new(text);
     let (normalized, collapsed) = (path.normalized(), path.collapsed());
-    assert_eq!(RawPath::new(normalized.as_str()).normalized(), normalized, "a normal form has itself as one");
+    assert_eq!(
+        RawPath::new(normalized.as_str()).normalized(),
+        normalized,
+        "normalizing twice changes a path again"
+    );
     if text.starts_with('/') {
         let is_dots = |segment: &str| segment == "." || segment == "..";
         assert!(!collapsed.as_str().split('/').any(is_dots), "a dot segment is left");
-        assert!(!collapsed.as_str().contains("//"), "slashes are left side by side");
+        assert!(!collapsed.as_str().contains("//"), "a double slash is left");
     }
-    assert_eq!(RawPath::new(&respelled(text)).collapsed(), collapsed, "two spellings of one path differ");
+    assert_eq!(RawPath::new(&reencoded(text)).collapsed(), collapsed, "two encodings of one path differ");
     let Ok(segments) = path.segments() else { return };
     let climbs = segments.iter().any(|segment| segment == "." || segment == "..");
-    assert!(!climbs || path.may_climb(), "a decoded segment climbs, and may_climb does not say so");
+    assert!(!climbs || path.may_climb(), "a decoded segment climbs, but may_climb is false");
 }
 
-/// The same path, with each letter and digit that no encoding is made of percent-encoded.
-fn respelled(path: &str) -> String {
+/// The same path with all letters and digits percent-encoded, except those of percent-encodings.
+fn reencoded(path: &str) -> String {
     let mut out = String::new();
     let mut rest = path;
     while let Some(c) = rest.chars().next() {

@@ -1,4 +1,4 @@
-//! IAM's policy documents: reading and deciding.
+//! IAM's policy documents: parsing and evaluation.
 
 use escale_base::Timestamp;
 use escale_policy::{Context, Document, Kind, Question, Verdict, Who};

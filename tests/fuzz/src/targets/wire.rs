@@ -1,4 +1,4 @@
-//! Requests of every service in every protocol: which one it is, its input as a tree, the model's constraints.
+//! Requests of every service in every protocol: the target, the input as a tree, the model's constraints.
 
 use crate::request;
 use escale_base::AwsError;
@@ -13,7 +13,7 @@ pub(crate) fn check(bytes: &[u8]) {
             Err(error) => drop(encode_unidentified(&parts, &error, "id")),
         }
     }
-    // Random heads seldom name an operation: the first bytes choose one, and the rest is its body.
+    // Random heads seldom name an operation, so the first bytes choose one, and the rest is its body.
     let [service, operation, more, body @ ..] = bytes else { return };
     let ids = escale_model::services();
     let Some(service) = escale_model::service(ids[usize::from(*service) % ids.len()]) else { return };
@@ -41,7 +41,7 @@ fn decoded(target: &Target, parts: &Parts, body: &[u8]) {
     }
 }
 
-/// Messages repeat what was sent: their answers must still be documents.
+/// Error messages repeat parts of the request; encoding them must not panic.
 fn answered(target: &Target, error: &AwsError) {
     let answer = encode_error(target, error, "id", "/");
     assert!(answer.status().is_client_error() || answer.status().is_server_error());

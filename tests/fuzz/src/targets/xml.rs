@@ -1,4 +1,4 @@
-//! XML documents, as S3, Route 53 and CloudFront take them.
+//! XML documents of S3, Route 53 and CloudFront.
 
 use escale_wire::{Target, decode, validate};
 

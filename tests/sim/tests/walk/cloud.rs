@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 pub(crate) const REGION: &str = "eu-west-3";
 
-pub(crate) struct World {
+pub(crate) struct Harness {
     pub(crate) cloud: Arc<Cloud>,
     pub(crate) store: Store,
     clock: Clock,
@@ -37,21 +37,21 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Whether it has this code; CBOR is searched for it.
-    pub(crate) fn says(&self, code: &str) -> bool {
+    /// Whether it has this code. A CBOR body is not decoded but searched.
+    pub(crate) fn has_code(&self, code: &str) -> bool {
         self.code == code || (self.code.is_empty() && self.body.contains(code))
     }
 
-    /// AWS's refusal in any protocol; an answer to HEAD has nothing but its status.
+    /// Whether it is AWS's access denied, in any protocol. An answer to HEAD has a status only.
     pub(crate) fn is_denied(&self) -> bool {
         let named = ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation"];
         named.contains(&self.code.as_str()) || (self.status == 403 && self.body.is_empty())
     }
 }
 
-impl World {
-    /// No reconciler runs: what operations write stays as it was written.
-    pub(crate) async fn open() -> World {
+impl Harness {
+    /// Starts without reconcilers, so that rows stay as the operations wrote them.
+    pub(crate) async fn open() -> Harness {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("state.db"), &escale_tables::all()).unwrap();
         let clock = Clock::by_hand(Timestamp(1_800_000_000_000));
@@ -71,7 +71,7 @@ impl World {
         let mounts = services.mounts(&store, &cloud);
         let gate = Arc::new(Gate::new(Arc::clone(&cloud), store.clone(), mounts).unwrap());
         tokio::spawn(escale_gate::serve(gate, listener, Entrance::HostLoopback));
-        World { cloud, store, clock, address, _dir: dir }
+        Harness { cloud, store, clock, address, _dir: dir }
     }
 
     pub(crate) fn root() -> Key {
@@ -85,24 +85,24 @@ impl World {
         all
     }
 
-    /// A call as the account itself, past the gate: for what a walk needs to be there.
+    /// Calls an operation as root without the gate, to create resources that a test needs.
     pub(crate) fn seed(&self, service: &str, operation: &str, input: Value) -> Value {
         let caller = Caller { principal: Principal::Root, ..Caller::service("root") };
         let made = self.cloud.call(&self.store, &caller, service, operation, input);
         made.unwrap_or_else(|e| panic!("{service}:{operation}: {e}"))
     }
 
-    /// A user with these statements.
+    /// Creates a user with these statements.
     pub(crate) fn user(&self, name: &str, statements: Value) -> Key {
         self.seed("iam", "CreateUser", json!({"UserName": name}));
-        self.rule(name, statements);
+        self.set_policy(name, statements);
         let made = self.seed("iam", "CreateAccessKey", json!({"UserName": name}));
         let text = |member: &str| made["AccessKey"][member].as_str().unwrap().to_owned();
         Key(text("AccessKeyId"), Secret::new(text("SecretAccessKey")))
     }
 
-    /// Gives a user these statements in place of those before.
-    pub(crate) fn rule(&self, user: &str, statements: Value) {
+    /// Replaces a user's statements.
+    pub(crate) fn set_policy(&self, user: &str, statements: Value) {
         if statements.as_array().unwrap().is_empty() {
             return;
         }
@@ -111,8 +111,8 @@ impl World {
         self.seed("iam", "PutUserPolicy", input);
     }
 
-    /// Calls an operation with an input. Members that the service demands and the model does not are added with their least
-    /// values, so that what is answered is not that they are missing.
+    /// Calls an operation with an input. Adds members that the service requires and the model does not, with their minimal
+    /// values, since the error about a missing member would hide the one under test.
     pub(crate) async fn call(
         &self,
         key: Option<&Key>,
@@ -132,7 +132,7 @@ impl World {
             let (Some(missing), Some(shape)) = (missing, operation.input) else { return answer };
             input::add(model, shape, &mut input, &missing.split('.').collect::<Vec<_>>());
         }
-        panic!("{service}:{name} always demands more: {input}");
+        panic!("{service}:{name} requires ever more members: {input}");
     }
 
     /// Signs a request, or leaves it unsigned, and sends it over a connection of its own.

@@ -1,7 +1,7 @@
-//! No operation without permission.
+//! No operation can be called without permission.
 
 use crate::{
-    cloud::{Answer, Key, World},
+    cloud::{Answer, Harness, Key},
     input,
 };
 use escale_store::StoreError;
@@ -11,7 +11,7 @@ use escale_tables::{
 };
 use serde_json::{Value, json};
 
-/// What AWS lets every signed caller do, whatever policies say:
+/// The operations that need no permission, only a signature:
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html> and
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html> ("No permissions are required").
 const FREE: [(&str, &str); 2] = [("sts", "GetCallerIdentity"), ("sts", "GetSessionToken")];
@@ -19,7 +19,7 @@ const FREE: [(&str, &str); 2] = [("sts", "GetCallerIdentity"), ("sts", "GetSessi
 /// Operations whose actions have no resource types in the Service Authorization Reference, besides those that describe or list:
 /// <https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>
 const WITHOUT_RESOURCES: &[(&str, &str)] = &[
-    ("cloudformation", "GetTemplateSummary"), // A template that belongs to no stack.
+    ("cloudformation", "GetTemplateSummary"), // here of a template without a stack
     ("cloudformation", "ValidateTemplate"),
     ("cloudtrail", "LookupEvents"),
     ("cloudfront", "CreateDistribution"),
@@ -47,25 +47,25 @@ const WITHOUT_RESOURCES: &[(&str, &str)] = &[
 ];
 
 #[tokio::test]
-async fn every_operation_is_denied_without_a_policy_and_by_an_explicit_deny() {
-    let world = World::open().await;
+async fn denies_every_operation_without_a_policy_and_by_an_explicit_deny() {
+    let harness = Harness::open().await;
     let all = json!({"Effect": "Allow", "Action": "*", "Resource": "*"});
     let nothing = json!({"Effect": "Deny", "Action": "*", "Resource": "*"});
-    let nobody = world.user("nobody", json!([]));
-    let denied = world.user("denied", json!([all, nothing]));
+    let no_policy = harness.user("no-policy", json!([]));
+    let denied = harness.user("denied", json!([all, nothing]));
     let mut faults = Vec::new();
-    let operations = world.operations();
+    let operations = harness.operations();
     for (service, name) in &operations {
-        for (who, key) in [("nobody", &nobody), ("denied", &denied)] {
-            let answer = call(&world, Some(key), service, name).await;
+        for (who, key) in [("no-policy", &no_policy), ("denied", &denied)] {
+            let answer = call(&harness, Some(key), service, name).await;
             let allowed = answer.status < 300;
             let free = FREE.contains(&(*service, *name));
             if free != allowed || (!free && !answer.is_denied()) {
                 faults.push(format!("{service}:{name} as {who}: {answer:?}"));
             }
         }
-        // The one operation of STS that AWS takes unsigned makes credentials from a token; it is not enacted.
-        let unsigned = call(&world, None, service, name).await;
+        // The only operations that AWS accepts unsigned are those of STS that exchange a token; they are not enacted.
+        let unsigned = call(&harness, None, service, name).await;
         let refused = ["MissingAuthenticationToken", "MissingAuthenticationTokenException", "AuthFailure"];
         if !unsigned.is_denied() && !refused.contains(&unsigned.code.as_str()) {
             faults.push(format!("{service}:{name} unsigned: {unsigned:?}"));
@@ -75,23 +75,23 @@ async fn every_operation_is_denied_without_a_policy_and_by_an_explicit_deny() {
     assert!(operations.len() > 350, "{}", operations.len());
 }
 
-/// A `Deny` of particular resources binds only if the request names its resources to IAM.
+/// A `Deny` of particular resources applies only if the operation passes its resources to IAM.
 #[tokio::test]
-async fn every_operation_on_resources_is_denied_by_a_deny_of_their_arns() {
-    let world = World::open().await;
+async fn denies_every_operation_on_resources_by_a_deny_of_their_arns() {
+    let harness = Harness::open().await;
     let all = json!({"Effect": "Allow", "Action": "*", "Resource": "*"});
     let arns = json!({"Effect": "Deny", "Action": "*", "Resource": "arn:aws:*"});
-    let user = world.user("denied", json!([all, arns]));
-    // An association and a public address stand for the resources that they belong to, which are looked up.
-    world.seed("ec2", "CreateVpc", json!({"CidrBlock": "10.0.0.0/16"}));
-    world.seed("ec2", "AllocateAddress", json!({}));
+    let user = harness.user("denied", json!([all, arns]));
+    // The ARNs for an association or a public address are those of its route table or address row, so these must exist.
+    harness.seed("ec2", "CreateVpc", json!({"CidrBlock": "10.0.0.0/16"}));
+    harness.seed("ec2", "AllocateAddress", json!({}));
     let mut faults = Vec::new();
-    for (service, name) in world.operations() {
+    for (service, name) in harness.operations() {
         let lists = ["Describe", "List"].iter().any(|verb| name.starts_with(verb));
         if lists || FREE.contains(&(service, name)) || WITHOUT_RESOURCES.contains(&(service, name)) {
             continue;
         }
-        let answer = call(&world, Some(&user), service, name).await;
+        let answer = call(&harness, Some(&user), service, name).await;
         if !answer.is_denied() {
             faults.push(format!("{service}:{name}: {answer:?}"));
         }
@@ -99,67 +99,68 @@ async fn every_operation_on_resources_is_denied_by_a_deny_of_their_arns() {
     assert!(faults.is_empty(), "{}:\n{}", faults.len(), faults.join("\n"));
 }
 
-/// A policy that cannot be read may hold a `Deny`: what an earlier version stored, and this one refuses, must not be skipped.
+/// An unreadable policy may contain a `Deny`. An earlier version of Escale may have stored one that this version refuses.
 #[tokio::test]
-async fn a_stored_policy_that_cannot_be_read_denies() {
-    let world = World::open().await;
+async fn an_unreadable_stored_policy_denies_everything() {
+    let harness = Harness::open().await;
     let all = json!({"Effect": "Allow", "Action": "*", "Resource": "*"});
-    let user = world.user("unreadable", json!([all]));
-    assert_eq!(call(&world, Some(&user), "ecs", "ListClusters").await.status, 200);
+    let user = harness.user("unreadable", json!([all]));
+    assert_eq!(call(&harness, Some(&user), "ecs", "ListClusters").await.status, 200);
     let change = |text: &str| {
-        let written = world.store.write::<(), StoreError>(|tx| {
+        let written = harness.store.write::<(), StoreError>(|tx| {
             tx.update::<User, _>("unreadable", |u| u.inline.insert("other".into(), text.into()));
             Ok(())
         });
         written.unwrap();
     };
     change(r#"{"Statement": [{"Effect": "Deny", "Effect": "Allow", "Action": "*", "Resource": "*"}]}"#);
-    assert!(call(&world, Some(&user), "ecs", "ListClusters").await.is_denied());
+    assert!(call(&harness, Some(&user), "ecs", "ListClusters").await.is_denied());
     change(r#"{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}"#);
-    assert_eq!(call(&world, Some(&user), "ecs", "ListClusters").await.status, 200);
+    assert_eq!(call(&harness, Some(&user), "ecs", "ListClusters").await.status, 200);
 }
 
-/// AWS exempts three actions, so that a policy cannot lock everybody out of a bucket for good.
+/// AWS exempts three actions, so that the root can always repair a bucket's policy.
 #[tokio::test]
-async fn a_bucket_policy_binds_the_account_itself() {
-    let world = World::open().await;
-    let root = World::root();
+async fn a_bucket_policy_applies_to_the_root() {
+    let harness = Harness::open().await;
+    let root = Harness::root();
     let configuration = json!({"LocationConstraint": "eu-west-3"});
     let bucket = json!({"Bucket": "walk-bucket", "CreateBucketConfiguration": configuration});
-    world.seed("s3", "CreateBucket", bucket);
+    harness.seed("s3", "CreateBucket", bucket);
     let deny = json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Deny", "Principal": "*", "Action": "s3:*",
         "Resource": ["arn:aws:s3:::walk-bucket", "arn:aws:s3:::walk-bucket/*"],
     }]});
-    world.seed("s3", "PutBucketPolicy", json!({"Bucket": "walk-bucket", "Policy": deny.to_string()}));
+    harness.seed("s3", "PutBucketPolicy", json!({"Bucket": "walk-bucket", "Policy": deny.to_string()}));
     for name in ["GetObject", "PutObject", "ListObjectsV2", "DeleteBucket", "GetBucketTagging"] {
-        assert!(call(&world, Some(&root), "s3", name).await.is_denied(), "{name}");
+        assert!(call(&harness, Some(&root), "s3", name).await.is_denied(), "{name}");
     }
     for name in ["GetBucketPolicy", "DeleteBucketPolicy", "ListObjectsV2"] {
-        let answer = call(&world, Some(&root), "s3", name).await;
+        let answer = call(&harness, Some(&root), "s3", name).await;
         assert!(answer.status < 300, "{name}: {answer:?}");
     }
 }
 
-async fn call(world: &World, key: Option<&Key>, service: &str, name: &str) -> Answer {
+async fn call(harness: &Harness, key: Option<&Key>, service: &str, name: &str) -> Answer {
     let model = escale_model::service(service).unwrap();
     let mut least = input::least(model, model.operation(name).unwrap());
-    complete(world, service, name, &mut least);
-    world.call(key, service, name, least).await
+    complete(harness, service, name, &mut least);
+    harness.call(key, service, name, least).await
 }
 
-/// Members that a model does not demand and the service does, so that what is asked for is known.
-fn complete(world: &World, service: &str, name: &str, input: &mut Value) {
+/// Adds members that the service requires and its model does not, so that the request names its resources.
+fn complete(harness: &Harness, service: &str, name: &str, input: &mut Value) {
     let more = match (service, name) {
         ("ec2", "AssociateAddress") => json!({"AllocationId": "eipalloc-1", "NetworkInterfaceId": "eni-1"}),
         ("ec2", "AssociateRouteTable") => json!({"RouteTableId": "rtb-1", "SubnetId": "subnet-1"}),
         ("ec2", "ReleaseAddress") => json!({"AllocationId": "eipalloc-1"}),
         ("ec2", "DisassociateAddress") => {
-            let address = world.store.read().scan::<Address>().next().map(|a| a.public_ip.to_string());
+            let address = harness.store.read().scan::<Address>().next().map(|a| a.public_ip.to_string());
             json!({"PublicIp": address.unwrap_or_else(|| "198.18.0.1".into())})
         }
         ("ec2", "DisassociateRouteTable" | "ReplaceRouteTableAssociation") => {
-            let table = world.store.read().scan::<RouteTable>().find_map(|t| t.associations.first().cloned());
+            let table =
+                harness.store.read().scan::<RouteTable>().find_map(|t| t.associations.first().cloned());
             json!({"AssociationId": table.map_or_else(|| "rtbassoc-1".into(), |a| a.id)})
         }
         (

@@ -1,4 +1,4 @@
-//! An input as a client puts it into a request: the counterpart of what `escale-wire` reads.
+//! Encodes an input as a client does: the counterpart of the decoder in `escale-wire`.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -7,7 +7,7 @@ use http::{Request, request::Builder};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
-/// A member that no model has, wherever the protocol has a place for one.
+/// A member that no model has. It is put into every part of a request that can have members.
 pub(crate) const UNKNOWN: &str = "EscaleUnknownMember";
 
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -43,7 +43,7 @@ pub(crate) fn request(
     }
 }
 
-/// A request of a protocol in which operations go by name; `content` is the body, or the rest of the form.
+/// A request in a protocol that names the operation; `content` is the body, or the rest of the form.
 pub(crate) fn named(model: &ServiceModel, operation: &str, content: String) -> Request<Bytes> {
     let builder = Request::builder().method("POST");
     let (builder, body) = match model.protocols[0] {

@@ -1,14 +1,14 @@
-//! The least input that an operation's model takes.
+//! The minimal input that an operation's model accepts.
 
 use escale_model::{Kind, Operation, ServiceModel, Shape, ShapeId};
 use serde_json::{Map, Value, json};
 
-/// The required members, each with the least value that its constraints allow.
+/// The required members, each with the minimal value that its constraints allow.
 pub(crate) fn least(model: &ServiceModel, operation: &Operation) -> Value {
     with(model, operation, &[])
 }
 
-/// The same, and the member at this path (`["TagSpecifications", "Tags"]`) with it. Lists on the way get one item.
+/// The same with the member at this path (`["TagSpecifications", "Tags"]`). Lists in the path get one item.
 pub(crate) fn with(model: &ServiceModel, operation: &Operation, path: &[String]) -> Value {
     let streamed = operation.streams_in();
     let mut input = match operation.input {
@@ -21,16 +21,16 @@ pub(crate) fn with(model: &ServiceModel, operation: &Operation, path: &[String])
     input
 }
 
-/// A member is named for what is in it, where a text is wanted.
+/// The minimal value of a shape. Texts are chosen by the member's `name`.
 pub(crate) fn value(model: &ServiceModel, id: ShapeId, name: &str, path: &[String]) -> Value {
     let shape = model.shape(id);
     match &shape.kind {
         Kind::Structure(structure) => {
             let mut object = Map::new();
             let (first, rest) = path.split_first().map_or((None, path), |(f, r)| (Some(f), r));
-            // Of a union exactly one member is there.
+            // A union has exactly one member.
             let any = structure.union && first.is_none();
-            // One that demands nothing, and gets nothing, is not there at all in some protocols.
+            // Some protocols do not send an empty structure, so one without required members gets its first member.
             let bare = !name.is_empty() && first.is_none() && !structure.members.iter().any(|m| m.required);
             for (i, member) in structure.members.iter().enumerate() {
                 let wanted = first == Some(&member.name);
@@ -40,7 +40,7 @@ pub(crate) fn value(model: &ServiceModel, id: ShapeId, name: &str, path: &[Strin
                     object.insert(member.name.clone(), value(model, member.shape, &member.name, below));
                 }
             }
-            // CloudFront's lists say how many items they have.
+            // CloudFront's lists have their number of items in `Quantity`.
             if object.contains_key("Quantity") {
                 let items = object.get("Items").and_then(Value::as_array).map_or(0, Vec::len);
                 object.insert("Quantity".into(), items.into());
@@ -104,7 +104,7 @@ fn text(shape: &Shape, name: &str) -> String {
     text
 }
 
-/// Adds the member at a path as a service names it (`Tags[0].Value`), with its least value.
+/// Adds the member at a path in the form of error messages (`Tags[0].Value`), with its minimal value.
 pub(crate) fn add(model: &ServiceModel, id: ShapeId, input: &mut Value, steps: &[&str]) {
     let Some((step, rest)) = steps.split_first() else { return };
     let (name, indexed) = step.split_once('[').map_or((*step, false), |(name, _)| (name, true));

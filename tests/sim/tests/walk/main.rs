@@ -1,8 +1,8 @@
-//! Every operation of the running cloud, called through the gate with the least input that its model takes.
+//! Calls every operation of the cloud through the gate, with the minimal input of its model.
 //!
-//! What holds for all operations is tested of all of them: none can be called without permission, what is not enacted is
-//! refused by its name, and what no model knows is ignored. The lists come from the cloud and the models, so that an operation
-//! that is added tomorrow is walked over as well.
+//! Rules for all operations are tested for all of them: none can be called without permission, members that are not enacted are
+//! refused by name, and unknown members are ignored. The lists come from the cloud and the models, so new operations are
+//! included.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by it; clippy only knows of #[test] functions")]
 

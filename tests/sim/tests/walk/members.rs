@@ -1,7 +1,7 @@
-//! Members of inputs: one that no model has is ignored, one that the model has and Escale does not enact is refused.
+//! Members of inputs: unknown ones are ignored, those of the model that Escale does not enact are refused.
 
 use crate::{
-    cloud::World,
+    cloud::Harness,
     encode::{self, UNKNOWN},
     input,
 };
@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 
 #[tokio::test]
-async fn a_member_that_no_model_has_changes_nothing() {
-    let world = World::open().await;
-    let nobody = world.user("nobody", json!([]));
+async fn ignores_unknown_members() {
+    let harness = Harness::open().await;
+    let user = harness.user("no-policy", json!([]));
     let mut faults = Vec::new();
-    for (service, name) in world.operations() {
+    for (service, name) in harness.operations() {
         let model = escale_model::service(service).unwrap();
         let operation = model.operation(name).unwrap();
         let least = input::least(model, operation);
@@ -28,7 +28,7 @@ async fn a_member_that_no_model_has_changes_nothing() {
         };
         let (without, with) = (read(false), read(true));
         if model.protocols[0] == Protocol::Ec2 {
-            // EC2 alone refuses what it does not know, on AWS as here:
+            // Only EC2 refuses unknown parameters, on AWS as here:
             // <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>
             match with {
                 Err(e) if e.code == "UnknownParameter" && e.message.contains(UNKNOWN) => continue,
@@ -39,8 +39,8 @@ async fn a_member_that_no_model_has_changes_nothing() {
         let same =
             matches!((&without, &with), (Ok(a), Ok(b)) if a == b && (*a == least || is_absent(&least)));
         let answers = [
-            world.send(Some(&nobody), &model.signing_name, request(false)).await,
-            world.send(Some(&nobody), &model.signing_name, request(true)).await,
+            harness.send(Some(&user), &model.signing_name, request(false)).await,
+            harness.send(Some(&user), &model.signing_name, request(true)).await,
         ];
         let same_answer = (answers[0].status, &answers[0].code) == (answers[1].status, &answers[1].code);
         if !same || !same_answer {
@@ -52,7 +52,7 @@ async fn a_member_that_no_model_has_changes_nothing() {
     assert!(faults.is_empty(), "{}:\n{}", faults.len(), faults.join("\n"));
 }
 
-/// What some protocols cannot carry: an input without members.
+/// Whether the input has no members: some protocols send no body for it.
 fn is_absent(input: &Value) -> bool {
     input.as_object().is_some_and(serde_json::Map::is_empty)
 }
@@ -65,17 +65,17 @@ fn scope(model: &ServiceModel) -> String {
 }
 
 #[tokio::test]
-async fn every_member_that_is_not_enacted_is_refused_by_its_name() {
-    let world = World::open().await;
-    let root = World::root();
+async fn refuses_every_member_that_is_not_enacted_by_name() {
+    let harness = Harness::open().await;
+    let root = Harness::root();
     let (mut faults, mut count) = (Vec::new(), 0);
-    for (service, name) in world.operations() {
+    for (service, name) in harness.operations() {
         let model = escale_model::service(service).unwrap();
         let operation = model.operation(name).unwrap();
-        for path in not_enacted(&world, model, operation) {
+        for path in not_enacted(&harness, model, operation) {
             count += 1;
             let with = input::with(model, operation, &path);
-            let answer = world.call(Some(&root), service, name, with).await;
+            let answer = harness.call(Some(&root), service, name, with).await;
             let head = answer.body.is_empty() && answer.status == 501;
             let named = answer.code == "NotImplemented" && answer.body.contains(path.last().unwrap());
             if !head && !named {
@@ -88,13 +88,13 @@ async fn every_member_that_is_not_enacted_is_refused_by_its_name() {
 }
 
 /// Paths to the members of the model that no struct of the operation reads.
-fn not_enacted(world: &World, model: &ServiceModel, operation: &Operation) -> Vec<Vec<String>> {
+fn not_enacted(harness: &Harness, model: &ServiceModel, operation: &Operation) -> Vec<Vec<String>> {
     let Some(shape) = operation.input else { return Vec::new() };
-    let fields = world.cloud.entry(model.id, &operation.name).unwrap().input;
+    let fields = harness.cloud.entry(model.id, &operation.name).unwrap().input;
     let mut found = Vec::new();
     let mut walk = Walk { model, found: &mut found, seen: HashSet::new() };
     walk.structure(shape, fields, &mut Vec::new());
-    // Enacted for every operation of EC2 at once; the body of a stream is read by the operation itself.
+    // `DryRun` is enacted for all operations of EC2 in one place; a streamed body is no field of the struct.
     found.retain(|path| {
         path.as_slice() != ["DryRun"] && operation.streams_in() != path.first().map(String::as_str)
     });

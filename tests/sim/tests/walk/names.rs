@@ -1,7 +1,7 @@
-//! What AWS has and Escale does not is refused by its name; what AWS does not have either is refused as AWS does.
+//! Operations and services that only AWS has are refused by name; unknown ones get AWS's own error.
 
 use crate::{
-    cloud::World,
+    cloud::Harness,
     encode::{self, named},
     input,
 };
@@ -10,14 +10,14 @@ use escale_model::{Protocol, other_services};
 use http::Request;
 
 #[tokio::test]
-async fn every_operation_that_is_not_enacted_is_refused_by_its_name() {
-    let world = World::open().await;
-    let root = World::root();
+async fn refuses_every_operation_that_is_not_enacted_by_name() {
+    let harness = Harness::open().await;
+    let root = Harness::root();
     let (mut faults, mut count) = (Vec::new(), 0);
     for service in escale_model::services() {
         let model = escale_model::service(service).unwrap();
-        let in_model = model.operations.values().filter(|o| world.cloud.entry(service, &o.name).is_none());
-        // Without any input: the name alone decides.
+        let in_model = model.operations.values().filter(|o| harness.cloud.entry(service, &o.name).is_none());
+        // The name alone decides, so the input does not matter.
         let mut requests: Vec<(String, Request<Bytes>)> = in_model
             .map(|o| (o.name.clone(), encode::request(model, o, &input::least(model, o), false)))
             .collect();
@@ -27,10 +27,10 @@ async fn every_operation_that_is_not_enacted_is_refused_by_its_name() {
         }
         for (name, request) in requests {
             count += 1;
-            let answer = world.send(Some(&root), &model.signing_name, request).await;
+            let answer = harness.send(Some(&root), &model.signing_name, request).await;
             let head = answer.body.is_empty() && answer.status == 501;
             let is_named =
-                answer.says("NotImplemented") && answer.body.contains(&format!("{service}:{name} "));
+                answer.has_code("NotImplemented") && answer.body.contains(&format!("{service}:{name} "));
             if !head && !is_named {
                 faults.push(format!("{service}:{name}: {answer:?}"));
             }
@@ -40,11 +40,11 @@ async fn every_operation_that_is_not_enacted_is_refused_by_its_name() {
     assert!(count > 1500, "{count}");
 }
 
-/// By method, path and query alone: without them these would run PutObject, ListObjects and others.
+/// Only method, path and query distinguish these requests from those of PutObject, ListObjects and others.
 #[tokio::test]
-async fn rest_operations_outside_of_the_models_are_refused_by_their_names() {
-    let world = World::open().await;
-    let root = World::root();
+async fn refuses_rest_operations_outside_of_the_models_by_name() {
+    let harness = Harness::open().await;
+    let root = Harness::root();
     for (service, request, headers, name) in [
         ("s3", "PUT /walk-bucket/key?renameObject", &["x-amz-rename-source"][..], "RenameObject"),
         ("s3", "PUT /walk-bucket/key?encryption", &[], "UpdateObjectEncryption"),
@@ -61,16 +61,17 @@ async fn rest_operations_outside_of_the_models_are_refused_by_their_names() {
         for name in headers {
             builder = builder.header(*name, "000000000000");
         }
-        let answer = world.send(Some(&root), &model.signing_name, builder.body(Bytes::new()).unwrap()).await;
+        let answer =
+            harness.send(Some(&root), &model.signing_name, builder.body(Bytes::new()).unwrap()).await;
         assert_eq!(answer.code, "NotImplemented", "{request}: {answer:?}");
         assert!(answer.body.contains(&format!("{service}:{name} is not supported")), "{request}: {answer:?}");
     }
 }
 
 #[tokio::test]
-async fn every_other_service_is_refused_by_its_name() {
-    let world = World::open().await;
-    let root = World::root();
+async fn refuses_every_other_service_by_name() {
+    let harness = Harness::open().await;
+    let root = Harness::root();
     let ours: Vec<&str> = escale_model::listed().iter().map(|s| s.signing_name).collect();
     for other in other_services() {
         let mut builder = Request::builder().method("POST").uri("/");
@@ -87,8 +88,8 @@ async fn every_other_service_is_refused_by_its_name() {
             body = format!("Action=DescribeLoadBalancers&Version={}", other.api_version);
         }
         let request = builder.body(Bytes::from(body)).unwrap();
-        let answer = world.send(Some(&root), &other.signing_name, request).await;
-        assert!(answer.says("NotImplemented"), "{other:?}: {answer:?}");
+        let answer = harness.send(Some(&root), &other.signing_name, request).await;
+        assert!(answer.has_code("NotImplemented"), "{other:?}: {answer:?}");
         // Some share a signing name or a target, and only the first of them can be recognized.
         let named = other_services().iter().any(|s| {
             (s.signing_name == other.signing_name || s.target_prefix == other.target_prefix)
@@ -98,11 +99,11 @@ async fn every_other_service_is_refused_by_its_name() {
     }
 }
 
-/// The codes are AWS's own for a name that it does not know.
+/// The codes are AWS's own for unknown names.
 #[tokio::test]
-async fn an_operation_that_no_service_has_is_refused_as_aws_does() {
-    let world = World::open().await;
-    let root = World::root();
+async fn refuses_an_unknown_operation_as_aws_does() {
+    let harness = Harness::open().await;
+    let root = Harness::root();
     for service in escale_model::services() {
         let model = escale_model::service(service).unwrap();
         let (request, code) = match model.protocols[0] {
@@ -120,7 +121,7 @@ async fn an_operation_that_no_service_has_is_refused_as_aws_does() {
             // Without its path it cannot be distinguished from S3.
             continue;
         }
-        let answer = world.send(Some(&root), &model.signing_name, request).await;
-        assert!(answer.says(code), "{service}: {answer:?}");
+        let answer = harness.send(Some(&root), &model.signing_name, request).await;
+        assert!(answer.has_code(code), "{service}: {answer:?}");
     }
 }

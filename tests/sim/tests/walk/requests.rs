@@ -1,15 +1,15 @@
-//! What services ask of each other is what those services take and answer.
+//! Requests between services have only members that the called operations have.
 
-use crate::cloud::World;
+use crate::cloud::Harness;
 use escale_base::wire::Field;
 
 #[tokio::test]
 async fn requests_between_services_have_the_members_of_the_operations() {
-    let world = World::open().await;
+    let harness = Harness::open().await;
     let mut faults = Vec::new();
     for shape in escale_requests::ALL.iter().copied().flatten() {
         let at = format!("{}:{}", shape.service, shape.name);
-        let Some(entry) = world.cloud.entry(shape.service, shape.name) else {
+        let Some(entry) = harness.cloud.entry(shape.service, shape.name) else {
             faults.push(format!("{at} is not an operation"));
             continue;
         };

@@ -1,13 +1,13 @@
-//! Actions that a request needs besides its operation's own.
+//! Secondary actions: a request is denied without each of them.
 
 use crate::{
-    cloud::{Answer, Key, World},
+    cloud::{Answer, Harness, Key},
     encode, input,
 };
 use escale_base::wire::Field;
 use serde_json::{Value, json};
 
-/// Everything is allowed but one action.
+/// Allows everything except one action.
 fn all_but(action: &str) -> Value {
     json!([
         {"Effect": "Allow", "Action": "*", "Resource": "*"},
@@ -15,16 +15,16 @@ fn all_but(action: &str) -> Value {
     ])
 }
 
-async fn send(world: &World, key: &Key, service: &str, name: &str, input: &Value) -> Answer {
+async fn send(harness: &Harness, key: &Key, service: &str, name: &str, input: &Value) -> Answer {
     let model = escale_model::service(service).unwrap();
     let request = encode::request(model, model.operation(name).unwrap(), input, false);
-    world.send(Some(key), &model.signing_name, request).await
+    harness.send(Some(key), &model.signing_name, request).await
 }
 
 /// Operation, input, and the action without which it is denied.
 type Row = (&'static str, &'static str, Value, &'static str);
 
-/// An input with more members.
+/// Adds members to an input.
 fn with(mut input: Value, more: Value) -> Value {
     input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     input
@@ -163,15 +163,15 @@ fn resources() -> Vec<Row> {
 }
 
 #[tokio::test]
-async fn a_request_is_denied_without_each_of_its_secondary_actions() {
-    let world = World::open().await;
-    let user = world.user("walk", json!([]));
-    seed(&world).await;
+async fn denies_a_request_without_each_of_its_secondary_actions() {
+    let harness = Harness::open().await;
+    let user = harness.user("walk", json!([]));
+    seed(&harness).await;
     let mut faults = Vec::new();
     for (service, name, input, action) in objects().into_iter().chain(resources()) {
-        world.rule("walk", all_but(action));
-        let answer = send(&world, &user, service, name, &input).await;
-        // A template's object is refused in the words of CloudFormation; an answer to HEAD has none.
+        harness.set_policy("walk", all_but(action));
+        let answer = send(&harness, &user, service, name, &input).await;
+        // CloudFormation reports a denied template in its own message; an answer to HEAD has no message.
         let named = answer.body.contains(&format!("not authorized to perform: {action} "));
         let head = name == "HeadObject" && answer.status == 403;
         if !head && !(named && (answer.is_denied() || answer.body.contains("AccessDenied"))) {
@@ -181,12 +181,12 @@ async fn a_request_is_denied_without_each_of_its_secondary_actions() {
     assert!(faults.is_empty(), "{}:\n{}", faults.len(), faults.join("\n"));
 }
 
-/// A version is an action in place of the operation's own: it is enough alone.
+/// The action for a version replaces the operation's own, so it is sufficient alone.
 #[tokio::test]
-async fn a_version_needs_no_right_to_what_is_current() {
-    let world = World::open().await;
-    let user = world.user("walk", json!([]));
-    seed(&world).await;
+async fn allows_access_to_a_version_without_permission_for_the_current_one() {
+    let harness = Harness::open().await;
+    let user = harness.user("walk", json!([]));
+    seed(&harness).await;
     let input = json!({"Bucket": "walk-bucket", "Key": "tagged", "VersionId": "null"});
     for (name, instead) in [
         ("GetObject", "s3:GetObjectVersion"),
@@ -194,45 +194,45 @@ async fn a_version_needs_no_right_to_what_is_current() {
         ("DeleteObjectTagging", "s3:DeleteObjectVersionTagging"),
         ("DeleteObject", "s3:DeleteObjectVersion"),
     ] {
-        world.rule("walk", json!([{"Effect": "Allow", "Action": instead, "Resource": "*"}]));
-        let answer = send(&world, &user, "s3", name, &input).await;
+        harness.set_policy("walk", json!([{"Effect": "Allow", "Action": instead, "Resource": "*"}]));
+        let answer = send(&harness, &user, "s3", name, &input).await;
         assert!(answer.status < 300, "{name}: {answer:?}");
     }
 }
 
-async fn seed(world: &World) {
+async fn seed(harness: &Harness) {
     let role = "arn:aws:iam::000000000000:role/walk";
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
         "Principal": {"Service": "ecs-tasks.amazonaws.com"}}]});
-    world.seed(
+    harness.seed(
         "iam",
         "CreateRole",
         json!({"RoleName": "walk", "AssumeRolePolicyDocument": trust.to_string()}),
     );
     let configuration = json!({"LocationConstraint": "eu-west-3"});
-    world.seed(
+    harness.seed(
         "s3",
         "CreateBucket",
         json!({"Bucket": "walk-bucket", "CreateBucketConfiguration": configuration}),
     );
-    world.seed("ecs", "CreateCluster", json!({}));
+    harness.seed("ecs", "CreateCluster", json!({}));
     let definition = json!({
         "family": "seeded", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512",
         "taskRoleArn": role, "containerDefinitions": [{"name": "a", "image": "b"}],
     });
-    world.seed("ecs", "RegisterTaskDefinition", definition);
-    let root = World::root();
+    harness.seed("ecs", "RegisterTaskDefinition", definition);
+    let root = Harness::root();
     for (key, tagging) in [("tagged", Some("a=b")), ("plain", None)] {
         let mut input = json!({"Bucket": "walk-bucket", "Key": key});
         if let Some(tagging) = tagging {
             input["Tagging"] = tagging.into();
         }
-        let answer = send(world, &root, "s3", "PutObject", &input).await;
+        let answer = send(harness, &root, "s3", "PutObject", &input).await;
         assert_eq!(answer.status, 200, "{answer:?}");
     }
 }
 
-/// The members by which tags are given at creation.
+/// The members that hold tags at creation.
 const TAGS: [&[&str]; 5] = [
     &["TagSpecifications", "Tags"],
     &["Tags"],
@@ -241,16 +241,16 @@ const TAGS: [&[&str]; 5] = [
     &["DistributionConfigWithTags", "Tags", "Items"],
 ];
 
-/// Whoever may create but not tag gives no tags at creation, with any operation that takes some.
+/// Holds for every operation that accepts tags at creation.
 #[tokio::test]
-async fn tags_at_creation_need_the_right_to_tag() {
-    let world = World::open().await;
-    let user = world.user("walk", all_but("*:*Tag*"));
+async fn denies_tags_at_creation_without_permission_to_tag() {
+    let harness = Harness::open().await;
+    let user = harness.user("walk", all_but("*:*Tag*"));
     let (mut faults, mut count) = (Vec::new(), 0);
-    for (service, name) in world.operations() {
+    for (service, name) in harness.operations() {
         let model = escale_model::service(service).unwrap();
         let operation = model.operation(name).unwrap();
-        let fields = world.cloud.entry(service, name).unwrap().input;
+        let fields = harness.cloud.entry(service, name).unwrap().input;
         let Some(path) = TAGS.iter().find(|path| reads(fields, path)) else { continue };
         if name.to_lowercase().contains("tag") && name != "CreateDistributionWithTags" {
             continue;
@@ -259,7 +259,7 @@ async fn tags_at_creation_need_the_right_to_tag() {
         let path: Vec<String> = path.iter().map(|step| (*step).to_owned()).collect();
         let mut with = input::with(model, operation, &path);
         fill(&mut with, &path);
-        let answer = world.call(Some(&user), service, name, with.clone()).await;
+        let answer = harness.call(Some(&user), service, name, with.clone()).await;
         if !answer.is_denied() || !answer.body.contains("Tag") {
             faults.push(format!("{service}:{name} with {with}: {answer:?}"));
         }
@@ -273,7 +273,7 @@ fn reads(fields: &'static [Field], path: &[&str]) -> bool {
     fields.iter().find(|f| f.name == *first).is_some_and(|f| f.open || reads((f.below)(), rest))
 }
 
-/// A tag, where the model demands none of its parts.
+/// Fills an empty tag, for models that require neither key nor value.
 fn fill(input: &mut Value, path: &[String]) {
     let last = path.iter().try_fold(input, |at, step| {
         let at = if at.is_array() { at.get_mut(0)? } else { at };
@@ -282,7 +282,7 @@ fn fill(input: &mut Value, path: &[String]) {
     if let Some(Value::Array(tags)) = last {
         for tag in tags.iter_mut().filter_map(Value::as_object_mut) {
             if tag.is_empty() {
-                // ECS spells them small, and demands none.
+                // ECS has lower-case names, and requires neither.
                 let (key, value) = if path == ["tags"] { ("key", "value") } else { ("Key", "Value") };
                 tag.extend([(key.to_owned(), "a".into()), (value.to_owned(), "b".into())]);
             }

@@ -1,12 +1,12 @@
-//! Every CloudFormation type against its schema.
+//! Compares every CloudFormation type with its schema.
 
-use crate::cloud::World;
+use crate::cloud::Harness;
 
 #[tokio::test]
 async fn every_type_has_a_schema_and_supports_only_properties_of_it() {
-    let world = World::open().await;
+    let harness = Harness::open().await;
     let (mut faults, mut count) = (Vec::new(), 0);
-    for kind in world.cloud.resource_types() {
+    for kind in harness.cloud.resource_types() {
         count += 1;
         let Some(schema) = escale_schema::schema(kind.name) else {
             faults.push(format!("{} has no schema: add it to models/types.json", kind.name));

@@ -1,4 +1,4 @@
-//! What creation, restoration and change of an instance share: places in the network, passwords, snapshots.
+//! Provisions instances, for creation, restoration and modification: network resources, passwords, snapshot rows.
 
 use crate::{Error, rules};
 use escale_base::{AwsError, Secret, Tag, already_gone, ids};
@@ -19,18 +19,18 @@ use escale_tables::{
 use serde_json::json;
 use std::{collections::BTreeSet, sync::Arc};
 
-/// As whom RDS calls other services.
+/// The principal under which RDS calls other services.
 pub(crate) const PRINCIPAL: &str = "rds.amazonaws.com";
 
-/// What is asked of an instance, whether it begins empty or from a snapshot.
-pub(crate) struct Wanted<'a> {
+/// The parameters of a new instance, empty or restored from a snapshot.
+pub(crate) struct NewInstance<'a> {
     pub id: String,
     pub resource_id: String,
-    /// The major version, and the full one.
+    /// The major version and the full version.
     pub version: (u32, String),
     pub credentials: Credentials,
     pub db_name: Option<String>,
-    pub place: Asked<'a>,
+    pub place: PlaceRequest<'a>,
     pub parameter_group: Option<&'a str>,
     pub restore_from: Option<String>,
     pub deletion_protection: Option<bool>,
@@ -40,22 +40,23 @@ pub(crate) struct Wanted<'a> {
     pub tags: Vec<Tag>,
 }
 
-/// Writes the row of a new instance, with all that it needs in the network.
-pub(crate) fn instance(cx: &mut Cx<'_>, wanted: Wanted<'_>) -> Result<Instance, Error> {
-    let (major, engine_version) = wanted.version;
+/// Writes the row of a new instance and creates its network resources.
+pub(crate) fn instance(cx: &mut Cx<'_>, new: NewInstance<'_>) -> Result<Instance, Error> {
+    let (major, engine_version) = new.version;
     let default_group = rules::default_parameter_group(major);
-    let group = wanted.parameter_group.unwrap_or(&default_group);
+    let group = new.parameter_group.unwrap_or(&default_group);
     let parameter_group = rules::parameter_group(cx.tx, group, major)?;
-    let backup_retention_days = rules::backup_retention(wanted.backup_retention_period.unwrap_or(1))?;
-    let (port, multi_az) = (wanted.place.port, wanted.place.multi_az);
-    let place = place(cx, &wanted.id, wanted.place)?;
+    // One day is AWS's default.
+    let backup_retention_days = rules::backup_retention(new.backup_retention_period.unwrap_or(1))?;
+    let (port, multi_az) = (new.place.port, new.place.multi_az);
+    let place = place(cx, &new.id, new.place)?;
     let row = Instance {
-        id: wanted.id,
-        resource_id: wanted.resource_id,
+        id: new.id,
+        resource_id: new.resource_id,
         major,
         engine_version,
-        credentials: wanted.credentials,
-        db_name: wanted.db_name,
+        credentials: new.credentials,
+        db_name: new.db_name,
         port,
         multi_az,
         subnet_group: place.subnet_group,
@@ -66,22 +67,22 @@ pub(crate) fn instance(cx: &mut Cx<'_>, wanted: Wanted<'_>) -> Result<Instance, 
         nodes: place.nodes,
         leaving: vec![],
         running: true,
-        restore_from: wanted.restore_from,
+        restore_from: new.restore_from,
         reboot: None,
         deletion: None,
-        deletion_protection: wanted.deletion_protection.unwrap_or(false),
+        deletion_protection: new.deletion_protection.unwrap_or(false),
         backup_retention_days,
-        copy_tags_to_snapshot: wanted.copy_tags_to_snapshot.unwrap_or(false),
-        recorded: wanted.recorded,
+        copy_tags_to_snapshot: new.copy_tags_to_snapshot.unwrap_or(false),
+        recorded: new.recorded,
         revision: 1,
-        tags: wanted.tags,
+        tags: new.tags,
         created: cx.now,
     };
     cx.tx.put(row.clone());
     Ok(row)
 }
 
-/// Where an instance stands.
+/// The network resources of an instance.
 struct Place {
     subnet_group: String,
     vpc: VpcId,
@@ -90,8 +91,8 @@ struct Place {
     nodes: Vec<Node>,
 }
 
-/// What is asked of an instance's place.
-pub(crate) struct Asked<'a> {
+/// The parameters of an instance's network resources.
+pub(crate) struct PlaceRequest<'a> {
     pub subnet_group: Option<&'a str>,
     pub groups: Vec<GroupId>,
     pub zone: Option<&'a str>,
@@ -99,9 +100,9 @@ pub(crate) struct Asked<'a> {
     pub port: u16,
 }
 
-/// Chooses zones and makes an interface for each node.
-fn place(cx: &mut Cx<'_>, id: &str, asked: Asked<'_>) -> Result<Place, Error> {
-    let Asked { subnet_group, groups, zone, multi_az, port } = asked;
+/// Chooses zones and creates an interface for each node.
+fn place(cx: &mut Cx<'_>, id: &str, request: PlaceRequest<'_>) -> Result<Place, Error> {
+    let PlaceRequest { subnet_group, groups, zone, multi_az, port } = request;
     let group = match subnet_group {
         Some(name) => rules::subnet_group(cx.tx, name)?,
         None => default_subnet_group(cx)?,
@@ -123,17 +124,17 @@ fn place(cx: &mut Cx<'_>, id: &str, asked: Asked<'_>) -> Result<Place, Error> {
     Ok(Place { subnet_group, vpc, security_groups, replication_group, nodes })
 }
 
-/// The group `default`, which AWS creates with the first instance that names no group: the default VPC's default subnets.
+/// The group `default`: the default VPC's default subnets. AWS creates it with the first instance that names no group.
 /// Source: <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_VPC.WorkingWithRDSInstanceinaVPC.html#USER_VPC.Subnets>
 fn default_subnet_group(cx: &mut Cx<'_>) -> Result<Arc<SubnetGroup>, Error> {
     let vpc = DefaultVpc::of(cx.tx).ok_or_else(|| {
         Error::Network(
-            "The request has no DBSubnetGroupName and the account has no default VPC: name a DB subnet group, or create a \
+            "The request has no DBSubnetGroupName and the account has no default VPC. Name a DB subnet group, or create a \
              default VPC with CreateDefaultVpc."
                 .into(),
         )
     })?;
-    // A group of an earlier default VPC has no instance left, or its VPC could not have been deleted.
+    // A group of an earlier default VPC is replaced. It has no instances: they would have kept that VPC from being deleted.
     if let Some(group) = cx.tx.get::<SubnetGroup>(SubnetGroup::DEFAULT).filter(|g| g.vpc == vpc) {
         return Ok(group);
     }
@@ -144,12 +145,12 @@ fn default_subnet_group(cx: &mut Cx<'_>) -> Result<Arc<SubnetGroup>, Error> {
     rules::subnet_group(cx.tx, SubnetGroup::DEFAULT)
 }
 
-/// A security group whose members reach each other's database port. On AWS the two copies of a Multi-AZ instance are
-/// kept in step outside of the VPC, and no rule of the user's is needed; here they talk over the instance's interfaces.
+/// Creates a security group whose members reach each other's database port. AWS replicates a Multi-AZ instance outside of the
+/// VPC, so the user needs no rule for it. Here the nodes replicate over the instance's interfaces.
 pub(crate) fn replication_group(cx: &mut Cx<'_>, id: &str, vpc: &VpcId, port: u16) -> Result<GroupId, Error> {
     let request = CreateSecurityGroup {
         group_name: format!("rds-replication-{id}-{}", ids::random_hex(6)),
-        description: format!("Made by RDS: replication between the nodes of {id}"),
+        description: format!("Created by RDS: replication between the nodes of {id}"),
         vpc_id: vpc.clone(),
     };
     let group = cx.call_as(PRINCIPAL, request)?.group_id;
@@ -168,6 +169,7 @@ pub(crate) fn replication_group(cx: &mut Cx<'_>, id: &str, vpc: &VpcId, port: u1
         user_id_group_pairs: vec![UserIdGroupPair { group_id: group.clone() }],
     }];
     let group_id = || group.clone();
+    // EC2 gives every new group a rule that allows all egress. It would override the user's own egress rules.
     cx.call_as(PRINCIPAL, RevokeSecurityGroupEgress { group_id: group_id(), ip_permissions: everywhere })?;
     let out = AuthorizeSecurityGroupEgress { group_id: group_id(), ip_permissions: each_other.clone() };
     cx.call_as(PRINCIPAL, out)?;
@@ -178,7 +180,7 @@ pub(crate) fn replication_group(cx: &mut Cx<'_>, id: &str, vpc: &VpcId, port: u1
     Ok(group)
 }
 
-/// The groups of an instance's interfaces: the user's, and RDS's own.
+/// The groups of an instance's interfaces: the user's groups and the replication group.
 pub(crate) fn groups_of(instance: &Instance) -> Vec<GroupId> {
     instance.security_groups.iter().chain(&instance.replication_group).cloned().collect()
 }
@@ -187,7 +189,7 @@ pub(crate) fn delete_group(cx: &mut Cx<'_>, group: &GroupId) -> Result<(), AwsEr
     already_gone(cx.call_as(PRINCIPAL, DeleteSecurityGroup { group_id: group.clone() }))
 }
 
-/// The group's first subnet whose zone is none of `taken`, or is the one asked for.
+/// The group's first subnet outside of the zones `taken`, and in `zone` if it is given.
 pub(crate) fn subnet_outside(
     image: &Image,
     group: &SubnetGroup,
@@ -202,7 +204,7 @@ pub(crate) fn subnet_outside(
     })
 }
 
-/// A node of a new name, with an interface of its own.
+/// Creates a node with a new name and an interface of its own.
 pub(crate) fn node(cx: &mut Cx<'_>, id: &str, subnet: &Subnet, groups: &[GroupId]) -> Result<Node, Error> {
     let name = format!("n{}", ids::random_hex(8));
     let request = CreateNetworkInterface {
@@ -222,7 +224,7 @@ pub(crate) fn node(cx: &mut Cx<'_>, id: &str, subnet: &Subnet, groups: &[GroupId
     })
 }
 
-/// A password of RDS's own making, and the secret that holds it.
+/// Generates a password and stores it in a new secret.
 pub(crate) fn managed_password(
     cx: &mut Cx<'_>,
     username: &str,
@@ -247,17 +249,17 @@ pub(crate) fn managed_password(
 fn random_password(cx: &mut Cx<'_>) -> Result<Secret<String>, Error> {
     let request = GetRandomPassword { password_length: 28, exclude_characters: "/@\"'\\ `$".into() };
     let password = cx.call_as(PRINCIPAL, request)?.random_password;
-    // Its caller is not to blame for what another service made.
+    // A bad password of another service is not the caller's fault, so this is no validation error.
     rules::password(&password).map_err(|_| AwsError::internal())?;
     Ok(password)
 }
 
-/// What such a secret holds.
+/// The value of the secret of a master user.
 fn login(username: &str, password: &Secret<String>) -> Secret<String> {
     Secret::new(json!({"username": username, "password": password.reveal()}).to_string())
 }
 
-/// Writes another password into the secret.
+/// Generates another password and writes it into the secret.
 pub(crate) fn rotate_password(cx: &mut Cx<'_>, arn: &str, username: &str) -> Result<Secret<String>, Error> {
     let password = random_password(cx)?;
     let secret_string = login(username, &password);
@@ -275,7 +277,7 @@ pub(crate) fn delete_interface(cx: &mut Cx<'_>, node: &Node) -> Result<(), AwsEr
     already_gone(cx.call_as(PRINCIPAL, DeleteNetworkInterface { network_interface_id }))
 }
 
-/// A snapshot of an instance as it is now.
+/// Writes the row of a snapshot of an instance as it is now.
 pub(crate) fn snapshot(
     cx: &mut Cx<'_>,
     instance: &Instance,

@@ -1,4 +1,4 @@
-//! The distribution API at `/v2/`: docker, skopeo, buildah and the cloud's own tasks come through here.
+//! The distribution API at `/v2/`, for docker, skopeo, buildah and other image clients.
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry_auth.html>
 
@@ -15,21 +15,21 @@ use escale_tables::ecr::{Holder, Token};
 use http::{HeaderMap, Request, Response, StatusCode, request::Parts};
 use std::{future::Future, pin::Pin, sync::Arc};
 
-/// The guest at the API's door that speaks the distribution API.
+/// The mount at the gate that serves the distribution API.
 pub fn door(store: Store, cloud: Arc<Cloud>, repositories: Arc<Repositories>) -> Arc<dyn Mount> {
-    Arc::new(Door { store, cloud, repositories })
+    Arc::new(DistributionApi { store, cloud, repositories })
 }
 
 #[derive(Clone)]
-struct Door {
+struct DistributionApi {
     store: Store,
     cloud: Arc<Cloud>,
     repositories: Arc<Repositories>,
 }
 
-impl Mount for Door {
+impl Mount for DistributionApi {
     fn claims(&self, parts: &Parts) -> bool {
-        // A bucket cannot be called `v2`: names have three letters at least.
+        // No request for S3 has this path: a bucket's name has at least three characters.
         parts.uri.path() == "/v2" || parts.uri.path().starts_with("/v2/")
     }
 
@@ -38,15 +38,15 @@ impl Mount for Door {
         request: Request<Body>,
         arrival: Arrival,
     ) -> Pin<Box<dyn Future<Output = Response<Body>> + Send + '_>> {
-        let guard = Arc::new(Guard { door: self.clone(), arrival });
+        let guard = Arc::new(Guard { api: self.clone(), arrival });
         let http = Http::new(Arc::clone(&self.repositories.registry), guard);
         Box::pin(async move { http.handle(request).await })
     }
 }
 
-/// Asks whose token one request shows, and whether they may.
+/// Authenticates one request by its token and authorizes its holder.
 struct Guard {
-    door: Door,
+    api: DistributionApi,
     arrival: Arrival,
 }
 
@@ -75,18 +75,19 @@ impl Access for Guard {
         let Some(repository) = repository else {
             return self.caller(headers, None).map(|_| ());
         };
-        self.may(headers, repository, actions)?;
-        let account = &self.door.cloud.config.account;
-        match self.door.repositories.ready(&self.door.store, account, repository).await {
-            // The plane has not got it either, and says so in the form that clients know.
+        // Before `ready`: a request without permission must not create the repository in the plane.
+        self.authorize(headers, repository, actions)?;
+        let account = &self.api.cloud.config.account;
+        match self.api.repositories.ready(&self.api.store, account, repository).await {
+            // The plane does not have the repository either, and returns the distribution API's own error.
             Ok(_) | Err(Error::NoSuchRepository { .. }) => Ok(()),
             Err(error) => {
-                tracing::error!(%error, repository, "a repository cannot be brought about");
+                tracing::error!(%error, repository, "a repository could not be created in the registry");
                 Err(Denied {
                     status: StatusCode::INTERNAL_SERVER_ERROR,
                     challenge: None,
                     code: "UNKNOWN".into(),
-                    message: "an internal fault of the registry".into(),
+                    message: "internal error of the registry".into(),
                 })
             }
         }
@@ -94,15 +95,15 @@ impl Access for Guard {
 }
 
 impl Guard {
-    fn may(&self, headers: &HeaderMap, repository: &str, actions: &[&str]) -> Result<(), Denied> {
+    fn authorize(&self, headers: &HeaderMap, repository: &str, actions: &[&str]) -> Result<(), Denied> {
         let operation = actions.first().map(|action| action.trim_start_matches("ecr:"));
         let caller = self.caller(headers, operation)?;
         let input = Value::Object([("repositoryName".to_owned(), repository.into())].into_iter().collect());
-        let resources = [rules::arn(&self.door.cloud.config, repository)];
-        let image = self.door.store.read();
+        let resources = [rules::arn(&self.api.cloud.config, repository)];
+        let image = self.api.store.read();
         for action in actions {
             let operation = action.trim_start_matches("ecr:");
-            self.door
+            self.api
                 .cloud
                 .authorize_action(&image, &caller, "ecr", (action, operation), &input, &resources)
                 .map_err(|error| {
@@ -114,23 +115,23 @@ impl Guard {
         Ok(())
     }
 
-    /// Who holds the token that the request shows. `operation` is what a refusal is recorded under.
+    /// The holder of the token in the request. A denial is recorded under `operation`.
     fn caller(&self, headers: &HeaderMap, operation: Option<&str>) -> Result<Caller, Denied> {
         let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
-        let host = header("host").unwrap_or(&self.door.cloud.config.endpoint);
+        let host = header("host").unwrap_or(&self.api.cloud.config.endpoint);
         let unknown = |message: &str| Denied {
             status: StatusCode::UNAUTHORIZED,
             challenge: Some(format!("Basic realm=\"http://{host}/\",service=\"ecr.amazonaws.com\"")),
             code: "UNAUTHORIZED".into(),
             message: message.to_owned(),
         };
-        let shown = header("authorization").ok_or_else(|| unknown("Not Authorized"))?;
-        let (id, secret) = credentials(shown).ok_or_else(|| unknown("Not Authorized"))?;
-        let token = self.door.store.read().get::<Token>(&id).ok_or_else(|| unknown("Not Authorized"))?;
+        let authorization = header("authorization").ok_or_else(|| unknown("Not Authorized"))?;
+        let (id, secret) = credentials(authorization).ok_or_else(|| unknown("Not Authorized"))?;
+        let token = self.api.store.read().get::<Token>(&id).ok_or_else(|| unknown("Not Authorized"))?;
         if *token.secret.reveal() != secret {
             return Err(unknown("Not Authorized"));
         }
-        if token.expires < self.door.cloud.clock.now() {
+        if token.expires < self.api.cloud.clock.now() {
             return Err(unknown("Your authorization token has expired. Reauthenticate and try again."));
         }
         let request_id = ids::random_uuid();
@@ -147,7 +148,7 @@ impl Guard {
         )
     }
 
-    /// Denials alone are recorded: a push is dozens of requests.
+    /// Records a denial in the trail. Other requests are not recorded: a push is dozens of requests.
     fn record(
         &self,
         headers: &HeaderMap,
@@ -156,7 +157,7 @@ impl Guard {
         notes: Noted,
         message: &str,
     ) {
-        let cloud = &self.door.cloud;
+        let cloud = &self.api.cloud;
         let (event_source, kind) = cloud.event_of("ecr", operation);
         let user_agent = headers.get("user-agent").and_then(|v| v.to_str().ok()).unwrap_or_default();
         cloud.record(AuditedCall {
@@ -177,7 +178,7 @@ impl Guard {
     }
 }
 
-/// The credentials are good, and not for this.
+/// The response to valid credentials without permission.
 fn denied(message: String) -> Denied {
     Denied { status: StatusCode::FORBIDDEN, challenge: None, code: "DENIED".into(), message }
 }
@@ -207,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_in_a_header() {
+    fn parses_credentials_in_a_header() {
         let basic = |text: &str| credentials(&format!("Basic {}", STANDARD.encode(text)));
         assert_eq!(basic("AWS:id.secret"), Some(("id".into(), "secret".into())));
         assert_eq!(basic("me:id.secret"), None);

@@ -1,4 +1,4 @@
-//! What the reconcilers and the observer share: the plane, and the one way to write what is seen.
+//! Shared by the reconcilers and the observer: access to the plane, and the only code that writes observations of instances.
 
 use super::plane_name;
 use crate::rules;
@@ -10,26 +10,26 @@ use escale_store::{Image, Store, StoreError, Tx};
 use escale_tables::rds::{Instance, InstanceSeen, NodeSeen, RdsEndpoint, Replication, Role};
 use std::sync::Arc;
 
-/// Clients ask for the name again this soon after a failover.
+/// Clients resolve the endpoint again within this time after a failover.
 const ENDPOINT_TTL_SECS: u32 = 5;
 
-pub(crate) struct Hands {
+pub(crate) struct Executor {
     pub(crate) store: Store,
     pub(crate) cloud: Arc<Cloud>,
     pub(crate) clock: Clock,
     plane: Result<Arc<dyn Postgres>, String>,
-    /// Looking and writing take turns, so that an older look never replaces a newer one.
-    looking: tokio::sync::Mutex<()>,
+    /// Held while observing and writing, so that an older observation never replaces a newer one.
+    observing: tokio::sync::Mutex<()>,
 }
 
-impl Hands {
+impl Executor {
     pub(crate) fn new(
         store: Store,
         cloud: Arc<Cloud>,
         clock: Clock,
         plane: Result<Arc<dyn Postgres>, String>,
-    ) -> Hands {
-        Hands { store, cloud, clock, plane, looking: tokio::sync::Mutex::default() }
+    ) -> Executor {
+        Executor { store, cloud, clock, plane, observing: tokio::sync::Mutex::default() }
     }
 
     /// The plane, or why there is none on this machine.
@@ -37,21 +37,22 @@ impl Hands {
         self.plane.as_ref().map_err(|why| StepError { what: why.clone(), retry: false })
     }
 
-    /// Looks at an instance's database and writes what is seen; `change` may say more about it in the same
-    /// transaction. An instance that is gone leaves no row.
-    pub(crate) async fn look(
+    /// Observes an instance's database and writes the result. `change` can change the row in the same transaction. Writes
+    /// nothing if the instance no longer exists.
+    pub(crate) async fn observe(
         &self,
         id: &str,
         change: impl FnOnce(&mut Tx, &Instance, &mut InstanceSeen) + Send,
     ) -> Result<(), StepError> {
-        let _turn = self.looking.lock().await;
+        let _turn = self.observing.lock().await;
         let Some(instance) = self.store.read().get::<Instance>(id) else { return Ok(()) };
         let observed = self.plane()?.observe(&plane_name(&instance)).await?;
         let now = self.clock.now();
         self.store.write(|tx| {
-            let Some(instance) = same(tx, &instance) else { return Ok(()) };
+            // While the plane answered, another instance may have been created under this id.
+            let Some(instance) = same_instance(tx, &instance) else { return Ok(()) };
             let old = tx.get::<InstanceSeen>(id);
-            let mut seen = old.as_deref().cloned().unwrap_or_else(|| nothing(&instance));
+            let mut seen = old.as_deref().cloned().unwrap_or_else(|| unobserved(&instance));
             if let Some(observed) = &observed {
                 fill(&mut seen, observed);
             }
@@ -66,16 +67,17 @@ impl Hands {
         Ok(())
     }
 
-    /// Writes why an instance does not come about: as its status, not only as a trouble.
-    pub(crate) fn failed(&self, id: &str, why: &str) -> Result<(), StepError> {
+    /// Records why an instance cannot be created or changed. This becomes its status, beside the engine's pending reason.
+    pub(crate) fn record_failure(&self, id: &str, why: &str) -> Result<(), StepError> {
         let now = self.clock.now();
         self.store.write(|tx| {
             let Some(instance) = tx.get::<Instance>(id) else { return Ok(()) };
             let old = tx.get::<InstanceSeen>(id);
+            // The engine repeats the step: record the same failure, and its event, only once.
             if old.as_ref().is_some_and(|s| s.error.as_deref() == Some(why)) {
                 return Ok(());
             }
-            let mut seen = old.as_deref().cloned().unwrap_or_else(|| nothing(&instance));
+            let mut seen = old.as_deref().cloned().unwrap_or_else(|| unobserved(&instance));
             seen.error = Some(why.to_owned());
             seen.at = now;
             tx.put(seen);
@@ -86,12 +88,12 @@ impl Hands {
     }
 }
 
-/// The row, if it is still the same instance.
-fn same(image: &Image, instance: &Instance) -> Option<Arc<Instance>> {
+/// The instance's current row, if it is still the same instance.
+fn same_instance(image: &Image, instance: &Instance) -> Option<Arc<Instance>> {
     image.get::<Instance>(&instance.id).filter(|i| i.resource_id == instance.resource_id)
 }
 
-fn nothing(instance: &Instance) -> InstanceSeen {
+fn unobserved(instance: &Instance) -> InstanceSeen {
     InstanceSeen {
         id: instance.id.clone(),
         enacted: None,
@@ -133,7 +135,7 @@ fn fill(seen: &mut InstanceSeen, observed: &Observed) {
     seen.pending_restart = pending;
 }
 
-/// The name leads to the node that takes writes; while none does, to the last one that did.
+/// Points the endpoint's name to the node that accepts writes. If none does, the name keeps pointing to the last one.
 fn point_endpoint(tx: &mut Tx, cloud: &Cloud, instance: &Instance, seen: &InstanceSeen) {
     let Some(primary) = instance.nodes.iter().find(|n| n.name == seen.primary) else { return };
     if seen.enacted.is_none() || !seen.writable {

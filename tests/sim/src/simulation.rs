@@ -1,4 +1,4 @@
-//! What outlives the daemon: the state file, and the planes on which everything runs on. And one life of the daemon.
+//! The simulated machine: the state file and the planes, which outlive the daemon; and the daemon itself.
 
 use crate::{accidents, client::Client, hazard::Hazard};
 use anyhow::{Context, Result, bail};
@@ -23,7 +23,7 @@ use tokio::time::Instant;
 /// The only major version that is "installed".
 const POSTGRES: u32 = 15;
 
-pub(crate) struct World {
+pub(crate) struct Simulation {
     dir: tempfile::TempDir,
     time: Arc<Time>,
     pub(crate) hazard: Arc<Hazard>,
@@ -35,8 +35,8 @@ pub(crate) struct World {
     pub(crate) registry: Arc<escale_registry::Fake>,
 }
 
-/// One daemon that runs, with the planes that live and die with it.
-pub(crate) struct Life {
+/// One running daemon, with the planes that end with it.
+pub(crate) struct Daemon {
     pub(crate) client: Client,
     pub(crate) store: Store,
     pub(crate) engine: Engine,
@@ -46,7 +46,8 @@ pub(crate) struct Life {
     pub(crate) dns: Arc<FakeDns>,
 }
 
-/// The clock goes with the time of the life's runtime, and on from there in the next one.
+/// The simulated time: base, and the instant of the running daemon's runtime at which it starts. Each daemon has a runtime of
+/// its own, whose time starts anew.
 struct Time(Mutex<(i64, Option<Instant>)>);
 
 impl Time {
@@ -59,19 +60,19 @@ impl Time {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).1 = Some(Instant::now());
     }
 
-    /// Called inside of the runtime whose time it is.
+    /// Must be called inside of the runtime whose time is stopped.
     fn stop(&self) {
         let now = self.now();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (now.0, None);
     }
 }
 
-impl World {
-    pub(crate) fn new(seed: u64) -> Result<World> {
+impl Simulation {
+    pub(crate) fn new(seed: u64) -> Result<Simulation> {
         let time = Arc::new(Time(Mutex::new((1_800_000_000_000, None))));
         let clock = clock_of(&time);
-        Ok(World {
-            dir: tempfile::tempdir().context("a directory for the state")?,
+        Ok(Simulation {
+            dir: tempfile::tempdir().context("cannot create a directory for the state")?,
             time,
             hazard: Arc::new(Hazard::new(seed)),
             network: Arc::default(),
@@ -91,31 +92,32 @@ impl World {
         self.dir.path().join("state.db")
     }
 
-    /// Runs a daemon, and beside it what `script` does, until the script is done (`Some`) or the daemon has died (`None`).
-    /// Either way nothing is left of it then but what is durable.
-    pub(crate) fn live<T>(&self, script: impl AsyncFnOnce(&Life) -> Result<T>) -> Result<Option<T>> {
+    /// Runs a daemon and `script` beside it, until the script is done (`Some`) or the daemon has died (`None`). Afterwards only
+    /// durable state is left.
+    pub(crate) fn run_daemon<T>(&self, script: impl AsyncFnOnce(&Daemon) -> Result<T>) -> Result<Option<T>> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .start_paused(true)
             .build()
-            .context("a runtime")?;
+            .context("cannot create a runtime")?;
         let done = runtime.block_on(async {
             self.time.go();
-            let living = async {
-                let life = self.begin().await?;
+            let running = async {
+                let daemon = self.begin().await?;
                 tokio::select! {
                     biased;
-                    // `is_dead` below reports its end.
-                    () = cut(&life.store) => bail!("the state is cut off"),
-                    done = script(&life) => done,
-                    broken = accidents::happen(self, &life) => match broken? {},
+                    // Not an error of the script: `is_dead` is checked below.
+                    () = cut(&daemon.store) => bail!("the state is cut off"),
+                    done = script(&daemon) => done,
+                    broken = accidents::happen(self, &daemon) => match broken? {},
                 }
             };
+            // `biased` everywhere: a random choice by tokio would make the run depend on more than the seed.
             let done = tokio::select! {
                 biased;
                 () = self.hazard.death() => Ok(None),
-                done = living => if self.hazard.is_dead() {
-                    // A script that fails because its daemon is dead has not failed.
+                done = running => if self.hazard.is_dead() {
+                    // The script's error is a consequence of the daemon's death.
                     Ok(None)
                 } else {
                     done.map(Some)
@@ -129,8 +131,9 @@ impl World {
         done
     }
 
-    async fn begin(&self) -> Result<Life> {
-        let store = Store::open(&self.state_file(), &escale_tables::all()).context("open the state")?;
+    async fn begin(&self) -> Result<Daemon> {
+        let store =
+            Store::open(&self.state_file(), &escale_tables::all()).context("cannot open the state")?;
         self.hazard.begin(&store);
         let clock = clock_of(&self.time);
         let dns = Arc::new(FakeDns::new());
@@ -157,11 +160,11 @@ impl World {
             cdn: self.risky(&cdn),
             internet_hosts: vec![],
         };
-        // A daemon that cannot start says so and ends; who starts it again does so until it can. Here it can.
+        // A daemon that cannot start exits with an error. No plane fails during the start here, so an error is a real one.
         escale_wiring::start(&mut engine, &store, &cloud, &services, planes).await?;
         self.hazard.set_started();
         let client = Client { store: store.clone(), cloud };
-        Ok(Life { client, store, engine, containers, proxies, cdn, dns })
+        Ok(Daemon { client, store, engine, containers, proxies, cdn, dns })
     }
 
     fn fate(&self) -> Arc<dyn Fate> {
@@ -173,7 +176,7 @@ impl World {
     }
 }
 
-/// Returns when the last commit of this life was made.
+/// Returns after the last commit that this daemon can make.
 async fn cut(store: &Store) {
     let mut changes = store.subscribe(escale_store::ALL_TABLES);
     while !store.is_cut() {

@@ -1,0 +1,5 @@
+include!("../embed.rs");
+
+fn main() -> Result<(), Box<dyn Error>> {
+    embed("../../models")
+}
