@@ -30,6 +30,7 @@ use escale_engine::Engine;
 use escale_network::Network;
 use escale_service::{Config, Entry, Recorded, ResourceType, Service};
 use escale_store::Store;
+use escale_tables::route53::RunId;
 use std::sync::Arc;
 
 pub use error::Error;
@@ -76,6 +77,6 @@ pub fn start(
     dns: Arc<dyn Dns>,
     network: Arc<dyn Network>,
 ) {
-    let run = ids::random_uuid();
+    let run = RunId(ids::random_uuid());
     reconcile::start(engine, reconcile::Parts { store, config, clock, dns, network, run });
 }
