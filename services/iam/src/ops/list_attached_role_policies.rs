@@ -51,7 +51,7 @@ pub(super) fn page(
     found.sort();
     let cut = paging::cut(found, |arn| arn.to_string(), marker, max_items)?;
     Ok(Output {
-        attached_policies: cut.items.into_iter().map(|arn| shapes::attached(arn)).collect(),
+        attached_policies: cut.items.into_iter().map(shapes::attached).collect(),
         is_truncated: cut.is_truncated,
         marker: cut.marker,
     })
