@@ -14,6 +14,10 @@ pub(crate) const DATABASES_WITHIN: Duration = Duration::from_secs(30);
 /// systemd's own limit, which is longer than both together. With `KillMode=process` it then kills this program only.
 const STOP_WITHIN: Duration = Duration::from_secs(90);
 
+/// The first line of a unit that the command line has written.
+pub(crate) const INSTALLED_BY: &str =
+    "# Written by `escale service install`; `escale service remove` deletes it.";
+
 /// The paths in a unit.
 pub(crate) struct Unit<'a> {
     pub(crate) program: &'a Path,
@@ -27,7 +31,7 @@ pub(crate) fn text(unit: &Unit<'_>) -> Result<String> {
     let (environment, variable) = (escaped(unit.environment)?, home_variable(unit.home)?);
     Ok(format!(
         "\
-# Written by `escale service install`; `escale service remove` deletes it.
+{INSTALLED_BY}
 [Unit]
 Description=Escale
 After=network.target

@@ -1,7 +1,7 @@
 //! `cargo xtask demo`: everything from a fresh clone to a running shop.
 
 use crate::{
-    run::{cargo, root, run, run_command},
+    run::{root, run, run_command},
     setup, test,
 };
 use anyhow::Result;
@@ -9,9 +9,8 @@ use std::process::Command;
 
 pub(crate) fn demo() -> Result<()> {
     setup::runtime()?;
-    run(&cargo(), &["build", "--release", "--package", "escale", "--locked"])?;
+    let escale = test::release()?;
     run("examples/shop/build", &[])?;
-    let escale = test::target().join("release/escale");
     let mut up = Command::new(&escale);
     up.args(["up", "examples/shop"]).args(setup::postgres_setting()?).current_dir(root());
     run_command(&mut up)?;

@@ -1,8 +1,10 @@
 //! `cargo xtask <verb>`: everything a developer does here, each verb a file.
 
+mod audit;
 mod bench;
 mod check;
 mod demo;
+mod dist;
 mod fuzz;
 mod new;
 mod run;
@@ -22,11 +24,13 @@ const USAGE: &str = "usage: cargo xtask <verb>
   check            fmt, clippy, tidy, doc: what needs no root and no network
   fuzz [TARGET] [--inputs N] [--seed N]
                    random inputs for every parser of outside bytes, a million each; prints a table for docs/reliability.md
+  audit            licences, bans, sources and known vulnerabilities of dependencies, by cargo-deny; needs the network
   tidy             the rules of CONTRIBUTING.md that a program can check
   ratchet          lower the figures of xtask/ratchet.txt to what is measured
   models [--check] generate models/*.json from pinned packages (botocore, cfn-lint), or check that they are up to date
   new-service NAME             the files of a new AWS service, and its place in the wiring
   new-operation SERVICE NAME   the file of a new operation, and its line in the service's list
+  dist             a Debian package and a tarball of the release binary, in target/dist
   bench NAME       measure, and compare with the alternatives
   vm [SUITE]       run the shop on a real Debian in QEMU: debian-12, debian-13 [--fresh] [--only TEXT]
   soak [PART]      what takes long, into docs/reliability.md: debian-12, debian-13, fuzz, memory [--minutes N]";
@@ -42,12 +46,14 @@ fn main() -> Result<()> {
         ["fmt"] => check::format(&[]),
         ["check"] => check::all(),
         ["fuzz", arguments @ ..] => fuzz::fuzz(arguments),
+        ["audit"] => audit::audit(),
         ["tidy"] => tidy::all(),
         ["ratchet"] => tidy::ratchet::lower(),
         ["models"] => setup::models(&[]),
         ["models", "--check"] => setup::models(&["--check"]),
         ["new-service", name] => new::service(name),
         ["new-operation", service, name] => new::operation(service, name),
+        ["dist"] => dist::dist(),
         ["bench", name] => bench::bench(name),
         ["soak", words @ ..] => soak::soak(words),
         ["vm", words @ ..] => vm::vm(words),

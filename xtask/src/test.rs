@@ -4,6 +4,7 @@ use crate::{
     check,
     run::{cargo, root, run, run_command},
     setup,
+    tidy::ratchet,
 };
 use anyhow::{Context, Result};
 use std::{ffi::OsString, path::PathBuf, process::Command};
@@ -59,6 +60,13 @@ pub(crate) fn program() -> Result<PathBuf> {
     if let Some(given) = std::env::var_os("ESCALE").filter(|given| !given.is_empty()) {
         return std::path::absolute(&given).with_context(|| format!("ESCALE={}", given.display()));
     }
+    release()
+}
+
+/// Builds what users run, and checks its size.
+pub(crate) fn release() -> Result<PathBuf> {
     run(&cargo(), &["build", "--release", "--package", "escale", "--locked"])?;
-    Ok(target().join("release/escale"))
+    let binary = target().join("release/escale");
+    ratchet::check_release(&binary)?;
+    Ok(binary)
 }

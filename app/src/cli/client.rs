@@ -1,11 +1,11 @@
 //! A small AWS client: signs a request, sends it, reads the answer. The command line reaches the cloud only through the API
 //! that users have, too.
 
-use super::xml::Xml;
 use crate::{home::Home, root_key, settings::Settings};
 use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
 use escale_base::{Clock, limits::LOCAL_CONNECT_MS};
+use escale_wire::Element;
 use escale_wire::sigv4::{self, Content, Credentials, Signer};
 use escale_wiring::RootKey;
 use http::{Method, Request, StatusCode, header};
@@ -93,7 +93,7 @@ impl Client {
         service: &str,
         operation: &str,
         parameters: &[(String, String)],
-    ) -> Result<Xml> {
+    ) -> Result<Element> {
         let model = escale_model::service(service).ok_or_else(|| anyhow!("no service {service}"))?;
         let mut form = format!("Action={operation}&Version={}", model.api_version);
         for (name, value) in parameters {
@@ -104,7 +104,7 @@ impl Client {
             .uri("/")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded; charset=utf-8");
         let answer = self.signed(&model.signing_name, request, Bytes::from(form)).await?;
-        let tree = Xml::parse(&answer.body)?;
+        let tree = Element::parse(&answer.body)?;
         if answer.status.is_success() {
             return Ok(tree.child(&format!("{operation}Result")).cloned().unwrap_or(tree));
         }
@@ -119,7 +119,7 @@ impl Client {
         parameters: &[(String, String)],
         list: &str,
         token: &str,
-    ) -> Result<Vec<Xml>> {
+    ) -> Result<Vec<Element>> {
         let (mut all, mut request) = (Vec::new(), parameters.to_vec());
         loop {
             let page = self.query(service, operation, &request).await?;
@@ -150,7 +150,7 @@ impl Client {
         }
         let answer = self.signed(&model.signing_name, request, body).await?;
         if !answer.status.is_success() {
-            let tree = Xml::parse(&answer.body)
+            let tree = Element::parse(&answer.body)
                 .map_err(|_| anyhow!("{path_and_query}: the API answered {}", answer.status))?;
             return Err(refused(&tree).into());
         }
@@ -202,7 +202,7 @@ async fn connect(at: &str) -> Result<TcpStream> {
     }
 }
 
-fn refused(tree: &Xml) -> Refused {
+fn refused(tree: &Element) -> Refused {
     let error = tree.find("Error").unwrap_or(tree);
     Refused { code: error.text_of("Code").to_owned(), message: error.text_of("Message").to_owned() }
 }

@@ -6,7 +6,7 @@ use crate::cloud;
 use anyhow::{Result, bail};
 use clap::Args;
 use escale_base::wire::Field;
-use escale_service::Cloud;
+use escale_service::{Cloud, Recorded};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -40,12 +40,20 @@ fn lists(only: Option<&str>) -> Result<(Vec<Value>, Vec<Value>)> {
 
 fn service(cloud: &Cloud, id: &str) -> Option<Value> {
     let model = escale_model::service(id)?;
+    let implemented = cloud.service(id);
+    let reasons = |list: &[Recorded]| -> Vec<Value> {
+        list.iter().map(|r| json!({"name": r.name, "reason": r.reason})).collect()
+    };
+    let incomplete = implemented.map_or(&[][..], |s| s.incomplete());
     let (mut enacted, mut refused) = (Vec::new(), Vec::new());
     for (name, operation) in &model.operations {
         let Some(entry) = cloud.entry(id, name) else {
             refused.push(name.clone());
             continue;
         };
+        if incomplete.iter().any(|other| other.name == name) {
+            continue;
+        }
         let known: BTreeSet<&str> = entry.input.iter().map(|f: &Field| f.name).collect();
         let members = operation.input.map(|shape| model.members(shape)).unwrap_or_default();
         // `front/` enacts EC2's DryRun for every operation, so no operation's struct has it.
@@ -58,11 +66,11 @@ fn service(cloud: &Cloud, id: &str) -> Option<Value> {
     }
     refused.extend(model.others.iter().map(|other| other.name.clone()));
     refused.sort();
-    let recorded: Vec<Value> = cloud
-        .service(id)
-        .map(|s| s.recorded().iter().map(|r| json!({"name": r.name, "reason": r.reason})).collect())
-        .unwrap_or_default();
-    Some(json!({"service": id, "enacted": enacted, "recorded_only": recorded, "refused": refused}))
+    let recorded = reasons(implemented.map_or(&[][..], |s| s.recorded()));
+    let incomplete = reasons(incomplete);
+    Some(json!({
+        "service": id, "enacted": enacted, "recorded_only": recorded, "incomplete": incomplete, "refused": refused,
+    }))
 }
 
 fn count(value: &Value) -> usize {
@@ -90,7 +98,8 @@ fn markdown(all: &[Value], types: &[Value]) -> String {
     };
     let mut text = String::from(
         "# Coverage\nMade by `escale coverage --markdown` from the code's own lists. An operation that is listed is enacted; its \
-         parameters are enacted but for those named as refused. Recorded only: kept and shown, without effect on one machine.\n",
+         parameters are enacted but for those named as refused. Recorded only: kept and shown, without effect on one machine. \
+         Incomplete: an operation that does not yet do what it is for.\n",
     );
     for s in all.iter().filter(|s| count(&s["enacted"]) > 0) {
         text.push_str(&format!("\n## {}\n", s["service"].as_str().unwrap_or_default()));
@@ -99,9 +108,13 @@ fn markdown(all: &[Value], types: &[Value]) -> String {
             let name = e["operation"].as_str().unwrap_or_default();
             text.push_str(&format!("| {name} | {} |\n", words(&e["refused_parameters"])));
         }
-        if count(&s["recorded_only"]) > 0 {
-            text.push_str("\n| recorded only | why it has no effect |\n| --- | --- |\n");
-            for r in s["recorded_only"].as_array().into_iter().flatten() {
+        let reasons = [
+            ("recorded_only", "recorded only", "why it has no effect"),
+            ("incomplete", "incomplete", "what is missing"),
+        ];
+        for (list, name, why) in reasons.into_iter().filter(|(list, ..)| count(&s[*list]) > 0) {
+            text.push_str(&format!("\n| {name} | {why} |\n| --- | --- |\n"));
+            for r in s[list].as_array().into_iter().flatten() {
                 let (name, why) =
                     (r["name"].as_str().unwrap_or_default(), r["reason"].as_str().unwrap_or_default());
                 text.push_str(&format!("| `{name}` | {why} |\n"));

@@ -6,11 +6,11 @@ use super::{
     client::Client,
     reset, start,
     up::{self, Phases},
-    xml::Xml,
 };
 use crate::{home::Home, lock, settings::Settings};
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use escale_wire::Element;
 use serde_json::json;
 use std::io::{IsTerminal, Write};
 
@@ -140,7 +140,7 @@ async fn snapshots(client: &Client, stack: &str) -> Result<Vec<String>> {
 async fn is_empty(client: &Client) -> Result<bool> {
     let own: [(String, String); 2] =
         [("Filter.1.Name".into(), "is-default".into()), ("Filter.1.Value.1".into(), "false".into())];
-    let none = |found: Xml, set: &str| found.find(set).is_none_or(|set| set.children.is_empty());
+    let none = |found: Element, set: &str| found.find(set).is_none_or(|set| set.children.is_empty());
     Ok(none(client.query("ec2", "DescribeVpcs", &own).await?, "vpcSet")
         && none(client.query("ec2", "DescribeNetworkInterfaces", &[]).await?, "networkInterfaceSet"))
 }

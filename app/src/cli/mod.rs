@@ -3,6 +3,7 @@
 mod application;
 mod aws;
 mod client;
+mod completions;
 mod coverage;
 mod doctor;
 mod down;
@@ -19,7 +20,6 @@ mod stop;
 mod template;
 mod trail;
 mod up;
-mod xml;
 
 use crate::{daemon, home::Home, settings};
 use anyhow::{Context, Result};
@@ -75,6 +75,11 @@ enum Verb {
     Reset(reset::Reset),
     /// Run the daemon as a systemd service, so that it starts again after a reboot.
     Service(service::Service),
+    /// Print the completions of a shell: `source <(escale completions bash)`.
+    Completions(completions::Completions),
+    /// Write manual pages, completions and a systemd unit, for a package.
+    #[command(hide = true)]
+    Package(completions::Package),
     /// Run the cloud in the foreground; `start` runs this in the background.
     #[command(hide = true)]
     Daemon {
@@ -123,6 +128,8 @@ async fn dispatch(arguments: Arguments, home: &Home) -> Result<ExitCode> {
         Verb::Stop => stop::run(home, &out)?,
         Verb::Reset(args) => reset::run(home, &out, &args).await?,
         Verb::Service(args) => service::run(home, &out, &args).await?,
+        Verb::Completions(args) => completions::run(&args),
+        Verb::Package(args) => completions::package(&args)?,
         Verb::Daemon { .. } => {}
     }
     Ok(ExitCode::SUCCESS)

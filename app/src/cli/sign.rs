@@ -2,7 +2,7 @@
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-canned-policy.html>
 
-use super::{Output, application::Application, client::Client, up, xml::Xml};
+use super::{Output, application::Application, client::Client, up};
 use crate::{home::Home, settings::Settings};
 use anyhow::{Context, Result, bail};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -13,6 +13,7 @@ use escale_base::{
     glob::{Glob, One},
     path::RawPath,
 };
+use escale_wire::Element;
 use http::Method;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use rsa::Pkcs1v15Sign;
@@ -105,7 +106,7 @@ async fn refuse_what_is_not_private(
     })?;
     let path = format!("/2020-05-31/distribution/{id}/config");
     let answer = client.rest("cloudfront", Method::GET, &path, &[], Bytes::new()).await?;
-    let config = Xml::parse(&answer.body)?;
+    let config = Element::parse(&answer.body)?;
     let config = config
         .find("DistributionConfig")
         .context("CloudFront's response to GetDistributionConfig has no DistributionConfig")?;
@@ -132,7 +133,7 @@ async fn refuse_what_is_not_private(
     // As in CloudFront, the first cache behaviour whose pattern matches serves the path, and a leading slash in a pattern has
     // no meaning.
     let bare = |path: &str| path.strip_prefix('/').unwrap_or(path).to_owned();
-    let serves = |b: &&Xml| CLOUDFRONT.matches(&bare(b.text_of("PathPattern")), &bare(matched.as_str()));
+    let serves = |b: &&Element| CLOUDFRONT.matches(&bare(b.text_of("PathPattern")), &bare(matched.as_str()));
     if !behaviours.iter().find(serves).is_some_and(is_private) {
         let path = if path.is_empty() { "/" } else { path };
         bail!(
@@ -143,7 +144,7 @@ async fn refuse_what_is_not_private(
     Ok(())
 }
 
-fn is_private(behaviour: &Xml) -> bool {
+fn is_private(behaviour: &Element) -> bool {
     behaviour.child("TrustedKeyGroups").is_some_and(|groups| groups.text_of("Enabled") == "true")
 }
 

@@ -1,9 +1,10 @@
 //! `escale status`: shows what runs, as the cloud's API reports it.
 
-use super::{Output, application::Application, client::Client, xml::Xml};
+use super::{Output, application::Application, client::Client};
 use crate::{home::Home, lock, settings::Settings};
 use anyhow::Result;
 use clap::Args;
+use escale_wire::Element;
 use serde_json::{Value, json};
 
 #[derive(Args)]
@@ -104,7 +105,7 @@ async fn database(client: &Client, stack: &str) -> Result<Value> {
     let own =
         found.list("DBInstances").iter().find(|d| d.text_of("DBInstanceIdentifier").starts_with(&prefix));
     Ok(own.map_or(Value::Null, |d| {
-        let endpoint = d.child("Endpoint").cloned().unwrap_or_else(Xml::default);
+        let endpoint = d.child("Endpoint").cloned().unwrap_or_else(Element::default);
         json!({
             "id": d.text_of("DBInstanceIdentifier"), "status": d.text_of("DBInstanceStatus"),
             "engine": format!("{} {}", d.text_of("Engine"), d.text_of("EngineVersion")),
@@ -119,7 +120,7 @@ async fn database(client: &Client, stack: &str) -> Result<Value> {
 }
 
 /// The standby's replication status of a Multi-AZ instance; null for any other instance.
-fn standby_status(instance: &Xml) -> Value {
+fn standby_status(instance: &Element) -> Value {
     let infos = instance.list("StatusInfos").iter();
     let mut own = infos.filter(|info| info.text_of("StatusType") == "standby replication");
     own.next().map_or(Value::Null, |info| info.text_of("Message").into())

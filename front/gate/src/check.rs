@@ -1,6 +1,6 @@
 //! Compares the services with the models, once at start.
 
-use escale_service::Cloud;
+use escale_service::{Cloud, Recorded, Service};
 
 /// Operations and members that a service names and its model does not have. Each is a misspelling.
 pub fn check_against_models(cloud: &Cloud) -> Vec<String> {
@@ -28,5 +28,25 @@ pub fn check_against_models(cloud: &Cloud) -> Vec<String> {
             }
         }
     }
+    faults.extend(cloud.services().flat_map(|service| listed_in_vain(cloud, service.as_ref())));
     faults
+}
+
+/// Names in a service's lists for `escale coverage` of operations that it does not have: such an entry would say nothing.
+fn listed_in_vain(cloud: &Cloud, service: &dyn Service) -> Vec<String> {
+    let names = |list: &[Recorded]| list.iter().map(|recorded| recorded.name).collect::<Vec<_>>();
+    let operation = |name: &'static str| {
+        let operation = name.split_once('.').map_or(name, |(operation, _)| operation);
+        (operation != "*" && !operation.contains(':')).then_some(operation)
+    };
+    let all = names(service.recorded()).into_iter().chain(names(service.incomplete()));
+    let absent = all.filter_map(operation).filter(|name| cloud.entry(service.id(), name).is_none());
+    absent
+        .map(|name| {
+            format!(
+                "{}: the list for `escale coverage` names {name}, which is no operation of it",
+                service.id()
+            )
+        })
+        .collect()
 }

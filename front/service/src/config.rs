@@ -47,18 +47,17 @@ impl Config {
 
     /// Ids of zones, the same in every account: `euw3-az1`.
     pub fn zone_id(&self, zone: &str) -> String {
-        let mut parts = self.region.split('-');
-        let (area, side, number) =
-            (parts.next().unwrap_or(""), parts.next().unwrap_or(""), parts.next().unwrap_or(""));
-        let short: String = match side {
-            "northeast" => "ne".into(),
-            "southeast" => "se".into(),
-            "northwest" => "nw".into(),
-            "southwest" => "sw".into(),
+        let (area, rest) = self.region.split_once('-').unwrap_or((&self.region, ""));
+        let short = |word: &str| match word {
+            "northeast" => "ne".to_owned(),
+            "southeast" => "se".to_owned(),
+            "northwest" => "nw".to_owned(),
+            "southwest" => "sw".to_owned(),
             other => other.chars().take(1).collect(),
         };
+        let rest: String = rest.split('-').map(short).collect();
         let place = self.zones.iter().position(|z| z == zone).unwrap_or(0) + 1;
-        format!("{area}{short}{number}-az{place}")
+        format!("{area}{rest}-az{place}")
     }
 }
 
@@ -87,5 +86,8 @@ mod tests {
     fn zone_ids() {
         let config = super::Config::default();
         assert_eq!(config.zone_id("eu-west-3b"), "euw3-az2");
+        let region = "us-gov-west-1";
+        let config = super::Config { region: region.into(), zones: vec![format!("{region}a")], ..config };
+        assert_eq!(config.zone_id("us-gov-west-1a"), "usgw1-az1");
     }
 }

@@ -75,6 +75,11 @@ pub trait Service: Send + Sync + 'static {
         &[]
     }
 
+    /// Operations that check their request and do not yet do what they are for, with the reason. They are not listed as enacted.
+    fn incomplete(&self) -> &'static [Recorded] {
+        &[]
+    }
+
     /// Policies attached to the resource of a request: a bucket's.
     fn resource_policies(
         &self,

@@ -27,3 +27,4 @@ pub use head::{host, is_form, query_pairs};
 pub use protocol::{Request, body_headers, decode, encode_error, encode_head, encode_output, operation};
 pub use target::{Target, encode_unidentified, identify, is_own_host};
 pub use validate::validate;
+pub use xml::{Element, NotXml};

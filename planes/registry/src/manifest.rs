@@ -71,7 +71,11 @@ pub(crate) fn parse(media_type: &str, bytes: &[u8]) -> Result<Parsed> {
         OCI_IMAGE | DOCKER_IMAGE => {
             let config = document.config.ok_or_else(|| bad("it has no config".into()))?;
             let layers = document.layers.ok_or_else(|| bad("it has no layers".into()))?;
-            size_bytes = config.size + layers.iter().map(|l| l.size).sum::<u64>();
+            // The sizes are the client's words. AWS's API shows their sum as a signed number.
+            let sum = layers.iter().try_fold(config.size, |sum, layer| sum.checked_add(layer.size));
+            size_bytes = sum
+                .filter(|sum| i64::try_from(*sum).is_ok())
+                .ok_or_else(|| bad("the sizes of its layers together exceed 63 bits".into()))?;
             artifact_type = artifact_type.or(Some(config.media_type.clone()));
             let held = [config].into_iter().chain(layers).filter(|named| !named.is_foreign());
             blobs.extend(held.map(|named| named.digest));
@@ -178,6 +182,25 @@ mod tests {
         assert!("v1.0_x-y".parse::<Reference>().is_ok());
         for bad in ["", ".x", "-x", "a b", &"x".repeat(129), "sha512:00"] {
             assert!(bad.parse::<Reference>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn refuses_sizes_that_do_not_fit_together() {
+        let blob = |size: u64| {
+            let digest = Digest::of(b"");
+            format!(r#"{{"mediaType": "a/b", "digest": "{digest}", "size": {size}}}"#)
+        };
+        for (first, second, fits) in
+            [(1, 2, true), (u64::MAX, 1, false), (i64::MAX as u64, 0, true), (i64::MAX as u64, 1, false)]
+        {
+            let text = format!(
+                r#"{{"schemaVersion": 2, "config": {}, "layers": [{}]}}"#,
+                blob(first),
+                blob(second)
+            );
+            let parsed = parse(OCI_IMAGE, text.as_bytes());
+            assert_eq!(parsed.is_ok(), fits, "{first} + {second}: {:?}", parsed.err());
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{describe, finished, free_port, report};
 use crate::{
-    run::{cargo, root, run, run_command},
+    run::{root, run, run_command},
     setup, test,
 };
 use anyhow::{Context, Result};
@@ -18,7 +18,7 @@ use std::{
 
 pub(crate) fn measure_up() -> Result<()> {
     setup::all()?;
-    run(&cargo(), &["build", "--release", "--package", "escale", "--locked"])?;
+    test::release()?;
     run_command(&mut Command::new(root().join("examples/shop/build")))?;
     let cloud = Cloud::new()?;
     let measured = measure(&cloud);

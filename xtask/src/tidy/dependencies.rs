@@ -101,7 +101,12 @@ fn licences(packages: &[Value]) -> Result<Vec<String>> {
 /// An SPDX expression: one side of an OR is enough, of an AND both are needed.
 fn is_allowed(expression: &str, allowed: &BTreeSet<&str>) -> bool {
     let plain = expression.replace('/', " OR ").replace(['(', ')'], " ");
-    plain.split(" AND ").all(|all| all.split(" OR ").any(|one| allowed.contains(one.trim())))
+    plain.split(" AND ").all(|all| {
+        all.split(" OR ").any(|one| {
+            // "Or any later version": what the version itself allows is enough.
+            allowed.contains(one.trim().trim_end_matches('+'))
+        })
+    })
 }
 
 fn shown(manifest: &Path) -> String {
@@ -125,6 +130,8 @@ mod tests {
             ("MIT", true),
             ("MIT/Apache-2.0", true),
             ("GPL-3.0 OR MIT", true),
+            ("Apache-2.0+", true),
+            ("GPL-3.0+", false),
             ("(MIT OR Apache-2.0) AND Unicode-3.0", true),
             ("(MIT OR Apache-2.0) AND GPL-3.0", false),
             ("AGPL-3.0", false),

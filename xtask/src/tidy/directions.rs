@@ -39,7 +39,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("app", &["app/wiring", "front", "services", "state", "engine", "planes", "blueprint", "imagebuild"]),
     ("tests/faults", &["state", "engine", "planes"]),
     ("tests/harness", &["front/service", "state"]),
-    ("tests/fuzz", &["front/model", "front/wire", "services/cloudformation", "planes", "blueprint"]),
+    (
+        "tests/fuzz",
+        &["front/model", "front/schema", "front/wire", "services/cloudformation", "planes", "blueprint"],
+    ),
     (
         "tests/sim",
         &[

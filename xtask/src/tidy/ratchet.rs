@@ -3,8 +3,8 @@
 
 use super::files;
 use crate::run::{output, root};
-use anyhow::{Context, Result};
-use std::{collections::BTreeMap, fs};
+use anyhow::{Context, Result, bail};
+use std::{collections::BTreeMap, fs, path::Path};
 
 const FILE: &str = "xtask/ratchet.txt";
 
@@ -23,6 +23,24 @@ const WORDS: &[(&str, &[&str])] = &[
 const FILE_LINES: usize = 500;
 const FUNCTION_LINES: usize = 70;
 
+/// Bytes of the release binary, in units of 1,000. Whoever builds it measures it: [`check_release`].
+const RELEASE: &str = "release.kilobytes";
+
+/// Fails if the release binary is larger than allowed.
+pub(crate) fn check_release(binary: &Path) -> Result<()> {
+    let bytes = fs::metadata(binary).with_context(|| format!("cannot read {}", binary.display()))?.len();
+    let most = *read()?.get(RELEASE).with_context(|| format!("{FILE}: the figure {RELEASE} is missing"))?;
+    let kilobytes = bytes.div_ceil(1000);
+    if kilobytes > most as u64 {
+        bail!(
+            "{} has {kilobytes} kB; {FILE} allows {most}. Undo what made it larger, or raise it with a decision record",
+            binary.display()
+        );
+    }
+    println!("the release binary has {kilobytes} kB, of at most {most}");
+    Ok(())
+}
+
 pub(crate) fn check() -> Result<Vec<String>> {
     let (allowed, measured) = (read()?, measure()?);
     let mut faults = Vec::new();
@@ -35,7 +53,7 @@ pub(crate) fn check() -> Result<Vec<String>> {
             Some(_) => {}
         }
     }
-    let unknown = allowed.keys().filter(|name| !measured.contains_key(*name));
+    let unknown = allowed.keys().filter(|name| !measured.contains_key(*name) && *name != RELEASE);
     faults.extend(unknown.map(|name| format!("{FILE}: nothing measures {name}")));
     Ok(faults)
 }
@@ -44,7 +62,9 @@ pub(crate) fn check() -> Result<Vec<String>> {
 pub(crate) fn lower() -> Result<()> {
     let allowed = read()?;
     let mut text = String::new();
-    for (name, figure) in measure()? {
+    let mut measured = measure()?;
+    measured.extend(allowed.get_key_value(RELEASE).map(|(name, most)| (name.clone(), *most)));
+    for (name, figure) in measured {
         let figure = allowed.get(&name).map_or(figure, |most| figure.min(*most));
         text += &format!("{name} {figure}\n");
     }
@@ -63,6 +83,9 @@ fn read() -> Result<BTreeMap<String, usize>> {
 
 fn measure() -> Result<BTreeMap<String, usize>> {
     let mut figures = BTreeMap::new();
+    // What a newcomer's first build compiles.
+    let lock = fs::read_to_string(root().join("Cargo.lock")).context("cannot read Cargo.lock")?;
+    figures.insert("build.packages".to_owned(), lock.matches("[[package]]").count());
     let listed =
         output("git", &["ls-files", "*.rs", "*.md", "*.py", "*.sh"]).context("git ls-files failed")?;
     // These two files name the words in order to replace them.

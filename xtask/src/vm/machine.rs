@@ -176,7 +176,8 @@ impl Machine {
     }
 }
 
-const UNPACK: &str = "set -e; mkdir /tmp/payload; tar -xf /dev/vdb -C /tmp/payload; install -m 755 /tmp/payload/escale /usr/local/bin/escale
+const UNPACK: &str = "set -e; mkdir /tmp/payload; tar -xf /dev/vdb -C /tmp/payload
+    if [ -e /tmp/payload/escale.deb ]; then dpkg -i /tmp/payload/escale.deb; else install -m 755 /tmp/payload/escale /usr/local/bin/escale; fi
     cp -a /tmp/payload/shop /tmp/payload/eater /root/; cp -a /tmp/payload/shop /home/dev/; chown -R dev: /home/dev/shop
     cp /bin/busybox /root/eater/web/; rm -r /tmp/payload; sync";
 

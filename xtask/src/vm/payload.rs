@@ -11,7 +11,7 @@ use std::{
     process::Command,
 };
 
-/// Packs the program, the shop with its compiled servers, and the application of the memory check.
+/// Packs the program, which may be a Debian package, the shop with its compiled servers, and the application of the memory check.
 pub(super) fn pack(escale: &Path, shop: &Path) -> Result<PathBuf> {
     let folder = test::target().join("vm/payload");
     let archive = test::target().join("vm/payload.tar");
@@ -19,8 +19,14 @@ pub(super) fn pack(escale: &Path, shop: &Path) -> Result<PathBuf> {
         fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     }
     fs::create_dir_all(folder.join("shop"))?;
-    // Symbols are four fifths of the program.
-    run_command(Command::new("strip").arg("-o").arg(folder.join("escale")).arg(escale))?;
+    if escale.extension().is_some_and(|extension| extension == "deb") {
+        // Without its version, which the command that installs it does not know.
+        fs::copy(escale, folder.join("escale.deb"))
+            .with_context(|| format!("cannot copy {}", escale.display()))?;
+    } else {
+        // Symbols are four fifths of the program.
+        run_command(Command::new("strip").arg("-o").arg(folder.join("escale")).arg(escale))?;
+    }
     for name in ["escale.yaml", "frontend", "backend"] {
         copy(&shop.join(name), &folder.join("shop"))?;
     }

@@ -1,12 +1,10 @@
 //! Empties an application's buckets, so that CloudFormation can delete them.
 
 use super::removal;
-use crate::cli::{
-    client::{Client, encode, is_code},
-    xml::Xml,
-};
+use crate::cli::client::{Client, encode, is_code};
 use anyhow::Result;
 use bytes::Bytes;
+use escale_wire::Element;
 use http::Method;
 
 /// Deletes every object and version of the buckets that are deleted with a stack, because S3 refuses to delete a bucket that
@@ -23,11 +21,11 @@ async fn empty(client: &Client, bucket: &str) -> Result<()> {
     loop {
         let answer = client.rest("s3", Method::GET, &format!("/{bucket}?versions="), &[], Bytes::new()).await;
         let page = match answer {
-            Ok(answer) => Xml::parse(&answer.body)?,
+            Ok(answer) => Element::parse(&answer.body)?,
             Err(error) if is_code(&error, "NoSuchBucket") => return Ok(()),
             Err(error) => return Err(error),
         };
-        let versions: Vec<&Xml> =
+        let versions: Vec<&Element> =
             page.children.iter().filter(|c| c.name == "Version" || c.name == "DeleteMarker").collect();
         if versions.is_empty() {
             return Ok(());

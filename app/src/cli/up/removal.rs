@@ -1,12 +1,10 @@
 //! What the deletion of a stack deletes with it, and which data is lost for good.
 
 use super::stack::describe;
-use crate::cli::{
-    client::{Client, encode, is_code},
-    xml::Xml,
-};
+use crate::cli::client::{Client, encode, is_code};
 use anyhow::{Context, Result};
 use bytes::Bytes;
+use escale_wire::Element;
 use http::Method;
 use serde_json::Value;
 
@@ -90,7 +88,7 @@ async fn in_bucket(client: &Client, bucket: &str) -> Result<Option<String>> {
     let path = format!("/{}?versions=", encode(bucket));
     let answer = client.rest("s3", Method::GET, &path, &[], Bytes::new()).await;
     let page = match answer {
-        Ok(answer) => Xml::parse(&answer.body)?,
+        Ok(answer) => Element::parse(&answer.body)?,
         Err(error) if is_code(&error, "NoSuchBucket") => return Ok(None),
         Err(error) => return Err(error),
     };

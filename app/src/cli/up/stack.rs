@@ -1,12 +1,10 @@
 //! Deploys a stack and follows it until it is complete or has failed.
 
 use super::phases::Phases;
-use crate::cli::{
-    client::{Client, is_code},
-    xml::Xml,
-};
+use crate::cli::client::{Client, is_code};
 use anyhow::{Result, bail};
 use escale_service::Readiness;
+use escale_wire::Element;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -132,7 +130,7 @@ struct Reports {
 
 impl Reports {
     /// The lines that were not printed yet.
-    fn new_lines(&mut self, resources: &[Xml]) -> Vec<String> {
+    fn new_lines(&mut self, resources: &[Element]) -> Vec<String> {
         let mut lines = Vec::new();
         for resource in resources {
             let id = resource.text_of("LogicalResourceId").to_owned();
@@ -172,7 +170,7 @@ async fn wait_until_gone(client: &Client, name: &str, phases: &Phases) -> Result
     }
 }
 
-pub(crate) async fn describe(client: &Client, name: &str) -> Result<Option<Xml>> {
+pub(crate) async fn describe(client: &Client, name: &str) -> Result<Option<Element>> {
     match client.query("cloudformation", "DescribeStacks", &[("StackName".into(), name.into())]).await {
         Ok(found) => Ok(found.list("Stacks").first().cloned()),
         Err(error) if is_code(&error, "ValidationError") => Ok(None),
@@ -180,7 +178,7 @@ pub(crate) async fn describe(client: &Client, name: &str) -> Result<Option<Xml>>
     }
 }
 
-async fn resources(client: &Client, name: &str) -> Result<Vec<Xml>> {
+async fn resources(client: &Client, name: &str) -> Result<Vec<Element>> {
     let request = [("StackName".into(), name.into())];
     match client.query("cloudformation", "DescribeStackResources", &request).await {
         // The stack was deleted since the last request; the caller's next `describe` finds that out.
@@ -191,7 +189,7 @@ async fn resources(client: &Client, name: &str) -> Result<Vec<Xml>> {
 
 /// The progress line: `41 of 73, waiting for DbInstance (the standby catches up)`. `all` counts the template's resources,
 /// because the stack lists a resource only once its creation has begun.
-fn waiting_for(resources: &[Xml], all: usize) -> String {
+fn waiting_for(resources: &[Element], all: usize) -> String {
     let done = resources.iter().filter(|r| r.text_of("ResourceStatus").ends_with("_COMPLETE")).count();
     let open: Vec<String> = resources
         .iter()
@@ -218,7 +216,7 @@ async fn failures(client: &Client, name: &str) -> Result<String> {
     };
     // Only the events of this attempt: events are listed newest first, and each attempt begins with an event of the stack
     // itself.
-    let began = |e: &Xml| {
+    let began = |e: &Element| {
         e.text_of("ResourceType") == "AWS::CloudFormation::Stack"
             && matches!(e.text_of("ResourceStatus"), "CREATE_IN_PROGRESS" | "DELETE_IN_PROGRESS")
     };

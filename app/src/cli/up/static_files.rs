@@ -1,14 +1,12 @@
 //! Copies folders of static files into their buckets.
 
 use super::named_folder;
-use crate::cli::{
-    client::{Client, encode},
-    xml::Xml,
-};
+use crate::cli::client::{Client, encode};
 use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
 use escale_blueprint::Template;
 use escale_files::Folder;
+use escale_wire::Element;
 use http::Method;
 use md5::{Digest, Md5};
 use std::{collections::BTreeMap, io::Read, path::Path};
@@ -123,7 +121,7 @@ async fn objects(client: &Client, bucket: &str, prefix: &str) -> Result<BTreeMap
     loop {
         let path = format!("/{bucket}?list-type=2&prefix={}{from}", encode(prefix));
         let answer = client.rest("s3", Method::GET, &path, &[], Bytes::new()).await?;
-        let page = Xml::parse(&answer.body)?;
+        let page = Element::parse(&answer.body)?;
         let contents = page.children.iter().filter(|c| c.name == "Contents");
         found.extend(contents.map(|o| {
             let object =
@@ -141,7 +139,7 @@ async fn objects(client: &Client, bucket: &str, prefix: &str) -> Result<BTreeMap
 async fn last_invalidation(client: &Client, distribution: &str) -> Result<String> {
     let path = format!("/2020-05-31/distribution/{distribution}/invalidation?MaxItems=1");
     let answer = client.rest("cloudfront", Method::GET, &path, &[], Bytes::new()).await?;
-    let list = Xml::parse(&answer.body)?;
+    let list = Element::parse(&answer.body)?;
     // CloudFront lists invalidations newest first.
     let newest = list.list("Items").first().map(|i| i.text_of("CreateTime").to_owned());
     Ok(newest.unwrap_or_default())

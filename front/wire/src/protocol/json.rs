@@ -46,7 +46,9 @@ fn read(model: &ServiceModel, shape: ShapeId, value: Value) -> Result<Value, Mal
             Value::Object(found)
         }
         (Kind::Integer { long }, Value::Number(n)) => {
-            let whole = n.as_i64().or_else(|| n.as_f64().filter(|f| f.fract() == 0.0).map(|f| f as i64));
+            // Clients write whole numbers as `1e3`, too. Beyond 64 bits the conversion would give the nearest number.
+            let fits = |f: &f64| f.fract() == 0.0 && (-(2f64.powi(63))..2f64.powi(63)).contains(f);
+            let whole = n.as_i64().or_else(|| n.as_f64().filter(fits).map(|f| f as i64));
             let fitting = whole.and_then(|n| scalar::integer(n, *long));
             fitting.ok_or_else(|| Malformed::value("", &n.to_string(), kind.name()))?
         }

@@ -1,114 +1,13 @@
-//! Parses an XML body to a tree of elements, and reads a shape's value from it. DTDs are refused, so there are no entities to
-//! expand; the depth is limited, so recursion cannot exhaust the stack; elements and attributes are counted, so that a small
-//! body cannot become a large tree.
+//! Reads a shape's value from the tree of an XML body.
 
-use crate::fault::Malformed;
-use crate::scalar;
-use escale_base::limits::request as limits;
+use super::tree::Element;
+use crate::{fault::Malformed, scalar};
 use escale_model::{Kind, Location, Member, ServiceModel, ShapeId};
-use quick_xml::events::{BytesStart, Event};
-use quick_xml::{Reader, escape};
 use serde_json::{Map, Value};
 
-/// Deeper than any modelled shape; CloudFront's deepest is 12.
-const MAX_DEPTH: usize = 64;
-
-#[derive(Debug, Default)]
-pub(crate) struct Element {
-    name: String,
-    attributes: Vec<(String, String)>,
-    text: String,
-    children: Vec<Element>,
-}
-
-/// The root element of a body.
+/// The root element of a request's body.
 pub(crate) fn parse(body: &[u8]) -> Result<Element, Malformed> {
-    let malformed = |what: String| Malformed::Body(format!("the body is not well-formed XML: {what}"));
-    let text = std::str::from_utf8(body).map_err(|e| malformed(e.to_string()))?;
-    let mut reader = Reader::from_str(text);
-    let mut open = vec![Element::default()];
-    let mut left = limits::XML_NODES;
-    loop {
-        let event = reader.read_event().map_err(|e| malformed(e.to_string()))?;
-        let depth = open.len();
-        let Some(inner) = open.last_mut() else { return Err(malformed("too many closing tags".into())) };
-        match event {
-            Event::Start(start) => {
-                if depth > MAX_DEPTH {
-                    return Err(malformed(format!("it nests deeper than {MAX_DEPTH}")));
-                }
-                open.push(element(&start, &mut left)?);
-            }
-            Event::Empty(start) => inner.children.push(element(&start, &mut left)?),
-            Event::End(_) => {
-                if let (Some(done), Some(outer)) = (open.pop(), open.last_mut()) {
-                    outer.children.push(done);
-                }
-            }
-            Event::Text(t) => inner.text.push_str(&t.decode().map_err(|e| malformed(e.to_string()))?),
-            Event::CData(t) => inner.text.push_str(&t.decode().map_err(|e| malformed(e.to_string()))?),
-            Event::GeneralRef(reference) => {
-                let name = reference.decode().map_err(|e| malformed(e.to_string()))?;
-                let character = reference.resolve_char_ref().map_err(|e| malformed(e.to_string()))?;
-                match (character, escape::resolve_predefined_entity(&name)) {
-                    (Some(c), _) => inner.text.push(c),
-                    (None, Some(text)) => inner.text.push_str(text),
-                    (None, None) => return Err(malformed(format!("the entity &{name}; is not defined"))),
-                }
-            }
-            Event::DocType(_) => return Err(malformed("a DOCTYPE is not allowed".into())),
-            Event::Eof => break,
-            Event::Decl(_) | Event::Comment(_) | Event::PI(_) => {}
-        }
-    }
-    if open.len() != 1 {
-        return Err(malformed("an element is not closed".into()));
-    }
-    let root = open.pop().and_then(|root| root.children.into_iter().next());
-    root.ok_or_else(|| malformed("there is no element".into()))
-}
-
-/// `left` is the number of further elements and attributes that the body may have.
-fn element(start: &BytesStart<'_>, left: &mut usize) -> Result<Element, Malformed> {
-    let malformed = |what: String| Malformed::Body(format!("the body is not well-formed XML: {what}"));
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let mut count = |kind: &str| {
-        *left = left.checked_sub(1).ok_or_else(|| {
-            let most = limits::XML_NODES;
-            Malformed::Body(format!(
-                "the body has one {kind} too many: {most} elements and attributes are allowed"
-            ))
-        })?;
-        Ok(())
-    };
-    count("element")?;
-    let mut attributes: Vec<(String, String)> = Vec::new();
-    // The library's own check for duplicates takes minutes for a tag with thousands of attributes: it compares all pairs.
-    for attribute in start.attributes().with_checks(false) {
-        count("attribute")?;
-        if attributes.len() == limits::XML_ATTRIBUTES {
-            let most = limits::XML_ATTRIBUTES;
-            return Err(malformed(format!("an element has more than {most} attributes")));
-        }
-        let attribute = attribute.map_err(|e| malformed(e.to_string()))?;
-        let value = attribute.unescape_value().map_err(|e| malformed(e.to_string()))?;
-        let name = text(attribute.key.as_ref());
-        if attributes.iter().any(|(known, _)| *known == name) {
-            return Err(malformed(format!("an element has the attribute {name} twice")));
-        }
-        attributes.push((name, value.into_owned()));
-    }
-    Ok(Element { name: text(start.local_name().as_ref()), attributes, ..Element::default() })
-}
-
-impl Element {
-    fn child(&self, name: &str) -> Option<&Element> {
-        self.children.iter().find(|c| c.name == name)
-    }
-
-    fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Element> {
-        self.children.iter().filter(move |c| c.name == name)
-    }
+    Element::parse(body).map_err(|error| Malformed::Body(error.to_string()))
 }
 
 /// The value of `shape` in an element. Elements that the model does not have are skipped, as AWS does.

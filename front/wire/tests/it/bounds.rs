@@ -75,6 +75,20 @@ fn limits_json_and_cbor_bodies() {
 }
 
 #[test]
+fn a_json_number_beyond_64_bits_is_refused() {
+    let target = "Logs_20140328.FilterLogEvents";
+    let json = |number: &str| {
+        let body = format!("{{\"logGroupName\": \"g\", \"startTime\": {number}}}");
+        found("logs", Protocol::Json, "/", target, body.as_bytes())
+    };
+    assert_eq!(json("1e3"), "fine");
+    assert_eq!(json("9223372036854775807"), "fine");
+    for number in ["1e300", "-1e300", "9223372036854775808", "1.5"] {
+        assert!(json(number).contains("SerializationException"), "{number}: {}", json(number));
+    }
+}
+
+#[test]
 fn an_error_does_not_repeat_a_long_value() {
     let body = format!("<ListHostedZones><A>{}</A></ListHostedZones>", "x".repeat(1_000_000));
     assert_eq!(xml(&body), "fine");

@@ -114,10 +114,6 @@ fn detects_every_flipped_byte() {
     for at in places {
         let mut body = body.clone();
         body[at] ^= 2;
-        // Two variants of the framing are valid: the case of a hexadecimal digit, and blanks in the trailer.
-        if body[at].eq_ignore_ascii_case(&(body[at] ^ 2)) {
-            continue;
-        }
         let found = read(&payload, &parts.headers, &[&body]);
         assert!(found.is_err(), "byte {at} of {}", body.len());
     }

@@ -5,6 +5,7 @@ mod manifest;
 mod packet;
 mod path;
 mod policy;
+mod schema;
 mod signature;
 mod signed_url;
 mod template;
@@ -25,6 +26,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "packet", check: packet::check },
     Target { name: "path", check: path::check },
     Target { name: "policy", check: policy::check },
+    Target { name: "schema", check: schema::check },
     Target { name: "signature", check: signature::check },
     Target { name: "signed_url", check: signed_url::check },
     Target { name: "template", check: template::check },

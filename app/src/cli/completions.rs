@@ -1,0 +1,60 @@
+//! `escale completions SHELL`, and what a package of a distribution has beside the program.
+
+use super::Arguments;
+use crate::unit;
+use anyhow::{Context, Result};
+use clap::{Args, CommandFactory};
+use clap_complete::{Shell, generate};
+use std::{fs, path::Path, path::PathBuf};
+
+#[derive(Args)]
+pub(crate) struct Completions {
+    /// The shell to write them for.
+    shell: Shell,
+}
+
+#[derive(Args)]
+pub(crate) struct Package {
+    /// The folder to write to.
+    folder: PathBuf,
+}
+
+/// Where a package installs the program, and the home of a daemon that systemd starts as root.
+const PROGRAM: &str = "/usr/bin/escale";
+const HOME: &str = "/root/.local/share/escale";
+
+/// The settings of a packaged service. The hyphen: the file may be absent (systemd.exec(5)).
+const ENVIRONMENT: &str = "-/etc/default/escale";
+
+/// Prints the completions, for `source <(escale completions bash)` and the like.
+pub(crate) fn run(args: &Completions) {
+    generate(args.shell, &mut Arguments::command(), "escale", &mut std::io::stdout());
+}
+
+/// Writes manual pages, completions and the systemd unit, for `cargo xtask dist`.
+pub(crate) fn package(args: &Package) -> Result<()> {
+    let folder = |name: &str| -> Result<PathBuf> {
+        let path = args.folder.join(name);
+        fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        Ok(path)
+    };
+    let manual = folder("man")?;
+    clap_mangen::generate_to(Arguments::command(), &manual)
+        .with_context(|| format!("cannot write to {}", manual.display()))?;
+    let completions = folder("completions")?;
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+        clap_complete::generate_to(shell, &mut Arguments::command(), "escale", &completions)
+            .with_context(|| format!("cannot write to {}", completions.display()))?;
+    }
+    let unit = unit::text(&unit::Unit {
+        program: Path::new(PROGRAM),
+        home: Path::new(HOME),
+        environment: Path::new(ENVIRONMENT),
+    })?;
+    let unit = unit.replace(
+        unit::INSTALLED_BY,
+        "# From the package; `escale service install` writes one that takes precedence.",
+    );
+    let path = folder("systemd")?.join("escale.service");
+    fs::write(&path, unit).with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,35 @@
+//! `cargo xtask audit`: what cargo-deny finds out about the dependencies. It needs the network for the database of vulnerabilities, so it is no
+//! part of the tests.
+
+use crate::{
+    run::{cargo, root, run, run_command},
+    test,
+};
+use anyhow::{Context, Result};
+use std::process::Command;
+
+/// Pinned, because an update may read deny.toml differently.
+const VERSION: &str = "0.20.2";
+
+pub(crate) fn audit() -> Result<()> {
+    let tools = test::target().join("tools");
+    let tools_text = tools.to_str().context("the target folder's path is not UTF-8")?;
+    // Does nothing if this version is installed.
+    run(
+        &cargo(),
+        &["install", "cargo-deny", "--locked", "--quiet", "--version", VERSION, "--root", tools_text],
+    )?;
+    let deny = |what: &[&str]| {
+        let mut command = Command::new(tools.join("bin/cargo-deny"));
+        run_command(
+            command
+                .args(["--log-level", "error", "check", "--hide-inclusion-graph"])
+                .args(what)
+                .current_dir(root()),
+        )
+    };
+    deny(&["licenses", "bans", "sources"])?;
+    deny(&["advisories"]).context(
+        "known vulnerabilities: see above. If the database could not be fetched, run this where github.com can be reached",
+    )
+}
