@@ -7,7 +7,9 @@ use crate::{
 };
 use escale_base::{AwsError, Tag};
 use escale_service::{Cloud, Cx};
-use escale_tables::cloudformation::{Capability, Content, Planned, Removal};
+use escale_tables::cloudformation::{
+    Capability, Content, ExportName, LogicalId, ParameterKey, Planned, Removal, StackArn, StackName,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A template and the other content of the request.
@@ -24,9 +26,9 @@ pub(crate) fn content(
     cloud: &Cloud,
     cx: &mut Cx<'_>,
     wanted: Wanted,
-    stack: (&str, &str),
+    stack: (&StackArn, &StackName),
     previous: Option<&Content>,
-) -> Result<(Content, BTreeSet<String>), Error> {
+) -> Result<(Content, BTreeSet<ExportName>), Error> {
     let parsed = template::parse(&wanted.template, wanted.origin)?;
     let given = parameters(&wanted.parameters, previous)?;
     let missing = parsed.capabilities_missing(&wanted.capabilities);
@@ -50,10 +52,10 @@ pub(crate) fn content(
             ))
         })?;
         bound.resolve(&name, &value);
-        resolved.insert(name, value);
+        resolved.insert(name.into(), value);
     }
-    // No resource of the stack exists yet, so the environment needs no uuid: references to resources are `NotYet`.
-    let environment = scope::StackEnvironment::new(cx.tx, cx.config, "");
+    // No resource of the stack exists yet, so the environment names no stack: references to resources are `NotYet`.
+    let environment = scope::StackEnvironment::new(cx.tx, cx.config, None);
     let pseudo = scope::pseudo(cx.config, stack.0, stack.1);
     let scope = Scope::new(&parsed, &bound.values, &pseudo, &environment)?;
     types(cloud, &parsed, scope.conditions())?;
@@ -69,12 +71,12 @@ pub(crate) fn content(
         })
         .collect();
     let effective = parsed.parameters.iter().filter_map(|(name, p)| {
-        Some((name.clone(), given.get(name).cloned().or_else(|| p.default.clone())?))
+        Some((name.as_str().into(), given.get(name.as_str()).cloned().or_else(|| p.default.clone())?))
     });
     let content = Content {
         description: parsed.description.clone(),
         parameters: effective.collect(),
-        hidden: parsed.parameters.iter().filter(|(_, p)| p.no_echo).map(|(n, _)| n.clone()).collect(),
+        hidden: parsed.parameters.iter().filter(|(_, p)| p.no_echo).map(|(n, _)| n.as_str().into()).collect(),
         resolved,
         tags: wanted.tags,
         capabilities: wanted.capabilities,
@@ -125,7 +127,7 @@ pub(crate) fn types(cloud: &Cloud, template: &Template, conditions: &Conditions)
 fn parameters(
     given: &[ParameterShape],
     previous: Option<&Content>,
-) -> Result<BTreeMap<String, String>, Error> {
+) -> Result<BTreeMap<ParameterKey, String>, Error> {
     let mut values = BTreeMap::new();
     for parameter in given {
         let key = parameter.parameter_key.clone().unwrap_or_default();
@@ -174,5 +176,10 @@ fn planned(cloud: &Cloud, resource: &Resource, logical_id: String, needs: BTreeS
         None if cloud.delete_with_snapshot(&resource.type_name).is_some() => Removal::Snapshot,
         None => Removal::Delete,
     };
-    Planned { logical_id, type_name: resource.type_name.clone(), needs, removal }
+    Planned {
+        logical_id: logical_id.into(),
+        type_name: resource.type_name.as_str().into(),
+        needs: needs.into_iter().map(LogicalId).collect(),
+        removal,
+    }
 }

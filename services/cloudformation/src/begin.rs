@@ -3,14 +3,20 @@
 use crate::{Error, events};
 use escale_base::wire::Value;
 use escale_service::{Caller, Cx};
-use escale_tables::cloudformation::{Content, OnFailure, Phase, ResourceState, Stack, StackResource};
+use escale_tables::cloudformation::{
+    Content, OnFailure, Phase, ResourceState, Stack, StackArn, StackName, StackResource, StackUuid,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// AWS's reason for an event that an API call caused.
 pub(crate) const BY_USER: &str = "User Initiated";
 
 /// A new stack that the engine has no work for yet.
-pub(crate) fn stack(cx: &Cx<'_>, (uuid, arn, name): (String, String, String), content: Content) -> Stack {
+pub(crate) fn stack(
+    cx: &Cx<'_>,
+    (uuid, arn, name): (StackUuid, StackArn, StackName),
+    content: Content,
+) -> Stack {
     Stack {
         uuid,
         arn,
@@ -60,11 +66,11 @@ pub(crate) fn creation(cx: &mut Cx<'_>, stack: Stack) {
 }
 
 /// Checks the name of a new stack and returns its uuid, ARN and name.
-pub(crate) fn identity(cx: &Cx<'_>, name: &str) -> Result<(String, String, String), Error> {
+pub(crate) fn identity(cx: &Cx<'_>, name: &StackName) -> Result<(StackUuid, StackArn, StackName), Error> {
     name_form("stackName", name)?;
-    let uuid = escale_base::ids::random_uuid();
-    let arn = cx.arn("cloudformation", format!("stack/{name}/{uuid}")).to_string();
-    Ok((uuid, arn, name.to_owned()))
+    let uuid = StackUuid(escale_base::ids::random_uuid());
+    let arn = StackArn(cx.arn("cloudformation", format!("stack/{name}/{uuid}")).to_string());
+    Ok((uuid, arn, name.clone()))
 }
 
 pub(crate) fn name_form(member: &str, name: &str) -> Result<(), Error> {

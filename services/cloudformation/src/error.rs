@@ -4,19 +4,20 @@
 
 use crate::template::{EvaluateError, TemplateError};
 use escale_base::{AwsError, ErrorKind};
+use escale_tables::cloudformation::{ChangeSetArn, StackName};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("Stack with id {0} does not exist")]
     NoStack(String),
     #[error("Stack [{0}] already exists")]
-    StackExists(String),
+    StackExists(StackName),
     #[error("ChangeSet [{0}] does not exist")]
     NoChangeSet(String),
     #[error("ChangeSet {0} already exists")]
-    ChangeSetExists(String),
+    ChangeSetExists(ChangeSetArn),
     #[error("ChangeSet [{0}] cannot be executed in its current status of [{1}]")]
-    ChangeSetStatus(String, String),
+    ChangeSetStatus(ChangeSetArn, String),
     #[error("Requires capabilities : [{0}]")]
     Capabilities(String),
     #[error("{0}")]
@@ -27,7 +28,7 @@ pub enum Error {
         "The principal that stack [{0}] acts for cannot be read from the state ({1}), so the stack has no permissions. Delete the \
          stack: the deletion uses the permissions of its caller."
     )]
-    UnreadablePrincipal(String, String),
+    UnreadablePrincipal(StackName, String),
     #[error(transparent)]
     Template(#[from] TemplateError),
     #[error(transparent)]

@@ -3,7 +3,10 @@
 use crate::status;
 use escale_base::{Timestamp, ids};
 use escale_store::Tx;
-use escale_tables::cloudformation::{Busy, Phase, ResourceStatus, Stack, StackEvent, StackResource};
+use escale_tables::cloudformation::{
+    Busy, EventId, LogicalId, Phase, PhysicalId, ResourceStatus, Stack, StackEvent, StackResource, StackUuid,
+    TypeName,
+};
 
 /// The stack's own event type.
 pub(crate) const STACK: &str = "AWS::CloudFormation::Stack";
@@ -11,7 +14,7 @@ pub(crate) const STACK: &str = "AWS::CloudFormation::Stack";
 /// Moves the stack into a phase and records the event. `None` if there is no such stack.
 pub(crate) fn enter(
     tx: &mut Tx,
-    uuid: &str,
+    uuid: &StackUuid,
     phase: Phase,
     reason: Option<String>,
     now: Timestamp,
@@ -23,12 +26,14 @@ pub(crate) fn enter(
     })?;
     // In the same transaction as the phase, so that the engine misses no stack that has work.
     if phase.is_busy() {
-        tx.put(Busy { stack: uuid.to_owned() });
+        tx.put(Busy { stack: uuid.clone() });
     } else {
         tx.delete::<Busy>(uuid);
     }
-    let id = ids::random_uuid();
-    append(tx, uuid, id, (name, arn, STACK.into()), status::stack_event(phase), event_reason, now);
+    let id = EventId(ids::random_uuid());
+    // In its own events the stack is its own resource.
+    let what = (LogicalId::from(&*name), PhysicalId::from(&*arn), STACK.into());
+    append(tx, uuid, id, what, status::stack_event(phase), event_reason, now);
     Some(())
 }
 
@@ -46,7 +51,7 @@ pub(crate) fn record(
     reason: Option<String>,
     now: Timestamp,
 ) {
-    let id = format!("{}-{status}-{}", row.logical_id, now.iso8601());
+    let id = EventId(format!("{}-{status}-{}", row.logical_id, now.iso8601()));
     let physical = row.physical_id.clone().unwrap_or_default();
     let what = (row.logical_id.clone(), physical, row.type_name.clone());
     append(tx, &row.stack, id, what, status, reason, now);
@@ -55,9 +60,9 @@ pub(crate) fn record(
 #[allow(clippy::too_many_arguments)] // one parameter per column
 fn append(
     tx: &mut Tx,
-    uuid: &str,
-    id: String,
-    (logical_id, physical_id, type_name): (String, String, String),
+    uuid: &StackUuid,
+    id: EventId,
+    (logical_id, physical_id, type_name): (LogicalId, PhysicalId, TypeName),
     status: ResourceStatus,
     reason: Option<String>,
     at: Timestamp,
@@ -67,6 +72,6 @@ fn append(
         (s.events - 1, s.token.clone())
     });
     let Some((number, token)) = counted else { return };
-    let stack = uuid.to_owned();
+    let stack = uuid.clone();
     tx.put(StackEvent { stack, number, id, logical_id, physical_id, type_name, status, reason, token, at });
 }

@@ -2,7 +2,9 @@
 
 use crate::Error;
 use escale_store::Image;
-use escale_tables::cloudformation::{ChangeSet, Phase, Stack, StackResource};
+use escale_tables::cloudformation::{
+    ChangeSet, ExportName, Phase, Stack, StackName, StackResource, StackUuid,
+};
 use std::sync::Arc;
 
 /// A stack by name, unless it is deleted, or by ARN.
@@ -28,7 +30,7 @@ pub(crate) fn created(image: &Image, named: &str) -> Result<Arc<Stack>, Error> {
 }
 
 /// The stack's resources in the order of the template.
-pub(crate) fn resources(image: &Image, uuid: &str) -> Vec<Arc<StackResource>> {
+pub(crate) fn resources(image: &Image, uuid: &StackUuid) -> Vec<Arc<StackResource>> {
     let mut rows: Vec<_> = image.prefix::<StackResource>(&format!("{uuid}/")).collect();
     rows.sort_by_key(|r| r.place);
     rows
@@ -50,14 +52,14 @@ pub(crate) fn change_set(
         Error::invalid("StackName must be specified if ChangeSetName is not specified as an ARN.")
     })?;
     let stack = stack(image, stack_named)?;
-    let found = image.get::<ChangeSet>(&format!("{}/{named}", stack.uuid)).ok_or_else(none)?;
+    let found = image.get::<ChangeSet>(&ChangeSet::key_of(&stack.uuid, &named.into())).ok_or_else(none)?;
     Ok((stack, found))
 }
 
 /// The names of the stacks that use an export, sorted.
-pub(crate) fn importers(image: &Image, export: &str) -> Vec<String> {
+pub(crate) fn importers(image: &Image, export: &ExportName) -> Vec<StackName> {
     let uses = |s: &Arc<Stack>| s.imports.contains(export) && s.phase != Phase::Deleted;
-    let mut names: Vec<String> = image.scan::<Stack>().filter(uses).map(|s| s.name.clone()).collect();
+    let mut names: Vec<StackName> = image.scan::<Stack>().filter(uses).map(|s| s.name.clone()).collect();
     names.sort();
     names
 }

@@ -8,7 +8,10 @@ use escale_base::Secret;
 use escale_requests::{secretsmanager::GetSecretValue, ssm::GetParameter};
 use escale_service::{Config, Cx};
 use escale_store::Image;
-use escale_tables::cloudformation::{Content, Export, ResourceState, Stack, StackResource};
+use escale_tables::cloudformation::{
+    Content, Export, ExportName, LogicalId, ResourceState, Stack, StackArn, StackName, StackResource,
+    StackUuid,
+};
 use serde_json::Value;
 use std::{cell::RefCell, collections::BTreeSet};
 
@@ -16,19 +19,23 @@ use std::{cell::RefCell, collections::BTreeSet};
 pub(crate) struct StackEnvironment<'a> {
     pub(crate) image: &'a Image,
     pub(crate) config: &'a Config,
-    /// The stack's uuid.
-    pub(crate) stack: &'a str,
+    /// The stack whose resources can be read, if any exists yet.
+    pub(crate) stack: Option<&'a StackUuid>,
     /// The exports that expressions read, also those that do not exist.
-    pub(crate) imports: RefCell<BTreeSet<String>>,
+    pub(crate) imports: RefCell<BTreeSet<ExportName>>,
 }
 
 impl<'a> StackEnvironment<'a> {
-    pub(crate) fn new(image: &'a Image, config: &'a Config, stack: &'a str) -> StackEnvironment<'a> {
+    pub(crate) fn new(
+        image: &'a Image,
+        config: &'a Config,
+        stack: Option<&'a StackUuid>,
+    ) -> StackEnvironment<'a> {
         StackEnvironment { image, config, stack, imports: RefCell::default() }
     }
 
     fn created(&self, logical: &str) -> Option<std::sync::Arc<StackResource>> {
-        let row = self.image.get::<StackResource>(&format!("{}/{logical}", self.stack))?;
+        let row = self.image.get::<StackResource>(&StackResource::key_of(self.stack?, &logical.into()))?;
         // A row in another state may have a physical id, but its resource may not be usable yet.
         (row.state == ResourceState::Created).then_some(row)
     }
@@ -36,7 +43,7 @@ impl<'a> StackEnvironment<'a> {
 
 impl Environment for StackEnvironment<'_> {
     fn resource_ref(&self, logical: &str) -> Option<Value> {
-        self.created(logical)?.physical_id.clone().map(Value::from)
+        self.created(logical)?.physical_id.as_deref().map(Value::from)
     }
 
     fn get_att(&self, logical: &str, attribute: &str) -> Result<Option<Value>, TemplateError> {
@@ -52,7 +59,7 @@ impl Environment for StackEnvironment<'_> {
     }
 
     fn export(&self, name: &str) -> Option<String> {
-        self.imports.borrow_mut().insert(name.to_owned());
+        self.imports.borrow_mut().insert(name.into());
         self.image.get::<Export>(name).map(|e| e.value.clone())
     }
 
@@ -61,14 +68,14 @@ impl Environment for StackEnvironment<'_> {
     }
 }
 
-pub(crate) fn pseudo(config: &Config, arn: &str, name: &str) -> Pseudo {
+pub(crate) fn pseudo(config: &Config, arn: &StackArn, name: &StackName) -> Pseudo {
     Pseudo {
         account_id: config.account.clone(),
         notification_arns: Vec::new(),
         partition: "aws".into(),
         region: config.region.clone(),
-        stack_id: arn.to_owned(),
-        stack_name: name.to_owned(),
+        stack_id: arn.to_string(),
+        stack_name: name.to_string(),
         url_suffix: "amazonaws.com".into(),
     }
 }
@@ -83,7 +90,7 @@ pub(crate) fn bound(template: &Template, content: &Content) -> Result<template::
 }
 
 /// The stack's own tags and AWS's tags that name the resource's stack and logical id.
-pub(crate) fn tags(stack: &Stack, logical_id: &str) -> Vec<escale_base::Tag> {
+pub(crate) fn tags(stack: &Stack, logical_id: &LogicalId) -> Vec<escale_base::Tag> {
     let mut tags = stack.content.tags.clone();
     let own = [("stack-name", stack.name.as_str()), ("stack-id", &stack.arn), ("logical-id", logical_id)];
     tags.extend(own.map(|(key, value)| escale_base::Tag::new(format!("aws:cloudformation:{key}"), value)));

@@ -6,11 +6,14 @@ use crate::{
     template::{Parameter, Template},
 };
 use escale_base::{Tag, Timestamp, Wire};
-use escale_tables::cloudformation::{Capability, Content, OnFailure, Stack};
+use escale_tables::cloudformation::{
+    Capability, ChangeSetArn, Content, ExportName, OnFailure, OutputKey, ParameterKey, Stack, StackArn,
+    StackName,
+};
 
 #[derive(Clone, Debug, Default, Wire)]
 pub(crate) struct ParameterShape {
-    pub(crate) parameter_key: Option<String>,
+    pub(crate) parameter_key: Option<ParameterKey>,
     pub(crate) parameter_value: Option<String>,
     pub(crate) use_previous_value: Option<bool>,
     pub(crate) resolved_value: Option<String>,
@@ -18,7 +21,7 @@ pub(crate) struct ParameterShape {
 
 /// The parameters for a response; values of `NoEcho` parameters are masked.
 pub(crate) fn parameters(content: &Content) -> Vec<ParameterShape> {
-    let shape = |(name, value): (&String, &String)| {
+    let shape = |(name, value): (&ParameterKey, &String)| {
         let hide = |value: &String| if content.hidden.contains(name) { "****".into() } else { value.clone() };
         ParameterShape {
             parameter_key: Some(name.clone()),
@@ -32,10 +35,10 @@ pub(crate) fn parameters(content: &Content) -> Vec<ParameterShape> {
 
 #[derive(Wire)]
 pub(crate) struct OutputShape {
-    output_key: String,
+    output_key: OutputKey,
     output_value: String,
     description: Option<String>,
-    export_name: Option<String>,
+    export_name: Option<ExportName>,
 }
 
 /// Drift is never detected.
@@ -59,9 +62,9 @@ pub(crate) fn resource_drift() -> ResourceDrift {
 
 #[derive(Wire)]
 pub(crate) struct StackShape {
-    pub(crate) stack_id: String,
-    stack_name: String,
-    change_set_id: Option<String>,
+    pub(crate) stack_id: StackArn,
+    stack_name: StackName,
+    change_set_id: Option<ChangeSetArn>,
     description: Option<String>,
     parameters: Vec<ParameterShape>,
     creation_time: Timestamp,

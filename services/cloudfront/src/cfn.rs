@@ -23,7 +23,7 @@ use crate::{
 };
 use escale_base::{AwsError, found, ids};
 use escale_service::{Created, Cx, InputDraft, Named, Props, Readiness, ResourceType, Resources};
-use escale_tables::cloudfront::{Distribution, DistributionSeen};
+use escale_tables::cloudfront::{Distribution, DistributionSeen, ETag};
 use serde_json::{Map, Value, json};
 
 pub(crate) fn types() -> Resources {
@@ -58,7 +58,7 @@ pub(crate) fn types() -> Resources {
             |cx, props| {
                 let made =
                     props.input_without::<CreateOriginAccessControl>(&[]).call(cx)?.origin_access_control;
-                Ok(Created::new(made.id.as_str()).with("Id", made.id))
+                Ok(Created::new(made.id.as_str()).with("Id", made.id.0))
             },
             |cx, created| match found(by_id::<GetOriginAccessControl>(created).call(cx))? {
                 Some(got) => delete::<DeleteOriginAccessControl>(cx, created, &got.etag),
@@ -70,7 +70,7 @@ pub(crate) fn types() -> Resources {
             &["PublicKeyConfig"],
             |cx, props| {
                 let made = props.input_without::<CreatePublicKey>(&[]).call(cx)?.public_key;
-                let created = Created::new(made.id.as_str()).with("Id", made.id);
+                let created = Created::new(made.id.as_str()).with("Id", made.id.0);
                 Ok(created.with("CreatedTime", made.created_time.iso8601()))
             },
             |cx, created| match found(by_id::<GetPublicKey>(created).call(cx))? {
@@ -83,7 +83,7 @@ pub(crate) fn types() -> Resources {
             &["KeyGroupConfig"],
             |cx, props| {
                 let made = props.input_without::<CreateKeyGroup>(&[]).call(cx)?.key_group;
-                let created = Created::new(made.id.as_str()).with("Id", made.id);
+                let created = Created::new(made.id.as_str()).with("Id", made.id.0);
                 Ok(created.with("LastModifiedTime", made.last_modified_time.iso8601()))
             },
             |cx, created| match found(by_id::<GetKeyGroup>(created).call(cx))? {
@@ -98,7 +98,7 @@ fn by_id<O: Named>(created: &Created) -> InputDraft<O> {
     InputDraft::new().with("Id", &created.physical_id)
 }
 
-fn delete<O: Named>(cx: &mut Cx<'_>, created: &Created, etag: &String) -> Result<(), AwsError> {
+fn delete<O: Named>(cx: &mut Cx<'_>, created: &Created, etag: &ETag) -> Result<(), AwsError> {
     by_id::<O>(created).with("IfMatch", etag).call(cx).map(drop)
 }
 
@@ -116,7 +116,7 @@ fn create_distribution(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, Aw
         distribution_config_with_tags: WithTags { distribution_config, tags },
     })?;
     let made = made.distribution;
-    Ok(Created::new(made.id.as_str()).with("Id", made.id).with("DomainName", made.domain_name))
+    Ok(Created::new(made.id.as_str()).with("Id", made.id.0).with("DomainName", made.domain_name.0))
 }
 
 /// Disables the distribution and deletes it: the API deletes only disabled distributions.

@@ -4,11 +4,15 @@ use crate::{Error, error::invalid, policies, rules};
 use escale_base::AwsError;
 use escale_service::Cx;
 use escale_tables::cloudfront::{
-    AllowedMethods, DefaultCacheBehavior, Distribution, DistributionConfig, GeoRestrictionType, Method,
-    Origin, OriginProtocolPolicy, Trusted,
+    AllowedMethods, DefaultCacheBehavior, Distribution, DistributionConfig, DistributionId,
+    GeoRestrictionType, KeyGroupId, Method, Origin, OriginProtocolPolicy, Trusted,
 };
 
-pub(crate) fn config(cx: &Cx<'_>, id: Option<&str>, config: &DistributionConfig) -> Result<(), Error> {
+pub(crate) fn config(
+    cx: &Cx<'_>,
+    id: Option<&DistributionId>,
+    config: &DistributionConfig,
+) -> Result<(), Error> {
     refuse_unsupported(config)?;
     if config.origins.0.is_empty() {
         return Err(invalid("A distribution must have at least one origin"));
@@ -30,8 +34,7 @@ pub(crate) fn config(cx: &Cx<'_>, id: Option<&str>, config: &DistributionConfig)
     for alias in config.aliases.iter().flat_map(|a| &a.0) {
         let name = alias.to_ascii_lowercase();
         // The edge selects a distribution by the host name, so a name must lead to one distribution only.
-        let taken =
-            cx.tx.scan::<Distribution>().find(|d| Some(d.id.as_str()) != id && hosts(d).contains(&name));
+        let taken = cx.tx.scan::<Distribution>().find(|d| Some(&d.id) != id && hosts(d).contains(&name));
         if taken.is_some() {
             return Err(Error::AliasTaken(alias.clone()));
         }
@@ -52,7 +55,7 @@ pub(crate) fn config(cx: &Cx<'_>, id: Option<&str>, config: &DistributionConfig)
 /// The host names that the edge serves the distribution under: its own name first, then its aliases.
 pub(crate) fn hosts(row: &Distribution) -> Vec<String> {
     let aliases = row.config.aliases.iter().flat_map(|a| &a.0).map(|a| a.to_ascii_lowercase());
-    std::iter::once(row.domain_name.clone()).chain(aliases).collect()
+    std::iter::once(row.domain_name.to_string()).chain(aliases).collect()
 }
 
 fn refuse(parameter: &str) -> Result<(), Error> {
@@ -132,7 +135,7 @@ fn check_origin(cx: &Cx<'_>, origin: &Origin) -> Result<(), Error> {
         }
         _ => return Err(invalid("An origin must have an S3OriginConfig or a CustomOriginConfig")),
     }
-    if let Some(id) = origin.origin_access_control_id.as_deref().filter(|i| !i.is_empty()) {
+    if let Some(id) = origin.origin_access_control_id.as_ref().filter(|i| !i.is_empty()) {
         rules::origin_access_control(cx, id)?;
         if origin.s3_origin_config.is_none() {
             return Err(invalid("An origin access control can only be used with an S3 origin"));
@@ -175,10 +178,10 @@ fn behaviour(
     for group in trusted(behaviour.trusted_key_groups.as_ref()) {
         rules::key_group(cx, group).map_err(|_| Error::NoTrustedKeyGroup(group.clone()))?;
     }
-    let cache = behaviour.cache_policy_id.as_deref().ok_or_else(|| invalid("A CachePolicyId is required"))?;
-    policies::cache(cache).ok_or_else(|| Error::NoCachePolicy(cache.to_owned()))?;
-    if let Some(id) = behaviour.origin_request_policy_id.as_deref().filter(|i| !i.is_empty()) {
-        policies::request(id).ok_or_else(|| Error::NoOriginRequestPolicy(id.to_owned()))?;
+    let cache = behaviour.cache_policy_id.as_ref().ok_or_else(|| invalid("A CachePolicyId is required"))?;
+    policies::cache(cache).ok_or_else(|| Error::NoCachePolicy(cache.clone()))?;
+    if let Some(id) = behaviour.origin_request_policy_id.as_ref().filter(|i| !i.is_empty()) {
+        policies::request(id).ok_or_else(|| Error::NoOriginRequestPolicy(id.clone()))?;
     }
     match &behaviour.allowed_methods {
         Some(methods) => allowed(methods),
@@ -187,7 +190,7 @@ fn behaviour(
 }
 
 /// The ids of the enabled key groups.
-pub(crate) fn trusted(trusted: Option<&Trusted>) -> impl Iterator<Item = &String> {
+pub(crate) fn trusted(trusted: Option<&Trusted<KeyGroupId>>) -> impl Iterator<Item = &KeyGroupId> {
     trusted.into_iter().filter(|t| t.enabled).flat_map(|t| t.items.iter().flatten())
 }
 

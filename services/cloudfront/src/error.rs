@@ -1,27 +1,31 @@
 //! CloudFront's errors. Only this file maps them to error codes and HTTP statuses.
 
 use escale_base::{AwsError, ErrorKind};
+use escale_tables::cloudfront::{
+    Alias, CachePolicyId, DistributionId, InvalidationId, KeyGroupId, OriginAccessControlId, OriginId,
+    OriginRequestPolicyId, PublicKeyId,
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("The specified distribution does not exist: {0}")]
-    NoDistribution(String),
+    NoDistribution(DistributionId),
     #[error("The specified invalidation does not exist: {0}")]
-    NoInvalidation(String),
+    NoInvalidation(InvalidationId),
     #[error("The specified origin access control does not exist: {0}")]
-    NoOriginAccessControl(String),
+    NoOriginAccessControl(OriginAccessControlId),
     #[error("The specified public key does not exist: {0}")]
-    NoPublicKey(String),
+    NoPublicKey(PublicKeyId),
     #[error("The specified key group does not exist: {0}")]
-    NoKeyGroup(String),
+    NoKeyGroup(KeyGroupId),
     #[error("The specified cache policy does not exist: {0}")]
-    NoCachePolicy(String),
+    NoCachePolicy(CachePolicyId),
     #[error("The specified origin request policy does not exist: {0}")]
-    NoOriginRequestPolicy(String),
+    NoOriginRequestPolicy(OriginRequestPolicyId),
     #[error("No origin exists with the specified Origin Id: {0}")]
-    NoOrigin(String),
+    NoOrigin(OriginId),
     #[error("One or more of the specified trusted key groups do not exist: {0}")]
-    NoTrustedKeyGroup(String),
+    NoTrustedKeyGroup(KeyGroupId),
     #[error("The resource {0} does not exist")]
     NoTagged(String),
     #[error("The If-Match version is missing or not valid for the resource.")]
@@ -35,9 +39,9 @@ pub enum Error {
     #[error(
         "The caller reference that you are using to create a distribution is associated with distribution {0}, which has another configuration."
     )]
-    DistributionExists(String),
+    DistributionExists(DistributionId),
     #[error("One or more of the CNAMEs you provided are already associated with a different resource: {0}")]
-    AliasTaken(String),
+    AliasTaken(Alias),
     #[error("The {kind} with the name {name} already exists")]
     Exists { kind: Kind, name: String },
     #[error("The {kind} {id} is in use by {by}")]

@@ -4,6 +4,7 @@
 //! <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-origin-request-policies.html>
 
 use escale_cdn::spec::{Pick, Selection, Ttl};
+use escale_tables::cloudfront::{CachePolicyId, OriginRequestPolicyId};
 
 /// A selection of names, convertible to AWS's enumerations and to the plane's type.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -199,11 +200,11 @@ pub(crate) const REQUEST: &[RequestPolicy] = &[
     },
 ];
 
-pub(crate) fn cache(id: &str) -> Option<&'static CachePolicy> {
+pub(crate) fn cache(id: &CachePolicyId) -> Option<&'static CachePolicy> {
     CACHE.iter().find(|p| p.id == id)
 }
 
-pub(crate) fn request(id: &str) -> Option<&'static RequestPolicy> {
+pub(crate) fn request(id: &OriginRequestPolicyId) -> Option<&'static RequestPolicy> {
     REQUEST.iter().find(|p| p.id == id)
 }
 

@@ -4,23 +4,29 @@ use crate::{Error, error::invalid};
 use escale_base::{Arn, Wire, ids, paging, paging::Page};
 use escale_service::Cx;
 use escale_store::{Image, Row};
-use escale_tables::cloudfront::{Distribution, KeyGroup, OriginAccessControl, PublicKey};
+use escale_tables::cloudfront::{
+    Distribution, DistributionId, ETag, KeyGroup, KeyGroupId, OriginAccessControl, OriginAccessControlId,
+    PublicKey, PublicKeyId,
+};
 use std::sync::Arc;
 
-pub(crate) fn distribution(cx: &Cx<'_>, id: &str) -> Result<Arc<Distribution>, Error> {
-    cx.tx.get(id).ok_or_else(|| Error::NoDistribution(id.to_owned()))
+pub(crate) fn distribution(cx: &Cx<'_>, id: &DistributionId) -> Result<Arc<Distribution>, Error> {
+    cx.tx.get(id).ok_or_else(|| Error::NoDistribution(id.clone()))
 }
 
-pub(crate) fn origin_access_control(cx: &Cx<'_>, id: &str) -> Result<Arc<OriginAccessControl>, Error> {
-    cx.tx.get(id).ok_or_else(|| Error::NoOriginAccessControl(id.to_owned()))
+pub(crate) fn origin_access_control(
+    cx: &Cx<'_>,
+    id: &OriginAccessControlId,
+) -> Result<Arc<OriginAccessControl>, Error> {
+    cx.tx.get(id).ok_or_else(|| Error::NoOriginAccessControl(id.clone()))
 }
 
-pub(crate) fn public_key(cx: &Cx<'_>, id: &str) -> Result<Arc<PublicKey>, Error> {
-    cx.tx.get(id).ok_or_else(|| Error::NoPublicKey(id.to_owned()))
+pub(crate) fn public_key(cx: &Cx<'_>, id: &PublicKeyId) -> Result<Arc<PublicKey>, Error> {
+    cx.tx.get(id).ok_or_else(|| Error::NoPublicKey(id.clone()))
 }
 
-pub(crate) fn key_group(cx: &Cx<'_>, id: &str) -> Result<Arc<KeyGroup>, Error> {
-    cx.tx.get(id).ok_or_else(|| Error::NoKeyGroup(id.to_owned()))
+pub(crate) fn key_group(cx: &Cx<'_>, id: &KeyGroupId) -> Result<Arc<KeyGroup>, Error> {
+    cx.tx.get(id).ok_or_else(|| Error::NoKeyGroup(id.clone()))
 }
 
 pub(crate) fn arn(cx: &Cx<'_>, resource: &str) -> String {
@@ -32,12 +38,16 @@ pub(crate) fn random_id(letter: char) -> String {
     format!("{letter}{}", ids::random_upper(13))
 }
 
+pub(crate) fn new_etag() -> ETag {
+    ETag(random_id('E'))
+}
+
 /// Checks If-Match: the caller must know the current version to change or delete it.
-pub(crate) fn matches(if_match: Option<&str>, etag: &str) -> Result<(), Error> {
+pub(crate) fn matches(if_match: Option<&str>, etag: &ETag) -> Result<(), Error> {
     // Clients may send the ETag with its quotation marks.
     match if_match.map(|m| m.trim_matches('"')) {
         None | Some("") => Err(Error::IfMatchMissing),
-        Some(seen) if seen == etag || seen == "*" => Ok(()),
+        Some(seen) if *etag == seen || seen == "*" => Ok(()),
         Some(_) => Err(Error::Precondition),
     }
 }

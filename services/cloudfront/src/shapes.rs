@@ -2,7 +2,7 @@
 
 use crate::policies::{HeaderSelection, KeyHeaderSelection, SelectionWord};
 use crate::{
-    check::{hosts, trusted},
+    check::trusted,
     policies::{CachePolicy, Choose, RequestPolicy},
     rules,
 };
@@ -10,8 +10,9 @@ use escale_base::{Timestamp, Wire, choice};
 use escale_service::Cx;
 use escale_store::Image;
 use escale_tables::cloudfront::{
-    CacheBehavior, Distribution, DistributionConfig, DistributionName, DistributionSeen, Invalidation,
-    InvalidationSeen, Items, KeyGroup,
+    CacheBehavior, CallerReference, Distribution, DistributionConfig, DistributionHost, DistributionId,
+    DistributionName, DistributionSeen, Invalidation, InvalidationId, InvalidationSeen, Items, KeyGroup,
+    KeyGroupId, PublicKeyId,
 };
 
 choice! {
@@ -30,13 +31,13 @@ pub(crate) fn status(image: &Image, row: &Distribution) -> Status {
 
 #[derive(Debug, Wire)]
 pub(crate) struct DistributionShape {
-    pub id: String,
+    pub id: DistributionId,
     #[wire("ARN")]
     pub arn: String,
     pub status: Status,
     pub last_modified_time: Timestamp,
     pub in_progress_invalidation_batches: usize,
-    pub domain_name: String,
+    pub domain_name: DistributionHost,
     pub active_trusted_signers: NoSigners,
     pub active_trusted_key_groups: ActiveKeyGroups,
     pub distribution_config: DistributionConfig,
@@ -57,18 +58,18 @@ pub(crate) struct ActiveKeyGroups {
 
 #[derive(Debug, Wire)]
 pub(crate) struct GroupKeys {
-    pub key_group_id: String,
-    pub key_pair_ids: Items<String>,
+    pub key_group_id: KeyGroupId,
+    pub key_pair_ids: Items<PublicKeyId>,
 }
 
 pub(crate) fn distribution(cx: &Cx<'_>, row: &Distribution) -> DistributionShape {
-    let mut groups: Vec<&String> =
+    let mut groups: Vec<&KeyGroupId> =
         trusted(row.config.default_cache_behavior.trusted_key_groups.as_ref()).collect();
     let cached: Vec<&CacheBehavior> = row.config.cache_behaviors.iter().flat_map(|b| &b.0).collect();
     groups.extend(cached.iter().flat_map(|b| trusted(b.trusted_key_groups.as_ref())));
     groups.sort();
     groups.dedup();
-    let keys = |id: &&String| GroupKeys {
+    let keys = |id: &&KeyGroupId| GroupKeys {
         key_group_id: (*id).clone(),
         key_pair_ids: Items(cx.tx.get::<KeyGroup>(id).map(|g| g.config.items.clone()).unwrap_or_default()),
     };
@@ -76,7 +77,7 @@ pub(crate) fn distribution(cx: &Cx<'_>, row: &Distribution) -> DistributionShape
     let open = cx
         .tx
         .prefix::<Invalidation>(&prefix)
-        .filter(|i| !cx.tx.has::<InvalidationSeen>(&format!("{}/{}", i.distribution, i.id)));
+        .filter(|i| !cx.tx.has::<InvalidationSeen>(&Invalidation::key_of(&i.distribution, &i.id)));
     DistributionShape {
         id: row.id.clone(),
         arn: rules::arn(cx, &format!("distribution/{}", row.id)),
@@ -94,15 +95,14 @@ pub(crate) fn distribution(cx: &Cx<'_>, row: &Distribution) -> DistributionShape
     }
 }
 
-/// The rows by which other services find the distribution: only its own name, not its aliases.
-pub(crate) fn names(cx: &Cx<'_>, row: &Distribution) -> Vec<DistributionName> {
-    let name = |name: String| DistributionName { name, addresses: vec![cx.config.edge_address] };
-    hosts(row).into_iter().take(1).map(name).collect()
+/// The row by which other services find the distribution: by its own name, not by its aliases.
+pub(crate) fn name(cx: &Cx<'_>, row: &Distribution) -> DistributionName {
+    DistributionName { name: row.domain_name.clone(), addresses: vec![cx.config.edge_address] }
 }
 
 #[derive(Debug, Wire)]
 pub(crate) struct InvalidationShape {
-    pub id: String,
+    pub id: InvalidationId,
     pub status: &'static str,
     pub create_time: Timestamp,
     pub invalidation_batch: BatchShape,
@@ -111,11 +111,11 @@ pub(crate) struct InvalidationShape {
 #[derive(Clone, Debug, Wire)]
 pub(crate) struct BatchShape {
     pub paths: Items<String>,
-    pub caller_reference: String,
+    pub caller_reference: CallerReference,
 }
 
 pub(crate) fn invalidation_status(image: &Image, row: &Invalidation) -> &'static str {
-    let key = format!("{}/{}", row.distribution, row.id);
+    let key = Invalidation::key_of(&row.distribution, &row.id);
     if image.has::<InvalidationSeen>(&key) { "Completed" } else { "InProgress" }
 }
 

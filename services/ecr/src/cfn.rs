@@ -9,7 +9,7 @@ use crate::{
 use escale_base::AwsError;
 use escale_service::{Created, Cx, InputDraft, Props, Readiness, ResourceType};
 use escale_store::Image;
-use escale_tables::ecr::{Deletion, Repository, RepositorySeen};
+use escale_tables::ecr::{Deletion, Repository, RepositoryName, RepositorySeen};
 
 pub(crate) fn types() -> Vec<ResourceType> {
     let repository = ResourceType::new(
@@ -32,7 +32,8 @@ pub(crate) fn types() -> Vec<ResourceType> {
 fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     let name = props.name_or_generated("RepositoryName", 256);
     // A generated name contains the logical id, which may have capitals. Repositories cannot.
-    let name = if props.str("RepositoryName").is_some() { name } else { name.to_ascii_lowercase() };
+    let name =
+        RepositoryName(if props.str("RepositoryName").is_some() { name } else { name.to_ascii_lowercase() });
     let members = ["EncryptionConfiguration", "ImageScanningConfiguration", "ImageTagMutability"];
     let input = props.input::<CreateRepository>(&members);
     input.with("repositoryName", &name).with("tags", &props.tags()?).call(cx)?;
@@ -43,7 +44,7 @@ fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     if props.bool("EmptyOnDelete") == Some(true) {
         cx.tx.update::<Repository, ()>(&name, |r| r.empty_on_delete = true);
     }
-    Ok(Created::new(&name)
+    Ok(Created::new(name.as_str())
         .with("Arn", rules::arn(cx.config, &name))
         .with("RepositoryUri", shapes::uri(&name, cx.config)))
 }

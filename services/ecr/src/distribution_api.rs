@@ -78,7 +78,7 @@ impl Access for Guard {
         // Before `ready`: a request without permission must not create the repository in the plane.
         self.authorize(headers, repository, actions)?;
         let account = &self.api.cloud.config.account;
-        match self.api.repositories.ready(&self.api.store, account, repository).await {
+        match self.api.repositories.ready(&self.api.store, account, &repository.into()).await {
             // The plane does not have the repository either, and returns the distribution API's own error.
             Ok(_) | Err(Error::NoSuchRepository { .. }) => Ok(()),
             Err(error) => {
@@ -99,7 +99,7 @@ impl Guard {
         let operation = actions.first().map(|action| action.trim_start_matches("ecr:"));
         let caller = self.caller(headers, operation)?;
         let input = Value::Object([("repositoryName".to_owned(), repository.into())].into_iter().collect());
-        let resources = [rules::arn(&self.api.cloud.config, repository)];
+        let resources = [rules::arn(&self.api.cloud.config, &repository.into())];
         let image = self.api.store.read();
         for action in actions {
             let operation = action.trim_start_matches("ecr:");
@@ -197,8 +197,10 @@ fn credentials(header: &str) -> Option<(String, String)> {
 fn principal(holder: &Holder) -> Principal {
     match holder.clone() {
         Holder::Root => Principal::Root,
-        Holder::User(name) => Principal::User { name },
-        Holder::Role { name, session, role_id } => Principal::Role { name, session, role_id },
+        Holder::User(name) => Principal::User { name: name.into() },
+        Holder::Role { name, session, role_id } => {
+            Principal::Role { name: name.into(), session: session.into(), role_id: role_id.into() }
+        }
         Holder::Service(name) => Principal::Service(name),
     }
 }

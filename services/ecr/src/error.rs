@@ -2,33 +2,34 @@
 
 use escale_base::{AwsError, ErrorKind};
 use escale_registry as plane;
+use escale_tables::ecr::RepositoryName;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("The repository with name '{name}' does not exist in the registry with id '{account}'")]
-    NoSuchRepository { name: String, account: String },
+    NoSuchRepository { name: RepositoryName, account: String },
     #[error("The repository with name '{name}' already exists in the registry with id '{account}'")]
-    RepositoryExists { name: String, account: String },
+    RepositoryExists { name: RepositoryName, account: String },
     #[error(
         "The repository with name '{name}' in registry with id '{account}' cannot be deleted because it still contains images"
     )]
-    NotEmpty { name: String, account: String },
+    NotEmpty { name: RepositoryName, account: String },
     #[error(
         "The image with imageId {{imageDigest:'{digest}', imageTag:'{tag}'}} does not exist within the repository with name '{repository}'"
     )]
-    NoSuchImage { digest: String, tag: String, repository: String },
+    NoSuchImage { digest: String, tag: String, repository: RepositoryName },
     #[error(
         "Image with digest '{digest}' and tag '{tag}' already exists in the repository with name '{repository}'"
     )]
-    ImageExists { digest: String, tag: String, repository: String },
+    ImageExists { digest: String, tag: String, repository: RepositoryName },
     #[error(
         "Repository policy does not exist for the repository with name '{name}' in the registry with id '{account}'"
     )]
-    NoPolicy { name: String, account: String },
+    NoPolicy { name: RepositoryName, account: String },
     #[error(
         "Lifecycle policy does not exist for the repository with name '{name}' in the registry with id '{account}'"
     )]
-    NoLifecyclePolicy { name: String, account: String },
+    NoLifecyclePolicy { name: RepositoryName, account: String },
     #[error("Invalid parameter at '{parameter}' failed to satisfy constraint: '{why}'")]
     Invalid { parameter: &'static str, why: String },
     #[error(transparent)]

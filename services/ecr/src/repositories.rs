@@ -4,7 +4,7 @@ use crate::Error;
 use escale_base::{AwsError, Timestamp};
 use escale_registry::{self as plane, Registry, RepositorySpec};
 use escale_store::{Image, Store, StoreError};
-use escale_tables::ecr::{Repository, RepositorySeen};
+use escale_tables::ecr::{Repository, RepositoryName, RepositorySeen};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -14,7 +14,7 @@ use std::{
 pub struct Repositories {
     pub(crate) registry: Arc<dyn Registry>,
     /// What this process has applied, by name: the row's creation time, and whether tags are immutable. Empty after a restart.
-    applied: Mutex<HashMap<String, (Timestamp, bool)>>,
+    applied: Mutex<HashMap<RepositoryName, (Timestamp, bool)>>,
     /// Held while a repository of the plane is created, changed or removed. Otherwise a push that has read the row before its
     /// removal could create the repository again.
     changing: tokio::sync::Mutex<()>,
@@ -30,7 +30,7 @@ impl Repositories {
         &self,
         store: &Store,
         account: &str,
-        name: &str,
+        name: &RepositoryName,
     ) -> Result<Arc<Repository>, Error> {
         let row = row(&store.read(), account, name)?;
         if self.is_applied(&row) {
@@ -46,7 +46,7 @@ impl Repositories {
                 Err(plane::Error::RepositoryExists(_)) => self.registry.set_repository(name, spec).await?,
                 Err(error) => return Err(error.into()),
             }
-            self.applied().insert(name.to_owned(), (row.created, row.immutable_tags));
+            self.applied().insert(name.clone(), (row.created, row.immutable_tags));
         }
         Ok(row)
     }
@@ -56,7 +56,7 @@ impl Repositories {
         &self,
         store: &Store,
         account: &str,
-        name: &str,
+        name: &RepositoryName,
         force: bool,
     ) -> Result<Arc<Repository>, Error> {
         let _changing = self.changing.lock().await;
@@ -67,7 +67,7 @@ impl Repositories {
             found => found?,
         };
         if !images.is_empty() && !force {
-            return Err(Error::NotEmpty { name: name.to_owned(), account: account.to_owned() });
+            return Err(Error::NotEmpty { name: name.clone(), account: account.to_owned() });
         }
         // The plane's repository goes before the row: after a crash in between, the removal can be repeated.
         self.applied().remove(name);
@@ -81,7 +81,7 @@ impl Repositories {
             Ok::<_, StoreError>(())
         });
         gone.map_err(|error| {
-            tracing::error!(%error, repository = name, "a repository was deleted, but its row could not be removed");
+            tracing::error!(%error, repository = name.as_str(), "a repository was deleted, but its row could not be removed");
             AwsError::internal()
         })?;
         Ok(row)
@@ -91,14 +91,14 @@ impl Repositories {
         self.applied().get(&row.name) == Some(&(row.created, row.immutable_tags))
     }
 
-    fn applied(&self) -> MutexGuard<'_, HashMap<String, (Timestamp, bool)>> {
+    fn applied(&self) -> MutexGuard<'_, HashMap<RepositoryName, (Timestamp, bool)>> {
         // No code that could panic runs under this lock.
         self.applied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The row of a repository.
-pub(crate) fn row(image: &Image, account: &str, name: &str) -> Result<Arc<Repository>, Error> {
-    let missing = || Error::NoSuchRepository { name: name.to_owned(), account: account.to_owned() };
+pub(crate) fn row(image: &Image, account: &str, name: &RepositoryName) -> Result<Arc<Repository>, Error> {
+    let missing = || Error::NoSuchRepository { name: name.clone(), account: account.to_owned() };
     image.get::<Repository>(name).ok_or_else(missing)
 }

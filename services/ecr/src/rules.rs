@@ -5,10 +5,10 @@ use crate::{Error, Repositories, repositories};
 use escale_base::{Arn, AwsError};
 use escale_registry::{Digest, Reference};
 use escale_service::{Config, Cx, StreamCx};
-use escale_tables::ecr::Repository;
+use escale_tables::ecr::{Repository, RepositoryName};
 use std::sync::Arc;
 
-pub(crate) fn arn(config: &Config, name: &str) -> String {
+pub(crate) fn arn(config: &Config, name: &RepositoryName) -> String {
     Arn::new("ecr", &config.region, &config.account, format!("repository/{name}")).to_string()
 }
 
@@ -23,7 +23,11 @@ pub(crate) fn registry(config: &Config, requested: Option<&str>) -> Result<(), E
     }
 }
 
-pub(crate) fn row(cx: &Cx<'_>, registry_id: Option<&str>, name: &str) -> Result<Arc<Repository>, Error> {
+pub(crate) fn row(
+    cx: &Cx<'_>,
+    registry_id: Option<&str>,
+    name: &RepositoryName,
+) -> Result<Arc<Repository>, Error> {
     registry(cx.config, registry_id)?;
     repositories::row(cx.tx, &cx.config.account, name)
 }
@@ -33,22 +37,22 @@ pub(crate) async fn ready(
     service: &Repositories,
     cx: &StreamCx,
     registry_id: Option<&str>,
-    name: &str,
+    name: &RepositoryName,
 ) -> Result<Arc<Repository>, Error> {
     registry(&cx.config, registry_id)?;
     service.ready(&cx.store, &cx.config.account, name).await
 }
 
 /// The name of the repository in an ARN.
-pub(crate) fn name_of_arn(text: &str) -> Result<String, Error> {
+pub(crate) fn name_of_arn(text: &str) -> Result<RepositoryName, Error> {
     let bad = || Error::Invalid { parameter: "resourceArn", why: "must be the ARN of a repository".into() };
     let arn: Arn = text.parse().map_err(|_| bad())?;
     let name = arn.resource.strip_prefix("repository/").filter(|_| arn.service == "ecr");
-    name.map(str::to_owned).ok_or_else(bad)
+    name.map(RepositoryName::from).ok_or_else(bad)
 }
 
 /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html>, `repositoryName`
-pub(crate) fn repository_name(name: &str) -> Result<(), Error> {
+pub(crate) fn repository_name(name: &RepositoryName) -> Result<(), Error> {
     let word = |word: &str| {
         let ends = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
         let bytes = word.as_bytes();
@@ -95,10 +99,10 @@ mod tests {
     #[test]
     fn checks_repository_names() {
         for good in ["shop", "shop/backend", "a.b-c_d/e0"] {
-            assert!(repository_name(good).is_ok(), "{good}");
+            assert!(repository_name(&good.into()).is_ok(), "{good}");
         }
         for bad in ["a", "Shop", "shop/", "/shop", "a..b", "-shop", "shop//x"] {
-            assert!(repository_name(bad).is_err(), "{bad}");
+            assert!(repository_name(&bad.into()).is_err(), "{bad}");
         }
     }
 

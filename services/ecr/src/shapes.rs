@@ -4,13 +4,14 @@ use crate::choices::{EncryptionType, ImageFailureCode, ImageTagMutability, TagSt
 use escale_base::{Timestamp, Wire};
 use escale_service::Config;
 use escale_tables::ecr;
+use escale_tables::ecr::RepositoryName;
 
 #[derive(Clone, Debug, Wire)]
 #[wire(camelCase)]
 pub(crate) struct RepositoryShape {
     pub repository_arn: String,
     pub registry_id: String,
-    pub repository_name: String,
+    pub repository_name: RepositoryName,
     pub repository_uri: String,
     pub created_at: Timestamp,
     pub image_tag_mutability: ImageTagMutability,
@@ -44,7 +45,7 @@ pub(crate) fn repository(row: &ecr::Repository, config: &Config) -> RepositorySh
 }
 
 /// The part of an image's name before the tag.
-pub(crate) fn uri(name: &str, config: &Config) -> String {
+pub(crate) fn uri(name: &RepositoryName, config: &Config) -> String {
     format!("{}/{name}", config.endpoint)
 }
 
@@ -74,7 +75,7 @@ pub(crate) struct ImageFailure {
 #[wire(camelCase)]
 pub(crate) struct ImageShape {
     pub registry_id: String,
-    pub repository_name: String,
+    pub repository_name: RepositoryName,
     pub image_id: ImageId,
     pub image_manifest: String,
     pub image_manifest_media_type: String,

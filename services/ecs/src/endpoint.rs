@@ -163,7 +163,7 @@ impl Endpoint {
             return reply(StatusCode::OK, &value);
         }
         let known = Known::of(&self.store.read(), Arc::clone(task));
-        let role = known.definition.as_ref().and_then(|d| role_of(task, d).map(str::to_owned));
+        let role = known.definition.as_ref().and_then(|d| role_of(task, d).map(|role| role.to_string()));
         let Some(role) = role else {
             return reply(StatusCode::NOT_FOUND, &json!({ "message": "The task has no task role" }));
         };

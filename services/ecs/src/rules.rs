@@ -5,7 +5,11 @@ use escale_base::{Arn, AwsError, Tag, Wire};
 use escale_service::{Config, Cx};
 use escale_store::Image;
 use escale_tables::{
-    ecs::{CapacityProvider, Cluster, PlatformVersion, Service, StrategyItem, Task, TaskDefinition},
+    PrincipalArn,
+    ecs::{
+        CapacityProvider, Cluster, PlatformVersion, RoleReference, Service, StrategyItem, Task,
+        TaskDefinition,
+    },
     iam::Role,
 };
 use std::sync::Arc;
@@ -191,14 +195,17 @@ pub(crate) fn platform_version(given: Option<&str>) -> Result<PlatformVersion, E
     }
 }
 
-pub(crate) fn caller_arn(cx: &Cx<'_>) -> String {
-    cx.caller.principal.arn(&cx.config.account)
+pub(crate) fn caller_arn(cx: &Cx<'_>) -> PrincipalArn {
+    PrincipalArn(cx.caller.principal.arn(&cx.config.account))
 }
 
-/// Checks that the caller may pass these roles, given as ARN or name, to tasks.
+/// Checks that the caller may pass these roles to tasks.
 ///
 /// Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html>
-pub(crate) fn may_pass<'a>(cx: &Cx<'_>, roles: impl IntoIterator<Item = &'a str>) -> Result<(), Error> {
+pub(crate) fn may_pass<'a>(
+    cx: &Cx<'_>,
+    roles: impl IntoIterator<Item = &'a RoleReference>,
+) -> Result<(), Error> {
     for given in roles.into_iter().filter(|r| !r.is_empty()) {
         // A task later looks its role up by name and ignores the ARN's path. Check the role that the task will really get.
         let arn = cx.tx.get::<Role>(last_part(given)).map(|role| {

@@ -12,12 +12,13 @@ use crate::{
 use escale_base::{Timestamp, Wire, wire::Value};
 use escale_service::Config;
 use escale_store::Image;
+use escale_tables::PrincipalArn;
 use escale_tables::ec2::ZoneName;
 use escale_tables::ecs::{
     AwsVpc, CapacityProvider, Cluster, ClusterName, ClusterSetting, Compatibility, ContainerDefinition,
     ContainerName, ContainerState, Deployment, DeploymentId, EphemeralStorage, Family, KeyValue, Launch,
-    LoadBalancer, Outcome, Overrides, Platform, PlatformVersion, PropagateTags, Service, ServiceEvents,
-    ServiceName, StrategyItem, Task, TaskDefinition, VolumeName,
+    LoadBalancer, Outcome, Overrides, Platform, PlatformVersion, PropagateTags, RoleReference, Service,
+    ServiceEvents, ServiceName, StrategyItem, Task, TaskDefinition, VolumeName,
 };
 use std::sync::Arc;
 
@@ -65,8 +66,8 @@ pub(crate) struct DefinitionShape {
     pub task_definition_arn: String,
     pub container_definitions: Vec<ContainerDefinition>,
     pub family: Family,
-    pub task_role_arn: Option<String>,
-    pub execution_role_arn: Option<String>,
+    pub task_role_arn: Option<RoleReference>,
+    pub execution_role_arn: Option<RoleReference>,
     pub network_mode: NetworkMode,
     pub revision: u32,
     pub volumes: Vec<VolumeShape>,
@@ -79,7 +80,7 @@ pub(crate) struct DefinitionShape {
     pub memory: String,
     pub ephemeral_storage: Option<EphemeralStorage>,
     pub registered_at: Timestamp,
-    pub registered_by: String,
+    pub registered_by: PrincipalArn,
     pub deregistered_at: Option<Timestamp>,
     pub delete_requested_at: Option<Timestamp>,
 }
@@ -359,7 +360,7 @@ pub(crate) struct ServiceShape {
     pub deployments: Vec<DeploymentShape>,
     pub events: Vec<EventShape>,
     pub created_at: Timestamp,
-    pub created_by: String,
+    pub created_by: PrincipalArn,
     pub placement_constraints: Vec<Value>,
     pub placement_strategy: Vec<Value>,
     pub network_configuration: NetworkShape,

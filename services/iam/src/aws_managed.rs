@@ -2,6 +2,8 @@
 //!
 //! Source: <https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html>
 
+use escale_tables::iam::PolicyArn;
+
 /// The path and name after `arn:aws:iam::aws:policy`, and the document. Parts that concern only services which Escale does not
 /// have are left out.
 const POLICIES: &[(&str, &str)] = &[
@@ -82,8 +84,8 @@ pub(crate) struct AwsManaged {
 }
 
 impl AwsManaged {
-    pub(crate) fn arn(self) -> String {
-        format!("{PREFIX}{}", self.path_and_name)
+    pub(crate) fn arn(self) -> PolicyArn {
+        PolicyArn(format!("{PREFIX}{}", self.path_and_name))
     }
 
     pub(crate) fn path(self) -> &'static str {
@@ -100,7 +102,7 @@ pub(crate) fn all() -> impl Iterator<Item = AwsManaged> {
 }
 
 /// The AWS managed policy with this ARN.
-pub(crate) fn find(arn: &str) -> Option<AwsManaged> {
+pub(crate) fn find(arn: &PolicyArn) -> Option<AwsManaged> {
     let path_and_name = arn.strip_prefix(PREFIX)?;
     all().find(|p| p.path_and_name == path_and_name)
 }

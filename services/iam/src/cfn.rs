@@ -31,6 +31,7 @@ use escale_base::{
     wire::{Value, Wire},
 };
 use escale_service::{Created, Cx, InputDraft, Named, Props, ResourceType};
+use escale_tables::iam::PolicyName;
 
 /// The attributes of an inline policy that its deletion needs.
 const ROLES: &str = "Roles";
@@ -130,7 +131,7 @@ fn create_role(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> 
     let input = props.input::<CreateRole>(&members).with("RoleName", &name);
     let role = input.with("Tags", &props.tags()?).call(cx)?.role;
     add_policies::<OfRole>(cx, &name, props)?;
-    Ok(Created::new(name).with("Arn", role.arn).with("RoleId", role.role_id))
+    Ok(Created::new(name).with("Arn", role.arn).with("RoleId", role.role_id.0))
 }
 
 fn create_user(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
@@ -143,7 +144,7 @@ fn create_user(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> 
 
 #[derive(Wire)]
 struct InlinePolicy {
-    policy_name: String,
+    policy_name: PolicyName,
     /// An object or a JSON string.
     policy_document: Value,
 }
@@ -217,9 +218,9 @@ fn create_managed_policy(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, 
         OfUser::of::<AttachUserPolicy>(&name).with("PolicyArn", &policy.arn).call(cx)?;
     }
     Ok(Created::new(policy.arn.as_str())
-        .with("PolicyArn", policy.arn)
-        .with("PolicyId", policy.policy_id.ok_or_else(AwsError::internal)?)
-        .with("DefaultVersionId", policy.default_version_id))
+        .with("PolicyArn", policy.arn.0)
+        .with("PolicyId", policy.policy_id.ok_or_else(AwsError::internal)?.0)
+        .with("DefaultVersionId", policy.default_version_id.0))
 }
 
 fn delete_managed_policy(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {

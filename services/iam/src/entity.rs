@@ -8,14 +8,15 @@ use escale_base::{AwsError, Tag};
 use escale_policy::{Document, Kind};
 use escale_service::{Config, Cx};
 use escale_store::{Image, Row};
-use escale_tables::iam::{Policy, Role, User};
-use std::{collections::BTreeMap, sync::Arc};
+use escale_tables::iam::{IamPath, Policy, PolicyArn, PolicyName, Role, RoleName, User, UserName};
+use std::{collections::BTreeMap, fmt::Display, ops::Deref, sync::Arc};
 
 /// AWS's default quota on tags. The source of all quotas here: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
 const TAGS_MAX: usize = 50;
 
 /// The row of a user or a role.
 pub(crate) trait Entity: Row {
+    type Name: Display + Deref<Target = str>;
     /// The name of the kind in messages.
     const KIND: &'static str;
     /// The resource type in ARNs.
@@ -26,40 +27,41 @@ pub(crate) trait Entity: Row {
     const ATTACHED_MAX: usize = 10;
     const ATTACHED_QUOTA: &'static str;
 
-    fn name(&self) -> &str;
+    fn name(&self) -> &Self::Name;
     fn path(&self) -> &str;
-    fn inline(&self) -> &BTreeMap<String, String>;
-    fn inline_mut(&mut self) -> &mut BTreeMap<String, String>;
-    fn attached(&self) -> &[String];
-    fn attached_mut(&mut self) -> &mut Vec<String>;
+    fn inline(&self) -> &BTreeMap<PolicyName, String>;
+    fn inline_mut(&mut self) -> &mut BTreeMap<PolicyName, String>;
+    fn attached(&self) -> &[PolicyArn];
+    fn attached_mut(&mut self) -> &mut Vec<PolicyArn>;
     fn tags_mut(&mut self) -> &mut Vec<Tag>;
 }
 
 macro_rules! entity {
-    ($row:ty, $kind:literal, $arn:literal, $inline_max:literal, $inline:literal, $attached:literal) => {
+    ($row:ty, $name:ty, $kind:literal, $arn:literal, $inline_max:literal, $inline:literal, $attached:literal) => {
         impl Entity for $row {
+            type Name = $name;
             const KIND: &'static str = $kind;
             const ARN: &'static str = $arn;
             const INLINE_MAX: usize = $inline_max;
             const INLINE_QUOTA: &'static str = $inline;
             const ATTACHED_QUOTA: &'static str = $attached;
 
-            fn name(&self) -> &str {
+            fn name(&self) -> &$name {
                 &self.name
             }
             fn path(&self) -> &str {
                 &self.path
             }
-            fn inline(&self) -> &BTreeMap<String, String> {
+            fn inline(&self) -> &BTreeMap<PolicyName, String> {
                 &self.inline
             }
-            fn inline_mut(&mut self) -> &mut BTreeMap<String, String> {
+            fn inline_mut(&mut self) -> &mut BTreeMap<PolicyName, String> {
                 &mut self.inline
             }
-            fn attached(&self) -> &[String] {
+            fn attached(&self) -> &[PolicyArn] {
                 &self.attached
             }
-            fn attached_mut(&mut self) -> &mut Vec<String> {
+            fn attached_mut(&mut self) -> &mut Vec<PolicyArn> {
                 &mut self.attached
             }
             fn tags_mut(&mut self) -> &mut Vec<Tag> {
@@ -68,22 +70,22 @@ macro_rules! entity {
         }
     };
 }
-entity!(Role, "role", "role", 10240, "RolePolicySize", "PoliciesPerRole");
-entity!(User, "user", "user", 2048, "UserPolicySize", "PoliciesPerUser");
+entity!(Role, RoleName, "role", "role", 10240, "RolePolicySize", "PoliciesPerRole");
+entity!(User, UserName, "user", "user", 2048, "UserPolicySize", "PoliciesPerUser");
 
 pub(crate) fn arn<E: Entity>(row: &E, config: &Config) -> String {
     format!("arn:aws:iam::{}:{}{}{}", config.account, E::ARN, row.path(), row.name())
 }
 
 /// The ARN for authorization. The path of an entity that does not exist is unknown, so its ARN has none.
-pub(crate) fn arn_of<E: Entity>(cx: &Cx<'_>, name: &str) -> String {
+pub(crate) fn arn_of<E: Entity>(cx: &Cx<'_>, name: &E::Name) -> String {
     match cx.tx.get::<E>(name) {
         Some(row) => arn(&*row, cx.config),
         None => format!("arn:aws:iam::{}:{}/{name}", cx.config.account, E::ARN),
     }
 }
 
-pub(crate) fn get<E: Entity>(image: &Image, name: &str) -> Result<Arc<E>, Error> {
+pub(crate) fn get<E: Entity>(image: &Image, name: &E::Name) -> Result<Arc<E>, Error> {
     image.get::<E>(name).ok_or_else(|| missing::<E>(name))
 }
 
@@ -96,22 +98,22 @@ pub(crate) fn list<E: Entity>(
 ) -> Result<Cut<Arc<E>>, Error> {
     let prefix = path_prefix.unwrap_or("/");
     let found = image.scan::<E>().filter(|row| row.path().starts_with(prefix));
-    paging::cut(found, |row| row.name().to_owned(), marker, max_items)
+    paging::cut(found, |row| row.name().to_string(), marker, max_items)
 }
 
-fn missing<E: Entity>(name: &str) -> Error {
-    Error::NotFound { kind: E::KIND, name: name.to_owned() }
+fn missing<E: Entity>(name: &E::Name) -> Error {
+    Error::NotFound { kind: E::KIND, name: name.to_string() }
 }
 
 /// Changes an existing entity. Service-linked roles cannot be changed.
 pub(crate) fn change<E: Entity, T>(
     cx: &mut Cx<'_>,
-    name: &str,
+    name: &E::Name,
     change: impl FnOnce(&mut E) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let row = get::<E>(cx.tx, name)?;
     if row.path().starts_with(SERVICE_PATH) {
-        return Err(Error::Protected(name.to_owned()));
+        return Err(Error::Protected(name.to_string()));
     }
     cx.tx.update(name, change).ok_or_else(|| missing::<E>(name))?
 }
@@ -120,18 +122,18 @@ pub(crate) fn change<E: Entity, T>(
 pub(crate) const SERVICE_PATH: &str = "/aws-service-role/";
 
 /// Checks that a name is free. As on AWS, names that differ only in case are the same.
-pub(crate) fn must_be_new<E: Entity>(image: &Image, name: &str) -> Result<(), Error> {
+pub(crate) fn must_be_new<E: Entity>(image: &Image, name: &E::Name) -> Result<(), Error> {
     let kind = if E::ARN == "role" { "Role" } else { "User" };
     match image.scan::<E>().find(|row| row.name().eq_ignore_ascii_case(name)) {
-        Some(_) => Err(Error::Exists { kind, name: name.to_owned() }),
+        Some(_) => Err(Error::Exists { kind, name: name.to_string() }),
         None => Ok(()),
     }
 }
 
 pub(crate) fn put_inline<E: Entity>(
     cx: &mut Cx<'_>,
-    name: &str,
-    policy: String,
+    name: &E::Name,
+    policy: PolicyName,
     document: String,
 ) -> Result<(), Error> {
     Document::parse(&document, Kind::Identity).map_err(Error::MalformedPolicy)?;
@@ -148,23 +150,27 @@ pub(crate) fn put_inline<E: Entity>(
 }
 
 /// The document of an inline policy, percent-encoded.
-pub(crate) fn inline<E: Entity>(image: &Image, name: &str, policy: &str) -> Result<String, Error> {
+pub(crate) fn inline<E: Entity>(image: &Image, name: &E::Name, policy: &PolicyName) -> Result<String, Error> {
     let row = get::<E>(image, name)?;
     row.inline().get(policy).map(|d| crate::shapes::percent_encode(d)).ok_or_else(|| no_inline::<E>(policy))
 }
 
-pub(crate) fn delete_inline<E: Entity>(cx: &mut Cx<'_>, name: &str, policy: &str) -> Result<(), Error> {
+pub(crate) fn delete_inline<E: Entity>(
+    cx: &mut Cx<'_>,
+    name: &E::Name,
+    policy: &PolicyName,
+) -> Result<(), Error> {
     change::<E, _>(cx, name, |row| match row.inline_mut().remove(policy) {
         Some(_) => Ok(()),
         None => Err(no_inline::<E>(policy)),
     })
 }
 
-fn no_inline<E: Entity>(policy: &str) -> Error {
+fn no_inline<E: Entity>(policy: &PolicyName) -> Error {
     Error::NoSuch(format!("The {} policy with name {policy} cannot be found.", E::KIND))
 }
 
-pub(crate) fn attach<E: Entity>(cx: &mut Cx<'_>, name: &str, policy: String) -> Result<(), Error> {
+pub(crate) fn attach<E: Entity>(cx: &mut Cx<'_>, name: &E::Name, policy: PolicyArn) -> Result<(), Error> {
     get::<E>(cx.tx, name)?;
     if !cx.tx.has::<Policy>(&policy) && aws_managed::find(&policy).is_none() {
         // The policy may exist on AWS, so the error says that Escale does not have it.
@@ -188,7 +194,7 @@ pub(crate) fn attach<E: Entity>(cx: &mut Cx<'_>, name: &str, policy: String) -> 
     })
 }
 
-pub(crate) fn detach<E: Entity>(cx: &mut Cx<'_>, name: &str, policy: &str) -> Result<(), Error> {
+pub(crate) fn detach<E: Entity>(cx: &mut Cx<'_>, name: &E::Name, policy: &PolicyArn) -> Result<(), Error> {
     change::<E, _>(cx, name, |row| {
         let before = row.attached().len();
         row.attached_mut().retain(|arn| arn != policy);
@@ -200,11 +206,11 @@ pub(crate) fn detach<E: Entity>(cx: &mut Cx<'_>, name: &str, policy: &str) -> Re
     })
 }
 
-pub(crate) fn tag<E: Entity>(cx: &mut Cx<'_>, name: &str, tags: Vec<Tag>) -> Result<(), Error> {
+pub(crate) fn tag<E: Entity>(cx: &mut Cx<'_>, name: &E::Name, tags: Vec<Tag>) -> Result<(), Error> {
     change::<E, _>(cx, name, |row| add_tags(row.tags_mut(), tags))
 }
 
-pub(crate) fn untag<E: Entity>(cx: &mut Cx<'_>, name: &str, keys: &[String]) -> Result<(), Error> {
+pub(crate) fn untag<E: Entity>(cx: &mut Cx<'_>, name: &E::Name, keys: &[String]) -> Result<(), Error> {
     change::<E, _>(cx, name, |row| {
         row.tags_mut().retain(|t| !keys.contains(&t.key));
         Ok(())
@@ -241,8 +247,8 @@ pub(crate) fn must_have_no_policies<E: Entity>(row: &E) -> Result<(), Error> {
 }
 
 /// Validates a path: `/`, or segments between slashes.
-pub(crate) fn path(path: Option<String>) -> Result<String, Error> {
-    let path = path.unwrap_or_else(|| "/".to_owned());
+pub(crate) fn path(path: Option<String>) -> Result<IamPath, Error> {
+    let path = IamPath(path.unwrap_or_else(|| "/".to_owned()));
     if path.starts_with(SERVICE_PATH) {
         return Err(Error::Validation(format!("The path {path} is reserved for service-linked roles")));
     }

@@ -1,6 +1,7 @@
 //! IAM's errors.
 
 use escale_base::{AwsError, ErrorKind};
+use escale_tables::iam::PolicyName;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -11,7 +12,7 @@ pub enum Error {
     #[error("{kind} with name {name} already exists.")]
     Exists { kind: &'static str, name: String },
     #[error("A policy called {0} already exists. Duplicate names are not allowed.")]
-    PolicyExists(String),
+    PolicyExists(PolicyName),
     #[error("{0}")]
     MalformedPolicy(String),
     #[error("Cannot delete entity, must {0} first.")]

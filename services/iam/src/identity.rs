@@ -7,7 +7,9 @@ use escale_service::{
     ResourcePolicy,
 };
 use escale_store::Image;
-use escale_tables::iam::{AccessKey, Holder, Policy, Role, SessionOf, User};
+use escale_tables::iam::{
+    AccessKey, Holder, Policy, PolicyArn, PolicyName as IamPolicyName, Role, SessionOf, User,
+};
 
 /// The actions that AWS allows to every principal, even if a policy denies them.
 const ALWAYS_ALLOWED: [&str; 2] = ["sts:GetCallerIdentity", "sts:GetSessionToken"];
@@ -25,7 +27,7 @@ impl Identity for Iam {
         }
         let key = image.get::<AccessKey>(access_key).filter(|k| k.active)?;
         let (principal, session_token, expires) = match &key.holder {
-            Holder::User(name) => (Principal::User { name: name.clone() }, None, None),
+            Holder::User(name) => (Principal::User { name: name.to_string() }, None, None),
             Holder::Session { of, token, expires } => {
                 (session_principal(image, of)?, Some(token.clone()), Some(*expires))
             }
@@ -87,11 +89,15 @@ fn session_principal(image: &Image, of: &SessionOf) -> Option<Principal> {
         SessionOf::Root => Some(Principal::Root),
         SessionOf::User { name, id } => {
             image.get::<User>(name).filter(|u| u.id == *id)?;
-            Some(Principal::User { name: name.clone() })
+            Some(Principal::User { name: name.to_string() })
         }
         SessionOf::Role { name, id, session } => {
             image.get::<Role>(name).filter(|r| r.id == *id)?;
-            Some(Principal::Role { name: name.clone(), session: session.clone(), role_id: id.clone() })
+            Some(Principal::Role {
+                name: name.to_string(),
+                session: session.to_string(),
+                role_id: id.to_string(),
+            })
         }
     }
 }
@@ -134,8 +140,8 @@ impl Iam {
         let arn = format!("arn:aws:iam::{}:{}{}{}", self.account, E::ARN, row.path(), row.name());
         named_documents(image, row)?.into_iter().find_map(|(policy, document)| {
             let policy = match policy {
-                Named::Inline(name) => PolicyName::Inline { name: name.clone(), bearer: arn.clone() },
-                Named::Managed(policy) => PolicyName::Managed(policy.clone()),
+                Named::Inline(name) => PolicyName::Inline { name: name.to_string(), bearer: arn.clone() },
+                Named::Managed(policy) => PolicyName::Managed(policy.to_string()),
             };
             deciding(&document, question, policy)
         })
@@ -185,8 +191,8 @@ fn documents_of(image: &Image, principal: &Principal) -> Option<Vec<Document>> {
 
 /// The name of a policy of a user or role.
 enum Named<'a> {
-    Inline(&'a String),
-    Managed(&'a String),
+    Inline(&'a IamPolicyName),
+    Managed(&'a PolicyArn),
 }
 
 /// The policies of a user or role; `None` if one cannot be parsed. Operations only store policies that can be parsed, but this

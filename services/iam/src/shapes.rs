@@ -4,13 +4,16 @@ use crate::{Error, aws_managed::AwsManaged, entity, paging};
 use escale_base::{Tag, Timestamp, Wire};
 use escale_service::Config;
 use escale_store::Image;
-use escale_tables::iam::{Policy, PolicyVersion, Role, User};
+use escale_tables::iam::{
+    IamPath, Policy, PolicyArn, PolicyId, PolicyName, PolicyVersion, PolicyVersionId, Role, RoleId, RoleName,
+    User, UserId, UserName,
+};
 
 #[derive(Debug, Wire)]
 pub(crate) struct RoleShape {
-    pub path: String,
-    pub role_name: String,
-    pub role_id: String,
+    pub path: IamPath,
+    pub role_name: RoleName,
+    pub role_id: RoleId,
     pub arn: String,
     pub create_date: Timestamp,
     pub assume_role_policy_document: String,
@@ -37,9 +40,9 @@ pub(crate) fn role(row: &Role, config: &Config) -> RoleShape {
 
 #[derive(Debug, Wire)]
 pub(crate) struct UserShape {
-    pub path: String,
-    pub user_name: String,
-    pub user_id: String,
+    pub path: IamPath,
+    pub user_name: UserName,
+    pub user_id: UserId,
     pub arn: String,
     pub create_date: Timestamp,
     /// AWS omits them in lists.
@@ -59,11 +62,11 @@ pub(crate) fn user(row: &User, config: &Config) -> UserShape {
 
 #[derive(Debug, Wire)]
 pub(crate) struct PolicyShape {
-    pub policy_name: String,
-    pub policy_id: Option<String>,
-    pub arn: String,
-    pub path: String,
-    pub default_version_id: String,
+    pub policy_name: PolicyName,
+    pub policy_id: Option<PolicyId>,
+    pub arn: PolicyArn,
+    pub path: IamPath,
+    pub default_version_id: PolicyVersionId,
     pub attachment_count: usize,
     pub permissions_boundary_usage_count: usize,
     pub is_attachable: bool,
@@ -95,12 +98,12 @@ pub(crate) fn policy(row: &Policy, image: &Image) -> PolicyShape {
 pub(crate) fn aws_policy(managed: AwsManaged, image: &Image) -> PolicyShape {
     let arn = managed.arn();
     PolicyShape {
-        policy_name: managed.name().to_owned(),
+        policy_name: managed.name().into(),
         policy_id: None,
         attachment_count: attachments(image, &arn),
         arn,
-        path: managed.path().to_owned(),
-        default_version_id: AWS_VERSION.to_owned(),
+        path: managed.path().into(),
+        default_version_id: AWS_VERSION.into(),
         permissions_boundary_usage_count: 0,
         is_attachable: true,
         description: None,
@@ -113,15 +116,15 @@ pub(crate) fn aws_policy(managed: AwsManaged, image: &Image) -> PolicyShape {
 /// The only version of an AWS managed policy here.
 pub(crate) const AWS_VERSION: &str = "v1";
 
-fn attachments(image: &Image, arn: &str) -> usize {
-    let roles = image.scan::<Role>().filter(|r| r.attached.iter().any(|a| a == arn)).count();
-    roles + image.scan::<User>().filter(|u| u.attached.iter().any(|a| a == arn)).count()
+fn attachments(image: &Image, arn: &PolicyArn) -> usize {
+    let roles = image.scan::<Role>().filter(|r| r.attached.contains(arn)).count();
+    roles + image.scan::<User>().filter(|u| u.attached.contains(arn)).count()
 }
 
 #[derive(Debug, Wire)]
 pub(crate) struct VersionShape {
     pub document: Option<String>,
-    pub version_id: String,
+    pub version_id: PolicyVersionId,
     pub is_default_version: bool,
     pub create_date: Option<Timestamp>,
 }
@@ -138,17 +141,17 @@ pub(crate) fn version(version: &PolicyVersion, policy: &Policy) -> VersionShape 
 
 #[derive(Debug, Wire)]
 pub(crate) struct AttachedPolicy {
-    pub policy_name: String,
-    pub policy_arn: String,
+    pub policy_name: PolicyName,
+    pub policy_arn: PolicyArn,
 }
 
-pub(crate) fn attached(arn: &str) -> AttachedPolicy {
-    let policy_name = arn.rsplit('/').next().unwrap_or(arn).to_owned();
-    AttachedPolicy { policy_name, policy_arn: arn.to_owned() }
+pub(crate) fn attached(arn: &PolicyArn) -> AttachedPolicy {
+    let policy_name = arn.rsplit('/').next().unwrap_or(arn).into();
+    AttachedPolicy { policy_name, policy_arn: arn.clone() }
 }
 
 /// The path in a policy's ARN.
-pub(crate) fn policy_path(arn: &str) -> &str {
+pub(crate) fn policy_path(arn: &PolicyArn) -> &str {
     let tail = arn.find(":policy/").map_or("/", |at| &arn[at + ":policy".len()..]);
     tail.rfind('/').map_or("/", |at| &tail[..=at])
 }

@@ -9,7 +9,7 @@ use crate::{
 };
 use escale_base::AwsError;
 use escale_service::{Created, Cx, Props, Readiness, ResourceType, Resources};
-use escale_tables::logs::LogGroup;
+use escale_tables::logs::{LogGroup, LogGroupName};
 
 pub(crate) fn types() -> Resources {
     let group = ResourceType::new(
@@ -28,7 +28,7 @@ pub(crate) fn types() -> Resources {
 }
 
 fn create(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
-    let name = props.name_or_generated("LogGroupName", 512);
+    let name = LogGroupName(props.name_or_generated("LogGroupName", 512));
     let input = props.input::<CreateLogGroup>(&["LogGroupClass"]).with("logGroupName", &name);
     input.with("tags", &rules::tag_map(&props.tags()?)).call(cx)?;
     if props.get("RetentionInDays").is_some() {

@@ -20,7 +20,7 @@ use escale_base::{
 };
 use escale_service::{Created, Cx, InputDraft, Props, Readiness, ResourceType, Resources};
 use escale_store::{Image, Row};
-use escale_tables::route53::{Change, DnsApplied, HostedZone, RecordSet};
+use escale_tables::route53::{Change, DnsApplied, HostedZone, HostedZoneId, RecordSet};
 
 pub(crate) fn types() -> Resources {
     vec![
@@ -69,7 +69,7 @@ fn create_zone(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> 
     let mut vpcs = props.read::<Vec<VpcShape>>("VPCs")?.into_iter();
     let input = props.input::<CreateHostedZone>(&["Name", "HostedZoneConfig"]).with("VPC", &vpcs.next());
     let made = input.with("CallerReference", &escale_base::ids::random_uuid()).call(cx)?;
-    let id = rules::bare(&made.hosted_zone.id).to_owned();
+    let id = rules::zone_id(&made.hosted_zone.id);
     let mut change = made.change_info.id;
     for vpc in vpcs {
         let input = InputDraft::<AssociateVPCWithHostedZone>::new().with("HostedZoneId", &id);
@@ -81,7 +81,7 @@ fn create_zone(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> 
         let input = InputDraft::<ChangeTagsForResource>::new().with("ResourceType", &"hostedzone".to_owned());
         input.with("ResourceId", &id).with("AddTags", &tags).call(cx)?;
     }
-    let created = Created::new(id.as_str()).with("Id", id).with(CHANGE, change);
+    let created = Created::new(id.as_str()).with("Id", id.0).with(CHANGE, change);
     Ok(match made.delegation_set {
         Some(set) => created.with("NameServers", set.name_servers),
         None => created,
@@ -158,7 +158,7 @@ fn create(
 
 fn change(
     cx: &mut Cx<'_>,
-    hosted_zone_id: String,
+    zone: HostedZoneId,
     comment: Option<String>,
     action: Action,
     sets: Vec<RecordSetShape>,
@@ -167,7 +167,7 @@ fn change(
         sets.into_iter().map(|resource_record_set| ChangeShape { action, resource_record_set }).collect();
     let change_batch = ChangeBatch { comment, changes };
     cx.call_own::<ChangeResourceRecordSets>(change_resource_record_sets::Input {
-        hosted_zone_id,
+        hosted_zone_id: zone.into(),
         change_batch,
     })
 }
@@ -197,9 +197,9 @@ fn set_shape(props: &Props<'_>, written: &Value) -> Result<RecordSetShape, AwsEr
     })
 }
 
-fn zone_of(image: &Image, props: &Props<'_>) -> Result<String, AwsError> {
+fn zone_of(image: &Image, props: &Props<'_>) -> Result<HostedZoneId, AwsError> {
     match (props.str("HostedZoneId"), props.str("HostedZoneName")) {
-        (Some(id), None) => Ok(id.to_owned()),
+        (Some(id), None) => Ok(rules::zone_id(id)),
         (None, Some(name)) => {
             let name = rules::domain_name(name)?;
             let found: Vec<_> = image.scan::<HostedZone>().filter(|z| z.name == name).collect();
@@ -222,7 +222,7 @@ fn delete_sets(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     let rows: Vec<_> = keys(created).filter_map(|key| cx.tx.get::<RecordSet>(key)).collect();
     let Some(zone) = rows.first().map(|row| row.zone.clone()) else { return Ok(()) };
     let sets = rows.iter().map(|row| shapes::record_set(row)).collect();
-    change(cx, zone.to_string(), None, Action::Delete, sets).map(drop)
+    change(cx, zone, None, Action::Delete, sets).map(drop)
 }
 
 fn sets_gone(image: &Image, created: &Created) -> Readiness {
@@ -239,7 +239,7 @@ fn keys(created: &Created) -> impl Iterator<Item = &str> {
 
 /// A change without a row was purged, so it is in sync.
 fn in_sync(image: &Image, created: &Created) -> Readiness {
-    let change = image.get::<Change>(rules::bare(created.attribute(CHANGE)));
+    let change = image.get::<Change>(&rules::change_id(created.attribute(CHANGE)));
     let applied = image.get::<DnsApplied>(DnsApplied::KEY).map_or(0, |a| a.sequence);
     match change {
         Some(change) if change.sequence > applied => {

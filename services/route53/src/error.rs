@@ -2,15 +2,16 @@
 
 use escale_base::{AwsError, ErrorKind};
 use escale_tables::ec2::VpcId;
+use escale_tables::route53::{ChangeId, HostedZoneId};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("No hosted zone found with ID: {0}")]
-    NoZone(String),
+    NoZone(HostedZoneId),
     #[error("No health check exists with the specified ID.")]
     NoHealthCheck,
     #[error("Could not find resource with ID: {0}")]
-    NoChange(String),
+    NoChange(ChangeId),
     #[error("A hosted zone has already been created with the specified caller reference.")]
     ZoneExists,
     #[error("The specified hosted zone contains non-required resource record sets and so cannot be deleted.")]
@@ -22,13 +23,13 @@ pub enum Error {
     #[error("The VPC: {0} in region {1} does not exist.")]
     InvalidVpc(VpcId, String),
     #[error("The hosted zone {0} is public. VPCs can be associated only with private hosted zones.")]
-    PublicZone(String),
+    PublicZone(HostedZoneId),
     #[error("The VPC: {0} is not associated with the hosted zone {1}.")]
-    NotAssociated(VpcId, String),
+    NotAssociated(VpcId, HostedZoneId),
     #[error(
         "The VPC: {0} is the last one that is associated with the hosted zone {1}. Delete the zone instead."
     )]
-    LastAssociation(VpcId, String),
+    LastAssociation(VpcId, HostedZoneId),
     #[error("[{}]", .0.join(", "))]
     InvalidBatch(Vec<String>),
     #[error("{0}")]

@@ -30,6 +30,7 @@ use escale_engine::Engine;
 use escale_network::Network;
 use escale_service::{Cloud, Entry, Recorded, ResourceType, Service};
 use escale_store::Store;
+use escale_tables::route53::RunId;
 use std::sync::Arc;
 
 pub use error::Error;
@@ -84,7 +85,7 @@ pub fn start(engine: &mut Engine, store: &Store, cloud: &Arc<Cloud>, planes: Pla
             clock: cloud.clock.clone(),
             dns: planes.dns,
             network: planes.network,
-            run: ids::random_uuid(),
+            run: RunId(ids::random_uuid()),
         },
     );
 }

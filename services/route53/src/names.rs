@@ -3,8 +3,10 @@
 //!
 //! <https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DomainNameFormat.html>
 
+use escale_tables::route53::CanonicalName;
+
 /// The canonical form, or the reason why the name is invalid.
-pub(crate) fn canonical(text: &str) -> Result<String, String> {
+pub(crate) fn canonical(text: &str) -> Result<CanonicalName, String> {
     let bytes = unescape(text)?;
     let mut name = String::with_capacity(bytes.len() + 1);
     for byte in &bytes {
@@ -33,7 +35,7 @@ pub(crate) fn canonical(text: &str) -> Result<String, String> {
     if wire > 255 {
         return Err("it is longer than 255 bytes".to_owned());
     }
-    Ok(name)
+    Ok(CanonicalName(name))
 }
 
 /// The name in the DNS plane's form: a wildcard has its asterisk; other escapes are octal there, too.
@@ -104,7 +106,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     fn check(name: &str, expected: Expect) {
-        expected.assert_eq(&canonical(name).unwrap_or_else(|e| format!("error: {e}")));
+        expected.assert_eq(&canonical(name).map_or_else(|e| format!("error: {e}"), CanonicalName::into));
     }
 
     #[test]

@@ -7,7 +7,9 @@ use crate::{
 };
 use escale_base::AwsError;
 use escale_store::Image;
-use escale_tables::route53::{HostedZone, RecordData, RecordSet, RecordType, Routing};
+use escale_tables::route53::{
+    CanonicalName, HostedZone, HostedZoneId, RecordData, RecordSet, RecordType, Routing,
+};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 escale_base::choice! {
@@ -69,7 +71,7 @@ pub(crate) fn read(zone: &HostedZone, action: Action, shape: RecordSetShape) -> 
                 return Err(invalid("A multivalue answer record set cannot have an AliasTarget"));
             }
             let evaluate_target_health = alias.evaluate_target_health;
-            let zone_id = rules::bare(&alias.hosted_zone_id).to_owned();
+            let zone_id = rules::zone_id(&alias.hosted_zone_id);
             // A deletion only has to repeat the current values.
             if zone_id != zone.id && !system::is_alias_target(&target) && action != Action::Delete {
                 return Err(foreign_alias(zone, &zone_id, &target, kind));
@@ -86,7 +88,7 @@ pub(crate) fn read(zone: &HostedZone, action: Action, shape: RecordSetShape) -> 
 }
 
 /// The error for an alias to a name that is neither in the zone itself nor that of a load balancer or distribution.
-fn foreign_alias(zone: &HostedZone, named: &str, target: &str, kind: RecordType) -> Error {
+fn foreign_alias(zone: &HostedZone, named: &HostedZoneId, target: &CanonicalName, kind: RecordType) -> Error {
     if names::within(target, &zone.name) {
         return Error::InvalidBatch(vec![format!(
             "Tried to create an alias that targets {target}, type {kind} in zone {named}, but the alias target name does \
@@ -149,7 +151,7 @@ pub(crate) fn missing_target(image: &Image, zone: &HostedZone, set: &RecordSet) 
     let at = |name: &str| format!("{}/{}/{kind}/", zone.id, RecordSet::reversed(name));
     // A wildcard record also answers the target's name.
     let wildcards = target.match_indices('.').map(|(dot, _)| format!("\\052{}", &target[dot..]));
-    let found = [target.clone()]
+    let found = [target.to_string()]
         .into_iter()
         .chain(wildcards)
         .any(|name| image.prefix::<RecordSet>(&at(&name)).next().is_some());

@@ -6,25 +6,34 @@ use escale_service::Cx;
 use escale_store::Image;
 use escale_tables::{
     ec2::{Vpc, VpcId},
-    route53::{Change, ChangeCounter, HostedZone},
+    route53::{CanonicalName, Change, ChangeCounter, ChangeId, HostedZone, HostedZoneId},
 };
 use std::sync::Arc;
 
 /// The id without its prefix. Clients may send an id as responses have it: `/hostedzone/Z…`.
-pub(crate) fn bare(id: &str) -> &str {
+fn bare(id: &str) -> &str {
     id.rsplit('/').next().unwrap_or(id)
 }
 
+pub(crate) fn zone_id(text: &str) -> HostedZoneId {
+    bare(text).into()
+}
+
+pub(crate) fn change_id(text: &str) -> ChangeId {
+    bare(text).into()
+}
+
 pub(crate) fn zone(image: &Image, id: &str) -> Result<Arc<HostedZone>, Error> {
-    image.get::<HostedZone>(bare(id)).ok_or_else(|| Error::NoZone(bare(id).to_owned()))
+    let id = zone_id(id);
+    image.get::<HostedZone>(&id).ok_or(Error::NoZone(id))
 }
 
 /// The zone's ARN for authorization.
 pub(crate) fn zone_arn(id: &str) -> String {
-    Arn::new("route53", "", "", format!("hostedzone/{}", bare(id))).to_string()
+    Arn::new("route53", "", "", format!("hostedzone/{}", zone_id(id))).to_string()
 }
 
-pub(crate) fn domain_name(text: &str) -> Result<String, Error> {
+pub(crate) fn domain_name(text: &str) -> Result<CanonicalName, Error> {
     names::canonical(text).map_err(|why| Error::InvalidDomainName(text.to_owned(), why))
 }
 
@@ -39,13 +48,13 @@ pub(crate) fn vpc(cx: &Cx<'_>, named: &shapes::VpcShape) -> Result<VpcId, Error>
 }
 
 /// Refuses a second zone with the same name for the same servers: public, or of the same VPC.
-pub(crate) fn no_conflict(image: &Image, name: &str, vpc: Option<&VpcId>) -> Result<(), Error> {
+pub(crate) fn no_conflict(image: &Image, name: &CanonicalName, vpc: Option<&VpcId>) -> Result<(), Error> {
     if system::is_apex(name) {
         return Err(Error::ConflictingDomain(format!(
             "The zone {name} is reserved for the cloud's own names."
         )));
     }
-    let same = image.scan::<HostedZone>().filter(|z| z.name == name);
+    let same = image.scan::<HostedZone>().filter(|z| z.name == *name);
     let mut clash = same.filter(|z| match vpc {
         None => !z.private,
         Some(vpc) => z.private && z.vpcs.contains(vpc),

@@ -6,7 +6,9 @@ use escale_service::Config;
 use escale_store::Image;
 use escale_tables::{
     ec2::VpcId,
-    route53::{Change, HostedZone, RecordData, RecordSet, RecordType, Routing},
+    route53::{
+        CallerReference, CanonicalName, Change, HostedZone, RecordData, RecordSet, RecordType, Routing,
+    },
 };
 
 #[derive(Clone, Debug, Wire)]
@@ -26,8 +28,8 @@ pub(crate) struct ZoneConfig {
 #[derive(Debug, Wire)]
 pub(crate) struct ZoneShape {
     pub id: String,
-    pub name: String,
-    pub caller_reference: String,
+    pub name: CanonicalName,
+    pub caller_reference: CallerReference,
     pub config: ZoneConfig,
     pub resource_record_set_count: usize,
 }
@@ -130,7 +132,7 @@ pub(crate) fn served_type(named: RRType) -> Result<RecordType, AwsError> {
 
 pub(crate) fn record_set(row: &RecordSet) -> RecordSetShape {
     let mut shape = RecordSetShape {
-        name: row.name.clone(),
+        name: row.name.to_string(),
         r#type: record_type(row.kind),
         set_identifier: row.routing.set_identifier().map(str::to_owned),
         weight: None,
@@ -152,8 +154,8 @@ pub(crate) fn record_set(row: &RecordSet) -> RecordSetShape {
         }
         RecordData::Alias { zone, target, evaluate_target_health } => {
             shape.alias_target = Some(AliasTarget {
-                hosted_zone_id: zone.clone(),
-                dns_name: target.clone(),
+                hosted_zone_id: zone.to_string(),
+                dns_name: target.to_string(),
                 evaluate_target_health: *evaluate_target_health,
             });
         }

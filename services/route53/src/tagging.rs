@@ -3,12 +3,12 @@
 use crate::{Error, choices::TagResourceType, rules};
 use escale_base::{Tag, Wire};
 use escale_store::Image;
-use escale_tables::route53::HostedZone;
+use escale_tables::route53::{HostedZone, HostedZoneId};
 
 #[derive(Wire)]
 pub(crate) struct TagSet {
     resource_type: TagResourceType,
-    resource_id: String,
+    resource_id: HostedZoneId,
     tags: Vec<Tag>,
 }
 

@@ -72,7 +72,7 @@ impl Directory for PublicNames {
         let all: BTreeSet<String> = hosted
             .into_iter()
             .chain(balancers)
-            .chain(image.scan::<DistributionName>().map(|r| r.name.clone()))
+            .chain(image.scan::<DistributionName>().map(|r| r.name.to_string()))
             .collect();
         all.into_iter().filter(|name| self.find(name).is_some()).collect()
     }

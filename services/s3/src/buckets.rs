@@ -5,7 +5,7 @@ use escale_base::{AwsError, Timestamp};
 use escale_objects::{self as plane, Objects};
 use escale_service::StreamCx;
 use escale_store::{Image, Store, StoreError};
-use escale_tables::s3::{Bucket, Versioning};
+use escale_tables::s3::{Bucket, BucketName, Versioning};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -15,7 +15,7 @@ use std::{
 pub struct Buckets {
     pub(crate) objects: Arc<dyn Objects>,
     /// The rows that this process has applied to the plane. Lost at a restart; `ready` then applies them again.
-    applied: Mutex<HashMap<String, (Timestamp, Versioning)>>,
+    applied: Mutex<HashMap<BucketName, (Timestamp, Versioning)>>,
     /// Held while a bucket of the plane is created, changed or removed. Otherwise a put that has read the row could create a
     /// bucket again that is being removed.
     changing: tokio::sync::Mutex<()>,
@@ -30,7 +30,7 @@ impl Buckets {
     pub(crate) async fn ready(
         &self,
         cx: &StreamCx,
-        name: &str,
+        name: &BucketName,
         expected_owner: Option<&str>,
     ) -> Result<Arc<Bucket>, Error> {
         if expected_owner.is_some_and(|owner| owner != cx.config.account) {
@@ -58,13 +58,13 @@ impl Buckets {
             if existing.versioning != desired {
                 self.objects.set_versioning(name, desired).await?;
             }
-            self.known().insert(name.to_owned(), (row.created, row.versioning));
+            self.known().insert(name.clone(), (row.created, row.versioning));
         }
         Ok(row)
     }
 
     /// Deletes the bucket in the plane, if it is empty, and then its row.
-    pub(crate) async fn remove(&self, store: &Store, name: &str) -> Result<(), Error> {
+    pub(crate) async fn remove(&self, store: &Store, name: &BucketName) -> Result<(), Error> {
         let _changing = self.changing.lock().await;
         row(&store.read(), name)?;
         // First: if the row cannot be deleted below, `ready` must create the plane's bucket again.
@@ -81,7 +81,7 @@ impl Buckets {
             Ok::<_, StoreError>(())
         });
         deleted.map_err(|error| {
-            tracing::error!(%error, bucket = name, "the bucket was deleted, but its row could not be removed");
+            tracing::error!(%error, bucket = name.as_str(), "the bucket was deleted, but its row could not be removed");
             AwsError::internal().into()
         })
     }
@@ -90,13 +90,13 @@ impl Buckets {
         self.known().get(&row.name) == Some(&(row.created, row.versioning))
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Timestamp, Versioning)>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<BucketName, (Timestamp, Versioning)>> {
         // No code that can panic runs under this lock, so a poisoned lock has consistent data.
         self.applied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The row of a bucket.
-pub(crate) fn row(image: &Image, name: &str) -> Result<Arc<Bucket>, Error> {
-    image.get::<Bucket>(name).ok_or_else(|| Error::NoSuchBucket(name.to_owned()))
+pub(crate) fn row(image: &Image, name: &BucketName) -> Result<Arc<Bucket>, Error> {
+    image.get::<Bucket>(name).ok_or_else(|| Error::NoSuchBucket(name.clone()))
 }

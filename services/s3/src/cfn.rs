@@ -19,7 +19,7 @@ use crate::{
 use escale_base::AwsError;
 use escale_service::{Created, Cx, InputDraft, Props, Readiness, ResourceType};
 use escale_store::Image;
-use escale_tables::s3::{Bucket, BucketSeen};
+use escale_tables::s3::{Bucket, BucketName, BucketSeen};
 
 pub(crate) fn types() -> Vec<ResourceType> {
     vec![
@@ -57,7 +57,7 @@ const OF_ENCRYPTION: &[(&str, &str)] = &[
 fn create_bucket(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError> {
     // Bucket names are in lower case, so a generated name is converted. A name of the template is not: S3 checks it.
     let name = props.name_or_generated("BucketName", 63);
-    let name = if props.str("BucketName").is_some() { name } else { name.to_ascii_lowercase() };
+    let name = BucketName(if props.str("BucketName").is_some() { name } else { name.to_ascii_lowercase() });
     let acl = props.str("AccessControl").map(|acl| if acl == "Private" { "private" } else { acl }.to_owned());
     let configuration = (cx.config.region != rules::UNCONSTRAINED_REGION)
         .then(|| Configuration { location_constraint: Some(cx.config.region.clone()), tags: Vec::new() });
@@ -84,7 +84,7 @@ fn create_bucket(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsError
         input.with("Tagging", &Tagging { tag_set }).call(cx)?;
     }
     let region = &cx.config.region;
-    Ok(Created::new(&name)
+    Ok(Created::new(name.as_str())
         .with("Arn", rules::bucket_arn(&name))
         .with("DomainName", format!("{name}.s3.amazonaws.com"))
         .with("DualStackDomainName", format!("{name}.s3.dualstack.{region}.amazonaws.com"))

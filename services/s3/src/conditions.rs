@@ -4,6 +4,7 @@ use crate::{Error, rules};
 use escale_base::{AwsError, Timestamp};
 use escale_objects::{Condition, Entry};
 use escale_service::StreamCx;
+use escale_tables::s3::BucketName;
 
 #[derive(Default)]
 pub(crate) struct Conditions<'a> {
@@ -81,7 +82,7 @@ pub(crate) fn of_delete(if_match: Option<&str>) -> Condition {
 pub(crate) fn allowed(
     cx: &StreamCx,
     operation: &str,
-    (bucket, key): (&str, &str),
+    (bucket, key): (&BucketName, &str),
     condition: &Condition,
 ) -> Result<(), AwsError> {
     match condition {

@@ -4,17 +4,18 @@
 
 use escale_base::{AwsError, ErrorKind};
 use escale_objects as plane;
+use escale_tables::s3::BucketName;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("The specified bucket does not exist")]
-    NoSuchBucket(String),
+    NoSuchBucket(BucketName),
     #[error("Your previous request to create the named bucket succeeded and you already own it.")]
-    BucketAlreadyOwnedByYou(String),
+    BucketAlreadyOwnedByYou(BucketName),
     #[error("A conflicting conditional operation is currently in progress against this resource. Try again.")]
-    BeingDeleted(String),
+    BeingDeleted(BucketName),
     #[error("The specified bucket is not valid.")]
-    InvalidBucketName(String),
+    InvalidBucketName(BucketName),
     #[error(
         "The {} location constraint is incompatible for the region specific endpoint this request was sent to. The \
          region of this cloud is {region}.", given.as_deref().unwrap_or("unspecified")
@@ -35,7 +36,7 @@ pub enum Error {
     #[error("The bucket does not allow ACLs")]
     AclsNotSupported,
     #[error("{message}")]
-    NotConfigured { code: &'static str, message: &'static str, bucket: String },
+    NotConfigured { code: &'static str, message: &'static str, bucket: BucketName },
     #[error("Access Denied")]
     Denied,
     #[error(
@@ -55,16 +56,16 @@ impl From<Error> for AwsError {
         let aws = |kind, code: &str, status: u16| AwsError::new(kind, code, status, message.as_str());
         match error {
             Error::NoSuchBucket(name) => {
-                aws(ErrorKind::NotFound, "NoSuchBucket", 404).with("BucketName", name)
+                aws(ErrorKind::NotFound, "NoSuchBucket", 404).with("BucketName", name.0)
             }
             Error::BucketAlreadyOwnedByYou(name) => {
-                aws(ErrorKind::AlreadyExists, "BucketAlreadyOwnedByYou", 409).with("BucketName", name)
+                aws(ErrorKind::AlreadyExists, "BucketAlreadyOwnedByYou", 409).with("BucketName", name.0)
             }
             Error::BeingDeleted(name) => {
-                aws(ErrorKind::InUse, "OperationAborted", 409).with("BucketName", name)
+                aws(ErrorKind::InUse, "OperationAborted", 409).with("BucketName", name.0)
             }
             Error::InvalidBucketName(name) => {
-                aws(ErrorKind::Invalid, "InvalidBucketName", 400).with("BucketName", name)
+                aws(ErrorKind::Invalid, "InvalidBucketName", 400).with("BucketName", name.0)
             }
             Error::IllegalLocation { .. } => {
                 aws(ErrorKind::Invalid, "IllegalLocationConstraintException", 400)
@@ -81,7 +82,7 @@ impl From<Error> for AwsError {
             Error::MalformedXml => aws(ErrorKind::Invalid, "MalformedXML", 400),
             Error::AclsNotSupported => aws(ErrorKind::Invalid, "AccessControlListNotSupported", 400),
             Error::NotConfigured { code, bucket, .. } => {
-                aws(ErrorKind::NotFound, code, 404).with("BucketName", bucket)
+                aws(ErrorKind::NotFound, code, 404).with("BucketName", bucket.0)
             }
             Error::Denied | Error::PublicPolicy => aws(ErrorKind::Denied, "AccessDenied", 403),
             Error::Plane(error) => of_plane(error),
@@ -98,8 +99,8 @@ fn of_plane(error: plane::Error) -> AwsError {
         |code: &str, status: u16, message: &str| AwsError::new(ErrorKind::Invalid, code, status, message);
     let missing = |code: &str, message: &str| AwsError::new(ErrorKind::NotFound, code, 404, message);
     match error {
-        E::NoSuchBucket(name) => Error::NoSuchBucket(name).into(),
-        E::BucketExists(name) => Error::BucketAlreadyOwnedByYou(name).into(),
+        E::NoSuchBucket(name) => Error::NoSuchBucket(name.into()).into(),
+        E::BucketExists(name) => Error::BucketAlreadyOwnedByYou(name.into()).into(),
         E::BucketNotEmpty(name) => {
             invalid("BucketNotEmpty", 409, "The bucket you tried to delete is not empty")
                 .with("BucketName", name)

@@ -81,7 +81,7 @@ impl Service for S3 {
         input: &Value,
     ) -> Vec<ResourcePolicy> {
         let name = input.get("Bucket").and_then(Value::as_str).unwrap_or_default();
-        policy::in_force(image, name, &config.account)
+        policy::in_force(image, &name.into(), &config.account)
     }
     fn resource_types(&self) -> Vec<ResourceType> {
         cfn::types()

@@ -8,7 +8,7 @@ use escale_base::{AwsError, json as strict, wire::Value};
 use escale_policy::{Document, Kind};
 use escale_service::ResourcePolicy;
 use escale_store::Image;
-use escale_tables::s3::Bucket;
+use escale_tables::s3::{Bucket, BucketName};
 use serde_json::json;
 
 /// AWS's limit on the size of a policy.
@@ -30,7 +30,7 @@ const LIMITING_KEYS: [&str; 10] = [
 
 /// The bucket's policy as its public access block permits it. With `RestrictPublicBuckets`, a public policy applies only to the
 /// account's own callers.
-pub(crate) fn in_force(image: &Image, bucket: &str, account: &str) -> Vec<ResourcePolicy> {
+pub(crate) fn in_force(image: &Image, bucket: &BucketName, account: &str) -> Vec<ResourcePolicy> {
     let Some(row) = image.get::<Bucket>(bucket) else { return Vec::new() };
     let Some(document) = &row.policy else { return Vec::new() };
     let restricted = row.public_access_block.is_some_and(|b| b.restrict_public_buckets);
@@ -96,7 +96,7 @@ fn is_limited(statement: &Value) -> bool {
 }
 
 /// Validates a policy before it is stored. The messages are S3's.
-pub(crate) fn check(document: &str, bucket: &str) -> Result<(), Error> {
+pub(crate) fn check(document: &str, bucket: &BucketName) -> Result<(), Error> {
     let malformed = |why: &str| Error::MalformedPolicy(why.to_owned());
     if document.len() > POLICY_BYTES {
         return Err(malformed("Policy exceeds the maximum allowed document size."));
@@ -119,7 +119,7 @@ pub(crate) fn check(document: &str, bucket: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn check_statement(statement: &Value, bucket: &str) -> Result<(), Error> {
+fn check_statement(statement: &Value, bucket: &BucketName) -> Result<(), Error> {
     let malformed = |why: String| Err(Error::MalformedPolicy(why));
     const KNOWN: [&str; 9] = [
         "Sid",
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn rejects_malformed_policies_with_a_reason() {
         let check = |text: &str, why: &str| {
-            let error = check(text, "media").unwrap_err().to_string();
+            let error = check(text, &"media".into()).unwrap_err().to_string();
             assert!(error.contains(why), "{error}");
         };
         check("no", "invalid Json");
@@ -257,8 +257,8 @@ mod tests {
         check(&other, "invalid resource");
         let action = allow(json!("*"), json!({})).replace("s3:GetObject", "ec2:RunInstances");
         check(&action, "invalid action");
-        assert!(super::check(&allow(json!("*"), json!({})), "media").is_ok());
+        assert!(super::check(&allow(json!("*"), json!({})), &"media".into()).is_ok());
         let after = json!({"DateGreaterThanIfExists": {"aws:CurrentTime": "2026-11-22"}});
-        assert!(super::check(&allow(json!("*"), after), "media").is_ok());
+        assert!(super::check(&allow(json!("*"), after), &"media".into()).is_ok());
     }
 }

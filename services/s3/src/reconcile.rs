@@ -35,11 +35,16 @@ impl Reconciler for Removals {
     const WATCHES: &'static [&'static str] = &["s3_bucket"];
 
     fn concerned(&self, image: &Image, change: &Change) -> BTreeSet<String> {
-        image.get::<Bucket>(&change.key).filter(|b| b.deleting).map(|b| b.name.clone()).into_iter().collect()
+        image
+            .get::<Bucket>(&change.key)
+            .filter(|b| b.deleting)
+            .map(|b| b.name.to_string())
+            .into_iter()
+            .collect()
     }
 
     fn all(&self, image: &Image) -> BTreeSet<String> {
-        image.scan::<Bucket>().filter(|b| b.deleting).map(|b| b.name.clone()).collect()
+        image.scan::<Bucket>().filter(|b| b.deleting).map(|b| b.name.to_string()).collect()
     }
 
     fn plan(&self, image: &Image, key: &str, _now: Timestamp) -> Plan<Remove> {
@@ -47,12 +52,12 @@ impl Reconciler for Removals {
     }
 
     async fn act(&self, key: &str, _: Remove) -> Result<(), StepError> {
-        match self.buckets.remove(&self.store, key).await {
+        match self.buckets.remove(&self.store, &key.into()).await {
             // NoSuchBucket: DeleteBucket was faster.
             Ok(()) | Err(Error::NoSuchBucket(_)) => Ok(()),
             Err(Error::Plane(plane::Error::BucketNotEmpty(_))) => {
                 let seen = BucketSeen {
-                    name: key.to_owned(),
+                    name: key.into(),
                     not_deleted: "The bucket you tried to delete is not empty".into(),
                     at: self.clock.now(),
                 };

@@ -6,23 +6,27 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use escale_base::{AwsError, wire::Value};
 use escale_objects::ByteRange;
 use escale_service::{Cx, StreamCx};
-use escale_tables::s3::Bucket;
+use escale_tables::s3::{Bucket, BucketName};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::sync::Arc;
 
 /// The only region without a location constraint.
 pub(crate) const UNCONSTRAINED_REGION: &str = "us-east-1";
 
-pub(crate) fn bucket_arn(bucket: &str) -> String {
+pub(crate) fn bucket_arn(bucket: &BucketName) -> String {
     format!("arn:aws:s3:::{bucket}")
 }
 
-pub(crate) fn object_arn(bucket: &str, key: &str) -> String {
+pub(crate) fn object_arn(bucket: &BucketName, key: &str) -> String {
     format!("arn:aws:s3:::{bucket}/{key}")
 }
 
 /// The row of a bucket, for operations on its configuration.
-pub(crate) fn bucket(cx: &Cx<'_>, name: &str, expected_owner: Option<&str>) -> Result<Arc<Bucket>, Error> {
+pub(crate) fn bucket(
+    cx: &Cx<'_>,
+    name: &BucketName,
+    expected_owner: Option<&str>,
+) -> Result<Arc<Bucket>, Error> {
     if expected_owner.is_some_and(|owner| owner != cx.config.account) {
         return Err(Error::Denied);
     }
@@ -32,7 +36,7 @@ pub(crate) fn bucket(cx: &Cx<'_>, name: &str, expected_owner: Option<&str>) -> R
 /// Changes the row of a bucket.
 pub(crate) fn update(
     cx: &mut Cx<'_>,
-    name: &str,
+    name: &BucketName,
     expected_owner: Option<&str>,
     change: impl FnOnce(&mut Bucket),
 ) -> Result<(), Error> {
@@ -46,16 +50,16 @@ pub(crate) fn allowed(
     cx: &StreamCx,
     action: &str,
     operation: &str,
-    bucket: &str,
+    bucket: &BucketName,
     arn: String,
 ) -> Result<(), AwsError> {
-    let input = Value::Object([("Bucket".to_owned(), Value::from(bucket))].into_iter().collect());
+    let input = Value::Object([("Bucket".to_owned(), Value::from(bucket.as_str()))].into_iter().collect());
     let image = cx.store.read();
     cx.cloud.authorize_action(&image, &cx.caller, "s3", (action, operation), &input, &[arn])
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
-pub(crate) fn bucket_name(name: &str) -> Result<(), Error> {
+pub(crate) fn bucket_name(name: &BucketName) -> Result<(), Error> {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.' || b == b'-';
     let alphanumeric = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let bytes = name.as_bytes();
@@ -69,7 +73,7 @@ pub(crate) fn bucket_name(name: &str) -> Result<(), Error> {
         && !name.starts_with("sthree-")
         && !name.ends_with("-s3alias")
         && !name.ends_with("--ol-s3");
-    if is_valid { Ok(()) } else { Err(Error::InvalidBucketName(name.to_owned())) }
+    if is_valid { Ok(()) } else { Err(Error::InvalidBucketName(name.clone())) }
 }
 
 /// Parses `bytes=0-9`. An invalid range is ignored (RFC 9110, 14.2), and so is a list of ranges.
@@ -139,10 +143,10 @@ mod tests {
     #[test]
     fn checks_bucket_names() {
         for good in ["abc", "my.bucket-1", "123"] {
-            assert!(bucket_name(good).is_ok(), "{good}");
+            assert!(bucket_name(&good.into()).is_ok(), "{good}");
         }
         for bad in ["ab", "Abc", "-ab", "ab-", "a..b", "192.168.1.1", "a_b", "xn--abc", &"a".repeat(64)] {
-            assert!(bucket_name(bad).is_err(), "{bad}");
+            assert!(bucket_name(&bad.into()).is_err(), "{bad}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! All errors of Secrets Manager, with their codes and HTTP statuses.
 
 use escale_base::{AwsError, ErrorKind};
+use escale_tables::secretsmanager::{SecretName, SecretVersionId};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -9,12 +10,12 @@ pub enum Error {
     #[error("Secrets Manager can't find the specified secret value for {0}")]
     NoVersion(String),
     #[error("The operation failed because the secret {0} already exists.")]
-    Exists(String),
+    Exists(SecretName),
     #[error(
         "A resource with the ID you requested already exists: version {0} has another value. Use another \
          ClientRequestToken"
     )]
-    VersionExists(String),
+    VersionExists(SecretVersionId),
     #[error("{0}")]
     Request(String),
     #[error("{0}")]

@@ -5,7 +5,9 @@ use base64::Engine as _;
 use escale_base::{Arn, Secret, Timestamp, ids};
 use escale_service::{Cx, Principal};
 use escale_store::Image;
-use escale_tables::secretsmanager::{StoredSecret, Version, VersionValue};
+use escale_tables::secretsmanager::{
+    OwningService, SecretName, SecretVersionId, StagingLabel, StoredSecret, Version, VersionValue,
+};
 use std::sync::Arc;
 
 pub(crate) const CURRENT: &str = "AWSCURRENT";
@@ -56,9 +58,9 @@ pub(crate) fn may_change(cx: &Cx<'_>, secret: &StoredSecret) -> Result<(), Error
 }
 
 /// The calling service, such as `rds` for `rds.amazonaws.com`.
-pub(crate) fn owner_of(cx: &Cx<'_>) -> Option<String> {
+pub(crate) fn owner_of(cx: &Cx<'_>) -> Option<OwningService> {
     match &cx.caller.principal {
-        Principal::Service(name) => Some(name.trim_end_matches(".amazonaws.com").to_owned()),
+        Principal::Service(name) => Some(name.trim_end_matches(".amazonaws.com").into()),
         _ => None,
     }
 }
@@ -72,7 +74,7 @@ pub(crate) fn arn_for_policy(cx: &Cx<'_>, id: &str) -> Vec<String> {
     }]
 }
 
-pub(crate) fn check_name(name: &str, managed: bool) -> Result<(), Error> {
+pub(crate) fn check_name(name: &SecretName, managed: bool) -> Result<(), Error> {
     let fits = |c: char| c.is_ascii_alphanumeric() || "/_+=.@-".contains(c) || (managed && c == '!');
     if name.is_empty() || name.len() > 512 || !name.chars().all(fits) {
         return Err(Error::Parameter(
@@ -112,12 +114,12 @@ pub(crate) fn value(
 /// Adds a version and moves `stages` to it. A repeated request, with the same token and value, changes nothing.
 pub(crate) fn add_version(
     secret: &mut StoredSecret,
-    token: Option<String>,
+    token: Option<SecretVersionId>,
     value: VersionValue,
-    stages: &[String],
+    stages: &[StagingLabel],
     now: Timestamp,
-) -> Result<String, Error> {
-    let id = token.unwrap_or_else(ids::random_uuid);
+) -> Result<SecretVersionId, Error> {
+    let id = token.unwrap_or_else(|| SecretVersionId(ids::random_uuid()));
     match secret.versions.iter().find(|v| v.id == id) {
         Some(known) if known.value == value => return Ok(id),
         Some(_) => return Err(Error::VersionExists(id)),
@@ -133,21 +135,21 @@ pub(crate) fn add_version(
 }
 
 /// Moves a staging label to a version, or removes it. The version that loses AWSCURRENT gets AWSPREVIOUS.
-pub(crate) fn move_stage(secret: &mut StoredSecret, stage: &str, to: Option<&str>) {
+pub(crate) fn move_stage(secret: &mut StoredSecret, stage: &StagingLabel, to: Option<&SecretVersionId>) {
     let holder = holder(secret, stage).map(|v| v.id.clone());
-    if holder.as_deref() == to {
+    if holder.as_ref() == to {
         return;
     }
     for version in &mut secret.versions {
         version.stages.retain(|s| s != stage);
         if to == Some(&version.id) {
-            version.stages.push(stage.to_owned());
+            version.stages.push(stage.clone());
         }
     }
     if stage == CURRENT
         && let Some(old) = holder
     {
-        move_stage(secret, PREVIOUS, Some(&old));
+        move_stage(secret, &PREVIOUS.into(), Some(&old));
         // The new current version may have had AWSPREVIOUS before.
         for version in secret.versions.iter_mut().filter(|v| to == Some(&v.id)) {
             version.stages.retain(|s| s != PREVIOUS);
@@ -155,8 +157,8 @@ pub(crate) fn move_stage(secret: &mut StoredSecret, stage: &str, to: Option<&str
     }
 }
 
-pub(crate) fn holder<'a>(secret: &'a StoredSecret, stage: &str) -> Option<&'a Version> {
-    secret.versions.iter().find(|v| v.stages.iter().any(|s| s == stage))
+pub(crate) fn holder<'a>(secret: &'a StoredSecret, stage: &StagingLabel) -> Option<&'a Version> {
+    secret.versions.iter().find(|v| v.stages.contains(stage))
 }
 
 fn delete_old_versions(secret: &mut StoredSecret) {

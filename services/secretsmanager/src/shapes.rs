@@ -1,7 +1,7 @@
 //! Shapes that several operations return.
 
 use escale_base::{Tag, Timestamp, Wire};
-use escale_tables::secretsmanager::StoredSecret;
+use escale_tables::secretsmanager::{OwningService, SecretName, SecretVersionId, StagingLabel, StoredSecret};
 use std::collections::BTreeMap;
 
 /// The answer of most operations.
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 pub(crate) struct Named {
     #[wire("ARN")]
     pub arn: String,
-    pub name: String,
+    pub name: SecretName,
 }
 
 impl Named {
@@ -22,12 +22,12 @@ impl Named {
 pub(crate) struct NamedVersion {
     #[wire("ARN")]
     pub arn: String,
-    pub name: String,
-    pub version_id: Option<String>,
+    pub name: SecretName,
+    pub version_id: Option<SecretVersionId>,
 }
 
 impl NamedVersion {
-    pub(crate) fn of(secret: &StoredSecret, version_id: Option<String>) -> NamedVersion {
+    pub(crate) fn of(secret: &StoredSecret, version_id: Option<SecretVersionId>) -> NamedVersion {
         NamedVersion { arn: secret.arn.to_string(), name: secret.name.clone(), version_id }
     }
 }
@@ -36,15 +36,15 @@ impl NamedVersion {
 pub(crate) struct Described {
     #[wire("ARN")]
     pub arn: String,
-    pub name: String,
+    pub name: SecretName,
     pub description: Option<String>,
     pub kms_key_id: Option<String>,
     pub rotation_enabled: bool,
     pub last_changed_date: Timestamp,
     pub deleted_date: Option<Timestamp>,
     pub tags: Vec<Tag>,
-    pub version_ids_to_stages: BTreeMap<String, Vec<String>>,
-    pub owning_service: Option<String>,
+    pub version_ids_to_stages: BTreeMap<String, Vec<StagingLabel>>,
+    pub owning_service: Option<OwningService>,
     pub created_date: Timestamp,
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn described(secret: &StoredSecret) -> Described {
 }
 
 /// The versions that have a staging label.
-pub(crate) fn stages(secret: &StoredSecret) -> BTreeMap<String, Vec<String>> {
+pub(crate) fn stages(secret: &StoredSecret) -> BTreeMap<String, Vec<StagingLabel>> {
     let staged = secret.versions.iter().filter(|v| !v.stages.is_empty());
-    staged.map(|v| (v.id.clone(), v.stages.clone())).collect()
+    staged.map(|v| (v.id.to_string(), v.stages.clone())).collect()
 }

@@ -1,13 +1,14 @@
 //! All errors of Systems Manager, with their codes and HTTP statuses.
 
 use escale_base::{AwsError, ErrorKind};
+use escale_tables::ssm::ParameterName;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("Parameter {0} not found.")]
     NotFound(String),
     #[error("Systems Manager could not find version {1} of {0}. Verify the version and try again.")]
-    NoVersion(String, i64),
+    NoVersion(ParameterName, i64),
     #[error(
         "The parameter already exists. To overwrite this value, set the overwrite option in the request to true."
     )]

@@ -4,16 +4,16 @@ use crate::{Error, choices::ResourceTypeForTagging};
 use escale_base::{Arn, AwsError};
 use escale_service::Cx;
 use escale_store::Image;
-use escale_tables::ssm::{Parameter, ParameterVersion};
+use escale_tables::ssm::{Parameter, ParameterName, ParameterVersion};
 use std::sync::Arc;
 
 /// The name from a name or an ARN. `arn:…:parameter/a/b` means `/a/b`. `arn:…:parameter/b` means `b` if that parameter
 /// exists, else `/b`.
-pub(crate) fn name_of(image: &Image, given: &str) -> String {
-    let Ok(arn) = given.parse::<Arn>() else { return given.to_owned() };
+pub(crate) fn name_of(image: &Image, given: &str) -> ParameterName {
+    let Ok(arn) = given.parse::<Arn>() else { return given.into() };
     let path = arn.resource.strip_prefix("parameter").unwrap_or(&arn.resource);
     let bare = path.trim_start_matches('/');
-    if !bare.contains('/') && image.has::<Parameter>(bare) { bare.to_owned() } else { path.to_owned() }
+    if !bare.contains('/') && image.has::<Parameter>(bare) { bare.into() } else { path.into() }
 }
 
 /// `arn:aws:ssm:<region>:<account>:parameter/<name>`, always with exactly one slash before the name.
@@ -21,9 +21,9 @@ pub(crate) fn arn(cx: &Cx<'_>, name: &str) -> String {
     cx.arn("ssm", format!("parameter/{}", name.trim_start_matches('/'))).to_string()
 }
 
-pub(crate) fn find(image: &Image, name: &str) -> Result<Arc<Parameter>, Error> {
+pub(crate) fn find(image: &Image, name: &ParameterName) -> Result<Arc<Parameter>, Error> {
     check_not_public(name)?;
-    image.get::<Parameter>(name).ok_or_else(|| Error::NotFound(name.to_owned()))
+    image.get::<Parameter>(name).ok_or_else(|| Error::NotFound(name.to_string()))
 }
 
 /// The ARN, as policies name it, of a parameter that a request may name with a version: the ARN has none.
@@ -85,7 +85,7 @@ pub(crate) fn check_tagged_type(kind: ResourceTypeForTagging) -> Result<(), Erro
     }
 }
 
-pub(crate) fn check_name(name: &str) -> Result<(), Error> {
+pub(crate) fn check_name(name: &ParameterName) -> Result<(), Error> {
     let bad = |what: &str| Err(Error::Validation(what.to_owned()));
     let fits = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
     if name.is_empty() || !name.chars().all(fits) {
@@ -129,7 +129,7 @@ mod tests {
             ("sp ace", false),
             ("", false),
         ] {
-            assert_eq!(check_name(name).is_ok(), good, "{name}");
+            assert_eq!(check_name(&name.into()).is_ok(), good, "{name}");
         }
     }
 }

@@ -3,11 +3,11 @@
 use crate::rules;
 use escale_base::{Secret, Timestamp, Wire};
 use escale_service::Cx;
-use escale_tables::ssm::{Parameter, ParameterType, ParameterVersion};
+use escale_tables::ssm::{Parameter, ParameterName, ParameterType, ParameterVersion};
 
 #[derive(Wire)]
 pub(crate) struct ParameterShape {
-    pub name: String,
+    pub name: ParameterName,
     pub r#type: ParameterType,
     pub value: Secret<String>,
     pub version: i64,

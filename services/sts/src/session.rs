@@ -2,11 +2,11 @@
 
 use escale_base::{Secret, Timestamp, Wire, ids};
 use escale_service::Cx;
-use escale_tables::iam::{AccessKey, Holder, SessionOf};
+use escale_tables::iam::{AccessKey, AccessKeyId, Holder, SessionOf};
 
 #[derive(Wire)]
 pub(crate) struct Credentials {
-    access_key_id: String,
+    access_key_id: AccessKeyId,
     secret_access_key: Secret<String>,
     session_token: Secret<String>,
     expiration: Timestamp,
@@ -25,7 +25,7 @@ pub(crate) fn issue(cx: &mut Cx<'_>, of: SessionOf, secs: i64) -> Credentials {
     // AWS does not specify the form of tokens. This one is random and carries no data.
     let token = Secret::new(format!("Esc{}", ids::random_hex(160)));
     let key = AccessKey {
-        id: format!("ASIA{}", ids::random_upper(16)),
+        id: AccessKeyId(format!("ASIA{}", ids::random_upper(16))),
         secret: Secret::new(ids::random_hex(40)),
         holder: Holder::Session { of, token: token.clone(), expires },
         active: true,
@@ -47,7 +47,7 @@ fn sweep(cx: &mut Cx<'_>) {
         Holder::User(_) => false,
     };
     // Only temporary credentials have this prefix, so the scan skips users' keys.
-    let expired: Vec<String> =
+    let expired: Vec<AccessKeyId> =
         cx.tx.prefix::<AccessKey>("ASIA").filter(|k| old(k)).take(SWEEP_MAX).map(|k| k.id.clone()).collect();
     for id in expired {
         cx.tx.delete::<AccessKey>(&id);

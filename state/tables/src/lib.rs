@@ -28,6 +28,8 @@ escale_base::name! {
     Fingerprint;
     /// The principal of an AWS service: `elasticloadbalancing.amazonaws.com`.
     ServicePrincipal;
+    /// The ARN of a principal, as GetCallerIdentity returns it.
+    PrincipalArn;
 }
 
 /// All tables, for [`escale_store::Store::open`].

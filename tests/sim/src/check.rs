@@ -70,7 +70,7 @@ pub(crate) async fn mirrored(simulation: &Simulation, daemon: &Daemon) -> Result
     within("buckets", buckets.collect(), &rows::<s3::Bucket>(&image))?;
     let repositories = simulation.registry.repositories().await?;
     within("repositories", repositories.into_iter().collect(), &rows::<ecr::Repository>(&image))?;
-    let streams: Names = image.scan::<logs::LogStream>().map(|s| s.id.clone()).collect();
+    let streams: Names = image.scan::<logs::LogStream>().map(|s| s.id.to_string()).collect();
     within("log streams", escale_logstore::LogStore::streams(&*simulation.logs).await?, &streams)?;
     names(daemon, &image)
 }

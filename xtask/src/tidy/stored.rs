@@ -5,20 +5,25 @@ use anyhow::{Context, Result};
 
 /// How many of a hundred stored fields may be text at most: what a person wrote, a document, or somebody else's id. Only ever
 /// lowered.
-const MAX_TEXT_PERCENT: usize = 32;
+const MAX_TEXT_PERCENT: usize = 18;
 
 pub(crate) fn check() -> Result<Vec<String>> {
     let list = output("git", &["ls-files", "state/tables/src/*.rs"]).context("git ls-files failed")?;
-    let (mut all, mut text) = (0, 0);
+    let (mut all, mut text, mut faults) = (0, 0, Vec::new());
     for name in list.lines() {
         let Ok(file) = std::fs::read_to_string(root().join(name)) else { continue };
+        let aliases = file.lines().filter(|line| is_alias_of_text(line));
+        faults.extend(
+            aliases.map(|line| format!("{name}: `{line}` is still text: declare the type with name!")),
+        );
         for kind in file.lines().filter_map(field_type) {
             all += 1;
             text += usize::from(is_text(kind));
         }
     }
     anyhow::ensure!(all > 0, "state/tables/src has no stored fields");
-    Ok(fault(text, all).into_iter().collect())
+    faults.extend(fault(text, all));
+    Ok(faults)
 }
 
 fn fault(text: usize, all: usize) -> Option<String> {
@@ -28,6 +33,11 @@ fn fault(text: usize, all: usize) -> Option<String> {
              (choice!) and names and ids a type (name!, id!)"
         )
     })
+}
+
+/// An alias would look like a type, but mixing up two of them would still compile.
+fn is_alias_of_text(line: &str) -> bool {
+    line.strip_prefix("pub type ").is_some_and(|alias| alias.ends_with(" = String;"))
 }
 
 /// The type of a public field on a line of its own, as rustfmt writes it.
@@ -64,6 +74,12 @@ mod tests {
         ] {
             assert_eq!(field_type(line).map(is_text), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn alias_of_text_is_found() {
+        assert!(is_alias_of_text("pub type ChangeId = String;"));
+        assert!(!is_alias_of_text("pub type Tag = escale_base::Tag;"));
     }
 
     #[test]

@@ -25,7 +25,9 @@ impl Operation for DeleteChangeSet {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {
         // Deleting a change set that does not exist succeeds; its stack must exist.
         match find::change_set(cx.tx, &input.change_set_name, input.stack_name.as_deref()) {
-            Ok((stack, found)) => drop(cx.tx.delete::<ChangeSet>(&format!("{}/{}", stack.uuid, found.name))),
+            Ok((stack, found)) => {
+                cx.tx.delete::<ChangeSet>(&ChangeSet::key_of(&stack.uuid, &found.name));
+            }
             Err(Error::NoChangeSet(_)) => {}
             Err(other) => return Err(other),
         }

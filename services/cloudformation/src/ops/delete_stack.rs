@@ -4,15 +4,17 @@ use crate::choices::DeletionMode;
 use crate::{Error, begin, events, find};
 use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::cloudformation::{Phase, ResourceState, Stack, StackResource};
+use escale_tables::cloudformation::{
+    ClientRequestToken, LogicalId, Phase, ResourceState, Stack, StackName, StackResource,
+};
 
 pub(crate) struct DeleteStack;
 
 #[derive(Wire)]
 pub(crate) struct Input {
     stack_name: String,
-    retain_resources: Vec<String>,
-    client_request_token: Option<String>,
+    retain_resources: Vec<LogicalId>,
+    client_request_token: Option<ClientRequestToken>,
     deletion_mode: Option<DeletionMode>,
 }
 
@@ -51,7 +53,7 @@ impl Operation for DeleteStack {
         }
         for output in &stack.outputs {
             let Some(export) = &output.export else { continue };
-            let users: Vec<String> =
+            let users: Vec<StackName> =
                 // A stack that imports its own export does not block its deletion.
                 find::importers(cx.tx, export).into_iter().filter(|user| user != name).collect();
             if let Some(user) = users.first() {
@@ -72,7 +74,7 @@ impl Operation for DeleteStack {
 }
 
 /// Marks resources whose deletion failed for another attempt, or as retained if the caller lists them.
-fn retry_failed(cx: &mut Cx<'_>, stack: &Stack, retain: &[String]) -> Result<(), Error> {
+fn retry_failed(cx: &mut Cx<'_>, stack: &Stack, retain: &[LogicalId]) -> Result<(), Error> {
     let rows = find::resources(cx.tx, &stack.uuid);
     for named in retain {
         if !rows.iter().any(|r| r.logical_id == *named && r.state == ResourceState::DeleteFailed) {

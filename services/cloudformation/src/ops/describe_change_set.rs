@@ -10,7 +10,9 @@ use crate::{
 };
 use escale_base::{Tag, Timestamp, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::cloudformation::Capability;
+use escale_tables::cloudformation::{
+    Capability, ChangeSetArn, ChangeSetName, LogicalId, StackArn, StackName, TypeName,
+};
 use escale_tables::cloudformation::{ChangeSet, ChangeSetPhase, OnFailure, Planned, Stack};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -32,10 +34,10 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    change_set_name: String,
-    change_set_id: String,
-    stack_id: String,
-    stack_name: String,
+    change_set_name: ChangeSetName,
+    change_set_id: ChangeSetArn,
+    stack_id: StackArn,
+    stack_name: StackName,
     description: Option<String>,
     parameters: Vec<shapes::ParameterShape>,
     creation_time: Timestamp,
@@ -62,8 +64,8 @@ pub(crate) struct Change {
 #[derive(Wire)]
 pub(crate) struct ResourceChange {
     action: ChangeAction,
-    logical_resource_id: String,
-    resource_type: String,
+    logical_resource_id: LogicalId,
+    resource_type: TypeName,
     scope: Vec<ResourceAttribute>,
     details: Vec<escale_base::wire::Value>,
     /// The resource after the change, as a JSON text.
@@ -92,20 +94,20 @@ impl Operation for DescribeChangeSet {
 }
 
 /// The properties of every resource, as far as they are known before any resource exists.
-fn properties(cx: &Cx<'_>, stack: &Stack, row: &ChangeSet) -> Result<BTreeMap<String, Value>, Error> {
+fn properties(cx: &Cx<'_>, stack: &Stack, row: &ChangeSet) -> Result<BTreeMap<LogicalId, Value>, Error> {
     // With the larger size limit: the size was checked when the template arrived.
     let parsed = template::parse(&row.content.template, Origin::File)?;
     let bound = scope::bound(&parsed, &row.content)?;
     // Values are computed twice, with the real parameters and with masked ones, so that no secret reaches the response.
     let mut shown = bound.values.clone();
-    shown.extend(row.content.hidden.iter().map(|name| (name.clone(), HIDDEN.into())));
-    let environment = scope::StackEnvironment::new(cx.tx, cx.config, &stack.uuid);
+    shown.extend(row.content.hidden.iter().map(|name| (name.to_string(), HIDDEN.into())));
+    let environment = scope::StackEnvironment::new(cx.tx, cx.config, Some(&stack.uuid));
     let pseudo = scope::pseudo(cx.config, &stack.arn, &stack.name);
     let scope = Scope::new(&parsed, &bound.values, &pseudo, &environment)?;
     let shown = scope.showing(&shown);
     let mut all = BTreeMap::new();
     for planned in &row.content.resources {
-        let Some(resource) = parsed.resources.get(&planned.logical_id) else { continue };
+        let Some(resource) = parsed.resources.get(planned.logical_id.as_str()) else { continue };
         let Form::Map(entries) = &resource.properties.form else { continue };
         let mut known = Map::new();
         for (name, expression) in entries {
@@ -130,7 +132,7 @@ fn known_now(
     Ok(value.map(|_| shown.value(expression).ok().flatten().unwrap_or_else(|| HIDDEN.into())))
 }
 
-fn output(stack: &Stack, row: &ChangeSet, after: &BTreeMap<String, Value>) -> Output {
+fn output(stack: &Stack, row: &ChangeSet, after: &BTreeMap<LogicalId, Value>) -> Output {
     let (status, execution_status) = status::change_set(row);
     let (status_reason, planned): (_, &[Planned]) = match &row.phase {
         ChangeSetPhase::Failed(why) => (Some(why.clone()), &[]),

@@ -3,7 +3,9 @@
 use crate::{Error, find};
 use escale_base::{Timestamp, Wire, limits, paging};
 use escale_service::{Cx, Operation};
-use escale_tables::cloudformation::ResourceStatus;
+use escale_tables::cloudformation::{
+    ClientRequestToken, EventId, LogicalId, PhysicalId, ResourceStatus, StackArn, StackName, TypeName,
+};
 use escale_tables::cloudformation::{Stack, StackEvent};
 use std::sync::Arc;
 
@@ -23,16 +25,16 @@ pub(crate) struct Output {
 
 #[derive(Wire)]
 pub(crate) struct Event {
-    stack_id: String,
-    event_id: String,
-    stack_name: String,
-    logical_resource_id: String,
-    physical_resource_id: String,
-    resource_type: String,
+    stack_id: StackArn,
+    event_id: EventId,
+    stack_name: StackName,
+    logical_resource_id: LogicalId,
+    physical_resource_id: PhysicalId,
+    resource_type: TypeName,
     timestamp: Timestamp,
     resource_status: ResourceStatus,
     resource_status_reason: Option<String>,
-    client_request_token: Option<String>,
+    client_request_token: Option<ClientRequestToken>,
 }
 
 impl Operation for DescribeStackEvents {

@@ -3,7 +3,7 @@
 use crate::{Error, find, shapes, status, template};
 use escale_base::{Timestamp, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::cloudformation::ResourceStatus;
+use escale_tables::cloudformation::{LogicalId, PhysicalId, ResourceStatus, StackArn, StackName, TypeName};
 use escale_tables::cloudformation::{Stack, StackResource};
 
 pub(crate) struct DescribeStackResource;
@@ -11,7 +11,7 @@ pub(crate) struct DescribeStackResource;
 #[derive(Wire)]
 pub(crate) struct Input {
     stack_name: String,
-    logical_resource_id: String,
+    logical_resource_id: LogicalId,
 }
 
 #[derive(Wire)]
@@ -21,11 +21,11 @@ pub(crate) struct Output {
 
 #[derive(Wire)]
 pub(crate) struct Detail {
-    stack_name: String,
-    stack_id: String,
-    logical_resource_id: String,
-    physical_resource_id: Option<String>,
-    resource_type: String,
+    stack_name: StackName,
+    stack_id: StackArn,
+    logical_resource_id: LogicalId,
+    physical_resource_id: Option<PhysicalId>,
+    resource_type: TypeName,
     last_updated_timestamp: Timestamp,
     resource_status: ResourceStatus,
     resource_status_reason: Option<String>,
@@ -44,7 +44,7 @@ impl Operation for DescribeStackResource {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let stack = find::stack(cx.tx, &input.stack_name)?;
-        let row = cx.tx.get::<StackResource>(&format!("{}/{}", stack.uuid, input.logical_resource_id));
+        let row = cx.tx.get::<StackResource>(&StackResource::key_of(&stack.uuid, &input.logical_resource_id));
         let found = row.and_then(|row| Some((status::resource(row.state)?, row)));
         let (resource_status, row) = found.ok_or_else(|| {
             Error::invalid(format!(
@@ -69,7 +69,7 @@ impl Operation for DescribeStackResource {
 }
 
 /// The resource's Metadata from the template, as JSON.
-fn metadata(stack: &Stack, logical: &str) -> Result<String, Error> {
+fn metadata(stack: &Stack, logical: &LogicalId) -> Result<String, Error> {
     let tree = template::tree(&stack.content.template)?;
     let of = tree.get("Resources").and_then(|r| r.get(logical)).and_then(|r| r.get("Metadata"));
     Ok(of.map_or_else(|| "{}".to_owned(), |node| node.value().to_string()))

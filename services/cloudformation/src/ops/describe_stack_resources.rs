@@ -3,7 +3,7 @@
 use crate::{Error, find, shapes, status};
 use escale_base::{Timestamp, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::cloudformation::ResourceStatus;
+use escale_tables::cloudformation::{LogicalId, PhysicalId, ResourceStatus, StackArn, StackName, TypeName};
 use escale_tables::cloudformation::{Stack, StackResource};
 
 pub(crate) struct DescribeStackResources;
@@ -12,7 +12,7 @@ pub(crate) struct DescribeStackResources;
 pub(crate) struct Input {
     stack_name: Option<String>,
     logical_resource_id: Option<String>,
-    physical_resource_id: Option<String>,
+    physical_resource_id: Option<PhysicalId>,
 }
 
 #[derive(Wire)]
@@ -22,11 +22,11 @@ pub(crate) struct Output {
 
 #[derive(Wire)]
 pub(crate) struct Shape {
-    stack_name: String,
-    stack_id: String,
-    logical_resource_id: String,
-    physical_resource_id: Option<String>,
-    resource_type: String,
+    stack_name: StackName,
+    stack_id: StackArn,
+    logical_resource_id: LogicalId,
+    physical_resource_id: Option<PhysicalId>,
+    resource_type: TypeName,
     timestamp: Timestamp,
     resource_status: ResourceStatus,
     resource_status_reason: Option<String>,
@@ -63,8 +63,8 @@ impl Operation for DescribeStackResources {
     }
 }
 
-fn owner(cx: &Cx<'_>, physical: &str) -> Result<std::sync::Arc<Stack>, Error> {
-    let row = cx.tx.scan::<StackResource>().find(|r| r.physical_id.as_deref() == Some(physical));
+fn owner(cx: &Cx<'_>, physical: &PhysicalId) -> Result<std::sync::Arc<Stack>, Error> {
+    let row = cx.tx.scan::<StackResource>().find(|r| r.physical_id.as_ref() == Some(physical));
     row.and_then(|r| cx.tx.get::<Stack>(&r.stack))
         .ok_or_else(|| Error::invalid(format!("Stack for {physical} does not exist")))
 }

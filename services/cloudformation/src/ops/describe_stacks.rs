@@ -43,7 +43,7 @@ impl Operation for DescribeStacks {
         }
         let there = cx.tx.scan::<Stack>().filter(|s| s.phase != Phase::Deleted);
         let page =
-            paging::page(there, |s| s.uuid.clone(), input.next_token.as_deref(), limits::PAGE_DEFAULT)?;
+            paging::page(there, |s| s.uuid.to_string(), input.next_token.as_deref(), limits::PAGE_DEFAULT)?;
         Ok(Output { stacks: page.items.iter().map(|s| shapes::stack(s)).collect(), next_token: page.next })
     }
 }

@@ -4,7 +4,7 @@ use crate::choices::ChangeSetStatus;
 use crate::{Error, begin, find, status};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::cloudformation::{ChangeSet, ChangeSetPhase, OnFailure, Phase, Stack};
+use escale_tables::cloudformation::{ChangeSet, ChangeSetPhase, ClientRequestToken, OnFailure, Phase, Stack};
 
 pub(crate) struct ExecuteChangeSet;
 
@@ -12,7 +12,7 @@ pub(crate) struct ExecuteChangeSet;
 pub(crate) struct Input {
     change_set_name: String,
     stack_name: Option<String>,
-    client_request_token: Option<String>,
+    client_request_token: Option<ClientRequestToken>,
     disable_rollback: Option<bool>,
     retain_except_on_create: Option<bool>,
 }
@@ -54,7 +54,7 @@ impl Operation for ExecuteChangeSet {
         // The stack's other change sets describe its creation, too, so they are obsolete now.
         let others: Vec<_> = cx.tx.prefix::<ChangeSet>(&format!("{}/", stack.uuid)).collect();
         for other in others.iter().filter(|o| o.name != set.name) {
-            cx.tx.delete::<ChangeSet>(&format!("{}/{}", stack.uuid, other.name));
+            cx.tx.delete::<ChangeSet>(&ChangeSet::key_of(&stack.uuid, &other.name));
         }
         cx.tx.put(ChangeSet { phase: ChangeSetPhase::Executed, ..(*set).clone() });
         let stack = Stack {

@@ -4,7 +4,9 @@ use crate::choices::{ChangeSetStatus, ExecutionStatus};
 use crate::{Error, find, status};
 use escale_base::{Timestamp, Wire, limits, paging};
 use escale_service::{Cx, Operation};
-use escale_tables::cloudformation::{ChangeSet, ChangeSetPhase, Stack};
+use escale_tables::cloudformation::{
+    ChangeSet, ChangeSetArn, ChangeSetName, ChangeSetPhase, Stack, StackArn, StackName,
+};
 
 pub(crate) struct ListChangeSets;
 
@@ -22,10 +24,10 @@ pub(crate) struct Output {
 
 #[derive(Wire)]
 pub(crate) struct Summary {
-    stack_id: String,
-    stack_name: String,
-    change_set_id: String,
-    change_set_name: String,
+    stack_id: StackArn,
+    stack_name: StackName,
+    change_set_id: ChangeSetArn,
+    change_set_name: ChangeSetName,
     execution_status: ExecutionStatus,
     status: ChangeSetStatus,
     status_reason: Option<String>,
@@ -48,7 +50,7 @@ impl Operation for ListChangeSets {
         let below = format!("{}/", stack.uuid);
         let open = cx.tx.prefix::<ChangeSet>(&below).filter(|c| c.phase != ChangeSetPhase::Executed);
         let all = open.map(|c| summary(&stack, &c));
-        let key = |s: &Summary| s.change_set_name.clone();
+        let key = |s: &Summary| s.change_set_name.to_string();
         let page = paging::page(all, key, input.next_token.as_deref(), limits::PAGE_DEFAULT)?;
         Ok(Output { summaries: page.items, next_token: page.next })
     }

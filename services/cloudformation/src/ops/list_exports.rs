@@ -3,7 +3,7 @@
 use crate::Error;
 use escale_base::{Wire, limits, paging};
 use escale_service::{Cx, Operation};
-use escale_tables::cloudformation::{Export, Stack};
+use escale_tables::cloudformation::{Export, ExportName, Stack, StackArn};
 
 pub(crate) struct ListExports;
 
@@ -20,8 +20,8 @@ pub(crate) struct Output {
 
 #[derive(Wire)]
 pub(crate) struct Shape {
-    exporting_stack_id: Option<String>,
-    name: String,
+    exporting_stack_id: Option<StackArn>,
+    name: ExportName,
     value: String,
 }
 
@@ -37,7 +37,8 @@ impl Operation for ListExports {
             value: e.value.clone(),
         };
         let all = cx.tx.scan::<Export>().map(shape);
-        let page = paging::page(all, |e| e.name.clone(), input.next_token.as_deref(), limits::PAGE_DEFAULT)?;
+        let page =
+            paging::page(all, |e| e.name.to_string(), input.next_token.as_deref(), limits::PAGE_DEFAULT)?;
         Ok(Output { exports: page.items, next_token: page.next })
     }
 }

@@ -3,18 +3,19 @@
 use crate::{Error, find};
 use escale_base::{Wire, limits, paging};
 use escale_service::{Cx, Operation};
+use escale_tables::cloudformation::{ExportName, StackName};
 
 pub(crate) struct ListImports;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    export_name: String,
+    export_name: ExportName,
     next_token: Option<String>,
 }
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    imports: Vec<String>,
+    imports: Vec<StackName>,
     next_token: Option<String>,
 }
 
@@ -29,7 +30,8 @@ impl Operation for ListImports {
             let name = input.export_name;
             return Err(Error::invalid(format!("Export '{name}' is not imported by any stack.")));
         }
-        let page = paging::page(names, String::clone, input.next_token.as_deref(), limits::PAGE_DEFAULT)?;
+        let page =
+            paging::page(names, |name| name.to_string(), input.next_token.as_deref(), limits::PAGE_DEFAULT)?;
         Ok(Output { imports: page.items, next_token: page.next })
     }
 }

@@ -3,8 +3,8 @@
 use crate::{Error, find, shapes, status};
 use escale_base::{Timestamp, Wire, limits, paging};
 use escale_service::{Cx, Operation};
-use escale_tables::cloudformation::ResourceStatus;
 use escale_tables::cloudformation::StackResource;
+use escale_tables::cloudformation::{LogicalId, PhysicalId, ResourceStatus, TypeName};
 
 pub(crate) struct ListStackResources;
 
@@ -22,9 +22,9 @@ pub(crate) struct Output {
 
 #[derive(Wire)]
 pub(crate) struct Summary {
-    logical_resource_id: String,
-    physical_resource_id: Option<String>,
-    resource_type: String,
+    logical_resource_id: LogicalId,
+    physical_resource_id: Option<PhysicalId>,
+    resource_type: TypeName,
     last_updated_timestamp: Timestamp,
     resource_status: ResourceStatus,
     resource_status_reason: Option<String>,
@@ -44,7 +44,7 @@ impl Operation for ListStackResources {
         let stack = find::stack(cx.tx, &input.stack_name)?;
         let below = format!("{}/", stack.uuid);
         let rows = cx.tx.prefix::<StackResource>(&below).filter_map(|r| summary(&r));
-        let key = |s: &Summary| s.logical_resource_id.clone();
+        let key = |s: &Summary| s.logical_resource_id.to_string();
         let page = paging::page(rows, key, input.next_token.as_deref(), limits::PAGE_DEFAULT)?;
         Ok(Output { stack_resource_summaries: page.items, next_token: page.next })
     }

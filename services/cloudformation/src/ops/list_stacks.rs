@@ -4,7 +4,7 @@ use crate::choices::StackStatus;
 use crate::{Error, shapes, status};
 use escale_base::{Timestamp, Wire, limits, paging};
 use escale_service::{Cx, Operation};
-use escale_tables::cloudformation::Stack;
+use escale_tables::cloudformation::{Stack, StackArn, StackName};
 
 pub(crate) struct ListStacks;
 
@@ -22,8 +22,8 @@ pub(crate) struct Output {
 
 #[derive(Wire)]
 pub(crate) struct Summary {
-    stack_id: String,
-    stack_name: String,
+    stack_id: StackArn,
+    stack_name: StackName,
     template_description: Option<String>,
     creation_time: Timestamp,
     last_updated_time: Option<Timestamp>,
@@ -45,7 +45,7 @@ impl Operation for ListStacks {
         };
         let there = cx.tx.scan::<Stack>().filter(|s| wanted(s));
         let page =
-            paging::page(there, |s| s.uuid.clone(), input.next_token.as_deref(), limits::PAGE_DEFAULT)?;
+            paging::page(there, |s| s.uuid.to_string(), input.next_token.as_deref(), limits::PAGE_DEFAULT)?;
         let stack_summaries = page.items.iter().map(|s| summary(s)).collect();
         Ok(Output { stack_summaries, next_token: page.next })
     }

@@ -3,7 +3,7 @@
 use crate::{Error, find};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::cloudformation::{Phase, Stack};
+use escale_tables::cloudformation::{Phase, Stack, StackArn};
 
 pub(crate) struct UpdateTerminationProtection;
 
@@ -15,7 +15,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    stack_id: String,
+    stack_id: StackArn,
 }
 
 impl Operation for UpdateTerminationProtection {

@@ -8,14 +8,15 @@ use crate::{
 use escale_base::{AwsError, ErrorKind};
 use escale_service::{Cx, Props};
 use escale_tables::cloudformation::{
-    Export, OnFailure, Phase, ResourceState, ResourceStatus, Stack, StackOutput, StackResource,
+    Export, ExportName, LogicalId, OnFailure, Phase, ResourceState, ResourceStatus, Stack, StackOutput,
+    StackResource,
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 impl Stacks {
     /// Creates a resource: its service's rows and the resource's row in one commit. If the service refuses, the resource fails.
-    pub(super) fn create(&self, stack: &Stack, logical: &str) -> Result<(), AwsError> {
+    pub(super) fn create(&self, stack: &Stack, logical: &LogicalId) -> Result<(), AwsError> {
         let made = self.transact(stack, |cx| self.create_in(cx, stack, logical).map_err(AwsError::from));
         match made {
             Ok(()) => Ok(()),
@@ -36,7 +37,7 @@ impl Stacks {
         }
     }
 
-    fn create_in(&self, cx: &mut Cx<'_>, stack: &Stack, logical: &str) -> Result<(), Error> {
+    fn create_in(&self, cx: &mut Cx<'_>, stack: &Stack, logical: &LogicalId) -> Result<(), Error> {
         let Some(mut row) = startable(cx, stack, logical) else { return Ok(()) };
         let kind = *self
             .cloud
@@ -55,7 +56,7 @@ impl Stacks {
         cx.tx.update::<Stack, _>(&stack.uuid, |s| s.imports.extend(imports));
         events::record(cx.tx, &row, ResourceStatus::CreateInProgress, None, cx.now);
         (row.state, row.since) = (ResourceState::Creating, cx.now);
-        (row.physical_id, row.attributes) = (Some(created.physical_id), created.attributes);
+        (row.physical_id, row.attributes) = (Some(created.physical_id.into()), created.attributes);
         row.reason = Some("Resource creation Initiated".into());
         cx.tx.put(row.clone());
         events::resource(cx.tx, &row, row.reason.clone(), cx.now);
@@ -68,10 +69,10 @@ impl Stacks {
         cx: &Cx<'_>,
         stack: &Stack,
         read: impl FnOnce(&Scope<'_>) -> Result<T, Error>,
-    ) -> Result<(T, BTreeSet<String>), Error> {
+    ) -> Result<(T, BTreeSet<ExportName>), Error> {
         let template = self.template(stack)?;
         let bound = scope::bound(&template, &stack.content)?;
-        let environment = scope::StackEnvironment::new(cx.tx, cx.config, &stack.uuid);
+        let environment = scope::StackEnvironment::new(cx.tx, cx.config, Some(&stack.uuid));
         let pseudo = scope::pseudo(cx.config, &stack.arn, &stack.name);
         let answer = read(&Scope::new(&template, &bound.values, &pseudo, &environment)?)?;
         Ok((answer, environment.imports.into_inner()))
@@ -98,11 +99,16 @@ impl Stacks {
         }
     }
 
-    fn outputs(&self, cx: &mut Cx<'_>, stack: &Stack) -> Result<(Vec<StackOutput>, BTreeSet<String>), Error> {
+    fn outputs(
+        &self,
+        cx: &mut Cx<'_>,
+        stack: &Stack,
+    ) -> Result<(Vec<StackOutput>, BTreeSet<ExportName>), Error> {
         let (values, imports) = self.evaluated(cx, stack, |scope| Ok(scope.outputs()?))?;
         let template = self.template(stack)?;
         let mut outputs = Vec::new();
         for (key, (value, export)) in values {
+            let export = export.map(ExportName);
             if let Some(name) = &export {
                 // As on AWS, the name of an export is unique in the region.
                 if let Some(other) = cx.tx.get::<Export>(name) {
@@ -113,7 +119,7 @@ impl Stacks {
                 cx.tx.put(Export { name: name.clone(), value: value.clone(), stack: stack.uuid.clone() });
             }
             let description = template.outputs.get(&key).and_then(|o| o.description.clone());
-            outputs.push(StackOutput { key, value, description, export });
+            outputs.push(StackOutput { key: key.into(), value, description, export });
         }
         Ok((outputs, imports))
     }
@@ -157,13 +163,13 @@ impl Stacks {
 }
 
 /// The resource's row if it must still be created. The plan may be outdated.
-fn startable(cx: &Cx<'_>, stack: &Stack, logical: &str) -> Option<StackResource> {
+fn startable(cx: &Cx<'_>, stack: &Stack, logical: &LogicalId) -> Option<StackResource> {
     let now = cx.tx.get::<Stack>(&stack.uuid)?;
     // After one failure no further creation starts, also within the same step.
     let failed = |r: &StackResource| r.state == ResourceState::CreateFailed;
     if now.phase != Phase::Creating || find::resources(cx.tx, &stack.uuid).iter().any(|r| failed(r)) {
         return None;
     }
-    let row = cx.tx.get::<StackResource>(&format!("{}/{logical}", stack.uuid))?;
+    let row = cx.tx.get::<StackResource>(&StackResource::key_of(&stack.uuid, logical))?;
     (row.state == ResourceState::Waiting).then(|| (*row).clone())
 }

@@ -6,13 +6,13 @@ use escale_base::{AwsError, Timestamp};
 use escale_service::Cx;
 use escale_store::Row;
 use escale_tables::cloudformation::{
-    ChangeSet, Export, Phase, Removal, ResourceState, Stack, StackEvent, StackResource,
+    ChangeSet, Export, LogicalId, Phase, Removal, ResourceState, Stack, StackEvent, StackResource,
 };
 use std::sync::Arc;
 
 impl Stacks {
     /// Deletes the resource through its service, or retains it if its policy says so.
-    pub(super) fn delete(&self, stack: &Stack, logical: &str) -> Result<(), AwsError> {
+    pub(super) fn delete(&self, stack: &Stack, logical: &LogicalId) -> Result<(), AwsError> {
         let removal = |row: &StackResource| match (row.removal, stack.phase) {
             (Removal::Retain, Phase::RollingBack) if stack.retain_except_on_create => Removal::Delete,
             // A resource of a failed creation holds no data yet.
@@ -129,9 +129,9 @@ fn purgeable(stacks: impl Iterator<Item = Arc<Stack>>, now: Timestamp) -> Vec<Ar
 }
 
 /// The resource's row if its service has not accepted the deletion yet. The plan may be outdated.
-fn deletable(cx: &Cx<'_>, stack: &Stack, logical: &str) -> Option<StackResource> {
+fn deletable(cx: &Cx<'_>, stack: &Stack, logical: &LogicalId) -> Option<StackResource> {
     let now = cx.tx.get::<Stack>(&stack.uuid)?;
-    let row = cx.tx.get::<StackResource>(&format!("{}/{logical}", stack.uuid))?;
+    let row = cx.tx.get::<StackResource>(&StackResource::key_of(&stack.uuid, logical))?;
     let done = matches!(row.state, ResourceState::Deleting { asked: true } | ResourceState::DeleteFailed);
     (now.phase == stack.phase && plan::is_there(&row) && !done).then(|| (*row).clone())
 }

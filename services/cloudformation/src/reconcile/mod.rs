@@ -15,7 +15,7 @@ use escale_base::{AwsError, Timestamp};
 use escale_engine::{Plan, Reconciler, StepError};
 use escale_service::{Caller, Cloud, Created, Cx, Principal, Readiness};
 use escale_store::{ALL_TABLES, Change, Image, Store};
-use escale_tables::cloudformation::{Busy, Phase, ResourceState, Stack, StackResource};
+use escale_tables::cloudformation::{Busy, LogicalId, Phase, ResourceState, Stack, StackResource, StackUuid};
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
@@ -26,17 +26,16 @@ pub(crate) struct Stacks {
     store: Store,
     cloud: Arc<Cloud>,
     /// A cache of the parsed templates of busy stacks.
-    parsed: Mutex<HashMap<String, Arc<template::Template>>>,
+    parsed: Mutex<HashMap<StackUuid, Arc<template::Template>>>,
 }
 
 /// One transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Creates the resource with this logical id.
-    Create(String),
+    Create(LogicalId),
     /// Records the progress of a resource that is being created or deleted.
-    Observe(String),
-    Delete(String),
+    Observe(LogicalId),
+    Delete(LogicalId),
     /// Every resource exists.
     Complete,
     /// A resource failed: the creation of the others stops.
@@ -109,9 +108,9 @@ impl Stacks {
     }
 
     /// Records whether a resource has become ready, has failed or still waits.
-    fn observe(&self, stack: &Stack, logical: &str) -> Result<(), AwsError> {
+    fn observe(&self, stack: &Stack, logical: &LogicalId) -> Result<(), AwsError> {
         self.record(|cx| {
-            let key = format!("{}/{logical}", stack.uuid);
+            let key = StackResource::key_of(&stack.uuid, logical);
             let Some(row) = cx.tx.get::<StackResource>(&key) else { return Ok(()) };
             let now = cx.now;
             let mut row = (*row).clone();
@@ -171,7 +170,7 @@ fn is_in(cx: &Cx<'_>, stack: &Stack, phases: &[Phase]) -> bool {
 }
 
 fn created(row: &StackResource) -> Created {
-    let physical_id = row.physical_id.clone().unwrap_or_default();
+    let physical_id = row.physical_id.clone().unwrap_or_default().into();
     Created { physical_id, attributes: row.attributes.clone() }
 }
 
@@ -183,11 +182,11 @@ impl Reconciler for Stacks {
 
     fn concerned(&self, image: &Image, _: &Change) -> BTreeSet<String> {
         // The change does not say which stack it concerns. `Busy` lists the few stacks that have work.
-        image.scan::<Busy>().map(|b| b.stack.clone()).collect()
+        image.scan::<Busy>().map(|b| b.stack.to_string()).collect()
     }
 
     fn all(&self, image: &Image) -> BTreeSet<String> {
-        image.scan::<Stack>().map(|s| s.uuid.clone()).collect()
+        image.scan::<Stack>().map(|s| s.uuid.to_string()).collect()
     }
 
     fn plan(&self, image: &Image, key: &str, now: Timestamp) -> Plan<Vec<Action>> {

@@ -6,7 +6,7 @@ use escale_base::Timestamp;
 use escale_engine::Plan;
 use escale_service::{Cloud, Readiness};
 use escale_store::Image;
-use escale_tables::cloudformation::{Phase, ResourceState, Stack, StackResource};
+use escale_tables::cloudformation::{LogicalId, Phase, ResourceState, Stack, StackResource};
 use std::sync::Arc;
 
 /// The time limit for the creation or deletion of one resource. AWS's limits are between minutes and hours. On one machine no
@@ -19,7 +19,7 @@ pub(super) const REFUSED_MS: i64 = 3 * 60_000;
 
 pub(super) fn plan(cloud: &Cloud, image: &Image, key: &str, now: Timestamp) -> Plan<Vec<Action>> {
     let Some(stack) = image.get::<Stack>(key) else { return Plan::Done };
-    let rows = find::resources(image, key);
+    let rows = find::resources(image, &stack.uuid);
     match stack.phase {
         Phase::Creating => creation(cloud, image, &stack, &rows, now),
         Phase::Deleting | Phase::RollingBack => deletion(cloud, image, &rows, now),
@@ -97,7 +97,8 @@ fn creation(
         // No row changes when the time is over, so the engine must plan again then.
         waits.until = Some(end);
     }
-    let exists = |id: &String| rows.iter().any(|r| r.logical_id == *id && r.state == ResourceState::Created);
+    let exists =
+        |id: &LogicalId| rows.iter().any(|r| r.logical_id == *id && r.state == ResourceState::Created);
     let mut actions = Vec::new();
     for row in rows {
         match row.state {

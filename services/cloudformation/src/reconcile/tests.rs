@@ -170,7 +170,7 @@ impl TestEnv {
     }
 
     fn keys(&self) -> Vec<String> {
-        self.store.read().scan::<Busy>().map(|b| b.stack.clone()).collect()
+        self.store.read().scan::<Busy>().map(|b| b.stack.to_string()).collect()
     }
 
     fn next(&self, key: &str) -> Plan<Vec<Action>> {

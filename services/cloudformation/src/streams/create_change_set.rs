@@ -10,7 +10,10 @@ use crate::{
 };
 use escale_base::{AwsError, Tag, Wire, ids};
 use escale_service::{Body, Cloud, Cx, StreamCx, StreamOperation, StreamReply};
-use escale_tables::cloudformation::{ChangeSet, ChangeSetPhase, Content, OnFailure, Phase, Stack};
+use escale_tables::cloudformation::{
+    ChangeSet, ChangeSetArn, ChangeSetName, ChangeSetPhase, ChangeSetUuid, ClientRequestToken, Content,
+    OnFailure, Phase, Stack, StackArn, StackName, StackUuid,
+};
 use std::sync::Arc;
 
 pub(crate) struct CreateChangeSet;
@@ -18,7 +21,7 @@ pub(crate) struct CreateChangeSet;
 #[derive(Wire)]
 pub(crate) struct Input {
     stack_name: String,
-    change_set_name: String,
+    change_set_name: ChangeSetName,
     change_set_type: Option<ChangeSetType>,
     template_body: Option<String>,
     #[wire("TemplateURL")]
@@ -27,7 +30,7 @@ pub(crate) struct Input {
     parameters: Vec<ParameterShape>,
     capabilities: Vec<escale_tables::cloudformation::Capability>,
     tags: Option<Vec<Tag>>,
-    client_token: Option<String>,
+    client_token: Option<ClientRequestToken>,
     description: Option<String>,
     include_nested_stacks: Option<bool>,
     import_existing_resources: Option<bool>,
@@ -36,8 +39,8 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    id: String,
-    stack_id: String,
+    id: ChangeSetArn,
+    stack_id: StackArn,
 }
 
 impl StreamOperation<CloudFormation> for CreateChangeSet {
@@ -86,7 +89,7 @@ fn create(cloud: &Cloud, cx: &mut Cx<'_>, input: &Input, wanted: Wanted) -> Resu
     // Read again: the stack may have changed while the template was fetched.
     let there = find::stack_if_any(cx.tx, &input.stack_name);
     if let Some(stack) = &there
-        && let Some(old) = cx.tx.get::<ChangeSet>(&format!("{}/{}", stack.uuid, input.change_set_name))
+        && let Some(old) = cx.tx.get::<ChangeSet>(&ChangeSet::key_of(&stack.uuid, &input.change_set_name))
     {
         if input.client_token.is_some() && old.token == input.client_token {
             // A retry of a client that did not receive the answer.
@@ -105,7 +108,7 @@ fn create(cloud: &Cloud, cx: &mut Cx<'_>, input: &Input, wanted: Wanted) -> Resu
             }
             let identity = match &there {
                 Some(stack) => (stack.uuid.clone(), stack.arn.clone(), stack.name.clone()),
-                None => begin::identity(cx, &input.stack_name)?,
+                None => begin::identity(cx, &input.stack_name.as_str().into())?,
             };
             let (content, _) = accept::content(cloud, cx, wanted, (&identity.1, &identity.2), None)?;
             let uuid = identity.0.clone();
@@ -116,7 +119,7 @@ fn create(cloud: &Cloud, cx: &mut Cx<'_>, input: &Input, wanted: Wanted) -> Resu
         }
         (ChangeSetType::Update, Some(stack)) => {
             super::update_stack::updatable(&stack)?;
-            let of = (stack.arn.as_str(), stack.name.as_str());
+            let of = (&stack.arn, &stack.name);
             let (content, _) = accept::content(cloud, cx, wanted, of, Some(&stack.content))?;
             if !accept::is_same(&content, &stack.content) {
                 return Err(super::update_stack::refusal(&stack.name));
@@ -138,7 +141,7 @@ fn create(cloud: &Cloud, cx: &mut Cx<'_>, input: &Input, wanted: Wanted) -> Resu
 }
 
 /// Writes the stack in REVIEW_IN_PROGRESS that holds its first change set.
-fn review(cx: &mut Cx<'_>, identity: (String, String, String), content: &Content) {
+fn review(cx: &mut Cx<'_>, identity: (StackUuid, StackArn, StackName), content: &Content) {
     let uuid = identity.0.clone();
     // The template stays in the change set until it is executed.
     let shown = Content { description: content.description.clone(), ..Content::default() };
@@ -150,20 +153,20 @@ fn review(cx: &mut Cx<'_>, identity: (String, String, String), content: &Content
 fn put(
     cx: &mut Cx<'_>,
     input: &Input,
-    stack: &str,
+    stack: &StackUuid,
     content: Content,
     phase: ChangeSetPhase,
     on_failure: Option<OnFailure>,
 ) -> Result<Output, Error> {
-    let uuid = ids::random_uuid();
+    let uuid = ChangeSetUuid(ids::random_uuid());
     let name = input.change_set_name.clone();
-    let arn = cx.arn("cloudformation", format!("changeSet/{name}/{uuid}")).to_string();
+    let arn = ChangeSetArn(cx.arn("cloudformation", format!("changeSet/{name}/{uuid}")).to_string());
     let stack_id = cx.tx.get::<Stack>(stack).map(|s| s.arn.clone()).unwrap_or_default();
     cx.tx.put(ChangeSet {
         uuid,
         arn: arn.clone(),
         name,
-        stack: stack.to_owned(),
+        stack: stack.clone(),
         description: input.description.clone(),
         content,
         phase,

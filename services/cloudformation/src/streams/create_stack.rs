@@ -8,14 +8,14 @@ use crate::{
 };
 use escale_base::{AwsError, Tag, Wire};
 use escale_service::{Body, Cx, StreamCx, StreamOperation, StreamReply};
-use escale_tables::cloudformation::OnFailure;
+use escale_tables::cloudformation::{ClientRequestToken, OnFailure, StackArn, StackName};
 use std::sync::Arc;
 
 pub(crate) struct CreateStack;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    stack_name: String,
+    stack_name: StackName,
     template_body: Option<String>,
     #[wire("TemplateURL")]
     template_url: Option<String>,
@@ -25,14 +25,14 @@ pub(crate) struct Input {
     capabilities: Vec<escale_tables::cloudformation::Capability>,
     on_failure: Option<OnFailure>,
     tags: Vec<Tag>,
-    client_request_token: Option<String>,
+    client_request_token: Option<ClientRequestToken>,
     enable_termination_protection: Option<bool>,
     retain_except_on_create: Option<bool>,
 }
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    stack_id: String,
+    stack_id: StackArn,
 }
 
 impl StreamOperation<CloudFormation> for CreateStack {
@@ -73,7 +73,7 @@ fn create(
     cx: &mut Cx<'_>,
     input: Input,
     wanted: Wanted,
-) -> Result<String, Error> {
+) -> Result<StackArn, Error> {
     let identity = begin::identity(cx, &input.stack_name)?;
     if let Some(there) = find::stack_if_any(cx.tx, &input.stack_name) {
         // A retry of a client that did not receive the answer.

@@ -9,7 +9,7 @@ use crate::{
 };
 use escale_base::{AwsError, Tag, Wire};
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
-use escale_tables::cloudformation::{Phase, Stack};
+use escale_tables::cloudformation::{Phase, Stack, StackArn, StackName};
 use std::sync::Arc;
 
 /// Stack updates are not supported: the operation refuses every update that has changes.
@@ -29,7 +29,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    stack_id: String,
+    stack_id: StackArn,
 }
 
 impl StreamOperation<CloudFormation> for UpdateStack {
@@ -64,7 +64,7 @@ impl StreamOperation<CloudFormation> for UpdateStack {
         let cloud = &cx.cloud;
         // A transaction although nothing is written: `accept` reads parameters through other services' operations.
         let is_same = cloud.transact(&cx.store, &cx.caller, |cx| {
-            let of = (stack.arn.as_str(), stack.name.as_str());
+            let of = (&stack.arn, &stack.name);
             let new = accept::content(cloud, cx, wanted, of, Some(&stack.content));
             Ok(accept::is_same(&new.map_err(AwsError::from)?.0, &stack.content))
         });
@@ -88,7 +88,7 @@ pub(super) fn updatable(stack: &Stack) -> Result<(), Error> {
 }
 
 /// The error for an update, with the workaround.
-pub(super) fn refusal(name: &str) -> Error {
+pub(super) fn refusal(name: &StackName) -> Error {
     AwsError::not_supported(format_args!("An update of the stack {name}"))
         .hint("Delete the stack and create it again.")
         .into()

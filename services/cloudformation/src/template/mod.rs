@@ -36,6 +36,7 @@ pub use sections::{Output, RemovalPolicy, Resource, Rule, Template};
 pub use summary::Capabilities;
 
 use escale_base::limits::template as limits;
+use escale_tables::cloudformation::ParameterKey;
 use std::collections::BTreeMap;
 
 /// The source of a template. It determines the maximum size.
@@ -76,7 +77,7 @@ pub fn tree(text: &str) -> Result<Node, TemplateError> {
 
 impl Template {
     /// Checks the given values against the Parameters section and fills in the defaults.
-    pub fn bind(&self, given: &BTreeMap<String, String>) -> Result<Bound, TemplateError> {
+    pub fn bind(&self, given: &BTreeMap<ParameterKey, String>) -> Result<Bound, TemplateError> {
         parameter::bind(&self.parameters, given)
     }
 

@@ -3,6 +3,7 @@
 use super::error::{Position, TemplateError};
 use super::node::Node;
 use escale_base::limits::template as limits;
+use escale_tables::cloudformation::ParameterKey;
 use indexmap::IndexMap;
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt};
@@ -77,17 +78,18 @@ impl Bound {
 /// Checks the given values and fills in the defaults.
 pub(crate) fn bind(
     declared: &IndexMap<String, Parameter>,
-    given: &BTreeMap<String, String>,
+    given: &BTreeMap<ParameterKey, String>,
 ) -> Result<Bound, TemplateError> {
     let unknown: Vec<&str> =
-        given.keys().filter(|k| !declared.contains_key(*k)).map(String::as_str).collect();
+        given.keys().map(ParameterKey::as_str).filter(|k| !declared.contains_key(*k)).collect();
     if !unknown.is_empty() {
         return Err(TemplateError::plain(format!(
             "Parameters: [{}] do not exist in the template",
             unknown.join(", ")
         )));
     }
-    let value = |name: &String, p: &Parameter| given.get(name).cloned().or_else(|| p.default.clone());
+    let value =
+        |name: &String, p: &Parameter| given.get(name.as_str()).cloned().or_else(|| p.default.clone());
     let missing: Vec<&str> =
         declared.iter().filter(|(n, p)| value(n, p).is_none()).map(|(n, _)| n.as_str()).collect();
     if !missing.is_empty() {

@@ -3,7 +3,7 @@
 use crate::{Error, check, rules, shapes};
 use escale_base::{Tag, Wire};
 use escale_service::{Config, Cx, Operation};
-use escale_tables::cloudfront::{Distribution, DistributionConfig};
+use escale_tables::cloudfront::{Distribution, DistributionConfig, DistributionHost, DistributionId, ETag};
 
 pub(crate) struct CreateDistribution;
 
@@ -17,7 +17,7 @@ pub(crate) struct Output {
     pub(crate) distribution: shapes::DistributionShape,
     pub(crate) location: String,
     #[wire("ETag")]
-    pub(crate) etag: String,
+    pub(crate) etag: ETag,
 }
 
 impl Operation for CreateDistribution {
@@ -40,13 +40,12 @@ pub(super) fn create(cx: &mut Cx<'_>, config: DistributionConfig, tags: Vec<Tag>
         return Ok(output(cx, &same));
     }
     check::config(cx, None, &config)?;
-    let id = rules::random_id('E');
-    let domain_name = format!("{}.cloudfront.{}", id.to_ascii_lowercase(), Config::PUBLIC_SUFFIX);
-    let etag = rules::random_id('E');
+    let id = DistributionId(rules::random_id('E'));
+    let domain_name =
+        DistributionHost(format!("{}.cloudfront.{}", id.to_ascii_lowercase(), Config::PUBLIC_SUFFIX));
+    let etag = rules::new_etag();
     let row = Distribution { id, domain_name, config, etag, tags, modified: cx.now };
-    for name in shapes::names(cx, &row) {
-        cx.tx.put(name);
-    }
+    cx.tx.put(shapes::name(cx, &row));
     cx.tx.put(row.clone());
     Ok(output(cx, &row))
 }

@@ -3,13 +3,13 @@
 use crate::{Error, error::invalid, rules, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::cloudfront::Invalidation;
+use escale_tables::cloudfront::{DistributionId, Invalidation, InvalidationId};
 
 pub(crate) struct CreateInvalidation;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    distribution_id: String,
+    distribution_id: DistributionId,
     invalidation_batch: shapes::BatchShape,
 }
 
@@ -47,7 +47,7 @@ impl Operation for CreateInvalidation {
             Some(same) if same.paths == paths => (*same).clone(),
             Some(_) => return Err(invalid("The CallerReference was used with other paths")),
             None => {
-                let id = rules::random_id('I');
+                let id = InvalidationId(rules::random_id('I'));
                 Invalidation { distribution, id, paths, caller_reference, created: cx.now }
             }
         };

@@ -7,7 +7,7 @@ use crate::{
 };
 use escale_base::{Timestamp, Wire, ids};
 use escale_service::{Cx, Operation};
-use escale_tables::cloudfront::{KeyGroup, KeyGroupConfig};
+use escale_tables::cloudfront::{ETag, KeyGroup, KeyGroupConfig, KeyGroupId};
 
 pub(crate) struct CreateKeyGroup;
 
@@ -21,12 +21,12 @@ pub(crate) struct Output {
     pub(crate) key_group: Shape,
     pub(crate) location: String,
     #[wire("ETag")]
-    pub(crate) etag: String,
+    pub(crate) etag: ETag,
 }
 
 #[derive(Debug, Wire)]
 pub(crate) struct Shape {
-    pub id: String,
+    pub id: KeyGroupId,
     pub last_modified_time: Timestamp,
     pub key_group_config: KeyGroupConfig,
 }
@@ -44,9 +44,14 @@ impl Operation for CreateKeyGroup {
         let config = input.key_group_config;
         check(cx, &config)?;
         if cx.tx.scan::<KeyGroup>().any(|r| r.config.name == config.name) {
-            return Err(Error::Exists { kind: Kind::KeyGroup, name: config.name });
+            return Err(Error::Exists { kind: Kind::KeyGroup, name: config.name.into() });
         }
-        let row = KeyGroup { id: ids::random_uuid(), config, etag: rules::random_id('E'), modified: cx.now };
+        let row = KeyGroup {
+            id: KeyGroupId(ids::random_uuid()),
+            config,
+            etag: rules::new_etag(),
+            modified: cx.now,
+        };
         let output = output(cx, &row);
         cx.tx.put(row);
         Ok(output)

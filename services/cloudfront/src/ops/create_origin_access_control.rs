@@ -3,8 +3,10 @@
 use crate::{Error, error::Kind, rules};
 use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::cloudfront::{OriginAccessControl, OriginAccessControlConfig};
-use escale_tables::cloudfront::{OriginAccessControlOriginType, SigningBehavior, SigningProtocol};
+use escale_tables::cloudfront::{
+    ETag, OriginAccessControl, OriginAccessControlConfig, OriginAccessControlId,
+    OriginAccessControlOriginType, SigningBehavior, SigningProtocol,
+};
 
 pub(crate) struct CreateOriginAccessControl;
 
@@ -18,12 +20,12 @@ pub(crate) struct Output {
     pub(crate) origin_access_control: Shape,
     pub(crate) location: String,
     #[wire("ETag")]
-    pub(crate) etag: String,
+    pub(crate) etag: ETag,
 }
 
 #[derive(Debug, Wire)]
 pub(crate) struct Shape {
-    pub id: String,
+    pub id: OriginAccessControlId,
     pub origin_access_control_config: OriginAccessControlConfig,
 }
 
@@ -40,12 +42,12 @@ impl Operation for CreateOriginAccessControl {
         let config = input.origin_access_control_config;
         check(&config)?;
         if cx.tx.scan::<OriginAccessControl>().any(|r| r.config.name == config.name) {
-            return Err(Error::Exists { kind: Kind::OriginAccessControl, name: config.name });
+            return Err(Error::Exists { kind: Kind::OriginAccessControl, name: config.name.into() });
         }
         let row = OriginAccessControl {
-            id: rules::random_id('E'),
+            id: OriginAccessControlId(rules::random_id('E')),
             config,
-            etag: rules::random_id('E'),
+            etag: rules::new_etag(),
             modified: cx.now,
         };
         let output = output(cx, &row);

@@ -7,7 +7,7 @@ use crate::{
 };
 use escale_base::{Timestamp, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::cloudfront::{PublicKey, PublicKeyConfig};
+use escale_tables::cloudfront::{ETag, PublicKey, PublicKeyConfig, PublicKeyId};
 
 pub(crate) struct CreatePublicKey;
 
@@ -21,12 +21,12 @@ pub(crate) struct Output {
     pub(crate) public_key: Shape,
     pub(crate) location: String,
     #[wire("ETag")]
-    pub(crate) etag: String,
+    pub(crate) etag: ETag,
 }
 
 #[derive(Debug, Wire)]
 pub(crate) struct Shape {
-    pub id: String,
+    pub id: PublicKeyId,
     pub created_time: Timestamp,
     pub public_key_config: PublicKeyConfig,
 }
@@ -45,12 +45,16 @@ impl Operation for CreatePublicKey {
         check(&config)?;
         if let Some(same) = cx.tx.scan::<PublicKey>().find(|r| r.config.name == config.name) {
             if same.config != config {
-                return Err(Error::Exists { kind: Kind::PublicKey, name: config.name });
+                return Err(Error::Exists { kind: Kind::PublicKey, name: config.name.into() });
             }
             return Ok(output(cx, &same));
         }
-        let row =
-            PublicKey { id: rules::random_id('K'), config, etag: rules::random_id('E'), modified: cx.now };
+        let row = PublicKey {
+            id: PublicKeyId(rules::random_id('K')),
+            config,
+            etag: rules::new_etag(),
+            modified: cx.now,
+        };
         let output = output(cx, &row);
         cx.tx.put(row);
         Ok(output)

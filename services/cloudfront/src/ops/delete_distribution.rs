@@ -3,13 +3,15 @@
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::cloudfront::{Distribution, DistributionName, Invalidation, InvalidationSeen};
+use escale_tables::cloudfront::{
+    Distribution, DistributionId, DistributionName, Invalidation, InvalidationSeen,
+};
 
 pub(crate) struct DeleteDistribution;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    id: String,
+    id: DistributionId,
     if_match: Option<String>,
 }
 
@@ -31,8 +33,9 @@ impl Operation for DeleteDistribution {
         let prefix = format!("{}/", row.id);
         let invalidations: Vec<_> = cx.tx.prefix::<Invalidation>(&prefix).map(|i| i.id.clone()).collect();
         for id in invalidations {
-            cx.tx.delete::<Invalidation>(&format!("{prefix}{id}"));
-            cx.tx.delete::<InvalidationSeen>(&format!("{prefix}{id}"));
+            let key = Invalidation::key_of(&row.id, &id);
+            cx.tx.delete::<Invalidation>(&key);
+            cx.tx.delete::<InvalidationSeen>(&key);
         }
         cx.tx.delete::<DistributionName>(&row.domain_name);
         cx.tx.delete::<Distribution>(&row.id);

@@ -3,13 +3,13 @@
 use crate::{Error, error::Kind, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::cloudfront::{Distribution, KeyGroup};
+use escale_tables::cloudfront::{Distribution, KeyGroup, KeyGroupId};
 
 pub(crate) struct DeleteKeyGroup;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    id: String,
+    id: KeyGroupId,
     if_match: Option<String>,
 }
 
@@ -22,14 +22,14 @@ impl Operation for DeleteKeyGroup {
         let row = rules::key_group(cx, &input.id)?;
         rules::matches(input.if_match.as_deref(), &row.etag)?;
         if let Some(user) = cx.tx.scan::<Distribution>().find(|d| trusts(d, &row.id)) {
-            return Err(Error::InUse { kind: Kind::KeyGroup, id: input.id, by: user.id.clone() });
+            return Err(Error::InUse { kind: Kind::KeyGroup, id: input.id.into(), by: user.id.to_string() });
         }
         cx.tx.delete::<KeyGroup>(&row.id);
         Ok(())
     }
 }
 
-fn trusts(distribution: &Distribution, group: &str) -> bool {
+fn trusts(distribution: &Distribution, group: &KeyGroupId) -> bool {
     let config = &distribution.config;
     let others = config.cache_behaviors.iter().flat_map(|b| &b.0).map(|b| b.trusted_key_groups.as_ref());
     let all = std::iter::once(config.default_cache_behavior.trusted_key_groups.as_ref()).chain(others);

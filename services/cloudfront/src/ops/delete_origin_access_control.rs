@@ -3,13 +3,13 @@
 use crate::{Error, error::Kind, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::cloudfront::{Distribution, OriginAccessControl};
+use escale_tables::cloudfront::{Distribution, OriginAccessControl, OriginAccessControlId};
 
 pub(crate) struct DeleteOriginAccessControl;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    id: String,
+    id: OriginAccessControlId,
     if_match: Option<String>,
 }
 
@@ -25,7 +25,11 @@ impl Operation for DeleteOriginAccessControl {
             d.config.origins.0.iter().any(|o| o.origin_access_control_id.as_ref() == Some(&row.id))
         };
         if let Some(user) = cx.tx.scan::<Distribution>().find(|d| uses(d)) {
-            return Err(Error::InUse { kind: Kind::OriginAccessControl, id: input.id, by: user.id.clone() });
+            return Err(Error::InUse {
+                kind: Kind::OriginAccessControl,
+                id: input.id.into(),
+                by: user.id.to_string(),
+            });
         }
         cx.tx.delete::<OriginAccessControl>(&row.id);
         Ok(())

@@ -3,13 +3,13 @@
 use crate::{Error, error::Kind, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::cloudfront::{KeyGroup, PublicKey};
+use escale_tables::cloudfront::{KeyGroup, PublicKey, PublicKeyId};
 
 pub(crate) struct DeletePublicKey;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    id: String,
+    id: PublicKeyId,
     if_match: Option<String>,
 }
 
@@ -23,7 +23,7 @@ impl Operation for DeletePublicKey {
         rules::matches(input.if_match.as_deref(), &row.etag)?;
         let user = cx.tx.scan::<KeyGroup>().find(|g| g.config.items.contains(&row.id));
         if let Some(user) = user {
-            return Err(Error::InUse { kind: Kind::PublicKey, id: input.id, by: user.id.clone() });
+            return Err(Error::InUse { kind: Kind::PublicKey, id: input.id.into(), by: user.id.to_string() });
         }
         cx.tx.delete::<PublicKey>(&row.id);
         Ok(())

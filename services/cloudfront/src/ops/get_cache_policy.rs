@@ -3,12 +3,13 @@
 use crate::{Error, policies, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::cloudfront::CachePolicyId;
 
 pub(crate) struct GetCachePolicy;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    id: String,
+    id: CachePolicyId,
 }
 
 #[derive(Wire)]

@@ -4,12 +4,13 @@ use super::get_cache_policy::ETAG;
 use crate::{Error, policies, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::cloudfront::CachePolicyId;
 
 pub(crate) struct GetCachePolicyConfig;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    id: String,
+    id: CachePolicyId,
 }
 
 #[derive(Wire)]

@@ -3,19 +3,20 @@
 use crate::{Error, rules, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::cloudfront::{DistributionId, ETag};
 
 pub(crate) struct GetDistribution;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    id: String,
+    id: DistributionId,
 }
 
 #[derive(Wire)]
 pub(crate) struct Output {
     distribution: shapes::DistributionShape,
     #[wire("ETag")]
-    etag: String,
+    etag: ETag,
 }
 
 impl Operation for GetDistribution {

@@ -3,20 +3,20 @@
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::cloudfront::DistributionConfig;
+use escale_tables::cloudfront::{DistributionConfig, DistributionId, ETag};
 
 pub(crate) struct GetDistributionConfig;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    id: String,
+    id: DistributionId,
 }
 
 #[derive(Wire)]
 pub(crate) struct Output {
     pub(crate) distribution_config: DistributionConfig,
     #[wire("ETag")]
-    pub(crate) etag: String,
+    pub(crate) etag: ETag,
 }
 
 impl Operation for GetDistributionConfig {

@@ -4,19 +4,20 @@ use super::create_key_group::{Shape, shape};
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::cloudfront::{ETag, KeyGroupId};
 
 pub(crate) struct GetKeyGroup;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    id: String,
+    id: KeyGroupId,
 }
 
 #[derive(Wire)]
 pub(crate) struct Output {
     pub(crate) key_group: Shape,
     #[wire("ETag")]
-    pub(crate) etag: String,
+    pub(crate) etag: ETag,
 }
 
 impl Operation for GetKeyGroup {

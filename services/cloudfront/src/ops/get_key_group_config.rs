@@ -3,20 +3,20 @@
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::cloudfront::KeyGroupConfig;
+use escale_tables::cloudfront::{ETag, KeyGroupConfig, KeyGroupId};
 
 pub(crate) struct GetKeyGroupConfig;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    id: String,
+    id: KeyGroupId,
 }
 
 #[derive(Wire)]
 pub(crate) struct Output {
     key_group_config: KeyGroupConfig,
     #[wire("ETag")]
-    etag: String,
+    etag: ETag,
 }
 
 impl Operation for GetKeyGroupConfig {

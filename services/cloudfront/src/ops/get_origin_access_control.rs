@@ -4,19 +4,20 @@ use super::create_origin_access_control::{Shape, shape};
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::cloudfront::{ETag, OriginAccessControlId};
 
 pub(crate) struct GetOriginAccessControl;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    id: String,
+    id: OriginAccessControlId,
 }
 
 #[derive(Wire)]
 pub(crate) struct Output {
     pub(crate) origin_access_control: Shape,
     #[wire("ETag")]
-    pub(crate) etag: String,
+    pub(crate) etag: ETag,
 }
 
 impl Operation for GetOriginAccessControl {

@@ -3,20 +3,20 @@
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::cloudfront::OriginAccessControlConfig;
+use escale_tables::cloudfront::{ETag, OriginAccessControlConfig, OriginAccessControlId};
 
 pub(crate) struct GetOriginAccessControlConfig;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    id: String,
+    id: OriginAccessControlId,
 }
 
 #[derive(Wire)]
 pub(crate) struct Output {
     origin_access_control_config: OriginAccessControlConfig,
     #[wire("ETag")]
-    etag: String,
+    etag: ETag,
 }
 
 impl Operation for GetOriginAccessControlConfig {

@@ -3,12 +3,13 @@
 use crate::{Error, policies, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::cloudfront::OriginRequestPolicyId;
 
 pub(crate) struct GetOriginRequestPolicy;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    id: String,
+    id: OriginRequestPolicyId,
 }
 
 #[derive(Wire)]

@@ -4,12 +4,13 @@ use super::get_origin_request_policy::ETAG;
 use crate::{Error, policies, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::cloudfront::OriginRequestPolicyId;
 
 pub(crate) struct GetOriginRequestPolicyConfig;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    id: String,
+    id: OriginRequestPolicyId,
 }
 
 #[derive(Wire)]

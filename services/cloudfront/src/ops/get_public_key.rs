@@ -4,19 +4,20 @@ use super::create_public_key::{Shape, shape};
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::cloudfront::{ETag, PublicKeyId};
 
 pub(crate) struct GetPublicKey;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    id: String,
+    id: PublicKeyId,
 }
 
 #[derive(Wire)]
 pub(crate) struct Output {
     pub(crate) public_key: Shape,
     #[wire("ETag")]
-    pub(crate) etag: String,
+    pub(crate) etag: ETag,
 }
 
 impl Operation for GetPublicKey {

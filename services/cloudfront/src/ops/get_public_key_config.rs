@@ -3,20 +3,20 @@
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::cloudfront::PublicKeyConfig;
+use escale_tables::cloudfront::{ETag, PublicKeyConfig, PublicKeyId};
 
 pub(crate) struct GetPublicKeyConfig;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    id: String,
+    id: PublicKeyId,
 }
 
 #[derive(Wire)]
 pub(crate) struct Output {
     public_key_config: PublicKeyConfig,
     #[wire("ETag")]
-    etag: String,
+    etag: ETag,
 }
 
 impl Operation for GetPublicKeyConfig {

@@ -8,10 +8,10 @@ use crate::{
 use escale_base::{Timestamp, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::cloudfront::{
-    CacheBehavior, CustomErrorResponse, DefaultCacheBehavior, Distribution, GeoRestriction, Items, Origin,
+    Alias, CacheBehavior, CustomErrorResponse, DefaultCacheBehavior, Distribution, DistributionHost,
+    DistributionId, ETag, GeoRestriction, GeoRestrictionType, HttpVersion, Items, Origin, PriceClass,
     Restrictions, ViewerCertificate,
 };
-use escale_tables::cloudfront::{GeoRestrictionType, HttpVersion, PriceClass};
 
 pub(crate) struct ListDistributions;
 
@@ -28,15 +28,15 @@ pub(crate) struct Output {
 
 #[derive(Wire)]
 pub(crate) struct Summary {
-    id: String,
+    id: DistributionId,
     #[wire("ARN")]
     arn: String,
     #[wire("ETag")]
-    etag: String,
+    etag: ETag,
     status: shapes::Status,
     last_modified_time: Timestamp,
-    domain_name: String,
-    aliases: Items<String>,
+    domain_name: DistributionHost,
+    aliases: Items<Alias>,
     origins: Items<Origin>,
     default_cache_behavior: DefaultCacheBehavior,
     cache_behaviors: Items<CacheBehavior>,

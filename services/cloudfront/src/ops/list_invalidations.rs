@@ -7,14 +7,14 @@ use crate::{
 };
 use escale_base::{Timestamp, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::cloudfront::Invalidation;
+use escale_tables::cloudfront::{DistributionId, Invalidation, InvalidationId};
 use std::sync::Arc;
 
 pub(crate) struct ListInvalidations;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    distribution_id: String,
+    distribution_id: DistributionId,
     marker: Option<String>,
     max_items: Option<String>,
 }
@@ -26,7 +26,7 @@ pub(crate) struct Output {
 
 #[derive(Wire)]
 pub(crate) struct Summary {
-    id: String,
+    id: InvalidationId,
     create_time: Timestamp,
     status: &'static str,
 }

@@ -6,8 +6,10 @@ use crate::{
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::cloudfront::OriginAccessControl;
-use escale_tables::cloudfront::{OriginAccessControlOriginType, SigningBehavior, SigningProtocol};
+use escale_tables::cloudfront::{
+    OriginAccessControl, OriginAccessControlId, OriginAccessControlName, OriginAccessControlOriginType,
+    SigningBehavior, SigningProtocol,
+};
 use std::sync::Arc;
 
 pub(crate) struct ListOriginAccessControls;
@@ -25,9 +27,9 @@ pub(crate) struct Output {
 
 #[derive(Wire)]
 pub(crate) struct Summary {
-    id: String,
+    id: OriginAccessControlId,
     description: String,
-    name: String,
+    name: OriginAccessControlName,
     signing_protocol: SigningProtocol,
     signing_behavior: SigningBehavior,
     origin_access_control_origin_type: OriginAccessControlOriginType,

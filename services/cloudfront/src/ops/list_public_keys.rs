@@ -6,7 +6,7 @@ use crate::{
 };
 use escale_base::{Timestamp, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::cloudfront::PublicKey;
+use escale_tables::cloudfront::{PublicKey, PublicKeyId, PublicKeyName};
 use std::sync::Arc;
 
 pub(crate) struct ListPublicKeys;
@@ -24,8 +24,8 @@ pub(crate) struct Output {
 
 #[derive(Wire)]
 pub(crate) struct Summary {
-    id: String,
-    name: String,
+    id: PublicKeyId,
+    name: PublicKeyName,
     created_time: Timestamp,
     encoded_key: String,
     comment: Option<String>,

@@ -3,14 +3,14 @@
 use crate::{Error, check, rules, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::cloudfront::{Distribution, DistributionConfig};
+use escale_tables::cloudfront::{Distribution, DistributionConfig, DistributionId, ETag};
 
 pub(crate) struct UpdateDistribution;
 
 #[derive(Wire)]
 pub(crate) struct Input {
     distribution_config: DistributionConfig,
-    id: String,
+    id: DistributionId,
     if_match: Option<String>,
 }
 
@@ -18,7 +18,7 @@ pub(crate) struct Input {
 pub(crate) struct Output {
     pub(crate) distribution: shapes::DistributionShape,
     #[wire("ETag")]
-    pub(crate) etag: String,
+    pub(crate) etag: ETag,
 }
 
 impl Operation for UpdateDistribution {
@@ -39,7 +39,7 @@ impl Operation for UpdateDistribution {
             ));
         }
         check::config(cx, Some(&row.id), &config)?;
-        let etag = rules::random_id('E');
+        let etag = rules::new_etag();
         let row = Distribution { config, etag, modified: cx.now, ..(*row).clone() };
         cx.tx.put(row.clone());
         Ok(Output { distribution: shapes::distribution(cx, &row), etag: row.etag })

@@ -4,14 +4,14 @@ use super::create_key_group::{Shape, check, shape};
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::cloudfront::{KeyGroup, KeyGroupConfig};
+use escale_tables::cloudfront::{ETag, KeyGroup, KeyGroupConfig, KeyGroupId};
 
 pub(crate) struct UpdateKeyGroup;
 
 #[derive(Wire)]
 pub(crate) struct Input {
     key_group_config: KeyGroupConfig,
-    id: String,
+    id: KeyGroupId,
     if_match: Option<String>,
 }
 
@@ -19,7 +19,7 @@ pub(crate) struct Input {
 pub(crate) struct Output {
     key_group: Shape,
     #[wire("ETag")]
-    etag: String,
+    etag: ETag,
 }
 
 impl Operation for UpdateKeyGroup {
@@ -31,7 +31,7 @@ impl Operation for UpdateKeyGroup {
         let (row, config) = (rules::key_group(cx, &input.id)?, input.key_group_config);
         rules::matches(input.if_match.as_deref(), &row.etag)?;
         check(cx, &config)?;
-        let row = KeyGroup { config, etag: rules::random_id('E'), modified: cx.now, ..(*row).clone() };
+        let row = KeyGroup { config, etag: rules::new_etag(), modified: cx.now, ..(*row).clone() };
         let output = Output { key_group: shape(&row), etag: row.etag.clone() };
         cx.tx.put(row);
         Ok(output)

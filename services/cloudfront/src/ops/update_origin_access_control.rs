@@ -4,14 +4,16 @@ use super::create_origin_access_control::{Shape, check, shape};
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::cloudfront::{OriginAccessControl, OriginAccessControlConfig};
+use escale_tables::cloudfront::{
+    ETag, OriginAccessControl, OriginAccessControlConfig, OriginAccessControlId,
+};
 
 pub(crate) struct UpdateOriginAccessControl;
 
 #[derive(Wire)]
 pub(crate) struct Input {
     origin_access_control_config: OriginAccessControlConfig,
-    id: String,
+    id: OriginAccessControlId,
     if_match: Option<String>,
 }
 
@@ -19,7 +21,7 @@ pub(crate) struct Input {
 pub(crate) struct Output {
     origin_access_control: Shape,
     #[wire("ETag")]
-    etag: String,
+    etag: ETag,
 }
 
 impl Operation for UpdateOriginAccessControl {
@@ -32,8 +34,7 @@ impl Operation for UpdateOriginAccessControl {
             (rules::origin_access_control(cx, &input.id)?, input.origin_access_control_config);
         rules::matches(input.if_match.as_deref(), &row.etag)?;
         check(&config)?;
-        let row =
-            OriginAccessControl { config, etag: rules::random_id('E'), modified: cx.now, ..(*row).clone() };
+        let row = OriginAccessControl { config, etag: rules::new_etag(), modified: cx.now, ..(*row).clone() };
         let output = Output { origin_access_control: shape(&row), etag: row.etag.clone() };
         cx.tx.put(row);
         Ok(output)

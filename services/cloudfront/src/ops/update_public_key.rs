@@ -4,14 +4,14 @@ use super::create_public_key::{Shape, shape};
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::cloudfront::{PublicKey, PublicKeyConfig};
+use escale_tables::cloudfront::{ETag, PublicKey, PublicKeyConfig, PublicKeyId};
 
 pub(crate) struct UpdatePublicKey;
 
 #[derive(Wire)]
 pub(crate) struct Input {
     public_key_config: PublicKeyConfig,
-    id: String,
+    id: PublicKeyId,
     if_match: Option<String>,
 }
 
@@ -19,7 +19,7 @@ pub(crate) struct Input {
 pub(crate) struct Output {
     public_key: Shape,
     #[wire("ETag")]
-    etag: String,
+    etag: ETag,
 }
 
 impl Operation for UpdatePublicKey {
@@ -34,7 +34,7 @@ impl Operation for UpdatePublicKey {
         if fixed(&config) != fixed(&row.config) {
             return Err(Error::KeyIsFixed);
         }
-        let row = PublicKey { config, etag: rules::random_id('E'), modified: row.modified, ..(*row).clone() };
+        let row = PublicKey { config, etag: rules::new_etag(), modified: row.modified, ..(*row).clone() };
         let output = Output { public_key: shape(&row), etag: row.etag.clone() };
         cx.tx.put(row);
         Ok(output)

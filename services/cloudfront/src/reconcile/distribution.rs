@@ -5,7 +5,8 @@ use escale_base::{Clock, PlaneError, Timestamp};
 use escale_cdn::{Cdn, DistributionSpec};
 use escale_engine::{Plan, Reconciler, StepError};
 use escale_store::{Change, Image, Store, StoreError};
-use escale_tables::cloudfront::{Distribution, DistributionSeen};
+use escale_tables::Fingerprint;
+use escale_tables::cloudfront::{Distribution, DistributionSeen, ETag};
 use std::{collections::BTreeSet, sync::Arc};
 
 /// A step of the reconciler.
@@ -13,12 +14,12 @@ use std::{collections::BTreeSet, sync::Arc};
 pub(crate) enum Step {
     Apply {
         spec: Box<DistributionSpec>,
-        etag: String,
-        fingerprint: String,
+        etag: ETag,
+        fingerprint: Fingerprint,
     },
     /// The distribution is disabled: the edge stops serving it.
     Withdraw {
-        etag: String,
+        etag: ETag,
     },
     /// The distribution is deleted.
     Remove,
@@ -34,19 +35,17 @@ impl Distributions {
     fn record(
         &self,
         id: &str,
-        etag: String,
-        result: Result<Option<String>, &PlaneError>,
+        etag: ETag,
+        result: Result<Option<Fingerprint>, &PlaneError>,
     ) -> Result<(), StoreError> {
         let at = self.clock.now();
         self.store.write(|tx| {
             let before = tx.get::<DistributionSeen>(id);
             let row = match result {
-                Ok(applied) => {
-                    DistributionSeen { id: id.to_owned(), etag: Some(etag), applied, fault: None, at }
-                }
+                Ok(applied) => DistributionSeen { id: id.into(), etag: Some(etag), applied, fault: None, at },
                 // The plane still serves the previous specification.
                 Err(e) => DistributionSeen {
-                    id: id.to_owned(),
+                    id: id.into(),
                     etag: before.as_ref().and_then(|b| b.etag.clone()),
                     applied: before.as_ref().and_then(|b| b.applied.clone()),
                     fault: Some(e.to_string()),
@@ -79,7 +78,7 @@ impl Reconciler for Distributions {
     }
 
     fn all(&self, image: &Image) -> BTreeSet<String> {
-        image.scan::<Distribution>().map(|d| d.id.clone()).collect()
+        image.scan::<Distribution>().map(|d| d.id.to_string()).collect()
     }
 
     fn plan(&self, image: &Image, key: &str, _now: Timestamp) -> Plan<Step> {
@@ -87,7 +86,7 @@ impl Reconciler for Distributions {
         let Some(row) = image.get::<Distribution>(key) else {
             return if seen.is_some() { Plan::Step(Step::Remove) } else { Plan::Done };
         };
-        let is_applied = |fingerprint: Option<&String>| {
+        let is_applied = |fingerprint: Option<&Fingerprint>| {
             seen.as_ref().is_some_and(|s| {
                 s.fault.is_none() && s.etag.as_ref() == Some(&row.etag) && s.applied.as_ref() == fingerprint
             })

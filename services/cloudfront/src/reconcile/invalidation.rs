@@ -4,14 +4,16 @@ use escale_base::{Clock, Timestamp};
 use escale_cdn::Cdn;
 use escale_engine::{Plan, Reconciler, StepError};
 use escale_store::{Change, Image, Store, StoreError};
-use escale_tables::cloudfront::{Distribution, DistributionSeen, Invalidation, InvalidationSeen};
+use escale_tables::cloudfront::{
+    Distribution, DistributionId, DistributionSeen, Invalidation, InvalidationId, InvalidationSeen,
+};
 use std::{collections::BTreeSet, sync::Arc};
 
 /// A step of the reconciler: one invalidation.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Step {
-    distribution: String,
-    id: String,
+    distribution: DistributionId,
+    id: InvalidationId,
     /// Empty if the plane does not serve the distribution: it has no cached objects then.
     paths: Vec<String>,
 }
@@ -38,7 +40,7 @@ impl Reconciler for Invalidations {
     }
 
     fn all(&self, image: &Image) -> BTreeSet<String> {
-        image.scan::<Invalidation>().map(|i| format!("{}/{}", i.distribution, i.id)).collect()
+        image.scan::<Invalidation>().map(|i| Invalidation::key_of(&i.distribution, &i.id)).collect()
     }
 
     fn plan(&self, image: &Image, key: &str, _now: Timestamp) -> Plan<Step> {

@@ -13,7 +13,7 @@ use escale_tables::cloudfront::DistributionSeen;
 /// Deletes all observations at the start: a new plane serves nothing, so those of the previous run no longer hold.
 pub(crate) fn clear_observations(store: &Store) -> Result<(), StoreError> {
     store.write(|tx| {
-        let seen: Vec<String> = tx.scan::<DistributionSeen>().map(|r| r.id.clone()).collect();
+        let seen: Vec<_> = tx.scan::<DistributionSeen>().map(|r| r.id.clone()).collect();
         for id in seen {
             tx.delete::<DistributionSeen>(&id);
         }

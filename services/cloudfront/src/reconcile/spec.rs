@@ -10,10 +10,10 @@ use escale_cdn::spec::{
 use escale_service::Config;
 use escale_store::Image;
 use escale_tables::cloudfront::{
-    self as rows, AllowedMethods, CustomErrorResponse, DefaultCacheBehavior, Distribution, KeyGroup,
-    OriginAccessControl, PublicKey,
+    AllowedMethods, CustomErrorResponse, DefaultCacheBehavior, Distribution, KeyGroup, OriginAccessControl,
+    PublicKey, PublicKeyId, SigningBehavior, ViewerProtocolPolicy,
 };
-use escale_tables::cloudfront::{SigningBehavior, ViewerProtocolPolicy};
+use escale_tables::{Fingerprint, cloudfront as rows};
 use http::Method;
 use std::{
     collections::BTreeMap,
@@ -28,7 +28,7 @@ pub(super) fn of(image: &Image, row: &Distribution) -> DistributionSpec {
     let behaviours = config.cache_behaviors.iter().flat_map(|b| &b.0);
     let behaviours = behaviours.map(|b| (b.path_pattern.clone(), behaviour(image, &b.without_pattern())));
     DistributionSpec {
-        id: row.id.clone(),
+        id: row.id.to_string(),
         hostnames: hosts(row),
         default_root: config.default_root_object.clone().filter(|r| !r.is_empty()),
         behaviours: behaviours.collect(),
@@ -39,19 +39,19 @@ pub(super) fn of(image: &Image, row: &Distribution) -> DistributionSpec {
 }
 
 /// A hash of the specification. It is comparable only within one run of the daemon.
-pub(super) fn fingerprint(spec: &DistributionSpec) -> String {
+pub(super) fn fingerprint(spec: &DistributionSpec) -> Fingerprint {
     let mut hasher = DefaultHasher::new();
     format!("{spec:?}").hash(&mut hasher);
-    format!("{:016x}", hasher.finish())
+    Fingerprint(format!("{:016x}", hasher.finish()))
 }
 
 fn behaviour(image: &Image, row: &DefaultCacheBehavior) -> Behaviour {
-    let cache = row.cache_policy_id.as_deref().and_then(policies::cache);
-    let request = row.origin_request_policy_id.as_deref().and_then(policies::request);
+    let cache = row.cache_policy_id.as_ref().and_then(policies::cache);
+    let request = row.origin_request_policy_id.as_ref().and_then(policies::request);
     let nothing = || policies::selection(Choose::None, Choose::None, Choose::None);
     let (allowed, cached) = methods(row.allowed_methods.as_ref());
     Behaviour {
-        origin: row.target_origin_id.clone(),
+        origin: row.target_origin_id.to_string(),
         viewer: match row.viewer_protocol_policy {
             ViewerProtocolPolicy::RedirectToHttps => ViewerProtocol::RedirectToHttps,
             ViewerProtocolPolicy::HttpsOnly => ViewerProtocol::HttpsOnly,
@@ -78,25 +78,26 @@ fn methods(row: Option<&AllowedMethods>) -> (Vec<Method>, Vec<Method>) {
 
 fn keys(image: &Image, row: &DefaultCacheBehavior) -> Vec<TrustedKey> {
     let groups = trusted(row.trusted_key_groups.as_ref()).filter_map(|id| image.get::<KeyGroup>(id));
-    let ids: Vec<String> = groups.flat_map(|g| g.config.items.clone()).collect();
-    let key = |id: &String| image.get::<PublicKey>(id);
+    let ids: Vec<PublicKeyId> = groups.flat_map(|g| g.config.items.clone()).collect();
+    let key = |id: &PublicKeyId| image.get::<PublicKey>(id);
     let keys = ids.iter().filter_map(key);
-    keys.map(|k| TrustedKey { id: k.id.clone(), public_key_pem: k.config.encoded_key.clone() }).collect()
+    keys.map(|k| TrustedKey { id: k.id.to_string(), public_key_pem: k.config.encoded_key.clone() }).collect()
 }
 
 fn origin(image: &Image, row: &rows::Origin) -> Origin {
     let headers = row.custom_headers.iter().flat_map(|h| &h.0);
-    let headers: BTreeMap<_, _> = headers.map(|h| (h.header_name.clone(), h.header_value.clone())).collect();
+    let headers: BTreeMap<_, _> =
+        headers.map(|h| (h.header_name.to_string(), h.header_value.clone())).collect();
     let path = row.origin_path.clone().unwrap_or_default();
     let control = row.origin_access_control_id.as_deref().and_then(|id| image.get::<OriginAccessControl>(id));
     let custom = row.custom_origin_config.as_ref();
     // S3 has one name on this cloud's Internet; the bucket is the first part of the path.
     let (host, path) = match bucket_of(&row.domain_name).filter(|_| row.s3_origin_config.is_some()) {
         Some(bucket) => (Config::s3_name(), format!("/{bucket}{path}")),
-        None => (row.domain_name.clone(), path),
+        None => (row.domain_name.to_string(), path),
     };
     Origin {
-        id: row.id.clone(),
+        id: row.id.to_string(),
         host,
         port: custom.map_or(80, |c| c.http_port),
         path,

@@ -4,7 +4,7 @@ use crate::choices::{EncryptionType, ImageTagMutability};
 use crate::{Error, rules, shapes};
 use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::ecr::{Deletion, Repository, RepositorySeen};
+use escale_tables::ecr::{Deletion, Repository, RepositoryName, RepositorySeen};
 
 pub(crate) struct CreateRepository;
 
@@ -12,7 +12,7 @@ pub(crate) struct CreateRepository;
 #[wire(camelCase)]
 pub(crate) struct Input {
     registry_id: Option<String>,
-    repository_name: String,
+    repository_name: RepositoryName,
     tags: Vec<shapes::Tag>,
     image_tag_mutability: Option<ImageTagMutability>,
     image_scanning_configuration: Option<shapes::Scanning>,

@@ -3,7 +3,7 @@
 use crate::{Error, rules, shapes};
 use escale_base::{Wire, paging};
 use escale_service::{Cx, Operation};
-use escale_tables::ecr::Repository;
+use escale_tables::ecr::{Repository, RepositoryName};
 
 pub(crate) struct DescribeRepositories;
 
@@ -11,7 +11,7 @@ pub(crate) struct DescribeRepositories;
 #[wire(camelCase)]
 pub(crate) struct Input {
     registry_id: Option<String>,
-    repository_names: Vec<String>,
+    repository_names: Vec<RepositoryName>,
     next_token: Option<String>,
     max_results: Option<usize>,
 }
@@ -41,7 +41,7 @@ impl Operation for DescribeRepositories {
         // As on AWS, a request with names gets all of them in one page.
         let size =
             if input.repository_names.is_empty() { input.max_results.unwrap_or(100) } else { rows.len() };
-        let page = paging::page(rows, |r| r.name.clone(), input.next_token.as_deref(), size)?;
+        let page = paging::page(rows, |r| r.name.to_string(), input.next_token.as_deref(), size)?;
         let repositories = page.items.iter().map(|r| shapes::repository(r, cx.config)).collect();
         Ok(Output { repositories, next_token: page.next })
     }

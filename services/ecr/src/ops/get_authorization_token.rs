@@ -5,7 +5,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use escale_base::{Secret, Timestamp, Wire, ids};
 use escale_service::Principal;
 use escale_service::{Cx, Operation};
-use escale_tables::ecr::{Holder, Token};
+use escale_tables::ecr::{Holder, Token, TokenId};
 
 pub(crate) struct GetAuthorizationToken;
 
@@ -46,24 +46,26 @@ impl Operation for GetAuthorizationToken {
             rules::registry(cx.config, Some(id))?;
         }
         // Nothing else deletes expired tokens.
-        let expired: Vec<String> =
+        let expired: Vec<TokenId> =
             cx.tx.scan::<Token>().filter(|t| t.expires < cx.now).map(|t| t.id.clone()).collect();
         for id in expired {
             cx.tx.delete::<Token>(&id);
         }
         let holder = match &cx.caller.principal {
             Principal::Root => Holder::Root,
-            Principal::User { name } => Holder::User(name.clone()),
-            Principal::Role { name, session, role_id } => {
-                Holder::Role { name: name.clone(), session: session.clone(), role_id: role_id.clone() }
-            }
+            Principal::User { name } => Holder::User(name.as_str().into()),
+            Principal::Role { name, session, role_id } => Holder::Role {
+                name: name.as_str().into(),
+                session: session.as_str().into(),
+                role_id: role_id.as_str().into(),
+            },
             Principal::Service(name) => Holder::Service(name.clone()),
             Principal::OnBehalf { .. } | Principal::Anonymous => {
                 let why = "a token needs a holder. Sign the request".to_owned();
                 return Err(Error::Invalid { parameter: "registryIds", why });
             }
         };
-        let (id, secret) = (ids::random_hex(32), ids::random_hex(64));
+        let (id, secret) = (TokenId(ids::random_hex(32)), ids::random_hex(64));
         let password = format!("AWS:{id}.{secret}");
         let expires = cx.now.plus_ms(VALIDITY_MS);
         cx.tx.put(Token { id, secret: Secret::new(secret), holder, expires });

@@ -5,6 +5,7 @@
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::ecr::RepositoryName;
 
 pub(crate) struct GetLifecyclePolicy;
 
@@ -12,7 +13,7 @@ pub(crate) struct GetLifecyclePolicy;
 #[wire(camelCase)]
 pub(crate) struct Input {
     registry_id: Option<String>,
-    repository_name: String,
+    repository_name: RepositoryName,
 }
 
 impl Operation for GetLifecyclePolicy {

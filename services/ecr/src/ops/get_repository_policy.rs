@@ -3,6 +3,7 @@
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::ecr::RepositoryName;
 
 pub(crate) struct GetRepositoryPolicy;
 
@@ -10,14 +11,14 @@ pub(crate) struct GetRepositoryPolicy;
 #[wire(camelCase)]
 pub(crate) struct Input {
     pub(super) registry_id: Option<String>,
-    pub(super) repository_name: String,
+    pub(super) repository_name: RepositoryName,
 }
 
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Output {
     pub(super) registry_id: String,
-    pub(super) repository_name: String,
+    pub(super) repository_name: RepositoryName,
     pub(super) policy_text: String,
 }
 

@@ -5,6 +5,7 @@
 use crate::{Error, rules, shapes};
 use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
+use escale_tables::ecr::RepositoryName;
 
 pub(crate) struct PutImageScanningConfiguration;
 
@@ -12,7 +13,7 @@ pub(crate) struct PutImageScanningConfiguration;
 #[wire(camelCase)]
 pub(crate) struct Input {
     registry_id: Option<String>,
-    repository_name: String,
+    repository_name: RepositoryName,
     image_scanning_configuration: shapes::Scanning,
 }
 
@@ -20,7 +21,7 @@ pub(crate) struct Input {
 #[wire(camelCase)]
 pub(crate) struct Output {
     registry_id: String,
-    repository_name: String,
+    repository_name: RepositoryName,
     image_scanning_configuration: shapes::Scanning,
 }
 

@@ -4,7 +4,7 @@ use crate::choices::ImageTagMutability;
 use crate::{Error, rules, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::ecr::Repository;
+use escale_tables::ecr::{Repository, RepositoryName};
 
 pub(crate) struct PutImageTagMutability;
 
@@ -12,7 +12,7 @@ pub(crate) struct PutImageTagMutability;
 #[wire(camelCase)]
 pub(crate) struct Input {
     registry_id: Option<String>,
-    repository_name: String,
+    repository_name: RepositoryName,
     image_tag_mutability: ImageTagMutability,
 }
 
@@ -20,7 +20,7 @@ pub(crate) struct Input {
 #[wire(camelCase)]
 pub(crate) struct Output {
     registry_id: String,
-    repository_name: String,
+    repository_name: RepositoryName,
     image_tag_mutability: ImageTagMutability,
 }
 

@@ -4,7 +4,7 @@ use super::get_repository_policy::Output;
 use crate::{Error, policy, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::ecr::Repository;
+use escale_tables::ecr::{Repository, RepositoryName};
 
 pub(crate) struct SetRepositoryPolicy;
 
@@ -12,7 +12,7 @@ pub(crate) struct SetRepositoryPolicy;
 #[wire(camelCase)]
 pub(crate) struct Input {
     registry_id: Option<String>,
-    repository_name: String,
+    repository_name: RepositoryName,
     policy_text: String,
     force: Option<bool>,
 }

@@ -27,11 +27,15 @@ impl Reconciler for Removals {
 
     fn concerned(&self, image: &Image, change: &Change) -> BTreeSet<String> {
         let row = image.get::<Repository>(&change.key).filter(|r| r.deletion != Deletion::No);
-        row.map(|r| r.name.clone()).into_iter().collect()
+        row.map(|r| r.name.to_string()).into_iter().collect()
     }
 
     fn all(&self, image: &Image) -> BTreeSet<String> {
-        image.scan::<Repository>().filter(|r| r.deletion != Deletion::No).map(|r| r.name.clone()).collect()
+        image
+            .scan::<Repository>()
+            .filter(|r| r.deletion != Deletion::No)
+            .map(|r| r.name.to_string())
+            .collect()
     }
 
     fn plan(&self, image: &Image, key: &str, _now: Timestamp) -> Plan<Remove> {
@@ -42,12 +46,12 @@ impl Reconciler for Removals {
     }
 
     async fn act(&self, key: &str, step: Remove) -> Result<(), StepError> {
-        match self.repositories.remove(&self.store, &self.account, key, step.with_images).await {
+        match self.repositories.remove(&self.store, &self.account, &key.into(), step.with_images).await {
             Ok(_) | Err(Error::NoSuchRepository { .. }) => Ok(()),
             Err(error @ Error::NotEmpty { .. }) => {
                 // Repeating the step would fail in the same way, so the deletion is withdrawn and its reason recorded.
                 let at = self.clock.now();
-                let seen = RepositorySeen { name: key.to_owned(), not_deleted: error.to_string(), at };
+                let seen = RepositorySeen { name: key.into(), not_deleted: error.to_string(), at };
                 self.store.write(|tx| {
                     tx.update::<Repository, ()>(key, |r| r.deletion = Deletion::No);
                     tx.put(seen);

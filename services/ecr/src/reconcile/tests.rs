@@ -35,7 +35,7 @@ impl Stage for Harness {
     /// Includes the number of files that should have been freed.
     async fn world(&self) -> String {
         let rows: Vec<_> =
-            self.store.read().scan::<Repository>().map(|r| (r.name.clone(), r.deletion)).collect();
+            self.store.read().scan::<Repository>().map(|r| (r.name.to_string(), r.deletion)).collect();
         let seen: Vec<_> = self.store.read().scan::<RepositorySeen>().collect();
         let left = self.registry.collect(HashSet::new(), DAY_MS).await.unwrap().files;
         format!("{rows:?} {seen:?} {:?} {left}", self.registry.repositories().await)

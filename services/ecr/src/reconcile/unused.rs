@@ -4,7 +4,10 @@ use escale_base::Timestamp;
 use escale_engine::{Periodic, Plan, Reconciler, StepError};
 use escale_registry::{COLLECTED_AT_ONCE, Digest, Registry};
 use escale_store::{Change, Image, Store};
-use escale_tables::{ecr::Repository, ecs::TaskProgress};
+use escale_tables::{
+    ecr::{Repository, RepositoryName},
+    ecs::TaskProgress,
+};
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
@@ -22,7 +25,7 @@ pub(super) struct Unused {
 }
 
 /// The existing repositories and their creation times. A change means that a deleted repository may have left files.
-type Repositories = BTreeMap<String, Timestamp>;
+type Repositories = BTreeMap<RepositoryName, Timestamp>;
 
 impl Unused {
     pub(super) fn new(store: Store, registry: Arc<dyn Registry>) -> Unused {

@@ -5,6 +5,7 @@ use crate::{Error, Repositories, rules};
 use escale_base::Wire;
 use escale_registry::Digest;
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::ecr::RepositoryName;
 use std::sync::Arc;
 
 pub(crate) struct BatchCheckLayerAvailability;
@@ -13,7 +14,7 @@ pub(crate) struct BatchCheckLayerAvailability;
 #[wire(camelCase)]
 pub(crate) struct Input {
     registry_id: Option<String>,
-    repository_name: String,
+    repository_name: RepositoryName,
     layer_digests: Vec<String>,
 }
 

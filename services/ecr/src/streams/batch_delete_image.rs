@@ -7,6 +7,7 @@ use crate::{
 use escale_base::Wire;
 use escale_registry::Reference;
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::ecr::RepositoryName;
 use std::sync::Arc;
 
 pub(crate) struct BatchDeleteImage;
@@ -15,7 +16,7 @@ pub(crate) struct BatchDeleteImage;
 #[wire(camelCase)]
 pub(crate) struct Input {
     registry_id: Option<String>,
-    repository_name: String,
+    repository_name: RepositoryName,
     image_ids: Vec<ImageId>,
 }
 
@@ -54,7 +55,7 @@ impl StreamOperation<Repositories> for BatchDeleteImage {
 }
 
 /// Deletes a tag, and the image with its last tag; or, by digest, the image with all its tags.
-async fn delete(service: &Repositories, repository: &str, id: &ImageId) -> Result<String, Error> {
+async fn delete(service: &Repositories, repository: &RepositoryName, id: &ImageId) -> Result<String, Error> {
     let at = rules::reference(id.image_digest.as_deref(), id.image_tag.as_deref())?;
     let digest = service.registry.resolve(repository, &at).await?;
     service.registry.delete_image(repository, &at).await?;

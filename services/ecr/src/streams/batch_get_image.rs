@@ -7,6 +7,7 @@ use crate::{
 use escale_base::Wire;
 use escale_registry::Manifest;
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::ecr::RepositoryName;
 use std::sync::Arc;
 
 pub(crate) struct BatchGetImage;
@@ -15,7 +16,7 @@ pub(crate) struct BatchGetImage;
 #[wire(camelCase)]
 pub(crate) struct Input {
     registry_id: Option<String>,
-    repository_name: String,
+    repository_name: RepositoryName,
     image_ids: Vec<ImageId>,
     accepted_media_types: Vec<String>,
 }
@@ -60,7 +61,7 @@ impl StreamOperation<Repositories> for BatchGetImage {
     }
 }
 
-async fn get(service: &Repositories, repository: &str, id: &ImageId) -> Result<Manifest, Error> {
+async fn get(service: &Repositories, repository: &RepositoryName, id: &ImageId) -> Result<Manifest, Error> {
     let at = rules::reference(id.image_digest.as_deref(), id.image_tag.as_deref())?;
     Ok(service.registry.manifest(repository, &at).await?)
 }

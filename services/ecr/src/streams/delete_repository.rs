@@ -3,6 +3,7 @@
 use crate::{Error, Repositories, rules, shapes};
 use escale_base::Wire;
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::ecr::RepositoryName;
 use std::sync::Arc;
 
 pub(crate) struct DeleteRepository;
@@ -11,7 +12,7 @@ pub(crate) struct DeleteRepository;
 #[wire(camelCase)]
 pub(crate) struct Input {
     registry_id: Option<String>,
-    repository_name: String,
+    repository_name: RepositoryName,
     force: Option<bool>,
 }
 

@@ -7,6 +7,7 @@ use crate::{
 use escale_base::{Timestamp, Wire, paging};
 use escale_registry as plane;
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::ecr::RepositoryName;
 use std::sync::Arc;
 
 pub(crate) struct DescribeImages;
@@ -15,7 +16,7 @@ pub(crate) struct DescribeImages;
 #[wire(camelCase)]
 pub(crate) struct Input {
     registry_id: Option<String>,
-    repository_name: String,
+    repository_name: RepositoryName,
     image_ids: Vec<ImageId>,
     next_token: Option<String>,
     max_results: Option<usize>,
@@ -33,7 +34,7 @@ pub(crate) struct Output {
 #[wire(camelCase)]
 struct Detail {
     registry_id: String,
-    repository_name: String,
+    repository_name: RepositoryName,
     image_digest: String,
     image_tags: Option<Vec<String>>,
     image_size_in_bytes: u64,

@@ -6,6 +6,7 @@ use crate::{
 };
 use escale_base::{Wire, paging};
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::ecr::RepositoryName;
 use std::sync::Arc;
 
 pub(crate) struct ListImages;
@@ -14,7 +15,7 @@ pub(crate) struct ListImages;
 #[wire(camelCase)]
 pub(crate) struct Input {
     registry_id: Option<String>,
-    repository_name: String,
+    repository_name: RepositoryName,
     next_token: Option<String>,
     max_results: Option<usize>,
     filter: Option<Filter>,

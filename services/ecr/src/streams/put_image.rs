@@ -7,6 +7,7 @@ use crate::{
 use escale_base::Wire;
 use escale_registry::{Digest, Reference};
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::ecr::RepositoryName;
 use std::sync::Arc;
 
 pub(crate) struct PutImage;
@@ -15,7 +16,7 @@ pub(crate) struct PutImage;
 #[wire(camelCase)]
 pub(crate) struct Input {
     registry_id: Option<String>,
-    repository_name: String,
+    repository_name: RepositoryName,
     image_manifest: String,
     image_manifest_media_type: Option<String>,
     image_tag: Option<String>,

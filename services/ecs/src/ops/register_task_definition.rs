@@ -9,8 +9,8 @@ use crate::{
 use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
 use escale_tables::ecs::{
-    Compatibility, CpuArchitecture, EphemeralStorage, Family, OsFamily, Platform, TaskDefinition, TaskFamily,
-    VolumeName,
+    Compatibility, CpuArchitecture, EphemeralStorage, Family, OsFamily, Platform, RoleReference,
+    TaskDefinition, TaskFamily, VolumeName,
 };
 
 #[derive(Wire)]
@@ -67,8 +67,8 @@ pub(crate) struct RegisterTaskDefinition;
 #[wire(camelCase)]
 pub(crate) struct Input {
     family: Family,
-    task_role_arn: Option<String>,
-    execution_role_arn: Option<String>,
+    task_role_arn: Option<RoleReference>,
+    execution_role_arn: Option<RoleReference>,
     network_mode: Option<NetworkMode>,
     container_definitions: Vec<ContainerInput>,
     volumes: Vec<Volume>,
@@ -97,7 +97,7 @@ impl Operation for RegisterTaskDefinition {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let roles = [input.task_role_arn.as_deref(), input.execution_role_arn.as_deref()];
+        let roles = [&input.task_role_arn, &input.execution_role_arn];
         rules::may_pass(cx, roles.into_iter().flatten())?;
         rules::check_name("family", &input.family)?;
         let size = definition::size(input.cpu.as_deref(), input.memory.as_deref())?;

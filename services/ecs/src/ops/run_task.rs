@@ -74,9 +74,9 @@ impl Operation for RunTask {
         let cluster = rules::cluster(cx.tx, input.cluster.as_deref())?;
         let definition = rules::active_definition(cx.tx, &input.task_definition)?;
         let own = input.overrides.as_ref();
-        let task_role = own.and_then(|o| o.task_role_arn.as_deref()).or(definition.task_role.as_deref());
+        let task_role = own.and_then(|o| o.task_role_arn.as_ref()).or(definition.task_role.as_ref());
         let execution_role =
-            own.and_then(|o| o.execution_role_arn.as_deref()).or(definition.execution_role.as_deref());
+            own.and_then(|o| o.execution_role_arn.as_ref()).or(definition.execution_role.as_ref());
         rules::may_pass(cx, [task_role, execution_role].into_iter().flatten())?;
         // A repeated request with the same token gets the tasks that the first one started.
         if let Some(token) = &input.client_token {

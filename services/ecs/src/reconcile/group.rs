@@ -9,7 +9,7 @@ use escale_containers::spec::{
 use escale_service::Config;
 use escale_tables::{
     ec2::Vpc,
-    ecs::{ContainerCondition, ContainerDefinition, ContainerOverride, Task, TaskDefinition},
+    ecs::{ContainerCondition, ContainerDefinition, ContainerOverride, RoleReference, Task, TaskDefinition},
 };
 use std::{
     collections::BTreeMap,
@@ -159,13 +159,16 @@ fn environment(
 }
 
 /// The role whose credentials the task gets.
-pub(crate) fn role_of<'a>(task: &'a Task, definition: &'a TaskDefinition) -> Option<&'a str> {
-    task.overrides.task_role_arn.as_deref().or(definition.task_role.as_deref())
+pub(crate) fn role_of<'a>(task: &'a Task, definition: &'a TaskDefinition) -> Option<&'a RoleReference> {
+    task.overrides.task_role_arn.as_ref().or(definition.task_role.as_ref())
 }
 
 /// The role under which ECS starts the task.
-pub(crate) fn execution_role_of<'a>(task: &'a Task, definition: &'a TaskDefinition) -> Option<&'a str> {
-    task.overrides.execution_role_arn.as_deref().or(definition.execution_role.as_deref())
+pub(crate) fn execution_role_of<'a>(
+    task: &'a Task,
+    definition: &'a TaskDefinition,
+) -> Option<&'a RoleReference> {
+    task.overrides.execution_role_arn.as_ref().or(definition.execution_role.as_ref())
 }
 
 /// The id of a container in the paths of the metadata endpoint.

@@ -3,14 +3,14 @@
 use crate::{Error, entity};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::iam::Role;
+use escale_tables::iam::{PolicyArn, Role, RoleName};
 
 pub(crate) struct AttachRolePolicy;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    role_name: String,
-    policy_arn: String,
+    role_name: RoleName,
+    policy_arn: PolicyArn,
 }
 
 impl Operation for AttachRolePolicy {

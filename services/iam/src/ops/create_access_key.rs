@@ -4,13 +4,13 @@ use crate::choices::KeyStatus;
 use crate::{Error, entity};
 use escale_base::{Secret, Timestamp, Wire, ids};
 use escale_service::{Cx, Operation};
-use escale_tables::iam::{AccessKey, Holder, User};
+use escale_tables::iam::{AccessKey, AccessKeyId, Holder, User, UserName};
 
 pub(crate) struct CreateAccessKey;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    user_name: Option<String>,
+    user_name: Option<UserName>,
 }
 
 #[derive(Wire)]
@@ -20,8 +20,8 @@ pub(crate) struct Output {
 
 #[derive(Wire)]
 pub(crate) struct Key {
-    user_name: String,
-    pub(crate) access_key_id: String,
+    user_name: UserName,
+    pub(crate) access_key_id: AccessKeyId,
     status: KeyStatus,
     pub(crate) secret_access_key: Secret<String>,
     create_date: Timestamp,
@@ -48,7 +48,7 @@ impl Operation for CreateAccessKey {
             return Err(Error::Quota { quota: "AccessKeysPerUser", limit: KEYS_MAX });
         }
         let key = AccessKey {
-            id: format!("AKIA{}", ids::random_upper(16)),
+            id: AccessKeyId(format!("AKIA{}", ids::random_upper(16))),
             // AWS's secrets have 40 characters, too.
             secret: Secret::new(ids::random_hex(40)),
             holder: held,

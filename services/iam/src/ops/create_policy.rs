@@ -4,13 +4,13 @@ use crate::{Error, entity, shapes};
 use escale_base::{Tag, Wire, ids};
 use escale_policy::{Document, Kind};
 use escale_service::{Cx, Operation};
-use escale_tables::iam::{Policy, PolicyVersion};
+use escale_tables::iam::{Policy, PolicyArn, PolicyId, PolicyName, PolicyVersion};
 
 pub(crate) struct CreatePolicy;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    policy_name: String,
+    policy_name: PolicyName,
     path: Option<String>,
     policy_document: String,
     description: Option<String>,
@@ -43,8 +43,8 @@ impl Operation for CreatePolicy {
         entity::add_tags(&mut tags, input.tags)?;
         let first = PolicyVersion { id: "v1".into(), document: input.policy_document, created: cx.now };
         let policy = Policy {
-            arn: format!("arn:aws:iam::{}:policy{path}{name}", cx.config.account),
-            id: format!("ANPA{}", ids::random_upper(17)),
+            arn: PolicyArn(format!("arn:aws:iam::{}:policy{path}{name}", cx.config.account)),
+            id: PolicyId(format!("ANPA{}", ids::random_upper(17))),
             name,
             path,
             description: input.description,

@@ -3,13 +3,13 @@
 use crate::{Error, ops::create_policy, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::iam::PolicyVersion;
+use escale_tables::iam::{PolicyArn, PolicyVersion, PolicyVersionId};
 
 pub(crate) struct CreatePolicyVersion;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    policy_arn: String,
+    policy_arn: PolicyArn,
     policy_document: String,
     set_as_default: Option<bool>,
 }
@@ -28,7 +28,7 @@ impl Operation for CreatePolicyVersion {
     type Error = Error;
 
     fn resources(input: &Input, _: &Cx<'_>) -> Vec<String> {
-        vec![input.policy_arn.clone()]
+        vec![input.policy_arn.to_string()]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
@@ -42,7 +42,7 @@ impl Operation for CreatePolicyVersion {
         // A counter rather than the number of versions: AWS never uses an id again after a version was deleted.
         policy.last_version += 1;
         policy.updated = cx.now;
-        let id = format!("v{}", policy.last_version);
+        let id = PolicyVersionId(format!("v{}", policy.last_version));
         if input.set_as_default == Some(true) {
             policy.default_version = id.clone();
         }

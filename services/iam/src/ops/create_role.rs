@@ -4,13 +4,13 @@ use crate::{Error, entity, shapes};
 use escale_base::{AwsError, Tag, Wire, ids};
 use escale_policy::{Document, Kind};
 use escale_service::{Cx, Operation};
-use escale_tables::iam::Role;
+use escale_tables::iam::{Role, RoleId, RoleName};
 
 pub(crate) struct CreateRole;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    role_name: String,
+    role_name: RoleName,
     assume_role_policy_document: String,
     path: Option<String>,
     description: Option<String>,
@@ -44,7 +44,7 @@ impl Operation for CreateRole {
         entity::add_tags(&mut tags, input.tags)?;
         let role = Role {
             name: input.role_name,
-            id: format!("AROA{}", ids::random_upper(17)),
+            id: RoleId(format!("AROA{}", ids::random_upper(17))),
             path: entity::path(input.path)?,
             description: input.description,
             trust: input.assume_role_policy_document,

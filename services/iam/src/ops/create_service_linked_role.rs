@@ -3,7 +3,7 @@
 use crate::{Error, entity, shapes};
 use escale_base::{AwsError, Wire, ids};
 use escale_service::{Cx, Operation};
-use escale_tables::iam::Role;
+use escale_tables::iam::{IamPath, Role, RoleId};
 use serde_json::json;
 
 pub(crate) struct CreateServiceLinkedRole;
@@ -60,9 +60,9 @@ impl Operation for CreateServiceLinkedRole {
             {"Effect": "Allow", "Principal": {"Service": [&service]}, "Action": ["sts:AssumeRole"]}
         ]});
         let role = Role {
-            name: name.to_owned(),
-            id: format!("AROA{}", ids::random_upper(17)),
-            path: format!("{}{service}/", entity::SERVICE_PATH),
+            name: name.into(),
+            id: RoleId(format!("AROA{}", ids::random_upper(17))),
+            path: IamPath(format!("{}{service}/", entity::SERVICE_PATH)),
             description: input.description,
             trust: trust.to_string(),
             max_session_secs: 3600,

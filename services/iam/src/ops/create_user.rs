@@ -3,13 +3,13 @@
 use crate::{Error, entity, shapes};
 use escale_base::{AwsError, Tag, Wire, ids};
 use escale_service::{Cx, Operation};
-use escale_tables::iam::User;
+use escale_tables::iam::{User, UserId, UserName};
 
 pub(crate) struct CreateUser;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    user_name: String,
+    user_name: UserName,
     path: Option<String>,
     permissions_boundary: Option<String>,
     tags: Vec<Tag>,
@@ -39,7 +39,7 @@ impl Operation for CreateUser {
         entity::add_tags(&mut tags, input.tags)?;
         let user = User {
             name: input.user_name,
-            id: format!("AIDA{}", ids::random_upper(17)),
+            id: UserId(format!("AIDA{}", ids::random_upper(17))),
             path: entity::path(input.path)?,
             inline: Default::default(),
             attached: Vec::new(),

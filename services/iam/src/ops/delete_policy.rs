@@ -3,13 +3,13 @@
 use crate::{Error, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::iam::Policy;
+use escale_tables::iam::{Policy, PolicyArn};
 
 pub(crate) struct DeletePolicy;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    policy_arn: String,
+    policy_arn: PolicyArn,
 }
 
 impl Operation for DeletePolicy {
@@ -18,7 +18,7 @@ impl Operation for DeletePolicy {
     type Error = Error;
 
     fn resources(input: &Input, _: &Cx<'_>) -> Vec<String> {
-        vec![input.policy_arn.clone()]
+        vec![input.policy_arn.to_string()]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {

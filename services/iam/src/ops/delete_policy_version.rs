@@ -3,13 +3,14 @@
 use crate::Error;
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::iam::{PolicyArn, PolicyVersionId};
 
 pub(crate) struct DeletePolicyVersion;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    policy_arn: String,
-    version_id: String,
+    policy_arn: PolicyArn,
+    version_id: PolicyVersionId,
 }
 
 impl Operation for DeletePolicyVersion {
@@ -18,7 +19,7 @@ impl Operation for DeletePolicyVersion {
     type Error = Error;
 
     fn resources(input: &Input, _: &Cx<'_>) -> Vec<String> {
-        vec![input.policy_arn.clone()]
+        vec![input.policy_arn.to_string()]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {

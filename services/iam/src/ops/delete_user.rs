@@ -3,13 +3,13 @@
 use crate::{Error, entity};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::iam::{AccessKey, Holder, User};
+use escale_tables::iam::{AccessKey, Holder, User, UserName};
 
 pub(crate) struct DeleteUser;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    user_name: String,
+    user_name: UserName,
 }
 
 impl Operation for DeleteUser {

@@ -3,14 +3,14 @@
 use crate::{Error, entity};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::iam::User;
+use escale_tables::iam::{PolicyArn, User, UserName};
 
 pub(crate) struct DetachUserPolicy;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    user_name: String,
-    policy_arn: String,
+    user_name: UserName,
+    policy_arn: PolicyArn,
 }
 
 impl Operation for DetachUserPolicy {

@@ -3,12 +3,13 @@
 use crate::{Error, aws_managed, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::iam::PolicyArn;
 
 pub(crate) struct GetPolicy;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    policy_arn: String,
+    policy_arn: PolicyArn,
 }
 
 #[derive(Wire)]
@@ -22,7 +23,7 @@ impl Operation for GetPolicy {
     type Error = Error;
 
     fn resources(input: &Input, _: &Cx<'_>) -> Vec<String> {
-        vec![input.policy_arn.clone()]
+        vec![input.policy_arn.to_string()]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {

@@ -3,13 +3,14 @@
 use crate::{Error, aws_managed, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::iam::{PolicyArn, PolicyVersionId};
 
 pub(crate) struct GetPolicyVersion;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    policy_arn: String,
-    version_id: String,
+    policy_arn: PolicyArn,
+    version_id: PolicyVersionId,
 }
 
 #[derive(Wire)]
@@ -23,7 +24,7 @@ impl Operation for GetPolicyVersion {
     type Error = Error;
 
     fn resources(input: &Input, _: &Cx<'_>) -> Vec<String> {
-        vec![input.policy_arn.clone()]
+        vec![input.policy_arn.to_string()]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {

@@ -3,13 +3,13 @@
 use crate::{Error, entity, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::iam::Role;
+use escale_tables::iam::{Role, RoleName};
 
 pub(crate) struct GetRole;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    role_name: String,
+    role_name: RoleName,
 }
 
 #[derive(Wire)]

@@ -3,20 +3,20 @@
 use crate::{Error, entity};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::iam::Role;
+use escale_tables::iam::{PolicyName, Role, RoleName};
 
 pub(crate) struct GetRolePolicy;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    role_name: String,
-    policy_name: String,
+    role_name: RoleName,
+    policy_name: PolicyName,
 }
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    role_name: String,
-    policy_name: String,
+    role_name: RoleName,
+    policy_name: PolicyName,
     policy_document: String,
 }
 

@@ -3,13 +3,13 @@
 use crate::{Error, entity, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::iam::User;
+use escale_tables::iam::{User, UserName};
 
 pub(crate) struct GetUser;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    user_name: Option<String>,
+    user_name: Option<UserName>,
 }
 
 #[derive(Wire)]

@@ -4,13 +4,13 @@ use crate::choices::KeyStatus;
 use crate::{Error, entity, paging};
 use escale_base::{Timestamp, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::iam::{AccessKey, Holder, User};
+use escale_tables::iam::{AccessKey, AccessKeyId, Holder, User, UserName};
 
 pub(crate) struct ListAccessKeys;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    user_name: Option<String>,
+    user_name: Option<UserName>,
     marker: Option<String>,
     max_items: Option<usize>,
 }
@@ -24,8 +24,8 @@ pub(crate) struct Output {
 
 #[derive(Wire)]
 pub(crate) struct Key {
-    user_name: String,
-    access_key_id: String,
+    user_name: UserName,
+    access_key_id: AccessKeyId,
     status: KeyStatus,
     create_date: Timestamp,
 }
@@ -45,7 +45,7 @@ impl Operation for ListAccessKeys {
         entity::get::<User>(cx.tx, &user_name)?;
         let held = Holder::User(user_name.clone());
         let keys = cx.tx.scan::<AccessKey>().filter(|k| k.holder == held);
-        let cut = paging::cut(keys, |k| k.id.clone(), input.marker.as_deref(), input.max_items)?;
+        let cut = paging::cut(keys, |k| k.id.to_string(), input.marker.as_deref(), input.max_items)?;
         let shape = |key: &AccessKey| Key {
             user_name: user_name.clone(),
             access_key_id: key.id.clone(),

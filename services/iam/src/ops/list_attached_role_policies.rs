@@ -3,13 +3,13 @@
 use crate::{Error, entity, paging, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::iam::Role;
+use escale_tables::iam::{PolicyArn, Role, RoleName};
 
 pub(crate) struct ListAttachedRolePolicies;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    role_name: String,
+    role_name: RoleName,
     path_prefix: Option<String>,
     marker: Option<String>,
     max_items: Option<usize>,
@@ -39,19 +39,19 @@ impl Operation for ListAttachedRolePolicies {
 
 /// A page of the policies that are attached to a role or user, in the order of their ARNs.
 pub(super) fn page(
-    attached: &[String],
+    attached: &[PolicyArn],
     path_prefix: Option<&str>,
     marker: Option<&str>,
     max_items: Option<usize>,
 ) -> Result<Output, Error> {
     let prefix = path_prefix.unwrap_or("/");
-    let mut found: Vec<&String> =
+    let mut found: Vec<&PolicyArn> =
         attached.iter().filter(|arn| shapes::policy_path(arn).starts_with(prefix)).collect();
     // The row has them in the order of attachment, but pages are cut by ARN.
     found.sort();
-    let cut = paging::cut(found, |arn| (*arn).clone(), marker, max_items)?;
+    let cut = paging::cut(found, |arn| arn.to_string(), marker, max_items)?;
     Ok(Output {
-        attached_policies: cut.items.into_iter().map(|arn| shapes::attached(arn)).collect(),
+        attached_policies: cut.items.into_iter().map(shapes::attached).collect(),
         is_truncated: cut.is_truncated,
         marker: cut.marker,
     })

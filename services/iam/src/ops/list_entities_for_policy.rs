@@ -4,13 +4,13 @@ use crate::choices::{EntityType, PolicyUsageType};
 use crate::{Error, aws_managed};
 use escale_base::{AwsError, Wire, wire::Value};
 use escale_service::{Cx, Operation};
-use escale_tables::iam::{Role, User};
+use escale_tables::iam::{IamPath, PolicyArn, Role, RoleId, RoleName, User, UserId, UserName};
 
 pub(crate) struct ListEntitiesForPolicy;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    policy_arn: String,
+    policy_arn: PolicyArn,
     entity_filter: Option<EntityType>,
     path_prefix: Option<String>,
     policy_usage_filter: Option<PolicyUsageType>,
@@ -28,14 +28,14 @@ pub(crate) struct Output {
 
 #[derive(Wire)]
 pub(crate) struct UserRef {
-    pub(crate) user_name: String,
-    user_id: String,
+    pub(crate) user_name: UserName,
+    user_id: UserId,
 }
 
 #[derive(Wire)]
 pub(crate) struct RoleRef {
-    pub(crate) role_name: String,
-    role_id: String,
+    pub(crate) role_name: RoleName,
+    role_id: RoleId,
 }
 
 impl Operation for ListEntitiesForPolicy {
@@ -44,7 +44,7 @@ impl Operation for ListEntitiesForPolicy {
     type Error = Error;
 
     fn resources(input: &Input, _: &Cx<'_>) -> Vec<String> {
-        vec![input.policy_arn.clone()]
+        vec![input.policy_arn.to_string()]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
@@ -60,7 +60,7 @@ impl Operation for ListEntitiesForPolicy {
             return Err(Error::Validation(format!("Invalid Marker: {marker}.")));
         }
         let prefix = input.path_prefix.as_deref().unwrap_or("/");
-        let has_policy = |attached: &[String], path: &str| {
+        let has_policy = |attached: &[PolicyArn], path: &IamPath| {
             attached.contains(&input.policy_arn) && path.starts_with(prefix)
         };
         let mut policy_users: Vec<_> = cx

@@ -3,13 +3,13 @@
 use crate::{Error, entity};
 use escale_base::{Wire, wire::Value};
 use escale_service::{Cx, Operation};
-use escale_tables::iam::User;
+use escale_tables::iam::{User, UserName};
 
 pub(crate) struct ListGroupsForUser;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    user_name: String,
+    user_name: UserName,
     marker: Option<String>,
     max_items: Option<usize>,
 }

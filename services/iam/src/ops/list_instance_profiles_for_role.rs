@@ -3,13 +3,13 @@
 use crate::{Error, entity};
 use escale_base::{Wire, wire::Value};
 use escale_service::{Cx, Operation};
-use escale_tables::iam::Role;
+use escale_tables::iam::{Role, RoleName};
 
 pub(crate) struct ListInstanceProfilesForRole;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    role_name: String,
+    role_name: RoleName,
     marker: Option<String>,
     max_items: Option<usize>,
 }

@@ -55,7 +55,7 @@ impl Operation for ListPolicies {
         }
         // So far customer managed policies precede AWS managed ones, but pages are cut by ARN.
         found.sort_by(|a, b| a.arn.cmp(&b.arn));
-        let cut = paging::cut(found, |p| p.arn.clone(), input.marker.as_deref(), input.max_items)?;
+        let cut = paging::cut(found, |p| p.arn.to_string(), input.marker.as_deref(), input.max_items)?;
         let without_details = |p| shapes::PolicyShape { tags: None, description: None, ..p };
         Ok(Output {
             policies: cut.items.into_iter().map(without_details).collect(),

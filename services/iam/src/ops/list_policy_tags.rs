@@ -6,12 +6,13 @@ use crate::{
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::iam::PolicyArn;
 
 pub(crate) struct ListPolicyTags;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    policy_arn: String,
+    policy_arn: PolicyArn,
     marker: Option<String>,
     max_items: Option<usize>,
 }
@@ -22,7 +23,7 @@ impl Operation for ListPolicyTags {
     type Error = Error;
 
     fn resources(input: &Input, _: &Cx<'_>) -> Vec<String> {
-        vec![input.policy_arn.clone()]
+        vec![input.policy_arn.to_string()]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<TagPage, Error> {

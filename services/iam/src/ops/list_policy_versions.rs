@@ -3,12 +3,13 @@
 use crate::{Error, aws_managed, paging, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::iam::PolicyArn;
 
 pub(crate) struct ListPolicyVersions;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    policy_arn: String,
+    policy_arn: PolicyArn,
     marker: Option<String>,
     max_items: Option<usize>,
 }
@@ -26,14 +27,14 @@ impl Operation for ListPolicyVersions {
     type Error = Error;
 
     fn resources(input: &Input, _: &Cx<'_>) -> Vec<String> {
-        vec![input.policy_arn.clone()]
+        vec![input.policy_arn.to_string()]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let all = match aws_managed::find(&input.policy_arn) {
             Some(_) => vec![shapes::VersionShape {
                 document: None,
-                version_id: shapes::AWS_VERSION.to_owned(),
+                version_id: shapes::AWS_VERSION.into(),
                 is_default_version: true,
                 create_date: None,
             }],

@@ -3,21 +3,21 @@
 use crate::{Error, entity, paging};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::iam::Role;
+use escale_tables::iam::{PolicyName, Role, RoleName};
 use std::collections::BTreeMap;
 
 pub(crate) struct ListRolePolicies;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    role_name: String,
+    role_name: RoleName,
     marker: Option<String>,
     max_items: Option<usize>,
 }
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    pub(crate) policy_names: Vec<String>,
+    pub(crate) policy_names: Vec<PolicyName>,
     pub(crate) is_truncated: bool,
     pub(crate) marker: Option<String>,
 }
@@ -39,10 +39,10 @@ impl Operation for ListRolePolicies {
 
 /// A page of the names of the inline policies of a role or user.
 pub(super) fn page(
-    inline: &BTreeMap<String, String>,
+    inline: &BTreeMap<PolicyName, String>,
     marker: Option<&str>,
     max_items: Option<usize>,
 ) -> Result<Output, Error> {
-    let cut = paging::cut(inline.keys().cloned(), String::clone, marker, max_items)?;
+    let cut = paging::cut(inline.keys().cloned(), PolicyName::to_string, marker, max_items)?;
     Ok(Output { policy_names: cut.items, is_truncated: cut.is_truncated, marker: cut.marker })
 }

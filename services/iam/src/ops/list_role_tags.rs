@@ -6,13 +6,13 @@ use crate::{
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::iam::Role;
+use escale_tables::iam::{Role, RoleName};
 
 pub(crate) struct ListRoleTags;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    role_name: String,
+    role_name: RoleName,
     marker: Option<String>,
     max_items: Option<usize>,
 }

@@ -4,13 +4,13 @@ use super::list_role_policies::{Output, page};
 use crate::{Error, entity};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::iam::User;
+use escale_tables::iam::{User, UserName};
 
 pub(crate) struct ListUserPolicies;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    user_name: String,
+    user_name: UserName,
     marker: Option<String>,
     max_items: Option<usize>,
 }

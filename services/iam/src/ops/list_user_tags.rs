@@ -6,13 +6,13 @@ use crate::{
 };
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::iam::User;
+use escale_tables::iam::{User, UserName};
 
 pub(crate) struct ListUserTags;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    user_name: String,
+    user_name: UserName,
     marker: Option<String>,
     max_items: Option<usize>,
 }

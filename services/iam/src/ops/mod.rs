@@ -2,7 +2,9 @@
 
 use crate::Error;
 use escale_service::{Cx, Principal};
-use escale_tables::iam::{AccessKey, Holder, Policy, PolicyVersion};
+use escale_tables::iam::{
+    AccessKey, AccessKeyId, Holder, Policy, PolicyArn, PolicyVersion, PolicyVersionId, UserName,
+};
 use std::sync::Arc;
 
 escale_service::operations! { "iam";
@@ -63,22 +65,22 @@ escale_service::operations! { "iam";
 }
 
 /// A customer managed policy.
-fn policy(cx: &Cx<'_>, arn: &str) -> Result<Arc<Policy>, Error> {
+fn policy(cx: &Cx<'_>, arn: &PolicyArn) -> Result<Arc<Policy>, Error> {
     let missing = || Error::NoSuch(format!("Policy {arn} was not found."));
     cx.tx.get::<Policy>(arn).ok_or_else(missing)
 }
 
-fn version<'a>(policy: &'a Policy, id: &str) -> Result<&'a PolicyVersion, Error> {
+fn version<'a>(policy: &'a Policy, id: &PolicyVersionId) -> Result<&'a PolicyVersion, Error> {
     let missing =
         || Error::NoSuch(format!("Policy {} version {id} does not exist or is not attachable.", policy.arn));
     policy.version(id).ok_or_else(missing)
 }
 
 /// The user of a request: the named one, or the caller.
-fn user_or_caller(cx: &Cx<'_>, name: Option<String>) -> Result<String, Error> {
+fn user_or_caller(cx: &Cx<'_>, name: Option<UserName>) -> Result<UserName, Error> {
     match (name, &cx.caller.principal) {
         (Some(name), _) => Ok(name),
-        (None, Principal::User { name }) => Ok(name.clone()),
+        (None, Principal::User { name }) => Ok(name.as_str().into()),
         (None, _) => {
             Err(Error::Validation("Must specify userName when calling with non-User credentials".to_owned()))
         }
@@ -86,8 +88,8 @@ fn user_or_caller(cx: &Cx<'_>, name: Option<String>) -> Result<String, Error> {
 }
 
 /// An access key of this user.
-fn key_of(cx: &Cx<'_>, user: &str, id: &str) -> Result<Arc<AccessKey>, Error> {
-    let held = Holder::User(user.to_owned());
+fn key_of(cx: &Cx<'_>, user: &UserName, id: &AccessKeyId) -> Result<Arc<AccessKey>, Error> {
+    let held = Holder::User(user.clone());
     let missing = || Error::NoSuch(format!("The Access Key with id {id} cannot be found."));
     cx.tx.get::<AccessKey>(id).filter(|k| k.holder == held).ok_or_else(missing)
 }

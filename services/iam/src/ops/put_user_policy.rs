@@ -3,14 +3,14 @@
 use crate::{Error, entity};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::iam::User;
+use escale_tables::iam::{PolicyName, User, UserName};
 
 pub(crate) struct PutUserPolicy;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    user_name: String,
-    policy_name: String,
+    user_name: UserName,
+    policy_name: PolicyName,
     policy_document: String,
 }
 

@@ -86,12 +86,12 @@ fn source(cx: &Cx<'_>, arn: &str) -> Result<(Who, Vec<Tag>, Vec<Document>), Erro
     let account = cx.config.account.as_str();
     match parsed.resource_type() {
         User::ARN => {
-            let row = entity::get::<User>(cx.tx, name)?;
+            let row = entity::get::<User>(cx.tx, &name.into())?;
             let who = Who::user(account, &row.path, &row.name, &row.id);
             Ok((who, row.tags.clone(), identity::documents(cx.tx, &*row).ok_or_else(unreadable)?))
         }
         Role::ARN => {
-            let row = entity::get::<Role>(cx.tx, name)?;
+            let row = entity::get::<Role>(cx.tx, &name.into())?;
             let who = Who::role(account, &row.path, &row.name, &row.id, "simulation");
             Ok((who, row.tags.clone(), identity::documents(cx.tx, &*row).ok_or_else(unreadable)?))
         }

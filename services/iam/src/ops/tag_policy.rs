@@ -3,12 +3,13 @@
 use crate::{Error, entity};
 use escale_base::{Tag, Wire};
 use escale_service::{Cx, Operation};
+use escale_tables::iam::PolicyArn;
 
 pub(crate) struct TagPolicy;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    policy_arn: String,
+    policy_arn: PolicyArn,
     tags: Vec<Tag>,
 }
 
@@ -18,7 +19,7 @@ impl Operation for TagPolicy {
     type Error = Error;
 
     fn resources(input: &Input, _: &Cx<'_>) -> Vec<String> {
-        vec![input.policy_arn.clone()]
+        vec![input.policy_arn.to_string()]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {

@@ -3,13 +3,13 @@
 use crate::{Error, entity};
 use escale_base::{Tag, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::iam::User;
+use escale_tables::iam::{User, UserName};
 
 pub(crate) struct TagUser;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    user_name: String,
+    user_name: UserName,
     tags: Vec<Tag>,
 }
 

@@ -3,12 +3,13 @@
 use crate::Error;
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::iam::PolicyArn;
 
 pub(crate) struct UntagPolicy;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    policy_arn: String,
+    policy_arn: PolicyArn,
     tag_keys: Vec<String>,
 }
 
@@ -18,7 +19,7 @@ impl Operation for UntagPolicy {
     type Error = Error;
 
     fn resources(input: &Input, _: &Cx<'_>) -> Vec<String> {
-        vec![input.policy_arn.clone()]
+        vec![input.policy_arn.to_string()]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<(), Error> {

@@ -3,14 +3,14 @@
 use crate::{Error, choices::KeyStatus, entity};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::iam::{AccessKey, User};
+use escale_tables::iam::{AccessKey, AccessKeyId, User, UserName};
 
 pub(crate) struct UpdateAccessKey;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    user_name: Option<String>,
-    access_key_id: String,
+    user_name: Option<UserName>,
+    access_key_id: AccessKeyId,
     status: KeyStatus,
 }
 

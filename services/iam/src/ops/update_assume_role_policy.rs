@@ -3,13 +3,13 @@
 use crate::{Error, entity, ops::create_role};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::iam::Role;
+use escale_tables::iam::{Role, RoleName};
 
 pub(crate) struct UpdateAssumeRolePolicy;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    role_name: String,
+    role_name: RoleName,
     policy_document: String,
 }
 

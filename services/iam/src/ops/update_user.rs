@@ -3,15 +3,15 @@
 use crate::{Error, entity};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::iam::{AccessKey, Holder, SessionOf, User};
+use escale_tables::iam::{AccessKey, Holder, SessionOf, User, UserName};
 
 pub(crate) struct UpdateUser;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    user_name: String,
+    user_name: UserName,
     new_path: Option<String>,
-    new_user_name: Option<String>,
+    new_user_name: Option<UserName>,
 }
 
 impl Operation for UpdateUser {
@@ -48,12 +48,12 @@ impl Operation for UpdateUser {
 }
 
 /// The key with the user's new name; `None` for the key of somebody else.
-fn renamed(key: &AccessKey, user: &User, name: &str) -> Option<AccessKey> {
+fn renamed(key: &AccessKey, user: &User, name: &UserName) -> Option<AccessKey> {
     let mut key = key.clone();
     match &mut key.holder {
-        Holder::User(holder) if *holder == user.name => *holder = name.to_owned(),
+        Holder::User(holder) if *holder == user.name => *holder = name.clone(),
         Holder::Session { of: SessionOf::User { name: holder, id }, .. } if *id == user.id => {
-            *holder = name.to_owned();
+            *holder = name.clone();
         }
         Holder::User(_) | Holder::Session { .. } => return None,
     }

@@ -4,7 +4,7 @@ use crate::choices::ClassInput;
 use crate::{Error, rules};
 use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::logs::{LogGroup, LogGroupClass};
+use escale_tables::logs::{LogGroup, LogGroupClass, LogGroupName};
 use std::collections::BTreeMap;
 
 pub(crate) struct CreateLogGroup;
@@ -12,7 +12,7 @@ pub(crate) struct CreateLogGroup;
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Input {
-    log_group_name: String,
+    log_group_name: LogGroupName,
     log_group_class: Option<ClassInput>,
     tags: BTreeMap<String, String>,
 }

@@ -4,15 +4,15 @@ use crate::{Error, rules};
 use escale_base::Wire;
 use escale_base::ids;
 use escale_service::{Cx, Operation};
-use escale_tables::logs::LogStream;
+use escale_tables::logs::{LogGroupName, LogStream, LogStreamId, LogStreamName};
 
 pub(crate) struct CreateLogStream;
 
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Input {
-    log_group_name: String,
-    log_stream_name: String,
+    log_group_name: LogGroupName,
+    log_stream_name: LogStreamName,
 }
 
 impl Operation for CreateLogStream {
@@ -34,7 +34,7 @@ impl Operation for CreateLogStream {
             group: input.log_group_name,
             name: input.log_stream_name,
             // The plane stores events under this id, so a stream that is created again under the same name starts empty.
-            id: ids::random_hex(24),
+            id: LogStreamId(ids::random_hex(24)),
             created: cx.now,
         });
         Ok(())

@@ -4,14 +4,14 @@ use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_store::Row;
-use escale_tables::logs::{LogGroup, LogStream};
+use escale_tables::logs::{LogGroup, LogGroupName, LogStream};
 
 pub(crate) struct DeleteLogGroup;
 
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Input {
-    log_group_name: String,
+    log_group_name: LogGroupName,
 }
 
 impl Operation for DeleteLogGroup {

@@ -4,15 +4,15 @@ use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
 use escale_store::Row;
-use escale_tables::logs::LogStream;
+use escale_tables::logs::{LogGroupName, LogStream, LogStreamName};
 
 pub(crate) struct DeleteLogStream;
 
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Input {
-    log_group_name: String,
-    log_stream_name: String,
+    log_group_name: LogGroupName,
+    log_stream_name: LogStreamName,
 }
 
 impl Operation for DeleteLogStream {

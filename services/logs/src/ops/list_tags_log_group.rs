@@ -3,6 +3,7 @@
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::logs::LogGroupName;
 use std::collections::BTreeMap;
 
 pub(crate) struct ListTagsLogGroup;
@@ -10,7 +11,7 @@ pub(crate) struct ListTagsLogGroup;
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Input {
-    log_group_name: String,
+    log_group_name: LogGroupName,
 }
 
 #[derive(Wire)]

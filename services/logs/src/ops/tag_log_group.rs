@@ -4,7 +4,7 @@ use crate::{Error, rules};
 use escale_base::Wire;
 use escale_base::tags;
 use escale_service::{Cx, Operation};
-use escale_tables::logs::LogGroup;
+use escale_tables::logs::{LogGroup, LogGroupName};
 use std::collections::BTreeMap;
 
 pub(crate) struct TagLogGroup;
@@ -12,7 +12,7 @@ pub(crate) struct TagLogGroup;
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Input {
-    log_group_name: String,
+    log_group_name: LogGroupName,
     tags: BTreeMap<String, String>,
 }
 

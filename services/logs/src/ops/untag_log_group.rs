@@ -3,14 +3,14 @@
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::logs::LogGroup;
+use escale_tables::logs::{LogGroup, LogGroupName};
 
 pub(crate) struct UntagLogGroup;
 
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Input {
-    log_group_name: String,
+    log_group_name: LogGroupName,
     tags: Vec<String>,
 }
 

@@ -82,7 +82,7 @@ impl Sweep {
 
 fn retention(image: &Image) -> Retention {
     let days = |s: &LogStream| image.get::<LogGroup>(&s.group).and_then(|g| g.retention_days);
-    image.scan::<LogStream>().map(|s| (s.id.clone(), days(&s))).collect()
+    image.scan::<LogStream>().map(|s| (s.id.to_string(), days(&s))).collect()
 }
 
 #[cfg(test)]

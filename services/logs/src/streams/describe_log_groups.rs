@@ -4,7 +4,7 @@ use crate::choices::ClassInput;
 use crate::{Error, Logs, rules};
 use escale_base::{Wire, paging};
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
-use escale_tables::logs::{LogGroup, LogGroupClass};
+use escale_tables::logs::{LogGroup, LogGroupClass, LogGroupName};
 use std::sync::Arc;
 
 pub(crate) struct DescribeLogGroups;
@@ -31,7 +31,7 @@ pub(crate) struct Output {
 #[derive(Wire)]
 #[wire(camelCase)]
 struct Shape {
-    log_group_name: String,
+    log_group_name: LogGroupName,
     creation_time: i64,
     retention_in_days: Option<i32>,
     metric_filter_count: i32,
@@ -61,7 +61,7 @@ impl StreamOperation<Logs> for DescribeLogGroups {
             n @ 1..=50 => n as usize,
             n => return Err(Error::Invalid(format!("limit {n} is not between 1 and 50"))),
         };
-        let named: Result<Vec<String>, Error> =
+        let named: Result<Vec<LogGroupName>, Error> =
             input.log_group_identifiers.iter().map(|i| rules::group_name(None, Some(i.clone()))).collect();
         let named = named?;
         let pattern = input.log_group_name_pattern.map(|p| p.to_lowercase());
@@ -74,7 +74,7 @@ impl StreamOperation<Logs> for DescribeLogGroups {
         let page = {
             let image = cx.store.read();
             let found = image.prefix::<LogGroup>(&prefix).filter(wanted);
-            paging::page(found, |g| g.name.clone(), input.next_token.as_deref(), limit)?
+            paging::page(found, |g| g.name.to_string(), input.next_token.as_deref(), limit)?
         };
         let mut log_groups = Vec::new();
         for group in page.items {

@@ -5,7 +5,7 @@ use crate::{Error, Logs, rules};
 use escale_base::{Wire, paging};
 use escale_logstore::Summary;
 use escale_service::{Body, Config, StreamCx, StreamOperation, StreamReply};
-use escale_tables::logs::LogStream;
+use escale_tables::logs::{LogGroupName, LogStream, LogStreamName};
 use std::sync::Arc;
 
 pub(crate) struct DescribeLogStreams;
@@ -13,7 +13,7 @@ pub(crate) struct DescribeLogStreams;
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Input {
-    log_group_name: Option<String>,
+    log_group_name: Option<LogGroupName>,
     log_group_identifier: Option<String>,
     log_stream_name_prefix: Option<String>,
     order_by: Option<OrderBy>,
@@ -32,7 +32,7 @@ pub(crate) struct Output {
 #[derive(Clone, Wire)]
 #[wire(camelCase)]
 struct Shape {
-    log_stream_name: String,
+    log_stream_name: LogStreamName,
     creation_time: i64,
     first_event_timestamp: Option<i64>,
     last_event_timestamp: Option<i64>,
@@ -75,14 +75,14 @@ impl StreamOperation<Logs> for DescribeLogStreams {
         };
         let prefix = format!("{group}:{}", input.log_stream_name_prefix.as_deref().unwrap_or(""));
         let rows: Vec<Arc<LogStream>> = cx.store.read().prefix::<LogStream>(&prefix).collect();
-        let ids: Vec<String> = rows.iter().map(|r| r.id.clone()).collect();
+        let ids: Vec<String> = rows.iter().map(|r| r.id.to_string()).collect();
         let summaries = service.plane.summaries(&ids).await?;
         let mut all: Vec<(String, Shape)> = rows
             .iter()
             .map(|row| {
-                let shape = shape(&cx.config, row, summaries.get(&row.id));
+                let shape = shape(&cx.config, row, summaries.get(row.id.as_str()));
                 let last = shape.last_event_timestamp.unwrap_or(0);
-                let key = if by_time { format!("{last:020}:{}", row.name) } else { row.name.clone() };
+                let key = if by_time { format!("{last:020}:{}", row.name) } else { row.name.to_string() };
                 (key, shape)
             })
             .collect();

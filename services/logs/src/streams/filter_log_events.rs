@@ -5,7 +5,7 @@ use crate::{Error, Logs, pattern, rules};
 use escale_base::{Timestamp, Wire};
 use escale_logstore::Query;
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
-use escale_tables::logs::LogStream;
+use escale_tables::logs::{LogGroupName, LogStream, LogStreamId, LogStreamName};
 use std::{collections::BTreeMap, sync::Arc};
 
 pub(crate) struct FilterLogEvents;
@@ -13,9 +13,9 @@ pub(crate) struct FilterLogEvents;
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Input {
-    log_group_name: Option<String>,
+    log_group_name: Option<LogGroupName>,
     log_group_identifier: Option<String>,
-    log_stream_names: Vec<String>,
+    log_stream_names: Vec<LogStreamName>,
     log_stream_name_prefix: Option<String>,
     start_time: Option<i64>,
     end_time: Option<i64>,
@@ -38,7 +38,7 @@ pub(crate) struct Output {
 #[derive(Wire)]
 #[wire(camelCase)]
 struct Event {
-    log_stream_name: String,
+    log_stream_name: LogStreamName,
     timestamp: i64,
     message: String,
     ingestion_time: i64,
@@ -71,11 +71,11 @@ impl StreamOperation<Logs> for FilterLogEvents {
             pattern: pattern::parse(input.filter_pattern.as_deref().unwrap_or(""))?,
             limit: page_size(input.limit)?,
         };
-        let ids: Vec<String> = names.keys().cloned().collect();
+        let ids: Vec<String> = names.keys().map(LogStreamId::to_string).collect();
         let page = service.plane.read(&ids, &query).await?;
         let next_token = page.last.as_ref().filter(|_| page.more).map(token_of);
         let events = page.messages.into_iter().map(|m| Event {
-            log_stream_name: names.get(&m.position.stream).cloned().unwrap_or_default(),
+            log_stream_name: names.get(m.position.stream.as_str()).cloned().unwrap_or_default(),
             timestamp: m.position.at.0,
             message: m.text,
             ingestion_time: m.arrived.0,
@@ -86,7 +86,7 @@ impl StreamOperation<Logs> for FilterLogEvents {
 }
 
 /// The names of the streams in the request, by id.
-fn searched(cx: &StreamCx, input: &Input) -> Result<BTreeMap<String, String>, Error> {
+fn searched(cx: &StreamCx, input: &Input) -> Result<BTreeMap<LogStreamId, LogStreamName>, Error> {
     let group = rules::group_name(input.log_group_name.clone(), input.log_group_identifier.clone())?;
     let image = cx.store.read();
     rules::group(&image, &group)?;

@@ -5,6 +5,7 @@ use crate::{Error, Logs, rules};
 use escale_base::Wire;
 use escale_logstore::Query;
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::logs::{LogGroupName, LogStreamName};
 use std::sync::Arc;
 
 pub(crate) struct GetLogEvents;
@@ -12,9 +13,9 @@ pub(crate) struct GetLogEvents;
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Input {
-    log_group_name: Option<String>,
+    log_group_name: Option<LogGroupName>,
     log_group_identifier: Option<String>,
-    log_stream_name: String,
+    log_stream_name: LogStreamName,
     start_time: Option<i64>,
     end_time: Option<i64>,
     next_token: Option<String>,
@@ -73,7 +74,7 @@ impl StreamOperation<Logs> for GetLogEvents {
             limit: page_size(input.limit)?,
             ..Query::default()
         };
-        let mut page = service.plane.read(std::slice::from_ref(&stream.id), &query).await?;
+        let mut page = service.plane.read(&[stream.id.to_string()], &query).await?;
         if backward {
             page.messages.reverse();
         }

@@ -4,7 +4,7 @@ use crate::{Error, Logs, bound, rules};
 use escale_base::{Timestamp, Wire};
 use escale_logstore::{MESSAGE_BYTES, Message};
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
-use escale_tables::logs::LogGroup;
+use escale_tables::logs::{LogGroup, LogGroupName, LogStreamName};
 use std::sync::Arc;
 
 pub(crate) struct PutLogEvents;
@@ -12,8 +12,8 @@ pub(crate) struct PutLogEvents;
 #[derive(Wire)]
 #[wire(camelCase)]
 pub(crate) struct Input {
-    log_group_name: String,
-    log_stream_name: String,
+    log_group_name: LogGroupName,
+    log_stream_name: LogStreamName,
     log_events: Vec<Event>,
     sequence_token: Option<String>,
 }
@@ -76,9 +76,9 @@ impl StreamOperation<Logs> for PutLogEvents {
             // The new events are stored, so a failure to drop older ones is no error of this request. A later one tries again.
             match service.plane.trim(&ids, bound::GROUP_BYTES, bound::NOTE).await {
                 Ok(0) => {}
-                Ok(dropped) => tracing::warn!(group = group.name, dropped, "{}", bound::NOTE),
+                Ok(dropped) => tracing::warn!(group = group.name.as_str(), dropped, "{}", bound::NOTE),
                 Err(error) => {
-                    tracing::error!(group = group.name, %error, "cannot drop the oldest events of a log group")
+                    tracing::error!(group = group.name.as_str(), %error, "cannot drop the oldest events of a log group")
                 }
             }
         }

@@ -3,7 +3,7 @@
 use crate::{Error, rules, shapes, system};
 use escale_base::Wire;
 use escale_service::{Also, Cx, Operation};
-use escale_tables::route53::{HostedZone, RecordData, RecordSet, RecordType, Routing};
+use escale_tables::route53::{CallerReference, HostedZone, RecordData, RecordSet, RecordType, Routing};
 
 pub(crate) struct CreateHostedZone;
 
@@ -12,7 +12,7 @@ pub(crate) struct Input {
     name: String,
     #[wire("VPC")]
     vpc: Option<shapes::VpcShape>,
-    caller_reference: String,
+    caller_reference: CallerReference,
     hosted_zone_config: Option<shapes::ZoneConfig>,
 }
 

@@ -23,12 +23,12 @@ impl Operation for GetChange {
     type Error = Error;
 
     fn resources(input: &Input, _: &Cx<'_>) -> Vec<String> {
-        vec![Arn::new("route53", "", "", format!("change/{}", rules::bare(&input.id))).to_string()]
+        vec![Arn::new("route53", "", "", format!("change/{}", rules::change_id(&input.id))).to_string()]
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let id = rules::bare(&input.id);
-        let row = cx.tx.get::<Change>(id).ok_or_else(|| Error::NoChange(id.to_owned()))?;
+        let id = rules::change_id(&input.id);
+        let row = cx.tx.get::<Change>(&id).ok_or(Error::NoChange(id))?;
         Ok(Output { change_info: shapes::change_info(&row, status::change(cx.tx, &row)) })
     }
 }

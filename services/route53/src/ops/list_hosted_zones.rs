@@ -3,7 +3,7 @@
 use crate::{Error, rules, shapes};
 use escale_base::{Wire, limits};
 use escale_service::{Cx, Operation};
-use escale_tables::route53::HostedZone;
+use escale_tables::route53::{HostedZone, HostedZoneId};
 
 pub(crate) struct ListHostedZones;
 
@@ -19,7 +19,7 @@ pub(crate) struct Output {
     hosted_zones: Vec<shapes::ZoneShape>,
     marker: Option<String>,
     is_truncated: bool,
-    next_marker: Option<String>,
+    next_marker: Option<HostedZoneId>,
     max_items: String,
 }
 
@@ -31,7 +31,7 @@ impl Operation for ListHostedZones {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let size = rules::max_items(input.max_items.as_deref(), limits::dns::ZONES_PAGE)?;
         let private_only = input.hosted_zone_type.is_some();
-        let from = input.marker.as_deref().map_or("", rules::bare).to_owned();
+        let from = input.marker.as_deref().map(rules::zone_id).unwrap_or_default();
         let rows = cx.tx.scan::<HostedZone>().filter(|z| z.id >= from && (z.private || !private_only));
         let (rows, next) = rules::page(rows, size);
         Ok(Output {

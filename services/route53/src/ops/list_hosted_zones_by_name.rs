@@ -3,7 +3,7 @@
 use crate::{Error, rules, shapes};
 use escale_base::{Wire, limits};
 use escale_service::{Cx, Operation};
-use escale_tables::route53::{HostedZone, RecordSet};
+use escale_tables::route53::{CanonicalName, HostedZone, HostedZoneId, RecordSet};
 
 pub(crate) struct ListHostedZonesByName;
 
@@ -23,8 +23,8 @@ pub(crate) struct Output {
     hosted_zone_id: Option<String>,
     is_truncated: bool,
     #[wire("NextDNSName")]
-    next_dns_name: Option<String>,
-    next_hosted_zone_id: Option<String>,
+    next_dns_name: Option<CanonicalName>,
+    next_hosted_zone_id: Option<HostedZoneId>,
     max_items: String,
 }
 
@@ -42,7 +42,7 @@ impl Operation for ListHostedZonesByName {
         let place = |z: &HostedZone| (RecordSet::reversed(&z.name), z.id.clone());
         let from = (
             name.map(|n| RecordSet::reversed(&n)).unwrap_or_default(),
-            input.hosted_zone_id.as_deref().map_or("", rules::bare).to_owned(),
+            input.hosted_zone_id.as_deref().map(rules::zone_id).unwrap_or_default(),
         );
         let mut rows: Vec<_> = cx.tx.scan::<HostedZone>().filter(|z| place(z) >= from).collect();
         rows.sort_by_cached_key(|z| place(z));

@@ -3,6 +3,7 @@
 use crate::{Error, rules, shapes};
 use escale_base::{Wire, limits, paging};
 use escale_service::{Also, Cx, Operation};
+use escale_tables::route53::{CanonicalName, HostedZoneId};
 use escale_tables::{ec2::VpcId, route53::HostedZone};
 
 pub(crate) struct ListHostedZonesByVPC;
@@ -26,8 +27,8 @@ pub(crate) struct Output {
 
 #[derive(Wire)]
 struct Summary {
-    hosted_zone_id: String,
-    name: String,
+    hosted_zone_id: HostedZoneId,
+    name: CanonicalName,
     owner: Owner,
 }
 
@@ -55,7 +56,7 @@ impl Operation for ListHostedZonesByVPC {
             owner: Owner { owning_account: cx.config.account.clone() },
         };
         let rows = cx.tx.scan::<HostedZone>().filter(|z| z.vpcs.contains(&vpc)).map(|z| summary(&z));
-        let page = paging::page(rows, |s| s.hosted_zone_id.clone(), input.next_token.as_deref(), size)?;
+        let page = paging::page(rows, |s| s.hosted_zone_id.to_string(), input.next_token.as_deref(), size)?;
         Ok(Output { hosted_zone_summaries: page.items, max_items: size.to_string(), next_token: page.next })
     }
 }

@@ -4,7 +4,7 @@ use crate::choices::RRType;
 use crate::{Error, rules, shapes};
 use escale_base::{Wire, limits};
 use escale_service::{Cx, Operation};
-use escale_tables::route53::RecordSet;
+use escale_tables::route53::{CanonicalName, RecordSet};
 
 pub(crate) struct ListResourceRecordSets;
 
@@ -21,7 +21,7 @@ pub(crate) struct Input {
 pub(crate) struct Output {
     resource_record_sets: Vec<shapes::RecordSetShape>,
     is_truncated: bool,
-    next_record_name: Option<String>,
+    next_record_name: Option<CanonicalName>,
     next_record_type: Option<RRType>,
     next_record_identifier: Option<String>,
     max_items: String,

@@ -11,6 +11,7 @@ use escale_engine::Engine;
 use escale_network::Network;
 use escale_service::Config;
 use escale_store::Store;
+use escale_tables::route53::RunId;
 use std::sync::Arc;
 
 /// The parts that both reconcilers share.
@@ -22,7 +23,7 @@ pub(crate) struct Parts {
     pub(crate) dns: Arc<dyn Dns>,
     pub(crate) network: Arc<dyn Network>,
     /// Identifies this run of the daemon. Rows of another run do not count: the plane starts empty.
-    pub(crate) run: String,
+    pub(crate) run: RunId,
 }
 
 pub(crate) fn start(engine: &mut Engine, parts: Parts) {

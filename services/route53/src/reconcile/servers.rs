@@ -134,7 +134,7 @@ impl Reconciler for Servers {
                 let server = self.serve(place, address, view).await?;
                 let address = server.udp;
                 self.running().insert(key.to_owned(), server);
-                let (place, run) = (key.to_owned(), self.parts.run.clone());
+                let (place, run) = (key.into(), self.parts.run.clone());
                 Some(DnsServer { place, run, address, at: self.parts.clock.now() })
             }
         };

@@ -27,7 +27,7 @@ fn parts(dir: &tempfile::TempDir, run: &str) -> Parts {
         clock: Clock::by_hand(Timestamp(0)),
         dns: Arc::new(DnsPlane::new()),
         network: Arc::new(FakeNetwork::default()),
-        run: run.to_owned(),
+        run: run.into(),
     }
 }
 

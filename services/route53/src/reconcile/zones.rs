@@ -7,6 +7,7 @@ use escale_dns::Spec;
 use escale_engine::{Plan, Reconciler, StepError};
 use escale_store::{Change as RowChange, Image, Row, StoreError};
 use escale_tables::{
+    Fingerprint,
     cloudfront::DistributionName,
     ec2::{Vpc, VpcId},
     elbv2::LoadBalancerName,
@@ -20,7 +21,7 @@ pub(crate) struct Zones(pub(crate) Parts);
 
 pub(crate) struct Apply {
     spec: Spec,
-    fingerprint: String,
+    fingerprint: Fingerprint,
     sequence: u64,
 }
 
@@ -81,6 +82,6 @@ impl Reconciler for Zones {
 }
 
 /// A hash of the specification, comparable only within one run.
-fn fingerprint(spec: &Spec) -> String {
-    hex::encode(Sha256::digest(format!("{spec:?}")))
+fn fingerprint(spec: &Spec) -> Fingerprint {
+    Fingerprint(hex::encode(Sha256::digest(format!("{spec:?}"))))
 }

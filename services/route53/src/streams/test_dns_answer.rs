@@ -5,6 +5,7 @@ use crate::{Error, Plane, compile, names, rules, shapes, system};
 use escale_base::{AwsError, Wire};
 use escale_dns::{Code, View};
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::route53::CanonicalName;
 use std::sync::Arc;
 
 pub(crate) struct TestDNSAnswer;
@@ -21,7 +22,7 @@ pub(crate) struct Input {
 #[derive(Wire)]
 pub(crate) struct Output {
     nameserver: String,
-    record_name: String,
+    record_name: CanonicalName,
     record_type: RRType,
     record_data: Vec<String>,
     response_code: &'static str,

@@ -4,13 +4,13 @@ use crate::choices::{BucketCannedAcl, ObjectOwnership};
 use crate::{Error, metadata, rules};
 use escale_base::{AwsError, Tag, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::s3::{Bucket, BucketSeen, PublicAccessBlock, Versioning};
+use escale_tables::s3::{Bucket, BucketName, BucketSeen, PublicAccessBlock, Versioning};
 
 pub(crate) struct CreateBucket;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    bucket: String,
+    bucket: BucketName,
     #[wire("ACL")]
     acl: Option<BucketCannedAcl>,
     create_bucket_configuration: Option<Configuration>,

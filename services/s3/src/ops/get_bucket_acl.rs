@@ -6,12 +6,13 @@ use crate::choices::{GranteeType, Permission};
 use crate::{Error, rules, shapes};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::s3::BucketName;
 
 pub(crate) struct GetBucketAcl;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    bucket: String,
+    bucket: BucketName,
     expected_bucket_owner: Option<String>,
 }
 

@@ -3,12 +3,13 @@
 use crate::{Error, policy, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::s3::BucketName;
 
 pub(crate) struct GetBucketPolicyStatus;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    bucket: String,
+    bucket: BucketName,
     expected_bucket_owner: Option<String>,
 }
 

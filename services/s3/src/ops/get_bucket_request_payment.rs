@@ -4,12 +4,13 @@ use crate::choices::Payer;
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::s3::BucketName;
 
 pub(crate) struct GetBucketRequestPayment;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    bucket: String,
+    bucket: BucketName,
     expected_bucket_owner: Option<String>,
 }
 

@@ -4,13 +4,13 @@ use crate::choices::BucketVersioningStatus;
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::s3::Versioning;
+use escale_tables::s3::{BucketName, Versioning};
 
 pub(crate) struct GetBucketVersioning;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    bucket: String,
+    bucket: BucketName,
     expected_bucket_owner: Option<String>,
 }
 

@@ -6,7 +6,7 @@ use crate::{
 };
 use escale_base::{Timestamp, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::s3::Bucket;
+use escale_tables::s3::{Bucket, BucketName};
 
 pub(crate) struct ListBuckets;
 
@@ -28,7 +28,7 @@ pub(crate) struct Output {
 
 #[derive(Wire)]
 struct BucketShape {
-    name: String,
+    name: BucketName,
     creation_date: Timestamp,
     bucket_region: Option<String>,
 }
@@ -46,7 +46,7 @@ impl Operation for ListBuckets {
         let mut rest = cx
             .tx
             .prefix::<Bucket>(&prefix)
-            .filter(|b| in_region && after.as_ref().is_none_or(|a| b.name > *a))
+            .filter(|b| in_region && after.as_ref().is_none_or(|a| *b.name > **a))
             .map(|b| BucketShape {
                 name: b.name.clone(),
                 creation_date: b.created,

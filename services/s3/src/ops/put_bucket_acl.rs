@@ -6,12 +6,13 @@ use crate::choices::{BucketCannedAcl, ChecksumAlgorithm};
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::s3::BucketName;
 
 pub(crate) struct PutBucketAcl;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    bucket: String,
+    bucket: BucketName,
     #[wire("ACL")]
     acl: Option<BucketCannedAcl>,
     #[wire("ContentMD5")]

@@ -6,12 +6,13 @@ use crate::choices::{ChecksumAlgorithm, ObjectOwnership};
 use crate::{Error, rules};
 use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
+use escale_tables::s3::BucketName;
 
 pub(crate) struct PutBucketOwnershipControls;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    bucket: String,
+    bucket: BucketName,
     #[wire("ContentMD5")]
     content_md5: Option<String>,
     checksum_algorithm: Option<ChecksumAlgorithm>,

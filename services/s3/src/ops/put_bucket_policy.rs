@@ -4,12 +4,13 @@ use crate::choices::ChecksumAlgorithm;
 use crate::{Error, policy, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::s3::BucketName;
 
 pub(crate) struct PutBucketPolicy;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    bucket: String,
+    bucket: BucketName,
     #[wire("ContentMD5")]
     content_md5: Option<String>,
     checksum_algorithm: Option<ChecksumAlgorithm>,

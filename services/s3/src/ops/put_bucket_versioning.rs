@@ -4,13 +4,13 @@ use crate::choices::{BucketVersioningStatus, ChecksumAlgorithm, MfaDelete};
 use crate::{Error, rules};
 use escale_base::{AwsError, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::s3::Versioning;
+use escale_tables::s3::{BucketName, Versioning};
 
 pub(crate) struct PutBucketVersioning;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    bucket: String,
+    bucket: BucketName,
     #[wire("ContentMD5")]
     content_md5: Option<String>,
     checksum_algorithm: Option<ChecksumAlgorithm>,

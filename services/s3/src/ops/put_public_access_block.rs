@@ -4,13 +4,13 @@ use crate::choices::ChecksumAlgorithm;
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::s3::PublicAccessBlock;
+use escale_tables::s3::{BucketName, PublicAccessBlock};
 
 pub(crate) struct PutPublicAccessBlock;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    bucket: String,
+    bucket: BucketName,
     #[wire("ContentMD5")]
     content_md5: Option<String>,
     checksum_algorithm: Option<ChecksumAlgorithm>,

@@ -25,8 +25,9 @@ impl Stage for Rig {
         vec![&self.removals]
     }
     async fn world(&self) -> String {
-        let rows: Vec<_> = self.store.read().scan::<Bucket>().map(|b| (b.name.clone(), b.deleting)).collect();
-        let seen: Vec<_> = self.store.read().scan::<BucketSeen>().map(|b| b.name.clone()).collect();
+        let rows: Vec<_> =
+            self.store.read().scan::<Bucket>().map(|b| (b.name.to_string(), b.deleting)).collect();
+        let seen: Vec<_> = self.store.read().scan::<BucketSeen>().map(|b| b.name.to_string()).collect();
         let buckets = self.plane.list_buckets().await.unwrap();
         let existing: Vec<_> = buckets.iter().map(|b| b.name.as_str()).collect();
         format!("rows {rows:?}, not deleted {seen:?}, existing {existing:?}")

@@ -4,13 +4,14 @@ use crate::{Buckets, Error, rules};
 use escale_base::Wire;
 use escale_objects::{UploadAt, UploadId};
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::s3::BucketName;
 use std::sync::Arc;
 
 pub(crate) struct AbortMultipartUpload;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    bucket: String,
+    bucket: BucketName,
     key: String,
     upload_id: String,
     expected_bucket_owner: Option<String>,
@@ -32,7 +33,7 @@ impl StreamOperation<Buckets> for AbortMultipartUpload {
         _body: Body,
     ) -> Result<StreamReply<()>, Error> {
         service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
-        let at = UploadAt { bucket: input.bucket, key: input.key, id: UploadId(input.upload_id) };
+        let at = UploadAt { bucket: input.bucket.into(), key: input.key, id: UploadId(input.upload_id) };
         service.objects.abort_upload(&at).await?;
         Ok(().into())
     }

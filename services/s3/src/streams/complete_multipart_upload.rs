@@ -9,13 +9,14 @@ use crate::{
 use escale_base::Wire;
 use escale_objects::{Complete, CompletePart, UploadAt, UploadId};
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::s3::BucketName;
 use std::sync::Arc;
 
 pub(crate) struct CompleteMultipartUpload;
 
 with_checksums! {
     pub(crate) struct Input {
-        bucket: String,
+        bucket: BucketName,
         key: String,
         multipart_upload: Option<Parts>,
         upload_id: String,
@@ -42,7 +43,7 @@ with_checksums! {
 with_checksums! {
     pub(crate) struct Output {
         location: String,
-        bucket: String,
+        bucket: BucketName,
         key: String,
         e_tag: String,
         checksum_type: Option<ChecksumType>,
@@ -75,8 +76,11 @@ impl StreamOperation<Buckets> for CompleteMultipartUpload {
         }
         let condition = conditions::of_write(input.if_match.as_deref(), input.if_none_match.as_deref())?;
         conditions::allowed(&cx, "CompleteMultipartUpload", (&input.bucket, &input.key), &condition)?;
-        let at =
-            UploadAt { bucket: input.bucket.clone(), key: input.key.clone(), id: UploadId(input.upload_id) };
+        let at = UploadAt {
+            bucket: input.bucket.to_string(),
+            key: input.key.clone(),
+            id: UploadId(input.upload_id),
+        };
         if let Some(named) = input.checksum_type {
             let upload = service.objects.list_parts(&at, 0, 1).await?.upload;
             let started = upload.checksum.map(|(_, kind)| checksums::kind_name(kind));

@@ -12,13 +12,14 @@ use crate::{
 use escale_base::{AwsError, Timestamp, Wire, path::decode_once};
 use escale_objects::{Copy, Object, VersionId};
 use escale_service::{Also, Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::s3::BucketName;
 use std::sync::Arc;
 
 pub(crate) struct CopyObject;
 
 with_metadata! {
     pub(crate) struct Input {
-        bucket: String,
+        bucket: BucketName,
         key: String,
         copy_source: String,
         copy_source_if_match: Option<String>,
@@ -52,7 +53,7 @@ with_checksums! {
 }
 
 struct Source {
-    bucket: String,
+    bucket: BucketName,
     key: String,
     version: Option<VersionId>,
 }
@@ -117,11 +118,11 @@ impl StreamOperation<Buckets> for CopyObject {
         let compute = input.checksum_algorithm.map(checksums::named).transpose()?;
         let source_version = shapes::version(&from_bucket, &found.entry.version);
         let spec = Copy {
-            from_bucket: from.bucket,
+            from_bucket: from.bucket.into(),
             from_key: from.key,
             // Copies exactly the version that was checked. A null version cannot be named, because a put replaces it.
             from_version: from.version.or(Some(found.entry.version).filter(|v| !v.is_null())),
-            to_bucket: input.bucket,
+            to_bucket: input.bucket.into(),
             to_key: input.key,
             meta,
             tags,
@@ -168,7 +169,7 @@ fn source(text: &str) -> Result<Source, Error> {
     if bucket.is_empty() || key.is_empty() {
         return Err(bad());
     }
-    Ok(Source { bucket: bucket.to_owned(), key: key.to_owned(), version })
+    Ok(Source { bucket: bucket.into(), key: key.to_owned(), version })
 }
 
 /// Checks the conditions on the source. A copy never answers 304: a failed condition is a 412.
@@ -190,8 +191,7 @@ mod tests {
     #[test]
     fn parses_copy_sources() {
         let of = |text: &str| super::source(text).ok().map(|s| (s.bucket, s.key, s.version.map(|v| v.0)));
-        let some =
-            |b: &str, k: &str, v: Option<&str>| Some((b.to_owned(), k.to_owned(), v.map(str::to_owned)));
+        let some = |b: &str, k: &str, v: Option<&str>| Some((b.into(), k.to_owned(), v.map(str::to_owned)));
         assert_eq!(of("b/k/l"), some("b", "k/l", None));
         assert_eq!(of("/b/k%20%C3%BC?versionId=v1"), some("b", "k ü", Some("v1")));
         assert_eq!(of("b"), None);

@@ -9,13 +9,14 @@ use crate::{
 use escale_base::Wire;
 use escale_objects::{Algorithm, ChecksumKind, NewUpload};
 use escale_service::{Also, Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::s3::BucketName;
 use std::sync::Arc;
 
 pub(crate) struct CreateMultipartUpload;
 
 with_metadata! {
     pub(crate) struct Input {
-        bucket: String,
+        bucket: BucketName,
         key: String,
         checksum_algorithm: Option<ChecksumAlgorithm>,
         checksum_type: Option<ChecksumType>,
@@ -25,7 +26,7 @@ with_metadata! {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    bucket: String,
+    bucket: BucketName,
     key: String,
     upload_id: String,
     server_side_encryption: Option<ServerSideEncryption>,

@@ -3,13 +3,14 @@
 use crate::{Buckets, Error, rules};
 use escale_base::Wire;
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::s3::BucketName;
 use std::sync::Arc;
 
 pub(crate) struct DeleteBucket;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    bucket: String,
+    bucket: BucketName,
     expected_bucket_owner: Option<String>,
 }
 

@@ -4,13 +4,14 @@ use crate::{Buckets, Error, conditions, rules};
 use escale_base::Wire;
 use escale_objects::{Delete, VersionId};
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::s3::BucketName;
 use std::sync::Arc;
 
 pub(crate) struct DeleteObject;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    bucket: String,
+    bucket: BucketName,
     key: String,
     version_id: Option<String>,
     if_match: Option<String>,

@@ -4,13 +4,14 @@ use crate::{Buckets, Error, rules, shapes};
 use escale_base::Wire;
 use escale_objects::{Labels, VersionId};
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::s3::BucketName;
 use std::sync::Arc;
 
 pub(crate) struct DeleteObjectTagging;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    bucket: String,
+    bucket: BucketName,
     key: String,
     version_id: Option<String>,
     expected_bucket_owner: Option<String>,

@@ -5,6 +5,7 @@ use crate::{Buckets, Error, conditions, rules};
 use escale_base::{AwsError, Wire};
 use escale_objects::{Delete, VersionId};
 use escale_service::{Also, Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::s3::BucketName;
 use std::sync::Arc;
 
 pub(crate) struct DeleteObjects;
@@ -14,7 +15,7 @@ const MAX_KEYS: usize = 1000;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    bucket: String,
+    bucket: BucketName,
     delete: Objects,
     checksum_algorithm: Option<ChecksumAlgorithm>,
     expected_bucket_owner: Option<String>,
@@ -112,7 +113,12 @@ fn arns(input: &Input, which: impl Fn(&Identifier) -> bool) -> Vec<String> {
     chosen.map(|o| rules::object_arn(&input.bucket, &o.key)).collect()
 }
 
-async fn one(service: &Buckets, cx: &StreamCx, bucket: &str, object: &Identifier) -> Result<Deleted, Error> {
+async fn one(
+    service: &Buckets,
+    cx: &StreamCx,
+    bucket: &BucketName,
+    object: &Identifier,
+) -> Result<Deleted, Error> {
     let condition = conditions::of_delete(object.e_tag.as_deref());
     conditions::allowed(cx, "DeleteObjects", (bucket, &object.key), &condition)?;
     let spec = Delete { version: object.version_id.clone().map(VersionId), condition };

@@ -10,13 +10,14 @@ use crate::{
 use escale_base::{Timestamp, Wire};
 use escale_objects::VersionId;
 use escale_service::{Also, Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::s3::BucketName;
 use std::sync::Arc;
 
 pub(crate) struct GetObjectAttributes;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    bucket: String,
+    bucket: BucketName,
     key: String,
     version_id: Option<String>,
     object_attributes: Vec<ObjectAttribute>,

@@ -5,13 +5,14 @@ use crate::{Buckets, Error, rules, shapes};
 use escale_base::{Tag, Wire};
 use escale_objects::VersionId;
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::s3::BucketName;
 use std::sync::Arc;
 
 pub(crate) struct GetObjectTagging;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    bucket: String,
+    bucket: BucketName,
     key: String,
     version_id: Option<String>,
     expected_bucket_owner: Option<String>,

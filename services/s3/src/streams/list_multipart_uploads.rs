@@ -9,13 +9,14 @@ use crate::{
 use escale_base::{Timestamp, Wire};
 use escale_objects::{ListUploads, UploadId};
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::s3::BucketName;
 use std::sync::Arc;
 
 pub(crate) struct ListMultipartUploads;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    bucket: String,
+    bucket: BucketName,
     delimiter: Option<String>,
     encoding_type: Option<EncodingType>,
     key_marker: Option<String>,
@@ -27,7 +28,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    bucket: String,
+    bucket: BucketName,
     key_marker: String,
     upload_id_marker: String,
     next_key_marker: Option<String>,

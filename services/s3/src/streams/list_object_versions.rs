@@ -9,13 +9,14 @@ use crate::{
 use escale_base::{Timestamp, Wire};
 use escale_objects::{Entry, ListVersions, VersionId};
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::s3::BucketName;
 use std::sync::Arc;
 
 pub(crate) struct ListObjectVersions;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    bucket: String,
+    bucket: BucketName,
     delimiter: Option<String>,
     encoding_type: Option<EncodingType>,
     key_marker: Option<String>,
@@ -34,7 +35,7 @@ pub(crate) struct Output {
     next_version_id_marker: Option<String>,
     versions: Vec<Version>,
     delete_markers: Vec<Marker>,
-    name: String,
+    name: BucketName,
     prefix: String,
     delimiter: Option<String>,
     max_keys: usize,

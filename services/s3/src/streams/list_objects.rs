@@ -9,13 +9,14 @@ use crate::{
 use escale_base::Wire;
 use escale_objects::List;
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::s3::BucketName;
 use std::sync::Arc;
 
 pub(crate) struct ListObjects;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    bucket: String,
+    bucket: BucketName,
     delimiter: Option<String>,
     encoding_type: Option<EncodingType>,
     marker: Option<String>,
@@ -30,7 +31,7 @@ pub(crate) struct Output {
     marker: String,
     next_marker: Option<String>,
     contents: Vec<ObjectShape>,
-    name: String,
+    name: BucketName,
     prefix: String,
     delimiter: Option<String>,
     max_keys: usize,
@@ -84,7 +85,7 @@ impl StreamOperation<Buckets> for ListObjects {
 
 /// The parameters that both versions of the operation share.
 pub(super) struct ListRequest<'a> {
-    pub(super) bucket: &'a str,
+    pub(super) bucket: &'a BucketName,
     pub(super) expected_owner: Option<&'a str>,
     pub(super) prefix: Option<String>,
     pub(super) delimiter: Option<String>,

@@ -8,13 +8,14 @@ use crate::{
 };
 use escale_base::Wire;
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::s3::BucketName;
 use std::sync::Arc;
 
 pub(crate) struct ListObjectsV2;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    bucket: String,
+    bucket: BucketName,
     delimiter: Option<String>,
     encoding_type: Option<EncodingType>,
     max_keys: Option<i64>,
@@ -29,7 +30,7 @@ pub(crate) struct Input {
 pub(crate) struct Output {
     is_truncated: bool,
     contents: Vec<ObjectShape>,
-    name: String,
+    name: BucketName,
     prefix: String,
     delimiter: Option<String>,
     max_keys: usize,

@@ -10,13 +10,14 @@ use crate::{
 use escale_base::{Timestamp, Wire};
 use escale_objects::{UploadAt, UploadId};
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::s3::BucketName;
 use std::sync::Arc;
 
 pub(crate) struct ListParts;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    bucket: String,
+    bucket: BucketName,
     key: String,
     max_parts: Option<i64>,
     part_number_marker: Option<u32>,
@@ -26,7 +27,7 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    bucket: String,
+    bucket: BucketName,
     key: String,
     upload_id: String,
     part_number_marker: u32,
@@ -68,7 +69,7 @@ impl StreamOperation<Buckets> for ListParts {
         let limit = rules::page_size("max-parts", input.max_parts)?.max(1);
         let after = input.part_number_marker.unwrap_or(0);
         service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
-        let at = UploadAt { bucket: input.bucket, key: input.key, id: UploadId(input.upload_id) };
+        let at = UploadAt { bucket: input.bucket.into(), key: input.key, id: UploadId(input.upload_id) };
         let found = service.objects.list_parts(&at, after, limit).await?;
         let owner = shapes::owner(&cx.config.account);
         let part = |part: &escale_objects::Part| {
@@ -85,7 +86,7 @@ impl StreamOperation<Buckets> for ListParts {
         let UploadAt { bucket, key, id } = at;
         let checksum = found.upload.checksum;
         Ok(Output {
-            bucket,
+            bucket: bucket.into(),
             key,
             upload_id: id.0,
             part_number_marker: after,

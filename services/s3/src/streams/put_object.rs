@@ -11,13 +11,14 @@ use crate::{
 };
 use escale_objects::Put;
 use escale_service::{Also, Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::s3::BucketName;
 use std::sync::Arc;
 
 pub(crate) struct PutObject;
 
 with_metadata! {
     pub(crate) struct Input {
-        bucket: String,
+        bucket: BucketName,
         key: String,
         content_length: Option<u64>,
         #[wire("ContentMD5")]

@@ -10,12 +10,12 @@ use crate::{
 use escale_base::{Timestamp, Wire};
 use escale_objects::{self as plane, Object, VersionId};
 use escale_service::StreamCx;
-use escale_tables::s3::Bucket;
+use escale_tables::s3::{Bucket, BucketName};
 use std::{collections::BTreeMap, ops::Range};
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    pub bucket: String,
+    pub bucket: BucketName,
     pub key: String,
     pub if_match: Option<String>,
     pub if_none_match: Option<String>,
@@ -140,7 +140,7 @@ impl Input {
 }
 
 /// As on AWS, a caller that may not list the bucket gets 403 instead of 404 for a missing key.
-pub(super) fn absent(cx: &StreamCx, bucket: &str, error: plane::Error) -> Error {
+pub(super) fn absent(cx: &StreamCx, bucket: &BucketName, error: plane::Error) -> Error {
     let missing = matches!(error, plane::Error::NoSuchKey { .. } | plane::Error::NoSuchVersion { .. });
     let listing = || rules::allowed(cx, "s3:ListBucket", "ListObjectsV2", bucket, rules::bucket_arn(bucket));
     if missing && listing().is_err() { Error::Denied } else { error.into() }

@@ -9,13 +9,14 @@ use crate::{
 };
 use escale_objects::{PutPart, UploadAt, UploadId};
 use escale_service::{Body, StreamCx, StreamOperation, StreamReply};
+use escale_tables::s3::BucketName;
 use std::sync::Arc;
 
 pub(crate) struct UploadPart;
 
 with_checksums! {
     pub(crate) struct Input {
-        bucket: String,
+        bucket: BucketName,
         key: String,
         part_number: u32,
         upload_id: String,
@@ -51,7 +52,7 @@ impl StreamOperation<Buckets> for UploadPart {
     ) -> Result<StreamReply<Output>, Error> {
         service.ready(&cx, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
         let compute = checksums::announced(&cx.headers, input.checksum_algorithm)?;
-        let at = UploadAt { bucket: input.bucket, key: input.key, id: UploadId(input.upload_id) };
+        let at = UploadAt { bucket: input.bucket.into(), key: input.key, id: UploadId(input.upload_id) };
         let spec = PutPart { compute, ..PutPart::default() };
         let part = service.objects.upload_part(&at, input.part_number, spec, body::to_plane(body)).await?;
         let mut output = Output {

@@ -3,15 +3,15 @@
 use crate::{Error, rules, shapes::NamedVersion};
 use escale_base::{AwsError, Secret, Tag, Wire, wire::Value};
 use escale_service::{Cx, Operation};
-use escale_tables::secretsmanager::StoredSecret;
+use escale_tables::secretsmanager::{SecretName, SecretVersionId, StoredSecret};
 use rand::{Rng, distr::Alphanumeric};
 
 pub(crate) struct CreateSecret;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    name: String,
-    client_request_token: Option<String>,
+    name: SecretName,
+    client_request_token: Option<SecretVersionId>,
     description: Option<String>,
     kms_key_id: Option<String>,
     secret_binary: Option<Secret<String>>,
@@ -59,7 +59,7 @@ impl Operation for CreateSecret {
         let version = match value {
             None => None,
             Some(value) => {
-                let stages = [rules::CURRENT.to_owned()];
+                let stages = [rules::CURRENT.into()];
                 Some(rules::add_version(&mut secret, input.client_request_token, value, &stages, cx.now)?)
             }
         };
@@ -72,7 +72,7 @@ impl Operation for CreateSecret {
 /// The answer to a request for an existing name: the same request gets the same answer, another one is refused.
 fn repeated(
     existing: &StoredSecret,
-    token: Option<String>,
+    token: Option<SecretVersionId>,
     value: Option<&escale_tables::secretsmanager::VersionValue>,
 ) -> Result<NamedVersion, Error> {
     if existing.deletion.is_some() {

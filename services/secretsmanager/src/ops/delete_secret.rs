@@ -3,7 +3,7 @@
 use crate::{Error, rules};
 use escale_base::{Timestamp, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::secretsmanager::{Deletion, StoredSecret};
+use escale_tables::secretsmanager::{Deletion, SecretName, StoredSecret};
 
 pub(crate) struct DeleteSecret;
 
@@ -20,7 +20,7 @@ pub(crate) struct Input {
 pub(crate) struct Output {
     #[wire("ARN")]
     arn: String,
-    name: String,
+    name: SecretName,
     deletion_date: Timestamp,
 }
 

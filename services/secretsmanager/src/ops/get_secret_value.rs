@@ -3,26 +3,28 @@
 use crate::{Error, rules};
 use escale_base::{Secret, Timestamp, Wire};
 use escale_service::{Cx, Operation};
-use escale_tables::secretsmanager::{StoredSecret, Version, VersionValue};
+use escale_tables::secretsmanager::{
+    SecretName, SecretVersionId, StagingLabel, StoredSecret, Version, VersionValue,
+};
 
 pub(crate) struct GetSecretValue;
 
 #[derive(Wire)]
 pub(crate) struct Input {
     secret_id: String,
-    version_id: Option<String>,
-    version_stage: Option<String>,
+    version_id: Option<SecretVersionId>,
+    version_stage: Option<StagingLabel>,
 }
 
 #[derive(Wire)]
 pub(crate) struct Output {
     #[wire("ARN")]
     pub(crate) arn: String,
-    pub(crate) name: String,
-    pub(crate) version_id: String,
+    pub(crate) name: SecretName,
+    pub(crate) version_id: SecretVersionId,
     pub(crate) secret_binary: Option<Secret<String>>,
     pub(crate) secret_string: Option<Secret<String>>,
-    pub(crate) version_stages: Vec<String>,
+    pub(crate) version_stages: Vec<StagingLabel>,
     pub(crate) created_date: Timestamp,
 }
 
@@ -37,7 +39,7 @@ impl Operation for GetSecretValue {
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
         let secret = rules::find_live(cx, &input.secret_id)?;
-        let version = select(&secret, input.version_id.as_deref(), input.version_stage.as_deref())?;
+        let version = select(&secret, input.version_id.as_ref(), input.version_stage.as_ref())?;
         let (text, binary) = match &version.value {
             VersionValue::Text(text) => (Some(text.clone()), None),
             VersionValue::Binary(binary) => (None, Some(binary.clone())),
@@ -54,17 +56,22 @@ impl Operation for GetSecretValue {
     }
 }
 
-fn select<'a>(secret: &'a StoredSecret, id: Option<&str>, stage: Option<&str>) -> Result<&'a Version, Error> {
+fn select<'a>(
+    secret: &'a StoredSecret,
+    id: Option<&SecretVersionId>,
+    stage: Option<&StagingLabel>,
+) -> Result<&'a Version, Error> {
     let found = match (id, stage) {
         (None, stage) => {
-            let stage = stage.unwrap_or(rules::CURRENT);
+            let current = rules::CURRENT.into();
+            let stage = stage.unwrap_or(&current);
             rules::holder(secret, stage).ok_or_else(|| format!("staging label: {stage}"))
         }
         (Some(id), stage) => secret
             .versions
             .iter()
-            .find(|v| v.id == id)
-            .filter(|v| stage.is_none_or(|s| v.stages.iter().any(|x| x == s)))
+            .find(|v| v.id == *id)
+            .filter(|v| stage.is_none_or(|s| v.stages.contains(s)))
             .ok_or_else(|| format!("VersionId: {id}")),
     };
     found.map_err(Error::NoVersion)

@@ -3,6 +3,7 @@
 use crate::{Error, rules};
 use escale_base::{Timestamp, Wire, limits, paging};
 use escale_service::{Cx, Operation};
+use escale_tables::secretsmanager::{SecretName, SecretVersionId, StagingLabel};
 
 pub(crate) struct ListSecretVersionIds;
 
@@ -16,8 +17,8 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Listed {
-    version_id: String,
-    version_stages: Vec<String>,
+    version_id: SecretVersionId,
+    version_stages: Vec<StagingLabel>,
     created_date: Timestamp,
 }
 
@@ -27,7 +28,7 @@ pub(crate) struct Output {
     next_token: Option<String>,
     #[wire("ARN")]
     arn: String,
-    name: String,
+    name: SecretName,
 }
 
 impl Operation for ListSecretVersionIds {
@@ -45,7 +46,7 @@ impl Operation for ListSecretVersionIds {
         let mut found: Vec<_> = secret.versions.iter().filter(|v| all || !v.stages.is_empty()).collect();
         found.sort_by(|a, b| a.id.cmp(&b.id));
         let size = input.max_results.unwrap_or(limits::PAGE_DEFAULT);
-        let page = paging::page(found, |v| v.id.clone(), input.next_token.as_deref(), size)?;
+        let page = paging::page(found, |v| v.id.to_string(), input.next_token.as_deref(), size)?;
         let listed = page.items.into_iter().map(|v| Listed {
             version_id: v.id.clone(),
             version_stages: v.stages.clone(),

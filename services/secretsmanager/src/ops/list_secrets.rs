@@ -4,7 +4,7 @@ use crate::choices::FilterKey;
 use crate::{Error, shapes};
 use escale_base::{Tag, Timestamp, Wire, limits, paging};
 use escale_service::{Cx, Operation};
-use escale_tables::secretsmanager::StoredSecret;
+use escale_tables::secretsmanager::{OwningService, SecretName, StagingLabel, StoredSecret};
 use std::collections::BTreeMap;
 
 pub(crate) struct ListSecrets;
@@ -34,14 +34,14 @@ pub(crate) struct Input {
 pub(crate) struct Listed {
     #[wire("ARN")]
     arn: String,
-    name: String,
+    name: SecretName,
     description: Option<String>,
     kms_key_id: Option<String>,
     last_changed_date: Timestamp,
     deleted_date: Option<Timestamp>,
     tags: Vec<Tag>,
-    secret_versions_to_stages: BTreeMap<String, Vec<String>>,
-    owning_service: Option<String>,
+    secret_versions_to_stages: BTreeMap<String, Vec<StagingLabel>>,
+    owning_service: Option<OwningService>,
     created_date: Timestamp,
 }
 
@@ -69,7 +69,7 @@ impl Operation for ListSecrets {
         }
         // The key starts with the sort criterion, so it can also serve as the token of a page.
         let key = |s: &StoredSecret| match input.sort_by.unwrap_or(Sort::Created) {
-            Sort::Name => s.name.clone(),
+            Sort::Name => s.name.to_string(),
             Sort::Created => format!("{:016}/{}", s.created.0, s.name),
             Sort::Changed => format!("{:016}/{}", s.changed.0, s.name),
         };
@@ -116,7 +116,7 @@ fn passes(secret: &StoredSecret, filters: &[Filter]) -> Result<bool, Error> {
             FilterKey::Description => secret.description.iter().map(String::as_str).collect(),
             FilterKey::TagKey => secret.tags.iter().map(|t| t.key.as_str()).collect(),
             FilterKey::TagValue => secret.tags.iter().map(|t| t.value.as_str()).collect(),
-            FilterKey::OwningService => secret.owning_service.iter().map(String::as_str).collect(),
+            FilterKey::OwningService => secret.owning_service.iter().map(OwningService::as_str).collect(),
             FilterKey::PrimaryRegion => vec![secret.arn.region.as_str()],
             FilterKey::All => {
                 let tags = secret.tags.iter().flat_map(|t| [t.key.as_str(), t.value.as_str()]);

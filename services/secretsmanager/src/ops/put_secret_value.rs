@@ -3,25 +3,26 @@
 use crate::{Error, rules};
 use escale_base::{Secret, Wire};
 use escale_service::{Cx, Operation};
+use escale_tables::secretsmanager::{SecretName, SecretVersionId, StagingLabel};
 
 pub(crate) struct PutSecretValue;
 
 #[derive(Wire)]
 pub(crate) struct Input {
     secret_id: String,
-    client_request_token: Option<String>,
+    client_request_token: Option<SecretVersionId>,
     secret_binary: Option<Secret<String>>,
     secret_string: Option<Secret<String>>,
-    version_stages: Vec<String>,
+    version_stages: Vec<StagingLabel>,
 }
 
 #[derive(Wire)]
 pub(crate) struct Output {
     #[wire("ARN")]
     arn: String,
-    name: String,
-    version_id: String,
-    version_stages: Vec<String>,
+    name: SecretName,
+    version_id: SecretVersionId,
+    version_stages: Vec<StagingLabel>,
 }
 
 impl Operation for PutSecretValue {
@@ -40,7 +41,7 @@ impl Operation for PutSecretValue {
             Error::Parameter("You must provide either SecretString or SecretBinary.".into())
         })?;
         let stages = match input.version_stages {
-            none if none.is_empty() => vec![rules::CURRENT.to_owned()],
+            none if none.is_empty() => vec![rules::CURRENT.into()],
             some => some,
         };
         let id = rules::add_version(&mut secret, input.client_request_token, value, &stages, cx.now)?;

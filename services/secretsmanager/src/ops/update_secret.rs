@@ -3,13 +3,14 @@
 use crate::{Error, rules, shapes::NamedVersion};
 use escale_base::{Secret, Wire};
 use escale_service::{Cx, Operation};
+use escale_tables::secretsmanager::SecretVersionId;
 
 pub(crate) struct UpdateSecret;
 
 #[derive(Wire)]
 pub(crate) struct Input {
     secret_id: String,
-    client_request_token: Option<String>,
+    client_request_token: Option<SecretVersionId>,
     description: Option<String>,
     kms_key_id: Option<String>,
     secret_binary: Option<Secret<String>>,
@@ -36,7 +37,7 @@ impl Operation for UpdateSecret {
         let version = match rules::value(input.secret_string, input.secret_binary)? {
             None => None,
             Some(value) => {
-                let stages = [rules::CURRENT.to_owned()];
+                let stages = [rules::CURRENT.into()];
                 Some(rules::add_version(&mut secret, input.client_request_token, value, &stages, cx.now)?)
             }
         };

@@ -3,15 +3,16 @@
 use crate::{Error, rules, shapes::Named};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
+use escale_tables::secretsmanager::{SecretVersionId, StagingLabel};
 
 pub(crate) struct UpdateSecretVersionStage;
 
 #[derive(Wire)]
 pub(crate) struct Input {
     secret_id: String,
-    version_stage: String,
-    remove_from_version_id: Option<String>,
-    move_to_version_id: Option<String>,
+    version_stage: StagingLabel,
+    remove_from_version_id: Option<SecretVersionId>,
+    move_to_version_id: Option<SecretVersionId>,
 }
 
 impl Operation for UpdateSecretVersionStage {
@@ -26,10 +27,10 @@ impl Operation for UpdateSecretVersionStage {
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Named, Error> {
         let mut secret = (*rules::find_live(cx, &input.secret_id)?).clone();
         rules::may_change(cx, &secret)?;
-        let stage = input.version_stage.as_str();
-        let (from, to) = (input.remove_from_version_id.as_deref(), input.move_to_version_id.as_deref());
+        let stage = &input.version_stage;
+        let (from, to) = (input.remove_from_version_id.as_ref(), input.move_to_version_id.as_ref());
         for id in from.iter().chain(&to) {
-            if !secret.versions.iter().any(|v| v.id == *id) {
+            if !secret.versions.iter().any(|v| v.id == **id) {
                 return Err(Error::NoVersion(format!("VersionId: {id}")));
             }
         }
@@ -38,7 +39,7 @@ impl Operation for UpdateSecretVersionStage {
             (_, None, None) => {
                 return Err(Error::Parameter("Set MoveToVersionId or RemoveFromVersionId.".into()));
             }
-            (_, _, None) if stage == rules::CURRENT => {
+            (_, _, None) if *stage == rules::CURRENT => {
                 return Err(Error::Parameter(
                     "You can't remove the staging label AWSCURRENT, only move it.".into(),
                 ));
@@ -58,12 +59,12 @@ impl Operation for UpdateSecretVersionStage {
             _ => {}
         }
         rules::move_stage(&mut secret, stage, to);
-        if stage == rules::CURRENT
+        if *stage == rules::CURRENT
             && let Some(to) = to
-            && rules::holder(&secret, rules::PENDING).is_some_and(|v| v.id == to)
+            && rules::holder(&secret, &rules::PENDING.into()).is_some_and(|v| v.id == *to)
         {
             // Moving AWSCURRENT to the pending version completes a rotation.
-            rules::move_stage(&mut secret, rules::PENDING, None);
+            rules::move_stage(&mut secret, &rules::PENDING.into(), None);
         }
         secret.changed = cx.now;
         let answer = Named::of(&secret);

@@ -3,7 +3,7 @@
 use crate::{Error, rules};
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::ssm::Parameter;
+use escale_tables::ssm::{Parameter, ParameterName};
 
 pub(crate) struct DeleteParameters;
 
@@ -14,8 +14,8 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Output {
-    deleted_parameters: Vec<String>,
-    invalid_parameters: Vec<String>,
+    deleted_parameters: Vec<ParameterName>,
+    invalid_parameters: Vec<ParameterName>,
 }
 
 impl Operation for DeleteParameters {
@@ -28,7 +28,7 @@ impl Operation for DeleteParameters {
     }
 
     fn run(cx: &mut Cx<'_>, input: Input) -> Result<Output, Error> {
-        let named: Vec<String> = input.names.iter().map(|n| rules::name_of(cx.tx, n)).collect();
+        let named: Vec<ParameterName> = input.names.iter().map(|n| rules::name_of(cx.tx, n)).collect();
         let (deleted_parameters, invalid_parameters) =
             named.into_iter().partition(|name| cx.tx.delete::<Parameter>(name));
         Ok(Output { deleted_parameters, invalid_parameters })

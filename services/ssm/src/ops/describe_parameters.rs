@@ -8,7 +8,8 @@ use crate::{
 };
 use escale_base::{Timestamp, Wire, paging};
 use escale_service::{Cx, Operation};
-use escale_tables::ssm::{Parameter, ParameterType, Tier};
+use escale_tables::PrincipalArn;
+use escale_tables::ssm::{Parameter, ParameterName, ParameterType, Tier};
 
 pub(crate) struct DescribeParameters;
 
@@ -29,13 +30,13 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Shown {
-    name: String,
+    name: ParameterName,
     #[wire("ARN")]
     arn: String,
     r#type: ParameterType,
     key_id: Option<String>,
     last_modified_date: Timestamp,
-    last_modified_user: String,
+    last_modified_user: PrincipalArn,
     description: Option<String>,
     version: i64,
     tier: Tier,
@@ -69,7 +70,7 @@ impl Operation for DescribeParameters {
             }
         }
         let size = input.max_results.unwrap_or(50);
-        let page = paging::page(found, |r| r.name.clone(), input.next_token.as_deref(), size)?;
+        let page = paging::page(found, |r| r.name.to_string(), input.next_token.as_deref(), size)?;
         let shown = page.items.iter().filter_map(|row| {
             let last = row.versions.last()?;
             Some(Shown {

@@ -3,7 +3,8 @@
 use crate::{Error, rules, shapes};
 use escale_base::{Secret, Timestamp, Wire, paging};
 use escale_service::{Cx, Operation};
-use escale_tables::ssm::ParameterType;
+use escale_tables::PrincipalArn;
+use escale_tables::ssm::{ParameterName, ParameterType};
 
 pub(crate) struct GetParameterHistory;
 
@@ -17,10 +18,10 @@ pub(crate) struct Input {
 
 #[derive(Wire)]
 pub(crate) struct Shown {
-    name: String,
+    name: ParameterName,
     r#type: ParameterType,
     last_modified_date: Timestamp,
-    last_modified_user: String,
+    last_modified_user: PrincipalArn,
     description: Option<String>,
     value: Secret<String>,
     version: i64,

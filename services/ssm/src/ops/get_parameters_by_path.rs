@@ -52,7 +52,7 @@ impl Operation for GetParametersByPath {
             }
         }
         let size = input.max_results.unwrap_or(10);
-        let page = paging::page(found, |r| r.name.clone(), input.next_token.as_deref(), size)?;
+        let page = paging::page(found, |r| r.name.to_string(), input.next_token.as_deref(), size)?;
         let decrypt = input.with_decryption == Some(true);
         let shown = page.items.iter().filter_map(|row| {
             row.versions.last().map(|version| shapes::parameter(cx, row, version, None, decrypt))

@@ -4,6 +4,7 @@ use crate::choices::ParameterTier;
 use crate::{Error, rules};
 use escale_base::{AwsError, Secret, Tag, Wire};
 use escale_service::{Cx, Operation};
+use escale_tables::PrincipalArn;
 use escale_tables::ssm::{Parameter, ParameterType, ParameterVersion, Tier};
 
 pub(crate) struct PutParameter;
@@ -54,7 +55,7 @@ impl Operation for PutParameter {
             number,
             value: input.value.clone(),
             modified: cx.now,
-            by: cx.caller.principal.arn(&cx.config.account),
+            by: PrincipalArn(cx.caller.principal.arn(&cx.config.account)),
         };
         let parameter = match old {
             Some(_) if input.overwrite != Some(true) => return Err(Error::Exists),

@@ -10,14 +10,14 @@ use crate::{
 use escale_base::{Arn, Wire};
 use escale_policy::{Context, Document, Kind, Question, Who, trusts};
 use escale_service::{Cx, Operation, Principal};
-use escale_tables::iam::{Role, SessionOf, User};
+use escale_tables::iam::{Role, RoleSessionName, SessionOf, User};
 
 pub(crate) struct AssumeRole;
 
 #[derive(Wire)]
 pub(crate) struct Input {
     role_arn: String,
-    role_session_name: String,
+    role_session_name: RoleSessionName,
     duration_seconds: Option<i64>,
     external_id: Option<String>,
 }
@@ -105,7 +105,7 @@ fn duration(cx: &Cx<'_>, input: &Input, role: &Role) -> Result<i64, Error> {
 
 /// The condition keys of this request.
 fn given(input: &Input) -> Vec<(&'static str, String)> {
-    let mut given = vec![("sts:rolesessionname", input.role_session_name.clone())];
+    let mut given = vec![("sts:rolesessionname", input.role_session_name.to_string())];
     given.extend(input.external_id.clone().map(|id| ("sts:externalid", id)));
     given
 }

@@ -3,13 +3,13 @@
 use crate::Error;
 use escale_base::Wire;
 use escale_service::{Cx, Operation};
-use escale_tables::iam::AccessKey;
+use escale_tables::iam::{AccessKey, AccessKeyId};
 
 pub(crate) struct GetAccessKeyInfo;
 
 #[derive(Wire)]
 pub(crate) struct Input {
-    access_key_id: String,
+    access_key_id: AccessKeyId,
 }
 
 #[derive(Wire)]

@@ -22,7 +22,7 @@ impl Operation for GetCallerIdentity {
         let principal = &cx.caller.principal;
         let user_id = match principal {
             Principal::User { name } => {
-                cx.tx.get::<User>(name).map_or_else(|| name.clone(), |u| u.id.clone())
+                cx.tx.get::<User>(name).map_or_else(|| name.clone(), |u| u.id.to_string())
             }
             Principal::Role { role_id, session, .. } => format!("{role_id}:{session}"),
             _ => cx.config.account.clone(),

@@ -47,7 +47,7 @@ impl Operation for GetSessionToken {
             Principal::Root => (SessionOf::Root, secs.min(ROOT_SECS)),
             Principal::User { name } => {
                 let id = cx.tx.get::<User>(name).map(|u| u.id.clone()).ok_or_else(AwsError::internal)?;
-                (SessionOf::User { name: name.clone(), id }, secs)
+                (SessionOf::User { name: name.as_str().into(), id }, secs)
             }
             _ => return Err(Error::SessionCannot("GetSessionToken")),
         };

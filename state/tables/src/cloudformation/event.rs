@@ -1,8 +1,14 @@
 //! The events of stacks.
 
+use super::{ClientRequestToken, LogicalId, PhysicalId, StackUuid, TypeName};
 use crate::row;
 use escale_base::Timestamp;
 use serde::{Deserialize, Serialize};
+
+escale_base::name! {
+    /// Unique among the events of its stack.
+    EventId;
+}
 
 escale_base::choice! {
     /// The state of a resource or a stack in an event.
@@ -29,17 +35,18 @@ escale_base::choice! {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackEvent {
-    /// The stack's uuid.
-    pub stack: String,
+    pub stack: StackUuid,
     /// Counts from 0 within the stack.
     pub number: u64,
-    pub id: String,
-    pub logical_id: String,
-    pub physical_id: String,
-    pub type_name: String,
+    pub id: EventId,
+    /// The stack's name for an event of the stack itself.
+    pub logical_id: LogicalId,
+    /// The stack's ARN for an event of the stack itself; empty if the resource was not created.
+    pub physical_id: PhysicalId,
+    pub type_name: TypeName,
     pub status: ResourceStatus,
     pub reason: Option<String>,
-    pub token: Option<String>,
+    pub token: Option<ClientRequestToken>,
     pub at: Timestamp,
 }
 row!(StackEvent, "cloudformation_event", |r| format!("{}/{:010}", r.stack, r.number));

@@ -6,11 +6,14 @@ mod export;
 mod resource;
 mod stack;
 
-pub use change_set::{ChangeSet, ChangeSetPhase};
-pub use event::{ResourceStatus, StackEvent};
-pub use export::Export;
-pub use resource::{Removal, ResourceState, StackResource};
-pub use stack::{Busy, Capability, Content, OnFailure, Phase, Planned, Stack, StackOutput};
+pub use change_set::{ChangeSet, ChangeSetArn, ChangeSetName, ChangeSetPhase, ChangeSetUuid};
+pub use event::{EventId, ResourceStatus, StackEvent};
+pub use export::{Export, ExportName};
+pub use resource::{LogicalId, PhysicalId, Removal, ResourceState, StackResource, TypeName};
+pub use stack::{
+    Busy, Capability, ClientRequestToken, Content, OnFailure, OutputKey, ParameterKey, Phase, Planned, Stack,
+    StackArn, StackName, StackOutput, StackUuid,
+};
 
 use escale_store::TableDef;
 

@@ -1,21 +1,30 @@
 //! The resources of a stack.
 
+use super::StackUuid;
 use crate::row;
 use escale_base::{Timestamp, wire::Value};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
+escale_base::name! {
+    /// The name of a resource in its template.
+    LogicalId;
+    /// The id that the resource's service gave it.
+    PhysicalId;
+    /// The name of a resource type: `AWS::EC2::VPC`
+    TypeName;
+}
+
 /// One resource of one stack.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StackResource {
-    /// The stack's uuid.
-    pub stack: String,
-    pub logical_id: String,
-    pub type_name: String,
+    pub stack: StackUuid,
+    pub logical_id: LogicalId,
+    pub type_name: TypeName,
     /// Its position in the template.
     pub place: u32,
-    /// Logical ids of the resources that must exist first.
-    pub needs: BTreeSet<String>,
+    /// The resources that must exist first.
+    pub needs: BTreeSet<LogicalId>,
     pub removal: Removal,
     pub state: ResourceState,
     /// When the state began.
@@ -25,10 +34,16 @@ pub struct StackResource {
     /// The pending reason.
     pub waiting_for: Option<String>,
     /// Set in the commit that created the resource.
-    pub physical_id: Option<String>,
+    pub physical_id: Option<PhysicalId>,
     pub attributes: BTreeMap<String, Value>,
 }
-row!(StackResource, "cloudformation_resource", |r| format!("{}/{}", r.stack, r.logical_id));
+row!(StackResource, "cloudformation_resource", |r| StackResource::key_of(&r.stack, &r.logical_id));
+
+impl StackResource {
+    pub fn key_of(stack: &StackUuid, logical_id: &LogicalId) -> String {
+        format!("{stack}/{logical_id}")
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ResourceState {

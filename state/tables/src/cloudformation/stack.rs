@@ -1,19 +1,32 @@
 //! Stacks.
 
-use super::Removal;
+use super::{ChangeSetArn, ExportName, LogicalId, Removal, TypeName};
 use crate::row;
 use escale_base::{Tag, Timestamp, wire::Value};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
+escale_base::name! {
+    /// The last part of a stack's ARN.
+    StackUuid;
+    /// `arn:aws:cloudformation:<region>:<account>:stack/<name>/<uuid>`, which AWS calls the stack's id.
+    StackArn;
+    /// A stack's name, unique among the stacks that are not deleted.
+    StackName;
+    /// The client's mark for one request, which its retries share.
+    ClientRequestToken;
+    /// The name of a parameter in its template.
+    ParameterKey;
+    /// The name of an output in its template.
+    OutputKey;
+}
+
 /// A stack. A deleted one stays for a while and is found by its id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stack {
-    /// The last part of the ARN.
-    pub uuid: String,
-    /// AWS's stack id.
-    pub arn: String,
-    pub name: String,
+    pub uuid: StackUuid,
+    pub arn: StackArn,
+    pub name: StackName,
     pub content: Content,
     pub phase: Phase,
     /// When the phase began.
@@ -24,16 +37,16 @@ pub struct Stack {
     pub timeout_minutes: Option<u32>,
     pub termination_protection: bool,
     /// The change set that was executed last.
-    pub change_set: Option<String>,
+    pub change_set: Option<ChangeSetArn>,
     /// `ClientRequestToken` of the creation.
-    pub creation_token: Option<String>,
+    pub creation_token: Option<ClientRequestToken>,
     /// `ClientRequestToken` of the current operation; its events have it.
-    pub token: Option<String>,
+    pub token: Option<ClientRequestToken>,
     /// The caller of the current operation: resources are created and deleted with its permissions.
     pub principal: Value,
     pub outputs: Vec<StackOutput>,
     /// Exports of other stacks that this one uses.
-    pub imports: BTreeSet<String>,
+    pub imports: BTreeSet<ExportName>,
     /// The number of events so far.
     pub events: u64,
     pub created: Timestamp,
@@ -41,7 +54,7 @@ pub struct Stack {
     pub executed: Option<Timestamp>,
     pub deleted: Option<Timestamp>,
 }
-row!(Stack, "cloudformation_stack", |r| r.uuid.clone());
+row!(Stack, "cloudformation_stack", |r| r.uuid.to_string());
 
 /// The template and the parameters of a stack or change set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -49,11 +62,11 @@ pub struct Content {
     pub template: String,
     pub description: Option<String>,
     /// All parameters, including defaults.
-    pub parameters: BTreeMap<String, String>,
+    pub parameters: BTreeMap<ParameterKey, String>,
     /// Parameters that `NoEcho` hides.
-    pub hidden: BTreeSet<String>,
-    /// Values from the parameter store, by the parameter's name.
-    pub resolved: BTreeMap<String, String>,
+    pub hidden: BTreeSet<ParameterKey>,
+    /// Values from the parameter store.
+    pub resolved: BTreeMap<ParameterKey, String>,
     pub tags: Vec<Tag>,
     pub capabilities: Vec<Capability>,
     pub resources: Vec<Planned>,
@@ -62,10 +75,10 @@ pub struct Content {
 /// A resource of the template whose condition holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Planned {
-    pub logical_id: String,
-    pub type_name: String,
-    /// Logical ids of the resources that must exist first.
-    pub needs: BTreeSet<String>,
+    pub logical_id: LogicalId,
+    pub type_name: TypeName,
+    /// The resources that must exist first.
+    pub needs: BTreeSet<LogicalId>,
     pub removal: Removal,
 }
 
@@ -106,15 +119,15 @@ escale_base::choice! {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackOutput {
-    pub key: String,
+    pub key: OutputKey,
     pub value: String,
     pub description: Option<String>,
-    pub export: Option<String>,
+    pub export: Option<ExportName>,
 }
 
 /// Exists while the stack has work for the engine: a change of any table wakes only these stacks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Busy {
-    pub stack: String,
+    pub stack: StackUuid,
 }
-row!(Busy, "cloudformation_busy", |r| r.stack.clone());
+row!(Busy, "cloudformation_busy", |r| r.stack.to_string());

@@ -1,14 +1,26 @@
 //! Access of distributions to their origins, and of viewers to distributions. The configurations have AWS's shape, because
 //! they are returned as they were sent.
 
-use super::{OriginAccessControlOriginType, SigningBehavior, SigningProtocol};
+use super::{CallerReference, ETag, OriginAccessControlOriginType, SigningBehavior, SigningProtocol};
 use crate::row;
 use escale_base::{Timestamp, Wire};
 use serde::{Deserialize, Serialize};
 
+escale_base::name! {
+    /// `E` and 13 upper-case characters.
+    OriginAccessControlId;
+    OriginAccessControlName;
+    /// `K` and 13 upper-case characters.
+    PublicKeyId;
+    PublicKeyName;
+    /// A UUID.
+    KeyGroupId;
+    KeyGroupName;
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
 pub struct OriginAccessControlConfig {
-    pub name: String,
+    pub name: OriginAccessControlName,
     pub description: Option<String>,
     pub signing_protocol: SigningProtocol,
     pub signing_behavior: SigningBehavior,
@@ -17,17 +29,17 @@ pub struct OriginAccessControlConfig {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OriginAccessControl {
-    pub id: String,
+    pub id: OriginAccessControlId,
     pub config: OriginAccessControlConfig,
-    pub etag: String,
+    pub etag: ETag,
     pub modified: Timestamp,
 }
-row!(OriginAccessControl, "cloudfront_origin_access_control", |r| r.id.clone());
+row!(OriginAccessControl, "cloudfront_origin_access_control", |r| r.id.to_string());
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
 pub struct PublicKeyConfig {
-    pub caller_reference: String,
-    pub name: String,
+    pub caller_reference: CallerReference,
+    pub name: PublicKeyName,
     /// PEM.
     pub encoded_key: String,
     pub comment: Option<String>,
@@ -35,27 +47,26 @@ pub struct PublicKeyConfig {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PublicKey {
-    pub id: String,
+    pub id: PublicKeyId,
     pub config: PublicKeyConfig,
-    pub etag: String,
+    pub etag: ETag,
     /// The time of the creation: only the comment of a key can change.
     pub modified: Timestamp,
 }
-row!(PublicKey, "cloudfront_public_key", |r| r.id.clone());
+row!(PublicKey, "cloudfront_public_key", |r| r.id.to_string());
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
 pub struct KeyGroupConfig {
-    pub name: String,
-    /// Ids of public keys.
-    pub items: Vec<String>,
+    pub name: KeyGroupName,
+    pub items: Vec<PublicKeyId>,
     pub comment: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KeyGroup {
-    pub id: String,
+    pub id: KeyGroupId,
     pub config: KeyGroupConfig,
-    pub etag: String,
+    pub etag: ETag,
     pub modified: Timestamp,
 }
-row!(KeyGroup, "cloudfront_key_group", |r| r.id.clone());
+row!(KeyGroup, "cloudfront_key_group", |r| r.id.to_string());

@@ -4,8 +4,9 @@
 //! Source: <https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_DistributionConfig.html>
 
 use super::{
-    CertificateSource, GeoRestrictionType, HttpVersion, Method, MinimumProtocolVersion, OriginProtocolPolicy,
-    PriceClass, SslProtocol, SslSupportMethod, ViewerProtocolPolicy,
+    CertificateSource, GeoRestrictionType, HttpVersion, KeyGroupId, Method, MinimumProtocolVersion,
+    OriginAccessControlId, OriginProtocolPolicy, PriceClass, SslProtocol, SslSupportMethod,
+    ViewerProtocolPolicy,
 };
 use escale_base::{
     Wire,
@@ -48,18 +49,35 @@ impl<T: Wire> Wire for Items<T> {
     }
 }
 
+escale_base::name! {
+    /// The client's mark for one request, which its retries share.
+    CallerReference;
+    /// An origin's id in its distribution, which the client chooses.
+    OriginId;
+    /// The host name of an origin.
+    OriginHost;
+    /// A host name under which viewers may request a distribution, in addition to its own name.
+    Alias;
+    /// The id of one of AWS's cache policies.
+    CachePolicyId;
+    /// The id of one of AWS's origin request policies.
+    OriginRequestPolicyId;
+    /// The name of an HTTP header.
+    HeaderName;
+}
+
 /// `{Enabled, Quantity, Items}`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Wire)]
-pub struct Trusted {
+pub struct Trusted<T: Wire> {
     pub enabled: bool,
     pub quantity: Option<usize>,
-    pub items: Option<Vec<String>>,
+    pub items: Option<Vec<T>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
 pub struct DistributionConfig {
-    pub caller_reference: String,
-    pub aliases: Option<Items<String>>,
+    pub caller_reference: CallerReference,
+    pub aliases: Option<Items<Alias>>,
     pub default_root_object: Option<String>,
     pub origins: Items<Origin>,
     pub origin_groups: Option<Items<Unsupported>>,
@@ -97,8 +115,8 @@ impl Wire for Unsupported {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
 pub struct Origin {
-    pub id: String,
-    pub domain_name: String,
+    pub id: OriginId,
+    pub domain_name: OriginHost,
     pub origin_path: Option<String>,
     pub custom_headers: Option<Items<CustomHeader>>,
     #[wire("S3OriginConfig")]
@@ -107,12 +125,12 @@ pub struct Origin {
     pub connection_attempts: Option<u32>,
     pub connection_timeout: Option<u32>,
     pub origin_shield: Option<OriginShield>,
-    pub origin_access_control_id: Option<String>,
+    pub origin_access_control_id: Option<OriginAccessControlId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
 pub struct CustomHeader {
-    pub header_name: String,
+    pub header_name: HeaderName,
     pub header_value: String,
 }
 
@@ -144,9 +162,9 @@ macro_rules! behaviour {
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Wire)]
         pub struct $name {
             $($first)*
-            pub target_origin_id: String,
-            pub trusted_signers: Option<Trusted>,
-            pub trusted_key_groups: Option<Trusted>,
+            pub target_origin_id: OriginId,
+            pub trusted_signers: Option<Trusted<String>>,
+            pub trusted_key_groups: Option<Trusted<KeyGroupId>>,
             pub viewer_protocol_policy: ViewerProtocolPolicy,
             pub allowed_methods: Option<AllowedMethods>,
             pub smooth_streaming: Option<bool>,
@@ -154,8 +172,8 @@ macro_rules! behaviour {
             pub lambda_function_associations: Option<Items<Unsupported>>,
             pub function_associations: Option<Items<Unsupported>>,
             pub field_level_encryption_id: Option<String>,
-            pub cache_policy_id: Option<String>,
-            pub origin_request_policy_id: Option<String>,
+            pub cache_policy_id: Option<CachePolicyId>,
+            pub origin_request_policy_id: Option<OriginRequestPolicyId>,
         }
     };
 }

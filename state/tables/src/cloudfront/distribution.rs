@@ -1,53 +1,65 @@
 //! Distributions and invalidations.
 
-use super::DistributionConfig;
-use crate::row;
+use super::{CallerReference, DistributionConfig, DistributionHost};
+use crate::{Fingerprint, row};
 use escale_base::{Tag, Timestamp};
 use serde::{Deserialize, Serialize};
 
+escale_base::name! {
+    /// `E` and 13 upper-case characters.
+    DistributionId;
+    /// `I` and 13 upper-case characters.
+    InvalidationId;
+    /// The version of a resource. It changes with each update.
+    ETag;
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Distribution {
-    /// `E` and 13 upper-case characters.
-    pub id: String,
-    pub domain_name: String,
+    pub id: DistributionId,
+    pub domain_name: DistributionHost,
     pub config: DistributionConfig,
-    /// Changes with each update.
-    pub etag: String,
+    pub etag: ETag,
     pub tags: Vec<Tag>,
     pub modified: Timestamp,
 }
-row!(Distribution, "cloudfront_distribution", |r| r.id.clone());
+row!(Distribution, "cloudfront_distribution", |r| r.id.to_string());
 
 /// The observed state of a distribution in the cdn plane, in this run of the daemon. The rows are deleted at its start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DistributionSeen {
-    pub id: String,
+    pub id: DistributionId,
     /// The ETag of the version that the plane serves; `None` if it has not accepted any yet.
-    pub etag: Option<String>,
+    pub etag: Option<ETag>,
     /// The fingerprint of the specification, which includes keys and access controls; `None` while disabled.
-    pub applied: Option<String>,
+    pub applied: Option<Fingerprint>,
     /// The error of the last attempt.
     pub fault: Option<String>,
     pub at: Timestamp,
 }
-row!(DistributionSeen, "cloudfront_distribution_seen", |r| r.id.clone());
+row!(DistributionSeen, "cloudfront_distribution_seen", |r| r.id.to_string());
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Invalidation {
-    pub distribution: String,
-    /// `I` and 13 upper-case characters.
-    pub id: String,
+    pub distribution: DistributionId,
+    pub id: InvalidationId,
     pub paths: Vec<String>,
-    pub caller_reference: String,
+    pub caller_reference: CallerReference,
     pub created: Timestamp,
 }
-row!(Invalidation, "cloudfront_invalidation", |r| format!("{}/{}", r.distribution, r.id));
+row!(Invalidation, "cloudfront_invalidation", |r| Invalidation::key_of(&r.distribution, &r.id));
+
+impl Invalidation {
+    pub fn key_of(distribution: &DistributionId, id: &InvalidationId) -> String {
+        format!("{distribution}/{id}")
+    }
+}
 
 /// The plane has removed the invalidation's paths from its cache.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InvalidationSeen {
-    pub distribution: String,
-    pub id: String,
+    pub distribution: DistributionId,
+    pub id: InvalidationId,
     pub at: Timestamp,
 }
-row!(InvalidationSeen, "cloudfront_invalidation_seen", |r| format!("{}/{}", r.distribution, r.id));
+row!(InvalidationSeen, "cloudfront_invalidation_seen", |r| Invalidation::key_of(&r.distribution, &r.id));

@@ -7,12 +7,15 @@ mod distribution;
 mod name;
 
 pub use access::{
-    KeyGroup, KeyGroupConfig, OriginAccessControl, OriginAccessControlConfig, PublicKey, PublicKeyConfig,
+    KeyGroup, KeyGroupConfig, KeyGroupId, KeyGroupName, OriginAccessControl, OriginAccessControlConfig,
+    OriginAccessControlId, OriginAccessControlName, PublicKey, PublicKeyConfig, PublicKeyId, PublicKeyName,
 };
 pub use choices::*;
 pub use config::*;
-pub use distribution::{Distribution, DistributionSeen, Invalidation, InvalidationSeen};
-pub use name::DistributionName;
+pub use distribution::{
+    Distribution, DistributionId, DistributionSeen, ETag, Invalidation, InvalidationId, InvalidationSeen,
+};
+pub use name::{DistributionHost, DistributionName};
 
 use escale_store::TableDef;
 

@@ -3,8 +3,8 @@
 mod repository;
 mod token;
 
-pub use repository::{Deletion, Repository, RepositorySeen};
-pub use token::{Holder, Token};
+pub use repository::{Deletion, Repository, RepositoryName, RepositorySeen};
+pub use token::{Holder, Token, TokenId};
 
 use escale_store::TableDef;
 

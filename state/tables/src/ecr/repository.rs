@@ -13,10 +13,15 @@ pub enum Deletion {
     WithImages,
 }
 
+escale_base::name! {
+    /// A repository's name, unique in the registry. It may have slashes.
+    RepositoryName;
+}
+
 /// The wish for a repository.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Repository {
-    pub name: String,
+    pub name: RepositoryName,
     pub created: Timestamp,
     /// An existing tag cannot be moved to another image.
     pub immutable_tags: bool,
@@ -27,14 +32,14 @@ pub struct Repository {
     pub empty_on_delete: bool,
     pub deletion: Deletion,
 }
-row!(Repository, "ecr_repository", |r| r.name.clone());
+row!(Repository, "ecr_repository", |r| r.name.to_string());
 
 /// The result of a failed deletion.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RepositorySeen {
-    pub name: String,
+    pub name: RepositoryName,
     /// Why the repository was not deleted.
     pub not_deleted: String,
     pub at: Timestamp,
 }
-row!(RepositorySeen, "ecr_repository_seen", |r| r.name.clone());
+row!(RepositorySeen, "ecr_repository_seen", |r| r.name.to_string());

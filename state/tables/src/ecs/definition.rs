@@ -4,7 +4,7 @@ use super::{
     ApplicationProtocol, Compatibility, ContainerCondition, CpuArchitecture, LogDriver, OsFamily,
     TransportProtocol, UlimitName,
 };
-use crate::row;
+use crate::{PrincipalArn, row};
 use escale_base::{Tag, Timestamp, Wire};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 escale_base::name! {
     /// The name that the revisions of a task definition have in common.
     Family;
+    /// A role as the client names it: its ARN or its name.
+    RoleReference;
     /// A container's name within its task.
     ContainerName;
     /// A volume's name within its task.
@@ -23,8 +25,8 @@ escale_base::name! {
 pub struct TaskDefinition {
     pub family: Family,
     pub revision: u32,
-    pub task_role: Option<String>,
-    pub execution_role: Option<String>,
+    pub task_role: Option<RoleReference>,
+    pub execution_role: Option<RoleReference>,
     /// In CPU units: 1024 are one CPU.
     pub cpu: u32,
     pub memory_mib: u32,
@@ -35,7 +37,7 @@ pub struct TaskDefinition {
     pub platform: Option<Platform>,
     pub requires: Vec<Compatibility>,
     pub registered: Timestamp,
-    pub registered_by: String,
+    pub registered_by: PrincipalArn,
     pub deregistered: Option<Timestamp>,
     pub delete_requested: Option<Timestamp>,
     pub tags: Vec<Tag>,

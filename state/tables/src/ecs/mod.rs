@@ -10,7 +10,7 @@ pub use choices::*;
 pub use cluster::{Cluster, ClusterName, ClusterSetting, StrategyItem};
 pub use definition::{
     Capabilities, ContainerDefinition, ContainerName, Dependency, EphemeralStorage, Family, HealthCheck,
-    KeyValue, LinuxParameters, LogConfiguration, MountPoint, Platform, PortMapping, SecretRef,
+    KeyValue, LinuxParameters, LogConfiguration, MountPoint, Platform, PortMapping, RoleReference, SecretRef,
     TaskDefinition, TaskFamily, Ulimit, VolumeName,
 };
 pub use service::{

@@ -5,6 +5,7 @@ use super::{
     StrategyItem,
 };
 use crate::{
+    PrincipalArn,
     ec2::{GroupId, SubnetId},
     elbv2::TargetGroupArn,
     row,
@@ -42,7 +43,7 @@ pub struct Service {
     pub deployments: Vec<Deployment>,
     /// Set when the service is deleted. Its tasks stop, then it is INACTIVE.
     pub deleted: Option<Timestamp>,
-    pub created_by: String,
+    pub created_by: PrincipalArn,
     pub tags: Vec<Tag>,
     pub created: Timestamp,
 }

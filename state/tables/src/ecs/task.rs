@@ -2,7 +2,7 @@
 
 use super::{
     CapacityProvider, ClusterName, ContainerName, DeploymentId, EphemeralStorage, Family, KeyValue,
-    PlatformVersion, ServiceKey,
+    PlatformVersion, RoleReference, ServiceKey,
 };
 use crate::{
     ec2::{AllocationId, InterfaceId, SubnetId, VpcId, ZoneName},
@@ -82,8 +82,8 @@ pub struct Overrides {
     pub container_overrides: Vec<ContainerOverride>,
     pub cpu: Option<String>,
     pub memory: Option<String>,
-    pub execution_role_arn: Option<String>,
-    pub task_role_arn: Option<String>,
+    pub execution_role_arn: Option<RoleReference>,
+    pub task_role_arn: Option<RoleReference>,
     pub ephemeral_storage: Option<EphemeralStorage>,
 }
 

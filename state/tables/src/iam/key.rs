@@ -1,24 +1,31 @@
 //! Access keys of users, and temporary credentials.
 
+use super::{RoleId, RoleName, UserId, UserName};
 use crate::row;
 use escale_base::{Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 
+escale_base::name! {
+    /// `AKIA…` for a user's key, `ASIA…` for temporary credentials.
+    AccessKeyId;
+    /// The name that the caller of AssumeRole gives a session.
+    RoleSessionName;
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AccessKey {
-    /// `AKIA…` for a user's key, `ASIA…` for temporary credentials.
-    pub id: String,
+    pub id: AccessKeyId,
     pub secret: Secret<String>,
     pub holder: Holder,
     pub active: bool,
     pub created: Timestamp,
 }
-row!(AccessKey, "iam_access_key", |r| r.id.clone());
+row!(AccessKey, "iam_access_key", |r| r.id.to_string());
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Holder {
-    /// A user, by name. The key does not expire.
-    User(String),
+    /// The key does not expire.
+    User(UserName),
     /// Temporary credentials.
     Session { of: SessionOf, token: Secret<String>, expires: Timestamp },
 }
@@ -27,6 +34,6 @@ pub enum Holder {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum SessionOf {
     Root,
-    User { name: String, id: String },
-    Role { name: String, id: String, session: String },
+    User { name: UserName, id: UserId },
+    Role { name: RoleName, id: RoleId, session: RoleSessionName },
 }

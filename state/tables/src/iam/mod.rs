@@ -5,10 +5,10 @@ mod policy;
 mod role;
 mod user;
 
-pub use key::{AccessKey, Holder, SessionOf};
-pub use policy::{Policy, PolicyVersion};
-pub use role::Role;
-pub use user::User;
+pub use key::{AccessKey, AccessKeyId, Holder, RoleSessionName, SessionOf};
+pub use policy::{IamPath, Policy, PolicyArn, PolicyId, PolicyName, PolicyVersion, PolicyVersionId};
+pub use role::{Role, RoleId, RoleName};
+pub use user::{User, UserId, UserName};
 
 use escale_store::TableDef;
 

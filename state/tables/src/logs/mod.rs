@@ -3,8 +3,8 @@
 mod group;
 mod stream;
 
-pub use group::{LogGroup, LogGroupClass};
-pub use stream::LogStream;
+pub use group::{LogGroup, LogGroupClass, LogGroupName};
+pub use stream::{LogStream, LogStreamId, LogStreamName};
 
 use escale_store::TableDef;
 

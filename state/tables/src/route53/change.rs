@@ -4,8 +4,10 @@ use crate::row;
 use escale_base::{Timestamp, ids};
 use serde::{Deserialize, Serialize};
 
-/// `C` and 19 letters and digits.
-pub type ChangeId = String;
+escale_base::name! {
+    /// `C` and 19 letters and digits.
+    ChangeId;
+}
 
 /// An accepted change. It is in sync once [`super::DnsApplied::sequence`] reaches its `sequence`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,11 +17,11 @@ pub struct Change {
     pub comment: Option<String>,
     pub submitted: Timestamp,
 }
-row!(Change, "route53_change", |r| r.id.clone());
+row!(Change, "route53_change", |r| r.id.to_string());
 
 impl Change {
     pub fn random_id() -> ChangeId {
-        format!("C{}", ids::random_upper(19))
+        ChangeId(format!("C{}", ids::random_upper(19)))
     }
 }
 

@@ -7,8 +7,8 @@ mod zone;
 
 pub use change::{Change, ChangeCounter, ChangeId};
 pub use record_set::{RecordData, RecordSet, RecordType, Routing};
-pub use served::{DnsApplied, DnsServer};
-pub use zone::{HostedZone, HostedZoneId};
+pub use served::{DnsApplied, DnsPlace, DnsServer, RunId};
+pub use zone::{CallerReference, CanonicalName, HostedZone, HostedZoneId};
 
 use escale_store::TableDef;
 

@@ -1,6 +1,6 @@
 //! Record sets.
 
-use super::HostedZoneId;
+use super::{CanonicalName, HostedZoneId};
 use crate::row;
 use serde::{Deserialize, Serialize};
 
@@ -16,8 +16,7 @@ escale_base::choice! {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordSet {
     pub zone: HostedZoneId,
-    /// Lower case, with a final dot, unusual bytes as `\ooo`: a wildcard begins with `\052`.
-    pub name: String,
+    pub name: CanonicalName,
     pub kind: RecordType,
     pub data: RecordData,
     pub routing: Routing,
@@ -32,7 +31,7 @@ pub enum RecordData {
     /// Values as the client sent them.
     Values { ttl_secs: u32, values: Vec<String> },
     /// The records of another name. `zone` is the id that the client sent; the cloud's own names have no zone row.
-    Alias { zone: String, target: String, evaluate_target_health: bool },
+    Alias { zone: HostedZoneId, target: CanonicalName, evaluate_target_health: bool },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

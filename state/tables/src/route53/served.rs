@@ -1,17 +1,23 @@
 //! The state of the DNS plane and its servers. The plane starts empty, so a row of another run no longer holds.
 
-use crate::{ec2::VpcId, row};
+use crate::{Fingerprint, ec2::VpcId, row};
 use escale_base::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, net::SocketAddr};
+
+escale_base::name! {
+    /// A run of the daemon.
+    RunId;
+    /// A VPC's id, or [`DnsServer::LOOPBACK`] or [`DnsServer::INTERNET`].
+    DnsPlace;
+}
 
 /// The specification that was applied last. One row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DnsApplied {
     /// The run of the daemon that applied it.
-    pub run: String,
-    /// The fingerprint of the specification.
-    pub fingerprint: String,
+    pub run: RunId,
+    pub fingerprint: Fingerprint,
     /// The number of the last change that it contains.
     pub sequence: u64,
     /// The networks whose resolvers it contains.
@@ -27,15 +33,14 @@ impl DnsApplied {
 /// A running server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DnsServer {
-    /// A VPC's id, or [`DnsServer::LOOPBACK`] or [`DnsServer::INTERNET`].
-    pub place: String,
+    pub place: DnsPlace,
     /// The run of the daemon that opened its sockets.
-    pub run: String,
+    pub run: RunId,
     /// UDP and TCP.
     pub address: SocketAddr,
     pub at: Timestamp,
 }
-row!(DnsServer, "route53_server", |r| r.place.clone());
+row!(DnsServer, "route53_server", |r| r.place.to_string());
 
 impl DnsServer {
     /// On the host.

@@ -4,15 +4,20 @@ use crate::{ec2::VpcId, row};
 use escale_base::{Tag, Timestamp, ids};
 use serde::{Deserialize, Serialize};
 
-/// `Z` and 19 letters and digits.
-pub type HostedZoneId = String;
+escale_base::name! {
+    /// `Z` and 19 letters and digits.
+    HostedZoneId;
+    /// A domain name: lower case, with a final dot, unusual bytes as `\ooo`. A wildcard begins with `\052`.
+    CanonicalName;
+    /// The client's mark for one request, which its retries share.
+    CallerReference;
+}
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HostedZone {
     pub id: HostedZoneId,
-    /// Lower case, with a final dot, unusual bytes as `\ooo`.
-    pub name: String,
-    pub caller_reference: String,
+    pub name: CanonicalName,
+    pub caller_reference: CallerReference,
     pub comment: Option<String>,
     /// Only the resolvers of [`HostedZone::vpcs`] answer it.
     pub private: bool,
@@ -20,10 +25,10 @@ pub struct HostedZone {
     pub tags: Vec<Tag>,
     pub created: Timestamp,
 }
-row!(HostedZone, "route53_zone", |r| r.id.clone());
+row!(HostedZone, "route53_zone", |r| r.id.to_string());
 
 impl HostedZone {
     pub fn random_id() -> HostedZoneId {
-        format!("Z{}", ids::random_upper(19))
+        HostedZoneId(format!("Z{}", ids::random_upper(19)))
     }
 }

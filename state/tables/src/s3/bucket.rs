@@ -28,10 +28,15 @@ impl PublicAccessBlock {
     };
 }
 
+escale_base::name! {
+    /// A bucket's name, unique in the account.
+    BucketName;
+}
+
 /// A bucket as it was requested.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bucket {
-    pub name: String,
+    pub name: BucketName,
     pub created: Timestamp,
     pub versioning: Versioning,
     /// The JSON document as it was put.
@@ -43,14 +48,14 @@ pub struct Bucket {
     /// A deletion is in progress: the reconciler deletes the bucket if it is empty and clears this mark if it is not.
     pub deleting: bool,
 }
-row!(Bucket, "s3_bucket", |r| r.name.clone());
+row!(Bucket, "s3_bucket", |r| r.name.to_string());
 
 /// The result of a failed deletion of a bucket.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BucketSeen {
-    pub name: String,
+    pub name: BucketName,
     /// The reason why the bucket was kept.
     pub not_deleted: String,
     pub at: Timestamp,
 }
-row!(BucketSeen, "s3_bucket_seen", |r| r.name.clone());
+row!(BucketSeen, "s3_bucket_seen", |r| r.name.to_string());

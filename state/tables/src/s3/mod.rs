@@ -2,7 +2,7 @@
 
 mod bucket;
 
-pub use bucket::{Bucket, BucketSeen, PublicAccessBlock, Versioning};
+pub use bucket::{Bucket, BucketName, BucketSeen, PublicAccessBlock, Versioning};
 
 use escale_store::TableDef;
 

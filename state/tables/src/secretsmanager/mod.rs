@@ -2,7 +2,9 @@
 
 mod secret;
 
-pub use secret::{Deletion, StoredSecret, Version, VersionValue};
+pub use secret::{
+    Deletion, OwningService, SecretName, SecretVersionId, StagingLabel, StoredSecret, Version, VersionValue,
+};
 
 use escale_store::TableDef;
 

@@ -4,16 +4,27 @@ use crate::row;
 use escale_base::{Arn, Secret, Tag, Timestamp};
 use serde::{Deserialize, Serialize};
 
+escale_base::name! {
+    /// A secret's name. It may have slashes.
+    SecretName;
+    /// The client's token of the request that created a version, or a UUID.
+    SecretVersionId;
+    /// A label of a version: `AWSCURRENT`, `AWSPREVIOUS`, `AWSPENDING` or the user's own.
+    StagingLabel;
+    /// A service that creates secrets for its resources, such as `rds`.
+    OwningService;
+}
+
 /// A secret. Its key is the name, since no two secrets share a name. A later secret of the same name has another ARN.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StoredSecret {
-    pub name: String,
+    pub name: SecretName,
     /// `arn:aws:secretsmanager:<region>:<account>:secret:<name>-<six characters>`
     pub arn: Arn,
     pub description: Option<String>,
     pub kms_key_id: Option<String>,
-    /// The service that created the secret for one of its resources, such as `rds`. Only that service can change or delete it.
-    pub owning_service: Option<String>,
+    /// The service that created the secret for one of its resources. Only that service can change or delete it.
+    pub owning_service: Option<OwningService>,
     pub versions: Vec<Version>,
     /// Set during the recovery window.
     pub deletion: Option<Deletion>,
@@ -21,7 +32,7 @@ pub struct StoredSecret {
     pub created: Timestamp,
     pub changed: Timestamp,
 }
-row!(StoredSecret, "secretsmanager_secret", |r| r.name.clone());
+row!(StoredSecret, "secretsmanager_secret", |r| r.name.to_string());
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deletion {
@@ -32,10 +43,10 @@ pub struct Deletion {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Version {
-    pub id: String,
+    pub id: SecretVersionId,
     pub value: VersionValue,
-    /// `AWSCURRENT`, `AWSPREVIOUS` and the user's own labels. A version without labels is deprecated.
-    pub stages: Vec<String>,
+    /// A version without labels is deprecated.
+    pub stages: Vec<StagingLabel>,
     pub created: Timestamp,
 }
 

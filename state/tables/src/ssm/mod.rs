@@ -2,7 +2,7 @@
 
 mod parameter;
 
-pub use parameter::{Parameter, ParameterType, ParameterVersion, Tier};
+pub use parameter::{Parameter, ParameterName, ParameterType, ParameterVersion, Tier};
 
 use escale_store::TableDef;
 

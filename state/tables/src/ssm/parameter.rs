@@ -1,6 +1,6 @@
 //! A parameter with its history.
 
-use crate::row;
+use crate::{PrincipalArn, row};
 use escale_base::{Secret, Tag, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -13,9 +13,14 @@ escale_base::choice! {
     pub enum ParameterType { String = "String", StringList = "StringList", SecureString = "SecureString" }
 }
 
+escale_base::name! {
+    /// A parameter's name, with its slashes: `/shop/db/host`
+    ParameterName;
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Parameter {
-    pub name: String,
+    pub name: ParameterName,
     pub kind: ParameterType,
     pub key_id: Option<String>,
     pub description: Option<String>,
@@ -25,13 +30,13 @@ pub struct Parameter {
     pub versions: Vec<ParameterVersion>,
     pub tags: Vec<Tag>,
 }
-row!(Parameter, "ssm_parameter", |r| r.name.clone());
+row!(Parameter, "ssm_parameter", |r| r.name.to_string());
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ParameterVersion {
     pub number: i64,
     pub value: Secret<String>,
     pub modified: Timestamp,
-    /// The ARN of the principal that wrote this version.
-    pub by: String,
+    /// The principal that wrote this version.
+    pub by: PrincipalArn,
 }

@@ -492,7 +492,7 @@ fn purges_deleted_stacks_after_90_days() {
     assert_eq!(env.status(&first), format!("Stack with id {first} does not exist"));
     assert_eq!(env.status(&second), "DELETE_COMPLETE");
     let events: Vec<_> = env.store.read().scan::<escale_tables::cloudformation::StackEvent>().collect();
-    assert!(events.iter().all(|e| second.ends_with(&e.stack)));
+    assert!(events.iter().all(|e| second.ends_with(e.stack.as_str())));
 }
 
 #[test]

@@ -51,8 +51,8 @@ fn pseudo() -> Pseudo {
     }
 }
 
-fn given(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect()
+fn given(pairs: &[(&str, &str)]) -> BTreeMap<escale_tables::cloudformation::ParameterKey, String> {
+    pairs.iter().map(|(k, v)| ((*k).into(), v.to_string())).collect()
 }
 
 /// An error with its position.
