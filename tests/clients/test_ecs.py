@@ -145,7 +145,8 @@ def test_metadata_and_credentials_are_only_for_the_task(cluster):
         "wget -q -O - 169.254.170.2$AWS_CONTAINER_CREDENTIALS_RELATIVE_URI; echo",
         "echo $AWS_CONTAINER_CREDENTIALS_RELATIVE_URI; sleep 300",
     ])
-    arn = cluster.run(cluster.define(cluster.container("main", script, memory=64), taskRoleArn=role))
+    # A task definition may name the role by its ARN or by its name alone.
+    arn = cluster.run(cluster.define(cluster.container("main", script, memory=64), taskRoleArn=role.rpartition("/")[2]))
     container, task, stats, credentials, path = eventually(lambda: len(found := cluster.lines(arn)) == 5 and found)
     container, task, stats, credentials = (json.loads(text) for text in (container, task, stats, credentials))
     shown = cluster.task(arn)

@@ -11,6 +11,7 @@ use crate::{
     Planes,
     calls::ECS_TASKS,
     reconcile::{ENDPOINT, role_of},
+    rules,
     status::Known,
 };
 use bytes::Bytes;
@@ -162,8 +163,12 @@ impl Endpoint {
         if let Some((value, _)) = cached {
             return reply(StatusCode::OK, &value);
         }
-        let known = Known::of(&self.store.read(), Arc::clone(task));
-        let role = known.definition.as_ref().and_then(|d| role_of(task, d).map(|role| role.to_string()));
+        let role = {
+            let image = self.store.read();
+            let known = Known::of(&image, Arc::clone(task));
+            let role = known.definition.as_ref().and_then(|d| role_of(task, d));
+            role.map(|role| rules::role_arn(&image, &self.cloud.config.account, role))
+        };
         let Some(role) = role else {
             return reply(StatusCode::NOT_FOUND, &json!({ "message": "The task has no task role" }));
         };

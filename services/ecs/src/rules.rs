@@ -207,13 +207,16 @@ pub(crate) fn may_pass<'a>(
     roles: impl IntoIterator<Item = &'a RoleReference>,
 ) -> Result<(), Error> {
     for given in roles.into_iter().filter(|r| !r.is_empty()) {
-        // A task later looks its role up by name and ignores the ARN's path. Check the role that the task will really get.
-        let arn = cx.tx.get::<Role>(last_part(given)).map(|role| {
-            Arn::new("iam", "", &cx.config.account, format!("role{}{}", role.path, role.name)).to_string()
-        });
-        cx.pass_role(arn.as_deref().unwrap_or(given), ECS_TASKS)?;
+        cx.pass_role(&role_arn(cx.tx, &cx.config.account, given), ECS_TASKS)?;
     }
     Ok(())
+}
+
+/// The ARN of the role that a task really gets: a role is looked up by its name, and the path of a given ARN is ignored. A role that does
+/// not exist keeps the given text, for the error of whoever assumes it.
+pub(crate) fn role_arn(image: &Image, account: &str, given: &RoleReference) -> String {
+    let arn = |role: &Role| Arn::new("iam", "", account, format!("role{}{}", role.path, role.name));
+    image.get::<Role>(last_part(given)).map_or_else(|| given.to_string(), |role| arn(&role).to_string())
 }
 
 #[cfg(test)]
