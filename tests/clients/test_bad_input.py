@@ -84,7 +84,7 @@ def application(folder, manifest=None, dockerfile=None, service="{ build: ./web,
     ("app: bad\nservices:\n  web: { build: ./web, port: 3000 }\nnetwork: { cidr: 10.9.0.0/33 }\n",
      ["`cidr` cannot be `10.9.0.0/33`", "escale.yaml:4:18", "write it like `10.0.0.0/16`"]),
     ("app: bad\nservices:\n  web: { build: ./web, port: 3000 }\nnetwork: { cidr: 10.9.1.0/16 }\n",
-     ["`cidr` cannot be `10.9.1.0/16`", "escale.yaml:4:18", "on its own boundary"]),
+     ["`cidr` cannot be `10.9.1.0/16`", "escale.yaml:4:18", "without host bits"]),
     ("app: bad\nservices: {\n", ["escale.yaml:"]),
 ])
 def test_reports_error_in_manifest_with_its_place(nothing, tmp_path, manifest, expected):

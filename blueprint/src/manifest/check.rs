@@ -85,7 +85,10 @@ pub(crate) fn meeting(manifest: &Manifest, twice: &[String]) -> Vec<Problem> {
         let (place, message) = match of.as_slice() {
             [(_, first), (_, second)] => (
                 second.place,
-                format!("`{}` and `{}` would both make `{id}` of the template", first.text, second.text),
+                format!(
+                    "`{}` and `{}` would both have the logical id `{id}` in the template",
+                    first.text, second.text
+                ),
             ),
             [(_, only)] => {
                 (only.place, format!("`{}` would make a second `{id}` of the template", only.text))

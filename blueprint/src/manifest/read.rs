@@ -47,7 +47,7 @@ pub(crate) fn manifest(origin: &Origin, environment: &str) -> Result<Manifest, V
     let logs = f.take("logs").and_then(|n| retention(&mut r, n)).unwrap_or(Days(30));
     f.take("environments"); // read above
     let overrides = f.take("overrides").map(|n| overrides(&mut r, n)).unwrap_or_default();
-    f.refuse(&mut r, "alarms", "leave it out: CloudWatch alarms come with a later version");
+    f.refuse(&mut r, "alarms", "leave it out: Escale has no CloudWatch alarms");
     f.finish(&mut r);
 
     let manifest = Manifest {
@@ -123,10 +123,10 @@ fn service(r: &mut Reader, name: String, mut f: Fields<'_>) -> Service {
         uses: f.take("uses").map(|n| r.words(n, "`uses`")).unwrap_or_default(),
         deploy: deploy(r, f.take("deploy")),
     };
-    f.refuse(r, "scale", "`count: N` sets a fixed number of tasks; auto scaling comes with a later version");
-    f.refuse(r, "release", "run migrations when the service starts; release tasks come with a later version");
-    f.refuse(r, "jobs", "leave it out: scheduled tasks come with a later version");
-    f.refuse(r, "sidecars", "leave it out: further containers come with a later version");
+    f.refuse(r, "scale", "leave it out: `count: N` sets a fixed number of tasks");
+    f.refuse(r, "release", "leave it out, and run migrations when the service starts");
+    f.refuse(r, "jobs", "leave it out: Escale runs no scheduled tasks");
+    f.refuse(r, "sidecars", "leave it out: each task runs one container");
     f.finish(r);
     service
 }
@@ -201,7 +201,7 @@ fn deploy(r: &mut Reader, node: Option<&Node>) -> Deploy {
         "rollback_after",
         "leave it out: ECS's own threshold decides when a deployment is rolled back",
     );
-    f.refuse(r, "alarms", "leave it out: alarms come with a later version");
+    f.refuse(r, "alarms", "leave it out: Escale has no CloudWatch alarms");
     f.finish(r);
     if deploy.healthy_percent > 100 || deploy.surge_percent < 100 || deploy.surge_percent > 200 {
         r.fault(node.place, "`healthy` is at most 100%, `surge` from 100% to 200%");
@@ -269,7 +269,7 @@ fn network(r: &mut Reader, node: Option<&Node>) -> Network {
     let mut f = r.fields(node, "`network`");
     let cidr = f.take("cidr");
     if let Some(block) =
-        cidr.and_then(|n| r.parsed(n, "`cidr`", "`10.0.0.0/16`: /16 to /24, on its own boundary"))
+        cidr.and_then(|n| r.parsed(n, "`cidr`", "`10.0.0.0/16`: /16 to /24, without host bits"))
     {
         network.cidr = block;
     }
@@ -280,7 +280,7 @@ fn network(r: &mut Reader, node: Option<&Node>) -> Network {
     if let Some(nat) = f.take("nat").and_then(|n| r.word(n, "`nat`", &nats)) {
         network.nat = nat;
     }
-    f.refuse(r, "flow_logs", "leave it out: flow logs come with a later version");
+    f.refuse(r, "flow_logs", "leave it out: Escale writes no flow logs");
     f.finish(r);
     if network.subnet_prefix() > 27 {
         let message = format!("{} is too small for {} subnets", network.cidr, network.subnets());

@@ -54,35 +54,35 @@ fn refuses_unsupported_keys_by_name() {
               |
             7 |     scale: { min: 2 }
               |     ^^^^^
-              = `count: N` sets a fixed number of tasks; auto scaling comes with a later version
+              = leave it out: `count: N` sets a fixed number of tasks
 
             `release` is not supported yet in service `web`
              --> escale.yaml:8:5
               |
             8 |     release: ./x
               |     ^^^^^^^
-              = run migrations when the service starts; release tasks come with a later version
+              = leave it out, and run migrations when the service starts
 
             `jobs` is not supported yet in service `web`
              --> escale.yaml:9:5
               |
             9 |     jobs: {}
               |     ^^^^
-              = leave it out: scheduled tasks come with a later version
+              = leave it out: Escale runs no scheduled tasks
 
             `sidecars` is not supported yet in service `web`
               --> escale.yaml:10:5
                |
             10 |     sidecars: {}
                |     ^^^^^^^^
-               = leave it out: further containers come with a later version
+               = leave it out: each task runs one container
 
             `alarms` is not supported yet in `deploy`
               --> escale.yaml:11:15
                |
             11 |     deploy: { alarms: [5xx] }
                |               ^^^^^^
-               = leave it out: alarms come with a later version
+               = leave it out: Escale has no CloudWatch alarms
         "#]],
     );
     check(
@@ -93,14 +93,14 @@ fn refuses_unsupported_keys_by_name() {
               |
             2 | alarms: a@b
               | ^^^^^^
-              = leave it out: CloudWatch alarms come with a later version
+              = leave it out: Escale has no CloudWatch alarms
 
             `flow_logs` is not supported yet in `network`
              --> escale.yaml:3:12
               |
             3 | network: { flow_logs: 14d }
               |            ^^^^^^^^^
-              = leave it out: flow logs come with a later version
+              = leave it out: Escale writes no flow logs
         "#]],
     );
 }
@@ -290,7 +290,7 @@ fn refuses_values_outside_their_grammar() {
                |
             13 | network: { cidr: 10.0.0.1/16, azs: 1, nat: two }
                |                  ^^^^^^^^^^^
-               = write it like `10.0.0.0/16`: /16 to /24, on its own boundary
+               = write it like `10.0.0.0/16`: /16 to /24, without host bits
 
             `azs` must be a whole number from 2 to 3, not `1`
               --> escale.yaml:13:36
@@ -382,7 +382,7 @@ fn refuses_duplicate_names_and_paths() {
           |
         7 |   Web_2: { image: x }
           |   ^^^^^
-          = small letters, digits and single hyphens, from a letter on, at most 20 of them
+          = at most 20 lower-case letters, digits and single hyphens, starting with a letter
 
         `web` is already the name of one of the services
          --> escale.yaml:9:3
@@ -647,7 +647,7 @@ fn refuses_names_with_equal_logical_ids() {
     check(
         &services("a a-b a-b-execution"),
         expect![[r#"
-        `a-b` and `a-b-execution` would both make `ABExecutionRole` of the template
+        `a-b` and `a-b-execution` would both have the logical id `ABExecutionRole` in the template
          --> escale.yaml:5:3
           |
         5 |   a-b-execution: { image: x, port: 80, path: /a-b-execution }
@@ -658,7 +658,7 @@ fn refuses_names_with_equal_logical_ids() {
     check(
         &services("a-execution a"),
         expect![[r#"
-        `a-execution` and `a` would both make `AExecutionRole` of the template
+        `a-execution` and `a` would both have the logical id `AExecutionRole` in the template
          --> escale.yaml:4:3
           |
         4 |   a: { image: x, port: 80, path: /a }
@@ -669,7 +669,7 @@ fn refuses_names_with_equal_logical_ids() {
     check(
         &services("a1 a-1"),
         expect![[r#"
-            `a1` and `a-1` would both make `A1SecurityGroup` of the template
+            `a1` and `a-1` would both have the logical id `A1SecurityGroup` in the template
              --> escale.yaml:4:3
               |
             4 |   a-1: { image: x, port: 80, path: /a-1 }
@@ -682,7 +682,7 @@ fn refuses_names_with_equal_logical_ids() {
     check(
         &with(used),
         expect![[r#"
-        `a` and `a-to-b` would both make `AToBToC` of the template
+        `a` and `a-to-b` would both have the logical id `AToBToC` in the template
          --> escale.yaml:9:3
           |
         9 |   a-to-b: { image: x, uses: [c] }
