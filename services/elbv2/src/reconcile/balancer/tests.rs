@@ -4,8 +4,8 @@ use super::*;
 use crate::testing::FakeCloud;
 use async_trait::async_trait;
 use escale_faults::{
-    Driven, Fate, FaultAt, Risky, Stage, survives_failure_at_each_step, survives_regret_at_each_step,
-    survives_repeat,
+    Driven, Fate, FaultAt, Risky, Stage, survives_failure_at_each_step, survives_repeat,
+    survives_withdrawal_at_each_step,
 };
 use escale_proxy::{FakeProxies, Reason, TargetState};
 use serde_json::json;
@@ -105,7 +105,7 @@ async fn with_interfaces(fate: Arc<dyn Fate>) -> Harness {
 async fn survives() {
     survives_repeat(with_interfaces).await;
     survives_failure_at_each_step(with_interfaces).await;
-    survives_regret_at_each_step(with_interfaces, |harness| {
+    survives_withdrawal_at_each_step(with_interfaces, |harness| {
         harness.cloud.ok("DeleteLoadBalancer", json!({"LoadBalancerArn": harness.balancer}));
     })
     .await;
