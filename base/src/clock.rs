@@ -101,11 +101,11 @@ impl Clock {
     }
 
     /// A clock that calls `now`, for a simulation whose runtime keeps its own time.
-    pub fn told_by(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Clock {
+    pub fn from_function(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Clock {
         Clock(Source::Function(Arc::new(now)))
     }
 
-    #[allow(clippy::disallowed_methods)] // the one place that asks the machine
+    #[allow(clippy::disallowed_methods)] // the one place that reads the machine's clock
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::Hand(at) => Timestamp(at.load(Ordering::SeqCst)),
