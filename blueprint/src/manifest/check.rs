@@ -90,9 +90,10 @@ pub(crate) fn meeting(manifest: &Manifest, twice: &[String]) -> Vec<Problem> {
                     first.text, second.text
                 ),
             ),
-            [(_, only)] => {
-                (only.place, format!("`{}` would make a second `{id}` of the template", only.text))
-            }
+            [(_, only)] => (
+                only.place,
+                format!("`{}` would have the logical id `{id}`, which the template already uses", only.text),
+            ),
             // The id is the name itself: then the parts have equal names, which was reported already.
             _ => continue,
         };

@@ -29,7 +29,7 @@ impl Directives {
                 Some((name, value)) => (name.trim(), value.trim().trim_matches('"')),
                 None => (directive.trim(), ""),
             };
-            // An invalid number means stale (4.2.1); one that is too large means for ever.
+            // An invalid number means stale (4.2.1); one that is too large means forever.
             let seconds = || {
                 if value.bytes().all(|b| b.is_ascii_digit()) && !value.is_empty() {
                     value.parse().unwrap_or(u64::MAX / 4000)

@@ -161,6 +161,6 @@ pub async fn survives_withdrawal_at_each_step<S: Stage>(
 async fn until_fault<S: Stage>(make: &impl AsyncFn(Arc<dyn Fate>) -> S, place: u64) -> Option<Run<S>> {
     let fault = Arc::new(FaultAt::place(place));
     let mut run = Run::new(make, Arc::clone(&fault) as _).await;
-    while !fault.came() && run.round(1).await > 0 {}
-    fault.came().then_some(run)
+    while !fault.has_occurred() && run.round(1).await > 0 {}
+    fault.has_occurred().then_some(run)
 }

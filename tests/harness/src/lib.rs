@@ -13,7 +13,7 @@ use escale_service::{
 use escale_store::{Image, Store, StoreError, TableDef, Tx};
 use std::sync::Arc;
 
-/// Allows everything to everybody.
+/// Allows every caller everything.
 pub struct AllowAll;
 
 impl Identity for AllowAll {
@@ -25,7 +25,7 @@ impl Identity for AllowAll {
     }
 }
 
-/// Denies everything to everybody whom it is asked about: root and services act without asking.
+/// Denies everything. Root and services are allowed without a call of this identity.
 pub struct DenyAll;
 
 impl Identity for DenyAll {
