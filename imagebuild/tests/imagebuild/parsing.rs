@@ -187,7 +187,7 @@ fn finds_engines_and_makes_their_commands() {
     let none = Engine::find(OsStr::new("/nowhere"), needed()).unwrap_err();
     expect!["app/Dockerfile:2: RUN, which needs docker (with its daemon), podman or buildah, and none of them works on this machine. Install one (apt-get install buildah), or build the image elsewhere and name it with `image:`"].assert_eq(&none.to_string());
     let folder = tempfile::tempdir().unwrap();
-    // links, not scripts: a file that was just written may still be open in a child that another test forked, and cannot be executed
+    // links, not scripts: a child that another test forked may still have a new script open, which then cannot be executed
     std::os::unix::fs::symlink("/bin/false", folder.path().join("docker")).unwrap();
     std::os::unix::fs::symlink("/bin/true", folder.path().join("podman")).unwrap();
     assert_eq!(Engine::find(folder.path().as_os_str(), needed()).unwrap(), Engine::Podman);
