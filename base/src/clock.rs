@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forms() {
+    fn formats_and_parses_timestamps() {
         let at = Timestamp(1_795_340_340_123);
         assert_eq!(at.iso8601(), "2026-11-22T09:39:00.123Z");
         assert_eq!(at.http_date(), "Sun, 22 Nov 2026 09:39:00 GMT");
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn by_hand() {
+    fn clock_by_hand_moves_only_when_advanced() {
         let clock = Clock::by_hand(Timestamp(5));
         clock.clone().advance_ms(10);
         assert_eq!(clock.now(), Timestamp(15));

@@ -178,7 +178,7 @@ mod tests {
     use expect_test::expect;
 
     #[test]
-    fn thresholds() {
+    fn health_changes_at_the_thresholds() {
         let check = HealthCheck {
             protocol: Probe::Tcp,
             port: None,
