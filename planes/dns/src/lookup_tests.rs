@@ -413,7 +413,7 @@ fn refuses_invalid_zones() {
     let a = |name: &str, value: &str| R::simple(name, Kind::A, 60, &[value]);
     check(
         spec::Zone { name: "example.com".into(), records: vec![] },
-        expect!["zone example.com. lost its SOA while it was compiled"],
+        expect!["zone example.com. has no SOA record; add one"],
     );
     check(
         zone().with(a("x.example.com", "1.2.3")),
