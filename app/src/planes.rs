@@ -42,11 +42,13 @@ pub(crate) async fn open(home: &Home, clock: &Clock, data: &Handle) -> Result<Op
     let journal = |name: &str, segments| {
         let limits = escale_journal::Limits { segment_bytes: 4 * 1024 * 1024, segments };
         let folder = home.private_folder("trail")?.join(name);
-        FileJournal::open(&folder, limits).context("cannot open the record of calls")
+        FileJournal::open(&folder, limits)
+            .with_context(|| format!("cannot open the record of calls in {}", folder.display()))
     };
     let (calls, denials) = (journal("calls", 12)?, journal("denials", 4)?);
-    let logs = escale_logstore::FileStore::open(&home.private_folder("logs")?)
-        .context("cannot open the log plane")?;
+    let folder = home.private_folder("logs")?;
+    let logs = escale_logstore::FileStore::open(&folder)
+        .with_context(|| format!("cannot open the logs in {}", folder.display()))?;
     Ok(Opened {
         network: Arc::new(network),
         containers: Arc::new(containers(home, clock)?),

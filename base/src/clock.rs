@@ -101,11 +101,11 @@ impl Clock {
     }
 
     /// A clock that calls `now`, for a simulation whose runtime keeps its own time.
-    pub fn told_by(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Clock {
+    pub fn from_function(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Clock {
         Clock(Source::Function(Arc::new(now)))
     }
 
-    #[allow(clippy::disallowed_methods)] // the one place that asks the machine
+    #[allow(clippy::disallowed_methods)] // the one place that reads the machine's clock
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::Hand(at) => Timestamp(at.load(Ordering::SeqCst)),
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forms() {
+    fn formats_and_parses_timestamps() {
         let at = Timestamp(1_795_340_340_123);
         assert_eq!(at.iso8601(), "2026-11-22T09:39:00.123Z");
         assert_eq!(at.http_date(), "Sun, 22 Nov 2026 09:39:00 GMT");
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn by_hand() {
+    fn clock_by_hand_moves_only_when_advanced() {
         let clock = Clock::by_hand(Timestamp(5));
         clock.clone().advance_ms(10);
         assert_eq!(clock.now(), Timestamp(15));

@@ -1,7 +1,8 @@
 //! JSON in which every key is unique.
 //!
 //! RFC 8259 leaves open what a repeated key means, and readers differ: most take the last one, some the first. A document
-//! that decides access must mean the same to whoever wrote, reviewed and enforces it, so a repeated key is an error:
+//! that decides access must mean the same to its author, its reviewers and the program that enforces it, so a repeated key is an
+//! error:
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_policies.html>
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};

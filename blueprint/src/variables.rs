@@ -21,7 +21,7 @@ pub(crate) struct Variable {
 pub(crate) enum Source {
     /// A plain value in the task definition.
     Plain(Value),
-    /// From Secrets Manager: `value_from` for the container, `arn` for the policy that lets it in.
+    /// From Secrets Manager: `value_from` for the container, `arn` for the policy that allows the execution role to read it.
     Secret { value_from: Value, arn: Value },
 }
 

@@ -1,6 +1,6 @@
-//! The loop: one task per reconciler, one worker per thing that needs work.
+//! Runs reconcilers: one task per reconciler, and one worker per key that needs work.
 
-use crate::{Plan, Reconciler, StepError, Troubles};
+use crate::{PendingReasons, Plan, Reconciler, StepError};
 use escale_base::{Clock, limits};
 use escale_store::Store;
 use std::{
@@ -14,26 +14,26 @@ use tokio::{sync::Notify, task::JoinSet};
 pub struct Engine {
     store: Store,
     clock: Clock,
-    troubles: Troubles,
+    pending_reasons: PendingReasons,
     tasks: JoinSet<()>,
 }
 
 impl Engine {
     pub fn new(store: Store, clock: Clock) -> Engine {
-        Engine { store, clock, troubles: Troubles::default(), tasks: JoinSet::new() }
+        Engine { store, clock, pending_reasons: PendingReasons::default(), tasks: JoinSet::new() }
     }
 
-    pub fn troubles(&self) -> Troubles {
-        self.troubles.clone()
+    pub fn pending_reasons(&self) -> PendingReasons {
+        self.pending_reasons.clone()
     }
 
-    /// Starts a reconciler. It first looks at everything there is.
+    /// Starts a reconciler. It first plans for all of its keys.
     pub fn add<R: Reconciler>(&mut self, reconciler: R) {
         let driver = Arc::new(Driver {
             reconciler,
             store: self.store.clone(),
             clock: self.clock.clone(),
-            troubles: self.troubles.clone(),
+            pending_reasons: self.pending_reasons.clone(),
             workers: Mutex::default(),
         });
         self.tasks.spawn(drive(driver));
@@ -49,25 +49,25 @@ struct Driver<R> {
     reconciler: R,
     store: Store,
     clock: Clock,
-    troubles: Troubles,
-    /// Keys being worked on, each with the bell that wakes its worker to plan again.
-    workers: Mutex<HashMap<String, Arc<Bell>>>,
+    pending_reasons: PendingReasons,
+    /// The keys that have a worker, each with the wake-up that makes its worker plan again.
+    workers: Mutex<HashMap<String, Arc<WakeUp>>>,
 }
 
 #[derive(Default)]
-struct Bell {
-    rung: Mutex<bool>,
+struct WakeUp {
+    signalled: Mutex<bool>,
     notify: Notify,
 }
 
-impl Bell {
-    fn ring(&self) {
-        *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+impl WakeUp {
+    fn signal(&self) {
+        *self.signalled.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.notify.notify_one();
     }
 
     fn take(&self) -> bool {
-        std::mem::take(&mut *self.rung.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.signalled.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -91,22 +91,22 @@ async fn drive<R: Reconciler>(driver: Arc<Driver<R>>) {
 impl<R: Reconciler> Driver<R> {
     fn wake(self: &Arc<Self>, key: String, workers: &mut JoinSet<()>) {
         let mut all = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bell) = all.get(&key) {
-            bell.ring();
+        if let Some(wake_up) = all.get(&key) {
+            wake_up.signal();
             return;
         }
-        let bell = Arc::new(Bell::default());
-        all.insert(key.clone(), Arc::clone(&bell));
+        let wake_up = Arc::new(WakeUp::default());
+        all.insert(key.clone(), Arc::clone(&wake_up));
         let driver = Arc::clone(self);
-        workers.spawn(async move { driver.work(&key, &bell).await });
+        workers.spawn(async move { driver.work(&key, &wake_up).await });
     }
 
-    /// Takes steps for one key until nothing is left to do and the bell has not rung.
-    async fn work(&self, key: &str, bell: &Bell) {
+    /// Takes steps for one key until nothing is left to do and no wake-up is pending.
+    async fn work(&self, key: &str, wake_up: &WakeUp) {
         let mut failures = 0u32;
         loop {
-            // Cleared before the state is read: a change after this point rings again and is planned for.
-            bell.take();
+            // Cleared before the state is read: a change after this point signals again, and the next plan includes it.
+            wake_up.take();
             let now = self.clock.now();
             // A worker may wait for an hour, and an image keeps every row of its commit in memory: it is dropped before the wait.
             let (plan, version) = {
@@ -115,19 +115,19 @@ impl<R: Reconciler> Driver<R> {
             };
             match plan {
                 Plan::Done => {
-                    self.troubles.clear(R::NAME, key);
-                    if self.finish(key, bell) {
+                    self.pending_reasons.clear(R::NAME, key);
+                    if self.finish(key, wake_up) {
                         return;
                     }
                 }
                 Plan::Wait { why, until } => {
-                    self.troubles.set(R::NAME, key, why, 0, now);
+                    self.pending_reasons.set(R::NAME, key, why, 0, now);
                     match until {
-                        None if self.finish(key, bell) => return,
+                        None if self.finish(key, wake_up) => return,
                         None => {}
                         Some(at) => {
                             let ms = at.since_ms(now).clamp(1, i64::from(u32::MAX)) as u64;
-                            self.pause(bell, ms).await;
+                            self.pause(wake_up, ms).await;
                         }
                     }
                 }
@@ -140,12 +140,12 @@ impl<R: Reconciler> Driver<R> {
                         // A step that changes no row would be planned again at once, in an endless loop.
                         Ok(()) => {
                             failures = (failures + 1).min(16);
-                            self.pause(bell, backoff_ms(failures, true)).await;
+                            self.pause(wake_up, backoff_ms(failures, true)).await;
                         }
                         Err(error) => {
                             failures = (failures + 1).min(u32::MAX - 1);
                             self.report(key, &text, &error, failures);
-                            self.pause(bell, backoff_ms(failures, error.retry)).await;
+                            self.pause(wake_up, backoff_ms(failures, error.retry)).await;
                         }
                     }
                 }
@@ -153,11 +153,11 @@ impl<R: Reconciler> Driver<R> {
         }
     }
 
-    /// Retires the worker, unless the bell rang in between: then it has to look again.
-    fn finish(&self, key: &str, bell: &Bell) -> bool {
-        // Under the lock that `wake` takes: it either finds this worker and rings, or starts a new one.
+    /// Removes the worker, unless a wake-up arrived in between: then it must plan again.
+    fn finish(&self, key: &str, wake_up: &WakeUp) -> bool {
+        // Under the lock that `wake` takes: it either finds this worker and signals it, or starts a new one.
         let mut all = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
-        if bell.take() {
+        if wake_up.take() {
             return false;
         }
         all.remove(key);
@@ -165,15 +165,15 @@ impl<R: Reconciler> Driver<R> {
     }
 
     fn report(&self, key: &str, step: &str, error: &StepError, failures: u32) {
-        // The first failure and each power of two: a fault that stays must not fill the log.
+        // Logs the first failure and each power of two: a permanent fault must not fill the log.
         if failures.is_power_of_two() {
             tracing::warn!(reconciler = R::NAME, key, step, failures, %error, "a step failed");
         }
-        self.troubles.set(R::NAME, key, error.to_string(), failures, self.clock.now());
+        self.pending_reasons.set(R::NAME, key, error.to_string(), failures, self.clock.now());
     }
 
-    async fn pause(&self, bell: &Bell, ms: u64) {
-        let _ = tokio::time::timeout(Duration::from_millis(ms), bell.notify.notified()).await;
+    async fn pause(&self, wake_up: &WakeUp, ms: u64) {
+        let _ = tokio::time::timeout(Duration::from_millis(ms), wake_up.notify.notified()).await;
     }
 }
 

@@ -1,19 +1,19 @@
 //! Drives the observed state towards the desired state.
 //!
-//! A [`Reconciler`] computes the next step for one key from the state alone ([`Reconciler::plan`], pure) and takes it
-//! ([`Reconciler::act`], idempotent). The [`Engine`] wakes it when rows change, never runs two steps for the
-//! same key at once, backs off when a step fails, and records [why](Trouble) a key is not done yet.
+//! A [`Reconciler`] computes the next step for one key from the state alone ([`Reconciler::plan`], pure) and executes
+//! it ([`Reconciler::act`], idempotent). The [`Engine`] wakes it when rows change, never runs two steps for the
+//! same key at once, backs off when a step fails, and records [why](PendingReason) a step has not completed yet.
 //!
 //! A wake-up carries no data and a plan chooses nothing at random, so a crash between any two steps costs
 //! only the repetition of one step. Start at [`Reconciler`].
 
 mod driver;
+mod pending_reason;
 mod periodic;
-mod trouble;
 
 pub use driver::Engine;
+pub use pending_reason::{PendingReason, PendingReasons};
 pub use periodic::Periodic;
-pub use trouble::{Trouble, Troubles};
 
 use escale_base::{AwsError, PlaneError, Timestamp};
 use escale_store::{Change, Image};
@@ -25,20 +25,21 @@ pub trait Reconciler: Send + Sync + 'static {
     type Step: Debug + Send + 'static;
 
     const NAME: &'static str;
-    /// The tables whose changes concern it.
+    /// The tables whose changes wake it.
     const WATCHES: &'static [&'static str];
 
     /// The keys of the objects that may need work because of `change`. Must have no side effects: after a restart no change is
-    /// reported for rows that were written before, so whatever it noted would be missing.
+    /// reported for rows that were written before, so anything recorded here would be missing.
     fn concerned(&self, image: &Image, change: &Change) -> BTreeSet<String>;
 
-    /// All keys. The engine asks once, at the start.
+    /// All keys. The engine calls this once, at the start.
     fn all(&self, image: &Image) -> BTreeSet<String>;
 
     /// The next step for the object `key`. Pure: the same image gives the same plan.
     fn plan(&self, image: &Image, key: &str, now: Timestamp) -> Plan<Self::Step>;
 
-    /// Takes one step. It may be cut off anywhere and repeated. It never retries: the engine plans again after a failure.
+    /// Executes one step. A crash may interrupt it anywhere, and it may be repeated. It never retries: the engine plans again after
+    /// a failure.
     fn act(&self, key: &str, step: Self::Step) -> impl Future<Output = Result<(), StepError>> + Send;
 }
 
@@ -47,7 +48,7 @@ pub trait Reconciler: Send + Sync + 'static {
 pub enum Plan<S> {
     /// Desired and observed state agree.
     Done,
-    /// Nothing to do until a row changes or the time comes; names what it waits for.
+    /// Nothing to do until a row changes or the time `until` is reached. `why` names what it waits for.
     Wait {
         why: String,
         until: Option<Timestamp>,

@@ -67,7 +67,7 @@ async fn until(store: &Store, seen: bool) {
 }
 
 #[tokio::test]
-async fn wishes_come_true_in_spite_of_failures() {
+async fn reaches_desired_state_despite_failures() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&dir.path().join("s.db"), &[TableDef::of::<Lamp>()]).unwrap();
     let wish = |wished| {
@@ -87,8 +87,8 @@ async fn wishes_come_true_in_spite_of_failures() {
     assert_eq!(tries.load(Ordering::SeqCst), 3, "two failures, then light");
     wish(false);
     until(&store, false).await;
-    let troubles = engine.troubles();
-    while !troubles.list().is_empty() {
+    let pending_reasons = engine.pending_reasons();
+    while !pending_reasons.list().is_empty() {
         tokio::task::yield_now().await;
     }
 }

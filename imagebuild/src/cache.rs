@@ -132,6 +132,6 @@ mod tests {
         assert_eq!(there(), [true, true, false]);
         assert!(cache.has(&digests[1], 4).unwrap());
         cache.trim_to(4).unwrap();
-        assert_eq!(there(), [false, true, false], "what was asked for was used");
+        assert_eq!(there(), [false, true, false], "the requested blobs count as used");
     }
 }

@@ -148,7 +148,7 @@ def cloud():
 
 @pytest.fixture
 def own_cloud():
-    """A running daemon for a single test, which may kill it or change it for good."""
+    """A running daemon for a single test, which may kill it or change it permanently."""
     with running_cloud() as made:
         yield made
 

@@ -1,4 +1,4 @@
-"""`escale down` asks for confirmation before data is lost for good, and lists that data."""
+"""`escale down` asks for confirmation before data is deleted permanently, and lists that data."""
 
 import os
 import pty

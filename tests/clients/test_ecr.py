@@ -56,7 +56,7 @@ def test_repository_life_cycle(cloud, ecr):
 
 
 @skopeo
-def test_push_and_pull(ecr, repository, tmp_path):
+def test_image_is_pushed_listed_pulled_and_deleted(ecr, repository, tmp_path):
     name, uri, password = repository["repositoryName"], repository["repositoryUri"], token(ecr)
     digest = layout(tmp_path / "image", {"text": b"hello"})
     push(tmp_path / "image", uri, "v1", password)

@@ -97,7 +97,7 @@ def test_listeners_rules_and_target_groups(aws, balancer, vpc):
     elb.delete_target_group(TargetGroupArn=group)
 
 
-def test_tags_and_attributes(aws, balancer):
+def test_tags_and_attributes_are_changed_and_listed(aws, balancer):
     elb = aws("elbv2")
     arn = balancer["LoadBalancerArn"]
     elb.add_tags(ResourceArns=[arn], Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}])

@@ -10,7 +10,7 @@ def code(error):
     return error.value.response["Error"]["Code"]
 
 
-def test_root_is_the_caller(aws):
+def test_root_key_identifies_the_root_user(aws):
     identity = aws("sts").get_caller_identity()
     assert identity["Account"] == "000000000000"
     assert identity["Arn"] == "arn:aws:iam::000000000000:root"
@@ -47,7 +47,7 @@ def test_error_for_another_region_names_the_right_one(cloud):
     assert done.returncode != 0 and REGION in done.stderr
 
 
-def test_dry_run(aws):
+def test_dry_run_reports_that_the_request_would_succeed(aws):
     with pytest.raises(botocore.exceptions.ClientError) as error:
         aws("ec2").create_vpc(CidrBlock="10.9.0.0/16", DryRun=True)
     assert code(error) == "DryRunOperation"

@@ -81,7 +81,7 @@ def test_records_are_answered_over_udp_and_tcp(cloud, route53, zone):
     assert dig(cloud, "www." + name) == []
 
 
-def test_record_types(cloud, route53, zone):
+def test_dns_answers_mx_txt_aaaa_cname_and_wildcard_records(cloud, route53, zone):
     zone_id, name = zone
     change(
         route53,
@@ -113,7 +113,7 @@ def test_alias_follows_its_target(cloud, route53, zone):
     assert dig(cloud, name) == ["192.0.2.7"]
 
 
-def test_weighted_records(cloud, route53, zone):
+def test_record_with_weight_zero_is_not_returned(cloud, route53, zone):
     zone_id, name = zone
     members = [("a", 255, "192.0.2.1"), ("b", 0, "192.0.2.2")]
     sets = [record("w." + name, "A", ip, SetIdentifier=i, Weight=w) for i, w, ip in members]
@@ -163,7 +163,7 @@ def test_record_sets_are_listed_by_reversed_labels(route53, zone):
     assert names == ["", "", "\\052.", "a.", "z.a.", "b."]
 
 
-def test_zone_operations(route53, zone):
+def test_hosted_zone_is_described_changed_and_not_created_twice(route53, zone):
     zone_id, name = zone
     change(route53, zone_id, ("CREATE", record("x." + name, "A", "192.0.2.1")))
     assert refused(route53.delete_hosted_zone, Id=zone_id)["Code"] == "HostedZoneNotEmpty"

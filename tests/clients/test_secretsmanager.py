@@ -15,7 +15,7 @@ def code(excinfo):
     return excinfo.value.response["Error"]["Code"]
 
 
-def test_versions_and_staging_labels(secrets):
+def test_new_version_moves_the_staging_labels(secrets):
     made = secrets.create_secret(Name="shop/versions", SecretString="one", Tags=[{"Key": "a", "Value": "b"}])
     assert made["ARN"].rsplit("-", 1)[0].endswith(":secret:shop/versions")
     assert len(made["ARN"].rsplit("-", 1)[1]) == 6
@@ -30,12 +30,12 @@ def test_versions_and_staging_labels(secrets):
     assert [s["Name"] for s in listed] == ["shop/versions"]
 
 
-def test_binary_secret(secrets):
+def test_binary_secret_is_returned_unchanged(secrets):
     secrets.create_secret(Name="binary", SecretBinary=b"\x00\xff")
     assert secrets.get_secret_value(SecretId="binary")["SecretBinary"] == b"\x00\xff"
 
 
-def test_deletion_and_restoration(secrets):
+def test_deleted_secret_can_be_restored_until_it_is_removed(secrets):
     secrets.create_secret(Name="going", SecretString="x")
     secrets.delete_secret(SecretId="going", RecoveryWindowInDays=7)
     with pytest.raises(ClientError) as e:
@@ -52,6 +52,6 @@ def test_deletion_and_restoration(secrets):
     assert code(e) == "ResourceNotFoundException"
 
 
-def test_random_password(secrets):
+def test_random_password_has_the_requested_length_and_characters(secrets):
     text = secrets.get_random_password(PasswordLength=20, ExcludePunctuation=True)["RandomPassword"]
     assert len(text) == 20 and text.isalnum()

@@ -25,7 +25,7 @@ def test_parameter_keeps_its_versions(ssm):
     assert [p["Value"] for p in history] == ["1", "2"]
 
 
-def test_paths_and_paging(ssm):
+def test_parameters_are_listed_by_path_and_in_pages(ssm):
     names = [f"/path/{i:02}" for i in range(13)]
     for name in names:
         ssm.put_parameter(Name=name, Value="x", Type="String")

@@ -18,7 +18,7 @@ struct Package {
 /// Where each major version has a folder with its programs.
 const POSTGRES: &str = "/usr/lib/postgresql";
 
-/// What examples/shop/escale.yaml asks for.
+/// The version in examples/shop/escale.yaml.
 const SHOPS_POSTGRES: u32 = 15;
 
 /// The packages that `escale up` needs.

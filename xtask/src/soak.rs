@@ -13,7 +13,7 @@ pub(crate) struct Finding {
     pub(crate) passed: bool,
 }
 
-/// One long series. A new one is a line in [`PARTS`].
+/// One long test. Add new ones to [`PARTS`].
 struct Part {
     name: &'static str,
     /// The heading of its section, and what it shows, for a reader.

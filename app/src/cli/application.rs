@@ -1,4 +1,4 @@
-//! What the command line remembers about an application that it deployed: the manifest, the stacks and the address.
+//! The command line's record of a deployed application: its manifest, stacks and address.
 
 use crate::home::Home;
 use anyhow::{Context, Result, bail};

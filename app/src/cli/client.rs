@@ -225,10 +225,12 @@ pub(crate) fn encode(text: &str) -> String {
 
 /// Sends a plain HTTP GET without a signature, as a browser does, to the application's own address.
 pub(crate) async fn get(url: &str) -> Result<(StatusCode, Bytes)> {
-    let rest = url.strip_prefix("http://").with_context(|| format!("{url} does not begin with http://"))?;
+    let rest = url
+        .strip_prefix("http://")
+        .with_context(|| format!("cannot request {url}: it does not begin with http://"))?;
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let (host, port) = authority.split_once(':').unwrap_or((authority, "80"));
-    let port: u16 = port.parse().with_context(|| format!("the port of {url} is not a number"))?;
+    let port: u16 = port.parse().with_context(|| format!("cannot request {url}: it has no port"))?;
     // RFC 6761: localhost and every name below it is this machine. Not every system resolver knows that.
     let address = if host == "localhost" || host.ends_with(".localhost") { "127.0.0.1" } else { host };
     let at = format!("{address}:{port}");

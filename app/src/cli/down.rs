@@ -18,7 +18,7 @@ use std::io::{IsTerminal, Write};
 pub(crate) struct Down {
     /// The application, if several are deployed.
     app: Option<String>,
-    /// Do not ask for confirmation before data is deleted for good: objects in buckets, databases without a snapshot.
+    /// Do not ask for confirmation before data is deleted permanently: objects in buckets, databases without a snapshot.
     #[arg(long)]
     yes: bool,
 }
@@ -61,11 +61,11 @@ fn ask(out: &Output, application: &Application, losses: &[String]) -> Result<()>
     let list: String = losses.iter().map(|loss| format!("\n  {loss}")).collect();
     if out.json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         bail!(
-            "removing {app} would delete this data for good:{list}\nNothing was removed. Pass --yes to remove {app} with \
+            "removing {app} would permanently delete this data:{list}\nNothing was removed. Pass --yes to remove {app} with \
              this data"
         );
     }
-    eprint!("Removing {app} deletes this data for good:{list}\nRemove it? [y/N] ");
+    eprint!("Removing {app} permanently deletes this data:{list}\nRemove it? [y/N] ");
     std::io::stderr().flush().context("cannot write the question")?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).context("cannot read the answer")?;

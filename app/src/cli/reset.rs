@@ -1,4 +1,4 @@
-//! `escale reset`: deletes this installation for good.
+//! `escale reset`: deletes this installation permanently.
 
 use super::{Output, stop};
 use crate::{home::Home, lock, planes};
@@ -28,7 +28,9 @@ pub(crate) async fn run(home: &Home, out: &Output, reset: &Reset) -> Result<()> 
     let _alone = lock::alone(home)?;
     end_daemon(home)?;
     planes::wipe(home).await?;
-    for entry in fs::read_dir(home.path()).context("cannot read the home")? {
+    for entry in
+        fs::read_dir(home.path()).with_context(|| format!("cannot list {}", home.path().display()))?
+    {
         planes::remove(&entry?.path())?;
     }
     planes::remove(&home.databases_elsewhere())?;

@@ -74,7 +74,8 @@ pub(crate) async fn run(home: &Home, out: &Output, sign: &Sign) -> Result<()> {
     );
     // CloudFront's signed URLs use SHA-1.
     let hashed = sha1::Sha1::digest(policy.as_bytes());
-    let signature = key.sign(Pkcs1v15Sign::new::<sha1::Sha1>(), &hashed).context("cannot sign")?;
+    let signature =
+        key.sign(Pkcs1v15Sign::new::<sha1::Sha1>(), &hashed).with_context(|| format!("cannot sign {url}"))?;
     let signature = STANDARD.encode(signature).replace('+', "-").replace('=', "_").replace('/', "~");
     let mark = if url.contains('?') { '&' } else { '?' };
     let signed = format!("{url}{mark}Expires={expires}&Signature={signature}&Key-Pair-Id={key_id}");

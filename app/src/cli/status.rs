@@ -191,7 +191,7 @@ fn deployed(deployment: &Value) -> String {
             format!(", deploying: {running} of {desired} new tasks running, not all healthy yet{old}{failed}")
         }
         Some("FAILED") => {
-            let why = deployment["reason"].as_str().unwrap_or("the reason is unknown");
+            let why = deployment["reason"].as_str().unwrap_or("the reason is unknown").trim_end_matches('.');
             format!(", deployment failed: {why}{old}{failed}")
         }
         _ => String::new(),
@@ -216,7 +216,7 @@ mod tests {
         let running = "new tasks running, not all healthy yet";
         assert_eq!(of("IN_PROGRESS", 1, 0, 2), format!(", deploying: 1 of 2 {running}, 2 old"));
         assert_eq!(of("IN_PROGRESS", 0, 3, 0), format!(", deploying: 0 of 2 {running}, 3 failed"));
-        assert_eq!(of("FAILED", 0, 3, 2), ", deployment failed: tasks failed to start., 2 old, 3 failed");
+        assert_eq!(of("FAILED", 0, 3, 2), ", deployment failed: tasks failed to start, 2 old, 3 failed");
         assert_eq!(deployed(&deployment(&json!({"deployments": []}))), "");
     }
 

@@ -11,7 +11,7 @@ use nix::{
 use serde_json::json;
 use std::os::fd::{FromRawFd, OwnedFd};
 
-/// Ample: the daemon is crash-only, so it has nothing to finish.
+/// More than enough: the daemon has nothing to finish, because a crash at any moment must be safe.
 const GONE_WITHIN_MS: i32 = 10_000;
 
 pub(crate) fn run(home: &Home, out: &Output) -> Result<()> {
@@ -24,7 +24,7 @@ pub(crate) fn run(home: &Home, out: &Output) -> Result<()> {
     Ok(())
 }
 
-/// Ends the daemon and waits until its process has ended. A pidfd, unlike a pid, cannot come to mean another process.
+/// Ends the daemon and waits until its process has ended. A pidfd, unlike a pid, never refers to a later process.
 pub(crate) fn end(pid: i32) -> Result<()> {
     let Some(handle) = pidfd(pid)? else { return Ok(()) };
     match kill(Pid::from_raw(pid), Signal::SIGTERM) {

@@ -40,7 +40,7 @@ pub enum FileError {
     )]
     Unresolvable { path: String, folder: String },
     #[error(
-        "{path} is a symbolic link to {target}, a folder that contains it: it would be read for ever. Remove the link"
+        "{path} is a symbolic link to {target}, a folder that contains the link, so reading it would never end. Remove the link"
     )]
     Circle { path: String, target: String },
     #[error("the name {path} is not UTF-8; rename it")]
@@ -279,7 +279,7 @@ impl Folder {
         };
         match opened.and_then(|link| fs::readlinkat(link, "", Vec::new())) {
             Ok(target) => target.to_string_lossy().into_owned(),
-            Err(_) => "a place".to_owned(),
+            Err(_) => "an unknown target".to_owned(),
         }
     }
 

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn identity_policies() {
+    fn identity_policies_decide_without_a_resource_policy() {
         let allow = json!([{"Effect": "Allow", "Action": ["s3:Get*"], "Resource": "arn:aws:s3:::media/*"}]);
         let both = json!([
             {"Effect": "Allow", "Action": "*", "Resource": "*"},
@@ -98,7 +98,7 @@ mod tests {
 
     /// Within one account: what each document says, and the result.
     #[test]
-    fn identity_and_resource_policies_together() {
+    fn resource_policy_allows_alone_or_delegates_to_the_account() {
         let own = |effect: &str| json!([{"Effect": effect, "Action": "s3:*", "Resource": "*"}]);
         let on = |effect: &str, principal: Value| json!([{"Effect": effect, "Principal": principal, "Action": "s3:*", "Resource": "*"}]);
         let root = json!({"AWS": format!("arn:aws:iam::{ACCOUNT}:root")});
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn not_principal() {
+    fn not_principal_applies_to_all_others() {
         let except = json!([
             {"Effect": "Deny", "NotPrincipal": {"AWS": [format!("arn:aws:iam::{ACCOUNT}:role/app/shop")]},
              "Action": "s3:*", "Resource": "*"}
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_acts_for_a_resource() {
+    fn service_may_act_only_for_the_named_resource() {
         let cdn = json!([{"Effect": "Allow", "Principal": {"Service": "cloudfront.amazonaws.com"}, "Action": "s3:GetObject",
             "Resource": "arn:aws:s3:::media/*",
             "Condition": {"StringEquals": {"AWS:SourceArn": "arn:aws:cloudfront::000000000000:distribution/E1",
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn trust() {
+    fn trust_policy_decides_which_principals_may_assume_the_role() {
         let tasks = json!([{"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}]);
         let account = json!([{"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole",
             "Condition": {"StringEquals": {"sts:ExternalId": "x"}}}]);

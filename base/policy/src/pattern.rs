@@ -67,7 +67,7 @@ mod tests {
     use crate::Who;
 
     #[test]
-    fn wildcards() {
+    fn wildcards_match_any_characters() {
         for (pattern, text, hit) in [
             ("*", "", true),
             ("s3:*", "s3:GetObject", true),
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn variables() {
+    fn replaces_policy_variables() {
         let context = Context {
             who: Who::user("000000000000", "/", "a*b", "AIDA1"),
             tags: vec![escale_base::Tag::new("team", "shop")],

@@ -12,7 +12,7 @@ pub(crate) struct Principals {
 
 #[derive(Clone, Debug)]
 enum Named {
-    Everybody,
+    Everyone,
     /// An account number, or an ARN.
     Aws(String),
     Service(String),
@@ -33,13 +33,13 @@ impl Principals {
         let invalid = |what: &str| format!("Invalid principal in policy: {what}");
         let mut named = Vec::new();
         match value {
-            Value::String(all) if all == "*" => named.push(Named::Everybody),
+            Value::String(all) if all == "*" => named.push(Named::Everyone),
             Value::Object(kinds) => {
                 for (kind, who) in kinds {
                     let who = strings(who).ok_or_else(|| invalid(&format!("\"{kind}\":{who}")))?;
                     for who in who {
                         named.push(match (kind.as_str(), who.as_str()) {
-                            ("AWS", "*") => Named::Everybody,
+                            ("AWS", "*") => Named::Everyone,
                             ("AWS", _) if is_account(&who) || who.starts_with("arn:") => Named::Aws(who),
                             ("Service", _) => Named::Service(who),
                             ("Federated" | "CanonicalUser", _) => {
@@ -69,7 +69,7 @@ impl Named {
     fn name(&self, context: &Context) -> Naming {
         let says = |hit: bool| if hit { Naming::Directly } else { Naming::No };
         match (self, &context.who) {
-            (Named::Everybody, _) => Naming::Directly,
+            (Named::Everyone, _) => Naming::Directly,
             (Named::Service(service), Who::Service { name, .. }) => says(service == name),
             (Named::Service(_), _) | (Named::Aws(_), Who::Service { .. } | Who::Anonymous) => Naming::No,
             (Named::Aws(who), asker) => {

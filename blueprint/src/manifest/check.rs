@@ -92,10 +92,7 @@ pub(crate) fn meeting(manifest: &Manifest, twice: &[String]) -> Vec<Problem> {
             ),
             [(_, only)] => (
                 only.place,
-                format!(
-                    "`{}` would have the logical id `{id}` of another resource in the template",
-                    only.text
-                ),
+                format!("`{}` would have the logical id `{id}`, which the template already uses", only.text),
             ),
             // The id is the name itself: then the parts have equal names, which was reported already.
             _ => continue,

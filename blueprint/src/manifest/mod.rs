@@ -123,7 +123,7 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// What every object key in it starts with: `/static/*` gives `static/`.
+    /// The prefix of every object key in it: `/static/*` gives `static/`.
     pub fn prefix(&self) -> &str {
         self.path.trim_start_matches('/').trim_end_matches('*')
     }

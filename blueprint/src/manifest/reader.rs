@@ -126,7 +126,7 @@ impl Reader {
         }
     }
 
-    /// Reads a name that becomes part of AWS names: small letters, digits, hyphens.
+    /// Reads a name that becomes part of AWS names: lower-case letters, digits, hyphens.
     pub(crate) fn name(&mut self, key: &Key, what: &str, longest: usize) -> String {
         let text = &key.text;
         let fits = text.len() <= longest

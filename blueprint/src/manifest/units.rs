@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn grammars() {
+    fn parses_values_of_the_manifest() {
         assert_eq!("20..100GB".parse::<Storage>().unwrap(), Storage { gb: 20, max_gb: Some(100) });
         for bad in ["20", "20..10GB", "5GB", "..GB"] {
             assert!(bad.parse::<Storage>().is_err(), "{bad}");

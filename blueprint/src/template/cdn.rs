@@ -149,7 +149,7 @@ fn bucket_behaviour(bucket: &Bucket) -> Value {
 
 /// Refuses a behaviour without signed access whose origin is a bucket with signed access. CloudFront matches patterns against
 /// a path in which `%2F` is not a slash, and forwards the path unchanged; S3 then decodes it. So an open default behaviour on
-/// such a bucket serves `/media%2Fx` to everybody, on AWS as here.
+/// such a bucket serves `/media%2Fx` without a signature, on AWS as here.
 /// <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesCacheBehavior.html>
 pub(super) fn check_signed_buckets(
     resources: &Map<String, Value>,
@@ -165,15 +165,15 @@ pub(super) fn check_signed_buckets(
             // The generated template never contains one, so the cause is an override.
             let made_by = manifest.overrides.iter().find(|o| o.path.first() == Some(id));
             let message = format!(
-                "the behaviour `{pattern}` of `{id}` needs no signature, but its origin {origin} has private objects: paths like \
-                 `/media%2Fx` would make them public"
+                "the behaviour `{pattern}` of `{id}` needs no signature, but its origin is the private bucket {origin}: paths like \
+                 `/media%2Fx` would make the bucket's objects public"
             );
             let problem = Problem::new(
                 &manifest.origin.source,
                 made_by.map_or_else(Place::default, |o| o.place),
                 message,
             );
-            problems.push(problem.hint("serve public paths from another bucket"));
+            problems.push(problem.hint("put public files into a separate bucket"));
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(problems) }

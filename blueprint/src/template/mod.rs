@@ -73,7 +73,7 @@ pub struct Sync {
     /// The stack's output with the bucket's name.
     pub output: String,
     pub folder: String,
-    /// What the object keys start with: `static/`.
+    /// The prefix of the object keys: `static/`.
     pub prefix: String,
 }
 

@@ -335,24 +335,24 @@ fn override_must_not_open_a_signed_bucket() {
             "Distribution.DistributionConfig.DefaultCacheBehavior.TargetOriginId: media",
         ),
         expect![[r#"
-            the behaviour `*` of `Distribution` needs no signature, but its origin "media" has private objects: paths like `/media%2Fx` would make them public
+            the behaviour `*` of `Distribution` needs no signature, but its origin is the private bucket "media": paths like `/media%2Fx` would make the bucket's objects public
              --> escale.yaml:9:3
               |
             9 |   Distribution.DistributionConfig.DefaultCacheBehavior.TargetOriginId: media
               |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-              = serve public paths from another bucket
+              = put public files into a separate bucket
         "#]],
     );
     check(
         &manifest
             .replace("OVERRIDE", "Distribution.DistributionConfig.CacheBehaviors.0.TrustedKeyGroups: []"),
         expect![[r#"
-            the behaviour `/media/*` of `Distribution` needs no signature, but its origin "media" has private objects: paths like `/media%2Fx` would make them public
+            the behaviour `/media/*` of `Distribution` needs no signature, but its origin is the private bucket "media": paths like `/media%2Fx` would make the bucket's objects public
              --> escale.yaml:9:3
               |
             9 |   Distribution.DistributionConfig.CacheBehaviors.0.TrustedKeyGroups: []
               |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-              = serve public paths from another bucket
+              = put public files into a separate bucket
         "#]],
     );
 }
@@ -690,11 +690,11 @@ fn refuses_names_with_equal_logical_ids() {
           = choose another name
     "#]],
     );
-    // A part of the template that is nobody's.
+    // The template's own `EndpointSecurityGroup`, which belongs to no part of the manifest.
     check(
         &with("  endpoint: { image: x }\nenvironments: { prod: { nat: none } }\n"),
         expect![[r#"
-        `endpoint` would have the logical id `EndpointSecurityGroup` of another resource in the template
+        `endpoint` would have the logical id `EndpointSecurityGroup`, which the template already uses
          --> escale.yaml:7:3
           |
         7 |   endpoint: { image: x }

@@ -243,7 +243,7 @@ overrides: { WebService.EnableExecuteCommand: true, MainDbInstance.DeletionPolic
     );
 }
 
-/// `region` and `account` hold wherever the template is deployed, whoever deploys it.
+/// CloudFormation enforces `region` and `account` for every deployment of the template, here and on AWS.
 #[test]
 fn region_and_account_are_rules_of_the_template() {
     let rules = |name| of(&shop().for_environment(name).unwrap()).value()["Rules"].clone();

@@ -3,7 +3,7 @@
 //! that a page cannot forge: the host, and the browser's headers about the page (`Origin`, `Sec-Fetch-Site`).
 //!
 //! The API and the registry refuse every host that is not this cloud's, and every page of another origin. Pages may load
-//! objects, which a bucket's policy allows to everybody or a presigned URL to its holder; CORS rules of buckets are not
+//! objects that a public bucket policy or a presigned URL allows; CORS rules of buckets are not
 //! enacted, so a page cannot read more. The port of load balancers and distributions does not use these checks: it refuses
 //! only names that the cloud does not serve.
 //!

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn s3() {
+    fn routes_s3_requests_to_operations() {
         check("s3", "GET /", &[], "ListBuckets");
         check("s3", "GET /b", &[], "ListObjects Bucket=b");
         check("s3", "GET /b/?list-type=2", &[], "ListObjectsV2 Bucket=b");

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn streams() {
+    fn finds_streamed_members() {
         let s3 = service("s3").unwrap();
         assert_eq!(s3.operation("PutObject").unwrap().streams_in(), Some("Body"));
         assert_eq!(s3.operation("UploadPart").unwrap().streams_in(), Some("Body"));

@@ -83,7 +83,7 @@ impl Default for Config {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn zone_ids() {
+    fn zone_ids_are_those_of_aws() {
         let config = super::Config::default();
         assert_eq!(config.zone_id("eu-west-3b"), "euw3-az2");
         let region = "us-gov-west-1";

@@ -107,7 +107,7 @@ impl Dockerfile {
 }
 
 impl Stage<'_> {
-    /// What its `COPY --from` name, with their lines.
+    /// The names in its `COPY --from`, with their lines.
     fn takes(&self) -> impl Iterator<Item = (usize, &str)> {
         self.steps.iter().filter_map(|step| match &step.instruction {
             Instruction::Copy(copy) => Some((step.line, copy.from.as_deref()?)),

@@ -1,4 +1,4 @@
-//! Base images made by hand, as other tools make them.
+//! Base images in the forms that other tools produce.
 
 use escale_imagebuild::Layout;
 use flate2::{Compression, write::GzEncoder};
@@ -48,7 +48,7 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
-/// An image: its configuration, its layers as blobs with what their media types end with, and who wrote it.
+/// An image: its configuration, its layers as blobs with the ends of their media types, and the format of the tool that wrote it.
 #[derive(Clone)]
 pub(crate) struct Base {
     pub(crate) config: Value,

@@ -54,7 +54,7 @@ impl Fixture {
         build(&recipe, bases, &self.folder.path().join(to)).map_err(|e| e.to_string().replace(&folder, ""))
     }
 
-    /// What tar lists of a layer, by its descriptor.
+    /// The list of a layer's files, as tar prints it.
     pub(crate) fn tar(layout: &Layout, layer: &serde_json::Value) -> String {
         run(Command::new("tar")
             .args(["--list", "--verbose", "--gzip", "--file"])

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 const PASSWD: &str = "root:x:0:0::/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n";
 
-/// What a distribution has: links where folders were, a folder for everybody, accounts; and a layer that hides things.
+/// The files of a Linux distribution: links in place of folders, a world-writable folder, accounts; and a layer with whiteouts.
 const SYSTEM: &[&[Member]] = &[
     &[
         ("usr/", 0o755, ""),
@@ -72,7 +72,7 @@ fn copy_follows_links_of_the_base_image() {
         -rw-r--r-- 0/0               6 1970-01-01 00:00 usr/bin/server
     "#]],
     );
-    // a folder with a mode of its own is said again: an unpacker would make it as any other
+    // a folder with an unusual mode is in the layer again: an unpacker would otherwise create it with the usual mode
     check(
         "FROM base:1\nCOPY server /tmp/x/\n",
         expect![[r#"
@@ -81,7 +81,7 @@ fn copy_follows_links_of_the_base_image() {
         -rw-r--r-- 0/0               6 1970-01-01 00:00 tmp/x/server
     "#]],
     );
-    // a folder that is there takes the file, one that is not has its name
+    // an existing folder receives the file; a missing one becomes the name of the file
     check(
         "FROM base:1\nCOPY server /srv\nCOPY server /app\n",
         expect![[r#"
@@ -161,7 +161,7 @@ fn copies_files_from_other_images_and_stages() {
         -rw-r----- 0/0               5 1970-01-01 00:00 srv/new
     "#]],
     );
-    // by name, by number, and as a base; what nobody needs is not built: its image is not asked for
+    // by name, by number, and as a base; a stage that no other needs is not built, and its image is not pulled
     let stages = "FROM absent:1 AS unused\nCOPY a /a\nFROM base:1 AS files\nCOPY --chown=5 server /made\nFROM files AS more\nCOPY web/a.html /more\nFROM scratch\nCOPY --from=FILES /m* /x/\nCOPY --from=2 --chmod=600 /more /y\n";
     check(
         stages,
@@ -260,7 +260,7 @@ fn layers_and_history_continue_those_of_the_base() {
         .map(|l| l["mediaType"].as_str().unwrap())
         .collect();
     assert_eq!((kinds, diff_ids.len()), (vec!["application/vnd.oci.image.layer.v1.tar+gzip"; 3], 3));
-    // an image without history gets entries for its layers, or the next one would be taken for the first layer's
+    // an image without history gets entries for its layers, or the next entry would describe the first layer
     let (_bench, layout) = build(&system(), "FROM base:1\nCOPY server /x\n").unwrap();
     let history = layout.config().unwrap()["history"].as_array().unwrap().clone();
     assert_eq!((history.len(), &history[2]["created_by"]), (3, &json!("COPY server /x")));

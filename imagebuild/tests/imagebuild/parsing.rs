@@ -120,14 +120,14 @@ fn lists_images_that_must_be_pulled() {
             "FROM a AS x\nFROM x\nCOPY --from=b /b /b\nCOPY --from=0 /c /c\n",
             vec!["1 FROM a", "3 COPY --from=b"],
         ),
-        // the same twice; a stage that nobody needs; a name that is given only later
+        // the same image twice; a stage that no other needs; a name that is defined only later
         ("FROM a\nCOPY --from=a /b /b\n", vec!["1 FROM a"]),
         ("FROM a AS unused\nFROM b\n", vec!["2 FROM b"]),
         (
             "FROM scratch\nCOPY --from=x /b /b\nFROM scratch AS x\nCOPY --from=0 / /\n",
             vec!["2 COPY --from=x"],
         ),
-        // what an engine builds takes them as well
+        // a Dockerfile that an engine builds lists them as well
         (
             "FROM --platform=linux/amd64 a AS x\nFROM b\nCOPY --from=c /c /c\nCOPY --parents --from=d /d /\nRUN y\nCOPY --from=x / /\n",
             vec!["1 FROM a", "2 FROM b", "3 COPY --from=c", "4 COPY --from=d"],
@@ -187,7 +187,7 @@ fn finds_engines_and_makes_their_commands() {
     let none = Engine::find(OsStr::new("/nowhere"), needed()).unwrap_err();
     expect!["app/Dockerfile:2: RUN needs docker (with its daemon), podman or buildah, and none of them works on this machine. Install one (apt-get install buildah), or build the image elsewhere and name it with `image:`"].assert_eq(&none.to_string());
     let folder = tempfile::tempdir().unwrap();
-    // links, not scripts: a file just written may still be open in a child that another test forks
+    // links, not scripts: a child that another test forked may still have a new script open, which then cannot be executed
     std::os::unix::fs::symlink("/bin/false", folder.path().join("docker")).unwrap();
     std::os::unix::fs::symlink("/bin/true", folder.path().join("podman")).unwrap();
     assert_eq!(Engine::find(folder.path().as_os_str(), needed()).unwrap(), Engine::Podman);
@@ -238,7 +238,7 @@ fn engines_pull_with_a_separate_login() {
     assert_eq!(text, r#"{"auths":{"127.0.0.1:4566":{"auth":"QVdTOnRva2Vu"}},"currentContext":"rootless"}"#);
     assert_eq!(std::fs::read_link(format!("{folder}/contexts")).unwrap(), contexts);
     let mode = std::fs::metadata(&folder).unwrap().permissions().mode();
-    assert_eq!(mode & 0o077, 0, "a token is nobody else's");
+    assert_eq!(mode & 0o077, 0, "other users must not read the token");
     drop(login);
     assert!(!Path::new(&folder).exists());
     assert!(contexts.join("kept").exists(), "the user's own stay");
@@ -250,7 +250,7 @@ fn failed_save_leaves_no_archive() {
     let to = folder.path().join("out");
     let mut commands =
         Engine::Docker.commands(Path::new("x"), Path::new("x"), &BTreeMap::new(), "app:1", &to);
-    // what docker does before it fails
+    // docker writes this before it fails
     let archive = commands[1][3].clone();
     commands[0] = vec!["touch".into(), archive.clone()];
     commands[1] = vec!["false".into()];

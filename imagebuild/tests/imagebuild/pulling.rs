@@ -27,7 +27,7 @@ impl Registry {
         self.has.lock().unwrap().insert(name.to_owned(), (kind.to_owned(), bytes.to_vec()));
     }
 
-    /// Gives the manifest's digest.
+    /// Adds an image; returns the manifest's digest.
     fn push(&self, tag: &str, image: &Base) -> String {
         let (blobs, manifest, kind) = image.parts();
         blobs.iter().for_each(|bytes| self.put(&digest(bytes), "application/octet-stream", bytes));
@@ -52,7 +52,7 @@ impl Registry {
         match self.has.lock().unwrap().get(&name) {
             _ if !path.starts_with("/v2/team/base/") => missing("NAME_UNKNOWN"),
             None => missing("MANIFEST_UNKNOWN"),
-            // a registry may give another form of an image to who cannot read this one
+            // a registry may convert an image for a client that does not accept its format
             Some((kind, _))
                 if kind.contains("manifest") && !header("accept").unwrap_or_default().contains(kind) =>
             {
@@ -170,7 +170,7 @@ async fn refuses_content_that_differs_from_its_description() {
         assert!(!kept.contains(&layer.trim_start_matches("sha256:").to_owned()), "it was kept");
         assert!(kept.iter().all(|name| name.len() == 64), "half a blob is left: {kept:?}");
     }
-    // a manifest that is not the one whose digest was asked for
+    // a manifest with another digest than the requested one
     let (_, manifest, kind) = image("four").parts();
     let other = digest(b"other");
     fixture.registry.put(&other, kind, &manifest);

@@ -1,4 +1,4 @@
-//! A registry's own answers, on a port of loopback.
+//! Serves a test's registry on a loopback port.
 
 use http_body_util::Full;
 use hyper::{Request, Response, body::Bytes, body::Incoming, server::conn::http1, service::service_fn};

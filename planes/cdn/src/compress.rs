@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn accepted() {
+    fn recognizes_clients_that_accept_gzip() {
         let takes =
             |v: &str| takes_gzip(&[(header::ACCEPT_ENCODING, v.parse().unwrap())].into_iter().collect());
         assert!(takes("gzip, br") && takes("br;q=1, gzip;q=0.5") && takes("*"));

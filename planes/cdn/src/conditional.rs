@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges() {
+    fn resolves_byte_ranges() {
         let cases = [
             "bytes=0-4",
             "bytes=5-",
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn not_modified() {
+    fn recognizes_unchanged_objects_by_etag_or_date() {
         let date = "Sun, 22 Nov 2026 09:00:00 GMT";
         let answer = map(&[(header::ETAG, "W/\"a\""), (header::LAST_MODIFIED, date)]);
         let is = |name, value| is_not_modified(&map(&[(name, value)]), &answer);

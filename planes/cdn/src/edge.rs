@@ -149,7 +149,7 @@ impl Edge {
             let (slot, (stream, client)) = match accepted {
                 (slot, Ok(accepted)) => (slot, accepted),
                 (_, Err(error)) => {
-                    tracing::warn!(%error, "cannot accept a connection");
+                    tracing::warn!(%error, "the edge cannot accept a connection; it tries again");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }

@@ -29,7 +29,7 @@ impl Directives {
                 Some((name, value)) => (name.trim(), value.trim().trim_matches('"')),
                 None => (directive.trim(), ""),
             };
-            // An invalid number means stale (4.2.1); one that is too large means for ever.
+            // An invalid number means stale (4.2.1); one that is too large means forever.
             let seconds = || {
                 if value.bytes().all(|b| b.is_ascii_digit()) && !value.is_empty() {
                     value.parse().unwrap_or(u64::MAX / 4000)
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn table() {
+    fn lifetime_follows_headers_and_ttls() {
         let date = "Date: Sun, 22 Nov 2026 09:00:00 GMT";
         let usual = Ttl { min_s: 0, default_s: 86_400, max_s: 31_536_000 };
         let floor = Ttl { min_s: 60, default_s: 86_400, max_s: 3600 };
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn stale() {
+    fn serves_stale_only_if_the_origin_allows_it() {
         assert!(may_serve_stale(&headers(""), 1000));
         assert!(!may_serve_stale(&headers("Cache-Control: must-revalidate"), 1));
         assert!(may_serve_stale(&headers("Cache-Control: stale-if-error=10"), 10));

@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn picks() {
+    fn picks_query_and_cookies_for_the_cache_key() {
         let only = Pick::Only(vec!["a".into()]);
         let except = Pick::AllExcept(vec!["a".into()]);
         assert_eq!(pick_query(&[&only], Some("b=1&a=2&a=3&A=4")).as_deref(), Some("a=2&a=3"));

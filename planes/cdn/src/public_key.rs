@@ -1,4 +1,5 @@
-//! The public keys of signed URLs and cookies. Who creates a key and who checks signatures with it read it by the same function.
+//! The public keys of signed URLs and cookies. CreatePublicKey and the check of signatures parse a key with the same
+//! function.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rsa::{RsaPublicKey, pkcs8::DecodePublicKey, traits::PublicKeyParts};

@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn stripping() {
+    fn strips_signature_parameters_and_cookies() {
         assert_eq!(strip_query("a=1&Expires=2&Signature=x&b").as_deref(), Some("a=1&b"));
         assert_eq!(strip_query("Policy=2"), None);
         let mut headers: HeaderMap =

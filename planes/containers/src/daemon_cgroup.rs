@@ -124,7 +124,8 @@ mod tests {
     };
     use std::process::{Child, Command};
 
-    /// What remains of `memberships`, on a machine with these hierarchies. Plain files replace the kernel's.
+    /// Moves a process with these `memberships` on a machine with these hierarchies. Returns the cgroups that it left and the
+    /// hierarchies in which it was moved. Plain files replace the kernel's.
     fn moved(hierarchies: &[&str], memberships: &str) -> (Vec<String>, Vec<String>) {
         let root = tempfile::tempdir().unwrap();
         for hierarchy in hierarchies {

@@ -72,7 +72,7 @@ async fn gather(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
     let mut kept = Vec::new();
     if let Some(mut pipe) = pipe {
         (&mut pipe).take(limits::EXEC_OUTPUT_BYTES).read_to_end(&mut kept).await?;
-        // The rest is read as well: a full pipe would block the command for ever.
+        // The rest is read as well: a full pipe would block the command forever.
         tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await?;
     }
     Ok(kept)

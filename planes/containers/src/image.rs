@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn digests() {
+    fn accepts_only_sha256_digests() {
         assert!(blob_hex(&format!("sha256:{}", "a".repeat(64))).is_ok());
         for bad in ["sha256:ab", "md5:aa", &format!("sha256:{}", "../".repeat(22)), ""] {
             assert!(blob_hex(bad).is_err(), "{bad}");

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signals() {
+    fn parses_signal_names_and_numbers() {
         assert_eq!(signal("SIGTERM"), Ok(15));
         assert_eq!(signal("quit"), Ok(3));
         assert_eq!(signal("9"), Ok(9));

@@ -84,7 +84,7 @@ fn check_resolver(name: &str, upstream: bool, expected: Expect) {
 }
 
 #[test]
-fn answers() {
+fn answers_records_of_a_zone() {
     check(
         "web.example.com.",
         RecordType::A,
@@ -186,7 +186,7 @@ fn distinguishes_no_name_from_no_data() {
 }
 
 #[test]
-fn chains() {
+fn follows_cnames_and_aliases() {
     check(
         "www.example.com.",
         RecordType::A,
@@ -232,7 +232,7 @@ fn chains() {
 }
 
 #[test]
-fn wildcards() {
+fn wildcards_answer_missing_names() {
     check(
         "q.wild.example.com.",
         RecordType::A,
@@ -272,7 +272,7 @@ fn wildcards() {
 }
 
 #[test]
-fn delegations() {
+fn refers_to_delegated_zones() {
     check(
         "team.example.com.",
         RecordType::A,
@@ -301,7 +301,7 @@ fn delegations() {
 }
 
 #[test]
-fn resolvers() {
+fn resolver_answers_the_zones_of_its_view() {
     check_resolver(
         "web.shop.internal.",
         false,
@@ -363,7 +363,7 @@ fn resolvers() {
 }
 
 #[test]
-fn weights() {
+fn weights_decide_how_often_a_record_is_answered() {
     let weighted = |value: &str, weight| {
         R::simple("w.example.com", Kind::A, 60, &[value]).routed(Routing::Weighted(weight))
     };
@@ -385,7 +385,7 @@ fn weights() {
 }
 
 #[test]
-fn multivalue() {
+fn multivalue_answers_at_most_eight_records() {
     let mut zone = spec::Zone::new("example.com", &[], 1);
     for i in 0..12 {
         let value = format!("192.0.2.{i}");
@@ -404,7 +404,7 @@ fn multivalue() {
 }
 
 #[test]
-fn refused_zones() {
+fn refuses_invalid_zones() {
     let check = |zone: spec::Zone, expected: Expect| {
         let error = Zones::compile(&[Arc::new(zone)], None).unwrap_err();
         expected.assert_eq(&error.to_string());
@@ -413,7 +413,7 @@ fn refused_zones() {
     let a = |name: &str, value: &str| R::simple(name, Kind::A, 60, &[value]);
     check(
         spec::Zone { name: "example.com".into(), records: vec![] },
-        expect!["zone example.com. lost its SOA while it was compiled"],
+        expect!["zone example.com. has no SOA record; add one"],
     );
     check(
         zone().with(a("x.example.com", "1.2.3")),

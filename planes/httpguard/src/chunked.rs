@@ -108,7 +108,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn ends() {
+    fn finds_the_end_of_a_chunked_body() {
         let whole = |s: &str| Chunks::default().advance(s.as_bytes());
         assert_eq!(whole("0\r\n\r\nGET"), Ok((5, true)));
         assert_eq!(whole("3\r\nabc\r\n0\r\n\r\n"), Ok((13, true)));

@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn heads() {
+    fn accepts_only_unambiguous_heads() {
         let cases = [
             "GET / HTTP/1.1\r\nHost: a\r\n\r\nrest",
             "GET / HTTP/1.1\r\nHost: a\r\n",
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn limits() {
+    fn refuses_heads_that_are_too_large() {
         let long = "a".repeat(17 * 1024);
         assert_eq!(examine(format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()), Err(414));
         assert_eq!(examine(format!("GET /{long}").as_bytes()), Err(414));

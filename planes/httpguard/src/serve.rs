@@ -18,7 +18,7 @@ const HEADER_LIST_BYTES: u32 = 64 * 1024;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What one client may occupy.
+/// Limits of one client's connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// From the first wait for a head to its last byte. `None`: only the guard's idle timeout applies.

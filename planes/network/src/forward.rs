@@ -98,7 +98,7 @@ where
             }
             // The process has mostly run out of file descriptors, and no event reports when one is free again.
             Err(e) => {
-                tracing::warn!(error = %e, "cannot accept a connection");
+                tracing::warn!(error = %e, "a forwarder cannot accept a connection; it tries again");
                 tokio::time::sleep(Duration::from_millis(limits::BACKOFF_MIN_MS)).await;
             }
         }

@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn successors() {
+    fn finds_the_first_key_after_a_prefix() {
         assert_eq!(successor("a/"), Some("a0".into()));
         assert_eq!(successor("a\u{10ffff}"), Some("b".into()));
         assert_eq!(successor("\u{d7ff}"), Some("\u{e000}".into()));
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges() {
+    fn resolves_byte_ranges() {
         let of = |r, size| resolve_range(Some(r), size).ok();
         assert_eq!(of(ByteRange::From(3), 10), Some(3..10));
         assert_eq!(of(ByteRange::From(10), 10), None);

@@ -45,7 +45,7 @@ pub(crate) fn server(
     put("wal_retrieve_retry_interval", "100ms");
     if spec.version >= 14 {
         // Segments are taken from here while no process has mapped them (the server's own statistics): this memory is freed with
-        // the server's main memory when it is killed, while a file in /dev/shm would stay for ever.
+        // the server's main memory when it is killed, while a file in /dev/shm would stay forever.
         put("min_dynamic_shared_memory", "4MB");
     }
     let asked: BTreeMap<String, &String> =

@@ -149,7 +149,7 @@ fn limit_descriptors(pid: u32) {
     if let Err(e) =
         rustix::process::prlimit(i32::try_from(pid).ok().and_then(Pid::from_raw), Resource::Nofile, wanted)
     {
-        tracing::warn!(pid, "the limit of open files cannot be set: {e}");
+        tracing::warn!(pid, "cannot set the server's limit of open files; it runs with the daemon's: {e}");
     }
 }
 

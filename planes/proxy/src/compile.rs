@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn matchers() {
+    fn parses_expected_statuses_of_health_checks() {
         let takes = |text: &str, status| Matcher::parse(text).map(|m| m.takes(status));
         assert_eq!(takes("200", 200), Ok(true));
         assert_eq!(takes("200", 201), Ok(false));

@@ -26,7 +26,7 @@ struct State {
 }
 
 impl FakeProxies {
-    /// Sets the state of the target at `addr` for every balancer from now on; a test's way to break one.
+    /// Sets the state of the target at `addr` for every balancer from now on, for example to make it fail.
     pub fn set_target(&self, addr: SocketAddr, state: TargetState) {
         let mut all = self.lock();
         all.states.insert(addr, state);

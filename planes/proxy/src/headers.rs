@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn forwarded() {
+    fn sets_forwarded_for_by_its_mode() {
         let mut shown = String::new();
         for mode in [ForwardedFor::Append, ForwardedFor::Preserve, ForwardedFor::Remove] {
             for sent in [&[][..], &[("x-forwarded-for", "1.2.3.4")]] {
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn trace() {
+    fn adds_or_extends_the_trace_header() {
         let name = HeaderName::from_static("x-trace");
         let mut shown = String::new();
         for sent in [None, Some("Root=1-a-b"), Some("Self=1-x-y;Root=1-a-b;k=v"), Some("k=v")] {
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts() {
+    fn splits_host_and_port() {
         assert_eq!(split_host("a.b:80"), ("a.b", Some("80")));
         assert_eq!(split_host("a.b"), ("a.b", None));
         assert_eq!(split_host("[::1]:8080"), ("[::1]", Some("8080")));

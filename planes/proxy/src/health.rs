@@ -28,7 +28,7 @@ pub(crate) struct Checker {
 }
 
 impl Checker {
-    /// Checks at once, then at every interval, for ever; a target that has never answered is checked more often.
+    /// Checks at once, then at every interval, forever; a target that has never answered is checked more often.
     pub(crate) async fn run(self) {
         let mut addr = self.target.addr;
         addr.set_port(self.check.port.unwrap_or(addr.port()));
@@ -178,7 +178,7 @@ mod tests {
     use expect_test::expect;
 
     #[test]
-    fn thresholds() {
+    fn health_changes_at_the_thresholds() {
         let check = HealthCheck {
             protocol: Probe::Tcp,
             port: None,

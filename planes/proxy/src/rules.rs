@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions() {
+    fn matches_conditions_of_rules() {
         let mut headers = HeaderMap::new();
         headers.append("x-kind", "Beta-1".parse().unwrap());
         headers.append("x-kind", "two".parse().unwrap());
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn redirects() {
+    fn builds_redirect_locations() {
         let redirect = |protocol: &str, host: &str, port: &str, path: &str, query: &str| Redirect {
             protocol: protocol.into(),
             host: host.into(),

@@ -84,7 +84,7 @@ pub(crate) async fn accept(
                 });
             }
             (_, Err(error)) => {
-                tracing::warn!(node = %node.name, port, %error, "cannot accept a connection");
+                tracing::warn!(node = %node.name, port, %error, "a load balancer cannot accept a connection; it tries again");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

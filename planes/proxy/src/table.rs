@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn least_outstanding() {
+    fn least_outstanding_spreads_requests_evenly() {
         let g = group(Algorithm::LeastOutstanding, 3);
         let held: Vec<Lease> = (0..5).map(|_| g.choose().unwrap()).collect();
         let mut counts: Vec<usize> = g.targets.iter().map(|t| t.outstanding()).collect();
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn weights() {
+    fn weights_divide_requests_between_groups() {
         let (a, b) = (Arc::new(group(Algorithm::RoundRobin, 1)), Arc::new(group(Algorithm::RoundRobin, 1)));
         let pair = [(3, a.clone()), (1, b.clone())];
         let to_a = (0..4000).filter(|_| Arc::ptr_eq(by_weight(&pair).unwrap(), &a)).count();

@@ -183,7 +183,7 @@ impl Endpoint {
                 let until = answer.credentials.expiration;
                 let value = credentials_json(&role, &answer.credentials);
                 let mut issued = self.issued();
-                // A stopped task never asks again. Without this, its credentials would stay in memory for good.
+                // A stopped task never asks again. Without this, its credentials would stay in memory until the daemon ends.
                 issued.retain(|_, (_, until)| until.since_ms(now) > 0);
                 issued.insert(task.id.to_string(), (value.clone(), until));
                 drop(issued);

@@ -219,7 +219,7 @@ mod tests {
         for (alive, expected) in [
             (&[][..], "a1"),
             (&[("a1", false)], "b1"),
-            // The old task in b stops soon. If this task went to a, both new tasks would stay there for good.
+            // The old task in b stops soon. If this task went to a, both new tasks would stay in the same zone.
             (&[("a1", true), ("b1", false)], "b1"),
             (&[("a1", true), ("b1", false), ("b1", false)], "b1"),
             (&[("a1", true), ("b1", true), ("b1", false)], "a1"),

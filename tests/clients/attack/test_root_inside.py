@@ -202,7 +202,7 @@ def test_registry_tokens_of_root_are_refused_inside(cloud, cluster, inside):
     assert [status for status, _ in answers[2:]] == [200, 200]
 
 
-def test_roles_work_inside(inside):
+def test_tasks_act_as_their_role(inside):
     answers = inside.calls(AWS_CONTAINER_CREDENTIALS_FULL_URI=f"http://169.254.170.2{inside.role_uri}")
     results = dict(zip([(endpoint, call) for endpoint, _, call, _ in CALLS], answers, strict=True))
     assert ":assumed-role/" in results[API, "get_caller_identity"]

@@ -382,7 +382,7 @@ def test_keys_that_cannot_be_decoded_are_refused(cloud, guarded, path):
     assert status == 400 and b"<Code>InvalidURI</Code>" in body, (status, body)
 
 
-def test_a_host_is_one_bucket(cloud, guarded):
+def test_host_name_selects_exactly_one_bucket(cloud, guarded):
     bucket, key = guarded
     inside = f"{bucket}.s3.{REGION}.amazonaws.com"
     assert signed_get(cloud, key, "/open/x", host=inside)[2] == b"open"

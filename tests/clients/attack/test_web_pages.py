@@ -168,7 +168,7 @@ Promise.all([
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium")
-def test_a_real_browser(cloud, public, tmp_path):
+def test_page_in_a_browser_cannot_call_the_api_but_shows_public_objects(cloud, public, tmp_path):
     """Chromium loads a page of another origin of the same site."""
     reports, asked = [], []
     pixel = bytes.fromhex(

@@ -62,7 +62,7 @@ impl FaultAt {
     }
 
     /// Whether the fault has occurred.
-    pub fn came(&self) -> bool {
+    pub fn has_occurred(&self) -> bool {
         self.0.load(Ordering::SeqCst) == 0
     }
 }

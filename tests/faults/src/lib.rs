@@ -12,5 +12,5 @@ mod survives;
 pub use fate::{Fate, FaultAt, Kind, MadeUp};
 pub use risky::{Risky, RiskyContainers};
 pub use survives::{
-    Driven, Stage, survives_failure_at_each_step, survives_regret_at_each_step, survives_repeat,
+    Driven, Stage, survives_failure_at_each_step, survives_repeat, survives_withdrawal_at_each_step,
 };

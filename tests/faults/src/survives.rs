@@ -140,9 +140,9 @@ pub async fn survives_failure_at_each_step<S: Stage>(make: impl AsyncFn(Arc<dyn 
 }
 
 /// Whichever call fails: if the wish is withdrawn right after it, the planes must be as if the wish had never existed.
-pub async fn survives_regret_at_each_step<S: Stage>(
+pub async fn survives_withdrawal_at_each_step<S: Stage>(
     make: impl AsyncFn(Arc<dyn Fate>) -> S,
-    regret: impl Fn(&S),
+    withdraw: impl Fn(&S),
 ) {
     let before = Run::new(&make, never()).await.stage.world().await;
     for place in 0.. {
@@ -150,7 +150,7 @@ pub async fn survives_regret_at_each_step<S: Stage>(
             assert!(place > 0, "the reconcilers call no plane, so no fault was tested");
             return;
         };
-        regret(&run.stage);
+        withdraw(&run.stage);
         run.settle(1).await;
         let after = run.stage.world().await;
         assert_eq!(after, before, "a fault at place {place}, then the wish was withdrawn");
@@ -161,6 +161,6 @@ pub async fn survives_regret_at_each_step<S: Stage>(
 async fn until_fault<S: Stage>(make: &impl AsyncFn(Arc<dyn Fate>) -> S, place: u64) -> Option<Run<S>> {
     let fault = Arc::new(FaultAt::place(place));
     let mut run = Run::new(make, Arc::clone(&fault) as _).await;
-    while !fault.came() && run.round(1).await > 0 {}
-    fault.came().then_some(run)
+    while !fault.has_occurred() && run.round(1).await > 0 {}
+    fault.has_occurred().then_some(run)
 }

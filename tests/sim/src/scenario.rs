@@ -57,7 +57,7 @@ pub fn run(seed: u64) -> Result<Outcome> {
         let ended = simulation.run_daemon(async |daemon| {
             while phase != Phase::End {
                 phase = advance(&simulation, daemon, &shop, phase, &mut stack).await.with_context(|| {
-                    let pending = daemon.engine.troubles().list();
+                    let pending = daemon.engine.pending_reasons().list();
                     let pending: Vec<String> =
                         pending.iter().map(|t| format!("{} {}: {}", t.reconciler, t.key, t.why)).collect();
                     format!("at {phase:?}; pending:\n  {}", pending.join("\n  "))

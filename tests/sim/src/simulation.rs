@@ -186,5 +186,5 @@ async fn cut(store: &Store) {
 
 fn clock_of(time: &Arc<Time>) -> Clock {
     let time = Arc::clone(time);
-    Clock::told_by(move || time.now())
+    Clock::from_function(move || time.now())
 }

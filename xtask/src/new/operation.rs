@@ -105,8 +105,8 @@ fn required(model: &Value, operation: &Value) -> Vec<Member> {
     names.iter().filter_map(member).collect()
 }
 
-/// The closest Rust type. Choices, ids and structures get a type of their own from whoever writes the operation: start-up refuses a
-/// choice that is a `String`.
+/// The closest Rust type. The author of the operation replaces it by a type of its own for choices, ids and structures: start-up
+/// refuses a choice that is a `String`.
 fn kind(shape: &Value) -> &'static str {
     match shape["type"].as_str().unwrap_or_default() {
         "string" | "character" => "String",

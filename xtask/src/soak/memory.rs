@@ -88,7 +88,7 @@ fn measure(cloud: &Cloud, options: &Options) -> Result<Finding> {
 #[derive(Clone, Copy)]
 struct Sample {
     resident: u64,
-    /// What of it belongs to no file: without the program's own pages, of which more are read as more of it runs.
+    /// The part without file-backed pages, whose number grows while more of the program runs for the first time.
     anonymous: u64,
 }
 

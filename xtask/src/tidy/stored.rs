@@ -3,8 +3,8 @@
 use crate::run::{output, root};
 use anyhow::{Context, Result};
 
-/// How many of a hundred stored fields may be text at most: what a person wrote, a document, or somebody else's id. Only ever
-/// lowered.
+/// The highest percentage of stored fields that may be text: free text, documents and ids of external systems. This limit is
+/// only ever lowered.
 const MAX_TEXT_PERCENT: usize = 18;
 
 pub(crate) fn check() -> Result<Vec<String>> {

@@ -1,4 +1,4 @@
-//! What the deletion of a stack deletes with it, and which data is lost for good.
+//! Lists the resources that are deleted with a stack, and the data that is lost permanently then.
 
 use super::stack::describe;
 use crate::cli::client::{Client, encode, is_code};
@@ -27,7 +27,7 @@ enum Policy {
     Retain,
 }
 
-/// The data that would be lost for good if the stack were deleted now, a line each: objects in buckets, and databases of
+/// The data that would be lost permanently if the stack were deleted now, a line each: objects in buckets, and databases of
 /// which no snapshot is kept.
 pub(crate) async fn losses(client: &Client, stack: &str) -> Result<Vec<String>> {
     let mut losses = Vec::new();

@@ -121,7 +121,7 @@ async fn wait_until_made(
 }
 
 /// Failures that resources in progress report, by logical id. Each is printed once and at once, because minutes may pass until
-/// a service has failed for good, and without a deployment circuit breaker it never does.
+/// a service has failed permanently, and without a deployment circuit breaker it never does.
 #[derive(Default)]
 struct Reports {
     last: BTreeMap<String, String>,

@@ -215,7 +215,7 @@ fn write_loop(sql: &Connection, mut queue: mpsc::Receiver<Job>, ids: &Ids, files
             // Only after the commit: a crash in between leaves files without rows, which the sweep removes.
             Ok(()) => files.remove(dead),
             Err(e) => {
-                tracing::error!("the object index cannot commit: {e}");
+                tracing::error!("the object index cannot commit; the waiting writes fail: {e}");
                 // SQLite may have rolled back by itself; then this fails harmlessly.
                 let _ = sql.execute_batch("ROLLBACK");
             }

@@ -123,7 +123,7 @@ impl Http {
         let is_head = request.method() == Method::HEAD;
         let mut response = self.route(request).await.unwrap_or_else(|e| {
             if let Error::Plane(fault) = &e {
-                tracing::error!("the registry failed: {fault}");
+                tracing::error!("a request to the registry failed: {fault}");
             }
             error(&e)
         });

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use escale_base::{Clock, wire::Value};
 use escale_engine::{Plan, Reconciler};
 use escale_faults::{
-    Driven, Fate, FaultAt, Risky, Stage, survives_failure_at_each_step, survives_regret_at_each_step,
-    survives_repeat,
+    Driven, Fate, FaultAt, Risky, Stage, survives_failure_at_each_step, survives_repeat,
+    survives_withdrawal_at_each_step,
 };
 use escale_network::{FakeNetwork, Kind, Network, Peer, Protocol, Target, VpcSpec};
 use escale_store::Store;
@@ -76,7 +76,7 @@ async fn with_an_interface(fate: Arc<dyn Fate>) -> Fixture {
 async fn survives_repeats_failures_and_deletion_at_each_step() {
     survives_repeat(with_an_interface).await;
     survives_failure_at_each_step(with_an_interface).await;
-    survives_regret_at_each_step(with_an_interface, |fixture| {
+    survives_withdrawal_at_each_step(with_an_interface, |fixture| {
         let cloud = &fixture.cloud;
         let id = |list: &Value, id: &str| list[0][id].as_str().unwrap().to_owned();
         let all = |operation, list: &str| cloud.ok(operation, json!({}))[list].clone();

@@ -131,7 +131,7 @@ impl Shipper {
 
     fn save(&self, store: &Store, cursor: &LogCursor) -> Result<(), String> {
         let written = store.write(|tx| {
-            // The task's rows may have been deleted meanwhile; a cursor without a task would stay for good.
+            // The task's rows may have been deleted meanwhile; a cursor without a task would never be deleted.
             if tx.has::<Task>(&self.task) {
                 tx.put(cursor.clone());
             }

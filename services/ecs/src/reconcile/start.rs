@@ -26,7 +26,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 const PULL: [(&str, bool); 3] =
     [("ecr:GetAuthorizationToken", false), ("ecr:BatchGetImage", true), ("ecr:GetDownloadUrlForLayer", true)];
 
-/// Why a task did not start: for good, with AWS's message for `stoppedReason`; or for now, so that the engine tries again.
+/// Why a task did not start: permanently, with AWS's message for `stoppedReason`; or temporarily, so that the engine tries again.
 pub(crate) enum Problem {
     Failed(String),
     Retry(StepError),

@@ -53,7 +53,7 @@ impl Operation for ListPolicies {
         if input.only_attached == Some(true) {
             found.retain(|p| p.attachment_count > 0);
         }
-        // So far customer managed policies precede AWS managed ones, but pages are cut by ARN.
+        // The list has customer managed policies before AWS managed ones, but pages are in the order of ARNs.
         found.sort_by(|a, b| a.arn.cmp(&b.arn));
         let cut = paging::cut(found, |p| p.arn.to_string(), input.marker.as_deref(), input.max_items)?;
         let without_details = |p| shapes::PolicyShape { tags: None, description: None, ..p };

@@ -47,7 +47,7 @@ impl Operation for UpdateUser {
     }
 }
 
-/// The key with the user's new name; `None` for the key of somebody else.
+/// The key with the user's new name; `None` for the key of another user.
 fn renamed(key: &AccessKey, user: &User, name: &UserName) -> Option<AccessKey> {
     let mut key = key.clone();
     match &mut key.holder {

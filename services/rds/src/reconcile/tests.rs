@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use escale_base::{Clock, Timestamp};
 use escale_engine::{Plan, Reconciler};
 use escale_faults::{
-    Driven, Fate, FaultAt, Risky, Stage, survives_failure_at_each_step, survives_regret_at_each_step,
-    survives_repeat,
+    Driven, Fate, FaultAt, Risky, Stage, survives_failure_at_each_step, survives_repeat,
+    survives_withdrawal_at_each_step,
 };
 use escale_postgres::{FakePostgres, Postgres as _};
 use escale_service::Config;
@@ -133,7 +133,7 @@ async fn multi_az_instance_with_backups(fate: Arc<dyn Fate>) -> Fixture {
 async fn reconcilers_survive_faults_and_deletion_at_each_step() {
     survives_repeat(multi_az_instance_with_backups).await;
     survives_failure_at_each_step(multi_az_instance_with_backups).await;
-    survives_regret_at_each_step(multi_az_instance_with_backups, |fixture| {
+    survives_withdrawal_at_each_step(multi_az_instance_with_backups, |fixture| {
         let gone = json!({"DBInstanceIdentifier": "shop", "SkipFinalSnapshot": true});
         fixture.cloud.ok("DeleteDBInstance", gone);
     })

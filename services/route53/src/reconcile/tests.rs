@@ -6,7 +6,8 @@ use escale_base::{Clock, Timestamp};
 use escale_dns::{Code, DnsPlane, Kind, View};
 use escale_engine::{Plan, Reconciler};
 use escale_faults::{
-    Driven, Fate, Risky, Stage, survives_failure_at_each_step, survives_regret_at_each_step, survives_repeat,
+    Driven, Fate, Risky, Stage, survives_failure_at_each_step, survives_repeat,
+    survives_withdrawal_at_each_step,
 };
 use escale_network::{FakeNetwork, Place, RevokedFlows, VpcSpec};
 use escale_service::Config;
@@ -283,7 +284,7 @@ async fn with_private_zone(fate: Arc<dyn Fate>) -> Harness {
 async fn survives() {
     survives_repeat(with_private_zone).await;
     survives_failure_at_each_step(with_private_zone).await;
-    survives_regret_at_each_step(with_private_zone, |harness| {
+    survives_withdrawal_at_each_step(with_private_zone, |harness| {
         let deleted = harness.parts.store.write(|tx| {
             tx.delete::<Vpc>("vpc-a");
             tx.delete::<VpcSeen>("vpc-a");

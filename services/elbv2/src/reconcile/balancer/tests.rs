@@ -4,8 +4,8 @@ use super::*;
 use crate::testing::FakeCloud;
 use async_trait::async_trait;
 use escale_faults::{
-    Driven, Fate, FaultAt, Risky, Stage, survives_failure_at_each_step, survives_regret_at_each_step,
-    survives_repeat,
+    Driven, Fate, FaultAt, Risky, Stage, survives_failure_at_each_step, survives_repeat,
+    survives_withdrawal_at_each_step,
 };
 use escale_proxy::{FakeProxies, Reason, TargetState};
 use serde_json::json;
@@ -103,7 +103,7 @@ async fn with_fate(fate: Arc<dyn Fate>) -> Fixture {
 async fn survives() {
     survives_repeat(with_fate).await;
     survives_failure_at_each_step(with_fate).await;
-    survives_regret_at_each_step(with_fate, |fixture| {
+    survives_withdrawal_at_each_step(with_fate, |fixture| {
         fixture.cloud.ok("DeleteLoadBalancer", json!({"LoadBalancerArn": fixture.balancer}));
     })
     .await;

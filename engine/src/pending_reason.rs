@@ -8,7 +8,7 @@ use std::{
 
 /// One object that differs from its desired state, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub struct PendingReason {
     pub reconciler: &'static str,
     pub key: String,
     /// The condition that the object waits for, or the last error.
@@ -18,17 +18,17 @@ pub struct Trouble {
     pub since: Timestamp,
 }
 
-/// The current reasons of all objects. Kept in memory only: after a restart the first attempts fill it again.
+/// The current reasons of all objects. Kept in memory only: after a restart, the first plans and steps fill the list again.
 #[derive(Clone, Default)]
-pub struct Troubles(Arc<Mutex<BTreeMap<(&'static str, String), Trouble>>>);
+pub struct PendingReasons(Arc<Mutex<BTreeMap<(&'static str, String), PendingReason>>>);
 
-impl Troubles {
-    pub fn list(&self) -> Vec<Trouble> {
+impl PendingReasons {
+    pub fn list(&self) -> Vec<PendingReason> {
         self.lock().values().cloned().collect()
     }
 
     /// The reason for one object.
-    pub fn of(&self, reconciler: &'static str, key: &str) -> Option<Trouble> {
+    pub fn of(&self, reconciler: &'static str, key: &str) -> Option<PendingReason> {
         self.lock().get(&(reconciler, key.to_owned())).cloned()
     }
 
@@ -41,16 +41,16 @@ impl Troubles {
         now: Timestamp,
     ) {
         let mut all = self.lock();
-        let since = all.get(&(reconciler, key.to_owned())).map_or(now, |t| t.since);
-        let trouble = Trouble { reconciler, key: key.to_owned(), why, failures, since };
-        all.insert((reconciler, key.to_owned()), trouble);
+        let since = all.get(&(reconciler, key.to_owned())).map_or(now, |reason| reason.since);
+        let reason = PendingReason { reconciler, key: key.to_owned(), why, failures, since };
+        all.insert((reconciler, key.to_owned()), reason);
     }
 
     pub(crate) fn clear(&self, reconciler: &'static str, key: &str) {
         self.lock().remove(&(reconciler, key.to_owned()));
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<(&'static str, String), Trouble>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<(&'static str, String), PendingReason>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
