@@ -192,7 +192,7 @@ impl Linker<'_> {
         }
         let soa = nodes.get(&draft.apex).and_then(|node| node.get(&Kind::SOA));
         let Some(Set::Values { ttl, data }) = soa.map(|set| &**set) else {
-            return Err(PlaneError::plane(format!("zone {} has no SOA record; add one", draft.apex)));
+            return Err(PlaneError::asked(format!("zone {} has no SOA record; add one", draft.apex)));
         };
         let (ttl, soa) = (*ttl, data[0].clone());
         let negative_ttl = soa.as_soa().map_or(ttl, |soa| soa.minimum().min(ttl));
