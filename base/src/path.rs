@@ -10,7 +10,15 @@
 //! `%2F` shows why there are three: it is no separator for a pattern (RFC 3986, 2.2: a reserved character and its
 //! encoding differ), but it is a slash in an object's key.
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// Everything but RFC 3986's unreserved characters.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Percent-encodes everything but RFC 3986's unreserved characters.
+pub fn percent_encode(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
 
 /// The path as the client sent it: percent-encoded, without the query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

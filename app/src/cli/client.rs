@@ -4,7 +4,7 @@
 use crate::{home::Home, root_key, settings::Settings};
 use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
-use escale_base::{Clock, limits::LOCAL_CONNECT_MS};
+use escale_base::{Clock, limits::LOCAL_CONNECT_MS, path::percent_encode};
 use escale_wire::Element;
 use escale_wire::sigv4::{self, Content, Credentials, Signer};
 use escale_wiring::RootKey;
@@ -99,7 +99,7 @@ impl Client {
             .ok_or_else(|| anyhow!("the API models have no service {service}"))?;
         let mut form = format!("Action={operation}&Version={}", model.api_version);
         for (name, value) in parameters {
-            form.push_str(&format!("&{}={}", encode(name), encode(value)));
+            form.push_str(&format!("&{}={}", percent_encode(name), percent_encode(value)));
         }
         let request = Request::builder()
             .method(Method::POST)
@@ -213,14 +213,6 @@ fn refused(tree: &Element) -> Refused {
 /// Whether an error is an AWS error response with this code.
 pub(crate) fn is_code(error: &anyhow::Error, code: &str) -> bool {
     error.downcast_ref::<Refused>().is_some_and(|r| r.code == code)
-}
-
-/// Percent-encodes everything but RFC 3986's unreserved characters.
-pub(crate) fn encode(text: &str) -> String {
-    let unreserved = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    text.bytes()
-        .map(|b| if unreserved(b) { char::from(b).to_string() } else { format!("%{b:02X}") })
-        .collect()
 }
 
 /// Sends a plain HTTP GET without a signature, as a browser does, to the application's own address.

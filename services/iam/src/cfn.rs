@@ -196,7 +196,7 @@ fn create_inline_policy(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, A
 fn delete_inline_policy(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     fn delete<E: Entity>(cx: &mut Cx<'_>, created: &Created, list: &str) -> Result<(), AwsError> {
         let names = created.attributes.get(list).into_iter().filter_map(Value::as_array).flatten();
-        let policy = created.attribute(POLICY_NAME).to_owned();
+        let policy = created.attribute(POLICY_NAME)?.to_owned();
         for name in names.filter_map(Value::as_str) {
             // The role or user may be deleted already, and its inline policies with it.
             already_gone(E::of::<E::DeleteInline>(name).with("PolicyName", &policy).call(cx))?;
@@ -257,7 +257,7 @@ fn create_access_key(cx: &mut Cx<'_>, props: &Props<'_>) -> Result<Created, AwsE
 
 fn delete_access_key(cx: &mut Cx<'_>, created: &Created) -> Result<(), AwsError> {
     let input = InputDraft::<DeleteAccessKey>::new().with("AccessKeyId", &created.physical_id);
-    already_gone(input.with("UserName", &created.attribute("UserName").to_owned()).call(cx))
+    already_gone(input.with("UserName", &created.attribute("UserName")?.to_owned()).call(cx))
 }
 
 #[cfg(test)]
@@ -330,10 +330,10 @@ mod tests {
             .unwrap();
         let name = role.physical_id.as_str();
         assert!(name.starts_with("shop-Thing-"), "{name}");
-        assert_eq!(role.attribute("Arn"), format!("arn:aws:iam::000000000000:role/app/{name}"));
+        assert_eq!(role.attribute("Arn").unwrap(), format!("arn:aws:iam::000000000000:role/app/{name}"));
         let row = cloud.0.store.read().get::<Role>(name).unwrap();
         assert_eq!((row.inline.len(), row.attached.len(), row.max_session_secs), (1, 1, 7200));
-        assert_eq!(role.attribute("RoleId"), row.id);
+        assert_eq!(role.attribute("RoleId").unwrap(), row.id);
 
         let user = cloud.create("AWS::IAM::User", json!({"UserName": "ada"})).unwrap();
         let inline = cloud
@@ -346,7 +346,7 @@ mod tests {
             .create("AWS::IAM::ManagedPolicy", json!({"PolicyDocument": allow("s3:*"), "Roles": [name]}))
             .unwrap();
         let key = cloud.create("AWS::IAM::AccessKey", json!({"UserName": "ada"})).unwrap();
-        assert_eq!(key.attribute("SecretAccessKey").len(), 40);
+        assert_eq!(key.attribute("SecretAccessKey").unwrap().len(), 40);
         let row = cloud.0.store.read().get::<Role>(name).unwrap();
         assert_eq!((row.inline.len(), row.attached.len()), (2, 2));
 

@@ -152,7 +152,10 @@ pub(crate) fn put_inline<E: Entity>(
 /// The document of an inline policy, percent-encoded.
 pub(crate) fn inline<E: Entity>(image: &Image, name: &E::Name, policy: &PolicyName) -> Result<String, Error> {
     let row = get::<E>(image, name)?;
-    row.inline().get(policy).map(|d| crate::shapes::percent_encode(d)).ok_or_else(|| no_inline::<E>(policy))
+    row.inline()
+        .get(policy)
+        .map(|d| escale_base::path::percent_encode(d))
+        .ok_or_else(|| no_inline::<E>(policy))
 }
 
 pub(crate) fn delete_inline<E: Entity>(

@@ -31,7 +31,7 @@ pub(crate) fn role(row: &Role, config: &Config) -> RoleShape {
         arn: entity::arn(row, config),
         create_date: row.created,
         // IAM returns documents percent-encoded, and the SDKs decode them.
-        assume_role_policy_document: percent_encode(&row.trust),
+        assume_role_policy_document: escale_base::path::percent_encode(&row.trust),
         description: row.description.clone(),
         max_session_duration: row.max_session_secs,
         tags: some(&row.tags),
@@ -178,12 +178,4 @@ pub(crate) fn tag_page(
 
 fn some(tags: &[Tag]) -> Option<Vec<Tag>> {
     (!tags.is_empty()).then(|| tags.to_vec())
-}
-
-/// Percent-encodes everything but the unreserved characters of RFC 3986.
-pub(crate) fn percent_encode(text: &str) -> String {
-    let unreserved = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    text.bytes()
-        .map(|b| if unreserved(b) { char::from(b).to_string() } else { format!("%{b:02X}") })
-        .collect()
 }

@@ -239,7 +239,10 @@ fn keys(created: &Created) -> impl Iterator<Item = &str> {
 
 /// A change without a row was purged, so it is in sync.
 fn in_sync(image: &Image, created: &Created) -> Readiness {
-    let change = image.get::<Change>(&rules::change_id(created.attribute(CHANGE)));
+    let Ok(change) = created.attribute(CHANGE) else {
+        return Readiness::Failed("The id of its change is not known".into());
+    };
+    let change = image.get::<Change>(&rules::change_id(change));
     let applied = image.get::<DnsApplied>(DnsApplied::KEY).map_or(0, |a| a.sequence);
     match change {
         Some(change) if change.sequence > applied => {

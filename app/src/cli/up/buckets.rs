@@ -1,9 +1,10 @@
 //! Empties an application's buckets, so that CloudFormation can delete them.
 
 use super::removal;
-use crate::cli::client::{Client, encode, is_code};
+use crate::cli::client::{Client, is_code};
 use anyhow::Result;
 use bytes::Bytes;
+use escale_base::path::percent_encode;
 use escale_wire::Element;
 use http::Method;
 
@@ -31,8 +32,8 @@ async fn empty(client: &Client, bucket: &str) -> Result<()> {
             return Ok(());
         }
         for version in versions {
-            let key = version.text_of("Key").split('/').map(encode).collect::<Vec<_>>().join("/");
-            let id = encode(version.text_of("VersionId"));
+            let key = version.text_of("Key").split('/').map(percent_encode).collect::<Vec<_>>().join("/");
+            let id = percent_encode(version.text_of("VersionId"));
             let path = format!("/{bucket}/{key}?versionId={id}");
             client.rest("s3", Method::DELETE, &path, &[], Bytes::new()).await?;
         }

@@ -1,9 +1,10 @@
 //! Lists the resources that are deleted with a stack, and the data that is lost permanently then.
 
 use super::stack::describe;
-use crate::cli::client::{Client, encode, is_code};
+use crate::cli::client::{Client, is_code};
 use anyhow::{Context, Result};
 use bytes::Bytes;
+use escale_base::path::percent_encode;
 use escale_wire::Element;
 use http::Method;
 use serde_json::Value;
@@ -85,7 +86,7 @@ fn policy(kind: &str, given: Option<&str>) -> Policy {
 
 /// Describes the content of a bucket; `None` if it is empty or does not exist.
 async fn in_bucket(client: &Client, bucket: &str) -> Result<Option<String>> {
-    let path = format!("/{}?versions=", encode(bucket));
+    let path = format!("/{}?versions=", percent_encode(bucket));
     let answer = client.rest("s3", Method::GET, &path, &[], Bytes::new()).await;
     let page = match answer {
         Ok(answer) => Element::parse(&answer.body)?,

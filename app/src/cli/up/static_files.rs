@@ -1,9 +1,10 @@
 //! Copies folders of static files into their buckets.
 
 use super::named_folder;
-use crate::cli::client::{Client, encode};
+use crate::cli::client::Client;
 use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
+use escale_base::path::percent_encode;
 use escale_blueprint::Template;
 use escale_files::Folder;
 use escale_wire::Element;
@@ -119,7 +120,7 @@ async fn objects(client: &Client, bucket: &str, prefix: &str) -> Result<BTreeMap
     let mut found = BTreeMap::new();
     let mut from = String::new();
     loop {
-        let path = format!("/{bucket}?list-type=2&prefix={}{from}", encode(prefix));
+        let path = format!("/{bucket}?list-type=2&prefix={}{from}", percent_encode(prefix));
         let answer = client.rest("s3", Method::GET, &path, &[], Bytes::new()).await?;
         let page = Element::parse(&answer.body)?;
         let contents = page.children.iter().filter(|c| c.name == "Contents");
@@ -130,7 +131,7 @@ async fn objects(client: &Client, bucket: &str, prefix: &str) -> Result<BTreeMap
         }));
         match page.text_of("NextContinuationToken") {
             "" => return Ok(found),
-            token => from = format!("&continuation-token={}", encode(token)),
+            token => from = format!("&continuation-token={}", percent_encode(token)),
         }
     }
 }
@@ -162,7 +163,7 @@ async fn invalidate(client: &Client, distribution: &str, patterns: &[String]) ->
 }
 
 async fn upload(client: &Client, bucket: &str, key: &str, content_type: &str, body: Vec<u8>) -> Result<()> {
-    let path = key.split('/').map(encode).collect::<Vec<_>>().join("/");
+    let path = key.split('/').map(percent_encode).collect::<Vec<_>>().join("/");
     let headers = [("content-type", content_type)];
     client.rest("s3", Method::PUT, &format!("/{bucket}/{path}"), &headers, Bytes::from(body)).await?;
     Ok(())

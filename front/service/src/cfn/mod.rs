@@ -138,8 +138,12 @@ impl Created {
         already_gone(InputDraft::<O>::new().with(member, &self.physical_id).call(cx))
     }
 
-    pub fn attribute(&self, name: &str) -> &str {
-        self.attributes.get(name).and_then(Value::as_str).unwrap_or("")
+    /// A text that the resource's `create` has stored. Its absence is a bug, or a state file that something else has written.
+    pub fn attribute(&self, name: &str) -> Result<&str, AwsError> {
+        self.attributes.get(name).and_then(Value::as_str).ok_or_else(|| {
+            tracing::error!(resource = %self.physical_id, attribute = name, "a resource of a stack has no such attribute");
+            AwsError::internal()
+        })
     }
 }
 

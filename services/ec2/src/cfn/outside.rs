@@ -53,7 +53,7 @@ pub(super) const TYPES: &[ResourceType] = &[
         },
         |cx, c| {
             // As on AWS, the physical id is the public address, but ReleaseAddress needs the allocation id.
-            let allocation = c.attribute("AllocationId").to_owned();
+            let allocation = c.attribute("AllocationId")?.to_owned();
             already_gone(InputDraft::<ReleaseAddress>::new().with("AllocationId", &allocation).call(cx))
         },
     ),

@@ -1,7 +1,7 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetPolicyVersion.html>
 
 use crate::{Error, aws_managed, shapes};
-use escale_base::Wire;
+use escale_base::{Wire, path};
 use escale_service::{Cx, Operation};
 use escale_tables::iam::{PolicyArn, PolicyVersionId};
 
@@ -32,7 +32,7 @@ impl Operation for GetPolicyVersion {
             aws_managed::find(&input.policy_arn).filter(|_| input.version_id == shapes::AWS_VERSION)
         {
             let policy_version = shapes::VersionShape {
-                document: Some(shapes::percent_encode(managed.document)),
+                document: Some(path::percent_encode(managed.document)),
                 version_id: input.version_id,
                 is_default_version: true,
                 create_date: None,
@@ -41,7 +41,7 @@ impl Operation for GetPolicyVersion {
         }
         let policy = super::policy(cx, &input.policy_arn)?;
         let version = super::version(&policy, &input.version_id)?;
-        let document = Some(shapes::percent_encode(&version.document));
+        let document = Some(path::percent_encode(&version.document));
         Ok(Output { policy_version: shapes::VersionShape { document, ..shapes::version(version, &policy) } })
     }
 }
