@@ -1,15 +1,7 @@
 //! Errors in a manifest: the place, the cause, and a hint how to fix it, such as the nearest known word.
 
+pub use escale_tree::Place;
 use std::{fmt, sync::Arc};
-
-/// A place in the manifest. Lines and columns count from 1, columns in characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Place {
-    pub line: usize,
-    pub column: usize,
-    /// How many characters to underline, at least 1.
-    pub length: usize,
-}
 
 /// A manifest's text, and its name in errors.
 #[derive(Debug, PartialEq, Eq)]

@@ -33,7 +33,7 @@ pub(crate) fn apply(r: &mut Reader, root: &mut Node, name: &str) -> Environment 
         r.name(key, "an environment", 20);
     }
     let Some(overlay) = all.get(name) else { return environment };
-    if !matches!(overlay.kind, Kind::Map(_)) && !overlay.is_nothing() {
+    if !matches!(overlay.kind, Kind::Map(_)) && !overlay.is_null() {
         r.fault(overlay.place, format!("environment `{name}` must be a map, not {}", overlay.noun()));
     }
     for (key, value) in overlay.entries() {
@@ -114,7 +114,7 @@ fn entry<'n>(node: &'n mut Node, key: &str, place: Place) -> &'n mut Node {
     }
     let Kind::Map(entries) = &mut node.kind else { unreachable!("it was just made a map") };
     let at = entries.iter().position(|(k, _)| k.text == key).unwrap_or_else(|| {
-        entries.push((Key { text: key.to_owned(), place }, Node { kind: Kind::Map(Vec::new()), place }));
+        entries.push((Key { text: key.to_owned(), place }, Node::new(place, Kind::Map(Vec::new()))));
         entries.len() - 1
     });
     &mut entries[at].1
@@ -161,7 +161,7 @@ fn set(r: &mut Reader, node: &mut Node, path: &[&str], at: usize, key: &Key, val
     }
     if !matches!(node.kind, Kind::Map(_)) {
         // an overlay that sets a key of the long form replaces a short form (`health: /x`)
-        *node = Node { kind: Kind::Map(Vec::new()), place: key.place };
+        *node = Node::new(key.place, Kind::Map(Vec::new()));
     }
     let Kind::Map(entries) = &mut node.kind else { return };
     let names = at == 1 && path.first().is_some_and(|first| NAMED.contains(first));
@@ -182,7 +182,7 @@ fn set(r: &mut Reader, node: &mut Node, path: &[&str], at: usize, key: &Key, val
         };
         return r.fault_hint(key.place, format!("there is no `{step}` in `{}`", path[0]), hint);
     }
-    let mut below = Node { kind: Kind::Map(Vec::new()), place: key.place };
+    let mut below = Node::new(key.place, Kind::Map(Vec::new()));
     set(r, &mut below, path, at + 1, key, value);
     entries.push((Key { text: (*step).to_owned(), place: key.place }, below));
 }

@@ -83,7 +83,7 @@ fn named<T>(
     let mut all = Vec::new();
     for (key, below) in node.entries() {
         let name = r.name(key, what, 20);
-        let below = if below.is_nothing() { &Node { place: key.place, ..below.clone() } } else { below };
+        let below = if below.is_null() { &Node { place: key.place, ..below.clone() } } else { below };
         let mut fields = r.fields(below, format!("{} `{name}`", &what[2..]));
         fields.point_at(key.place);
         all.push(read(r, name, fields));
@@ -346,7 +346,7 @@ fn env(r: &mut Reader, node: &Node) -> BTreeMap<String, String> {
     r.fields(node, "`env`");
     for (key, value) in node.entries() {
         r.variable(&key.text, key.place);
-        if value.is_nothing() {
+        if value.is_null() {
             env.insert(key.text.clone(), String::new());
         } else if let Some(text) = r.text(value, &format!("`{}`", key.text)) {
             env.insert(key.text.clone(), text);
@@ -372,7 +372,7 @@ fn overrides(r: &mut Reader, node: &Node) -> Vec<Override> {
             let hint = "write it like `LogicalId.Property: value`";
             r.fault_hint(key.place, format!("`{}` does not name a property", key.text), hint);
         } else {
-            all.push(Override { path, value: value.to_json(), place: key.place });
+            all.push(Override { path, value: value.core_value(), place: key.place });
         }
     }
     all

@@ -2,7 +2,7 @@
 
 use crate::{
     problem::{Place, Problem, Source, nearest},
-    yaml::{Key, Kind, Node},
+    yaml::{Key, Kind, Node, Scalar},
 };
 use std::{str::FromStr, sync::Arc};
 
@@ -23,7 +23,7 @@ impl Reader {
     /// The entries of a map; `what` names it in messages.
     pub(crate) fn fields<'n>(&mut self, node: &'n Node, what: impl Into<String>) -> Fields<'n> {
         let what = what.into();
-        if !matches!(node.kind, Kind::Map(_)) && !node.is_nothing() {
+        if !matches!(node.kind, Kind::Map(_)) && !node.is_null() {
             self.fault(node.place, format!("{what} must be a map (`key: value`), not {}", node.noun()));
         }
         Fields { node, place: node.place, what, known: Vec::new() }
@@ -31,7 +31,7 @@ impl Reader {
 
     pub(crate) fn text(&mut self, node: &Node, what: &str) -> Option<String> {
         match &node.kind {
-            Kind::Scalar { text, .. } if !node.is_nothing() => Some(text.clone()),
+            Kind::Scalar(Scalar { text, .. }) if !node.is_null() => Some(text.clone()),
             _ => {
                 self.fault(node.place, format!("{what} must be text, not {}", node.noun()));
                 None
@@ -41,8 +41,8 @@ impl Reader {
 
     pub(crate) fn flag(&mut self, node: &Node, what: &str) -> Option<bool> {
         match &node.kind {
-            Kind::Scalar { text, plain: true } if text == "true" => Some(true),
-            Kind::Scalar { text, plain: true } if text == "false" => Some(false),
+            Kind::Scalar(Scalar { text, plain: true }) if text == "true" => Some(true),
+            Kind::Scalar(Scalar { text, plain: true }) if text == "false" => Some(false),
             _ => {
                 self.fault(node.place, format!("{what} must be `true` or `false`"));
                 None
@@ -100,7 +100,7 @@ impl Reader {
     pub(crate) fn list<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
         match &node.kind {
             Kind::List(items) => items,
-            _ if node.is_nothing() => &[],
+            _ if node.is_null() => &[],
             _ => {
                 self.fault(node.place, format!("{what} must be a list (`[a, b]`), not {}", node.noun()));
                 &[]
@@ -171,13 +171,13 @@ impl<'n> Fields<'n> {
 
     pub(crate) fn take(&mut self, key: &'static str) -> Option<&'n Node> {
         self.known.push(key);
-        self.node.get(key).filter(|node| !node.is_nothing())
+        self.node.get(key).filter(|node| !node.is_null())
     }
 
     /// As [`Fields::take`], with the key.
     pub(crate) fn take_entry(&mut self, key: &'static str) -> Option<&'n (Key, Node)> {
         self.known.push(key);
-        self.node.entries().iter().find(|(k, node)| k.text == key && !node.is_nothing())
+        self.node.entries().iter().find(|(k, node)| k.text == key && !node.is_null())
     }
 
     pub(crate) fn require(&mut self, r: &mut Reader, key: &'static str) -> Option<&'n Node> {

@@ -62,7 +62,7 @@ async fn keeps_the_contract(plane: &dyn Proxies, target: std::net::SocketAddr) {
     let error = plane.apply(wrong).await.unwrap_err();
     assert_eq!(
         error.what,
-        "balancer 'web', listener 0, default action: forwards to group 'nowhere', which is not in the spec"
+        "balancer 'web', listener 0, default action: it forwards to group 'nowhere', which is not in the spec"
     );
     assert_eq!(
         state(&seen.borrow(), "used"),

@@ -1,19 +1,7 @@
 //! Errors of templates, in AWS's wording, with their positions.
 
+pub use escale_tree::Place as Position;
 use std::fmt;
-
-/// A position in the template's text; line and column count from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Position {
-    pub line: usize,
-    pub column: usize,
-}
-
-impl fmt::Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, column {}", self.line, self.column)
-    }
-}
 
 /// The message of a `ValidationError` (HTTP 400), in AWS's wording.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -92,12 +92,12 @@ pub(crate) fn read(node: &Node, block: Block) -> Result<Expression, TemplateErro
         Kind::List(items) => Form::List(all(items, block)?),
         Kind::Map(entries) => match entries.as_slice() {
             [(key, argument)] if is_function(&key.text, argument, block) => {
-                function(&key.text, argument, block).map_err(|e| e.at(key.at))?
+                function(&key.text, argument, block).map_err(|e| e.at(key.place))?
             }
             entries => {
                 if let Some((key, _)) = entries.iter().find(|(key, _)| key.text.starts_with("Fn::")) {
-                    let message = format!("{} must be the only key of its object ({})", key.text, key.at);
-                    return Err(TemplateError::format(message).at(key.at));
+                    let message = format!("{} must be the only key of its object ({})", key.text, key.place);
+                    return Err(TemplateError::format(message).at(key.place));
                 }
                 let read = |(key, node): &(_, Node)| -> Result<(String, Expression), TemplateError> {
                     let key: &super::node::Key = key;
@@ -107,7 +107,7 @@ pub(crate) fn read(node: &Node, block: Block) -> Result<Expression, TemplateErro
             }
         },
     };
-    Ok(Expression { at: node.at, form })
+    Ok(Expression { at: node.place, form })
 }
 
 /// `Condition` is a function only in conditions and rules: elsewhere it is a key of an IAM policy.
@@ -189,7 +189,7 @@ fn get_att(argument: &Node, block: Block) -> Result<Form, TemplateError> {
     let wrong = || usage("Fn::GetAtt");
     let scalar = |text: &str| {
         let form = Form::Scalar(Scalar { text: text.to_owned(), plain: false });
-        Box::new(Expression { at: argument.at, form })
+        Box::new(Expression { at: argument.place, form })
     };
     let (resource, attribute) = match &argument.kind {
         Kind::Scalar(Scalar { text, .. }) => {

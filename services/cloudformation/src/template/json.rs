@@ -6,7 +6,7 @@ use escale_base::limits::template as limits;
 use std::collections::HashSet;
 
 pub(crate) fn parse(text: &str) -> Result<Node, TemplateError> {
-    let mut reader = Reader { text, at: 0, depth: 0, mark: (0, Position { line: 1, column: 1 }) };
+    let mut reader = Reader { text, at: 0, depth: 0, mark: (0, Position::at(1, 1)) };
     let root = reader.node()?;
     reader.space();
     if reader.at < text.len() { Err(reader.bad()) } else { Ok(root) }
@@ -49,7 +49,7 @@ impl Reader<'_> {
         let (from, mut position) = self.mark;
         for c in self.text[from..self.at].chars() {
             match c {
-                '\n' => position = Position { line: position.line + 1, column: 1 },
+                '\n' => position = Position::at(position.line + 1, 1),
                 _ => position.column += 1,
             }
         }
@@ -78,7 +78,7 @@ impl Reader<'_> {
             _ => self.word()?,
         };
         self.depth -= 1;
-        Ok(Node { at, kind })
+        Ok(Node::new(at, kind))
     }
 
     fn map(&mut self) -> Result<Kind, TemplateError> {
@@ -95,7 +95,7 @@ impl Reader<'_> {
                 return Err(TemplateError::format(format!("duplicate key '{text}' ({at})")).at(at));
             }
             self.expect(b':')?;
-            entries.push((Key { text, at }, self.node()?));
+            entries.push((Key { text, place: at }, self.node()?));
             if !self.take(b',') {
                 self.expect(b'}')?;
                 return Ok(Kind::Map(entries));

@@ -203,14 +203,14 @@ fn compile(name: &str, pattern: &str) -> Result<fancy_regex::Regex, TemplateErro
 
 /// Reads one declaration.
 pub(crate) fn read(name: &str, node: &Node) -> Result<Parameter, TemplateError> {
-    let wrong = |message: String| TemplateError::format(message).at(node.at);
+    let wrong = |message: String| TemplateError::format(message).at(node.place);
     let entries = node.map().ok_or_else(|| wrong("Every Parameters member must be an object.".to_owned()))?;
     let (mut type_name, mut default, mut description, mut no_echo) = (None, None, None, false);
     let mut constraints = Constraints::default();
     for (key, value) in entries {
         let text = || match value.string() {
             Some(text) => Ok(text.to_owned()),
-            None => Err(wrong(format!("Every {} member must be a string.", key.text)).at(value.at)),
+            None => Err(wrong(format!("Every {} member must be a string.", key.text)).at(value.place)),
         };
         let bad_number = || wrong(format!("{} of parameter {name} must be a number", key.text));
         match key.text.as_str() {
@@ -219,7 +219,7 @@ pub(crate) fn read(name: &str, node: &Node) -> Result<Parameter, TemplateError> 
             "Description" => description = Some(text()?),
             "ConstraintDescription" => constraints.description = Some(text()?),
             "AllowedPattern" => {
-                compile(name, &text()?).map_err(|e| e.at(value.at))?;
+                compile(name, &text()?).map_err(|e| e.at(value.place))?;
                 constraints.allowed_pattern = Some(text()?);
             }
             "AllowedValues" => {
@@ -243,7 +243,7 @@ pub(crate) fn read(name: &str, node: &Node) -> Result<Parameter, TemplateError> 
             "MaxValue" => constraints.max_value = Some(text()?.parse().map_err(|_| bad_number())?),
             other => {
                 return Err(
-                    TemplateError::plain(format!("Invalid template parameter property '{other}'")).at(key.at)
+                    TemplateError::plain(format!("Invalid template parameter property '{other}'")).at(key.place)
                 );
             }
         }
@@ -251,7 +251,7 @@ pub(crate) fn read(name: &str, node: &Node) -> Result<Parameter, TemplateError> 
     let type_name =
         type_name.ok_or_else(|| wrong("Every Parameters object must contain a Type member.".to_owned()))?;
     let kind = kind(&type_name).ok_or_else(|| wrong(format!("Unrecognized parameter type: {type_name}")))?;
-    let parameter = Parameter { at: node.at, kind, type_name, default, description, no_echo, constraints };
+    let parameter = Parameter { at: node.place, kind, type_name, default, description, no_echo, constraints };
     if let Some(default) = &parameter.default {
         parameter.check(name, default)?;
     }

@@ -64,12 +64,12 @@ pub struct Rule {
 }
 
 pub(crate) fn read(root: &Node) -> Result<Template, TemplateError> {
-    let sections = root.map().ok_or_else(|| TemplateError::format("unsupported structure.").at(root.at))?;
+    let sections = root.map().ok_or_else(|| TemplateError::format("unsupported structure.").at(root.place))?;
     let is_unknown = |key: &&(Key, Node)| !SECTIONS.contains(&key.0.text.as_str());
     let unknown: Vec<&str> = sections.iter().filter(is_unknown).map(|(key, _)| key.text.as_str()).collect();
     if !unknown.is_empty() {
         let message = format!("Invalid template property or properties [{}]", unknown.join(", "));
-        return Err(TemplateError::plain(message).at(root.at));
+        return Err(TemplateError::plain(message).at(root.place));
     }
     if let Some((key, node)) =
         sections.iter().find(|(key, _)| matches!(key.text.as_str(), "Transform" | "Hooks"))
@@ -78,14 +78,14 @@ pub(crate) fn read(root: &Node) -> Result<Template, TemplateError> {
             Some(name) => format!("The {} {name}", key.text.to_ascii_lowercase()),
             None => format!("The section {}", key.text),
         };
-        return Err(TemplateError::not_supported(what).at(key.at));
+        return Err(TemplateError::not_supported(what).at(key.place));
     }
-    root.refuse_null("")?;
+    super::node::refuse_null(&root, "")?;
     if let Some(version) = root.get("AWSTemplateFormatVersion")
         && version.text() != Some("2010-09-09")
     {
         return Err(
-            TemplateError::format("Template format version not supported: use 2010-09-09").at(version.at)
+            TemplateError::format("Template format version not supported: use 2010-09-09").at(version.place)
         );
     }
     let description = match root.get("Description") {
@@ -105,7 +105,7 @@ pub(crate) fn read(root: &Node) -> Result<Template, TemplateError> {
         outputs: section(root, "Outputs", limits::OUTPUTS, output)?,
     };
     if template.resources.is_empty() {
-        return Err(TemplateError::format("At least one Resources member must be defined.").at(root.at));
+        return Err(TemplateError::format("At least one Resources member must be defined.").at(root.place));
     }
     Ok(template)
 }
@@ -127,10 +127,10 @@ const SECTIONS: &[&str] = &[
 fn description(node: &Node) -> Result<String, TemplateError> {
     let text = node
         .text()
-        .ok_or_else(|| TemplateError::format("Every Description member must be a string.").at(node.at))?;
+        .ok_or_else(|| TemplateError::format("Every Description member must be a string.").at(node.place))?;
     if text.len() > limits::DESCRIPTION_BYTES {
         let message = format!("'Description' length is greater than {}.", limits::DESCRIPTION_BYTES);
-        return Err(TemplateError::format(message).at(node.at));
+        return Err(TemplateError::format(message).at(node.place));
     }
     Ok(text.to_owned())
 }
@@ -144,14 +144,14 @@ fn section<T>(
     let Some(node) = root.get(name) else { return Ok(IndexMap::new()) };
     let entries = node
         .map()
-        .ok_or_else(|| TemplateError::format(format!("'{name}' must be an object.")).at(node.at))?;
+        .ok_or_else(|| TemplateError::format(format!("'{name}' must be an object.")).at(node.place))?;
     if entries.len() > limit {
         let message = format!(
             "Number of {}, {}, is greater than maximum allowed, {limit}",
             name.to_lowercase(),
             entries.len()
         );
-        return Err(TemplateError::format(message).at(node.at));
+        return Err(TemplateError::format(message).at(node.place));
     }
     let named = |(key, node): &(Key, Node)| {
         let plain = key.text.chars().all(|c| c.is_ascii_alphanumeric());
@@ -159,10 +159,10 @@ fn section<T>(
         if key.text.is_empty() || key.text.len() > limits::LOGICAL_ID_CHARS || !(plain || free) {
             let what = name.strip_suffix('s').unwrap_or(name);
             return Err(
-                TemplateError::format(format!("{what} name {} is non alphanumeric.", key.text)).at(key.at)
+                TemplateError::format(format!("{what} name {} is non alphanumeric.", key.text)).at(key.place)
             );
         }
-        Ok((key.text.clone(), read(&key.text, node).map_err(|e| e.at(key.at))?))
+        Ok((key.text.clone(), read(&key.text, node).map_err(|e| e.at(key.place))?))
     };
     entries.iter().map(named).collect()
 }
@@ -172,11 +172,11 @@ fn mapping(name: &str, node: &Node) -> Result<IndexMap<String, IndexMap<String, 
         TemplateError::format(format!("Every Mappings attribute must be a String or a List. ({name})")).at(at)
     };
     let mut keys = IndexMap::new();
-    for (key, attributes) in node.map().ok_or_else(|| wrong(node.at))? {
+    for (key, attributes) in node.map().ok_or_else(|| wrong(node.place))? {
         let mut values = IndexMap::new();
-        for (attribute, value) in attributes.map().ok_or_else(|| wrong(attributes.at))? {
+        for (attribute, value) in attributes.map().ok_or_else(|| wrong(attributes.place))? {
             // A number keeps its digits as written: an account id may start with zeros.
-            let text = |node: &Node| node.string().map(Value::from).ok_or_else(|| wrong(node.at));
+            let text = |node: &Node| node.string().map(Value::from).ok_or_else(|| wrong(node.place));
             let value = match value.list() {
                 Some(items) => items.iter().map(text).collect::<Result<Value, _>>()?,
                 None => text(value)?,
@@ -193,29 +193,29 @@ fn rule(name: &str, node: &Node) -> Result<Rule, TemplateError> {
         TemplateError::format(format!("Rule {name} must have Assertions: a list of objects with Assert"))
             .at(at)
     };
-    let mut rule = Rule { at: node.at, condition: None, assertions: Vec::new() };
-    for (key, value) in node.map().ok_or_else(|| wrong(node.at))? {
+    let mut rule = Rule { at: node.place, condition: None, assertions: Vec::new() };
+    for (key, value) in node.map().ok_or_else(|| wrong(node.place))? {
         match key.text.as_str() {
             "RuleCondition" => rule.condition = Some(expression::read(value, Block::Rules)?),
             "Assertions" => {
-                for item in value.list().ok_or_else(|| wrong(value.at))? {
-                    let assert = item.get("Assert").ok_or_else(|| wrong(item.at))?;
+                for item in value.list().ok_or_else(|| wrong(value.place))? {
+                    let assert = item.get("Assert").ok_or_else(|| wrong(item.place))?;
                     let description = item.get("AssertDescription").and_then(Node::text).map(str::to_owned);
                     rule.assertions.push((expression::read(assert, Block::Rules)?, description));
                 }
             }
-            other => return Err(TemplateError::format(format!("Invalid rule property '{other}'")).at(key.at)),
+            other => return Err(TemplateError::format(format!("Invalid rule property '{other}'")).at(key.place)),
         }
     }
-    if rule.assertions.is_empty() { Err(wrong(node.at)) } else { Ok(rule) }
+    if rule.assertions.is_empty() { Err(wrong(node.place)) } else { Ok(rule) }
 }
 
 fn resource(name: &str, node: &Node) -> Result<Resource, TemplateError> {
-    let wrong = |what: &str| TemplateError::format(format!("[/Resources/{name}] {what}")).at(node.at);
+    let wrong = |what: &str| TemplateError::format(format!("[/Resources/{name}] {what}")).at(node.place);
     let entries = node.map().ok_or_else(|| wrong("Every Resources member must be an object."))?;
-    let no_properties = Expression { at: node.at, form: Form::Map(Vec::new()) };
+    let no_properties = Expression { at: node.place, form: Form::Map(Vec::new()) };
     let mut resource = Resource {
-        at: node.at,
+        at: node.place,
         type_name: String::new(),
         properties: no_properties,
         depends_on: Vec::new(),
@@ -233,7 +233,7 @@ fn resource(name: &str, node: &Node) -> Result<Resource, TemplateError> {
             "Properties" => {
                 resource.properties = expression::read(value, Block::Resources)?;
                 if !matches!(resource.properties.form, Form::Map(_)) {
-                    return Err(wrong("Properties must be an object.").at(value.at));
+                    return Err(wrong("Properties must be an object.").at(value.place));
                 }
             }
             "DependsOn" => {
@@ -250,12 +250,12 @@ fn resource(name: &str, node: &Node) -> Result<Resource, TemplateError> {
             }
             "CreationPolicy" | "UpdatePolicy" => {
                 return Err(
-                    TemplateError::not_supported(format!("The {} of resource {name}", key.text)).at(key.at)
+                    TemplateError::not_supported(format!("The {} of resource {name}", key.text)).at(key.place)
                 );
             }
             other => {
                 return Err(
-                    TemplateError::plain(format!("Invalid template resource property '{other}'")).at(key.at)
+                    TemplateError::plain(format!("Invalid template resource property '{other}'")).at(key.place)
                 );
             }
         }
@@ -277,7 +277,7 @@ fn removal(resource: &str, attribute: &str, word: &str) -> Result<RemovalPolicy,
 }
 
 fn output(name: &str, node: &Node) -> Result<Output, TemplateError> {
-    let wrong = |what: String| TemplateError::format(what).at(node.at);
+    let wrong = |what: String| TemplateError::format(what).at(node.place);
     let entries = node
         .map()
         .ok_or_else(|| wrong(format!("[/Outputs/{name}] Every Outputs member must be an object.")))?;
@@ -297,9 +297,9 @@ fn output(name: &str, node: &Node) -> Result<Output, TemplateError> {
                     )));
                 }
             },
-            other => return Err(wrong(format!("Invalid output property '{other}' of {name}")).at(key.at)),
+            other => return Err(wrong(format!("Invalid output property '{other}' of {name}")).at(key.place)),
         }
     }
     let value = value.ok_or_else(|| wrong(format!("Output {name} must have a Value")))?;
-    Ok(Output { at: node.at, value, description: description_text, export, condition })
+    Ok(Output { at: node.place, value, description: description_text, export, condition })
 }

@@ -121,10 +121,10 @@ fn limits_depth() {
 #[test]
 fn counts_lines_and_columns() {
     let node = tree("Resources:\n  A:\n    Type: x\n").unwrap();
-    let at = node.get("Resources").unwrap().get("A").unwrap().get("Type").unwrap().at;
-    assert_eq!(at, Position { line: 3, column: 11 });
+    let at = node.get("Resources").unwrap().get("A").unwrap().get("Type").unwrap().place;
+    assert_eq!(at, Position::at(3, 11));
     let node = tree("{\"é\": {\n \"b\": 5}}").unwrap();
-    assert_eq!(node.get("é").unwrap().get("b").unwrap().at, Position { line: 2, column: 7 });
+    assert_eq!(node.get("é").unwrap().get("b").unwrap().place, Position::at(2, 7));
 }
 
 proptest! {
