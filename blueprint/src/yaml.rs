@@ -1,8 +1,8 @@
 //! Reads the YAML of a manifest. Tags, anchors and aliases are refused, because each of them hides from a reader what the manifest says.
 
 use crate::problem::{Place, Problem, Source};
-pub(crate) use escale_tree::{Key, Kind, Node, Scalar};
 use escale_tree::{Fault, Options, Problem as Why};
+pub(crate) use escale_tree::{Key, Kind, Node, Scalar};
 use std::sync::Arc;
 
 const OPTIONS: Options = Options { depth: 33, tags: false, anchors: false };
@@ -18,9 +18,10 @@ fn refused(source: &Arc<Source>, fault: Fault) -> Problem {
     let (place, message) = match fault.problem {
         Why::Empty => (start, "the manifest is empty".to_owned()),
         Why::NotYaml(why) => (fault.place, format!("not YAML: {why}")),
-        Why::SecondDocument => {
-            (fault.place, "a manifest must be a single YAML document, and a second one starts here".to_owned())
-        }
+        Why::SecondDocument => (
+            fault.place,
+            "a manifest must be a single YAML document, and a second one starts here".to_owned(),
+        ),
         Why::TooDeep => (fault.place, "the manifest is nested too deeply".to_owned()),
         Why::Anchor | Why::Alias | Why::Merge => {
             (fault.place, "anchors and aliases are not supported: repeat the value instead".to_owned())

@@ -126,7 +126,7 @@ def test_error_names_a_pipe_a_device_or_a_socket(place, kind, at):
 def test_a_link_to_a_parent_folder_is_refused(place):
     cloud, folder = place
     link(application(folder) / "dist/again", ".")
-    assert f"{folder}/dist/again is a symbolic link to ., a folder that contains it" in refused(cloud, folder)
+    assert f"{folder}/dist/again is a symbolic link to ., a folder that contains the link" in refused(cloud, folder)
 
 
 def test_links_within_the_folder_are_followed(place):

@@ -54,6 +54,17 @@ async fn write_until(spec: DatabaseSpec, stop: Arc<AtomicBool>) -> (Vec<i64>, Du
     (acknowledged, gap)
 }
 
+/// Repeats the step as a reconciler does: a disk that other programs keep busy can delay the proof of the standby beyond its limit.
+async fn ensure_again(plane: &PostgresPlane, spec: &DatabaseSpec) {
+    for _ in 0..5 {
+        match plane.ensure(spec).await {
+            Err(error) if error.retry => println!("again: {error}"),
+            done => return done.unwrap(),
+        }
+    }
+    panic!("the standby is not in sync after five attempts");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn failovers_lose_no_acknowledged_row() {
     let place = Place::new();
@@ -85,7 +96,7 @@ async fn failovers_lose_no_acknowledged_row() {
         let lost: Vec<_> = acknowledged.iter().filter(|n| !rows.contains(n)).collect();
         assert!(lost.is_empty(), "lost {lost:?}");
         let t = Instant::now();
-        plane.ensure(&spec).await.unwrap();
+        ensure_again(&plane, &spec).await;
         println!(
             "round {round}: fenced {} ms, promoted {} ms, writer's gap {} ms, {} acknowledged, standby back in sync after {} ms",
             done.fenced_ms,

@@ -242,9 +242,8 @@ pub(crate) fn read(name: &str, node: &Node) -> Result<Parameter, TemplateError> 
             "MinValue" => constraints.min_value = Some(text()?.parse().map_err(|_| bad_number())?),
             "MaxValue" => constraints.max_value = Some(text()?.parse().map_err(|_| bad_number())?),
             other => {
-                return Err(
-                    TemplateError::plain(format!("Invalid template parameter property '{other}'")).at(key.place)
-                );
+                return Err(TemplateError::plain(format!("Invalid template parameter property '{other}'"))
+                    .at(key.place));
             }
         }
     }

@@ -64,7 +64,8 @@ pub struct Rule {
 }
 
 pub(crate) fn read(root: &Node) -> Result<Template, TemplateError> {
-    let sections = root.map().ok_or_else(|| TemplateError::format("unsupported structure.").at(root.place))?;
+    let sections =
+        root.map().ok_or_else(|| TemplateError::format("unsupported structure.").at(root.place))?;
     let is_unknown = |key: &&(Key, Node)| !SECTIONS.contains(&key.0.text.as_str());
     let unknown: Vec<&str> = sections.iter().filter(is_unknown).map(|(key, _)| key.text.as_str()).collect();
     if !unknown.is_empty() {
@@ -204,7 +205,9 @@ fn rule(name: &str, node: &Node) -> Result<Rule, TemplateError> {
                     rule.assertions.push((expression::read(assert, Block::Rules)?, description));
                 }
             }
-            other => return Err(TemplateError::format(format!("Invalid rule property '{other}'")).at(key.place)),
+            other => {
+                return Err(TemplateError::format(format!("Invalid rule property '{other}'")).at(key.place));
+            }
         }
     }
     if rule.assertions.is_empty() { Err(wrong(node.place)) } else { Ok(rule) }
@@ -249,14 +252,12 @@ fn resource(name: &str, node: &Node) -> Result<Resource, TemplateError> {
                 resource.update_replace_policy = Some(removal(name, &key.text, &text()?)?)
             }
             "CreationPolicy" | "UpdatePolicy" => {
-                return Err(
-                    TemplateError::not_supported(format!("The {} of resource {name}", key.text)).at(key.place)
-                );
+                return Err(TemplateError::not_supported(format!("The {} of resource {name}", key.text))
+                    .at(key.place));
             }
             other => {
-                return Err(
-                    TemplateError::plain(format!("Invalid template resource property '{other}'")).at(key.place)
-                );
+                return Err(TemplateError::plain(format!("Invalid template resource property '{other}'"))
+                    .at(key.place));
             }
         }
     }
