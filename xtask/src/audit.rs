@@ -2,8 +2,8 @@
 //! part of the tests.
 
 use crate::{
-    run::{cargo, root, run, run_command},
-    test,
+    run::{root, run_command},
+    tools::tool,
 };
 use anyhow::{Context, Result};
 use std::process::Command;
@@ -12,15 +12,9 @@ use std::process::Command;
 const VERSION: &str = "0.20.2";
 
 pub(crate) fn audit() -> Result<()> {
-    let tools = test::target().join("tools");
-    let tools_text = tools.to_str().context("the target folder's path is not UTF-8")?;
-    // Does nothing if this version is installed.
-    run(
-        &cargo(),
-        &["install", "cargo-deny", "--locked", "--quiet", "--version", VERSION, "--root", tools_text],
-    )?;
+    let program = tool("cargo-deny", VERSION)?;
     let deny = |what: &[&str]| {
-        let mut command = Command::new(tools.join("bin/cargo-deny"));
+        let mut command = Command::new(&program);
         run_command(
             command
                 .args(["--log-level", "error", "check", "--hide-inclusion-graph"])

@@ -2,8 +2,9 @@
 //! unit. `ESCALE=target/dist/….deb cargo xtask vm` installs the package on a real Debian and runs the shop.
 
 use crate::{
-    run::{cargo, root, run, run_command},
+    run::{root, run, run_command},
     test,
+    tools::tool,
 };
 use anyhow::{Context, Result};
 use std::{fs, process::Command};
@@ -21,17 +22,11 @@ pub(crate) fn dist() -> Result<()> {
     let folder = dist.join(&name);
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     run_command(Command::new(&escale).arg("package").arg(&folder))?;
-    let tools = test::target().join("tools");
-    let tools_text = tools.to_str().context("the target folder's path is not UTF-8")?;
-    // Does nothing if this version is installed.
-    run(
-        &cargo(),
-        &["install", "cargo-deb", "--locked", "--quiet", "--version", CARGO_DEB, "--root", tools_text],
-    )?;
+    let cargo_deb = tool("cargo-deb", CARGO_DEB)?;
     // Its assets (`[package.metadata.deb]` in app/Cargo.toml) are the binary and the files above, at a path without the version.
     let staged = dist.join("package");
     std::os::unix::fs::symlink(&name, &staged).context("cannot link the package's folder")?;
-    let mut deb = Command::new(tools.join("bin/cargo-deb"));
+    let mut deb = Command::new(cargo_deb);
     deb.args(["--package", "escale", "--no-build", "--no-strip", "--output"]).arg(&dist);
     run_command(deb.current_dir(root()))?;
     for file in ["README.md", "CHANGELOG.md", "LICENSE", "NOTICE"] {

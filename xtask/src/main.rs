@@ -12,6 +12,7 @@ mod setup;
 mod soak;
 mod test;
 mod tidy;
+mod tools;
 mod vm;
 
 use anyhow::{Result, bail};
