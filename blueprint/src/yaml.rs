@@ -23,7 +23,8 @@ fn refused(source: &Arc<Source>, fault: Fault) -> Problem {
             "a manifest must be a single YAML document, and a second one starts here".to_owned(),
         ),
         Why::TooDeep => (fault.place, "the manifest is nested too deeply".to_owned()),
-        Why::Anchor | Why::Alias | Why::Merge => {
+        Why::Merge => (fault.place, "merges (`<<`) are not supported: repeat the values instead".to_owned()),
+        Why::Anchor | Why::Alias => {
             (fault.place, "anchors and aliases are not supported: repeat the value instead".to_owned())
         }
         Why::Tag => (fault.place, "tags (`!…`) are not supported in a manifest".to_owned()),

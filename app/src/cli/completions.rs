@@ -1,6 +1,6 @@
 //! `escale completions SHELL`, and what a package of a distribution has beside the program.
 
-use super::Arguments;
+use super::{Arguments, print};
 use crate::unit;
 use anyhow::{Context, Result};
 use clap::{Args, CommandFactory};
@@ -28,7 +28,10 @@ const ENVIRONMENT: &str = "-/etc/default/escale";
 
 /// Prints the completions, for `source <(escale completions bash)` and the like.
 pub(crate) fn run(args: &Completions) {
-    generate(args.shell, &mut Arguments::command(), "escale", &mut std::io::stdout());
+    // Not to the standard output itself: the generator panics if the reader has closed it.
+    let mut text = Vec::new();
+    generate(args.shell, &mut Arguments::command(), "escale", &mut text);
+    print(&String::from_utf8_lossy(&text));
 }
 
 /// Writes manual pages, completions and the systemd unit, for `cargo xtask dist`.

@@ -2,7 +2,7 @@
 //! makes it here; CloudFormation's reader of JSON makes the same tree.
 //!
 //! Scalars keep their text: what a word means (`yes`, `007`) is decided by the reader of the tree. Keys are unique. Aliases and merges are
-//! refused, because they hide from a reader what a text says, and can multiply its size. Start at [`yaml`].
+//! refused, because they hide from a reader what a text says, and can multiply its size. Start at [`yaml()`].
 
 mod scalar;
 mod yaml;

@@ -81,7 +81,7 @@ pub(crate) fn read(root: &Node) -> Result<Template, TemplateError> {
         };
         return Err(TemplateError::not_supported(what).at(key.place));
     }
-    super::node::refuse_null(&root, "")?;
+    super::node::refuse_null(root, "")?;
     if let Some(version) = root.get("AWSTemplateFormatVersion")
         && version.text() != Some("2010-09-09")
     {
