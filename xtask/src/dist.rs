@@ -4,6 +4,7 @@
 use crate::{
     run::{root, run, run_command},
     test,
+    tidy::ratchet,
     tools::tool,
 };
 use anyhow::{Context, Result};
@@ -14,6 +15,7 @@ const CARGO_DEB: &str = "3.8.0";
 
 pub(crate) fn dist() -> Result<()> {
     let escale = test::release()?;
+    ratchet::check_release(&escale)?;
     let dist = root().join("target/dist");
     if dist.exists() {
         fs::remove_dir_all(&dist).with_context(|| format!("cannot remove {}", dist.display()))?;
