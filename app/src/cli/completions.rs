@@ -19,9 +19,13 @@ pub(crate) struct Package {
     folder: PathBuf,
 }
 
-/// Where a package installs the program, and the home of a daemon that systemd starts as root.
+/// Where a package installs the program.
 const PROGRAM: &str = "/usr/bin/escale";
-const HOME: &str = "/root/.local/share/escale";
+
+/// The home of a daemon that systemd starts. The specifier is the home of the user whom the service manager runs as (systemd.unit(5)); the
+/// writer of units would escape it, so that it is put in for a path of the same shape.
+const HOME: &str = "%h/.local/share/escale";
+const HOME_FOR_WRITER: &str = "/var/lib/escale/home";
 
 /// The settings of a packaged service. The hyphen: the file may be absent (systemd.exec(5)).
 const ENVIRONMENT: &str = "-/etc/default/escale";
@@ -51,9 +55,10 @@ pub(crate) fn package(args: &Package) -> Result<()> {
     }
     let unit = unit::text(&unit::Unit {
         program: Path::new(PROGRAM),
-        home: Path::new(HOME),
+        home: Path::new(HOME_FOR_WRITER),
         environment: Path::new(ENVIRONMENT),
     })?;
+    let unit = unit.replace(HOME_FOR_WRITER, HOME);
     let unit = unit.replace(
         unit::INSTALLED_BY,
         "# From the package; `escale service install` writes one that takes precedence.",
