@@ -135,10 +135,12 @@ async fn a_broken_container_says_why(rig: Rig) {
 }
 
 async fn essential_end_stops_the_rest(rig: Rig) {
-    let main = rig.container("main", Behaviour { exits: Some((300, 3)), ..Default::default() });
-    let side = rig.container("side", Behaviour::default());
+    let mut main = rig.container("main", Behaviour { exits: Some((300, 3)), ..Default::default() });
+    // Healthy comes after the signal handler.
+    let mut side = rig.container("side", Behaviour { healthy_after_ms: Some(0), ..Default::default() });
+    side.health = Some(health());
+    main.depends_on = after("side", Condition::Healthy);
     rig.plane().start(group("g", vec![side, main])).await.unwrap();
-    rig.running("g", "side").await;
     let seen = rig.stopped("g").await;
     assert_eq!(seen.stop, Some(StopReason::EssentialExited("main".into())));
     let exit = rig.exit("g", "side").await;
@@ -151,9 +153,7 @@ async fn stop_is_kill_after_the_timeout(rig: Rig) {
         rig.container("main", Behaviour { ignores_stop: true, lines: lines(&["up"]), ..Default::default() });
     c.stop_timeout_ms = 300;
     rig.plane().start(group("g", vec![c])).await.unwrap();
-    rig.running("g", "main").await;
-    // The script prints its first line after the trap: from here on it ignores the signal.
-    assert_eq!(rig.plane().logs("g", "main", 0, 100, true).await.unwrap().lines.len(), 1);
+    rig.listening("g", "main").await;
     let before = std::time::Instant::now();
     rig.plane().stop("g", "the test says so").await.unwrap();
     let exit = rig.exit("g", "main").await;
@@ -164,14 +164,13 @@ async fn stop_is_kill_after_the_timeout(rig: Rig) {
 }
 
 async fn halts_all_groups_within_its_time(mut rig: Rig) {
-    let polite = rig.container("main", Behaviour::default());
+    let polite = rig.container("main", Behaviour { lines: lines(&["up"]), ..Default::default() });
     let stubborn =
         rig.container("main", Behaviour { ignores_stop: true, lines: lines(&["up"]), ..Default::default() });
     rig.plane().start(group("polite", vec![polite])).await.unwrap();
     rig.plane().start(group("stubborn", vec![stubborn])).await.unwrap();
-    rig.running("polite", "main").await;
-    rig.running("stubborn", "main").await;
-    assert_eq!(rig.plane().logs("stubborn", "main", 0, 100, true).await.unwrap().lines.len(), 1);
+    rig.listening("polite", "main").await;
+    rig.listening("stubborn", "main").await;
     let before = std::time::Instant::now();
     rig.plane().halt(Duration::from_millis(1_500)).await.unwrap();
     // Its own stop timeout would be 20 s.
@@ -252,14 +251,14 @@ async fn becomes_unhealthy(rig: Rig) {
 }
 
 async fn stops_dependents_first(rig: Rig) {
-    let base = rig.container("base", Behaviour::default());
+    let base = rig.container("base", Behaviour { lines: lines(&["up"]), ..Default::default() });
     let mut main =
         rig.container("main", Behaviour { ignores_stop: true, lines: lines(&["up"]), ..Default::default() });
     main.depends_on = after("base", Condition::Start);
     main.stop_timeout_ms = 300;
     rig.plane().start(group("g", vec![base, main])).await.unwrap();
-    rig.running("g", "main").await;
-    rig.plane().logs("g", "main", 0, 100, true).await.unwrap();
+    rig.listening("g", "base").await;
+    rig.listening("g", "main").await;
     rig.plane().stop("g", "test").await.unwrap();
     rig.stopped("g").await;
     let (base, main) = (rig.exit("g", "base").await, rig.exit("g", "main").await);

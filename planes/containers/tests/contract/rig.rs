@@ -133,6 +133,14 @@ impl Rig {
         }
     }
 
+    /// Waits for the first line of a container that has one: from then on it handles signals as its behaviour says.
+    pub(crate) async fn listening(&self, group: &str, name: &str) {
+        self.running(group, name).await;
+        let read = self.plane().logs(group, name, 0, 100, true);
+        let chunk = tokio::time::timeout(PATIENCE, read).await.expect("a first line").unwrap();
+        assert!(!chunk.lines.is_empty(), "{name} wrote nothing");
+    }
+
     pub(crate) async fn exit(&self, group: &str, name: &str) -> Exit {
         match self.until(group, name, |c| matches!(c.state, State::Exited(_))).await.state {
             State::Exited(exit) => exit,
@@ -176,10 +184,12 @@ impl Drop for Rig {
 }
 
 fn script(does: &Behaviour) -> String {
-    let mut text = String::new();
-    if does.ignores_stop {
-        text += "trap '' TERM\n";
-    }
+    // Signals without a handler do not end pid 1; the handler makes SIGTERM end it. It is set before the first
+    // line, so that a test that has read a line knows what a signal does: see `Rig::listening`.
+    let mut text = match does.ignores_stop {
+        true => "trap '' TERM\n".to_owned(),
+        false => "trap 'exit 143' TERM\n".to_owned(),
+    };
     if let Some(bytes) = does.stored_bytes {
         text += &format!("dd if=/dev/zero of=/written bs=1024 count={}\n", bytes / 1024);
     }
@@ -191,8 +201,6 @@ fn script(does: &Behaviour) -> String {
     }
     match does.exits {
         Some((ms, code)) => text += &format!("sleep {}\nexit {code}\n", ms as f64 / 1000.0),
-        // Signals without a handler do not end pid 1; this handler makes SIGTERM end it.
-        None if !does.ignores_stop => text += "trap 'exit 143' TERM\nwhile :; do sleep 0.05; done\n",
         None => text += "while :; do sleep 0.05; done\n",
     }
     text
