@@ -15,7 +15,7 @@ use crate::{
     status::{self, Status},
 };
 use escale_base::{AwsError, Wire};
-use escale_service::{Change, Created, Cx, InputDraft, Named, Props, Readiness, ResourceType};
+use escale_service::{Created, Cx, InputDraft, Named, PropertyChange, Props, Readiness, ResourceType};
 use escale_store::Image;
 use escale_tables::rds::{Instance, InstanceSeen};
 use serde_json::Value;
@@ -160,7 +160,7 @@ fn instance_input<O: Named>(
 /// The conditions of AWS's own handler, for the properties that exist here. Other properties, such as MultiAZ, never replace a
 /// database:
 /// <https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-rds/blob/master/aws-rds-dbinstance/src/main/java/software/amazon/rds/dbinstance/util/ImmutabilityHelper.java>
-fn instance_is_replaced(change: &Change<'_>) -> bool {
+fn instance_is_replaced(change: &PropertyChange<'_>) -> bool {
     let after = |name: &str| change.after.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     match change.property {
         // AWS's exceptions concern engines that do not exist here.
@@ -268,7 +268,7 @@ mod tests {
         let instance = types().into_iter().find(|kind| kind.name == INSTANCE).unwrap();
         let check = |property: &str, before: Value, after: Value, replaces: bool| {
             let (before, after) = (before.as_object().unwrap(), after.as_object().unwrap());
-            let change = Change { property, before, after };
+            let change = PropertyChange { property, before, after };
             assert_eq!(instance.replaces(&change), replaces, "{property}: {before:?}, then {after:?}");
         };
         check("MultiAZ", json!({"MultiAZ": false}), json!({"MultiAZ": true}), false);

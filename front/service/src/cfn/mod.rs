@@ -5,9 +5,11 @@
 
 mod input;
 mod props;
+mod update;
 
 pub use input::InputDraft;
 pub use props::Props;
+pub use update::Update;
 
 use crate::{Cx, Named};
 use escale_base::{
@@ -19,10 +21,10 @@ use escale_store::Image;
 use std::collections::BTreeMap;
 
 type Create = fn(&mut Cx<'_>, &Props<'_>) -> Result<Created, AwsError>;
-type Update = fn(&mut Cx<'_>, &Props<'_>, &Created) -> Result<Created, AwsError>;
+type Change = fn(&mut Cx<'_>, &Update<'_>) -> Result<Created, AwsError>;
 type Delete = fn(&mut Cx<'_>, &Created) -> Result<(), AwsError>;
 type Look = fn(&Image, &Created) -> Readiness;
-type Read = fn(&Image, &Created) -> Option<Map<String, Value>>;
+type Read = fn(&mut Cx<'_>, &Created) -> Result<Option<Map<String, Value>>, AwsError>;
 
 /// One type, for example `AWS::EC2::VPC`. A service lists its own types in `cfn.rs`; the CloudFormation service uses them
 /// without knowing any by name.
@@ -35,12 +37,14 @@ pub struct ResourceType {
     pub create: Create,
     /// Whether the creation is complete, read from the tables.
     pub ready: Look,
-    /// Gives the resource the new properties by calling operations. `None`: not implemented yet.
-    pub update: Option<Update>,
-    /// The resource's properties as they are now; none if it does not exist. `None`: not implemented yet.
+    /// Gives the resource its new properties by calling operations, in one transaction with the record of them. The result has
+    /// the same physical id, and the attributes after the change. `None`: every property is create-only.
+    pub update: Option<Change>,
+    /// The resource's properties as they are now, from the service's own operations; none if it does not exist. `None`: drift
+    /// of this type is not detected.
     pub read: Option<Read>,
     /// Decides for the properties that the schema lists as `conditionalCreateOnly`: see [`ResourceType::replaces`].
-    pub replaces_if: fn(&Change<'_>) -> bool,
+    pub replaces_if: fn(&PropertyChange<'_>) -> bool,
     /// Deletes the resource by calling operations. Succeeds if the resource no longer exists.
     pub delete: Delete,
     /// Whether the deletion is complete.
@@ -85,14 +89,26 @@ impl ResourceType {
         self
     }
 
-    pub const fn replaces_if(mut self, replaces_if: fn(&Change<'_>) -> bool) -> ResourceType {
+    /// Sets the function that changes the properties that are not create-only.
+    pub const fn update(mut self, update: Change) -> ResourceType {
+        self.update = Some(update);
+        self
+    }
+
+    /// Sets the function that reads the properties, for the detection of drift.
+    pub const fn read(mut self, read: Read) -> ResourceType {
+        self.read = Some(read);
+        self
+    }
+
+    pub const fn replaces_if(mut self, replaces_if: fn(&PropertyChange<'_>) -> bool) -> ResourceType {
         self.replaces_if = replaces_if;
         self
     }
 
     /// Whether a stack's update creates a new resource instead of changing this one. For a conditionally create-only property,
     /// `replaces_if` decides.
-    pub fn replaces(&self, change: &Change<'_>) -> bool {
+    pub fn replaces(&self, change: &PropertyChange<'_>) -> bool {
         if change.before.get(change.property) == change.after.get(change.property) {
             return false;
         }
@@ -106,7 +122,7 @@ impl ResourceType {
 
 /// A property whose value an update changes.
 #[derive(Clone, Copy, Debug)]
-pub struct Change<'a> {
+pub struct PropertyChange<'a> {
     pub property: &'a str,
     /// All properties of the resource in the old template.
     pub before: &'a Map<String, Value>,
