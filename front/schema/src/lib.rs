@@ -6,6 +6,7 @@
 //! Start at [`schema`] and `coerce.rs`.
 
 mod coerce;
+mod fit;
 mod node;
 
 pub use coerce::Fault;

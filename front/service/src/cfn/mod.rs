@@ -4,10 +4,12 @@
 //! any of these functions runs.
 
 mod input;
+mod output;
 mod props;
 mod update;
 
 pub use input::InputDraft;
+pub use output::properties_of;
 pub use props::Props;
 pub use update::Update;
 
