@@ -28,7 +28,9 @@ pub use audit::{
     Audit, AuditedCall, CallNotes, DecidingStatement, Denial, DenialReason, EventKind, Noted, PolicyName,
 };
 pub use caller::{Caller, Principal, RootRefused};
-pub use cfn::{Created, InputDraft, PropertyChange, Props, Readiness, ResourceType, Resources, Update};
+pub use cfn::{
+    Created, InputDraft, PropertyChange, Props, Readiness, ResourceType, Resources, Update, properties_of,
+};
 pub use cloud::Cloud;
 pub use config::Config;
 pub use cx::Cx;
