@@ -9,8 +9,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by it")]
 
 mod fake_ec2;
+mod resource;
 
 pub use fake_ec2::FakeEc2;
+pub use resource::Resource;
 
 use escale_base::{AwsError, Clock, Timestamp, wire::Value};
 use escale_service::{
